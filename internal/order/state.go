@@ -1,0 +1,66 @@
+package order
+
+import "time"
+
+// Status is where an order stands. The workflow, the fulfilment row, the report and the customer view use the same words.
+type Status string
+
+// The statuses of an order. Shipped, rejected and cancelled are final: they never change.
+const (
+	StatusPending    Status = "pending"
+	StatusOnHold     Status = "on-hold"
+	StatusFulfilling Status = "fulfilling"
+	StatusShipped    Status = "shipped"
+	StatusRejected   Status = "rejected"
+	StatusCancelling Status = "cancelling"
+	StatusCancelled  Status = "cancelled"
+)
+
+// Final reports whether an order in this status never changes again.
+func (s Status) Final() bool {
+	return s == StatusShipped || s == StatusRejected || s == StatusCancelled
+}
+
+// Reason says by a fixed code why an order was not, or not yet, fulfilled.
+type Reason string
+
+// The reasons an order can carry. With ReasonCancelled the operator's own code stands beside it, in State.Code.
+const (
+	ReasonInsufficientCredit Reason = "INSUFFICIENT_CREDIT"
+	ReasonUnknownCustomer    Reason = "UNKNOWN_CUSTOMER"
+	ReasonCurrencyMismatch   Reason = "CURRENCY_MISMATCH"
+	ReasonCreditDeclined     Reason = "CREDIT_DECLINED"
+	ReasonHoldExpired        Reason = "HOLD_EXPIRED"
+	ReasonOrderGone          Reason = "ORDER_GONE"
+	ReasonFulfillmentFailed  Reason = "FULFILLMENT_FAILED"
+	ReasonCancelled          Reason = "CANCELLED"
+)
+
+// Credit says what became of the order's claim on its customer's credit.
+type Credit string
+
+// The states of an order's credit.
+const (
+	CreditNone     Credit = "none"
+	CreditReserved Credit = "reserved"
+	CreditRefused  Credit = "refused"
+	CreditHeld     Credit = "held"
+	CreditReleased Credit = "released"
+)
+
+// State is the one JSON that the status query, the workflow's result and the answers of its updates share.
+// It holds ids, codes and amounts, never a name or an address.
+type State struct {
+	OrderID        string    `json:"orderId"`
+	CustomerID     string    `json:"customerId"`
+	Status         Status    `json:"status"`
+	Reason         Reason    `json:"reason"`
+	Code           string    `json:"code,omitempty"`
+	Total          Money     `json:"total"`
+	Credit         Credit    `json:"credit"`
+	Email          string    `json:"email"`
+	Carrier        string    `json:"carrier"`
+	TrackingNumber string    `json:"trackingNumber"`
+	PlacedAt       time.Time `json:"placedAt"`
+	UpdatedAt      time.Time `json:"updatedAt"`
+}
