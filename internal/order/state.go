@@ -1,6 +1,21 @@
 package order
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrGone says that the event an order was placed with can no longer be read from its stream.
+var ErrGone = errors.New("the placed order is gone from its stream")
+
+// Source says where an order's body is: the event store is the claim check, so that histories carry no personal data.
+type Source struct {
+	Stream        string `json:"stream"`
+	Revision      uint64 `json:"revision"`
+	EventID       string `json:"eventId"`
+	CorrelationID string `json:"correlationId,omitempty"` // of the source event; empty when it has none
+	Traceparent   string `json:"traceparent,omitempty"`   // W3C trace context of the source event
+}
 
 // Status is where an order stands. The workflow, the fulfilment row, the report and the customer view use the same words.
 type Status string

@@ -1,0 +1,77 @@
+package order
+
+import "time"
+
+// The types of the events on an order's stream that mean something here. All others are somebody else's.
+const (
+	TypePlaced                = "order-placed"
+	TypePlacedAlias           = "OrderPlaced" // what some documents call TypePlaced
+	TypePaid                  = "order-paid"
+	TypeCancellationRequested = "order-cancellation-requested"
+)
+
+// MaxEventBytes is the longest body of an event that is decoded.
+const MaxEventBytes = 256 << 10
+
+// Placed is an order as its customer placed it. It holds personal data: it goes to Postgres and nowhere else.
+type Placed struct {
+	OrderID        string
+	CustomerID     string
+	Total          Money     // goods and tax, without shipping; more than 0
+	PlacedAt       time.Time // UTC, in whole microseconds so that it is the same time in every store
+	ShippingMethod string
+	Recipient      Recipient // of the shipment; may be empty
+	Address        Address   // of the shipment; may be empty
+	Email          string    // where to write to: one address, its domain in lower case
+	Lines          []Line    // 1 to 500
+}
+
+// Recipient is who gets the parcel.
+type Recipient struct {
+	Title    string
+	FullName string
+	Phone    string
+}
+
+// Address is where the parcel goes.
+type Address struct {
+	Country string
+	Lines   []string
+}
+
+// Line is one line of an order. The same product may stand on several lines.
+type Line struct {
+	No          int // from 1
+	ProductID   string
+	ProductName string
+	Quantity    int    // 1 to 1,000,000
+	UnitPrice   string // decimal, in the order's currency, before tax, with at least the currency's decimals
+	TaxRate     string // decimal, 0 to 1
+	Total       Money  // quantity × unit price × (1 + tax rate), rounded half up
+}
+
+// Paid says that an order was paid.
+type Paid struct {
+	OrderID string
+	Amount  Money // more than 0
+}
+
+// Cancellation is a request to cancel an order.
+type Cancellation struct {
+	OrderID string
+	Reason  string // a code: 1 to 64 of [A-Za-z0-9._-]
+}
+
+// InvalidError says what is wrong with an event's body and where. It never repeats a value from the body.
+type InvalidError struct {
+	Path   string // the JSON path, such as lineItems[1].quantity; empty for the body as a whole
+	Reason string // such as "must be at least 1"
+}
+
+// Error is the path and the reason: "lineItems[1].quantity: must be at least 1".
+func (e *InvalidError) Error() string {
+	if e.Path == "" {
+		return e.Reason
+	}
+	return e.Path + ": " + e.Reason
+}
