@@ -1,0 +1,74 @@
+package devserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"runtime"
+	"strconv"
+	"syscall"
+)
+
+// namespaceID is the user and group a child believes to be in a user namespace: any but root's.
+const namespaceID = 1000
+
+// account is whom a child runs as. The zero value is this process's own user.
+type account struct {
+	namespace  bool                // in a user namespace: not root to itself, its files this user's
+	credential *syscall.Credential // as another user of the machine
+}
+
+// unprivileged finds an account for a program that refuses to run as root. A user namespace comes first, because all
+// files stay the caller's; where namespaces are not permitted, another user takes over the files. The probe is a command
+// of the same program that changes nothing.
+func unprivileged(ctx context.Context, probe Command) (account, error) {
+	if os.Geteuid() != 0 {
+		return account{}, nil
+	}
+	var faults []error
+	for _, candidate := range candidateAccounts() {
+		probe.as = candidate
+		err := run(ctx, probe)
+		if err == nil {
+			return candidate, nil
+		}
+		faults = append(faults, err)
+	}
+	return account{}, fmt.Errorf("%s refuses to run as root, and neither a user namespace nor another user works: %w",
+		probe.Name, errors.Join(faults...))
+}
+
+func candidateAccounts() []account {
+	var all []account
+	if runtime.GOOS == "linux" {
+		all = append(all, account{namespace: true})
+	}
+	return append(all, otherUsers()...)
+}
+
+// otherUsers names the users a private database may run as in place of root.
+func otherUsers() []account {
+	var all []account
+	for _, name := range []string{"postgres", "nobody"} {
+		found, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, uidErr := strconv.ParseUint(found.Uid, 10, 32)
+		gid, gidErr := strconv.ParseUint(found.Gid, 10, 32)
+		if uidErr == nil && gidErr == nil {
+			all = append(all, account{credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}})
+		}
+	}
+	return all
+}
+
+// own hands a file or folder to the account.
+func (a account) own(path string) error {
+	if a.credential == nil {
+		return nil
+	}
+	return os.Chown(path, int(a.credential.Uid), int(a.credential.Gid))
+}

@@ -1,0 +1,181 @@
+package devserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
+)
+
+// oldestMajor is the oldest PostgreSQL that is taken: the oldest its makers still mended when this was written.
+const oldestMajor = 14
+
+// fetchedVersion is what is fetched where the machine has no PostgreSQL.
+const fetchedVersion = embeddedpostgres.V17
+
+// errNoPostgres is the one line for a machine on which nothing worked.
+var errNoPostgres = errors.New("no PostgreSQL found and none could be fetched: " +
+	"install postgresql, or set POSTGRES_URL to a running one")
+
+// binaries is a folder with initdb and postgres, and their major version.
+type binaries struct {
+	dir   string
+	major int
+}
+
+func (b binaries) initdb() string   { return filepath.Join(b.dir, "initdb") }
+func (b binaries) postgres() string { return filepath.Join(b.dir, "postgres") }
+
+// findBinaries looks on PATH, then in the places where packages put PostgreSQL, and fetches it when there is none. A
+// cluster can be run by the major version alone that made it; want is that version, 0 for any.
+func findBinaries(ctx context.Context, o PostgresOptions, want int) (binaries, error) {
+	dirs := installedDirs()
+	if o.BinDir != "" {
+		dirs = []string{o.BinDir}
+	}
+	var best binaries
+	for i, dir := range dirs {
+		found, err := inspect(ctx, dir)
+		switch {
+		case err != nil || found.major < oldestMajor:
+		case want != 0 && found.major == want, want == 0 && i == 0:
+			return found, nil // the version that made the cluster, or the one on PATH
+		case want == 0 && found.major > best.major:
+			best = found
+		}
+	}
+	if best.major != 0 {
+		return best, nil
+	}
+	found, err := fetchBinaries(ctx, o)
+	if err != nil {
+		return binaries{}, err
+	}
+	if want != 0 && want != found.major {
+		return binaries{}, fmt.Errorf("the cluster in %s was made by PostgreSQL %d, which is not on this machine: "+
+			"install it, or start over in an empty folder", o.Dir, want)
+	}
+	return found, nil
+}
+
+// installedDirs lists where PostgreSQL may be: what PATH names first, then Debian, Red Hat, a source build, Homebrew and
+// the two installers for macOS.
+func installedDirs() []string {
+	var dirs []string
+	if path, err := exec.LookPath("initdb"); err == nil {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			dirs = append(dirs, filepath.Dir(real))
+		}
+	}
+	if len(dirs) == 0 {
+		dirs = append(dirs, "") // keeps the first place for PATH
+	}
+	for _, pattern := range []string{
+		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin",
+		"/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin", "/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
+		"/Applications/Postgres.app/Contents/Versions/*/bin", "/Library/PostgreSQL/*/bin",
+	} {
+		found, _ := filepath.Glob(pattern)
+		dirs = append(dirs, found...)
+	}
+	return dirs
+}
+
+var versionPattern = regexp.MustCompile(`PostgreSQL\)? (\d+)`)
+
+// inspect asks the programs of a folder for their version.
+func inspect(ctx context.Context, dir string) (binaries, error) {
+	b := binaries{dir: dir}
+	if _, err := os.Stat(b.initdb()); dir == "" || err != nil {
+		return b, os.ErrNotExist
+	}
+	out, err := exec.CommandContext(ctx, b.postgres(), "--version").Output()
+	if err != nil {
+		return b, err
+	}
+	match := versionPattern.FindSubmatch(out)
+	if match == nil {
+		return b, fmt.Errorf("no version in %q", out)
+	}
+	b.major, err = strconv.Atoi(string(match[1]))
+	return b, err
+}
+
+// majorOf reads which major version made a cluster, 0 when there is none.
+func majorOf(data string) int {
+	body, err := os.ReadFile(filepath.Join(data, "PG_VERSION"))
+	if err != nil {
+		return 0
+	}
+	major, _ := strconv.Atoi(strings.TrimSpace(string(body)))
+	return major
+}
+
+// fetchBinaries fetches and unpacks PostgreSQL once into the cache.
+func fetchBinaries(ctx context.Context, o PostgresOptions) (binaries, error) {
+	cache := o.CacheDir
+	if cache == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return binaries{}, fmt.Errorf("%w: %w", errNoPostgres, err)
+		}
+		cache = filepath.Join(base, "orderflow")
+	}
+	home := filepath.Join(cache, "postgres-"+string(fetchedVersion))
+	if found, err := inspect(ctx, filepath.Join(home, "bin")); err == nil {
+		return found, nil
+	}
+	o.say("no PostgreSQL on this machine: fetching %s, once", fetchedVersion)
+	if err := unpackOnce(ctx, o, cache, home); err != nil {
+		return binaries{}, fmt.Errorf("%w (%w)", errNoPostgres, err)
+	}
+	return inspect(ctx, filepath.Join(home, "bin"))
+}
+
+// unpackOnce lets the library fetch and unpack into a folder of this attempt, which gets its name when it is whole. The
+// library takes no context and offers no call that fetches alone: so its start is made to end after unpacking, by an
+// encoding that initdb refuses, and runs on behind a caller who stopped waiting.
+func unpackOnce(ctx context.Context, o PostgresOptions, cache, home string) error {
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return err
+	}
+	attempt, err := os.MkdirTemp(cache, "unpack-")
+	if err != nil {
+		return err
+	}
+	port, err := FreePort()
+	if err != nil {
+		return err
+	}
+	unpacked := filepath.Join(attempt, "postgres")
+	config := embeddedpostgres.DefaultConfig().Version(fetchedVersion).Port(uint32(port)).Logger(io.Discard).
+		CachePath(attempt).RuntimePath(filepath.Join(attempt, "run")).DataPath(filepath.Join(attempt, "data")).
+		BinariesPath(unpacked).Encoding("none")
+	if o.FetchURL != "" {
+		config = config.BinaryRepositoryURL(o.FetchURL)
+	}
+	result := make(chan error, 1)
+	go func() {
+		defer func() { _ = os.RemoveAll(attempt) }()
+		fetchErr := embeddedpostgres.NewDatabase(config).Start()
+		if _, err := os.Stat(filepath.Join(unpacked, "bin", "initdb")); err != nil {
+			result <- fetchErr
+			return
+		}
+		result <- os.Rename(unpacked, home)
+	}()
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
