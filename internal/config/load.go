@@ -1,0 +1,156 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Load fills a T, a struct with `env` tags of caarlos0/env, from environ (as os.Environ gives it). Values are trimmed, and
+// a blank variable counts as one that is not set: its default applies, and one marked required is a fault. A struct,
+// or one nested in it, that has a method Validate() []Fault is asked as well. The error holds every fault: *Error.
+func Load[T any](environ []string) (T, error) {
+	var settings T
+	l := loader{environment: present(environ), faulty: map[string]bool{}}
+	if err := l.fill(reflect.ValueOf(&settings).Elem()); err != nil {
+		return settings, err
+	}
+	l.validate(reflect.ValueOf(&settings).Elem())
+	if len(l.faults) > 0 {
+		return settings, &Error{Faults: l.faults}
+	}
+	return settings, nil
+}
+
+// validator is what a settings struct may implement to check more than the form of single values.
+type validator interface{ Validate() []Fault }
+
+type loader struct {
+	environment map[string]string
+	faults      []Fault
+	faulty      map[string]bool // a variable that could not be read holds its zero value: validating it would only confuse
+}
+
+func present(environ []string) map[string]string {
+	environment := env.ToMap(environ)
+	for name, value := range environment {
+		environment[name] = strings.TrimSpace(value)
+		if environment[name] == "" {
+			delete(environment, name)
+		}
+	}
+	return environment
+}
+
+// fill sets the fields of target one by one: the library names the Go field in its errors, which two nested structs may
+// share, and only a field on its own tells for certain which variable was at fault.
+func (l *loader) fill(target reflect.Value) error {
+	for i := range target.NumField() {
+		field := target.Type().Field(i)
+		switch {
+		case field.Tag.Get("env") != "" && field.IsExported():
+			if err := l.fillOne(target.Field(i), field); err != nil {
+				return fmt.Errorf("setting %s: %w", field.Name, err)
+			}
+		case field.Type.Kind() == reflect.Struct:
+			if err := l.fill(target.Field(i)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (l *loader) fillOne(target reflect.Value, field reflect.StructField) error {
+	field.Anonymous = false
+	single := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+	err := env.ParseWithOptions(single.Interface(), env.Options{Environment: l.environment})
+	if err == nil {
+		target.Set(single.Elem().Field(0))
+		return nil
+	}
+	problem, known := problemOf(err, field.Type)
+	if !known {
+		return err
+	}
+	name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
+	l.faults = append(l.faults, Fault{Name: name, Problem: problem})
+	l.faulty[name] = true
+	return nil
+}
+
+func (l *loader) validate(target reflect.Value) {
+	if v, ok := target.Addr().Interface().(validator); ok {
+		for _, fault := range v.Validate() {
+			if !l.faulty[fault.Name] {
+				l.faults = append(l.faults, fault)
+			}
+		}
+	}
+	for i := range target.NumField() {
+		if target.Field(i).Kind() == reflect.Struct && target.Type().Field(i).IsExported() {
+			l.validate(target.Field(i))
+		}
+	}
+}
+
+// problemOf words a fault without the value. It does not know errors that are the program's fault and not the environment's,
+// such as a field of a type that nothing can parse.
+func problemOf(err error, fieldType reflect.Type) (string, bool) {
+	if _, ok := errors.AsType[env.VarIsNotSetError](err); ok {
+		return "is required", true
+	}
+	if _, ok := errors.AsType[env.EmptyVarError](err); ok {
+		return "is required", true
+	}
+	if file, ok := errors.AsType[env.LoadFileContentError](err); ok {
+		return "names a file that cannot be read: " + fileProblem(file.Err), true
+	}
+	parse, ok := errors.AsType[env.ParseError](err)
+	if !ok {
+		return "", false
+	}
+	if problem := formOf(fieldType); problem != "" {
+		return problem, true
+	}
+	return parse.Err.Error(), true // the type's own UnmarshalText, which knows what is secret
+}
+
+// fileProblem leaves the path out: who mistook the variable for the secret itself would see it printed.
+func fileProblem(err error) string {
+	if path, ok := errors.AsType[*os.PathError](err); ok {
+		return path.Err.Error()
+	}
+	return err.Error()
+}
+
+// formOf says what a value of a plain type has to look like. The parsers' own errors quote the value.
+func formOf(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		return "must be a duration such as 30s or 5m"
+	case reflect.TypeFor[slog.Level]():
+		return "must be debug, info, warn or error"
+	}
+	if reflect.PointerTo(t).Implements(reflect.TypeFor[interface{ UnmarshalText([]byte) error }]()) {
+		return ""
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "must be true or false"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return "must be a whole number in range"
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "must be a whole number in range, not below zero"
+	case reflect.Float32, reflect.Float64:
+		return "must be a number"
+	default:
+		return "cannot be read"
+	}
+}

@@ -1,0 +1,90 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+)
+
+// Log says how a binary logs. It is meant to be embedded or nested in a binary's settings.
+type Log struct {
+	Level  slog.Level `env:"LOG_LEVEL" envDefault:"info"`
+	Format LogFormat  `env:"LOG_FORMAT" envDefault:"text"`
+}
+
+// Logger makes the binary's one logger, which writes to w.
+func (l Log) Logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: l.Level}
+	if l.Format == LogJSON {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// LogFormat is the form of a log line.
+type LogFormat string
+
+// Text reads well in a terminal, JSON in a log store.
+const (
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+// UnmarshalText accepts exactly the known formats.
+func (f *LogFormat) UnmarshalText(text []byte) error {
+	switch v := LogFormat(text); v {
+	case LogText, LogJSON:
+		*f = v
+		return nil
+	default:
+		return fmt.Errorf("must be %s or %s", LogText, LogJSON)
+	}
+}
+
+// Ops says where the operations server listens: health, readiness and metrics. Without an address there is none.
+type Ops struct {
+	Addr string `env:"OPS_ADDR"`
+}
+
+// Validate refuses what could not be listened to.
+func (o Ops) Validate() []Fault {
+	if o.Addr == "" {
+		return nil
+	}
+	if err := CheckAddr(o.Addr); err != nil {
+		return []Fault{{Name: "OPS_ADDR", Problem: err.Error()}}
+	}
+	return nil
+}
+
+// CheckAddr says what is wrong with an address to listen on: host:port, where the host may be empty and the port 0.
+func CheckAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return errors.New("must be host:port")
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return errors.New("must end in a port from 0 to 65535")
+	}
+	return nil
+}
+
+// maxShutdown keeps a mistyped unit from making a binary that seems never to stop.
+const maxShutdown = time.Hour
+
+// Shutdown is the budget for an orderly stop: what is in flight has that long to finish.
+type Shutdown struct {
+	Timeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"`
+}
+
+// Validate keeps the budget above zero and below an hour.
+func (s Shutdown) Validate() []Fault {
+	if s.Timeout <= 0 || s.Timeout > maxShutdown {
+		return []Fault{{Name: "SHUTDOWN_TIMEOUT", Problem: "must be above zero and at most an hour"}}
+	}
+	return nil
+}
