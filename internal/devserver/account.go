@@ -23,12 +23,12 @@ type account struct {
 // unprivileged finds an account for a program that refuses to run as root. A user namespace comes first, because all
 // files stay the caller's; where namespaces are not permitted, another user takes over the files. The probe is a command
 // of the same program that changes nothing.
-func unprivileged(ctx context.Context, probe Command) (account, error) {
+func unprivileged(ctx context.Context, probe Command, candidates []account) (account, error) {
 	if os.Geteuid() != 0 {
 		return account{}, nil
 	}
 	var faults []error
-	for _, candidate := range candidateAccounts() {
+	for _, candidate := range candidates {
 		probe.as = candidate
 		err := run(ctx, probe)
 		if err == nil {
@@ -40,7 +40,8 @@ func unprivileged(ctx context.Context, probe Command) (account, error) {
 		probe.Name, errors.Join(faults...))
 }
 
-func candidateAccounts() []account {
+// rootAccounts lists the accounts root may give to such a program, best first.
+func rootAccounts() []account {
 	var all []account
 	if runtime.GOOS == "linux" {
 		all = append(all, account{namespace: true})

@@ -37,6 +37,8 @@ type PostgresOptions struct {
 	CacheDir string            // keeps fetched programs; empty: the user's cache folder
 	FetchURL string            // the Maven repository to fetch programs from; empty: the public one
 	Progress io.Writer         // is told in a line what takes long; nil: nobody is
+
+	accounts []account // whom root may run it as, best first; nil: whatever this machine permits
 }
 
 // Postgres is a running private cluster: TCP on the loopback interface alone, a generated password, logical replication
@@ -56,6 +58,11 @@ type Postgres struct {
 func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	ctx, cancel := context.WithTimeout(ctx, postgresStartTimeout)
 	defer cancel()
+	if o.Port != 0 {
+		if err := requireFree(o.Port); err != nil { // before a cluster is made for nothing
+			return nil, fmt.Errorf("start postgres: %w", err)
+		}
+	}
 	c, err := openCluster(ctx, o)
 	if err != nil {
 		return nil, err
@@ -85,11 +92,11 @@ func (p *Postgres) Stop(ctx context.Context) error {
 // Done is closed when the server has ended, asked or not.
 func (p *Postgres) Done() <-chan struct{} { return p.process.Done() }
 
+// Err says how the server ended, nil after an orderly stop. It waits for the end.
+func (p *Postgres) Err() error { return p.process.Err() }
+
 // start runs the server of a cluster that is made and locked.
 func (c *cluster) start(ctx context.Context, port int) (*Postgres, error) {
-	if err := requireFree(port); err != nil {
-		return nil, fmt.Errorf("start postgres: %w", err)
-	}
 	process, err := Start(ctx, Command{
 		Name:    "postgres",
 		Path:    c.bin.postgres(),
@@ -157,7 +164,7 @@ func (c *cluster) awaitReady(ctx context.Context, process *Process) error {
 		select {
 		case <-tick.C:
 		case <-process.Done():
-			return fmt.Errorf("start postgres: it ended: %w%s", cmpError(process.Err()), lastWords(c.log()))
+			return fmt.Errorf("start postgres: it ended: %w%s", namedEnd(process.Err()), lastWords(c.log()))
 		case <-ctx.Done():
 			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
@@ -167,8 +174,8 @@ func (c *cluster) awaitReady(ctx context.Context, process *Process) error {
 	}
 }
 
-// cmpError names the end of a server that exited cleanly when nobody asked it to.
-func cmpError(err error) error {
+// namedEnd gives a word to the end of a server that exited cleanly when nobody asked it to.
+func namedEnd(err error) error {
 	if err == nil {
 		return errors.New("exit status 0")
 	}

@@ -37,47 +37,51 @@ func (b binaries) postgres() string { return filepath.Join(b.dir, "postgres") }
 // findBinaries looks on PATH, then in the places where packages put PostgreSQL, and fetches it when there is none. A
 // cluster can be run by the major version alone that made it; want is that version, 0 for any.
 func findBinaries(ctx context.Context, o PostgresOptions, want int) (binaries, error) {
-	dirs := installedDirs()
+	first, others := dirOnPath(), packagedDirs()
 	if o.BinDir != "" {
-		dirs = []string{o.BinDir}
+		first, others = o.BinDir, nil
 	}
-	var best binaries
-	for i, dir := range dirs {
-		found, err := inspect(ctx, dir)
-		switch {
-		case err != nil || found.major < oldestMajor:
-		case want != 0 && found.major == want, want == 0 && i == 0:
-			return found, nil // the version that made the cluster, or the one on PATH
-		case want == 0 && found.major > best.major:
-			best = found
-		}
+	best, err := inspect(ctx, first)
+	if err != nil || want != 0 && best.major != want {
+		best = newest(ctx, others, want)
 	}
 	if best.major != 0 {
 		return best, nil
 	}
-	found, err := fetchBinaries(ctx, o)
-	if err != nil {
-		return binaries{}, err
-	}
-	if want != 0 && want != found.major {
+	if want != 0 && !strings.HasPrefix(string(fetchedVersion), strconv.Itoa(want)+".") {
 		return binaries{}, fmt.Errorf("the cluster in %s was made by PostgreSQL %d, which is not on this machine: "+
 			"install it, or start over in an empty folder", o.Dir, want)
 	}
-	return found, nil
+	return fetchBinaries(ctx, o)
 }
 
-// installedDirs lists where PostgreSQL may be: what PATH names first, then Debian, Red Hat, a source build, Homebrew and
-// the two installers for macOS.
-func installedDirs() []string {
-	var dirs []string
-	if path, err := exec.LookPath("initdb"); err == nil {
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			dirs = append(dirs, filepath.Dir(real))
+// newest gives the newest version among folders, or the wanted one; its major is 0 when there is none.
+func newest(ctx context.Context, dirs []string, want int) (best binaries) {
+	for _, dir := range dirs {
+		found, err := inspect(ctx, dir)
+		if err == nil && found.major > best.major && (want == 0 || want == found.major) {
+			best = found
 		}
 	}
-	if len(dirs) == 0 {
-		dirs = append(dirs, "") // keeps the first place for PATH
+	return best
+}
+
+// dirOnPath is the folder that PATH leads to, behind any link to a single program in it; empty when there is none.
+func dirOnPath() string {
+	path, err := exec.LookPath("initdb")
+	if err != nil {
+		return ""
 	}
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return ""
+	}
+	return filepath.Dir(path)
+}
+
+// packagedDirs lists where packages put PostgreSQL without putting it on PATH: Debian, Red Hat, a source build, Homebrew
+// and the two installers for macOS.
+func packagedDirs() []string {
+	var dirs []string
 	for _, pattern := range []string{
 		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin",
 		"/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin", "/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
@@ -89,24 +93,24 @@ func installedDirs() []string {
 	return dirs
 }
 
-var versionPattern = regexp.MustCompile(`PostgreSQL\)? (\d+)`)
-
 // inspect asks the programs of a folder for their version.
 func inspect(ctx context.Context, dir string) (binaries, error) {
 	b := binaries{dir: dir}
 	if _, err := os.Stat(b.initdb()); dir == "" || err != nil {
-		return b, os.ErrNotExist
+		return binaries{}, os.ErrNotExist
 	}
 	out, err := exec.CommandContext(ctx, b.postgres(), "--version").Output()
 	if err != nil {
-		return b, err
+		return binaries{}, err
 	}
-	match := versionPattern.FindSubmatch(out)
+	match := regexp.MustCompile(`PostgreSQL\)? (\d+)`).FindSubmatch(out)
 	if match == nil {
-		return b, fmt.Errorf("no version in %q", out)
+		return binaries{}, fmt.Errorf("no version in %q", out)
 	}
-	b.major, err = strconv.Atoi(string(match[1]))
-	return b, err
+	if b.major, err = strconv.Atoi(string(match[1])); err != nil || b.major < oldestMajor {
+		return binaries{}, fmt.Errorf("version %s is too old", match[1])
+	}
+	return b, nil
 }
 
 // majorOf reads which major version made a cluster, 0 when there is none.

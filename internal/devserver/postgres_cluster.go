@@ -94,8 +94,15 @@ func flock(ctx context.Context, file *os.File) error {
 // when it is whole, so one that was interrupted never counts.
 func (c *cluster) prepare(ctx context.Context) error {
 	var err error
-	probe := Command{Name: "postgres", Path: c.bin.postgres(), Args: []string{"--version"}, Env: serverEnvironment()}
-	if c.as, err = unprivileged(ctx, probe); err != nil {
+	probe := Command{
+		Name: "postgres", Path: c.bin.postgres(), Args: []string{"--version"}, Env: serverEnvironment(),
+		Dir: filepath.Dir(c.options.Dir), // an account that cannot reach the folder is of no use
+	}
+	candidates := c.options.accounts
+	if candidates == nil {
+		candidates = rootAccounts()
+	}
+	if c.as, err = unprivileged(ctx, probe, candidates); err != nil {
 		return err
 	}
 	for _, path := range []string{c.options.Dir, c.lock.Name()} {
