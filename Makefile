@@ -1,0 +1,85 @@
+# One entry for people and CI alike. `make help` lists the targets; `make check` is everything a change has to pass.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .local/bin
+# Tools have go.mod files of their own, so that what they need never upgrades what the product links.
+LINT := go tool -modfile=deploy/tools/lint/go.mod
+MODULES := . deploy/tools deploy/tools/lint
+PKG ?= ./...
+FUZZTIME ?= 30s
+# A test binary that hangs shows its goroutines well before CI gives up on it.
+TEST_TIMEOUT ?= 10m
+# Integration tests start servers of their own: as many packages at once as there are processors is enough for them.
+TESTFLAGS ?=
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build every binary into .local/bin
+	@mkdir -p $(BIN)
+	@go build -o $(BIN)/ ./...
+
+.PHONY: run
+run: build ## Run the whole stack here: make run ARGS='--fresh'
+	@exec $(BIN)/local $(ARGS)
+
+.PHONY: temporal
+temporal: ## Build the Temporal CLI into .local/bin unless there is one on the PATH
+	@command -v temporal >/dev/null || { \
+		[ -x $(BIN)/temporal ] || echo "building the Temporal CLI: about three minutes, once" >&2; \
+		go build -C deploy/tools -o $(CURDIR)/$(BIN)/temporal github.com/temporalio/cli/cmd/temporal; }
+
+.PHONY: test
+test: temporal ## Run all tests: make test PKG=./internal/credit TESTFLAGS='-run Reserve -v'
+	go test -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PKG)
+
+.PHONY: race
+race: temporal ## Run all tests with the race detector
+	go test -race -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PKG)
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(LINT) golangci-lint fmt
+
+.PHONY: fmt-check
+fmt-check:
+	$(LINT) golangci-lint fmt --diff
+
+.PHONY: vet
+vet:
+	go vet ./...
+
+.PHONY: lint
+lint: ## Run the linters, the import rules among them
+	$(LINT) golangci-lint run
+
+.PHONY: workflowcheck
+workflowcheck: ## Look for what a workflow must not do because a replay would do it differently
+	$(LINT) workflowcheck -config workflowcheck.yaml ./...
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities
+	@found=$$($(LINT) govulncheck ./... 2>&1) || case $$found in \
+		*'fetching vulnerabilities'*) echo 'vuln: the database is out of reach, nothing was checked' >&2 ;; \
+		*) echo "$$found" >&2; exit 1 ;; esac
+
+.PHONY: tidy-check
+tidy-check:
+	@for module in $(MODULES); do (cd $$module && go mod tidy -diff) \
+		|| { echo "$$module: go.mod or go.sum is not tidy" >&2; exit 1; }; done
+
+.PHONY: check
+check: fmt-check vet lint workflowcheck vuln tidy-check race ## Everything a change has to pass
+
+.PHONY: fuzz
+fuzz: ## Fuzz each target for a while: make fuzz FUZZTIME=10m PKG=./internal/order
+	@go list $(PKG) | while read -r package; do \
+		(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true) | while read -r target; do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+		done; done
