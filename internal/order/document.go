@@ -1,0 +1,168 @@
+package order
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	contentTypeJSON = "application/json"
+	maxDepth        = 32
+	maxNameBytes    = 40 // of a member's name that may stand in a path
+)
+
+// unmarshal decodes an event's body into a struct. Member names are case-sensitive, unknown ones are passed over, names
+// given twice and invalid UTF-8 are refused wherever they stand. The experimental JSON library is used because
+// encoding/json folds the case of names, takes the last of two and mends broken UTF-8 without a word.
+func unmarshal(contentType string, body []byte, into any) error {
+	if contentType != contentTypeJSON {
+		return invalid("", "content type must be "+contentTypeJSON)
+	}
+	if len(body) > MaxEventBytes {
+		return invalid("", fmt.Sprintf("must be at most %d bytes", MaxEventBytes))
+	}
+	if err := checkSyntax(body); err != nil {
+		return err
+	}
+	err := json.Unmarshal(body, into)
+	var wrong *json.SemanticError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong):
+		return wrongKind(path(wrong.JSONPointer), kindOf(wrong.GoType), wrong.JSONKind)
+	default:
+		return notJSON(err)
+	}
+}
+
+// checkSyntax reads the whole body as one JSON object that is not too deep.
+func checkSyntax(body []byte) error {
+	decoder := jsontext.NewDecoder(bytes.NewReader(body))
+	if kind := decoder.PeekKind(); kind != '{' && kindName(kind) != "" {
+		return wrongKind("", "an object", kind)
+	}
+	for {
+		_, err := decoder.ReadToken()
+		if err != nil {
+			return notJSON(err)
+		}
+		if decoder.StackDepth() == 0 {
+			return checkEnd(decoder)
+		}
+		if decoder.StackDepth() > maxDepth {
+			return invalid(path(decoder.StackPointer()), fmt.Sprintf("must not be nested deeper than %d", maxDepth))
+		}
+	}
+}
+
+// checkEnd makes sure that nothing follows the body's one value.
+func checkEnd(decoder *jsontext.Decoder) error {
+	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
+		return invalid("", "is not JSON: something follows the object")
+	}
+	return nil
+}
+
+// notJSON words an error of the syntax. The library's own text quotes at most the few bytes that are wrong, and those
+// of an escape sequence are left out here too: they may be part of a name.
+func notJSON(err error) error {
+	var wrong *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &wrong):
+		return givenTwice(wrong.JSONPointer)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return invalid("", "is not JSON: it ends too early")
+	case errors.As(err, &wrong):
+		reason, _, quoted := strings.Cut(wrong.Err.Error(), "`")
+		if quoted {
+			reason = strings.TrimSpace(reason)
+		}
+		return invalid("", fmt.Sprintf("is not JSON: %s at byte %d", reason, wrong.ByteOffset))
+	default:
+		return invalid("", "is not JSON")
+	}
+}
+
+// givenTwice names the member that stands twice in its object, or the object when the name is not an ordinary one.
+func givenTwice(pointer jsontext.Pointer) error {
+	if ordinaryName(pointer.LastToken()) {
+		return invalid(path(pointer), "is given twice")
+	}
+	return invalid(path(pointer.Parent()), "has a member twice")
+}
+
+// path writes a JSON pointer as lineItems[1].quantity. It stops before a name that is not an ordinary one, because
+// somebody's data may stand there.
+func path(pointer jsontext.Pointer) string {
+	var b strings.Builder
+	for token := range pointer.Tokens() {
+		_, err := strconv.ParseUint(token, 10, 32)
+		switch {
+		case err == nil:
+			b.WriteString("[" + token + "]")
+		case !ordinaryName(token):
+			return b.String()
+		default:
+			if b.Len() > 0 {
+				b.WriteByte('.')
+			}
+			b.WriteString(token)
+		}
+	}
+	return b.String()
+}
+
+func ordinaryName(name string) bool {
+	return name != "" && len(name) <= maxNameBytes && onlyBytes(name, func(c byte) bool {
+		return isCodeByte(c) && c != '.'
+	})
+}
+
+func wrongKind(path, want string, got jsontext.Kind) error {
+	return invalid(path, fmt.Sprintf("must be %s, is %s", want, kindName(got)))
+}
+
+// kindOf names the JSON kind that decodes into a Go type.
+func kindOf(t reflect.Type) string {
+	switch {
+	case t == nil:
+		return "something else"
+	case t.Kind() == reflect.String:
+		return "a string"
+	case t.Kind() == reflect.Slice:
+		return "an array"
+	default:
+		return "an object"
+	}
+}
+
+// kindName names the kind of a JSON value; what starts no value has none.
+func kindName(kind jsontext.Kind) string {
+	switch kind {
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	case 't', 'f':
+		return "a boolean"
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case 'n':
+		return "null"
+	default:
+		return ""
+	}
+}
+
+func invalid(path, reason string) error { return &InvalidError{Path: path, Reason: reason} }

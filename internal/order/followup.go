@@ -1,0 +1,74 @@
+package order
+
+type wirePaid struct {
+	OrderID *string `json:"orderId"`
+	Amount  string  `json:"amount"`
+}
+
+type wireCancellation struct {
+	OrderID *string `json:"orderId"`
+	Reason  string  `json:"reason"`
+}
+
+// DecodePaid reads the body of an order-paid event that stands on an order's stream. Any fault is an *InvalidError.
+func DecodePaid(stream, contentType string, body []byte) (Paid, error) {
+	var wire wirePaid
+	if err := unmarshal(contentType, body, &wire); err != nil {
+		return Paid{}, err
+	}
+	var c checker
+	paid := Paid{OrderID: c.streamID(wire.OrderID, stream), Amount: c.amount("amount", wire.Amount)}
+	if c.fault != nil {
+		return Paid{}, c.fault
+	}
+	return paid, nil
+}
+
+// DecodeCancellation reads the body of an order-cancellation-requested event that stands on an order's stream. Any
+// fault is an *InvalidError.
+func DecodeCancellation(stream, contentType string, body []byte) (Cancellation, error) {
+	var wire wireCancellation
+	if err := unmarshal(contentType, body, &wire); err != nil {
+		return Cancellation{}, err
+	}
+	var c checker
+	cancellation := Cancellation{OrderID: c.streamID(wire.OrderID, stream), Reason: c.code("reason", wire.Reason)}
+	if c.fault != nil {
+		return Cancellation{}, c.fault
+	}
+	return cancellation, nil
+}
+
+// streamID is the order whose stream it is. An event on it need not repeat the id, but must not name another.
+func (c *checker) streamID(id *string, stream string) string {
+	if id == nil {
+		id = &stream
+	}
+	return c.orderID(*id, stream)
+}
+
+func (c *checker) amount(path, text string) Money {
+	if text == "" {
+		c.refuse(path, "is missing")
+		return Money{}
+	}
+	amount, err := ParseMoney(text)
+	if err != nil {
+		c.refuse(path, err.Error())
+		return Money{}
+	}
+	if amount.IsZero() {
+		c.refuse(path, "must be more than 0")
+	}
+	return amount
+}
+
+func (c *checker) code(path, code string) string {
+	switch {
+	case code == "":
+		c.refuse(path, "is missing")
+	case !ValidCode(code):
+		c.refuse(path, "must be 1 to 64 of [A-Za-z0-9._-]")
+	}
+	return code
+}

@@ -1,0 +1,253 @@
+package order
+
+import (
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	maxLines        = 500
+	maxQuantity     = 1_000_000
+	maxAddressLines = 50
+)
+
+// wirePlaced is what is read of an order-placed event. Producers write more; the rest is passed over.
+type wirePlaced struct {
+	OrderID    string       `json:"orderId"`
+	CustomerID string       `json:"customerId"`
+	LineItems  []wireLine   `json:"lineItems"`
+	Shipping   wireShipping `json:"shipping"`
+	Billing    wireBilling  `json:"billing"`
+	At         string       `json:"at"`
+}
+
+type wireLine struct {
+	ProductID    string         `json:"productId"`
+	ProductName  string         `json:"productName"`
+	Quantity     jsontext.Value `json:"quantity"`
+	PricePerUnit string         `json:"pricePerUnit"`
+	TaxRate      jsontext.Value `json:"taxRate"`
+}
+
+type wireShipping struct {
+	Recipient wireRecipient `json:"recipient"`
+	Address   wireAddress   `json:"address"`
+	Method    string        `json:"method"`
+}
+
+type wireBilling struct {
+	Recipient wireRecipient `json:"recipient"`
+}
+
+type wireRecipient struct {
+	Title        string `json:"title"`
+	FullName     string `json:"fullName"`
+	EmailAddress string `json:"emailAddress"`
+	PhoneNumber  string `json:"phoneNumber"`
+}
+
+type wireAddress struct {
+	Country string   `json:"country"`
+	Lines   []string `json:"lines"`
+}
+
+// DecodePlaced reads the body of an order-placed event that stands on a stream. Any fault is an *InvalidError, the first
+// one that is found.
+func DecodePlaced(stream, contentType string, body []byte) (Placed, error) {
+	var wire wirePlaced
+	if err := unmarshal(contentType, body, &wire); err != nil {
+		return Placed{}, err
+	}
+	var c checker
+	placed := Placed{
+		OrderID:        c.orderID(wire.OrderID, stream),
+		CustomerID:     c.identifier("customerId", wire.CustomerID),
+		PlacedAt:       c.moment("at", wire.At),
+		ShippingMethod: c.text("shipping.method", wire.Shipping.Method),
+		Recipient:      c.recipient(wire.Shipping.Recipient),
+		Address:        c.address(wire.Shipping.Address),
+		Email:          c.email(wire),
+	}
+	placed.Lines, placed.Total = c.lines(wire.LineItems)
+	if c.fault != nil {
+		return Placed{}, c.fault
+	}
+	return placed, nil
+}
+
+func (c *checker) recipient(wire wireRecipient) Recipient {
+	return Recipient{
+		Title:    c.text("shipping.recipient.title", wire.Title),
+		FullName: c.text("shipping.recipient.fullName", wire.FullName),
+		Phone:    c.text("shipping.recipient.phoneNumber", wire.PhoneNumber),
+	}
+}
+
+func (c *checker) address(wire wireAddress) Address {
+	if len(wire.Lines) > maxAddressLines {
+		c.refuse("shipping.address.lines", fmt.Sprintf("must have at most %d lines", maxAddressLines))
+		return Address{}
+	}
+	for i, line := range wire.Lines {
+		c.text(fmt.Sprintf("shipping.address.lines[%d]", i), line)
+	}
+	return Address{Country: c.text("shipping.address.country", wire.Country), Lines: wire.Lines}
+}
+
+// email is the billing recipient's address, or the shipping recipient's when that is not one to write to.
+func (c *checker) email(wire wirePlaced) string {
+	for _, recipient := range []wireRecipient{wire.Billing.Recipient, wire.Shipping.Recipient} {
+		if address, ok := usableEmail(recipient.EmailAddress); ok {
+			return address
+		}
+	}
+	c.refuse("billing.recipient.emailAddress", "must be a usable e-mail address, here or at shipping.recipient.emailAddress")
+	return ""
+}
+
+// lines checks every line and adds up the total. All prices are in the currency of the first.
+func (c *checker) lines(wires []wireLine) ([]Line, Money) {
+	switch {
+	case len(wires) == 0:
+		c.refuse("lineItems", "must have at least one line")
+		return nil, Money{}
+	case len(wires) > maxLines:
+		c.refuse("lineItems", fmt.Sprintf("must have at most %d lines", maxLines))
+		return nil, Money{}
+	}
+	lines := make([]Line, 0, len(wires))
+	sum, currency := new(big.Int), ""
+	for i, wire := range wires {
+		line := c.line(i, wire, currency)
+		if c.fault != nil {
+			return nil, Money{}
+		}
+		currency = line.Total.Currency
+		sum.Add(sum, big.NewInt(line.Total.Minor))
+		lines = append(lines, line)
+	}
+	if sum.Sign() == 0 {
+		c.refuse("lineItems", "must come to more than 0")
+	}
+	return lines, c.money("lineItems", "come to too large a total", sum, currency)
+}
+
+func (c *checker) line(index int, wire wireLine, currency string) Line {
+	at := fmt.Sprintf("lineItems[%d].", index)
+	line := Line{
+		No:          index + 1,
+		ProductID:   c.identifier(at+"productId", wire.ProductID),
+		ProductName: c.text(at+"productName", wire.ProductName),
+		Quantity:    c.quantity(at+"quantity", wire.Quantity),
+	}
+	price, currency := c.price(at+"pricePerUnit", wire.PricePerUnit, currency)
+	rate := c.rate(at+"taxRate", wire.TaxRate)
+	if c.fault != nil {
+		return Line{}
+	}
+	digits, _ := decimals(currency)
+	line.UnitPrice = price.FloatString(max(digits, precision(price)))
+	line.TaxRate = rate.FloatString(precision(rate))
+
+	gross := new(big.Rat).Add(rate, big.NewRat(1, 1))
+	gross.Mul(gross, price).Mul(gross, big.NewRat(int64(line.Quantity), 1))
+	line.Total = c.money(at[:len(at)-1], "comes to too large a total", roundHalfUp(gross, digits), currency)
+	return line
+}
+
+func (c *checker) quantity(path string, raw jsontext.Value) int {
+	value, fault := exact(raw)
+	switch {
+	case fault != "":
+		c.refuse(path, fault)
+	case !value.IsInt():
+		c.refuse(path, "must be a whole number")
+	case value.Cmp(big.NewRat(1, 1)) < 0:
+		c.refuse(path, "must be at least 1")
+	case value.Cmp(big.NewRat(maxQuantity, 1)) > 0:
+		c.refuse(path, fmt.Sprintf("must be at most %d", maxQuantity))
+	default:
+		return int(value.Num().Int64())
+	}
+	return 0
+}
+
+// price reads an amount of money that may be finer than its currency, as the price of a screw is.
+func (c *checker) price(path, text, want string) (*big.Rat, string) {
+	if text == "" {
+		c.refuse(path, "is missing")
+		return nil, ""
+	}
+	currency, number, err := splitMoney(text)
+	if err != nil {
+		c.refuse(path, err.Error())
+		return nil, ""
+	}
+	if _, known := decimals(currency); !known {
+		c.refuse(path, errMoneyCurrency.Error())
+		return nil, ""
+	}
+	if want != "" && currency != want {
+		c.refuse(path, "must be in the same currency as the first line")
+	}
+	value, _ := new(big.Rat).SetString(number)
+	if precision(value) > maxPrecision {
+		c.refuse(path, fmt.Sprintf("must have at most %d decimals", maxPrecision))
+	}
+	return value, currency
+}
+
+func (c *checker) rate(path string, raw jsontext.Value) *big.Rat {
+	value, fault := exact(raw)
+	switch {
+	case fault != "":
+		c.refuse(path, fault)
+	case value.Sign() < 0 || value.Cmp(big.NewRat(1, 1)) > 0:
+		c.refuse(path, "must be between 0 and 1")
+	case precision(value) > maxPrecision:
+		c.refuse(path, fmt.Sprintf("must have at most %d decimals", maxPrecision))
+	default:
+		return value
+	}
+	return new(big.Rat)
+}
+
+// money is an amount of minor units that must fit 64 bits.
+func (c *checker) money(path, fault string, minor *big.Int, currency string) Money {
+	if !minor.IsInt64() {
+		c.refuse(path, fault)
+		return Money{}
+	}
+	return Money{Minor: minor.Int64(), Currency: currency}
+}
+
+func (c *checker) moment(path, text string) time.Time {
+	if text == "" {
+		c.refuse(path, "is missing")
+		return time.Time{}
+	}
+	moment, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		c.refuse(path, "must be a time like 2025-01-31T12:00:00Z")
+		return time.Time{}
+	}
+	moment = moment.UTC().Truncate(time.Microsecond)
+	if moment.Year() < 1 || moment.Year() > 9999 {
+		c.refuse(path, "must be in the years 1 to 9999")
+	}
+	return moment
+}
+
+func (c *checker) orderID(id, stream string) string {
+	switch {
+	case c.identifier("orderId", id) == "":
+	case !ValidID(id):
+		c.refuse("orderId", "must be order- and 1 to 120 of [A-Za-z0-9._-]")
+	case id != stream:
+		c.refuse("orderId", "must be the name of the stream")
+	}
+	return id
+}
