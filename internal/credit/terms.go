@@ -1,0 +1,119 @@
+package credit
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"orderflow/internal/order"
+)
+
+// ErrNoLimit says that no default limit is configured that could be given in a currency.
+var ErrNoLimit = errors.New("no default credit limit")
+
+// UnknownPolicy says what becomes of the first order of a customer who has no account.
+type UnknownPolicy string
+
+// Open gives the customer an account with the default limit; hold leaves the order to an operator; reject refuses it.
+const (
+	UnknownOpen   UnknownPolicy = "open"
+	UnknownHold   UnknownPolicy = "hold"
+	UnknownReject UnknownPolicy = "reject"
+)
+
+// UnmarshalText accepts exactly the known policies.
+func (p *UnknownPolicy) UnmarshalText(text []byte) error {
+	switch v := UnknownPolicy(text); v {
+	case UnknownOpen, UnknownHold, UnknownReject:
+		*p = v
+		return nil
+	default:
+		return fmt.Errorf("must be %s, %s or %s", UnknownOpen, UnknownHold, UnknownReject)
+	}
+}
+
+// Terms are the house's settings that a decision depends on. Hold says that there is a hold time, so that an order over
+// the limit can wait for somebody. The zero policy is UnknownOpen.
+type Terms struct {
+	Limits          Limits
+	UnknownCustomer UnknownPolicy
+	Hold            bool
+}
+
+// Limits are the limits an account is opened with, per currency. The zero value has none.
+type Limits struct {
+	standard   string // a decimal number, for every currency that is not named; may be empty
+	byCurrency map[string]order.Money
+}
+
+// ParseLimits reads "10000.00", or with limits for single currencies "10000.00,EUR=8000.00,JPY=1500000". Without a number
+// of its own for the rest, only the named currencies have a limit.
+func ParseLimits(s string) (Limits, error) {
+	limits := Limits{byCurrency: map[string]order.Money{}}
+	for entry := range strings.SplitSeq(s, ",") {
+		if err := limits.add(strings.TrimSpace(entry)); err != nil {
+			return Limits{}, err
+		}
+	}
+	return limits, nil
+}
+
+func (l *Limits) add(entry string) error {
+	currency, number, named := strings.Cut(entry, "=")
+	if !named {
+		// The currency with the most decimals tells whether it is a number at all.
+		if _, err := order.ParseMoney("CLF" + entry); err != nil || l.standard != "" {
+			return fmt.Errorf("must be one amount like 10000.00, then EUR=8000.00 for single currencies")
+		}
+		l.standard = entry
+		return nil
+	}
+	limit, err := order.ParseMoney(currency + number)
+	if err != nil || len(currency) != 3 {
+		return fmt.Errorf("must name single currencies like EUR=8000.00, in a currency of ISO 4217 and its decimals")
+	}
+	if _, twice := l.byCurrency[currency]; twice {
+		return fmt.Errorf("must name %s once", currency)
+	}
+	l.byCurrency[currency] = limit
+	return nil
+}
+
+// UnmarshalText reads what ParseLimits reads.
+func (l *Limits) UnmarshalText(text []byte) error {
+	parsed, err := ParseLimits(string(text))
+	if err != nil {
+		return err
+	}
+	*l = parsed
+	return nil
+}
+
+// For is the default limit in a currency, or ErrNoLimit when none is configured that can be given in it.
+func (l Limits) For(currency string) (order.Money, error) {
+	if limit, ok := l.byCurrency[currency]; ok {
+		return limit, nil
+	}
+	if l.standard == "" {
+		return order.Money{}, fmt.Errorf("%w for %s", ErrNoLimit, currency)
+	}
+	limit, err := order.ParseMoney(currency + l.standard)
+	if err != nil {
+		return order.Money{}, fmt.Errorf("%w for %s: the general one %w", ErrNoLimit, currency, err)
+	}
+	return limit, nil
+}
+
+// String gives the limits as ParseLimits reads them.
+func (l Limits) String() string {
+	var entries []string
+	if l.standard != "" {
+		entries = append(entries, l.standard)
+	}
+	for _, currency := range slices.Sorted(maps.Keys(l.byCurrency)) {
+		entries = append(entries, currency+"="+l.byCurrency[currency].Decimal())
+	}
+	return strings.Join(entries, ",")
+}
