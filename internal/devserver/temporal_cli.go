@@ -191,4 +191,6 @@ func (b cliBuild) watch(ctx context.Context, log string) {
 	}
 }
 
-func (b cliBuild) say(format string, args ...any) { _, _ = fmt.Fprintf(b.progress, format+"\n", args...) }
+func (b cliBuild) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(b.progress, format+"\n", args...)
+}
