@@ -16,6 +16,9 @@ var ErrClosed = errors.New("fulfilment is already closed differently")
 // ErrMismatch says that a row exists for the order and was written from another order: other customer or total.
 var ErrMismatch = errors.New("fulfilment differs from the order")
 
+// ErrInvalid says that the store will never take what was written, however often it is tried.
+var ErrInvalid = errors.New("fulfilment cannot be stored")
+
 // Row is one order's fulfilment as stored, without recipient and address.
 type Row struct {
 	OrderID        string

@@ -1,0 +1,295 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"orderflow/activities"
+	"orderflow/internal/credit"
+	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
+	"orderflow/internal/order"
+)
+
+const orderID = "order-0001"
+
+var (
+	total  = order.Money{Minor: 1800, Currency: "USD"}
+	source = order.Source{Stream: orderID, EventID: "8ac54566-28e9-4090-9719-7f41848bd2e2"}
+	placed = order.Placed{OrderID: orderID, CustomerID: "customer-7", Total: total}
+)
+
+// stores stand for every collaborator of the activities, each with the answer it is to give.
+type stores struct {
+	decision credit.Decision
+	creditBy string
+	released string
+	body     order.Placed
+	row      fulfillment.Row
+	closed   fulfillment.Close
+	claims   []email.Claim
+	settled  []email.Outcome
+	settles  email.Status
+	sendErr  error
+	err      error
+	metered  []email.Status
+}
+
+func (s *stores) Reserve(context.Context, credit.Request) (credit.Decision, error) {
+	return s.decision, s.err
+}
+
+func (s *stores) Approve(_ context.Context, _ credit.Request, by string) (credit.Decision, error) {
+	s.creditBy = by
+	return s.decision, s.err
+}
+
+func (s *stores) Release(_ context.Context, _ credit.Request, reason string) (credit.Decision, error) {
+	s.released = reason
+	return s.decision, s.err
+}
+
+func (s *stores) Body(context.Context, order.Source) (order.Placed, error)  { return s.body, s.err }
+func (s *stores) FirstPlaced(context.Context, string) (order.Placed, error) { return s.body, s.err }
+
+func (s *stores) StartFulfillment(context.Context, fulfillment.Start) (fulfillment.Row, error) {
+	return s.row, s.err
+}
+
+func (s *stores) CloseFulfillment(_ context.Context, c fulfillment.Close) (fulfillment.Row, error) {
+	s.closed = c
+	return s.row, s.err
+}
+
+func (s *stores) ClaimEmail(context.Context, string, email.Kind) (email.Claim, error) {
+	claim := s.claims[0]
+	s.claims = s.claims[1:]
+	return claim, s.err
+}
+
+func (s *stores) SettleEmail(_ context.Context, o email.Outcome) (email.Status, error) {
+	s.settled = append(s.settled, o)
+	if s.settles != "" {
+		return s.settles, nil
+	}
+	return o.Status, nil
+}
+
+func (s *stores) Send(context.Context, email.Letter) (string, error) { return "message-1", s.sendErr }
+func (s *stores) EmailSettled(_ email.Kind, status email.Status) {
+	s.metered = append(s.metered, status)
+}
+
+// do runs one activity as a worker would, and gives its result.
+func do[T any](t *testing.T, s *stores, name string, in any) (T, error) {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(&activities.Activities{
+		Credit: s, Orders: s, Fulfillments: s, Emails: s, Mailer: s, Meter: s, HoldFor: 30 * time.Minute,
+	})
+	var out T
+	value, err := env.ExecuteActivity(name, in)
+	if err == nil {
+		require.NoError(t, value.Get(&out))
+	}
+	return out, err
+}
+
+func TestErrorsAreRetriedUnlessTheyCanNeverWork(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		err     error
+		errType string
+		retried bool
+	}{
+		{"an outage", errors.New("connection refused"), "UNAVAILABLE", true},
+		{"a body that is gone", order.ErrGone, "ORDER_GONE", false},
+		{"a body that cannot be read", &order.InvalidError{Path: "at", Reason: "is missing"}, "FULFILLMENT_FAILED", false},
+		{"another order's row", fulfillment.ErrMismatch, "FULFILLMENT_FAILED", false},
+		{"a row the store refuses", fulfillment.ErrInvalid, "FULFILLMENT_FAILED", false},
+		{"an account with an impossible history", &credit.HistoryError{}, "FULFILLMENT_FAILED", false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := &stores{body: placed, err: test.err}
+			_, err := do[activities.Fulfillment](t, s, "StartFulfillment", activities.StartFulfillmentInput{
+				OrderID: orderID, CustomerID: placed.CustomerID, Total: total, Source: source,
+			})
+			var application *temporal.ApplicationError
+			require.ErrorAs(t, err, &application)
+			require.Equal(t, test.errType, application.Type())
+			require.Equal(t, !test.retried, application.NonRetryable())
+			require.Equal(t, test.retried, application.NextRetryDelay() > 0)
+		})
+	}
+}
+
+func TestABodyUnlikeTheOrderIsRefusedForGood(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		spoil func(*order.Placed)
+	}{
+		{"another total", func(p *order.Placed) { p.Total.Minor++ }},
+		{"another currency", func(p *order.Placed) { p.Total.Currency = "EUR" }},
+		{"another customer", func(p *order.Placed) { p.CustomerID = "customer-8" }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := &stores{body: placed}
+			test.spoil(&s.body)
+			_, err := do[activities.Fulfillment](t, s, "StartFulfillment", activities.StartFulfillmentInput{
+				OrderID: orderID, CustomerID: placed.CustomerID, Total: total, Source: source,
+			})
+			var application *temporal.ApplicationError
+			require.ErrorAs(t, err, &application)
+			require.True(t, application.NonRetryable())
+		})
+	}
+}
+
+func TestOnlyAHeldOrderIsToldHowLongItMayWait(t *testing.T) {
+	t.Parallel()
+	for verdict, want := range map[credit.Verdict]int64{credit.VerdictHeld: 1800, credit.VerdictReserved: 0, credit.VerdictRefused: 0} {
+		out, err := do[activities.CreditDecision](t, &stores{decision: credit.Decision{Verdict: verdict, Amount: total}},
+			"ReserveCredit", activities.ReserveCreditInput{OrderID: orderID, Amount: total})
+		require.NoError(t, err)
+		require.Equal(t, want, out.HoldSeconds, verdict)
+	}
+}
+
+func TestAnOperatorsIDTurnsAReservationIntoAnApproval(t *testing.T) {
+	t.Parallel()
+	s := &stores{decision: credit.Decision{Verdict: credit.VerdictReserved, Amount: total}}
+	_, err := do[activities.CreditDecision](t, s, "ReserveCredit", activities.ReserveCreditInput{OrderID: orderID, Amount: total, ApprovedBy: "op-1"})
+	require.NoError(t, err)
+	require.Equal(t, "op-1", s.creditBy)
+}
+
+func TestAPaymentSettlesTheOrderItCovers(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		amount  order.Money
+		covered bool
+	}{
+		{"the total", total, true},
+		{"more than the total", order.Money{Minor: 1900, Currency: "USD"}, true},
+		{"less than the total", order.Money{Minor: 1799, Currency: "USD"}, false},
+		{"another currency", order.Money{Minor: 1800, Currency: "EUR"}, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := &stores{body: placed, decision: credit.Decision{Verdict: credit.VerdictReleased, Reason: credit.ReasonPaid, Amount: total}}
+			_, err := do[activities.CreditDecision](t, s, "SettleCredit", activities.SettleCreditInput{OrderID: orderID, Amount: test.amount, Source: source})
+			if test.covered {
+				require.NoError(t, err)
+				require.Equal(t, credit.ReasonPaid, s.released)
+				return
+			}
+			require.ErrorContains(t, err, "less than the order's total")
+			require.Empty(t, s.released)
+		})
+	}
+}
+
+func TestARejectionBringsTheBodyForItsMailAndACancellationDoesNot(t *testing.T) {
+	t.Parallel()
+	for status, wantBody := range map[order.Status]bool{order.StatusRejected: true, order.StatusCancelled: false, order.StatusShipped: false} {
+		s := &stores{body: placed}
+		_, err := do[activities.Fulfillment](t, s, "CloseFulfillment", activities.CloseFulfillmentInput{
+			OrderID: orderID, CustomerID: placed.CustomerID, Total: total, Source: source, Status: status,
+		})
+		require.NoError(t, err)
+		require.Equal(t, wantBody, s.closed.Order != nil, status)
+	}
+}
+
+func TestAFulfilmentThatIsClosedDifferentlyIsAnsweredAsItIs(t *testing.T) {
+	t.Parallel()
+	s := &stores{row: fulfillment.Row{Status: order.StatusShipped, Carrier: "DHL"}, err: fulfillment.ErrClosed}
+	out, err := do[activities.Fulfillment](t, s, "CloseFulfillment", activities.CloseFulfillmentInput{Status: order.StatusCancelled})
+	require.NoError(t, err)
+	require.Equal(t, order.StatusShipped, out.Status)
+	require.Equal(t, "DHL", out.Carrier)
+}
+
+func TestAMailIsSentByTheAttemptThatOwnsIt(t *testing.T) {
+	t.Parallel()
+	s := &stores{claims: []email.Claim{{Status: email.StatusSending, Attempt: 3}}}
+	out, err := do[activities.EmailResult](t, s, "SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
+	require.NoError(t, err)
+	require.Equal(t, email.StatusSent, out.Status)
+	require.Equal(t, []email.Outcome{{
+		OrderID: orderID, Kind: email.KindConfirmation, Attempt: 3, Status: email.StatusSent, MessageID: "message-1",
+	}}, s.settled)
+	require.Equal(t, []email.Status{email.StatusSent}, s.metered)
+}
+
+func TestAMailThatIsDoneIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	for _, status := range []email.Status{email.StatusSent, email.StatusFailed, email.StatusSuppressed, email.StatusUnknown} {
+		s := &stores{claims: []email.Claim{{Status: status}}, sendErr: errors.New("must not be called")}
+		out, err := do[activities.EmailResult](t, s, "SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
+		require.NoError(t, err)
+		require.Equal(t, activities.EmailResult{Status: status}, out)
+		require.Empty(t, s.settled)
+	}
+}
+
+func TestAnAttemptComesBackWhenAnothersLeaseEnds(t *testing.T) {
+	t.Parallel()
+	s := &stores{claims: []email.Claim{{Status: email.StatusPending, RetryIn: 42 * time.Second}}}
+	_, err := do[activities.EmailResult](t, s, "SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
+	var application *temporal.ApplicationError
+	require.ErrorAs(t, err, &application)
+	require.Equal(t, 42*time.Second, application.NextRetryDelay())
+	require.Equal(t, temporal.ApplicationErrorCategoryBenign, application.Category())
+}
+
+func TestWhatIsKnownAboutAMailThatWasNotSentDecidesWhatComesNext(t *testing.T) {
+	t.Parallel()
+	input := activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation}
+	t.Run("throttled: tried again when the provider wants it", func(t *testing.T) {
+		t.Parallel()
+		s := &stores{claims: []email.Claim{{Status: email.StatusSending}}, sendErr: &email.SendError{
+			Status: email.StatusPending, Code: "TooManyRequestsException", RetryAfter: 10 * time.Minute, Err: errors.New("to ada@example.com"),
+		}}
+		_, err := do[activities.EmailResult](t, s, "SendEmail", input)
+		var application *temporal.ApplicationError
+		require.ErrorAs(t, err, &application)
+		require.Equal(t, 10*time.Minute, application.NextRetryDelay())
+		require.NotContains(t, err.Error(), "@")
+		require.Equal(t, email.StatusPending, s.settled[0].Status)
+	})
+	t.Run("refused for good: failed, and no error", func(t *testing.T) {
+		t.Parallel()
+		s := &stores{claims: []email.Claim{{Status: email.StatusSending}}, sendErr: &email.SendError{Status: email.StatusFailed, Code: "MessageRejected"}}
+		out, err := do[activities.EmailResult](t, s, "SendEmail", input)
+		require.NoError(t, err)
+		require.Equal(t, email.StatusFailed, out.Status)
+		require.Equal(t, "MessageRejected", s.settled[0].ErrorCode)
+	})
+	t.Run("unknown: answers with the grace time", func(t *testing.T) {
+		t.Parallel()
+		s := &stores{
+			claims:  []email.Claim{{Status: email.StatusSending}, {Status: email.StatusUnknown, RetryIn: 299500 * time.Millisecond}},
+			sendErr: errors.New("connection reset"),
+		}
+		out, err := do[activities.EmailResult](t, s, "SendEmail", input)
+		require.NoError(t, err)
+		require.Equal(t, activities.EmailResult{Status: email.StatusUnknown, RetrySeconds: 300}, out)
+		require.Equal(t, email.StatusUnknown, s.settled[0].Status)
+	})
+}

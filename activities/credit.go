@@ -1,0 +1,99 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"orderflow/internal/credit"
+	"orderflow/internal/order"
+)
+
+// ReserveCreditInput asks for an order's amount. With ApprovedBy set, an operator overrides the rule for a held order.
+type ReserveCreditInput struct {
+	OrderID    string       `json:"orderId"`
+	CustomerID string       `json:"customerId"`
+	Amount     order.Money  `json:"amount"`
+	Source     order.Source `json:"source"`
+	ApprovedBy string       `json:"approvedBy,omitempty"`
+}
+
+// CreditDecision is what the account decided, once and for ever, about an order.
+type CreditDecision struct {
+	Verdict     credit.Verdict `json:"verdict"`
+	Reason      string         `json:"reason,omitempty"`
+	Amount      order.Money    `json:"amount"`
+	HoldSeconds int64          `json:"holdSeconds,omitempty"` // how long a held order may wait for an operator
+}
+
+// ReserveCredit reserves the order's amount on its customer's account, or answers what was decided before.
+// A refusal is an answer, not an error.
+func (a *Activities) ReserveCredit(ctx context.Context, in ReserveCreditInput) (CreditDecision, error) {
+	request := credit.Request{CustomerID: in.CustomerID, OrderID: in.OrderID, Amount: in.Amount, Source: in.Source}
+	reserve := a.Credit.Reserve
+	if in.ApprovedBy != "" {
+		reserve = func(ctx context.Context, r credit.Request) (credit.Decision, error) {
+			return a.Credit.Approve(ctx, r, in.ApprovedBy)
+		}
+	}
+	decision, err := reserve(ctx, request)
+	if err != nil {
+		return CreditDecision{}, failure(ctx, fmt.Errorf("reserve credit: %w", err))
+	}
+	return a.decided(decision), nil
+}
+
+func (a *Activities) decided(d credit.Decision) CreditDecision {
+	out := CreditDecision{Verdict: d.Verdict, Reason: d.Reason, Amount: d.Amount}
+	if d.Verdict == credit.VerdictHeld {
+		out.HoldSeconds = int64(a.HoldFor.Seconds())
+	}
+	return out
+}
+
+// ReleaseCreditInput closes an order in its customer's account, for a reason given by code.
+type ReleaseCreditInput struct {
+	OrderID    string       `json:"orderId"`
+	CustomerID string       `json:"customerId"`
+	Amount     order.Money  `json:"amount"` // the order's total, for its currency
+	Source     order.Source `json:"source"`
+	Reason     string       `json:"reason"`
+}
+
+// ReleaseCredit gives back what the order reserved and closes it in the account for ever, also when nothing was reserved:
+// a reserve that comes late finds it closed.
+func (a *Activities) ReleaseCredit(ctx context.Context, in ReleaseCreditInput) (CreditDecision, error) {
+	request := credit.Request{CustomerID: in.CustomerID, OrderID: in.OrderID, Amount: in.Amount, Source: in.Source}
+	decision, err := a.Credit.Release(ctx, request, in.Reason)
+	if err != nil {
+		return CreditDecision{}, failure(ctx, fmt.Errorf("release credit: %w", err))
+	}
+	return a.decided(decision), nil
+}
+
+// SettleCreditInput is a payment seen on an order's stream.
+type SettleCreditInput struct {
+	OrderID string       `json:"orderId"`
+	Amount  order.Money  `json:"amount"`
+	Source  order.Source `json:"source"` // of the payment
+}
+
+// SettleCredit releases the credit of an order that has been paid. The customer is read from the order itself.
+// A payment below the order's total, or in another currency, is refused for good.
+func (a *Activities) SettleCredit(ctx context.Context, in SettleCreditInput) (CreditDecision, error) {
+	placed, err := a.Orders.FirstPlaced(ctx, in.Source.Stream)
+	if err != nil {
+		return CreditDecision{}, failure(ctx, fmt.Errorf("find the paid order: %w", err))
+	}
+	if in.Amount.Currency != placed.Total.Currency || in.Amount.Minor < placed.Total.Minor {
+		return CreditDecision{}, permanent(TypeUnderpaid, fmt.Errorf("amount: %w: %s of %s", errUnderpaid, in.Amount, placed.Total))
+	}
+	request := credit.Request{CustomerID: placed.CustomerID, OrderID: in.OrderID, Amount: placed.Total, Source: in.Source}
+	decision, err := a.Credit.Release(ctx, request, credit.ReasonPaid)
+	if err != nil {
+		return CreditDecision{}, failure(ctx, fmt.Errorf("settle credit: %w", err))
+	}
+	return a.decided(decision), nil
+}
+
+var errUnderpaid = errors.New("less than the order's total was paid")

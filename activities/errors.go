@@ -1,0 +1,94 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"orderflow/internal/credit"
+	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
+	"orderflow/internal/order"
+)
+
+// Types of the errors that end a step for good. The workflow reads them as the order's reason.
+const (
+	TypeOrderGone         = string(order.ReasonOrderGone)
+	TypeFulfillmentFailed = string(order.ReasonFulfillmentFailed)
+	TypeUnderpaid         = "UNDERPAID"
+)
+
+// Types of the errors that are tried again, for the Web UI.
+const (
+	typeUnavailable = "UNAVAILABLE"
+	typeNotSent     = "MAIL_NOT_SENT"
+	typeLeased      = "MAIL_LEASED"
+)
+
+// Between these two a step that failed waits before it is tried again, growing with each attempt.
+const (
+	firstRetry = time.Second
+	lastRetry  = 5 * time.Minute
+)
+
+// failure is the one place where an error becomes retryable or not: what can never work never retries, all else is an
+// outage that ends some day and backs off until then.
+func failure(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, order.ErrGone):
+		return permanent(TypeOrderGone, err)
+	case hopeless(err):
+		return permanent(TypeFulfillmentFailed, err)
+	default:
+		return temporal.NewApplicationErrorWithOptions(err.Error(), typeUnavailable,
+			temporal.ApplicationErrorOptions{NextRetryDelay: backoff(ctx)})
+	}
+}
+
+// hopeless knows the errors that say something about the order or its account, and not about the state of a store.
+func hopeless(err error) bool {
+	var invalid *order.InvalidError
+	var history *credit.HistoryError
+	if errors.As(err, &invalid) || errors.As(err, &history) {
+		return true
+	}
+	return slices.ContainsFunc([]error{
+		fulfillment.ErrMismatch, fulfillment.ErrInvalid,
+		credit.ErrInvalidAmount, credit.ErrInvalidOrderID, credit.ErrNotHeld, credit.ErrOtherAmount,
+		credit.ErrTooMuch, credit.ErrNoReason,
+	}, func(target error) bool { return errors.Is(err, target) })
+}
+
+func permanent(errType string, err error) error {
+	return temporal.NewNonRetryableApplicationError(err.Error(), errType, nil)
+}
+
+// later asks for another attempt at a known time. It is not a fault, so it stays out of the failure metrics.
+func later(err error, in time.Duration) error {
+	return temporal.NewApplicationErrorWithOptions(err.Error(), typeLeased, temporal.ApplicationErrorOptions{
+		NextRetryDelay: in, Category: temporal.ApplicationErrorCategoryBenign,
+	})
+}
+
+// notSent carries the provider's code but not its text, which may quote an address.
+func notSent(ctx context.Context, kind email.Kind, err *email.SendError) error {
+	delay := max(err.RetryAfter, backoff(ctx))
+	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf("send %s mail: %s", kind, err.Code), typeNotSent,
+		temporal.ApplicationErrorOptions{NextRetryDelay: delay})
+}
+
+// backoff doubles from firstRetry to lastRetry and takes a random part off, so that orders that failed together do not
+// come back together. Temporal's own retry interval has no jitter.
+func backoff(ctx context.Context) time.Duration {
+	delay := lastRetry
+	if attempt := activity.GetInfo(ctx).Attempt; attempt < 10 {
+		delay = min(firstRetry<<max(attempt-1, 0), lastRetry)
+	}
+	return delay - time.Duration(rand.Int64N(int64(delay)/2))
+}

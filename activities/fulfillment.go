@@ -1,0 +1,101 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
+	"orderflow/internal/order"
+)
+
+// StartFulfillmentInput names the order to fulfil; the body is read from its source.
+type StartFulfillmentInput struct {
+	OrderID    string       `json:"orderId"`
+	CustomerID string       `json:"customerId"`
+	Total      order.Money  `json:"total"`
+	Source     order.Source `json:"source"`
+}
+
+// Fulfillment is the stored row as the workflow may know it: no name, no address.
+type Fulfillment struct {
+	Status         order.Status `json:"status"`
+	Reason         order.Reason `json:"reason,omitempty"`
+	Code           string       `json:"code,omitempty"`
+	Carrier        string       `json:"carrier,omitempty"`
+	TrackingNumber string       `json:"trackingNumber,omitempty"`
+	Email          email.Status `json:"email,omitempty"`   // of the newest mail
+	MailDue        email.Kind   `json:"mailDue,omitempty"` // the newest mail's kind while it waits to be sent
+}
+
+// StartFulfillment reads the order's body and writes the fulfilment with its confirmation mail, or answers what is stored:
+// an order that was closed before stays closed. A body that is gone, or that differs from the order the workflow was
+// started with, fails for good.
+func (a *Activities) StartFulfillment(ctx context.Context, in StartFulfillmentInput) (Fulfillment, error) {
+	placed, err := a.body(ctx, in.CustomerID, in.Total, in.Source)
+	if err != nil {
+		return Fulfillment{}, failure(ctx, fmt.Errorf("start fulfilment: %w", err))
+	}
+	row, err := a.Fulfillments.StartFulfillment(ctx, fulfillment.Start{Order: placed, SourceEventID: in.Source.EventID})
+	if err != nil {
+		return Fulfillment{}, failure(ctx, fmt.Errorf("start fulfilment: %w", err))
+	}
+	return stored(row), nil
+}
+
+// body reads an order's body and holds it against what the workflow was told about it.
+func (a *Activities) body(ctx context.Context, customerID string, total order.Money, source order.Source) (order.Placed, error) {
+	placed, err := a.Orders.Body(ctx, source)
+	if err != nil {
+		return order.Placed{}, fmt.Errorf("read the order: %w", err)
+	}
+	if placed.CustomerID != customerID || placed.Total != total {
+		return order.Placed{}, fulfillment.ErrMismatch
+	}
+	return placed, nil
+}
+
+// CloseFulfillmentInput ends a fulfilment in a final status.
+type CloseFulfillmentInput struct {
+	OrderID        string       `json:"orderId"`
+	CustomerID     string       `json:"customerId"`
+	Total          order.Money  `json:"total"`
+	PlacedAt       time.Time    `json:"placedAt"`
+	Source         order.Source `json:"source"`
+	Status         order.Status `json:"status"`
+	Reason         order.Reason `json:"reason,omitempty"`
+	Code           string       `json:"code,omitempty"`
+	Carrier        string       `json:"carrier,omitempty"`
+	TrackingNumber string       `json:"trackingNumber,omitempty"`
+}
+
+// CloseFulfillment ends the order's fulfilment and writes the mail that is due for it. An order without a fulfilment gets
+// a final row, so that nothing can start it later. A fulfilment that is final already is answered as it is.
+func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentInput) (Fulfillment, error) {
+	closing := fulfillment.Close{
+		OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, SourceEventID: in.Source.EventID,
+		Status: in.Status, Reason: in.Reason, Code: in.Code, Carrier: in.Carrier, TrackingNumber: in.TrackingNumber,
+	}
+	if in.Status == order.StatusRejected {
+		// Nothing was written about a rejected order before, so its mail address has to come from the body.
+		placed, err := a.body(ctx, in.CustomerID, in.Total, in.Source)
+		if err != nil {
+			return Fulfillment{}, failure(ctx, fmt.Errorf("close fulfilment: %w", err))
+		}
+		closing.Order = &placed
+	}
+	row, err := a.Fulfillments.CloseFulfillment(ctx, closing)
+	if err != nil && !errors.Is(err, fulfillment.ErrClosed) {
+		return Fulfillment{}, failure(ctx, fmt.Errorf("close fulfilment: %w", err))
+	}
+	return stored(row), nil
+}
+
+func stored(row fulfillment.Row) Fulfillment {
+	return Fulfillment{
+		Status: row.Status, Reason: row.Reason, Code: row.Code, Carrier: row.Carrier, TrackingNumber: row.TrackingNumber,
+		Email: row.Email.Report(), MailDue: row.MailDue,
+	}
+}

@@ -1,0 +1,93 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+
+	"orderflow/internal/order"
+)
+
+var (
+	errNothingToShip = errors.New("the order has no fulfilment yet: nothing to ship")
+	errNotOnHold     = errors.New("the order is not on hold")
+)
+
+func (o *orderRun) is(status order.Status) error { return fmt.Errorf("the order is %s", status) }
+
+func (o *orderRun) final() bool { return o.state.Status.Final() }
+
+// decided is when an approval or a refusal has had its effect.
+func (o *orderRun) decided() bool { return o.final() || o.state.Status == order.StatusFulfilling }
+
+// ended refuses an update whose order came to another end than the one it asked for.
+func (o *orderRun) ended(want order.Status) func() error {
+	return func() error {
+		if o.state.Status != want {
+			return o.is(o.state.Status)
+		}
+		return nil
+	}
+}
+
+// mayCancel takes a cancellation until the order ships or is refused. Cancelling twice is cancelling once.
+func (o *orderRun) mayCancel(CancelOrder) error {
+	switch {
+	case o.phase == phaseUndoing && o.state.Reason == order.ReasonCancelled:
+		return nil
+	case o.state.Status == order.StatusFulfilling && o.shipment != nil:
+		return errors.New("the order is shipping")
+	case o.phase == phaseClosing, o.phase == phaseUndoing, o.final():
+		return o.is(o.state.Status)
+	}
+	return nil
+}
+
+func (o *orderRun) takeCancel(m CancelOrder) {
+	if o.phase == phaseUndoing || o.cancel != nil {
+		return
+	}
+	o.cancel = &m
+	o.cancelSteps()
+}
+
+// mayShip takes a shipment from the moment the fulfilment exists until compensation has begun. The same shipment again is
+// no news; another one is refused.
+func (o *orderRun) mayShip(m RecordShipment) error {
+	switch {
+	case o.shipment != nil && *o.shipment != m:
+		return fmt.Errorf("the order ships with %s %s", o.shipment.Carrier, o.shipment.TrackingNumber)
+	case o.shipment != nil && o.phase != phaseUndoing:
+		return nil
+	case o.phase == phaseCredit, o.phase == phaseOnHold:
+		return errNothingToShip
+	case o.phase != phaseFulfilling:
+		return o.is(o.state.Status)
+	}
+	return nil
+}
+
+func (o *orderRun) takeShipment(m RecordShipment) { o.shipment = &m }
+
+// keepShipment remembers a shipment that was signalled before there was anything to ship, and shows one that came too late.
+func (o *orderRun) keepShipment(m RecordShipment, err error) bool {
+	if errors.Is(err, errNothingToShip) {
+		o.shipment = &m
+		return true
+	}
+	o.tooLate = &m
+	return false
+}
+
+func (o *orderRun) mayDecide() error {
+	switch {
+	case o.phase != phaseOnHold:
+		return errNotOnHold
+	case o.verdict != nil:
+		return errors.New("the order's credit is already decided")
+	}
+	return nil
+}
+
+func (o *orderRun) takeApproval(m ApproveCredit) { o.verdict = &verdict{approved: true, by: m.By} }
+
+func (o *orderRun) takeRefusal(m DeclineCredit) { o.verdict = &verdict{by: m.By} }

@@ -1,0 +1,224 @@
+package workflows_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"orderflow/activities"
+	"orderflow/internal/credit"
+	"orderflow/internal/email"
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+func TestAnOrderShips(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.after(time.Hour, func() {
+		require.Equal(t, order.StatusFulfilling, w.query().Status)
+		require.Equal(t, "sent", w.query().Email)
+		w.signal(workflows.RecordShipmentMessage, shipment)
+	})
+	w.run()
+	require.Equal(t, []string{"reserve", "start", "mail confirmation", "close shipped ", "mail shipment"}, w.asked)
+	state := w.state()
+	require.Equal(t, order.StatusShipped, state.Status)
+	require.Equal(t, order.CreditReserved, state.Credit)
+	require.Equal(t, "sent", state.Email)
+	require.Equal(t, shipment.Carrier, state.Carrier)
+	require.Equal(t, shipment.TrackingNumber, state.TrackingNumber)
+	require.Equal(t, total, state.Total)
+}
+
+func TestCreditRefusedRejectsTheOrder(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []string{"INSUFFICIENT_CREDIT", "UNKNOWN_CUSTOMER", "CURRENCY_MISMATCH"} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.decide = refused(reason)
+			w.run()
+			require.Equal(t, []string{"reserve", "close rejected " + reason, "mail rejection"}, w.asked)
+			require.Equal(t, order.StatusRejected, w.state().Status)
+			require.Equal(t, order.Reason(reason), w.state().Reason)
+			require.Equal(t, order.CreditRefused, w.state().Credit)
+		})
+	}
+}
+
+func TestAHeldOrderIsApproved(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []string{"INSUFFICIENT_CREDIT", "UNKNOWN_CUSTOMER"} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.decide = held(reason, 1800)
+			var approval *answer
+			w.after(time.Minute, func() {
+				require.Equal(t, order.StatusOnHold, w.query().Status)
+				require.Equal(t, order.CreditHeld, w.query().Credit)
+				approval = w.update(workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1", Note: "good customer"})
+			})
+			w.after(time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
+			w.run()
+			require.Equal(t, []string{"reserve", "reserve, approved by op-1", "start", "mail confirmation", "close shipped ", "mail shipment"}, w.asked)
+			require.Equal(t, order.StatusFulfilling, approval.state.Status, "an approval answers when the order goes on")
+			require.Equal(t, order.StatusShipped, w.state().Status)
+		})
+	}
+}
+
+func TestAHeldOrderIsRefused(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		decide func(w *world)
+		reason string
+	}{
+		{"by an operator's signal", func(w *world) {
+			w.signal(workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-1"})
+		}, "CREDIT_DECLINED"},
+		{"by an operator's update", func(w *world) {
+			w.update(workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-1"})
+		}, "CREDIT_DECLINED"},
+		{"by the end of the hold", func(*world) {}, "HOLD_EXPIRED"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.decide = held("INSUFFICIENT_CREDIT", 1800)
+			w.release = func(in activities.ReleaseCreditInput) (activities.CreditDecision, error) {
+				return activities.CreditDecision{Verdict: credit.VerdictReleased, Reason: in.Reason}, nil
+			}
+			w.after(time.Minute, func() { test.decide(w) })
+			w.run()
+			require.Equal(t, []string{"reserve", "release " + test.reason, "close rejected " + test.reason, "mail rejection"}, w.asked)
+			require.Equal(t, order.StatusRejected, w.state().Status)
+			require.Equal(t, order.Reason(test.reason), w.state().Reason)
+			require.Equal(t, order.CreditReleased, w.state().Credit)
+		})
+	}
+}
+
+func TestSomethingBrokenFailsTheWorkflowAfterUndoing(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, errType, reason string }{
+		{"the body is gone", "ORDER_GONE", "ORDER_GONE"},
+		{"fulfilment fails for good", "FULFILLMENT_FAILED", "FULFILLMENT_FAILED"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.start = func() error { return permanently(test.errType) }
+			w.run()
+			require.Equal(t, []string{"reserve", "start", "close cancelled " + test.reason, "release " + test.reason}, w.asked)
+			var broken *temporal.ApplicationError
+			require.ErrorAs(t, w.env.GetWorkflowError(), &broken)
+			require.Equal(t, test.reason, broken.Type())
+			var state order.State
+			require.NoError(t, broken.Details(&state))
+			require.Equal(t, order.StatusCancelled, state.Status)
+			require.Equal(t, order.CreditReleased, state.Credit)
+		})
+	}
+}
+
+func TestAMailRefusedForGoodDoesNotTouchTheOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.send = func(email.Kind) (activities.EmailResult, error) {
+		return activities.EmailResult{Status: email.StatusFailed}, nil
+	}
+	w.after(time.Minute, func() {
+		require.Equal(t, "failed", w.query().Email)
+		w.signal(workflows.RecordShipmentMessage, shipment)
+	})
+	w.run()
+	require.Equal(t, order.StatusShipped, w.state().Status)
+	require.Equal(t, "failed", w.state().Email)
+}
+
+func TestAMailThatCannotBeSentDoesNotKeepTheOrderOpen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.send = func(email.Kind) (activities.EmailResult, error) {
+		return activities.EmailResult{}, temporal.NewApplicationError("throttled", "MAIL_NOT_SENT")
+	}
+	w.after(time.Minute, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
+	w.run()
+	require.Equal(t, order.StatusShipped, w.state().Status)
+	require.Equal(t, "pending", w.state().Email)
+}
+
+func TestAnUnknownMailIsSentOnceMoreAfterTheGraceTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	sends := 0
+	w.send = func(email.Kind) (activities.EmailResult, error) {
+		if sends++; sends == 1 {
+			return activities.EmailResult{Status: email.StatusUnknown, RetrySeconds: 300}, nil
+		}
+		return activities.EmailResult{Status: email.StatusSent}, nil
+	}
+	w.after(time.Minute, func() { require.Equal(t, "unknown", w.query().Email) })
+	w.after(10*time.Minute, func() {
+		require.Equal(t, "sent", w.query().Email)
+		w.signal(workflows.RecordShipmentMessage, shipment)
+	})
+	w.run()
+	require.Equal(t, []string{"reserve", "start", "mail confirmation", "mail confirmation", "close shipped ", "mail shipment"}, w.asked)
+}
+
+func TestAReplayedOrderEndsWithWhatIsStored(t *testing.T) {
+	t.Parallel()
+	for _, status := range []order.Status{order.StatusShipped, order.StatusCancelled, order.StatusRejected} {
+		t.Run(string(status), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.row = &activities.Fulfillment{Status: status, Reason: "STORED", Email: email.StatusSent}
+			w.run()
+			require.Equal(t, []string{"reserve", "start"}, w.asked, "a replay has no effect")
+			require.Equal(t, status, w.state().Status)
+			require.Equal(t, order.Reason("STORED"), w.state().Reason)
+			require.Equal(t, "sent", w.state().Email)
+		})
+	}
+}
+
+func TestAnOrderClosedInTheAccountStaysClosed(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ reason, status string }{
+		{"CANCELLED", "cancelled"}, {"FULFILLMENT_FAILED", "cancelled"}, {"HOLD_EXPIRED", "rejected"}, {"CREDIT_DECLINED", "rejected"},
+	}
+	for _, test := range tests {
+		t.Run(test.reason, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.decide = closed(test.reason)
+			w.run()
+			require.Equal(t, "close "+test.status+" "+test.reason, w.asked[1])
+			require.Equal(t, order.Status(test.status), w.state().Status)
+		})
+	}
+}
+
+func TestAPaidOrderGoesOnWithoutCredit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.decide = closed(credit.ReasonPaid)
+	w.after(time.Minute, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
+	w.run()
+	require.Equal(t, order.StatusShipped, w.state().Status)
+	require.Equal(t, order.CreditReleased, w.state().Credit)
+}
+
+func closed(reason string) func(activities.ReserveCreditInput) (activities.CreditDecision, error) {
+	return func(activities.ReserveCreditInput) (activities.CreditDecision, error) {
+		return activities.CreditDecision{Verdict: credit.VerdictReleased, Reason: reason, Amount: total}, nil
+	}
+}

@@ -1,0 +1,87 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"orderflow/activities"
+	"orderflow/internal/email"
+	"orderflow/internal/order"
+)
+
+// startFulfillment writes the fulfilment and lets the confirmation go its own way beside the wait. It ends the order when
+// what is stored is final already: then an earlier run of this workflow brought it there.
+func (o *orderRun) startFulfillment() error {
+	var row activities.Fulfillment
+	err := workflow.ExecuteActivity(storing(o.steps, "start fulfilment"), o.do.StartFulfillment,
+		activities.StartFulfillmentInput{
+			OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Total: o.in.Total, Source: o.in.Source,
+		}).Get(o.steps, &row)
+	if err != nil {
+		return err
+	}
+	o.phase = phaseFulfilling
+	o.adopt(o.steps, row)
+	o.rest(o.steps)
+	return nil
+}
+
+// waitForShipment takes a shipment before a cancellation, should both be there.
+func (o *orderRun) waitForShipment() error {
+	return workflow.Await(o.steps, func() bool { return o.shipment != nil })
+}
+
+// ship closes the order as shipped. From here on it is too late to cancel it.
+func (o *orderRun) ship(ctx workflow.Context) error {
+	o.enter(phaseClosing, order.StatusFulfilling, "")
+	return o.closeFulfillment(afloat(ctx), order.StatusShipped)
+}
+
+// closeFulfillment brings the fulfilment to a final status. A row that is final already wins: the order ends with it.
+func (o *orderRun) closeFulfillment(ctx workflow.Context, status order.Status) error {
+	var row activities.Fulfillment
+	err := workflow.ExecuteActivity(storing(ctx, "close as "+string(status)), o.do.CloseFulfillment, o.closing(status)).Get(ctx, &row)
+	if err != nil {
+		return err
+	}
+	o.adopt(ctx, row)
+	return nil
+}
+
+// undoFulfillment closes the fulfilment as cancelled, or finds that the order is closed for good in another way.
+func (o *orderRun) undoFulfillment(ctx workflow.Context) error {
+	o.stopMails(ctx)
+	var row activities.Fulfillment
+	err := workflow.ExecuteActivity(undoing(ctx, "close as cancelled"), o.do.CloseFulfillment, o.closing(order.StatusCancelled)).Get(ctx, &row)
+	if err != nil {
+		return err
+	}
+	o.closedAs = row
+	return nil
+}
+
+func (o *orderRun) closing(status order.Status) activities.CloseFulfillmentInput {
+	in := activities.CloseFulfillmentInput{
+		OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Total: o.in.Total, PlacedAt: o.in.PlacedAt, Source: o.in.Source,
+		Status: status, Reason: o.state.Reason, Code: o.state.Code,
+	}
+	if status == order.StatusShipped {
+		in.Carrier, in.TrackingNumber = o.shipment.Carrier, o.shipment.TrackingNumber
+	}
+	return in
+}
+
+// adopt takes over what is stored, and sends the mail that is due for it.
+func (o *orderRun) adopt(ctx workflow.Context, row activities.Fulfillment) {
+	o.state.Status, o.state.Reason, o.state.Code = row.Status, row.Reason, row.Code
+	o.state.Carrier, o.state.TrackingNumber = row.Carrier, row.TrackingNumber
+	if row.Email != "" {
+		o.state.Email = string(row.Email)
+	}
+	o.touch(ctx)
+	if row.MailDue != "" {
+		o.send(ctx, row.MailDue)
+	}
+}
+
+// mailSummary is what the Web UI shows for a mail.
+func mailSummary(kind email.Kind) string { return string(kind) + " mail" }

@@ -1,0 +1,129 @@
+package workflows
+
+import (
+	"errors"
+
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"orderflow/internal/order"
+)
+
+// handler takes one kind of message, as a signal and as an update.
+type handler[M message] struct {
+	name        string
+	description string
+	check       func(M) error              // may the order take it now; reads only
+	accept      func(M)                    // takes it
+	effect      func() (done bool)         // what an update waits for
+	outcome     func() error               // what an update answers then, nil for the order's state
+	unusable    func(M, error) (kept bool) // a signal that cannot be taken: may it be kept, nil when it never is
+}
+
+// takeMessages registers every message. It comes first in the workflow, so that no message finds nobody at home.
+func (o *orderRun) takeMessages(ctx workflow.Context) error {
+	query := workflow.QueryHandlerOptions{Description: "Where the order stands."}
+	return errors.Join(
+		workflow.SetQueryHandlerWithOptions(ctx, StatusQuery, func() (*order.State, error) { return o.snapshot(), nil }, query),
+		take(ctx, o, handler[CancelOrder]{
+			name: CancelOrderMessage, description: "Undo the order, any time before its shipment: {reason}.",
+			check: o.mayCancel, accept: o.takeCancel, effect: o.final, outcome: o.ended(order.StatusCancelled),
+		}),
+		take(ctx, o, handler[RecordShipment]{
+			name: RecordShipmentMessage, description: "The order has left with a carrier: {carrier, trackingNumber}.",
+			check: o.mayShip, accept: o.takeShipment, effect: o.final, outcome: o.ended(order.StatusShipped),
+			unusable: o.keepShipment,
+		}),
+		take(ctx, o, handler[ApproveCredit]{
+			name: ApproveCreditMessage, description: "Let an order on hold pass: {by, note}.",
+			check: func(ApproveCredit) error { return o.mayDecide() }, accept: o.takeApproval, effect: o.decided,
+		}),
+		take(ctx, o, handler[DeclineCredit]{
+			name: DeclineCreditMessage, description: "Refuse an order on hold: {by, note}.",
+			check: func(DeclineCredit) error { return o.mayDecide() }, accept: o.takeRefusal, effect: o.decided,
+		}),
+	)
+}
+
+func take[M message](ctx workflow.Context, o *orderRun, h handler[M]) error {
+	signals := workflow.GetSignalChannelWithOptions(ctx, h.name, workflow.SignalChannelOptions{Description: h.description})
+	workflow.GoNamed(ctx, h.name, func(ctx workflow.Context) {
+		for {
+			var raw converter.RawValue
+			signals.Receive(ctx, &raw)
+			onSignal(ctx, o, h, raw)
+		}
+	})
+	o.drains = append(o.drains, func(ctx workflow.Context) {
+		var raw converter.RawValue
+		for signals.ReceiveAsync(&raw) {
+			onSignal(ctx, o, h, raw)
+		}
+	})
+	update := func(ctx workflow.Context, raw converter.RawValue) (*order.State, error) {
+		return onUpdate(ctx, o, h, raw)
+	}
+	validate := func(_ workflow.Context, raw converter.RawValue) error {
+		m, err := decodeMessage[M](raw)
+		if err != nil {
+			return err
+		}
+		return h.check(m)
+	}
+	return workflow.SetUpdateHandlerWithOptions(ctx, h.name, update,
+		workflow.UpdateHandlerOptions{Validator: validate, Description: h.description})
+}
+
+// onSignal takes a signal. One that cannot be used is logged and counted: whoever sent it got no answer.
+func onSignal[M message](ctx workflow.Context, o *orderRun, h handler[M], raw converter.RawValue) {
+	m, err := decodeMessage[M](raw)
+	if err == nil {
+		if err = h.check(m); err == nil {
+			h.accept(m)
+			return
+		}
+		if h.unusable != nil && h.unusable(m, err) {
+			return
+		}
+	}
+	workflow.GetLogger(ctx).Warn("signal cannot be used", "signal", h.name, "error", err)
+	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"signal": h.name}).Counter("orderflow_signals_unusable").Inc(1)
+	o.touch(ctx)
+}
+
+// onUpdate takes an update and answers when its effect is complete. The check is repeated, for between an update's
+// validation and its turn another message may have come.
+func onUpdate[M message](ctx workflow.Context, o *orderRun, h handler[M], raw converter.RawValue) (*order.State, error) {
+	m, err := decodeMessage[M](raw)
+	if err == nil {
+		err = h.check(m)
+	}
+	if err != nil {
+		return nil, refused(err)
+	}
+	h.accept(m)
+	if err := workflow.Await(afloat(ctx), h.effect); err != nil {
+		return nil, err
+	}
+	if h.outcome != nil {
+		if err := h.outcome(); err != nil {
+			return nil, refused(err)
+		}
+	}
+	return o.snapshot(), nil
+}
+
+func refused(err error) error {
+	return temporal.NewNonRetryableApplicationError(err.Error(), "REFUSED", nil)
+}
+
+// closeMessages answers every update, and takes or refuses every signal that came before the end.
+func (o *orderRun) closeMessages(ctx workflow.Context) {
+	ctx = afloat(ctx)
+	// A disconnected context is never cancelled, so the wait cannot fail.
+	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	for _, drain := range o.drains {
+		drain(ctx)
+	}
+}

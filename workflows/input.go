@@ -1,0 +1,58 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"orderflow/internal/order"
+)
+
+// Input is what OrderFulfillment is started with: ids and amounts. Names and addresses stay in the order's body.
+type Input struct {
+	OrderID    string       `json:"orderId"`
+	CustomerID string       `json:"customerId"`
+	Total      order.Money  `json:"total"`
+	PlacedAt   time.Time    `json:"placedAt"`
+	Source     order.Source `json:"source"`
+}
+
+// SearchAttributes are the ones an order is started with.
+func (in Input) SearchAttributes() temporal.SearchAttributes {
+	return temporal.NewSearchAttributes(
+		customerIDKey().ValueSet(in.CustomerID),
+		currencyKey().ValueSet(in.Total.Currency),
+		totalKey().ValueSet(in.Total.Minor),
+		statusKey().ValueSet(string(order.StatusPending)),
+	)
+}
+
+// Summary is the one line the Web UI shows for the order.
+func (in Input) Summary() string {
+	return fmt.Sprintf("%s for %s", in.Total, in.CustomerID)
+}
+
+// Details are the fixed lines the Web UI shows for the order, in Temporal's markdown.
+func (in Input) Details() string {
+	return fmt.Sprintf("Placed at %s by `%s`.\n\nBody: `%d@%s`, event `%s`.",
+		in.PlacedAt.UTC().Format(time.RFC3339), in.CustomerID, in.Source.Revision, in.Source.Stream, in.Source.EventID)
+}
+
+// validate refuses an input nobody but the bridge could have meant: somebody started the workflow by hand.
+func (in Input) validate() error {
+	switch {
+	case !order.ValidID(in.OrderID):
+		return errors.New("orderId: must be order- and 1 to 120 of [A-Za-z0-9._-]")
+	case in.CustomerID == "":
+		return errors.New("customerId: must not be empty")
+	case in.Total.Minor <= 0 || in.Total.Currency == "":
+		return errors.New("total: must be above zero")
+	case in.Source.Stream != in.OrderID:
+		return errors.New("source.stream: must be the order id")
+	case in.Source.EventID == "":
+		return errors.New("source.eventId: must not be empty")
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package workflows
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"go.temporal.io/sdk/converter"
+)
+
+// maxNote bounds free text, in characters; maxMessage bounds a whole message, in bytes.
+const (
+	maxNote    = 200
+	maxMessage = 4 << 10
+)
+
+// CancelOrder asks to undo an order. Reason is the operator's own code.
+type CancelOrder struct {
+	Reason string `json:"reason"`
+}
+
+// RecordShipment says that the order has left with a carrier.
+type RecordShipment struct {
+	Carrier        string `json:"carrier"`
+	TrackingNumber string `json:"trackingNumber"`
+}
+
+// ApproveCredit lets a held order pass although its credit does not suffice.
+type ApproveCredit struct {
+	By   string `json:"by"`
+	Note string `json:"note"`
+}
+
+// DeclineCredit refuses a held order.
+type DeclineCredit struct {
+	By   string `json:"by"`
+	Note string `json:"note"`
+}
+
+type message interface {
+	CancelOrder | RecordShipment | ApproveCredit | DeclineCredit
+	validate() error
+}
+
+func (m CancelOrder) validate() error { return code("reason", m.Reason) }
+
+func (m RecordShipment) validate() error {
+	return errors.Join(label("carrier", m.Carrier), label("trackingNumber", m.TrackingNumber))
+}
+
+func (m ApproveCredit) validate() error { return errors.Join(code("by", m.By), note("note", m.Note)) }
+func (m DeclineCredit) validate() error { return errors.Join(code("by", m.By), note("note", m.Note)) }
+
+// code accepts ids and codes only: messages stay in the history, where a name or an address must not be.
+func code(field, value string) error {
+	switch {
+	case value == "":
+		return fmt.Errorf("%s: must not be empty", field)
+	case !codePattern().MatchString(value):
+		return fmt.Errorf("%s: must be 1 to 64 of [A-Za-z0-9._-]", field)
+	}
+	return nil
+}
+
+// label accepts what carriers call themselves and their parcels.
+func label(field, value string) error {
+	switch {
+	case value == "":
+		return fmt.Errorf("%s: must not be empty", field)
+	case !labelPattern().MatchString(value):
+		return fmt.Errorf("%s: must be 1 to 64 of letters, digits, blanks and ._-/&+", field)
+	}
+	return nil
+}
+
+func labelPattern() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9._/&+-]([A-Za-z0-9 ._/&+-]{0,62}[A-Za-z0-9._/&+-])?$`)
+}
+
+func codePattern() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`) }
+
+func note(field, value string) error {
+	switch {
+	case utf8.RuneCountInString(value) > maxNote:
+		return fmt.Errorf("%s: must have at most %d characters", field, maxNote)
+	case strings.ContainsRune(value, '@'):
+		return fmt.Errorf("%s: must not contain an @: notes are no place for addresses", field)
+	}
+	return nil
+}
+
+// decodeMessage reads a message strictly: the CLI sends whatever was typed, and a misspelt field must not pass as empty.
+// The experimental JSON library is used because encoding/json folds the case of names and takes the last of two.
+//
+//workflowcheck:ignore
+func decodeMessage[M message](raw converter.RawValue) (M, error) {
+	var m M
+	payload := raw.Payload()
+	if encoding := string(payload.GetMetadata()[converter.MetadataEncoding]); encoding != converter.MetadataEncodingJSON {
+		return m, errors.New("message: must be one JSON object")
+	}
+	data := bytes.TrimSpace(payload.GetData())
+	switch {
+	case len(data) > maxMessage:
+		return m, fmt.Errorf("message: must have at most %d bytes", maxMessage)
+	case !bytes.HasPrefix(data, []byte("{")):
+		return m, errors.New("message: must be one JSON object")
+	}
+	if err := json.Unmarshal(data, &m, json.RejectUnknownMembers(true)); err != nil {
+		return m, fault(err)
+	}
+	return m, m.validate()
+}
+
+// fault names the field and the kind of its value, and neither the Go type nor the value.
+func fault(err error) error {
+	var wrong *json.SemanticError
+	if !errors.As(err, &wrong) {
+		return fmt.Errorf("message: %w", err)
+	}
+	field := strings.TrimPrefix(string(wrong.JSONPointer), "/")
+	if errors.Is(err, json.ErrUnknownName) {
+		return fmt.Errorf("%s: is unknown", field)
+	}
+	return fmt.Errorf("%s: must be a string, is %s", field, kindName(wrong.JSONKind))
+}
+
+// kindName says what a value is; the library names kinds by their first character.
+func kindName(kind jsontext.Kind) string {
+	switch kind {
+	case '0':
+		return "a number"
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case 'n':
+		return "null"
+	default:
+		return "a boolean"
+	}
+}

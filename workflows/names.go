@@ -1,0 +1,48 @@
+package workflows
+
+import "go.temporal.io/sdk/temporal"
+
+// The workflow types.
+const (
+	OrderFulfillmentType = "OrderFulfillment"
+	OrderSettlementType  = "OrderSettlement"
+)
+
+// The task queues. Mail has its own, because its rate is the SES account's and is set on the server, per queue.
+const (
+	TaskQueue      = "order-fulfillment"
+	EmailTaskQueue = "order-email"
+)
+
+// The messages an order understands, each as a signal and as an update, and its query.
+const (
+	CancelOrderMessage    = "cancel-order"
+	RecordShipmentMessage = "record-shipment"
+	ApproveCreditMessage  = "approve-credit"
+	DeclineCreditMessage  = "decline-credit"
+	StatusQuery           = "status"
+)
+
+// MemoSourceEventID is the memo with the id of the event a workflow was started for. A second event that wants the same
+// workflow is told from a redelivery by it.
+const MemoSourceEventID = "sourceEventId"
+
+// SettlementID is the workflow id of an order's settlement.
+func SettlementID(orderID string) string { return "settlement-" + orderID }
+
+// The search attributes an order carries. Only the status changes on the way.
+func customerIDKey() temporal.SearchAttributeKeyKeyword {
+	return temporal.NewSearchAttributeKeyKeyword("CustomerId")
+}
+
+func currencyKey() temporal.SearchAttributeKeyKeyword {
+	return temporal.NewSearchAttributeKeyKeyword("Currency")
+}
+
+func totalKey() temporal.SearchAttributeKeyInt64 {
+	return temporal.NewSearchAttributeKeyInt64("OrderTotalMinor")
+}
+
+func statusKey() temporal.SearchAttributeKeyKeyword {
+	return temporal.NewSearchAttributeKeyKeyword("OrderStatus")
+}

@@ -1,0 +1,56 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+const (
+	// attemptTimeout bounds one attempt at a store: several calls of 5 s each, with room for a conflict or two.
+	attemptTimeout = 30 * time.Second
+
+	// mailAttemptTimeout is above the mailer's HTTP timeout and below the ledger's lease, so that an attempt ends before
+	// another may take the mail over.
+	mailAttemptTimeout = 30 * time.Second
+
+	// undoRound bounds one try at a compensation, after which the order says openly that it cannot proceed.
+	undoRound = 15 * time.Minute
+
+	// undoPause keeps a compensation that fails at once from filling the history.
+	undoPause = time.Minute
+
+	// mailSettling bounds how long a closing order waits for its mails. It is longer than the grace time after which an
+	// unknown mail is sent once more.
+	mailSettling = 15 * time.Minute
+)
+
+// retries backs off as the failing activity says, with jitter; these numbers serve attempts that could not say, because
+// their worker died. There is no limit: a store that is down comes back, and the order waits for it.
+func retries() *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute}
+}
+
+// storing is for steps that write to a store. They wait for their cancellation, because a running attempt's outcome has to
+// be known before it is undone.
+func storing(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: attemptTimeout, RetryPolicy: retries(), WaitForCancellation: true, Summary: summary,
+	})
+}
+
+// undoing is for one round of a compensation.
+func undoing(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: attemptTimeout, ScheduleToCloseTimeout: undoRound, RetryPolicy: retries(), Summary: summary,
+	})
+}
+
+// mailing is for sending one mail, on the queue that carries the provider's rate.
+func mailing(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: EmailTaskQueue, StartToCloseTimeout: mailAttemptTimeout, RetryPolicy: retries(),
+		WaitForCancellation: true, Summary: summary,
+	})
+}

@@ -1,0 +1,17 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+)
+
+// Register adds every workflow type to a worker or a replayer. Orders wait for weeks, so they move on to the newest
+// worker, and changes to their code go through workflow.GetVersion.
+func Register(r worker.WorkflowRegistry) {
+	r.RegisterWorkflowWithOptions(OrderFulfillment, workflow.RegisterOptions{
+		Name: OrderFulfillmentType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
+	})
+	r.RegisterWorkflowWithOptions(OrderSettlement, workflow.RegisterOptions{
+		Name: OrderSettlementType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
+	})
+}

@@ -1,0 +1,86 @@
+package workflows
+
+import (
+	"errors"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"orderflow/activities"
+	"orderflow/internal/order"
+)
+
+// compensation undoes one step. It is idempotent, and harmless when the step had no effect.
+type compensation struct {
+	name string
+	undo func(ctx workflow.Context) error
+}
+
+func (o *orderRun) onUndo(name string, undo func(ctx workflow.Context) error) {
+	o.compensations = append(o.compensations, compensation{name: name, undo: undo})
+}
+
+// undo compensates what was done, in reverse, for as long as it takes, and answers what the workflow has to end with:
+// nothing after cancel-order or when the order turned out to be closed already, the cause otherwise.
+func (o *orderRun) undo(ctx workflow.Context, cause error) error {
+	outcome := o.blame(ctx, cause)
+	ctx = afloat(ctx)
+	o.enter(phaseUndoing, order.StatusCancelling, o.state.Reason)
+	for len(o.compensations) > 0 {
+		last := o.compensations[len(o.compensations)-1]
+		if err := last.undo(ctx); err != nil {
+			o.stuck(ctx, last.name, err)
+			continue
+		}
+		o.compensations = o.compensations[:len(o.compensations)-1]
+		if closed := o.closedAs.Status; closed != "" && closed != order.StatusCancelled {
+			// The order was shipped or rejected before this run: what it reserved then is not ours to give back.
+			outcome = nil
+			break
+		}
+	}
+	o.adopt(ctx, o.closedAs)
+	return outcome
+}
+
+// blame turns the error that stopped the order into its reason, and into the error the workflow ends with.
+func (o *orderRun) blame(ctx workflow.Context, cause error) error {
+	var broken *temporal.ApplicationError
+	switch {
+	case o.cancel != nil:
+		o.state.Reason, o.state.Code = order.ReasonCancelled, o.cancel.Reason
+		return nil
+	case ctx.Err() != nil:
+		o.state.Reason = order.ReasonCancelled
+		return ctx.Err()
+	case errors.As(cause, &broken) && broken.Type() == activities.TypeOrderGone:
+		o.state.Reason = order.ReasonOrderGone
+	case errors.As(cause, &broken):
+		o.state.Reason = order.ReasonFulfillmentFailed
+	default:
+		o.state.Reason = order.ReasonFulfillmentFailed
+		return temporal.NewApplicationError(cause.Error(), string(o.state.Reason))
+	}
+	return broken
+}
+
+// stuck says openly that a compensation cannot proceed, and waits before the next round.
+func (o *orderRun) stuck(ctx workflow.Context, name string, err error) {
+	workflow.GetLogger(ctx).Error("compensation cannot proceed", "compensation", name, "error", err)
+	o.obstacle = name + ": " + cause(err)
+	o.rest(ctx)
+	// A disconnected context is never cancelled, so the sleep cannot fail.
+	_ = workflow.NewTimerWithOptions(ctx, undoPause, workflow.TimerOptions{Summary: "before trying to " + name + " again"}).Get(ctx, nil)
+}
+
+// cause gives the innermost message of an activity's error: the outer ones only repeat the activity's name.
+func cause(err error) string {
+	var application *temporal.ApplicationError
+	if errors.As(err, &application) {
+		return application.Message()
+	}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
+	}
+	return err.Error()
+}
