@@ -1,0 +1,127 @@
+package kurrentsim_test
+
+import (
+	"testing"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrentsim"
+)
+
+func TestAppendIsDecidedByTheExpectedState(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	old, fresh := events(3), events(2)
+	cases := []struct {
+		name     string
+		expected kurrentdb.StreamState
+		batch    []kurrentdb.EventData
+		next     int64 // the last revision answered; -1 for a wrong expected version
+	}{
+		{"any appends what is new", kurrentdb.Any{}, fresh, 4},
+		{"any repeats the whole batch", kurrentdb.Any{}, old, 2},
+		{"any repeats a part of the batch", kurrentdb.Any{}, old[1:2], 1},
+		{"any refuses a batch that is old first and new later", kurrentdb.Any{}, []kurrentdb.EventData{old[0], fresh[0]}, -1},
+		{"any takes a batch that is new first and old later", kurrentdb.Any{}, []kurrentdb.EventData{fresh[0], old[0]}, 4},
+		{"stream exists appends", kurrentdb.StreamExists{}, fresh, 4},
+		{"stream exists repeats", kurrentdb.StreamExists{}, old, 2},
+		{"no stream repeats", kurrentdb.NoStream{}, old, 2},
+		{"no stream repeats the beginning", kurrentdb.NoStream{}, old[:2], 1},
+		{"no stream refuses new events", kurrentdb.NoStream{}, fresh, -1},
+		{"no stream refuses more than was written", kurrentdb.NoStream{}, append(append([]kurrentdb.EventData{}, old...), fresh[0]), -1},
+		{"a passed revision repeats what followed it", kurrentdb.Revision(0), old[1:], 2},
+		{"a passed revision refuses what did not follow it", kurrentdb.Revision(0), old[2:], -1},
+		{"the current revision appends", kurrentdb.Revision(2), fresh, 4},
+		{"the current revision appends old ids again", kurrentdb.Revision(2), old, 5},
+		{"a revision to come is refused", kurrentdb.Revision(3), fresh, -1},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := &world{T: t, server: w.server, client: w.client}
+			stream := "table-" + c.name
+			w.append(stream, kurrentdb.NoStream{}, old...)
+			result, err := w.tryAppend(stream, c.expected, c.batch...)
+			if c.next < 0 {
+				requireCode(t, err, kurrentdb.ErrorCodeWrongExpectedVersion)
+				require.Len(t, w.readStream(stream, kurrentdb.ReadStreamOptions{}), 3)
+				return
+			}
+			require.NoError(t, err)
+			require.EqualValues(t, c.next, result.NextExpectedVersion)
+			require.Len(t, w.readStream(stream, kurrentdb.ReadStreamOptions{}), int(max(c.next+1, 3)))
+		})
+	}
+}
+
+func TestRepeatedAppendAnswersTheOriginalPosition(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	batch := events(2)
+	first := w.append("s-1", kurrentdb.NoStream{}, batch...)
+	w.append("s-1", kurrentdb.Revision(1), event("later"))
+	require.Equal(t, first, w.append("s-1", kurrentdb.NoStream{}, batch...))
+	require.Equal(t, first, w.append("s-1", kurrentdb.Any{}, batch...))
+}
+
+func TestStreamExistsNeedsEventsOrMetadata(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	_, err := w.tryAppend("s-1", kurrentdb.StreamExists{}, event("a"))
+	requireCode(t, err, kurrentdb.ErrorCodeWrongExpectedVersion)
+	w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetMaxCount(5) })
+	w.append("s-1", kurrentdb.StreamExists{}, event("a"))
+}
+
+func TestTheSameIDInAnotherStreamIsNoRepetition(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	e := event("a")
+	w.append("s-1", kurrentdb.Any{}, e)
+	w.append("s-2", kurrentdb.Any{}, e)
+	require.Len(t, w.readStream("s-2", kurrentdb.ReadStreamOptions{}), 1)
+}
+
+func TestEmptyAppendWritesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("s-1", kurrentdb.NoStream{}, events(3)...)
+	require.EqualValues(t, 2, w.append("s-1", kurrentdb.Any{}).NextExpectedVersion)
+	require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 3)
+}
+
+func TestInvalidAppendsAreRefusedWithAReason(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	_, err := w.tryAppend("", kurrentdb.Any{}, event("a"))
+	require.ErrorContains(t, err, "invalid stream name")
+	_, err = w.tryAppend("$$", kurrentdb.Any{}, event("a"))
+	require.ErrorContains(t, err, "invalid stream name")
+	_, err = w.tryAppend("s-1", kurrentdb.Any{}, event(""))
+	require.ErrorContains(t, err, "an event needs an id and a type")
+	large := event("large")
+	large.Data = make([]byte, 16<<20)
+	_, err = w.tryAppend("s-1", kurrentdb.Any{}, large)
+	require.ErrorContains(t, err, "the maximum is 16777216")
+}
+
+func TestAnEventComesBackAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	binary := kurrentdb.EventData{
+		EventID: event("").EventID, EventType: "bytes", ContentType: kurrentdb.ContentTypeBinary,
+		Data: []byte{0, 1, 2}, Metadata: []byte(`{"$correlationId":"c"}`),
+	}
+	w.append("s-1", kurrentdb.NoStream{}, binary)
+	found := w.readStream("s-1", kurrentdb.ReadStreamOptions{})[0].Event
+	require.Equal(t, binary.EventID, found.EventID)
+	require.Equal(t, "bytes", found.EventType)
+	require.Equal(t, "application/octet-stream", found.ContentType)
+	require.Equal(t, binary.Data, found.Data)
+	require.Equal(t, binary.Metadata, found.UserMetadata)
+	require.Equal(t, "s-1", found.StreamID)
+	require.NotZero(t, found.Position.Commit)
+	require.Equal(t, found.Position.Commit, found.Position.Prepare)
+	require.False(t, found.CreatedDate.IsZero())
+}

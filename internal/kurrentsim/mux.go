@@ -1,0 +1,151 @@
+package kurrentsim
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// sniffTimeout is how long a new connection may take to say which protocol it speaks.
+const sniffTimeout = 10 * time.Second
+
+// acceptPause keeps a failing accept from spinning.
+const acceptPause = 50 * time.Millisecond
+
+// http2Preface is how every HTTP/2 connection begins; four bytes are enough to tell it from a request line.
+const http2Preface = "PRI "
+
+// mux shares one port between gRPC and plain HTTP. A connection is looked at once, when it begins: gRPC then runs on the
+// native transport, which is much faster than serving it through net/http.
+type mux struct {
+	listener net.Listener
+	grpc     *muxListener
+	http     *muxListener
+	running  sync.WaitGroup
+
+	mu       sync.Mutex
+	closed   bool
+	sniffing map[net.Conn]struct{} // connections that have not said yet what they speak
+}
+
+func newMux(listener net.Listener) *mux {
+	return &mux{
+		listener: listener,
+		grpc:     newMuxListener(listener.Addr()),
+		http:     newMuxListener(listener.Addr()),
+		sniffing: map[net.Conn]struct{}{},
+	}
+}
+
+func (m *mux) start() { m.running.Go(m.serve) }
+
+func (m *mux) serve() {
+	for {
+		conn, err := m.listener.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil: // out of descriptors, most likely: it passes
+			time.Sleep(acceptPause)
+		case m.track(conn):
+			m.running.Go(func() { m.route(conn) })
+		}
+	}
+}
+
+// track is false when the mux was closed meanwhile.
+func (m *mux) track(conn net.Conn) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		_ = conn.Close()
+		return false
+	}
+	m.sniffing[conn] = struct{}{}
+	return true
+}
+
+func (m *mux) untrack(conn net.Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.sniffing, conn)
+}
+
+func (m *mux) route(conn net.Conn) {
+	defer m.untrack(conn)
+	reader := bufio.NewReaderSize(conn, 4<<10)
+	_ = conn.SetReadDeadline(time.Now().Add(sniffTimeout))
+	first, err := reader.Peek(len(http2Preface))
+	_ = conn.SetReadDeadline(time.Time{})
+	if err != nil {
+		_ = conn.Close()
+		return
+	}
+	target := m.http
+	if string(first) == http2Preface {
+		target = m.grpc
+	}
+	target.offer(&sniffedConn{Conn: conn, reader: reader})
+}
+
+// close ends accepting and hangs up on those who have not spoken yet.
+func (m *mux) close() error {
+	err := errors.Join(m.listener.Close(), m.grpc.Close(), m.http.Close())
+	m.mu.Lock()
+	m.closed = true
+	for conn := range m.sniffing {
+		_ = conn.Close()
+	}
+	m.mu.Unlock()
+	m.running.Wait()
+	return err
+}
+
+// sniffedConn gives back what was read ahead.
+type sniffedConn struct {
+	net.Conn
+	reader *bufio.Reader
+}
+
+func (c *sniffedConn) Read(p []byte) (int, error) { return c.reader.Read(p) }
+
+// muxListener hands out the connections of one protocol.
+type muxListener struct {
+	addr   net.Addr
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newMuxListener(addr net.Addr) *muxListener {
+	return &muxListener{addr: addr, conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (l *muxListener) offer(conn net.Conn) {
+	select {
+	case l.conns <- conn:
+	case <-l.closed:
+		_ = conn.Close()
+	}
+}
+
+// Accept returns the next connection, or net.ErrClosed.
+func (l *muxListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close makes Accept return.
+func (l *muxListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+// Addr is the shared address.
+func (l *muxListener) Addr() net.Addr { return l.addr }

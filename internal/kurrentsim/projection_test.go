@@ -1,0 +1,101 @@
+package kurrentsim_test
+
+import (
+	"testing"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrentsim"
+)
+
+func TestSystemProjectionsLinkEveryEvent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("order-42-x", kurrentdb.NoStream{}, event("placed"), event("paid"))
+	w.append("order-43", kurrentdb.NoStream{}, event("placed"))
+	w.append("plain", kurrentdb.NoStream{}, event("placed"))
+	w.append("-odd", kurrentdb.NoStream{}, event("odd"))
+	w.append("$system-1", kurrentdb.NoStream{}, event("placed"))
+	w.setMetadata("order-43", func(m *kurrentdb.StreamMetadata) { m.SetMaxCount(9) })
+
+	links := func(stream string) []string { return linkData(w.readStream(stream, kurrentdb.ReadStreamOptions{})) }
+	require.Equal(t, []string{"0@order-42-x", "1@order-42-x", "0@order-43"}, links("$ce-order"))
+	require.Equal(t, []string{"0@order-42-x", "0@order-43", "0@plain"}, links("$et-placed"))
+	require.Equal(t, []string{"0@$$order-43"}, links("$et-$metadata"))
+	require.Equal(t, []string{"0@order-42-x", "0@order-43", "0@plain", "0@-odd", "0@$$order-43"}, links("$streams"))
+	require.Equal(t, []string{"order-42-x", "order-43"}, links("$category-order"))
+	for _, none := range []string{"$ce-plain", "$ce-", "$ce-$system"} {
+		_, err := w.tryReadStream(none, kurrentdb.ReadStreamOptions{})
+		requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)
+	}
+}
+
+func TestLinksResolveToTheirEvents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	placed := event("placed")
+	placed.Metadata = []byte(`{"$correlationId":"c-1"}`)
+	w.append("order-1", kurrentdb.NoStream{}, event("drafted"), placed)
+	found := w.readStream("$ce-order", kurrentdb.ReadStreamOptions{ResolveLinkTos: true})
+	require.Len(t, found, 2)
+	require.Equal(t, placed.EventID, found[1].Event.EventID)
+	require.Equal(t, "order-1", found[1].Event.StreamID)
+	require.EqualValues(t, 1, found[1].Link.EventNumber)
+	require.Equal(t, "$ce-order", found[1].Link.StreamID)
+	require.Equal(t, "$>", found[1].Link.EventType)
+	require.Contains(t, string(found[1].Link.UserMetadata), `"$correlationId":"c-1"`)
+	require.Contains(t, string(found[1].Link.UserMetadata), `"$o":"order-1"`)
+	require.Equal(t, found[1].Link.Position.Commit, *found[1].Commit)
+}
+
+func TestLinksToDeletedEventsComeWithoutThem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("order-1", kurrentdb.NoStream{}, event("placed"))
+	w.append("order-2", kurrentdb.NoStream{}, event("placed"))
+	w.append("order-3", kurrentdb.NoStream{}, events(2)...)
+	require.NoError(t, w.delete("order-1", kurrentdb.Any{}))
+	require.NoError(t, w.tombstone("order-2", kurrentdb.Any{}))
+	w.setMetadata("order-3", func(m *kurrentdb.StreamMetadata) { m.SetMaxCount(1) })
+
+	found := w.readStream("$ce-order", kurrentdb.ReadStreamOptions{ResolveLinkTos: true})
+	require.Equal(t, []string{
+		"0@order-1", "0@order-2", "0@order-3", "1@order-3", "0@$$order-1", "9223372036854775807@order-2",
+	}, linkData(found))
+	present := []bool{}
+	for _, e := range found {
+		require.NotNil(t, e.Link)
+		present = append(present, e.Event != nil)
+	}
+	require.Equal(t, []bool{false, false, false, true, true, false}, present)
+	require.Equal(t, "$metadata", found[4].Event.EventType)
+	require.Equal(t, []string{"0@order-1", "9223372036854775807@order-2"},
+		linkData(w.readStream("$et-$deleted", kurrentdb.ReadStreamOptions{})))
+}
+
+func TestAppendedLinksResolveAndAreCopiedToTheirCategory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	target := event("target")
+	w.append("plain", kurrentdb.NoStream{}, target)
+	link, broken := event("$>"), event("$>")
+	link.Data, broken.Data = []byte("0@plain"), []byte("nonsense")
+	w.append("list-1", kurrentdb.NoStream{}, link, broken)
+	found := w.readStream("list-1", kurrentdb.ReadStreamOptions{ResolveLinkTos: true})
+	require.Equal(t, target.EventID, found[0].Event.EventID)
+	require.Nil(t, found[1].Link)
+	require.Equal(t, "nonsense", string(found[1].Event.Data))
+	require.Equal(t, "0@plain", linkData(w.readStream("$ce-list", kurrentdb.ReadStreamOptions{}))[0])
+}
+
+func TestDeletedCategoryStreamContinuesWithTheNextLink(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("order-1", kurrentdb.NoStream{}, events(2)...)
+	require.NoError(t, w.delete("$ce-order", kurrentdb.Any{}))
+	_, err := w.tryReadStream("$ce-order", kurrentdb.ReadStreamOptions{})
+	requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)
+	w.append("order-1", kurrentdb.Any{}, events(2)...)
+	require.Equal(t, []uint64{2, 3}, revisions(w.readStream("$ce-order", kurrentdb.ReadStreamOptions{})))
+}

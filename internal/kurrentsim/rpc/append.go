@@ -1,0 +1,173 @@
+package rpc
+
+import (
+	"errors"
+	"io"
+	"math"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
+
+	"orderflow/internal/kurrentsim/store"
+)
+
+// eventOverhead is what an event costs beyond its bytes; it bounds the number of tiny events in one append.
+const eventOverhead = 64
+
+type streamsServer struct {
+	streams.UnimplementedStreamsServer
+	service *Service
+}
+
+// expectation is the oneof that Append, Delete and Tombstone have each in their own type.
+type expectation interface {
+	GetStreamIdentifier() *shared.StreamIdentifier
+	GetRevision() uint64
+	GetNoStream() *shared.Empty
+	GetAny() *shared.Empty
+	GetStreamExists() *shared.Empty
+}
+
+func expectedOf(o expectation) (store.Expected, error) {
+	switch {
+	case o.GetAny() != nil:
+		return store.Any, nil
+	case o.GetNoStream() != nil:
+		return store.NoStream, nil
+	case o.GetStreamExists() != nil:
+		return store.StreamExists, nil
+	case o.GetRevision() > math.MaxInt64:
+		return 0, invalid("expected revision is out of range")
+	}
+	return store.Expected(o.GetRevision()), nil
+}
+
+// Append takes options and events until the client has sent all, and only then answers: a client that is told too early
+// never learns why.
+func (s *streamsServer) Append(stream streams.Streams_AppendServer) error {
+	ctx := stream.Context()
+	in := appendIntake{}
+	for {
+		message, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		in.take(message)
+	}
+	if in.err != nil {
+		return s.service.fail(ctx, in.err)
+	}
+	if in.options == nil {
+		return invalid("options are missing")
+	}
+	response, err := s.append(in.options, in.events)
+	if err != nil {
+		return s.service.fail(ctx, err)
+	}
+	return stream.SendAndClose(response)
+}
+
+func (s *streamsServer) append(options *streams.AppendReq_Options, events []store.NewEvent) (*streams.AppendResp, error) {
+	expected, err := expectedOf(options)
+	if err != nil {
+		return nil, err
+	}
+	name := string(options.GetStreamIdentifier().GetStreamName())
+	written, err := s.service.Store.Append(name, expected, events)
+	var wrong *store.WrongRevisionError
+	if errors.As(err, &wrong) {
+		return wrongExpectedVersion(wrong), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return appended(written), nil
+}
+
+// appendIntake collects one append. After the first fault it only drains.
+type appendIntake struct {
+	options *streams.AppendReq_Options
+	events  []store.NewEvent
+	size    int
+	err     error
+}
+
+func (in *appendIntake) take(message *streams.AppendReq) {
+	if in.err != nil {
+		return
+	}
+	if options := message.GetOptions(); options != nil {
+		in.options = options
+		return
+	}
+	event, err := newEvent(message.GetProposedMessage())
+	in.size += event.Size() + eventOverhead
+	if err == nil && in.size > store.MaxAppendSize {
+		err = store.ErrAppendTooLarge
+	}
+	if err != nil {
+		in.err, in.events = err, nil
+		return
+	}
+	in.events = append(in.events, event)
+}
+
+func newEvent(m *streams.AppendReq_ProposedMessage) (store.NewEvent, error) {
+	id, err := fromUUID(m.GetId())
+	if err != nil {
+		return store.NewEvent{}, invalid("event id is not a UUID")
+	}
+	meta := m.GetMetadata()
+	for _, key := range []string{metaType, metaContentType} {
+		if _, ok := meta[key]; !ok {
+			return store.NewEvent{}, missingMetadataError(key)
+		}
+	}
+	return store.NewEvent{
+		ID: id, Type: meta[metaType], JSON: meta[metaContentType] == contentJSON,
+		Data: m.GetData(), Metadata: m.GetCustomMetadata(),
+	}, nil
+}
+
+func appended(w store.Written) *streams.AppendResp {
+	success := &streams.AppendResp_Success{
+		PositionOption: &streams.AppendResp_Success_Position{
+			Position: &streams.AppendResp_Position{CommitPosition: w.Position, PreparePosition: w.Position},
+		},
+	}
+	if w.Revision < 0 {
+		success.CurrentRevisionOption = &streams.AppendResp_Success_NoStream{NoStream: &shared.Empty{}}
+	} else {
+		success.CurrentRevisionOption = &streams.AppendResp_Success_CurrentRevision{CurrentRevision: uint64(w.Revision)}
+	}
+	return &streams.AppendResp{Result: &streams.AppendResp_Success_{Success: success}}
+}
+
+// wrongExpectedVersion tells it in the band, twice: in the current fields and in those of clients before 20.6.
+func wrongExpectedVersion(e *store.WrongRevisionError) *streams.AppendResp {
+	w := &streams.AppendResp_WrongExpectedVersion{}
+	if e.Current < 0 {
+		w.CurrentRevisionOption = &streams.AppendResp_WrongExpectedVersion_CurrentNoStream{CurrentNoStream: &shared.Empty{}}
+		w.CurrentRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_NoStream_20_6_0{NoStream_20_6_0: &shared.Empty{}}
+	} else {
+		w.CurrentRevisionOption = &streams.AppendResp_WrongExpectedVersion_CurrentRevision{CurrentRevision: uint64(e.Current)}
+		w.CurrentRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_CurrentRevision_20_6_0{CurrentRevision_20_6_0: uint64(e.Current)}
+	}
+	switch e.Expected {
+	case store.Any:
+		w.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedAny{ExpectedAny: &shared.Empty{}}
+		w.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_Any_20_6_0{Any_20_6_0: &shared.Empty{}}
+	case store.StreamExists:
+		w.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedStreamExists{ExpectedStreamExists: &shared.Empty{}}
+		w.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_StreamExists_20_6_0{StreamExists_20_6_0: &shared.Empty{}}
+	case store.NoStream:
+		w.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedNoStream{ExpectedNoStream: &shared.Empty{}}
+	default:
+		w.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision{ExpectedRevision: uint64(e.Expected)}
+		w.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision_20_6_0{ExpectedRevision_20_6_0: uint64(e.Expected)}
+	}
+	return &streams.AppendResp{Result: &streams.AppendResp_WrongExpectedVersion_{WrongExpectedVersion: w}}
+}

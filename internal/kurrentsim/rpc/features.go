@@ -1,0 +1,38 @@
+package rpc
+
+import (
+	"context"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/serverfeatures"
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
+)
+
+// serverVersion is the release this server behaves like; the client decides by it what it may ask for.
+const serverVersion = "24.10.0"
+
+type features struct {
+	serverfeatures.UnimplementedServerFeaturesServer
+}
+
+// GetSupportedMethods is the first call of every client. All names are lower case, as a real server writes them.
+func (features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
+	const (
+		streams    = "event_store.client.streams.streams"
+		persistent = "event_store.client.persistent_subscriptions.persistentsubscriptions"
+		own        = "event_store.client.server_features.serverfeatures"
+	)
+	answer := &serverfeatures.SupportedMethods{EventStoreServerVersion: serverVersion}
+	add := func(service string, features []string, methods ...string) {
+		for _, method := range methods {
+			answer.Methods = append(answer.Methods, &serverfeatures.SupportedMethod{
+				ServiceName: service, MethodName: method, Features: features,
+			})
+		}
+	}
+	add(streams, []string{"position", "events"}, "read")
+	add(streams, nil, "append", "delete", "tombstone")
+	add(persistent, []string{"stream", "all"},
+		"create", "update", "delete", "read", "getinfo", "list", "replayparked", "restartsubsystem")
+	add(own, nil, "getsupportedmethods")
+	return answer, nil
+}

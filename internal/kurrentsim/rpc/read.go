@@ -1,0 +1,178 @@
+package rpc
+
+import (
+	"context"
+	"math"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
+
+	"orderflow/internal/kurrentsim/store"
+)
+
+const (
+	// readPage is how many events are fetched at a time, as on a real server.
+	readPage = 32
+	// scanWindow is how many events a filtered read looks at before others get the store's lock again.
+	scanWindow = 4096
+)
+
+// reader is one Read call.
+type reader struct {
+	service *Service
+	ctx     context.Context
+	options *streams.ReadReq_Options
+	filter  *store.Filter
+	out     func(*streams.ReadResp) error
+}
+
+// Read serves counted reads and subscriptions, of one stream or of all.
+func (s *streamsServer) Read(request *streams.ReadReq, stream streams.Streams_ReadServer) error {
+	ctx, cancel := s.service.untilStopped(stream.Context())
+	defer cancel()
+	r := &reader{service: s.service, ctx: ctx, options: request.GetOptions(), out: stream.Send}
+	err := r.run()
+	if err != nil {
+		return s.service.fail(ctx, err)
+	}
+	return nil
+}
+
+func (r *reader) run() error {
+	if r.options.GetUuidOption() == nil {
+		return invalid("uuid_option is missing")
+	}
+	if err := r.takeFilter(); err != nil {
+		return err
+	}
+	stream, all := r.options.GetStream(), r.options.GetAll()
+	subscription := r.options.GetSubscription() != nil
+	switch {
+	case stream == nil && all == nil:
+		return invalid("stream_option is missing")
+	case subscription && r.direction() == store.Backwards:
+		return invalid("subscriptions run forwards")
+	case subscription && all != nil:
+		return r.subscribeAll(all)
+	case subscription:
+		return r.subscribeStream(stream)
+	case all != nil:
+		return r.readAll(all)
+	}
+	return r.readStream(stream)
+}
+
+func (r *reader) takeFilter() error {
+	options := r.options.GetFilter()
+	if options == nil {
+		return nil
+	}
+	expression, byType := options.GetEventType(), true
+	if expression == nil {
+		expression, byType = options.GetStreamIdentifier(), false
+	}
+	if expression == nil {
+		return invalid("filter is missing")
+	}
+	filter, err := store.NewFilter(byType, expression.GetPrefix(), expression.GetRegex())
+	r.filter = filter
+	return err
+}
+
+func (r *reader) direction() store.Direction {
+	return r.options.GetReadDirection() == streams.ReadReq_Options_Backwards
+}
+
+func (r *reader) readStream(options *streams.ReadReq_Options_StreamOptions) error {
+	name := string(options.GetStreamIdentifier().GetStreamName())
+	if err := store.ValidateStream(name); err != nil {
+		return err
+	}
+	from, left := r.streamStart(options), r.options.GetCount()
+	if left == 0 {
+		return invalid("count must be greater than zero")
+	}
+	for left > 0 {
+		page, err := r.service.Store.ReadStream(name, from, r.direction(), int(min(left, readPage)))
+		if err != nil {
+			return err
+		}
+		switch page.State {
+		case store.Tombstoned:
+			return &store.DeletedError{Stream: name}
+		case store.Missing:
+			return r.out(notFound(name))
+		}
+		if err := r.send(page.Events); err != nil || page.End {
+			return err
+		}
+		left -= uint64(len(page.Events))
+		from = page.Next
+	}
+	return nil
+}
+
+// streamStart is the revision a counted read begins with.
+func (r *reader) streamStart(options *streams.ReadReq_Options_StreamOptions) int64 {
+	switch options.GetRevisionOption().(type) {
+	case *streams.ReadReq_Options_StreamOptions_Revision:
+		return int64(min(options.GetRevision(), math.MaxInt64))
+	case *streams.ReadReq_Options_StreamOptions_End:
+		return math.MaxInt64
+	}
+	return 0
+}
+
+func notFound(name string) *streams.ReadResp {
+	return &streams.ReadResp{Content: &streams.ReadResp_StreamNotFound_{
+		StreamNotFound: &streams.ReadResp_StreamNotFound{StreamIdentifier: streamID(name)},
+	}}
+}
+
+func (r *reader) readAll(options *streams.ReadReq_Options_AllOptions) error {
+	query := store.AllQuery{From: r.allStart(options), Direction: r.direction(), Filter: r.filter, Window: scanWindow}
+	for left := r.options.GetCount(); left > 0; {
+		query.Limit = int(min(left, readPage))
+		page, err := r.service.Store.ReadAll(query)
+		if err != nil {
+			return err
+		}
+		if err := r.send(page.Events); err != nil || page.End {
+			return err
+		}
+		left -= uint64(len(page.Events))
+		query.From = page.Next
+	}
+	return nil
+}
+
+// allStart is the place a counted read begins at. A position is inclusive forwards and exclusive backwards.
+func (r *reader) allStart(options *streams.ReadReq_Options_AllOptions) store.Cursor {
+	switch {
+	case options.GetPosition() != nil:
+		return r.service.Store.CursorAt(options.GetPosition().GetCommitPosition())
+	case options.GetEnd() != nil:
+		return r.service.Store.EndCursor()
+	}
+	return 0
+}
+
+// send resolves links if that was asked for. It is also where a long read notices that the client has left.
+func (r *reader) send(records []store.Record) error {
+	for i := range records {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
+		event := store.Resolved{Event: &records[i]}
+		if r.options.GetResolveLinks() {
+			resolved, err := r.service.Store.Resolve(records[i])
+			if err != nil {
+				return err
+			}
+			event = resolved
+		}
+		if err := r.out(toReadEvent(event)); err != nil {
+			return err
+		}
+	}
+	return r.ctx.Err()
+}

@@ -1,0 +1,41 @@
+package rpc
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/serverfeatures"
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"orderflow/internal/kurrentsim/store"
+)
+
+// Service answers every call the client makes.
+type Service struct {
+	Store  *store.Store
+	Logger *slog.Logger
+	// Stopping is done when the server stops: calls that would last for ever end with it.
+	Stopping context.Context
+}
+
+// Register adds the services to a gRPC server.
+func (s *Service) Register(server grpc.ServiceRegistrar) {
+	serverfeatures.RegisterServerFeaturesServer(server, features{})
+	streams.RegisterStreamsServer(server, &streamsServer{service: s})
+}
+
+// untilStopped derives a context that also ends with the server.
+func (s *Service) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.Stopping, func() { cancel(errStopping) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// errStopping is what a stopping node tells those who are connected; the client looks for another node then.
+var errStopping = status.Error(codes.Unavailable, "Server Is Shutting Down")

@@ -1,0 +1,138 @@
+package rpc
+
+import (
+	"slices"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"orderflow/internal/kurrentsim/store"
+)
+
+// allSubscription follows the global order.
+type allSubscription struct {
+	*reader
+	cursor     store.Cursor
+	after      uint64 // what the caller has seen; it may lie behind the end of the log
+	position   uint64 // of the last event considered
+	considered int    // events since the last checkpoint
+	interval   int    // events between checkpoints; 0 without a filter, which gets none
+	checkpoint uint64 // position of the last checkpoint sent
+	live       bool
+}
+
+func (r *reader) subscribeAll(options *streams.ReadReq_Options_AllOptions) error {
+	interval, err := r.checkpointInterval()
+	if err != nil {
+		return err
+	}
+	sub := &allSubscription{reader: r, interval: interval}
+	sub.start(options)
+	if err := r.confirm(); err != nil {
+		return err
+	}
+	for {
+		changed := r.service.Store.Changed()
+		end, err := sub.advance()
+		if err != nil {
+			return err
+		}
+		if !end {
+			continue
+		}
+		if err := sub.caughtUp(); err != nil {
+			return err
+		}
+		if err := r.wait(changed); err != nil {
+			return err
+		}
+	}
+}
+
+// checkpointInterval is the window times the multiplier of the request.
+func (r *reader) checkpointInterval() (int, error) {
+	options := r.options.GetFilter()
+	if options == nil {
+		return 0, nil
+	}
+	window := uint64(readPage)
+	if _, bounded := options.GetWindow().(*streams.ReadReq_Options_FilterOptions_Max); bounded {
+		window = uint64(options.GetMax())
+	}
+	interval := window * uint64(options.GetCheckpointIntervalMultiplier())
+	if interval == 0 {
+		return 0, invalid("checkpointIntervalMultiplier and window must be greater than zero")
+	}
+	return int(min(interval, 1<<31)), nil
+}
+
+// start puts the cursor behind the position asked for.
+func (s *allSubscription) start(options *streams.ReadReq_Options_AllOptions) {
+	switch {
+	case options.GetPosition() != nil:
+		s.position = options.GetPosition().GetCommitPosition()
+		s.cursor = s.service.Store.CursorAfter(s.position)
+	case options.GetEnd() != nil:
+		s.cursor, s.position = s.service.Store.EndCursor(), s.service.Store.LastPosition()
+	}
+	s.after, s.checkpoint = s.position, s.position
+}
+
+// advance reads and sends one page. Windows end where a checkpoint is due.
+func (s *allSubscription) advance() (end bool, err error) {
+	window := scanWindow
+	if s.interval > 0 {
+		window = min(window, s.interval-s.considered)
+	}
+	page, err := s.service.Store.ReadAll(store.AllQuery{
+		From: s.cursor, Limit: readPage, Window: window, Filter: s.filter,
+	})
+	if err != nil {
+		return false, err
+	}
+	unseen := slices.IndexFunc(page.Events, func(e store.Record) bool { return e.Position > s.after })
+	if unseen >= 0 {
+		err = s.send(page.Events[unseen:])
+	}
+	if err != nil {
+		return false, err
+	}
+	s.cursor = page.Next
+	if page.Considered > 0 {
+		s.position = max(s.position, page.Position)
+		s.considered += page.Considered
+	}
+	if s.interval > 0 && s.considered >= s.interval {
+		err = s.sendCheckpoint()
+	}
+	return page.End, err
+}
+
+func (s *allSubscription) sendCheckpoint() error {
+	s.considered = 0
+	if s.position <= s.checkpoint {
+		return nil
+	}
+	s.checkpoint = s.position
+	return s.out(&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{Checkpoint: &streams.ReadResp_Checkpoint{
+		CommitPosition: s.position, PreparePosition: s.position, Timestamp: timestamppb.Now(),
+	}}})
+}
+
+// caughtUp is sent once, with a checkpoint before it if anything was read.
+func (s *allSubscription) caughtUp() error {
+	if s.live {
+		return nil
+	}
+	s.live = true
+	if s.interval > 0 {
+		if err := s.sendCheckpoint(); err != nil {
+			return err
+		}
+	}
+	caughtUp := &streams.ReadResp_CaughtUp{Timestamp: timestamppb.Now()}
+	if s.position > 0 {
+		caughtUp.Position = &streams.ReadResp_Position{CommitPosition: s.position, PreparePosition: s.position}
+	}
+	return s.out(&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: caughtUp}})
+}

@@ -1,0 +1,177 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+// Limits of an append, in bytes: those of a real server.
+const (
+	MaxEventSize  = 16 << 20
+	MaxAppendSize = 256 << 20
+	MaxNameLength = 4 << 10 // of a stream or an event type; a real server has no limit of its own
+)
+
+// Expected is what an append expects of its stream: a revision, or one of the four words.
+type Expected int64
+
+// Expectations other than an exact revision.
+const (
+	NoStream     Expected = -1
+	Any          Expected = -2
+	StreamExists Expected = -4
+)
+
+// Written says where the last event of an append stands; Revision is -1 when the stream has no events.
+type Written struct {
+	Revision int64
+	Position uint64
+}
+
+// WrongRevisionError is an unmet expectation. Current is -1 when there is no stream.
+type WrongRevisionError struct {
+	Stream   string
+	Expected Expected
+	Current  int64
+}
+
+func (e *WrongRevisionError) Error() string {
+	return fmt.Sprintf("wrong expected version of stream %q: expected %d, actual %d", e.Stream, e.Expected, e.Current)
+}
+
+// DeletedError is returned for a stream that was tombstoned, or that is softly deleted where it was expected to exist.
+type DeletedError struct{ Stream string }
+
+func (e *DeletedError) Error() string { return fmt.Sprintf("Event stream '%s' is deleted.", e.Stream) }
+
+// EventTooLargeError is returned for an event over MaxEventSize.
+type EventTooLargeError struct {
+	ID   uuid.UUID
+	Size int
+}
+
+func (e *EventTooLargeError) Error() string {
+	return fmt.Sprintf("event %s is %d bytes, the maximum is %d", e.ID, e.Size, MaxEventSize)
+}
+
+// Errors of an append that can never succeed.
+var (
+	ErrAppendTooLarge = fmt.Errorf("maximum append size of %d bytes exceeded", MaxAppendSize)
+	ErrInvalidStream  = errors.New("invalid stream name")
+	ErrInvalidEvent   = errors.New("an event needs an id and a type of at most 4096 bytes")
+)
+
+// Append writes the events to the end of the stream as one, if the stream is as expected, and returns when they are
+// durable. An append that was already made is answered as it was then, and nothing is written.
+func (s *Store) Append(stream string, expected Expected, events []NewEvent) (Written, error) {
+	if err := validate(stream, events); err != nil {
+		return Written{}, err
+	}
+	s.mu.Lock()
+	written, t, err := s.append(stream, expected, events)
+	s.mu.Unlock()
+	// A refusal too is told only when what it rests on is durable.
+	if settleErr := s.settle(t); settleErr != nil {
+		return Written{}, settleErr
+	}
+	return written, err
+}
+
+func (s *Store) append(stream string, expected Expected, events []NewEvent) (Written, ticket, error) {
+	repeated, err := s.check(stream, expected, events)
+	if err != nil || repeated != nil {
+		if repeated == nil {
+			repeated = &Written{}
+		}
+		return *repeated, s.ticket(), err
+	}
+	if len(events) == 0 {
+		return Written{Revision: s.lastOf(stream), Position: uint64(s.journal.End())}, s.ticket(), nil
+	}
+	tx := s.begin()
+	for _, e := range events {
+		tx.add(stream, e)
+	}
+	s.undeleteBeside(tx, stream, events[len(events)-1])
+	t, err := tx.write()
+	if err != nil {
+		return Written{}, s.ticket(), err
+	}
+	for i := range events {
+		s.recent.add(stream, &tx.records[i])
+	}
+	last := tx.records[len(events)-1]
+	return Written{Revision: last.Revision, Position: last.Position}, t, nil
+}
+
+// undeleteBeside recreates a softly deleted stream when it, or its metadata, is written to. Its new events follow the old
+// revisions, which stay out of sight.
+func (s *Store) undeleteBeside(tx *transaction, name string, last NewEvent) {
+	if target := s.index.find(name); target != nil && target.meta.softDeleted() {
+		tx.undelete(name, target.last()+1, s.metadataBody(name))
+		return
+	}
+	original, ok := originalOf(name)
+	if !ok {
+		return
+	}
+	if target := s.index.find(original); target != nil && target.meta.softDeleted() {
+		tx.undelete(original, target.last()+1, last.Data)
+	}
+}
+
+// metadataBody is the newest metadata of a stream, nil when there is none.
+func (s *Store) metadataBody(name string) []byte {
+	meta := s.index.find(metastream(name))
+	if meta == nil || len(meta.ordinals) == 0 {
+		return nil
+	}
+	r, err := s.body(meta.ordinals[len(meta.ordinals)-1])
+	if err != nil {
+		return nil
+	}
+	return r.Data
+}
+
+func metadataEvent(body []byte) NewEvent {
+	return NewEvent{ID: uuid.New(), Type: TypeMetadata, JSON: true, Data: body}
+}
+
+func validate(stream string, events []NewEvent) error {
+	if err := ValidateStream(stream); err != nil {
+		return err
+	}
+	total := 0
+	for i := range events {
+		e := &events[i]
+		if e.ID == uuid.Nil || e.Type == "" || len(e.Type) > MaxNameLength {
+			return ErrInvalidEvent
+		}
+		if e.Size() > MaxEventSize {
+			return &EventTooLargeError{ID: e.ID, Size: e.Size()}
+		}
+		total += e.Size()
+	}
+	if total > MaxAppendSize {
+		return ErrAppendTooLarge
+	}
+	return nil
+}
+
+// ValidateStream returns ErrInvalidStream for a name no stream can have.
+func ValidateStream(name string) error {
+	if name == "" || name == metastreamPrefix || len(name) > MaxNameLength {
+		return ErrInvalidStream
+	}
+	return nil
+}
+
+// lastOf is the last revision of a stream: -1 when there is none, DeletedRevision behind a tombstone.
+func (s *Store) lastOf(name string) int64 {
+	if found := s.index.find(name); found != nil {
+		return found.last()
+	}
+	return -1
+}

@@ -1,0 +1,133 @@
+package store
+
+import "github.com/google/uuid"
+
+// check decides whether events may be appended. It returns the original outcome when they already were, nil when they may
+// be written, and a *DeletedError or *WrongRevisionError otherwise. The order of the rules is that of a real server.
+func (s *Store) check(name string, expected Expected, events []NewEvent) (*Written, error) {
+	if s.tombstoned(name) {
+		return nil, &DeletedError{Stream: name}
+	}
+	current := s.lastOf(name)
+	wrong := &WrongRevisionError{Stream: name, Expected: expected, Current: current}
+	if expected == StreamExists {
+		if s.softDeleted(name) {
+			return nil, &DeletedError{Stream: name}
+		}
+		if current < 0 && s.lastOf(metastream(name)) < 0 {
+			return nil, wrong
+		}
+	}
+	switch {
+	case expected == Any || expected == StreamExists:
+		return s.checkRecent(name, events, wrong)
+	case int64(expected) < current:
+		return s.checkWritten(name, expected, events, wrong)
+	case int64(expected) > current:
+		return nil, wrong
+	}
+	return nil, nil
+}
+
+// checkRecent is the weak idempotency of an append without an exact expectation: it remembers the newest ids only.
+func (s *Store) checkRecent(name string, events []NewEvent, wrong error) (*Written, error) {
+	var found *Written
+	for i := range events {
+		written, ok := s.recent.find(name, events[i].ID)
+		switch {
+		case !ok && i == 0:
+			return nil, nil
+		case !ok:
+			return nil, wrong
+		}
+		found = &written
+	}
+	return found, nil
+}
+
+// checkWritten compares an append that comes too late with what stands where it would have been written.
+func (s *Store) checkWritten(name string, expected Expected, events []NewEvent, wrong error) (*Written, error) {
+	target := s.index.find(name)
+	revision := int64(expected)
+	var last Record
+	for i := range events {
+		revision++
+		r, ok, err := s.eventAt(target, revision)
+		if err != nil {
+			return nil, err
+		}
+		if ok && r.ID == events[i].ID {
+			last = r
+			continue
+		}
+		if i == 0 && expected == NoStream && target.meta.softDeleted() {
+			return nil, nil
+		}
+		return nil, wrong
+	}
+	if len(events) == 0 {
+		return nil, wrong
+	}
+	return &Written{Revision: last.Revision, Position: last.Position}, nil
+}
+
+func (s *Store) eventAt(target *stream, revision int64) (Record, bool, error) {
+	if revision >= int64(len(target.ordinals)) {
+		return Record{}, false, nil
+	}
+	r, err := s.body(target.ordinals[revision])
+	return r, err == nil, err
+}
+
+// tombstoned is true for a tombstoned stream and for its metadata.
+func (s *Store) tombstoned(name string) bool {
+	if found := s.index.find(name); found != nil && found.deleted {
+		return true
+	}
+	if original, ok := originalOf(name); ok {
+		found := s.index.find(original)
+		return found != nil && found.deleted
+	}
+	return false
+}
+
+func (s *Store) softDeleted(name string) bool {
+	found := s.index.find(name)
+	return found != nil && found.meta.softDeleted()
+}
+
+// recentCapacity keeps the memory at about 8 MiB.
+const recentCapacity = 64 << 10
+
+type recentKey struct {
+	stream string
+	id     uuid.UUID
+}
+
+// recentIDs remembers the ids written last, and where, by stream.
+type recentIDs struct {
+	found map[recentKey]Written
+	ring  []recentKey
+	next  int
+}
+
+func newRecentIDs() recentIDs { return recentIDs{found: map[recentKey]Written{}} }
+
+func (m *recentIDs) add(stream string, r *Record) {
+	key := recentKey{stream, r.ID}
+	m.found[key] = Written{Revision: r.Revision, Position: r.Position}
+	if len(m.ring) < recentCapacity {
+		m.ring = append(m.ring, key)
+		return
+	}
+	if evicted := m.ring[m.next]; evicted != key {
+		delete(m.found, evicted)
+	}
+	m.ring[m.next] = key
+	m.next = (m.next + 1) % recentCapacity
+}
+
+func (m *recentIDs) find(stream string, id uuid.UUID) (Written, bool) {
+	w, ok := m.found[recentKey{stream, id}]
+	return w, ok
+}

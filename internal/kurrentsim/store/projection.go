@@ -1,0 +1,172 @@
+package store
+
+import (
+	"crypto/sha1"
+	"encoding/binary"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// link is an entry a system projection derives from an event.
+type link struct {
+	kind   uint32
+	stream string
+}
+
+// derive returns the links that follow an event, in the order in which they stand behind it. It looks at the event alone,
+// so reading a journal again derives the same ones.
+func derive(r *Record) []link {
+	subject, deletion, ok := subjectOf(r)
+	if !ok {
+		return nil
+	}
+	links := make([]link, 0, derivedKinds)
+	category := categoryOf(r.Stream)
+	if deletion {
+		category = categoryOf(subject)
+	}
+	if category != "" {
+		links = append(links, link{linkByCategory, "$ce-" + category})
+	}
+	switch {
+	case deletion:
+		links = append(links, link{linkByType, "$et-$deleted"})
+	case r.Type != TypeLink:
+		links = append(links, link{linkByType, "$et-" + r.Type})
+	}
+	if r.Revision == 0 {
+		links = append(links, link{linkStreams, "$streams"})
+		if category != "" && !deletion {
+			links = append(links, link{linkStreamByCategory, "$category-" + category})
+		}
+	}
+	return links
+}
+
+// subjectOf says which stream an event is about and whether it deletes it; ok is false for what projections do not see:
+// system streams, except the metadata of other streams.
+func subjectOf(r *Record) (subject string, deletion, ok bool) {
+	original, meta := originalOf(r.Stream)
+	if !meta {
+		return r.Stream, r.Type == TypeStreamDeleted && r.Revision == DeletedRevision, !isSystem(r.Stream)
+	}
+	deletion = r.Type == TypeMetadata && parseMetadata(r).softDeleted()
+	return original, deletion, !isSystem(original)
+}
+
+// categoryOf is what stands before the first dash; empty for a stream without a category.
+func categoryOf(name string) string {
+	if isSystem(name) {
+		return ""
+	}
+	category, _, found := strings.Cut(name, "-")
+	if !found {
+		return ""
+	}
+	return category
+}
+
+// linkRecord builds the link of the given kind that follows source.
+func linkRecord(source *Record, e entry, stream string) Record {
+	return Record{
+		ID:       linkID(source, e.typ),
+		Stream:   stream,
+		Revision: e.rev(),
+		Position: e.position,
+		Type:     derivedType(e.typ),
+		Created:  source.Created,
+		Data:     linkData(source, e.typ),
+		Metadata: linkMetadata(source, e.typ),
+	}
+}
+
+func derivedType(kind uint32) string {
+	if kind == linkStreamByCategory {
+		return TypeStreamRef
+	}
+	return TypeLink
+}
+
+func linkData(source *Record, kind uint32) []byte {
+	subject, deletion, _ := subjectOf(source)
+	switch {
+	case kind == linkStreamByCategory:
+		return []byte(source.Stream)
+	case kind == linkByCategory && source.Type == TypeLink:
+		return source.Data // a link to a link would not be resolved: the target is copied
+	case kind == linkByType && deletion:
+		return linkTo(source.Revision, subject)
+	}
+	return linkTo(source.Revision, source.Stream)
+}
+
+func linkTo(revision int64, stream string) []byte {
+	return append(strconv.AppendInt(nil, revision, 10), "@"+stream...)
+}
+
+// ParseLink splits a link's data into the revision and the stream it points at.
+func ParseLink(data []byte) (revision int64, stream string, ok bool) {
+	number, stream, found := strings.Cut(string(data), "@")
+	revision, err := strconv.ParseInt(number, 10, 64)
+	return revision, stream, found && err == nil && revision >= 0 && stream != ""
+}
+
+// linkID is stable, because a consumer acknowledges by it across restarts, and differs for every link.
+func linkID(source *Record, kind uint32) uuid.UUID {
+	var seed [16 + 8 + 4]byte
+	copy(seed[:], source.ID[:])
+	binary.BigEndian.PutUint64(seed[16:], source.Position)
+	binary.BigEndian.PutUint32(seed[24:], kind)
+	sum := sha1.Sum(seed[:])
+	id := uuid.UUID(sum[:16])
+	id[6] = id[6]&0x0f | 0x50 // version 5
+	id[8] = id[8]&0x3f | 0x80 // RFC 4122
+	return id
+}
+
+// linkMeta is the metadata the projection engine writes on its links.
+type linkMeta struct {
+	Version       string `json:"$v"`
+	Commit        uint64 `json:"$c"`
+	Prepare       uint64 `json:"$p"`
+	Original      string `json:"$o,omitempty"`
+	CausedBy      string `json:"$causedBy"`
+	CorrelationID string `json:"$correlationId,omitempty"`
+	Deleted       int    `json:"$deleted,omitempty"`
+}
+
+func linkMetadata(source *Record, kind uint32) []byte {
+	subject, deletion, _ := subjectOf(source)
+	meta := linkMeta{
+		Version:       strconv.Itoa(int(kind)+1) + ":-1:1:4",
+		Commit:        source.Position,
+		Prepare:       source.Position,
+		CausedBy:      source.ID.String(),
+		CorrelationID: CorrelationID(source),
+	}
+	if kind == linkByCategory {
+		meta.Original = subject
+	}
+	if deletion && (kind == linkByCategory || kind == linkByType) {
+		meta.Deleted = -1
+	}
+	encoded, err := json.Marshal(meta)
+	if err != nil { // strings and numbers marshal
+		return nil
+	}
+	return encoded
+}
+
+// CorrelationID is the $correlationId in an event's metadata, empty when there is none.
+func CorrelationID(r *Record) string {
+	var meta struct {
+		CorrelationID string `json:"$correlationId"`
+	}
+	if len(r.Metadata) == 0 || json.Unmarshal(r.Metadata, &meta) != nil {
+		return ""
+	}
+	return meta.CorrelationID
+}

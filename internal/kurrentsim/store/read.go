@@ -1,0 +1,155 @@
+package store
+
+import (
+	"math"
+	"time"
+)
+
+// Direction of a read.
+type Direction bool
+
+// Directions.
+const (
+	Forwards  Direction = false
+	Backwards Direction = true
+)
+
+// pageBytes ends a page early, so that no page holds much more than one large event.
+const pageBytes = 1 << 20
+
+// State of a stream as a reader sees it.
+type State int
+
+// States. A softly deleted stream is missing.
+const (
+	Present State = iota
+	Missing
+	Tombstoned
+)
+
+// StreamPage is a piece of a stream.
+type StreamPage struct {
+	State  State
+	Events []Record
+	Next   int64 // where the next page begins
+	Last   int64 // the last revision, -1 for none
+	End    bool  // nothing more in this direction for now
+}
+
+// ReadStream reads at most limit events from a revision on, that revision included. Expired events are left out, so a page
+// may be empty without being the end. Backwards, a revision behind the end means the end.
+func (s *Store) ReadStream(name string, from int64, direction Direction, limit int) (StreamPage, error) {
+	page, refs, oldest := s.planStream(name, from, direction, limit)
+	size := 0
+	for i, r := range refs {
+		record, err := s.read(r)
+		if err != nil {
+			return StreamPage{}, err
+		}
+		size += record.Size()
+		if size > pageBytes && i > 0 {
+			page.Next, page.End = record.Revision, false
+			break
+		}
+		if record.Created >= oldest {
+			page.Events = append(page.Events, record)
+		}
+	}
+	return page, nil
+}
+
+// planStream decides under the lock what to read; oldest is the time before which events are expired.
+func (s *Store) planStream(name string, from int64, direction Direction, limit int) (StreamPage, []ref, int64) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.visiblyTombstoned(name) {
+		return StreamPage{State: Tombstoned, Last: DeletedRevision, End: true}, nil, 0
+	}
+	target := s.index.find(name)
+	last := s.visibleLast(target)
+	if last < 0 || target.meta.softDeleted() {
+		return StreamPage{State: Missing, Next: max(from, 0), Last: last, End: true}, nil, 0
+	}
+	first := s.firstVisible(target, last)
+	page := StreamPage{Last: last}
+	var refs []ref
+	if direction == Backwards {
+		from = min(from, last)
+		for page.Next = from; page.Next >= first && len(refs) < limit; page.Next-- {
+			refs = append(refs, s.ref(target.ordinals[page.Next]))
+		}
+		page.End = page.Next < first
+	} else {
+		for page.Next = max(from, first); page.Next <= last && len(refs) < limit; page.Next++ {
+			refs = append(refs, s.ref(target.ordinals[page.Next]))
+		}
+		page.End = page.Next > last
+	}
+	return page, refs, s.oldest(target)
+}
+
+// visibleLast is the last revision readers may see; -1 when there is none.
+func (s *Store) visibleLast(target *stream) int64 {
+	if target == nil {
+		return -1
+	}
+	n := len(target.ordinals)
+	for n > 0 && target.ordinals[n-1] >= s.committed {
+		n--
+	}
+	return int64(n) - 1
+}
+
+// firstVisible is the revision before which the metadata hides everything. Of metadata only the newest is seen.
+func (s *Store) firstVisible(target *stream, last int64) int64 {
+	if _, meta := originalOf(target.name); meta && target.meta == nil {
+		return last
+	}
+	if target.meta == nil {
+		return 0
+	}
+	first := target.meta.TruncateBefore
+	if target.meta.MaxCount > 0 {
+		first = max(first, last-target.meta.MaxCount+1)
+	}
+	return max(first, 0)
+}
+
+func (s *Store) oldest(target *stream) int64 {
+	if target.meta == nil || target.meta.MaxAge == 0 {
+		return math.MinInt64
+	}
+	return s.now().Add(-target.meta.MaxAge).UnixNano() / int64(100*time.Nanosecond)
+}
+
+func (s *Store) visiblyTombstoned(name string) bool {
+	if original, ok := originalOf(name); ok && s.visiblyTombstoned(original) {
+		return true
+	}
+	found := s.index.find(name)
+	return found != nil && found.deleted && found.tombstone < s.committed
+}
+
+// TombstoneOf returns the event that deleted a stream for ever, if there is one.
+func (s *Store) TombstoneOf(name string) (Record, bool, error) {
+	s.mu.RLock()
+	found := s.index.find(name)
+	if found == nil || !s.visiblyTombstoned(name) || !found.deleted {
+		s.mu.RUnlock()
+		return Record{}, false, nil
+	}
+	r := s.ref(found.tombstone)
+	s.mu.RUnlock()
+	record, err := s.read(r)
+	return record, err == nil, err
+}
+
+// LastRevision is the last revision of a stream, -1 when it has none, DeletedRevision when it is tombstoned.
+func (s *Store) LastRevision(name string) int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.visiblyTombstoned(name) {
+		return DeletedRevision
+	}
+	return s.visibleLast(s.index.find(name))
+}

@@ -1,0 +1,44 @@
+package store
+
+// Resolved is an event as a reader gets it: with links resolved, Link is the link and Event its target, nil when the
+// target is gone.
+type Resolved struct {
+	Event *Record
+	Link  *Record
+}
+
+// Original is the record that stands in the stream that was read.
+func (r *Resolved) Original() *Record {
+	if r.Link != nil {
+		return r.Link
+	}
+	return r.Event
+}
+
+// Resolve follows a link, one level deep. A record that is no well-formed link is its own target.
+func (s *Store) Resolve(r Record) (Resolved, error) {
+	if r.Type != TypeLink {
+		return Resolved{Event: &r}, nil
+	}
+	revision, name, ok := ParseLink(r.Data)
+	if !ok {
+		return Resolved{Event: &r}, nil
+	}
+	target, ok, err := s.Event(name, revision)
+	if err != nil {
+		return Resolved{}, err
+	}
+	if !ok {
+		return Resolved{Link: &r}, nil
+	}
+	return Resolved{Event: &target, Link: &r}, nil
+}
+
+// Event reads one event; false when it is not there, or no longer.
+func (s *Store) Event(name string, revision int64) (Record, bool, error) {
+	page, err := s.ReadStream(name, revision, Forwards, 1)
+	if err != nil || len(page.Events) == 0 || page.Events[0].Revision != revision {
+		return Record{}, false, err
+	}
+	return page.Events[0], true, nil
+}

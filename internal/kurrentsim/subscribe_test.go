@@ -1,0 +1,151 @@
+package kurrentsim_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrentsim"
+)
+
+func (w *world) subscribe(stream string, options kurrentdb.SubscribeToStreamOptions) *kurrentdb.Subscription {
+	w.Helper()
+	sub, err := w.client.SubscribeToStream(w.Context(), stream, options)
+	require.NoError(w, err)
+	w.Cleanup(func() { _ = sub.Close() })
+	return sub
+}
+
+func (w *world) subscribeAll(options kurrentdb.SubscribeToAllOptions) *kurrentdb.Subscription {
+	w.Helper()
+	sub, err := w.client.SubscribeToAll(w.Context(), options)
+	require.NoError(w, err)
+	w.Cleanup(func() { _ = sub.Close() })
+	return sub
+}
+
+func TestSubscriptionCatchesUpAndFollows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("s-1", kurrentdb.NoStream{}, events(70)...)
+	sub := w.subscribe("s-1", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Start{}})
+	for i := range 70 {
+		require.EqualValues(t, i, recv(t, sub).EventAppeared.Event.EventNumber)
+	}
+	require.EqualValues(t, 69, *recv(t, sub).CaughtUp.StreamRevision)
+	w.append("s-1", kurrentdb.Any{}, event("live"))
+	require.EqualValues(t, 70, recv(t, sub).EventAppeared.Event.EventNumber)
+}
+
+func TestSubscriptionStartsBehindWhatItIsGiven(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	for stream, from := range map[string]kurrentdb.StreamPosition{"s-end": kurrentdb.End{}, "s-last": kurrentdb.Revision(2)} {
+		w.append(stream, kurrentdb.NoStream{}, events(3)...)
+		sub := w.subscribe(stream, kurrentdb.SubscribeToStreamOptions{From: from})
+		require.EqualValues(t, 2, *recv(t, sub).CaughtUp.StreamRevision)
+		w.append(stream, kurrentdb.Any{}, event("live"))
+		require.EqualValues(t, 3, recv(t, sub).EventAppeared.Event.EventNumber)
+	}
+	w.append("s-1", kurrentdb.NoStream{}, events(3)...)
+	ahead := w.subscribe("s-1", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Revision(10)})
+	require.NotNil(t, recv(t, ahead).CaughtUp)
+	w.append("s-1", kurrentdb.Any{}, events(10)...)
+	require.EqualValues(t, 11, recv(t, ahead).EventAppeared.Event.EventNumber)
+}
+
+func TestSubscriptionToAStreamThatIsNotThereWaits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	sub := w.subscribe("later-1", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Start{}})
+	require.Nil(t, recv(t, sub).CaughtUp.StreamRevision)
+	w.append("later-1", kurrentdb.NoStream{}, event("a"))
+	require.EqualValues(t, 0, recv(t, sub).EventAppeared.Event.EventNumber)
+	links := w.subscribe("$ce-later", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Start{}, ResolveLinkTos: true})
+	require.Equal(t, "later-1", recv(t, links).EventAppeared.Event.StreamID)
+}
+
+func TestTombstoneEndsASubscription(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	sub := w.subscribe("s-1", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Start{}})
+	require.NotNil(t, recv(t, sub).CaughtUp)
+	require.NoError(t, w.tombstone("s-1", kurrentdb.Any{}))
+	require.Equal(t, "$streamDeleted", recv(t, sub).EventAppeared.Event.EventType)
+	require.ErrorContains(t, recv(t, sub).SubscriptionDropped.Error, "is deleted")
+}
+
+func TestFilteredSubscriptionGetsCheckpointsInOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	for i := range 30 {
+		w.append(fmt.Sprintf("noise-%d", i), kurrentdb.NoStream{}, event("noise"))
+	}
+	w.append("order-1", kurrentdb.NoStream{}, event("placed"))
+	sub := w.subscribeAll(kurrentdb.SubscribeToAllOptions{
+		From: kurrentdb.Start{}, MaxSearchWindow: 10, CheckpointInterval: 2,
+		Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.StreamFilterType, Prefixes: []string{"order-", "credit-"}},
+	})
+	var position uint64
+	checkpoints, appeared := 0, 0
+	for {
+		next := recv(t, sub)
+		if next.CaughtUp != nil {
+			require.Equal(t, position, next.CaughtUp.Position.Commit, "a checkpoint stands right before caught up")
+			break
+		}
+		if next.CheckPointReached != nil {
+			require.Greater(t, next.CheckPointReached.Commit, position)
+			position = next.CheckPointReached.Commit
+			checkpoints++
+			continue
+		}
+		require.Equal(t, "order-1", next.EventAppeared.Event.StreamID)
+		appeared++
+	}
+	require.Equal(t, 1, appeared)
+	require.Greater(t, checkpoints, 3)
+
+	resumed := w.subscribeAll(kurrentdb.SubscribeToAllOptions{
+		From:   kurrentdb.Position{Commit: position, Prepare: position},
+		Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.StreamFilterType, Prefixes: []string{"order-"}},
+	})
+	require.NotNil(t, recv(t, resumed).CaughtUp, "a checkpoint means: resume after it")
+	w.append("order-2", kurrentdb.NoStream{}, event("placed"))
+	require.Equal(t, "order-2", recv(t, resumed).EventAppeared.Event.StreamID)
+}
+
+func TestFilterBySystemTypesAndExpression(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("order-1", kurrentdb.NoStream{}, event("placed"), event("paid"))
+	sub := w.subscribeAll(kurrentdb.SubscribeToAllOptions{
+		From: kurrentdb.Start{}, Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.EventFilterType, Regex: "^pa"},
+	})
+	for {
+		next := recv(t, sub)
+		if next.EventAppeared != nil {
+			require.Equal(t, "paid", next.EventAppeared.Event.EventType)
+			break
+		}
+		require.NotNil(t, next.CheckPointReached)
+	}
+	_, err := w.client.SubscribeToAll(t.Context(), kurrentdb.SubscribeToAllOptions{
+		Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.EventFilterType, Regex: "(?<=x)a"},
+	})
+	require.Error(t, err, "look-around is not understood, and said so")
+}
+
+func TestUnfilteredSubscriptionToAllDeliversEverything(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("order-1", kurrentdb.NoStream{}, events(50)...)
+	want := w.readAll(kurrentdb.ReadAllOptions{})
+	sub := w.subscribeAll(kurrentdb.SubscribeToAllOptions{From: kurrentdb.Start{}})
+	for _, e := range want {
+		require.Equal(t, e.Event.Position, recv(t, sub).EventAppeared.Event.Position)
+	}
+	require.Equal(t, want[len(want)-1].Event.Position, *recv(t, sub).CaughtUp.Position)
+}
