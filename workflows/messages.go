@@ -96,6 +96,7 @@ func note(field, value string) error {
 
 // decodeMessage reads a message strictly: the CLI sends whatever was typed, and a misspelt field must not pass as empty.
 // The experimental JSON library is used because encoding/json folds the case of names and takes the last of two.
+// What it caches about types, which workflowcheck reports, has no say in what it decodes.
 //
 //workflowcheck:ignore
 func decodeMessage[M message](raw converter.RawValue) (M, error) {

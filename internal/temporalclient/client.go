@@ -1,0 +1,70 @@
+// Package temporalclient makes the Temporal client that every binary uses: configured by the SDK's own environment
+// (TEMPORAL_ADDRESS and the like, or a profile), with our logger and metrics. What is done with it is left to the binaries.
+package temporalclient
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/contrib/opentelemetry"
+	"go.temporal.io/sdk/log"
+
+	"orderflow/internal/config"
+	"orderflow/internal/ops"
+)
+
+// CheckTimeout bounds one question whether the server answers.
+const CheckTimeout = 5 * time.Second
+
+// Options are the client's options from the environment. A profile or certificate that cannot be used is a *config.Error.
+func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.Options, error) {
+	options, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return client.Options{}, config.Invalid("TEMPORAL_*", "%v", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	options.Identity = fmt.Sprintf("%s@%s:%d", service, host, os.Getpid())
+	options.Logger = log.NewStructuredLogger(logger)
+	options.MetricsHandler = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
+		Meter:                metrics.Meter("temporal-sdk-go"),
+		OnError:              func(err error) { logger.Warn("metric is lost", "error", err) },
+		UseMonotonicCounters: true,
+	})
+	return options, nil
+}
+
+// Dial waits for the server until ctx ends: a binary that starts beside it should not die for being first.
+func Dial(ctx context.Context, options client.Options, logger *slog.Logger) (client.Client, error) {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		attempt, cancel := context.WithTimeout(ctx, CheckTimeout)
+		c, err := client.DialContext(attempt, options)
+		cancel()
+		if err == nil {
+			return c, nil
+		}
+		logger.Warn("Temporal does not answer yet", "address", options.HostPort, "error", err)
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("connect to Temporal: %w", err)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// Check answers whether the server is there, for readiness.
+func Check(c client.Client) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
+		defer cancel()
+		_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
+		return err
+	}
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/temporalclient"
+)
+
+const (
+	firstWait = 100 * time.Millisecond // before joining or asking again, doubling
+	lastWait  = 15 * time.Second
+)
+
+// bridge takes events from a persistent subscription and gives each its effect in Temporal. An event is acknowledged only
+// after that, so whatever happens in between, the server hands it out again.
+type bridge struct {
+	temporal    client.Client
+	events      *kurrent.Client
+	settings    subscription
+	concurrency int
+	patience    time.Duration // how long an event is held while Temporal does not answer, before the server gets it back
+	budget      time.Duration // for what is in flight when the bridge stops
+	metrics     *metrics
+	logger      *slog.Logger
+	joined      atomic.Bool
+}
+
+// run joins the group again and again until ctx ends, and then finishes what is in flight.
+func (b *bridge) run(ctx context.Context) error {
+	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
+		began := time.Now()
+		if err := b.session(ctx); err != nil && ctx.Err() == nil {
+			b.logger.Warn("subscription ended, joining again", "stream", b.settings.Stream, "group", b.settings.Group, "error", err)
+		}
+		if time.Since(began) > lastWait {
+			wait = firstWait // it worked for a while: this is a new outage
+		}
+		pause(ctx, wait)
+	}
+	return nil
+}
+
+// session is one stay in the group: from joining until the subscription drops, Temporal is away for too long, or ctx ends.
+func (b *bridge) session(ctx context.Context) error {
+	if err := b.ensureGroup(ctx); err != nil {
+		return err
+	}
+	if err := b.awaitTemporal(ctx); err != nil {
+		return err
+	}
+	sub, err := b.events.Join(ctx, b.settings.Stream, b.settings.Group, b.concurrency)
+	if err != nil {
+		return err
+	}
+	defer sub.Close()
+	b.joined.Store(true)
+	defer b.joined.Store(false)
+	b.logger.Info("joined", "stream", b.settings.Stream, "group", b.settings.Group)
+	return b.consume(ctx, sub)
+}
+
+func (b *bridge) ensureGroup(ctx context.Context) error {
+	differences, created, err := b.events.EnsureGroup(ctx, b.settings.group(b.concurrency))
+	if err != nil {
+		return err
+	}
+	if created {
+		b.logger.Info("group created", "stream", b.settings.Stream, "group", b.settings.Group)
+	}
+	for _, difference := range differences {
+		b.logger.Warn("group is set differently, left as it is", "group", b.settings.Group, "difference", difference)
+	}
+	return nil
+}
+
+// awaitTemporal keeps the bridge out of the group while it could do nothing with an event.
+func (b *bridge) awaitTemporal(ctx context.Context) error {
+	check := temporalclient.Check(b.temporal)
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		err := check(ctx)
+		if err == nil {
+			return nil
+		}
+		b.logger.Warn("Temporal does not answer, events stay in KurrentDB", "error", err)
+		if pause(ctx, wait); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// ready answers whether the bridge has joined its group.
+func (b *bridge) ready(context.Context) error {
+	if !b.joined.Load() {
+		return errors.New("not joined")
+	}
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

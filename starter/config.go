@@ -1,0 +1,60 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"orderflow/internal/config"
+	"orderflow/internal/kurrent"
+)
+
+// settings are the starter's, from the environment. Temporal's own variables are read by its SDK.
+type settings struct {
+	config.Log
+	config.Ops
+	config.Shutdown
+	subscription
+
+	Concurrency int `env:"STARTER_CONCURRENCY" envDefault:"64"`
+}
+
+// subscription says which events to take; `starter group create` needs nothing else.
+type subscription struct {
+	URL            string        `env:"KURRENTDB_URL,required"`
+	AllowPlaintext bool          `env:"KURRENTDB_ALLOW_PLAINTEXT"`
+	Stream         string        `env:"STARTER_STREAM" envDefault:"$ce-order"`
+	Group          string        `env:"STARTER_GROUP" envDefault:"fulfillment"`
+	MessageTimeout time.Duration `env:"STARTER_MESSAGE_TIMEOUT" envDefault:"4m"`
+}
+
+// maxConcurrency bounds the starts in flight, and with them the memory that waits on an outage: an event may have 256 KiB.
+const maxConcurrency = 1024
+
+// Validate checks what the form of a value does not tell.
+func (s settings) Validate() []config.Fault {
+	faults := s.subscription.faults()
+	if s.Concurrency < 1 || s.Concurrency > maxConcurrency {
+		faults = append(faults, config.Fault{Name: "STARTER_CONCURRENCY", Problem: "must be from 1 to 1024"})
+	}
+	return faults
+}
+
+func (s subscription) faults() []config.Fault {
+	var faults []config.Fault
+	if strings.ContainsAny(s.Stream, " \t\r\n") {
+		faults = append(faults, config.Fault{Name: "STARTER_STREAM", Problem: "must be a stream name without blanks"})
+	}
+	if strings.ContainsAny(s.Group, " \t\r\n:/") {
+		faults = append(faults, config.Fault{Name: "STARTER_GROUP", Problem: "must be a group name without blanks, : and /"})
+	}
+	if s.MessageTimeout < 2*time.Second || s.MessageTimeout > time.Hour {
+		faults = append(faults, config.Fault{Name: "STARTER_MESSAGE_TIMEOUT", Problem: "must be from 2s to 1h"})
+	}
+	return faults
+}
+
+func (s subscription) group(buffer int) kurrent.GroupSettings {
+	return kurrent.GroupSettings{
+		Stream: s.Stream, Group: s.Group, MessageTimeout: s.MessageTimeout, BufferSize: buffer,
+	}
+}

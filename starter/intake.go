@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"orderflow/internal/kurrent"
+)
+
+const (
+	// callTimeout bounds one try to give an event its effect: a call or two to Temporal, at most one read.
+	callTimeout = 10 * time.Second
+
+	// unplacedWait bounds the wait for an order whose cancellation came first.
+	unplacedWait = 30 * time.Second
+)
+
+// errPatience ends a session whose events Temporal does not take.
+var errPatience = errors.New("Temporal does not take events")
+
+// deliveries is the part of a subscription that handling an event needs. The real one is kurrent.Subscription.
+type deliveries interface {
+	Recv() (kurrent.Delivery, error)
+	Ack(kurrent.Delivery) error
+	Park(d kurrent.Delivery, reason string) error
+}
+
+// consume hands each delivery to a goroutine of its own. The group's buffer bounds them: the server sends no more than it
+// has room for. When ctx ends no more is taken in, and what is in flight has a budget to finish in.
+func (b *bridge) consume(ctx context.Context, sub deliveries) error {
+	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	var inFlight sync.WaitGroup
+	received := make(chan kurrent.Delivery)
+	ended := make(chan error, 1)
+	go receive(work, sub, received, ended)
+	err := func() error {
+		for {
+			select {
+			case d := <-received:
+				inFlight.Go(func() { b.handle(work, sub, d, cancel) })
+			case err := <-ended:
+				return err
+			case <-work.Done():
+				return context.Cause(work)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}()
+	if ctx.Err() != nil {
+		stop := time.AfterFunc(b.budget, func() { cancel(nil) })
+		defer stop.Stop()
+	} else {
+		cancel(err) // the server has taken back what is in flight, or will: finishing it would only do it twice
+	}
+	inFlight.Wait()
+	return err
+}
+
+// receive passes deliveries on until the subscription drops or the work is over. Its last Recv ends when the caller
+// closes the subscription.
+func receive(work context.Context, sub deliveries, received chan<- kurrent.Delivery, ended chan<- error) {
+	for {
+		d, err := sub.Recv()
+		if err != nil {
+			ended <- err
+			return
+		}
+		select {
+		case received <- d:
+		case <-work.Done():
+			return
+		}
+	}
+}
+
+// handle gives one event its effect, tries again while that is worth it, and then tells the server.
+func (b *bridge) handle(ctx context.Context, sub deliveries, d kurrent.Delivery, giveUp context.CancelCauseFunc) {
+	b.metrics.inFlight.Inc()
+	defer b.metrics.inFlight.Dec()
+	outcome, err := b.insist(ctx, d)
+	var parked *parkError
+	switch {
+	case errors.As(err, &parked):
+		outcome = resultParked
+		b.logger.Warn("event parked", "event", name(d), "reason", parked.reason)
+		err = sub.Park(d, parked.reason)
+	case err != nil:
+		giveUp(err)
+		return
+	default:
+		err = sub.Ack(d)
+	}
+	if err != nil {
+		giveUp(fmt.Errorf("acknowledge: %w", err))
+		return
+	}
+	b.metrics.events.WithLabelValues(string(outcome)).Inc()
+}
+
+// insist repeats the effect with backoff for as long as the server leaves the event with us.
+func (b *bridge) insist(ctx context.Context, d kurrent.Delivery) (result, error) {
+	began := time.Now()
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		outcome, err := b.attempt(ctx, d)
+		var parked *parkError
+		switch held := time.Since(began); {
+		case err == nil, errors.As(err, &parked), ctx.Err() != nil:
+			return outcome, err
+		case errors.Is(err, errNotPlaced) && held > min(unplacedWait, b.patience):
+			return "", park("%s: nobody has placed this order", reasonOrderUnknown)
+		case held > b.patience:
+			return "", fmt.Errorf("%w: %w", errPatience, err)
+		}
+		b.logger.Debug("event is tried again", "event", name(d), "error", err)
+		pause(ctx, wait/2+rand.N(wait/2)) // spread, for what failed together should not come back together
+	}
+}
+
+func (b *bridge) attempt(ctx context.Context, d kurrent.Delivery) (result, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	event, err := b.resolve(ctx, d)
+	if err != nil || event == nil {
+		return resultIgnored, err
+	}
+	handler, known := b.routes()[event.Type]
+	if !known {
+		return resultIgnored, nil
+	}
+	return handler(ctx, *event)
+}
+
+// resolve gives the event a link points to. One that came without its target is looked up once more: only a target that
+// is certainly gone has no effect.
+func (b *bridge) resolve(ctx context.Context, d kurrent.Delivery) (*kurrent.Event, error) {
+	if d.Event != nil || d.Link == nil {
+		return d.Event, nil
+	}
+	event, err := b.events.ReadLinkTarget(ctx, *d.Link)
+	switch {
+	case errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &event, nil
+}
+
+// name is how logs call a delivery: where it is, never what it holds.
+func name(d kurrent.Delivery) string {
+	if d.Event != nil {
+		return fmt.Sprintf("%d@%s", d.Event.Revision, d.Event.Stream)
+	}
+	return string(d.Link.Data)
+}

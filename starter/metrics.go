@@ -1,0 +1,25 @@
+package main
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics are what the bridge counts.
+type metrics struct {
+	events   *prometheus.CounterVec
+	inFlight prometheus.Gauge
+}
+
+func newMetrics(registry prometheus.Registerer) *metrics {
+	m := &metrics{
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderflow_bridge_events_total", Help: "Events that are done with, by what became of them.",
+		}, []string{"result"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "orderflow_bridge_in_flight", Help: "Events taken from KurrentDB and not yet acknowledged.",
+		}),
+	}
+	for _, r := range []result{resultStarted, resultDuplicate, resultIgnored, resultSignalled, resultLate, resultParked} {
+		m.events.WithLabelValues(string(r)) // a series that starts at 0 can be alarmed on from its first event
+	}
+	registry.MustRegister(m.events, m.inFlight)
+	return m
+}

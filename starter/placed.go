@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"regexp"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// placed starts the order's workflow.
+func (b *bridge) placed(ctx context.Context, event kurrent.Event) (result, error) {
+	input, err := orderInput(event)
+	if err != nil {
+		return "", err
+	}
+	_, err = b.temporal.ExecuteWorkflow(ctx, orderOptions(input), workflows.OrderFulfillmentType, input)
+	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
+		return b.startedBefore(ctx, input.OrderID, input.Source.EventID)
+	}
+	if err != nil {
+		return "", err
+	}
+	return resultStarted, nil
+}
+
+// orderInput decodes the order and leaves everything personal behind.
+func orderInput(event kurrent.Event) (workflows.Input, error) {
+	placed, err := order.DecodePlaced(event.Stream, event.ContentType, event.Data)
+	if err != nil {
+		return workflows.Input{}, park("%s", err)
+	}
+	return workflows.Input{
+		OrderID: placed.OrderID, CustomerID: placed.CustomerID, Total: placed.Total, PlacedAt: placed.PlacedAt.UTC(),
+		Source: source(event),
+	}, nil
+}
+
+// orderOptions let an order have one workflow, ever: a second start is an error that can be told from the first.
+func orderOptions(input workflows.Input) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID:                                       input.OrderID,
+		TaskQueue:                                workflows.TaskQueue,
+		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		Memo:                                     map[string]any{workflows.MemoSourceEventID: input.Source.EventID},
+		TypedSearchAttributes:                    input.SearchAttributes(),
+		StaticSummary:                            input.Summary(),
+		StaticDetails:                            input.Details(),
+	}
+}
+
+// startedBefore tells an event that comes again from another order-placed for the same order.
+func (b *bridge) startedBefore(ctx context.Context, workflowID, eventID string) (result, error) {
+	startedBy, err := b.sourceEventID(ctx, workflowID)
+	switch {
+	case err != nil:
+		return "", err
+	case startedBy != eventID:
+		return "", park("%s: the order was placed by event %s", reasonDuplicateOrder, startedBy)
+	}
+	return resultDuplicate, nil
+}
+
+// sourceEventID reads the memo of a workflow that is open or still retained. A workflow that was forgotten in between
+// gives an error, and the start is tried again.
+func (b *bridge) sourceEventID(ctx context.Context, workflowID string) (string, error) {
+	description, err := b.temporal.DescribeWorkflowExecution(ctx, workflowID, "")
+	if err != nil {
+		return "", err
+	}
+	payload := description.GetWorkflowExecutionInfo().GetMemo().GetFields()[workflows.MemoSourceEventID]
+	if payload == nil {
+		return "unknown", nil // somebody started the workflow by hand
+	}
+	var eventID string
+	if err := converter.GetDefaultDataConverter().FromPayload(payload, &eventID); err != nil {
+		return "unknown", nil //nolint:nilerr // a memo nobody but a person can have written
+	}
+	return eventID, nil
+}
+
+func isNotFound(err error) bool {
+	var notFound *serviceerror.NotFound
+	return errors.As(err, &notFound)
+}
+
+// source says where an event is, with what its metadata tells about correlation and tracing.
+func source(event kurrent.Event) order.Source {
+	s := order.Source{Stream: event.Stream, Revision: event.Revision, EventID: event.ID.String()}
+	var metadata struct {
+		CorrelationID string `json:"$correlationId"`
+		Traceparent   string `json:"traceparent"`
+	}
+	// Metadata is the producer's own: what cannot be read, or could hold more than an id, is left out.
+	if json.Unmarshal(event.Metadata, &metadata) != nil {
+		return s
+	}
+	if correlationPattern.MatchString(metadata.CorrelationID) {
+		s.CorrelationID = metadata.CorrelationID
+	}
+	if traceparentPattern.MatchString(metadata.Traceparent) {
+		s.Traceparent = metadata.Traceparent
+	}
+	return s
+}
+
+var (
+	correlationPattern = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
+	traceparentPattern = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+)
