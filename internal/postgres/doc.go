@@ -1,0 +1,18 @@
+// Package postgres owns what Orderflow keeps in PostgreSQL: the schema and its migrations, one row per order's
+// fulfilment with its history, and the send ledger of its mails. It is the only package that knows the driver. It leaves
+// deciding about an order to the workflow, rendering and sending mails to internal/ses, and publishing the history to the
+// publisher.
+//
+// Each method is one transaction and, after the first on a connection, one round trip: its statements go out together,
+// those that write say in their WHERE when they apply, and the last one reads what is there now. So a method may be
+// repeated after any failure, a lost answer included. Whatever touches an order's mails locks the order's row first,
+// which makes the steps of one order strictly one after another.
+//
+// Production connects with less than the owner's rights, for an owner could drop the triggers that keep the rows:
+//
+//	worker     SELECT, INSERT, UPDATE on order_fulfillment and email_delivery,
+//	           SELECT, INSERT on order_fulfillment_line, SELECT on orderflow_schema_version
+//	publisher  SELECT on order_fulfillment_history, EXECUTE on prune_order_fulfillment_history, and REPLICATION
+//
+// `worker migrate` connects as the owner.
+package postgres

@@ -1,0 +1,105 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"orderflow/internal/email"
+)
+
+// ClaimEmail asks for an order's mail of a kind to send. The caller owns the attempt when the answer's status is sending:
+// it may send the letter once and settles the attempt before the lease ends. Otherwise the status is what the ledger
+// says, with pending for another attempt that is under way; RetryIn above zero says when to ask again, and zero that
+// nothing is left to be done. StatusNone means that no such mail is due to the order.
+func (s *Store) ClaimEmail(ctx context.Context, orderID string, kind email.Kind) (email.Claim, error) {
+	args := s.arguments(orderID)
+	args["kind"], args["lease"], args["grace"] = kind, s.config.Lease, s.config.Grace
+	var owned bool
+	var claim email.Claim
+	err := s.transact(ctx, "claim mail", func(batch *pgx.Batch) {
+		owned, claim = false, email.Claim{Status: email.StatusNone}
+		batch.Queue(lockOrder, args)
+		batch.Queue(expireAttempt, args)
+		batch.Queue(takeMail, args).Query(func(rows pgx.Rows) error {
+			owned = rows.Next()
+			rows.Close()
+			return rows.Err()
+		})
+		batch.Queue(selectMail, args).QueryRow(func(row pgx.Row) error {
+			err := scanClaim(row, &claim)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return nil
+			}
+			return err
+		})
+	})
+	switch {
+	case err != nil:
+		return email.Claim{}, err
+	case owned:
+		claim.RetryIn = 0
+		claim.Letter.OrderID, claim.Letter.Kind = orderID, kind
+	default: // the letter is the owner's alone
+		claim = email.Claim{Status: claim.Status.Report(), Attempt: claim.Attempt, RetryIn: claim.RetryIn}
+	}
+	return claim, nil
+}
+
+func scanClaim(row pgx.Row, claim *email.Claim) error {
+	var names, prices []string
+	var quantities []int
+	letter := &claim.Letter
+	err := row.Scan(&claim.Status, &claim.Attempt, &claim.RetryIn, &letter.To, &letter.Name,
+		&letter.Total.Minor, &letter.Total.Currency, &letter.Reason, &letter.Carrier, &letter.TrackingNumber,
+		&letter.Country, &letter.AddressLines, &names, &quantities, &prices)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		letter.Lines = append(letter.Lines, email.LetterLine{ProductName: name, Quantity: quantities[i], UnitPrice: prices[i]})
+	}
+	return nil
+}
+
+// SettleEmail records what became of an attempt and answers the mail's status after it. That a mail was sent is recorded
+// however late it comes; anything else counts only while the attempt owns the row.
+func (s *Store) SettleEmail(ctx context.Context, o email.Outcome) (email.Status, error) {
+	const op = "settle mail"
+	args := s.arguments(o.OrderID)
+	args["kind"], args["attempt"], args["status"] = o.Kind, o.Attempt, o.Status
+	args["message_id"], args["error_code"] = optional(o.MessageID), optional(o.ErrorCode)
+	var settle string
+	switch o.Status {
+	case email.StatusSent:
+		if o.MessageID == "" {
+			return "", &Error{Op: op, Code: "message id", kind: ErrInvalid}
+		}
+		settle = settleSent
+	case email.StatusPending, email.StatusFailed, email.StatusUnknown:
+		settle = settleUnsent
+	default:
+		return "", &Error{Op: op, Code: "status", kind: ErrInvalid}
+	}
+	status := email.StatusNone
+	err := s.transact(ctx, op, func(batch *pgx.Batch) {
+		batch.Queue(lockOrder, args)
+		batch.Queue(settle, args)
+		batch.Queue(selectMailStatus, args).QueryRow(func(row pgx.Row) error {
+			err := row.Scan(&status)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return nil
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return "", err
+	}
+	if status == email.StatusNone {
+		return "", fmt.Errorf("%s: %w", op, ErrNotFound)
+	}
+	return status, nil
+}

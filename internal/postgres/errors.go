@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+var (
+	// ErrUnavailable says that the database did not do it now and may later: connections, timeouts, serialization, and
+	// what an operator mends, such as a missing grant or migration. The outcome of a write is unknown; repeat it.
+	ErrUnavailable = errors.New("postgres is unavailable")
+
+	// ErrInvalid says that the database will never take these values.
+	ErrInvalid = errors.New("postgres refuses the values")
+
+	// ErrNotFound says that the order has no row.
+	ErrNotFound = errors.New("order has no fulfilment")
+
+	// ErrSchemaOutdated says that migrations are missing.
+	ErrSchemaOutdated = errors.New("schema is outdated")
+)
+
+// Error is a failed call. Its text holds codes and names of the schema and never the server's own words, which quote the
+// values of a row.
+type Error struct {
+	Op         string // what was being done, such as "start fulfilment"
+	Code       string // the SQLSTATE, or a short word where there was no answer
+	Constraint string // the constraint or trigger that refused, if one did
+	kind       error  // ErrUnavailable or ErrInvalid
+	cause      error  // the context's error, if that was it
+}
+
+// Error gives the operation, the kind and the codes.
+func (e *Error) Error() string {
+	if e.Constraint != "" {
+		return fmt.Sprintf("%s: %v (%s, %s)", e.Op, e.kind, e.Code, e.Constraint)
+	}
+	return fmt.Sprintf("%s: %v (%s)", e.Op, e.kind, e.Code)
+}
+
+// Unwrap gives the kind, and the context's error when the call ran out of time or was given up.
+func (e *Error) Unwrap() []error {
+	if e.cause == nil {
+		return []error{e.kind}
+	}
+	return []error{e.kind, e.cause}
+}
+
+// Retryable reports whether the same call can succeed later.
+func (e *Error) Retryable() bool { return !errors.Is(e.kind, ErrInvalid) }
+
+// describe turns an error of the driver into one of ours, nil into nil.
+func describe(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &Error{Op: op, Code: "connection", kind: ErrUnavailable}
+	var server *pgconn.PgError
+	var network *net.OpError
+	switch {
+	case errors.As(err, &server):
+		e.Code, e.Constraint = server.Code, server.ConstraintName
+		if permanent(server.Code) {
+			e.kind = ErrInvalid
+		}
+	case errors.Is(err, context.Canceled):
+		e.Code, e.cause = "cancelled", context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Code, e.cause = "deadline", context.DeadlineExceeded
+	case errors.As(err, &network):
+		e.Code = network.Error() // addresses and the system's word for what happened
+	}
+	return e
+}
+
+// permanent reports whether a SQLSTATE blames the values: data exceptions, integrity constraints, and limits such as an
+// index row that is too long. Class 42 is not among them: a missing table or right is the operator's to mend, and giving
+// up the orders that met it would turn a slip in a deployment into lost orders.
+func permanent(code string) bool {
+	switch code[:min(2, len(code))] {
+	case "22", "23", "54":
+		return true
+	default:
+		return false
+	}
+}
+
+// conflicted reports whether a transaction was given up for another's sake, and repeating it at once is what is meant.
+func conflicted(err error) bool {
+	const serializationFailure, deadlockDetected = "40001", "40P01"
+	var server *pgconn.PgError
+	return errors.As(err, &server) && (server.Code == serializationFailure || server.Code == deadlockDetected)
+}

@@ -1,0 +1,100 @@
+package postgres
+
+// lockOrder is the first statement of whatever touches an order that exists. The statements after it see what the
+// previous holder committed. The lock is the one an UPDATE takes: it lets rows that refer to the order be inserted.
+const lockOrder = `SELECT FROM order_fulfillment WHERE order_id = @order_id FOR NO KEY UPDATE`
+
+// insertFulfillment writes an order's row, and only together with it the lines and the first mail. It waits for another
+// transaction that is inserting the same order.
+const insertFulfillment = `
+WITH inserted AS (
+    INSERT INTO order_fulfillment (order_id, customer_id, status, reason, code, total_minor, currency, shipping_method,
+        recipient_title, recipient_name, recipient_phone, address_country, address_lines, source_event_id, placed_at)
+    VALUES (@order_id, @customer_id, @status, @reason, @code, @total_minor, @currency, @shipping_method,
+        @recipient_title, @recipient_name, @recipient_phone, @address_country, @address_lines, @source_event_id, @placed_at)
+    ON CONFLICT (order_id) DO NOTHING
+    RETURNING order_id
+), lines AS (
+    INSERT INTO order_fulfillment_line
+        (order_id, line_no, product_id, product_name, quantity, unit_price, tax_rate, total_minor)
+    SELECT inserted.order_id, l.line_no, l.product_id, l.product_name, l.quantity,
+        l.unit_price::numeric, l.tax_rate::numeric, l.total_minor
+    FROM inserted, unnest(@line_no::integer[], @product_id::text[], @product_name::text[], @quantity::integer[],
+            @unit_price::text[], @tax_rate::text[], @line_total_minor::bigint[])
+        AS l (line_no, product_id, product_name, quantity, unit_price, tax_rate, total_minor)
+)
+INSERT INTO email_delivery (order_id, kind, status, recipient)
+SELECT order_id, @mail_kind, 'pending', @mail_recipient::text FROM inserted WHERE @mail_recipient::text IS NOT NULL`
+
+// sameOrder keeps a row of another order with the same id from being closed.
+const sameOrder = ` customer_id = @customer_id AND total_minor = @total_minor AND currency = @currency `
+
+// closedMail is a mail that closing an order causes, to the address of its confirmation. Without an address, because the
+// person was erased, it is kept as not to be sent.
+const closedMail = `
+INSERT INTO email_delivery (order_id, kind, status, recipient)
+SELECT order_id, @mail_kind, CASE WHEN recipient IS NULL THEN 'suppressed' ELSE 'pending' END, recipient `
+
+// shipFulfillment closes a fulfilment as shipped and queues the mail that says so.
+const shipFulfillment = `
+WITH closed AS (
+    UPDATE order_fulfillment SET status = 'shipped', carrier = @carrier, tracking_number = @tracking_number
+    WHERE order_id = @order_id AND status = 'fulfilling' AND ` + sameOrder + `
+    RETURNING order_id
+)` + closedMail + `
+FROM closed JOIN email_delivery USING (order_id) WHERE kind = 'confirmation'`
+
+// cancelFulfillment closes a fulfilment as cancelled. A confirmation that was never tried is taken back; a customer who
+// was told that the order goes through, or may have been, is told that it does not.
+const cancelFulfillment = `
+WITH closed AS (
+    UPDATE order_fulfillment SET status = 'cancelled', reason = @reason, code = @code
+    WHERE order_id = @order_id AND status = 'fulfilling' AND ` + sameOrder + `
+    RETURNING order_id
+), confirmation AS (
+    SELECT order_id, recipient, status IN ('sending', 'sent', 'unknown') OR unknown_attempts > 0 AS told
+    FROM closed JOIN email_delivery USING (order_id) WHERE kind = 'confirmation'
+), withdrawn AS (
+    UPDATE email_delivery e SET status = 'suppressed', updated_at = clock_timestamp()
+    FROM closed WHERE e.order_id = closed.order_id AND e.kind = 'confirmation' AND e.status = 'pending'
+)` + closedMail + `
+FROM confirmation WHERE told`
+
+// withdrawn and resendable are about a mail e of an order f: a confirmation of a cancelled order never goes out, not even
+// once more; another mail whose outcome is unknown goes out once more where that is the policy.
+const (
+	withdrawn  = `(e.kind = 'confirmation' AND f.status = 'cancelled')`
+	resendable = `(@resend AND e.status = 'unknown' AND e.unknown_attempts = 1
+        AND e.recipient IS NOT NULL AND NOT ` + withdrawn + `)`
+)
+
+// selectFulfillment reads an order's row with its newest mail.
+const selectFulfillment = `
+SELECT f.order_id, f.customer_id, f.status, coalesce(f.reason, ''), coalesce(f.code, ''), f.total_minor, f.currency,
+    coalesce(f.carrier, ''), coalesce(f.tracking_number, ''), f.source_event_id,
+    f.placed_at, f.created_at, f.updated_at, f.revision,
+    coalesce(mail.status, 'none'), coalesce(mail.due, '')
+FROM order_fulfillment f
+LEFT JOIN LATERAL (
+    SELECT e.status, CASE WHEN e.status IN ('pending', 'sending') OR ` + resendable + ` THEN e.kind END AS due
+    FROM email_delivery e WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1
+) mail ON true
+WHERE f.order_id = @order_id`
+
+// erasePerson blanks what tells who ordered; no revision rises, for none of it is content of the row.
+const erasePerson = `
+UPDATE order_fulfillment SET recipient_title = NULL, recipient_name = NULL, recipient_phone = NULL,
+    address_country = NULL, address_lines = NULL
+WHERE order_id = @order_id`
+
+// eraseAddresses blanks the mail addresses. What was not tried yet never will be, and an attempt under way can no longer
+// be told apart from one that was lost.
+const eraseAddresses = `
+UPDATE email_delivery SET
+    recipient = NULL,
+    status = CASE status WHEN 'pending' THEN 'suppressed' WHEN 'sending' THEN 'unknown' ELSE status END,
+    unknown_attempts = unknown_attempts + (status = 'sending')::integer,
+    unknown_at = CASE status WHEN 'sending' THEN clock_timestamp() ELSE unknown_at END,
+    lease_until = NULL,
+    updated_at = clock_timestamp()
+WHERE order_id = @order_id AND recipient IS NOT NULL`

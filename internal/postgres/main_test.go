@@ -1,0 +1,237 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"orderflow/internal/devserver"
+	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
+	"orderflow/internal/order"
+	"orderflow/internal/postgres"
+)
+
+const templateDatabase = "migrated"
+
+var (
+	cluster   *devserver.Postgres // one for all tests, each of which has a database of its own
+	databases atomic.Int64
+)
+
+func TestMain(m *testing.M) {
+	code, err := runTests(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runTests(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "orderflow-postgres-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if cluster, err = devserver.StartPostgres(ctx, devserver.PostgresOptions{Dir: dir, Fast: true}); err != nil {
+		return 1, err
+	}
+	if err := makeTemplate(ctx); err != nil {
+		return 1, err
+	}
+	code := m.Run()
+	stopping, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	defer stop()
+	if err := cluster.Stop(stopping); err != nil {
+		return 1, err
+	}
+	return code, goleak.Find()
+}
+
+func makeTemplate(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, cluster.URL)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+templateDatabase); err != nil {
+		return err
+	}
+	return postgres.Migrate(ctx, databaseURL(templateDatabase), slog.New(slog.DiscardHandler))
+}
+
+func databaseURL(name string) string {
+	address, err := url.Parse(cluster.URL)
+	if err != nil {
+		panic(err)
+	}
+	address.Path = "/" + name
+	return address.String()
+}
+
+// database makes a database for one test, migrated or empty, and gives its URL.
+func database(t *testing.T, template string) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), cluster.URL)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close(t.Context())) }()
+	name := fmt.Sprintf("test_%d", databases.Add(1))
+	_, err = conn.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+template)
+	require.NoError(t, err)
+	return databaseURL(name)
+}
+
+// world is one test's database with the store that is tested and a connection to look behind it.
+type world struct {
+	*postgres.Store
+	t    *testing.T
+	url  string
+	conn *pgx.Conn
+}
+
+func newWorld(t *testing.T, c postgres.Config) *world {
+	t.Helper()
+	t.Parallel()
+	c.URL = database(t, templateDatabase)
+	if c.MaxConns == 0 {
+		c.MaxConns = 4
+	}
+	store, err := postgres.Open(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	conn, err := pgx.Connect(t.Context(), c.URL)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, conn.Close(context.WithoutCancel(t.Context()))) })
+	return &world{Store: store, t: t, url: c.URL, conn: conn}
+}
+
+func (w *world) exec(sql string, args ...any) error {
+	_, err := w.conn.Exec(w.t.Context(), sql, args...)
+	return err
+}
+
+// rows gives a query's rows as text, columns joined by a bar.
+func (w *world) rows(sql string, args ...any) []string {
+	w.t.Helper()
+	rows, err := w.conn.Query(w.t.Context(), sql, args...)
+	require.NoError(w.t, err)
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
+		values, err := row.Values()
+		texts := make([]string, len(values))
+		for i, value := range values {
+			texts[i] = fmt.Sprint(value)
+		}
+		return strings.Join(texts, "|"), err
+	})
+	require.NoError(w.t, err)
+	return all
+}
+
+// mail gives what the ledger says about one mail: status, attempt, unknown attempts and message id.
+func (w *world) mail(kind email.Kind) string {
+	w.t.Helper()
+	rows := w.rows(`SELECT status, attempt, unknown_attempts, coalesce(message_id, '-') FROM email_delivery
+		WHERE order_id = $1 AND kind = $2`, orderID, kind)
+	if len(rows) == 0 {
+		return "none"
+	}
+	return rows[0]
+}
+
+const (
+	orderID  = "order-b0d1a15a21d24ffa97785ce7b345a87e"
+	customer = "customer-185176238"
+	sourceID = "8ac54566-28e9-4090-9719-7f41848bd2e2"
+)
+
+// The personal data of the order below, which must be found in no history.
+var canaries = []string{"canary-title", "canary-name", "canary-phone", "canary-country", "canary-street", "canary-mail"}
+
+func total() order.Money { return order.Money{Minor: 488549, Currency: "USD"} }
+
+func placedAt() time.Time { return time.Date(2025, 1, 1, 1, 11, 30, 976938000, time.UTC) }
+
+func placed() order.Placed {
+	return order.Placed{
+		OrderID: orderID, CustomerID: customer, Total: total(), PlacedAt: placedAt(), ShippingMethod: "express",
+		Recipient: order.Recipient{Title: "canary-title", FullName: "canary-name", Phone: "canary-phone"},
+		Address:   order.Address{Country: "canary-country", Lines: []string{"canary-street 445", "75096 Chadport"}},
+		Email:     "canary-mail@example.com",
+		Lines: []order.Line{
+			{No: 1, ProductID: "3906", ProductName: "Lamp", Quantity: 5, UnitPrice: "601.05", TaxRate: "0.21",
+				Total: order.Money{Minor: 363635, Currency: "USD"}},
+			{No: 2, ProductID: "4579", ProductName: "Ring", Quantity: 3, UnitPrice: "392.810", TaxRate: "0.06",
+				Total: order.Money{Minor: 124914, Currency: "USD"}},
+		},
+	}
+}
+
+func start() fulfillment.Start { return fulfillment.Start{Order: placed(), SourceEventID: sourceID} }
+
+func closing(status order.Status) fulfillment.Close {
+	return fulfillment.Close{
+		OrderID: orderID, CustomerID: customer, Total: total(), PlacedAt: placedAt(), SourceEventID: sourceID, Status: status,
+	}
+}
+
+func shipped() fulfillment.Close {
+	c := closing(order.StatusShipped)
+	c.Carrier, c.TrackingNumber = "UPS", "1Z999"
+	return c
+}
+
+func cancelled() fulfillment.Close {
+	c := closing(order.StatusCancelled)
+	c.Reason, c.Code = order.ReasonCancelled, "customer-request"
+	return c
+}
+
+func rejected() fulfillment.Close {
+	c := closing(order.StatusRejected)
+	c.Reason = order.ReasonInsufficientCredit
+	body := placed()
+	c.Order = &body
+	return c
+}
+
+func (w *world) start() fulfillment.Row {
+	w.t.Helper()
+	row, err := w.StartFulfillment(w.t.Context(), start())
+	require.NoError(w.t, err)
+	return row
+}
+
+func (w *world) close(c fulfillment.Close) fulfillment.Row {
+	w.t.Helper()
+	row, err := w.CloseFulfillment(w.t.Context(), c)
+	require.NoError(w.t, err)
+	return row
+}
+
+func (w *world) claim(kind email.Kind) email.Claim {
+	w.t.Helper()
+	claim, err := w.ClaimEmail(w.t.Context(), orderID, kind)
+	require.NoError(w.t, err)
+	return claim
+}
+
+func (w *world) settle(o email.Outcome) email.Status {
+	w.t.Helper()
+	o.OrderID = orderID
+	status, err := w.SettleEmail(w.t.Context(), o)
+	require.NoError(w.t, err)
+	return status
+}

@@ -1,0 +1,171 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"orderflow/internal/email"
+)
+
+// The defaults of Config, in the order of its fields.
+const (
+	defaultCallTimeout = 10 * time.Second
+	defaultGrace       = 10 * time.Minute
+	defaultLease       = 2 * time.Minute
+)
+
+// Config says how to reach the database and how the send ledger treats mails whose outcome is unknown.
+type Config struct {
+	URL             string        // postgres://user:password@host:port/database?sslmode=verify-full
+	MaxConns        int32         // size of the pool: as many as there are activities at a time; 0: the driver's default
+	ApplicationName string        // shown by pg_stat_activity
+	CallTimeout     time.Duration // bounds every method, waiting for a connection included; 0: 10s
+	Unknown         email.Policy  // empty: resend
+	Grace           time.Duration // from when an outcome is known to be unknown to the one resend; 0: 10m
+	Lease           time.Duration // how long a claimed send is left alone: longer than an attempt can take; 0: 2m
+	Logger          *slog.Logger  // nil: no logging
+}
+
+func (c Config) withDefaults() Config {
+	if c.CallTimeout <= 0 {
+		c.CallTimeout = defaultCallTimeout
+	}
+	if c.Unknown == "" {
+		c.Unknown = email.PolicyResend
+	}
+	if c.Grace <= 0 {
+		c.Grace = defaultGrace
+	}
+	if c.Lease <= 0 {
+		c.Lease = defaultLease
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Store is the database. Its methods may be called concurrently.
+type Store struct {
+	pool   *pgxpool.Pool
+	config Config
+}
+
+// Open makes a store without connecting: the database may be down now and come back. An error is a fault of the
+// configuration.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	c = c.withDefaults()
+	config, err := poolConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, errors.New("postgres: the pool's settings are not usable")
+	}
+	return &Store{pool: pool, config: c}, nil
+}
+
+// Close waits for calls under way and closes the connections.
+func (s *Store) Close() { s.pool.Close() }
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	return describe("ping", s.pool.Ping(ctx))
+}
+
+// poolConfig sets what the URL leaves open. The server ends what this process gave up or forgot: the same bound holds on
+// both sides.
+func poolConfig(c Config) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(c.URL)
+	if err != nil {
+		return nil, errMalformedURL // the parser's own error repeats the URL
+	}
+	if c.MaxConns > 0 {
+		config.MaxConns = c.MaxConns
+	}
+	config.MaxConnLifetime = 30 * time.Minute // after a failover nothing clings to the old server for longer
+	config.MaxConnLifetimeJitter = 5 * time.Minute
+	config.PingTimeout = c.CallTimeout
+	prepareSession(config.ConnConfig, c.ApplicationName)
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = c.CallTimeout
+	}
+	timeout := strconv.FormatInt(c.CallTimeout.Milliseconds(), 10)
+	for _, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
+		setParameter(config.ConnConfig, name, timeout)
+	}
+	if plaintextAbroad(config.ConnConfig) {
+		c.Logger.Warn("the connection to postgres may be unencrypted: set sslmode=verify-full")
+	}
+	return config, nil
+}
+
+var errMalformedURL = errors.New("postgres: not a connection string such as postgres://user:password@host:port/database")
+
+// prepareSession sets what the statements here rely on, and which a server or role may have set otherwise: they see what
+// others committed before each of them, find their tables in one schema, and write times in one zone.
+func prepareSession(config *pgx.ConnConfig, applicationName string) {
+	config.RuntimeParams["default_transaction_isolation"] = "read committed"
+	config.RuntimeParams["search_path"] = "public"
+	config.RuntimeParams["timezone"] = "UTC"
+	setParameter(config, "application_name", applicationName)
+}
+
+// setParameter leaves a setting of the URL alone.
+func setParameter(config *pgx.ConnConfig, name, value string) {
+	if _, ok := config.RuntimeParams[name]; !ok && value != "" {
+		config.RuntimeParams[name] = value
+	}
+}
+
+// plaintextAbroad reports whether a server on another machine could be talked to without TLS, which the default of the
+// URL, sslmode=prefer, allows.
+func plaintextAbroad(config *pgx.ConnConfig) bool {
+	address := net.ParseIP(config.Host)
+	local := config.Host == "localhost" || config.Host[:min(1, len(config.Host))] == "/" || address.IsLoopback()
+	if local {
+		return false
+	}
+	plain := config.TLSConfig == nil
+	for _, fallback := range config.Fallbacks {
+		plain = plain || fallback.TLSConfig == nil
+	}
+	return plain
+}
+
+// conflictRetries is how often a transaction that lost to another one is repeated before the caller is told.
+const conflictRetries = 4
+
+// transact sends the statements of a batch together. They are one transaction, for nothing between them ends it. The
+// connection goes back to the pool before a repetition waits.
+func (s *Store) transact(ctx context.Context, op string, statements func(*pgx.Batch)) error {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	for attempt := 1; ; attempt++ {
+		var batch pgx.Batch
+		statements(&batch)
+		err := s.pool.SendBatch(ctx, &batch).Close()
+		if !conflicted(err) || attempt > conflictRetries {
+			return describe(op, err)
+		}
+		pause := time.NewTimer(time.Duration(attempt) * (5*time.Millisecond + rand.N(20*time.Millisecond)))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return describe(op, fmt.Errorf("%w: %w", ctx.Err(), err))
+		}
+	}
+}
