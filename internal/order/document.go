@@ -72,8 +72,8 @@ func checkEnd(decoder *jsontext.Decoder) error {
 	return nil
 }
 
-// notJSON words an error of the syntax. The library's own text quotes at most the few bytes that are wrong, and those
-// of an escape sequence are left out here too: they may be part of a name.
+// notJSON words an error of the syntax. The library's own text names at most the one character that is wrong; an escape
+// sequence and what follows it, which it quotes, are left out because they may be part of a name.
 func notJSON(err error) error {
 	var wrong *jsontext.SyntacticError
 	switch {
@@ -82,10 +82,8 @@ func notJSON(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return invalid("", "is not JSON: it ends too early")
 	case errors.As(err, &wrong):
-		reason, _, quoted := strings.Cut(wrong.Err.Error(), "`")
-		if quoted {
-			reason = strings.TrimSpace(reason)
-		}
+		reason, _, _ := strings.Cut(wrong.Err.Error(), " `")
+		reason, _, _ = strings.Cut(reason, ` "`)
 		return invalid("", fmt.Sprintf("is not JSON: %s at byte %d", reason, wrong.ByteOffset))
 	default:
 		return invalid("", "is not JSON")
