@@ -1,0 +1,100 @@
+package sessim
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// authorized wants a request to be signed, as the real service does. It has no secret to check the signature with.
+func authorized(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Amzn-Requestid", uuid.NewString())
+		authorization := r.Header.Get("Authorization")
+		switch {
+		case authorization == "":
+			writeError(w, apiError{http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token"})
+		case !signed(authorization):
+			writeError(w, apiError{http.StatusForbidden, "IncompleteSignatureException", "Authorization header is not a signature of version 4."})
+		default:
+			next(w, r)
+		}
+	})
+}
+
+func signed(authorization string) bool {
+	fields, ok := strings.CutPrefix(authorization, "AWS4-HMAC-SHA256 ")
+	return ok && strings.Contains(fields, "Credential=") && strings.Contains(fields, "Signature=")
+}
+
+func unknownOperation(w http.ResponseWriter, r *http.Request) {
+	writeError(w, apiError{http.StatusNotFound, "UnknownOperationException", "The stand-in has no " + r.Method + " of this path."})
+}
+
+func writeError(w http.ResponseWriter, e apiError) {
+	w.Header().Set("X-Amzn-Errortype", e.code)
+	writeJSON(w, e.status, map[string]string{"message": e.message})
+}
+
+// sendEmail accepts or refuses one message. What a message is refused for comes before what was asked to go wrong, so
+// that a fault never hides a bad message.
+func (s *Server) sendEmail(w http.ResponseWriter, r *http.Request) {
+	var request sendRequest
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+		writeError(w, bad("The request cannot be read: %v", err))
+		return
+	}
+	message, refusal := request.message()
+	if refusal != nil {
+		writeError(w, *refusal)
+		return
+	}
+	fault := s.faults.take(request.recipients())
+	if failure, ok := failureOf(fault); ok {
+		writeError(w, failure)
+		return
+	}
+	message.MessageID, message.At = newMessageID(), time.Now().UTC()
+	if err := s.inbox.add(message); err != nil {
+		s.logger.Error("inbox", "error", err)
+		writeError(w, apiError{http.StatusInternalServerError, "InternalServiceErrorException", "the inbox cannot be written"})
+		return
+	}
+	if fault == FaultLost {
+		s.hangUp(w)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"MessageId": message.MessageID})
+}
+
+// hangUp cuts the connection in place of an answer.
+func (s *Server) hangUp(w http.ResponseWriter) {
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.logger.Error("cut connection", "error", err)
+		return
+	}
+	_ = connection.Close() // cutting it is the point
+}
+
+// newMessageID has the shape of a real one: a time, an id, a counter.
+func newMessageID() string {
+	return "01000000-" + uuid.Must(uuid.NewV7()).String() + "-000000"
+}
+
+// account answers as an account out of the sandbox does, with the default quota.
+func (s *Server) account(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]any{
+		"EnforcementStatus":       "HEALTHY",
+		"ProductionAccessEnabled": true,
+		"SendingEnabled":          true,
+		"SendQuota": map[string]float64{
+			"Max24HourSend":   50_000,
+			"MaxSendRate":     14,
+			"SentLast24Hours": float64(s.inbox.since(time.Now().Add(-24 * time.Hour))),
+		},
+	})
+}

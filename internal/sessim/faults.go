@@ -1,0 +1,119 @@
+package sessim
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Kinds of fault.
+const (
+	FaultThrottled = "throttled" // 429 TooManyRequestsException
+	FaultRejected  = "rejected"  // 400 MessageRejected
+	FaultPaused    = "paused"    // 400 SendingPausedException
+	FaultSuspended = "suspended" // 400 AccountSuspendedException
+	FaultError     = "error"     // 500, not accepted
+	FaultLost      = "lost"      // accepted and kept, and the connection cut in place of an answer
+)
+
+const (
+	maxFaults     = 1000
+	maxFaultCount = 1_000_000
+)
+
+// Fault fails the next Count messages to an address, or to anyone.
+type Fault struct {
+	Fault string `json:"fault"`
+	Count int    `json:"count"` // left to fail; 0 in a request means 1
+	To    string `json:"to"`    // empty: whoever the message is for
+}
+
+// apiError is an error as the real service words it.
+type apiError struct {
+	status        int
+	code, message string
+}
+
+// failureOf gives the error that a fault answers with. A lost message is no error: it was accepted.
+func failureOf(fault string) (apiError, bool) {
+	switch fault {
+	case FaultThrottled:
+		return apiError{http.StatusTooManyRequests, "TooManyRequestsException", "Maximum sending rate exceeded."}, true
+	case FaultRejected:
+		return apiError{http.StatusBadRequest, "MessageRejected", "Email message is rejected by fault."}, true
+	case FaultPaused:
+		return apiError{http.StatusBadRequest, "SendingPausedException", "Email sending is paused for this account."}, true
+	case FaultSuspended:
+		return apiError{http.StatusBadRequest, "AccountSuspendedException", "Email sending is suspended for this account."}, true
+	case FaultError:
+		return apiError{http.StatusInternalServerError, "InternalServiceErrorException", "Internal error by fault."}, true
+	default:
+		return apiError{}, false
+	}
+}
+
+func (f Fault) check() error {
+	if _, ok := failureOf(f.Fault); !ok && f.Fault != FaultLost {
+		return fmt.Errorf("fault: must be throttled, rejected, paused, suspended, error or lost")
+	}
+	if f.Count < 1 || f.Count > maxFaultCount {
+		return fmt.Errorf("count: must be from 1 to %d", maxFaultCount)
+	}
+	if len(f.To) > maxAddress {
+		return fmt.Errorf("to: must be at most %d bytes", maxAddress)
+	}
+	return nil
+}
+
+// faults are the failures to come, in the order they were asked for.
+type faults struct {
+	mu   sync.Mutex
+	list []Fault
+}
+
+func (f *faults) add(fault Fault) error {
+	if fault.Count == 0 {
+		fault.Count = 1
+	}
+	if err := fault.check(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.list) >= maxFaults {
+		return fmt.Errorf("too many faults: at most %d wait at a time", maxFaults)
+	}
+	f.list = append(f.list, fault)
+	return nil
+}
+
+// take uses up one count of the first fault that is meant for a message to these recipients.
+func (f *faults) take(recipients []string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.list, func(fault Fault) bool {
+		return fault.To == "" || slices.ContainsFunc(recipients, func(r string) bool { return strings.EqualFold(r, fault.To) })
+	})
+	if i < 0 {
+		return ""
+	}
+	kind := f.list[i].Fault
+	if f.list[i].Count--; f.list[i].Count == 0 {
+		f.list = slices.Delete(f.list, i, i+1)
+	}
+	return kind
+}
+
+func (f *faults) all() []Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]Fault{}, f.list...)
+}
+
+func (f *faults) clear() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = nil
+}

@@ -1,0 +1,45 @@
+package sessim
+
+import (
+	"strings"
+	"time"
+)
+
+// Message is one accepted mail.
+type Message struct {
+	MessageID        string            `json:"messageId"`
+	To               string            `json:"to"` // every recipient, separated by a comma and a space
+	From             string            `json:"from"`
+	Subject          string            `json:"subject"`
+	Text             string            `json:"text"`
+	HTML             string            `json:"html"`
+	Tags             map[string]string `json:"tags"`
+	Headers          map[string]string `json:"headers"`
+	ConfigurationSet string            `json:"configurationSet"`
+	At               time.Time         `json:"at"`
+}
+
+// headerOrderID is where senders put the order's id as it is. A tag could not hold every character of one.
+const headerOrderID = "X-Order-Id"
+
+func (m Message) orderID() string { return m.Headers[headerOrderID] }
+
+func (m Message) size() int {
+	return len(m.To) + len(m.From) + len(m.Subject) + len(m.Text) + len(m.HTML) + 512
+}
+
+// filter picks messages; an empty field picks all.
+type filter struct{ to, orderID string }
+
+func (f filter) matches(m Message) bool {
+	return (f.to == "" || hasRecipient(m.To, f.to)) && (f.orderID == "" || m.orderID() == f.orderID)
+}
+
+func hasRecipient(list, address string) bool {
+	for recipient := range strings.SplitSeq(list, ", ") {
+		if strings.EqualFold(recipient, address) {
+			return true
+		}
+	}
+	return false
+}

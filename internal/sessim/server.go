@@ -1,0 +1,138 @@
+package sessim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// DefaultListen is reachable from this machine alone: the inbox has no password.
+const DefaultListen = "127.0.0.1:8005"
+
+const defaultKeep = 10_000
+
+// Options says where to listen and what to remember. The zero value is usable.
+type Options struct {
+	Listen   string       // host:port, port 0 for a free one; empty is DefaultListen
+	DataFile string       // where the inbox is kept as JSON lines; empty keeps it in memory alone
+	Keep     int          // newest messages to keep; 0 is 10,000
+	Logger   *slog.Logger // nil is silence
+}
+
+// Server is a running stand-in.
+type Server struct {
+	http     *http.Server
+	listener net.Listener
+	inbox    *inbox
+	faults   *faults
+	logger   *slog.Logger
+	done     chan struct{}
+}
+
+// Start reads the kept inbox, listens and serves until Stop.
+func Start(o Options) (*Server, error) {
+	if o.Listen == "" {
+		o.Listen = DefaultListen
+	}
+	if o.Keep <= 0 {
+		o.Keep = defaultKeep
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	kept, err := openInbox(o.DataFile, o.Keep)
+	if err != nil {
+		return nil, fmt.Errorf("open inbox: %w", err)
+	}
+	listener, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen: %w", err), kept.close())
+	}
+	s := &Server{listener: listener, inbox: kept, faults: &faults{}, logger: o.Logger, done: make(chan struct{})}
+	s.http = &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      time.Minute, // a full inbox as JSON
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}
+	go s.serve()
+	return s, nil
+}
+
+func (s *Server) serve() {
+	defer close(s.done)
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		s.logger.Error("ses stand-in stopped", "error", err)
+	}
+}
+
+// Done is closed when the server serves no more, whether it was stopped or broke down.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// URL is where the API and the inbox are, without a slash at the end.
+func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+
+// Messages gives what was accepted and is kept, oldest first.
+func (s *Server) Messages() []Message { return s.inbox.find(filter{}) }
+
+// AddFault makes messages fail, as POST /faults does.
+func (s *Server) AddFault(f Fault) error { return s.faults.add(f) }
+
+// Faults gives the faults that are still to come, in order.
+func (s *Server) Faults() []Fault { return s.faults.all() }
+
+// ClearFaults forgets every fault.
+func (s *Server) ClearFaults() { s.faults.clear() }
+
+// Stop answers what it was asked until ctx ends, then stops and closes the kept inbox.
+func (s *Server) Stop(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	<-s.done
+	return errors.Join(err, s.inbox.close())
+}
+
+// handler routes the API, the JSON for tests and the pages. Pages of other sites may not make a browser change anything.
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("POST /v2/email/outbound-emails", authorized(s.sendEmail))
+	mux.Handle("GET /v2/email/account", authorized(s.account))
+	mux.Handle("/v2/", authorized(unknownOperation))
+
+	mux.HandleFunc("GET /messages", s.listMessages)
+	mux.HandleFunc("DELETE /messages", s.deleteMessages)
+	mux.HandleFunc("GET /faults", s.listFaults)
+	mux.HandleFunc("POST /faults", s.addFault)
+	mux.HandleFunc("DELETE /faults", s.deleteFaults)
+	mux.HandleFunc("GET /health/live", live)
+
+	mux.HandleFunc("GET /{$}", s.inboxPage)
+	mux.HandleFunc("GET /inbox/{id}", s.messagePage)
+	mux.HandleFunc("POST /inbox/empty", s.emptyInbox)
+	return http.NewCrossOriginProtection().Handler(bounded(mux))
+}
+
+// maxBody is more than any message of text; the real service's forty megabytes are for attachments.
+const maxBody = 1 << 20
+
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func live(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("ok\n"))
+}
