@@ -1,0 +1,30 @@
+package ses
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+)
+
+// OpenAt opens a Mailer that talks to endpoint, without the process's environment, which tests share.
+func OpenAt(ctx context.Context, c Config, endpoint string) (*Mailer, error) {
+	return open(ctx, c,
+		awsconfig.WithRegion("eu-west-1"),
+		awsconfig.WithBaseEndpoint(endpoint),
+		awsconfig.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("id", "secret", "")),
+	)
+}
+
+// OpenWithoutCredentials opens a Mailer whose credentials cannot be had.
+func OpenWithoutCredentials(ctx context.Context, c Config, endpoint string) (*Mailer, error) {
+	return open(ctx, c,
+		awsconfig.WithRegion("eu-west-1"),
+		awsconfig.WithBaseEndpoint(endpoint),
+		awsconfig.WithCredentialsProvider(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{}, errors.New("no credentials for jane.doe@example.com")
+		})),
+	)
+}

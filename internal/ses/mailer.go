@@ -1,0 +1,102 @@
+package ses
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2/types"
+
+	"orderflow/internal/email"
+	"orderflow/internal/order"
+)
+
+const (
+	charset         = "UTF-8"
+	maxMessageID    = 200 // real ones have 60 characters
+	headerOrderID   = "X-Order-Id"
+	tagOrderID      = "order_id"
+	tagKind         = "kind"
+	codeOrderID     = "InvalidOrderID"
+	codeRecipient   = "InvalidRecipient"
+	codeTemplate    = "InvalidTemplate"
+	codeNoMessageID = "NoMessageID"
+)
+
+// Mailer sends letters, each with one call to SES that is never repeated. It is safe for concurrent use.
+type Mailer struct {
+	client           *sesv2.Client
+	from             string
+	configurationSet *string
+	timeout          time.Duration
+}
+
+// Send hands the letter to SES and returns SES's message id. Any error is an *email.SendError that says what is known.
+// It takes no longer than the configured timeout and heeds ctx.
+func (m *Mailer) Send(ctx context.Context, letter email.Letter) (messageID string, err error) {
+	input, err := m.input(letter)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.timeout)
+	defer cancel()
+	ctx, call := watch(ctx)
+	output, err := m.client.SendEmail(ctx, input)
+	if err != nil {
+		return "", classify(err, call.connected(), letter.To)
+	}
+	id := aws.ToString(output.MessageId)
+	if id == "" || len(id) > maxMessageID {
+		return "", &email.SendError{Status: email.StatusUnknown, Code: codeNoMessageID, Err: errors.New("answer without a message id")}
+	}
+	return id, nil
+}
+
+// input refuses what SES could only refuse, or what could mean something else to a mail system than it does here.
+func (m *Mailer) input(letter email.Letter) (*sesv2.SendEmailInput, error) {
+	if !order.ValidID(letter.OrderID) {
+		return nil, never(codeOrderID, errors.New("order id cannot stand in a header"))
+	}
+	to, err := recipient(letter.To)
+	if err != nil {
+		return nil, never(codeRecipient, err)
+	}
+	rendered, err := Render(letter)
+	if err != nil {
+		return nil, never(codeTemplate, err)
+	}
+	return &sesv2.SendEmailInput{
+		FromEmailAddress:     aws.String(m.from),
+		Destination:          &types.Destination{ToAddresses: []string{to}},
+		ConfigurationSetName: m.configurationSet,
+		Content: &types.EmailContent{Simple: &types.Message{
+			Subject: content(rendered.Subject),
+			Body:    &types.Body{Text: content(rendered.Text), Html: content(rendered.HTML)},
+			Headers: []types.MessageHeader{{Name: aws.String(headerOrderID), Value: aws.String(letter.OrderID)}},
+		}},
+		EmailTags: []types.MessageTag{
+			{Name: aws.String(tagOrderID), Value: aws.String(tagValue(letter.OrderID))},
+			{Name: aws.String(tagKind), Value: aws.String(tagValue(string(letter.Kind)))},
+		},
+	}, nil
+}
+
+func never(code string, err error) *email.SendError {
+	return &email.SendError{Status: email.StatusFailed, Code: code, Err: err}
+}
+
+func content(data string) *types.Content {
+	return &types.Content{Data: aws.String(data), Charset: aws.String(charset)}
+}
+
+// tagValue fits an id into the characters SES takes in a tag. An order id may hold dots, which become underscores: two
+// ids may then share a tag, so who reads SES's events tells them apart by the message id.
+func tagValue(id string) string { return strings.ReplaceAll(id, ".", "_") }
+
+// isTagRune reports whether SES takes r in tags and in names of its own.
+func isTagRune(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-'
+}

@@ -1,0 +1,151 @@
+package ses
+
+import (
+	"embed"
+	"fmt"
+	htmltemplate "html/template"
+	"strings"
+	texttemplate "text/template"
+
+	"orderflow/internal/email"
+	"orderflow/internal/order"
+)
+
+//go:embed templates/*.tmpl
+var templates embed.FS
+
+// Bounds for what others wrote. With them the longest mail stays far below the size at which mailboxes cut one off.
+const (
+	maxName         = 80
+	maxAddressLine  = 100
+	maxAddressLines = 8
+	maxProduct      = 120
+	maxTracking     = 100
+	maxLines        = 100
+	maxSubject      = 200
+)
+
+// Rendered is a mail's subject and its two bodies, which say the same.
+type Rendered struct{ Subject, Text, HTML string }
+
+// Render writes the mail. The same letter always gives the same mail, byte for byte.
+func Render(letter email.Letter) (Rendered, error) {
+	switch letter.Kind {
+	case email.KindConfirmation, email.KindRejection, email.KindShipment, email.KindCancellation:
+	default:
+		return Rendered{}, fmt.Errorf("no template for mails of kind %q", letter.Kind)
+	}
+	v := viewOf(letter)
+	subject, text, err := renderText(letter.Kind, v)
+	if err != nil {
+		return Rendered{}, fmt.Errorf("render text: %w", err)
+	}
+	v.Subject = clean(subject, maxSubject) // a subject is one line, whatever a template makes of it
+	html, err := renderHTML(letter.Kind, v)
+	if err != nil {
+		return Rendered{}, fmt.Errorf("render html: %w", err)
+	}
+	return Rendered{Subject: v.Subject, Text: text, HTML: html}, nil
+}
+
+// renderText parses its templates each time, which costs a fraction of a millisecond and spares the package any state.
+func renderText(kind email.Kind, v view) (subject, text string, err error) {
+	set, err := texttemplate.New("").ParseFS(templates, "templates/layout.txt.tmpl", "templates/"+string(kind)+".txt.tmpl")
+	if err != nil {
+		return "", "", err
+	}
+	var subjectOut, textOut strings.Builder
+	if err := set.ExecuteTemplate(&subjectOut, "subject", v); err != nil {
+		return "", "", err
+	}
+	if err := set.ExecuteTemplate(&textOut, "layout", v); err != nil {
+		return "", "", err
+	}
+	return subjectOut.String(), textOut.String(), nil
+}
+
+func renderHTML(kind email.Kind, v view) (string, error) {
+	set, err := htmltemplate.New("").ParseFS(templates, "templates/layout.html.tmpl", "templates/"+string(kind)+".html.tmpl")
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	if err := set.ExecuteTemplate(&out, "layout", v); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+// view is a letter made fit to print: every string in it is one clean line.
+type view struct {
+	Subject        string
+	OrderID        string
+	Greeting       string
+	Total          string
+	Why            string
+	Carrier        string
+	TrackingNumber string
+	Address        []string
+	Lines          []viewLine
+	MoreLines      int // lines that there was no room for
+}
+
+type viewLine struct {
+	Quantity int
+	Product  string
+	Price    string
+}
+
+func viewOf(letter email.Letter) view {
+	v := view{
+		OrderID:        clean(letter.OrderID, maxProduct),
+		Greeting:       greeting(letter.Name),
+		Why:            why(letter.Reason),
+		Carrier:        clean(letter.Carrier, maxTracking),
+		TrackingNumber: clean(letter.TrackingNumber, maxTracking),
+		Address:        cleanLines(letter.AddressLines, maxAddressLines),
+		MoreLines:      max(0, len(letter.Lines)-maxLines),
+	}
+	if letter.Total != (order.Money{}) {
+		v.Total = letter.Total.Currency + " " + letter.Total.Decimal()
+	}
+	if country := clean(letter.Country, maxAddressLine); country != "" {
+		v.Address = append(v.Address, country)
+	}
+	for _, line := range letter.Lines[:min(len(letter.Lines), maxLines)] {
+		v.Lines = append(v.Lines, viewLine{
+			Quantity: line.Quantity,
+			Product:  clean(line.ProductName, maxProduct),
+			Price:    clean(letter.Total.Currency+" "+line.UnitPrice, maxTracking),
+		})
+	}
+	return v
+}
+
+// greeting leaves a name out that looks like a link or an address: whoever places an order chooses the name and the
+// address, and could have us write their advertisement to a stranger.
+func greeting(name string) string {
+	name = clean(name, maxName)
+	if name == "" || strings.ContainsAny(name, ":/@\\<>") || strings.Contains(strings.ToLower(name), "www.") {
+		return "Hello,"
+	}
+	return "Dear " + name + ","
+}
+
+// why words a reason for the customer. What only we understand comes out in general terms.
+func why(reason order.Reason) string {
+	switch reason {
+	case order.ReasonInsufficientCredit:
+		return "its total is more than the credit that is open to you at the moment"
+	case order.ReasonUnknownCustomer:
+		return "there is no credit account for you yet"
+	case order.ReasonCurrencyMismatch:
+		return "your credit account is kept in another currency"
+	case order.ReasonCreditDeclined:
+		return "we could not approve credit for it"
+	case order.ReasonHoldExpired:
+		return "credit for it was not approved in time"
+	default:
+		return "we were not able to process it"
+	}
+}
