@@ -1,0 +1,184 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Stack is a running stack, or one that is being started or stopped.
+type Stack struct {
+	Description Description
+
+	options     Options
+	state       *state
+	ports       ports
+	external    external
+	environment environment // of the binaries
+
+	// broken ends with the reason when a part ends by itself.
+	broken   context.Context
+	breakOff context.CancelCauseFunc
+
+	mu       sync.Mutex
+	parts    map[string]part
+	stopping bool
+}
+
+// Start starts everything and returns when all of it is ready and stack.json says so. What it started is stopped again
+// when anything fails.
+func Start(ctx context.Context, o Options) (*Stack, error) {
+	s, err := prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// prepare takes the state folder and settles where everything will be. Nothing runs yet.
+func prepare(o Options) (*Stack, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	o.Dir = dir
+	s := &Stack{options: o, environment: environmentOf(o.Environ), parts: map[string]part{}}
+	s.broken, s.breakOff = context.WithCancelCause(context.Background())
+	s.external = s.environment.external(o.RealSES)
+	if s.state, err = openState(dir); err != nil {
+		return nil, err
+	}
+	if s.ports, err = choosePorts(o.AutoPorts, s.external); err != nil {
+		s.state.close()
+		return nil, err
+	}
+	s.state.withdraw() // a stack that was killed may have left it
+	if o.Fresh {
+		if err := s.state.forget(); err != nil {
+			s.state.close()
+			return nil, err
+		}
+	}
+	s.Description = s.addresses()
+	return s, nil
+}
+
+// addresses says where everything will be. The database adds its password when it runs.
+func (s *Stack) addresses() Description {
+	d := Description{
+		TemporalAddress: s.environment["TEMPORAL_ADDRESS"],
+		KurrentDBURL:    s.environment["KURRENTDB_URL"],
+		PostgresURL:     s.environment["POSTGRES_URL"],
+		SESURL:          s.environment["AWS_ENDPOINT_URL_SESV2"],
+	}
+	if !s.external.kurrentdb {
+		d.KurrentDBURL = "kurrentdb://" + loopback(s.ports.kurrentdb) + "?tls=false"
+	}
+	if !s.external.ses {
+		d.SESURL = "http://" + loopback(s.ports.ses)
+	}
+	return d
+}
+
+// start brings the servers up beside each other, then what needs them.
+func (s *Stack) start(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.broken, func() { cancel(context.Cause(s.broken)) })()
+	if err := together(ctx, s.startTemporal, s.startPostgres, s.startKurrentsim, s.startSessim); err != nil {
+		return s.because(err)
+	}
+	s.environment = s.environment.children(s.Description, s.external, s.options.Hold, s.options.RealSES)
+	if err := together(ctx, s.migrate, s.ensureSearchAttributes); err != nil {
+		return s.because(err)
+	}
+	if err := together(ctx, s.startWorker, s.startStarter); err != nil {
+		return s.because(err)
+	}
+	s.Description.PIDs = s.pids()
+	return s.state.describe(s.Description)
+}
+
+func together(ctx context.Context, steps ...func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, step := range steps {
+		group.Go(func() error { return step(ctx) })
+	}
+	return group.Wait()
+}
+
+// because prefers the reason a part ended over what came of it.
+func (s *Stack) because(err error) error {
+	if s.broken.Err() != nil {
+		return context.Cause(s.broken)
+	}
+	return err
+}
+
+func (s *Stack) pids() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pids := map[string]int{"local": os.Getpid()}
+	for name, p := range s.parts {
+		pids[name] = p.pid
+	}
+	return pids
+}
+
+// Broken is done when a part has ended by itself. The context's cause is an *EndedError.
+func (s *Stack) Broken() context.Context { return s.broken }
+
+// Getenv gives a variable as the binaries see it: clients of the stack connect by the same ones.
+func (s *Stack) Getenv(name string) string { return s.environment[name] }
+
+// Log is the path of a process's log.
+func (s *Stack) Log(process string) string { return s.options.logFile(process) }
+
+// add takes charge of a part that has been started.
+func (s *Stack) add(p part) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts[p.name] = p
+	go func() {
+		<-p.done
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.stopping {
+			s.breakOff(&EndedError{Part: p.name, Log: p.log, Err: p.err()})
+		}
+	}()
+}
+
+// Stop stops all parts, in the order that lets work finish, within 30 seconds. An error says which had to be forced.
+func (s *Stack) Stop() error {
+	s.mu.Lock()
+	s.stopping = true
+	parts := maps.Clone(s.parts)
+	s.mu.Unlock()
+	s.state.withdraw()
+	var forced []error
+	for _, t := range stopOrder() {
+		if p, started := parts[t.name]; started {
+			forced = append(forced, stopPart(p, t.grace))
+		}
+	}
+	s.breakOff(nil)
+	s.state.close()
+	return errors.Join(forced...)
+}
+
+func stopPart(p part, grace time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	return p.stop(ctx)
+}

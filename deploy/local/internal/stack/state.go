@@ -1,0 +1,103 @@
+package stack
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// state is the folder a stack keeps everything in, held by this process alone.
+type state struct {
+	dir  string
+	lock *os.File
+}
+
+// openState takes the folder. The lock ends with this process, however that ends.
+func openState(dir string) (*state, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	path := filepath.Join(dir, "stack.lock")
+	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		return nil, fmt.Errorf("another stack%s runs in %s: stop it, or take another folder with --state", holder(path), dir)
+	}
+	s := &state{dir: dir, lock: lock}
+	// For the message above alone: the lock is what counts.
+	_ = lock.Truncate(0)
+	_, _ = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+	return s, nil
+}
+
+func holder(path string) string {
+	pid, err := os.ReadFile(path)
+	if err != nil || len(pid) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (process %s)", strings.TrimSpace(string(pid)))
+}
+
+// The names of what a stack keeps in its folder, and nothing else is ever removed from there.
+const (
+	postgresDir    = "postgres"
+	kurrentdbDir   = "kurrentdb"
+	temporalFile   = "temporal.db"
+	inboxFile      = "inbox.jsonl"
+	logDir         = "log"
+	descriptorFile = "stack.json"
+)
+
+// forget removes what earlier runs left. The binaries stay, and the lock.
+func (s *state) forget() error {
+	for _, name := range []string{
+		postgresDir, kurrentdbDir, temporalFile, temporalFile + "-wal", temporalFile + "-shm", inboxFile, logDir, descriptorFile,
+	} {
+		if err := os.RemoveAll(filepath.Join(s.dir, name)); err != nil {
+			return fmt.Errorf("start over: %w", err)
+		}
+	}
+	return nil
+}
+
+// describe writes stack.json whole or not at all. It holds the database's password: it is for its owner alone.
+func (s *state) describe(d Description) error {
+	body, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return fmt.Errorf("describe the stack: %w", err)
+	}
+	path := filepath.Join(s.dir, descriptorFile)
+	fresh := path + ".new"
+	if err := os.WriteFile(fresh, append(body, '\n'), 0o600); err != nil {
+		return fmt.Errorf("describe the stack: %w", err)
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return fmt.Errorf("describe the stack: %w", err)
+	}
+	return nil
+}
+
+// withdraw removes stack.json: it says that the stack is ready.
+func (s *state) withdraw() { _ = os.Remove(filepath.Join(s.dir, descriptorFile)) }
+
+func (s *state) close() { _ = s.lock.Close() }
+
+// maxLog is how long a log may be when a stack starts: a longer one is kept aside, and what was aside goes.
+const maxLog = 10 << 20
+
+func rotate(path string) {
+	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
+		_ = os.Rename(path, path+".1")
+	}
+}
