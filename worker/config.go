@@ -1,0 +1,60 @@
+package main
+
+import (
+	"time"
+
+	"orderflow/internal/config"
+	"orderflow/internal/credit"
+	"orderflow/internal/email"
+)
+
+// settings are the worker's, from the environment. Temporal's and AWS's own variables are read by their SDKs.
+type settings struct {
+	config.Log
+	config.Ops
+	config.Shutdown
+
+	Kurrent struct {
+		URL            string `env:"KURRENTDB_URL,required"`
+		AllowPlaintext bool   `env:"KURRENTDB_ALLOW_PLAINTEXT"`
+	}
+	Postgres struct {
+		URL string `env:"POSTGRES_URL,required"`
+	}
+	Email struct {
+		From             string        `env:"EMAIL_FROM,required"`
+		ConfigurationSet string        `env:"EMAIL_CONFIGURATION_SET"`
+		UnknownPolicy    email.Policy  `env:"EMAIL_UNKNOWN_POLICY" envDefault:"resend"`
+		UnknownGrace     time.Duration `env:"EMAIL_UNKNOWN_GRACE" envDefault:"5m"`
+	}
+	Credit struct {
+		DefaultLimit    credit.Limits        `env:"CREDIT_DEFAULT_LIMIT" envDefault:"10000.00"`
+		UnknownCustomer credit.UnknownPolicy `env:"CREDIT_UNKNOWN_CUSTOMER" envDefault:"open"`
+		Hold            time.Duration        `env:"CREDIT_HOLD" envDefault:"0s"`
+	}
+}
+
+// maxHold and maxGrace keep a mistyped unit from parking orders for years. The grace time has to end before a closing
+// order stops waiting for its mails, after 15 minutes.
+const (
+	maxHold  = 90 * 24 * time.Hour
+	maxGrace = 10 * time.Minute
+)
+
+// Validate checks what the form of a value does not tell.
+func (s settings) Validate() []config.Fault {
+	var faults []config.Fault
+	if s.Credit.Hold < 0 || s.Credit.Hold > maxHold || s.Credit.Hold > 0 && s.Credit.Hold < time.Second {
+		faults = append(faults, config.Fault{Name: "CREDIT_HOLD", Problem: "must be 0 or from 1s to 2160h (90 days)"})
+	}
+	if s.Email.UnknownGrace < 0 || s.Email.UnknownGrace > maxGrace {
+		faults = append(faults, config.Fault{Name: "EMAIL_UNKNOWN_GRACE", Problem: "must be from 0s to 10m"})
+	}
+	return faults
+}
+
+func (s settings) terms() credit.Terms {
+	return credit.Terms{
+		Limits: s.Credit.DefaultLimit, UnknownCustomer: s.Credit.UnknownCustomer, Hold: s.Credit.Hold > 0,
+	}
+}
