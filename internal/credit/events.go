@@ -16,6 +16,9 @@ var ErrUnknownEvent = errors.New("unknown credit event")
 // ErrInvalidEvent says that an event's body cannot be what this package wrote.
 var ErrInvalidEvent = errors.New("invalid credit event")
 
+// maxEventBytes is far more than any event of an account needs.
+const maxEventBytes = 64 << 10
+
 // The types of the events on a credit stream.
 const (
 	TypeOpened        = "credit-account-opened"
@@ -114,6 +117,9 @@ func DecodeEvent(eventType string, data []byte) (Event, error) {
 
 func decode[E Event](data []byte, valid func(E) bool) (Event, error) {
 	var event E
+	if len(data) > maxEventBytes {
+		return nil, fmt.Errorf("%w: %s: more than %d bytes", ErrInvalidEvent, event.EventType(), maxEventBytes)
+	}
 	if err := json.Unmarshal(data, &event); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrInvalidEvent, event.EventType(), err)
 	}

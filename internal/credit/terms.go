@@ -65,14 +65,14 @@ func (l *Limits) add(entry string) error {
 	if !named {
 		// The currency with the most decimals tells whether it is a number at all.
 		if _, err := order.ParseMoney("CLF" + entry); err != nil || l.standard != "" {
-			return fmt.Errorf("must be one amount like 10000.00, then EUR=8000.00 for single currencies")
+			return errors.New("must be one amount like 10000.00, then EUR=8000.00 for single currencies")
 		}
 		l.standard = entry
 		return nil
 	}
 	limit, err := order.ParseMoney(currency + number)
 	if err != nil || len(currency) != 3 {
-		return fmt.Errorf("must name single currencies like EUR=8000.00, in a currency of ISO 4217 and its decimals")
+		return errors.New("must name single currencies like EUR=8000.00, in a currency of ISO 4217 and its decimals")
 	}
 	if _, twice := l.byCurrency[currency]; twice {
 		return fmt.Errorf("must name %s once", currency)

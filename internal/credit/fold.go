@@ -1,0 +1,144 @@
+package credit
+
+import (
+	"fmt"
+	"math"
+
+	"orderflow/internal/order"
+)
+
+// HistoryError says that an event cannot follow the ones before it: the stream was not written by these rules.
+type HistoryError struct {
+	EventType string
+	OrderID   string // empty for an event that is not about an order
+	Reason    string
+}
+
+// Error names the event, the order and the contradiction.
+func (e *HistoryError) Error() string {
+	if e.OrderID == "" {
+		return fmt.Sprintf("impossible %s: %s", e.EventType, e.Reason)
+	}
+	return fmt.Sprintf("impossible %s of %s: %s", e.EventType, e.OrderID, e.Reason)
+}
+
+// Apply takes in the next event of the account's stream. It errs with ErrUnknownEvent or a *HistoryError and leaves the
+// account as it was then. Whether a reservation fitted the limit is not asked again: what is recorded happened.
+func (a *Account) Apply(event Event) error {
+	switch e := event.(type) {
+	case Opened:
+		return a.applyOpened(e)
+	case LimitChanged:
+		return a.applyLimitChanged(e)
+	case Reserved:
+		return a.applyReserved(e)
+	case LimitExceeded:
+		return a.applyLimitExceeded(e)
+	case Released:
+		return a.applyReleased(e)
+	default:
+		return fmt.Errorf("%w: %T", ErrUnknownEvent, event)
+	}
+}
+
+func (a *Account) applyOpened(e Opened) error {
+	switch {
+	case a.Opened():
+		return &HistoryError{EventType: TypeOpened, Reason: "it was opened before"}
+	case e.CustomerID != a.customerID:
+		return &HistoryError{EventType: TypeOpened, Reason: "it is another customer's"}
+	case !known(e.Limit):
+		return &HistoryError{EventType: TypeOpened, Reason: "it has no limit"}
+	}
+	a.limit = e.Limit
+	return nil
+}
+
+func (a *Account) applyLimitChanged(e LimitChanged) error {
+	switch {
+	case !a.Opened():
+		return &HistoryError{EventType: TypeLimitChanged, Reason: "it is not opened"}
+	case e.CustomerID != a.customerID:
+		return &HistoryError{EventType: TypeLimitChanged, Reason: "it is another customer's"}
+	case e.Limit.Currency != a.limit.Currency || e.Limit.Minor < 0:
+		return &HistoryError{EventType: TypeLimitChanged, Reason: "it is in another currency"}
+	}
+	a.limit = e.Limit
+	return nil
+}
+
+func (a *Account) applyReserved(e Reserved) error {
+	before, decided := a.orders[e.OrderID]
+	held, approved := before.Verdict == VerdictHeld, e.ApprovedBy != ""
+	reason := ""
+	switch {
+	case decided && !held:
+		reason = "it was " + string(before.Verdict) + " before"
+	case held != approved:
+		reason = "what is held is reserved by approval, and only that"
+	case held && before.Amount != e.Amount:
+		reason = "another amount was held"
+	case !a.Opened() || e.Amount.Currency != a.limit.Currency:
+		reason = "the account is not in its currency"
+	case !a.fits64(e.Amount):
+		reason = "the reservations overflow"
+	}
+	if reason != "" {
+		return &HistoryError{EventType: TypeReserved, OrderID: e.OrderID, Reason: reason}
+	}
+	if approved {
+		a.byApproval += e.Amount.Minor
+		a.approved[e.OrderID] = struct{}{}
+	} else {
+		a.byRule += e.Amount.Minor
+	}
+	a.orders[e.OrderID] = Decision{Verdict: VerdictReserved, Amount: e.Amount}
+	return nil
+}
+
+// fits64 reports whether a positive amount can be added to the reservations without overflow.
+func (a *Account) fits64(amount order.Money) bool {
+	return amount.Minor > 0 && amount.Minor <= math.MaxInt64-a.byRule-a.byApproval
+}
+
+func (a *Account) applyLimitExceeded(e LimitExceeded) error {
+	before, decided := a.orders[e.OrderID]
+	reason := a.reasonFor(e.Amount)
+	settles := before.Verdict == VerdictHeld && !e.Held && reason == order.ReasonCurrencyMismatch
+	if decided && !settles || !positive(e.Amount) {
+		return &HistoryError{EventType: TypeLimitExceeded, OrderID: e.OrderID, Reason: "it was decided before, or asks for nothing"}
+	}
+	a.orders[e.OrderID] = Decision{Verdict: exceeded(e.Held), Reason: string(reason), Amount: e.Amount}
+	return nil
+}
+
+// reasonFor says why an amount that was not reserved was not: the event does not, since the account's state does.
+func (a *Account) reasonFor(amount order.Money) order.Reason {
+	switch {
+	case !a.Opened():
+		return order.ReasonUnknownCustomer
+	case amount.Currency != a.limit.Currency:
+		return order.ReasonCurrencyMismatch
+	default:
+		return order.ReasonInsufficientCredit
+	}
+}
+
+func (a *Account) applyReleased(e Released) error {
+	before := a.orders[e.OrderID]
+	reserved := before.Verdict == VerdictReserved
+	switch {
+	case before.Verdict == VerdictReleased:
+		return &HistoryError{EventType: TypeReleased, OrderID: e.OrderID, Reason: "it was released before"}
+	case reserved && e.Amount != before.Amount, !reserved && !e.Amount.IsZero():
+		return &HistoryError{EventType: TypeReleased, OrderID: e.OrderID, Reason: "another amount was reserved"}
+	}
+	if _, approved := a.approved[e.OrderID]; approved {
+		a.byApproval -= e.Amount.Minor
+		delete(a.approved, e.OrderID)
+	} else {
+		a.byRule -= e.Amount.Minor
+	}
+	a.orders[e.OrderID] = Decision{Verdict: VerdictReleased, Reason: e.Reason, Amount: e.Amount}
+	return nil
+}

@@ -1,0 +1,165 @@
+package credit_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"orderflow/internal/credit"
+	"orderflow/internal/order"
+)
+
+// model is an account beside its stream and beside what was answered, to be compared with each other.
+type model struct {
+	account *credit.Account
+	stream  []credit.Event
+	byRule  map[string]int64           // open reservations by the rule, in minor units
+	settled map[string]credit.Decision // what was answered and can only change by a release
+}
+
+// TestWhateverHappensTheRulesHold plays arbitrary commands for few orders on one account, some of whose appends fail.
+func TestWhateverHappensTheRulesHold(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		m := &model{
+			account: credit.NewAccount(customer),
+			byRule:  map[string]int64{}, settled: map[string]credit.Decision{},
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"reserve": m.reserve,
+			"approve": m.approve,
+			"release": m.release,
+			"open":    m.open,
+			"limit":   m.changeLimit,
+			"":        m.check,
+		})
+	})
+}
+
+func drawOrder(t *rapid.T) string {
+	return fmt.Sprintf("order-%d", rapid.IntRange(1, 6).Draw(t, "order"))
+}
+
+func drawAmount(t *rapid.T, least int64) order.Money {
+	currency := rapid.SampledFrom([]string{"USD", "USD", "USD", "EUR"}).Draw(t, "currency")
+	return order.Money{Minor: rapid.Int64Range(least, 1500_00).Draw(t, "amount"), Currency: currency}
+}
+
+func drawTerms(t *rapid.T) credit.Terms {
+	policy := rapid.SampledFrom([]credit.UnknownPolicy{credit.UnknownOpen, credit.UnknownHold, credit.UnknownReject})
+	return terms(t, policy.Draw(t, "policy"), rapid.Bool().Draw(t, "hold time"))
+}
+
+func (m *model) reserve(t *rapid.T) {
+	id, amount, terms := drawOrder(t), drawAmount(t, 1), drawTerms(t)
+	m.ask(t, id, func() (credit.Decision, []credit.Event, error) { return m.account.Reserve(id, amount, terms) })
+}
+
+func (m *model) approve(t *rapid.T) {
+	id, terms := drawOrder(t), drawTerms(t)
+	held, _ := m.account.Decision(id)
+	m.ask(t, id, func() (credit.Decision, []credit.Event, error) {
+		return m.account.Approve(id, held.Amount, "alice", terms)
+	})
+}
+
+func (m *model) release(t *rapid.T) {
+	id, reason := drawOrder(t), rapid.SampledFrom([]string{"paid", "CANCELLED"}).Draw(t, "reason")
+	m.ask(t, id, func() (credit.Decision, []credit.Event, error) {
+		return m.account.Release(id, order.Zero("USD"), reason)
+	})
+}
+
+func (m *model) open(t *rapid.T) {
+	events, err := m.account.Open(drawAmount(t, 0))
+	if err == nil {
+		m.append(t, events)
+	}
+}
+
+func (m *model) changeLimit(t *rapid.T) {
+	events, err := m.account.ChangeLimit(drawAmount(t, 0))
+	if err == nil {
+		m.append(t, events)
+	}
+}
+
+// ask gives a command, stores what it records, and asks once more.
+func (m *model) ask(t *rapid.T, id string, command func() (credit.Decision, []credit.Event, error)) {
+	before, decidedBefore := m.account.Decision(id)
+	decision, events, err := command()
+	if err != nil {
+		require.ErrorIs(t, err, credit.ErrNotHeld)
+		require.Empty(t, events)
+		return
+	}
+	if rapid.IntRange(1, 10).Draw(t, "append") == 1 {
+		return // the append failed: nothing has happened
+	}
+	if len(events) == 0 {
+		require.True(t, decidedBefore)
+		require.Equal(t, before, decision)
+	}
+	m.append(t, events)
+	m.settle(t, id, decision)
+	again, nothing, err := command()
+	require.NoError(t, err)
+	require.Equal(t, decision, again)
+	require.Empty(t, nothing)
+}
+
+// settle notes an answer: what is settled stays, but for a release, and a release stays for ever.
+func (m *model) settle(t *rapid.T, id string, decision credit.Decision) {
+	before, settled := m.settled[id]
+	if settled && decision.Verdict != credit.VerdictReleased || before.Verdict == credit.VerdictReleased {
+		require.Equal(t, before, decision)
+	}
+	if decision.Verdict != credit.VerdictHeld {
+		m.settled[id] = decision
+	}
+}
+
+// append stores events as bytes and takes in what is read of them.
+func (m *model) append(t *rapid.T, events []credit.Event) {
+	for _, event := range events {
+		data, err := credit.EncodeEvent(event)
+		require.NoError(t, err)
+		read, err := credit.DecodeEvent(event.EventType(), data)
+		require.NoError(t, err)
+		require.NoError(t, m.account.Apply(read))
+		m.stream = append(m.stream, read)
+		m.follow(t, read)
+	}
+}
+
+// follow checks that what is reserved by the rule fits the limit at the time.
+func (m *model) follow(t *rapid.T, event credit.Event) {
+	switch e := event.(type) {
+	case credit.Reserved:
+		if e.ApprovedBy == "" {
+			m.byRule[e.OrderID] = e.Amount.Minor
+			require.LessOrEqual(t, m.account.Reserved().Minor, m.account.Limit().Minor)
+		}
+	case credit.Released:
+		delete(m.byRule, e.OrderID)
+	}
+}
+
+// check compares the account with the model and with itself, folded anew.
+func (m *model) check(t *rapid.T) {
+	require.Equal(t, given(t, m.stream...), m.account)
+	sum := int64(0)
+	for _, amount := range m.byRule {
+		sum += amount
+	}
+	require.Equal(t, sum, m.account.Reserved().Minor-m.account.ReservedByApproval().Minor)
+	require.GreaterOrEqual(t, m.account.Available().Minor, int64(0))
+	require.GreaterOrEqual(t, m.account.ReservedByApproval().Minor, int64(0))
+	for id, want := range m.settled {
+		got, found := m.account.Decision(id)
+		require.True(t, found)
+		require.Equal(t, want, got)
+	}
+}
