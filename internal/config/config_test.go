@@ -46,7 +46,7 @@ func TestDefaultsApplyToVariablesThatAreNotSetOrBlank(t *testing.T) {
 	require.Equal(t, 64, got.Concurrency)
 	require.Equal(t, slog.LevelInfo, got.Level)
 	require.Equal(t, config.LogText, got.Format)
-	require.Equal(t, 25*time.Second, got.Shutdown.Timeout)
+	require.Equal(t, 25*time.Second, got.Timeout)
 	require.Equal(t, time.Second, got.Nested.Timeout)
 	require.Empty(t, got.Addr)
 }
@@ -73,7 +73,7 @@ func TestASettingIsRead(t *testing.T) {
 	require.Equal(t, slog.LevelDebug, got.Level)
 	require.Equal(t, config.LogJSON, got.Format)
 	require.Equal(t, "127.0.0.1:0", got.Addr)
-	require.Equal(t, time.Minute, got.Shutdown.Timeout)
+	require.Equal(t, time.Minute, got.Timeout)
 	require.Equal(t, 2*time.Second, got.Nested.Timeout)
 	require.Equal(t, "h:1", got.Endpoint.Host)
 }

@@ -33,7 +33,7 @@ type sendRequest struct {
 
 type simple struct {
 	Subject     *content
-	Body        struct{ Text, Html *content } //nolint:revive,staticcheck // the wire's name
+	Body        struct{ Text, Html *content }
 	Headers     []pair
 	Attachments []json.RawMessage
 }
@@ -159,9 +159,8 @@ func (r *sendRequest) checkTags() string {
 }
 
 func isTag(s string) bool {
-	return s != "" && len(s) <= maxTagBytes && !strings.ContainsFunc(s, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-')
-	})
+	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+	return s != "" && len(s) <= maxTagBytes && strings.Trim(s, allowed) == ""
 }
 
 func (r *sendRequest) checkHeaders() string {
