@@ -1,0 +1,242 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
+
+	"orderflow/internal/order"
+)
+
+const patience = 30 * time.Second
+
+// shop places orders in a stack and looks at what becomes of them, in every store, with that store's own client.
+type shop struct {
+	t        *testing.T
+	stack    *stack
+	temporal client.Client
+	events   *kurrentdb.Client
+	database *pgx.Conn
+}
+
+func newShop(t *testing.T) *shop {
+	t.Helper()
+	s := &shop{t: t, stack: sharedStack(t)}
+	var err error
+	s.temporal, err = client.DialContext(t.Context(), client.Options{HostPort: s.stack.TemporalAddress, Logger: silent{}})
+	require.NoError(t, err)
+	t.Cleanup(s.temporal.Close)
+	settings, err := kurrentdb.ParseConnectionString(s.stack.KurrentURL)
+	require.NoError(t, err)
+	settings.Logger = kurrentdb.NoopLogging()
+	s.events, err = kurrentdb.NewClient(settings)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.events.Close() })
+	s.database, err = pgx.Connect(t.Context(), s.stack.PostgresURL)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.database.Close(context.Background()) })
+	return s
+}
+
+// basket is one order to place. Its name and address are canaries: they must not turn up where personal data may not be.
+type basket struct {
+	id, customer, price, email string
+}
+
+// place appends an order and gives its id.
+func (s *shop) place(b basket) string {
+	s.t.Helper()
+	if b.id == "" {
+		b.id = "order-" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	}
+	if b.customer == "" {
+		b.customer = "customer-" + uuid.NewString()
+	}
+	if b.price == "" {
+		b.price = "USD100.00"
+	}
+	if b.email == "" {
+		b.email = "canary.person@example.com"
+	}
+	s.append(b.id, "order-placed", map[string]any{
+		"orderId": b.id, "customerId": b.customer, "at": "2025-01-01T01:11:30.976938+00:00",
+		"lineItems": []map[string]any{{
+			"productId": "3906362089844", "productName": "Table Lamp", "quantity": 2, "pricePerUnit": b.price, "taxRate": 0.21,
+		}},
+		"shipping": map[string]any{
+			"recipient": map[string]any{"title": "Dr.", "fullName": "Canary Person", "emailAddress": b.email, "phoneNumber": "555-0100"},
+			"address":   map[string]any{"country": "NL", "lines": []string{"Canary Street 1", "Utrecht"}}, "method": "express",
+		},
+		"billing": map[string]any{"recipient": map[string]any{"fullName": "Canary Person", "emailAddress": b.email}},
+	})
+	return b.id
+}
+
+func (s *shop) append(stream, eventType string, data any) {
+	s.t.Helper()
+	body, err := json.Marshal(data)
+	require.NoError(s.t, err)
+	_, err = s.events.AppendToStream(s.t.Context(), stream, kurrentdb.AppendToStreamOptions{}, kurrentdb.EventData{
+		EventID: uuid.New(), EventType: eventType, ContentType: kurrentdb.ContentTypeJson, Data: body,
+	})
+	require.NoError(s.t, err)
+}
+
+// await waits until the order answers its query as wanted, and gives the answer.
+func (s *shop) await(id string, want func(order.State) bool) order.State {
+	s.t.Helper()
+	var state order.State
+	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
+		value, err := s.temporal.QueryWorkflow(s.t.Context(), id, "", "status")
+		if assert.NoError(c, err) && assert.NoError(c, value.Get(&state)) {
+			assert.True(c, want(state), "%+v", state)
+		}
+	}, patience, 50*time.Millisecond)
+	return state
+}
+
+func (s *shop) awaitStatus(id string, status order.Status) order.State {
+	s.t.Helper()
+	return s.await(id, func(state order.State) bool { return state.Status == status })
+}
+
+func (s *shop) awaitMail(id string, status order.Status, mail string) order.State {
+	s.t.Helper()
+	return s.await(id, func(state order.State) bool { return state.Status == status && state.Email == mail })
+}
+
+// update sends an update as the CLI would, and gives the state it answers with.
+func (s *shop) update(id, name, message string) (order.State, error) {
+	s.t.Helper()
+	handle, err := s.temporal.UpdateWorkflow(s.t.Context(), client.UpdateWorkflowOptions{
+		WorkflowID: id, UpdateName: name, Args: []any{json.RawMessage(message)}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err != nil {
+		return order.State{}, err
+	}
+	var state order.State
+	return state, handle.Get(s.t.Context(), &state)
+}
+
+func (s *shop) signal(id, name, message string) {
+	s.t.Helper()
+	require.NoError(s.t, s.temporal.SignalWorkflow(s.t.Context(), id, "", name, json.RawMessage(message)))
+}
+
+// closed waits for the end of the workflow and gives its status.
+func (s *shop) closed(id string) enums.WorkflowExecutionStatus {
+	s.t.Helper()
+	var status enums.WorkflowExecutionStatus
+	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
+		description, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), id, "")
+		if assert.NoError(c, err) {
+			status = description.GetWorkflowExecutionInfo().GetStatus()
+			assert.NotEqual(c, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, status)
+		}
+	}, patience, 50*time.Millisecond)
+	return status
+}
+
+func (s *shop) history(id string) *historypb.History {
+	s.t.Helper()
+	history := &historypb.History{}
+	events := s.temporal.GetWorkflowHistory(s.t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		require.NoError(s.t, err)
+		history.Events = append(history.Events, event)
+	}
+	return history
+}
+
+// credit reads what a customer's account decided, one line per event.
+func (s *shop) credit(customer string) []string {
+	s.t.Helper()
+	stream, err := s.events.ReadStream(s.t.Context(), "credit-"+customer, kurrentdb.ReadStreamOptions{From: kurrentdb.Start{}}, 100)
+	require.NoError(s.t, err)
+	defer stream.Close()
+	var lines []string
+	for {
+		event, err := stream.Recv()
+		if err != nil {
+			return lines
+		}
+		lines = append(lines, event.Event.EventType)
+	}
+}
+
+// row reads columns of the order's fulfilment, as text.
+func (s *shop) row(id string, columns ...string) []string {
+	s.t.Helper()
+	values := make([]string, len(columns))
+	into := make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+		columns[i] = fmt.Sprintf("coalesce(%s::text, '')", columns[i])
+	}
+	query := "SELECT " + strings.Join(columns, ", ") + " FROM order_fulfillment WHERE order_id = $1"
+	require.NoError(s.t, s.database.QueryRow(s.t.Context(), query, id).Scan(into...))
+	return values
+}
+
+// events of the order's fulfilment history, by type.
+func (s *shop) versions(id string) []string {
+	s.t.Helper()
+	rows, err := s.database.Query(s.t.Context(), "SELECT event_type FROM order_fulfillment_history WHERE order_id = $1 ORDER BY revision", id)
+	require.NoError(s.t, err)
+	types, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(s.t, err)
+	return types
+}
+
+type mail struct {
+	To, Subject, Text, HTML string
+	Tags                    map[string]string
+}
+
+// mails gives the kinds of mail that arrived for an order.
+func (s *shop) mails(id string) []mail {
+	s.t.Helper()
+	response, err := http.Get(s.stack.SESURL + "/messages?orderId=" + id)
+	require.NoError(s.t, err)
+	defer response.Body.Close()
+	var all []mail
+	require.NoError(s.t, json.NewDecoder(response.Body).Decode(&all))
+	return all
+}
+
+func kinds(mails []mail) []string {
+	var kinds []string
+	for _, m := range mails {
+		kinds = append(kinds, m.Tags["kind"])
+	}
+	return kinds
+}
+
+func (s *shop) fault(body string) {
+	s.t.Helper()
+	response, err := http.Post(s.stack.SESURL+"/faults", "application/json", strings.NewReader(body))
+	require.NoError(s.t, err)
+	defer response.Body.Close()
+	require.Less(s.t, response.StatusCode, 300)
+}
+
+type silent struct{}
+
+func (silent) Debug(string, ...any) {}
+func (silent) Info(string, ...any)  {}
+func (silent) Warn(string, ...any)  {}
+func (silent) Error(string, ...any) {}

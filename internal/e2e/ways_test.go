@@ -1,0 +1,189 @@
+package e2e_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+
+	"orderflow/internal/order"
+)
+
+const shipped = `{"carrier":"DHL","trackingNumber":"00340434292135100186"}`
+
+func TestAnOrderShips(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	customer := "customer-" + uuid.NewString()
+	id := s.place(basket{customer: customer})
+	state := s.awaitMail(id, order.StatusFulfilling, "sent")
+	require.Equal(t, order.CreditReserved, state.Credit)
+	require.Equal(t, order.Money{Minor: 24200, Currency: "USD"}, state.Total)
+
+	state, err := s.update(id, "record-shipment", shipped)
+	require.NoError(t, err)
+	require.Equal(t, order.StatusShipped, state.Status, "the update answers when the order is shipped")
+	require.Equal(t, []string{"shipped", "DHL", "00340434292135100186"}, s.row(id, "status", "carrier", "tracking_number"))
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, s.closed(id))
+	require.Equal(t, "sent", s.awaitStatus(id, order.StatusShipped).Email)
+	require.Equal(t, []string{"credit-account-opened", "credit-reserved"}, s.credit(customer))
+	require.Equal(t, []string{"order-approved", "order-shipped"}, s.versions(id))
+	require.ElementsMatch(t, []string{"confirmation", "shipment"}, kinds(s.mails(id)))
+
+	history := s.history(id)
+	require.LessOrEqual(t, len(history.Events), 42, "a shipped order stays small")
+	require.LessOrEqual(t, billableActions(history), 9)
+	require.NotContains(t, history.String(), "anary", "no personal data in the history")
+	record(t, "shipped", history)
+}
+
+func TestAnOrderIsCancelledAfterItsConfirmation(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	customer := "customer-" + uuid.NewString()
+	id := s.place(basket{customer: customer})
+	s.awaitMail(id, order.StatusFulfilling, "sent")
+	state, err := s.update(id, "cancel-order", `{"reason":"customer-request"}`)
+	require.NoError(t, err)
+	require.Equal(t, order.StatusCancelled, state.Status)
+	require.Equal(t, order.ReasonCancelled, state.Reason)
+	require.Equal(t, "customer-request", state.Code)
+	require.Equal(t, order.CreditReleased, state.Credit)
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, s.closed(id))
+	require.Equal(t, []string{"credit-account-opened", "credit-reserved", "credit-released"}, s.credit(customer))
+	require.Equal(t, []string{"order-approved", "order-cancelled"}, s.versions(id))
+	require.ElementsMatch(t, []string{"confirmation", "cancellation"}, kinds(s.mails(id)))
+	record(t, "cancelled", s.history(id))
+}
+
+func TestANativeCancellationUndoesTheOrder(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	customer := "customer-" + uuid.NewString()
+	id := s.place(basket{customer: customer})
+	s.awaitMail(id, order.StatusFulfilling, "sent")
+	require.NoError(t, s.temporal.CancelWorkflow(t.Context(), id, ""))
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_CANCELED, s.closed(id))
+	require.Equal(t, []string{"cancelled", "CANCELLED"}, s.row(id, "status", "reason"))
+	require.Equal(t, []string{"credit-account-opened", "credit-reserved", "credit-released"}, s.credit(customer))
+	record(t, "cancelled-natively", s.history(id))
+}
+
+func TestAnOrderOverItsCreditIsHeldAndApproved(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	customer := "customer-" + uuid.NewString()
+	id := s.place(basket{customer: customer, price: "USD6000.00"})
+	state := s.awaitStatus(id, order.StatusOnHold)
+	require.Equal(t, order.ReasonInsufficientCredit, state.Reason)
+	require.Equal(t, order.CreditHeld, state.Credit)
+	record(t, "on-hold", s.history(id))
+	state, err := s.update(id, "approve-credit", `{"by":"op-1","note":"good customer"}`)
+	require.NoError(t, err)
+	require.Equal(t, order.StatusFulfilling, state.Status, "the update answers when the order goes on")
+	require.Equal(t, []string{"credit-account-opened", "credit-limit-exceeded", "credit-reserved"}, s.credit(customer))
+	s.awaitMail(id, order.StatusFulfilling, "sent")
+	record(t, "approved-waiting-for-shipment", s.history(id))
+	s.signal(id, "record-shipment", shipped)
+	s.awaitMail(id, order.StatusShipped, "sent")
+}
+
+func TestAnOrderOverItsCreditIsDeclined(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	customer := "customer-" + uuid.NewString()
+	id := s.place(basket{customer: customer, price: "USD6000.00"})
+	s.awaitStatus(id, order.StatusOnHold)
+	s.signal(id, "decline-credit", `{"by":"op-1","note":""}`)
+	state := s.awaitMail(id, order.StatusRejected, "sent")
+	require.Equal(t, order.ReasonCreditDeclined, state.Reason)
+	require.Equal(t, []string{"credit-account-opened", "credit-limit-exceeded", "credit-released"}, s.credit(customer))
+	require.Equal(t, []string{"order-rejected"}, s.versions(id))
+	require.Equal(t, []string{"rejection"}, kinds(s.mails(id)))
+	s.closed(id)
+	record(t, "declined", s.history(id))
+}
+
+func TestAnOrderOnHoldIsCancelled(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	id := s.place(basket{price: "USD6000.00"})
+	s.awaitStatus(id, order.StatusOnHold)
+	_, err := s.update(id, "cancel-order", `{"reason":"customer-request"}`)
+	require.NoError(t, err)
+	require.Equal(t, []string{"cancelled", ""}, s.row(id, "status", "recipient_name"), "a customer who was never told yes needs no address")
+	require.Empty(t, s.mails(id))
+	s.closed(id)
+	record(t, "cancelled-on-hold", s.history(id))
+}
+
+func TestAnotherCurrencyThanTheAccountsIsRejected(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	customer := "customer-" + uuid.NewString()
+	first := s.place(basket{customer: customer})
+	s.awaitStatus(first, order.StatusFulfilling)
+	second := s.place(basket{customer: customer, price: "EUR10.00"})
+	state := s.awaitMail(second, order.StatusRejected, "sent")
+	require.Equal(t, order.ReasonCurrencyMismatch, state.Reason)
+	require.Equal(t, order.CreditRefused, state.Credit)
+	s.closed(second)
+	record(t, "rejected", s.history(second))
+}
+
+func TestAPaidOrderFreesItsCredit(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	customer := "customer-" + uuid.NewString()
+	id := s.place(basket{customer: customer})
+	s.awaitStatus(id, order.StatusFulfilling)
+	s.append(id, "order-paid", map[string]any{"amount": "USD242.00"})
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, s.closed("settlement-"+id))
+	require.Equal(t, []string{"credit-account-opened", "credit-reserved", "credit-released"}, s.credit(customer))
+	record(t, "settlement", s.history("settlement-"+id))
+	s.signal(id, "record-shipment", shipped)
+	s.awaitStatus(id, order.StatusShipped)
+}
+
+func TestARequestOnTheStreamCancelsTheOrder(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	id := s.place(basket{})
+	s.awaitStatus(id, order.StatusFulfilling)
+	s.append(id, "order-cancellation-requested", map[string]any{"reason": "customer-request"})
+	state := s.awaitStatus(id, order.StatusCancelled)
+	require.Equal(t, "customer-request", state.Code)
+}
+
+func TestAnErasedOrderThatReachesFulfilmentFailsAndIsUndone(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	customer := "customer-" + uuid.NewString()
+	id := s.place(basket{customer: customer, price: "USD6000.00"})
+	s.awaitStatus(id, order.StatusOnHold)
+	s.erase(id)
+	s.signal(id, "approve-credit", `{"by":"op-1"}`)
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_FAILED, s.closed(id))
+	require.Equal(t, []string{"cancelled", "ORDER_GONE"}, s.row(id, "status", "reason"))
+	require.Equal(t, []string{"credit-account-opened", "credit-limit-exceeded", "credit-reserved", "credit-released"}, s.credit(customer))
+	record(t, "order-gone", s.history(id))
+}
+
+func TestAnUnusableMessageLeavesTheOrderAlone(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	id := s.place(basket{})
+	s.awaitStatus(id, order.StatusFulfilling)
+	for _, body := range []string{`{}`, `null`, `"now"`, `{"carrier":"D@HL","trackingNumber":"1"}`, `{"carrier":1}`} {
+		s.signal(id, "record-shipment", body)
+		_, err := s.update(id, "record-shipment", body)
+		require.Error(t, err)
+	}
+	_, err := s.update(id, "record-shipment", `{"carrier":"DHL"}`)
+	require.ErrorContains(t, err, "trackingNumber: must not be empty")
+	_, err = s.update(id, "approve-credit", `{"by":"op-1"}`)
+	require.ErrorContains(t, err, "the order is not on hold")
+	require.Equal(t, order.StatusFulfilling, s.awaitStatus(id, order.StatusFulfilling).Status)
+	record(t, "waiting-for-shipment", s.history(id))
+}
