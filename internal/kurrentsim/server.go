@@ -3,7 +3,6 @@ package kurrentsim
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
+	"orderflow/internal/kurrentsim/groups"
 	"orderflow/internal/kurrentsim/journal"
 	"orderflow/internal/kurrentsim/rpc"
 	"orderflow/internal/kurrentsim/store"
@@ -35,6 +35,7 @@ type Options struct {
 type Server struct {
 	logger   *slog.Logger
 	store    *store.Store
+	groups   *groups.Manager
 	grpc     *grpc.Server
 	http     *http.Server
 	mux      *mux
@@ -53,13 +54,17 @@ func Start(options Options) (*Server, error) {
 	// The port comes first: a second server on it must not touch the first one's data.
 	listener, err := net.Listen("tcp", options.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, err // it says what could not be listened on, and why
 	}
 	events, err := openStore(options)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	s := newServer(options, events, listener)
+	manager, err := groups.Open(events, options.Logger)
+	if err != nil {
+		return nil, errors.Join(err, events.Close(), listener.Close())
+	}
+	s := newServer(options, events, manager, listener)
 	s.serve()
 	return s, nil
 }
@@ -83,17 +88,18 @@ func openStore(options Options) (*store.Store, error) {
 	return events, nil
 }
 
-func newServer(options Options, events *store.Store, listener net.Listener) *Server {
+func newServer(options Options, events *store.Store, manager *groups.Manager, listener net.Listener) *Server {
 	stopping, stop := context.WithCancel(context.Background())
 	s := &Server{
 		logger:   options.Logger,
 		store:    events,
+		groups:   manager,
 		mux:      newMux(listener),
 		http:     newHealthServer(),
 		stop:     stop,
 		finished: make(chan error, 2),
 	}
-	service := &rpc.Service{Store: events, Logger: options.Logger, Stopping: stopping}
+	service := &rpc.Service{Store: events, Groups: manager, Logger: options.Logger, Stopping: stopping}
 	s.grpc = newGRPC()
 	service.Register(s.grpc)
 	return s
@@ -125,6 +131,7 @@ func (s *Server) URL() string { return "kurrentdb://" + s.Addr() + "?tls=false" 
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop()
 	err := s.mux.close()
+	s.groups.Stop()
 	s.stopGRPC(ctx)
 	err = errors.Join(err, s.http.Close())
 	for range cap(s.finished) {

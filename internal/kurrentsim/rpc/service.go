@@ -4,18 +4,21 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/serverfeatures"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"orderflow/internal/kurrentsim/groups"
 	"orderflow/internal/kurrentsim/store"
 )
 
 // Service answers every call the client makes.
 type Service struct {
 	Store  *store.Store
+	Groups *groups.Manager
 	Logger *slog.Logger
 	// Stopping is done when the server stops: calls that would last for ever end with it.
 	Stopping context.Context
@@ -25,6 +28,7 @@ type Service struct {
 func (s *Service) Register(server grpc.ServiceRegistrar) {
 	serverfeatures.RegisterServerFeaturesServer(server, features{})
 	streams.RegisterStreamsServer(server, &streamsServer{service: s})
+	persistent.RegisterPersistentSubscriptionsServer(server, &persistentServer{service: s})
 }
 
 // untilStopped derives a context that also ends with the server.

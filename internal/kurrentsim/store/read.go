@@ -153,3 +153,16 @@ func (s *Store) LastRevision(name string) int64 {
 	}
 	return s.visibleLast(s.index.find(name))
 }
+
+// Bounds are the first and the last revision readers see of a stream; false when they see none.
+func (s *Store) Bounds(name string) (first, last int64, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	target := s.index.find(name)
+	last = s.visibleLast(target)
+	if last < 0 || s.visiblyTombstoned(name) || target.meta.softDeleted() {
+		return 0, -1, false
+	}
+	first = s.firstVisible(target, last)
+	return first, last, first <= last
+}

@@ -1,0 +1,145 @@
+package groups
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"orderflow/internal/kurrentsim/store"
+	"orderflow/internal/kurrentsim/subscription"
+)
+
+// tick is how often timeouts and the time of checkpoints are looked at, as on a real server.
+const tick = time.Second
+
+// group runs one persistent subscription. All fields below are its goroutine's own; others send it commands.
+type group struct {
+	key    Key
+	config Config
+	events *store.Store
+	logger *slog.Logger
+	now    func() time.Time
+
+	commands chan func()
+	cancel   context.CancelFunc
+	done     chan struct{}
+	writes   sync.WaitGroup
+
+	engine        *subscription.Engine
+	source        *source
+	conns         map[*Connection]struct{}
+	behind        bool // the source has more right now
+	parking       bool // a write to the parked stream is on its way
+	checkpointing bool // a write of the checkpoint is on its way
+	replay        *replay
+	started       time.Time
+}
+
+// startGroup loads the checkpoint and runs the group until stop.
+func startGroup(m *Manager, key Key, config Config) (*group, error) {
+	checkpoint, err := loadCheckpoint(m.events, key)
+	if err != nil {
+		return nil, err
+	}
+	src, err := newSource(m.events, key, config, checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	g := &group{
+		key: key, config: config, events: m.events, logger: m.logger.With("group", key.String()), now: m.now,
+		commands: make(chan func()), cancel: cancel, done: make(chan struct{}),
+		engine: subscription.New(config.Settings, checkpoint, m.now()), source: src,
+		conns: map[*Connection]struct{}{}, behind: true, started: m.now(),
+	}
+	go g.run(ctx)
+	return g, nil
+}
+
+// stop drops the consumers with cause and returns when nothing of the group runs any more.
+func (g *group) stop(cause error) {
+	_ = g.do(func() {
+		for c := range g.conns {
+			c.drop(cause)
+		}
+	})
+	g.cancel()
+	<-g.done
+	g.writes.Wait()
+}
+
+// do runs a command in the group's goroutine and waits for it.
+func (g *group) do(command func()) error {
+	finished := make(chan struct{})
+	select {
+	case g.commands <- func() { command(); close(finished) }:
+		<-finished
+		return nil
+	case <-g.done:
+		return ErrDropped
+	}
+}
+
+func (g *group) run(ctx context.Context) {
+	defer close(g.done)
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	ready := make(chan struct{}) // makes the select go on at once
+	close(ready)
+	for {
+		changed := g.events.Changed()
+		g.step()
+		if g.behind && g.engine.Room() > 0 {
+			changed = ready
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case command := <-g.commands:
+			command()
+			g.drain()
+		case <-ticker.C:
+			g.engine.Tick(g.now())
+			g.checkpoint(true)
+		case <-changed:
+			g.behind = true
+		}
+	}
+}
+
+// drain takes the commands that are there already, so that a burst of acknowledgements costs one step.
+func (g *group) drain() {
+	for range 64 {
+		select {
+		case command := <-g.commands:
+			command()
+		default:
+			return
+		}
+	}
+}
+
+// step moves everything on as far as it goes.
+func (g *group) step() {
+	g.feed()
+	g.feedReplay()
+	g.engine.Pump(g.now())
+	g.park()
+	g.checkpoint(false)
+}
+
+func (g *group) feed() {
+	room := min(g.engine.Room(), max(g.config.Settings.ReadBatch, 1))
+	if room == 0 || !g.behind {
+		return
+	}
+	messages, end, err := g.source.read(room)
+	if err != nil {
+		g.logger.Error("read for group", "error", err)
+		g.behind = false // until something is written, or for ever: the log cannot be read
+		return
+	}
+	g.behind = !end
+	g.engine.Feed(messages)
+}

@@ -1,0 +1,90 @@
+package groups
+
+import (
+	"orderflow/internal/kurrentsim/store"
+	"orderflow/internal/kurrentsim/subscription"
+)
+
+// scanWindow is how many events a filtered source looks at before its group does something else.
+const scanWindow = 4096
+
+// source reads the events of a group in order, each once.
+type source struct {
+	events   *store.Store
+	key      Key
+	resolve  bool
+	filter   *store.Filter
+	next     int64        // revision to be read, or least position
+	cursor   store.Cursor // in the global order
+	previous int64        // place of the last message
+}
+
+// newSource begins behind the checkpoint, or where the configuration says if there is none.
+func newSource(events *store.Store, key Key, config Config, checkpoint int64) (*source, error) {
+	filter, err := config.filter()
+	if err != nil {
+		return nil, err
+	}
+	s := &source{
+		events: events, key: key, resolve: config.Settings.ResolveLinks, filter: filter,
+		next: config.From, previous: checkpoint,
+	}
+	if checkpoint != subscription.None {
+		s.next = checkpoint + 1
+	}
+	if key.Stream == All {
+		s.cursor = events.CursorAt(uint64(max(s.next, 0)))
+	}
+	return s, nil
+}
+
+// read returns at most limit messages, and whether that was all there is for now.
+func (s *source) read(limit int) ([]*subscription.Message, bool, error) {
+	records, end, err := s.page(limit)
+	if err != nil {
+		return nil, false, err
+	}
+	messages := make([]*subscription.Message, 0, len(records))
+	for i := range records {
+		event := store.Resolved{Event: &records[i]}
+		if s.resolve {
+			if event, err = s.events.Resolve(records[i]); err != nil {
+				return nil, false, err
+			}
+		}
+		place := s.place(&records[i])
+		messages = append(messages, &subscription.Message{Event: event, Place: place, Previous: s.previous})
+		s.previous = place
+	}
+	return messages, end, nil
+}
+
+func (s *source) place(r *store.Record) int64 {
+	if s.key.Stream == All {
+		return int64(r.Position)
+	}
+	return r.Revision
+}
+
+func (s *source) page(limit int) ([]store.Record, bool, error) {
+	if s.key.Stream != All {
+		page, err := s.events.ReadStream(s.key.Stream, s.next, store.Forwards, limit)
+		s.next = max(s.next, page.Next)
+		return page.Events, page.End, err
+	}
+	page, err := s.events.ReadAll(store.AllQuery{From: s.cursor, Limit: limit, Window: scanWindow, Filter: s.filter})
+	if err != nil {
+		return nil, false, err
+	}
+	s.cursor = page.Next
+	return page.Events, page.End, nil
+}
+
+// drained is true when there is nothing more to read now.
+func (s *source) drained() bool {
+	if s.key.Stream == All {
+		return s.cursor >= s.events.EndCursor()
+	}
+	last := s.events.LastRevision(s.key.Stream)
+	return s.next > last || last == store.DeletedRevision
+}

@@ -1,0 +1,167 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/google/uuid"
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
+	"google.golang.org/grpc/peer"
+
+	"orderflow/internal/kurrentsim/groups"
+	"orderflow/internal/kurrentsim/store"
+	"orderflow/internal/kurrentsim/subscription"
+)
+
+// maxConsumerBuffer bounds the messages one consumer may have in hand.
+const maxConsumerBuffer = 10_000
+
+// Read connects a consumer: events go out, acknowledgements come in, until either side leaves.
+func (s *persistentServer) Read(stream persistent.PersistentSubscriptions_ReadServer) error {
+	ctx, cancel := s.service.untilStopped(stream.Context())
+	defer cancel()
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	options := first.GetOptions()
+	if options == nil || options.GetUuidOption() == nil || options.GetBufferSize() <= 0 {
+		return invalid("options with uuid_option and a buffer_size greater than zero must come first")
+	}
+	key := keyOf(options.GetAll(), options.GetStreamIdentifier(), options.GetGroupName())
+	consumer, err := s.service.Groups.Connect(key, int(min(options.GetBufferSize(), maxConsumerBuffer)), peerOf(ctx))
+	if err != nil {
+		return s.service.failGroup(ctx, key, err)
+	}
+	defer consumer.Close()
+	if err := stream.Send(confirmation(key)); err != nil {
+		return err
+	}
+	answers := make(chan error, 1)
+	go func() { answers <- takeAnswers(stream, consumer) }()
+	err = deliver(ctx, stream, consumer, answers)
+	if err != nil && ctx.Err() == nil {
+		return s.service.failGroup(ctx, key, err)
+	}
+	return s.service.fail(ctx, err)
+}
+
+func peerOf(ctx context.Context) string {
+	if p, ok := peer.FromContext(ctx); ok {
+		if host, _, err := net.SplitHostPort(p.Addr.String()); err == nil {
+			return host
+		}
+	}
+	return ""
+}
+
+func confirmation(key groups.Key) *persistent.ReadResp {
+	return &persistent.ReadResp{Content: &persistent.ReadResp_SubscriptionConfirmation_{
+		SubscriptionConfirmation: &persistent.ReadResp_SubscriptionConfirmation{SubscriptionId: key.String()},
+	}}
+}
+
+// deliver sends until the consumer is dropped, or the client has left.
+func deliver(ctx context.Context, stream persistent.PersistentSubscriptions_ReadServer, consumer *groups.Connection, answers <-chan error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-consumer.Dropped():
+			return consumer.Cause()
+		case err := <-answers:
+			if errors.Is(err, io.EOF) { // the client has no more to say; it has left when the context ends
+				answers = nil
+				continue
+			}
+			return err
+		case message := <-consumer.Messages():
+			if err := stream.Send(toPersistentEvent(message)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// takeAnswers applies acknowledgements until the client sends no more.
+func takeAnswers(stream persistent.PersistentSubscriptions_ReadServer, consumer *groups.Connection) error {
+	for {
+		request, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		switch {
+		case request.GetAck() != nil:
+			ids, err := fromUUIDs(request.GetAck().GetIds())
+			if err == nil {
+				err = consumer.Ack(ids)
+			}
+			if err != nil {
+				return err
+			}
+		case request.GetNack() != nil:
+			if err := refuseMessages(consumer, request.GetNack()); err != nil {
+				return err
+			}
+		default:
+			return invalid("only acknowledgements may follow the options")
+		}
+	}
+}
+
+func refuseMessages(consumer *groups.Connection, nack *persistent.ReadReq_Nack) error {
+	ids, err := fromUUIDs(nack.GetIds())
+	if err != nil {
+		return err
+	}
+	action := subscription.Retry // also for unknown: the server decides, and decides so
+	switch nack.GetAction() {
+	case persistent.ReadReq_Nack_Park:
+		action = subscription.Park
+	case persistent.ReadReq_Nack_Skip:
+		action = subscription.Skip
+	case persistent.ReadReq_Nack_Stop:
+		action = subscription.Stop
+	case persistent.ReadReq_Nack_Retry, persistent.ReadReq_Nack_Unknown:
+	}
+	return consumer.Nack(ids, action, nack.GetReason())
+}
+
+func fromUUIDs(ids []*shared.UUID) ([]uuid.UUID, error) {
+	parsed := make([]uuid.UUID, len(ids))
+	for i, id := range ids {
+		var err error
+		if parsed[i], err = fromUUID(id); err != nil {
+			return nil, invalid("message id is not a UUID")
+		}
+	}
+	return parsed, nil
+}
+
+func toPersistentEvent(m subscription.Message) *persistent.ReadResp {
+	return &persistent.ReadResp{Content: &persistent.ReadResp_Event{Event: &persistent.ReadResp_ReadEvent{
+		Event:    toPersistentRecorded(m.Event.Event),
+		Link:     toPersistentRecorded(m.Event.Link),
+		Position: &persistent.ReadResp_ReadEvent_CommitPosition{CommitPosition: m.Event.Original().Position},
+		Count:    &persistent.ReadResp_ReadEvent_RetryCount{RetryCount: int32(m.RetryCount)},
+	}}}
+}
+
+func toPersistentRecorded(r *store.Record) *persistent.ReadResp_ReadEvent_RecordedEvent {
+	if r == nil {
+		return nil
+	}
+	return &persistent.ReadResp_ReadEvent_RecordedEvent{
+		Id:               toUUID(r.ID),
+		StreamIdentifier: streamID(r.Stream),
+		StreamRevision:   uint64(r.Revision),
+		PreparePosition:  r.Position,
+		CommitPosition:   r.Position,
+		Metadata:         eventMetadata(r),
+		CustomMetadata:   r.Metadata,
+		Data:             r.Data,
+	}
+}

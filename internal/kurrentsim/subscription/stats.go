@@ -1,0 +1,34 @@
+package subscription
+
+// Stats is what can be seen of a group's state.
+type Stats struct {
+	Total        int64 // deliveries since the group was loaded
+	Buffered     int   // read and never offered
+	Retrying     int   // waiting to be offered again
+	InFlight     int
+	Checkpointed int64 // place of the newest checkpoint, None for none
+	LastKnown    int64 // place of the newest message offered, None for none
+	Consumers    []ConsumerStats
+}
+
+// ConsumerStats is what can be seen of one consumer.
+type ConsumerStats struct {
+	Consumer  Consumer
+	InFlight  int
+	Available int
+}
+
+// Stats returns the present state.
+func (e *Engine) Stats() Stats {
+	s := Stats{
+		Total: e.total, Buffered: len(e.fresh), Retrying: len(e.retry), InFlight: len(e.inFlight),
+		Checkpointed: e.mark.place, LastKnown: None,
+	}
+	if e.known != nil {
+		s.LastKnown = e.known.Place
+	}
+	for _, m := range e.members {
+		s.Consumers = append(s.Consumers, ConsumerStats{m.consumer, m.inFlight, max(0, m.buffer-m.inFlight)})
+	}
+	return s
+}
