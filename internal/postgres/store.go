@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -133,14 +134,12 @@ func setParameter(config *pgx.ConnConfig, name, value string) {
 // plaintextAbroad reports whether a server on another machine could be talked to without TLS, which the default of the
 // URL, sslmode=prefer, allows.
 func plaintextAbroad(config *pgx.ConnConfig) bool {
-	address := net.ParseIP(config.Host)
-	local := config.Host == "localhost" || config.Host[:min(1, len(config.Host))] == "/" || address.IsLoopback()
-	if local {
-		return false
+	abroad := func(host string) bool {
+		return host != "localhost" && !strings.HasPrefix(host, "/") && !net.ParseIP(host).IsLoopback()
 	}
-	plain := config.TLSConfig == nil
+	plain := config.TLSConfig == nil && abroad(config.Host)
 	for _, fallback := range config.Fallbacks {
-		plain = plain || fallback.TLSConfig == nil
+		plain = plain || fallback.TLSConfig == nil && abroad(fallback.Host)
 	}
 	return plain
 }

@@ -1,0 +1,200 @@
+package postgres_test
+
+import (
+	"errors"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/postgres"
+)
+
+func TestMigrateBringsAnEmptyDatabaseToTheVersionThatIsChecked(t *testing.T) {
+	t.Parallel()
+	url := database(t, "template1")
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: url})
+	require.NoError(t, err)
+	defer store.Close()
+	err = store.CheckSchema(t.Context())
+	require.ErrorIs(t, err, postgres.ErrSchemaOutdated)
+	require.EqualError(t, err, "schema is outdated: it is at version 0, this binary needs 4: run `worker migrate`")
+
+	var said strings.Builder
+	logger := slog.New(slog.NewTextHandler(&said, nil))
+	require.NoError(t, postgres.Migrate(t.Context(), url, logger))
+	require.Equal(t, 4, strings.Count(said.String(), "migrating the schema"))
+	require.NoError(t, store.CheckSchema(t.Context()))
+	require.NoError(t, postgres.Migrate(t.Context(), url, logger))
+	require.Equal(t, 4, strings.Count(said.String(), "migrating the schema"), "the second time there is nothing to do")
+}
+
+func TestManyMigrationsAtOnceRunEachMigrationOnce(t *testing.T) {
+	t.Parallel()
+	url := database(t, "template1")
+	inParallel(t, 6, func(int) error {
+		return postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler))
+	})
+}
+
+func TestANewerSchemaIsLeftAloneAndUsed(t *testing.T) {
+	w := newWorldToChange(t, postgres.Config{})
+	require.NoError(t, w.exec("UPDATE orderflow_schema_version SET version = 99"))
+
+	require.NoError(t, w.CheckSchema(t.Context()))
+	require.NoError(t, postgres.Migrate(t.Context(), w.url, slog.New(slog.DiscardHandler)))
+
+	require.Equal(t, []string{"99"}, w.rows("SELECT version FROM orderflow_schema_version"))
+}
+
+func TestTheDatabaseItselfKeepsRowsAndHistory(t *testing.T) {
+	for name, c := range map[string]struct{ sql, constraint string }{
+		"a row is not deleted":             {"DELETE FROM order_fulfillment", "order_fulfillment_keep"},
+		"rows are not truncated":           {"TRUNCATE order_fulfillment CASCADE", "order_fulfillment_keep_all"},
+		"a row keeps its key":              {"UPDATE order_fulfillment SET order_id = 'order-2'", "order_fulfillment_keep_key"},
+		"a line is not changed":            {"UPDATE order_fulfillment_line SET quantity = 6", "order_fulfillment_line_keep"},
+		"a line is not deleted":            {"DELETE FROM order_fulfillment_line", "order_fulfillment_line_keep"},
+		"lines are not truncated":          {"TRUNCATE order_fulfillment_line", "order_fulfillment_line_keep_all"},
+		"a version is not changed":         {"UPDATE order_fulfillment_history SET revision = 7", "order_fulfillment_history_keep"},
+		"a version is not deleted":         {"DELETE FROM order_fulfillment_history", "order_fulfillment_history_keep_row"},
+		"the history is not truncated":     {"TRUNCATE order_fulfillment_history", "order_fulfillment_history_keep_all"},
+		"a mail is not deleted":            {"DELETE FROM email_delivery", "email_delivery_keep"},
+		"mails are not truncated":          {"TRUNCATE email_delivery", "email_delivery_keep_all"},
+		"a mail keeps its key":             {"UPDATE email_delivery SET kind = 'rejection'", "email_delivery_keep_key"},
+		"a final status stays":             {"UPDATE order_fulfillment SET status = 'fulfilling', carrier = NULL, tracking_number = NULL", "order_fulfillment_final"},
+		"a final row keeps its content":    {"UPDATE order_fulfillment SET tracking_number = '2'", "order_fulfillment_final"},
+		"a status is one of four":          {"INSERT INTO order_fulfillment (order_id, customer_id, status, total_minor, currency, source_event_id, placed_at) VALUES ('order-2', 'c', 'lost', 1, 'USD', 'e', now())", "order_fulfillment_status_check"},
+		"an order is not shipped at first": {"INSERT INTO order_fulfillment (order_id, customer_id, status, total_minor, currency, source_event_id, placed_at, carrier, tracking_number) VALUES ('order-2', 'c', 'shipped', 1, 'USD', 'e', now(), 'x', 'y')", "order_fulfillment_begins"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, postgres.Config{})
+			w.start()
+			w.close(shipped())
+			err := w.exec(c.sql)
+			var refused *pgconn.PgError
+			require.ErrorAs(t, err, &refused)
+			require.Equal(t, c.constraint, refused.ConstraintName)
+		})
+	}
+}
+
+func TestAStartedOrderIsNotRejectedByHandEither(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	w.start()
+	var refused *pgconn.PgError
+	require.ErrorAs(t, w.exec("UPDATE order_fulfillment SET status = 'rejected', reason = 'CREDIT_DECLINED'"), &refused)
+	require.Equal(t, "order_fulfillment_began", refused.ConstraintName)
+}
+
+func TestTheRevisionRisesWithTheContentAndNeverOtherwise(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	first := w.start()
+	for _, same := range []string{
+		"UPDATE order_fulfillment SET shipping_method = shipping_method",
+		"UPDATE order_fulfillment SET revision = 17, updated_at = now() + interval '1 day', created_at = now()",
+		"UPDATE order_fulfillment SET recipient_name = 'canary-name the second'",
+	} {
+		require.NoError(t, w.exec(same))
+		require.Equal(t, first, w.mustFind(orderID), same)
+	}
+
+	require.NoError(t, w.exec("UPDATE order_fulfillment SET shipping_method = 'overnight'"))
+
+	changed := w.mustFind(orderID)
+	require.EqualValues(t, 1, changed.Revision)
+	require.True(t, changed.UpdatedAt.After(first.UpdatedAt))
+	require.Equal(t, first.CreatedAt, changed.CreatedAt)
+	w.close(shipped())
+	require.Equal(t, []string{
+		"0|order-approved|fulfilling|express|<nil>|<nil>",
+		"1|fulfillment-changed|fulfilling|overnight|fulfilling|express",
+		"2|order-shipped|shipped|overnight|fulfilling|overnight",
+	}, w.rows(`SELECT revision, event_type, new->>'status', new->>'shipping_method', old->>'status', old->>'shipping_method'
+		FROM order_fulfillment_history ORDER BY id`))
+	w.requireNoPerson("order_fulfillment_history")
+}
+
+func TestEachWayAnOrderEndsIsAnEventType(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	w.start()
+	w.close(cancelled())
+	never, refused := cancelled(), rejected()
+	never.OrderID, refused.OrderID = "order-never-started", "order-refused"
+	w.close(never)
+	w.close(refused)
+	require.Equal(t, []string{
+		orderID + "|0|order-approved", orderID + "|1|order-cancelled",
+		"order-never-started|0|order-cancelled", "order-refused|0|order-rejected",
+	}, w.rows("SELECT order_id, revision, event_type FROM order_fulfillment_history ORDER BY id"))
+}
+
+func TestAnImageIsTheSameWhoeverWrites(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	w.start()
+	require.NoError(t, w.exec("SET timezone = 'Asia/Tokyo'"))
+	require.NoError(t, w.exec("UPDATE order_fulfillment SET shipping_method = 'overnight'"))
+
+	require.Equal(t, []string{
+		`{"code": null, "reason": null, "status": "fulfilling", "carrier": null, "currency": "USD", "order_id": "` + orderID +
+			`", "placed_at": "2025-01-01T01:11:30.976938+00:00", "customer_id": "customer-185176238", "total_minor": 488549, ` +
+			`"shipping_method": "overnight", "source_event_id": "` + sourceID + `", "tracking_number": null}`,
+	}, w.rows("SELECT new::text FROM order_fulfillment_history WHERE revision = 1"))
+}
+
+func TestHistoryIsPrunedThroughItsDoorAlone(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	w.start()
+	w.close(shipped())
+	require.Equal(t, []string{"0"}, w.rows("SELECT prune_order_fulfillment_history(now() - interval '1 hour', 99)"), "too young")
+	require.Equal(t, []string{"1"}, w.rows("SELECT prune_order_fulfillment_history(now() + interval '1 hour', 1)"), "up to the id")
+	require.Equal(t, []string{"1"}, w.rows("SELECT revision FROM order_fulfillment_history"))
+	require.Error(t, w.exec("DELETE FROM order_fulfillment_history"), "the door has closed again")
+}
+
+func TestThePublicationSendsNewVersionsAlone(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	require.Equal(t, []string{"order_fulfillment_history|true|false|false|false"},
+		w.rows(`SELECT tablename, pubinsert, pubupdate, pubdelete, pubtruncate
+			FROM pg_publication JOIN pg_publication_tables USING (pubname) WHERE pubname = 'orderflow'`))
+}
+
+// The rights that the package documentation names are enough for the worker, and no more than it needs.
+func TestTheWorkersRoleNeedsNoMoreThanItsGrants(t *testing.T) {
+	w := newWorldToChange(t, postgres.Config{})
+	for _, statement := range []string{
+		"CREATE ROLE worker LOGIN PASSWORD 'secret'",
+		"GRANT SELECT, INSERT, UPDATE ON order_fulfillment, email_delivery TO worker",
+		"GRANT SELECT, INSERT ON order_fulfillment_line TO worker",
+		"GRANT SELECT ON orderflow_schema_version TO worker",
+	} {
+		require.NoError(t, w.exec(statement))
+	}
+	address, err := url.Parse(w.url)
+	require.NoError(t, err)
+	address.User = url.UserPassword("worker", "secret")
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: address.String()})
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	limited := &world{Store: store, t: t, url: address.String(), conn: w.conn}
+
+	require.NoError(t, limited.CheckSchema(t.Context()))
+	limited.start()
+	limited.claim(confirmation)
+	limited.settle(outcome(1, "sent", "m-1"))
+	limited.close(cancelled())
+	require.NoError(t, limited.EraseOrder(t.Context(), orderID))
+	require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_history"), 2)
+
+	for _, forbidden := range []string{
+		"DELETE FROM email_delivery", "TRUNCATE order_fulfillment", "SELECT FROM order_fulfillment_history",
+		"INSERT INTO order_fulfillment_history (order_id, revision, event_type, new, at) VALUES ('x', 1, 'x', '{}', now())",
+		"SELECT prune_order_fulfillment_history(now(), 99)", "ALTER TABLE order_fulfillment DISABLE TRIGGER ALL",
+	} {
+		err := errors.Join(w.exec("SET ROLE worker"), w.exec(forbidden))
+		require.ErrorContains(t, err, "42501", forbidden)
+		require.NoError(t, w.exec("RESET ROLE"))
+	}
+}

@@ -1,0 +1,186 @@
+package postgres_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/devserver"
+	"orderflow/internal/order"
+	"orderflow/internal/postgres"
+)
+
+func TestOpenNeedsNoDatabaseAndCallsSayThatItIsUnavailable(t *testing.T) {
+	t.Parallel()
+	port, err := devserver.FreePort()
+	require.NoError(t, err)
+	store, err := postgres.Open(t.Context(), postgres.Config{
+		URL: fmt.Sprintf("postgres://someone:hush@127.0.0.1:%d/orderflow?sslmode=disable", port),
+	})
+	require.NoError(t, err)
+	defer store.Close()
+
+	_, err = store.StartFulfillment(t.Context(), start())
+
+	require.ErrorIs(t, err, postgres.ErrUnavailable)
+	require.ErrorContains(t, err, "connection refused")
+	require.NotContains(t, err.Error(), "hush")
+	require.ErrorIs(t, store.Ping(t.Context()), postgres.ErrUnavailable)
+}
+
+func TestAMalformedURLIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	const url = "postgres://someone:hush@127.0.0.1:not-a-port/orderflow"
+	_, err := postgres.Open(t.Context(), postgres.Config{URL: url})
+	require.ErrorContains(t, err, "not a connection string")
+	require.NotContains(t, err.Error(), "hush")
+	err = postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler))
+	require.NotContains(t, err.Error(), "hush")
+}
+
+func TestPlaintextToAnotherMachineIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	for url, warned := range map[string]bool{
+		"postgres://u:p@db.example.com/orderflow":                       true,
+		"postgres://u:p@db.example.com/orderflow?sslmode=disable":       true,
+		"postgres://u:p@db.example.com/orderflow?sslmode=require":       false,
+		"postgres://u:p@127.0.0.1/orderflow?sslmode=disable":            false,
+		"postgres://u:p@localhost/orderflow":                            false,
+		"postgres:///orderflow?host=/var/run/postgresql&user=u":         false,
+		"postgres://u:p@[::1]/orderflow":                                false,
+		"postgres://u:p@127.0.0.1,db.example.com/orderflow":             true,
+		"postgres://u:p@db.example.com,127.0.0.1/o?sslmode=verify-full": false,
+	} {
+		var said bytes.Buffer
+		store, err := postgres.Open(t.Context(), postgres.Config{URL: url, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+		require.NoError(t, err)
+		store.Close()
+		require.Equal(t, warned, bytes.Contains(said.Bytes(), []byte("unencrypted")), url)
+	}
+}
+
+func TestErrorsNameTheConstraintAndNeverTheValues(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	bad := start()
+	bad.Order.Lines[0].Quantity = 0
+
+	_, err := w.StartFulfillment(t.Context(), bad)
+
+	require.ErrorIs(t, err, postgres.ErrInvalid)
+	require.EqualError(t, err, "start fulfilment: postgres refuses the values (23514, order_fulfillment_line_quantity_check)")
+	var typed *postgres.Error
+	require.ErrorAs(t, err, &typed)
+	require.False(t, typed.Retryable())
+	require.Empty(t, w.rows("SELECT 1 FROM order_fulfillment"), "nothing is half written")
+}
+
+func TestACallEndsAtItsDeadlineWhileTheRowIsLocked(t *testing.T) {
+	w := newWorld(t, postgres.Config{CallTimeout: 200 * time.Millisecond})
+	w.start()
+	require.NoError(t, w.exec("BEGIN; SELECT FROM order_fulfillment FOR UPDATE"))
+	begun := time.Now()
+
+	_, err := w.CloseFulfillment(t.Context(), shipped())
+
+	require.ErrorIs(t, err, postgres.ErrUnavailable)
+	require.Less(t, time.Since(begun), 5*time.Second)
+	require.NoError(t, w.exec("ROLLBACK"))
+	require.Equal(t, order.StatusShipped, w.close(shipped()).Status, "the pool goes on")
+}
+
+func TestACallGivenUpByItsCallerSaysSo(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+
+	_, err := w.StartFulfillment(ctx, start())
+
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, postgres.ErrUnavailable)
+}
+
+func TestAnExhaustedPoolIsUnavailableAtTheDeadline(t *testing.T) {
+	w := newWorld(t, postgres.Config{MaxConns: 1, CallTimeout: 500 * time.Millisecond})
+	w.start()
+	require.NoError(t, w.exec("BEGIN; SELECT FROM order_fulfillment FOR UPDATE"))
+	inParallel(t, 4, func(int) error {
+		_, err := w.CloseFulfillment(t.Context(), shipped())
+		require.ErrorIs(t, err, postgres.ErrUnavailable)
+		return nil
+	})
+	require.NoError(t, w.exec("ROLLBACK"))
+}
+
+func TestConnectionsThatTheServerEndedAreReplaced(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	w.start()
+	require.NoError(t, w.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"))
+	require.Eventually(t, func() bool {
+		row, err := w.FindFulfillment(t.Context(), orderID)
+		return err == nil && row.Status == order.StatusFulfilling
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+// conflictFor makes the next n inserts of an order fail with a code, counted by a sequence, which no rollback takes back.
+func conflictFor(w *world, code string, n int) {
+	require.NoError(w.t, w.exec(`CREATE SEQUENCE conflicts`))
+	require.NoError(w.t, w.exec(fmt.Sprintf(`CREATE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			IF nextval('conflicts') <= %d THEN RAISE EXCEPTION 'conflict' USING ERRCODE = '%s'; END IF;
+			RETURN NEW;
+		END $$`, n, code)))
+	require.NoError(w.t, w.exec(`CREATE TRIGGER conflict BEFORE INSERT ON order_fulfillment FOR EACH ROW EXECUTE FUNCTION conflict()`))
+}
+
+func TestATransactionThatLostToAnotherIsRepeated(t *testing.T) {
+	for _, code := range []string{"40001", "40P01"} {
+		t.Run(code, func(t *testing.T) {
+			w := newWorldToChange(t, postgres.Config{})
+			conflictFor(w, code, 3)
+			require.Equal(t, order.StatusFulfilling, w.start().Status)
+			require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_line"), 2)
+		})
+	}
+}
+
+func TestATransactionThatKeepsLosingIsUnavailable(t *testing.T) {
+	w := newWorldToChange(t, postgres.Config{})
+	conflictFor(w, "40001", 1000)
+	_, err := w.StartFulfillment(t.Context(), start())
+	require.ErrorIs(t, err, postgres.ErrUnavailable)
+	require.Equal(t, []string{"5"}, w.rows("SELECT last_value FROM conflicts"), "a bounded number of times")
+}
+
+func TestAMissingTableIsTheOperatorsToMend(t *testing.T) {
+	t.Parallel()
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: database(t, "template1")})
+	require.NoError(t, err)
+	defer store.Close()
+
+	_, err = store.StartFulfillment(t.Context(), start())
+
+	require.ErrorIs(t, err, postgres.ErrUnavailable)
+	require.ErrorContains(t, err, "42P01")
+}
+
+func TestSessionsAreBoundedAndNamed(t *testing.T) {
+	w := newWorldToChange(t, postgres.Config{ApplicationName: "worker-of-this-test", CallTimeout: 3 * time.Second})
+	require.NoError(t, w.exec("ALTER DATABASE "+w.rows("SELECT current_database()")[0]+" SET default_transaction_isolation = 'serializable'"))
+	require.NoError(t, w.exec(`CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			CREATE TABLE seen AS SELECT name, setting FROM pg_settings;
+			RETURN NULL;
+		END $$`))
+	require.NoError(t, w.exec("CREATE TRIGGER remember AFTER INSERT ON order_fulfillment FOR EACH STATEMENT EXECUTE FUNCTION remember()"))
+	w.start()
+	require.Equal(t, []string{
+		"TimeZone|UTC", "application_name|worker-of-this-test", "idle_in_transaction_session_timeout|3000", "lock_timeout|3000",
+		"search_path|public", "statement_timeout|3000", "transaction_isolation|read committed",
+	}, w.rows(`SELECT name, setting FROM seen WHERE name IN ('application_name', 'statement_timeout', 'lock_timeout', 'TimeZone',
+		'idle_in_transaction_session_timeout', 'transaction_isolation', 'search_path') ORDER BY name COLLATE "C"`))
+}
