@@ -14,7 +14,7 @@ func TestParseLimits(t *testing.T) {
 		"10000.00":                        {"USD": "USD10000.00", "JPY": "JPY10000", "KWD": "KWD10000.000"},
 		"10000.00,EUR=8000.00,JPY=150000": {"USD": "USD10000.00", "EUR": "EUR8000.00", "JPY": "JPY150000"},
 		"EUR=8000":                        {"EUR": "EUR8000.00"},
-		" EUR=1 , 0 ":                     {"EUR": "EUR1.00", "USD": "USD0.00"},
+		"EUR=1 , 0":                       {"EUR": "EUR1.00", "USD": "USD0.00"},
 	}
 	for text, want := range tests {
 		t.Run(text, func(t *testing.T) {
