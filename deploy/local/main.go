@@ -56,27 +56,14 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		Dir: o.state, BinDir: filepath.Dir(program), Environ: environ, AutoPorts: o.autoPorts, Fresh: o.fresh,
 		RealSES: o.realSES, Hold: creditHold(o.once), Progress: stderr,
 	})
-	if err != nil {
-		return stoppedEarly(ctx, err)
+	switch {
+	case err != nil && ctx.Err() != nil && o.once:
+		return errIncomplete
+	case err != nil && ctx.Err() != nil:
+		return nil // asked to stop while it started
+	case err != nil:
+		return err
 	}
 	_, _ = fmt.Fprintln(stderr, "ready")
-	err = stoppedEarly(ctx, serve(ctx, running, o, stdout, stderr))
-	return errors.Join(err, running.Stop())
-}
-
-// stoppedEarly makes a clean stop of one that was asked for.
-func stoppedEarly(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
-}
-
-func serve(ctx context.Context, running *stack.Stack, o options, stdout, stderr io.Writer) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-running.Broken().Done():
-		return context.Cause(running.Broken())
-	}
+	return errors.Join(serve(ctx, running, o, stdout, stderr), running.Stop())
 }

@@ -9,7 +9,7 @@ import (
 // Options say how a stack is to be run.
 type Options struct {
 	Dir       string    // the state folder: databases, logs, stack.json
-	BinDir    string    // where the other binaries are
+	BinDir    string    // where the other binaries are, and the Temporal CLI if there is none on PATH
 	Environ   []string  // of this process, as os.Environ gives it; what it points elsewhere is not started
 	AutoPorts bool      // take free ports, else the well-known ones
 	Fresh     bool      // forget what earlier runs left
@@ -20,7 +20,9 @@ type Options struct {
 
 func (o Options) logFile(process string) string { return filepath.Join(o.Dir, "log", process+".log") }
 
-func (o Options) say(format string, args ...any) { _, _ = fmt.Fprintf(o.Progress, format+"\n", args...) }
+func (o Options) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(o.Progress, format+"\n", args...)
+}
 
 // Description is what stack.json holds.
 type Description struct {

@@ -28,7 +28,7 @@ func (s *Stack) startTemporal(ctx context.Context) error {
 		}
 		return nil
 	}
-	cli, err := devserver.TemporalCLI(ctx, "", s.options.Progress)
+	cli, err := devserver.TemporalCLI(ctx, s.options.BinDir, s.options.Progress)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,39 @@
+package orders
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Report is what became of a run's orders.
+type Report struct {
+	Orders  []Line   `json:"orders"` // by order id
+	Parked  []Parked `json:"parked"` // by stream and event id
+	Seconds float64  `json:"seconds"`
+}
+
+// Line is one order of a report, in the words of its state.
+type Line struct {
+	OrderID    string `json:"orderId"`
+	CustomerID string `json:"customerId"`
+	Status     string `json:"status"`
+	Reason     string `json:"reason"`
+	Total      string `json:"total"`
+	Credit     string `json:"credit"`
+	Email      string `json:"email"`
+}
+
+// Parked is one event that was put aside because it can have no effect.
+type Parked struct {
+	Stream  string `json:"stream"`
+	Type    string `json:"type"`
+	EventID string `json:"eventId"`
+	Reason  string `json:"reason"`
+}
+
+func (r *Report) sort() {
+	slices.SortFunc(r.Orders, func(a, b Line) int { return cmp.Compare(a.OrderID, b.OrderID) })
+	slices.SortFunc(r.Parked, func(a, b Parked) int {
+		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.EventID, b.EventID))
+	})
+}
