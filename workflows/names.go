@@ -46,3 +46,8 @@ func totalKey() temporal.SearchAttributeKeyInt64 {
 func statusKey() temporal.SearchAttributeKeyKeyword {
 	return temporal.NewSearchAttributeKeyKeyword("OrderStatus")
 }
+
+// SearchAttributes are all search attributes that a namespace has to know, for setting it up.
+func SearchAttributes() temporal.SearchAttributes {
+	return Input{}.SearchAttributes()
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"orderflow/internal/devserver"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/kurrentsim"
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// temporalAddress is the development server's that all tests of this package share; each has workflows of its own.
+var temporalAddress string
+
+func TestMain(m *testing.M) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // the first run builds the CLI
+	defer cancel()
+	server, err := startTemporal(ctx)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	temporalAddress = server.Address
+	code := m.Run()
+	if err := server.Stop(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+func startTemporal(ctx context.Context) (*devserver.Temporal, error) {
+	cli, err := devserver.TemporalCLI(ctx, "", os.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	return devserver.StartTemporal(ctx, devserver.TemporalOptions{
+		CLIPath: cli, Headless: true, SearchAttributes: workflows.SearchAttributes(),
+	})
+}
+
+// bench is a bridge between a KurrentDB stand-in of its own and the shared Temporal server. No worker runs: an order that
+// was started waits.
+type bench struct {
+	t        *testing.T
+	events   *kurrent.Client
+	temporal client.Client
+	bridge   *bridge
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	server, err := kurrentsim.Start(kurrentsim.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	events, err := kurrent.Open(kurrent.Config{URL: server.URL(), AllowPlaintext: true, CallTimeout: 5 * time.Second})
+	require.NoError(t, err)
+	t.Cleanup(events.Close)
+	temporal, err := client.DialContext(t.Context(), client.Options{HostPort: temporalAddress, Logger: logger})
+	require.NoError(t, err)
+	t.Cleanup(temporal.Close)
+	b := &bench{t: t, events: events, temporal: temporal}
+	b.bridge = &bridge{
+		temporal: temporal, events: events, concurrency: 8, patience: 2 * time.Second, budget: 5 * time.Second, logger: logger,
+		metrics:  newMetrics(prometheus.NewRegistry()),
+		settings: subscription{Stream: "$ce-order", Group: "fulfillment", MessageTimeout: 4 * time.Second},
+	}
+	return b
+}
+
+// run bridges until the returned function is called, which waits for its end.
+func (b *bench) run() (stop func()) {
+	ctx, cancel := context.WithCancel(b.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.bridge.run(ctx) }()
+	stopped := false
+	stop = func() {
+		if !stopped {
+			stopped = true
+			cancel()
+			require.NoError(b.t, <-done)
+		}
+	}
+	b.t.Cleanup(stop)
+	return stop
+}
+
+func (b *bench) append(stream string, events ...kurrent.NewEvent) {
+	b.t.Helper()
+	_, err := b.events.Append(b.t.Context(), stream, kurrent.Any(), events...)
+	require.NoError(b.t, err)
+}
+
+// awaitCounts waits until the bridge has counted these events.
+func (b *bench) awaitCounts(want map[result]int) {
+	b.t.Helper()
+	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
+		for r, n := range want {
+			require.InDelta(c, float64(n), testutil.ToFloat64(b.bridge.metrics.events.WithLabelValues(string(r))), 0, r)
+		}
+	}, 30*time.Second, 20*time.Millisecond)
+}
+
+func (b *bench) parked() []string {
+	b.t.Helper()
+	var reasons []string
+	require.NoError(b.t, b.events.Parked(b.t.Context(), "$ce-order", "fulfillment", func(p kurrent.Parked) error {
+		reasons = append(reasons, p.Reason)
+		return nil
+	}))
+	return reasons
+}
+
+func (b *bench) status(workflowID string) enums.WorkflowExecutionStatus {
+	b.t.Helper()
+	description, err := b.temporal.DescribeWorkflowExecution(b.t.Context(), workflowID, "")
+	require.NoError(b.t, err)
+	return description.GetWorkflowExecutionInfo().GetStatus()
+}
+
+// signals counts the signals in a workflow's history.
+func (b *bench) signals(workflowID string) int {
+	b.t.Helper()
+	n := 0
+	history := b.temporal.GetWorkflowHistory(b.t.Context(), workflowID, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for history.HasNext() {
+		event, err := history.Next()
+		require.NoError(b.t, err)
+		if event.GetEventType() == enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED {
+			n++
+		}
+	}
+	return n
+}
+
+func newOrderID() string { return "order-" + uuid.NewString() }
+
+func placedEvent(orderID string) kurrent.NewEvent {
+	return newEvent(order.TypePlaced, map[string]any{
+		"orderId": orderID, "customerId": "customer-7", "at": "2025-01-01T01:11:30Z",
+		"lineItems": []map[string]any{{
+			"productId": "1", "productName": "Lamp", "quantity": 2, "pricePerUnit": "USD100.00", "taxRate": 0.21,
+		}},
+		"shipping": map[string]any{
+			"recipient": map[string]any{"fullName": "Ada Example", "emailAddress": "ada@example.com"},
+			"address":   map[string]any{"country": "NL", "lines": []string{"Street 1"}}, "method": "express",
+		},
+		"billing": map[string]any{"recipient": map[string]any{"fullName": "Ada Example", "emailAddress": "ada@example.com"}},
+	})
+}
+
+func newEvent(eventType string, data any) kurrent.NewEvent {
+	body, err := json.Marshal(data)
+	if err != nil {
+		panic(err)
+	}
+	return kurrent.NewEvent{ID: uuid.New(), Type: eventType, Data: body}
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+func TestAPlacedOrderBecomesOneWorkflow(t *testing.T) {
+	t.Parallel()
+	b, id := newBench(t), newOrderID()
+	event := placedEvent(id)
+	event.Metadata = []byte(`{"$correlationId":"cart-1","traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}`)
+	b.append(id, event)
+	b.run()
+	b.awaitCounts(map[result]int{resultStarted: 1})
+
+	description, err := b.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+	require.NoError(t, err)
+	info := description.GetWorkflowExecutionInfo()
+	require.Equal(t, workflows.OrderFulfillmentType, info.GetType().GetName())
+	require.Equal(t, workflows.TaskQueue, info.GetTaskQueue())
+	for name, want := range map[string]string{
+		"CustomerId": `"customer-7"`, "Currency": `"USD"`, "OrderTotalMinor": `24200`, "OrderStatus": `"pending"`,
+	} {
+		require.Equal(t, want, string(info.GetSearchAttributes().GetIndexedFields()[name].GetData()), name)
+	}
+	var summary string
+	metadata := description.GetExecutionConfig().GetUserMetadata()
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayload(metadata.GetSummary(), &summary))
+	require.Equal(t, "USD242.00 for customer-7", summary)
+
+	input := startInput(t, b.temporal, id)
+	require.Equal(t, order.Money{Minor: 24200, Currency: "USD"}, input.Total)
+	require.Equal(t, order.Source{
+		Stream: id, EventID: event.ID.String(), CorrelationID: "cart-1",
+		Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+	}, input.Source)
+}
+
+func startInput(t *testing.T, c client.Client, id string) workflows.Input {
+	t.Helper()
+	history := c.GetWorkflowHistory(t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	started, err := history.Next()
+	require.NoError(t, err)
+	payloads := started.GetWorkflowExecutionStartedEventAttributes().GetInput()
+	require.NotContains(t, payloads.String(), "ada@example.com")
+	require.NotContains(t, payloads.String(), "Ada")
+	var input workflows.Input
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(payloads, &input))
+	return input
+}
+
+func TestASecondOrderOnAStreamIsParkedAndARedeliveredOneIsNot(t *testing.T) {
+	t.Parallel()
+	b, id := newBench(t), newOrderID()
+	first := placedEvent(id)
+	b.append(id, first)
+	stop := b.run()
+	b.awaitCounts(map[result]int{resultStarted: 1})
+	stop()
+
+	again, err := b.bridge.placed(t.Context(), kurrent.Event{
+		ID: first.ID, Stream: id, Type: order.TypePlaced, ContentType: "application/json", Data: first.Data,
+	})
+	require.NoError(t, err)
+	require.Equal(t, resultDuplicate, again)
+
+	b.append(id, placedEvent(id))
+	b.run()
+	b.awaitCounts(map[result]int{resultParked: 1})
+	require.Equal(t, []string{"DUPLICATE_ORDER: the order was placed by event " + first.ID.String()}, b.parked())
+}
+
+func TestBadEventsAreParkedWithTheirReasonAndStopNobodyElse(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	spoil := func(id, old, replacement string) {
+		event := placedEvent(id)
+		event.Data = []byte(strings.Replace(string(event.Data), old, replacement, 1))
+		require.Contains(t, string(event.Data), replacement)
+		b.append(id, event)
+	}
+	spoil(newOrderID(), `"quantity":2`, `"quantity":0`)
+	spoil(newOrderID(), `"customerId":"customer-7"`, `"customerId":""`)
+	spoil(newOrderID(), `"USD100.00"`, `"USD1e9"`)
+	b.append(newOrderID(), kurrent.NewEvent{ID: newEvent("x", 1).ID, Type: order.TypePlaced, Data: []byte(`{"orderId":`)})
+	b.append(newOrderID(), newEvent(order.TypePaid, json.RawMessage(`{"amount":12}`)))
+	b.append(newOrderID(), newEvent(order.TypeCancellationRequested, json.RawMessage(`{"reason":"a b@c"}`)))
+	good := newOrderID()
+	b.append(good, placedEvent(good))
+	b.run()
+	b.awaitCounts(map[result]int{resultStarted: 1, resultParked: 6})
+	reasons := strings.Join(b.parked(), "\n")
+	for _, want := range []string{"lineItems[0].quantity: ", "customerId: ", "lineItems[0].pricePerUnit: ", "amount: ", "reason: "} {
+		require.Contains(t, reasons, want)
+	}
+	require.NotContains(t, reasons, "a b@c", "a reason names the value's kind, never the value")
+}
+
+func TestOtherEventsAndEventsThatAreGoneAreIgnored(t *testing.T) {
+	t.Parallel()
+	b, id := newBench(t), newOrderID()
+	b.append(id, newEvent("order-viewed", map[string]any{}), newEvent("order-packed", map[string]any{}))
+	b.run()
+	b.awaitCounts(map[result]int{resultIgnored: 2})
+	result, err := b.bridge.attempt(t.Context(), kurrent.Delivery{Link: &kurrent.Event{Type: "$>", Data: []byte("0@order-never")}})
+	require.NoError(t, err)
+	require.Equal(t, resultIgnored, result)
+	require.Empty(t, b.parked())
+}
+
+func TestAPaymentStartsASettlementOnce(t *testing.T) {
+	t.Parallel()
+	b, id := newBench(t), newOrderID()
+	b.append(id, placedEvent(id), newEvent(order.TypePaid, map[string]any{"amount": "USD242.00"}), newEvent(order.TypePaid, map[string]any{"amount": "USD242.00"}))
+	b.run()
+	b.awaitCounts(map[result]int{resultStarted: 2, resultDuplicate: 1})
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(workflows.SettlementID(id)))
+}
+
+func TestARequestToCancelFindsItsOrder(t *testing.T) {
+	t.Parallel()
+	requested := newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"})
+	t.Run("that is running", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.append(id, placedEvent(id))
+		b.run()
+		b.awaitCounts(map[result]int{resultStarted: 1})
+		b.append(id, requested)
+		b.awaitCounts(map[result]int{resultSignalled: 1})
+		require.Equal(t, 1, b.signals(id))
+	})
+	t.Run("that has not been started yet", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.append(id, placedEvent(id), requested)
+		event, err := b.events.ReadEvent(t.Context(), id, 1)
+		require.NoError(t, err)
+		outcome, err := b.bridge.cancellationRequested(t.Context(), event)
+		require.NoError(t, err)
+		require.Equal(t, resultSignalled, outcome)
+		require.Equal(t, 1, b.signals(id))
+		b.run() // the order itself finds its workflow started by the same event
+		b.awaitCounts(map[result]int{resultDuplicate: 1, resultSignalled: 1})
+		require.Empty(t, b.parked())
+	})
+	t.Run("that is closed", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.append(id, placedEvent(id))
+		b.run()
+		b.awaitCounts(map[result]int{resultStarted: 1})
+		require.NoError(t, b.temporal.TerminateWorkflow(t.Context(), id, "", "test"))
+		b.append(id, requested)
+		b.awaitCounts(map[result]int{resultLate: 1})
+	})
+	t.Run("that nobody has placed", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.append(id, requested)
+		b.run()
+		b.awaitCounts(map[result]int{resultParked: 1})
+		require.Equal(t, []string{"ORDER_UNKNOWN: nobody has placed this order"}, b.parked())
+	})
+}

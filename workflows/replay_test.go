@@ -1,0 +1,47 @@
+package workflows_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/worker"
+
+	"orderflow/workflows"
+)
+
+// The histories were recorded from a real server, among them orders that still wait on hold and for their shipment. They
+// are never recorded again: code that cannot replay them would break the orders that are waiting right now.
+func TestRecordedOrdersReplay(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/histories/*.json")
+	require.NoError(t, err)
+	names := map[string]bool{}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		names[name] = true
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DisableRegistrationAliasing: true})
+			require.NoError(t, err)
+			workflows.Register(replayer)
+			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, file))
+		})
+	}
+	for _, must := range []string{"on-hold", "waiting-for-shipment", "shipped", "cancelled", "rejected", "order-gone"} {
+		require.True(t, names[must], "no history of %q", must)
+	}
+}
+
+func TestTheHistoriesHoldNoPersonalData(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/histories/*.json")
+	require.NoError(t, err)
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.NotContains(t, string(content), "anary", file)
+	}
+}
