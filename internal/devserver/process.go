@@ -95,8 +95,8 @@ func (p *Process) Signal(s syscall.Signal) {
 	_ = p.proc.Signal(s)
 }
 
-// Stop asks with the gentle signal and waits; when the context ends first it sends the hard one, and kills the group of
-// a child that does not obey even that. The child has ended when Stop returns; an error says that it had to be forced.
+// Stop asks with the gentle signal and waits. When the context ends first it sends the hard one, waits a few seconds more,
+// and kills what is left of the child's group. The child has ended when Stop returns; an error says that it was forced.
 func (p *Process) Stop(ctx context.Context, gentle, hard syscall.Signal) error {
 	p.Signal(gentle)
 	select {
@@ -110,9 +110,9 @@ func (p *Process) Stop(ctx context.Context, gentle, hard syscall.Signal) error {
 	select {
 	case <-p.done:
 	case <-obey.C:
-		_ = syscall.Kill(-p.PID, syscall.SIGKILL)
-		<-p.done
 	}
+	_ = syscall.Kill(-p.PID, syscall.SIGKILL)
+	<-p.done
 	return fmt.Errorf("%s did not stop in time and was ended by force: %w", p.name, context.Cause(ctx))
 }
 
