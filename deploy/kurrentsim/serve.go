@@ -20,8 +20,13 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 	flags := newFlags("kurrentsim", stderr)
 	flags.StringVar(&options.Listen, "listen", "127.0.0.1:2113", "host:port to serve gRPC and health checks on")
 	flags.StringVar(&options.DataDir, "data", "", "directory to keep events in; empty keeps them in memory")
+	secure := tlsFlags(flags)
 	if err := parse(flags, args, 0); err != nil {
 		return asUsage(err)
+	}
+	var err error
+	if options.TLS, err = secure(); err != nil {
+		return err
 	}
 	options.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 	server, err := kurrentsim.Start(options)
@@ -33,6 +38,26 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 	stopping, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	return server.Stop(stopping)
+}
+
+// tlsFlags adds the flags of the second port; what it returns reads them after parsing, nil when they are not used.
+func tlsFlags(flags *flag.FlagSet) func() (*kurrentsim.TLSOptions, error) {
+	var options kurrentsim.TLSOptions
+	flags.StringVar(&options.Listen, "listen-tls", "", "host:port to serve gRPC on with TLS and Basic authentication")
+	flags.StringVar(&options.CertFile, "tls-cert", "", "certificate file (PEM) for --listen-tls")
+	flags.StringVar(&options.KeyFile, "tls-key", "", "key file (PEM) for --listen-tls")
+	user := flags.String("user", "", "name:password of the user --listen-tls lets in")
+	return func() (*kurrentsim.TLSOptions, error) {
+		if options.Listen == "" {
+			return nil, nil
+		}
+		var ok bool
+		options.User, options.Password, ok = strings.Cut(*user, ":")
+		if !ok || options.User == "" || options.CertFile == "" || options.KeyFile == "" {
+			return nil, usageError{"--listen-tls needs --tls-cert, --tls-key and --user name:password"}
+		}
+		return &options, nil
+	}
 }
 
 func newFlags(name string, stderr io.Writer) *flag.FlagSet {

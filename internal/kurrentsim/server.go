@@ -5,11 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/http"
-	"time"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/keepalive"
 
 	"orderflow/internal/kurrentsim/groups"
 	"orderflow/internal/kurrentsim/journal"
@@ -17,30 +12,27 @@ import (
 	"orderflow/internal/kurrentsim/store"
 )
 
-const (
-	// maxMessage leaves room around the largest event for what frames it on the wire.
-	maxMessage = store.MaxEventSize + 1<<20
-	// stopGrace is how long Stop lets calls end by themselves.
-	stopGrace = 500 * time.Millisecond
-)
-
 // Options of a server. The zero value listens on a free port of the loopback interface and keeps everything in memory.
 type Options struct {
 	Listen  string // host:port; empty means 127.0.0.1:0
 	DataDir string // empty means in memory
+	TLS     *TLSOptions
 	Logger  *slog.Logger
+}
+
+// TLSOptions open a second port, with TLS and Basic authentication. The first stays plain and open.
+type TLSOptions struct {
+	Listen            string // host:port
+	CertFile, KeyFile string // PEM
+	User, Password    string // the one user that is let in
 }
 
 // Server is a running node.
 type Server struct {
-	logger   *slog.Logger
-	store    *store.Store
-	groups   *groups.Manager
-	grpc     *grpc.Server
-	http     *http.Server
-	mux      *mux
-	stop     context.CancelFunc
-	finished chan error // one result of each server loop
+	store     *store.Store
+	groups    *groups.Manager
+	endpoints []*endpoint // the plain one first
+	stop      context.CancelFunc
 }
 
 // Start opens the data and serves until Stop. When it returns, clients may connect.
@@ -48,113 +40,94 @@ func Start(options Options) (*Server, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	if options.Listen == "" {
-		options.Listen = "127.0.0.1:0"
-	}
-	// The port comes first: a second server on it must not touch the first one's data.
-	listener, err := net.Listen("tcp", options.Listen)
+	// The ports come first: a second server on them must not touch the first one's data.
+	endpoints, err := listen(options)
 	if err != nil {
-		return nil, err // it says what could not be listened on, and why
+		return nil, err
 	}
-	events, err := openStore(options)
-	if err != nil {
-		return nil, errors.Join(err, listener.Close())
+	s := &Server{endpoints: endpoints}
+	if err := s.open(options); err != nil {
+		return nil, errors.Join(err, closeAll(endpoints))
 	}
-	manager, err := groups.Open(events, options.Logger)
-	if err != nil {
-		return nil, errors.Join(err, events.Close(), listener.Close())
+	stopping, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	service := &rpc.Service{Store: s.store, Groups: s.groups, Logger: options.Logger, Stopping: stopping}
+	for _, e := range endpoints {
+		service.Register(e.grpc)
+		e.serve()
 	}
-	s := newServer(options, events, manager, listener)
-	s.serve()
 	return s, nil
 }
 
-func openStore(options Options) (*store.Store, error) {
+func listen(options Options) ([]*endpoint, error) {
+	if options.Listen == "" {
+		options.Listen = "127.0.0.1:0"
+	}
+	plain, err := net.Listen("tcp", options.Listen)
+	if err != nil {
+		return nil, err // it says what could not be listened on, and why
+	}
+	endpoints := []*endpoint{newEndpoint(plain)}
+	if options.TLS != nil {
+		secure, err := listenTLS(*options.TLS)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(endpoints))
+		}
+		endpoints = append(endpoints, secure)
+	}
+	return endpoints, nil
+}
+
+func closeAll(endpoints []*endpoint) error {
+	var err error
+	for _, e := range endpoints {
+		err = errors.Join(err, e.mux.close())
+	}
+	return err
+}
+
+// open reads the data and starts the groups kept in it.
+func (s *Server) open(options Options) error {
 	var storage journal.Storage = &journal.Memory{}
 	if options.DataDir != "" {
 		file, err := journal.OpenFile(options.DataDir)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		storage = file
 	}
 	events, cut, err := store.Open(store.Config{Storage: storage})
 	if err != nil {
-		return nil, errors.Join(err, storage.Close())
+		return errors.Join(err, storage.Close())
 	}
 	if cut > 0 {
 		options.Logger.Warn("cut a torn tail that was never acknowledged", "bytes", cut)
 	}
-	return events, nil
-}
-
-func newServer(options Options, events *store.Store, manager *groups.Manager, listener net.Listener) *Server {
-	stopping, stop := context.WithCancel(context.Background())
-	s := &Server{
-		logger:   options.Logger,
-		store:    events,
-		groups:   manager,
-		mux:      newMux(listener),
-		http:     newHealthServer(),
-		stop:     stop,
-		finished: make(chan error, 2),
+	s.store = events
+	s.groups, err = groups.Open(events, options.Logger)
+	if err != nil {
+		return errors.Join(err, events.Close())
 	}
-	service := &rpc.Service{Store: events, Groups: manager, Logger: options.Logger, Stopping: stopping}
-	s.grpc = newGRPC()
-	service.Register(s.grpc)
-	return s
+	return nil
 }
 
-func newGRPC() *grpc.Server {
-	return grpc.NewServer(
-		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.MaxSendMsgSize(2*maxMessage), // a resolved event carries its link too
-		// The client pings every ten seconds, with and without calls; the default policy hangs up on that.
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 10 * time.Second}),
-	)
-}
+// Addr is the plain address the server listens on, with the real port.
+func (s *Server) Addr() string { return s.endpoints[0].mux.listener.Addr().String() }
 
-func (s *Server) serve() {
-	go func() { s.finished <- s.grpc.Serve(s.mux.grpc) }()
-	go func() { s.finished <- s.http.Serve(s.mux.http) }()
-	s.mux.start()
-}
-
-// Addr is the address the server listens on, with the real port.
-func (s *Server) Addr() string { return s.mux.listener.Addr().String() }
-
-// URL is a connection string for clients.
+// URL is a connection string for clients of the plain port.
 func (s *Server) URL() string { return "kurrentdb://" + s.Addr() + "?tls=false" }
 
 // Stop ends all calls, subscriptions too, and closes the data. It takes less than a second, or what ctx leaves of it.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop()
-	err := s.mux.close()
 	s.groups.Stop()
-	s.stopGRPC(ctx)
-	err = errors.Join(err, s.http.Close())
-	for range cap(s.finished) {
-		if served := <-s.finished; served != nil && !errors.Is(served, http.ErrServerClosed) && !errors.Is(served, net.ErrClosed) {
-			err = errors.Join(err, served)
-		}
+	stopped := make(chan error)
+	for _, e := range s.endpoints {
+		go func() { stopped <- e.stop(ctx) }()
+	}
+	var err error
+	for range s.endpoints {
+		err = errors.Join(err, <-stopped)
 	}
 	return errors.Join(err, s.store.Close())
-}
-
-// stopGRPC waits a little for calls to end: subscriptions end by themselves, an append gets its answer.
-func (s *Server) stopGRPC(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, stopGrace)
-	defer cancel()
-	graceful := make(chan struct{})
-	go func() {
-		defer close(graceful)
-		s.grpc.GracefulStop()
-	}()
-	select {
-	case <-graceful:
-	case <-ctx.Done():
-		s.grpc.Stop()
-		<-graceful
-	}
 }

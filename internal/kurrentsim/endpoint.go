@@ -1,0 +1,100 @@
+package kurrentsim
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"orderflow/internal/kurrentsim/rpc"
+	"orderflow/internal/kurrentsim/store"
+)
+
+const (
+	// maxMessage leaves room around the largest event for what frames it on the wire.
+	maxMessage = store.MaxEventSize + 1<<20
+	// stopGrace is how long a stop lets calls end by themselves.
+	stopGrace = 500 * time.Millisecond
+)
+
+// endpoint is one port with everything that is served on it.
+type endpoint struct {
+	mux      *mux
+	grpc     *grpc.Server
+	http     *http.Server
+	finished chan error // one result of each server loop
+}
+
+func newEndpoint(listener net.Listener, extra ...grpc.ServerOption) *endpoint {
+	options := append(extra,
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.MaxSendMsgSize(2*maxMessage), // a resolved event carries its link too
+		// The client pings every ten seconds, with and without calls; the default policy hangs up on that.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 10 * time.Second}),
+	)
+	return &endpoint{
+		mux: newMux(listener), grpc: grpc.NewServer(options...), http: newHealthServer(), finished: make(chan error, 2),
+	}
+}
+
+// listenTLS opens a port on which only the holder of the credentials is let in.
+func listenTLS(o TLSOptions) (*endpoint, error) {
+	certificate, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("load certificate: %w", err)
+	}
+	listener, err := net.Listen("tcp", o.Listen)
+	if err != nil {
+		return nil, err
+	}
+	secure := tls.NewListener(listener, &tls.Config{
+		Certificates: []tls.Certificate{certificate},
+		NextProtos:   []string{"h2", "http/1.1"}, // the client insists on h2 being agreed on
+		MinVersion:   tls.VersionTLS12,
+	})
+	credentials := rpc.Credentials{Name: o.User, Password: o.Password}
+	return newEndpoint(secure, credentials.Interceptors()...), nil
+}
+
+func (e *endpoint) serve() {
+	go func() { e.finished <- e.grpc.Serve(e.mux.grpc) }()
+	go func() { e.finished <- e.http.Serve(e.mux.http) }()
+	e.mux.start()
+}
+
+// stop ends all calls; those that do not end by themselves in a moment are cut off.
+func (e *endpoint) stop(ctx context.Context) error {
+	err := e.mux.close()
+	e.stopGRPC(ctx)
+	err = errors.Join(err, e.http.Close())
+	for range cap(e.finished) {
+		if served := <-e.finished; !errors.Is(served, http.ErrServerClosed) && !errors.Is(served, net.ErrClosed) {
+			err = errors.Join(err, served)
+		}
+	}
+	return err
+}
+
+// stopGRPC waits a little for calls to end: an append gets its answer.
+func (e *endpoint) stopGRPC(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
+	graceful := make(chan struct{})
+	go func() {
+		defer close(graceful)
+		e.grpc.GracefulStop()
+	}()
+	select {
+	case <-graceful:
+	case <-ctx.Done():
+		e.grpc.Stop()
+		<-graceful
+	}
+}
