@@ -1,0 +1,154 @@
+package kurrent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"orderflow/internal/credit"
+)
+
+// ErrTruncated says that a credit stream does not begin with its first event, has a gap, or was deleted: what was decided
+// before cannot be known, so nothing is decided on it.
+var ErrTruncated = errors.New("credit stream is not whole")
+
+// ErrConflict says that others kept writing to the same account. Ask again a little later.
+var ErrConflict = errors.New("credit account is busy")
+
+// A decision that meets another writer is made again on what that one wrote, so many times, with a pause before each.
+const (
+	conflictTries = 6
+	conflictPause = 10 * time.Millisecond // doubling
+)
+
+const defaultCacheSize = 1024
+
+// CreditAccountsConfig says what accounts are kept in and on which terms they decide.
+type CreditAccountsConfig struct {
+	Client    *Client
+	Terms     credit.Terms
+	CacheSize int // folded accounts kept in memory; 0 is 1024
+}
+
+// CreditAccounts keeps each customer's credit account in the stream credit-<customerId>: it folds the events, lets the
+// account decide, and appends the outcome at exactly the revision it was decided on. It is safe for concurrent use, also
+// beside other processes on the same streams.
+type CreditAccounts struct {
+	client *Client
+	terms  credit.Terms
+	cache  *lru.Cache[string, *folded] // of a customer's account; touched only under the customer's lock
+	locks  *keyedLock
+}
+
+// NewCreditAccounts makes an empty cache on the client.
+func NewCreditAccounts(config CreditAccountsConfig) *CreditAccounts {
+	size := config.CacheSize
+	if size <= 0 {
+		size = defaultCacheSize
+	}
+	cache, _ := lru.New[string, *folded](size) // it refuses only sizes that are not above zero
+	return &CreditAccounts{client: config.Client, terms: config.Terms, cache: cache, locks: newKeyedLock()}
+}
+
+// Reserve decides about an order by the rule, or answers what was decided. Errors are ErrUnavailable, ErrConflict and
+// ErrAccessDenied, which pass; ErrTruncated, *credit.HistoryError and the other errors of internal/credit, which do not.
+func (a *CreditAccounts) Reserve(ctx context.Context, r credit.Request) (credit.Decision, error) {
+	return a.decide(ctx, r, "reserve", func(account *credit.Account) (credit.Decision, []credit.Event, error) {
+		return account.Reserve(r.OrderID, r.Amount, a.terms)
+	})
+}
+
+// Approve reserves a held order outside the rule, because by allowed it, or answers what was decided. Errors as Reserve.
+func (a *CreditAccounts) Approve(ctx context.Context, r credit.Request, by string) (credit.Decision, error) {
+	return a.decide(ctx, r, "approve", func(account *credit.Account) (credit.Decision, []credit.Event, error) {
+		return account.Approve(r.OrderID, r.Amount, by, a.terms)
+	})
+}
+
+// Release closes an order for ever and gives back what is reserved for it. Of r.Amount only the currency counts. Errors
+// as Reserve.
+func (a *CreditAccounts) Release(ctx context.Context, r credit.Request, reason string) (credit.Decision, error) {
+	return a.decide(ctx, r, "release", func(account *credit.Account) (credit.Decision, []credit.Event, error) {
+		return account.Release(r.OrderID, r.Amount, reason)
+	})
+}
+
+type command func(*credit.Account) (credit.Decision, []credit.Event, error)
+
+// decide lets one writer of this process at a time at the customer's account: they would only conflict with each other.
+func (a *CreditAccounts) decide(ctx context.Context, r credit.Request, step string, command command) (credit.Decision, error) {
+	if !validCustomerID(r.CustomerID) {
+		return credit.Decision{}, fmt.Errorf("%w: customer id", ErrInvalid)
+	}
+	unlock, err := a.locks.lock(ctx, r.CustomerID)
+	if err != nil {
+		return credit.Decision{}, fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	defer unlock()
+	for try := range conflictTries {
+		decision, err := a.attempt(ctx, r, step, command)
+		if !errors.Is(err, ErrWrongRevision) {
+			return decision, err
+		}
+		if !pauseFor(ctx, conflictPause<<try) {
+			break
+		}
+	}
+	return credit.Decision{}, fmt.Errorf("%w: %s", ErrConflict, streamOf(r.CustomerID))
+}
+
+// attempt folds what is new, decides, and appends.
+func (a *CreditAccounts) attempt(ctx context.Context, r credit.Request, step string, command command) (credit.Decision, error) {
+	account, err := a.load(ctx, r.CustomerID)
+	if err != nil {
+		return credit.Decision{}, err
+	}
+	decision, events, err := command(account.Account)
+	if err != nil || len(events) == 0 {
+		return decision, err
+	}
+	if err := a.append(ctx, account, r, step, events); err != nil {
+		return credit.Decision{}, err
+	}
+	return decision, nil
+}
+
+// append writes events at the folded revision and takes them in. The account in the cache is what the stream is known to
+// hold: after any error it is forgotten.
+func (a *CreditAccounts) append(ctx context.Context, account *folded, r credit.Request, step string, events []credit.Event) error {
+	proposed, err := proposedEvents(r, step, events)
+	if err != nil {
+		return err
+	}
+	stream, expected := streamOf(r.CustomerID), account.expected()
+	last, err := a.client.Append(ctx, stream, expected, proposed...)
+	if errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
+		// The answer was lost, and perhaps only that. The same append again writes what is missing and nothing twice.
+		last, err = a.client.Append(ctx, stream, expected, proposed...)
+	}
+	if err == nil {
+		err = account.take(events, last)
+	}
+	if err != nil {
+		a.cache.Remove(r.CustomerID)
+		return err
+	}
+	a.cache.Add(r.CustomerID, account)
+	return nil
+}
+
+// pauseFor waits between half of and a whole longest, so that writers that met once do not meet again.
+func pauseFor(ctx context.Context, longest time.Duration) bool {
+	timer := time.NewTimer(longest/2 + rand.N(longest/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,197 @@
+package kurrent
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// address is a connection string taken apart. The client's own parser is used after this one: it ignores some bad
+// values, picks one of two contradicting ones by chance, logs to standard error, and quotes passwords in its errors.
+type address struct {
+	scheme  string
+	user    *url.Userinfo
+	hosts   []string
+	options map[string]string // known ones, by lower-case name
+	ignored []string          // names of unknown options
+}
+
+// optionChecks are the options the client knows, by lower-case name, each with what a value has to be.
+func optionChecks() map[string]func(string) string {
+	return map[string]func(string) string{
+		"tls":                 checkBool,
+		"tlsverifycert":       checkBool,
+		"tlscafile":           checkCAFile,
+		"usercertfile":        func(string) string { return "" }, // checked as a pair
+		"userkeyfile":         func(string) string { return "" },
+		"nodepreference":      checkPreference,
+		"gossiptimeout":       checkNumber(1, 60, "seconds"), // bounds an attempt to connect
+		"keepaliveinterval":   checkNumber(1, 600_000, "milliseconds"),
+		"keepalivetimeout":    checkNumber(1, 600_000, "milliseconds"),
+		"defaultdeadline":     checkNumber(1, 3_600_000, "milliseconds"),
+		"maxdiscoverattempts": checkNumber(1, 1<<31-1, ""),
+		"discoveryinterval":   checkNumber(0, 1<<31-1, "milliseconds"),
+	}
+}
+
+// parseAddress takes raw apart and says everything that is wrong with it, without a value from it.
+func parseAddress(raw string) (address, []string) {
+	var a address
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok || !slices.Contains([]string{"esdb", "kdb", "kurrent", "kurrentdb"}, strings.TrimSuffix(scheme, "+discover")) {
+		return a, []string{"must start with kurrentdb:// or kurrentdb+discover://"}
+	}
+	a.scheme = scheme
+	credentials, rest, faults := cutCredentials(rest)
+	a.user = credentials
+	hosts, query, _ := strings.Cut(rest, "?")
+	faults = append(faults, a.parseHosts(strings.TrimSuffix(hosts, "/"))...)
+	faults = append(faults, a.parseOptions(query)...)
+	return a, faults
+}
+
+// cutCredentials splits at the last @, so that an unescaped character in a password cannot turn the rest of it into a
+// host or an option that an error or a log would name.
+func cutCredentials(rest string) (*url.Userinfo, string, []string) {
+	at := strings.LastIndex(rest, "@")
+	if at < 0 {
+		return nil, rest, nil
+	}
+	name, password, _ := strings.Cut(rest[:at], ":")
+	name, nameErr := url.PathUnescape(name)
+	password, passwordErr := url.PathUnescape(password)
+	switch {
+	case nameErr != nil || passwordErr != nil || strings.ContainsAny(rest[:at], "/?#[]@"):
+		return nil, rest[at+1:], []string{"user and password must be percent-encoded"}
+	case name == "" || password == "":
+		return nil, rest[at+1:], []string{"user and password must both be given, or neither"}
+	}
+	return url.UserPassword(name, password), rest[at+1:], nil
+}
+
+func (a *address) parseHosts(list string) []string {
+	if strings.ContainsAny(list, "/#") {
+		return []string{"must have no path"}
+	}
+	a.hosts = strings.Split(list, ",")
+	for _, host := range a.hosts {
+		name, port, hasPort := strings.Cut(host, ":")
+		number, err := strconv.ParseUint(port, 10, 16)
+		switch {
+		case name == "" || strings.ContainsAny(name, " []%\\") || strings.Contains(port, ":"):
+			return []string{"each host must be a name or an IPv4 address, with or without a port"}
+		case hasPort && (err != nil || number == 0):
+			return []string{"a port must be from 1 to 65535"}
+		}
+	}
+	return nil
+}
+
+func (a *address) parseOptions(query string) []string {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return []string{"options must be name=value pairs, joined by &"}
+	}
+	var faults []string
+	checks := optionChecks()
+	a.options = map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		key := strings.ToLower(name)
+		check, known := checks[key]
+		_, given := a.options[key]
+		switch {
+		case !known:
+			a.ignored = append(a.ignored, name)
+		case given || len(values[name]) > 1:
+			faults = append(faults, name+" is given more than once")
+		default:
+			a.options[key] = values[name][0]
+			if problem := check(values[name][0]); problem != "" {
+				faults = append(faults, name+" "+problem)
+			}
+		}
+	}
+	return append(faults, a.checkKeyPair()...)
+}
+
+func (a *address) checkKeyPair() []string {
+	cert, key := a.options["usercertfile"], a.options["userkeyfile"]
+	if cert == "" && key == "" {
+		return nil
+	}
+	if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
+		return []string{"userCertFile and userKeyFile must name a certificate and its key"}
+	}
+	return nil
+}
+
+// insecurities are what is only for development: credentials would not be sent, or to anybody.
+func (a *address) insecurities() []string {
+	var faults []string
+	if isFalse(a.options["tls"]) {
+		faults = append(faults, "tls=false is refused: plaintext is not allowed")
+	}
+	if isFalse(a.options["tlsverifycert"]) {
+		faults = append(faults, "tlsVerifyCert=false is refused: plaintext is not allowed")
+	}
+	return faults
+}
+
+// String is the connection string for the client's parser.
+func (a *address) String() string {
+	query := url.Values{}
+	for name, value := range a.options {
+		query.Set(name, value)
+	}
+	// The transport pings no faster than every 10 s, and the client warns on standard error when asked to.
+	if interval, err := strconv.Atoi(a.options["keepaliveinterval"]); err == nil {
+		query.Set("keepaliveinterval", strconv.Itoa(max(interval, 10_000)))
+	}
+	credentials := ""
+	if a.user != nil {
+		credentials = a.user.String() + "@"
+	}
+	return a.scheme + "://" + credentials + strings.Join(a.hosts, ",") + "?" + query.Encode()
+}
+
+func isFalse(value string) bool {
+	is, err := strconv.ParseBool(strings.ToLower(value))
+	return err == nil && !is
+}
+
+func checkBool(value string) string {
+	if _, err := strconv.ParseBool(strings.ToLower(value)); err != nil {
+		return "must be true or false"
+	}
+	return ""
+}
+
+func checkPreference(value string) string {
+	if !slices.Contains([]string{"leader", "follower", "random", "readonlyreplica"}, strings.ToLower(value)) {
+		return "must be leader, follower, random or readOnlyReplica"
+	}
+	return ""
+}
+
+func checkCAFile(value string) string {
+	pem, err := os.ReadFile(value)
+	if err != nil || !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		return "must name a file of PEM certificates"
+	}
+	return ""
+}
+
+func checkNumber(lowest, highest int, unit string) func(string) string {
+	return func(value string) string {
+		if n, err := strconv.Atoi(value); err != nil || n < lowest || n > highest {
+			return strings.TrimSpace(fmt.Sprintf("must be a whole number from %d to %d %s", lowest, highest, unit))
+		}
+		return ""
+	}
+}

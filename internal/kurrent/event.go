@@ -1,0 +1,84 @@
+package kurrent
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+)
+
+// Event is an event as it stands in its stream.
+type Event struct {
+	ID          uuid.UUID
+	Stream      string
+	Revision    uint64 // its place in the stream, from 0
+	Type        string
+	ContentType string // application/json or application/octet-stream
+	Data        []byte
+	Metadata    []byte
+	Created     time.Time // when the server wrote it, UTC
+}
+
+// NewEvent is an event to append. Its content type is JSON.
+type NewEvent struct {
+	ID       uuid.UUID
+	Type     string
+	Data     []byte
+	Metadata []byte // JSON or empty
+}
+
+// Expected says where a stream has to be for an append to be made. The zero value is NoStream.
+type Expected struct {
+	kind     expectedKind
+	revision uint64
+}
+
+type expectedKind int
+
+const (
+	expectNoStream expectedKind = iota
+	expectRevision
+	expectAny
+)
+
+// NoStream expects a stream without events. Appending the same events again changes nothing.
+func NoStream() Expected { return Expected{} }
+
+// At expects the stream's last event to have this revision. Appending the same events again changes nothing.
+func At(revision uint64) Expected { return Expected{kind: expectRevision, revision: revision} }
+
+// Any expects nothing. Appending the same events again may write them twice: the server remembers ids for a while only.
+func Any() Expected { return Expected{kind: expectAny} }
+
+func (e Expected) state() kurrentdb.StreamState {
+	switch e.kind {
+	case expectRevision:
+		return kurrentdb.StreamRevision{Value: e.revision}
+	case expectAny:
+		return kurrentdb.Any{}
+	default:
+		return kurrentdb.NoStream{}
+	}
+}
+
+// LinkTarget reads which event a link points to. It is false for an event that is no link.
+func LinkTarget(link Event) (stream string, revision uint64, ok bool) {
+	number, stream, ok := strings.Cut(string(link.Data), "@")
+	revision, err := strconv.ParseUint(number, 10, 64)
+	if link.Type != "$>" || !ok || stream == "" || err != nil {
+		return "", 0, false
+	}
+	return stream, revision, true
+}
+
+func eventOf(e *kurrentdb.RecordedEvent) *Event {
+	if e == nil {
+		return nil
+	}
+	return &Event{
+		ID: e.EventID, Stream: e.StreamID, Revision: e.EventNumber, Type: e.EventType, ContentType: e.ContentType,
+		Data: e.Data, Metadata: e.UserMetadata, Created: e.CreatedDate,
+	}
+}

@@ -1,0 +1,90 @@
+package kurrent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"orderflow/internal/credit"
+)
+
+// folded is an account as its stream tells it up to, not including, revision next.
+type folded struct {
+	*credit.Account
+	next uint64
+}
+
+// maxCustomerID is the longest customer id, in bytes. Orders with a longer one are never started.
+const maxCustomerID = 128
+
+// validCustomerID keeps control characters out: the layout of event ids relies on that.
+func validCustomerID(id string) bool {
+	return id != "" && len(id) <= maxCustomerID && strings.IndexFunc(id, unicode.IsControl) < 0
+}
+
+func streamOf(customerID string) string { return "credit-" + customerID }
+
+func (f *folded) expected() Expected {
+	if f.next == 0 {
+		return NoStream()
+	}
+	return At(f.next - 1)
+}
+
+// load gives the account as it is now: what is cached, and the tail that was written since. An account that could not be
+// brought up to date is forgotten.
+func (a *CreditAccounts) load(ctx context.Context, customerID string) (*folded, error) {
+	account, cached := a.cache.Get(customerID)
+	if !cached {
+		account = &folded{Account: credit.NewAccount(customerID)}
+	}
+	stream := streamOf(customerID)
+	err := a.client.ReadStream(ctx, stream, account.next, 0, func(e Event) error { return account.fold(e) })
+	switch {
+	case errors.Is(err, ErrNotFound) && account.next == 0:
+		return account, nil // there is nothing to remember yet
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDeleted):
+		err = fmt.Errorf("%w: %w", ErrTruncated, err)
+	}
+	if err != nil {
+		a.cache.Remove(customerID)
+		return nil, fmt.Errorf("fold credit account: %w", err)
+	}
+	if !cached {
+		a.cache.Add(customerID, account)
+	}
+	return account, nil
+}
+
+// fold takes in the stream's next event. A truncated stream, or one that was deleted and written again, shows by its
+// revisions: the server leaves out what is gone without a word.
+func (f *folded) fold(e Event) error {
+	if e.Revision != f.next {
+		return fmt.Errorf("%w: %s has %d where %d should be", ErrTruncated, e.Stream, e.Revision, f.next)
+	}
+	event, err := credit.DecodeEvent(e.Type, e.Data)
+	if err == nil {
+		err = f.Apply(event)
+	}
+	if err != nil {
+		return fmt.Errorf("%s at %d: %w", e.Stream, e.Revision, err)
+	}
+	f.next++
+	return nil
+}
+
+// take applies events that were appended as the stream's newest, of which the last one got the revision last.
+func (f *folded) take(events []credit.Event, last uint64) error {
+	if last != f.next+uint64(len(events))-1 { // a stream that was deleted goes on counting where it was
+		return fmt.Errorf("%w: %s continues at %d", ErrTruncated, streamOf(f.CustomerID()), last)
+	}
+	for _, event := range events {
+		if err := f.Apply(event); err != nil {
+			return err
+		}
+		f.next++
+	}
+	return nil
+}

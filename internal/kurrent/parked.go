@@ -1,0 +1,59 @@
+package kurrent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+)
+
+// parkedPrefix is what the server puts before the reason a consumer gave.
+const parkedPrefix = "Client explicitly NAK'ed message.\n"
+
+// Parked is an event that a group has put aside.
+type Parked struct {
+	Event    *Event // nil when it is gone from its stream
+	Stream   string // where the event stands
+	Revision uint64
+	Reason   string    // as the consumer gave it, else what the server says
+	At       time.Time // when it was parked, UTC
+}
+
+// Parked visits what a group has parked, the oldest first. A group that has parked nothing, or does not exist, has none.
+func (c *Client) Parked(ctx context.Context, stream, group string, visit func(Parked) error) error {
+	parked := page{stream: "$persistentsubscription-" + stream + "::" + group + "-parked", resolve: true}
+	var refused error
+	err := c.read(ctx, parked, func(e *kurrentdb.ResolvedEvent) error {
+		refused = visit(parkedOf(e))
+		return refused
+	})
+	if refused == nil && errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func parkedOf(e *kurrentdb.ResolvedEvent) Parked {
+	link := eventOf(e.OriginalEvent())
+	parked := Parked{At: link.Created}
+	if e.Link != nil {
+		parked.Event = eventOf(e.Event)
+	}
+	parked.Stream, parked.Revision, _ = LinkTarget(*link)
+	if parked.Event != nil {
+		parked.Stream, parked.Revision = parked.Event.Stream, parked.Event.Revision
+	}
+	var note struct {
+		Added  string `json:"added"`
+		Reason string `json:"reason"`
+	}
+	_ = json.Unmarshal(link.Metadata, &note) // what cannot be read is left out: the event matters more than the note
+	parked.Reason = strings.TrimPrefix(note.Reason, parkedPrefix)
+	if added, err := time.Parse(time.RFC3339Nano, note.Added); err == nil {
+		parked.At = added.UTC()
+	}
+	return parked
+}

@@ -1,0 +1,189 @@
+package kurrent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+)
+
+// defaultConnections is how many calls can be under way at once; more wait for one to end. A call takes a millisecond
+// or two, so that is thousands a second.
+const defaultConnections = 16
+
+// After a failed attempt to connect, the next one waits between half of and a whole pause, which doubles up to the longest:
+// within that time after a server is back, it is found.
+const (
+	shortestPause = 50 * time.Millisecond
+	longestPause  = time.Second
+)
+
+// pool lends connected clients, each to one call at a time. That is what makes the client safe:
+//
+//   - It is connected by a goroutine that nobody has to wait for, with a single attempt of bounded length, and lent only
+//     after that. A caller can give up at any moment, and there is never more than one attempt under way.
+//   - A connected client without a second caller does no more than its RPC, which honours its context. Nobody queues in
+//     it, so nobody is left behind in it, and closing it panics nobody.
+//   - It goes back only after the server has answered. After anything else (no answer in time, a lost connection) it is
+//     closed, before a further call could make it look for the server again and leak its old connection.
+type pool struct {
+	config  kurrentdb.Configuration
+	logger  *slog.Logger
+	closing context.Context // ends when the pool is closed
+
+	free   chan *kurrentdb.Client // connected and in nobody's hands; it has room for all
+	permit chan struct{}          // its one token is the right to connect one more client
+
+	mu       sync.Mutex
+	closed   bool
+	limit    int
+	open     int   // clients that are lent or free
+	withheld bool  // the token is kept back until a client is closed: open is at its limit
+	failures int   // attempts to connect since the last one that worked
+	lastErr  error // of the last attempt; nil when it worked
+}
+
+func newPool(closing context.Context, config kurrentdb.Configuration, limit int, logger *slog.Logger) *pool {
+	p := &pool{
+		config: config, logger: logger, closing: closing, limit: limit,
+		free: make(chan *kurrentdb.Client, limit), permit: make(chan struct{}, 1),
+	}
+	p.permit <- struct{}{}
+	return p
+}
+
+// get lends a connected client, or gives up with ErrUnavailable when ctx ends. Give it back with put or detach.
+func (p *pool) get(ctx context.Context) (*kurrentdb.Client, error) {
+	for {
+		if client := p.takeFree(); client != nil { // rather than open one more
+			return client, nil
+		}
+		select {
+		case <-p.closing.Done():
+			return nil, ErrClosed
+		case <-ctx.Done():
+			return nil, p.unreachable(ctx)
+		case client := <-p.free:
+			return client, nil
+		case <-p.permit:
+			go p.connect()
+		}
+	}
+}
+
+func (p *pool) takeFree() *kurrentdb.Client {
+	select {
+	case client := <-p.free:
+		return client
+	default:
+		return nil
+	}
+}
+
+// unreachable says why nothing could be lent, with the reason the last attempt failed for.
+func (p *pool) unreachable(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lastErr == nil {
+		return fmt.Errorf("%w: no connection: %w", ErrUnavailable, context.Cause(ctx))
+	}
+	return fmt.Errorf("%w: %s: %w", ErrUnavailable, detailOf(p.lastErr), context.Cause(ctx))
+}
+
+// connect spends the token on one more client, and passes both on.
+func (p *pool) connect() {
+	client, err := connect(p.config)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lastErr = err
+	if err != nil {
+		// The client's goroutine has ended with its failure: there is nothing to close.
+		p.failures++
+		time.AfterFunc(pause(p.failures), func() { p.permit <- struct{}{} })
+		p.logger.Debug("event store cannot be reached", "attempts", p.failures, "error", detailOf(err))
+		return
+	}
+	p.failures = 0
+	p.open++
+	p.passOn(client)
+	p.withheld = p.open >= p.limit
+	if !p.withheld {
+		p.permit <- struct{}{}
+	}
+}
+
+// connect makes a client and its first contact. The client takes one attempt at it, bounded by its gossip timeout, and no context.
+func connect(config kurrentdb.Configuration) (*kurrentdb.Client, error) {
+	client, err := kurrentdb.NewClient(&config)
+	if err != nil {
+		return nil, err
+	}
+	_, err = client.GetServerVersion()
+	return client, err
+}
+
+func pause(failures int) time.Duration {
+	longest := min(shortestPause<<min(failures-1, 10), longestPause)
+	return longest/2 + rand.N(longest/2)
+}
+
+// put takes a client back after a call that ended with the client's error err.
+func (p *pool) put(client *kurrentdb.Client, err error) {
+	switch {
+	case isNotLeader(err):
+		go p.settle(client)
+	case err == nil || sentinelOf(err) != ErrUnavailable:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.passOn(client)
+	default:
+		p.detach()
+		closeClient(client)
+	}
+}
+
+// settle waits until a client that was sent to the leading node has got there. That is bounded, but by no context.
+func (p *pool) settle(client *kurrentdb.Client) {
+	if _, err := client.GetServerVersion(); err != nil {
+		p.detach()
+		closeClient(client)
+		return
+	}
+	p.put(client, nil)
+}
+
+// passOn gives a client to whoever waits for one, or keeps it. p.mu is held.
+func (p *pool) passOn(client *kurrentdb.Client) {
+	if p.closed {
+		closeClient(client)
+		return
+	}
+	p.free <- client
+}
+
+// detach lets go of a client that was lent: it is no longer counted, and its borrower closes it.
+func (p *pool) detach() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open--
+	if p.withheld {
+		p.withheld = false
+		p.permit <- struct{}{}
+	}
+}
+
+// close closes what is free now and the rest as it comes back. p.closing has ended by then.
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for client := p.takeFree(); client != nil; client = p.takeFree() {
+		closeClient(client)
+	}
+}
+
+func closeClient(client *kurrentdb.Client) { _ = client.Close() } // it only ever answers nil

@@ -1,0 +1,111 @@
+package kurrent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+)
+
+// A stream is read in pages of so many events, or fewer when they are big: each page is a call with its own deadline, and
+// is in memory as a whole before the first of its events is visited.
+const (
+	pageEvents = 256
+	pageBytes  = 4 << 20
+)
+
+// ReadStream visits the events of a stream in order, beginning at revision from: limit of them, or all when limit is 0.
+// It ends early with visit's error. A nil error means that every event there was has been visited: a read that is cut off
+// is an error, never a short history. A stream that does not exist is ErrNotFound.
+func (c *Client) ReadStream(ctx context.Context, stream string, from uint64, limit int, visit func(Event) error) error {
+	return c.read(ctx, page{stream: stream, from: from, count: limit}, func(e *kurrentdb.ResolvedEvent) error {
+		return visit(*eventOf(e.Event))
+	})
+}
+
+// ReadEvent reads one event. It is ErrNotFound when the stream has no, or no longer an, event there.
+func (c *Client) ReadEvent(ctx context.Context, stream string, revision uint64) (Event, error) {
+	var found *Event
+	err := c.ReadStream(ctx, stream, revision, 1, func(e Event) error {
+		found = &e
+		return nil
+	})
+	if err != nil {
+		return Event{}, err
+	}
+	if found == nil || found.Revision != revision { // behind a truncated or expired part the server answers with the next
+		return Event{}, fmt.Errorf("read %s at %d: %w", stream, revision, ErrNotFound)
+	}
+	return *found, nil
+}
+
+// page is what one call reads: count events of a stream, beginning at revision from. In a request to read, 0 is all.
+type page struct {
+	stream  string
+	from    uint64
+	count   int
+	resolve bool // links come with the event they point to
+}
+
+func (c *Client) read(ctx context.Context, request page, visit func(*kurrentdb.ResolvedEvent) error) error {
+	next, left := request, request.count
+	for {
+		next.count = pageEvents
+		if request.count > 0 {
+			next.count = min(pageEvents, left)
+		}
+		var events []*kurrentdb.ResolvedEvent
+		var more bool
+		err := c.call(ctx, func(ctx context.Context, client *kurrentdb.Client) (err error) {
+			events, more, err = readPage(ctx, client, next)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("read %s at %d: %w", next.stream, next.from, err)
+		}
+		for _, e := range events {
+			if err := visit(e); err != nil {
+				return err
+			}
+		}
+		left -= len(events)
+		if !more || request.count > 0 && left <= 0 {
+			return nil
+		}
+		next.from = events[len(events)-1].OriginalEvent().EventNumber + 1
+	}
+}
+
+// readPage reports more unless it saw the end of the stream.
+func readPage(ctx context.Context, client *kurrentdb.Client, p page) (events []*kurrentdb.ResolvedEvent, more bool, err error) {
+	options := kurrentdb.ReadStreamOptions{From: kurrentdb.Revision(p.from), ResolveLinkTos: p.resolve}
+	reading, err := client.ReadStream(ctx, p.stream, options, uint64(p.count))
+	if err != nil {
+		return nil, false, err
+	}
+	defer reading.Close()
+	for size := 0; size < pageBytes; {
+		e, err := reading.Recv()
+		if errors.Is(err, io.EOF) {
+			return events, len(events) == p.count, nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		events = append(events, e)
+		size += sizeOf(e)
+	}
+	return events, true, nil
+}
+
+func sizeOf(e *kurrentdb.ResolvedEvent) int {
+	size := 0
+	for _, recorded := range []*kurrentdb.RecordedEvent{e.Event, e.Link} {
+		if recorded != nil {
+			size += len(recorded.Data) + len(recorded.UserMetadata)
+		}
+	}
+	return size
+}
