@@ -4,7 +4,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
-	"orderflow/internal/email"
 	"orderflow/internal/order"
 )
 
@@ -82,6 +81,3 @@ func (o *orderRun) adopt(ctx workflow.Context, row activities.Fulfillment) {
 		o.send(ctx, row.MailDue)
 	}
 }
-
-// mailSummary is what the Web UI shows for a mail.
-func mailSummary(kind email.Kind) string { return string(kind) + " mail" }

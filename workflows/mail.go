@@ -11,28 +11,30 @@ import (
 
 // mails are the sends in the air. They go beside the order and never stand in its way.
 type mails struct {
-	open   int
+	open   map[email.Kind]bool
 	newest email.Kind
 	stop   []workflow.CancelFunc
 }
+
+func (m *mails) settled() bool { return len(m.open) == 0 }
 
 // send starts sending a mail. Nothing that stops the order stops it, only stopMails.
 func (o *orderRun) send(ctx workflow.Context, kind email.Kind) {
 	ctx, stop := workflow.WithCancel(afloat(ctx))
 	o.mails.stop = append(o.mails.stop, stop)
-	o.mails.open++
+	o.mails.open[kind] = true
 	o.mails.newest = kind
 	o.mailed(ctx, kind, email.StatusPending)
 	// The first attempt is scheduled here and not in the coroutine, so that it shares the order's workflow task.
 	attempt := o.attempt(ctx, kind)
 	workflow.GoNamed(ctx, mailSummary(kind), func(ctx workflow.Context) {
 		o.followMail(ctx, kind, attempt)
-		o.mails.open--
+		delete(o.mails.open, kind)
 	})
 }
 
 func (o *orderRun) attempt(ctx workflow.Context, kind email.Kind) workflow.Future {
-	return workflow.ExecuteActivity(mailing(ctx, mailSummary(kind)), o.do.SendEmail,
+	return workflow.ExecuteActivity(mailing(ctx, kind), o.do.SendEmail,
 		activities.SendEmailInput{OrderID: o.in.OrderID, Kind: kind})
 }
 
@@ -66,17 +68,18 @@ func (o *orderRun) mailed(ctx workflow.Context, kind email.Kind, status email.St
 	}
 }
 
-// settleMails gives open mails a bounded time, then leaves them as they are.
+// settleMails gives open mails a bounded time, then leaves them as they are. The mail that closes an order has that bound
+// of its own, so that only a confirmation that is still open costs a timer.
 func (o *orderRun) settleMails(ctx workflow.Context) {
 	ctx = afloat(ctx)
-	if o.mails.open == 0 {
-		return // without a timer
+	if o.mails.open[email.KindConfirmation] {
+		wait := workflow.AwaitOptions{Timeout: mailSettling, TimerOptions: workflow.TimerOptions{Summary: "confirmation before closing"}}
+		// A disconnected context is never cancelled, so the wait cannot fail.
+		if settled, _ := workflow.AwaitWithOptions(ctx, wait, o.mails.settled); !settled {
+			o.stopMails(ctx)
+		}
 	}
-	wait := workflow.AwaitOptions{Timeout: mailSettling, TimerOptions: workflow.TimerOptions{Summary: "mails before closing"}}
-	// A disconnected context is never cancelled, so the wait cannot fail.
-	if settled, _ := workflow.AwaitWithOptions(ctx, wait, func() bool { return o.mails.open == 0 }); !settled {
-		o.stopMails(ctx)
-	}
+	_ = workflow.Await(ctx, o.mails.settled)
 }
 
 // stopMails ends every open send and waits until the outcome of a running attempt is known.
@@ -84,5 +87,8 @@ func (o *orderRun) stopMails(ctx workflow.Context) {
 	for _, stop := range o.mails.stop {
 		stop()
 	}
-	_ = workflow.Await(ctx, func() bool { return o.mails.open == 0 })
+	_ = workflow.Await(ctx, o.mails.settled)
 }
+
+// mailSummary is what the Web UI shows for a mail.
+func mailSummary(kind email.Kind) string { return string(kind) + " mail" }

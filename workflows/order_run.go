@@ -57,6 +57,7 @@ func newOrderRun(ctx workflow.Context, in Input) (*orderRun, error) {
 			OrderID: in.OrderID, CustomerID: in.CustomerID, Status: order.StatusPending, Total: in.Total,
 			Credit: order.CreditNone, Email: string(email.StatusNone), PlacedAt: in.PlacedAt,
 		},
+		mails:     mails{open: map[email.Kind]bool{}},
 		published: order.StatusPending,
 	}
 	o.steps, o.cancelSteps = workflow.WithCancel(ctx)

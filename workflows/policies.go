@@ -5,6 +5,8 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"orderflow/internal/email"
 )
 
 const (
@@ -47,10 +49,15 @@ func undoing(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// mailing is for sending one mail, on the queue that carries the provider's rate.
-func mailing(ctx workflow.Context, summary string) workflow.Context {
-	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+// mailing is for sending one mail, on the queue that carries the provider's rate. A confirmation is tried for as long as
+// the order is open; the mail that closes an order is the last thing it waits for.
+func mailing(ctx workflow.Context, kind email.Kind) workflow.Context {
+	options := workflow.ActivityOptions{
 		TaskQueue: EmailTaskQueue, StartToCloseTimeout: mailAttemptTimeout, RetryPolicy: retries(),
-		WaitForCancellation: true, Summary: summary,
-	})
+		WaitForCancellation: true, Summary: mailSummary(kind),
+	}
+	if kind != email.KindConfirmation {
+		options.ScheduleToCloseTimeout = mailSettling
+	}
+	return workflow.WithActivityOptions(ctx, options)
 }
