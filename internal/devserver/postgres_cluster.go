@@ -105,10 +105,8 @@ func (c *cluster) prepare(ctx context.Context) error {
 	if c.as, err = unprivileged(ctx, probe, candidates); err != nil {
 		return err
 	}
-	for _, path := range []string{c.options.Dir, c.lock.Name()} {
-		if err := c.as.own(path); err != nil {
-			return err
-		}
+	if err := c.as.own(c.options.Dir); err != nil {
+		return err
 	}
 	if majorOf(c.data()) != 0 {
 		c.password, err = c.readPassword()
@@ -131,6 +129,7 @@ func (c *cluster) makeCluster(ctx context.Context) error {
 	}
 	initdb := Command{
 		Name: "initdb", Path: c.bin.initdb(), Dir: c.options.Dir, LogFile: c.log(), Env: serverEnvironment(), as: c.as,
+		inherit: []*os.File{c.lock}, // what it leaves behind when it is killed must not meet the next attempt
 		Args: []string{
 			"-D", fresh, "-U", PostgresUser, "--pwfile", c.passwordFile(), "--auth", "scram-sha-256",
 			"--encoding", "UTF8", "--locale", "C", "--no-instructions",
@@ -163,6 +162,7 @@ func (c *cluster) makeDatabase(ctx context.Context, data string) error {
 	return run(ctx, Command{
 		Name: "postgres --single", Path: c.bin.postgres(), Dir: c.options.Dir, LogFile: c.log(), Env: serverEnvironment(),
 		Args: []string{"--single", "-D", data, "-c", "exit_on_error=on", "postgres"}, stdin: read, as: c.as,
+		inherit: []*os.File{c.lock},
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
 )
 
 // ClaimEmail asks for an order's mail of a kind to send. The caller owns the attempt when the answer's status is sending:
@@ -75,13 +76,13 @@ func (s *Store) SettleEmail(ctx context.Context, o email.Outcome) (email.Status,
 	switch o.Status {
 	case email.StatusSent:
 		if o.MessageID == "" {
-			return "", &Error{Op: op, Code: "message id", kind: ErrInvalid}
+			return "", &Error{Op: op, Code: "message id", kind: fulfillment.ErrInvalid}
 		}
 		settle = settleSent
 	case email.StatusPending, email.StatusFailed, email.StatusUnknown:
 		settle = settleUnsent
 	default:
-		return "", &Error{Op: op, Code: "status", kind: ErrInvalid}
+		return "", &Error{Op: op, Code: "status", kind: fulfillment.ErrInvalid}
 	}
 	status := email.StatusNone
 	err := s.transact(ctx, op, func(batch *pgx.Batch) {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 )
@@ -265,7 +266,7 @@ func TestOutcomesThatAreNoneAreRefused(t *testing.T) {
 	} {
 		o.OrderID = orderID
 		_, err := w.SettleEmail(t.Context(), o)
-		require.ErrorIs(t, err, postgres.ErrInvalid)
+		require.ErrorIs(t, err, fulfillment.ErrInvalid)
 	}
 	require.Equal(t, "sending|1|0|-", w.mail(confirmation))
 }

@@ -7,15 +7,14 @@ import (
 	"net"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"orderflow/internal/fulfillment"
 )
 
 var (
 	// ErrUnavailable says that the database did not do it now and may later: connections, timeouts, serialization, and
 	// what an operator mends, such as a missing grant or migration. The outcome of a write is unknown; repeat it.
 	ErrUnavailable = errors.New("postgres is unavailable")
-
-	// ErrInvalid says that the database will never take these values.
-	ErrInvalid = errors.New("postgres refuses the values")
 
 	// ErrNotFound says that the order has no row.
 	ErrNotFound = errors.New("order has no fulfilment")
@@ -24,13 +23,13 @@ var (
 	ErrSchemaOutdated = errors.New("schema is outdated")
 )
 
-// Error is a failed call. Its text holds codes and names of the schema and never the server's own words, which quote the
-// values of a row.
+// Error is a failed call: ErrUnavailable, or fulfillment.ErrInvalid when the database will never take these values. Its
+// text holds codes and names of the schema and never the server's own words, which quote the values of a row.
 type Error struct {
 	Op         string // what was being done, such as "start fulfilment"
 	Code       string // the SQLSTATE, or a short word where there was no answer
 	Constraint string // the constraint or trigger that refused, if one did
-	kind       error  // ErrUnavailable or ErrInvalid
+	kind       error  // ErrUnavailable or fulfillment.ErrInvalid
 	cause      error  // the context's error, if that was it
 }
 
@@ -51,7 +50,7 @@ func (e *Error) Unwrap() []error {
 }
 
 // Retryable reports whether the same call can succeed later.
-func (e *Error) Retryable() bool { return !errors.Is(e.kind, ErrInvalid) }
+func (e *Error) Retryable() bool { return !errors.Is(e.kind, fulfillment.ErrInvalid) }
 
 // describe turns an error of the driver into one of ours, nil into nil.
 func describe(op string, err error) error {
@@ -65,7 +64,7 @@ func describe(op string, err error) error {
 	case errors.As(err, &server):
 		e.Code, e.Constraint = server.Code, server.ConstraintName
 		if permanent(server.Code) {
-			e.kind = ErrInvalid
+			e.kind = fulfillment.ErrInvalid
 		}
 	case errors.Is(err, context.Canceled):
 		e.Code, e.cause = "cancelled", context.Canceled

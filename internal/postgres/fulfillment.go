@@ -36,7 +36,7 @@ func (s *Store) StartFulfillment(ctx context.Context, start fulfillment.Start) (
 // CloseFulfillment brings the order's row into its final status and queues the mail that tells the customer; an order
 // without a row gets one in that status, unless it is to be shipped, which is ErrNotFound. The same close again changes
 // nothing. It returns the row with fulfillment.ErrClosed when that is closed otherwise, with fulfillment.ErrMismatch
-// when it is another order's, and with ErrInvalid when an order to be rejected is being fulfilled.
+// when it is another order's, and with fulfillment.ErrInvalid when an order to be rejected is being fulfilled.
 func (s *Store) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulfillment.Row, error) {
 	const op = "close fulfilment"
 	c.Carrier, c.TrackingNumber = storable(c.Carrier), storable(c.TrackingNumber)
@@ -60,7 +60,7 @@ func (s *Store) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulf
 		args["mail_kind"] = email.KindShipment
 		statements = []string{lockOrder, shipFulfillment}
 	default:
-		return fulfillment.Row{}, &Error{Op: op, Code: "status", kind: ErrInvalid}
+		return fulfillment.Row{}, &Error{Op: op, Code: "status", kind: fulfillment.ErrInvalid}
 	}
 	row, err := s.write(ctx, op, args, statements...)
 	if err != nil {
@@ -78,7 +78,7 @@ func compare(row fulfillment.Row, c fulfillment.Close) error {
 	case !sameAs(row, c.CustomerID, c.Total):
 		return fulfillment.ErrMismatch
 	case !row.Status.Final():
-		return fmt.Errorf("%w: an order that is being fulfilled is not rejected", ErrInvalid)
+		return fmt.Errorf("%w: an order that is being fulfilled is not rejected", fulfillment.ErrInvalid)
 	case row.Status != c.Status, row.Reason != c.Reason, row.Code != c.Code,
 		row.Carrier != c.Carrier, row.TrackingNumber != c.TrackingNumber:
 		return fulfillment.ErrClosed

@@ -256,11 +256,11 @@ func TestClosingRefusesWhatCannotBe(t *testing.T) {
 		want    error
 	}{
 		"shipping an order without a row":       {false, shipped(), postgres.ErrNotFound},
-		"rejecting an order that is fulfilling": {true, rejected(), postgres.ErrInvalid},
+		"rejecting an order that is fulfilling": {true, rejected(), fulfillment.ErrInvalid},
 		"closing another customer's order":      {true, other, fulfillment.ErrMismatch},
-		"a status that is not final":            {true, unknown, postgres.ErrInvalid},
-		"a shipment without a carrier":          {true, blank, postgres.ErrInvalid},
-		"a cancellation without a reason":       {true, unexplained, postgres.ErrInvalid},
+		"a status that is not final":            {true, unknown, fulfillment.ErrInvalid},
+		"a shipment without a carrier":          {true, blank, fulfillment.ErrInvalid},
+		"a cancellation without a reason":       {true, unexplained, fulfillment.ErrInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, postgres.Config{})

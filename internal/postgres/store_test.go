@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/devserver"
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 )
@@ -71,8 +72,8 @@ func TestErrorsNameTheConstraintAndNeverTheValues(t *testing.T) {
 
 	_, err := w.StartFulfillment(t.Context(), bad)
 
-	require.ErrorIs(t, err, postgres.ErrInvalid)
-	require.EqualError(t, err, "start fulfilment: postgres refuses the values (23514, order_fulfillment_line_quantity_check)")
+	require.ErrorIs(t, err, fulfillment.ErrInvalid)
+	require.EqualError(t, err, "start fulfilment: fulfilment cannot be stored (23514, order_fulfillment_line_quantity_check)")
 	var typed *postgres.Error
 	require.ErrorAs(t, err, &typed)
 	require.False(t, typed.Retryable())
