@@ -7,13 +7,19 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"time"
 
 	"orderflow/internal/kurrentsim"
 )
 
-const stopTimeout = 5 * time.Second
+const (
+	stopTimeout = 5 * time.Second
+	// collectEarly trades a little time for memory: the index of a large log is long-lived, and half of it is room enough
+	// for what comes and goes.
+	collectEarly = 50
+)
 
 func serve(ctx context.Context, args []string, stderr io.Writer) error {
 	var options kurrentsim.Options
@@ -29,6 +35,7 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	options.Logger = slog.New(slog.NewTextHandler(stderr, nil))
+	debug.SetGCPercent(collectEarly)
 	server, err := kurrentsim.Start(options)
 	if err != nil {
 		return err

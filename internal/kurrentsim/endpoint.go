@@ -33,6 +33,7 @@ type endpoint struct {
 
 func newEndpoint(listener net.Listener, extra ...grpc.ServerOption) *endpoint {
 	options := append(extra,
+		grpc.WaitForHandlers(true), // nobody writes any more when the data is closed
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxSendMsgSize(2*maxMessage), // a resolved event carries its link too
 		// The client pings every ten seconds, with and without calls; the default policy hangs up on that.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync"
 
 	"orderflow/internal/kurrentsim/groups"
 	"orderflow/internal/kurrentsim/journal"
@@ -33,6 +34,8 @@ type Server struct {
 	groups    *groups.Manager
 	endpoints []*endpoint // the plain one first
 	stop      context.CancelFunc
+	once      sync.Once
+	stopErr   error
 }
 
 // Start opens the data and serves until Stop. When it returns, clients may connect.
@@ -118,7 +121,13 @@ func (s *Server) Addr() string { return s.endpoints[0].mux.listener.Addr().Strin
 func (s *Server) URL() string { return "kurrentdb://" + s.Addr() + "?tls=false" }
 
 // Stop ends all calls, subscriptions too, and closes the data. It takes less than a second, or what ctx leaves of it.
+// Stopping again answers what the first time did.
 func (s *Server) Stop(ctx context.Context) error {
+	s.once.Do(func() { s.stopErr = s.stopAll(ctx) })
+	return s.stopErr
+}
+
+func (s *Server) stopAll(ctx context.Context) error {
 	s.stop()
 	s.groups.Stop()
 	stopped := make(chan error)

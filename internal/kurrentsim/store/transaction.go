@@ -1,6 +1,10 @@
 package store
 
-import "fmt"
+import (
+	"fmt"
+
+	"orderflow/internal/kurrentsim/journal"
+)
 
 // transaction is a set of records written in one frame: all of them are there after a crash, or none.
 type transaction struct {
@@ -34,8 +38,12 @@ func (t *transaction) write() (ticket, error) {
 	s := t.store
 	t.reviveLinkTargets()
 	created := max(s.clock, s.now().UnixNano()/100)
+	size := t.size()
+	if size > journal.MaxPayload {
+		return ticket{}, ErrAppendTooLarge
+	}
 	base := s.journal.PayloadOffset()
-	payload := make([]byte, 0, t.size())
+	payload := make([]byte, 0, size)
 	for i := range t.records {
 		r := &t.records[i]
 		r.Created, r.Position = created, uint64(base)+uint64(len(payload))

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/require"
+)
+
+// asProgram makes the test binary behave as the program.
+const asProgram = "KURRENTSIM_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// program is this program running on its own.
+type program struct {
+	*exec.Cmd
+	stderr *bufio.Reader
+	output []string
+}
+
+func start(t *testing.T, args ...string) *program {
+	t.Helper()
+	p := &program{Cmd: exec.CommandContext(t.Context(), os.Args[0], args...)}
+	p.Env = append(os.Environ(), asProgram+"=1")
+	stderr, err := p.StderrPipe()
+	require.NoError(t, err)
+	p.stderr = bufio.NewReader(stderr)
+	require.NoError(t, p.Start())
+	t.Cleanup(func() {
+		_ = p.Process.Kill()
+		_ = p.Wait()
+	})
+	return p
+}
+
+// serve starts a server and waits until it says that it serves.
+func startServer(t *testing.T, args ...string) *program {
+	t.Helper()
+	p := start(t, args...)
+	for {
+		line, err := p.stderr.ReadString('\n')
+		require.NoError(t, err, "%s", p.output)
+		p.output = append(p.output, line)
+		if strings.Contains(line, "serving") {
+			return p
+		}
+	}
+}
+
+// runToEnd returns the exit code and what was printed.
+func runToEnd(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), os.Args[0], args...)
+	command.Env = append(os.Environ(), asProgram+"=1")
+	var out, errs strings.Builder
+	command.Stdout, command.Stderr = &out, &errs
+	err := command.Run()
+	if err != nil {
+		require.ErrorAs(t, err, new(*exec.ExitError))
+	}
+	return command.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	return listener.Addr().String()
+}
+
+func connect(t *testing.T, address string) *kurrentdb.Client {
+	t.Helper()
+	config, err := kurrentdb.ParseConnectionString("kurrentdb://" + address + "?tls=false")
+	require.NoError(t, err)
+	config.Logger = kurrentdb.NoopLogging()
+	client, err := kurrentdb.NewClient(config)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func newEvent(data string) kurrentdb.EventData {
+	return kurrentdb.EventData{
+		EventID: uuid.New(), EventType: "written", ContentType: kurrentdb.ContentTypeJson, Data: []byte(data),
+	}
+}
+
+func TestServerEndsCleanlyWithinASecond(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		p := startServer(t, "--listen", freeAddress(t), "--data", t.TempDir())
+		begin := time.Now()
+		require.NoError(t, p.Process.Signal(signal))
+		require.NoError(t, p.Wait())
+		require.Less(t, time.Since(begin), time.Second)
+	}
+}
+
+func TestWrongCommandLinesEndWithTwo(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"--unknown"}, {"argument"}, {"read"}, {"read", "a", "b"}, {"read", "s", "--url", "http://nowhere"},
+		{"--listen-tls", "127.0.0.1:0"},
+	} {
+		code, _, stderr := runToEnd(t, args...)
+		require.Equal(t, 2, code, "%v", args)
+		require.NotEmpty(t, stderr)
+	}
+}
+
+func TestTakenPortEndsWithOneLine(t *testing.T) {
+	t.Parallel()
+	address := freeAddress(t)
+	startServer(t, "--listen", address)
+	code, _, stderr := runToEnd(t, "--listen", address)
+	require.Equal(t, 1, code)
+	require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+	require.Contains(t, stderr, "address already in use")
+}
+
+func TestReadPrintsAStream(t *testing.T) {
+	t.Parallel()
+	address := freeAddress(t)
+	startServer(t, "--listen", address)
+	client := connect(t, address)
+	_, err := client.AppendToStream(t.Context(), "order-1", kurrentdb.AppendToStreamOptions{},
+		newEvent(`{ "n": 1 }`), newEvent("not json"))
+	require.NoError(t, err)
+	url := "kurrentdb://" + address + "?tls=false"
+
+	code, stdout, _ := runToEnd(t, "read", "order-1", "--url", url)
+	require.Zero(t, code)
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	require.Len(t, lines, 2)
+	require.Regexp(t, `^0\twritten\t\S+\t\{"n":1\}$`, lines[0])
+	require.Regexp(t, `^1\twritten\t\S+\tbase64:`, lines[1])
+
+	_, stdout, _ = runToEnd(t, "read", "--url", url, "-n", "1", "$ce-order")
+	require.Regexp(t, `^0\t\$>\t\S+\t0@order-1\n$`, stdout)
+	_, stdout, _ = runToEnd(t, "read", "--url", url, "--resolve", "$ce-order")
+	require.Contains(t, stdout, `{"n":1}`)
+
+	code, _, stderr := runToEnd(t, "read", "nowhere", "--url", url)
+	require.Equal(t, 1, code)
+	require.Equal(t, "kurrentsim: stream \"nowhere\" is not there\n", stderr)
+}
+
+func TestReadSaysThatNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	address := freeAddress(t)
+	code, _, stderr := runToEnd(t, "read", "s", "--url", "kurrentdb://"+address+"?tls=false")
+	require.Equal(t, 1, code)
+	require.Equal(t, "kurrentsim: no server answers at "+address+"\n", stderr)
+}
+
+func TestAcknowledgedEventsSurviveKill(t *testing.T) {
+	t.Parallel()
+	dir, address := t.TempDir(), freeAddress(t)
+	var acknowledged [8]int
+	for round := range 3 {
+		p := startServer(t, "--listen", address, "--data", dir)
+		client := connect(t, address)
+		verifyAll(t, client, &acknowledged)
+		var writers sync.WaitGroup
+		ctx, stop := context.WithCancel(t.Context())
+		for w := range acknowledged {
+			writers.Go(func() { acknowledged[w] += write(ctx, client, w, acknowledged[w]) })
+		}
+		require.Eventually(t, func() bool { return streamLength(t, client, "writer-0") > 20*(round+1) }, 10*time.Second, time.Millisecond)
+		require.NoError(t, p.Process.Kill())
+		writers.Wait()
+		stop()
+		_ = p.Wait()
+	}
+	startServer(t, "--listen", address, "--data", dir)
+	verifyAll(t, connect(t, address), &acknowledged)
+}
+
+// write appends until the server is gone and returns how many appends were acknowledged.
+func write(ctx context.Context, client *kurrentdb.Client, writer, from int) int {
+	for i := 0; ; i++ {
+		_, err := client.AppendToStream(ctx, fmt.Sprintf("writer-%d", writer), kurrentdb.AppendToStreamOptions{},
+			newEvent(fmt.Sprintf(`{"n":%d}`, from+i)))
+		if err != nil {
+			return i
+		}
+	}
+}
+
+// verifyAll finds everything that was acknowledged, and at most the one append per writer whose answer was lost beyond it.
+func verifyAll(t *testing.T, client *kurrentdb.Client, acknowledged *[8]int) {
+	t.Helper()
+	for w := range acknowledged {
+		found := streamLength(t, client, fmt.Sprintf("writer-%d", w))
+		require.GreaterOrEqual(t, found, acknowledged[w])
+		require.LessOrEqual(t, found, acknowledged[w]+1)
+		acknowledged[w] = found
+	}
+}
+
+func streamLength(t *testing.T, client *kurrentdb.Client, stream string) int {
+	t.Helper()
+	read, err := client.ReadStream(t.Context(), stream,
+		kurrentdb.ReadStreamOptions{Direction: kurrentdb.Backwards, From: kurrentdb.End{}}, 1)
+	if err != nil {
+		return 0
+	}
+	defer read.Close()
+	last, err := read.Recv()
+	if err != nil {
+		return 0
+	}
+	return int(last.OriginalEvent().EventNumber) + 1
+}
