@@ -29,19 +29,24 @@ import (
 var temporalAddress string
 
 func TestMain(m *testing.M) {
+	code, err := runTests(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runTests(m *testing.M) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // the first run builds the CLI
 	defer cancel()
 	server, err := startTemporal(ctx)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 0, err
 	}
 	temporalAddress = server.Address
 	code := m.Run()
-	if err := server.Stop(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
+	return code, server.Stop(ctx)
 }
 
 func startTemporal(ctx context.Context) (*devserver.Temporal, error) {

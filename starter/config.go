@@ -12,8 +12,8 @@ import (
 type settings struct {
 	config.Log
 	config.Ops
-	config.Shutdown
-	subscription
+	Shutdown     config.Shutdown
+	Subscription subscription
 
 	Concurrency int `env:"STARTER_CONCURRENCY" envDefault:"64"`
 }
@@ -32,7 +32,7 @@ const maxConcurrency = 1024
 
 // Validate checks what the form of a value does not tell.
 func (s settings) Validate() []config.Fault {
-	faults := s.subscription.faults()
+	faults := s.Subscription.faults()
 	if s.Concurrency < 1 || s.Concurrency > maxConcurrency {
 		faults = append(faults, config.Fault{Name: "STARTER_CONCURRENCY", Problem: "must be from 1 to 1024"})
 	}

@@ -25,13 +25,13 @@ func command(ctx context.Context, args, environ []string, stderr io.Writer) erro
 // groupSettings are the few that making the group needs; the buffer follows the concurrency.
 type groupSettings struct {
 	config.Log
-	subscription
-	Concurrency int `env:"STARTER_CONCURRENCY" envDefault:"64"`
+	Subscription subscription
+	Concurrency  int `env:"STARTER_CONCURRENCY" envDefault:"64"`
 }
 
 // Validate checks what the form of a value does not tell.
 func (s groupSettings) Validate() []config.Fault {
-	return settings{subscription: s.subscription, Concurrency: s.Concurrency}.Validate()
+	return settings{Subscription: s.Subscription, Concurrency: s.Concurrency}.Validate()
 }
 
 // createGroup makes the persistent subscription, for a platform whose starter may not. One that exists is left as it is.
@@ -41,7 +41,7 @@ func createGroup(ctx context.Context, environ []string, stderr io.Writer) error 
 		return err
 	}
 	events, err := kurrent.Open(kurrent.Config{
-		URL: s.URL, AllowPlaintext: s.AllowPlaintext, Logger: s.Logger(stderr), CallTimeout: storeTimeout,
+		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: s.Logger(stderr), CallTimeout: storeTimeout,
 	})
 	if err != nil {
 		return err
@@ -49,11 +49,11 @@ func createGroup(ctx context.Context, environ []string, stderr io.Writer) error 
 	defer events.Close()
 	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
 	defer cancel()
-	differences, created, err := events.EnsureGroup(ctx, s.group(s.Concurrency))
+	differences, created, err := events.EnsureGroup(ctx, s.Subscription.group(s.Concurrency))
 	if err != nil {
 		return fmt.Errorf("create group: %w", err)
 	}
-	_, err = fmt.Fprintln(stderr, report(s.subscription, differences, created))
+	_, err = fmt.Fprintln(stderr, report(s.Subscription, differences, created))
 	return err
 }
 

@@ -20,7 +20,7 @@ const (
 )
 
 // errPatience ends a session whose events Temporal does not take.
-var errPatience = errors.New("Temporal does not take events")
+var errPatience = errors.New("events find no Temporal to take them")
 
 // deliveries is the part of a subscription that handling an event needs. The real one is kurrent.Subscription.
 type deliveries interface {

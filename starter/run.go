@@ -17,34 +17,28 @@ func run(ctx context.Context, args, environ []string, stderr io.Writer) error {
 	if len(args) > 0 {
 		return command(ctx, args, environ, stderr)
 	}
-	s, err := config.Load[settings](environ)
-	if err != nil {
-		return err
-	}
+	s, invalid := config.Load[settings](environ)
 	logger := s.Logger(stderr)
 	registry, err := ops.NewMetrics("starter")
 	if err != nil {
 		return err
 	}
-	events, err := kurrent.Open(kurrent.Config{
-		URL: s.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+	events, eventsErr := kurrent.Open(kurrent.Config{
+		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
-	if err != nil {
-		return err
+	options, optionsErr := temporalclient.Options("starter", logger, registry)
+	if err := config.Merge(invalid, eventsErr, optionsErr); err != nil {
+		return err // nothing has connected yet, so nothing has to be closed
 	}
 	defer events.Close()
-	options, err := temporalclient.Options("starter", logger, registry)
-	if err != nil {
-		return err
-	}
 	temporal, err := temporalclient.Dial(ctx, options, logger)
 	if err != nil {
 		return err
 	}
 	defer temporal.Close()
 	b := &bridge{
-		temporal: temporal, events: events, settings: s.subscription, concurrency: s.Concurrency,
-		patience: s.MessageTimeout / 2, budget: s.Shutdown.Timeout, metrics: newMetrics(registry.Registry), logger: logger,
+		temporal: temporal, events: events, settings: s.Subscription, concurrency: s.Concurrency,
+		patience: s.Subscription.MessageTimeout / 2, budget: s.Shutdown.Timeout, metrics: newMetrics(registry.Registry), logger: logger,
 	}
 	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: registry, Logger: logger, Ready: map[string]func(context.Context) error{
 		"temporal": temporalclient.Check(temporal), "subscription": b.ready,

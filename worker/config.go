@@ -12,7 +12,7 @@ import (
 type settings struct {
 	config.Log
 	config.Ops
-	config.Shutdown
+	Shutdown config.Shutdown
 
 	Kurrent struct {
 		URL            string `env:"KURRENTDB_URL,required"`
@@ -47,8 +47,8 @@ func (s settings) Validate() []config.Fault {
 	if s.Credit.Hold < 0 || s.Credit.Hold > maxHold || s.Credit.Hold > 0 && s.Credit.Hold < time.Second {
 		faults = append(faults, config.Fault{Name: "CREDIT_HOLD", Problem: "must be 0 or from 1s to 2160h (90 days)"})
 	}
-	if s.Email.UnknownGrace < 0 || s.Email.UnknownGrace > maxGrace {
-		faults = append(faults, config.Fault{Name: "EMAIL_UNKNOWN_GRACE", Problem: "must be from 0s to 10m"})
+	if s.Email.UnknownGrace < time.Second || s.Email.UnknownGrace > maxGrace {
+		faults = append(faults, config.Fault{Name: "EMAIL_UNKNOWN_GRACE", Problem: "must be from 1s to 10m"})
 	}
 	return faults
 }

@@ -167,3 +167,11 @@ func TestTheLoggerHonoursLevelAndFormat(t *testing.T) {
 	config.Log{}.Logger(&out).Info("plain")
 	require.Contains(t, out.String(), "msg=plain")
 }
+
+func TestFaultsOfSeparateChecksComeAtOnceAndTheFirstOfANameWins(t *testing.T) {
+	t.Parallel()
+	err := config.Merge(nil, config.Invalid("B", "is required"), config.Invalid("A", "is odd"), config.Invalid("B", "is no URL"), errors.New("other"))
+	require.EqualError(t, err, "A: is odd\nB: is required")
+	require.NoError(t, config.Merge(nil, nil))
+	require.EqualError(t, config.Merge(nil, errors.New("other")), "other")
+}

@@ -29,6 +29,33 @@ func Invalid(name, format string, args ...any) error {
 	return &Error{Faults: []Fault{{Name: name, Problem: fmt.Sprintf(format, args...)}}}
 }
 
+// Merge makes one configuration error of several, so that what separate checks found is reported at once. Where two name
+// the same setting, the first says what is wrong. Errors of another kind are joined as they are.
+func Merge(errs ...error) error {
+	merged := &Error{}
+	named := map[string]bool{}
+	var others []error
+	for _, err := range errs {
+		invalid, ok := errors.AsType[*Error](err)
+		if !ok {
+			others = append(others, err)
+			continue
+		}
+		for _, fault := range invalid.Faults {
+			if !named[fault.Name] {
+				merged.Faults = append(merged.Faults, fault)
+			}
+		}
+		for _, fault := range invalid.Faults {
+			named[fault.Name] = true
+		}
+	}
+	if len(merged.Faults) > 0 {
+		return merged
+	}
+	return errors.Join(others...)
+}
+
 // Error gives one line `NAME: what is wrong` for each fault, sorted by name.
 func (e *Error) Error() string {
 	lines := make([]string, len(e.Faults))

@@ -126,7 +126,7 @@ func TestBadArgumentsAreAllReportedAtOnce(t *testing.T) {
 func TestABinaryWithBadConfigurationListsAllFaults(t *testing.T) {
 	t.Parallel()
 	for binary, want := range map[string][]string{
-		"worker":  {"POSTGRES_URL: is required", "KURRENTDB_URL: is required", "CREDIT_HOLD: ", "EMAIL_FROM: is required"},
+		"worker":  {"POSTGRES_URL: is required", "KURRENTDB_URL: is required", "CREDIT_HOLD: ", "EMAIL_FROM: is required", "AWS_REGION: is required"},
 		"starter": {"KURRENTDB_URL: is required", "STARTER_CONCURRENCY: "},
 	} {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(binaries, binary))

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -14,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"orderflow/internal/config"
 	"orderflow/internal/email"
 )
 
@@ -61,17 +61,16 @@ type Store struct {
 	config Config
 }
 
-// Open makes a store without connecting: the database may be down now and come back. An error is a fault of the
-// configuration.
+// Open makes a store without connecting: the database may be down now and come back. Its error is a *config.Error.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	c = c.withDefaults()
-	config, err := poolConfig(c)
+	settings, err := poolConfig(c)
 	if err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := pgxpool.NewWithConfig(ctx, settings)
 	if err != nil {
-		return nil, errors.New("postgres: the pool's settings are not usable")
+		return nil, config.Invalid("POSTGRES_URL", "has pool settings that cannot be used")
 	}
 	return &Store{pool: pool, config: c}, nil
 }
@@ -89,31 +88,31 @@ func (s *Store) Ping(ctx context.Context) error {
 // poolConfig sets what the URL leaves open. The server ends what this process gave up or forgot: the same bound holds on
 // both sides.
 func poolConfig(c Config) (*pgxpool.Config, error) {
-	config, err := pgxpool.ParseConfig(c.URL)
+	settings, err := pgxpool.ParseConfig(c.URL)
 	if err != nil {
 		return nil, errMalformedURL // the parser's own error repeats the URL
 	}
 	if c.MaxConns > 0 {
-		config.MaxConns = c.MaxConns
+		settings.MaxConns = c.MaxConns
 	}
-	config.MaxConnLifetime = 30 * time.Minute // after a failover nothing clings to the old server for longer
-	config.MaxConnLifetimeJitter = 5 * time.Minute
-	config.PingTimeout = c.CallTimeout
-	prepareSession(config.ConnConfig, c.ApplicationName)
-	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = c.CallTimeout
+	settings.MaxConnLifetime = 30 * time.Minute // after a failover nothing clings to the old server for longer
+	settings.MaxConnLifetimeJitter = 5 * time.Minute
+	settings.PingTimeout = c.CallTimeout
+	prepareSession(settings.ConnConfig, c.ApplicationName)
+	if settings.ConnConfig.ConnectTimeout == 0 {
+		settings.ConnConfig.ConnectTimeout = c.CallTimeout
 	}
 	timeout := strconv.FormatInt(c.CallTimeout.Milliseconds(), 10)
 	for _, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
-		setParameter(config.ConnConfig, name, timeout)
+		setParameter(settings.ConnConfig, name, timeout)
 	}
-	if plaintextAbroad(config.ConnConfig) {
+	if plaintextAbroad(settings.ConnConfig) {
 		c.Logger.Warn("the connection to postgres may be unencrypted: set sslmode=verify-full")
 	}
-	return config, nil
+	return settings, nil
 }
 
-var errMalformedURL = errors.New("postgres: not a connection string such as postgres://user:password@host:port/database")
+var errMalformedURL = config.Invalid("POSTGRES_URL", "must be a connection string such as postgres://user:password@host:port/database")
 
 // prepareSession sets what the statements here rely on, and which a server or role may have set otherwise: they see what
 // others committed before each of them, find their tables in one schema, and write times in one zone.

@@ -38,7 +38,7 @@ func TestAMalformedURLIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	const url = "postgres://someone:hush@127.0.0.1:not-a-port/orderflow"
 	_, err := postgres.Open(t.Context(), postgres.Config{URL: url})
-	require.ErrorContains(t, err, "not a connection string")
+	require.ErrorContains(t, err, "POSTGRES_URL: must be a connection string")
 	require.NotContains(t, err.Error(), "hush")
 	err = postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler))
 	require.NotContains(t, err.Error(), "hush")

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"orderflow/internal/config"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/ops"
+	"orderflow/internal/postgres"
+	"orderflow/internal/ses"
+	"orderflow/internal/temporalclient"
+)
+
+const (
+	storeTimeout  = 5 * time.Second  // one call to a store
+	mailTimeout   = 10 * time.Second // one call to SES; below the attempt's 30 s, which is below the lease
+	mailLease     = time.Minute      // how long an attempt owns its mail
+	accountsCache = 1024             // credit accounts kept folded in memory
+)
+
+// drivers are the stores and services the activities work with.
+type drivers struct {
+	events   *kurrent.Client
+	store    *postgres.Store
+	mailer   *ses.Mailer
+	temporal client.Options
+	metrics  *ops.Metrics
+}
+
+// openDrivers makes every driver. None of them connects yet, so all that is wrong with the settings is found together;
+// invalid is what was wrong with them before.
+func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Logger) (drivers, error) {
+	metrics, err := ops.NewMetrics("worker")
+	if err != nil {
+		return drivers{}, err
+	}
+	events, eventsErr := kurrent.Open(kurrent.Config{
+		URL: s.Kurrent.URL, AllowPlaintext: s.Kurrent.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+		Connections: storeSlots,
+	})
+	store, storeErr := postgres.Open(ctx, postgres.Config{
+		URL: s.Postgres.URL, MaxConns: poolConnections, ApplicationName: "orderflow-worker", CallTimeout: storeTimeout,
+		Unknown: s.Email.UnknownPolicy, Grace: s.Email.UnknownGrace, Lease: mailLease, Logger: logger,
+	})
+	mailer, mailerErr := ses.Open(ctx, ses.Config{
+		From: s.Email.From, ConfigurationSet: s.Email.ConfigurationSet, Timeout: mailTimeout,
+	})
+	temporal, temporalErr := temporalclient.Options("worker", logger, metrics)
+	d := drivers{events: events, store: store, mailer: mailer, temporal: temporal, metrics: metrics}
+	if err := config.Merge(invalid, eventsErr, storeErr, mailerErr, temporalErr); err != nil {
+		d.close()
+		return drivers{}, err
+	}
+	return d, nil
+}
+
+func (d drivers) close() {
+	if d.store != nil {
+		d.store.Close()
+	}
+	if d.events != nil {
+		d.events.Close()
+	}
+}
