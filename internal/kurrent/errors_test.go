@@ -1,0 +1,109 @@
+package kurrent_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"orderflow/internal/kurrent"
+)
+
+func TestWhatAServerSaysBecomesOneError(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		code     codes.Code
+		message  string
+		trailers metadata.MD
+		want     error
+	}{
+		"a stream that is not there":        {code: codes.NotFound, want: kurrent.ErrNotFound},
+		"a deleted stream":                  {code: codes.FailedPrecondition, trailers: metadata.Pairs("exception", "stream-deleted", "stream-name", "s"), want: kurrent.ErrDeleted},
+		"no right":                          {code: codes.PermissionDenied, want: kurrent.ErrAccessDenied},
+		"nobody the server knows":           {code: codes.Unauthenticated, want: kurrent.ErrAccessDenied},
+		"an event above the limit":          {code: codes.InvalidArgument, message: "exceeds Maximum Append Event Size of 3", want: kurrent.ErrTooLarge},
+		"a batch above the limit":           {code: codes.InvalidArgument, message: "Maximum Append Size of 3 Exceeded.", want: kurrent.ErrTooLarge},
+		"a message above the limit":         {code: codes.ResourceExhausted, message: "received message larger than max", want: kurrent.ErrTooLarge},
+		"a request that makes no sense":     {code: codes.InvalidArgument, want: kurrent.ErrInvalid},
+		"a method the server does not have": {code: codes.Unimplemented, want: kurrent.ErrInvalid},
+		"a server that is starting":         {code: codes.Unavailable, message: "Server Is Not Ready", want: kurrent.ErrUnavailable},
+		"a server that is busy":             {code: codes.ResourceExhausted, want: kurrent.ErrUnavailable},
+		"a write that took too long":        {code: codes.Aborted, want: kurrent.ErrUnavailable},
+		"a deadline that passed there":      {code: codes.DeadlineExceeded, want: kurrent.ErrUnavailable},
+		"an exception":                      {code: codes.Unknown, message: "Exception was thrown by handler.", want: kurrent.ErrUnavailable},
+		"a trailer the client chokes on":    {code: codes.FailedPrecondition, trailers: metadata.Pairs("exception", "stream-deleted"), want: kurrent.ErrUnavailable},
+		"a very long story":                 {code: codes.Internal, message: strings.Repeat("long ", 1000), want: kurrent.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := open(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+				stream.SetTrailer(c.trailers)
+				return status.Error(c.code, c.message)
+			}))
+			err := client.ReadStream(t.Context(), "s", 0, 0, nil)
+			require.ErrorIs(t, err, c.want)
+			require.Less(t, len(err.Error()), 500)
+		})
+	}
+}
+
+func TestAMessageTheClientDoesNotKnowIsAnErrorAndNoPanic(t *testing.T) {
+	t.Parallel()
+	client := open(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+		caughtUp := &streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}}
+		return stream.SendMsg(caughtUp)
+	}))
+	require.ErrorIs(t, client.ReadStream(t.Context(), "s", 0, 0, nil), kurrent.ErrUnavailable)
+}
+
+func TestAReadThatIsCutOffIsNoShortHistory(t *testing.T) {
+	t.Parallel()
+	client := open(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+		if err := stream.SendMsg(recorded("s", 0)); err != nil {
+			return err
+		}
+		return status.Error(codes.Unavailable, "gone")
+	}))
+	visited := 0
+	err := client.ReadStream(t.Context(), "s", 0, 0, func(kurrent.Event) error {
+		visited++
+		return nil
+	})
+	require.ErrorIs(t, err, kurrent.ErrUnavailable)
+}
+
+func TestACallMeantForTheLeaderFindsItTheNextTime(t *testing.T) {
+	t.Parallel()
+	leader := sim(t)
+	host, port, _ := strings.Cut(leader.addr(), ":")
+	follower := startStub(t, func(_ string, stream grpc.ServerStream) error {
+		for { // the client takes no answer before it has sent everything
+			if stream.RecvMsg(&streams.AppendReq{}) != nil {
+				break
+			}
+		}
+		stream.SetTrailer(metadata.Pairs("exception", "not-leader", "leader-endpoint-host", host, "leader-endpoint-port", port))
+		return status.Error(codes.NotFound, "Leader info available")
+	})
+	client := open(t, follower)
+	require.ErrorIs(t, appendOne(t.Context(), client, "leader-1"), kurrent.ErrUnavailable)
+	require.Eventually(t, func() bool { return appendOne(t.Context(), client, "leader-1") == nil }, patience, time.Millisecond)
+	_, err := open(t, leader.url()).ReadEvent(t.Context(), "leader-1", 0)
+	require.NoError(t, err)
+}
+
+func recorded(stream string, revision uint64) *streams.ReadResp {
+	return &streams.ReadResp{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
+		Event: &streams.ReadResp_ReadEvent_RecordedEvent{
+			Id: protoID(), StreamIdentifier: streamID(stream), StreamRevision: revision,
+			Metadata: map[string]string{"type": "tested", "content-type": "application/json", "created": fmt.Sprint(time.Now().UnixNano() / 100)},
+		},
+	}}}
+}

@@ -1,0 +1,73 @@
+package kurrent_test
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/serverfeatures"
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+)
+
+// stub is a server that is greeted properly and answers every other call as a test wants.
+type stub struct {
+	serverfeatures.UnimplementedServerFeaturesServer
+	answer func(method string, stream grpc.ServerStream) error
+}
+
+func startStub(t *testing.T, answer func(method string, stream grpc.ServerStream) error) (url string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := &stub{answer: answer}
+	server := grpc.NewServer(grpc.UnknownServiceHandler(s.handle), grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+		MinTime: 5 * time.Second, PermitWithoutStream: true,
+	}))
+	serverfeatures.RegisterServerFeaturesServer(server, s)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		require.NoError(t, <-served)
+	})
+	return urlOf(listener.Addr().String())
+}
+
+func (s *stub) handle(_ any, stream grpc.ServerStream) error {
+	method, _ := grpc.MethodFromServerStream(stream)
+	return s.answer(method, stream)
+}
+
+func (s *stub) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
+	const persistent = "event_store.client.persistent_subscriptions.persistentsubscriptions"
+	return &serverfeatures.SupportedMethods{
+		EventStoreServerVersion: "25.1.0",
+		Methods:                 []*serverfeatures.SupportedMethod{{ServiceName: persistent, MethodName: "getinfo"}},
+	}, nil
+}
+
+// bare is the client as it comes, to do what the product never does.
+func bare(t *testing.T, url string) *kurrentdb.Client {
+	t.Helper()
+	settings, err := kurrentdb.ParseConnectionString(url)
+	require.NoError(t, err)
+	settings.Logger = kurrentdb.NoopLogging()
+	client, err := kurrentdb.NewClient(settings)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func protoID() *shared.UUID {
+	return &shared.UUID{Value: &shared.UUID_String_{String_: uuid.NewString()}}
+}
+
+func streamID(name string) *shared.StreamIdentifier {
+	return &shared.StreamIdentifier{StreamName: []byte(name)}
+}

@@ -1,0 +1,83 @@
+package kurrent_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/kurrentsim"
+)
+
+func TestOverTLSOnlyTheRightServerAndUserAreSpokenTo(t *testing.T) {
+	t.Parallel()
+	certificate, key := certify(t)
+	stranger, _ := certify(t)
+	address := refusing(t)
+	simWith(t, kurrentsim.Options{TLS: &kurrentsim.TLSOptions{
+		Listen: address, CertFile: certificate, KeyFile: key, User: "worker", Password: "s3cret@/",
+	}})
+	for name, c := range map[string]struct {
+		user *url.Userinfo
+		ca   string
+		want error
+	}{
+		"all is right":          {url.UserPassword("worker", "s3cret@/"), certificate, nil},
+		"a wrong password":      {url.UserPassword("worker", "s3cret"), certificate, kurrent.ErrAccessDenied},
+		"an unknown authority":  {url.UserPassword("worker", "s3cret@/"), stranger, kurrent.ErrUnavailable},
+		"the machine's own CAs": {url.UserPassword("worker", "s3cret@/"), "", kurrent.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			query := url.Values{"gossipTimeout": {"1"}}
+			if c.ca != "" {
+				query.Set("tlsCaFile", c.ca)
+			}
+			client, err := kurrent.Open(kurrent.Config{
+				URL: "kurrentdb://" + c.user.String() + "@" + address + "?" + query.Encode(), CallTimeout: 2 * time.Second,
+			})
+			require.NoError(t, err)
+			t.Cleanup(client.Close)
+			err = client.Ping(t.Context())
+			require.ErrorIs(t, err, c.want)
+			if c.want != nil {
+				require.NotContains(t, err.Error(), "s3cret")
+				return
+			}
+			require.NoError(t, appendOne(t.Context(), client, "tls-1"))
+		})
+	}
+}
+
+// certify makes a certificate for this machine that is its own authority.
+func certify(t *testing.T) (certificate, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	require.NoError(t, err)
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	certificate, key = filepath.Join(dir, "node.crt"), filepath.Join(dir, "node.key")
+	for path, block := range map[string]*pem.Block{
+		certificate: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: encoded},
+	} {
+		require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o600))
+	}
+	return certificate, key
+}
