@@ -36,10 +36,13 @@ type program struct {
 	output []string
 }
 
+// environment also keeps the race detector from waiting a second before it lets a process end.
+func environment() []string { return append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0") }
+
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
 	p := &program{Cmd: exec.CommandContext(t.Context(), os.Args[0], args...)}
-	p.Env = append(os.Environ(), asProgram+"=1")
+	p.Env = environment()
 	stderr, err := p.StderrPipe()
 	require.NoError(t, err)
 	p.stderr = bufio.NewReader(stderr)
@@ -51,7 +54,7 @@ func start(t *testing.T, args ...string) *program {
 	return p
 }
 
-// serve starts a server and waits until it says that it serves.
+// startServer starts a server and waits until it says that it serves.
 func startServer(t *testing.T, args ...string) *program {
 	t.Helper()
 	p := start(t, args...)
@@ -69,7 +72,7 @@ func startServer(t *testing.T, args ...string) *program {
 func runToEnd(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), os.Args[0], args...)
-	command.Env = append(os.Environ(), asProgram+"=1")
+	command.Env = environment()
 	var out, errs strings.Builder
 	command.Stdout, command.Stderr = &out, &errs
 	err := command.Run()

@@ -8,93 +8,115 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"strings"
 	"time"
 
-	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"orderflow/internal/config"
+	"orderflow/internal/kurrent"
 )
 
-// readTimeout bounds one read of a stream.
-const readTimeout = time.Minute
+const (
+	// answerTimeout is how long somebody at a terminal waits to hear that nobody is there.
+	answerTimeout = 2 * time.Second
+	// callTimeout bounds each page read from a server that is there.
+	callTimeout = 30 * time.Second
+)
 
-// read prints a stream, one event per line. It uses the official client directly: it is a tool for looking at any server.
+// read prints a stream of any server, one event per line.
 func read(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := newFlags("kurrentsim read", stderr)
-	url := flags.String("url", "kurrentdb://127.0.0.1:2113?tls=false", "connection string")
+	address := flags.String("url", "kurrentdb://127.0.0.1:2113?tls=false", "connection string")
 	resolve := flags.Bool("resolve", false, "follow links to the events they point at")
-	count := flags.Uint64("n", 1<<62, "events to print at most")
+	limit := flags.Int("n", 0, "events to print at most; 0 prints all")
 	if err := parse(flags, args, 1); err != nil {
 		return asUsage(err)
 	}
-	config, err := kurrentdb.ParseConnectionString(*url)
-	if err != nil {
-		return usageError{fmt.Sprintf("--url: %v", err)}
+	if *limit < 0 {
+		return usageError{"-n must not be negative"}
 	}
-	config.Logger = kurrentdb.NoopLogging()
-	client, err := kurrentdb.NewClient(config)
+	client, err := kurrent.Open(kurrent.Config{URL: *address, AllowPlaintext: true, CallTimeout: callTimeout})
 	if err != nil {
-		return err
+		return badURL(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	stream := flags.Arg(0)
-	return explain(printStream(ctx, client, stream, *resolve, *count, stdout), stream, config.Address)
+	if err = ping(ctx, client); err == nil {
+		p := printer{client: client, resolve: *resolve, out: stdout}
+		err = client.ReadStream(ctx, flags.Arg(0), 0, *limit, func(e kurrent.Event) error { return p.print(ctx, e) })
+	}
+	return explain(err, flags.Arg(0), *address)
 }
 
-func printStream(ctx context.Context, client *kurrentdb.Client, stream string, resolve bool, count uint64, out io.Writer) error {
-	events, err := client.ReadStream(ctx, stream, kurrentdb.ReadStreamOptions{ResolveLinkTos: resolve}, count)
-	if err != nil {
-		return err
-	}
-	defer events.Close()
-	for {
-		event, err := events.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			_, err = fmt.Fprintln(out, line(event))
-		}
-		if err != nil {
+func ping(ctx context.Context, client *kurrent.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	return client.Ping(ctx)
+}
+
+type printer struct {
+	client  *kurrent.Client
+	resolve bool
+	out     io.Writer
+}
+
+// print writes revision, type, creation time and data. A link whose target is gone shows as the link.
+func (p *printer) print(ctx context.Context, e kurrent.Event) error {
+	shown := e
+	if stream, revision, ok := kurrent.LinkTarget(e); ok && p.resolve {
+		target, err := p.client.ReadEvent(ctx, stream, revision)
+		switch {
+		case err == nil:
+			shown = target
+		case !errors.Is(err, kurrent.ErrNotFound) && !errors.Is(err, kurrent.ErrDeleted):
 			return err
 		}
 	}
+	_, err := fmt.Fprintf(p.out, "%d\t%s\t%s\t%s\n", e.Revision, shown.Type, shown.Created.Format(time.RFC3339Nano), printable(shown))
+	return err
 }
 
-// line is revision, type, creation time and data. A link whose target is gone shows as the link.
-func line(event *kurrentdb.ResolvedEvent) string {
-	shown := event.Event
-	if shown == nil {
-		shown = event.Link
-	}
-	return fmt.Sprintf("%d\t%s\t%s\t%s", event.OriginalEvent().EventNumber, shown.EventType,
-		shown.CreatedDate.Format(time.RFC3339Nano), printable(shown))
-}
-
-func printable(event *kurrentdb.RecordedEvent) string {
+func printable(e kurrent.Event) string {
 	var compact bytes.Buffer
-	if json.Compact(&compact, event.Data) == nil {
+	if json.Compact(&compact, e.Data) == nil {
 		return compact.String()
 	}
-	if event.EventType == "$>" || event.EventType == "$@" {
-		return string(event.Data)
+	if e.Type == "$>" || e.Type == "$@" {
+		return string(e.Data)
 	}
-	return "base64:" + base64.StdEncoding.EncodeToString(event.Data)
+	return "base64:" + base64.StdEncoding.EncodeToString(e.Data)
 }
 
 // explain says in one line what went wrong for the person at the terminal.
 func explain(err error, stream, address string) error {
-	var failed *kurrentdb.Error
-	if err == nil || !errors.As(err, &failed) {
+	switch {
+	case errors.Is(err, kurrent.ErrNotFound):
+		return fmt.Errorf("stream %q is not there", stream)
+	case errors.Is(err, kurrent.ErrDeleted):
+		return fmt.Errorf("stream %q was deleted", stream)
+	case errors.Is(err, kurrent.ErrUnavailable):
+		return fmt.Errorf("no server answers at %s", hostOf(address))
+	}
+	return err
+}
+
+// hostOf leaves out what a connection string may hold of credentials.
+func hostOf(address string) string {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return "the given address"
+	}
+	return parsed.Host
+}
+
+// badURL names the flag where the configuration names the environment.
+func badURL(err error) error {
+	var invalid *config.Error
+	if !errors.As(err, &invalid) {
 		return err
 	}
-	switch failed.Code() {
-	case kurrentdb.ErrorCodeResourceNotFound:
-		return fmt.Errorf("stream %q is not there", stream)
-	case kurrentdb.ErrorCodeStreamDeleted:
-		return fmt.Errorf("stream %q was deleted", stream)
-	case kurrentdb.ErrorUnavailable, kurrentdb.ErrorCodeConnectionClosed:
-		return fmt.Errorf("no server answers at %s", address)
+	problems := make([]string, len(invalid.Faults))
+	for i, fault := range invalid.Faults {
+		problems[i] = fault.Problem
 	}
-	return fmt.Errorf("read %q: %w", stream, err)
+	return usageError{"--url: " + strings.Join(problems, "; ")}
 }

@@ -32,14 +32,14 @@ type endpoint struct {
 }
 
 func newEndpoint(listener net.Listener, extra ...grpc.ServerOption) *endpoint {
-	options := append(extra,
+	options := append([]grpc.ServerOption{
 		grpc.WaitForHandlers(true), // nobody writes any more when the data is closed
 		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.MaxSendMsgSize(2*maxMessage), // a resolved event carries its link too
+		grpc.MaxSendMsgSize(2 * maxMessage), // a resolved event carries its link too
 		// The client pings every ten seconds, with and without calls; the default policy hangs up on that.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 10 * time.Second}),
-	)
+	}, extra...)
 	return &endpoint{
 		mux: newMux(listener), grpc: grpc.NewServer(options...), http: newHealthServer(), finished: make(chan error, 2),
 	}

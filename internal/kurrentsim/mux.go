@@ -48,10 +48,17 @@ func (m *mux) serve() {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil: // out of descriptors, most likely: it passes
-			time.Sleep(acceptPause)
+			m.pause()
 		case m.track(conn):
 			m.running.Go(func() { m.route(conn) })
 		}
+	}
+}
+
+func (m *mux) pause() {
+	select {
+	case <-time.After(acceptPause):
+	case <-m.grpc.closed:
 	}
 }
 

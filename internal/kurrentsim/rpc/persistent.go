@@ -28,7 +28,8 @@ func (s *persistentServer) Create(ctx context.Context, request *persistent.Creat
 		setAllStart(&config, all.GetPosition(), all.GetEnd())
 		config.Filter, err = createFilter(all)
 	} else {
-		key.Stream, err = streamOf(options.GetStream().GetStreamIdentifier(), options.GetStreamIdentifier())
+		legacy := options.GetStreamIdentifier() //nolint:staticcheck // where clients before 21.10 put it
+		key.Stream, err = streamOf(options.GetStream().GetStreamIdentifier(), legacy)
 		setStreamStart(&config, options.GetStream().GetRevision(), options.GetStream().GetEnd())
 	}
 	if err == nil {
@@ -50,7 +51,8 @@ func (s *persistentServer) Update(ctx context.Context, request *persistent.Updat
 		key.Stream = groups.All
 		setAllStart(&config, all.GetPosition(), all.GetEnd())
 	} else {
-		key.Stream, err = streamOf(options.GetStream().GetStreamIdentifier(), options.GetStreamIdentifier())
+		legacy := options.GetStreamIdentifier() //nolint:staticcheck // where clients before 21.10 put it
+		key.Stream, err = streamOf(options.GetStream().GetStreamIdentifier(), legacy)
 		setStreamStart(&config, options.GetStream().GetRevision(), options.GetStream().GetEnd())
 	}
 	if err == nil {

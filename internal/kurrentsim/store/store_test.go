@@ -111,8 +111,8 @@ func TestEventsAreSeenOnlyWhenTheyAreDurable(t *testing.T) {
 	require.Equal(t, before, s.LastPosition())
 	require.EqualValues(t, -1, s.LastRevision("order-1"))
 	select {
-	case <-answered:
-		require.Fail(t, "answered before it was durable")
+	case err := <-answered:
+		require.Fail(t, "answered before it was durable", "%v", err)
 	case <-changed:
 		require.Fail(t, "told before it was durable")
 	default:

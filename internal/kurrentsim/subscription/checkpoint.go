@@ -25,8 +25,8 @@ func (e *Engine) Checkpoint(now time.Time, tick bool) (place int64, due bool) {
 	if settled <= 0 || place == None {
 		return None, false
 	}
-	enough := settled >= int64(e.settings.MaxCheckpoint)
-	if !enough && !(tick && byTime && settled >= int64(e.settings.MinCheckpoint)) {
+	timely := tick && byTime && settled >= int64(e.settings.MinCheckpoint)
+	if !timely && settled < int64(e.settings.MaxCheckpoint) {
 		return None, false
 	}
 	e.mark = checkpointMark{sequence: sequence, place: place, at: now}
