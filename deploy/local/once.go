@@ -51,6 +51,7 @@ func (s *session) settle(ctx context.Context, tracker *orders.Tracker) error {
 	look, tell := time.NewTicker(lookEvery), time.NewTicker(tellEvery)
 	defer look.Stop()
 	defer tell.Stop()
+	var told string
 	for {
 		err := tracker.Look(ctx)
 		if tracker.Settled() {
@@ -59,8 +60,10 @@ func (s *session) settle(ctx context.Context, tracker *orders.Tracker) error {
 		select {
 		case <-look.C:
 		case <-tell.C:
-			all, settled := tracker.Counts()
-			s.say("%d of %d orders are at rest", settled, all)
+			if progress := tracker.Progress(); progress != told {
+				s.say("%s", progress)
+				told = progress
+			}
 		case <-ctx.Done():
 			return errors.Join(because(ctx, ctx.Err()), notCancelled(err))
 		}

@@ -3,6 +3,7 @@ package orders
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -129,20 +130,24 @@ func (o *followed) place(this event, placed order.Placed) {
 	o.placed = append(o.placed, this)
 }
 
-// Counts tells how many orders there are and how many of them need no more waiting.
-func (t *Tracker) Counts() (all, settled int) {
-	for _, o := range t.orders {
-		if o.settled {
-			settled++
-		}
-	}
-	return len(t.orders), settled
+// Progress tells in a line how far the run is.
+func (t *Tracker) Progress() string {
+	return fmt.Sprintf("%d of %d orders are at rest, %d of %d unusable events are parked",
+		t.countSettled(), len(t.orders), t.countParked(t.hopeless), len(t.hopeless))
 }
 
 // Settled tells whether every order is where it rests and every hopeless event is parked.
 func (t *Tracker) Settled() bool {
-	all, settled := t.Counts()
-	return all == settled && t.countParked(t.hopeless) == len(t.hopeless)
+	return t.countSettled() == len(t.orders) && t.countParked(t.hopeless) == len(t.hopeless)
+}
+
+func (t *Tracker) countSettled() (n int) {
+	for _, o := range t.orders {
+		if o.settled {
+			n++
+		}
+	}
+	return n
 }
 
 // Look asks about some of the orders that are still on their way; repeated, it comes to all of them in turn. An answer
