@@ -16,7 +16,6 @@ type proxy struct {
 
 	mu     sync.Mutex
 	thawed chan struct{} // closed while bytes flow
-	mute   bool          // what the server says is lost
 	open   map[net.Conn]struct{}
 }
 
@@ -58,8 +57,8 @@ func (p *proxy) serve(down net.Conn) {
 	p.open[down], p.open[up] = struct{}{}, struct{}{}
 	p.mu.Unlock()
 	var both sync.WaitGroup
-	both.Go(func() { p.copy(up, down, false) })
-	both.Go(func() { p.copy(down, up, true) })
+	both.Go(func() { p.copy(up, down) })
+	both.Go(func() { p.copy(down, up) })
 	both.Wait()
 	p.mu.Lock()
 	delete(p.open, down)
@@ -67,21 +66,16 @@ func (p *proxy) serve(down net.Conn) {
 	p.mu.Unlock()
 }
 
-func (p *proxy) copy(to, from net.Conn, answers bool) {
+func (p *proxy) copy(to, from net.Conn) {
 	defer func() { _, _ = to.Close(), from.Close() }()
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
 		p.mu.Lock()
-		thawed, mute := p.thawed, p.mute
+		thawed := p.thawed
 		p.mu.Unlock()
 		<-thawed
-		if !(answers && mute) {
-			if _, writeErr := to.Write(buffer[:n]); writeErr != nil {
-				return
-			}
-		}
-		if err != nil {
+		if _, writeErr := to.Write(buffer[:n]); writeErr != nil || err != nil {
 			return
 		}
 	}
@@ -102,13 +96,6 @@ func (p *proxy) thaw() {
 	default:
 		close(p.thawed)
 	}
-}
-
-// muffle loses what the server says from now on, or no longer.
-func (p *proxy) muffle(mute bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.mute = mute
 }
 
 // cut closes every connection.
