@@ -20,7 +20,6 @@ func (o *orderRun) startFulfillment() error {
 	}
 	o.phase = phaseFulfilling
 	o.adopt(o.steps, row)
-	o.rest(o.steps)
 	return nil
 }
 
@@ -69,14 +68,14 @@ func (o *orderRun) closing(status order.Status) activities.CloseFulfillmentInput
 	return in
 }
 
-// adopt takes over what is stored, and sends the mail that is due for it.
+// adopt takes over what is stored, publishes it, and sends the mail that is due for it.
 func (o *orderRun) adopt(ctx workflow.Context, row activities.Fulfillment) {
 	o.state.Status, o.state.Reason, o.state.Code = row.Status, row.Reason, row.Code
 	o.state.Carrier, o.state.TrackingNumber = row.Carrier, row.TrackingNumber
 	if row.Email != "" {
 		o.state.Email = string(row.Email)
 	}
-	o.touch(ctx)
+	o.rest(ctx)
 	if row.MailDue != "" {
 		o.send(ctx, row.MailDue)
 	}

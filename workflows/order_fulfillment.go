@@ -29,7 +29,7 @@ func OrderFulfillment(ctx workflow.Context, in Input) (*order.State, error) {
 	}
 	o.settleMails(ctx)
 	o.closeMessages(ctx)
-	return o.result(ctx, err)
+	return o.result(err)
 }
 
 // fulfil is the order's way when nothing comes between. An error means that what was done has to be undone.
@@ -54,8 +54,7 @@ func (o *orderRun) fulfil(ctx workflow.Context) error {
 }
 
 // result tells Temporal how the order ended.
-func (o *orderRun) result(ctx workflow.Context, err error) (*order.State, error) {
-	o.rest(ctx)
+func (o *orderRun) result(err error) (*order.State, error) {
 	var broken *temporal.ApplicationError
 	switch {
 	case err == nil:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 )
 
 const (
+	defaultURL = "kurrentdb://127.0.0.1:2113?tls=false"
 	// answerTimeout is how long somebody at a terminal waits to hear that nobody is there.
 	answerTimeout = 2 * time.Second
 	// callTimeout bounds each page read from a server that is there.
@@ -26,7 +29,7 @@ const (
 // read prints a stream of any server, one event per line.
 func read(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := newFlags("kurrentsim read", stderr)
-	address := flags.String("url", "kurrentdb://127.0.0.1:2113?tls=false", "connection string")
+	address := flags.String("url", cmp.Or(os.Getenv("KURRENTDB_URL"), defaultURL), "connection string; KURRENTDB_URL sets the default")
 	resolve := flags.Bool("resolve", false, "follow links to the events they point at")
 	limit := flags.Int("n", 0, "events to print at most; 0 prints all")
 	if err := parse(flags, args, 1); err != nil {

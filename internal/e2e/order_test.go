@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"orderflow/internal/order"
@@ -35,10 +36,7 @@ type shop struct {
 func newShop(t *testing.T) *shop {
 	t.Helper()
 	s := &shop{t: t, stack: sharedStack(t)}
-	var err error
-	s.temporal, err = client.DialContext(t.Context(), client.Options{HostPort: s.stack.TemporalAddress, Logger: silent{}})
-	require.NoError(t, err)
-	t.Cleanup(s.temporal.Close)
+	s.temporal = dial(t, s.stack)
 	settings, err := kurrentdb.ParseConnectionString(s.stack.KurrentURL)
 	require.NoError(t, err)
 	settings.Logger = kurrentdb.NoopLogging()
@@ -116,6 +114,17 @@ func (s *shop) awaitStatus(id string, status order.Status) order.State {
 func (s *shop) awaitMail(id string, status order.Status, mail string) order.State {
 	s.t.Helper()
 	return s.await(id, func(state order.State) bool { return state.Status == status && state.Email == mail })
+}
+
+// awaitListed waits until visibility lists so many workflows for a query.
+func (s *shop) awaitListed(query string, n int64) {
+	s.t.Helper()
+	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
+		answer, err := s.temporal.CountWorkflow(s.t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Namespace: "default", Query: query})
+		if assert.NoError(c, err) {
+			assert.GreaterOrEqual(c, answer.GetCount(), n)
+		}
+	}, patience, 50*time.Millisecond)
 }
 
 // update sends an update as the CLI would, and gives the state it answers with.
