@@ -43,7 +43,7 @@ func translate(ctx context.Context, err error) error {
 		return nil
 	}
 	sentinel := sentinelOf(err)
-	if sentinel == ErrUnavailable && ctx.Err() != nil {
+	if errors.Is(sentinel, ErrUnavailable) && ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", sentinel, context.Cause(ctx))
 	}
 	return fmt.Errorf("%w: %s", sentinel, detailOf(err))

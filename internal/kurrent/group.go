@@ -96,6 +96,9 @@ func (c *Client) createGroup(ctx context.Context, settings GroupSettings) error 
 func (c *Client) groupInfo(ctx context.Context, stream, group string) (info *kurrentdb.PersistentSubscriptionInfo, err error) {
 	err = c.call(ctx, func(ctx context.Context, client *kurrentdb.Client) (err error) {
 		info, err = client.GetPersistentSubscriptionInfo(ctx, stream, group, kurrentdb.GetPersistentSubscriptionOptions{})
+		if err == nil && (info.Settings == nil || info.Stats == nil) { // old servers answer over HTTP, and may leave them out
+			err = errors.New("group is described without its settings or statistics")
+		}
 		return err
 	})
 	return info, err

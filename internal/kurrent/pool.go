@@ -2,6 +2,7 @@ package kurrent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -136,7 +137,7 @@ func (p *pool) put(client *kurrentdb.Client, err error) {
 	switch {
 	case isNotLeader(err):
 		go p.settle(client)
-	case err == nil || sentinelOf(err) != ErrUnavailable:
+	case err == nil || !errors.Is(sentinelOf(err), ErrUnavailable):
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.passOn(client)

@@ -10,6 +10,7 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/serverfeatures"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
@@ -70,4 +71,10 @@ func protoID() *shared.UUID {
 
 func streamID(name string) *shared.StreamIdentifier {
 	return &shared.StreamIdentifier{StreamName: []byte(name)}
+}
+
+// drain takes in an append: the client sees no answer that comes before it has sent everything.
+func drain(stream grpc.ServerStream) {
+	for err := error(nil); err == nil; err = stream.RecvMsg(&streams.AppendReq{}) {
+	}
 }
