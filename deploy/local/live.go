@@ -2,27 +2,68 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
 )
+
+// errQuit says that somebody stopped the view, and means to stop everything.
+var errQuit = errors.New("stopped at the terminal")
 
 // live appends what was asked for, then generated orders as time goes by, and shows every order's way, until the context
 // ends.
 func (s *session) live(ctx context.Context) error {
 	group, working := errgroup.WithContext(ctx)
+	display := s.display(working, group)
+	s.notify = display.say
 	group.Go(func() error {
 		if err := s.appendAll(working, s.tracker()); err != nil {
 			return err
 		}
 		return s.generate(working)
 	})
-	group.Go(func() error {
-		<-working.Done()
-		return nil
-	})
 	err := group.Wait()
-	if ctx.Err() != nil { // asked to stop: what was cut off is no fault
+	if ctx.Err() != nil || errors.Is(err, errQuit) { // asked to stop: what was cut off is no fault
 		return nil
 	}
 	return err
+}
+
+// display begins to show orders, as the output allows.
+func (s *session) display(ctx context.Context, group *errgroup.Group) display {
+	h := newHinter(s.stack.Description, s.binDir)
+	links := s.links()
+	if s.options.rate > 0 {
+		links = append(links, link{"generating", fmt.Sprintf("%v orders a second with --seed %d", s.options.rate, s.options.seed)})
+	}
+	if !onTerminal(s.stdout) {
+		shown := newLines(s.stderr, links, h.hints(nil))
+		group.Go(func() error {
+			s.watch(ctx, watchedLines, shown)
+			return nil
+		})
+		return shown
+	}
+	shown := newTable(ctx, s.stdout, board{links: links, hints: h.hints(nil), now: time.Now()}, h)
+	group.Go(func() error {
+		if err := shown.run(); err != nil {
+			return err
+		}
+		return errQuit
+	})
+	group.Go(func() error {
+		s.watch(ctx, shownRows, shown)
+		return nil
+	})
+	return shown
+}
+
+// onTerminal tells whether the output is one that can be drawn on.
+func onTerminal(out any) bool {
+	file, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb"
 }

@@ -18,6 +18,7 @@ import (
 
 	"orderflow/deploy/local/internal/stack"
 	"orderflow/internal/config"
+	"orderflow/internal/journey"
 )
 
 func main() {
@@ -65,5 +66,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return err
 	}
 	_, _ = fmt.Fprintln(stderr, "ready")
-	return errors.Join(serve(ctx, running, o, stdout, stderr), running.Stop())
+	err = serve(ctx, &session{
+		options: o, stack: running, journeys: journey.New(o.seed, firstOrder()), binDir: filepath.Dir(program),
+		stdout: stdout, stderr: stderr, notify: func(text string) { _, _ = fmt.Fprintln(stderr, text) },
+	})
+	_, _ = fmt.Fprintln(stderr, "stopping")
+	return errors.Join(err, running.Stop())
 }

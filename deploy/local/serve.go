@@ -28,22 +28,24 @@ type session struct {
 	states   orders.States
 	appender *orders.Appender
 	journeys *journey.Generator
+	binDir   string // where the binaries are
 	stdout   io.Writer
 	stderr   io.Writer
+	notify   func(text string) // tells people what is no order's business
 }
 
 // serve does what was asked for until it is done, the context ends or a part of the stack does.
-func serve(ctx context.Context, running *stack.Stack, o options, stdout, stderr io.Writer) error {
+func serve(ctx context.Context, s *session) error {
+	running := s.stack
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(running.Broken(), func() { cancel(context.Cause(running.Broken())) })()
-	s := &session{options: o, stack: running, journeys: journey.New(o.seed, firstOrder()), stdout: stdout, stderr: stderr}
 	closeAll, err := s.connect(ctx)
 	defer closeAll()
 	if err != nil {
 		return err
 	}
-	if o.once {
+	if s.options.once {
 		err = s.once(ctx)
 	} else {
 		err = s.live(ctx)
@@ -98,7 +100,7 @@ func (s *session) connect(ctx context.Context) (closeAll func(), err error) {
 	return closeAll, nil
 }
 
-func (s *session) say(format string, args ...any) { _, _ = fmt.Fprintf(s.stderr, format+"\n", args...) }
+func (s *session) say(format string, args ...any) { s.notify(fmt.Sprintf(format, args...)) }
 
 // tracker follows this run's orders through the group that the starter reads.
 func (s *session) tracker() *orders.Tracker {

@@ -28,6 +28,12 @@ func TemporalCLI(ctx context.Context, binDir string, progress io.Writer) (string
 		return filepath.Abs(path)
 	}
 	b, err := newCLIBuild(binDir, progress)
+	if errors.Is(err, errNoCheckout) && binDir != "" {
+		// Binaries that were copied elsewhere may have brought the program along.
+		if path := filepath.Join(binDir, "temporal"); hasDevServer(ctx, path) {
+			return filepath.Abs(path)
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("find the temporal CLI: %w", err)
 	}
@@ -75,6 +81,8 @@ func newCLIBuild(binDir string, progress io.Writer) (cliBuild, error) {
 	return b, err
 }
 
+var errNoCheckout = errors.New("no temporal program on PATH, and no checkout here to build it from: install the Temporal CLI")
+
 // checkout finds the source tree around the working folder, as tests have it, or around this program, as a binary in
 // .local/bin has it.
 func checkout() (string, error) {
@@ -97,7 +105,7 @@ func checkout() (string, error) {
 			dir = parent
 		}
 	}
-	return "", errors.New("no temporal program on PATH, and no checkout here to build it from: install the Temporal CLI")
+	return "", errNoCheckout
 }
 
 // requiredVersion reads the version of a module from a go.mod file.

@@ -1,0 +1,134 @@
+package orders
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"golang.org/x/sync/errgroup"
+
+	"orderflow/internal/email"
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// listTimeout bounds asking Temporal for its newest workflows.
+const listTimeout = 5 * time.Second
+
+// Recent looks at the newest orders, whoever placed them. It is not safe for concurrent use.
+type Recent struct {
+	Temporal client.Client
+	States   StateSource
+	Most     int // how many orders to look at
+
+	seen map[string]Seen
+}
+
+// Seen is an order as it was when it was last looked at.
+type Seen struct {
+	order.State
+	Started time.Time // when its workflow was started
+	listed  string    // its status in the list of workflows, which only changes where an order comes to rest
+	closed  bool
+}
+
+// Look gives the newest orders, the newest first. Workflows are asked only while something may have changed.
+func (r *Recent) Look(ctx context.Context) ([]Seen, error) {
+	listed, err := r.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(askAtOnce)
+	now := make(map[string]Seen, len(listed))
+	for _, entry := range listed {
+		before := r.seen[entry.OrderID]
+		group.Go(func() error {
+			if !before.unchanged(entry) {
+				before = r.ask(ctx, entry, before)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			now[entry.OrderID] = before
+			return nil
+		})
+	}
+	_ = group.Wait() // an order that cannot be asked about is as it was
+	r.seen = now
+	return newestFirst(now), nil
+}
+
+// ask gives the order as it is now. Better an old answer than none: a busy worker answers next time.
+func (r *Recent) ask(ctx context.Context, listed, before Seen) Seen {
+	state, err := r.States.State(ctx, listed.OrderID)
+	if err != nil {
+		before.OrderID, before.Started = listed.OrderID, listed.Started
+		return before
+	}
+	listed.State = state
+	return listed
+}
+
+// unchanged tells that nothing can have happened: the order rests where it rested, and its mail is settled.
+func (s Seen) unchanged(listed Seen) bool {
+	return s.Status != "" && s.listed == listed.listed && s.closed == listed.closed &&
+		(s.closed || s.Email != string(email.StatusPending) && string(s.Status) == s.listed && s.Status != order.StatusPending)
+}
+
+func newestFirst(seen map[string]Seen) []Seen {
+	all := make([]Seen, 0, len(seen))
+	for _, s := range seen {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b Seen) int {
+		return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(a.OrderID, b.OrderID))
+	})
+	return all
+}
+
+// list asks for the newest open and the newest closed orders: asked together, Temporal lists all open ones first.
+func (r *Recent) list(ctx context.Context) ([]Seen, error) {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	var all []Seen
+	for _, condition := range []string{`ExecutionStatus = "Running"`, `ExecutionStatus != "Running"`} {
+		answer, err := r.Temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+			PageSize: int32(r.Most),
+			Query:    fmt.Sprintf(`WorkflowType = %q AND %s`, workflows.OrderFulfillmentType, condition),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list the newest orders: %w", err)
+		}
+		for _, execution := range answer.GetExecutions() {
+			all = append(all, entryOf(execution))
+		}
+	}
+	slices.SortFunc(all, func(a, b Seen) int { return b.Started.Compare(a.Started) })
+	return all[:min(len(all), r.Most)], nil
+}
+
+func entryOf(e *workflowpb.WorkflowExecutionInfo) Seen {
+	return Seen{
+		State:   order.State{OrderID: e.GetExecution().GetWorkflowId()},
+		Started: e.GetStartTime().AsTime(),
+		listed:  keyword(e.GetSearchAttributes().GetIndexedFields()["OrderStatus"]),
+		closed:  e.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING,
+	}
+}
+
+func keyword(payload *commonpb.Payload) (value string) {
+	if payload != nil {
+		_ = converter.GetDefaultDataConverter().FromPayload(payload, &value) // one that cannot be read differs from all
+	}
+	return value
+}
