@@ -219,11 +219,11 @@ func TestALostAnswerIsNoSecondReservation(t *testing.T) {
 			t.Parallel()
 			server := sim(t)
 			between := startGateway(t, server.addr())
-			client, err := kurrent.Open(kurrent.Config{URL: between.url, AllowPlaintext: true, CallTimeout: 300 * time.Millisecond})
+			client, err := kurrent.Open(kurrent.Config{URL: between.url, AllowPlaintext: true, CallTimeout: 150 * time.Millisecond})
 			require.NoError(t, err)
 			t.Cleanup(client.Close)
 			a := accounts(t, client)
-			for n := range 20 {
+			for n := range 12 {
 				loseAnswers(between, n%4+1, lose) // the first, or also those to the repeated append, and to who asks again
 				request := asked(t, "c1", n, "USD60.00")
 				_, err := insist(t.Context(), func() (credit.Decision, error) { return a.Reserve(t.Context(), request) })
@@ -234,7 +234,7 @@ func TestALostAnswerIsNoSecondReservation(t *testing.T) {
 				seen[line]++
 				require.Equal(t, 1, seen[line], line)
 			}
-			require.Len(t, seen, 1+20)
+			require.Len(t, seen, 1+12)
 		})
 	}
 }
