@@ -17,7 +17,7 @@ TESTFLAGS ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build every binary into .local/bin
@@ -41,6 +41,14 @@ test: temporal ## Run all tests: make test PKG=./internal/credit TESTFLAGS='-run
 .PHONY: race
 race: temporal ## Run all tests with the race detector
 	go test -race -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PKG)
+
+.PHONY: record-histories
+record-histories: temporal ## Keep the histories that the end-to-end tests cause and that are not kept yet, for the replay test
+	go test ./internal/e2e -count=1 -args -record
+
+.PHONY: conformance
+conformance: ## Run the KurrentDB client's own test suites against kurrentsim
+	deploy/kurrentsim/conformance.sh
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -74,7 +82,7 @@ tidy-check:
 		|| { echo "$$module: go.mod or go.sum is not tidy" >&2; exit 1; }; done
 
 .PHONY: check
-check: fmt-check vet lint workflowcheck vuln tidy-check race ## Everything a change has to pass
+check: fmt-check vet lint workflowcheck vuln tidy-check conformance race ## Everything a change has to pass
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for a while: make fuzz FUZZTIME=10m PKG=./internal/order

@@ -40,7 +40,6 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 	}
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: s.Kurrent.URL, AllowPlaintext: s.Kurrent.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
-		Connections: storeSlots,
 	})
 	store, storeErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: poolConnections, ApplicationName: "orderflow-worker", CallTimeout: storeTimeout,
