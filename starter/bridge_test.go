@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"testing"
@@ -73,20 +72,27 @@ func newBench(t *testing.T) *bench {
 	server, err := kurrentsim.Start(kurrentsim.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
-	events, err := kurrent.Open(kurrent.Config{URL: server.URL(), AllowPlaintext: true, CallTimeout: 5 * time.Second})
-	require.NoError(t, err)
-	t.Cleanup(events.Close)
+	logger := slog.New(slog.DiscardHandler)
 	temporal, err := client.DialContext(t.Context(), client.Options{HostPort: temporalAddress, Logger: logger})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
-	b := &bench{t: t, events: events, temporal: temporal}
+	b := &bench{t: t, temporal: temporal}
 	b.bridge = &bridge{
-		temporal: temporal, events: events, concurrency: 8, patience: 2 * time.Second, budget: 5 * time.Second, logger: logger,
+		temporal: temporal, concurrency: 8, patience: 2 * time.Second, budget: 5 * time.Second, logger: logger,
 		metrics:  newMetrics(prometheus.NewRegistry()),
 		settings: subscription{Stream: "$ce-order", Group: "fulfillment", MessageTimeout: 4 * time.Second},
 	}
+	b.use(server.URL())
 	return b
+}
+
+// use points the bridge at a server.
+func (b *bench) use(url string) {
+	b.t.Helper()
+	events, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: 5 * time.Second})
+	require.NoError(b.t, err)
+	b.t.Cleanup(events.Close)
+	b.events, b.bridge.events = events, events
 }
 
 // run bridges until the returned function is called, which waits for its end.
@@ -117,9 +123,13 @@ func (b *bench) awaitCounts(want map[result]int) {
 	b.t.Helper()
 	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
 		for r, n := range want {
-			require.InDelta(c, float64(n), testutil.ToFloat64(b.bridge.metrics.events.WithLabelValues(string(r))), 0, r)
+			require.Equal(c, n, b.count(r), r)
 		}
 	}, 30*time.Second, 20*time.Millisecond)
+}
+
+func (b *bench) count(r result) int {
+	return int(testutil.ToFloat64(b.bridge.metrics.events.WithLabelValues(string(r))))
 }
 
 func (b *bench) parked() []string {
