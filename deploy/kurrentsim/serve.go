@@ -1,38 +1,34 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"orderflow/internal/kurrentsim"
+	"orderflow/internal/kurrentsim/store"
 )
 
 const (
-	stopTimeout = 5 * time.Second
+	defaultListen = "127.0.0.1:2113"
+	stopTimeout   = 5 * time.Second
 	// collectEarly trades a little time for memory: the index of a large log is long-lived, and half of it is room enough
 	// for what comes and goes.
 	collectEarly = 50
 )
 
 func serve(ctx context.Context, args []string, stderr io.Writer) error {
-	var options kurrentsim.Options
-	flags := newFlags("kurrentsim", stderr)
-	flags.StringVar(&options.Listen, "listen", "127.0.0.1:2113", "host:port to serve gRPC and health checks on")
-	flags.StringVar(&options.DataDir, "data", "", "directory to keep events in; empty keeps them in memory")
-	secure := tlsFlags(flags)
-	if err := parse(flags, args, 0); err != nil {
+	options, err := parseServe(args, stderr)
+	if err != nil {
 		return asUsage(err)
-	}
-	var err error
-	if options.TLS, err = secure(); err != nil {
-		return err
 	}
 	options.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 	debug.SetGCPercent(collectEarly)
@@ -47,23 +43,66 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 	return server.Stop(stopping)
 }
 
-// tlsFlags adds the flags of the second port; what it returns reads them after parsing, nil when they are not used.
-func tlsFlags(flags *flag.FlagSet) func() (*kurrentsim.TLSOptions, error) {
-	var options kurrentsim.TLSOptions
-	flags.StringVar(&options.Listen, "listen-tls", "", "host:port to serve gRPC on with TLS and Basic authentication")
-	flags.StringVar(&options.CertFile, "tls-cert", "", "certificate file (PEM) for --listen-tls")
-	flags.StringVar(&options.KeyFile, "tls-key", "", "key file (PEM) for --listen-tls")
-	user := flags.String("user", "", "name:password of the user --listen-tls lets in")
-	return func() (*kurrentsim.TLSOptions, error) {
-		if options.Listen == "" {
-			return nil, nil
+// parseServe reads the command line. Without an address of its own the plain port is opened only if there is no other.
+func parseServe(args []string, stderr io.Writer) (kurrentsim.Options, error) {
+	var (
+		options kurrentsim.Options
+		secure  kurrentsim.TLSOptions
+		user    string
+	)
+	flags := newFlags("kurrentsim", stderr)
+	flags.StringVar(&options.Listen, "listen", "", "host:port to serve on without TLS and credentials (default 127.0.0.1:2113, unless there is --listen-tls)")
+	flags.StringVar(&options.DataDir, "data", "", "directory to keep events in; empty keeps them in memory")
+	flags.StringVar(&secure.Listen, "listen-tls", "", "host:port to serve on with TLS and Basic authentication")
+	flags.StringVar(&secure.CertFile, "tls-cert", "", "certificate file (PEM) for --listen-tls")
+	flags.StringVar(&secure.KeyFile, "tls-key", "", "key file (PEM) for --listen-tls")
+	flags.StringVar(&user, "user", "", "name:password of the user --listen-tls lets in")
+	flags.Func("version-string", "`major.minor.patch` the server calls itself; clients choose by it what they ask for", versionFlag(&options.Version))
+	flags.DurationVar(&options.ProjectionDelay, "projection-delay", 0, "how long the streams of the system projections lag behind, to try what lag does")
+	flags.Func("hide-link", "`STREAM@REVISION` of an event whose link in $ce- nobody gets to see, to try what loss does; repeatable", hideFlag(&options.HiddenLinks))
+	if err := parse(flags, args, 0); err != nil {
+		return options, err
+	}
+	if options.ProjectionDelay < 0 {
+		return options, usageError{"--projection-delay must not be negative"}
+	}
+	var err error
+	options.TLS, err = secureOptions(secure, user)
+	options.SecureOnly = options.TLS != nil && options.Listen == ""
+	options.Listen = cmp.Or(options.Listen, defaultListen)
+	return options, err
+}
+
+// secureOptions are nil when no port with TLS is asked for.
+func secureOptions(o kurrentsim.TLSOptions, user string) (*kurrentsim.TLSOptions, error) {
+	if o == (kurrentsim.TLSOptions{}) && user == "" {
+		return nil, nil
+	}
+	var ok bool
+	o.User, o.Password, ok = strings.Cut(user, ":")
+	if !ok || o.User == "" || o.Password == "" || o.Listen == "" || o.CertFile == "" || o.KeyFile == "" {
+		return nil, usageError{"--listen-tls, --tls-cert, --tls-key and --user name:password go together"}
+	}
+	return &o, nil
+}
+
+// versionFlag takes what clients can read; they give up on a server whose version they cannot.
+func versionFlag(to *string) func(string) error {
+	pattern := regexp.MustCompile(`^\d{1,4}\.\d{1,4}\.\d{1,4}(-[0-9A-Za-z]+)?$`)
+	return func(text string) error {
+		if !pattern.MatchString(text) {
+			return errors.New("a version is major.minor.patch")
 		}
-		var ok bool
-		options.User, options.Password, ok = strings.Cut(*user, ":")
-		if !ok || options.User == "" || options.CertFile == "" || options.KeyFile == "" {
-			return nil, usageError{"--listen-tls needs --tls-cert, --tls-key and --user name:password"}
-		}
-		return &options, nil
+		*to = text
+		return nil
+	}
+}
+
+func hideFlag(to *[]store.Target) func(string) error {
+	return func(text string) error {
+		target, err := store.ParseTarget(text)
+		*to = append(*to, target)
+		return err
 	}
 }
 

@@ -38,7 +38,12 @@ func TestEventsAreThereAfterARestart(t *testing.T) {
 // newRestartable is a world that is stopped by the test itself.
 func newRestartable(t *testing.T, dir string) *world {
 	t.Helper()
-	server, err := kurrentsim.Start(kurrentsim.Options{DataDir: dir})
+	return newRestartableWith(t, kurrentsim.Options{DataDir: dir})
+}
+
+func newRestartableWith(t *testing.T, options kurrentsim.Options) *world {
+	t.Helper()
+	server, err := kurrentsim.Start(options)
 	require.NoError(t, err)
 	return &world{T: t, server: server, client: dial(t, server.URL())}
 }

@@ -25,6 +25,7 @@ const (
 
 // endpoint is one port with everything that is served on it.
 type endpoint struct {
+	secure   bool
 	mux      *mux
 	grpc     *grpc.Server
 	http     *http.Server
@@ -45,6 +46,15 @@ func newEndpoint(listener net.Listener, extra ...grpc.ServerOption) *endpoint {
 	}
 }
 
+// listenPlain opens a port without credentials. Its error says what could not be listened on, and why.
+func listenPlain(address string) (*endpoint, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return newEndpoint(listener), nil
+}
+
 // listenTLS opens a port on which only the holder of the credentials is let in.
 func listenTLS(o TLSOptions) (*endpoint, error) {
 	certificate, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
@@ -61,7 +71,9 @@ func listenTLS(o TLSOptions) (*endpoint, error) {
 		MinVersion:   tls.VersionTLS12,
 	})
 	credentials := rpc.Credentials{Name: o.User, Password: o.Password}
-	return newEndpoint(secure, credentials.Interceptors()...), nil
+	e := newEndpoint(secure, credentials.Interceptors()...)
+	e.secure = true
+	return e, nil
 }
 
 func (e *endpoint) serve() {

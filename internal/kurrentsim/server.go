@@ -1,11 +1,13 @@
 package kurrentsim
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"net"
 	"sync"
+	"time"
 
 	"orderflow/internal/kurrentsim/groups"
 	"orderflow/internal/kurrentsim/journal"
@@ -18,7 +20,13 @@ type Options struct {
 	Listen  string // host:port; empty means 127.0.0.1:0
 	DataDir string // empty means in memory
 	TLS     *TLSOptions
-	Logger  *slog.Logger
+	// SecureOnly leaves out the plain port; it needs TLS.
+	SecureOnly bool
+	Logger     *slog.Logger
+	Version    string // what the server calls itself, major.minor.patch; empty means rpc.DefaultVersion
+	// For tests of lag and loss: how late the system projections are, and the events whose link in $ce- nobody sees.
+	ProjectionDelay time.Duration
+	HiddenLinks     []store.Target
 }
 
 // TLSOptions open a second port, with TLS and Basic authentication. The first stays plain and open.
@@ -54,7 +62,10 @@ func Start(options Options) (*Server, error) {
 	}
 	stopping, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	service := &rpc.Service{Store: s.store, Groups: s.groups, Logger: options.Logger, Stopping: stopping}
+	service := &rpc.Service{
+		Store: s.store, Groups: s.groups, Logger: options.Logger, Stopping: stopping,
+		Version: cmp.Or(options.Version, rpc.DefaultVersion),
+	}
 	for _, e := range endpoints {
 		service.Register(e.grpc)
 		e.serve()
@@ -63,20 +74,23 @@ func Start(options Options) (*Server, error) {
 }
 
 func listen(options Options) ([]*endpoint, error) {
-	if options.Listen == "" {
-		options.Listen = "127.0.0.1:0"
+	var endpoints []*endpoint
+	if !options.SecureOnly {
+		plain, err := listenPlain(cmp.Or(options.Listen, "127.0.0.1:0"))
+		if err != nil {
+			return nil, err
+		}
+		endpoints = append(endpoints, plain)
 	}
-	plain, err := net.Listen("tcp", options.Listen)
-	if err != nil {
-		return nil, err // it says what could not be listened on, and why
-	}
-	endpoints := []*endpoint{newEndpoint(plain)}
 	if options.TLS != nil {
 		secure, err := listenTLS(*options.TLS)
 		if err != nil {
 			return nil, errors.Join(err, closeAll(endpoints))
 		}
 		endpoints = append(endpoints, secure)
+	}
+	if len(endpoints) == 0 {
+		return nil, errors.New("no port to listen on")
 	}
 	return endpoints, nil
 }
@@ -99,7 +113,9 @@ func (s *Server) open(options Options) error {
 		}
 		storage = file
 	}
-	events, cut, err := store.Open(store.Config{Storage: storage})
+	events, cut, err := store.Open(store.Config{
+		Storage: storage, ProjectionDelay: options.ProjectionDelay, HiddenLinks: options.HiddenLinks,
+	})
 	if err != nil {
 		return errors.Join(err, storage.Close())
 	}
@@ -114,11 +130,13 @@ func (s *Server) open(options Options) error {
 	return nil
 }
 
-// Addr is the plain address the server listens on, with the real port.
+// Addr is the address the server listens on, with the real port: the plain one if there is one.
 func (s *Server) Addr() string { return s.endpoints[0].mux.listener.Addr().String() }
 
-// URL is a connection string for clients of the plain port.
-func (s *Server) URL() string { return "kurrentdb://" + s.Addr() + "?tls=false" }
+// URL is a connection string for clients of Addr, without credentials.
+func (s *Server) URL() string {
+	return fmt.Sprintf("kurrentdb://%s?tls=%t", s.Addr(), s.endpoints[0].secure)
+}
 
 // Stop ends all calls, subscriptions too, and closes the data. It takes less than a second, or what ctx leaves of it.
 // Stopping again answers what the first time did.

@@ -87,11 +87,12 @@ func (g *group) run(ctx context.Context) {
 	defer ticker.Stop()
 	ready := make(chan struct{}) // makes the select go on at once
 	close(ready)
+	changed := g.events.Changed() // kept until it is seen: taken anew each time, a wake-up beside another case would be lost
 	for {
-		changed := g.events.Changed()
 		g.step()
+		more := changed
 		if g.behind && g.engine.Room() > 0 {
-			changed = ready
+			more = ready
 		}
 		select {
 		case <-ctx.Done():
@@ -102,7 +103,8 @@ func (g *group) run(ctx context.Context) {
 		case <-ticker.C:
 			g.engine.Tick(g.now())
 			g.checkpoint(true)
-		case <-changed:
+		case <-more:
+			changed = g.events.Changed()
 			g.behind = true
 		}
 	}

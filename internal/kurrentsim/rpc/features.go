@@ -7,21 +7,22 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
 )
 
-// serverVersion is the release this server behaves like; the client decides by it what it may ask for.
-const serverVersion = "24.10.0"
+// DefaultVersion is the release this server behaves like.
+const DefaultVersion = "24.10.0"
 
 type features struct {
 	serverfeatures.UnimplementedServerFeaturesServer
+	version string // clients decide by it what they may ask for
 }
 
 // GetSupportedMethods is the first call of every client. All names are lower case, as a real server writes them.
-func (features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
+func (f features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
 	const (
 		streams    = "event_store.client.streams.streams"
 		persistent = "event_store.client.persistent_subscriptions.persistentsubscriptions"
 		own        = "event_store.client.server_features.serverfeatures"
 	)
-	answer := &serverfeatures.SupportedMethods{EventStoreServerVersion: serverVersion}
+	answer := &serverfeatures.SupportedMethods{EventStoreServerVersion: f.version}
 	add := func(service string, features []string, methods ...string) {
 		for _, method := range methods {
 			answer.Methods = append(answer.Methods, &serverfeatures.SupportedMethod{

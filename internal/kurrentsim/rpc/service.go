@@ -20,13 +20,15 @@ type Service struct {
 	Store  *store.Store
 	Groups *groups.Manager
 	Logger *slog.Logger
+	// Version is what the server calls itself: major.minor.patch.
+	Version string
 	// Stopping is done when the server stops: calls that would last for ever end with it.
 	Stopping context.Context
 }
 
 // Register adds the services to a gRPC server.
 func (s *Service) Register(server grpc.ServiceRegistrar) {
-	serverfeatures.RegisterServerFeaturesServer(server, features{})
+	serverfeatures.RegisterServerFeaturesServer(server, features{version: s.Version})
 	streams.RegisterStreamsServer(server, &streamsServer{service: s})
 	persistent.RegisterPersistentSubscriptionsServer(server, &persistentServer{service: s})
 }

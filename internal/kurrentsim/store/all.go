@@ -73,7 +73,9 @@ func (s *Store) ReadAll(q AllQuery) (AllPage, error) {
 			page.Next, page.Considered, page.Position, page.End = previous.next, previous.considered, previous.entry.position, false
 			break
 		}
-		page.Events = append(page.Events, record)
+		if !s.hidden.has(&record) {
+			page.Events = append(page.Events, record)
+		}
 	}
 	return page, nil
 }

@@ -44,6 +44,7 @@ type stream struct {
 	ordinals  []uint32 // of the events, by revision
 	tombstone uint32   // ordinal of the tombstone
 	deleted   bool     // there is a tombstone
+	projected bool     // a system projection writes to it
 	meta      *Metadata
 }
 
@@ -126,6 +127,7 @@ func (x *index) add(name string, typ uint32, position uint64, tombstone bool) ui
 		return s.tombstone
 	}
 	ordinal := x.push(e)
+	s.projected = s.projected || e.derived()
 	s.ordinals = append(s.ordinals, ordinal)
 	return ordinal
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/google/uuid"
 )
 
+// categoryPrefix begins the names of the streams $by_category links to.
+const categoryPrefix = "$ce-"
+
 // link is an entry a system projection derives from an event.
 type link struct {
 	kind   uint32
@@ -29,7 +32,7 @@ func derive(r *Record) []link {
 		category = categoryOf(subject)
 	}
 	if category != "" {
-		links = append(links, link{linkByCategory, "$ce-" + category})
+		links = append(links, link{linkByCategory, categoryPrefix + category})
 	}
 	switch {
 	case deletion:

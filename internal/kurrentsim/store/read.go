@@ -2,6 +2,7 @@ package store
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -36,8 +37,8 @@ type StreamPage struct {
 	End    bool  // nothing more in this direction for now
 }
 
-// ReadStream reads at most limit events from a revision on, that revision included. Expired events are left out, so a page
-// may be empty without being the end. Backwards, a revision behind the end means the end.
+// ReadStream reads at most limit events from a revision on, that revision included. Expired and hidden events are left
+// out, so a page may be empty without being the end. Backwards, a revision behind the end means the end.
 func (s *Store) ReadStream(name string, from int64, direction Direction, limit int) (StreamPage, error) {
 	page, refs, oldest := s.planStream(name, from, direction, limit)
 	size := 0
@@ -51,7 +52,7 @@ func (s *Store) ReadStream(name string, from int64, direction Direction, limit i
 			page.Next, page.End = record.Revision, false
 			break
 		}
-		if record.Created >= oldest {
+		if record.Created >= oldest && !s.hidden.has(&record) {
 			page.Events = append(page.Events, record)
 		}
 	}
@@ -93,10 +94,7 @@ func (s *Store) visibleLast(target *stream) int64 {
 	if target == nil {
 		return -1
 	}
-	n := len(target.ordinals)
-	for n > 0 && target.ordinals[n-1] >= s.committed {
-		n--
-	}
+	n, _ := slices.BinarySearch(target.ordinals, s.visibleEnd(target))
 	return int64(n) - 1
 }
 

@@ -13,17 +13,25 @@ import (
 type Config struct {
 	Storage journal.Storage
 	Now     func() time.Time // nil means time.Now
+	// ProjectionDelay is how long the streams of the system projections lag behind the events they link to. The global
+	// order, which links share with their events, has no lag.
+	ProjectionDelay time.Duration
+	// HiddenLinks are events whose link in $ce- no reader gets to see.
+	HiddenLinks []Target
 }
 
 // Store is safe for concurrent use.
 type Store struct {
 	journal *journal.Journal
 	now     func() time.Time
+	delay   time.Duration
+	hidden  hiddenLinks
 
 	mu        sync.RWMutex
 	index     *index
 	committed uint32        // ordinals below are durable, and seen by readers
-	changed   chan struct{} // closed, and replaced, when committed grows
+	linked    uint32        // ordinals below are seen by readers of the projections' streams
+	changed   chan struct{} // closed, and replaced, when there is more to see
 	recent    recentIDs
 	bodies    bodyCache
 	clock     int64 // the last created, which never goes backwards
@@ -31,7 +39,10 @@ type Store struct {
 
 // Open reads the journal and returns the store over it with the number of bytes of a torn tail that were cut.
 func Open(c Config) (*Store, int64, error) {
-	s := &Store{now: c.Now, index: newIndex(), changed: make(chan struct{}), recent: newRecentIDs()}
+	s := &Store{
+		now: c.Now, delay: c.ProjectionDelay, hidden: newHiddenLinks(c.HiddenLinks),
+		index: newIndex(), changed: make(chan struct{}), recent: newRecentIDs(),
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -45,7 +56,7 @@ func Open(c Config) (*Store, int64, error) {
 		return nil, 0, fmt.Errorf("open event log: %w", err)
 	}
 	s.journal = j
-	s.committed = s.index.count
+	s.committed, s.linked = s.index.count, s.index.count
 	if s.committed == 0 {
 		err = s.seed()
 	}
@@ -90,6 +101,12 @@ func (s *Store) publish(ordinal uint32) {
 		return
 	}
 	s.committed = ordinal
+	s.publishLinks(ordinal)
+	s.announce()
+}
+
+// announce wakes those who wait for more to read. The lock is held.
+func (s *Store) announce() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
