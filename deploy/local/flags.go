@@ -19,6 +19,7 @@ import (
 const (
 	defaultState   = ".local"
 	defaultRate    = 0.5 // orders a second: slow enough to read along
+	minRate        = 0.001
 	maxRate        = 1000
 	maxGenerate    = 1_000_000
 	maxTimeout     = 24 * time.Hour
@@ -63,6 +64,8 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 		return options{}, err
 	case err != nil:
 		c.fault("arguments", "%s", err)
+	case c.flags.NArg() > 0:
+		c.fault("arguments", "%q is none: only flags are taken", c.flags.Arg(0))
 	}
 	c.check()
 	c.readFiles()
@@ -104,7 +107,8 @@ func (c *command) declare() {
 	c.value("rate", fmt.Sprintf("generated orders a second, 0 for none (default %v)", c.rate), func(v string) string {
 		n, err := strconv.ParseFloat(v, 64)
 		c.rate = n
-		return unless(err == nil && n >= 0 && n <= maxRate, fmt.Sprintf("must be from 0 to %d", maxRate))
+		inRange := n == 0 || n >= minRate && n <= maxRate
+		return unless(err == nil && inRange, fmt.Sprintf("must be 0, or from %v to %d", minRate, maxRate))
 	})
 	c.value("timeout", fmt.Sprintf("how long --once may take (default %s)", c.timeout), func(v string) string {
 		d, err := time.ParseDuration(v)
@@ -140,9 +144,6 @@ func (c *command) fault(name, format string, args ...any) {
 
 // check finds what does not go together.
 func (c *command) check() {
-	if c.flags.NArg() > 0 {
-		c.fault("arguments", "%q is none: only flags are taken", c.flags.Arg(0))
-	}
 	if c.state == "" {
 		c.fault("--state", "must name a folder")
 	}

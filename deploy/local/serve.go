@@ -39,7 +39,13 @@ func serve(ctx context.Context, s *session) error {
 	running := s.stack
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(running.Broken(), func() { cancel(context.Cause(running.Broken())) })()
+	go func() {
+		select {
+		case <-running.Broken():
+			cancel(running.Why())
+		case <-ctx.Done():
+		}
+	}()
 	closeAll, err := s.connect(ctx)
 	defer closeAll()
 	if err != nil {
@@ -50,8 +56,8 @@ func serve(ctx context.Context, s *session) error {
 	} else {
 		err = s.live(ctx)
 	}
-	if running.Broken().Err() != nil { // what came of it matters less
-		return errors.Join(context.Cause(running.Broken()), incomplete(err))
+	if why := running.Why(); why != nil { // what came of it matters less
+		return errors.Join(why, incomplete(err))
 	}
 	return err
 }

@@ -30,7 +30,7 @@ const (
 type binary struct {
 	name  string
 	args  []string
-	env   []string // nil: of this process
+	env   []string // nil: as this process was given it
 	ready string   // answers with a success when the program is ready
 }
 
@@ -101,6 +101,9 @@ func (s *Stack) launch(ctx context.Context, name string, b binary) (*devserver.P
 	path := filepath.Join(s.options.BinDir, b.name)
 	if _, err := os.Stat(path); err != nil {
 		return nil, "", fmt.Errorf("%s is not in %s: make build puts it there", b.name, s.options.BinDir)
+	}
+	if b.env == nil {
+		b.env = s.options.Environ
 	}
 	file := s.options.logFile(name)
 	rotate(file)

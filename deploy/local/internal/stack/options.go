@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"fmt"
 	"io"
 	"path/filepath"
 )
@@ -19,10 +18,6 @@ type Options struct {
 }
 
 func (o Options) logFile(process string) string { return filepath.Join(o.Dir, "log", process+".log") }
-
-func (o Options) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(o.Progress, format+"\n", args...)
-}
 
 // Description is what stack.json holds.
 type Description struct {

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,10 +120,7 @@ func together(ctx context.Context, steps ...func(context.Context) error) error {
 
 // because prefers the reason a part ended over what came of it.
 func (s *Stack) because(err error) error {
-	if s.broken.Err() != nil {
-		return context.Cause(s.broken)
-	}
-	return err
+	return cmp.Or(s.Why(), err)
 }
 
 func (s *Stack) pids() map[string]int {
@@ -135,8 +133,17 @@ func (s *Stack) pids() map[string]int {
 	return pids
 }
 
-// Broken is done when a part has ended by itself. The context's cause is an *EndedError.
-func (s *Stack) Broken() context.Context { return s.broken }
+// Broken is closed when a part has ended by itself, or the stack is stopped.
+func (s *Stack) Broken() <-chan struct{} { return s.broken.Done() }
+
+// Why is the *EndedError of the part that ended by itself, nil when none has.
+func (s *Stack) Why() error {
+	var ended *EndedError
+	if errors.As(context.Cause(s.broken), &ended) {
+		return ended
+	}
+	return nil
+}
 
 // Getenv gives a variable as the binaries see it: clients of the stack connect by the same ones.
 func (s *Stack) Getenv(name string) string { return s.environment[name] }
