@@ -117,7 +117,7 @@ func (s *Server) open(options Options) error {
 		Storage: storage, ProjectionDelay: options.ProjectionDelay, HiddenLinks: options.HiddenLinks,
 	})
 	if err != nil {
-		return errors.Join(err, storage.Close())
+		return errors.Join(atData(options.DataDir, err), storage.Close())
 	}
 	if cut > 0 {
 		options.Logger.Warn("cut a torn tail that was never acknowledged", "bytes", cut)
@@ -128,6 +128,14 @@ func (s *Server) open(options Options) error {
 		return errors.Join(err, events.Close())
 	}
 	return nil
+}
+
+// atData says which data an error is about.
+func atData(dir string, err error) error {
+	if dir == "" {
+		return err
+	}
+	return fmt.Errorf("data in %s: %w", dir, err)
 }
 
 // Addr is the address the server listens on, with the real port: the plain one if there is one.

@@ -1,24 +1,18 @@
 package journal
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"sync"
 )
 
 const (
 	// magic names the format and its version; it also makes every position in the file greater than zero, which clients of
 	// the store rely on.
-	magic = "ksimlog\x01"
-	// frameHeader is the payload's length and its CRC-32C, four bytes each, big endian.
-	frameHeader = 8
+	magic = "ksimlog\x02"
 	// MaxPayload bounds one frame: the largest append (256 MiB of events) and what frames its records.
 	MaxPayload = 320 << 20
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // ErrTooLarge is returned for a payload that does not fit a frame.
 var ErrTooLarge = errors.New("frame is too large")
@@ -53,12 +47,12 @@ func (j *Journal) Append(payload []byte) (int64, error) {
 		return 0, ErrTooLarge
 	}
 	j.mu.Lock()
-	start, failed := j.end, j.failed
+	start, durable, failed := j.end, j.durable, j.failed
 	j.mu.Unlock()
 	if failed != nil {
 		return 0, failed
 	}
-	if err := j.write(start, payload); err != nil {
+	if err := j.write(start, durable, payload); err != nil {
 		// Best effort: what stands behind the end is overwritten by the next frame, or cut at the next start.
 		_ = j.storage.Truncate(start)
 		return 0, fmt.Errorf("write frame: %w", err)
@@ -69,10 +63,9 @@ func (j *Journal) Append(payload []byte) (int64, error) {
 	return j.end, nil
 }
 
-func (j *Journal) write(start int64, payload []byte) error {
-	frame := make([]byte, frameHeader, frameHeader+len(payload))
-	binary.BigEndian.PutUint32(frame[0:], uint32(len(payload)))
-	binary.BigEndian.PutUint32(frame[4:], crc32.Checksum(payload, castagnoli))
+func (j *Journal) write(start, durable int64, payload []byte) error {
+	frame := make([]byte, 0, frameHeader+len(payload))
+	frame = appendHeader(frame, header{length: int64(len(payload)), crc: checksum(payload), durable: durable})
 	_, err := j.storage.WriteAt(append(frame, payload...), start)
 	return err
 }

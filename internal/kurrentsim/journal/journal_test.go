@@ -72,6 +72,88 @@ func TestGarbageAtTheTailIsCut(t *testing.T) {
 	}
 }
 
+// written is a journal of three frames, each committed before the next unless they come together; ends are their ends.
+func written(t *testing.T, together bool) (storage *journal.Memory, ends []int64) {
+	t.Helper()
+	storage = &journal.Memory{}
+	j, _, _ := open(t, storage)
+	ends = []int64{j.End()}
+	for i := range 3 {
+		end, err := j.Append(fmt.Appendf(nil, "frame number %d", i))
+		require.NoError(t, err)
+		if !together {
+			require.NoError(t, j.Commit(end))
+		}
+		ends = append(ends, end)
+	}
+	return storage, ends
+}
+
+func TestDamageBeforeTheTailIsRefusedWhereverItIs(t *testing.T) {
+	t.Parallel()
+	_, ends := written(t, false)
+	for at := ends[0]; at < ends[2]; at++ {
+		storage, _ := written(t, false)
+		flip(t, storage, at)
+		_, _, err := journal.Open(storage, func(int64, []byte) error { return nil })
+		var corrupt *journal.CorruptError
+		require.ErrorAs(t, err, &corrupt, "byte %d", at)
+		bad := ends[0]
+		if at >= ends[1] {
+			bad = ends[1]
+		}
+		require.Equal(t, bad, corrupt.Offset)
+		require.ErrorContains(t, err, fmt.Sprintf("damaged at byte %d", bad))
+	}
+}
+
+func TestZeroedFramesBeforeTheTailAreRefused(t *testing.T) {
+	t.Parallel()
+	storage, ends := written(t, false)
+	_, err := storage.WriteAt(make([]byte, ends[2]-ends[0]), ends[0])
+	require.NoError(t, err)
+	_, _, err = journal.Open(storage, func(int64, []byte) error { return nil })
+	require.ErrorAs(t, err, new(*journal.CorruptError))
+}
+
+func TestHoleAmongFramesThatWereNeverSyncedIsATornTail(t *testing.T) {
+	t.Parallel()
+	_, ends := written(t, true)
+	for at := ends[0]; at < ends[3]; at++ {
+		storage, _ := written(t, true) // the disk wrote later frames before earlier ones, as it may
+		flip(t, storage, at)
+		_, found, cut := open(t, storage)
+		frame := 0
+		for at >= ends[frame+1] {
+			frame++
+		}
+		require.Len(t, found, frame)
+		require.Equal(t, ends[3]-ends[frame], cut)
+	}
+}
+
+func TestRefusedPayloadIsNamedByItsPlace(t *testing.T) {
+	t.Parallel()
+	storage, ends := written(t, false)
+	_, _, err := journal.Open(storage, func(offset int64, _ []byte) error {
+		if offset > ends[1] {
+			return errors.New("cannot be read")
+		}
+		return nil
+	})
+	require.ErrorContains(t, err, fmt.Sprintf("frame at byte %d: cannot be read", ends[1]))
+}
+
+func flip(t *testing.T, storage *journal.Memory, at int64) {
+	t.Helper()
+	var b [1]byte
+	_, err := storage.ReadAt(b[:], at)
+	require.NoError(t, err)
+	b[0] ^= 0xff
+	_, err = storage.WriteAt(b[:], at)
+	require.NoError(t, err)
+}
+
 func TestForeignFileIsRefused(t *testing.T) {
 	t.Parallel()
 	storage := &journal.Memory{}

@@ -5,13 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"sync"
 )
 
-// CorruptError says that a frame in the middle of the journal is damaged. That is not the trace of a crash, and cutting
-// there would lose what was acknowledged, so the journal refuses to open.
+// CorruptError says that a frame that was once on disk is damaged. That is not the trace of a crash, and cutting there would
+// lose what was acknowledged, so the journal refuses to open.
 type CorruptError struct{ Offset int64 }
 
 func (e *CorruptError) Error() string { return fmt.Sprintf("journal is damaged at byte %d", e.Offset) }
@@ -34,9 +33,13 @@ func Open(storage Storage, visit func(offset int64, payload []byte) error) (*Jou
 		return nil, 0, err
 	}
 	if end < size {
-		if err := cut(storage, end); err != nil {
-			return nil, 0, err
+		if err := storage.Truncate(end); err != nil {
+			return nil, 0, fmt.Errorf("cut torn tail: %w", err)
 		}
+	}
+	// Whole frames may have been written and not synced before a crash; from here on they count as durable.
+	if err := storage.Sync(); err != nil {
+		return nil, 0, fmt.Errorf("sync journal: %w", err)
 	}
 	return open(storage, end), size - end, nil
 }
@@ -59,16 +62,6 @@ func create(storage Storage, size int64) (*Journal, int64, error) {
 		return nil, 0, fmt.Errorf("create journal: %w", err)
 	}
 	return open(storage, int64(len(magic))), size, nil
-}
-
-func cut(storage Storage, end int64) error {
-	if err := storage.Truncate(end); err != nil {
-		return fmt.Errorf("cut torn tail: %w", err)
-	}
-	if err := storage.Sync(); err != nil {
-		return fmt.Errorf("cut torn tail: %w", err)
-	}
-	return nil
 }
 
 type scanner struct {
@@ -96,7 +89,7 @@ func (s *scanner) scan(visit func(int64, []byte) error) (int64, error) {
 			return 0, fmt.Errorf("read journal: %w", err)
 		}
 		if err := visit(offset+frameHeader, payload); err != nil {
-			return 0, err
+			return 0, fmt.Errorf("frame at byte %d: %w", offset, err)
 		}
 		offset += frameHeader + int64(len(payload))
 	}
@@ -105,44 +98,47 @@ func (s *scanner) scan(visit func(int64, []byte) error) (int64, error) {
 
 // frame reads the next frame; errTorn when it is not whole.
 func (s *scanner) frame(reader io.Reader, left int64) ([]byte, error) {
-	var header [frameHeader]byte
+	var raw [frameHeader]byte
 	if left < frameHeader {
 		return nil, errTorn
 	}
-	if _, err := io.ReadFull(reader, header[:]); err != nil {
+	if _, err := io.ReadFull(reader, raw[:]); err != nil {
 		return nil, err
 	}
-	length := int64(binary.BigEndian.Uint32(header[0:]))
-	if length == 0 || length > MaxPayload || length > left-frameHeader {
+	h, ok := parseHeader(raw[:])
+	if !ok || h.length > left-frameHeader {
 		return nil, errTorn
 	}
-	if int64(cap(s.payload)) < length {
-		s.payload = make([]byte, length)
+	if int64(cap(s.payload)) < h.length {
+		s.payload = make([]byte, h.length)
 	}
-	payload := s.payload[:length]
+	payload := s.payload[:h.length]
 	if _, err := io.ReadFull(reader, payload); err != nil {
 		return nil, err
 	}
-	if crc32.Checksum(payload, castagnoli) != binary.BigEndian.Uint32(header[4:]) {
+	if checksum(payload) != h.crc {
 		return nil, errTorn
 	}
 	return payload, nil
 }
 
-// confirmTorn tells a torn tail from damage: a whole frame right behind a bad one means that more was written, and
-// answered for, after it.
-func (s *scanner) confirmTorn(offset int64) error {
-	var header [frameHeader]byte
-	if _, err := s.storage.ReadAt(header[:], offset); err != nil {
-		return nil //nolint:nilerr // shorter than a header: certainly the tail
+// confirmTorn tells a torn tail from damage: it looks, at every byte behind the bad frame, for the header of another that
+// was written when the bad one was already on disk.
+func (s *scanner) confirmTorn(bad int64) error {
+	at := bad + 1
+	reader := bufio.NewReaderSize(io.NewSectionReader(s.storage, at, s.size-at), 1<<20)
+	for ; at+frameHeader <= s.size; at++ {
+		raw, err := reader.Peek(frameHeader)
+		if err != nil {
+			return fmt.Errorf("read journal: %w", err)
+		}
+		mark := int64(binary.BigEndian.Uint64(raw[8:])) // looked at first: it is seldom possible, and the checksum takes longer
+		if mark > bad && mark <= at {
+			if _, ok := parseHeader(raw); ok {
+				return &CorruptError{Offset: bad}
+			}
+		}
+		_, _ = reader.Discard(1) // it was peeked at
 	}
-	next := offset + frameHeader + int64(binary.BigEndian.Uint32(header[0:]))
-	if next <= offset+frameHeader || next >= s.size {
-		return nil
-	}
-	follower := io.NewSectionReader(s.storage, next, s.size-next)
-	if _, err := s.frame(follower, s.size-next); err != nil {
-		return nil //nolint:nilerr // not a frame either: the rest of one torn write
-	}
-	return &CorruptError{Offset: offset}
+	return nil
 }
