@@ -11,6 +11,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"go.temporal.io/sdk/converter"
+
+	"orderflow/internal/order"
 )
 
 // maxNote bounds free text, in characters; maxMessage bounds a whole message, in bytes.
@@ -61,7 +63,7 @@ func code(field, value string) error {
 	switch {
 	case value == "":
 		return fmt.Errorf("%s: must not be empty", field)
-	case !codePattern().MatchString(value):
+	case !order.ValidCode(value):
 		return fmt.Errorf("%s: must be 1 to 64 of [A-Za-z0-9._-]", field)
 	}
 	return nil
@@ -81,8 +83,6 @@ func label(field, value string) error {
 func labelPattern() *regexp.Regexp {
 	return regexp.MustCompile(`^[A-Za-z0-9._/&+-]([A-Za-z0-9 ._/&+-]{0,62}[A-Za-z0-9._/&+-])?$`)
 }
-
-func codePattern() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`) }
 
 func note(field, value string) error {
 	switch {
