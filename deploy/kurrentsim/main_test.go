@@ -18,15 +18,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asProgram makes the test binary behave as the program.
-const asProgram = "KURRENTSIM_TEST_AS_PROGRAM"
+// asProgram makes the test binary behave as one of the programs below.
+const (
+	asProgram = "KURRENTSIM_TEST_AS_PROGRAM"
+	simulator = "kurrentsim"
+	bareGRPC  = "bare"
+)
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	switch os.Getenv(asProgram) {
+	case simulator:
 		main()
-		return
+	case bareGRPC:
+		os.Exit(exitCode(serveBare(os.Args[1]), os.Stderr))
+	default:
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
 }
 
 // program is this program running on its own.
@@ -37,12 +44,14 @@ type program struct {
 }
 
 // environment also keeps the race detector from waiting a second before it lets a process end.
-func environment() []string { return append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0") }
+func environment(as string) []string {
+	return append(os.Environ(), asProgram+"="+as, "GORACE=atexit_sleep_ms=0")
+}
 
-func start(t *testing.T, args ...string) *program {
+func start(t testing.TB, as string, args ...string) *program {
 	t.Helper()
 	p := &program{Cmd: exec.CommandContext(t.Context(), os.Args[0], args...)}
-	p.Env = environment()
+	p.Env = environment(as)
 	stderr, err := p.StderrPipe()
 	require.NoError(t, err)
 	p.stderr = bufio.NewReader(stderr)
@@ -55,9 +64,13 @@ func start(t *testing.T, args ...string) *program {
 }
 
 // startServer starts a server and waits until it says that it serves.
-func startServer(t *testing.T, args ...string) *program {
+func startServer(t testing.TB, args ...string) *program {
 	t.Helper()
-	p := start(t, args...)
+	return awaitServing(t, start(t, simulator, args...))
+}
+
+func awaitServing(t testing.TB, p *program) *program {
+	t.Helper()
 	for {
 		line, err := p.stderr.ReadString('\n')
 		require.NoError(t, err, "%s", p.output)
@@ -72,7 +85,7 @@ func startServer(t *testing.T, args ...string) *program {
 func runToEnd(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), os.Args[0], args...)
-	command.Env = environment()
+	command.Env = environment(simulator)
 	var out, errs strings.Builder
 	command.Stdout, command.Stderr = &out, &errs
 	err := command.Run()
@@ -82,7 +95,7 @@ func runToEnd(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return command.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -90,7 +103,7 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-func connect(t *testing.T, address string) *kurrentdb.Client {
+func connect(t testing.TB, address string) *kurrentdb.Client {
 	t.Helper()
 	config, err := kurrentdb.ParseConnectionString("kurrentdb://" + address + "?tls=false")
 	require.NoError(t, err)
