@@ -132,8 +132,11 @@ func (o *followed) place(this event, placed order.Placed) {
 
 // Progress tells in a line how far the run is.
 func (t *Tracker) Progress() string {
-	return fmt.Sprintf("%d of %d orders are at rest, %d of %d unusable events are parked",
-		t.countSettled(), len(t.orders), t.countParked(t.hopeless), len(t.hopeless))
+	text := fmt.Sprintf("%d of %d orders are at rest", t.countSettled(), len(t.orders))
+	if len(t.hopeless) > 0 {
+		text += fmt.Sprintf(", %d of %d unusable events are parked", t.countParked(t.hopeless), len(t.hopeless))
+	}
+	return text
 }
 
 // Settled tells whether every order is where it rests and every hopeless event is parked.
