@@ -46,7 +46,7 @@ func (s *Stack) startStarter(ctx context.Context) error {
 func (s *Stack) startProduct(ctx context.Context, name string, port int) error {
 	own := maps.Clone(s.environment)
 	own["OPS_ADDR"] = loopback(port)
-	own.setDefault("SHUTDOWN_TIMEOUT", (graceOf(name) - wrapUp).String())
+	own["SHUTDOWN_TIMEOUT"] = (graceOf(name) - wrapUp).String() // the stack has its own time to keep
 	return s.startBinary(ctx, binary{name: name, env: own.Environ(), ready: "http://" + own["OPS_ADDR"] + "/readyz"})
 }
 
