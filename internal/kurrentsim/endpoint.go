@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -25,11 +26,11 @@ const (
 
 // endpoint is one port with everything that is served on it.
 type endpoint struct {
-	secure   bool
 	mux      *mux
 	grpc     *grpc.Server
 	http     *http.Server
-	finished chan error // one result of each server loop
+	only     *rpc.Credentials // who is let in; nil for everybody, without TLS
+	finished chan error       // one result of each server loop
 }
 
 func newEndpoint(listener net.Listener, extra ...grpc.ServerOption) *endpoint {
@@ -41,9 +42,7 @@ func newEndpoint(listener net.Listener, extra ...grpc.ServerOption) *endpoint {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 10 * time.Second}),
 	}, extra...)
-	return &endpoint{
-		mux: newMux(listener), grpc: grpc.NewServer(options...), http: newHealthServer(), finished: make(chan error, 2),
-	}
+	return &endpoint{mux: newMux(listener), grpc: grpc.NewServer(options...), finished: make(chan error, 2)}
 }
 
 // listenPlain opens a port without credentials. Its error says what could not be listened on, and why.
@@ -67,16 +66,34 @@ func listenTLS(o TLSOptions) (*endpoint, error) {
 	}
 	secure := tls.NewListener(listener, &tls.Config{
 		Certificates: []tls.Certificate{certificate},
-		NextProtos:   []string{"h2", "http/1.1"}, // the client insists on h2 being agreed on
+		NextProtos:   []string{"h2"}, // the client insists on it being agreed on
 		MinVersion:   tls.VersionTLS12,
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			return forBrowser(certificate, hello), nil
+		},
 	})
 	credentials := rpc.Credentials{Name: o.User, Password: o.Password}
 	e := newEndpoint(secure, credentials.Interceptors()...)
-	e.secure = true
+	e.only = &credentials
 	return e, nil
 }
 
-func (e *endpoint) serve() {
+// forBrowser keeps browsers, which offer both, away from HTTP/2: on it only gRPC is spoken here. It is nil for others.
+func forBrowser(certificate tls.Certificate, hello *tls.ClientHelloInfo) *tls.Config {
+	if !slices.Contains(hello.SupportedProtos, "http/1.1") {
+		return nil
+	}
+	return &tls.Config{
+		Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12,
+	}
+}
+
+// serve answers calls, and what is no call with the pages of the browser.
+func (e *endpoint) serve(browser http.Handler) {
+	if e.only != nil {
+		browser = e.only.Guard(browser)
+	}
+	e.http = newHTTPServer(browser)
 	go func() { e.finished <- e.grpc.Serve(e.mux.grpc) }()
 	go func() { e.finished <- e.http.Serve(e.mux.http) }()
 	e.mux.start()

@@ -13,6 +13,7 @@ import (
 	"orderflow/internal/kurrentsim/journal"
 	"orderflow/internal/kurrentsim/rpc"
 	"orderflow/internal/kurrentsim/store"
+	"orderflow/internal/kurrentsim/web"
 )
 
 // Options of a server. The zero value listens on a free port of the loopback interface and keeps everything in memory.
@@ -60,6 +61,11 @@ func Start(options Options) (*Server, error) {
 	if err := s.open(options); err != nil {
 		return nil, errors.Join(err, closeAll(endpoints))
 	}
+	browser, err := web.New(web.Config{Store: s.store, Groups: s.groups, Logger: options.Logger})
+	if err != nil {
+		s.groups.Stop()
+		return nil, errors.Join(err, s.store.Close(), closeAll(endpoints))
+	}
 	stopping, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	service := &rpc.Service{
@@ -68,7 +74,7 @@ func Start(options Options) (*Server, error) {
 	}
 	for _, e := range endpoints {
 		service.Register(e.grpc)
-		e.serve()
+		e.serve(browser)
 	}
 	return s, nil
 }
@@ -143,7 +149,7 @@ func (s *Server) Addr() string { return s.endpoints[0].mux.listener.Addr().Strin
 
 // URL is a connection string for clients of Addr, without credentials.
 func (s *Server) URL() string {
-	return fmt.Sprintf("kurrentdb://%s?tls=%t", s.Addr(), s.endpoints[0].secure)
+	return fmt.Sprintf("kurrentdb://%s?tls=%t", s.Addr(), s.endpoints[0].only != nil)
 }
 
 // Stop ends all calls, subscriptions too, and closes the data. It takes less than a second, or what ctx leaves of it.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"orderflow/internal/kurrentsim/store"
 	"orderflow/internal/kurrentsim/subscription"
 )
 
@@ -16,6 +17,7 @@ type Info struct {
 	Checkpointed     string // empty for none
 	LastKnown        string // empty for none
 	Parked           int64
+	Lag              int64 // events between what is settled and the end; of the whole log for a group on All
 	AveragePerSecond int
 	Stats            subscription.Stats
 }
@@ -62,10 +64,27 @@ func (g *group) info() Info {
 	if first, last, ok := g.events.Bounds(g.key.parkedStream()); ok {
 		info.Parked = last - first + 1
 	}
+	if !info.Live || stats.InFlight+stats.Retrying > 0 {
+		info.Lag = g.lag(stats.Settled)
+	}
 	if seconds := g.now().Sub(g.started).Seconds(); seconds >= 1 {
 		info.AveragePerSecond = int(float64(stats.Total) / seconds)
 	}
 	return info
+}
+
+func (g *group) lag(settled int64) int64 {
+	if settled == subscription.None {
+		settled = g.config.From - 1
+	}
+	if g.key.Stream == All {
+		return int64(g.events.EndCursor()) - int64(g.events.CursorAt(uint64(settled+1)))
+	}
+	last := g.events.LastRevision(g.key.Stream)
+	if last == store.DeletedRevision {
+		return 0
+	}
+	return max(0, last-settled)
 }
 
 func (g *group) known(place int64) string {

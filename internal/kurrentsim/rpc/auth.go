@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/base64"
+	"net/http"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -36,6 +37,18 @@ func (c Credentials) Interceptors() []grpc.ServerOption {
 			return next(server, stream)
 		}),
 	}
+}
+
+// Guard refuses every request that does not carry the credentials; browsers then ask for them.
+func (c Credentials) Guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !c.match(r.Header.Get("Authorization")) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="kurrentsim"`)
+			http.Error(w, "Unauthenticated", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (c Credentials) check(ctx context.Context, method string) error {

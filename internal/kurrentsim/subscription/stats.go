@@ -8,6 +8,7 @@ type Stats struct {
 	InFlight     int
 	Checkpointed int64 // place of the newest checkpoint, None for none
 	LastKnown    int64 // place of the newest message offered, None for none
+	Settled      int64 // place up to which every message is settled, None for none
 	Consumers    []ConsumerStats
 }
 
@@ -22,10 +23,11 @@ type ConsumerStats struct {
 func (e *Engine) Stats() Stats {
 	s := Stats{
 		Total: e.total, Buffered: len(e.fresh), Retrying: len(e.retry), InFlight: len(e.inFlight),
-		Checkpointed: e.mark.place, LastKnown: None,
+		Checkpointed: e.mark.place, LastKnown: None, Settled: e.mark.place,
 	}
 	if e.known != nil {
 		s.LastKnown = e.known.Place
+		_, s.Settled = e.settled()
 	}
 	for _, m := range e.members {
 		s.Consumers = append(s.Consumers, ConsumerStats{m.consumer, m.inFlight, max(0, m.buffer-m.inFlight)})

@@ -5,12 +5,14 @@ import (
 	"time"
 )
 
-// newHealthServer answers what a real node's health checks answer.
-func newHealthServer() *http.Server {
+// newHTTPServer answers what comes to a port as plain HTTP: the health check a real node answers too, and the stream
+// browser.
+func newHTTPServer(browser http.Handler) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health/live", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	})
+	mux.Handle("/", browser)
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: sniffTimeout,

@@ -1,0 +1,48 @@
+package groups
+
+import (
+	"encoding/json"
+	"time"
+
+	"orderflow/internal/kurrentsim/store"
+)
+
+// Parked is a message that was put aside.
+type Parked struct {
+	Event    store.Resolved // Link is the entry in the parked stream; Event is nil when the message is gone
+	Revision int64          // in the parked stream
+	Reason   string
+	Added    time.Time
+}
+
+// ParkedPage is a piece of a group's parked messages, the newest first.
+type ParkedPage struct {
+	Messages []Parked
+	Next     int64 // where the next page begins
+	End      bool
+}
+
+// Parked reads at most limit parked messages, from a revision of the parked stream back.
+func (m *Manager) Parked(key Key, from int64, limit int) (ParkedPage, error) {
+	if _, err := m.find(key); err != nil {
+		return ParkedPage{}, err
+	}
+	page, err := m.events.ReadStream(key.parkedStream(), from, store.Backwards, limit)
+	if err != nil {
+		return ParkedPage{}, err
+	}
+	found := ParkedPage{Next: page.Next, End: page.End}
+	for _, link := range page.Events {
+		event, err := m.events.Resolve(link)
+		if err != nil {
+			return ParkedPage{}, err
+		}
+		if event.Link == nil { // no link at all: shown as the message it is
+			event.Link = &link
+		}
+		var about parkedMetadata
+		_ = json.Unmarshal(link.Metadata, &about) // what somebody else wrote there may say nothing of itself
+		found.Messages = append(found.Messages, Parked{Event: event, Revision: link.Revision, Reason: about.Reason, Added: about.Added})
+	}
+	return found, nil
+}
