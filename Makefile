@@ -86,8 +86,9 @@ check: fmt-check vet lint workflowcheck vuln tidy-check conformance race ## Ever
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for a while: make fuzz FUZZTIME=10m PKG=./internal/order
-	@go list $(PKG) | while read -r package; do \
-		(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true) | while read -r target; do \
+	@for package in $$(go list $(PKG)); do \
+		listed=$$(go test -list '^Fuzz' "$$package"); \
+		for target in $$(grep '^Fuzz' <<<"$$listed" || true); do \
 			echo "$$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
 		done; done
