@@ -86,7 +86,7 @@ check: fmt-check vet lint workflowcheck vuln tidy-check conformance race ## Ever
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for a while: make fuzz FUZZTIME=10m PKG=./internal/order
-	@for package in $$(go list $(PKG)); do \
+	@packages=$$(go list $(PKG)); for package in $$packages; do \
 		listed=$$(go test -list '^Fuzz' "$$package"); \
 		for target in $$(grep '^Fuzz' <<<"$$listed" || true); do \
 			echo "$$package $$target"; \
