@@ -44,6 +44,7 @@ const mixedOrders = `[
  "lineItems":[{"productId":"1","productName":"x","quantity":0,"pricePerUnit":"USD1.00","taxRate":0}],
  "billing":{"recipient":{"emailAddress":"a@example.com"}},"at":"2025-01-01T00:00:00Z"}}]},
 {"stream":"order-no-json","events":[{"type":"order-placed","content-type":"application/json","dataBase64":"e25vdA=="}]},
+{"stream":"order-binary","events":[{"type":"order-placed","dataBase64":"AAEC"}]},
 {"stream":"cart-1","events":[{"type":"visitor-started-shopping","content-type":"application/json","data":{}}]}
 ]`
 
@@ -66,8 +67,8 @@ func TestOnceReportsOrdersAndWhatWasParkedAndTheSameFileAgainChangesNothing(t *t
 		got := report.Orders[0]
 		require.Equal(t, []string{"order-good", "customer-good", "fulfilling", "", "USD0.18", "reserved", "sent"},
 			[]string{got.OrderID, got.CustomerID, got.Status, got.Reason, got.Total, got.Credit, got.Email})
-		require.Len(t, report.Parked, 2)
-		reasons := report.Parked[0].Reason + "\n" + report.Parked[1].Reason
+		require.Len(t, report.Parked, 3)
+		reasons := report.Parked[0].Reason + "\n" + report.Parked[1].Reason + "\n" + report.Parked[2].Reason
 		require.Contains(t, reasons, "lineItems[0].quantity: must be at least 1")
 		if run == 0 {
 			first = report

@@ -47,11 +47,18 @@ func proposals(events []NewEvent) ([]kurrentdb.EventData, error) {
 		}
 		size += len(e.Data) + len(e.Metadata) + 2*len(e.Type)
 		proposed[i] = kurrentdb.EventData{
-			EventID: e.ID, EventType: e.Type, ContentType: kurrentdb.ContentTypeJson, Data: e.Data, Metadata: e.Metadata,
+			EventID: e.ID, EventType: e.Type, ContentType: contentType(e), Data: e.Data, Metadata: e.Metadata,
 		}
 	}
 	if size > maxAppendBytes {
 		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, size)
 	}
 	return proposed, nil
+}
+
+func contentType(e NewEvent) kurrentdb.ContentType {
+	if e.Binary {
+		return kurrentdb.ContentTypeBinary
+	}
+	return kurrentdb.ContentTypeJson
 }

@@ -21,12 +21,13 @@ type Event struct {
 	Created     time.Time // when the server wrote it, UTC
 }
 
-// NewEvent is an event to append. Its content type is JSON.
+// NewEvent is an event to append. Its content type is JSON unless it says otherwise.
 type NewEvent struct {
 	ID       uuid.UUID
 	Type     string
 	Data     []byte
 	Metadata []byte // JSON or empty
+	Binary   bool   // application/octet-stream
 }
 
 // Expected says where a stream has to be for an append to be made. The zero value is NoStream.

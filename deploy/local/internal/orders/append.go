@@ -163,10 +163,8 @@ func newEvents(s journey.Stream) ([]kurrent.NewEvent, error) {
 		if err != nil {
 			return nil, fmt.Errorf("stream %s, event %d: id: %w", s.Name, i, err)
 		}
-		if e.ContentType != journey.ContentTypeJSON {
-			return nil, fmt.Errorf("stream %s, event %d: only %s can be appended", s.Name, i, journey.ContentTypeJSON)
-		}
-		events[i] = kurrent.NewEvent{ID: id, Type: e.Type, Data: e.Data, Metadata: e.Metadata}
+		binary := e.ContentType == journey.ContentTypeBinary
+		events[i] = kurrent.NewEvent{ID: id, Type: e.Type, Data: e.Data, Metadata: e.Metadata, Binary: binary}
 	}
 	return events, nil
 }
