@@ -41,7 +41,7 @@ func TestBoardShowsEachOrderAndTheCommands(t *testing.T) {
 	require.Regexp(t, `order-a +on-hold +reserved +sent +2h +USD12.10 +customer-7 +INSUFFICIENT_CREDIT`, text)
 	require.Contains(t, text, `/opt/temporal workflow update execute --address 127.0.0.1:7233 \
   --workflow-id order-a --name approve-credit \
-  --input '{"by":"ann","note":"a good customer"}'
+  --input '{"by":"op-1","note":"good customer"}'
 `)
 	require.Contains(t, text, `/opt/bin/kurrentsim read --url "kurrentdb://127.0.0.1:2113?tls=false" \
   order-b
@@ -70,9 +70,12 @@ func TestCommandsKeepTheirOrderAsLongAsItFits(t *testing.T) {
 	h := anyHinter()
 	require.Contains(t, h.hints(nil)[0].lines[1], "--workflow-id ORDER")
 	require.Contains(t, h.hints([]orders.Seen{seen("order-1", order.StatusFulfilling, 0)})[0].lines[1], "order-1")
-	newer := []orders.Seen{seen("order-2", order.StatusFulfilling, 0), seen("order-1", order.StatusFulfilling, 0)}
+	newer := []orders.Seen{
+		seen("order-3", order.StatusFulfilling, 0), seen("order-2", order.StatusFulfilling, 0), seen("order-1", order.StatusFulfilling, 0),
+	}
 	require.Contains(t, h.hints(newer)[0].lines[1], "order-1", "it does not change under the hand that copies it")
-	newer[1].Status = order.StatusShipped
+	require.Contains(t, h.hints(newer)[1].lines[1], "order-3", "one order cannot be both shipped and cancelled")
+	newer[2].Status = order.StatusShipped
 	require.Contains(t, h.hints(newer)[0].lines[1], "order-2")
 	require.Contains(t, h.hints(nil)[0].lines[1], "order-2", "an order that left the board is as it was")
 }
