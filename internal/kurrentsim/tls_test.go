@@ -4,10 +4,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -39,6 +41,32 @@ func TestSecurePortLetsInOnlyTheUser(t *testing.T) {
 		}
 		requireCode(t, err, kurrentdb.ErrorCodeUnauthenticated)
 	}
+}
+
+func TestBrowserOnTheSecurePortIsAskedForTheCredentials(t *testing.T) {
+	t.Parallel()
+	certificate, key := selfSigned(t)
+	w := newWorld(t, kurrentsim.Options{SecureOnly: true, TLS: &kurrentsim.TLSOptions{
+		Listen: "127.0.0.1:0", CertFile: certificate, KeyFile: key, User: "admin", Password: "secret",
+	}})
+	require.Contains(t, w.server.URL(), "tls=true")
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	status := func(path, password string) int {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+w.server.Addr()+path, nil)
+		require.NoError(t, err)
+		if password != "" {
+			request.SetBasicAuth("admin", password)
+		}
+		response, err := (&http.Client{Transport: transport}).Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	require.Equal(t, http.StatusNoContent, status("/health/live", ""))
+	require.Equal(t, http.StatusUnauthorized, status("/web/", ""))
+	require.Equal(t, http.StatusUnauthorized, status("/web/", "wrong"))
+	require.Equal(t, http.StatusOK, status("/web/", "secret"))
 }
 
 func selfSigned(t *testing.T) (certificate, key string) {

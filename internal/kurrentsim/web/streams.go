@@ -31,6 +31,7 @@ type streamBody struct {
 	Empty        bool   // there, with nothing to be seen
 	Deleted      bool   // for ever
 	Newer, Older *int64 // where the pages beside this one begin, nil for none
+	Oldest       int64  // where the last page begins
 }
 
 // stream shows the events of a stream, newest first.
@@ -43,7 +44,10 @@ func (b *browser) stream(r *http.Request) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	body := streamBody{Name: name}
+	body := streamBody{Name: name, Oldest: pageSize - 1}
+	if first, _, ok := b.Store.Bounds(name); ok {
+		body.Oldest += first
+	}
 	state, err := b.fill(&body, from)
 	if err == nil && state == store.Missing {
 		err = notFound("There is no stream %s, or it was deleted.", name)

@@ -13,6 +13,7 @@ import (
 
 	"orderflow/internal/kurrentsim/groups"
 	"orderflow/internal/kurrentsim/store"
+	"orderflow/internal/kurrentsim/subscription"
 )
 
 // Bounds of what is shown of one body, in bytes: pages stay small enough for a browser, whatever an event holds.
@@ -148,10 +149,19 @@ func functions() template.FuncMap {
 		"bytes":  size,
 		"count":  count,
 		"reason": func(p groups.Parked) string { return strings.TrimSpace(p.Reason) },
+		"origin": origin,
 		"deleted": func(r store.Record) bool {
 			return r.Revision == store.DeletedRevision
 		},
 	}
+}
+
+// origin is where a consumer is connected from.
+func origin(c subscription.ConsumerStats) string {
+	if connection, ok := c.Consumer.(*groups.Connection); ok {
+		return connection.From
+	}
+	return ""
 }
 
 func moment(t time.Time) string {
