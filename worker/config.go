@@ -3,6 +3,9 @@ package main
 import (
 	"time"
 
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
 	"orderflow/internal/config"
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
@@ -32,6 +35,11 @@ type settings struct {
 		UnknownCustomer credit.UnknownPolicy `env:"CREDIT_UNKNOWN_CUSTOMER" envDefault:"open"`
 		Hold            time.Duration        `env:"CREDIT_HOLD" envDefault:"0s"`
 	}
+	// Deployment is set by Temporal's Worker Controller, or by hand. Without it the worker takes work of every version.
+	Deployment struct {
+		Name    string `env:"TEMPORAL_DEPLOYMENT_NAME"`
+		BuildID string `env:"TEMPORAL_WORKER_BUILD_ID"`
+	}
 }
 
 // maxHold and maxGrace keep a mistyped unit from parking orders for years. The grace time has to end before a closing
@@ -50,7 +58,22 @@ func (s settings) Validate() []config.Fault {
 	if s.Email.UnknownGrace < time.Second || s.Email.UnknownGrace > maxGrace {
 		faults = append(faults, config.Fault{Name: "EMAIL_UNKNOWN_GRACE", Problem: "must be from 1s to 10m"})
 	}
+	if (s.Deployment.Name == "") != (s.Deployment.BuildID == "") {
+		faults = append(faults, config.Fault{
+			Name: "TEMPORAL_DEPLOYMENT_NAME", Problem: "must be set together with TEMPORAL_WORKER_BUILD_ID",
+		})
+	}
 	return faults
+}
+
+// deployment makes the worker one version of a Worker Deployment, when it was named one.
+func (s settings) deployment() worker.DeploymentOptions {
+	return worker.DeploymentOptions{
+		UseVersioning: s.Deployment.Name != "",
+		Version:       worker.WorkerDeploymentVersion{DeploymentName: s.Deployment.Name, BuildID: s.Deployment.BuildID},
+		// Orders wait for weeks, so they move on to the newest version, and so do the mails they send.
+		DefaultVersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
+	}
 }
 
 func (s settings) terms() credit.Terms {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"time"
-
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 
@@ -31,7 +29,7 @@ const (
 // pools are the two workers of one process: orders, and mail on the queue whose rate the server limits.
 type pools struct{ orders, mail worker.Worker }
 
-func newPools(c client.Client, a *activities.Activities, stop time.Duration, fatal func(error)) pools {
+func newPools(c client.Client, a *activities.Activities, s settings, fatal func(error)) pools {
 	worker.SetStickyWorkflowCacheSize(stickyWorkflows)
 	// Autoscaled pollers start few and grow under load: an idle worker should not hold a hundred long polls.
 	polling := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
@@ -42,7 +40,8 @@ func newPools(c client.Client, a *activities.Activities, stop time.Duration, fat
 		MaxConcurrentActivityExecutionSize:     storeSlots,
 		WorkflowTaskPollerBehavior:             polling,
 		ActivityTaskPollerBehavior:             polling,
-		WorkerStopTimeout:                      stop, // the SDK's default of 0 drops running activities at once
+		WorkerStopTimeout:                      s.Shutdown.Timeout, // the SDK's default of 0 drops running activities at once
+		DeploymentOptions:                      s.deployment(),
 		DisableRegistrationAliasing:            true,
 		OnFatalError:                           fatal,
 	})
@@ -50,7 +49,8 @@ func newPools(c client.Client, a *activities.Activities, stop time.Duration, fat
 		DisableWorkflowWorker:              true,
 		MaxConcurrentActivityExecutionSize: mailSlots,
 		ActivityTaskPollerBehavior:         polling,
-		WorkerStopTimeout:                  stop,
+		WorkerStopTimeout:                  s.Shutdown.Timeout,
+		DeploymentOptions:                  s.deployment(),
 		DisableRegistrationAliasing:        true,
 		OnFatalError:                       fatal,
 	})

@@ -37,7 +37,7 @@ func run(ctx context.Context, args, environ []string, stderr io.Writer) error {
 	d.metrics.Registry.MustRegister(stuckGauge(temporal, d.temporal.Namespace, logger))
 
 	fatal := make(chan error, 2)
-	pools := newPools(temporal, newActivities(s, d), s.Shutdown.Timeout, func(err error) { fatal <- err })
+	pools := newPools(temporal, newActivities(s, d), s, func(err error) { fatal <- err })
 	if err := pools.start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}

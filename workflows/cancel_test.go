@@ -167,6 +167,29 @@ func TestACompensationThatCannotProceedSaysSoAndGoesOn(t *testing.T) {
 	require.Equal(t, order.CreditReleased, w.state().Credit)
 }
 
+func TestAShipmentThatCannotBeWrittenIsNeverUndone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tries := 0
+	var cancelled *answer
+	w.close = func() error {
+		if tries++; tries < 3 {
+			return permanently("FULFILLMENT_FAILED")
+		}
+		return nil
+	}
+	w.after(time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
+	w.after(time.Hour+30*time.Second, func() {
+		require.Equal(t, order.StatusFulfilling, w.query().Status)
+		cancelled = w.update(workflows.CancelOrderMessage, cancelOrder)
+	})
+	w.run()
+	require.ErrorContains(t, cancelled.rejected, "the order is shipping")
+	require.Equal(t, 3, tries)
+	require.Equal(t, order.StatusShipped, w.state().Status)
+	require.Equal(t, order.CreditReserved, w.state().Credit)
+}
+
 func TestUndoingStopsAtAnOrderThatWasShippedBefore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

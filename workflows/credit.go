@@ -72,9 +72,9 @@ func (o *orderRun) refuse(ctx workflow.Context, reason order.Reason) error {
 	o.enter(phaseClosing, o.state.Status, reason)
 	switch reason {
 	case order.ReasonCancelled, order.ReasonOrderGone, order.ReasonFulfillmentFailed:
-		return o.closeFulfillment(afloat(ctx), order.StatusCancelled)
+		return o.closeAs(storing(afloat(ctx), "close as cancelled"), order.StatusCancelled)
 	default:
-		return o.closeFulfillment(afloat(ctx), order.StatusRejected)
+		return o.closeAs(storing(afloat(ctx), "close as rejected"), order.StatusRejected)
 	}
 }
 
@@ -88,7 +88,7 @@ func (o *orderRun) release(reason order.Reason) activities.ReleaseCreditInput {
 func (o *orderRun) undoCredit(ctx workflow.Context) error {
 	var decision activities.CreditDecision
 	summary := fmt.Sprintf("release: %s", o.state.Reason)
-	err := workflow.ExecuteActivity(undoing(ctx, summary), o.do.ReleaseCredit, o.release(o.state.Reason)).Get(ctx, &decision)
+	err := workflow.ExecuteActivity(round(ctx, summary), o.do.ReleaseCredit, o.release(o.state.Reason)).Get(ctx, &decision)
 	if err != nil {
 		return err
 	}

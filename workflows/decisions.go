@@ -78,6 +78,15 @@ func (o *orderRun) keepShipment(m RecordShipment, err error) bool {
 	return false
 }
 
+// unusedShipment is a shipment that somebody signalled and the order came to another end than: it came too late, or was
+// remembered in vain. Somebody may have to fetch a parcel back, so it stays visible.
+func (o *orderRun) unusedShipment() *RecordShipment {
+	if o.tooLate == nil && o.final() && o.state.Status != order.StatusShipped {
+		return o.shipment
+	}
+	return o.tooLate
+}
+
 func (o *orderRun) mayDecide() error {
 	switch {
 	case o.phase != phaseOnHold:

@@ -28,16 +28,19 @@ func (o *orderRun) waitForShipment() error {
 	return workflow.Await(o.steps, func() bool { return o.shipment != nil })
 }
 
-// ship closes the order as shipped. From here on it is too late to cancel it.
-func (o *orderRun) ship(ctx workflow.Context) error {
+// ship closes the order as shipped. From here on it is too late to cancel it, and it is never undone: what has left with
+// a carrier has left, so an obstacle is waited out.
+func (o *orderRun) ship(ctx workflow.Context) {
 	o.enter(phaseClosing, order.StatusFulfilling, "")
-	return o.closeFulfillment(afloat(ctx), order.StatusShipped)
+	o.insist(afloat(ctx), "close as shipped", func(ctx workflow.Context) error {
+		return o.closeAs(round(ctx, "close as shipped"), order.StatusShipped)
+	})
 }
 
-// closeFulfillment brings the fulfilment to a final status. A row that is final already wins: the order ends with it.
-func (o *orderRun) closeFulfillment(ctx workflow.Context, status order.Status) error {
+// closeAs brings the fulfilment to a final status. A row that is final already wins: the order ends with it.
+func (o *orderRun) closeAs(ctx workflow.Context, status order.Status) error {
 	var row activities.Fulfillment
-	err := workflow.ExecuteActivity(storing(ctx, "close as "+string(status)), o.do.CloseFulfillment, o.closing(status)).Get(ctx, &row)
+	err := workflow.ExecuteActivity(ctx, o.do.CloseFulfillment, o.closing(status)).Get(ctx, &row)
 	if err != nil {
 		return err
 	}
@@ -49,7 +52,7 @@ func (o *orderRun) closeFulfillment(ctx workflow.Context, status order.Status) e
 func (o *orderRun) undoFulfillment(ctx workflow.Context) error {
 	o.stopMails(ctx)
 	var row activities.Fulfillment
-	err := workflow.ExecuteActivity(undoing(ctx, "close as cancelled"), o.do.CloseFulfillment, o.closing(order.StatusCancelled)).Get(ctx, &row)
+	err := workflow.ExecuteActivity(round(ctx, "close as cancelled"), o.do.CloseFulfillment, o.closing(order.StatusCancelled)).Get(ctx, &row)
 	if err != nil {
 		return err
 	}

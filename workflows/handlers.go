@@ -87,9 +87,13 @@ func onSignal[M message](ctx workflow.Context, o *orderRun, h handler[M], raw co
 			return
 		}
 	}
-	workflow.GetLogger(ctx).Warn("signal cannot be used", "signal", h.name, "error", err)
-	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"signal": h.name}).Counter("orderflow_signals_unusable").Inc(1)
+	unusable(ctx, h.name, err)
 	o.touch(ctx)
+}
+
+func unusable(ctx workflow.Context, signal string, err error) {
+	workflow.GetLogger(ctx).Warn("signal cannot be used", "signal", signal, "error", err)
+	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"signal": signal}).Counter("orderflow_signals_unusable").Inc(1)
 }
 
 // onUpdate takes an update and answers when its effect is complete. The check is repeated, for between an update's
@@ -126,4 +130,8 @@ func (o *orderRun) closeMessages(ctx workflow.Context) {
 	for _, drain := range o.drains {
 		drain(ctx)
 	}
+	if o.tooLate == nil && o.unusedShipment() != nil {
+		unusable(ctx, RecordShipmentMessage, o.is(o.state.Status))
+	}
+	o.touch(ctx)
 }

@@ -17,11 +17,11 @@ const (
 	// another may take the mail over.
 	mailAttemptTimeout = 30 * time.Second
 
-	// undoRound bounds one try at a compensation, after which the order says openly that it cannot proceed.
-	undoRound = 15 * time.Minute
+	// roundTime bounds one try at what has to be done in the end, after which the order says openly that it cannot proceed.
+	roundTime = 15 * time.Minute
 
-	// undoPause keeps a compensation that fails at once from filling the history.
-	undoPause = time.Minute
+	// roundPause keeps a round that fails at once from filling the history.
+	roundPause = time.Minute
 
 	// mailSettling bounds how long a closing order waits for its mails. It is longer than the grace time after which an
 	// unknown mail is sent once more.
@@ -42,10 +42,10 @@ func storing(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// undoing is for one round of a compensation.
-func undoing(ctx workflow.Context, summary string) workflow.Context {
+// round is for one round of what has to be done in the end: a compensation, or the closing of an order that has shipped.
+func round(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: attemptTimeout, ScheduleToCloseTimeout: undoRound, RetryPolicy: retries(), Summary: summary,
+		StartToCloseTimeout: attemptTimeout, ScheduleToCloseTimeout: roundTime, RetryPolicy: retries(), Summary: summary,
 	})
 }
 

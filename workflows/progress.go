@@ -13,9 +13,6 @@ import (
 func (o *orderRun) enter(p phase, status order.Status, reason order.Reason) {
 	o.phase = p
 	o.state.Status, o.state.Reason = status, reason
-	if status != order.StatusCancelling {
-		o.obstacle = ""
-	}
 }
 
 // touch notes that something changed and shows it in the Web UI. It costs no history event.
@@ -58,8 +55,8 @@ func (o *orderRun) details() string {
 	if o.obstacle != "" {
 		fmt.Fprintf(&b, "- **cannot %s**\n", o.obstacle)
 	}
-	if o.tooLate != nil {
-		fmt.Fprintf(&b, "- shipment `%s` `%s` was signalled too late\n", o.tooLate.Carrier, o.tooLate.TrackingNumber)
+	if unused := o.unusedShipment(); unused != nil {
+		fmt.Fprintf(&b, "- shipment `%s` `%s` was signalled and cannot be used\n", unused.Carrier, unused.TrackingNumber)
 	}
 	return b.String()
 }

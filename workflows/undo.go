@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"errors"
+	"slices"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -26,13 +27,8 @@ func (o *orderRun) undo(ctx workflow.Context, cause error) error {
 	outcome := o.blame(ctx, cause)
 	ctx = afloat(ctx)
 	o.enter(phaseUndoing, order.StatusCancelling, o.state.Reason)
-	for len(o.compensations) > 0 {
-		last := o.compensations[len(o.compensations)-1]
-		if err := last.undo(ctx); err != nil {
-			o.stuck(ctx, last.name, err)
-			continue
-		}
-		o.compensations = o.compensations[:len(o.compensations)-1]
+	for _, c := range slices.Backward(o.compensations) {
+		o.insist(ctx, c.name, c.undo)
 		if closed := o.closedAs.Status; closed != "" && closed != order.StatusCancelled {
 			// The order was shipped or rejected before this run: what it reserved then is not ours to give back.
 			outcome = nil
@@ -64,13 +60,22 @@ func (o *orderRun) blame(ctx workflow.Context, cause error) error {
 	return broken
 }
 
-// stuck says openly that a compensation cannot proceed, and waits before the next round.
-func (o *orderRun) stuck(ctx workflow.Context, name string, err error) {
-	workflow.GetLogger(ctx).Error("compensation cannot proceed", "compensation", name, "error", err)
-	o.obstacle = name + ": " + cause(err)
-	o.rest(ctx)
-	// A disconnected context is never cancelled, so the sleep cannot fail.
-	_ = workflow.NewTimerWithOptions(ctx, undoPause, workflow.TimerOptions{Summary: "before trying to " + name + " again"}).Get(ctx, nil)
+// insist repeats what has to be done in the end, in rounds and for as long as it takes. While it cannot be done the order
+// says so openly.
+func (o *orderRun) insist(ctx workflow.Context, name string, do func(ctx workflow.Context) error) {
+	for {
+		err := do(ctx)
+		if err == nil {
+			o.obstacle = ""
+			return
+		}
+		workflow.GetLogger(ctx).Error("order cannot proceed", "step", name, "error", err)
+		o.obstacle = name + ": " + cause(err)
+		o.rest(ctx)
+		pause := workflow.TimerOptions{Summary: "before trying to " + name + " again"}
+		// The context is disconnected and never cancelled, so the pause cannot fail.
+		_ = workflow.NewTimerWithOptions(ctx, roundPause, pause).Get(ctx, nil)
+	}
 }
 
 // cause gives the innermost message of an activity's error: the outer ones only repeat the activity's name.

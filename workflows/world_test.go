@@ -29,6 +29,7 @@ type world struct {
 	decide  func(activities.ReserveCreditInput) (activities.CreditDecision, error)
 	release func(activities.ReleaseCreditInput) (activities.CreditDecision, error)
 	start   func() error
+	close   func() error
 	send    func(email.Kind) (activities.EmailResult, error)
 	row     *activities.Fulfillment // what Postgres holds
 	told    bool                    // a confirmation went out
@@ -61,6 +62,7 @@ func newWorld(t *testing.T) *world {
 		return activities.CreditDecision{Verdict: credit.VerdictReleased, Amount: total}, nil
 	}
 	w.start = func() error { return nil }
+	w.close = func() error { return nil }
 	w.send = func(email.Kind) (activities.EmailResult, error) {
 		return activities.EmailResult{Status: email.StatusSent}, nil
 	}
@@ -105,6 +107,9 @@ func (w *world) startFulfillment(context.Context, activities.StartFulfillmentInp
 
 func (w *world) closeFulfillment(_ context.Context, in activities.CloseFulfillmentInput) (activities.Fulfillment, error) {
 	w.note("close", string(in.Status), string(in.Reason))
+	if err := w.close(); err != nil {
+		return activities.Fulfillment{}, err
+	}
 	if w.row != nil && w.row.Status.Final() {
 		return *w.row, nil
 	}
