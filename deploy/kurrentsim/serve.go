@@ -20,9 +20,9 @@ import (
 const (
 	defaultListen = "127.0.0.1:2113"
 	stopTimeout   = 5 * time.Second
-	// collectEarly trades a little time for memory: the index of a large log is long-lived, and half of it is room enough
-	// for what comes and goes.
-	collectEarly = 50
+	// collectEarly trades a little time for memory: the index of a large log is long-lived, and a quarter of it is room
+	// enough for what comes and goes.
+	collectEarly = 25
 )
 
 func serve(ctx context.Context, args []string, stderr io.Writer) error {

@@ -1,9 +1,11 @@
 package rpc
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"math"
+	"sync/atomic"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
@@ -11,8 +13,12 @@ import (
 	"orderflow/internal/kurrentsim/store"
 )
 
-// eventOverhead is what an event costs beyond its bytes; it bounds the number of tiny events in one append.
-const eventOverhead = 64
+const (
+	// eventOverhead is what an event costs beyond its bytes; it bounds the number of tiny events in one append.
+	eventOverhead = 64
+	// DefaultMaxBuffered has room for two of the largest appends, and for thousands of the usual ones.
+	DefaultMaxBuffered = 2 * store.MaxAppendSize
+)
 
 type streamsServer struct {
 	streams.UnimplementedStreamsServer
@@ -46,7 +52,8 @@ func expectedOf(o expectation) (store.Expected, error) {
 // never learns why.
 func (s *streamsServer) Append(stream streams.Streams_AppendServer) error {
 	ctx := stream.Context()
-	in := appendIntake{}
+	in := appendIntake{budget: &s.service.buffered, most: cmp.Or(s.service.MaxBuffered, DefaultMaxBuffered)}
+	defer in.release()
 	for {
 		message, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -75,7 +82,7 @@ func (s *streamsServer) append(options *streams.AppendReq_Options, events []stor
 	if err != nil {
 		return nil, err
 	}
-	name := string(options.GetStreamIdentifier().GetStreamName())
+	name := nameOf(options.GetStreamIdentifier())
 	written, err := s.service.Store.Append(name, expected, events)
 	var wrong *store.WrongRevisionError
 	if errors.As(err, &wrong) {
@@ -87,11 +94,13 @@ func (s *streamsServer) append(options *streams.AppendReq_Options, events []stor
 	return appended(written), nil
 }
 
-// appendIntake collects one append. After the first fault it only drains.
+// appendIntake collects one append, within what all appends together may hold. After the first fault it only drains.
 type appendIntake struct {
+	budget  *atomic.Int64
+	most    int64
 	options *streams.AppendReq_Options
 	events  []store.NewEvent
-	size    int
+	size    int64
 	err     error
 }
 
@@ -104,15 +113,34 @@ func (in *appendIntake) take(message *streams.AppendReq) {
 		return
 	}
 	event, err := newEvent(message.GetProposedMessage())
-	in.size += event.Size() + eventOverhead
-	if err == nil && in.size > store.MaxAppendSize {
-		err = store.ErrAppendTooLarge
+	if err == nil {
+		err = in.reserve(int64(event.Size() + eventOverhead))
 	}
 	if err != nil {
 		in.err, in.events = err, nil
+		in.release()
 		return
 	}
 	in.events = append(in.events, event)
+}
+
+// reserve counts the bytes of an event. An append that finds no room is turned away rather than made to wait: those who
+// hold the room may be waiting for more themselves.
+func (in *appendIntake) reserve(size int64) error {
+	in.size += size
+	switch {
+	case in.budget.Add(size) > in.most:
+		return errTooBusy
+	case in.size > store.MaxAppendSize:
+		return store.ErrAppendTooLarge
+	}
+	return nil
+}
+
+// release gives the room back; doing so again changes nothing.
+func (in *appendIntake) release() {
+	in.budget.Add(-in.size)
+	in.size = 0
 }
 
 func newEvent(m *streams.AppendReq_ProposedMessage) (store.NewEvent, error) {

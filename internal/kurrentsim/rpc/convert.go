@@ -3,6 +3,7 @@ package rpc
 import (
 	"encoding/binary"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
@@ -32,6 +33,11 @@ func eventMetadata(r *store.Record) map[string]string {
 
 func streamID(name string) *shared.StreamIdentifier {
 	return &shared.StreamIdentifier{StreamName: []byte(name)}
+}
+
+// nameOf reads a stream's name the way a real server does: what is no UTF-8 is replaced.
+func nameOf(id *shared.StreamIdentifier) string {
+	return strings.ToValidUTF8(string(id.GetStreamName()), "\uFFFD")
 }
 
 func toUUID(id uuid.UUID) *shared.UUID {

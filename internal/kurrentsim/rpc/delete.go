@@ -35,5 +35,5 @@ func (s *streamsServer) remove(options expectation, remove func(string, store.Ex
 	if err != nil {
 		return 0, err
 	}
-	return remove(string(options.GetStreamIdentifier().GetStreamName()), expected)
+	return remove(nameOf(options.GetStreamIdentifier()), expected)
 }

@@ -69,11 +69,25 @@ func wrongRevisionText(e *store.WrongRevisionError) string {
 		e.Stream, e.Expected, e.Current)
 }
 
-// refuse sends a status with the trailer that names the exception and its details.
+// refuse sends a status with the trailer that names the exception and its details, as pairs of key and value.
 func refuse(ctx context.Context, code codes.Code, text, exception string, details ...string) error {
+	trailer := metadata.Pairs("exception", exception)
+	for i := 0; i+1 < len(details); i += 2 {
+		trailer.Set(details[i], headerValue(details[i+1]))
+	}
 	// Outside a call there is nobody to send trailers to; the status says the same.
-	_ = grpc.SetTrailer(ctx, metadata.Pairs(append([]string{"exception", exception}, details...)...))
+	_ = grpc.SetTrailer(ctx, trailer)
 	return status.Error(code, text)
+}
+
+// headerValue quotes what HTTP cannot carry: one odd character in a stream's name would cost the client its connection.
+func headerValue(text string) string {
+	for _, r := range text {
+		if r < ' ' || r > '~' {
+			return strconv.QuoteToASCII(text)
+		}
+	}
+	return text
 }
 
 func invalid(text string) error { return status.Error(codes.InvalidArgument, text) }

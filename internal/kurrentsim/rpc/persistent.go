@@ -106,14 +106,14 @@ func keyOf(all *shared.Empty, stream *shared.StreamIdentifier, group string) gro
 	if all != nil {
 		return groups.Key{Stream: groups.All, Group: group}
 	}
-	return groups.Key{Stream: string(stream.GetStreamName()), Group: group}
+	return groups.Key{Stream: nameOf(stream), Group: group}
 }
 
 // streamOf takes the stream from where clients since 21.10 put it, or from where older ones did.
 func streamOf(current, legacy *shared.StreamIdentifier) (string, error) {
-	name := string(current.GetStreamName())
+	name := nameOf(current)
 	if name == "" {
-		name = string(legacy.GetStreamName())
+		name = nameOf(legacy)
 	}
 	if name == groups.All {
 		return name, &groups.InvalidError{Reason: "the stream name $all is reserved"}

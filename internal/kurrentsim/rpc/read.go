@@ -83,7 +83,7 @@ func (r *reader) direction() store.Direction {
 }
 
 func (r *reader) readStream(options *streams.ReadReq_Options_StreamOptions) error {
-	name := string(options.GetStreamIdentifier().GetStreamName())
+	name := nameOf(options.GetStreamIdentifier())
 	if err := store.ValidateStream(name); err != nil {
 		return err
 	}

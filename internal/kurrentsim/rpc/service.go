@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/serverfeatures"
@@ -22,8 +23,12 @@ type Service struct {
 	Logger *slog.Logger
 	// Version is what the server calls itself: major.minor.patch.
 	Version string
+	// MaxBuffered is how many bytes of appends may be in hand at once, over all calls; 0 means DefaultMaxBuffered.
+	MaxBuffered int64
 	// Stopping is done when the server stops: calls that would last for ever end with it.
 	Stopping context.Context
+
+	buffered atomic.Int64 // bytes of appends in hand
 }
 
 // Register adds the services to a gRPC server.
@@ -43,5 +48,8 @@ func (s *Service) untilStopped(ctx context.Context) (context.Context, context.Ca
 	}
 }
 
-// errStopping is what a stopping node tells those who are connected; the client looks for another node then.
-var errStopping = status.Error(codes.Unavailable, "Server Is Shutting Down")
+// What a node that cannot serve now tells those who call; the client looks for another node then.
+var (
+	errStopping = status.Error(codes.Unavailable, "Server Is Shutting Down")
+	errTooBusy  = status.Error(codes.Unavailable, "Server Is Too Busy")
+)

@@ -30,7 +30,7 @@ func (r *reader) wait(changed <-chan struct{}) error {
 // subscribeStream follows one stream: what is there, caught_up, then what comes. It never falls behind its own cursor, so
 // caught_up is sent once.
 func (r *reader) subscribeStream(options *streams.ReadReq_Options_StreamOptions) error {
-	name := string(options.GetStreamIdentifier().GetStreamName())
+	name := nameOf(options.GetStreamIdentifier())
 	if err := store.ValidateStream(name); err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func (s *Store) planAll(q AllQuery) (AllPage, []allRef) {
 		e := s.index.at(ordinal)
 		page.Next, page.Position = next, e.position
 		page.Considered++
-		name := s.index.streams[e.stream].name
+		name := s.index.stream(e.stream).name
 		if !hiddenFromAll(name, s.index.types[e.typ]) && q.Filter.Match(name, s.index.types[e.typ]) {
 			refs = append(refs, allRef{ref: s.ref(ordinal), next: next, considered: page.Considered})
 		}

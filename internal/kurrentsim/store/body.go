@@ -56,7 +56,7 @@ func (s *Store) ref(ordinal uint32) ref {
 		ordinal--
 		source = s.index.at(ordinal)
 	}
-	return ref{entry: e, source: source.position, stream: s.index.streams[e.stream].name}
+	return ref{entry: e, source: source.position, stream: s.index.stream(e.stream).name}
 }
 
 // body reads the event at an ordinal. The store's lock is held.

@@ -8,6 +8,10 @@ import (
 // chunkEntries makes the index grow in pieces of about 80 KiB, so that it is never copied as a whole.
 const chunkEntries = 4096
 
+// streamChunk is how many streams are kept side by side: a log may have as many streams as events, and an allocation for
+// each would cost more memory, and more of the collector's time.
+const streamChunk = 1024
+
 // noRevision marks a tombstone in the index, whose revision does not fit.
 const noRevision = math.MaxUint32
 
@@ -59,7 +63,7 @@ func (s *stream) last() int64 {
 type index struct {
 	chunks    []*chunk
 	count     uint32
-	streams   []*stream
+	streams   []*[streamChunk]stream
 	streamNos map[string]uint32
 	types     []string
 	typeNos   map[string]uint32
@@ -92,19 +96,24 @@ func (x *index) push(e entry) uint32 {
 // find returns nil for a stream that was never heard of.
 func (x *index) find(name string) *stream {
 	if no, ok := x.streamNos[name]; ok {
-		return x.streams[no]
+		return x.stream(no)
 	}
 	return nil
 }
 
+func (x *index) stream(no uint32) *stream { return &x.streams[no/streamChunk][no%streamChunk] }
+
 func (x *index) intern(name string) (uint32, *stream) {
 	no, ok := x.streamNos[name]
 	if !ok {
-		no = uint32(len(x.streams))
-		x.streams = append(x.streams, &stream{name: name})
+		no = uint32(len(x.streamNos))
+		if no%streamChunk == 0 {
+			x.streams = append(x.streams, new([streamChunk]stream))
+		}
 		x.streamNos[name] = no
+		x.stream(no).name = name
 	}
-	return no, x.streams[no]
+	return no, x.stream(no)
 }
 
 func (x *index) internType(name string) uint32 {

@@ -28,7 +28,7 @@ func (s *Store) planRecent(limit int, system bool) []ref {
 	for at, window := s.committed, recentWindow; at > 0 && window > 0 && len(refs) < limit; window-- {
 		at--
 		e := s.index.at(at)
-		target := s.index.streams[e.stream]
+		target := s.index.stream(e.stream)
 		if seen[e.stream] || at >= s.visibleEnd(target) || (!system && isSystem(target.name)) {
 			continue
 		}
