@@ -2,16 +2,11 @@ package main
 
 import (
 	"bufio"
-	"context"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
@@ -120,17 +115,6 @@ func newEvent(data string) kurrentdb.EventData {
 	}
 }
 
-func TestServerEndsCleanlyWithinASecond(t *testing.T) {
-	t.Parallel()
-	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
-		p := startServer(t, "--listen", freeAddress(t), "--data", t.TempDir())
-		begin := time.Now()
-		require.NoError(t, p.Process.Signal(signal))
-		require.NoError(t, p.Wait())
-		require.Less(t, time.Since(begin), time.Second)
-	}
-}
-
 func TestWrongCommandLinesEndWithTwo(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
@@ -188,64 +172,4 @@ func TestReadSaysThatNobodyAnswers(t *testing.T) {
 	code, _, stderr := runToEnd(t, "read", "s", "--url", "kurrentdb://"+address+"?tls=false")
 	require.Equal(t, 1, code)
 	require.Equal(t, "kurrentsim: no server answers at "+address+"\n", stderr)
-}
-
-func TestAcknowledgedEventsSurviveKill(t *testing.T) {
-	t.Parallel()
-	dir, address := t.TempDir(), freeAddress(t)
-	var acknowledged [8]int
-	for round := range 3 {
-		p := startServer(t, "--listen", address, "--data", dir)
-		client := connect(t, address)
-		verifyAll(t, client, &acknowledged)
-		var writers sync.WaitGroup
-		ctx, stop := context.WithCancel(t.Context())
-		for w := range acknowledged {
-			writers.Go(func() { acknowledged[w] += write(ctx, client, w, acknowledged[w]) })
-		}
-		require.Eventually(t, func() bool { return streamLength(t, client, "writer-0") > 20*(round+1) }, 10*time.Second, time.Millisecond)
-		require.NoError(t, p.Process.Kill())
-		writers.Wait()
-		stop()
-		_ = p.Wait()
-	}
-	startServer(t, "--listen", address, "--data", dir)
-	verifyAll(t, connect(t, address), &acknowledged)
-}
-
-// write appends until the server is gone and returns how many appends were acknowledged.
-func write(ctx context.Context, client *kurrentdb.Client, writer, from int) int {
-	for i := 0; ; i++ {
-		_, err := client.AppendToStream(ctx, fmt.Sprintf("writer-%d", writer), kurrentdb.AppendToStreamOptions{},
-			newEvent(fmt.Sprintf(`{"n":%d}`, from+i)))
-		if err != nil {
-			return i
-		}
-	}
-}
-
-// verifyAll finds everything that was acknowledged, and at most the one append per writer whose answer was lost beyond it.
-func verifyAll(t *testing.T, client *kurrentdb.Client, acknowledged *[8]int) {
-	t.Helper()
-	for w := range acknowledged {
-		found := streamLength(t, client, fmt.Sprintf("writer-%d", w))
-		require.GreaterOrEqual(t, found, acknowledged[w])
-		require.LessOrEqual(t, found, acknowledged[w]+1)
-		acknowledged[w] = found
-	}
-}
-
-func streamLength(t *testing.T, client *kurrentdb.Client, stream string) int {
-	t.Helper()
-	read, err := client.ReadStream(t.Context(), stream,
-		kurrentdb.ReadStreamOptions{Direction: kurrentdb.Backwards, From: kurrentdb.End{}}, 1)
-	if err != nil {
-		return 0
-	}
-	defer read.Close()
-	last, err := read.Recv()
-	if err != nil {
-		return 0
-	}
-	return int(last.OriginalEvent().EventNumber) + 1
 }
