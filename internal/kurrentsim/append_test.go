@@ -125,3 +125,32 @@ func TestAnEventComesBackAsItWasWritten(t *testing.T) {
 	require.Equal(t, found.Position.Commit, found.Position.Prepare)
 	require.False(t, found.CreatedDate.IsZero())
 }
+
+func TestRepetitionIsRecognisedAfterARestartByItsRevision(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	before := newRestartable(t, dir)
+	batch := events(3)
+	first := before.append("s-1", kurrentdb.NoStream{}, batch...)
+	before.append("s-2", kurrentdb.NoStream{}, batch...)
+	before.stop()
+
+	after := newRestartable(t, dir)
+	require.Equal(t, first, after.append("s-1", kurrentdb.NoStream{}, batch...))
+	require.EqualValues(t, 2, after.append("s-1", kurrentdb.Revision(0), batch[1:]...).NextExpectedVersion)
+	_, err := after.tryAppend("s-1", kurrentdb.Revision(0), batch[1], event("new"))
+	requireCode(t, err, kurrentdb.ErrorCodeWrongExpectedVersion)
+	require.EqualValues(t, 5, after.append("s-2", kurrentdb.Any{}, batch...).NextExpectedVersion, "any remembers nothing over a restart")
+	after.stop()
+}
+
+func TestRepetitionOnADeletedStreamIsRecognised(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	batch := events(2)
+	first := w.append("s-1", kurrentdb.NoStream{}, batch...)
+	require.NoError(t, w.delete("s-1", kurrentdb.Any{}))
+	require.Equal(t, first, w.append("s-1", kurrentdb.NoStream{}, batch...))
+	_, err := w.tryReadStream("s-1", kurrentdb.ReadStreamOptions{})
+	requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)
+}

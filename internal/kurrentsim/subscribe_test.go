@@ -149,3 +149,33 @@ func TestUnfilteredSubscriptionToAllDeliversEverything(t *testing.T) {
 	}
 	require.Equal(t, want[len(want)-1].Event.Position, *recv(t, sub).CaughtUp.Position)
 }
+
+func TestLiveCheckpointsComeWithTheirNumberOfEvents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	sub := w.subscribeAll(kurrentdb.SubscribeToAllOptions{
+		From: kurrentdb.End{}, MaxSearchWindow: 4, CheckpointInterval: 2,
+		Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.StreamFilterType, Prefixes: []string{"order-"}},
+	})
+	require.NotNil(t, recv(t, sub).CaughtUp)
+	w.append("order-1", kurrentdb.NoStream{}, event("placed"))
+	placed := recv(t, sub).EventAppeared
+	require.NotNil(t, placed)
+	before := w.readAll(kurrentdb.ReadAllOptions{})
+	w.append("noise", kurrentdb.NoStream{}, events(20)...)
+	log := w.readAll(kurrentdb.ReadAllOptions{})
+	last := placed.Event.Position.Commit
+	for range (len(log) - len(before)) / 8 {
+		checkpoint := recv(t, sub).CheckPointReached
+		require.NotNil(t, checkpoint)
+		passed := 0
+		for _, e := range log {
+			if e.Event.Position.Commit > last && e.Event.Position.Commit <= checkpoint.Commit {
+				passed++
+			}
+		}
+		require.LessOrEqual(t, passed, 8, "eight events between two checkpoints, matching or not")
+		require.Positive(t, passed)
+		last = checkpoint.Commit
+	}
+}

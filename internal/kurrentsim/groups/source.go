@@ -38,25 +38,40 @@ func newSource(events *store.Store, key Key, config Config, checkpoint int64) (*
 	return s, nil
 }
 
-// read returns at most limit messages, and whether that was all there is for now.
+// batch is what was read at a time.
+type batch struct {
+	records []store.Record
+	skipped int   // events the filter left out
+	place   int64 // of the last event looked at
+	end     bool  // that was all there is for now
+}
+
+// read returns at most limit messages, and one more for what the filter left out, and whether that was all there is for now.
 func (s *source) read(limit int) ([]*subscription.Message, bool, error) {
-	records, end, err := s.page(limit)
+	b, err := s.page(limit)
 	if err != nil {
 		return nil, false, err
 	}
-	messages := make([]*subscription.Message, 0, len(records))
-	for i := range records {
-		event := store.Resolved{Event: &records[i]}
+	messages := make([]*subscription.Message, 0, len(b.records)+1)
+	for i := range b.records {
+		event := store.Resolved{Event: &b.records[i]}
 		if s.resolve {
-			if event, err = s.events.Resolve(records[i]); err != nil {
+			if event, err = s.events.Resolve(b.records[i]); err != nil {
 				return nil, false, err
 			}
 		}
-		place := s.place(&records[i])
-		messages = append(messages, &subscription.Message{Event: event, Place: place, Previous: s.previous})
-		s.previous = place
+		messages = append(messages, s.follow(&subscription.Message{Event: event, Place: s.place(&b.records[i])}))
 	}
-	return messages, end, nil
+	if b.skipped > 0 && b.place > s.previous {
+		messages = append(messages, s.follow(&subscription.Message{Skipped: b.skipped, Place: b.place}))
+	}
+	return messages, b.end, nil
+}
+
+// follow links a message to the one before it.
+func (s *source) follow(m *subscription.Message) *subscription.Message {
+	m.Previous, s.previous = s.previous, m.Place
+	return m
 }
 
 func (s *source) place(r *store.Record) int64 {
@@ -66,18 +81,22 @@ func (s *source) place(r *store.Record) int64 {
 	return r.Revision
 }
 
-func (s *source) page(limit int) ([]store.Record, bool, error) {
+func (s *source) page(limit int) (batch, error) {
 	if s.key.Stream != All {
 		page, err := s.events.ReadStream(s.key.Stream, s.next, store.Forwards, limit)
 		s.next = max(s.next, page.Next)
-		return page.Events, page.End, err
+		return batch{records: page.Events, end: page.End}, err
 	}
 	page, err := s.events.ReadAll(store.AllQuery{From: s.cursor, Limit: limit, Window: scanWindow, Filter: s.filter})
 	if err != nil {
-		return nil, false, err
+		return batch{}, err
 	}
 	s.cursor = page.Next
-	return page.Events, page.End, nil
+	b := batch{records: page.Events, place: int64(page.Position), end: page.End}
+	if s.filter != nil { // without one only its own checkpoints are left out, and those must not lead to more of them
+		b.skipped = page.Considered - page.Hidden - len(page.Events)
+	}
+	return b, nil
 }
 
 // drained is true when there is nothing more to read now.

@@ -13,6 +13,7 @@ type AllPage struct {
 	Events     []Record
 	Next       Cursor
 	Considered int    // events looked at, whether or not they are in the page
+	Hidden     int    // of these, at most, the ones nobody sees in the global order
 	Position   uint64 // of the last event looked at, 0 for none
 	End        bool   // nothing more in this direction for now
 }
@@ -102,7 +103,9 @@ func (s *Store) planAll(q AllQuery) (AllPage, []allRef) {
 		page.Next, page.Position = next, e.position
 		page.Considered++
 		name := s.index.stream(e.stream).name
-		if !hiddenFromAll(name, s.index.types[e.typ]) && q.Filter.Match(name, s.index.types[e.typ]) {
+		if hiddenFromAll(name, s.index.types[e.typ]) {
+			page.Hidden++
+		} else if q.Filter.Match(name, s.index.types[e.typ]) {
 			refs = append(refs, allRef{ref: s.ref(ordinal), next: next, considered: page.Considered})
 		}
 	}

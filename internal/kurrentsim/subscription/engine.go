@@ -30,7 +30,8 @@ type Engine struct {
 	parking  map[*Message]string   // being written to the parked stream, with the reason
 	pending  []Parking             // to be written to the parked stream
 	fed      int64                 // messages fed
-	known    *Message              // the newest that was offered
+	known    *Message              // the newest that was offered, or passed over
+	last     int64                 // place of the newest that was offered
 	mark     checkpointMark
 	total    int64 // deliveries
 }
@@ -42,6 +43,7 @@ func New(settings Settings, checkpointed int64, now time.Time) *Engine {
 		strategy: newStrategy(settings.Strategy),
 		inFlight: map[uuid.UUID]*flight{},
 		parking:  map[*Message]string{},
+		last:     None,
 		mark:     checkpointMark{sequence: -1, place: checkpointed, at: now},
 	}
 }
@@ -91,8 +93,8 @@ func (e *Engine) limit() int {
 // Feed adds new messages, in order.
 func (e *Engine) Feed(messages []*Message) {
 	for _, m := range messages {
-		m.sequence = e.fed
-		e.fed++
+		e.fed += max(int64(m.Skipped), 1)
+		m.sequence = e.fed - 1
 	}
 	e.fresh = append(e.fresh, messages...)
 }
@@ -125,7 +127,7 @@ func (e *Engine) Pump(now time.Time) {
 	e.retry = waiting
 	for !full && len(e.fresh) > 0 && len(e.retry) < maxBuffered {
 		m := e.fresh[0]
-		switch e.offer(m, now) {
+		switch e.first(m, now) {
 		case exhausted:
 			return
 		case skipped:
@@ -133,6 +135,15 @@ func (e *Engine) Pump(now time.Time) {
 		}
 		e.fresh[0], e.fresh = nil, e.fresh[1:]
 	}
+}
+
+// first offers a new message, or passes over what a filter left out.
+func (e *Engine) first(m *Message, now time.Time) outcome {
+	if m.Skipped > 0 {
+		e.known = m
+		return sent
+	}
+	return e.offer(m, now)
 }
 
 func (e *Engine) offer(m *Message, now time.Time) outcome {
@@ -146,7 +157,7 @@ func (e *Engine) offer(m *Message, now time.Time) outcome {
 	}
 	e.total++
 	if !m.Replayed && (e.known == nil || m.sequence > e.known.sequence) {
-		e.known = m
+		e.known, e.last = m, m.Place
 	}
 	if _, twice := e.inFlight[m.ID()]; !twice { // the second of two equal ids is delivered, and not followed
 		e.inFlight[m.ID()] = &flight{message: m, member: to, due: now.Add(e.settings.MessageTimeout)}

@@ -332,3 +332,44 @@ func TestEqualIDsAreDeliveredAndFollowedOnce(t *testing.T) {
 	r.ack(c.got[0])
 	require.Zero(t, r.Stats().InFlight)
 }
+
+func TestCheckpointMovesOverSkippedEventsAndNotOverWhatIsInFlight(t *testing.T) {
+	t.Parallel()
+	r := newRig(nil)
+	c := r.connect(5)
+	r.feedCount(1)
+	r.Feed([]*subscription.Message{{Skipped: 30, Place: 40, Previous: 0}})
+	r.Pump(r.now)
+	require.Len(t, c.got, 1, "nobody gets what was left out")
+	_, due := r.Checkpoint(r.now, false)
+	require.False(t, due)
+	require.EqualValues(t, 0, r.Stats().LastKnown)
+	r.ack(c.got[0])
+	place, due := r.Checkpoint(r.now, false)
+	require.True(t, due, "thirty-one are more than the maximum of ten")
+	require.EqualValues(t, 40, place)
+}
+
+func TestPinnedByCorrelationKeepsAConversationWithItsConsumer(t *testing.T) {
+	t.Parallel()
+	r := newRig(func(s *subscription.Settings) { s.Strategy = subscription.PinnedByCorrelation })
+	consumers := []*consumer{r.connect(100), r.connect(100)}
+	var messages []*subscription.Message
+	for i := range int64(60) {
+		messages = append(messages, &subscription.Message{Place: i, Previous: i - 1, Event: store.Resolved{Event: &store.Record{
+			ID: uuid.New(), Stream: fmt.Sprintf("s-%d", i), Metadata: fmt.Appendf(nil, `{"$correlationId":"c-%d"}`, i%12),
+		}}})
+	}
+	r.Feed(messages)
+	r.Pump(r.now)
+	owner := map[string]*consumer{}
+	for _, c := range consumers {
+		require.NotEmpty(t, c.got)
+		for _, m := range c.got {
+			id := store.CorrelationID(m.Event.Event)
+			require.True(t, owner[id] == nil || owner[id] == c, "one consumer per conversation")
+			owner[id] = c
+		}
+	}
+	require.Len(t, owner, 12)
+}

@@ -18,6 +18,7 @@ type Message struct {
 	Previous   int64 // place of the message before it, None for the first
 	RetryCount int
 	Replayed   bool // was parked: it holds back no checkpoint
+	Skipped    int  // events a filter left out, Place being that of the last: nobody gets it, checkpoints move over it
 
 	sequence int64 // counts the messages fed since the group was loaded
 }

@@ -23,10 +23,9 @@ type ConsumerStats struct {
 func (e *Engine) Stats() Stats {
 	s := Stats{
 		Total: e.total, Buffered: len(e.fresh), Retrying: len(e.retry), InFlight: len(e.inFlight),
-		Checkpointed: e.mark.place, LastKnown: None, Settled: e.mark.place,
+		Checkpointed: e.mark.place, LastKnown: e.last, Settled: e.mark.place,
 	}
 	if e.known != nil {
-		s.LastKnown = e.known.Place
 		_, s.Settled = e.settled()
 	}
 	for _, m := range e.members {

@@ -1,0 +1,164 @@
+package kurrentsim_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrentsim"
+)
+
+// received is what a consumer has got so far.
+type received struct {
+	*kurrentdb.PersistentSubscription
+	events []*kurrentdb.ResolvedEvent
+}
+
+// take waits until all consumers together have got so many messages, and answers for none.
+func take(t *testing.T, total int, consumers ...*received) {
+	t.Helper()
+	type arrival struct {
+		consumer *received
+		event    *kurrentdb.ResolvedEvent
+	}
+	arrivals := make(chan arrival, total)
+	for _, c := range consumers {
+		go func() {
+			for {
+				e := c.Recv().EventAppeared
+				if e == nil {
+					return
+				}
+				arrivals <- arrival{c, e.Event}
+			}
+		}()
+	}
+	for range total {
+		select {
+		case a := <-arrivals:
+			a.consumer.events = append(a.consumer.events, a.event)
+		case <-time.After(10 * time.Second):
+			require.Fail(t, "not all messages were delivered")
+		}
+	}
+}
+
+func TestPinnedGivesAStreamToOneConsumer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.createGroup("$ce-order", "g", func(s *kurrentdb.PersistentSubscriptionSettings) {
+		s.ResolveLinkTos, s.ConsumerStrategyName = true, kurrentdb.ConsumerStrategyPinned
+	})
+	a := &received{PersistentSubscription: w.join("$ce-order", "g", 200)}
+	b := &received{PersistentSubscription: w.join("$ce-order", "g", 200)}
+	for i := range 60 {
+		w.append(fmt.Sprintf("order-%d", i%20), kurrentdb.Any{}, event("placed"))
+	}
+	take(t, 60, a, b)
+	owner := map[string]*received{}
+	for _, c := range []*received{a, b} {
+		require.NotEmpty(t, c.events)
+		for _, e := range c.events {
+			first, known := owner[e.Event.StreamID]
+			require.True(t, !known || first == c, "%s has two consumers", e.Event.StreamID)
+			owner[e.Event.StreamID] = c
+		}
+	}
+}
+
+func TestDispatchToSingleStaysUntilItsConsumerIsFull(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.createGroup("s-1", "g", func(s *kurrentdb.PersistentSubscriptionSettings) {
+		s.ConsumerStrategyName = kurrentdb.ConsumerStrategyDispatchToSingle
+	})
+	a := &received{PersistentSubscription: w.join("s-1", "g", 4)}
+	b := &received{PersistentSubscription: w.join("s-1", "g", 10)}
+	w.append("s-1", kurrentdb.NoStream{}, events(6)...)
+	take(t, 6, a, b)
+	require.Equal(t, []uint64{0, 1, 2, 3}, revisions(a.events))
+	require.Equal(t, []uint64{4, 5}, revisions(b.events))
+}
+
+func TestSkippedAndStoppedMessagesAreDropped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("s-1", kurrentdb.NoStream{}, events(3)...)
+	w.createGroup("s-1", "g", func(s *kurrentdb.PersistentSubscriptionSettings) { s.MessageTimeout = 100 })
+	sub := w.join("s-1", "g", 1)
+	for i, action := range []kurrentdb.NackAction{kurrentdb.NackActionSkip, kurrentdb.NackActionStop, kurrentdb.NackActionUnknown} {
+		e := next(t, sub)
+		require.EqualValues(t, i, e.Event.Event.EventNumber)
+		require.NoError(t, sub.Nack("", action, e.Event))
+	}
+	again := next(t, sub)
+	require.EqualValues(t, 2, again.Event.Event.EventNumber, "unknown means retry")
+	require.Equal(t, 1, again.RetryCount)
+	require.Zero(t, w.info("s-1", "g").Stats.ParkedMessagesCount)
+}
+
+func TestNoMessageWaitsForTheOneAfterIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.createGroup("s-1", "g", nil)
+	sub := w.join("s-1", "g", 10)
+	for i := range 500 { // an acknowledgement and a new event come to the group at the same time
+		w.append("s-1", kurrentdb.Any{}, event("a"))
+		e := next(t, sub)
+		require.EqualValues(t, i, e.Event.Event.EventNumber)
+		require.NoError(t, sub.Ack(e.Event))
+	}
+}
+
+func TestMessageParkedAgainAfterAReplayIsANewOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("s-1", kurrentdb.NoStream{}, event("a"))
+	w.createGroup("s-1", "g", nil)
+	sub := w.join("s-1", "g", 10)
+	parked := func(count int64) func() bool {
+		return func() bool { return w.info("s-1", "g").Stats.ParkedMessagesCount == count }
+	}
+	require.NoError(t, sub.Nack("once", kurrentdb.NackActionPark, next(t, sub).Event))
+	require.Eventually(t, parked(1), 5*time.Second, 5*time.Millisecond)
+	require.NoError(t, w.client.ReplayParkedMessages(t.Context(), "s-1", "g", kurrentdb.ReplayParkedMessagesOptions{}))
+	replayed := next(t, sub)
+	require.Eventually(t, parked(0), 5*time.Second, 5*time.Millisecond)
+	require.NoError(t, sub.Nack("twice", kurrentdb.NackActionPark, replayed.Event))
+	require.Eventually(t, parked(1), 5*time.Second, 5*time.Millisecond)
+	left := w.readStream("$persistentsubscription-s-1::g-parked", kurrentdb.ReadStreamOptions{})
+	require.Equal(t, []uint64{1}, revisions(left))
+	require.Equal(t, []string{"0@s-1"}, linkData(left))
+	require.Contains(t, string(left[0].Event.UserMetadata), "twice")
+}
+
+func TestCheckpointMovesOverWhatTheFilterLeavesOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	settings := kurrentdb.SubscriptionSettingsDefault()
+	settings.CheckpointLowerBound, settings.CheckpointUpperBound = 1, 5
+	require.NoError(t, w.client.CreatePersistentSubscriptionToAll(t.Context(), "g", kurrentdb.PersistentAllSubscriptionOptions{
+		Settings: &settings, StartFrom: kurrentdb.Start{},
+		Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.StreamFilterType, Prefixes: []string{"order-"}},
+	}))
+	sub, err := w.client.SubscribeToPersistentSubscriptionToAll(t.Context(), "g", kurrentdb.SubscribeToPersistentSubscriptionOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = sub.Close() })
+	checkpoint := func() uint64 {
+		info, err := w.client.GetPersistentSubscriptionInfoToAll(t.Context(), "g", kurrentdb.GetPersistentSubscriptionOptions{})
+		require.NoError(t, err)
+		if info.Stats.LastCheckpointedPosition == nil {
+			return 0
+		}
+		return info.Stats.LastCheckpointedPosition.Commit
+	}
+	w.append("order-1", kurrentdb.NoStream{}, event("placed"))
+	held := next(t, sub)
+	noise := w.append("noise-1", kurrentdb.NoStream{}, events(20)...)
+	require.Less(t, checkpoint(), held.Event.Event.Position.Commit, "not over what is in flight")
+	require.NoError(t, sub.Ack(held.Event))
+	require.Eventually(t, func() bool { return checkpoint() >= noise.CommitPosition }, 10*time.Second, 10*time.Millisecond)
+}
