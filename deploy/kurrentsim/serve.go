@@ -109,6 +109,11 @@ func hideFlag(to *[]store.Target) func(string) error {
 func newFlags(name string, stderr io.Writer) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprint(stderr, "Usage:\n  kurrentsim [flags]               serve an event store\n"+
+			"  kurrentsim read [flags] STREAM   print a stream, of any server\nFlags of "+name+":\n")
+		flags.PrintDefaults()
+	}
 	return flags
 }
 

@@ -3,8 +3,15 @@
 //
 // It owns the process around the parts: listeners, the gRPC server's settings, health, start and stop. The parts are
 // journal (the file), store (streams and their rules), subscription (the rules of persistent subscriptions), groups (their
-// life) and rpc (the wire). Each may be read on its own.
+// life), rpc (the wire) and web (the stream browser). Each may be read on its own.
 //
-// It differs from a real node in these points: projections are synchronous, rights in stream metadata are stored but not
-// enforced, nothing is scavenged, regular expressions are RE2, and there is no cluster.
+// What differs from a real node:
+//
+//   - The links of the system projections are there together with their events, or later by a fixed delay; in $all they are
+//     never late. The projections are always on, and other projections there are none.
+//   - Rights in stream metadata are stored and not enforced; on the port with TLS one user may do everything.
+//   - Nothing is scavenged: what is deleted or expired stays in the file and in $all.
+//   - Regular expressions are RE2, without look-around and back-references.
+//   - Names of streams and event types have at most 4096 bytes.
+//   - There is one node: no gossip, no cluster, and none of the v2 append calls, which are not advertised.
 package kurrentsim
