@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"orderflow/internal/kurrentsim/store"
 )
@@ -30,6 +31,7 @@ type streamBody struct {
 	Events       []store.Resolved
 	Empty        bool   // there, with nothing to be seen
 	Deleted      bool   // for ever
+	Metadata     bool   // it holds the metadata of another stream
 	Newer, Older *int64 // where the pages beside this one begin, nil for none
 	Oldest       int64  // where the last page begins
 }
@@ -44,7 +46,7 @@ func (b *browser) stream(r *http.Request) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	body := streamBody{Name: name, Oldest: pageSize - 1}
+	body := streamBody{Name: name, Metadata: strings.HasPrefix(name, "$$"), Oldest: pageSize - 1}
 	if first, _, ok := b.Store.Bounds(name); ok {
 		body.Oldest += first
 	}

@@ -162,3 +162,56 @@ func TestCheckpointMovesOverWhatTheFilterLeavesOut(t *testing.T) {
 	require.NoError(t, sub.Ack(held.Event))
 	require.Eventually(t, func() bool { return checkpoint() >= noise.CommitPosition }, 10*time.Second, 10*time.Millisecond)
 }
+
+func TestSecondReplayIsRefusedWhileOneIsRunning(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("s-1", kurrentdb.NoStream{}, events(30)...)
+	w.createGroup("s-1", "g", func(s *kurrentdb.PersistentSubscriptionSettings) { s.ReadBatchSize, s.HistoryBufferSize = 5, 10 })
+	sub := w.join("s-1", "g", 30)
+	for range 30 {
+		require.NoError(t, sub.Nack("no use", kurrentdb.NackActionPark, next(t, sub).Event))
+	}
+	require.Eventually(t, func() bool { return w.info("s-1", "g").Stats.ParkedMessagesCount == 30 }, 5*time.Second, 5*time.Millisecond)
+	require.NoError(t, sub.Close())
+	require.Eventually(t, func() bool { return len(w.info("s-1", "g").Connections) == 0 }, 5*time.Second, 5*time.Millisecond)
+	replay := func() error {
+		return w.client.ReplayParkedMessages(t.Context(), "s-1", "g", kurrentdb.ReplayParkedMessagesOptions{})
+	}
+	require.NoError(t, replay(), "ten come back, and wait for a consumer")
+	require.ErrorContains(t, replay(), "already running")
+	sub = w.join("s-1", "g", 30)
+	for range 30 {
+		require.NoError(t, sub.Ack(next(t, sub).Event))
+	}
+	require.Eventually(t, func() bool { return w.info("s-1", "g").Stats.ParkedMessagesCount == 0 }, 5*time.Second, 5*time.Millisecond)
+}
+
+func TestGroupAndItsParkedMessagesOutliveARestart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	before := newRestartable(t, dir)
+	before.append("s-1", kurrentdb.NoStream{}, event("a"))
+	before.createGroup("s-1", "g", func(s *kurrentdb.PersistentSubscriptionSettings) {
+		s.MaxRetryCount, s.MessageTimeout, s.ConsumerStrategyName = 7, 12_345, kurrentdb.ConsumerStrategyPinned
+	})
+	sub := before.join("s-1", "g", 10)
+	require.NoError(t, sub.Nack("no use", kurrentdb.NackActionPark, next(t, sub).Event))
+	require.Eventually(t, func() bool { return before.info("s-1", "g").Stats.ParkedMessagesCount == 1 }, 5*time.Second, 5*time.Millisecond)
+	settings := before.info("s-1", "g").Settings
+	require.NoError(t, sub.Close())
+	before.stop()
+
+	after := newRestartable(t, dir)
+	require.Equal(t, settings, after.info("s-1", "g").Settings)
+	require.EqualValues(t, 1, after.info("s-1", "g").Stats.ParkedMessagesCount)
+	sub = after.join("s-1", "g", 10)
+	require.NoError(t, after.client.ReplayParkedMessages(t.Context(), "s-1", "g", kurrentdb.ReplayParkedMessagesOptions{}))
+	for replayed := false; !replayed; { // the message itself may come again too: no checkpoint was due
+		e := next(t, sub)
+		replayed = e.Event.Link != nil && e.Event.Link.StreamID == "$persistentsubscription-s-1::g-parked"
+		require.NoError(t, sub.Ack(e.Event))
+	}
+	require.NoError(t, sub.Close())
+	after.stop()
+}
