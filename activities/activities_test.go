@@ -113,7 +113,7 @@ func TestErrorsAreRetriedUnlessTheyCanNeverWork(t *testing.T) {
 		{"an outage", errors.New("connection refused"), "UNAVAILABLE", true},
 		{"a body that is gone", order.ErrGone, "ORDER_GONE", false},
 		{"a body that cannot be read", &order.InvalidError{Path: "at", Reason: "is missing"}, "FULFILLMENT_FAILED", false},
-		{"another order's row", fulfillment.ErrMismatch, "FULFILLMENT_FAILED", false},
+		{"another order's row", fulfillment.ErrMismatch, "ORDER_MISMATCH", false},
 		{"a row the store refuses", fulfillment.ErrInvalid, "FULFILLMENT_FAILED", false},
 		{"an account with an impossible history", &credit.HistoryError{}, "FULFILLMENT_FAILED", false},
 	}

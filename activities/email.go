@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"orderflow/internal/email"
 )
 
@@ -29,6 +31,9 @@ type EmailResult struct {
 // SendEmail claims the mail in the ledger, sends it, and records the outcome. A mail that was sent, given up or taken
 // back is answered as it stands. Only "certainly not sent, may be tried again" is an error.
 func (a *Activities) SendEmail(ctx context.Context, in SendEmailInput) (EmailResult, error) {
+	if err := a.settleEarlier(ctx); err != nil {
+		return EmailResult{}, failure(ctx, fmt.Errorf("settle %s mail: %w", in.Kind, err))
+	}
 	claim, err := a.Emails.ClaimEmail(ctx, in.OrderID, in.Kind)
 	switch {
 	case err != nil:
@@ -57,6 +62,8 @@ func (a *Activities) send(ctx context.Context, in SendEmailInput, claim email.Cl
 	default:
 		outcome.Status, outcome.ErrorCode = email.StatusUnknown, "unclassified"
 	}
+	// Should the ledger be away now, the next attempt still knows what became of this one.
+	activity.RecordHeartbeat(ctx, outcome)
 	status, settleErr := a.settle(ctx, outcome)
 	if settleErr != nil {
 		return EmailResult{}, failure(ctx, fmt.Errorf("settle %s mail: %w", in.Kind, settleErr))
@@ -69,6 +76,19 @@ func (a *Activities) send(ctx context.Context, in SendEmailInput, claim email.Cl
 		return a.SendEmail(ctx, in) // the ledger answers with the policy: hold, or how long to wait
 	}
 	return EmailResult{Status: status.Report()}, nil
+}
+
+// settleEarlier records the outcome of an earlier attempt that came as far as sending and could not record it.
+func (a *Activities) settleEarlier(ctx context.Context) error {
+	var outcome email.Outcome
+	if !activity.HasHeartbeatDetails(ctx) {
+		return nil
+	}
+	if err := activity.GetHeartbeatDetails(ctx, &outcome); err != nil {
+		return err
+	}
+	_, err := a.settle(ctx, outcome)
+	return err
 }
 
 func (a *Activities) settle(ctx context.Context, outcome email.Outcome) (email.Status, error) {

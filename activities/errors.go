@@ -22,6 +22,9 @@ const (
 	TypeOrderGone         = string(order.ReasonOrderGone)
 	TypeFulfillmentFailed = string(order.ReasonFulfillmentFailed)
 	TypeUnderpaid         = "UNDERPAID"
+
+	// TypeMismatch: what is stored about the order was written from another customer or total than the workflow knows.
+	TypeMismatch = "ORDER_MISMATCH"
 )
 
 // Types of the errors that are tried again, for the Web UI.
@@ -43,6 +46,8 @@ func failure(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, order.ErrGone):
 		return permanent(TypeOrderGone, err)
+	case errors.Is(err, fulfillment.ErrMismatch):
+		return permanent(TypeMismatch, err)
 	case hopeless(err):
 		return permanent(TypeFulfillmentFailed, err)
 	default:
@@ -59,7 +64,7 @@ func hopeless(err error) bool {
 		return true
 	}
 	return slices.ContainsFunc([]error{
-		fulfillment.ErrMismatch, fulfillment.ErrInvalid,
+		fulfillment.ErrInvalid,
 		credit.ErrInvalidAmount, credit.ErrInvalidOrderID, credit.ErrNotHeld, credit.ErrOtherAmount,
 		credit.ErrTooMuch, credit.ErrNoReason,
 	}, func(target error) bool { return errors.Is(err, target) })

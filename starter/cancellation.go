@@ -34,13 +34,24 @@ func (b *bridge) cancellationRequested(ctx context.Context, event kurrent.Event)
 	return b.startCancelled(ctx, event.Stream, message)
 }
 
+// unreadable parks what refers to an order that was parked itself.
+func unreadable(err error) error {
+	var invalid *order.InvalidError
+	if errors.As(err, &invalid) {
+		return park("%s: %s", reasonOrderUnknown, invalid)
+	}
+	return err
+}
+
 func (b *bridge) startCancelled(ctx context.Context, stream string, message workflows.CancelOrder) (result, error) {
 	placed, err := b.events.FindPlaced(ctx, stream)
-	if errors.Is(err, kurrent.ErrNotFound) || errors.Is(err, kurrent.ErrDeleted) {
+	switch {
+	case errors.Is(err, kurrent.ErrNotFound):
 		return "", errNotPlaced
-	}
-	if err != nil {
-		return "", err
+	case errors.Is(err, kurrent.ErrDeleted):
+		return resultIgnored, nil // the order was erased
+	case err != nil:
+		return "", unreadable(err)
 	}
 	input, err := orderInput(placed)
 	if err != nil {

@@ -29,20 +29,24 @@ type deliveries interface {
 	Park(d kurrent.Delivery, reason string) error
 }
 
-// consume hands each delivery to a goroutine of its own. The group's buffer bounds them: the server sends no more than it
-// has room for. When ctx ends no more is taken in, and what is in flight has a budget to finish in.
+// consume hands each delivery to a goroutine of its own, with so many at a time: a server whose messages time out sooner
+// than ours sends more than the group's buffer. When ctx ends no more is taken in, and what is in flight has a budget to finish in.
 func (b *bridge) consume(ctx context.Context, sub deliveries) error {
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	var inFlight sync.WaitGroup
 	received := make(chan kurrent.Delivery)
+	slots := make(chan struct{}, b.concurrency)
 	ended := make(chan error, 1)
-	go receive(work, sub, received, ended)
+	go receive(work, sub, slots, received, ended)
 	err := func() error {
 		for {
 			select {
 			case d := <-received:
-				inFlight.Go(func() { b.handle(work, sub, d, cancel) })
+				inFlight.Go(func() {
+					defer func() { <-slots }()
+					b.handle(work, sub, d, cancel)
+				})
 			case err := <-ended:
 				return err
 			case <-work.Done():
@@ -62,10 +66,15 @@ func (b *bridge) consume(ctx context.Context, sub deliveries) error {
 	return err
 }
 
-// receive passes deliveries on until the subscription drops or the work is over. Its last Recv ends when the caller
-// closes the subscription.
-func receive(work context.Context, sub deliveries, received chan<- kurrent.Delivery, ended chan<- error) {
+// receive passes deliveries on, each when there is a slot for it, until the subscription drops or the work is over. Its
+// last Recv ends when the caller closes the subscription.
+func receive(work context.Context, sub deliveries, slots chan<- struct{}, received chan<- kurrent.Delivery, ended chan<- error) {
 	for {
+		select {
+		case slots <- struct{}{}:
+		case <-work.Done():
+			return
+		}
 		d, err := sub.Recv()
 		if err != nil {
 			ended <- err

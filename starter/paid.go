@@ -12,8 +12,8 @@ import (
 	"orderflow/workflows"
 )
 
-// paid starts the settlement of an order. A payment that did not cover the order failed its settlement, so a later one
-// may start it again; after one that did, there is nothing left to settle.
+// paid starts a settlement of its own for each payment: one that does not cover the order fails, and must not keep a later
+// one that does from being settled.
 func (b *bridge) paid(ctx context.Context, event kurrent.Event) (result, error) {
 	paid, err := order.DecodePaid(event.Stream, event.ContentType, event.Data)
 	if err != nil {
@@ -21,12 +21,11 @@ func (b *bridge) paid(ctx context.Context, event kurrent.Event) (result, error) 
 	}
 	input := workflows.SettlementInput{OrderID: paid.OrderID, Amount: paid.Amount, Source: source(event)}
 	_, err = b.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:                                       workflows.SettlementID(paid.OrderID),
+		ID:                                       workflows.SettlementID(paid.OrderID, event.Revision),
 		TaskQueue:                                workflows.TaskQueue,
-		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		Memo:                                     map[string]any{workflows.MemoSourceEventID: input.Source.EventID},
 		StaticSummary:                            paid.Amount.String() + " paid",
 	}, workflows.OrderSettlementType, input)
 	switch {

@@ -20,6 +20,9 @@ import (
 // placed starts the order's workflow.
 func (b *bridge) placed(ctx context.Context, event kurrent.Event) (result, error) {
 	input, err := orderInput(event)
+	if err == nil {
+		err = b.first(ctx, event)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -31,6 +34,22 @@ func (b *bridge) placed(ctx context.Context, event kurrent.Event) (result, error
 		return "", err
 	}
 	return resultStarted, nil
+}
+
+// first lets only the first order-placed of a stream that can be read become its order. Events in hand are handled side by
+// side, so a second one could otherwise overtake it.
+func (b *bridge) first(ctx context.Context, event kurrent.Event) error {
+	if event.Revision == 0 {
+		return nil
+	}
+	first, err := b.events.FindPlaced(ctx, event.Stream)
+	if err != nil {
+		return err
+	}
+	if first.ID != event.ID {
+		return park("%s: the order was placed by event %s", reasonDuplicateOrder, first.ID)
+	}
+	return nil
 }
 
 // orderInput decodes the order and leaves everything personal behind.

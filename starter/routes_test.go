@@ -119,13 +119,13 @@ func TestOtherEventsAndEventsThatAreGoneAreIgnored(t *testing.T) {
 	require.Empty(t, b.parked())
 }
 
-func TestAPaymentStartsASettlementOnce(t *testing.T) {
+func TestEachPaymentStartsASettlement(t *testing.T) {
 	t.Parallel()
 	b, id := newBench(t), newOrderID()
 	b.append(id, placedEvent(id), newEvent(order.TypePaid, map[string]any{"amount": "USD242.00"}), newEvent(order.TypePaid, map[string]any{"amount": "USD242.00"}))
 	b.run()
-	b.awaitCounts(map[result]int{resultStarted: 2, resultDuplicate: 1})
-	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(workflows.SettlementID(id)))
+	b.awaitCounts(map[result]int{resultStarted: 3})
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(workflows.SettlementID(id, 1)))
 }
 
 func TestARequestToCancelFindsItsOrder(t *testing.T) {

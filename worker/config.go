@@ -68,8 +68,11 @@ func (s settings) Validate() []config.Fault {
 
 // deployment makes the worker one version of a Worker Deployment, when it was named one.
 func (s settings) deployment() worker.DeploymentOptions {
+	if s.Deployment.Name == "" {
+		return worker.DeploymentOptions{} // the SDK refuses a behaviour without versioning
+	}
 	return worker.DeploymentOptions{
-		UseVersioning: s.Deployment.Name != "",
+		UseVersioning: true,
 		Version:       worker.WorkerDeploymentVersion{DeploymentName: s.Deployment.Name, BuildID: s.Deployment.BuildID},
 		// Orders wait for weeks, so they move on to the newest version, and so do the mails they send.
 		DefaultVersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,

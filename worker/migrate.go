@@ -15,20 +15,24 @@ const migrateTimeout = 5 * time.Minute
 
 // command runs a subcommand of the worker.
 func command(ctx context.Context, args, environ []string, stderr io.Writer) error {
-	if len(args) != 1 || args[0] != "migrate" {
-		return config.Invalid("arguments", "must be none, or migrate")
+	switch {
+	case len(args) == 1 && args[0] == "migrate":
+		return migrate(ctx, environ, stderr)
+	case len(args) == 2 && args[0] == "erase":
+		return erase(ctx, args[1], environ, stderr)
+	default:
+		return config.Invalid("arguments", "must be none, migrate, or erase ORDER")
 	}
-	return migrate(ctx, environ, stderr)
 }
 
-// migrateSettings are the few that a migration needs.
-type migrateSettings struct {
+// databaseSettings are the few that a subcommand needs.
+type databaseSettings struct {
 	config.Log
 	URL string `env:"POSTGRES_URL,required"`
 }
 
 func migrate(ctx context.Context, environ []string, stderr io.Writer) error {
-	s, err := config.Load[migrateSettings](environ)
+	s, err := config.Load[databaseSettings](environ)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -12,6 +14,7 @@ import (
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
+	"orderflow/internal/postgres"
 	"orderflow/internal/temporalclient"
 )
 
@@ -26,7 +29,7 @@ func run(ctx context.Context, args, environ []string, stderr io.Writer) error {
 		return err
 	}
 	defer d.close()
-	if err := d.store.CheckSchema(ctx); err != nil {
+	if err := awaitSchema(ctx, d.store, logger); err != nil {
 		return err
 	}
 	temporal, err := temporalclient.Dial(ctx, d.temporal, logger)
@@ -55,6 +58,23 @@ func run(ctx context.Context, args, environ []string, stderr io.Writer) error {
 	logger.Info("worker is stopping")
 	pools.stop()
 	return stopped(server, err)
+}
+
+// awaitSchema waits for the database as it waits for Temporal: a worker that starts beside it should not die for being
+// first. A schema that is too old is another matter: somebody has to migrate.
+func awaitSchema(ctx context.Context, store *postgres.Store, logger *slog.Logger) error {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := store.CheckSchema(ctx)
+		if !errors.Is(err, postgres.ErrUnavailable) {
+			return err
+		}
+		logger.Warn("PostgreSQL does not answer yet", "error", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait):
+		}
+	}
 }
 
 func newActivities(s settings, d drivers) *activities.Activities {

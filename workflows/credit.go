@@ -63,6 +63,9 @@ func (o *orderRun) refuseHeld(ctx workflow.Context, reason order.Reason) (activi
 		return decision, err
 	}
 	o.state.Credit = order.CreditReleased
+	if refusal(decision) == "" {
+		o.enter(phaseCredit, order.StatusOnHold, "") // it was paid meanwhile, which needs no credit and beats a refusal
+	}
 	return decision, nil
 }
 

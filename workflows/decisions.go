@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"orderflow/internal/order"
 )
@@ -20,9 +21,9 @@ func (o *orderRun) final() bool { return o.state.Status.Final() }
 func (o *orderRun) decided() bool { return o.final() || o.state.Status == order.StatusFulfilling }
 
 // ended refuses an update whose order came to another end than the one it asked for.
-func (o *orderRun) ended(want order.Status) func() error {
+func (o *orderRun) ended(want ...order.Status) func() error {
 	return func() error {
-		if o.state.Status != want {
+		if !slices.Contains(want, o.state.Status) {
 			return o.is(o.state.Status)
 		}
 		return nil

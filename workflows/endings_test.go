@@ -4,8 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
 	"orderflow/internal/credit"
@@ -143,16 +145,44 @@ func TestAMailRefusedForGoodDoesNotTouchTheOrder(t *testing.T) {
 	require.Equal(t, "failed", w.state().Email)
 }
 
-func TestAMailThatCannotBeSentDoesNotKeepTheOrderOpen(t *testing.T) {
+func TestAMailThatCannotBeSentGoesOnWithoutTheOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.send = func(email.Kind) (activities.EmailResult, error) {
 		return activities.EmailResult{}, temporal.NewApplicationError("throttled", "MAIL_NOT_SENT")
 	}
+	var handedOver []string
+	w.env.OnWorkflow(workflows.OrderEmailType, mock.Anything, mock.Anything).Return(
+		func(ctx workflow.Context, in activities.SendEmailInput) (*activities.EmailResult, error) {
+			handedOver = append(handedOver, workflow.GetInfo(ctx).WorkflowExecution.ID)
+			return &activities.EmailResult{Status: email.StatusSent}, nil
+		})
 	w.after(time.Minute, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
 	w.run()
 	require.Equal(t, order.StatusShipped, w.state().Status)
 	require.Equal(t, "pending", w.state().Email)
+	require.ElementsMatch(t, []string{"email-order-0001-confirmation", "email-order-0001-shipment"}, handedOver)
+}
+
+func TestAMailOnItsOwnIsSentForAsLongAsItTakes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	tries := 0
+	w.send = func(email.Kind) (activities.EmailResult, error) {
+		switch tries++; {
+		case tries < 3:
+			return activities.EmailResult{}, temporal.NewApplicationError("throttled", "MAIL_NOT_SENT")
+		case tries == 3:
+			return activities.EmailResult{Status: email.StatusUnknown, RetrySeconds: 300}, nil
+		}
+		return activities.EmailResult{Status: email.StatusSent}, nil
+	}
+	w.env.ExecuteWorkflow(workflows.OrderEmailType, activities.SendEmailInput{OrderID: orderID, Kind: email.KindShipment})
+	require.NoError(t, w.env.GetWorkflowError())
+	var result activities.EmailResult
+	require.NoError(t, w.env.GetWorkflowResult(&result))
+	require.Equal(t, email.StatusSent, result.Status)
+	require.Equal(t, 4, tries)
 }
 
 func TestAnUnknownMailIsSentOnceMoreAfterTheGraceTime(t *testing.T) {
@@ -176,18 +206,58 @@ func TestAnUnknownMailIsSentOnceMoreAfterTheGraceTime(t *testing.T) {
 
 func TestAReplayedOrderEndsWithWhatIsStored(t *testing.T) {
 	t.Parallel()
-	for _, status := range []order.Status{order.StatusShipped, order.StatusCancelled, order.StatusRejected} {
-		t.Run(string(status), func(t *testing.T) {
+	tests := []struct {
+		status order.Status
+		asked  []string
+		credit order.Credit
+	}{
+		{order.StatusShipped, []string{"reserve", "start"}, order.CreditReserved},
+		// An earlier run closed the row and was lost before it gave the credit back.
+		{order.StatusCancelled, []string{"reserve", "start", "release STORED"}, order.CreditReleased},
+		{order.StatusRejected, []string{"reserve", "start", "release STORED"}, order.CreditReleased},
+	}
+	for _, test := range tests {
+		t.Run(string(test.status), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.row = &activities.Fulfillment{Status: status, Reason: "STORED", Email: email.StatusSent}
+			w.row = &activities.Fulfillment{Status: test.status, Reason: "STORED", Email: email.StatusSent}
 			w.run()
-			require.Equal(t, []string{"reserve", "start"}, w.asked, "a replay has no effect")
-			require.Equal(t, status, w.state().Status)
+			require.Equal(t, test.asked, w.asked)
+			require.Equal(t, test.status, w.state().Status)
 			require.Equal(t, order.Reason("STORED"), w.state().Reason)
+			require.Equal(t, test.credit, w.state().Credit)
 			require.Equal(t, "sent", w.state().Email)
 		})
 	}
+}
+
+func TestAPaidOrderOnHoldIsNotRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.decide = held("INSUFFICIENT_CREDIT", 1800)
+	w.release = func(activities.ReleaseCreditInput) (activities.CreditDecision, error) {
+		return activities.CreditDecision{Verdict: credit.VerdictReleased, Reason: credit.ReasonPaid, Amount: total}, nil
+	}
+	var refusal *answer
+	w.after(time.Minute, func() {
+		refusal = w.update(workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-1"})
+	})
+	w.after(time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
+	w.run()
+	require.ErrorContains(t, refusal.err, "the order is fulfilling", "whoever refused is told that it had no effect")
+	require.Equal(t, order.StatusShipped, w.state().Status)
+}
+
+func TestARowOfAnotherOrderIsNotTouchedAndFailsTheWorkflow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start = func() error { return permanently(activities.TypeMismatch) }
+	w.close = func() error { return permanently(activities.TypeMismatch) }
+	w.run()
+	require.Equal(t, []string{"reserve", "start", "close cancelled FULFILLMENT_FAILED", "release FULFILLMENT_FAILED"}, w.asked)
+	var broken *temporal.ApplicationError
+	require.ErrorAs(t, w.env.GetWorkflowError(), &broken)
+	require.Equal(t, "FULFILLMENT_FAILED", broken.Type())
 }
 
 func TestAnOrderClosedInTheAccountStaysClosed(t *testing.T) {

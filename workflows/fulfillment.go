@@ -1,6 +1,9 @@
 package workflows
 
 import (
+	"errors"
+
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
@@ -19,8 +22,19 @@ func (o *orderRun) startFulfillment() error {
 		return err
 	}
 	o.phase = phaseFulfilling
+	if row.Status.Final() {
+		o.phase = phaseClosing
+		o.shipment = shipmentOf(row)
+	}
 	o.adopt(o.steps, row)
 	return nil
+}
+
+func shipmentOf(row activities.Fulfillment) *RecordShipment {
+	if row.Status != order.StatusShipped {
+		return nil
+	}
+	return &RecordShipment{Carrier: row.Carrier, TrackingNumber: row.TrackingNumber}
 }
 
 // waitForShipment takes a shipment before a cancellation, should both be there.
@@ -48,16 +62,27 @@ func (o *orderRun) closeAs(ctx workflow.Context, status order.Status) error {
 	return nil
 }
 
+// giveBack releases what this run reserved for an order that turned out to be closed without it: an earlier run had closed
+// the row and was lost before it came to the credit.
+func (o *orderRun) giveBack(ctx workflow.Context) {
+	if o.state.Credit == order.CreditReserved && o.state.Status != order.StatusShipped {
+		o.insist(afloat(ctx), "release credit", o.undoCredit)
+	}
+}
+
 // undoFulfillment closes the fulfilment as cancelled, or finds that the order is closed for good in another way.
 func (o *orderRun) undoFulfillment(ctx workflow.Context) error {
 	o.stopMails(ctx)
 	var row activities.Fulfillment
 	err := workflow.ExecuteActivity(round(ctx, "close as cancelled"), o.do.CloseFulfillment, o.closing(order.StatusCancelled)).Get(ctx, &row)
-	if err != nil {
-		return err
+	var broken *temporal.ApplicationError
+	if errors.As(err, &broken) && broken.Type() == activities.TypeMismatch {
+		// The row was written from another order than the one this run was started with. It is not ours to close.
+		o.mismatch = broken
+		row, err = activities.Fulfillment{Status: order.StatusCancelled, Reason: order.ReasonFulfillmentFailed}, nil
 	}
 	o.closedAs = row
-	return nil
+	return err
 }
 
 func (o *orderRun) closing(status order.Status) activities.CloseFulfillmentInput {

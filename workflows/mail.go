@@ -1,8 +1,8 @@
 package workflows
 
 import (
-	"time"
-
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
@@ -28,35 +28,31 @@ func (o *orderRun) send(ctx workflow.Context, kind email.Kind) {
 	// The first attempt is scheduled here and not in the coroutine, so that it shares the order's workflow task.
 	attempt := o.attempt(ctx, kind)
 	workflow.GoNamed(ctx, mailSummary(kind), func(ctx workflow.Context) {
-		o.followMail(ctx, kind, attempt)
-		delete(o.mails.open, kind)
+		defer delete(o.mails.open, kind)
+		err := follow(ctx, attempt, func() workflow.Future { return o.attempt(ctx, kind) }, func(status email.Status) {
+			o.mailed(ctx, kind, status)
+		})
+		if err != nil && !temporal.IsCanceledError(err) {
+			o.handOver(ctx, kind)
+		}
 	})
 }
 
 func (o *orderRun) attempt(ctx workflow.Context, kind email.Kind) workflow.Future {
-	return workflow.ExecuteActivity(mailing(ctx, kind), o.do.SendEmail,
-		activities.SendEmailInput{OrderID: o.in.OrderID, Kind: kind})
+	return workflow.ExecuteActivity(mailing(ctx, kind), o.do.SendEmail, activities.SendEmailInput{OrderID: o.in.OrderID, Kind: kind})
 }
 
-// followMail waits for the outcome of a mail. One whose outcome is unknown is sent once more when the ledger's policy
-// says so, after the time it asks for.
-func (o *orderRun) followMail(ctx workflow.Context, kind email.Kind, attempt workflow.Future) {
-	for {
-		var result activities.EmailResult
-		if err := attempt.Get(ctx, &result); err != nil {
-			workflow.GetLogger(ctx).Warn("mail is left as it is", "kind", kind, "error", err)
-			return
-		}
-		o.mailed(ctx, kind, result.Status)
-		if result.RetrySeconds == 0 {
-			return
-		}
-		grace := workflow.NewTimerWithOptions(ctx, time.Duration(result.RetrySeconds)*time.Second,
-			workflow.TimerOptions{Summary: "grace time of the " + mailSummary(kind)})
-		if grace.Get(ctx, nil) != nil {
-			return
-		}
-		attempt = o.attempt(ctx, kind)
+// handOver gives a mail that the order does not wait for any longer to a workflow of its own.
+func (o *orderRun) handOver(ctx workflow.Context, kind email.Kind) {
+	ctx = workflow.WithChildOptions(afloat(ctx), workflow.ChildWorkflowOptions{
+		WorkflowID:            EmailID(o.in.OrderID, kind),
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
+		StaticSummary:         mailSummary(kind) + " of " + o.in.OrderID,
+	})
+	child := workflow.ExecuteChildWorkflow(ctx, OrderEmailType, activities.SendEmailInput{OrderID: o.in.OrderID, Kind: kind})
+	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
+		workflow.GetLogger(ctx).Warn("mail is not handed over", "kind", kind, "error", err) // one is at it already
 	}
 }
 
@@ -68,7 +64,7 @@ func (o *orderRun) mailed(ctx workflow.Context, kind email.Kind, status email.St
 	}
 }
 
-// settleMails gives open mails a bounded time, then leaves them as they are. The mail that closes an order has that bound
+// settleMails gives open mails a bounded time, then hands them over and leaves the state as it is. The mail that closes an order has that bound
 // of its own, so that only a confirmation that is still open costs a timer.
 func (o *orderRun) settleMails(ctx workflow.Context) {
 	ctx = afloat(ctx)
@@ -76,7 +72,11 @@ func (o *orderRun) settleMails(ctx workflow.Context) {
 		wait := workflow.AwaitOptions{Timeout: mailSettling, TimerOptions: workflow.TimerOptions{Summary: "confirmation before closing"}}
 		// A disconnected context is never cancelled, so the wait cannot fail.
 		if settled, _ := workflow.AwaitWithOptions(ctx, wait, o.mails.settled); !settled {
+			left := workflow.DeterministicKeys(o.mails.open)
 			o.stopMails(ctx)
+			for _, kind := range left {
+				o.handOver(ctx, kind)
+			}
 		}
 	}
 	_ = workflow.Await(ctx, o.mails.settled)
@@ -89,6 +89,9 @@ func (o *orderRun) stopMails(ctx workflow.Context) {
 	}
 	_ = workflow.Await(ctx, o.mails.settled)
 }
+
+// EmailID is the workflow id of a mail that its order did not wait for.
+func EmailID(orderID string, kind email.Kind) string { return "email-" + orderID + "-" + string(kind) }
 
 // mailSummary is what the Web UI shows for a mail.
 func mailSummary(kind email.Kind) string { return string(kind) + " mail" }

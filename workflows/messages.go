@@ -125,11 +125,16 @@ func fault(err error) error {
 		return fmt.Errorf("message: %w", err)
 	}
 	field := strings.TrimPrefix(string(wrong.JSONPointer), "/")
+	if !namePattern().MatchString(field) {
+		field = "a field" // whatever was typed there goes to logs
+	}
 	if errors.Is(err, json.ErrUnknownName) {
 		return fmt.Errorf("%s: is unknown", field)
 	}
 	return fmt.Errorf("%s: must be a string, is %s", field, kindName(wrong.JSONKind))
 }
+
+func namePattern() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z]{1,32}$`) }
 
 // kindName says what a value is; the library names kinds by their first character.
 func kindName(kind jsontext.Kind) string {

@@ -1,11 +1,16 @@
 package workflows
 
-import "go.temporal.io/sdk/temporal"
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+)
 
 // The workflow types.
 const (
 	OrderFulfillmentType = "OrderFulfillment"
 	OrderSettlementType  = "OrderSettlement"
+	OrderEmailType       = "OrderEmail"
 )
 
 // The task queues. Mail has its own, because its rate is the SES account's and is set on the server, per queue.
@@ -27,8 +32,10 @@ const (
 // workflow is told from a redelivery by it.
 const MemoSourceEventID = "sourceEventId"
 
-// SettlementID is the workflow id of an order's settlement.
-func SettlementID(orderID string) string { return "settlement-" + orderID }
+// SettlementID is the workflow id of the settlement of one payment, which stands at a revision of the order's stream.
+func SettlementID(orderID string, revision uint64) string {
+	return fmt.Sprintf("settlement-%s-%d", orderID, revision)
+}
 
 // The search attributes an order carries. Only the status changes on the way.
 func customerIDKey() temporal.SearchAttributeKeyKeyword {

@@ -44,13 +44,16 @@ func (o *orderRun) fulfil(ctx workflow.Context) error {
 	if reason := refusal(decision); reason != "" {
 		return o.refuse(ctx, reason)
 	}
-	if err := o.startFulfillment(); err != nil || o.state.Status.Final() {
+	if err := o.startFulfillment(); err != nil {
 		return err
 	}
-	if err := o.waitForShipment(); err != nil {
-		return err
+	if !o.state.Status.Final() {
+		if err := o.waitForShipment(); err != nil {
+			return err
+		}
+		o.ship(ctx)
 	}
-	o.ship(ctx)
+	o.giveBack(ctx)
 	return nil
 }
 

@@ -27,6 +27,7 @@ type orderRun struct {
 
 	compensations []compensation
 	closedAs      activities.Fulfillment // the row compensation left behind
+	mismatch      error                  // the row is another order's, nil when it is ours
 	obstacle      string                 // why compensation cannot proceed, empty when it can
 	mails         mails
 	drains        []func(workflow.Context) // take the signals that are still unread

@@ -20,8 +20,10 @@ const (
 	// roundTime bounds one try at what has to be done in the end, after which the order says openly that it cannot proceed.
 	roundTime = 15 * time.Minute
 
-	// roundPause keeps a round that fails at once from filling the history.
-	roundPause = time.Minute
+	// The pause between rounds doubles from the first to the last. A round that fails at once costs 11 events, of which a
+	// history holds 51,200: at one an hour that is half a year.
+	firstPause = time.Minute
+	lastPause  = time.Hour
 
 	// mailSettling bounds how long a closing order waits for its mails. It is longer than the grace time after which an
 	// unknown mail is sent once more.
@@ -49,15 +51,20 @@ func round(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// mailing is for sending one mail, on the queue that carries the provider's rate. A confirmation is tried for as long as
-// the order is open; the mail that closes an order is the last thing it waits for.
+// mailing is for sending one mail of an open order. A confirmation is tried for as long as the order is open; the mail that
+// closes an order is the last thing it waits for, and after that time goes on in a workflow of its own.
 func mailing(ctx workflow.Context, kind email.Kind) workflow.Context {
-	options := workflow.ActivityOptions{
+	ctx = patientMailing(ctx, kind)
+	if kind != email.KindConfirmation {
+		ctx = workflow.WithScheduleToCloseTimeout(ctx, mailSettling)
+	}
+	return ctx
+}
+
+// patientMailing is for a mail that nobody waits for, on the queue that carries the provider's rate.
+func patientMailing(ctx workflow.Context, kind email.Kind) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: EmailTaskQueue, StartToCloseTimeout: mailAttemptTimeout, RetryPolicy: retries(),
 		WaitForCancellation: true, Summary: mailSummary(kind),
-	}
-	if kind != email.KindConfirmation {
-		options.ScheduleToCloseTimeout = mailSettling
-	}
-	return workflow.WithActivityOptions(ctx, options)
+	})
 }

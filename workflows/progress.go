@@ -13,6 +13,7 @@ import (
 func (o *orderRun) enter(p phase, status order.Status, reason order.Reason) {
 	o.phase = p
 	o.state.Status, o.state.Reason = status, reason
+	o.touch(o.steps)
 }
 
 // touch notes that something changed and shows it in the Web UI. It costs no history event.

@@ -11,6 +11,9 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(OrderFulfillment, workflow.RegisterOptions{
 		Name: OrderFulfillmentType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
 	})
+	r.RegisterWorkflowWithOptions(OrderEmail, workflow.RegisterOptions{
+		Name: OrderEmailType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
+	})
 	r.RegisterWorkflowWithOptions(OrderSettlement, workflow.RegisterOptions{
 		Name: OrderSettlementType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
 	})

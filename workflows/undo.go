@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -36,7 +37,7 @@ func (o *orderRun) undo(ctx workflow.Context, cause error) error {
 		}
 	}
 	o.adopt(ctx, o.closedAs)
-	return outcome
+	return cmp.Or(outcome, o.mismatch)
 }
 
 // blame turns the error that stopped the order into its reason, and into the error the workflow ends with.
@@ -63,18 +64,19 @@ func (o *orderRun) blame(ctx workflow.Context, cause error) error {
 // insist repeats what has to be done in the end, in rounds and for as long as it takes. While it cannot be done the order
 // says so openly.
 func (o *orderRun) insist(ctx workflow.Context, name string, do func(ctx workflow.Context) error) {
-	for {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		err := do(ctx)
 		if err == nil {
 			o.obstacle = ""
 			return
 		}
 		workflow.GetLogger(ctx).Error("order cannot proceed", "step", name, "error", err)
+		workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"step": name}).Counter("orderflow_stuck_rounds").Inc(1)
 		o.obstacle = name + ": " + cause(err)
 		o.rest(ctx)
-		pause := workflow.TimerOptions{Summary: "before trying to " + name + " again"}
+		timer := workflow.TimerOptions{Summary: "before trying to " + name + " again"}
 		// The context is disconnected and never cancelled, so the pause cannot fail.
-		_ = workflow.NewTimerWithOptions(ctx, roundPause, pause).Get(ctx, nil)
+		_ = workflow.NewTimerWithOptions(ctx, pause, timer).Get(ctx, nil)
 	}
 }
 

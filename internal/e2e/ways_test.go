@@ -139,9 +139,9 @@ func TestAPaidOrderFreesItsCredit(t *testing.T) {
 	id := s.place(basket{customer: customer})
 	s.awaitStatus(id, order.StatusFulfilling)
 	s.append(id, "order-paid", map[string]any{"amount": "USD242.00"})
-	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, s.closed("settlement-"+id))
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, s.closed("settlement-"+id+"-1"))
 	require.Equal(t, []string{"credit-account-opened", "credit-reserved", "credit-released"}, s.credit(customer))
-	record(t, "settlement", s.history("settlement-"+id))
+	record(t, "settlement", s.history("settlement-"+id+"-1"))
 	s.signal(id, "record-shipment", shipped)
 	s.awaitStatus(id, order.StatusShipped)
 }

@@ -39,7 +39,7 @@ func open(ctx context.Context, c Config, extra ...func(*awsconfig.LoadOptions) e
 	from, faults := check(c)
 	settings, err := awsconfig.LoadDefaultConfig(ctx, append(extra, awsconfig.WithHTTPClient(httpClient(c.Timeout)))...)
 	if err != nil {
-		faults = append(faults, config.Fault{Name: "AWS_*", Problem: err.Error()})
+		faults = append(faults, config.Fault{Name: "AWS_*", Problem: "the AWS SDK refuses its environment or its shared configuration files"})
 		return nil, &config.Error{Faults: faults}
 	}
 	client := sesv2.NewFromConfig(settings, func(o *sesv2.Options) {

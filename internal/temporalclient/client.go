@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -23,6 +25,9 @@ const CheckTimeout = 5 * time.Second
 
 // Options are the client's options from the environment. A profile or certificate that cannot be used is a *config.Error.
 func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.Options, error) {
+	if faults := checkEnvironment(os.Getenv); len(faults) > 0 {
+		return client.Options{}, &config.Error{Faults: faults}
+	}
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return client.Options{}, config.Invalid("TEMPORAL_*", "%v", err)
@@ -39,6 +44,27 @@ func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.
 		UseMonotonicCounters: true,
 	})
 	return options, nil
+}
+
+// checkEnvironment names what the SDK would pass over without a word: a boolean it cannot read counts as not set, and a
+// file that is not there as empty, which can mean plaintext where TLS was asked for.
+func checkEnvironment(getenv func(string) string) []config.Fault {
+	var faults []config.Fault
+	for _, name := range []string{"TEMPORAL_TLS", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"} {
+		if value := getenv(name); value != "" && !slices.Contains([]string{"0", "1", "true", "false"}, strings.ToLower(value)) {
+			faults = append(faults, config.Fault{Name: name, Problem: "must be true or false"})
+		}
+	}
+	for _, name := range []string{
+		"TEMPORAL_CONFIG_FILE", "TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH", "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+	} {
+		if path := getenv(name); path != "" {
+			if _, err := os.Stat(path); err != nil {
+				faults = append(faults, config.Fault{Name: name, Problem: "names a file that cannot be read"})
+			}
+		}
+	}
+	return faults
 }
 
 // Dial waits for the server until ctx ends: a binary that starts beside it should not die for being first.

@@ -1,0 +1,35 @@
+package temporalclient_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/ops"
+	"orderflow/internal/temporalclient"
+)
+
+func TestWhatTheSDKWouldPassOverIsAFaultWithItsName(t *testing.T) {
+	tests := []struct{ name, value, want string }{
+		{"TEMPORAL_TLS", "yes-please", "TEMPORAL_TLS: must be true or false"},
+		{"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "2", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: must be true or false"},
+		{"TEMPORAL_CONFIG_FILE", "no-such-file", "TEMPORAL_CONFIG_FILE: names a file that cannot be read"},
+		{"TEMPORAL_TLS_SERVER_CA_CERT_PATH", "no-such-file", "TEMPORAL_TLS_SERVER_CA_CERT_PATH: names a file that cannot be read"},
+	}
+	metrics, err := ops.NewMetrics("test")
+	require.NoError(t, err)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv(test.name, test.value)
+			_, err := temporalclient.Options("test", slog.New(slog.DiscardHandler), metrics)
+			require.EqualError(t, err, test.want)
+		})
+	}
+	t.Run("an address is taken as it is", func(t *testing.T) {
+		t.Setenv("TEMPORAL_ADDRESS", "temporal.example.com:7233")
+		options, err := temporalclient.Options("test", slog.New(slog.DiscardHandler), metrics)
+		require.NoError(t, err)
+		require.Equal(t, "temporal.example.com:7233", options.HostPort)
+	})
+}
