@@ -47,8 +47,12 @@ record-histories: temporal ## Keep the histories that the end-to-end tests cause
 	go test ./internal/e2e -count=1 -args -record
 
 .PHONY: conformance
-conformance: ## Run the KurrentDB client's own test suites against kurrentsim
-	deploy/kurrentsim/conformance.sh
+conformance: ## Run the KurrentDB client's own test suites against kurrentsim, on ports 2114 and 2115
+	@deploy/kurrentsim/conformance.sh
+
+.PHONY: bench-store
+bench-store: ## Measure kurrentsim beside a bare gRPC server of the same sizes
+	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./deploy/kurrentsim
 
 .PHONY: fmt
 fmt: ## Format the code

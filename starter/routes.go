@@ -36,7 +36,8 @@ const (
 // route gives one type of event its effect. It is repeated until it answers a result or a parkError.
 type route func(ctx context.Context, event kurrent.Event) (result, error)
 
-// routes is the table of everything the bridge understands: another event and another workflow are another row.
+// routes is the table of everything the bridge understands: another event and another workflow are another row. What it
+// takes: the event's type and decoder in internal/order, a route here, the workflow and its name in package workflows.
 func (b *bridge) routes() map[string]route {
 	return map[string]route{
 		order.TypePlaced:                b.placed,

@@ -52,11 +52,25 @@ type message interface {
 func (m CancelOrder) validate() error { return code("reason", m.Reason) }
 
 func (m RecordShipment) validate() error {
-	return errors.Join(label("carrier", m.Carrier), label("trackingNumber", m.TrackingNumber))
+	return faults(label("carrier", m.Carrier), label("trackingNumber", m.TrackingNumber))
 }
 
-func (m ApproveCredit) validate() error { return errors.Join(code("by", m.By), note("note", m.Note)) }
-func (m DeclineCredit) validate() error { return errors.Join(code("by", m.By), note("note", m.Note)) }
+func (m ApproveCredit) validate() error { return faults(code("by", m.By), note("note", m.Note)) }
+func (m DeclineCredit) validate() error { return faults(code("by", m.By), note("note", m.Note)) }
+
+// faults makes one line of all that is wrong, for whoever sent the message reads it in a terminal.
+func faults(errs ...error) error {
+	var texts []string
+	for _, err := range errs {
+		if err != nil {
+			texts = append(texts, err.Error())
+		}
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(texts, ", "))
+}
 
 // code accepts ids and codes only: messages stay in the history, where a name or an address must not be.
 func code(field, value string) error {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"net/url"
 	"time"
 
 	"orderflow/deploy/local/internal/orders"
+	"orderflow/deploy/local/internal/stack"
 )
 
 const (
@@ -47,11 +49,21 @@ func (s *session) watch(ctx context.Context, most int, on display) {
 }
 
 // links are what there is to look at.
+// streamBrowser is the stand-in's page of streams; empty when the event store is not ours, whose pages are elsewhere.
+func streamBrowser(d stack.Description) string {
+	address, err := url.Parse(d.KurrentDBURL)
+	if err != nil || d.PIDs["kurrentsim"] == 0 {
+		return ""
+	}
+	return "http://" + address.Host + "/web/"
+}
+
 func (s *session) links() []link {
 	d := s.stack.Description
 	var all []link
 	for _, l := range []link{
-		{"Temporal", d.TemporalUI}, {"inbox", d.SESURL}, {"KurrentDB", d.KurrentDBURL}, {"logs", s.stack.Log("*")},
+		{"Temporal", d.TemporalUI}, {"inbox", d.SESURL}, {"streams", streamBrowser(d)}, {"KurrentDB", d.KurrentDBURL},
+		{"logs", s.stack.Log("*")},
 	} {
 		if l.where != "" {
 			all = append(all, l)

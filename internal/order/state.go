@@ -17,7 +17,7 @@ type Source struct {
 	Traceparent   string `json:"traceparent,omitempty"`   // W3C trace context of the source event
 }
 
-// Status is where an order stands. The workflow, the fulfilment row, the report and the customer view use the same words.
+// Status is where an order stands. The workflow, the fulfilment row and every report use the same words.
 type Status string
 
 // The statuses of an order. Shipped, rejected and cancelled are final: they never change.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 type state struct {
 	dir  string
 	lock *os.File
+	ours bool // a stack has used the folder before, or nobody has
 }
 
 // openState takes the folder. The lock ends with this process, however that ends.
@@ -22,7 +24,8 @@ func openState(dir string) (*state, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
-	path := filepath.Join(dir, "stack.lock")
+	path := filepath.Join(dir, lockFile)
+	ours := used(dir)
 	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
@@ -34,11 +37,20 @@ func openState(dir string) (*state, error) {
 		}
 		return nil, fmt.Errorf("another stack%s runs in %s: stop it, or take another folder with --state", holder(path), dir)
 	}
-	s := &state{dir: dir, lock: lock}
+	s := &state{dir: dir, lock: lock, ours: ours}
 	// For the message above alone: the lock is what counts.
 	_ = lock.Truncate(0)
 	_, _ = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
 	return s, nil
+}
+
+// used tells whether a stack has used the folder, or nobody has.
+func used(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, lockFile)); err == nil {
+		return true
+	}
+	entries, err := os.ReadDir(dir)
+	return err == nil && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() != "bin" })
 }
 
 func holder(path string) string {
@@ -51,6 +63,7 @@ func holder(path string) string {
 
 // The names of what a stack keeps in its folder, and nothing else is ever removed from there.
 const (
+	lockFile       = "stack.lock"
 	postgresDir    = "postgres"
 	kurrentdbDir   = "kurrentdb"
 	temporalFile   = "temporal.db"
@@ -59,8 +72,12 @@ const (
 	descriptorFile = "stack.json"
 )
 
-// forget removes what earlier runs left. The binaries stay, and the lock.
+// forget removes what earlier runs left. The binaries stay, and the lock. A folder that no stack has used is left alone: what
+// is called postgres or log there is somebody else's.
 func (s *state) forget() error {
+	if !s.ours {
+		return fmt.Errorf("start over: %s holds files and was never a stack's: take another folder with --state", s.dir)
+	}
 	for _, name := range []string{
 		postgresDir, kurrentdbDir, temporalFile, temporalFile + "-wal", temporalFile + "-shm", inboxFile, logDir, descriptorFile,
 	} {

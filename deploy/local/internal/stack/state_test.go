@@ -32,7 +32,7 @@ func TestStartingOverKeepsTheBinariesAndWhatIsNotOurs(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, nil, 0o600))
 	}
-	for _, name := range []string{"temporal.db", "temporal.db-wal", "temporal.db-shm", "inbox.jsonl", "stack.json"} {
+	for _, name := range []string{"stack.lock", "temporal.db", "temporal.db-wal", "temporal.db-shm", "inbox.jsonl", "stack.json"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
 	s, err := openState(dir)
@@ -49,6 +49,19 @@ func TestStartingOverKeepsTheBinariesAndWhatIsNotOurs(t *testing.T) {
 	}
 	require.Equal(t, []string{"bin", "notes.txt", "stack.lock"}, names)
 	require.FileExists(t, filepath.Join(dir, "bin", "local"))
+}
+
+func TestStartingOverLeavesAFolderAloneThatWasNeverAStacks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	notOurs := filepath.Join(dir, "log", "notes.txt")
+	require.NoError(t, os.MkdirAll(filepath.Dir(notOurs), 0o755))
+	require.NoError(t, os.WriteFile(notOurs, nil, 0o600))
+	s, err := openState(dir)
+	require.NoError(t, err)
+	defer s.close()
+	require.ErrorContains(t, s.forget(), "was never a stack's")
+	require.FileExists(t, notOurs)
 }
 
 func TestALongLogIsKeptAside(t *testing.T) {
