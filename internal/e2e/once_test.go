@@ -142,3 +142,13 @@ func TestABinaryWithBadConfigurationListsAllFaults(t *testing.T) {
 		require.Len(t, strings.Split(lines, "\n"), len(want), lines)
 	}
 }
+
+func TestTheExampleOrdersOfReadme(t *testing.T) {
+	t.Parallel()
+	code, report, stderr := once(t, t.TempDir(), nil, "--orders", "../../deploy/local/example-orders.json")
+	require.Zero(t, code, stderr)
+	require.Len(t, report.Orders, 1)
+	require.Equal(t, "fulfilling", report.Orders[0].Status)
+	require.Len(t, report.Parked, 1)
+	require.Equal(t, "lineItems[0].quantity: must be at least 1", report.Parked[0].Reason)
+}
