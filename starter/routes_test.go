@@ -81,6 +81,36 @@ func TestASecondOrderOnAStreamIsParkedAndARedeliveredOneIsNot(t *testing.T) {
 	require.Equal(t, []string{"DUPLICATE_ORDER: the order was placed by event " + first.ID.String()}, b.parked())
 }
 
+func TestTheFirstOrderOnAStreamWinsHoweverCloseTheSecond(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const streams = 40
+	firsts := map[string]string{}
+	for range streams {
+		id := newOrderID()
+		first := placedEvent(id)
+		b.append(id, first, placedEvent(id))
+		firsts[id] = first.ID.String()
+	}
+	b.run()
+	b.awaitCounts(map[result]int{resultStarted: streams, resultParked: streams})
+	for id, first := range firsts {
+		require.Equal(t, first, startInput(t, b.temporal, id).Source.EventID)
+	}
+}
+
+func TestAnOrderThatCouldNotBeReadMayBeCorrected(t *testing.T) {
+	t.Parallel()
+	b, id := newBench(t), newOrderID()
+	bad := placedEvent(id)
+	bad.Data = []byte(strings.Replace(string(bad.Data), `"quantity":2`, `"quantity":0`, 1))
+	good := placedEvent(id)
+	b.append(id, bad, good)
+	b.run()
+	b.awaitCounts(map[result]int{resultStarted: 1, resultParked: 1})
+	require.Equal(t, good.ID.String(), startInput(t, b.temporal, id).Source.EventID)
+}
+
 func TestBadEventsAreParkedWithTheirReasonAndStopNobodyElse(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
