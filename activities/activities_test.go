@@ -237,6 +237,19 @@ func TestAMailIsSentByTheAttemptThatOwnsIt(t *testing.T) {
 	require.Equal(t, []email.Status{email.StatusSent}, s.metered)
 }
 
+func TestWhatAnEarlierAttemptKnewIsSettledFirst(t *testing.T) {
+	t.Parallel()
+	known := email.Outcome{OrderID: orderID, Kind: email.KindConfirmation, Attempt: 1, Status: email.StatusSent, MessageID: "message-0"}
+	s := &stores{claims: []email.Claim{{Status: email.StatusSent}}, sendErr: errors.New("must not be called")}
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(&activities.Activities{Emails: s, Mailer: s, Meter: s})
+	env.SetHeartbeatDetails(known)
+	_, err := env.ExecuteActivity("SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
+	require.NoError(t, err)
+	require.Equal(t, []email.Outcome{known}, s.settled)
+}
+
 func TestAMailThatIsDoneIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	for _, status := range []email.Status{email.StatusSent, email.StatusFailed, email.StatusSuppressed, email.StatusUnknown} {
