@@ -173,8 +173,8 @@ func checkBool(value string) string {
 }
 
 func checkPreference(value string) string {
-	if !slices.Contains([]string{"leader", "follower", "random", "readonlyreplica"}, strings.ToLower(value)) {
-		return "must be leader, follower, random or readOnlyReplica"
+	if !strings.EqualFold(value, "leader") { // on any other node, what is written may not be there yet
+		return "must be leader"
 	}
 	return ""
 }
