@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"google.golang.org/grpc/metadata"
 )
 
 // pingStream is read to see whether the server answers. It need not exist.
@@ -58,11 +59,25 @@ func (c *Client) Ping(ctx context.Context) error {
 	return fmt.Errorf("ping: %w", err)
 }
 
+// operation is what is done with a client while it is lent.
+type operation func(context.Context, *kurrentdb.Client) error
+
 // call lends operation a client of its own for as long as ctx and the call timeout allow, and translates its error.
-func (c *Client) call(ctx context.Context, operation func(context.Context, *kurrentdb.Client) error) error {
+func (c *Client) call(ctx context.Context, operation operation) error {
+	return c.callOn(ctx, c.pool.get, operation)
+}
+
+// callLeader is call on a connection made for it, and to the leading node alone: a node that led, and may still answer
+// with what it knew then on connections it has, is not asked.
+func (c *Client) callLeader(ctx context.Context, operation operation) error {
+	// The client has an option for this, and puts it where it is never sent.
+	return c.callOn(metadata.AppendToOutgoingContext(ctx, "requires-leader", "true"), c.pool.getNew, operation)
+}
+
+func (c *Client) callOn(ctx context.Context, lend func(context.Context) (*kurrentdb.Client, error), operation operation) error {
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
-	client, err := c.pool.get(ctx)
+	client, err := lend(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,7 +99,7 @@ func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFu
 }
 
 // guarded makes an error of the panics the client answers a message with that it does not expect.
-func guarded(ctx context.Context, client *kurrentdb.Client, operation func(context.Context, *kurrentdb.Client) error) (err error) {
+func guarded(ctx context.Context, client *kurrentdb.Client, operation operation) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = fmt.Errorf("client panicked: %v", reason)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"sync"
 	"testing"
 
@@ -12,6 +13,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 )
 
@@ -25,6 +28,10 @@ type gateway struct {
 	after   func(context.Context) error // of each append that was made: loses its answer
 	refuse  bool
 	visited int
+	reads   int
+	leading int                 // reads meant for the leading node alone
+	peers   map[string]struct{} // the connections reads came on
+	stale   map[string]struct{} // those whose reads find nothing
 }
 
 func startGateway(t *testing.T, addr string) *gateway {
@@ -32,7 +39,7 @@ func startGateway(t *testing.T, addr string) *gateway {
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	g := &gateway{server: streams.NewStreamsClient(conn), before: func() {}, after: func(context.Context) error { return nil }}
+	g := &gateway{peers: map[string]struct{}{}, server: streams.NewStreamsClient(conn), before: func() {}, after: func(context.Context) error { return nil }}
 	g.url = startStub(t, func(method string, stream grpc.ServerStream) error {
 		if method == streams.Streams_Append_FullMethodName {
 			return g.append(stream)
@@ -79,6 +86,9 @@ func (g *gateway) read(stream grpc.ServerStream) error {
 	if err := stream.RecvMsg(request); err != nil {
 		return err
 	}
+	if g.beginRead(stream.Context()) {
+		return status.Error(codes.NotFound, "stream not found")
+	}
 	call, err := g.server.Read(stream.Context(), request)
 	if err != nil {
 		return err
@@ -100,6 +110,38 @@ func (g *gateway) read(stream grpc.ServerStream) error {
 			return err
 		}
 	}
+}
+
+func (g *gateway) beginRead(ctx context.Context) (stale bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	from, _ := peer.FromContext(ctx)
+	g.reads++
+	g.peers[from.Addr.String()] = struct{}{}
+	if len(metadata.ValueFromIncomingContext(ctx, "requires-leader")) > 0 {
+		g.leading++
+	}
+	_, stale = g.stale[from.Addr.String()]
+	return stale
+}
+
+// depose makes every connection so far one to a node that no longer leads.
+func (g *gateway) depose() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stale = maps.Clone(g.peers)
+}
+
+func (g *gateway) readsBegun() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.reads
+}
+
+func (g *gateway) readsOfTheLeader() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.leading
 }
 
 func (g *gateway) beforeAppends(before func()) {

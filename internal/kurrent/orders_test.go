@@ -1,6 +1,9 @@
 package kurrent_test
 
 import (
+	"errors"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,18 +52,26 @@ func TestAnOrderIsGoneWhenItsEventIs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		harm    func(t *testing.T, server *node, source *order.Source)
-		another bool // the stream still has an order, if not this one
+		another bool  // the stream still has an order, if not this one
+		want    error // of a search
 	}{
-		"its stream was deleted": {harm: func(t *testing.T, server *node, _ *order.Source) {
+		"its stream was deleted": {want: kurrent.ErrDeleted, harm: func(t *testing.T, server *node, _ *order.Source) {
 			_, err := bare(t, server.url()).DeleteStream(t.Context(), "order-1", kurrentdb.DeleteStreamOptions{})
 			require.NoError(t, err)
 		}},
-		"its stream was deleted for ever": {harm: func(t *testing.T, server *node, _ *order.Source) {
+		"its stream was deleted for ever": {want: kurrent.ErrDeleted, harm: func(t *testing.T, server *node, _ *order.Source) {
 			_, err := bare(t, server.url()).TombstoneStream(t.Context(), "order-1", kurrentdb.TombstoneStreamOptions{})
 			require.NoError(t, err)
 		}},
-		"its stream was truncated": {harm: func(t *testing.T, server *node, _ *order.Source) { truncate(t, server.url(), "order-1", 2) }},
-		"its stream never was":     {harm: func(_ *testing.T, _ *node, source *order.Source) { source.Stream = "order-2" }},
+		"its stream was truncated": {want: kurrent.ErrNotFound, harm: func(t *testing.T, server *node, _ *order.Source) {
+			truncate(t, server.url(), "order-1", 2)
+		}},
+		"all of its stream was truncated": {want: kurrent.ErrNotFound, harm: func(t *testing.T, server *node, _ *order.Source) {
+			truncate(t, server.url(), "order-1", 3)
+		}},
+		"its stream never was": {want: kurrent.ErrNotFound, harm: func(_ *testing.T, _ *node, source *order.Source) {
+			source.Stream = "order-2"
+		}},
 		"another event is there": {another: true, harm: func(_ *testing.T, _ *node, source *order.Source) {
 			source.EventID = uuid.NewString()
 		}},
@@ -80,8 +91,138 @@ func TestAnOrderIsGoneWhenItsEventIs(t *testing.T) {
 			}
 			require.ErrorIs(t, err, order.ErrGone)
 			_, err = client.FindPlaced(t.Context(), source.Stream)
-			require.ErrorIs(t, err, kurrent.ErrNotFound)
+			require.ErrorIs(t, err, c.want)
 		})
+	}
+}
+
+func TestAStreamIsBegunByItsFirstOrderThatCanBeUnderstood(t *testing.T) {
+	t.Parallel()
+	good := event(order.TypePlaced, placedBody)
+	other := event("order-drafted", `{}`)
+	bad, worse := event(order.TypePlacedAlias, `{"orderId":"order-1"}`), event(order.TypePlaced, `{"orderId":`)
+	for name, c := range map[string]struct {
+		events  []kurrent.NewEvent
+		found   bool
+		invalid string // else ErrNotFound
+	}{
+		"a corrected one follows":        {events: []kurrent.NewEvent{bad, worse, good}, found: true},
+		"another good one follows":       {events: []kurrent.NewEvent{good, event(order.TypePlaced, placedBody)}, found: true},
+		"a bad one follows":              {events: []kurrent.NewEvent{other, good, bad}, found: true},
+		"all are bad":                    {events: []kurrent.NewEvent{other, bad, worse}, invalid: "customerId: is missing"},
+		"all are bad, the first more":    {events: []kurrent.NewEvent{worse, bad}, invalid: "is not JSON: it ends too early"},
+		"there is none":                  {events: []kurrent.NewEvent{other}},
+		"its body is of no order at all": {events: []kurrent.NewEvent{{ID: good.ID, Type: order.TypePaid, Data: good.Data}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := open(t, sim(t).url())
+			_, err := client.Append(t.Context(), "order-1", kurrent.NoStream(), c.events...)
+			require.NoError(t, err)
+			event, err := client.FindPlaced(t.Context(), "order-1")
+			placed, firstErr := client.FirstPlaced(t.Context(), "order-1")
+			var invalid *order.InvalidError
+			switch {
+			case c.found:
+				require.NoError(t, errors.Join(err, firstErr))
+				require.Equal(t, good.ID, event.ID)
+				require.Equal(t, "c1", placed.CustomerID)
+			case c.invalid != "":
+				for _, err := range []error{err, firstErr} {
+					require.ErrorAs(t, err, &invalid)
+					require.EqualError(t, invalid, c.invalid)
+				}
+			default:
+				require.ErrorIs(t, err, kurrent.ErrNotFound)
+				require.ErrorIs(t, firstErr, order.ErrGone)
+			}
+		})
+	}
+}
+
+// The search is bounded, and reads in pages: an order after 10,000 other events is nobody's.
+func TestTheSearchForAnOrderEndsSomewhere(t *testing.T) {
+	t.Parallel()
+	client := open(t, sim(t).url())
+	place := func(stream string, behind int) {
+		for behind > 0 {
+			events := make([]kurrent.NewEvent, min(behind, 1000))
+			for i := range events {
+				events[i] = event("order-noted", `{}`)
+			}
+			_, err := client.Append(t.Context(), stream, kurrent.Any(), events...)
+			require.NoError(t, err)
+			behind -= len(events)
+		}
+		_, err := client.Append(t.Context(), stream, kurrent.Any(), event(order.TypePlaced, strings.Replace(placedBody, "order-1", stream, 1)))
+		require.NoError(t, err)
+	}
+	place("order-9999", 9_999)
+	found, err := client.FindPlaced(t.Context(), "order-9999")
+	require.NoError(t, err)
+	require.EqualValues(t, 9_999, found.Revision)
+	place("order-10000", 10_000)
+	_, err = client.FindPlaced(t.Context(), "order-10000")
+	require.ErrorIs(t, err, kurrent.ErrNotFound)
+}
+
+// A node that led a moment ago answers, on the connections it still has, what was there before.
+func TestOneStaleAnswerDoesNotMakeAnOrderGone(t *testing.T) {
+	t.Parallel()
+	server := sim(t)
+	source := writeOrder(t, open(t, server.url()), order.TypePlaced, placedBody)
+	for name, read := range map[string]func(*kurrent.Client) error{
+		"body": func(client *kurrent.Client) error {
+			_, err := client.Body(t.Context(), source)
+			return err
+		},
+		"first placed": func(client *kurrent.Client) error {
+			_, err := client.FirstPlaced(t.Context(), source.Stream)
+			return err
+		},
+		"find placed": func(client *kurrent.Client) error {
+			_, err := client.FindPlaced(t.Context(), source.Stream)
+			return err
+		},
+		"link target": func(client *kurrent.Client) error {
+			_, err := client.ReadLinkTarget(t.Context(), kurrent.Event{Type: "$>", Data: []byte("1@order-1")})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			between := startGateway(t, server.addr())
+			client := open(t, between.url)
+			var warm sync.WaitGroup // several connections, all of which turn stale
+			for range 4 {
+				warm.Go(func() { _ = client.Ping(t.Context()) })
+			}
+			warm.Wait()
+			before := between.readsBegun()
+			require.NoError(t, read(client))
+			require.Equal(t, 1, between.readsBegun()-before, "what is there takes one round trip")
+
+			between.depose()
+			require.NoError(t, read(client))
+			require.Equal(t, 3, between.readsBegun()-before)
+			require.Equal(t, 1, between.readsOfTheLeader(), "the second look asks for the node that leads")
+		})
+	}
+}
+
+func TestManyOrdersThatAreGoneAtOnceAreAllSeenToBe(t *testing.T) {
+	t.Parallel()
+	client := open(t, sim(t).url())
+	var group sync.WaitGroup
+	errs := make([]error, 200)
+	for i := range errs {
+		group.Go(func() {
+			_, errs[i] = client.Body(t.Context(), order.Source{Stream: "order-1", EventID: uuid.NewString()})
+		})
+	}
+	group.Wait()
+	for _, err := range errs {
+		require.ErrorIs(t, err, order.ErrGone)
 	}
 }
 

@@ -42,15 +42,15 @@ type pool struct {
 	mu       sync.Mutex
 	closed   bool
 	limit    int
-	open     int   // clients that are lent or free
-	withheld bool  // the token is kept back until a client is closed: open is at its limit
-	failures int   // attempts to connect since the last one that worked
-	lastErr  error // of the last attempt; nil when it worked
+	since    map[*kurrentdb.Client]time.Time // the clients that are lent or free, and when each began to connect
+	withheld bool                            // the token is kept back until a client is closed: there are limit of them
+	failures int                             // attempts to connect since the last one that worked
+	lastErr  error                           // of the last attempt; nil when it worked
 }
 
 func newPool(closing context.Context, config kurrentdb.Configuration, limit int, logger *slog.Logger) *pool {
 	p := &pool{
-		config: config, logger: logger, closing: closing, limit: limit,
+		config: config, logger: logger, closing: closing, limit: limit, since: map[*kurrentdb.Client]time.Time{},
 		free: make(chan *kurrentdb.Client, limit), permit: make(chan struct{}, 1),
 	}
 	p.permit <- struct{}{}
@@ -76,6 +76,25 @@ func (p *pool) get(ctx context.Context) (*kurrentdb.Client, error) {
 	}
 }
 
+// getNew is get for a client that begins to connect after the call: so it has looked for the leading node since. Older
+// ones it meets are closed, for what one of them said is in doubt.
+func (p *pool) getNew(ctx context.Context) (*kurrentdb.Client, error) {
+	called := time.Now()
+	for {
+		client, err := p.get(ctx)
+		if err != nil || p.connected(client).After(called) {
+			return client, err
+		}
+		p.discard(client)
+	}
+}
+
+func (p *pool) connected(client *kurrentdb.Client) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.since[client]
+}
+
 func (p *pool) takeFree() *kurrentdb.Client {
 	select {
 	case client := <-p.free:
@@ -97,6 +116,7 @@ func (p *pool) unreachable(ctx context.Context) error {
 
 // connect spends the token on one more client, and passes both on.
 func (p *pool) connect() {
+	began := time.Now()
 	client, err := connect(p.config)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,9 +129,9 @@ func (p *pool) connect() {
 		return
 	}
 	p.failures = 0
-	p.open++
+	p.since[client] = began
 	p.passOn(client)
-	p.withheld = p.open >= p.limit
+	p.withheld = len(p.since) >= p.limit
 	if !p.withheld {
 		p.permit <- struct{}{}
 	}
@@ -142,16 +162,14 @@ func (p *pool) put(client *kurrentdb.Client, err error) {
 		defer p.mu.Unlock()
 		p.passOn(client)
 	default:
-		p.detach()
-		closeClient(client)
+		p.discard(client)
 	}
 }
 
 // settle waits until a client that was sent to the leading node has got there. That is bounded, but by no context.
 func (p *pool) settle(client *kurrentdb.Client) {
 	if _, err := client.GetServerVersion(); err != nil {
-		p.detach()
-		closeClient(client)
+		p.discard(client)
 		return
 	}
 	p.put(client, nil)
@@ -166,11 +184,16 @@ func (p *pool) passOn(client *kurrentdb.Client) {
 	p.free <- client
 }
 
+func (p *pool) discard(client *kurrentdb.Client) {
+	p.detach(client)
+	closeClient(client)
+}
+
 // detach lets go of a client that was lent: it is no longer counted, and its borrower closes it.
-func (p *pool) detach() {
+func (p *pool) detach(client *kurrentdb.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open--
+	delete(p.since, client)
 	if p.withheld {
 		p.withheld = false
 		p.permit <- struct{}{}

@@ -27,16 +27,20 @@ func (c *Client) ReadStream(ctx context.Context, stream string, from uint64, lim
 
 // ReadEvent reads one event. It is ErrNotFound when the stream has no, or no longer an, event there.
 func (c *Client) ReadEvent(ctx context.Context, stream string, revision uint64) (Event, error) {
+	return c.readEvent(ctx, page{stream: stream, from: revision, count: 1})
+}
+
+func (c *Client) readEvent(ctx context.Context, one page) (Event, error) {
 	var found *Event
-	err := c.ReadStream(ctx, stream, revision, 1, func(e Event) error {
-		found = &e
+	err := c.read(ctx, one, func(e *kurrentdb.ResolvedEvent) error {
+		found = eventOf(e.Event)
 		return nil
 	})
 	if err != nil {
 		return Event{}, err
 	}
-	if found == nil || found.Revision != revision { // behind a truncated or expired part the server answers with the next
-		return Event{}, fmt.Errorf("read %s at %d: %w", stream, revision, ErrNotFound)
+	if found == nil || found.Revision != one.from { // behind a truncated or expired part the server answers with the next
+		return Event{}, fmt.Errorf("read %s at %d: %w", one.stream, one.from, ErrNotFound)
 	}
 	return *found, nil
 }
@@ -47,10 +51,16 @@ type page struct {
 	from    uint64
 	count   int
 	resolve bool // links come with the event they point to
+	last    bool // the last event alone: count is 1, and from means nothing
+	leader  bool // on a new connection to the leading node: see Client.callLeader
 }
 
 func (c *Client) read(ctx context.Context, request page, visit func(*kurrentdb.ResolvedEvent) error) error {
 	next, left := request, request.count
+	call := c.call
+	if request.leader {
+		call = c.callLeader
+	}
 	for {
 		next.count = pageEvents
 		if request.count > 0 {
@@ -58,7 +68,7 @@ func (c *Client) read(ctx context.Context, request page, visit func(*kurrentdb.R
 		}
 		var events []*kurrentdb.ResolvedEvent
 		var more bool
-		err := c.call(ctx, func(ctx context.Context, client *kurrentdb.Client) (err error) {
+		err := call(ctx, func(ctx context.Context, client *kurrentdb.Client) (err error) {
 			events, more, err = readPage(ctx, client, next)
 			return err
 		})
@@ -81,6 +91,9 @@ func (c *Client) read(ctx context.Context, request page, visit func(*kurrentdb.R
 // readPage reports more unless it saw the end of the stream.
 func readPage(ctx context.Context, client *kurrentdb.Client, p page) (events []*kurrentdb.ResolvedEvent, more bool, err error) {
 	options := kurrentdb.ReadStreamOptions{From: kurrentdb.Revision(p.from), ResolveLinkTos: p.resolve}
+	if p.last {
+		options.Direction, options.From = kurrentdb.Backwards, kurrentdb.End{}
+	}
 	reading, err := client.ReadStream(ctx, p.stream, options, uint64(p.count))
 	if err != nil {
 		return nil, false, err

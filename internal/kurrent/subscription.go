@@ -61,7 +61,7 @@ func (c *Client) Join(ctx context.Context, stream, group string, buffer int) (*S
 		c.pool.put(client, err)
 		return nil, fmt.Errorf("join %s::%s: %w", stream, group, translate(ctx, err))
 	}
-	c.pool.detach()
+	c.pool.detach(client)
 	context.AfterFunc(s.life, func() { closeClient(client) })
 	return s, nil
 }
