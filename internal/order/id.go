@@ -20,6 +20,13 @@ func ValidCode(code string) bool {
 	return code != "" && len(code) <= maxCode && onlyBytes(code, isCodeByte)
 }
 
+// ValidIdentifier reports whether id can be a customer's or a product's: 1 to 128 bytes, not blank, without control
+// characters.
+func ValidIdentifier(id string) bool {
+	var c checker
+	return c.identifier("", id) != ""
+}
+
 func isCodeByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || isCapital(c) || isDigit(c) || c == '.' || c == '_' || c == '-'
 }

@@ -1,0 +1,20 @@
+package order_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/order"
+)
+
+func TestIdentifiersOfCustomersAndProducts(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]bool{
+		"c1": true, "Käthe & Söhne/7 @home": true, strings.Repeat("a", 128): true,
+		"": false, " ": false, "\u2003": false, "a\nb": false, "a\x00": false, strings.Repeat("a", 129): false,
+	} {
+		require.Equal(t, want, order.ValidIdentifier(id), "%q", id)
+	}
+}
