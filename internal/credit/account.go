@@ -1,10 +1,16 @@
 package credit
 
 import (
+	"errors"
 	"maps"
 
 	"orderflow/internal/order"
 )
+
+// ErrHistory says that what is recorded of an account cannot be true, or not all of it is there: nothing is decided on
+// it, now or later, before somebody has looked. *HistoryError and ErrInvalidEvent wrap it. ErrUnknownEvent does not: a
+// newer version may know the event.
+var ErrHistory = errors.New("credit history cannot be trusted")
 
 // Account is a customer's credit as its events tell it. Commands (Open, ChangeLimit, Reserve, Approve, Release) decide
 // and return events without changing the account; Apply changes it. So the one who appends applies the events once they

@@ -69,8 +69,8 @@ func (a *Account) ChangeLimit(limit order.Money) ([]Event, error) {
 	return []Event{LimitChanged{CustomerID: a.customerID, Limit: limit}}, nil
 }
 
-// Reserve decides about an order by the rule, or answers what was decided, whatever amount is asked for then. It errs with ErrNoLimit when the account
-// would have to be opened in a currency that has no default limit.
+// Reserve decides about an order by the rule, or answers what was decided, whatever amount is asked for then. It errs
+// with ErrNoLimit when the account would have to be opened in a currency that has no default limit.
 func (a *Account) Reserve(orderID string, amount order.Money, terms Terms) (Decision, []Event, error) {
 	if decision, decided := a.orders[orderID]; decided {
 		return decision, nil, nil

@@ -13,8 +13,8 @@ import (
 // judged without it.
 var ErrUnknownEvent = errors.New("unknown credit event")
 
-// ErrInvalidEvent says that an event's body cannot be what this package wrote.
-var ErrInvalidEvent = errors.New("invalid credit event")
+// ErrInvalidEvent says that an event's body cannot be what this package wrote. It wraps ErrHistory.
+var ErrInvalidEvent = fmt.Errorf("invalid credit event: %w", ErrHistory)
 
 // maxEventBytes is far more than any event of an account needs.
 const maxEventBytes = 64 << 10

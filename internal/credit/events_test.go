@@ -82,6 +82,7 @@ func TestDecodeEventRefuses(t *testing.T) {
 			t.Parallel()
 			event, err := credit.DecodeEvent(test.eventType, []byte(test.data))
 			require.ErrorIs(t, err, credit.ErrInvalidEvent)
+			require.ErrorIs(t, err, credit.ErrHistory)
 			require.Nil(t, event)
 		})
 	}

@@ -7,7 +7,8 @@ import (
 	"orderflow/internal/order"
 )
 
-// HistoryError says that an event cannot follow the ones before it: the stream was not written by these rules.
+// HistoryError says that an event cannot follow the ones before it: the stream was not written by these rules. It wraps
+// ErrHistory.
 type HistoryError struct {
 	EventType string
 	OrderID   string // empty for an event that is not about an order
@@ -21,6 +22,9 @@ func (e *HistoryError) Error() string {
 	}
 	return fmt.Sprintf("impossible %s of %s: %s", e.EventType, e.OrderID, e.Reason)
 }
+
+// Unwrap gives ErrHistory.
+func (e *HistoryError) Unwrap() error { return ErrHistory }
 
 // Apply takes in the next event of the account's stream. It errs with ErrUnknownEvent or a *HistoryError and leaves the
 // account as it was then. Whether a reservation fitted the limit is not asked again: what is recorded happened.
