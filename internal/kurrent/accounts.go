@@ -10,11 +10,12 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"orderflow/internal/credit"
+	"orderflow/internal/order"
 )
 
 // ErrTruncated says that a credit stream does not begin with its first event, has a gap, or was deleted: what was decided
-// before cannot be known, so nothing is decided on it.
-var ErrTruncated = errors.New("credit stream is not whole")
+// before cannot be known, so nothing is decided on it. It wraps credit.ErrHistory.
+var ErrTruncated = fmt.Errorf("credit stream is not whole: %w", credit.ErrHistory)
 
 // ErrConflict says that others kept writing to the same account. Ask again a little later.
 var ErrConflict = errors.New("credit account is busy")
@@ -54,8 +55,14 @@ func NewCreditAccounts(config CreditAccountsConfig) *CreditAccounts {
 	return &CreditAccounts{client: config.Client, terms: config.Terms, cache: cache, locks: newKeyedLock()}
 }
 
-// Reserve decides about an order by the rule, or answers what was decided. Errors are ErrUnavailable, ErrConflict and
-// ErrAccessDenied, which pass; ErrTruncated, *credit.HistoryError and the other errors of internal/credit, which do not.
+// Reserve decides about an order by the rule, or answers what was decided. Its errors wrap one of
+//
+//   - ErrUnavailable, ErrConflict or ErrAccessDenied: they pass, the last two with other writers and an operator's help.
+//   - credit.ErrUnknownEvent: nothing can be decided here until a version that knows the event runs.
+//   - credit.ErrHistory, by way of ErrTruncated, *credit.HistoryError or credit.ErrInvalidEvent: nothing can be decided
+//     before somebody has mended the stream.
+//   - what the account's own command errs with, such as credit.ErrInvalidAmount: the same request errs again.
+//   - ErrInvalid for a customer id that is none, ErrInvalid and ErrTooLarge for an append the server will never take.
 func (a *CreditAccounts) Reserve(ctx context.Context, r credit.Request) (credit.Decision, error) {
 	return a.decide(ctx, r, "reserve", func(account *credit.Account) (credit.Decision, []credit.Event, error) {
 		return account.Reserve(r.OrderID, r.Amount, a.terms)
@@ -81,7 +88,7 @@ type command func(*credit.Account) (credit.Decision, []credit.Event, error)
 
 // decide lets one writer of this process at a time at the customer's account: they would only conflict with each other.
 func (a *CreditAccounts) decide(ctx context.Context, r credit.Request, step string, command command) (credit.Decision, error) {
-	if !validCustomerID(r.CustomerID) {
+	if !order.ValidIdentifier(r.CustomerID) { // event ids rely on there being no control characters
 		return credit.Decision{}, fmt.Errorf("%w: customer id", ErrInvalid)
 	}
 	unlock, err := a.locks.lock(ctx, r.CustomerID)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -349,6 +350,7 @@ func TestAStreamThatIsNotWholeIsRefused(t *testing.T) {
 			for range 2 { // the second time it is known no better
 				_, err = fresh.Reserve(t.Context(), asked(t, "c1", 2, "USD60.00"))
 				require.ErrorIs(t, err, kurrent.ErrTruncated)
+				require.ErrorIs(t, err, credit.ErrHistory)
 			}
 		})
 	}
@@ -372,6 +374,28 @@ func TestACachedAccountWhoseStreamIsGoneIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, kurrent.ErrTruncated)
 }
 
+func TestOneStaleAnswerDoesNotMakeAnAccountGone(t *testing.T) {
+	t.Parallel()
+	between := startGateway(t, sim(t).addr())
+	a := accounts(t, open(t, between.url))
+	_, err := a.Reserve(t.Context(), asked(t, "c1", 1, "USD60.00"))
+	require.NoError(t, err)
+	between.depose()
+	decision, err := a.Reserve(t.Context(), asked(t, "c1", 2, "USD60.00"))
+	require.NoError(t, err)
+	require.Equal(t, credit.VerdictReserved, decision.Verdict)
+}
+
+// The rule is internal/order's: what an order cannot name has no account.
+func TestAnAccountHasTheNameOfACustomer(t *testing.T) {
+	t.Parallel()
+	a := accounts(t, open(t, urlOf(refusing(t))))
+	for _, customer := range []string{"", " ", "\u2003", "a\nb", strings.Repeat("a", 129)} {
+		_, err := a.Reserve(t.Context(), asked(t, customer, 1, "USD60.00"))
+		require.ErrorIs(t, err, kurrent.ErrInvalid, "%q", customer)
+	}
+}
+
 func TestAnEventNobodyKnowsStopsTheAccount(t *testing.T) {
 	t.Parallel()
 	client := open(t, sim(t).url())
@@ -379,11 +403,13 @@ func TestAnEventNobodyKnowsStopsTheAccount(t *testing.T) {
 	require.NoError(t, err)
 	_, err = accounts(t, client).Reserve(t.Context(), asked(t, "c1", 1, "USD60.00"))
 	require.ErrorIs(t, err, credit.ErrUnknownEvent)
+	require.NotErrorIs(t, err, credit.ErrHistory, "a newer version may know it")
 	_, err = client.Append(t.Context(), "credit-c2", kurrent.NoStream(), event(credit.TypeReserved, `{"orderId":"order-1","amount":"USD60.00"}`))
 	require.NoError(t, err)
 	_, err = accounts(t, client).Reserve(t.Context(), asked(t, "c2", 1, "USD60.00"))
 	var history *credit.HistoryError
 	require.ErrorAs(t, err, &history)
+	require.ErrorIs(t, err, credit.ErrHistory)
 }
 
 func TestWhatWasNotWrittenIsNotInTheCachedAccount(t *testing.T) {

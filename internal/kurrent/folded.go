@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 
 	"orderflow/internal/credit"
 )
@@ -14,14 +14,6 @@ import (
 type folded struct {
 	*credit.Account
 	next uint64
-}
-
-// maxCustomerID is the longest customer id, in bytes. Orders with a longer one are never started.
-const maxCustomerID = 128
-
-// validCustomerID keeps control characters out: the layout of event ids relies on that.
-func validCustomerID(id string) bool {
-	return id != "" && len(id) <= maxCustomerID && strings.IndexFunc(id, unicode.IsControl) < 0
 }
 
 func streamOf(customerID string) string { return "credit-" + customerID }
@@ -41,7 +33,15 @@ func (a *CreditAccounts) load(ctx context.Context, customerID string) (*folded, 
 		account = &folded{Account: credit.NewAccount(customerID)}
 	}
 	stream := streamOf(customerID)
-	err := a.client.ReadStream(ctx, stream, account.next, 0, func(e Event) error { return account.fold(e) })
+	read := func(leader bool) error {
+		return a.client.read(ctx, page{stream: stream, from: account.next, leader: leader}, func(e *kurrentdb.ResolvedEvent) error {
+			return account.fold(*eventOf(e.Event))
+		})
+	}
+	err := read(false)
+	if account.next > 0 && isGone(err) {
+		err = read(true) // as in believed: a node that led a moment ago may know of less
+	}
 	switch {
 	case errors.Is(err, ErrNotFound) && account.next == 0:
 		return account, nil // there is nothing to remember yet

@@ -137,7 +137,8 @@ func (p *pool) connect() {
 	}
 }
 
-// connect makes a client and its first contact. The client takes one attempt at it, bounded by its gossip timeout, and no context.
+// connect makes a client and its first contact. The client takes one attempt at it, bounded by its gossip timeout, and
+// no context.
 func connect(config kurrentdb.Configuration) (*kurrentdb.Client, error) {
 	client, err := kurrentdb.NewClient(&config)
 	if err != nil {

@@ -67,7 +67,8 @@ func (c *Client) Join(ctx context.Context, stream, group string, buffer int) (*S
 }
 
 func (s *Subscription) join(ctx context.Context, stream, group string, buffer uint32) error {
-	cutOff := context.AfterFunc(ctx, func() { s.end(context.Cause(ctx)) }) // the client would end the subscription with the context it joined with
+	// The client would end the subscription with the context it joined with.
+	cutOff := context.AfterFunc(ctx, func() { s.end(context.Cause(ctx)) })
 	err := guarded(s.life, s.client, func(life context.Context, client *kurrentdb.Client) (err error) {
 		options := kurrentdb.SubscribeToPersistentSubscriptionOptions{BufferSize: buffer}
 		s.inner, err = client.SubscribeToPersistentSubscription(life, stream, group, options)

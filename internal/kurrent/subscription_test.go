@@ -362,6 +362,9 @@ func TestASubscriptionTellsWhyTheServerEndedIt(t *testing.T) {
 		codes.NotFound: kurrent.ErrNotFound, codes.PermissionDenied: kurrent.ErrAccessDenied,
 	} {
 		client := open(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+			if err := stream.RecvMsg(&persistent.ReadReq{}); err != nil { // or joining may fail, which is another story
+				return err
+			}
 			confirmation := &persistent.ReadResp_SubscriptionConfirmation{SubscriptionId: "s"}
 			err := stream.SendMsg(&persistent.ReadResp{Content: &persistent.ReadResp_SubscriptionConfirmation_{SubscriptionConfirmation: confirmation}})
 			if err == nil {
