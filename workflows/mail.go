@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
@@ -32,7 +31,7 @@ func (o *orderRun) send(ctx workflow.Context, kind email.Kind) {
 		err := follow(ctx, attempt, func() workflow.Future { return o.attempt(ctx, kind) }, func(status email.Status) {
 			o.mailed(ctx, kind, status)
 		})
-		if err != nil && !temporal.IsCanceledError(err) {
+		if err != nil && ctx.Err() == nil { // given up, and not stopped
 			o.handOver(ctx, kind)
 		}
 	})
