@@ -59,12 +59,11 @@ func failure(ctx context.Context, err error) error {
 // hopeless knows the errors that say something about the order or its account, and not about the state of a store.
 func hopeless(err error) bool {
 	var invalid *order.InvalidError
-	var history *credit.HistoryError
-	if errors.As(err, &invalid) || errors.As(err, &history) {
+	if errors.As(err, &invalid) {
 		return true
 	}
 	return slices.ContainsFunc([]error{
-		fulfillment.ErrInvalid,
+		fulfillment.ErrInvalid, credit.ErrHistory,
 		credit.ErrInvalidAmount, credit.ErrInvalidOrderID, credit.ErrNotHeld, credit.ErrOtherAmount,
 		credit.ErrTooMuch, credit.ErrNoReason,
 	}, func(target error) bool { return errors.Is(err, target) })
