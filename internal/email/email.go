@@ -25,7 +25,7 @@ const (
 type Status string
 
 // The states of a mail. Sending is owned by one attempt until its lease ends; unknown means that the provider may or may
-// not have accepted it; suppressed means that it was taken back before anyone tried.
+// not have accepted it; suppressed means that it was taken back while it certainly had not been sent.
 const (
 	StatusNone       Status = "none"
 	StatusPending    Status = "pending"
@@ -74,6 +74,12 @@ type Claim struct {
 	Attempt int           // the attempt's number, to settle with
 	RetryIn time.Duration // above zero: another attempt's lease or the grace time ends then; come back
 	Letter  Letter        // filled when the caller owns the attempt
+}
+
+// Due is a mail that a claim would do something about.
+type Due struct {
+	OrderID string
+	Kind    Kind
 }
 
 // Letter is everything a template needs and the one recipient. It is personal data: it goes from Postgres to the

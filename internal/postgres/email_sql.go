@@ -50,15 +50,34 @@ UPDATE email_delivery SET status = 'sent', lease_until = NULL, error_code = NULL
 WHERE order_id = @order_id AND kind = @kind`
 
 // settleUnsent records any other outcome, and only for the attempt that owns the row: a later one knows better. A mail
-// that may be tried again is taken back when its order was cancelled meanwhile.
+// that may be tried again is taken back when its order was cancelled meanwhile, and stays unknown where an earlier
+// attempt is.
 const settleUnsent = `
 UPDATE email_delivery e SET
-    status = CASE WHEN @status::text = 'pending' AND ` + withdrawn + ` THEN 'suppressed' ELSE @status::text END,
+    status = CASE WHEN @status::text = 'pending' AND ` + withdrawn + ` THEN ` + takenBack + ` ELSE @status::text END,
     unknown_attempts = e.unknown_attempts + (@status::text = 'unknown')::integer,
     unknown_at = CASE @status::text WHEN 'unknown' THEN clock_timestamp() ELSE e.unknown_at END,
     error_code = left(regexp_replace(@error_code::text, '[^A-Za-z0-9._-]', '_', 'g'), 64),
     lease_until = NULL, updated_at = clock_timestamp()
 FROM order_fulfillment f
 WHERE ` + thisMail + ` AND e.status = 'sending' AND e.attempt = @attempt`
+
+// unsettled repeats the condition of the index email_delivery_unsettled, or it would not be used.
+const unsettled = ` e.status IN ('pending', 'sending', 'unknown') `
+
+const countUnsettled = `
+SELECT count(*) FILTER (WHERE e.status <> 'unknown'), count(*) FILTER (WHERE e.status = 'unknown')
+FROM email_delivery e WHERE ` + unsettled
+
+// selectDue finds mails a claim would do something about, those that were left alone the longest first.
+const selectDue = `
+SELECT e.order_id, e.kind
+FROM email_delivery e JOIN order_fulfillment f USING (order_id)
+WHERE ` + unsettled + ` AND e.updated_at <= now() - @idle::interval
+    AND (e.status = 'pending' AND NOT ` + withdrawn + `
+        OR e.status = 'sending' AND e.lease_until <= now()
+        OR ` + resendable + ` AND e.unknown_at + @grace::interval <= now())
+ORDER BY e.updated_at
+LIMIT @limit`
 
 const selectMailStatus = `SELECT status FROM email_delivery WHERE order_id = @order_id AND kind = @kind`

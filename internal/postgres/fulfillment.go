@@ -92,8 +92,8 @@ func (s *Store) FindFulfillment(ctx context.Context, orderID string) (fulfillmen
 	return s.write(ctx, "find fulfilment", s.arguments(orderID))
 }
 
-// EraseOrder blanks what the order's row and mails say about a person: recipient, address and mail addresses. Mails not
-// yet tried are suppressed. The revision stays, for none of that ever was in the history; the same call again changes
+// EraseOrder blanks what the order's row and mails say about a person: recipient, address and mail addresses. Mails that
+// wait are taken back. The revision stays, for none of that ever was in the history; the same call again changes
 // nothing.
 func (s *Store) EraseOrder(ctx context.Context, orderID string) error {
 	_, err := s.write(ctx, "erase order", s.arguments(orderID), lockOrder, erasePerson, eraseAddresses)

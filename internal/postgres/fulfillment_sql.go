@@ -44,7 +44,11 @@ WITH closed AS (
 )` + closedMail + `
 FROM closed JOIN email_delivery USING (order_id) WHERE kind = 'confirmation'`
 
-// cancelFulfillment closes a fulfilment as cancelled. A confirmation that was never tried is taken back; a customer who
+// takenBack is what becomes of a pending mail that is not to be sent any more: the customer may hold it already when an
+// earlier attempt ended unknown.
+const takenBack = `(CASE WHEN unknown_attempts > 0 THEN 'unknown' ELSE 'suppressed' END)`
+
+// cancelFulfillment closes a fulfilment as cancelled. A confirmation that waits is taken back; a customer who
 // was told that the order goes through, or may have been, is told that it does not.
 const cancelFulfillment = `
 WITH closed AS (
@@ -55,7 +59,7 @@ WITH closed AS (
     SELECT order_id, recipient, status IN ('sending', 'sent', 'unknown') OR unknown_attempts > 0 AS told
     FROM closed JOIN email_delivery USING (order_id) WHERE kind = 'confirmation'
 ), withdrawn AS (
-    UPDATE email_delivery e SET status = 'suppressed', updated_at = clock_timestamp()
+    UPDATE email_delivery e SET status = ` + takenBack + `, updated_at = clock_timestamp()
     FROM closed WHERE e.order_id = closed.order_id AND e.kind = 'confirmation' AND e.status = 'pending'
 )` + closedMail + `
 FROM confirmation WHERE told`
@@ -87,12 +91,12 @@ UPDATE order_fulfillment SET recipient_title = NULL, recipient_name = NULL, reci
     address_country = NULL, address_lines = NULL
 WHERE order_id = @order_id`
 
-// eraseAddresses blanks the mail addresses. What was not tried yet never will be, and an attempt under way can no longer
+// eraseAddresses blanks the mail addresses. What waits is taken back, and an attempt under way can no longer
 // be told apart from one that was lost.
 const eraseAddresses = `
 UPDATE email_delivery SET
     recipient = NULL,
-    status = CASE status WHEN 'pending' THEN 'suppressed' WHEN 'sending' THEN 'unknown' ELSE status END,
+    status = CASE status WHEN 'pending' THEN ` + takenBack + ` WHEN 'sending' THEN 'unknown' ELSE status END,
     unknown_attempts = unknown_attempts + (status = 'sending')::integer,
     unknown_at = CASE status WHEN 'sending' THEN clock_timestamp() ELSE unknown_at END,
     lease_until = NULL,

@@ -174,7 +174,7 @@ func TestCancellingTellsACustomerWhoWasToldOrMayHaveBeen(t *testing.T) {
 		"being sent":         {func(w *world) { w.claim(email.KindConfirmation) }, "sending|1|0|-", "pending|0|0|-", email.KindCancellation},
 		"sent":               {settled(email.StatusSent, "m-1"), "sent|1|0|m-1", "pending|0|0|-", email.KindCancellation},
 		"outcome not known":  {settled(email.StatusUnknown, ""), "unknown|1|1|-", "pending|0|0|-", email.KindCancellation},
-		"sent in vain again": {sentInVainAgain, "suppressed|2|1|-", "pending|0|0|-", email.KindCancellation},
+		"sent in vain again": {sentInVainAgain, "unknown|2|1|-", "pending|0|0|-", email.KindCancellation},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, postgres.Config{Grace: time.Microsecond})

@@ -24,8 +24,9 @@ CREATE TABLE email_delivery (
     CONSTRAINT email_delivery_unknown_check CHECK ((unknown_at IS NOT NULL) = (unknown_attempts > 0))
 );
 
--- For whoever looks after the mails whose outcome is not known.
-CREATE INDEX email_delivery_unknown ON email_delivery (unknown_at) WHERE unknown_attempts > 0;
+-- The mails that are not settled, few beside those that are: to count them, and to find those that were left behind.
+CREATE INDEX email_delivery_unsettled ON email_delivery (updated_at) INCLUDE (status)
+    WHERE status IN ('pending', 'sending', 'unknown');
 
 -- A row that went away would let its mail go out again.
 CREATE TRIGGER email_delivery_keep BEFORE DELETE ON email_delivery
@@ -34,4 +35,3 @@ CREATE TRIGGER email_delivery_keep_all BEFORE TRUNCATE ON email_delivery
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER email_delivery_keep_key BEFORE UPDATE ON email_delivery
     FOR EACH ROW WHEN (OLD.order_id <> NEW.order_id OR OLD.kind <> NEW.kind) EXECUTE FUNCTION refuse_change();
-REVOKE DELETE, TRUNCATE ON email_delivery FROM PUBLIC;
