@@ -8,11 +8,11 @@
 // repeated after any failure, a lost answer included. Whatever touches an order's mails locks the order's row first,
 // which makes the steps of one order strictly one after another.
 //
-// Production connects with less than the owner's rights, for an owner could drop the triggers that keep the rows:
+// Production connects with less than the owner's rights, for an owner could drop the triggers that keep the rows. The
+// schema brings what gives an existing role the rights of one program:
 //
-//	worker     SELECT, INSERT, UPDATE on order_fulfillment and email_delivery,
-//	           SELECT, INSERT on order_fulfillment_line, SELECT on orderflow_schema_version
-//	publisher  SELECT on order_fulfillment_history, EXECUTE on prune_order_fulfillment_history, and REPLICATION
+//	SELECT orderflow_grant_worker('orderflow_worker');
+//	SELECT orderflow_grant_publisher('orderflow_publisher'); -- it needs the attribute REPLICATION besides
 //
 // `worker migrate` connects as the owner.
 package postgres

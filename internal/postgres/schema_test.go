@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
@@ -50,24 +51,39 @@ func TestANewerSchemaIsLeftAloneAndUsed(t *testing.T) {
 	require.Equal(t, []string{"99"}, w.rows("SELECT version FROM orderflow_schema_version"))
 }
 
+const addLine = `INSERT INTO order_fulfillment_line
+	(order_id, line_no, product_id, product_name, quantity, unit_price, tax_rate, total_minor)
+	VALUES ('` + orderID + `', 3, 'p', 'Gold', 1, 1, 0, 100)`
+
+func TestAnOrderWithoutLinesGetsNone(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	w.close(cancelled())
+	var refused *pgconn.PgError
+	require.ErrorAs(t, w.exec(addLine), &refused)
+	require.Equal(t, "order_fulfillment_line_complete", refused.ConstraintName)
+}
+
 func TestTheDatabaseItselfKeepsRowsAndHistory(t *testing.T) {
 	for name, c := range map[string]struct{ sql, constraint string }{
-		"a row is not deleted":             {"DELETE FROM order_fulfillment", "order_fulfillment_keep"},
-		"rows are not truncated":           {"TRUNCATE order_fulfillment CASCADE", "order_fulfillment_keep_all"},
-		"a row keeps its key":              {"UPDATE order_fulfillment SET order_id = 'order-2'", "order_fulfillment_keep_key"},
-		"a line is not changed":            {"UPDATE order_fulfillment_line SET quantity = 6", "order_fulfillment_line_keep"},
-		"a line is not deleted":            {"DELETE FROM order_fulfillment_line", "order_fulfillment_line_keep"},
-		"lines are not truncated":          {"TRUNCATE order_fulfillment_line", "order_fulfillment_line_keep_all"},
-		"a version is not changed":         {"UPDATE order_fulfillment_history SET revision = 7", "order_fulfillment_history_keep"},
-		"a version is not deleted":         {"DELETE FROM order_fulfillment_history", "order_fulfillment_history_keep_row"},
-		"the history is not truncated":     {"TRUNCATE order_fulfillment_history", "order_fulfillment_history_keep_all"},
-		"a mail is not deleted":            {"DELETE FROM email_delivery", "email_delivery_keep"},
-		"mails are not truncated":          {"TRUNCATE email_delivery", "email_delivery_keep_all"},
-		"a mail keeps its key":             {"UPDATE email_delivery SET kind = 'rejection'", "email_delivery_keep_key"},
-		"a final status stays":             {"UPDATE order_fulfillment SET status = 'fulfilling', carrier = NULL, tracking_number = NULL", "order_fulfillment_final"},
-		"a final row keeps its content":    {"UPDATE order_fulfillment SET tracking_number = '2'", "order_fulfillment_final"},
-		"a status is one of four":          {"INSERT INTO order_fulfillment (order_id, customer_id, status, total_minor, currency, source_event_id, placed_at) VALUES ('order-2', 'c', 'lost', 1, 'USD', 'e', now())", "order_fulfillment_status_check"},
-		"an order is not shipped at first": {"INSERT INTO order_fulfillment (order_id, customer_id, status, total_minor, currency, source_event_id, placed_at, carrier, tracking_number) VALUES ('order-2', 'c', 'shipped', 1, 'USD', 'e', now(), 'x', 'y')", "order_fulfillment_begins"},
+		"a row is not deleted":                             {"DELETE FROM order_fulfillment", "order_fulfillment_keep"},
+		"rows are not truncated":                           {"TRUNCATE order_fulfillment CASCADE", "order_fulfillment_keep_all"},
+		"a row keeps its key":                              {"UPDATE order_fulfillment SET order_id = 'order-2'", "order_fulfillment_keep_key"},
+		"a line is not changed":                            {"UPDATE order_fulfillment_line SET quantity = 6", "order_fulfillment_line_keep"},
+		"a line is not deleted":                            {"DELETE FROM order_fulfillment_line", "order_fulfillment_line_keep"},
+		"lines are not truncated":                          {"TRUNCATE order_fulfillment_line", "order_fulfillment_line_keep_all"},
+		"a line is not added later":                        {addLine, "order_fulfillment_line_complete"},
+		"a line is not added to an order that was touched": {"WITH touched AS (UPDATE order_fulfillment SET shipping_method = shipping_method) " + addLine, "order_fulfillment_line_complete"},
+		"a version is not changed":                         {"UPDATE order_fulfillment_history SET revision = 7", "order_fulfillment_history_keep"},
+		"a version is not deleted":                         {"DELETE FROM order_fulfillment_history", "order_fulfillment_history_guard"},
+		"a version is not made up":                         {"INSERT INTO order_fulfillment_history (order_id, revision, event_type, new, at) VALUES ('order-2', 0, 'order-shipped', '{}', now())", "order_fulfillment_history_guard"},
+		"the history is not truncated":                     {"TRUNCATE order_fulfillment_history", "order_fulfillment_history_keep_all"},
+		"a mail is not deleted":                            {"DELETE FROM email_delivery", "email_delivery_keep"},
+		"mails are not truncated":                          {"TRUNCATE email_delivery", "email_delivery_keep_all"},
+		"a mail keeps its key":                             {"UPDATE email_delivery SET kind = 'rejection'", "email_delivery_keep_key"},
+		"a final status stays":                             {"UPDATE order_fulfillment SET status = 'fulfilling', carrier = NULL, tracking_number = NULL", "order_fulfillment_final"},
+		"a final row keeps its content":                    {"UPDATE order_fulfillment SET tracking_number = '2'", "order_fulfillment_final"},
+		"a status is one of four":                          {"INSERT INTO order_fulfillment (order_id, customer_id, status, total_minor, currency, source_event_id, placed_at) VALUES ('order-2', 'c', 'lost', 1, 'USD', 'e', now())", "order_fulfillment_status_check"},
+		"an order is not shipped at first":                 {"INSERT INTO order_fulfillment (order_id, customer_id, status, total_minor, currency, source_event_id, placed_at, carrier, tracking_number) VALUES ('order-2', 'c', 'shipped', 1, 'USD', 'e', now(), 'x', 'y')", "order_fulfillment_begins"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, postgres.Config{})
@@ -154,6 +170,41 @@ func TestHistoryIsPrunedThroughItsDoorAlone(t *testing.T) {
 	require.Error(t, w.exec("DELETE FROM order_fulfillment_history"), "the door has closed again")
 }
 
+// A role with every right on the table still writes and drops no version: not with the setting of the pruning function,
+// not within a trigger of its own, and not with the recording trigger on a table of its own.
+func TestOnlyTheOwnersFunctionsWriteAndDropVersions(t *testing.T) {
+	w := newWorldToChange(t, postgres.Config{})
+	w.start()
+	role := w.role("meddler")
+	const forge = `INSERT INTO order_fulfillment_history (order_id, revision, event_type, new, at)
+		VALUES ('order-2', 0, 'order-shipped', '{}', now())`
+	for _, statement := range []string{
+		"GRANT ALL ON ALL TABLES IN SCHEMA public TO " + role,
+		"GRANT CREATE ON SCHEMA public TO " + role,
+		"SET ROLE " + role,
+		"SET orderflow.pruning = 'on'",
+		"CREATE TEMP TABLE mine (LIKE order_fulfillment)",
+		"CREATE FUNCTION forge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN " + forge + "; RETURN NULL; END $$",
+		"CREATE TRIGGER forge AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION forge()",
+		"CREATE FUNCTION pg_temp.current_setting(text, boolean) RETURNS text LANGUAGE sql AS $$ SELECT 'on' $$",
+		"CREATE TEMP TABLE pg_class AS SELECT oid, 'meddler'::regrole AS relowner FROM pg_catalog.pg_class",
+		"SET search_path = pg_temp, public, pg_catalog",
+	} {
+		require.NoError(t, w.exec(statement), statement)
+	}
+	for _, c := range []struct{ sql, refused string }{
+		{"DELETE FROM order_fulfillment_history", "order_fulfillment_history_guard"},
+		{forge, "order_fulfillment_history_guard"},
+		{"INSERT INTO mine SELECT * FROM order_fulfillment", "order_fulfillment_history_guard"},
+	} {
+		var refused *pgconn.PgError
+		require.ErrorAs(t, w.exec(c.sql), &refused, c.sql)
+		require.Equal(t, c.refused, refused.ConstraintName, c.sql)
+	}
+	err := w.exec("CREATE TRIGGER record AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION public.order_fulfillment_record()")
+	require.ErrorContains(t, err, "42501")
+}
+
 func TestThePublicationSendsNewVersionsAlone(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	require.Equal(t, []string{"order_fulfillment_history|true|false|false|false"},
@@ -161,20 +212,15 @@ func TestThePublicationSendsNewVersionsAlone(t *testing.T) {
 			FROM pg_publication JOIN pg_publication_tables USING (pubname) WHERE pubname = 'orderflow'`))
 }
 
-// The rights that the package documentation names are enough for the worker, and no more than it needs.
 func TestTheWorkersRoleNeedsNoMoreThanItsGrants(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
-	for _, statement := range []string{
-		"CREATE ROLE worker LOGIN PASSWORD 'secret'",
-		"GRANT SELECT, INSERT, UPDATE ON order_fulfillment, email_delivery TO worker",
-		"GRANT SELECT, INSERT ON order_fulfillment_line TO worker",
-		"GRANT SELECT ON orderflow_schema_version TO worker",
-	} {
-		require.NoError(t, w.exec(statement))
+	role := w.role("Worker's")
+	for range 2 { // it may be given again
+		require.NoError(t, w.exec("SELECT orderflow_grant_worker($1)", "Worker's"))
 	}
 	address, err := url.Parse(w.url)
 	require.NoError(t, err)
-	address.User = url.UserPassword("worker", "secret")
+	address.User = url.UserPassword("Worker's", "secret")
 	store, err := postgres.Open(t.Context(), postgres.Config{URL: address.String()})
 	require.NoError(t, err)
 	t.Cleanup(store.Close)
@@ -186,6 +232,10 @@ func TestTheWorkersRoleNeedsNoMoreThanItsGrants(t *testing.T) {
 	limited.settle(outcome(1, "sent", "m-1"))
 	limited.close(cancelled())
 	require.NoError(t, limited.EraseOrder(t.Context(), orderID))
+	_, _, err = limited.UnsettledEmails(t.Context())
+	require.NoError(t, err)
+	_, err = limited.DueEmails(t.Context(), 0, 1)
+	require.NoError(t, err)
 	require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_history"), 2)
 
 	for _, forbidden := range []string{
@@ -193,8 +243,31 @@ func TestTheWorkersRoleNeedsNoMoreThanItsGrants(t *testing.T) {
 		"INSERT INTO order_fulfillment_history (order_id, revision, event_type, new, at) VALUES ('x', 1, 'x', '{}', now())",
 		"SELECT prune_order_fulfillment_history(now(), 99)", "ALTER TABLE order_fulfillment DISABLE TRIGGER ALL",
 	} {
-		err := errors.Join(w.exec("SET ROLE worker"), w.exec(forbidden))
+		err := errors.Join(w.exec("SET ROLE "+role), w.exec(forbidden))
 		require.ErrorContains(t, err, "42501", forbidden)
 		require.NoError(t, w.exec("RESET ROLE"))
 	}
+}
+
+func TestThePublishersRoleReadsAndPrunesTheHistoryAndNothingElse(t *testing.T) {
+	w := newWorldToChange(t, postgres.Config{})
+	w.start()
+	role := w.role("publisher")
+	require.NoError(t, w.exec("SELECT orderflow_grant_publisher($1)", "publisher"))
+	require.NoError(t, w.exec("SET ROLE "+role))
+	require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_history"), 1)
+	require.Equal(t, []string{"1"}, w.rows("SELECT prune_order_fulfillment_history(now() + interval '1 hour', 99)"))
+	for _, forbidden := range []string{
+		"SELECT FROM order_fulfillment", "SELECT FROM email_delivery", "DELETE FROM order_fulfillment_history",
+	} {
+		require.ErrorContains(t, w.exec(forbidden), "42501", forbidden)
+	}
+}
+
+// role makes a role that can log in with the password secret and gives its name as SQL says it.
+func (w *world) role(name string) string {
+	w.t.Helper()
+	quoted := pgx.Identifier{name}.Sanitize()
+	require.NoError(w.t, w.exec("CREATE ROLE "+quoted+" LOGIN PASSWORD 'secret'"))
+	return quoted
 }

@@ -61,4 +61,22 @@ CREATE TRIGGER order_fulfillment_line_keep BEFORE UPDATE OR DELETE ON order_fulf
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_fulfillment_line_keep_all BEFORE TRUNCATE ON order_fulfillment_line
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-REVOKE DELETE, TRUNCATE ON order_fulfillment, order_fulfillment_line FROM PUBLIC;
+
+-- Lines come in the transaction that writes their order's row, all at once, or not at all. Checked once for all of them.
+CREATE FUNCTION order_fulfillment_line_complete() RETURNS trigger
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM (SELECT order_id, count(*) AS lines FROM added GROUP BY order_id) a
+        JOIN order_fulfillment f USING (order_id)
+        WHERE f.xmin <> pg_current_xact_id()::xid
+            OR (SELECT count(*) FROM order_fulfillment_line l WHERE l.order_id = a.order_id) > a.lines
+    ) THEN
+        RAISE EXCEPTION 'an order''s lines are written together with it'
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER order_fulfillment_line_complete AFTER INSERT ON order_fulfillment_line
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION order_fulfillment_line_complete();
