@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
 	"sync"
 	"testing"
 
@@ -14,7 +13,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 )
 
@@ -29,9 +27,8 @@ type gateway struct {
 	refuse  bool
 	visited int
 	reads   int
-	leading int                 // reads meant for the leading node alone
-	peers   map[string]struct{} // the connections reads came on
-	stale   map[string]struct{} // those whose reads find nothing
+	leading int  // reads meant for the leading node alone
+	deposed bool // reads find nothing unless they are meant for the leading node
 }
 
 func startGateway(t *testing.T, addr string) *gateway {
@@ -39,7 +36,7 @@ func startGateway(t *testing.T, addr string) *gateway {
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	g := &gateway{peers: map[string]struct{}{}, server: streams.NewStreamsClient(conn), before: func() {}, after: func(context.Context) error { return nil }}
+	g := &gateway{server: streams.NewStreamsClient(conn), before: func() {}, after: func(context.Context) error { return nil }}
 	g.url = startStub(t, func(method string, stream grpc.ServerStream) error {
 		if method == streams.Streams_Append_FullMethodName {
 			return g.append(stream)
@@ -115,21 +112,19 @@ func (g *gateway) read(stream grpc.ServerStream) error {
 func (g *gateway) beginRead(ctx context.Context) (stale bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	from, _ := peer.FromContext(ctx)
 	g.reads++
-	g.peers[from.Addr.String()] = struct{}{}
-	if len(metadata.ValueFromIncomingContext(ctx, "requires-leader")) > 0 {
+	leader := len(metadata.ValueFromIncomingContext(ctx, "requires-leader")) > 0
+	if leader {
 		g.leading++
 	}
-	_, stale = g.stale[from.Addr.String()]
-	return stale
+	return g.deposed && !leader
 }
 
-// depose makes every connection so far one to a node that no longer leads.
+// depose makes it a node that no longer leads, and passes on what is meant for the one that does.
 func (g *gateway) depose() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.stale = maps.Clone(g.peers)
+	g.deposed = true
 }
 
 func (g *gateway) readsBegun() int {
