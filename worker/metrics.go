@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"orderflow/internal/email"
+	"orderflow/internal/postgres"
 )
 
 // emailMeter counts mails by what became of them.
@@ -26,6 +27,36 @@ func newEmailMeter(registry prometheus.Registerer) emailMeter {
 // EmailSettled counts one attempt.
 func (m emailMeter) EmailSettled(kind email.Kind, status email.Status) {
 	m.settled.WithLabelValues(string(kind), string(status)).Inc()
+}
+
+// unsettledEmails shows how many mails wait, and of how many nobody knows whether they were sent. It asks the ledger, where
+// an attempt whose worker died counts as well.
+type unsettledEmails struct {
+	store  *postgres.Store
+	logger *slog.Logger
+}
+
+func unsettledDescription() *prometheus.Desc {
+	return prometheus.NewDesc("orderflow_emails", "Mails that are not settled, by state.", []string{"status"}, nil)
+}
+
+// Describe names the one metric there is.
+func (u unsettledEmails) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- unsettledDescription()
+}
+
+// Collect counts on each scrape; without an answer there is no sample.
+func (u unsettledEmails) Collect(samples chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
+	defer cancel()
+	pending, unknown, err := u.store.UnsettledEmails(ctx)
+	if err != nil {
+		u.logger.Warn("mails cannot be counted", "error", err)
+		return
+	}
+	for status, n := range map[email.Status]int64{email.StatusPending: pending, email.StatusUnknown: unknown} {
+		samples <- prometheus.MustNewConstMetric(unsettledDescription(), prometheus.GaugeValue, float64(n), string(status))
+	}
 }
 
 // countTimeout bounds the question that a scrape asks; one that fails shows as -1.

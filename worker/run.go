@@ -37,7 +37,7 @@ func run(ctx context.Context, args, environ []string, stderr io.Writer) error {
 		return err
 	}
 	defer temporal.Close()
-	d.metrics.Registry.MustRegister(stuckGauge(temporal, d.temporal.Namespace, logger))
+	d.metrics.Registry.MustRegister(stuckGauge(temporal, d.temporal.Namespace, logger), unsettledEmails{d.store, logger})
 
 	fatal := make(chan error, 2)
 	pools := newPools(temporal, newActivities(s, d), s, func(err error) { fatal <- err })

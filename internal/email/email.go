@@ -76,12 +76,6 @@ type Claim struct {
 	Letter  Letter        // filled when the caller owns the attempt
 }
 
-// Due is a mail that a claim would do something about.
-type Due struct {
-	OrderID string
-	Kind    Kind
-}
-
 // Letter is everything a template needs and the one recipient. It is personal data: it goes from Postgres to the
 // provider and nowhere else.
 type Letter struct {

@@ -69,15 +69,4 @@ const countUnsettled = `
 SELECT count(*) FILTER (WHERE e.status <> 'unknown'), count(*) FILTER (WHERE e.status = 'unknown')
 FROM email_delivery e WHERE ` + unsettled
 
-// selectDue finds mails a claim would do something about, those that were left alone the longest first.
-const selectDue = `
-SELECT e.order_id, e.kind
-FROM email_delivery e JOIN order_fulfillment f USING (order_id)
-WHERE ` + unsettled + ` AND e.updated_at <= now() - @idle::interval
-    AND (e.status = 'pending' AND NOT ` + withdrawn + `
-        OR e.status = 'sending' AND e.lease_until <= now()
-        OR ` + resendable + ` AND e.unknown_at + @grace::interval <= now())
-ORDER BY e.updated_at
-LIMIT @limit`
-
 const selectMailStatus = `SELECT status FROM email_delivery WHERE order_id = @order_id AND kind = @kind`

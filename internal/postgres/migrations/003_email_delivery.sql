@@ -24,8 +24,8 @@ CREATE TABLE email_delivery (
     CONSTRAINT email_delivery_unknown_check CHECK ((unknown_at IS NOT NULL) = (unknown_attempts > 0))
 );
 
--- The mails that are not settled, few beside those that are: to count them, and to find those that were left behind.
-CREATE INDEX email_delivery_unsettled ON email_delivery (updated_at) INCLUDE (status)
+-- The mails that are not settled, few beside those that are: to count and to look at them.
+CREATE INDEX email_delivery_unsettled ON email_delivery (status)
     WHERE status IN ('pending', 'sending', 'unknown');
 
 -- A row that went away would let its mail go out again.
