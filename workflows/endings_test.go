@@ -25,7 +25,7 @@ func TestAnOrderShips(t *testing.T) {
 		w.signal(workflows.RecordShipmentMessage, shipment)
 	})
 	w.run()
-	require.Equal(t, []string{"reserve", "start", "mail confirmation", "close shipped ", "mail shipment"}, w.asked)
+	require.Equal(t, []string{"reserve", "start", "mail confirmation", "close shipped ", "mail shipment"}, w.calls())
 	state := w.state()
 	require.Equal(t, order.StatusShipped, state.Status)
 	require.Equal(t, order.CreditReserved, state.Credit)
@@ -43,7 +43,7 @@ func TestCreditRefusedRejectsTheOrder(t *testing.T) {
 			w := newWorld(t)
 			w.decide = refused(reason)
 			w.run()
-			require.Equal(t, []string{"reserve", "close rejected " + reason, "mail rejection"}, w.asked)
+			require.Equal(t, []string{"reserve", "close rejected " + reason, "mail rejection"}, w.calls())
 			require.Equal(t, order.StatusRejected, w.state().Status)
 			require.Equal(t, order.Reason(reason), w.state().Reason)
 			require.Equal(t, order.CreditRefused, w.state().Credit)
@@ -66,7 +66,7 @@ func TestAHeldOrderIsApproved(t *testing.T) {
 			})
 			w.after(time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
 			w.run()
-			require.Equal(t, []string{"reserve", "reserve, approved by op-1", "start", "mail confirmation", "close shipped ", "mail shipment"}, w.asked)
+			require.Equal(t, []string{"reserve", "reserve, approved by op-1", "start", "mail confirmation", "close shipped ", "mail shipment"}, w.calls())
 			require.Equal(t, order.StatusFulfilling, approval.state.Status, "an approval answers when the order goes on")
 			require.Equal(t, order.StatusShipped, w.state().Status)
 		})
@@ -98,7 +98,7 @@ func TestAHeldOrderIsRefused(t *testing.T) {
 			}
 			w.after(time.Minute, func() { test.decide(w) })
 			w.run()
-			require.Equal(t, []string{"reserve", "release " + test.reason, "close rejected " + test.reason, "mail rejection"}, w.asked)
+			require.Equal(t, []string{"reserve", "release " + test.reason, "close rejected " + test.reason, "mail rejection"}, w.calls())
 			require.Equal(t, order.StatusRejected, w.state().Status)
 			require.Equal(t, order.Reason(test.reason), w.state().Reason)
 			require.Equal(t, order.CreditReleased, w.state().Credit)
@@ -118,7 +118,7 @@ func TestSomethingBrokenFailsTheWorkflowAfterUndoing(t *testing.T) {
 			w := newWorld(t)
 			w.start = func() error { return permanently(test.errType) }
 			w.run()
-			require.Equal(t, []string{"reserve", "start", "close cancelled " + test.reason, "release " + test.reason}, w.asked)
+			require.Equal(t, []string{"reserve", "start", "close cancelled " + test.reason, "release " + test.reason}, w.calls())
 			var broken *temporal.ApplicationError
 			require.ErrorAs(t, w.env.GetWorkflowError(), &broken)
 			require.Equal(t, test.reason, broken.Type())
@@ -201,7 +201,7 @@ func TestAnUnknownMailIsSentOnceMoreAfterTheGraceTime(t *testing.T) {
 		w.signal(workflows.RecordShipmentMessage, shipment)
 	})
 	w.run()
-	require.Equal(t, []string{"reserve", "start", "mail confirmation", "mail confirmation", "close shipped ", "mail shipment"}, w.asked)
+	require.Equal(t, []string{"reserve", "start", "mail confirmation", "mail confirmation", "close shipped ", "mail shipment"}, w.calls())
 }
 
 func TestAReplayedOrderEndsWithWhatIsStored(t *testing.T) {
@@ -222,7 +222,7 @@ func TestAReplayedOrderEndsWithWhatIsStored(t *testing.T) {
 			w := newWorld(t)
 			w.row = &activities.Fulfillment{Status: test.status, Reason: "STORED", Email: email.StatusSent}
 			w.run()
-			require.Equal(t, test.asked, w.asked)
+			require.Equal(t, test.asked, w.calls())
 			require.Equal(t, test.status, w.state().Status)
 			require.Equal(t, order.Reason("STORED"), w.state().Reason)
 			require.Equal(t, test.credit, w.state().Credit)
@@ -254,7 +254,7 @@ func TestARowOfAnotherOrderIsNotTouchedAndFailsTheWorkflow(t *testing.T) {
 	w.start = func() error { return permanently(activities.TypeMismatch) }
 	w.close = func() error { return permanently(activities.TypeMismatch) }
 	w.run()
-	require.Equal(t, []string{"reserve", "start", "close cancelled FULFILLMENT_FAILED", "release FULFILLMENT_FAILED"}, w.asked)
+	require.Equal(t, []string{"reserve", "start", "close cancelled FULFILLMENT_FAILED", "release FULFILLMENT_FAILED"}, w.calls())
 	var broken *temporal.ApplicationError
 	require.ErrorAs(t, w.env.GetWorkflowError(), &broken)
 	require.Equal(t, "FULFILLMENT_FAILED", broken.Type())
@@ -271,7 +271,7 @@ func TestAnOrderClosedInTheAccountStaysClosed(t *testing.T) {
 			w := newWorld(t)
 			w.decide = closed(test.reason)
 			w.run()
-			require.Equal(t, "close "+test.status+" "+test.reason, w.asked[1])
+			require.Equal(t, "close "+test.status+" "+test.reason, w.calls()[1])
 			require.Equal(t, order.Status(test.status), w.state().Status)
 		})
 	}

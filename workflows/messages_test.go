@@ -169,7 +169,7 @@ func TestAnInputNobodyButABridgeCouldMeanIsRefused(t *testing.T) {
 			test.spoil(&in)
 			w.env.ExecuteWorkflow(workflows.OrderFulfillmentType, in)
 			require.ErrorContains(t, w.env.GetWorkflowError(), test.want)
-			require.Empty(t, w.asked)
+			require.Empty(t, w.calls())
 		})
 	}
 }

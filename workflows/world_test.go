@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,8 +23,10 @@ import (
 // world is an order's surroundings in a test: what each activity answers, and what was asked of it, in order. The answers
 // follow the rules of the real stores closely enough for the workflow to meet what it would meet there.
 type world struct {
-	t     *testing.T
-	env   *testsuite.TestWorkflowEnvironment
+	t   *testing.T
+	env *testsuite.TestWorkflowEnvironment
+
+	mu    sync.Mutex // activities run side by side
 	asked []string
 
 	decide  func(activities.ReserveCreditInput) (activities.CreditDecision, error)
@@ -76,9 +79,18 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// calls is what was asked so far.
+func (w *world) calls() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.asked)
+}
+
 func (w *world) note(words ...string) { w.asked = append(w.asked, strings.Join(words, " ")) }
 
 func (w *world) reserveCredit(_ context.Context, in activities.ReserveCreditInput) (activities.CreditDecision, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if in.ApprovedBy != "" {
 		w.note("reserve, approved by", in.ApprovedBy)
 		return reserved(), nil
@@ -90,11 +102,15 @@ func (w *world) reserveCredit(_ context.Context, in activities.ReserveCreditInpu
 }
 
 func (w *world) releaseCredit(_ context.Context, in activities.ReleaseCreditInput) (activities.CreditDecision, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.note("release", in.Reason)
 	return w.release(in)
 }
 
 func (w *world) startFulfillment(context.Context, activities.StartFulfillmentInput) (activities.Fulfillment, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.note("start")
 	if err := w.start(); err != nil {
 		return activities.Fulfillment{}, err
@@ -106,6 +122,8 @@ func (w *world) startFulfillment(context.Context, activities.StartFulfillmentInp
 }
 
 func (w *world) closeFulfillment(_ context.Context, in activities.CloseFulfillmentInput) (activities.Fulfillment, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.note("close", string(in.Status), string(in.Reason))
 	if err := w.close(); err != nil {
 		return activities.Fulfillment{}, err
@@ -131,6 +149,8 @@ func (w *world) closeFulfillment(_ context.Context, in activities.CloseFulfillme
 }
 
 func (w *world) sendEmail(_ context.Context, in activities.SendEmailInput) (activities.EmailResult, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.note("mail", string(in.Kind))
 	result, err := w.send(in.Kind)
 	w.told = w.told || in.Kind == email.KindConfirmation && err == nil && result.Status == email.StatusSent
@@ -140,7 +160,7 @@ func (w *world) sendEmail(_ context.Context, in activities.SendEmailInput) (acti
 // requireAsked compares what was asked, each repetition of a retried mail counted once.
 func (w *world) requireAsked(want []string) {
 	w.t.Helper()
-	require.Equal(w.t, want, slices.Compact(slices.Clone(w.asked)))
+	require.Equal(w.t, want, slices.Compact(w.calls()))
 }
 
 // run runs the order to its end.
