@@ -105,11 +105,16 @@ func (e *endpoint) stop(ctx context.Context) error {
 	e.stopGRPC(ctx)
 	err = errors.Join(err, e.http.Close())
 	for range cap(e.finished) {
-		if served := <-e.finished; !errors.Is(served, http.ErrServerClosed) && !errors.Is(served, net.ErrClosed) {
+		if served := <-e.finished; !stopped(served) {
 			err = errors.Join(err, served)
 		}
 	}
 	return err
+}
+
+// stopped knows how a server says that it was stopped, also before it came to serve.
+func stopped(served error) bool {
+	return errors.Is(served, http.ErrServerClosed) || errors.Is(served, net.ErrClosed) || errors.Is(served, grpc.ErrServerStopped)
 }
 
 // stopGRPC waits a little for calls to end: an append gets its answer.
