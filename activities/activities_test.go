@@ -36,9 +36,11 @@ type stores struct {
 	claims   []email.Claim
 	settled  []email.Outcome
 	settles  email.Status
-	sendErr  error
-	err      error
-	metered  []email.Status
+
+	settleErr error
+	sendErr   error
+	err       error
+	metered   []email.Status
 }
 
 func (s *stores) Reserve(context.Context, credit.Request) (credit.Decision, error) {
@@ -74,6 +76,9 @@ func (s *stores) ClaimEmail(context.Context, string, email.Kind) (email.Claim, e
 }
 
 func (s *stores) SettleEmail(_ context.Context, o email.Outcome) (email.Status, error) {
+	if s.settleErr != nil {
+		return "", s.settleErr
+	}
 	s.settled = append(s.settled, o)
 	if s.settles != "" {
 		return s.settles, nil
@@ -237,17 +242,20 @@ func TestAMailIsSentByTheAttemptThatOwnsIt(t *testing.T) {
 	require.Equal(t, []email.Status{email.StatusSent}, s.metered)
 }
 
-func TestWhatAnEarlierAttemptKnewIsSettledFirst(t *testing.T) {
+func TestAnOutcomeTheLedgerDidNotTakeDownIsAnswered(t *testing.T) {
 	t.Parallel()
-	known := email.Outcome{OrderID: orderID, Kind: email.KindConfirmation, Attempt: 1, Status: email.StatusSent, MessageID: "message-0"}
-	s := &stores{claims: []email.Claim{{Status: email.StatusSent}}, sendErr: errors.New("must not be called")}
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestActivityEnvironment()
-	env.RegisterActivity(&activities.Activities{Emails: s, Mailer: s, Meter: s})
-	env.SetHeartbeatDetails(known)
-	_, err := env.ExecuteActivity("SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
+	s := &stores{claims: []email.Claim{{Status: email.StatusSending, Attempt: 2}}, settleErr: errors.New("connection refused")}
+	out, err := do[activities.EmailResult](t, s, "SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
 	require.NoError(t, err)
-	require.Equal(t, []email.Outcome{known}, s.settled)
+	want := email.Outcome{OrderID: orderID, Kind: email.KindConfirmation, Attempt: 2, Status: email.StatusSent, MessageID: "message-1"}
+	require.Equal(t, &want, out.Unsettled)
+
+	s.settleErr = nil
+	out, err = do[activities.EmailResult](t, s, "SettleEmail", *out.Unsettled)
+	require.NoError(t, err)
+	require.Equal(t, activities.EmailResult{Status: email.StatusSent}, out)
+	require.Equal(t, []email.Outcome{want}, s.settled)
+	require.Equal(t, []email.Status{email.StatusSent}, s.metered)
 }
 
 func TestAMailThatIsDoneIsNotSentAgain(t *testing.T) {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"orderflow/internal/email"
 )
 
@@ -22,18 +20,16 @@ type SendEmailInput struct {
 }
 
 // EmailResult is where a mail stands. RetrySeconds above zero: its outcome is unknown, and the policy wants it sent once
-// more after that time.
+// more after that time. Unsettled: an attempt ended so and the ledger did not take it down; it has to be told.
 type EmailResult struct {
-	Status       email.Status `json:"status"`
-	RetrySeconds int64        `json:"retrySeconds,omitempty"`
+	Status       email.Status   `json:"status"`
+	RetrySeconds int64          `json:"retrySeconds,omitempty"`
+	Unsettled    *email.Outcome `json:"unsettled,omitempty"`
 }
 
 // SendEmail claims the mail in the ledger, sends it, and records the outcome. A mail that was sent, given up or taken
 // back is answered as it stands. Only "certainly not sent, may be tried again" is an error.
 func (a *Activities) SendEmail(ctx context.Context, in SendEmailInput) (EmailResult, error) {
-	if err := a.settleEarlier(ctx); err != nil {
-		return EmailResult{}, failure(ctx, fmt.Errorf("settle %s mail: %w", in.Kind, err))
-	}
 	claim, err := a.Emails.ClaimEmail(ctx, in.OrderID, in.Kind)
 	switch {
 	case err != nil:
@@ -62,13 +58,11 @@ func (a *Activities) send(ctx context.Context, in SendEmailInput, claim email.Cl
 	default:
 		outcome.Status, outcome.ErrorCode = email.StatusUnknown, "unclassified"
 	}
-	// Should the ledger be away now, the next attempt still knows what became of this one.
-	activity.RecordHeartbeat(ctx, outcome)
 	status, settleErr := a.settle(ctx, outcome)
 	if settleErr != nil {
-		return EmailResult{}, failure(ctx, fmt.Errorf("settle %s mail: %w", in.Kind, settleErr))
+		// What became of the mail is known here and nowhere else: an error would forget it, and send the mail again.
+		return EmailResult{Status: outcome.Status.Report(), Unsettled: &outcome}, nil
 	}
-	a.Meter.EmailSettled(in.Kind, status)
 	if outcome.Status == email.StatusPending {
 		return EmailResult{}, notSent(ctx, in.Kind, sendErr)
 	}
@@ -78,23 +72,23 @@ func (a *Activities) send(ctx context.Context, in SendEmailInput, claim email.Cl
 	return EmailResult{Status: status.Report()}, nil
 }
 
-// settleEarlier records the outcome of an earlier attempt that came as far as sending and could not record it.
-func (a *Activities) settleEarlier(ctx context.Context) error {
-	var outcome email.Outcome
-	if !activity.HasHeartbeatDetails(ctx) {
-		return nil
+// SettleEmail tells the ledger how an attempt ended that could not tell it itself.
+func (a *Activities) SettleEmail(ctx context.Context, outcome email.Outcome) (EmailResult, error) {
+	status, err := a.settle(ctx, outcome)
+	if err != nil {
+		return EmailResult{}, failure(ctx, fmt.Errorf("settle %s mail: %w", outcome.Kind, err))
 	}
-	if err := activity.GetHeartbeatDetails(ctx, &outcome); err != nil {
-		return err
-	}
-	_, err := a.settle(ctx, outcome)
-	return err
+	return EmailResult{Status: status.Report()}, nil
 }
 
 func (a *Activities) settle(ctx context.Context, outcome email.Outcome) (email.Status, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	return a.Emails.SettleEmail(ctx, outcome)
+	status, err := a.Emails.SettleEmail(ctx, outcome)
+	if err == nil {
+		a.Meter.EmailSettled(outcome.Kind, status)
+	}
+	return status, err
 }
 
 // wholeSeconds rounds up, so that whoever waits that long does not come too early.

@@ -23,7 +23,10 @@ func (b *bridge) placed(ctx context.Context, event kurrent.Event) (result, error
 	if err == nil {
 		err = b.first(ctx, event)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
+		return resultIgnored, nil // the order was erased while its event was in hand
+	case err != nil:
 		return "", err
 	}
 	_, err = b.temporal.ExecuteWorkflow(ctx, orderOptions(input), workflows.OrderFulfillmentType, input)

@@ -27,7 +27,7 @@ func (o *orderRun) reserveCredit(approvedBy string) (activities.CreditDecision, 
 	if err != nil {
 		return decision, err
 	}
-	o.state.Credit = creditWord(decision)
+	o.state.Credit, o.decided = creditWord(decision), decision.Amount
 	o.touch(o.steps)
 	return decision, nil
 }
@@ -89,6 +89,9 @@ func (o *orderRun) release(reason order.Reason) activities.ReleaseCreditInput {
 
 // undoCredit closes the order in its customer's account and gives back what it reserved.
 func (o *orderRun) undoCredit(ctx workflow.Context) error {
+	if o.mismatch != nil && o.decided != o.in.Total {
+		return nil // the account decided about another order of this id, whose credit is not ours to give back
+	}
 	var decision activities.CreditDecision
 	summary := fmt.Sprintf("release: %s", o.state.Reason)
 	err := workflow.ExecuteActivity(round(ctx, summary), o.do.ReleaseCredit, o.release(o.state.Reason)).Get(ctx, &decision)

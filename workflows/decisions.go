@@ -17,12 +17,15 @@ func (o *orderRun) is(status order.Status) error { return fmt.Errorf("the order 
 
 func (o *orderRun) final() bool { return o.state.Status.Final() }
 
-// decided is when an approval or a refusal has had its effect.
-func (o *orderRun) decided() bool { return o.final() || o.state.Status == order.StatusFulfilling }
+// decisionMade is when an approval or a refusal has had its effect.
+func (o *orderRun) decisionMade() bool { return o.final() || o.state.Status == order.StatusFulfilling }
 
 // ended refuses an update whose order came to another end than the one it asked for.
 func (o *orderRun) ended(want ...order.Status) func() error {
 	return func() error {
+		if o.mismatch != nil {
+			return o.mismatch
+		}
 		if !slices.Contains(want, o.state.Status) {
 			return o.is(o.state.Status)
 		}

@@ -11,35 +11,61 @@ import (
 
 // OrderEmail sends one mail of an order that closed without waiting for it any longer, for as long as it takes.
 func OrderEmail(ctx workflow.Context, in activities.SendEmailInput) (*activities.EmailResult, error) {
-	var do *activities.Activities
 	var result activities.EmailResult
-	send := func() workflow.Future {
-		return workflow.ExecuteActivity(patientMailing(ctx, in.Kind), do.SendEmail, in)
-	}
-	err := follow(ctx, send(), send, func(status email.Status) { result.Status = status })
-	if err != nil {
+	m := mail{orderID: in.OrderID, kind: in.Kind, options: patientMailing, note: func(s email.Status) { result.Status = s }}
+	if err := m.follow(ctx, m.attempt(ctx)); err != nil {
 		return nil, err
 	}
 	return &result, nil
 }
 
+// mail is one send in the air.
+type mail struct {
+	do      *activities.Activities // nil: it only names the methods
+	orderID string
+	kind    email.Kind
+	options func(workflow.Context, email.Kind) workflow.Context
+	note    func(email.Status)
+}
+
+func (m mail) attempt(ctx workflow.Context) workflow.Future {
+	return workflow.ExecuteActivity(m.options(ctx, m.kind), m.do.SendEmail, activities.SendEmailInput{OrderID: m.orderID, Kind: m.kind})
+}
+
 // follow waits for the outcome of a mail, and notes it. One whose outcome is unknown is sent once more when the ledger's
 // policy says so, after the time it asks for.
-func follow(ctx workflow.Context, attempt workflow.Future, again func() workflow.Future, note func(email.Status)) error {
+func (m mail) follow(ctx workflow.Context, attempt workflow.Future) error {
 	for {
 		var result activities.EmailResult
 		if err := attempt.Get(ctx, &result); err != nil {
 			return err
 		}
-		note(result.Status)
-		if result.RetrySeconds == 0 {
+		again := result.RetrySeconds > 0
+		if result.Unsettled != nil {
+			status, err := m.settle(ctx, *result.Unsettled)
+			if err != nil {
+				return err
+			}
+			result.Status = status
+			again = status == email.StatusPending || status == email.StatusUnknown // the ledger says when
+		}
+		m.note(result.Status)
+		if !again {
 			return nil
 		}
-		grace := workflow.NewTimerWithOptions(ctx, time.Duration(result.RetrySeconds)*time.Second,
-			workflow.TimerOptions{Summary: "grace time before the mail is sent once more"})
-		if err := grace.Get(ctx, nil); err != nil {
+		grace := time.Duration(result.RetrySeconds) * time.Second
+		summary := workflow.TimerOptions{Summary: "grace time before the mail is sent once more"}
+		if err := workflow.NewTimerWithOptions(ctx, grace, summary).Get(ctx, nil); err != nil {
 			return err
 		}
-		attempt = again()
+		attempt = m.attempt(ctx)
 	}
+}
+
+// settle tells the ledger how an attempt ended. Nothing stops that: what is known must not be forgotten.
+func (m mail) settle(ctx workflow.Context, outcome email.Outcome) (email.Status, error) {
+	ctx = afloat(ctx)
+	var result activities.EmailResult
+	err := workflow.ExecuteActivity(storing(ctx, "settle "+mailSummary(m.kind)), m.do.SettleEmail, outcome).Get(ctx, &result)
+	return result.Status, err
 }

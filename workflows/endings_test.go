@@ -1,13 +1,13 @@
 package workflows_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
 	"orderflow/internal/credit"
@@ -151,17 +151,33 @@ func TestAMailThatCannotBeSentGoesOnWithoutTheOrder(t *testing.T) {
 	w.send = func(email.Kind) (activities.EmailResult, error) {
 		return activities.EmailResult{}, temporal.NewApplicationError("throttled", "MAIL_NOT_SENT")
 	}
-	var handedOver []string
-	w.env.OnWorkflow(workflows.OrderEmailType, mock.Anything, mock.Anything).Return(
-		func(ctx workflow.Context, in activities.SendEmailInput) (*activities.EmailResult, error) {
-			handedOver = append(handedOver, workflow.GetInfo(ctx).WorkflowExecution.ID)
-			return &activities.EmailResult{Status: email.StatusSent}, nil
-		})
 	w.after(time.Minute, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
 	w.run()
 	require.Equal(t, order.StatusShipped, w.state().Status)
 	require.Equal(t, "pending", w.state().Email)
-	require.ElementsMatch(t, []string{"email-order-0001-confirmation", "email-order-0001-shipment"}, handedOver)
+	require.ElementsMatch(t, []string{"email-order-0001-confirmation", "email-order-0001-shipment"}, w.handedOver)
+}
+
+func TestWhatTheLedgerDidNotTakeDownIsToldToItLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	outcome := email.Outcome{OrderID: orderID, Kind: email.KindConfirmation, Attempt: 1, Status: email.StatusSent, MessageID: "m-1"}
+	w.send = func(kind email.Kind) (activities.EmailResult, error) {
+		if kind == email.KindConfirmation {
+			return activities.EmailResult{Status: email.StatusSent, Unsettled: &outcome}, nil
+		}
+		return activities.EmailResult{Status: email.StatusSent}, nil
+	}
+	var settled []email.Outcome
+	w.env.OnActivity("SettleEmail", mock.Anything, mock.Anything).Return(
+		func(_ context.Context, o email.Outcome) (activities.EmailResult, error) {
+			settled = append(settled, o)
+			return activities.EmailResult{Status: o.Status}, nil
+		})
+	w.after(time.Minute, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
+	w.run()
+	require.Equal(t, []email.Outcome{outcome}, settled)
+	w.requireAsked([]string{"reserve", "start", "mail confirmation", "close shipped ", "mail shipment"})
 }
 
 func TestAMailOnItsOwnIsSentForAsLongAsItTakes(t *testing.T) {

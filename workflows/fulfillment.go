@@ -62,14 +62,6 @@ func (o *orderRun) closeAs(ctx workflow.Context, status order.Status) error {
 	return nil
 }
 
-// giveBack releases what this run reserved for an order that turned out to be closed without it: an earlier run had closed
-// the row and was lost before it came to the credit.
-func (o *orderRun) giveBack(ctx workflow.Context) {
-	if o.state.Credit == order.CreditReserved && o.state.Status != order.StatusShipped {
-		o.insist(afloat(ctx), "release credit", o.undoCredit)
-	}
-}
-
 // undoFulfillment closes the fulfilment as cancelled, or finds that the order is closed for good in another way.
 func (o *orderRun) undoFulfillment(ctx workflow.Context) error {
 	o.stopMails(ctx)
@@ -81,7 +73,10 @@ func (o *orderRun) undoFulfillment(ctx workflow.Context) error {
 		o.mismatch = broken
 		row, err = activities.Fulfillment{Status: order.StatusCancelled, Reason: order.ReasonFulfillmentFailed}, nil
 	}
-	o.closedAs = row
+	if err == nil {
+		o.closedAs = row
+		o.handOverStopped(ctx)
+	}
 	return err
 }
 
@@ -96,8 +91,13 @@ func (o *orderRun) closing(status order.Status) activities.CloseFulfillmentInput
 	return in
 }
 
-// adopt takes over what is stored, publishes it, and sends the mail that is due for it.
+// adopt takes over what is stored, publishes it, and sends the mail that is due for it. Credit that this run reserved for
+// an order that is closed without it goes back first: an earlier run had closed the row and was lost before it came to that.
 func (o *orderRun) adopt(ctx workflow.Context, row activities.Fulfillment) {
+	if o.state.Credit == order.CreditReserved && row.Status.Final() && row.Status != order.StatusShipped && o.mismatch == nil {
+		o.state.Reason = row.Reason
+		o.insist(afloat(ctx), "release credit", o.undoCredit)
+	}
 	o.state.Status, o.state.Reason, o.state.Code = row.Status, row.Reason, row.Code
 	o.state.Carrier, o.state.TrackingNumber = row.Carrier, row.TrackingNumber
 	if row.Email != "" {

@@ -37,12 +37,12 @@ func (o *orderRun) takeMessages(ctx workflow.Context) error {
 		}),
 		take(ctx, o, handler[ApproveCredit]{
 			name: ApproveCreditMessage, description: "Let an order on hold pass: {by, note}.",
-			check: func(ApproveCredit) error { return o.mayDecide() }, accept: o.takeApproval, effect: o.decided,
+			check: func(ApproveCredit) error { return o.mayDecide() }, accept: o.takeApproval, effect: o.decisionMade,
 			outcome: o.ended(order.StatusFulfilling, order.StatusShipped),
 		}),
 		take(ctx, o, handler[DeclineCredit]{
 			name: DeclineCreditMessage, description: "Refuse an order on hold: {by, note}.",
-			check: func(DeclineCredit) error { return o.mayDecide() }, accept: o.takeRefusal, effect: o.decided,
+			check: func(DeclineCredit) error { return o.mayDecide() }, accept: o.takeRefusal, effect: o.decisionMade,
 			outcome: o.ended(order.StatusRejected),
 		}),
 	)

@@ -1,7 +1,10 @@
 package workflows
 
 import (
+	"errors"
+
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
@@ -13,6 +16,8 @@ type mails struct {
 	open   map[email.Kind]bool
 	newest email.Kind
 	stop   []workflow.CancelFunc
+
+	stopped []email.Kind // they were stopped before their outcome was known
 }
 
 func (m *mails) settled() bool { return len(m.open) == 0 }
@@ -24,21 +29,27 @@ func (o *orderRun) send(ctx workflow.Context, kind email.Kind) {
 	o.mails.open[kind] = true
 	o.mails.newest = kind
 	o.mailed(ctx, kind, email.StatusPending)
+	m := mail{orderID: o.in.OrderID, kind: kind, options: mailing, note: func(s email.Status) { o.mailed(ctx, kind, s) }}
 	// The first attempt is scheduled here and not in the coroutine, so that it shares the order's workflow task.
-	attempt := o.attempt(ctx, kind)
+	attempt := m.attempt(ctx)
 	workflow.GoNamed(ctx, mailSummary(kind), func(ctx workflow.Context) {
 		defer delete(o.mails.open, kind)
-		err := follow(ctx, attempt, func() workflow.Future { return o.attempt(ctx, kind) }, func(status email.Status) {
-			o.mailed(ctx, kind, status)
-		})
-		if err != nil && ctx.Err() == nil { // given up, and not stopped
+		err := m.follow(ctx, attempt)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			o.mails.stopped = append(o.mails.stopped, kind)
+		case isPermanent(err):
+			workflow.GetLogger(ctx).Error("mail cannot be sent", "kind", kind, "error", err)
+		default:
 			o.handOver(ctx, kind)
 		}
 	})
 }
 
-func (o *orderRun) attempt(ctx workflow.Context, kind email.Kind) workflow.Future {
-	return workflow.ExecuteActivity(mailing(ctx, kind), o.do.SendEmail, activities.SendEmailInput{OrderID: o.in.OrderID, Kind: kind})
+func isPermanent(err error) bool {
+	var application *temporal.ApplicationError
+	return errors.As(err, &application) && application.NonRetryable()
 }
 
 // handOver gives a mail that the order does not wait for any longer to a workflow of its own.
@@ -53,6 +64,15 @@ func (o *orderRun) handOver(ctx workflow.Context, kind email.Kind) {
 	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
 		workflow.GetLogger(ctx).Warn("mail is not handed over", "kind", kind, "error", err) // one is at it already
 	}
+}
+
+// handOverStopped lets the ledger come to an end with mails that were stopped. One of a cancelled order is not sent: its
+// claim finds it taken back, or finds out that nobody can know.
+func (o *orderRun) handOverStopped(ctx workflow.Context) {
+	for _, kind := range o.mails.stopped {
+		o.handOver(ctx, kind)
+	}
+	o.mails.stopped = nil
 }
 
 // mailed notes where a mail stands; the order shows the newest one.
@@ -71,11 +91,8 @@ func (o *orderRun) settleMails(ctx workflow.Context) {
 		wait := workflow.AwaitOptions{Timeout: mailSettling, TimerOptions: workflow.TimerOptions{Summary: "confirmation before closing"}}
 		// A disconnected context is never cancelled, so the wait cannot fail.
 		if settled, _ := workflow.AwaitWithOptions(ctx, wait, o.mails.settled); !settled {
-			left := workflow.DeterministicKeys(o.mails.open)
 			o.stopMails(ctx)
-			for _, kind := range left {
-				o.handOver(ctx, kind)
-			}
+			o.handOverStopped(ctx)
 		}
 	}
 	_ = workflow.Await(ctx, o.mails.settled)

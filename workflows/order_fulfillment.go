@@ -47,13 +47,13 @@ func (o *orderRun) fulfil(ctx workflow.Context) error {
 	if err := o.startFulfillment(); err != nil {
 		return err
 	}
-	if !o.state.Status.Final() {
-		if err := o.waitForShipment(); err != nil {
-			return err
-		}
-		o.ship(ctx)
+	if o.final() {
+		return nil
 	}
-	o.giveBack(ctx)
+	if err := o.waitForShipment(); err != nil {
+		return err
+	}
+	o.ship(ctx)
 	return nil
 }
 

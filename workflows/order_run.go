@@ -25,6 +25,7 @@ type orderRun struct {
 	verdict  *verdict        // an operator's decision about a held order
 	tooLate  *RecordShipment // a shipment that was signalled when the order could not be shipped any more
 
+	decided       order.Money // what the account decided about
 	compensations []compensation
 	closedAs      activities.Fulfillment // the row compensation left behind
 	mismatch      error                  // the row is another order's, nil when it is ours

@@ -37,7 +37,7 @@ func (o *orderRun) undo(ctx workflow.Context, cause error) error {
 		}
 	}
 	o.adopt(ctx, o.closedAs)
-	return cmp.Or(outcome, o.mismatch)
+	return cmp.Or(o.mismatch, outcome)
 }
 
 // blame turns the error that stopped the order into its reason, and into the error the workflow ends with.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
 	"orderflow/internal/credit"
@@ -38,6 +39,7 @@ type world struct {
 	told    bool                    // a confirmation went out
 
 	holdsCredit bool
+	handedOver  []string // the workflows of mails that the order did not wait for
 }
 
 const (
@@ -157,6 +159,12 @@ func (w *world) sendEmail(_ context.Context, in activities.SendEmailInput) (acti
 	return result, err
 }
 
+// orderEmail stands for the workflow a mail is handed over to.
+func (w *world) orderEmail(ctx workflow.Context, _ activities.SendEmailInput) (*activities.EmailResult, error) {
+	w.handedOver = append(w.handedOver, workflow.GetInfo(ctx).WorkflowExecution.ID)
+	return &activities.EmailResult{Status: email.StatusSuppressed}, nil
+}
+
 // requireAsked compares what was asked, each repetition of a retried mail counted once.
 func (w *world) requireAsked(want []string) {
 	w.t.Helper()
@@ -166,6 +174,7 @@ func (w *world) requireAsked(want []string) {
 // run runs the order to its end.
 func (w *world) run() {
 	w.t.Helper()
+	w.env.OnWorkflow(workflows.OrderEmailType, mock.Anything, mock.Anything).Return(w.orderEmail).Maybe()
 	w.env.ExecuteWorkflow(workflows.OrderFulfillmentType, input())
 	require.True(w.t, w.env.IsWorkflowCompleted(), "the order did not come to an end")
 }

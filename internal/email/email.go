@@ -102,12 +102,12 @@ type LetterLine struct {
 // Outcome settles one attempt: sent with the provider's message id, pending when it certainly was not sent and may be
 // tried again, failed when it certainly never will be, unknown otherwise.
 type Outcome struct {
-	OrderID   string
-	Kind      Kind
-	Attempt   int
-	Status    Status
-	MessageID string
-	ErrorCode string // the provider's code, never its text
+	OrderID   string `json:"orderId"`
+	Kind      Kind   `json:"kind"`
+	Attempt   int    `json:"attempt"`
+	Status    Status `json:"status"`
+	MessageID string `json:"messageId,omitempty"`
+	ErrorCode string `json:"errorCode,omitempty"` // the provider's code, never its text
 }
 
 // SendError is how a sender says what is known about a mail it could not send.
