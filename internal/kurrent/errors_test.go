@@ -88,10 +88,14 @@ func TestACallMeantForTheLeaderFindsItTheNextTime(t *testing.T) {
 		stream.SetTrailer(metadata.Pairs("exception", "not-leader", "leader-endpoint-host", host, "leader-endpoint-port", port))
 		return status.Error(codes.NotFound, "Leader info available")
 	})
-	client := open(t, follower)
+	// One connection, so that none is left on its way to the leader when the test ends: the official client forgets to close
+	// a connection that fails there.
+	client, err := kurrent.Open(kurrent.Config{URL: follower, AllowPlaintext: true, Connections: 1})
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
 	require.ErrorIs(t, appendOne(t.Context(), client, "leader-1"), kurrent.ErrUnavailable)
 	require.Eventually(t, func() bool { return appendOne(t.Context(), client, "leader-1") == nil }, patience, time.Millisecond)
-	_, err := open(t, leader.url()).ReadEvent(t.Context(), "leader-1", 0)
+	_, err = open(t, leader.url()).ReadEvent(t.Context(), "leader-1", 0)
 	require.NoError(t, err)
 }
 
