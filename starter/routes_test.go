@@ -149,6 +149,17 @@ func TestOtherEventsAndEventsThatAreGoneAreIgnored(t *testing.T) {
 	require.Empty(t, b.parked())
 }
 
+func TestAnOrderErasedWhileItsEventIsInHandIsIgnored(t *testing.T) {
+	t.Parallel()
+	b, id := newBench(t), newOrderID()
+	event := placedEvent(id)
+	outcome, err := b.bridge.placed(t.Context(), kurrent.Event{
+		ID: event.ID, Stream: id, Revision: 1, Type: order.TypePlaced, ContentType: "application/json", Data: event.Data,
+	})
+	require.NoError(t, err)
+	require.Equal(t, resultIgnored, outcome)
+}
+
 func TestEachPaymentStartsASettlement(t *testing.T) {
 	t.Parallel()
 	b, id := newBench(t), newOrderID()
