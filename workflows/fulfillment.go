@@ -53,20 +53,22 @@ func (o *orderRun) ship(ctx workflow.Context) {
 
 // closeAs brings the fulfilment to a final status. A row that is final already wins: the order ends with it.
 func (o *orderRun) closeAs(ctx workflow.Context, status order.Status) error {
-	var row activities.Fulfillment
-	err := workflow.ExecuteActivity(ctx, o.do.CloseFulfillment, o.closing(status)).Get(ctx, &row)
-	if err != nil {
-		return err
+	row, err := o.closeRow(ctx, status)
+	if err == nil {
+		o.adopt(ctx, row)
 	}
-	o.adopt(ctx, row)
-	return nil
+	return err
+}
+
+func (o *orderRun) closeRow(ctx workflow.Context, status order.Status) (row activities.Fulfillment, err error) {
+	err = workflow.ExecuteActivity(ctx, o.do.CloseFulfillment, o.closing(status)).Get(ctx, &row)
+	return row, err
 }
 
 // undoFulfillment closes the fulfilment as cancelled, or finds that the order is closed for good in another way.
 func (o *orderRun) undoFulfillment(ctx workflow.Context) error {
 	o.stopMails(ctx)
-	var row activities.Fulfillment
-	err := workflow.ExecuteActivity(round(ctx, "close as cancelled"), o.do.CloseFulfillment, o.closing(order.StatusCancelled)).Get(ctx, &row)
+	row, err := o.closeRow(round(ctx, "close as cancelled"), order.StatusCancelled)
 	var broken *temporal.ApplicationError
 	if errors.As(err, &broken) && broken.Type() == activities.TypeMismatch {
 		// The row was written from another order than the one this run was started with. It is not ours to close.

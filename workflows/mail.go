@@ -83,8 +83,8 @@ func (o *orderRun) mailed(ctx workflow.Context, kind email.Kind, status email.St
 	}
 }
 
-// settleMails gives open mails a bounded time, then hands them over and leaves the state as it is. The mail that closes an order has that bound
-// of its own, so that only a confirmation that is still open costs a timer.
+// settleMails gives open mails a bounded time, then hands them over and leaves the state as it is. The mail that closes an
+// order has that bound of its own, so that only a confirmation that is still open costs a timer.
 func (o *orderRun) settleMails(ctx workflow.Context) {
 	ctx = afloat(ctx)
 	if o.mails.open[email.KindConfirmation] {

@@ -31,7 +31,8 @@ func (o *orderRun) undo(ctx workflow.Context, cause error) error {
 	for _, c := range slices.Backward(o.compensations) {
 		o.insist(ctx, c.name, c.undo)
 		if closed := o.closedAs.Status; closed != "" && closed != order.StatusCancelled {
-			// The order was shipped or rejected before this run: what it reserved then is not ours to give back.
+			// The order was shipped or rejected before this run, and ends so. What a shipped one reserved stays reserved;
+			// adopt gives back what this run reserved for a rejected one.
 			outcome = nil
 			break
 		}
