@@ -36,7 +36,7 @@ func (s *Stack) startTemporal(ctx context.Context) error {
 	rotate(file)
 	server, err := devserver.StartTemporal(ctx, devserver.TemporalOptions{
 		CLIPath: cli, DBFile: filepath.Join(s.options.Dir, temporalFile), Port: s.ports.temporal, UIPort: s.ports.temporalUI,
-		SearchAttributes: workflows.Input{}.SearchAttributes(), LogFile: file,
+		SearchAttributes: workflows.SearchAttributes(), LogFile: file,
 	})
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (s *Stack) ensureSearchAttributes(ctx context.Context) error {
 	if namespace == "" {
 		namespace = client.DefaultNamespace
 	}
-	return devserver.EnsureSearchAttributes(ctx, c, namespace, workflows.Input{}.SearchAttributes())
+	return devserver.EnsureSearchAttributes(ctx, c, namespace, workflows.SearchAttributes())
 }
 
 // TemporalOptions are those the binaries connect with. They log nothing.
