@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
-	"io"
-	"slices"
 	"time"
 
 	"orderflow/internal/config"
@@ -13,14 +13,6 @@ import (
 
 // groupTimeout bounds making the group from the command line.
 const groupTimeout = 30 * time.Second
-
-// command runs a subcommand of the starter.
-func command(ctx context.Context, args, environ []string, stderr io.Writer) error {
-	if !slices.Equal(args, []string{"group", "create"}) {
-		return config.Invalid("arguments", "must be none, or group create")
-	}
-	return createGroup(ctx, environ, stderr)
-}
 
 // groupSettings are the few that making the group needs; the buffer follows the concurrency.
 type groupSettings struct {
@@ -35,13 +27,17 @@ func (s groupSettings) Validate() []config.Fault {
 }
 
 // createGroup makes the persistent subscription, for a platform whose starter may not. One that exists is left as it is.
-func createGroup(ctx context.Context, environ []string, stderr io.Writer) error {
-	s, err := config.Load[groupSettings](environ)
-	if err != nil {
+func createGroup(ctx context.Context, c invocation) error {
+	_, arguments := c.parse(flag.NewFlagSet(c.name, flag.ContinueOnError))
+	if errors.Is(arguments, flag.ErrHelp) {
+		return arguments
+	}
+	s, invalid := config.Load[groupSettings](c.environ)
+	if err := config.Merge(arguments, invalid); err != nil {
 		return err
 	}
 	events, err := kurrent.Open(kurrent.Config{
-		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: s.Logger(stderr), CallTimeout: storeTimeout,
+		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: s.Logger(c.stderr), CallTimeout: storeTimeout,
 	})
 	if err != nil {
 		return err
@@ -53,7 +49,7 @@ func createGroup(ctx context.Context, environ []string, stderr io.Writer) error 
 	if err != nil {
 		return fmt.Errorf("create group: %w", err)
 	}
-	_, err = fmt.Fprintln(stderr, report(s.Subscription, differences, created))
+	_, err = fmt.Fprintln(c.stderr, report(s.Subscription, differences, created))
 	return err
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"time"
 
 	"orderflow/internal/config"
@@ -13,12 +12,12 @@ import (
 
 const storeTimeout = 5 * time.Second // one call to KurrentDB
 
-func run(ctx context.Context, args, environ []string, stderr io.Writer) error {
-	if len(args) > 0 {
-		return command(ctx, args, environ, stderr)
+func run(ctx context.Context, c invocation) error {
+	if len(c.args) > 0 {
+		return dispatch(ctx, c)
 	}
-	s, invalid := config.Load[settings](environ)
-	logger := s.Logger(stderr)
+	s, invalid := config.Load[settings](c.environ)
+	logger := s.Logger(c.stderr)
 	registry, err := ops.NewMetrics("starter")
 	if err != nil {
 		return err

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"orderflow/internal/config"
+)
+
+// command is a subcommand of the starter: another one is another row of commands.
+type command struct {
+	name    string // its words
+	usage   string // its arguments and flags
+	summary string
+	run     func(ctx context.Context, c invocation) error
+}
+
+func commands() []command {
+	return []command{
+		{"group create", "", "make the subscription's group, and end", createGroup},
+	}
+}
+
+// invocation is what a command was called with.
+type invocation struct {
+	command
+	args           []string // what follows the command's words
+	environ        []string
+	stdin          *os.File
+	stdout, stderr io.Writer
+}
+
+// coded is an error of a command that asks for an exit code of its own.
+type coded interface {
+	error
+	ExitCode() int
+}
+
+func exitCode(stderr io.Writer, err error) int {
+	code := config.Report(stderr, err)
+	if own, ok := errors.AsType[coded](err); ok {
+		return own.ExitCode()
+	}
+	return code
+}
+
+// dispatch runs the subcommand that args name.
+func dispatch(ctx context.Context, c invocation) error {
+	for _, known := range commands() {
+		words := strings.Fields(known.name)
+		if len(c.args) >= len(words) && slices.Equal(c.args[:len(words)], words) {
+			c.command, c.args = known, c.args[len(words):]
+			err := known.run(ctx, c)
+			if errors.Is(err, flag.ErrHelp) {
+				return nil
+			}
+			return err
+		}
+	}
+	if len(c.args) <= 2 && isHelp(c.args[len(c.args)-1]) {
+		return usage(c.stdout, c.args[:len(c.args)-1])
+	}
+	return config.Invalid("arguments", "must be none, or one of: %s; see --help", strings.Join(names(), ", "))
+}
+
+func isHelp(word string) bool { return slices.Contains([]string{"--help", "-help", "-h", "help"}, word) }
+
+func names() []string {
+	var all []string
+	for _, known := range commands() {
+		all = append(all, known.name)
+	}
+	return all
+}
+
+// usage lists the commands that begin with the given word, or all.
+func usage(w io.Writer, words []string) error {
+	var text strings.Builder
+	if len(words) == 0 {
+		text.WriteString("usage: starter                                                bridge events from KurrentDB to Temporal\n")
+	}
+	for _, known := range commands() {
+		if strings.HasPrefix(known.name, strings.Join(words, " ")) {
+			fmt.Fprintf(&text, "       starter %-46s %s\n", strings.TrimSpace(known.name+" "+known.usage), known.summary)
+		}
+	}
+	if text.Len() == 0 {
+		return config.Invalid("arguments", "must be one of: %s", strings.Join(names(), ", "))
+	}
+	if len(words) == 0 {
+		text.WriteString("settings come from the environment; README.md lists them\n")
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+// parse reads flags, wherever they stand, and gives the other arguments: those named, no more and no fewer.
+func (c invocation) parse(flags *flag.FlagSet, names ...string) ([]string, error) {
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	var rest []string
+	for args := c.args; ; {
+		err := flags.Parse(args)
+		if errors.Is(err, flag.ErrHelp) {
+			c.help(flags)
+			return nil, err
+		}
+		if err != nil {
+			return nil, config.Invalid("arguments", "%s", err)
+		}
+		if flags.NArg() == 0 {
+			break
+		}
+		rest, args = append(rest, flags.Arg(0)), flags.Args()[1:]
+	}
+	switch {
+	case len(rest) > len(names):
+		return nil, config.Invalid("arguments", "%s takes %s", c.name, orNone(names))
+	case len(rest) < len(names):
+		return nil, config.Invalid(names[len(rest)], "is required")
+	}
+	return rest, nil
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "no arguments"
+	}
+	return "only " + strings.Join(names, " ")
+}
+
+// help goes to standard output: it was asked for.
+func (c invocation) help(flags *flag.FlagSet) {
+	_, _ = fmt.Fprintf(c.stdout, "usage: starter %s\n%s\n", strings.TrimSpace(c.name+" "+c.usage), c.summary)
+	flags.SetOutput(c.stdout)
+	flags.PrintDefaults()
+}
