@@ -65,6 +65,7 @@ func parse(args []string, stderr io.Writer) (sessim.Options, error) {
 	flags.SetOutput(io.Discard) // a fault is reported once, by main
 	flags.StringVar(&o.Listen, "listen", sessim.DefaultListen, "`ADDR` to listen on, host:port")
 	flags.StringVar(&o.DataFile, "data", "", "`FILE` that keeps the inbox, as JSON lines (default: memory alone)")
+	flags.IntVar(&o.Keep, "keep", sessim.DefaultKeep, "`NUMBER` of messages to keep, the newest")
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -78,6 +79,9 @@ func parse(args []string, stderr io.Writer) (sessim.Options, error) {
 	}
 	if err := config.CheckAddr(o.Listen); err != nil {
 		return o, config.Invalid("--listen", "%v", err)
+	}
+	if o.Keep < 1 {
+		return o, config.Invalid("--keep", "must be at least 1")
 	}
 	return o, nil
 }

@@ -77,6 +77,7 @@ func TestExitCodes(t *testing.T) {
 		{"an unknown flag", []string{"--port", "1"}, 2, "arguments: flag provided but not defined: -port"},
 		{"an argument too many", []string{"now"}, 2, `arguments: unexpected "now"`},
 		{"an address without port", []string{"--listen", "localhost"}, 2, "--listen: must be host:port"},
+		{"an inbox that keeps nothing", []string{"--keep", "0"}, 2, "--keep: must be at least 1"},
 		{"a file that is no inbox", []string{"--listen", "127.0.0.1:0", "--data", notes}, 1, "open inbox"},
 	}
 	for _, test := range tests {

@@ -13,7 +13,8 @@ import (
 // DefaultListen is reachable from this machine alone: the inbox has no password.
 const DefaultListen = "127.0.0.1:8005"
 
-const defaultKeep = 10_000
+// DefaultKeep is how many messages are remembered when nobody says otherwise.
+const DefaultKeep = 10_000
 
 // Options says where to listen and what to remember. The zero value is usable.
 type Options struct {
@@ -39,7 +40,7 @@ func Start(o Options) (*Server, error) {
 		o.Listen = DefaultListen
 	}
 	if o.Keep <= 0 {
-		o.Keep = defaultKeep
+		o.Keep = DefaultKeep
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
