@@ -95,6 +95,9 @@ func (p *Postgres) Done() <-chan struct{} { return p.process.Done() }
 // Err says how the server ended, nil after an orderly stop. It waits for the end.
 func (p *Postgres) Err() error { return p.process.Err() }
 
+// Signal sends a signal to the server, not to its own children. A server that has ended takes none, which is no error.
+func (p *Postgres) Signal(s syscall.Signal) { p.process.Signal(s) }
+
 // start runs the server of a cluster that is made and locked.
 func (c *cluster) start(ctx context.Context, port int) (*Postgres, error) {
 	process, err := Start(ctx, Command{

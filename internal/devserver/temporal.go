@@ -66,6 +66,9 @@ func (t *Temporal) Done() <-chan struct{} { return t.process.Done() }
 // Err says how the server ended, nil after an orderly stop. It waits for the end.
 func (t *Temporal) Err() error { return t.process.Err() }
 
+// Signal sends a signal to the server. A server that has ended takes none, which is no error.
+func (t *Temporal) Signal(s syscall.Signal) { t.process.Signal(s) }
+
 // errEnded marks a server that ended by itself while it started.
 var errEnded = errors.New("it ended")
 
