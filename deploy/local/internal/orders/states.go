@@ -60,21 +60,5 @@ func (s States) stored(ctx context.Context, orderID string) (order.State, error)
 	case err != nil:
 		return order.State{}, err
 	}
-	return order.State{
-		OrderID: row.OrderID, CustomerID: row.CustomerID, Status: row.Status, Reason: row.Reason, Code: row.Code, Total: row.Total,
-		Credit: creditOf(row), Email: string(row.Email.Report()), Carrier: row.Carrier, TrackingNumber: row.TrackingNumber,
-		PlacedAt: row.PlacedAt, UpdatedAt: row.UpdatedAt,
-	}, nil
-}
-
-// creditOf tells what the workflow did with the credit of an order that came to such a row.
-func creditOf(row fulfillment.Row) order.Credit {
-	switch {
-	case row.Status == order.StatusCancelled, row.Reason == order.ReasonCreditDeclined, row.Reason == order.ReasonHoldExpired:
-		return order.CreditReleased
-	case row.Status == order.StatusRejected:
-		return order.CreditRefused
-	default:
-		return order.CreditReserved
-	}
+	return row.State(), nil
 }

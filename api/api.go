@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"orderflow/internal/fulfillment"
+	"orderflow/internal/order"
+)
+
+// api answers requests with what the stores and the workflows say.
+type api struct {
+	streams   orderStreams
+	accounts  creditAccounts
+	rows      fulfillments
+	workflows orderWorkflows
+	token     []byte // who may ask; nil: whoever is on this machine
+	logger    *slog.Logger
+	now       func() time.Time
+}
+
+// fulfillments finds an order's row. The real one is postgres.Store.
+type fulfillments interface {
+	FindFulfillment(ctx context.Context, orderID string) (fulfillment.Row, error)
+}
+
+// creditAccounts opens accounts and changes their limits. The real one is kurrent.CreditAccounts.
+type creditAccounts interface {
+	Open(ctx context.Context, customerID string, limit order.Money) (opened bool, err error)
+	ChangeLimit(ctx context.Context, customerID string, limit order.Money) (changed bool, err error)
+}
+
+// orderWorkflows asks an order's workflow. The real one is Temporal's client.
+type orderWorkflows interface {
+	UpdateWorkflow(ctx context.Context, options client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error)
+	QueryWorkflow(ctx context.Context, workflowID, runID, queryType string, args ...any) (converter.EncodedValue, error)
+}
+
+// routes is everything that can be asked for.
+func (a *api) routes() map[string]handle {
+	return map[string]handle{
+		"POST /orders":                     a.postOrder,
+		"GET /orders/{id}":                 a.getOrder,
+		"POST /orders/{id}/cancel":         a.cancelOrder,
+		"POST /customers":                  a.postCustomer,
+		"PUT /customers/{id}/credit-limit": a.putCreditLimit,
+	}
+}

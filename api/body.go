@@ -1,0 +1,86 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	strict "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"orderflow/internal/order"
+)
+
+// maxBody bounds what a request may hold: as long as an event may be.
+const maxBody = order.MaxEventBytes
+
+const jsonType = "application/json"
+
+// readBody reads a JSON body whole.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != jsonType {
+		return nil, problemOf(http.StatusUnsupportedMediaType, "the body must be "+jsonType)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil, errors.As(err, &tooLarge):
+		return body, err
+	default:
+		return nil, problemOf(http.StatusBadRequest, "the body ended early")
+	}
+}
+
+// decode reads a body with exactly the members of T. The experimental JSON library is used because encoding/json folds the
+// case of names and takes the last of two.
+func decode[T any](w http.ResponseWriter, r *http.Request) (T, error) {
+	var value T
+	body, err := readBody(w, r)
+	if err != nil {
+		return value, err
+	}
+	return value, fault(strict.Unmarshal(body, &value, strict.RejectUnknownMembers(true)))
+}
+
+// fault names the member that is wrong and never repeats its value.
+func fault(err error) error {
+	var semantic *strict.SemanticError
+	var syntactic *jsontext.SyntacticError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, strict.ErrUnknownName):
+		return problemOf(http.StatusBadRequest, "the body has a member that is not known")
+	case errors.As(err, &semantic) && semantic.JSONPointer == "":
+		return problemOf(http.StatusBadRequest, "the body must be one JSON object")
+	case errors.As(err, &semantic):
+		return badField(strings.TrimPrefix(string(semantic.JSONPointer), "/"), wrongValue(semantic))
+	case errors.As(err, &syntactic):
+		return problemOf(http.StatusBadRequest, fmt.Sprintf("the body is not JSON at byte %d", syntactic.ByteOffset))
+	default:
+		return problemOf(http.StatusBadRequest, "the body is not JSON")
+	}
+}
+
+// wrongValue tells a value of the wrong kind from one that its type refused.
+func wrongValue(wrong *strict.SemanticError) string {
+	if wrong.Err != nil && wrong.JSONKind == '"' {
+		return wrong.Err.Error()
+	}
+	return "must be a string"
+}
+
+func answer(w http.ResponseWriter, status int, value any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	w.Header().Set("Content-Type", jsonType)
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // a client that has gone needs no answer
+	return nil
+}

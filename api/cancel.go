@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+	"orderflow/internal/postgres"
+	"orderflow/workflows"
+)
+
+// cancelWait is how long a request waits for the order to be undone, before it is answered with where to look.
+const cancelWait = 5 * time.Second
+
+// cancelling is the answer to a cancellation that goes on without the request.
+type cancelling struct {
+	OrderID string `json:"orderId"`
+	Status  string `json:"status"`
+	URL     string `json:"statusUrl"`
+}
+
+// errNoWorkflow says that there is no running workflow to ask.
+var errNoWorkflow = errors.New("no workflow is running")
+
+// cancelOrder cancels an order: 200 with its state when it is undone, 202 when that goes on, 409 when it is too late.
+func (a *api) cancelOrder(w http.ResponseWriter, r *http.Request) error {
+	id, err := orderID(r)
+	if err != nil {
+		return err
+	}
+	request, err := decode[workflows.CancelOrder](w, r)
+	if err != nil {
+		return err
+	}
+	if !order.ValidCode(request.Reason) {
+		return badField("reason", "must be a code of 1 to 64 of [A-Za-z0-9._-]")
+	}
+	state, err := a.update(r.Context(), id, request)
+	switch {
+	case err == nil:
+		return cancelled(w, state)
+	case errors.Is(err, errNoWorkflow):
+		if row, err := a.rows.FindFulfillment(r.Context(), id); err == nil && row.Status.Final() {
+			return cancelled(w, row.State())
+		} else if err != nil && !errors.Is(err, postgres.ErrNotFound) {
+			return err
+		}
+	case !errors.Is(err, context.DeadlineExceeded) && !isOutage(err):
+		return err
+	}
+	// Nobody has promised anything yet. An event on the order's stream is a promise: the bridge brings it to the order.
+	if err := a.request(r.Context(), id, request.Reason); err != nil {
+		return err
+	}
+	url := "/orders/" + id
+	w.Header().Set("Location", url)
+	return answer(w, http.StatusAccepted, cancelling{OrderID: id, Status: string(order.StatusCancelling), URL: url})
+}
+
+// cancelled answers with an order that is closed.
+func cancelled(w http.ResponseWriter, state order.State) error {
+	if state.Status != order.StatusCancelled {
+		return conflict(fmt.Sprintf("the order is %s", state.Status))
+	}
+	return answer(w, http.StatusOK, state)
+}
+
+// update asks the order's workflow to cancel and waits until that is done. It is errNoWorkflow when none runs, and
+// context.DeadlineExceeded when it takes too long.
+func (a *api) update(ctx context.Context, id string, request workflows.CancelOrder) (state order.State, err error) {
+	ctx, cancel := context.WithTimeout(ctx, cancelWait)
+	defer cancel()
+	handle, err := a.workflows.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: id, UpdateName: workflows.CancelOrderMessage, Args: []any{request},
+		WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, &state)
+	}
+	var refused *temporal.ApplicationError
+	var late *client.WorkflowUpdateServiceTimeoutOrCanceledError
+	switch {
+	case err == nil:
+		return state, nil
+	case isNotFound(err):
+		return state, errNoWorkflow
+	case errors.As(err, &refused):
+		return state, conflict(refused.Message())
+	case errors.As(err, &late), ctx.Err() != nil:
+		return state, fmt.Errorf("cancel the order: %w", context.DeadlineExceeded)
+	default:
+		return state, fmt.Errorf("cancel the order: %w", err)
+	}
+}
+
+// request puts the wish to cancel on the order's stream, unless one stands there already.
+func (a *api) request(ctx context.Context, id, reason string) error {
+	placed, err := a.placed(ctx, id)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(map[string]string{"orderId": id, "reason": reason})
+	if err != nil {
+		return fmt.Errorf("encode the request to cancel: %w", err)
+	}
+	event := kurrent.NewEvent{ID: uuid.New(), Type: order.TypeCancellationRequested, Data: data, Metadata: metadata(id, "")}
+	for range placeTries {
+		expected, there, err := a.requested(ctx, placed)
+		if err != nil || there {
+			return err
+		}
+		_, err = appendOnce(ctx, a.streams, id, expected, event)
+		if !errors.Is(err, kurrent.ErrWrongRevision) {
+			return err
+		}
+	}
+	return fmt.Errorf("request to cancel %s: %w", id, kurrent.ErrConflict)
+}
+
+// requested looks for a readable wish to cancel behind the order, and tells where one may be appended. One that stands
+// before the order may have been given up.
+func (a *api) requested(ctx context.Context, placed placement) (expected kurrent.Expected, there bool, err error) {
+	expected = kurrent.At(placed.revision)
+	err = a.streams.ReadStream(ctx, placed.order.OrderID, placed.revision, maxEvents, func(e kurrent.Event) error {
+		expected = kurrent.At(e.Revision)
+		if e.Type == order.TypeCancellationRequested {
+			_, invalid := order.DecodeCancellation(e.Stream, e.ContentType, e.Data)
+			there = there || invalid == nil
+		}
+		return nil
+	})
+	return expected, there, err
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+
+	"orderflow/internal/order"
+)
+
+type newCustomer struct {
+	CustomerID string      `json:"customerId"`
+	Limit      order.Money `json:"limit"`
+}
+
+type newLimit struct {
+	Limit order.Money `json:"limit"`
+}
+
+// postCustomer opens a credit account: 201 for a new one, 200 for the same again.
+func (a *api) postCustomer(w http.ResponseWriter, r *http.Request) error {
+	customer, err := decode[newCustomer](w, r)
+	if err != nil {
+		return err
+	}
+	if !order.ValidIdentifier(customer.CustomerID) {
+		return badField("customerId", "must be 1 to 128 bytes without control characters")
+	}
+	opened, err := a.accounts.Open(r.Context(), customer.CustomerID, customer.Limit)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", "/customers/"+url.PathEscape(customer.CustomerID))
+	if !opened {
+		return answer(w, http.StatusOK, customer)
+	}
+	return answer(w, http.StatusCreated, customer)
+}
+
+// putCreditLimit sets another limit. What is reserved stays reserved.
+func (a *api) putCreditLimit(w http.ResponseWriter, r *http.Request) error {
+	id, err := customerID(r)
+	if err != nil {
+		return err
+	}
+	body, err := decode[newLimit](w, r)
+	if err != nil {
+		return err
+	}
+	if _, err := a.accounts.ChangeLimit(r.Context(), id, body.Limit); err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, newCustomer{CustomerID: id, Limit: body.Limit})
+}
+
+func customerID(r *http.Request) (string, error) {
+	id := r.PathValue("id")
+	if !order.ValidIdentifier(id) {
+		return "", badField("id", "must be 1 to 128 bytes without control characters")
+	}
+	return id, nil
+}

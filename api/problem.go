@@ -1,0 +1,100 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+
+	"orderflow/internal/credit"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+	"orderflow/internal/postgres"
+)
+
+// problem is an answer that says what is wrong, in the form of RFC 9457. Field is an extension member.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+	Field  string `json:"field,omitempty"` // the JSON path of the field that is wrong
+}
+
+// Error makes a problem what a handler can end with.
+func (p *problem) Error() string { return p.Title }
+
+func problemOf(status int, detail string) *problem {
+	return &problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail}
+}
+
+func badField(field, detail string) *problem {
+	p := problemOf(http.StatusUnprocessableEntity, detail)
+	p.Field = field
+	return p
+}
+
+func conflict(detail string) *problem { return problemOf(http.StatusConflict, detail) }
+func notFound(detail string) *problem { return problemOf(http.StatusNotFound, detail) }
+
+// retryAfter is when a client whose request met an outage may come again.
+const retryAfter = 5 * time.Second
+
+// toProblem is the one place where an error becomes an answer. What is not known here is logged and kept from the client.
+func toProblem(err error) *problem {
+	var known *problem
+	var invalid *order.InvalidError
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &invalid) && invalid.Path == "":
+		return problemOf(http.StatusBadRequest, invalid.Reason)
+	case errors.As(err, &invalid):
+		return badField(invalid.Path, invalid.Reason)
+	case errors.As(err, &tooLarge):
+		return problemOf(http.StatusRequestEntityTooLarge, "the body must be at most "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes")
+	case errors.Is(err, credit.ErrInvalidAmount):
+		return badField("limit", "must be an amount such as USD10000.00")
+	case errors.Is(err, credit.ErrAlreadyOpened):
+		return conflict("the account is open with another limit: change it with PUT /customers/{id}/credit-limit")
+	case errors.Is(err, credit.ErrNotOpened):
+		return notFound("the customer has no credit account")
+	case errors.Is(err, credit.ErrOtherCurrency):
+		return badField("limit", "must be in the account's currency")
+	case isOutage(err):
+		return problemOf(http.StatusServiceUnavailable, "a store does not answer; it is not known whether the request had its effect: make it again")
+	default:
+		return problemOf(http.StatusInternalServerError, "")
+	}
+}
+
+// isOutage knows the errors that pass by themselves.
+func isOutage(err error) bool {
+	var down *serviceerror.Unavailable
+	var late *serviceerror.DeadlineExceeded
+	return errors.Is(err, kurrent.ErrUnavailable) || errors.Is(err, kurrent.ErrConflict) || errors.Is(err, kurrent.ErrWrongRevision) ||
+		errors.Is(err, postgres.ErrUnavailable) || errors.As(err, &down) || errors.As(err, &late)
+}
+
+// fail answers with a problem. Errors that a client cannot have caused are logged, by the request's route alone.
+func fail(w http.ResponseWriter, r *http.Request, logger *slog.Logger, err error) {
+	p := toProblem(err)
+	switch p.Status {
+	case http.StatusInternalServerError:
+		logger.Error("request failed", "route", r.Pattern, "error", err)
+	case http.StatusServiceUnavailable:
+		logger.Warn("request met an outage", "route", r.Pattern, "error", err)
+		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="orderflow", Basic realm="orderflow"`)
+	}
+	body, _ := json.Marshal(p) // strings and a number
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(body)
+}
