@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"orderflow/internal/credit"
+	"orderflow/internal/failpoint"
 	"orderflow/internal/order"
 )
 
@@ -36,10 +37,12 @@ func (a *Activities) ReserveCredit(ctx context.Context, in ReserveCreditInput) (
 			return a.Credit.Approve(ctx, r, in.ApprovedBy)
 		}
 	}
+	failpoint.Hit("worker.reserve.before")
 	decision, err := reserve(ctx, request)
 	if err != nil {
 		return CreditDecision{}, failure(ctx, fmt.Errorf("reserve credit: %w", err))
 	}
+	failpoint.Hit("worker.reserve.after")
 	return a.decided(decision), nil
 }
 
@@ -64,10 +67,12 @@ type ReleaseCreditInput struct {
 // a reserve that comes late finds it closed.
 func (a *Activities) ReleaseCredit(ctx context.Context, in ReleaseCreditInput) (CreditDecision, error) {
 	request := credit.Request{CustomerID: in.CustomerID, OrderID: in.OrderID, Amount: in.Amount, Source: in.Source}
+	failpoint.Hit("worker.release.before")
 	decision, err := a.Credit.Release(ctx, request, in.Reason)
 	if err != nil {
 		return CreditDecision{}, failure(ctx, fmt.Errorf("release credit: %w", err))
 	}
+	failpoint.Hit("worker.release.after")
 	return a.decided(decision), nil
 }
 
@@ -89,10 +94,12 @@ func (a *Activities) SettleCredit(ctx context.Context, in SettleCreditInput) (Cr
 		return CreditDecision{}, permanent(TypeUnderpaid, fmt.Errorf("amount: %w: %s of %s", errUnderpaid, in.Amount, placed.Total))
 	}
 	request := credit.Request{CustomerID: placed.CustomerID, OrderID: in.OrderID, Amount: placed.Total, Source: in.Source}
+	failpoint.Hit("worker.settle.before")
 	decision, err := a.Credit.Release(ctx, request, credit.ReasonPaid)
 	if err != nil {
 		return CreditDecision{}, failure(ctx, fmt.Errorf("settle credit: %w", err))
 	}
+	failpoint.Hit("worker.settle.after")
 	return a.decided(decision), nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"orderflow/internal/email"
+	"orderflow/internal/failpoint"
 )
 
 // settleTimeout bounds recording what became of a mail. It is spent after the send, also when the attempt's own time is
@@ -30,6 +31,7 @@ type EmailResult struct {
 // SendEmail claims the mail in the ledger, sends it, and records the outcome. A mail that was sent, given up or taken
 // back is answered as it stands. Only "certainly not sent, may be tried again" is an error.
 func (a *Activities) SendEmail(ctx context.Context, in SendEmailInput) (EmailResult, error) {
+	failpoint.Hit("worker.mail-claim.before")
 	claim, err := a.Emails.ClaimEmail(ctx, in.OrderID, in.Kind)
 	switch {
 	case err != nil:
@@ -41,6 +43,7 @@ func (a *Activities) SendEmail(ctx context.Context, in SendEmailInput) (EmailRes
 	case claim.Status != email.StatusSending:
 		return EmailResult{Status: claim.Status.Report()}, nil
 	}
+	failpoint.Hit("worker.mail-claim.after")
 	return a.send(ctx, in, claim)
 }
 
@@ -84,8 +87,10 @@ func (a *Activities) SettleEmail(ctx context.Context, outcome email.Outcome) (Em
 func (a *Activities) settle(ctx context.Context, outcome email.Outcome) (email.Status, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
+	failpoint.Hit("worker.mail-settle.before")
 	status, err := a.Emails.SettleEmail(ctx, outcome)
 	if err == nil {
+		failpoint.Hit("worker.mail-settle.after")
 		a.Meter.EmailSettled(outcome.Kind, status)
 	}
 	return status, err

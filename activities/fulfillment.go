@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"orderflow/internal/email"
+	"orderflow/internal/failpoint"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 )
@@ -38,10 +39,12 @@ func (a *Activities) StartFulfillment(ctx context.Context, in StartFulfillmentIn
 	if err != nil {
 		return Fulfillment{}, failure(ctx, fmt.Errorf("start fulfilment: %w", err))
 	}
+	failpoint.Hit("worker.start-fulfillment.before")
 	row, err := a.Fulfillments.StartFulfillment(ctx, fulfillment.Start{Order: placed, SourceEventID: in.Source.EventID})
 	if err != nil {
 		return Fulfillment{}, failure(ctx, fmt.Errorf("start fulfilment: %w", err))
 	}
+	failpoint.Hit("worker.start-fulfillment.after")
 	return stored(row), nil
 }
 
@@ -86,10 +89,12 @@ func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentIn
 		}
 		closing.Order = &placed
 	}
+	failpoint.Hit("worker.close-fulfillment.before")
 	row, err := a.Fulfillments.CloseFulfillment(ctx, closing)
 	if err != nil && !errors.Is(err, fulfillment.ErrClosed) {
 		return Fulfillment{}, failure(ctx, fmt.Errorf("close fulfilment: %w", err))
 	}
+	failpoint.Hit("worker.close-fulfillment.after")
 	return stored(row), nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 
+	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/workflows"
@@ -24,9 +25,11 @@ func (b *bridge) cancellationRequested(ctx context.Context, event kurrent.Event)
 		return "", park("%s", err)
 	}
 	message := workflows.CancelOrder{Reason: cancellation.Reason}
+	failpoint.Hit("starter.signal.before")
 	err = b.temporal.SignalWorkflow(ctx, cancellation.OrderID, "", workflows.CancelOrderMessage, message)
 	switch {
 	case err == nil:
+		failpoint.Hit("starter.signal.after")
 		return resultSignalled, nil
 	case !isNotFound(err):
 		return "", err
@@ -59,6 +62,7 @@ func (b *bridge) startCancelled(ctx context.Context, stream string, message work
 	}
 	options := orderOptions(input)
 	options.WorkflowIDConflictPolicy = enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+	failpoint.Hit("starter.signal-with-start.before")
 	_, err = b.temporal.SignalWithStartWorkflow(ctx, input.OrderID, workflows.CancelOrderMessage, message,
 		options, workflows.OrderFulfillmentType, input)
 	switch {
@@ -67,5 +71,6 @@ func (b *bridge) startCancelled(ctx context.Context, stream string, message work
 	case err != nil:
 		return "", err
 	}
+	failpoint.Hit("starter.signal-with-start.after")
 	return resultSignalled, nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
 )
 
@@ -98,12 +99,16 @@ func (b *bridge) handle(ctx context.Context, sub deliveries, d kurrent.Delivery,
 	case errors.As(err, &parked):
 		outcome = resultParked
 		b.logger.Warn("event parked", "event", name(d), "reason", parked.reason)
+		failpoint.Hit("starter.park.before")
 		err = sub.Park(d, parked.reason)
+		failpoint.Hit("starter.park.after")
 	case err != nil:
 		giveUp(err)
 		return
 	default:
+		failpoint.Hit("starter.ack.before")
 		err = sub.Ack(d)
+		failpoint.Hit("starter.ack.after")
 	}
 	if err != nil {
 		giveUp(fmt.Errorf("acknowledge: %w", err))

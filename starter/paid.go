@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/workflows"
@@ -20,6 +21,7 @@ func (b *bridge) paid(ctx context.Context, event kurrent.Event) (result, error) 
 		return "", park("%s", err)
 	}
 	input := workflows.SettlementInput{OrderID: paid.OrderID, Amount: paid.Amount, Source: source(event)}
+	failpoint.Hit("starter.settlement.before")
 	_, err = b.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       workflows.SettlementID(paid.OrderID, event.Revision),
 		TaskQueue:                                workflows.TaskQueue,
@@ -34,5 +36,6 @@ func (b *bridge) paid(ctx context.Context, event kurrent.Event) (result, error) 
 	case err != nil:
 		return "", err
 	}
+	failpoint.Hit("starter.settlement.after")
 	return resultStarted, nil
 }

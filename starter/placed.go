@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/workflows"
@@ -29,6 +30,7 @@ func (b *bridge) placed(ctx context.Context, event kurrent.Event) (result, error
 	case err != nil:
 		return "", err
 	}
+	failpoint.Hit("starter.start.before")
 	_, err = b.temporal.ExecuteWorkflow(ctx, orderOptions(input), workflows.OrderFulfillmentType, input)
 	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
 		return b.startedBefore(ctx, input.OrderID, input.Source.EventID)
@@ -36,6 +38,7 @@ func (b *bridge) placed(ctx context.Context, event kurrent.Event) (result, error
 	if err != nil {
 		return "", err
 	}
+	failpoint.Hit("starter.start.after")
 	return resultStarted, nil
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"orderflow/internal/config"
 	"orderflow/internal/email"
+	"orderflow/internal/failpoint"
 )
 
 // The defaults of Config, in the order of its fields.
@@ -154,7 +155,9 @@ func (s *Store) transact(ctx context.Context, op string, statements func(*pgx.Ba
 	for attempt := 1; ; attempt++ {
 		var batch pgx.Batch
 		statements(&batch)
-		err := s.pool.SendBatch(ctx, &batch).Close()
+		answer := s.pool.SendBatch(ctx, &batch)
+		failpoint.Hit("worker.transaction.sent")
+		err := answer.Close()
 		if !conflicted(err) || attempt > conflictRetries {
 			return describe(op, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sesv2/types"
 
 	"orderflow/internal/email"
+	"orderflow/internal/failpoint"
 	"orderflow/internal/order"
 )
 
@@ -44,10 +45,12 @@ func (m *Mailer) Send(ctx context.Context, letter email.Letter) (messageID strin
 	ctx, cancel := context.WithTimeout(ctx, m.timeout)
 	defer cancel()
 	ctx, call := watch(ctx)
+	failpoint.Hit("worker.mail-send.before")
 	output, err := m.client.SendEmail(ctx, input)
 	if err != nil {
 		return "", classify(err, call.connected(), letter.To)
 	}
+	failpoint.Hit("worker.mail-send.after")
 	id := aws.ToString(output.MessageId)
 	if id == "" || len(id) > maxMessageID {
 		return "", &email.SendError{Status: email.StatusUnknown, Code: codeNoMessageID, Err: errors.New("answer without a message id")}
