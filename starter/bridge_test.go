@@ -65,6 +65,7 @@ func startTemporal(ctx context.Context) (*devserver.Temporal, error) {
 // was started waits.
 type bench struct {
 	t        *testing.T
+	url      string
 	events   *kurrent.Client
 	temporal client.Client
 	bridge   *bridge
@@ -95,7 +96,7 @@ func (b *bench) use(url string) {
 	events, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: 5 * time.Second})
 	require.NoError(b.t, err)
 	b.t.Cleanup(events.Close)
-	b.events, b.bridge.events = events, events
+	b.url, b.events, b.bridge.events = url, events, events
 }
 
 // run bridges until the returned function is called, which waits for its end.

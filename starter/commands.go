@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"text/tabwriter"
 
 	"orderflow/internal/config"
 )
@@ -23,7 +24,11 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{"group create", "", "make the subscription's group, and end", createGroup},
+		{"group create", "", "make the subscription's group", createGroup},
+		{"parked list", "[--from N] [--limit N] [-o table|json]", "list the events that can never have their effect, with the reason", listParked},
+		{"parked show", "N [--body] [-o table|json]", "print one of them; its body holds personal data, so it takes --body", showParked},
+		{"parked replay", "[--until N]", "hand those up to number N out again, or all: for a cause that is mended", replayParked},
+		{"parked drop", "--until N [--yes]", "give those up to number N up for good; asks, unless --yes is there", dropParked},
 	}
 }
 
@@ -69,7 +74,9 @@ func dispatch(ctx context.Context, c invocation) error {
 	return config.Invalid("arguments", "must be none, or one of: %s; see --help", strings.Join(names(), ", "))
 }
 
-func isHelp(word string) bool { return slices.Contains([]string{"--help", "-help", "-h", "help"}, word) }
+func isHelp(word string) bool {
+	return slices.Contains([]string{"--help", "-help", "-h", "help"}, word)
+}
 
 func names() []string {
 	var all []string
@@ -79,24 +86,27 @@ func names() []string {
 	return all
 }
 
-// usage lists the commands that begin with the given word, or all.
+// usage lists the commands that begin with the given words, or all.
 func usage(w io.Writer, words []string) error {
-	var text strings.Builder
+	var lines strings.Builder
+	table := tabwriter.NewWriter(&lines, 0, 0, 2, ' ', 0)
 	if len(words) == 0 {
-		text.WriteString("usage: starter                                                bridge events from KurrentDB to Temporal\n")
+		fmt.Fprintln(table, "  starter\tbridge events from KurrentDB to Temporal")
 	}
+	found := 0
 	for _, known := range commands() {
 		if strings.HasPrefix(known.name, strings.Join(words, " ")) {
-			fmt.Fprintf(&text, "       starter %-46s %s\n", strings.TrimSpace(known.name+" "+known.usage), known.summary)
+			found++
+			fmt.Fprintf(table, "  starter %s\t%s\n", strings.TrimSpace(known.name+" "+known.usage), known.summary)
 		}
 	}
-	if text.Len() == 0 {
+	if found == 0 {
 		return config.Invalid("arguments", "must be one of: %s", strings.Join(names(), ", "))
 	}
-	if len(words) == 0 {
-		text.WriteString("settings come from the environment; README.md lists them\n")
+	if err := table.Flush(); err != nil {
+		return err
 	}
-	_, err := io.WriteString(w, text.String())
+	_, err := fmt.Fprintf(w, "usage:\n%ssettings come from the environment; README.md lists them\n", lines.String())
 	return err
 }
 

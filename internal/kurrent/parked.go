@@ -15,6 +15,7 @@ const parkedPrefix = "Client explicitly NAK'ed message.\n"
 
 // Parked is an event that a group has put aside.
 type Parked struct {
+	Number   uint64 // its place among all the group ever parked, from 0
 	Event    *Event // nil when it is gone from its stream
 	Stream   string // where the event stands
 	Revision uint64
@@ -24,9 +25,14 @@ type Parked struct {
 
 // Parked visits what a group has parked, the oldest first. A group that has parked nothing, or does not exist, has none.
 func (c *Client) Parked(ctx context.Context, stream, group string, visit func(Parked) error) error {
-	parked := page{stream: "$persistentsubscription-" + stream + "::" + group + "-parked", resolve: true}
+	return c.ParkedFrom(ctx, stream, group, 0, 0, visit)
+}
+
+// ParkedFrom visits what a group has parked, beginning at a number: limit of them, or all when limit is 0.
+func (c *Client) ParkedFrom(ctx context.Context, stream, group string, from uint64, limit int, visit func(Parked) error) error {
+	request := page{stream: parkedStream(stream, group), from: from, count: limit, resolve: true}
 	var refused error
-	err := c.read(ctx, parked, func(e *kurrentdb.ResolvedEvent) error {
+	err := c.read(ctx, request, func(e *kurrentdb.ResolvedEvent) error {
 		refused = visit(parkedOf(e))
 		return refused
 	})
@@ -36,9 +42,13 @@ func (c *Client) Parked(ctx context.Context, stream, group string, visit func(Pa
 	return err
 }
 
+func parkedStream(stream, group string) string {
+	return "$persistentsubscription-" + stream + "::" + group + "-parked"
+}
+
 func parkedOf(e *kurrentdb.ResolvedEvent) Parked {
 	link := eventOf(e.OriginalEvent())
-	parked := Parked{At: link.Created}
+	parked := Parked{Number: link.Revision, At: link.Created}
 	if e.Link != nil {
 		parked.Event = eventOf(e.Event)
 	}

@@ -1,0 +1,133 @@
+package kurrent_test
+
+import (
+	"context"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"orderflow/internal/kurrent"
+)
+
+// parkAll parks every event of count streams.
+func parkAll(t *testing.T, client *kurrent.Client, count int) *kurrent.Subscription {
+	t.Helper()
+	place(t, client, 0, count)
+	ensure(t, client, bridge)
+	sub := join(t, client, bridge)
+	for range count {
+		require.NoError(t, sub.Park(receive(t, sub), "no"))
+	}
+	require.Eventually(t, func() bool { return len(parked(t, client)) == count }, patience, 10*time.Millisecond)
+	return sub
+}
+
+func parkedRange(t *testing.T, client *kurrent.Client) (first, last uint64, some bool) {
+	t.Helper()
+	first, last, some, err := client.ParkedRange(t.Context(), bridge.Stream, bridge.Group)
+	require.NoError(t, err)
+	return first, last, some
+}
+
+func TestParkedEventsHaveNumbers(t *testing.T) {
+	t.Parallel()
+	client := open(t, sim(t).url())
+	_, _, some := parkedRange(t, client)
+	require.False(t, some)
+	parkAll(t, client, 5)
+	first, last, _ := parkedRange(t, client)
+	require.Equal(t, []uint64{0, 4}, []uint64{first, last})
+	var numbers []uint64
+	require.NoError(t, client.ParkedFrom(t.Context(), bridge.Stream, bridge.Group, 2, 2, func(p kurrent.Parked) error {
+		numbers = append(numbers, p.Number)
+		return nil
+	}))
+	require.Equal(t, []uint64{2, 3}, numbers)
+}
+
+func TestParkedEventsComeAgainUpToANumber(t *testing.T) {
+	t.Parallel()
+	client := open(t, sim(t).url())
+	sub := parkAll(t, client, 5)
+	require.NoError(t, client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, 1))
+	for i := range 2 {
+		d := receive(t, sub)
+		require.Equal(t, []string{"order-0", "order-1"}[i], d.Event.Stream)
+		require.Equal(t, "$persistentsubscription-$ce-order::fulfillment-parked", d.Link.Stream)
+		require.NoError(t, sub.Ack(d))
+	}
+	require.Eventually(t, func() bool { return len(parked(t, client)) == 3 }, patience, 10*time.Millisecond)
+	first, last, some := parkedRange(t, client)
+	require.True(t, some)
+	require.Equal(t, uint64(2), first)
+	require.Equal(t, uint64(4), last)
+	require.ErrorIs(t, client.ReplayParked(t.Context(), bridge.Stream, "other", 1), kurrent.ErrNotFound)
+	require.ErrorIs(t, client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, math.MaxUint64), kurrent.ErrInvalid)
+}
+
+func TestParkedEventsAreDroppedOnlyFromTheBoundaryThatWasSeen(t *testing.T) {
+	t.Parallel()
+	client := open(t, sim(t).url())
+	sub := parkAll(t, client, 5)
+	seen, err := client.ParkedBoundary(t.Context(), bridge.Stream, bridge.Group)
+	require.NoError(t, err)
+	require.NoError(t, client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, 0))
+	require.NoError(t, sub.Ack(receive(t, sub)))
+	require.Eventually(t, func() bool { return len(parked(t, client)) == 4 }, patience, 10*time.Millisecond)
+
+	err = client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 2)
+	require.ErrorIs(t, err, kurrent.ErrWrongRevision)
+	require.Len(t, parked(t, client), 4)
+
+	seen, err = client.ParkedBoundary(t.Context(), bridge.Stream, bridge.Group)
+	require.NoError(t, err)
+	require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 2))
+	require.Equal(t, []string{"0@order-3 no", "0@order-4 no"}, parked(t, client))
+	require.ErrorIs(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 3), kurrent.ErrWrongRevision)
+}
+
+func TestABoundaryWhoseMetadataNobodyCanReadIsReplaced(t *testing.T) {
+	t.Parallel()
+	client := open(t, sim(t).url())
+	parkAll(t, client, 2)
+	for i, body := range []string{`null`, `[1]`, `"text"`, `{`} {
+		_, err := client.Append(t.Context(), "$$$persistentsubscription-$ce-order::fulfillment-parked", kurrent.Any(), event("$metadata", body))
+		require.NoError(t, err)
+		seen, err := client.ParkedBoundary(t.Context(), bridge.Stream, bridge.Group)
+		require.NoError(t, err)
+		require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 0), i)
+		require.Equal(t, []string{"0@order-1 no"}, parked(t, client))
+	}
+}
+
+func TestWhoHasNoRightToParkedEventsIsToldSo(t *testing.T) {
+	t.Parallel()
+	client := open(t, startStub(t, func(method string, stream grpc.ServerStream) error {
+		if method == streams.Streams_Append_FullMethodName {
+			drain(stream)
+		}
+		return status.Error(codes.PermissionDenied, "access denied")
+	}))
+	for name, action := range map[string]func(context.Context) error{
+		"range": func(ctx context.Context) error {
+			_, _, _, err := client.ParkedRange(ctx, bridge.Stream, bridge.Group)
+			return err
+		},
+		"boundary": func(ctx context.Context) error {
+			_, err := client.ParkedBoundary(ctx, bridge.Stream, bridge.Group)
+			return err
+		},
+		"replay": func(ctx context.Context) error { return client.ReplayParked(ctx, bridge.Stream, bridge.Group, 1) },
+		"drop": func(ctx context.Context) error {
+			return client.DropParked(ctx, bridge.Stream, bridge.Group, kurrent.ParkedBoundary{}, 1)
+		},
+	} {
+		require.ErrorIs(t, action(t.Context()), kurrent.ErrAccessDenied, name)
+	}
+}

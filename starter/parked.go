@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strconv"
+	"time"
+
+	"orderflow/internal/config"
+	"orderflow/internal/kurrent"
+)
+
+const (
+	// parkedTimeout bounds a command about parked events, but for the time in which it waits for an answer.
+	parkedTimeout = 30 * time.Second
+
+	defaultLimit = 100
+	maxLimit     = 10_000
+)
+
+// storeSettings are the few that commands about the group need.
+type storeSettings struct {
+	config.Log
+	Subscription subscription
+}
+
+// Validate checks what the form of a value does not tell.
+func (s storeSettings) Validate() []config.Fault { return s.Subscription.faults() }
+
+// parking is what a group has put aside, and the operator who looks at it.
+type parking struct {
+	invocation
+	events *kurrent.Client
+	stream string
+	group  string
+}
+
+// openParking reads the settings. invalid is what was wrong with the arguments: all faults are reported at once.
+func openParking(c invocation, invalid error) (*parking, error) {
+	if errors.Is(invalid, flag.ErrHelp) {
+		return nil, invalid
+	}
+	s, settingsErr := config.Load[storeSettings](c.environ)
+	events, err := kurrent.Open(kurrent.Config{
+		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: s.Logger(c.stderr), CallTimeout: storeTimeout,
+	})
+	if err := config.Merge(invalid, settingsErr, err); err != nil {
+		return nil, err
+	}
+	return &parking{invocation: c, events: events, stream: s.Subscription.Stream, group: s.Subscription.Group}, nil
+}
+
+func (p *parking) name() string { return fmt.Sprintf("group %s on %s", p.group, p.stream) }
+
+// explain adds to a refusal what it takes: the streams behind a group are the server's own.
+func (p *parking) explain(verb string, err error) error {
+	if errors.Is(err, kurrent.ErrAccessDenied) {
+		return fmt.Errorf("%s: the user of KURRENTDB_URL has no right to what %s has parked: %w", verb, p.name(), err)
+	}
+	return fmt.Errorf("%s: %w", verb, err)
+}
+
+// exists tells a group that has parked nothing from one that is not there. Not every user may ask.
+func (p *parking) exists(ctx context.Context) error {
+	_, err := p.events.GroupInfo(ctx, p.stream, p.group)
+	if errors.Is(err, kurrent.ErrAccessDenied) {
+		return nil
+	}
+	return err
+}
+
+// numbered is a flag that holds the number of a parked event.
+type numbered struct {
+	value uint64
+	set   bool
+}
+
+func (n *numbered) String() string { return "" }
+
+func (n *numbered) Set(text string) error {
+	value, err := parseNumber(text)
+	n.value, n.set = value, err == nil
+	return err
+}
+
+func parseNumber(text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, 62)
+	if err != nil {
+		return 0, errors.New("must be a number as parked list shows it")
+	}
+	return n, nil
+}
+
+// format is a flag that says how to print.
+type format string
+
+const (
+	formatTable format = "table"
+	formatJSON  format = "json"
+)
+
+func (f *format) String() string { return string(*f) }
+
+func (f *format) Set(text string) error {
+	if *f = format(text); *f != formatTable && *f != formatJSON {
+		return errors.New("must be table or json")
+	}
+	return nil
+}
+
+func listParked(ctx context.Context, c invocation) error {
+	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	as, from := formatTable, numbered{}
+	limit := flags.Int("limit", defaultLimit, "how many to list, 1 to 10000")
+	flags.Var(&from, "from", "begin at the parked event of this `number`")
+	flags.Var(&as, "o", "print a `table or json`")
+	_, invalid := c.parse(flags)
+	if invalid == nil && (*limit < 1 || *limit > maxLimit) {
+		invalid = config.Invalid("--limit", "must be from 1 to %d", maxLimit)
+	}
+	p, err := openParking(c, invalid)
+	if err != nil {
+		return err
+	}
+	defer p.events.Close()
+	ctx, cancel := context.WithTimeout(ctx, parkedTimeout)
+	defer cancel()
+	page, err := p.page(ctx, from.value, *limit)
+	if err == nil && len(page.Parked) == 0 {
+		err = p.exists(ctx)
+	}
+	if err != nil {
+		return p.explain("list", err)
+	}
+	if as == formatJSON {
+		return printJSON(c.stdout, page)
+	}
+	return p.printTable(page)
+}
+
+// page reads limit of what is parked, and looks whether there is more.
+func (p *parking) page(ctx context.Context, from uint64, limit int) (parkedPage, error) {
+	page := parkedPage{Parked: []parkedLine{}}
+	err := p.events.ParkedFrom(ctx, p.stream, p.group, from, limit+1, func(parked kurrent.Parked) error {
+		if len(page.Parked) == limit {
+			page.Next = &parked.Number
+			return nil
+		}
+		page.Parked = append(page.Parked, lineOf(parked))
+		return nil
+	})
+	return page, err
+}
+
+func showParked(ctx context.Context, c invocation) error {
+	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	as := formatTable
+	body := flags.Bool("body", false, "print the event's body too, which holds personal data")
+	flags.Var(&as, "o", "print a `table or json`")
+	arguments, invalid := c.parse(flags, "N")
+	var number uint64
+	if invalid == nil {
+		var err error
+		if number, err = parseNumber(arguments[0]); err != nil {
+			invalid = config.Invalid("N", "%s", err)
+		}
+	}
+	p, err := openParking(c, invalid)
+	if err != nil {
+		return err
+	}
+	defer p.events.Close()
+	ctx, cancel := context.WithTimeout(ctx, parkedTimeout)
+	defer cancel()
+	var found *kurrent.Parked
+	err = p.events.ParkedFrom(ctx, p.stream, p.group, number, 1, func(parked kurrent.Parked) error {
+		if parked.Number == number { // behind the boundary the server answers with the next
+			found = &parked
+		}
+		return nil
+	})
+	if err != nil {
+		return p.explain("show", err)
+	}
+	if found == nil {
+		return fmt.Errorf("show: %s has parked no event %d", p.name(), number)
+	}
+	if as == formatJSON {
+		return printJSON(c.stdout, detailsOf(*found, *body))
+	}
+	return printDetails(c.stdout, detailsOf(*found, *body))
+}

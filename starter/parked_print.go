@@ -1,0 +1,151 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"orderflow/internal/kurrent"
+)
+
+// parkedPage is what `parked list` prints.
+type parkedPage struct {
+	Parked []parkedLine `json:"parked"`
+	Next   *uint64      `json:"next,omitempty"` // where the next page begins, when there is more
+}
+
+// parkedLine is one parked event. Type and event id are empty when it is gone from its stream.
+type parkedLine struct {
+	Number   uint64    `json:"number"`
+	Stream   string    `json:"stream"`
+	Revision uint64    `json:"revision"`
+	Type     string    `json:"type"`
+	EventID  string    `json:"eventId"`
+	ParkedAt time.Time `json:"parkedAt"`
+	Reason   string    `json:"reason"`
+}
+
+func lineOf(p kurrent.Parked) parkedLine {
+	line := parkedLine{
+		Number: p.Number, Stream: p.Stream, Revision: p.Revision, ParkedAt: p.At.Truncate(time.Second), Reason: p.Reason,
+	}
+	if p.Event != nil {
+		line.Type, line.EventID = p.Event.Type, p.Event.ID.String()
+	}
+	return line
+}
+
+func (l parkedLine) place() string { return fmt.Sprintf("%s@%d", plain(l.Stream), l.Revision) }
+
+func (p *parking) printTable(page parkedPage) error {
+	if len(page.Parked) == 0 {
+		_, err := fmt.Fprintf(p.stdout, "%s has parked nothing\n", p.name())
+		return err
+	}
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "NUMBER\tEVENT\tTYPE\tEVENT ID\tPARKED AT\tREASON")
+	for _, l := range page.Parked {
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", l.Number, l.place(), orGone(l.Type), orGone(l.EventID),
+			l.ParkedAt.Format(time.RFC3339), plain(l.Reason))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if page.Next != nil {
+		_, err := fmt.Fprintf(p.stdout, "there is more: --from %d\n", *page.Next)
+		return err
+	}
+	return nil
+}
+
+func orGone(text string) string {
+	if text == "" {
+		return "gone"
+	}
+	return plain(text)
+}
+
+// parkedDetails is what `parked show` prints.
+type parkedDetails struct {
+	parkedLine
+	CreatedAt   *time.Time      `json:"createdAt,omitempty"`
+	ContentType string          `json:"contentType,omitempty"`
+	Metadata    json.RawMessage `json:"metadata,omitempty"`
+	Bytes       int             `json:"bytes"` // of the body
+	Body        json.RawMessage `json:"body,omitempty"`
+}
+
+func detailsOf(p kurrent.Parked, body bool) parkedDetails {
+	details := parkedDetails{parkedLine: lineOf(p)}
+	if p.Event == nil {
+		return details
+	}
+	details.CreatedAt, details.ContentType = &p.Event.Created, p.Event.ContentType
+	details.Metadata, details.Bytes = asJSON(p.Event.Metadata), len(p.Event.Data)
+	if body {
+		details.Body = asJSON(p.Event.Data)
+	}
+	return details
+}
+
+// asJSON keeps JSON as it is, and makes a string of anything else: of bytes that are no text in base64.
+func asJSON(data []byte) json.RawMessage {
+	if len(data) == 0 || json.Valid(data) {
+		return data
+	}
+	var value any = data
+	if utf8.Valid(data) {
+		value = string(data)
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil { // a string and bytes marshal
+		return nil
+	}
+	return encoded
+}
+
+func printDetails(w io.Writer, d parkedDetails) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "number\t%d\n", d.Number)
+	fmt.Fprintf(table, "reason\t%s\n", plain(d.Reason))
+	fmt.Fprintf(table, "parked at\t%s\n", d.ParkedAt.Format(time.RFC3339))
+	fmt.Fprintf(table, "event\t%s\n", d.place())
+	fmt.Fprintf(table, "type\t%s\n", orGone(d.Type))
+	if d.CreatedAt != nil {
+		fmt.Fprintf(table, "event id\t%s\n", d.EventID)
+		fmt.Fprintf(table, "created at\t%s\n", d.CreatedAt.UTC().Format(time.RFC3339))
+		fmt.Fprintf(table, "metadata\t%s\n", plain(string(d.Metadata)))
+		if d.Body == nil {
+			fmt.Fprintf(table, "body\t%d bytes of %s, shown with --body: it holds personal data\n", d.Bytes, plain(d.ContentType))
+		} else {
+			fmt.Fprintf(table, "body\t%s\n", plain(string(d.Body)))
+		}
+	}
+	return table.Flush()
+}
+
+func printJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
+// plain makes text from elsewhere harmless to a terminal and to a table: what does not print is shown by its number.
+func plain(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		if r == ' ' || unicode.IsGraphic(r) && !unicode.IsSpace(r) {
+			out.WriteRune(r)
+			continue
+		}
+		out.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+	}
+	return out.String()
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/config"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+)
+
+// called is what a command printed and came to.
+type called struct {
+	stdout, stderr string
+	err            error
+}
+
+// starter runs a command beside the bridge, on the same KurrentDB, where nobody can be asked.
+func (b *bench) starter(args ...string) called {
+	b.t.Helper()
+	nobody, err := os.Open(os.DevNull)
+	require.NoError(b.t, err)
+	defer nobody.Close()
+	return b.starterAt(b.t.Context(), nobody, args...)
+}
+
+func (b *bench) starterAt(ctx context.Context, stdin *os.File, args ...string) called {
+	b.t.Helper()
+	var stdout, stderr bytes.Buffer
+	err := run(ctx, invocation{
+		args: args, environ: []string{"KURRENTDB_URL=" + b.url, "KURRENTDB_ALLOW_PLAINTEXT=true"},
+		stdin: stdin, stdout: &stdout, stderr: &stderr,
+	})
+	return called{stdout.String(), stderr.String(), err}
+}
+
+// park makes the bridge park events that refer to orders nobody could place, one after the other.
+func (b *bench) park(count int) (streams []string) {
+	b.t.Helper()
+	for range count {
+		id := newOrderID()
+		streams = append(streams, id)
+		before := b.count(resultParked)
+		b.append(id, newEvent(order.TypePaid, map[string]any{"amount": 12}))
+		b.awaitCounts(map[result]int{resultParked: before + 1})
+	}
+	require.Eventually(b.t, func() bool { return len(b.parked()) >= count }, 30*time.Second, 10*time.Millisecond)
+	return streams
+}
+
+func TestParkedEventsAreListed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.run()
+	require.Eventually(t, b.bridge.joined.Load, 30*time.Second, time.Millisecond)
+	require.Equal(t, "group fulfillment on $ce-order has parked nothing\n", b.starter("parked", "list").stdout)
+	require.JSONEq(t, `{"parked":[]}`, b.starter("parked", "list", "-o", "json").stdout)
+	streams := b.park(5)
+
+	var page parkedPage
+	listed := b.starter("parked", "list", "-o", "json", "--limit", "2")
+	require.NoError(t, listed.err)
+	require.NoError(t, json.Unmarshal([]byte(listed.stdout), &page))
+	require.Len(t, page.Parked, 2)
+	require.Equal(t, uint64(2), *page.Next)
+	require.Equal(t, uint64(1), page.Parked[1].Number)
+	require.Equal(t, streams[1], page.Parked[1].Stream)
+	require.Equal(t, order.TypePaid, page.Parked[1].Type)
+	require.Contains(t, page.Parked[1].Reason, "amount: ")
+	require.WithinDuration(t, time.Now(), page.Parked[1].ParkedAt, time.Minute)
+
+	table := b.starter("parked", "list", "--from", "2", "--limit", "2").stdout
+	lines := strings.Split(strings.TrimSpace(table), "\n")
+	require.Len(t, lines, 4)
+	require.Regexp(t, `^NUMBER +EVENT +TYPE +EVENT ID +PARKED AT +REASON$`, lines[0])
+	require.Regexp(t, `^2 +`+streams[2]+`@0 +order-paid +[0-9a-f-]{36} +\S+Z +amount: `, lines[1])
+	require.Equal(t, "there is more: --from 4", lines[3])
+	require.NotContains(t, b.starter("parked", "list").stdout, "there is more")
+}
+
+func TestAParkedEventIsShownAndItsBodyOnlyWhenAskedFor(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.run()
+	id := newOrderID()
+	event := placedEvent(id)
+	event.Data = []byte(strings.Replace(string(event.Data), `"quantity":2`, `"quantity":0`, 1))
+	event.Metadata = []byte(`{"$correlationId":"cart-1"}`)
+	b.append(id, event)
+	b.awaitCounts(map[result]int{resultParked: 1})
+	require.Eventually(t, func() bool { return len(b.parked()) == 1 }, 30*time.Second, 10*time.Millisecond)
+
+	for _, args := range [][]string{{"parked", "show", "0"}, {"parked", "show", "0", "-o", "json"}} {
+		shown := b.starter(args...)
+		require.NoError(t, shown.err)
+		for _, want := range []string{"lineItems[0].quantity: ", id, order.TypePlaced, event.ID.String(), "cart-1"} {
+			require.Contains(t, shown.stdout, want)
+		}
+		require.NotContains(t, shown.stdout, "ada@example.com")
+		require.Contains(t, b.starter(append(args, "--body")...).stdout, "ada@example.com")
+	}
+	require.EqualError(t, b.starter("parked", "show", "1").err, "show: group fulfillment on $ce-order has parked no event 1")
+}
+
+func TestParkedEventsAreReplayedUpToANumber(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.run()
+	id := newOrderID()
+	b.append(id, newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"}))
+	b.awaitCounts(map[result]int{resultParked: 1})
+	b.park(2)
+
+	b.append(id, placedEvent(id)) // the cause is mended: somebody has placed the order
+	b.awaitCounts(map[result]int{resultStarted: 1})
+	replayed := b.starter("parked", "replay", "--until", "0")
+	require.NoError(t, replayed.err)
+	require.Contains(t, replayed.stderr, "replaying 1 event, number 0")
+	b.awaitCounts(map[result]int{resultSignalled: 1, resultParked: 3})
+	require.Equal(t, 1, b.signals(id))
+	require.Eventually(t, func() bool { return b.numbers() == "1 2" }, 30*time.Second, 10*time.Millisecond)
+
+	require.EqualError(t, b.starter("parked", "replay", "--until", "0").err,
+		"replay: group fulfillment on $ce-order has parked no event 0, but 2 events, numbers 1 to 2")
+	require.NoError(t, b.starter("parked", "replay").err)
+	require.Eventually(t, func() bool { return b.numbers() == "3 4" }, 30*time.Second, 10*time.Millisecond,
+		"what is still bad is parked again, with new numbers")
+}
+
+// numbers of the parked events there are, in order.
+func (b *bench) numbers() string {
+	b.t.Helper()
+	var page parkedPage
+	require.NoError(b.t, json.Unmarshal([]byte(b.starter("parked", "list", "-o", "json").stdout), &page))
+	var numbers []string
+	for _, line := range page.Parked {
+		number, err := json.Marshal(line.Number)
+		require.NoError(b.t, err)
+		numbers = append(numbers, string(number))
+	}
+	return strings.Join(numbers, " ")
+}
+
+func TestNothingIsReplayedToNobody(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	stop := b.run()
+	b.park(1)
+	stop()
+	require.Eventually(t, func() bool {
+		info, err := b.events.GroupInfo(t.Context(), "$ce-order", "fulfillment")
+		return err == nil && info.Consumers == 0
+	}, 30*time.Second, 10*time.Millisecond)
+	require.ErrorContains(t, b.starter("parked", "replay").err, "start one first")
+	require.Equal(t, "0", b.numbers())
+}
+
+func TestParkedEventsAreDroppedUpToANumber(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.run()
+	streams := b.park(3)
+	metadata := "$$$persistentsubscription-$ce-order::fulfillment-parked"
+	_, err := b.events.Append(t.Context(), metadata, kurrent.NoStream(), newMetadata(`{"$acl":{"$r":"support"},"team":"orders"}`))
+	require.NoError(t, err)
+
+	dropped := b.starter("parked", "drop", "--until", "1", "--yes")
+	require.NoError(t, dropped.err)
+	require.Contains(t, dropped.stderr, "dropped 2 events, numbers 0 to 1")
+	require.Equal(t, "2", b.numbers())
+	newest, err := b.events.ReadEvent(t.Context(), metadata, 1)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"$acl":{"$r":"support"},"team":"orders","$tb":2}`, string(newest.Data))
+	_, err = b.events.ReadEvent(t.Context(), streams[0], 0)
+	require.NoError(t, err, "the event itself stays")
+
+	require.EqualError(t, b.starter("parked", "drop", "--until", "7", "--yes").err,
+		"drop: group fulfillment on $ce-order has parked no event 7, but 1 event, number 2")
+	require.NoError(t, b.starter("parked", "drop", "--until", "2", "--yes").err)
+	require.EqualError(t, b.starter("parked", "drop", "--until", "2", "--yes").err,
+		"drop: group fulfillment on $ce-order has parked nothing")
+	b.park(1)
+	require.Equal(t, "3", b.numbers(), "what is parked later is there")
+}
+
+func newMetadata(data string) kurrent.NewEvent {
+	return kurrent.NewEvent{ID: newEvent("x", 1).ID, Type: "$metadata", Data: []byte(data)}
+}
+
+func TestWhatCannotBeDoneIsRefusedBeforeAnythingIs(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for name, c := range map[string]struct {
+		args []string
+		want string
+		code int
+	}{
+		"dropping without being sure": {[]string{"parked", "drop", "--until", "3"}, "--yes: is required where nobody can be asked", 2},
+		"dropping without an end":     {[]string{"parked", "drop", "--yes"}, "--until: is required", 2},
+		"a number below zero":         {[]string{"parked", "show", "-1"}, "arguments: flag provided but not defined: -1", 2},
+		"a number that is none":       {[]string{"parked", "show", "first"}, "N: must be a number as parked list shows it", 2},
+		"no number":                   {[]string{"parked", "show"}, "N: is required", 2},
+		"a format nobody knows":       {[]string{"parked", "list", "-o", "yaml"}, `arguments: invalid value "yaml" for flag -o: must be table or json`, 2},
+		"a list without bound":        {[]string{"parked", "list", "--limit", "0"}, "--limit: must be from 1 to 10000", 2},
+		"a command nobody knows":      {[]string{"parked", "lose"}, "arguments: must be none, or one of: ", 2},
+		"a group that is not there":   {[]string{"parked", "list"}, "list: info of group $ce-order::fulfillment: not found", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := b.starter(c.args...)
+			require.ErrorContains(t, got.err, c.want)
+			require.Equal(t, c.code, config.ExitCode(got.err))
+		})
+	}
+}
+
+func TestAllFaultsOfArgumentsAndSettingsComeAtOnce(t *testing.T) {
+	t.Parallel()
+	err := run(t.Context(), invocation{args: []string{"parked", "list", "--limit", "0"}, environ: []string{"STARTER_GROUP=a b"}})
+	require.EqualError(t, err, "--limit: must be from 1 to 10000\nKURRENTDB_URL: is required\n"+
+		"STARTER_GROUP: must be a group name without blanks, : and /")
+}
+
+func TestHelpIsForStandardOutput(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"--help"}, {"-h"}, {"help"}, {"parked", "--help"}, {"parked", "list", "-h"}, {"parked", "drop", "--until", "3", "--help"}, {"group", "create", "--help"},
+	} {
+		var stdout, stderr bytes.Buffer
+		require.NoError(t, run(t.Context(), invocation{args: args, stdout: &stdout, stderr: &stderr}), args)
+		require.Contains(t, stdout.String(), "usage:", args)
+		require.Empty(t, stderr.String(), args)
+	}
+}
+
+func TestWhatIsPrintedFromAnEventCannotSteerATerminal(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, `a \x1b[2J\n\u202eb\t\u0085ü✓`, plain("a \x1b[2J\n\u202eb\t\u0085ü✓"))
+}
