@@ -11,6 +11,7 @@ const (
 	OrderFulfillmentType = "OrderFulfillment"
 	OrderSettlementType  = "OrderSettlement"
 	OrderEmailType       = "OrderEmail"
+	OrderRepairType      = "OrderRepair"
 )
 
 // The task queues. Mail has its own, because its rate is the SES account's and is set on the server, per queue.
