@@ -62,7 +62,7 @@ UPDATE email_delivery e SET
 FROM order_fulfillment f
 WHERE ` + thisMail + ` AND e.status = 'sending' AND e.attempt = @attempt`
 
-// unsettled repeats the condition of the index email_delivery_unsettled, or it would not be used.
+// unsettled implies the condition of the index email_delivery_open, or it would not be used.
 const unsettled = ` e.status IN ('pending', 'sending', 'unknown') `
 
 const countUnsettled = `
