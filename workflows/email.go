@@ -9,14 +9,31 @@ import (
 	"orderflow/internal/email"
 )
 
-// OrderEmail sends one mail of an order that closed without waiting for it any longer, for as long as it takes.
+// SendAgainSignal tells OrderEmail that the ledger has its mail as pending again. It comes with the start, so that it finds
+// a run or makes one, and a run that is about to end looks once more.
+const SendAgainSignal = "send-again"
+
+// OrderEmail sends one mail of an order that closed without waiting for it any longer, or that an operator wants sent
+// again, for as long as it takes.
 func OrderEmail(ctx workflow.Context, in activities.SendEmailInput) (*activities.EmailResult, error) {
 	var result activities.EmailResult
 	m := mail{orderID: in.OrderID, kind: in.Kind, options: patientMailing, note: func(s email.Status) { result.Status = s }}
-	if err := m.follow(ctx, m.attempt(ctx)); err != nil {
-		return nil, err
+	again := workflow.GetSignalChannel(ctx, SendAgainSignal)
+	for asked := true; asked; asked = drain(again) {
+		drain(again) // the attempt that follows answers them all
+		if err := m.follow(ctx, m.attempt(ctx)); err != nil {
+			return nil, err
+		}
 	}
 	return &result, nil
+}
+
+// drain takes all signals of a channel and reports whether there were any.
+func drain(signals workflow.ReceiveChannel) (found bool) {
+	for signals.ReceiveAsync(nil) {
+		found = true
+	}
+	return found
 }
 
 // mail is one send in the air.

@@ -201,6 +201,32 @@ func TestAMailOnItsOwnIsSentForAsLongAsItTakes(t *testing.T) {
 	require.Equal(t, 4, tries)
 }
 
+func TestAMailThatIsToBeSentAgainIsAskedForOnceMoreByARunThatIsAboutToEnd(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		when  time.Duration
+		tries int
+	}{"with the start": {0, 2}, "after the last attempt but one": {time.Minute, 3}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			tries := 0
+			w.send = func(email.Kind) (activities.EmailResult, error) {
+				if tries++; tries == 1 {
+					return activities.EmailResult{Status: email.StatusUnknown, RetrySeconds: 300}, nil
+				}
+				return activities.EmailResult{Status: email.StatusUnknown}, nil
+			}
+			for range 2 {
+				w.after(c.when, func() { w.env.SignalWorkflow(workflows.SendAgainSignal, nil) })
+			}
+			w.env.ExecuteWorkflow(workflows.OrderEmailType, activities.SendEmailInput{OrderID: orderID, Kind: email.KindShipment})
+			require.NoError(t, w.env.GetWorkflowError())
+			require.Equal(t, c.tries, tries)
+		})
+	}
+}
+
 func TestAnUnknownMailIsSentOnceMoreAfterTheGraceTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
