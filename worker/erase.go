@@ -3,35 +3,34 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
-	"io"
 
-	"orderflow/internal/config"
-	"orderflow/internal/order"
 	"orderflow/internal/postgres"
+	"orderflow/internal/subcommand"
 )
 
-// erase blanks what PostgreSQL holds about the person who placed an order: recipient, address and mail addresses. What the
-// order came to stays. The order's stream is the other half, and deleted in KurrentDB.
-func erase(ctx context.Context, orderID string, environ []string, stderr io.Writer) error {
-	s, invalid := config.Load[databaseSettings](environ)
-	if !order.ValidID(orderID) {
-		invalid = config.Merge(config.Invalid("ORDER", "must be order- and 1 to 120 of [A-Za-z0-9._-]"), invalid)
+// erase blanks what PostgreSQL holds about the person who placed an order: recipient, address and mail addresses. Mails
+// that wait do not go out any more. What the order came to stays. The order's stream is the other half, and deleted in
+// KurrentDB first: an order that is not fulfilled yet would be read from it again.
+func erase(ctx context.Context, c subcommand.Call) error {
+	args, arguments := c.Parse(flag.NewFlagSet(c.Name, flag.ContinueOnError), "ORDER")
+	if arguments == nil {
+		arguments = checkOrderID(args[0])
 	}
-	store, storeErr := postgres.Open(ctx, postgres.Config{
-		URL: s.URL, MaxConns: 1, ApplicationName: "orderflow-erase", CallTimeout: storeTimeout, Logger: s.Logger(stderr),
-	})
-	if err := config.Merge(invalid, storeErr); err != nil {
+	store, err := openStore(ctx, c, arguments)
+	if err != nil {
 		return err
 	}
 	defer store.Close()
-	err := store.EraseOrder(ctx, orderID)
+	orderID := args[0]
+	err = store.EraseOrder(ctx, orderID)
 	if errors.Is(err, postgres.ErrNotFound) {
 		return fmt.Errorf("erase: no order %s", orderID)
 	}
 	if err != nil {
 		return fmt.Errorf("erase: %w", err)
 	}
-	_, err = fmt.Fprintf(stderr, "erased the person of %s from PostgreSQL\n", orderID)
+	_, err = fmt.Fprintf(c.Stderr, "erased the person of %s from PostgreSQL\n", orderID)
 	return err
 }

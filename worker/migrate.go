@@ -2,43 +2,31 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
-	"io"
 	"time"
 
 	"orderflow/internal/config"
 	"orderflow/internal/postgres"
+	"orderflow/internal/subcommand"
 )
 
 // migrateTimeout bounds waiting for another migration and running our own.
 const migrateTimeout = 5 * time.Minute
 
-// command runs a subcommand of the worker.
-func command(ctx context.Context, args, environ []string, stderr io.Writer) error {
-	switch {
-	case len(args) == 1 && args[0] == "migrate":
-		return migrate(ctx, environ, stderr)
-	case len(args) == 2 && args[0] == "erase":
-		return erase(ctx, args[1], environ, stderr)
-	default:
-		return config.Invalid("arguments", "must be none, migrate, or erase ORDER")
+func migrate(ctx context.Context, c subcommand.Call) error {
+	_, arguments := c.Parse(flag.NewFlagSet(c.Name, flag.ContinueOnError))
+	if errors.Is(arguments, flag.ErrHelp) {
+		return arguments
 	}
-}
-
-// databaseSettings are the few that a subcommand needs.
-type databaseSettings struct {
-	config.Log
-	URL string `env:"POSTGRES_URL,required"`
-}
-
-func migrate(ctx context.Context, environ []string, stderr io.Writer) error {
-	s, err := config.Load[databaseSettings](environ)
-	if err != nil {
+	s, invalid := config.Load[databaseSettings](c.Environ)
+	if err := config.Merge(arguments, invalid); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
-	if err := postgres.Migrate(ctx, s.URL, s.Logger(stderr)); err != nil {
+	if err := postgres.Migrate(ctx, s.URL, s.Logger(c.Stderr)); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil

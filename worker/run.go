@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -15,15 +14,16 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
 	"orderflow/internal/postgres"
+	"orderflow/internal/subcommand"
 	"orderflow/internal/temporalclient"
 )
 
-func run(ctx context.Context, args, environ []string, stderr io.Writer) error {
-	if len(args) > 0 {
-		return command(ctx, args, environ, stderr)
+func run(ctx context.Context, c subcommand.Call) error {
+	if len(c.Args) > 0 {
+		return program().Dispatch(ctx, c)
 	}
-	s, invalid := config.Load[settings](environ)
-	logger := s.Logger(stderr)
+	s, invalid := config.Load[settings](c.Environ)
+	logger := s.Logger(c.Stderr)
 	d, err := openDrivers(ctx, s, invalid, logger)
 	if err != nil {
 		return err

@@ -1,0 +1,130 @@
+// Package subcommand gives a binary subcommands for operators: a table of them, their help, and arguments with flags
+// wherever they stand. It owns how they are chosen and how a fault in them is worded; what they do is left to the binary.
+package subcommand
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"orderflow/internal/config"
+)
+
+// Program is a binary and its subcommands. Another subcommand is another row.
+type Program struct {
+	Name     string
+	Summary  string // what it does without a subcommand
+	Commands []Command
+}
+
+// Command is one subcommand.
+type Command struct {
+	Name    string // its words: "email list"
+	Usage   string // its arguments and flags
+	Summary string
+	Run     func(ctx context.Context, c Call) error
+}
+
+// Call is a subcommand with what it was called with.
+type Call struct {
+	Command
+	Program        string
+	Args           []string // what follows the command's words
+	Environ        []string
+	Stdout, Stderr io.Writer
+}
+
+// Dispatch runs the subcommand that the arguments name, or prints help. Arguments that name none are a *config.Error.
+func (p Program) Dispatch(ctx context.Context, c Call) error {
+	c.Program = p.Name
+	for _, known := range p.Commands {
+		words := strings.Fields(known.Name)
+		if len(c.Args) < len(words) || !slices.Equal(c.Args[:len(words)], words) {
+			continue
+		}
+		c.Command, c.Args = known, c.Args[len(words):]
+		err := known.Run(ctx, c)
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return err
+	}
+	if last := len(c.Args) - 1; last >= 0 && slices.Contains([]string{"--help", "-help", "-h", "help"}, c.Args[last]) {
+		return p.help(c.Stdout, strings.Join(c.Args[:last], " "))
+	}
+	return p.unknown()
+}
+
+func (p Program) unknown() error {
+	var names []string
+	for _, known := range p.Commands {
+		names = append(names, known.Name)
+	}
+	return config.Invalid("arguments", "must be none, or one of: %s; see --help", strings.Join(names, ", "))
+}
+
+// help lists the subcommands that begin with the given words, or all.
+func (p Program) help(w io.Writer, words string) error {
+	var rows [][2]string
+	if words == "" {
+		rows = append(rows, [2]string{p.Name, p.Summary})
+	}
+	for _, known := range p.Commands {
+		if words == "" || strings.HasPrefix(known.Name+" ", words+" ") {
+			rows = append(rows, [2]string{strings.TrimSpace(p.Name + " " + known.Name + " " + known.Usage), known.Summary})
+		}
+	}
+	if len(rows) == 0 {
+		return p.unknown()
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "usage:")
+	for _, row := range rows {
+		fmt.Fprintf(table, "  %s\t%s\n", row[0], row[1])
+	}
+	fmt.Fprintln(table, "settings come from the environment; README.md lists them")
+	return table.Flush()
+}
+
+// Parse reads flags, wherever they stand, and gives the other arguments: those named, no more and no fewer. Asked for help
+// it prints it and returns flag.ErrHelp, any other fault is a *config.Error.
+func (c Call) Parse(flags *flag.FlagSet, names ...string) ([]string, error) {
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	var rest []string
+	for args := c.Args; ; {
+		err := flags.Parse(args)
+		if errors.Is(err, flag.ErrHelp) {
+			c.help(flags)
+			return nil, err
+		}
+		if err != nil {
+			return nil, config.Invalid("arguments", "%s", err)
+		}
+		if flags.NArg() == 0 {
+			break
+		}
+		rest, args = append(rest, flags.Arg(0)), flags.Args()[1:]
+	}
+	switch {
+	case len(rest) > len(names) && len(names) == 0:
+		return nil, config.Invalid("arguments", "%s takes no arguments", c.Name)
+	case len(rest) > len(names):
+		return nil, config.Invalid("arguments", "%s takes only %s", c.Name, strings.Join(names, " "))
+	case len(rest) < len(names):
+		return nil, config.Invalid(names[len(rest)], "is required")
+	}
+	return rest, nil
+}
+
+// help goes to standard output: it was asked for.
+func (c Call) help(flags *flag.FlagSet) {
+	_, _ = fmt.Fprintf(c.Stdout, "usage: %s\n%s\n", strings.TrimSpace(c.Program+" "+c.Name+" "+c.Usage), c.Summary)
+	flags.SetOutput(c.Stdout)
+	flags.PrintDefaults()
+}

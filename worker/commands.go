@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"time"
+
+	"orderflow/internal/config"
+	"orderflow/internal/email"
+	"orderflow/internal/order"
+	"orderflow/internal/postgres"
+	"orderflow/internal/subcommand"
+)
+
+func program() subcommand.Program {
+	return subcommand.Program{Name: "worker", Summary: "host workflows and activities", Commands: []subcommand.Command{
+		{Name: "migrate", Summary: "bring the PostgreSQL schema up to date", Run: migrate},
+		{Name: "erase", Usage: "ORDER", Summary: "blank what PostgreSQL holds about the person who ordered", Run: erase},
+		{
+			Name: "email list", Usage: "[--status unknown|pending|sending|failed|all] [--limit N] [-o table|json]",
+			Summary: "list the mails that are not settled, without their recipients", Run: listEmails,
+		},
+		{
+			Name: "email resolve", Usage: "ORDER KIND --sent [--message-id ID] | --failed | --resend",
+			Summary: "say what became of a mail of unknown outcome, or send it again", Run: resolveEmail,
+		},
+	}}
+}
+
+// databaseSettings are the few that a subcommand needs.
+type databaseSettings struct {
+	config.Log
+	URL string `env:"POSTGRES_URL,required"`
+}
+
+// openStore connects a subcommand to a database whose schema fits. Faults in the arguments are reported together with those
+// of the settings.
+func openStore(ctx context.Context, c subcommand.Call, others ...error) (*postgres.Store, error) {
+	for _, err := range others {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		}
+	}
+	s, invalid := config.Load[databaseSettings](c.Environ)
+	store, storeErr := postgres.Open(ctx, postgres.Config{
+		URL: s.URL, MaxConns: 1, ApplicationName: "orderflow-operator", CallTimeout: operatorTimeout, Logger: s.Logger(c.Stderr),
+	})
+	if err := config.Merge(append(others, invalid, storeErr)...); err != nil {
+		if store != nil {
+			store.Close()
+		}
+		return nil, err
+	}
+	if err := store.CheckSchema(ctx); err != nil {
+		store.Close()
+		return nil, err
+	}
+	return store, nil
+}
+
+// operatorTimeout bounds one call for somebody who waits at a terminal.
+const operatorTimeout = 10 * time.Second
+
+func checkOrderID(id string) error {
+	if !order.ValidID(id) {
+		return config.Invalid("ORDER", "must be order- and 1 to 120 of [A-Za-z0-9._-]")
+	}
+	return nil
+}
+
+func checkKind(kind email.Kind) error {
+	switch kind {
+	case email.KindConfirmation, email.KindRejection, email.KindShipment, email.KindCancellation:
+		return nil
+	default:
+		return config.Invalid("KIND", "must be confirmation, rejection, shipment or cancellation")
+	}
+}
