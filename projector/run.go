@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"orderflow/internal/config"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/ops"
+	"orderflow/internal/postgres"
+	"orderflow/internal/view"
+)
+
+const (
+	storeTimeout = 15 * time.Second // one call to a store: a batch of a thousand rows on a busy disk
+
+	firstWait = 100 * time.Millisecond // before following again, doubling
+	lastWait  = 15 * time.Second
+
+	lagEvery = 5 * time.Second // how often the lag is counted
+	maxLag   = 10_000          // and how far
+)
+
+func run(ctx context.Context, args, environ []string, stderr io.Writer) error {
+	if len(args) > 0 && !slices.Equal(args, []string{"rebuild"}) {
+		return config.Invalid("arguments", "must be none, or rebuild")
+	}
+	s, invalid := config.Load[settings](environ)
+	logger := s.Logger(stderr)
+	events, eventsErr := kurrent.Open(kurrent.Config{
+		URL: s.Kurrent.URL, AllowPlaintext: s.Kurrent.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+	})
+	store, storeErr := postgres.Open(ctx, postgres.Config{
+		URL: s.Postgres.URL, MaxConns: 4, ApplicationName: "orderflow-projector", CallTimeout: storeTimeout, Logger: logger,
+	})
+	if err := config.Merge(invalid, eventsErr, storeErr); err != nil {
+		return err // nothing has connected yet, so nothing has to be closed
+	}
+	defer events.Close()
+	defer store.Close()
+	if len(args) > 0 {
+		return rebuild(ctx, events, store, logger)
+	}
+	return project(ctx, s, events, store, logger)
+}
+
+// project keeps the view that is read until ctx ends.
+func project(ctx context.Context, s settings, events *kurrent.Client, store *postgres.Store, logger *slog.Logger) error {
+	registry, err := ops.NewMetrics("projector")
+	if err != nil {
+		return err
+	}
+	p := &projection{name: postgres.ProjectionLive, events: events, store: store, metrics: newMetrics(registry.Registry)}
+	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: registry, Logger: logger, Ready: map[string]func(context.Context) error{
+		"postgres": store.Ping, "kurrentdb": events.Ping, "view": p.ready,
+	}})
+	if err != nil {
+		return err
+	}
+	go p.countLag(ctx, events, store)
+	p.run(ctx, logger)
+	logger.Info("projector has stopped")
+	shutdown, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	return server.Shutdown(shutdown)
+}
+
+// run follows the log again and again until ctx ends. A batch that is being stored then is given up: it is taken again.
+func (p *projection) run(ctx context.Context, logger *slog.Logger) {
+	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
+		began := time.Now()
+		err := p.session(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		logger.Warn("following the log ended, following again", "error", err)
+		if time.Since(began) > lastWait {
+			wait = firstWait // it worked for a while: this is a new outage
+		}
+		pause(ctx, wait)
+	}
+}
+
+// rebuild builds the view anew beside the one that is read, and puts it in its place. One that is cut off is begun anew.
+func rebuild(ctx context.Context, events *kurrent.Client, store *postgres.Store, logger *slog.Logger) error {
+	if err := store.BeginRebuild(ctx); err != nil {
+		return err
+	}
+	p := &projection{
+		name: postgres.ProjectionRebuild, events: events, store: store, metrics: newMetrics(prometheus.NewRegistry()), untilUp: true,
+	}
+	began := time.Now()
+	for {
+		err := p.session(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil || !errors.Is(err, kurrent.ErrUnavailable) && !errors.Is(err, postgres.ErrUnavailable) {
+			return fmt.Errorf("rebuild: %w", err)
+		}
+		logger.Warn("following the log ended, following again", "error", err)
+		pause(ctx, time.Second)
+	}
+	if err := store.FinishRebuild(ctx); err != nil {
+		return err
+	}
+	logger.Info("the view is rebuilt", "seconds", time.Since(began).Seconds())
+	return nil
+}
+
+// ready answers whether the view was up to date since this process began.
+func (p *projection) ready(context.Context) error {
+	if !p.metrics.wasUp() {
+		return errors.New("catching up")
+	}
+	return nil
+}
+
+// countLag measures how far the stored view is behind the log, also while it cannot be stored.
+func (p *projection) countLag(ctx context.Context, events *kurrent.Client, store *postgres.Store) {
+	for ctx.Err() == nil {
+		position, err := store.Position(ctx, postgres.ProjectionLive)
+		if err == nil {
+			counting, cancel := context.WithTimeout(ctx, lagEvery)
+			after := kurrent.Position{Commit: position.Commit, Prepare: position.Prepare}
+			if n, err := events.Behind(counting, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, maxLag); err == nil {
+				p.metrics.lag.Set(float64(n))
+			}
+			cancel()
+		}
+		pause(ctx, lagEvery)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
