@@ -27,6 +27,7 @@ type bridge struct {
 	concurrency int
 	patience    time.Duration // how long an event is held while Temporal does not answer, before the server gets it back
 	budget      time.Duration // for what is in flight when the bridge stops
+	probe       time.Duration // how often the server is asked about a subscription that delivers nothing
 	metrics     *metrics
 	logger      *slog.Logger
 	joined      atomic.Bool

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"orderflow/internal/failpoint"
@@ -39,11 +40,14 @@ func (b *bridge) consume(ctx context.Context, sub deliveries) error {
 	received := make(chan kurrent.Delivery)
 	slots := make(chan struct{}, b.concurrency)
 	ended := make(chan error, 1)
+	var taken atomic.Int64
 	go receive(work, sub, slots, received, ended)
+	go b.watch(work, func() (int64, bool) { return taken.Load(), len(slots) > 1 }, cancel) // one slot waits with receive
 	err := func() error {
 		for {
 			select {
 			case d := <-received:
+				taken.Add(1)
 				inFlight.Go(func() {
 					defer func() { <-slots }()
 					b.handle(work, sub, d, cancel)

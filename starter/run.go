@@ -37,7 +37,8 @@ func run(ctx context.Context, c invocation) error {
 	defer temporal.Close()
 	b := &bridge{
 		temporal: temporal, events: events, settings: s.Subscription, concurrency: s.Concurrency,
-		patience: s.Subscription.MessageTimeout / 2, budget: s.Shutdown.Timeout, metrics: newMetrics(registry.Registry), logger: logger,
+		patience: s.Subscription.MessageTimeout / 2, budget: s.Shutdown.Timeout, probe: probeInterval,
+		metrics: newMetrics(registry.Registry), logger: logger,
 	}
 	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: registry, Logger: logger, Ready: map[string]func(context.Context) error{
 		"temporal": temporalclient.Check(temporal), "subscription": b.ready,

@@ -149,6 +149,7 @@ func startOf(position any) string {
 // GroupInfo is how a group is doing, for readiness and metrics.
 type GroupInfo struct {
 	Lag       uint64 // events of the stream above the group's checkpoint, as far as the server has read
+	Resting   uint64 // a lag up to this is none: the group writes its checkpoint only after more
 	InFlight  int64  // events sent to a consumer and not yet answered
 	Parked    int64
 	Consumers int
@@ -162,6 +163,7 @@ func (c *Client) GroupInfo(ctx context.Context, stream, group string) (GroupInfo
 	}
 	return GroupInfo{
 		Lag:       lag(info.Stats),
+		Resting:   uint64(max(info.Settings.CheckpointLowerBound-1, 0)),
 		InFlight:  info.Stats.TotalInFlightMessages,
 		Parked:    info.Stats.ParkedMessagesCount,
 		Consumers: len(info.Connections),

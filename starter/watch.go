@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"orderflow/internal/kurrent"
+)
+
+const (
+	// probeInterval is how often the server is asked about a subscription that delivers nothing.
+	probeInterval = 30 * time.Second
+
+	// A subscription is left after so many probes in a row that find it wanting: one could meet an event on its way.
+	silentProbes = 2
+
+	// blindProbes is the same for a bridge that may not ask: joining anew costs little, and says as much.
+	blindProbes = 10
+)
+
+// errSilent ends a session whose subscription looks alive and is not.
+var errSilent = errors.New("the subscription is silent")
+
+// watch ends a session that has fallen silent while there is something to deliver. A connection that is dead shows by
+// itself, within the transport's keepalive; one that something in between keeps alive does not, nor does a server that has
+// lost its consumer, and the group would wait for ever. activity says how many deliveries came, and whether any is in hand.
+func (b *bridge) watch(work context.Context, activity func() (taken int64, busy bool), end context.CancelCauseFunc) {
+	ticker := time.NewTicker(b.probe)
+	defer ticker.Stop()
+	seen, silent, blind := int64(0), 0, 0
+	for {
+		select {
+		case <-work.Done():
+			return
+		case <-ticker.C:
+		}
+		taken, busy := activity()
+		if busy || taken != seen {
+			seen, silent, blind = taken, 0, 0
+			continue
+		}
+		info, err := b.events.GroupInfo(work, b.settings.Stream, b.settings.Group)
+		switch {
+		case errors.Is(err, kurrent.ErrAccessDenied):
+			blind++
+		case err != nil: // away, or gone: the subscription will learn it by itself
+		case info.Consumers > 0 && info.Lag <= info.Resting:
+			silent, blind = 0, 0
+		default:
+			silent++
+		}
+		if silent >= silentProbes || blind >= blindProbes {
+			end(errSilent)
+			return
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// relayed puts a relay between the bridge and its KurrentDB.
+func relayed(t *testing.T) (*bench, *relay) {
+	t.Helper()
+	b := newBench(t)
+	address := strings.TrimPrefix(b.url, "kurrentdb://")
+	address, _, _ = strings.Cut(address, "?")
+	between := startRelay(t, address)
+	b.use(between.url)
+	return b, between
+}
+
+func TestASubscriptionThatStaysOpenAndDeliversNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	b, between := relayed(t)
+	b.bridge.probe = 100 * time.Millisecond
+	b.run()
+	require.Eventually(t, b.bridge.joined.Load, 30*time.Second, time.Millisecond)
+	between.set(func() { between.mute = true })
+	id := newOrderID()
+	b.append(id, placedEvent(id))
+	require.Eventually(t, func() bool { return between.count(subscribing) > 1 }, 30*time.Second, time.Millisecond)
+	between.set(func() { between.mute = false })
+	b.awaitCounts(map[result]int{resultStarted: 1, resultParked: 0})
+}
+
+func TestASubscriptionThatHasNothingToDeliverIsKept(t *testing.T) {
+	t.Parallel()
+	b, between := relayed(t)
+	stop := b.run()
+	id := newOrderID()
+	b.append(id, placedEvent(id))
+	b.awaitCounts(map[result]int{resultStarted: 1})
+	require.Eventually(t, func() bool { // the checkpoint is written once a second
+		info, err := b.events.GroupInfo(t.Context(), "$ce-order", "fulfillment")
+		return err == nil && info.Lag == 0
+	}, 30*time.Second, 10*time.Millisecond)
+	stop()
+	b.bridge.probe = 50 * time.Millisecond
+	asked := between.count(asking)
+	b.run()
+	require.Eventually(t, func() bool { return between.count(asking) > asked+20 }, 30*time.Second, time.Millisecond)
+	require.Equal(t, 2, between.count(subscribing))
+	require.True(t, b.bridge.joined.Load())
+}
+
+func TestABridgeThatMayNotAskJoinsAnewNowAndThen(t *testing.T) {
+	t.Parallel()
+	b, between := relayed(t)
+	b.bridge.probe = 20 * time.Millisecond
+	stop := b.run()
+	require.Eventually(t, b.bridge.joined.Load, 30*time.Second, time.Millisecond)
+	stop()
+	between.set(func() { between.denied, between.mute = asking, true })
+	joined := between.count(subscribing)
+	b.run()
+	id := newOrderID()
+	b.append(id, placedEvent(id))
+	require.Eventually(t, func() bool { return between.count(subscribing) > joined+1 }, 30*time.Second, time.Millisecond)
+	between.set(func() { between.mute = false })
+	b.awaitCounts(map[result]int{resultStarted: 1})
+}
