@@ -107,6 +107,7 @@ func TestEachFaultOfTheProviderIsUnderstood(t *testing.T) {
 		kept        int
 	}{
 		{sessim.FaultThrottled, "TooManyRequestsException", email.StatusPending, 5 * time.Second, 10 * time.Second, 0},
+		{sessim.FaultQuota, "TooManyRequestsException", email.StatusPending, 15 * time.Minute, 23 * time.Minute, 0},
 		{sessim.FaultRejected, "MessageRejected", email.StatusFailed, 0, 0, 0},
 		{sessim.FaultPaused, "SendingPausedException", email.StatusPending, 10 * time.Minute, 15 * time.Minute, 0},
 		{sessim.FaultSuspended, "AccountSuspendedException", email.StatusPending, 10 * time.Minute, 15 * time.Minute, 0},
@@ -129,6 +130,34 @@ func TestEachFaultOfTheProviderIsUnderstood(t *testing.T) {
 			require.NoError(t, err, "the next one goes through")
 		})
 	}
+}
+
+// Accepted is not delivered: SES takes a letter to an address on its suppression list, says so to nobody but its event
+// destinations, and drops it. All that can be said here is what SES said.
+func TestALetterToASuppressedAddressIsAccepted(t *testing.T) {
+	t.Parallel()
+	sim := startSim(t)
+	require.NoError(t, sim.AddFault(sessim.Fault{Fault: sessim.FaultSuppressed}))
+	id, err := openAt(t, sim.URL()).Send(t.Context(), letter(email.KindConfirmation))
+	require.NoError(t, err)
+	require.Equal(t, id, sim.Messages()[0].MessageID)
+	require.True(t, sim.Messages()[0].Suppressed)
+}
+
+func TestAddressesThatAreOddButPlainAreSent(t *testing.T) {
+	t.Parallel()
+	sim := startSim(t)
+	mailer := openAt(t, sim.URL())
+	for _, address := range []string{
+		"jane@xn--exmple-cua.com", "jane+orders@example.com", "j@example.co.uk", "jane.o'neil@example.com",
+		strings.Repeat("a", 64) + "@" + strings.Repeat("b", 243) + ".example.com",
+	} {
+		l := letter(email.KindConfirmation)
+		l.To = address
+		_, err := mailer.Send(t.Context(), l)
+		require.NoError(t, err, address)
+	}
+	require.Len(t, sim.Messages(), 5)
 }
 
 func TestALetterThatCannotBeSentIsNeverOffered(t *testing.T) {
@@ -154,6 +183,14 @@ func TestALetterThatCannotBeSentIsNeverOffered(t *testing.T) {
 		{"a header of its own", to("jane@example.com\r\nBcc: x@example.com"), "InvalidRecipient"},
 		{"a NUL", to("jane\x00@example.com"), "InvalidRecipient"},
 		{"letters beyond ASCII", to("jäne@example.com"), "InvalidRecipient"},
+		{"a domain beyond ASCII", to("jane@exämple.com"), "InvalidRecipient"},
+		{"a local part that looks like ASCII", to("j\u0430ne@example.com"), "InvalidRecipient"},
+		{"a route", to("@relay.example,@other.example:jane@example.com"), "InvalidRecipient"},
+		{"angle brackets alone", to("<jane@example.com>"), "InvalidRecipient"},
+		{"a space around it", to(" jane@example.com"), "InvalidRecipient"},
+		{"a tab in it", to("jane@example\t.com"), "InvalidRecipient"},
+		{"an encoded word", to("=?utf-8?q?jane?= <jane@example.com>"), "InvalidRecipient"},
+		{"two at signs", to("jane@home@example.com"), "InvalidRecipient"},
 		{"a dot at the end", to("jane@example.com."), "InvalidRecipient"},
 		{"321 bytes", to(strings.Repeat("a", 309) + "@example.com"), "InvalidRecipient"},
 		{"an endless literal", to("a@[" + strings.Repeat("[", 262_144)), "InvalidRecipient"},

@@ -2,6 +2,7 @@ package sessim
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -57,7 +58,11 @@ func (s *Server) sendEmail(w http.ResponseWriter, r *http.Request) {
 		writeError(w, failure)
 		return
 	}
-	message.MessageID, message.At = newMessageID(), time.Now().UTC()
+	if fault == FaultHang {
+		hang(r)
+		return
+	}
+	message.MessageID, message.At, message.Suppressed = newMessageID(), time.Now().UTC(), fault == FaultSuppressed
 	if err := s.inbox.add(message); err != nil {
 		s.logger.Error("inbox", "error", err)
 		writeError(w, apiError{http.StatusInternalServerError, "InternalServiceErrorException", "the inbox cannot be written"})
@@ -68,6 +73,12 @@ func (s *Server) sendEmail(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]string{"MessageId": message.MessageID})
+}
+
+// hang waits until the sender has gone. The server notices that only when the request was read to its end.
+func hang(r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
 }
 
 // hangUp cuts the connection in place of an answer.

@@ -1,6 +1,7 @@
 package sessim
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,12 +11,15 @@ import (
 
 // Kinds of fault.
 const (
-	FaultThrottled = "throttled" // 429 TooManyRequestsException
-	FaultRejected  = "rejected"  // 400 MessageRejected
-	FaultPaused    = "paused"    // 400 SendingPausedException
-	FaultSuspended = "suspended" // 400 AccountSuspendedException
-	FaultError     = "error"     // 500, not accepted
-	FaultLost      = "lost"      // accepted and kept, and the connection cut in place of an answer
+	FaultThrottled  = "throttled"  // 429 TooManyRequestsException
+	FaultQuota      = "quota"      // the same, in other words: the daily quota is used up
+	FaultRejected   = "rejected"   // 400 MessageRejected
+	FaultPaused     = "paused"     // 400 SendingPausedException
+	FaultSuspended  = "suspended"  // 400 AccountSuspendedException
+	FaultError      = "error"      // 500, not accepted
+	FaultLost       = "lost"       // accepted and kept, and the connection cut in place of an answer
+	FaultHang       = "hang"       // read, not accepted, and not answered either until the sender goes away
+	FaultSuppressed = "suppressed" // accepted and kept, for an address that is on the suppression list: never delivered
 )
 
 const (
@@ -36,11 +40,13 @@ type apiError struct {
 	code, message string
 }
 
-// failureOf gives the error that a fault answers with. A lost message is no error: it was accepted.
+// failureOf gives the error that a fault answers with. Some answer with none.
 func failureOf(fault string) (apiError, bool) {
 	switch fault {
 	case FaultThrottled:
 		return apiError{http.StatusTooManyRequests, "TooManyRequestsException", "Maximum sending rate exceeded."}, true
+	case FaultQuota:
+		return apiError{http.StatusTooManyRequests, "TooManyRequestsException", "Daily message quota exceeded."}, true
 	case FaultRejected:
 		return apiError{http.StatusBadRequest, "MessageRejected", "Email message is rejected by fault."}, true
 	case FaultPaused:
@@ -55,8 +61,8 @@ func failureOf(fault string) (apiError, bool) {
 }
 
 func (f Fault) check() error {
-	if _, ok := failureOf(f.Fault); !ok && f.Fault != FaultLost {
-		return fmt.Errorf("fault: must be throttled, rejected, paused, suspended, error or lost")
+	if _, ok := failureOf(f.Fault); !ok && !slices.Contains([]string{FaultLost, FaultHang, FaultSuppressed}, f.Fault) {
+		return errors.New("fault: must be throttled, quota, rejected, paused, suspended, error, lost, hang or suppressed")
 	}
 	if f.Count < 1 || f.Count > maxFaultCount {
 		return fmt.Errorf("count: must be from 1 to %d", maxFaultCount)

@@ -16,6 +16,7 @@ type Message struct {
 	Tags             map[string]string `json:"tags"`
 	Headers          map[string]string `json:"headers"`
 	ConfigurationSet string            `json:"configurationSet"`
+	Suppressed       bool              `json:"suppressed,omitempty"` // accepted, but the real service would not deliver it
 	At               time.Time         `json:"at"`
 }
 

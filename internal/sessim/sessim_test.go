@@ -162,6 +162,7 @@ func TestEachFaultAnswersWithTheRealServicesError(t *testing.T) {
 		kept   int
 	}{
 		{sessim.FaultThrottled, 429, &types.TooManyRequestsException{}, 0},
+		{sessim.FaultQuota, 429, &types.TooManyRequestsException{}, 0},
 		{sessim.FaultRejected, 400, &types.MessageRejected{}, 0},
 		{sessim.FaultPaused, 400, &types.SendingPausedException{}, 0},
 		{sessim.FaultSuspended, 400, &types.AccountSuspendedException{}, 0},
@@ -183,6 +184,32 @@ func TestEachFaultAnswersWithTheRealServicesError(t *testing.T) {
 			require.Empty(t, server.Faults())
 		})
 	}
+}
+
+func TestASenderThatGetsNoAnswerGivesUpByItself(t *testing.T) {
+	t.Parallel()
+	server := start(t, sessim.Options{})
+	require.NoError(t, server.AddFault(sessim.Fault{Fault: sessim.FaultHang}))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := client(server).SendEmail(ctx, mail("jane@example.com", "order-1"))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Empty(t, server.Messages())
+	require.NoError(t, server.Stop(t.Context()), "and the server is not kept waiting")
+}
+
+func TestAMessageToASuppressedAddressIsAcceptedAndMarked(t *testing.T) {
+	t.Parallel()
+	server := start(t, sessim.Options{})
+	require.NoError(t, server.AddFault(sessim.Fault{Fault: sessim.FaultSuppressed, To: "jane@example.com"}))
+	id := send(t, server, "jane@example.com", "order-1")
+	send(t, server, "jane@example.com", "order-2")
+	messages := listed(t, server, "")
+	require.Equal(t, id, messages[0].MessageID)
+	require.True(t, messages[0].Suppressed)
+	require.False(t, messages[1].Suppressed)
+	_, _, page := ask(t, server, "GET", "/inbox/"+id, "")
+	require.Contains(t, page, "suppression list")
 }
 
 func innermost(err error) error {
