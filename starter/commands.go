@@ -25,6 +25,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"group create", "", "make the subscription's group", createGroup},
+		{"reconcile", "[--since T] [--fix] [--grace D] [--wait D] [-o table|json]", "compare what was placed with workflows, credit and fulfilments", reconcile},
 		{"parked list", "[--from N] [--limit N] [-o table|json]", "list the events that can never have their effect, with the reason", listParked},
 		{"parked show", "N [--body] [-o table|json]", "print one of them; its body holds personal data, so it takes --body", showParked},
 		{"parked replay", "[--until N]", "hand those up to number N out again, or all: for a cause that is mended", replayParked},

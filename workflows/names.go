@@ -33,6 +33,9 @@ const (
 // workflow is told from a redelivery by it.
 const MemoSourceEventID = "sourceEventId"
 
+// StatusAttribute is the search attribute that says where an order rests.
+const StatusAttribute = "OrderStatus"
+
 // SettlementID is the workflow id of the settlement of one payment, which stands at a revision of the order's stream.
 func SettlementID(orderID string, revision uint64) string {
 	return fmt.Sprintf("settlement-%s-%d", orderID, revision)
@@ -52,7 +55,7 @@ func totalKey() temporal.SearchAttributeKeyInt64 {
 }
 
 func statusKey() temporal.SearchAttributeKeyKeyword {
-	return temporal.NewSearchAttributeKeyKeyword("OrderStatus")
+	return temporal.NewSearchAttributeKeyKeyword(StatusAttribute)
 }
 
 // SearchAttributes are all search attributes that a namespace has to know, for setting it up.

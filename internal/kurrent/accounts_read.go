@@ -3,6 +3,7 @@ package kurrent
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"orderflow/internal/credit"
 	"orderflow/internal/order"
@@ -25,4 +26,10 @@ func (a *CreditAccounts) Decision(ctx context.Context, customerID, orderID strin
 	}
 	decision, decided := account.Decision(orderID)
 	return decision, decided, nil
+}
+
+// CustomerOf tells whose credit account a stream is. It is false for a stream that is no account.
+func CustomerOf(stream string) (customerID string, ok bool) {
+	customerID, ok = strings.CutPrefix(stream, streamOf(""))
+	return customerID, ok && order.ValidIdentifier(customerID)
 }

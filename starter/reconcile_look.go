@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/converter"
+
+	"orderflow/internal/credit"
+	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// look asks the three stores about an order, in this order: the workflow, the row, the credit. A workflow has written its
+// row and settled its credit before it closes. So what is read after it was seen closed is what it left behind, and an order
+// that closes at this very moment passes for no difference.
+func (r *reconciliation) look(ctx context.Context, in workflows.Input) (facts, error) {
+	run, err := r.describe(ctx, in.OrderID)
+	if err != nil {
+		return facts{}, err
+	}
+	f := facts{Workflow: run.state, Detail: run.detail}
+	row, err := r.row(ctx, in.OrderID)
+	if err != nil {
+		return facts{}, err
+	}
+	f.Row = row.Status
+	if run.state == workflowOpen {
+		f.InVain = run.waits && row.Status.Final() && row.UpdatedAt.Before(r.horizon)
+		return f, nil
+	}
+	if f.Credit, err = r.credit(ctx, in.CustomerID, in.OrderID); err != nil {
+		return facts{}, err
+	}
+	repairing, err := r.describe(ctx, workflows.RepairID(in.OrderID))
+	if err != nil {
+		return facts{}, err
+	}
+	if repairing.state == workflowOpen {
+		f.Detail = strings.TrimPrefix(f.Detail+", its repair is under way", ", ")
+	}
+	f.LostMail, err = r.lost(ctx, row, repairing.state == workflowOpen)
+	return f, err
+}
+
+// lost reports whether the mail that is due for a row waits for nobody.
+func (r *reconciliation) lost(ctx context.Context, row fulfillment.Row, repairing bool) (bool, error) {
+	if row.MailDue == "" || repairing || !row.Status.Final() {
+		return false, nil
+	}
+	sending, err := r.describe(ctx, workflows.EmailID(row.OrderID, row.MailDue))
+	return sending.state != workflowOpen, err
+}
+
+// row reads the order's fulfilment, the zero row when there is none.
+func (r *reconciliation) row(ctx context.Context, orderID string) (fulfillment.Row, error) {
+	rows, err := r.rows.Fulfillments(ctx, []string{orderID})
+	if err != nil || len(rows) == 0 {
+		return fulfillment.Row{}, err
+	}
+	return rows[0], nil
+}
+
+// credit reads what stands for the order on its customer's account.
+func (r *reconciliation) credit(ctx context.Context, customerID, orderID string) (creditState, error) {
+	decision, decided, err := r.accounts.Decision(ctx, customerID, orderID)
+	switch {
+	case errors.Is(err, credit.ErrHistory), errors.Is(err, credit.ErrUnknownEvent):
+		return creditUnknown, nil
+	case err != nil:
+		return "", fmt.Errorf("read credit of %s: %w", orderID, err)
+	case !decided:
+		return creditNone, nil
+	}
+	return creditState(decision.Verdict), nil
+}
+
+// workflowRun is the newest run of a workflow.
+type workflowRun struct {
+	state  workflowState
+	waits  bool   // it says that it waits for its order's shipment
+	detail string // what is strange about it
+}
+
+// describe asks for a workflow itself. The list of workflows comes late, and would tell of an order that was started a
+// moment ago as missing.
+func (r *reconciliation) describe(ctx context.Context, workflowID string) (workflowRun, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	description, err := r.temporal.DescribeWorkflowExecution(ctx, workflowID, "")
+	switch {
+	case isNotFound(err):
+		return workflowRun{state: workflowNone}, nil
+	case err != nil:
+		return workflowRun{}, fmt.Errorf("describe workflow %s: %w", workflowID, err)
+	}
+	info := description.GetWorkflowExecutionInfo()
+	if name := info.GetType().GetName(); order.ValidID(workflowID) && name != workflows.OrderFulfillmentType {
+		return workflowRun{state: workflowNone, detail: fmt.Sprintf("its id is taken by a workflow of type %.64s", name)}, nil
+	}
+	var status order.Status
+	payload := info.GetSearchAttributes().GetIndexedFields()[workflows.StatusAttribute]
+	if payload != nil && converter.GetDefaultDataConverter().FromPayload(payload, &status) != nil {
+		status = ""
+	}
+	return workflowRun{state: stateOf(info.GetStatus()), waits: status == order.StatusFulfilling}, nil
+}
+
+func stateOf(status enums.WorkflowExecutionStatus) workflowState {
+	switch status {
+	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return workflowCompleted
+	case enums.WORKFLOW_EXECUTION_STATUS_FAILED:
+		return workflowFailed
+	case enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return workflowCanceled
+	case enums.WORKFLOW_EXECUTION_STATUS_TERMINATED:
+		return workflowTerminated
+	case enums.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
+		return workflowTimedOut
+	default:
+		return workflowOpen // running, paused, or continued as new
+	}
+}
+
+// inputOf makes of a row what its order's workflow was started with, as far as a repair needs it: for an order whose body
+// is gone.
+func inputOf(row fulfillment.Row) workflows.Input {
+	return workflows.Input{
+		OrderID: row.OrderID, CustomerID: row.CustomerID, Total: row.Total, PlacedAt: row.PlacedAt,
+		Source: order.Source{Stream: row.OrderID, EventID: row.SourceEventID},
+	}
+}
+
+// mailWaits is what a row says before anybody is asked who sends it.
+func mailWaits(row fulfillment.Row) bool { return row.MailDue != email.Kind("") && row.Status.Final() }

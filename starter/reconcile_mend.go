@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"orderflow/internal/kurrent"
+	"orderflow/workflows"
+)
+
+const (
+	// mendAtOnce is how many remedies are given before they are waited for, which bounds the memory.
+	mendAtOnce = 1_000
+
+	firstLook = 100 * time.Millisecond // at a repair that is waited for, doubling
+	lastLook  = 2 * time.Second
+
+	// reconciledCode stands for an operator's code where an order is told to cancel.
+	reconciledCode = "RECONCILED"
+)
+
+// mending is a difference whose remedy was given and has not been seen to work.
+type mending struct {
+	difference *difference
+	input      workflows.Input
+	erased     bool
+}
+
+// mend gives a difference its remedy, if that was asked for. Each of them can be given again, and beside another one.
+func (r *reconciliation) mend(ctx context.Context, d *difference, remedy remedy, input workflows.Input, placed kurrent.Event) error {
+	if !r.fix {
+		return nil
+	}
+	given := true
+	var err error
+	switch remedy {
+	case start:
+		given, err = r.start(ctx, d, placed)
+	case repair:
+		err = r.repair(ctx, d, input)
+	case cancel:
+		err = r.cancel(ctx, input.OrderID)
+	default:
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("mend %s: %w", input.OrderID, err)
+	}
+	if !given {
+		return nil
+	}
+	r.mendings.Lock()
+	defer r.mendings.Unlock()
+	r.mendings.all = append(r.mendings.all, mending{difference: d, input: input, erased: d.facts.Erased})
+	return nil
+}
+
+// start does what the bridge does with the order's event. What the bridge would park cannot be started.
+func (r *reconciliation) start(ctx context.Context, d *difference, placed kurrent.Event) (started bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err = r.bridge.placed(ctx, placed)
+	var parked *parkError
+	if errors.As(err, &parked) {
+		r.report.explain(d, parked.reason)
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// repair starts the order's repair, or finds it under way. One that has ended may be followed by another: the order may have
+// been reset, and lost again.
+func (r *reconciliation) repair(ctx context.Context, d *difference, input workflows.Input) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	in := workflows.RepairInput{Input: input, Code: codeOf(d.facts.Workflow)}
+	_, err := r.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                       workflows.RepairID(input.OrderID),
+		TaskQueue:                workflows.TaskQueue,
+		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		TypedSearchAttributes:    in.SearchAttributes(),
+		StaticSummary:            in.Summary(),
+	}, workflows.OrderRepairType, in)
+	return err
+}
+
+// codeOf says in the order's row what became of its workflow.
+func codeOf(state workflowState) string {
+	if state == workflowNone {
+		return "DELETED"
+	}
+	return strings.ToUpper(strings.ReplaceAll(string(state), "-", "_"))
+}
+
+func (r *reconciliation) cancel(ctx context.Context, orderID string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := r.temporal.SignalWorkflow(ctx, orderID, "", workflows.CancelOrderMessage, workflows.CancelOrder{Reason: reconciledCode})
+	if isNotFound(err) {
+		return nil // it has closed meanwhile
+	}
+	return err
+}
+
+// checkEach does work on all of a batch, and waits for what it mended when there is much of it.
+func checkEach[T any](ctx context.Context, r *reconciliation, batch []T, work func(context.Context, T) error) error {
+	if err := each(ctx, batch, work); err != nil {
+		return err
+	}
+	if len(r.mendings.all) < mendAtOnce {
+		return nil
+	}
+	return r.awaitMended(ctx)
+}
+
+// awaitMended waits until the orders that were mended are consistent, for as long as --wait says. When none of them comes
+// to that, nobody is at work, and later ones are not waited for.
+func (r *reconciliation) awaitMended(ctx context.Context) error {
+	r.mendings.Lock()
+	left := r.mendings.all
+	r.mendings.all = nil
+	r.mendings.Unlock()
+	before := len(left)
+	deadline := time.Now().Add(r.wait)
+	for pauseFor := firstLook; ; pauseFor = min(2*pauseFor, lastLook) {
+		var err error
+		if left, err = r.unmended(ctx, left); err != nil || len(left) == 0 {
+			return err
+		}
+		if time.Now().Add(pauseFor).After(deadline) {
+			break
+		}
+		if pause(ctx, pauseFor); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	if len(left) == before {
+		r.wait = 0
+	}
+	return nil
+}
+
+// unmended looks at each order again, and gives those that are not yet consistent.
+func (r *reconciliation) unmended(ctx context.Context, all []mending) ([]mending, error) {
+	var left []mending
+	err := each(ctx, all, func(ctx context.Context, m mending) error {
+		f, err := r.look(ctx, m.input)
+		if err != nil {
+			return err
+		}
+		f.Erased = m.erased
+		if what, _ := judge(f); what == consistent {
+			r.report.fixed(m.difference)
+			return nil
+		}
+		r.mendings.Lock()
+		defer r.mendings.Unlock()
+		left = append(left, m)
+		return nil
+	})
+	return left, err
+}
