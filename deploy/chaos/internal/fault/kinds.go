@@ -1,0 +1,158 @@
+package fault
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"orderflow/deploy/chaos/internal/rig"
+)
+
+// Kind is a way of breaking something.
+type Kind string
+
+// The kinds. Kill to Restart are done to a process, the others to an edge.
+const (
+	Kill       Kind = "kill"        // kill -9; of PostgreSQL, pg_ctl stop -m immediate
+	Pause      Kind = "pause"       // SIGSTOP, and SIGCONT after a while
+	Restart    Kind = "restart"     // an orderly stop and a start
+	Reset      Kind = "reset"       // connections are reset in the middle of an answer
+	LostAnswer Kind = "lost-answer" // a request arrives, its answer does not, and the connection ends
+	Blackhole  Kind = "blackhole"   // connections stay open and nothing passes, in one direction
+	Latency    Kind = "latency"     // answers come late, each by another time
+	Bandwidth  Kind = "bandwidth"   // answers trickle
+)
+
+// Fault is one thing that breaks at a time, on a process or on an edge.
+type Fault struct {
+	At     time.Duration // since the schedule began
+	For    time.Duration // how long it stays broken; 0 where it is over at once
+	Kind   Kind
+	Target string
+	Toxic  rig.Toxic // on an edge
+}
+
+// String tells the fault in a line.
+func (f Fault) String() string {
+	text := fmt.Sprintf("%s %s", f.Kind, f.Target)
+	if f.For > 0 {
+		text += " for " + f.For.Round(time.Millisecond).String()
+	}
+	return text
+}
+
+// kind is how faults of a kind are made up and done.
+type kind struct {
+	name      Kind
+	perMinute map[string]float64 // by what a target's name begins with or, of an edge, ends with
+	duration  func(r *rand.Rand, longest time.Duration) time.Duration
+	toxic     func(r *rand.Rand) rig.Toxic // nil: it is done to the process
+	do        func(ctx context.Context, r *rig.Rig, f Fault) error
+}
+
+// kinds is the table. A rate is that of each target: two workers that are killed six times a minute die twelve times.
+func kinds() []kind {
+	edges := func(rate float64) map[string]float64 {
+		return map[string]float64{"/" + rig.Temporal: rate, "/" + rig.KurrentDB: rate, "/" + rig.Postgres: rate, "/" + rig.SES: rate}
+	}
+	return []kind{
+		{name: Kill, do: killed, perMinute: map[string]float64{
+			rig.Worker + "-": 4, rig.Starter + "-": 4, rig.KurrentDB: 1, rig.SES: 1, rig.Temporal: 1, rig.Postgres: 1,
+		}},
+		{name: Pause, do: paused, duration: upTo(500*time.Millisecond, 1), perMinute: map[string]float64{
+			rig.Worker + "-": 1, rig.Starter + "-": 1, rig.KurrentDB: 0.5, rig.SES: 0.5, rig.Temporal: 0.5, rig.Postgres: 0.5,
+		}},
+		{name: Restart, do: restarted, perMinute: map[string]float64{
+			rig.Worker + "-": 0.5, rig.Starter + "-": 0.5, rig.KurrentDB: 0.5, rig.SES: 0.5, rig.Temporal: 0.5, rig.Postgres: 0.5,
+		}},
+		{name: Reset, do: passing, perMinute: edges(3), duration: upTo(50*time.Millisecond, 0.02), toxic: func(*rand.Rand) rig.Toxic {
+			return rig.Toxic{Type: "reset_peer", Stream: rig.Downstream, Attributes: map[string]int{"timeout": 0}}
+		}},
+		{name: LostAnswer, do: passing, perMinute: edges(6), duration: upTo(50*time.Millisecond, 0.03), toxic: func(r *rand.Rand) rig.Toxic {
+			// A connection that is new may say hello first: some bytes pass, so that not every one dies before its request.
+			return rig.Toxic{Type: "limit_data", Stream: rig.Downstream, Attributes: map[string]int{"bytes": r.IntN(4 << 10)}}
+		}},
+		{name: Blackhole, do: passing, perMinute: edges(0.5), duration: upTo(500*time.Millisecond, 1), toxic: func(r *rand.Rand) rig.Toxic {
+			direction := []string{rig.Upstream, rig.Downstream}[r.IntN(2)]
+			return rig.Toxic{Type: "timeout", Stream: direction, Attributes: map[string]int{"timeout": 0}}
+		}},
+		{name: Latency, do: passing, perMinute: edges(0.5), duration: upTo(time.Second, 0.5), toxic: func(r *rand.Rand) rig.Toxic {
+			return rig.Toxic{Type: "latency", Stream: rig.Downstream, Attributes: map[string]int{"latency": 50 + r.IntN(450), "jitter": 50}}
+		}},
+		{name: Bandwidth, do: passing, perMinute: edges(0.5), duration: upTo(time.Second, 0.5), toxic: func(r *rand.Rand) rig.Toxic {
+			return rig.Toxic{Type: "bandwidth", Stream: rig.Downstream, Attributes: map[string]int{"rate": 4 + r.IntN(28)}} // KiB a second
+		}},
+	}
+}
+
+// Kinds lists all kinds, for reports and flags.
+func Kinds() []Kind {
+	var all []Kind
+	for _, k := range kinds() {
+		all = append(all, k.name)
+	}
+	return all
+}
+
+// upTo draws from the shortest to a share of the longest time that anything may stay broken.
+func upTo(shortest time.Duration, share float64) func(*rand.Rand, time.Duration) time.Duration {
+	return func(r *rand.Rand, longest time.Duration) time.Duration {
+		most := max(time.Duration(float64(longest)*share), 2*shortest)
+		return shortest + time.Duration(r.Int64N(int64(most-shortest)))
+	}
+}
+
+// rate is how often a minute a target breaks in this way.
+func (k kind) rate(target string) float64 {
+	for pattern, rate := range k.perMinute {
+		if strings.HasPrefix(pattern, "/") && strings.HasSuffix(target, pattern) ||
+			!strings.Contains(target, "/") && strings.HasPrefix(target, pattern) {
+			return rate
+		}
+	}
+	return 0
+}
+
+func killed(ctx context.Context, r *rig.Rig, f Fault) error {
+	return r.Process(f.Target).Kill(ctx)
+}
+
+func paused(ctx context.Context, r *rig.Rig, f Fault) error {
+	return r.Process(f.Target).Pause(ctx, f.For)
+}
+
+func restarted(ctx context.Context, r *rig.Rig, f Fault) error {
+	return r.Process(f.Target).Restart(ctx, nil)
+}
+
+// passing has a toxic on an edge for a while.
+func passing(ctx context.Context, r *rig.Rig, f Fault) error {
+	edge := r.Edge(f.Target)
+	if err := edge.Add(ctx, f.Toxic); err != nil {
+		return err
+	}
+	wait(ctx, f.For)
+	return edge.Remove(context.WithoutCancel(ctx), f.Toxic.Name)
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// byName finds a row of the table.
+func byName(name Kind) (kind, bool) {
+	all := kinds()
+	i := slices.IndexFunc(all, func(k kind) bool { return k.name == name })
+	if i < 0 {
+		return kind{}, false
+	}
+	return all[i], true
+}

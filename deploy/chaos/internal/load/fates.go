@@ -1,0 +1,63 @@
+package load
+
+import (
+	"context"
+	"slices"
+)
+
+// step is a part of a fate.
+type step func(ctx context.Context, l *life) error
+
+// fate is what happens to an order of the workload.
+type fate struct {
+	name   string
+	weight int // beside the others'
+
+	held bool // it asks for more credit than its customer has
+	own  bool // its customer has no other order
+
+	begin step // in place of placing it
+	act   step // after a while
+
+	open  bool // the workload leaves it fulfilling
+	lost  bool // it may be nowhere in the end: its stream is gone, or it could never be read
+	never bool // it must be nowhere in the end
+}
+
+// fates is the table.
+func fates() []fate {
+	return []fate{
+		{name: "left", weight: 8, open: true},
+		{name: "shipped-by-signal", weight: 14, act: shipBySignal},
+		{name: "shipped-by-update", weight: 14, act: shipByUpdate},
+		{name: "shipped-early", weight: 4, begin: steps(place, shipBySignal)},
+		{name: "shipped-twice", weight: 3, act: shipTwice},
+		{name: "cancelled-by-signal", weight: 5, act: cancelBySignal},
+		{name: "cancelled-by-update", weight: 4, act: cancelByUpdate},
+		{name: "cancelled-natively", weight: 4, act: cancelNatively},
+		{name: "cancelled-by-event", weight: 4, act: cancelByEvent, open: true},
+		{name: "cancelled-first", weight: 3, begin: cancelFirst, open: true},
+		{name: "closing-race", weight: 6, act: race},
+		{name: "paid-and-shipped", weight: 6, act: steps(pay, shipByUpdate)},
+		{name: "paid-twice", weight: 3, act: steps(pay, pay), open: true},
+		{name: "paid-first", weight: 2, begin: steps(place, pay), open: true},
+		{name: "approved", weight: 4, held: true, own: true, act: steps(approve, shipBySignal)},
+		{name: "declined", weight: 2, held: true, own: true, act: decline},
+		{name: "expired", weight: 2, held: true, own: true},
+		{name: "gone", weight: 2, held: true, own: true, act: vanish},
+		{name: "erased", weight: 2, own: true, begin: steps(place, erase), open: true, lost: true},
+		{name: "unmailable", weight: 2, own: true, begin: placeUnmailable, act: shipBySignal},
+		{name: "duplicate-event", weight: 3, act: steps(repeat, shipBySignal)},
+		{name: "duplicate-order", weight: 3, own: true, act: steps(contradict, shipBySignal)},
+		{name: "invalid", weight: 3, begin: placeInvalid, never: true},
+	}
+}
+
+// Fates lists the names of all fates.
+func Fates() []string {
+	var names []string
+	for _, f := range fates() {
+		names = append(names, f.name)
+	}
+	return slices.Sorted(slices.Values(names))
+}

@@ -1,0 +1,128 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"orderflow/internal/credit"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+)
+
+// defaultPace is the longest a fate waits for its turn.
+const defaultPace = 5 * time.Second
+
+// hotRoom is the hot customer's limit by order: most of the orders are to fit it, and some are not.
+const hotRoom = 1_500_00
+
+// Load is a workload under way.
+type Load struct {
+	options Options
+	maker   *maker
+	mail    *mail
+
+	under sync.WaitGroup     // lives
+	quit  context.CancelFunc // ends reminding the provider
+	mu    sync.Mutex
+	lives []*life
+	err   error // the first life that failed
+}
+
+// New makes a workload. Nothing of it is placed yet.
+func New(o Options) *Load {
+	if o.Pace <= 0 {
+		o.Pace = defaultPace
+	}
+	return &Load{options: o, maker: newMaker(o), mail: &mail{url: o.Stores.SES, armed: map[string]int{}}}
+}
+
+// Place places orders at the rate until the window is over, or there are as many as were asked for, and starts each one's
+// life. Lives go on until they are through or ctx ends; placing ends with window as well.
+func (w *Load) Place(ctx context.Context, window context.Context) error {
+	if err := w.openHot(ctx); err != nil {
+		return err
+	}
+	reminding, quit := context.WithCancel(ctx)
+	w.quit = quit
+	go w.mail.keepRejecting(reminding)
+	tick := time.NewTicker(time.Duration(float64(time.Second) / w.options.Rate))
+	defer tick.Stop()
+	for placed := 0; w.options.Orders == 0 || placed < w.options.Orders; placed++ {
+		p, err := w.maker.next()
+		if err != nil {
+			return err
+		}
+		w.begin(ctx, p)
+		select {
+		case <-tick.C:
+		case <-window.Done():
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// expected is how many orders the hot customer is going to place, about.
+func (w *Load) expected() int {
+	orders := w.options.Orders
+	if orders == 0 {
+		orders = int(w.options.Window.Seconds() * w.options.Rate)
+	}
+	return max(1, int(float64(orders)*w.options.Hot))
+}
+
+// openHot opens the account of the hot customer with a limit that most of the orders fit.
+func (w *Load) openHot(ctx context.Context) error {
+	opened := credit.Opened{
+		CustomerID: hotCustomer, Limit: order.Money{Minor: int64(w.expected()) * hotRoom, Currency: "USD"},
+	}
+	data, err := credit.EncodeEvent(opened)
+	if err != nil {
+		return fmt.Errorf("open the hot account: %w", err)
+	}
+	first, err := w.maker.next() // its id serves as the seed's: the order is none of the workload's
+	if err != nil {
+		return err
+	}
+	l := &life{placement: first, stores: w.options.Stores}
+	return l.insist(ctx, "open the hot account", func(ctx context.Context) (bool, error) {
+		_, err := w.options.Stores.Events.Append(ctx, "credit-"+hotCustomer, kurrent.NoStream(),
+			kurrent.NewEvent{ID: l.another("hot"), Type: opened.EventType(), Data: data})
+		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
+	})
+}
+
+func (w *Load) begin(ctx context.Context, p placement) {
+	l := &life{placement: p, stores: w.options.Stores, mail: w.mail}
+	w.mu.Lock()
+	w.lives = append(w.lives, l)
+	w.mu.Unlock()
+	w.under.Go(func() {
+		if err := w.live(ctx, l); err != nil {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.err = errors.Join(w.err, err)
+		}
+	})
+}
+
+// live places an order and does to it what its fate says.
+func (w *Load) live(ctx context.Context, l *life) error {
+	for _, fault := range l.faults {
+		w.mail.arm(ctx, fault, l.address())
+	}
+	begin := l.fate.begin
+	if begin == nil {
+		begin = place
+	}
+	if err := begin(ctx, l); err != nil || l.fate.act == nil {
+		return err
+	}
+	wait(ctx, l.pace(w.options.Pace))
+	return l.fate.act(ctx, l)
+}

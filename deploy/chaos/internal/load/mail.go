@@ -1,0 +1,119 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+type mailFault struct {
+	name  string
+	share float64
+}
+
+// shares lists the faults in the provider's words.
+func (f MailFaults) shares() []mailFault {
+	return []mailFault{{"throttled", f.Throttled}, {"error", f.Error}, {"lost", f.Lost}}
+}
+
+// forGood is more often than any mail is tried.
+const forGood = 1_000_000
+
+// rearmEvery is how often the provider is reminded of whom it refuses: it forgets that with every restart.
+const rearmEvery = time.Second
+
+// mail tells the provider what to do to which mails.
+type mail struct {
+	url string
+
+	mu       sync.Mutex
+	rejected []string
+	armed    map[string]int // by fault
+}
+
+type wireFault struct {
+	Fault string `json:"fault"`
+	Count int    `json:"count"`
+	To    string `json:"to"`
+}
+
+// reject has an address refused from now on.
+func (m *mail) reject(address string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rejected = append(m.rejected, address)
+}
+
+// arm has the next mail to an address meet a fault. A provider that is down right now has trouble enough.
+func (m *mail) arm(ctx context.Context, fault, address string) {
+	if m.post(ctx, wireFault{Fault: fault, Count: 1, To: address}) == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.armed[fault]++
+	}
+}
+
+// keepRejecting reminds the provider of the addresses it refuses until ctx ends.
+func (m *mail) keepRejecting(ctx context.Context) {
+	tick := time.NewTicker(rearmEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		known, err := m.faults(ctx)
+		if err != nil {
+			continue
+		}
+		for _, address := range m.forgotten(known) {
+			_ = m.post(ctx, wireFault{Fault: "rejected", Count: forGood, To: address}) // the next round tries again
+		}
+	}
+}
+
+func (m *mail) forgotten(known []wireFault) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(m.rejected), func(address string) bool {
+		return slices.ContainsFunc(known, func(f wireFault) bool { return f.Fault == "rejected" && f.To == address })
+	})
+}
+
+func (m *mail) faults(ctx context.Context) (known []wireFault, err error) {
+	return known, m.call(ctx, http.MethodGet, nil, &known)
+}
+
+func (m *mail) post(ctx context.Context, fault wireFault) error {
+	return m.call(ctx, http.MethodPost, encode(fault), nil)
+}
+
+// clear has the provider forget every fault.
+func (m *mail) clear(ctx context.Context) error { return m.call(ctx, http.MethodDelete, nil, nil) }
+
+func (m *mail) call(ctx context.Context, method string, body []byte, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, m.url+"/faults", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode/100 != 2 {
+		return errors.New(answer.Status)
+	}
+	if into == nil {
+		return nil
+	}
+	return json.NewDecoder(answer.Body).Decode(into)
+}

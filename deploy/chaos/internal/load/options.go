@@ -1,0 +1,31 @@
+package load
+
+import (
+	"time"
+
+	"orderflow/deploy/chaos/internal/rig"
+)
+
+// Options say how much of what comes.
+type Options struct {
+	Seed   uint64
+	Orders int           // how many; 0: as many as fit the window at the rate
+	Window time.Duration // orders are placed in it
+	Rate   float64       // orders a second
+	Fates  map[string]int
+	Hot    float64 // the share of orders that one customer places
+	Mail   MailFaults
+	Pace   time.Duration // the longest a fate waits for its turn; 0: five seconds
+
+	Stores *rig.Direct
+	Say    func(format string, args ...any)
+}
+
+// MailFaults are the shares of orders whose next mail meets a fault of the provider.
+type MailFaults struct{ Throttled, Error, Lost float64 }
+
+// The subscription that the starters consume.
+const (
+	stream = "$ce-order"
+	group  = "fulfillment"
+)

@@ -1,0 +1,151 @@
+package load
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+
+	"orderflow/internal/journey"
+	"orderflow/internal/order"
+)
+
+// placement is an order before it is placed.
+type placement struct {
+	id      string
+	fate    fate
+	body    map[string]any
+	total   string // what pays for it
+	eventID uuid.UUID
+	random  *rand.Rand // its own: what it draws does not depend on who else is under way
+	hot     bool
+	faults  []string // that its next mails meet
+}
+
+// Customers and sums that are not the generator's own.
+const (
+	hotCustomer = "customer-hot"
+	hotAddress  = "hot@example.com"
+
+	// overLimit is the price of a line that no default limit covers.
+	overLimit = "USD11000.00"
+)
+
+// maker makes up orders one after the other, the same ones for the same seed.
+type maker struct {
+	options Options
+	fates   []fate
+	weights int
+	random  *rand.Rand
+	orders  *journey.Generator
+	made    int
+}
+
+func newMaker(o Options) *maker {
+	m := &maker{
+		options: o, random: rand.New(rand.NewPCG(o.Seed, 2)),
+		orders: journey.New(o.Seed, time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)),
+	}
+	for _, f := range fates() {
+		if o.Fates != nil {
+			f.weight = o.Fates[f.name]
+		}
+		if f.weight > 0 {
+			m.fates = append(m.fates, f)
+			m.weights += f.weight
+		}
+	}
+	return m
+}
+
+// next makes up an order. Of the generator's journey only the order is used: nobody listens to carts.
+func (m *maker) next() (placement, error) {
+	streams := m.orders.Next()
+	placed := streams[len(streams)-1]
+	m.made++
+	p := placement{
+		id: placed.Name, fate: m.pick(), random: rand.New(rand.NewPCG(m.options.Seed, uint64(1000+m.made))),
+		hot: m.random.Float64() < m.options.Hot,
+	}
+	var err error
+	if p.eventID, err = uuid.Parse(placed.Events[0].ID); err != nil {
+		return p, fmt.Errorf("make up an order: %w", err)
+	}
+	if err := json.Unmarshal(placed.Events[0].Data, &p.body); err != nil {
+		return p, fmt.Errorf("make up an order: %w", err)
+	}
+	m.dress(&p)
+	decoded, err := order.DecodePlaced(p.id, journey.ContentTypeJSON, encode(p.body))
+	if err != nil {
+		return p, fmt.Errorf("make up an order: %w", err)
+	}
+	p.total = decoded.Total.String()
+	for _, f := range m.options.Mail.shares() {
+		if p.random.Float64() < f.share {
+			p.faults = append(p.faults, f.name)
+		}
+	}
+	return p, nil
+}
+
+func (m *maker) pick() fate {
+	n := m.random.IntN(m.weights)
+	for _, f := range m.fates {
+		if n -= f.weight; n < 0 {
+			return f
+		}
+	}
+	return m.fates[0]
+}
+
+// dress gives the order the customer and the sum that its fate needs.
+func (m *maker) dress(p *placement) {
+	switch {
+	case p.fate.held:
+		p.body["customerId"] = fmt.Sprintf("customer-held-%d", m.made)
+		p.body["lineItems"] = append(p.body["lineItems"].([]any), map[string]any{
+			"productId": "4006381009999", "productName": "Grand Piano", "quantity": 1, "pricePerUnit": overLimit, "taxRate": 0,
+		})
+		p.hot = false
+	case p.fate.own:
+		p.body["customerId"] = fmt.Sprintf("customer-own-%d", m.made)
+		p.readdress(fmt.Sprintf("own-%d@example.com", m.made))
+		p.hot = false
+	case p.hot:
+		p.body["customerId"] = hotCustomer
+		p.readdress(hotAddress)
+	}
+}
+
+func (p *placement) readdress(email string) {
+	for _, part := range []string{"billing", "shipping"} {
+		p.body[part].(map[string]any)["recipient"].(map[string]any)["emailAddress"] = email
+	}
+}
+
+// address is where the order's mails go.
+func (p *placement) address() string {
+	email, _ := p.body["billing"].(map[string]any)["recipient"].(map[string]any)["emailAddress"].(string)
+	return email
+}
+
+// pace draws how long the order's fate waits.
+func (p *placement) pace(longest time.Duration) time.Duration {
+	return time.Duration(p.random.Int64N(int64(longest)))
+}
+
+// another derives the id of a further event, the same one for the same seed.
+func (p *placement) another(what string) uuid.UUID {
+	return uuid.NewSHA1(p.eventID, []byte(what))
+}
+
+// encode writes a body that came from JSON, which always can be written.
+func encode(body any) []byte {
+	data, err := json.Marshal(body)
+	if err != nil {
+		panic(fmt.Sprintf("encode %T: %v", body, err))
+	}
+	return data
+}

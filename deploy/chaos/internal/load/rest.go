@@ -1,0 +1,273 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"golang.org/x/sync/errgroup"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+	"orderflow/internal/postgres"
+	"orderflow/workflows"
+)
+
+const (
+	lookEvery = 500 * time.Millisecond
+	tellEvery = 10 * time.Second
+
+	// stillFor is how long the number of unknown mails must not have moved: one that is to be sent once more waits for a
+	// grace time, and is neither pending then nor settled.
+	stillFor = 4 * time.Second
+
+	lookAtOnce = 6
+	showMost   = 20 // of the orders that did not come to rest
+)
+
+// Violation is something that must never be, found by the workload: it knows what it was told, the stores do not.
+type Violation struct {
+	Invariant string `json:"invariant"`
+	Order     string `json:"order"`
+	Detail    string `json:"detail"`
+}
+
+// Rest is what the workload came to.
+type Rest struct {
+	Seconds    float64        // from the first look
+	Orders     map[string]int // by fate
+	Statuses   map[string]int // by final status, or "none" for orders that never began
+	MailFaults map[string]int // by fault
+	Unknown    int64          // mails of which nobody knows whether they were sent
+	Violations []Violation
+}
+
+// resting is one look at where everything is.
+type resting struct {
+	rows    map[string]order.Status // of orders that are known to PostgreSQL
+	parked  map[string]int          // events by stream
+	moving  []string                // what is not at rest, in words
+	unknown int64
+}
+
+// Settle waits until every life is through and everything it caused has come to rest, or ctx ends. What has not by then is a
+// violation each, and so is an answer that did not stay true.
+func (w *Load) Settle(ctx context.Context) Rest {
+	began := time.Now()
+	if err := w.mail.clear(ctx); err != nil {
+		w.options.Say("the provider's faults are not cleared: %s", err)
+	}
+	through := make(chan struct{})
+	go func() {
+		defer close(through)
+		w.under.Wait()
+	}()
+	select {
+	case <-through:
+	case <-ctx.Done():
+	}
+	seen := w.await(ctx)
+	w.quit()
+	rest := w.report(seen)
+	rest.Seconds = time.Since(began).Seconds()
+	return rest
+}
+
+// await looks again and again until nothing moves.
+func (w *Load) await(ctx context.Context) resting {
+	look, tell := time.NewTicker(lookEvery), time.NewTicker(tellEvery)
+	defer look.Stop()
+	defer tell.Stop()
+	known := resting{rows: map[string]order.Status{}}
+	still := time.Now()
+	for {
+		unknown := known.unknown
+		if err := w.look(ctx, &known); err != nil {
+			known.moving = append(known.moving, err.Error())
+		}
+		if known.unknown != unknown || len(known.moving) > 0 {
+			still = time.Now()
+		}
+		if time.Since(still) > stillFor {
+			return known
+		}
+		select {
+		case <-look.C:
+		case <-tell.C:
+			w.options.Say("not at rest: %s", summary(known.moving))
+		case <-ctx.Done():
+			return known
+		}
+	}
+}
+
+// summary gives the first few of a list.
+func summary(moving []string) string {
+	if len(moving) > 3 {
+		return fmt.Sprintf("%s and %d more", strings.Join(moving[:3], ", "), len(moving)-3)
+	}
+	return strings.Join(moving, ", ")
+}
+
+// look asks every store what is still under way.
+func (w *Load) look(ctx context.Context, known *resting) error {
+	known.moving = nil
+	return errors.Join(w.lookAtGroup(ctx, known), w.lookAtRows(ctx, known), w.lookAtMails(ctx, known), w.lookAtWorkflows(ctx, known))
+}
+
+func (w *Load) lookAtGroup(ctx context.Context, known *resting) error {
+	info, err := w.options.Stores.Events.GroupInfo(ctx, stream, group)
+	if err != nil {
+		return err
+	}
+	if info.Lag > 0 || info.InFlight > 0 {
+		known.moving = append(known.moving, fmt.Sprintf("%d events are not taken and %d in flight", info.Lag, info.InFlight))
+	}
+	known.parked = map[string]int{}
+	return w.options.Stores.Events.Parked(ctx, stream, group, func(p kurrent.Parked) error {
+		known.parked[p.Stream]++
+		return nil
+	})
+}
+
+// lookAtRows asks about the orders that were not closed when they were last looked at.
+func (w *Load) lookAtRows(ctx context.Context, known *resting) error {
+	var group errgroup.Group
+	group.SetLimit(lookAtOnce)
+	var mu sync.Mutex
+	for _, l := range w.all() {
+		if known.rows[l.id].Final() {
+			continue
+		}
+		group.Go(func() error {
+			row, err := w.options.Stores.Rows.FindFulfillment(ctx, l.id)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				known.rows[l.id] = row.Status
+			case !errors.Is(err, postgres.ErrNotFound):
+				return err
+			}
+			if !l.rests(known) {
+				known.moving = append(known.moving, fmt.Sprintf("%s (%s) is %q", l.id, l.fate.name, known.rows[l.id]))
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// rests tells whether an order is where the workload leaves it.
+func (l *life) rests(known *resting) bool {
+	switch status := known.rows[l.id]; {
+	case status.Final():
+		return true
+	case status == "":
+		return l.fate.never && known.parked[l.id] > 0 || l.fate.lost
+	default:
+		return l.fate.open
+	}
+}
+
+func (w *Load) lookAtMails(ctx context.Context, known *resting) error {
+	pending, unknown, err := w.options.Stores.Rows.UnsettledEmails(ctx)
+	if err != nil {
+		return err
+	}
+	known.unknown = unknown
+	if pending > 0 {
+		known.moving = append(known.moving, fmt.Sprintf("%d mails are pending", pending))
+	}
+	return nil
+}
+
+// lookAtWorkflows finds workflows that are open although nothing is left for them to wait for.
+func (w *Load) lookAtWorkflows(ctx context.Context, known *resting) error {
+	var open int64
+	for _, status := range known.rows {
+		if status == order.StatusFulfilling {
+			open++
+		}
+	}
+	return errors.Join(
+		w.lookAtType(ctx, known, workflows.OrderFulfillmentType, open),
+		w.lookAtType(ctx, known, workflows.OrderSettlementType, 0),
+		w.lookAtType(ctx, known, workflows.OrderEmailType, 0),
+	)
+}
+
+func (w *Load) lookAtType(ctx context.Context, known *resting, name string, want int64) error {
+	answer, err := w.options.Stores.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
+		Query: fmt.Sprintf(`WorkflowType = %q AND ExecutionStatus = "Running"`, name),
+	})
+	if err != nil {
+		return err
+	}
+	if answer.GetCount() != want {
+		known.moving = append(known.moving, fmt.Sprintf("%d of %s are open, not %d", answer.GetCount(), name, want))
+	}
+	return nil
+}
+
+func (w *Load) all() []*life {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.lives)
+}
+
+func (w *Load) report(seen resting) Rest {
+	rest := Rest{Orders: map[string]int{}, Statuses: map[string]int{}, MailFaults: map[string]int{}, Unknown: seen.unknown}
+	for i, what := range seen.moving {
+		if i == showMost {
+			break
+		}
+		rest.Violations = append(rest.Violations, Violation{Invariant: "comes-to-rest", Detail: what})
+	}
+	for _, l := range w.all() {
+		rest.Orders[l.fate.name]++
+		status := seen.rows[l.id]
+		if status == "" {
+			status = "none"
+		}
+		rest.Statuses[string(status)]++
+		rest.Violations = append(rest.Violations, l.broken(status)...)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		rest.Violations = append(rest.Violations, Violation{Invariant: "accepts-messages", Detail: w.err.Error()})
+	}
+	w.mail.mu.Lock()
+	defer w.mail.mu.Unlock()
+	for fault, n := range w.mail.armed {
+		rest.MailFaults[fault] = n
+	}
+	if n := len(w.mail.rejected); n > 0 {
+		rest.MailFaults["rejected"] = n
+	}
+	return rest
+}
+
+// broken lists what the order's updates were told and is not so.
+func (l *life) broken(status order.Status) []Violation {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var found []Violation
+	for _, a := range l.answered {
+		if a.status.Final() && a.status != status {
+			found = append(found, Violation{
+				Invariant: "answers-stay-true", Order: l.id, Detail: fmt.Sprintf("%s was answered %s, and the order is %s", a.update, a.status, status),
+			})
+		}
+	}
+	if l.fate.never && status != "none" {
+		found = append(found, Violation{Invariant: "bad-input-starts-nothing", Order: l.id, Detail: "the order is " + string(status)})
+	}
+	return found
+}

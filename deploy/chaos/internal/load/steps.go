@@ -1,0 +1,141 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"maps"
+
+	"golang.org/x/sync/errgroup"
+
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// steps takes one step after the other.
+func steps(all ...step) step {
+	return func(ctx context.Context, l *life) error {
+		for _, s := range all {
+			if err := s(ctx, l); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func place(ctx context.Context, l *life) error {
+	return l.append(ctx, l.eventID, order.TypePlaced, encode(l.body))
+}
+
+// shipment is what the warehouse says; each of two carriers would be another one.
+func (l *life) shipment(carrier string) workflows.RecordShipment {
+	return workflows.RecordShipment{Carrier: carrier, TrackingNumber: "T" + l.id[len(l.id)-12:]}
+}
+
+func shipBySignal(ctx context.Context, l *life) error {
+	return l.signal(ctx, workflows.RecordShipmentMessage, l.shipment("DHL"))
+}
+
+func shipByUpdate(ctx context.Context, l *life) error {
+	return l.update(ctx, workflows.RecordShipmentMessage, l.shipment("DHL"))
+}
+
+// shipTwice tells the same shipment in both ways at once, and then another one, which is refused.
+func shipTwice(ctx context.Context, l *life) error {
+	return steps(together(shipBySignal, shipByUpdate), func(ctx context.Context, l *life) error {
+		return l.signal(ctx, workflows.RecordShipmentMessage, l.shipment("UPS"))
+	})(ctx, l)
+}
+
+func cancelBySignal(ctx context.Context, l *life) error {
+	return l.signal(ctx, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
+}
+
+func cancelByUpdate(ctx context.Context, l *life) error {
+	return l.update(ctx, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
+}
+
+func cancelNatively(ctx context.Context, l *life) error { return l.cancelNative(ctx) }
+
+func cancelByEvent(ctx context.Context, l *life) error {
+	body := encode(map[string]string{"reason": "customer-request"})
+	return l.append(ctx, l.another("cancel"), order.TypeCancellationRequested, body)
+}
+
+// race ships and cancels in the same moment.
+func race(ctx context.Context, l *life) error {
+	ships := []step{shipBySignal, shipByUpdate}
+	cancels := []step{cancelBySignal, cancelByUpdate, cancelNatively, cancelByEvent}
+	return together(ships[l.random.IntN(len(ships))], cancels[l.random.IntN(len(cancels))])(ctx, l)
+}
+
+// together takes steps side by side.
+func together(all ...step) step {
+	return func(ctx context.Context, l *life) error {
+		var group errgroup.Group
+		for _, s := range all {
+			group.Go(func() error { return s(ctx, l) })
+		}
+		return group.Wait()
+	}
+}
+
+// pay pays the order's total, each time by another event.
+func pay(ctx context.Context, l *life) error {
+	id := l.another("pay" + string(rune('0'+l.next)))
+	return l.append(ctx, id, order.TypePaid, encode(map[string]string{"amount": l.total}))
+}
+
+func approve(ctx context.Context, l *life) error {
+	return l.decide(ctx, workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1", Note: "good customer"})
+}
+
+func decline(ctx context.Context, l *life) error {
+	return l.decide(ctx, workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-2"})
+}
+
+// vanish deletes the order while it is on hold and then approves it: its body is gone when it is needed.
+func vanish(ctx context.Context, l *life) error {
+	if err := l.awaitHold(ctx); err != nil {
+		return err
+	}
+	return steps(erase, approve)(ctx, l)
+}
+
+func erase(ctx context.Context, l *life) error { return l.erase(ctx) }
+
+// placeUnmailable has an address that the provider refuses for good.
+func placeUnmailable(ctx context.Context, l *life) error {
+	l.mail.reject(l.address())
+	return place(ctx, l)
+}
+
+// repeat appends the very same event once more, as a producer does that has forgotten what it did.
+func repeat(ctx context.Context, l *life) error { return place(ctx, l) }
+
+// contradict places the order once more, by another event and with another sum.
+func contradict(ctx context.Context, l *life) error {
+	other := maps.Clone(l.body)
+	other["lineItems"] = append(other["lineItems"].([]any), map[string]any{
+		"productId": "4006381000204", "productName": "Standing Desk", "quantity": 1, "pricePerUnit": "USD763.20", "taxRate": 0.21,
+	})
+	return l.append(ctx, l.another("contradict"), order.TypePlaced, encode(other))
+}
+
+// placeInvalid places what can never become an order.
+func placeInvalid(ctx context.Context, l *life) error {
+	whole := encode(l.body)
+	broken := [][]byte{
+		whole[:len(whole)/2],
+		[]byte(`"order-placed"`),
+		bytes.Replace(whole, []byte(`"orderId":`), []byte(`"orderId":"order-other","orderId":`), 1),
+		bytes.Replace(whole, []byte(`"orderId":"order-`), []byte(`"orderId":"order-other-`), 1),
+		bytes.Replace(whole, []byte(`"quantity":`), []byte(`"quantity":-`), 1),
+		bytes.Replace(whole, []byte(`"pricePerUnit":"USD`), []byte(`"pricePerUnit":"USDOLLAR`), 1),
+		bytes.ReplaceAll(whole, []byte(`@example.com`), []byte(`.example.com`)),
+	}
+	return l.append(ctx, l.eventID, order.TypePlaced, broken[l.random.IntN(len(broken))])
+}
+
+// cancelFirst has the cancellation on the stream before its order.
+func cancelFirst(ctx context.Context, l *life) error { return steps(cancelByEvent, place)(ctx, l) }

@@ -1,0 +1,63 @@
+package rig
+
+import (
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Options say how big a rig is and where it lives.
+type Options struct {
+	Dir       string            // databases, inbox and logs; made when missing
+	BinDir    string            // where worker, starter, kurrentsim and sessim are
+	Workers   int               // how many of them
+	Starters  int               // how many of them
+	Variables map[string]string // of the binaries, over the rig's own
+	Progress  io.Writer         // is told in a line what happens
+}
+
+// Log is the path of a process's log.
+func (r *Rig) Log(process string) string { return filepath.Join(r.options.Dir, "log", process+".log") }
+
+// machine is what a program needs of this process's environment. What else is set there is for somebody else's servers.
+func machine() map[string]string {
+	kept := map[string]string{}
+	for _, name := range []string{"PATH", "HOME", "TMPDIR"} {
+		if value, ok := os.LookupEnv(name); ok {
+			kept[name] = value
+		}
+	}
+	return kept
+}
+
+// product is what every binary is told, wherever its stores are. Times are short, so that a minute sees whole cycles.
+func product() map[string]string {
+	return map[string]string{
+		"KURRENTDB_ALLOW_PLAINTEXT": "true",
+		"TEMPORAL_CONFIG_FILE":      os.DevNull,
+		"AWS_ACCESS_KEY_ID":         "chaos",
+		"AWS_SECRET_ACCESS_KEY":     "chaos",
+		"AWS_REGION":                "us-east-1",
+		"EMAIL_FROM":                "orders@shop.example",
+		"EMAIL_UNKNOWN_GRACE":       "1s",
+		"CREDIT_HOLD":               "20s",
+		"STARTER_MESSAGE_TIMEOUT":   "10s",
+		"SHUTDOWN_TIMEOUT":          "5s",
+	}
+}
+
+// listed gives variables as os.Environ does. Later ones win.
+func listed(layers ...map[string]string) []string {
+	all := map[string]string{}
+	for _, layer := range layers {
+		maps.Copy(all, layer)
+	}
+	var list []string
+	for name, value := range all {
+		list = append(list, name+"="+value)
+	}
+	slices.Sort(list)
+	return list
+}

@@ -1,0 +1,294 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A process that died is started again after a pause that grows while it keeps dying young.
+const (
+	firstRespawn = 200 * time.Millisecond
+	lastRespawn  = 3 * time.Second
+	grownUp      = 5 * time.Second // who lived this long starts over with the first pause
+)
+
+// child is a running program: what package devserver starts.
+type child interface {
+	Done() <-chan struct{}
+	Err() error
+	Signal(s syscall.Signal)
+	Stop(ctx context.Context) error
+}
+
+// Death is one end of a process.
+type Death struct {
+	At        time.Time
+	Cause     string            // such as "signal: killed" or "exit status 1"
+	Asked     bool              // somebody had killed or stopped it
+	Variables map[string]string // the further ones it was started with
+}
+
+// Killed tells whether it died by SIGKILL.
+func (d Death) Killed() bool {
+	return d.Cause == syscall.SIGKILL.String() || d.Cause == "signal: killed"
+}
+
+// Process is one program of the rig. It is started again when it dies, unless it was stopped.
+type Process struct {
+	Name string
+
+	launch func(ctx context.Context, variables map[string]string) (child, error)
+	ready  func(ctx context.Context) error
+	up     func(context.Context) error // called when it runs, before it is ready
+	down   func()                      // called when it no longer does
+	pause  func(child) (resume func(), err error)
+
+	fault sync.Mutex // held by what must not meet another fault of the same process
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced whenever something below changes
+	wanted  bool
+	begun   bool // a start is under way
+	current child
+	asked   bool              // the current one was told to end
+	next    map[string]string // further variables of the next start
+	starts  int
+	deaths  []Death
+	failure error // why it could not be started last
+}
+
+// change alters the process's state and tells everybody who waits for that.
+func (p *Process) change(alter func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	alter()
+	if p.changed != nil {
+		close(p.changed)
+	}
+	p.changed = make(chan struct{})
+}
+
+// await waits until a condition holds. It is asked with the state locked.
+func (p *Process) await(ctx context.Context, condition func() bool) error {
+	for {
+		p.mu.Lock()
+		if p.changed == nil {
+			p.changed = make(chan struct{})
+		}
+		holds, changed := condition(), p.changed
+		p.mu.Unlock()
+		if holds {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", p.Name, errors.Join(context.Cause(ctx), p.lastFailure()))
+		}
+	}
+}
+
+func (p *Process) lastFailure() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failure
+}
+
+// supervise keeps the process running while it is wanted, until ctx ends.
+func (p *Process) supervise(ctx context.Context) {
+	pause := firstRespawn
+	for p.await(ctx, func() bool { return p.wanted }) == nil {
+		began := time.Now()
+		p.live(ctx)
+		if time.Since(began) > grownUp {
+			pause = firstRespawn
+		}
+		rest(ctx, pause)
+		pause = min(2*pause, lastRespawn)
+	}
+}
+
+// live is one life of the process.
+func (p *Process) live(ctx context.Context) {
+	var variables map[string]string
+	p.change(func() { p.begun, variables, p.next = true, p.next, nil })
+	running, err := p.launch(ctx, variables)
+	if err != nil {
+		p.change(func() { p.begun, p.failure = false, err })
+		return
+	}
+	err = p.up(ctx)
+	p.change(func() {
+		p.begun, p.current, p.asked, p.failure = false, running, false, err
+		p.starts++
+	})
+	end := context.AfterFunc(ctx, func() { running.Signal(p.deadly()) }) // nobody is left to stop it
+	defer end()
+	<-running.Done()
+	p.down()
+	death := Death{At: time.Now(), Cause: "exit status 0", Variables: variables}
+	if err := running.Err(); err != nil {
+		death.Cause = causeOf(err)
+	}
+	p.change(func() {
+		death.Asked = p.asked
+		p.current, p.deaths = nil, append(p.deaths, death)
+	})
+}
+
+func causeOf(err error) string {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ProcessState.String()
+	}
+	return err.Error()
+}
+
+// Start has the process run, with further variables for the first life alone, and waits until it is ready.
+func (p *Process) Start(ctx context.Context, variables map[string]string) error {
+	p.change(func() { p.wanted, p.next = true, maps.Clone(variables) })
+	return p.AwaitReady(ctx)
+}
+
+// Stop ends the process in good order, or by force when ctx ends first, and keeps it down.
+func (p *Process) Stop(ctx context.Context) error {
+	p.change(func() { p.wanted = false })
+	if err := p.await(ctx, func() bool { return !p.begun }); err != nil {
+		return err
+	}
+	running := p.running()
+	if running == nil {
+		return nil
+	}
+	p.change(func() { p.asked = true })
+	err := running.Stop(ctx)
+	return errors.Join(err, p.await(ctx, func() bool { return p.current != running }))
+}
+
+// Restart stops the process in good order, starts it again, with further variables for this life alone, and waits until it is
+// ready.
+func (p *Process) Restart(ctx context.Context, variables map[string]string) error {
+	if err := p.turnover(ctx, variables); err != nil {
+		return err
+	}
+	return p.AwaitReady(ctx)
+}
+
+func (p *Process) turnover(ctx context.Context, variables map[string]string) error {
+	p.fault.Lock()
+	defer p.fault.Unlock()
+	stopping, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
+	if err := p.Stop(stopping); err != nil && ctx.Err() != nil {
+		return err
+	}
+	p.change(func() { p.wanted, p.next = true, maps.Clone(variables) })
+	return p.await(ctx, func() bool { return p.current != nil })
+}
+
+// Kill ends the process at once, as kill -9 does (PostgreSQL as pg_ctl stop -m immediate does, because the kernel would leave
+// its children alive), and returns when it is dead. It is started again by itself.
+func (p *Process) Kill(ctx context.Context) error {
+	p.fault.Lock()
+	defer p.fault.Unlock()
+	running := p.running()
+	if running == nil {
+		return nil // it is dead already
+	}
+	p.change(func() { p.asked = true })
+	running.Signal(p.deadly())
+	return p.await(ctx, func() bool { return p.current != running })
+}
+
+// Pause stops the process in its tracks, as SIGSTOP does, and lets it go on after a while.
+func (p *Process) Pause(ctx context.Context, d time.Duration) error {
+	p.fault.Lock()
+	defer p.fault.Unlock()
+	running := p.running()
+	if running == nil {
+		return nil
+	}
+	resume, err := p.pause(running)
+	if err != nil {
+		return fmt.Errorf("pause %s: %w", p.Name, err)
+	}
+	defer resume()
+	rest(ctx, d)
+	return nil
+}
+
+func (p *Process) running() child {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current
+}
+
+// AwaitReady waits until the process runs and takes work.
+func (p *Process) AwaitReady(ctx context.Context) error {
+	for {
+		if err := p.await(ctx, func() bool { return p.current != nil }); err != nil {
+			return err
+		}
+		err := p.ready(ctx)
+		if err == nil {
+			return nil
+		}
+		if rest(ctx, readyEvery); ctx.Err() != nil {
+			return fmt.Errorf("%s is not ready: %w: %w", p.Name, context.Cause(ctx), err)
+		}
+	}
+}
+
+// AwaitDeath waits for the next death from now on. Whoever kills by a failpoint asks before it is armed: see Deaths.
+func (p *Process) AwaitDeath(ctx context.Context) (Death, error) {
+	return p.AwaitDeathAfter(ctx, len(p.Deaths()))
+}
+
+// AwaitDeathAfter waits for a death after the first seen ones.
+func (p *Process) AwaitDeathAfter(ctx context.Context, seen int) (death Death, err error) {
+	err = p.await(ctx, func() bool {
+		if len(p.deaths) <= seen {
+			return false
+		}
+		death = p.deaths[seen]
+		return true
+	})
+	return death, err
+}
+
+// Deaths lists how the process ended so far.
+func (p *Process) Deaths() []Death {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]Death(nil), p.deaths...)
+}
+
+// Starts counts how often the process was started.
+func (p *Process) Starts() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.starts
+}
+
+// deadly is the signal that kills: PostgreSQL's own children would outlive a SIGKILL for a while and hold its files.
+func (p *Process) deadly() syscall.Signal {
+	if p.Name == Postgres {
+		return syscall.SIGQUIT
+	}
+	return syscall.SIGKILL
+}
+
+// rest waits for a while, or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,41 @@
+package rig
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// killDelay is what a program that ran out of time gets to end by itself.
+const killDelay = 5 * time.Second
+
+// Run runs a binary that reaches the stores directly, such as `worker migrate`, to its end, and adds what it says to its log.
+func (r *Rig) Run(ctx context.Context, binary string, args ...string) error {
+	_, err := r.Output(ctx, binary, args...)
+	return err
+}
+
+// Output is Run with what the program wrote to its standard output. A program that exits with another code than 0 gives an
+// *exec.ExitError and its output as well.
+func (r *Rig) Output(ctx context.Context, binary string, args ...string) ([]byte, error) {
+	command := exec.CommandContext(ctx, filepath.Join(r.options.BinDir, binary), args...)
+	command.Env = r.Environment()
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
+	command.WaitDelay = killDelay
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	if err := command.Run(); err != nil {
+		return stdout.Bytes(), fmt.Errorf("%s %s: %w: %s", binary, strings.Join(args, " "), err, lastLine(stderr.String()))
+	}
+	return stdout.Bytes(), nil
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}

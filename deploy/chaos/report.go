@@ -1,0 +1,53 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"orderflow/deploy/chaos/internal/fault"
+	"orderflow/deploy/chaos/internal/load"
+)
+
+// report is what a run comes to.
+type report struct {
+	Command      string             `json:"command"`
+	Seed         uint64             `json:"seed"`
+	Scenario     string             `json:"scenario"`
+	Minutes      float64            `json:"minutes"`
+	Seconds      float64            `json:"seconds"` // of the whole run
+	Placed       int                `json:"placed"`
+	Orders       map[string]int     `json:"orders"`   // by fate
+	Statuses     map[string]int     `json:"statuses"` // by where they came to
+	Duplicates   int                `json:"duplicatesOffered"`
+	Faults       map[fault.Kind]int `json:"faults"`
+	FaultTargets map[string]int     `json:"faultTargets"`
+	MailFaults   map[string]int     `json:"mailFaults"`
+	UnknownMails int64              `json:"unknownMails"`
+	Starts       map[string]int     `json:"starts"`  // by process
+	Deaths       map[string]int     `json:"deaths"`  // by process and cause, of those nobody had asked for
+	Crashes      map[string]int     `json:"crashes"` // by failpoint
+	DrainSeconds float64            `json:"drainSeconds"`
+	Reconcile    json.RawMessage    `json:"reconcile,omitempty"`
+	Checker      json.RawMessage    `json:"checker,omitempty"`
+	Violations   []load.Violation   `json:"violations"`
+}
+
+// fates whose orders are offered more than once.
+func duplicates(orders map[string]int) int {
+	return orders["duplicate-event"] + orders["duplicate-order"]
+}
+
+func (s *session) print() error {
+	s.report.Seconds = s.elapsed().Seconds()
+	if s.report.Violations == nil {
+		s.report.Violations = []load.Violation{}
+	}
+	body, err := json.MarshalIndent(s.report, "", "  ")
+	if err == nil {
+		_, err = fmt.Fprintf(s.stdout, "%s\n", body)
+	}
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}

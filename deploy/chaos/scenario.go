@@ -1,0 +1,93 @@
+package main
+
+import (
+	"time"
+
+	"orderflow/deploy/chaos/internal/fault"
+	"orderflow/deploy/chaos/internal/load"
+)
+
+// soak is the scenario of a run that names none: everything, sized by time.
+const soak = "soak"
+
+// scenario is a run by name: so many orders, these faults, these variables. Another one is another row.
+type scenario struct {
+	name      string
+	about     string
+	orders    int // 0: as many as fit the minutes
+	rate      float64
+	fates     map[string]int // by weight; nil: all of them
+	hot       float64        // the share of orders that one customer places
+	mail      load.MailFaults
+	pace      time.Duration
+	faults    []fault.Kind // nil: all, empty: none
+	faultRate float64      // multiplies how often; 0: 1
+	variables map[string]string
+	workers   int // 0: two
+	starters  int // 0: two
+}
+
+func scenarios() []scenario {
+	const few = 60
+	none := []fault.Kind{}
+	brief := map[string]string{"CREDIT_HOLD": "5s"}
+	shipped := map[string]int{"shipped-by-signal": 1, "shipped-by-update": 1}
+	return []scenario{
+		{
+			name: soak, about: "everything breaks while orders go every way, for --minutes",
+			rate: 8, hot: 0.2, mail: load.MailFaults{Throttled: 0.05, Error: 0.02, Lost: 0.02},
+		},
+		{name: "steady", about: "orders go every way and nothing breaks", orders: few, rate: 20, hot: 0.2, faults: none, variables: brief},
+		{
+			name: "lost-answers", about: "requests arrive and their answers do not",
+			orders: few, rate: 5, fates: shipped, faults: []fault.Kind{fault.LostAnswer}, faultRate: 10,
+		},
+		{name: "crash", about: "orders for --crashes and --only, and nothing else breaks", orders: few, rate: 10, faults: none, variables: brief},
+		{
+			name: "hot-customer", about: "one customer places everything at once, by two workers",
+			orders: 2 * few, rate: 60, hot: 1, fates: map[string]int{"left": 2, "paid-first": 1, "cancelled-by-signal": 1}, faults: none,
+			variables: brief,
+		},
+		{
+			name: "mail-lost", about: "the provider takes mails and its answers are lost",
+			orders: few, rate: 20, fates: shipped, mail: load.MailFaults{Lost: 1}, faults: none,
+		},
+		{
+			name: "cancel", about: "orders are cancelled in every way, at any moment",
+			orders: 2 * few, rate: 20, pace: time.Second, faults: none, fates: map[string]int{
+				"cancelled-by-signal": 1, "cancelled-by-update": 1, "cancelled-natively": 2, "cancelled-by-event": 1,
+				"cancelled-first": 1, "closing-race": 1,
+			},
+		},
+		{
+			name: "redeliver", about: "starters die and stand still with events in hand",
+			orders: 2 * few, rate: 10, fates: shipped, faults: []fault.Kind{fault.Kill, fault.Pause}, faultRate: 3,
+			variables: map[string]string{"STARTER_MESSAGE_TIMEOUT": "2s"},
+		},
+	}
+}
+
+func findScenario(name string) (scenario, bool) {
+	for _, s := range scenarios() {
+		if s.name == name {
+			return s, true
+		}
+	}
+	return scenario{}, false
+}
+
+func scenarioNames() []string {
+	var names []string
+	for _, s := range scenarios() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// window is how long orders are placed.
+func (s scenario) window(minutes float64) time.Duration {
+	if s.orders == 0 {
+		return time.Duration(minutes * float64(time.Minute))
+	}
+	return time.Duration(float64(s.orders)/s.rate*float64(time.Second)) + time.Second
+}

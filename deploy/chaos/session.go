@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"orderflow/deploy/chaos/internal/fault"
+	"orderflow/deploy/chaos/internal/load"
+	"orderflow/deploy/chaos/internal/rig"
+)
+
+// healTimeout bounds bringing every process back when the faults are over.
+const healTimeout = 2 * time.Minute
+
+// session is one run.
+type session struct {
+	options options
+	stdout  io.Writer
+	stderr  io.Writer
+	began   time.Time
+	rig     *rig.Rig
+	stores  *rig.Direct
+	report  report
+
+	talking sync.Mutex
+}
+
+func newSession(o options, stdout, stderr io.Writer) *session {
+	return &session{options: o, stdout: stdout, stderr: stderr, began: time.Now(), report: report{
+		Command: o.again(), Seed: o.seed, Scenario: o.scenario.name, Crashes: map[string]int{},
+	}}
+}
+
+func (s *session) elapsed() time.Duration { return time.Since(s.began) }
+
+// say tells how far the run is, beside the report.
+func (s *session) say(format string, args ...any) {
+	s.talking.Lock()
+	defer s.talking.Unlock()
+	_, _ = fmt.Fprintf(s.stderr, "%6.1fs "+format+"\n", append([]any{s.elapsed().Seconds()}, args...)...)
+}
+
+// run brings the rig up, breaks it, and prints the report. The folder stays when something is wrong.
+func (s *session) run(ctx context.Context) error {
+	s.say("seed %d; again: %s", s.options.seed, s.options.again())
+	dir, ours, err := s.folder()
+	if err != nil {
+		return err
+	}
+	err = s.within(ctx, dir)
+	if err == nil && len(s.report.Violations) > 0 {
+		err = errViolations
+	}
+	switch {
+	case ours && !s.options.keep && (err == nil || ctx.Err() != nil):
+		err = errors.Join(err, os.RemoveAll(dir))
+	default:
+		s.say("databases and logs are in %s", dir)
+	}
+	return err
+}
+
+func (s *session) folder() (dir string, ours bool, err error) {
+	if s.options.state != "" {
+		dir, err = filepath.Abs(s.options.state)
+		return dir, false, err
+	}
+	dir, err = os.MkdirTemp("", "chaos-")
+	return dir, true, err
+}
+
+// within has everything running for as long as the run takes.
+func (s *session) within(ctx context.Context, dir string) error {
+	running, err := rig.Start(ctx, rig.Options{
+		Dir: dir, BinDir: s.options.bin, Workers: s.workers(), Starters: s.starters(),
+		Variables: s.options.scenario.variables, Progress: s.stderr,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := running.Stop(); err != nil {
+			s.say("stopping: %s", err)
+		}
+	}()
+	s.rig = running
+	s.say("everything is up")
+	if s.stores, err = running.Connect(ctx); err != nil {
+		return err
+	}
+	defer s.stores.Close()
+	if err := s.breakAll(ctx); err != nil {
+		return err
+	}
+	return errors.Join(s.judge(ctx), s.print())
+}
+
+func (s *session) workers() int  { return orTwo(s.options.scenario.workers) }
+func (s *session) starters() int { return orTwo(s.options.scenario.starters) }
+
+func orTwo(n int) int {
+	if n == 0 {
+		return 2
+	}
+	return n
+}
+
+// breakAll runs the workload and breaks things meanwhile, crashes at every failpoint that was asked for, heals everything and
+// waits until it has come to rest.
+func (s *session) breakAll(ctx context.Context) error {
+	workload := s.workload()
+	living, end := context.WithCancel(ctx)
+	defer end()
+	err := s.breakWhile(living, workload)
+	if err == nil {
+		err = s.crash(living, workload)
+	}
+	if err != nil {
+		return err
+	}
+	healing, cancel := context.WithTimeout(ctx, healTimeout)
+	defer cancel()
+	if err := s.rig.Heal(healing); err != nil {
+		return fmt.Errorf("heal: %w", err)
+	}
+	s.say("healed, waiting until everything has come to rest")
+	draining, drained := context.WithTimeout(ctx, s.options.drain)
+	defer drained()
+	s.account(workload.Settle(draining))
+	return context.Cause(ctx)
+}
+
+func (s *session) workload() *load.Load {
+	sc := s.options.scenario
+	rate := sc.rate
+	if s.options.rate > 0 {
+		rate = s.options.rate
+	}
+	return load.New(load.Options{
+		Seed: s.options.seed, Orders: sc.orders, Window: sc.window(s.options.minutes), Rate: rate, Fates: sc.fates,
+		Hot: sc.hot, Mail: sc.mail, Pace: sc.pace, Stores: s.stores, Say: s.say,
+	})
+}
+
+// breakWhile places orders and carries the schedule of faults out side by side.
+func (s *session) breakWhile(ctx context.Context, workload *load.Load) error {
+	sc := s.options.scenario
+	window, cancel := context.WithTimeout(ctx, sc.window(s.options.minutes))
+	defer cancel()
+	schedule := fault.Schedule(fault.Plan{
+		Seed: s.options.seed, Window: sc.window(s.options.minutes), Processes: s.rig.Processes(), Edges: s.rig.Edges(),
+		Kinds: sc.faults, Rate: sc.faultRate,
+	})
+	s.say("orders for %s, %d faults", sc.window(s.options.minutes), len(schedule))
+	var counts fault.Counts
+	var broken error
+	faults := make(chan struct{})
+	go func() {
+		defer close(faults)
+		counts, broken = fault.Run(window, s.rig, schedule, s.tell())
+	}()
+	began := time.Now()
+	err := workload.Place(ctx, window)
+	<-faults
+	s.report.Minutes = time.Since(began).Minutes()
+	s.report.Faults, s.report.FaultTargets = counts.ByKind, counts.ByTarget
+	return errors.Join(err, broken)
+}
+
+// tell is where each fault is told.
+func (s *session) tell() func(string, ...any) {
+	if s.options.verbose {
+		return s.say
+	}
+	return func(string, ...any) {}
+}
+
+// account takes over what the workload came to, and how the processes fared.
+func (s *session) account(rest load.Rest) {
+	r := &s.report
+	r.Orders, r.Statuses, r.MailFaults, r.UnknownMails = rest.Orders, rest.Statuses, rest.MailFaults, rest.Unknown
+	r.DrainSeconds = rest.Seconds
+	r.Duplicates = duplicates(rest.Orders)
+	r.Violations = append(r.Violations, rest.Violations...)
+	for _, n := range rest.Orders {
+		r.Placed += n
+	}
+	r.Starts, r.Deaths = map[string]int{}, map[string]int{}
+	for _, name := range s.rig.Processes() {
+		p := s.rig.Process(name)
+		r.Starts[name] = p.Starts()
+		for _, death := range p.Deaths() {
+			if !death.Asked {
+				r.Deaths[name+": "+death.Cause]++
+			}
+		}
+	}
+	s.say("at rest after %.1f s: %d orders, %v", rest.Seconds, r.Placed, r.Statuses)
+}
