@@ -1,0 +1,78 @@
+package facts
+
+import (
+	"time"
+
+	"orderflow/internal/order"
+)
+
+// Placed is one order-placed event on an order's stream.
+type Placed struct {
+	Revision uint64
+	EventID  string
+	At       time.Time // when it was written
+	Fault    string    // why it cannot be read, empty when it can; the rest is filled only then
+
+	CustomerID string
+	Total      order.Money
+	PlacedAt   time.Time
+	Email      string
+	Lines      Lines
+}
+
+// Payment is one order-paid event on an order's stream.
+type Payment struct {
+	Revision uint64
+	EventID  string
+	Fault    string
+	Amount   order.Money
+}
+
+// Cancellation is one order-cancellation-requested event on an order's stream.
+type Cancellation struct {
+	Revision uint64
+	EventID  string
+	Fault    string
+}
+
+// Parked is one event of the order's stream that the group has put aside, whatever became of it later.
+type Parked struct {
+	Revision uint64 // in the order's stream
+	Reason   string
+	At       time.Time
+}
+
+// The types of the events on a credit stream.
+const (
+	CreditOpened   = "credit-account-opened"
+	CreditLimit    = "credit-limit-changed"
+	CreditReserved = "credit-reserved"
+	CreditExceeded = "credit-limit-exceeded"
+	CreditReleased = "credit-released"
+)
+
+// Account is a customer's credit stream.
+type Account struct {
+	CustomerID string
+	Events     []CreditEvent // as they stand
+}
+
+// CreditEvent is one event of a credit stream.
+type CreditEvent struct {
+	CustomerID string // by the stream's name
+	Revision   uint64
+	EventID    string
+	Type       string
+	DataHash   string // SHA-256 of the body, in hex
+	Causation  string // the event that led to it
+	Fault      string // why the body cannot be read
+
+	Named      string // the customer the body names, if it does
+	OrderID    string
+	Amount     order.Money
+	Limit      order.Money
+	Available  order.Money
+	Held       bool
+	ApprovedBy string
+	Reason     string
+}
