@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,6 +124,6 @@ func (w *Load) live(ctx context.Context, l *life) error {
 	if err := begin(ctx, l); err != nil || l.fate.act == nil {
 		return err
 	}
-	wait(ctx, l.pace(w.options.Pace))
+	wait(ctx, l.pace(cmp.Or(l.within, w.options.Pace)))
 	return l.fate.act(ctx, l)
 }

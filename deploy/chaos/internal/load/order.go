@@ -21,7 +21,8 @@ type placement struct {
 	eventID uuid.UUID
 	random  *rand.Rand // its own: what it draws does not depend on who else is under way
 	hot     bool
-	faults  []string // that its next mails meet
+	faults  []string      // that its next mails meet
+	within  time.Duration // the longest its fate waits for its turn; 0: as long as the workload's others
 }
 
 // Customers and sums that are not the generator's own.
@@ -62,12 +63,17 @@ func newMaker(o Options) *maker {
 
 // next makes up an order. Of the generator's journey only the order is used: nobody listens to carts.
 func (m *maker) next() (placement, error) {
+	f := m.pick()
+	return m.make(f, m.random.Float64() < m.options.Hot)
+}
+
+// make makes up an order of a fate.
+func (m *maker) make(f fate, hot bool) (placement, error) {
 	streams := m.orders.Next()
 	placed := streams[len(streams)-1]
 	m.made++
 	p := placement{
-		id: placed.Name, fate: m.pick(), random: rand.New(rand.NewPCG(m.options.Seed, uint64(1000+m.made))),
-		hot: m.random.Float64() < m.options.Hot,
+		id: placed.Name, fate: f, random: rand.New(rand.NewPCG(m.options.Seed, uint64(1000+m.made))), hot: hot,
 	}
 	var err error
 	if p.eventID, err = uuid.Parse(placed.Events[0].ID); err != nil {

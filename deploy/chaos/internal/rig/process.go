@@ -106,12 +106,23 @@ func (p *Process) supervise(ctx context.Context) {
 	for p.await(ctx, func() bool { return p.wanted }) == nil {
 		began := time.Now()
 		p.live(ctx)
-		if time.Since(began) > grownUp {
+		if time.Since(began) > grownUp || p.endedOnPurpose() {
 			pause = firstRespawn
 		}
 		rest(ctx, pause)
 		pause = min(2*pause, lastRespawn)
 	}
+}
+
+// endedOnPurpose tells whether the last life was ended from here, or by a failpoint that it was started with: that says
+// nothing about the next one.
+func (p *Process) endedOnPurpose() bool {
+	deaths := p.Deaths()
+	if len(deaths) == 0 {
+		return false
+	}
+	last := deaths[len(deaths)-1]
+	return last.Asked || len(last.Variables) > 0
 }
 
 // live is one life of the process.
