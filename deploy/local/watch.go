@@ -48,7 +48,6 @@ func (s *session) watch(ctx context.Context, most int, on display) {
 	}
 }
 
-// links are what there is to look at.
 // streamBrowser is the stand-in's page of streams; empty when the event store is not ours, whose pages are elsewhere.
 func streamBrowser(d stack.Description) string {
 	address, err := url.Parse(d.KurrentDBURL)
@@ -58,11 +57,12 @@ func streamBrowser(d stack.Description) string {
 	return "http://" + address.Host + "/web/"
 }
 
+// links are what there is to look at.
 func (s *session) links() []link {
 	d := s.stack.Description
 	var all []link
 	for _, l := range []link{
-		{"Temporal", d.TemporalUI}, {"inbox", d.SESURL}, {"streams", streamBrowser(d)}, {"KurrentDB", d.KurrentDBURL},
+		{"orders", d.APIURL}, {"Temporal", d.TemporalUI}, {"inbox", d.SESURL}, {"streams", streamBrowser(d)}, {"KurrentDB", d.KurrentDBURL},
 		{"logs", s.stack.Log("*")},
 	} {
 		if l.where != "" {

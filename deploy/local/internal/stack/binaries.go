@@ -34,20 +34,52 @@ type binary struct {
 	ready string   // answers with a success when the program is ready
 }
 
-func (s *Stack) startWorker(ctx context.Context) error {
-	return s.startProduct(ctx, workerPart, s.ports.worker)
+// product is a binary that production runs too.
+type product struct {
+	name string
+	port int               // of its operations server
+	own  map[string]string // variables that the others do not need
 }
 
-func (s *Stack) startStarter(ctx context.Context) error {
-	return s.startProduct(ctx, starterPart, s.ports.starter)
+func (s *Stack) products() []product {
+	return []product{
+		{workerPart, s.ports.worker, nil},
+		{starterPart, s.ports.starter, nil},
+		{projectorPart, s.ports.projector, nil},
+		{apiPart, s.ports.apiOps, s.apiSettings()},
+	}
+}
+
+// apiSettings say where it answers, and where the pages are that it links to.
+func (s *Stack) apiSettings() map[string]string {
+	own := map[string]string{"API_ADDR": loopback(s.ports.api)}
+	if ui := s.Description.TemporalUI; ui != "" {
+		own["API_TEMPORAL_UI_URL"] = ui
+	}
+	if !s.external.kurrentdb {
+		own["API_STREAMS_UI_URL"] = "http://" + loopback(s.ports.kurrentdb) + "/web/"
+	}
+	if !s.external.ses {
+		own["API_INBOX_URL"] = s.Description.SESURL
+	}
+	return own
+}
+
+func (s *Stack) startProducts() []func(context.Context) error {
+	var steps []func(context.Context) error
+	for _, p := range s.products() {
+		steps = append(steps, func(ctx context.Context) error { return s.startProduct(ctx, p) })
+	}
+	return steps
 }
 
 // startProduct starts a binary as production does: by its environment alone.
-func (s *Stack) startProduct(ctx context.Context, name string, port int) error {
+func (s *Stack) startProduct(ctx context.Context, p product) error {
 	own := maps.Clone(s.environment)
-	own["OPS_ADDR"] = loopback(port)
-	own["SHUTDOWN_TIMEOUT"] = (graceOf(name) - wrapUp).String() // the stack has its own time to keep
-	return s.startBinary(ctx, binary{name: name, env: own.Environ(), ready: "http://" + own["OPS_ADDR"] + "/readyz"})
+	maps.Copy(own, p.own)
+	own["OPS_ADDR"] = loopback(p.port)
+	own["SHUTDOWN_TIMEOUT"] = (graceOf(p.name) - wrapUp).String() // the stack has its own time to keep
+	return s.startBinary(ctx, binary{name: p.name, env: own.Environ(), ready: "http://" + own["OPS_ADDR"] + "/readyz"})
 }
 
 // migrate brings the database's schema up to date.

@@ -21,6 +21,9 @@ const (
 	sessimPart     = "sessim"
 	workerPart     = "worker"
 	starterPart    = "starter"
+	publisherPart  = "publisher"
+	projectorPart  = "projector"
+	apiPart        = "api"
 )
 
 // part is one running process of the stack.
@@ -42,9 +45,12 @@ type turn struct {
 // stopOrder lets work finish: no more comes in, what is in hand is done, then the stores go. All of it fits 30 seconds.
 func stopOrder() []turn {
 	return []turn{
-		{starterPart, 8 * time.Second},
-		{workerPart, 10 * time.Second},
-		{sessimPart, 2 * time.Second},
+		{apiPart, 2 * time.Second},
+		{starterPart, 6 * time.Second},
+		{workerPart, 8 * time.Second},
+		{publisherPart, 3 * time.Second},
+		{projectorPart, 2 * time.Second},
+		{sessimPart, 1 * time.Second},
 		{kurrentsimPart, 2 * time.Second},
 		{temporalPart, 3 * time.Second},
 		{postgresPart, 3 * time.Second},

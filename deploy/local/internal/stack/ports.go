@@ -11,14 +11,16 @@ import (
 // ports are where the parts listen on the loopback interface. A part that is not started has none: 0.
 type ports struct {
 	kurrentdb, temporal, temporalUI, postgres, ses int
-	worker, starter                                int // operations servers
+	api                                            int
+	worker, starter, publisher, projector, apiOps  int // operations servers
 }
 
 // listed names each port by the part people know.
 func (p *ports) listed() []listed {
 	return []listed{
 		{"KurrentDB", &p.kurrentdb}, {"Temporal", &p.temporal}, {"Temporal Web UI", &p.temporalUI}, {"Postgres", &p.postgres},
-		{"SES inbox", &p.ses}, {"worker", &p.worker}, {"starter", &p.starter},
+		{"SES inbox", &p.ses}, {"api", &p.api}, {"worker", &p.worker}, {"starter", &p.starter}, {"publisher", &p.publisher},
+		{"projector", &p.projector}, {"operations of api", &p.apiOps},
 	}
 }
 
@@ -29,7 +31,8 @@ type listed struct {
 
 func wellKnownPorts() ports {
 	return ports{
-		kurrentdb: 2113, temporal: 7233, temporalUI: 8233, postgres: 5433, ses: 8005, worker: 9101, starter: 9102,
+		kurrentdb: 2113, temporal: 7233, temporalUI: 8233, postgres: 5433, ses: 8005, api: 8080,
+		worker: 9101, starter: 9102, publisher: 9103, projector: 9104, apiOps: 9105,
 	}
 }
 

@@ -81,6 +81,7 @@ func (s *Stack) addresses() Description {
 		KurrentDBURL:    s.environment["KURRENTDB_URL"],
 		PostgresURL:     s.environment["POSTGRES_URL"],
 		SESURL:          s.environment["AWS_ENDPOINT_URL_SESV2"],
+		APIURL:          "http://" + loopback(s.ports.api),
 	}
 	if !s.external.kurrentdb {
 		d.KurrentDBURL = "kurrentdb://" + loopback(s.ports.kurrentdb) + "?tls=false"
@@ -103,7 +104,7 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := together(ctx, s.migrate, s.ensureSearchAttributes); err != nil {
 		return s.because(err)
 	}
-	if err := together(ctx, s.startWorker, s.startStarter); err != nil {
+	if err := together(ctx, s.startProducts()...); err != nil {
 		return s.because(err)
 	}
 	s.Description.PIDs = s.pids()
@@ -118,8 +119,13 @@ func together(ctx context.Context, steps ...func(context.Context) error) error {
 	return group.Wait()
 }
 
-// because prefers the reason a part ended over what came of it.
+// because prefers the reason a part ended over what came of it. A step that says itself which part ended is believed:
+// what the others are stopped for then looks like their end too.
 func (s *Stack) because(err error) error {
+	var ended *EndedError
+	if errors.As(err, &ended) {
+		return err
+	}
 	return cmp.Or(s.Why(), err)
 }
 
