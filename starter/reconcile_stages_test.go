@@ -1,0 +1,113 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/credit"
+	"orderflow/internal/email"
+	"orderflow/internal/kurrentsim"
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// stage is a moment at which an order's workflow is terminated: while an activity is held back, or when the order rests.
+type stage struct {
+	at     string // the gate that is shut
+	price  string
+	before func(h *house, id string) // brings the order there
+	mails  []email.Kind
+	row    order.Status // that it comes to
+	credit credit.Verdict
+
+	shipped bool // it comes to that when its last step is done before the repair
+}
+
+// stages are all moments between which an order's way can be cut.
+func stages() map[string]stage {
+	waits := func(h *house, id string) { h.awaitMails(id, email.KindConfirmation) }
+	ships := func(h *house, id string) {
+		waits(h, id)
+		h.signal(id, workflows.RecordShipmentMessage, shipment)
+	}
+	cancels := func(h *house, id string) {
+		waits(h, id)
+		h.signal(id, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
+	}
+	told := []email.Kind{email.KindConfirmation, email.KindCancellation}
+	undone := stage{row: order.StatusCancelled, credit: credit.VerdictReleased}
+	with := func(change func(*stage)) stage {
+		s := undone
+		change(&s)
+		return s
+	}
+	return map[string]stage{
+		"before its credit is reserved":    with(func(s *stage) { s.at = "before reserve" }),
+		"after its credit was reserved":    with(func(s *stage) { s.at = "after reserve" }),
+		"before its fulfilment is written": with(func(s *stage) { s.at = "before start" }),
+		"after its fulfilment was written": with(func(s *stage) { s.at = "after start" }),
+		"on hold": with(func(s *stage) {
+			s.price = "USD10001.00"
+			s.before = func(h *house, id string) { h.awaitStatus(id, order.StatusOnHold) }
+		}),
+		"while it waits for its shipment": with(func(s *stage) { s.before, s.mails = waits, told }),
+		"while its confirmation cannot be sent": with(func(s *stage) {
+			s.before = func(h *house, id string) { h.awaitStatus(id, order.StatusFulfilling) }
+		}),
+		"before it is closed as shipped": with(func(s *stage) { s.at, s.before, s.mails, s.shipped = "before close", ships, told, true }),
+		"after it was closed as shipped": {
+			at: "after close", before: ships, mails: []email.Kind{email.KindConfirmation, email.KindShipment},
+			row: order.StatusShipped, credit: credit.VerdictReserved,
+		},
+		"before its cancellation is written": with(func(s *stage) { s.at, s.before, s.mails = "before close", cancels, told }),
+		"after its cancellation was written": with(func(s *stage) { s.at, s.before, s.mails = "after close", cancels, told }),
+		"before its credit is released":      with(func(s *stage) { s.at, s.before, s.mails = "before release", cancels, told }),
+		"after its credit was released":      with(func(s *stage) { s.at, s.before, s.mails = "after release", cancels, told }),
+	}
+}
+
+// terminatedAt terminates an order at a stage, repairs it, and looks at what it came to. The activity that was under way
+// then goes on: before the repair, or after it.
+func terminatedAt(t *testing.T, c cluster, s stage, lastStepIsLate bool) {
+	h := newHouse(t, c, kurrentsim.Options{}, 30*time.Minute)
+	h.gate.at = s.at
+	h.mails.setShut(s.before == nil || s.mails == nil)
+	h.run()
+	id := newOrderID()
+	price := "USD100.00"
+	if s.price != "" {
+		price = s.price
+	}
+	h.append(id, orderFor(id, "customer-of-"+id, price))
+	if s.before != nil {
+		s.before(h, id)
+	}
+	if s.at != "" {
+		<-h.gate.reached
+	}
+	h.terminate(id)
+	if s.shipped && !lastStepIsLate {
+		s = stages()["after it was closed as shipped"]
+	}
+	if !lastStepIsLate {
+		close(h.gate.opened)
+		h.stopWork() // which waits for the activity
+		h.startWork()
+	}
+	found := h.reconcile(fixing)
+	requireFindings(t, "checked 1  missing 0  extra 0  held 1  parked 0  fixed 1  left 0", found)
+	require.Equal(t, string(workflowTerminated), found.Differences[0].Workflow)
+	if lastStepIsLate {
+		close(h.gate.opened)
+		h.stopWork()
+		h.startWork()
+	}
+	h.mails.setShut(false)
+	h.awaitClosed(workflows.RepairID(id))
+	h.awaitMails(id, s.mails...)
+	require.Equal(t, s.row, h.row(id))
+	require.Equal(t, s.credit, h.credit(id))
+	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile())
+}

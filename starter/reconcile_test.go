@@ -1,0 +1,298 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"orderflow/internal/credit"
+	"orderflow/internal/email"
+	"orderflow/internal/kurrentsim"
+	"orderflow/internal/kurrentsim/store"
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// TestReconcile has its parts share a PostgreSQL cluster, which is stopped after the last one.
+func TestReconcile(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t)
+	for name, test := range map[string]func(*testing.T, cluster){
+		"an order whose link nobody sees is found and started":              aHiddenLink,
+		"an order whose workflow was deleted is started and goes on":        aDeletedWorkflow,
+		"an order that Temporal has forgotten is left as it is":             aForgottenWorkflow,
+		"an order whose stream is deleted is left as it is":                 anErasedOrder,
+		"what an erased order holds whose workflow was terminated is freed": anErasedOrderThatHolds,
+		"what nobody has placed is extra":                                   whatNobodyPlaced,
+		"what is parked is counted, and is missing where it is an order":    whatIsParked,
+		"an order whose id is taken is missing and cannot be mended":        aTakenID,
+		"an order that is young is left to the bridge":                      aYoungOrder,
+		"what was placed before --since is left out":                        sinceThen,
+		"a repaired order that is reset ends as cancelled":                  aResetOrder,
+		"a terminated order that was reset meanwhile is left alone":         aResetBeforeItsRepair,
+		"an account that cannot be read is held, and left to people":        anUnreadableAccount,
+		"a repair that nobody works on is not waited for longer than asked": nobodyAtWork,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, c)
+		})
+	}
+	for name, stage := range stages() {
+		for late, name := range map[bool]string{false: name, true: name + ", and its last step comes after the repair"} {
+			t.Run("an order terminated "+name, func(t *testing.T) {
+				t.Parallel()
+				terminatedAt(t, c, stage, late)
+			})
+		}
+	}
+}
+
+func aHiddenLink(t *testing.T, c cluster) {
+	hidden := newOrderID()
+	h := newHouse(t, c, kurrentsim.Options{HiddenLinks: []store.Target{{Stream: hidden, Revision: 0}}}, 0)
+	h.run()
+	seen := h.place(newOrderID())
+	h.place(hidden)
+	h.awaitStatus(seen, order.StatusFulfilling)
+
+	found := h.reconcile()
+	requireFindings(t, "checked 2  missing 1  extra 0  held 0  parked 0  fixed 0  left 1", found)
+	require.Equal(t, hidden, found.Differences[0].OrderID)
+	require.Equal(t, missing, found.Differences[0].Kind)
+	require.Empty(t, h.status(hidden), "without --fix nothing is touched")
+
+	requireFindings(t, "checked 2  missing 1  extra 0  held 0  parked 0  fixed 1  left 0", h.reconcile(fixing))
+	h.awaitStatus(hidden, order.StatusFulfilling)
+	require.Equal(t, h.memo(seen) != "", h.memo(hidden) != "", "it was started as the bridge does it")
+	requireFindings(t, "checked 2  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile())
+	h.awaitMails(hidden, email.KindConfirmation)
+	require.Equal(t, credit.VerdictReserved, h.credit(hidden))
+}
+
+func aDeletedWorkflow(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	id := h.place(newOrderID())
+	h.awaitMails(id, email.KindConfirmation)
+	h.delete(id)
+
+	found := h.reconcile(fixing)
+	requireFindings(t, "checked 1  missing 1  extra 0  held 0  parked 0  fixed 1  left 0", found)
+	require.Equal(t, "fulfilling", found.Differences[0].Row)
+	h.awaitStatus(id, order.StatusFulfilling)
+	h.ship(id)
+	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile())
+	h.awaitMails(id, email.KindConfirmation, email.KindShipment)
+}
+
+func aForgottenWorkflow(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	shipped, cancelled, tooMuch := h.place(newOrderID()), h.place(newOrderID()), newOrderID()
+	h.append(tooMuch, orderFor(tooMuch, "customer-of-"+tooMuch, "USD10001.00"))
+	h.awaitStatus(shipped, order.StatusFulfilling)
+	h.awaitStatus(cancelled, order.StatusFulfilling)
+	h.ship(shipped)
+	h.update(cancelled, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
+	h.awaitStatus(tooMuch, order.StatusRejected)
+	for _, id := range []string{shipped, cancelled, tooMuch} {
+		h.awaitClosed(id)
+	}
+	h.forget()
+	requireFindings(t, "checked 3  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile(fixing))
+	require.Equal(t, workflowNone, h.describe(shipped))
+}
+
+func anErasedOrder(t *testing.T, c cluster) {
+	before := newOrderID() // erased before anybody saw it
+	h := newHouse(t, c, kurrentsim.Options{HiddenLinks: []store.Target{{Stream: before, Revision: 0}}}, 0)
+	h.run()
+	shipped, waiting := h.place(newOrderID()), h.place(newOrderID())
+	h.place(before)
+	h.awaitStatus(shipped, order.StatusFulfilling)
+	h.awaitStatus(waiting, order.StatusFulfilling)
+	h.ship(shipped)
+	h.awaitClosed(shipped)
+	for _, id := range []string{before, shipped, waiting} {
+		h.erase(id)
+	}
+	found := h.reconcile(fixing)
+	requireFindings(t, "checked 3  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", found)
+	require.Equal(t, workflowNone, h.describe(before))
+
+	h.forget() // nothing sees to the one that waits, and nothing could start it
+	requireFindings(t, "checked 3  missing 0  extra 0  held 1  parked 0  fixed 1  left 0", h.reconcile(fixing))
+	require.Equal(t, order.StatusCancelled, h.row(waiting))
+	require.Equal(t, credit.VerdictReserved, h.credit(shipped))
+}
+
+func anErasedOrderThatHolds(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	id := h.place(newOrderID())
+	h.awaitStatus(id, order.StatusFulfilling)
+	h.terminate(id)
+	h.erase(id)
+	requireFindings(t, "checked 1  missing 0  extra 0  held 1  parked 0  fixed 1  left 0", h.reconcile(fixing))
+	require.Equal(t, order.StatusCancelled, h.row(id))
+	require.Equal(t, credit.VerdictReleased, h.credit(id))
+
+	// The same, of an order whose events are gone from the log too: all that is known of it is its row.
+	found := h.reconcile(fixing, func(r *reconciliation) { r.since = time.Now() })
+	requireFindings(t, "checked 0  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", found)
+}
+
+func whatNobodyPlaced(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	started, written, reserved, all := newOrderID(), newOrderID(), newOrderID(), newOrderID()
+	for _, id := range []string{started, all} {
+		h.startByHand(id, workflows.OrderFulfillmentType)
+	}
+	for _, id := range []string{written, all} {
+		h.writeRow(id)
+	}
+	for _, id := range []string{reserved, all} {
+		h.reserve(id)
+	}
+	require.Eventually(t, func() bool {
+		return len(h.reconcile(fixing).Differences) == 4
+	}, 30*time.Second, 100*time.Millisecond, "the list of workflows comes late")
+	requireFindings(t, "checked 0  missing 0  extra 4  held 0  parked 0  fixed 0  left 4", h.reconcile(fixing))
+}
+
+func whatIsParked(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	broken, doubled := newOrderID(), newOrderID()
+	h.append(broken, newEvent(order.TypePlaced, map[string]any{"orderId": broken}))
+	h.place(doubled)
+	h.append(doubled, orderFor(doubled, "customer-of-"+doubled, "USD50.00"), newEvent(order.TypePaid, map[string]any{}))
+	h.awaitCounts(map[result]int{resultStarted: 1, resultParked: 3})
+	h.awaitStatus(doubled, order.StatusFulfilling)
+	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 2  fixed 0  left 0", h.reconcile(fixing))
+}
+
+func aTakenID(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	id := newOrderID()
+	h.startByHand(id, "SomethingElse")
+	h.run()
+	h.place(id)
+	h.awaitCounts(map[result]int{resultParked: 1})
+
+	found := h.reconcile(fixing)
+	requireFindings(t, "checked 1  missing 1  extra 0  held 0  parked 0  fixed 0  left 1", found)
+	require.Contains(t, found.Differences[0].Detail, "taken by a workflow of type SomethingElse")
+	require.Contains(t, found.Differences[0].Detail, reasonDuplicateOrder)
+
+	h.delete(id)
+	requireFindings(t, "checked 1  missing 1  extra 0  held 0  parked 0  fixed 1  left 0", h.reconcile(fixing))
+	h.awaitStatus(id, order.StatusFulfilling)
+	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 1  fixed 0  left 0", h.reconcile())
+}
+
+func aYoungOrder(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.place(newOrderID())
+	found := h.reconcile(fixing, func(r *reconciliation) { r.horizon = time.Now().Add(-time.Minute) })
+	requireFindings(t, "checked 0  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", found)
+	require.Equal(t, 1, found.Young)
+}
+
+func sinceThen(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	for range 300 { // more than a page is read backwards
+		h.place(newOrderID())
+	}
+	begin := time.Now()
+	h.place(newOrderID())
+	found := h.reconcile(func(r *reconciliation) { r.since = begin })
+	requireFindings(t, "checked 1  missing 1  extra 0  held 0  parked 0  fixed 0  left 1", found)
+	found = h.reconcile()
+	requireFindings(t, "checked 301  missing 301  extra 0  held 0  parked 0  fixed 0  left 301", found)
+	require.Len(t, found.Differences, maxDifferences)
+	require.Equal(t, 201, found.More)
+}
+
+func aResetOrder(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	first, waiting := h.place(newOrderID()), h.place(newOrderID())
+	for _, id := range []string{first, waiting} {
+		h.awaitMails(id, email.KindConfirmation)
+		h.terminate(id)
+	}
+	requireFindings(t, "checked 2  missing 0  extra 0  held 2  parked 0  fixed 2  left 0", h.reconcile(fixing))
+
+	h.reset(first, firstTask)
+	h.awaitStatus(first, order.StatusCancelled)
+	h.awaitClosed(first)
+	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindCancellation}, h.mails.kinds(first), "nobody is told twice")
+	require.Equal(t, credit.VerdictReleased, h.credit(first))
+
+	// Reset to the moment from which it waited for its shipment, it would wait for ever.
+	h.reset(waiting, lastTask)
+	h.awaitStatus(waiting, order.StatusFulfilling)
+	require.Eventually(t, func() bool { return h.reconcile().Held == 1 }, 30*time.Second, 100*time.Millisecond,
+		"the list of workflows comes late")
+	found := h.reconcile(fixing)
+	requireFindings(t, "checked 2  missing 0  extra 0  held 1  parked 0  fixed 1  left 0", found)
+	require.Contains(t, found.Differences[0].Detail, "though its row is final")
+	h.awaitClosed(waiting)
+	require.Equal(t, order.StatusCancelled, h.status(waiting))
+	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindCancellation}, h.mails.kinds(waiting))
+	requireFindings(t, "checked 2  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile())
+}
+
+func aResetBeforeItsRepair(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	id := h.place(newOrderID())
+	h.awaitMails(id, email.KindConfirmation)
+	h.terminate(id)
+	h.reset(id, lastTask)
+	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile(fixing))
+
+	// A repair that was started a moment too late finds the order open.
+	in := workflows.RepairInput{Input: h.input(id), Code: "TERMINATED"}
+	repair, err := h.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+		ID: workflows.RepairID(id), TaskQueue: workflows.TaskQueue,
+	}, workflows.OrderRepairType, in)
+	require.NoError(t, err)
+	require.ErrorContains(t, repair.Get(t.Context(), nil), workflows.TypeOrderOpen)
+	require.Equal(t, order.StatusFulfilling, h.row(id))
+	require.Equal(t, credit.VerdictReserved, h.credit(id))
+	h.ship(id)
+}
+
+func anUnreadableAccount(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	id := h.place(newOrderID())
+	h.awaitStatus(id, order.StatusFulfilling)
+	h.update(id, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
+	h.awaitClosed(id)
+	h.append("credit-customer-of-"+id, newEvent("credit-turned-to-gold", map[string]any{}))
+	found := h.reconcile(fixing)
+	requireFindings(t, "checked 1  missing 0  extra 0  held 1  parked 0  fixed 0  left 1", found)
+	require.Equal(t, string(creditUnknown), found.Differences[0].Credit)
+	require.Equal(t, workflowNone, h.describe(workflows.RepairID(id)))
+}
+
+func nobodyAtWork(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	id := h.place(newOrderID())
+	h.awaitStatus(id, order.StatusFulfilling)
+	h.terminate(id)
+	h.stopWork()
+	began := time.Now()
+	found := h.reconcile(fixing, func(r *reconciliation) { r.wait = time.Second })
+	require.Less(t, time.Since(began), 20*time.Second)
+	requireFindings(t, "checked 1  missing 0  extra 0  held 1  parked 0  fixed 0  left 1", found)
+	found = h.reconcile(fixing, func(r *reconciliation) { r.wait = 0 })
+	require.Contains(t, found.Differences[0].Detail, "its repair is under way")
+}

@@ -1,0 +1,460 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"orderflow/activities"
+	"orderflow/internal/credit"
+	"orderflow/internal/devserver"
+	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/kurrentsim"
+	"orderflow/internal/order"
+	"orderflow/internal/postgres"
+	"orderflow/workflows"
+)
+
+// house is everything orders pass through: a KurrentDB stand-in, a PostgreSQL database and a Temporal namespace of its own,
+// with a bridge that is not running yet and a worker that is. What is reconciled in it, nobody else has to do with.
+type house struct {
+	*bench
+	address   string // of PostgreSQL
+	store     *postgres.Store
+	accounts  *kurrent.CreditAccounts
+	namespace string
+	mails     *postbox
+	gate      *gate
+
+	activities *activities.Activities
+	stopWork   func() // and wait for its activities
+}
+
+// gate holds an activity back right before or right after its effect.
+type gate struct {
+	activities.CreditAccounts
+	activities.Fulfillments
+	at      string
+	reached chan struct{}
+	opened  chan struct{}
+}
+
+// pass waits at the point that is shut, once.
+func (g *gate) pass(point string) {
+	if point != g.at {
+		return
+	}
+	select {
+	case <-g.reached: // somebody waited here before
+	default:
+		close(g.reached)
+		<-g.opened
+	}
+}
+
+func (g *gate) Reserve(ctx context.Context, r credit.Request) (credit.Decision, error) {
+	g.pass("before reserve")
+	decision, err := g.CreditAccounts.Reserve(late(ctx), r)
+	g.pass("after reserve")
+	return decision, err
+}
+
+func (g *gate) Release(ctx context.Context, r credit.Request, reason string) (credit.Decision, error) {
+	g.pass("before release")
+	decision, err := g.CreditAccounts.Release(late(ctx), r, reason)
+	g.pass("after release")
+	return decision, err
+}
+
+func (g *gate) StartFulfillment(ctx context.Context, s fulfillment.Start) (fulfillment.Row, error) {
+	g.pass("before start")
+	row, err := g.Fulfillments.StartFulfillment(late(ctx), s)
+	g.pass("after start")
+	return row, err
+}
+
+func (g *gate) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulfillment.Row, error) {
+	g.pass("before close")
+	row, err := g.Fulfillments.CloseFulfillment(late(ctx), c)
+	g.pass("after close")
+	return row, err
+}
+
+// late lets an attempt have its effect when its time is long up, as one on a frozen machine would.
+func late(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
+
+// postbox is a mailer that keeps what it is given, or refuses it for now.
+type postbox struct {
+	mu      sync.Mutex
+	letters []email.Letter
+	shut    bool
+}
+
+func (p *postbox) Send(_ context.Context, letter email.Letter) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shut {
+		return "", &email.SendError{Status: email.StatusPending, Code: "throttled", RetryAfter: time.Second}
+	}
+	p.letters = append(p.letters, letter)
+	return uuid.NewString(), nil
+}
+
+func (p *postbox) setShut(shut bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shut = shut
+}
+
+// kinds are the mails an order got, in order.
+func (p *postbox) kinds(orderID string) []email.Kind {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var kinds []email.Kind
+	for _, letter := range p.letters {
+		if letter.OrderID == orderID {
+			kinds = append(kinds, letter.Kind)
+		}
+	}
+	return kinds
+}
+
+func (p *postbox) EmailSettled(email.Kind, email.Status) {}
+
+// cluster is the PostgreSQL that the parts of TestReconcile share; each has a database of its own.
+type cluster struct{ *devserver.Postgres }
+
+func startCluster(t *testing.T) cluster {
+	t.Helper()
+	server, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: t.TempDir(), Fast: true})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		require.NoError(t, server.Stop(ctx))
+	})
+	return cluster{server}
+}
+
+func (c cluster) database(t *testing.T) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), c.URL)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close(t.Context())) }()
+	name := "d" + uuid.NewString()
+	_, err = conn.Exec(t.Context(), `CREATE DATABASE "`+name+`"`)
+	require.NoError(t, err)
+	address, err := url.Parse(c.URL)
+	require.NoError(t, err)
+	address.Path = "/" + name
+	require.NoError(t, postgres.Migrate(t.Context(), address.String(), slog.New(slog.DiscardHandler)))
+	return address.String()
+}
+
+func newHouse(t *testing.T, c cluster, options kurrentsim.Options, hold time.Duration) *house {
+	t.Helper()
+	h := &house{bench: newBench(t), mails: &postbox{}, namespace: "n" + uuid.NewString()}
+	server, err := kurrentsim.Start(options)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
+	h.use(server.URL())
+	h.address = c.database(t)
+	h.store, err = postgres.Open(t.Context(), postgres.Config{URL: h.address, MaxConns: 24})
+	require.NoError(t, err)
+	t.Cleanup(h.store.Close)
+	limits, err := credit.ParseLimits("10000.00")
+	require.NoError(t, err)
+	h.accounts = kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{
+		Client: h.events, Terms: credit.Terms{Limits: limits, Hold: hold > 0},
+	})
+	h.temporal = h.openNamespace()
+	h.bridge.temporal = h.temporal
+	h.gate = &gate{
+		CreditAccounts: h.accounts, Fulfillments: h.store, reached: make(chan struct{}), opened: make(chan struct{}),
+	}
+	h.activities = &activities.Activities{
+		Credit: h.gate, Orders: h.events, Fulfillments: h.gate, Emails: h.store, Mailer: h.mails, Meter: h.mails, HoldFor: hold,
+	}
+	h.startWork()
+	t.Cleanup(func() { h.stopWork() })
+	return h
+}
+
+// openNamespace makes a namespace in the shared server, and waits until it can be used.
+func (h *house) openNamespace() client.Client {
+	h.t.Helper()
+	c, err := client.DialContext(h.t.Context(), client.Options{HostPort: temporalAddress, Namespace: h.namespace, Logger: quiet{}})
+	require.NoError(h.t, err)
+	h.t.Cleanup(c.Close)
+	_, err = c.WorkflowService().RegisterNamespace(h.t.Context(), &workflowservice.RegisterNamespaceRequest{
+		Namespace: h.namespace, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
+	})
+	require.NoError(h.t, err)
+	require.EventuallyWithT(h.t, func(t *assert.CollectT) {
+		require.NoError(t, devserver.EnsureSearchAttributes(h.t.Context(), c, h.namespace, workflows.SearchAttributes()))
+		_, err := c.DescribeWorkflowExecution(h.t.Context(), "nobody", "")
+		var notFound *serviceerror.NotFound
+		require.ErrorAs(t, err, &notFound)
+	}, 30*time.Second, 50*time.Millisecond)
+	return c
+}
+
+// startWork runs a worker, until the test ends or stopWork is called.
+func (h *house) startWork() {
+	h.t.Helper()
+	options := worker.Options{DisableRegistrationAliasing: true, WorkerStopTimeout: 10 * time.Second}
+	orders, mails := worker.New(h.temporal, workflows.TaskQueue, options), worker.New(h.temporal, workflows.EmailTaskQueue, options)
+	workflows.Register(orders)
+	orders.RegisterActivity(h.activities)
+	mails.RegisterActivity(h.activities)
+	require.NoError(h.t, orders.Start())
+	require.NoError(h.t, mails.Start())
+	h.stopWork = sync.OnceFunc(func() { orders.Stop(); mails.Stop() })
+}
+
+// place appends an order of a customer of its own.
+func (h *house) place(id string, more ...kurrent.NewEvent) string {
+	h.t.Helper()
+	h.append(id, append([]kurrent.NewEvent{orderFor(id, "customer-of-"+id, "USD100.00")}, more...)...)
+	return id
+}
+
+func orderFor(id, customer, price string) kurrent.NewEvent {
+	event := placedEvent(id)
+	var body map[string]any
+	if err := json.Unmarshal(event.Data, &body); err != nil {
+		panic(err)
+	}
+	body["customerId"] = customer
+	body["lineItems"].([]any)[0].(map[string]any)["pricePerUnit"] = price
+	return newEvent(order.TypePlaced, body)
+}
+
+func (h *house) awaitStatus(id string, want order.Status) {
+	h.t.Helper()
+	require.EventuallyWithT(h.t, func(t *assert.CollectT) {
+		require.Equal(t, want, h.status(id))
+	}, 30*time.Second, 20*time.Millisecond)
+}
+
+// status asks the order's workflow, open or closed.
+func (h *house) status(id string) order.Status {
+	value, err := h.temporal.QueryWorkflow(h.t.Context(), id, "", workflows.StatusQuery)
+	if err != nil {
+		return ""
+	}
+	var state order.State
+	require.NoError(h.t, value.Get(&state))
+	return state.Status
+}
+
+func (h *house) row(id string) order.Status {
+	h.t.Helper()
+	rows, err := h.store.Fulfillments(h.t.Context(), []string{id})
+	require.NoError(h.t, err)
+	if len(rows) == 0 {
+		return ""
+	}
+	return rows[0].Status
+}
+
+func (h *house) credit(id string) credit.Verdict {
+	h.t.Helper()
+	decision, _, err := h.accounts.Decision(h.t.Context(), "customer-of-"+id, id)
+	require.NoError(h.t, err)
+	return decision.Verdict
+}
+
+func (h *house) terminate(id string) {
+	h.t.Helper()
+	require.NoError(h.t, h.temporal.TerminateWorkflow(h.t.Context(), id, "", "by the test"))
+}
+
+// delete takes an open workflow away, and waits until it is gone. With a closed one the server takes half a minute.
+func (h *house) delete(id string) {
+	h.t.Helper()
+	_, err := h.temporal.WorkflowService().DeleteWorkflowExecution(h.t.Context(), &workflowservice.DeleteWorkflowExecutionRequest{
+		Namespace: h.namespace, WorkflowExecution: executionOf(id, ""),
+	})
+	require.NoError(h.t, err)
+	require.Eventually(h.t, func() bool { return h.describe(id) == workflowNone }, 30*time.Second, 20*time.Millisecond)
+}
+
+// forget moves to an empty Temporal, as after the retention of all workflows.
+func (h *house) forget() {
+	h.t.Helper()
+	h.stopWork()
+	h.namespace = "n" + uuid.NewString()
+	h.temporal = h.openNamespace()
+	h.startWork()
+}
+
+// reconcile compares the stores of the house, as the command does. Nothing is too young unless the test says so.
+func (h *house) reconcile(change ...func(*reconciliation)) *findings {
+	h.t.Helper()
+	r := newReconciliation(h.temporal, h.events, h.store, slog.New(slog.DiscardHandler))
+	r.settings = h.bridge.settings
+	r.horizon = time.Now().Add(time.Second)
+	r.wait = 30 * time.Second
+	for _, change := range change {
+		change(r)
+	}
+	require.NoError(h.t, r.run(h.t.Context()))
+	return &r.report
+}
+
+func fixing(r *reconciliation) { r.fix = true }
+
+// requireFindings compares the counts with what is wanted, a line as the table prints it.
+func requireFindings(t *testing.T, want string, got *findings) {
+	t.Helper()
+	var text bytes.Buffer
+	require.NoError(t, got.print(&text))
+	require.Equal(t, want, fmt.Sprintf("checked %d  missing %d  extra %d  held %d  parked %d  fixed %d  left %d",
+		got.Checked, got.Missing, got.Extra, got.Held, got.Parked, got.Fixed, got.Left), text.String())
+}
+
+var shipment = workflows.RecordShipment{Carrier: "DHL", TrackingNumber: "00340434292135100186"}
+
+func (h *house) signal(id, name string, message any) {
+	h.t.Helper()
+	require.NoError(h.t, h.temporal.SignalWorkflow(h.t.Context(), id, "", name, message))
+}
+
+func (h *house) update(id, name string, message any) {
+	h.t.Helper()
+	handle, err := h.temporal.UpdateWorkflow(h.t.Context(), client.UpdateWorkflowOptions{
+		WorkflowID: id, UpdateName: name, Args: []any{message}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	require.NoError(h.t, err)
+	require.NoError(h.t, handle.Get(h.t.Context(), nil))
+}
+
+func (h *house) ship(id string) {
+	h.t.Helper()
+	h.update(id, workflows.RecordShipmentMessage, shipment)
+}
+
+// awaitMails waits until an order got these mails, and no others.
+func (h *house) awaitMails(id string, want ...email.Kind) {
+	h.t.Helper()
+	require.EventuallyWithT(h.t, func(t *assert.CollectT) {
+		require.Equal(t, want, h.mails.kinds(id))
+	}, 30*time.Second, 20*time.Millisecond)
+}
+
+// describe tells the state of a workflow of whatever type.
+func (h *house) describe(id string) workflowState {
+	h.t.Helper()
+	description, err := h.temporal.DescribeWorkflowExecution(h.t.Context(), id, "")
+	if isNotFound(err) {
+		return workflowNone
+	}
+	require.NoError(h.t, err)
+	return stateOf(description.GetWorkflowExecutionInfo().GetStatus())
+}
+
+func (h *house) awaitClosed(id string) {
+	h.t.Helper()
+	require.Eventually(h.t, func() bool { return h.describe(id) != workflowOpen }, 30*time.Second, 20*time.Millisecond)
+}
+
+func (h *house) memo(id string) string {
+	h.t.Helper()
+	eventID, err := h.bridge.sourceEventID(h.t.Context(), id)
+	require.NoError(h.t, err)
+	return eventID
+}
+
+// input is what an order's workflow was started with.
+func (h *house) input(id string) workflows.Input {
+	h.t.Helper()
+	placed, err := h.events.FindPlaced(h.t.Context(), id)
+	require.NoError(h.t, err)
+	input, err := orderInput(placed)
+	require.NoError(h.t, err)
+	return input
+}
+
+// erase deletes an order's stream.
+func (h *house) erase(id string) {
+	h.t.Helper()
+	h.append("$$"+id, newEvent("$metadata", map[string]any{"$tb": int64(math.MaxInt64)}))
+}
+
+func (h *house) startByHand(id, workflowType string) {
+	h.t.Helper()
+	_, err := h.temporal.ExecuteWorkflow(h.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "nobody"}, workflowType)
+	require.NoError(h.t, err)
+}
+
+func (h *house) writeRow(id string) {
+	h.t.Helper()
+	placed, err := order.DecodePlaced(id, "application/json", orderFor(id, "customer-of-"+id, "USD1.00").Data)
+	require.NoError(h.t, err)
+	_, err = h.store.StartFulfillment(h.t.Context(), fulfillment.Start{Order: placed, SourceEventID: uuid.NewString()})
+	require.NoError(h.t, err)
+}
+
+func (h *house) reserve(id string) {
+	h.t.Helper()
+	_, err := h.accounts.Reserve(h.t.Context(), credit.Request{
+		CustomerID: "customer-of-" + id, OrderID: id, Amount: order.Money{Minor: 100, Currency: "USD"},
+	})
+	require.NoError(h.t, err)
+}
+
+// task chooses the workflow task an order is reset to.
+type task bool
+
+const (
+	firstTask task = false
+	lastTask  task = true
+)
+
+// reset takes a workflow back to one of its completed tasks, as the Web UI does.
+func (h *house) reset(id string, to task) {
+	h.t.Helper()
+	description, err := h.temporal.DescribeWorkflowExecution(h.t.Context(), id, "")
+	require.NoError(h.t, err)
+	run := description.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+	var taskID int64
+	history := h.temporal.GetWorkflowHistory(h.t.Context(), id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for history.HasNext() {
+		event, err := history.Next()
+		require.NoError(h.t, err)
+		if event.GetEventType() == enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED && (taskID == 0 || to == lastTask) {
+			taskID = event.GetEventId()
+		}
+	}
+	_, err = h.temporal.ResetWorkflowExecution(h.t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace: h.namespace, WorkflowExecution: executionOf(id, run), Reason: "test",
+		WorkflowTaskFinishEventId: taskID, RequestId: uuid.NewString(),
+	})
+	require.NoError(h.t, err)
+}
+
+func executionOf(id, runID string) *common.WorkflowExecution {
+	return &common.WorkflowExecution{WorkflowId: id, RunId: runID}
+}
