@@ -1,0 +1,106 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAStarterThatDiesWithEventsInHandLosesNothing(t *testing.T) {
+	t.Parallel()
+	for name, death := range map[string]condition{"killed": reset, "with its machine": silent} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tr := newTrial(t)
+			crowd := []*trial{tr, tr.beside(), tr.beside()}
+			for _, each := range crowd {
+				each.run()
+				require.Eventually(t, each.bridge.joined.Load, 30*time.Second, time.Millisecond)
+			}
+			victim := crowd[1]
+			for range 100 {
+				tr.place()
+			}
+			require.Eventually(t, func() bool { return victim.handled() > 0 && inFlight(victim.bridge) > 0 }, 30*time.Second, time.Millisecond)
+			victim.kurrent.become(death)
+			victim.temporal.become(death)
+			for range 100 {
+				tr.place()
+			}
+			tr.requireAllDone()
+			require.Less(t, victim.handled(), tr.handled()+crowd[2].handled(), "the others did most of it")
+		})
+	}
+}
+
+func TestABridgeThatIsSlowerThanItsGroupIsPatientDoesNothingTwice(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t) // its group hands events out again after a second, and it holds them for three
+	tr.run()
+	require.Eventually(t, tr.bridge.joined.Load, 30*time.Second, time.Millisecond)
+	tr.temporal.become(silent)
+	for range 4 { // fewer than it may have in hand: the same ones come again
+		tr.place()
+	}
+	require.Eventually(t, func() bool { return inFlight(tr.bridge) == tr.bridge.concurrency }, 30*time.Second, time.Millisecond)
+	tr.temporal.become(passable)
+	tr.requireAllDone()
+}
+
+func TestAConnectionThatIsForgottenOnTheWayIsMissed(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t)
+	tr.run()
+	require.Eventually(t, tr.bridge.joined.Load, 30*time.Second, time.Millisecond)
+	tr.kurrent.become(stale)
+	for range 10 {
+		tr.place()
+	}
+	tr.requireAllDone()
+}
+
+func TestAGroupThatIsDeletedUnderTheBridgeIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t)
+	tr.run()
+	for range 10 {
+		tr.place()
+	}
+	tr.requireAllDone()
+	tr.deleteGroup()
+	for range 10 {
+		tr.place()
+	}
+	tr.requireAllDone()
+	require.GreaterOrEqual(t, tr.count(resultDuplicate), 14, "from the start: what had its effect has none again")
+}
+
+func TestABurstIsTakenInPieces(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t)
+	const events = 10_000
+	for range events / 100 {
+		tr.chatter(100)
+	}
+	highest := measure(func() int { return inFlight(tr.bridge) })
+	tr.run()
+	tr.requireAllDone()
+	require.LessOrEqual(t, highest().inFlight, tr.bridge.concurrency)
+	require.GreaterOrEqual(t, tr.count(resultIgnored), events)
+}
+
+func TestACancellationThatComesFirstWaitsForItsOrder(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t)
+	tr.bridge.patience = 20 * time.Second
+	tr.run()
+	id := newOrderID()
+	tr.append(id, newEvent("order-cancellation-requested", map[string]any{"reason": "customer-request"}))
+	require.Eventually(t, func() bool { return inFlight(tr.bridge) > 0 }, 30*time.Second, time.Millisecond)
+	tr.append(id, placedBy(tr.customer, id))
+	tr.placed, tr.cancelled = []string{id}, []string{id}
+	tr.requireAllDone()
+	require.NotZero(t, tr.count(resultSignalled))
+	require.Zero(t, tr.count(resultParked))
+}

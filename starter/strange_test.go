@@ -1,0 +1,70 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrent"
+)
+
+// link appends a link to $ce-order by hand, as a projection of somebody's own may.
+func (b *bench) link(target string) {
+	b.t.Helper()
+	link := newEvent("$>", 0)
+	link.Data, link.Binary = []byte(target), true
+	_, err := b.events.Append(b.t.Context(), "$ce-order", kurrent.Any(), link)
+	require.NoError(b.t, err)
+}
+
+func TestStrangeLinksStopNobody(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	elsewhere, id := newOrderID(), newOrderID()
+	b.append("cart-1", placedEvent(elsewhere)) // an order, but not on its own stream
+	for _, target := range []string{
+		"", "@", "0@", "@" + id, "x@" + id, "-1@" + id, "99999999999999999999@" + id, "0@order-never", "9@cart-1", "0@cart-1",
+	} {
+		b.link(target)
+	}
+	b.append(id, placedEvent(id))
+	b.link("0@" + id) // the same event twice
+	b.link("0@" + id)
+	b.run()
+	b.awaitCounts(map[result]int{resultStarted: 1, resultDuplicate: 2, resultParked: 1, resultIgnored: 9})
+	require.Len(t, b.parked(), 1)
+	require.Contains(t, b.parked()[0], "orderId: ")
+	_, err := b.temporal.DescribeWorkflowExecution(t.Context(), elsewhere, "")
+	require.Error(t, err)
+}
+
+func TestMetadataNobodyCanReadIsNoReasonToParkAnOrder(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, metadata := range []string{`"text"`, `[1]`, `null`, `{`, "\xff", `{"$correlationId":7}`, `{"$correlationId":"` + strings.Repeat("x", 4096) + `"}`} {
+		id := newOrderID()
+		event := placedEvent(id)
+		event.Metadata = []byte(metadata)
+		b.append(id, event)
+	}
+	b.run()
+	b.awaitCounts(map[result]int{resultStarted: 7, resultParked: 0})
+}
+
+func TestAnOrderWhoseStreamWasDeletedIsIgnored(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t)
+	gone, tombstoned := newOrderID(), newOrderID()
+	tr.append(gone, placedBy(tr.customer, gone))
+	tr.append(tombstoned, placedBy(tr.customer, tombstoned))
+	tr.deleteStreams(gone, tombstoned)
+	tr.place()
+	tr.run()
+	tr.requireAllDone()
+	require.Zero(t, tr.count(resultParked))
+	for _, id := range []string{gone, tombstoned} {
+		_, err := tr.bench.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+		require.Error(t, err)
+	}
+}
