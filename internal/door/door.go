@@ -4,10 +4,12 @@
 package door
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // Direction is one way through the door.
@@ -18,6 +20,8 @@ const (
 	In Direction = iota
 	Back
 )
+
+const dialTimeout = 5 * time.Second
 
 // Door is open until Close. Its methods may be called concurrently.
 type Door struct {
@@ -30,6 +34,7 @@ type Door struct {
 	held    [2]bool
 	passed  [2]int64 // bytes that came to the door, also those it holds
 	lose    func(answer []byte) bool
+	keep    func(answer []byte) bool
 	lost    int
 	open    map[*passage]struct{}
 	closed  bool
@@ -61,10 +66,13 @@ func (d *Door) Addr() string { return d.listener.Addr().String() }
 func (d *Door) Hold(way Direction) { d.set(func() { d.held[way] = true }) }
 
 // Release lets everything go on.
-func (d *Door) Release() { d.set(func() { d.held = [2]bool{} }) }
+func (d *Door) Release() { d.set(func() { d.held, d.keep = [2]bool{}, nil }) }
 
 // LoseAnswer drops the next answer that this is true of, and cuts its connection. An answer is what one read gives.
 func (d *Door) LoseAnswer(when func(answer []byte) bool) { d.set(func() { d.lose = when }) }
+
+// HoldAnswer keeps the next answer that this is true of, and every later one, until Release.
+func (d *Door) HoldAnswer(when func(answer []byte) bool) { d.set(func() { d.keep = when }) }
 
 // Lost is how many answers were dropped.
 func (d *Door) Lost() int {
@@ -112,7 +120,7 @@ func (d *Door) serve() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", d.target)
+		server, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(context.Background(), "tcp", d.target)
 		if err != nil {
 			_ = client.Close()
 			continue
@@ -159,6 +167,10 @@ func (d *Door) pass(p *passage, way Direction, bytes []byte) bool {
 		d.lose = nil
 		d.lost++
 		p.end()
+	}
+	if way == Back && d.keep != nil && d.keep(bytes) {
+		d.keep = nil
+		d.held[Back] = true
 	}
 	for d.held[way] && !p.cut && !d.closed {
 		d.changed.Wait()

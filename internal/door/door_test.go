@@ -74,6 +74,21 @@ func TestWhatIsHeldGoesOnWhenItIsLetGo(t *testing.T) {
 	}
 }
 
+func TestAnAnswerIsHeldFromTheOneThatIsMeant(t *testing.T) {
+	t.Parallel()
+	d, say := enter(t)
+	d.HoldAnswer(func(answer []byte) bool { return bytes.Contains(answer, []byte("two")) })
+	answer, err := say("one")
+	require.NoError(t, err)
+	require.Equal(t, "one\n", answer)
+	_, err = say("two")
+	require.Error(t, err)
+	d.Release()
+	answer, err = say("")
+	require.NoError(t, err)
+	require.Equal(t, "two\n", answer)
+}
+
 func TestAnAnswerIsLostOnceAndItsConnectionCut(t *testing.T) {
 	t.Parallel()
 	d, say := enter(t)

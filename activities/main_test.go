@@ -1,0 +1,96 @@
+package activities_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"orderflow/internal/devserver"
+	"orderflow/internal/postgres"
+)
+
+// cluster is one PostgreSQL for all tests, each of which has a database to itself, made from a migrated one.
+var cluster *devserver.Postgres
+
+const templateDatabase = "migrated"
+
+func TestMain(m *testing.M) {
+	forgetAWS()
+	if script := os.Getenv(childVariable); script != "" {
+		os.Exit(runChild(script))
+	}
+	code, err := runTests(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// forgetAWS keeps what this machine knows of AWS from the tests, and names an account that is none.
+func forgetAWS() {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
+			_ = os.Unsetenv(name)
+		}
+	}
+	for name, value := range map[string]string{
+		"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	} {
+		_ = os.Setenv(name, value)
+	}
+}
+
+func runTests(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "orderflow-activities-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if cluster, err = devserver.StartPostgres(ctx, devserver.PostgresOptions{Dir: dir, Fast: true}); err != nil {
+		return 1, err
+	}
+	if err := createDatabase(ctx, templateDatabase, "template1"); err != nil {
+		return 1, err
+	}
+	if err := postgres.Migrate(ctx, databaseURL(templateDatabase, ""), slog.New(slog.DiscardHandler)); err != nil {
+		return 1, err
+	}
+	code := m.Run()
+	stopping, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	defer stop()
+	return code, cluster.Stop(stopping)
+}
+
+func createDatabase(ctx context.Context, name, template string) error {
+	conn, err := pgx.Connect(ctx, cluster.URL)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template)
+	return err
+}
+
+// databaseURL names a database of the cluster, behind a door when there is one.
+func databaseURL(name, door string) string {
+	address, err := url.Parse(cluster.URL)
+	if err != nil {
+		panic(err)
+	}
+	address.Path = "/" + name
+	if door != "" {
+		address.Host = door
+	}
+	return address.String()
+}
