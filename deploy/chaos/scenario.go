@@ -53,6 +53,11 @@ func scenarios() []scenario {
 			orders: few, rate: 20, fates: shipped, mail: load.MailFaults{Lost: 1}, faults: none,
 		},
 		{
+			name: "repeats", about: "orders come again by the same event, closed ones too",
+			orders: few, rate: 30, pace: 3 * time.Second, faults: none, fates: map[string]int{"duplicate-event": 1},
+			variables: map[string]string{"CREDIT_HOLD": "0s"},
+		},
+		{
 			name: "cancel", about: "orders are cancelled in every way, at any moment",
 			orders: 2 * few, rate: 20, pace: time.Second, faults: none, fates: map[string]int{
 				"cancelled-by-signal": 1, "cancelled-by-update": 1, "cancelled-natively": 2, "cancelled-by-event": 1,

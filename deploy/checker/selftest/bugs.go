@@ -1,0 +1,61 @@
+package main
+
+import (
+	"strings"
+	"time"
+)
+
+// bug is a mistake that the checker must see.
+type bug struct {
+	patch     string   // in deploy/checker/bugs, without .patch
+	scenario  scenario // lets it do its harm
+	invariant string   // must complain; others may too
+}
+
+// scenario is a run of deploy/chaos.
+type scenario struct {
+	name string
+	args []string
+}
+
+// String is how a scenario is called in the report.
+func (s scenario) String() string { return strings.Join(append([]string{s.name}, s.args...), " ") }
+
+// A bug may keep a run from ever coming to rest: it is not waited for longer than its harm takes. Without a bug a run may
+// take its time.
+const (
+	drainWithBug = 20 * time.Second
+	drainClean   = 5 * time.Minute
+)
+
+// tries is how often a bug is given the chance to do harm: those that are races do not win every time.
+const tries = 3
+
+func bugs() []bug {
+	steady := scenario{name: "steady"}
+	hot := scenario{name: "hot-customer"}
+	lost := scenario{name: "mail-lost"}
+	dying := scenario{"crash", []string{"--only", "starter.start.before", "--crashes", "4"}}
+	return []bug{
+		{"02-acknowledge-before-start", dying, "order.one-workflow"},
+		{"03-random-event-ids", steady, "credit.event-id"},
+		{"04-append-at-any-revision", hot, "credit.limit"},
+		{"05-reread-and-append", hot, "credit.limit"},
+		{"06-sdk-retries-on", lost, "mail.count"},
+		{"07-reserve-after-release", hot, "credit.closed"},
+		{"08-compensation-on-the-cancelled-context", scenario{name: "cancel"}, "credit.end"},
+		{"09-duplicates-allowed", scenario{name: "repeats"}, "order.one-workflow"},
+		{"10-mail-claimed-after-sending", lost, "mail.count"},
+	}
+}
+
+// selected are the bugs whose names begin with a text.
+func selected(name string) []bug {
+	var found []bug
+	for _, b := range bugs() {
+		if strings.HasPrefix(b.patch, name) {
+			found = append(found, b)
+		}
+	}
+	return found
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// runTimeout bounds one run beside its drain.
+const runTimeout = 5 * time.Minute
+
+// exitViolations is how chaos exits when something is wrong.
+const exitViolations = 3
+
+// verdict is what a run came to.
+type verdict struct {
+	wrong    bool
+	violated map[string]int64 // by the checker's invariants
+	first    string           // the first complaint, by whomever, for the report
+}
+
+// report is what is looked at in what chaos prints.
+type report struct {
+	Checker struct {
+		Violated map[string]int64 `json:"violated"`
+	} `json:"checker"`
+	Violations []struct {
+		Invariant string `json:"invariant"`
+		Detail    string `json:"detail"`
+	} `json:"violations"`
+}
+
+// chaos runs a scenario with the binaries of a folder.
+func (t *tree) chaos(ctx context.Context, s scenario, bin string, seed uint64, drain time.Duration) (verdict, error) {
+	ctx, cancel := context.WithTimeout(ctx, runTimeout+drain)
+	defer cancel()
+	state := filepath.Join(t.dir, "state", fmt.Sprintf("%s-%s-%d", bin, s.name, seed))
+	args := append([]string{
+		"--scenario", s.name, "--bin", t.bin(bin), "--seed", strconv.FormatUint(seed, 10), "--drain", drain.String(), "--state", state,
+	}, s.args...)
+	command := exec.CommandContext(ctx, filepath.Join(t.bin(clean), "chaos"), args...)
+	command.Dir = t.origin // where the Temporal CLI is found or built
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
+	command.WaitDelay = time.Minute
+	if err := os.MkdirAll(state, 0o755); err != nil {
+		return verdict{}, err
+	}
+	said, err := os.Create(filepath.Join(state, "chaos.log"))
+	if err != nil {
+		return verdict{}, err
+	}
+	defer said.Close()
+	command.Stderr = said
+	printed, err := command.Output()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitViolations) {
+		return verdict{}, fmt.Errorf("run %s: %w: %s", s, err, lastLines(said.Name()))
+	}
+	var r report
+	if err := json.Unmarshal(printed, &r); err != nil {
+		return verdict{}, fmt.Errorf("read the report of %s: %w", s, err)
+	}
+	v := verdict{wrong: exit != nil, violated: r.Checker.Violated}
+	if len(r.Violations) > 0 {
+		v.first = r.Violations[0].Invariant + ": " + r.Violations[0].Detail
+	}
+	return v, nil
+}
+
+// lastLines is the end of a log, for a run that failed.
+func lastLines(file string) string {
+	body, err := os.ReadFile(file)
+	if err != nil {
+		return err.Error()
+	}
+	return string(body[max(0, len(body)-1000):])
+}
