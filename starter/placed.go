@@ -21,8 +21,8 @@ import (
 // placed starts the order's workflow.
 func (b *bridge) placed(ctx context.Context, event kurrent.Event) (result, error) {
 	input, err := orderInput(event)
-	if err == nil {
-		err = b.first(ctx, event)
+	if err == nil && event.Revision > 0 {
+		input, err = b.firstInput(ctx, event)
 	}
 	switch {
 	case errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
@@ -42,20 +42,18 @@ func (b *bridge) placed(ctx context.Context, event kurrent.Event) (result, error
 	return resultStarted, nil
 }
 
-// first lets only the first order-placed of a stream that can be read become its order. Events in hand are handled side by
-// side, so a second one could otherwise overtake it.
-func (b *bridge) first(ctx context.Context, event kurrent.Event) error {
-	if event.Revision == 0 {
-		return nil
-	}
+// firstInput lets only the first order-placed of a stream that can be read become its order: events in hand are handled side
+// by side, so a second one could otherwise overtake it. An event that stands there twice, because its producer had forgotten
+// that it wrote it, stands for the first.
+func (b *bridge) firstInput(ctx context.Context, event kurrent.Event) (workflows.Input, error) {
 	first, err := b.events.FindPlaced(ctx, event.Stream)
 	if err != nil {
-		return err
+		return workflows.Input{}, err
 	}
 	if first.ID != event.ID {
-		return park("%s: the order was placed by event %s", reasonDuplicateOrder, first.ID)
+		return workflows.Input{}, park("%s: the order was placed by event %s", reasonDuplicateOrder, first.ID)
 	}
-	return nil
+	return orderInput(first)
 }
 
 // orderInput decodes the order and leaves everything personal behind.

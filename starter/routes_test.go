@@ -99,6 +99,28 @@ func TestTheFirstOrderOnAStreamWinsHoweverCloseTheSecond(t *testing.T) {
 	}
 }
 
+func TestAnEventThatStandsTwiceOnAStreamIsTheFirst(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const streams = 40
+	var ids []string
+	for range streams {
+		id := newOrderID()
+		event := placedEvent(id)
+		again := event
+		again.Data = []byte(strings.Replace(string(event.Data), `"quantity":2`, `"quantity":3`, 1)) // the server compares ids alone
+		b.append(id, event, again)
+		ids = append(ids, id)
+	}
+	b.run()
+	b.awaitCounts(map[result]int{resultStarted: streams, resultDuplicate: streams})
+	for _, id := range ids {
+		input := startInput(t, b.temporal, id)
+		require.Zero(t, input.Source.Revision)
+		require.Equal(t, order.Money{Minor: 24200, Currency: "USD"}, input.Total)
+	}
+}
+
 func TestAnOrderThatCouldNotBeReadMayBeCorrected(t *testing.T) {
 	t.Parallel()
 	b, id := newBench(t), newOrderID()
