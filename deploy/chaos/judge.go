@@ -8,38 +8,77 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"orderflow/deploy/chaos/internal/load"
 )
 
-// judgeTimeout bounds reading every store from end to end.
-const judgeTimeout = 5 * time.Minute
+// judgeTimeout bounds reading every store from end to end, twice.
+const judgeTimeout = 10 * time.Minute
 
-// verdict is what the checker prints.
-type verdict struct {
-	Violations []load.Violation `json:"violations"`
-}
-
-// judge has the checker look at the stores, now that everything is at rest.
+// judge has everybody look at the stores who can tell whether all is well, now that everything is at rest.
 func (s *session) judge(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
 	defer cancel()
 	s.report.Violations = append(s.report.Violations, s.panicked()...)
-	answer, err := s.rig.Output(ctx, "checker")
-	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitViolations) {
+	if err := s.reconcile(ctx); err != nil {
+		return err
+	}
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	s.say("judged: %d violations", len(s.report.Violations))
+	return nil
+}
+
+// check asks the checker, which knows nothing but the stores and the logs.
+func (s *session) check(ctx context.Context) error {
+	var found struct {
+		Violations []load.Violation `json:"violations"`
+	}
+	var err error
+	logs := filepath.Dir(s.rig.Log("any"))
+	if s.report.Checker, err = s.ask(ctx, &found, "checker", "--logs", logs); err != nil {
 		return fmt.Errorf("check: %w", err)
 	}
-	var found verdict
-	if err := json.Unmarshal(answer, &found); err != nil {
-		return fmt.Errorf("read the checker's answer: %w", err)
-	}
-	s.report.Checker = answer
 	s.report.Violations = append(s.report.Violations, found.Violations...)
-	s.say("checked: %d violations", len(s.report.Violations))
 	return nil
+}
+
+// reconcile asks the product itself, which is to find nothing that an operator would have to mend.
+func (s *session) reconcile(ctx context.Context) error {
+	var found struct {
+		Differences []struct {
+			OrderID string `json:"orderId"`
+			Kind    string `json:"kind"`
+			Detail  string `json:"detail"`
+		} `json:"differences"`
+	}
+	var err error
+	if s.report.Reconcile, err = s.ask(ctx, &found, "starter", "reconcile", "-o", "json", "--grace", "1s"); err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	for _, d := range found.Differences {
+		s.report.Violations = append(s.report.Violations, load.Violation{
+			Invariant: "reconciles", Order: d.OrderID, Detail: strings.TrimSuffix(d.Kind+": "+d.Detail, ": "),
+		})
+	}
+	return nil
+}
+
+// ask runs a program that answers in JSON and exits with 0 or, when it has found something, with 3.
+func (s *session) ask(ctx context.Context, into any, binary string, args ...string) (json.RawMessage, error) {
+	answer, err := s.rig.Output(ctx, binary, args...)
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitViolations) {
+		return nil, err
+	}
+	if err := json.Unmarshal(answer, into); err != nil {
+		return nil, fmt.Errorf("read its answer: %w", err)
+	}
+	return answer, nil
 }
 
 // panicked finds binaries that died by a fault of their own: their last words are in their logs.
@@ -48,7 +87,7 @@ func (s *session) panicked() []load.Violation {
 	for _, name := range s.rig.Binaries() {
 		body, err := os.ReadFile(s.rig.Log(name))
 		if err != nil {
-			continue
+			continue // it never said anything
 		}
 		for _, word := range []string{"\npanic: ", "\nfatal error: ", "WARNING: DATA RACE"} {
 			if bytes.Contains(body, []byte(word)) {

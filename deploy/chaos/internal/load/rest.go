@@ -140,10 +140,7 @@ func (w *Load) lookAtRows(ctx context.Context, known *resting) error {
 	var group errgroup.Group
 	group.SetLimit(lookAtOnce)
 	var mu sync.Mutex
-	for _, l := range w.all() {
-		if known.rows[l.id].Final() {
-			continue
-		}
+	for _, l := range w.unclosed(known) {
 		group.Go(func() error {
 			row, err := w.options.Stores.Rows.FindFulfillment(ctx, l.id)
 			mu.Lock()
@@ -161,6 +158,10 @@ func (w *Load) lookAtRows(ctx context.Context, known *resting) error {
 		})
 	}
 	return group.Wait()
+}
+
+func (w *Load) unclosed(known *resting) []*life {
+	return slices.DeleteFunc(w.all(), func(l *life) bool { return known.rows[l.id].Final() })
 }
 
 // rests tells whether an order is where the workload leaves it.

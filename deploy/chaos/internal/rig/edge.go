@@ -46,8 +46,10 @@ func newEdge(server *toxiproxy.ApiServer, from, to, listen, upstream string) *Ed
 	return &Edge{Name: name, From: from, To: to, proxy: toxiproxy.NewProxy(server, name, listen, upstream)}
 }
 
-// newProxies makes what the proxies share. They log nothing: what they do is what was asked for.
+// newProxies makes what the proxies share. They log nothing: what they do is what was asked for. Some of them log by the
+// library's one logger, whatever they are given.
 func newProxies() *toxiproxy.ApiServer {
+	zerolog.SetGlobalLevel(zerolog.Disabled)
 	return toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 }
 
