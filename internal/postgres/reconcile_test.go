@@ -1,0 +1,78 @@
+package postgres_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
+	"orderflow/internal/order"
+	"orderflow/internal/postgres"
+)
+
+func startOf(id string) fulfillment.Start {
+	s := start()
+	s.Order.OrderID = id
+	return s
+}
+
+func TestFulfilmentsAreListedByPage(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	var want []string
+	for i := range 25 {
+		id := fmt.Sprintf("order-%02d", i)
+		want = append(want, id)
+		_, err := w.StartFulfillment(t.Context(), startOf(id))
+		require.NoError(t, err)
+	}
+	var got []string
+	for after := ""; ; {
+		page, err := w.FulfillmentsAfter(t.Context(), after, time.Time{}, 10)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page), 10)
+		if len(page) == 0 {
+			break
+		}
+		for _, row := range page {
+			got = append(got, row.OrderID)
+		}
+		after = page[len(page)-1].OrderID
+	}
+	require.Equal(t, want, got)
+
+	row, err := w.FindFulfillment(t.Context(), "order-07")
+	require.NoError(t, err)
+	late, err := w.FulfillmentsAfter(t.Context(), "", row.CreatedAt, 100)
+	require.NoError(t, err)
+	require.Len(t, late, 18, "those written since then")
+}
+
+func TestFulfilmentsAreReadForManyOrders(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	w.start()
+	rows, err := w.Fulfillments(t.Context(), []string{"order-none", orderID})
+	require.NoError(t, err)
+	want := w.mustFind(orderID)
+	require.Equal(t, []fulfillment.Row{want}, rows, "what is listed is what one row tells")
+
+	w.close(shipped())
+	rows, err = w.Fulfillments(t.Context(), []string{orderID})
+	require.NoError(t, err)
+	require.Equal(t, order.StatusShipped, rows[0].Status)
+	require.Equal(t, email.KindShipment, rows[0].MailDue)
+
+	claim := w.claim(email.KindShipment)
+	w.settle(email.Outcome{Kind: email.KindShipment, Attempt: claim.Attempt, Status: email.StatusSent, MessageID: "m"})
+	rows, err = w.Fulfillments(t.Context(), []string{orderID})
+	require.NoError(t, err)
+	require.Empty(t, rows[0].MailDue, "an older mail that still waits is no part of this")
+
+	none, err := w.Fulfillments(t.Context(), nil)
+	require.NoError(t, err)
+	require.Empty(t, none)
+	_, err = w.Fulfillments(t.Context(), make([]string, 1001))
+	require.ErrorIs(t, err, fulfillment.ErrInvalid)
+}
