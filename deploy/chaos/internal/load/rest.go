@@ -55,10 +55,8 @@ type resting struct {
 	unknown int64
 }
 
-// Settle waits until every life is through and everything it caused has come to rest, or ctx ends. What has not by then is a
-// violation each, and so is an answer that did not stay true.
-func (w *Load) Settle(ctx context.Context) Rest {
-	began := time.Now()
+// Through waits until every life is through, or ctx ends. The provider's passing faults are over by then.
+func (w *Load) Through(ctx context.Context) {
 	if err := w.mail.clear(ctx); err != nil {
 		w.options.Say("the provider's faults are not cleared: %s", err)
 	}
@@ -71,6 +69,12 @@ func (w *Load) Settle(ctx context.Context) Rest {
 	case <-through:
 	case <-ctx.Done():
 	}
+}
+
+// Settle waits until everything that lives which are through have caused has come to rest, or ctx ends. What has not by then
+// is a violation each, and so is an answer that did not stay true.
+func (w *Load) Settle(ctx context.Context) Rest {
+	began := time.Now()
 	seen := w.await(ctx)
 	w.quit()
 	rest := w.report(seen)
@@ -170,7 +174,7 @@ func (l *life) rests(known *resting) bool {
 	case status.Final():
 		return true
 	case status == "":
-		return l.fate.never && known.parked[l.id] > 0 || l.fate.lost
+		return l.fate.never && known.parked[l.id] > 0 || l.fate.lost || l.fate.severed
 	default:
 		return l.fate.open
 	}
