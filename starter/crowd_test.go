@@ -23,8 +23,8 @@ func TestAStarterThatDiesWithEventsInHandLosesNothing(t *testing.T) {
 				tr.place()
 			}
 			require.Eventually(t, func() bool { return victim.handled() > 0 && inFlight(victim.bridge) > 0 }, 30*time.Second, time.Millisecond)
-			victim.kurrent.become(death)
-			victim.temporal.become(death)
+			victim.toKurrent.become(death)
+			victim.toTemporal.become(death)
 			for range 100 {
 				tr.place()
 			}
@@ -39,12 +39,12 @@ func TestABridgeThatIsSlowerThanItsGroupIsPatientDoesNothingTwice(t *testing.T) 
 	tr := newTrial(t) // its group hands events out again after a second, and it holds them for three
 	tr.run()
 	require.Eventually(t, tr.bridge.joined.Load, 30*time.Second, time.Millisecond)
-	tr.temporal.become(silent)
+	tr.toTemporal.become(silent)
 	for range 4 { // fewer than it may have in hand: the same ones come again
 		tr.place()
 	}
 	require.Eventually(t, func() bool { return inFlight(tr.bridge) == tr.bridge.concurrency }, 30*time.Second, time.Millisecond)
-	tr.temporal.become(passable)
+	tr.toTemporal.become(passable)
 	tr.requireAllDone()
 }
 
@@ -53,7 +53,7 @@ func TestAConnectionThatIsForgottenOnTheWayIsMissed(t *testing.T) {
 	tr := newTrial(t)
 	tr.run()
 	require.Eventually(t, tr.bridge.joined.Load, 30*time.Second, time.Millisecond)
-	tr.kurrent.become(stale)
+	tr.toKurrent.become(stale)
 	for range 10 {
 		tr.place()
 	}

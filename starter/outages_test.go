@@ -59,7 +59,7 @@ func suffer(t *testing.T, server string, kind condition, outage time.Duration) {
 	}
 	tr.requireAllDone()
 
-	way := map[string]*road{"Temporal": tr.temporal, "KurrentDB": tr.kurrent}[server]
+	way := map[string]*road{"Temporal": tr.toTemporal, "KurrentDB": tr.toKurrent}[server]
 	calls, lines, connections := tr.tally.calls.Load(), tr.tally.lines.Load(), way.connections()
 	highest := measure(func() int { return inFlight(tr.bridge) })
 	way.become(kind)

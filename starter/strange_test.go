@@ -64,7 +64,7 @@ func TestAnOrderWhoseStreamWasDeletedIsIgnored(t *testing.T) {
 	tr.requireAllDone()
 	require.Zero(t, tr.count(resultParked))
 	for _, id := range []string{gone, tombstoned} {
-		_, err := tr.bench.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+		_, err := tr.temporal.DescribeWorkflowExecution(t.Context(), id, "")
 		require.Error(t, err)
 	}
 }

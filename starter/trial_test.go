@@ -39,10 +39,10 @@ const (
 // trial is a bridge whose ways to both servers can fail, with orders that nobody else's are.
 type trial struct {
 	*bench
-	direct            *kurrent.Client // knows nothing of outages
-	kurrent, temporal *road
-	customer          string
-	tally             tally
+	direct                *kurrent.Client // knows nothing of outages
+	toKurrent, toTemporal *road
+	customer              string
+	tally                 tally
 
 	placed, paid, cancelled []string
 }
@@ -98,18 +98,18 @@ func (tr *trial) beside() *trial {
 func (tr *trial) pave() {
 	t := tr.t
 	t.Helper()
-	tr.temporal = newRoad(t, temporalAddress)
+	tr.toTemporal = newRoad(t, temporalAddress)
 	address, _, _ := strings.Cut(strings.TrimPrefix(tr.url, "kurrentdb://"), "?")
-	tr.kurrent = newRoad(t, address)
+	tr.toKurrent = newRoad(t, address)
 	logger := slog.New(&tr.tally)
 	temporal, err := client.DialContext(t.Context(), client.Options{
-		HostPort: tr.temporal.addr, Logger: quiet{},
+		HostPort: tr.toTemporal.addr, Logger: quiet{},
 		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(tr.tally.intercept)}},
 	})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
 	events, err := kurrent.Open(kurrent.Config{
-		URL: "kurrentdb://" + tr.kurrent.addr + "?tls=false", AllowPlaintext: true, CallTimeout: storeTimeout, Logger: logger,
+		URL: "kurrentdb://" + tr.toKurrent.addr + "?tls=false", AllowPlaintext: true, CallTimeout: storeTimeout, Logger: logger,
 	})
 	require.NoError(t, err)
 	t.Cleanup(events.Close)
@@ -202,6 +202,10 @@ func (tr *trial) last(outage time.Duration) {
 	}
 }
 
+func (tr *trial) recovery() time.Duration {
+	return recovery + time.Duration(len(tr.placed))*recoveryEach
+}
+
 // requireAllDone waits until the group has nothing left, and sees that every event had its effect once.
 func (tr *trial) requireAllDone() {
 	t := tr.t
@@ -211,18 +215,8 @@ func (tr *trial) requireAllDone() {
 		require.NoError(c, err)
 		require.Zero(c, info.Lag)
 		require.Zero(c, info.InFlight)
-	}, recovery+time.Duration(len(tr.placed))*recoveryEach, 50*time.Millisecond)
+	}, tr.recovery(), 50*time.Millisecond)
 	require.Empty(t, tr.parked())
-	direct, err := client.DialContext(t.Context(), client.Options{HostPort: temporalAddress, Logger: quiet{}})
-	require.NoError(t, err)
-	defer direct.Close()
-	require.EventuallyWithT(t, func(c *assert.CollectT) { // visibility comes a moment later
-		runs, err := direct.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{
-			Query: fmt.Sprintf("CustomerId=%q", tr.customer),
-		})
-		require.NoError(c, err)
-		require.Equal(c, int64(len(tr.placed)), runs.GetCount(), "runs of workflows")
-	}, 30*time.Second, 100*time.Millisecond)
 	for _, id := range tr.placed {
 		tr.status(id)
 	}
@@ -232,6 +226,13 @@ func (tr *trial) requireAllDone() {
 	for _, id := range tr.cancelled {
 		require.NotZero(t, tr.signals(id), id)
 	}
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // visibility comes after
+		runs, err := tr.temporal.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{
+			Namespace: "default", Query: fmt.Sprintf("CustomerId=%q", tr.customer),
+		})
+		require.NoError(c, err)
+		require.Equal(c, int64(len(tr.placed)), runs.GetCount(), "runs of workflows")
+	}, tr.recovery(), 100*time.Millisecond)
 }
 
 // watermark is the most of something that there was.
