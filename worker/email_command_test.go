@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/config"
+	"orderflow/internal/email"
+	"orderflow/internal/order"
+	"orderflow/internal/sessim"
+	"orderflow/internal/subcommand"
+	"orderflow/workflows"
+)
+
+// lock guards the one connection that the tests look into the ledger with.
+var lock sync.Mutex
+
+// command runs the worker as an operator does, and gives its exit code and what it says.
+func command(ctx context.Context, line string) (code int, stdout, stderr string) {
+	var out, said bytes.Buffer
+	err := run(ctx, subcommand.Call{Args: strings.Fields(line), Environ: shared.environ, Stdout: &out, Stderr: &said})
+	return config.Report(&said, err), out.String(), said.String()
+}
+
+func (p purchase) command(line string) string {
+	p.t.Helper()
+	code, out, said := command(p.t.Context(), strings.ReplaceAll(line, "ORDER", p.id))
+	require.Zero(p.t, code, said)
+	require.Empty(p.t, said)
+	return out
+}
+
+// refused runs what is to be refused, and gives what it says.
+func (p purchase) refused(line string) string {
+	p.t.Helper()
+	code, out, said := command(p.t.Context(), strings.ReplaceAll(line, "ORDER", p.id))
+	require.Equal(p.t, config.ExitFailure, code)
+	require.Empty(p.t, out)
+	return strings.TrimSpace(said)
+}
+
+func TestAMailOfUnknownOutcomeIsListedWithoutItsRecipient(t *testing.T) {
+	t.Parallel()
+	p := place(t, sessim.FaultError)
+	p.await(order.StatusFulfilling, "unknown")
+	var page emailPage
+	out := p.command("email list --limit 1000 -o json")
+	require.NoError(t, json.Unmarshal([]byte(out), &page))
+	var found *email.Delivery
+	for _, d := range page.Emails {
+		require.Equal(t, email.StatusUnknown, d.Status)
+		if d.OrderID == p.id {
+			found = &d
+		}
+	}
+	require.NotNil(t, found)
+	require.WithinDuration(t, time.Now(), found.Since, time.Minute)
+	found.Since = time.Time{}
+	require.Equal(t, email.Delivery{
+		OrderID: p.id, Kind: email.KindConfirmation, Status: email.StatusUnknown, Attempt: 1, UnknownAttempts: 1,
+		ErrorCode: "InternalServiceErrorException",
+	}, *found)
+	for _, line := range []string{"email list", "email list --status all --limit 1000", "email list -o json"} {
+		out := p.command(line)
+		require.NotContains(t, out, "@")
+	}
+	require.Regexp(t, `(?m)^`+p.id+` +confirmation +unknown +1 +1 +InternalServiceErrorException +\d{4}-\d\d-\d\dT[0-9:]+Z$`,
+		p.command("email list --limit 1000"))
+	other := place(t, sessim.FaultError)
+	other.await(order.StatusFulfilling, "unknown")
+	require.Contains(t, p.command("email list --limit 1"), "there are more than these 1: --limit\n")
+}
+
+func TestAMailThatIsSentAgainGoesOutBesideItsOpenOrder(t *testing.T) {
+	t.Parallel()
+	p := place(t, sessim.FaultLost)
+	p.await(order.StatusFulfilling, "unknown")
+	require.Equal(t, map[string]int{"confirmation": 1}, p.mails(), "accepted, but nobody knows")
+
+	require.Equal(t, p.id+" confirmation is pending after 1 attempts, 1 of them unknown\n", p.command("email resolve ORDER confirmation --resend"))
+	p.awaitRow("confirmation", "sent|2|1")
+	require.Equal(t, map[string]int{"confirmation": 2}, p.mails())
+	require.Contains(t, p.refused("email resolve ORDER confirmation --resend"), "it is sent")
+
+	p.signal(workflows.RecordShipmentMessage, workflows.RecordShipment{Carrier: "DHL", TrackingNumber: "1"})
+	p.await(order.StatusShipped, "sent")
+	require.Equal(t, map[string]int{"confirmation": 2, "shipment": 1}, p.mails())
+	require.Equal(t, "sent|1|0", p.row("shipment"))
+}
+
+func TestAMailThatFailedIsSentAgain(t *testing.T) {
+	t.Parallel()
+	p := place(t, sessim.FaultRejected)
+	p.await(order.StatusFulfilling, "failed")
+	p.command("email resolve ORDER confirmation --resend")
+	p.awaitRow("confirmation", "sent|2|0")
+	require.Equal(t, map[string]int{"confirmation": 1}, p.mails())
+}
+
+func TestAMailOfUnknownOutcomeIsSettledByHand(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{"--sent": "sent|1|1", "--sent --message-id m-1": "sent|1|1", "--failed": "failed|1|1"} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			p := place(t, sessim.FaultError)
+			p.await(order.StatusFulfilling, "unknown")
+			for range 2 {
+				p.command("email resolve ORDER confirmation " + line)
+				require.Equal(t, want, p.row("confirmation"))
+			}
+			require.NotContains(t, p.command("email list --limit 1000"), p.id)
+			p.signal(workflows.RecordShipmentMessage, workflows.RecordShipment{Carrier: "DHL", TrackingNumber: "1"})
+			p.await(order.StatusShipped, "sent")
+			require.Equal(t, map[string]int{"shipment": 1}, p.mails())
+		})
+	}
+}
+
+// The ledger says pending, but Temporal was not told: the same command does what is left.
+func TestAResendThatWasHalfDoneIsHealedByTheSameCommand(t *testing.T) {
+	t.Parallel()
+	p := place(t, sessim.FaultError)
+	p.await(order.StatusFulfilling, "unknown")
+	_, err := shared.store.ResolveEmail(t.Context(), p.id, email.KindConfirmation, email.ResolutionResend, "")
+	require.NoError(t, err)
+	require.Equal(t, "pending|1|1", p.row("confirmation"))
+	p.command("email resolve ORDER confirmation --resend")
+	p.awaitRow("confirmation", "sent|2|1")
+	require.Equal(t, map[string]int{"confirmation": 1}, p.mails())
+}
+
+func TestAConfirmationThatIsToBeSentAgainStopsWithItsOrder(t *testing.T) {
+	t.Parallel()
+	p := place(t, sessim.FaultError, sessim.FaultPaused)
+	p.await(order.StatusFulfilling, "unknown")
+	p.command("email resolve ORDER confirmation --resend")
+	p.awaitRow("confirmation", "pending|2|1") // it waits for the provider
+	p.signal(workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
+	p.await(order.StatusCancelled, "sent")
+	require.Equal(t, "unknown|2|1", p.row("confirmation"), "the customer may have it")
+	require.Equal(t, map[string]int{"cancellation": 1}, p.mails(), "and is told")
+	require.Contains(t, p.refused("email resolve ORDER confirmation --resend"), "it is unknown, and its order was cancelled")
+}
+
+func TestAnAttemptUnderWayIsNotResolved(t *testing.T) {
+	t.Parallel()
+	p := place(t, sessim.FaultHang)
+	p.awaitRow("confirmation", "sending|1|0")
+	for _, flag := range []string{"--sent", "--failed", "--resend"} {
+		require.Regexp(t, `it is being sent: ask again after \d{4}-.*Z$`, p.refused("email resolve ORDER confirmation "+flag))
+	}
+	p.await(order.StatusFulfilling, "unknown")
+}
+
+func TestAnErasedPersonIsNotWrittenTo(t *testing.T) {
+	t.Parallel()
+	p := place(t, sessim.FaultPaused)
+	p.awaitRow("confirmation", "pending|1|0")
+	code, _, said := command(t.Context(), "erase "+p.id)
+	require.Zero(t, code, said)
+	require.Equal(t, "suppressed|1|0", p.row("confirmation"))
+	require.Contains(t, p.refused("email resolve ORDER confirmation --resend"), "it is suppressed")
+	p.signal(workflows.RecordShipmentMessage, workflows.RecordShipment{Carrier: "DHL", TrackingNumber: "1"})
+	p.awaitRow("shipment", "suppressed|0|0")
+	require.Empty(t, p.mails())
+}
+
+func TestWhatIsNotThereIsRefused(t *testing.T) {
+	t.Parallel()
+	p := purchase{t: t, id: "order-nowhere"}
+	require.Equal(t, "resolve mail: order-nowhere has no shipment mail", p.refused("email resolve ORDER shipment --failed"))
+	require.Equal(t, "erase: no order order-nowhere", p.refused("erase ORDER"))
+}
+
+func TestArgumentsThatCannotBeMeantAreAllNamed(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"email":         "arguments: must be none, or one of: migrate, erase, email list, email resolve; see --help\n",
+		"email resolve": "ORDER: is required\n",
+		"email resolve order-1 note --sent --failed":             "KIND: must be confirmation, rejection, shipment or cancellation\narguments: exactly one of --sent, --failed and --resend is needed\n",
+		"email resolve 1 shipment --resend":                      "ORDER: must be order- and 1 to 120 of [A-Za-z0-9._-]\n",
+		"email resolve order-1 shipment --failed --message-id x": "--message-id: goes with --sent, and has at most 256 bytes\n",
+		"email list --status sent -o yaml --limit 0":             "--limit: must be from 1 to 10000\n--status: must be unknown, pending, sending, failed or all\n-o: must be table or json\n",
+		"erase 1":     "ORDER: must be order- and 1 to 120 of [A-Za-z0-9._-]\n",
+		"migrate now": "arguments: migrate takes no arguments\n",
+	} {
+		code, out, said := command(t.Context(), line)
+		require.Equal(t, config.ExitConfiguration, code, line)
+		require.Empty(t, out, line)
+		require.Equal(t, want, said, line)
+	}
+}
+
+// It is not parallel, for the SDK reads its address from the process.
+func TestNothingIsWrittenWhileTemporalDoesNotAnswer(t *testing.T) {
+	p := place(t, sessim.FaultError)
+	p.await(order.StatusFulfilling, "unknown")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	t.Setenv("TEMPORAL_ADDRESS", listener.Addr().String())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	code, _, said := command(ctx, "email resolve "+p.id+" confirmation --resend")
+	require.Equal(t, config.ExitFailure, code)
+	require.Contains(t, said, "connect to Temporal")
+	require.Equal(t, "unknown|1|1", p.row("confirmation"))
+	p.command("email resolve ORDER confirmation --failed") // which needs no Temporal
+	require.Equal(t, "failed|1|1", p.row("confirmation"))
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"orderflow/internal/devserver"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/kurrentsim"
+	"orderflow/internal/order"
+	"orderflow/internal/postgres"
+	"orderflow/internal/sessim"
+	"orderflow/internal/subcommand"
+	"orderflow/workflows"
+)
+
+// world is what the tests share: the real servers, and one real worker under the policy hold, so that a mail of unknown
+// outcome waits for its operator.
+type world struct {
+	sim      *sessim.Server
+	events   *kurrent.Client
+	temporal client.Client
+	database *pgx.Conn
+	store    *postgres.Store
+	environ  []string
+}
+
+var shared world
+
+func TestMain(m *testing.M) {
+	code, err := runTests(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runTests(m *testing.M) (code int, err error) {
+	dir, err := os.MkdirTemp("", "orderflow-worker-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // it may have to build the CLI
+	defer cancel()
+	database, err := devserver.StartPostgres(ctx, devserver.PostgresOptions{Dir: dir, Fast: true})
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, database.Stop(ctx)) }()
+	cli, err := devserver.TemporalCLI(ctx, "", os.Stderr)
+	if err != nil {
+		return 1, err
+	}
+	temporal, err := devserver.StartTemporal(ctx, devserver.TemporalOptions{
+		CLIPath: cli, Headless: true, SearchAttributes: workflows.SearchAttributes(),
+	})
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, temporal.Stop(ctx)) }()
+	return shared.run(ctx, m, database.URL, temporal.Address)
+}
+
+// run starts what lives in this process, and the worker, which gets its settings as in production.
+func (w *world) run(ctx context.Context, m *testing.M, postgresURL, temporalAddress string) (int, error) {
+	sim, simErr := sessim.Start(sessim.Options{Listen: "127.0.0.1:0"})
+	events, eventsErr := kurrentsim.Start(kurrentsim.Options{})
+	if err := errors.Join(simErr, eventsErr, postgres.Migrate(ctx, postgresURL, slog.New(slog.DiscardHandler))); err != nil {
+		return 1, err
+	}
+	defer func() { _ = errors.Join(sim.Stop(ctx), events.Stop(ctx)) }()
+	for name, value := range map[string]string{ // what the SDKs read from the process
+		"TEMPORAL_ADDRESS": temporalAddress, "AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret",
+		"AWS_ENDPOINT_URL_SESV2": sim.URL(), "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			return 1, err
+		}
+	}
+	kurrentURL := events.URL()
+	w.sim = sim
+	w.environ = []string{
+		"POSTGRES_URL=" + postgresURL, "KURRENTDB_URL=" + kurrentURL, "KURRENTDB_ALLOW_PLAINTEXT=true",
+		"EMAIL_FROM=shop@example.com", "EMAIL_UNKNOWN_POLICY=hold", "LOG_LEVEL=error", "SHUTDOWN_TIMEOUT=10s",
+	}
+	if err := w.connect(ctx, kurrentURL, postgresURL, temporalAddress); err != nil {
+		return 1, err
+	}
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- run(running, subcommand.Call{Environ: w.environ, Stderr: os.Stderr}) }()
+	code := m.Run()
+	stop()
+	w.store.Close()
+	w.events.Close()
+	w.temporal.Close()
+	return code, errors.Join(<-ended, w.database.Close(ctx))
+}
+
+func (w *world) connect(ctx context.Context, kurrentURL, postgresURL, temporalAddress string) (err error) {
+	if w.events, err = kurrent.Open(kurrent.Config{URL: kurrentURL, AllowPlaintext: true, CallTimeout: 5 * time.Second}); err != nil {
+		return err
+	}
+	if w.store, err = postgres.Open(ctx, postgres.Config{URL: postgresURL, MaxConns: 4}); err != nil {
+		return err
+	}
+	if w.database, err = pgx.Connect(ctx, postgresURL); err != nil {
+		return err
+	}
+	w.temporal, err = client.DialContext(ctx, client.Options{HostPort: temporalAddress})
+	return err
+}
+
+// purchase is one order on its way, and its customer's address.
+type purchase struct {
+	t           *testing.T
+	id, address string
+}
+
+// place appends an order, after something was made to go wrong with its mails, and starts its workflow as the bridge does.
+func place(t *testing.T, faults ...string) purchase {
+	t.Helper()
+	unique := strings.ReplaceAll(uuid.NewString(), "-", "")
+	p := purchase{t: t, id: "order-" + unique, address: unique + "@example.com"}
+	for _, fault := range faults {
+		require.NoError(t, shared.sim.AddFault(sessim.Fault{Fault: fault, To: p.address}))
+	}
+	body, err := json.Marshal(map[string]any{
+		"orderId": p.id, "customerId": "customer-" + unique, "at": "2025-01-01T01:11:30Z",
+		"lineItems": []map[string]any{{"productId": "1", "productName": "Lamp", "quantity": 1, "pricePerUnit": "USD100.00", "taxRate": 0}},
+		"billing":   map[string]any{"recipient": map[string]any{"fullName": "Canary Person", "emailAddress": p.address}},
+	})
+	require.NoError(t, err)
+	event := kurrent.NewEvent{ID: uuid.New(), Type: order.TypePlaced, Data: body}
+	_, err = shared.events.Append(t.Context(), p.id, kurrent.NoStream(), event)
+	require.NoError(t, err)
+	in := workflows.Input{
+		OrderID: p.id, CustomerID: "customer-" + unique, Total: order.Money{Minor: 10000, Currency: "USD"},
+		PlacedAt: time.Date(2025, 1, 1, 1, 11, 30, 0, time.UTC), Source: order.Source{Stream: p.id, EventID: event.ID.String()},
+	}
+	_, err = shared.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+		ID: p.id, TaskQueue: workflows.TaskQueue, TypedSearchAttributes: in.SearchAttributes(),
+	}, workflows.OrderFulfillmentType, in)
+	require.NoError(t, err)
+	return p
+}
+
+// await waits until the order's status query says so.
+func (p purchase) await(status order.Status, mail string) {
+	p.t.Helper()
+	require.EventuallyWithT(p.t, func(c *assert.CollectT) {
+		var state order.State
+		value, err := shared.temporal.QueryWorkflow(p.t.Context(), p.id, "", workflows.StatusQuery)
+		if assert.NoError(c, err) && assert.NoError(c, value.Get(&state)) {
+			assert.Equal(c, status, state.Status)
+			assert.Equal(c, mail, state.Email)
+		}
+	}, 30*time.Second, 20*time.Millisecond)
+}
+
+func (p purchase) signal(name string, message any) {
+	p.t.Helper()
+	require.NoError(p.t, shared.temporal.SignalWorkflow(p.t.Context(), p.id, "", name, message))
+}
+
+// row is a mail in the ledger: status, attempts, unknown attempts; empty when there is none yet.
+func (p purchase) row(kind string) string {
+	p.t.Helper()
+	lock.Lock()
+	defer lock.Unlock()
+	var row string
+	require.NoError(p.t, shared.database.QueryRow(p.t.Context(), `SELECT coalesce(max(concat_ws('|', status, attempt, unknown_attempts)), '')
+		FROM email_delivery WHERE order_id = $1 AND kind = $2`, p.id, kind).Scan(&row))
+	return row
+}
+
+func (p purchase) awaitRow(kind, want string) {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool { return p.row(kind) == want }, 30*time.Second, 20*time.Millisecond, "%s", want)
+}
+
+// mails is how often each kind of mail was accepted for the order.
+func (p purchase) mails() map[string]int {
+	found := map[string]int{}
+	for _, message := range shared.sim.Messages() {
+		if message.To == p.address {
+			found[message.Tags["kind"]]++
+		}
+	}
+	return found
+}
