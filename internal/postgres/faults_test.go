@@ -1,0 +1,310 @@
+package postgres_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/door"
+	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
+	"orderflow/internal/order"
+	"orderflow/internal/postgres"
+)
+
+// behindDoor gives the world's database a door, and a store that goes through it.
+func (w *world) behindDoor(c postgres.Config) (*postgres.Store, *door.Door) {
+	w.t.Helper()
+	address, err := url.Parse(w.url)
+	require.NoError(w.t, err)
+	d, err := door.Open(address.Host)
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { require.NoError(w.t, d.Close()) })
+	address.Host = d.Addr()
+	c.URL, c.MaxConns = address.String(), 4
+	store, err := postgres.Open(w.t.Context(), c)
+	require.NoError(w.t, err)
+	w.t.Cleanup(store.Close)
+	return store, d
+}
+
+// committed is true of the answer to a whole transaction, which is sent after its commit: the results of the last statement,
+// which is always a SELECT, and that the server is ready for the next.
+func committed(answer []byte) bool {
+	return bytes.Contains(answer, []byte("SELECT ")) && bytes.HasSuffix(answer, []byte("Z\x00\x00\x00\x05I"))
+}
+
+func TestAnAnswerThatIsLostAfterTheCommitIsOneRowAndOneVersion(t *testing.T) {
+	const held = "sending|1|0|-"
+	for name, c := range map[string]struct {
+		before   func(*world)
+		call     func(*postgres.Store) error
+		versions int
+		mail     string
+	}{
+		"start": {func(*world) {}, func(s *postgres.Store) error {
+			_, err := s.StartFulfillment(t.Context(), start())
+			return err
+		}, 1, "pending|0|0|-"},
+		"ship": {func(w *world) { w.start() }, func(s *postgres.Store) error {
+			_, err := s.CloseFulfillment(t.Context(), shipped())
+			return err
+		}, 2, "pending|0|0|-"},
+		"cancel": {func(w *world) { w.start() }, func(s *postgres.Store) error {
+			_, err := s.CloseFulfillment(t.Context(), cancelled())
+			return err
+		}, 2, "suppressed|0|0|-"},
+		"reject": {func(*world) {}, func(s *postgres.Store) error {
+			_, err := s.CloseFulfillment(t.Context(), rejected())
+			return err
+		}, 1, "none"},
+		"claim": {func(w *world) { w.start() }, func(s *postgres.Store) error {
+			claim, err := s.ClaimEmail(t.Context(), orderID, confirmation)
+			if err == nil && claim.RetryIn == 0 {
+				return fmt.Errorf("an attempt that nobody knows of is nobody's: %+v", claim)
+			}
+			return err
+		}, 1, held},
+		"settle": {func(w *world) { w.start(); w.claim(confirmation) }, func(s *postgres.Store) error {
+			o := outcome(1, email.StatusSent, "m-1")
+			o.OrderID = orderID
+			_, err := s.SettleEmail(t.Context(), o)
+			return err
+		}, 1, "sent|1|0|m-1"},
+		"settle as unknown": {func(w *world) { w.start(); w.claim(confirmation) }, func(s *postgres.Store) error {
+			o := outcome(1, email.StatusUnknown, "")
+			o.OrderID = orderID
+			_, err := s.SettleEmail(t.Context(), o)
+			return err
+		}, 1, "unknown|1|1|-"},
+		"resolve": {func(w *world) { w.start(); w.claim(confirmation); w.settle(outcome(1, email.StatusUnknown, "")) }, func(s *postgres.Store) error {
+			_, err := s.ResolveEmail(t.Context(), orderID, confirmation, email.ResolutionResend, "")
+			return err
+		}, 1, "pending|1|1|-"},
+		"erase": {func(w *world) { w.start() }, func(s *postgres.Store) error {
+			return s.EraseOrder(t.Context(), orderID)
+		}, 1, "suppressed|0|0|-"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, postgres.Config{})
+			store, d := w.behindDoor(postgres.Config{})
+			c.before(w)
+			d.LoseAnswer(committed)
+			require.ErrorIs(t, c.call(store), postgres.ErrUnavailable)
+			require.Equal(t, 1, d.Lost())
+			require.Equal(t, c.mail, w.mail(confirmation), "it was committed")
+			for range 2 {
+				require.NoError(t, c.call(store))
+			}
+			require.Equal(t, c.mail, w.mail(confirmation))
+			require.Len(t, w.rows("SELECT 1 FROM order_fulfillment"), 1)
+			require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_history"), c.versions)
+			require.LessOrEqual(t, len(w.rows("SELECT 1 FROM email_delivery")), 2)
+		})
+	}
+}
+
+// Two clients that lock in opposite order: the store's transaction is the one the server gives up. All of it is repeated,
+// and nothing of the first try is left.
+func TestADeadlockRepeatsTheWholeTransaction(t *testing.T) {
+	w := newWorldToChange(t, postgres.Config{})
+	w.start()
+	patient, err := postgres.Open(t.Context(), postgres.Config{URL: w.url + "&deadlock_timeout=2s", ApplicationName: "victim"})
+	require.NoError(t, err)
+	defer patient.Close()
+	require.NoError(t, w.exec("SET deadlock_timeout = '1min'; SET log_lock_waits = off"))
+	require.NoError(t, w.exec("BEGIN; UPDATE email_delivery SET updated_at = clock_timestamp()"))
+	done := make(chan error, 1)
+	go func() {
+		_, err := patient.CloseFulfillment(t.Context(), cancelled()) // holds the order, wants its mail
+		done <- err
+	}()
+	waiting := "SELECT 1 FROM pg_stat_activity WHERE application_name = 'victim' AND wait_event_type = 'Lock'"
+	require.Eventually(t, func() bool { return len(w.rows(waiting)) == 1 }, 10*time.Second, 5*time.Millisecond)
+	require.NoError(t, w.exec("SELECT FROM order_fulfillment FOR UPDATE")) // holds the mail, wants the order, and gets it
+	require.NoError(t, w.exec("COMMIT"))
+	require.NoError(t, <-done)
+	require.Eventually(t, func() bool {
+		return w.rows("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0] == "1"
+	}, 10*time.Second, 50*time.Millisecond)
+	require.Equal(t, "suppressed|0|0|-", w.mail(confirmation))
+	require.Equal(t, []string{"0|order-approved", "1|order-cancelled"}, w.rows("SELECT revision, event_type FROM order_fulfillment_history ORDER BY revision"))
+}
+
+// What fails may be the last statement of several: then nothing of the others stays.
+func TestAConflictOrAFullDiskInTheMiddleLeavesNothingHalfDone(t *testing.T) {
+	for _, c := range []struct {
+		code string
+		n    int
+		err  error // of the first call
+	}{
+		{"40001", 3, nil}, {"40P01", 3, nil}, {"40001", 7, postgres.ErrUnavailable},
+		{"53100", 1, postgres.ErrUnavailable}, {"53200", 1, postgres.ErrUnavailable}, {"58030", 1, postgres.ErrUnavailable},
+		{"57P01", 1, postgres.ErrUnavailable}, {"25006", 1, postgres.ErrUnavailable}, {"XX000", 1, postgres.ErrUnavailable},
+	} {
+		t.Run(fmt.Sprintf("%s %d times", c.code, c.n), func(t *testing.T) {
+			w := newWorldToChange(t, postgres.Config{})
+			conflictFor(w, c.code, c.n)
+			require.NoError(t, w.exec(`DROP TRIGGER conflict ON order_fulfillment;
+				CREATE TRIGGER conflict BEFORE INSERT ON email_delivery FOR EACH ROW EXECUTE FUNCTION conflict()`))
+			_, err := w.StartFulfillment(t.Context(), start())
+			if c.err != nil {
+				require.ErrorIs(t, err, c.err)
+				for _, table := range []string{"order_fulfillment", "order_fulfillment_line", "order_fulfillment_history", "email_delivery"} {
+					require.Empty(t, w.rows("SELECT 1 FROM "+table), table)
+				}
+				_, err = w.StartFulfillment(t.Context(), start()) // the disk has room again
+			}
+			require.NoError(t, err)
+			require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_line"), 2)
+			require.Equal(t, []string{"0|order-approved"}, w.rows("SELECT revision, event_type FROM order_fulfillment_history"))
+			require.Equal(t, "pending|0|0|-", w.mail(confirmation))
+		})
+	}
+}
+
+func TestAnExhaustedPoolAnswersInTimeAndRecovers(t *testing.T) {
+	w := newWorld(t, postgres.Config{MaxConns: 2, CallTimeout: 700 * time.Millisecond})
+	w.start()
+	require.NoError(t, w.exec("BEGIN; SELECT FROM order_fulfillment FOR UPDATE"))
+	var slowest atomic.Int64
+	inParallel(t, 50, func(int) error {
+		begun := time.Now()
+		_, err := w.CloseFulfillment(t.Context(), shipped())
+		for took := time.Since(begun).Milliseconds(); ; {
+			if old := slowest.Load(); took <= old || slowest.CompareAndSwap(old, took) {
+				break
+			}
+		}
+		require.ErrorIs(t, err, postgres.ErrUnavailable)
+		return nil
+	})
+	require.Less(t, slowest.Load(), int64(3000), "milliseconds")
+	require.NoError(t, w.exec("ROLLBACK"))
+	begun := time.Now()
+	inParallel(t, 50, func(int) error {
+		for {
+			_, err := w.CloseFulfillment(t.Context(), shipped())
+			if err == nil || time.Since(begun) > 20*time.Second {
+				return err
+			}
+		}
+	})
+	t.Logf("50 calls on 2 connections: refused after at most %d ms, all done %d ms after the lock was gone", slowest.Load(), time.Since(begun).Milliseconds())
+	require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_history"), 2)
+}
+
+// The worker's pool has a connection for each slot of both queues. Orders that all wait for one lock leave the mails'
+// connections alone.
+func TestStuckOrdersDoNotStarveTheMails(t *testing.T) {
+	const orders, mails = 16, 8
+	w := newWorld(t, postgres.Config{MaxConns: orders + mails, CallTimeout: 10 * time.Second})
+	w.start()
+	for i := range mails {
+		begin := start()
+		begin.Order.OrderID = fmt.Sprintf("order-%d", i)
+		_, err := w.StartFulfillment(t.Context(), begin)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.exec("BEGIN; SELECT FROM order_fulfillment WHERE order_id = $1 FOR UPDATE", orderID))
+	stuck := make(chan error, orders)
+	for range orders {
+		go func() { _, err := w.CloseFulfillment(t.Context(), shipped()); stuck <- err }()
+	}
+	waiting := "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+	require.Eventually(t, func() bool { return len(w.rows(waiting)) == orders }, 8*time.Second, 10*time.Millisecond)
+	inParallel(t, mails, func(i int) error {
+		claim, err := w.ClaimEmail(t.Context(), fmt.Sprintf("order-%d", i), confirmation)
+		require.Equal(t, email.StatusSending, claim.Status)
+		return err
+	})
+	require.Empty(t, stuck, "while the orders wait")
+	require.NoError(t, w.exec("ROLLBACK"))
+	for range orders {
+		require.NoError(t, <-stuck)
+	}
+}
+
+func TestTextsOfAllKindsAreStoredAsTheyAreAndReachTheHistory(t *testing.T) {
+	for name, text := range map[string]string{
+		"quotes":                   `O'Neil "the" \ back`,
+		"a dollar quote":           `$tag$ ; DROP TABLE order_fulfillment; -- $tag$`,
+		"an escape that jsonb has": `\u0000 \ud800 \x00 \n`,
+		"a format":                 `%s %d %%`,
+		"JSON":                     `{"status":"shipped"}`,
+		"right to left":            "\u202eabc\u202c",
+		"emoji and combining":      "👩‍🚀 e\u0301",
+		"the last code points":     "\U0010fffd\ufffd",
+		"control characters":       "a\x01\x1f\tb\r\nc",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, postgres.Config{})
+			begin := start()
+			begin.Order.ShippingMethod, begin.Order.Recipient.FullName = text, text
+			begin.Order.Lines[0].ProductName = text
+			_, err := w.StartFulfillment(t.Context(), begin)
+			require.NoError(t, err)
+			c := shipped()
+			c.Carrier = text
+			require.Equal(t, text, w.close(c).Carrier)
+			require.Equal(t, text, w.close(c).Carrier, "and is the same again")
+			require.Equal(t, []string{text + "|" + text}, w.rows("SELECT new ->> 'carrier', new ->> 'shipping_method' FROM order_fulfillment_history WHERE revision = 1"))
+			require.Equal(t, text, w.claim(confirmation).Letter.Lines[0].ProductName)
+		})
+	}
+}
+
+func TestTextsThatAreTooLongAreRefusedAndHugeOnesAreNot(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	long := start()
+	long.SourceEventID = strings.Repeat("x", 129)
+	_, err := w.StartFulfillment(t.Context(), long)
+	require.ErrorIs(t, err, fulfillment.ErrInvalid)
+	huge := start()
+	huge.Order.Lines[0].ProductName = strings.Repeat("語", 8<<20) // 24 MiB
+	_, err = w.StartFulfillment(t.Context(), huge)
+	require.NoError(t, err)
+	for _, length := range []int{257, 1 << 20} {
+		c := shipped()
+		c.TrackingNumber = strings.Repeat("1", length)
+		_, err = w.CloseFulfillment(t.Context(), c)
+		require.ErrorIs(t, err, fulfillment.ErrInvalid)
+		require.NotContains(t, err.Error(), "111")
+	}
+	require.Equal(t, order.StatusFulfilling, w.mustFind(orderID).Status)
+}
+
+func TestWordsThatTheSchemaDoesNotKnowAreRefused(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	w.start()
+	c := cancelled()
+	c.Reason = "BECAUSE"
+	_, err := w.CloseFulfillment(t.Context(), c)
+	require.ErrorIs(t, err, fulfillment.ErrInvalid)
+	claim, err := w.ClaimEmail(t.Context(), orderID, "newsletter")
+	require.NoError(t, err)
+	require.Equal(t, email.Claim{Status: email.StatusNone}, claim)
+}
+
+// A migration that adds a column comes while workers run, and their prepared statements stay good. One that takes a column
+// away is a slip that somebody mends: nothing is given up for it.
+func TestColumnsThatComeAndGoWhileAStoreIsInUse(t *testing.T) {
+	w := newWorldToChange(t, postgres.Config{})
+	w.start()
+	require.NoError(t, w.exec("ALTER TABLE order_fulfillment ADD COLUMN gift boolean NOT NULL DEFAULT false"))
+	require.Equal(t, order.StatusFulfilling, w.mustFind(orderID).Status)
+	require.NoError(t, w.exec("ALTER TABLE order_fulfillment RENAME COLUMN carrier TO shipper"))
+	_, err := w.FindFulfillment(t.Context(), orderID)
+	require.ErrorIs(t, err, postgres.ErrUnavailable)
+	require.NoError(t, w.exec("ALTER TABLE order_fulfillment RENAME COLUMN shipper TO carrier"))
+	require.Eventually(t, func() bool {
+		row, err := w.CloseFulfillment(t.Context(), shipped())
+		return err == nil && row.Status == order.StatusShipped
+	}, 5*time.Second, 10*time.Millisecond)
+}

@@ -1,0 +1,100 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"orderflow/internal/config"
+)
+
+// The publication that the migrations make, and the table it publishes the inserts of.
+const (
+	publicationName  = "orderflow"
+	historyTable     = "order_fulfillment_history"
+	decoderPlugin    = "pgoutput"
+	decoderVersion   = "1" // whole transactions, in the order they committed
+	statusLost       = "lost"
+	logicalSlotType  = "logical"
+	logicalLevelName = "logical"
+)
+
+// ErrNoPublication says that the publication is missing or does not send what the publisher needs.
+var ErrNoPublication = errors.New("publication " + publicationName + " does not publish inserts of " + historyTable)
+
+// Slot is a logical replication slot, as the server describes it.
+type Slot struct {
+	Name      string
+	Confirmed LSN  // what is below was confirmed, and will not be sent again
+	Lost      bool // the server has dropped log that was needed: max_slot_wal_keep_size
+	Active    bool // somebody reads it
+}
+
+// CheckPublishing tells whether the server can publish at all. A server that cannot, because of how it is set up, is a
+// *config.Error about POSTGRES_URL; a publication that somebody took away is ErrNoPublication.
+func (s *Store) CheckPublishing(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	var level string
+	var published bool
+	err := s.pool.QueryRow(ctx, `
+SELECT current_setting('wal_level'), EXISTS (
+    SELECT FROM pg_publication p JOIN pg_publication_tables t USING (pubname)
+    WHERE p.pubname = $1 AND p.pubinsert AND t.schemaname = 'public' AND t.tablename = $2)`,
+		publicationName, historyTable).Scan(&level, &published)
+	switch {
+	case err != nil:
+		return describe("check publication", err)
+	case level != logicalLevelName:
+		return config.Invalid("POSTGRES_URL", "must be a server that runs with wal_level=logical; this one runs with wal_level=%s: "+
+			"change it in postgresql.conf and restart the server", level)
+	case !published:
+		return ErrNoPublication
+	default:
+		return nil
+	}
+}
+
+// FindSlot looks a slot up; ok is false when there is none. One of another kind, or of another database, is a *config.Error
+// about PUBLISHER_SLOT.
+func (s *Store) FindSlot(ctx context.Context, name string) (slot Slot, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	var kind, plugin, status, confirmed string
+	var here bool
+	err = s.pool.QueryRow(ctx, `
+SELECT slot_name, slot_type, coalesce(plugin, ''), coalesce(database = current_database(), false) AND NOT temporary,
+    coalesce(wal_status, ''), coalesce(confirmed_flush_lsn, '0/0')::text, active
+FROM pg_replication_slots WHERE slot_name = $1`, name).
+		Scan(&slot.Name, &kind, &plugin, &here, &status, &confirmed, &slot.Active)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Slot{}, false, nil
+	}
+	if err != nil {
+		return Slot{}, false, describe("look up slot", err)
+	}
+	if kind != logicalSlotType || plugin != decoderPlugin || !here {
+		return Slot{}, false, config.Invalid("PUBLISHER_SLOT", "must name a slot of our own; %s is used for something else", name)
+	}
+	slot.Lost = status == statusLost
+	if slot.Confirmed, err = parseLSN(confirmed); err != nil {
+		return Slot{}, false, fmt.Errorf("look up slot: %w", err)
+	}
+	return slot, true, nil
+}
+
+// SlotLag is how many bytes of log the server has written beyond a slot's confirmed position, or beyond reached, if that
+// is further: a publisher that has nothing to do confirms seldom. A slot that is not there is ErrSlotLost.
+func (s *Store) SlotLag(ctx context.Context, name string, reached LSN) (bytes int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	err = s.pool.QueryRow(ctx, `
+SELECT greatest(0, pg_current_wal_lsn() - greatest(confirmed_flush_lsn, $2::text::pg_lsn))::bigint
+FROM pg_replication_slots WHERE slot_name = $1`, name, reached.String()).Scan(&bytes)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, ErrSlotLost
+	}
+	return bytes, describe("measure lag", err)
+}

@@ -1,0 +1,89 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// SetAside is an order with a version that could not be published, and why. It holds no personal data.
+type SetAside struct {
+	OrderID  string
+	Revision int64 // of that version
+	Through  int64 // of the newest version that waits with it
+	Code     string
+	Detail   string
+	At       time.Time
+}
+
+// SetAside keeps an order's version back, with the reason. Of several the first version counts, and the last reason.
+func (s *Store) SetAside(ctx context.Context, a SetAside) error {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	_, err := s.pool.Exec(ctx, `
+INSERT INTO publisher_set_aside AS a (order_id, revision, through, code, detail) VALUES ($1, $2, $2, $3, $4)
+ON CONFLICT (order_id) DO UPDATE SET revision = least(a.revision, excluded.revision),
+    through = greatest(a.through, excluded.through), code = excluded.code, detail = excluded.detail,
+    updated_at = clock_timestamp()`, a.OrderID, a.Revision, a.Code, a.Detail)
+	return describe("set aside", err)
+}
+
+// Defer puts a version behind those of its order that are set aside, and reports whether the order is.
+func (s *Store) Defer(ctx context.Context, orderID string, revision int64) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	done, err := s.pool.Exec(ctx, `
+UPDATE publisher_set_aside SET through = greatest(through, $2), updated_at = clock_timestamp() WHERE order_id = $1`,
+		orderID, revision)
+	return done.RowsAffected() > 0, describe("defer", err)
+}
+
+// TakeBack ends an order's being set aside when nothing behind a revision waits, and reports whether it did.
+func (s *Store) TakeBack(ctx context.Context, orderID string, published int64) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	done, err := s.pool.Exec(ctx, `DELETE FROM publisher_set_aside WHERE order_id = $1 AND through <= $2`, orderID, published)
+	return done.RowsAffected() > 0, describe("take back", err)
+}
+
+// FindSetAside reads one order's entry; an order that is not set aside is ErrNotFound.
+func (s *Store) FindSetAside(ctx context.Context, orderID string) (SetAside, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	row := s.pool.QueryRow(ctx, selectSetAside+` WHERE order_id = $1`, orderID)
+	a, err := scanSetAside(row)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return SetAside{}, ErrNotFound
+	}
+	return a, describe("find set aside", err)
+}
+
+// SetAsideAfter reads the entries that follow an order id, sorted by it: limit of them, at most 1,000.
+func (s *Store) SetAsideAfter(ctx context.Context, orderID string, limit int) ([]SetAside, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	rows, err := s.pool.Query(ctx, selectSetAside+` WHERE order_id > $1 ORDER BY order_id LIMIT $2`, orderID, min(limit, maxListed))
+	if err != nil {
+		return nil, describe("list set aside", err)
+	}
+	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (SetAside, error) { return scanSetAside(row) })
+	return entries, describe("list set aside", err)
+}
+
+// CountSetAside counts the orders that are set aside.
+func (s *Store) CountSetAside(ctx context.Context) (orders int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	err = s.pool.QueryRow(ctx, `SELECT count(*) FROM publisher_set_aside`).Scan(&orders)
+	return orders, describe("count set aside", err)
+}
+
+const selectSetAside = `SELECT order_id, revision, through, code, detail, at FROM publisher_set_aside`
+
+func scanSetAside(row pgx.Row) (a SetAside, err error) {
+	err = row.Scan(&a.OrderID, &a.Revision, &a.Through, &a.Code, &a.Detail, &a.At)
+	a.At = a.At.UTC()
+	return a, err
+}

@@ -1,0 +1,141 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+)
+
+// Change is one thing the stream says: a version, or how far it has got, or both are missing and the server only wants to
+// know whether we live.
+type Change struct {
+	Version    *Version // of a transaction that has committed
+	Reached    LSN      // every version of transactions that ended below has been handed out; 0: not said
+	Foreign    bool     // a row of another table, which the publication should not have
+	ReplyWanted bool     // the server waits for a report
+}
+
+// errUnreadable says that the stream does not look as this version of the program knows it.
+var errUnreadable = errors.New("the stream cannot be understood")
+
+// decoder reads pgoutput's messages. It remembers the tables it was told of, and the transaction it is in.
+type decoder struct {
+	relations map[uint32]relation
+	committed time.Time // of the transaction that is being received
+}
+
+// relation is where the columns of a table are: another migration may add some.
+type relation struct {
+	history bool
+	columns map[string]int
+}
+
+func newDecoder() decoder { return decoder{relations: map[uint32]relation{}} }
+
+// read understands one message of the server; known is false for one that says nothing to us.
+func (d *decoder) read(data []byte) (change Change, known bool, err error) {
+	if len(data) == 0 {
+		return Change{}, false, fmt.Errorf("%w: empty message", errUnreadable)
+	}
+	switch data[0] {
+	case pglogrepl.PrimaryKeepaliveMessageByteID:
+		alive, err := pglogrepl.ParsePrimaryKeepaliveMessage(data[1:])
+		// What was sent so far reaches up to here: transactions that commit further on come after this message.
+		return Change{Reached: LSN(alive.ServerWALEnd), ReplyWanted: alive.ReplyRequested}, true, err
+	case pglogrepl.XLogDataByteID:
+		log, err := pglogrepl.ParseXLogData(data[1:])
+		if err != nil {
+			return Change{}, false, fmt.Errorf("%w: %w", errUnreadable, err)
+		}
+		return d.message(log.WALData)
+	default:
+		return Change{}, false, fmt.Errorf("%w: message of kind %q", errUnreadable, data[0])
+	}
+}
+
+func (d *decoder) message(data []byte) (change Change, known bool, err error) {
+	message, err := pglogrepl.Parse(data)
+	if err != nil {
+		return Change{}, false, fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	switch message := message.(type) {
+	case *pglogrepl.RelationMessage:
+		d.relations[message.RelationID] = relationOf(message)
+	case *pglogrepl.BeginMessage:
+		d.committed = message.CommitTime.UTC()
+	case *pglogrepl.CommitMessage:
+		return Change{Reached: LSN(message.TransactionEndLSN)}, true, nil
+	case *pglogrepl.InsertMessage:
+		return d.insert(message)
+	}
+	return Change{}, false, nil
+}
+
+func relationOf(message *pglogrepl.RelationMessage) relation {
+	r := relation{history: message.Namespace == "public" && message.RelationName == historyTable, columns: map[string]int{}}
+	for i, column := range message.Columns {
+		r.columns[column.Name] = i
+	}
+	return r
+}
+
+func (d *decoder) insert(message *pglogrepl.InsertMessage) (change Change, known bool, err error) {
+	table, described := d.relations[message.RelationID]
+	if !described || message.Tuple == nil {
+		return Change{}, false, fmt.Errorf("%w: a row of a table it did not describe", errUnreadable)
+	}
+	if !table.history {
+		return Change{Foreign: true}, true, nil
+	}
+	row := tuple{columns: table.columns, values: message.Tuple.Columns}
+	v := Version{
+		ID: row.number("id"), OrderID: string(row.value("order_id")), Revision: row.number("revision"),
+		EventType: string(row.value("event_type")), Old: row.value("old"), New: row.value("new"), At: d.committed,
+	}
+	if row.err != nil {
+		return Change{}, false, row.err
+	}
+	return Change{Version: &v}, true, nil
+}
+
+// tuple is one row; err is the first column that could not be read.
+type tuple struct {
+	columns map[string]int
+	values  []*pglogrepl.TupleDataColumn
+	err     error
+}
+
+// value gives a column's text, nil for NULL. The text is a copy: the message's memory is used again.
+func (t *tuple) value(name string) []byte {
+	i, there := t.columns[name]
+	if !there || i >= len(t.values) {
+		t.fail(name)
+		return nil
+	}
+	switch t.values[i].DataType {
+	case pglogrepl.TupleDataTypeText:
+		return append([]byte{}, t.values[i].Data...)
+	case pglogrepl.TupleDataTypeNull:
+		return nil
+	default:
+		t.fail(name)
+		return nil
+	}
+}
+
+func (t *tuple) number(name string) int64 {
+	n, err := strconv.ParseInt(string(t.value(name)), 10, 64)
+	if err != nil {
+		t.fail(name)
+	}
+	return n
+}
+
+func (t *tuple) fail(column string) {
+	if t.err == nil {
+		t.err = fmt.Errorf("%w: column %s of %s", errUnreadable, column, historyTable)
+	}
+}

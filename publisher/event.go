@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+	"orderflow/internal/postgres"
+)
+
+// eventTypes are the types of event there are; the history's trigger chooses.
+func eventTypes() []string {
+	return []string{"order-approved", "order-rejected", "order-shipped", "order-cancelled", "fulfillment-changed"}
+}
+
+// domainEvent is the data of every event. The images are the history's own: they hold neither recipient nor address.
+type domainEvent struct {
+	OrderID        string          `json:"orderId"`
+	CustomerID     string          `json:"customerId"`
+	Status         string          `json:"status"`
+	Reason         string          `json:"reason"`
+	Total          order.Money     `json:"total"`
+	Carrier        string          `json:"carrier"`
+	TrackingNumber string          `json:"trackingNumber"`
+	Revision       int64           `json:"revision"`
+	Old            json.RawMessage `json:"old"` // null for the first version
+	New            json.RawMessage `json:"new"`
+}
+
+// image is what of a row's image the event says in words of its own.
+type image struct {
+	OrderID        string `json:"order_id"`
+	CustomerID     string `json:"customer_id"`
+	Status         string `json:"status"`
+	Reason         string `json:"reason"`
+	TotalMinor     int64  `json:"total_minor"`
+	Currency       string `json:"currency"`
+	Carrier        string `json:"carrier"`
+	TrackingNumber string `json:"tracking_number"`
+	SourceEventID  string `json:"source_event_id"`
+}
+
+// eventOf makes the event of a version. A version that can never become one gives a *refusal.
+func eventOf(v postgres.Version) (kurrent.FulfillmentVersion, kurrent.NewEvent, error) {
+	row, err := imageOf(v)
+	if err != nil {
+		return kurrent.FulfillmentVersion{}, kurrent.NewEvent{}, &refusal{Code: codeInvalid, Detail: err.Error()}
+	}
+	version := kurrent.FulfillmentVersion{
+		OrderID: v.OrderID, Revision: uint64(v.Revision), Type: v.EventType, Content: [][]byte{v.Old, v.New},
+		SourceEventID: row.SourceEventID,
+		Data: domainEvent{
+			OrderID: v.OrderID, CustomerID: row.CustomerID, Status: row.Status, Reason: row.Reason,
+			Total: order.Money{Minor: row.TotalMinor, Currency: row.Currency}, Carrier: row.Carrier,
+			TrackingNumber: row.TrackingNumber, Revision: v.Revision, Old: v.Old, New: v.New,
+		},
+	}
+	event, err := version.Event()
+	if err != nil {
+		return kurrent.FulfillmentVersion{}, kurrent.NewEvent{}, &refusal{Code: codeInvalid, Detail: "total: " + errMoney.Error()}
+	}
+	return version, event, nil
+}
+
+var errMoney = errors.New("is no amount of a known currency")
+
+// imageOf reads a version strictly. Its errors name the column and what is wrong, never a value.
+func imageOf(v postgres.Version) (image, error) {
+	var row image
+	switch {
+	case !order.ValidID(v.OrderID):
+		return row, errors.New("order_id: must be order- and 1 to 120 of [A-Za-z0-9._-]")
+	case v.Revision < 0:
+		return row, errors.New("revision: must not be below zero")
+	case !slices.Contains(eventTypes(), v.EventType):
+		return row, errors.New("event_type: is none of ours")
+	case (v.Old == nil) != (v.Revision == 0):
+		return row, errors.New("old: must be there, unless the revision is 0")
+	case v.Old != nil && !isObject(v.Old):
+		return row, errors.New("old: must be an object")
+	case !isObject(v.New):
+		return row, errors.New("new: must be an object")
+	}
+	if err := json.Unmarshal(v.New, &row); err != nil {
+		var mistyped *json.UnmarshalTypeError
+		if errors.As(err, &mistyped) {
+			return row, fmt.Errorf("new.%s: must not be a JSON %s", mistyped.Field, mistyped.Value)
+		}
+		return row, errors.New("new: is not JSON")
+	}
+	switch {
+	case row.OrderID != v.OrderID:
+		return row, errors.New("new.order_id: is another order's")
+	case !order.ValidIdentifier(row.CustomerID):
+		return row, errors.New("new.customer_id: must be an identifier")
+	case row.Status == "":
+		return row, errors.New("new.status: is required")
+	case row.TotalMinor <= 0:
+		return row, errors.New("new.total_minor: must be above zero")
+	}
+	return row, nil
+}
+
+func isObject(text []byte) bool {
+	return bytes.HasPrefix(bytes.TrimSpace(text), []byte("{"))
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrent"
+)
+
+func TestEachVersionBecomesOneEventOfItsOrder(t *testing.T) {
+	w := newWorld(t)
+	w.publish().awaitPhase(phaseStream)
+	w.approve("order-shipped", "order-cancelled")
+	w.change("order-shipped", "overnight")
+	w.ship("order-shipped")
+	w.cancelOrder("order-cancelled")
+	w.exec(insertOrder, "order-rejected", "rejected", "INSUFFICIENT_CREDIT")
+	w.awaitTypes("order-shipped", "order-approved", "fulfillment-changed", "order-shipped")
+	w.awaitTypes("order-cancelled", "order-approved", "order-cancelled")
+	w.awaitTypes("order-rejected", "order-rejected")
+	w.awaitAll()
+}
+
+func TestAnEventSaysWhatTheRowSaysAndNobodysName(t *testing.T) {
+	w := newWorld(t)
+	w.publish()
+	w.approve("order-1")
+	w.ship("order-1")
+	w.awaitTypes("order-1", "order-approved", "order-shipped")
+	e, err := w.events.ReadEvent(t.Context(), "fulfillment-order-1", 1)
+	require.NoError(t, err)
+	var data map[string]any
+	require.NoError(t, json.Unmarshal(e.Data, &data))
+	before, after := data["old"].(map[string]any), data["new"].(map[string]any)
+	delete(data, "old")
+	delete(data, "new")
+	require.Equal(t, map[string]any{
+		"orderId": "order-1", "customerId": "customer-7", "status": "shipped", "reason": "", "total": "USD4885.49",
+		"carrier": "DHL", "trackingNumber": "42", "revision": 1.0,
+	}, data)
+	require.Equal(t, "fulfilling", before["status"])
+	require.Equal(t, "shipped", after["status"])
+	require.JSONEq(t, `{"$correlationId":"order-1","$causationId":"source-1"}`, string(e.Metadata))
+	require.Equal(t, "application/json", e.ContentType)
+	require.NoError(t, w.events.ReadStream(t.Context(), "fulfillment-order-1", 0, 0, func(e kurrent.Event) error {
+		require.NotContains(t, string(e.Data), "canary")
+		return nil
+	}))
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"time"
+
+	"orderflow/internal/config"
+	"orderflow/internal/postgres"
+)
+
+// defaultRole is who the publisher connects as unless it is named otherwise.
+const defaultRole = "orderflow_publisher"
+
+// databaseSettings are the few that most subcommands need.
+type databaseSettings struct {
+	config.Log
+	Postgres database
+}
+
+// setUp makes what the publisher needs in PostgreSQL, for somebody who may. Each step says what it did, and what is there
+// already is left as it is.
+func setUp(ctx context.Context, c invocation) error {
+	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	role := flags.String("role", defaultRole, "who the publisher connects as; empty: leave roles alone")
+	_, arguments := c.parse(flags, 0)
+	if errors.Is(arguments, flag.ErrHelp) {
+		return arguments
+	}
+	s, invalid := config.Load[databaseSettings](c.environ)
+	store, storeErr := openStore(ctx, s.Postgres, s.Logger(c.stderr))
+	if err := config.Merge(arguments, invalid, storeErr); err != nil {
+		return err
+	}
+	defer store.Close()
+	if err := errors.Join(store.CheckSchema(ctx)); err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	if err := store.CheckPublishing(ctx); err != nil {
+		return err
+	}
+	if *role != "" {
+		did, err := store.PreparePublisherRole(ctx, *role)
+		if err != nil {
+			return fmt.Errorf("set up: %w", err)
+		}
+		for _, line := range did {
+			_, _ = fmt.Fprintln(c.stdout, line)
+		}
+	}
+	said, err := setUpSlot(ctx, store, s.Postgres.Slot)
+	if err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	_, err = fmt.Fprintln(c.stdout, said)
+	return err
+}
+
+// slotTimeout bounds making the slot, which waits for the transactions that are under way.
+const slotTimeout = 5 * time.Minute
+
+// setUpSlot makes the slot. No mark goes with it: the publisher reads the whole history when it first meets the slot.
+func setUpSlot(ctx context.Context, store *postgres.Store, name string) (string, error) {
+	slot, ok, err := store.FindSlot(ctx, name)
+	if err != nil || ok && !slot.Lost {
+		return fmt.Sprintf("slot %s: is there already, confirmed up to %s", name, slot.Confirmed), err
+	}
+	if ok {
+		return fmt.Sprintf("slot %s: is lost; the publisher makes a new one when it starts", name), nil
+	}
+	link, err := store.OpenReplication(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	defer link.Close()
+	if err := store.ForgetMark(ctx, name); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, slotTimeout)
+	defer cancel()
+	if err := link.CreateSlot(ctx); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("slot %s: made; from now on the server keeps its log for the publisher, so start it, "+
+		"or drop the slot: SELECT pg_drop_replication_slot('%s')", name, name), nil
+}
+
+// orderSnapshot has the history read from its beginning by the next session of the publisher.
+func orderSnapshot(ctx context.Context, c invocation) error {
+	_, arguments := c.parse(flag.NewFlagSet(c.name, flag.ContinueOnError), 0)
+	if errors.Is(arguments, flag.ErrHelp) {
+		return arguments
+	}
+	s, invalid := config.Load[databaseSettings](c.environ)
+	store, storeErr := openStore(ctx, s.Postgres, s.Logger(c.stderr))
+	if err := config.Merge(arguments, invalid, storeErr); err != nil {
+		return err
+	}
+	defer store.Close()
+	if err := store.ForgetMark(ctx, s.Postgres.Slot); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	_, err := fmt.Fprintln(c.stdout, "the history is read from its beginning by the publisher's next session, which begins within seconds")
+	return err
+}

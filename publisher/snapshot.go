@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"orderflow/internal/postgres"
+)
+
+// snapshotPage is how many versions of the history are read at a time.
+const snapshotPage = 500
+
+// snapshot publishes what the history holds, in the order of its ids, and leaves to the stream what comes later. It says in
+// the mark how far it has got, so one that is interrupted goes on from there.
+//
+// Nothing can slip between the two. The slot, made before, sends every transaction that commits behind the place where it
+// began; one that committed before has ended by the time the barrier is passed, and so is seen by every page. A version
+// with a lower id that appears behind a page belongs to a transaction that ended later, and comes by the stream.
+func (p *publisher) snapshot(ctx context.Context, d *desk, mark postgres.Mark) (postgres.Mark, error) {
+	began := time.Now()
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	l, landed := p.fly(d, phaseSnapshot)
+	defer landed()
+	defer l.wait()
+	defer cancel()
+	head, _, err := p.barrier(ctx)
+	if err != nil {
+		return mark, err
+	}
+	for after := mark.SnapshotID; ; {
+		page, err := p.store.HistoryPage(ctx, after, head.LastID, snapshotPage)
+		if err != nil {
+			return mark, err
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, v := range page {
+			if err := l.admitSoon(ctx, work, v); err != nil {
+				return mark, err
+			}
+			after = v.ID
+		}
+		l.window.reach(uint64(after))
+		if mark, err = p.saveSnapshot(ctx, mark, l.window); err != nil {
+			return mark, err
+		}
+	}
+	if err := l.settle(ctx); err != nil {
+		return mark, err
+	}
+	mark.SnapshotID, mark.SnapshotDone = max(mark.SnapshotID, head.LastID), true
+	if err := p.store.SaveMark(ctx, mark); err != nil {
+		return mark, err
+	}
+	_, published, _ := l.window.state()
+	p.logger.Info("history is published", "versions", published, "seconds", int(time.Since(began).Seconds()))
+	return mark, nil
+}
+
+// saveSnapshot writes down how far everything has been answered.
+func (p *publisher) saveSnapshot(ctx context.Context, mark postgres.Mark, w *window) (postgres.Mark, error) {
+	reached, _, _ := w.state()
+	if int64(reached) <= mark.SnapshotID {
+		return mark, nil
+	}
+	mark.SnapshotID = int64(reached)
+	return mark, p.store.SaveMark(ctx, mark)
+}

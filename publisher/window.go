@@ -1,0 +1,72 @@
+package main
+
+import (
+	"sync"
+	"time"
+)
+
+// maxInFlightBytes bounds the memory of the versions in flight. A bigger one goes when it is alone.
+const maxInFlightBytes = 64 << 20
+
+// window bounds what is in flight, and knows how far everything has been answered. It is safe for concurrent use.
+type window struct {
+	versions int           // how many may be in flight
+	room     chan struct{} // has a token after something left
+
+	mu       sync.Mutex
+	progress progress
+	open     int // versions in flight
+	bytes    int // of them
+	answered uint64
+}
+
+func newWindow(versions int) *window {
+	return &window{versions: versions, room: make(chan struct{}, 1)}
+}
+
+// enter takes a version in if there is room for it.
+func (w *window) enter(size int, since time.Time) (t ticket, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.open >= w.versions || w.open > 0 && w.bytes+size > maxInFlightBytes {
+		return 0, false
+	}
+	w.open++
+	w.bytes += size
+	return w.progress.enter(since), true
+}
+
+// leave answers a version, and tells the one who waits for room.
+func (w *window) leave(t ticket, size int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.open--
+	w.bytes -= size
+	w.answered++
+	w.progress.answer(t)
+	select {
+	case w.room <- struct{}{}:
+	default:
+	}
+}
+
+// reach says that what entered so far is all there is before a position of the source.
+func (w *window) reach(position uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.progress.reach(position)
+}
+
+// state is how far everything has been answered, how many versions were, and how many are in flight.
+func (w *window) state() (reached, answered uint64, open int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.progress.reached, w.answered, w.open
+}
+
+// oldest is when the version that holds everything up was committed; ok is false when none is in flight.
+func (w *window) oldest() (since time.Time, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.progress.oldest()
+}
