@@ -35,9 +35,9 @@ func (t *tree) buildBug(ctx context.Context, name string) error {
 	return nil
 }
 
-// build compiles with the failpoints in. Without paths the compiler's cache knows packages again from the last time.
+// build compiles with the failpoints in.
 func (t *tree) build(ctx context.Context, name string, packages ...string) error {
-	args := append([]string{"build", "-trimpath", "-tags", "failpoint", "-o", t.bin(name) + string(filepath.Separator)}, packages...)
+	args := append([]string{"build", "-tags", "failpoint", "-o", t.bin(name) + string(filepath.Separator)}, packages...)
 	if err := os.MkdirAll(t.bin(name), 0o755); err != nil {
 		return fmt.Errorf("build %s: %w", name, err)
 	}
