@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/door"
@@ -110,12 +111,27 @@ func TestAnAnswerThatIsLostAfterTheCommitIsOneRowAndOneVersion(t *testing.T) {
 	}
 }
 
+// awaitWaiting waits until so many sessions of the database wait for a lock. What a transaction sees of others' sessions does
+// not change, so the world's own connection, which holds the lock, cannot be asked.
+func (w *world) awaitWaiting(n int) {
+	w.t.Helper()
+	observer, err := pgx.Connect(w.t.Context(), w.url)
+	require.NoError(w.t, err)
+	defer func() { require.NoError(w.t, observer.Close(w.t.Context())) }()
+	require.Eventually(w.t, func() bool {
+		var waiting int
+		err := observer.QueryRow(w.t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
+		return err == nil && waiting == n
+	}, 10*time.Second, 5*time.Millisecond)
+}
+
 // Two clients that lock in opposite order: the store's transaction is the one the server gives up. All of it is repeated,
 // and nothing of the first try is left.
 func TestADeadlockRepeatsTheWholeTransaction(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.start()
-	patient, err := postgres.Open(t.Context(), postgres.Config{URL: w.url + "&deadlock_timeout=2s", ApplicationName: "victim"})
+	patient, err := postgres.Open(t.Context(), postgres.Config{URL: w.url + "&deadlock_timeout=2s"})
 	require.NoError(t, err)
 	defer patient.Close()
 	require.NoError(t, w.exec("SET deadlock_timeout = '1min'; SET log_lock_waits = off"))
@@ -125,8 +141,7 @@ func TestADeadlockRepeatsTheWholeTransaction(t *testing.T) {
 		_, err := patient.CloseFulfillment(t.Context(), cancelled()) // holds the order, wants its mail
 		done <- err
 	}()
-	waiting := "SELECT 1 FROM pg_stat_activity WHERE application_name = 'victim' AND wait_event_type = 'Lock'"
-	require.Eventually(t, func() bool { return len(w.rows(waiting)) == 1 }, 10*time.Second, 5*time.Millisecond)
+	w.awaitWaiting(1)
 	require.NoError(t, w.exec("SELECT FROM order_fulfillment FOR UPDATE")) // holds the mail, wants the order, and gets it
 	require.NoError(t, w.exec("COMMIT"))
 	require.NoError(t, <-done)
@@ -212,13 +227,12 @@ func TestStuckOrdersDoNotStarveTheMails(t *testing.T) {
 		_, err := w.StartFulfillment(t.Context(), begin)
 		require.NoError(t, err)
 	}
-	require.NoError(t, w.exec("BEGIN; SELECT FROM order_fulfillment WHERE order_id = $1 FOR UPDATE", orderID))
+	require.NoError(t, w.exec("BEGIN; SELECT FROM order_fulfillment WHERE order_id = '"+orderID+"' FOR UPDATE"))
 	stuck := make(chan error, orders)
 	for range orders {
 		go func() { _, err := w.CloseFulfillment(t.Context(), shipped()); stuck <- err }()
 	}
-	waiting := "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-	require.Eventually(t, func() bool { return len(w.rows(waiting)) == orders }, 8*time.Second, 10*time.Millisecond)
+	w.awaitWaiting(orders)
 	inParallel(t, mails, func(i int) error {
 		claim, err := w.ClaimEmail(t.Context(), fmt.Sprintf("order-%d", i), confirmation)
 		require.Equal(t, email.StatusSending, claim.Status)
