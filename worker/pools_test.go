@@ -20,3 +20,10 @@ func TestWorkersCanBeMadeWithAndWithoutADeployment(t *testing.T) {
 		require.NotPanics(t, func() { newPools(c, &activities.Activities{}, s, func(error) {}) })
 	}
 }
+
+// Each slot holds at most one connection at a time, so none waits for another's, and orders that are stuck at a lock never
+// keep a mail from its ledger.
+func TestEverySlotHasAConnection(t *testing.T) {
+	t.Parallel()
+	require.GreaterOrEqual(t, poolConnections, storeSlots+mailSlots)
+}
