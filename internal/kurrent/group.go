@@ -148,7 +148,7 @@ func startOf(position any) string {
 
 // GroupInfo is how a group is doing, for readiness and metrics.
 type GroupInfo struct {
-	Lag       uint64 // events of the stream above the group's checkpoint, as far as the server has read
+	Lag       uint64 // events of the stream above the group's checkpoint, as far as the group has heard of them
 	Resting   uint64 // a lag up to this is none: the group writes its checkpoint only after more
 	InFlight  int64  // events sent to a consumer and not yet answered
 	Parked    int64

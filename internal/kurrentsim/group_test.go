@@ -215,3 +215,17 @@ func TestGroupAndItsParkedMessagesOutliveARestart(t *testing.T) {
 	require.NoError(t, sub.Close())
 	after.stop()
 }
+
+func TestAGroupKnowsOfEventsItHasNoRoomFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.createGroup("s-1", "g", func(s *kurrentdb.PersistentSubscriptionSettings) {
+		s.ReadBatchSize, s.HistoryBufferSize, s.LiveBufferSize = 1, 2, 2
+	})
+	for range 50 {
+		w.append("s-1", kurrentdb.Any{}, event("placed"))
+	}
+	known := w.info("s-1", "g").Stats.LastKnownEventRevision
+	require.NotNil(t, known)
+	require.EqualValues(t, 49, *known)
+}

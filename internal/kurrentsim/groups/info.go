@@ -56,7 +56,7 @@ func (g *group) info() Info {
 		Key: g.key, Config: g.config, Live: stats.Buffered == 0 && g.source.drained(), Stats: stats,
 		StartFrom:    g.key.place(g.config.From),
 		Checkpointed: g.known(stats.Checkpointed),
-		LastKnown:    g.known(stats.LastKnown),
+		LastKnown:    g.known(g.lastKnown(stats)),
 	}
 	if g.config.FromEnd {
 		info.StartFrom = g.key.place(-1)
@@ -71,6 +71,19 @@ func (g *group) info() Info {
 		info.AveragePerSecond = int(float64(stats.Total) / seconds)
 	}
 	return info
+}
+
+// lastKnown is the newest event the group has heard of, which it does before it has room to read it: a group whose buffers
+// are full is told what is appended all the same.
+func (g *group) lastKnown(stats subscription.Stats) int64 {
+	if g.key.Stream == All {
+		return stats.LastKnown
+	}
+	last := g.events.LastRevision(g.key.Stream)
+	if last == store.DeletedRevision || last < g.config.From {
+		return stats.LastKnown
+	}
+	return max(stats.LastKnown, last)
 }
 
 func (g *group) lag(settled int64) int64 {
