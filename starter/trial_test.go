@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -206,23 +207,26 @@ func (tr *trial) recovery() time.Duration {
 	return recovery + time.Duration(len(tr.placed))*recoveryEach
 }
 
-// requireAllDone waits until the group has nothing left, and sees that every event had its effect once.
+// requireAllDone waits until every event has had its effect and the group has nothing left, and sees that nothing is there
+// twice.
 func (tr *trial) requireAllDone() {
 	t := tr.t
 	t.Helper()
+	effects := slices.Clone(tr.placed)
+	for _, id := range tr.paid {
+		effects = append(effects, workflows.SettlementID(id, 1))
+	}
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		for ; len(effects) > 0; effects = effects[1:] {
+			_, err := tr.temporal.DescribeWorkflowExecution(t.Context(), effects[0], "")
+			require.NoError(c, err)
+		}
 		info, err := tr.direct.GroupInfo(t.Context(), "$ce-order", "fulfillment")
 		require.NoError(c, err)
 		require.Zero(c, info.Lag)
 		require.Zero(c, info.InFlight)
 	}, tr.recovery(), 50*time.Millisecond)
 	require.Empty(t, tr.parked())
-	for _, id := range tr.placed {
-		tr.status(id)
-	}
-	for _, id := range tr.paid {
-		tr.status(workflows.SettlementID(id, 1))
-	}
 	for _, id := range tr.cancelled {
 		require.NotZero(t, tr.signals(id), id)
 	}
