@@ -22,7 +22,7 @@ const judgeTimeout = 10 * time.Minute
 func (s *session) judge(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
 	defer cancel()
-	s.report.Violations = append(s.report.Violations, s.panicked()...)
+	s.report.Violations = append(s.report.Violations, append(s.panicked(), s.fallen()...)...)
 	if err := s.reconcile(ctx); err != nil {
 		return err
 	}
@@ -47,19 +47,29 @@ func (s *session) check(ctx context.Context) error {
 	return nil
 }
 
+// mend has the product repair what it is not to survive by itself: workflows that were ended by force, and orders that the
+// projection never showed. It may run beside everything else, so what is still on its way is no fault of it.
+func (s *session) mend(ctx context.Context) error {
+	if _, err := s.ask(ctx, &s.report.Mended, "starter", "reconcile", "--fix", "-o", "json", "--grace", "1s"); err != nil {
+		return fmt.Errorf("reconcile --fix: %w", err)
+	}
+	return nil
+}
+
 // reconcile asks the product itself, which is to find nothing that an operator would have to mend.
 func (s *session) reconcile(ctx context.Context) error {
 	var found struct {
+		reconciled
 		Differences []struct {
 			OrderID string `json:"orderId"`
 			Kind    string `json:"kind"`
 			Detail  string `json:"detail"`
 		} `json:"differences"`
 	}
-	var err error
-	if s.report.Reconcile, err = s.ask(ctx, &found, "starter", "reconcile", "-o", "json", "--grace", "1s"); err != nil {
+	if _, err := s.ask(ctx, &found, "starter", "reconcile", "-o", "json", "--grace", "1s"); err != nil {
 		return fmt.Errorf("reconcile: %w", err)
 	}
+	s.report.Reconcile = found.reconciled
 	for _, d := range found.Differences {
 		s.report.Violations = append(s.report.Violations, load.Violation{
 			Invariant: "reconciles", Order: d.OrderID, Detail: strings.TrimSuffix(d.Kind+": "+d.Detail, ": "),
@@ -79,6 +89,19 @@ func (s *session) ask(ctx context.Context, into any, binary string, args ...stri
 		return nil, fmt.Errorf("read its answer: %w", err)
 	}
 	return answer, nil
+}
+
+// fallen finds binaries that ended though nobody had killed or stopped them: what they talk to may be away for any time.
+func (s *session) fallen() []load.Violation {
+	var found []load.Violation
+	for _, name := range s.rig.Binaries() {
+		for _, death := range s.rig.Process(name).Deaths() {
+			if !death.Asked && len(death.Variables) == 0 {
+				found = append(found, load.Violation{Invariant: "stays-up", Detail: name + " ended by itself: " + death.Cause})
+			}
+		}
+	}
+	return found
 }
 
 // panicked finds binaries that died by a fault of their own: their last words are in their logs.

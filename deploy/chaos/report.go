@@ -20,19 +20,31 @@ type report struct {
 	Statuses     map[string]int     `json:"statuses"` // by where they came to
 	Duplicates   int                `json:"duplicatesOffered"`
 	Faults       map[fault.Kind]int `json:"faults"`
-	FaultTargets map[string]int     `json:"faultTargets"`
+	FaultTargets map[string]int     `json:"faultTargets"` // by kind and what it was done to
 	MailFaults   map[string]int     `json:"mailFaults"`
 	UnknownMails int64              `json:"unknownMails"`
 	Starts       map[string]int     `json:"starts"`  // by process
 	Deaths       map[string]int     `json:"deaths"`  // by process and cause, of those nobody had asked for
 	Crashes      map[string]int     `json:"crashes"` // by failpoint
 	DrainSeconds float64            `json:"drainSeconds"`
-	Reconcile    json.RawMessage    `json:"reconcile,omitempty"`
+	Mended       reconciled         `json:"mended"`    // by reconcile --fix, before everything came to rest
+	Reconcile    reconciled         `json:"reconcile"` // when everything had
 	Checker      json.RawMessage    `json:"checker,omitempty"`
 	Violations   []load.Violation   `json:"violations"`
 }
 
-// fates whose orders are offered more than once.
+// reconciled is what the product's reconciliation counted.
+type reconciled struct {
+	Checked int `json:"checked"`
+	Missing int `json:"missing"`
+	Extra   int `json:"extra"`
+	Held    int `json:"held"`
+	Parked  int `json:"parked"`
+	Fixed   int `json:"fixed"`
+	Left    int `json:"left"`
+}
+
+// duplicates counts the orders that are offered more than once.
 func duplicates(orders map[string]int) int {
 	return orders["duplicate-event"] + orders["duplicate-order"]
 }

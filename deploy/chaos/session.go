@@ -18,6 +18,9 @@ import (
 // healTimeout bounds bringing every process back when the faults are over.
 const healTimeout = 2 * time.Minute
 
+// tellEvery is how often somebody who waits hears how far the run is.
+const tellEvery = 15 * time.Second
+
 // session is one run.
 type session struct {
 	options options
@@ -27,6 +30,7 @@ type session struct {
 	rig     *rig.Rig
 	stores  *rig.Direct
 	report  report
+	missed  error // crashes that did not come about
 
 	talking sync.Mutex
 }
@@ -54,6 +58,9 @@ func (s *session) run(ctx context.Context) error {
 		return err
 	}
 	err = s.within(ctx, dir)
+	if err == nil {
+		err = s.missed
+	}
 	if err == nil && len(s.report.Violations) > 0 {
 		err = errViolations
 	}
@@ -77,9 +84,13 @@ func (s *session) folder() (dir string, ours bool, err error) {
 
 // within has everything running for as long as the run takes.
 func (s *session) within(ctx context.Context, dir string) error {
+	hidden, err := load.Hidden(s.amount())
+	if err != nil {
+		return err
+	}
 	running, err := rig.Start(ctx, rig.Options{
 		Dir: dir, BinDir: s.options.bin, Workers: s.workers(), Starters: s.starters(),
-		Variables: s.options.scenario.variables, Progress: s.stderr,
+		Hidden: hidden, Variables: s.options.scenario.variables, Progress: s.stderr,
 	})
 	if err != nil {
 		return err
@@ -130,22 +141,36 @@ func (s *session) breakAll(ctx context.Context) error {
 		return fmt.Errorf("heal: %w", err)
 	}
 	s.say("healed, waiting until everything has come to rest")
+	healed := time.Now()
 	draining, drained := context.WithTimeout(ctx, s.options.drain)
 	defer drained()
-	s.account(workload.Settle(draining))
+	workload.Through(draining)
+	if err := s.mend(draining); err != nil && ctx.Err() == nil {
+		return err
+	}
+	rest := workload.Settle(draining)
+	s.report.DrainSeconds = time.Since(healed).Seconds()
+	s.account(rest)
 	return context.Cause(ctx)
 }
 
 func (s *session) workload() *load.Load {
+	o := s.amount()
+	o.Stores, o.Say = s.stores, s.say
+	return load.New(o)
+}
+
+// amount says how much of what comes.
+func (s *session) amount() load.Options {
 	sc := s.options.scenario
 	rate := sc.rate
 	if s.options.rate > 0 {
 		rate = s.options.rate
 	}
-	return load.New(load.Options{
+	return load.Options{
 		Seed: s.options.seed, Orders: sc.orders, Window: sc.window(s.options.minutes), Rate: rate, Fates: sc.fates,
-		Hot: sc.hot, Mail: sc.mail, Pace: sc.pace, Stores: s.stores, Say: s.say,
-	})
+		Hot: sc.hot, Mail: sc.mail, Pace: sc.pace,
+	}
 }
 
 // breakWhile places orders and carries the schedule of faults out side by side.
@@ -165,12 +190,33 @@ func (s *session) breakWhile(ctx context.Context, workload *load.Load) error {
 		defer close(faults)
 		counts, broken = fault.Run(window, s.rig, schedule, s.tell())
 	}()
+	telling := s.tellProgress(window, workload)
 	began := time.Now()
 	err := workload.Place(ctx, window)
 	<-faults
+	cancel()
+	telling.Wait()
 	s.report.Minutes = time.Since(began).Minutes()
-	s.report.Faults, s.report.FaultTargets = counts.ByKind, counts.ByTarget
+	s.report.Faults, s.report.FaultTargets = counts.ByKind, counts.ByRole
 	return errors.Join(err, broken)
+}
+
+// tellProgress says now and then how many orders there are, until ctx ends.
+func (s *session) tellProgress(ctx context.Context, workload *load.Load) *sync.WaitGroup {
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		tick := time.NewTicker(tellEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				s.say("%d orders are placed", workload.Placed())
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return &telling
 }
 
 // tell is where each fault is told.
@@ -185,7 +231,6 @@ func (s *session) tell() func(string, ...any) {
 func (s *session) account(rest load.Rest) {
 	r := &s.report
 	r.Orders, r.Statuses, r.MailFaults, r.UnknownMails = rest.Orders, rest.Statuses, rest.MailFaults, rest.Unknown
-	r.DrainSeconds = rest.Seconds
 	r.Duplicates = duplicates(rest.Orders)
 	r.Violations = append(r.Violations, rest.Violations...)
 	for _, n := range rest.Orders {
@@ -193,13 +238,12 @@ func (s *session) account(rest load.Rest) {
 	}
 	r.Starts, r.Deaths = map[string]int{}, map[string]int{}
 	for _, name := range s.rig.Processes() {
-		p := s.rig.Process(name)
-		r.Starts[name] = p.Starts()
-		for _, death := range p.Deaths() {
-			if !death.Asked {
+		r.Starts[name] = s.rig.Process(name).Starts()
+		for _, death := range s.rig.Process(name).Deaths() {
+			if !death.Asked && len(death.Variables) == 0 {
 				r.Deaths[name+": "+death.Cause]++
 			}
 		}
 	}
-	s.say("at rest after %.1f s: %d orders, %v", rest.Seconds, r.Placed, r.Statuses)
+	s.say("at rest after %.1f s: %d orders, %v", r.DrainSeconds, r.Placed, r.Statuses)
 }

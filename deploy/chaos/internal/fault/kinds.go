@@ -14,11 +14,12 @@ import (
 // Kind is a way of breaking something.
 type Kind string
 
-// The kinds. Kill to Restart are done to a process, the others to an edge.
+// The kinds. Kill to Outage are done to a process, the others to an edge.
 const (
 	Kill       Kind = "kill"        // kill -9; of PostgreSQL, pg_ctl stop -m immediate
 	Pause      Kind = "pause"       // SIGSTOP, and SIGCONT after a while
 	Restart    Kind = "restart"     // an orderly stop and a start
+	Outage     Kind = "outage"      // stopped, and started after a while
 	Reset      Kind = "reset"       // connections are reset in the middle of an answer
 	LostAnswer Kind = "lost-answer" // a request arrives, its answer does not, and the connection ends
 	Blackhole  Kind = "blackhole"   // connections stay open and nothing passes, in one direction
@@ -60,13 +61,16 @@ func kinds() []kind {
 	}
 	return []kind{
 		{name: Kill, do: killed, perMinute: map[string]float64{
-			rig.Worker + "-": 4, rig.Starter + "-": 4, rig.KurrentDB: 1, rig.SES: 1, rig.Temporal: 1, rig.Postgres: 1,
+			rig.Worker + "-": 6, rig.Starter + "-": 6, rig.KurrentDB: 1, rig.SES: 1, rig.Temporal: 1, rig.Postgres: 1,
 		}},
 		{name: Pause, do: paused, duration: upTo(500*time.Millisecond, 1), perMinute: map[string]float64{
 			rig.Worker + "-": 1, rig.Starter + "-": 1, rig.KurrentDB: 0.5, rig.SES: 0.5, rig.Temporal: 0.5, rig.Postgres: 0.5,
 		}},
 		{name: Restart, do: restarted, perMinute: map[string]float64{
 			rig.Worker + "-": 0.5, rig.Starter + "-": 0.5, rig.KurrentDB: 0.5, rig.SES: 0.5, rig.Temporal: 0.5, rig.Postgres: 0.5,
+		}},
+		{name: Outage, do: down, duration: upTo(time.Second, 1), perMinute: map[string]float64{
+			rig.KurrentDB: 0.3, rig.SES: 0.3, rig.Temporal: 0.3, rig.Postgres: 0.3,
 		}},
 		{name: Reset, do: passing, perMinute: edges(3), duration: upTo(50*time.Millisecond, 0.02), toxic: func(*rand.Rand) rig.Toxic {
 			return rig.Toxic{Type: "reset_peer", Stream: rig.Downstream, Attributes: map[string]int{"timeout": 0}}
@@ -126,6 +130,10 @@ func paused(ctx context.Context, r *rig.Rig, f Fault) error {
 
 func restarted(ctx context.Context, r *rig.Rig, f Fault) error {
 	return r.Process(f.Target).Restart(ctx, nil)
+}
+
+func down(ctx context.Context, r *rig.Rig, f Fault) error {
+	return r.Process(f.Target).Outage(ctx, f.For)
 }
 
 // passing has a toxic on an edge for a while.

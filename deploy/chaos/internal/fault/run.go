@@ -3,22 +3,23 @@ package fault
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"orderflow/deploy/chaos/internal/rig"
 )
 
-// Counts says how often something broke in each way: by kind, and by kind and target.
+// Counts says how often something broke in each way.
 type Counts struct {
-	ByKind   map[Kind]int
-	ByTarget map[string]int
+	ByKind map[Kind]int
+	ByRole map[string]int // kind and what it was done to, such as "kill worker" or "reset worker/postgres"
 }
 
 // Run carries a schedule out and returns when its last fault is over, or ctx ends. say is told each fault. An error is
 // about the rig, not about what was broken: a process that did not come back, a proxy that is stuck.
 func Run(ctx context.Context, r *rig.Rig, schedule []Fault, say func(format string, args ...any)) (Counts, error) {
-	counts := Counts{ByKind: map[Kind]int{}, ByTarget: map[string]int{}}
+	counts := Counts{ByKind: map[Kind]int{}, ByRole: map[string]int{}}
 	var mu sync.Mutex
 	var failure error
 	var under sync.WaitGroup
@@ -38,12 +39,22 @@ func Run(ctx context.Context, r *rig.Rig, schedule []Fault, say func(format stri
 				return
 			}
 			counts.ByKind[f.Kind]++
-			counts.ByTarget[string(f.Kind)+" "+f.Target]++
+			counts.ByRole[string(f.Kind)+" "+role(f.Target)]++
 		})
 		say("%6.1fs %s", time.Since(began).Seconds(), f)
 	}
 	under.Wait()
 	return counts, failure
+}
+
+// role takes the number off a target: worker-2/postgres is worker/postgres.
+func role(target string) string {
+	process, store, edge := strings.Cut(target, "/")
+	process, _, _ = strings.Cut(process, "-")
+	if edge {
+		return process + "/" + store
+	}
+	return process
 }
 
 func do(ctx context.Context, r *rig.Rig, f Fault) error {

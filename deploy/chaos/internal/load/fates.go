@@ -19,9 +19,11 @@ type fate struct {
 	begin step // in place of placing it
 	act   step // after a while
 
-	open  bool // the workload leaves it fulfilling
-	lost  bool // it may be nowhere in the end: its stream is gone, or it could never be read
-	never bool // it must be nowhere in the end
+	open    bool // the workload leaves it fulfilling
+	severed bool // its workflow is ended by force, and an operator mends what that leaves behind
+	hidden  bool // the projection never shows it, and an operator finds it
+	lost    bool // it may be nowhere in the end: its stream is gone, or it could never be read
+	never   bool // it must be nowhere in the end
 }
 
 // fates is the table.
@@ -49,6 +51,8 @@ func fates() []fate {
 		{name: "unmailable", weight: 2, own: true, begin: placeUnmailable, act: shipBySignal},
 		{name: "duplicate-event", weight: 3, act: steps(repeat, shipBySignal)},
 		{name: "duplicate-order", weight: 3, own: true, act: steps(contradict, shipBySignal)},
+		{name: "terminated", weight: 2, act: terminate, severed: true},
+		{name: "hidden", weight: 1, open: true, hidden: true},
 		{name: "invalid", weight: 3, begin: placeInvalid, never: true},
 	}
 }

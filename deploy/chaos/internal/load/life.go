@@ -95,6 +95,13 @@ func (l *life) cancelNative(ctx context.Context) error {
 	})
 }
 
+// terminate ends the workflow, however far it is.
+func (l *life) terminate(ctx context.Context) error {
+	return l.insist(ctx, "terminate", func(ctx context.Context) (bool, error) {
+		return l.over(ctx, l.stores.Temporal.TerminateWorkflow(ctx, l.id, "", "operator")), nil
+	})
+}
+
 // over tells whether a message got there, or is too late.
 func (l *life) over(ctx context.Context, err error) bool {
 	var missing *serviceerror.NotFound

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -23,6 +25,7 @@ const hotRoom = 1_500_00
 type Load struct {
 	options Options
 	maker   *maker
+	sender  *maker // of what Send sends; nil before
 	mail    *mail
 
 	under sync.WaitGroup     // lives
@@ -30,6 +33,22 @@ type Load struct {
 	mu    sync.Mutex
 	lives []*life
 	err   error // the first life that failed
+}
+
+// Hidden lists the orders of a workload that the projection is never to show, each as STREAM@REVISION. It needs no stores.
+func Hidden(o Options) ([]string, error) {
+	m := newMaker(o)
+	var links []string
+	for range o.most() {
+		p, err := m.next()
+		if err != nil {
+			return nil, err
+		}
+		if p.fate.hidden {
+			links = append(links, p.id+"@0")
+		}
+	}
+	return links, nil
 }
 
 // New makes a workload. Nothing of it is placed yet.
@@ -68,34 +87,37 @@ func (w *Load) Place(ctx context.Context, window context.Context) error {
 	return nil
 }
 
-// expected is how many orders the hot customer is going to place, about.
-func (w *Load) expected() int {
-	orders := w.options.Orders
-	if orders == 0 {
-		orders = int(w.options.Window.Seconds() * w.options.Rate)
+// most is how many orders a workload places at most.
+func (o Options) most() int {
+	if o.Orders > 0 {
+		return o.Orders
 	}
-	return max(1, int(float64(orders)*w.options.Hot))
+	return int(o.Window.Seconds()*o.Rate) + 2
 }
 
 // openHot opens the account of the hot customer with a limit that most of the orders fit.
 func (w *Load) openHot(ctx context.Context) error {
 	opened := credit.Opened{
-		CustomerID: hotCustomer, Limit: order.Money{Minor: int64(w.expected()) * hotRoom, Currency: "USD"},
+		CustomerID: hotCustomer, Limit: order.Money{Minor: int64(float64(w.options.most()) * max(w.options.Hot, 0.01) * hotRoom), Currency: "USD"},
 	}
 	data, err := credit.EncodeEvent(opened)
 	if err != nil {
 		return fmt.Errorf("open the hot account: %w", err)
 	}
-	first, err := w.maker.next() // its id serves as the seed's: the order is none of the workload's
-	if err != nil {
-		return err
-	}
-	l := &life{placement: first, stores: w.options.Stores}
+	id := uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "%s/%d", hotCustomer, w.options.Seed))
+	l := &life{placement: placement{id: hotCustomer}, stores: w.options.Stores}
 	return l.insist(ctx, "open the hot account", func(ctx context.Context) (bool, error) {
 		_, err := w.options.Stores.Events.Append(ctx, "credit-"+hotCustomer, kurrent.NoStream(),
-			kurrent.NewEvent{ID: l.another("hot"), Type: opened.EventType(), Data: data})
+			kurrent.NewEvent{ID: id, Type: opened.EventType(), Data: data})
 		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
 	})
+}
+
+// Placed counts the orders so far.
+func (w *Load) Placed() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.lives)
 }
 
 func (w *Load) begin(ctx context.Context, p placement) {

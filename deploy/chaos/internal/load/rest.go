@@ -39,7 +39,6 @@ type Violation struct {
 
 // Rest is what the workload came to.
 type Rest struct {
-	Seconds    float64        // from the first look
 	Orders     map[string]int // by fate
 	Statuses   map[string]int // by final status, or "none" for orders that never began
 	MailFaults map[string]int // by fault
@@ -74,12 +73,9 @@ func (w *Load) Through(ctx context.Context) {
 // Settle waits until everything that lives which are through have caused has come to rest, or ctx ends. What has not by then
 // is a violation each, and so is an answer that did not stay true.
 func (w *Load) Settle(ctx context.Context) Rest {
-	began := time.Now()
 	seen := w.await(ctx)
 	w.quit()
-	rest := w.report(seen)
-	rest.Seconds = time.Since(began).Seconds()
-	return rest
+	return w.report(seen)
 }
 
 // await looks again and again until nothing moves.

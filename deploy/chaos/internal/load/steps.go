@@ -57,6 +57,9 @@ func cancelByUpdate(ctx context.Context, l *life) error {
 
 func cancelNatively(ctx context.Context, l *life) error { return l.cancelNative(ctx) }
 
+// terminate ends the workflow as an operator does who should have cancelled it.
+func terminate(ctx context.Context, l *life) error { return l.terminate(ctx) }
+
 func cancelByEvent(ctx context.Context, l *life) error {
 	body := encode(map[string]string{"reason": "customer-request"})
 	return l.append(ctx, l.another("cancel"), order.TypeCancellationRequested, body)

@@ -14,6 +14,7 @@ type Options struct {
 	BinDir    string            // where worker, starter, kurrentsim and sessim are
 	Workers   int               // how many of them
 	Starters  int               // how many of them
+	Hidden    []string          // events as STREAM@REVISION that KurrentDB's projection never shows
 	Variables map[string]string // of the binaries, over the rig's own
 	Progress  io.Writer         // is told in a line what happens
 }

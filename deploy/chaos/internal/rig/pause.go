@@ -1,13 +1,20 @@
 package rig
 
 import (
+	"context"
+	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"orderflow/internal/devserver"
 )
+
+// longestPause is more than any pause of a server lasts.
+const longestPause = 30 * time.Second
 
 // pauseOne stops a program that is one process.
 func pauseOne(c child) (resume func(), err error) {
@@ -19,7 +26,8 @@ func pauseOne(c child) (resume func(), err error) {
 // answering. The parent stops first, so that it forks no more and buries nobody, whose id could then be another's.
 func pauseFamily(c child) (resume func(), err error) {
 	c.Signal(syscall.SIGSTOP)
-	children, err := childrenOf(c.(*devserver.Postgres).PID)
+	pid := c.(*devserver.Postgres).PID
+	children, err := childrenOf(pid)
 	if err != nil {
 		c.Signal(syscall.SIGCONT)
 		return nil, err
@@ -30,9 +38,31 @@ func pauseFamily(c child) (resume func(), err error) {
 		}
 	}
 	all(syscall.SIGSTOP)
-	return func() {
+	relieve, err := guard(append(children, pid))
+	resume = func() {
 		all(syscall.SIGCONT)
 		c.Signal(syscall.SIGCONT)
+		relieve()
+	}
+	if err != nil {
+		resume()
+		return nil, err
+	}
+	return resume, nil
+}
+
+// guard has somebody else let the server go on if this process is killed before it can: the signal that then ends the server
+// would wait for ever at one that stands still.
+func guard(pids []int) (relieve func(), err error) {
+	words := strings.Trim(fmt.Sprint(pids), "[]")
+	guardian := exec.CommandContext(context.Background(), "/bin/sh", "-c", fmt.Sprintf("sleep %d; kill -CONT %s", int(longestPause.Seconds()), words))
+	guardian.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := guardian.Start(); err != nil {
+		return func() {}, err
+	}
+	return func() {
+		_ = syscall.Kill(-guardian.Process.Pid, syscall.SIGKILL)
+		_ = guardian.Wait()
 	}, nil
 }
 

@@ -155,7 +155,7 @@ func (p *Process) live(ctx context.Context) {
 
 func causeOf(err error) string {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return exit.ProcessState.String()
+		return exit.String()
 	}
 	return err.Error()
 }
@@ -230,6 +230,20 @@ func (p *Process) Pause(ctx context.Context, d time.Duration) error {
 	}
 	defer resume()
 	rest(ctx, d)
+	return nil
+}
+
+// Outage keeps the process down for a while.
+func (p *Process) Outage(ctx context.Context, d time.Duration) error {
+	p.fault.Lock()
+	defer p.fault.Unlock()
+	stopping, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
+	if err := p.Stop(stopping); err != nil && ctx.Err() != nil {
+		return err
+	}
+	rest(ctx, d)
+	p.change(func() { p.wanted = true })
 	return nil
 }
 

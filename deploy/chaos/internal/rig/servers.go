@@ -61,8 +61,11 @@ func (r *Rig) addStores(cli string) error {
 	r.add(&Process{
 		Name: KurrentDB, ready: r.answers(KurrentDB, "/health/live"), pause: pauseOne,
 		launch: func(ctx context.Context, _ map[string]string) (child, error) {
-			return r.launchBinary(ctx, KurrentDB, "kurrentsim",
-				[]string{"--listen", r.addresses[KurrentDB], "--data", filepath.Join(r.options.Dir, "kurrentdb")}, listed(machine()))
+			args := []string{"--listen", r.addresses[KurrentDB], "--data", filepath.Join(r.options.Dir, "kurrentdb")}
+			for _, link := range r.options.Hidden {
+				args = append(args, "--hide-link", link)
+			}
+			return r.launchBinary(ctx, KurrentDB, "kurrentsim", args, listed(machine()))
 		},
 	})
 	r.add(&Process{
