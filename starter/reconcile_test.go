@@ -30,6 +30,7 @@ func TestReconcile(t *testing.T) {
 		"an order whose id is taken is missing and cannot be mended":        aTakenID,
 		"an order that is young is left to the bridge":                      aYoungOrder,
 		"what was placed before --since is left out":                        sinceThen,
+		"beside a bridge at work nothing is missing that is not":            besideTheBridge,
 		"a repaired order that is reset ends as cancelled":                  aResetOrder,
 		"a terminated order that was reset meanwhile is left alone":         aResetBeforeItsRepair,
 		"an account that cannot be read is held, and left to people":        anUnreadableAccount,

@@ -40,6 +40,7 @@ import (
 // with a bridge that is not running yet and a worker that is. What is reconciled in it, nobody else has to do with.
 type house struct {
 	*bench
+	url       string // of KurrentDB
 	address   string // of PostgreSQL
 	store     *postgres.Store
 	accounts  *kurrent.CreditAccounts
@@ -178,7 +179,8 @@ func newHouse(t *testing.T, c cluster, options kurrentsim.Options, hold time.Dur
 	server, err := kurrentsim.Start(options)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
-	h.use(server.URL())
+	h.url = server.URL()
+	h.use(h.url)
 	h.address = c.database(t)
 	h.store, err = postgres.Open(t.Context(), postgres.Config{URL: h.address, MaxConns: 24})
 	require.NoError(t, err)
