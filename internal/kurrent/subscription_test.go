@@ -375,3 +375,36 @@ func TestASubscriptionTellsWhyTheServerEndedIt(t *testing.T) {
 		require.ErrorIs(t, ends(t, join(t, client, bridge)), want)
 	}
 }
+
+func TestAMessageNobodyExpectsEndsASubscription(t *testing.T) {
+	t.Parallel()
+	confirmation := &persistent.ReadResp{Content: &persistent.ReadResp_SubscriptionConfirmation_{
+		SubscriptionConfirmation: &persistent.ReadResp_SubscriptionConfirmation{SubscriptionId: "s"},
+	}}
+	for name, strange := range map[string]*persistent.ReadResp{
+		"a second confirmation":         confirmation,
+		"nothing":                       {},
+		"an event that is none":         {Content: &persistent.ReadResp_Event{}},
+		"neither an event nor its link": {Content: &persistent.ReadResp_Event{Event: &persistent.ReadResp_ReadEvent{}}},
+		"an event without its id, its stream and all the rest": {Content: &persistent.ReadResp_Event{Event: &persistent.ReadResp_ReadEvent{
+			Event: &persistent.ReadResp_ReadEvent_RecordedEvent{Metadata: map[string]string{"created": "0"}},
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := open(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+				if err := stream.SendMsg(confirmation); err != nil {
+					return err
+				}
+				if err := stream.SendMsg(strange); err != nil {
+					return err
+				}
+				<-stream.Context().Done()
+				return nil
+			}))
+			sub := join(t, client, bridge)
+			require.ErrorIs(t, ends(t, sub), kurrent.ErrUnavailable)
+			require.ErrorIs(t, sub.Ack(kurrent.Delivery{Event: &kurrent.Event{}}), kurrent.ErrUnavailable)
+		})
+	}
+}
