@@ -2,10 +2,36 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
+	"orderflow/deploy/chaos/internal/crash"
 	"orderflow/deploy/chaos/internal/load"
 )
 
-// crash has the binaries crash at each failpoint as often as was asked for, while the workload's orders are about. It fills
-// report.Crashes.
-func (s *session) crash(_ context.Context, _ *load.Load) error { return nil }
+// crash has the binaries crash at each failpoint as often as was asked for, while orders are under way. What did not crash
+// is told in the end: what was never tried proves nothing.
+func (s *session) crash(ctx context.Context, workload *load.Load) error {
+	if s.options.crashes == 0 {
+		return nil
+	}
+	points, err := crash.Select(s.options.only)
+	if err != nil {
+		return err
+	}
+	plan, err := crash.Plan(points, s.options.crashes, s.options.seed)
+	if err != nil {
+		return err
+	}
+	healing, cancel := context.WithTimeout(ctx, healTimeout)
+	defer cancel()
+	if err := s.rig.Heal(healing); err != nil {
+		return fmt.Errorf("heal before the crashes: %w", err)
+	}
+	s.say("%d crashes at %d points", len(plan), len(points))
+	began := s.elapsed()
+	result, err := crash.Run(ctx, crash.Matrix{Rig: s.rig, Workload: workload, Plan: plan, Say: s.tell()})
+	s.report.Crashes, s.missed = result.Crashes, errors.Join(result.Missed...)
+	s.say("crashed %d times in %.0f s", len(plan)-len(result.Missed), (s.elapsed() - began).Seconds())
+	return err
+}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"orderflow/deploy/chaos/internal/crash"
 	"orderflow/internal/config"
 )
 
@@ -142,6 +143,9 @@ func (c *command) check() {
 	var known bool
 	if c.scenario, known = findScenario(c.named); !known {
 		c.fault("--scenario", "must be one of %s", strings.Join(scenarioNames(), ", "))
+	}
+	if _, err := crash.Select(c.only); err != nil {
+		c.fault("--only", "%s", err)
 	}
 	if c.only != "" && c.crashes == 0 {
 		c.crashes = 1

@@ -1,0 +1,41 @@
+package crash
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+)
+
+// leads says by which fates of the workload's orders a process comes to its points, by their step. An order that is cancelled
+// early may never come to what is not done yet.
+func leads() map[string][]string {
+	const shipped, cancelled, paid = "shipped-early", "cancelled-by-event", "paid-and-shipped"
+	return map[string][]string{
+		"start":             {shipped},
+		"signal":            {cancelled},
+		"signal-with-start": {"cancelled-first"},
+		"settlement":        {paid},
+		"ack":               {shipped, cancelled, paid},
+		"park":              {"invalid"},
+		"reserve":           {shipped, paid},
+		"release":           {cancelled},
+		"settle":            {paid},
+		"start-fulfillment": {shipped, paid},
+		"close-fulfillment": {shipped, cancelled},
+		"transaction":       {shipped, cancelled},
+		"mail-claim":        {shipped, paid},
+		"mail-send":         {shipped, paid},
+		"mail-settle":       {shipped, paid},
+	}
+}
+
+// leadTo picks a fate that leads to a point. A step that none leads to could never be crashed at.
+func leadTo(point string, random *rand.Rand) (fate string, err error) {
+	_, step, _ := strings.Cut(point, ".")
+	step, _, _ = strings.Cut(step, ".")
+	fates := leads()[step]
+	if len(fates) == 0 {
+		return "", fmt.Errorf("%s: no fate of an order leads there", point)
+	}
+	return fates[random.IntN(len(fates))], nil
+}

@@ -1,0 +1,145 @@
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"orderflow/deploy/chaos/internal/rig"
+)
+
+const (
+	// deathTimeout bounds getting a process to its point, with orders sent again and again.
+	deathTimeout = time.Minute
+
+	// leadPause is how long orders have to get to the point before a few more are sent.
+	leadPause = 4 * time.Second
+	leadMore  = 4
+
+	// leadWithin is when at the latest an order is cancelled or paid that is to be.
+	leadWithin = 500 * time.Millisecond
+
+	variable = "FAILPOINTS"
+)
+
+// Workload sends orders. The real one is load.Load.
+type Workload interface {
+	Send(ctx context.Context, fate string, n int, within time.Duration) error
+}
+
+// Matrix is the plan and what it is carried out on.
+type Matrix struct {
+	Rig      *rig.Rig
+	Workload Workload
+	Plan     []Crash
+	Say      func(format string, args ...any)
+}
+
+// Result is what came of a plan.
+type Result struct {
+	Crashes map[string]int // by point
+	Missed  []error        // what did not crash, or not as it should have
+}
+
+// Run carries out the plan, one crash after the other, with one process of each kind: any other could take the work away.
+// It goes on after a crash that was missed. Its error is about the rig or ctx.
+func Run(ctx context.Context, m Matrix) (Result, error) {
+	result := Result{Crashes: map[string]int{}}
+	if err := m.alone(ctx); err != nil {
+		return result, err
+	}
+	for i, c := range m.Plan {
+		began := time.Now()
+		err := m.crash(ctx, c)
+		switch {
+		case ctx.Err() != nil:
+			return result, context.Cause(ctx)
+		case err != nil:
+			result.Missed = append(result.Missed, fmt.Errorf("%s: %w", c, err))
+			m.Say("crash %d of %d, %s: %s", i+1, len(m.Plan), c, err)
+		default:
+			result.Crashes[c.Point.Name]++
+			m.Say("crash %d of %d, %s: %.1fs", i+1, len(m.Plan), c, time.Since(began).Seconds())
+		}
+	}
+	return result, nil
+}
+
+// alone stops every process of a kind but its first.
+func (m Matrix) alone(ctx context.Context) error {
+	for _, name := range m.Rig.Binaries() {
+		if strings.HasSuffix(name, "-1") {
+			continue
+		}
+		if err := m.Rig.Process(name).Stop(ctx); err != nil {
+			return fmt.Errorf("stop %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// crash arms a point, sends orders that lead there until the process is dead, and waits until it is back.
+func (m Matrix) crash(ctx context.Context, c Crash) error {
+	dying, cancel := context.WithTimeout(ctx, deathTimeout)
+	defer cancel()
+	process := m.Rig.Process(c.Point.Process() + "-1")
+	if process == nil {
+		return fmt.Errorf("there is no %s", c.Point.Process())
+	}
+	log, err := tailOf(m.Rig.Log(process.Name))
+	if err != nil {
+		return err
+	}
+	seen := len(process.Deaths())
+	if err := process.Restart(dying, map[string]string{variable: c.Failpoints()}); err != nil {
+		return fmt.Errorf("arm: %w", err)
+	}
+	// The orders outlive the crash: what is left of them is carried on when the process is back.
+	death, err := drive(dying, process, seen, c, func(n int) error { return m.Workload.Send(ctx, c.Fate, n, leadWithin) })
+	if err != nil {
+		return err
+	}
+	return errors.Join(proper(death, c, log), process.AwaitReady(dying))
+}
+
+// drive sends orders until the process that was armed is dead.
+func drive(ctx context.Context, p *rig.Process, seen int, c Crash, send func(n int) error) (rig.Death, error) {
+	for n := c.Orders; ; n = leadMore {
+		if err := send(n); err != nil {
+			return rig.Death{}, err
+		}
+		waiting, cancel := context.WithTimeout(ctx, leadPause)
+		death, err := armedDeath(waiting, p, seen, c)
+		cancel()
+		if err == nil {
+			return death, nil
+		}
+		if ctx.Err() != nil {
+			return rig.Death{}, fmt.Errorf("it did not come to the point: %w", err)
+		}
+	}
+}
+
+// armedDeath waits for the end of the life that the crash was armed in. Arming ended the one before.
+func armedDeath(ctx context.Context, p *rig.Process, seen int, c Crash) (rig.Death, error) {
+	for ; ; seen++ {
+		death, err := p.AwaitDeathAfter(ctx, seen)
+		if err != nil || death.Variables[variable] == c.Failpoints() {
+			return death, err
+		}
+	}
+}
+
+// proper says whether a process died where and how it was asked to.
+func proper(death rig.Death, c Crash, log tail) error {
+	if death.Asked || !death.Killed() {
+		return fmt.Errorf("it died otherwise: %s", death.Cause)
+	}
+	said, err := log.count("failpoint " + c.Point.Name + ": crash")
+	if err == nil && said != 1 {
+		err = fmt.Errorf("it was killed, and said %d times that it is at the point", said)
+	}
+	return err
+}

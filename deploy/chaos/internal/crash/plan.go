@@ -1,0 +1,76 @@
+package crash
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"orderflow/internal/failpoint"
+)
+
+// burst is how many orders are sent at once when not just one is: the starter's concurrency.
+const burst = 64
+
+// Crash is one end of one process.
+type Crash struct {
+	Point  failpoint.Point
+	Hit    int    // the process dies when it comes to the point for the Hit-th time
+	Orders int    // so many are sent at once to get there
+	Fate   string // of these orders
+}
+
+// Failpoints is what arms it.
+func (c Crash) Failpoints() string { return fmt.Sprintf("%s=crash@%d", c.Point.Name, c.Hit) }
+
+// String is how a report calls it.
+func (c Crash) String() string {
+	return fmt.Sprintf("%s with %d %s", c.Failpoints(), c.Orders, c.Fate)
+}
+
+// Select gives the point of a name, or all of them when there is none. An unknown name is an error.
+func Select(only string) ([]failpoint.Point, error) {
+	points := failpoint.Points()
+	if only == "" {
+		return points, nil
+	}
+	points = slices.DeleteFunc(points, func(p failpoint.Point) bool { return p.Name != only })
+	if len(points) == 0 {
+		return nil, fmt.Errorf("must be one of %s", strings.Join(failpoint.Names(), ", "))
+	}
+	return points, nil
+}
+
+// Plan has each point crash so many times, every other time with one order sent and else with many. It goes round by
+// round, each in another order, so that a crash meets what others left behind. In each the mails come first: one that was
+// in the air when its process died takes longest to be settled. The error names a point that nothing leads to.
+func Plan(points []failpoint.Point, times int, seed uint64) ([]Crash, error) {
+	random := rand.New(rand.NewPCG(seed, 3)) // the workload and the faults draw from other sequences of the same seed
+	var plan []Crash
+	for round := range times {
+		var mails, others []Crash
+		for _, at := range random.Perm(len(points)) {
+			c, err := crashAt(points[at], at+round, random)
+			if err != nil {
+				return nil, err
+			}
+			if strings.HasPrefix(c.Point.Name, "worker.mail-") {
+				mails = append(mails, c)
+			} else {
+				others = append(others, c)
+			}
+		}
+		plan = slices.Concat(plan, mails, others)
+	}
+	return plan, nil
+}
+
+func crashAt(p failpoint.Point, turn int, random *rand.Rand) (Crash, error) {
+	c := Crash{Point: p, Hit: 1, Orders: 1}
+	if turn%2 == 1 {
+		c.Hit, c.Orders = 1+random.IntN(burst/2), burst // half, for not every order comes by every point
+	}
+	var err error
+	c.Fate, err = leadTo(p.Name, random)
+	return c, err
+}
