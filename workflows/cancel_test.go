@@ -40,11 +40,14 @@ var places = []struct {
 	{"while the fulfilment is being started", func(w *world, cancel func()) {
 		w.start = func() error { cancel(); return nil }
 	}, []string{"reserve", "start", "close cancelled CANCELLED", "release CANCELLED"}, order.CreditReleased, "suppressed"},
-	{"while the confirmation waits for its retry", func(w *world, cancel func()) {
+	{"while the confirmation is tried again", func(w *world, cancel func()) {
+		tries := 0
 		w.send = func(email.Kind) (activities.EmailResult, error) {
+			if tries++; tries == 2 {
+				cancel()
+			}
 			return activities.EmailResult{}, temporal.NewApplicationError("throttled", "MAIL_NOT_SENT")
 		}
-		w.after(100*time.Millisecond, cancel)
 	}, []string{"reserve", "start", "mail confirmation", "close cancelled CANCELLED", "release CANCELLED"}, order.CreditReleased, "suppressed"},
 	{"while it waits for shipment", func(w *world, cancel func()) { w.after(time.Hour, cancel) },
 		[]string{"reserve", "start", "mail confirmation", "close cancelled CANCELLED", "release CANCELLED", "mail cancellation"},

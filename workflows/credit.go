@@ -42,12 +42,14 @@ func (o *orderRun) hold(ctx workflow.Context, held activities.CreditDecision) (a
 		TimerOptions: workflow.TimerOptions{Summary: "credit hold"},
 	}
 	decided, err := workflow.AwaitWithOptions(o.steps, wait, func() bool { return o.verdict != nil })
-	switch {
-	case err != nil:
+	if err != nil {
 		return held, err
-	case !decided:
+	}
+	if !decided {
 		return o.refuseHeld(ctx, order.ReasonHoldExpired)
-	case !o.verdict.approved:
+	}
+	o.verdict.heard = true
+	if !o.verdict.approved {
 		return o.refuseHeld(ctx, order.ReasonCreditDeclined)
 	}
 	o.enter(phaseCredit, order.StatusOnHold, "")

@@ -38,8 +38,16 @@ func shipmentOf(row activities.Fulfillment) *RecordShipment {
 }
 
 // waitForShipment takes a shipment before a cancellation, should both be there.
-func (o *orderRun) waitForShipment() error {
-	return workflow.Await(o.steps, func() bool { return o.shipment != nil })
+func (o *orderRun) waitForShipment(ctx workflow.Context) error {
+	err := workflow.Await(o.steps, func() bool { return o.shipment != nil })
+	if err == nil {
+		return nil
+	}
+	hearOut(ctx)
+	if o.shipment != nil && workflow.GetVersion(ctx, versionHearOut, workflow.DefaultVersion, 1) == 1 {
+		return nil
+	}
+	return err
 }
 
 // ship closes the order as shipped. From here on it is too late to cancel it, and it is never undone: what has left with

@@ -81,11 +81,12 @@ func take[M message](ctx workflow.Context, o *orderRun, h handler[M]) error {
 func onSignal[M message](ctx workflow.Context, o *orderRun, h handler[M], raw converter.RawValue) {
 	m, err := decodeMessage[M](raw)
 	if err == nil {
-		if err = h.check(m); err == nil {
+		err = h.check(m)
+		if err == nil {
 			h.accept(m)
-			return
 		}
-		if h.unusable != nil && h.unusable(m, err) {
+		if err == nil || h.unusable != nil && h.unusable(m, err) {
+			o.signalled[h.name] = true
 			return
 		}
 	}
@@ -132,8 +133,39 @@ func (o *orderRun) closeMessages(ctx workflow.Context) {
 	for _, drain := range o.drains {
 		drain(ctx)
 	}
-	if o.tooLate == nil && o.unusedShipment() != nil {
-		unusable(ctx, RecordShipmentMessage, o.is(o.state.Status))
+	for _, name := range o.inVain() {
+		unusable(ctx, name, o.is(o.state.Status))
+	}
+	for range workflow.GetUnhandledSignalNames(ctx) {
+		unusable(ctx, unknownMessage, errUnknownMessage) // the history says which name it was
 	}
 	o.touch(ctx)
+}
+
+// unknownMessage is what signals are counted as that have a name nobody listens to.
+const unknownMessage = "unknown"
+
+var errUnknownMessage = errors.New("there is no message of that name")
+
+// inVain are the signals that were taken and came to nothing, because what came with them won.
+func (o *orderRun) inVain() (names []string) {
+	vain := func(name string, condition bool) {
+		if o.signalled[name] && condition {
+			names = append(names, name)
+		}
+	}
+	unheard := o.verdict != nil && !o.verdict.heard
+	vain(CancelOrderMessage, o.state.Status != order.StatusCancelled)
+	vain(RecordShipmentMessage, o.state.Status != order.StatusShipped)
+	vain(ApproveCreditMessage, unheard && o.verdict.approved)
+	vain(DeclineCreditMessage, unheard && !o.verdict.approved)
+	return names
+}
+
+// hearOut lets every message be taken that came in this workflow task: their handlers have their turn after the order.
+func hearOut(ctx workflow.Context) {
+	heard := false
+	workflow.Go(ctx, func(workflow.Context) { heard = true })
+	// A disconnected context is never cancelled, so the wait cannot fail.
+	_ = workflow.Await(afloat(ctx), func() bool { return heard })
 }

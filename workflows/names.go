@@ -36,6 +36,12 @@ const MemoSourceEventID = "sourceEventId"
 // StatusAttribute is the search attribute that says where an order rests.
 const StatusAttribute = "OrderStatus"
 
+// The changes to running workflows, for workflow.GetVersion. A name is never used for another change.
+const (
+	// versionHearOut: a shipment that came in one workflow task with a cancellation is taken.
+	versionHearOut = "hear-out-before-undoing"
+)
+
 // SettlementID is the workflow id of the settlement of one payment, which stands at a revision of the order's stream.
 func SettlementID(orderID string, revision uint64) string {
 	return fmt.Sprintf("settlement-%s-%d", orderID, revision)

@@ -50,7 +50,7 @@ func (o *orderRun) fulfil(ctx workflow.Context) error {
 	if o.final() {
 		return nil
 	}
-	if err := o.waitForShipment(); err != nil {
+	if err := o.waitForShipment(ctx); err != nil {
 		return err
 	}
 	o.ship(ctx)

@@ -32,6 +32,7 @@ type orderRun struct {
 	obstacle      string                 // why compensation cannot proceed, empty when it can
 	mails         mails
 	drains        []func(workflow.Context) // take the signals that are still unread
+	signalled     map[string]bool          // the messages that were taken as signals, so that nobody got an answer
 	published     order.Status             // the status in the search attribute
 }
 
@@ -50,6 +51,7 @@ const (
 type verdict struct {
 	approved bool
 	by       string
+	heard    bool // it had its effect
 }
 
 func newOrderRun(ctx workflow.Context, in Input) (*orderRun, error) {
@@ -60,6 +62,7 @@ func newOrderRun(ctx workflow.Context, in Input) (*orderRun, error) {
 			Credit: order.CreditNone, Email: string(email.StatusNone), PlacedAt: in.PlacedAt,
 		},
 		mails:     mails{open: map[email.Kind]bool{}},
+		signalled: map[string]bool{},
 		published: order.StatusPending,
 	}
 	o.steps, o.cancelSteps = workflow.WithCancel(ctx)

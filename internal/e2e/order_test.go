@@ -54,9 +54,8 @@ type basket struct {
 	id, customer, price, email string
 }
 
-// place appends an order and gives its id.
-func (s *shop) place(b basket) string {
-	s.t.Helper()
+// complete fills in what a test does not care about.
+func (b basket) complete() basket {
 	if b.id == "" {
 		b.id = "order-" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	}
@@ -69,7 +68,11 @@ func (s *shop) place(b basket) string {
 	if b.email == "" {
 		b.email = "canary.person@example.com"
 	}
-	s.append(b.id, "order-placed", map[string]any{
+	return b
+}
+
+func (b basket) body() map[string]any {
+	return map[string]any{
 		"orderId": b.id, "customerId": b.customer, "at": "2025-01-01T01:11:30.976938+00:00",
 		"lineItems": []map[string]any{{
 			"productId": "3906362089844", "productName": "Table Lamp", "quantity": 2, "pricePerUnit": b.price, "taxRate": 0.21,
@@ -79,7 +82,14 @@ func (s *shop) place(b basket) string {
 			"address":   map[string]any{"country": "NL", "lines": []string{"Canary Street 1", "Utrecht"}}, "method": "express",
 		},
 		"billing": map[string]any{"recipient": map[string]any{"fullName": "Canary Person", "emailAddress": b.email}},
-	})
+	}
+}
+
+// place appends an order and gives its id.
+func (s *shop) place(b basket) string {
+	s.t.Helper()
+	b = b.complete()
+	s.append(b.id, "order-placed", b.body())
 	return b.id
 }
 

@@ -1,0 +1,102 @@
+package e2e_test
+
+import (
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	updatepb "go.temporal.io/api/update/v1"
+
+	commonpb "go.temporal.io/api/common/v1"
+
+	"orderflow/internal/order"
+)
+
+const millisecond = time.Millisecond
+
+func updateRef(workflowID, updateID string) *updatepb.UpdateRef {
+	return &updatepb.UpdateRef{WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: workflowID}, UpdateId: updateID}
+}
+
+func slug(name string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(name, ",", ""), " ", "-")
+}
+
+// holdings is all that the stores hold about an order whose customer has no other.
+type holdings struct {
+	status   string
+	credit   []string
+	versions []string
+	mails    []string // that arrived
+	ledger   []string // that were written down, with their state
+}
+
+func (o *traveller) holdings() holdings {
+	o.t.Helper()
+	rows, err := o.database.Query(o.t.Context(), "SELECT kind || ' ' || status FROM email_delivery WHERE order_id = $1 ORDER BY kind", o.id)
+	require.NoError(o.t, err)
+	ledger, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(o.t, err)
+	return holdings{
+		status: o.row(o.id, "status")[0], credit: o.credit(o.customer), versions: o.versions(o.id),
+		mails: kinds(o.mails(o.id)), ledger: ledger,
+	}
+}
+
+// requireDoneOnce checks what the stores hold of an order that has ended, and gives its status.
+func (o *traveller) requireDoneOnce() order.Status {
+	o.t.Helper()
+	h := o.holdings()
+	o.requireSettled(h)
+	o.requireNoTaskFailed()
+	return order.Status(h.status)
+}
+
+func (o *traveller) requireSettled(h holdings) {
+	o.t.Helper()
+	count := func(list []string, what string) (n int) {
+		for _, s := range list {
+			if s == what {
+				n++
+			}
+		}
+		return n
+	}
+	reserved, released := count(h.credit, "credit-reserved"), count(h.credit, "credit-released")
+	told := count(h.mails, "confirmation")
+	require.LessOrEqual(o.t, reserved, 1, "%+v", h)
+	for _, entry := range h.ledger {
+		require.NotContains(o.t, entry, "pending", "%+v", h)
+		require.NotContains(o.t, entry, "sending", "%+v", h)
+	}
+	switch order.Status(h.status) {
+	case order.StatusShipped:
+		require.Equal(o.t, []int{1, 0}, []int{reserved, released}, "%+v", h)
+		require.Equal(o.t, []string{"order-approved", "order-shipped"}, h.versions)
+		require.ElementsMatch(o.t, []string{"confirmation", "shipment"}, h.mails)
+	case order.StatusRejected:
+		require.Equal(o.t, []int{0, 1}, []int{reserved, released}, "%+v", h)
+		require.Equal(o.t, []string{"order-rejected"}, h.versions)
+		require.Equal(o.t, []string{"rejection"}, h.mails)
+	case order.StatusCancelled:
+		require.Equal(o.t, 1, released, "%+v", h)
+		require.LessOrEqual(o.t, count(h.versions, "order-approved"), reserved, "%+v", h)
+		require.Equal(o.t, 1, count(h.versions, "order-cancelled"), "%+v", h)
+		require.Equal(o.t, told, count(h.mails, "cancellation"), "who was told yes is told no, and only they: %+v", h)
+		require.Len(o.t, h.mails, 2*told)
+	default:
+		require.Fail(o.t, "the order has not ended", "%+v", h)
+	}
+}
+
+// requireNoTaskFailed finds out whether a workflow task failed, but for one that a message overtook.
+func (o *traveller) requireNoTaskFailed() {
+	o.t.Helper()
+	for _, event := range o.history(o.id).GetEvents() {
+		if failed := event.GetWorkflowTaskFailedEventAttributes(); failed != nil {
+			require.Equal(o.t, enums.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND, failed.GetCause(), failed.GetFailure().GetMessage())
+		}
+	}
+}
