@@ -10,6 +10,7 @@ import (
 
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
+	"orderflow/internal/postgres"
 )
 
 // api answers requests with what the stores and the workflows say.
@@ -18,6 +19,8 @@ type api struct {
 	accounts  creditAccounts
 	rows      fulfillments
 	workflows orderWorkflows
+	view      customerViews
+	lag       *lagMeter
 	token     []byte // who may ask; nil: whoever is on this machine
 	logger    *slog.Logger
 	now       func() time.Time
@@ -40,6 +43,11 @@ type orderWorkflows interface {
 	QueryWorkflow(ctx context.Context, workflowID, runID, queryType string, args ...any) (converter.EncodedValue, error)
 }
 
+// customerViews reads what the projector keeps. The real one is postgres.Store.
+type customerViews interface {
+	FindCustomer(ctx context.Context, customerID string, recent int) (postgres.CustomerView, error)
+}
+
 // routes is everything that can be asked for.
 func (a *api) routes() map[string]handle {
 	return map[string]handle{
@@ -47,6 +55,7 @@ func (a *api) routes() map[string]handle {
 		"GET /orders/{id}":                 a.getOrder,
 		"POST /orders/{id}/cancel":         a.cancelOrder,
 		"POST /customers":                  a.postCustomer,
+		"GET /customers/{id}":              a.getCustomer,
 		"PUT /customers/{id}/credit-limit": a.putCreditLimit,
 	}
 }

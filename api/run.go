@@ -50,7 +50,7 @@ func run(ctx context.Context, args, environ []string, stderr io.Writer) error {
 	}
 	a := &api{
 		streams: events, accounts: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: events}),
-		rows: store, workflows: temporal, token: token, logger: logger, now: time.Now,
+		rows: store, workflows: temporal, view: store, lag: newLagMeter(events), token: token, logger: logger, now: time.Now,
 	}
 	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: metrics, Logger: logger, Ready: map[string]func(context.Context) error{
 		"temporal": temporalclient.Check(temporal), "postgres": store.Ping, "kurrentdb": events.Ping,
