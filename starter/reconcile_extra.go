@@ -15,6 +15,9 @@ import (
 	"orderflow/workflows"
 )
 
+// listTimeout bounds one page of the list of workflows, which the server may have to look long for.
+const listTimeout = 30 * time.Second
+
 // checkRows looks for fulfilments of orders that were not seen. Most of those were placed before --since, or erased.
 func (r *reconciliation) checkRows(ctx context.Context) error {
 	for after := ""; ; {
@@ -100,7 +103,7 @@ func (r *reconciliation) checkWorkflows(ctx context.Context) error {
 func (r *reconciliation) list(
 	ctx context.Context, query string, page []byte,
 ) (*workflowservice.ListWorkflowExecutionsResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	return r.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		Query: query, PageSize: batchSize, NextPageToken: page,
