@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,11 +9,14 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
@@ -25,9 +29,15 @@ import (
 	"orderflow/internal/postgres"
 )
 
+const (
+	waitLong = 30 * time.Second
+	waitTick = 10 * time.Millisecond
+)
+
 var (
 	cluster *devserver.Postgres // one for most tests, each of which has a database and a slot to itself
 	worlds  atomic.Int64        // made so far
+	scratch string              // a folder for all of them
 )
 
 func TestMain(m *testing.M) {
@@ -45,9 +55,10 @@ func runTests(m *testing.M) (int, error) {
 		return 1, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	scratch = dir
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cluster, err = devserver.StartPostgres(ctx, devserver.PostgresOptions{Dir: dir, Fast: true, Settings: map[string]string{
+	cluster, err = devserver.StartPostgres(ctx, devserver.PostgresOptions{Dir: filepath.Join(dir, "postgres"), Fast: true, Settings: map[string]string{
 		"max_replication_slots": "50", "max_wal_senders": "50",
 	}})
 	if err != nil {
@@ -88,36 +99,37 @@ func databaseURL(name string) string {
 
 // world is one test's database, event store and publisher.
 type world struct {
-	t         *testing.T
-	name      string // of its database and its slot
-	url       string
-	db        *pgx.Conn
-	kurrentDB string
-	events    *kurrent.Client
-	settings  publisher // what a publisher is made with
-	metrics   *metrics
+	t           *testing.T
+	name        string // of its database and its slot
+	url         string
+	db          *pgx.Conn                  // what changes something
+	looks       *pgxpool.Pool              // what looks, at any time
+	stores      map[string]*postgres.Store // by the URL they connect to
+	kurrentDB   string
+	events      *kurrent.Client // that looks behind the publishers
+	throughDoor *kurrent.Client // theirs, when it is another
+	settings    publisher       // what a publisher is made with
+	metrics     *metrics
 }
 
 // newWorld runs the test beside others, in a database of the shared cluster.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
-	name := fmt.Sprintf("test_%d", worlds.Add(1))
-	admin, err := pgx.Connect(t.Context(), cluster.URL)
-	require.NoError(t, err)
-	_, err = admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE migrated")
-	require.NoError(t, errors.Join(err, admin.Close(t.Context())))
-	return worldOn(t, name, databaseURL(name))
+	return newWorldBeside(t)
 }
 
 // worldOn makes a world on a migrated database.
 func worldOn(t *testing.T, name, url string) *world {
 	t.Helper()
-	w := &world{t: t, name: name, url: url}
+	w := &world{t: t, name: name, url: url, stores: map[string]*postgres.Store{}}
 	var err error
 	w.db, err = pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.db.Close(context.WithoutCancel(t.Context())) })
+	w.looks, err = pgxpool.New(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(w.looks.Close)
 	server, err := kurrentsim.Start(kurrentsim.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
@@ -126,6 +138,69 @@ func worldOn(t *testing.T, name, url string) *world {
 	w.use(server.URL())
 	t.Cleanup(w.dropSlot)
 	return w
+}
+
+// newWorldBeside makes another world for a test that has one.
+func newWorldBeside(t *testing.T) *world {
+	t.Helper()
+	name := fmt.Sprintf("test_%d", worlds.Add(1))
+	admin, err := pgx.Connect(t.Context(), cluster.URL)
+	require.NoError(t, err)
+	_, err = admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE migrated")
+	require.NoError(t, errors.Join(err, admin.Close(t.Context())))
+	return worldOn(t, name, databaseURL(name))
+}
+
+// lonelyWorld makes a world on a server of its own.
+func lonelyWorld(t *testing.T, url string) *world {
+	t.Helper()
+	require.NoError(t, postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler)))
+	return worldOn(t, "orderflow", url)
+}
+
+// reconnect is for a database that was restarted.
+func (w *world) reconnect() {
+	w.t.Helper()
+	_ = w.db.Close(context.Background())
+	w.looks.Reset()
+	var err error
+	w.db, err = pgx.Connect(w.t.Context(), w.url)
+	require.NoError(w.t, err)
+}
+
+// useEmptyEventStore is what is left of an event store without a backup.
+func (w *world) useEmptyEventStore() {
+	w.t.Helper()
+	server, err := kurrentsim.Start(kurrentsim.Options{})
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { require.NoError(w.t, server.Stop(context.Background())) })
+	w.use(server.URL())
+}
+
+// tombstone deletes a stream for good.
+func (w *world) tombstone(stream string) {
+	w.t.Helper()
+	settings, err := kurrentdb.ParseConnectionString(w.kurrentDB)
+	require.NoError(w.t, err)
+	client, err := kurrentdb.NewClient(settings)
+	require.NoError(w.t, err)
+	defer func() { _ = client.Close() }()
+	_, err = client.TombstoneStream(w.t.Context(), stream, kurrentdb.TombstoneStreamOptions{StreamState: kurrentdb.Any{}})
+	require.NoError(w.t, err)
+}
+
+// gathered are the gauges as a scrape sees them.
+func gathered(t *testing.T, r *running) map[string]float64 {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(gauges{r.publisher, r.logger})
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	values := map[string]float64{}
+	for _, family := range families {
+		values[family.GetName()] = family.GetMetric()[0].GetGauge().GetValue()
+	}
+	return values
 }
 
 // use points publishers that start from now on at an event store.
@@ -161,7 +236,7 @@ func (w *world) publish() *running {
 	store, err := postgres.Open(w.t.Context(), postgres.Config{URL: w.url, MaxConns: poolConnections, CallTimeout: 5 * time.Second})
 	require.NoError(w.t, err)
 	r := &running{w: w, done: make(chan struct{}), publisher: &publisher{
-		events: w.events, store: store, slot: w.name, window: w.settings.window, retention: w.settings.retention,
+		events: cmp.Or(w.throughDoor, w.events), store: store, slot: w.name, window: w.settings.window, retention: w.settings.retention,
 		pace: w.settings.pace, budget: w.settings.budget, metrics: w.metrics, logger: testLogger(w.t),
 	}}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -204,7 +279,7 @@ func (w *world) exec(sql string, args ...any) {
 // value reads one value.
 func value[T any](w *world, sql string, args ...any) (v T) {
 	w.t.Helper()
-	require.NoError(w.t, w.db.QueryRow(w.t.Context(), sql, args...).Scan(&v), sql)
+	require.NoError(w.t, w.looks.QueryRow(w.t.Context(), sql, args...).Scan(&v), sql)
 	return v
 }
 
@@ -275,7 +350,7 @@ func (w *world) awaitAll() {
 
 // versions are the history, by order.
 func (w *world) versions() map[string][]string {
-	rows, err := w.db.Query(w.t.Context(), "SELECT order_id, array_agg(event_type || ' ' || revision ORDER BY revision) FROM order_fulfillment_history GROUP BY order_id")
+	rows, err := w.looks.Query(w.t.Context(), "SELECT order_id, array_agg(event_type || ' ' || revision ORDER BY revision) FROM order_fulfillment_history GROUP BY order_id")
 	require.NoError(w.t, err)
 	all := map[string][]string{}
 	var id string

@@ -64,6 +64,9 @@ func (d *desk) load(ctx context.Context) error {
 func (d *desk) publish(ctx context.Context, v postgres.Version) error {
 	outcome, err := d.attempt(ctx, v)
 	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		d.outage.begins()
 		defer d.outage.ends()
 	}

@@ -15,7 +15,7 @@ import (
 
 const (
 	firstRest = 100 * time.Millisecond // before another session, doubling
-	lastRest  = 15 * time.Second
+	lastRest  = 5 * time.Second
 	askAgain  = time.Second // how often a lock that is taken is asked for
 )
 

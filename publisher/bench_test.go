@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"log/slog"
+	"orderflow/internal/devserver"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/postgres"
+)
+
+// BenchmarkPublish measures the real binary between a PostgreSQL and a kurrentsim that both write to disk, each in a process
+// of its own: how many versions a second become events, and how much memory the publisher took at most.
+func BenchmarkPublish(b *testing.B) {
+	for _, c := range []struct {
+		name     string
+		snapshot bool
+		orders   int
+	}{
+		{"from-the-log/20000", false, 20_000},
+		{"from-the-log/100000", false, 100_000},
+		{"from-the-history/20000", true, 20_000},
+		{"from-the-history/100000", true, 100_000},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for range b.N {
+				benchPublish(b, c.orders, c.snapshot)
+			}
+		})
+	}
+}
+
+func benchPublish(b *testing.B, orders int, snapshot bool) {
+	b.StopTimer()
+	pg, err := devserver.StartPostgres(b.Context(), devserver.PostgresOptions{Dir: filepath.Join(b.TempDir(), "postgres")})
+	require.NoError(b, err)
+	defer func() { _ = pg.Stop(context.Background()) }()
+	require.NoError(b, postgres.Migrate(b.Context(), pg.URL, slog.New(slog.DiscardHandler)))
+	eventStore := startKurrentsim(b)
+	port, err := devserver.FreePort()
+	require.NoError(b, err)
+	ops := fmt.Sprintf("127.0.0.1:%d", port)
+	environ := []string{
+		"POSTGRES_URL=" + pg.URL, "KURRENTDB_URL=" + eventStore, "KURRENTDB_ALLOW_PLAINTEXT=true", "OPS_ADDR=" + ops,
+	}
+	if !snapshot { // the slot is there first, and the versions are read from the log
+		benchRun(b, environ, func(*exec.Cmd) { awaitReady(b, ops) })
+	}
+	writeOrders(b, pg.URL, orders)
+	benchRun(b, environ, func(cmd *exec.Cmd) {
+		b.StartTimer()
+		began := time.Now()
+		for published(ops) < float64(orders) {
+			pause(b.Context(), 5*time.Millisecond)
+		}
+		b.StopTimer()
+		b.ReportMetric(float64(orders)/time.Since(began).Seconds(), "versions/s")
+		b.ReportMetric(peakMiB(b, cmd.Process.Pid), "peak-MiB")
+	})
+}
+
+// benchRun runs the publisher for as long as a function does.
+func benchRun(b *testing.B, environ []string, during func(*exec.Cmd)) {
+	cmd := exec.CommandContext(b.Context(), program(b))
+	cmd.Env, cmd.Stderr = append(os.Environ(), environ...), os.Stderr
+	cmd.Env = append(cmd.Env, "LOG_LEVEL=warn")
+	require.NoError(b, cmd.Start())
+	defer func() {
+		require.NoError(b, cmd.Process.Signal(os.Interrupt))
+		require.NoError(b, cmd.Wait())
+	}()
+	during(cmd)
+}
+
+// startKurrentsim starts the stand-in as a program that keeps its events in files.
+func startKurrentsim(b *testing.B) (url string) {
+	b.Helper()
+	binary, err := build(scratch, "../deploy/kurrentsim")
+	require.NoError(b, err)
+	port, err := devserver.FreePort()
+	require.NoError(b, err)
+	listen := fmt.Sprintf("127.0.0.1:%d", port)
+	cmd := exec.CommandContext(context.Background(), binary, "--data", b.TempDir(), "--listen", listen)
+	require.NoError(b, cmd.Start())
+	b.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	url = "kurrentdb://" + listen + "?tls=false"
+	client, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true})
+	require.NoError(b, err)
+	defer client.Close()
+	require.Eventually(b, func() bool { return client.Ping(b.Context()) == nil }, waitLong, waitTick)
+	return url
+}
+
+// writeOrders begins the fulfilment of so many orders, each in a transaction of its own.
+func writeOrders(b *testing.B, address string, orders int) {
+	b.Helper()
+	parsed, err := url.Parse(address)
+	require.NoError(b, err)
+	query := parsed.Query()
+	query.Set("synchronous_commit", "off")
+	parsed.RawQuery = query.Encode()
+	db, err := pgx.Connect(b.Context(), parsed.String())
+	require.NoError(b, err)
+	defer func() { _ = db.Close(context.Background()) }()
+	const portion = 1_000
+	for from := 0; from < orders; from += portion {
+		batch := &pgx.Batch{}
+		for i := from; i < min(from+portion, orders); i++ {
+			batch.Queue("BEGIN")
+			batch.Queue(insertOrder, fmt.Sprintf("order-%032x", i), "fulfilling", nil)
+			batch.Queue("COMMIT")
+		}
+		require.NoError(b, db.SendBatch(b.Context(), batch).Close())
+	}
+}
+
+func awaitReady(b *testing.B, ops string) {
+	b.Helper()
+	require.Eventually(b, func() bool {
+		answer, err := http.Get("http://" + ops + "/readyz")
+		if err != nil {
+			return false
+		}
+		_ = answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	}, waitLong, 50*time.Millisecond)
+}
+
+// published is what the publisher's own metric says, 0 while it says nothing.
+func published(ops string) float64 {
+	answer, err := http.Get("http://" + ops + "/metrics")
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = answer.Body.Close() }()
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), `orderflow_publisher_events_total{result="published"} `); ok {
+			n, _ := strconv.ParseFloat(value, 64)
+			return n
+		}
+	}
+	return 0
+}
+
+// peakMiB is the most memory a process has had, as the kernel counts it.
+func peakMiB(b *testing.B, pid int) float64 {
+	b.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	require.NoError(b, err)
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, err := strconv.ParseFloat(strings.Fields(value)[0], 64)
+			require.NoError(b, err)
+			return n / 1024
+		}
+	}
+	return 0
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/config"
+)
+
+// command runs a subcommand, or the publisher itself for a moment, in this world.
+func (w *world) command(environ []string, args ...string) error {
+	_, err := w.run(environ, args...)
+	return err
+}
+
+func (w *world) output(args ...string) (string, error) { return w.run(nil, args...) }
+
+func (w *world) run(environ []string, args ...string) (string, error) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	defer cancel()
+	var stdout, stderr strings.Builder
+	err := run(ctx, invocation{args: args, stdout: &stdout, stderr: &stderr, environ: append([]string{
+		"POSTGRES_URL=" + w.url, "KURRENTDB_URL=" + w.kurrentDB, "KURRENTDB_ALLOW_PLAINTEXT=true", "PUBLISHER_SLOT=" + w.name,
+	}, environ...)})
+	return stdout.String(), err
+}
+
+func TestSettingsAreCheckedTogether(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		environ []string
+		want    string
+	}{
+		"nothing set": {nil, "KURRENTDB_URL: is required\nPOSTGRES_URL: is required"},
+		"everything wrong": {[]string{
+			"KURRENTDB_URL=kurrentdb://127.0.0.1:1?tls=false", "POSTGRES_URL=nonsense://", "PUBLISHER_SLOT=Order flow", "PUBLISHER_WINDOW=0",
+			"PUBLISHER_HISTORY_RETENTION=5s", "SHUTDOWN_TIMEOUT=-1s", "OPS_ADDR=nowhere", "LOG_LEVEL=loud",
+		}, "KURRENTDB_URL: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := run(t.Context(), invocation{environ: c.environ, stdout: &strings.Builder{}, stderr: &strings.Builder{}})
+			require.Equal(t, config.ExitConfiguration, config.ExitCode(err))
+			require.ErrorContains(t, err, c.want)
+			for _, variable := range c.environ {
+				name, _, _ := strings.Cut(variable, "=")
+				require.ErrorContains(t, err, name+": ")
+			}
+		})
+	}
+}
+
+func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
+	w := newWorld(t)
+	for _, args := range [][]string{{"nonsense"}, {"retry"}, {"retry", "a", "b"}, {"retry", "a", "--all"}, {"list", "-o", "xml"}, {"setup", "x"}, {"snapshot", "now"}} {
+		err := w.command(nil, args...)
+		require.Equal(t, config.ExitConfiguration, config.ExitCode(err), "%v: %v", args, err)
+	}
+	help, err := w.output("--help")
+	require.NoError(t, err)
+	for _, known := range commands() {
+		require.Contains(t, help, "publisher "+known.name)
+		text, err := w.output(known.name, "--help")
+		require.NoError(t, err)
+		require.Contains(t, text, known.summary)
+	}
+}
+
+func TestSetupMakesWhatIsMissingAndSaysSo(t *testing.T) {
+	w := newWorld(t)
+	role := w.name + "_publisher"
+	t.Cleanup(func() { // the role is the whole cluster's
+		_, err := w.db.Exec(context.WithoutCancel(t.Context()), "DROP OWNED BY "+role+"; DROP ROLE "+role)
+		require.NoError(t, err)
+	})
+	out, err := w.output("setup", "--role", role)
+	require.NoError(t, err)
+	require.Contains(t, out, "role "+role+": made; it may log in and replicate, and has no password yet\n")
+	require.Contains(t, out, "slot "+w.name+": made")
+	out, err = w.output("setup", "--role", role)
+	require.NoError(t, err)
+	require.Contains(t, out, "role "+role+": may replicate already\n")
+	require.Contains(t, out, "slot "+w.name+": is there already")
+	w.exec("ALTER ROLE " + role + " NOREPLICATION PASSWORD 'secret'")
+	out, err = w.output("setup", "--role", role)
+	require.NoError(t, err)
+	require.Contains(t, out, "role "+role+": may replicate now\n")
+
+	// What it made is enough to do everything the publisher does.
+	address, err := url.Parse(w.url)
+	require.NoError(t, err)
+	address.User = url.UserPassword(role, "secret")
+	owner := w.url
+	w.approve("order-1")
+	w.foreignEvent("fulfillment-order-aside")
+	w.approve("order-aside")
+	w.age(2 * time.Hour)
+	w.settings.retention = time.Hour
+	w.url = address.String()
+	p := w.publish()
+	require.Eventually(t, func() bool { return w.left() == 1 }, waitLong, waitTick)
+	require.Equal(t, codeOther, w.reason("order-aside"))
+	require.Error(t, w.command(nil, "retry", "order-aside"))
+	p.stop()
+	w.exec("SELECT pg_drop_replication_slot($1)", w.name)
+	p = w.publish()
+	p.awaitPhase(phaseStream)
+	p.stop()
+	require.ErrorContains(t, w.command(nil, "setup", "--role", "another"), "connect as a superuser")
+	w.exec("ALTER ROLE " + role + " NOREPLICATION")
+	_, err = w.store().OpenReplication(t.Context(), w.name)
+	require.ErrorContains(t, err, "a superuser gives it the attribute REPLICATION")
+	w.url = owner
+}
+
+func TestReadinessAndMetricsTellHowItStands(t *testing.T) {
+	w := newWorld(t)
+	away := w.behindADoor()
+	p := w.publish()
+	require.Error(t, (&publisher{}).ready(t.Context()))
+	p.awaitPhase(phaseStream)
+	require.NoError(t, p.ready(t.Context()))
+	away.shut()
+	w.approve("order-1")
+	require.Eventually(t, func() bool { return gathered(t, p)["orderflow_publisher_lag_seconds"] > 0.5 }, waitLong, waitTick)
+	require.Positive(t, gathered(t, p)["orderflow_publisher_lag_bytes"])
+	away.open()
+	w.awaitAll()
+	require.Eventually(t, func() bool {
+		g := gathered(t, p)
+		return g["orderflow_publisher_lag_seconds"] == 0 && g["orderflow_publisher_lag_bytes"] < 4096 && g["orderflow_publisher_set_aside"] == 0
+	}, waitLong, waitTick)
+	w.foreignEvent("fulfillment-order-2")
+	w.approve("order-2")
+	require.Eventually(t, func() bool { return gathered(t, p)["orderflow_publisher_set_aside"] == 1 }, waitLong, waitTick)
+	require.Equal(t, 1, w.count(resultSetAside))
+}

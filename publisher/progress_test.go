@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"orderflow/internal/postgres"
+)
+
+func TestProgressIsTheEndOfWhatIsAnsweredWithoutAGap(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var p progress
+		var open []ticket               // versions that are not answered
+		before := map[ticket][]uint64{} // positions that stand behind an open version
+		var position, last uint64       // as told, as reported before
+		for range rapid.IntRange(1, 400).Draw(t, "steps") {
+			switch rapid.IntRange(0, 2).Draw(t, "step") {
+			case 0:
+				open = append(open, p.enter(time.Unix(int64(len(before)), 0)))
+			case 1:
+				position += uint64(rapid.IntRange(1, 3).Draw(t, "distance"))
+				p.reach(position)
+				for _, waiting := range open {
+					before[waiting] = append(before[waiting], position)
+				}
+			case 2:
+				if len(open) == 0 {
+					continue
+				}
+				i := rapid.IntRange(0, len(open)-1).Draw(t, "which")
+				p.answer(open[i])
+				open = slices.Delete(open, i, i+1)
+			}
+			require.GreaterOrEqual(t, p.reached, last, "it never moves back")
+			last = p.reached
+			for _, waiting := range open {
+				for _, behind := range before[waiting] {
+					require.Less(t, p.reached, behind, "nothing that stands behind an open version is reached")
+				}
+			}
+			if len(open) == 0 {
+				require.Equal(t, position, p.reached, "with everything answered it is at the head")
+				require.Empty(t, p.entries, "nothing is kept")
+			}
+		}
+	})
+}
+
+func TestProgressHoldsNoMoreThanWhatIsOpenAndAPositionBehindEach(t *testing.T) {
+	t.Parallel()
+	var p progress
+	first := p.enter(time.Now())
+	for position := range uint64(100_000) {
+		p.reach(position)
+	}
+	require.Len(t, p.entries, 2)
+	p.answer(first)
+	require.EqualValues(t, 99_999, p.reached)
+}
+
+func TestTheOldestVersionIsTheOneThatHoldsEverythingUp(t *testing.T) {
+	t.Parallel()
+	var p progress
+	_, ok := p.oldest()
+	require.False(t, ok)
+	a, b := p.enter(time.Unix(1, 0)), p.enter(time.Unix(2, 0))
+	p.answer(b)
+	since, ok := p.oldest()
+	require.True(t, ok)
+	require.Equal(t, time.Unix(1, 0), since)
+	p.answer(a)
+	_, ok = p.oldest()
+	require.False(t, ok)
+}
+
+func TestAWindowIsBoundedInVersionsAndInBytes(t *testing.T) {
+	t.Parallel()
+	w := newWindow(3)
+	one, ok := w.enter(maxInFlightBytes*2, time.Now())
+	require.True(t, ok, "a version that is bigger than all the room goes alone")
+	_, ok = w.enter(1, time.Now())
+	require.False(t, ok)
+	w.leave(one, maxInFlightBytes*2)
+	for range 3 {
+		_, ok = w.enter(1, time.Now())
+		require.True(t, ok)
+	}
+	_, ok = w.enter(1, time.Now())
+	require.False(t, ok)
+}
+
+func TestVersionsOfOneOrderGoOneAfterAnotherAndOrdersSideBySide(t *testing.T) {
+	t.Parallel()
+	const orders, versions = 20, 25
+	var mu sync.Mutex
+	seen, most, now := map[string][]int64{}, 0, 0
+	l := newLanes(orders*2, func(_ context.Context, v postgres.Version) error {
+		mu.Lock()
+		now++
+		most = max(most, now)
+		seen[v.OrderID] = append(seen[v.OrderID], v.Revision)
+		mu.Unlock()
+		pause(t.Context(), time.Millisecond)
+		mu.Lock()
+		now--
+		mu.Unlock()
+		return nil
+	})
+	for revision := range int64(versions) {
+		for i := range orders {
+			require.NoError(t, l.admitSoon(t.Context(), t.Context(), postgres.Version{OrderID: fmt.Sprint(i), Revision: revision}))
+		}
+	}
+	require.NoError(t, l.settle(t.Context()))
+	l.wait()
+	require.Len(t, seen, orders)
+	for order, revisions := range seen {
+		require.Len(t, revisions, versions, order)
+		require.True(t, slices.IsSorted(revisions), order)
+	}
+	require.Greater(t, most, 4, "different orders go side by side")
+	require.LessOrEqual(t, most, orders, "an order has one lane")
+}

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/devserver"
+	"orderflow/internal/postgres"
+)
+
+// program is the publisher's binary.
+func program(t testing.TB) string {
+	t.Helper()
+	binary, err := built()
+	require.NoError(t, err)
+	return binary
+}
+
+// built makes the binary once for all tests.
+var built = sync.OnceValues(func() (string, error) { return build(scratch, ".") })
+
+func build(dir, pkg string) (string, error) {
+	binary := filepath.Join(dir, filepath.Base(pkg)+".bin")
+	out, err := exec.CommandContext(context.Background(), "go", "build", "-o", binary, pkg).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build %s: %w: %s", pkg, err, out)
+	}
+	return binary, nil
+}
+
+// process is a publisher in a process of its own.
+type process struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	log *strings.Builder
+}
+
+func (w *world) start(binary string, environ ...string) *process {
+	w.t.Helper()
+	p := &process{t: w.t, cmd: exec.CommandContext(context.Background(), binary), log: &strings.Builder{}}
+	p.cmd.Env = append(os.Environ(), append([]string{
+		"POSTGRES_URL=" + w.url, "KURRENTDB_URL=" + w.kurrentDB, "KURRENTDB_ALLOW_PLAINTEXT=true", "PUBLISHER_SLOT=" + w.name,
+	}, environ...)...)
+	p.cmd.Stderr = p.log
+	require.NoError(w.t, p.cmd.Start())
+	w.t.Cleanup(p.kill)
+	return p
+}
+
+func (p *process) kill() {
+	if p.cmd.ProcessState == nil {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+	}
+}
+
+func TestAPublisherThatIsKilledAgainAndAgainSkipsAndDoublesNothing(t *testing.T) {
+	w := newWorld(t)
+	binary := program(t)
+	const rounds = 12
+	w.approveMany("order-early", 400)
+	for round := range rounds {
+		p := w.start(binary)
+		w.approveMany(fmt.Sprintf("order-%d", round), 150)
+		for i := range 20 {
+			w.ship(fmt.Sprintf("order-%d-%d", round, i))
+		}
+		pause(t.Context(), time.Duration(rand.IntN(300))*time.Millisecond)
+		p.kill()
+	}
+	last := w.start(binary)
+	w.awaitAll()
+	w.awaitConfirmed()
+	require.NoError(t, last.cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, last.cmd.Wait(), last.log.String())
+	require.Zero(t, value[int](w, "SELECT count(*) FROM publisher_set_aside"))
+}
+
+// The answer of an append is held back: KurrentDB has the event and nobody knows. Then the process is killed.
+func TestAKillBetweenAppendAndConfirmationDoublesNothing(t *testing.T) {
+	w := newWorld(t)
+	binary := program(t)
+	away := w.behindADoor()
+	first := w.start(binary)
+	w.approve("order-0")
+	w.awaitTypes("order-0", "order-approved")
+	away.HoldAnswer(func([]byte) bool { return true })
+	w.approve("order-held")
+	w.awaitTypes("order-held", "order-approved")
+	first.kill()
+	away.open()
+	w.ship("order-held")
+
+	w.start(binary)
+
+	w.awaitTypes("order-held", "order-approved", "order-shipped")
+	w.awaitAll()
+}
+
+func TestAStopFinishesWhatIsInFlightAndConfirmsIt(t *testing.T) {
+	w := newWorld(t)
+	binary := program(t)
+	p := w.start(binary)
+	require.Eventually(t, func() bool {
+		return value[bool](w, "SELECT coalesce(bool_or(snapshot_done), false) FROM publisher_mark")
+	}, 30*time.Second, 10*time.Millisecond)
+	w.approveMany("order", 500)
+	w.awaitTypes("order-0", "order-approved")
+	began := time.Now()
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, p.cmd.Wait())
+	require.Less(t, time.Since(began), 5*time.Second)
+	require.Contains(t, p.log.String(), "publisher has stopped")
+	mark, _, err := w.store().FindMark(t.Context(), w.name)
+	require.NoError(t, err)
+	slot, _, err := w.store().FindSlot(t.Context(), w.name)
+	require.NoError(t, err)
+	require.Equal(t, mark.Confirmed, slot.Confirmed, "what is written down is what the server knows")
+	require.True(t, mark.SnapshotDone)
+}
+
+func TestAStopDoesNotWaitForAnEventStoreThatIsAwayForLongerThanItsBudget(t *testing.T) {
+	w := newWorld(t)
+	away := w.behindADoor()
+	w.settings.budget = 300 * time.Millisecond
+	p := w.publish()
+	p.awaitPhase(phaseStream)
+	away.shut()
+	w.approve("order-1")
+	require.Eventually(t, func() bool { _, open := p.flight.Load().oldest(); return open }, 10*time.Second, time.Millisecond)
+	began := time.Now()
+	p.stop()
+	require.Less(t, time.Since(began), 8*time.Second)
+	away.open()
+	w.publish()
+	w.awaitAll()
+}
+
+func TestACrashInTheSnapshotSkipsNothingAndGoesOnWhereItWas(t *testing.T) {
+	w := newWorld(t)
+	w.approveMany("order", 3*snapshotPage)
+	binary := program(t)
+	away := w.behindADoor()
+	answers := 0
+	away.HoldAnswer(func([]byte) bool { answers++; return answers > 2*snapshotPage })
+	p := w.start(binary)
+	require.Eventually(t, func() bool {
+		return value[int64](w, "SELECT coalesce(max(snapshot_id), 0) FROM publisher_mark WHERE slot = $1", w.name) > 0
+	}, 60*time.Second, 10*time.Millisecond)
+	p.kill()
+	require.False(t, value[bool](w, "SELECT snapshot_done FROM publisher_mark"))
+	through := value[int64](w, "SELECT snapshot_id FROM publisher_mark")
+	away.open()
+	w.approve("order-between")
+
+	again := w.publish()
+
+	w.awaitAll()
+	again.awaitPhase(phaseStream)
+	require.LessOrEqual(t, w.count(resultPublished), 3*snapshotPage+2-int(through), "what was answered is not read again")
+}
+
+// All of it happens while orders are written.
+func TestKurrentDBAwayUnderLoadLosesAndSetsAsideNothing(t *testing.T) {
+	w := newWorld(t)
+	away := w.behindADoor()
+	w.publish().awaitPhase(phaseStream)
+	for round := range 4 {
+		w.approveMany(fmt.Sprintf("order-%d", round), 100)
+		switch round % 2 {
+		case 0:
+			away.shut()
+		case 1:
+			away.Cut()
+		}
+		w.approveMany(fmt.Sprintf("order-away-%d", round), 100)
+		pause(t.Context(), 500*time.Millisecond)
+		away.open()
+	}
+	w.awaitAll()
+	require.Zero(t, value[int](w, "SELECT count(*) FROM publisher_set_aside"))
+}
+
+func TestASecondPublisherWaitsAndTakesOver(t *testing.T) {
+	w := newWorld(t)
+	first := w.publish()
+	first.awaitPhase(phaseStream)
+	second := w.publish()
+	second.awaitPhase(phaseWaiting)
+	require.EqualError(t, second.ready(t.Context()), "another publisher is active")
+	require.NoError(t, first.ready(t.Context()))
+	require.Zero(t, second.lag())
+	w.approve("order-1")
+	w.awaitTypes("order-1", "order-approved")
+	first.stop()
+	w.approve("order-2")
+	second.awaitPhase(phaseStream)
+	w.awaitTypes("order-2", "order-approved")
+	w.awaitAll()
+}
+
+// A reader that is no publisher of ours: it holds the slot, but not the lock.
+func TestAForeignReaderOfTheSlotIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	p := w.publish()
+	p.awaitPhase(phaseStream)
+	p.stop()
+	link, err := w.store().OpenReplication(t.Context(), w.name)
+	require.NoError(t, err)
+	require.NoError(t, link.Start(t.Context()))
+	w.approve("order-1")
+	again := w.publish()
+	require.Never(t, func() bool { return again.phase.Load() == phaseStream }, time.Second, 10*time.Millisecond)
+	link.Close()
+	w.awaitTypes("order-1", "order-approved")
+}
+
+func TestThePublisherOutlivesItsDatabasesCrashesAndStops(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	port, err := devserver.FreePort()
+	require.NoError(t, err)
+	start := func() *devserver.Postgres {
+		pg, err := devserver.StartPostgres(context.Background(), devserver.PostgresOptions{Dir: dir, Port: port})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = pg.Stop(context.Background()) })
+		return pg
+	}
+	pg := start()
+	w := lonelyWorld(t, pg.URL)
+	away := w.behindADoor()
+	p := w.publish()
+	p.awaitPhase(phaseStream)
+	for round, end := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGINT, syscall.SIGQUIT} {
+		w.approveMany(fmt.Sprintf("order-%d", round), 200)
+		if round == 1 {
+			away.shut() // a server that stops in good order would wait for ever for a reader that cannot confirm
+			w.approve("order-held")
+		}
+		pg.Signal(end)
+		select {
+		case <-pg.Done():
+		case <-time.After(30 * time.Second):
+			require.Fail(t, "the server does not stop", "round %d", round)
+		}
+		away.open()
+		pg = start()
+		w.reconnect()
+	}
+	w.awaitAll()
+	p.awaitPhase(phaseStream)
+}
+
+// store opens the database as a publisher does, once.
+func (w *world) store() *postgres.Store {
+	w.t.Helper()
+	if w.stores[w.url] == nil {
+		store, err := postgres.Open(w.t.Context(), postgres.Config{URL: w.url, MaxConns: 2})
+		require.NoError(w.t, err)
+		w.t.Cleanup(store.Close)
+		w.stores[w.url] = store
+	}
+	return w.stores[w.url]
+}
