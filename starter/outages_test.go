@@ -67,10 +67,12 @@ func suffer(t *testing.T, server string, kind condition, outage time.Duration) {
 	calls, lines, connections = tr.tally.calls.Load()-calls, tr.tally.lines.Load()-lines, way.connections()-connections
 	way.become(passable)
 	back := time.Now()
-	tr.requireAllDone()
+	tr.awaitAllDone()
+	took := time.Since(back).Round(time.Millisecond)
+	tr.requireOnceEach()
 	high := highest()
 	t.Logf("%d events, done %s after the outage; in it %d calls, %d log lines, %d connections; in flight at most %d",
-		len(tr.placed)+len(tr.paid)+len(tr.cancelled), time.Since(back).Round(time.Millisecond), calls, lines, connections, high.inFlight)
+		len(tr.placed)+len(tr.paid)+len(tr.cancelled), took, calls, lines, connections, high.inFlight)
 	require.LessOrEqual(t, high.inFlight, tr.bridge.concurrency)
 	seconds := outage.Seconds()
 	require.LessOrEqual(t, calls, int64(callsAtOnce+callsEach*seconds))

@@ -207,9 +207,15 @@ func (tr *trial) recovery() time.Duration {
 	return recovery + time.Duration(len(tr.placed))*recoveryEach
 }
 
-// requireAllDone waits until every event has had its effect and the group has nothing left, and sees that nothing is there
-// twice.
+// requireAllDone waits until every event has had its effect, and sees that nothing is there twice.
 func (tr *trial) requireAllDone() {
+	tr.t.Helper()
+	tr.awaitAllDone()
+	tr.requireOnceEach()
+}
+
+// awaitAllDone waits until every event has had its effect and the group has nothing left.
+func (tr *trial) awaitAllDone() {
 	t := tr.t
 	t.Helper()
 	effects := slices.Clone(tr.placed)
@@ -226,6 +232,11 @@ func (tr *trial) requireAllDone() {
 		require.Zero(c, info.Lag)
 		require.Zero(c, info.InFlight)
 	}, tr.recovery(), 50*time.Millisecond)
+}
+
+func (tr *trial) requireOnceEach() {
+	t := tr.t
+	t.Helper()
 	require.Empty(t, tr.parked())
 	for _, id := range tr.cancelled {
 		require.NotZero(t, tr.signals(id), id)
