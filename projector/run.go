@@ -65,22 +65,46 @@ func project(ctx context.Context, s settings, events *kurrent.Client, store *pos
 		return err
 	}
 	go p.countLag(ctx, events, store)
-	p.run(ctx, logger)
+	if err = awaitSchema(ctx, store, logger); err == nil {
+		p.run(ctx, store, logger)
+	}
 	logger.Info("projector has stopped")
 	shutdown, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	return server.Shutdown(shutdown)
+	if stopErr := server.Shutdown(shutdown); err == nil {
+		err = stopErr
+	}
+	return err
+}
+
+// awaitSchema waits for the database: a projector that starts beside it should not die for being first. A schema that is
+// too old is another matter: somebody has to migrate.
+func awaitSchema(ctx context.Context, store *postgres.Store, logger *slog.Logger) error {
+	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
+		err := store.CheckSchema(ctx)
+		if !errors.Is(err, postgres.ErrUnavailable) {
+			return err
+		}
+		logger.Warn("PostgreSQL does not answer yet", "error", err)
+		pause(ctx, wait)
+	}
+	return nil
 }
 
 // run follows the log again and again until ctx ends. A batch that is being stored then is given up: it is taken again.
-func (p *projection) run(ctx context.Context, logger *slog.Logger) {
+func (p *projection) run(ctx context.Context, l locks, logger *slog.Logger) {
 	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
 		began := time.Now()
-		err := p.session(ctx)
+		err := lead(ctx, l, "projector", logger, p.session)
 		if ctx.Err() != nil {
 			return
 		}
-		logger.Warn("following the log ended, following again", "error", err)
+		if errors.Is(err, postgres.ErrPositionMoved) {
+			logger.Info("the view was replaced or written by another projector, going on from where it is")
+			wait = firstWait
+		} else {
+			logger.Warn("following the log ended, following again", "error", err)
+		}
 		if time.Since(began) > lastWait {
 			wait = firstWait // it worked for a while: this is a new outage
 		}
@@ -90,6 +114,12 @@ func (p *projection) run(ctx context.Context, logger *slog.Logger) {
 
 // rebuild builds the view anew beside the one that is read, and puts it in its place. One that is cut off is begun anew.
 func rebuild(ctx context.Context, events *kurrent.Client, store *postgres.Store, logger *slog.Logger) error {
+	return lead(ctx, store, "projector rebuild", logger, func(ctx context.Context) error {
+		return build(ctx, events, store, logger)
+	})
+}
+
+func build(ctx context.Context, events *kurrent.Client, store *postgres.Store, logger *slog.Logger) error {
 	if err := store.BeginRebuild(ctx); err != nil {
 		return err
 	}
