@@ -59,7 +59,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return err
 	}
 	if s.list {
-		return listInvariants(stdout)
+		return listInvariants(stdout, judge.All(judge.Scope{Publisher: true, View: true}))
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -89,7 +89,7 @@ func check(ctx context.Context, s settings) (report, error) {
 			done <- answer{err: err}
 			return
 		}
-		done <- answer{report: newReport(facts, judge.Judge(facts, judge.All()), s.limit)}
+		done <- answer{report: newReport(facts, judge.Judge(facts, judge.All(s.scope())), s.limit)}
 	}()
 	select {
 	case a := <-done:
@@ -99,8 +99,8 @@ func check(ctx context.Context, s settings) (report, error) {
 	}
 }
 
-func listInvariants(w io.Writer) error {
-	for _, invariant := range judge.All() {
+func listInvariants(w io.Writer, invariants []judge.Invariant) error {
+	for _, invariant := range invariants {
 		if _, err := fmt.Fprintf(w, "%-24s %s\n", invariant.Name, invariant.Promise); err != nil {
 			return err
 		}

@@ -66,6 +66,7 @@ func countOrder(c map[string]int64, o *facts.Order) {
 	c["settlements"] += int64(len(o.Settlements))
 	c["repairs"] += int64(len(o.Repairs))
 	c["versions"] += int64(len(o.Versions))
+	c["published"] += int64(len(o.Published))
 	c["messages"] += int64(len(o.Messages))
 	for _, run := range o.Runs {
 		c["workflows "+string(run.Status)]++

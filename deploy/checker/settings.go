@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"orderflow/deploy/checker/internal/collect"
+	"orderflow/deploy/checker/internal/judge"
 )
 
 // settings are what the arguments and the environment say.
@@ -19,6 +20,10 @@ type settings struct {
 	timeout time.Duration
 	limit   int // violations printed of each invariant
 	list    bool
+}
+
+func (s settings) scope() judge.Scope {
+	return judge.Scope{Publisher: s.sources.Publisher, View: s.sources.View}
 }
 
 // argumentError is a mistake of whoever started the checker.
@@ -35,6 +40,8 @@ func parse(args, environ []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.sources.LogDir, "logs", "", "`DIR` of log files to look through for personal data")
 	flags.DurationVar(&s.timeout, "timeout", 10*time.Minute, "for all of it")
 	flags.IntVar(&s.limit, "limit", 20, "violations printed of each invariant; all are counted")
+	flags.BoolVar(&s.sources.Publisher, "publisher", false, "judge what a publisher has made of the history")
+	flags.BoolVar(&s.sources.View, "view", false, "judge the customer view that a projector keeps")
 	flags.BoolVar(&s.list, "list", false, "print the invariants and end")
 	err := flags.Parse(args)
 	switch {

@@ -16,6 +16,8 @@ type Sources struct {
 	InboxURL    string
 	Temporal    map[string]string // the TEMPORAL_ variables
 	LogDir      string            // scanned for personal data; empty for none
+	Publisher   bool              // a publisher was there: what it did is read
+	View        bool              // a projector was there: what it made is read
 }
 
 // reader carries what is being collected. The stores are read in the order in which orders go through them, so that an

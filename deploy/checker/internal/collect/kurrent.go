@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	orderPrefix  = "order-"
-	creditPrefix = "credit-"
+	orderPrefix       = "order-"
+	creditPrefix      = "credit-"
+	fulfillmentPrefix = "fulfillment-"
 
 	// checkpointWait is how long a group that is done may take to write that down.
 	checkpointWait = 10 * time.Second
@@ -73,6 +74,8 @@ func (r *reader) event(e *kurrentdb.RecordedEvent) {
 		r.orderEvent(e)
 	case strings.HasPrefix(e.StreamID, creditPrefix):
 		r.creditEvent(e)
+	case strings.HasPrefix(e.StreamID, fulfillmentPrefix):
+		r.published(e)
 	case strings.HasPrefix(e.StreamID, "$$"+orderPrefix):
 		r.orderMetadata(e)
 	case e.StreamID == parked:

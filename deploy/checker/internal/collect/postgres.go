@@ -21,19 +21,33 @@ func (r *reader) postgres(ctx context.Context) error {
 	defer func() { _ = connection.Close(context.WithoutCancel(ctx)) }() // it only read
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	return pgx.BeginTxFunc(ctx, connection, options, func(tx pgx.Tx) error {
-		for _, table := range []struct {
-			name string
-			read func(context.Context, pgx.Tx) error
-		}{
-			{"order_fulfillment", r.rows}, {"order_fulfillment_line", r.lines},
-			{"order_fulfillment_history", r.versions}, {"email_delivery", r.mails},
-		} {
+		for _, table := range r.tables() {
 			if err := table.read(ctx, tx); err != nil {
 				return fmt.Errorf("%s: %w", table.name, err)
 			}
 		}
 		return nil
 	})
+}
+
+// table is how a table is read.
+type table struct {
+	name string
+	read func(context.Context, pgx.Tx) error
+}
+
+func (r *reader) tables() []table {
+	tables := []table{
+		{"order_fulfillment", r.rows}, {"order_fulfillment_line", r.lines},
+		{"order_fulfillment_history", r.versions}, {"email_delivery", r.mails},
+	}
+	if r.sources.Publisher {
+		tables = append(tables, table{"publisher_set_aside", r.setAside})
+	}
+	if r.sources.View {
+		tables = append(tables, table{"customer_view", r.customerViews}, table{"customer_order", r.orderViews})
+	}
+	return tables
 }
 
 func (r *reader) rows(ctx context.Context, tx pgx.Tx) error {
@@ -124,13 +138,13 @@ func image(v *facts.Version, text string) (digest string, status order.Status) {
 
 func (r *reader) mails(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, `SELECT order_id, kind, status, unknown_attempts, coalesce(recipient, ''),
-		array_remove(message_id || late_message_ids, NULL) FROM email_delivery ORDER BY order_id, seq`)
+		coalesce(resolution, ''), array_remove(message_id || late_message_ids, NULL) FROM email_delivery ORDER BY order_id, seq`)
 	if err != nil {
 		return err
 	}
 	var id string
 	var m facts.Mail
-	_, err = pgx.ForEachRow(rows, []any{&id, &m.Kind, &m.Status, &m.Unknown, &m.Recipient, &m.MessageIDs}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &m.Kind, &m.Status, &m.Unknown, &m.Recipient, &m.Resolution, &m.MessageIDs}, func() error {
 		o := r.facts.Order(id)
 		o.Mails = append(o.Mails, m)
 		m.MessageIDs = nil // the next row's must not overwrite this one's

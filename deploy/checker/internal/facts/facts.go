@@ -11,13 +11,15 @@ type Facts struct {
 	Orders   map[string]*Order   // by the order's id, which is its stream's and its workflow's name
 	Accounts map[string]*Account // by customer
 	Group    Group
+	SetAside []string                // orders whose versions the publisher has put aside
+	Views    map[string]CustomerView // by customer
 	Leaks    []Leak
 	Scanned  int64 // bytes that were searched for personal data
 }
 
 // New is no facts yet.
 func New() *Facts {
-	return &Facts{Orders: map[string]*Order{}, Accounts: map[string]*Account{}}
+	return &Facts{Orders: map[string]*Order{}, Accounts: map[string]*Account{}, Views: map[string]CustomerView{}}
 }
 
 // Order gives what is known of an order, to add to.
@@ -69,11 +71,13 @@ type Order struct {
 	Settlements []Run
 	Repairs     []Run
 
-	Row      *Row
-	Versions []Version // by revision
-	Mails    []Mail    // the send ledger's
-	Messages []Message // the inbox's
-	Credit   []CreditEvent
+	Row       *Row
+	Versions  []Version   // by revision
+	Published []Published // as they stand
+	View      *OrderView
+	Mails     []Mail    // the send ledger's
+	Messages  []Message // the inbox's
+	Credit    []CreditEvent
 }
 
 // First is the event the order was placed with: the first that can be read. It is nil when there is none.

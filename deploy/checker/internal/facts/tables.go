@@ -39,7 +39,8 @@ type Version struct {
 type Mail struct {
 	Kind       string
 	Status     string
-	Unknown    int // attempts of which nobody knows what became
+	Unknown    int    // attempts of which nobody knows what became
+	Resolution string // what an operator decided about it last, if anything
 	Recipient  string
 	MessageIDs []string // the first, then further ones that turned out to have been sent
 }

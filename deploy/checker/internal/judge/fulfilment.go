@@ -90,24 +90,36 @@ func rowHistory(o *facts.Order) []string {
 		return pick(broken{len(o.Versions) > 0, "has versions and no row"})
 	}
 	var details []string
-	before := ""
-	for i, v := range o.Versions {
+	next, before := pruned(o)
+	for _, v := range o.Versions {
 		details = append(details, pick(
-			broken{v.Revision != int64(i), fmt.Sprintf("version %d is where %d should be", v.Revision, i)},
+			broken{v.Revision != next, fmt.Sprintf("version %d is where %d should be", v.Revision, next)},
 			broken{v.Fault != "", fmt.Sprintf("version %d: %s", v.Revision, v.Fault)},
 			broken{v.Old != before, fmt.Sprintf("version %d does not begin as the one before ended", v.Revision)},
 		)...)
-		before = v.New
+		next, before = v.Revision+1, v.New
 	}
 	return append(details, pick(
-		broken{int64(len(o.Versions)) != o.Row.Revision+1, fmt.Sprintf("the row is at revision %d and has %d versions", o.Row.Revision, len(o.Versions))},
+		broken{next != o.Row.Revision+1, fmt.Sprintf("the row is at revision %d and has %d versions", o.Row.Revision, len(o.Versions))},
 		broken{len(o.Versions) > 0 && before != o.Row.Content, "the row is not as its last version ended"},
 	)...)
+}
+
+// pruned is how many of the first versions are published and may be gone from the history, and how the last of them ended.
+func pruned(o *facts.Order) (next int64, before string) {
+	gone := o.Row.Revision + 1 - int64(len(o.Versions))
+	if gone <= 0 || gone > int64(len(o.Published)) {
+		return 0, ""
+	}
+	return gone, o.Published[gone-1].New
 }
 
 func rowTransition(o *facts.Order) []string {
 	var details []string
 	var before order.Status
+	if len(o.Versions) > 0 && o.Versions[0].Revision > 0 {
+		return nil // the first were published and pruned: where they led, the published ones say
+	}
 	for _, v := range o.Versions {
 		details = append(details, pick(
 			broken{before.Final(), fmt.Sprintf("version %d follows a closed one", v.Revision)},

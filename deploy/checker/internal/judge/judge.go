@@ -22,9 +22,22 @@ type Invariant struct {
 	Check   func(*facts.Facts) []Violation // fills order and detail
 }
 
+// Scope says which parts beside the pipeline itself were there to be judged.
+type Scope struct {
+	Publisher bool
+	View      bool
+}
+
 // All lists the invariants.
-func All() []Invariant {
-	return slices.Concat(orders(), fulfilments(), accounts(), credits(), mails(), stores())
+func All(scope Scope) []Invariant {
+	all := slices.Concat(orders(), fulfilments(), accounts(), credits(), mails(), stores())
+	if scope.Publisher {
+		all = append(all, published()...)
+	}
+	if scope.View {
+		all = append(all, views()...)
+	}
+	return all
 }
 
 // Judge holds the facts against the invariants. The answer is sorted: the same facts give the same answer.

@@ -56,6 +56,8 @@ func goodWorld() world {
 	o := w.Order(invalid)
 	o.Placed = []facts.Placed{{EventID: eventOf(invalid), At: noon, Fault: "customerId: is missing"}}
 	o.Parked = []facts.Parked{{Reason: "customerId: is missing", At: noon}}
+	w.publish()
+	w.project()
 	return w
 }
 

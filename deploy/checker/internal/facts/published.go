@@ -1,0 +1,33 @@
+package facts
+
+import "orderflow/internal/order"
+
+// Published is one event of an order's fulfilment stream: a version that was told to the world.
+type Published struct {
+	Revision uint64 // in the stream
+	Version  int64  // as the body says
+	Type     string
+	Old, New string // Image.Digest of the images in the body
+	Fault    string // what is wrong with the body by itself
+
+	CustomerID string
+	Status     order.Status
+	Total      order.Money
+	Causation  string
+}
+
+// CustomerView is a row of customer_view.
+type CustomerView struct {
+	Limit     order.Money
+	Reserved  int64
+	Available int64
+	Revision  int64 // of the credit stream
+}
+
+// OrderView is a row of customer_order.
+type OrderView struct {
+	CustomerID          string
+	Status              order.Status
+	Total               order.Money
+	FulfillmentRevision int64
+}
