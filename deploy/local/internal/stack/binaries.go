@@ -45,6 +45,7 @@ func (s *Stack) products() []product {
 	return []product{
 		{workerPart, s.ports.worker, nil},
 		{starterPart, s.ports.starter, nil},
+		{publisherPart, s.ports.publisher, nil},
 		{projectorPart, s.ports.projector, nil},
 		{apiPart, s.ports.apiOps, s.apiSettings()},
 	}

@@ -24,7 +24,7 @@ func optionsFor(t *testing.T, environ ...string) Options {
 	require.NoError(t, err)
 	bin := t.TempDir()
 	require.NoError(t, os.Symlink(cli, filepath.Join(bin, "temporal")))
-	for _, name := range []string{workerPart, starterPart, projectorPart, apiPart, kurrentsimPart, sessimPart} {
+	for _, name := range []string{workerPart, starterPart, publisherPart, projectorPart, apiPart, kurrentsimPart, sessimPart} {
 		require.NoError(t, os.Symlink(program, filepath.Join(bin, name)))
 	}
 	return Options{
@@ -54,7 +54,7 @@ func TestStackDescribesItselfWhileItIsReady(t *testing.T) {
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "it holds the database's password")
-	for _, name := range []string{"local", "temporal", "postgres", "kurrentsim", "sessim", "worker", "starter", "projector", "api"} {
+	for _, name := range []string{"local", "temporal", "postgres", "kurrentsim", "sessim", "worker", "starter", "publisher", "projector", "api"} {
 		require.NoError(t, syscall.Kill(d.PIDs[name], 0), name)
 	}
 	_, err = Start(t.Context(), o)
@@ -76,7 +76,7 @@ func TestStackStopsInTheOrderThatLetsWorkFinish(t *testing.T) {
 	notes, err := os.ReadFile(filepath.Join(o.BinDir, "notes"))
 
 	require.NoError(t, err)
-	require.Equal(t, []string{"api", "starter", "worker", "projector", "sessim", "kurrentsim"}, strings.Fields(string(notes)))
+	require.Equal(t, []string{"api", "starter", "worker", "publisher", "projector", "sessim", "kurrentsim"}, strings.Fields(string(notes)))
 }
 
 func TestStackEndsByForceWhatDoesNotStop(t *testing.T) {
