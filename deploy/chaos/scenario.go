@@ -5,6 +5,7 @@ import (
 
 	"orderflow/deploy/chaos/internal/fault"
 	"orderflow/deploy/chaos/internal/load"
+	"orderflow/deploy/chaos/internal/rig"
 )
 
 // soak is the scenario of a run that names none: everything, sized by time.
@@ -12,19 +13,21 @@ const soak = "soak"
 
 // scenario is a run by name: so many orders, these faults, these variables. Another one is another row.
 type scenario struct {
-	name      string
-	about     string
-	orders    int // 0: as many as fit the minutes
-	rate      float64
-	fates     map[string]int // by weight; nil: all of them
-	hot       float64        // the share of orders that one customer places
-	mail      load.MailFaults
-	pace      time.Duration
-	faults    []fault.Kind // nil: all, empty: none
-	faultRate float64      // multiplies how often; 0: 1
-	variables map[string]string
-	workers   int // 0: two
-	starters  int // 0: two
+	name       string
+	about      string
+	orders     int // 0: as many as fit the minutes
+	rate       float64
+	fates      map[string]int // by weight; nil: all of them
+	hot        float64        // the share of orders that one customer places
+	mail       load.MailFaults
+	pace       time.Duration
+	faults     []fault.Kind // nil: all, empty: none
+	faultRate  float64      // multiplies how often; 0: 1
+	variables  map[string]string
+	breaks     string // what the names of what breaks begin with; empty: everything
+	workers    int    // 0: two
+	starters   int    // 0: two
+	publishers int
 }
 
 func scenarios() []scenario {
@@ -68,6 +71,11 @@ func scenarios() []scenario {
 			name: "redeliver", about: "starters die and stand still with events in hand",
 			orders: 2 * few, rate: 10, fates: shipped, faults: []fault.Kind{fault.Kill, fault.Pause}, faultRate: 3,
 			variables: map[string]string{"STARTER_MESSAGE_TIMEOUT": "2s"},
+		},
+		{
+			name: "publisher", about: "a publisher is cut off and dies with versions in hand",
+			orders: 4 * few, rate: 20, pace: time.Second, fates: shipped, publishers: 1,
+			faults: []fault.Kind{fault.Blackhole, fault.Kill}, faultRate: 10, breaks: rig.Publisher,
 		},
 	}
 }

@@ -61,13 +61,13 @@ func kinds() []kind {
 	}
 	return []kind{
 		{name: Kill, do: killed, perMinute: map[string]float64{
-			rig.Worker + "-": 6, rig.Starter + "-": 6, rig.KurrentDB: 1, rig.SES: 1, rig.Temporal: 1, rig.Postgres: 1,
+			rig.Worker + "-": 6, rig.Starter + "-": 6, rig.Publisher + "-": 6, rig.KurrentDB: 1, rig.SES: 1, rig.Temporal: 1, rig.Postgres: 1,
 		}},
 		{name: Pause, do: paused, duration: upTo(500*time.Millisecond, 1), perMinute: map[string]float64{
-			rig.Worker + "-": 1, rig.Starter + "-": 1, rig.KurrentDB: 0.5, rig.SES: 0.5, rig.Temporal: 0.5, rig.Postgres: 0.5,
+			rig.Worker + "-": 1, rig.Starter + "-": 1, rig.Publisher + "-": 1, rig.KurrentDB: 0.5, rig.SES: 0.5, rig.Temporal: 0.5, rig.Postgres: 0.5,
 		}},
 		{name: Restart, do: restarted, perMinute: map[string]float64{
-			rig.Worker + "-": 0.5, rig.Starter + "-": 0.5, rig.KurrentDB: 0.5, rig.SES: 0.5, rig.Temporal: 0.5, rig.Postgres: 0.5,
+			rig.Worker + "-": 0.5, rig.Starter + "-": 0.5, rig.Publisher + "-": 0.5, rig.KurrentDB: 0.5, rig.SES: 0.5, rig.Temporal: 0.5, rig.Postgres: 0.5,
 		}},
 		{name: Outage, do: down, duration: upTo(time.Second, 1), perMinute: map[string]float64{
 			rig.KurrentDB: 0.3, rig.SES: 0.3, rig.Temporal: 0.3, rig.Postgres: 0.3,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,6 +16,7 @@ type Plan struct {
 	Processes []string
 	Edges     []string
 	Kinds     []Kind  // of faults; nil: all
+	Only      string  // what the names of what breaks begin with; empty: everything breaks
 	Rate      float64 // multiplies every rate; 0: 1
 }
 
@@ -38,7 +40,7 @@ func Schedule(p Plan) []Fault {
 		if p.Kinds != nil && !slices.Contains(p.Kinds, k.name) {
 			continue
 		}
-		for _, target := range slices.Concat(p.Processes, p.Edges) {
+		for _, target := range p.targets() {
 			for range p.count(k, target) {
 				all = append(all, k.make(random, target, p))
 			}
@@ -49,6 +51,11 @@ func Schedule(p Plan) []Fault {
 		all[i].Toxic.Name = fmt.Sprintf("%s-%d", all[i].Kind, i)
 	}
 	return all
+}
+
+// targets are everything that may break.
+func (p Plan) targets() []string {
+	return slices.DeleteFunc(slices.Concat(p.Processes, p.Edges), func(name string) bool { return !strings.HasPrefix(name, p.Only) })
 }
 
 // count says how often a target breaks in a way.

@@ -10,16 +10,21 @@ import (
 
 // The binaries, as the first half of their processes' names.
 const (
-	Worker  = "worker"
-	Starter = "starter"
+	Worker    = "worker"
+	Starter   = "starter"
+	Publisher = "publisher"
 )
 
 // uses says which stores a binary talks to.
 func uses(binary string) []string {
-	if binary == Worker {
+	switch binary {
+	case Worker:
 		return []string{Temporal, KurrentDB, Postgres, SES}
+	case Publisher:
+		return []string{KurrentDB, Postgres}
+	default:
+		return []string{Temporal, KurrentDB}
 	}
-	return []string{Temporal, KurrentDB}
 }
 
 // addBinaries adds the processes under test, each with an edge to every store it uses.
@@ -27,7 +32,7 @@ func (r *Rig) addBinaries() error {
 	for _, kind := range []struct {
 		binary string
 		number int
-	}{{Worker, r.options.Workers}, {Starter, r.options.Starters}} {
+	}{{Worker, r.options.Workers}, {Starter, r.options.Starters}, {Publisher, r.options.Publishers}} {
 		for i := range kind.number {
 			if err := r.addBinary(kind.binary, fmt.Sprintf("%s-%d", kind.binary, i+1)); err != nil {
 				return err

@@ -10,13 +10,14 @@ import (
 
 // Options say how big a rig is and where it lives.
 type Options struct {
-	Dir       string            // databases, inbox and logs; made when missing
-	BinDir    string            // where worker, starter, kurrentsim and sessim are
-	Workers   int               // how many of them
-	Starters  int               // how many of them
-	Hidden    []string          // events as STREAM@REVISION that KurrentDB's projection never shows
-	Variables map[string]string // of the binaries, over the rig's own
-	Progress  io.Writer         // is told in a line what happens
+	Dir        string            // databases, inbox and logs; made when missing
+	BinDir     string            // where worker, starter, kurrentsim and sessim are
+	Workers    int               // how many of them
+	Starters   int               // how many of them
+	Publishers int               // how many of them; one works, the others wait
+	Hidden     []string          // events as STREAM@REVISION that KurrentDB's projection never shows
+	Variables  map[string]string // of the binaries, over the rig's own
+	Progress   io.Writer         // is told in a line what happens
 }
 
 // Log is the path of a process's log.
