@@ -50,6 +50,8 @@ func (s *session) check(ctx context.Context) error {
 // mend has the product repair what it is not to survive by itself: workflows that were ended by force, and orders that the
 // projection never showed. It may run beside everything else, so what is still on its way is no fault of it.
 func (s *session) mend(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
+	defer cancel()
 	if _, err := s.ask(ctx, &s.report.Mended, "starter", "reconcile", "--fix", "-o", "json", "--grace", "1s"); err != nil {
 		return fmt.Errorf("reconcile --fix: %w", err)
 	}

@@ -145,7 +145,7 @@ func (s *session) breakAll(ctx context.Context) error {
 	draining, drained := context.WithTimeout(ctx, s.options.drain)
 	defer drained()
 	workload.Through(draining)
-	if err := s.mend(draining); err != nil && ctx.Err() == nil {
+	if err := s.mend(ctx); err != nil {
 		return err
 	}
 	rest := workload.Settle(draining)

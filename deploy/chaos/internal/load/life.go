@@ -33,6 +33,7 @@ type life struct {
 	next   uint64 // revision of the next event on its stream
 
 	mu       sync.Mutex
+	doing    string // what it is at; empty: nothing
 	answered []answer
 }
 
@@ -44,6 +45,7 @@ type answer struct {
 
 // insist tries until it is done or ctx ends. What a fault swallowed is tried again.
 func (l *life) insist(ctx context.Context, what string, try func(ctx context.Context) (done bool, err error)) error {
+	defer l.note("")
 	for pause := firstTry; ; pause = min(2*pause, lastTry) {
 		attempt, cancel := context.WithTimeout(ctx, oneTry)
 		done, err := try(attempt)
@@ -51,10 +53,17 @@ func (l *life) insist(ctx context.Context, what string, try func(ctx context.Con
 		if done {
 			return err
 		}
+		l.note(fmt.Sprintf("%s: %v", what, err))
 		if wait(ctx, pause); ctx.Err() != nil {
 			return fmt.Errorf("%s: %s: %w", l.id, what, errors.Join(context.Cause(ctx), err))
 		}
 	}
+}
+
+func (l *life) note(doing string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.doing = doing
 }
 
 // append adds an event to the order's stream, once however often it is tried.
@@ -102,6 +111,14 @@ func (l *life) terminate(ctx context.Context) error {
 	})
 }
 
+// overdue takes what was refused for good when the order is closed: it came too late, which is no fault.
+func (l *life) overdue(ctx context.Context, refusal error) (done bool, err error) {
+	if l.final(ctx) {
+		return true, nil
+	}
+	return false, refusal
+}
+
 // over tells whether a message got there, or is too late.
 func (l *life) over(ctx context.Context, err error) bool {
 	var missing *serviceerror.NotFound
@@ -127,9 +144,9 @@ func (l *life) update(ctx context.Context, name string, message any) error {
 			return true, nil
 		case errors.As(err, &refused):
 			refusals++
-			return l.final(ctx), nil // not yet, or never any more
+			return l.overdue(ctx, err) // not yet, or never any more
 		case errors.As(err, &missing):
-			return l.final(ctx), nil
+			return l.overdue(ctx, err)
 		}
 		return false, err
 	})

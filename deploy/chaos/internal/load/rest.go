@@ -64,10 +64,31 @@ func (w *Load) Through(ctx context.Context) {
 		defer close(through)
 		w.under.Wait()
 	}()
-	select {
-	case <-through:
-	case <-ctx.Done():
+	tell := time.NewTicker(tellEvery)
+	defer tell.Stop()
+	for {
+		select {
+		case <-through:
+			return
+		case <-tell.C:
+			w.options.Say("not through: %s", summary(w.busy()))
+		case <-ctx.Done():
+			return
+		}
 	}
+}
+
+// busy lists what lives are at that cannot get on.
+func (w *Load) busy() []string {
+	var all []string
+	for _, l := range w.all() {
+		l.mu.Lock()
+		if l.doing != "" {
+			all = append(all, fmt.Sprintf("%s (%s): %s", l.id, l.fate.name, l.doing))
+		}
+		l.mu.Unlock()
+	}
+	return all
 }
 
 // Settle waits until everything that lives which are through have caused has come to rest, or ctx ends. What has not by then
@@ -224,11 +245,11 @@ func (w *Load) all() []*life {
 
 func (w *Load) report(seen resting) Rest {
 	rest := Rest{Orders: map[string]int{}, Statuses: map[string]int{}, MailFaults: map[string]int{}, Unknown: seen.unknown}
-	for i, what := range seen.moving {
-		if i == showMost {
-			break
-		}
+	for _, what := range seen.moving[:min(showMost, len(seen.moving))] {
 		rest.Violations = append(rest.Violations, Violation{Invariant: "comes-to-rest", Detail: what})
+	}
+	for _, what := range w.busy() {
+		rest.Violations = append(rest.Violations, Violation{Invariant: "accepts-messages", Detail: what})
 	}
 	for _, l := range w.all() {
 		rest.Orders[l.fate.name]++

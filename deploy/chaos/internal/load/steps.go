@@ -127,8 +127,13 @@ func contradict(ctx context.Context, l *life) error {
 
 // placeInvalid places what can never become an order.
 func placeInvalid(ctx context.Context, l *life) error {
-	whole := encode(l.body)
-	broken := [][]byte{
+	broken := spoiled(encode(l.body))
+	return l.append(ctx, l.eventID, order.TypePlaced, broken[l.random.IntN(len(broken))])
+}
+
+// spoiled lists what is made of an order by those who cannot write one.
+func spoiled(whole []byte) [][]byte {
+	return [][]byte{
 		whole[:len(whole)/2],
 		[]byte(`"order-placed"`),
 		bytes.Replace(whole, []byte(`"orderId":`), []byte(`"orderId":"order-other","orderId":`), 1),
@@ -137,7 +142,6 @@ func placeInvalid(ctx context.Context, l *life) error {
 		bytes.Replace(whole, []byte(`"pricePerUnit":"USD`), []byte(`"pricePerUnit":"USDOLLAR`), 1),
 		bytes.ReplaceAll(whole, []byte(`@example.com`), []byte(`.example.com`)),
 	}
-	return l.append(ctx, l.eventID, order.TypePlaced, broken[l.random.IntN(len(broken))])
 }
 
 // cancelFirst has the cancellation on the stream before its order.

@@ -77,6 +77,9 @@ func (p *Process) change(alter func()) {
 // await waits until a condition holds. It is asked with the state locked.
 func (p *Process) await(ctx context.Context, condition func() bool) error {
 	for {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: %w", p.Name, errors.Join(context.Cause(ctx), p.lastFailure()))
+		}
 		p.mu.Lock()
 		if p.changed == nil {
 			p.changed = make(chan struct{})
@@ -89,7 +92,6 @@ func (p *Process) await(ctx context.Context, condition func() bool) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("%s: %w", p.Name, errors.Join(context.Cause(ctx), p.lastFailure()))
 		}
 	}
 }
