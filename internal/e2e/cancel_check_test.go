@@ -26,29 +26,32 @@ func slug(name string) string {
 
 // holdings is all that the stores hold about an order whose customer has no other.
 type holdings struct {
-	status   string
+	status   string // of the row, empty when there is none
 	credit   []string
 	versions []string
 	mails    []string // that arrived
 	ledger   []string // that were written down, with their state
 }
 
-func (o *traveller) holdings() holdings {
-	o.t.Helper()
-	rows, err := o.database.Query(o.t.Context(), "SELECT kind || ' ' || status FROM email_delivery WHERE order_id = $1 ORDER BY kind", o.id)
-	require.NoError(o.t, err)
+func (s *shop) holdings(id, customer string) holdings {
+	s.t.Helper()
+	rows, err := s.database.Query(s.t.Context(), "SELECT kind || ' ' || status FROM email_delivery WHERE order_id = $1 ORDER BY kind", id)
+	require.NoError(s.t, err)
 	ledger, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	require.NoError(o.t, err)
+	require.NoError(s.t, err)
+	rows, err = s.database.Query(s.t.Context(), "SELECT status FROM order_fulfillment WHERE order_id = $1", id)
+	require.NoError(s.t, err)
+	statuses, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(s.t, err)
 	return holdings{
-		status: o.row(o.id, "status")[0], credit: o.credit(o.customer), versions: o.versions(o.id),
-		mails: kinds(o.mails(o.id)), ledger: ledger,
+		status: strings.Join(statuses, ""), credit: s.credit(customer), versions: s.versions(id), mails: kinds(s.mails(id)), ledger: ledger,
 	}
 }
 
 // requireDoneOnce checks what the stores hold of an order that has ended, and gives its status.
 func (o *traveller) requireDoneOnce() order.Status {
 	o.t.Helper()
-	h := o.holdings()
+	h := o.holdings(o.id, o.customer)
 	o.requireSettled(h)
 	o.requireNoTaskFailed()
 	return order.Status(h.status)
