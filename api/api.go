@@ -19,9 +19,11 @@ type api struct {
 	accounts  creditAccounts
 	rows      fulfillments
 	workflows orderWorkflows
-	view      customerViews
+	view      orderViews
 	lag       *lagMeter
+	links     links
 	token     []byte // who may ask; nil: whoever is on this machine
+	observe   observer
 	logger    *slog.Logger
 	now       func() time.Time
 }
@@ -43,12 +45,13 @@ type orderWorkflows interface {
 	QueryWorkflow(ctx context.Context, workflowID, runID, queryType string, args ...any) (converter.EncodedValue, error)
 }
 
-// customerViews reads what the projector keeps. The real one is postgres.Store.
-type customerViews interface {
+// orderViews reads what the projector keeps, and the mails. The real one is postgres.Store.
+type orderViews interface {
 	FindCustomer(ctx context.Context, customerID string, recent int) (postgres.CustomerView, error)
+	FindOrderView(ctx context.Context, orderID string) (postgres.OrderView, error)
 }
 
-// routes is everything that can be asked for.
+// routes is everything that can be asked for: openapi.yaml describes exactly these.
 func (a *api) routes() map[string]handle {
 	return map[string]handle{
 		"POST /orders":                     a.postOrder,
@@ -57,5 +60,8 @@ func (a *api) routes() map[string]handle {
 		"POST /customers":                  a.postCustomer,
 		"GET /customers/{id}":              a.getCustomer,
 		"PUT /customers/{id}/credit-limit": a.putCreditLimit,
+		"GET /openapi.yaml":                getDocument,
+		"GET /{$}":                         a.getPage,
+		"GET /style.css":                   getStyle,
 	}
 }

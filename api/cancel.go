@@ -21,6 +21,9 @@ import (
 // cancelWait is how long a request waits for the order to be undone, before it is answered with where to look.
 const cancelWait = 5 * time.Second
 
+// acceptedThenClosed is the server's word for an update whose workflow closed before it had answered.
+const acceptedThenClosed = "AcceptedUpdateCompletedWorkflow"
+
 // cancelling is the answer to a cancellation that goes on without the request.
 type cancelling struct {
 	OrderID string `json:"orderId"`
@@ -91,7 +94,7 @@ func (a *api) update(ctx context.Context, id string, request workflows.CancelOrd
 	switch {
 	case err == nil:
 		return state, nil
-	case isNotFound(err):
+	case isNotFound(err), errors.As(err, &refused) && refused.Type() == acceptedThenClosed:
 		return state, errNoWorkflow
 	case errors.As(err, &refused):
 		return state, conflict(refused.Message())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"net/netip"
 	"net/url"
@@ -28,7 +29,8 @@ type settings struct {
 	Postgres struct {
 		URL string `env:"POSTGRES_URL,required"`
 	}
-	// Links are the other tools' pages, for the page that people look at. One that is not set is not linked to.
+	// Links are the other tools' pages, for the page that people look at. One that is not set is not linked to. In that of the
+	// streams, {stream} stands for a stream's name; without it, it is a stream browser as kurrentsim's.
 	Links struct {
 		Temporal string `env:"API_TEMPORAL_UI_URL"`
 		Streams  string `env:"API_STREAMS_UI_URL"`
@@ -77,7 +79,12 @@ func readToken(file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil
 	}
-	content, err := os.ReadFile(file)
+	opened, err := os.Open(file)
+	if err != nil {
+		return nil, config.Invalid("API_TOKEN_FILE", "cannot be read")
+	}
+	defer opened.Close()
+	content, err := io.ReadAll(io.LimitReader(opened, 2*maxToken))
 	if err != nil {
 		return nil, config.Invalid("API_TOKEN_FILE", "cannot be read")
 	}

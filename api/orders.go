@@ -74,7 +74,7 @@ func (a *api) state(ctx context.Context, id string) (order.State, error) {
 	row, err := a.rows.FindFulfillment(ctx, id)
 	switch {
 	case err == nil:
-		return row.State(), nil
+		return a.settled(ctx, row.State())
 	case !errors.Is(err, postgres.ErrNotFound):
 		return order.State{}, err
 	}
@@ -89,6 +89,19 @@ func (a *api) state(ctx context.Context, id string) (order.State, error) {
 		OrderID: id, CustomerID: placed.order.CustomerID, Status: order.StatusPending, Total: placed.order.Total,
 		Credit: order.CreditNone, Email: string(email.StatusNone), PlacedAt: placed.order.PlacedAt, UpdatedAt: placed.order.PlacedAt,
 	}, nil
+}
+
+// settled takes from the view what the row cannot know: that a payment has released the credit. A view that is behind says
+// reserved until it has read of it.
+func (a *api) settled(ctx context.Context, state order.State) (order.State, error) {
+	if state.Credit != order.CreditReserved {
+		return state, nil
+	}
+	known, err := a.view.FindOrderView(ctx, state.OrderID)
+	if err == nil && known.Order != nil && known.Order.Credit == order.CreditReleased {
+		state.Credit = order.CreditReleased
+	}
+	return state, err
 }
 
 // placement is an order and where it stands on its stream.

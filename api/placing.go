@@ -30,6 +30,7 @@ type orderStreams interface {
 // submission is an order as it was sent, made whole.
 type submission struct {
 	orderID string
+	fresh   bool   // the id was made up here: nothing can stand on its stream yet
 	timed   bool   // the sender said when it was placed
 	body    []byte // of the event
 }
@@ -53,6 +54,7 @@ func newSubmission(sent []byte, now time.Time) (submission, error) {
 			return submission{}, badField(orderIDMember, "must be a string")
 		}
 	} else {
+		s.fresh = true
 		s.orderID = "order-" + strings.ReplaceAll(uuid.NewString(), "-", "")
 		members[orderIDMember] = quoted(s.orderID)
 	}
@@ -100,10 +102,13 @@ const placeTries = 4
 // bodies are compared, for KurrentDB itself compares ids alone.
 func place(ctx context.Context, streams orderStreams, s submission, traceparent string) (placed bool, err error) {
 	event := kurrent.NewEvent{ID: uuid.New(), Type: order.TypePlaced, Data: s.body, Metadata: metadata(s.orderID, traceparent)}
-	for range placeTries {
-		expected, there, err := find(ctx, streams, s)
-		if err != nil || there {
-			return false, err
+	for try := range placeTries {
+		var expected kurrent.Expected
+		if !s.fresh || try > 0 {
+			var there bool
+			if expected, there, err = find(ctx, streams, s); err != nil || there {
+				return false, err
+			}
 		}
 		_, err = appendOnce(ctx, streams, s.orderID, expected, event)
 		if !errors.Is(err, kurrent.ErrWrongRevision) {

@@ -41,6 +41,8 @@ func badField(field, detail string) *problem {
 func conflict(detail string) *problem { return problemOf(http.StatusConflict, detail) }
 func notFound(detail string) *problem { return problemOf(http.StatusNotFound, detail) }
 
+const problemType = "application/problem+json"
+
 // retryAfter is when a client whose request met an outage may come again.
 const retryAfter = 5 * time.Second
 
@@ -81,20 +83,29 @@ func isOutage(err error) bool {
 		errors.Is(err, postgres.ErrUnavailable) || errors.As(err, &down) || errors.As(err, &late)
 }
 
-// fail answers with a problem. Errors that a client cannot have caused are logged, by the request's route alone.
+// fail answers with a problem.
 func fail(w http.ResponseWriter, r *http.Request, logger *slog.Logger, err error) {
 	p := toProblem(err)
+	logProblem(logger, r, p, err)
+	switch p.Status {
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	case http.StatusUnauthorized:
+		w.Header().Add("WWW-Authenticate", `Bearer realm="orderflow"`)
+		w.Header().Add("WWW-Authenticate", `Basic realm="orderflow", charset="UTF-8"`)
+	}
+	body, _ := json.Marshal(p) // strings and a number
+	w.Header().Set("Content-Type", problemType)
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// logProblem logs what a client cannot have caused, by the request's route alone: its path holds an id.
+func logProblem(logger *slog.Logger, r *http.Request, p *problem, err error) {
 	switch p.Status {
 	case http.StatusInternalServerError:
 		logger.Error("request failed", "route", r.Pattern, "error", err)
 	case http.StatusServiceUnavailable:
 		logger.Warn("request met an outage", "route", r.Pattern, "error", err)
-		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
-	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="orderflow", Basic realm="orderflow"`)
 	}
-	body, _ := json.Marshal(p) // strings and a number
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(body)
 }

@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
-	"io"
+	"errors"
+	"log/slog"
 	"time"
+
+	"go.temporal.io/sdk/client"
 
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
 	"orderflow/internal/postgres"
+	"orderflow/internal/subcommand"
 	"orderflow/internal/temporalclient"
 )
 
@@ -17,30 +21,31 @@ const (
 	connections  = 8               // to PostgreSQL
 )
 
-func run(ctx context.Context, args, environ []string, stderr io.Writer) error {
-	if len(args) > 0 {
-		return config.Invalid("arguments", "must be none")
+// drivers are the ways to the servers.
+type drivers struct {
+	metrics  *ops.Metrics
+	events   *kurrent.Client
+	store    *postgres.Store
+	temporal client.Options
+}
+
+func run(ctx context.Context, c subcommand.Call) error {
+	if len(c.Args) > 0 {
+		return program().Dispatch(ctx, c)
 	}
-	s, invalid := config.Load[settings](environ)
-	logger := s.Logger(stderr)
-	metrics, err := ops.NewMetrics("api")
+	s, invalid := config.Load[settings](c.Environ)
+	logger := s.Logger(c.Stderr)
+	token, tokenErr := readToken(s.API.TokenFile)
+	d, err := openDrivers(ctx, s, config.Merge(invalid, tokenErr), logger)
 	if err != nil {
 		return err
 	}
-	token, tokenErr := readToken(s.API.TokenFile)
-	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: s.Kurrent.URL, AllowPlaintext: s.Kurrent.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
-	})
-	store, storeErr := postgres.Open(ctx, postgres.Config{
-		URL: s.Postgres.URL, MaxConns: connections, ApplicationName: "orderflow-api", CallTimeout: storeTimeout, Logger: logger,
-	})
-	options, optionsErr := temporalclient.Options("api", logger, metrics)
-	if err := config.Merge(invalid, tokenErr, eventsErr, storeErr, optionsErr); err != nil {
-		return err // nothing has connected yet, so nothing has to be closed
+	defer d.events.Close()
+	defer d.store.Close()
+	if err := awaitSchema(ctx, d.store, logger); err != nil {
+		return err
 	}
-	defer events.Close()
-	defer store.Close()
-	temporal, err := temporalclient.Dial(ctx, options, logger)
+	temporal, err := temporalclient.Dial(ctx, d.temporal, logger)
 	if err != nil {
 		return err
 	}
@@ -49,17 +54,51 @@ func run(ctx context.Context, args, environ []string, stderr io.Writer) error {
 		logger.Warn("there is no API_TOKEN_FILE: whoever is on this machine may place and cancel orders")
 	}
 	a := &api{
-		streams: events, accounts: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: events}),
-		rows: store, workflows: temporal, view: store, lag: newLagMeter(events), token: token, logger: logger, now: time.Now,
+		streams: d.events, accounts: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: d.events}),
+		rows: d.store, workflows: temporal, view: d.store, lag: newLagMeter(d.events),
+		links: newLinks(s, d.temporal.Namespace), token: token, observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now,
 	}
-	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: metrics, Logger: logger, Ready: map[string]func(context.Context) error{
-		"temporal": temporalclient.Check(temporal), "postgres": store.Ping, "kurrentdb": events.Ping,
+	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: d.metrics, Logger: logger, Ready: map[string]func(context.Context) error{
+		"temporal": temporalclient.Check(temporal), "postgres": d.store.Ping, "kurrentdb": d.events.Ping,
 	}})
 	if err != nil {
 		return err
 	}
 	err = serve(ctx, s.API.Addr, a.handler(), s.Shutdown.Timeout, logger)
 	return stopped(server, err)
+}
+
+// openDrivers reports every fault of the configuration at once. Nothing connects before it is asked for something.
+func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Logger) (d drivers, err error) {
+	if d.metrics, err = ops.NewMetrics("api"); err != nil {
+		return d, err
+	}
+	var eventsErr, storeErr, optionsErr error
+	d.events, eventsErr = kurrent.Open(kurrent.Config{
+		URL: s.Kurrent.URL, AllowPlaintext: s.Kurrent.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+	})
+	d.store, storeErr = postgres.Open(ctx, postgres.Config{
+		URL: s.Postgres.URL, MaxConns: connections, ApplicationName: "orderflow-api", CallTimeout: storeTimeout, Logger: logger,
+	})
+	d.temporal, optionsErr = temporalclient.Options("api", logger, d.metrics)
+	return d, config.Merge(invalid, eventsErr, storeErr, optionsErr)
+}
+
+// awaitSchema waits for the database as Dial does for Temporal. A schema that is too old is another matter: somebody has to
+// migrate.
+func awaitSchema(ctx context.Context, store *postgres.Store, logger *slog.Logger) error {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, storeTimeout) {
+		err := store.CheckSchema(ctx)
+		if !errors.Is(err, postgres.ErrUnavailable) {
+			return err
+		}
+		logger.Warn("PostgreSQL does not answer yet", "error", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait):
+		}
+	}
 }
 
 // stopped closes the operations server last, so that a platform sees the api as alive while it finishes its work.

@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -39,6 +36,7 @@ func serve(ctx context.Context, addr string, handler http.Handler, budget time.D
 		return fmt.Errorf("serve requests: %w", err)
 	case <-ctx.Done():
 	}
+	logger.Info("api is stopping")
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), budget)
 	defer cancel()
 	if err := server.Shutdown(stopping); err != nil {
@@ -57,70 +55,42 @@ func (a *api) handler() http.Handler {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 			defer cancel()
-			r = r.WithContext(ctx)
-			if err := h(w, r); err != nil {
+			if err := h(w, r.WithContext(ctx)); err != nil {
 				fail(w, r, a.logger, err)
 			}
 		})
 	}
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(a.deny(problemOf(http.StatusForbidden, "requests from other sites' pages are refused")))
-	return a.crowd(a.authenticated(crossOrigin.Handler(mux)))
+	return a.watched(a.crowd(a.authenticated(crossOrigin.Handler(a.routed(mux)))))
 }
 
-func (a *api) deny(p *problem) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fail(w, r, a.logger, p) })
-}
-
-// crowd bounds the requests under way.
-func (a *api) crowd(next http.Handler) http.Handler {
-	slots := make(chan struct{}, maxRequests)
-	full := a.deny(problemOf(http.StatusServiceUnavailable, "too many requests are under way"))
+// routed words what no route takes as a problem, too. OPTIONS is answered with what a path takes.
+func (a *api) routed(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
-			next.ServeHTTP(w, r)
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		said := &verdict{header: http.Header{}}
+		h.ServeHTTP(said, r)
+		switch allow := said.header.Get("Allow"); {
+		case allow == "":
+			fail(w, r, a.logger, notFound("there is no such path"))
+		case r.Method == http.MethodOptions:
+			w.Header().Set("Allow", allow+", OPTIONS")
+			w.WriteHeader(http.StatusNoContent)
 		default:
-			full.ServeHTTP(w, r)
+			w.Header().Set("Allow", allow)
+			fail(w, r, a.logger, problemOf(http.StatusMethodNotAllowed, "the path takes "+allow))
 		}
 	})
 }
 
-// authenticated lets pass who knows the token, as a bearer token or, from a browser, as the password of any name. Without a
-// token it lets pass who came to this machine by its own name: a page elsewhere could have led a browser here by another.
-func (a *api) authenticated(next http.Handler) http.Handler {
-	unauthorized := a.deny(problemOf(http.StatusUnauthorized, "the token is missing or wrong"))
-	misdirected := a.deny(problemOf(http.StatusMisdirectedRequest, "the Host must be this machine's own"))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case a.token == nil && !ownHost(r.Host):
-			misdirected.ServeHTTP(w, r)
-		case a.token != nil && !a.knows(presented(r)):
-			unauthorized.ServeHTTP(w, r)
-		default:
-			next.ServeHTTP(w, r)
-		}
-	})
-}
+// verdict takes what the router says about a request that no route takes, and keeps its words to itself.
+type verdict struct{ header http.Header }
 
-// knows compares in a time that tells nothing about the token, its length included.
-func (a *api) knows(token string) bool {
-	want, got := sha256.Sum256(a.token), sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(want[:], got[:]) == 1
-}
-
-func presented(r *http.Request) string {
-	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(token)
-	}
-	_, password, _ := r.BasicAuth()
-	return password
-}
-
-func ownHost(host string) bool {
-	if _, _, err := net.SplitHostPort(host); err != nil {
-		host = net.JoinHostPort(strings.Trim(host, "[]"), "80")
-	}
-	return loopback(host)
-}
+func (v *verdict) Header() http.Header         { return v.header }
+func (v *verdict) WriteHeader(int)             {}
+func (v *verdict) Write(p []byte) (int, error) { return len(p), nil }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"orderflow/internal/kurrent"
@@ -75,7 +74,7 @@ func (a *api) customer(ctx context.Context, id string) (customer, error) {
 	}
 	c := customer{
 		CustomerID: found.CustomerID, Orders: found.Orders, Recent: []recentOrder{}, AsOf: timeOf(found.Position.EventAt),
-		LagEvents: a.lag.count(ctx, kurrent.Position{Commit: found.Position.Commit, Prepare: found.Position.Prepare}),
+		LagEvents: a.behind(ctx, found.Position),
 	}
 	if currency := found.Limit.Currency; currency != "" {
 		c.Limit = &found.Limit
@@ -88,10 +87,15 @@ func (a *api) customer(ctx context.Context, id string) (customer, error) {
 	return c, nil
 }
 
+// behind counts the events that the view has not taken yet.
+func (a *api) behind(ctx context.Context, at postgres.ViewPosition) *int {
+	return a.lag.count(ctx, kurrent.Position{Commit: at.Commit, Prepare: at.Prepare})
+}
+
 func recentOf(o view.Order) recentOrder {
 	recent := recentOrder{
 		OrderID: o.OrderID, Status: o.Status, Reason: o.Reason, Credit: o.Credit, Carrier: o.Carrier, TrackingNumber: o.TrackingNumber,
-		PlacedAt: timeOf(o.PlacedAt), UpdatedAt: o.UpdatedAt,
+		PlacedAt: timeOf(o.PlacedAt), UpdatedAt: o.UpdatedAt.UTC(),
 	}
 	if o.Total.Currency != "" {
 		recent.Total = &o.Total
@@ -103,6 +107,7 @@ func timeOf(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
+	t = t.UTC()
 	return &t
 }
 
@@ -111,29 +116,32 @@ type eventLog interface {
 	Behind(ctx context.Context, f kurrent.Follow, most int) (int, error)
 }
 
-// lagMeter counts how far the view is behind the log, for all who ask within a second once.
+// lagMeter counts how far the view is behind the log, at most once a second for all who ask. Within that second the view may
+// have come closer than it says.
 type lagMeter struct {
-	log eventLog
-
-	mu    sync.Mutex
-	at    time.Time
-	after kurrent.Position
+	log   eventLog
+	turn  chan struct{} // whoever counts, or reads what was counted, holds it
+	until time.Time     // when what was counted is too old
 	lag   *int
 }
 
-func newLagMeter(log eventLog) *lagMeter { return &lagMeter{log: log} }
+func newLagMeter(log eventLog) *lagMeter { return &lagMeter{log: log, turn: make(chan struct{}, 1)} }
 
-// count answers nil when it is not known.
+// count answers nil when it is not known. The counting is for all who ask, so it does not end with the first of them.
 func (m *lagMeter) count(ctx context.Context, after kurrent.Position) *int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.after == after && time.Since(m.at) < lagKept {
+	select {
+	case m.turn <- struct{}{}:
+		defer func() { <-m.turn }()
+	case <-ctx.Done():
+		return nil
+	}
+	if time.Now().Before(m.until) {
 		return m.lag
 	}
-	ctx, cancel := context.WithTimeout(ctx, lagTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lagTimeout)
 	defer cancel()
 	behind, err := m.log.Behind(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, maxLag)
-	m.at, m.after, m.lag = time.Now(), after, nil
+	m.lag, m.until = nil, time.Now().Add(lagKept)
 	if err == nil {
 		m.lag = &behind
 	}

@@ -3,9 +3,11 @@ package postgres
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"orderflow/internal/email"
 	"orderflow/internal/view"
 )
 
@@ -19,23 +21,57 @@ type CustomerView struct {
 
 // FindCustomer reads a customer's view with so many recent orders, all as of one moment. It is ErrNotFound for a customer of whom
 // no stream tells.
-func (s *Store) FindCustomer(ctx context.Context, customerID string, recent int) (CustomerView, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
-	defer cancel()
-	var found CustomerView
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, s.pool, snapshot, func(tx pgx.Tx) (err error) {
+func (s *Store) FindCustomer(ctx context.Context, customerID string, recent int) (found CustomerView, err error) {
+	err = s.look(ctx, "find customer", func(ctx context.Context, tx pgx.Tx) error {
 		found, err = findCustomer(ctx, tx, customerID, recent)
 		return err
 	})
+	return found, err
+}
+
+// OrderView is what is known about an order beside its row.
+type OrderView struct {
+	Order    *view.Order      // as the view knows it; nil when it has not read of it yet
+	Mails    []email.Delivery // oldest first; Since is when the mail was sent or came into its state
+	Position ViewPosition     // how far the log was taken
+}
+
+// FindOrderView reads what the view and the send ledger say about an order, all as of one moment.
+func (s *Store) FindOrderView(ctx context.Context, orderID string) (found OrderView, err error) {
+	err = s.look(ctx, "find order", func(ctx context.Context, tx pgx.Tx) error {
+		rows := view.Rows{Orders: map[string]*view.Order{}}
+		if err := loadOrders(ctx, tx, ProjectionLive, []string{orderID}, rows); err != nil {
+			return err
+		}
+		found.Order = rows.Orders[orderID]
+		mails, err := tx.Query(ctx, `SELECT order_id, kind, status, attempt, unknown_attempts, coalesce(error_code, ''),
+			coalesce(sent_at, updated_at) FROM email_delivery WHERE order_id = $1 ORDER BY seq`, orderID)
+		if err != nil {
+			return err
+		}
+		if found.Mails, err = pgx.CollectRows(mails, pgx.RowToStructByPos[email.Delivery]); err != nil {
+			return err
+		}
+		found.Position, err = viewPosition(ctx, tx)
+		return err
+	})
+	return found, err
+}
+
+// look reads as of one moment.
+func (s *Store) look(ctx context.Context, op string, read func(context.Context, pgx.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := pgx.BeginTxFunc(ctx, s.pool, snapshot, func(tx pgx.Tx) error { return read(ctx, tx) })
 	if errors.Is(err, ErrNotFound) {
-		return CustomerView{}, err
+		return err
 	}
-	return found, describe("find customer", err)
+	return describe(op, err)
 }
 
 func findCustomer(ctx context.Context, tx pgx.Tx, customerID string, recent int) (found CustomerView, err error) {
-	rows := view.Rows{Orders: map[string]*view.Order{}, Customers: map[string]*view.Customer{}}
+	rows := view.Rows{Customers: map[string]*view.Customer{}}
 	if err := loadCustomers(ctx, tx, ProjectionLive, []string{customerID}, rows); err != nil {
 		return found, err
 	}
@@ -59,6 +95,16 @@ func findCustomer(ctx context.Context, tx pgx.Tx, customerID string, recent int)
 	if found.Recent, err = pgx.CollectRows(newest, scanViewOrder); err != nil {
 		return found, err
 	}
-	return found, tx.QueryRow(ctx, `SELECT commit_position, prepare_position, coalesce(event_at, to_timestamp(0))
-		FROM projector_position WHERE view = 'live'`).Scan(&found.Position.Commit, &found.Position.Prepare, &found.Position.EventAt)
+	found.Position, err = viewPosition(ctx, tx)
+	return found, err
+}
+
+func viewPosition(ctx context.Context, tx pgx.Tx) (at ViewPosition, err error) {
+	var eventAt *time.Time // null before the first event
+	err = tx.QueryRow(ctx, `SELECT commit_position, prepare_position, event_at FROM projector_position WHERE view = 'live'`).
+		Scan(&at.Commit, &at.Prepare, &eventAt)
+	if eventAt != nil {
+		at.EventAt = *eventAt
+	}
+	return at, err
 }

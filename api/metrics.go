@@ -1,0 +1,20 @@
+package main
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// newRequestMeter counts requests and their time by route, which is empty for what no route takes.
+func newRequestMeter(registry prometheus.Registerer) observer {
+	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "orderflow_api_request_seconds", Help: "Time that requests took, by route and status.",
+		Buckets: []float64{.005, .02, .1, .5, 2, 5, 15},
+	}, []string{"route", "status"})
+	registry.MustRegister(seconds)
+	return func(route string, status int, took time.Duration) {
+		seconds.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
+	}
+}
