@@ -39,8 +39,11 @@ func (s *session) check(ctx context.Context) error {
 		Violations []load.Violation `json:"violations"`
 	}
 	var err error
-	logs := filepath.Dir(s.rig.Log("any"))
-	if s.report.Checker, err = s.ask(ctx, &found, "checker", "--logs", logs); err != nil {
+	args := []string{"--logs", filepath.Dir(s.rig.Log("any"))}
+	if s.options.scenario.publishers > 0 {
+		args = append(args, "--publisher")
+	}
+	if s.report.Checker, err = s.ask(ctx, &found, "checker", args...); err != nil {
 		return fmt.Errorf("check: %w", err)
 	}
 	s.report.Violations = append(s.report.Violations, found.Violations...)
@@ -48,12 +51,25 @@ func (s *session) check(ctx context.Context) error {
 }
 
 // mend has the product repair what it is not to survive by itself: workflows that were ended by force, and orders that the
-// projection never showed. It may run beside everything else, so what is still on its way is no fault of it.
-func (s *session) mend(ctx context.Context) error {
+// projection never showed. It may run beside everything else, so what is still on its way is no fault of it. Once every
+// event was taken, an order that it finds missing was lost, unless it was hidden: mending it must not pass for keeping it.
+func (s *session) mend(ctx context.Context, workload *load.Load, taken bool) error {
 	ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
 	defer cancel()
-	if _, err := s.ask(ctx, &s.report.Mended, "starter", "reconcile", "--fix", "-o", "json", "--grace", "1s"); err != nil {
+	var found struct {
+		reconciled
+		Differences []difference `json:"differences"`
+	}
+	if _, err := s.ask(ctx, &found, "starter", "reconcile", "--fix", "-o", "json", "--grace", "1s"); err != nil {
 		return fmt.Errorf("reconcile --fix: %w", err)
+	}
+	s.report.Mended = found.reconciled
+	for _, d := range found.Differences {
+		if taken && d.Kind == "missing" && !workload.Hides(d.OrderID) {
+			s.report.Violations = append(s.report.Violations, load.Violation{
+				Invariant: "nothing-lost", Order: d.OrderID, Detail: "its event was taken, and nothing saw to it before it was mended",
+			})
+		}
 	}
 	return nil
 }
@@ -62,11 +78,7 @@ func (s *session) mend(ctx context.Context) error {
 func (s *session) reconcile(ctx context.Context) error {
 	var found struct {
 		reconciled
-		Differences []struct {
-			OrderID string `json:"orderId"`
-			Kind    string `json:"kind"`
-			Detail  string `json:"detail"`
-		} `json:"differences"`
+		Differences []difference `json:"differences"`
 	}
 	if _, err := s.ask(ctx, &found, "starter", "reconcile", "-o", "json", "--grace", "1s"); err != nil {
 		return fmt.Errorf("reconcile: %w", err)
@@ -78,6 +90,13 @@ func (s *session) reconcile(ctx context.Context) error {
 		})
 	}
 	return nil
+}
+
+// difference is one line of what the product finds.
+type difference struct {
+	OrderID string `json:"orderId"`
+	Kind    string `json:"kind"`
+	Detail  string `json:"detail"`
 }
 
 // ask runs a program that answers in JSON and exits with 0 or, when it has found something, with 3.

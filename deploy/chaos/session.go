@@ -89,7 +89,7 @@ func (s *session) within(ctx context.Context, dir string) error {
 		return err
 	}
 	running, err := rig.Start(ctx, rig.Options{
-		Dir: dir, BinDir: s.options.bin, Workers: s.workers(), Starters: s.starters(),
+		Dir: dir, BinDir: s.options.bin, Workers: s.workers(), Starters: s.starters(), Publishers: s.options.scenario.publishers,
 		Hidden: hidden, Variables: s.options.scenario.variables, Progress: s.stderr,
 	})
 	if err != nil {
@@ -145,8 +145,10 @@ func (s *session) breakAll(ctx context.Context) error {
 	draining, drained := context.WithTimeout(ctx, s.options.drain)
 	defer drained()
 	workload.Through(draining)
-	if err := s.mend(ctx); err != nil {
-		return err
+	if workload.NeedsMending() {
+		if err := s.mend(ctx, workload, workload.Taken(draining)); err != nil {
+			return err
+		}
 	}
 	rest := workload.Settle(draining)
 	s.report.DrainSeconds = time.Since(healed).Seconds()
@@ -180,7 +182,7 @@ func (s *session) breakWhile(ctx context.Context, workload *load.Load) error {
 	defer cancel()
 	schedule := fault.Schedule(fault.Plan{
 		Seed: s.options.seed, Window: sc.window(s.options.minutes), Processes: s.rig.Processes(), Edges: s.rig.Edges(),
-		Kinds: sc.faults, Rate: sc.faultRate,
+		Kinds: sc.faults, Rate: sc.faultRate, Only: sc.breaks,
 	})
 	s.say("orders for %s, %d faults", sc.window(s.options.minutes), len(schedule))
 	var counts fault.Counts
