@@ -26,6 +26,7 @@ type session struct {
 	temporal client.Client
 	events   *kurrent.Client
 	states   orders.States
+	outs     orders.Outs
 	appender *orders.Appender
 	journeys *journey.Generator
 	binDir   string // where the binaries are
@@ -102,6 +103,7 @@ func (s *session) connect(ctx context.Context) (closeAll func(), err error) {
 	}
 	closers = append(closers, s.temporal.Close)
 	s.states = orders.States{Temporal: s.temporal, Rows: store}
+	s.outs = orders.Outs{Events: s.events, View: store}
 	s.appender = orders.NewAppender(s.events, s.say)
 	return closeAll, nil
 }
@@ -112,5 +114,5 @@ func (s *session) say(format string, args ...any) { s.notify(fmt.Sprintf(format,
 func (s *session) tracker() *orders.Tracker {
 	stream := cmp.Or(s.stack.Getenv("STARTER_STREAM"), "$ce-order")
 	group := cmp.Or(s.stack.Getenv("STARTER_GROUP"), "fulfillment")
-	return orders.NewTracker(s.states, s.events, stream, group)
+	return orders.NewTracker(s.states, s.outs, s.events, stream, group)
 }

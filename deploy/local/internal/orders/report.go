@@ -21,6 +21,8 @@ type Line struct {
 	Total      string `json:"total"`
 	Credit     string `json:"credit"`
 	Email      string `json:"email"`
+	LastEvent  string `json:"lastEvent"`  // the type of the last domain event that was published; empty when there is none
+	ViewAgrees bool   `json:"viewAgrees"` // the customer view says the same
 }
 
 // Parked is one event that was put aside because it can have no effect.

@@ -41,6 +41,7 @@ type ParkedSource interface {
 // Tracker follows the orders of one run until each has come to where it rests. It is not safe for concurrent use.
 type Tracker struct {
 	states        StateSource
+	outs          OutSource
 	parking       ParkedSource
 	stream, group string
 
@@ -62,13 +63,14 @@ type followed struct {
 	expected Line    // what is known of it beforehand
 	known    bool    // somebody knows it
 	state    order.State
+	out      Out
 	settled  bool
 }
 
 // NewTracker makes one for the events that the group reads from the stream.
-func NewTracker(states StateSource, parking ParkedSource, stream, group string) *Tracker {
+func NewTracker(states StateSource, outs OutSource, parking ParkedSource, stream, group string) *Tracker {
 	return &Tracker{
-		states: states, parking: parking, stream: stream, group: group,
+		states: states, outs: outs, parking: parking, stream: stream, group: group,
 		orders: map[string]*followed{}, types: map[event]string{}, parked: map[event]Parked{},
 	}
 }
@@ -204,11 +206,12 @@ func (t *Tracker) ask(ctx context.Context, ids []string) error {
 			if err != nil {
 				return err
 			}
+			out, err := t.outs.Out(ctx, state)
 			mu.Lock()
 			defer mu.Unlock()
 			o := t.orders[id]
-			o.known, o.state = true, state
-			return nil
+			o.known, o.state, o.out = true, state, out
+			return err
 		})
 	}
 	return group.Wait()
@@ -232,8 +235,8 @@ func (t *Tracker) lookAtParked(ctx context.Context) error {
 	return err
 }
 
-// rests tells whether nothing more is going to happen to an order by itself. A mail that is due is awaited; so is the
-// effect of a request to cancel.
+// rests tells whether nothing more is going to happen to an order by itself. A mail that is due is awaited; so are the
+// effect of a request to cancel, the order's domain event and the customer view.
 func (t *Tracker) rests(o *followed) bool {
 	parkedPlaced, parkedCancels := t.countParked(o.placed), t.countParked(o.cancels)
 	if !o.known {
@@ -243,7 +246,7 @@ func (t *Tracker) rests(o *followed) bool {
 	if status != order.StatusFulfilling && status != order.StatusOnHold && !status.Final() {
 		return false
 	}
-	return o.state.Email != string(email.StatusPending) &&
+	return o.state.Email != string(email.StatusPending) && o.out.complete(status) &&
 		parkedPlaced >= len(o.placed)-1 &&
 		(status.Final() || parkedCancels == len(o.cancels))
 }
@@ -263,7 +266,7 @@ func (t *Tracker) Report(took time.Duration) Report {
 	for _, o := range t.orders {
 		switch {
 		case o.known:
-			r.Orders = append(r.Orders, lineOf(o.state))
+			r.Orders = append(r.Orders, lineOf(o.state, o.out))
 		case t.countParked(o.placed) < len(o.placed):
 			r.Orders = append(r.Orders, o.expected)
 		}
@@ -275,9 +278,9 @@ func (t *Tracker) Report(took time.Duration) Report {
 	return r
 }
 
-func lineOf(s order.State) Line {
+func lineOf(s order.State, out Out) Line {
 	return Line{
 		OrderID: s.OrderID, CustomerID: s.CustomerID, Status: string(s.Status), Reason: string(s.Reason), Total: s.Total.String(),
-		Credit: string(s.Credit), Email: s.Email,
+		Credit: string(s.Credit), Email: s.Email, LastEvent: out.LastEvent, ViewAgrees: out.ViewAgrees,
 	}
 }

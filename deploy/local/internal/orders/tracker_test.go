@@ -22,12 +22,28 @@ import (
 type shop struct {
 	mu     sync.Mutex
 	states map[string]order.State
+	outs   map[string]orders.Out
 	asked  []string
 	parked []kurrent.Parked
 	denied bool
 }
 
-func newShop() *shop { return &shop{states: map[string]order.State{}} }
+func newShop() *shop { return &shop{states: map[string]order.State{}, outs: map[string]orders.Out{}} }
+
+// Out has published everything and shows it in the view, unless a test says otherwise.
+func (s *shop) Out(_ context.Context, state order.State) (orders.Out, error) {
+	if out, said := s.outs[state.OrderID]; said {
+		return out, nil
+	}
+	out := orders.Out{ViewAgrees: true}
+	switch {
+	case state.Status.Final():
+		out.LastEvent = "order-" + string(state.Status)
+	case state.Status == order.StatusFulfilling:
+		out.LastEvent = "order-approved"
+	}
+	return out, nil
+}
 
 func (s *shop) State(_ context.Context, id string) (order.State, error) {
 	s.mu.Lock()
@@ -66,7 +82,9 @@ func (s *shop) parks(stream string, e journey.Event, reason string) {
 	s.parked = append(s.parked, kurrent.Parked{Event: &kurrent.Event{ID: uuid.MustParse(e.ID)}, Stream: stream, Reason: reason})
 }
 
-func (s *shop) tracker() *orders.Tracker { return orders.NewTracker(s, s, "$ce-order", "fulfillment") }
+func (s *shop) tracker() *orders.Tracker {
+	return orders.NewTracker(s, s, s, "$ce-order", "fulfillment")
+}
 
 func event(kind, body string, args ...any) journey.Event {
 	return journey.Event{
@@ -117,7 +135,19 @@ func TestARunIsSettledWhenNothingMoreHappensByItself(t *testing.T) {
 		"a cancellation of nothing":             {[]journey.Event{request}, func(*shop) {}, false},
 		"a cancellation of nothing, parked":     {[]journey.Event{request}, func(s *shop) { s.parks(id, request, "ORDER_UNKNOWN") }, true},
 		"the same ids parked on another stream": {[]journey.Event{bad}, func(s *shop) { s.parks("order-2", bad, "why") }, false},
-		"events that mean nothing to an order":  {[]journey.Event{event("order-viewed", `{}`)}, func(*shop) {}, true},
+		"an order that is not published yet": {[]journey.Event{first}, func(s *shop) {
+			s.brings(id, order.StatusFulfilling, "sent")
+			s.outs[id] = orders.Out{ViewAgrees: true}
+		}, false},
+		"an order whose change is not published yet": {[]journey.Event{first}, func(s *shop) {
+			s.brings(id, order.StatusShipped, "sent")
+			s.outs[id] = orders.Out{ViewAgrees: true, LastEvent: "order-approved"}
+		}, false},
+		"an order that the view does not show yet": {[]journey.Event{first}, func(s *shop) {
+			s.brings(id, order.StatusFulfilling, "sent")
+			s.outs[id] = orders.Out{LastEvent: "order-approved"}
+		}, false},
+		"events that mean nothing to an order": {[]journey.Event{event("order-viewed", `{}`)}, func(*shop) {}, true},
 		"a duplicate that was parked": {[]journey.Event{first, second}, func(s *shop) {
 			s.brings(id, order.StatusFulfilling, "sent")
 			s.parks(id, second, "DUPLICATE_ORDER")
@@ -161,8 +191,10 @@ func TestTheReportListsThisRunsOrdersAndParkedEventsSorted(t *testing.T) {
 
 	require.NoError(t, err)
 	require.JSONEq(t, fmt.Sprintf(`{"orders":[
-		{"orderId":"order-a","customerId":"c-1","status":"pending","reason":"","total":"USD12.10","credit":"none","email":"none"},
-		{"orderId":"order-b","customerId":"c-1","status":"rejected","reason":"","total":"USD12.10","credit":"reserved","email":"sent"}
+		{"orderId":"order-a","customerId":"c-1","status":"pending","reason":"","total":"USD12.10","credit":"none","email":"none",
+			"lastEvent":"","viewAgrees":false},
+		{"orderId":"order-b","customerId":"c-1","status":"rejected","reason":"","total":"USD12.10","credit":"reserved","email":"sent",
+			"lastEvent":"order-rejected","viewAgrees":true}
 	],"parked":[
 		{"stream":"order-c","type":"order-placed","eventId":%q,"reason":"orderId: must be the stream's name"}
 	],"seconds":1.5}`, bad.ID), string(body))
@@ -208,7 +240,7 @@ func (mute) State(context.Context, string) (order.State, error) {
 func TestAnOrderThatCannotBeAskedAboutIsStillOnItsWay(t *testing.T) {
 	t.Parallel()
 	shop := newShop()
-	tracker := orders.NewTracker(mute{shop}, shop, "$ce-order", "fulfillment")
+	tracker := orders.NewTracker(mute{shop}, shop, shop, "$ce-order", "fulfillment")
 	note(tracker, "order-1", placed("order-1"))
 
 	require.ErrorContains(t, tracker.LookAtAll(t.Context()), "no worker answers")
