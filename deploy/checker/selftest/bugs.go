@@ -37,6 +37,7 @@ func bugs() []bug {
 	lost := scenario{name: "mail-lost"}
 	dying := scenario{"crash", []string{"--only", "starter.start.before", "--crashes", "4"}}
 	return []bug{
+		{"01-maximum-instead-of-contiguous-progress", scenario{name: "publisher"}, "published.once"},
 		{"02-acknowledge-before-start", dying, "order.one-workflow"},
 		{"03-random-event-ids", steady, "credit.event-id"},
 		{"04-append-at-any-revision", hot, "credit.limit"},

@@ -35,7 +35,7 @@ func All(ctx context.Context, sources Sources) (*facts.Facts, error) {
 		name string
 		read func(context.Context) error
 	}{
-		{"KurrentDB", r.kurrent}, {"Temporal", r.temporal}, {"PostgreSQL", r.postgres}, {"inbox", r.inbox}, {"logs", r.logs},
+		{"publisher's backlog", r.backlog}, {"KurrentDB", r.kurrent}, {"Temporal", r.temporal}, {"PostgreSQL", r.postgres}, {"inbox", r.inbox}, {"logs", r.logs},
 	} {
 		if err := part.read(ctx); err != nil {
 			return nil, fmt.Errorf("read %s: %w", part.name, err)

@@ -25,12 +25,7 @@ const (
 
 // kurrent reads the whole log: what was parked and replayed, or deleted, is still in it.
 func (r *reader) kurrent(ctx context.Context) error {
-	settings, err := kurrentdb.ParseConnectionString(r.sources.KurrentURL)
-	if err != nil {
-		return errors.New("the connection string cannot be understood") // its own error quotes it
-	}
-	settings.Logger = kurrentdb.NoopLogging()
-	client, err := kurrentdb.NewClient(settings)
+	client, err := r.kurrentClient()
 	if err != nil {
 		return err
 	}
@@ -39,6 +34,15 @@ func (r *reader) kurrent(ctx context.Context) error {
 		return fmt.Errorf("group: %w", err)
 	}
 	return r.log(ctx, client)
+}
+
+func (r *reader) kurrentClient() (*kurrentdb.Client, error) {
+	settings, err := kurrentdb.ParseConnectionString(r.sources.KurrentURL)
+	if err != nil {
+		return nil, errors.New("the connection string cannot be understood") // its own error quotes it
+	}
+	settings.Logger = kurrentdb.NoopLogging()
+	return kurrentdb.NewClient(settings)
 }
 
 func (r *reader) log(ctx context.Context, client *kurrentdb.Client) error {
