@@ -65,6 +65,9 @@ func prepare(ctx context.Context, o Options) (*Rig, error) {
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
+	if o.BinDir, err = filepath.Abs(o.BinDir); err != nil {
+		return nil, fmt.Errorf("folder of binaries: %w", err)
+	}
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
@@ -76,8 +79,10 @@ func prepare(ctx context.Context, o Options) (*Rig, error) {
 		processes: map[string]*Process{}, edges: map[string]*Edge{}, addresses: map[string]string{},
 	}
 	cli, err := devserver.TemporalCLI(ctx, "", o.Progress)
-	if err != nil {
-		return nil, err
+	if err != nil { // binaries that were copied elsewhere may have brought it along
+		if cli, err = devserver.TemporalCLI(ctx, o.BinDir, o.Progress); err != nil {
+			return nil, err
+		}
 	}
 	return r, errors.Join(r.addStores(cli), r.addBinaries())
 }
