@@ -106,7 +106,11 @@ func place(ctx context.Context, streams orderStreams, s submission, traceparent 
 		var expected kurrent.Expected
 		if !s.fresh || try > 0 {
 			var there bool
-			if expected, there, err = find(ctx, streams, s); err != nil || there {
+			expected, there, err = find(ctx, streams, s)
+			if errors.Is(err, kurrent.ErrWrongRevision) {
+				continue
+			}
+			if err != nil || there {
 				return false, err
 			}
 		}
@@ -140,11 +144,18 @@ func find(ctx context.Context, streams orderStreams, s submission) (expected kur
 // maxEvents bounds how far a stream is read for its end: an order's stream has a handful.
 const maxEvents = 10_000
 
-// end gives the expectation that nothing is appended meanwhile.
+// end gives the expectation that nothing is appended meanwhile. It is kurrent.ErrWrongRevision when an order stands there by
+// now: somebody has placed it between two looks.
 func end(ctx context.Context, streams orderStreams, stream string) (kurrent.Expected, error) {
 	expected := kurrent.NoStream()
 	err := streams.ReadStream(ctx, stream, 0, maxEvents, func(e kurrent.Event) error {
 		expected = kurrent.At(e.Revision)
+		if e.Type != order.TypePlaced && e.Type != order.TypePlacedAlias {
+			return nil
+		}
+		if _, err := order.DecodePlaced(e.Stream, e.ContentType, e.Data); err == nil {
+			return kurrent.ErrWrongRevision
+		}
 		return nil
 	})
 	if errors.Is(err, kurrent.ErrNotFound) {

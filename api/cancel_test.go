@@ -1,0 +1,104 @@
+package main
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"orderflow/internal/door"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+)
+
+var wish = map[string]any{"reason": "customer-request"}
+
+func TestRunningOrderIsCancelledAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	id, _ := c.fulfil()
+	var state order.State
+	c.post("/orders/"+id+"/cancel", wish).into(http.StatusOK, &state)
+	require.Equal(t, order.StatusCancelled, state.Status)
+	require.Equal(t, "customer-request", state.Code)
+	c.post("/orders/"+id+"/cancel", wish).into(http.StatusOK, &state)
+	require.Equal(t, order.StatusCancelled, c.await(id, order.StatusCancelled).Status)
+	require.Len(t, readAll(t, id), 1, "the workflow was asked, and no event was needed")
+}
+
+func TestShippedOrderIsNotCancelled(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	id, _ := c.fulfil()
+	c.ship(id)
+	require.Contains(t, c.post("/orders/"+id+"/cancel", wish).problem(http.StatusConflict).Detail, "shipped")
+	require.Len(t, readAll(t, id), 1)
+}
+
+func TestOrderWithoutAWorkflowIsCancelledByAnEvent(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	id, _ := c.place()
+	for range 2 {
+		requireWish(t, c.post("/orders/"+id+"/cancel", wish), id)
+	}
+	stored := readAll(t, id)
+	require.Len(t, stored, 2, "one wish is enough")
+	got, err := order.DecodeCancellation(id, stored[1].ContentType, stored[1].Data)
+	require.NoError(t, err)
+	require.Equal(t, order.Cancellation{OrderID: id, Reason: "customer-request"}, got)
+}
+
+func TestWishBeforeTheOrderOrUnreadableDoesNotCount(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	id := newID()
+	_, err := shared.events.Append(t.Context(), id, kurrent.NoStream(), event(order.TypeCancellationRequested, []byte(`{"reason":"early"}`)))
+	require.NoError(t, err)
+	c.post("/orders/"+id+"/cancel", wish).problem(http.StatusNotFound)
+	require.Equal(t, http.StatusCreated, c.post("/orders", body(id, newCustomerID(), nil)).status)
+	_, err = shared.events.Append(t.Context(), id, kurrent.At(1), event(order.TypeCancellationRequested, []byte(`{}`)))
+	require.NoError(t, err)
+	requireWish(t, c.post("/orders/"+id+"/cancel", wish), id)
+	require.Len(t, readAll(t, id), 4)
+}
+
+func requireWish(t *testing.T, got reply, id string) {
+	t.Helper()
+	var answer cancelling
+	got.into(http.StatusAccepted, &answer)
+	require.Equal(t, cancelling{OrderID: id, Status: "cancelling", URL: "/orders/" + id}, answer)
+	require.Equal(t, answer.URL, got.header.Get("Location"))
+}
+
+func TestOrderIsCancelledByAnEventWhileTemporalDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	way, err := door.Open(shared.temporalAddress)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, way.Close()) })
+	temporal, err := client.DialContext(t.Context(), client.Options{HostPort: way.Addr(), Logger: quiet{}})
+	require.NoError(t, err)
+	t.Cleanup(temporal.Close)
+	a := shared.api()
+	a.workflows = temporal
+	c := newClient(t, a)
+	id, _ := c.fulfil()
+	way.Hold(door.Back)
+	requireWish(t, c.post("/orders/"+id+"/cancel", wish), id)
+	require.Equal(t, order.TypeCancellationRequested, readAll(t, id)[1].Type)
+	way.Release()
+}
+
+func TestCancellationNeedsAReason(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	path := "/orders/" + newID() + "/cancel"
+	for _, sent := range []string{`{}`, `{"reason":""}`, `{"reason":"has blanks"}`, `{"reason":5}`, `{"reason":"canary@example.com"}`} {
+		p := c.post(path, []byte(sent)).problem(http.StatusUnprocessableEntity)
+		require.Equal(t, "reason", p.Field)
+		require.NotContains(t, p.Detail, "canary")
+	}
+	c.post(path, []byte(`{"reason":"x","Reason":"y"}`)).problem(http.StatusBadRequest)
+	c.post(path, wish).problem(http.StatusNotFound)
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+)
+
+func TestOrderIsPlacedOnceHoweverOftenItComes(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	id, customerID := newID(), newCustomerID()
+	sent := body(id, customerID, map[string]any{"loyalty": map[string]any{"card": 7}})
+	first := c.post("/orders", sent)
+	var got accepted
+	first.into(http.StatusCreated, &got)
+	require.Equal(t, accepted{id, order.StatusPending}, got)
+	require.Equal(t, "/orders/"+id, first.header.Get("Location"))
+
+	c.post("/orders", sent).into(http.StatusOK, &got)
+	require.Equal(t, accepted{id, order.StatusPending}, got)
+	stored := readAll(t, id)
+	require.Len(t, stored, 1)
+	require.Contains(t, string(stored[0].Data), `"loyalty":{"card":7}`, "what is not known is kept")
+	require.JSONEq(t, `{"$correlationId":"`+id+`"}`, string(stored[0].Metadata))
+
+	other := body(id, customerID, nil)
+	require.Contains(t, c.post("/orders", other).problem(http.StatusConflict).Detail, "another order")
+	require.Len(t, readAll(t, id), 1)
+}
+
+func TestSameBodyInOtherWordsIsTheSameOrder(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	id := newID()
+	tail := `"lineItems":[{"productId":"1","quantity":1,"pricePerUnit":"USD1.00","taxRate":%s}],"billing":{"recipient":{"emailAddress":"a@example.com"}}}`
+	one := `{"orderId":"` + id + `","customerId":"c-\u0061","at":"2025-01-01T00:00:00Z",` + strings.Replace(tail, "%s", "0.10", 1)
+	two := `{ "customerId":"c-a", "orderId":"` + id + `","at":"2025-01-01T00:00:00Z", ` + strings.Replace(tail, "%s", "1e-1", 1)
+	require.Equal(t, http.StatusCreated, c.post("/orders", []byte(one)).status)
+	require.Equal(t, http.StatusOK, c.post("/orders", []byte(two)).status)
+	later := strings.Replace(two, "2025-01-01", "2025-01-02", 1)
+	require.Equal(t, http.StatusConflict, c.post("/orders", []byte(later)).status)
+}
+
+func TestOrderWithoutIDOrTimeGetsThem(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	bare := body("", newCustomerID(), map[string]any{"orderId": nil, "at": nil})
+	var first, second accepted
+	c.post("/orders", bare).into(http.StatusCreated, &first)
+	c.post("/orders", bare).into(http.StatusCreated, &second)
+	require.NotEqual(t, first.OrderID, second.OrderID, "without an id, a repeat is another order")
+	var state order.State
+	c.get("/orders/"+first.OrderID).into(http.StatusOK, &state)
+	require.False(t, state.PlacedAt.IsZero())
+
+	bare["orderId"] = newID() // with an id and without a time, a repeat is the same order
+	require.Equal(t, http.StatusCreated, c.post("/orders", bare).status)
+	require.Equal(t, http.StatusOK, c.post("/orders", bare).status)
+}
+
+func TestSameOrderTwiceAtOnceIsPlacedOnce(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	for range 10 {
+		sent, statuses := body(newID(), newCustomerID(), map[string]any{"at": nil}), make([]int, 4)
+		var all sync.WaitGroup
+		for i := range statuses {
+			all.Go(func() { statuses[i] = c.post("/orders", sent).status })
+		}
+		all.Wait()
+		require.ElementsMatch(t, []int{201, 200, 200, 200}, statuses)
+		require.Len(t, readAll(t, sent["orderId"].(string)), 1)
+	}
+}
+
+// lossy loses the answers of appends.
+type lossy struct {
+	orderStreams
+	lose int
+}
+
+func (l *lossy) Append(ctx context.Context, stream string, expected kurrent.Expected, events ...kurrent.NewEvent) (uint64, error) {
+	revision, err := l.orderStreams.Append(ctx, stream, expected, events...)
+	if l.lose--; l.lose >= 0 {
+		return 0, kurrent.ErrUnavailable
+	}
+	return revision, err
+}
+
+func TestLostAnswerPlacesNothingTwice(t *testing.T) {
+	t.Parallel()
+	for lost, want := range map[int]int{1: http.StatusCreated, 2: http.StatusServiceUnavailable} {
+		a := shared.api()
+		a.streams = &lossy{orderStreams: shared.events, lose: lost}
+		c, sent := newClient(t, a), body(newID(), newCustomerID(), nil)
+		got := c.post("/orders", sent)
+		require.Equal(t, want, got.status, got.body)
+		require.Equal(t, http.StatusOK, c.post("/orders", sent).status, "the same again, after an answer that was lost")
+		require.Len(t, readAll(t, sent["orderId"].(string)), 1)
+	}
+}
+
+func TestOrderIsPlacedBehindWhatIsNoOrder(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	for what, first := range map[string]kurrent.NewEvent{
+		"a cancellation that came first":     event(order.TypeCancellationRequested, []byte(`{"reason":"early"}`)),
+		"an order that was parked":           event(order.TypePlaced, []byte(`{"lineItems":[]}`)),
+		"an event that is somebody else's":   event("order-viewed", []byte(`{}`)),
+		"an order that was parked, by alias": event(order.TypePlacedAlias, []byte(`nonsense`)),
+	} {
+		id := newID()
+		_, err := shared.events.Append(t.Context(), id, kurrent.NoStream(), first)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusNotFound, c.get("/orders/"+id).status, what)
+		sent := body(id, newCustomerID(), nil)
+		require.Equal(t, http.StatusCreated, c.post("/orders", sent).status, what)
+		require.Equal(t, http.StatusOK, c.post("/orders", sent).status, what)
+		require.Len(t, readAll(t, id), 2, what)
+	}
+}
+
+func TestFaultsOfAnOrderNameTheirField(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	line := func(changes map[string]any) map[string]any {
+		b := body(newID(), "c", nil)
+		for name, value := range changes {
+			b["lineItems"].([]any)[0].(map[string]any)[name] = value
+		}
+		return b
+	}
+	for field, sent := range map[string]any{
+		"orderId":                   body("cart-1", "c", nil),
+		"customerId":                body(newID(), "", nil),
+		"lineItems":                 body(newID(), "c", map[string]any{"lineItems": []any{}}),
+		"at":                        body(newID(), "c", map[string]any{"at": "yesterday"}),
+		"lineItems[0].quantity":     line(map[string]any{"quantity": 0}),
+		"lineItems[0].pricePerUnit": line(map[string]any{"pricePerUnit": "canary"}),
+	} {
+		p := c.post("/orders", sent).problem(http.StatusUnprocessableEntity)
+		require.Equal(t, field, p.Field, p.Detail)
+		require.NotContains(t, p.Detail, "canary", "a value is never repeated")
+	}
+	require.Equal(t, "orderId", c.post("/orders", body("", "c", map[string]any{"orderId": 7})).problem(422).Field)
+	require.Equal(t, "at", c.post("/orders", []byte(`{"at":"","at":""}`)).problem(422).Field, "a member twice")
+	require.Equal(t, "orderId", c.post("/orders", []byte(`{"orderId":null}`)).problem(422).Field)
+}
+
+func TestBodyThatIsNoOrderIsRefused(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	for what, sent := range map[string]string{
+		"nothing": "", "no JSON": "{", "a list": "[]", "null": "null", "two values": `{} {}`,
+		"deep": strings.Repeat(`{"a":`, 20_000),
+	} {
+		for _, path := range []string{"/orders", "/orders/" + newID() + "/cancel", "/customers"} {
+			require.Equal(t, http.StatusBadRequest, c.post(path, []byte(sent)).status, "%s to %s", what, path)
+		}
+		require.Equal(t, http.StatusBadRequest, c.put("/customers/c/credit-limit", []byte(sent)).status, what)
+	}
+}
+
+func TestBodyIsBoundedAndTyped(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	long := []byte(`{"a":"` + strings.Repeat("x", maxBody) + `"}`)
+	for path, method := range map[string]string{
+		"/orders": "POST", "/orders/" + newID() + "/cancel": "POST", "/customers": "POST", "/customers/c/credit-limit": "PUT",
+	} {
+		require.Contains(t, c.ask(method, path, long).problem(http.StatusRequestEntityTooLarge).Detail, "262144")
+		c.ask(method, path, []byte("{}"), func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }).
+			problem(http.StatusUnsupportedMediaType)
+	}
+}
+
+func TestLookingUpWhatIsNoOrder(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	c.get("/orders/" + newID()).problem(http.StatusNotFound)
+	require.Equal(t, "id", c.get("/orders/nonsense").problem(http.StatusUnprocessableEntity).Field)
+	require.Equal(t, "id", c.post("/orders/nonsense/cancel", map[string]any{"reason": "x"}).problem(http.StatusUnprocessableEntity).Field)
+}
+
+func TestPaymentReleasesTheCreditThatAnOrderShows(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	id, customerID := c.fulfil()
+	require.Equal(t, order.CreditReserved, c.await(id, order.StatusFulfilling).Credit)
+	release(t, id, customerID)
+	until(t, func() bool { return c.await(id, order.StatusFulfilling).Credit == order.CreditReleased })
+}
+
+func readAll(t *testing.T, stream string) (events []kurrent.Event) {
+	t.Helper()
+	require.NoError(t, shared.events.ReadStream(t.Context(), stream, 0, 0, func(e kurrent.Event) error {
+		events = append(events, e)
+		return nil
+	}))
+	return events
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.uber.org/goleak"
+
+	"orderflow/activities"
+	"orderflow/internal/credit"
+	"orderflow/internal/devserver"
+	"orderflow/internal/email"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/kurrentsim"
+	"orderflow/internal/order"
+	"orderflow/internal/postgres"
+	"orderflow/internal/view"
+	"orderflow/workflows"
+)
+
+// world is what the tests share: the real servers with a worker, and a projection of the log. A bridge is left out: a test
+// starts an order's workflow when it wants it to run.
+type world struct {
+	kurrentURL, postgresURL, temporalAddress string
+
+	events   *kurrent.Client
+	store    *postgres.Store
+	accounts *kurrent.CreditAccounts
+	temporal client.Client
+}
+
+var shared world
+
+func TestMain(m *testing.M) {
+	code, err := runTests(m)
+	if err == nil && code == 0 && allRun() {
+		err = seen.complete()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runTests(m *testing.M) (code int, err error) {
+	dir, err := os.MkdirTemp("", "orderflow-api-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // it may have to build the CLI
+	defer cancel()
+	database, err := devserver.StartPostgres(ctx, devserver.PostgresOptions{Dir: dir, Fast: true})
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, database.Stop(ctx)) }()
+	cli, err := devserver.TemporalCLI(ctx, "", os.Stderr)
+	if err != nil {
+		return 1, err
+	}
+	temporal, err := devserver.StartTemporal(ctx, devserver.TemporalOptions{
+		CLIPath: cli, Headless: true, SearchAttributes: workflows.SearchAttributes(),
+	})
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = temporal.Stop(ctx) }() // it takes its time when workflows are open
+	sim, err := kurrentsim.Start(kurrentsim.Options{})
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, sim.Stop(ctx)) }()
+	if err := postgres.Migrate(ctx, database.URL, slog.New(slog.DiscardHandler)); err != nil {
+		return 1, err
+	}
+	shared = world{kurrentURL: sim.URL(), postgresURL: database.URL, temporalAddress: temporal.Address}
+	leak := goleak.IgnoreCurrent()
+	if code, err = shared.run(ctx, m); err == nil && code == 0 {
+		http.DefaultClient.CloseIdleConnections()
+		err = goleak.Find(leak)
+	}
+	return code, err
+}
+
+func (w *world) run(ctx context.Context, m *testing.M) (code int, err error) {
+	if w.events, err = kurrent.Open(kurrent.Config{URL: w.kurrentURL, AllowPlaintext: true, CallTimeout: storeTimeout}); err != nil {
+		return 1, err
+	}
+	defer w.events.Close()
+	if w.store, err = postgres.Open(ctx, postgres.Config{URL: w.postgresURL, MaxConns: 8}); err != nil {
+		return 1, err
+	}
+	defer w.store.Close()
+	if w.temporal, err = client.DialContext(ctx, client.Options{HostPort: w.temporalAddress, Logger: quiet{}}); err != nil {
+		return 1, err
+	}
+	defer w.temporal.Close()
+	limits, err := credit.ParseLimits("10000.00")
+	if err != nil {
+		return 1, err
+	}
+	w.accounts = kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: w.events, Terms: credit.Terms{Limits: limits}})
+	stop, err := w.work()
+	if err != nil {
+		return 1, err
+	}
+	defer stop()
+	projecting, end := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- w.project(projecting) }()
+	code = m.Run()
+	end()
+	if err := <-ended; projecting.Err() == nil {
+		return 1, err
+	}
+	return code, nil
+}
+
+// work runs the product's workflows and activities. Mails go nowhere.
+func (w *world) work() (stop func(), err error) {
+	does := &activities.Activities{
+		Credit: w.accounts, Orders: w.events, Fulfillments: w.store, Emails: w.store, Mailer: nobody{}, Meter: nobody{},
+	}
+	orders := worker.New(w.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})
+	mails := worker.New(w.temporal, workflows.EmailTaskQueue, worker.Options{DisableRegistrationAliasing: true})
+	workflows.Register(orders)
+	orders.RegisterActivity(does)
+	mails.RegisterActivity(does)
+	if err := errors.Join(orders.Start(), mails.Start()); err != nil {
+		return nil, err
+	}
+	return func() { orders.Stop(); mails.Stop() }, nil
+}
+
+// project takes each event into the view as it comes.
+func (w *world) project(ctx context.Context) error {
+	var at postgres.ViewPosition
+	return w.events.Follow(ctx, kurrent.Follow{Prefixes: view.Prefixes()}, func(s kurrent.Step) error {
+		if s.Position == (kurrent.Position{}) {
+			return nil
+		}
+		to := postgres.ViewPosition{Commit: s.Position.Commit, Prepare: s.Position.Prepare, EventAt: at.EventAt}
+		var changes []view.Change
+		if e := s.Event; e != nil {
+			to.EventAt = e.Created
+			change, says := view.Decode(view.Event{
+				Stream: e.Stream, Revision: e.Revision, Type: e.Type, ContentType: e.ContentType, Data: e.Data, Written: e.Created,
+			})
+			if says {
+				changes = append(changes, change)
+			}
+		}
+		err := w.store.Project(ctx, postgres.ProjectionLive, at, to, changes)
+		at = to
+		return err
+	})
+}
+
+type nobody struct{}
+
+func (nobody) Send(context.Context, email.Letter) (string, error) { return uuid.NewString(), nil }
+func (nobody) EmailSettled(email.Kind, email.Status)              {}
+
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
+
+// api is one over the real servers, for a test to change.
+func (w *world) api() *api {
+	return &api{
+		streams: w.events, accounts: w.accounts, rows: w.store, workflows: w.temporal, view: w.store, lag: newLagMeter(w.events),
+		observe: func(string, int, time.Duration) {}, logger: slog.New(slog.NewTextHandler(io.Discard, nil)), now: time.Now,
+	}
+}
+
+// body is an order as a checkout sends it, with members changed or, by nil, left out.
+func body(id, customerID string, changes map[string]any) map[string]any {
+	recipient := map[string]any{"fullName": "Ada Canary", "emailAddress": "canary@example.com"}
+	b := map[string]any{
+		"orderId": id, "customerId": customerID, "at": "2025-01-01T01:11:30Z", "checkoutOfCart": "cart-1@2",
+		"lineItems": []any{map[string]any{
+			"productId": "1", "productName": "Lamp", "quantity": 2, "pricePerUnit": "USD100.00", "taxRate": 0.21,
+		}},
+		"shipping": map[string]any{"recipient": recipient, "address": map[string]any{"country": "NL", "lines": []any{"Canary Street 1"}}},
+		"billing":  map[string]any{"recipient": recipient},
+	}
+	maps.Copy(b, changes)
+	maps.DeleteFunc(b, func(_ string, value any) bool { return value == nil })
+	return b
+}
+
+func newID() string         { return "order-" + strings.ReplaceAll(uuid.NewString(), "-", "") }
+func newCustomerID() string { return "customer-" + uuid.NewString() }
+
+func event(kind string, data []byte) kurrent.NewEvent {
+	return kurrent.NewEvent{ID: uuid.New(), Type: kind, Data: data}
+}
+
+// begin starts an order's workflow, as the bridge does.
+func (w *world) begin(ctx context.Context, id string) error {
+	found, err := w.events.FindPlaced(ctx, id)
+	if err != nil {
+		return err
+	}
+	placed, err := order.DecodePlaced(found.Stream, found.ContentType, found.Data)
+	if err != nil {
+		return err
+	}
+	input := workflows.Input{
+		OrderID: id, CustomerID: placed.CustomerID, Total: placed.Total, PlacedAt: placed.PlacedAt,
+		Source: order.Source{Stream: id, Revision: found.Revision, EventID: found.ID.String()},
+	}
+	_, err = w.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: id, TaskQueue: workflows.TaskQueue, TypedSearchAttributes: input.SearchAttributes(),
+	}, workflows.OrderFulfillmentType, input)
+	return err
+}
+
+// allRun tells whether no test was left out.
+func allRun() bool {
+	return !slices.ContainsFunc(os.Args, func(arg string) bool {
+		return strings.HasPrefix(arg, "-test.run=") || strings.HasPrefix(arg, "-test.list=") || strings.HasPrefix(arg, "-test.skip=")
+	})
+}
