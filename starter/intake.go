@@ -34,6 +34,8 @@ type deliveries interface {
 // consume hands each delivery to a goroutine of its own, with so many at a time: a server whose messages time out sooner
 // than ours sends more than the group's buffer. When ctx ends no more is taken in, and what is in flight has a budget to finish in.
 func (b *bridge) consume(ctx context.Context, sub deliveries) error {
+	var watching sync.WaitGroup
+	defer watching.Wait()
 	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	var inFlight sync.WaitGroup
@@ -42,7 +44,9 @@ func (b *bridge) consume(ctx context.Context, sub deliveries) error {
 	ended := make(chan error, 1)
 	var taken atomic.Int64
 	go receive(work, sub, slots, received, ended)
-	go b.watch(work, func() (int64, bool) { return taken.Load(), len(slots) > 1 }, cancel) // one slot waits with receive
+	watching.Go(func() { // one slot waits with receive
+		b.watch(work, func() (int64, bool) { return taken.Load(), len(slots) > 1 }, cancel)
+	})
 	err := func() error {
 		for {
 			select {
