@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"orderflow/deploy/checker/internal/facts"
 )
@@ -26,11 +27,12 @@ type reader struct {
 	sources  Sources
 	facts    *facts.Facts
 	canaries *Canaries
+	patience time.Duration // with a group that has not written down yet how far it is
 }
 
 // All reads every store. Any error means that the facts are not all there.
 func All(ctx context.Context, sources Sources) (*facts.Facts, error) {
-	r := &reader{sources: sources, facts: facts.New(), canaries: NewCanaries()}
+	r := &reader{sources: sources, facts: facts.New(), canaries: NewCanaries(), patience: checkpointWait}
 	for _, part := range []struct {
 		name string
 		read func(context.Context) error

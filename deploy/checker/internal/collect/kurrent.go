@@ -89,7 +89,7 @@ func (r *reader) event(e *kurrentdb.RecordedEvent) {
 
 // group asks how the subscription group is doing, until it is done or has been given its time.
 func (r *reader) group(ctx context.Context, client *kurrentdb.Client) error {
-	giveUp := time.NewTimer(checkpointWait)
+	giveUp := time.NewTimer(r.patience)
 	defer giveUp.Stop()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
