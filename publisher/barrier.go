@@ -21,13 +21,14 @@ func (p *publisher) barrier(ctx context.Context) (postgres.HistoryHead, postgres
 	if err != nil {
 		return head, 0, err
 	}
-	for wait := firstLook; ; wait = min(2*wait, lastLook) {
+	for wait, said := firstLook, false; ; wait = min(2*wait, lastLook) {
 		settled, below, err := p.store.Settled(ctx, head)
 		if settled || err != nil {
 			return head, below, err
 		}
-		if wait == lastLook {
-			p.logger.Info("waiting for transactions that are under way")
+		if wait == lastLook && !said {
+			said = true
+			p.logger.Info("waiting for transactions that have been under way for a while")
 		}
 		if pause(ctx, wait); ctx.Err() != nil {
 			return head, 0, ctx.Err()

@@ -16,7 +16,7 @@ type result string
 
 const (
 	resultPublished result = "published" // it is in its stream, perhaps since earlier
-	resultSetAside  result = "set-aside" // it cannot be appended
+	resultSetAside  result = "set_aside" // it cannot be appended
 	resultDeferred  result = "deferred"  // it waits behind one of its order that cannot
 	resultIgnored   result = "ignored"   // a row of a foreign table
 )

@@ -13,9 +13,10 @@ const snapshotPage = 500
 // snapshot publishes what the history holds, in the order of its ids, and leaves to the stream what comes later. It says in
 // the mark how far it has got, so one that is interrupted goes on from there.
 //
-// Nothing can slip between the two. The slot, made before, sends every transaction that commits behind the place where it
-// began; one that committed before has ended by the time the barrier is passed, and so is seen by every page. A version
-// with a lower id that appears behind a page belongs to a transaction that ended later, and comes by the stream.
+// Nothing can slip between the two. The slot, made before, sends every transaction whose commit stands behind the place
+// where it began. One whose commit stands before it may still be invisible for a while, when it waits for a standby, but
+// not once the barrier is passed: then every page sees it. A version that appears behind a page, whatever its id, belongs to
+// a transaction that committed later, and comes by the stream.
 func (p *publisher) snapshot(ctx context.Context, d *desk, mark postgres.Mark) (postgres.Mark, error) {
 	began := time.Now()
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -23,7 +24,10 @@ func (p *publisher) snapshot(ctx context.Context, d *desk, mark postgres.Mark) (
 	defer landed()
 	defer l.wait()
 	defer cancel()
-	head, _, err := p.barrier(ctx)
+	if _, _, err := p.barrier(ctx); err != nil {
+		return mark, err
+	}
+	head, err := p.store.HistoryHead(ctx) // only now, for what the barrier waited for belongs to it
 	if err != nil {
 		return mark, err
 	}

@@ -1,7 +1,7 @@
 // Package postgres owns what Orderflow keeps in PostgreSQL: the schema and its migrations, one row per order's
-// fulfilment with its history, and the send ledger of its mails. It is the only package that knows the driver. It leaves
-// deciding about an order to the workflow, rendering and sending mails to internal/ses, and publishing the history to the
-// publisher.
+// fulfilment with its history, the send ledger of its mails, and how the history is read from the server's log. It is the
+// only package that knows the driver. It leaves deciding about an order to the workflow, rendering and sending mails to
+// internal/ses, and publishing the history to the publisher.
 //
 // Each method is one transaction and, after the first on a connection, one round trip: its statements go out together,
 // those that write say in their WHERE when they apply, and the last one reads what is there now. So a method may be

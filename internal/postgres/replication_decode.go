@@ -12,9 +12,9 @@ import (
 // Change is one thing the stream says: a version, or how far it has got, or both are missing and the server only wants to
 // know whether we live.
 type Change struct {
-	Version    *Version // of a transaction that has committed
-	Reached    LSN      // every version of transactions that ended below has been handed out; 0: not said
-	Foreign    bool     // a row of another table, which the publication should not have
+	Version     *Version // of a transaction that has committed
+	Reached     LSN      // every version of transactions that ended below has been handed out; 0: not said
+	Foreign     bool     // a row of another table, which the publication should not have
 	ReplyWanted bool     // the server waits for a report
 }
 
