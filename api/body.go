@@ -43,7 +43,13 @@ func decode[T any](w http.ResponseWriter, r *http.Request) (T, error) {
 	if err != nil {
 		return value, err
 	}
-	return value, fault(strict.Unmarshal(body, &value, strict.RejectUnknownMembers(true)))
+	if err = strict.Unmarshal(body, &value, strict.RejectUnknownMembers(true)); err != nil {
+		return value, fault(err)
+	}
+	if jsontext.Value(body).Kind() != '{' { // null would pass as an object without members
+		return value, problemOf(http.StatusBadRequest, "the body must be one JSON object")
+	}
+	return value, nil
 }
 
 // fault names the member that is wrong and never repeats its value.
@@ -51,8 +57,6 @@ func fault(err error) error {
 	var semantic *strict.SemanticError
 	var syntactic *jsontext.SyntacticError
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, strict.ErrUnknownName):
 		return problemOf(http.StatusBadRequest, "the body has a member that is not known")
 	case errors.As(err, &semantic) && semantic.JSONPointer == "":

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/config"
+	"orderflow/internal/devserver"
+	"orderflow/internal/door"
+	"orderflow/internal/subcommand"
+)
+
+func TestProcess(t *testing.T) {
+	t.Parallel()
+	binary := filepath.Join(t.TempDir(), "api")
+	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput()
+	require.NoError(t, err, string(built))
+
+	t.Run("finishes the request it has when it is stopped, and exits with 0", func(t *testing.T) { finishes(t, binary) })
+	t.Run("exits with 2 when its environment is wrong", func(t *testing.T) {
+		code, said := exit(t, exec.CommandContext(t.Context(), binary))
+		require.Equal(t, 2, code)
+		require.Contains(t, said, "KURRENTDB_URL: is required")
+		require.Contains(t, said, "POSTGRES_URL: is required")
+	})
+	t.Run("exits with 1 when its port is taken", func(t *testing.T) {
+		taken, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer taken.Close()
+		code, said := exit(t, process(t, binary, shared.kurrentURL, taken.Addr().String()))
+		require.Equal(t, 1, code, said)
+		require.Contains(t, said, "listen for requests")
+	})
+	t.Run("prints its document", func(t *testing.T) {
+		printed, err := exec.CommandContext(t.Context(), binary, "openapi").Output()
+		require.NoError(t, err)
+		require.Equal(t, document, printed)
+	})
+}
+
+// process has the settings of a production one, by its environment.
+func process(t *testing.T, binary, kurrentURL, addr string) *exec.Cmd {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), binary)
+	c.Env = append(os.Environ(), "KURRENTDB_URL="+kurrentURL, "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL="+shared.postgresURL,
+		"TEMPORAL_ADDRESS="+shared.temporalAddress, "API_ADDR="+addr)
+	return c
+}
+
+func exit(t *testing.T, c *exec.Cmd) (int, string) {
+	t.Helper()
+	said, err := c.CombinedOutput()
+	require.Error(t, err)
+	return c.ProcessState.ExitCode(), string(said)
+}
+
+// finishes stops the process while the event store has an order and its answer is on the way.
+func finishes(t *testing.T, binary string) {
+	address, query, _ := strings.Cut(strings.TrimPrefix(shared.kurrentURL, "kurrentdb://"), "?")
+	way, err := door.Open(strings.TrimSuffix(address, "/"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, way.Close()) })
+	port, err := devserver.FreePort()
+	require.NoError(t, err)
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	running := process(t, binary, "kurrentdb://"+way.Addr()+"?"+query, addr)
+	var log lines
+	running.Stderr = &log
+	require.NoError(t, running.Start())
+	c := &caller{t: t, url: "http://" + addr, client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}}
+	until(t, func() bool { return strings.Contains(log.String(), "api is running") })
+	require.Equal(t, http.StatusCreated, c.post("/orders", body(newID(), newCustomerID(), nil)).status)
+
+	way.Hold(door.Back)
+	before, id, status := way.Arrived(door.Back), newID(), make(chan int, 1)
+	go func() { status <- c.post("/orders", body(id, newCustomerID(), map[string]any{"orderId": id})).status }()
+	until(t, func() bool { return way.Arrived(door.Back) > before })
+	require.NoError(t, running.Process.Signal(syscall.SIGTERM))
+	until(t, func() bool { return strings.Contains(log.String(), "api is stopping") })
+	way.Release()
+	require.Equal(t, http.StatusCreated, <-status)
+	require.NoError(t, running.Wait(), log.String())
+	require.Len(t, readAll(t, id), 1)
+	require.NotContains(t, log.String(), id, "no id is logged")
+}
+
+// lines is a log that is read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func TestSettingsAreHeldToWhatIsSafe(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		return path
+	}
+	const open = "API_ADDR: must be a loopback address unless API_TOKEN_FILE is set"
+	const form = "API_TOKEN_FILE: must hold one token of 16 to 4096 bytes without blanks"
+	for given, want := range map[string]string{
+		"API_ADDR=:8080":                                                  open,
+		"API_ADDR=0.0.0.0:8080":                                           open,
+		"API_ADDR=192.0.2.1:8080":                                         open,
+		"API_ADDR=[::]:8080":                                              open,
+		"API_ADDR=nonsense":                                               "API_ADDR: ",
+		"API_TOKEN_FILE=" + filepath.Join(dir, "missing"):                 "API_TOKEN_FILE: cannot be read",
+		"API_TOKEN_FILE=" + dir:                                           "API_TOKEN_FILE: cannot be read",
+		"API_TOKEN_FILE=" + file("short", "secret\n"):                     form,
+		"API_TOKEN_FILE=" + file("two", token+" "+token):                  form,
+		"API_TOKEN_FILE=" + file("long", strings.Repeat("x", 3*maxToken)): form,
+		"API_TEMPORAL_UI_URL=javascript:alert(1)":                         "API_TEMPORAL_UI_URL: must be an http or https URL",
+		"API_STREAMS_UI_URL=localhost:2113":                               "API_STREAMS_UI_URL: must be an http or https URL",
+		"API_INBOX_URL=file:///etc/passwd":                                "API_INBOX_URL: must be an http or https URL",
+		"SHUTDOWN_TIMEOUT=soon":                                           "SHUTDOWN_TIMEOUT: ",
+	} {
+		err := run(t.Context(), subcommand.Call{Stderr: io.Discard, Environ: []string{
+			"KURRENTDB_URL=kurrentdb://127.0.0.1:1?tls=false", "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL=postgres://127.0.0.1:1/x", given,
+		}})
+		require.ErrorContains(t, err, want, given)
+		require.Equal(t, 2, config.ExitCode(err), given)
+		require.NotContains(t, err.Error(), "secret", "a token is not repeated")
+	}
+	got, err := readToken(file("good", " "+token+"\n"))
+	require.NoError(t, err)
+	require.Equal(t, token, string(got))
+	for _, addr := range []string{"127.0.0.1:8080", "localhost:0", "[::1]:80", "127.8.8.8:1"} {
+		var s settings
+		s.API.Addr = addr
+		require.Empty(t, s.Validate(), addr)
+		s.API.Addr, s.API.TokenFile = ":8080", "file"
+		require.Empty(t, s.Validate(), "with a token, from everywhere")
+	}
+}
+
+func TestArgumentsThatNameNothingAreRefused(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.Equal(t, 2, config.ExitCode(run(t.Context(), subcommand.Call{Args: []string{"serve"}, Stdout: &out, Stderr: io.Discard})))
+	require.NoError(t, run(t.Context(), subcommand.Call{Args: []string{"--help"}, Stdout: &out, Stderr: io.Discard}))
+	require.Contains(t, out.String(), "api openapi")
+	require.NoError(t, run(context.Background(), subcommand.Call{Args: []string{"openapi"}, Stdout: &out}))
+}
+
+func TestStreamLinksFitEitherBrowser(t *testing.T) {
+	t.Parallel()
+	var s settings
+	s.Links.Streams = "https://events.example.com/web/index.html#/streams/{stream}"
+	require.Equal(t, "https://events.example.com/web/index.html#/streams/order-1", newLinks(s, "n").Stream("order-1"))
+	require.Empty(t, newLinks(settings{}, "n").Stream("order-1"))
+}
