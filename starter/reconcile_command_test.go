@@ -84,9 +84,9 @@ func (h *house) endSomehow(id string) {
 	require.Eventually(h.t, func() bool { return h.row(id) == order.StatusFulfilling }, time.Minute, 50*time.Millisecond)
 	switch rand.N(3) {
 	case 0:
-		h.ship(id)
+		h.signal(id, workflows.RecordShipmentMessage, shipment) // it is remembered when the order is not that far
 	case 1:
-		h.update(id, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
+		h.signal(id, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
 	}
 }
 

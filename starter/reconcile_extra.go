@@ -152,7 +152,7 @@ func (r *reconciliation) checkWaiting(ctx context.Context, waiting []workflows.I
 		return err
 	}
 	return checkEach(ctx, r, waiting, func(ctx context.Context, input workflows.Input) error {
-		if row := rows[input.OrderID]; row.Status.Final() && row.UpdatedAt.Before(r.horizon) {
+		if row := rows[input.OrderID]; row.Status.Final() {
 			return r.confirm(ctx, inputOf(row))
 		}
 		return nil

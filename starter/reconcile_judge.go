@@ -38,7 +38,7 @@ type facts struct {
 	Row      order.Status // of the fulfilment; empty when there is no row
 	Credit   creditState  // empty when nobody asked, because it does not matter
 	LostMail bool         // the newest mail waits, and no workflow is there to send it
-	InVain   bool         // the workflow waits for the shipment of an order whose row has been final for long
+	InVain   bool         // the workflow waits for the shipment of an order whose row is final
 	Erased   bool         // the order's stream is deleted
 	Detail   string       // what else there is to say
 }
@@ -87,8 +87,8 @@ const (
 //	not open   none                 open        held         repair
 //	none       fulfilling           any         held         repair
 //
-// (1) It waits for its shipment, and the row has been final for longer than the grace: the workflow was reset to a moment
-// before its order was closed.
+// (1) It waits for its shipment, and nothing of it is under way: the workflow was reset to a moment before its order was
+// closed.
 //
 // (2) Reserved, or held for an operator whom nobody asks any more. Settled is refused, released, or never decided.
 //

@@ -31,8 +31,8 @@ func (r *reconciliation) look(ctx context.Context, in workflows.Input) (facts, e
 	}
 	f.Row = row.Status
 	if run.state == workflowOpen {
-		f.InVain = run.waits && row.Status.Final() && row.UpdatedAt.Before(r.horizon)
-		return f, nil
+		f.InVain, err = r.waitsInVain(ctx, row)
+		return f, err
 	}
 	if f.Credit, err = r.credit(ctx, in.CustomerID, in.OrderID); err != nil {
 		return facts{}, err
@@ -46,6 +46,16 @@ func (r *reconciliation) look(ctx context.Context, in workflows.Input) (facts, e
 	}
 	f.LostMail, err = r.lost(ctx, row, repairing.state == workflowOpen)
 	return f, err
+}
+
+// waitsInVain reports whether an order's workflow waits for its shipment although its row is final. It is asked after the
+// row was read: a workflow that has written the row itself is at work from then on until it says so or closes.
+func (r *reconciliation) waitsInVain(ctx context.Context, row fulfillment.Row) (bool, error) {
+	if !row.Status.Final() {
+		return false, nil
+	}
+	run, err := r.describe(ctx, row.OrderID)
+	return run.state == workflowOpen && run.waits, err
 }
 
 // lost reports whether the mail that is due for a row waits for nobody.
@@ -83,7 +93,7 @@ func (r *reconciliation) credit(ctx context.Context, customerID, orderID string)
 // workflowRun is the newest run of a workflow.
 type workflowRun struct {
 	state  workflowState
-	waits  bool   // it says that it waits for its order's shipment
+	waits  bool   // it says that it waits for its order's shipment, and nothing of it is under way
 	detail string // what is strange about it
 }
 
@@ -108,7 +118,8 @@ func (r *reconciliation) describe(ctx context.Context, workflowID string) (workf
 	if payload != nil && converter.GetDefaultDataConverter().FromPayload(payload, &status) != nil {
 		status = ""
 	}
-	return workflowRun{state: stateOf(info.GetStatus()), waits: status == order.StatusFulfilling}, nil
+	atWork := description.GetPendingWorkflowTask() != nil || len(description.GetPendingActivities()) > 0
+	return workflowRun{state: stateOf(info.GetStatus()), waits: status == order.StatusFulfilling && !atWork}, nil
 }
 
 func stateOf(status enums.WorkflowExecutionStatus) workflowState {
