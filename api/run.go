@@ -40,8 +40,7 @@ func run(ctx context.Context, c subcommand.Call) error {
 	if err != nil {
 		return err
 	}
-	defer d.events.Close()
-	defer d.store.Close()
+	defer d.close()
 	if err := awaitSchema(ctx, d.store, logger); err != nil {
 		return err
 	}
@@ -81,7 +80,19 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 		URL: s.Postgres.URL, MaxConns: connections, ApplicationName: "orderflow-api", CallTimeout: storeTimeout, Logger: logger,
 	})
 	d.temporal, optionsErr = temporalclient.Options("api", logger, d.metrics)
-	return d, config.Merge(invalid, eventsErr, storeErr, optionsErr)
+	if err = config.Merge(invalid, eventsErr, storeErr, optionsErr); err != nil {
+		d.close()
+	}
+	return d, err
+}
+
+func (d drivers) close() {
+	if d.events != nil {
+		d.events.Close()
+	}
+	if d.store != nil {
+		d.store.Close()
+	}
 }
 
 // awaitSchema waits for the database as Dial does for Temporal. A schema that is too old is another matter: somebody has to
