@@ -53,6 +53,9 @@ func TestOutages(t *testing.T) {
 
 func suffer(t *testing.T, server string, kind condition, outage time.Duration) {
 	tr := newTrial(t)
+	// Ten times in the outage, and not so often that a slow machine does nothing but what it did before.
+	tr.bridge.settings.MessageTimeout = min(max(outage/10, time.Second), 10*time.Second)
+	tr.bridge.patience = 3 * tr.bridge.settings.MessageTimeout
 	tr.run()
 	for range 10 {
 		tr.place()
@@ -71,8 +74,8 @@ func suffer(t *testing.T, server string, kind condition, outage time.Duration) {
 	took := time.Since(back).Round(time.Millisecond)
 	tr.requireOnceEach()
 	high := highest()
-	t.Logf("%d events, done %s after the outage; in it %d calls, %d log lines, %d connections; in flight at most %d",
-		len(tr.placed)+len(tr.paid)+len(tr.cancelled), took, calls, lines, connections, high.inFlight)
+	t.Logf("%d events, %d answers, done %s after the outage; in it %d calls, %d log lines, %d connections; in flight at most %d",
+		len(tr.placed)+len(tr.paid)+len(tr.cancelled), tr.handled(), took, calls, lines, connections, high.inFlight)
 	require.LessOrEqual(t, high.inFlight, tr.bridge.concurrency)
 	seconds := outage.Seconds()
 	require.LessOrEqual(t, calls, int64(callsAtOnce+callsEach*seconds))
