@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
 )
@@ -25,11 +26,13 @@ func (a appender) append(ctx context.Context, v postgres.Version) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("publisher.append.before")
 	revision, err := a.events.Append(ctx, version.Stream(), version.Expected(), event)
 	switch {
 	case err == nil && revision != version.Revision:
 		return &refusal{Code: codeShifted, Detail: fmt.Sprintf("revision %d was written as %d", version.Revision, revision)}
 	case err == nil:
+		failpoint.Hit("publisher.append.after")
 		return nil
 	case errors.Is(err, kurrent.ErrWrongRevision):
 		return a.lookAt(ctx, version, event)

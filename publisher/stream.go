@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"orderflow/internal/failpoint"
 	"orderflow/internal/postgres"
 )
 
@@ -131,7 +132,9 @@ func (s *stream) report(wanted bool) error {
 	case !wanted:
 		return nil
 	}
-	return s.link.Report(s.mark.Confirmed)
+	err := s.link.Report(s.mark.Confirmed)
+	failpoint.Hit("publisher.confirm.after")
+	return err
 }
 
 // due reports whether the mark has to be moved.
@@ -153,9 +156,11 @@ func (s *stream) save() error {
 	reached, answered, _ := s.lanes.window.state()
 	mark := s.mark
 	mark.Confirmed = max(mark.Confirmed, postgres.LSN(reached))
+	failpoint.Hit("publisher.mark.before")
 	if err := s.store.SaveMark(context.Background(), mark); err != nil {
 		return fmt.Errorf("confirm: %w", err)
 	}
+	failpoint.Hit("publisher.mark.after")
 	s.mark, s.answered, s.savedAt = mark, answered, time.Now()
 	s.lookedAt = s.savedAt
 	return nil

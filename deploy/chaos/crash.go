@@ -32,6 +32,6 @@ func (s *session) crash(ctx context.Context, workload *load.Load) error {
 	began := s.elapsed()
 	result, err := crash.Run(ctx, crash.Matrix{Rig: s.rig, Workload: workload, Plan: plan, Say: s.tell()})
 	s.report.Crashes, s.missed = result.Crashes, errors.Join(result.Missed...)
-	s.say("crashed %d times in %.0f s", len(plan)-len(result.Missed), (s.elapsed() - began).Seconds())
+	s.say("crashed %d times in %.0f s", result.Total(), (s.elapsed() - began).Seconds())
 	return err
 }

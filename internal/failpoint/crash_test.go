@@ -17,9 +17,16 @@ import (
 
 const before, after = "starter.start.before", "starter.start.after"
 
-func TestHitEndsTheProcessWhereItWasAskedTo(t *testing.T) {
+func TestABinaryBuiltWithTheTagHeedsFailpoints(t *testing.T) {
 	t.Parallel()
 	program := build(t, "./testdata/hits", "-tags", "failpoint")
+	t.Run("and dies where it was asked to", func(t *testing.T) { dies(t, program) })
+	t.Run("and holds one call when it is asked to pause", func(t *testing.T) { holds(t, program) })
+	t.Run("and refuses to start with what it does not understand", func(t *testing.T) { refuses(t, program) })
+}
+
+func dies(t *testing.T, program string) {
+	t.Parallel()
 	tests := map[string]struct {
 		failpoints, said, passed string
 		killed                   bool
@@ -54,9 +61,8 @@ func TestHitEndsTheProcessWhereItWasAskedTo(t *testing.T) {
 	}
 }
 
-func TestHitHoldsOneCallWhenItIsAskedToPause(t *testing.T) {
+func holds(t *testing.T, program string) {
 	t.Parallel()
-	program := build(t, "./testdata/hits", "-tags", "failpoint")
 	began := time.Now()
 	out, said, err := hit(t, program, after+"=pause:300ms@2")
 	require.NoError(t, err)
@@ -65,9 +71,8 @@ func TestHitHoldsOneCallWhenItIsAskedToPause(t *testing.T) {
 	require.Equal(t, "failpoint "+after+": pause 300ms\n", said)
 }
 
-func TestABinaryRefusesToStartWithFailpointsItDoesNotUnderstand(t *testing.T) {
+func refuses(t *testing.T, program string) {
 	t.Parallel()
-	program := build(t, "./testdata/hits", "-tags", "failpoint")
 	for failpoints, said := range map[string]string{
 		"starter.strat.after=crash":      `FAILPOINTS: "starter.strat.after" is no point`,
 		after:                            "FAILPOINTS: starter.start.after: must be crash or pause:DURATION, with @N for the N-th hit",
@@ -87,17 +92,23 @@ func TestABinaryRefusesToStartWithFailpointsItDoesNotUnderstand(t *testing.T) {
 
 func TestProductionBinariesHoldNoTraceOfAPoint(t *testing.T) {
 	t.Parallel()
-	for _, process := range []string{"starter", "worker"} {
-		plain, err := os.ReadFile(build(t, "../../"+process))
-		require.NoError(t, err)
-		crashing, err := os.ReadFile(build(t, "../../"+process, "-tags", "failpoint"))
-		require.NoError(t, err)
-		for _, p := range failpoint.Points() {
-			require.False(t, bytes.Contains(plain, []byte(p.Name)), "%s is in %s", p.Name, process)
-			require.True(t, bytes.Contains(crashing, []byte(p.Name)), "%s would not be found in %s", p.Name, process)
-		}
-		require.False(t, bytes.Contains(plain, []byte("FAILPOINTS")), process)
+	crashing := contents(t, "../../starter", "-tags", "failpoint")
+	for _, name := range failpoint.Names() {
+		require.True(t, bytes.Contains(crashing, []byte(name)), "%s would not be found", name)
 	}
+	for _, process := range []string{"starter", "worker", "publisher"} {
+		plain := contents(t, "../../"+process)
+		for _, name := range append(failpoint.Names(), "FAILPOINTS") {
+			require.False(t, bytes.Contains(plain, []byte(name)), "%s is in %s", name, process)
+		}
+	}
+}
+
+func contents(t *testing.T, pkg string, flags ...string) []byte {
+	t.Helper()
+	body, err := os.ReadFile(build(t, pkg, flags...))
+	require.NoError(t, err)
+	return body
 }
 
 // build compiles a program of this module.

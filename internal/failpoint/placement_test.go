@@ -36,11 +36,20 @@ func TestEachPointIsPlacedExactlyOnceAndNoOtherIsPlaced(t *testing.T) {
 	require.NoError(t, err)
 	for _, p := range failpoint.Points() {
 		require.Len(t, placed[p.Name], 1, "%s is placed in %v", p.Name, placed[p.Name])
-		inStarter := strings.HasPrefix(placed[p.Name][0], filepath.Join(root, "starter"))
-		require.Equal(t, p.Process() == "starter", inStarter, "%s stands in %s", p.Name, placed[p.Name][0])
+		require.Equal(t, hostOf(placed[p.Name][0]), p.Process(), "%s stands in %s", p.Name, placed[p.Name][0])
 		delete(placed, p.Name)
 	}
 	require.Empty(t, placed, "points that are not listed")
+}
+
+// hostOf is the binary that a file is in. What no other binary owns is the worker's.
+func hostOf(path string) string {
+	for _, process := range []string{"starter", "publisher"} {
+		if strings.HasPrefix(path, filepath.Join(root, process)+string(filepath.Separator)) {
+			return process
+		}
+	}
+	return "worker"
 }
 
 // hits gives the names in the calls of failpoint.Hit in a file. A name that is not written out could not be found.
@@ -76,7 +85,7 @@ func TestPointsAreNamedByProcessStepAndSide(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, p := range failpoint.Points() {
-		require.Regexp(t, `^(starter|worker)\.[a-z-]+\.(before|after|sent)$`, p.Name)
+		require.Regexp(t, `^(starter|worker|publisher)\.[a-z-]+\.(before|after|sent)$`, p.Name)
 		require.NotEmpty(t, p.Dies, p.Name)
 		require.False(t, seen[p.Name], "%s is listed twice", p.Name)
 		seen[p.Name] = true

@@ -47,6 +47,12 @@ func Points() []Point {
 		{"worker.mail-send.after", "SES has accepted the mail, its message id is known to nobody else"},
 		{"worker.mail-settle.before", "what became of the mail is known, the ledger has it as being sent"},
 		{"worker.mail-settle.after", "the ledger knows what became of the mail, Temporal does not"},
+
+		{"publisher.append.before", "a version is read from the log, its event is not appended"},
+		{"publisher.append.after", "the event is in its stream, the publisher has not counted it"},
+		{"publisher.mark.before", "versions are published, neither mark nor slot has moved"},
+		{"publisher.mark.after", "the mark has moved, the slot has not"},
+		{"publisher.confirm.after", "the slot is told how far the versions are published"},
 	}
 }
 

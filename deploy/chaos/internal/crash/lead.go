@@ -26,14 +26,25 @@ func leads() map[string][]string {
 		"mail-claim":        {shipped, paid},
 		"mail-send":         {shipped, paid},
 		"mail-settle":       {shipped, paid},
+		"append":            {shipped, cancelled},
+		"mark":              {shipped, cancelled},
+		"confirm":           {shipped, cancelled},
 	}
 }
 
-// leadTo picks a fate that leads to a point. A step that none leads to could never be crashed at.
-func leadTo(point string, random *rand.Rand) (fate string, err error) {
+// stepOf is the middle of a point's name.
+func stepOf(point string) string {
 	_, step, _ := strings.Cut(point, ".")
 	step, _, _ = strings.Cut(step, ".")
-	fates := leads()[step]
+	return step
+}
+
+// byTheSecond tells the steps that many orders take at once, at most once a second.
+func byTheSecond(step string) bool { return step == "mark" || step == "confirm" }
+
+// leadTo picks a fate that leads to a point. A step that none leads to could never be crashed at.
+func leadTo(point string, random *rand.Rand) (fate string, err error) {
+	fates := leads()[stepOf(point)]
 	if len(fates) == 0 {
 		return "", fmt.Errorf("%s: no fate of an order leads there", point)
 	}

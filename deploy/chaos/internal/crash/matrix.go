@@ -43,6 +43,15 @@ type Result struct {
 	Missed  []error        // what did not crash, or not as it should have
 }
 
+// Total is how many crashes there were.
+func (r Result) Total() int {
+	total := 0
+	for _, n := range r.Crashes {
+		total += n
+	}
+	return total
+}
+
 // Run carries out the plan, one crash after the other, with one process of each kind: any other could take the work away.
 // It goes on after a crash that was missed. Its error is about the rig or ctx.
 func Run(ctx context.Context, m Matrix) (Result, error) {

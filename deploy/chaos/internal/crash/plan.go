@@ -68,7 +68,11 @@ func Plan(points []failpoint.Point, times int, seed uint64) ([]Crash, error) {
 func crashAt(p failpoint.Point, turn int, random *rand.Rand) (Crash, error) {
 	c := Crash{Point: p, Hit: 1, Orders: 1}
 	if turn%2 == 1 {
-		c.Hit, c.Orders = 1+random.IntN(burst/2), burst // half, for not every order comes by every point
+		c.Orders = burst
+		c.Hit = 1 + random.IntN(burst/2) // half, for not every order comes by every point
+		if byTheSecond(stepOf(p.Name)) {
+			c.Hit = 1 + random.IntN(3)
+		}
 	}
 	var err error
 	c.Fate, err = leadTo(p.Name, random)
