@@ -13,6 +13,7 @@
 //
 //	SELECT orderflow_grant_worker('orderflow_worker');
 //	SELECT orderflow_grant_publisher('orderflow_publisher'); -- it needs the attribute REPLICATION besides
+//	SELECT orderflow_grant_reconcile('orderflow_reconcile'); -- for starter reconcile
 //
 // `worker migrate` connects as the owner.
 package postgres

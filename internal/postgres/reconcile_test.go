@@ -2,9 +2,11 @@ package postgres_test
 
 import (
 	"fmt"
+	"net/url"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/email"
@@ -75,4 +77,38 @@ func TestFulfilmentsAreReadForManyOrders(t *testing.T) {
 	require.Empty(t, none)
 	_, err = w.Fulfillments(t.Context(), make([]string, 1001))
 	require.ErrorIs(t, err, fulfillment.ErrInvalid)
+}
+
+func TestTheRoleThatReconcilesReadsNothingPersonal(t *testing.T) {
+	w := newWorldToChange(t, postgres.Config{})
+	w.start()
+	w.role("reconciler")
+	require.NoError(t, w.exec("SELECT orderflow_grant_reconcile('reconciler')"))
+	address, err := url.Parse(w.url)
+	require.NoError(t, err)
+	address.User = url.UserPassword("reconciler", "secret")
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: address.String()})
+	require.NoError(t, err)
+	defer store.Close()
+
+	require.NoError(t, store.CheckSchema(t.Context()))
+	rows, err := store.Fulfillments(t.Context(), []string{orderID})
+	require.NoError(t, err)
+	require.Len(t, rows, 1)
+	rows, err = store.FulfillmentsAfter(t.Context(), "", time.Time{}, 10)
+	require.NoError(t, err)
+	require.Len(t, rows, 1)
+	_, err = store.FindFulfillment(t.Context(), orderID)
+	require.Error(t, err, "it is given no more columns than these take")
+	_, err = store.CloseFulfillment(t.Context(), shipped())
+	require.Error(t, err)
+	conn, err := pgx.Connect(t.Context(), address.String())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close(t.Context())) }()
+	for _, query := range []string{
+		"SELECT recipient_name FROM order_fulfillment", "SELECT recipient FROM email_delivery", "SELECT product_name FROM order_fulfillment_line",
+	} {
+		_, err := conn.Exec(t.Context(), query)
+		require.ErrorContains(t, err, "permission denied", query)
+	}
 }
