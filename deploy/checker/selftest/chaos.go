@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -38,14 +39,12 @@ type report struct {
 }
 
 // chaos runs a scenario with the binaries of a folder.
-func (t *tree) chaos(ctx context.Context, s scenario, bin string, seed uint64, drain time.Duration) (verdict, error) {
+func (t *tree) chaos(ctx context.Context, scenario, bin string, seed uint64, drain time.Duration) (verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, runTimeout+drain)
 	defer cancel()
-	state := filepath.Join(t.dir, "state", fmt.Sprintf("%s-%s-%d", bin, s.name, seed))
-	args := append([]string{
-		"--scenario", s.name, "--bin", t.bin(bin), "--seed", strconv.FormatUint(seed, 10), "--drain", drain.String(), "--state", state,
-	}, s.args...)
-	command := exec.CommandContext(ctx, filepath.Join(t.bin(clean), "chaos"), args...)
+	state := filepath.Join(t.dir, "state", fmt.Sprintf("%s-%s-%d", bin, scenario, seed))
+	command := exec.CommandContext(ctx, filepath.Join(t.bin(clean), "chaos"),
+		"--scenario", scenario, "--bin", t.bin(bin), "--seed", strconv.FormatUint(seed, 10), "--drain", drain.String(), "--state", state)
 	command.Dir = t.origin // where the Temporal CLI is found or built
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = time.Minute
@@ -61,15 +60,15 @@ func (t *tree) chaos(ctx context.Context, s scenario, bin string, seed uint64, d
 	printed, err := command.Output()
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitViolations) {
-		return verdict{}, fmt.Errorf("run %s: %w: %s", s, err, lastLines(said.Name()))
+		return verdict{}, fmt.Errorf("run %s: %w: %s", scenario, err, lastLines(said.Name()))
 	}
 	var r report
 	if err := json.Unmarshal(printed, &r); err != nil {
-		return verdict{}, fmt.Errorf("read the report of %s: %w", s, err)
+		return verdict{}, fmt.Errorf("read the report of %s: %w", scenario, err)
 	}
 	v := verdict{wrong: exit != nil, violated: r.Checker.Violated}
 	if len(r.Violations) > 0 {
-		v.first = r.Violations[0].Invariant + ": " + r.Violations[0].Detail
+		v.first, _, _ = strings.Cut(r.Violations[0].Invariant+": "+r.Violations[0].Detail, "\n")
 	}
 	return v, nil
 }
