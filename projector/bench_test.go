@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/kurrentsim"
+)
+
+var benchEvents = flag.Int("events", 1_000_000, "events of the log that the benchmark rebuilds the view from")
+
+// BenchmarkRebuild runs `projector rebuild` over a durable log, a quarter of it at first, and reports its speed and how
+// much memory it takes at most.
+func BenchmarkRebuild(b *testing.B) {
+	program := filepath.Join(b.TempDir(), "projector")
+	build := exec.CommandContext(b.Context(), "go", "build", "-o", program, ".")
+	build.Stderr = os.Stderr
+	require.NoError(b, build.Run())
+	for b.Loop() {
+		w := newWorld(b, kurrentsim.Options{DataDir: b.TempDir()})
+		quarter := *benchEvents / 4 / eventsEach
+		w.fill(b, 0, quarter)
+		_, small := w.measureRebuild(b, program)
+		w.fill(b, quarter, 4*quarter)
+		took, large := w.measureRebuild(b, program)
+		b.ReportMetric(float64(4*quarter*eventsEach)/took.Seconds(), "events/s")
+		b.ReportMetric(float64(small)/1024, "MiB-at-a-quarter")
+		b.ReportMetric(float64(large)/1024, "MiB")
+		b.ReportMetric(float64(large)/float64(small), "memory-ratio")
+	}
+}
+
+// eventsEach is how many events an order has here: placed, reserved, approved, shipped.
+const eventsEach = 4
+
+// fill appends the orders from one number to another. A customer has a hundred of them.
+func (w *world) fill(b *testing.B, from, to int) {
+	b.Helper()
+	var group errgroup.Group
+	group.SetLimit(2 * runtime.NumCPU())
+	for customer := from / 100; customer <= to/100; customer++ {
+		group.Go(func() error {
+			var credit []kurrent.NewEvent
+			name := fmt.Sprintf("c-%d", customer)
+			for n := max(from, customer*100); n < min(to, (customer+1)*100); n++ {
+				id := fmt.Sprintf("order-%d", n)
+				credit = append(credit, told("credit-reserved", map[string]any{"orderId": id, "amount": money(1210)}))
+				if err := w.write(id, placed(id, name)); err != nil {
+					return err
+				}
+				if err := w.write("fulfillment-"+id, domainEvent(id, name, "approved", "fulfilling"), domainEvent(id, name, "shipped", "shipped")); err != nil {
+					return err
+				}
+			}
+			if len(credit) == 0 {
+				return nil
+			}
+			return w.write("credit-"+name, credit...)
+		})
+	}
+	require.NoError(b, group.Wait())
+}
+
+func (w *world) write(stream string, events ...kurrent.NewEvent) error {
+	_, err := w.events.Append(context.Background(), stream, kurrent.Any(), events...)
+	return err
+}
+
+func domainEvent(id, customer, kind, status string) kurrent.NewEvent {
+	return told("order-"+kind, map[string]any{
+		"orderId": id, "customerId": customer, "status": status, "reason": "", "total": money(1210), "carrier": "", "trackingNumber": "",
+		"old": nil, "new": map[string]any{"placed_at": "2026-01-01T00:00:00Z"},
+	})
+}
+
+// measureRebuild answers how long a rebuild takes and its largest resident size, in KiB.
+func (w *world) measureRebuild(b *testing.B, program string) (time.Duration, int64) {
+	b.Helper()
+	run := exec.CommandContext(b.Context(), program, "rebuild")
+	run.Env = append(os.Environ(), "KURRENTDB_URL="+w.server.URL(), "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL="+w.url)
+	run.Stderr = os.Stderr
+	began := time.Now()
+	require.NoError(b, run.Run())
+	return time.Since(began), run.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
+}
