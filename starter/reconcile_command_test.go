@@ -26,7 +26,7 @@ import (
 // besideTheBridge compares again and again while orders come, are shipped and cancelled. They come as fast as the bridge
 // takes them, so that none of them waits for it as long as the grace.
 func besideTheBridge(t *testing.T, c cluster) {
-	const grace, ahead = 5 * time.Second, 20
+	const grace, ahead, most = 5 * time.Second, 20, 300
 	h := newHouse(t, c, kurrentsim.Options{ProjectionDelay: 20 * time.Millisecond}, 0)
 	h.run()
 	over, ids := make(chan struct{}), make(chan string, 1_000)
@@ -40,7 +40,7 @@ func besideTheBridge(t *testing.T, c cluster) {
 				return
 			case <-tick.C:
 			}
-			if orders-h.count(resultStarted) < ahead {
+			if orders < most && orders-h.count(resultStarted) < ahead {
 				ids <- h.place(newOrderID())
 				orders++
 			}

@@ -118,7 +118,8 @@ func (r *reconciliation) describe(ctx context.Context, workflowID string) (workf
 	if payload != nil && converter.GetDefaultDataConverter().FromPayload(payload, &status) != nil {
 		status = ""
 	}
-	atWork := description.GetPendingWorkflowTask() != nil || len(description.GetPendingActivities()) > 0
+	atWork := description.GetPendingWorkflowTask() != nil || len(description.GetPendingActivities()) > 0 ||
+		len(description.GetPendingChildren()) > 0 // it waits for a mail to be handed over before it goes on
 	return workflowRun{state: stateOf(info.GetStatus()), waits: status == order.StatusFulfilling && !atWork}, nil
 }
 

@@ -346,11 +346,13 @@ func (h *house) signal(id, name string, message any) {
 
 func (h *house) update(id, name string, message any) {
 	h.t.Helper()
-	handle, err := h.temporal.UpdateWorkflow(h.t.Context(), client.UpdateWorkflowOptions{
+	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
+	defer cancel()
+	handle, err := h.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: id, UpdateName: name, Args: []any{message}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	require.NoError(h.t, err)
-	require.NoError(h.t, handle.Get(h.t.Context(), nil))
+	require.NoError(h.t, handle.Get(ctx, nil))
 }
 
 func (h *house) ship(id string) {
