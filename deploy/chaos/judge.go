@@ -43,6 +43,9 @@ func (s *session) check(ctx context.Context) error {
 	if s.options.scenario.publishers > 0 {
 		args = append(args, "--publisher")
 	}
+	if s.options.scenario.projectors > 0 {
+		args = append(args, "--view")
+	}
 	if s.report.Checker, err = s.ask(ctx, &found, "checker", args...); err != nil {
 		return fmt.Errorf("check: %w", err)
 	}

@@ -28,6 +28,7 @@ type scenario struct {
 	workers    int    // 0: two
 	starters   int    // 0: two
 	publishers int
+	projectors int
 }
 
 func scenarios() []scenario {
@@ -38,7 +39,7 @@ func scenarios() []scenario {
 	return []scenario{
 		{
 			name: soak, about: "everything breaks while orders go every way, for --minutes",
-			rate: 8, hot: 0.2, mail: load.MailFaults{Throttled: 0.05, Error: 0.02, Lost: 0.02}, publishers: 1,
+			rate: 8, hot: 0.2, mail: load.MailFaults{Throttled: 0.05, Error: 0.02, Lost: 0.02}, publishers: 1, projectors: 1,
 		},
 		{name: "steady", about: "orders go every way and nothing breaks", orders: few, rate: 20, hot: 0.2, faults: none, variables: brief},
 		{

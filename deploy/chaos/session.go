@@ -90,7 +90,8 @@ func (s *session) within(ctx context.Context, dir string) error {
 	}
 	running, err := rig.Start(ctx, rig.Options{
 		Dir: dir, BinDir: s.options.bin, Workers: s.workers(), Starters: s.starters(), Publishers: s.options.scenario.publishers,
-		Hidden: hidden, Variables: s.options.scenario.variables, Progress: s.stderr,
+		Projectors: s.options.scenario.projectors,
+		Hidden:     hidden, Variables: s.options.scenario.variables, Progress: s.stderr,
 	})
 	if err != nil {
 		return err
@@ -158,7 +159,7 @@ func (s *session) breakAll(ctx context.Context) error {
 
 func (s *session) workload() *load.Load {
 	o := s.amount()
-	o.Stores, o.Say = s.stores, s.say
+	o.Stores, o.Say, o.Behind = s.stores, s.say, s.rig.Behind
 	return load.New(o)
 }
 

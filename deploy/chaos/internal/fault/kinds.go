@@ -60,18 +60,10 @@ func kinds() []kind {
 		return map[string]float64{"/" + rig.Temporal: rate, "/" + rig.KurrentDB: rate, "/" + rig.Postgres: rate, "/" + rig.SES: rate}
 	}
 	return []kind{
-		{name: Kill, do: killed, perMinute: map[string]float64{
-			rig.Worker + "-": 6, rig.Starter + "-": 6, rig.Publisher + "-": 6, rig.KurrentDB: 1, rig.SES: 1, rig.Temporal: 1, rig.Postgres: 1,
-		}},
-		{name: Pause, do: paused, duration: upTo(500*time.Millisecond, 1), perMinute: map[string]float64{
-			rig.Worker + "-": 1, rig.Starter + "-": 1, rig.Publisher + "-": 1, rig.KurrentDB: 0.5, rig.SES: 0.5, rig.Temporal: 0.5, rig.Postgres: 0.5,
-		}},
-		{name: Restart, do: restarted, perMinute: map[string]float64{
-			rig.Worker + "-": 0.5, rig.Starter + "-": 0.5, rig.Publisher + "-": 0.5, rig.KurrentDB: 0.5, rig.SES: 0.5, rig.Temporal: 0.5, rig.Postgres: 0.5,
-		}},
-		{name: Outage, do: down, duration: upTo(time.Second, 1), perMinute: map[string]float64{
-			rig.KurrentDB: 0.3, rig.SES: 0.3, rig.Temporal: 0.3, rig.Postgres: 0.3,
-		}},
+		{name: Kill, do: killed, perMinute: processes(6, 1)},
+		{name: Pause, do: paused, duration: upTo(500*time.Millisecond, 1), perMinute: processes(1, 0.5)},
+		{name: Restart, do: restarted, perMinute: processes(0.5, 0.5)},
+		{name: Outage, do: down, duration: upTo(time.Second, 1), perMinute: processes(0, 0.3)},
 		{name: Reset, do: passing, perMinute: edges(3), duration: upTo(50*time.Millisecond, 0.02), toxic: func(*rand.Rand) rig.Toxic {
 			return rig.Toxic{Type: "reset_peer", Stream: rig.Downstream, Attributes: map[string]int{"timeout": 0}}
 		}},
@@ -90,6 +82,18 @@ func kinds() []kind {
 			return rig.Toxic{Type: "bandwidth", Stream: rig.Downstream, Attributes: map[string]int{"rate": 4 + r.IntN(28)}} // KiB a second
 		}},
 	}
+}
+
+// processes are the rates of what is done to processes: to each binary, and to each store.
+func processes(binary, store float64) map[string]float64 {
+	rates := map[string]float64{}
+	for _, name := range rig.Stores() {
+		rates[name] = store
+	}
+	for _, name := range []string{rig.Worker, rig.Starter, rig.Publisher, rig.Projector} {
+		rates[name+"-"] = binary
+	}
+	return rates
 }
 
 // Kinds lists all kinds, for reports and flags.

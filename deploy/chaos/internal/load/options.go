@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"time"
 
 	"orderflow/deploy/chaos/internal/rig"
@@ -18,6 +19,7 @@ type Options struct {
 	Pace   time.Duration // the longest a fate waits for its turn; 0: five seconds
 
 	Stores *rig.Direct
+	Behind func(context.Context) ([]string, error) // what else has not come to rest, in words; nil: nothing
 	Say    func(format string, args ...any)
 }
 

@@ -138,7 +138,16 @@ func summary(moving []string) string {
 // look asks every store what is still under way.
 func (w *Load) look(ctx context.Context, known *resting) error {
 	known.moving = nil
-	return errors.Join(w.lookAtGroup(ctx, known), w.lookAtRows(ctx, known), w.lookAtMails(ctx, known), w.lookAtWorkflows(ctx, known))
+	return errors.Join(w.lookAtGroup(ctx, known), w.lookAtRows(ctx, known), w.lookAtMails(ctx, known), w.lookAtWorkflows(ctx, known), w.lookBehind(ctx, known))
+}
+
+func (w *Load) lookBehind(ctx context.Context, known *resting) error {
+	if w.options.Behind == nil {
+		return nil
+	}
+	behind, err := w.options.Behind(ctx)
+	known.moving = append(known.moving, behind...)
+	return err
 }
 
 func (w *Load) lookAtGroup(ctx context.Context, known *resting) error {

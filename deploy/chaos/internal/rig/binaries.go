@@ -13,14 +13,18 @@ const (
 	Worker    = "worker"
 	Starter   = "starter"
 	Publisher = "publisher"
+	Projector = "projector"
 )
+
+// kindsOfBinaries lists them.
+func kindsOfBinaries() []string { return []string{Worker, Starter, Publisher, Projector} }
 
 // uses says which stores a binary talks to.
 func uses(binary string) []string {
 	switch binary {
 	case Worker:
 		return []string{Temporal, KurrentDB, Postgres, SES}
-	case Publisher:
+	case Publisher, Projector:
 		return []string{KurrentDB, Postgres}
 	default:
 		return []string{Temporal, KurrentDB}
@@ -29,12 +33,9 @@ func uses(binary string) []string {
 
 // addBinaries adds the processes under test, each with an edge to every store it uses.
 func (r *Rig) addBinaries() error {
-	for _, kind := range []struct {
-		binary string
-		number int
-	}{{Worker, r.options.Workers}, {Starter, r.options.Starters}, {Publisher, r.options.Publishers}} {
-		for i := range kind.number {
-			if err := r.addBinary(kind.binary, fmt.Sprintf("%s-%d", kind.binary, i+1)); err != nil {
+	for _, binary := range kindsOfBinaries() {
+		for i := range r.options.number(binary) {
+			if err := r.addBinary(binary, fmt.Sprintf("%s-%d", binary, i+1)); err != nil {
 				return err
 			}
 		}

@@ -15,9 +15,24 @@ type Options struct {
 	Workers    int               // how many of them
 	Starters   int               // how many of them
 	Publishers int               // how many of them; one works, the others wait
+	Projectors int               // how many of them; one works, the others wait
 	Hidden     []string          // events as STREAM@REVISION that KurrentDB's projection never shows
 	Variables  map[string]string // of the binaries, over the rig's own
 	Progress   io.Writer         // is told in a line what happens
+}
+
+// number says how many processes of a binary there are.
+func (o Options) number(binary string) int {
+	switch binary {
+	case Worker:
+		return o.Workers
+	case Starter:
+		return o.Starters
+	case Publisher:
+		return o.Publishers
+	default:
+		return o.Projectors
+	}
 }
 
 // Log is the path of a process's log.

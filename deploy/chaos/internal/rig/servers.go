@@ -149,11 +149,17 @@ func get(ctx context.Context, url string) error {
 }
 
 // requireBinaries says which program is missing before anything is started.
-func requireBinaries(dir string) error {
+func requireBinaries(o Options) error {
+	names := []string{"kurrentsim", "sessim"}
+	for _, binary := range kindsOfBinaries() {
+		if o.number(binary) > 0 {
+			names = append(names, binary)
+		}
+	}
 	var missing []error
-	for _, name := range []string{"worker", "starter", "kurrentsim", "sessim"} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			missing = append(missing, fmt.Errorf("%s is not in %s: make chaos builds it", name, dir))
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join(o.BinDir, name)); err != nil {
+			missing = append(missing, fmt.Errorf("%s is not in %s: make chaos builds it", name, o.BinDir))
 		}
 	}
 	return errors.Join(missing...)
