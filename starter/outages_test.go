@@ -18,7 +18,7 @@ const (
 
 // What a bridge may do in an outage, however it is done: at once, and for each second of it.
 const (
-	callsAtOnce, callsEach             = 100, 2
+	callsAtOnce, callsEach             = 100, 5
 	linesAtOnce, linesEach             = 100, 5
 	connectionsAtOnce, connectionsEach = 30, 1
 )
