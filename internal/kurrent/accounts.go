@@ -124,8 +124,8 @@ func (a *CreditAccounts) attempt(ctx context.Context, r credit.Request, step str
 	return decision, nil
 }
 
-// append writes events at the folded revision and takes them in. The account in the cache is what the stream is known to
-// hold: after any error it is forgotten.
+// append writes events at the folded revision and takes them in. When it was not them that were written there, the account
+// stands as it was folded, and what was written is read next time.
 func (a *CreditAccounts) append(ctx context.Context, account *folded, r credit.Request, step string, events []credit.Event) error {
 	proposed, err := proposedEvents(r, step, events)
 	if err != nil {
@@ -137,14 +137,14 @@ func (a *CreditAccounts) append(ctx context.Context, account *folded, r credit.R
 		// The answer was lost, and perhaps only that. The same append again writes what is missing and nothing twice.
 		last, err = a.client.Append(ctx, stream, expected, proposed...)
 	}
-	if err == nil {
-		err = account.take(events, last)
-	}
 	if err != nil {
-		a.cache.Remove(r.CustomerID)
 		return err
 	}
-	a.cache.Add(r.CustomerID, account)
+	if err := account.take(events, last); err != nil {
+		a.cache.Remove(r.CustomerID) // it may have taken a part of them
+		return err
+	}
+	a.cache.Add(r.CustomerID, account) // a smaller cache may have dropped it meanwhile
 	return nil
 }
 

@@ -26,7 +26,7 @@ func (f *folded) expected() Expected {
 }
 
 // load gives the account as it is now: what is cached, and the tail that was written since. An account that could not be
-// brought up to date is forgotten.
+// brought up to date is forgotten, unless only the server did not answer: what was read of a long stream is read once.
 func (a *CreditAccounts) load(ctx context.Context, customerID string) (*folded, error) {
 	account, cached := a.cache.Get(customerID)
 	if !cached {
@@ -48,12 +48,14 @@ func (a *CreditAccounts) load(ctx context.Context, customerID string) (*folded, 
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDeleted):
 		err = fmt.Errorf("%w: %w", ErrTruncated, err)
 	}
-	if err != nil {
-		a.cache.Remove(customerID)
-		return nil, fmt.Errorf("fold credit account: %w", err)
-	}
-	if !cached {
+	switch {
+	case err == nil, errors.Is(err, ErrUnavailable):
 		a.cache.Add(customerID, account)
+	default:
+		a.cache.Remove(customerID)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fold credit account: %w", err)
 	}
 	return account, nil
 }

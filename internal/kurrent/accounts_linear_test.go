@@ -1,0 +1,398 @@
+package kurrent_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"orderflow/internal/credit"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+)
+
+var (
+	seeds         = flag.Int("seeds", 2, "how many runs with the hot customer are checked for linearizability")
+	hotOperations = flag.Int("operations", 200, "of each of the 32 clients of the hot customer")
+)
+
+// What is asked of the account. Each order has one amount, and many ask about it.
+const (
+	opReserve = iota
+	opApprove
+	opRelease
+	opLimit
+)
+
+type asking struct {
+	op    int
+	order int   // which order
+	limit int64 // in minor units, of opLimit
+}
+
+// answered is a verdict, or what a command refused. Unknown: nobody knows whether, or when, it was done.
+type answered struct {
+	verdict string
+	unknown bool
+}
+
+const (
+	notHeld   = "not held"
+	notOpened = "not opened"
+	done      = "done"
+)
+
+// state is a credit account as this test understands it: one verdict for each order, a letter each.
+type state struct {
+	verdicts string // '.', or r of reserved, h of held, c of released (closed)
+	limit    int64  // -1 before it is opened
+	reserved int64
+}
+
+func amountOf(order int) int64 { return int64(1000 + 700*(order%7)) }
+
+func (s state) with(order int, verdict byte, change int64) state {
+	verdicts := []byte(s.verdicts)
+	verdicts[order] = verdict
+	return state{verdicts: string(verdicts), limit: s.limit, reserved: s.reserved + change}
+}
+
+// next is what the rules of credit say, written down a second time and in another way than in package credit.
+func (s state) next(in asking) (state, string) {
+	if in.op == opLimit {
+		if s.limit < 0 {
+			return s, notOpened
+		}
+		return state{verdicts: s.verdicts, limit: in.limit, reserved: s.reserved}, done
+	}
+	now, amount := s.verdicts[in.order], amountOf(in.order)
+	switch {
+	case in.op == opRelease && now == 'r':
+		return s.with(in.order, 'c', -amount), "c"
+	case in.op == opRelease:
+		return s.with(in.order, 'c', 0), "c"
+	case in.op == opApprove && now == '.':
+		return s, notHeld
+	case in.op == opApprove && now == 'h':
+		return s.with(in.order, 'r', amount), "r"
+	case now != '.':
+		return s, string(now)
+	}
+	if s.limit < 0 {
+		s.limit = hotLimit
+	}
+	if amount > max(0, s.limit-s.reserved) {
+		return s.with(in.order, 'h', 0), "h"
+	}
+	return s.with(in.order, 'r', amount), "r"
+}
+
+const hotLimit = 1000_00
+
+// story is what the stream says the account was after each revision; the first is before any.
+type story []state
+
+// follow takes events as they are, whether the rules allow them or not.
+func follow(t *testing.T, client *kurrent.Client, orders int) story {
+	t.Helper()
+	states := story{{verdicts: strings.Repeat(".", orders), limit: -1}}
+	err := client.ReadStream(t.Context(), "credit-"+hotCustomer, 0, 0, func(e kurrent.Event) error {
+		event, err := credit.DecodeEvent(e.Type, e.Data)
+		now := states[len(states)-1]
+		switch e := event.(type) {
+		case credit.Opened:
+			now.limit = e.Limit.Minor
+		case credit.LimitChanged:
+			now.limit = e.Limit.Minor
+		case credit.Reserved:
+			now = now.with(numberOf(e.OrderID), 'r', e.Amount.Minor)
+		case credit.LimitExceeded:
+			now = now.with(numberOf(e.OrderID), 'h', 0)
+		case credit.Released:
+			now = now.with(numberOf(e.OrderID), 'c', -e.Amount.Minor)
+		}
+		states = append(states, now)
+		return err
+	})
+	require.NoError(t, err)
+	return states
+}
+
+func numberOf(orderID string) (n int) {
+	_, _ = fmt.Sscanf(orderID, "order-%d", &n)
+	return n
+}
+
+// after gives the revision a change leads to: the next one, or the one after it when the account is opened on the way.
+func (s story) after(revision int, change state) (int, bool) {
+	for next := revision + 1; next < len(s) && next <= revision+2; next++ {
+		if s[next] == change {
+			return next, true
+		}
+	}
+	return revision, false
+}
+
+// model lets an operation take effect where the stream says so, and nowhere else: 32 clients at once have more orders to
+// be done in than could be tried. What is left to find is a place for each operation between its call and its answer, in
+// which the rules give what was answered and what was stored. One of unknown outcome needs none of these; if it never was
+// done, its place is the end.
+func (s story) model() porcupine.Model {
+	return porcupine.Model{
+		Init: func() any { return 0 },
+		Step: func(at, in, out any) (bool, any) {
+			revision, got := at.(int), out.(answered)
+			change, want := s[revision].next(in.(asking))
+			if !got.unknown && got.verdict != want {
+				return false, revision
+			}
+			if change == s[revision] {
+				return true, revision
+			}
+			next, stored := s.after(revision, change)
+			return stored || got.unknown && revision == len(s)-1, next
+		},
+		DescribeOperation: func(in, out any) string { return fmt.Sprintf("%+v: %+v", in, out) },
+		DescribeState:     func(at any) string { return fmt.Sprintf("revision %d", at) },
+	}
+}
+
+// reserver is the account that is tested, and each that is broken on purpose.
+type reserver interface {
+	Reserve(ctx context.Context, r credit.Request) (credit.Decision, error)
+	Approve(ctx context.Context, r credit.Request, by string) (credit.Decision, error)
+	Release(ctx context.Context, r credit.Request, reason string) (credit.Decision, error)
+}
+
+// load is what is done to the hot customer, and by whom.
+type load struct {
+	clients, operations, orders int
+	seed                        uint64
+	account                     func(client int) (reserver, *clerk)
+	giveUp                      float64 // share of the operations that nobody asks about again after a failure
+}
+
+// run puts the load on and gives the history of what was asked and answered.
+func (l load) run(t *testing.T) (history []porcupine.Operation) {
+	t.Helper()
+	began := time.Now()
+	var mu sync.Mutex
+	var clients sync.WaitGroup
+	for c := range l.clients {
+		account, clerk := l.account(c)
+		random := rand.New(rand.NewPCG(l.seed, uint64(c)))
+		clients.Go(func() {
+			for n := range l.operations {
+				in := l.draw(random, n)
+				operation := porcupine.Operation{ClientId: c, Input: in, Call: int64(time.Since(began))}
+				out := l.ask(t, account, clerk, in, random.Float64() < l.giveUp)
+				operation.Output, operation.Return = out, int64(time.Since(began))
+				if out.unknown {
+					operation.Return = math.MaxInt64
+				}
+				mu.Lock()
+				history = append(history, operation)
+				mu.Unlock()
+			}
+		})
+	}
+	clients.Wait()
+	return history
+}
+
+// draw picks an operation on one of the orders that all clients are at by then.
+func (l load) draw(random *rand.Rand, n int) asking {
+	const window = 40
+	first := n * max(0, l.orders-window) / l.operations
+	in := asking{order: first + random.IntN(min(window, l.orders-first))}
+	switch p := random.IntN(100); {
+	case p < 45:
+		in.op = opReserve
+	case p < 60:
+		in.op = opApprove
+	case p < 97:
+		in.op = opRelease
+	default:
+		in.op, in.limit = opLimit, int64(hotLimit/2+random.IntN(hotLimit))
+	}
+	return in
+}
+
+// ask insists until there is an answer, as a workflow does, or gives up at the first failure.
+func (l load) ask(t *testing.T, account reserver, clerk *clerk, in asking, giveUp bool) answered {
+	request := credit.Request{
+		CustomerID: hotCustomer, OrderID: fmt.Sprintf("order-%d", in.order),
+		Amount: order.Money{Minor: amountOf(in.order), Currency: "USD"}, Source: order.Source{EventID: uuid.NewString()},
+	}
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		var decision credit.Decision
+		var err error
+		switch in.op {
+		case opReserve:
+			decision, err = account.Reserve(ctx, request)
+		case opApprove:
+			decision, err = account.Approve(ctx, request, "op-1")
+		case opRelease:
+			decision, err = account.Release(ctx, request, "CANCELLED")
+		case opLimit:
+			err = clerk.changeLimit(ctx, in.limit)
+		}
+		cancel()
+		switch {
+		case errors.Is(err, credit.ErrNotHeld):
+			return answered{verdict: notHeld}
+		case errors.Is(err, credit.ErrNotOpened):
+			return answered{verdict: notOpened}
+		case err == nil && in.op == opLimit:
+			return answered{verdict: done}
+		case err == nil:
+			return answered{verdict: letter(decision.Verdict)}
+		case errors.Is(err, credit.ErrHistory), giveUp, t.Context().Err() != nil:
+			return answered{unknown: true}
+		}
+	}
+}
+
+func letter(v credit.Verdict) string {
+	return map[credit.Verdict]string{credit.VerdictReserved: "r", credit.VerdictHeld: "h", credit.VerdictReleased: "c"}[v]
+}
+
+const hotCustomer = "hot"
+
+// clerk changes the limit, as whoever runs the shop does. It knows what it has read of the account.
+type clerk struct {
+	client  *kurrent.Client
+	account *credit.Account
+	next    uint64
+}
+
+func newClerk(client *kurrent.Client) *clerk {
+	return &clerk{client: client, account: credit.NewAccount(hotCustomer)}
+}
+
+func (k *clerk) changeLimit(ctx context.Context, limit int64) error {
+	err := k.client.ReadStream(ctx, "credit-"+hotCustomer, k.next, 0, func(e kurrent.Event) error {
+		event, err := credit.DecodeEvent(e.Type, e.Data)
+		k.next = e.Revision + 1
+		return errors.Join(err, k.account.Apply(event))
+	})
+	if errors.Is(err, kurrent.ErrNotFound) {
+		return credit.ErrNotOpened
+	}
+	if err != nil {
+		return err
+	}
+	events, err := k.account.ChangeLimit(order.Money{Minor: limit, Currency: "USD"})
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	data, err := credit.EncodeEvent(events[0])
+	if err != nil {
+		return err
+	}
+	change := kurrent.NewEvent{ID: uuid.New(), Type: credit.TypeLimitChanged, Data: data}
+	_, err = k.client.Append(ctx, "credit-"+hotCustomer, kurrent.At(k.next-1), change)
+	for errors.Is(err, kurrent.ErrUnavailable) && ctx.Err() == nil {
+		_, err = k.client.Append(ctx, "credit-"+hotCustomer, kurrent.At(k.next-1), change)
+	}
+	return err
+}
+
+// weather makes the gateway late, and lose answers, and hold some back until nobody waits for them any more.
+func weather(between *gateway, seed uint64) {
+	var mu sync.Mutex
+	random := rand.New(rand.NewPCG(seed, 1))
+	draw := func() float64 {
+		mu.Lock()
+		defer mu.Unlock()
+		return random.Float64()
+	}
+	between.beforeAppends(func() {
+		if p := draw(); p < 0.004 {
+			<-time.After(hotTimeout + hotTimeout/2) // its caller has given up by then
+		} else if p < 0.1 {
+			<-time.After(time.Duration(p * float64(30*time.Millisecond)))
+		}
+	})
+	between.afterAppends(func(ctx context.Context) error {
+		switch p := draw(); {
+		case p < 0.003:
+			<-ctx.Done()
+			return ctx.Err()
+		case p < 0.05:
+			return status.Error(codes.Unavailable, "gone")
+		}
+		return nil
+	})
+}
+
+const hotTimeout = 400 * time.Millisecond
+
+func hotTerms(t *testing.T) credit.Terms {
+	t.Helper()
+	limits, err := credit.ParseLimits("1000.00")
+	require.NoError(t, err)
+	return credit.Terms{Limits: limits, Hold: true}
+}
+
+// throughWeather gives clients to the server, each of which several writers share, as those of one worker do.
+func throughWeather(t *testing.T, server *node, seed uint64, processes int) []*kurrent.Client {
+	t.Helper()
+	between := startGateway(t, server.addr())
+	weather(between, seed)
+	var clients []*kurrent.Client
+	for range processes {
+		client, err := kurrent.Open(kurrent.Config{URL: between.url, AllowPlaintext: true, CallTimeout: hotTimeout})
+		require.NoError(t, err)
+		t.Cleanup(client.Close)
+		clients = append(clients, client)
+	}
+	return clients
+}
+
+func TestTheAccountIsLinearizable(t *testing.T) {
+	t.Parallel()
+	for seed := range *seeds {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			server := sim(t)
+			clients := throughWeather(t, server, uint64(seed), 8)
+			var accounts []*kurrent.CreditAccounts
+			for _, client := range clients {
+				accounts = append(accounts, kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: client, Terms: hotTerms(t)}))
+			}
+			l := load{clients: 32, operations: *hotOperations, orders: 8 * *hotOperations, seed: uint64(seed), giveUp: 0.2,
+				account: func(c int) (reserver, *clerk) { return accounts[c%8], newClerk(clients[c%8]) }}
+			began := time.Now()
+			history := l.run(t)
+			ran := time.Since(began)
+			states := follow(t, open(t, server.url()), l.orders)
+			result := porcupine.CheckOperationsTimeout(states.model(), history, time.Minute)
+			t.Logf("%d operations in %s, %d of unknown outcome, %d events; checked in %s", len(history), ran.Round(time.Millisecond),
+				unknowns(history), len(states)-1, (time.Since(began) - ran).Round(time.Millisecond))
+			require.Equal(t, porcupine.Ok, result)
+		})
+	}
+}
+
+func unknowns(history []porcupine.Operation) (n int) {
+	for _, o := range history {
+		if o.Output.(answered).unknown {
+			n++
+		}
+	}
+	return n
+}
