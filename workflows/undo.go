@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -73,7 +74,7 @@ func (o *orderRun) insist(ctx workflow.Context, name string, do func(ctx workflo
 		}
 		workflow.GetLogger(ctx).Error("order cannot proceed", "step", name, "error", err)
 		workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"step": name}).Counter("orderflow_stuck_rounds").Inc(1)
-		o.obstacle = name + ": " + cause(err)
+		o.obstacle = name + ": " + strings.TrimPrefix(cause(err), name+": ")
 		o.rest(ctx)
 		timer := workflow.TimerOptions{Summary: "before trying to " + name + " again"}
 		// The context is disconnected and never cancelled, so the pause cannot fail.
