@@ -19,6 +19,7 @@ type scenario struct {
 	rate       float64
 	fates      map[string]int // by weight; nil: all of them
 	hot        float64        // the share of orders that one customer places
+	room       int64          // that customer's limit by order, in cents; 0: most of them fit
 	mail       load.MailFaults
 	pace       time.Duration
 	faults     []fault.Kind // nil: all, empty: none
@@ -53,6 +54,11 @@ func scenarios() []scenario {
 			variables: brief,
 		},
 		{
+			name: "scarce-credit", about: "one customer has credit for few of the orders that come all at once, by two workers",
+			orders: 3 * few, rate: 90, hot: 1, room: 200_00, pace: time.Second, faults: none, variables: map[string]string{"CREDIT_HOLD": "0s"},
+			fates: map[string]int{"left": 1, "paid-twice": 2, "cancelled-by-event": 2},
+		},
+		{
 			name: "mail-lost", about: "the provider takes mails and its answers are lost",
 			orders: few, rate: 20, fates: shipped, mail: load.MailFaults{Lost: 1}, faults: none,
 		},
@@ -76,7 +82,7 @@ func scenarios() []scenario {
 		{
 			name: "temporal-away", about: "Temporal is away for longer than a starter holds an event",
 			orders: 2 * few, rate: 15, fates: map[string]int{"left": 1},
-			faults: []fault.Kind{fault.Outage}, faultRate: 20, breaks: rig.Temporal,
+			faults: []fault.Kind{fault.Outage}, faultRate: 40, breaks: rig.Temporal,
 			variables: map[string]string{"STARTER_MESSAGE_TIMEOUT": "2s", "CREDIT_HOLD": "0s"},
 		},
 		{

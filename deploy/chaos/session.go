@@ -172,7 +172,7 @@ func (s *session) amount() load.Options {
 	}
 	return load.Options{
 		Seed: s.options.seed, Orders: sc.orders, Window: sc.window(s.options.minutes), Rate: rate, Fates: sc.fates,
-		Hot: sc.hot, Mail: sc.mail, Pace: sc.pace,
+		Hot: sc.hot, Room: sc.room, Mail: sc.mail, Pace: sc.pace,
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // defaultPace is the longest a fate waits for its turn.
 const defaultPace = 5 * time.Second
 
-// hotRoom is the hot customer's limit by order: most of the orders are to fit it, and some are not.
+// hotRoom is the hot customer's limit by order, in minor units: most of the orders are to fit it, and some are not.
 const hotRoom = 1_500_00
 
 // Load is a workload under way.
@@ -97,9 +97,8 @@ func (o Options) most() int {
 
 // openHot opens the account of the hot customer with a limit that most of the orders fit.
 func (w *Load) openHot(ctx context.Context) error {
-	opened := credit.Opened{
-		CustomerID: hotCustomer, Limit: order.Money{Minor: int64(float64(w.options.most()) * max(w.options.Hot, 0.01) * hotRoom), Currency: "USD"},
-	}
+	limit := float64(w.options.most()) * max(w.options.Hot, 0.01) * float64(cmp.Or(w.options.Room, hotRoom))
+	opened := credit.Opened{CustomerID: hotCustomer, Limit: order.Money{Minor: int64(limit), Currency: "USD"}}
 	data, err := credit.EncodeEvent(opened)
 	if err != nil {
 		return fmt.Errorf("open the hot account: %w", err)

@@ -15,6 +15,7 @@ type Options struct {
 	Rate   float64       // orders a second
 	Fates  map[string]int
 	Hot    float64 // the share of orders that one customer places
+	Room   int64   // that customer's limit by order, in minor units; 0: most of the orders fit it
 	Mail   MailFaults
 	Pace   time.Duration // the longest a fate waits for its turn; 0: five seconds
 
