@@ -15,6 +15,12 @@ TEST_TIMEOUT ?= 10m
 # Integration tests start servers of their own: as many packages at once as there are processors is enough for them.
 TESTFLAGS ?=
 
+# Chaos: how long things break, how often a binary is crashed at each failpoint, and the seed to repeat a run with.
+MINUTES ?= 10
+CRASHES ?= $(if $(filter 1,$(MINUTES)),1,25)
+SEED ?=
+CHAOS := .local/chaos
+
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +60,23 @@ conformance: ## Run the KurrentDB client's own test suites against kurrentsim, o
 bench-store: ## Measure kurrentsim beside a bare gRPC server of the same sizes
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./deploy/kurrentsim
 
+.PHONY: bench
+bench: ## Measure what is published and what is rebuilt a second, on durable stores
+	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./publisher ./projector
+
+.PHONY: chaos-bin
+chaos-bin:
+	@mkdir -p $(CHAOS)/bin
+	@go build -tags failpoint -o $(CHAOS)/bin/ ./worker ./starter ./publisher ./projector ./deploy/kurrentsim ./deploy/sessim ./deploy/checker ./deploy/chaos
+
+.PHONY: chaos
+chaos: temporal chaos-bin ## Break everything for a while and judge what became of the orders: make chaos MINUTES=10 SEED=
+	$(CHAOS)/bin/chaos --bin $(CHAOS)/bin --minutes $(MINUTES) --crashes $(CRASHES) $(if $(SEED),--seed $(SEED))
+
+.PHONY: checker-selftest
+checker-selftest: temporal ## Plant ten known bugs, one at a time, and demand that the checker finds each
+	go run ./deploy/checker/selftest
+
 .PHONY: fmt
 fmt: ## Format the code
 	$(LINT) golangci-lint fmt
@@ -85,8 +108,10 @@ tidy-check:
 	@for module in $(MODULES); do (cd $$module && go mod tidy -diff) \
 		|| { echo "$$module: go.mod or go.sum is not tidy" >&2; exit 1; }; done
 
+# One after the other: what measures whether everything comes to rest in time wants the machine to itself.
 .PHONY: check
 check: fmt-check vet lint workflowcheck vuln tidy-check conformance race ## Everything a change has to pass
+	$(MAKE) chaos MINUTES=1
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for a while: make fuzz FUZZTIME=10m PKG=./internal/order

@@ -14,7 +14,10 @@ import (
 )
 
 type onceReport struct {
-	Orders []struct{ OrderID, CustomerID, Status, Reason, Total, Credit, Email string }
+	Orders []struct {
+		OrderID, CustomerID, Status, Reason, Total, Credit, Email, LastEvent string
+		ViewAgrees                                                           bool
+	}
 	Parked []struct{ Stream, Type, EventID, Reason string }
 }
 
@@ -67,6 +70,8 @@ func TestOnceReportsOrdersAndWhatWasParkedAndTheSameFileAgainChangesNothing(t *t
 		got := report.Orders[0]
 		require.Equal(t, []string{"order-good", "customer-good", "fulfilling", "", "USD0.18", "reserved", "sent"},
 			[]string{got.OrderID, got.CustomerID, got.Status, got.Reason, got.Total, got.Credit, got.Email})
+		require.Equal(t, "order-approved", got.LastEvent)
+		require.True(t, got.ViewAgrees)
 		require.Len(t, report.Parked, 3)
 		reasons := report.Parked[0].Reason + "\n" + report.Parked[1].Reason + "\n" + report.Parked[2].Reason
 		require.Contains(t, reasons, "lineItems[0].quantity: must be at least 1")

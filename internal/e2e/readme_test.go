@@ -29,6 +29,7 @@ func TestReadmesCommandsDoWhatItSays(t *testing.T) {
 
 	script := strings.NewReplacer(
 		"$PWD/.local/bin", binaries, ".local/stack.json", filepath.Join(dir, "stack.json"), "http://localhost:8005", s.SESURL,
+		"http://localhost:8080", s.APIURL,
 	).Replace(readmeScript(t))
 	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script+"\necho \"ids $ORDER $OTHER $HELD\"\n")
 	shell.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+s.TemporalAddress, "KURRENTDB_URL="+s.KurrentURL)
@@ -40,7 +41,9 @@ func TestReadmesCommandsDoWhatItSays(t *testing.T) {
 	visitor.awaitStatus(ids[1], order.StatusShipped)
 	visitor.awaitStatus(ids[2], order.StatusCancelled)
 	visitor.awaitStatus(ids[3], order.StatusFulfilling)
-	for _, want := range []string{"order-shipped", "credit-released", "order-placed", "confirmation"} {
+	for _, want := range []string{
+		"order-shipped", "credit-released", "order-placed", "order-cancelled", "confirmation", "201 Created", `"limit":"USD900.00"`,
+	} {
 		require.Contains(t, string(out), want)
 	}
 }

@@ -69,6 +69,7 @@ type stack struct {
 	KurrentURL      string         `json:"kurrentdbURL"`
 	PostgresURL     string         `json:"postgresURL"`
 	SESURL          string         `json:"sesURL"`
+	APIURL          string         `json:"apiURL"`
 	PIDs            map[string]int `json:"pids"`
 
 	dir string

@@ -1,0 +1,123 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// customerView is what the api says about a customer.
+type customerView struct {
+	Limit, Reserved, Available string
+	Orders                     int
+	Recent                     []struct{ OrderID, Status, Reason, Credit, Carrier string }
+	LagEvents                  *int
+}
+
+// request sends JSON to the api and answers status and body.
+func (s *shop) request(method, path string, body any) (int, []byte) {
+	s.t.Helper()
+	var sent io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		require.NoError(s.t, err)
+		sent = bytes.NewReader(encoded)
+	}
+	request, err := http.NewRequestWithContext(s.t.Context(), method, s.stack.APIURL+path, sent)
+	require.NoError(s.t, err)
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(request)
+	require.NoError(s.t, err)
+	defer func() { _ = answer.Body.Close() }()
+	received, err := io.ReadAll(answer.Body)
+	require.NoError(s.t, err)
+	return answer.StatusCode, received
+}
+
+// awaitCustomer waits until the view of a customer with one order says this.
+func (s *shop) awaitCustomer(id, status, credit, available string) customerView {
+	s.t.Helper()
+	var seen customerView
+	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
+		code, body := s.request(http.MethodGet, "/customers/"+id, nil)
+		require.Equal(c, http.StatusOK, code, string(body))
+		seen = customerView{}
+		require.NoError(c, json.Unmarshal(body, &seen))
+		require.Len(c, seen.Recent, 1)
+		require.Equal(c, []string{status, credit, available}, []string{seen.Recent[0].Status, seen.Recent[0].Credit, seen.Available})
+	}, patience, 50*time.Millisecond)
+	return seen
+}
+
+// published lists the types of the domain events of an order, and the last one's body.
+func (s *shop) published(orderID string) (types []string, last map[string]any) {
+	s.t.Helper()
+	stream, err := s.events.ReadStream(s.t.Context(), "fulfillment-"+orderID, kurrentdb.ReadStreamOptions{From: kurrentdb.Start{}}, 100)
+	require.NoError(s.t, err)
+	defer stream.Close()
+	for {
+		event, err := stream.Recv()
+		if err != nil {
+			require.ErrorIs(s.t, err, io.EOF)
+			return types, last
+		}
+		types = append(types, event.Event.EventType)
+		last = map[string]any{}
+		require.NoError(s.t, json.Unmarshal(event.Event.Data, &last))
+		require.NotContains(s.t, string(event.Event.Data), "Canary", "domain events name nobody")
+	}
+}
+
+func TestAnOrderPlacedOverHTTPComesBackAsShippedToItsCustomersView(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	b := basket{}.complete()
+	code, body := s.request(http.MethodPost, "/customers", map[string]any{"customerId": b.customer, "limit": "USD500.00"})
+	require.Equal(t, http.StatusCreated, code, string(body))
+	code, body = s.request(http.MethodPost, "/orders", b.body())
+	require.Equal(t, http.StatusCreated, code, string(body))
+	seen := s.awaitCustomer(b.customer, "fulfilling", "reserved", "USD258.00")
+	require.Equal(t, "USD242.00", seen.Reserved)
+	code, body = s.request(http.MethodPost, "/orders", b.body())
+	require.Equal(t, http.StatusOK, code, string(body))
+
+	_, err := s.update(b.id, "record-shipment", shipped)
+	require.NoError(t, err)
+
+	seen = s.awaitCustomer(b.customer, "shipped", "reserved", "USD258.00")
+	require.Equal(t, "DHL", seen.Recent[0].Carrier)
+	types, last := s.published(b.id)
+	require.Equal(t, []string{"order-approved", "order-shipped"}, types)
+	require.Equal(t, "shipped", last["status"])
+	require.EqualValues(t, 1, last["revision"])
+	code, body = s.request(http.MethodGet, "/orders/"+b.id, nil)
+	require.Equal(t, http.StatusOK, code)
+	require.Contains(t, string(body), `"status":"shipped"`)
+	code, body = s.request(http.MethodPost, "/orders/"+b.id+"/cancel", map[string]any{"reason": "too-late"})
+	require.Equal(t, http.StatusConflict, code, string(body))
+}
+
+func TestAnOrderCancelledOverHTTPComesBackAsCancelled(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	b := basket{}.complete()
+	code, body := s.request(http.MethodPost, "/orders", b.body())
+	require.Equal(t, http.StatusCreated, code, string(body))
+	s.awaitCustomer(b.customer, "fulfilling", "reserved", "USD9758.00")
+
+	code, body = s.request(http.MethodPost, "/orders/"+b.id+"/cancel", map[string]any{"reason": "customer-request"})
+
+	require.Equal(t, http.StatusOK, code, string(body))
+	require.Contains(t, string(body), `"status":"cancelled"`)
+	s.awaitCustomer(b.customer, "cancelled", "released", "USD10000.00")
+	types, last := s.published(b.id)
+	require.Equal(t, []string{"order-approved", "order-cancelled"}, types)
+	require.Equal(t, "CANCELLED", last["reason"])
+}
