@@ -81,7 +81,7 @@ func requireNoDifference(t *testing.T, found *findings) {
 
 // endSomehow ships an order, cancels it, or lets it wait.
 func (h *house) endSomehow(id string) {
-	require.Eventually(h.t, func() bool { return h.row(id) == order.StatusFulfilling }, time.Minute, 50*time.Millisecond)
+	require.Eventually(h.t, func() bool { return h.row(id) == order.StatusFulfilling }, longEnough, 50*time.Millisecond)
 	switch rand.N(3) {
 	case 0:
 		h.signal(id, workflows.RecordShipmentMessage, shipment) // it is remembered when the order is not that far
@@ -102,7 +102,7 @@ func (h *house) runs() int64 {
 		still := counted.GetCount() == n && n > 0
 		n = counted.GetCount()
 		return still
-	}, 30*time.Second, 500*time.Millisecond)
+	}, longEnough, 500*time.Millisecond)
 	return n
 }
 

@@ -160,7 +160,7 @@ func whatNobodyPlaced(t *testing.T, c cluster) {
 	}
 	require.Eventually(t, func() bool {
 		return len(h.reconcile(fixing).Differences) == 4
-	}, 30*time.Second, 100*time.Millisecond, "the list of workflows comes late")
+	}, longEnough, 100*time.Millisecond, "the list of workflows comes late")
 	requireFindings(t, "checked 0  missing 0  extra 4  held 0  parked 0  fixed 0  left 4", h.reconcile(fixing))
 }
 
@@ -237,7 +237,7 @@ func aResetOrder(t *testing.T, c cluster) {
 	// Reset to the moment from which it waited for its shipment, it would wait for ever.
 	h.reset(waiting, lastTask)
 	h.awaitStatus(waiting, order.StatusFulfilling)
-	require.Eventually(t, func() bool { return h.reconcile().Held == 1 }, 30*time.Second, 100*time.Millisecond,
+	require.Eventually(t, func() bool { return h.reconcile().Held == 1 }, longEnough, 100*time.Millisecond,
 		"the list of workflows comes late")
 	found := h.reconcile(fixing)
 	requireFindings(t, "checked 2  missing 0  extra 0  held 1  parked 0  fixed 1  left 0", found)

@@ -36,6 +36,10 @@ import (
 	"orderflow/workflows"
 )
 
+// longEnough is how long what should happen soon may take: more than two attempts at an activity, for on a machine under
+// load one of them may be lost.
+const longEnough = 90 * time.Second
+
 // house is everything orders pass through: a KurrentDB stand-in, a PostgreSQL database and a Temporal namespace of its own,
 // with a bridge that is not running yet and a worker that is. What is reconciled in it, nobody else has to do with.
 type house struct {
@@ -218,7 +222,7 @@ func (h *house) openNamespace() client.Client {
 		_, err := c.DescribeWorkflowExecution(h.t.Context(), "nobody", "")
 		var notFound *serviceerror.NotFound
 		require.ErrorAs(t, err, &notFound)
-	}, 30*time.Second, 50*time.Millisecond)
+	}, longEnough, 50*time.Millisecond)
 	return c
 }
 
@@ -257,7 +261,7 @@ func (h *house) awaitStatus(id string, want order.Status) {
 	h.t.Helper()
 	require.EventuallyWithT(h.t, func(t *assert.CollectT) {
 		require.Equal(t, want, h.status(id))
-	}, 30*time.Second, 20*time.Millisecond)
+	}, longEnough, 20*time.Millisecond)
 }
 
 // status asks the order's workflow, open or closed.
@@ -300,7 +304,7 @@ func (h *house) delete(id string) {
 		Namespace: h.namespace, WorkflowExecution: executionOf(id, ""),
 	})
 	require.NoError(h.t, err)
-	require.Eventually(h.t, func() bool { return h.describe(id) == workflowNone }, 30*time.Second, 20*time.Millisecond)
+	require.Eventually(h.t, func() bool { return h.describe(id) == workflowNone }, longEnough, 20*time.Millisecond)
 }
 
 // forget moves to an empty Temporal, as after the retention of all workflows.
@@ -318,7 +322,7 @@ func (h *house) reconcile(change ...func(*reconciliation)) *findings {
 	r := newReconciliation(h.temporal, h.events, h.store, slog.New(slog.DiscardHandler))
 	r.settings = h.bridge.settings
 	r.horizon = time.Now().Add(time.Second)
-	r.wait = 30 * time.Second
+	r.wait = longEnough
 	for _, change := range change {
 		change(r)
 	}
@@ -365,7 +369,7 @@ func (h *house) awaitMails(id string, want ...email.Kind) {
 	h.t.Helper()
 	require.EventuallyWithT(h.t, func(t *assert.CollectT) {
 		require.Equal(t, want, h.mails.kinds(id))
-	}, 30*time.Second, 20*time.Millisecond)
+	}, longEnough, 20*time.Millisecond)
 }
 
 // describe tells the state of a workflow of whatever type.
@@ -381,7 +385,7 @@ func (h *house) describe(id string) workflowState {
 
 func (h *house) awaitClosed(id string) {
 	h.t.Helper()
-	require.Eventually(h.t, func() bool { return h.describe(id) != workflowOpen }, 30*time.Second, 20*time.Millisecond)
+	require.Eventually(h.t, func() bool { return h.describe(id) != workflowOpen }, longEnough, 20*time.Millisecond)
 }
 
 func (h *house) memo(id string) string {
