@@ -65,7 +65,7 @@ func scenarios() []scenario {
 		{
 			name: "repeats", about: "orders come again by the same event, closed ones too",
 			orders: few, rate: 30, pace: 3 * time.Second, faults: none, fates: map[string]int{"duplicate-event": 1},
-			variables: map[string]string{"CREDIT_HOLD": "0s"},
+			variables: map[string]string{"CREDIT_HOLD": "0s", "CREDIT_DEFAULT_LIMIT": "2000.00"},
 		},
 		{
 			name: "cancel", about: "orders are cancelled in every way, at any moment",
