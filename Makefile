@@ -11,7 +11,7 @@ MODULES := . deploy/tools deploy/tools/lint
 PKG ?= ./...
 FUZZTIME ?= 30s
 # A test binary that hangs shows its goroutines well before CI gives up on it.
-TEST_TIMEOUT ?= 10m
+TEST_TIMEOUT ?= 20m
 # Integration tests start servers of their own: as many packages at once as there are processors is enough for them.
 TESTFLAGS ?=
 
