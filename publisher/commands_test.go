@@ -108,7 +108,7 @@ func TestSetupMakesWhatIsMissingAndSaysSo(t *testing.T) {
 	require.Equal(t, codeOther, w.reason("order-aside"))
 	require.Error(t, w.command(nil, "retry", "order-aside"))
 	p.stop()
-	w.exec("SELECT pg_drop_replication_slot($1)", w.name)
+	w.onFreeSlot("SELECT pg_drop_replication_slot($1)", w.name)
 	p = w.publish()
 	p.awaitPhase(phaseStream)
 	p.stop()

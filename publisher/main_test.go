@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -212,6 +213,15 @@ func (w *world) use(url string) {
 	w.kurrentDB, w.events = url, events
 }
 
+// onFreeSlot runs a statement about the slot, once the server has noticed that its reader has gone.
+func (w *world) onFreeSlot(sql string, args ...any) {
+	w.t.Helper()
+	require.Eventually(w.t, func() bool {
+		return !value[bool](w, "SELECT coalesce(bool_or(active), false) FROM pg_replication_slots WHERE slot_name = $1", w.name)
+	}, waitLong, waitTick)
+	w.exec(sql, args...)
+}
+
 func (w *world) dropSlot() {
 	conn, err := pgx.Connect(context.Background(), w.url)
 	if err != nil {
@@ -345,7 +355,35 @@ func (w *world) awaitTypes(id string, want ...string) {
 // no other event.
 func (w *world) awaitAll() {
 	w.t.Helper()
-	require.EventuallyWithT(w.t, func(c *assert.CollectT) { require.Equal(c, w.versions(), w.published()) }, 60*time.Second, 50*time.Millisecond)
+	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
+		require.Empty(c, differences(w.versions(), w.published()))
+	}, 60*time.Second, 50*time.Millisecond)
+}
+
+// never looks for a while that something does not come true. It looks by itself: what testify leaves running behind a test
+// would meet its end.
+func never(t *testing.T, happens func() bool, during time.Duration, about ...any) {
+	t.Helper()
+	for end := time.Now().Add(during); time.Now().Before(end); pause(t.Context(), waitTick) {
+		require.False(t, happens(), about...)
+	}
+}
+
+// differences names the orders, a few of them, whose versions and events differ.
+func differences(versions, events map[string][]string) []string {
+	const enough = 5
+	var found []string
+	for id := range versions {
+		if !slices.Equal(versions[id], events[id]) && len(found) < enough {
+			found = append(found, fmt.Sprintf("%s: versions %v, events %v", id, versions[id], events[id]))
+		}
+	}
+	for id := range events {
+		if versions[id] == nil && len(found) < enough {
+			found = append(found, fmt.Sprintf("%s: no versions, events %v", id, events[id]))
+		}
+	}
+	return found
 }
 
 // versions are the history, by order.

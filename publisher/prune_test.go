@@ -36,7 +36,7 @@ func TestVersionsThatArePublishedAndOldAreDropped(t *testing.T) {
 	p.stop()
 
 	// After a lost slot the history no longer has the first version, and need not.
-	w.exec("SELECT pg_drop_replication_slot($1)", w.name)
+	w.onFreeSlot("SELECT pg_drop_replication_slot($1)", w.name)
 	again := w.publish()
 	again.awaitPhase(phaseStream)
 	w.approve("order-new")
@@ -56,7 +56,7 @@ func TestNothingIsDroppedThatIsNotPublishedOrIsSetAside(t *testing.T) {
 	away.shut()
 	w.approve("order-waiting")
 	w.age(2 * time.Hour)
-	require.Never(t, func() bool { return w.left() < 2 }, time.Second, 10*time.Millisecond)
+	never(t, func() bool { return w.left() < 2 }, time.Second)
 	away.open()
 	require.Eventually(t, func() bool { return w.left() == 1 }, waitLong, waitTick)
 	require.Equal(t, "order-aside", value[string](w, "SELECT order_id FROM order_fulfillment_history"))
@@ -85,7 +85,7 @@ func TestAVersionThatCommitsLateIsNotDroppedUnpublished(t *testing.T) {
 	away.shut()
 	_, err = slow.Exec(t.Context(), "COMMIT")
 	require.NoError(t, err)
-	require.Never(t, func() bool { return w.left() < 21 }, time.Second, 10*time.Millisecond)
+	never(t, func() bool { return w.left() < 21 }, time.Second)
 	away.open()
 	w.awaitTypes("order-x", "order-approved")
 	require.Eventually(t, func() bool { return w.left() == 20 }, waitLong, waitTick)
@@ -97,7 +97,7 @@ func TestWithoutARetentionTheHistoryIsKept(t *testing.T) {
 	w.age(100_000 * time.Hour)
 	w.publish()
 	w.awaitAll()
-	require.Never(t, func() bool { return w.left() == 0 }, 500*time.Millisecond, 10*time.Millisecond)
+	never(t, func() bool { return w.left() == 0 }, 500*time.Millisecond)
 }
 
 func TestPruningGoesInPortions(t *testing.T) {

@@ -20,6 +20,18 @@ type databaseSettings struct {
 	Postgres database
 }
 
+// openDatabase is for a subcommand that needs no event store. What was wrong with its arguments is reported together with
+// what is wrong with the settings.
+func openDatabase(ctx context.Context, c invocation, arguments error) (databaseSettings, *postgres.Store, error) {
+	s, invalid := config.Load[databaseSettings](c.environ)
+	store, storeErr := openStore(ctx, s.Postgres, s.Logger(c.stderr))
+	err := config.Merge(arguments, invalid, storeErr)
+	if err != nil && store != nil {
+		store.Close()
+	}
+	return s, store, err
+}
+
 // setUp makes what the publisher needs in PostgreSQL, for somebody who may. Each step says what it did, and what is there
 // already is left as it is.
 func setUp(ctx context.Context, c invocation) error {
@@ -29,13 +41,12 @@ func setUp(ctx context.Context, c invocation) error {
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
 	}
-	s, invalid := config.Load[databaseSettings](c.environ)
-	store, storeErr := openStore(ctx, s.Postgres, s.Logger(c.stderr))
-	if err := config.Merge(arguments, invalid, storeErr); err != nil {
+	s, store, err := openDatabase(ctx, c, arguments)
+	if err != nil {
 		return err
 	}
 	defer store.Close()
-	if err := errors.Join(store.CheckSchema(ctx)); err != nil {
+	if err := store.CheckSchema(ctx); err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
 	if err := store.CheckPublishing(ctx); err != nil {
@@ -93,15 +104,14 @@ func orderSnapshot(ctx context.Context, c invocation) error {
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
 	}
-	s, invalid := config.Load[databaseSettings](c.environ)
-	store, storeErr := openStore(ctx, s.Postgres, s.Logger(c.stderr))
-	if err := config.Merge(arguments, invalid, storeErr); err != nil {
+	s, store, err := openDatabase(ctx, c, arguments)
+	if err != nil {
 		return err
 	}
 	defer store.Close()
 	if err := store.ForgetMark(ctx, s.Postgres.Slot); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
-	_, err := fmt.Fprintln(c.stdout, "the history is read from its beginning by the publisher's next session, which begins within seconds")
+	_, err = fmt.Fprintln(c.stdout, "the history is read from its beginning by the publisher's next session, which begins within seconds")
 	return err
 }

@@ -18,7 +18,7 @@ func TestASlotThatWasDroppedIsMadeAnewAndNothingIsMissing(t *testing.T) {
 	w.approve("order-1")
 	w.awaitTypes("order-1", "order-approved")
 	p.stop()
-	w.exec("SELECT pg_drop_replication_slot($1)", w.name)
+	w.onFreeSlot("SELECT pg_drop_replication_slot($1)", w.name)
 	w.ship("order-1")
 	w.approve("order-2")
 
@@ -43,7 +43,7 @@ func TestASlotThatSomebodyElseMadeOrMovedIsNotTrusted(t *testing.T) {
 			p.stop()
 			w.ship("order-1")
 			w.approve("order-2")
-			w.exec(fmt.Sprintf(meddle, w.name))
+			w.onFreeSlot(fmt.Sprintf(meddle, w.name))
 
 			w.publish()
 
@@ -133,7 +133,7 @@ func TestAPublicationThatWentAwayIsWaitedForAndWhatWasMissedIsReadFromTheHistory
 	w.approve("order-1")
 	again := w.publish()
 	require.ErrorIs(t, w.store().CheckPublishing(t.Context()), postgres.ErrNoPublication)
-	require.Never(t, func() bool { return again.phase.Load() == phaseStream }, 500*time.Millisecond, 10*time.Millisecond)
+	never(t, func() bool { return again.phase.Load() == phaseStream }, 500*time.Millisecond)
 	w.exec("CREATE PUBLICATION orderflow FOR TABLE order_fulfillment_history WITH (publish = 'insert')")
 	w.awaitTypes("order-1", "order-approved")
 	again.awaitPhase(phaseStream)

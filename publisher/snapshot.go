@@ -8,7 +8,7 @@ import (
 )
 
 // snapshotPage is how many versions of the history are read at a time.
-const snapshotPage = 500
+const snapshotPage = 200
 
 // snapshot publishes what the history holds, in the order of its ids, and leaves to the stream what comes later. It says in
 // the mark how far it has got, so one that is interrupted goes on from there.
