@@ -11,11 +11,12 @@ import (
 	"syscall"
 
 	"orderflow/internal/config"
+	"orderflow/internal/subcommand"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Environ(), os.Stderr)
+	err := run(ctx, subcommand.Call{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr})
 	stop()
 	os.Exit(config.Report(os.Stderr, err))
 }

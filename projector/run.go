@@ -3,10 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
-	"io"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,6 +14,7 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
 	"orderflow/internal/postgres"
+	"orderflow/internal/subcommand"
 	"orderflow/internal/view"
 )
 
@@ -28,27 +28,51 @@ const (
 	maxLag   = 10_000          // and how far
 )
 
-func run(ctx context.Context, args, environ []string, stderr io.Writer) error {
-	if len(args) > 0 && !slices.Equal(args, []string{"rebuild"}) {
-		return config.Invalid("arguments", "must be none, or rebuild")
+func run(ctx context.Context, c subcommand.Call) error {
+	if len(c.Args) > 0 {
+		return program().Dispatch(ctx, c)
 	}
-	s, invalid := config.Load[settings](environ)
-	logger := s.Logger(stderr)
+	return opened(ctx, c, project)
+}
+
+func program() subcommand.Program {
+	return subcommand.Program{Name: "projector", Summary: "keep the customer view from the event streams", Commands: []subcommand.Command{
+		{Name: "rebuild", Summary: "build the view anew beside the one that is read, and put it in its place", Run: rebuildView},
+	}}
+}
+
+func rebuildView(ctx context.Context, c subcommand.Call) error {
+	if _, err := c.Parse(flag.NewFlagSet(c.Name, flag.ContinueOnError)); err != nil {
+		return err
+	}
+	return opened(ctx, c, func(ctx context.Context, _ settings, events *kurrent.Client, store *postgres.Store, logger *slog.Logger) error {
+		return rebuild(ctx, events, store, logger)
+	})
+}
+
+// job is what is done with the drivers.
+type job func(ctx context.Context, s settings, events *kurrent.Client, store *postgres.Store, logger *slog.Logger) error
+
+// opened does a job with drivers that are closed after it.
+func opened(ctx context.Context, c subcommand.Call, do job) error {
+	s, invalid := config.Load[settings](c.Environ)
+	logger := s.Logger(c.Stderr)
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: s.Kurrent.URL, AllowPlaintext: s.Kurrent.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	store, storeErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: 4, ApplicationName: "orderflow-projector", CallTimeout: storeTimeout, Logger: logger,
 	})
+	if eventsErr == nil {
+		defer events.Close()
+	}
+	if storeErr == nil {
+		defer store.Close()
+	}
 	if err := config.Merge(invalid, eventsErr, storeErr); err != nil {
-		return err // nothing has connected yet, so nothing has to be closed
+		return err
 	}
-	defer events.Close()
-	defer store.Close()
-	if len(args) > 0 {
-		return rebuild(ctx, events, store, logger)
-	}
-	return project(ctx, s, events, store, logger)
+	return do(ctx, s, events, store, logger)
 }
 
 // project keeps the view that is read until ctx ends.

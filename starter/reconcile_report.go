@@ -54,8 +54,10 @@ func (r *findings) note(orderID string, what kind, f facts) *difference {
 		r.Missing++
 	case held:
 		r.Held++
-	default:
+	case extra:
 		r.Extra++
+	default:
+		panic("a kind of difference that is not counted: " + string(what))
 	}
 	r.Left++
 	if len(r.Differences) < maxDifferences {
