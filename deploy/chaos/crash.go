@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"go.temporal.io/api/workflowservice/v1"
+
 	"orderflow/deploy/chaos/internal/crash"
 	"orderflow/deploy/chaos/internal/load"
+	"orderflow/internal/order"
+	"orderflow/workflows"
 )
 
 // crash has the binaries crash at each failpoint as often as was asked for, while orders are under way. What did not crash
@@ -30,8 +34,19 @@ func (s *session) crash(ctx context.Context, workload *load.Load) error {
 	}
 	s.say("%d crashes at %d points", len(plan), len(points))
 	began := s.elapsed()
-	result, err := crash.Run(ctx, crash.Matrix{Rig: s.rig, Workload: workload, Plan: plan, Say: s.tell()})
+	result, err := crash.Run(ctx, crash.Matrix{
+		Rig: s.rig, Workload: workload, Backlog: s.pending, Plan: plan, Say: s.tell(),
+	})
 	s.report.Crashes, s.missed = result.Crashes, errors.Join(result.Missed...)
 	s.say("crashed %d times in %.0f s", result.Total(), (s.elapsed() - began).Seconds())
 	return err
+}
+
+// pending counts the orders that have not come to rest anywhere yet.
+func (s *session) pending(ctx context.Context) (int64, error) {
+	answer, err := s.stores.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
+		Query: fmt.Sprintf(`WorkflowType = %q AND ExecutionStatus = "Running" AND OrderStatus = %q`,
+			workflows.OrderFulfillmentType, order.StatusPending),
+	})
+	return answer.GetCount(), err
 }

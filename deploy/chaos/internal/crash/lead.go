@@ -9,7 +9,7 @@ import (
 // leads says by which fates of the workload's orders a process comes to its points, by their step. An order that is cancelled
 // early may never come to what is not done yet.
 func leads() map[string][]string {
-	const shipped, cancelled, paid = "shipped-early", "cancelled-by-event", "paid-and-shipped"
+	const shipped, cancelled, paid = "shipped-early", "cancelled-by-event", "paid-early"
 	return map[string][]string{
 		"start":             {shipped},
 		"signal":            {cancelled},

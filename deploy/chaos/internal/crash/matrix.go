@@ -18,6 +18,10 @@ const (
 	leadPause = 4 * time.Second
 	leadMore  = 4
 
+	// settleTimeout bounds the wait for what an earlier crash left behind, and settleEvery is how often that is looked at.
+	settleTimeout = 2 * time.Minute
+	settleEvery   = 200 * time.Millisecond
+
 	// leadWithin is when at the latest an order is cancelled or paid that is to be.
 	leadWithin = 500 * time.Millisecond
 
@@ -33,6 +37,7 @@ type Workload interface {
 type Matrix struct {
 	Rig      *rig.Rig
 	Workload Workload
+	Backlog  func(ctx context.Context) (int64, error) // orders that are on their way
 	Plan     []Crash
 	Say      func(format string, args ...any)
 }
@@ -91,6 +96,9 @@ func (m Matrix) alone(ctx context.Context) error {
 
 // crash arms a point, sends orders that lead there until the process is dead, and waits until it is back.
 func (m Matrix) crash(ctx context.Context, c Crash) error {
+	if err := m.settle(ctx); err != nil {
+		return err
+	}
 	dying, cancel := context.WithTimeout(ctx, deathTimeout)
 	defer cancel()
 	process := m.Rig.Process(c.Point.Process() + "-1")
@@ -111,6 +119,26 @@ func (m Matrix) crash(ctx context.Context, c Crash) error {
 		return err
 	}
 	return errors.Join(proper(death, c, log), process.AwaitReady(dying))
+}
+
+// settle waits until no more orders are on their way than one burst: crashes that come faster than a machine can make up for
+// would show how much it can take, and nothing else.
+func (m Matrix) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	tick := time.NewTicker(settleEvery)
+	defer tick.Stop()
+	for {
+		under, err := m.Backlog(ctx)
+		if err == nil && under <= burst {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%d orders are still on their way: %w", under, errors.Join(context.Cause(ctx), err))
+		}
+	}
 }
 
 // drive sends orders until the process that was armed is dead.

@@ -43,6 +43,7 @@ func fates() []fate {
 		{name: "paid-and-shipped", weight: 6, act: steps(pay, shipByUpdate)},
 		{name: "paid-twice", weight: 3, act: steps(pay, pay), open: true},
 		{name: "paid-first", weight: 2, begin: steps(place, pay), open: true},
+		{name: "paid-early", weight: 2, begin: steps(place, pay, shipBySignal)},
 		{name: "approved", weight: 4, held: true, own: true, act: steps(approve, shipBySignal)},
 		{name: "declined", weight: 2, held: true, own: true, act: decline},
 		{name: "expired", weight: 2, held: true, own: true},
