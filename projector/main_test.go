@@ -118,6 +118,7 @@ func (w *world) store() *postgres.Store {
 func (w *world) projector(events *kurrent.Client) *projection {
 	return &projection{
 		name: postgres.ProjectionLive, events: events, store: w.store(), metrics: newMetrics(prometheus.NewRegistry()),
+		logger: slog.New(slog.DiscardHandler),
 	}
 }
 

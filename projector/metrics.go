@@ -9,8 +9,9 @@ import (
 
 // metrics are what the projector counts.
 type metrics struct {
-	events prometheus.Counter
-	lag    prometheus.Gauge
+	events  prometheus.Counter
+	refused prometheus.Counter
+	lag     prometheus.Gauge
 
 	mu     sync.Mutex
 	at     time.Time // when something was stored last
@@ -22,11 +23,14 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		events: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "orderflow_projector_events_total", Help: "Events of the log that are in the view.",
 		}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "orderflow_projector_refused_total", Help: "Changes that the database does not take and that were left out.",
+		}),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "orderflow_projector_lag_events", Help: "Events of the log that are not in the view yet, counted up to 10000.",
 		}),
 	}
-	registry.MustRegister(m.events, m.lag)
+	registry.MustRegister(m.events, m.refused, m.lag)
 	return m
 }
 

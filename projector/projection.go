@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
 	"orderflow/internal/view"
@@ -43,9 +47,11 @@ type projection struct {
 	events  events
 	store   store
 	metrics *metrics
+	logger  *slog.Logger
 	untilUp bool // end when all there was is stored, instead of going on
 
 	position postgres.ViewPosition // stored
+	limit    int                   // of changes in a batch; 0: maxBatch
 }
 
 // session follows the log from where the view is until something ends that, which is its error: nil when untilUp was
@@ -85,7 +91,7 @@ func (p *projection) follow(ctx context.Context, steps chan<- step) error {
 // stored, so a busy log makes long ones and a quiet one is stored at once.
 func (p *projection) consume(ctx context.Context, steps <-chan step) error {
 	for {
-		b, err := gather(ctx, steps, p.position)
+		b, err := gather(ctx, steps, p.position, cmp.Or(p.limit, maxBatch))
 		if err != nil {
 			return err
 		}
@@ -101,16 +107,41 @@ func (p *projection) consume(ctx context.Context, steps <-chan step) error {
 	}
 }
 
+// take stores a batch. One that the database does not get done in time is made smaller the next time, and grows again.
 func (p *projection) take(ctx context.Context, b batch) error {
-	if b.to == p.position || len(b.changes) == 0 && !b.caughtUp && time.Since(p.metrics.storedAt()) < quietMove {
+	if b.to == p.position || b.events == 0 && !b.caughtUp && time.Since(p.metrics.storedAt()) < quietMove {
 		return nil
 	}
-	if err := p.store.Project(ctx, p.name, p.position, b.to, b.changes); err != nil {
+	err := p.store.Project(ctx, p.name, p.position, b.to, b.changes)
+	if errors.Is(err, fulfillment.ErrInvalid) {
+		err = p.sift(ctx, b)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		p.limit = max(1, len(b.changes)/2)
+	}
+	if err != nil {
 		return fmt.Errorf("store the view: %w", err)
 	}
+	p.limit = min(maxBatch, 2*cmp.Or(p.limit, maxBatch))
 	p.position = b.to
 	p.metrics.stored(b)
 	return nil
+}
+
+// sift stores the changes of a batch one by one and leaves out those that the database never takes: one that slipped through
+// must not keep the view from what comes after it.
+func (p *projection) sift(ctx context.Context, b batch) error {
+	for _, change := range b.changes {
+		err := p.store.Project(ctx, p.name, p.position, p.position, []view.Change{change})
+		switch {
+		case errors.Is(err, fulfillment.ErrInvalid):
+			p.metrics.refused.Inc()
+			p.logger.Error("a change cannot be stored and is left out", "order", change.OrderID, "error", err)
+		case err != nil:
+			return err
+		}
+	}
+	return p.store.Project(ctx, p.name, p.position, b.to, nil)
 }
 
 // step is how far the log was read, and what was said there.
@@ -147,12 +178,12 @@ type batch struct {
 	caughtUp bool
 }
 
-func (b *batch) full() bool {
-	return len(b.changes) >= maxBatch || b.size >= maxBatchBytes || b.caughtUp
+func (b *batch) full(limit int) bool {
+	return len(b.changes) >= limit || b.size >= maxBatchBytes || b.caughtUp
 }
 
 // gather waits for a step and takes those that are there already.
-func gather(ctx context.Context, steps <-chan step, from postgres.ViewPosition) (batch, error) {
+func gather(ctx context.Context, steps <-chan step, from postgres.ViewPosition, limit int) (batch, error) {
 	b := batch{to: from}
 	next, open := <-steps
 	if !open {
@@ -160,7 +191,7 @@ func gather(ctx context.Context, steps <-chan step, from postgres.ViewPosition) 
 	}
 	for open {
 		b.add(next)
-		if b.full() {
+		if b.full(limit) {
 			break
 		}
 		select {

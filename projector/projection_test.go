@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/door"
 	"orderflow/internal/kurrentsim"
+	"orderflow/internal/postgres"
 )
 
 // tell appends the next steps of a tale.
@@ -177,4 +179,60 @@ func TestARoleWithTheProjectorsRightsRunsAndRebuilds(t *testing.T) {
 	defer func() { _ = stranger.Close(t.Context()) }()
 	_, err = stranger.Exec(t.Context(), `SELECT FROM order_fulfillment`)
 	require.ErrorContains(t, err, "permission denied")
+}
+
+// What a table does not take is known before it is stored; this is what happens if something slips through all the same.
+func TestAChangeThatTheDatabaseNeverTakesKeepsTheViewFromNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	_, err := w.db.Exec(t.Context(), `ALTER TABLE customer_order ADD CHECK (carrier <> 'DHL' OR order_id <> 'order-0')`)
+	require.NoError(t, err)
+	tale := newTale(9)
+	w.tell(tale, 20)
+	w.append("fulfillment-order-0", told("order-shipped", map[string]any{
+		"orderId": "order-0", "customerId": tale.orders["order-0"].Customer, "status": "shipped", "total": money(1210), "carrier": "DHL",
+	}))
+	p := w.projector(w.events)
+	w.start(p)
+	stream, event := tale.place()
+	w.append(stream, event)
+
+	require.Eventually(t, func() bool {
+		var found bool
+		return w.db.QueryRow(t.Context(), `SELECT true FROM customer_order WHERE order_id = $1`, stream).Scan(&found) == nil
+	}, waitLong, waitTick)
+	require.Equal(t, 1.0, testutil.ToFloat64(p.metrics.refused))
+}
+
+func TestEventsThatNoTableTakesSayNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	tale := newTale(10)
+	w.tell(tale, 50)
+	w.append("credit-"+strings.Repeat("x", 500), told("credit-account-opened", map[string]any{
+		"customerId": strings.Repeat("x", 500), "limit": money(1),
+	}))
+	w.append("fulfillment-order-0", told("order-shipped", map[string]any{
+		"orderId": "order-0", "customerId": "c-0", "status": "shipped", "total": money(1210), "carrier": "a\x00b",
+	}))
+	p := w.projector(w.events)
+	w.start(p)
+	w.tell(tale, 50)
+
+	w.awaitTale(tale)
+	require.Zero(t, testutil.ToFloat64(p.metrics.refused))
+}
+
+func TestARebuildDoesNotPutAnothersHalfInPlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	tale := newTale(11)
+	w.tell(tale, 50)
+	w.rebuild()
+	store := w.store()
+	require.NoError(t, store.BeginRebuild(t.Context()))
+
+	require.Error(t, store.FinishRebuild(t.Context(), postgres.ViewPosition{Commit: 77, Prepare: 77}))
+
+	require.Equal(t, tale.expected(), w.shown())
 }

@@ -81,7 +81,9 @@ func project(ctx context.Context, s settings, events *kurrent.Client, store *pos
 	if err != nil {
 		return err
 	}
-	p := &projection{name: postgres.ProjectionLive, events: events, store: store, metrics: newMetrics(registry.Registry)}
+	p := &projection{
+		name: postgres.ProjectionLive, events: events, store: store, metrics: newMetrics(registry.Registry), logger: logger,
+	}
 	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: registry, Logger: logger, Ready: map[string]func(context.Context) error{
 		"postgres": store.Ping, "kurrentdb": events.Ping, "view": p.ready,
 	}})
@@ -148,7 +150,7 @@ func build(ctx context.Context, events *kurrent.Client, store *postgres.Store, l
 		return err
 	}
 	p := &projection{
-		name: postgres.ProjectionRebuild, events: events, store: store, metrics: newMetrics(prometheus.NewRegistry()), untilUp: true,
+		name: postgres.ProjectionRebuild, events: events, store: store, metrics: newMetrics(prometheus.NewRegistry()), logger: logger, untilUp: true,
 	}
 	began := time.Now()
 	for {
@@ -162,7 +164,7 @@ func build(ctx context.Context, events *kurrent.Client, store *postgres.Store, l
 		logger.Warn("following the log ended, following again", "error", err)
 		pause(ctx, time.Second)
 	}
-	if err := store.FinishRebuild(ctx); err != nil {
+	if err := store.FinishRebuild(ctx, p.position); err != nil {
 		return err
 	}
 	logger.Info("the view is rebuilt", "seconds", time.Since(began).Seconds())

@@ -95,15 +95,16 @@ func (s *Store) BeginRebuild(ctx context.Context) error {
 	return s.rebuildStep(ctx, "begin the rebuild", `SELECT projector_rebuild_begin()`)
 }
 
-// FinishRebuild puts the view that was built in the place of the one that is read, in one transaction.
-func (s *Store) FinishRebuild(ctx context.Context) error {
-	return s.rebuildStep(ctx, "finish the rebuild", `SELECT projector_rebuild_finish()`)
+// FinishRebuild puts the view that was built up to a position in the place of the one that is read, in one transaction. It
+// errs when another rebuild has begun meanwhile.
+func (s *Store) FinishRebuild(ctx context.Context, at ViewPosition) error {
+	return s.rebuildStep(ctx, "finish the rebuild", `SELECT projector_rebuild_finish($1, $2)`, at.Commit, at.Prepare)
 }
 
-func (s *Store) rebuildStep(ctx context.Context, op, statement string) error {
+func (s *Store) rebuildStep(ctx context.Context, op, statement string, arguments ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
-	_, err := s.pool.Exec(ctx, statement)
+	_, err := s.pool.Exec(ctx, statement, arguments...)
 	return describe(op, err)
 }
 

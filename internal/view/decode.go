@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"orderflow/internal/credit"
 	"orderflow/internal/order"
@@ -79,6 +80,9 @@ func (c Change) credit(e Event) (Change, bool) {
 		return c, false
 	}
 	c.CustomerID, c.decided = strings.TrimPrefix(e.Stream, CreditPrefix), event
+	if !order.ValidIdentifier(c.CustomerID) {
+		return c, false
+	}
 	switch event := event.(type) {
 	case credit.Reserved:
 		c.OrderID = event.OrderID
@@ -87,14 +91,28 @@ func (c Change) credit(e Event) (Change, bool) {
 	case credit.Released:
 		c.OrderID = event.OrderID
 	}
-	return c, true
+	return c, c.OrderID == "" || order.ValidID(c.OrderID)
 }
 
 func (c Change) fulfillment(e Event) (Change, bool) {
 	var f fulfilled
-	if json.Unmarshal(e.Data, &f) != nil || FulfillmentPrefix+f.OrderID != e.Stream || f.Status == "" {
+	if json.Unmarshal(e.Data, &f) != nil || FulfillmentPrefix+f.OrderID != e.Stream || !f.valid() {
 		return c, false
 	}
 	c.OrderID, c.fulfilled = f.OrderID, &f
 	return c, true
+}
+
+// valid refuses what no fulfilment can be, and what no table takes.
+func (f fulfilled) valid() bool {
+	return order.ValidID(f.OrderID) && order.ValidIdentifier(f.CustomerID) &&
+		(f.Status == order.StatusFulfilling || f.Status.Final()) && f.Total.Minor >= 0 &&
+		plain(string(f.Reason)) && plain(f.Carrier) && plain(f.TrackingNumber)
+}
+
+// maxText bounds a text of the view, in bytes.
+const maxText = 1 << 10
+
+func plain(text string) bool {
+	return len(text) <= maxText && utf8.ValidString(text) && !strings.ContainsRune(text, 0)
 }

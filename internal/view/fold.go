@@ -2,6 +2,7 @@ package view
 
 import (
 	"cmp"
+	"math"
 
 	"orderflow/internal/credit"
 	"orderflow/internal/order"
@@ -45,9 +46,9 @@ func (r Rows) decide(c Change) {
 	case credit.LimitChanged:
 		account.Limit = event.Limit
 	case credit.Reserved:
-		account.Reserved += event.Amount.Minor
+		account.reserve(event.Amount.Minor)
 	case credit.Released:
-		account.Reserved -= event.Amount.Minor
+		account.reserve(-event.Amount.Minor)
 	}
 	if c.OrderID != "" {
 		o := r.order(c.OrderID, c.CustomerID)
@@ -55,6 +56,16 @@ func (r Rows) decide(c Change) {
 		o.decide(c, account)
 		o.touch(c)
 	}
+}
+
+// reserve keeps the sum between nothing and what can be counted: beyond that the account's history is broken, which is
+// for the account to say.
+func (c *Customer) reserve(minor int64) {
+	if minor > 0 && c.Reserved > math.MaxInt64-minor {
+		c.Reserved = math.MaxInt64
+		return
+	}
+	c.Reserved = max(0, c.Reserved+minor)
 }
 
 // decide notes what became of the order's claim on its customer's credit. Once there is a fulfilment, that alone says

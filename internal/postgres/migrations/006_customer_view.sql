@@ -63,13 +63,18 @@ BEGIN
         ON CONFLICT (view) DO UPDATE SET commit_position = 0, prepare_position = 0, event_at = NULL;
 END $$;
 
--- Puts the new view in the place of the old one. Whoever wrote to the old one finds the position moved.
-CREATE FUNCTION projector_rebuild_finish() RETURNS void
+-- Puts the new view in the place of the old one, if it is where the caller left it: a rebuild that was paused must not put
+-- another one's half in place. Whoever wrote to the old one finds the position moved.
+CREATE FUNCTION projector_rebuild_finish(commit_at bigint, prepare_at bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     name text;
 BEGIN
     PERFORM FROM projector_position FOR UPDATE; -- first, as whoever writes to the view does
+    IF NOT EXISTS (SELECT FROM projector_position
+        WHERE view = 'rebuild' AND commit_position = commit_at AND prepare_position = prepare_at) THEN
+        RAISE EXCEPTION 'the view that was built is not where it was left' USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     FOREACH name IN ARRAY ARRAY['customer_view', 'customer_order'] LOOP
         EXECUTE format('DROP TABLE %I', name);
         EXECUTE format('ALTER TABLE %I RENAME TO %I', name || '_rebuild', name);
@@ -79,7 +84,7 @@ BEGIN
         WHERE view = 'live';
     DELETE FROM projector_position WHERE view = 'rebuild';
 END $$;
-REVOKE ALL ON FUNCTION projector_rebuild_begin(), projector_rebuild_finish() FROM PUBLIC;
+REVOKE ALL ON FUNCTION projector_rebuild_begin(), projector_rebuild_finish(bigint, bigint) FROM PUBLIC;
 
 -- What the projector's and the api's roles need.
 CREATE FUNCTION orderflow_grant_projector(role name) RETURNS void
@@ -87,7 +92,7 @@ LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', role);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE ON customer_view, customer_order, projector_position TO %I', role);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION projector_rebuild_begin(), projector_rebuild_finish() TO %I', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION projector_rebuild_begin(), projector_rebuild_finish(bigint, bigint) TO %I', role);
     EXECUTE format('GRANT SELECT ON orderflow_schema_version TO %I', role);
 END $$;
 

@@ -47,10 +47,10 @@ func stopOrder() []turn {
 	return []turn{
 		{apiPart, 2 * time.Second},
 		{starterPart, 6 * time.Second},
-		{workerPart, 8 * time.Second},
+		{workerPart, 7 * time.Second},
 		{publisherPart, 3 * time.Second},
 		{projectorPart, 2 * time.Second},
-		{sessimPart, 1 * time.Second},
+		{sessimPart, 2 * time.Second},
 		{kurrentsimPart, 2 * time.Second},
 		{temporalPart, 3 * time.Second},
 		{postgresPart, 3 * time.Second},
