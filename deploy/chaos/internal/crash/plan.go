@@ -41,7 +41,7 @@ func Select(only string) ([]failpoint.Point, error) {
 	return points, nil
 }
 
-// Plan has each point crash so many times, every other time with one order sent and else with many. It goes round by
+// Plan has each point crash so many times, every third time with many orders sent at once and else with one. It goes round by
 // round, each in another order, so that a crash meets what others left behind. In each the mails come first: one that was
 // in the air when its process died takes longest to be settled. The error names a point that nothing leads to.
 func Plan(points []failpoint.Point, times int, seed uint64) ([]Crash, error) {
@@ -67,7 +67,7 @@ func Plan(points []failpoint.Point, times int, seed uint64) ([]Crash, error) {
 
 func crashAt(p failpoint.Point, turn int, random *rand.Rand) (Crash, error) {
 	c := Crash{Point: p, Hit: 1, Orders: 1}
-	if turn%2 == 1 {
+	if turn%3 == 0 {
 		c.Orders = burst
 		c.Hit = 1 + random.IntN(burst/2) // half, for not every order comes by every point
 		if byTheSecond(stepOf(p.Name)) {

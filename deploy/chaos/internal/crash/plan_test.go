@@ -27,8 +27,8 @@ func TestAPlanCrashesEachPointAsOftenAsAskedWithOneOrderAndWithMany(t *testing.T
 		among[c.Point.Name]++
 	}
 	for _, name := range failpoint.Names() {
-		require.Equal(t, 3, alone[name], name)
-		require.Equal(t, 3, among[name], name)
+		require.Equal(t, 4, alone[name], name)
+		require.Equal(t, 2, among[name], name)
 	}
 	require.Len(t, plan, 6*len(failpoint.Names()))
 }
