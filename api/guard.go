@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net"
@@ -32,7 +33,7 @@ func (a *api) watched(next http.Handler) http.Handler {
 					fail(answered, r, a.logger, problemOf(http.StatusInternalServerError, ""))
 				}
 			}
-			a.observe(r.Pattern, answered.status, time.Since(began))
+			a.observe(r.Pattern, cmp.Or(answered.status, http.StatusOK), time.Since(began)) // a handler need not say 200
 		}()
 		next.ServeHTTP(answered, r)
 	})
@@ -47,6 +48,13 @@ type recorder struct {
 func (r *recorder) WriteHeader(status int) {
 	r.status = status
 	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(p)
 }
 
 // Unwrap lets http.MaxBytesReader reach the connection.

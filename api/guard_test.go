@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -273,5 +274,8 @@ func TestRequestsAreCountedByRoute(t *testing.T) {
 	c := newClient(t, a)
 	c.get("/orders/" + newID())
 	c.get("/nowhere")
-	require.Equal(t, []string{"GET /orders/{id} Not Found", " Not Found"}, routes)
+	c.get("/style.css") // its handler never names a status
+	require.Equal(t, []string{"GET /orders/{id} Not Found", " Not Found", "GET /style.css OK"}, routes)
+	a.watched(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	require.Equal(t, " OK", routes[3])
 }

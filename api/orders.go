@@ -34,7 +34,7 @@ func (a *api) postOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	placed, err := place(r.Context(), a.streams, s, r.Header.Get("Traceparent"))
 	if err != nil {
-		return err
+		return s.unsettled(w, err)
 	}
 	w.Header().Set("Location", "/orders/"+s.orderID)
 	if placed {
@@ -42,7 +42,7 @@ func (a *api) postOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	state, err := a.state(r.Context(), s.orderID)
 	if err != nil {
-		return err
+		return s.unsettled(w, err)
 	}
 	return answer(w, http.StatusOK, accepted{s.orderID, state.Status})
 }

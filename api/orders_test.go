@@ -207,3 +207,26 @@ func readAll(t *testing.T, stream string) (events []kurrent.Event) {
 	}))
 	return events
 }
+
+func TestOutageTellsTheIDThatWasMadeUp(t *testing.T) {
+	t.Parallel()
+	a := shared.api()
+	a.streams = &lossy{orderStreams: shared.events, lose: 100}
+	sent := body("", newCustomerID(), map[string]any{"orderId": nil, "at": nil})
+	got := newClient(t, a).post("/orders", sent)
+	p := got.problem(http.StatusServiceUnavailable)
+	require.True(t, order.ValidID(p.OrderID), p.OrderID)
+	require.Equal(t, "/orders/"+p.OrderID, got.header.Get("Location"))
+	require.Contains(t, p.Detail, "repeat the request with this orderId")
+	require.Equal(t, "5", got.header.Get("Retry-After"))
+
+	sent["orderId"] = p.OrderID
+	var again accepted
+	newClient(t, shared.api()).post("/orders", sent).into(http.StatusOK, &again)
+	require.Equal(t, p.OrderID, again.OrderID)
+	require.Len(t, readAll(t, p.OrderID), 1)
+
+	sent["orderId"] = newID()
+	got = newClient(t, a).post("/orders", sent)
+	require.Empty(t, got.problem(http.StatusServiceUnavailable).OrderID, "who sent an id knows it")
+}

@@ -95,6 +95,19 @@ func (s submission) essence(body []byte) []byte {
 	return value
 }
 
+// unsettled tells who sent no id, and met an outage, which one was made up: the order may stand there, and only with its id is
+// the same request again the same order.
+func (s submission) unsettled(w http.ResponseWriter, err error) error {
+	if !s.fresh || !isOutage(err) {
+		return err
+	}
+	w.Header().Set("Location", "/orders/"+s.orderID)
+	p := problemOf(http.StatusServiceUnavailable,
+		"a store does not answer; it is not known whether the order was placed: repeat the request with this orderId")
+	p.OrderID = s.orderID
+	return fmt.Errorf("%w: %w", p, err)
+}
+
 // placeTries bounds how often an order meets others who write to its stream.
 const placeTries = 4
 

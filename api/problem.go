@@ -16,13 +16,14 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// problem is an answer that says what is wrong, in the form of RFC 9457. Field is an extension member.
+// problem is an answer that says what is wrong, in the form of RFC 9457. Field and OrderID are extension members.
 type problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail,omitempty"`
-	Field  string `json:"field,omitempty"` // the JSON path of the field that is wrong
+	Type    string `json:"type"`
+	Title   string `json:"title"`
+	Status  int    `json:"status"`
+	Detail  string `json:"detail,omitempty"`
+	Field   string `json:"field,omitempty"`   // the JSON path of the field that is wrong
+	OrderID string `json:"orderId,omitempty"` // made up for an order that may have been placed
 }
 
 // Error makes a problem what a handler can end with.
