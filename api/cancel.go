@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -51,22 +52,58 @@ func (a *api) cancelOrder(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case err == nil:
 		return cancelled(w, state)
-	case errors.Is(err, errNoWorkflow):
-		if row, err := a.rows.FindFulfillment(r.Context(), id); err == nil && row.Status.Final() {
-			return cancelled(w, row.State())
-		} else if err != nil && !errors.Is(err, postgres.ErrNotFound) {
-			return err
-		}
-	case !errors.Is(err, context.DeadlineExceeded) && !isOutage(err):
+	case errors.Is(err, errNoWorkflow), errors.Is(err, context.DeadlineExceeded), isOutage(err):
+		return a.promise(w, r, id, request.Reason, errors.Is(err, errNoWorkflow))
+	default:
 		return err
 	}
-	// Nobody has promised anything yet. An event on the order's stream is a promise: the bridge brings it to the order.
-	if err := a.request(r.Context(), id, request.Reason); err != nil {
+}
+
+// promise answers for an order whose workflow has said nothing: with how it was closed, or with 202 once the wish to cancel
+// is on its stream, where the bridge finds it.
+func (a *api) promise(w http.ResponseWriter, r *http.Request, id, reason string, idle bool) error {
+	var ended bool
+	if idle { // asked before the row is read: what ends after that has closed its row
+		var err error
+		if ended, err = a.ended(r.Context(), id); err != nil && !isOutage(err) {
+			return err
+		}
+	}
+	row, err := a.rows.FindFulfillment(r.Context(), id)
+	switch {
+	case err == nil && row.Status.Final():
+		return cancelled(w, row.State())
+	case err != nil && !errors.Is(err, postgres.ErrNotFound):
+		return err
+	case ended:
+		return conflict("the order's workflow has ended without closing the order: an operator has to repair it (starter reconcile --fix)")
+	}
+	if err := a.request(r.Context(), id, reason); err != nil {
 		return err
 	}
 	url := "/orders/" + id
 	w.Header().Set("Location", url)
 	return answer(w, http.StatusAccepted, cancelling{OrderID: id, Status: string(order.StatusCancelling), URL: url})
+}
+
+// ended tells whether the order's last workflow is over. One that has not begun is not.
+func (a *api) ended(ctx context.Context, id string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	last, err := a.workflows.DescribeWorkflowExecution(ctx, id, "")
+	switch {
+	case isNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("describe the workflow: %w", err)
+	}
+	switch last.GetWorkflowExecutionInfo().GetStatus() {
+	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, enums.WORKFLOW_EXECUTION_STATUS_FAILED, enums.WORKFLOW_EXECUTION_STATUS_CANCELED,
+		enums.WORKFLOW_EXECUTION_STATUS_TERMINATED, enums.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
+		return true, nil
+	default:
+		return false, nil
+	}
 }
 
 // cancelled answers with an order that is closed.
@@ -96,7 +133,7 @@ func (a *api) update(ctx context.Context, id string, request workflows.CancelOrd
 		return state, nil
 	case isNotFound(err), errors.As(err, &refused) && refused.Type() == acceptedThenClosed:
 		return state, errNoWorkflow
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && refused.Type() == workflows.Refused:
 		return state, conflict(refused.Message())
 	case errors.As(err, &late), ctx.Err() != nil:
 		return state, fmt.Errorf("cancel the order: %w", context.DeadlineExceeded)

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"log/slog"
 	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"orderflow/internal/door"
 	"orderflow/internal/kurrent"
@@ -77,17 +81,51 @@ func TestOrderIsCancelledByAnEventWhileTemporalDoesNotAnswer(t *testing.T) {
 	way, err := door.Open(shared.temporalAddress)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, way.Close()) })
-	temporal, err := client.DialContext(t.Context(), client.Options{HostPort: way.Addr(), Logger: quiet{}})
+	dialled, err := client.DialContext(t.Context(), client.Options{HostPort: way.Addr(), Logger: quiet{}})
 	require.NoError(t, err)
-	t.Cleanup(temporal.Close)
+	t.Cleanup(dialled.Close)
 	a := shared.api()
-	a.workflows = temporal
+	a.workflows = dialled
 	c := newClient(t, a)
 	id, _ := c.fulfil()
+	shipped, _ := c.fulfil()
+	c.ship(shipped)
 	way.Hold(door.Back)
 	requireWish(t, c.post("/orders/"+id+"/cancel", wish), id)
 	require.Equal(t, order.TypeCancellationRequested, readAll(t, id)[1].Type)
+	require.Contains(t, c.post("/orders/"+shipped+"/cancel", wish).problem(http.StatusConflict).Detail, "shipped")
+	require.Len(t, readAll(t, shipped), 1, "nothing is promised that cannot be kept")
 	way.Release()
+}
+
+func TestOrderWhoseWorkflowWasEndedNeedsAnOperator(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	id, _ := c.fulfil()
+	require.NoError(t, shared.temporal.TerminateWorkflow(t.Context(), id, "", "a test"))
+	require.Contains(t, c.post("/orders/"+id+"/cancel", wish).problem(http.StatusConflict).Detail, "starter reconcile --fix")
+	require.Len(t, readAll(t, id), 1)
+}
+
+// failing fails every update as a worker can, and not as an order does.
+type failing struct{ orderWorkflows }
+
+func (failing) UpdateWorkflow(context.Context, client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
+	return nil, temporal.NewApplicationError("unknown update canary", "errorString")
+}
+
+func TestUpdateThatFailsIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	a := shared.api()
+	a.workflows = failing{shared.temporal}
+	var log bytes.Buffer
+	a.logger = slog.New(slog.NewTextHandler(&log, nil))
+	c := newClient(t, a)
+	id, _ := c.place()
+	got := c.post("/orders/"+id+"/cancel", wish)
+	require.Empty(t, got.problem(http.StatusInternalServerError).Detail)
+	require.NotContains(t, got.body, "canary")
+	require.Contains(t, log.String(), "canary", "the operator is told")
 }
 
 func TestCancellationNeedsAReason(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
@@ -185,6 +186,10 @@ func (b broken) FindPlaced(ctx context.Context, _ string) (kurrent.Event, error)
 }
 
 func (b broken) UpdateWorkflow(ctx context.Context, _ client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
+	return nil, b.fail(ctx)
+}
+
+func (b broken) DescribeWorkflowExecution(ctx context.Context, _, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	return nil, b.fail(ctx)
 }
 

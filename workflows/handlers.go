@@ -71,7 +71,10 @@ func take[M message](ctx workflow.Context, o *orderRun, h handler[M]) error {
 		if err != nil {
 			return err
 		}
-		return h.check(m)
+		if err := h.check(m); err != nil {
+			return refused(err)
+		}
+		return nil
 	}
 	return workflow.SetUpdateHandlerWithOptions(ctx, h.name, update,
 		workflow.UpdateHandlerOptions{Validator: validate, Description: h.description})
@@ -121,8 +124,11 @@ func onUpdate[M message](ctx workflow.Context, o *orderRun, h handler[M], raw co
 	return o.snapshot(), nil
 }
 
+// Refused is the type of the error of an update that an order cannot take as it stands. Its message is fit for whoever asked.
+const Refused = "REFUSED"
+
 func refused(err error) error {
-	return temporal.NewNonRetryableApplicationError(err.Error(), "REFUSED", nil)
+	return temporal.NewNonRetryableApplicationError(err.Error(), Refused, nil)
 }
 
 // closeMessages answers every update, and takes or refuses every signal that came before the end.
