@@ -28,8 +28,11 @@ func (p *publisher) prune(ctx context.Context, w *window) {
 
 // pruneOnce goes by the barrier, for an id says nothing about whether its version is published: ids are given out before
 // their transactions commit. Once everything up to the barrier's place in the log is answered, every version up to its id
-// is published or set aside.
+// is published or set aside. The barrier is written to the log: without anything to drop there is none.
 func (p *publisher) pruneOnce(ctx context.Context, w *window) (pruned int64, err error) {
+	if aged, err := p.store.HasAged(ctx, p.retention); !aged || err != nil {
+		return 0, err
+	}
 	head, below, err := p.barrier(ctx)
 	if err != nil {
 		return 0, err

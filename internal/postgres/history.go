@@ -71,12 +71,16 @@ type HistoryHead struct {
 }
 
 // HistoryHead reads where the history ends now. Versions with lower ids may be under way: Settled says when none is.
+//
+// It takes a transaction number for it, which writes a few bytes to the log. A snapshot alone would not do: its xmax is one
+// past the highest transaction that has ended, and transactions above that may be under way. A number that is given out
+// is above all of them. It is given out after the statement's snapshot was taken, so whoever had an id by then is below it.
 func (s *Store) HistoryHead(ctx context.Context) (HistoryHead, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
 	var h HistoryHead
 	err := s.pool.QueryRow(ctx, `
-SELECT coalesce(max(id), 0), pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM order_fulfillment_history`).
+SELECT coalesce(max(id), 0), pg_current_xact_id()::text::bigint FROM order_fulfillment_history`).
 		Scan(&h.LastID, &h.open)
 	return h, describe("read end of history", err)
 }
@@ -95,6 +99,16 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1, pg_current_w
 		below, err = parseLSN(position)
 	}
 	return settled, below, describe("look for open transactions", err)
+}
+
+// HasAged reports whether PruneHistory would find a version of that age. It only reads, by the index: clock_timestamp() would keep it from that.
+func (s *Store) HasAged(ctx context.Context, age time.Duration) (aged bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	err = s.pool.QueryRow(ctx, `
+SELECT EXISTS (SELECT FROM order_fulfillment_history h WHERE h.at < now() - $1::interval
+    AND NOT EXISTS (SELECT FROM publisher_set_aside a WHERE a.order_id = h.order_id))`, age).Scan(&aged)
+	return aged, describe("look for old history", err)
 }
 
 // PruneHistory drops versions older than an age, with ids up to through, a bounded number of them, and answers how many.
