@@ -31,7 +31,7 @@ type api struct {
 
 // fulfillments finds an order's row. The real one is postgres.Store.
 type fulfillments interface {
-	FindFulfillment(ctx context.Context, orderID string) (fulfillment.Row, error)
+	FindOrder(ctx context.Context, orderID string) (fulfillment.Row, error)
 }
 
 // creditAccounts opens accounts and changes their limits. The real one is kurrent.CreditAccounts.

@@ -69,7 +69,7 @@ func (a *api) promise(w http.ResponseWriter, r *http.Request, id, reason string,
 			return err
 		}
 	}
-	row, err := a.rows.FindFulfillment(r.Context(), id)
+	row, err := a.rows.FindOrder(r.Context(), id)
 	switch {
 	case err == nil && row.Status.Final():
 		return cancelled(w, row.State())

@@ -90,7 +90,7 @@ func TestOrderIsCancelledByAnEventWhileTemporalDoesNotAnswer(t *testing.T) {
 	id, _ := c.fulfil()
 	shipped, _ := c.fulfil()
 	c.ship(shipped)
-	way.Hold(door.Back)
+	way.Hold(door.In)
 	requireWish(t, c.post("/orders/"+id+"/cancel", wish), id)
 	require.Equal(t, order.TypeCancellationRequested, readAll(t, id)[1].Type)
 	require.Contains(t, c.post("/orders/"+shipped+"/cancel", wish).problem(http.StatusConflict).Detail, "shipped")

@@ -153,7 +153,7 @@ func (b broken) fail(ctx context.Context) error {
 	return b.err
 }
 
-func (b broken) FindFulfillment(ctx context.Context, _ string) (fulfillment.Row, error) {
+func (b broken) FindOrder(ctx context.Context, _ string) (fulfillment.Row, error) {
 	return fulfillment.Row{}, b.fail(ctx)
 }
 

@@ -71,7 +71,7 @@ func orderID(r *http.Request) (string, error) {
 // state asks PostgreSQL. An order that has no row there yet waits for its credit: its workflow says so, and before that has
 // started, its stream.
 func (a *api) state(ctx context.Context, id string) (order.State, error) {
-	row, err := a.rows.FindFulfillment(ctx, id)
+	row, err := a.rows.FindOrder(ctx, id)
 	switch {
 	case err == nil:
 		return a.settled(ctx, row.State())

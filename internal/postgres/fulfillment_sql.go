@@ -72,11 +72,15 @@ const (
         AND e.recipient IS NOT NULL AND NOT ` + withdrawn + `)`
 )
 
+// rowColumns are an order's own, as scanRow takes them.
+const rowColumns = `
+    f.order_id, f.customer_id, f.status, coalesce(f.reason, ''), coalesce(f.code, ''), f.total_minor, f.currency,
+    coalesce(f.carrier, ''), coalesce(f.tracking_number, ''), f.source_event_id,
+    f.placed_at, f.created_at, f.updated_at, f.revision`
+
 // selectFulfillment reads an order's row with its newest mail.
 const selectFulfillment = `
-SELECT f.order_id, f.customer_id, f.status, coalesce(f.reason, ''), coalesce(f.code, ''), f.total_minor, f.currency,
-    coalesce(f.carrier, ''), coalesce(f.tracking_number, ''), f.source_event_id,
-    f.placed_at, f.created_at, f.updated_at, f.revision,
+SELECT ` + rowColumns + `,
     coalesce(mail.status, 'none'), coalesce(mail.due, '')
 FROM order_fulfillment f
 LEFT JOIN LATERAL (

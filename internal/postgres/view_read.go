@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/view"
 )
 
@@ -29,6 +30,21 @@ func (s *Store) FindCustomer(ctx context.Context, customerID string, recent int)
 	return found, err
 }
 
+// FindOrder reads the order's row, or returns ErrNotFound. It does not tell which mail is due: whether one may go out again
+// depends on there being an address, and who looks orders up has no right to see those.
+func (s *Store) FindOrder(ctx context.Context, orderID string) (row fulfillment.Row, err error) {
+	err = s.look(ctx, "find order", func(ctx context.Context, tx pgx.Tx) error {
+		err := scanRow(tx.QueryRow(ctx, `SELECT `+rowColumns+`, coalesce((SELECT e.status FROM email_delivery e
+			WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1), 'none'), ''
+			FROM order_fulfillment f WHERE f.order_id = $1`, orderID), &row)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return ErrNotFound
+		}
+		return err
+	})
+	return row, err
+}
+
 // OrderView is what is known about an order beside its row.
 type OrderView struct {
 	Order    *view.Order      // as the view knows it; nil when it has not read of it yet
@@ -38,7 +54,7 @@ type OrderView struct {
 
 // FindOrderView reads what the view and the send ledger say about an order, all as of one moment.
 func (s *Store) FindOrderView(ctx context.Context, orderID string) (found OrderView, err error) {
-	err = s.look(ctx, "find order", func(ctx context.Context, tx pgx.Tx) error {
+	err = s.look(ctx, "find order view", func(ctx context.Context, tx pgx.Tx) error {
 		rows := view.Rows{Orders: map[string]*view.Order{}}
 		if err := loadOrders(ctx, tx, ProjectionLive, []string{orderID}, rows); err != nil {
 			return err

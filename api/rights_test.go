@@ -1,0 +1,51 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/postgres"
+)
+
+func TestTheRoleOfTheAPIReadsNothingPersonal(t *testing.T) {
+	t.Parallel()
+	owner, err := pgx.Connect(t.Context(), shared.postgresURL)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, owner.Close(t.Context())) }()
+	_, err = owner.Exec(t.Context(), "CREATE ROLE api_alone LOGIN PASSWORD 'secret'; SELECT orderflow_grant_api('api_alone')")
+	require.NoError(t, err)
+	address, err := url.Parse(shared.postgresURL)
+	require.NoError(t, err)
+	address.User = url.UserPassword("api_alone", "secret")
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: address.String()})
+	require.NoError(t, err)
+	defer store.Close()
+	require.NoError(t, store.CheckSchema(t.Context()))
+
+	a := shared.api()
+	a.rows, a.view = store, store
+	c := newClient(t, a)
+	id, customerID := c.fulfil()
+	c.ship(id)
+	c.awaitCustomer(customerID, func(found customer) bool { return found.Orders == 1 })
+	require.Equal(t, http.StatusOK, c.get("/orders/"+id).status)
+	for _, path := range []string{"/?order=" + id, "/?customer=" + customerID} {
+		require.Equal(t, http.StatusOK, c.get(path).status, path)
+	}
+	require.Contains(t, c.get("/?order="+id).body, "Shipment mail sent", "the mails are shown")
+
+	conn, err := pgx.Connect(t.Context(), address.String())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close(t.Context())) }()
+	for _, query := range []string{
+		"SELECT recipient FROM email_delivery", "SELECT recipient_name FROM order_fulfillment", "SELECT address_lines FROM order_fulfillment",
+		"SELECT product_name FROM order_fulfillment_line", "UPDATE order_fulfillment SET code = 'x'",
+	} {
+		_, err := conn.Exec(t.Context(), query)
+		require.ErrorContains(t, err, "permission denied", query)
+	}
+}
