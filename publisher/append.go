@@ -50,14 +50,36 @@ func (a appender) lookAt(ctx context.Context, version kurrent.FulfillmentVersion
 	case err == nil && found.ID == event.ID:
 		return nil
 	case err == nil:
-		return &refusal{Code: codeOther, Detail: fmt.Sprintf("event %d of the stream is not this version's", version.Revision)}
+		return otherEvent(version)
 	case errors.Is(err, kurrent.ErrNotFound):
+		return a.lookAtEnd(ctx, version, event)
+	}
+	if refused := refusalOf(err); refused != nil {
+		return refused
+	}
+	return err
+}
+
+// lookAtEnd tells a stream that ends before a version from one that had it and was truncated since, as $maxCount, $maxAge and
+// $tb have it done: that version is published.
+func (a appender) lookAtEnd(ctx context.Context, version kurrent.FulfillmentVersion, event kurrent.NewEvent) error {
+	last, err := a.events.LastEvent(ctx, version.Stream())
+	switch {
+	case err == nil && (last.Revision > version.Revision || last.Revision == version.Revision && last.ID == event.ID):
+		return nil
+	case err == nil && last.Revision == version.Revision: // it was written between the two looks
+		return otherEvent(version)
+	case err == nil || errors.Is(err, kurrent.ErrNotFound):
 		return errGap
 	}
 	if refused := refusalOf(err); refused != nil {
 		return refused
 	}
 	return err
+}
+
+func otherEvent(version kurrent.FulfillmentVersion) *refusal {
+	return &refusal{Code: codeOther, Detail: fmt.Sprintf("event %d of the stream is not this version's", version.Revision)}
 }
 
 // historyPage is how many versions of one order are read at a time; most orders have two or three.

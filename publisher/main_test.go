@@ -190,6 +190,20 @@ func (w *world) tombstone(stream string) {
 	require.NoError(w.t, err)
 }
 
+// keep has a stream hold only its newest events.
+func (w *world) keep(stream string, events uint64) {
+	w.t.Helper()
+	settings, err := kurrentdb.ParseConnectionString(w.kurrentDB)
+	require.NoError(w.t, err)
+	client, err := kurrentdb.NewClient(settings)
+	require.NoError(w.t, err)
+	defer func() { _ = client.Close() }()
+	var metadata kurrentdb.StreamMetadata
+	metadata.SetMaxCount(events)
+	_, err = client.SetStreamMetadata(w.t.Context(), stream, kurrentdb.AppendToStreamOptions{StreamState: kurrentdb.Any{}}, metadata)
+	require.NoError(w.t, err)
+}
+
 // gathered are the gauges as a scrape sees them.
 func gathered(t *testing.T, r *running) map[string]float64 {
 	t.Helper()

@@ -180,3 +180,37 @@ func TestAnEventStoreThatLacksEarlierVersionsIsFilledFromTheHistory(t *testing.T
 	w.awaitTypes("order-1", "order-approved", "fulfillment-changed", "order-shipped")
 	require.Zero(t, w.count(resultSetAside))
 }
+
+// The history is read again, and its first versions are no longer in a stream that keeps only so many. A server that was
+// scavenged has forgotten their ids, too: in their place are events whose ids it cannot compare.
+func TestVersionsThatWereTruncatedSinceArePublished(t *testing.T) {
+	w := newWorld(t)
+	p := w.publish()
+	p.awaitPhase(phaseStream)
+	w.approve("order-1")
+	w.change("order-1", "overnight")
+	w.change("order-1", "drone")
+	w.awaitTypes("order-1", "order-approved", "fulfillment-changed", "fulfillment-changed")
+	w.awaitConfirmed()
+	p.stop()
+	const stream = "fulfillment-order-1"
+	last, err := w.events.LastEvent(t.Context(), stream)
+	require.NoError(t, err)
+	w.useEmptyEventStore()
+	w.foreignEvent(stream)
+	w.foreignEvent(stream)
+	_, err = w.events.Append(t.Context(), stream, kurrent.At(1), kurrent.NewEvent{ID: last.ID, Type: last.Type, Data: last.Data})
+	require.NoError(t, err)
+	w.keep(stream, 1)
+	require.Equal(t, []string{"fulfillment-changed"}, w.types("order-1"))
+	require.NoError(t, w.command(nil, "snapshot"))
+	before := w.count(resultPublished)
+
+	w.publish()
+
+	require.Eventually(t, func() bool { return w.count(resultPublished)+w.count(resultSetAside) > before }, waitLong, waitTick)
+	w.ship("order-1")
+	require.Eventually(t, func() bool { return w.count(resultPublished) == before+4 }, waitLong, waitTick, "%s", w.reason("order-1"))
+	require.Equal(t, postgres.ErrNotFound.Error(), w.reason("order-1"))
+	require.Equal(t, []string{"order-shipped"}, w.types("order-1"))
+}
