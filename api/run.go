@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -41,6 +42,30 @@ func run(ctx context.Context, c subcommand.Call) error {
 		return err
 	}
 	defer d.close()
+	var dialled atomic.Pointer[client.Client]
+	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: d.metrics, Logger: logger, Ready: map[string]func(context.Context) error{
+		"temporal": checkTemporal(&dialled), "postgres": d.store.Ping, "kurrentdb": d.events.Ping,
+	}})
+	if err != nil {
+		return err
+	}
+	return stopped(server, connectAndServe(ctx, s, d, token, &dialled, logger))
+}
+
+// checkTemporal is not ready before there is a connection.
+func checkTemporal(dialled *atomic.Pointer[client.Client]) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if temporal := dialled.Load(); temporal != nil {
+			return temporalclient.Check(*temporal)(ctx)
+		}
+		return errors.New("not connected yet")
+	}
+}
+
+// connectAndServe waits for the servers, for as long as the process is alive and not ready, and then answers requests.
+func connectAndServe(
+	ctx context.Context, s settings, d drivers, token []byte, dialled *atomic.Pointer[client.Client], logger *slog.Logger,
+) error {
 	if err := awaitSchema(ctx, d.store, logger); err != nil {
 		return err
 	}
@@ -49,6 +74,7 @@ func run(ctx context.Context, c subcommand.Call) error {
 		return err
 	}
 	defer temporal.Close()
+	dialled.Store(&temporal)
 	if token == nil {
 		logger.Warn("there is no API_TOKEN_FILE: whoever is on this machine may place and cancel orders")
 	}
@@ -57,14 +83,7 @@ func run(ctx context.Context, c subcommand.Call) error {
 		rows: d.store, workflows: temporal, view: d.store, lag: newLagMeter(d.events),
 		links: newLinks(s, d.temporal.Namespace), token: token, observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now,
 	}
-	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: d.metrics, Logger: logger, Ready: map[string]func(context.Context) error{
-		"temporal": temporalclient.Check(temporal), "postgres": d.store.Ping, "kurrentdb": d.events.Ping,
-	}})
-	if err != nil {
-		return err
-	}
-	err = serve(ctx, s.API.Addr, a.handler(), s.Shutdown.Timeout, logger)
-	return stopped(server, err)
+	return serve(ctx, s.API.Addr, a.handler(), s.Shutdown.Timeout, logger)
 }
 
 // openDrivers reports every fault of the configuration at once. Nothing connects before it is asked for something.
