@@ -54,8 +54,8 @@ func scenarios() []scenario {
 			variables: brief,
 		},
 		{
-			name: "scarce-credit", about: "one customer has credit for few of the orders that come all at once, by two workers",
-			orders: 3 * few, rate: 90, hot: 1, room: 200_00, pace: time.Second, faults: none, variables: map[string]string{"CREDIT_HOLD": "0s"},
+			name: "scarce-credit", about: "one customer has credit for few of the orders that come all at once, by four workers",
+			orders: 4 * few, rate: 150, hot: 1, room: 200_00, workers: 4, pace: time.Second, faults: none, variables: map[string]string{"CREDIT_HOLD": "0s"},
 			fates: map[string]int{"left": 1, "paid-twice": 2, "cancelled-by-event": 2},
 		},
 		{
@@ -64,7 +64,7 @@ func scenarios() []scenario {
 		},
 		{
 			name: "repeats", about: "orders come again by the same event, closed ones too",
-			orders: few, rate: 30, pace: 3 * time.Second, faults: none, fates: map[string]int{"duplicate-event": 1},
+			orders: few, rate: 30, pace: 8 * time.Second, faults: none, fates: map[string]int{"duplicate-event": 1},
 			variables: map[string]string{"CREDIT_HOLD": "0s", "CREDIT_DEFAULT_LIMIT": "2000.00"},
 		},
 		{

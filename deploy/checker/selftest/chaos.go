@@ -62,6 +62,9 @@ func (t *tree) chaos(ctx context.Context, scenario, bin string, seed uint64, dra
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitViolations) {
 		return verdict{}, fmt.Errorf("run %s: %w: %s", scenario, err, lastLines(said.Name()))
 	}
+	if err := os.WriteFile(filepath.Join(state, "report.json"), printed, 0o600); err != nil {
+		return verdict{}, err
+	}
 	var r report
 	if err := json.Unmarshal(printed, &r); err != nil {
 		return verdict{}, fmt.Errorf("read the report of %s: %w", scenario, err)
