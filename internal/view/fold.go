@@ -83,7 +83,9 @@ func (o *Order) decide(c Change, account *Customer) {
 		}
 		o.Total = cmp.Or(o.Total, event.Amount)
 	case credit.Released:
-		if event.Amount.Minor > 0 || o.Credit == order.CreditHeld {
+		// Nothing is given back by a release that came before any reservation, except that a payment settles the order.
+		paidFirst := event.Reason == credit.ReasonPaid && o.Credit == order.CreditNone
+		if event.Amount.Minor > 0 || o.Credit == order.CreditHeld || paidFirst {
 			o.Credit = order.CreditReleased
 		}
 	}

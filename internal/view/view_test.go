@@ -92,6 +92,16 @@ func TestEventsThatComeAgainChangeNothing(t *testing.T) {
 	})
 }
 
+func TestAReleaseThatCameFirstCountsWhenItIsAPayment(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[string]order.Credit{"paid": order.CreditReleased, "CANCELLED": order.CreditNone} {
+		r := rows()
+		apply(r, placed(0, "c-1"), event("credit-c-1", 0, "credit-released",
+			fmt.Sprintf(`{"orderId":"order-1","amount":"USD0.00","reason":%q}`, reason)))
+		require.Equal(t, want, r.Orders["order-1"].Credit, reason)
+	}
+}
+
 func TestWhatCannotBeSaysNothing(t *testing.T) {
 	t.Parallel()
 	fulfilled := func(id, rest string) view.Event {
