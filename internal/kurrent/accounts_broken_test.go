@@ -125,7 +125,7 @@ func TestAnAccountThatIsBrokenIsFoundOut(t *testing.T) {
 				return c, newClerk(client)
 			}}
 			history := l.run(t)
-			result := porcupine.CheckOperationsTimeout(follow(t, client, l.orders).model(), history, time.Minute)
+			result := porcupine.CheckOperationsTimeout(creditModel(l.orders), narrow(t, history, changes(t, client)), time.Minute)
 			require.Equal(t, test.want, result)
 		})
 	}

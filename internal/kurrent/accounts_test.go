@@ -477,15 +477,6 @@ func TestAnAccountThatOthersKeepWritingToIsBusy(t *testing.T) {
 	require.Greater(t, tries.Load(), int64(2))
 }
 
-func TestACustomerWithoutAUsableIDIsRefused(t *testing.T) {
-	t.Parallel()
-	a := accounts(t, open(t, urlOf(refusing(t))))
-	for _, id := range []string{"", "a\nb", string(make([]byte, 129))} {
-		_, err := a.Reserve(t.Context(), asked(t, id, 1, "USD1.00"))
-		require.ErrorIs(t, err, kurrent.ErrInvalid)
-	}
-}
-
 func TestASmallCacheForgetsAndDecidesTheSame(t *testing.T) {
 	t.Parallel()
 	limits, err := credit.ParseLimits("1000.00")

@@ -25,6 +25,8 @@ type gateway struct {
 	before  func()                      // of each append: holds it back
 	after   func(context.Context) error // of each append that was made: loses its answer
 	refuse  bool
+	refused int    // so many appends more
+	reading func() // of each event that was read
 	visited int
 	reads   int
 	leading int  // reads meant for the leading node alone
@@ -36,7 +38,7 @@ func startGateway(t *testing.T, addr string) *gateway {
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	g := &gateway{server: streams.NewStreamsClient(conn), before: func() {}, after: func(context.Context) error { return nil }}
+	g := &gateway{server: streams.NewStreamsClient(conn), before: func() {}, reading: func() {}, after: func(context.Context) error { return nil }}
 	g.url = startStub(t, func(method string, stream grpc.ServerStream) error {
 		if method == streams.Streams_Append_FullMethodName {
 			return g.append(stream)
@@ -48,7 +50,8 @@ func startGateway(t *testing.T, addr string) *gateway {
 
 func (g *gateway) append(stream grpc.ServerStream) error {
 	g.mu.Lock()
-	before, after, refuse := g.before, g.after, g.refuse
+	before, after, refuse := g.before, g.after, g.refuse || g.refused > 0
+	g.refused = max(0, g.refused-1)
 	g.mu.Unlock()
 	if refuse {
 		return status.Error(codes.Unavailable, "refused")
@@ -101,7 +104,9 @@ func (g *gateway) read(stream grpc.ServerStream) error {
 		if response.GetEvent() != nil {
 			g.mu.Lock()
 			g.visited++
+			reading := g.reading
 			g.mu.Unlock()
+			reading()
 		}
 		if err := stream.SendMsg(response); err != nil {
 			return err
@@ -161,4 +166,18 @@ func (g *gateway) eventsRead() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.visited
+}
+
+// refuseNext refuses the next appends, which are not made.
+func (g *gateway) refuseNext(count int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.refused = count
+}
+
+// onRead is told of each event that was read.
+func (g *gateway) onRead(reading func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.reading = reading
 }

@@ -1,0 +1,256 @@
+package kurrent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"pgregory.net/rapid"
+
+	"orderflow/internal/credit"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+)
+
+// Each writer is a process of its own: nothing but the stream's revision keeps them apart.
+func TestThirtyTwoProcessesNeverPassTheLimitAndAllGetADecisionInTime(t *testing.T) {
+	t.Parallel()
+	const orders = 8
+	server := sim(t)
+	var mu sync.Mutex
+	var took []time.Duration
+	conflicts := 0
+	var writers sync.WaitGroup
+	for process := range 32 {
+		a := accounts(t, open(t, server.url()))
+		writers.Go(func() {
+			for n := range orders {
+				request := asked(t, "c1", 100*process+n, "USD30.00")
+				began, busy := time.Now(), 0
+				_, err := insist(t.Context(), func() (credit.Decision, error) {
+					decision, err := a.Reserve(t.Context(), request)
+					if errors.Is(err, kurrent.ErrConflict) {
+						busy++
+					}
+					return decision, err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				took, conflicts = append(took, time.Since(began)), conflicts+busy
+				mu.Unlock()
+			}
+		})
+	}
+	writers.Wait()
+	slices.Sort(took)
+	t.Logf("%d decisions, %d times told to come back; median %s, slowest %s", len(took), conflicts, took[len(took)/2], took[len(took)-1])
+	require.Less(t, took[len(took)-1], patience)
+	requireWithinLimit(t, open(t, server.url()), "c1", 32*orders)
+}
+
+// requireWithinLimit folds a customer's stream and looks at every prefix of it.
+func requireWithinLimit(t *testing.T, client *kurrent.Client, customer string, decisions int) {
+	t.Helper()
+	account, orders := credit.NewAccount(customer), map[string]int{}
+	err := client.ReadStream(t.Context(), "credit-"+customer, 0, 0, func(e kurrent.Event) error {
+		event, err := credit.DecodeEvent(e.Type, e.Data)
+		if err != nil {
+			return err
+		}
+		switch e := event.(type) {
+		case credit.Reserved:
+			orders[e.OrderID]++
+		case credit.LimitExceeded:
+			orders[e.OrderID]++
+		}
+		if err := account.Apply(event); err != nil {
+			return err
+		}
+		require.LessOrEqual(t, account.Reserved().Minor, account.Limit().Minor)
+		return nil
+	})
+	require.NoError(t, err)
+	require.Len(t, orders, decisions)
+	for id, n := range orders {
+		require.Equal(t, 1, n, id)
+	}
+}
+
+func TestAHundredLostAnswersAreAHundredReservations(t *testing.T) {
+	t.Parallel()
+	server := sim(t)
+	between := startGateway(t, server.addr())
+	a := accounts(t, open(t, between.url))
+	for n := range 100 {
+		// The answer to the append, or also to its repetition, after which whoever asked has to ask again.
+		loseAnswers(between, 1+n%3, func(context.Context) error { return status.Error(codes.Unavailable, "gone") })
+		request := asked(t, "c1", n, "USD1.00")
+		decision, err := insist(t.Context(), func() (credit.Decision, error) { return a.Reserve(t.Context(), request) })
+		require.NoError(t, err)
+		require.Equal(t, credit.VerdictReserved, decision.Verdict)
+	}
+	requireWithinLimit(t, open(t, server.url()), "c1", 100)
+}
+
+// longStream writes an account with so many orders that came and went, two events each, and its beginning.
+func longStream(t *testing.T, client *kurrent.Client, customer string, orders int) {
+	t.Helper()
+	stream := "credit-" + customer
+	_, err := client.Append(t.Context(), stream, kurrent.NoStream(), event(credit.TypeOpened, `{"customerId":"`+customer+`","limit":"USD1000.00"}`))
+	require.NoError(t, err)
+	for first := 0; first < orders; first += 500 {
+		var events []kurrent.NewEvent
+		for n := first; n < min(first+500, orders); n++ {
+			events = append(events,
+				event(credit.TypeReserved, fmt.Sprintf(`{"orderId":"order-%d","amount":"USD900.00"}`, n)),
+				event(credit.TypeReleased, fmt.Sprintf(`{"orderId":"order-%d","amount":"USD900.00","reason":"paid"}`, n)))
+		}
+		_, err := client.Append(t.Context(), stream, kurrent.Any(), events...)
+		require.NoError(t, err)
+	}
+}
+
+func TestAHundredThousandEventsAreFoldedOnceAndCostNothingAfterwards(t *testing.T) {
+	t.Parallel()
+	server := sim(t)
+	longStream(t, open(t, server.url()), "c1", 50_000)
+	between := startGateway(t, server.addr())
+	a := accounts(t, open(t, between.url))
+	before := heap()
+	began := time.Now()
+	_, err := a.Reserve(t.Context(), asked(t, "c1", 100_000, "USD1.00"))
+	require.NoError(t, err)
+	cold, held := time.Since(began), heap()-before
+	require.Equal(t, 100_001, between.eventsRead())
+	var took []time.Duration
+	for n := range 100 {
+		began := time.Now()
+		_, err := a.Reserve(t.Context(), asked(t, "c1", 100_001+n, "USD1.00"))
+		require.NoError(t, err)
+		took = append(took, time.Since(began))
+	}
+	require.Equal(t, 100_001, between.eventsRead(), "an account that is folded is not read again")
+	slices.Sort(took)
+	t.Logf("first decision after %s, with %d MiB; then median %s, slowest %s", cold.Round(time.Millisecond), held>>20, took[50], took[99])
+	require.Less(t, held, int64(64<<20))
+	require.Less(t, took[50], cold/10)
+	runtime.KeepAlive(a)
+}
+
+func heap() int64 {
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return int64(memory.HeapAlloc)
+}
+
+// A stream that is longer than can be read in the time of one attempt is read on by the next.
+func TestWhatWasReadOfALongStreamIsReadOnce(t *testing.T) {
+	t.Parallel()
+	server := sim(t)
+	longStream(t, open(t, server.url()), "c1", 2000)
+	between := startGateway(t, server.addr())
+	a := accounts(t, open(t, between.url))
+	attempts := 0
+	for ; ; attempts++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		read := between.eventsRead()
+		between.onRead(func() {
+			if between.eventsRead() > read+1000 {
+				cancel()
+			}
+		})
+		_, err := a.Reserve(ctx, asked(t, "c1", 5000, "USD1.00"))
+		cancel()
+		if err == nil {
+			break
+		}
+		require.ErrorIs(t, err, kurrent.ErrUnavailable)
+		require.Less(t, attempts, 20)
+	}
+	require.Positive(t, attempts)
+	require.Less(t, between.eventsRead(), 2*4001, "it was not begun again each time")
+}
+
+// script is arbitrary commands for a few orders of one customer, whose appends fail in one way or another.
+type script struct {
+	t        *testing.T
+	between  *gateway
+	accounts []*kurrent.CreditAccounts // of several processes
+	customer string
+	model    *credit.Account // what a single writer without faults would have come to
+	terms    credit.Terms
+}
+
+// The default is 100 scripts; -rapid.checks=20000 makes as many.
+func TestScriptsWithLostAnswersComeToWhatTheRulesSay(t *testing.T) {
+	t.Parallel()
+	server := sim(t)
+	direct := open(t, server.url())
+	between := startGateway(t, server.addr())
+	clients := []*kurrent.Client{open(t, between.url), open(t, between.url)}
+	customers := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		customers++
+		s := &script{t: t, between: between, customer: fmt.Sprintf("c%d", customers), terms: hotTerms(t)}
+		s.model = credit.NewAccount(s.customer)
+		for _, client := range clients {
+			s.accounts = append(s.accounts, kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: client, Terms: s.terms}))
+		}
+		for range rapid.IntRange(1, 12).Draw(rt, "commands") {
+			s.command(rt)
+		}
+		stored := credit.NewAccount(s.customer)
+		err := direct.ReadStream(t.Context(), "credit-"+s.customer, 0, 0, func(e kurrent.Event) error {
+			event, err := credit.DecodeEvent(e.Type, e.Data)
+			return errors.Join(err, stored.Apply(event))
+		})
+		if !errors.Is(err, kurrent.ErrNotFound) {
+			require.NoError(rt, err)
+		}
+		require.Equal(rt, s.model, stored)
+	})
+}
+
+func (s *script) command(rt *rapid.T) {
+	id := fmt.Sprintf("order-%d", rapid.IntRange(1, 4).Draw(rt, "order"))
+	amount := order.Money{Minor: rapid.Int64Range(1, 700_00).Draw(rt, "amount"), Currency: "USD"}
+	if decided, known := s.model.Decision(id); known && decided.Verdict == credit.VerdictHeld {
+		amount = decided.Amount
+	}
+	request := credit.Request{CustomerID: s.customer, OrderID: id, Amount: amount, Source: order.Source{EventID: "cause"}}
+	account := rapid.SampledFrom(s.accounts).Draw(rt, "process")
+	var want credit.Decision
+	var events []credit.Event
+	var wantErr error
+	var do func() (credit.Decision, error)
+	switch rapid.SampledFrom([]string{"reserve", "reserve", "approve", "release"}).Draw(rt, "command") {
+	case "reserve":
+		want, events, wantErr = s.model.Reserve(id, amount, s.terms)
+		do = func() (credit.Decision, error) { return account.Reserve(s.t.Context(), request) }
+	case "approve":
+		want, events, wantErr = s.model.Approve(id, amount, "op-1", s.terms)
+		do = func() (credit.Decision, error) { return account.Approve(s.t.Context(), request, "op-1") }
+	default:
+		want, events, wantErr = s.model.Release(id, amount, "CANCELLED")
+		do = func() (credit.Decision, error) { return account.Release(s.t.Context(), request, "CANCELLED") }
+	}
+	for _, event := range events {
+		require.NoError(rt, s.model.Apply(event))
+	}
+	loseAnswers(s.between, rapid.IntRange(0, 4).Draw(rt, "answers lost"), func(context.Context) error { return status.Error(codes.Unavailable, "gone") })
+	s.between.refuseNext(rapid.IntRange(0, 3).Draw(rt, "appends refused"))
+	got, err := insist(s.t.Context(), do)
+	require.ErrorIs(rt, err, wantErr)
+	require.Equal(rt, want, got)
+}
