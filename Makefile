@@ -88,6 +88,7 @@ fmt-check:
 .PHONY: vet
 vet:
 	go vet ./...
+	go vet -tags failpoint ./internal/failpoint ./starter ./worker ./publisher
 
 .PHONY: lint
 lint: ## Run the linters, the import rules among them
