@@ -81,14 +81,14 @@ func scenarios() []scenario {
 		},
 		{
 			name: "temporal-away", about: "Temporal is away for longer than a starter holds an event",
-			orders: 2 * few, rate: 15, fates: map[string]int{"left": 1},
-			faults: []fault.Kind{fault.Outage}, faultRate: 40, breaks: rig.Temporal,
+			orders: 3 * few, rate: 15, fates: map[string]int{"left": 1},
+			faults: []fault.Kind{fault.Outage}, faultRate: 50, breaks: rig.Temporal,
 			variables: map[string]string{"STARTER_MESSAGE_TIMEOUT": "2s", "CREDIT_HOLD": "0s"},
 		},
 		{
 			name: "publisher", about: "a publisher is cut off and dies with versions in hand",
 			orders: 4 * few, rate: 20, pace: time.Second, fates: shipped, publishers: 1,
-			faults: []fault.Kind{fault.Blackhole, fault.Kill}, faultRate: 10, breaks: rig.Publisher,
+			faults: []fault.Kind{fault.CutOff}, faultRate: 40, breaks: rig.Publisher,
 		},
 	}
 }

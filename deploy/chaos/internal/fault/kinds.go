@@ -2,6 +2,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -20,6 +21,7 @@ const (
 	Pause      Kind = "pause"       // SIGSTOP, and SIGCONT after a while
 	Restart    Kind = "restart"     // an orderly stop and a start
 	Outage     Kind = "outage"      // stopped, and started after a while
+	CutOff     Kind = "cut-off"     // nothing it writes reaches KurrentDB any more, and after a while it is killed
 	Reset      Kind = "reset"       // connections are reset in the middle of an answer
 	LostAnswer Kind = "lost-answer" // a request arrives, its answer does not, and the connection ends
 	Blackhole  Kind = "blackhole"   // connections stay open and nothing passes, in one direction
@@ -64,6 +66,7 @@ func kinds() []kind {
 		{name: Pause, do: paused, duration: upTo(500*time.Millisecond, 1), perMinute: processes(1, 0.5)},
 		{name: Restart, do: restarted, perMinute: processes(0.5, 0.5)},
 		{name: Outage, do: down, duration: upTo(time.Second, 1), perMinute: processes(0, 0.3)},
+		{name: CutOff, do: cutOff, duration: upTo(1500*time.Millisecond, 1), perMinute: processes(0.5, 0)},
 		{name: Reset, do: passing, perMinute: edges(3), duration: upTo(50*time.Millisecond, 0.02), toxic: func(*rand.Rand) rig.Toxic {
 			return rig.Toxic{Type: "reset_peer", Stream: rig.Downstream, Attributes: map[string]int{"timeout": 0}}
 		}},
@@ -148,6 +151,17 @@ func passing(ctx context.Context, r *rig.Rig, f Fault) error {
 	}
 	wait(ctx, f.For)
 	return edge.Remove(context.WithoutCancel(ctx), f.Toxic.Name)
+}
+
+// cutOff kills a process with requests in hand that will never arrive.
+func cutOff(ctx context.Context, r *rig.Rig, f Fault) error {
+	edge := r.Edge(f.Target + "/" + rig.KurrentDB)
+	silence := rig.Toxic{Name: f.Toxic.Name, Type: "timeout", Stream: rig.Upstream, Attributes: map[string]int{"timeout": 0}}
+	if err := edge.Add(ctx, silence); err != nil {
+		return err
+	}
+	wait(ctx, f.For)
+	return errors.Join(killed(ctx, r, f), edge.Remove(context.WithoutCancel(ctx), silence.Name))
 }
 
 func wait(ctx context.Context, d time.Duration) {

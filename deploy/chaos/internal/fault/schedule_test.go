@@ -42,13 +42,16 @@ func TestAMinuteHasEveryKindForEverythingItCanBeDoneTo(t *testing.T) {
 	}
 	for _, store := range rig.Stores() {
 		require.True(t, has(schedule, fault.Outage, store), "outage %s", store)
+		require.False(t, has(schedule, fault.CutOff, store), "cut-off %s", store)
 	}
+	require.True(t, has(schedule, fault.CutOff, "worker-1"))
+	require.True(t, has(schedule, fault.CutOff, "starter-2"))
 	for _, kind := range []fault.Kind{fault.Reset, fault.LostAnswer, fault.Blackhole, fault.Latency, fault.Bandwidth} {
 		for _, edge := range p.Edges {
 			require.True(t, has(schedule, kind, edge), "%s %s", kind, edge)
 		}
 	}
-	require.Len(t, fault.Kinds(), 9, "a kind that is new belongs into this test")
+	require.Len(t, fault.Kinds(), 10, "a kind that is new belongs into this test")
 }
 
 func has(schedule []fault.Fault, kind fault.Kind, target string) bool {
