@@ -51,6 +51,9 @@ func (c *Client) Scan(ctx context.Context, scan Scan, visit func(Event) error) e
 	for failures := 0; ; {
 		before := s.after
 		err := s.follow(ctx)
+		if err == nil && c.closing.Err() != nil {
+			err = ErrClosed // all of it may have been on its way already: closing is an end all the same
+		}
 		switch {
 		case err == nil, s.refused != nil:
 			return s.refused
