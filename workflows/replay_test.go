@@ -30,7 +30,10 @@ func TestRecordedOrdersReplay(t *testing.T) {
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, file))
 		})
 	}
-	for _, must := range []string{"on-hold", "waiting-for-shipment", "shipped", "cancelled", "rejected", "order-gone"} {
+	for _, must := range []string{
+		"on-hold", "waiting-for-shipment", "shipped", "cancelled", "rejected", "order-gone", "order-mismatch", "hold-expired",
+		"cancelled-after-rounds", "shipped-before-its-confirmation", "email", "settlement",
+	} {
 		require.True(t, names[must], "no history of %q", must)
 	}
 }

@@ -103,6 +103,12 @@ func (l *lane) activities() *activities.Activities {
 // begin starts an order in the lane before it is placed: the bridge, which is no part of this, finds it started.
 func (l *lane) begin(b basket) *traveller {
 	l.t.Helper()
+	return l.beginAs(b, func(*workflows.Input) {})
+}
+
+// beginAs starts an order with another input than its body asks for.
+func (l *lane) beginAs(b basket, spoil func(*workflows.Input)) *traveller {
+	l.t.Helper()
 	b = b.complete()
 	body, err := json.Marshal(b.body())
 	require.NoError(l.t, err)
@@ -113,6 +119,7 @@ func (l *lane) begin(b basket) *traveller {
 		OrderID: b.id, CustomerID: placed.CustomerID, Total: placed.Total, PlacedAt: placed.PlacedAt,
 		Source: order.Source{Stream: b.id, EventID: event.EventID.String()},
 	}
+	spoil(&in)
 	_, err = l.temporal.ExecuteWorkflow(l.t.Context(), client.StartWorkflowOptions{
 		ID: b.id, TaskQueue: l.queue, TypedSearchAttributes: in.SearchAttributes(),
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,

@@ -137,12 +137,18 @@ func TestACancellationIsUndoneOnceWhereverItMeetsTheOrder(t *testing.T) {
 			whole.walk(test.way, -1)
 			whole.requireDoneOnce()
 			record(t, "ways-"+slug(test.way.name), whole.history(whole.id))
+			for _, mail := range whole.children {
+				record(t, "email", whole.history(mail))
+			}
 			for place := whole.after(test.from, 0); place <= whole.after(test.until, len(whole.steps)); place++ {
 				for turn, how := range cancellations {
 					if n == 0 || place%len(cancellations) == turn || *everywhere {
 						t.Run(whole.name(place)+" by "+how.name, func(t *testing.T) {
 							t.Parallel()
-							meet(t, test.way, place, how)
+							o := meet(t, test.way, place, how)
+							if n == 0 && !o.did(actShip) && how.name == "signal" || whole.name(place) == "15 after "+actShip {
+								record(t, slug("met "+whole.name(place)+" by "+how.name), o.history(o.id))
+							}
 						})
 					}
 				}
@@ -152,7 +158,7 @@ func TestACancellationIsUndoneOnceWhereverItMeetsTheOrder(t *testing.T) {
 }
 
 // meet lets a cancellation meet an order at one place of its way.
-func meet(t *testing.T, w way, place int, how cancellation) {
+func meet(t *testing.T, w way, place int, how cancellation) *traveller {
 	t.Helper()
 	o := newLane(t, 0).begin(w.basket)
 	o.walk(w, place)
@@ -178,4 +184,5 @@ func meet(t *testing.T, w way, place int, how cancellation) {
 		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_CANCELED, status)
 		require.True(t, cancelled && (how.name == "native" || o.did(actNative)))
 	}
+	return o
 }

@@ -151,6 +151,31 @@ func TestATimerThatOutlivesACancellationFailsNoTask(t *testing.T) {
 	record(t, "shipped-before-its-confirmation", o.history(o.id))
 }
 
+func TestAHoldThatExpiresRejectsTheOrder(t *testing.T) {
+	t.Parallel()
+	l := newLane(t, 10*time.Millisecond)
+	l.gate.open()
+	o := l.begin(basket{price: overTheLimit})
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, o.end())
+	require.Equal(t, order.StatusRejected, o.requireDoneOnce())
+	require.Equal(t, "HOLD_EXPIRED", o.row(o.id, "reason")[0])
+	_, err := o.update(o.id, workflows.ApproveCreditMessage, approval)
+	require.Error(t, err)
+	record(t, "hold-expired", o.history(o.id))
+}
+
+// Whoever starts an order by hand, with another total than its customer's, reserves nothing that is not given back.
+func TestAnOrderUnlikeItsBodyFailsAndIsUndone(t *testing.T) {
+	t.Parallel()
+	l := newLane(t, 0)
+	l.gate.open()
+	o := l.beginAs(basket{}, func(in *workflows.Input) { in.Total.Minor++ })
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_FAILED, o.end())
+	require.Equal(t, order.StatusCancelled, o.requireDoneOnce())
+	require.Equal(t, "FULFILLMENT_FAILED", o.row(o.id, "reason")[0])
+	record(t, "order-mismatch", o.history(o.id))
+}
+
 func (o *traveller) has(event enums.EventType) bool {
 	for _, e := range o.history(o.id).GetEvents() {
 		if e.GetEventType() == event {
