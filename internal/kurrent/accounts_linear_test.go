@@ -25,7 +25,7 @@ import (
 
 var (
 	seeds         = flag.Int("seeds", 3, "how many runs with the hot customer are checked for linearizability")
-	hotOperations = flag.Int("operations", 200, "of each of the 32 clients of the hot customer")
+	hotOperations = flag.Int("operations", 60, "of each of the 32 clients of the hot customer")
 )
 
 // What is asked of the account. Each order has one amount, and many ask about it.
