@@ -166,15 +166,9 @@ func (d *divertedOut) ExecuteActivity(ctx workflow.Context, name string, args ..
 	return d.Next.ExecuteActivity(ctx, name, args...)
 }
 
-// NewTimerWithOptions shortens timers.
+// NewTimerWithOptions shortens timers, of which every wait with an end has one.
 func (d *divertedOut) NewTimerWithOptions(ctx workflow.Context, t time.Duration, o workflow.TimerOptions) workflow.Future {
 	return d.Next.NewTimerWithOptions(ctx, d.hurried(t), o)
-}
-
-// AwaitWithOptions shortens what is waited for at most.
-func (d *divertedOut) AwaitWithOptions(ctx workflow.Context, o workflow.AwaitOptions, done func() bool) (bool, error) {
-	o.Timeout = d.hurried(o.Timeout)
-	return d.Next.AwaitWithOptions(ctx, o, done)
 }
 
 func (d *divertedOut) hurried(t time.Duration) time.Duration {
