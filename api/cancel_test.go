@@ -36,7 +36,8 @@ func TestShippedOrderIsNotCancelled(t *testing.T) {
 	c := newClient(t, shared.api())
 	id, _ := c.fulfil()
 	c.ship(id)
-	require.Contains(t, c.post("/orders/"+id+"/cancel", wish).problem(http.StatusConflict).Detail, "shipped")
+	// The row says shipped before the workflow that waits for its mail does.
+	require.Regexp(t, "^the order is ship(ping|ped)$", c.post("/orders/"+id+"/cancel", wish).problem(http.StatusConflict).Detail)
 	require.Len(t, readAll(t, id), 1)
 }
 

@@ -329,12 +329,10 @@ func TestTheAccountIsLinearizable(t *testing.T) {
 			history := l.run(t)
 			ran := time.Since(began)
 			stored := changes(t, open(t, server.url()))
-			result := porcupine.CheckOperationsTimeout(creditModel(l.orders), narrow(t, history, stored), 20*time.Second)
+			result := porcupine.CheckOperationsTimeout(creditModel(l.orders), narrow(t, history, stored), time.Minute)
 			t.Logf("%d operations in %s, %d of unknown outcome, %d events; checked in %s", len(history), ran.Round(time.Millisecond),
 				unknowns(history), len(stored), (time.Since(began) - ran).Round(time.Millisecond))
-			// On a busy machine more outcomes are unknown, and the search for an order may not come to its end in time: then
-			// nothing is said. An order that cannot be is said at once.
-			require.NotEqual(t, porcupine.Illegal, result, "result %s", result)
+			require.Equal(t, porcupine.Ok, result)
 		})
 	}
 }

@@ -24,7 +24,7 @@ import (
 type change struct {
 	at  int64 // when it was made, in nanoseconds
 	ask asking
-	to  string // the order's verdict from then on
+	to  string // the order's verdict from then on, and the answer to who made it
 }
 
 // changes reads what was stored, whether the rules allow it or not.
@@ -37,7 +37,7 @@ func changes(t *testing.T, client *kurrent.Client) (all []change) {
 		c := change{at: last}
 		switch e := event.(type) {
 		case credit.LimitChanged:
-			c.ask = asking{op: opLimit, limit: e.Limit.Minor}
+			c.ask, c.to = asking{op: opLimit, limit: e.Limit.Minor}, done
 		case credit.Reserved:
 			c.ask, c.to = asking{op: opReserve, order: numberOf(e.OrderID)}, "r"
 			if e.ApprovedBy != "" {
@@ -74,7 +74,9 @@ func narrow(t *testing.T, history []porcupine.Operation, all []change) (narrowed
 	for _, c := range all {
 		maker := -1
 		for i, o := range rest[c.ask] {
-			if o.Call-tick <= c.at && c.at <= o.Return+min(tick, math.MaxInt64-o.Return) && (maker < 0 || o.Return < rest[c.ask][maker].Return) {
+			out := o.Output.(answered)
+			in := o.Call-tick <= c.at && c.at <= o.Return+min(tick, math.MaxInt64-o.Return)
+			if in && (out.unknown || out.verdict == c.to) && (maker < 0 || o.Return < rest[c.ask][maker].Return) {
 				maker = i
 			}
 		}
