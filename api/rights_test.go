@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -36,7 +37,7 @@ func TestTheRoleOfTheAPIReadsNothingPersonal(t *testing.T) {
 	for _, path := range []string{"/?order=" + id, "/?customer=" + customerID} {
 		require.Equal(t, http.StatusOK, c.get(path).status, path)
 	}
-	require.Contains(t, c.get("/?order="+id).body, "Shipment mail sent", "the mails are shown")
+	until(t, func() bool { return strings.Contains(c.get("/?order="+id).body, "Shipment mail sent") })
 
 	conn, err := pgx.Connect(t.Context(), address.String())
 	require.NoError(t, err)

@@ -46,7 +46,7 @@ func (r *Rig) addBinaries() error {
 func (r *Rig) addBinary(binary, name string) error {
 	way := map[string]string{} // the near end of its edge, by store
 	for _, store := range uses(binary) {
-		port, err := r.ports.next()
+		port, err := r.ports.Next()
 		if err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func (r *Rig) addBinary(binary, name string) error {
 		e := newEdge(r.proxies, name, store, way[store], r.addresses[store])
 		r.edges[e.Name] = e
 	}
-	port, err := r.ports.next()
+	port, err := r.ports.Next()
 	if err != nil {
 		return err
 	}

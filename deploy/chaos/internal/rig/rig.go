@@ -31,7 +31,7 @@ const (
 // Rig is everything that runs.
 type Rig struct {
 	options   Options
-	ports     ports
+	ports     *devserver.Ports
 	proxies   *toxiproxy.ApiServer
 	processes map[string]*Process
 	edges     map[string]*Edge
@@ -74,8 +74,12 @@ func prepare(ctx context.Context, o Options) (*Rig, error) {
 	if err := requireBinaries(o); err != nil {
 		return nil, err
 	}
+	ports, err := devserver.ClaimPorts()
+	if err != nil {
+		return nil, err
+	}
 	r := &Rig{
-		options: o, ports: ports{}, proxies: newProxies(),
+		options: o, ports: ports, proxies: newProxies(),
 		processes: map[string]*Process{}, edges: map[string]*Edge{}, addresses: map[string]string{},
 	}
 	cli, err := devserver.TemporalCLI(ctx, "", o.Progress)
@@ -179,7 +183,7 @@ func (r *Rig) Stop() error {
 	for _, e := range r.edges {
 		e.Close()
 	}
-	return err
+	return errors.Join(err, r.ports.Close())
 }
 
 func (r *Rig) stopEach(ctx context.Context, names []string) error {

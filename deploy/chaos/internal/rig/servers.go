@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -50,7 +51,7 @@ func (r *Rig) launchBinary(ctx context.Context, name, binary string, args []stri
 // addStores adds a process for every store. None is started yet.
 func (r *Rig) addStores(cli string) error {
 	for _, store := range Stores() {
-		port, err := r.ports.next()
+		port, err := r.ports.Next()
 		if err != nil {
 			return err
 		}
@@ -164,3 +165,5 @@ func requireBinaries(o Options) error {
 	}
 	return errors.Join(missing...)
 }
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

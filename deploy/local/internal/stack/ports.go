@@ -3,9 +3,10 @@ package stack
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strconv"
+
+	"orderflow/internal/devserver"
 )
 
 // ports are where the parts listen on the loopback interface. A part that is not started has none: 0.
@@ -36,8 +37,9 @@ func wellKnownPorts() ports {
 	}
 }
 
-// choosePorts gives every part that is started here a port, and fails with one line for each that is taken.
-func choosePorts(auto bool, e external) (ports, error) {
+// choosePorts gives every part that is started here a port, and fails with one line for each that is taken. Automatic ones
+// come from the block that is this stack's own.
+func choosePorts(own *devserver.Ports, e external) (ports, error) {
 	chosen := wellKnownPorts()
 	if e.kurrentdb {
 		chosen.kurrentdb = 0
@@ -51,10 +53,10 @@ func choosePorts(auto bool, e external) (ports, error) {
 	if e.ses {
 		chosen.ses = 0
 	}
-	if auto {
-		return chosen, chosen.replaceByFree()
+	if own == nil {
+		return chosen, chosen.requireFree()
 	}
-	return chosen, chosen.requireFree()
+	return chosen, chosen.takeFrom(own)
 }
 
 func (p *ports) requireFree() error {
@@ -67,38 +69,16 @@ func (p *ports) requireFree() error {
 	return errors.Join(taken...)
 }
 
-// Free ports are looked for below the range that systems give to outgoing connections: between looking and listening, any
-// connection could take one of those.
-const (
-	firstFree = 20_000
-	lastFree  = 32_000
-)
-
-func (p *ports) replaceByFree() error {
-	used := map[int]bool{}
+func (p *ports) takeFrom(own *devserver.Ports) (err error) {
 	for _, port := range p.listed() {
 		if *port.number == 0 {
 			continue
 		}
-		number, err := freePort(used)
-		if err != nil {
+		if *port.number, err = own.Next(); err != nil {
 			return fmt.Errorf("find a port for %s: %w", port.part, err)
 		}
-		used[number] = true
-		*port.number = number
 	}
 	return nil
-}
-
-func freePort(used map[int]bool) (int, error) {
-	const attempts = 1000
-	for range attempts {
-		number := firstFree + rand.IntN(lastFree-firstFree)
-		if !used[number] && free(number) {
-			return number, nil
-		}
-	}
-	return 0, fmt.Errorf("none of %d tried is free", attempts)
 }
 
 func free(port int) bool {

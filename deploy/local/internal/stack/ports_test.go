@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/devserver"
 )
 
 func TestEachTakenPortIsNamedInALine(t *testing.T) {
@@ -27,7 +29,7 @@ func TestEachTakenPortIsNamedInALine(t *testing.T) {
 
 func TestAutomaticPortsAreFreeAndDifferent(t *testing.T) {
 	t.Parallel()
-	chosen, err := choosePorts(true, external{})
+	chosen, err := choosePorts(claim(t), external{})
 	require.NoError(t, err)
 
 	seen := map[int]bool{}
@@ -40,10 +42,18 @@ func TestAutomaticPortsAreFreeAndDifferent(t *testing.T) {
 
 func TestWhatRunsElsewhereNeedsNoPort(t *testing.T) {
 	t.Parallel()
-	chosen, err := choosePorts(true, external{kurrentdb: true, temporal: true, postgres: true, ses: true})
+	chosen, err := choosePorts(claim(t), external{kurrentdb: true, temporal: true, postgres: true, ses: true})
 
 	require.NoError(t, err)
 	require.NotZero(t, chosen.worker)
 	require.NotZero(t, chosen.api)
 	require.Equal(t, [5]int{}, [5]int{chosen.kurrentdb, chosen.temporal, chosen.temporalUI, chosen.postgres, chosen.ses})
+}
+
+func claim(t *testing.T) *devserver.Ports {
+	t.Helper()
+	own, err := devserver.ClaimPorts()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, own.Close()) })
+	return own
 }

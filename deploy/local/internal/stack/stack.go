@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"orderflow/internal/devserver"
 )
 
 // Stack is a running stack, or one that is being started or stopped.
@@ -20,6 +22,7 @@ type Stack struct {
 
 	options     Options
 	state       *state
+	block       *devserver.Ports // what automatic ports are taken from
 	ports       ports
 	external    external
 	environment environment // of the binaries
@@ -59,19 +62,36 @@ func prepare(o Options) (*Stack, error) {
 	if s.state, err = openState(dir); err != nil {
 		return nil, err
 	}
-	if s.ports, err = choosePorts(o.AutoPorts, s.external); err != nil {
-		s.state.close()
-		return nil, err
+	if err := s.settlePorts(); err != nil {
+		return nil, errors.Join(err, s.release())
 	}
 	s.state.withdraw() // a stack that was killed may have left it
 	if o.Fresh {
 		if err := s.state.forget(); err != nil {
-			s.state.close()
-			return nil, err
+			return nil, errors.Join(err, s.release())
 		}
 	}
 	s.Description = s.addresses()
 	return s, nil
+}
+
+func (s *Stack) settlePorts() (err error) {
+	if s.options.AutoPorts {
+		if s.block, err = devserver.ClaimPorts(); err != nil {
+			return err
+		}
+	}
+	s.ports, err = choosePorts(s.block, s.external)
+	return err
+}
+
+// release lets others have the state folder and the ports.
+func (s *Stack) release() error {
+	s.state.close()
+	if s.block == nil {
+		return nil
+	}
+	return s.block.Close()
 }
 
 // addresses says where everything will be. The database adds its password when it runs.
@@ -186,8 +206,7 @@ func (s *Stack) Stop() error {
 		}
 	}
 	s.breakOff(nil)
-	s.state.close()
-	return errors.Join(forced...)
+	return errors.Join(append(forced, s.release())...)
 }
 
 func stopPart(p part, grace time.Duration) error {
