@@ -234,7 +234,10 @@ func TestAForeignReaderOfTheSlotIsWaitedFor(t *testing.T) {
 func TestThePublisherOutlivesItsDatabasesCrashesAndStops(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	port, err := devserver.FreePort()
+	ports, err := devserver.ClaimPorts() // nobody may take it while the server is down
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, ports.Close()) })
+	port, err := ports.Next()
 	require.NoError(t, err)
 	start := func() *devserver.Postgres {
 		pg, err := devserver.StartPostgres(context.Background(), devserver.PostgresOptions{Dir: dir, Port: port})

@@ -40,7 +40,10 @@ type crashing struct {
 
 func newCrashing(t *testing.T) *crashing {
 	t.Helper()
-	port, err := devserver.FreePort()
+	ports, err := devserver.ClaimPorts() // nobody may take it while the server is down
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, ports.Close()) })
+	port, err := ports.Next()
 	require.NoError(t, err)
 	c := &crashing{t: t, options: devserver.PostgresOptions{
 		Dir: t.TempDir(), Port: port, Fast: true,
