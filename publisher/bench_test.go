@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,18 +15,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-
-	"log/slog"
+	"golang.org/x/sync/errgroup"
 
 	"orderflow/internal/devserver"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
 )
 
+// benchWindow is how many versions the publisher has in flight unless it is told otherwise.
+const benchWindow = 256
+
 // BenchmarkPublish measures the real binary between a PostgreSQL and a kurrentsim that both write to disk, each in a process
-// of its own: how many versions a second become events, and how much memory the publisher took at most.
+// of its own: how many versions a second become events, how that compares to the client alone appending as many events of
+// that size, and how much memory the publisher took at most.
 func BenchmarkPublish(b *testing.B) {
 	for _, c := range []struct {
 		name     string
@@ -62,6 +67,7 @@ func benchPublish(b *testing.B, orders int, snapshot bool) {
 		benchRun(b, environ, func(*exec.Cmd) { awaitReady(b, ops) })
 	}
 	writeOrders(b, pg.URL, orders)
+	var rate float64
 	used := benchRun(b, environ, func(cmd *exec.Cmd) {
 		b.StartTimer()
 		began := time.Now()
@@ -69,10 +75,35 @@ func benchPublish(b *testing.B, orders int, snapshot bool) {
 			pause(b.Context(), 50*time.Millisecond) // a scrape asks PostgreSQL, too
 		}
 		b.StopTimer()
-		b.ReportMetric(float64(orders)/time.Since(began).Seconds(), "versions/s")
+		rate = float64(orders) / time.Since(began).Seconds()
 		b.ReportMetric(peakMiB(b, cmd.Process.Pid), "peak-MiB")
 	})
+	b.ReportMetric(rate, "versions/s")
+	b.ReportMetric(rate/appended(b, eventStore, orders), "of-bare-appends")
 	b.ReportMetric(float64(used.Microseconds())/float64(orders), "cpu-µs/version")
+}
+
+// appended appends as many events as were published, each like one that was, to a stream of its own, with as many in flight
+// as the publisher has, and tells how many that were a second.
+func appended(b *testing.B, url string, events int) (rate float64) {
+	b.Helper()
+	client, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true})
+	require.NoError(b, err)
+	defer client.Close()
+	like, err := client.ReadEvent(b.Context(), fmt.Sprintf("fulfillment-order-%032x", 0), 0)
+	require.NoError(b, err)
+	group, ctx := errgroup.WithContext(b.Context())
+	group.SetLimit(benchWindow)
+	began := time.Now()
+	for i := range events {
+		group.Go(func() error {
+			event := kurrent.NewEvent{ID: uuid.New(), Type: like.Type, Data: like.Data, Metadata: like.Metadata}
+			_, err := client.Append(ctx, fmt.Sprintf("bare-%d", i), kurrent.NoStream(), event)
+			return err
+		})
+	}
+	require.NoError(b, group.Wait())
+	return float64(events) / time.Since(began).Seconds()
 }
 
 // benchRun runs the publisher for as long as a function does, and tells the processor time it used.
