@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/tern/v2/migrate"
 )
 
@@ -28,12 +29,12 @@ var migrationFiles embed.FS
 func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
-	config, err := pgx.ParseConfig(url)
+	settings, err := pgxpool.ParseConfig(url) // the same URL as everywhere, options of a pool included
 	if err != nil {
 		return errMalformedURL
 	}
-	prepareSession(config, "orderflow-migrate")
-	conn, err := pgx.ConnectConfig(ctx, config)
+	prepareSession(settings.ConnConfig, "orderflow-migrate")
+	conn, err := pgx.ConnectConfig(ctx, settings.ConnConfig)
 	if err != nil {
 		return describe("migrate", err)
 	}

@@ -30,7 +30,7 @@ func TestMigrateBringsAnEmptyDatabaseToTheVersionThatIsChecked(t *testing.T) {
 
 	var said strings.Builder
 	logger := slog.New(slog.NewTextHandler(&said, nil))
-	require.NoError(t, postgres.Migrate(t.Context(), url, logger))
+	require.NoError(t, postgres.Migrate(t.Context(), url+"&pool_max_conns=2", logger), "options of a pool are no matter of the server's")
 	require.Equal(t, len(files), strings.Count(said.String(), "migrating the schema"))
 	require.NoError(t, store.CheckSchema(t.Context()))
 	require.NoError(t, postgres.Migrate(t.Context(), url, logger))
@@ -40,9 +40,12 @@ func TestMigrateBringsAnEmptyDatabaseToTheVersionThatIsChecked(t *testing.T) {
 func TestManyMigrationsAtOnceRunEachMigrationOnce(t *testing.T) {
 	t.Parallel()
 	url := database(t, "template1")
-	inParallel(t, 6, func(int) error {
-		return postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler))
-	})
+	var said strings.Builder
+	logger := slog.New(slog.NewTextHandler(&said, nil)) // it writes one line at a time
+	inParallel(t, 6, func(int) error { return postgres.Migrate(t.Context(), url, logger) })
+	files, err := filepath.Glob("migrations/*.sql")
+	require.NoError(t, err)
+	require.Equal(t, len(files), strings.Count(said.String(), "migrating the schema"))
 }
 
 func TestANewerSchemaIsLeftAloneAndUsed(t *testing.T) {
