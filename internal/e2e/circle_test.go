@@ -11,6 +11,8 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/order"
 )
 
 // customerView is what the api says about a customer.
@@ -88,6 +90,7 @@ func TestAnOrderPlacedOverHTTPComesBackAsShippedToItsCustomersView(t *testing.T)
 	code, body = s.request(http.MethodPost, "/orders", b.body())
 	require.Equal(t, http.StatusOK, code, string(body))
 
+	s.awaitStatus(b.id, order.StatusFulfilling) // the view may know before the workflow does
 	_, err := s.update(b.id, "record-shipment", shipped)
 	require.NoError(t, err)
 

@@ -74,12 +74,14 @@ type stack struct {
 
 	dir string
 	cmd *exec.Cmd
-	log *bytes.Buffer
+	log *bytes.Buffer // what it says; whole once silent is closed
+
+	silent chan struct{}
 }
 
 // startStack runs the stack in dir until stop, with this environment on top of ours.
 func startStack(dir string, environ []string, args ...string) (*stack, error) {
-	s := &stack{dir: dir, log: &bytes.Buffer{}}
+	s := &stack{dir: dir, log: &bytes.Buffer{}, silent: make(chan struct{})}
 	s.cmd = exec.Command(filepath.Join(binaries, "local"), append([]string{"--ports", "auto", "--state", dir}, args...)...)
 	s.cmd.Env = append(os.Environ(), environ...)
 	stderr, err := s.cmd.StderrPipe()
@@ -90,7 +92,11 @@ func startStack(dir string, environ []string, args ...string) (*stack, error) {
 		return nil, err
 	}
 	ready := make(chan bool, 1)
-	go func() { ready <- awaitReady(stderr, s.log); _, _ = io.Copy(io.Discard, stderr) }()
+	go func() {
+		defer close(s.silent)
+		ready <- awaitReady(stderr, s.log)
+		_, _ = io.Copy(s.log, stderr)
+	}()
 	select {
 	case ok := <-ready:
 		if !ok {
@@ -125,6 +131,7 @@ func (s *stack) stop() error {
 	}
 	timer := time.AfterFunc(time.Minute, func() { _ = s.cmd.Process.Kill() })
 	defer timer.Stop()
+	<-s.silent // waiting closes the pipe
 	return s.cmd.Wait()
 }
 
@@ -149,7 +156,7 @@ func sharedStack(t *testing.T) *stack {
 func stopShared() {
 	if shared.stack != nil {
 		if err := shared.stack.stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "the stack did not stop well:", err)
+			fmt.Fprintf(os.Stderr, "the stack did not stop well: %v\n%s", err, shared.stack.log)
 		}
 	}
 }
