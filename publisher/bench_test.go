@@ -108,7 +108,7 @@ func appended(b *testing.B, url string, events int) (rate float64) {
 
 // benchRun runs the publisher for as long as a function does, and tells the processor time it used.
 func benchRun(b *testing.B, environ []string, during func(*exec.Cmd)) time.Duration {
-	cmd := exec.CommandContext(b.Context(), program(b))
+	cmd := exec.CommandContext(b.Context(), publisherBinary(b))
 	cmd.Env, cmd.Stderr = append(os.Environ(), environ...), os.Stderr
 	cmd.Env = append(cmd.Env, "LOG_LEVEL=warn")
 	require.NoError(b, cmd.Start())

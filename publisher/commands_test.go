@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -10,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/config"
+	"orderflow/internal/postgres"
+	"orderflow/internal/subcommand"
 )
 
 // command runs a subcommand, or the publisher itself for a moment, in this world.
@@ -25,7 +29,7 @@ func (w *world) run(environ []string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
 	defer cancel()
 	var stdout, stderr strings.Builder
-	err := run(ctx, invocation{args: args, stdout: &stdout, stderr: &stderr, environ: append([]string{
+	err := run(ctx, subcommand.Call{Args: args, Stdout: &stdout, Stderr: &stderr, Environ: append([]string{
 		"POSTGRES_URL=" + w.url, "KURRENTDB_URL=" + w.kurrentDB, "KURRENTDB_ALLOW_PLAINTEXT=true", "PUBLISHER_SLOT=" + w.name,
 	}, environ...)})
 	return stdout.String(), err
@@ -45,7 +49,7 @@ func TestSettingsAreCheckedTogether(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := run(t.Context(), invocation{environ: c.environ, stdout: &strings.Builder{}, stderr: &strings.Builder{}})
+			err := run(t.Context(), subcommand.Call{Environ: c.environ, Stdout: &strings.Builder{}, Stderr: &strings.Builder{}})
 			require.Equal(t, config.ExitConfiguration, config.ExitCode(err))
 			require.ErrorContains(t, err, c.want)
 			for _, variable := range c.environ {
@@ -58,18 +62,68 @@ func TestSettingsAreCheckedTogether(t *testing.T) {
 
 func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
 	w := newWorld(t)
-	for _, args := range [][]string{{"nonsense"}, {"retry"}, {"retry", "a", "b"}, {"retry", "a", "--all"}, {"list", "-o", "xml"}, {"setup", "x"}, {"snapshot", "now"}} {
-		err := w.command(nil, args...)
-		require.Equal(t, config.ExitConfiguration, config.ExitCode(err), "%v: %v", args, err)
+	for line, want := range map[string]string{
+		"nonsense":               "arguments: must be none, or one of: setup, list, retry, snapshot; see --help",
+		"retry":                  "ORDER: is required, or --all in its place",
+		"retry a --all":          "ORDER: is required, or --all in its place",
+		"retry a b":              "arguments: retry takes only [ORDER]",
+		"list --limit 0 -o yaml": "--limit: must be from 1 to 10000\n-o: must be table or json",
+		"list all":               "arguments: list takes no arguments",
+		"setup x":                "arguments: setup takes no arguments",
+		"snapshot now":           "arguments: snapshot takes no arguments",
+	} {
+		err := w.command(nil, strings.Fields(line)...)
+		require.EqualError(t, err, want, line)
+		require.Equal(t, config.ExitConfiguration, config.ExitCode(err), line)
 	}
 	help, err := w.output("--help")
 	require.NoError(t, err)
-	for _, known := range commands() {
-		require.Contains(t, help, "publisher "+known.name)
-		text, err := w.output(known.name, "--help")
+	for _, known := range program().Commands {
+		require.Contains(t, help, "publisher "+known.Name)
+		text, err := w.output(known.Name, "--help")
 		require.NoError(t, err)
-		require.Contains(t, text, known.summary)
+		require.Contains(t, text, known.Summary)
 	}
+}
+
+func TestWhatIsSetAsideIsListedAsOneAnswer(t *testing.T) {
+	w := newWorld(t)
+	list := func(arguments string) string {
+		out, err := w.output(append([]string{"list"}, strings.Fields(arguments)...)...)
+		require.NoError(t, err)
+		return out
+	}
+	require.Equal(t, "there are none\n", list(""))
+	require.JSONEq(t, `{"orders":[],"more":false}`, list("-o json"))
+	for n := range 1_003 { // more than a page of the database
+		require.NoError(t, w.store().SetAside(t.Context(), postgres.SetAside{OrderID: fmt.Sprintf("order-%04d", n), Code: "TEST", Detail: "a < b"}))
+	}
+	for arguments, want := range map[string]struct {
+		orders int
+		more   bool
+	}{
+		"":             {100, true},
+		"--limit 2":    {2, true},
+		"--limit 1000": {1_000, true},
+		"--limit 1002": {1_002, true},
+		"--limit 1003": {1_003, false},
+		"--limit 1004": {1_003, false},
+	} {
+		var page setAsidePage
+		require.NoError(t, json.Unmarshal([]byte(list(arguments+" -o json")), &page), "one document")
+		require.Equal(t, want.more, page.More, arguments)
+		require.Len(t, page.Orders, want.orders, arguments)
+		for n, line := range page.Orders {
+			require.Equal(t, fmt.Sprintf("order-%04d", n), line.OrderID, arguments)
+		}
+	}
+	require.Contains(t, list("--limit 1 -o json"), `"detail": "a < b"`)
+	lines := strings.Split(strings.TrimSpace(list("--limit 2")), "\n")
+	require.Len(t, lines, 4)
+	require.Regexp(t, `^ORDER +REVISION +THROUGH +SINCE +CODE +DETAIL$`, lines[0])
+	require.Regexp(t, `^"order-0001" +0 +\d+ +\S+Z +TEST +a < b$`, lines[2])
+	require.Equal(t, "there are more than these 2: --limit", lines[3])
+	require.NotContains(t, list("--limit 1003"), "there are more")
 }
 
 func TestSetupMakesWhatIsMissingAndSaysSo(t *testing.T) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,49 +9,18 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"orderflow/internal/config"
 	"orderflow/internal/postgres"
+	"orderflow/internal/subcommand"
 )
 
-// listSetAside prints the orders that are set aside.
-func listSetAside(ctx context.Context, c invocation) error {
-	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
-	format := flags.String("o", "table", "table or json")
-	_, arguments := c.parse(flags, 0)
-	if errors.Is(arguments, flag.ErrHelp) {
-		return arguments
-	}
-	if arguments == nil && *format != "table" && *format != "json" {
-		arguments = config.Invalid("-o", "must be table or json")
-	}
-	_, store, err := openDatabase(ctx, c, arguments)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-	if *format == "table" {
-		_, _ = fmt.Fprintln(table, "ORDER\tREVISION\tTHROUGH\tSINCE\tCODE\tDETAIL")
-	}
-	for after := ""; ; {
-		page, err := store.SetAsideAfter(ctx, after, 1_000)
-		if err != nil {
-			return fmt.Errorf("list: %w", err)
-		}
-		for _, entry := range page {
-			after = entry.OrderID
-			if err := printEntry(c.stdout, table, *format, entry); err != nil {
-				return err
-			}
-		}
-		if len(page) == 0 {
-			return table.Flush()
-		}
-	}
+// setAsidePage is what `list` prints.
+type setAsidePage struct {
+	Orders []setAsideLine `json:"orders"`
+	More   bool           `json:"more"`
 }
 
-// listed is one line of the JSON.
-type listed struct {
+// setAsideLine is one order that is set aside.
+type setAsideLine struct {
 	OrderID  string    `json:"orderId"`
 	Revision int64     `json:"revision"`
 	Through  int64     `json:"through"`
@@ -61,10 +29,60 @@ type listed struct {
 	Detail   string    `json:"detail"`
 }
 
-func printEntry(out io.Writer, table *tabwriter.Writer, format string, e postgres.SetAside) error {
-	if format == "json" {
-		return json.NewEncoder(out).Encode(listed{e.OrderID, e.Revision, e.Through, e.At, e.Code, e.Detail})
+// listSetAside prints the orders that are set aside.
+func listSetAside(ctx context.Context, c subcommand.Call) error {
+	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
+	as, limit := subcommand.OutputFlag(flags), subcommand.LimitFlag(flags)
+	_, arguments := c.Parse(flags)
+	if errors.Is(arguments, flag.ErrHelp) {
+		return arguments
 	}
-	_, err := fmt.Fprintf(table, "%q\t%d\t%d\t%s\t%s\t%s\n", e.OrderID, e.Revision, e.Through, e.At.Format(time.RFC3339), e.Code, e.Detail)
-	return err
+	_, store, err := openDatabase(ctx, c, arguments)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	page, err := readSetAside(ctx, store, *limit)
+	if err != nil {
+		return fmt.Errorf("list: %w", err)
+	}
+	return as.Print(c.Stdout, page, page.printTable)
+}
+
+// readSetAside reads limit of the orders, and looks whether there are more.
+func readSetAside(ctx context.Context, store *postgres.Store, limit int) (setAsidePage, error) {
+	page := setAsidePage{Orders: []setAsideLine{}}
+	for after := ""; ; {
+		entries, err := store.SetAsideAfter(ctx, after, limit+1-len(page.Orders))
+		if err != nil || len(entries) == 0 {
+			return page, err
+		}
+		for _, e := range entries {
+			if page.More = len(page.Orders) == limit; page.More {
+				return page, nil
+			}
+			page.Orders = append(page.Orders, setAsideLine{e.OrderID, e.Revision, e.Through, e.At, e.Code, e.Detail})
+			after = e.OrderID
+		}
+	}
+}
+
+func (p setAsidePage) printTable(w io.Writer) error {
+	if len(p.Orders) == 0 {
+		_, err := fmt.Fprintln(w, "there are none")
+		return err
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ORDER\tREVISION\tTHROUGH\tSINCE\tCODE\tDETAIL")
+	for _, l := range p.Orders {
+		fmt.Fprintf(table, "%q\t%d\t%d\t%s\t%s\t%s\n", l.OrderID, l.Revision, l.Through, l.Since.Format(time.RFC3339), l.Code, l.Detail)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if p.More {
+		_, err := fmt.Fprintf(w, "there are more than these %d: --limit\n", len(p.Orders))
+		return err
+	}
+	return nil
 }

@@ -19,8 +19,8 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// program is the publisher's binary.
-func program(t testing.TB) string {
+// publisherBinary is the publisher's binary.
+func publisherBinary(t testing.TB) string {
 	t.Helper()
 	binary, err := built()
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func (p *process) kill() {
 
 func TestAPublisherThatIsKilledAgainAndAgainSkipsAndDoublesNothing(t *testing.T) {
 	w := newWorld(t)
-	binary := program(t)
+	binary := publisherBinary(t)
 	const rounds = 8
 	w.approveMany("order-early", 300)
 	for round := range rounds {
@@ -95,7 +95,7 @@ func TestAPublisherThatIsKilledAgainAndAgainSkipsAndDoublesNothing(t *testing.T)
 // The answer of an append is held back: KurrentDB has the event and nobody knows. Then the process is killed.
 func TestAKillBetweenAppendAndConfirmationDoublesNothing(t *testing.T) {
 	w := newWorld(t)
-	binary := program(t)
+	binary := publisherBinary(t)
 	away := w.behindADoor()
 	first := w.start(binary)
 	w.approve("order-0")
@@ -115,7 +115,7 @@ func TestAKillBetweenAppendAndConfirmationDoublesNothing(t *testing.T) {
 
 func TestAStopFinishesWhatIsInFlightAndConfirmsIt(t *testing.T) {
 	w := newWorld(t)
-	binary := program(t)
+	binary := publisherBinary(t)
 	p := w.start(binary)
 	require.Eventually(t, func() bool {
 		return value[bool](w, "SELECT coalesce(bool_or(snapshot_done), false) FROM publisher_mark")
@@ -156,7 +156,7 @@ func TestACrashInTheSnapshotSkipsNothingAndGoesOnWhereItWas(t *testing.T) {
 	w := newWorld(t)
 	const versions = 6 * snapshotPage
 	w.approveMany("order", versions)
-	binary := program(t)
+	binary := publisherBinary(t)
 	away := w.behindADoor()
 	p := w.start(binary)
 	require.Eventually(t, func() bool {

@@ -10,6 +10,7 @@ import (
 
 	"orderflow/internal/config"
 	"orderflow/internal/postgres"
+	"orderflow/internal/subcommand"
 )
 
 // retrySettings are what trying again needs.
@@ -20,24 +21,24 @@ type retrySettings struct {
 }
 
 // retry publishes orders that are set aside. It may run beside the publisher.
-func retry(ctx context.Context, c invocation) error {
-	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+func retry(ctx context.Context, c subcommand.Call) error {
+	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	all := flags.Bool("all", false, "every order that is set aside")
-	orders, arguments := c.parse(flags, 1)
+	orders, arguments := c.Parse(flags, "[ORDER]")
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
 	}
 	if arguments == nil && (len(orders) == 1) == *all {
 		arguments = config.Invalid("ORDER", "is required, or --all in its place")
 	}
-	s, invalid := config.Load[retrySettings](c.environ)
-	events, store, err := open(ctx, s.Kurrent, s.Postgres, config.Merge(arguments, invalid), s.Logger(c.stderr))
+	s, invalid := config.Load[retrySettings](c.Environ)
+	events, store, err := open(ctx, s.Kurrent, s.Postgres, config.Merge(arguments, invalid), s.Logger(c.Stderr))
 	if err != nil {
 		return err
 	}
 	defer events.Close()
 	defer store.Close()
-	r := retrial{appender: appender{events: events, store: store}, out: c.stdout}
+	r := retrial{appender: appender{events: events, store: store}, out: c.Stdout}
 	if *all {
 		return r.all(ctx)
 	}

@@ -10,6 +10,7 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
 	"orderflow/internal/postgres"
+	"orderflow/internal/subcommand"
 )
 
 const (
@@ -18,12 +19,12 @@ const (
 	poolConnections = 8               // to PostgreSQL: set aside, marks, pruning, metrics
 )
 
-func run(ctx context.Context, c invocation) error {
-	if len(c.args) > 0 {
-		return dispatch(ctx, c)
+func run(ctx context.Context, c subcommand.Call) error {
+	if len(c.Args) > 0 {
+		return program().Dispatch(ctx, c)
 	}
-	s, invalid := config.Load[settings](c.environ)
-	logger := s.Logger(c.stderr)
+	s, invalid := config.Load[settings](c.Environ)
+	logger := s.Logger(c.Stderr)
 	registry, err := ops.NewMetrics("publisher")
 	if err != nil {
 		return err

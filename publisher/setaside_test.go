@@ -131,9 +131,11 @@ func TestLaterVersionsWaitBehindTheOneThatIsSetAsideUntilItIsTriedAgain(t *testi
 	require.Equal(t, []string{"order-approved"}, w.types("order-x"))
 	out, err := w.output("list", "-o", "json")
 	require.NoError(t, err)
-	var entry listed
-	require.NoError(t, json.Unmarshal([]byte(out), &entry))
-	require.Equal(t, listed{
+	var page setAsidePage
+	require.NoError(t, json.Unmarshal([]byte(out), &page))
+	require.Len(t, page.Orders, 1)
+	entry := page.Orders[0]
+	require.Equal(t, setAsideLine{
 		OrderID: "order-x", Revision: 2, Through: 4, Since: entry.Since, Code: codeGap, Detail: entry.Detail,
 	}, entry)
 	require.ErrorContains(t, w.command(nil, "retry", "order-x"), codeGap, "nothing has changed")

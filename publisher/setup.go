@@ -9,6 +9,7 @@ import (
 
 	"orderflow/internal/config"
 	"orderflow/internal/postgres"
+	"orderflow/internal/subcommand"
 )
 
 // defaultRole is who the publisher connects as unless it is named otherwise.
@@ -22,9 +23,9 @@ type databaseSettings struct {
 
 // openDatabase is for a subcommand that needs no event store. What was wrong with its arguments is reported together with
 // what is wrong with the settings.
-func openDatabase(ctx context.Context, c invocation, arguments error) (databaseSettings, *postgres.Store, error) {
-	s, invalid := config.Load[databaseSettings](c.environ)
-	store, storeErr := openStore(ctx, s.Postgres, s.Logger(c.stderr))
+func openDatabase(ctx context.Context, c subcommand.Call, arguments error) (databaseSettings, *postgres.Store, error) {
+	s, invalid := config.Load[databaseSettings](c.Environ)
+	store, storeErr := openStore(ctx, s.Postgres, s.Logger(c.Stderr))
 	err := config.Merge(arguments, invalid, storeErr)
 	if err != nil && store != nil {
 		store.Close()
@@ -34,10 +35,10 @@ func openDatabase(ctx context.Context, c invocation, arguments error) (databaseS
 
 // setUp makes what the publisher needs in PostgreSQL, for somebody who may. Each step says what it did, and what is there
 // already is left as it is.
-func setUp(ctx context.Context, c invocation) error {
-	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+func setUp(ctx context.Context, c subcommand.Call) error {
+	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	role := flags.String("role", defaultRole, "who the publisher connects as; empty: leave roles alone")
-	_, arguments := c.parse(flags, 0)
+	_, arguments := c.Parse(flags)
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
 	}
@@ -58,14 +59,14 @@ func setUp(ctx context.Context, c invocation) error {
 			return fmt.Errorf("set up: %w", err)
 		}
 		for _, line := range did {
-			_, _ = fmt.Fprintln(c.stdout, line)
+			_, _ = fmt.Fprintln(c.Stdout, line)
 		}
 	}
 	said, err := setUpSlot(ctx, store, s.Postgres.Slot)
 	if err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
-	_, err = fmt.Fprintln(c.stdout, said)
+	_, err = fmt.Fprintln(c.Stdout, said)
 	return err
 }
 
@@ -99,8 +100,8 @@ func setUpSlot(ctx context.Context, store *postgres.Store, name string) (string,
 }
 
 // orderSnapshot has the history read from its beginning by the next session of the publisher.
-func orderSnapshot(ctx context.Context, c invocation) error {
-	_, arguments := c.parse(flag.NewFlagSet(c.name, flag.ContinueOnError), 0)
+func orderSnapshot(ctx context.Context, c subcommand.Call) error {
+	_, arguments := c.Parse(flag.NewFlagSet(c.Name, flag.ContinueOnError))
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
 	}
@@ -112,6 +113,6 @@ func orderSnapshot(ctx context.Context, c invocation) error {
 	if err := store.ForgetMark(ctx, s.Postgres.Slot); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
-	_, err = fmt.Fprintln(c.stdout, "the history is read from its beginning by the publisher's next session, which begins within seconds")
+	_, err = fmt.Fprintln(c.Stdout, "the history is read from its beginning by the publisher's next session, which begins within seconds")
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
+	"orderflow/internal/subcommand"
 )
 
 // groupTimeout bounds making the group from the command line.
@@ -27,17 +28,17 @@ func (s groupSettings) Validate() []config.Fault {
 }
 
 // createGroup makes the persistent subscription, for a platform whose starter may not. One that exists is left as it is.
-func createGroup(ctx context.Context, c invocation) error {
-	_, arguments := c.parse(flag.NewFlagSet(c.name, flag.ContinueOnError))
+func createGroup(ctx context.Context, c subcommand.Call) error {
+	_, arguments := c.Parse(flag.NewFlagSet(c.Name, flag.ContinueOnError))
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
 	}
-	s, invalid := config.Load[groupSettings](c.environ)
+	s, invalid := config.Load[groupSettings](c.Environ)
 	if err := config.Merge(arguments, invalid); err != nil {
 		return err
 	}
 	events, err := kurrent.Open(kurrent.Config{
-		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: s.Logger(c.stderr), CallTimeout: storeTimeout,
+		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: s.Logger(c.Stderr), CallTimeout: storeTimeout,
 	})
 	if err != nil {
 		return err
@@ -49,7 +50,7 @@ func createGroup(ctx context.Context, c invocation) error {
 	if err != nil {
 		return fmt.Errorf("create group: %w", err)
 	}
-	_, err = fmt.Fprintln(c.stderr, report(s.Subscription, differences, created))
+	_, err = fmt.Fprintln(c.Stderr, report(s.Subscription, differences, created))
 	return err
 }
 

@@ -7,16 +7,32 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"orderflow/internal/config"
+	"orderflow/internal/subcommand"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, invocation{
-		args: os.Args[1:], environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+	err := run(ctx, subcommand.Call{
+		Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 	})
 	stop()
 	os.Exit(exitCode(os.Stderr, err))
+}
+
+// exitDifferences is the exit code of a comparison that went well and has left differences.
+const exitDifferences = 3
+
+func exitCode(stderr io.Writer, err error) int {
+	code := config.Report(stderr, err)
+	if _, left := errors.AsType[*differencesLeft](err); left {
+		return exitDifferences
+	}
+	return code
 }

@@ -5,20 +5,17 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
+	"orderflow/internal/subcommand"
 )
 
-const (
-	// parkedTimeout bounds a command about parked events, but for the time in which it waits for an answer.
-	parkedTimeout = 30 * time.Second
-
-	defaultLimit = 100
-	maxLimit     = 10_000
-)
+// parkedTimeout bounds a command about parked events, but for the time in which it waits for an answer.
+const parkedTimeout = 30 * time.Second
 
 // storeSettings are the few that commands about the group need.
 type storeSettings struct {
@@ -31,25 +28,25 @@ func (s storeSettings) Validate() []config.Fault { return s.Subscription.faults(
 
 // parking is what a group has put aside, and the operator who looks at it.
 type parking struct {
-	invocation
+	subcommand.Call
 	events *kurrent.Client
 	stream string
 	group  string
 }
 
 // openParking reads the settings. invalid is what was wrong with the arguments: all faults are reported at once.
-func openParking(c invocation, invalid error) (*parking, error) {
+func openParking(c subcommand.Call, invalid error) (*parking, error) {
 	if errors.Is(invalid, flag.ErrHelp) {
 		return nil, invalid
 	}
-	s, settingsErr := config.Load[storeSettings](c.environ)
+	s, settingsErr := config.Load[storeSettings](c.Environ)
 	events, err := kurrent.Open(kurrent.Config{
-		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: s.Logger(c.stderr), CallTimeout: storeTimeout,
+		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: s.Logger(c.Stderr), CallTimeout: storeTimeout,
 	})
 	if err := config.Merge(invalid, settingsErr, err); err != nil {
 		return nil, err
 	}
-	return &parking{invocation: c, events: events, stream: s.Subscription.Stream, group: s.Subscription.Group}, nil
+	return &parking{Call: c, events: events, stream: s.Subscription.Stream, group: s.Subscription.Group}, nil
 }
 
 func (p *parking) name() string { return fmt.Sprintf("group %s on %s", p.group, p.stream) }
@@ -93,33 +90,11 @@ func parseNumber(text string) (uint64, error) {
 	return n, nil
 }
 
-// format is a flag that says how to print.
-type format string
-
-const (
-	formatTable format = "table"
-	formatJSON  format = "json"
-)
-
-func (f *format) String() string { return string(*f) }
-
-func (f *format) Set(text string) error {
-	if *f = format(text); *f != formatTable && *f != formatJSON {
-		return errors.New("must be table or json")
-	}
-	return nil
-}
-
-func listParked(ctx context.Context, c invocation) error {
-	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
-	as, from := formatTable, numbered{}
-	limit := flags.Int("limit", defaultLimit, "how many to list, 1 to 10000")
+func listParked(ctx context.Context, c subcommand.Call) error {
+	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
+	as, limit, from := subcommand.OutputFlag(flags), subcommand.LimitFlag(flags), numbered{}
 	flags.Var(&from, "from", "begin at the parked event of this `number`")
-	flags.Var(&as, "o", "print a `table or json`")
-	_, invalid := c.parse(flags)
-	if invalid == nil && (*limit < 1 || *limit > maxLimit) {
-		invalid = config.Invalid("--limit", "must be from 1 to %d", maxLimit)
-	}
+	_, invalid := c.Parse(flags)
 	p, err := openParking(c, invalid)
 	if err != nil {
 		return err
@@ -134,10 +109,7 @@ func listParked(ctx context.Context, c invocation) error {
 	if err != nil {
 		return p.explain("list", err)
 	}
-	if as == formatJSON {
-		return printJSON(c.stdout, page)
-	}
-	return p.printTable(page)
+	return as.Print(c.Stdout, page, func(w io.Writer) error { return p.printTable(w, page) })
 }
 
 // page reads limit of what is parked, and looks whether there is more.
@@ -154,12 +126,11 @@ func (p *parking) page(ctx context.Context, from uint64, limit int) (parkedPage,
 	return page, err
 }
 
-func showParked(ctx context.Context, c invocation) error {
-	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
-	as := formatTable
+func showParked(ctx context.Context, c subcommand.Call) error {
+	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
+	as := subcommand.OutputFlag(flags)
 	body := flags.Bool("body", false, "print the event's body too, which holds personal data")
-	flags.Var(&as, "o", "print a `table or json`")
-	arguments, invalid := c.parse(flags, "N")
+	arguments, invalid := c.Parse(flags, "N")
 	var number uint64
 	if invalid == nil {
 		var err error
@@ -187,8 +158,6 @@ func showParked(ctx context.Context, c invocation) error {
 	if found == nil {
 		return fmt.Errorf("show: %s has parked no event %d", p.name(), number)
 	}
-	if as == formatJSON {
-		return printJSON(c.stdout, detailsOf(*found, *body))
-	}
-	return printDetails(c.stdout, detailsOf(*found, *body))
+	details := detailsOf(*found, *body)
+	return as.Print(c.Stdout, details, details.print)
 }

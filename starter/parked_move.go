@@ -12,17 +12,18 @@ import (
 
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
+	"orderflow/internal/subcommand"
 )
 
 // shownBeforeDrop is how many of the events that are to be dropped are shown before asking.
 const shownBeforeDrop = 20
 
 // replayParked gives parked events back to the bridge that runs.
-func replayParked(ctx context.Context, c invocation) error {
-	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+func replayParked(ctx context.Context, c subcommand.Call) error {
+	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	var until numbered
 	flags.Var(&until, "until", "up to and including the parked event of this `number`; all there are without it")
-	_, invalid := c.parse(flags)
+	_, invalid := c.Parse(flags)
 	p, err := openParking(c, invalid)
 	if err != nil {
 		return err
@@ -40,7 +41,7 @@ func replayParked(ctx context.Context, c invocation) error {
 	if err != nil {
 		return p.explain("replay", err)
 	}
-	_, err = fmt.Fprintf(c.stderr, "%s: replaying %s; what cannot have its effect is parked again, with a new number\n", p.name(), spanOf(first, last))
+	_, err = fmt.Fprintf(c.Stderr, "%s: replaying %s; what cannot have its effect is parked again, with a new number\n", p.name(), spanOf(first, last))
 	return err
 }
 
@@ -72,17 +73,17 @@ func (p *parking) upTo(ctx context.Context, until numbered) (first, last uint64,
 }
 
 // dropParked gives parked events up for good, when somebody has said so.
-func dropParked(ctx context.Context, c invocation) error {
-	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+func dropParked(ctx context.Context, c subcommand.Call) error {
+	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	var until numbered
 	flags.Var(&until, "until", "up to and including the parked event of this `number`")
 	yes := flags.Bool("yes", false, "do not ask")
-	_, invalid := c.parse(flags)
+	_, invalid := c.Parse(flags)
 	switch {
 	case invalid != nil:
 	case !until.set:
 		invalid = config.Invalid("--until", "is required")
-	case !*yes && !term.IsTerminal(int(c.stdin.Fd())):
+	case !*yes && !term.IsTerminal(int(c.Stdin.Fd())):
 		invalid = config.Invalid("--yes", "is required where nobody can be asked")
 	}
 	p, err := openParking(c, invalid)
@@ -122,7 +123,7 @@ func (p *parking) drop(ctx context.Context, until numbered, yes bool) error {
 	case err != nil:
 		return err
 	}
-	_, err = fmt.Fprintf(p.stderr, "%s: dropped %s; the events themselves stay in their streams\n", p.name(), spanOf(first, last))
+	_, err = fmt.Fprintf(p.Stderr, "%s: dropped %s; the events themselves stay in their streams\n", p.name(), spanOf(first, last))
 	return err
 }
 
@@ -133,20 +134,20 @@ func (p *parking) confirm(ctx, looking context.Context, first, last uint64) erro
 		return err
 	}
 	page.Next = nil
-	if err := p.printTable(page); err != nil {
+	if err := p.printTable(p.Stdout, page); err != nil {
 		return err
 	}
 	if hidden := last - first + 1 - uint64(len(page.Parked)); hidden > 0 {
-		if _, err := fmt.Fprintf(p.stdout, "and %d more\n", hidden); err != nil {
+		if _, err := fmt.Fprintf(p.Stdout, "and %d more\n", hidden); err != nil {
 			return err
 		}
 	}
-	if _, err := fmt.Fprintf(p.stdout, "drop %s of %s? [y/N] ", spanOf(first, last), p.name()); err != nil {
+	if _, err := fmt.Fprintf(p.Stdout, "drop %s of %s? [y/N] ", spanOf(first, last), p.name()); err != nil {
 		return err
 	}
 	answered := make(chan string, 1)
 	go func() { // a read from a terminal ends with no context; the process does
-		line, _ := bufio.NewReader(p.stdin).ReadString('\n')
+		line, _ := bufio.NewReader(p.Stdin).ReadString('\n')
 		answered <- line
 	}()
 	select {

@@ -43,12 +43,12 @@ func lineOf(p kurrent.Parked) parkedLine {
 
 func (l parkedLine) place() string { return fmt.Sprintf("%s@%d", plain(l.Stream), l.Revision) }
 
-func (p *parking) printTable(page parkedPage) error {
+func (p *parking) printTable(w io.Writer, page parkedPage) error {
 	if len(page.Parked) == 0 {
-		_, err := fmt.Fprintf(p.stdout, "%s has parked nothing\n", p.name())
+		_, err := fmt.Fprintf(w, "%s has parked nothing\n", p.name())
 		return err
 	}
-	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NUMBER\tEVENT\tTYPE\tEVENT ID\tPARKED AT\tREASON")
 	for _, l := range page.Parked {
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", l.Number, l.place(), orGone(l.Type), orGone(l.EventID),
@@ -58,7 +58,7 @@ func (p *parking) printTable(page parkedPage) error {
 		return err
 	}
 	if page.Next != nil {
-		_, err := fmt.Fprintf(p.stdout, "there is more: --from %d\n", *page.Next)
+		_, err := fmt.Fprintf(w, "there is more: --from %d\n", *page.Next)
 		return err
 	}
 	return nil
@@ -110,7 +110,7 @@ func asJSON(data []byte) json.RawMessage {
 	return encoded
 }
 
-func printDetails(w io.Writer, d parkedDetails) error {
+func (d parkedDetails) print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "number\t%d\n", d.Number)
 	fmt.Fprintf(table, "reason\t%s\n", plain(d.Reason))
@@ -128,13 +128,6 @@ func printDetails(w io.Writer, d parkedDetails) error {
 		}
 	}
 	return table.Flush()
-}
-
-func printJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
 }
 
 // plain makes text from elsewhere harmless to a terminal and to a table: what does not print is shown by its number.

@@ -18,6 +18,7 @@ import (
 	"orderflow/internal/ops"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
+	"orderflow/internal/subcommand"
 	"orderflow/internal/temporalclient"
 )
 
@@ -86,9 +87,6 @@ type differencesLeft struct{ n int }
 
 func (e *differencesLeft) Error() string { return fmt.Sprintf("reconcile: %d differences left", e.n) }
 
-// ExitCode is 3.
-func (e *differencesLeft) ExitCode() int { return 3 }
-
 // moment is a flag that holds a time, or how long ago it was.
 type moment struct {
 	now  time.Time
@@ -111,16 +109,15 @@ func (m *moment) Set(text string) error {
 }
 
 // reconcile compares the stores, prints what it found, and ends with 3 when differences are left.
-func reconcile(ctx context.Context, c invocation) error {
-	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+func reconcile(ctx context.Context, c subcommand.Call) error {
+	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	began := time.Now()
-	since, as := moment{now: began}, formatTable
+	since, as := moment{now: began}, subcommand.OutputFlag(flags)
 	flags.Var(&since, "since", "look at what was placed since a `time`, or for so long; all without it")
 	fix := flags.Bool("fix", false, "start what is missing, and repair what is held")
 	grace := flags.Duration("grace", defaultGrace, "leave out orders that were placed within this `time`: the bridge is at them")
 	wait := flags.Duration("wait", defaultWait, "with --fix, how long to wait for repairs")
-	flags.Var(&as, "o", "print a `table or json`")
-	_, invalid := c.parse(flags)
+	_, invalid := c.Parse(flags)
 	if errors.Is(invalid, flag.ErrHelp) {
 		return invalid
 	}
@@ -135,11 +132,7 @@ func reconcile(ctx context.Context, c invocation) error {
 		return fmt.Errorf("reconcile: %w", err)
 	}
 	r.report.Seconds = time.Since(began).Round(time.Millisecond).Seconds()
-	if as == formatJSON {
-		err = printJSON(c.stdout, &r.report)
-	} else {
-		err = r.report.print(c.stdout)
-	}
+	err = as.Print(c.Stdout, &r.report, r.report.print)
 	if err == nil && r.report.Left > 0 {
 		err = &differencesLeft{n: r.report.Left}
 	}
@@ -155,9 +148,9 @@ func bounded(name string, d time.Duration) error {
 
 // openReconciliation reads the settings and connects. invalid is what was wrong with the arguments: all faults are reported
 // at once.
-func openReconciliation(ctx context.Context, c invocation, invalid error) (*reconciliation, func(), error) {
-	s, settingsErr := config.Load[reconcileSettings](c.environ)
-	logger := s.Logger(c.stderr)
+func openReconciliation(ctx context.Context, c subcommand.Call, invalid error) (*reconciliation, func(), error) {
+	s, settingsErr := config.Load[reconcileSettings](c.Environ)
+	logger := s.Logger(c.Stderr)
 	registry, err := ops.NewMetrics("starter-reconcile")
 	if err != nil {
 		return nil, nil, err

@@ -20,6 +20,7 @@ import (
 	"orderflow/internal/kurrentsim"
 	"orderflow/internal/kurrentsim/store"
 	"orderflow/internal/order"
+	"orderflow/internal/subcommand"
 	"orderflow/workflows"
 )
 
@@ -118,7 +119,7 @@ func TestTheReconcileCommand(t *testing.T) {
 	environ := []string{"KURRENTDB_URL=" + h.url, "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL=" + h.address, "LOG_LEVEL=error"}
 	command := func(environ []string, args ...string) (stdout, stderr string, code int) {
 		var out, errs bytes.Buffer
-		err := run(t.Context(), invocation{args: append([]string{"reconcile"}, args...), environ: environ, stdout: &out, stderr: &errs})
+		err := run(t.Context(), subcommand.Call{Args: append([]string{"reconcile"}, args...), Environ: environ, Stdout: &out, Stderr: &errs})
 		code = exitCode(&errs, err)
 		return out.String(), errs.String(), code
 	}
@@ -156,11 +157,11 @@ func TestTheReconcileCommand(t *testing.T) {
 		drop   string
 		stderr string
 	}{
-		"a time that is none":   {[]string{"--since", "yesterday"}, "", "arguments: invalid value"},
+		"a time that is none":   {[]string{"--since", "yesterday"}, "", "--since: must be a duration such as 24h"},
 		"a time to come":        {[]string{"--since", "2999-01-01T00:00:00Z"}, "", "a time in the past"},
 		"a grace below zero":    {[]string{"--grace", "-1s"}, "", "--grace: must be from 0s to 1h"},
 		"a word too many":       {[]string{"now"}, "", "arguments: reconcile takes no arguments"},
-		"another format":        {[]string{"-o", "xml"}, "", "must be table or json"},
+		"another format":        {[]string{"-o", "xml"}, "", "-o: must be table or json"},
 		"no database to ask":    {nil, "POSTGRES_URL", "POSTGRES_URL: is required"},
 		"no event store to ask": {nil, "KURRENTDB_URL", "KURRENTDB_URL: is required"},
 	} {

@@ -7,17 +7,18 @@ import (
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
+	"orderflow/internal/subcommand"
 	"orderflow/internal/temporalclient"
 )
 
 const storeTimeout = 5 * time.Second // one call to KurrentDB
 
-func run(ctx context.Context, c invocation) error {
-	if len(c.args) > 0 {
-		return dispatch(ctx, c)
+func run(ctx context.Context, c subcommand.Call) error {
+	if len(c.Args) > 0 {
+		return program().Dispatch(ctx, c)
 	}
-	s, invalid := config.Load[settings](c.environ)
-	logger := s.Logger(c.stderr)
+	s, invalid := config.Load[settings](c.Environ)
+	logger := s.Logger(c.Stderr)
 	registry, err := ops.NewMetrics("starter")
 	if err != nil {
 		return err

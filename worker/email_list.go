@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -15,13 +14,7 @@ import (
 	"orderflow/internal/subcommand"
 )
 
-// maxListed bounds one answer; the oldest come first, and an operator works through them.
-const (
-	defaultListed = 100
-	maxListed     = 10_000
-)
-
-// emailPage is what `email list -o json` prints.
+// emailPage is what `email list` prints. The oldest come first, and an operator works through them.
 type emailPage struct {
 	Emails []email.Delivery `json:"emails"`
 	More   bool             `json:"more"`
@@ -30,11 +23,10 @@ type emailPage struct {
 func listEmails(ctx context.Context, c subcommand.Call) error {
 	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	status := flags.String("status", "unknown", "unknown, pending, sending, failed or all")
-	limit := flags.Int("limit", defaultListed, "how many, at most 10000")
-	output := flags.String("o", "table", "table or json")
+	as, limit := subcommand.OutputFlag(flags), subcommand.LimitFlag(flags)
 	_, arguments := c.Parse(flags)
 	statuses, statusErr := openStatuses(*status)
-	store, err := openStore(ctx, c, arguments, statusErr, checkListing(*limit, *output))
+	store, err := openStore(ctx, c, arguments, statusErr)
 	if err != nil {
 		return err
 	}
@@ -44,12 +36,7 @@ func listEmails(ctx context.Context, c subcommand.Call) error {
 		return fmt.Errorf("list mails: %w", err)
 	}
 	page := emailPage{Emails: list, More: more}
-	if *output == "json" {
-		encoder := json.NewEncoder(c.Stdout)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(page)
-	}
-	return page.printTable(c.Stdout)
+	return as.Print(c.Stdout, page, page.printTable)
 }
 
 func openStatuses(name string) ([]email.Status, error) {
@@ -63,17 +50,6 @@ func openStatuses(name string) ([]email.Status, error) {
 		}
 	}
 	return nil, config.Invalid("--status", "must be unknown, pending, sending, failed or all")
-}
-
-func checkListing(limit int, output string) error {
-	var limitErr, outputErr error
-	if limit < 1 || limit > maxListed {
-		limitErr = config.Invalid("--limit", "must be from 1 to %d", maxListed)
-	}
-	if output != "table" && output != "json" {
-		outputErr = config.Invalid("-o", "must be table or json")
-	}
-	return config.Merge(limitErr, outputErr)
 }
 
 func (p emailPage) printTable(w io.Writer) error {

@@ -1,5 +1,6 @@
-// Package subcommand gives a binary subcommands for operators: a table of them, their help, and arguments with flags
-// wherever they stand. It owns how they are chosen and how a fault in them is worded; what they do is left to the binary.
+// Package subcommand gives a binary subcommands for operators: a table of them, their help, arguments with flags wherever
+// they stand, and what they list as a table or as one JSON document. It owns how they are chosen and how a fault in them is
+// worded; what they do is left to the binary.
 package subcommand
 
 import (
@@ -8,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -36,6 +38,7 @@ type Call struct {
 	Program        string
 	Args           []string // what follows the command's words
 	Environ        []string
+	Stdin          *os.File // a file, for only of one can it be told whether somebody sits at it
 	Stdout, Stderr io.Writer
 }
 
@@ -89,42 +92,4 @@ func (p Program) help(w io.Writer, words string) error {
 	}
 	fmt.Fprintln(table, "settings come from the environment; README.md lists them")
 	return table.Flush()
-}
-
-// Parse reads flags, wherever they stand, and gives the other arguments: those named, no more and no fewer. Asked for help
-// it prints it and returns flag.ErrHelp, any other fault is a *config.Error.
-func (c Call) Parse(flags *flag.FlagSet, names ...string) ([]string, error) {
-	flags.SetOutput(io.Discard)
-	flags.Usage = func() {}
-	var rest []string
-	for args := c.Args; ; {
-		err := flags.Parse(args)
-		if errors.Is(err, flag.ErrHelp) {
-			c.help(flags)
-			return nil, err
-		}
-		if err != nil {
-			return nil, config.Invalid("arguments", "%s", err)
-		}
-		if flags.NArg() == 0 {
-			break
-		}
-		rest, args = append(rest, flags.Arg(0)), flags.Args()[1:]
-	}
-	switch {
-	case len(rest) > len(names) && len(names) == 0:
-		return nil, config.Invalid("arguments", "%s takes no arguments", c.Name)
-	case len(rest) > len(names):
-		return nil, config.Invalid("arguments", "%s takes only %s", c.Name, strings.Join(names, " "))
-	case len(rest) < len(names):
-		return nil, config.Invalid(names[len(rest)], "is required")
-	}
-	return rest, nil
-}
-
-// help goes to standard output: it was asked for.
-func (c Call) help(flags *flag.FlagSet) {
-	_, _ = fmt.Fprintf(c.Stdout, "usage: %s\n%s\n", strings.TrimSpace(c.Program+" "+c.Name+" "+c.Usage), c.Summary)
-	flags.SetOutput(c.Stdout)
-	flags.PrintDefaults()
 }

@@ -1,0 +1,64 @@
+package subcommand
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// Output says how to print what was found.
+type Output string
+
+// A table is for people. JSON is one document.
+const (
+	OutputTable Output = "table"
+	OutputJSON  Output = "json"
+)
+
+// OutputFlag adds -o to the flags.
+func OutputFlag(flags *flag.FlagSet) *Output {
+	as := OutputTable
+	flags.Func("o", "print a `table or json`, a table without it", func(text string) error {
+		if Output(text) != OutputTable && Output(text) != OutputJSON {
+			return errors.New("must be table or json")
+		}
+		as = Output(text)
+		return nil
+	})
+	return &as
+}
+
+// Print writes what was found to w: as JSON, or by the given function as a table.
+func (o Output) Print(w io.Writer, found any, table func(io.Writer) error) error {
+	if o == OutputTable {
+		return table(w)
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(found)
+}
+
+// One answer is bounded, for it is held in memory.
+const (
+	defaultLimit = 100
+	maxLimit     = 10_000
+)
+
+// LimitFlag adds --limit to the flags: how many lines one answer has at most, from 1 to 10000 and 100 without it.
+func LimitFlag(flags *flag.FlagSet) *int {
+	limit := defaultLimit
+	usage := fmt.Sprintf("list at most this `number`, 1 to %d, %d without it", maxLimit, defaultLimit)
+	flags.Func("limit", usage, func(text string) error {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxLimit {
+			return fmt.Errorf("must be from 1 to %d", maxLimit)
+		}
+		limit = n
+		return nil
+	})
+	return &limit
+}
