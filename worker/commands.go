@@ -70,10 +70,8 @@ func checkOrderID(id string) error {
 }
 
 func checkKind(kind email.Kind) error {
-	switch kind {
-	case email.KindConfirmation, email.KindRejection, email.KindShipment, email.KindCancellation:
-		return nil
-	default:
+	if !kind.Known() {
 		return config.Invalid("KIND", "must be confirmation, rejection, shipment or cancellation")
 	}
+	return nil
 }

@@ -5,6 +5,7 @@ package email
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"orderflow/internal/order"
@@ -20,6 +21,12 @@ const (
 	KindShipment     Kind = "shipment"
 	KindCancellation Kind = "cancellation"
 )
+
+// Kinds lists them all.
+func Kinds() []Kind { return []Kind{KindConfirmation, KindRejection, KindShipment, KindCancellation} }
+
+// Known reports whether there are mails of this kind.
+func (k Kind) Known() bool { return slices.Contains(Kinds(), k) }
 
 // Status is the state of one mail in the send ledger.
 type Status string

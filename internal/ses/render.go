@@ -30,9 +30,7 @@ type Rendered struct{ Subject, Text, HTML string }
 
 // Render writes the mail. The same letter always gives the same mail, byte for byte.
 func Render(letter email.Letter) (Rendered, error) {
-	switch letter.Kind {
-	case email.KindConfirmation, email.KindRejection, email.KindShipment, email.KindCancellation:
-	default:
+	if !letter.Kind.Known() {
 		return Rendered{}, fmt.Errorf("no template for mails of kind %q", letter.Kind)
 	}
 	v := viewOf(letter)
