@@ -140,11 +140,7 @@ func (c *caller) awaitCustomer(id string, enough func(customer) bool) (got reply
 // until asks again and again, as long as a loaded machine may need.
 func until(t *testing.T, done func() bool) {
 	t.Helper()
-	end := time.Now().Add(time.Minute)
-	for !done() {
-		require.True(t, time.Now().Before(end), "it did not come to pass")
-		<-time.After(50 * time.Millisecond)
-	}
+	require.Eventually(t, done, time.Minute, 50*time.Millisecond, "it did not come to pass")
 }
 
 func (c *caller) ship(id string) {
