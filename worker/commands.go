@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"strings"
 	"time"
 
 	"orderflow/internal/config"
@@ -70,8 +71,12 @@ func checkOrderID(id string) error {
 }
 
 func checkKind(kind email.Kind) error {
-	if !kind.Known() {
-		return config.Invalid("KIND", "must be confirmation, rejection, shipment or cancellation")
+	if kind.Known() {
+		return nil
 	}
-	return nil
+	var kinds []string
+	for _, known := range email.Kinds() {
+		kinds = append(kinds, string(known))
+	}
+	return config.Invalid("KIND", "must be one of: %s", strings.Join(kinds, ", "))
 }

@@ -185,7 +185,7 @@ func TestArgumentsThatCannotBeMeantAreAllNamed(t *testing.T) {
 	for line, want := range map[string]string{
 		"email":         "arguments: must be none, or one of: migrate, erase, email list, email resolve; see --help\n",
 		"email resolve": "ORDER: is required\n",
-		"email resolve order-1 note --sent --failed":             "KIND: must be confirmation, rejection, shipment or cancellation\narguments: exactly one of --sent, --failed and --resend is needed\n",
+		"email resolve order-1 note --sent --failed":             "KIND: must be one of: confirmation, rejection, shipment, cancellation\narguments: exactly one of --sent, --failed and --resend is needed\n",
 		"email resolve 1 shipment --resend":                      "ORDER: must be order- and 1 to 120 of [A-Za-z0-9._-]\n",
 		"email resolve order-1 shipment --failed --message-id x": "--message-id: goes with --sent, and has at most 256 bytes\n",
 		"email list --status sent -o yaml --limit 0":             "--limit: must be from 1 to 10000\n--status: must be unknown, pending, sending, failed or all\n-o: must be table or json\n",
