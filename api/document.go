@@ -20,13 +20,13 @@ func getDocument(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func program() subcommand.Program {
-	return subcommand.Program{Name: "api", Summary: "answers HTTP requests until it is stopped", Commands: []subcommand.Command{
-		{Name: "openapi", Summary: "prints the OpenAPI document", Run: printDocument},
+	return subcommand.Program{Name: "api", Summary: "answer HTTP requests until it is stopped", Commands: []subcommand.Command{
+		{Name: "openapi", Summary: "print the OpenAPI document", Run: printDocument},
 	}}
 }
 
 func printDocument(_ context.Context, c subcommand.Call) error {
-	if _, err := c.Parse(flag.NewFlagSet("openapi", flag.ContinueOnError)); err != nil {
+	if _, err := c.Parse(flag.NewFlagSet(c.Name, flag.ContinueOnError)); err != nil {
 		return err
 	}
 	_, err := c.Stdout.Write(document)
