@@ -67,7 +67,7 @@ bench: ## Measure what is published and what is rebuilt a second, on durable sto
 .PHONY: chaos-bin
 chaos-bin:
 	@mkdir -p $(CHAOS)/bin
-	@go build -tags failpoint -o $(CHAOS)/bin/ ./worker ./starter ./publisher ./projector ./deploy/kurrentsim ./deploy/sessim ./deploy/checker ./deploy/chaos
+	@go build -tags failpoint -o $(CHAOS)/bin/ ./worker ./starter ./publisher ./projector ./api ./deploy/kurrentsim ./deploy/sessim ./deploy/checker ./deploy/chaos
 
 .PHONY: chaos
 chaos: temporal chaos-bin ## Break everything for a while and judge what became of the orders: make chaos MINUTES=10 SEED=
@@ -88,7 +88,7 @@ fmt-check:
 .PHONY: vet
 vet:
 	go vet ./...
-	go vet -tags failpoint ./internal/failpoint ./starter ./worker ./publisher
+	go vet -tags failpoint ./internal/failpoint ./starter ./worker ./publisher ./projector ./api
 
 .PHONY: lint
 lint: ## Run the linters, the import rules among them

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
@@ -119,6 +120,7 @@ func cancelled(w http.ResponseWriter, state order.State) error {
 func (a *api) update(ctx context.Context, id string, request workflows.CancelOrder) (state order.State, err error) {
 	ctx, cancel := context.WithTimeout(ctx, cancelWait)
 	defer cancel()
+	failpoint.Hit("api.cancel.before")
 	handle, err := a.workflows.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: id, UpdateName: workflows.CancelOrderMessage, Args: []any{request},
 		WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -130,6 +132,7 @@ func (a *api) update(ctx context.Context, id string, request workflows.CancelOrd
 	var late *client.WorkflowUpdateServiceTimeoutOrCanceledError
 	switch {
 	case err == nil:
+		failpoint.Hit("api.cancel.after")
 		return state, nil
 	case isNotFound(err), errors.As(err, &refused) && refused.Type() == acceptedThenClosed:
 		return state, errNoWorkflow
@@ -158,7 +161,11 @@ func (a *api) request(ctx context.Context, id, reason string) error {
 		if err != nil || there {
 			return err
 		}
+		failpoint.Hit("api.request.before")
 		_, err = appendOnce(ctx, a.streams, id, expected, event)
+		if err == nil {
+			failpoint.Hit("api.request.after")
+		}
 		if !errors.Is(err, kurrent.ErrWrongRevision) {
 			return err
 		}

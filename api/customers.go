@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"orderflow/internal/failpoint"
 	"orderflow/internal/order"
 )
 
@@ -25,10 +26,12 @@ func (a *api) postCustomer(w http.ResponseWriter, r *http.Request) error {
 	if !order.ValidIdentifier(customer.CustomerID) {
 		return badField("customerId", "must be 1 to 128 bytes without control characters")
 	}
+	failpoint.Hit("api.open.before")
 	opened, err := a.accounts.Open(r.Context(), customer.CustomerID, customer.Limit)
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("api.open.after")
 	w.Header().Set("Location", "/customers/"+url.PathEscape(customer.CustomerID))
 	if !opened {
 		return answer(w, http.StatusOK, customer)
@@ -46,9 +49,11 @@ func (a *api) putCreditLimit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("api.limit.before")
 	if _, err := a.accounts.ChangeLimit(r.Context(), id, body.Limit); err != nil {
 		return err
 	}
+	failpoint.Hit("api.limit.after")
 	return answer(w, http.StatusOK, newCustomer{CustomerID: id, Limit: body.Limit})
 }
 

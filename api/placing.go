@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
+	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 )
@@ -127,7 +128,11 @@ func place(ctx context.Context, streams orderStreams, s submission, traceparent 
 				return false, err
 			}
 		}
+		failpoint.Hit("api.place.before")
 		_, err = appendOnce(ctx, streams, s.orderID, expected, event)
+		if err == nil {
+			failpoint.Hit("api.place.after")
+		}
 		if !errors.Is(err, kurrent.ErrWrongRevision) {
 			return err == nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"orderflow/internal/failpoint"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
@@ -112,7 +113,11 @@ func (p *projection) take(ctx context.Context, b batch) error {
 	if b.to == p.position || b.events == 0 && !b.caughtUp && time.Since(p.metrics.storedAt()) < quietMove {
 		return nil
 	}
+	failpoint.Hit("projector.project.before")
 	err := p.store.Project(ctx, p.name, p.position, b.to, b.changes)
+	if err == nil {
+		failpoint.Hit("projector.project.after")
+	}
 	if errors.Is(err, fulfillment.ErrInvalid) {
 		err = p.sift(ctx, b)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"orderflow/internal/config"
+	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
 	"orderflow/internal/postgres"
@@ -164,9 +165,11 @@ func build(ctx context.Context, events *kurrent.Client, store *postgres.Store, l
 		logger.Warn("following the log ended, following again", "error", err)
 		pause(ctx, time.Second)
 	}
+	failpoint.Hit("projector.rebuild.before")
 	if err := store.FinishRebuild(ctx, p.position); err != nil {
 		return err
 	}
+	failpoint.Hit("projector.rebuild.after")
 	logger.Info("the view is rebuilt", "seconds", time.Since(began).Seconds())
 	return nil
 }

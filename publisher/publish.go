@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"orderflow/internal/failpoint"
 	"orderflow/internal/postgres"
 )
 
@@ -128,10 +129,12 @@ func (d *desk) isSetAside(ctx context.Context, v postgres.Version) (bool, error)
 }
 
 func (d *desk) setAside(ctx context.Context, v postgres.Version, why *refusal) error {
+	failpoint.Hit("publisher.set-aside.before")
 	err := d.store.SetAside(ctx, postgres.SetAside{OrderID: v.OrderID, Revision: v.Revision, Code: why.Code, Detail: why.Detail})
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("publisher.set-aside.after")
 	d.logger.Error("version cannot be published: its order is set aside", "order", v.OrderID, "revision", v.Revision,
 		"code", why.Code, "detail", why.Detail)
 	d.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"orderflow/internal/failpoint"
 	"orderflow/internal/postgres"
 )
 
@@ -54,7 +55,7 @@ func (p *publisher) snapshot(ctx context.Context, d *desk, mark postgres.Mark) (
 		return mark, err
 	}
 	mark.SnapshotID, mark.SnapshotDone = max(mark.SnapshotID, head.LastID), true
-	if err := p.store.SaveMark(ctx, mark); err != nil {
+	if err := p.writeMark(ctx, mark); err != nil {
 		return mark, err
 	}
 	_, published, _ := l.window.state()
@@ -69,5 +70,15 @@ func (p *publisher) saveSnapshot(ctx context.Context, mark postgres.Mark, w *win
 		return mark, nil
 	}
 	mark.SnapshotID = int64(reached)
-	return mark, p.store.SaveMark(ctx, mark)
+	return mark, p.writeMark(ctx, mark)
+}
+
+// writeMark says how far the snapshot is, or that it is done.
+func (p *publisher) writeMark(ctx context.Context, mark postgres.Mark) error {
+	failpoint.Hit("publisher.snapshot.before")
+	err := p.store.SaveMark(ctx, mark)
+	if err == nil {
+		failpoint.Hit("publisher.snapshot.after")
+	}
+	return err
 }

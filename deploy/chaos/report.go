@@ -21,6 +21,7 @@ type report struct {
 	Duplicates   int                `json:"duplicatesOffered"`
 	Faults       map[fault.Kind]int `json:"faults"`
 	FaultTargets map[string]int     `json:"faultTargets"` // by kind and what it was done to
+	HTTP         map[string]int     `json:"http"`         // requests by status, 0 for those that went unanswered
 	MailFaults   map[string]int     `json:"mailFaults"`
 	UnknownMails int64              `json:"unknownMails"`
 	Starts       map[string]int     `json:"starts"`  // by process

@@ -30,6 +30,7 @@ type scenario struct {
 	starters   int    // 0: two
 	publishers int
 	projectors int
+	apis       int
 }
 
 func scenarios() []scenario {
@@ -41,13 +42,17 @@ func scenarios() []scenario {
 		{
 			name: soak, about: "everything breaks while orders go every way, for --minutes",
 			rate: 8, hot: 0.2, mail: load.MailFaults{Throttled: 0.05, Error: 0.02, Lost: 0.02}, publishers: 1, projectors: 1,
+			apis: 2,
 		},
 		{name: "steady", about: "orders go every way and nothing breaks", orders: few, rate: 20, hot: 0.2, faults: none, variables: brief},
 		{
 			name: "lost-answers", about: "requests arrive and their answers do not",
 			orders: few, rate: 5, fates: shipped, faults: []fault.Kind{fault.LostAnswer}, faultRate: 10,
 		},
-		{name: "crash", about: "orders for --crashes and --only, and nothing else breaks", orders: few, rate: 10, faults: none, variables: brief, publishers: 1},
+		{
+			name: "crash", about: "orders for --crashes and --only, and nothing else breaks", orders: few, rate: 10, faults: none, variables: brief, publishers: 1,
+			projectors: 1, apis: 1,
+		},
 		{
 			name: "hot-customer", about: "one customer places everything at once, by two workers",
 			orders: 2 * few, rate: 60, hot: 1, fates: map[string]int{"left": 2, "paid-first": 1, "cancelled-by-signal": 1}, faults: none,

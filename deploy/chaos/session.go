@@ -21,6 +21,9 @@ const healTimeout = 2 * time.Minute
 // tellEvery is how often somebody who waits hears how far the run is.
 const tellEvery = 15 * time.Second
 
+// shareOfHTTP is how many of the orders come by the api where there is one.
+const shareOfHTTP = 0.2
+
 // session is one run.
 type session struct {
 	options options
@@ -90,8 +93,8 @@ func (s *session) within(ctx context.Context, dir string) error {
 	}
 	running, err := rig.Start(ctx, rig.Options{
 		Dir: dir, BinDir: s.options.bin, Workers: s.workers(), Starters: s.starters(), Publishers: s.options.scenario.publishers,
-		Projectors: s.options.scenario.projectors,
-		Hidden:     hidden, Variables: s.options.scenario.variables, Progress: s.stderr,
+		Projectors: s.options.scenario.projectors, APIs: s.options.scenario.apis,
+		Hidden: hidden, Variables: s.options.scenario.variables, Progress: s.stderr,
 	})
 	if err != nil {
 		return err
@@ -159,7 +162,7 @@ func (s *session) breakAll(ctx context.Context) error {
 
 func (s *session) workload() *load.Load {
 	o := s.amount()
-	o.Stores, o.Say, o.Behind = s.stores, s.say, s.rig.Behind
+	o.Stores, o.APIs, o.Say, o.Behind = s.stores, s.rig.Fronts(), s.say, s.rig.Behind
 	return load.New(o)
 }
 
@@ -170,8 +173,12 @@ func (s *session) amount() load.Options {
 	if s.options.rate > 0 {
 		rate = s.options.rate
 	}
+	var http float64
+	if sc.apis > 0 {
+		http = shareOfHTTP
+	}
 	return load.Options{
-		Seed: s.options.seed, Orders: sc.orders, Window: sc.window(s.options.minutes), Rate: rate, Fates: sc.fates,
+		HTTP: http, Seed: s.options.seed, Orders: sc.orders, Window: sc.window(s.options.minutes), Rate: rate, Fates: sc.fates,
 		Hot: sc.hot, Room: sc.room, Mail: sc.mail, Pace: sc.pace,
 	}
 }
@@ -233,7 +240,7 @@ func (s *session) tell() func(string, ...any) {
 // account takes over what the workload came to, and how the processes fared.
 func (s *session) account(rest load.Rest) {
 	r := &s.report
-	r.Orders, r.Statuses, r.MailFaults, r.UnknownMails = rest.Orders, rest.Statuses, rest.MailFaults, rest.Unknown
+	r.Orders, r.Statuses, r.HTTP, r.MailFaults, r.UnknownMails = rest.Orders, rest.Statuses, rest.HTTP, rest.MailFaults, rest.Unknown
 	r.Duplicates = duplicates(rest.Orders)
 	r.Violations = append(r.Violations, rest.Violations...)
 	for _, n := range rest.Orders {

@@ -44,7 +44,7 @@ func TestEachPointIsPlacedExactlyOnceAndNoOtherIsPlaced(t *testing.T) {
 
 // hostOf is the binary that a file is in. What no other binary owns is the worker's.
 func hostOf(path string) string {
-	for _, process := range []string{"starter", "publisher"} {
+	for _, process := range []string{"starter", "publisher", "projector", "api"} {
 		if strings.HasPrefix(path, filepath.Join(root, process)+string(filepath.Separator)) {
 			return process
 		}
@@ -85,7 +85,7 @@ func TestPointsAreNamedByProcessStepAndSide(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, p := range failpoint.Points() {
-		require.Regexp(t, `^(starter|worker|publisher)\.[a-z-]+\.(before|after|sent)$`, p.Name)
+		require.Regexp(t, `^(starter|worker|publisher|projector|api)\.[a-z-]+\.(before|after|sent)$`, p.Name)
 		require.NotEmpty(t, p.Dies, p.Name)
 		require.False(t, seen[p.Name], "%s is listed twice", p.Name)
 		seen[p.Name] = true

@@ -54,6 +54,26 @@ func Points() []Point {
 		{"publisher.mark.before", "versions are published, neither mark nor slot has moved"},
 		{"publisher.mark.after", "the mark has moved, the slot has not"},
 		{"publisher.confirm.after", "the slot is told how far the versions are published"},
+		{"publisher.snapshot.before", "a part of the history is published or all of it, the mark does not say so"},
+		{"publisher.snapshot.after", "the mark says how far the history is published, nothing follows it yet"},
+		{"publisher.set-aside.before", "a version can never be appended, its order is not set aside"},
+		{"publisher.set-aside.after", "the order is set aside, the publisher has not passed over the version"},
+
+		{"projector.project.before", "events are read, the view and its position are as they were"},
+		{"projector.project.after", "the view and its position are committed, the projector has not counted them"},
+		{"projector.rebuild.before", "the view is built anew, the old one is still read"},
+		{"projector.rebuild.after", "the view that was built anew is read, whoever asked for it does not know"},
+
+		{"api.place.before", "an order is in hand, its stream does not have it"},
+		{"api.place.after", "the order is in its stream, the request is not answered"},
+		{"api.cancel.before", "a cancellation is in hand, the order's workflow is not asked"},
+		{"api.cancel.after", "the order is cancelled, the request is not answered"},
+		{"api.request.before", "a cancellation finds no workflow, the order's stream does not have it"},
+		{"api.request.after", "the wish to cancel is in the order's stream, the request is not answered"},
+		{"api.open.before", "an account is to be opened, its stream does not exist"},
+		{"api.open.after", "the account is opened, the request is not answered"},
+		{"api.limit.before", "a limit is to be changed, the account has the old one"},
+		{"api.limit.after", "the account has the new limit, the request is not answered"},
 	}
 }
 

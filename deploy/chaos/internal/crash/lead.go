@@ -3,6 +3,7 @@ package crash
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,29 @@ func leads() map[string][]string {
 		"append":            {shipped, cancelled},
 		"mark":              {shipped, cancelled},
 		"confirm":           {shipped, cancelled},
+		"set-aside":         {"intruded"},
+		"snapshot":          {shipped, cancelled},
+		"project":           {shipped, cancelled, paid},
+		"rebuild":           {shipped, cancelled, paid},
+		"place":             {"posted-twice"},
+		"cancel":            {"cancelled-by-http"},
+		"request":           {"cancelled-at-once"},
+		"open":              {"opened-by-http"},
+		"limit":             {"opened-by-http"},
+	}
+}
+
+// errand is what an operator has a binary do.
+type errand struct {
+	line []string // the binary and its arguments
+	dies bool     // the point is in the errand itself, not in the process that works all the time
+}
+
+// errands lists the steps that no order leads to by itself.
+func errands() map[string]errand {
+	return map[string]errand{
+		"snapshot": {line: []string{"publisher", "snapshot"}},
+		"rebuild":  {line: []string{"projector", "rebuild"}, dies: true},
 	}
 }
 
@@ -39,8 +63,10 @@ func stepOf(point string) string {
 	return step
 }
 
-// byTheSecond tells the steps that many orders take at once, at most once a second.
-func byTheSecond(step string) bool { return step == "mark" || step == "confirm" }
+// seldom tells the steps that many orders take at once, at most once a second or as one batch.
+func seldom(step string) bool {
+	return slices.Contains([]string{"mark", "confirm", "snapshot", "project"}, step)
+}
 
 // leadTo picks a fate that leads to a point. A step that none leads to could never be crashed at.
 func leadTo(point string, random *rand.Rand) (fate string, err error) {

@@ -1,9 +1,11 @@
 package crash
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -101,6 +103,15 @@ func (m Matrix) crash(ctx context.Context, c Crash) error {
 	}
 	dying, cancel := context.WithTimeout(ctx, deathTimeout)
 	defer cancel()
+	send := func(n int) error { return m.Workload.Send(ctx, c.Fate, n, leadWithin) }
+	if e, ok := errands()[stepOf(c.Point.Name)]; ok && e.dies {
+		return errors.Join(send(c.Orders), m.crashErrand(dying, c, e))
+	} else if ok {
+		orders := send
+		send = func(n int) error {
+			return errors.Join(orders(n), m.Rig.Run(dying, e.line[0], e.line[1:]...))
+		}
+	}
 	process := m.Rig.Process(c.Point.Process() + "-1")
 	if process == nil {
 		return fmt.Errorf("there is no %s", c.Point.Process())
@@ -114,11 +125,21 @@ func (m Matrix) crash(ctx context.Context, c Crash) error {
 		return fmt.Errorf("arm: %w", err)
 	}
 	// The orders outlive the crash: what is left of them is carried on when the process is back.
-	death, err := drive(dying, process, seen, c, func(n int) error { return m.Workload.Send(ctx, c.Fate, n, leadWithin) })
+	death, err := drive(dying, process, seen, c, send)
 	if err != nil {
 		return err
 	}
 	return errors.Join(proper(death, c, log), process.AwaitReady(dying))
+}
+
+// crashErrand has an errand die at its point, and then go through: nobody may have to tidy up before.
+func (m Matrix) crashErrand(ctx context.Context, c Crash, e errand) error {
+	_, err := m.Rig.OutputWith(ctx, map[string]string{variable: c.Failpoints()}, e.line[0], e.line[1:]...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.String() != "signal: killed" || !strings.HasSuffix(err.Error(), "failpoint "+c.Point.Name+": crash") {
+		return fmt.Errorf("it did not die at the point: %w", cmp.Or(err, errors.New("it went through")))
+	}
+	return m.Rig.Run(ctx, e.line[0], e.line[1:]...)
 }
 
 // settle waits until no more orders are on their way than one burst: crashes that come faster than a machine can make up for

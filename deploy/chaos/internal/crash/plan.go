@@ -70,7 +70,10 @@ func crashAt(p failpoint.Point, turn int, random *rand.Rand) (Crash, error) {
 	if turn%3 == 0 {
 		c.Orders = burst
 		c.Hit = 1 + random.IntN(burst/2) // half, for not every order comes by every point
-		if byTheSecond(stepOf(p.Name)) {
+		switch step := stepOf(p.Name); {
+		case errands()[step].dies:
+			c.Hit = 1 // it comes by once
+		case seldom(step):
 			c.Hit = 1 + random.IntN(3)
 		}
 	}

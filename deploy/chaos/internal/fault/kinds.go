@@ -50,7 +50,7 @@ func (f Fault) String() string {
 // kind is how faults of a kind are made up and done.
 type kind struct {
 	name      Kind
-	perMinute map[string]float64 // by what a target's name begins with or, of an edge, ends with
+	perMinute map[string]float64 // by what a target's name begins with or, of an edge to a store, ends with
 	duration  func(r *rand.Rand, longest time.Duration) time.Duration
 	toxic     func(r *rand.Rand) rig.Toxic // nil: it is done to the process
 	do        func(ctx context.Context, r *rig.Rig, f Fault) error
@@ -59,7 +59,11 @@ type kind struct {
 // kinds is the table. A rate is that of each target: two workers that are killed six times a minute die twelve times.
 func kinds() []kind {
 	edges := func(rate float64) map[string]float64 {
-		return map[string]float64{"/" + rig.Temporal: rate, "/" + rig.KurrentDB: rate, "/" + rig.Postgres: rate, "/" + rig.SES: rate}
+		rates := map[string]float64{rig.Client + "/": rate}
+		for _, store := range rig.Stores() {
+			rates["/"+store] = rate
+		}
+		return rates
 	}
 	return []kind{
 		{name: Kill, do: killed, perMinute: processes(6, 1)},
@@ -93,7 +97,7 @@ func processes(binary, store float64) map[string]float64 {
 	for _, name := range rig.Stores() {
 		rates[name] = store
 	}
-	for _, name := range []string{rig.Worker, rig.Starter, rig.Publisher, rig.Projector} {
+	for _, name := range []string{rig.Worker, rig.Starter, rig.Publisher, rig.Projector, rig.API} {
 		rates[name+"-"] = binary
 	}
 	return rates
@@ -119,8 +123,8 @@ func upTo(shortest time.Duration, share float64) func(*rand.Rand, time.Duration)
 // rate is how often a minute a target breaks in this way.
 func (k kind) rate(target string) float64 {
 	for pattern, rate := range k.perMinute {
-		if strings.HasPrefix(pattern, "/") && strings.HasSuffix(target, pattern) ||
-			!strings.Contains(target, "/") && strings.HasPrefix(target, pattern) {
+		edge := strings.Contains(pattern, "/")
+		if edge == strings.Contains(target, "/") && (strings.HasPrefix(target, pattern) || edge && strings.HasSuffix(target, pattern)) {
 			return rate
 		}
 	}

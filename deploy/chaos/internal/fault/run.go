@@ -47,14 +47,15 @@ func Run(ctx context.Context, r *rig.Rig, schedule []Fault, say func(format stri
 	return counts, failure
 }
 
-// role takes the number off a target: worker-2/postgres is worker/postgres.
+// role takes the numbers off a target: worker-2/postgres is worker/postgres.
 func role(target string) string {
-	process, store, edge := strings.Cut(target, "/")
-	process, _, _ = strings.Cut(process, "-")
-	if edge {
-		return process + "/" + store
+	from, to, edge := strings.Cut(target, "/")
+	from, _, _ = strings.Cut(from, "-")
+	if !edge {
+		return from
 	}
-	return process
+	to, _, _ = strings.Cut(to, "-")
+	return from + "/" + to
 }
 
 func do(ctx context.Context, r *rig.Rig, f Fault) error {

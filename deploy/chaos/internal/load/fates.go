@@ -15,6 +15,7 @@ type fate struct {
 
 	held bool // it asks for more credit than its customer has
 	own  bool // its customer has no other order
+	http bool // it is placed by HTTP if it is placed, and there is none without an api
 
 	begin step // in place of placing it
 	act   step // after a while
@@ -54,7 +55,13 @@ func fates() []fate {
 		{name: "duplicate-order", weight: 3, own: true, act: steps(contradict, shipBySignal)},
 		{name: "terminated", weight: 2, act: terminate, severed: true},
 		{name: "hidden", weight: 1, open: true, hidden: true},
+		{name: "intruded", weight: 1, begin: steps(intrude, place), act: shipBySignal},
 		{name: "invalid", weight: 3, begin: placeInvalid, never: true},
+		{name: "posted-twice", weight: 4, http: true, begin: postTwice, act: steps(shipByUpdate, look)},
+		{name: "cancelled-by-http", weight: 6, http: true, act: steps(cancelByHTTP, look)},
+		{name: "cancelled-at-once", weight: 3, http: true, begin: steps(post, cancelByHTTP)},
+		{name: "opened-by-http", weight: 3, http: true, held: true, own: true, begin: steps(open, raise, place), act: shipBySignal},
+		{name: "refused-by-http", weight: 2, http: true, begin: postInvalid, lost: true, never: true},
 	}
 }
 

@@ -30,14 +30,18 @@ type life struct {
 	placement
 	stores *rig.Direct
 	mail   *mail
+	front  *front // nil: there is no api
 	next   uint64 // revision of the next event on its stream
 
 	mu       sync.Mutex
 	doing    string // what it is at; empty: nothing
 	answered []answer
+	ledger   ledger
+	blamed   []Violation
+	erased   bool // its stream
 }
 
-// answer is what an update was told: it must still be true in the end.
+// answer is what an update or a request was told: it must still be true in the end.
 type answer struct {
 	update string
 	status order.Status
@@ -83,6 +87,9 @@ func (l *life) append(ctx context.Context, id uuid.UUID, eventType string, data 
 // erase deletes the order's stream as KurrentDB does it: by metadata that truncates everything.
 func (l *life) erase(ctx context.Context) error {
 	event := kurrent.NewEvent{ID: l.another("erase"), Type: "$metadata", Data: []byte(`{"$tb":9223372036854775807}`)}
+	l.mu.Lock()
+	l.erased = true
+	l.mu.Unlock()
 	return l.insist(ctx, "erase", func(ctx context.Context) (bool, error) {
 		_, err := l.stores.Events.Append(ctx, "$$"+l.id, kurrent.NoStream(), event)
 		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err

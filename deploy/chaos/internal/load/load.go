@@ -27,6 +27,7 @@ type Load struct {
 	maker   *maker
 	sender  *maker // of what Send sends; nil before
 	mail    *mail
+	front   *front // nil: there is no api
 
 	under sync.WaitGroup     // lives
 	quit  context.CancelFunc // ends reminding the provider
@@ -56,7 +57,11 @@ func New(o Options) *Load {
 	if o.Pace <= 0 {
 		o.Pace = defaultPace
 	}
-	return &Load{options: o, maker: newMaker(o), mail: &mail{url: o.Stores.SES, armed: map[string]int{}}}
+	w := &Load{options: o, maker: newMaker(o), mail: &mail{url: o.Stores.SES, armed: map[string]int{}}}
+	if len(o.APIs) > 0 {
+		w.front = newFront(o.APIs)
+	}
+	return w
 }
 
 // Place places orders at the rate until the window is over, or there are as many as were asked for, and starts each one's
@@ -120,7 +125,7 @@ func (w *Load) Placed() int {
 }
 
 func (w *Load) begin(ctx context.Context, p placement) {
-	l := &life{placement: p, stores: w.options.Stores, mail: w.mail}
+	l := &life{placement: p, stores: w.options.Stores, mail: w.mail, front: w.front}
 	w.mu.Lock()
 	w.lives = append(w.lives, l)
 	w.mu.Unlock()

@@ -16,10 +16,12 @@ type Options struct {
 	Fates  map[string]int
 	Hot    float64 // the share of orders that one customer places
 	Room   int64   // that customer's limit by order, in minor units; 0: most of the orders fit it
+	HTTP   float64 // the share of orders that are placed by HTTP, beside those whose fate it is; 0: none at all
 	Mail   MailFaults
 	Pace   time.Duration // the longest a fate waits for its turn; 0: five seconds
 
 	Stores *rig.Direct
+	APIs   []string                                // URLs of the api, of each replica one
 	Behind func(context.Context) ([]string, error) // what else has not come to rest, in words; nil: nothing
 	Say    func(format string, args ...any)
 }

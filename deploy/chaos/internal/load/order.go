@@ -21,6 +21,7 @@ type placement struct {
 	eventID uuid.UUID
 	random  *rand.Rand // its own: what it draws does not depend on who else is under way
 	hot     bool
+	http    bool          // it is placed by HTTP
 	faults  []string      // that its next mails meet
 	within  time.Duration // the longest its fate waits for its turn; 0: as long as the workload's others
 }
@@ -52,6 +53,9 @@ func newMaker(o Options) *maker {
 	for _, f := range fates() {
 		if o.Fates != nil {
 			f.weight = o.Fates[f.name]
+		}
+		if f.http && o.HTTP == 0 {
+			continue
 		}
 		if f.weight > 0 {
 			m.fates = append(m.fates, f)
@@ -88,11 +92,12 @@ func (m *maker) make(f fate, hot bool) (placement, error) {
 		return p, fmt.Errorf("make up an order: %w", err)
 	}
 	p.total = decoded.Total.String()
-	for _, f := range m.options.Mail.shares() {
-		if p.random.Float64() < f.share {
-			p.faults = append(p.faults, f.name)
+	for _, fault := range m.options.Mail.shares() {
+		if p.random.Float64() < fault.share {
+			p.faults = append(p.faults, fault.name)
 		}
 	}
+	p.http = f.http || m.options.HTTP > 0 && p.random.Float64() < m.options.HTTP
 	return p, nil
 }
 
@@ -135,6 +140,12 @@ func (p *placement) readdress(email string) {
 func (p *placement) address() string {
 	email, _ := p.body["billing"].(map[string]any)["recipient"].(map[string]any)["emailAddress"].(string)
 	return email
+}
+
+// customer is who places the order.
+func (p *placement) customer() string {
+	id, _ := p.body["customerId"].(string)
+	return id
 }
 
 // pace draws how long the order's fate waits.

@@ -43,9 +43,12 @@ func TestTheSameSeedMakesTheSameOrdersAndFates(t *testing.T) {
 func TestAWorkloadHasEveryFateAndItsHotCustomer(t *testing.T) {
 	t.Parallel()
 	const n = 2000
-	seen, hot, faults := map[string]int{}, 0, 0
-	for _, p := range made(t, Options{Seed: 1, Hot: 0.2, Mail: MailFaults{Throttled: 0.05, Error: 0.02, Lost: 0.02}}, n) {
+	seen, hot, faults, http := map[string]int{}, 0, 0, 0
+	for _, p := range made(t, Options{Seed: 1, Hot: 0.2, HTTP: 0.2, Mail: MailFaults{Throttled: 0.05, Error: 0.02, Lost: 0.02}}, n) {
 		seen[p.fate.name]++
+		if p.http {
+			http++
+		}
 		faults += len(p.faults)
 		if p.body["customerId"] == hotCustomer {
 			hot++
@@ -56,6 +59,14 @@ func TestAWorkloadHasEveryFateAndItsHotCustomer(t *testing.T) {
 	}
 	require.InDelta(t, 0.17*n, hot, 0.04*n, "some fates have customers of their own")
 	require.InDelta(t, 0.09*n, faults, 0.03*n)
+	require.InDelta(t, 0.31*n, http, 0.05*n, "a fifth, and those whose fate it is")
+}
+
+func TestWithoutAnAPINothingIsPlacedByHTTP(t *testing.T) {
+	t.Parallel()
+	for _, p := range made(t, Options{Seed: 1}, 500) {
+		require.False(t, p.http || p.fate.http, p.fate.name)
+	}
 }
 
 func TestOrdersOfAFateAreAsItNeedsThem(t *testing.T) {

@@ -42,6 +42,7 @@ type Rest struct {
 	Orders     map[string]int // by fate
 	Statuses   map[string]int // by final status, or "none" for orders that never began
 	MailFaults map[string]int // by fault
+	HTTP       map[string]int // requests by method, path and status; 0 for those that went unanswered
 	Unknown    int64          // mails of which nobody knows whether they were sent
 	Violations []Violation
 }
@@ -96,7 +97,17 @@ func (w *Load) busy() []string {
 func (w *Load) Settle(ctx context.Context) Rest {
 	seen := w.await(ctx)
 	w.quit()
-	return w.report(seen)
+	rest := w.report(seen)
+	if err := w.verify(ctx); err != nil {
+		rest.Violations = append(rest.Violations, Violation{Invariant: "api.accepted-once", Detail: err.Error()})
+	}
+	for _, l := range w.all() {
+		rest.Violations = append(rest.Violations, l.blamed...)
+	}
+	if w.front != nil {
+		rest.HTTP = w.front.answers
+	}
+	return rest
 }
 
 // await looks again and again until nothing moves.
@@ -296,6 +307,9 @@ func (l *life) broken(status order.Status) []Violation {
 				Invariant: "answers-stay-true", Order: l.id, Detail: fmt.Sprintf("%s was answered %s, and the order is %s", a.update, a.status, status),
 			})
 		}
+	}
+	for _, detail := range l.ledger.kept(status) {
+		found = append(found, Violation{Invariant: "api.answers-stay-true", Order: l.id, Detail: detail})
 	}
 	if l.fate.never && status != "none" {
 		found = append(found, Violation{Invariant: "bad-input-starts-nothing", Order: l.id, Detail: "the order is " + string(status)})

@@ -3,11 +3,14 @@ package load
 import (
 	"bytes"
 	"context"
+	"errors"
 	"maps"
 
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/view"
 	"orderflow/workflows"
 )
 
@@ -24,6 +27,9 @@ func steps(all ...step) step {
 }
 
 func place(ctx context.Context, l *life) error {
+	if l.http {
+		return steps(post, look)(ctx, l)
+	}
 	return l.append(ctx, l.eventID, order.TypePlaced, encode(l.body))
 }
 
@@ -69,6 +75,9 @@ func cancelByEvent(ctx context.Context, l *life) error {
 func race(ctx context.Context, l *life) error {
 	ships := []step{shipBySignal, shipByUpdate}
 	cancels := []step{cancelBySignal, cancelByUpdate, cancelNatively, cancelByEvent}
+	if l.http {
+		cancels = append(cancels, cancelByHTTP)
+	}
 	return together(ships[l.random.IntN(len(ships))], cancels[l.random.IntN(len(cancels))])(ctx, l)
 }
 
@@ -118,11 +127,30 @@ func repeat(ctx context.Context, l *life) error { return place(ctx, l) }
 
 // contradict places the order once more, by another event and with another sum.
 func contradict(ctx context.Context, l *life) error {
-	other := maps.Clone(l.body)
+	if l.http {
+		if err := quarrel(ctx, l); err != nil {
+			return err
+		}
+	}
+	return l.append(ctx, l.another("contradict"), order.TypePlaced, encode(l.contradicted()))
+}
+
+// contradicted is the same order with another sum.
+func (p *placement) contradicted() map[string]any {
+	other := maps.Clone(p.body)
 	other["lineItems"] = append(other["lineItems"].([]any), map[string]any{
 		"productId": "4006381000204", "productName": "Standing Desk", "quantity": 1, "pricePerUnit": "USD763.20", "taxRate": 0.21,
 	})
-	return l.append(ctx, l.another("contradict"), order.TypePlaced, encode(other))
+	return other
+}
+
+// intrude writes to the order's fulfilment stream, where only its versions belong: they can never be appended then.
+func intrude(ctx context.Context, l *life) error {
+	event := kurrent.NewEvent{ID: l.another("intrude"), Type: "note-added", Data: []byte(`{"by":"stranger"}`)}
+	return l.insist(ctx, "intrude", func(ctx context.Context) (bool, error) {
+		_, err := l.stores.Events.Append(ctx, view.FulfillmentPrefix+l.id, kurrent.NoStream(), event)
+		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
+	})
 }
 
 // placeInvalid places what can never become an order.

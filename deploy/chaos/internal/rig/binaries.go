@@ -3,8 +3,10 @@ package rig
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -14,10 +16,14 @@ const (
 	Starter   = "starter"
 	Publisher = "publisher"
 	Projector = "projector"
+	API       = "api"
 )
 
+// Client is the near end of the ways to the api: whoever places an order by HTTP.
+const Client = "client"
+
 // kindsOfBinaries lists them.
-func kindsOfBinaries() []string { return []string{Worker, Starter, Publisher, Projector} }
+func kindsOfBinaries() []string { return []string{Worker, Starter, Publisher, Projector, API} }
 
 // uses says which stores a binary talks to.
 func uses(binary string) []string {
@@ -26,6 +32,8 @@ func uses(binary string) []string {
 		return []string{Temporal, KurrentDB, Postgres, SES}
 	case Publisher, Projector:
 		return []string{KurrentDB, Postgres}
+	case API:
+		return []string{Temporal, KurrentDB, Postgres}
 	default:
 		return []string{Temporal, KurrentDB}
 	}
@@ -59,15 +67,43 @@ func (r *Rig) addBinary(binary, name string) error {
 		return err
 	}
 	r.addresses[name] = loopback(port)
+	own := map[string]string{"OPS_ADDR": r.addresses[name]}
+	if binary == API {
+		if own["API_ADDR"], err = r.addFront(name); err != nil {
+			return err
+		}
+	}
 	r.add(&Process{
 		Name: name, ready: r.answers(name, "/readyz"), pause: pauseOne,
 		launch: func(ctx context.Context, variables map[string]string) (child, error) {
-			own := map[string]string{"OPS_ADDR": r.addresses[name]}
 			environ := listed(machine(), product(), r.ways(way), own, r.options.Variables, variables)
 			return r.launchBinary(ctx, name, binary, nil, environ)
 		},
 	})
 	return nil
+}
+
+// addFront adds the edge by which clients come to an api, and gives the address that it is to answer at.
+func (r *Rig) addFront(name string) (address string, err error) {
+	var ports [2]int
+	for i := range ports {
+		if ports[i], err = r.ports.Next(); err != nil {
+			return "", err
+		}
+	}
+	address = loopback(ports[0])
+	e := newEdge(r.proxies, Client, name, loopback(ports[1]), address)
+	r.edges[e.Name], r.fronts[name] = e, loopback(ports[1])
+	return address, nil
+}
+
+// Fronts are the URLs of the apis as clients reach them, by their edges.
+func (r *Rig) Fronts() []string {
+	var urls []string
+	for _, name := range slices.Sorted(maps.Keys(r.fronts)) {
+		urls = append(urls, "http://"+r.fronts[name])
+	}
+	return urls
 }
 
 // ways are the variables that lead to the stores by these addresses.

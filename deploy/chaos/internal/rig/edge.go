@@ -31,11 +31,11 @@ const (
 	Downstream = "downstream"
 )
 
-// Edge is the way of one process to one store.
+// Edge is the way of one process to one store, or of clients to an api.
 type Edge struct {
 	Name string // such as worker-1/postgres
-	From string // the process
-	To   string // the store
+	From string // the process, or Client
+	To   string // the store or the api
 
 	proxy *toxiproxy.Proxy
 	mu    sync.Mutex // of opening and closing

@@ -16,6 +16,7 @@ type Options struct {
 	Starters   int               // how many of them
 	Publishers int               // how many of them; one works, the others wait
 	Projectors int               // how many of them; one works, the others wait
+	APIs       int               // how many of them
 	Hidden     []string          // events as STREAM@REVISION that KurrentDB's projection never shows
 	Variables  map[string]string // of the binaries, over the rig's own
 	Progress   io.Writer         // is told in a line what happens
@@ -30,6 +31,8 @@ func (o Options) number(binary string) int {
 		return o.Starters
 	case Publisher:
 		return o.Publishers
+	case API:
+		return o.APIs
 	default:
 		return o.Projectors
 	}

@@ -36,6 +36,7 @@ type Rig struct {
 	processes map[string]*Process
 	edges     map[string]*Edge
 	addresses map[string]string // of stores and operations servers, by process
+	fronts    map[string]string // of apis as clients reach them, by process
 
 	mu          sync.Mutex
 	postgresURL string
@@ -81,6 +82,7 @@ func prepare(ctx context.Context, o Options) (*Rig, error) {
 	r := &Rig{
 		options: o, ports: ports, proxies: newProxies(),
 		processes: map[string]*Process{}, edges: map[string]*Edge{}, addresses: map[string]string{},
+		fronts: map[string]string{},
 	}
 	cli, err := devserver.TemporalCLI(ctx, "", o.Progress)
 	if err != nil { // binaries that were copied elsewhere may have brought it along

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -22,6 +23,11 @@ type domainEvent struct {
 	Revision   int64           `json:"revision"`
 	Old        json.RawMessage `json:"old"`
 	New        json.RawMessage `json:"new"`
+}
+
+// versionTypes lists the types of events that versions are published as.
+func versionTypes() []string {
+	return []string{"order-approved", "order-rejected", "order-shipped", "order-cancelled", "fulfillment-changed"}
 }
 
 func (r *reader) published(e *kurrentdb.RecordedEvent) {
@@ -43,6 +49,7 @@ func (r *reader) published(e *kurrentdb.RecordedEvent) {
 	for _, data := range [][]byte{e.Data, e.UserMetadata} {
 		r.scan(data, "fulfilment stream", orderID, fmt.Sprintf("event %d", e.EventNumber))
 	}
+	p.Foreign = !slices.Contains(versionTypes(), p.Type)
 	o := r.facts.Order(orderID)
 	o.Published = append(o.Published, p)
 }

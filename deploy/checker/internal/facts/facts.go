@@ -80,6 +80,11 @@ type Order struct {
 	Credit    []CreditEvent
 }
 
+// Intruded tells whether somebody who is no publisher has written to the order's fulfilment stream.
+func (o *Order) Intruded() bool {
+	return slices.ContainsFunc(o.Published, func(p Published) bool { return p.Foreign })
+}
+
 // First is the event the order was placed with: the first that can be read. It is nil when there is none.
 func (o *Order) First() *Placed {
 	for i := range o.Placed {

@@ -7,6 +7,7 @@ type Published struct {
 	Revision uint64 // in the stream
 	Version  int64  // as the body says
 	Type     string
+	Foreign  bool   // no version has such a type: somebody else has written to the stream
 	Old, New string // Image.Digest of the images in the body
 	Fault    string // what is wrong with the body by itself
 

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 
 	"orderflow/deploy/checker/internal/facts"
 )
@@ -10,7 +11,7 @@ func published() []Invariant {
 	return []Invariant{
 		{"published.once", "every version of a row is one event of the order's fulfilment stream, in order", eachOrder(publishedOnce)},
 		{"published.content", "a published event says what its version says", eachOrder(publishedContent)},
-		{"published.none-aside", "no version is put aside", noneAside},
+		{"published.aside", "an order is put aside if and only if its fulfilment stream holds what is none of its versions", aside},
 	}
 }
 
@@ -21,13 +22,18 @@ func publishedOnce(o *facts.Order) []string {
 	}
 	var details []string
 	for i, p := range o.Published {
+		if p.Foreign { // no version has a place behind it
+			versions = int64(i)
+			break
+		}
 		details = append(details, pick(
 			broken{p.Revision != uint64(i), fmt.Sprintf("event %d is where %d should be", p.Revision, i)},
 			broken{p.Version != int64(i), fmt.Sprintf("event %d is of version %d", i, p.Version)},
 		)...)
 	}
-	return append(details, pick(broken{int64(len(o.Published)) != versions,
-		fmt.Sprintf("%d events were published of %d versions", len(o.Published), versions)})...)
+	published := slices.DeleteFunc(slices.Clone(o.Published), func(p facts.Published) bool { return p.Foreign })
+	return append(details, pick(broken{int64(len(published)) != versions,
+		fmt.Sprintf("%d events were published of %d versions", len(published), versions)})...)
 }
 
 func publishedContent(o *facts.Order) []string {
@@ -37,6 +43,9 @@ func publishedContent(o *facts.Order) []string {
 	}
 	var details []string
 	for _, p := range o.Published {
+		if p.Foreign {
+			continue
+		}
 		details = append(details, pick(broken{p.Fault != "", fmt.Sprintf("event %d: %s", p.Revision, p.Fault)})...)
 		v, there := byVersion[p.Version]
 		if !there || o.Row == nil {
@@ -53,10 +62,12 @@ func publishedContent(o *facts.Order) []string {
 	return details
 }
 
-func noneAside(f *facts.Facts) []Violation {
-	var found []Violation
-	for _, id := range f.SetAside {
-		found = append(found, Violation{Order: id, Detail: "versions of it are put aside"})
-	}
-	return found
+func aside(f *facts.Facts) []Violation {
+	return eachOrder(func(o *facts.Order) []string {
+		isAside := slices.Contains(f.SetAside, o.ID)
+		return pick(
+			broken{isAside && !o.Intruded(), "versions of it are put aside"},
+			broken{!isAside && o.Intruded() && o.Row != nil, "its stream holds somebody else's event, and it is not put aside"},
+		)
+	})(f)
 }

@@ -60,7 +60,15 @@ func wrongPublished() []wrong {
 		}, []string{"published.content"}},
 		{"an order that is put aside", func(w world) {
 			w.SetAside = []string{shipped}
-		}, []string{"published.none-aside"}},
+		}, []string{"published.aside"}},
+		{"an order that is not put aside for a stranger's event", func(w world) {
+			o := w.Order(shipped)
+			o.Published = []facts.Published{{Type: "note-added", Foreign: true, Fault: "names another order"}}
+		}, []string{"published.aside"}},
+		{"a version that was published behind a stranger's event", func(w world) {
+			w.SetAside = []string{shipped}
+			w.Order(shipped).Published[0].Foreign = true
+		}, []string{"published.once"}},
 	}
 }
 

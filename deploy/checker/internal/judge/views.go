@@ -48,6 +48,8 @@ func viewOrder(o *facts.Order) []string {
 	n := len(o.Published)
 	first := o.First()
 	switch {
+	case o.Intruded():
+		return nil // nobody could say what the view makes of that
 	case o.View == nil:
 		return pick(broken{first != nil || n > 0, "is not in the view"})
 	case n == 0:
