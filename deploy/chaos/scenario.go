@@ -95,6 +95,11 @@ func scenarios() []scenario {
 			orders: 4 * few, rate: 20, pace: time.Second, fates: shipped, publishers: 1,
 			faults: []fault.Kind{fault.CutOff}, faultRate: 40, breaks: rig.Publisher,
 		},
+		{
+			name: "http", about: "orders are placed and cancelled by HTTP, and answers to that are lost",
+			orders: 2 * few, rate: 15, pace: 2 * time.Second, apis: 2, faults: []fault.Kind{fault.LostAnswer}, faultRate: 10, breaks: rig.Client,
+			fates: map[string]int{"posted-twice": 2, "shipped-by-update": 1, "cancelled-by-http": 2, "cancelled-at-once": 1, "opened-by-http": 1},
+		},
 	}
 }
 

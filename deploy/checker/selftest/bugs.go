@@ -9,7 +9,7 @@ import (
 type bug struct {
 	patch     string // in deploy/checker/bugs, without .patch
 	scenario  string // of deploy/chaos, which lets it do its harm
-	invariant string // must complain; others may too
+	invariant string // of the checker or of the workload; must complain, others may too
 }
 
 // A bug may keep a run from ever coming to rest: it is not waited for longer than its harm takes. Without a bug a run may
@@ -34,6 +34,7 @@ func bugs() []bug {
 		{"08-compensation-on-the-cancelled-context", "cancel", "credit.end"},
 		{"09-duplicates-allowed", "repeats", "order.one-workflow"},
 		{"10-mail-claimed-after-sending", "mail-lost", "mail.count"},
+		{"11-post-without-a-look", "http", "api.accepted-once"},
 	}
 }
 

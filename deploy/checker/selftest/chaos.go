@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +24,7 @@ const exitViolations = 3
 // verdict is what a run came to.
 type verdict struct {
 	wrong    bool
-	violated map[string]int64 // by the checker's invariants
+	violated map[string]int64 // by invariant: the checker's, and the workload's
 	first    string           // the first complaint, by whomever, for the report
 }
 
@@ -69,11 +70,20 @@ func (t *tree) chaos(ctx context.Context, scenario, bin string, seed uint64, dra
 	if err := json.Unmarshal(printed, &r); err != nil {
 		return verdict{}, fmt.Errorf("read the report of %s: %w", scenario, err)
 	}
-	v := verdict{wrong: exit != nil, violated: r.Checker.Violated}
+	return r.verdict(exit != nil), nil
+}
+
+// verdict adds up. The checker's count of its own invariants is the whole one: not all it found is listed.
+func (r report) verdict(wrong bool) verdict {
+	v := verdict{wrong: wrong, violated: map[string]int64{}}
+	for _, found := range r.Violations {
+		v.violated[found.Invariant]++
+	}
+	maps.Copy(v.violated, r.Checker.Violated)
 	if len(r.Violations) > 0 {
 		v.first, _, _ = strings.Cut(r.Violations[0].Invariant+": "+r.Violations[0].Detail, "\n")
 	}
-	return v, nil
+	return v
 }
 
 // lastLines is the end of a log, for a run that failed.

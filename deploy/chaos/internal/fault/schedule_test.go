@@ -13,7 +13,7 @@ import (
 )
 
 func plan(seed uint64, window time.Duration) fault.Plan {
-	p := fault.Plan{Seed: seed, Window: window, Processes: append(rig.Stores(), "worker-1", "worker-2", "starter-1", "starter-2")}
+	p := fault.Plan{Seed: seed, Window: window, Processes: append(rig.Stores(), "worker-1", "worker-2", "starter-1", "starter-2", "api-1")}
 	for _, worker := range []string{"worker-1/", "worker-2/"} {
 		for _, store := range rig.Stores() {
 			p.Edges = append(p.Edges, worker+store)
@@ -22,6 +22,10 @@ func plan(seed uint64, window time.Duration) fault.Plan {
 	for _, starter := range []string{"starter-1/", "starter-2/"} {
 		p.Edges = append(p.Edges, starter+rig.Temporal, starter+rig.KurrentDB)
 	}
+	for _, store := range []string{rig.Temporal, rig.KurrentDB, rig.Postgres} {
+		p.Edges = append(p.Edges, "api-1/"+store)
+	}
+	p.Edges = append(p.Edges, rig.Client+"/api-1")
 	return p
 }
 
@@ -46,6 +50,7 @@ func TestAMinuteHasEveryKindForEverythingItCanBeDoneTo(t *testing.T) {
 	}
 	require.True(t, has(schedule, fault.CutOff, "worker-1"))
 	require.True(t, has(schedule, fault.CutOff, "starter-2"))
+	require.False(t, has(schedule, fault.Kill, rig.Client+"/api-1"), "a way is no process")
 	for _, kind := range []fault.Kind{fault.Reset, fault.LostAnswer, fault.Blackhole, fault.Latency, fault.Bandwidth} {
 		for _, edge := range p.Edges {
 			require.True(t, has(schedule, kind, edge), "%s %s", kind, edge)
