@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"orderflow/internal/failpoint"
@@ -53,6 +54,8 @@ type projection struct {
 
 	position postgres.ViewPosition // stored
 	limit    int                   // of changes in a batch; 0: maxBatch
+
+	end atomic.Pointer[context.CancelCauseFunc] // of the session that is under way, or was last
 }
 
 // session follows the log from where the view is until something ends that, which is its error: nil when untilUp was
@@ -62,6 +65,7 @@ func (p *projection) session(ctx context.Context) (err error) {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
+	p.end.Store(&cancel)
 	steps := make(chan step, ahead)
 	go func() {
 		defer close(steps)

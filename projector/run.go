@@ -16,7 +16,6 @@ import (
 	"orderflow/internal/ops"
 	"orderflow/internal/postgres"
 	"orderflow/internal/subcommand"
-	"orderflow/internal/view"
 )
 
 const (
@@ -24,9 +23,6 @@ const (
 
 	firstWait = 100 * time.Millisecond // before following again, doubling
 	lastWait  = 15 * time.Second
-
-	lagEvery = 5 * time.Second // how often the lag is counted
-	maxLag   = 10_000          // and how far
 )
 
 func run(ctx context.Context, c subcommand.Call) error {
@@ -91,7 +87,7 @@ func project(ctx context.Context, s settings, events *kurrent.Client, store *pos
 	if err != nil {
 		return err
 	}
-	go p.countLag(ctx, events, store)
+	go p.watch(ctx, lagEvery, events)
 	if err = awaitSchema(ctx, store, logger); err == nil {
 		p.run(ctx, store, logger)
 	}
@@ -180,22 +176,6 @@ func (p *projection) ready(context.Context) error {
 		return errors.New("catching up")
 	}
 	return nil
-}
-
-// countLag measures how far the stored view is behind the log, also while it cannot be stored.
-func (p *projection) countLag(ctx context.Context, events *kurrent.Client, store *postgres.Store) {
-	for ctx.Err() == nil {
-		position, err := store.Position(ctx, postgres.ProjectionLive)
-		if err == nil {
-			counting, cancel := context.WithTimeout(ctx, lagEvery)
-			after := kurrent.Position{Commit: position.Commit, Prepare: position.Prepare}
-			if n, err := events.Behind(counting, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, maxLag); err == nil {
-				p.metrics.lag.Set(float64(n))
-			}
-			cancel()
-		}
-		pause(ctx, lagEvery)
-	}
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/kurrentsim"
+)
+
+// muted is the real log behind something that keeps subscriptions alive and, while it is asked to, passes nothing on.
+type muted struct {
+	*kurrent.Client
+	mute    atomic.Bool
+	follows atomic.Int64
+}
+
+func (m *muted) Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent.Step) error) error {
+	m.follows.Add(1)
+	gone := false // what was not passed on never comes on this subscription
+	return m.Client.Follow(ctx, f, func(s kurrent.Step) error {
+		if gone = gone || m.mute.Load(); gone {
+			return nil
+		}
+		return visit(s)
+	})
+}
+
+func TestASubscriptionThatDeliversNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	events := &muted{Client: w.events}
+	p := w.projector(w.events)
+	p.events = events
+	w.start(p)
+	ctx, cancel := context.WithCancel(t.Context())
+	watched := make(chan struct{})
+	go func() { defer close(watched); p.watch(ctx, waitTick, w.events) }()
+	defer func() { cancel(); <-watched }()
+	tale := newTale(9)
+	w.tell(tale, 50)
+	w.awaitTale(tale)
+	require.EqualValues(t, 1, events.follows.Load(), "a log with nothing to read is no silence")
+
+	events.mute.Store(true)
+	w.tell(tale, 50)
+	require.Eventually(t, func() bool { return events.follows.Load() > 1 }, waitLong, waitTick)
+	require.NotEqual(t, tale.expected(), w.shown())
+	events.mute.Store(false)
+
+	w.awaitTale(tale)
+}
+
+func TestASubscriptionThatIsSlowIsKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	events := &muted{Client: w.events}
+	p := w.projector(w.events)
+	p.events = slow{events}
+	w.start(p)
+	ctx, cancel := context.WithCancel(t.Context())
+	watched := make(chan struct{})
+	go func() { defer close(watched); p.watch(ctx, 500*time.Millisecond, w.events) }()
+	defer func() { cancel(); <-watched }()
+	tale := newTale(10)
+
+	w.tell(tale, 50)
+
+	w.awaitTale(tale)
+	require.EqualValues(t, 1, events.follows.Load(), "a view that moves is behind, and not stuck")
+}
+
+// slow takes longer for fifty events than the watch has patience with a view that does not move.
+type slow struct{ *muted }
+
+func (s slow) Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent.Step) error) error {
+	return s.muted.Follow(ctx, f, func(step kurrent.Step) error {
+		pause(ctx, 100*time.Millisecond)
+		return visit(step)
+	})
+}
