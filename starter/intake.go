@@ -21,8 +21,8 @@ const (
 	unplacedWait = 30 * time.Second
 )
 
-// errPatience ends a session whose events Temporal does not take.
-var errPatience = errors.New("events find no Temporal to take them")
+// errPatience ends a session whose events cannot be brought to their effect: the error it wraps says by whose fault.
+var errPatience = errors.New("an event has waited for its effect for too long")
 
 // deliveries is the part of a subscription that handling an event needs. The real one is kurrent.Subscription.
 type deliveries interface {
