@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -60,6 +61,7 @@ func describe(op string, err error) error {
 	e := &Error{Op: op, Code: "connection", kind: ErrUnavailable}
 	var server *pgconn.PgError
 	var network *net.OpError
+	var connecting *pgconn.ConnectError
 	switch {
 	case errors.As(err, &server):
 		e.Code, e.Constraint = server.Code, server.ConstraintName
@@ -72,6 +74,8 @@ func describe(op string, err error) error {
 		e.Code, e.cause = "deadline", context.DeadlineExceeded
 	case errors.As(err, &network):
 		e.Code = network.Error() // addresses and the system's word for what happened
+	case errors.As(err, &connecting): // TLS, as a rule; what is wrapped names each server and what it did, and no user
+		e.Code = strings.ReplaceAll(connecting.Unwrap().Error(), "\n", "; ")
 	}
 	return e
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 var (
@@ -64,9 +63,9 @@ func (s *Store) OpenReplication(ctx context.Context, slot string) (*Replication,
 // replicationConfig is that of the pool, which understands more in a URL than the driver, for a connection that may be
 // idle for long, and whose end the server has to notice soon: the next reader waits for it.
 func (s *Store) replicationConfig() (*pgconn.Config, error) {
-	settings, err := pgxpool.ParseConfig(s.config.URL)
+	settings, err := parseURL(s.config.URL)
 	if err != nil {
-		return nil, errMalformedURL
+		return nil, err
 	}
 	settings.ConnConfig.ConnectTimeout = s.config.CallTimeout
 	prepareSession(settings.ConnConfig, s.config.ApplicationName)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/tern/v2/migrate"
 )
 
@@ -29,9 +28,9 @@ var migrationFiles embed.FS
 func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
-	settings, err := pgxpool.ParseConfig(url) // the same URL as everywhere, options of a pool included
+	settings, err := parseURL(url)
 	if err != nil {
-		return errMalformedURL
+		return err
 	}
 	prepareSession(settings.ConnConfig, "orderflow-migrate")
 	conn, err := pgx.ConnectConfig(ctx, settings.ConnConfig)

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -89,9 +87,9 @@ func (s *Store) Ping(ctx context.Context) error {
 // poolConfig sets what the URL leaves open. The server ends what this process gave up or forgot: the same bound holds on
 // both sides.
 func poolConfig(c Config) (*pgxpool.Config, error) {
-	settings, err := pgxpool.ParseConfig(c.URL)
+	settings, err := parseURL(c.URL)
 	if err != nil {
-		return nil, errMalformedURL // the parser's own error repeats the URL
+		return nil, err
 	}
 	if c.MaxConns > 0 {
 		settings.MaxConns = c.MaxConns
@@ -107,13 +105,11 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 	for _, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
 		setParameter(settings.ConnConfig, name, timeout)
 	}
-	if plaintextAbroad(settings.ConnConfig) {
-		c.Logger.Warn("the connection to postgres may be unencrypted: set sslmode=verify-full")
+	if _, plain := waysAbroad(settings.ConnConfig); plain {
+		c.Logger.Warn("the connection to postgres is unencrypted: set sslmode=verify-full")
 	}
 	return settings, nil
 }
-
-var errMalformedURL = config.Invalid("POSTGRES_URL", "must be a connection string such as postgres://user:password@host:port/database")
 
 // prepareSession sets what the statements here rely on, and which a server or role may have set otherwise: they see what
 // others committed before each of them, find their tables in one schema, and write times in one zone.
@@ -129,19 +125,6 @@ func setParameter(config *pgx.ConnConfig, name, value string) {
 	if _, ok := config.RuntimeParams[name]; !ok && value != "" {
 		config.RuntimeParams[name] = value
 	}
-}
-
-// plaintextAbroad reports whether a server on another machine could be talked to without TLS, which the default of the
-// URL, sslmode=prefer, allows.
-func plaintextAbroad(config *pgx.ConnConfig) bool {
-	abroad := func(host string) bool {
-		return host != "localhost" && !strings.HasPrefix(host, "/") && !net.ParseIP(host).IsLoopback()
-	}
-	plain := config.TLSConfig == nil && abroad(config.Host)
-	for _, fallback := range config.Fallbacks {
-		plain = plain || fallback.TLSConfig == nil && abroad(fallback.Host)
-	}
-	return plain
 }
 
 // conflictRetries is how often a transaction that lost to another one is repeated before the caller is told.

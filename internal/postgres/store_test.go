@@ -44,24 +44,33 @@ func TestAMalformedURLIsNotRepeated(t *testing.T) {
 	require.NotContains(t, err.Error(), "hush")
 }
 
-func TestPlaintextToAnotherMachineIsWarnedOf(t *testing.T) {
+func TestPlaintextToAnotherMachineIsAskedForAndWarnedOf(t *testing.T) {
 	t.Parallel()
-	for url, warned := range map[string]bool{
-		"postgres://u:p@db.example.com/orderflow":                       true,
-		"postgres://u:p@db.example.com/orderflow?sslmode=disable":       true,
-		"postgres://u:p@db.example.com/orderflow?sslmode=require":       false,
-		"postgres://u:p@127.0.0.1/orderflow?sslmode=disable":            false,
-		"postgres://u:p@localhost/orderflow":                            false,
-		"postgres:///orderflow?host=/var/run/postgresql&user=u":         false,
-		"postgres://u:p@[::1]/orderflow":                                false,
-		"postgres://u:p@127.0.0.1,db.example.com/orderflow":             true,
-		"postgres://u:p@db.example.com,127.0.0.1/o?sslmode=verify-full": false,
+	const refused, warned, fine = "refused", "warned", ""
+	for url, want := range map[string]string{
+		"postgres://u:hush@db.example.com/orderflow":                       refused,
+		"postgres://u:hush@db.example.com/orderflow?sslmode=prefer":        refused,
+		"postgres://u:hush@db.example.com/orderflow?sslmode=allow":         refused,
+		"postgres://u:hush@127.0.0.1,db.example.com/orderflow":             refused,
+		"postgres://u:hush@db.example.com/orderflow?sslmode=disable":       warned,
+		"postgres://u:hush@db.example.com/orderflow?sslmode=require":       fine,
+		"postgres://u:hush@127.0.0.1/orderflow?sslmode=disable":            fine,
+		"postgres://u:hush@localhost/orderflow":                            fine,
+		"postgres:///orderflow?host=/var/run/postgresql&user=u":            fine,
+		"postgres://u:hush@[::1]/orderflow":                                fine,
+		"postgres://u:hush@db.example.com,127.0.0.1/o?sslmode=verify-full": fine,
 	} {
 		var said bytes.Buffer
 		store, err := postgres.Open(t.Context(), postgres.Config{URL: url, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+		if want == refused {
+			require.ErrorContains(t, err, "POSTGRES_URL: would go on without TLS", url)
+			require.ErrorContains(t, postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler)), "without TLS", url)
+			require.NotContains(t, err.Error(), "hush")
+			continue
+		}
 		require.NoError(t, err)
 		store.Close()
-		require.Equal(t, warned, bytes.Contains(said.Bytes(), []byte("unencrypted")), url)
+		require.Equal(t, want == warned, bytes.Contains(said.Bytes(), []byte("unencrypted")), url)
 	}
 }
 
