@@ -136,7 +136,7 @@ func (s *session) panicked() []load.Violation {
 		if err != nil {
 			continue // it never said anything
 		}
-		for _, word := range []string{"\npanic: ", "\nfatal error: ", "WARNING: DATA RACE"} {
+		for _, word := range []string{"\npanic: ", "\nfatal error: ", "WARNING: DATA RACE", "handler panicked"} {
 			if bytes.Contains(body, []byte(word)) {
 				found = append(found, load.Violation{Invariant: "never-panics", Detail: name + " said " + strings.TrimSpace(word)})
 			}

@@ -135,11 +135,19 @@ func (m Matrix) crash(ctx context.Context, c Crash) error {
 // crashErrand has an errand die at its point, and then go through: nobody may have to tidy up before.
 func (m Matrix) crashErrand(ctx context.Context, c Crash, e errand) error {
 	_, err := m.Rig.OutputWith(ctx, map[string]string{variable: c.Failpoints()}, e.line[0], e.line[1:]...)
+	if err := properErrand(err, c); err != nil {
+		return err
+	}
+	return m.Rig.Run(ctx, e.line[0], e.line[1:]...)
+}
+
+// properErrand says whether an errand that ended with err died where and how it was asked to.
+func properErrand(err error, c Crash) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.String() != "signal: killed" || !strings.HasSuffix(err.Error(), "failpoint "+c.Point.Name+": crash") {
 		return fmt.Errorf("it did not die at the point: %w", cmp.Or(err, errors.New("it went through")))
 	}
-	return m.Rig.Run(ctx, e.line[0], e.line[1:]...)
+	return nil
 }
 
 // settle waits until no more orders are on their way than one burst: crashes that come faster than a machine can make up for

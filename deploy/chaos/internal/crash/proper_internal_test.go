@@ -1,7 +1,9 @@
 package crash
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -38,6 +40,32 @@ func TestADeathCountsOnlyWhenItIsTheOneThatWasAskedFor(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(path, []byte(test.before+test.said), 0o600))
 			err = proper(test.death, at, log)
+			if test.fault == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, test.fault)
+		})
+	}
+}
+
+func TestAnErrandCountsOnlyWhenItDiedAtItsPoint(t *testing.T) {
+	t.Parallel()
+	at := Crash{Point: failpoint.Point{Name: "projector.rebuild.before"}, Hit: 1}
+	for name, test := range map[string]struct{ script, said, fault string }{
+		"at the point":    {"kill -9 $$", "failpoint projector.rebuild.before: crash", ""},
+		"by an exit":      {"exit 1", "failpoint projector.rebuild.before: crash", "it did not die at the point: projector rebuild: exit status 1"},
+		"without a word":  {"kill -9 $$", "", "it did not die at the point: projector rebuild: signal: killed"},
+		"at another":      {"kill -9 $$", "failpoint projector.rebuild.after: crash", "it did not die at the point"},
+		"it went through": {"exit 0", "", "it did not die at the point: it went through"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := exec.CommandContext(t.Context(), "sh", "-c", test.script).Run()
+			if err != nil {
+				err = fmt.Errorf("projector rebuild: %w: %s", err, test.said)
+			}
+			err = properErrand(err, at)
 			if test.fault == "" {
 				require.NoError(t, err)
 				return
