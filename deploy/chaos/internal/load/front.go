@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,6 +47,13 @@ func (f *front) ask(ctx context.Context, method, path string, body []byte) (repl
 	defer f.mu.Unlock()
 	f.answers[fmt.Sprintf("%s %s: %d", method, pattern(path), r.status)]++
 	return r, err
+}
+
+// counted gives the requests so far, by what they asked for and the status of the answer.
+func (f *front) counted() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.answers)
 }
 
 func (f *front) try(ctx context.Context, method, path string, body []byte) (reply, error) {
@@ -140,6 +149,13 @@ func pattern(path string) string {
 		parts[2] = "{id}"
 	}
 	return strings.Join(parts, "/")
+}
+
+// found lists what was noted. A life that never ends may still be at it.
+func (l *life) found() []Violation {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.blamed)
 }
 
 // blame notes something that must never be, once.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"time"
@@ -36,6 +37,15 @@ func (l *life) record(note func(of *ledger)) {
 		l.ledger.sent = map[string]int{}
 	}
 	note(&l.ledger)
+}
+
+// said is the ledger so far, and whether the order's stream is deleted.
+func (l *life) said() (of ledger, erased bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	of = l.ledger
+	of.sent = maps.Clone(of.sent)
+	return of, l.erased
 }
 
 // accept notes that an order was accepted. One request has placed it, and none found it placed that was the first.
@@ -97,7 +107,8 @@ func (w *Load) verify(ctx context.Context) error {
 
 // verifyOrder looks for the order on its stream. One that was deleted there cannot be found any more.
 func (l *life) verifyOrder(ctx context.Context) error {
-	if l.ledger.sent["POST /orders"] == 0 || l.erased {
+	of, erased := l.said()
+	if of.sent["POST /orders"] == 0 || erased {
 		return nil
 	}
 	same, want := 0, 0
@@ -107,7 +118,7 @@ func (l *life) verifyOrder(ctx context.Context) error {
 		}
 		return nil
 	})
-	if l.ledger.accepted {
+	if of.accepted {
 		want = 1
 	}
 	if err == nil && same != want {
@@ -118,7 +129,8 @@ func (l *life) verifyOrder(ctx context.Context) error {
 
 // verifyAccount looks for the opening and the change of the limit on the account's stream.
 func (l *life) verifyAccount(ctx context.Context) error {
-	if !l.ledger.opened {
+	of, _ := l.said()
+	if !of.opened {
 		return nil
 	}
 	found := map[string]int{}
@@ -131,7 +143,7 @@ func (l *life) verifyAccount(ctx context.Context) error {
 		return nil
 	})
 	want := map[string]int{credit.Opened{}.EventType() + " " + scantLimit: 1}
-	if l.ledger.raised {
+	if of.raised {
 		want[credit.LimitChanged{}.EventType()+" "+ampleLimit] = 1
 	}
 	for event, n := range want {

@@ -102,10 +102,10 @@ func (w *Load) Settle(ctx context.Context) Rest {
 		rest.Violations = append(rest.Violations, Violation{Invariant: "api.accepted-once", Detail: err.Error()})
 	}
 	for _, l := range w.all() {
-		rest.Violations = append(rest.Violations, l.blamed...)
+		rest.Violations = append(rest.Violations, l.found()...)
 	}
 	if w.front != nil {
-		rest.HTTP = w.front.answers
+		rest.HTTP = w.front.counted()
 	}
 	return rest
 }
