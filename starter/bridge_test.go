@@ -24,6 +24,14 @@ import (
 	"orderflow/workflows"
 )
 
+const (
+	// longEnough is how long what should happen soon may take: more than two attempts at an activity, for on a machine under
+	// load one of them may be lost.
+	longEnough = 90 * time.Second
+
+	waitTick = 10 * time.Millisecond
+)
+
 // temporalAddress is the development server's that all tests of this package share; each has workflows of its own.
 var temporalAddress string
 
@@ -62,7 +70,8 @@ func startTemporal(ctx context.Context) (*devserver.Temporal, error) {
 }
 
 // bench is a bridge between a KurrentDB stand-in of its own and the shared Temporal server. No worker runs: an order that
-// was started waits.
+// was started waits. Its group leaves events with it for longer than a slow machine needs: each is delivered once, and a
+// test may count them.
 type bench struct {
 	t        *testing.T
 	url      string
@@ -82,9 +91,9 @@ func newBench(t *testing.T) *bench {
 	t.Cleanup(temporal.Close)
 	b := &bench{t: t, temporal: temporal}
 	b.bridge = &bridge{
-		temporal: temporal, concurrency: 8, patience: 2 * time.Second, budget: 5 * time.Second, probe: 30 * time.Second, logger: logger,
+		temporal: temporal, concurrency: 8, patience: 20 * time.Second, budget: 20 * time.Second, probe: 30 * time.Second, logger: logger,
 		metrics:  newMetrics(prometheus.NewRegistry()),
-		settings: subscription{Stream: "$ce-order", Group: "fulfillment", MessageTimeout: 4 * time.Second},
+		settings: subscription{Stream: "$ce-order", Group: "fulfillment", MessageTimeout: time.Minute},
 	}
 	b.use(server.URL())
 	return b
@@ -93,7 +102,7 @@ func newBench(t *testing.T) *bench {
 // use points the bridge at a server.
 func (b *bench) use(url string) {
 	b.t.Helper()
-	events, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: 5 * time.Second})
+	events, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: 30 * time.Second})
 	require.NoError(b.t, err)
 	b.t.Cleanup(events.Close)
 	b.url, b.events, b.bridge.events = url, events, events
@@ -118,8 +127,13 @@ func (b *bench) run() (stop func()) {
 
 func (b *bench) append(stream string, events ...kurrent.NewEvent) {
 	b.t.Helper()
+	require.NoError(b.t, b.tryAppend(stream, events...))
+}
+
+// tryAppend is for goroutines, which may not end the test.
+func (b *bench) tryAppend(stream string, events ...kurrent.NewEvent) error {
 	_, err := b.events.Append(b.t.Context(), stream, kurrent.Any(), events...)
-	require.NoError(b.t, err)
+	return err
 }
 
 // awaitCounts waits until the bridge has counted these events.
@@ -129,20 +143,41 @@ func (b *bench) awaitCounts(want map[result]int) {
 		for r, n := range want {
 			require.Equal(c, n, b.count(r), r)
 		}
-	}, 30*time.Second, 20*time.Millisecond)
+	}, longEnough, waitTick)
+}
+
+// awaitAtLeast waits until the bridge has counted so many events of a kind: what is delivered twice counts twice.
+func (b *bench) awaitAtLeast(want int, r result) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool { return b.count(r) >= want }, longEnough, waitTick, r)
+}
+
+func (b *bench) awaitJoined() {
+	b.t.Helper()
+	require.Eventually(b.t, b.bridge.joined.Load, longEnough, time.Millisecond)
 }
 
 func (b *bench) count(r result) int {
 	return int(testutil.ToFloat64(b.bridge.metrics.events.WithLabelValues(string(r))))
 }
 
-func (b *bench) parked() []string {
-	b.t.Helper()
-	var reasons []string
-	require.NoError(b.t, b.events.Parked(b.t.Context(), "$ce-order", "fulfillment", func(p kurrent.Parked) error {
+// parked are the reasons of the events that the group has put aside.
+func (b *bench) parked(t require.TestingT) (reasons []string) {
+	require.NoError(t, b.events.Parked(b.t.Context(), "$ce-order", "fulfillment", func(p kurrent.Parked) error {
 		reasons = append(reasons, p.Reason)
 		return nil
 	}))
+	return reasons
+}
+
+// awaitParked waits until so many events are put aside, and gives their reasons: the bridge counts one when it has told the
+// server, which writes it down a moment later.
+func (b *bench) awaitParked(count int) (reasons []string) {
+	b.t.Helper()
+	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
+		reasons = b.parked(c)
+		require.Len(c, reasons, count)
+	}, longEnough, waitTick)
 	return reasons
 }
 

@@ -14,15 +14,21 @@ func TestAStarterThatDiesWithEventsInHandLosesNothing(t *testing.T) {
 			t.Parallel()
 			tr := newTrial(t)
 			crowd := []*trial{tr, tr.beside(), tr.beside()}
+			victim := crowd[1]
+			victim.bridge.patience = longEnough
 			for _, each := range crowd {
 				each.run()
-				require.Eventually(t, each.bridge.joined.Load, 30*time.Second, time.Millisecond)
+				each.awaitJoined()
 			}
-			victim := crowd[1]
-			for range 100 {
+			for range 50 {
 				tr.place()
 			}
-			require.Eventually(t, func() bool { return victim.handled() > 0 && inFlight(victim.bridge) > 0 }, 30*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return victim.handled() > 0 }, longEnough, time.Millisecond)
+			victim.toTemporal.become(silent) // so that it cannot be done with all when it dies
+			for range 50 {
+				tr.place()
+			}
+			require.Eventually(t, func() bool { return inFlight(victim.bridge) > 0 }, longEnough, time.Millisecond)
 			victim.toKurrent.become(death)
 			victim.toTemporal.become(death)
 			for range 100 {
@@ -36,14 +42,15 @@ func TestAStarterThatDiesWithEventsInHandLosesNothing(t *testing.T) {
 
 func TestABridgeThatIsSlowerThanItsGroupIsPatientDoesNothingTwice(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t) // its group hands events out again after a second, and it holds them for three
+	tr := newTrial(t) // its group hands events out again after a second
+	tr.bridge.patience = longEnough
 	tr.run()
-	require.Eventually(t, tr.bridge.joined.Load, 30*time.Second, time.Millisecond)
+	tr.awaitJoined()
 	tr.toTemporal.become(silent)
 	for range 4 { // fewer than it may have in hand: the same ones come again
 		tr.place()
 	}
-	require.Eventually(t, func() bool { return inFlight(tr.bridge) == tr.bridge.concurrency }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return inFlight(tr.bridge) == tr.bridge.concurrency }, longEnough, time.Millisecond)
 	tr.toTemporal.become(passable)
 	tr.requireAllDone()
 }
@@ -52,7 +59,7 @@ func TestAConnectionThatIsForgottenOnTheWayIsMissed(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t)
 	tr.run()
-	require.Eventually(t, tr.bridge.joined.Load, 30*time.Second, time.Millisecond)
+	tr.awaitJoined()
 	tr.toKurrent.become(stale)
 	for range 10 {
 		tr.place()
@@ -73,7 +80,7 @@ func TestAGroupThatIsDeletedUnderTheBridgeIsMadeAgain(t *testing.T) {
 		tr.place()
 	}
 	tr.requireAllDone()
-	require.GreaterOrEqual(t, tr.count(resultDuplicate), 14, "from the start: what had its effect has none again")
+	tr.awaitAtLeast(14, resultDuplicate) // from the start: what had its effect has none again
 }
 
 func TestABurstIsTakenInPieces(t *testing.T) {
@@ -87,20 +94,20 @@ func TestABurstIsTakenInPieces(t *testing.T) {
 	tr.run()
 	tr.requireAllDone()
 	require.LessOrEqual(t, highest().inFlight, tr.bridge.concurrency)
-	require.GreaterOrEqual(t, tr.count(resultIgnored), events)
+	tr.awaitAtLeast(events, resultIgnored)
 }
 
 func TestACancellationThatComesFirstWaitsForItsOrder(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t)
-	tr.bridge.patience = 20 * time.Second
+	tr.bridge.patience = longEnough
 	tr.run()
 	id := newOrderID()
 	tr.append(id, newEvent("order-cancellation-requested", map[string]any{"reason": "customer-request"}))
-	require.Eventually(t, func() bool { return inFlight(tr.bridge) > 0 }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return inFlight(tr.bridge) > 0 }, longEnough, time.Millisecond)
 	tr.append(id, placedBy(tr.customer, id))
 	tr.placed, tr.cancelled = []string{id}, []string{id}
 	tr.requireAllDone()
-	require.NotZero(t, tr.count(resultSignalled))
+	tr.awaitAtLeast(1, resultSignalled)
 	require.Zero(t, tr.count(resultParked))
 }

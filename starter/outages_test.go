@@ -45,7 +45,7 @@ func TestOutages(t *testing.T) {
 			t.Logf("goroutines %d, at most %d; heap at most %d MiB", before, high.goroutines, high.heap>>20)
 			require.Less(t, high.goroutines, mostGoroutines)
 			require.Less(t, high.heap, mostHeap)
-			require.Eventually(t, func() bool { return runtime.NumGoroutine() < before+20 }, time.Minute, 50*time.Millisecond,
+			require.Eventually(t, func() bool { return runtime.NumGoroutine() < before+20 }, longEnough, 50*time.Millisecond,
 				"nothing is left behind")
 		})
 	}
@@ -65,8 +65,10 @@ func suffer(t *testing.T, server string, kind condition, outage time.Duration) {
 	way := map[string]*road{"Temporal": tr.toTemporal, "KurrentDB": tr.toKurrent}[server]
 	calls, lines, connections := tr.tally.calls.Load(), tr.tally.lines.Load(), way.connections()
 	highest := measure(func() int { return inFlight(tr.bridge) })
+	began := time.Now()
 	way.become(kind)
 	tr.last(outage)
+	seconds := time.Since(began).Seconds() // a slow machine makes it longer
 	calls, lines, connections = tr.tally.calls.Load()-calls, tr.tally.lines.Load()-lines, way.connections()-connections
 	way.become(passable)
 	back := time.Now()
@@ -77,7 +79,6 @@ func suffer(t *testing.T, server string, kind condition, outage time.Duration) {
 	t.Logf("%d events, %d answers, done %s after the outage; in it %d calls, %d log lines, %d connections; in flight at most %d",
 		len(tr.placed)+len(tr.paid)+len(tr.cancelled), tr.handled(), took, calls, lines, connections, high.inFlight)
 	require.LessOrEqual(t, high.inFlight, tr.bridge.concurrency)
-	seconds := outage.Seconds()
 	require.LessOrEqual(t, calls, int64(callsAtOnce+callsEach*seconds))
 	require.LessOrEqual(t, lines, int64(linesAtOnce+linesEach*seconds))
 	require.LessOrEqual(t, connections, int(connectionsAtOnce+connectionsEach*seconds))

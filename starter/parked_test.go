@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,24 +38,28 @@ func (b *bench) starter(args ...string) called {
 func (b *bench) starterAt(ctx context.Context, stdin *os.File, args ...string) called {
 	b.t.Helper()
 	var stdout, stderr bytes.Buffer
-	err := run(ctx, subcommand.Call{
-		Args: args, Environ: []string{"KURRENTDB_URL=" + b.url, "KURRENTDB_ALLOW_PLAINTEXT=true"},
-		Stdin: stdin, Stdout: &stdout, Stderr: &stderr,
-	})
+	err := b.command(ctx, stdin, &stdout, &stderr, args...)
 	return called{stdout.String(), stderr.String(), err}
 }
 
-// park makes the bridge park events that refer to orders nobody could place, one after the other.
+func (b *bench) command(ctx context.Context, stdin *os.File, stdout, stderr io.Writer, args ...string) error {
+	return run(ctx, subcommand.Call{
+		Args: args, Environ: []string{"KURRENTDB_URL=" + b.url, "KURRENTDB_ALLOW_PLAINTEXT=true"},
+		Stdin: stdin, Stdout: stdout, Stderr: stderr,
+	})
+}
+
+// park makes the bridge park events that refer to orders nobody could place, one after the other. No other event may be on its
+// way to be parked.
 func (b *bench) park(count int) (streams []string) {
 	b.t.Helper()
-	for range count {
+	before := len(b.parked(b.t))
+	for n := range count {
 		id := newOrderID()
 		streams = append(streams, id)
-		before := b.count(resultParked)
 		b.append(id, newEvent(order.TypePaid, map[string]any{"amount": 12}))
-		b.awaitCounts(map[result]int{resultParked: before + 1})
+		b.awaitParked(before + n + 1)
 	}
-	require.Eventually(b.t, func() bool { return len(b.parked()) >= count }, 30*time.Second, 10*time.Millisecond)
 	return streams
 }
 
@@ -60,7 +67,7 @@ func TestParkedEventsAreListed(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.run()
-	require.Eventually(t, b.bridge.joined.Load, 30*time.Second, time.Millisecond)
+	b.awaitJoined()
 	require.Equal(t, "group fulfillment on $ce-order has parked nothing\n", b.starter("parked", "list").stdout)
 	require.JSONEq(t, `{"parked":[]}`, b.starter("parked", "list", "-o", "json").stdout)
 	streams := b.park(5)
@@ -95,8 +102,7 @@ func TestAParkedEventIsShownAndItsBodyOnlyWhenAskedFor(t *testing.T) {
 	event.Data = []byte(strings.Replace(string(event.Data), `"quantity":2`, `"quantity":0`, 1))
 	event.Metadata = []byte(`{"$correlationId":"cart-1"}`)
 	b.append(id, event)
-	b.awaitCounts(map[result]int{resultParked: 1})
-	require.Eventually(t, func() bool { return len(b.parked()) == 1 }, 30*time.Second, 10*time.Millisecond)
+	b.awaitParked(1)
 
 	for _, args := range [][]string{{"parked", "show", "0"}, {"parked", "show", "0", "-o", "json"}} {
 		shown := b.starter(args...)
@@ -113,10 +119,11 @@ func TestAParkedEventIsShownAndItsBodyOnlyWhenAskedFor(t *testing.T) {
 func TestParkedEventsAreReplayedUpToANumber(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
+	b.bridge.patience = time.Second // which is how long it waits for the order
 	b.run()
 	id := newOrderID()
 	b.append(id, newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"}))
-	b.awaitCounts(map[result]int{resultParked: 1})
+	b.awaitParked(1)
 	b.park(2)
 
 	b.append(id, placedEvent(id)) // the cause is mended: somebody has placed the order
@@ -126,25 +133,26 @@ func TestParkedEventsAreReplayedUpToANumber(t *testing.T) {
 	require.Contains(t, replayed.stderr, "replaying 1 event, number 0")
 	b.awaitCounts(map[result]int{resultSignalled: 1, resultParked: 3})
 	require.Equal(t, 1, b.signals(id))
-	require.Eventually(t, func() bool { return b.numbers() == "1 2" }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return b.numbers() == "1 2" }, longEnough, waitTick)
 
 	require.EqualError(t, b.starter("parked", "replay", "--until", "0").err,
 		"replay: group fulfillment on $ce-order has parked no event 0, but 2 events, numbers 1 to 2")
 	require.NoError(t, b.starter("parked", "replay").err)
-	require.Eventually(t, func() bool { return b.numbers() == "3 4" }, 30*time.Second, 10*time.Millisecond,
+	require.Eventually(t, func() bool { return b.numbers() == "3 4" }, longEnough, waitTick,
 		"what is still bad is parked again, with new numbers")
 }
 
-// numbers of the parked events there are, in order.
+// numbers of the parked events there are, in order; or why they are not known.
 func (b *bench) numbers() string {
 	b.t.Helper()
+	listed := b.starter("parked", "list", "-o", "json")
 	var page parkedPage
-	require.NoError(b.t, json.Unmarshal([]byte(b.starter("parked", "list", "-o", "json").stdout), &page))
+	if err := errors.Join(listed.err, json.Unmarshal([]byte(listed.stdout), &page)); err != nil {
+		return err.Error()
+	}
 	var numbers []string
 	for _, line := range page.Parked {
-		number, err := json.Marshal(line.Number)
-		require.NoError(b.t, err)
-		numbers = append(numbers, string(number))
+		numbers = append(numbers, strconv.FormatUint(line.Number, 10))
 	}
 	return strings.Join(numbers, " ")
 }
@@ -158,7 +166,7 @@ func TestNothingIsReplayedToNobody(t *testing.T) {
 	require.Eventually(t, func() bool {
 		info, err := b.events.GroupInfo(t.Context(), "$ce-order", "fulfillment")
 		return err == nil && info.Consumers == 0
-	}, 30*time.Second, 10*time.Millisecond)
+	}, longEnough, waitTick)
 	require.ErrorContains(t, b.starter("parked", "replay").err, "start one first")
 	require.Equal(t, "0", b.numbers())
 }

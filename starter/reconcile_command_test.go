@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
+	"golang.org/x/sync/errgroup"
 
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrentsim"
@@ -27,7 +29,7 @@ import (
 // besideTheBridge compares again and again while orders come, are shipped and cancelled. They come as fast as the bridge
 // takes them, so that none of them waits for it as long as the grace.
 func besideTheBridge(t *testing.T, c cluster) {
-	const grace, ahead, most = 5 * time.Second, 20, 300
+	const grace, ahead, most = 10 * time.Second, 20, 300
 	h := newHouse(t, c, kurrentsim.Options{ProjectionDelay: 20 * time.Millisecond}, 0)
 	h.run()
 	over, ids := make(chan struct{}), make(chan string, 1_000)
@@ -42,7 +44,11 @@ func besideTheBridge(t *testing.T, c cluster) {
 			case <-tick.C:
 			}
 			if orders < most && orders-h.count(resultStarted) < ahead {
-				ids <- h.place(newOrderID())
+				id := newOrderID()
+				if !assert.NoError(t, h.tryAppend(id, orderFor(id, "customer-of-"+id, "USD100.00"))) {
+					return
+				}
+				ids <- id
 				orders++
 			}
 		}
@@ -54,23 +60,24 @@ func besideTheBridge(t *testing.T, c cluster) {
 			}
 		})
 	}
+	end := sync.OnceFunc(func() { close(over); flowing.Wait() })
+	defer end()
 	began, comparisons, checked := time.Now(), 0, 0
 	for range time.Tick(200 * time.Millisecond) {
-		if comparisons++; comparisons > 20 && time.Since(began) > 3*grace {
+		if comparisons++; comparisons > 20 && time.Since(began) > 2*grace {
 			break
 		}
 		found := h.reconcile(fixing, func(r *reconciliation) { r.horizon = time.Now().Add(-grace) })
 		requireNoDifference(t, found)
 		checked += found.Checked
 	}
-	close(over)
-	flowing.Wait()
+	end()
 	t.Logf("%d comparisons beside the bridge, of %d orders in the end", comparisons, orders)
 	require.Positive(t, checked)
 	requireFindings(t, fmt.Sprintf("checked %d  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", orders), h.reconcile(fixing))
-	require.Equal(t, orders, h.count(resultStarted), "the bridge started all of them")
+	h.awaitCounts(map[result]int{resultStarted: orders}) // the bridge started all of them
 	require.Zero(t, h.count(resultDuplicate))
-	require.EqualValues(t, orders, h.runs(), "each order ran once")
+	h.awaitRuns(orders)
 }
 
 func requireNoDifference(t *testing.T, found *findings) {
@@ -80,31 +87,37 @@ func requireNoDifference(t *testing.T, found *findings) {
 	require.Zero(t, found.Missing+found.Extra+found.Held, text.String())
 }
 
-// endSomehow ships an order, cancels it, or lets it wait.
+// endSomehow ships an order, cancels it, or lets it wait. It runs beside the test, which it may not end.
 func (h *house) endSomehow(id string) {
-	require.Eventually(h.t, func() bool { return h.row(id) == order.StatusFulfilling }, longEnough, 50*time.Millisecond)
+	assert.EventuallyWithT(h.t, func(c *assert.CollectT) {
+		require.Equal(c, order.StatusFulfilling, h.rowFor(c, id))
+	}, longEnough, 50*time.Millisecond)
+	var err error
 	switch rand.N(3) {
-	case 0:
-		h.signal(id, workflows.RecordShipmentMessage, shipment) // it is remembered when the order is not that far
+	case 0: // it is remembered when the order is not that far
+		err = h.temporal.SignalWorkflow(h.t.Context(), id, "", workflows.RecordShipmentMessage, shipment)
 	case 1:
-		h.signal(id, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
+		cancellation := workflows.CancelOrder{Reason: "customer-request"}
+		err = h.temporal.SignalWorkflow(h.t.Context(), id, "", workflows.CancelOrderMessage, cancellation)
 	}
+	assert.NoError(h.t, err)
 }
 
-// runs counts the runs of the namespace's orders.
-func (h *house) runs() int64 {
+// awaitRuns waits until the list of workflows, which comes late, has so many runs of the namespace's orders, and no more a
+// moment later.
+func (h *house) awaitRuns(want int) {
 	h.t.Helper()
-	var n int64
-	require.Eventually(h.t, func() bool {
+	seen := 0 // in a row
+	require.EventuallyWithT(h.t, func(c *assert.CollectT) {
 		counted, err := h.temporal.CountWorkflow(h.t.Context(), &workflowservice.CountWorkflowExecutionsRequest{
 			Query: "WorkflowType = 'OrderFulfillment'",
 		})
-		require.NoError(h.t, err)
-		still := counted.GetCount() == n && n > 0
-		n = counted.GetCount()
-		return still
+		require.NoError(c, err)
+		if seen++; counted.GetCount() != int64(want) {
+			seen = 0
+		}
+		require.Greater(c, seen, 1, "%d runs are listed, of %d", counted.GetCount(), want)
 	}, longEnough, 500*time.Millisecond)
-	return n
 }
 
 // The command runs in the environment of this process, so nothing runs beside it.
@@ -246,19 +259,13 @@ func (h *house) placeMany(orders int) {
 	require.NoError(h.t, err)
 	_, err = conn.Exec(h.t.Context(), `UPDATE order_fulfillment SET status = 'shipped', carrier = 'DHL', tracking_number = '1'`)
 	require.NoError(h.t, err)
-	numbers := make(chan int)
-	var appending sync.WaitGroup
-	for range 8 {
-		appending.Go(func() {
-			for n := range numbers {
-				id := fmt.Sprintf("order-%d", n)
-				h.append(id, orderFor(id, "customer-7", "USD100.00"))
-			}
+	var appending errgroup.Group
+	appending.SetLimit(8)
+	for n := range orders {
+		appending.Go(func() error {
+			id := fmt.Sprintf("order-%d", n+1)
+			return h.tryAppend(id, orderFor(id, "customer-7", "USD100.00"))
 		})
 	}
-	for n := range orders {
-		numbers <- n + 1
-	}
-	close(numbers)
-	appending.Wait()
+	require.NoError(h.t, appending.Wait())
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
@@ -158,9 +159,9 @@ func whatNobodyPlaced(t *testing.T, c cluster) {
 	for _, id := range []string{reserved, all} {
 		h.reserve(id)
 	}
-	require.Eventually(t, func() bool {
-		return len(h.reconcile(fixing).Differences) == 4
-	}, longEnough, 100*time.Millisecond, "the list of workflows comes late")
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // the list of workflows comes late
+		require.Len(c, h.reconcileFor(c, fixing).Differences, 4)
+	}, longEnough, 100*time.Millisecond)
 	requireFindings(t, "checked 0  missing 0  extra 4  held 0  parked 0  fixed 0  left 4", h.reconcile(fixing))
 }
 
@@ -171,7 +172,8 @@ func whatIsParked(t *testing.T, c cluster) {
 	h.append(broken, newEvent(order.TypePlaced, map[string]any{"orderId": broken}))
 	h.place(doubled)
 	h.append(doubled, orderFor(doubled, "customer-of-"+doubled, "USD50.00"), newEvent(order.TypePaid, map[string]any{}))
-	h.awaitCounts(map[result]int{resultStarted: 1, resultParked: 3})
+	h.awaitCounts(map[result]int{resultStarted: 1})
+	h.awaitParked(3)
 	h.awaitStatus(doubled, order.StatusFulfilling)
 	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 2  fixed 0  left 0", h.reconcile(fixing))
 }
@@ -182,7 +184,7 @@ func aTakenID(t *testing.T, c cluster) {
 	h.startByHand(id, "SomethingElse")
 	h.run()
 	h.place(id)
-	h.awaitCounts(map[result]int{resultParked: 1})
+	h.awaitParked(1)
 
 	found := h.reconcile(fixing)
 	requireFindings(t, "checked 1  missing 1  extra 0  held 0  parked 0  fixed 0  left 1", found)
@@ -231,20 +233,21 @@ func aResetOrder(t *testing.T, c cluster) {
 	h.reset(first, firstTask)
 	h.awaitStatus(first, order.StatusCancelled)
 	h.awaitClosed(first)
-	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindCancellation}, h.mails.kinds(first), "nobody is told twice")
+	h.awaitMails(first, email.KindConfirmation, email.KindCancellation) // nobody is told twice
 	require.Equal(t, credit.VerdictReleased, h.credit(first))
 
 	// Reset to the moment from which it waited for its shipment, it would wait for ever.
 	h.reset(waiting, lastTask)
 	h.awaitStatus(waiting, order.StatusFulfilling)
-	require.Eventually(t, func() bool { return h.reconcile().Held == 1 }, longEnough, 100*time.Millisecond,
-		"the list of workflows comes late")
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // the list of workflows comes late
+		require.Equal(c, 1, h.reconcileFor(c).Held)
+	}, longEnough, 100*time.Millisecond)
 	found := h.reconcile(fixing)
 	requireFindings(t, "checked 2  missing 0  extra 0  held 1  parked 0  fixed 1  left 0", found)
 	require.Contains(t, found.Differences[0].Detail, "though its row is final")
 	h.awaitClosed(waiting)
 	require.Equal(t, order.StatusCancelled, h.status(waiting))
-	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindCancellation}, h.mails.kinds(waiting))
+	h.awaitMails(waiting, email.KindConfirmation, email.KindCancellation)
 	requireFindings(t, "checked 2  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile())
 }
 
@@ -292,7 +295,7 @@ func nobodyAtWork(t *testing.T, c cluster) {
 	h.stopWork()
 	began := time.Now()
 	found := h.reconcile(fixing, func(r *reconciliation) { r.wait = time.Second })
-	require.Less(t, time.Since(began), 20*time.Second)
+	require.Less(t, time.Since(began), longEnough, "which is what other tests ask for")
 	requireFindings(t, "checked 1  missing 0  extra 0  held 1  parked 0  fixed 0  left 1", found)
 	found = h.reconcile(fixing, func(r *reconciliation) { r.wait = 0 })
 	require.Contains(t, found.Differences[0].Detail, "its repair is under way")

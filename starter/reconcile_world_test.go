@@ -36,10 +36,6 @@ import (
 	"orderflow/workflows"
 )
 
-// longEnough is how long what should happen soon may take: more than two attempts at an activity, for on a machine under
-// load one of them may be lost.
-const longEnough = 90 * time.Second
-
 // house is everything orders pass through: a KurrentDB stand-in, a PostgreSQL database and a Temporal namespace of its own,
 // with a bridge that is not running yet and a worker that is. What is reconciled in it, nobody else has to do with.
 type house struct {
@@ -229,7 +225,7 @@ func (h *house) openNamespace() client.Client {
 // startWork runs a worker, until the test ends or stopWork is called.
 func (h *house) startWork() {
 	h.t.Helper()
-	options := worker.Options{DisableRegistrationAliasing: true, WorkerStopTimeout: 10 * time.Second}
+	options := worker.Options{DisableRegistrationAliasing: true, WorkerStopTimeout: time.Minute}
 	orders, mails := worker.New(h.temporal, workflows.TaskQueue, options), worker.New(h.temporal, workflows.EmailTaskQueue, options)
 	workflows.Register(orders)
 	orders.RegisterActivity(h.activities)
@@ -271,14 +267,20 @@ func (h *house) status(id string) order.Status {
 		return ""
 	}
 	var state order.State
-	require.NoError(h.t, value.Get(&state))
+	if err := value.Get(&state); err != nil {
+		return order.Status(err.Error())
+	}
 	return state.Status
 }
 
 func (h *house) row(id string) order.Status {
 	h.t.Helper()
+	return h.rowFor(h.t, id)
+}
+
+func (h *house) rowFor(t require.TestingT, id string) order.Status {
 	rows, err := h.store.Fulfillments(h.t.Context(), []string{id})
-	require.NoError(h.t, err)
+	require.NoError(t, err)
 	if len(rows) == 0 {
 		return ""
 	}
@@ -304,7 +306,9 @@ func (h *house) delete(id string) {
 		Namespace: h.namespace, WorkflowExecution: executionOf(id, ""),
 	})
 	require.NoError(h.t, err)
-	require.Eventually(h.t, func() bool { return h.describe(id) == workflowNone }, longEnough, 20*time.Millisecond)
+	require.EventuallyWithT(h.t, func(t *assert.CollectT) {
+		require.Equal(t, workflowNone, h.describeFor(t, id))
+	}, longEnough, waitTick)
 }
 
 // forget moves to an empty Temporal, as after the retention of all workflows.
@@ -319,6 +323,10 @@ func (h *house) forget() {
 // reconcile compares the stores of the house, as the command does. Nothing is too young unless the test says so.
 func (h *house) reconcile(change ...func(*reconciliation)) *findings {
 	h.t.Helper()
+	return h.reconcileFor(h.t, change...)
+}
+
+func (h *house) reconcileFor(t require.TestingT, change ...func(*reconciliation)) *findings {
 	r := newReconciliation(h.temporal, h.events, h.store, slog.New(slog.DiscardHandler))
 	r.settings = h.bridge.settings
 	r.horizon = time.Now().Add(time.Second)
@@ -326,7 +334,7 @@ func (h *house) reconcile(change ...func(*reconciliation)) *findings {
 	for _, change := range change {
 		change(r)
 	}
-	require.NoError(h.t, r.run(h.t.Context()))
+	require.NoError(t, r.run(h.t.Context()))
 	return &r.report
 }
 
@@ -375,17 +383,23 @@ func (h *house) awaitMails(id string, want ...email.Kind) {
 // describe tells the state of a workflow of whatever type.
 func (h *house) describe(id string) workflowState {
 	h.t.Helper()
+	return h.describeFor(h.t, id)
+}
+
+func (h *house) describeFor(t require.TestingT, id string) workflowState {
 	description, err := h.temporal.DescribeWorkflowExecution(h.t.Context(), id, "")
 	if isNotFound(err) {
 		return workflowNone
 	}
-	require.NoError(h.t, err)
+	require.NoError(t, err)
 	return stateOf(description.GetWorkflowExecutionInfo().GetStatus())
 }
 
 func (h *house) awaitClosed(id string) {
 	h.t.Helper()
-	require.Eventually(h.t, func() bool { return h.describe(id) != workflowOpen }, longEnough, 20*time.Millisecond)
+	require.EventuallyWithT(h.t, func(t *assert.CollectT) {
+		require.NotEqual(t, workflowOpen, h.describeFor(t, id))
+	}, longEnough, waitTick)
 }
 
 func (h *house) memo(id string) string {

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/devserver"
 )
 
 // condition is what a road to a server is like.
@@ -42,7 +45,7 @@ type lane struct {
 
 func newRoad(t *testing.T, target string) *road {
 	t.Helper()
-	r := &road{t: t, addr: "127.0.0.1:0", target: target, is: passable, lanes: map[*lane]struct{}{}}
+	r := &road{t: t, addr: claimAddr(t), target: target, is: passable, lanes: map[*lane]struct{}{}}
 	r.changed = sync.NewCond(&r.mu)
 	r.listen()
 	t.Cleanup(func() {
@@ -52,10 +55,22 @@ func newRoad(t *testing.T, target string) *road {
 	return r
 }
 
+// claimAddr gives an address that nobody else takes while nobody listens there, as any connection could one that the system
+// has given out.
+func claimAddr(t *testing.T) string {
+	t.Helper()
+	ports, err := devserver.ClaimPorts()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, ports.Close()) })
+	port, err := ports.Next()
+	require.NoError(t, err)
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
+
 func (r *road) listen() {
 	listener, err := net.Listen("tcp", r.addr)
 	require.NoError(r.t, err)
-	r.listener, r.addr = listener, listener.Addr().String()
+	r.listener = listener
 	r.running.Go(func() {
 		for {
 			conn, err := listener.Accept()

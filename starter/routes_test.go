@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
@@ -78,7 +79,7 @@ func TestASecondOrderOnAStreamIsParkedAndARedeliveredOneIsNot(t *testing.T) {
 	b.append(id, placedEvent(id))
 	b.run()
 	b.awaitCounts(map[result]int{resultParked: 1})
-	require.Equal(t, []string{"DUPLICATE_ORDER: the order was placed by event " + first.ID.String()}, b.parked())
+	require.Equal(t, []string{"DUPLICATE_ORDER: the order was placed by event " + first.ID.String()}, b.awaitParked(1))
 }
 
 func TestTheFirstOrderOnAStreamWinsHoweverCloseTheSecond(t *testing.T) {
@@ -152,7 +153,7 @@ func TestBadEventsAreParkedWithTheirReasonAndStopNobodyElse(t *testing.T) {
 	b.append(good, placedEvent(good))
 	b.run()
 	b.awaitCounts(map[result]int{resultStarted: 1, resultParked: 6})
-	reasons := strings.Join(b.parked(), "\n")
+	reasons := strings.Join(b.awaitParked(6), "\n")
 	for _, want := range []string{"lineItems[0].quantity: ", "customerId: ", "lineItems[0].pricePerUnit: ", "amount: ", "reason: "} {
 		require.Contains(t, reasons, want)
 	}
@@ -168,7 +169,7 @@ func TestOtherEventsAndEventsThatAreGoneAreIgnored(t *testing.T) {
 	result, err := b.bridge.attempt(t.Context(), kurrent.Delivery{Link: &kurrent.Event{Type: "$>", Data: []byte("0@order-never")}})
 	require.NoError(t, err)
 	require.Equal(t, resultIgnored, result)
-	require.Empty(t, b.parked())
+	require.Empty(t, b.parked(t))
 }
 
 func TestAnOrderErasedWhileItsEventIsInHandIsIgnored(t *testing.T) {
@@ -216,7 +217,7 @@ func TestARequestToCancelFindsItsOrder(t *testing.T) {
 		require.Equal(t, 1, b.signals(id))
 		b.run() // the order itself finds its workflow started by the same event
 		b.awaitCounts(map[result]int{resultDuplicate: 1, resultSignalled: 1})
-		require.Empty(t, b.parked())
+		require.Empty(t, b.parked(t))
 	})
 	t.Run("that is closed", func(t *testing.T) {
 		t.Parallel()
@@ -231,9 +232,10 @@ func TestARequestToCancelFindsItsOrder(t *testing.T) {
 	t.Run("that nobody has placed", func(t *testing.T) {
 		t.Parallel()
 		b, id := newBench(t), newOrderID()
+		b.bridge.patience = time.Second // which is how long it waits for the order
 		b.append(id, requested)
 		b.run()
 		b.awaitCounts(map[result]int{resultParked: 1})
-		require.Equal(t, []string{"ORDER_UNKNOWN: nobody has placed this order"}, b.parked())
+		require.Equal(t, []string{"ORDER_UNKNOWN: nobody has placed this order"}, b.awaitParked(1))
 	})
 }

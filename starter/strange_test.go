@@ -33,8 +33,7 @@ func TestStrangeLinksStopNobody(t *testing.T) {
 	b.link("0@" + id)
 	b.run()
 	b.awaitCounts(map[result]int{resultStarted: 1, resultDuplicate: 2, resultParked: 1, resultIgnored: 9})
-	require.Len(t, b.parked(), 1)
-	require.Contains(t, b.parked()[0], "orderId: ")
+	require.Contains(t, b.awaitParked(1)[0], "orderId: ")
 	_, err := b.temporal.DescribeWorkflowExecution(t.Context(), elsewhere, "")
 	require.Error(t, err)
 }

@@ -228,7 +228,7 @@ func (tr *trial) awaitAllDone() {
 func (tr *trial) requireOnceEach() {
 	t := tr.t
 	t.Helper()
-	require.Empty(t, tr.parked())
+	require.Empty(t, tr.parked(t))
 	for _, id := range tr.paid {
 		tr.status(workflows.SettlementID(id, 1))
 	}

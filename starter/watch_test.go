@@ -24,11 +24,11 @@ func TestASubscriptionThatStaysOpenAndDeliversNothingIsLeft(t *testing.T) {
 	b, between := relayed(t)
 	b.bridge.probe = 100 * time.Millisecond
 	b.run()
-	require.Eventually(t, b.bridge.joined.Load, 30*time.Second, time.Millisecond)
+	b.awaitJoined()
 	between.set(func() { between.mute = true })
 	id := newOrderID()
 	b.append(id, placedEvent(id))
-	require.Eventually(t, func() bool { return between.count(subscribing) > 1 }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return between.count(subscribing) > 1 }, longEnough, time.Millisecond)
 	between.set(func() { between.mute = false })
 	b.awaitCounts(map[result]int{resultStarted: 1, resultParked: 0})
 }
@@ -43,12 +43,12 @@ func TestASubscriptionThatHasNothingToDeliverIsKept(t *testing.T) {
 	require.Eventually(t, func() bool { // the checkpoint is written once a second
 		info, err := b.events.GroupInfo(t.Context(), "$ce-order", "fulfillment")
 		return err == nil && info.Lag == 0
-	}, 30*time.Second, 10*time.Millisecond)
+	}, longEnough, waitTick)
 	stop()
 	b.bridge.probe = 50 * time.Millisecond
 	asked := between.count(asking)
 	b.run()
-	require.Eventually(t, func() bool { return between.count(asking) > asked+20 }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return between.count(asking) > asked+20 }, longEnough, time.Millisecond)
 	require.Equal(t, 2, between.count(subscribing))
 	require.True(t, b.bridge.joined.Load())
 }
@@ -58,14 +58,14 @@ func TestABridgeThatMayNotAskJoinsAnewNowAndThen(t *testing.T) {
 	b, between := relayed(t)
 	b.bridge.probe = 20 * time.Millisecond
 	stop := b.run()
-	require.Eventually(t, b.bridge.joined.Load, 30*time.Second, time.Millisecond)
+	b.awaitJoined()
 	stop()
 	between.set(func() { between.denied, between.mute = asking, true })
 	joined := between.count(subscribing)
 	b.run()
 	id := newOrderID()
 	b.append(id, placedEvent(id))
-	require.Eventually(t, func() bool { return between.count(subscribing) > joined+1 }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return between.count(subscribing) > joined+1 }, longEnough, time.Millisecond)
 	between.set(func() { between.mute = false })
 	b.awaitCounts(map[result]int{resultStarted: 1})
 }
