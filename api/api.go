@@ -27,6 +27,8 @@ type api struct {
 	observe   observer
 	logger    *slog.Logger
 	now       func() time.Time
+
+	cancelWait time.Duration // how long a request waits for the order to be undone
 }
 
 // fulfillments finds an order's row. The real one is postgres.Store.

@@ -118,7 +118,7 @@ func cancelled(w http.ResponseWriter, state order.State) error {
 // update asks the order's workflow to cancel and waits until that is done. It is errNoWorkflow when none runs, and
 // context.DeadlineExceeded when it takes too long.
 func (a *api) update(ctx context.Context, id string, request workflows.CancelOrder) (state order.State, err error) {
-	ctx, cancel := context.WithTimeout(ctx, cancelWait)
+	ctx, cancel := context.WithTimeout(ctx, a.cancelWait)
 	defer cancel()
 	failpoint.Hit("api.cancel.before")
 	handle, err := a.workflows.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
@@ -86,7 +87,7 @@ func TestOrderIsCancelledByAnEventWhileTemporalDoesNotAnswer(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(dialled.Close)
 	a := shared.api()
-	a.workflows = dialled
+	a.workflows, a.cancelWait = dialled, time.Second
 	c := newClient(t, a)
 	id, _ := c.fulfil()
 	shipped, _ := c.fulfil()

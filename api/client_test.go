@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -9,15 +10,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )
 
+// teller is who is told what is wrong: a test, or what waits in it for something to come to pass.
+type teller interface {
+	require.TestingT
+	Helper()
+}
+
 // caller asks an api in a server of its own, and holds every answer against the document.
 type caller struct {
-	t      *testing.T
+	t      teller
+	ctx    context.Context
 	url    string
 	client *http.Client
 }
@@ -26,15 +35,22 @@ func newClient(t *testing.T, a *api) *caller {
 	t.Helper()
 	server := httptest.NewServer(a.handler())
 	t.Cleanup(server.Close)
-	c := &caller{t: t, url: server.URL, client: server.Client()}
+	c := &caller{t: t, ctx: t.Context(), url: server.URL, client: server.Client()}
 	c.client.Transport = newInspector(t, c.client.Transport)
 	c.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c
 }
 
+// telling is the same caller for what waits: what is wrong may be right the next time.
+func (c *caller) telling(t teller) *caller {
+	other := *c
+	other.t = t
+	return &other
+}
+
 // reply is an answer, read whole.
 type reply struct {
-	t      *testing.T
+	t      teller
 	status int
 	header http.Header
 	body   string
@@ -52,12 +68,26 @@ func (c *caller) ask(method, path string, value any, change ...func(*http.Reques
 	for _, alter := range change {
 		alter(r)
 	}
-	response, err := c.client.Do(r)
+	got, err := c.send(r)
 	require.NoError(c.t, err)
+	return got
+}
+
+// status makes a request beside the test, and gives its answer's status: 0 when there was none.
+func (c *caller) status(r *http.Request) int {
+	got, err := c.send(r)
+	assert.NoError(c.t, err)
+	return got.status
+}
+
+func (c *caller) send(r *http.Request) (reply, error) {
+	response, err := c.client.Do(r)
+	if err != nil {
+		return reply{}, err
+	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	require.NoError(c.t, err)
-	return reply{c.t, response.StatusCode, response.Header, string(body)}
+	return reply{c.t, response.StatusCode, response.Header, string(body)}, err
 }
 
 func (c *caller) request(method, path string, value any) *http.Request {
@@ -72,7 +102,7 @@ func (c *caller) request(method, path string, value any) *http.Request {
 		sent, err = json.Marshal(value)
 		require.NoError(c.t, err)
 	}
-	r, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, bytes.NewReader(sent))
+	r, err := http.NewRequestWithContext(c.ctx, method, c.url+path, bytes.NewReader(sent))
 	require.NoError(c.t, err)
 	if value != nil {
 		r.Header.Set("Content-Type", jsonType)
@@ -109,16 +139,17 @@ func (c *caller) place() (id, customerID string) {
 func (c *caller) fulfil() (id, customerID string) {
 	c.t.Helper()
 	id, customerID = c.place()
-	require.NoError(c.t, shared.begin(c.t.Context(), id))
+	require.NoError(c.t, shared.begin(c.ctx, id))
 	c.await(id, order.StatusFulfilling)
 	return id, customerID
 }
 
 func (c *caller) await(id string, want order.Status) (state order.State) {
 	c.t.Helper()
-	until(c.t, func() bool {
-		c.get("/orders/"+id).into(http.StatusOK, &state)
-		return state.Status == want
+	until(c.t, func(now teller) {
+		state = order.State{}
+		c.telling(now).get("/orders/"+id).into(http.StatusOK, &state)
+		require.Equal(now, want, state.Status)
 	})
 	return state
 }
@@ -126,27 +157,38 @@ func (c *caller) await(id string, want order.Status) (state order.State) {
 // awaitCustomer asks for a customer until the view has read what it should say.
 func (c *caller) awaitCustomer(id string, enough func(customer) bool) (got reply) {
 	c.t.Helper()
-	until(c.t, func() bool {
+	until(c.t, func(now teller) {
 		var found customer
-		got = c.get("/customers/" + id)
-		if got.status == http.StatusOK {
-			got.into(http.StatusOK, &found)
-		}
-		return got.status == http.StatusOK && enough(found)
+		got = c.telling(now).get("/customers/" + id)
+		got.into(http.StatusOK, &found)
+		require.True(now, enough(found), got.body)
 	})
+	got.t = c.t
 	return got
 }
 
-// until asks again and again, as long as a loaded machine may need.
-func until(t *testing.T, done func() bool) {
+// until asks again and again, as long as a loaded machine may need, and in the end tells what was wrong the last time.
+func until(t teller, asked func(now teller)) {
 	t.Helper()
-	require.Eventually(t, done, time.Minute, 50*time.Millisecond, "it did not come to pass")
+	require.EventuallyWithT(t, func(now *assert.CollectT) { asked(now) }, time.Minute, 50*time.Millisecond)
+}
+
+// saying asks for a page until it holds all of these words, and gives it.
+func (c *caller) saying(path string, words ...string) (page string) {
+	c.t.Helper()
+	until(c.t, func(now teller) {
+		page = c.telling(now).get(path).body
+		for _, word := range words {
+			require.Contains(now, page, word)
+		}
+	})
+	return page
 }
 
 func (c *caller) ship(id string) {
 	c.t.Helper()
 	shipment := workflows.RecordShipment{Carrier: "DHL", TrackingNumber: "00340434292135100186"}
-	require.NoError(c.t, shared.temporal.SignalWorkflow(c.t.Context(), id, "", workflows.RecordShipmentMessage, shipment))
+	require.NoError(c.t, shared.temporal.SignalWorkflow(c.ctx, id, "", workflows.RecordShipmentMessage, shipment))
 	c.await(id, order.StatusShipped)
 }
 

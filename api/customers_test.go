@@ -52,7 +52,7 @@ func TestAccountIsOpenedOnce(t *testing.T) {
 		require.Equal(t, limit, got["limit"])
 	}
 	require.Equal(t, "limit", c.put(path+"/credit-limit", map[string]any{"limit": "EUR700.00"}).problem(422).Field)
-	until(t, func() bool { return c.get(path).status == http.StatusOK })
+	until(t, func(now teller) { require.Equal(now, http.StatusOK, c.telling(now).get(path).status) })
 	require.Len(t, readAll(t, "credit-"+account["customerId"].(string)), 4)
 }
 
@@ -62,7 +62,8 @@ func TestSameAccountTwiceAtOnceIsOpenedOnce(t *testing.T) {
 	account, statuses := map[string]any{"customerId": newCustomerID(), "limit": "USD500.00"}, make([]int, 4)
 	var all sync.WaitGroup
 	for i := range statuses {
-		all.Go(func() { statuses[i] = c.post("/customers", account).status })
+		request := c.request(http.MethodPost, "/customers", account)
+		all.Go(func() { statuses[i] = c.status(request) })
 	}
 	all.Wait()
 	require.ElementsMatch(t, []int{201, 200, 200, 200}, statuses)

@@ -73,7 +73,8 @@ func TestSameOrderTwiceAtOnceIsPlacedOnce(t *testing.T) {
 		sent, statuses := body(newID(), newCustomerID(), map[string]any{"at": nil}), make([]int, 4)
 		var all sync.WaitGroup
 		for i := range statuses {
-			all.Go(func() { statuses[i] = c.post("/orders", sent).status })
+			request := c.request(http.MethodPost, "/orders", sent)
+			all.Go(func() { statuses[i] = c.status(request) })
 		}
 		all.Wait()
 		require.ElementsMatch(t, []int{201, 200, 200, 200}, statuses)
@@ -196,7 +197,12 @@ func TestPaymentReleasesTheCreditThatAnOrderShows(t *testing.T) {
 	id, customerID := c.fulfil()
 	require.Equal(t, order.CreditReserved, c.await(id, order.StatusFulfilling).Credit)
 	release(t, id, customerID)
-	until(t, func() bool { return c.await(id, order.StatusFulfilling).Credit == order.CreditReleased })
+	until(t, func(now teller) {
+		var state order.State
+		c.telling(now).get("/orders/"+id).into(http.StatusOK, &state)
+		require.Equal(now, order.StatusFulfilling, state.Status)
+		require.Equal(now, order.CreditReleased, state.Credit)
+	})
 }
 
 func readAll(t *testing.T, stream string) (events []kurrent.Event) {

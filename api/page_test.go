@@ -46,11 +46,7 @@ func TestPageShowsAnOrdersWay(t *testing.T) {
 	require.NoError(t, err)
 	release(t, id, customerID)
 
-	var page string
-	until(t, func() bool {
-		page = c.get("/?q=" + id).body
-		return strings.Contains(page, "Credit released") && strings.Contains(page, "Shipment mail sent") && strings.Contains(page, "Confirmation mail sent")
-	})
+	page := c.saying("/?q="+id, "Credit released", "Shipment mail sent", "Confirmation mail sent")
 	at := -1
 	for _, step := range []string{"Order placed", "Credit reserved", "Fulfilment begun", "Order shipped", "Order paid", "Credit released"} {
 		next := strings.Index(page, step)
@@ -143,13 +139,8 @@ func TestPageWordsEveryKindOfStep(t *testing.T) {
 	require.NoError(t, shared.begin(t.Context(), id))
 	c.await(id, order.StatusRejected)
 	domainEvent(t, "order-rejected", id, `"status":"rejected","reason":"INSUFFICIENT_CREDIT"`)
-	var page string
-	until(t, func() bool { page = c.get("/?order=" + id).body; return strings.Contains(page, "Credit refused") })
-	for _, words := range []string{
+	page := c.saying("/?order="+id,
 		"An order came that cannot be read", "A payment came that cannot be read", "Cancellation requested</strong> <span>early",
-		"USD99999.00 asked, USD10000.00 available", "Order rejected</strong> <span>insufficient credit", "Rejection mail",
-	} {
-		require.Contains(t, page, words)
-	}
+		"Credit refused", "USD99999.00 asked, USD10000.00 available", "Order rejected</strong> <span>insufficient credit", "Rejection mail")
 	require.NotContains(t, page, "order-viewed")
 }

@@ -9,7 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,7 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/config"
-	"orderflow/internal/devserver"
 	"orderflow/internal/door"
 	"orderflow/internal/subcommand"
 )
@@ -74,23 +73,24 @@ func finishes(t *testing.T, binary string) {
 	way, err := door.Open(strings.TrimSuffix(address, "/"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, way.Close()) })
-	port, err := devserver.FreePort()
-	require.NoError(t, err)
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	running := process(t, binary, "kurrentdb://"+way.Addr()+"?"+query, addr)
+	running := process(t, binary, "kurrentdb://"+way.Addr()+"?"+query, "127.0.0.1:0")
 	var log lines
 	running.Stderr = &log
 	require.NoError(t, running.Start())
-	c := &caller{t: t, url: "http://" + addr, client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}}
-	until(t, func() bool { return strings.Contains(log.String(), "api is running") })
+	c := &caller{
+		t: t, ctx: t.Context(), url: "http://" + log.await(t, `api is running.*(127\.0\.0\.1:\d+)`),
+		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}},
+	}
 	require.Equal(t, http.StatusCreated, c.post("/orders", body(newID(), newCustomerID(), nil)).status)
 
-	way.Hold(door.Back)
-	before, id, status := way.Arrived(door.Back), newID(), make(chan int, 1)
-	go func() { status <- c.post("/orders", body(id, newCustomerID(), map[string]any{"orderId": id})).status }()
-	until(t, func() bool { return way.Arrived(door.Back) > before })
+	id, status := newID(), make(chan int, 1)
+	stored := func() error { _, err := shared.events.FindPlaced(t.Context(), id); return err }
+	way.HoldAnswer(func([]byte) bool { return stored() == nil })
+	request := c.request(http.MethodPost, "/orders", body(id, newCustomerID(), nil))
+	go func() { status <- c.status(request) }()
+	until(t, func(now teller) { require.NoError(now, stored()) })
 	require.NoError(t, running.Process.Signal(syscall.SIGTERM))
-	until(t, func() bool { return strings.Contains(log.String(), "api is stopping") })
+	log.await(t, "(api is stopping)")
 	way.Release()
 	require.Equal(t, http.StatusCreated, <-status)
 	require.NoError(t, running.Wait(), log.String())
@@ -114,6 +114,17 @@ func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+// await waits until the log holds something, and gives the group of it.
+func (l *lines) await(t *testing.T, pattern string) (found string) {
+	t.Helper()
+	until(t, func(now teller) {
+		match := regexp.MustCompile(pattern).FindStringSubmatch(l.String())
+		require.Len(now, match, 2, "%s in %s", pattern, l)
+		found = match[1]
+	})
+	return found
 }
 
 func TestSettingsAreHeldToWhatIsSafe(t *testing.T) {

@@ -75,13 +75,17 @@ func connectAndServe(
 	}
 	defer temporal.Close()
 	dialled.Store(&temporal)
-	if token == nil {
+	switch {
+	case token == nil:
 		logger.Warn("there is no API_TOKEN_FILE: whoever is on this machine may place and cancel orders")
+	case !loopback(s.API.Addr):
+		logger.Warn("the api speaks plain HTTP: put what speaks TLS in front of it, or orders and the token can be read on their way")
 	}
 	a := &api{
 		streams: d.events, accounts: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: d.events}),
 		rows: d.store, workflows: temporal, view: d.store, lag: newLagMeter(d.events),
 		links: newLinks(s, d.temporal.Namespace), token: token, observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now,
+		cancelWait: cancelWait,
 	}
 	return serve(ctx, s.API.Addr, a.handler(), s.Shutdown.Timeout, logger)
 }
