@@ -120,8 +120,8 @@ func longStream(t *testing.T, client *kurrent.Client, customer string, orders in
 	}
 }
 
+// It is not parallel, for it measures the memory of the process.
 func TestAHundredThousandEventsAreFoldedOnceAndCostNothingAfterwards(t *testing.T) {
-	t.Parallel()
 	server := sim(t)
 	longStream(t, open(t, server.url()), "c1", 50_000)
 	between := startGateway(t, server.addr())

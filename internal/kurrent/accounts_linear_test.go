@@ -329,7 +329,7 @@ func TestTheAccountIsLinearizable(t *testing.T) {
 			history := l.run(t)
 			ran := time.Since(began)
 			stored := changes(t, open(t, server.url()))
-			result := porcupine.CheckOperationsTimeout(creditModel(l.orders), narrow(t, history, stored), time.Minute)
+			result := porcupine.CheckOperationsTimeout(creditModel(l.orders), narrow(t, history, stored), 5*time.Minute)
 			t.Logf("%d operations in %s, %d of unknown outcome, %d events; checked in %s", len(history), ran.Round(time.Millisecond),
 				unknowns(history), len(stored), (time.Since(began) - ran).Round(time.Millisecond))
 			require.Equal(t, porcupine.Ok, result)

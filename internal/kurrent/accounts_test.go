@@ -448,7 +448,7 @@ func TestACallerWhoWaitsForABusyCustomerCanGiveUp(t *testing.T) {
 	<-arrived
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	within(t, time.Second, func() {
+	within(t, soon, func() {
 		_, err := a.Reserve(ctx, asked(t, "c1", 2, "USD1.00"))
 		require.ErrorIs(t, err, kurrent.ErrConflict)
 		require.ErrorIs(t, err, context.DeadlineExceeded)

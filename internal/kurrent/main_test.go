@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,19 +12,26 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"orderflow/internal/devserver"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/kurrentsim"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long anything that should happen soon may take on a busy machine.
-const patience = 20 * time.Second
+const (
+	// patience is how long anything that should happen may take on a busy machine.
+	patience = time.Minute
 
-// open gives a client that is closed with the test. One attempt to connect takes a second at most.
+	// soon is how long what ends by itself may take, where it would not end at all, or only with the time for a call.
+	soon = 10 * time.Second
+)
+
+// open gives a client that is closed with the test. One attempt to connect takes a second at most, and a call all the time
+// there is: what ends sooner has another reason to.
 func open(t *testing.T, url string) *kurrent.Client {
 	t.Helper()
-	client, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true})
+	client, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: patience})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	return client
@@ -44,8 +52,8 @@ func sim(t *testing.T) *node { return simWith(t, kurrentsim.Options{}) }
 func simWith(t *testing.T, options kurrentsim.Options) *node {
 	t.Helper()
 	n := &node{t: t, options: options}
+	n.options.Listen = freeAddress(t) // of its own also while it is stopped
 	n.start()
-	n.options.Listen = n.running.Addr()
 	t.Cleanup(n.stop)
 	return n
 }
@@ -74,13 +82,21 @@ func (n *node) addr() string { return n.options.Listen }
 
 func (n *node) url() string { return urlOf(n.addr()) }
 
+// freeAddress is one that nobody else gets until the test ends.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ports, err := devserver.ClaimPorts()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, ports.Close()) })
+	port, err := ports.Next()
+	require.NoError(t, err)
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+}
+
 // refusing is an address at which nobody listens.
 func refusing(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
+	return freeAddress(t)
 }
 
 // silent is an address that takes connections and never says a word.

@@ -229,10 +229,10 @@ func TestManyOrdersThatAreGoneAtOnceAreAllSeenToBe(t *testing.T) {
 func TestAnOutageIsNoMissingOrder(t *testing.T) {
 	t.Parallel()
 	server := sim(t)
+	source := writeOrder(t, open(t, server.url()), order.TypePlaced, placedBody)
 	client, err := kurrent.Open(kurrent.Config{URL: server.url(), AllowPlaintext: true, CallTimeout: 200 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	source := writeOrder(t, client, order.TypePlaced, placedBody)
 	server.stop()
 	_, err = client.Body(t.Context(), source)
 	require.ErrorIs(t, err, kurrent.ErrUnavailable)

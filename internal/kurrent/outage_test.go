@@ -3,11 +3,13 @@ package kurrent_test
 import (
 	"context"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrent"
@@ -49,7 +51,7 @@ func TestCallsEndWithTheirContextWhenTheServer(t *testing.T) {
 			for range 5 {
 				slowest, failures := callAtOnce(t.Context(), client, 200*time.Millisecond)
 				t.Logf("slowest of %d calls: %s, goroutines %d -> %d", callers, slowest, before, runtime.NumGoroutine())
-				require.Less(t, slowest, 1200*time.Millisecond)
+				require.Less(t, slowest, soon)
 				require.Len(t, failures, callers)
 				for _, err := range failures {
 					require.ErrorIs(t, err, kurrent.ErrUnavailable)
@@ -67,7 +69,7 @@ func TestACallWithoutADeadlineEndsWithTheCallTimeout(t *testing.T) {
 	client, err := kurrent.Open(kurrent.Config{URL: urlOf(silent(t)), AllowPlaintext: true, CallTimeout: 300 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	within(t, 1300*time.Millisecond, func() { require.ErrorIs(t, client.Ping(t.Context()), kurrent.ErrUnavailable) })
+	within(t, soon, func() { require.ErrorIs(t, client.Ping(t.Context()), kurrent.ErrUnavailable) })
 }
 
 // keepCalling makes calls without a pause until the returned function has been called.
@@ -100,26 +102,35 @@ func TestAServerThatIsBackIsFoundWhileManyCall(t *testing.T) {
 	client := open(t, server.url())
 	slowest := keepCalling(t.Context(), client)
 	for range 3 {
-		require.Eventually(t, func() bool { return short(t, client) == nil }, patience, time.Millisecond)
+		awaitAnswer(t, client)
 		server.stop()
 		for range 10 { // 200 ms each, once the connections are gone: longer than the bare client survives
 			require.Eventually(t, func() bool { return isUnavailable(short(t, client)) }, patience, time.Millisecond)
 		}
 		server.start()
 		back := time.Now()
-		require.Eventually(t, func() bool { return short(t, client) == nil }, patience, time.Millisecond)
+		awaitAnswer(t, client)
 		t.Logf("found again after %s", time.Since(back))
-		require.Less(t, time.Since(back), 3*time.Second)
 	}
 	took := slowest()
 	t.Logf("slowest call: %s", took)
-	require.Less(t, took, 1200*time.Millisecond)
+	require.Less(t, took, soon)
 }
 
 func short(t *testing.T, client *kurrent.Client) error {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	return client.Ping(ctx)
+}
+
+// awaitAnswer waits for a call that gets through, each with the time that a busy machine needs.
+func awaitAnswer(t *testing.T, client *kurrent.Client) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		ctx, cancel := context.WithTimeout(t.Context(), soon)
+		defer cancel()
+		require.NoError(c, client.Ping(ctx))
+	}, patience, time.Millisecond)
 }
 
 // requireGoroutines waits for the number of goroutines to come down.
@@ -139,12 +150,12 @@ func TestThirtyRestartsLeaveNothingBehind(t *testing.T) {
 	client := open(t, server.url())
 	for range 30 {
 		slowest := keepCalling(t.Context(), client)
-		require.Eventually(t, func() bool { return short(t, client) == nil }, patience, time.Millisecond)
+		awaitAnswer(t, client)
 		server.stop() // while all of them call
 		slowest()
 		server.start()
 	}
-	require.Eventually(t, func() bool { return short(t, client) == nil }, patience, time.Millisecond)
+	awaitAnswer(t, client)
 	t.Logf("goroutines: %d before, %d after the last restart", base, runtime.NumGoroutine())
 	client.Close()
 	server.stop()
@@ -159,26 +170,28 @@ func TestAReadFromAServerThatFreezesEndsWithItsContext(t *testing.T) {
 	for range 5 {
 		events := make([]kurrent.NewEvent, 200)
 		for i := range events {
-			events[i] = event("tested", `{"padding":"`+string(make([]byte, 0))+`"}`)
+			events[i] = event("tested", `{"padding":"`+strings.Repeat("x", 2<<10)+`"}`) // more than what is on its way at a time
 		}
 		_, err := direct.Append(t.Context(), "frozen-1", kurrent.Any(), events...)
 		require.NoError(t, err)
 	}
 	visited := 0
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	within(t, 1500*time.Millisecond, func() {
-		err := client.ReadStream(ctx, "frozen-1", 0, 0, func(kurrent.Event) error {
-			if visited++; visited == 1 {
-				between.freeze()
-			}
-			return nil
-		})
-		require.ErrorIs(t, err, kurrent.ErrUnavailable)
+	var frozen time.Time
+	err := client.ReadStream(ctx, "frozen-1", 0, 0, func(kurrent.Event) error {
+		if visited++; visited == 1 {
+			between.freeze()
+			frozen = time.Now()
+			time.AfterFunc(500*time.Millisecond, cancel)
+		}
+		return nil
 	})
+	require.ErrorIs(t, err, kurrent.ErrUnavailable)
+	require.Less(t, time.Since(frozen), soon)
 	require.Less(t, visited, 1000, "a read that is cut off is not the whole stream")
 	between.thaw()
-	require.Eventually(t, func() bool { return short(t, client) == nil }, patience, time.Millisecond)
+	awaitAnswer(t, client)
 }
 
 func TestClosingEndsWhatIsUnderWay(t *testing.T) {
@@ -190,7 +203,7 @@ func TestClosingEndsWhatIsUnderWay(t *testing.T) {
 	select {
 	case err := <-ended:
 		require.ErrorIs(t, err, kurrent.ErrClosed)
-	case <-time.After(time.Second):
+	case <-time.After(soon):
 		require.Fail(t, "the call goes on")
 	}
 	require.ErrorIs(t, client.Ping(t.Context()), kurrent.ErrClosed)

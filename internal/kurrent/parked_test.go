@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"testing"
-	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
 	"github.com/stretchr/testify/require"
@@ -24,7 +23,7 @@ func parkAll(t *testing.T, client *kurrent.Client, count int) *kurrent.Subscript
 	for range count {
 		require.NoError(t, sub.Park(receive(t, sub), "no"))
 	}
-	require.Eventually(t, func() bool { return len(parked(t, client)) == count }, patience, 10*time.Millisecond)
+	awaitParked(t, client, count)
 	return sub
 }
 
@@ -62,7 +61,7 @@ func TestParkedEventsComeAgainUpToANumber(t *testing.T) {
 		require.Equal(t, "$persistentsubscription-$ce-order::fulfillment-parked", d.Link.Stream)
 		require.NoError(t, sub.Ack(d))
 	}
-	require.Eventually(t, func() bool { return len(parked(t, client)) == 3 }, patience, 10*time.Millisecond)
+	awaitParked(t, client, 3)
 	first, last, some := parkedRange(t, client)
 	require.True(t, some)
 	require.Equal(t, uint64(2), first)
@@ -79,7 +78,7 @@ func TestParkedEventsAreDroppedOnlyFromTheBoundaryThatWasSeen(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, 0))
 	require.NoError(t, sub.Ack(receive(t, sub)))
-	require.Eventually(t, func() bool { return len(parked(t, client)) == 4 }, patience, 10*time.Millisecond)
+	awaitParked(t, client, 4)
 
 	err = client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 2)
 	require.ErrorIs(t, err, kurrent.ErrWrongRevision)

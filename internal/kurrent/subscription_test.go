@@ -9,6 +9,7 @@ import (
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -132,9 +133,14 @@ func requireInfo(t *testing.T, client *kurrent.Client, as func(kurrent.GroupInfo
 
 func parked(t *testing.T, client *kurrent.Client) []string {
 	t.Helper()
+	return parkedTo(t.Context(), t, client)
+}
+
+// parkedTo tells somebody else than the test what is wrong.
+func parkedTo(ctx context.Context, t require.TestingT, client *kurrent.Client) []string {
 	var lines []string
-	err := client.Parked(t.Context(), bridge.Stream, bridge.Group, func(p kurrent.Parked) error {
-		require.WithinDuration(t, time.Now(), p.At, time.Minute)
+	err := client.Parked(ctx, bridge.Stream, bridge.Group, func(p kurrent.Parked) error {
+		require.WithinDuration(t, time.Now(), p.At, 10*patience)
 		if p.Event != nil {
 			require.Equal(t, p.Stream, p.Event.Stream)
 		}
@@ -143,6 +149,13 @@ func parked(t *testing.T, client *kurrent.Client) []string {
 	})
 	require.NoError(t, err)
 	return lines
+}
+
+func awaitParked(t *testing.T, client *kurrent.Client, count int) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		require.Len(c, parkedTo(t.Context(), c, client), count)
+	}, patience, 10*time.Millisecond)
 }
 
 func TestALinkWhoseTargetIsGoneComesAlone(t *testing.T) {
@@ -163,7 +176,7 @@ func TestALinkWhoseTargetIsGoneComesAlone(t *testing.T) {
 	_, err = client.ReadLinkTarget(t.Context(), *d.Link)
 	require.ErrorIs(t, err, kurrent.ErrDeleted)
 	require.NoError(t, sub.Park(d, "gone"))
-	require.Eventually(t, func() bool { return len(parked(t, client)) == 1 }, patience, 10*time.Millisecond)
+	awaitParked(t, client, 1)
 	require.Equal(t, []string{"0@order-0 gone"}, parked(t, client))
 }
 
@@ -180,7 +193,7 @@ func TestWhatWasAcknowledgedBeforeLeavingIsNotDeliveredAgain(t *testing.T) {
 			seen[d.Event.Stream]++
 			require.NoError(t, sub.Ack(d))
 		}
-		within(t, time.Second, sub.Close)
+		within(t, soon, sub.Close)
 	}
 	require.Len(t, seen, 40)
 	requireInfo(t, client, func(info kurrent.GroupInfo) bool { return info == kurrent.GroupInfo{} })
@@ -199,10 +212,10 @@ func TestManyAnswerAtOnce(t *testing.T) {
 		d := receive(t, sub)
 		answers.Go(func() {
 			if i%3 == 0 {
-				require.NoError(t, sub.Park(d, "every third"))
+				assert.NoError(t, sub.Park(d, "every third"))
 				return
 			}
-			require.NoError(t, sub.Ack(d))
+			assert.NoError(t, sub.Ack(d))
 		})
 	}
 	answers.Wait()
@@ -270,7 +283,7 @@ func TestClosingEndsASubscription(t *testing.T) {
 				_, err := sub.Recv()
 				ended <- err
 			}()
-			within(t, time.Second, func() {
+			within(t, soon, func() {
 				closing(client, sub)
 				require.ErrorIs(t, <-ended, kurrent.ErrClosed)
 			})
@@ -317,14 +330,14 @@ func TestAnAnswerThatBlocksEndsWithTheSubscription(t *testing.T) {
 			for stuck := false; !stuck; { // until no answer has gone out for a while
 				select {
 				case <-sent:
-				case <-time.After(200 * time.Millisecond):
+				case <-time.After(time.Second):
 					stuck = true
 				}
 			}
 			if c.timeout == time.Minute {
 				go sub.Close()
 			}
-			within(t, time.Second, func() { require.ErrorIs(t, <-blocked, kurrent.ErrUnavailable) })
+			within(t, soon, func() { require.ErrorIs(t, <-blocked, kurrent.ErrUnavailable) })
 			require.ErrorIs(t, ends(t, sub), c.want)
 		})
 	}
@@ -338,7 +351,7 @@ func TestJoiningEndsWithItsContextAndTheSubscriptionDoesNot(t *testing.T) {
 	}))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	within(t, 1200*time.Millisecond, func() {
+	within(t, soon, func() {
 		_, err := client.Join(ctx, bridge.Stream, bridge.Group, 8)
 		require.ErrorIs(t, err, kurrent.ErrUnavailable)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
