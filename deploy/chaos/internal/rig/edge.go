@@ -17,6 +17,9 @@ import (
 // paused process waits for it.
 const toxicTimeout = 30 * time.Second
 
+// stopTimeout bounds the end of a proxy that is not stuck.
+const stopTimeout = 3 * time.Second
+
 // Toxic is what an edge does to the bytes that pass it, in Toxiproxy's words.
 type Toxic struct {
 	Name       string         `json:"name"` // one edge's toxics have different ones
@@ -37,13 +40,17 @@ type Edge struct {
 	From string // the process, or Client
 	To   string // the store or the api
 
+	renew func() *toxiproxy.Proxy
+
+	mu    sync.Mutex // of opening, closing and renewing
 	proxy *toxiproxy.Proxy
-	mu    sync.Mutex // of opening and closing
+	open  bool
 }
 
 func newEdge(server *toxiproxy.ApiServer, from, to, listen, upstream string) *Edge {
 	name := from + "/" + to
-	return &Edge{Name: name, From: from, To: to, proxy: toxiproxy.NewProxy(server, name, listen, upstream)}
+	renew := func() *toxiproxy.Proxy { return toxiproxy.NewProxy(server, name, listen, upstream) }
+	return &Edge{Name: name, From: from, To: to, renew: renew, proxy: renew()}
 }
 
 // newProxies makes what the proxies share. They log nothing: what they do is what was asked for. Some of them log by the
@@ -57,9 +64,14 @@ func newProxies() *toxiproxy.ApiServer {
 func (e *Edge) Open() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.start()
+}
+
+func (e *Edge) start() error {
 	if err := e.proxy.Start(); err != nil && !errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
 		return fmt.Errorf("open %s: %w", e.Name, err)
 	}
+	e.open = true
 	return nil
 }
 
@@ -67,7 +79,46 @@ func (e *Edge) Open() error {
 func (e *Edge) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.proxy.Stop()
+	e.stop()
+}
+
+// stop ends the proxy. One that is stuck no longer listens after that, but may never end: another takes its place.
+func (e *Edge) stop() {
+	e.open = false
+	proxy, stopped := e.proxy, make(chan struct{})
+	go func() {
+		defer close(stopped)
+		proxy.Stop()
+	}()
+	select {
+	case <-stopped:
+	case <-time.After(stopTimeout):
+		e.proxy = e.renew()
+	}
+}
+
+// replace puts another proxy in the place of one that is stuck, unless that has been done.
+func (e *Edge) replace(stuck *toxiproxy.Proxy) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.proxy != stuck {
+		return nil
+	}
+	open := e.open
+	e.stop()
+	if e.proxy == stuck {
+		e.proxy = e.renew()
+	}
+	if !open {
+		return nil
+	}
+	return e.start()
+}
+
+func (e *Edge) current() *toxiproxy.Proxy {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.proxy
 }
 
 // Add puts a toxic on all connections, those that are open and those to come.
@@ -76,37 +127,45 @@ func (e *Edge) Add(ctx context.Context, t Toxic) error {
 	if err != nil {
 		return fmt.Errorf("toxic %s: %w", t.Name, err)
 	}
-	return e.bounded(ctx, "add "+t.Name, func() error {
-		_, err := e.proxy.Toxics.AddToxicJson(bytes.NewReader(body))
+	return e.bounded(ctx, "add "+t.Name, func(proxy *toxiproxy.Proxy) error {
+		_, err := proxy.Toxics.AddToxicJson(bytes.NewReader(body))
 		return err
 	})
 }
 
 // Remove takes a toxic off. A timeout that is taken off ends the connections it was on.
 func (e *Edge) Remove(ctx context.Context, name string) error {
-	return e.bounded(ctx, "remove "+name, func() error { return e.proxy.Toxics.RemoveToxic(ctx, name) })
+	return e.bounded(ctx, "remove "+name, func(proxy *toxiproxy.Proxy) error {
+		err := proxy.Toxics.RemoveToxic(ctx, name)
+		if errors.Is(err, toxiproxy.ErrToxicNotFound) {
+			return nil // it went with a proxy that was stuck
+		}
+		return err
+	})
 }
 
 // Heal takes all toxics off.
 func (e *Edge) Heal(ctx context.Context) error {
-	return e.bounded(ctx, "heal", func() error {
-		e.proxy.Toxics.ResetToxics(ctx)
+	return e.bounded(ctx, "heal", func(proxy *toxiproxy.Proxy) error {
+		proxy.Toxics.ResetToxics(ctx)
 		return nil
 	})
 }
 
-// bounded keeps a proxy that is stuck from holding up everything: the library's calls know no deadline.
-func (e *Edge) bounded(ctx context.Context, what string, do func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, toxicTimeout)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- do() }()
+// bounded keeps a proxy that is stuck from holding up everything: the library's calls know no deadline. A toxic that is put on
+// or taken off while a connection ends can wait for ever for that connection, and then the proxy takes no call any more.
+// Another one is as good, and all it loses is that toxic.
+func (e *Edge) bounded(ctx context.Context, what string, do func(proxy *toxiproxy.Proxy) error) error {
+	proxy, done := e.current(), make(chan error, 1)
+	go func() { done <- do(proxy) }()
 	select {
 	case err := <-done:
 		if err != nil {
 			return fmt.Errorf("%s: %s: %w", e.Name, what, err)
 		}
 		return nil
+	case <-time.After(toxicTimeout):
+		return e.replace(proxy)
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %s: %w", e.Name, what, context.Cause(ctx))
 	}
