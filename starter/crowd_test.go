@@ -15,7 +15,7 @@ func TestAStarterThatDiesWithEventsInHandLosesNothing(t *testing.T) {
 			tr := newTrial(t)
 			crowd := []*trial{tr, tr.beside(), tr.beside()}
 			victim := crowd[1]
-			victim.bridge.patience = longEnough
+			victim.bridge.patience, victim.bridge.budget = longEnough, 0 // it holds what it has, and does not take its leave
 			for _, each := range crowd {
 				each.run()
 				each.awaitJoined()
