@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrentsim"
@@ -40,7 +41,7 @@ func take(t *testing.T, total int, consumers ...*received) {
 		select {
 		case a := <-arrivals:
 			a.consumer.events = append(a.consumer.events, a.event)
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			require.Fail(t, "not all messages were delivered")
 		}
 	}
@@ -87,7 +88,7 @@ func TestSkippedAndStoppedMessagesAreDropped(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(3)...)
-	w.createGroup("s-1", "g", func(s *kurrentdb.PersistentSubscriptionSettings) { s.MessageTimeout = 100 })
+	w.createGroup("s-1", "g", nil)
 	sub := w.join("s-1", "g", 1)
 	for i, action := range []kurrentdb.NackAction{kurrentdb.NackActionSkip, kurrentdb.NackActionStop, kurrentdb.NackActionUnknown} {
 		e := next(t, sub)
@@ -119,16 +120,13 @@ func TestMessageParkedAgainAfterAReplayIsANewOne(t *testing.T) {
 	w.append("s-1", kurrentdb.NoStream{}, event("a"))
 	w.createGroup("s-1", "g", nil)
 	sub := w.join("s-1", "g", 10)
-	parked := func(count int64) func() bool {
-		return func() bool { return w.info("s-1", "g").Stats.ParkedMessagesCount == count }
-	}
 	require.NoError(t, sub.Nack("once", kurrentdb.NackActionPark, next(t, sub).Event))
-	require.Eventually(t, parked(1), 5*time.Second, 5*time.Millisecond)
+	w.awaitParked("s-1", "g", 1)
 	require.NoError(t, w.client.ReplayParkedMessages(t.Context(), "s-1", "g", kurrentdb.ReplayParkedMessagesOptions{}))
 	replayed := next(t, sub)
-	require.Eventually(t, parked(0), 5*time.Second, 5*time.Millisecond)
+	w.awaitParked("s-1", "g", 0)
 	require.NoError(t, sub.Nack("twice", kurrentdb.NackActionPark, replayed.Event))
-	require.Eventually(t, parked(1), 5*time.Second, 5*time.Millisecond)
+	w.awaitParked("s-1", "g", 1)
 	left := w.readStream("$persistentsubscription-s-1::g-parked", kurrentdb.ReadStreamOptions{})
 	require.Equal(t, []uint64{1}, revisions(left))
 	require.Equal(t, []string{"0@s-1"}, linkData(left))
@@ -147,8 +145,8 @@ func TestCheckpointMovesOverWhatTheFilterLeavesOut(t *testing.T) {
 	sub, err := w.client.SubscribeToPersistentSubscriptionToAll(t.Context(), "g", kurrentdb.SubscribeToPersistentSubscriptionOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = sub.Close() })
-	checkpoint := func() uint64 {
-		info, err := w.client.GetPersistentSubscriptionInfoToAll(t.Context(), "g", kurrentdb.GetPersistentSubscriptionOptions{})
+	checkpoint := func(t require.TestingT) uint64 {
+		info, err := w.client.GetPersistentSubscriptionInfoToAll(w.Context(), "g", kurrentdb.GetPersistentSubscriptionOptions{})
 		require.NoError(t, err)
 		if info.Stats.LastCheckpointedPosition == nil {
 			return 0
@@ -158,9 +156,11 @@ func TestCheckpointMovesOverWhatTheFilterLeavesOut(t *testing.T) {
 	w.append("order-1", kurrentdb.NoStream{}, event("placed"))
 	held := next(t, sub)
 	noise := w.append("noise-1", kurrentdb.NoStream{}, events(20)...)
-	require.Less(t, checkpoint(), held.Event.Event.Position.Commit, "not over what is in flight")
+	require.Less(t, checkpoint(t), held.Event.Event.Position.Commit, "not over what is in flight")
 	require.NoError(t, sub.Ack(held.Event))
-	require.Eventually(t, func() bool { return checkpoint() >= noise.CommitPosition }, 10*time.Second, 10*time.Millisecond)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		require.GreaterOrEqual(c, checkpoint(c), noise.CommitPosition)
+	}, patience, 10*time.Millisecond)
 }
 
 func TestSecondReplayIsRefusedWhileOneIsRunning(t *testing.T) {
@@ -172,9 +172,9 @@ func TestSecondReplayIsRefusedWhileOneIsRunning(t *testing.T) {
 	for range 30 {
 		require.NoError(t, sub.Nack("no use", kurrentdb.NackActionPark, next(t, sub).Event))
 	}
-	require.Eventually(t, func() bool { return w.info("s-1", "g").Stats.ParkedMessagesCount == 30 }, 5*time.Second, 5*time.Millisecond)
+	w.awaitParked("s-1", "g", 30)
 	require.NoError(t, sub.Close())
-	require.Eventually(t, func() bool { return len(w.info("s-1", "g").Connections) == 0 }, 5*time.Second, 5*time.Millisecond)
+	w.awaitInfo("s-1", "g", func(info *kurrentdb.PersistentSubscriptionInfo) bool { return len(info.Connections) == 0 })
 	replay := func() error {
 		return w.client.ReplayParkedMessages(t.Context(), "s-1", "g", kurrentdb.ReplayParkedMessagesOptions{})
 	}
@@ -184,7 +184,7 @@ func TestSecondReplayIsRefusedWhileOneIsRunning(t *testing.T) {
 	for range 30 {
 		require.NoError(t, sub.Ack(next(t, sub).Event))
 	}
-	require.Eventually(t, func() bool { return w.info("s-1", "g").Stats.ParkedMessagesCount == 0 }, 5*time.Second, 5*time.Millisecond)
+	w.awaitParked("s-1", "g", 0)
 }
 
 func TestGroupAndItsParkedMessagesOutliveARestart(t *testing.T) {
@@ -197,7 +197,7 @@ func TestGroupAndItsParkedMessagesOutliveARestart(t *testing.T) {
 	})
 	sub := before.join("s-1", "g", 10)
 	require.NoError(t, sub.Nack("no use", kurrentdb.NackActionPark, next(t, sub).Event))
-	require.Eventually(t, func() bool { return before.info("s-1", "g").Stats.ParkedMessagesCount == 1 }, 5*time.Second, 5*time.Millisecond)
+	before.awaitParked("s-1", "g", 1)
 	settings := before.info("s-1", "g").Settings
 	require.NoError(t, sub.Close())
 	before.stop()
@@ -225,7 +225,8 @@ func TestAGroupKnowsOfEventsItHasNoRoomFor(t *testing.T) {
 	for range 50 {
 		w.append("s-1", kurrentdb.Any{}, event("placed"))
 	}
-	known := w.info("s-1", "g").Stats.LastKnownEventRevision
-	require.NotNil(t, known)
-	require.EqualValues(t, 49, *known)
+	w.awaitInfo("s-1", "g", func(info *kurrentdb.PersistentSubscriptionInfo) bool {
+		known := info.Stats.LastKnownEventRevision
+		return known != nil && *known == 49
+	})
 }

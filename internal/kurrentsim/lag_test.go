@@ -13,7 +13,7 @@ import (
 
 func TestDelayedProjectionsComeBehindTheirEvents(t *testing.T) {
 	t.Parallel()
-	const delay = 2 * time.Second
+	const delay = 5 * time.Second // long enough to look around before it is over
 	w := newWorld(t, kurrentsim.Options{ProjectionDelay: delay})
 	w.createGroup("$ce-order", "g", func(s *kurrentdb.PersistentSubscriptionSettings) { s.ResolveLinkTos = true })
 	group := w.join("$ce-order", "g", 10)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrentsim"
@@ -39,6 +40,21 @@ func (w *world) info(stream, group string) *kurrentdb.PersistentSubscriptionInfo
 	return info
 }
 
+// awaitInfo waits until a group says this of itself.
+func (w *world) awaitInfo(stream, group string, holds func(*kurrentdb.PersistentSubscriptionInfo) bool) {
+	w.Helper()
+	require.EventuallyWithT(w, func(c *assert.CollectT) {
+		info, err := w.client.GetPersistentSubscriptionInfo(w.Context(), stream, group, kurrentdb.GetPersistentSubscriptionOptions{})
+		require.NoError(c, err)
+		require.True(c, holds(info), "%+v", info.Stats)
+	}, patience, 5*time.Millisecond)
+}
+
+func (w *world) awaitParked(stream, group string, count int64) {
+	w.Helper()
+	w.awaitInfo(stream, group, func(info *kurrentdb.PersistentSubscriptionInfo) bool { return info.Stats.ParkedMessagesCount == count })
+}
+
 // next waits for a delivery.
 func next(t *testing.T, sub *kurrentdb.PersistentSubscription) *kurrentdb.EventAppeared {
 	t.Helper()
@@ -54,7 +70,7 @@ func nextMessage(t *testing.T, sub *kurrentdb.PersistentSubscription) *kurrentdb
 	select {
 	case e := <-result:
 		return e
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		require.NoError(t, sub.Close())
 		require.Fail(t, "nothing was delivered")
 		return nil
@@ -91,7 +107,7 @@ func TestParkedMessagesAreKeptWithTheirReasonAndReplayed(t *testing.T) {
 		require.NoError(t, sub.Nack("no use", kurrentdb.NackActionPark, next(t, sub).Event))
 	}
 	parkedStream := "$persistentsubscription-s-1::g-parked"
-	require.Eventually(t, func() bool { return w.info("s-1", "g").Stats.ParkedMessagesCount == 3 }, 5*time.Second, 5*time.Millisecond)
+	w.awaitParked("s-1", "g", 3)
 	parked := w.readStream(parkedStream, kurrentdb.ReadStreamOptions{ResolveLinkTos: true})
 	require.Equal(t, []string{"0@s-1", "1@s-1", "2@s-1"}, linkData(parked))
 	require.Equal(t, "type-2", parked[2].Event.EventType)
@@ -105,7 +121,7 @@ func TestParkedMessagesAreKeptWithTheirReasonAndReplayed(t *testing.T) {
 		require.EqualValues(t, i, replayed.Event.Event.EventNumber)
 		require.NoError(t, sub.Ack(replayed.Event))
 	}
-	require.Eventually(t, func() bool { return w.info("s-1", "g").Stats.ParkedMessagesCount == 1 }, 5*time.Second, 5*time.Millisecond)
+	w.awaitParked("s-1", "g", 1)
 }
 
 func TestRefusedAndTimedOutMessagesComeAgainAndAreParkedAtLast(t *testing.T) {
@@ -119,7 +135,7 @@ func TestRefusedAndTimedOutMessagesComeAgainAndAreParkedAtLast(t *testing.T) {
 	require.NoError(t, sub.Nack("again", kurrentdb.NackActionRetry, next(t, sub).Event))
 	require.Equal(t, 1, next(t, sub).RetryCount) // and is left to time out
 	require.Equal(t, 2, next(t, sub).RetryCount) // and once more
-	require.Eventually(t, func() bool { return w.info("s-1", "g").Stats.ParkedMessagesCount == 1 }, 5*time.Second, 20*time.Millisecond)
+	w.awaitParked("s-1", "g", 1)
 	parked := w.readStream("$persistentsubscription-s-1::g-parked", kurrentdb.ReadStreamOptions{})
 	require.Contains(t, string(parked[0].Event.UserMetadata), "Reached retry count of 2")
 }
@@ -172,14 +188,16 @@ func TestGroupResumesBehindItsCheckpointAfterARestart(t *testing.T) {
 			require.NoError(t, sub.Ack(e.Event))
 		}
 	}
-	require.Eventually(t, func() bool {
-		revision := before.info("s-1", "g").Stats.LastCheckpointedEventRevision
+	before.awaitInfo("s-1", "g", func(info *kurrentdb.PersistentSubscriptionInfo) bool {
+		revision := info.Stats.LastCheckpointedEventRevision
 		return revision != nil && *revision == 2
-	}, 5*time.Second, 5*time.Millisecond)
-	require.Eventually(t, func() bool {
+	})
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		found, err := before.tryReadStream("$persistentsubscription-s-1::g-checkpoint", kurrentdb.ReadStreamOptions{})
-		return err == nil && string(found[len(found)-1].Event.Data) == `"2"`
-	}, 5*time.Second, 5*time.Millisecond)
+		require.NoError(c, err)
+		require.NotEmpty(c, found)
+		require.Equal(c, `"2"`, string(found[len(found)-1].Event.Data))
+	}, patience, 5*time.Millisecond)
 	require.NoError(t, sub.Close())
 	before.stop()
 
@@ -289,10 +307,9 @@ func TestDeletedGroupComesBackFresh(t *testing.T) {
 		sub := w.join("s-1", "g", 10)
 		require.NoError(t, sub.Nack("", kurrentdb.NackActionPark, next(t, sub).Event))
 		require.NoError(t, sub.Ack(next(t, sub).Event))
-		require.Eventually(t, func() bool {
-			info := w.info("s-1", "g")
+		w.awaitInfo("s-1", "g", func(info *kurrentdb.PersistentSubscriptionInfo) bool {
 			return info.Stats.ParkedMessagesCount == 1 && info.Stats.LastCheckpointedEventRevision != nil
-		}, 5*time.Second, 5*time.Millisecond)
+		})
 		require.NoError(t, w.client.DeletePersistentSubscription(t.Context(), "s-1", "g", kurrentdb.DeletePersistentSubscriptionOptions{}))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrentsim/journal"
@@ -189,12 +190,12 @@ func TestCommitsThatComeTogetherShareOneSync(t *testing.T) {
 	first, err := j.Append([]byte("first"))
 	require.NoError(t, err)
 	var waiting sync.WaitGroup
-	waiting.Go(func() { require.NoError(t, j.Commit(first)) })
+	waiting.Go(func() { assert.NoError(t, j.Commit(first)) })
 	<-storage.entered
 	for range 50 {
 		end, err := j.Append([]byte("more"))
 		require.NoError(t, err)
-		waiting.Go(func() { require.NoError(t, j.Commit(end)) })
+		waiting.Go(func() { assert.NoError(t, j.Commit(end)) })
 	}
 	close(storage.release)
 	waiting.Wait()

@@ -8,6 +8,7 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -126,18 +127,30 @@ func TestEventsNeedTheirMetadata(t *testing.T) {
 	}
 }
 
+// hold begins an append and leaves it open.
+func (w *wire) hold(ctx context.Context, stream string, size int) streams.Streams_AppendClient {
+	w.Helper()
+	call, err := w.streams.Append(ctx)
+	require.NoError(w, err)
+	require.NoError(w, call.Send(appendOptions(stream)))
+	require.NoError(w, call.Send(proposed(size, nil)))
+	return call
+}
+
 func TestAppendsTogetherHoldNoMoreThanTheyMay(t *testing.T) {
 	t.Parallel()
 	w := newWire(t, 1<<20)
-	holder, err := w.streams.Append(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, holder.Send(appendOptions("order-1")))
-	require.NoError(t, holder.Send(proposed(900<<10, nil)))
-	require.Eventually(t, func() bool {
+	holder := w.hold(t.Context(), "order-1", 900<<10)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		_, _, err := w.append(appendOptions("order-2"), proposed(200<<10, nil))
-		return status.Code(err) == codes.Unavailable && status.Convert(err).Message() == "Server Is Too Busy"
-	}, waitFor, tick)
-	_, _, err = w.append(appendOptions("order-3"), proposed(1<<10, nil))
+		if err == nil { // it was there before the holder's, which is then refused itself
+			_, _ = holder.CloseAndRecv()
+			holder = w.hold(t.Context(), "order-1", 900<<10)
+		}
+		require.Equal(c, codes.Unavailable, status.Code(err))
+		require.Equal(c, "Server Is Too Busy", status.Convert(err).Message())
+	}, waitFor, 20*tick)
+	_, _, err := w.append(appendOptions("order-3"), proposed(1<<10, nil))
 	require.NoError(t, err, "a small one finds room")
 	_, err = holder.CloseAndRecv()
 	require.NoError(t, err, "who holds the room goes on")
@@ -145,10 +158,7 @@ func TestAppendsTogetherHoldNoMoreThanTheyMay(t *testing.T) {
 	require.NoError(t, err, "and gives it back")
 
 	ctx, leave := context.WithCancel(t.Context())
-	lost, err := w.streams.Append(ctx)
-	require.NoError(t, err)
-	require.NoError(t, lost.Send(appendOptions("order-4")))
-	require.NoError(t, lost.Send(proposed(900<<10, nil)))
+	w.hold(ctx, "order-4", 900<<10)
 	leave()
 	require.Eventually(t, func() bool {
 		_, _, err := w.append(appendOptions("order-2"), proposed(900<<10, nil))

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
@@ -92,9 +91,10 @@ func proposed(size int, change func(*streams.AppendReq_ProposedMessage)) *stream
 
 // append sends the messages and waits for the answer.
 func (w *wire) append(messages ...*streams.AppendReq) (*streams.AppendResp, metadata.MD, error) {
-	w.Helper()
 	call, err := w.streams.Append(w.Context())
-	require.NoError(w, err)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, message := range messages {
 		if err := call.Send(message); err != nil {
 			break // the answer says why
@@ -107,7 +107,7 @@ func (w *wire) append(messages ...*streams.AppendReq) (*streams.AppendResp, meta
 // read returns the first messages of a read, at most as many as there are before its end, and how it ended.
 func (w *wire) read(options *streams.ReadReq_Options) ([]*streams.ReadResp, metadata.MD, error) {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(w.Context(), waitFor)
 	defer cancel()
 	call, err := w.streams.Read(ctx, &streams.ReadReq{Options: options})
 	require.NoError(w, err)

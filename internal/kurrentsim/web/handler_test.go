@@ -74,7 +74,7 @@ func (s *site) group(stream, name, reason string, park int) {
 	require.Eventually(s, func() bool {
 		info, err := s.groups.Info(key)
 		return err == nil && info.Parked == int64(park)
-	}, 5*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 }
 
 func (s *site) get(path string) *httptest.ResponseRecorder {
