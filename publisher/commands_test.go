@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/config"
@@ -26,7 +27,7 @@ func (w *world) output(args ...string) (string, error) { return w.run(nil, args.
 
 func (w *world) run(environ []string, args ...string) (string, error) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), waitLong)
 	defer cancel()
 	var stdout, stderr strings.Builder
 	err := run(ctx, subcommand.Call{Args: args, Stdout: &stdout, Stderr: &stderr, Environ: append([]string{
@@ -158,7 +159,7 @@ func TestSetupMakesWhatIsMissingAndSaysSo(t *testing.T) {
 	w.settings.retention = time.Hour
 	w.url = address.String()
 	p := w.publish()
-	require.Eventually(t, func() bool { return w.left() == 1 }, waitLong, waitTick)
+	w.awaitLeft(1)
 	require.Equal(t, codeOther, w.reason("order-aside"))
 	require.Error(t, w.command(nil, "retry", "order-aside"))
 	p.stop()
@@ -174,7 +175,7 @@ func TestSetupMakesWhatIsMissingAndSaysSo(t *testing.T) {
 }
 
 func TestReadinessAndMetricsTellHowItStands(t *testing.T) {
-	w := newWorld(t)
+	w := aloneWorld(t) // what others write would be behind, too
 	away := w.behindADoor()
 	p := w.publish()
 	require.Error(t, (&publisher{}).ready(t.Context()))
@@ -182,16 +183,22 @@ func TestReadinessAndMetricsTellHowItStands(t *testing.T) {
 	require.NoError(t, p.ready(t.Context()))
 	away.shut()
 	w.approve("order-1")
-	require.Eventually(t, func() bool { return gathered(t, p)["orderflow_publisher_lag_seconds"] > 0.5 }, waitLong, waitTick)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		require.Greater(c, gathered(c, p)["orderflow_publisher_lag_seconds"], 0.5)
+	}, waitLong, waitTick)
 	require.Positive(t, gathered(t, p)["orderflow_publisher_lag_bytes"])
 	away.open()
 	w.awaitAll()
-	require.Eventually(t, func() bool {
-		g := gathered(t, p)
-		return g["orderflow_publisher_lag_seconds"] == 0 && g["orderflow_publisher_lag_bytes"] < 4096 && g["orderflow_publisher_set_aside"] == 0
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		g := gathered(c, p)
+		require.Zero(c, g["orderflow_publisher_lag_seconds"])
+		require.Less(c, g["orderflow_publisher_lag_bytes"], float64(quietBytes))
+		require.Zero(c, g["orderflow_publisher_set_aside"])
 	}, waitLong, waitTick)
 	w.foreignEvent("fulfillment-order-2")
 	w.approve("order-2")
-	require.Eventually(t, func() bool { return gathered(t, p)["orderflow_publisher_set_aside"] == 1 }, waitLong, waitTick)
-	require.Equal(t, 1, w.count(resultSetAside))
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		require.EqualValues(c, 1, gathered(c, p)["orderflow_publisher_set_aside"])
+	}, waitLong, waitTick)
+	w.awaitAtLeast(1, resultSetAside)
 }

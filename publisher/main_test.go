@@ -31,7 +31,7 @@ import (
 )
 
 const (
-	waitLong = 30 * time.Second
+	waitLong = 90 * time.Second // for what happens soon on a machine that has nothing else to do
 	waitTick = 10 * time.Millisecond
 )
 
@@ -60,7 +60,7 @@ func runTests(m *testing.M) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cluster, err = devserver.StartPostgres(ctx, devserver.PostgresOptions{Dir: filepath.Join(dir, "postgres"), Fast: true, Settings: map[string]string{
-		"max_replication_slots": "50", "max_wal_senders": "50",
+		"max_replication_slots": "100", "max_wal_senders": "50",
 	}})
 	if err != nil {
 		return 1, err
@@ -69,7 +69,7 @@ func runTests(m *testing.M) (int, error) {
 		return 1, err
 	}
 	code := m.Run()
-	stopping, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	stopping, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	if err := cluster.Stop(stopping); err != nil {
 		return 1, err
@@ -135,7 +135,7 @@ func worldOn(t *testing.T, name, url string) *world {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
 	w.metrics = newMetrics(prometheus.NewRegistry())
-	w.settings = publisher{window: 64, budget: 5 * time.Second, pace: pace{Confirm: 20 * time.Millisecond, Prune: 50 * time.Millisecond}}
+	w.settings = publisher{window: 64, budget: 20 * time.Second, pace: pace{Confirm: 20 * time.Millisecond, Prune: 50 * time.Millisecond}}
 	w.use(server.URL())
 	t.Cleanup(w.dropSlot)
 	return w
@@ -205,8 +205,7 @@ func (w *world) keep(stream string, events uint64) {
 }
 
 // gathered are the gauges as a scrape sees them.
-func gathered(t *testing.T, r *running) map[string]float64 {
-	t.Helper()
+func gathered(t require.TestingT, r *running) map[string]float64 {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(gauges{r.publisher, r.logger})
 	families, err := registry.Gather()
@@ -230,19 +229,32 @@ func (w *world) use(url string) {
 // onFreeSlot runs a statement about the slot, once the server has noticed that its reader has gone.
 func (w *world) onFreeSlot(sql string, args ...any) {
 	w.t.Helper()
-	require.Eventually(w.t, func() bool {
-		return !value[bool](w, "SELECT coalesce(bool_or(active), false) FROM pg_replication_slots WHERE slot_name = $1", w.name)
-	}, waitLong, waitTick)
+	w.awaitFreeSlot()
 	w.exec(sql, args...)
 }
 
+func (w *world) awaitFreeSlot() {
+	w.t.Helper()
+	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
+		require.False(c, look[bool](c, w, "SELECT coalesce(bool_or(active), false) FROM pg_replication_slots WHERE slot_name = $1", w.name))
+	}, waitLong, waitTick)
+}
+
+// dropSlot leaves room for other tests' slots.
 func (w *world) dropSlot() {
-	conn, err := pgx.Connect(context.Background(), w.url)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, w.url)
 	if err != nil {
 		return // its server is gone, and the slot with it
 	}
-	defer func() { _ = conn.Close(context.Background()) }()
-	_, _ = conn.Exec(context.Background(), "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active", w.name)
+	defer func() { _ = conn.Close(ctx) }()
+	for left := 1; left > 0 && ctx.Err() == nil; pause(ctx, waitTick) { // the server may not have noticed that its reader has gone
+		_, _ = conn.Exec(ctx, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active", w.name)
+		if conn.QueryRow(ctx, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = $1", w.name).Scan(&left) != nil {
+			return
+		}
+	}
 }
 
 // running is a publisher that runs in this process.
@@ -257,7 +269,7 @@ type running struct {
 // publish runs a publisher until stop is called, or the test ends.
 func (w *world) publish() *running {
 	w.t.Helper()
-	store, err := postgres.Open(w.t.Context(), postgres.Config{URL: w.url, MaxConns: poolConnections, CallTimeout: 5 * time.Second})
+	store, err := postgres.Open(w.t.Context(), postgres.Config{URL: w.url, MaxConns: poolConnections, CallTimeout: 20 * time.Second})
 	require.NoError(w.t, err)
 	r := &running{w: w, done: make(chan struct{}), publisher: &publisher{
 		events: cmp.Or(w.throughDoor, w.events), store: store, slot: w.name, window: w.settings.window, retention: w.settings.retention,
@@ -291,7 +303,17 @@ func (r *running) stop() {
 
 func (r *running) awaitPhase(phase int32) {
 	r.w.t.Helper()
-	require.Eventually(r.w.t, func() bool { return r.phase.Load() == phase }, 30*time.Second, 5*time.Millisecond)
+	require.Eventually(r.w.t, func() bool { return r.phase.Load() == phase }, waitLong, time.Millisecond)
+}
+
+// waits reports whether a version is in flight and not answered.
+func (r *running) waits() bool {
+	flight := r.flight.Load()
+	if flight == nil {
+		return false
+	}
+	_, open := flight.oldest()
+	return open
 }
 
 func (w *world) exec(sql string, args ...any) {
@@ -303,7 +325,12 @@ func (w *world) exec(sql string, args ...any) {
 // value reads one value.
 func value[T any](w *world, sql string, args ...any) (v T) {
 	w.t.Helper()
-	require.NoError(w.t, w.looks.QueryRow(w.t.Context(), sql, args...).Scan(&v), sql)
+	return look[T](w.t, w, sql, args...)
+}
+
+// look reads one value where something is waited for: another look follows one that fails.
+func look[T any](t require.TestingT, w *world, sql string, args ...any) (v T) {
+	require.NoError(t, w.looks.QueryRow(w.t.Context(), sql, args...).Scan(&v), sql)
 	return v
 }
 
@@ -349,20 +376,25 @@ func (w *world) approveMany(prefix string, n int) {
 
 // types are those of the events in an order's stream, in their order.
 func (w *world) types(id string) []string {
+	w.t.Helper()
+	return w.typesFor(w.t, id)
+}
+
+func (w *world) typesFor(t require.TestingT, id string) []string {
 	types := []string{}
 	err := w.events.ReadStream(w.t.Context(), "fulfillment-"+id, 0, 0, func(e kurrent.Event) error {
 		types = append(types, e.Type)
 		return nil
 	})
 	if !errors.Is(err, kurrent.ErrNotFound) {
-		assert.NoError(w.t, err)
+		require.NoError(t, err)
 	}
 	return types
 }
 
 func (w *world) awaitTypes(id string, want ...string) {
 	w.t.Helper()
-	require.EventuallyWithT(w.t, func(c *assert.CollectT) { require.Equal(c, want, w.types(id)) }, 30*time.Second, 10*time.Millisecond)
+	require.EventuallyWithT(w.t, func(c *assert.CollectT) { require.Equal(c, want, w.typesFor(c, id)) }, waitLong, waitTick)
 }
 
 // awaitAll waits until every version in the history is the event of the same revision in its order's stream, and there is
@@ -370,8 +402,8 @@ func (w *world) awaitTypes(id string, want ...string) {
 func (w *world) awaitAll() {
 	w.t.Helper()
 	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
-		require.Empty(c, differences(w.versions(), w.published()))
-	}, 60*time.Second, 50*time.Millisecond)
+		require.Empty(c, differences(w.versions(c), w.published(c)))
+	}, waitLong, 50*time.Millisecond)
 }
 
 // never looks for a while that something does not come true. It looks by itself: what testify leaves running behind a test
@@ -401,9 +433,9 @@ func differences(versions, events map[string][]string) []string {
 }
 
 // versions are the history, by order.
-func (w *world) versions() map[string][]string {
+func (w *world) versions(t require.TestingT) map[string][]string {
 	rows, err := w.looks.Query(w.t.Context(), "SELECT order_id, array_agg(event_type || ' ' || revision ORDER BY revision) FROM order_fulfillment_history GROUP BY order_id")
-	require.NoError(w.t, err)
+	require.NoError(t, err)
 	all := map[string][]string{}
 	var id string
 	var types []string
@@ -411,12 +443,12 @@ func (w *world) versions() map[string][]string {
 		all[id] = types
 		return nil
 	})
-	require.NoError(w.t, err)
+	require.NoError(t, err)
 	return all
 }
 
 // published are the events of every stream there is, by order.
-func (w *world) published() map[string][]string {
+func (w *world) published(t require.TestingT) map[string][]string {
 	all := map[string][]string{}
 	err := w.events.ReadStream(w.t.Context(), "$streams", 0, 0, func(link kurrent.Event) error {
 		stream, _, ok := kurrent.LinkTarget(link)
@@ -436,7 +468,7 @@ func (w *world) published() map[string][]string {
 		})
 	})
 	if !errors.Is(err, kurrent.ErrNotFound) {
-		assert.NoError(w.t, err)
+		require.NoError(t, err)
 	}
 	return all
 }
@@ -445,12 +477,25 @@ func (w *world) count(r result) int {
 	return int(testutil.ToFloat64(w.metrics.events.WithLabelValues(string(r))))
 }
 
+// awaitAtLeast waits until so many versions have come to an end of this kind. One that is read twice counts twice, and it
+// counts a moment after its event is there.
+func (w *world) awaitAtLeast(want int, r result) {
+	w.t.Helper()
+	require.Eventually(w.t, func() bool { return w.count(r) >= want }, waitLong, waitTick, r)
+}
+
+// awaitReason waits until an order is set aside for this.
+func (w *world) awaitReason(order, want string) {
+	w.t.Helper()
+	require.EventuallyWithT(w.t, func(c *assert.CollectT) { require.Equal(c, want, w.reason(order)) }, waitLong, waitTick, "%q", order)
+}
+
 // awaitConfirmed waits until everything the server has written by now is confirmed, but for the little that may be left.
 func (w *world) awaitConfirmed() {
 	w.t.Helper()
 	end := value[string](w, "SELECT pg_current_wal_insert_lsn()::text")
-	require.Eventually(w.t, func() bool {
-		return value[bool](w, "SELECT confirmed_flush_lsn + $2::numeric >= $3::text::pg_lsn FROM pg_replication_slots WHERE slot_name = $1",
-			w.name, quietBytes, end)
-	}, 30*time.Second, 20*time.Millisecond)
+	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
+		require.True(c, look[bool](c, w, "SELECT confirmed_flush_lsn + $2::numeric >= $3::text::pg_lsn FROM pg_replication_slots WHERE slot_name = $1",
+			w.name, quietBytes, end))
+	}, waitLong, waitTick)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/postgres"
@@ -19,7 +20,16 @@ func (w *world) age(by time.Duration) {
 }
 
 func (w *world) left() int {
-	return value[int](w, "SELECT count(*) FROM order_fulfillment_history")
+	w.t.Helper()
+	return value[int](w, countHistory)
+}
+
+const countHistory = "SELECT count(*) FROM order_fulfillment_history"
+
+// awaitLeft waits until the history has so many versions.
+func (w *world) awaitLeft(want int) {
+	w.t.Helper()
+	require.EventuallyWithT(w.t, func(c *assert.CollectT) { require.Equal(c, want, look[int](c, w, countHistory)) }, waitLong, waitTick)
 }
 
 func TestVersionsThatArePublishedAndOldAreDropped(t *testing.T) {
@@ -29,7 +39,7 @@ func TestVersionsThatArePublishedAndOldAreDropped(t *testing.T) {
 	w.age(2 * time.Hour)
 	w.approveMany("order-young", 5)
 	p := w.publish()
-	require.Eventually(t, func() bool { return w.left() == 5 }, waitLong, waitTick)
+	w.awaitLeft(5)
 	w.ship("order-old-3")
 	w.awaitTypes("order-old-3", "order-approved", "order-shipped")
 	p.awaitPhase(phaseStream)
@@ -52,13 +62,13 @@ func TestNothingIsDroppedThatIsNotPublishedOrIsSetAside(t *testing.T) {
 	w.publish().awaitPhase(phaseStream)
 	w.foreignEvent("fulfillment-order-aside")
 	w.approve("order-aside", "order-fine")
-	require.Eventually(t, func() bool { return w.reason("order-aside") == codeOther }, waitLong, waitTick)
+	w.awaitReason("order-aside", codeOther)
 	away.shut()
 	w.approve("order-waiting")
 	w.age(2 * time.Hour)
 	never(t, func() bool { return w.left() < 2 }, time.Second)
 	away.open()
-	require.Eventually(t, func() bool { return w.left() == 1 }, waitLong, waitTick)
+	w.awaitLeft(1)
 	require.Equal(t, "order-aside", value[string](w, "SELECT order_id FROM order_fulfillment_history"))
 }
 
@@ -88,7 +98,7 @@ func TestAVersionThatCommitsLateIsNotDroppedUnpublished(t *testing.T) {
 	never(t, func() bool { return w.left() < 21 }, time.Second)
 	away.open()
 	w.awaitTypes("order-x", "order-approved")
-	require.Eventually(t, func() bool { return w.left() == 20 }, waitLong, waitTick)
+	w.awaitLeft(20)
 }
 
 func TestWithoutARetentionTheHistoryIsKept(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/devserver"
@@ -81,7 +82,11 @@ func TestAPublisherThatIsKilledAgainAndAgainSkipsAndDoublesNothing(t *testing.T)
 		for i := range 20 {
 			w.ship(fmt.Sprintf("order-%d-%d", round, i))
 		}
-		pause(t.Context(), time.Duration(rand.IntN(300))*time.Millisecond)
+		some := fmt.Sprintf("order-%d-%d", round, rand.IntN(100))
+		if round == 0 {
+			some = fmt.Sprintf("order-early-%d", rand.IntN(300))
+		}
+		require.EventuallyWithT(t, func(c *assert.CollectT) { require.NotEmpty(c, w.typesFor(c, some)) }, waitLong, time.Millisecond)
 		p.kill()
 	}
 	last := w.start(binary)
@@ -117,21 +122,23 @@ func TestAStopFinishesWhatIsInFlightAndConfirmsIt(t *testing.T) {
 	w := newWorld(t)
 	binary := publisherBinary(t)
 	p := w.start(binary)
-	require.Eventually(t, func() bool {
-		return value[bool](w, "SELECT coalesce(bool_or(snapshot_done), false) FROM publisher_mark")
-	}, 30*time.Second, 10*time.Millisecond)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		require.True(c, look[bool](c, w, "SELECT coalesce(bool_or(snapshot_done), false) FROM publisher_mark"))
+	}, waitLong, waitTick)
 	w.approveMany("order", 500)
 	w.awaitTypes("order-0", "order-approved")
 	began := time.Now()
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, p.cmd.Wait())
-	require.Less(t, time.Since(began), 5*time.Second)
+	require.Less(t, time.Since(began), 20*time.Second, "it does not use up its budget of 25 s")
 	require.Contains(t, p.log.String(), "publisher has stopped")
 	mark, _, err := w.store().FindMark(t.Context(), w.name)
 	require.NoError(t, err)
-	slot, _, err := w.store().FindSlot(t.Context(), w.name)
-	require.NoError(t, err)
-	require.Equal(t, mark.Confirmed, slot.Confirmed, "what is written down is what the server knows")
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // the server reads what it was told last when it gets to it
+		slot, _, err := w.store().FindSlot(t.Context(), w.name)
+		require.NoError(c, err)
+		require.Equal(c, mark.Confirmed, slot.Confirmed, "what is written down is what the server knows")
+	}, waitLong, waitTick)
 	require.True(t, mark.SnapshotDone)
 }
 
@@ -143,10 +150,10 @@ func TestAStopDoesNotWaitForAnEventStoreThatIsAwayForLongerThanItsBudget(t *test
 	p.awaitPhase(phaseStream)
 	away.shut()
 	w.approve("order-1")
-	require.Eventually(t, func() bool { _, open := p.flight.Load().oldest(); return open }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, p.waits, waitLong, time.Millisecond)
 	began := time.Now()
 	p.stop()
-	require.Less(t, time.Since(began), 8*time.Second)
+	require.Less(t, time.Since(began), waitLong)
 	away.open()
 	w.publish()
 	w.awaitAll()
@@ -158,14 +165,16 @@ func TestACrashInTheSnapshotSkipsNothingAndGoesOnWhereItWas(t *testing.T) {
 	w.approveMany("order", versions)
 	binary := publisherBinary(t)
 	away := w.behindADoor()
-	p := w.start(binary)
-	require.Eventually(t, func() bool {
-		return value[int64](w, "SELECT coalesce(max(snapshot_id), 0) FROM publisher_mark WHERE slot = $1", w.name) > 0
-	}, 60*time.Second, time.Millisecond)
-	away.shut()
+	const saved = "SELECT coalesce(max(snapshot_id), 0) FROM publisher_mark"
+	away.HoldAnswer(func([]byte) bool { // none comes after the mark was moved: it cannot finish
+		var id int64
+		return w.looks.QueryRow(t.Context(), saved).Scan(&id) == nil && id > 0
+	})
+	p := w.start(binary, "PUBLISHER_WINDOW=16")
+	require.EventuallyWithT(t, func(c *assert.CollectT) { require.Positive(c, look[int64](c, w, saved)) }, waitLong, waitTick)
 	p.kill()
 	require.False(t, value[bool](w, "SELECT snapshot_done FROM publisher_mark"))
-	through := value[int64](w, "SELECT snapshot_id FROM publisher_mark")
+	require.GreaterOrEqual(t, value[int64](w, saved), int64(snapshotPage))
 	away.open()
 	w.approve("order-between")
 
@@ -173,14 +182,15 @@ func TestACrashInTheSnapshotSkipsNothingAndGoesOnWhereItWas(t *testing.T) {
 
 	w.awaitAll()
 	again.awaitPhase(phaseStream)
-	require.LessOrEqual(t, w.count(resultPublished), versions+2-int(through), "what was answered is not read again")
+	require.Less(t, w.count(resultPublished), versions, "what was answered is not read again")
 }
 
 // All of it happens while orders are written.
 func TestKurrentDBAwayUnderLoadLosesAndSetsAsideNothing(t *testing.T) {
 	w := newWorld(t)
 	away := w.behindADoor()
-	w.publish().awaitPhase(phaseStream)
+	p := w.publish()
+	p.awaitPhase(phaseStream)
 	for round := range 4 {
 		w.approveMany(fmt.Sprintf("order-%d", round), 100)
 		switch round % 2 {
@@ -190,7 +200,9 @@ func TestKurrentDBAwayUnderLoadLosesAndSetsAsideNothing(t *testing.T) {
 			away.Cut()
 		}
 		w.approveMany(fmt.Sprintf("order-away-%d", round), 100)
-		pause(t.Context(), 500*time.Millisecond)
+		if round%2 == 0 {
+			require.Eventually(t, func() bool { return p.waits() && p.lag() > 500*time.Millisecond }, waitLong, waitTick)
+		}
 		away.open()
 	}
 	w.awaitAll()
@@ -221,6 +233,7 @@ func TestAForeignReaderOfTheSlotIsWaitedFor(t *testing.T) {
 	p := w.publish()
 	p.awaitPhase(phaseStream)
 	p.stop()
+	w.awaitFreeSlot()
 	link, err := w.store().OpenReplication(t.Context(), w.name)
 	require.NoError(t, err)
 	require.NoError(t, link.Start(t.Context()))
@@ -259,7 +272,7 @@ func TestThePublisherOutlivesItsDatabasesCrashesAndStops(t *testing.T) {
 		pg.Signal(end)
 		select {
 		case <-pg.Done():
-		case <-time.After(30 * time.Second):
+		case <-time.After(waitLong):
 			require.Fail(t, "the server does not stop", "round %d", round)
 		}
 		away.open()

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrent"
@@ -91,7 +92,7 @@ func TestAVersionThatCanNeverBeAppendedIsSetAsideAndStopsNobodyElse(t *testing.T
 			c.do(w)
 			w.approve("order-fine")
 			w.awaitTypes("order-fine", "order-approved")
-			require.Eventually(t, func() bool { return w.reason("order-x") == c.code }, waitLong, waitTick, "%s", w.reason("order-x"))
+			w.awaitReason("order-x", c.code)
 			w.awaitConfirmed()
 			p.stop()
 			w.publish().awaitPhase(phaseStream)
@@ -105,9 +106,9 @@ func TestAnOrderNameThatIsNoneIsSetAsideToo(t *testing.T) {
 	w.publish()
 	for _, id := range []string{"", " ", "order-", "$all", "order-a/b", "order-ä", "order-x\r\ny", "ORDER-1", strings.Repeat("x", 2000)} {
 		w.forge(id, 0, "order-approved", nil, goodImage)
-		require.Eventually(t, func() bool { return w.reason(id) == codeInvalid }, waitLong, waitTick, "%q", id)
+		w.awaitReason(id, codeInvalid)
 	}
-	require.Empty(t, w.published())
+	require.Empty(t, w.published(t))
 }
 
 func TestLaterVersionsWaitBehindTheOneThatIsSetAsideUntilItIsTriedAgain(t *testing.T) {
@@ -121,13 +122,17 @@ func TestLaterVersionsWaitBehindTheOneThatIsSetAsideUntilItIsTriedAgain(t *testi
 	w.exec("UPDATE order_fulfillment SET revision = 1 WHERE order_id = 'order-x'")
 	w.exec("SET session_replication_role = origin")
 	w.change("order-x", "overnight")
-	require.Eventually(t, func() bool { return w.reason("order-x") == codeGap }, waitLong, waitTick)
+	w.awaitReason("order-x", codeGap)
 	w.change("order-x", "drone")
-	require.Eventually(t, func() bool { return w.count(resultDeferred) == 1 }, waitLong, waitTick)
+	w.awaitAtLeast(1, resultDeferred)
 	p.stop()
 	w.publish()
 	w.ship("order-x")
-	require.Eventually(t, func() bool { return w.count(resultDeferred) >= 2 }, waitLong, waitTick)
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // the one before it may come again first
+		entry, err := w.store().FindSetAside(t.Context(), "order-x")
+		require.NoError(c, err)
+		require.EqualValues(c, 4, entry.Through)
+	}, waitLong, waitTick)
 	require.Equal(t, []string{"order-approved"}, w.types("order-x"))
 	out, err := w.output("list", "-o", "json")
 	require.NoError(t, err)
@@ -159,7 +164,7 @@ func TestAnOrderThatWasTakenBackIsPublishedByTheRunningPublisherAgain(t *testing
 	require.NoError(t, w.store().SetAside(t.Context(), postgres.SetAside{OrderID: "order-x", Revision: 1, Code: "TEST"}))
 	require.NoError(t, w.command(nil, "snapshot")) // the session that follows knows of it
 	w.ship("order-x")
-	require.Eventually(t, func() bool { return w.count(resultDeferred) > 0 }, waitLong, waitTick)
+	w.awaitAtLeast(1, resultDeferred)
 	require.Eventually(t, func() bool { return w.command(nil, "retry", "--all") == nil && w.reason("order-x") != "TEST" }, waitLong, waitTick)
 	w.awaitTypes("order-x", "order-approved", "order-shipped")
 	w.approve("order-y")
@@ -212,7 +217,7 @@ func TestVersionsThatWereTruncatedSinceArePublished(t *testing.T) {
 
 	require.Eventually(t, func() bool { return w.count(resultPublished)+w.count(resultSetAside) > before }, waitLong, waitTick)
 	w.ship("order-1")
-	require.Eventually(t, func() bool { return w.count(resultPublished) == before+4 }, waitLong, waitTick, "%s", w.reason("order-1"))
+	w.awaitTypes("order-1", "order-shipped")
+	w.awaitAtLeast(before+4, resultPublished)
 	require.Equal(t, postgres.ErrNotFound.Error(), w.reason("order-1"))
-	require.Equal(t, []string{"order-shipped"}, w.types("order-1"))
 }

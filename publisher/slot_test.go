@@ -72,7 +72,7 @@ func TestTheMarkOfAnotherServerOrTimelineIsNotTrusted(t *testing.T) {
 
 			w.publish().awaitPhase(phaseStream)
 
-			require.Equal(t, before+21, w.count(resultPublished), "the whole history was looked at again")
+			require.GreaterOrEqual(t, w.count(resultPublished), before+21, "the whole history was looked at again")
 			w.awaitAll()
 		})
 	}
@@ -85,7 +85,7 @@ func TestASnapshotThatIsOrderedBeginsBesideTheRunningPublisher(t *testing.T) {
 	w.awaitAll()
 	p.awaitPhase(phaseStream)
 	require.NoError(t, w.command(nil, "snapshot"))
-	require.Eventually(t, func() bool { return w.count(resultPublished) >= 40 }, 30*time.Second, 20*time.Millisecond)
+	w.awaitAtLeast(40, resultPublished)
 	w.awaitAll()
 }
 
