@@ -29,6 +29,7 @@ type Fulfillment struct {
 	TrackingNumber string       `json:"trackingNumber,omitempty"`
 	Email          email.Status `json:"email,omitempty"`   // of the newest mail
 	MailDue        email.Kind   `json:"mailDue,omitempty"` // the newest mail's kind while it waits to be sent
+	AlsoDue        []email.Kind `json:"alsoDue,omitempty"` // older mails of which the same is true
 }
 
 // StartFulfillment reads the order's body and writes the fulfilment with its confirmation mail, or answers what is stored:
@@ -101,6 +102,6 @@ func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentIn
 func stored(row fulfillment.Row) Fulfillment {
 	return Fulfillment{
 		Status: row.Status, Reason: row.Reason, Code: row.Code, Carrier: row.Carrier, TrackingNumber: row.TrackingNumber,
-		Email: row.Email.Report(), MailDue: row.MailDue,
+		Email: row.Email.Report(), MailDue: row.MailDue, AlsoDue: row.AlsoDue,
 	}
 }

@@ -37,7 +37,7 @@ type facts struct {
 	Workflow workflowState
 	Row      order.Status // of the fulfilment; empty when there is no row
 	Credit   creditState  // empty when nobody asked, because it does not matter
-	LostMail bool         // the newest mail waits, and no workflow is there to send it
+	LostMail bool         // a mail waits, and no workflow is there to send it
 	InVain   bool         // the workflow waits for the shipment of an order whose row is final
 	Erased   bool         // the order's stream is deleted
 	Detail   string       // what else there is to say

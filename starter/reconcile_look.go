@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.temporal.io/api/enums/v1"
@@ -58,13 +59,18 @@ func (r *reconciliation) waitsInVain(ctx context.Context, row fulfillment.Row) (
 	return run.state == workflowOpen && run.waits, err
 }
 
-// lost reports whether the mail that is due for a row waits for nobody.
+// lost reports whether a mail that is due for a row waits for nobody.
 func (r *reconciliation) lost(ctx context.Context, row fulfillment.Row, repairing bool) (bool, error) {
-	if row.MailDue == "" || repairing || !row.Status.Final() {
+	if repairing || !row.Status.Final() {
 		return false, nil
 	}
-	sending, err := r.describe(ctx, workflows.EmailID(row.OrderID, row.MailDue))
-	return sending.state != workflowOpen, err
+	for _, kind := range due(row) {
+		sending, err := r.describe(ctx, workflows.EmailID(row.OrderID, kind))
+		if err != nil || sending.state != workflowOpen {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // row reads the order's fulfilment, the zero row when there is none.
@@ -150,4 +156,12 @@ func inputOf(row fulfillment.Row) workflows.Input {
 }
 
 // mailWaits is what a row says before anybody is asked who sends it.
-func mailWaits(row fulfillment.Row) bool { return row.MailDue != email.Kind("") && row.Status.Final() }
+func mailWaits(row fulfillment.Row) bool { return len(due(row)) > 0 && row.Status.Final() }
+
+// due lists the mails that somebody has to be at, the newest last.
+func due(row fulfillment.Row) []email.Kind {
+	if row.MailDue == "" {
+		return row.AlsoDue
+	}
+	return append(slices.Clone(row.AlsoDue), row.MailDue)
+}

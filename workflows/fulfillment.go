@@ -101,7 +101,7 @@ func (o *orderRun) closing(status order.Status) activities.CloseFulfillmentInput
 	return in
 }
 
-// adopt takes over what is stored, publishes it, and sends the mail that is due for it. Credit that this run reserved for
+// adopt takes over what is stored, publishes it, and sends the mails that are due for it. Credit that this run reserved for
 // an order that is closed without it goes back first: an earlier run had closed the row and was lost before it came to that.
 func (o *orderRun) adopt(ctx workflow.Context, row activities.Fulfillment) {
 	if o.state.Credit == order.CreditReserved && row.Status.Final() && row.Status != order.StatusShipped && o.mismatch == nil {
@@ -116,5 +116,11 @@ func (o *orderRun) adopt(ctx workflow.Context, row activities.Fulfillment) {
 	o.rest(ctx)
 	if row.MailDue != "" {
 		o.send(ctx, row.MailDue)
+	}
+	for _, kind := range row.AlsoDue {
+		if !o.mails.begun[kind] { // a run that was lost had begun it: nobody follows it to its end
+			o.mails.begun[kind] = true
+			o.handOver(ctx, kind)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 // mails are the sends in the air. They go beside the order and never stand in its way.
 type mails struct {
 	open   map[email.Kind]bool
+	begun  map[email.Kind]bool // by this run
 	newest email.Kind
 	stop   []workflow.CancelFunc
 
@@ -26,7 +27,7 @@ func (m *mails) settled() bool { return len(m.open) == 0 }
 func (o *orderRun) send(ctx workflow.Context, kind email.Kind) {
 	ctx, stop := workflow.WithCancel(afloat(ctx))
 	o.mails.stop = append(o.mails.stop, stop)
-	o.mails.open[kind] = true
+	o.mails.open[kind], o.mails.begun[kind] = true, true
 	o.mails.newest = kind
 	o.mailed(ctx, kind, email.StatusPending)
 	m := mail{orderID: o.in.OrderID, kind: kind, options: mailing, note: func(s email.Status) { o.mailed(ctx, kind, s) }}

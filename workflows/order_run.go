@@ -61,7 +61,7 @@ func newOrderRun(ctx workflow.Context, in Input) (*orderRun, error) {
 			OrderID: in.OrderID, CustomerID: in.CustomerID, Status: order.StatusPending, Total: in.Total,
 			Credit: order.CreditNone, Email: string(email.StatusNone), PlacedAt: in.PlacedAt,
 		},
-		mails:     mails{open: map[email.Kind]bool{}},
+		mails:     mails{open: map[email.Kind]bool{}, begun: map[email.Kind]bool{}},
 		signalled: map[string]bool{},
 		published: order.StatusPending,
 	}

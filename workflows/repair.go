@@ -83,7 +83,7 @@ func newRepair(ctx workflow.Context, in RepairInput) (*orderRun, error) {
 			Code: in.Code, Total: in.Total, Credit: order.CreditNone, Email: string(email.StatusNone), PlacedAt: in.PlacedAt,
 		},
 		phase:     phaseUndoing,
-		mails:     mails{open: map[email.Kind]bool{}},
+		mails:     mails{open: map[email.Kind]bool{}, begun: map[email.Kind]bool{}},
 		published: order.StatusCancelling,
 		steps:     afloat(ctx),
 	}

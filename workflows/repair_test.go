@@ -94,6 +94,18 @@ func TestARepairUndoesWhatATerminatedOrderHolds(t *testing.T) {
 	}
 }
 
+func TestARepairHandsOverAMailThatTheLostRunHadBegun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.row = &activities.Fulfillment{
+		Status: order.StatusCancelled, Reason: order.ReasonCancelled, Email: email.StatusSent,
+		AlsoDue: []email.Kind{email.KindConfirmation}, // claimed when the run was lost: nobody knows what became of it
+	}
+	w.repair(notOpen)
+	require.Equal(t, []string{workflows.EmailID(orderID, email.KindConfirmation)}, w.handedOver)
+	require.Equal(t, string(email.StatusSent), w.state().Email, "the newest mail's")
+}
+
 func stripped(state order.State) order.State {
 	state.UpdatedAt = time.Time{}
 	return state

@@ -139,6 +139,9 @@ func (w *world) closeFulfillment(_ context.Context, in activities.CloseFulfillme
 	switch {
 	case in.Status == order.StatusShipped:
 		row.MailDue = email.KindShipment
+		if !w.told {
+			row.AlsoDue = []email.Kind{email.KindConfirmation}
+		}
 	case in.Status == order.StatusRejected:
 		row.MailDue = email.KindRejection
 	case w.told:

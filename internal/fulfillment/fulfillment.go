@@ -36,7 +36,8 @@ type Row struct {
 	Revision       int64
 
 	Email   email.Status // of the newest mail
-	MailDue email.Kind   // the newest mail's kind while it is pending, else empty
+	MailDue email.Kind   // the newest mail's kind while it waits to be sent or its outcome is awaited, else empty
+	AlsoDue []email.Kind // those of older mails of which the same is true, oldest first
 }
 
 // Start begins a fulfilment: insert, or return what is stored.

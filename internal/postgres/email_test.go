@@ -197,6 +197,30 @@ func TestAnExpiredLeaseIsUnknownAndIsSentOnceMoreAfterTheGraceTime(t *testing.T)
 	require.Empty(t, row.MailDue)
 }
 
+func TestAnOlderMailThatIsNotSettledIsDueBesideTheNewest(t *testing.T) {
+	w := newWorld(t, postgres.Config{Lease: time.Minute})
+	w.start()
+	claim := w.claim(confirmation)
+	w.close(cancelled())
+	both := func(due email.Kind, older ...email.Kind) {
+		t.Helper()
+		row, err := w.FindFulfillment(t.Context(), orderID)
+		require.NoError(t, err)
+		listed, err := w.Fulfillments(t.Context(), []string{orderID})
+		require.NoError(t, err)
+		for _, row := range append(listed, row) {
+			require.Equal(t, due, row.MailDue)
+			require.Equal(t, older, row.AlsoDue)
+		}
+	}
+	both(email.KindCancellation, confirmation)
+	second := w.claim(email.KindCancellation)
+	w.settle(email.Outcome{Kind: email.KindCancellation, Attempt: second.Attempt, Status: email.StatusSent, MessageID: "m-2"})
+	both("", confirmation)
+	w.settle(outcome(claim.Attempt, email.StatusSent, "m-1"))
+	both("")
+}
+
 func TestUnderThePolicyHoldAnUnknownMailIsNeverSentAgain(t *testing.T) {
 	w := newWorld(t, postgres.Config{Unknown: email.PolicyHold, Grace: time.Microsecond})
 	w.start()

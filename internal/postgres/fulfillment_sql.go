@@ -78,13 +78,15 @@ const rowColumns = `
     coalesce(f.carrier, ''), coalesce(f.tracking_number, ''), f.source_event_id,
     f.placed_at, f.created_at, f.updated_at, f.revision`
 
-// selectFulfillment reads an order's row with its newest mail.
+// selectFulfillment reads an order's row with its newest mail, and which older ones are due.
 const selectFulfillment = `
 SELECT ` + rowColumns + `,
-    coalesce(mail.status, 'none'), coalesce(mail.due, '')
+    coalesce(mail.status, 'none'), coalesce(mail.due, ''), nullif(ARRAY(
+        SELECT e.kind FROM email_delivery e WHERE e.order_id = f.order_id AND e.seq < mail.seq
+            AND (e.status IN ('pending', 'sending') OR ` + resendable + `) ORDER BY e.seq), '{}')
 FROM order_fulfillment f
 LEFT JOIN LATERAL (
-    SELECT e.status, CASE WHEN e.status IN ('pending', 'sending') OR ` + resendable + ` THEN e.kind END AS due
+    SELECT e.seq, e.status, CASE WHEN e.status IN ('pending', 'sending') OR ` + resendable + ` THEN e.kind END AS due
     FROM email_delivery e WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1
 ) mail ON true
 WHERE f.order_id = @order_id`

@@ -14,7 +14,7 @@ import (
 const maxListed = 1_000
 
 // Fulfillments reads the rows of the orders that have one, in no order; at most 1,000 orders are asked for at a time. Of
-// the mails, only that the newest one waits is told.
+// the mails, only which of them wait is told.
 func (s *Store) Fulfillments(ctx context.Context, orderIDs []string) ([]fulfillment.Row, error) {
 	const op = "read fulfilments"
 	if len(orderIDs) > maxListed {
@@ -26,7 +26,7 @@ func (s *Store) Fulfillments(ctx context.Context, orderIDs []string) ([]fulfillm
 }
 
 // FulfillmentsAfter reads the rows that follow an order id, sorted by it: limit of them, at most 1,000, written since then
-// if that is not zero. The last one's id gives the next page. Of the mails, only that the newest one waits is told.
+// if that is not zero. The last one's id gives the next page. Of the mails, only which of them wait is told.
 func (s *Store) FulfillmentsAfter(ctx context.Context, orderID string, since time.Time, limit int) ([]fulfillment.Row, error) {
 	args := s.arguments(orderID)
 	args["since"], args["limit"] = since, min(limit, maxListed)
@@ -55,7 +55,7 @@ func (s *Store) list(ctx context.Context, op, query string, args pgx.NamedArgs) 
 func scanListed(r pgx.Row) (fulfillment.Row, error) {
 	var row fulfillment.Row
 	err := r.Scan(&row.OrderID, &row.CustomerID, &row.Status, &row.Reason, &row.Code, &row.Total.Minor, &row.Total.Currency,
-		&row.SourceEventID, &row.PlacedAt, &row.CreatedAt, &row.UpdatedAt, &row.Revision, &row.MailDue)
+		&row.SourceEventID, &row.PlacedAt, &row.CreatedAt, &row.UpdatedAt, &row.Revision, &row.MailDue, &row.AlsoDue)
 	row.PlacedAt, row.CreatedAt, row.UpdatedAt = row.PlacedAt.UTC(), row.CreatedAt.UTC(), row.UpdatedAt.UTC()
 	row.Email = email.StatusNone
 	if row.MailDue != "" {
@@ -68,6 +68,11 @@ func scanListed(r pgx.Row) (fulfillment.Row, error) {
 const listFulfillments = `
 SELECT f.order_id, f.customer_id, f.status, coalesce(f.reason, ''), coalesce(f.code, ''), f.total_minor, f.currency,
     f.source_event_id, f.placed_at, f.created_at, f.updated_at, f.revision,
-    coalesce((SELECT CASE WHEN e.status IN ('pending', 'sending') THEN e.kind END FROM email_delivery e
-        WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1), '')
-FROM order_fulfillment f`
+    coalesce(mail.due, ''), nullif(ARRAY(
+        SELECT e.kind FROM email_delivery e WHERE e.order_id = f.order_id AND e.seq < mail.seq
+            AND e.status IN ('pending', 'sending') ORDER BY e.seq), '{}')
+FROM order_fulfillment f
+LEFT JOIN LATERAL (
+    SELECT e.seq, CASE WHEN e.status IN ('pending', 'sending') THEN e.kind END AS due
+    FROM email_delivery e WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1
+) mail ON true`

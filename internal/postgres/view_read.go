@@ -35,7 +35,7 @@ func (s *Store) FindCustomer(ctx context.Context, customerID string, recent int)
 func (s *Store) FindOrder(ctx context.Context, orderID string) (row fulfillment.Row, err error) {
 	err = s.look(ctx, "find order", func(ctx context.Context, tx pgx.Tx) error {
 		err := scanRow(tx.QueryRow(ctx, `SELECT `+rowColumns+`, coalesce((SELECT e.status FROM email_delivery e
-			WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1), 'none'), ''
+			WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1), 'none'), '', NULL::text[]
 			FROM order_fulfillment f WHERE f.order_id = $1`, orderID), &row)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return ErrNotFound
