@@ -5,12 +5,15 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/devserver"
 )
 
 // asProgram makes the test binary behave as one of the programs below.
@@ -90,12 +93,15 @@ func runToEnd(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return command.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
+// freeAddress is one that nobody else gets until the test ends, also while its server is down.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := devserver.ClaimPorts()
 	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
+	t.Cleanup(func() { require.NoError(t, ports.Close()) })
+	port, err := ports.Next()
+	require.NoError(t, err)
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }
 
 func connect(t testing.TB, address string) *kurrentdb.Client {
