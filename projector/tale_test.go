@@ -169,13 +169,18 @@ func (t *tale) expected() []string {
 
 // shown are the lines the view holds.
 func (w *world) shown() []string {
+	w.t.Helper()
+	return w.shownFor(w.t)
+}
+
+func (w *world) shownFor(t require.TestingT) []string {
 	rows, err := w.db.Query(w.t.Context(), `
 		SELECT concat_ws('|', 'order', order_id, customer_id, status, reason, credit, carrier, total_minor) FROM customer_order
 		UNION ALL
 		SELECT concat_ws('|', 'customer', customer_id, limit_minor, reserved_minor, available_minor) FROM customer_view`)
-	require.NoError(w.t, err)
+	require.NoError(t, err)
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	require.NoError(w.t, err)
+	require.NoError(t, err)
 	slices.Sort(lines)
 	return lines
 }

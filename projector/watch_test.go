@@ -30,6 +30,17 @@ func (m *muted) Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent
 	})
 }
 
+// counted is the real log, which counts how often it is asked what is behind.
+type counted struct {
+	*kurrent.Client
+	n atomic.Int64
+}
+
+func (c *counted) Behind(ctx context.Context, f kurrent.Follow, most int) (int, error) {
+	c.n.Add(1)
+	return c.Client.Behind(ctx, f, most)
+}
+
 func TestASubscriptionThatDeliversNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kurrentsim.Options{})
@@ -37,18 +48,25 @@ func TestASubscriptionThatDeliversNothingIsLeft(t *testing.T) {
 	p := w.projector(w.events)
 	p.events = events
 	w.start(p)
-	ctx, cancel := context.WithCancel(t.Context())
-	watched := make(chan struct{})
-	go func() { defer close(watched); p.watch(ctx, waitTick, w.events) }()
-	defer func() { cancel(); <-watched }()
 	tale := newTale(9)
 	w.tell(tale, 50)
 	w.awaitTale(tale)
-	require.EqualValues(t, 1, events.follows.Load(), "a log with nothing to read is no silence")
+	require.Eventually(t, func() bool { // what says nothing to the view may be taken later
+		_, behind, err := p.lag(t.Context(), w.events)
+		return err == nil && behind == 0
+	}, waitLong, waitTick)
+	follows := events.follows.Load()
+	ctx, cancel := context.WithCancel(t.Context())
+	watched := make(chan struct{})
+	looks := &counted{Client: w.events}
+	go func() { defer close(watched); p.watch(ctx, waitTick, looks) }()
+	defer func() { cancel(); <-watched }()
+	require.Eventually(t, func() bool { return looks.n.Load() > 3*silentRounds }, waitLong, waitTick)
+	require.Equal(t, follows, events.follows.Load(), "a log with nothing to read is no silence")
 
 	events.mute.Store(true)
 	w.tell(tale, 50)
-	require.Eventually(t, func() bool { return events.follows.Load() > 1 }, waitLong, waitTick)
+	require.Eventually(t, func() bool { return events.follows.Load() > follows }, waitLong, waitTick)
 	require.NotEqual(t, tale.expected(), w.shown())
 	events.mute.Store(false)
 
@@ -64,7 +82,7 @@ func TestASubscriptionThatIsSlowIsKept(t *testing.T) {
 	w.start(p)
 	ctx, cancel := context.WithCancel(t.Context())
 	watched := make(chan struct{})
-	go func() { defer close(watched); p.watch(ctx, 500*time.Millisecond, w.events) }()
+	go func() { defer close(watched); p.watch(ctx, time.Second, w.events) }()
 	defer func() { cancel(); <-watched }()
 	tale := newTale(10)
 
@@ -79,7 +97,7 @@ type slow struct{ *muted }
 
 func (s slow) Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent.Step) error) error {
 	return s.muted.Follow(ctx, f, func(step kurrent.Step) error {
-		pause(ctx, 100*time.Millisecond)
+		pause(ctx, 150*time.Millisecond)
 		return visit(step)
 	})
 }
