@@ -21,21 +21,22 @@ func TestReconcile(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
 	for name, test := range map[string]func(*testing.T, cluster){
-		"an order whose link nobody sees is found and started":              aHiddenLink,
-		"an order whose workflow was deleted is started and goes on":        aDeletedWorkflow,
-		"an order that Temporal has forgotten is left as it is":             aForgottenWorkflow,
-		"an order whose stream is deleted is left as it is":                 anErasedOrder,
-		"what an erased order holds whose workflow was terminated is freed": anErasedOrderThatHolds,
-		"what nobody has placed is extra":                                   whatNobodyPlaced,
-		"what is parked is counted, and is missing where it is an order":    whatIsParked,
-		"an order whose id is taken is missing and cannot be mended":        aTakenID,
-		"an order that is young is left to the bridge":                      aYoungOrder,
-		"what was placed before --since is left out":                        sinceThen,
-		"beside a bridge at work nothing is missing that is not":            besideTheBridge,
-		"a repaired order that is reset ends as cancelled":                  aResetOrder,
-		"a terminated order that was reset meanwhile is left alone":         aResetBeforeItsRepair,
-		"an account that cannot be read is held, and left to people":        anUnreadableAccount,
-		"a repair that nobody works on is not waited for longer than asked": nobodyAtWork,
+		"a mail that was on its way is followed to its end, though a later one is due": aMailLeftInTheAir,
+		"an order whose link nobody sees is found and started":                         aHiddenLink,
+		"an order whose workflow was deleted is started and goes on":                   aDeletedWorkflow,
+		"an order that Temporal has forgotten is left as it is":                        aForgottenWorkflow,
+		"an order whose stream is deleted is left as it is":                            anErasedOrder,
+		"what an erased order holds whose workflow was terminated is freed":            anErasedOrderThatHolds,
+		"what nobody has placed is extra":                                              whatNobodyPlaced,
+		"what is parked is counted, and is missing where it is an order":               whatIsParked,
+		"an order whose id is taken is missing and cannot be mended":                   aTakenID,
+		"an order that is young is left to the bridge":                                 aYoungOrder,
+		"what was placed before --since is left out":                                   sinceThen,
+		"beside a bridge at work nothing is missing that is not":                       besideTheBridge,
+		"a repaired order that is reset ends as cancelled":                             aResetOrder,
+		"a terminated order that was reset meanwhile is left alone":                    aResetBeforeItsRepair,
+		"an account that cannot be read is held, and left to people":                   anUnreadableAccount,
+		"a repair that nobody works on is not waited for longer than asked":            nobodyAtWork,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
