@@ -83,11 +83,11 @@ var withoutCache = sync.OnceFunc(func() { worker.SetStickyWorkflowCacheSize(0) }
 // activities are the real ones on the stack's stores.
 func (l *lane) activities() *activities.Activities {
 	l.t.Helper()
-	events, err := kurrent.Open(kurrent.Config{URL: l.stack.KurrentURL, AllowPlaintext: true, CallTimeout: 5 * time.Second})
+	events, err := kurrent.Open(kurrent.Config{URL: l.stack.KurrentURL, AllowPlaintext: true, CallTimeout: patience})
 	require.NoError(l.t, err)
 	l.t.Cleanup(events.Close)
 	store, err := postgres.Open(context.Background(), postgres.Config{
-		URL: l.stack.PostgresURL, MaxConns: 4, CallTimeout: 5 * time.Second, Lease: time.Minute, Grace: time.Second,
+		URL: l.stack.PostgresURL, MaxConns: 4, CallTimeout: patience, Lease: time.Minute, Grace: time.Second,
 	})
 	require.NoError(l.t, err)
 	l.t.Cleanup(store.Close)

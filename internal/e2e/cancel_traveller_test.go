@@ -5,9 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
-	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"orderflow/internal/email"
@@ -85,10 +86,14 @@ func (o *traveller) step(withoutMail bool) string {
 // pending is what is to be done for the order, and for mails that were handed over to workflows of their own.
 func (o *traveller) pending() []*workflowservice.DescribeWorkflowExecutionResponse {
 	o.t.Helper()
-	order := o.describe(o.id)
-	require.Eventually(o.t, func() bool { // a child is started by the server itself, which nothing can hold up
-		order = o.describe(o.id)
-		return !slices.ContainsFunc(order.GetPendingChildren(), func(c *workflowpb.PendingChildExecutionInfo) bool { return c.GetRunId() == "" })
+	var order *workflowservice.DescribeWorkflowExecutionResponse
+	require.EventuallyWithT(o.t, func(c *assert.CollectT) { // a child is started by the server itself, which nothing can hold up
+		var err error
+		order, err = o.temporal.DescribeWorkflowExecution(o.t.Context(), o.id, "")
+		require.NoError(c, err)
+		for _, child := range order.GetPendingChildren() {
+			require.NotEmpty(c, child.GetRunId())
+		}
 	}, patience, time.Millisecond)
 	for _, child := range order.GetPendingChildren() {
 		if !slices.Contains(o.children, child.GetWorkflowId()) {
@@ -139,13 +144,23 @@ func (o *traveller) end() enums.WorkflowExecutionStatus {
 	o.t.Helper()
 	o.gate.open()
 	status := o.closed(o.id)
-	for _, kind := range []email.Kind{email.KindConfirmation, email.KindRejection, email.KindShipment, email.KindCancellation} {
-		id := workflows.EmailID(o.id, kind)
-		if _, err := o.temporal.DescribeWorkflowExecution(o.t.Context(), id, ""); err == nil {
-			require.Equal(o.t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, o.closed(id))
-		}
-	}
+	o.mailsClosed(o.id)
 	return status
+}
+
+// mailsClosed waits for the end of mails that an order handed over to workflows of their own.
+func (s *shop) mailsClosed(id string) {
+	s.t.Helper()
+	for _, kind := range email.Kinds() {
+		mail := workflows.EmailID(id, kind)
+		_, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), mail, "")
+		if err == nil {
+			require.Equal(s.t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, s.closed(mail))
+			continue
+		}
+		var none *serviceerror.NotFound
+		require.ErrorAs(s.t, err, &none)
+	}
 }
 
 // did reports whether somebody did this on the way.

@@ -26,21 +26,32 @@ type customerView struct {
 // request sends JSON to the api and answers status and body.
 func (s *shop) request(method, path string, body any) (int, []byte) {
 	s.t.Helper()
+	status, received, err := s.ask(method, path, body)
+	require.NoError(s.t, err)
+	return status, received
+}
+
+func (s *shop) ask(method, path string, body any) (int, []byte, error) {
 	var sent io.Reader
 	if body != nil {
 		encoded, err := json.Marshal(body)
-		require.NoError(s.t, err)
+		if err != nil {
+			return 0, nil, err
+		}
 		sent = bytes.NewReader(encoded)
 	}
 	request, err := http.NewRequestWithContext(s.t.Context(), method, s.stack.APIURL+path, sent)
-	require.NoError(s.t, err)
+	if err != nil {
+		return 0, nil, err
+	}
 	request.Header.Set("Content-Type", "application/json")
 	answer, err := http.DefaultClient.Do(request)
-	require.NoError(s.t, err)
+	if err != nil {
+		return 0, nil, err
+	}
 	defer func() { _ = answer.Body.Close() }()
 	received, err := io.ReadAll(answer.Body)
-	require.NoError(s.t, err)
-	return answer.StatusCode, received
+	return answer.StatusCode, received, err
 }
 
 // awaitCustomer waits until the view of a customer with one order says this.
@@ -48,7 +59,8 @@ func (s *shop) awaitCustomer(id, status, credit, available string) customerView 
 	s.t.Helper()
 	var seen customerView
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
-		code, body := s.request(http.MethodGet, "/customers/"+id, nil)
+		code, body, err := s.ask(http.MethodGet, "/customers/"+id, nil)
+		require.NoError(c, err)
 		require.Equal(c, http.StatusOK, code, string(body))
 		seen = customerView{}
 		require.NoError(c, json.Unmarshal(body, &seen))
@@ -117,8 +129,10 @@ func TestAnOrderCancelledOverHTTPComesBackAsCancelled(t *testing.T) {
 
 	code, body = s.request(http.MethodPost, "/orders/"+b.id+"/cancel", map[string]any{"reason": "customer-request"})
 
-	require.Equal(t, http.StatusOK, code, string(body))
-	require.Contains(t, string(body), `"status":"cancelled"`)
+	if code != http.StatusAccepted { // as it is when the undoing takes a busy machine too long to wait for
+		require.Equal(t, http.StatusOK, code, string(body))
+		require.Contains(t, string(body), `"status":"cancelled"`)
+	}
 	s.awaitCustomer(b.customer, "cancelled", "released", "USD10000.00")
 	types, last := s.published(b.id)
 	require.Equal(t, []string{"order-approved", "order-cancelled"}, types)

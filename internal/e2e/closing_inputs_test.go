@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/sdk/v1"
@@ -82,7 +83,8 @@ func TestAnOrderSurvivesMoreSignalsThanTheServerTakes(t *testing.T) {
 	require.Equal(t, *everywhere, refused.Load() > 0)
 	l.gate.open()
 	o.awaitMail(o.id, order.StatusFulfilling, "sent")
-	require.Equal(t, int64(signals/8*8)-refused.Load(), l.metric.of("orderflow_signals_unusable "+workflows.CancelOrderMessage))
+	require.GreaterOrEqual(t, l.metric.of("orderflow_signals_unusable "+workflows.CancelOrderMessage), int64(signals/8*8)-refused.Load(),
+		"all are read, and once more by a task that took too long and was repeated")
 	_, err := o.update(o.id, workflows.CancelOrderMessage, cancelRequest)
 	require.NoError(t, err)
 	o.end()
@@ -102,9 +104,7 @@ func TestACompensationThatCannotProceedIsVisibleAndGoesOn(t *testing.T) {
 	o.signal(o.id, workflows.CancelOrderMessage, cancelRequest)
 
 	l.awaitListed(`ExecutionStatus="Running" AND OrderStatus="cancelling" AND WorkflowId="`+o.id+`"`, 1)
-	require.Contains(t, o.details(), "**cancelling**")
-	require.Contains(t, o.details(), "cannot release credit: fold credit account")
-	require.Contains(t, o.details(), "not whole")
+	o.awaitDetails("**cancelling**", "cannot release credit: fold credit account", "not whole")
 	require.Positive(t, l.metric.of("orderflow_stuck_rounds release credit"))
 	require.Equal(t, order.StatusCancelling, o.awaitStatus(o.id, order.StatusCancelling).Status)
 	require.NoError(t, o.temporal.CancelWorkflow(t.Context(), o.id, "")) // it hurries nothing, and stops nothing
@@ -118,14 +118,18 @@ func TestACompensationThatCannotProceedIsVisibleAndGoesOn(t *testing.T) {
 	record(t, "cancelled-after-rounds", o.history(o.id))
 }
 
-// details are what the Web UI shows.
-func (o *traveller) details() string {
+// awaitDetails waits until the Web UI shows these words of the order.
+func (o *traveller) awaitDetails(words ...string) {
 	o.t.Helper()
-	value, err := o.temporal.QueryWorkflow(o.t.Context(), o.id, "", "__temporal_workflow_metadata")
-	require.NoError(o.t, err)
-	var metadata sdk.WorkflowMetadata
-	require.NoError(o.t, value.Get(&metadata))
-	return metadata.GetCurrentDetails()
+	require.EventuallyWithT(o.t, func(c *assert.CollectT) {
+		value, err := o.temporal.QueryWorkflow(o.t.Context(), o.id, "", "__temporal_workflow_metadata")
+		require.NoError(c, err)
+		var metadata sdk.WorkflowMetadata
+		require.NoError(c, value.Get(&metadata))
+		for _, word := range words {
+			require.Contains(c, metadata.GetCurrentDetails(), word)
+		}
+	}, patience, 50*time.Millisecond)
 }
 
 // A timer that no cancellation reaches beside an activity that is cancelled has made the server refuse workflow tasks
@@ -142,10 +146,10 @@ func TestATimerThatOutlivesACancellationFailsNoTask(t *testing.T) {
 		require.NotEmpty(t, o.step(true))
 	}
 	require.NoError(t, o.temporal.CancelWorkflow(t.Context(), o.id, ""))
-	require.Eventually(t, func() bool { // until the time for the mail is over and it is told to stop
+	for began := time.Now(); !o.has(enums.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED); { // the time for the mail is over, and it is told to stop
+		require.Less(t, time.Since(began), patience)
 		o.step(true)
-		return o.has(enums.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED)
-	}, patience, 10*time.Millisecond)
+	}
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, o.end())
 	require.Equal(t, order.StatusShipped, o.requireDoneOnce())
 	record(t, "shipped-before-its-confirmation", o.history(o.id))

@@ -52,6 +52,9 @@ func TestASignalInTheClosingMomentIsReadOrRefused(t *testing.T) {
 			}
 			batch = append(batch, c)
 		}
+		for _, c := range batch {
+			c.awaitMail(c.id, order.StatusFulfilling, "sent")
+		}
 		var senders sync.WaitGroup
 		for _, c := range batch {
 			senders.Go(c.send)
@@ -88,7 +91,6 @@ type closingSum struct {
 }
 
 func (c *closing) send() {
-	c.awaitMail(c.id, order.StatusFulfilling, "sent")
 	var sending sync.WaitGroup
 	for i, m := range lateMessages {
 		sending.Go(func() {

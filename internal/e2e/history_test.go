@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
@@ -55,7 +54,7 @@ func billableActions(history *historypb.History) int {
 // erase deletes an order's stream.
 func (s *shop) erase(id string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	_, err := s.events.DeleteStream(ctx, id, kurrentdb.DeleteStreamOptions{})
 	require.NoError(s.t, err)

@@ -22,7 +22,8 @@ import (
 	"orderflow/internal/order"
 )
 
-const patience = 30 * time.Second
+// patience is how long anything that should happen may take on a busy machine.
+const patience = 2 * time.Minute
 
 // shop places orders in a stack and looks at what becomes of them, in every store, with that store's own client.
 type shop struct {

@@ -8,8 +8,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"orderflow/internal/order"
@@ -23,9 +26,8 @@ func TestReadmesCommandsDoWhatItSays(t *testing.T) {
 	s, err := startStack(dir, []string{"CREDIT_HOLD=30m"}, "--generate", "20", "--rate", "0", "--seed", "11")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.stop()) })
-	visitor := &shop{t: t, stack: s, temporal: dial(t, s)}
-	visitor.awaitListed(`OrderStatus="fulfilling"`, 2)
-	visitor.awaitListed(`OrderStatus="on-hold"`, 1)
+	visitor := shopAt(t, s)
+	visitor.awaitConfirmed(20)
 
 	script := strings.NewReplacer(
 		"$PWD/.local/bin", binaries, ".local/stack.json", filepath.Join(dir, "stack.json"), "http://localhost:8005", s.SESURL,
@@ -48,17 +50,44 @@ func TestReadmesCommandsDoWhatItSays(t *testing.T) {
 	}
 }
 
+// awaitConfirmed waits until so many orders rest, some of them on hold, and the others' customers have their mail. What an
+// order is listed as comes later than what it is.
+func (s *shop) awaitConfirmed(orders int64) {
+	s.t.Helper()
+	s.awaitListed(`OrderStatus IN ("fulfilling", "on-hold")`, orders)
+	s.awaitListed(`OrderStatus="on-hold"`, 1)
+	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
+		answer, err := s.temporal.CountWorkflow(s.t.Context(), &workflowservice.CountWorkflowExecutionsRequest{
+			Namespace: "default", Query: `OrderStatus="fulfilling"`,
+		})
+		require.NoError(c, err)
+		var sent int64
+		require.NoError(c, s.database.QueryRow(s.t.Context(), "SELECT count(*) FROM email_delivery WHERE status = 'sent'").Scan(&sent))
+		require.Equal(c, answer.GetCount(), sent)
+	}, patience, 100*time.Millisecond)
+}
+
+// readmeScript is README's blocks one after the other. Its reader takes a moment between the command that cancels and the
+// look into the stores, and the publisher needs it.
 func readmeScript(t *testing.T) string {
 	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	var script strings.Builder
+	waits := 0
 	for _, block := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(readme), -1) {
+		if strings.Contains(block[1], published) {
+			waits++
+			script.WriteString("for _ in {1..600}; do [[ $(" + published + ` 2>&1) == *order-cancelled* ]] && break; sleep 0.2; done` + "\n")
+		}
 		script.WriteString(block[1])
 	}
-	require.NotEmpty(t, script.String())
+	require.Equal(t, 1, waits, "the look at what was published of the cancelled order")
 	return script.String()
 }
+
+// published is README's command that shows what was published of the order that it cancels.
+const published = `kurrentsim read "fulfillment-$OTHER"`
 
 func dial(t *testing.T, s *stack) client.Client {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 
@@ -17,15 +18,14 @@ import (
 )
 
 // reconciled runs `starter reconcile` in the stack's surroundings, as an operator would, and gives what it found of an
-// order. Other tests place orders beside it.
-func (s *shop) reconciled(id string, args ...string) (kind string, fixed bool) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
+// order.
+func (s *shop) reconciled(t require.TestingT, id string, args ...string) (kind string, fixed bool) {
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	command := exec.CommandContext(ctx, filepath.Join(binaries, "starter"), append([]string{"reconcile", "-o", "json", "--grace", "1s"}, args...)...)
 	command.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+s.stack.TemporalAddress, "KURRENTDB_URL="+s.stack.KurrentURL,
 		"KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL="+s.stack.PostgresURL)
-	out, err := command.Output() // it exits with 3 when anything is left, of whichever test
+	out, err := command.Output() // it exits with 3 when anything is left
 	var found struct {
 		Differences []struct {
 			OrderID string `json:"orderId"`
@@ -33,7 +33,7 @@ func (s *shop) reconciled(id string, args ...string) (kind string, fixed bool) {
 			Fixed   bool   `json:"fixed"`
 		} `json:"differences"`
 	}
-	require.NoError(s.t, json.Unmarshal(out, &found), "%v", err)
+	require.NoError(t, json.Unmarshal(out, &found), "%v", err)
 	for _, d := range found.Differences {
 		if d.OrderID == id {
 			return d.Kind, d.Fixed
@@ -42,25 +42,32 @@ func (s *shop) reconciled(id string, args ...string) (kind string, fixed bool) {
 	return "", false
 }
 
+// It has a stack to itself: it would repair the orders that other tests terminate, too.
 func TestATerminatedOrderIsRepaired(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	own, err := startStack(t.TempDir(), nil, "--rate", "0")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, own.stop()) })
+	s := shopAt(t, own)
 	customer := "customer-" + uuid.NewString()
 	id := s.place(basket{customer: customer})
 	s.awaitMail(id, order.StatusFulfilling, "sent")
 	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), id, "", "by mistake"))
 
 	var kind string
-	require.Eventually(t, func() bool { kind, _ = s.reconciled(id); return kind != "" }, patience, time.Second, "it is young at first")
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		kind, _ = s.reconciled(c, id)
+		require.NotEmpty(c, kind, "it is young at first")
+	}, patience, time.Second)
 	require.Equal(t, "held", kind)
-	kind, fixed := s.reconciled(id, "--fix")
+	kind, fixed := s.reconciled(t, id, "--fix")
 	require.Equal(t, "held", kind)
 	require.True(t, fixed)
 	require.Equal(t, []string{"cancelled", "CANCELLED", "TERMINATED"}, s.row(id, "status", "reason", "code"))
 	require.Equal(t, []string{"credit-account-opened", "credit-reserved", "credit-released"}, s.credit(customer))
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, s.closed("repair-"+id))
 	require.ElementsMatch(t, []string{"confirmation", "cancellation"}, kinds(s.mails(id)))
-	kind, _ = s.reconciled(id, "--fix")
+	kind, _ = s.reconciled(t, id, "--fix")
 	require.Empty(t, kind, "nothing is left to repair")
 
 	history := s.history("repair-" + id)

@@ -110,7 +110,7 @@ func TestAResetDoublesNothing(t *testing.T) {
 					if way.forgets { // the order waits again, and whatever comes next finds it cancelled
 						require.NoError(t, s.temporal.CancelWorkflow(t.Context(), id, ""))
 					}
-					s.awaitRest(id, way.rests)
+					s.awaitRest(id, way.rests, way.settled)
 					require.Equal(t, before, s.holdings(id, customer), fmt.Sprintf("after a reset to event %d", point))
 				}
 			})
@@ -118,13 +118,14 @@ func TestAResetDoublesNothing(t *testing.T) {
 	}
 }
 
-// awaitRest waits until an order that was reset is where it was before.
-func (s *shop) awaitRest(id string, status order.Status) {
+// awaitRest waits until an order that was reset is where it was before, and its mails, which go out beside it, are.
+func (s *shop) awaitRest(id string, status order.Status, mail string) {
 	s.t.Helper()
 	if status.Final() {
 		s.closed(id)
 	}
-	s.awaitStatus(id, status)
+	s.awaitMail(id, status, mail)
+	s.mailsClosed(id)
 }
 
 func (s *shop) isRunning(id string) bool {
