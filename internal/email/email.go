@@ -43,6 +43,11 @@ const (
 	StatusSuppressed Status = "suppressed"
 )
 
+// Statuses lists them all. StatusNone is that of a mail of which the ledger has no row.
+func Statuses() []Status {
+	return []Status{StatusNone, StatusPending, StatusSending, StatusSent, StatusFailed, StatusUnknown, StatusSuppressed}
+}
+
 // Report gives the word reports use: a mail in the middle of an attempt is still pending to whoever waits for it.
 func (s Status) Report() Status {
 	switch s {

@@ -31,6 +31,13 @@ const (
 	StatusCancelled  Status = "cancelled"
 )
 
+// Statuses lists them all. Of those that are not final, a fulfilment has StatusFulfilling alone.
+func Statuses() []Status {
+	return []Status{
+		StatusPending, StatusOnHold, StatusFulfilling, StatusShipped, StatusRejected, StatusCancelling, StatusCancelled,
+	}
+}
+
 // Final reports whether an order in this status never changes again.
 func (s Status) Final() bool {
 	return s == StatusShipped || s == StatusRejected || s == StatusCancelled
@@ -50,6 +57,14 @@ const (
 	ReasonFulfillmentFailed  Reason = "FULFILLMENT_FAILED"
 	ReasonCancelled          Reason = "CANCELLED"
 )
+
+// Reasons lists them all.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonInsufficientCredit, ReasonUnknownCustomer, ReasonCurrencyMismatch, ReasonCreditDeclined, ReasonHoldExpired,
+		ReasonOrderGone, ReasonFulfillmentFailed, ReasonCancelled,
+	}
+}
 
 // Credit says what became of the order's claim on its customer's credit.
 type Credit string
