@@ -135,12 +135,12 @@ func TestAServerThatIsStoppedAtOnceLosesNothingThatItAnswered(t *testing.T) {
 	var slowest time.Duration
 	for range crashes {
 		seen := c.orders.Load()
-		require.Eventually(t, func() bool { return c.orders.Load() >= seen+20 }, 30*time.Second, time.Millisecond, "under load")
+		require.Eventually(t, func() bool { return c.orders.Load() >= seen+20 }, patience, time.Millisecond, "under load")
 		c.server.Signal(syscall.SIGQUIT) // as pg_ctl stop -m immediate
 		<-c.server.Done()
 		c.start()
 		up, seen := time.Now(), c.orders.Load()
-		require.Eventually(t, func() bool { return c.orders.Load() > seen }, 30*time.Second, time.Millisecond, "the pool recovers")
+		require.Eventually(t, func() bool { return c.orders.Load() > seen }, patience, time.Millisecond, "the pool recovers")
 		slowest = max(slowest, time.Since(up))
 	}
 	close(ended)

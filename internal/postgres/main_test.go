@@ -25,6 +25,9 @@ import (
 
 const templateDatabase = "migrated"
 
+// patience is how long anything that should happen may take on a busy machine.
+const patience = time.Minute
+
 var (
 	cluster   *devserver.Postgres        // one for all tests, each of which has a database to itself
 	databases atomic.Int64               // made so far
@@ -55,7 +58,7 @@ func runTests(m *testing.M) (int, error) {
 		return 1, err
 	}
 	code := m.Run()
-	stopping, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	stopping, stop := context.WithTimeout(context.Background(), patience)
 	defer stop()
 	if err := cluster.Stop(stopping); err != nil {
 		return 1, err
@@ -156,6 +159,15 @@ func openWorld(t *testing.T, c postgres.Config) *world {
 func (w *world) exec(sql string, args ...any) error {
 	_, err := w.conn.Exec(w.t.Context(), sql, args...)
 	return err
+}
+
+// hasty is a store on the world's database that gives up soon.
+func (w *world) hasty(timeout time.Duration, conns int32) *postgres.Store {
+	w.t.Helper()
+	store, err := postgres.Open(w.t.Context(), postgres.Config{URL: w.url, CallTimeout: timeout, MaxConns: conns})
+	require.NoError(w.t, err)
+	w.t.Cleanup(store.Close)
+	return store
 }
 
 // rows gives a query's rows as text, columns joined by a bar.
