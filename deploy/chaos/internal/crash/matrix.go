@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"orderflow/deploy/chaos/internal/rig"
 )
@@ -59,28 +62,61 @@ func (r Result) Total() int {
 	return total
 }
 
-// Run carries out the plan, one crash after the other, with one process of each kind: any other could take the work away.
-// It goes on after a crash that was missed. Its error is about the rig or ctx.
+// Run carries out the plan with one process of each kind: any other could take the work away. The crashes of a process come
+// one after the other, and processes crash beside each other, as they do when a machine is lost. It goes on after a crash that
+// was missed. Its error is about the rig or ctx.
 func Run(ctx context.Context, m Matrix) (Result, error) {
-	result := Result{Crashes: map[string]int{}}
+	result := &record{Result: Result{Crashes: map[string]int{}}, planned: len(m.Plan), say: m.Say}
 	if err := m.alone(ctx); err != nil {
-		return result, err
+		return result.Result, err
 	}
-	for i, c := range m.Plan {
-		began := time.Now()
-		err := m.crash(ctx, c)
-		switch {
-		case ctx.Err() != nil:
-			return result, context.Cause(ctx)
-		case err != nil:
-			result.Missed = append(result.Missed, fmt.Errorf("%s: %w", c, err))
-			m.Say("crash %d of %d, %s: %s", i+1, len(m.Plan), c, err)
-		default:
-			result.Crashes[c.Point.Name]++
-			m.Say("crash %d of %d, %s: %.1fs", i+1, len(m.Plan), c, time.Since(began).Seconds())
-		}
+	var group errgroup.Group // without a context of its own: the orders that are sent live on when the crashes are over
+	for _, lane := range lanes(m.Plan) {
+		group.Go(func() error {
+			for _, c := range lane {
+				began := time.Now()
+				err := m.crash(ctx, c)
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				result.note(c, time.Since(began), err)
+			}
+			return nil
+		})
 	}
-	return result, nil
+	err := group.Wait()
+	return result.Result, err
+}
+
+// lanes are the crashes of each process.
+func lanes(plan []Crash) map[string][]Crash {
+	byProcess := map[string][]Crash{}
+	for _, c := range plan {
+		byProcess[c.Point.Process()] = append(byProcess[c.Point.Process()], c)
+	}
+	return byProcess
+}
+
+// record is a result that lanes write to.
+type record struct {
+	Result
+	planned int
+	say     func(format string, args ...any)
+
+	mu sync.Mutex
+}
+
+func (r *record) note(c Crash, took time.Duration, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	said := fmt.Sprintf("%.1fs", took.Seconds())
+	if err != nil {
+		r.Missed = append(r.Missed, fmt.Errorf("%s: %w", c, err))
+		said = err.Error()
+	} else {
+		r.Crashes[c.Point.Name]++
+	}
+	r.say("crash %d of %d, %s: %s", r.Total()+len(r.Missed), r.planned, c, said)
 }
 
 // alone stops every process of a kind but its first.
