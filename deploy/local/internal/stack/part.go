@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,30 +37,26 @@ type part struct {
 	stop func(context.Context) error
 }
 
-// turn is when a part is stopped, and how long it has before it is ended by force.
+// turn is when parts are stopped, beside each other, and how long they have before they are ended by force.
 type turn struct {
-	name  string
+	names []string
 	grace time.Duration
 }
 
 // stopOrder lets work finish: no more comes in, what is in hand is done, then the stores go. All of it fits 30 seconds.
 func stopOrder() []turn {
 	return []turn{
-		{apiPart, 2 * time.Second},
-		{starterPart, 6 * time.Second},
-		{workerPart, 7 * time.Second},
-		{publisherPart, 3 * time.Second},
-		{projectorPart, 2 * time.Second},
-		{sessimPart, 2 * time.Second},
-		{kurrentsimPart, 2 * time.Second},
-		{temporalPart, 3 * time.Second},
-		{postgresPart, 3 * time.Second},
+		{[]string{apiPart}, 2 * time.Second},
+		{[]string{starterPart}, 6 * time.Second},
+		{[]string{workerPart}, 7 * time.Second},
+		{[]string{publisherPart, projectorPart}, 4 * time.Second},
+		{[]string{sessimPart, kurrentsimPart, temporalPart, postgresPart}, 10 * time.Second},
 	}
 }
 
 func graceOf(name string) time.Duration {
 	for _, t := range stopOrder() {
-		if t.name == name {
+		if slices.Contains(t.names, name) {
 			return t.grace
 		}
 	}

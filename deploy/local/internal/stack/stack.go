@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -201,16 +200,23 @@ func (s *Stack) Stop() error {
 	s.state.withdraw()
 	var forced []error
 	for _, t := range stopOrder() {
-		if p, started := parts[t.name]; started {
-			forced = append(forced, stopPart(p, t.grace))
-		}
+		forced = append(forced, stopTurn(parts, t))
 	}
 	s.breakOff(nil)
 	return errors.Join(append(forced, s.release())...)
 }
 
-func stopPart(p part, grace time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
+// stopTurn stops the parts of a turn that were started, and says which had to be forced.
+func stopTurn(parts map[string]part, t turn) error {
+	ctx, cancel := context.WithTimeout(context.Background(), t.grace)
 	defer cancel()
-	return p.stop(ctx)
+	forced := make([]error, len(t.names))
+	var stopping sync.WaitGroup
+	for i, name := range t.names {
+		if p, started := parts[name]; started {
+			stopping.Go(func() { forced[i] = p.stop(ctx) })
+		}
+	}
+	stopping.Wait()
+	return errors.Join(forced...)
 }
