@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
@@ -16,6 +17,11 @@ import (
 // toxicTimeout bounds putting a toxic on the connections of an edge and taking it off. One that stands in front of a
 // paused process waits for it.
 const toxicTimeout = 30 * time.Second
+
+const (
+	startPatience = 5 * time.Second
+	startAgain    = 10 * time.Millisecond
+)
 
 // stopTimeout bounds the end of a proxy that is not stuck.
 const stopTimeout = 3 * time.Second
@@ -67,8 +73,16 @@ func (e *Edge) Open() error {
 	return e.start()
 }
 
+// start listens. A process that is being started holds a copy of every listener there is until it runs its program, and keeps
+// the port of one that was closed meanwhile taken for that moment.
 func (e *Edge) start() error {
-	if err := e.proxy.Start(); err != nil && !errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
+	again := time.NewTicker(startAgain)
+	defer again.Stop()
+	err := e.proxy.Start()
+	for end := time.Now().Add(startPatience); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(end); err = e.proxy.Start() {
+		<-again.C
+	}
+	if err != nil && !errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
 		return fmt.Errorf("open %s: %w", e.Name, err)
 	}
 	e.open = true
