@@ -78,18 +78,30 @@ const rowColumns = `
     coalesce(f.carrier, ''), coalesce(f.tracking_number, ''), f.source_event_id,
     f.placed_at, f.created_at, f.updated_at, f.revision`
 
-// selectFulfillment reads an order's row with its newest mail, and which older ones are due.
-const selectFulfillment = `
-SELECT ` + rowColumns + `,
-    coalesce(mail.status, 'none'), coalesce(mail.due, ''), nullif(ARRAY(
-        SELECT e.kind FROM email_delivery e WHERE e.order_id = f.order_id AND e.seq < mail.seq
-            AND (e.status IN ('pending', 'sending') OR ` + resendable + `) ORDER BY e.seq), '{}')
-FROM order_fulfillment f
-LEFT JOIN LATERAL (
-    SELECT e.seq, e.status, CASE WHEN e.status IN ('pending', 'sending') OR ` + resendable + ` THEN e.kind END AS due
+// inTheAir is true of a mail e that waits to be sent, or whose outcome is awaited.
+const inTheAir = `e.status IN ('pending', 'sending')`
+
+// dueColumns are the newest mail's kind when something is true of it, and those of older mails of which it is true. They need
+// what joinNewestMail joins.
+func dueColumns(of string) string {
+	return ` CASE WHEN mail.due THEN mail.kind ELSE '' END, nullif(ARRAY(
+        SELECT e.kind FROM email_delivery e WHERE e.order_id = f.order_id AND e.seq < mail.seq AND (` + of + `) ORDER BY e.seq), '{}') `
+}
+
+// joinNewestMail adds the newest mail of an order f, and whether something is true of it.
+func joinNewestMail(of string) string {
+	return ` LEFT JOIN LATERAL (
+    SELECT e.seq, e.kind, e.status, (` + of + `) AS due
     FROM email_delivery e WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1
-) mail ON true
-WHERE f.order_id = @order_id`
+) mail ON true `
+}
+
+// selectFulfillment reads an order's row with its newest mail, and which mails are due.
+func selectFulfillment() string {
+	const due = inTheAir + ` OR ` + resendable
+	return `SELECT ` + rowColumns + `, coalesce(mail.status, 'none'),` + dueColumns(due) +
+		`FROM order_fulfillment f` + joinNewestMail(due) + `WHERE f.order_id = @order_id`
+}
 
 // erasePerson blanks what tells who ordered; no revision rises, for none of it is content of the row.
 const erasePerson = `

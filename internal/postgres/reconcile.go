@@ -22,7 +22,7 @@ func (s *Store) Fulfillments(ctx context.Context, orderIDs []string) ([]fulfillm
 	}
 	args := s.arguments("")
 	args["order_ids"] = orderIDs
-	return s.list(ctx, op, listFulfillments+` WHERE f.order_id = ANY (@order_ids::text[])`, args)
+	return s.list(ctx, op, listFulfillments()+` WHERE f.order_id = ANY (@order_ids::text[])`, args)
 }
 
 // FulfillmentsAfter reads the rows that follow an order id, sorted by it: limit of them, at most 1,000, written since then
@@ -30,7 +30,7 @@ func (s *Store) Fulfillments(ctx context.Context, orderIDs []string) ([]fulfillm
 func (s *Store) FulfillmentsAfter(ctx context.Context, orderID string, since time.Time, limit int) ([]fulfillment.Row, error) {
 	args := s.arguments(orderID)
 	args["since"], args["limit"] = since, min(limit, maxListed)
-	return s.list(ctx, "list fulfilments", listFulfillments+` WHERE f.order_id > @order_id AND f.created_at >= @since
+	return s.list(ctx, "list fulfilments", listFulfillments()+` WHERE f.order_id > @order_id AND f.created_at >= @since
 		ORDER BY f.order_id LIMIT @limit`, args)
 }
 
@@ -65,14 +65,9 @@ func scanListed(r pgx.Row) (fulfillment.Row, error) {
 }
 
 // listFulfillments reads many rows without what tells who ordered: neither this nor the grant for it covers that.
-const listFulfillments = `
+func listFulfillments() string {
+	return `
 SELECT f.order_id, f.customer_id, f.status, coalesce(f.reason, ''), coalesce(f.code, ''), f.total_minor, f.currency,
-    f.source_event_id, f.placed_at, f.created_at, f.updated_at, f.revision,
-    coalesce(mail.due, ''), nullif(ARRAY(
-        SELECT e.kind FROM email_delivery e WHERE e.order_id = f.order_id AND e.seq < mail.seq
-            AND e.status IN ('pending', 'sending') ORDER BY e.seq), '{}')
-FROM order_fulfillment f
-LEFT JOIN LATERAL (
-    SELECT e.seq, CASE WHEN e.status IN ('pending', 'sending') THEN e.kind END AS due
-    FROM email_delivery e WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1
-) mail ON true`
+    f.source_event_id, f.placed_at, f.created_at, f.updated_at, f.revision,` + dueColumns(inTheAir) +
+		`FROM order_fulfillment f` + joinNewestMail(inTheAir)
+}
