@@ -3,7 +3,6 @@ package activities_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +14,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
-	"orderflow/internal/devserver"
+	"orderflow/internal/devserver/devservertest"
 	"orderflow/internal/door"
 	"orderflow/internal/email"
 	"orderflow/internal/ses"
@@ -25,12 +24,7 @@ import (
 // closedPort is an address where nobody listens.
 func closedPort(t *testing.T) string {
 	t.Helper()
-	ports, err := devserver.ClaimPorts() // nobody may come to listen there
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, ports.Close()) })
-	port, err := ports.Next()
-	require.NoError(t, err)
-	return fmt.Sprintf("http://127.0.0.1:%d", port)
+	return "http://" + devservertest.Address(t)
 }
 
 // graceLeft is what is left of the five minutes at the least: the ledger's clock goes on while the attempt asks it.

@@ -8,13 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/internal/devserver/devservertest"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/kurrentsim"
 	"orderflow/internal/view"
@@ -113,19 +113,9 @@ func (w *world) measureRebuild(b *testing.B, program string) (took time.Duration
 			require.NoError(b, err)
 			return time.Since(began), peak
 		case <-time.After(50 * time.Millisecond):
-			peak = max(peak, peakMiB(run.Process.Pid))
+			if now, err := devservertest.PeakMiB(run.Process.Pid); err == nil { // it may have ended meanwhile
+				peak = max(peak, now)
+			}
 		}
 	}
-}
-
-// peakMiB reads the largest resident size of a process from /proc; 0 where there is none. The usage that the system tells
-// after the end would do as well, but for counting what the process that started it had.
-func peakMiB(pid int) (peak float64) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	_, line, _ := strings.Cut(string(status), "VmHWM:")
-	_, _ = fmt.Sscan(line, &peak)
-	return peak / 1024
 }

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"orderflow/internal/devserver"
+	"orderflow/internal/devserver/devservertest"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
 )
@@ -76,7 +77,9 @@ func benchPublish(b *testing.B, orders int, snapshot bool) {
 		}
 		b.StopTimer()
 		rate = float64(orders) / time.Since(began).Seconds()
-		b.ReportMetric(peakMiB(b, cmd.Process.Pid), "peak-MiB")
+		peak, err := devservertest.PeakMiB(cmd.Process.Pid)
+		require.NoError(b, err)
+		b.ReportMetric(peak, "peak-MiB")
 	})
 	b.ReportMetric(rate, "versions/s")
 	b.ReportMetric(rate/appended(b, eventStore, orders), "of-bare-appends")
@@ -183,21 +186,6 @@ func published(ops string) float64 {
 		if value, ok := strings.CutPrefix(lines.Text(), `orderflow_publisher_events_total{result="published"} `); ok {
 			n, _ := strconv.ParseFloat(value, 64)
 			return n
-		}
-	}
-	return 0
-}
-
-// peakMiB is the most memory a process has had, as the kernel counts it.
-func peakMiB(b *testing.B, pid int) float64 {
-	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	require.NoError(b, err)
-	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			n, err := strconv.ParseFloat(strings.Fields(value)[0], 64)
-			require.NoError(b, err)
-			return n / 1024
 		}
 	}
 	return 0

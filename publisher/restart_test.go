@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/devserver"
+	"orderflow/internal/devserver/devservertest"
 	"orderflow/internal/postgres"
 )
 
@@ -247,11 +248,7 @@ func TestAForeignReaderOfTheSlotIsWaitedFor(t *testing.T) {
 func TestThePublisherOutlivesItsDatabasesCrashesAndStops(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ports, err := devserver.ClaimPorts() // nobody may take it while the server is down
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, ports.Close()) })
-	port, err := ports.Next()
-	require.NoError(t, err)
+	port := devservertest.Port(t) // nobody may take it while the server is down
 	start := func() *devserver.Postgres {
 		pg, err := devserver.StartPostgres(context.Background(), devserver.PostgresOptions{Dir: dir, Port: port})
 		require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"orderflow/internal/devserver/devservertest"
 	"orderflow/internal/kurrentsim"
 )
 
@@ -55,7 +56,7 @@ func TestWhenKurrentDBIsRestartedTheBridgeGoesOn(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	dir := t.TempDir()
-	server, err := kurrentsim.Start(kurrentsim.Options{DataDir: dir, Listen: claimAddr(t)})
+	server, err := kurrentsim.Start(kurrentsim.Options{DataDir: dir, Listen: devservertest.Address(t)})
 	require.NoError(t, err)
 	b.use(server.URL())
 	before := newOrderID()

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"net"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver"
+	"orderflow/internal/devserver/devservertest"
 )
 
 // condition is what a road to a server is like.
@@ -45,7 +44,7 @@ type lane struct {
 
 func newRoad(t *testing.T, target string) *road {
 	t.Helper()
-	r := &road{t: t, addr: claimAddr(t), target: target, is: passable, lanes: map[*lane]struct{}{}}
+	r := &road{t: t, addr: devservertest.Address(t), target: target, is: passable, lanes: map[*lane]struct{}{}}
 	r.changed = sync.NewCond(&r.mu)
 	r.listen()
 	t.Cleanup(func() {
@@ -53,18 +52,6 @@ func newRoad(t *testing.T, target string) *road {
 		r.running.Wait()
 	})
 	return r
-}
-
-// claimAddr gives an address that nobody else takes while nobody listens there, as any connection could one that the system
-// has given out.
-func claimAddr(t *testing.T) string {
-	t.Helper()
-	ports, err := devserver.ClaimPorts()
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, ports.Close()) })
-	port, err := ports.Next()
-	require.NoError(t, err)
-	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 func (r *road) listen() {

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/config"
-	"orderflow/internal/devserver"
+	"orderflow/internal/devserver/devservertest"
 	"orderflow/internal/email"
 	"orderflow/internal/order"
 	"orderflow/internal/sessim"
@@ -205,12 +203,7 @@ func TestArgumentsThatCannotBeMeantAreAllNamed(t *testing.T) {
 func TestNothingIsWrittenWhileTemporalDoesNotAnswer(t *testing.T) {
 	p := place(t, sessim.FaultError)
 	p.await(order.StatusFulfilling, "unknown")
-	ports, err := devserver.ClaimPorts() // nobody listens there, and nobody will
-	require.NoError(t, err)
-	defer func() { require.NoError(t, ports.Close()) }()
-	port, err := ports.Next()
-	require.NoError(t, err)
-	t.Setenv("TEMPORAL_ADDRESS", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	t.Setenv("TEMPORAL_ADDRESS", devservertest.Address(t)) // nobody listens there, and nobody will
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	code, _, said := command(ctx, "email resolve "+p.id+" confirmation --resend")

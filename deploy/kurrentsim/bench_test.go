@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"orderflow/internal/devserver/devservertest"
+
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
@@ -204,7 +206,7 @@ func startAt(b *testing.B, args ...string) string {
 
 func startProgram(b *testing.B, as string, args ...string) (*program, string) {
 	b.Helper()
-	address := freeAddress(b)
+	address := devservertest.Address(b)
 	first := []string{address}
 	if as == simulator {
 		first = []string{"--listen", address}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"orderflow/internal/devserver/devservertest"
+
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/assert"
@@ -35,7 +37,7 @@ type survivor struct {
 
 func TestWhatWasAnsweredSurvivesKillsUnderLoad(t *testing.T) {
 	t.Parallel()
-	s := &survivor{T: t, address: freeAddress(t), dir: t.TempDir(), seen: map[uuid.UUID]bool{}}
+	s := &survivor{T: t, address: devservertest.Address(t), dir: t.TempDir(), seen: map[uuid.UUID]bool{}}
 	for round := range killRounds {
 		p := startServer(t, "--listen", s.address, "--data", s.dir)
 		client := connect(t, s.address)
@@ -220,7 +222,7 @@ func lastOf(t *testing.T, client *kurrentdb.Client, stream string) *kurrentdb.Re
 func TestServerEndsCleanlyAndSoonWhateverIsOpen(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
-		address := freeAddress(t)
+		address := devservertest.Address(t)
 		p := startServer(t, "--listen", address, "--data", t.TempDir())
 		client := connect(t, address)
 		_, err := client.AppendToStream(t.Context(), "order-1", kurrentdb.AppendToStreamOptions{}, newEvent("{}"))

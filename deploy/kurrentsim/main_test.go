@@ -2,10 +2,8 @@ package main
 
 import (
 	"bufio"
-	"net"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -13,7 +11,7 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver"
+	"orderflow/internal/devserver/devservertest"
 )
 
 // asProgram makes the test binary behave as one of the programs below.
@@ -93,17 +91,6 @@ func runToEnd(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return command.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// freeAddress is one that nobody else gets until the test ends, also while its server is down.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	ports, err := devserver.ClaimPorts()
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, ports.Close()) })
-	port, err := ports.Next()
-	require.NoError(t, err)
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-}
-
 func connect(t testing.TB, address string) *kurrentdb.Client {
 	t.Helper()
 	config, err := kurrentdb.ParseConnectionString("kurrentdb://" + address + "?tls=false")
@@ -137,7 +124,7 @@ func TestWrongCommandLinesEndWithTwo(t *testing.T) {
 
 func TestTakenPortEndsWithOneLine(t *testing.T) {
 	t.Parallel()
-	address := freeAddress(t)
+	address := devservertest.Address(t)
 	startServer(t, "--listen", address)
 	code, _, stderr := runToEnd(t, "--listen", address)
 	require.Equal(t, 1, code)
@@ -147,7 +134,7 @@ func TestTakenPortEndsWithOneLine(t *testing.T) {
 
 func TestReadPrintsAStream(t *testing.T) {
 	t.Parallel()
-	address := freeAddress(t)
+	address := devservertest.Address(t)
 	startServer(t, "--listen", address)
 	client := connect(t, address)
 	_, err := client.AppendToStream(t.Context(), "order-1", kurrentdb.AppendToStreamOptions{},
@@ -174,7 +161,7 @@ func TestReadPrintsAStream(t *testing.T) {
 
 func TestReadSaysThatNobodyAnswers(t *testing.T) {
 	t.Parallel()
-	address := freeAddress(t)
+	address := devservertest.Address(t)
 	code, _, stderr := runToEnd(t, "read", "s", "--url", "kurrentdb://"+address+"?tls=false")
 	require.Equal(t, 1, code)
 	require.Equal(t, "kurrentsim: no server answers at "+address+"\n", stderr)

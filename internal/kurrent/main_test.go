@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"strconv"
 	"testing"
 	"time"
 
@@ -12,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"orderflow/internal/devserver"
+	"orderflow/internal/devserver/devservertest"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/kurrentsim"
 )
@@ -52,7 +51,7 @@ func sim(t *testing.T) *node { return simWith(t, kurrentsim.Options{}) }
 func simWith(t *testing.T, options kurrentsim.Options) *node {
 	t.Helper()
 	n := &node{t: t, options: options}
-	n.options.Listen = freeAddress(t) // of its own also while it is stopped
+	n.options.Listen = devservertest.Address(t) // of its own also while it is stopped
 	n.start()
 	t.Cleanup(n.stop)
 	return n
@@ -82,21 +81,10 @@ func (n *node) addr() string { return n.options.Listen }
 
 func (n *node) url() string { return urlOf(n.addr()) }
 
-// freeAddress is one that nobody else gets until the test ends.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	ports, err := devserver.ClaimPorts()
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, ports.Close()) })
-	port, err := ports.Next()
-	require.NoError(t, err)
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-}
-
 // refusing is an address at which nobody listens.
 func refusing(t *testing.T) string {
 	t.Helper()
-	return freeAddress(t)
+	return devservertest.Address(t)
 }
 
 // silent is an address that takes connections and never says a word.

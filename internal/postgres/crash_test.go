@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/devserver"
+	"orderflow/internal/devserver/devservertest"
 	"orderflow/internal/email"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
@@ -40,19 +41,16 @@ type crashing struct {
 
 func newCrashing(t *testing.T) *crashing {
 	t.Helper()
-	ports, err := devserver.ClaimPorts() // nobody may take it while the server is down
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, ports.Close()) })
-	port, err := ports.Next()
-	require.NoError(t, err)
+	port := devservertest.Port(t) // nobody may take it while the server is down
 	c := &crashing{t: t, options: devserver.PostgresOptions{
 		Dir: t.TempDir(), Port: port, Fast: true,
 		Settings: map[string]string{"synchronous_commit": "on"}, // the process dies, not the machine
 	}}
 	c.start()
 	require.NoError(t, postgres.Migrate(t.Context(), c.server.URL, slog.New(slog.DiscardHandler)))
-	c.store, err = postgres.Open(t.Context(), postgres.Config{URL: c.server.URL, MaxConns: carriers, CallTimeout: 2 * time.Second, Lease: time.Hour})
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: c.server.URL, MaxConns: carriers, CallTimeout: 2 * time.Second, Lease: time.Hour})
 	require.NoError(t, err)
+	c.store = store
 	t.Cleanup(c.store.Close)
 	return c
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver"
+	"orderflow/internal/devserver/devservertest"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
@@ -19,11 +19,7 @@ import (
 
 func TestOpenNeedsNoDatabaseAndCallsSayThatItIsUnavailable(t *testing.T) {
 	t.Parallel()
-	ports, err := devserver.ClaimPorts() // nobody listens there, and nobody will
-	require.NoError(t, err)
-	defer func() { require.NoError(t, ports.Close()) }()
-	port, err := ports.Next()
-	require.NoError(t, err)
+	port := devservertest.Port(t) // nobody listens there, and nobody will
 	store, err := postgres.Open(t.Context(), postgres.Config{
 		URL: fmt.Sprintf("postgres://someone:hush@127.0.0.1:%d/orderflow?sslmode=disable", port),
 	})

@@ -7,16 +7,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver"
+	"orderflow/internal/devserver/devservertest"
 )
 
 func TestAnEdgeWhoseProxyIsStuckGoesOnWithAnother(t *testing.T) {
 	t.Parallel()
-	ports, err := devserver.ClaimPorts()
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, ports.Close()) })
-	near, err := ports.Next()
-	require.NoError(t, err)
+	near := devservertest.Port(t)
 	store, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
