@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"orderflow/internal/postgres"
@@ -68,21 +67,9 @@ func readSetAside(ctx context.Context, store *postgres.Store, limit int) (setAsi
 }
 
 func (p setAsidePage) printTable(w io.Writer) error {
-	if len(p.Orders) == 0 {
-		_, err := fmt.Fprintln(w, "there are none")
-		return err
+	rows := make([]string, len(p.Orders))
+	for i, l := range p.Orders {
+		rows[i] = fmt.Sprintf("%q\t%d\t%d\t%s\t%s\t%s", l.OrderID, l.Revision, l.Through, l.Since.Format(time.RFC3339), l.Code, l.Detail)
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ORDER\tREVISION\tTHROUGH\tSINCE\tCODE\tDETAIL")
-	for _, l := range p.Orders {
-		fmt.Fprintf(table, "%q\t%d\t%d\t%s\t%s\t%s\n", l.OrderID, l.Revision, l.Through, l.Since.Format(time.RFC3339), l.Code, l.Detail)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	if p.More {
-		_, err := fmt.Fprintf(w, "there are more than these %d: --limit\n", len(p.Orders))
-		return err
-	}
-	return nil
+	return subcommand.Table(w, "ORDER\tREVISION\tTHROUGH\tSINCE\tCODE\tDETAIL", rows, p.More)
 }

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"orderflow/internal/config"
@@ -53,22 +52,10 @@ func openStatuses(name string) ([]email.Status, error) {
 }
 
 func (p emailPage) printTable(w io.Writer) error {
-	if len(p.Emails) == 0 {
-		_, err := fmt.Fprintln(w, "there are none")
-		return err
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ORDER\tKIND\tSTATUS\tATTEMPT\tUNKNOWN\tERROR\tSINCE")
-	for _, d := range p.Emails {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", d.OrderID, d.Kind, d.Status, d.Attempt, d.UnknownAttempts,
+	rows := make([]string, len(p.Emails))
+	for i, d := range p.Emails {
+		rows[i] = fmt.Sprintf("%s\t%s\t%s\t%d\t%d\t%s\t%s", d.OrderID, d.Kind, d.Status, d.Attempt, d.UnknownAttempts,
 			cmp.Or(d.ErrorCode, "-"), d.Since.Format(time.RFC3339))
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	if p.More {
-		_, err := fmt.Fprintf(w, "there are more than these %d: --limit\n", len(p.Emails))
-		return err
-	}
-	return nil
+	return subcommand.Table(w, "ORDER\tKIND\tSTATUS\tATTEMPT\tUNKNOWN\tERROR\tSINCE", rows, p.More)
 }

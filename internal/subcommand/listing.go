@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"text/tabwriter"
 )
 
 // Output says how to print what was found.
@@ -40,6 +41,24 @@ func (o Output) Print(w io.Writer, found any, table func(io.Writer) error) error
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(found)
+}
+
+// Table writes rows under a header, with tabs between their cells, or that there are none, and says when there are more of them.
+func Table(w io.Writer, header string, rows []string, more bool) error {
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(w, "there are none")
+		return err
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, header)
+	for _, row := range rows {
+		fmt.Fprintln(table, row)
+	}
+	if err := table.Flush(); err != nil || !more {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "there are more than these %d: --limit\n", len(rows))
+	return err
 }
 
 // One answer is bounded, for it is held in memory.
