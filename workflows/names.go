@@ -36,6 +36,9 @@ const MemoSourceEventID = "sourceEventId"
 // StatusAttribute is the search attribute that says where an order rests.
 const StatusAttribute = "OrderStatus"
 
+// StuckAttribute is the search attribute with the step at which an order cannot proceed. It is unset while the order does.
+const StuckAttribute = "OrderStuck"
+
 // The changes to running workflows, for workflow.GetVersion. A name is never used for another change.
 const (
 	// versionHearOut: a shipment that came in one workflow task with a cancellation is taken.
@@ -64,7 +67,11 @@ func statusKey() temporal.SearchAttributeKeyKeyword {
 	return temporal.NewSearchAttributeKeyKeyword(StatusAttribute)
 }
 
+func stuckKey() temporal.SearchAttributeKeyKeyword {
+	return temporal.NewSearchAttributeKeyKeyword(StuckAttribute)
+}
+
 // SearchAttributes are all search attributes that a namespace has to know, for setting it up.
 func SearchAttributes() temporal.SearchAttributes {
-	return Input{}.SearchAttributes()
+	return temporal.NewSearchAttributes(Input{}.SearchAttributes().Copy(), stuckKey().ValueSet(""))
 }
