@@ -33,6 +33,11 @@ type PostgresOptions struct {
 	LogFile  string            // the server's log, appended to; empty: postgres.log in Dir
 	Fast     bool              // no fsync: for tests, whose data may be lost with the machine
 	Settings map[string]string // further server settings by name; they win over the ones made here
+
+	// StandbyOf is the URL of a running server, or of a proxy before it. A cluster that has to be made is copied from
+	// that server and follows it as a hot standby until Promote. Empty: a cluster of its own.
+	StandbyOf string
+
 	BinDir   string            // where to look for initdb and postgres; empty: PATH and the usual places
 	CacheDir string            // keeps fetched programs; empty: the user's cache folder
 	FetchURL string            // the Maven repository to fetch programs from; empty: the public one
@@ -48,6 +53,7 @@ type Postgres struct {
 	PID int
 
 	process *Process
+	cluster *cluster
 }
 
 // StartPostgres starts the cluster in o.Dir, making it first when there is none, and returns when it takes connections.
@@ -89,6 +95,17 @@ func (p *Postgres) Stop(ctx context.Context) error {
 	return p.process.Stop(ctx, syscall.SIGINT, syscall.SIGQUIT)
 }
 
+// Promote ends a standby's recovery and returns when the server takes writes, on a timeline of its own. What the standby had
+// not received by then is lost.
+func (p *Postgres) Promote(ctx context.Context) error {
+	c := p.cluster
+	seconds := strconv.Itoa(int(postgresStartTimeout.Seconds()))
+	return run(ctx, Command{
+		Name: "pg_ctl promote", Path: c.bin.control(), Args: []string{"promote", "-w", "-t", seconds, "-D", c.data()},
+		Env: serverEnvironment(), Dir: c.options.Dir, LogFile: c.log(), as: c.as,
+	})
+}
+
 // Done is closed when the server has ended, asked or not.
 func (p *Postgres) Done() <-chan struct{} { return p.process.Done() }
 
@@ -122,7 +139,7 @@ func (c *cluster) start(ctx context.Context, port int) (*Postgres, error) {
 		Scheme: "postgres", User: url.UserPassword(PostgresUser, c.password),
 		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/" + PostgresDatabase, RawQuery: "sslmode=disable",
 	}
-	return &Postgres{URL: address.String(), PID: process.PID, process: process}, nil
+	return &Postgres{URL: address.String(), PID: process.PID, process: process, cluster: c}, nil
 }
 
 // settingArgs gives the server's settings on the command line, so that a kept cluster always gets today's.

@@ -31,8 +31,10 @@ type binaries struct {
 	major int
 }
 
-func (b binaries) initdb() string   { return filepath.Join(b.dir, "initdb") }
-func (b binaries) postgres() string { return filepath.Join(b.dir, "postgres") }
+func (b binaries) initdb() string     { return filepath.Join(b.dir, "initdb") }
+func (b binaries) postgres() string   { return filepath.Join(b.dir, "postgres") }
+func (b binaries) control() string    { return filepath.Join(b.dir, "pg_ctl") }
+func (b binaries) baseBackup() string { return filepath.Join(b.dir, "pg_basebackup") }
 
 // findBinaries looks on PATH, then in the places where packages put PostgreSQL, and fetches it when there is none. A
 // cluster can be run by the major version alone that made it; want is that version, 0 for any.

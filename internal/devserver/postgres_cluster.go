@@ -113,6 +113,9 @@ func (c *cluster) prepare(ctx context.Context) error {
 		return err
 	}
 	c.options.say("making a PostgreSQL %d cluster in %s", c.bin.major, c.options.Dir)
+	if c.options.StandbyOf != "" {
+		return c.makeStandby(ctx)
+	}
 	if err := c.makeCluster(ctx); err != nil {
 		return fmt.Errorf("make the database cluster: %w", err)
 	}
@@ -124,7 +127,7 @@ func (c *cluster) makeCluster(ctx context.Context) error {
 	if err := os.RemoveAll(fresh); err != nil {
 		return err
 	}
-	if err := c.writePassword(); err != nil {
+	if err := c.writePassword(rand.Text()); err != nil {
 		return err
 	}
 	initdb := Command{
@@ -168,8 +171,8 @@ func (c *cluster) makeDatabase(ctx context.Context, data string) error {
 
 func (c *cluster) passwordFile() string { return filepath.Join(c.options.Dir, "password") }
 
-func (c *cluster) writePassword() error {
-	c.password = rand.Text()
+func (c *cluster) writePassword(password string) error {
+	c.password = password
 	if err := os.WriteFile(c.passwordFile(), []byte(c.password+"\n"), 0o600); err != nil {
 		return err
 	}
