@@ -11,6 +11,8 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
+
+	"orderflow/internal/temporalclient"
 )
 
 // temporalStartTimeout bounds a start whose context has no end of its own: a machine under load takes longest.
@@ -164,11 +166,7 @@ func (t *Temporal) probe(ctx context.Context, o TemporalOptions) error {
 		return err
 	}
 	defer c.Close()
-	missing, err := missingSearchAttributes(ctx, c, o.Namespace, o.SearchAttributes)
-	if err == nil && len(missing) > 0 {
-		return errors.New("search attributes are still missing")
-	}
-	return err
+	return temporalclient.CheckNamespace(ctx, c, o.Namespace, o.SearchAttributes)
 }
 
 // quiet drops what the SDK would log about a server that is not up yet.

@@ -2,28 +2,37 @@ package devserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
+
+	"orderflow/internal/temporalclient"
 )
 
 // EnsureSearchAttributes creates the search attributes that a namespace of a running server lacks. One that is there with
 // another type is an error: a start that names it would fail.
 func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace string, want temporal.SearchAttributes) error {
-	missing, err := missingSearchAttributes(ctx, c, namespace, want)
-	if err != nil || len(missing) == 0 {
+	err := temporalclient.CheckNamespace(ctx, c, namespace, want)
+	lacking, ok := errors.AsType[*temporalclient.AttributesError](err)
+	if !ok {
 		return err
+	}
+	missing := map[string]enums.IndexedValueType{}
+	for _, a := range lacking.Attributes {
+		if a.Found != enums.INDEXED_VALUE_TYPE_UNSPECIFIED {
+			return lacking
+		}
+		missing[a.Name] = a.Want
 	}
 	_, err = c.OperatorService().AddSearchAttributes(ctx,
 		&operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
 	if err != nil {
-		return fmt.Errorf("create the search attributes %v: %w", slices.Sorted(maps.Keys(missing)), err)
+		return fmt.Errorf("create search attributes: %w: %w", lacking, err)
 	}
 	return awaitSearchAttributes(ctx, c, namespace, want)
 }
@@ -33,8 +42,8 @@ func awaitSearchAttributes(ctx context.Context, c client.Client, namespace strin
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		missing, err := missingSearchAttributes(ctx, c, namespace, want)
-		if err != nil || len(missing) == 0 {
+		err := temporalclient.CheckNamespace(ctx, c, namespace, want)
+		if _, ok := errors.AsType[*temporalclient.AttributesError](err); !ok {
 			return err
 		}
 		select {
@@ -43,25 +52,4 @@ func awaitSearchAttributes(ctx context.Context, c client.Client, namespace strin
 			return fmt.Errorf("await the search attributes: %w", context.Cause(ctx))
 		}
 	}
-}
-
-func missingSearchAttributes(
-	ctx context.Context, c client.Client, namespace string, want temporal.SearchAttributes,
-) (map[string]enums.IndexedValueType, error) {
-	there, err := c.OperatorService().ListSearchAttributes(ctx,
-		&operatorservice.ListSearchAttributesRequest{Namespace: namespace})
-	if err != nil {
-		return nil, fmt.Errorf("list the search attributes: %w", err)
-	}
-	missing := map[string]enums.IndexedValueType{}
-	for key := range want.GetUntypedValues() {
-		name, kind := key.GetName(), key.GetValueType()
-		switch found, ok := there.GetCustomAttributes()[name]; {
-		case !ok:
-			missing[name] = kind
-		case found != kind:
-			return nil, fmt.Errorf("search attribute %s is %s on the server, and must be %s", name, found, kind)
-		}
-	}
-	return missing, nil
 }

@@ -127,7 +127,7 @@ func TestSearchAttributesAreCreatedWhereTheyAreMissing(t *testing.T) {
 
 	other := temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword("OrderTotalMinor").ValueSet(""))
 	err = devserver.EnsureSearchAttributes(t.Context(), c, client.DefaultNamespace, other)
-	require.ErrorContains(t, err, "search attribute OrderTotalMinor is Int on the server, and must be Keyword")
+	require.ErrorContains(t, err, "OrderTotalMinor is Int and must be Keyword")
 }
 
 func TestTemporalOnThePathIsPreferredWhenItHasADevelopmentServer(t *testing.T) {

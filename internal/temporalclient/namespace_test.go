@@ -1,0 +1,134 @@
+package temporalclient_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"orderflow/internal/devserver"
+	"orderflow/internal/temporalclient"
+)
+
+// serverAddress is that of one development server for all tests. Its namespace has the attributes of present.
+var serverAddress string
+
+func TestMain(m *testing.M) {
+	code, err := runTests(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runTests(m *testing.M) (code int, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // it may have to build the CLI
+	defer cancel()
+	cli, err := devserver.TemporalCLI(ctx, "", os.Stderr)
+	if err != nil {
+		return 1, err
+	}
+	server, err := devserver.StartTemporal(ctx, devserver.TemporalOptions{CLIPath: cli, Headless: true, SearchAttributes: present()})
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, server.Stop(ctx)) }()
+	serverAddress = server.Address
+	return m.Run(), nil
+}
+
+func present() temporal.SearchAttributes {
+	return temporal.NewSearchAttributes(
+		temporal.NewSearchAttributeKeyKeyword("Status").ValueSet(""),
+		temporal.NewSearchAttributeKeyString("Note").ValueSet(""),
+	)
+}
+
+// dial connects to the server, which answers the methods that are named with a code instead.
+func dial(t *testing.T, refused map[string]codes.Code) client.Client {
+	t.Helper()
+	refuse := func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, next grpc.UnaryInvoker, o ...grpc.CallOption) error {
+		if code, ok := refused[method[strings.LastIndex(method, "/")+1:]]; ok {
+			return status.Error(code, "Request unauthorized.")
+		}
+		return next(ctx, method, req, reply, conn, o...)
+	}
+	c, err := client.DialContext(t.Context(), client.Options{
+		HostPort: serverAddress, ConnectionOptions: client.ConnectionOptions{
+			DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(refuse)},
+		},
+	})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func TestCheckNamespace(t *testing.T) {
+	t.Parallel()
+	wanted := temporal.NewSearchAttributes(
+		present().Copy(),
+		temporal.NewSearchAttributeKeyKeyword("Stuck").ValueSet(""),
+		temporal.NewSearchAttributeKeyInt64("Amount").ValueSet(0),
+	)
+	check := func(t *testing.T, c client.Client, want temporal.SearchAttributes) error {
+		return temporalclient.CheckNamespace(t.Context(), c, client.DefaultNamespace, want)
+	}
+	missing := []temporalclient.Attribute{
+		{Name: "Amount", Want: enums.INDEXED_VALUE_TYPE_INT}, {Name: "Stuck", Want: enums.INDEXED_VALUE_TYPE_KEYWORD},
+	}
+
+	t.Run("passes a namespace that has the attributes", func(t *testing.T) {
+		require.NoError(t, check(t, dial(t, nil), present()))
+	})
+	t.Run("names each attribute that is missing and the command that creates it", func(t *testing.T) {
+		lacking, ok := errors.AsType[*temporalclient.AttributesError](check(t, dial(t, nil), wanted))
+		require.True(t, ok)
+		require.Equal(t, missing, lacking.Attributes)
+		require.EqualError(t, lacking, "search attributes of namespace default: Amount (Int) is missing, Stuck (Keyword) is missing")
+		require.Equal(t, "temporal operator search-attribute create --namespace default --name Amount --type Int --name Stuck --type Keyword",
+			lacking.Repair())
+	})
+	t.Run("names an attribute of another type", func(t *testing.T) {
+		err := check(t, dial(t, nil), temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword("Note").ValueSet("")))
+		lacking, ok := errors.AsType[*temporalclient.AttributesError](err)
+		require.True(t, ok)
+		require.EqualError(t, lacking, "search attributes of namespace default: Note is Text and must be Keyword")
+		require.Equal(t, "temporal operator search-attribute remove --namespace default --name Note && "+
+			"temporal operator search-attribute create --namespace default --name Note --type Keyword", lacking.Repair())
+	})
+	for _, code := range []codes.Code{codes.PermissionDenied, codes.Unimplemented} {
+		t.Run("asks by query where the list is refused: "+code.String(), func(t *testing.T) {
+			c := dial(t, map[string]codes.Code{"ListSearchAttributes": code})
+			require.NoError(t, check(t, c, present()))
+			lacking, ok := errors.AsType[*temporalclient.AttributesError](check(t, c, wanted))
+			require.True(t, ok)
+			require.Equal(t, missing, lacking.Attributes)
+		})
+	}
+	t.Run("tells a refusal from missing attributes", func(t *testing.T) {
+		c := dial(t, map[string]codes.Code{
+			"ListSearchAttributes": codes.PermissionDenied, "CountWorkflowExecutions": codes.PermissionDenied,
+		})
+		var denied *serviceerror.PermissionDenied
+		require.ErrorAs(t, check(t, c, wanted), &denied)
+	})
+	t.Run("tells a namespace that does not exist", func(t *testing.T) {
+		err := temporalclient.CheckNamespace(t.Context(), dial(t, nil), "nowhere", present())
+		var unknown *serviceerror.NamespaceNotFound
+		require.ErrorAs(t, err, &unknown)
+		require.ErrorContains(t, err, "describe namespace nowhere")
+	})
+}
