@@ -1,0 +1,43 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The time of a lease is the database's: clock_timestamp, not now, because a statement may wait for another holder's.
+const (
+	holdLease = `
+INSERT INTO orderflow_lease AS lease (name, holder, expires_at) VALUES ($1, $2, clock_timestamp() + $3::interval)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+WHERE lease.holder = excluded.holder OR lease.expires_at <= clock_timestamp()
+RETURNING true`
+
+	releaseLease = `UPDATE orderflow_lease SET expires_at = clock_timestamp() WHERE name = $1 AND holder = $2`
+)
+
+// HoldLease takes the lease of a name, or renews it, for the given time, and reports whether this holder has it. Its
+// holder may rely on it for that time from before the call, by its own monotonic clock, and no longer.
+//
+// A lease says who should work, not who may: after a failover that lost the last renewal there can be two holders until
+// each has called again.
+func (s *Store) HoldLease(ctx context.Context, name, holder string, life time.Duration) (held bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	err = s.pool.QueryRow(ctx, holdLease, name, holder, life).Scan(&held)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil // another holder has it
+	}
+	return held, describe("hold lease", err)
+}
+
+// ReleaseLease ends the lease, if this holder has it, so that another need not wait for its end.
+func (s *Store) ReleaseLease(ctx context.Context, name, holder string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	_, err := s.pool.Exec(ctx, releaseLease, name, holder)
+	return describe("release lease", err)
+}
