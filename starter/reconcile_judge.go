@@ -48,9 +48,10 @@ type kind string
 
 const (
 	consistent kind = ""
-	missing    kind = "missing" // the order was placed, and nothing sees to it
-	held       kind = "held"    // nothing sees to the order any more, and it holds something
-	extra      kind = "extra"   // there is something of an order that nobody has placed
+	missing    kind = "missing"  // the order was placed, and nothing sees to it
+	held       kind = "held"     // nothing sees to the order any more, and it holds something
+	extra      kind = "extra"    // there is something of an order that nobody has placed
+	unlinked   kind = "unlinked" // the server leaves an event of the order out of the subscription's stream
 )
 
 // remedy is what --fix does.

@@ -59,18 +59,30 @@ func (s *idSet) has(id string) bool {
 func (r *reconciliation) checkOrders(ctx context.Context) error {
 	var batch []workflows.Input
 	var reserved []reservation
-	scan := kurrent.Scan{Types: []string{order.TypePlaced, order.TypePlacedAlias, credit.TypeReserved}, Since: r.since}
+	var leftOut []unlinkedEvent
+	scan := kurrent.Scan{Types: []string{
+		order.TypePlaced, order.TypePlacedAlias, order.TypePaid, order.TypeCancellationRequested, credit.TypeReserved,
+	}, Since: r.since}
 	err := r.events.Scan(ctx, scan, func(e kurrent.Event) (err error) {
-		if e.Type == credit.TypeReserved {
+		if one, unlinked := unlinkedIn(r.settings.Stream, e); unlinked {
+			leftOut = append(leftOut, one)
+		}
+		switch e.Type {
+		case credit.TypeReserved:
 			reserved = r.notPlaced(reserved, e)
-		} else if input, ok := r.candidate(e); ok {
-			batch = append(batch, input)
+		case order.TypePlaced, order.TypePlacedAlias:
+			if input, ok := r.candidate(e); ok {
+				batch = append(batch, input)
+			}
 		}
 		if len(batch) == batchSize {
 			err, batch = r.checkBatch(ctx, batch), batch[:0]
 		}
 		if err == nil && len(reserved) == batchSize {
 			err, reserved = r.checkReservations(ctx, reserved), reserved[:0]
+		}
+		if err == nil && len(leftOut) == batchSize {
+			err, leftOut = r.checkUnlinked(ctx, leftOut), leftOut[:0]
 		}
 		return err
 	})
@@ -82,6 +94,9 @@ func (r *reconciliation) checkOrders(ctx context.Context) error {
 	}
 	if err == nil {
 		err = r.checkReservations(ctx, reserved)
+	}
+	if err == nil {
+		err = r.checkUnlinked(ctx, leftOut)
 	}
 	return err
 }

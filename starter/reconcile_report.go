@@ -18,9 +18,10 @@ type findings struct {
 	Missing     int           `json:"missing"`
 	Extra       int           `json:"extra"`
 	Held        int           `json:"held"`
-	Parked      int           `json:"parked"` // order-placed events that were put aside, and are not missing
-	Fixed       int           `json:"fixed"`  // of the missing and the held
-	Left        int           `json:"left"`   // differences that are not fixed
+	Unlinked    int           `json:"unlinked"` // events that the server left out of the subscription's stream
+	Parked      int           `json:"parked"`   // order-placed events that were put aside, and are not missing
+	Fixed       int           `json:"fixed"`    // of the missing and the held
+	Left        int           `json:"left"`     // differences that are not fixed
 	Differences []*difference `json:"differences"`
 	More        int           `json:"more"` // differences beyond those listed
 	Seconds     float64       `json:"seconds"`
@@ -37,6 +38,8 @@ type difference struct {
 	Credit   string `json:"credit"`   // empty: not asked
 	Detail   string `json:"detail"`
 	Fixed    bool   `json:"fixed"`
+
+	Revision *uint64 `json:"revision,omitempty"` // of the event, where the difference is about one
 
 	facts facts
 }
@@ -56,6 +59,8 @@ func (r *findings) note(orderID string, what kind, f facts) *difference {
 		r.Held++
 	case extra:
 		r.Extra++
+	case unlinked:
+		r.Unlinked++
 	default:
 		panic("a kind of difference that is not counted: " + string(what))
 	}
@@ -109,6 +114,9 @@ func (r *findings) print(w io.Writer) error {
 		r.Checked, r.Missing, r.Extra, r.Held, r.Parked, r.Fixed, r.Left)
 	if r.Young > 0 {
 		fmt.Fprintf(&text, "%d orders are younger than the grace and were not looked at\n", r.Young)
+	}
+	if r.Unlinked > 0 {
+		fmt.Fprintf(&text, "unlinked %d: the server cannot read these events and delivers none of them; append each again, corrected\n", r.Unlinked)
 	}
 	if len(r.Differences) > 0 {
 		table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)

@@ -30,6 +30,7 @@ func TestReconcile(t *testing.T) {
 		"what nobody has placed is extra":                                              whatNobodyPlaced,
 		"what is parked is counted, and is missing where it is an order":               whatIsParked,
 		"an order whose id is taken is missing and cannot be mended":                   aTakenID,
+		"an event that the server cannot read is unlinked until it is corrected":       anUnlinkedEvent,
 		"an order that is young is left to the bridge":                                 aYoungOrder,
 		"what was placed before --since is left out":                                   sinceThen,
 		"beside a bridge at work nothing is missing that is not":                       besideTheBridge,

@@ -81,6 +81,7 @@ func TestAppendedLinksResolveAndAreCopiedToTheirCategory(t *testing.T) {
 	w.append("plain", kurrentdb.NoStream{}, target)
 	link, broken := event("$>"), event("$>")
 	link.Data, broken.Data = []byte("0@plain"), []byte("nonsense")
+	link.ContentType, broken.ContentType = kurrentdb.ContentTypeBinary, kurrentdb.ContentTypeBinary
 	w.append("list-1", kurrentdb.NoStream{}, link, broken)
 	found := w.readStream("list-1", kurrentdb.ReadStreamOptions{ResolveLinkTos: true})
 	require.Equal(t, target.EventID, found[0].Event.EventID)
@@ -98,4 +99,31 @@ func TestDeletedCategoryStreamContinuesWithTheNextLink(t *testing.T) {
 	requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)
 	w.append("order-1", kurrentdb.Any{}, events(2)...)
 	require.Equal(t, []uint64{2, 3}, revisions(w.readStream("$ce-order", kurrentdb.ReadStreamOptions{})))
+}
+
+func TestSystemProjectionsLeaveOutWhatTheyCannotRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	for i, e := range []struct{ contentType, data string }{
+		0: {data: `{}`},
+		1: {data: `not json`},
+		2: {data: ``},
+		3: {data: `{"a":1,}`},
+		4: {data: "{\"a\":\"\xff\"}"},
+		5: {contentType: "application/octet-stream", data: "\x00\xff"},
+		6: {contentType: "application/octet-stream", data: ""},
+		7: {data: `{"a":1`},
+	} {
+		written := event("placed")
+		written.Data = []byte(e.data)
+		if e.contentType != "" {
+			written.ContentType = kurrentdb.ContentTypeBinary
+		}
+		require.EqualValues(t, i, w.append("order-1", kurrentdb.Any{}, written).NextExpectedVersion)
+	}
+	linked := []string{"0@order-1", "3@order-1", "4@order-1", "5@order-1", "6@order-1"}
+	for _, stream := range []string{"$ce-order", "$et-placed"} {
+		require.Equal(t, linked, linkData(w.readStream(stream, kurrentdb.ReadStreamOptions{})))
+	}
+	require.Len(t, w.readStream("order-1", kurrentdb.ReadStreamOptions{}), 8)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"orderflow/internal/serverjson"
 )
 
 // categoryPrefix begins the names of the streams $by_category links to.
@@ -20,10 +22,10 @@ type link struct {
 }
 
 // derive returns the links that follow an event, in the order in which they stand behind it. It looks at the event alone,
-// so reading a journal again derives the same ones.
+// so reading a journal again derives the same ones. An event that says it is JSON and cannot be read as such has none.
 func derive(r *Record) []link {
 	subject, deletion, ok := subjectOf(r)
-	if !ok {
+	if !ok || r.JSON && serverjson.Check(r.Data) != nil {
 		return nil
 	}
 	links := make([]link, 0, derivedKinds)

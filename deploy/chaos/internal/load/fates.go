@@ -57,6 +57,7 @@ func fates() []fate {
 		{name: "hidden", weight: 1, open: true, hidden: true},
 		{name: "intruded", weight: 1, begin: steps(intrude, place), act: shipBySignal},
 		{name: "invalid", weight: 3, begin: placeInvalid, never: true},
+		{name: "corrected", weight: 2, begin: steps(placeCut, place), act: shipBySignal},
 		{name: "posted-twice", weight: 4, http: true, begin: postTwice, act: steps(shipByUpdate, look)},
 		{name: "cancelled-by-http", weight: 6, http: true, act: steps(cancelByHTTP, look)},
 		{name: "cancelled-at-once", weight: 3, http: true, begin: steps(post, cancelByHTTP)},

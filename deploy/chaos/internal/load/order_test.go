@@ -8,6 +8,7 @@ import (
 
 	"orderflow/internal/journey"
 	"orderflow/internal/order"
+	"orderflow/internal/serverjson"
 )
 
 func made(t *testing.T, o Options, n int) []placement {
@@ -103,6 +104,7 @@ func TestInvalidOrdersCannotBeRead(t *testing.T) {
 		for i, body := range spoiled(encode(p.body)) {
 			_, err := order.DecodePlaced(p.id, journey.ContentTypeJSON, body)
 			require.Error(t, err, "way %d to spoil an order", i)
+			require.NoError(t, serverjson.Check(body), "way %d to spoil an order is parked, so the server must deliver it", i)
 		}
 	}
 }

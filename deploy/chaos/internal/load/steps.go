@@ -159,10 +159,16 @@ func placeInvalid(ctx context.Context, l *life) error {
 	return l.append(ctx, l.eventID, order.TypePlaced, broken[l.random.IntN(len(broken))])
 }
 
+// placeCut places what is not even JSON: the server shows it to no subscription, and an operator places the order again.
+func placeCut(ctx context.Context, l *life) error {
+	whole := encode(l.body)
+	return l.append(ctx, l.another("cut"), order.TypePlaced, whole[:len(whole)/2])
+}
+
 // spoiled lists what is made of an order by those who cannot write one.
 func spoiled(whole []byte) [][]byte {
 	return [][]byte{
-		whole[:len(whole)/2],
+		append(whole[:len(whole)-1:len(whole)-1], ",}"...),
 		[]byte(`"order-placed"`),
 		bytes.Replace(whole, []byte(`"orderId":`), []byte(`"orderId":"order-other","orderId":`), 1),
 		bytes.Replace(whole, []byte(`"orderId":"order-`), []byte(`"orderId":"order-other-`), 1),

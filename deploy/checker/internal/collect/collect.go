@@ -27,7 +27,8 @@ type reader struct {
 	sources  Sources
 	facts    *facts.Facts
 	canaries *Canaries
-	patience time.Duration // with a group that has not written down yet how far it is
+	links    map[string]map[uint64]bool // by order and revision, what the group's stream links to
+	patience time.Duration              // with a group that has not written down yet how far it is
 }
 
 // All reads every store. Any error means that the facts are not all there.

@@ -33,7 +33,42 @@ func (r *reader) kurrent(ctx context.Context) error {
 	if err := r.group(ctx, client); err != nil {
 		return fmt.Errorf("group: %w", err)
 	}
-	return r.log(ctx, client)
+	if err := r.log(ctx, client); err != nil {
+		return err
+	}
+	r.markUnlinked()
+	return nil
+}
+
+// markUnlinked marks the events of orders without a link in the stream that the group is on: a server leaves out what
+// says it is JSON and is not, and the group never hears of it.
+func (r *reader) markUnlinked() {
+	for id, o := range r.facts.Orders {
+		linked := r.links[id]
+		for i := range o.Placed {
+			o.Placed[i].Unlinked = !linked[o.Placed[i].Revision]
+		}
+		for i := range o.Payments {
+			o.Payments[i].Unlinked = !linked[o.Payments[i].Revision]
+		}
+		for i := range o.Cancellations {
+			o.Cancellations[i].Unlinked = !linked[o.Cancellations[i].Revision]
+		}
+	}
+}
+
+func (r *reader) linkEvent(e *kurrentdb.RecordedEvent) {
+	stream, revision, ok := linkTarget(e.Data)
+	if !ok || !strings.HasPrefix(stream, orderPrefix) {
+		return
+	}
+	if r.links == nil {
+		r.links = map[string]map[uint64]bool{}
+	}
+	if r.links[stream] == nil {
+		r.links[stream] = map[uint64]bool{}
+	}
+	r.links[stream][revision] = true
 }
 
 func (r *reader) kurrentClient() (*kurrentdb.Client, error) {
@@ -84,6 +119,8 @@ func (r *reader) event(e *kurrentdb.RecordedEvent) {
 		r.orderMetadata(e)
 	case e.StreamID == parked:
 		r.parkedEvent(e)
+	case e.StreamID == r.sources.Stream:
+		r.linkEvent(e)
 	}
 }
 

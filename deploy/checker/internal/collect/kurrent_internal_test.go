@@ -88,6 +88,21 @@ func TestAnOrderIsReadFromItsStream(t *testing.T) {
 	require.False(t, o.Deleted)
 }
 
+func TestWhatTheServerLeavesOutIsToldFromWhatItLinks(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	s.append("order-1", order.TypePlaced, `{"orderId":`, "")
+	s.append("order-1", order.TypePaid, "", "")
+	s.append("order-1", order.TypeCancellationRequested, "not JSON", "")
+	s.append("order-1", order.TypePlaced, body, "")
+	o := s.read().Orders["order-1"]
+	require.True(t, o.Placed[0].Unlinked)
+	require.NotEmpty(t, o.Placed[0].Fault)
+	require.True(t, o.Payments[0].Unlinked)
+	require.True(t, o.Cancellations[0].Unlinked)
+	require.False(t, o.Placed[1].Unlinked)
+}
+
 func TestADeletedOrderIsToldFromOneThatIsThere(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)

@@ -12,6 +12,7 @@ type Placed struct {
 	EventID  string
 	At       time.Time // when it was written
 	Fault    string    // why it cannot be read, empty when it can; the rest is filled only then
+	Unlinked bool      // the server left it out of the stream that the group is on
 
 	CustomerID string
 	Total      order.Money
@@ -25,6 +26,7 @@ type Payment struct {
 	Revision uint64
 	EventID  string
 	Fault    string
+	Unlinked bool
 	Amount   order.Money
 }
 
@@ -33,6 +35,7 @@ type Cancellation struct {
 	Revision uint64
 	EventID  string
 	Fault    string
+	Unlinked bool
 }
 
 // Parked is one event of the order's stream that the group has put aside, whatever became of it later.

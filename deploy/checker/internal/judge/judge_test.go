@@ -91,6 +91,9 @@ func wrongOrders() []wrong {
 		{"a bad order that is not parked", func(w world) {
 			w.Order(invalid).Parked = nil
 		}, []string{"order.parked"}},
+		{"a bad order that is not parked because the server left it out", func(w world) {
+			w.Order(invalid).Parked, w.Order(invalid).Placed[0].Unlinked = nil, true
+		}, nil},
 		{"a bad order that is parked without a reason", func(w world) {
 			w.Order(invalid).Parked[0].Reason = ""
 		}, []string{"order.parked"}},

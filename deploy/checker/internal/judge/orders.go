@@ -18,7 +18,7 @@ func orders() []Invariant {
 		{"order.one-workflow", "a valid order has exactly one workflow, or none when retention forgot it and it is closed", placedOrder(oneWorkflow)},
 		{"order.source", "a workflow was started by the event its order was placed with, and knows the order as it is", placedOrder(source)},
 		{"order.never-placed", "what was never placed has no workflow and no row", eachOrder(neverPlaced)},
-		{"order.parked", "an event is parked if and only if it can never have an effect", eachOrder(parked)},
+		{"order.parked", "an event is parked if and only if it was delivered and can never have an effect", eachOrder(parked)},
 		{"order.at-rest", "an open order waits for its shipment or on hold, and nothing else is going on", eachOrder(atRest)},
 		{"order.cancellation", "a cancellation that was requested has its effect unless the order closed before", placedOrder(cancellation)},
 		{"order.payment", "a payment that covers its order settles it, and nothing else does", placedOrder(payment)},
@@ -75,13 +75,14 @@ func parked(o *facts.Order) []string {
 	}
 	for _, p := range o.Placed {
 		hopeless := p.Fault != "" || p.EventID != first.EventID
-		check("order-placed", p.Revision, hopeless, hopeless)
+		check("order-placed", p.Revision, hopeless, hopeless && !p.Unlinked)
 	}
 	for _, p := range o.Payments {
-		check("order-paid", p.Revision, p.Fault != "", p.Fault != "")
+		check("order-paid", p.Revision, p.Fault != "", p.Fault != "" && !p.Unlinked)
 	}
 	for _, c := range o.Cancellations {
-		check("order-cancellation-requested", c.Revision, c.Fault != "" || early(o, c, first), c.Fault != "" || first == nil)
+		check("order-cancellation-requested", c.Revision, c.Fault != "" || early(o, c, first),
+			(c.Fault != "" || first == nil) && !c.Unlinked)
 	}
 	return details
 }

@@ -7,9 +7,10 @@ import (
 
 // Report is what became of a run's orders.
 type Report struct {
-	Orders  []Line   `json:"orders"` // by order id
-	Parked  []Parked `json:"parked"` // by stream and event id
-	Seconds float64  `json:"seconds"`
+	Orders   []Line   `json:"orders"`             // by order id
+	Parked   []Parked `json:"parked"`             // by stream and event id
+	Unlinked []Parked `json:"unlinked,omitempty"` // by stream and event id; the server cannot read them and delivers none of them
+	Seconds  float64  `json:"seconds"`
 }
 
 // Line is one order of a report, in the words of its state.
@@ -25,7 +26,7 @@ type Line struct {
 	ViewAgrees bool   `json:"viewAgrees"` // the customer view says the same
 }
 
-// Parked is one event that was put aside because it can have no effect.
+// Parked is one event that can have no effect: it was put aside, or left out by the server.
 type Parked struct {
 	Stream  string `json:"stream"`
 	Type    string `json:"type"`
@@ -35,7 +36,9 @@ type Parked struct {
 
 func (r *Report) sort() {
 	slices.SortFunc(r.Orders, func(a, b Line) int { return cmp.Compare(a.OrderID, b.OrderID) })
-	slices.SortFunc(r.Parked, func(a, b Parked) int {
-		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.EventID, b.EventID))
-	})
+	for _, events := range [][]Parked{r.Parked, r.Unlinked} {
+		slices.SortFunc(events, func(a, b Parked) int {
+			return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.EventID, b.EventID))
+		})
+	}
 }

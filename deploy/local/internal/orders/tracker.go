@@ -15,6 +15,7 @@ import (
 	"orderflow/internal/journey"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/serverjson"
 )
 
 const (
@@ -51,6 +52,7 @@ type Tracker struct {
 	types    map[event]string // of this run's events on order streams
 	hopeless []event          // they cannot but be parked
 	parked   map[event]Parked
+	unlinked map[event]Parked // the server leaves them out of the stream that the group reads
 }
 
 // event is one event of the run: an id may stand on two streams.
@@ -72,6 +74,7 @@ func NewTracker(states StateSource, outs OutSource, parking ParkedSource, stream
 	return &Tracker{
 		states: states, outs: outs, parking: parking, stream: stream, group: group,
 		orders: map[string]*followed{}, types: map[event]string{}, parked: map[event]Parked{},
+		unlinked: map[event]Parked{},
 	}
 }
 
@@ -105,9 +108,14 @@ func (t *Tracker) note(stream string, e journey.Event) {
 		return
 	}
 	t.types[this] = e.Type
-	if err != nil {
-		t.hopeless = append(t.hopeless, this)
+	if err == nil {
+		return
 	}
+	if unreadable := serverjson.Check(e.Data); unreadable != nil && e.ContentType == journey.ContentTypeJSON {
+		t.unlinked[this] = Parked{Stream: stream, Type: e.Type, EventID: e.ID, Reason: unreadable.Error()}
+		return
+	}
+	t.hopeless = append(t.hopeless, this)
 }
 
 func (t *Tracker) follow(orderID string) *followed {
@@ -262,7 +270,10 @@ func (t *Tracker) countParked(events []event) (n int) {
 
 // Report says where everything stands, as far as it is known.
 func (t *Tracker) Report(took time.Duration) Report {
-	r := Report{Orders: []Line{}, Parked: []Parked{}, Seconds: float64(took.Round(100*time.Millisecond)) / float64(time.Second)}
+	r := Report{
+		Orders: []Line{}, Parked: []Parked{},
+		Seconds: float64(took.Round(100*time.Millisecond)) / float64(time.Second),
+	}
 	for _, o := range t.orders {
 		switch {
 		case o.known:
@@ -273,6 +284,9 @@ func (t *Tracker) Report(took time.Duration) Report {
 	}
 	for _, p := range t.parked {
 		r.Parked = append(r.Parked, p)
+	}
+	for _, e := range t.unlinked {
+		r.Unlinked = append(r.Unlinked, e)
 	}
 	r.sort()
 	return r

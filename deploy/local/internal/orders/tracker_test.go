@@ -201,6 +201,20 @@ func TestTheReportListsThisRunsOrdersAndParkedEventsSorted(t *testing.T) {
 	require.Equal(t, "1 of 2 orders are at rest, 1 of 1 unusable events are parked", tracker.Progress())
 }
 
+func TestWhatTheServerCannotReadIsReportedAndNotAwaited(t *testing.T) {
+	t.Parallel()
+	tracker := newShop().tracker()
+	cut := event(order.TypePlaced, `{"orderId":`)
+	note(tracker, "order-a", cut)
+	require.True(t, tracker.Settled(), "nothing will ever be parked for it")
+
+	body, err := json.Marshal(tracker.Report(0))
+
+	require.NoError(t, err)
+	require.JSONEq(t, fmt.Sprintf(`{"orders":[],"parked":[],"seconds":0,"unlinked":[{"stream":"order-a","type":"order-placed",
+		"eventId":%q,"reason":"its data is not JSON: it ends too early at byte 11"}]}`, cut.ID), string(body))
+}
+
 func TestAnEmptyReportHasEmptyLists(t *testing.T) {
 	t.Parallel()
 	body, err := json.Marshal(newShop().tracker().Report(0))
