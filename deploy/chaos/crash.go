@@ -27,10 +27,8 @@ func (s *session) crash(ctx context.Context, workload *load.Load) error {
 	if err != nil {
 		return err
 	}
-	healing, cancel := context.WithTimeout(ctx, healTimeout)
-	defer cancel()
-	if err := s.rig.Heal(healing); err != nil {
-		return fmt.Errorf("heal before the crashes: %w", err)
+	if err := s.heal(ctx); err != nil {
+		return err
 	}
 	s.say("%d crashes at %d points", len(plan), len(points))
 	began := s.elapsed()

@@ -40,6 +40,9 @@ func (s *session) check(ctx context.Context) error {
 	}
 	var err error
 	args := []string{"--logs", filepath.Dir(s.rig.Log("any"))}
+	for _, span := range s.rig.Lost() {
+		args = append(args, "--lost", span.From.Format(time.RFC3339Nano)+"/"+span.To.Format(time.RFC3339Nano))
+	}
 	if s.options.scenario.publishers > 0 {
 		args = append(args, "--publisher")
 	}
@@ -66,7 +69,7 @@ func (s *session) mend(ctx context.Context, workload *load.Load, taken bool) err
 	if _, err := s.ask(ctx, &found, "starter", "reconcile", "--fix", "-o", "json", "--grace", "1s"); err != nil {
 		return fmt.Errorf("reconcile --fix: %w", err)
 	}
-	s.report.Mended = found.reconciled
+	s.report.Mended = append(s.report.Mended, found.reconciled)
 	for _, d := range found.Differences {
 		if taken && d.Kind == "missing" && !workload.Hides(d.OrderID) {
 			s.report.Violations = append(s.report.Violations, load.Violation{

@@ -28,7 +28,8 @@ type report struct {
 	Deaths       map[string]int     `json:"deaths"`  // by process and cause, of those nobody had asked for
 	Crashes      map[string]int     `json:"crashes"` // by failpoint
 	DrainSeconds float64            `json:"drainSeconds"`
-	Mended       reconciled         `json:"mended"`    // by reconcile --fix, before everything came to rest
+	Lost         []float64          `json:"lost"`      // seconds whose commits PostgreSQL lost, by failover
+	Mended       []reconciled       `json:"mended"`    // by each reconcile --fix, before everything came to rest
 	Reconcile    reconciled         `json:"reconcile"` // when everything had
 	Checker      json.RawMessage    `json:"checker,omitempty"`
 	Violations   []load.Violation   `json:"violations"`

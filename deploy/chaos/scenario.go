@@ -96,6 +96,19 @@ func scenarios() []scenario {
 			faults: []fault.Kind{fault.CutOff}, faultRate: 40, breaks: rig.Publisher,
 		},
 		{
+			name: "failover", about: "a standby of PostgreSQL that lags is promoted while orders close",
+			orders: 3 * few, rate: 10, pace: 5 * time.Second, publishers: 1, projectors: 1,
+			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres,
+			fates:     map[string]int{"left": 2, "shipped-by-signal": 3, "shipped-by-update": 3, "shipped-early": 2, "cancelled-by-signal": 2, "cancelled-by-event": 1, "cancelled-natively": 1, "approved": 1, "expired": 1},
+			variables: map[string]string{"CREDIT_HOLD": "5s"},
+		},
+		{
+			name: "read-only", about: "the name of PostgreSQL leads to a standby for a while, and nobody is started again",
+			orders: 2 * few, rate: 10, pace: 2 * time.Second, publishers: 1, projectors: 1, apis: 1,
+			faults: []fault.Kind{fault.ReadOnly}, faultRate: 5, breaks: rig.Postgres,
+			fates: map[string]int{"left": 1, "shipped-by-signal": 2, "shipped-by-update": 2, "cancelled-by-signal": 1},
+		},
+		{
 			name: "http", about: "orders are placed and cancelled by HTTP, and answers to that are lost",
 			orders: 2 * few, rate: 15, pace: 2 * time.Second, apis: 2, faults: []fault.Kind{fault.LostAnswer}, faultRate: 10, breaks: rig.Client,
 			fates: map[string]int{"posted-twice": 2, "shipped-by-update": 1, "cancelled-by-http": 2, "cancelled-at-once": 1, "opened-by-http": 1},

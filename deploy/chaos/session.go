@@ -132,24 +132,20 @@ func (s *session) breakAll(ctx context.Context) error {
 	workload := s.workload()
 	living, end := context.WithCancel(ctx)
 	defer end()
-	err := s.breakWhile(living, workload)
-	if err == nil {
-		err = s.crash(living, workload)
+	for _, part := range []func(context.Context, *load.Load) error{s.breakWhile, s.restore, s.crash} {
+		if err := part(living, workload); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	if err := s.heal(ctx); err != nil {
 		return err
-	}
-	healing, cancel := context.WithTimeout(ctx, healTimeout)
-	defer cancel()
-	if err := s.rig.Heal(healing); err != nil {
-		return fmt.Errorf("heal: %w", err)
 	}
 	s.say("healed, waiting until everything has come to rest")
 	healed := time.Now()
 	draining, drained := context.WithTimeout(ctx, s.options.drain)
 	defer drained()
 	workload.Through(draining)
-	if workload.NeedsMending() {
+	if workload.NeedsMending() || len(s.report.Lost) > 0 {
 		if err := s.mend(ctx, workload, workload.Taken(draining)); err != nil {
 			return err
 		}
@@ -158,6 +154,32 @@ func (s *session) breakAll(ctx context.Context) error {
 	s.report.DrainSeconds = time.Since(healed).Seconds()
 	s.account(rest)
 	return context.Cause(ctx)
+}
+
+func (s *session) heal(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, healTimeout)
+	defer cancel()
+	if err := s.rig.Heal(ctx); err != nil {
+		return fmt.Errorf("heal: %w", err)
+	}
+	return nil
+}
+
+// restore has the product repair what a failover of PostgreSQL lost, as its documentation asks for. Orders that lost their
+// rows cannot close before that, and those who ship and cancel them wait for their answers.
+func (s *session) restore(ctx context.Context, workload *load.Load) error {
+	lost := s.rig.Lost()
+	if len(lost) == 0 {
+		return nil
+	}
+	if err := s.heal(ctx); err != nil {
+		return err
+	}
+	for _, span := range lost {
+		s.report.Lost = append(s.report.Lost, span.To.Sub(span.From).Seconds())
+	}
+	s.say("PostgreSQL lost its commits of %.1f s", s.report.Lost)
+	return s.mend(ctx, workload, false)
 }
 
 func (s *session) workload() *load.Load {

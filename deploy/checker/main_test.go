@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,7 +29,9 @@ func TestTheExitCodeSaysWhatCameOfIt(t *testing.T) {
 		"a stack that is not there":        {args: []string{"--stack", "/no/such/file"}, code: exitArguments, said: "--stack: open /no/such/file: no such file or directory\n"},
 		"plaintext that nobody allowed":    {environ: []string{nowhere[0], nowhere[2], nowhere[3]}, code: exitArguments, said: "KURRENTDB_URL: tls=false needs KURRENTDB_ALLOW_PLAINTEXT=true\n"},
 		"stores that do not answer":        {environ: nowhere, code: exitUnreadable},
-		"a list of the invariants":         {args: []string{"--list"}, code: 0},
+		"a span that is none": {args: []string{"--lost", "yesterday"}, code: exitArguments,
+			said: "arguments: invalid value \"yesterday\" for flag -lost: must be two times such as 2025-01-31T09:00:00Z/2025-01-31T09:00:05Z\n"},
+		"a list of the invariants": {args: []string{"--list"}, code: 0},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -54,6 +57,16 @@ func TestALocalStackIsReadFromItsDescription(t *testing.T) {
 	require.Equal(t, "http://s", s.sources.InboxURL)
 	require.Equal(t, "t:1", s.sources.Temporal["TEMPORAL_ADDRESS"])
 	require.NotContains(t, s.sources.Temporal, "TEMPORAL_PROFILE")
+}
+
+func TestSpansOfLostCommitsAreTaken(t *testing.T) {
+	t.Parallel()
+	s, err := parse([]string{
+		"--list", "--lost", "2025-01-31T09:00:00Z/2025-01-31T09:00:05Z", "--lost", "2025-01-31T10:00:00.5Z/2025-01-31T10:00:01Z",
+	}, nil, nil)
+	require.NoError(t, err)
+	require.Len(t, s.sources.Lost, 2)
+	require.Equal(t, 5*time.Second, s.sources.Lost[0].To.Sub(s.sources.Lost[0].From))
 }
 
 func TestManyViolationsAreCountedAndFewPrinted(t *testing.T) {

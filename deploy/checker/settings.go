@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"orderflow/deploy/checker/internal/collect"
+	"orderflow/deploy/checker/internal/facts"
 	"orderflow/deploy/checker/internal/judge"
 )
 
@@ -42,6 +43,7 @@ func parse(args, environ []string, stderr io.Writer) (settings, error) {
 	flags.IntVar(&s.limit, "limit", 20, "violations printed of each invariant; all are counted")
 	flags.BoolVar(&s.sources.Publisher, "publisher", false, "judge what a publisher has made of the history")
 	flags.BoolVar(&s.sources.View, "view", false, "judge the customer view that a projector keeps")
+	flags.Func("lost", "`FROM/TO` in RFC 3339: a span in which PostgreSQL's commits were lost by a failover; may be given again", s.lost)
 	flags.BoolVar(&s.list, "list", false, "print the invariants and end")
 	err := flags.Parse(args)
 	switch {
@@ -63,6 +65,20 @@ func parse(args, environ []string, stderr io.Writer) (settings, error) {
 		}
 	}
 	return s, s.read(env)
+}
+
+// lost takes a span in.
+func (s *settings) lost(text string) error {
+	from, to, _ := strings.Cut(text, "/")
+	var span facts.Span
+	var errs [2]error
+	span.From, errs[0] = time.Parse(time.RFC3339, from)
+	span.To, errs[1] = time.Parse(time.RFC3339, to)
+	if errors.Join(errs[:]...) != nil || span.To.Before(span.From) {
+		return errors.New("must be two times such as 2025-01-31T09:00:00Z/2025-01-31T09:00:05Z")
+	}
+	s.sources.Lost = append(s.sources.Lost, span)
+	return nil
 }
 
 // variables are the environment by name.

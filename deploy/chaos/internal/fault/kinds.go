@@ -15,7 +15,7 @@ import (
 // Kind is a way of breaking something.
 type Kind string
 
-// The kinds. Kill to Outage are done to a process, the others to an edge.
+// The kinds. Kill to CutOff are done to a process, Reset to Bandwidth to an edge, and the others to a store.
 const (
 	Kill       Kind = "kill"        // kill -9; of PostgreSQL, pg_ctl stop -m immediate
 	Pause      Kind = "pause"       // SIGSTOP, and SIGCONT after a while
@@ -27,6 +27,8 @@ const (
 	Blackhole  Kind = "blackhole"   // connections stay open and nothing passes, in one direction
 	Latency    Kind = "latency"     // answers come late, each by another time
 	Bandwidth  Kind = "bandwidth"   // answers trickle
+	Failover   Kind = "failover"    // a standby that lags is promoted: PostgreSQL loses its last commits
+	ReadOnly   Kind = "read-only"   // the name of PostgreSQL leads to a standby for a while, and back
 )
 
 // Fault is one thing that breaks at a time, on a process or on an edge.
@@ -88,6 +90,8 @@ func kinds() []kind {
 		{name: Bandwidth, do: passing, perMinute: edges(0.5), duration: upTo(time.Second, 0.5), toxic: func(r *rand.Rand) rig.Toxic {
 			return rig.Toxic{Type: "bandwidth", Stream: rig.Downstream, Attributes: map[string]int{"rate": 4 + r.IntN(28)}} // KiB a second
 		}},
+		{name: Failover, do: failedOver, duration: upTo(time.Second, 0.5), perMinute: map[string]float64{rig.Postgres: 0.2}},
+		{name: ReadOnly, do: ledToStandby, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.Postgres: 0.2}},
 	}
 }
 
@@ -145,6 +149,21 @@ func restarted(ctx context.Context, r *rig.Rig, f Fault) error {
 
 func down(ctx context.Context, r *rig.Rig, f Fault) error {
 	return r.Process(f.Target).Outage(ctx, f.For)
+}
+
+// wholeTimeout bounds what is done whole though the window ends meanwhile: making a standby takes seconds.
+const wholeTimeout = 2 * time.Minute
+
+func failedOver(ctx context.Context, r *rig.Rig, f Fault) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeTimeout)
+	defer cancel()
+	return r.Failover(ctx, f.For)
+}
+
+func ledToStandby(ctx context.Context, r *rig.Rig, f Fault) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeTimeout)
+	defer cancel()
+	return r.LeadToStandby(ctx, f.For)
 }
 
 // passing has a toxic on an edge for a while.

@@ -48,6 +48,11 @@ func TestAMinuteHasEveryKindForEverythingItCanBeDoneTo(t *testing.T) {
 		require.True(t, has(schedule, fault.Outage, store), "outage %s", store)
 		require.False(t, has(schedule, fault.CutOff, store), "cut-off %s", store)
 	}
+	for _, kind := range []fault.Kind{fault.Failover, fault.ReadOnly} {
+		for _, store := range rig.Stores() {
+			require.Equal(t, store == rig.Postgres, has(schedule, kind, store), "%s %s", kind, store)
+		}
+	}
 	require.True(t, has(schedule, fault.CutOff, "worker-1"))
 	require.True(t, has(schedule, fault.CutOff, "starter-2"))
 	require.False(t, has(schedule, fault.Kill, rig.Client+"/api-1"), "a way is no process")
@@ -56,7 +61,7 @@ func TestAMinuteHasEveryKindForEverythingItCanBeDoneTo(t *testing.T) {
 			require.True(t, has(schedule, kind, edge), "%s %s", kind, edge)
 		}
 	}
-	require.Len(t, fault.Kinds(), 10, "a kind that is new belongs into this test")
+	require.Len(t, fault.Kinds(), 12, "a kind that is new belongs into this test")
 }
 
 func has(schedule []fault.Fault, kind fault.Kind, target string) bool {

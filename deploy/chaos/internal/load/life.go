@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -177,10 +178,22 @@ func (l *life) ask(ctx context.Context, name, id string, message any) (state ord
 	return state, err
 }
 
-// final tells whether the order is closed for good, as PostgreSQL has it.
+// final reports whether the order is closed for good: its row says so, or its workflow, whose row a failover may have lost.
+// One that was terminated says nothing.
 func (l *life) final(ctx context.Context) bool {
-	row, err := l.stores.Rows.FindFulfillment(ctx, l.id)
-	return err == nil && row.Status.Final()
+	if row, err := l.stores.Rows.FindFulfillment(ctx, l.id); err == nil && row.Status.Final() {
+		return true
+	}
+	described, err := l.stores.Temporal.DescribeWorkflowExecution(ctx, l.id, "")
+	if err != nil {
+		return false
+	}
+	switch described.GetWorkflowExecutionInfo().GetStatus() {
+	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, enums.WORKFLOW_EXECUTION_STATUS_FAILED, enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return true
+	default:
+		return false
+	}
 }
 
 // awaitHold waits until the order is on hold, or has gone past that.
@@ -194,7 +207,7 @@ func (l *life) awaitHold(ctx context.Context) error {
 		if err == nil {
 			err = answer.Get(&state)
 		}
-		return err == nil && state.Status == order.StatusOnHold, err
+		return err == nil && state.Status != order.StatusPending, err
 	})
 }
 

@@ -26,6 +26,9 @@ const (
 	// grace time, and is neither pending then nor settled.
 	stillFor = 4 * time.Second
 
+	// lastLook bounds the look at what did not come to rest in time.
+	lastLook = 30 * time.Second
+
 	lookAtOnce = 6
 	showMost   = 20 // of the orders that did not come to rest
 )
@@ -119,9 +122,7 @@ func (w *Load) await(ctx context.Context) resting {
 	still := time.Now()
 	for {
 		unknown := known.unknown
-		if err := w.look(ctx, &known); err != nil {
-			known.moving = append(known.moving, err.Error())
-		}
+		w.look(ctx, &known)
 		if known.unknown != unknown || len(known.moving) > 0 {
 			still = time.Now()
 		}
@@ -133,6 +134,9 @@ func (w *Load) await(ctx context.Context) resting {
 		case <-tell.C:
 			w.options.Say("not at rest: %s", summary(known.moving))
 		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+			defer cancel()
+			w.look(last, &known) // the one before may have been cut short, or lives may have taken all the time there was
 			return known
 		}
 	}
@@ -146,10 +150,13 @@ func summary(moving []string) string {
 	return strings.Join(moving, ", ")
 }
 
-// look asks every store what is still under way.
-func (w *Load) look(ctx context.Context, known *resting) error {
+// look asks every store what is still under way. A store that does not answer is.
+func (w *Load) look(ctx context.Context, known *resting) {
 	known.moving = nil
-	return errors.Join(w.lookAtGroup(ctx, known), w.lookAtRows(ctx, known), w.lookAtMails(ctx, known), w.lookAtWorkflows(ctx, known), w.lookBehind(ctx, known))
+	err := errors.Join(w.lookAtGroup(ctx, known), w.lookAtRows(ctx, known), w.lookAtMails(ctx, known), w.lookAtWorkflows(ctx, known), w.lookBehind(ctx, known))
+	if err != nil {
+		known.moving = append(known.moving, err.Error())
+	}
 }
 
 func (w *Load) lookBehind(ctx context.Context, known *resting) error {

@@ -59,7 +59,11 @@ func (r *Rig) addBinary(binary, name string) error {
 			return err
 		}
 		way[store] = loopback(port)
-		e := newEdge(r.proxies, name, store, way[store], r.addresses[store])
+		upstream := r.addresses[store]
+		if store == Postgres {
+			upstream = r.clients.Addr()
+		}
+		e := newEdge(r.proxies, name, store, way[store], upstream)
 		r.edges[e.Name] = e
 	}
 	port, err := r.ports.Next()

@@ -38,8 +38,13 @@ type Rig struct {
 	addresses map[string]string // of stores and operations servers, by process
 	fronts    map[string]string // of apis as clients reach them, by process
 
+	clients     *alias // the name that the binaries use for PostgreSQL
 	mu          sync.Mutex
 	postgresURL string
+	cluster     string     // the folder of the PostgreSQL that is the primary
+	copies      int        // standbys so far
+	standbys    []*standby // that live until the rig stops
+	lost        []Interval // when commits were made that a failover has lost
 
 	stop        context.CancelFunc // ends the supervision
 	supervising sync.WaitGroup
@@ -80,7 +85,7 @@ func prepare(ctx context.Context, o Options) (*Rig, error) {
 		return nil, err
 	}
 	r := &Rig{
-		options: o, ports: ports, proxies: newProxies(),
+		cluster: filepath.Join(o.Dir, Postgres), options: o, ports: ports, proxies: newProxies(),
 		processes: map[string]*Process{}, edges: map[string]*Edge{}, addresses: map[string]string{},
 		fronts: map[string]string{},
 	}
@@ -177,13 +182,16 @@ func (r *Rig) Heal(ctx context.Context) error {
 func (r *Rig) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
-	err := errors.Join(r.stopEach(ctx, r.Binaries()), r.stopEach(ctx, Stores()))
+	err := errors.Join(r.stopEach(ctx, r.Binaries()), r.stopStandbys(ctx), r.stopEach(ctx, Stores()))
 	if r.stop != nil {
 		r.stop()
 	}
 	r.supervising.Wait()
 	for _, e := range r.edges {
 		e.Close()
+	}
+	if r.clients != nil {
+		r.clients.Close()
 	}
 	return errors.Join(err, r.ports.Close())
 }

@@ -57,8 +57,10 @@ func (r *Rig) addStores(cli string) error {
 		}
 		r.addresses[store] = loopback(port)
 	}
+	if err := r.addPostgres(); err != nil {
+		return err
+	}
 	r.add(&Process{Name: Temporal, launch: r.launchTemporal(cli), ready: r.listens(Temporal), pause: pauseOne})
-	r.add(&Process{Name: Postgres, launch: r.launchPostgres, ready: r.listens(Postgres), pause: pauseFamily})
 	r.add(&Process{
 		Name: KurrentDB, ready: r.answers(KurrentDB, "/health/live"), pause: pauseOne,
 		launch: func(ctx context.Context, _ map[string]string) (child, error) {
@@ -97,13 +99,26 @@ func (r *Rig) launchTemporal(cli string) func(context.Context, map[string]string
 	}
 }
 
+// addPostgres adds the server, and beside its address the name by which the binaries find it.
+func (r *Rig) addPostgres() error {
+	port, err := r.ports.Next()
+	if err != nil {
+		return err
+	}
+	if r.clients, err = newAlias(loopback(port), r.addresses[Postgres]); err != nil {
+		return fmt.Errorf("name of %s: %w", Postgres, err)
+	}
+	r.add(&Process{Name: Postgres, launch: r.launchPostgres, ready: r.listens(Postgres), pause: pauseFamily})
+	return nil
+}
+
 func (r *Rig) launchPostgres(ctx context.Context, _ map[string]string) (child, error) {
 	port, err := portOf(r.addresses[Postgres])
 	if err != nil {
 		return nil, err
 	}
 	server, err := devserver.StartPostgres(ctx, devserver.PostgresOptions{
-		Dir: filepath.Join(r.options.Dir, "postgres"), Port: port, LogFile: r.Log(Postgres), Progress: r.options.Progress,
+		Dir: r.primary(), Port: port, LogFile: r.Log(Postgres), Progress: r.options.Progress,
 	})
 	if err != nil {
 		return nil, err

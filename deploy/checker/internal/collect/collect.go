@@ -19,6 +19,7 @@ type Sources struct {
 	LogDir      string            // scanned for personal data; empty for none
 	Publisher   bool              // a publisher was there: what it did is read
 	View        bool              // a projector was there: what it made is read
+	Lost        []facts.Span      // in which PostgreSQL's commits were lost
 }
 
 // reader carries what is being collected. The stores are read in the order in which orders go through them, so that an
@@ -44,6 +45,7 @@ func All(ctx context.Context, sources Sources) (*facts.Facts, error) {
 			return nil, fmt.Errorf("read %s: %w", part.name, err)
 		}
 	}
+	r.facts.Lost = sources.Lost
 	r.facts.Scanned = r.canaries.Scanned()
 	return r.facts, nil
 }

@@ -90,9 +90,10 @@ func (h *history) closed(e *historypb.HistoryEvent) {
 	var state struct {
 		Status order.Status `json:"status"`
 		Reason order.Reason `json:"reason"`
+		Email  string       `json:"email"`
 	}
 	if decode(first(end), &state); state.Status != "" {
-		h.run.Outcome = &facts.Outcome{Status: state.Status, Reason: state.Reason}
+		h.run.Outcome = &facts.Outcome{Status: state.Status, Reason: state.Reason, Email: state.Email}
 	}
 }
 

@@ -32,13 +32,13 @@ func TestARunIsReadFromItsHistory(t *testing.T) {
 	}{
 		"waiting-for-shipment": {facts.RunOpen, "fulfilling", nil},
 		"on-hold":              {facts.RunOpen, "on-hold", nil},
-		"shipped":              {facts.RunCompleted, "shipped", &facts.Outcome{Status: order.StatusShipped}},
+		"shipped":              {facts.RunCompleted, "shipped", &facts.Outcome{Status: order.StatusShipped, Email: "sent"}},
 		"rejected": {facts.RunCompleted, "rejected",
-			&facts.Outcome{Status: order.StatusRejected, Reason: order.ReasonCurrencyMismatch}},
+			&facts.Outcome{Status: order.StatusRejected, Reason: order.ReasonCurrencyMismatch, Email: "sent"}},
 		"cancelled-natively": {facts.RunCanceled, "cancelled",
-			&facts.Outcome{Status: order.StatusCancelled, Reason: order.ReasonCancelled}},
+			&facts.Outcome{Status: order.StatusCancelled, Reason: order.ReasonCancelled, Email: "sent"}},
 		"order-gone": {facts.RunFailed, "cancelled",
-			&facts.Outcome{Status: order.StatusCancelled, Reason: order.ReasonOrderGone}},
+			&facts.Outcome{Status: order.StatusCancelled, Reason: order.ReasonOrderGone, Email: "none"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"orderflow/deploy/checker/internal/facts"
 )
@@ -16,6 +17,7 @@ type message struct {
 	To        string            `json:"to"`
 	Tags      map[string]string `json:"tags"`
 	Headers   map[string]string `json:"headers"`
+	At        time.Time         `json:"at"`
 }
 
 // inbox reads the accepted mails one by one, for all of them with their bodies are more than belongs into memory.
@@ -43,7 +45,7 @@ func (r *reader) inbox(ctx context.Context) error {
 		}
 		o := r.facts.Order(m.Headers["X-Order-Id"])
 		o.Messages = append(o.Messages, facts.Message{
-			ID: m.MessageID, Kind: m.Tags["kind"], OrderTag: m.Tags["order_id"], To: m.To,
+			ID: m.MessageID, Kind: m.Tags["kind"], OrderTag: m.Tags["order_id"], To: m.To, At: m.At,
 		})
 	}
 	_, err = decoder.Token() // and ends: a list that was cut off is an error

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -39,7 +40,10 @@ func TestAMailIsReadFromTheInbox(t *testing.T) {
 	messages := r.facts.Orders["order-1"].Messages
 	require.Len(t, messages, 1)
 	require.NotEmpty(t, messages[0].ID)
-	require.Equal(t, facts.Message{ID: messages[0].ID, Kind: "confirmation", OrderTag: "order-1", To: "ada@example.com"}, messages[0])
+	require.WithinDuration(t, time.Now(), messages[0].At, time.Minute)
+	require.Equal(t, facts.Message{
+		ID: messages[0].ID, Kind: "confirmation", OrderTag: "order-1", To: "ada@example.com", At: messages[0].At,
+	}, messages[0])
 }
 
 func TestAListOfMailsThatIsCutOffIsAnError(t *testing.T) {

@@ -14,7 +14,16 @@ type Facts struct {
 	SetAside []string                // orders whose versions the publisher has put aside
 	Views    map[string]CustomerView // by customer
 	Leaks    []Leak
-	Scanned  int64 // bytes that were searched for personal data
+	Lost     []Span // in which PostgreSQL's commits were lost
+	Scanned  int64  // bytes that were searched for personal data
+}
+
+// Span is a span of time.
+type Span struct{ From, To time.Time }
+
+// Covers reports whether the span, and as much as slack before and after it, holds a moment.
+func (s Span) Covers(at time.Time, slack time.Duration) bool {
+	return !at.Before(s.From.Add(-slack)) && !at.After(s.To.Add(slack))
 }
 
 // New is no facts yet.

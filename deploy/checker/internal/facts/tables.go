@@ -51,6 +51,7 @@ type Message struct {
 	Kind     string // the tag
 	OrderTag string
 	To       string
+	At       time.Time // when the provider accepted it
 }
 
 // Image is a version's content: the columns that the history may hold, and no other.

@@ -45,6 +45,7 @@ type Input struct {
 type Outcome struct {
 	Status order.Status
 	Reason order.Reason
+	Email  string // what became of the newest mail
 }
 
 // Open tells whether the run is still on its way.

@@ -79,6 +79,11 @@ func placedOrder(check func(o *facts.Order, placed facts.Placed) []string) func(
 	})
 }
 
+// both asks two questions of one promise.
+func both(one, other func(*facts.Facts) []Violation) func(*facts.Facts) []Violation {
+	return func(f *facts.Facts) []Violation { return append(one(f), other(f)...) }
+}
+
 // broken keeps the details whose conditions hold.
 type broken struct {
 	when   bool

@@ -234,6 +234,18 @@ func wrongMails() []wrong {
 		{"an approved order with a rejection", func(w world) {
 			w.mail(approved, "rejection")
 		}, []string{"mail.due"}},
+		{"a mail that came again after its workflow had ended with it sent, though its record was lost", func(w world) {
+			o := w.Order(shipped)
+			o.Runs[0].Outcome.Email = "sent"
+			w.Lost = []facts.Span{{From: noon.Add(-time.Second), To: noon.Add(time.Hour)}}
+			o.Messages = append(o.Messages, facts.Message{ID: "again", Kind: "shipment", OrderTag: shipped, To: shipped + "@example.com", At: noon.Add(time.Minute)})
+		}, []string{"mail.result"}},
+		{"a mail that came twice, neither time when commits were lost", func(w world) {
+			o := w.Order(shipped)
+			w.Lost = []facts.Span{{From: noon.Add(-time.Hour), To: noon.Add(-time.Minute)}}
+			again := facts.Message{ID: "again", Kind: "shipment", OrderTag: shipped, To: shipped + "@example.com", At: noon}
+			o.Messages[1].At, o.Messages = noon, append(o.Messages, again)
+		}, []string{"mail.count"}},
 		{"a mail that is left on its way", func(w world) {
 			o := w.Order(shipped)
 			o.Mails[1] = facts.Mail{Kind: "shipment", Status: "pending"}
@@ -271,6 +283,20 @@ func TestWhatIsAllowedIsNoViolation(t *testing.T) {
 			o := w.Order(shipped)
 			o.Mails[1].Unknown = 1
 			o.Messages = append(o.Messages, facts.Message{ID: "again", Kind: "shipment", OrderTag: shipped, To: shipped + "@example.com"})
+		},
+		"a mail of which a failover lost the record, and which came again": func(w world) {
+			o := w.Order(shipped)
+			w.Lost = []facts.Span{{From: noon, To: noon.Add(time.Second)}}
+			o.Messages = append(o.Messages, facts.Message{ID: "lost", Kind: "shipment", OrderTag: shipped, To: shipped + "@example.com", At: noon})
+		},
+		"a mail that failed, and of which a failover lost that it was sent before": func(w world) {
+			o := w.Order(shipped)
+			w.Lost = []facts.Span{{From: noon, To: noon.Add(time.Second)}}
+			o.Mails[1].Status, o.Mails[1].MessageIDs, o.Messages[1].At = "failed", nil, noon.Add(4*time.Second)
+		},
+		"a mail whose message is accounted for, at a time when other commits were lost": func(w world) {
+			w.Lost = []facts.Span{{From: noon, To: noon.Add(time.Second)}}
+			w.Order(shipped).Messages[1].At = noon
 		},
 		"the same order again, parked as a duplicate": func(w world) {
 			o := w.Order(shipped)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"orderflow/deploy/checker/internal/facts"
 	"orderflow/internal/order"
@@ -22,12 +23,57 @@ const (
 
 func mails() []Invariant {
 	return []Invariant{
-		{"mail.count", "of a kind an order has at most one mail, and one more for each attempt of which nobody knows", eachOrder(mailCount)},
-		{"mail.sent", "what the ledger says was sent is in the inbox, and what it knows was not sent is not", eachOrder(mailSentOrNot)},
-		{"mail.ledger", "no mail goes out that the ledger does not know", eachOrder(mailLedger)},
+		{"mail.count", "of a kind an order has at most one mail, and one more for each attempt of which nobody knows", remembered(mailCount)},
+		{"mail.sent", "what the ledger says was sent is in the inbox, and what it knows was not sent is not", both(eachOrder(mailSentTruly), remembered(mailNotSentTruly))},
+		{"mail.ledger", "no mail goes out that the ledger does not know", remembered(mailLedger)},
 		{"mail.recipient", "a mail goes to the order's address and carries its tags", placedOrder(mailRecipient)},
 		{"mail.due", "an order has the mails that its state calls for, and no other", eachOrder(mailDue)},
+		{"mail.result", "a mail that a closed workflow says was sent does not go out again", eachOrder(mailResult)},
 		{"mail.settled", "no mail is left on its way", eachOrder(mailSettled)},
+	}
+}
+
+// forgottenWithin is how long before and after a span of lost commits a mail may have been accepted whose claim is lost: what
+// was committed just before had not reached the standby, and a send outlives the commit of its claim.
+const forgottenWithin = 5 * time.Second
+
+// remembered asks about orders without the mails of which a failover may have lost the record: what is not in the ledger
+// cannot be counted by it.
+func remembered(check func(*facts.Order) []string) func(*facts.Facts) []Violation {
+	return func(f *facts.Facts) []Violation {
+		return eachOrder(func(o *facts.Order) []string {
+			known := *o
+			known.Messages = slices.DeleteFunc(slices.Clone(o.Messages), func(m facts.Message) bool {
+				return slices.ContainsFunc(f.Lost, func(s facts.Span) bool { return s.Covers(m.At, forgottenWithin) })
+			})
+			return check(&known)
+		})(f)
+	}
+}
+
+// mailResult holds a closed run to its word, also where the ledger has forgotten the mail.
+func mailResult(o *facts.Order) []string {
+	run := settledRun(o)
+	if run == nil || run.Outcome == nil || run.Outcome.Email != mailSent {
+		return nil
+	}
+	kind := newest(o, run.Outcome.Status)
+	messages := o.MessagesOf(kind)
+	again := slices.ContainsFunc(messages, func(m facts.Message) bool { return m.At.After(run.Closed.Add(forgottenWithin)) })
+	return pick(broken{len(messages) > 1 && again, fmt.Sprintf("a %s mail went out again after its workflow had ended with it sent", kind)})
+}
+
+// newest is the kind of mail that an order's end calls for.
+func newest(o *facts.Order, status order.Status) string {
+	switch {
+	case status == order.StatusShipped:
+		return kindShipment
+	case status == order.StatusRejected:
+		return kindRejection
+	case len(o.MessagesOf(kindCancellation)) > 0:
+		return kindCancellation
+	default:
+		return kindConfirmation
 	}
 }
 
@@ -41,7 +87,7 @@ func mailCount(o *facts.Order) []string {
 	return details
 }
 
-func mailSentOrNot(o *facts.Order) []string {
+func mailSentTruly(o *facts.Order) []string {
 	var details []string
 	for _, m := range o.Mails {
 		messages := o.MessagesOf(m.Kind)
@@ -50,11 +96,17 @@ func mailSentOrNot(o *facts.Order) []string {
 				details = append(details, fmt.Sprintf("the %s mail's message is not in the inbox", m.Kind))
 			}
 		}
-		certain := m.Unknown == 0
-		details = append(details, pick(
-			broken{m.Status == mailSent && len(m.MessageIDs) == 0 && m.Resolution != mailSent, fmt.Sprintf("the %s mail was sent without a message id", m.Kind)},
-			broken{m.Status != mailSent && certain && len(messages) > 0, fmt.Sprintf("the %s mail is %s and in the inbox", m.Kind, m.Status)},
-		)...)
+		nameless := m.Status == mailSent && len(m.MessageIDs) == 0 && m.Resolution != mailSent
+		details = append(details, pick(broken{nameless, fmt.Sprintf("the %s mail was sent without a message id", m.Kind)})...)
+	}
+	return details
+}
+
+func mailNotSentTruly(o *facts.Order) []string {
+	var details []string
+	for _, m := range o.Mails {
+		certain := m.Status != mailSent && m.Unknown == 0
+		details = append(details, pick(broken{certain && len(o.MessagesOf(m.Kind)) > 0, fmt.Sprintf("the %s mail is %s and in the inbox", m.Kind, m.Status)})...)
 	}
 	return details
 }
