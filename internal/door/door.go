@@ -25,11 +25,11 @@ const dialTimeout = 5 * time.Second
 
 // Door is open until Close. Its methods may be called concurrently.
 type Door struct {
-	target   string
 	listener net.Listener
 	done     sync.WaitGroup
 
 	mu      sync.Mutex
+	target  string     // of new connections
 	changed *sync.Cond // held, cut or closed
 	held    [2]bool
 	passed  [2]int64 // bytes that came to the door, also those it holds
@@ -61,6 +61,9 @@ func Open(target string) (*Door, error) {
 
 // Addr is host:port of the client's side.
 func (d *Door) Addr() string { return d.listener.Addr().String() }
+
+// PointTo leads new connections to another server at host:port, as a name does whose address changes. Those there are stay.
+func (d *Door) PointTo(target string) { d.set(func() { d.target = target }) }
 
 // Hold keeps what comes in a direction until Release.
 func (d *Door) Hold(way Direction) { d.set(func() { d.held[way] = true }) }
@@ -113,6 +116,12 @@ func (d *Door) set(change func()) {
 	d.changed.Broadcast()
 }
 
+func (d *Door) destination() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.target
+}
+
 func (d *Door) serve() {
 	defer d.done.Done()
 	for {
@@ -120,7 +129,7 @@ func (d *Door) serve() {
 		if err != nil {
 			return
 		}
-		server, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(context.Background(), "tcp", d.target)
+		server, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(context.Background(), "tcp", d.destination())
 		if err != nil {
 			_ = client.Close()
 			continue

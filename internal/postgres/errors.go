@@ -98,3 +98,23 @@ func conflicted(err error) bool {
 	var server *pgconn.PgError
 	return errors.As(err, &server) && (server.Code == serializationFailure || server.Code == deadlockDetected)
 }
+
+// readOnlyTransaction is the SQLSTATE of a write on a standby, or in a session whose default_transaction_read_only is on.
+const readOnlyTransaction = "25006"
+
+// keepsConnection reports whether a connection may go back to its pool after an error of the server. A server that takes no
+// writes, is in recovery, or shuts down is not the one that the name of the database leads to by now: such a connection
+// answers a ping, so without this its pool stays on the wrong side for the connection's whole life.
+func keepsConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
+	if strings.EqualFold(err.Severity, "FATAL") {
+		return false
+	}
+	switch err.Code {
+	case readOnlyTransaction, "57P01", "57P02", "57P03": // admin_shutdown, crash_shutdown, cannot_connect_now
+		return false
+	case "55000": // object_not_in_prerequisite_state: among others "recovery is in progress"
+		return false
+	default:
+		return true
+	}
+}

@@ -58,6 +58,7 @@ func (c Config) withDefaults() Config {
 type Store struct {
 	pool   *pgxpool.Pool
 	config Config
+	reads  bool // its URL prefers servers that take no writes
 }
 
 // Open makes a store without connecting: the database may be down now and come back. Its error is a *config.Error.
@@ -71,17 +72,31 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, config.Invalid("POSTGRES_URL", "has pool settings that cannot be used")
 	}
-	return &Store{pool: pool, config: c}, nil
+	return &Store{pool: pool, config: c, reads: asksForReads(c.URL)}, nil
 }
 
 // Close waits for calls under way and closes the connections.
 func (s *Store) Close() { s.pool.Close() }
 
-// Ping reports whether the database answers.
+// Ping returns ErrUnavailable if the database does not answer, or answers and takes no writes. The latter is no fault where
+// the URL asks for a server to read from.
 func (s *Store) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
-	return describe("ping", s.pool.Ping(ctx))
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return describe("ping", err)
+	}
+	defer conn.Release()
+	var readOnly string
+	if err := conn.QueryRow(ctx, `SHOW transaction_read_only`).Scan(&readOnly); err != nil {
+		return describe("ping", err)
+	}
+	if readOnly != "on" || s.reads {
+		return nil
+	}
+	_ = conn.Conn().Close(ctx) // the next one may lead to a server that takes writes
+	return &Error{Op: "ping", Code: "the server is read-only", kind: ErrUnavailable}
 }
 
 // poolConfig sets what the URL leaves open. The server ends what this process gave up or forgot: the same bound holds on
