@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,16 +30,21 @@ type bridge struct {
 	patience    time.Duration // how long an event is held while Temporal does not answer, before the server gets it back
 	budget      time.Duration // for what is in flight when the bridge stops
 	probe       time.Duration // how often the server is asked about a subscription that delivers nothing
+	inspection  time.Duration // how often the server is asked whether anything keeps events from the subscription
 	metrics     *metrics
 	logger      *slog.Logger
 	joined      atomic.Bool
+	obstacles   obstacles
 }
+
+// errBlocked ends a session that an obstacle keeps out of the group.
+var errBlocked = errors.New("an obstacle stands in the way")
 
 // run joins the group again and again until ctx ends, and then finishes what is in flight.
 func (b *bridge) run(ctx context.Context) error {
 	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
 		began := time.Now()
-		if err := b.session(ctx); err != nil && ctx.Err() == nil {
+		if err := b.session(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, errBlocked) { // obstacles are logged once
 			b.logger.Warn("subscription ended, joining again", "stream", b.settings.Stream, "group", b.settings.Group, "error", err)
 		}
 		if time.Since(began) > lastWait {
@@ -76,9 +83,36 @@ func (b *bridge) ensureGroup(ctx context.Context) error {
 		b.logger.Info("group created", "stream", b.settings.Stream, "group", b.settings.Group)
 	}
 	for _, difference := range differences {
-		b.logger.Warn("group is set differently, left as it is", "group", b.settings.Group, "difference", difference)
+		if !difference.Loses {
+			b.logger.Warn("group is set differently, left as it is", "group", b.settings.Group, "difference", difference.Text)
+		}
+	}
+	return b.judgeGroup(differences)
+}
+
+// judgeGroup returns errBlocked for a group in which good events are lost or parked.
+func (b *bridge) judgeGroup(differences []kurrent.Difference) error {
+	reason := losses(b.settings, differences)
+	b.obstacles.found(obstacleGroup, reason, b.metrics, b.logger)
+	if reason != "" {
+		return errBlocked
 	}
 	return nil
+}
+
+// losses names the settings of a group that lose events, with what to do about them. It is empty if there are none.
+func losses(s subscription, differences []kurrent.Difference) string {
+	var all []string
+	for _, d := range differences {
+		if d.Loses {
+			all = append(all, d.Text)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("group %s on %s loses events (%s): update it, or delete it and make it again with starter group create",
+		s.Group, s.Stream, strings.Join(all, "; "))
 }
 
 // awaitTemporal keeps the bridge out of the group while it could do nothing with an event.
@@ -96,8 +130,11 @@ func (b *bridge) awaitTemporal(ctx context.Context) error {
 	}
 }
 
-// ready answers whether the bridge has joined its group.
+// ready returns nil if the bridge has joined its group and nothing keeps events from it.
 func (b *bridge) ready(context.Context) error {
+	if err := b.obstacles.err(); err != nil {
+		return err
+	}
 	if !b.joined.Load() {
 		return errors.New("not joined")
 	}

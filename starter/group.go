@@ -27,7 +27,8 @@ func (s groupSettings) Validate() []config.Fault {
 	return settings{Subscription: s.Subscription, Concurrency: s.Concurrency}.Validate()
 }
 
-// createGroup makes the persistent subscription, for a platform whose starter may not. One that exists is left as it is.
+// createGroup makes the persistent subscription, for a platform whose starter may not. One that exists is left as it is;
+// if it loses events that is an error.
 func createGroup(ctx context.Context, c subcommand.Call) error {
 	_, arguments := c.Parse(flag.NewFlagSet(c.Name, flag.ContinueOnError))
 	if errors.Is(arguments, flag.ErrHelp) {
@@ -50,11 +51,18 @@ func createGroup(ctx context.Context, c subcommand.Call) error {
 	if err != nil {
 		return fmt.Errorf("create group: %w", err)
 	}
+	if reason := losses(s.Subscription, differences); reason != "" {
+		return errors.New(reason)
+	}
 	_, err = fmt.Fprintln(c.Stderr, report(s.Subscription, differences, created))
 	return err
 }
 
-func report(s subscription, differences []string, created bool) string {
+func report(s subscription, differences []kurrent.Difference, created bool) string {
+	var texts []string
+	for _, d := range differences {
+		texts = append(texts, d.Text)
+	}
 	group := fmt.Sprintf("group %s on %s", s.Group, s.Stream)
 	switch {
 	case created:
@@ -62,6 +70,6 @@ func report(s subscription, differences []string, created bool) string {
 	case len(differences) == 0:
 		return group + ": exists as wanted"
 	default:
-		return fmt.Sprintf("%s: exists with other settings, left as it is: %v", group, differences)
+		return fmt.Sprintf("%s: exists with other settings, left as it is: %v", group, texts)
 	}
 }

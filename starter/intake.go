@@ -44,6 +44,7 @@ func (b *bridge) consume(ctx context.Context, sub deliveries) error {
 	ended := make(chan error, 1)
 	var taken atomic.Int64
 	go receive(work, sub, slots, received, ended)
+	watching.Go(func() { b.inspect(work, cancel) })
 	watching.Go(func() { // one slot waits with receive
 		b.watch(work, func() (int64, bool) { return taken.Load(), len(slots) > 1 }, cancel)
 	})
@@ -158,13 +159,24 @@ func (b *bridge) attempt(ctx context.Context, d kurrent.Delivery) (result, error
 	return handler(ctx, *event)
 }
 
-// resolve gives the event a link points to. One that came without its target is looked up once more: only a target that
-// is certainly gone has no effect.
+// resolve returns the event a delivery stands for. A link that came without its target is looked up once more, and so is
+// one that was delivered as an event, by a group that does not resolve links. Only a target that is certainly gone has no
+// effect.
 func (b *bridge) resolve(ctx context.Context, d kurrent.Delivery) (*kurrent.Event, error) {
-	if d.Event != nil || d.Link == nil {
-		return d.Event, nil
+	link := d.Link
+	if d.Event != nil {
+		if _, _, isLink := kurrent.LinkTarget(*d.Event); !isLink {
+			return d.Event, nil
+		}
+		link = d.Event
 	}
-	event, err := b.events.ReadLinkTarget(ctx, *d.Link)
+	if link == nil {
+		return nil, nil
+	}
+	if _, _, isLink := kurrent.LinkTarget(*link); !isLink {
+		return nil, nil // it points nowhere
+	}
+	event, err := b.events.ReadLinkTarget(ctx, *link)
 	switch {
 	case errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
 		return nil, nil

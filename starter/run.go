@@ -38,7 +38,7 @@ func run(ctx context.Context, c subcommand.Call) error {
 	defer temporal.Close()
 	b := &bridge{
 		temporal: temporal, events: events, settings: s.Subscription, concurrency: s.Concurrency,
-		patience: s.Subscription.MessageTimeout / 2, budget: s.Shutdown.Timeout, probe: probeInterval,
+		patience: s.Subscription.MessageTimeout / 2, budget: s.Shutdown.Timeout, probe: probeInterval, inspection: inspectionInterval,
 		metrics: newMetrics(registry.Registry), logger: logger,
 	}
 	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: registry, Logger: logger, Ready: map[string]func(context.Context) error{

@@ -86,7 +86,7 @@ func (tr *trial) beside() *trial {
 	tr.t.Helper()
 	bench := *tr.bench
 	bench.bridge = &bridge{
-		concurrency: tr.bridge.concurrency, patience: tr.bridge.patience, budget: tr.bridge.budget, probe: tr.bridge.probe,
+		concurrency: tr.bridge.concurrency, patience: tr.bridge.patience, budget: tr.bridge.budget, probe: tr.bridge.probe, inspection: tr.bridge.inspection,
 		settings: tr.bridge.settings, metrics: newMetrics(prometheus.NewRegistry()),
 	}
 	other := &trial{bench: &bench, direct: tr.direct, customer: tr.customer}

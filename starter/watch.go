@@ -12,6 +12,9 @@ const (
 	// probeInterval is how often the server is asked about a subscription that delivers nothing.
 	probeInterval = 30 * time.Second
 
+	// inspectionInterval is how often the server is asked whether anything keeps events from the subscription.
+	inspectionInterval = time.Minute
+
 	// A subscription is left after so many probes in a row that find it wanting: one could meet an event on its way.
 	silentProbes = 2
 
@@ -52,6 +55,28 @@ func (b *bridge) watch(work context.Context, activity func() (taken int64, busy 
 		}
 		if silent >= silentProbes || blind >= blindProbes {
 			end(errSilent)
+			return
+		}
+	}
+}
+
+// inspect ends a session whose group was changed so that it loses events. Without an answer nothing is known, and the
+// subscription shows an outage by itself.
+func (b *bridge) inspect(work context.Context, end context.CancelCauseFunc) {
+	ticker := time.NewTicker(b.inspection)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-work.Done():
+			return
+		case <-ticker.C:
+		}
+		differences, err := b.events.CompareGroup(work, b.settings.group(b.concurrency))
+		if err != nil {
+			continue
+		}
+		if err := b.judgeGroup(differences); err != nil {
+			end(err)
 			return
 		}
 	}

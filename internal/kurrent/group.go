@@ -21,6 +21,10 @@ const (
 	checkpointUpper = 1_000
 )
 
+// minRetries is how often a group must deliver an event again before it parks it: each time an outage makes a consumer
+// leave counts as one, and at one every few seconds this many last for months.
+const minRetries = 1_000_000
+
 // GroupSettings describe a persistent subscription's group. What is not here is fixed: from the start of the stream,
 // links resolved, RoundRobin, and retried for ever, because an event that is good is never parked for lack of patience.
 type GroupSettings struct {
@@ -57,10 +61,34 @@ func (g GroupSettings) wanted() kurrentdb.PersistentSubscriptionSettings {
 	return wanted
 }
 
-// EnsureGroup creates the group when it is missing. One that is there is never changed: differences says, one line each,
-// where it is not as settings ask for. Without the right to create it is ErrAccessDenied when the group is missing; without
-// the right to look at it, differences says just that.
-func (c *Client) EnsureGroup(ctx context.Context, settings GroupSettings) (differences []string, created bool, err error) {
+// Difference is a setting in which a group is not as asked for.
+type Difference struct {
+	Text  string // what it is and should be, with the reason if it loses events
+	Loses bool   // good events are never delivered, are delivered as something else, or are parked
+}
+
+// unreadableSettings is the one difference of a group whose settings may not be read.
+func unreadableSettings() []Difference {
+	return []Difference{{Text: "settings cannot be compared: no right to read them"}}
+}
+
+// CompareGroup returns where a group is not as settings ask for. It returns ErrNotFound if there is no such group; without
+// the right to read the settings, the difference says just that.
+func (c *Client) CompareGroup(ctx context.Context, settings GroupSettings) ([]Difference, error) {
+	info, err := c.groupInfo(ctx, settings.Stream, settings.Group)
+	switch {
+	case errors.Is(err, ErrAccessDenied):
+		return unreadableSettings(), nil
+	case err != nil:
+		return nil, fmt.Errorf("compare group %s::%s: %w", settings.Stream, settings.Group, err)
+	}
+	return compare(*info.Settings, settings.wanted()), nil
+}
+
+// EnsureGroup creates the group when it is missing. One that is there is never changed: differences says where it is not
+// as settings ask for. Without the right to create it is ErrAccessDenied when the group is missing; without the right to
+// look at it, differences says just that.
+func (c *Client) EnsureGroup(ctx context.Context, settings GroupSettings) (differences []Difference, created bool, err error) {
 	if err := settings.validate(); err != nil {
 		return nil, false, fmt.Errorf("group %s::%s: %w", settings.Stream, settings.Group, err)
 	}
@@ -78,7 +106,7 @@ func (c *Client) EnsureGroup(ctx context.Context, settings GroupSettings) (diffe
 	}
 	switch {
 	case errors.Is(err, ErrAccessDenied):
-		return []string{"settings cannot be compared: no right to read them"}, false, nil
+		return unreadableSettings(), false, nil
 	case err != nil:
 		return nil, false, fmt.Errorf("compare group %s::%s: %w", settings.Stream, settings.Group, err)
 	}
@@ -105,30 +133,55 @@ func (c *Client) groupInfo(ctx context.Context, stream, group string) (info *kur
 }
 
 // compare says where a group differs, in the order in which it matters.
-func compare(got, want kurrentdb.PersistentSubscriptionSettings) []string {
-	var differences []string
+func compare(got, want kurrentdb.PersistentSubscriptionSettings) []Difference {
+	var differences []Difference
 	for _, setting := range []struct {
 		name      string
 		got, want any
+		loses     bool   // if it differs
+		why       string // it loses
 	}{
-		{"start", startOf(got.StartFrom), startOf(want.StartFrom)},
-		{"resolveLinkTos", got.ResolveLinkTos, want.ResolveLinkTos},
-		{"maxRetryCount", got.MaxRetryCount, want.MaxRetryCount},
-		{"messageTimeout", milliseconds(got.MessageTimeout), milliseconds(want.MessageTimeout)},
-		{"consumerStrategy", got.ConsumerStrategyName, want.ConsumerStrategyName},
-		{"maxSubscriberCount", got.MaxSubscriberCount, want.MaxSubscriberCount},
-		{"checkpointAfter", milliseconds(got.CheckpointAfter), milliseconds(want.CheckpointAfter)},
-		{"checkpointLowerBound", got.CheckpointLowerBound, want.CheckpointLowerBound},
-		{"checkpointUpperBound", got.CheckpointUpperBound, want.CheckpointUpperBound},
-		{"readBatchSize", got.ReadBatchSize, want.ReadBatchSize},
-		{"historyBufferSize", got.HistoryBufferSize, want.HistoryBufferSize},
-		{"liveBufferSize", got.LiveBufferSize, want.LiveBufferSize},
+		{"start", startOf(got.StartFrom), startOf(want.StartFrom), beginsLate(got.StartFrom), "events before it are never delivered"},
+		{"resolveLinkTos", got.ResolveLinkTos, want.ResolveLinkTos, true, "links are delivered in place of events"},
+		{
+			"maxRetryCount", got.MaxRetryCount, want.MaxRetryCount, got.MaxRetryCount < minRetries,
+			fmt.Sprintf("an outage parks good events unless it is at least %d", minRetries),
+		},
+		{
+			"messageTimeout", milliseconds(got.MessageTimeout), milliseconds(want.MessageTimeout),
+			got.MessageTimeout < want.MessageTimeout, "an event is delivered again while a consumer still works on it",
+		},
+		{"consumerStrategy", got.ConsumerStrategyName, want.ConsumerStrategyName, false, ""},
+		{"maxSubscriberCount", got.MaxSubscriberCount, want.MaxSubscriberCount, false, ""},
+		{"checkpointAfter", milliseconds(got.CheckpointAfter), milliseconds(want.CheckpointAfter), false, ""},
+		{"checkpointLowerBound", got.CheckpointLowerBound, want.CheckpointLowerBound, false, ""},
+		{"checkpointUpperBound", got.CheckpointUpperBound, want.CheckpointUpperBound, false, ""},
+		{"readBatchSize", got.ReadBatchSize, want.ReadBatchSize, false, ""},
+		{"historyBufferSize", got.HistoryBufferSize, want.HistoryBufferSize, false, ""},
+		{"liveBufferSize", got.LiveBufferSize, want.LiveBufferSize, false, ""},
 	} {
-		if setting.got != setting.want {
-			differences = append(differences, fmt.Sprintf("%s is %v, want %v", setting.name, setting.got, setting.want))
+		if setting.got == setting.want {
+			continue
 		}
+		d := Difference{Text: fmt.Sprintf("%s is %v, want %v", setting.name, setting.got, setting.want), Loses: setting.loses}
+		if d.Loses {
+			d.Text += ": " + setting.why
+		}
+		differences = append(differences, d)
 	}
 	return differences
+}
+
+// beginsLate reports whether a group is known to begin behind the start of its stream.
+func beginsLate(position any) bool {
+	switch position := position.(type) {
+	case kurrentdb.End:
+		return true
+	case kurrentdb.StreamRevision:
+		return position.Value > 0
+	default:
+		return false
+	}
 }
 
 func milliseconds(n int32) time.Duration { return time.Duration(n) * time.Millisecond }

@@ -30,7 +30,7 @@ func TestAGroupIsMadeOnceAndThenOnlyCompared(t *testing.T) {
 	differences, created, err = client.EnsureGroup(t.Context(), other)
 	require.NoError(t, err)
 	require.False(t, created)
-	require.Equal(t, []string{"messageTimeout is 4m0s, want 1m0s"}, differences)
+	require.Equal(t, []kurrent.Difference{{Text: "messageTimeout is 4m0s, want 1m0s"}}, differences)
 }
 
 func TestAGroupThatWasMadeByHandIsDescribed(t *testing.T) {
@@ -42,17 +42,21 @@ func TestAGroupThatWasMadeByHandIsDescribed(t *testing.T) {
 	differences, created, err := open(t, server.url()).EnsureGroup(t.Context(), bridge)
 	require.NoError(t, err)
 	require.False(t, created)
-	require.Equal(t, []string{
-		"start is the end, want the start",
-		"resolveLinkTos is false, want true",
-		"maxRetryCount is 10, want 2147483647",
-		"messageTimeout is 30s, want 4m0s",
-		"checkpointAfter is 2s, want 1s",
-		"checkpointLowerBound is 10, want 1",
-		"readBatchSize is 20, want 8",
-		"historyBufferSize is 500, want 16",
-		"liveBufferSize is 500, want 16",
-	}, differences)
+	want := []kurrent.Difference{
+		{Text: "start is the end, want the start: events before it are never delivered", Loses: true},
+		{Text: "resolveLinkTos is false, want true: links are delivered in place of events", Loses: true},
+		{Text: "maxRetryCount is 10, want 2147483647: an outage parks good events unless it is at least 1000000", Loses: true},
+		{Text: "messageTimeout is 30s, want 4m0s: an event is delivered again while a consumer still works on it", Loses: true},
+		{Text: "checkpointAfter is 2s, want 1s"},
+		{Text: "checkpointLowerBound is 10, want 1"},
+		{Text: "readBatchSize is 20, want 8"},
+		{Text: "historyBufferSize is 500, want 16"},
+		{Text: "liveBufferSize is 500, want 16"},
+	}
+	require.Equal(t, want, differences)
+	differences, err = open(t, server.url()).CompareGroup(t.Context(), bridge)
+	require.NoError(t, err)
+	require.Equal(t, want, differences)
 }
 
 func TestTheRightToMakeAGroupIsNeededOnlyWhenItIsMissing(t *testing.T) {
@@ -63,13 +67,13 @@ func TestTheRightToMakeAGroupIsNeededOnlyWhenItIsMissing(t *testing.T) {
 	)
 	for name, c := range map[string]struct {
 		answers     map[string]codes.Code
-		differences []string
+		differences []kurrent.Difference
 		want        error
 	}{
 		"it is missing":                    {answers: map[string]codes.Code{info: codes.NotFound, create: codes.PermissionDenied}, want: kurrent.ErrAccessDenied},
-		"it is there and may be looked at": {answers: map[string]codes.Code{info: codes.OK, create: codes.PermissionDenied}, differences: []string{"start is unknown, want the start"}},
-		"it is there and out of sight":     {answers: map[string]codes.Code{info: codes.PermissionDenied, create: codes.AlreadyExists}, differences: []string{"settings cannot be compared: no right to read them"}},
-		"nobody may say whether it is":     {answers: map[string]codes.Code{info: codes.PermissionDenied, create: codes.PermissionDenied}, differences: []string{"settings cannot be compared: no right to read them"}},
+		"it is there and may be looked at": {answers: map[string]codes.Code{info: codes.OK, create: codes.PermissionDenied}, differences: []kurrent.Difference{{Text: "start is unknown, want the start"}}},
+		"it is there and out of sight":     {answers: map[string]codes.Code{info: codes.PermissionDenied, create: codes.AlreadyExists}, differences: []kurrent.Difference{{Text: "settings cannot be compared: no right to read them"}}},
+		"nobody may say whether it is":     {answers: map[string]codes.Code{info: codes.PermissionDenied, create: codes.PermissionDenied}, differences: []kurrent.Difference{{Text: "settings cannot be compared: no right to read them"}}},
 		"the server is away":               {answers: map[string]codes.Code{info: codes.Unavailable}, want: kurrent.ErrUnavailable},
 		"the server goes away":             {answers: map[string]codes.Code{info: codes.NotFound, create: codes.Unavailable}, want: kurrent.ErrUnavailable},
 		"it is made by another meanwhile":  {answers: map[string]codes.Code{info: codes.NotFound, create: codes.AlreadyExists}, want: kurrent.ErrNotFound},

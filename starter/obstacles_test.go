@@ -1,0 +1,124 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrent"
+)
+
+// admin is the official client, to do to a server what the product never does.
+func (b *bench) admin() *kurrentdb.Client {
+	b.t.Helper()
+	settings, err := kurrentdb.ParseConnectionString(b.url)
+	require.NoError(b.t, err)
+	settings.Logger = kurrentdb.NoopLogging()
+	admin, err := kurrentdb.NewClient(settings)
+	require.NoError(b.t, err)
+	b.t.Cleanup(func() { _ = admin.Close() })
+	return admin
+}
+
+// goodGroup is how a group must be at least.
+func goodGroup() *kurrentdb.PersistentSubscriptionSettings {
+	settings := kurrentdb.SubscriptionSettingsDefault()
+	settings.ResolveLinkTos, settings.MaxRetryCount, settings.MessageTimeout = true, 1_000_000, 60_000
+	return &settings
+}
+
+func (b *bench) awaitBlocked(by, reason string) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool { return b.blocked(by) && !b.bridge.joined.Load() }, longEnough, waitTick)
+	require.ErrorContains(b.t, b.bridge.ready(b.t.Context()), reason)
+}
+
+func (b *bench) blocked(by string) bool {
+	return testutil.ToFloat64(b.bridge.metrics.blocked.WithLabelValues(by)) == 1
+}
+
+func (b *bench) awaitReady() {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool { return b.bridge.ready(b.t.Context()) == nil }, longEnough, waitTick)
+}
+
+func TestAGroupThatLosesEventsIsNotJoined(t *testing.T) {
+	t.Parallel()
+	b, id := newBench(t), newOrderID()
+	admin, loses := b.admin(), goodGroup()
+	loses.ResolveLinkTos = false
+	err := admin.CreatePersistentSubscription(t.Context(), "$ce-order", "fulfillment",
+		kurrentdb.PersistentStreamSubscriptionOptions{Settings: loses, StartFrom: kurrentdb.Start{}})
+	require.NoError(t, err)
+	b.append(id, placedEvent(id))
+	b.run()
+	b.awaitBlocked(obstacleGroup, "resolveLinkTos is false, want true: links are delivered in place of events")
+
+	err = admin.DeletePersistentSubscription(t.Context(), "$ce-order", "fulfillment", kurrentdb.DeletePersistentSubscriptionOptions{})
+	require.NoError(t, err)
+	b.awaitReady()
+	b.awaitCounts(map[result]int{resultStarted: 1, resultIgnored: 0})
+	require.False(t, b.blocked(obstacleGroup))
+}
+
+func TestAChangeOfAJoinedGroupIsNoticed(t *testing.T) {
+	t.Parallel()
+	b, id := newBench(t), newOrderID()
+	b.bridge.inspection = 20 * time.Millisecond
+	b.run()
+	b.awaitJoined()
+	admin := b.admin()
+	update := func(change func(*kurrentdb.PersistentSubscriptionSettings)) {
+		settings := goodGroup()
+		change(settings)
+		err := admin.UpdatePersistentSubscription(t.Context(), "$ce-order", "fulfillment",
+			kurrentdb.PersistentStreamSubscriptionOptions{Settings: settings, StartFrom: kurrentdb.Start{}})
+		require.NoError(t, err)
+	}
+	update(func(s *kurrentdb.PersistentSubscriptionSettings) { s.MaxRetryCount = 10 })
+	b.awaitBlocked(obstacleGroup, "maxRetryCount is 10")
+	b.append(id, placedEvent(id))
+	update(func(*kurrentdb.PersistentSubscriptionSettings) {})
+	b.awaitReady()
+	b.awaitCounts(map[result]int{resultStarted: 1})
+}
+
+// A server that drops no consumer when its group is changed leaves it to the bridge to notice.
+func TestInspectEndsASessionWhoseGroupLosesEvents(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.bridge.inspection = 10 * time.Millisecond
+	loses := goodGroup()
+	loses.MessageTimeout = 1_000
+	err := b.admin().CreatePersistentSubscription(t.Context(), "$ce-order", "fulfillment",
+		kurrentdb.PersistentStreamSubscriptionOptions{Settings: loses, StartFrom: kurrentdb.Start{}})
+	require.NoError(t, err)
+	var cause error
+	b.bridge.inspect(t.Context(), func(err error) { cause = err })
+	require.ErrorIs(t, cause, errBlocked)
+	require.ErrorContains(t, b.bridge.ready(t.Context()), "messageTimeout is 1s")
+}
+
+func TestADeliveredLinkStandsForItsTarget(t *testing.T) {
+	t.Parallel()
+	b, id := newBench(t), newOrderID()
+	b.append(id, placedEvent(id))
+	link := func(target string) kurrent.Delivery {
+		return kurrent.Delivery{Event: &kurrent.Event{Stream: "$ce-order", Type: "$>", Data: []byte(target)}}
+	}
+	got, err := b.bridge.attempt(t.Context(), link("0@"+id))
+	require.NoError(t, err)
+	require.Equal(t, resultStarted, got)
+	got, err = b.bridge.attempt(t.Context(), link("0@"+newOrderID()))
+	require.NoError(t, err)
+	require.Equal(t, resultIgnored, got)
+	got, err = b.bridge.attempt(t.Context(), link("nowhere"))
+	require.NoError(t, err)
+	require.Equal(t, resultIgnored, got)
+	got, err = b.bridge.attempt(t.Context(), kurrent.Delivery{Link: link("nowhere").Event})
+	require.NoError(t, err)
+	require.Equal(t, resultIgnored, got)
+}
