@@ -2,8 +2,7 @@ package main
 
 import (
 	"context"
-	"log/slog"
-	"time"
+	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/api/workflowservice/v1"
@@ -11,9 +10,10 @@ import (
 
 	"orderflow/internal/email"
 	"orderflow/internal/postgres"
+	"orderflow/workflows"
 )
 
-// emailMeter counts mails by what became of them.
+// emailMeter counts emails by what became of them.
 type emailMeter struct{ settled *prometheus.CounterVec }
 
 func newEmailMeter(registry prometheus.Registerer) emailMeter {
@@ -29,54 +29,53 @@ func (m emailMeter) EmailSettled(kind email.Kind, status email.Status) {
 	m.settled.WithLabelValues(string(kind), string(status)).Inc()
 }
 
-// unsettledEmails shows how many mails wait, and of how many nobody knows whether they were sent. It asks the ledger, where
-// an attempt whose worker died counts as well.
-type unsettledEmails struct {
-	store  *postgres.Store
-	logger *slog.Logger
-}
-
-func unsettledDescription() *prometheus.Desc {
-	return prometheus.NewDesc("orderflow_emails", "Mails that are not settled, by state.", []string{"status"}, nil)
-}
-
-// Describe names the one metric there is.
-func (u unsettledEmails) Describe(descriptions chan<- *prometheus.Desc) {
-	descriptions <- unsettledDescription()
-}
-
-// Collect counts on each scrape; without an answer there is no sample.
-func (u unsettledEmails) Collect(samples chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
-	defer cancel()
-	pending, unknown, err := u.store.UnsettledEmails(ctx)
-	if err != nil {
-		u.logger.Warn("mails cannot be counted", "error", err)
-		return
-	}
-	for status, n := range map[email.Status]int64{email.StatusPending: pending, email.StatusUnknown: unknown} {
-		samples <- prometheus.MustNewConstMetric(unsettledDescription(), prometheus.GaugeValue, float64(n), string(status))
+// unsettledEmails counts the emails that wait, and those of which it is not known whether they were sent. It asks the
+// ledger, where an attempt whose worker died counts as well.
+func unsettledEmails(store *postgres.Store) globalCount {
+	return globalCount{
+		name: "emails", desc: prometheus.NewDesc("orderflow_emails", "Emails that are not settled, by state.", []string{"status"}, nil),
+		count: func(ctx context.Context) (map[string]int64, error) {
+			pending, unknown, err := store.UnsettledEmails(ctx)
+			return map[string]int64{string(email.StatusPending): pending, string(email.StatusUnknown): unknown}, err
+		},
 	}
 }
 
-// countTimeout bounds the question that a scrape asks; one that fails shows as -1.
-const countTimeout = 2 * time.Second
+// stuckSteps returns the steps that are counted by name.
+func stuckSteps() []string {
+	return []string{
+		"reserve-credit", "release-credit", "start-fulfillment", "close-fulfillment", "hand-over-email", "read-cancellation",
+	}
+}
 
-// stuckGauge counts the orders whose compensation cannot proceed. It asks Temporal rather than count in this process, so
-// that it is true after a restart and the same from every worker.
-func stuckGauge(c client.Client, namespace string, logger *slog.Logger) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "orderflow_compensation_stuck", Help: "Orders whose compensation cannot proceed, -1 when Temporal does not say.",
-	}, func() float64 {
-		ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
-		defer cancel()
+// otherStep is the label of orders that are stuck at a step this worker does not know: those of a newer version.
+const otherStep = "other"
+
+// stuckOrders counts the open workflows that are stuck, by step. It asks Temporal rather than count in this process, so
+// that the count is right after a restart. Visibility groups by ExecutionStatus alone, so each step is a query of its own,
+// made only if an order is stuck anywhere.
+func stuckOrders(c client.Client, namespace string, steps []string) globalCount {
+	count := func(ctx context.Context, condition string) (int64, error) {
 		answer, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
-			Namespace: namespace, Query: `ExecutionStatus = "Running" AND OrderStatus = "cancelling"`,
+			Namespace: namespace, Query: `ExecutionStatus = "Running" AND ` + workflows.StuckAttribute + condition,
 		})
-		if err != nil {
-			logger.Warn("stuck compensations cannot be counted", "error", err)
-			return -1
-		}
-		return float64(answer.GetCount())
-	})
+		return answer.GetCount(), err
+	}
+	return globalCount{
+		name: "stuck", desc: prometheus.NewDesc("orderflow_orders_stuck", "Orders that cannot proceed, by step.", []string{"step"}, nil),
+		count: func(ctx context.Context) (map[string]int64, error) {
+			rest, err := count(ctx, ` IS NOT NULL`)
+			found := map[string]int64{}
+			for _, step := range steps {
+				if err == nil && rest > 0 {
+					found[step], err = count(ctx, fmt.Sprintf(` = %q`, step))
+				} else {
+					found[step] = 0
+				}
+				rest -= found[step]
+			}
+			found[otherStep] = max(0, rest) // an order may proceed between two queries
+			return found, err
+		},
+	}
 }

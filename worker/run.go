@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -13,9 +12,7 @@ import (
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
-	"orderflow/internal/postgres"
 	"orderflow/internal/subcommand"
-	"orderflow/internal/temporalclient"
 )
 
 func run(ctx context.Context, c subcommand.Call) error {
@@ -29,26 +26,30 @@ func run(ctx context.Context, c subcommand.Call) error {
 		return err
 	}
 	defer d.close()
-	if err := awaitSchema(ctx, d.store, logger); err != nil {
-		return err
-	}
-	temporal, err := temporalclient.Dial(ctx, d.temporal, logger)
+	start := newStartup(d.metrics.Registry, logger)
+	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: d.metrics, Logger: logger, Ready: start.checks(d)})
 	if err != nil {
 		return err
 	}
+	temporal, err := start.connect(ctx, d)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = nil // it was told to stop while it waited
+		}
+		return stopped(server, err)
+	}
 	defer temporal.Close()
-	d.metrics.Registry.MustRegister(stuckGauge(temporal, d.temporal.Namespace, logger), unsettledEmails{d.store, logger})
 
 	fatal := make(chan error, 2)
 	pools := newPools(temporal, newActivities(s, d), s, func(err error) { fatal <- err })
 	if err := pools.start(); err != nil {
-		return fmt.Errorf("start worker: %w", err)
+		return stopped(server, fmt.Errorf("start worker: %w", err))
 	}
-	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: d.metrics, Logger: logger, Ready: checks(temporal, d)})
-	if err != nil {
-		pools.stop()
-		return err
+	endMetrics := func() {}
+	if server != nil { // a worker that serves no metrics leaves the lease to others
+		endMetrics = startGlobalMetrics(ctx, temporal, d, logger)
 	}
+	start.finish()
 	logger.Info("worker is running", "namespace", d.temporal.Namespace, "address", d.temporal.HostPort)
 	select {
 	case <-ctx.Done():
@@ -57,23 +58,23 @@ func run(ctx context.Context, c subcommand.Call) error {
 	}
 	logger.Info("worker is stopping")
 	pools.stop()
+	endMetrics()
 	return stopped(server, err)
 }
 
-// awaitSchema waits for the database as it waits for Temporal: a worker that starts beside it should not die for being
-// first. A schema that is too old is another matter: somebody has to migrate.
-func awaitSchema(ctx context.Context, store *postgres.Store, logger *slog.Logger) error {
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		err := store.CheckSchema(ctx)
-		if !errors.Is(err, postgres.ErrUnavailable) {
-			return err
-		}
-		logger.Warn("PostgreSQL does not answer yet", "error", err)
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(wait):
-		}
+// startGlobalMetrics returns a function that ends the counting and waits for its end.
+func startGlobalMetrics(ctx context.Context, temporal client.Client, d drivers, logger *slog.Logger) (end func()) {
+	counts := []globalCount{unsettledEmails(d.store), stuckOrders(temporal, d.temporal.Namespace, stuckSteps())}
+	metrics := newGlobalMetrics(d.store, counts, d.metrics.Registry, logger)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		metrics.run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
 	}
 }
 
@@ -88,12 +89,6 @@ func newActivities(s settings, d drivers) *activities.Activities {
 		Mailer:       d.mailer,
 		Meter:        newEmailMeter(d.metrics.Registry),
 		HoldFor:      s.Credit.Hold,
-	}
-}
-
-func checks(temporal client.Client, d drivers) map[string]func(context.Context) error {
-	return map[string]func(context.Context) error{
-		"temporal": temporalclient.Check(temporal), "postgres": d.store.Ping, "kurrentdb": d.events.Ping,
 	}
 }
 

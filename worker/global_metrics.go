@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	metricsLease = "metrics"
+	leaseLife    = time.Minute      // after its holder was killed there are no samples for as long
+	countEvery   = 15 * time.Second // the lease is renewed as often: it outlasts three failures
+	countTimeout = 10 * time.Second // of one source; below what a renewal can wait
+	sampleLife   = time.Minute      // a count that is older says nothing about now
+)
+
+// leaseStore gives a lease to one holder at a time, by a clock that all share.
+type leaseStore interface {
+	HoldLease(ctx context.Context, name, holder string, life time.Duration) (bool, error)
+	ReleaseLease(ctx context.Context, name, holder string) error
+}
+
+// globalCount is a metric that is the same whichever worker counts it.
+type globalCount struct {
+	name  string // of the source, for the metric of its failures
+	desc  *prometheus.Desc
+	count func(context.Context) (map[string]int64, error) // by the value of the metric's one label
+}
+
+// globalMetrics exports the global counts of the one worker that holds the lease, so that a sum over all workers is right
+// and a scrape costs the stores nothing. A count that could not be read is absent, not zero.
+type globalMetrics struct {
+	leases leaseStore
+	holder string // this life of this process
+	counts []globalCount
+	logger *slog.Logger
+	failed *prometheus.CounterVec
+
+	mu        sync.Mutex
+	heldUntil time.Time
+	samples   map[string]sample // by the count's name
+}
+
+// sample is what a count was at a time.
+type sample struct {
+	at     time.Time
+	values map[string]int64
+}
+
+func newGlobalMetrics(leases leaseStore, counts []globalCount, registry prometheus.Registerer, logger *slog.Logger) *globalMetrics {
+	m := &globalMetrics{
+		leases: leases, holder: uuid.NewString(), counts: counts, logger: logger, samples: map[string]sample{},
+		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderflow_global_count_failures_total",
+			Help: "Failed attempts to hold the lease of the global metrics, or to read one of them, by source.",
+		}, []string{"source"}),
+	}
+	registry.MustRegister(m, m.failed)
+	return m
+}
+
+func leaseDescription() *prometheus.Desc {
+	return prometheus.NewDesc("orderflow_metrics_lease_held", "1 in the worker that exports the global metrics, else 0.", nil, nil)
+}
+
+// Describe sends the lease's metric and the counts'.
+func (m *globalMetrics) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- leaseDescription()
+	for _, c := range m.counts {
+		descriptions <- c.desc
+	}
+}
+
+// Collect sends what is known now, and asks no store.
+func (m *globalMetrics) Collect(metrics chan<- prometheus.Metric) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, held := time.Now(), 0.0
+	if now.Before(m.heldUntil) {
+		held = 1
+	}
+	metrics <- prometheus.MustNewConstMetric(leaseDescription(), prometheus.GaugeValue, held)
+	if held == 0 {
+		return
+	}
+	for _, c := range m.counts {
+		s, ok := m.samples[c.name]
+		if !ok || now.Sub(s.at) > sampleLife {
+			continue
+		}
+		for label, n := range s.values {
+			metrics <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(n), label)
+		}
+	}
+}
+
+// run competes for the lease and counts while it holds it, until ctx ends. Then another worker may have it at once.
+func (m *globalMetrics) run(ctx context.Context) {
+	tick := time.NewTicker(countEvery)
+	defer tick.Stop()
+	for {
+		m.round(ctx)
+		select {
+		case <-ctx.Done():
+			m.release(context.WithoutCancel(ctx))
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// round takes or renews the lease, and reads every count if this worker has it.
+func (m *globalMetrics) round(ctx context.Context) {
+	if !m.hold(ctx) {
+		return
+	}
+	for _, c := range m.counts {
+		began := time.Now()
+		counting, cancel := context.WithTimeout(ctx, countTimeout)
+		values, err := c.count(counting)
+		cancel()
+		if err != nil {
+			m.fail(ctx, c.name, err)
+			continue
+		}
+		m.mu.Lock()
+		m.samples[c.name] = sample{at: began, values: values}
+		m.mu.Unlock()
+	}
+}
+
+// hold reports whether this worker has the lease. Without an answer it has what it had, until that ends.
+func (m *globalMetrics) hold(ctx context.Context) bool {
+	asked := time.Now()
+	held, err := m.leases.HoldLease(ctx, metricsLease, m.holder, leaseLife)
+	if err != nil {
+		m.fail(ctx, "lease", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case err != nil:
+	case held:
+		m.heldUntil = asked.Add(leaseLife)
+	default:
+		m.heldUntil = time.Time{}
+		clear(m.samples)
+	}
+	return time.Now().Before(m.heldUntil)
+}
+
+func (m *globalMetrics) fail(ctx context.Context, source string, err error) {
+	if ctx.Err() != nil {
+		return // the worker is stopping
+	}
+	m.failed.WithLabelValues(source).Inc()
+	m.logger.Warn("reading global metrics failed", "source", source, "error", err)
+}
+
+// release ends the lease, if this worker may have it.
+func (m *globalMetrics) release(ctx context.Context) {
+	m.mu.Lock()
+	held := !m.heldUntil.IsZero()
+	m.heldUntil = time.Time{}
+	m.mu.Unlock()
+	if !held {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if err := m.leases.ReleaseLease(ctx, metricsLease, m.holder); err != nil {
+		m.logger.Warn("releasing the lease failed", "error", err)
+	}
+}
