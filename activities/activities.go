@@ -18,6 +18,7 @@ type Activities struct {
 	Credit       CreditAccounts
 	Orders       PlacedOrders
 	Fulfillments Fulfillments
+	Published    PublishedFulfillments
 	Emails       EmailLedger
 	Mailer       Mailer
 	Meter        EmailMeter
@@ -43,6 +44,13 @@ type PlacedOrders interface {
 type Fulfillments interface {
 	StartFulfillment(ctx context.Context, s fulfillment.Start) (fulfillment.Row, error)
 	CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulfillment.Row, error)
+	RestoreFulfillment(ctx context.Context, r fulfillment.Restore) (fulfillment.Row, error)
+}
+
+// PublishedFulfillments reads what was published about orders: a row that is lost or falls behind it was lost by its
+// database. The real one is kurrent.Client.
+type PublishedFulfillments interface {
+	PublishedVersions(ctx context.Context, orderID string) ([]fulfillment.Version, error)
 }
 
 // EmailLedger remembers each mail's sends, so that a repeated attempt is not a second mail. The real one is postgres.Store.

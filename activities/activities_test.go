@@ -37,6 +37,10 @@ type stores struct {
 	settled  []email.Outcome
 	settles  email.Status
 
+	published    []fulfillment.Version
+	publishedErr error
+	restored     []fulfillment.Restore
+
 	settleErr error
 	sendErr   error
 	err       error
@@ -69,6 +73,15 @@ func (s *stores) CloseFulfillment(_ context.Context, c fulfillment.Close) (fulfi
 	return s.row, s.err
 }
 
+func (s *stores) RestoreFulfillment(_ context.Context, r fulfillment.Restore) (fulfillment.Row, error) {
+	s.restored = append(s.restored, r)
+	return s.row, nil
+}
+
+func (s *stores) PublishedVersions(context.Context, string) ([]fulfillment.Version, error) {
+	return s.published, s.publishedErr
+}
+
 func (s *stores) ClaimEmail(context.Context, string, email.Kind) (email.Claim, error) {
 	claim := s.claims[0]
 	s.claims = s.claims[1:]
@@ -97,7 +110,7 @@ func do[T any](t *testing.T, s *stores, name string, in any) (T, error) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	env.RegisterActivity(&activities.Activities{
-		Credit: s, Orders: s, Fulfillments: s, Emails: s, Mailer: s, Meter: s, HoldFor: 30 * time.Minute,
+		Credit: s, Orders: s, Fulfillments: s, Published: s, Emails: s, Mailer: s, Meter: s, HoldFor: 30 * time.Minute,
 	})
 	var out T
 	value, err := env.ExecuteActivity(name, in)

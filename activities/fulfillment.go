@@ -33,20 +33,31 @@ type Fulfillment struct {
 }
 
 // StartFulfillment reads the order's body and writes the fulfilment with its confirmation mail, or answers what is stored:
-// an order that was closed before stays closed. A body that is gone, or that differs from the order the workflow was
-// started with, fails for good.
+// an order that was closed before stays closed. One that was published before is brought to what was published. A body
+// that is gone, or that differs from the order the workflow was started with, fails for good.
 func (a *Activities) StartFulfillment(ctx context.Context, in StartFulfillmentInput) (Fulfillment, error) {
 	placed, err := a.body(ctx, in.CustomerID, in.Total, in.Source)
 	if err != nil {
 		return Fulfillment{}, failure(ctx, fmt.Errorf("start fulfilment: %w", err))
 	}
 	failpoint.Hit("worker.start-fulfillment.before")
-	row, err := a.Fulfillments.StartFulfillment(ctx, fulfillment.Start{Order: placed, SourceEventID: in.Source.EventID})
+	row, err := a.start(ctx, placed, in.Source.EventID)
 	if err != nil {
 		return Fulfillment{}, failure(ctx, fmt.Errorf("start fulfilment: %w", err))
 	}
 	failpoint.Hit("worker.start-fulfillment.after")
 	return stored(row), nil
+}
+
+func (a *Activities) start(ctx context.Context, placed order.Placed, sourceEventID string) (fulfillment.Row, error) {
+	published, err := a.Published.PublishedVersions(ctx, placed.OrderID)
+	switch {
+	case err != nil:
+		return fulfillment.Row{}, err
+	case len(published) > 0:
+		return a.Fulfillments.RestoreFulfillment(ctx, fulfillment.Restore{Versions: published, Order: &placed})
+	}
+	return a.Fulfillments.StartFulfillment(ctx, fulfillment.Start{Order: placed, SourceEventID: sourceEventID})
 }
 
 // body reads an order's body and holds it against what the workflow was told about it.
@@ -73,10 +84,17 @@ type CloseFulfillmentInput struct {
 	Code           string       `json:"code,omitempty"`
 	Carrier        string       `json:"carrier,omitempty"`
 	TrackingNumber string       `json:"trackingNumber,omitempty"`
+	Email          email.Status `json:"email,omitempty"` // of the newest mail; none until the fulfilment began
+}
+
+// began reports whether the order is known to have had a row.
+func (in CloseFulfillmentInput) began() bool {
+	return in.Status == order.StatusShipped || in.Email != "" && in.Email != email.StatusNone
 }
 
 // CloseFulfillment ends the order's fulfilment and writes the mail that is due for it. An order without a fulfilment gets
-// a final row, so that nothing can start it later. A fulfilment that is final already is answered as it is.
+// a final row, so that nothing can start it later; one whose row was lost gets that again first, as the same version. A
+// fulfilment that is final already, in its row or by what was published, is answered as it is.
 func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentInput) (Fulfillment, error) {
 	closing := fulfillment.Close{
 		OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, SourceEventID: in.Source.EventID,
@@ -91,7 +109,7 @@ func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentIn
 		closing.Order = &placed
 	}
 	failpoint.Hit("worker.close-fulfillment.before")
-	row, err := a.Fulfillments.CloseFulfillment(ctx, closing)
+	row, err := a.close(ctx, in, closing)
 	if err != nil && !errors.Is(err, fulfillment.ErrClosed) {
 		return Fulfillment{}, failure(ctx, fmt.Errorf("close fulfilment: %w", err))
 	}

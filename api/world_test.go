@@ -139,7 +139,7 @@ func (w *world) run(ctx context.Context, m *testing.M) (code int, err error) {
 // work runs the product's workflows and activities. Mails go nowhere.
 func (w *world) work() (stop func(), err error) {
 	does := &activities.Activities{
-		Credit: w.accounts, Orders: w.events, Fulfillments: w.store, Emails: w.store, Mailer: nobody{}, Meter: nobody{},
+		Credit: w.accounts, Orders: w.events, Fulfillments: w.store, Published: w.events, Emails: w.store, Mailer: nobody{}, Meter: nobody{},
 	}
 	orders := worker.New(w.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})
 	mails := worker.New(w.temporal, workflows.EmailTaskQueue, worker.Options{DisableRegistrationAliasing: true})

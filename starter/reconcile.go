@@ -203,7 +203,8 @@ func (r *reconciliation) run(ctx context.Context) error {
 	return nil
 }
 
-// countParked counts the order-placed events that the group has put aside, but for those that were found missing.
+// countParked counts the order-placed events that the group has put aside, but for those that were found missing. That the
+// user may not read them, or the server does not answer, makes the comparison no less true: the report says so.
 func (r *reconciliation) countParked(ctx context.Context) error {
 	err := r.events.Parked(ctx, r.settings.Stream, r.settings.Group, func(p kurrent.Parked) error {
 		e := p.Event
@@ -215,8 +216,14 @@ func (r *reconciliation) countParked(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("count what is parked: %w", err)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, kurrent.ErrAccessDenied):
+		r.report.Uncounted = "the user of KURRENTDB_URL may not read them; a replay by another program than " +
+			"`starter parked replay` leaves that to $admins"
+	case err != nil:
+		r.report.Uncounted = err.Error()
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/converter"
 
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
@@ -80,7 +79,7 @@ func (r *reconciliation) checkErased(ctx context.Context, one reservation) error
 }
 
 // checkWorkflows looks at every workflow there is of an order: whether the order was placed, and whether an open one still
-// waits although its row is final.
+// waits, or is stuck, although its row is final.
 func (r *reconciliation) checkWorkflows(ctx context.Context) error {
 	query := fmt.Sprintf("WorkflowType = '%s'", workflows.OrderFulfillmentType)
 	if !r.since.IsZero() {
@@ -112,24 +111,21 @@ func (r *reconciliation) list(
 
 func (r *reconciliation) checkListed(ctx context.Context, listed *workflowservice.ListWorkflowExecutionsResponse) error {
 	var strangers []string
-	var waiting []workflows.Input
+	var open []workflows.Input
 	for _, info := range listed.GetExecutions() {
 		id := info.GetExecution().GetWorkflowId()
 		if !r.known.has(id) {
 			strangers = append(strangers, id)
 			continue
 		}
-		var status order.Status
-		payload := info.GetSearchAttributes().GetIndexedFields()[workflows.StatusAttribute]
-		if payload != nil && converter.GetDefaultDataConverter().FromPayload(payload, &status) == nil &&
-			status == order.StatusFulfilling && stateOf(info.GetStatus()) == workflowOpen {
-			waiting = append(waiting, workflows.Input{OrderID: id})
+		if stateOf(info.GetStatus()) == workflowOpen {
+			open = append(open, workflows.Input{OrderID: id})
 		}
 	}
 	if err := each(ctx, strangers, r.checkStranger); err != nil {
 		return err
 	}
-	return r.checkWaiting(ctx, waiting)
+	return r.checkOpen(ctx, open)
 }
 
 // checkStranger confirms that a workflow's order was not placed. The list is late: the workflow must still be there.
@@ -145,13 +141,13 @@ func (r *reconciliation) checkStranger(ctx context.Context, id string) error {
 	return r.stranger(ctx, id, "a workflow", facts{Workflow: run.state})
 }
 
-// checkWaiting finds the orders among those that wait for their shipment whose row is final.
-func (r *reconciliation) checkWaiting(ctx context.Context, waiting []workflows.Input) error {
-	rows, err := r.rowsOf(ctx, waiting)
+// checkOpen looks at those open orders whose row is final: one may wait for its shipment, or be stuck on its last steps.
+func (r *reconciliation) checkOpen(ctx context.Context, open []workflows.Input) error {
+	rows, err := r.rowsOf(ctx, open)
 	if err != nil {
 		return err
 	}
-	return checkEach(ctx, r, waiting, func(ctx context.Context, input workflows.Input) error {
+	return checkEach(ctx, r, open, func(ctx context.Context, input workflows.Input) error {
 		if row := rows[input.OrderID]; row.Status.Final() {
 			return r.confirm(ctx, inputOf(row))
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,66 +17,108 @@ func TestEveryCombinationOfWhatTheStoresSayIsJudged(t *testing.T) {
 		kind   kind
 		remedy remedy
 	}
-	fine, lost, stuck := verdict{consistent, noRemedy}, verdict{missing, start}, verdict{held, repair}
-	closed := []workflowState{workflowCompleted, workflowFailed, workflowCanceled, workflowTerminated, workflowTimedOut}
-	undone := []order.Status{order.StatusRejected, order.StatusCancelled}
-	settled := []creditState{creditNone, creditRefused, creditReleased}
-	open := []creditState{creditReserved, creditHeld}
-	none, anyRow := []order.Status{""}, []order.Status{"", order.StatusFulfilling, order.StatusShipped, order.StatusRejected, order.StatusCancelled}
-	fulfilling, shipped := []order.Status{order.StatusFulfilling}, []order.Status{order.StatusShipped}
-	anyCredit := []creditState{creditNone, creditRefused, creditReleased, creditReserved, creditHeld, creditUnknown}
+	fine, unstarted, cutOff := verdict{consistent, noRemedy}, verdict{missing, start}, verdict{held, repair}
+	rowLost, disputed, unreadable := verdict{lost, restore}, verdict{conflict, noRemedy}, verdict{held, noRemedy}
+	published := verdict{lost, repair}
+	open, none := []workflowState{workflowOpen}, []workflowState{workflowNone}
+	cut := []workflowState{workflowTerminated, workflowTimedOut}
+	ended := []workflowState{workflowCompleted, workflowFailed, workflowCanceled}
+	settled, reserved := []creditState{creditNone, creditRefused, creditReleased}, []creditState{creditReserved, creditHeld}
 	unknown := []creditState{creditUnknown}
+	anyCredit, unsettled := slices.Concat(settled, reserved, unknown), slices.Concat(reserved, unknown)
+
+	const fulfilling, shipped, rejected, canceled = order.StatusFulfilling, order.StatusShipped, order.StatusRejected, order.StatusCancelled
+	type rows = []order.Status
+	noRow, alive, undone, anyRow := rows{""}, rows{fulfilling}, rows{rejected, canceled}, rows{"", fulfilling, shipped, rejected, canceled}
+	says := rows{shipped, rejected, canceled}
+	either := []bool{false, true}
 
 	seen := map[facts]bool{}
 	for _, row := range []struct {
 		workflows []workflowState
-		erased    bool
-		rows      []order.Status
+		erased    []bool
+		rows      rows
 		credits   []creditState
 		want      verdict
+		results   rows // of the workflow, nothing if nil
+		published rows // nothing if nil
 	}{
-		{[]workflowState{workflowOpen}, false, anyRow, anyCredit, fine},
-		{[]workflowState{workflowOpen}, true, anyRow, anyCredit, fine},
-		{[]workflowState{workflowNone}, false, none, anyCredit, lost},
-		{[]workflowState{workflowNone}, false, fulfilling, anyCredit, lost},
-		{[]workflowState{workflowNone}, false, shipped, anyCredit, fine},
-		{[]workflowState{workflowNone}, false, undone, settled, fine},
-		{[]workflowState{workflowNone}, false, undone, open, stuck},
-		{[]workflowState{workflowNone}, false, undone, unknown, verdict{held, noRemedy}},
-		{[]workflowState{workflowNone}, true, none, settled, fine},
-		{[]workflowState{workflowNone}, true, none, append(unknown, open...), stuck},
-		{[]workflowState{workflowNone}, true, fulfilling, anyCredit, stuck},
-		{[]workflowState{workflowNone}, true, shipped, anyCredit, fine},
-		{[]workflowState{workflowNone}, true, undone, settled, fine},
-		{[]workflowState{workflowNone}, true, undone, open, stuck},
-		{[]workflowState{workflowNone}, true, undone, unknown, verdict{held, noRemedy}},
-		{closed, false, none, anyCredit, stuck},
-		{closed, false, fulfilling, anyCredit, stuck},
-		{closed, false, shipped, anyCredit, fine},
-		{closed, false, undone, settled, fine},
-		{closed, false, undone, open, stuck},
-		{closed, false, undone, unknown, verdict{held, noRemedy}},
-		{closed, true, none, settled, fine},
-		{closed, true, none, append(unknown, open...), stuck},
-		{closed, true, fulfilling, anyCredit, stuck},
-		{closed, true, shipped, anyCredit, fine},
-		{closed, true, undone, settled, fine},
-		{closed, true, undone, open, stuck},
-		{closed, true, undone, unknown, verdict{held, noRemedy}},
+		{open, either, anyRow, anyCredit, fine, nil, nil},
+		{none, []bool{false}, rows{"", fulfilling}, anyCredit, unstarted, nil, rows{"", fulfilling}},
+		{none, either, rows{"", fulfilling}, anyCredit, published, nil, says},
+		{none, []bool{true}, noRow, settled, fine, nil, rows{"", fulfilling}},
+		{none, []bool{true}, noRow, unsettled, cutOff, nil, rows{"", fulfilling}},
+		{none, []bool{true}, alive, anyCredit, cutOff, nil, rows{"", fulfilling}},
+		{none, either, rows{shipped}, anyCredit, fine, nil, nil},
+		{none, either, undone, settled, fine, nil, nil},
+		{none, either, undone, reserved, cutOff, nil, nil},
+		{none, either, undone, unknown, unreadable, nil, nil},
+		{cut, []bool{false}, noRow, anyCredit, cutOff, nil, nil},
+		{cut, []bool{true}, noRow, settled, fine, nil, nil},
+		{cut, []bool{true}, noRow, unsettled, cutOff, nil, nil},
+		{cut, either, alive, anyCredit, cutOff, nil, nil},
+		{cut, either, rows{shipped}, anyCredit, fine, nil, nil},
+		{cut, either, undone, settled, fine, nil, nil},
+		{cut, either, undone, reserved, cutOff, nil, nil},
+		{cut, either, undone, unknown, unreadable, nil, nil},
+		{ended, either, rows{"", fulfilling}, anyCredit, rowLost, says, nil},
+		{ended, either, rows{shipped}, anyCredit, fine, rows{"", shipped}, nil},
+		{ended, either, rows{shipped}, anyCredit, disputed, undone, nil},
+		{ended, either, rows{rejected}, anyCredit, disputed, rows{shipped, canceled}, nil},
+		{ended, either, rows{canceled}, anyCredit, disputed, rows{shipped, rejected}, nil},
+		{ended, either, rows{rejected}, settled, fine, rows{"", rejected}, nil},
+		{ended, either, rows{rejected}, reserved, cutOff, rows{"", rejected}, nil},
+		{ended, either, rows{rejected}, unknown, unreadable, rows{"", rejected}, nil},
+		{ended, either, rows{canceled}, settled, fine, rows{"", canceled}, nil},
+		{ended, either, rows{canceled}, reserved, cutOff, rows{"", canceled}, nil},
+		{ended, either, rows{canceled}, unknown, unreadable, rows{"", canceled}, nil},
+		{ended, either, alive, anyCredit, disputed, nil, nil},
+		{ended, []bool{false}, noRow, anyCredit, disputed, nil, nil},
+		{ended, []bool{true}, noRow, unsettled, disputed, nil, nil},
+		{ended, []bool{true}, noRow, settled, fine, nil, nil},
 	} {
-		for _, workflow := range row.workflows {
-			for _, status := range row.rows {
-				for _, credit := range row.credits {
-					f := facts{Workflow: workflow, Row: status, Credit: credit, Erased: row.erased}
-					require.False(t, seen[f], "%+v is judged twice", f)
-					seen[f] = true
-					kind, remedy := judge(f)
-					require.Equal(t, row.want, verdict{kind, remedy}, fmt.Sprintf("%+v", f))
+		for f := range combinations(row.workflows, row.erased, row.rows, row.credits, row.results, row.published) {
+			require.False(t, seen[f], "%+v is judged twice", f)
+			seen[f] = true
+			kind, remedy := judge(f)
+			require.Equal(t, row.want, verdict{kind, remedy}, fmt.Sprintf("%+v", f))
+		}
+	}
+	final := 3 // rows of five, of which nobody asks what was published
+	each := 2 * len(anyCredit)
+	require.Len(t, seen, each*((1+2)*5+3*5*4+(2*5+final)), "every combination has its row")
+}
+
+// combinations visits all facts that can be made of these.
+func combinations(
+	workflows []workflowState, erased []bool, rows []order.Status, credits []creditState, results, published []order.Status,
+) func(yield func(facts) bool) {
+	orNothing := func(all []order.Status) []order.Status {
+		if all == nil {
+			return []order.Status{""}
+		}
+		return all
+	}
+	return func(yield func(facts) bool) {
+		for _, workflow := range workflows {
+			for _, isErased := range erased {
+				for _, row := range rows {
+					for _, credit := range credits {
+						for _, result := range orNothing(results) {
+							for _, last := range orNothing(published) {
+								if !yield(facts{
+									Workflow: workflow, Erased: isErased, Row: row, Credit: credit,
+									Result: order.State{Status: result}, Published: last,
+								}) {
+									return
+								}
+							}
+						}
+					}
 				}
 			}
 		}
 	}
-	require.Len(t, seen, 2*7*len(anyRow)*len(anyCredit), "every combination has its row")
 }
 
 func TestWhatIsDueToTheCustomerIsJudgedToo(t *testing.T) {
@@ -93,6 +136,12 @@ func TestWhatIsDueToTheCustomerIsJudgedToo(t *testing.T) {
 		},
 		"an open workflow that waits in vain": {
 			facts{Workflow: workflowOpen, Row: order.StatusCancelled, InVain: true}, held, cancel,
+		},
+		"an open workflow whose task keeps failing": {
+			facts{Workflow: workflowOpen, Row: order.StatusShipped, Failures: 1}, stuck, noRemedy,
+		},
+		"an open workflow that says that it waits for a shipment, and has no row": {
+			facts{Workflow: workflowOpen, Fulfilling: true}, lost, restore,
 		},
 		"an open workflow that waits, and its row does too": {
 			facts{Workflow: workflowOpen, Row: order.StatusFulfilling, InVain: true}, consistent, noRemedy,

@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
@@ -25,7 +26,7 @@ func (r *reconciliation) look(ctx context.Context, in workflows.Input) (facts, e
 	if err != nil {
 		return facts{}, err
 	}
-	f := facts{Workflow: run.state, Detail: run.detail}
+	f := facts{Workflow: run.state, Detail: run.detail, Failures: run.failures, Fulfilling: run.fulfilling}
 	row, err := r.row(ctx, in.OrderID)
 	if err != nil {
 		return facts{}, err
@@ -34,6 +35,14 @@ func (r *reconciliation) look(ctx context.Context, in workflows.Input) (facts, e
 	if run.state == workflowOpen {
 		f.InVain, err = r.waitsInVain(ctx, row)
 		return f, err
+	}
+	if f.Result, err = r.result(ctx, in.OrderID, run); err != nil {
+		return facts{}, err
+	}
+	if run.state == workflowNone && !row.Status.Final() {
+		if f.Published, err = r.published(ctx, in.OrderID); err != nil {
+			return facts{}, err
+		}
 	}
 	if f.Credit, err = r.credit(ctx, in.CustomerID, in.OrderID); err != nil {
 		return facts{}, err
@@ -96,11 +105,64 @@ func (r *reconciliation) credit(ctx context.Context, customerID, orderID string)
 	return creditState(decision.Verdict), nil
 }
 
+// published reads the last status that was published about the order, empty when nothing was.
+func (r *reconciliation) published(ctx context.Context, orderID string) (order.Status, error) {
+	versions, err := r.events.PublishedVersions(ctx, orderID)
+	if err != nil || len(versions) == 0 {
+		return "", err
+	}
+	return versions[len(versions)-1].Status, nil
+}
+
+// result reads what an order's workflow ended with: its result, or the state that its failure or cancellation carries. It
+// is the zero state for one that says nothing, or that did not end by itself.
+func (r *reconciliation) result(ctx context.Context, orderID string, run workflowRun) (order.State, error) {
+	if !run.state.ended() {
+		return order.State{}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var state order.State
+	err := r.temporal.GetWorkflow(ctx, orderID, run.id).Get(ctx, &state)
+	var failed *temporal.ApplicationError
+	var canceled *temporal.CanceledError
+	switch {
+	case errors.As(err, &failed):
+		err = details(failed, &state)
+	case errors.As(err, &canceled):
+		err = details(canceled, &state)
+	case isNotFound(err): // it was forgotten a moment ago
+		return order.State{}, nil
+	}
+	if err != nil {
+		return order.State{}, fmt.Errorf("read the result of workflow %s: %w", orderID, err)
+	}
+	if !state.Status.Final() {
+		return order.State{}, nil
+	}
+	return state, nil
+}
+
+// details reads the state that an ending carries, if it carries one.
+func details(ending interface {
+	HasDetails() bool
+	Details(d ...any) error
+}, state *order.State) error {
+	if !ending.HasDetails() {
+		return nil
+	}
+	return ending.Details(state)
+}
+
 // workflowRun is the newest run of a workflow.
 type workflowRun struct {
-	state  workflowState
-	waits  bool   // it says that it waits for its order's shipment, and nothing of it is under way
-	detail string // what is strange about it
+	id         string
+	state      workflowState
+	status     order.Status // where it says that its order rests
+	failures   int32        // of its current workflow task
+	fulfilling bool         // it says that its order is fulfilling
+	waits      bool         // it says that, and nothing of it is under way
+	detail     string       // what is strange about it
 }
 
 // describe asks for a workflow itself. The list of workflows comes late, and would tell of an order that was started a
@@ -124,9 +186,16 @@ func (r *reconciliation) describe(ctx context.Context, workflowID string) (workf
 	if payload != nil && converter.GetDefaultDataConverter().FromPayload(payload, &status) != nil {
 		status = ""
 	}
-	atWork := description.GetPendingWorkflowTask() != nil || len(description.GetPendingActivities()) > 0 ||
+	task := description.GetPendingWorkflowTask()
+	atWork := task != nil || len(description.GetPendingActivities()) > 0 ||
 		len(description.GetPendingChildren()) > 0 // it waits for a mail to be handed over before it goes on
-	return workflowRun{state: stateOf(info.GetStatus()), waits: status == order.StatusFulfilling && !atWork}, nil
+	run := workflowRun{
+		id: info.GetExecution().GetRunId(), state: stateOf(info.GetStatus()), status: status,
+		failures: max(task.GetAttempt()-1, 0),
+	}
+	run.fulfilling = run.state == workflowOpen && status == order.StatusFulfilling
+	run.waits = run.fulfilling && !atWork
+	return run, nil
 }
 
 func stateOf(status enums.WorkflowExecutionStatus) workflowState {

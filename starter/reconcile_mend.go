@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
 	"orderflow/workflows"
 )
 
@@ -44,6 +45,8 @@ func (r *reconciliation) mend(ctx context.Context, d *difference, remedy remedy,
 		given, err = r.start(ctx, d, placed)
 	case repair:
 		err = r.repair(ctx, d, input)
+	case restore:
+		given, err = r.restore(ctx, d, input)
 	case cancel:
 		err = r.cancel(ctx, input.OrderID)
 	default:
@@ -89,6 +92,35 @@ func (r *reconciliation) repair(ctx context.Context, d *difference, input workfl
 		StaticSummary:            in.Summary(),
 	}, workflows.OrderRepairType, in)
 	return err
+}
+
+// restore starts the restoring of the order's row, or finds it under way, with what the order's workflow says. An open one
+// that has left the wait meanwhile, or does not answer, is left for another comparison.
+func (r *reconciliation) restore(ctx context.Context, d *difference, input workflows.Input) (started bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	in := workflows.RestoreInput{Input: input, State: d.facts.Result}
+	if d.facts.Workflow == workflowOpen {
+		value, err := r.temporal.QueryWorkflow(ctx, input.OrderID, "", workflows.StatusQuery)
+		if err == nil {
+			err = value.Get(&in.State)
+		}
+		if err != nil {
+			r.report.explain(d, "its workflow does not say where it stands")
+			return false, nil //nolint:nilerr // the difference is left, and the report says why
+		}
+		if in.State.Status != order.StatusFulfilling {
+			return false, nil
+		}
+	}
+	_, err = r.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                       workflows.RestoreID(input.OrderID),
+		TaskQueue:                workflows.TaskQueue,
+		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		StaticSummary:            in.Summary(),
+	}, workflows.OrderRestoreType, in)
+	return err == nil, err
 }
 
 // codeOf says in the order's row what became of its workflow.

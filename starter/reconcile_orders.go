@@ -168,8 +168,8 @@ func (r *reconciliation) rowsOf(ctx context.Context, batch []workflows.Input) (m
 	return rows, err
 }
 
-// looksFine settles most orders with one question: what has shipped needs nothing, what was undone must hold no credit, and
-// all else must have an open workflow.
+// looksFine settles most orders with one question: what has shipped needs nothing, what was undone must hold no credit and
+// have no workflow that ended otherwise, and all else must have an open workflow that proceeds.
 func (r *reconciliation) looksFine(ctx context.Context, input workflows.Input, row fulfillment.Row) (bool, error) {
 	switch {
 	case mailWaits(row):
@@ -178,10 +178,15 @@ func (r *reconciliation) looksFine(ctx context.Context, input workflows.Input, r
 		return true, nil
 	case row.Status.Final():
 		credit, err := r.credit(ctx, input.CustomerID, input.OrderID)
-		return !credit.open(), err
+		if err != nil || credit.open() {
+			return false, err
+		}
+		run, err := r.describe(ctx, input.OrderID)
+		return !run.state.ended() || run.status == row.Status, err
 	default:
 		run, err := r.describe(ctx, input.OrderID)
-		return run.state == workflowOpen, err
+		rowless := run.fulfilling && row.Status == ""
+		return run.state == workflowOpen && run.failures == 0 && !rowless, err
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -18,10 +19,15 @@ type findings struct {
 	Missing     int           `json:"missing"`
 	Extra       int           `json:"extra"`
 	Held        int           `json:"held"`
-	Unlinked    int           `json:"unlinked"` // events that the server left out of the subscription's stream
-	Parked      int           `json:"parked"`   // order-placed events that were put aside, and are not missing
-	Fixed       int           `json:"fixed"`    // of the missing and the held
-	Left        int           `json:"left"`     // differences that are not fixed
+	Lost        int           `json:"lost"`
+	Conflict    int           `json:"conflict"`
+	Stuck       int           `json:"stuck"`
+	Undelivered int           `json:"undelivered"`         // events that did not reach Temporal
+	Unlinked    int           `json:"unlinked"`            // events that the server left out of the subscription's stream
+	Parked      int           `json:"parked"`              // order-placed events that were put aside, and are not missing
+	Uncounted   string        `json:"uncounted,omitempty"` // why those could not be counted; parked says nothing then
+	Fixed       int           `json:"fixed"`               // of all that --fix has a remedy for
+	Left        int           `json:"left"`                // differences that are not fixed
 	Differences []*difference `json:"differences"`
 	More        int           `json:"more"` // differences beyond those listed
 	Seconds     float64       `json:"seconds"`
@@ -52,18 +58,7 @@ func (r *findings) note(orderID string, what kind, f facts) *difference {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch what {
-	case missing:
-		r.Missing++
-	case held:
-		r.Held++
-	case extra:
-		r.Extra++
-	case unlinked:
-		r.Unlinked++
-	default:
-		panic("a kind of difference that is not counted: " + string(what))
-	}
+	*r.count(what)++
 	r.Left++
 	if len(r.Differences) < maxDifferences {
 		r.Differences = append(r.Differences, d)
@@ -73,6 +68,30 @@ func (r *findings) note(orderID string, what kind, f facts) *difference {
 	return d
 }
 
+// count is where differences of a kind are counted.
+func (r *findings) count(what kind) *int {
+	switch what {
+	case missing:
+		return &r.Missing
+	case held:
+		return &r.Held
+	case lost:
+		return &r.Lost
+	case conflict:
+		return &r.Conflict
+	case stuck:
+		return &r.Stuck
+	case undelivered:
+		return &r.Undelivered
+	case extra:
+		return &r.Extra
+	case unlinked:
+		return &r.Unlinked
+	default:
+		panic("a kind of difference that is not counted: " + string(what))
+	}
+}
+
 func detail(f facts) string {
 	var all []string
 	if f.Detail != "" {
@@ -80,6 +99,18 @@ func detail(f facts) string {
 	}
 	if f.Erased {
 		all = append(all, "its stream is deleted")
+	}
+	if f.Failures > 0 {
+		all = append(all, fmt.Sprintf("its workflow task failed %d times in a row", f.Failures))
+	}
+	if f.Result.Status != "" && f.Result.Status != f.Row {
+		all = append(all, "its workflow ended as "+string(f.Result.Status))
+	}
+	if f.Workflow == workflowOpen && f.Fulfilling && f.Row == "" {
+		all = append(all, "it waits for a shipment without a row")
+	}
+	if f.Published.Final() {
+		all = append(all, "it was published as "+string(f.Published))
 	}
 	if f.LostMail {
 		all = append(all, "a mail that is due was not sent")
@@ -110,8 +141,20 @@ func (r *findings) fixed(d *difference) {
 // print writes a line of counts, and one for each difference that is listed.
 func (r *findings) print(w io.Writer) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "checked %d  missing %d  extra %d  held %d  parked %d  fixed %d  left %d\n",
-		r.Checked, r.Missing, r.Extra, r.Held, r.Parked, r.Fixed, r.Left)
+	fmt.Fprintf(&text, "checked %d  missing %d  extra %d  held %d", r.Checked, r.Missing, r.Extra, r.Held)
+	for _, what := range []kind{lost, conflict, stuck, undelivered} { // rare: only where there are any
+		if n := *r.count(what); n > 0 {
+			fmt.Fprintf(&text, "  %s %d", what, n)
+		}
+	}
+	parked := strconv.Itoa(r.Parked)
+	if r.Uncounted != "" {
+		parked = "?"
+	}
+	fmt.Fprintf(&text, "  parked %s  fixed %d  left %d\n", parked, r.Fixed, r.Left)
+	if r.Uncounted != "" {
+		fmt.Fprintf(&text, "the parked events could not be counted: %s\n", r.Uncounted)
+	}
 	if r.Young > 0 {
 		fmt.Fprintf(&text, "%d orders are younger than the grace and were not looked at\n", r.Young)
 	}

@@ -196,7 +196,7 @@ func newHouse(t *testing.T, c cluster, options kurrentsim.Options, hold time.Dur
 		CreditAccounts: h.accounts, Fulfillments: h.store, reached: make(chan struct{}), opened: make(chan struct{}),
 	}
 	h.activities = &activities.Activities{
-		Credit: h.gate, Orders: h.events, Fulfillments: h.gate, Emails: h.store, Mailer: h.mails, Meter: h.mails, HoldFor: hold,
+		Credit: h.gate, Orders: h.events, Fulfillments: h.gate, Published: h.events, Emails: h.store, Mailer: h.mails, Meter: h.mails, HoldFor: hold,
 	}
 	h.startWork()
 	t.Cleanup(func() { h.stopWork() })

@@ -85,6 +85,7 @@ func newActivities(s settings, d drivers) *activities.Activities {
 		}),
 		Orders:       d.events,
 		Fulfillments: d.store,
+		Published:    d.events,
 		Emails:       d.store,
 		Mailer:       d.mailer,
 		Meter:        newEmailMeter(d.metrics.Registry),

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
+	"orderflow/internal/email"
 	"orderflow/internal/order"
 )
 
@@ -93,7 +94,7 @@ func (o *orderRun) undoFulfillment(ctx workflow.Context) error {
 func (o *orderRun) closing(status order.Status) activities.CloseFulfillmentInput {
 	in := activities.CloseFulfillmentInput{
 		OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Total: o.in.Total, PlacedAt: o.in.PlacedAt, Source: o.in.Source,
-		Status: status, Reason: o.state.Reason, Code: o.state.Code,
+		Status: status, Reason: o.state.Reason, Code: o.state.Code, Email: email.Status(o.state.Email),
 	}
 	if status == order.StatusShipped {
 		in.Carrier, in.TrackingNumber = o.shipment.Carrier, o.shipment.TrackingNumber

@@ -12,6 +12,7 @@ const (
 	OrderSettlementType  = "OrderSettlement"
 	OrderEmailType       = "OrderEmail"
 	OrderRepairType      = "OrderRepair"
+	OrderRestoreType     = "OrderRestore"
 )
 
 // The task queues. Mail has its own, because its rate is the SES account's and is set on the server, per queue.

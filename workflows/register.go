@@ -17,6 +17,9 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(OrderRepair, workflow.RegisterOptions{
 		Name: OrderRepairType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
 	})
+	r.RegisterWorkflowWithOptions(OrderRestore, workflow.RegisterOptions{
+		Name: OrderRestoreType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
+	})
 	r.RegisterWorkflowWithOptions(OrderSettlement, workflow.RegisterOptions{
 		Name: OrderSettlementType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
 	})

@@ -95,7 +95,7 @@ func (l *lane) activities() *activities.Activities {
 	require.NoError(l.t, err)
 	return &activities.Activities{
 		Credit: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: events, Terms: credit.Terms{Limits: limits, Hold: true}}),
-		Orders: events, Fulfillments: store, Emails: store, Mailer: newPost(l.stack.SESURL), Meter: unmetered{},
+		Orders: events, Fulfillments: store, Published: events, Emails: store, Mailer: newPost(l.stack.SESURL), Meter: unmetered{},
 		HoldFor: 30 * time.Minute,
 	}
 }

@@ -16,6 +16,9 @@ var ErrClosed = errors.New("fulfilment is already closed differently")
 // ErrMismatch says that a row exists for the order and was written from another order: other customer or total.
 var ErrMismatch = errors.New("fulfilment differs from the order")
 
+// ErrNotFound says that the order has no row.
+var ErrNotFound = errors.New("order has no fulfilment")
+
 // ErrInvalid says that the store will never take what was written, however often it is tried.
 var ErrInvalid = errors.New("fulfilment cannot be stored")
 
@@ -46,7 +49,8 @@ type Start struct {
 	SourceEventID string
 }
 
-// Close ends a fulfilment in a final status. An order that has no row gets one in that status.
+// Close ends a fulfilment in a final status. An order that has no row gets one in that status, unless its fulfillment
+// began: then the row was lost, and has to be restored before it is closed.
 type Close struct {
 	OrderID        string
 	CustomerID     string
@@ -58,5 +62,6 @@ type Close struct {
 	Code           string
 	Carrier        string
 	TrackingNumber string
+	Began          bool          // the order had a row: it is ErrNotFound if there is none
 	Order          *order.Placed // the body, for a rejection: recipient, lines and mail address; nil otherwise
 }

@@ -18,7 +18,7 @@ var (
 	ErrUnavailable = errors.New("postgres is unavailable")
 
 	// ErrNotFound says that the order has no row.
-	ErrNotFound = errors.New("order has no fulfilment")
+	ErrNotFound = fulfillment.ErrNotFound
 
 	// ErrSchemaOutdated says that migrations are missing.
 	ErrSchemaOutdated = errors.New("schema is outdated")

@@ -34,8 +34,8 @@ func (s *Store) StartFulfillment(ctx context.Context, start fulfillment.Start) (
 }
 
 // CloseFulfillment brings the order's row into its final status and queues the mail that tells the customer; an order
-// without a row gets one in that status, unless it is to be shipped, which is ErrNotFound. The same close again changes
-// nothing. It returns the row with fulfillment.ErrClosed when that is closed otherwise, with fulfillment.ErrMismatch
+// without a row gets one in that status, unless it is to be shipped or its fulfillment began, which is ErrNotFound. The
+// same close again changes nothing. It returns the row with fulfillment.ErrClosed when that is closed otherwise, with fulfillment.ErrMismatch
 // when it is another order's, and with fulfillment.ErrInvalid when an order to be rejected is being fulfilled.
 func (s *Store) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulfillment.Row, error) {
 	const op = "close fulfilment"
@@ -55,7 +55,10 @@ func (s *Store) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulf
 	case order.StatusCancelled:
 		bodyArguments(args, nil)
 		args["mail_kind"] = email.KindCancellation
-		statements = []string{insertFulfillment, lockOrder, cancelFulfillment}
+		statements = []string{lockOrder, cancelFulfillment}
+		if !c.Began {
+			statements = []string{insertFulfillment, lockOrder, cancelFulfillment}
+		}
 	case order.StatusShipped:
 		args["mail_kind"] = email.KindShipment
 		statements = []string{lockOrder, shipFulfillment}

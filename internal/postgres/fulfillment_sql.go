@@ -14,17 +14,23 @@ WITH inserted AS (
         @recipient_title, @recipient_name, @recipient_phone, @address_country, @address_lines, @source_event_id, @placed_at)
     ON CONFLICT (order_id) DO NOTHING
     RETURNING order_id
-), lines AS (
-    INSERT INTO order_fulfillment_line
-        (order_id, line_no, product_id, product_name, quantity, unit_price, tax_rate, total_minor)
-    SELECT inserted.order_id, l.line_no, l.product_id, l.product_name, l.quantity,
-        l.unit_price::numeric, l.tax_rate::numeric, l.total_minor
-    FROM inserted, unnest(@line_no::integer[], @product_id::text[], @product_name::text[], @quantity::integer[],
-            @unit_price::text[], @tax_rate::text[], @line_total_minor::bigint[])
-        AS l (line_no, product_id, product_name, quantity, unit_price, tax_rate, total_minor)
+), lines AS (` + insertLines + `
+    FROM inserted, ` + orderLines + `
 )
 INSERT INTO email_delivery (order_id, kind, status, recipient)
 SELECT order_id, @mail_kind, 'pending', @mail_recipient::text FROM inserted WHERE @mail_recipient::text IS NOT NULL`
+
+// insertLines and orderLines write what was ordered beside a new row.
+const (
+	insertLines = `
+    INSERT INTO order_fulfillment_line
+        (order_id, line_no, product_id, product_name, quantity, unit_price, tax_rate, total_minor)
+    SELECT @order_id, l.line_no, l.product_id, l.product_name, l.quantity,
+        l.unit_price::numeric, l.tax_rate::numeric, l.total_minor`
+	orderLines = `unnest(@line_no::integer[], @product_id::text[], @product_name::text[], @quantity::integer[],
+            @unit_price::text[], @tax_rate::text[], @line_total_minor::bigint[])
+        AS l (line_no, product_id, product_name, quantity, unit_price, tax_rate, total_minor)`
+)
 
 // sameOrder keeps a row of another order with the same id from being closed.
 const sameOrder = ` customer_id = @customer_id AND total_minor = @total_minor AND currency = @currency `

@@ -1,0 +1,115 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
+	"orderflow/internal/order"
+)
+
+// A failover of the database may lose the last commits. What was published before is a witness of them: a fulfillment
+// that it calls final is neither started again nor closed in another way, and a row that was lost comes back as the same
+// versions, so that the events that were published stay its events.
+
+// close closes a fulfillment, unless what was published says that it is closed. A shipment needs no such look, unless its
+// row was lost.
+func (a *Activities) close(ctx context.Context, in CloseFulfillmentInput, closing fulfillment.Close) (fulfillment.Row, error) {
+	lost := lostFulfillment{
+		orderID: in.OrderID, customerID: in.CustomerID, total: in.Total, placedAt: in.PlacedAt, source: in.Source,
+	}
+	var err error
+	if in.Status != order.StatusShipped {
+		if lost.published, err = a.Published.PublishedVersions(ctx, in.OrderID); err != nil {
+			return fulfillment.Row{}, err
+		}
+		if isFinal(lost.published) {
+			return a.restore(ctx, lost, order.State{})
+		}
+	}
+	closing.Began = in.began() || len(lost.published) > 0
+	row, err := a.Fulfillments.CloseFulfillment(ctx, closing)
+	if !closing.Began || !errors.Is(err, fulfillment.ErrNotFound) {
+		return row, err
+	}
+	if in.Status == order.StatusShipped {
+		if lost.published, err = a.Published.PublishedVersions(ctx, in.OrderID); err != nil {
+			return fulfillment.Row{}, err
+		}
+	}
+	row, err = a.restore(ctx, lost, order.State{Status: order.StatusFulfilling, Email: string(in.Email)})
+	if err != nil || row.Status.Final() {
+		return row, err
+	}
+	return a.Fulfillments.CloseFulfillment(ctx, closing)
+}
+
+func isFinal(versions []fulfillment.Version) bool {
+	return len(versions) > 0 && versions[len(versions)-1].Status.Final()
+}
+
+// lostFulfillment is an order whose row was lost, or lost its last versions.
+type lostFulfillment struct {
+	orderID    string
+	customerID string
+	total      order.Money
+	placedAt   time.Time
+	source     order.Source
+	published  []fulfillment.Version
+}
+
+// restore writes the versions of a lost row: those that were published, then those that lead to a state. An order that
+// was erased gets its row without its body.
+func (a *Activities) restore(ctx context.Context, lost lostFulfillment, state order.State) (fulfillment.Row, error) {
+	restored := fulfillment.Restore{Email: email.Status(state.Email)}
+	first := fulfillment.Version{
+		OrderID: lost.orderID, CustomerID: lost.customerID, Status: order.StatusFulfilling, Total: lost.total,
+		SourceEventID: lost.source.EventID, PlacedAt: lost.placedAt,
+	}
+	placed, err := a.body(ctx, lost.customerID, lost.total, lost.source)
+	switch {
+	case err == nil:
+		first, restored.Order = fulfillment.FirstVersion(placed, lost.source.EventID), &placed
+	case !errors.Is(err, order.ErrGone):
+		return fulfillment.Row{}, err
+	}
+	restored.Versions = fulfillment.EndedAs(lost.published, first, state)
+	return a.Fulfillments.RestoreFulfillment(ctx, restored)
+}
+
+// RestoreFulfillmentInput names an order whose row was lost, with what its workflow says about it; the body is read from
+// its source.
+type RestoreFulfillmentInput struct {
+	OrderID    string       `json:"orderId"`
+	CustomerID string       `json:"customerId"`
+	Total      order.Money  `json:"total"`
+	PlacedAt   time.Time    `json:"placedAt"`
+	Source     order.Source `json:"source"`
+	State      order.State  `json:"state"` // fulfilling, or final
+}
+
+// RestoreFulfillment brings the order's row to what its workflow says: fulfilling while that is open and waits for the
+// shipment, and what the order came to when it has ended. What was published as final goes before both. It returns the
+// row as it is then: one that is final already is never changed.
+func (a *Activities) RestoreFulfillment(ctx context.Context, in RestoreFulfillmentInput) (Fulfillment, error) {
+	published, err := a.Published.PublishedVersions(ctx, in.OrderID)
+	if err != nil {
+		return Fulfillment{}, failure(ctx, fmt.Errorf("restore fulfillment: %w", err))
+	}
+	state := in.State
+	if isFinal(published) && !state.Status.Final() {
+		state.Email = "" // of an email before the one that came with the end
+	}
+	lost := lostFulfillment{
+		orderID: in.OrderID, customerID: in.CustomerID, total: in.Total, placedAt: in.PlacedAt, source: in.Source,
+		published: published,
+	}
+	row, err := a.restore(ctx, lost, state)
+	if err != nil {
+		return Fulfillment{}, failure(ctx, fmt.Errorf("restore fulfillment: %w", err))
+	}
+	return stored(row), nil
+}

@@ -1,0 +1,47 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"orderflow/activities"
+	"orderflow/internal/order"
+)
+
+// RestoreInput is what OrderRestore is started with: the order as its own workflow was, and what that says about it.
+type RestoreInput struct {
+	Input
+	State order.State `json:"state"` // fulfilling while the order's workflow is open, its result when that has ended
+}
+
+// RestoreID is the workflow id under which an order's row is restored.
+func RestoreID(orderID string) string { return "restore-" + orderID }
+
+// Summary is the one line the Web UI shows for it.
+func (in RestoreInput) Summary() string {
+	return fmt.Sprintf("%s: restore the row of %s", in.State.Status, in.OrderID)
+}
+
+// OrderRestore brings back an order's row that PostgreSQL lost although the order's workflow went on, or ended, with it.
+// What a workflow completed is a fact: nothing is undone, no credit moves, and no email is sent that the workflow says
+// was sent. It returns the row as it is then, which differs from the state where what was published, or the row itself,
+// is final in another way.
+func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillment, error) {
+	if err := in.validate(); err != nil {
+		return nil, temporal.NewNonRetryableApplicationError(err.Error(), "INVALID_INPUT", nil)
+	}
+	if in.State.Status != order.StatusFulfilling && !in.State.Status.Final() {
+		return nil, temporal.NewNonRetryableApplicationError("state: must be fulfilling or final", "INVALID_INPUT", nil)
+	}
+	var do *activities.Activities
+	var row activities.Fulfillment
+	err := workflow.ExecuteActivity(storing(ctx, "restore the row"), do.RestoreFulfillment, activities.RestoreFulfillmentInput{
+		OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, Source: in.Source, State: in.State,
+	}).Get(ctx, &row)
+	if err != nil {
+		return nil, err
+	}
+	return &row, nil
+}
