@@ -24,6 +24,7 @@ const (
 // after that, so whatever happens in between, the server hands it out again.
 type bridge struct {
 	temporal    client.Client
+	payloads    temporalclient.Payloads
 	events      *kurrent.Client
 	settings    subscription
 	concurrency int

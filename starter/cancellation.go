@@ -3,8 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
-	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 
 	"orderflow/internal/failpoint"
@@ -17,24 +18,48 @@ import (
 // persistent subscription, so it is worth waiting a moment.
 var errNotPlaced = errors.New("the order has not been placed")
 
-// cancellationRequested signals the order's workflow. When there is none, the stream tells whether the order was placed:
-// then the workflow is started together with the signal, unless it is closed.
+// maxLooks bounds how often an event's workflow is described in one attempt: its runs may end while it is signaled.
+const maxLooks = 4
+
+// cancellationRequested signals the order's workflow. If there is none, the order's stream says whether the order was
+// placed, and the workflow is started first.
 func (b *bridge) cancellationRequested(ctx context.Context, event kurrent.Event) (result, error) {
 	cancellation, err := order.DecodeCancellation(event.Stream, event.ContentType, event.Data)
 	if err != nil {
 		return "", park("%s", err)
 	}
-	message := workflows.CancelOrder{Reason: cancellation.Reason}
-	failpoint.Hit("starter.signal.before")
-	err = b.temporal.SignalWorkflow(ctx, cancellation.OrderID, "", workflows.CancelOrderMessage, message)
-	switch {
-	case err == nil:
-		failpoint.Hit("starter.signal.after")
-		return resultSignalled, nil
-	case !isNotFound(err):
-		return "", err
+	for range maxLooks {
+		run, err := b.findExecution(ctx, cancellation.OrderID, workflows.OrderFulfillmentType)
+		switch {
+		case err != nil:
+			return "", err
+		case run.closed:
+			return resultLate, nil
+		case run.runID == "":
+			if outcome, err := b.startEarly(ctx, event.Stream); outcome != "" || err != nil {
+				return outcome, err
+			}
+			continue
+		}
+		err = b.signalRun(ctx, cancellation.OrderID, run.runID, workflows.CancelOrder{Reason: cancellation.Reason})
+		if !isNotFound(err) {
+			return resultSignalled, err
+		}
+		// That run has ended since. Only another look tells an order that has closed from one that continued as new.
 	}
-	return b.startCancelled(ctx, event.Stream, message)
+	return "", errRunChanged
+}
+
+// signalRun signals one run and no other: what has its workflow id by then may be a foreign workflow. It returns a
+// *serviceerror.NotFound if the run has ended.
+func (b *bridge) signalRun(ctx context.Context, orderID, runID string, message workflows.CancelOrder) error {
+	failpoint.Hit("starter.signal.before")
+	err := b.temporal.SignalWorkflow(ctx, orderID, runID, workflows.CancelOrderMessage, message)
+	if err != nil {
+		return fmt.Errorf("signal workflow %s: %w", orderID, err)
+	}
+	failpoint.Hit("starter.signal.after")
+	return nil
 }
 
 // unreadable parks what refers to an order that was parked itself.
@@ -46,13 +71,22 @@ func unreadable(err error) error {
 	return err
 }
 
-func (b *bridge) startCancelled(ctx context.Context, stream string, message workflows.CancelOrder) (result, error) {
+// signalFirst is how long a workflow that is started for its cancellation waits with its first task, so that the signal
+// that follows is there by then and the order does nothing that has to be undone.
+const signalFirst = 2 * time.Second
+
+// startEarly starts the workflow of an order whose cancellation came first. It returns resultIgnored if the order was
+// erased, and no result once there is a workflow to signal.
+//
+// Signal-with-start would do both at once. It would also signal whatever took the workflow id since the last look: the
+// server refuses the conflict policy FAIL for it.
+func (b *bridge) startEarly(ctx context.Context, stream string) (result, error) {
 	placed, err := b.events.FindPlaced(ctx, stream)
 	switch {
 	case errors.Is(err, kurrent.ErrNotFound):
 		return "", errNotPlaced
 	case errors.Is(err, kurrent.ErrDeleted):
-		return resultIgnored, nil // the order was erased
+		return resultIgnored, nil
 	case err != nil:
 		return "", unreadable(err)
 	}
@@ -61,16 +95,15 @@ func (b *bridge) startCancelled(ctx context.Context, stream string, message work
 		return "", err
 	}
 	options := orderOptions(input)
-	options.WorkflowIDConflictPolicy = enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
-	failpoint.Hit("starter.signal-with-start.before")
-	_, err = b.temporal.SignalWithStartWorkflow(ctx, input.OrderID, workflows.CancelOrderMessage, message,
-		options, workflows.OrderFulfillmentType, input)
+	options.StartDelay = signalFirst
+	failpoint.Hit("starter.start-early.before")
+	_, err = b.temporal.ExecuteWorkflow(ctx, options, workflows.OrderFulfillmentType, input)
 	switch {
 	case temporal.IsWorkflowExecutionAlreadyStartedError(err):
-		return resultLate, nil
+		return "", nil
 	case err != nil:
-		return "", err
+		return "", fmt.Errorf("start workflow %s: %w", input.OrderID, err)
 	}
-	failpoint.Hit("starter.signal-with-start.after")
-	return resultSignalled, nil
+	failpoint.Hit("starter.start-early.after")
+	return "", nil
 }

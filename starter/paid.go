@@ -32,10 +32,22 @@ func (b *bridge) paid(ctx context.Context, event kurrent.Event) (result, error) 
 	}, workflows.OrderSettlementType, input)
 	switch {
 	case temporal.IsWorkflowExecutionAlreadyStartedError(err):
-		return resultDuplicate, nil
+		return b.settledBefore(ctx, workflows.SettlementID(paid.OrderID, event.Revision))
 	case err != nil:
 		return "", err
 	}
 	failpoint.Hit("starter.settlement.after")
 	return resultStarted, nil
+}
+
+// settledBefore makes sure that what has the settlement's id is a settlement.
+func (b *bridge) settledBefore(ctx context.Context, workflowID string) (result, error) {
+	run, err := b.findExecution(ctx, workflowID, workflows.OrderSettlementType)
+	switch {
+	case err != nil:
+		return "", err
+	case run.runID == "":
+		return "", errRunChanged // it was deleted since the start was refused
+	}
+	return resultDuplicate, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,6 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"orderflow/internal/failpoint"
@@ -83,34 +83,23 @@ func orderOptions(input workflows.Input) client.StartWorkflowOptions {
 	}
 }
 
-// startedBefore tells an event that comes again from another order-placed for the same order.
+// startedBefore tells the redelivery of an event from another order-placed for the same order.
 func (b *bridge) startedBefore(ctx context.Context, workflowID, eventID string) (result, error) {
-	startedBy, err := b.sourceEventID(ctx, workflowID)
+	run, err := b.findExecution(ctx, workflowID, workflows.OrderFulfillmentType)
+	if err != nil {
+		return "", err
+	}
+	if run.runID == "" {
+		return "", errRunChanged // it was deleted since the start was refused
+	}
+	startedBy, err := b.startedBy(ctx, workflowID, run)
 	switch {
 	case err != nil:
 		return "", err
 	case startedBy != eventID:
-		return "", park("%s: the order was placed by event %s", reasonDuplicateOrder, startedBy)
+		return "", park("%s: the order was placed by event %s", reasonDuplicateOrder, cmp.Or(startedBy, "unknown"))
 	}
 	return resultDuplicate, nil
-}
-
-// sourceEventID reads the memo of a workflow that is open or still retained. A workflow that was forgotten in between
-// gives an error, and the start is tried again.
-func (b *bridge) sourceEventID(ctx context.Context, workflowID string) (string, error) {
-	description, err := b.temporal.DescribeWorkflowExecution(ctx, workflowID, "")
-	if err != nil {
-		return "", err
-	}
-	payload := description.GetWorkflowExecutionInfo().GetMemo().GetFields()[workflows.MemoSourceEventID]
-	if payload == nil {
-		return "unknown", nil // somebody started the workflow by hand
-	}
-	var eventID string
-	if err := converter.GetDefaultDataConverter().FromPayload(payload, &eventID); err != nil {
-		return "unknown", nil //nolint:nilerr // a memo nobody but a person can have written
-	}
-	return eventID, nil
 }
 
 func isNotFound(err error) bool {

@@ -177,7 +177,7 @@ func openReconciliation(ctx context.Context, c subcommand.Call, invalid error) (
 		return nil, nil, err
 	}
 	r := newReconciliation(temporal, events, store, logger)
-	r.settings = s.Subscription
+	r.settings, r.bridge.payloads = s.Subscription, temporalclient.NewPayloads(options)
 	return r, func() { temporal.Close(); store.Close(); events.Close() }, nil
 }
 

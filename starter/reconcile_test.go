@@ -191,7 +191,7 @@ func aTakenID(t *testing.T, c cluster) {
 	found := h.reconcile(fixing)
 	requireFindings(t, "checked 1  missing 1  extra 0  held 0  parked 0  fixed 0  left 1", found)
 	require.Contains(t, found.Differences[0].Detail, "taken by a workflow of type SomethingElse")
-	require.Contains(t, found.Differences[0].Detail, reasonDuplicateOrder)
+	require.Contains(t, found.Differences[0].Detail, reasonForeignWorkflow)
 
 	h.delete(id)
 	requireFindings(t, "checked 1  missing 1  extra 0  held 0  parked 0  fixed 1  left 0", h.reconcile(fixing))

@@ -404,7 +404,9 @@ func (h *house) awaitClosed(id string) {
 
 func (h *house) memo(id string) string {
 	h.t.Helper()
-	eventID, err := h.bridge.sourceEventID(h.t.Context(), id)
+	run, err := h.bridge.findExecution(h.t.Context(), id, workflows.OrderFulfillmentType)
+	require.NoError(h.t, err)
+	eventID, err := h.bridge.startedBy(h.t.Context(), id, run)
 	require.NoError(h.t, err)
 	return eventID
 }

@@ -29,8 +29,9 @@ func park(format string, args ...any) error { return &parkError{reason: fmt.Spri
 
 // The reasons that are ours; a body that cannot be read is parked with the fault of its field.
 const (
-	reasonDuplicateOrder = "DUPLICATE_ORDER"
-	reasonOrderUnknown   = "ORDER_UNKNOWN"
+	reasonDuplicateOrder  = "DUPLICATE_ORDER"
+	reasonOrderUnknown    = "ORDER_UNKNOWN"
+	reasonForeignWorkflow = "FOREIGN_WORKFLOW"
 )
 
 // route gives one type of event its effect. It is repeated until it answers a result or a parkError.

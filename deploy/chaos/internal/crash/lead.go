@@ -14,7 +14,7 @@ func leads() map[string][]string {
 	return map[string][]string{
 		"start":             {shipped},
 		"signal":            {cancelled},
-		"signal-with-start": {"cancelled-first"},
+		"start-early":       {"cancelled-first"},
 		"settlement":        {paid},
 		"ack":               {shipped, cancelled, paid},
 		"park":              {"invalid"},

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+	"orderflow/internal/temporalclient"
+	"orderflow/workflows"
+)
+
+// sealing encrypts payloads, as codecs do where a namespace must not be read by its server.
+type sealing struct{ aead cipher.AEAD }
+
+func newSealing(t *testing.T) sealing {
+	t.Helper()
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)
+	block, err := aes.NewCipher(key)
+	require.NoError(t, err)
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	require.NoError(t, err)
+	return sealing{aead}
+}
+
+func (s sealing) Encode(payloads []*common.Payload) ([]*common.Payload, error) {
+	sealed := make([]*common.Payload, len(payloads))
+	for i, p := range payloads {
+		plain, err := p.Marshal()
+		if err != nil {
+			return nil, err
+		}
+		sealed[i] = &common.Payload{
+			Metadata: map[string][]byte{converter.MetadataEncoding: []byte("binary/encrypted")},
+			Data:     s.aead.Seal(nil, nil, plain, nil),
+		}
+	}
+	return sealed, nil
+}
+
+func (s sealing) Decode(payloads []*common.Payload) ([]*common.Payload, error) {
+	plain := make([]*common.Payload, len(payloads))
+	for i, p := range payloads {
+		if string(p.GetMetadata()[converter.MetadataEncoding]) != "binary/encrypted" {
+			plain[i] = p
+			continue
+		}
+		opened, err := s.aead.Open(nil, nil, p.GetData(), nil)
+		if err != nil {
+			return nil, err
+		}
+		plain[i] = &common.Payload{}
+		if err := plain[i].Unmarshal(opened); err != nil {
+			return nil, err
+		}
+	}
+	return plain, nil
+}
+
+// encrypt has the bridge reach Temporal by a client with a codec.
+func (b *bench) encrypt(codec converter.PayloadCodec) {
+	b.t.Helper()
+	options := client.Options{
+		HostPort: temporalAddress, Logger: quiet{},
+		DataConverter: converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), codec),
+	}
+	temporal, err := client.DialContext(b.t.Context(), options)
+	require.NoError(b.t, err)
+	b.t.Cleanup(temporal.Close)
+	b.bridge.temporal, b.bridge.payloads = temporal, temporalclient.NewPayloads(options)
+}
+
+// delivered is an order-placed event as the bridge gets it.
+func delivered(id string, event kurrent.NewEvent) kurrent.Event {
+	return kurrent.Event{ID: event.ID, Stream: id, Type: order.TypePlaced, ContentType: "application/json", Data: event.Data}
+}
+
+func TestPlacedWithACodec(t *testing.T) {
+	t.Parallel()
+	t.Run("takes a redelivered event for a duplicate and another for a second order", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.encrypt(newSealing(t))
+		first := placedEvent(id)
+		outcome, err := b.bridge.placed(t.Context(), delivered(id, first))
+		require.NoError(t, err)
+		require.Equal(t, resultStarted, outcome)
+		description, err := b.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+		require.NoError(t, err)
+		memo := description.GetWorkflowExecutionInfo().GetMemo().GetFields()[workflows.MemoSourceEventID]
+		require.Equal(t, "binary/encrypted", string(memo.GetMetadata()[converter.MetadataEncoding]), "the memo is encrypted")
+
+		outcome, err = b.bridge.placed(t.Context(), delivered(id, first))
+		require.NoError(t, err)
+		require.Equal(t, resultDuplicate, outcome)
+		_, err = b.bridge.placed(t.Context(), delivered(id, placedEvent(id)))
+		require.EqualError(t, err, "DUPLICATE_ORDER: the order was placed by event "+first.ID.String())
+	})
+	t.Run("decides nothing while a key is missing", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		plain := b.bridge.temporal
+		b.encrypt(newSealing(t))
+		first := placedEvent(id)
+		_, err := b.bridge.placed(t.Context(), delivered(id, first))
+		require.NoError(t, err)
+
+		b.encrypt(newSealing(t)) // another key
+		_, err = b.bridge.placed(t.Context(), delivered(id, first))
+		require.ErrorIs(t, err, temporalclient.ErrUnreadable)
+		b.bridge.temporal, b.bridge.payloads = plain, temporalclient.Payloads{} // no codec at all
+		_, err = b.bridge.placed(t.Context(), delivered(id, first))
+		require.ErrorIs(t, err, temporalclient.ErrUnreadable)
+	})
+	t.Run("reads the input of a workflow without a memo", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.encrypt(newSealing(t))
+		first := placedEvent(id)
+		input, err := orderInput(delivered(id, first))
+		require.NoError(t, err)
+		options := orderOptions(input)
+		options.Memo = nil
+		_, err = b.bridge.temporal.ExecuteWorkflow(t.Context(), options, workflows.OrderFulfillmentType, input)
+		require.NoError(t, err)
+		outcome, err := b.bridge.placed(t.Context(), delivered(id, first))
+		require.NoError(t, err)
+		require.Equal(t, resultDuplicate, outcome)
+	})
+	t.Run("takes a workflow that names no event for another order", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.startByHand(id, workflows.OrderFulfillmentType)
+		_, err := b.bridge.placed(t.Context(), delivered(id, placedEvent(id)))
+		require.EqualError(t, err, "DUPLICATE_ORDER: the order was placed by event unknown")
+	})
+}
+
+func TestReconcileStartsAnOrderWithACodec(t *testing.T) {
+	t.Parallel()
+	b, id := newBench(t), newOrderID()
+	b.encrypt(newSealing(t))
+	first := placedEvent(id)
+	_, err := b.bridge.placed(t.Context(), delivered(id, first))
+	require.NoError(t, err)
+	r := newReconciliation(b.bridge.temporal, b.events, nil, b.bridge.logger)
+	r.bridge.payloads = b.bridge.payloads
+	d := &difference{}
+	started, err := r.start(t.Context(), d, delivered(id, first)) // a bridge was faster
+	require.NoError(t, err)
+	require.True(t, started)
+}
+
+// startByHand starts a workflow as a person may, under an id that belongs to an order.
+func (b *bench) startByHand(id, workflowType string) client.WorkflowRun {
+	b.t.Helper()
+	run, err := b.temporal.ExecuteWorkflow(b.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "by-hand"}, workflowType, 7)
+	require.NoError(b.t, err)
+	return run
+}
+
+// deleteWorkflow ends a workflow and has the server forget it.
+func (b *bench) deleteWorkflow(id string) {
+	b.t.Helper()
+	_, err := b.temporal.WorkflowService().DeleteWorkflowExecution(b.t.Context(), &workflowservice.DeleteWorkflowExecutionRequest{
+		Namespace: client.DefaultNamespace, WorkflowExecution: &common.WorkflowExecution{WorkflowId: id},
+	})
+	require.NoError(b.t, err)
+	require.Eventually(b.t, func() bool {
+		_, err := b.temporal.DescribeWorkflowExecution(b.t.Context(), id, "")
+		return isNotFound(err)
+	}, longEnough, waitTick)
+}

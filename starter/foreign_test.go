@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+func TestForeignWorkflow(t *testing.T) {
+	t.Parallel()
+	wish := newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"})
+	payment := newEvent(order.TypePaid, map[string]any{"amount": "USD242.00"})
+	t.Run("parks the order and its messages until it is repaired", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.startByHand(id, "SomethingElse")
+		b.startByHand(workflows.SettlementID(id, 2), "SomethingElse")
+		b.append(id, placedEvent(id), wish, payment)
+		b.run()
+		b.awaitCounts(map[result]int{resultParked: 3})
+		for _, reason := range b.awaitParked(3) {
+			require.Regexp(t, "^FOREIGN_WORKFLOW: (settlement-)?"+id+"(-2)? is a workflow of type SomethingElse, not Order", reason)
+		}
+		require.Zero(t, b.signals(id))
+
+		b.deleteWorkflow(id)
+		b.deleteWorkflow(workflows.SettlementID(id, 2))
+		require.NoError(t, b.starter("parked", "replay").err)
+		require.Eventually(t, func() bool {
+			return b.count(resultStarted)+b.count(resultDuplicate) == 2 && b.count(resultSignalled) == 1
+		}, longEnough, waitTick)
+		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(id))
+		require.Equal(t, 1, b.signals(id))
+	})
+	t.Run("that is closed is not the order's end", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.startByHand(id, "SomethingElse")
+		require.NoError(t, b.temporal.TerminateWorkflow(t.Context(), id, "", "test"))
+		b.append(id, placedEvent(id), wish)
+		b.run()
+		b.awaitCounts(map[result]int{resultParked: 2, resultLate: 0})
+	})
+	t.Run("that comes between a look and the signal is not signaled", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.append(id, placedEvent(id), wish)
+		// The bridge sees no workflow, and before it acts there is one.
+		b.bridge.temporal = &hasty{Client: b.temporal, once: func() { b.startByHand(id, "SomethingElse") }}
+		event, err := b.events.ReadEvent(t.Context(), id, 1)
+		require.NoError(t, err)
+		_, err = b.bridge.cancellationRequested(t.Context(), event)
+		require.ErrorContains(t, err, "FOREIGN_WORKFLOW")
+		require.Zero(t, b.signals(id))
+	})
+}
+
+func TestCancellationRequested(t *testing.T) {
+	t.Parallel()
+	wish := newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"})
+	t.Run("reaches the run that a run continued as", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.append(id, placedEvent(id), wish)
+		first := b.startContinuing(id)
+		b.bridge.temporal = &hasty{Client: b.temporal, once: func() {
+			require.NoError(t, b.temporal.SignalWorkflow(t.Context(), id, "", "continue", nil))
+			require.Eventually(t, func() bool { return b.newestRun(id) != first }, longEnough, waitTick)
+		}}
+		event, err := b.events.ReadEvent(t.Context(), id, 1)
+		require.NoError(t, err)
+		outcome, err := b.bridge.cancellationRequested(t.Context(), event)
+		require.NoError(t, err)
+		require.Equal(t, resultSignalled, outcome)
+		require.Equal(t, 1, b.signals(id), "of the newest run")
+	})
+	t.Run("is in the first task of an order it overtook", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.append(id, placedEvent(id), wish)
+		event, err := b.events.ReadEvent(t.Context(), id, 1)
+		require.NoError(t, err)
+		_, err = b.bridge.cancellationRequested(t.Context(), event)
+		require.NoError(t, err)
+		history := b.temporal.GetWorkflowHistory(t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		var types []enums.EventType
+		for history.HasNext() {
+			event, err := history.Next()
+			require.NoError(t, err)
+			types = append(types, event.GetEventType())
+		}
+		require.Equal(t, []enums.EventType{
+			enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+		}, types[:2])
+	})
+}
+
+// hasty lets something happen after the bridge's first look at a workflow.
+type hasty struct {
+	client.Client
+	once func()
+}
+
+func (h *hasty) DescribeWorkflowExecution(
+	ctx context.Context, workflowID, runID string,
+) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	description, err := h.Client.DescribeWorkflowExecution(ctx, workflowID, runID)
+	if h.once != nil {
+		h.once()
+		h.once = nil
+	}
+	return description, err
+}
+
+func (b *bench) newestRun(id string) string {
+	b.t.Helper()
+	description, err := b.temporal.DescribeWorkflowExecution(b.t.Context(), id, "")
+	require.NoError(b.t, err)
+	return description.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+}
+
+// startContinuing runs a workflow of the order's type that continues as new on a signal.
+func (b *bench) startContinuing(id string) (runID string) {
+	b.t.Helper()
+	w := worker.New(b.temporal, id, worker.Options{})
+	w.RegisterWorkflowWithOptions(func(ctx workflow.Context) error {
+		workflow.GetSignalChannel(ctx, "continue").Receive(ctx, nil)
+		return workflow.NewContinueAsNewError(ctx, workflows.OrderFulfillmentType)
+	}, workflow.RegisterOptions{Name: workflows.OrderFulfillmentType})
+	require.NoError(b.t, w.Start())
+	b.t.Cleanup(w.Stop)
+	run, err := b.temporal.ExecuteWorkflow(b.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: id}, workflows.OrderFulfillmentType)
+	require.NoError(b.t, err)
+	return run.GetRunID()
+}
