@@ -96,6 +96,11 @@ func scenarios() []scenario {
 			faults: []fault.Kind{fault.CutOff}, faultRate: 40, breaks: rig.Publisher,
 		},
 		{
+			name: "late-decisions", about: "operators decide when a hold is about to end, and no worker is there to see it",
+			orders: few, rate: 5, pace: time.Second, fates: map[string]int{"decided-late": 1},
+			faults: []fault.Kind{fault.Absence}, faultRate: 20, breaks: rig.Worker, variables: map[string]string{"CREDIT_HOLD": "4s"},
+		},
+		{
 			name: "failover", about: "a standby of PostgreSQL that lags is promoted while orders close",
 			orders: 3 * few, rate: 10, pace: 5 * time.Second, publishers: 1, projectors: 1,
 			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres,

@@ -87,7 +87,11 @@ func (s *session) folder() (dir string, ours bool, err error) {
 
 // within has everything running for as long as the run takes.
 func (s *session) within(ctx context.Context, dir string) error {
-	hidden, err := load.Hidden(s.amount())
+	amount, err := s.amount()
+	if err != nil {
+		return err
+	}
+	hidden, err := load.Hidden(amount)
 	if err != nil {
 		return err
 	}
@@ -110,7 +114,7 @@ func (s *session) within(ctx context.Context, dir string) error {
 		return err
 	}
 	defer s.stores.Close()
-	if err := s.breakAll(ctx); err != nil {
+	if err := s.breakAll(ctx, s.workload(amount)); err != nil {
 		return err
 	}
 	return errors.Join(s.judge(ctx), s.print())
@@ -128,8 +132,7 @@ func orTwo(n int) int {
 
 // breakAll runs the workload and breaks things meanwhile, crashes at every failpoint that was asked for, heals everything and
 // waits until it has come to rest.
-func (s *session) breakAll(ctx context.Context) error {
-	workload := s.workload()
+func (s *session) breakAll(ctx context.Context, workload *load.Load) error {
 	living, end := context.WithCancel(ctx)
 	defer end()
 	for _, part := range []func(context.Context, *load.Load) error{s.breakWhile, s.restore, s.crash} {
@@ -182,14 +185,13 @@ func (s *session) restore(ctx context.Context, workload *load.Load) error {
 	return s.mend(ctx, workload, false)
 }
 
-func (s *session) workload() *load.Load {
-	o := s.amount()
+func (s *session) workload(o load.Options) *load.Load {
 	o.Stores, o.APIs, o.Say, o.Behind = s.stores, s.rig.Fronts(), s.say, s.rig.Behind
 	return load.New(o)
 }
 
 // amount says how much of what comes.
-func (s *session) amount() load.Options {
+func (s *session) amount() (load.Options, error) {
 	sc := s.options.scenario
 	rate := sc.rate
 	if s.options.rate > 0 {
@@ -199,10 +201,11 @@ func (s *session) amount() load.Options {
 	if sc.apis > 0 {
 		http = shareOfHTTP
 	}
+	hold, err := rig.Hold(sc.variables)
 	return load.Options{
-		HTTP: http, Seed: s.options.seed, Orders: sc.orders, Window: sc.window(s.options.minutes), Rate: rate, Fates: sc.fates,
+		Hold: hold, HTTP: http, Seed: s.options.seed, Orders: sc.orders, Window: sc.window(s.options.minutes), Rate: rate, Fates: sc.fates,
 		Hot: sc.hot, Room: sc.room, Mail: sc.mail, Pace: sc.pace,
-	}
+	}, err
 }
 
 // breakWhile places orders and carries the schedule of faults out side by side.

@@ -9,13 +9,16 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"orderflow/deploy/chaos/internal/rig"
 )
 
 // Kind is a way of breaking something.
 type Kind string
 
-// The kinds. Kill to CutOff are done to a process, Reset to Bandwidth to an edge, and the others to a store.
+// The kinds. Kill to CutOff are done to a process, Reset to Bandwidth to an edge, Absence to a process and all of its kind,
+// and the others to a store.
 const (
 	Kill       Kind = "kill"        // kill -9; of PostgreSQL, pg_ctl stop -m immediate
 	Pause      Kind = "pause"       // SIGSTOP, and SIGCONT after a while
@@ -27,6 +30,7 @@ const (
 	Blackhole  Kind = "blackhole"   // connections stay open and nothing passes, in one direction
 	Latency    Kind = "latency"     // answers come late, each by another time
 	Bandwidth  Kind = "bandwidth"   // answers trickle
+	Absence    Kind = "absence"     // every process of a binary is stopped, and started after a while
 	Failover   Kind = "failover"    // a standby that lags is promoted: PostgreSQL loses its last commits
 	ReadOnly   Kind = "read-only"   // the name of PostgreSQL leads to a standby for a while, and back
 )
@@ -90,6 +94,7 @@ func kinds() []kind {
 		{name: Bandwidth, do: passing, perMinute: edges(0.5), duration: upTo(time.Second, 0.5), toxic: func(r *rand.Rand) rig.Toxic {
 			return rig.Toxic{Type: "bandwidth", Stream: rig.Downstream, Attributes: map[string]int{"rate": 4 + r.IntN(28)}} // KiB a second
 		}},
+		{name: Absence, do: absent, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.Worker + "-1": 0.5}},
 		{name: Failover, do: failedOver, duration: upTo(time.Second, 0.5), perMinute: map[string]float64{rig.Postgres: 0.2}},
 		{name: ReadOnly, do: ledToStandby, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.Postgres: 0.2}},
 	}
@@ -149,6 +154,18 @@ func restarted(ctx context.Context, r *rig.Rig, f Fault) error {
 
 func down(ctx context.Context, r *rig.Rig, f Fault) error {
 	return r.Process(f.Target).Outage(ctx, f.For)
+}
+
+// absent has nobody do a binary's work: messages and timers pile up.
+func absent(ctx context.Context, r *rig.Rig, f Fault) error {
+	binary, _, _ := strings.Cut(f.Target, "-")
+	var group errgroup.Group
+	for _, name := range r.Binaries() {
+		if strings.HasPrefix(name, binary+"-") {
+			group.Go(func() error { return r.Process(name).Outage(ctx, f.For) })
+		}
+	}
+	return group.Wait()
 }
 
 // wholeTimeout bounds what is done whole though the window ends meanwhile: making a standby takes seconds.

@@ -53,6 +53,8 @@ func TestAMinuteHasEveryKindForEverythingItCanBeDoneTo(t *testing.T) {
 			require.Equal(t, store == rig.Postgres, has(schedule, kind, store), "%s %s", kind, store)
 		}
 	}
+	require.True(t, has(schedule, fault.Absence, "worker-1"))
+	require.False(t, has(schedule, fault.Absence, "worker-2"), "it is done to both")
 	require.True(t, has(schedule, fault.CutOff, "worker-1"))
 	require.True(t, has(schedule, fault.CutOff, "starter-2"))
 	require.False(t, has(schedule, fault.Kill, rig.Client+"/api-1"), "a way is no process")
@@ -61,7 +63,7 @@ func TestAMinuteHasEveryKindForEverythingItCanBeDoneTo(t *testing.T) {
 			require.True(t, has(schedule, kind, edge), "%s %s", kind, edge)
 		}
 	}
-	require.Len(t, fault.Kinds(), 12, "a kind that is new belongs into this test")
+	require.Len(t, fault.Kinds(), 13, "a kind that is new belongs into this test")
 }
 
 func has(schedule []fault.Fault, kind fault.Kind, target string) bool {

@@ -48,6 +48,7 @@ func fates() []fate {
 		{name: "approved", weight: 4, held: true, own: true, act: steps(approve, shipBySignal)},
 		{name: "declined", weight: 2, held: true, own: true, act: decline},
 		{name: "expired", weight: 2, held: true, own: true},
+		{name: "decided-late", weight: 4, held: true, own: true, act: decideLate, open: true},
 		{name: "gone", weight: 2, held: true, own: true, act: vanish},
 		{name: "erased", weight: 2, own: true, begin: steps(place, erase), open: true, lost: true},
 		{name: "unmailable", weight: 2, own: true, begin: placeUnmailable, act: shipBySignal},

@@ -31,8 +31,9 @@ type life struct {
 	placement
 	stores *rig.Direct
 	mail   *mail
-	front  *front // nil: there is no api
-	next   uint64 // revision of the next event on its stream
+	front  *front        // nil: there is no api
+	hold   time.Duration // how long it waits on hold
+	next   uint64        // revision of the next event on its stream
 
 	mu       sync.Mutex
 	doing    string // what it is at; empty: nothing

@@ -125,7 +125,7 @@ func (w *Load) Placed() int {
 }
 
 func (w *Load) begin(ctx context.Context, p placement) {
-	l := &life{placement: p, stores: w.options.Stores, mail: w.mail, front: w.front}
+	l := &life{placement: p, stores: w.options.Stores, mail: w.mail, front: w.front, hold: w.options.Hold}
 	w.mu.Lock()
 	w.lives = append(w.lives, l)
 	w.mu.Unlock()

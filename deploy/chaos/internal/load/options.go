@@ -14,9 +14,10 @@ type Options struct {
 	Window time.Duration // orders are placed in it
 	Rate   float64       // orders a second
 	Fates  map[string]int
-	Hot    float64 // the share of orders that one customer places
-	Room   int64   // that customer's limit by order, in minor units; 0: most of the orders fit it
-	HTTP   float64 // the share of orders that are placed by HTTP, beside those whose fate it is; 0: none at all
+	Hot    float64       // the share of orders that one customer places
+	Room   int64         // that customer's limit by order, in minor units; 0: most of the orders fit it
+	HTTP   float64       // the share of orders that are placed by HTTP, beside those whose fate it is; 0: none at all
+	Hold   time.Duration // how long an order that exceeds its credit is held
 	Mail   MailFaults
 	Pace   time.Duration // the longest a fate waits for its turn; 0: five seconds
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -104,6 +105,32 @@ func approve(ctx context.Context, l *life) error {
 
 func decline(ctx context.Context, l *life) error {
 	return l.decide(ctx, workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-2"})
+}
+
+// lateLead is how long before the end of a hold decisions are told at the earliest.
+const lateLead = 1500 * time.Millisecond
+
+// decideLate tells one or two decisions shortly before the hold ends. With no worker there to see them one by one, they and
+// the end of the hold meet in one workflow task.
+func decideLate(ctx context.Context, l *life) error {
+	if err := l.awaitHold(ctx); err != nil {
+		return err
+	}
+	wait(ctx, l.hold-l.pace(lateLead))
+	told := [][]step{
+		{approveBySignal}, {declineBySignal}, {approveBySignal, declineBySignal}, {declineBySignal, approveBySignal},
+		{approveBySignal, cancelBySignal}, {cancelBySignal, approveBySignal}, {cancelNatively, approveBySignal},
+		{declineBySignal, cancelBySignal},
+	}
+	return steps(told[l.random.IntN(len(told))]...)(ctx, l)
+}
+
+func approveBySignal(ctx context.Context, l *life) error {
+	return l.signal(ctx, workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1"})
+}
+
+func declineBySignal(ctx context.Context, l *life) error {
+	return l.signal(ctx, workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-2"})
 }
 
 // vanish deletes the order while it is on hold and then approves it: its body is gone when it is needed.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // Options say how big a rig is and where it lives.
@@ -52,6 +53,18 @@ func machine() map[string]string {
 	return kept
 }
 
+// defaultHold is how long an order that exceeds its credit is held.
+const defaultHold = 20 * time.Second
+
+// Hold is how long orders are held that exceed their credit, unless the variables say otherwise.
+func Hold(variables map[string]string) (time.Duration, error) {
+	text, ok := variables["CREDIT_HOLD"]
+	if !ok {
+		return defaultHold, nil
+	}
+	return time.ParseDuration(text)
+}
+
 // product is what every binary is told, wherever its stores are. Times are short, so that a minute sees whole cycles.
 func product() map[string]string {
 	return map[string]string{
@@ -62,7 +75,7 @@ func product() map[string]string {
 		"AWS_REGION":                "us-east-1",
 		"EMAIL_FROM":                "orders@shop.example",
 		"EMAIL_UNKNOWN_GRACE":       "1s",
-		"CREDIT_HOLD":               "20s",
+		"CREDIT_HOLD":               defaultHold.String(),
 		"STARTER_MESSAGE_TIMEOUT":   "10s",
 		"SHUTDOWN_TIMEOUT":          "5s",
 	}

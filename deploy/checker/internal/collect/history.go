@@ -18,6 +18,7 @@ import (
 type history struct {
 	workflowType string
 	run          facts.Run
+	wait         wait
 	leaks        []string // the events that hold personal data
 }
 
@@ -45,6 +46,7 @@ func (h *history) take(e *historypb.HistoryEvent, canaries *Canaries) error {
 	default:
 		h.closed(e)
 	}
+	h.turn(e)
 	return nil
 }
 
@@ -86,6 +88,7 @@ func (h *history) closed(e *historypb.HistoryEvent) {
 	default:
 		return
 	}
+	h.wait.over()
 	h.run.Closed = e.GetEventTime().AsTime()
 	var state struct {
 		Status order.Status `json:"status"`

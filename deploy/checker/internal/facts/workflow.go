@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"slices"
 	"time"
 
 	"orderflow/internal/order"
@@ -31,7 +32,27 @@ type Run struct {
 	Input         Input
 	OrderStatus   string // the search attribute as it was last set
 	Outcome       *Outcome
+
+	HoldEnd  *Turn // what ended the wait for a decision about the credit; nil when there was none
+	Shipping *Turn // what ended the wait for the shipment
 }
+
+// Turn is what had reached a run when the workflow task began that ended a wait: the first one with anything to end it.
+type Turn struct {
+	Timer    bool     // the wait's own had fired
+	Messages []string // their names; a native cancellation is a cancel-order
+}
+
+// The messages that end a wait.
+const (
+	MessageCancel  = "cancel-order"
+	MessageShip    = "record-shipment"
+	MessageApprove = "approve-credit"
+	MessageDecline = "decline-credit"
+)
+
+// Has reports whether a message was there. A wait that did not end has none.
+func (t *Turn) Has(message string) bool { return t != nil && slices.Contains(t.Messages, message) }
 
 // Input is what an order's workflow was started with.
 type Input struct {

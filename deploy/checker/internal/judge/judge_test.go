@@ -114,6 +114,21 @@ func wrongOrders() []wrong {
 		{"a cancellation that had no effect", func(w world) {
 			w.Order(fulfilling).Cancellations = []facts.Cancellation{{Revision: 1, EventID: "cancellation"}}
 		}, []string{"order.cancellation"}},
+		{"an approval that the end of the hold beat", func(w world) {
+			w.endHold(rejected, order.ReasonHoldExpired, facts.Turn{Timer: true, Messages: []string{facts.MessageApprove}})
+		}, []string{"order.messages"}},
+		{"a refusal that the end of the hold beat", func(w world) {
+			w.endHold(rejected, order.ReasonHoldExpired, facts.Turn{Timer: true, Messages: []string{facts.MessageDecline}})
+		}, []string{"order.messages"}},
+		{"a refusal that an approval beat", func(w world) {
+			w.Order(shipped).Runs[0].HoldEnd = &facts.Turn{Messages: []string{facts.MessageDecline, facts.MessageApprove}}
+		}, []string{"order.messages"}},
+		{"a cancellation that a refusal beat", func(w world) {
+			w.endHold(rejected, order.ReasonCreditDeclined, facts.Turn{Messages: []string{facts.MessageDecline, facts.MessageCancel}})
+		}, []string{"order.messages"}},
+		{"a shipment that a cancellation beat", func(w world) {
+			w.Order(cancelled).Runs[0].Shipping = &facts.Turn{Messages: []string{facts.MessageCancel, facts.MessageShip}}
+		}, []string{"order.messages"}},
 		{"a payment that had no effect", func(w world) {
 			w.Order(fulfilling).Payments = []facts.Payment{{Revision: 1, EventID: "paid", Amount: hundred}}
 		}, []string{"order.payment"}},
@@ -321,6 +336,18 @@ func TestWhatIsAllowedIsNoViolation(t *testing.T) {
 		"versions that were published and pruned": func(w world) {
 			o := w.Order(shipped)
 			o.Versions = o.Versions[1:]
+		},
+		"a hold that nobody ended": func(w world) { w.endHold(rejected, order.ReasonHoldExpired, facts.Turn{Timer: true}) },
+		"a refusal beside an approval and the end of the hold": func(w world) {
+			all := []string{facts.MessageApprove, facts.MessageDecline}
+			w.endHold(rejected, order.ReasonCreditDeclined, facts.Turn{Timer: true, Messages: all})
+		},
+		"a cancellation beside everything else": func(w world) {
+			all := []string{facts.MessageApprove, facts.MessageDecline, facts.MessageCancel}
+			w.Order(undone).Runs[0].HoldEnd = &facts.Turn{Timer: true, Messages: all}
+		},
+		"a shipment beside a cancellation": func(w world) {
+			w.Order(shipped).Runs[0].Shipping = &facts.Turn{Messages: []string{facts.MessageCancel, facts.MessageShip}}
 		},
 		"a settlement that came before the reservation": func(w world) {
 			w.place("order-prepaid")

@@ -21,6 +21,7 @@ func orders() []Invariant {
 		{"order.parked", "an event is parked if and only if it was delivered and can never have an effect", eachOrder(parked)},
 		{"order.at-rest", "an open order waits for its shipment or on hold, and nothing else is going on", eachOrder(atRest)},
 		{"order.cancellation", "a cancellation that was requested has its effect unless the order closed before", placedOrder(cancellation)},
+		{"order.messages", "of what was there when a wait ended the safer wins: cancel over decline over approve over the hold's end, a shipment over a cancel", eachOrder(messages)},
 		{"order.payment", "a payment that covers its order settles it, and nothing else does", placedOrder(payment)},
 		{"order.one-settlement", "a payment has at most one settlement", eachOrder(oneSettlement)},
 	}
@@ -113,6 +114,28 @@ func cancellation(o *facts.Order, _ facts.Placed) []string {
 	})
 	run := o.Latest()
 	return pick(broken{requested && run != nil && run.Open(), "its cancellation was requested and it is still open"})
+}
+
+// messages holds every run to what had reached it when its waits ended. A payment beats the end of a hold, and a decision
+// that came later may still beat an approval.
+func messages(o *facts.Order) []string {
+	paid := slices.ContainsFunc(o.Credit, func(e facts.CreditEvent) bool { return e.Type == facts.CreditReleased && e.Reason == reasonPaid })
+	var details []string
+	for _, run := range o.Runs {
+		if run.Outcome == nil {
+			continue
+		}
+		status, hold := run.Outcome.Status, run.HoldEnd
+		ended := run.Outcome.Reason
+		declined := hold.Has(facts.MessageDecline) && !hold.Has(facts.MessageCancel)
+		details = append(details, pick(
+			broken{hold.Has(facts.MessageCancel) && status != order.StatusCancelled, fmt.Sprintf("was cancelled while on hold, and is %s", status)},
+			broken{declined && !paid && (status == order.StatusShipped || ended == order.ReasonHoldExpired), fmt.Sprintf("was declined while on hold, and is %s %s", status, ended)},
+			broken{hold.Has(facts.MessageApprove) && ended == order.ReasonHoldExpired, "was approved before its hold was seen to end, and is refused for that"},
+			broken{run.Shipping.Has(facts.MessageShip) && status != order.StatusShipped, fmt.Sprintf("its shipment was told before it was undone, and it is %s", status)},
+		)...)
+	}
+	return details
 }
 
 func payment(o *facts.Order, placed facts.Placed) []string {

@@ -196,3 +196,9 @@ func (w world) approve(id string) {
 	w.row(id, lines, "", order.StatusFulfilling)
 	w.mail(id, "confirmation")
 }
+
+// endHold has a rejected order's run end its hold with what was there then.
+func (w world) endHold(id string, reason order.Reason, turn facts.Turn) {
+	o := w.Order(id)
+	o.Runs[0].HoldEnd, o.Runs[0].Outcome.Reason, o.Row.Reason = &turn, reason, reason
+}
