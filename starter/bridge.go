@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +37,7 @@ type bridge struct {
 	logger      *slog.Logger
 	joined      atomic.Bool
 	obstacles   obstacles
+	mayNotAsk   sync.Once // to say that the projection cannot be asked about
 }
 
 // errBlocked ends a session that an obstacle keeps out of the group.
@@ -58,6 +60,9 @@ func (b *bridge) run(ctx context.Context) error {
 
 // session is one stay in the group: from joining until the subscription drops, Temporal is away for too long, or ctx ends.
 func (b *bridge) session(ctx context.Context) error {
+	if err := b.checkProjection(ctx); err != nil {
+		return err
+	}
 	if err := b.ensureGroup(ctx); err != nil {
 		return err
 	}

@@ -60,8 +60,8 @@ func (b *bridge) watch(work context.Context, activity func() (taken int64, busy 
 	}
 }
 
-// inspect ends a session whose group was changed so that it loses events. Without an answer nothing is known, and the
-// subscription shows an outage by itself.
+// inspect looks whether the subscription's stream is still filled, and ends a session whose group was changed so that it
+// loses events. Without an answer nothing is known, and the subscription shows an outage by itself.
 func (b *bridge) inspect(work context.Context, end context.CancelCauseFunc) {
 	ticker := time.NewTicker(b.inspection)
 	defer ticker.Stop()
@@ -71,6 +71,7 @@ func (b *bridge) inspect(work context.Context, end context.CancelCauseFunc) {
 			return
 		case <-ticker.C:
 		}
+		_ = b.checkProjection(work)
 		differences, err := b.events.CompareGroup(work, b.settings.group(b.concurrency))
 		if err != nil {
 			continue

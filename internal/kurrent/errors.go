@@ -100,6 +100,12 @@ func sentinelOfStatus(err error) error {
 	}
 }
 
+// isUnimplemented reports that the server does not have the service that was called.
+func isUnimplemented(err error) bool {
+	client, ok := errors.AsType[*kurrentdb.Error](err)
+	return ok && client.Code() == kurrentdb.ErrorCodeUnsupportedFeature || status.Code(err) == codes.Unimplemented
+}
+
 // isNotLeader reports an answer after which the client is already on its way to the node that leads.
 func isNotLeader(err error) bool {
 	client, ok := errors.AsType[*kurrentdb.Error](err)

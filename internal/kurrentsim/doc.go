@@ -8,7 +8,8 @@
 // What differs from a real node:
 //
 //   - The links of the system projections are there together with their events, or later by a fixed delay; in $all they are
-//     never late. The projections are always on, and other projections there are none.
+//     never late, and those that a stopped projection catches up with stand where they would have stood. The projections
+//     can be enabled and disabled; other ones cannot be created.
 //   - Rights in stream metadata are stored and not enforced; on the port with TLS one user may do everything.
 //   - Nothing is scavenged: what is deleted or expired stays in the file and in $all.
 //   - Regular expressions are RE2, without look-around and back-references.

@@ -127,3 +127,69 @@ func TestSystemProjectionsLeaveOutWhatTheyCannotRead(t *testing.T) {
 	}
 	require.Len(t, w.readStream("order-1", kurrentdb.ReadStreamOptions{}), 8)
 }
+
+func TestAStoppedProjectionCatchesUpWhenItIsEnabled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	w := newRestartableWith(t, kurrentsim.Options{DataDir: dir})
+	links := func(w *world, stream string) []string {
+		return linkData(w.readStream(stream, kurrentdb.ReadStreamOptions{}))
+	}
+	projections := kurrentdb.NewProjectionClientFromExistingClient(w.client)
+	requireStatus := func(p *kurrentdb.ProjectionClient, want, reason string) {
+		t.Helper()
+		got, err := p.GetStatus(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{})
+		require.NoError(t, err)
+		require.Equal(t, []string{"$by_category", want, reason, "Continuous"}, []string{got.Name, got.Status, got.StateReason, got.Mode})
+	}
+	w.append("order-1", kurrentdb.Any{}, event("placed"))
+	requireStatus(projections, "Running", "")
+	require.NoError(t, projections.Disable(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{}))
+	w.append("order-2", kurrentdb.Any{}, event("placed"))
+	requireStatus(projections, "Stopped", "")
+	require.Equal(t, []string{"0@order-1"}, links(w, "$ce-order"))
+	require.Equal(t, []string{"0@order-1", "0@order-2"}, links(w, "$et-placed"), "each projection is by itself")
+	for _, e := range w.readAll(kurrentdb.ReadAllOptions{}) {
+		require.False(t, e.Event.StreamID == "$ce-order" && e.Event.EventNumber > 0)
+	}
+	w.stop()
+
+	w = newRestartableWith(t, kurrentsim.Options{DataDir: dir})
+	projections = kurrentdb.NewProjectionClientFromExistingClient(w.client)
+	requireStatus(projections, "Stopped", "")
+	w.append("order-3", kurrentdb.Any{}, event("placed"))
+	require.Equal(t, []string{"0@order-1"}, links(w, "$ce-order"), "it stays stopped over a restart")
+	require.NoError(t, projections.Enable(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{}))
+	requireStatus(projections, "Running", "")
+	require.Equal(t, []string{"0@order-1", "0@order-2", "0@order-3"}, links(w, "$ce-order"))
+
+	require.NoError(t, w.server.FaultProjection("$by_category", "it broke"))
+	w.append("order-4", kurrentdb.Any{}, event("placed"))
+	requireStatus(projections, "Faulted", "it broke")
+	require.Len(t, links(w, "$ce-order"), 3)
+	require.NoError(t, projections.Enable(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{}))
+	require.Len(t, links(w, "$ce-order"), 4)
+	_, err := projections.GetStatus(t.Context(), "mine", kurrentdb.GenericProjectionOptions{})
+	requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)
+	w.stop()
+}
+
+func TestAServerMayBeStartedWithoutProjections(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string]kurrentsim.Options{
+		"none": {WithoutProjections: true}, "stopped": {StoppedProjections: true},
+	} {
+		w := newWorld(t, options)
+		w.append("order-1", kurrentdb.Any{}, event("placed"))
+		_, err := w.tryReadStream("$ce-order", kurrentdb.ReadStreamOptions{})
+		requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)
+		projections := kurrentdb.NewProjectionClientFromExistingClient(w.client)
+		status, err := projections.GetStatus(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{})
+		if name == "none" {
+			requireCode(t, err, kurrentdb.ErrorCodeUnsupportedFeature)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, "Stopped", status.Status)
+	}
+}

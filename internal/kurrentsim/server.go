@@ -28,6 +28,10 @@ type Options struct {
 	// For tests of lag and loss: how late the system projections are, and the events whose link in $ce- nobody sees.
 	ProjectionDelay time.Duration
 	HiddenLinks     []store.Target
+	// WithoutProjections is a server whose option RunProjections is None: nothing is linked, and it has no service for
+	// projections. StoppedProjections has the service, and the system projections wait to be enabled, as on a server without
+	// StartStandardProjections.
+	WithoutProjections, StoppedProjections bool
 }
 
 // TLSOptions open a second port, with TLS and Basic authentication. The first stays plain and open.
@@ -70,7 +74,7 @@ func Start(options Options) (*Server, error) {
 	s.stop = stop
 	service := &rpc.Service{
 		Store: s.store, Groups: s.groups, Logger: options.Logger, Stopping: stopping,
-		Version: cmp.Or(options.Version, rpc.DefaultVersion),
+		Version: cmp.Or(options.Version, rpc.DefaultVersion), WithoutProjections: options.WithoutProjections,
 	}
 	for _, e := range endpoints {
 		service.Register(e.grpc)
@@ -121,6 +125,7 @@ func (s *Server) open(options Options) error {
 	}
 	events, cut, err := store.Open(store.Config{
 		Storage: storage, ProjectionDelay: options.ProjectionDelay, HiddenLinks: options.HiddenLinks,
+		WithoutProjections: options.WithoutProjections,
 	})
 	if err != nil {
 		return errors.Join(atData(options.DataDir, err), storage.Close())
@@ -129,7 +134,14 @@ func (s *Server) open(options Options) error {
 		options.Logger.Warn("cut a torn tail that was never acknowledged", "bytes", cut)
 	}
 	s.store = events
-	s.groups, err = groups.Open(events, options.Logger)
+	if options.StoppedProjections {
+		for _, p := range events.Projections() {
+			err = errors.Join(err, events.DisableProjection(p.Name))
+		}
+	}
+	if err == nil {
+		s.groups, err = groups.Open(events, options.Logger)
+	}
 	if err != nil {
 		return errors.Join(err, events.Close())
 	}
@@ -150,6 +162,11 @@ func (s *Server) Addr() string { return s.endpoints[0].mux.listener.Addr().Strin
 // URL is a connection string for clients of Addr, without credentials.
 func (s *Server) URL() string {
 	return fmt.Sprintf("kurrentdb://%s?tls=%t", s.Addr(), s.endpoints[0].only != nil)
+}
+
+// FaultProjection stops a system projection as if it had met an error, until it is enabled again.
+func (s *Server) FaultProjection(name, reason string) error {
+	return s.store.FaultProjection(name, reason)
 }
 
 // Stop ends all calls, subscriptions too, and closes the data. It takes less than a second, or what ctx leaves of it.

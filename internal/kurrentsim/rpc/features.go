@@ -12,7 +12,8 @@ const DefaultVersion = "24.10.0"
 
 type features struct {
 	serverfeatures.UnimplementedServerFeaturesServer
-	version string // clients decide by it what they may ask for
+	version     string // clients decide by it what they may ask for
+	projections bool
 }
 
 // GetSupportedMethods is the first call of every client. All names are lower case, as a real server writes them.
@@ -20,6 +21,7 @@ func (f features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfe
 	const (
 		streams    = "event_store.client.streams.streams"
 		persistent = "event_store.client.persistent_subscriptions.persistentsubscriptions"
+		projected  = "event_store.client.projections.projections"
 		own        = "event_store.client.server_features.serverfeatures"
 	)
 	answer := &serverfeatures.SupportedMethods{EventStoreServerVersion: f.version}
@@ -34,6 +36,9 @@ func (f features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfe
 	add(streams, nil, "append", "delete", "tombstone")
 	add(persistent, []string{"stream", "all"},
 		"create", "update", "delete", "read", "getinfo", "list", "replayparked", "restartsubsystem")
+	if f.projections {
+		add(projected, nil, "statistics", "enable", "disable")
+	}
 	add(own, nil, "getsupportedmethods")
 	return answer, nil
 }

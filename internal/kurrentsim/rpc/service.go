@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/projections"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/serverfeatures"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
 	"google.golang.org/grpc"
@@ -23,6 +24,8 @@ type Service struct {
 	Logger *slog.Logger
 	// Version is what the server calls itself: major.minor.patch.
 	Version string
+	// WithoutProjections is a server that was started without projections: their service is not there.
+	WithoutProjections bool
 	// MaxBuffered is how many bytes of appends may be in hand at once, over all calls; 0 means DefaultMaxBuffered.
 	MaxBuffered int64
 	// Stopping is done when the server stops: calls that would last for ever end with it.
@@ -33,9 +36,12 @@ type Service struct {
 
 // Register adds the services to a gRPC server.
 func (s *Service) Register(server grpc.ServiceRegistrar) {
-	serverfeatures.RegisterServerFeaturesServer(server, features{version: s.Version})
+	serverfeatures.RegisterServerFeaturesServer(server, features{version: s.Version, projections: !s.WithoutProjections})
 	streams.RegisterStreamsServer(server, &streamsServer{service: s})
 	persistent.RegisterPersistentSubscriptionsServer(server, &persistentServer{service: s})
+	if !s.WithoutProjections {
+		projections.RegisterProjectionsServer(server, &projectionsServer{service: s})
+	}
 }
 
 // untilStopped derives a context that also ends with the server.

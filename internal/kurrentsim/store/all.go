@@ -103,7 +103,7 @@ func (s *Store) planAll(q AllQuery) (AllPage, []allRef) {
 		page.Next, page.Position = next, e.position
 		page.Considered++
 		name := s.index.stream(e.stream).name
-		if hiddenFromAll(name, s.index.types[e.typ]) {
+		if hiddenFromAll(name, s.index.types[e.typ]) || s.unwritten(ordinal, e) {
 			page.Hidden++
 		} else if q.Filter.Match(name, s.index.types[e.typ]) {
 			refs = append(refs, allRef{ref: s.ref(ordinal), next: next, considered: page.Considered})

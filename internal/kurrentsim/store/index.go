@@ -48,7 +48,8 @@ type stream struct {
 	ordinals  []uint32 // of the events, by revision
 	tombstone uint32   // ordinal of the tombstone
 	deleted   bool     // there is a tombstone
-	projected bool     // a system projection writes to it
+	projected bool     // a system projection writes to it: the one numbered kind
+	kind      uint32
 	meta      *Metadata
 }
 
@@ -136,7 +137,9 @@ func (x *index) add(name string, typ uint32, position uint64, tombstone bool) ui
 		return s.tombstone
 	}
 	ordinal := x.push(e)
-	s.projected = s.projected || e.derived()
+	if e.derived() {
+		s.projected, s.kind = true, typ
+	}
 	s.ordinals = append(s.ordinals, ordinal)
 	return ordinal
 }

@@ -47,22 +47,32 @@ func (s *Store) publishLinks(ordinal uint32) {
 		time.AfterFunc(s.delay, func() { s.showLinks(ordinal) })
 		return
 	}
-	s.linked = ordinal
+	s.advanceLinks(ordinal)
 }
 
 func (s *Store) showLinks(ordinal uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ordinal > s.linked {
-		s.linked = ordinal
+	if s.advanceLinks(ordinal) {
 		s.announce()
 	}
+}
+
+// advanceLinks moves the projections that run up to ordinal, and reports whether any was not there. The lock is held.
+func (s *Store) advanceLinks(ordinal uint32) (moved bool) {
+	for kind := range s.projections {
+		p := &s.projections[kind]
+		if p.status == ProjectionRunning && p.linked < ordinal {
+			p.linked, moved = ordinal, true
+		}
+	}
+	return moved
 }
 
 // visibleEnd is the ordinal before which readers see the events of a stream.
 func (s *Store) visibleEnd(target *stream) uint32 {
 	if target.projected {
-		return s.linked
+		return s.projections[target.kind].linked
 	}
 	return s.committed
 }

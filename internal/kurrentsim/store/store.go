@@ -18,6 +18,8 @@ type Config struct {
 	ProjectionDelay time.Duration
 	// HiddenLinks are events whose link in $ce- no reader gets to see.
 	HiddenLinks []Target
+	// WithoutProjections is a server that was started without them: nothing is linked as long as the store is open.
+	WithoutProjections bool
 }
 
 // Store is safe for concurrent use.
@@ -30,11 +32,12 @@ type Store struct {
 	mu        sync.RWMutex
 	index     *index
 	committed uint32        // ordinals below are durable, and seen by readers
-	linked    uint32        // ordinals below are seen by readers of the projections' streams
 	changed   chan struct{} // closed, and replaced, when there is more to see
 	recent    recentIDs
 	bodies    bodyCache
-	clock     int64 // the last created, which never goes backwards
+
+	projections [derivedKinds]projection // by the kind of link they write
+	clock       int64                    // the last created, which never goes backwards
 }
 
 // Open reads the journal and returns the store over it with the number of bytes of a torn tail that were cut.
@@ -56,7 +59,8 @@ func Open(c Config) (*Store, int64, error) {
 		return nil, 0, fmt.Errorf("open event log: %w", err)
 	}
 	s.journal = j
-	s.committed, s.linked = s.index.count, s.index.count
+	s.committed = s.index.count
+	s.openProjections(c.WithoutProjections)
 	if s.committed == 0 {
 		err = s.seed()
 	}
@@ -81,6 +85,7 @@ func (s *Store) Changed() <-chan struct{} {
 func (s *Store) apply(r *Record) {
 	s.index.add(r.Stream, s.index.internType(r.Type), r.Position, r.Revision == DeletedRevision)
 	s.clock = max(s.clock, r.Created)
+	s.applyProjection(r)
 	if original, ok := originalOf(r.Stream); ok {
 		_, described := s.index.intern(original)
 		described.meta = parseMetadata(r)

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/kurrentsim"
+)
+
+// newBenchOn is a bench whose server is started with options.
+func newBenchOn(t *testing.T, options kurrentsim.Options) (*bench, *kurrentsim.Server) {
+	t.Helper()
+	server, err := kurrentsim.Start(options)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
+	b := newBench(t)
+	b.use(server.URL())
+	b.bridge.inspection = 20 * time.Millisecond
+	return b, server
+}
+
+// logged counts lines of log by their message.
+type logged struct {
+	slog.Handler
+	mu    sync.Mutex
+	lines map[string]int
+}
+
+func (l *logged) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l *logged) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines[r.Message]++
+	return nil
+}
+
+func (l *logged) count(message string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines[message]
+}
+
+func TestAStarterIsNotReadyWhileNothingFillsItsStream(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options kurrentsim.Options
+		fault   bool
+		want    string
+	}{
+		"the server has no projections": {kurrentsim.Options{WithoutProjections: true}, false,
+			"projection $by_category is absent, so no new event reaches $ce-order: restart KurrentDB with RunProjections=System"},
+		"the projection was never enabled": {kurrentsim.Options{StoppedProjections: true}, false, "is stopped, so no new event reaches $ce-order: enable it"},
+		"the projection is faulted":        {kurrentsim.Options{}, true, "is faulted, so no new event reaches $ce-order: repair"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, server := newBenchOn(t, c.options)
+			if c.fault {
+				require.NoError(t, server.FaultProjection("$by_category", "it broke"))
+			}
+			log := &logged{lines: map[string]int{}}
+			b.bridge.logger = slog.New(log)
+			id := newOrderID()
+			b.append(id, placedEvent(id))
+			b.run()
+			b.awaitJoined() // what was linked before is delivered all the same
+			require.ErrorContains(t, b.bridge.ready(t.Context()), c.want)
+			require.True(t, b.blocked(obstacleProjection))
+			if c.options.WithoutProjections {
+				return
+			}
+			projections := kurrentdb.NewProjectionClientFromExistingClient(b.admin())
+			require.NoError(t, projections.Enable(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{}))
+			b.awaitReady()
+			require.False(t, b.blocked(obstacleProjection))
+			b.awaitCounts(map[result]int{resultStarted: 1})
+			require.Equal(t, 1, log.count("not ready until this is repaired"))
+			require.Equal(t, 1, log.count("obstacle is gone"))
+		})
+	}
+}
+
+func TestAProjectionThatIsStoppedWhileTheBridgeRunsIsNoticed(t *testing.T) {
+	t.Parallel()
+	b, _ := newBenchOn(t, kurrentsim.Options{})
+	b.run()
+	b.awaitReady()
+	projections := kurrentdb.NewProjectionClientFromExistingClient(b.admin())
+	require.NoError(t, projections.Disable(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{}))
+	require.Eventually(t, func() bool { return b.blocked(obstacleProjection) }, longEnough, waitTick)
+	require.ErrorContains(t, b.bridge.ready(t.Context()), "is stopped")
+}
+
+func TestAProjectionIsAskedAboutOnlyForACategory(t *testing.T) {
+	t.Parallel()
+	b, server := newBenchOn(t, kurrentsim.Options{WithoutProjections: true})
+	b.bridge.settings.Stream = "orders"
+	require.NoError(t, b.bridge.checkProjection(t.Context()))
+	require.False(t, b.blocked(obstacleProjection))
+	b.bridge.settings.Stream = "$ce-order"
+	require.NoError(t, server.Stop(context.Background()))
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, b.bridge.checkProjection(ctx), kurrent.ErrUnavailable, "no answer is an outage")
+	require.False(t, b.blocked(obstacleProjection))
+}
