@@ -32,6 +32,9 @@ func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.
 	if err != nil {
 		return client.Options{}, config.Invalid("TEMPORAL_*", "%v", err)
 	}
+	if options.Namespace == "" {
+		options.Namespace = client.DefaultNamespace // as the client itself takes it, for requests that name it
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown host"

@@ -31,5 +31,6 @@ func TestWhatTheSDKWouldPassOverIsAFaultWithItsName(t *testing.T) {
 		options, err := temporalclient.Options("test", slog.New(slog.DiscardHandler), metrics)
 		require.NoError(t, err)
 		require.Equal(t, "temporal.example.com:7233", options.HostPort)
+		require.Equal(t, "default", options.Namespace)
 	})
 }
