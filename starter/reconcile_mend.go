@@ -29,8 +29,7 @@ const (
 // mending is a difference whose remedy was given and has not been seen to work.
 type mending struct {
 	difference *difference
-	input      workflows.Input
-	erased     bool
+	settled    func(context.Context) (bool, error) // reports whether it has worked
 }
 
 // mend gives a difference its remedy, if that was asked for. Each of them can be given again, and beside another one.
@@ -58,10 +57,20 @@ func (r *reconciliation) mend(ctx context.Context, d *difference, remedy remedy,
 	if !given {
 		return nil
 	}
+	r.awaitRemedy(d, func(ctx context.Context) (bool, error) {
+		f, err := r.look(ctx, input)
+		f.Erased = d.facts.Erased
+		what, _ := judge(f)
+		return what == consistent, err
+	})
+	return nil
+}
+
+// awaitRemedy has a difference counted as fixed once settled says so.
+func (r *reconciliation) awaitRemedy(d *difference, settled func(context.Context) (bool, error)) {
 	r.mendings.Lock()
 	defer r.mendings.Unlock()
-	r.mendings.all = append(r.mendings.all, mending{difference: d, input: input, erased: d.facts.Erased})
-	return nil
+	r.mendings.all = append(r.mendings.all, mending{difference: d, settled: settled})
 }
 
 // start does what the bridge does with the order's event. What the bridge would park cannot be started.
@@ -183,12 +192,11 @@ func (r *reconciliation) awaitMended(ctx context.Context) error {
 func (r *reconciliation) unmended(ctx context.Context, all []mending) ([]mending, error) {
 	var left []mending
 	err := each(ctx, all, func(ctx context.Context, m mending) error {
-		f, err := r.look(ctx, m.input)
+		settled, err := m.settled(ctx)
 		if err != nil {
 			return err
 		}
-		f.Erased = m.erased
-		if what, _ := judge(f); what == consistent {
+		if settled {
 			r.report.fixed(m.difference)
 			return nil
 		}

@@ -54,49 +54,70 @@ func (s *idSet) has(id string) bool {
 	return known
 }
 
-// checkOrders reads the log from its beginning, or from --since on, and checks the orders it meets, in batches: of an order
-// that was checked only a hash is kept.
+// scanned is what was met in the log and is not yet checked, in batches.
+type scanned struct {
+	orders     []workflows.Input
+	reserved   []reservation
+	leftOut    []unlinkedEvent
+	deliveries []delivery
+}
+
+// checkOrders reads the log from its beginning, or from --since on, and checks what it meets, in batches: of an order that
+// was checked only a hash is kept.
 func (r *reconciliation) checkOrders(ctx context.Context) error {
-	var batch []workflows.Input
-	var reserved []reservation
-	var leftOut []unlinkedEvent
+	var s scanned
 	scan := kurrent.Scan{Types: []string{
-		order.TypePlaced, order.TypePlacedAlias, order.TypePaid, order.TypeCancellationRequested, credit.TypeReserved,
+		order.TypePlaced, order.TypePlacedAlias, order.TypePaid, order.TypeCancellationRequested,
+		credit.TypeReserved, credit.TypeReleased,
 	}, Since: r.since}
-	err := r.events.Scan(ctx, scan, func(e kurrent.Event) (err error) {
-		if one, unlinked := unlinkedIn(r.settings.Stream, e); unlinked {
-			leftOut = append(leftOut, one)
-		}
-		switch e.Type {
-		case credit.TypeReserved:
-			reserved = r.notPlaced(reserved, e)
-		case order.TypePlaced, order.TypePlacedAlias:
-			if input, ok := r.candidate(e); ok {
-				batch = append(batch, input)
-			}
-		}
-		if len(batch) == batchSize {
-			err, batch = r.checkBatch(ctx, batch), batch[:0]
-		}
-		if err == nil && len(reserved) == batchSize {
-			err, reserved = r.checkReservations(ctx, reserved), reserved[:0]
-		}
-		if err == nil && len(leftOut) == batchSize {
-			err, leftOut = r.checkUnlinked(ctx, leftOut), leftOut[:0]
-		}
-		return err
+	err := r.events.Scan(ctx, scan, func(e kurrent.Event) error {
+		r.take(&s, e)
+		return r.checkScanned(ctx, &s, batchSize)
 	})
 	if errors.Is(err, kurrent.ErrAccessDenied) {
 		err = fmt.Errorf("the user of KURRENTDB_URL has no right to read $all: %w", err)
 	}
 	if err == nil {
-		err = r.checkBatch(ctx, batch)
+		err = r.checkScanned(ctx, &s, 1)
 	}
-	if err == nil {
-		err = r.checkReservations(ctx, reserved)
+	return err
+}
+
+// take puts an event of the log to what is to be checked.
+func (r *reconciliation) take(s *scanned, e kurrent.Event) {
+	if one, unlinked := unlinkedIn(r.settings.Stream, e); unlinked {
+		s.leftOut = append(s.leftOut, one)
 	}
-	if err == nil {
-		err = r.checkUnlinked(ctx, leftOut)
+	switch e.Type {
+	case credit.TypeReserved:
+		s.reserved = r.notPlaced(s.reserved, e)
+	case credit.TypeReleased:
+		s.deliveries = withoutSettled(s.deliveries, e)
+	case order.TypePaid, order.TypeCancellationRequested:
+		if one, ok := r.deliveryOf(e); ok {
+			s.deliveries = append(s.deliveries, one)
+		}
+	default:
+		if input, ok := r.candidate(e); ok {
+			s.orders = append(s.orders, input)
+		}
+	}
+}
+
+// checkScanned checks the batches that hold at least so many. Orders come before their cancellations: one that is missing
+// has to be started first.
+func (r *reconciliation) checkScanned(ctx context.Context, s *scanned, atLeast int) (err error) {
+	if len(s.orders) >= atLeast || len(s.deliveries) >= atLeast {
+		err, s.orders = r.checkBatch(ctx, s.orders), s.orders[:0]
+	}
+	if err == nil && len(s.reserved) >= atLeast {
+		err, s.reserved = r.checkReservations(ctx, s.reserved), s.reserved[:0]
+	}
+	if err == nil && len(s.leftOut) >= atLeast {
+		err, s.leftOut = r.checkUnlinked(ctx, s.leftOut), s.leftOut[:0]
+	}
+	if err == nil && len(s.deliveries) >= atLeast {
+		err, s.deliveries = r.checkDeliveries(ctx, s.deliveries), s.deliveries[:0]
 	}
 	return err
 }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/credit"
+	"orderflow/internal/email"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/kurrentsim"
+	"orderflow/internal/kurrentsim/store"
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// TestReconcileDeliveries has a projection that leaves the second event of each order out, as a group that loses events does.
+func TestReconcileDeliveries(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t)
+	canceled, paid, shipped, late, both := newOrderID(), newOrderID(), newOrderID(), newOrderID(), newOrderID()
+	var hidden []store.Target
+	for _, id := range []string{canceled, paid, shipped, both} {
+		hidden = append(hidden, store.Target{Stream: id, Revision: 1})
+	}
+	hidden = append(hidden, store.Target{Stream: both, Revision: 0})
+	h := newHouse(t, c, kurrentsim.Options{HiddenLinks: hidden}, 0)
+	h.run()
+	cancellation := func() kurrent.NewEvent {
+		return newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"})
+	}
+	payment := func() kurrent.NewEvent {
+		return newEvent(order.TypePaid, map[string]any{"amount": h.input(shipped).Total.String()})
+	}
+	for _, id := range []string{canceled, paid, shipped, late} {
+		h.place(id)
+		h.awaitMails(id, email.KindConfirmation)
+	}
+	h.append(canceled, cancellation())
+	h.append(paid, payment())
+	h.ship(shipped)
+	h.awaitClosed(shipped)
+	h.append(shipped, cancellation()) // nothing could come of it any more
+	h.ship(late)
+	h.append(late, payment()) // the bridge gets this one
+	h.awaitClosed(workflows.SettlementID(late, 1))
+	h.place(both, cancellation())
+
+	found := h.reconcile()
+	require.Equal(t, []int{1, 2, 3}, []int{found.Missing, found.Undelivered, found.Left}, "%+v", found.Differences)
+	require.Equal(t, order.StatusFulfilling, h.row(canceled), "without --fix nothing is touched")
+	found = h.reconcile(fixing)
+	require.Zero(t, found.Left, "%+v", found.Differences)
+	for _, id := range []string{canceled, both} {
+		h.awaitStatus(id, order.StatusCancelled)
+		h.awaitClosed(id)
+	}
+	h.awaitClosed(workflows.SettlementID(paid, 1))
+	require.Equal(t, credit.VerdictReleased, h.credit(paid))
+	found = h.reconcile(fixing)
+	require.Zero(t, found.Left+found.Fixed, "%+v", found.Differences)
+	require.Equal(t, order.StatusShipped, h.row(shipped))
+}
