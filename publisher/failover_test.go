@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"net/url"
 	"testing"
 
@@ -20,9 +19,6 @@ func TestPublisherOverAFailoverAndBack(t *testing.T) {
 	t.Cleanup(func() { _ = primary.Stop(t.Context()) })
 	w := lonelyWorld(t, primary.URL)
 	standby, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: t.TempDir(), Fast: true, StandbyOf: primary.URL})
-	if errors.Is(err, devserver.ErrNoBaseBackup) {
-		t.Skip(err)
-	}
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = standby.Stop(t.Context()) })
 	name, err := door.Open(hostOf(t, primary.URL))

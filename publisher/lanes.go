@@ -26,13 +26,14 @@ type lanes struct {
 	waiting map[string][]passenger // by order; a key is there while its lane runs
 }
 
-func newLanes(versions int, publish func(context.Context, postgres.Version) error) *lanes {
-	return &lanes{window: newWindow(versions), publish: publish, waiting: map[string][]passenger{}}
+// newLanes makes lanes for a source whose versions up to an id are answered.
+func newLanes(versions int, through int64, publish func(context.Context, postgres.Version) error) *lanes {
+	return &lanes{window: newWindow(versions, through), publish: publish, waiting: map[string][]passenger{}}
 }
 
 // admit sends a version off if there is room for it.
 func (l *lanes) admit(ctx context.Context, v postgres.Version) bool {
-	t, ok := l.window.enter(v.Size(), v.At)
+	t, ok := l.window.enter(v.ID, v.Size(), v.At)
 	if !ok {
 		return false
 	}

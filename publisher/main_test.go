@@ -312,8 +312,16 @@ func (r *running) waits() bool {
 	if flight == nil {
 		return false
 	}
-	_, open := flight.oldest()
-	return open
+	since, _ := flight.oldest()
+	return !since.IsZero()
+}
+
+// lagNow is the lag as a scrape sees it.
+func (r *running) lagNow() time.Duration {
+	r.w.t.Helper()
+	lag, err := r.lag(r.w.t.Context())
+	require.NoError(r.w.t, err)
+	return lag
 }
 
 func (w *world) exec(sql string, args ...any) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -11,16 +12,21 @@ import (
 )
 
 // metrics are what the publisher counts.
-type metrics struct{ events *prometheus.CounterVec }
+type metrics struct{ events, rebuilds *prometheus.CounterVec }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
 	m := &metrics{events: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "orderflow_publisher_events_total", Help: "Versions of orders that are done with, by what became of them.",
-	}, []string{"result"})}
+	}, []string{"result"}), rebuilds: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "orderflow_publisher_rebuilds_total", Help: "Times that the history was read from its beginning, by the reason.",
+	}, []string{"reason"})}
 	for _, r := range []result{resultPublished, resultSetAside, resultDeferred, resultIgnored} {
 		m.events.WithLabelValues(string(r)) // a series that starts at 0 can be alarmed on from its first event
 	}
-	registry.MustRegister(m.events)
+	for _, reason := range []string{rebuildSlotLost, rebuildPublication, rebuildUndecodable, rebuildOther} {
+		m.rebuilds.WithLabelValues(reason)
+	}
+	registry.MustRegister(m.events, m.rebuilds)
 	return m
 }
 
@@ -39,11 +45,16 @@ func lagBytesDescription() *prometheus.Desc {
 }
 
 func lagSecondsDescription() *prometheus.Desc {
-	return prometheus.NewDesc("orderflow_publisher_lag_seconds", "Age of the oldest version that is not known to be published.", nil, nil)
+	return prometheus.NewDesc("orderflow_publisher_lag_seconds", "Age of the oldest committed version that is neither published nor set aside.", nil, nil)
 }
 
 func setAsideDescription() *prometheus.Desc {
 	return prometheus.NewDesc("orderflow_publisher_set_aside", "Orders with versions that cannot be published.", nil, nil)
+}
+
+func publicationDescription() *prometheus.Desc {
+	return prometheus.NewDesc("orderflow_publisher_publication_complete",
+		"Whether PostgreSQL's publication sends every version whole: without that nothing is published.", nil, nil)
 }
 
 // Describe names the metrics there are.
@@ -51,28 +62,56 @@ func (g gauges) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- lagBytesDescription()
 	descriptions <- lagSecondsDescription()
 	descriptions <- setAsideDescription()
+	descriptions <- publicationDescription()
 }
 
 // Collect asks on each scrape; without an answer there is no sample.
 func (g gauges) Collect(samples chan<- prometheus.Metric) {
-	samples <- prometheus.MustNewConstMetric(lagSecondsDescription(), prometheus.GaugeValue, g.lag().Seconds())
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
+	for _, gauge := range []struct {
+		description *prometheus.Desc
+		ask         func(context.Context) (float64, error)
+	}{
+		{lagSecondsDescription(), g.lagSeconds},
+		{lagBytesDescription(), g.lagBytes},
+		{publicationDescription(), g.publicationComplete},
+		{setAsideDescription(), g.setAside},
+	} {
+		value, err := gauge.ask(ctx)
+		switch {
+		case err == nil:
+			samples <- prometheus.MustNewConstMetric(gauge.description, prometheus.GaugeValue, value)
+		case !errors.Is(err, errNotOurLag):
+			g.logger.Warn("a metric cannot be measured", "metric", gauge.description.String(), "error", err)
+		}
+	}
+}
+
+func (g gauges) lagSeconds(ctx context.Context) (float64, error) {
+	lag, err := g.lag(ctx)
+	return lag.Seconds(), err
+}
+
+func (g gauges) lagBytes(ctx context.Context) (float64, error) {
 	var reached postgres.LSN
 	if flight := g.flight.Load(); flight != nil && g.phase.Load() == phaseStream {
 		position, _, _ := flight.state()
 		reached = postgres.LSN(position)
 	}
 	bytes, err := g.store.SlotLag(ctx, g.slot, reached)
-	if err != nil {
-		g.logger.Warn("lag cannot be measured", "error", err)
-	} else {
-		samples <- prometheus.MustNewConstMetric(lagBytesDescription(), prometheus.GaugeValue, float64(bytes))
+	return float64(bytes), err
+}
+
+func (g gauges) publicationComplete(ctx context.Context) (float64, error) {
+	_, err := g.store.CheckPublishing(ctx)
+	if errors.Is(err, postgres.ErrNoPublication) {
+		return 0, nil
 	}
+	return 1, err
+}
+
+func (g gauges) setAside(ctx context.Context) (float64, error) {
 	orders, err := g.store.CountSetAside(ctx)
-	if err != nil {
-		g.logger.Warn("orders that are set aside cannot be counted", "error", err)
-		return
-	}
-	samples <- prometheus.MustNewConstMetric(setAsideDescription(), prometheus.GaugeValue, float64(orders))
+	return float64(orders), err
 }

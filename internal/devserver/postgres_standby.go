@@ -8,14 +8,14 @@ import (
 	"os"
 )
 
-// ErrNoBaseBackup says that PostgreSQL's programs lack pg_basebackup, which makes standbys. Those that are fetched do.
-var ErrNoBaseBackup = errors.New("pg_basebackup is not on this machine")
+// errNoBaseBackup says that PostgreSQL's programs lack pg_basebackup, which makes standbys. Those that are fetched do.
+var errNoBaseBackup = errors.New("pg_basebackup is not on this machine: install postgresql")
 
 // makeStandby copies the server that options.StandbyOf names, its roles and their passwords included. The copy streams from
 // that URL when it starts.
 func (c *cluster) makeStandby(ctx context.Context) error {
 	if _, err := os.Stat(c.bin.baseBackup()); err != nil {
-		return ErrNoBaseBackup
+		return errNoBaseBackup
 	}
 	primary, err := url.Parse(c.options.StandbyOf)
 	if err != nil {

@@ -1,7 +1,6 @@
 package devserver_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -11,18 +10,6 @@ import (
 
 	"orderflow/internal/devserver"
 )
-
-// startStandby skips the test where PostgreSQL's programs cannot make a standby.
-func startStandby(t *testing.T, o devserver.PostgresOptions) *devserver.Postgres {
-	t.Helper()
-	standby, err := devserver.StartPostgres(t.Context(), o)
-	if errors.Is(err, devserver.ErrNoBaseBackup) {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
-	t.Cleanup(func() { stopPostgres(t, standby) })
-	return standby
-}
 
 func awaitValue[T any](t *testing.T, address, sql string, want T) {
 	t.Helper()
@@ -41,14 +28,14 @@ func TestPostgresStandby(t *testing.T) {
 	primary := startPostgres(t, devserver.PostgresOptions{Dir: t.TempDir(), Fast: true})
 	query[bool](t, primary.URL, "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (1)", "SELECT true")
 	options := devserver.PostgresOptions{Dir: t.TempDir(), Fast: true, StandbyOf: primary.URL}
-	standby := startStandby(t, options)
+	standby := startPostgres(t, options)
 
 	require.True(t, query[bool](t, standby.URL, "SELECT pg_is_in_recovery()"))
 	query[bool](t, primary.URL, "INSERT INTO kept VALUES (2)", "SELECT true")
 	awaitValue(t, standby.URL, "SELECT count(*) FROM kept", int64(2))
 
 	stopPostgres(t, standby)
-	standby = startStandby(t, options)
+	standby = startPostgres(t, options)
 	query[bool](t, primary.URL, "INSERT INTO kept VALUES (3)", "SELECT true")
 	awaitValue(t, standby.URL, "SELECT count(*) FROM kept", int64(3))
 

@@ -63,6 +63,22 @@ func (s *Store) versions(ctx context.Context, op, query string, args pgx.NamedAr
 	return versions, describe(op, rows.Err())
 }
 
+// HistoryLag returns the age of the oldest version with an id above after, or the time since a moment of the server's clock if
+// that is longer; 0 when there is neither. A zero since is none.
+func (s *Store) HistoryLag(ctx context.Context, after int64, since time.Time) (lag time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+	defer cancel()
+	var other *time.Time
+	if !since.IsZero() {
+		other = &since
+	}
+	var seconds float64
+	err = s.pool.QueryRow(ctx, `
+SELECT greatest(0, extract(epoch FROM clock_timestamp() - least($2::timestamptz,
+    (SELECT at FROM order_fulfillment_history WHERE id > $1 ORDER BY id LIMIT 1))))::float8`, after, other).Scan(&seconds)
+	return time.Duration(seconds * float64(time.Second)), describe("measure lag", err)
+}
+
 // HistoryHead is a moment in the history's life: the ids given out so far, and the transactions that may still bring one
 // of them.
 type HistoryHead struct {

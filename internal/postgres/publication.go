@@ -21,8 +21,9 @@ const (
 	logicalLevelName = "logical"
 )
 
-// ErrNoPublication says that the publication is missing or does not send what the publisher needs.
-var ErrNoPublication = errors.New("publication " + publicationName + " does not publish inserts of " + historyTable)
+// ErrNoPublication says that the publication is missing or keeps something of what the publisher needs to itself.
+var ErrNoPublication = errors.New("publication " + publicationName + " does not publish every insert of " + historyTable +
+	", without a row filter and a column list")
 
 // Slot is a logical replication slot, as the server describes it.
 type Slot struct {
@@ -32,28 +33,37 @@ type Slot struct {
 	Active    bool // somebody reads it
 }
 
-// CheckPublishing tells whether the server can publish at all. A server that cannot, because of how it is set up, is a
-// *config.Error about POSTGRES_URL; a publication that somebody took away is ErrNoPublication.
-func (s *Store) CheckPublishing(ctx context.Context) error {
+// selectPublication reads whether the publication sends every insert whole, and what changes with every change to it: each
+// ALTER PUBLICATION writes a row of the catalog again, under the number of its own transaction. A schema that is published
+// does not count, for nothing here would tell that it was taken out and put back. The JSON passes over columns that
+// PostgreSQL 14 does not have.
+const selectPublication = `
+SELECT current_setting('wal_level'),
+    coalesce(bool_or(p.pubinsert AND (p.puballtables OR r.oid IS NOT NULL)
+        AND to_jsonb(r) ->> 'prqual' IS NULL AND to_jsonb(r) ->> 'prattrs' IS NULL), false),
+    coalesce(string_agg(concat_ws('.', p.oid, p.xmin, r.oid, r.xmin), ' '), '')
+FROM pg_publication p LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = to_regclass($2)
+WHERE p.pubname = $1`
+
+// CheckPublishing reports whether the server can publish at all, and returns which publication it has: an opaque text that
+// differs after every change to it. A server that cannot publish, because of how it is set up, is a *config.Error about
+// POSTGRES_URL; a publication that somebody took away or narrowed is ErrNoPublication.
+func (s *Store) CheckPublishing(ctx context.Context) (publication string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
 	var level string
-	var published bool
-	err := s.pool.QueryRow(ctx, `
-SELECT current_setting('wal_level'), EXISTS (
-    SELECT FROM pg_publication p JOIN pg_publication_tables t USING (pubname)
-    WHERE p.pubname = $1 AND p.pubinsert AND t.schemaname = 'public' AND t.tablename = $2)`,
-		publicationName, historyTable).Scan(&level, &published)
+	var complete bool
+	err = s.pool.QueryRow(ctx, selectPublication, publicationName, "public."+historyTable).Scan(&level, &complete, &publication)
 	switch {
 	case err != nil:
-		return describe("check publication", err)
+		return "", describe("check publication", err)
 	case level != logicalLevelName:
-		return config.Invalid("POSTGRES_URL", "must be a server that runs with wal_level=logical; this one runs with wal_level=%s: "+
+		return "", config.Invalid("POSTGRES_URL", "must be a server that runs with wal_level=logical; this one runs with wal_level=%s: "+
 			"change it in postgresql.conf and restart the server", level)
-	case !published:
-		return ErrNoPublication
+	case !complete:
+		return "", ErrNoPublication
 	default:
-		return nil
+		return publication, nil
 	}
 }
 

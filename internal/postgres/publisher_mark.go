@@ -23,8 +23,9 @@ type Mark struct {
 	System       System
 	SlotLSN      LSN   // where this life of the slot begins
 	Confirmed    LSN   // no further confirmation was ever given
-	SnapshotID   int64 // every version up to here has been published or set aside
+	SnapshotID   int64 // every version up to here has been published or set aside, but for those committed since
 	SnapshotDone bool
+	Publication  string // as CheckPublishing returned it when the mark was begun
 }
 
 // Holds reports whether the mark was left by a publisher on this server and this life of the slot.
@@ -38,9 +39,9 @@ func (s *Store) FindMark(ctx context.Context, slot string) (m Mark, ok bool, err
 	defer cancel()
 	var begun, confirmed string
 	err = s.pool.QueryRow(ctx, `
-SELECT slot, system_id, timeline, slot_lsn::text, confirmed_lsn::text, snapshot_id, snapshot_done
+SELECT slot, system_id, timeline, slot_lsn::text, confirmed_lsn::text, snapshot_id, snapshot_done, publication
 FROM publisher_mark WHERE slot = $1`, slot).
-		Scan(&m.Slot, &m.System.ID, &m.System.Timeline, &begun, &confirmed, &m.SnapshotID, &m.SnapshotDone)
+		Scan(&m.Slot, &m.System.ID, &m.System.Timeline, &begun, &confirmed, &m.SnapshotID, &m.SnapshotDone, &m.Publication)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Mark{}, false, nil
 	}
@@ -56,11 +57,12 @@ FROM publisher_mark WHERE slot = $1`, slot).
 // PutMark begins a new mark in place of any other.
 func (s *Store) PutMark(ctx context.Context, m Mark) error {
 	return s.onMark(ctx, m, `
-INSERT INTO publisher_mark (slot, system_id, timeline, slot_lsn, confirmed_lsn, snapshot_id, snapshot_done)
-VALUES (@slot, @system_id, @timeline, @slot_lsn::text::pg_lsn, @confirmed_lsn::text::pg_lsn, @snapshot_id, @snapshot_done)
+INSERT INTO publisher_mark (slot, system_id, timeline, slot_lsn, confirmed_lsn, snapshot_id, snapshot_done, publication)
+VALUES (@slot, @system_id, @timeline, @slot_lsn::text::pg_lsn, @confirmed_lsn::text::pg_lsn, @snapshot_id, @snapshot_done,
+    @publication)
 ON CONFLICT (slot) DO UPDATE SET system_id = excluded.system_id, timeline = excluded.timeline, slot_lsn = excluded.slot_lsn,
     confirmed_lsn = excluded.confirmed_lsn, snapshot_id = excluded.snapshot_id, snapshot_done = excluded.snapshot_done,
-    updated_at = clock_timestamp()`)
+    publication = excluded.publication, updated_at = clock_timestamp()`)
 }
 
 // SaveMark moves a mark forward, never back. A mark of another life of the slot is ErrNotOurs and stays as it is.
@@ -85,6 +87,7 @@ func (s *Store) onMark(ctx context.Context, m Mark, statement string) error {
 	done, err := s.pool.Exec(ctx, statement, pgx.NamedArgs{
 		"slot": m.Slot, "system_id": m.System.ID, "timeline": m.System.Timeline, "slot_lsn": m.SlotLSN.String(),
 		"confirmed_lsn": m.Confirmed.String(), "snapshot_id": m.SnapshotID, "snapshot_done": m.SnapshotDone,
+		"publication": m.Publication,
 	})
 	if err == nil && done.RowsAffected() == 0 {
 		return ErrNotOurs

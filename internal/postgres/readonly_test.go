@@ -26,7 +26,6 @@ type failoverRig struct {
 	name             *door.Door
 }
 
-// newFailoverRig skips the test where PostgreSQL's programs cannot make a standby.
 func newFailoverRig(t *testing.T) *failoverRig {
 	t.Helper()
 	t.Parallel()
@@ -44,9 +43,6 @@ func newFailoverRig(t *testing.T) *failoverRig {
 func (r *failoverRig) start(o devserver.PostgresOptions) *devserver.Postgres {
 	r.t.Helper()
 	server, err := devserver.StartPostgres(r.t.Context(), o)
-	if errors.Is(err, devserver.ErrNoBaseBackup) {
-		r.t.Skip(err)
-	}
 	require.NoError(r.t, err)
 	r.t.Cleanup(func() { _ = server.Stop(context.Background()) })
 	return server

@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"orderflow/internal/fulfillment"
 )
 
 var (
@@ -168,7 +170,7 @@ func (r *Replication) Receive(ctx context.Context) (Change, error) {
 				return change, nil
 			}
 		case *pgproto3.ErrorResponse:
-			return Change{}, describeReplication("read the log", pgconn.ErrorResponseToPgError(message))
+			return Change{}, describeDecoding(pgconn.ErrorResponseToPgError(message))
 		case *pgproto3.CopyDone:
 			return Change{}, describeReplication("read the log", errServerLeaves)
 		}
@@ -233,6 +235,19 @@ func describeReplication(op string, err error) error {
 	default:
 		return describe(op, err)
 	}
+}
+
+// describeDecoding tells what the server cannot decode, such as a row that a filter of the publication fails on, from what
+// passes. It must not be mistaken for an outage: every session would meet it again.
+func describeDecoding(err *pgconn.PgError) error {
+	described := describeReplication("read the log", err)
+	switch err.Code[:min(2, len(err.Code))] {
+	case "22", "38", "39", "42", "0A", "XX": // data, routines, syntax and names, features, internal
+		if errors.Is(described, ErrUnavailable) || errors.Is(described, fulfillment.ErrInvalid) {
+			return fmt.Errorf("read the log: %w (%s)", ErrUndecodable, err.Code)
+		}
+	}
+	return described
 }
 
 // literal quotes a text for SQL; the session has standard_conforming_strings, as every server since 9.1.

@@ -18,8 +18,9 @@ type Change struct {
 	ReplyWanted bool     // the server waits for a report
 }
 
-// errUnreadable says that the stream does not look as this version of the program knows it.
-var errUnreadable = errors.New("the stream cannot be understood")
+// ErrUndecodable says that the slot holds something that the server cannot decode, or that does not look as this version of
+// the program knows it. Reading it again brings the same.
+var ErrUndecodable = errors.New("the log cannot be decoded")
 
 // decoder reads pgoutput's messages. It remembers the tables it was told of, and the transaction it is in.
 type decoder struct {
@@ -38,7 +39,7 @@ func newDecoder() decoder { return decoder{relations: map[uint32]relation{}} }
 // read understands one message of the server; known is false for one that says nothing to us.
 func (d *decoder) read(data []byte) (change Change, known bool, err error) {
 	if len(data) == 0 {
-		return Change{}, false, fmt.Errorf("%w: empty message", errUnreadable)
+		return Change{}, false, fmt.Errorf("%w: empty message", ErrUndecodable)
 	}
 	switch data[0] {
 	case pglogrepl.PrimaryKeepaliveMessageByteID:
@@ -48,18 +49,18 @@ func (d *decoder) read(data []byte) (change Change, known bool, err error) {
 	case pglogrepl.XLogDataByteID:
 		log, err := pglogrepl.ParseXLogData(data[1:])
 		if err != nil {
-			return Change{}, false, fmt.Errorf("%w: %w", errUnreadable, err)
+			return Change{}, false, fmt.Errorf("%w: %w", ErrUndecodable, err)
 		}
 		return d.message(log.WALData)
 	default:
-		return Change{}, false, fmt.Errorf("%w: message of kind %q", errUnreadable, data[0])
+		return Change{}, false, fmt.Errorf("%w: message of kind %q", ErrUndecodable, data[0])
 	}
 }
 
 func (d *decoder) message(data []byte) (change Change, known bool, err error) {
 	message, err := pglogrepl.Parse(data)
 	if err != nil {
-		return Change{}, false, fmt.Errorf("%w: %w", errUnreadable, err)
+		return Change{}, false, fmt.Errorf("%w: %w", ErrUndecodable, err)
 	}
 	switch message := message.(type) {
 	case *pglogrepl.RelationMessage:
@@ -85,7 +86,7 @@ func relationOf(message *pglogrepl.RelationMessage) relation {
 func (d *decoder) insert(message *pglogrepl.InsertMessage) (change Change, known bool, err error) {
 	table, described := d.relations[message.RelationID]
 	if !described || message.Tuple == nil {
-		return Change{}, false, fmt.Errorf("%w: a row of a table it did not describe", errUnreadable)
+		return Change{}, false, fmt.Errorf("%w: a row of a table it did not describe", ErrUndecodable)
 	}
 	if !table.history {
 		return Change{Foreign: true}, true, nil
@@ -136,6 +137,6 @@ func (t *tuple) number(name string) int64 {
 
 func (t *tuple) fail(column string) {
 	if t.err == nil {
-		t.err = fmt.Errorf("%w: column %s of %s", errUnreadable, column, historyTable)
+		t.err = fmt.Errorf("%w: column %s of %s", ErrUndecodable, column, historyTable)
 	}
 }
