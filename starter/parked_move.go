@@ -36,12 +36,31 @@ func replayParked(ctx context.Context, c subcommand.Call) error {
 		err = p.attended(ctx)
 	}
 	if err == nil {
-		err = p.events.ReplayParked(ctx, p.stream, p.group, last)
+		err = p.replay(ctx, last)
 	}
 	if err != nil {
 		return p.explain("replay", err)
 	}
 	_, err = fmt.Fprintf(c.Stderr, "%s: replaying %s; what cannot have its effect is parked again, with a new number\n", p.name(), spanOf(first, last))
+	return err
+}
+
+// replay has the server replay, and puts back who may read and drop what is parked: the server leaves that to $admins.
+func (p *parking) replay(ctx context.Context, last uint64) error {
+	seen, unseen := p.events.ParkedBoundary(ctx, p.stream, p.group)
+	if unseen != nil && !errors.Is(unseen, kurrent.ErrAccessDenied) {
+		return unseen
+	}
+	if err := p.events.ReplayParked(ctx, p.stream, p.group, last); err != nil {
+		return err
+	}
+	err := unseen
+	if err == nil {
+		err = p.events.KeepParkedAccess(ctx, p.stream, p.group, seen)
+	}
+	if err != nil {
+		_, err = fmt.Fprintf(p.Stderr, "%s: the access list of the parked stream could not be put back, and names $admins alone: %v\n", p.name(), err)
+	}
 	return err
 }
 

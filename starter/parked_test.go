@@ -157,6 +157,24 @@ func (b *bench) numbers() string {
 	return strings.Join(numbers, " ")
 }
 
+func TestReplayParked(t *testing.T) {
+	t.Parallel()
+	t.Run("puts the access list back", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		b.run()
+		b.park(2)
+		metadata := "$$$persistentsubscription-$ce-order::fulfillment-parked"
+		_, err := b.events.Append(t.Context(), metadata, kurrent.NoStream(), newMetadata(`{"$acl":{"$r":"support"},"team":"orders"}`))
+		require.NoError(t, err)
+
+		require.NoError(t, b.starter("parked", "replay", "--until", "0").err)
+		back, err := b.events.ReadEvent(t.Context(), metadata, 2) // the server's own is at 1
+		require.NoError(t, err)
+		require.JSONEq(t, `{"$tb":1,"$acl":{"$r":"support"},"team":"orders"}`, string(back.Data))
+	})
+}
+
 func TestNothingIsReplayedToNobody(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -52,6 +52,7 @@ type reconciliation struct {
 	events   *kurrent.Client
 	accounts creditDecisions
 	rows     fulfillments
+	parked   parkedEvents
 	bridge   *bridge // starts what is missing: its events and temporal alone are set
 	settings subscription
 	logger   *slog.Logger
@@ -74,6 +75,11 @@ type reconciliation struct {
 // creditDecisions reads what credit accounts decided. The real one is kurrent.CreditAccounts.
 type creditDecisions interface {
 	Decision(ctx context.Context, customerID, orderID string) (decision credit.Decision, decided bool, err error)
+}
+
+// parkedEvents visits what a group has put aside. The real one is kurrent.Client.
+type parkedEvents interface {
+	Parked(ctx context.Context, stream, group string, visit func(kurrent.Parked) error) error
 }
 
 // fulfillments lists what is written about the orders' fulfilments. The real one is postgres.Store.
@@ -183,7 +189,7 @@ func openReconciliation(ctx context.Context, c subcommand.Call, invalid error) (
 
 func newReconciliation(temporal client.Client, events *kurrent.Client, rows fulfillments, logger *slog.Logger) *reconciliation {
 	return &reconciliation{
-		temporal: temporal, events: events, rows: rows, logger: logger,
+		temporal: temporal, events: events, rows: rows, parked: events, logger: logger,
 		accounts: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: events}),
 		bridge:   &bridge{temporal: temporal, events: events},
 		report:   findings{Differences: []*difference{}},
@@ -206,7 +212,7 @@ func (r *reconciliation) run(ctx context.Context) error {
 // countParked counts the order-placed events that the group has put aside, but for those that were found missing. That the
 // user may not read them, or the server does not answer, makes the comparison no less true: the report says so.
 func (r *reconciliation) countParked(ctx context.Context) error {
-	err := r.events.Parked(ctx, r.settings.Stream, r.settings.Group, func(p kurrent.Parked) error {
+	err := r.parked.Parked(ctx, r.settings.Stream, r.settings.Group, func(p kurrent.Parked) error {
 		e := p.Event
 		if e == nil || e.Type != order.TypePlaced && e.Type != order.TypePlacedAlias || e.Created.Before(r.since) {
 			return nil

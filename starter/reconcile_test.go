@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
+	"orderflow/internal/kurrent"
 	"orderflow/internal/kurrentsim"
 	"orderflow/internal/kurrentsim/store"
 	"orderflow/internal/order"
@@ -29,6 +33,7 @@ func TestReconcile(t *testing.T) {
 		"what an erased order holds whose workflow was terminated is freed":            anErasedOrderThatHolds,
 		"what nobody has placed is extra":                                              whatNobodyPlaced,
 		"what is parked is counted, and is missing where it is an order":               whatIsParked,
+		"what is compared is printed though the parked events cannot be counted":       whatCannotBeCounted,
 		"an order whose id is taken is missing and cannot be mended":                   aTakenID,
 		"an event that the server cannot read is unlinked until it is corrected":       anUnlinkedEvent,
 		"an order that is young is left to the bridge":                                 aYoungOrder,
@@ -178,6 +183,24 @@ func whatIsParked(t *testing.T, c cluster) {
 	h.awaitParked(3)
 	h.awaitStatus(doubled, order.StatusFulfilling)
 	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 2  fixed 0  left 0", h.reconcile(fixing))
+}
+
+// deniedParked is a parked stream that a replay left to $admins.
+type deniedParked struct{}
+
+func (deniedParked) Parked(context.Context, string, string, func(kurrent.Parked) error) error {
+	return fmt.Errorf("read the parked stream: %w", kurrent.ErrAccessDenied)
+}
+
+func whatCannotBeCounted(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.place(newOrderID())
+	found := h.reconcile(func(r *reconciliation) { r.parked = deniedParked{} })
+	require.Equal(t, []int{1, 1, 1}, []int{found.Checked, found.Missing, found.Left})
+	var text bytes.Buffer
+	require.NoError(t, found.print(&text))
+	require.Contains(t, text.String(), "checked 1  missing 1  extra 0  held 0  parked ?  fixed 0  left 1\n")
+	require.Contains(t, text.String(), "the parked events could not be counted: the user of KURRENTDB_URL may not read them")
 }
 
 func aTakenID(t *testing.T, c cluster) {

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
@@ -89,11 +91,69 @@ func (c *Client) DropParked(ctx context.Context, stream, group string, seen Park
 	for name, value := range seen.metadata {
 		fields[name] = value
 	}
-	fields["$tb"] = strconv.AppendUint(nil, until+1, 10)
+	fields[truncateBefore] = strconv.AppendUint(nil, until+1, 10)
 	data, err := json.Marshal(fields)
 	if err != nil {
 		return fmt.Errorf("drop parked of %s::%s: %w", stream, group, err)
 	}
 	_, err = c.Append(ctx, "$$"+parkedStream(stream, group), seen.at, NewEvent{ID: uuid.New(), Type: "$metadata", Data: data})
+	return err
+}
+
+// KeepParkedAccess puts back what a replay takes off the metadata of the parked stream: the server writes that from
+// scratch, and leaves an access list that names $admins alone. It waits until the server has done so, for as long as ctx
+// lasts, and keeps the boundary that it finds. seen was read before the replay.
+func (c *Client) KeepParkedAccess(ctx context.Context, stream, group string, seen ParkedBoundary) error {
+	if !seen.hasMore() {
+		return nil
+	}
+	ticker := time.NewTicker(parkedPoll)
+	defer ticker.Stop()
+	for {
+		now, err := c.ParkedBoundary(ctx, stream, group)
+		if err == nil && now.at != seen.at {
+			err = c.putBack(ctx, stream, group, seen, now)
+			if !errors.Is(err, ErrWrongRevision) {
+				return err
+			}
+			err = nil // it moved again meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the replay of %s::%s: %w", stream, group, ctx.Err())
+		case <-ticker.C:
+		}
+	}
+}
+
+// parkedPoll is how often KeepParkedAccess looks whether a replay has come to its end.
+const parkedPoll = 100 * time.Millisecond
+
+const truncateBefore = "$tb"
+
+// hasMore reports whether the metadata holds anything beside the boundary.
+func (b ParkedBoundary) hasMore() bool {
+	for name := range b.metadata {
+		if name != truncateBefore {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Client) putBack(ctx context.Context, stream, group string, seen, now ParkedBoundary) error {
+	fields := maps.Clone(seen.metadata)
+	delete(fields, truncateBefore)
+	if boundary, ok := now.metadata[truncateBefore]; ok {
+		fields[truncateBefore] = boundary
+	}
+	data, err := json.Marshal(fields)
+	if err != nil {
+		return fmt.Errorf("restore the access to what %s::%s has parked: %w", stream, group, err)
+	}
+	_, err = c.Append(ctx, "$$"+parkedStream(stream, group), now.at, NewEvent{ID: uuid.New(), Type: "$metadata", Data: data})
 	return err
 }

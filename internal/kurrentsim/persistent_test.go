@@ -108,6 +108,9 @@ func TestParkedMessagesAreKeptWithTheirReasonAndReplayed(t *testing.T) {
 	}
 	parkedStream := "$persistentsubscription-s-1::g-parked"
 	w.awaitParked("s-1", "g", 3)
+	granted := event("x")
+	granted.EventType, granted.Data = "$metadata", []byte(`{"$acl":{"$r":"support"},"team":"orders"}`)
+	w.append("$$"+parkedStream, kurrentdb.Any{}, granted)
 	parked := w.readStream(parkedStream, kurrentdb.ReadStreamOptions{ResolveLinkTos: true})
 	require.Equal(t, []string{"0@s-1", "1@s-1", "2@s-1"}, linkData(parked))
 	require.Equal(t, "type-2", parked[2].Event.EventType)
@@ -122,6 +125,9 @@ func TestParkedMessagesAreKeptWithTheirReasonAndReplayed(t *testing.T) {
 		require.NoError(t, sub.Ack(replayed.Event))
 	}
 	w.awaitParked("s-1", "g", 1)
+	metadata := w.readStream("$$"+parkedStream, kurrentdb.ReadStreamOptions{})
+	require.JSONEq(t, `{"$tb":2,"$acl":{"$r":"$admins","$w":"$admins","$d":"$admins","$mr":"$admins","$mw":"$admins"}}`,
+		string(metadata[len(metadata)-1].Event.Data), "what was granted before is lost")
 }
 
 func TestRefusedAndTimedOutMessagesComeAgainAndAreParkedAtLast(t *testing.T) {

@@ -78,12 +78,15 @@ func (g *group) parkedMessages(limit int) ([]*subscription.Message, error) {
 	return messages, nil
 }
 
-// finishReplay hides what was replayed from the parked stream.
+// onlyAdmins is the access list that a replay leaves on the parked stream. The rest of what its metadata held is lost.
+const onlyAdmins = `"$acl":{"$r":"$admins","$w":"$admins","$d":"$admins","$mr":"$admins","$mw":"$admins"}`
+
+// finishReplay hides what was replayed from the parked stream, and writes its metadata anew, as the server does.
 func (g *group) finishReplay() {
 	g.replay.finishing = true
 	truncate := store.NewEvent{
 		ID: uuid.New(), Type: store.TypeMetadata, JSON: true,
-		Data: append(strconv.AppendInt([]byte(`{"$tb":`), g.replay.end, 10), '}'),
+		Data: append(strconv.AppendInt([]byte(`{"$tb":`), g.replay.end, 10), `,`+onlyAdmins+`}`...),
 	}
 	g.background(func() error {
 		_, err := g.events.Append("$$"+g.key.parkedStream(), store.Any, []store.NewEvent{truncate})
