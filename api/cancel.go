@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -87,24 +86,15 @@ func (a *api) promise(w http.ResponseWriter, r *http.Request, id, reason string,
 	return answer(w, http.StatusAccepted, cancelling{OrderID: id, Status: string(order.StatusCancelling), URL: url})
 }
 
-// ended tells whether the order's last workflow is over. One that has not begun is not.
+// ended reports whether the order's last workflow is over. One that has not begun is not.
 func (a *api) ended(ctx context.Context, id string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	last, err := a.workflows.DescribeWorkflowExecution(ctx, id, "")
-	switch {
-	case isNotFound(err):
-		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("describe the workflow: %w", err)
-	}
-	switch last.GetWorkflowExecutionInfo().GetStatus() {
-	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, enums.WORKFLOW_EXECUTION_STATUS_FAILED, enums.WORKFLOW_EXECUTION_STATUS_CANCELED,
-		enums.WORKFLOW_EXECUTION_STATUS_TERMINATED, enums.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
-		return true, nil
-	default:
+	run, err := a.findRun(ctx, id)
+	if errors.Is(err, errNoWorkflow) {
 		return false, nil
 	}
+	return run.ended, err
 }
 
 // cancelled answers with an order that is closed.
@@ -120,10 +110,19 @@ func cancelled(w http.ResponseWriter, state order.State) error {
 func (a *api) update(ctx context.Context, id string, request workflows.CancelOrder) (state order.State, err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.cancelWait)
 	defer cancel()
+	run, err := a.findRun(ctx, id)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return state, fmt.Errorf("cancel the order: %w", context.DeadlineExceeded)
+	case err != nil:
+		return state, err
+	}
 	failpoint.Hit("api.cancel.before")
 	handle, err := a.workflows.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: id, UpdateName: workflows.CancelOrderMessage, Args: []any{request},
-		WaitForStage: client.WorkflowUpdateStageCompleted,
+		// The run may continue as new meanwhile. Whatever else has the id by then does not get the update.
+		FirstExecutionRunID: run.chain,
+		WaitForStage:        client.WorkflowUpdateStageCompleted,
 	})
 	if err == nil {
 		err = handle.Get(ctx, &state)

@@ -9,12 +9,16 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"orderflow/internal/door"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/workflows"
 )
 
 var wish = map[string]any{"reason": "customer-request"}
@@ -109,6 +113,45 @@ func TestOrderWhoseWorkflowWasEndedNeedsAnOperator(t *testing.T) {
 	require.Len(t, readAll(t, id), 1)
 }
 
+func TestOrderWhoseIDIsTakenByAForeignWorkflow(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	id, _ := c.place()
+	w := worker.New(shared.temporal, id, worker.Options{})
+	w.RegisterWorkflowWithOptions(func(ctx workflow.Context) error {
+		err := workflow.SetQueryHandler(ctx, workflows.StatusQuery, func() (order.State, error) {
+			return order.State{OrderID: id, Status: order.StatusShipped}, nil
+		})
+		if err != nil {
+			return err
+		}
+		err = workflow.SetUpdateHandler(ctx, workflows.CancelOrderMessage, func(workflow.Context, workflows.CancelOrder) (order.State, error) {
+			return order.State{OrderID: id, Status: order.StatusCancelled}, nil
+		})
+		if err != nil {
+			return err
+		}
+		workflow.GetSignalChannel(ctx, "end").Receive(ctx, nil)
+		return nil
+	}, workflow.RegisterOptions{Name: "SomethingElse"})
+	require.NoError(t, w.Start())
+	t.Cleanup(w.Stop)
+	_, err := shared.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: id}, "SomethingElse")
+	require.NoError(t, err)
+
+	require.Equal(t, order.StatusPending, c.await(id, order.StatusPending).Status, "it does not speak for the order")
+	require.Contains(t, c.post("/orders/"+id+"/cancel", wish).problem(http.StatusConflict).Detail, "a workflow of another type")
+	require.Len(t, readAll(t, id), 1)
+	history := shared.temporal.GetWorkflowHistory(t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for history.HasNext() {
+		event, err := history.Next()
+		require.NoError(t, err)
+		require.NotEqual(t, enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED, event.GetEventType())
+	}
+	require.NoError(t, shared.temporal.TerminateWorkflow(t.Context(), id, "", "test"))
+	require.Contains(t, c.post("/orders/"+id+"/cancel", wish).problem(http.StatusConflict).Detail, "a workflow of another type")
+}
+
 // failing fails every update as a worker can, and not as an order does.
 type failing struct{ orderWorkflows }
 
@@ -123,7 +166,7 @@ func TestUpdateThatFailsIsNoRefusal(t *testing.T) {
 	var log bytes.Buffer
 	a.logger = slog.New(slog.NewTextHandler(&log, nil))
 	c := newClient(t, a)
-	id, _ := c.place()
+	id, _ := c.fulfil()
 	got := c.post("/orders/"+id+"/cancel", wish)
 	require.Empty(t, got.problem(http.StatusInternalServerError).Detail)
 	require.NotContains(t, got.body, "canary")

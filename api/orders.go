@@ -138,7 +138,11 @@ const askTimeout = 2 * time.Second
 func (a *api) ask(ctx context.Context, id string) (state order.State, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	value, err := a.workflows.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
+	run, err := a.findRun(ctx, id)
+	if err != nil {
+		return state, err
+	}
+	value, err := a.workflows.QueryWorkflow(ctx, id, run.id, workflows.StatusQuery)
 	if err != nil {
 		return state, fmt.Errorf("ask the workflow: %w", err)
 	}

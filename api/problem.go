@@ -80,8 +80,11 @@ func toProblem(err error) *problem {
 func isOutage(err error) bool {
 	var down *serviceerror.Unavailable
 	var late *serviceerror.DeadlineExceeded
+	var busy *serviceerror.ResourceExhausted   // throttling, or too many updates in flight
+	var other *serviceerror.FailedPrecondition // a failover or an upgrade, or too many updates in all
 	return errors.Is(err, kurrent.ErrUnavailable) || errors.Is(err, kurrent.ErrConflict) || errors.Is(err, kurrent.ErrWrongRevision) ||
-		errors.Is(err, postgres.ErrUnavailable) || errors.As(err, &down) || errors.As(err, &late)
+		errors.Is(err, postgres.ErrUnavailable) || errors.As(err, &down) || errors.As(err, &late) ||
+		errors.As(err, &busy) || errors.As(err, &other)
 }
 
 // fail answers with a problem.

@@ -25,6 +25,7 @@ const (
 // after that, so whatever happens in between, the server hands it out again.
 type bridge struct {
 	temporal    client.Client
+	namespace   string
 	payloads    temporalclient.Payloads
 	events      *kurrent.Client
 	settings    subscription
@@ -38,6 +39,7 @@ type bridge struct {
 	joined      atomic.Bool
 	obstacles   obstacles
 	mayNotAsk   sync.Once // to say that the projection cannot be asked about
+	room        waitingRoom
 }
 
 // errBlocked ends a session that an obstacle keeps out of the group.
@@ -69,7 +71,8 @@ func (b *bridge) session(ctx context.Context) error {
 	if err := b.awaitTemporal(ctx); err != nil {
 		return err
 	}
-	sub, err := b.events.Join(ctx, b.settings.Stream, b.settings.Group, b.concurrency)
+	// The server counts what waits aside against what it hands out.
+	sub, err := b.events.Join(ctx, b.settings.Stream, b.settings.Group, 2*b.concurrency)
 	if err != nil {
 		return err
 	}
@@ -127,9 +130,14 @@ func (b *bridge) awaitTemporal(ctx context.Context) error {
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
 		err := check(ctx)
 		if err == nil {
+			err = b.checkNamespace(ctx)
+		}
+		if err == nil {
 			return nil
 		}
-		b.logger.Warn("Temporal does not answer, events stay in KurrentDB", "error", err)
+		if !temporalclient.NeedsOperator(err) { // an obstacle is logged once
+			b.logger.Warn("Temporal does not answer, events stay in KurrentDB", "error", err)
+		}
 		if pause(ctx, wait); ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -29,6 +29,7 @@ type deliveries interface {
 	Recv() (kurrent.Delivery, error)
 	Ack(kurrent.Delivery) error
 	Park(d kurrent.Delivery, reason string) error
+	Retry(d kurrent.Delivery, reason string) error
 }
 
 // consume hands each delivery to a goroutine of its own, with so many at a time: a server whose messages time out sooner
@@ -46,7 +47,7 @@ func (b *bridge) consume(ctx context.Context, sub deliveries) error {
 	go receive(work, sub, slots, received, ended)
 	watching.Go(func() { b.inspect(work, cancel) })
 	watching.Go(func() { // one slot waits with receive
-		b.watch(work, func() (int64, bool) { return taken.Load(), len(slots) > 1 }, cancel)
+		b.watch(work, func() (int64, bool) { return taken.Load(), len(slots) > 1 || b.room.occupied() }, cancel)
 	})
 	err := func() error {
 		for {
@@ -54,8 +55,9 @@ func (b *bridge) consume(ctx context.Context, sub deliveries) error {
 			case d := <-received:
 				taken.Add(1)
 				inFlight.Go(func() {
-					defer func() { <-slots }()
-					b.handle(work, sub, d, cancel)
+					t := &heldEvent{delivery: d, release: sync.OnceFunc(func() { <-slots }), stopping: ctx.Done()}
+					defer t.release()
+					b.handle(work, sub, t, cancel)
 				})
 			case err := <-ended:
 				return err
@@ -99,10 +101,11 @@ func receive(work context.Context, sub deliveries, slots chan<- struct{}, receiv
 }
 
 // handle gives one event its effect, tries again while that is worth it, and then tells the server.
-func (b *bridge) handle(ctx context.Context, sub deliveries, d kurrent.Delivery, giveUp context.CancelCauseFunc) {
+func (b *bridge) handle(ctx context.Context, sub deliveries, t *heldEvent, giveUp context.CancelCauseFunc) {
 	b.metrics.inFlight.Inc()
 	defer b.metrics.inFlight.Dec()
-	outcome, err := b.insist(ctx, d)
+	d := t.delivery
+	outcome, err := b.insist(ctx, t)
 	var parked *parkError
 	switch {
 	case errors.As(err, &parked):
@@ -111,10 +114,16 @@ func (b *bridge) handle(ctx context.Context, sub deliveries, d kurrent.Delivery,
 		failpoint.Hit("starter.park.before")
 		err = sub.Park(d, parked.reason)
 		failpoint.Hit("starter.park.after")
+	case errors.Is(err, errNotYet):
+		if err := sub.Retry(d, err.Error()); err != nil {
+			giveUp(fmt.Errorf("give back: %w", err))
+		}
+		return
 	case err != nil:
 		giveUp(err)
 		return
 	default:
+		b.obstacles.found(obstacleRefusal, "", b.metrics, b.logger)
 		failpoint.Hit("starter.ack.before")
 		err = sub.Ack(d)
 		failpoint.Hit("starter.ack.after")
@@ -127,22 +136,56 @@ func (b *bridge) handle(ctx context.Context, sub deliveries, d kurrent.Delivery,
 }
 
 // insist repeats the effect with backoff for as long as the server leaves the event with us.
-func (b *bridge) insist(ctx context.Context, d kurrent.Delivery) (result, error) {
+func (b *bridge) insist(ctx context.Context, t *heldEvent) (result, error) {
+	defer b.comeBack(t)
 	began := time.Now()
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
-		outcome, err := b.attempt(ctx, d)
-		var parked *parkError
-		switch held := time.Since(began); {
-		case err == nil, errors.As(err, &parked), ctx.Err() != nil:
+		outcome, err := b.attempt(ctx, t.delivery)
+		if ctx.Err() != nil {
 			return outcome, err
-		case errors.Is(err, errNotPlaced) && held > min(unplacedWait, b.patience):
-			return "", park("%s: nobody has placed this order", reasonOrderUnknown)
-		case held > b.patience:
-			return "", fmt.Errorf("%w: %w", errPatience, err)
 		}
-		b.logger.Debug("event is tried again", "event", name(d), "error", err)
-		pause(ctx, wait/2+rand.N(wait/2)) // spread, for what failed together should not come back together
+		outcome, done, err := b.judge(ctx, t, time.Since(began), outcome, err)
+		if done {
+			return outcome, err
+		}
+		b.logger.Debug("event is tried again", "event", name(t.delivery))
+		t.pause(ctx, wait/2+rand.N(wait/2)) // spread, for what failed together should not come back together
 	}
+}
+
+// judge decides what follows an attempt at an event that has been held for so long. It reports whether that was the last.
+func (b *bridge) judge(ctx context.Context, t *heldEvent, held time.Duration, outcome result, err error) (result, bool, error) {
+	switch meaning := answerOf(err); meaning {
+	case answerFinal:
+		return outcome, true, err
+	case answerSetUp:
+		b.obstacles.found(obstacleRefusal, err.Error(), b.metrics, b.logger)
+		return "", true, fmt.Errorf("%w: %w", errBlocked, err)
+	case answerFull, answerUnreadable:
+		if b.stepAside(t, meaning, err) {
+			return resultDuplicate, true, nil
+		}
+		if held > b.patience || t.stopped() {
+			return "", true, fmt.Errorf("%w: %w", errNotYet, err)
+		}
+		return "", false, nil
+	case answerRefused:
+		if t.refusals++; t.refusals < maxRefusals {
+			return "", false, nil
+		}
+		if refused := b.refuse(ctx, err); refused != nil {
+			return "", true, refused
+		}
+	default:
+		t.refusals = 0
+	}
+	switch {
+	case errors.Is(err, errNotPlaced) && held > min(unplacedWait, b.patience):
+		return "", true, park("%s: nobody has placed this order", reasonOrderUnknown)
+	case held > b.patience:
+		return "", true, fmt.Errorf("%w: %w", errPatience, err)
+	}
+	return "", false, nil
 }
 
 func (b *bridge) attempt(ctx context.Context, d kurrent.Delivery) (result, error) {

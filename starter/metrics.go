@@ -6,6 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type metrics struct {
 	events   *prometheus.CounterVec
 	inFlight prometheus.Gauge
+	waiting  prometheus.Gauge
 	blocked  *prometheus.GaugeVec
 }
 
@@ -17,16 +18,19 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "orderflow_bridge_in_flight", Help: "Events taken from KurrentDB and not yet acknowledged.",
 		}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "orderflow_bridge_waiting", Help: "Events that wait until their order's workflow takes messages again.",
+		}),
 		blocked: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "orderflow_bridge_blocked", Help: "1 while an operator has to repair this before the bridge is ready.",
 		}, []string{"by"}),
 	}
-	for _, name := range []string{obstacleGroup, obstacleProjection} {
+	for _, name := range []string{obstacleGroup, obstacleProjection, obstacleNamespace, obstacleRefusal, obstacleCodec} {
 		m.blocked.WithLabelValues(name)
 	}
 	for _, r := range []result{resultStarted, resultDuplicate, resultIgnored, resultSignalled, resultLate, resultParked} {
 		m.events.WithLabelValues(string(r)) // a series that starts at 0 can be alarmed on from its first event
 	}
-	registry.MustRegister(m.events, m.inFlight, m.blocked)
+	registry.MustRegister(m.events, m.inFlight, m.waiting, m.blocked)
 	return m
 }

@@ -12,6 +12,9 @@ import (
 const (
 	obstacleGroup      = "group"      // its settings lose events
 	obstacleProjection = "projection" // nothing fills the subscription's stream
+	obstacleNamespace  = "namespace"  // it is not there, not for these credentials, or lacks search attributes
+	obstacleRefusal    = "refusal"    // Temporal refuses every event, though it shows the namespace
+	obstacleCodec      = "codec"      // what workflows were started with cannot be decoded
 )
 
 // obstacles are what an operator has to clear before the bridge is ready. Each is logged when it appears, when its reason

@@ -32,6 +32,7 @@ const (
 	reasonDuplicateOrder  = "DUPLICATE_ORDER"
 	reasonOrderUnknown    = "ORDER_UNKNOWN"
 	reasonForeignWorkflow = "FOREIGN_WORKFLOW"
+	reasonRefused         = "REFUSED" // by Temporal, with its words
 )
 
 // route gives one type of event its effect. It is repeated until it answers a result or a parkError.

@@ -37,7 +37,7 @@ func run(ctx context.Context, c subcommand.Call) error {
 	}
 	defer temporal.Close()
 	b := &bridge{
-		temporal: temporal, payloads: temporalclient.NewPayloads(options), events: events,
+		temporal: temporal, namespace: temporalclient.Namespace(options), payloads: temporalclient.NewPayloads(options), events: events,
 		settings: s.Subscription, concurrency: s.Concurrency,
 		patience: s.Subscription.MessageTimeout / 2, budget: s.Shutdown.Timeout, probe: probeInterval, inspection: inspectionInterval,
 		metrics: newMetrics(registry.Registry), logger: logger,

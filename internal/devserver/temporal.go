@@ -27,6 +27,7 @@ type TemporalOptions struct {
 	Headless         bool                      // no Web UI
 	Namespace        string                    // empty: default
 	SearchAttributes temporal.SearchAttributes // the names and types to register; the values do not matter
+	DynamicConfig    map[string]string         // settings of the server by name, such as limits; values in JSON
 	LogFile          string                    // the server's log, appended to; empty: dropped
 }
 
@@ -120,6 +121,9 @@ func (o TemporalOptions) arguments() []string {
 		"server", "start-dev", "--ip", "127.0.0.1", "--port", strconv.Itoa(o.Port), "--namespace", o.Namespace,
 		"--log-format", "json", "--log-level", "warn",
 		"--dynamic-config-value", "frontend.enableServerVersionCheck=false", // it would ask a server on the internet
+	}
+	for name, value := range o.DynamicConfig {
+		args = append(args, "--dynamic-config-value", name+"="+value)
 	}
 	if o.Headless {
 		args = append(args, "--headless")

@@ -3,6 +3,7 @@
 package temporalclient
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -70,14 +71,21 @@ func checkEnvironment(getenv func(string) string) []config.Fault {
 	return faults
 }
 
-// Dial waits for the server until ctx ends: a binary that starts beside it should not die for being first.
+// Namespace returns the namespace that a client with these options works in.
+func Namespace(options client.Options) string {
+	return cmp.Or(options.Namespace, client.DefaultNamespace)
+}
+
+// Dial waits for the server until ctx ends: a binary that starts alongside it should not die for being first. It returns
+// a *config.Error if the server refuses the credentials: no wait heals that.
 func Dial(ctx context.Context, options client.Options, logger *slog.Logger) (client.Client, error) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		attempt, cancel := context.WithTimeout(ctx, CheckTimeout)
-		c, err := client.DialContext(attempt, options)
-		cancel()
-		if err == nil {
+		c, err := connect(ctx, options)
+		switch {
+		case err == nil:
 			return c, nil
+		case RefusesCredentials(err):
+			return nil, config.Invalid("TEMPORAL_*", "the server refuses the credentials for namespace %s: %v", Namespace(options), err)
 		}
 		logger.Warn("Temporal does not answer yet", "address", options.HostPort, "error", err)
 		select {
@@ -86,6 +94,22 @@ func Dial(ctx context.Context, options client.Options, logger *slog.Logger) (cli
 		case <-time.After(wait):
 		}
 	}
+}
+
+// connect dials, and asks for the namespace: a server tells anybody what it is, and only then looks at credentials. What
+// else may be wrong with the namespace is for readiness to say.
+func connect(ctx context.Context, options client.Options) (client.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
+	defer cancel()
+	c, err := client.DialContext(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := describeNamespace(ctx, c, Namespace(options)); RefusesCredentials(err) {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // Check answers whether the server is there, for readiness.

@@ -27,7 +27,7 @@ type Payloads struct {
 
 // NewPayloads returns the decoder for a client with these options.
 func NewPayloads(options client.Options) Payloads {
-	return Payloads{converter: options.DataConverter, namespace: options.Namespace}
+	return Payloads{converter: options.DataConverter, namespace: Namespace(options)}
 }
 
 // Decode decodes a payload of a workflow into a value. It returns ErrUnreadable or ErrOtherValue.

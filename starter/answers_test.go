@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"orderflow/internal/devserver"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+	"orderflow/internal/temporalclient"
+	"orderflow/workflows"
+)
+
+func TestAnswerOf(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		err  error
+		want answer
+	}{
+		{nil, answerFinal},
+		{park("bad"), answerFinal},
+		{serviceerror.NewInvalidArgument("exceeded workflow execution limit for signal events"), answerFull},
+		{serviceerror.NewInvalidArgument("Workflow history size exceeds limit."), answerFull},
+		{&serviceerror.ResourceExhausted{Cause: enums.RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW}, answerFull},
+		{&serviceerror.ResourceExhausted{Cause: enums.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT}, answerRetry},
+		{serviceerror.NewInvalidArgument("Blob data size exceeds limit."), answerRefused},
+		{serviceerror.NewInvalidArgument("Namespace default has no mapping defined for search attribute CustomerId"), answerSetUp},
+		{serviceerror.NewInvalidArgument("search attribute CustomerId is not defined"), answerSetUp},
+		{serviceerror.NewFailedPrecondition("failing over"), answerRetry},
+		{serviceerror.NewNamespaceNotFound("orders"), answerSetUp},
+		{serviceerror.NewPermissionDenied("no", ""), answerSetUp},
+		{status.Error(codes.Unauthenticated, "no"), answerSetUp},
+		{kurrent.ErrAccessDenied, answerRetry},
+		{fmt.Errorf("workflow: %w", temporalclient.ErrUnreadable), answerUnreadable},
+		{serviceerror.NewUnavailable("down"), answerRetry},
+		{context.DeadlineExceeded, answerRetry},
+	} {
+		require.Equal(t, test.want, answerOf(test.err), "%v", test.err)
+		if test.err != nil {
+			require.Equal(t, test.want, answerOf(fmt.Errorf("start: %w", test.err)), "%v, wrapped", test.err)
+		}
+	}
+}
+
+// most are the limits of narrow's server.
+const (
+	mostSignals  = 3
+	mostSearched = 64 // bytes of a search attribute's value
+)
+
+// narrow has the bridge work on a server with low limits, whose search attributes the test may change.
+func (b *bench) narrow() {
+	b.t.Helper()
+	cli, err := devserver.TemporalCLI(b.t.Context(), "", os.Stderr)
+	require.NoError(b.t, err)
+	server, err := devserver.StartTemporal(b.t.Context(), devserver.TemporalOptions{
+		CLIPath: cli, Headless: true, SearchAttributes: workflows.SearchAttributes(), DynamicConfig: map[string]string{
+			"history.maximumSignalsPerExecution":        fmt.Sprint(mostSignals),
+			"frontend.searchAttributesSizeOfValueLimit": fmt.Sprint(mostSearched),
+		},
+	})
+	require.NoError(b.t, err)
+	b.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = server.Stop(ctx)
+	})
+	temporal, err := client.DialContext(b.t.Context(), client.Options{HostPort: server.Address, Logger: quiet{}})
+	require.NoError(b.t, err)
+	b.t.Cleanup(temporal.Close)
+	b.temporal, b.bridge.temporal = temporal, temporal
+}
+
+func wish() kurrent.NewEvent {
+	return newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"})
+}
+
+func (b *bench) waiting() int { return int(testutil.ToFloat64(b.bridge.metrics.waiting)) }
+
+func TestBridgeMeetsLimits(t *testing.T) {
+	t.Parallel()
+	t.Run("a full order has its event wait and holds up no other", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		b.narrow()
+		b.bridge.concurrency, b.bridge.patience = 2, time.Second // events are given back meanwhile, and come again
+		queue := "full-" + newOrderID()
+		var full []string
+		for range 3 { // one more than there is room for
+			id := newOrderID()
+			_, err := b.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: queue}, workflows.OrderFulfillmentType)
+			require.NoError(t, err)
+			for range mostSignals {
+				require.NoError(t, b.temporal.SignalWorkflow(t.Context(), id, "", "any", nil))
+			}
+			b.append(id, wish())
+			full = append(full, id)
+		}
+		b.append(full[0], wish())
+		b.run()
+		b.awaitJoined()
+		require.Eventually(t, func() bool { return b.waiting() == 2 }, longEnough, time.Millisecond)
+		var others []string
+		for range 10 {
+			id := newOrderID()
+			b.append(id, placedEvent(id))
+			others = append(others, id)
+		}
+		b.awaitCounts(map[result]int{resultStarted: len(others)})
+		require.True(t, b.bridge.joined.Load())
+		require.Zero(t, b.count(resultSignalled))
+		b.awaitAtLeast(1, resultDuplicate) // the first order's second wish
+
+		b.continueAsNew(queue)
+		b.awaitCounts(map[result]int{resultSignalled: 3})
+		for _, id := range full {
+			require.Equal(t, 1, b.signals(id), "of the newest run")
+		}
+		require.Empty(t, b.parked(t))
+		require.Eventually(t, func() bool { return b.waiting() == 0 }, longEnough, waitTick)
+	})
+	t.Run("a refused event is parked with the server's words and stops nobody else", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		b.narrow()
+		long, good := newOrderID(), newOrderID()
+		refused := placedEvent(long)
+		refused.Data = []byte(strings.Replace(string(refused.Data), "customer-7", strings.Repeat("c", mostSearched), 1))
+		b.append(long, refused)
+		b.append(good, placedEvent(good))
+		b.run()
+		b.awaitCounts(map[result]int{resultStarted: 1, resultParked: 1})
+		require.Regexp(t, "^REFUSED: search attribute CustomerId value size .* exceeds size limit", b.awaitParked(1)[0])
+		require.NoError(t, b.bridge.ready(t.Context()))
+	})
+	t.Run("a namespace that loses a search attribute blocks the bridge and parks nothing", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.narrow()
+		b.run()
+		b.awaitJoined()
+		_, err := b.temporal.OperatorService().RemoveSearchAttributes(t.Context(), &operatorservice.RemoveSearchAttributesRequest{
+			Namespace: client.DefaultNamespace, SearchAttributes: []string{"CustomerId"},
+		})
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			return temporalclient.NeedsOperator(temporalclient.CheckNamespace(t.Context(), b.temporal, client.DefaultNamespace,
+				workflows.SearchAttributes()))
+		}, longEnough, waitTick)
+		b.append(id, placedEvent(id))
+		require.Eventually(t, func() bool {
+			ids := b.blocked(obstacleNamespace)
+			return ids && !b.bridge.joined.Load() || b.count(resultStarted) > 0
+		}, longEnough, waitTick)
+		require.Zero(t, b.count(resultStarted), "the server has taken a start without the attribute")
+		require.ErrorContains(t, b.bridge.ready(t.Context()), "CustomerId (Keyword) is missing: temporal operator search-attribute create")
+		require.Empty(t, b.parked(t))
+
+		require.NoError(t, devserver.EnsureSearchAttributes(t.Context(), b.temporal, client.DefaultNamespace, workflows.SearchAttributes()))
+		b.awaitCounts(map[result]int{resultStarted: 1, resultParked: 0})
+		b.awaitReady()
+	})
+}
+
+// continueAsNew lets the workflows on a queue take their signals and continue as new.
+func (b *bench) continueAsNew(queue string) {
+	b.t.Helper()
+	w := worker.New(b.temporal, queue, worker.Options{})
+	w.RegisterWorkflowWithOptions(func(ctx workflow.Context) error {
+		if workflow.GetInfo(ctx).ContinuedExecutionRunID != "" {
+			workflow.GetSignalChannel(ctx, "end").Receive(ctx, nil)
+			return nil
+		}
+		signals := workflow.GetSignalChannel(ctx, "any")
+		for range mostSignals {
+			signals.Receive(ctx, nil)
+		}
+		return workflow.NewContinueAsNewError(ctx, workflows.OrderFulfillmentType)
+	}, workflow.RegisterOptions{Name: workflows.OrderFulfillmentType})
+	require.NoError(b.t, w.Start())
+	b.t.Cleanup(w.Stop)
+}
+
+func TestBridgeLacksAKey(t *testing.T) {
+	t.Parallel()
+	b, id, other := newBench(t), newOrderID(), newOrderID()
+	b.bridge.patience = time.Second // the event is given back meanwhile, and comes again
+	first := placedEvent(id)
+	codec := newSealing(t)
+	b.encrypt(codec)
+	_, err := b.bridge.placed(t.Context(), delivered(id, first))
+	require.NoError(t, err)
+	b.append(id, first)
+	b.encrypt(newSealing(t))
+	stop := b.run()
+	require.Eventually(t, func() bool { return b.blocked(obstacleCodec) && b.waiting() == 1 }, longEnough, time.Millisecond)
+	require.ErrorContains(t, b.bridge.ready(t.Context()), "codec: ")
+	b.append(other, placedEvent(other))
+	b.awaitCounts(map[result]int{resultStarted: 1, resultDuplicate: 0})
+	require.True(t, b.bridge.joined.Load())
+	require.Empty(t, b.parked(t))
+
+	stop()
+	b.encrypt(codec)
+	b.run()
+	b.awaitCounts(map[result]int{resultStarted: 1, resultDuplicate: 1})
+	b.awaitReady()
+	require.Empty(t, b.parked(t))
+}
