@@ -35,6 +35,12 @@ type cancelling struct {
 // errNoWorkflow says that there is no running workflow to ask.
 var errNoWorkflow = errors.New("no workflow is running")
 
+// continued is the type of the workflow's error for an update that was waiting when the order continued as new.
+const continued = "CONTINUED"
+
+// errContinued means that the update was taken, and that its outcome is the next run's.
+var errContinued = errors.New("the order continued as new")
+
 // cancelOrder cancels an order: 200 with its state when it is undone, 202 when that goes on, 409 when it is too late.
 func (a *api) cancelOrder(w http.ResponseWriter, r *http.Request) error {
 	id, err := orderID(r)
@@ -52,7 +58,7 @@ func (a *api) cancelOrder(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case err == nil:
 		return cancelled(w, state)
-	case errors.Is(err, errNoWorkflow), errors.Is(err, context.DeadlineExceeded), isOutage(err):
+	case errors.Is(err, errNoWorkflow), errors.Is(err, errContinued), errors.Is(err, context.DeadlineExceeded), isOutage(err):
 		return a.promise(w, r, id, request.Reason, errors.Is(err, errNoWorkflow))
 	default:
 		return err
@@ -135,6 +141,8 @@ func (a *api) update(ctx context.Context, id string, request workflows.CancelOrd
 		return state, nil
 	case isNotFound(err), errors.As(err, &refused) && refused.Type() == acceptedThenClosed:
 		return state, errNoWorkflow
+	case errors.As(err, &refused) && refused.Type() == continued:
+		return state, errContinued
 	case errors.As(err, &refused) && refused.Type() == workflows.Refused:
 		return state, conflict(refused.Message())
 	case errors.As(err, &late), ctx.Err() != nil:

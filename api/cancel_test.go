@@ -159,6 +159,23 @@ func (failing) UpdateWorkflow(context.Context, client.UpdateWorkflowOptions) (cl
 	return nil, temporal.NewApplicationError("unknown update canary", "errorString")
 }
 
+// continuing answers every update as an order does that continues as new.
+type continuing struct{ orderWorkflows }
+
+func (continuing) UpdateWorkflow(context.Context, client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
+	return nil, temporal.NewNonRetryableApplicationError("the order continues as new", continued, nil)
+}
+
+func TestUpdateThatMeetsAnOrderContinuingAsNewIsAccepted(t *testing.T) {
+	t.Parallel()
+	a := shared.api()
+	a.workflows = continuing{shared.temporal}
+	c := newClient(t, a)
+	id, _ := c.fulfil()
+	requireWish(t, c.post("/orders/"+id+"/cancel", wish), id)
+	require.Equal(t, order.TypeCancellationRequested, readAll(t, id)[1].Type, "the wish outlasts the run")
+}
+
 func TestUpdateThatFailsIsNoRefusal(t *testing.T) {
 	t.Parallel()
 	a := shared.api()

@@ -143,9 +143,17 @@ func codeOf(state workflowState) string {
 func (r *reconciliation) cancel(ctx context.Context, orderID string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	err := r.temporal.SignalWorkflow(ctx, orderID, "", workflows.CancelOrderMessage, workflows.CancelOrder{Reason: reconciledCode})
+	run, err := r.bridge.findExecution(ctx, orderID, workflows.OrderFulfillmentType)
+	var foreign *parkError
+	switch {
+	case errors.As(err, &foreign), err == nil && (run.closed || run.runID == ""):
+		return nil // it has closed meanwhile, or made room for another
+	case err != nil:
+		return err
+	}
+	err = r.bridge.signalRun(ctx, orderID, run.runID, workflows.CancelOrder{Reason: reconciledCode})
 	if isNotFound(err) {
-		return nil // it has closed meanwhile
+		return nil
 	}
 	return err
 }
