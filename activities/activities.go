@@ -23,7 +23,7 @@ type Activities struct {
 	Mailer       Mailer
 	Meter        EmailMeter
 
-	HoldFor time.Duration // how long an order may wait on hold for an operator; 0 refuses at once
+	HoldFor time.Duration // how long an order over its limit may wait for an operator; 0 refuses it at once
 }
 
 // CreditAccounts keeps the event-sourced credit accounts. The real one is kurrent.CreditAccounts.

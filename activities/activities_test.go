@@ -184,6 +184,13 @@ func TestOnlyAHeldOrderIsToldHowLongItMayWait(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, out.HoldSeconds, verdict)
 	}
+	ends := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	out, err := do[activities.CreditDecision](t, &stores{
+		decision: credit.Decision{Verdict: credit.VerdictHeld, Amount: total, HoldUntil: ends},
+	}, "ReserveCredit", activities.ReserveCreditInput{OrderID: orderID, Amount: total})
+	require.NoError(t, err)
+	require.Equal(t, ends, out.HoldUntil, "the recorded end counts, whatever this worker's setting")
+	require.Zero(t, out.HoldSeconds)
 }
 
 func TestAnOperatorsIDTurnsAReservationIntoAnApproval(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"orderflow/internal/credit"
 	"orderflow/internal/failpoint"
@@ -24,13 +25,17 @@ type CreditDecision struct {
 	Verdict     credit.Verdict `json:"verdict"`
 	Reason      string         `json:"reason,omitempty"`
 	Amount      order.Money    `json:"amount"`
-	HoldSeconds int64          `json:"holdSeconds,omitempty"` // how long a held order may wait for an operator
+	HoldUntil   time.Time      `json:"holdUntil,omitzero"`    // when the hold of a held order ends
+	HoldSeconds int64          `json:"holdSeconds,omitempty"` // the same from now on, for a hold recorded without its end
 }
 
 // ReserveCredit reserves the order's amount on its customer's account, or answers what was decided before.
 // A refusal is an answer, not an error.
 func (a *Activities) ReserveCredit(ctx context.Context, in ReserveCreditInput) (CreditDecision, error) {
 	request := credit.Request{CustomerID: in.CustomerID, OrderID: in.OrderID, Amount: in.Amount, Source: in.Source}
+	if a.HoldFor > 0 {
+		request.HoldUntil = time.Now().Add(a.HoldFor).UTC().Truncate(time.Millisecond)
+	}
 	reserve := a.Credit.Reserve
 	if in.ApprovedBy != "" {
 		reserve = func(ctx context.Context, r credit.Request) (credit.Decision, error) {
@@ -48,7 +53,11 @@ func (a *Activities) ReserveCredit(ctx context.Context, in ReserveCreditInput) (
 
 func (a *Activities) decided(d credit.Decision) CreditDecision {
 	out := CreditDecision{Verdict: d.Verdict, Reason: d.Reason, Amount: d.Amount}
-	if d.Verdict == credit.VerdictHeld {
+	switch {
+	case d.Verdict != credit.VerdictHeld:
+	case !d.HoldUntil.IsZero():
+		out.HoldUntil = d.HoldUntil
+	default:
 		out.HoldSeconds = int64(a.HoldFor.Seconds())
 	}
 	return out

@@ -81,6 +81,6 @@ func (s settings) deployment() worker.DeploymentOptions {
 
 func (s settings) terms() credit.Terms {
 	return credit.Terms{
-		Limits: s.Credit.DefaultLimit, UnknownCustomer: s.Credit.UnknownCustomer, Hold: s.Credit.Hold > 0,
+		Limits: s.Credit.DefaultLimit, UnknownCustomer: s.Credit.UnknownCustomer,
 	}
 }

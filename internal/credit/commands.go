@@ -2,6 +2,7 @@ package credit
 
 import (
 	"errors"
+	"time"
 
 	"orderflow/internal/order"
 )
@@ -38,6 +39,8 @@ type Decision struct {
 	Reason string `json:"reason,omitempty"`
 	// Amount is what was asked for, or what a release gave back.
 	Amount order.Money `json:"amount"`
+	// HoldUntil is when the hold of a held order ends. It is zero otherwise, and for holds that were recorded without it.
+	HoldUntil time.Time `json:"holdUntil,omitzero"`
 }
 
 // Open begins the account with a limit. The same again does nothing; ErrAlreadyOpened with another limit.
@@ -82,25 +85,27 @@ func (a *Account) Reserve(orderID string, amount order.Money, terms Terms) (Deci
 		return Decision{}, nil, ErrInvalidAmount
 	}
 	if !a.Opened() && (terms.UnknownCustomer == UnknownHold || terms.UnknownCustomer == UnknownReject) {
-		held := terms.UnknownCustomer == UnknownHold && terms.Hold
-		return a.exceed(orderID, amount, order.Zero(amount.Currency), held, order.ReasonUnknownCustomer)
+		if terms.UnknownCustomer == UnknownReject {
+			terms.HoldUntil = time.Time{}
+		}
+		return a.exceed(orderID, amount, order.Zero(amount.Currency), terms.HoldUntil, order.ReasonUnknownCustomer)
 	}
 	limit, opening, err := a.openFor(amount.Currency, terms)
 	if err != nil {
 		return Decision{}, nil, err
 	}
 	available := order.Money{Minor: max(0, limit.Minor-a.byRule-a.byApproval), Currency: limit.Currency}
-	decision, events, err := a.decide(orderID, amount, available, terms.Hold)
+	decision, events, err := a.decide(orderID, amount, available, terms.HoldUntil)
 	return decision, append(opening, events...), err
 }
 
 // decide applies the rule to an order of an opened account.
-func (a *Account) decide(orderID string, amount, available order.Money, hold bool) (Decision, []Event, error) {
+func (a *Account) decide(orderID string, amount, available order.Money, holdUntil time.Time) (Decision, []Event, error) {
 	switch {
 	case amount.Currency != available.Currency:
-		return a.exceed(orderID, amount, available, false, order.ReasonCurrencyMismatch)
+		return a.exceed(orderID, amount, available, time.Time{}, order.ReasonCurrencyMismatch)
 	case amount.Minor > available.Minor:
-		return a.exceed(orderID, amount, available, hold, order.ReasonInsufficientCredit)
+		return a.exceed(orderID, amount, available, holdUntil, order.ReasonInsufficientCredit)
 	default:
 		reserved := Reserved{OrderID: orderID, Amount: amount}
 		return Decision{Verdict: VerdictReserved, Amount: amount}, []Event{reserved}, nil
@@ -120,10 +125,13 @@ func (a *Account) openFor(currency string, terms Terms) (order.Money, []Event, e
 }
 
 func (a *Account) exceed(
-	orderID string, amount, available order.Money, held bool, reason order.Reason,
+	orderID string, amount, available order.Money, holdUntil time.Time, reason order.Reason,
 ) (Decision, []Event, error) {
-	event := LimitExceeded{OrderID: orderID, Amount: amount, Available: available, Held: held}
-	return Decision{Verdict: exceeded(held), Reason: string(reason), Amount: amount}, []Event{event}, nil
+	event := LimitExceeded{
+		OrderID: orderID, Amount: amount, Available: available, Held: !holdUntil.IsZero(), HoldUntil: holdUntil.UTC(),
+	}
+	decision := Decision{Verdict: exceeded(event.Held), Reason: string(reason), Amount: amount, HoldUntil: event.HoldUntil}
+	return decision, []Event{event}, nil
 }
 
 func exceeded(held bool) Verdict {
@@ -153,7 +161,7 @@ func (a *Account) Approve(orderID string, amount order.Money, by string, terms T
 	case err != nil:
 		return Decision{}, nil, err
 	case limit.Currency != amount.Currency:
-		return a.exceed(orderID, amount, a.Available(), false, order.ReasonCurrencyMismatch)
+		return a.exceed(orderID, amount, a.Available(), time.Time{}, order.ReasonCurrencyMismatch)
 	case !a.fits64(amount):
 		return Decision{}, nil, ErrTooMuch
 	}

@@ -25,7 +25,11 @@ func approved(t require.TestingT, id, amount string) credit.Event {
 }
 
 func exceeded(t require.TestingT, id, amount, available string, held bool) credit.Event {
-	return credit.LimitExceeded{OrderID: id, Amount: money(t, amount), Available: money(t, available), Held: held}
+	event := credit.LimitExceeded{OrderID: id, Amount: money(t, amount), Available: money(t, available), Held: held}
+	if held {
+		event.HoldUntil = holdUntil()
+	}
+	return event
 }
 
 func released(t require.TestingT, id, amount, reason string) credit.Event {
@@ -33,7 +37,11 @@ func released(t require.TestingT, id, amount, reason string) credit.Event {
 }
 
 func decided(t require.TestingT, verdict credit.Verdict, reason, amount string) credit.Decision {
-	return credit.Decision{Verdict: verdict, Reason: reason, Amount: money(t, amount)}
+	decision := credit.Decision{Verdict: verdict, Reason: reason, Amount: money(t, amount)}
+	if verdict == credit.VerdictHeld {
+		decision.HoldUntil = holdUntil()
+	}
+	return decision
 }
 
 func reserve(t require.TestingT, id, amount string, terms credit.Terms) command {

@@ -3,6 +3,7 @@ package credit
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -53,12 +54,14 @@ type Reserved struct {
 	ApprovedBy string      `json:"approvedBy,omitempty"`
 }
 
-// LimitExceeded says that an order was not reserved: held for somebody to approve, or refused for good.
+// LimitExceeded says that an order was not reserved: held for an operator to approve until HoldUntil, or refused. Held
+// orders that were recorded by earlier versions have no HoldUntil.
 type LimitExceeded struct {
 	OrderID   string      `json:"orderId"`
 	Amount    order.Money `json:"amount"`
 	Available order.Money `json:"available"`
 	Held      bool        `json:"held"`
+	HoldUntil time.Time   `json:"holdUntil,omitzero"`
 }
 
 // Released closes an order and gives back what was reserved for it, which may be nothing.

@@ -18,7 +18,7 @@ func TestEventsAreStoredAsDocumented(t *testing.T) {
 		"credit-account-opened": {opened(t, "USD10000.00"), `{"customerId":"customer-7","limit":"USD10000.00"}`},
 		"credit-limit-changed":  {credit.LimitChanged{CustomerID: customer, Limit: money(t, "JPY5")}, `{"customerId":"customer-7","limit":"JPY5"}`},
 		"credit-reserved":       {reserved(t, "order-1", "USD1.50"), `{"orderId":"order-1","amount":"USD1.50"}`},
-		"credit-limit-exceeded": {exceeded(t, "order-1", "EUR2.00", "USD1.00", true), `{"orderId":"order-1","amount":"EUR2.00","available":"USD1.00","held":true}`},
+		"credit-limit-exceeded": {exceeded(t, "order-1", "EUR2.00", "USD1.00", true), `{"orderId":"order-1","amount":"EUR2.00","available":"USD1.00","held":true,"holdUntil":"2030-01-02T03:04:05Z"}`},
 		"credit-released":       {released(t, "order-1", "USD0.00", "paid"), `{"orderId":"order-1","amount":"USD0.00","reason":"paid"}`},
 	}
 	for eventType, test := range tests {

@@ -112,7 +112,11 @@ func (a *Account) applyLimitExceeded(e LimitExceeded) error {
 	if decided && !settles || !positive(e.Amount) {
 		return &HistoryError{EventType: TypeLimitExceeded, OrderID: e.OrderID, Reason: "it was decided before, or asks for nothing"}
 	}
-	a.orders[e.OrderID] = Decision{Verdict: exceeded(e.Held), Reason: string(reason), Amount: e.Amount}
+	decision := Decision{Verdict: exceeded(e.Held), Reason: string(reason), Amount: e.Amount}
+	if e.Held {
+		decision.HoldUntil = e.HoldUntil
+	}
+	a.orders[e.OrderID] = decision
 	return nil
 }
 

@@ -2,6 +2,7 @@ package credit_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,10 +18,17 @@ func money(t require.TestingT, text string) order.Money {
 	return parsed
 }
 
+// holdUntil is when every hold of these tests ends.
+func holdUntil() time.Time { return time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) }
+
 func terms(t require.TestingT, policy credit.UnknownPolicy, hold bool) credit.Terms {
 	limits, err := credit.ParseLimits("1000.00,EUR=800.00")
 	require.NoError(t, err)
-	return credit.Terms{Limits: limits, UnknownCustomer: policy, Hold: hold}
+	terms := credit.Terms{Limits: limits, UnknownCustomer: policy}
+	if hold {
+		terms.HoldUntil = holdUntil()
+	}
+	return terms
 }
 
 // given is an account with a history.

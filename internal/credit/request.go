@@ -1,6 +1,10 @@
 package credit
 
-import "orderflow/internal/order"
+import (
+	"time"
+
+	"orderflow/internal/order"
+)
 
 // ReasonPaid is the reason an order that was paid is released with.
 const ReasonPaid = "paid"
@@ -11,4 +15,5 @@ type Request struct {
 	OrderID    string
 	Amount     order.Money // the order's total
 	Source     order.Source
+	HoldUntil  time.Time // how long the order may wait for an operator if it is over the limit; zero refuses it at once
 }

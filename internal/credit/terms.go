@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"orderflow/internal/order"
 )
@@ -34,12 +35,11 @@ func (p *UnknownPolicy) UnmarshalText(text []byte) error {
 	}
 }
 
-// Terms are the house's settings that a decision depends on. Hold says that there is a hold time, so that an order over
-// the limit can wait for somebody. The zero policy is UnknownOpen.
+// Terms are the settings that a decision depends on. The zero policy is UnknownOpen.
 type Terms struct {
 	Limits          Limits
 	UnknownCustomer UnknownPolicy
-	Hold            bool
+	HoldUntil       time.Time // how long an order over the limit may wait for an operator; zero refuses it at once
 }
 
 // Limits are the limits an account is opened with, per currency. The zero value has none.

@@ -94,7 +94,7 @@ func (l *lane) activities() *activities.Activities {
 	limits, err := credit.ParseLimits("10000.00")
 	require.NoError(l.t, err)
 	return &activities.Activities{
-		Credit: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: events, Terms: credit.Terms{Limits: limits, Hold: true}}),
+		Credit: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: events, Terms: credit.Terms{Limits: limits}}),
 		Orders: events, Fulfillments: store, Published: events, Emails: store, Mailer: newPost(l.stack.SESURL), Meter: unmetered{},
 		HoldFor: 30 * time.Minute,
 	}

@@ -65,7 +65,9 @@ func NewCreditAccounts(config CreditAccountsConfig) *CreditAccounts {
 //   - ErrInvalid for a customer id that is none, ErrInvalid and ErrTooLarge for an append the server will never take.
 func (a *CreditAccounts) Reserve(ctx context.Context, r credit.Request) (credit.Decision, error) {
 	return a.decide(ctx, r, "reserve", func(account *credit.Account) (credit.Decision, []credit.Event, error) {
-		return account.Reserve(r.OrderID, r.Amount, a.terms)
+		terms := a.terms
+		terms.HoldUntil = r.HoldUntil
+		return account.Reserve(r.OrderID, r.Amount, terms)
 	})
 }
 

@@ -228,7 +228,7 @@ func (s *script) command(rt *rapid.T) {
 	if decided, known := s.model.Decision(id); known && decided.Verdict == credit.VerdictHeld {
 		amount = decided.Amount
 	}
-	request := credit.Request{CustomerID: s.customer, OrderID: id, Amount: amount, Source: order.Source{EventID: "cause"}}
+	request := credit.Request{CustomerID: s.customer, OrderID: id, Amount: amount, Source: order.Source{EventID: "cause"}, HoldUntil: hotHold()}
 	account := rapid.SampledFrom(s.accounts).Draw(rt, "process")
 	var want credit.Decision
 	var events []credit.Event

@@ -183,7 +183,7 @@ func (l load) draw(random *rand.Rand, n int) asking {
 func ask(t *testing.T, account reserver, clerk *clerk, in asking) answered {
 	request := credit.Request{
 		CustomerID: hotCustomer, OrderID: fmt.Sprintf("order-%d", in.order),
-		Amount: order.Money{Minor: amountOf(in.order), Currency: "USD"}, Source: order.Source{EventID: uuid.NewString()},
+		Amount: order.Money{Minor: amountOf(in.order), Currency: "USD"}, Source: order.Source{EventID: uuid.NewString()}, HoldUntil: hotHold(),
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -290,11 +290,14 @@ func weather(between *gateway, seed uint64) {
 
 const hotTimeout = 400 * time.Millisecond
 
+// hotHold is when every hold ends: one time for all, so that the model and the account come to the same decision.
+func hotHold() time.Time { return time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) }
+
 func hotTerms(t *testing.T) credit.Terms {
 	t.Helper()
 	limits, err := credit.ParseLimits("1000.00")
 	require.NoError(t, err)
-	return credit.Terms{Limits: limits, Hold: true}
+	return credit.Terms{Limits: limits, HoldUntil: hotHold()}
 }
 
 // throughWeather gives clients to the server, each of which several writers share, as those of one worker do.

@@ -105,12 +105,18 @@ func TestAHeldOrderIsApprovedOutsideTheRule(t *testing.T) {
 	t.Parallel()
 	client := open(t, sim(t).url())
 	a := kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{
-		Client: client, Terms: credit.Terms{UnknownCustomer: credit.UnknownHold, Hold: true},
+		Client: client, Terms: credit.Terms{UnknownCustomer: credit.UnknownHold},
 	})
 	request := asked(t, "c1", 1, "USD600.00")
+	request.HoldUntil = hotHold()
 	held, err := a.Reserve(t.Context(), request)
 	require.NoError(t, err)
 	require.Equal(t, credit.VerdictHeld, held.Verdict)
+	require.Equal(t, hotHold(), held.HoldUntil)
+	request.HoldUntil = hotHold().Add(time.Hour)
+	again, err := accounts(t, client).Reserve(t.Context(), request)
+	require.NoError(t, err)
+	require.Equal(t, held, again, "the hold ends when it was first said to end")
 	_, err = a.Approve(t.Context(), request, "op-7")
 	require.ErrorIs(t, err, credit.ErrNoLimit)
 	decision, err := accounts(t, client).Approve(t.Context(), request, "op-7")
