@@ -33,11 +33,13 @@ type CreditAccounts interface {
 	Release(ctx context.Context, r credit.Request, reason string) (credit.Decision, error)
 }
 
-// PlacedOrders reads order bodies, which stay in the event store. The real one is kurrent.Orders.
-// Both methods answer order.ErrGone when there is nothing left to read.
+// PlacedOrders reads orders' streams, whose bodies stay in the event store. The real one is kurrent.Client.
+// Body and FirstPlaced return order.ErrGone when there is nothing left to read. FirstCancellation reports whether there
+// is a request to cancel.
 type PlacedOrders interface {
 	Body(ctx context.Context, source order.Source) (order.Placed, error)
 	FirstPlaced(ctx context.Context, stream string) (order.Placed, error)
+	FirstCancellation(ctx context.Context, stream string) (request order.Cancellation, found bool, err error)
 }
 
 // Fulfillments stores what is written about an order's fulfilment. The real one is postgres.Store.

@@ -3,6 +3,7 @@ package activities_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
+	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 )
 
@@ -63,6 +65,10 @@ func (s *stores) Release(_ context.Context, _ credit.Request, reason string) (cr
 
 func (s *stores) Body(context.Context, order.Source) (order.Placed, error)  { return s.body, s.err }
 func (s *stores) FirstPlaced(context.Context, string) (order.Placed, error) { return s.body, s.err }
+
+func (s *stores) FirstCancellation(context.Context, string) (order.Cancellation, bool, error) {
+	return order.Cancellation{}, false, s.err
+}
 
 func (s *stores) StartFulfillment(context.Context, fulfillment.Start) (fulfillment.Row, error) {
 	return s.row, s.err
@@ -133,7 +139,11 @@ func TestErrorsAreRetriedUnlessTheyCanNeverWork(t *testing.T) {
 		{"a body that cannot be read", &order.InvalidError{Path: "at", Reason: "is missing"}, "FULFILLMENT_FAILED", false},
 		{"another order's row", fulfillment.ErrMismatch, "ORDER_MISMATCH", false},
 		{"a row the store refuses", fulfillment.ErrInvalid, "FULFILLMENT_FAILED", false},
-		{"an account with an impossible history", &credit.HistoryError{}, "FULFILLMENT_FAILED", false},
+		{"an account with an impossible history", &credit.HistoryError{}, "BLOCKED", true},
+		{"an account with an event of a newer version", credit.ErrUnknownEvent, "BLOCKED", true},
+		{"a currency without a default limit", credit.ErrNoLimit, "BLOCKED", true},
+		{"a missing right in KurrentDB", fmt.Errorf("append: %w", kurrent.ErrAccessDenied), "BLOCKED", true},
+		{"an event that is too large", kurrent.ErrTooLarge, "BLOCKED", true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

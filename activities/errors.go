@@ -27,6 +27,11 @@ const (
 	TypeMismatch = "ORDER_MISMATCH"
 )
 
+// TypeBlocked is the type of the errors that no retry clears until an operator has changed something: a setting, a grant, a
+// stream that cannot be read. They are retryable all the same, so that the step proceeds once it is cleared. The workflow
+// does not retry them in the first round, and shows them at once.
+const TypeBlocked = "BLOCKED"
+
 // Types of the errors that are tried again, for the Web UI.
 const (
 	typeUnavailable = "UNAVAILABLE"
@@ -40,8 +45,8 @@ const (
 	lastRetry  = 5 * time.Minute
 )
 
-// failure is the one place where an error becomes retryable or not: what can never work never retries, all else is an
-// outage that ends some day and backs off until then.
+// failure is the one place where an error becomes retryable or not: what can never work never retries, what an operator
+// has to clear is blocked, and all else is an outage that ends some day and backs off until then.
 func failure(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, order.ErrGone):
@@ -50,10 +55,33 @@ func failure(ctx context.Context, err error) error {
 		return permanent(TypeMismatch, err)
 	case hopeless(err):
 		return permanent(TypeFulfillmentFailed, err)
+	case blocked(err):
+		return retryable(ctx, TypeBlocked, err)
 	default:
-		return temporal.NewApplicationErrorWithOptions(err.Error(), typeUnavailable,
-			temporal.ApplicationErrorOptions{NextRetryDelay: backoff(ctx)})
+		return retryable(ctx, typeUnavailable, err)
 	}
+}
+
+func retryable(ctx context.Context, errType string, err error) error {
+	return temporal.NewApplicationErrorWithOptions(err.Error(), errType,
+		temporal.ApplicationErrorOptions{NextRetryDelay: backoff(ctx)})
+}
+
+// blocker is an error of a driver that may be an operator's to clear, such as a missing grant. Both drivers have one.
+type blocker interface {
+	error
+	Blocked() bool
+}
+
+// blocked knows the errors that an operator has to clear. An account whose history cannot be read is among them: its
+// orders are as good as before once it was repaired.
+func blocked(err error) bool {
+	var driver blocker
+	if errors.As(err, &driver) && driver.Blocked() {
+		return true
+	}
+	return slices.ContainsFunc([]error{credit.ErrNoLimit, credit.ErrUnknownEvent, credit.ErrHistory},
+		func(target error) bool { return errors.Is(err, target) })
 }
 
 // hopeless knows the errors that say something about the order or its account, and not about the state of a store.
@@ -63,7 +91,7 @@ func hopeless(err error) bool {
 		return true
 	}
 	return slices.ContainsFunc([]error{
-		fulfillment.ErrInvalid, credit.ErrHistory,
+		fulfillment.ErrInvalid,
 		credit.ErrInvalidAmount, credit.ErrInvalidOrderID, credit.ErrNotHeld, credit.ErrOtherAmount,
 		credit.ErrTooMuch, credit.ErrNoReason,
 	}, func(target error) bool { return errors.Is(err, target) })

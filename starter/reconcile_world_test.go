@@ -188,7 +188,7 @@ func newHouse(t *testing.T, c cluster, options kurrentsim.Options, hold time.Dur
 	limits, err := credit.ParseLimits("10000.00")
 	require.NoError(t, err)
 	h.accounts = kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{
-		Client: h.events, Terms: credit.Terms{Limits: limits, Hold: hold > 0},
+		Client: h.events, Terms: credit.Terms{Limits: limits},
 	})
 	h.temporal = h.openNamespace()
 	h.bridge.temporal = h.temporal

@@ -10,7 +10,6 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
-	"orderflow/activities"
 	"orderflow/internal/config"
 	"orderflow/internal/email"
 	"orderflow/internal/ops"
@@ -125,7 +124,7 @@ func sendAgain(ctx context.Context, temporal client.Client, r resolution) error 
 			WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 			WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 			StaticSummary:            fmt.Sprintf("%s mail of %s, sent again", r.kind, r.orderID),
-		}, workflows.OrderEmailType, activities.SendEmailInput{OrderID: r.orderID, Kind: r.kind})
+		}, workflows.OrderEmailType, workflows.EmailInput{OrderID: r.orderID, Kind: r.kind})
 	if err != nil {
 		return fmt.Errorf("start %s: %w", workflows.OrderEmailType, err)
 	}

@@ -41,13 +41,6 @@ func unsettledEmails(store *postgres.Store) globalCount {
 	}
 }
 
-// stuckSteps returns the steps that are counted by name.
-func stuckSteps() []string {
-	return []string{
-		"reserve-credit", "release-credit", "start-fulfillment", "close-fulfillment", "hand-over-email", "read-cancellation",
-	}
-}
-
 // otherStep is the label of orders that are stuck at a step this worker does not know: those of a newer version.
 const otherStep = "other"
 

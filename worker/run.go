@@ -13,6 +13,7 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
 	"orderflow/internal/subcommand"
+	"orderflow/workflows"
 )
 
 func run(ctx context.Context, c subcommand.Call) error {
@@ -64,7 +65,7 @@ func run(ctx context.Context, c subcommand.Call) error {
 
 // startGlobalMetrics returns a function that ends the counting and waits for its end.
 func startGlobalMetrics(ctx context.Context, temporal client.Client, d drivers, logger *slog.Logger) (end func()) {
-	counts := []globalCount{unsettledEmails(d.store), stuckOrders(temporal, d.temporal.Namespace, stuckSteps())}
+	counts := []globalCount{unsettledEmails(d.store), stuckOrders(temporal, d.temporal.Namespace, workflows.Steps())}
 	metrics := newGlobalMetrics(d.store, counts, d.metrics.Registry, logger)
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})

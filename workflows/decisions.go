@@ -91,16 +91,29 @@ func (o *orderRun) unusedShipment() *RecordShipment {
 	return o.tooLate
 }
 
-func (o *orderRun) mayDecide() error {
+var errDecided = errors.New("the order's credit is already decided")
+
+func (o *orderRun) mayApprove(ApproveCredit) error {
 	switch {
 	case o.phase != phaseOnHold:
 		return errNotOnHold
-	case o.verdict != nil:
-		return errors.New("the order's credit is already decided")
+	case o.approval != nil, o.refusal != nil:
+		return errDecided
 	}
 	return nil
 }
 
-func (o *orderRun) takeApproval(m ApproveCredit) { o.verdict = &verdict{approved: true, by: m.By} }
+// mayDecline takes a refusal also after an approval that has not had its effect: the safer of the two wins.
+func (o *orderRun) mayDecline(DeclineCredit) error {
+	switch {
+	case o.phase != phaseOnHold:
+		return errNotOnHold
+	case o.refusal != nil:
+		return errDecided
+	}
+	return nil
+}
 
-func (o *orderRun) takeRefusal(m DeclineCredit) { o.verdict = &verdict{by: m.By} }
+func (o *orderRun) takeApproval(m ApproveCredit) { o.approval = &m }
+
+func (o *orderRun) takeRefusal(m DeclineCredit) { o.refusal = &m }

@@ -15,10 +15,12 @@ import (
 // what is stored is final already: then an earlier run of this workflow brought it there.
 func (o *orderRun) startFulfillment() error {
 	var row activities.Fulfillment
-	err := workflow.ExecuteActivity(storing(o.steps, "start fulfilment"), o.do.StartFulfillment,
-		activities.StartFulfillmentInput{
-			OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Total: o.in.Total, Source: o.in.Source,
-		}).Get(o.steps, &row)
+	err := o.untilDecided(o.steps, StepStartFulfillment, func(ctx workflow.Context) error {
+		return workflow.ExecuteActivity(summarized(ctx, "start fulfilment"), o.do.StartFulfillment,
+			activities.StartFulfillmentInput{
+				OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Total: o.in.Total, Source: o.in.Source,
+			}).Get(ctx, &row)
+	})
 	if err != nil {
 		return err
 	}
@@ -27,8 +29,7 @@ func (o *orderRun) startFulfillment() error {
 		o.phase = phaseClosing
 		o.shipment = shipmentOf(row)
 	}
-	o.adopt(o.steps, row)
-	return nil
+	return o.adopt(o.steps, row)
 }
 
 func shipmentOf(row activities.Fulfillment) *RecordShipment {
@@ -40,35 +41,38 @@ func shipmentOf(row activities.Fulfillment) *RecordShipment {
 
 // waitForShipment takes a shipment before a cancellation, should both be there.
 func (o *orderRun) waitForShipment(ctx workflow.Context) error {
-	err := workflow.Await(o.steps, func() bool { return o.shipment != nil })
-	if err == nil {
+	err := workflow.Await(o.steps, func() bool { return o.shipment != nil || o.continuing })
+	if err == nil && o.shipment != nil {
 		return nil
 	}
-	hearOut(ctx)
-	if o.shipment != nil && workflow.GetVersion(ctx, versionHearOut, workflow.DefaultVersion, 1) == 1 {
+	yieldToHandlers(ctx)
+	switch {
+	case o.shipment != nil && (err == nil || workflow.GetVersion(ctx, versionHearOut, workflow.DefaultVersion, 1) == 1):
 		return nil
+	case o.steps.Err() != nil:
+		return o.steps.Err()
+	default:
+		return errContinueAsNew
 	}
-	return err
 }
 
-// ship closes the order as shipped. From here on it is too late to cancel it, and it is never undone: what has left with
-// a carrier has left, so an obstacle is waited out.
-func (o *orderRun) ship(ctx workflow.Context) {
+// ship closes the order as shipped. From here on it is too late to cancel it, and it is never compensated: the parcel has
+// left, so failures are retried until they clear.
+func (o *orderRun) ship(ctx workflow.Context) error {
 	o.enter(phaseClosing, order.StatusFulfilling, "")
-	o.insist(afloat(ctx), "close as shipped", func(ctx workflow.Context) error {
-		return o.closeAs(round(ctx, "close as shipped"), order.StatusShipped)
+	ctx = disconnected(ctx)
+	var row activities.Fulfillment
+	err := o.untilDone(ctx, StepCloseFulfillment, func(ctx workflow.Context) (err error) {
+		row, err = o.closeRow(summarized(ctx, "close as shipped"), order.StatusShipped)
+		return err
 	})
-}
-
-// closeAs brings the fulfilment to a final status. A row that is final already wins: the order ends with it.
-func (o *orderRun) closeAs(ctx workflow.Context, status order.Status) error {
-	row, err := o.closeRow(ctx, status)
-	if err == nil {
-		o.adopt(ctx, row)
+	if err != nil {
+		return err
 	}
-	return err
+	return o.adopt(ctx, row)
 }
 
+// closeRow brings the fulfilment to a final status. A row that is final already wins: the order ends with it.
 func (o *orderRun) closeRow(ctx workflow.Context, status order.Status) (row activities.Fulfillment, err error) {
 	err = workflow.ExecuteActivity(ctx, o.do.CloseFulfillment, o.closing(status)).Get(ctx, &row)
 	return row, err
@@ -77,7 +81,7 @@ func (o *orderRun) closeRow(ctx workflow.Context, status order.Status) (row acti
 // undoFulfillment closes the fulfilment as cancelled, or finds that the order is closed for good in another way.
 func (o *orderRun) undoFulfillment(ctx workflow.Context) error {
 	o.stopMails(ctx)
-	row, err := o.closeRow(round(ctx, "close as cancelled"), order.StatusCancelled)
+	row, err := o.closeRow(summarized(ctx, "close as cancelled"), order.StatusCancelled)
 	var broken *temporal.ApplicationError
 	if errors.As(err, &broken) && broken.Type() == activities.TypeMismatch {
 		// The row was written from another order than the one this run was started with. It is not ours to close.
@@ -102,12 +106,15 @@ func (o *orderRun) closing(status order.Status) activities.CloseFulfillmentInput
 	return in
 }
 
-// adopt takes over what is stored, publishes it, and sends the mails that are due for it. Credit that this run reserved for
-// an order that is closed without it goes back first: an earlier run had closed the row and was lost before it came to that.
-func (o *orderRun) adopt(ctx workflow.Context, row activities.Fulfillment) {
+// adopt takes over what is stored, publishes it, and sends the emails that are due for it. Credit that this run reserved
+// for an order that is closed without it goes back first: an earlier run had closed the row and was lost before it came to
+// that. Its only error is errContinueAsNew.
+func (o *orderRun) adopt(ctx workflow.Context, row activities.Fulfillment) error {
 	if o.state.Credit == order.CreditReserved && row.Status.Final() && row.Status != order.StatusShipped && o.mismatch == nil {
 		o.state.Reason = row.Reason
-		o.insist(afloat(ctx), "release credit", o.undoCredit)
+		if err := o.untilDone(disconnected(ctx), StepReleaseCredit, o.undoCredit); err != nil {
+			return err
+		}
 	}
 	o.state.Status, o.state.Reason, o.state.Code = row.Status, row.Reason, row.Code
 	o.state.Carrier, o.state.TrackingNumber = row.Carrier, row.TrackingNumber
@@ -119,9 +126,10 @@ func (o *orderRun) adopt(ctx workflow.Context, row activities.Fulfillment) {
 		o.send(ctx, row.MailDue)
 	}
 	for _, kind := range row.AlsoDue {
-		if !o.mails.begun[kind] { // a run that was lost had begun it: nobody follows it to its end
+		if !o.mails.begun[kind] { // a run that was lost had begun it, and nothing follows it to its end
 			o.mails.begun[kind] = true
-			o.handOver(ctx, kind)
+			o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind})
 		}
 	}
+	return nil
 }

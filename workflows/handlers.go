@@ -37,12 +37,12 @@ func (o *orderRun) takeMessages(ctx workflow.Context) error {
 		}),
 		take(ctx, o, handler[ApproveCredit]{
 			name: ApproveCreditMessage, description: "Let an order on hold pass: {by, note}.",
-			check: func(ApproveCredit) error { return o.mayDecide() }, accept: o.takeApproval, effect: o.decisionMade,
+			check: o.mayApprove, accept: o.takeApproval, effect: o.decisionMade,
 			outcome: o.ended(order.StatusFulfilling, order.StatusShipped),
 		}),
 		take(ctx, o, handler[DeclineCredit]{
 			name: DeclineCreditMessage, description: "Refuse an order on hold: {by, note}.",
-			check: func(DeclineCredit) error { return o.mayDecide() }, accept: o.takeRefusal, effect: o.decisionMade,
+			check: o.mayDecline, accept: o.takeRefusal, effect: o.decisionMade,
 			outcome: o.ended(order.StatusRejected),
 		}),
 	)
@@ -94,7 +94,7 @@ func onSignal[M message](ctx workflow.Context, o *orderRun, h handler[M], raw co
 		}
 	}
 	unusable(ctx, h.name, err)
-	o.touch(ctx)
+	o.showProgress(ctx)
 }
 
 func unusable(ctx workflow.Context, signal string, err error) {
@@ -102,7 +102,7 @@ func unusable(ctx workflow.Context, signal string, err error) {
 	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"signal": signal}).Counter("orderflow_signals_unusable").Inc(1)
 }
 
-// onUpdate takes an update and answers when its effect is complete. The check is repeated, for between an update's
+// onUpdate takes an update and returns when its effect is complete, or the order continues as new. The check is repeated, for between an update's
 // validation and its turn another message may have come.
 func onUpdate[M message](ctx workflow.Context, o *orderRun, h handler[M], raw converter.RawValue) (*order.State, error) {
 	m, err := decodeMessage[M](raw)
@@ -113,8 +113,10 @@ func onUpdate[M message](ctx workflow.Context, o *orderRun, h handler[M], raw co
 		return nil, refused(err)
 	}
 	h.accept(m)
-	if err := workflow.Await(afloat(ctx), h.effect); err != nil {
-		return nil, err
+	// A disconnected context is never canceled, so the wait cannot fail.
+	_ = workflow.Await(disconnected(ctx), func() bool { return h.effect() || o.handingOver })
+	if !h.effect() {
+		return nil, temporal.NewNonRetryableApplicationError(errContinued.Error(), Continued, nil)
 	}
 	if h.outcome != nil {
 		if err := h.outcome(); err != nil {
@@ -123,6 +125,8 @@ func onUpdate[M message](ctx workflow.Context, o *orderRun, h handler[M], raw co
 	}
 	return o.snapshot(), nil
 }
+
+var errContinued = errors.New("the message was taken, and the order continues as new: query its status")
 
 // Refused is the type of the error of an update that an order cannot take as it stands. Its message is fit for whoever asked.
 const Refused = "REFUSED"
@@ -133,19 +137,25 @@ func refused(err error) error {
 
 // closeMessages answers every update, and takes or refuses every signal that came before the end.
 func (o *orderRun) closeMessages(ctx workflow.Context) {
-	ctx = afloat(ctx)
+	ctx = disconnected(ctx)
 	// A disconnected context is never cancelled, so the wait cannot fail.
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
-	for _, drain := range o.drains {
-		drain(ctx)
-	}
+	o.drainSignals(ctx)
 	for _, name := range o.inVain() {
 		unusable(ctx, name, o.is(o.state.Status))
+	}
+	o.clearAll(ctx)
+	o.showProgress(ctx)
+}
+
+// drainSignals takes every signal that is still unread. Those of names that no handler has are counted.
+func (o *orderRun) drainSignals(ctx workflow.Context) {
+	for _, drain := range o.drains {
+		drain(ctx)
 	}
 	for range workflow.GetUnhandledSignalNames(ctx) {
 		unusable(ctx, unknownMessage, errUnknownMessage) // the history says which name it was
 	}
-	o.touch(ctx)
 }
 
 // unknownMessage is what signals are counted as that have a name nobody listens to.
@@ -160,18 +170,17 @@ func (o *orderRun) inVain() (names []string) {
 			names = append(names, name)
 		}
 	}
-	unheard := o.verdict != nil && !o.verdict.heard
 	vain(CancelOrderMessage, o.state.Status != order.StatusCancelled)
 	vain(RecordShipmentMessage, o.state.Status != order.StatusShipped)
-	vain(ApproveCreditMessage, unheard && o.verdict.approved)
-	vain(DeclineCreditMessage, unheard && !o.verdict.approved)
+	vain(ApproveCreditMessage, o.approval != nil && o.holdEnd != holdApproved)
+	vain(DeclineCreditMessage, o.refusal != nil && o.holdEnd != holdDeclined)
 	return names
 }
 
-// hearOut lets every message be taken that came in this workflow task: their handlers have their turn after the order.
-func hearOut(ctx workflow.Context) {
-	heard := false
-	workflow.Go(ctx, func(workflow.Context) { heard = true })
-	// A disconnected context is never cancelled, so the wait cannot fail.
-	_ = workflow.Await(afloat(ctx), func() bool { return heard })
+// yieldToHandlers lets every message be taken that came in this workflow task: their handlers run after the order.
+func yieldToHandlers(ctx workflow.Context) {
+	yielded := false
+	workflow.Go(ctx, func(workflow.Context) { yielded = true })
+	// A disconnected context is never canceled, so the wait cannot fail.
+	_ = workflow.Await(disconnected(ctx), func() bool { return yielded })
 }

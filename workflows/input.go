@@ -17,6 +17,8 @@ type Input struct {
 	Total      order.Money  `json:"total"`
 	PlacedAt   time.Time    `json:"placedAt"`
 	Source     order.Source `json:"source"`
+
+	Continuation *Continuation `json:"continuation,omitempty"` // from the run before, nil in the first one
 }
 
 // SearchAttributes are the ones an order is started with.

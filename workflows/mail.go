@@ -1,13 +1,12 @@
 package workflows
 
 import (
-	"errors"
+	"fmt"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"orderflow/activities"
 	"orderflow/internal/email"
 )
 
@@ -18,60 +17,68 @@ type mails struct {
 	newest email.Kind
 	stop   []workflow.CancelFunc
 
-	stopped []email.Kind // they were stopped before their outcome was known
+	stopped   []email.Kind // they were stopped before their outcome was known
+	handOvers []EmailInput // their workflows could not be started before this run continued as new
 }
 
 func (m *mails) settled() bool { return len(m.open) == 0 }
 
 // send starts sending a mail. Nothing that stops the order stops it, only stopMails.
 func (o *orderRun) send(ctx workflow.Context, kind email.Kind) {
-	ctx, stop := workflow.WithCancel(afloat(ctx))
+	ctx, stop := workflow.WithCancel(disconnected(ctx))
 	o.mails.stop = append(o.mails.stop, stop)
 	o.mails.open[kind], o.mails.begun[kind] = true, true
 	o.mails.newest = kind
 	o.mailed(ctx, kind, email.StatusPending)
-	m := mail{orderID: o.in.OrderID, kind: kind, options: mailing, note: func(s email.Status) { o.mailed(ctx, kind, s) }}
+	m := mail{orderID: o.in.OrderID, kind: kind, options: mailing, settling: settleSoon, note: func(s email.Status) { o.mailed(ctx, kind, s) }}
 	// The first attempt is scheduled here and not in the coroutine, so that it shares the order's workflow task.
 	attempt := m.attempt(ctx)
 	workflow.GoNamed(ctx, mailSummary(kind), func(ctx workflow.Context) {
 		defer delete(o.mails.open, kind)
-		err := m.follow(ctx, attempt)
+		unsettled, err := m.follow(ctx, attempt)
 		switch {
 		case err == nil:
+		case unsettled != nil:
+			o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind, Outcome: unsettled})
 		case ctx.Err() != nil:
 			o.mails.stopped = append(o.mails.stopped, kind)
 		case isPermanent(err):
 			workflow.GetLogger(ctx).Error("mail cannot be sent", "kind", kind, "error", err)
 		default:
-			o.handOver(ctx, kind)
+			o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind})
 		}
 	})
 }
 
-func isPermanent(err error) bool {
-	var application *temporal.ApplicationError
-	return errors.As(err, &application) && application.NonRetryable()
+// handOver gives an email that the order does not wait for any longer to a workflow of its own.
+func (o *orderRun) handOver(ctx workflow.Context, in EmailInput) {
+	err := o.untilDone(disconnected(ctx), StepHandOverEmail, func(ctx workflow.Context) error { return startEmail(ctx, in) })
+	if err != nil {
+		o.mails.handOvers = append(o.mails.handOvers, in)
+	}
 }
 
-// handOver gives a mail that the order does not wait for any longer to a workflow of its own.
-func (o *orderRun) handOver(ctx workflow.Context, kind email.Kind) {
-	ctx = workflow.WithChildOptions(afloat(ctx), workflow.ChildWorkflowOptions{
-		WorkflowID:            EmailID(o.in.OrderID, kind),
+// startEmail starts the workflow of an email, or finds that there is one.
+func startEmail(ctx workflow.Context, in EmailInput) error {
+	ctx = workflow.WithChildOptions(disconnected(ctx), workflow.ChildWorkflowOptions{
+		WorkflowID:            in.workflowID(),
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
-		StaticSummary:         mailSummary(kind) + " of " + o.in.OrderID,
+		StaticSummary:         mailSummary(in.Kind) + " of " + in.OrderID,
 	})
-	child := workflow.ExecuteChildWorkflow(ctx, OrderEmailType, activities.SendEmailInput{OrderID: o.in.OrderID, Kind: kind})
-	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
-		workflow.GetLogger(ctx).Warn("mail is not handed over", "kind", kind, "error", err) // one is at it already
+	err := workflow.ExecuteChildWorkflow(ctx, OrderEmailType, in).GetChildWorkflowExecution().Get(ctx, nil)
+	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
+		workflow.GetLogger(ctx).Info("email has a workflow already", "kind", in.Kind)
+		return nil
 	}
+	return err
 }
 
 // handOverStopped lets the ledger come to an end with mails that were stopped. One of a cancelled order is not sent: its
 // claim finds it taken back, or finds out that nobody can know.
 func (o *orderRun) handOverStopped(ctx workflow.Context) {
 	for _, kind := range o.mails.stopped {
-		o.handOver(ctx, kind)
+		o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind})
 	}
 	o.mails.stopped = nil
 }
@@ -80,14 +87,14 @@ func (o *orderRun) handOverStopped(ctx workflow.Context) {
 func (o *orderRun) mailed(ctx workflow.Context, kind email.Kind, status email.Status) {
 	if kind == o.mails.newest {
 		o.state.Email = string(status)
-		o.touch(ctx)
+		o.showProgress(ctx)
 	}
 }
 
 // settleMails gives open mails a bounded time, then hands them over and leaves the state as it is. The mail that closes an
 // order has that bound of its own, so that only a confirmation that is still open costs a timer.
 func (o *orderRun) settleMails(ctx workflow.Context) {
-	ctx = afloat(ctx)
+	ctx = disconnected(ctx)
 	if o.mails.open[email.KindConfirmation] {
 		wait := workflow.AwaitOptions{Timeout: mailSettling, TimerOptions: workflow.TimerOptions{Summary: "confirmation before closing"}}
 		// A disconnected context is never cancelled, so the wait cannot fail.
@@ -99,7 +106,8 @@ func (o *orderRun) settleMails(ctx workflow.Context) {
 	_ = workflow.Await(ctx, o.mails.settled)
 }
 
-// stopMails ends every open send and waits until the outcome of a running attempt is known.
+// stopMails ends every open send and waits until the outcome of a running attempt is known, which the attempt's own
+// time-out bounds, and is settled or handed over, which settleTime bounds.
 func (o *orderRun) stopMails(ctx workflow.Context) {
 	for _, stop := range o.mails.stop {
 		stop()
@@ -107,8 +115,17 @@ func (o *orderRun) stopMails(ctx workflow.Context) {
 	_ = workflow.Await(ctx, o.mails.settled)
 }
 
-// EmailID is the workflow id of a mail that its order did not wait for.
+// EmailID is the workflow id of an email that its order did not wait for.
 func EmailID(orderID string, kind email.Kind) string { return "email-" + orderID + "-" + string(kind) }
+
+// workflowID keeps the outcome of an attempt apart from a workflow that may follow the same email already, which would
+// never hear of it.
+func (in EmailInput) workflowID() string {
+	if in.Outcome == nil {
+		return EmailID(in.OrderID, in.Kind)
+	}
+	return fmt.Sprintf("%s-attempt-%d", EmailID(in.OrderID, in.Kind), in.Outcome.Attempt)
+}
 
 // mailSummary is what the Web UI shows for a mail.
 func mailSummary(kind email.Kind) string { return string(kind) + " mail" }

@@ -44,6 +44,15 @@ const StuckAttribute = "OrderStuck"
 const (
 	// versionHearOut: a shipment that came in one workflow task with a cancellation is taken.
 	versionHearOut = "hear-out-before-undoing"
+
+	// versionMessagesFirst: any message in the workflow task of the hold's end counts, and the safer of two wins.
+	versionMessagesFirst = "messages-before-hold-end"
+
+	// versionLongRounds: a stuck step carries the search attribute, and its later rounds are long instead of paused.
+	versionLongRounds = "long-rounds"
+
+	// versionContinueAsNew: a run whose history has grown continues as new.
+	versionContinueAsNew = "continue-as-new"
 )
 
 // SettlementID is the workflow id of the settlement of one payment, which stands at a revision of the order's stream.

@@ -6,7 +6,6 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"orderflow/internal/credit"
 	"orderflow/internal/order"
 )
 
@@ -23,38 +22,55 @@ func OrderFulfillment(ctx workflow.Context, in Input) (*order.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = o.fulfil(ctx)
-	if err != nil {
-		err = o.undo(ctx, err)
+	err = o.run(ctx)
+	if errors.Is(err, errContinueAsNew) {
+		return nil, o.continueAsNew(ctx)
 	}
 	o.settleMails(ctx)
 	o.closeMessages(ctx)
 	return o.result(err)
 }
 
-// fulfil is the order's way when nothing comes between. An error means that what was done has to be undone.
-func (o *orderRun) fulfil(ctx workflow.Context) error {
-	decision, err := o.reserveCredit("")
-	if err == nil && decision.Verdict == credit.VerdictHeld {
-		decision, err = o.hold(ctx, decision)
+// run brings the order to its end, or undoes it, from wherever an earlier run left off. It returns what the workflow has
+// to end with, or errContinueAsNew.
+func (o *orderRun) run(ctx workflow.Context) error {
+	if o.phase != phaseUndoing {
+		err := o.fulfill(ctx)
+		if err == nil || errors.Is(err, errContinueAsNew) {
+			return err
+		}
+		o.outcome = o.classifyFailure(err)
 	}
-	if err != nil {
-		return err
+	return o.undo(ctx)
+}
+
+// fulfill takes the order from credit to shipment when nothing comes between. An error other than errContinueAsNew means
+// that what was done has to be undone.
+func (o *orderRun) fulfill(ctx workflow.Context) error {
+	if o.shipping() {
+		return o.ship(ctx)
 	}
-	if reason := refusal(decision); reason != "" {
-		return o.refuse(ctx, reason)
-	}
-	if err := o.startFulfillment(); err != nil {
-		return err
-	}
-	if o.final() {
-		return nil
+	if o.phase != phaseFulfilling {
+		decision, err := o.obtainCredit(ctx)
+		if err != nil {
+			return err
+		}
+		if reason := refusal(decision); reason != "" {
+			return o.refuse(ctx, reason)
+		}
+		if err := o.startFulfillment(); err != nil || o.final() {
+			return err
+		}
 	}
 	if err := o.waitForShipment(ctx); err != nil {
 		return err
 	}
-	o.ship(ctx)
-	return nil
+	return o.ship(ctx)
+}
+
+// shipping reports whether an earlier run was closing the order as shipped.
+func (o *orderRun) shipping() bool {
+	return o.phase == phaseClosing && o.state.Status == order.StatusFulfilling && o.shipment != nil
 }
 
 // result tells Temporal how the order ended.

@@ -17,13 +17,8 @@ const (
 	// another may take the mail over.
 	mailAttemptTimeout = 30 * time.Second
 
-	// roundTime bounds one try at what has to be done in the end, after which the order says openly that it cannot proceed.
-	roundTime = 15 * time.Minute
-
-	// The pause between rounds doubles from the first to the last. A round that fails at once costs 11 events, of which a
-	// history holds 51,200: at one an hour that is half a year.
-	firstPause = time.Minute
-	lastPause  = time.Hour
+	// settleTime bounds how long an order tries to tell the ledger how an attempt ended, before it hands that over.
+	settleTime = time.Minute
 
 	// mailSettling bounds how long a closing order waits for its mails. It is longer than the grace time after which an
 	// unknown mail is sent once more.
@@ -36,19 +31,16 @@ func retries() *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute}
 }
 
-// storing is for steps that write to a store. They wait for their cancellation, because a running attempt's outcome has to
-// be known before it is undone.
-func storing(ctx workflow.Context, summary string) workflow.Context {
+// settlePatiently is for telling the ledger how an attempt ended, for as long as it takes.
+func settlePatiently(ctx workflow.Context, kind email.Kind) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: attemptTimeout, RetryPolicy: retries(), WaitForCancellation: true, Summary: summary,
+		StartToCloseTimeout: attemptTimeout, RetryPolicy: retries(), Summary: "settle " + mailSummary(kind),
 	})
 }
 
-// round is for one round of what has to be done in the end: a compensation, or the closing of an order that has shipped.
-func round(ctx workflow.Context, summary string) workflow.Context {
-	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: attemptTimeout, ScheduleToCloseTimeout: roundTime, RetryPolicy: retries(), Summary: summary,
-	})
+// settleSoon is the same for an order, which must not wait behind the ledger.
+func settleSoon(ctx workflow.Context, kind email.Kind) workflow.Context {
+	return workflow.WithScheduleToCloseTimeout(settlePatiently(ctx, kind), settleTime)
 }
 
 // mailing is for sending one mail of an open order. A confirmation is tried for as long as the order is open; the mail that

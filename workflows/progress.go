@@ -13,18 +13,18 @@ import (
 func (o *orderRun) enter(p phase, status order.Status, reason order.Reason) {
 	o.phase = p
 	o.state.Status, o.state.Reason = status, reason
-	o.touch(o.steps)
+	o.showProgress(o.steps)
 }
 
-// touch notes that something changed and shows it in the Web UI. It costs no history event.
-func (o *orderRun) touch(ctx workflow.Context) {
+// showProgress notes that something changed and shows it in the Web UI. It costs no history event.
+func (o *orderRun) showProgress(ctx workflow.Context) {
 	o.state.UpdatedAt = workflow.Now(ctx).UTC()
 	workflow.SetCurrentDetails(ctx, o.details())
 }
 
 // rest publishes the status where the order comes to rest: for being listed by it, which costs an event each time.
 func (o *orderRun) rest(ctx workflow.Context) {
-	o.touch(ctx)
+	o.showProgress(ctx)
 	if o.published == o.state.Status {
 		return
 	}
@@ -42,6 +42,9 @@ func (o *orderRun) snapshot() *order.State {
 // details are the lines the Web UI shows while the order is on its way, in Temporal's markdown.
 func (o *orderRun) details() string {
 	var b strings.Builder
+	if o.continued { // Temporal carries neither the summary nor the details of the first run over
+		fmt.Fprintf(&b, "%s\n\n%s\n\n", o.in.Summary(), o.in.Details())
+	}
 	fmt.Fprintf(&b, "**%s**", o.state.Status)
 	if o.state.Reason != "" {
 		fmt.Fprintf(&b, ": `%s`", o.state.Reason)
@@ -53,8 +56,8 @@ func (o *orderRun) details() string {
 	if o.state.Carrier != "" {
 		fmt.Fprintf(&b, "- shipped with `%s`, `%s`\n", o.state.Carrier, o.state.TrackingNumber)
 	}
-	if o.obstacle != "" {
-		fmt.Fprintf(&b, "- **cannot %s**\n", o.obstacle)
+	for _, stuck := range o.stuck {
+		fmt.Fprintf(&b, "- **stuck at `%s`**: %s\n", stuck.Step, stuck.Cause)
 	}
 	if unused := o.unusedShipment(); unused != nil {
 		fmt.Fprintf(&b, "- shipment `%s` `%s` was signalled and cannot be used\n", unused.Carrier, unused.TrackingNumber)

@@ -58,20 +58,36 @@ func OrderRepair(ctx workflow.Context, in RepairInput) (*order.State, error) {
 	if err != nil {
 		return nil, err
 	}
+	err = o.repair()
+	switch {
+	case errors.Is(err, errContinueAsNew):
+		return nil, workflow.NewContinueAsNewError(ctx, OrderRepairType, in)
+	case err != nil:
+		return nil, err
+	}
+	o.settleMails(o.steps)
+	return o.result(o.mismatch)
+}
+
+// repair closes the fulfilment, and gives back what the row says must go. Each step can be repeated by a next run.
+func (o *orderRun) repair() error {
 	var open bool
-	o.insist(o.steps, "close the fulfilment", func(ctx workflow.Context) (err error) {
+	err := o.untilDone(o.steps, StepCloseFulfillment, func(ctx workflow.Context) (err error) {
 		if open, err = o.isOpen(ctx); err != nil || open {
 			return err
 		}
 		return o.undoFulfillment(ctx)
 	})
-	if open {
-		return nil, leftAlone(in.OrderID)
+	switch {
+	case err != nil:
+		return err
+	case open:
+		return leftAlone(o.in.OrderID)
 	}
-	o.settleCredit()
-	o.adopt(o.steps, o.closedAs)
-	o.settleMails(o.steps)
-	return o.result(o.mismatch)
+	if err := o.settleCredit(); err != nil {
+		return err
+	}
+	return o.adopt(o.steps, o.closedAs)
 }
 
 // newRepair makes an order that is on its way back. Nothing stops it, and it takes no messages: there is nothing to decide.
@@ -85,28 +101,29 @@ func newRepair(ctx workflow.Context, in RepairInput) (*orderRun, error) {
 		phase:     phaseUndoing,
 		mails:     mails{open: map[email.Kind]bool{}, begun: map[email.Kind]bool{}},
 		published: order.StatusCancelling,
-		steps:     afloat(ctx),
+		steps:     disconnected(ctx),
 	}
-	o.touch(o.steps)
+	o.show = o.rest
+	o.showProgress(o.steps)
 	query := workflow.QueryHandlerOptions{Description: "Where the order stands."}
 	return o, workflow.SetQueryHandlerWithOptions(ctx, StatusQuery, func() (*order.State, error) { return o.snapshot(), nil }, query)
 }
 
 func (o *orderRun) isOpen(ctx workflow.Context) (open bool, err error) {
-	err = workflow.ExecuteActivity(round(ctx, "is its workflow open"), o.do.OrderIsOpen,
+	err = workflow.ExecuteActivity(summarized(ctx, "is its workflow open"), o.do.OrderIsOpen,
 		activities.OrderIsOpenInput{OrderID: o.in.OrderID}).Get(ctx, &open)
 	return open, err
 }
 
 // settleCredit gives the credit back, for the reason the row tells, unless the order has shipped. It closes the order in
 // the account also when nothing was reserved: an attempt of the lost workflow may still be on its way there.
-func (o *orderRun) settleCredit() {
+func (o *orderRun) settleCredit() error {
 	if o.closedAs.Status == order.StatusShipped {
 		o.state.Credit = order.CreditReserved
-		return
+		return nil
 	}
 	o.state.Reason = o.closedAs.Reason
-	o.insist(o.steps, "release credit", o.undoCredit)
+	return o.untilDone(o.steps, StepReleaseCredit, o.undoCredit)
 }
 
 // leftAlone is no fault, so it stays out of the failure metrics.

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 
 	"go.temporal.io/sdk/temporal"
@@ -37,10 +38,16 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 	}
 	var do *activities.Activities
 	var row activities.Fulfillment
-	err := workflow.ExecuteActivity(storing(ctx, "restore the row"), do.RestoreFulfillment, activities.RestoreFulfillmentInput{
-		OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, Source: in.Source, State: in.State,
-	}).Get(ctx, &row)
-	if err != nil {
+	var steps stepper
+	err := steps.untilDecided(ctx, StepRestoreFulfillment, func(ctx workflow.Context) error {
+		return workflow.ExecuteActivity(summarized(ctx, "restore the row"), do.RestoreFulfillment, activities.RestoreFulfillmentInput{
+			OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, Source: in.Source, State: in.State,
+		}).Get(ctx, &row)
+	})
+	switch {
+	case errors.Is(err, errContinueAsNew):
+		return nil, workflow.NewContinueAsNewError(ctx, OrderRestoreType, in)
+	case err != nil:
 		return nil, err
 	}
 	return &row, nil

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"errors"
+
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -23,9 +25,15 @@ func OrderSettlement(ctx workflow.Context, in SettlementInput) (*activities.Cred
 	}
 	var do *activities.Activities
 	var decision activities.CreditDecision
-	err := workflow.ExecuteActivity(storing(ctx, "release credit: paid "+in.Amount.String()), do.SettleCredit,
-		activities.SettleCreditInput(in)).Get(ctx, &decision)
-	if err != nil {
+	var steps stepper
+	err := steps.untilDecided(ctx, StepReleaseCredit, func(ctx workflow.Context) error {
+		ctx = summarized(ctx, "release credit: paid "+in.Amount.String())
+		return workflow.ExecuteActivity(ctx, do.SettleCredit, activities.SettleCreditInput(in)).Get(ctx, &decision)
+	})
+	switch {
+	case errors.Is(err, errContinueAsNew):
+		return nil, workflow.NewContinueAsNewError(ctx, OrderSettlementType, in)
+	case err != nil:
 		return nil, err
 	}
 	return &decision, nil

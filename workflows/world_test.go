@@ -163,7 +163,7 @@ func (w *world) sendEmail(_ context.Context, in activities.SendEmailInput) (acti
 }
 
 // orderEmail stands for the workflow a mail is handed over to.
-func (w *world) orderEmail(ctx workflow.Context, _ activities.SendEmailInput) (*activities.EmailResult, error) {
+func (w *world) orderEmail(ctx workflow.Context, _ workflows.EmailInput) (*activities.EmailResult, error) {
 	w.handedOver = append(w.handedOver, workflow.GetInfo(ctx).WorkflowExecution.ID)
 	return &activities.EmailResult{Status: email.StatusSuppressed}, nil
 }

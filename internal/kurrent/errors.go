@@ -23,16 +23,25 @@ var (
 	// ErrUnavailable says that no answer came, or one to try again after. What an append did is not known.
 	ErrUnavailable = errors.New("event store is unavailable")
 	// ErrAccessDenied says that the credentials are wrong or not enough.
-	ErrAccessDenied = errors.New("access denied")
+	ErrAccessDenied error = operatorError("access denied")
 	// ErrTooLarge says that the server takes no event, or no batch, of that size.
-	ErrTooLarge = errors.New("too large")
+	ErrTooLarge error = operatorError("too large")
 	// ErrGroupExists says that a group of that name is there already.
 	ErrGroupExists = errors.New("group exists")
 	// ErrInvalid says that the server will never take such a request.
-	ErrInvalid = errors.New("invalid request")
+	ErrInvalid error = operatorError("invalid request")
 	// ErrClosed says that the client or the subscription was closed from this side. It is an ErrUnavailable too.
 	ErrClosed = fmt.Errorf("closed: %w", ErrUnavailable)
 )
+
+// operatorError is what no retry clears before an operator has changed something: a grant, a limit, a stream.
+type operatorError string
+
+// Error returns the text.
+func (e operatorError) Error() string { return string(e) }
+
+// Blocked reports true.
+func (operatorError) Blocked() bool { return true }
 
 // maxDetail keeps a talkative server from filling logs and workflow histories.
 const maxDetail = 300

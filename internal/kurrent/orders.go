@@ -52,6 +52,30 @@ func (c *Client) FindPlaced(ctx context.Context, stream string) (Event, error) {
 	return found.event, err
 }
 
+// FirstCancellation reads the first request to cancel that can be understood among the first 10,000 events of an order's
+// stream, and reports whether there is one. A stream that is deleted has none.
+func (c *Client) FirstCancellation(ctx context.Context, stream string) (request order.Cancellation, found bool, err error) {
+	err = c.read(ctx, page{stream: stream, count: maxOrderEvents, leader: true}, func(e *kurrentdb.ResolvedEvent) error {
+		event := *eventOf(e.Event)
+		if event.Type != order.TypeCancellationRequested {
+			return nil
+		}
+		decoded, invalid := order.DecodeCancellation(event.Stream, event.ContentType, event.Data)
+		if invalid != nil {
+			return nil // it was parked
+		}
+		request, found = decoded, true
+		return errFound
+	})
+	if errors.Is(err, errFound) || isGone(err) {
+		err = nil
+	}
+	if err != nil {
+		return order.Cancellation{}, false, fmt.Errorf("find a cancellation: %w", err)
+	}
+	return request, found, nil
+}
+
 // ReadLinkTarget reads the event that link points to, which may be back since the link came without it. It is ErrNotFound
 // or ErrDeleted when it is gone, and ErrInvalid for an event that is no link.
 func (c *Client) ReadLinkTarget(ctx context.Context, link Event) (Event, error) {

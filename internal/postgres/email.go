@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -65,8 +64,9 @@ func scanClaim(row pgx.Row, claim *email.Claim) error {
 	return nil
 }
 
-// SettleEmail records what became of an attempt and answers the mail's status after it. That a mail was sent is recorded
-// however late it comes; anything else counts only while the attempt owns the row.
+// SettleEmail records what became of an attempt and returns the email's status after it. That an email was sent is recorded
+// however late it comes; anything else counts only while the attempt owns the row. StatusNone means that the ledger has no
+// such email, because its row was lost: there is nothing left to settle.
 func (s *Store) SettleEmail(ctx context.Context, o email.Outcome) (email.Status, error) {
 	const op = "settle mail"
 	args := s.arguments(o.OrderID)
@@ -98,9 +98,6 @@ func (s *Store) SettleEmail(ctx context.Context, o email.Outcome) (email.Status,
 	})
 	if err != nil {
 		return "", err
-	}
-	if status == email.StatusNone {
-		return "", fmt.Errorf("%s: %w", op, ErrNotFound)
 	}
 	return status, nil
 }

@@ -53,6 +53,19 @@ func (e *Error) Unwrap() []error {
 // Retryable reports whether the same call can succeed later.
 func (e *Error) Retryable() bool { return !errors.Is(e.kind, fulfillment.ErrInvalid) }
 
+// Blocked reports whether no retry clears it before an operator has changed something: a grant, a migration, a database
+// or a role that is missing.
+func (e *Error) Blocked() bool {
+	switch e.Code[:min(2, len(e.Code))] {
+	case "28", "3D", "3F", "42":
+		return len(e.Code) == sqlStateLength
+	default:
+		return false
+	}
+}
+
+const sqlStateLength = 5
+
 // describe turns an error of the driver into one of ours, nil into nil.
 func describe(op string, err error) error {
 	if err == nil {

@@ -1,0 +1,110 @@
+package workflows_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// heldAway is an order on hold whose worker is away. What comes now and the end of the hold share one workflow task.
+func heldAway(t *testing.T) *orderOnServer {
+	t.Helper()
+	o := newOrderOnServer(t)
+	o.stores.holdFor = 4 * time.Second
+	o.startWorker()
+	o.start()
+	o.awaitStatus(order.StatusOnHold)
+	o.stopWorker()
+	return o
+}
+
+// holdEnds waits until the timer of the hold has fired, and brings the worker back.
+func (o *orderOnServer) holdEnds() {
+	o.t.Helper()
+	o.awaitEvent(enums.EVENT_TYPE_TIMER_FIRED)
+	o.startWorker()
+}
+
+func TestHoldEnd(t *testing.T) {
+	t.Parallel()
+	approve := workflows.ApproveCredit{By: "op-1"}
+	decline := workflows.DeclineCredit{By: "op-2"}
+	cancel := workflows.CancelOrder{Reason: "customer-request"}
+	for name, c := range map[string]struct {
+		send   func(o *orderOnServer)
+		status order.Status
+		reason order.Reason
+	}{
+		"no message: the hold expires": {func(*orderOnServer) {}, order.StatusRejected, order.ReasonHoldExpired},
+		"an approval counts": {func(o *orderOnServer) {
+			o.signal(workflows.ApproveCreditMessage, approve)
+		}, order.StatusFulfilling, ""},
+		"an approval by update counts": {func(o *orderOnServer) {
+			o.update(workflows.ApproveCreditMessage, approve)
+		}, order.StatusFulfilling, ""},
+		"a refusal counts": {func(o *orderOnServer) {
+			o.signal(workflows.DeclineCreditMessage, decline)
+		}, order.StatusRejected, order.ReasonCreditDeclined},
+		"a refusal by update counts": {func(o *orderOnServer) {
+			o.update(workflows.DeclineCreditMessage, decline)
+		}, order.StatusRejected, order.ReasonCreditDeclined},
+		"a cancellation counts": {func(o *orderOnServer) {
+			o.signal(workflows.CancelOrderMessage, cancel)
+		}, order.StatusCancelled, order.ReasonCancelled},
+		"a cancellation by update counts": {func(o *orderOnServer) {
+			o.update(workflows.CancelOrderMessage, cancel)
+		}, order.StatusCancelled, order.ReasonCancelled},
+		"a native cancellation counts": {func(o *orderOnServer) {
+			require.NoError(o.t, o.client.CancelWorkflow(o.t.Context(), o.id, ""))
+		}, order.StatusCancelled, order.ReasonCancelled},
+		"a refusal beats an approval before it": {func(o *orderOnServer) {
+			o.signal(workflows.ApproveCreditMessage, approve)
+			o.signal(workflows.DeclineCreditMessage, decline)
+		}, order.StatusRejected, order.ReasonCreditDeclined},
+		"a refusal beats an approval after it": {func(o *orderOnServer) {
+			o.signal(workflows.DeclineCreditMessage, decline)
+			o.signal(workflows.ApproveCreditMessage, approve)
+		}, order.StatusRejected, order.ReasonCreditDeclined},
+		"a cancellation beats an approval": {func(o *orderOnServer) {
+			o.signal(workflows.ApproveCreditMessage, approve)
+			o.signal(workflows.CancelOrderMessage, cancel)
+		}, order.StatusCancelled, order.ReasonCancelled},
+		"a cancellation beats a refusal": {func(o *orderOnServer) {
+			o.signal(workflows.DeclineCreditMessage, decline)
+			o.signal(workflows.CancelOrderMessage, cancel)
+		}, order.StatusCancelled, order.ReasonCancelled},
+		"a native cancellation beats an approval": {func(o *orderOnServer) {
+			o.signal(workflows.ApproveCreditMessage, approve)
+			require.NoError(o.t, o.client.CancelWorkflow(o.t.Context(), o.id, ""))
+		}, order.StatusCancelled, order.ReasonCancelled},
+		"a signal and an update of the same task are weighed": {func(o *orderOnServer) {
+			o.update(workflows.ApproveCreditMessage, approve)
+			o.signal(workflows.DeclineCreditMessage, decline)
+		}, order.StatusRejected, order.ReasonCreditDeclined},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := heldAway(t)
+			c.send(o)
+			o.holdEnds()
+			if c.status == order.StatusFulfilling {
+				o.awaitStatus(c.status)
+				return
+			}
+			state, err := o.result()
+			var canceled *temporal.CanceledError
+			if err != nil {
+				require.ErrorAs(t, err, &canceled)
+				require.NoError(t, canceled.Details(&state))
+			}
+			require.Equal(t, c.status, state.Status)
+			require.Equal(t, c.reason, state.Reason)
+		})
+	}
+}

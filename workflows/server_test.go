@@ -1,0 +1,288 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"orderflow/activities"
+	"orderflow/internal/credit"
+	"orderflow/internal/devserver"
+	"orderflow/internal/email"
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+const serverPatience = 2 * time.Minute
+
+// sharedServer is one Temporal server for the tests that need a real one. Its orders take few signals each, so that a test
+// fills one quickly.
+type sharedServer struct {
+	once    sync.Once
+	server  *devserver.Temporal
+	address string
+	err     error
+}
+
+var temporalServer sharedServer //nolint:gochecknoglobals // one server for the whole package; TestMain stops it
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	temporalServer.stop()
+	os.Exit(code)
+}
+
+func (s *sharedServer) stop() {
+	if s.server == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = s.server.Stop(ctx) // its data is of no use to anything
+}
+
+func (s *sharedServer) start() (string, error) {
+	s.once.Do(func() {
+		ctx := context.Background()
+		cli, err := devserver.TemporalCLI(ctx, "", os.Stderr)
+		if err != nil {
+			s.err = err
+			return
+		}
+		if s.server, s.err = devserver.StartTemporal(ctx, devserver.TemporalOptions{
+			CLIPath: cli, Headless: true, SearchAttributes: workflows.SearchAttributes(),
+		}); s.err == nil {
+			s.address = s.server.Address
+		}
+	})
+	return s.address, s.err
+}
+
+// orderOnServer is one order on a real server, whose worker can be stopped so that what comes meanwhile shares the next
+// workflow task. Its activities follow the rules of the real stores as far as the order sees them.
+type orderOnServer struct {
+	t      *testing.T
+	client client.Client
+	queue  string
+	id     string
+	stores *memoryStores
+	worker worker.Worker
+}
+
+func newOrderOnServer(t *testing.T) *orderOnServer {
+	t.Helper()
+	address, err := temporalServer.start()
+	require.NoError(t, err)
+	c, err := client.Dial(client.Options{HostPort: address, Logger: quiet{}})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	name := fmt.Sprintf("order-%d", time.Now().UnixNano())
+	o := &orderOnServer{t: t, client: c, queue: name, id: name, stores: &memoryStores{}}
+	t.Cleanup(o.stopWorker)
+	return o
+}
+
+func (o *orderOnServer) startWorker() {
+	o.t.Helper()
+	o.worker = worker.New(o.client, o.queue, worker.Options{})
+	workflows.Register(o.worker)
+	for name, do := range map[string]any{
+		"ReserveCredit": o.stores.ReserveCredit, "ReleaseCredit": o.stores.ReleaseCredit,
+		"StartFulfillment": o.stores.StartFulfillment, "CloseFulfillment": o.stores.CloseFulfillment,
+		"FindCancellation": o.stores.FindCancellation,
+	} {
+		o.worker.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: name})
+	}
+	require.NoError(o.t, o.worker.Start())
+}
+
+func (o *orderOnServer) stopWorker() {
+	if o.worker != nil {
+		o.worker.Stop()
+		o.worker = nil
+	}
+}
+
+func (o *orderOnServer) input() workflows.Input {
+	in := input()
+	in.OrderID, in.Source.Stream = o.id, o.id
+	return in
+}
+
+func (o *orderOnServer) start() {
+	o.t.Helper()
+	in := o.input()
+	_, err := o.client.ExecuteWorkflow(o.t.Context(), client.StartWorkflowOptions{
+		ID: o.id, TaskQueue: o.queue, TypedSearchAttributes: in.SearchAttributes(), StaticSummary: in.Summary(),
+		StaticDetails: in.Details(), Memo: map[string]any{workflows.MemoSourceEventID: in.Source.EventID},
+	}, workflows.OrderFulfillmentType, in)
+	require.NoError(o.t, err)
+}
+
+func (o *orderOnServer) signal(name string, message any) {
+	o.t.Helper()
+	require.NoError(o.t, o.client.SignalWorkflow(o.t.Context(), o.id, "", name, message))
+}
+
+// update sends an update that reaches the order when its worker is back, and returns what it came to then.
+func (o *orderOnServer) update(name string, message any) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), serverPatience)
+		defer cancel()
+		handle, err := o.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+			WorkflowID: o.id, UpdateName: name, Args: []any{message}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		})
+		if err == nil {
+			err = handle.Get(ctx, nil)
+		}
+		done <- err
+	}()
+	return done
+}
+
+func (o *orderOnServer) eventually(what string, condition func() bool) {
+	o.t.Helper()
+	require.Eventually(o.t, condition, serverPatience, 20*time.Millisecond, what)
+}
+
+// query asks a running order, and reports whether it answered.
+func (o *orderOnServer) query() (state order.State, ok bool) {
+	ctx, cancel := context.WithTimeout(o.t.Context(), 5*time.Second)
+	defer cancel()
+	value, err := o.client.QueryWorkflow(ctx, o.id, "", workflows.StatusQuery)
+	return state, err == nil && value.Get(&state) == nil
+}
+
+func (o *orderOnServer) awaitStatus(want order.Status) {
+	o.t.Helper()
+	o.eventually("the order is "+string(want), func() bool {
+		state, ok := o.query()
+		return ok && state.Status == want
+	})
+}
+
+func (o *orderOnServer) history(runID string) []*history.HistoryEvent {
+	var events []*history.HistoryEvent
+	found := o.client.GetWorkflowHistory(o.t.Context(), o.id, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for found.HasNext() {
+		event, err := found.Next()
+		require.NoError(o.t, err)
+		events = append(events, event)
+	}
+	return events
+}
+
+func (o *orderOnServer) awaitEvent(kind enums.EventType) {
+	o.t.Helper()
+	o.eventually(kind.String(), func() bool {
+		for _, event := range o.history("") {
+			if event.GetEventType() == kind {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// result waits for the order's end, over every run.
+func (o *orderOnServer) result() (order.State, error) {
+	ctx, cancel := context.WithTimeout(o.t.Context(), serverPatience)
+	defer cancel()
+	var state order.State
+	err := o.client.GetWorkflow(ctx, o.id, "").Get(ctx, &state)
+	return state, err
+}
+
+// memoryStores decide like the real stores, for one order.
+type memoryStores struct {
+	mu        sync.Mutex
+	holdFor   time.Duration // over the limit when it is set
+	holdUntil time.Time
+	released  string
+	reserved  int
+	closed    *activities.Fulfillment
+	requested *activities.RequestedCancellation
+	away      bool
+}
+
+// block makes closing fail as in an outage, until unblock.
+func (m *memoryStores) block()   { m.setAway(true) }
+func (m *memoryStores) unblock() { m.setAway(false) }
+
+func (m *memoryStores) setAway(away bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away = away
+}
+
+func (m *memoryStores) ReserveCredit(_ context.Context, in activities.ReserveCreditInput) (activities.CreditDecision, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.released != "":
+		return activities.CreditDecision{Verdict: credit.VerdictReleased, Reason: m.released, Amount: in.Amount}, nil
+	case m.holdFor == 0, in.ApprovedBy != "", m.reserved > 0:
+		m.reserved++
+		return reserved(), nil
+	}
+	if m.holdUntil.IsZero() {
+		m.holdUntil = time.Now().Add(m.holdFor).UTC()
+	}
+	return activities.CreditDecision{
+		Verdict: credit.VerdictHeld, Reason: "INSUFFICIENT_CREDIT", Amount: in.Amount, HoldUntil: m.holdUntil,
+	}, nil
+}
+
+func (m *memoryStores) ReleaseCredit(_ context.Context, in activities.ReleaseCreditInput) (activities.CreditDecision, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.released == "" {
+		m.released = in.Reason
+	}
+	return activities.CreditDecision{Verdict: credit.VerdictReleased, Reason: m.released, Amount: in.Amount}, nil
+}
+
+func (m *memoryStores) StartFulfillment(context.Context, activities.StartFulfillmentInput) (activities.Fulfillment, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed != nil {
+		return *m.closed, nil
+	}
+	return activities.Fulfillment{Status: order.StatusFulfilling, Email: email.StatusSent}, nil
+}
+
+func (m *memoryStores) CloseFulfillment(_ context.Context, in activities.CloseFulfillmentInput) (activities.Fulfillment, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away {
+		return activities.Fulfillment{}, errors.New("connection refused")
+	}
+	if m.closed == nil {
+		m.closed = &activities.Fulfillment{
+			Status: in.Status, Reason: in.Reason, Code: in.Code, Carrier: in.Carrier, TrackingNumber: in.TrackingNumber,
+			Email: email.StatusSent,
+		}
+	}
+	return *m.closed, nil
+}
+
+func (m *memoryStores) FindCancellation(context.Context, activities.FindCancellationInput) (activities.RequestedCancellation, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.requested == nil {
+		return activities.RequestedCancellation{}, nil
+	}
+	return *m.requested, nil
+}
