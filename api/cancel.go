@@ -35,9 +35,6 @@ type cancelling struct {
 // errNoWorkflow says that there is no running workflow to ask.
 var errNoWorkflow = errors.New("no workflow is running")
 
-// continued is the type of the workflow's error for an update that was waiting when the order continued as new.
-const continued = "CONTINUED"
-
 // errContinued means that the update was taken, and that its outcome is the next run's.
 var errContinued = errors.New("the order continued as new")
 
@@ -141,7 +138,7 @@ func (a *api) update(ctx context.Context, id string, request workflows.CancelOrd
 		return state, nil
 	case isNotFound(err), errors.As(err, &refused) && refused.Type() == acceptedThenClosed:
 		return state, errNoWorkflow
-	case errors.As(err, &refused) && refused.Type() == continued:
+	case errors.As(err, &refused) && refused.Type() == workflows.Continued:
 		return state, errContinued
 	case errors.As(err, &refused) && refused.Type() == workflows.Refused:
 		return state, conflict(refused.Message())

@@ -163,7 +163,7 @@ func (failing) UpdateWorkflow(context.Context, client.UpdateWorkflowOptions) (cl
 type continuing struct{ orderWorkflows }
 
 func (continuing) UpdateWorkflow(context.Context, client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
-	return nil, temporal.NewNonRetryableApplicationError("the order continues as new", continued, nil)
+	return nil, temporal.NewNonRetryableApplicationError("the order continues as new", workflows.Continued, nil)
 }
 
 func TestUpdateThatMeetsAnOrderContinuingAsNewIsAccepted(t *testing.T) {

@@ -59,7 +59,7 @@ type failure struct {
 func (o *orderRun) watchHistory(ctx workflow.Context) {
 	workflow.GoNamed(disconnected(ctx), "history limit", func(ctx workflow.Context) {
 		// A disconnected context is never canceled, so the wait cannot fail.
-		_ = workflow.Await(ctx, func() bool { return workflow.GetInfo(ctx).GetContinueAsNewSuggested() })
+		_ = workflow.Await(ctx, func() bool { return !o.finishing && workflow.GetInfo(ctx).GetContinueAsNewSuggested() })
 		o.continuing = workflow.GetVersion(ctx, versionContinueAsNew, workflow.DefaultVersion, 1) == 1
 	})
 }
@@ -127,9 +127,8 @@ func (o *orderRun) resume(ctx workflow.Context, c *Continuation) {
 // resumeMails follows the emails that the run before had begun. Those of an order that is being undone are handed over
 // once its row is closed, as they would have been.
 func (o *orderRun) resumeMails(ctx workflow.Context, emails openEmails) {
-	for _, in := range emails.HandOvers {
-		o.handOver(ctx, in)
-	}
+	o.mails.handOvers = emails.HandOvers
+	workflow.GoNamed(disconnected(ctx), "hand over again", o.handOverAgain) // nothing waits for it
 	if o.phase == phaseUndoing {
 		o.mails.stopped = emails.Stopped
 		return

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"orderflow/activities"
+	"orderflow/internal/email"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )
@@ -148,6 +149,20 @@ func TestContinueAsNew(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, order.StatusShipped, state.Status)
 	})
+}
+
+func TestAnOrderThatEndsHandsItsEmailsOverAlthoughItsHistoryIsLong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.row = &activities.Fulfillment{Status: order.StatusFulfilling, Email: email.StatusUnknown}
+	w.close = func() error {
+		w.env.SetContinueAsNewSuggested(true)
+		return nil
+	}
+	w.after(time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
+	w.run()
+	require.Equal(t, order.StatusShipped, w.state().Status)
+	require.Equal(t, []string{"email-order-0001-confirmation"}, w.handedOver)
 }
 
 // currentDetails are what the Web UI shows of the running order.

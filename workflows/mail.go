@@ -58,6 +58,15 @@ func (o *orderRun) handOver(ctx workflow.Context, in EmailInput) {
 	}
 }
 
+// handOverAgain hands over what could not be while the run was to continue as new.
+func (o *orderRun) handOverAgain(ctx workflow.Context) {
+	left := o.mails.handOvers
+	o.mails.handOvers = nil
+	for _, in := range left {
+		o.handOver(ctx, in)
+	}
+}
+
 // startEmail starts the workflow of an email, or finds that there is one.
 func startEmail(ctx workflow.Context, in EmailInput) error {
 	ctx = workflow.WithChildOptions(disconnected(ctx), workflow.ChildWorkflowOptions{

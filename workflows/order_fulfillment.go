@@ -26,9 +26,16 @@ func OrderFulfillment(ctx workflow.Context, in Input) (*order.State, error) {
 	if errors.Is(err, errContinueAsNew) {
 		return nil, o.continueAsNew(ctx)
 	}
+	o.finish(ctx)
+	return o.result(err)
+}
+
+// finish settles what is open when the order has come to its end. From here on the run does not continue as new.
+func (o *orderRun) finish(ctx workflow.Context) {
+	o.finishing, o.continuing = true, false
+	o.handOverAgain(ctx)
 	o.settleMails(ctx)
 	o.closeMessages(ctx)
-	return o.result(err)
 }
 
 // run brings the order to its end, or undoes it, from wherever an earlier run left off. It returns what the workflow has

@@ -38,6 +38,7 @@ type orderRun struct {
 	closedAs      activities.Fulfillment // the row compensation left behind
 	mismatch      error                  // the row is another order's, nil when it is ours
 	continued     bool                   // an earlier run went before this one
+	finishing     bool                   // the order has come to its end
 	mails         mails
 	drains        []func(workflow.Context) // take the signals that are still unread
 	handingOver   bool                     // the next run acts on what was taken: updates wait no longer
