@@ -162,7 +162,7 @@ func due(o *facts.Order) (want, maybe []string) {
 	case order.StatusFulfilling:
 		return []string{kindConfirmation}, nil
 	case order.StatusCancelled:
-		if o.Row.Lines.Count == 0 { // closed before its fulfilment began: the customer was told nothing
+		if o.Row.Revision == 0 { // closed before its fulfilment began: the customer was told nothing
 			return nil, nil
 		}
 		if m := o.Mail(kindConfirmation); m != nil && told(*m) {
