@@ -38,6 +38,10 @@ func scenarios() []scenario {
 	none := []fault.Kind{}
 	brief := map[string]string{"CREDIT_HOLD": "5s"}
 	shipped := map[string]int{"shipped-by-signal": 1, "shipped-by-update": 1}
+	closing := map[string]int{
+		"left": 2, "shipped-by-signal": 3, "shipped-by-update": 3, "shipped-early": 2, "cancelled-by-signal": 2, "cancelled-by-event": 1,
+		"cancelled-natively": 1, "approved": 1, "expired": 1,
+	}
 	return []scenario{
 		{
 			name: soak, about: "everything breaks while orders go every way, for --minutes",
@@ -103,9 +107,12 @@ func scenarios() []scenario {
 		{
 			name: "failover", about: "a standby of PostgreSQL that lags is promoted while orders close",
 			orders: 3 * few, rate: 10, pace: 5 * time.Second, publishers: 1, projectors: 1,
-			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres,
-			fates:     map[string]int{"left": 2, "shipped-by-signal": 3, "shipped-by-update": 3, "shipped-early": 2, "cancelled-by-signal": 2, "cancelled-by-event": 1, "cancelled-natively": 1, "approved": 1, "expired": 1},
-			variables: map[string]string{"CREDIT_HOLD": "5s"},
+			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres, fates: closing, variables: brief,
+		},
+		{
+			name: "failover-unpublished", about: "the same, with nobody to publish what is lost",
+			orders: 3 * few, rate: 10, pace: 5 * time.Second,
+			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres, fates: closing, variables: brief,
 		},
 		{
 			name: "read-only", about: "the name of PostgreSQL leads to a standby for a while, and nobody is started again",

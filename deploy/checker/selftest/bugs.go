@@ -10,6 +10,8 @@ type bug struct {
 	patch     string // in deploy/checker/bugs, without .patch
 	scenario  string // of deploy/chaos, which lets it do its harm
 	invariant string // of the checker or of the workload; must complain, others may too
+
+	drain time.Duration // how long a run is waited for; 0: drainWithBug
 }
 
 // A bug may keep a run from ever coming to rest: it is not waited for longer than its harm takes. Without a bug a run may
@@ -19,22 +21,27 @@ const (
 	drainClean   = 5 * time.Minute
 )
 
+// longerThanRecovery is how long a run takes at the most that recovers by itself, where the harm is that it does not.
+const longerThanRecovery = 2 * time.Minute
+
 // tries is how often a bug is given the chance to do harm: those that are races do not win every time.
 const tries = 3
 
 func bugs() []bug {
 	return []bug{
-		{"01-maximum-instead-of-contiguous-progress", "publisher", "published.once"},
-		{"02-acknowledge-before-start", "temporal-away", "order.one-workflow"},
-		{"03-random-event-ids", "steady", "credit.event-id"},
-		{"04-append-at-any-revision", "scarce-credit", "credit.limit"},
-		{"05-reread-and-append", "scarce-credit", "credit.limit"},
-		{"06-sdk-retries-on", "mail-lost", "mail.count"},
-		{"07-reserve-after-release", "hot-customer", "credit.closed"},
-		{"08-compensation-on-the-cancelled-context", "cancel", "credit.end"},
-		{"09-duplicates-allowed", "repeats", "order.one-workflow"},
-		{"10-mail-claimed-after-sending", "mail-lost", "mail.count"},
-		{"11-post-without-a-look", "http", "api.accepted-once"},
+		{patch: "01-maximum-instead-of-contiguous-progress", scenario: "publisher", invariant: "published.once"},
+		{patch: "02-acknowledge-before-start", scenario: "temporal-away", invariant: "order.one-workflow"},
+		{patch: "03-random-event-ids", scenario: "steady", invariant: "credit.event-id"},
+		{patch: "04-append-at-any-revision", scenario: "scarce-credit", invariant: "credit.limit"},
+		{patch: "05-reread-and-append", scenario: "scarce-credit", invariant: "credit.limit"},
+		{patch: "06-sdk-retries-on", scenario: "mail-lost", invariant: "mail.count"},
+		{patch: "07-reserve-after-release", scenario: "hot-customer", invariant: "credit.closed"},
+		{patch: "08-compensation-on-the-cancelled-context", scenario: "cancel", invariant: "credit.end"},
+		{patch: "09-duplicates-allowed", scenario: "repeats", invariant: "order.one-workflow"},
+		{patch: "10-mail-claimed-after-sending", scenario: "mail-lost", invariant: "mail.count"},
+		{patch: "11-post-without-a-look", scenario: "http", invariant: "api.accepted-once"},
+		{patch: "12-completed-runs-are-repaired", scenario: "failover-unpublished", invariant: "row.status"},
+		{patch: "13-read-only-connections-are-kept", scenario: "read-only", invariant: "comes-to-rest", drain: longerThanRecovery},
 	}
 }
 

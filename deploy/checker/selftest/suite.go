@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func (s *suite) plant(ctx context.Context, b bug) (caught bool, err error) {
 	var v verdict
 	for try := range tries {
 		began := time.Now()
-		v, err = s.tree.chaos(ctx, b.scenario, b.patch, s.seed+uint64(try), drainWithBug)
+		v, err = s.tree.chaos(ctx, b.scenario, b.patch, s.seed+uint64(try), cmp.Or(b.drain, drainWithBug))
 		if err != nil {
 			return false, err
 		}
