@@ -10,7 +10,7 @@ import (
 // The programs of a run: those that bugs are planted in, and those that run and judge them and stay as they are.
 func product() []string { return []string{"./starter", "./worker", "./publisher", "./api"} }
 func judges() []string {
-	return []string{"./deploy/chaos", "./deploy/checker", "./deploy/kurrentsim", "./deploy/sessim"}
+	return []string{"./deploy/chaos", "./deploy/checker", "./deploy/kurrentsim", "./deploy/sessim", "./projector"}
 }
 
 // clean is the folder of the binaries without a bug.
