@@ -42,6 +42,7 @@ func bugs() []bug {
 		{patch: "11-post-without-a-look", scenario: "http", invariant: "api.accepted-once"},
 		{patch: "12-completed-runs-are-repaired", scenario: "failover-unpublished", invariant: "row.status"},
 		{patch: "13-read-only-connections-are-kept", scenario: "read-only", invariant: "comes-to-rest", drain: longerThanRecovery},
+		{patch: "14-timer-before-messages", scenario: "late-decisions", invariant: "order.messages"},
 	}
 }
 
