@@ -66,11 +66,13 @@ func fullWords() []string {
 	}
 }
 
-// lacksAttribute reports whether the server's words are about a search attribute that the namespace does not have. What
-// the server lists may be ahead of what it checks a start against, so CheckNamespace alone could blame the event.
+// lacksAttribute reports whether the server's words are about a search attribute that the namespace lacks or has with
+// another type. The server validates a start against a cache, so CheckNamespace alone could blame the event.
 func lacksAttribute(words string) bool {
 	return strings.Contains(words, "has no mapping defined for search attribute") ||
-		strings.HasPrefix(words, "search attribute ") && strings.HasSuffix(words, " is not defined")
+		strings.HasPrefix(words, "search attribute ") && strings.HasSuffix(words, " is not defined") ||
+		strings.HasPrefix(words, "invalid value for search attribute ") && strings.Contains(words, " of type ") ||
+		strings.HasPrefix(words, "unable to get ") && strings.Contains(words, " search attribute type: ")
 }
 
 // maxRefusals is how often in a row an event is refused before the bridge looks for the fault in the event.

@@ -41,6 +41,8 @@ func TestAnswerOf(t *testing.T) {
 		{serviceerror.NewInvalidArgument("Blob data size exceeds limit."), answerRefused},
 		{serviceerror.NewInvalidArgument("Namespace default has no mapping defined for search attribute CustomerId"), answerSetUp},
 		{serviceerror.NewInvalidArgument("search attribute CustomerId is not defined"), answerSetUp},
+		{serviceerror.NewInvalidArgument(`invalid value for search attribute CustomerId of type Int: unable to decode "customer-7"`), answerSetUp},
+		{serviceerror.NewInvalidArgument("unable to get CustomerId search attribute type: invalid search attribute type: Unspecified"), answerSetUp},
 		{serviceerror.NewFailedPrecondition("failing over"), answerRetry},
 		{serviceerror.NewNamespaceNotFound("orders"), answerSetUp},
 		{serviceerror.NewPermissionDenied("no", ""), answerSetUp},
