@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
 )
 
 // heldEvent is one event in hand, with how its attempts went.
@@ -18,16 +19,13 @@ type heldEvent struct {
 	keyless  bool            // waits for a key of the payload codec
 }
 
-// subject is what an event waits for: its order's stream if that is known.
-func (t *heldEvent) subject() string {
+// cancels returns the stream of the order that the event cancels, and reports whether it is known to cancel one.
+func (t *heldEvent) cancels() (stream string, yes bool) {
 	e := t.delivery.Event
-	if e == nil {
-		return name(t.delivery)
+	if e == nil || e.Type != order.TypeCancellationRequested {
+		return "", false
 	}
-	if _, _, isLink := kurrent.LinkTarget(*e); isLink {
-		return name(t.delivery)
-	}
-	return e.Stream
+	return e.Stream, true
 }
 
 // pause waits between two attempts. What waits aside does not keep the bridge from stopping.
@@ -58,29 +56,29 @@ func (t *heldEvent) stopped() bool {
 // zero value is empty; it is safe for concurrent use.
 type waitingRoom struct {
 	mu      sync.Mutex
-	full    map[string]*heldEvent // by order, the event that waits until its workflow takes messages again
+	cancels map[string]*heldEvent // by stream, the cancellation that waits until the order's workflow takes messages again
 	size    int
 	keyless int // events that wait for a key of the payload codec
 }
 
-// enter reports whether there is room, and whether another event waits for the same full order.
+// enter reports whether there is room, and whether t is a cancellation whose order another waiting one cancels already.
+// Events of other types have no part in that: each waits for itself.
 func (r *waitingRoom) enter(t *heldEvent, meaning answer, room int) (entered, carried bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if meaning == answerFull {
-		first := r.full[t.subject()]
-		if first != nil && name(first.delivery) != name(t.delivery) {
-			return false, true
-		}
+	stream, cancels := t.cancels()
+	cancels = cancels && meaning == answerFull
+	if first := r.cancels[stream]; cancels && first != nil && name(first.delivery) != name(t.delivery) {
+		return false, true
 	}
 	if r.size >= room {
 		return false, false
 	}
-	if meaning == answerFull {
-		if r.full == nil {
-			r.full = map[string]*heldEvent{}
+	if cancels {
+		if r.cancels == nil {
+			r.cancels = map[string]*heldEvent{}
 		}
-		r.full[t.subject()] = t
+		r.cancels[stream] = t
 	}
 	r.size++
 	return true, false
@@ -89,8 +87,8 @@ func (r *waitingRoom) enter(t *heldEvent, meaning answer, room int) (entered, ca
 func (r *waitingRoom) leave(t *heldEvent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.full[t.subject()] == t {
-		delete(r.full, t.subject())
+	if stream, _ := t.cancels(); r.cancels[stream] == t {
+		delete(r.cancels, stream)
 	}
 	r.size--
 }

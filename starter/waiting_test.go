@@ -1,0 +1,46 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+)
+
+func TestWaitingRoom(t *testing.T) {
+	t.Parallel()
+	const roomy = 10
+	held := func(eventType string, revision uint64) *heldEvent {
+		return &heldEvent{delivery: kurrent.Delivery{Event: &kurrent.Event{Stream: "order-1", Type: eventType, Revision: revision}}}
+	}
+	placed, paid := held(order.TypePlaced, 0), held(order.TypePaid, 1)
+	first, second := held(order.TypeCancellationRequested, 2), held(order.TypeCancellationRequested, 3)
+	t.Run("lets only a cancellation carry another", func(t *testing.T) {
+		t.Parallel()
+		var room waitingRoom
+		for _, event := range []*heldEvent{placed, first, paid} {
+			entered, carried := room.enter(event, answerFull, roomy)
+			require.True(t, entered, event.delivery.Event.Type)
+			require.False(t, carried, event.delivery.Event.Type)
+		}
+		entered, carried := room.enter(second, answerFull, roomy)
+		require.False(t, entered)
+		require.True(t, carried)
+		room.leave(placed)
+		room.leave(first)
+		entered, carried = room.enter(second, answerFull, roomy)
+		require.True(t, entered, "the first has left")
+		require.False(t, carried)
+	})
+	t.Run("carries no event that waits for a key", func(t *testing.T) {
+		t.Parallel()
+		var room waitingRoom
+		for _, event := range []*heldEvent{first, second} {
+			entered, carried := room.enter(event, answerUnreadable, roomy)
+			require.True(t, entered)
+			require.False(t, carried)
+		}
+	})
+}
