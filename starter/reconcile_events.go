@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"go.temporal.io/api/enums/v1"
@@ -146,13 +145,8 @@ func (r *reconciliation) deliver(ctx context.Context, noted *difference, d deliv
 	delivering, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, err := r.bridge.routes()[d.event.Type](delivering, d.event)
-	var parked *parkError
-	switch {
-	case errors.As(err, &parked):
-		r.report.explain(noted, parked.reason)
-		return nil
-	case err != nil:
-		return fmt.Errorf("deliver event %d of %s: %w", d.event.Revision, d.event.Stream, err)
+	if err != nil {
+		return r.explainRefusal(noted, fmt.Errorf("deliver event %d of %s: %w", d.event.Revision, d.event.Stream, err))
 	}
 	r.awaitRemedy(noted, func(ctx context.Context) (bool, error) {
 		_, waits, err := r.undelivered(ctx, d)

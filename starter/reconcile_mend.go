@@ -41,7 +41,7 @@ func (r *reconciliation) mend(ctx context.Context, d *difference, remedy remedy,
 	var err error
 	switch remedy {
 	case start:
-		given, err = r.start(ctx, d, placed)
+		err = r.start(ctx, placed)
 	case repair:
 		err = r.repair(ctx, d, input)
 	case restore:
@@ -52,7 +52,7 @@ func (r *reconciliation) mend(ctx context.Context, d *difference, remedy remedy,
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("mend %s: %w", input.OrderID, err)
+		return r.explainRefusal(d, fmt.Errorf("mend %s: %w", input.OrderID, err))
 	}
 	if !given {
 		return nil
@@ -73,17 +73,34 @@ func (r *reconciliation) awaitRemedy(d *difference, settled func(context.Context
 	r.mendings.all = append(r.mendings.all, mending{difference: d, settled: settled})
 }
 
+// explainRefusal says in the report why one difference's remedy was not taken, which leaves it for another comparison. It
+// returns err if every other remedy would meet it too.
+func (r *reconciliation) explainRefusal(d *difference, err error) error {
+	var parked *parkError
+	answer := answerOf(err)
+	switch {
+	case errors.As(err, &parked):
+		r.report.explain(d, parked.reason)
+	case errors.Is(err, errRunChanged), errors.Is(err, errNotPlaced):
+		r.report.explain(d, "it changed while it was mended")
+	case answer == answerFull:
+		r.report.explain(d, "its workflow takes no more messages for now")
+	case answer == answerUnreadable:
+		r.report.explain(d, "a key is missing to read what its workflow was started with")
+	case answer == answerRefused:
+		r.report.explain(d, fmt.Sprintf("%s: %.512s", reasonRefused, serverWords(err)))
+	default:
+		return err
+	}
+	return nil
+}
+
 // start does what the bridge does with the order's event. What the bridge would park cannot be started.
-func (r *reconciliation) start(ctx context.Context, d *difference, placed kurrent.Event) (started bool, err error) {
+func (r *reconciliation) start(ctx context.Context, placed kurrent.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	_, err = r.bridge.placed(ctx, placed)
-	var parked *parkError
-	if errors.As(err, &parked) {
-		r.report.explain(d, parked.reason)
-		return false, nil
-	}
-	return err == nil, err
+	_, err := r.bridge.placed(ctx, placed)
+	return err
 }
 
 // repair starts the order's repair, or finds it under way. One that has ended may be followed by another: the order may have

@@ -42,6 +42,7 @@ func TestReconcile(t *testing.T) {
 		"a repaired order that is reset ends as cancelled":                             aResetOrder,
 		"a terminated order that was reset meanwhile is left alone":                    aResetBeforeItsRepair,
 		"an account that cannot be read is held, and left to people":                   anUnreadableAccount,
+		"an order whose remedy is refused leaves the others theirs":                    aRefusedRemedy,
 		"a repair that nobody works on is not waited for longer than asked":            nobodyAtWork,
 	} {
 		t.Run(name, func(t *testing.T) {

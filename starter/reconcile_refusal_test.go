@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"orderflow/internal/kurrentsim"
+	"orderflow/internal/kurrentsim/store"
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// refusing is a server that takes no start of some orders, and no signal to others.
+type refusing struct {
+	client.Client
+	starts, signals map[string]error
+}
+
+func (c refusing) ExecuteWorkflow(
+	ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any,
+) (client.WorkflowRun, error) {
+	if err := c.starts[options.ID]; err != nil {
+		return nil, err
+	}
+	return c.Client.ExecuteWorkflow(ctx, options, workflow, args...)
+}
+
+func (c refusing) SignalWorkflow(ctx context.Context, workflowID, runID, name string, message any) error {
+	if err := c.signals[workflowID]; err != nil {
+		return err
+	}
+	return c.Client.SignalWorkflow(ctx, workflowID, runID, name, message)
+}
+
+func aRefusedRemedy(t *testing.T, c cluster) {
+	refused, changed, full, fine := newOrderID(), newOrderID(), newOrderID(), newOrderID()
+	h := newHouse(t, c, kurrentsim.Options{HiddenLinks: []store.Target{
+		{Stream: refused, Revision: 0}, {Stream: changed, Revision: 0}, {Stream: full, Revision: 1}, {Stream: fine, Revision: 0},
+	}}, 0)
+	h.run()
+	for _, id := range []string{refused, changed, full, fine} {
+		h.place(id)
+	}
+	h.awaitStatus(full, order.StatusFulfilling)
+	h.append(full, newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"}))
+	server := refusing{
+		h.temporal,
+		map[string]error{refused: serviceerror.NewInvalidArgument("it is too long"), changed: errRunChanged},
+		map[string]error{full: serviceerror.NewInvalidArgument(fullWords()[0])},
+	}
+
+	found := h.reconcile(fixing, func(r *reconciliation) { r.temporal, r.bridge.temporal = server, server })
+	require.Equal(t, []int{3, 1, 1, 3}, []int{found.Missing, found.Undelivered, found.Fixed, found.Left}, "%+v", found.Differences)
+	details := map[string]string{}
+	for _, d := range found.Differences {
+		require.Equal(t, d.OrderID == fine, d.Fixed)
+		details[d.OrderID] = d.Detail
+	}
+	require.Contains(t, details[refused], "REFUSED: it is too long")
+	require.Contains(t, details[changed], "it changed while it was mended")
+	require.Contains(t, details[full], "its workflow takes no more messages for now")
+	require.Equal(t, workflowOpen, h.describe(fine))
+	require.Equal(t, workflowNone, h.describe(workflows.RepairID(full)))
+
+	found = h.reconcile(fixing) // the server takes them now
+	require.Zero(t, found.Left, "%+v", found.Differences)
+	h.awaitStatus(full, order.StatusCancelled)
+}
