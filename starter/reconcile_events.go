@@ -86,7 +86,24 @@ func (r *reconciliation) undelivered(ctx context.Context, d delivery) (f facts, 
 		return f, false, err
 	}
 	told, err := r.wasCanceled(ctx, d.orderID, run.id)
-	return f, !told, err
+	if err != nil || told {
+		return f, false, err
+	}
+	ahead, err := r.aheadOfOrder(ctx, d)
+	return f, !ahead, err
+}
+
+// aheadOfOrder reports whether a cancellation stands before its order on the stream. It may have been given up: parked
+// because nobody had placed the order, and dropped by an operator.
+func (r *reconciliation) aheadOfOrder(ctx context.Context, d delivery) (bool, error) {
+	placed, err := r.events.FindPlaced(ctx, d.orderID)
+	if gone(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("find the order of a cancellation: %w", err)
+	}
+	return d.event.Revision < placed.Revision, nil
 }
 
 func (r *reconciliation) unsettled(ctx context.Context, d delivery) (f facts, waits bool, err error) {

@@ -18,12 +18,12 @@ import (
 func TestReconcileDeliveries(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
-	canceled, paid, shipped, late, both := newOrderID(), newOrderID(), newOrderID(), newOrderID(), newOrderID()
+	canceled, paid, shipped, late, both, ahead := newOrderID(), newOrderID(), newOrderID(), newOrderID(), newOrderID(), newOrderID()
 	var hidden []store.Target
 	for _, id := range []string{canceled, paid, shipped, both} {
 		hidden = append(hidden, store.Target{Stream: id, Revision: 1})
 	}
-	hidden = append(hidden, store.Target{Stream: both, Revision: 0})
+	hidden = append(hidden, store.Target{Stream: both, Revision: 0}, store.Target{Stream: ahead, Revision: 0})
 	h := newHouse(t, c, kurrentsim.Options{HiddenLinks: hidden}, 0)
 	h.run()
 	cancellation := func() kurrent.NewEvent {
@@ -45,6 +45,9 @@ func TestReconcileDeliveries(t *testing.T) {
 	h.append(late, payment()) // the bridge gets this one
 	h.awaitClosed(workflows.SettlementID(late, 1))
 	h.place(both, cancellation())
+	h.append(ahead, cancellation()) // as one that was parked, and dropped before the order came
+	h.place(ahead)
+	h.awaitStatus(ahead, order.StatusFulfilling)
 
 	found := h.reconcile()
 	require.Equal(t, []int{1, 2, 3}, []int{found.Missing, found.Undelivered, found.Left}, "%+v", found.Differences)
@@ -60,4 +63,5 @@ func TestReconcileDeliveries(t *testing.T) {
 	found = h.reconcile(fixing)
 	require.Zero(t, found.Left+found.Fixed, "%+v", found.Differences)
 	require.Equal(t, order.StatusShipped, h.row(shipped))
+	require.Equal(t, order.StatusFulfilling, h.row(ahead))
 }
