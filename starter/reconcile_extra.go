@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"orderflow/internal/fulfillment"
@@ -113,6 +114,9 @@ func (r *reconciliation) checkListed(ctx context.Context, listed *workflowservic
 	var strangers []string
 	var open []workflows.Input
 	for _, info := range listed.GetExecutions() {
+		if info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
+			continue // the run that followed is listed too
+		}
 		id := info.GetExecution().GetWorkflowId()
 		if !r.known.has(id) {
 			strangers = append(strangers, id)

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"orderflow/internal/credit"
@@ -43,6 +47,7 @@ func TestReconcile(t *testing.T) {
 		"a terminated order that was reset meanwhile is left alone":                    aResetBeforeItsRepair,
 		"an account that cannot be read is held, and left to people":                   anUnreadableAccount,
 		"an order whose remedy is refused leaves the others theirs":                    aRefusedRemedy,
+		"an order whose workflow continued as new is counted once":                     aContinuedOrder,
 		"a repair that nobody works on is not waited for longer than asked":            nobodyAtWork,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -325,4 +330,30 @@ func nobodyAtWork(t *testing.T, c cluster) {
 	requireFindings(t, "checked 1  missing 0  extra 0  held 1  parked 0  fixed 0  left 1", found)
 	found = h.reconcile(fixing, func(r *reconciliation) { r.wait = 0 })
 	require.Contains(t, found.Differences[0].Detail, "its repair is under way")
+}
+
+// aContinuedOrder is in the server's list of workflows with each of its runs.
+func aContinuedOrder(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	id := h.place(newOrderID())
+	h.awaitMails(id, email.KindConfirmation)
+	h.awaitStatus(id, order.StatusFulfilling)
+	h.lose("UPDATE order_fulfillment SET status = 'cancelled', reason = 'CANCELLED', code = 'TEST' WHERE order_id = '" + id + "'")
+	listed := &workflowservice.ListWorkflowExecutionsResponse{}
+	for _, status := range []enums.WorkflowExecutionStatus{
+		enums.WORKFLOW_EXECUTION_STATUS_RUNNING,
+		enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW,
+	} {
+		listed.Executions = append(listed.Executions, &workflow.WorkflowExecutionInfo{Execution: executionOf(id, ""), Status: status})
+	}
+	r := newReconciliation(h.temporal, h.events, h.store, slog.New(slog.DiscardHandler))
+	r.known.add(id)
+	require.EventuallyWithT(t, func(t *assert.CollectT) { // it may still be at its last task
+		r.report = findings{}
+		require.NoError(t, r.checkListed(h.t.Context(), listed))
+		require.Positive(t, r.report.Held)
+	}, longEnough, 50*time.Millisecond)
+	require.Equal(t, 1, r.report.Held)
+	require.Len(t, r.report.Differences, 1)
 }
