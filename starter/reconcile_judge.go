@@ -49,6 +49,7 @@ type facts struct {
 	LostMail   bool         // a mail waits, and no workflow is there to send it
 	InVain     bool         // the workflow waits for the shipment of an order whose row is final
 	Erased     bool         // the order's stream is deleted
+	Unreadable string       // what the remedy depends on and cannot be read; empty when all can
 	Detail     string       // what else there is to say
 }
 
@@ -101,6 +102,7 @@ const (
 //	closed     shipped              any         consistent
 //	closed     rejected, cancelled  settled     consistent
 //	closed     rejected, cancelled  open        held         repair
+//	not open (7) any                any         conflict     none: somebody has to look
 //	not open   rejected, cancelled  unknown     held         none: somebody has to mend the account's stream first
 //	not open   final, lost mail     any         held         repair: it sends what is due
 //
@@ -123,12 +125,16 @@ const (
 //
 // (6) It failed without a result, as one does that somebody started by hand with an input that is none.
 //
+// (7) Its result, or what was published about the order, is there and cannot be read.
+//
 // Closed is closed in whatever way.
 func judge(f facts) (kind, remedy) {
 	final := f.Row.Final()
 	switch {
 	case f.Workflow == workflowOpen:
 		return judgeOpen(f)
+	case f.Unreadable != "":
+		return conflict, noRemedy
 	case f.Workflow.ended() && f.Result.Status != "" && f.Result.Status != f.Row:
 		if final {
 			return conflict, noRemedy

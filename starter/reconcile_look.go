@@ -8,12 +8,14 @@ import (
 	"strings"
 
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
+	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )
@@ -36,11 +38,17 @@ func (r *reconciliation) look(ctx context.Context, in workflows.Input) (facts, e
 		f.InVain, err = r.waitsInVain(ctx, row)
 		return f, err
 	}
-	if f.Result, err = r.result(ctx, in.OrderID, run); err != nil {
+	f.Result, err = r.result(ctx, in.OrderID, run)
+	if _, undecodable := errors.AsType[*resultError](err); undecodable {
+		f.Unreadable = "its workflow's result cannot be read"
+	} else if err != nil {
 		return facts{}, err
 	}
 	if run.state == workflowNone && !row.Status.Final() {
-		if f.Published, err = r.published(ctx, in.OrderID); err != nil {
+		f.Published, err = r.published(ctx, in.OrderID)
+		if errors.Is(err, kurrent.ErrVersions) {
+			f.Unreadable = err.Error()
+		} else if err != nil {
 			return facts{}, err
 		}
 	}
@@ -114,6 +122,9 @@ func (r *reconciliation) published(ctx context.Context, orderID string) (order.S
 	return versions[len(versions)-1].Status, nil
 }
 
+// resultError says that a workflow's result was given and cannot be decoded.
+type resultError struct{ error }
+
 // result reads what an order's workflow ended with: its result, or the state that its failure or cancellation carries. It
 // is the zero state for one that says nothing, or that did not end by itself.
 func (r *reconciliation) result(ctx context.Context, orderID string, run workflowRun) (order.State, error) {
@@ -135,7 +146,11 @@ func (r *reconciliation) result(ctx context.Context, orderID string, run workflo
 		return order.State{}, nil
 	}
 	if err != nil {
-		return order.State{}, fmt.Errorf("read the result of workflow %s: %w", orderID, err)
+		err = fmt.Errorf("read the result of workflow %s: %w", orderID, err)
+		if _, outage := errors.AsType[serviceerror.ServiceError](err); !outage && ctx.Err() == nil {
+			err = &resultError{err}
+		}
+		return order.State{}, err
 	}
 	if !state.Status.Final() {
 		return order.State{}, nil

@@ -115,6 +115,7 @@ func TestReconcileLostRows(t *testing.T) {
 		"an order whose row is gone ships without a reconciliation":           aShipmentWithoutRow,
 		"an order whose row is gone is canceled over what was published":      aCancellationWithoutRow,
 		"a deleted order whose row is gone is started, and goes on as it was": aDeletedOrderWithoutRow,
+		"an order whose end cannot be read is reported and left":              anUnreadableEnd,
 		"an open workflow whose workflow task keeps failing is stuck":         aFailingTask,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -376,4 +377,32 @@ func aFailingTask(t *testing.T, c cluster) {
 	h.awaitClosed(id)
 	require.Equal(t, order.StatusShipped, h.row(id))
 	h.requireNothingLeft()
+}
+
+func anUnreadableEnd(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	truncated := h.shippedOrder()
+	h.publish(truncated)
+	h.append("$$"+kurrent.FulfillmentPrefix+truncated, newEvent("$metadata", map[string]any{"$tb": 1}))
+	h.loseRow(truncated)
+	h.forget()
+	h.stopWork()
+	other := worker.New(h.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})
+	other.RegisterWorkflowWithOptions(func(workflow.Context, workflows.Input) (string, error) {
+		return "not a state", nil
+	}, workflow.RegisterOptions{Name: workflows.OrderFulfillmentType})
+	require.NoError(t, other.Start())
+	defer other.Stop()
+	strange := h.place(newOrderID())
+	placed, err := h.events.FindPlaced(t.Context(), strange)
+	require.NoError(t, err)
+	_, err = (&bridge{temporal: h.temporal, events: h.events}).placed(t.Context(), placed)
+	require.NoError(t, err)
+	h.awaitClosed(strange)
+
+	found := h.reconcile(fixing)
+	require.Equal(t, []int{2, 0, 2}, []int{found.Conflict, found.Fixed, found.Left}, "%+v", found.Differences)
+	require.Contains(t, found.Differences[0].Detail, kurrent.ErrVersions.Error())
+	require.Contains(t, found.Differences[1].Detail, "its workflow's result cannot be read")
 }

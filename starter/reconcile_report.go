@@ -97,6 +97,9 @@ func detail(f facts) string {
 	if f.Detail != "" {
 		all = append(all, f.Detail)
 	}
+	if f.Unreadable != "" {
+		all = append(all, f.Unreadable)
+	}
 	if f.Erased {
 		all = append(all, "its stream is deleted")
 	}
