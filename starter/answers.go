@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -77,6 +78,10 @@ func lacksAttribute(words string) bool {
 
 // maxRefusals is how often in a row an event is refused before the bridge looks for the fault in the event.
 const maxRefusals = 4
+
+// attributesCached is how long the server validates starts against search attributes that have been repaired since. It
+// may refuse good events for as long, so an event is parked only if its refusals span more.
+const attributesCached = time.Minute
 
 // errNotYet gives an event back to the server because its order does not take it yet.
 var errNotYet = errors.New("the order does not take the event yet")

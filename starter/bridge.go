@@ -33,6 +33,7 @@ type bridge struct {
 	patience    time.Duration // how long an event is held while Temporal does not answer, before the server gets it back
 	budget      time.Duration // for what is in flight when the bridge stops
 	probe       time.Duration // how often the server is asked about a subscription that delivers nothing
+	refusalSpan time.Duration // how long an event is refused at least before it is parked, see attributesCached
 	inspection  time.Duration // how often the server is asked whether anything keeps events from the subscription
 	metrics     *metrics
 	logger      *slog.Logger

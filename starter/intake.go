@@ -106,6 +106,9 @@ func (b *bridge) handle(ctx context.Context, sub deliveries, t *heldEvent, giveU
 	defer b.metrics.inFlight.Dec()
 	d := t.delivery
 	outcome, err := b.insist(ctx, t)
+	if !errors.Is(err, errNotYet) {
+		b.room.forget(name(d))
+	}
 	var parked *parkError
 	switch {
 	case errors.As(err, &parked):
@@ -162,20 +165,19 @@ func (b *bridge) judge(ctx context.Context, t *heldEvent, held time.Duration, ou
 		b.obstacles.found(obstacleRefusal, err.Error(), b.metrics, b.logger)
 		return "", true, fmt.Errorf("%w: %w", errBlocked, err)
 	case answerFull, answerUnreadable:
-		if b.stepAside(t, meaning, err) {
-			return resultDuplicate, true, nil
-		}
-		if held > b.patience || t.stopped() {
-			return "", true, fmt.Errorf("%w: %w", errNotYet, err)
-		}
-		return "", false, nil
+		return b.wait(t, meaning, held, err)
 	case answerRefused:
-		if t.refusals++; t.refusals < maxRefusals {
+		t.refusals++
+		span := b.room.refusedFor(name(t.delivery))
+		if t.refusals < maxRefusals {
 			return "", false, nil
 		}
-		if refused := b.refuse(ctx, err); refused != nil {
-			return "", true, refused
+		if span >= b.refusalSpan {
+			if refused := b.refuse(ctx, err); refused != nil {
+				return "", true, refused
+			}
 		}
+		return b.wait(t, meaning, held, err)
 	default:
 		t.refusals = 0
 	}
@@ -184,6 +186,18 @@ func (b *bridge) judge(ctx context.Context, t *heldEvent, held time.Duration, ou
 		return "", true, park("%s: nobody has placed this order", reasonOrderUnknown)
 	case held > b.patience:
 		return "", true, fmt.Errorf("%w: %w", errPatience, err)
+	}
+	return "", false, nil
+}
+
+// wait keeps an event that Temporal does not take yet, without a slot if there is room, until the server has to get it
+// back. It reports whether the event is done with.
+func (b *bridge) wait(t *heldEvent, meaning answer, held time.Duration, cause error) (result, bool, error) {
+	if b.stepAside(t, meaning, cause) {
+		return resultDuplicate, true, nil
+	}
+	if held > b.patience || t.stopped() {
+		return "", true, fmt.Errorf("%w: %w", errNotYet, cause)
 	}
 	return "", false, nil
 }

@@ -40,7 +40,8 @@ func run(ctx context.Context, c subcommand.Call) error {
 		temporal: temporal, namespace: temporalclient.Namespace(options), payloads: temporalclient.NewPayloads(options), events: events,
 		settings: s.Subscription, concurrency: s.Concurrency,
 		patience: s.Subscription.MessageTimeout / 2, budget: s.Shutdown.Timeout, probe: probeInterval, inspection: inspectionInterval,
-		metrics: newMetrics(registry.Registry), logger: logger,
+		refusalSpan: attributesCached + lastWait,
+		metrics:     newMetrics(registry.Registry), logger: logger,
 	}
 	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: registry, Logger: logger, Ready: map[string]func(context.Context) error{
 		"temporal": temporalclient.Check(temporal), "subscription": b.ready,

@@ -57,6 +57,7 @@ func (t *heldEvent) stopped() bool {
 type waitingRoom struct {
 	mu      sync.Mutex
 	cancels map[string]*heldEvent // by stream, the cancellation that waits until the order's workflow takes messages again
+	refused map[string]time.Time  // by event, when its refusals began: it may be given back and come again meanwhile
 	size    int
 	keyless int // events that wait for a key of the payload codec
 }
@@ -91,6 +92,31 @@ func (r *waitingRoom) leave(t *heldEvent) {
 		delete(r.cancels, stream)
 	}
 	r.size--
+}
+
+// maxRefused bounds the refused events remembered: other starters may have taken them over.
+const maxRefused = 4096
+
+// refusedFor returns how long an event has been refused, zero the first time.
+func (r *waitingRoom) refusedFor(event string) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	since, known := r.refused[event]
+	if known {
+		return time.Since(since)
+	}
+	if r.refused == nil || len(r.refused) >= maxRefused {
+		r.refused = map[string]time.Time{}
+	}
+	r.refused[event] = time.Now()
+	return 0
+}
+
+// forget ends an event's refusals.
+func (r *waitingRoom) forget(event string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.refused, event)
 }
 
 func (r *waitingRoom) occupied() bool {
