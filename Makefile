@@ -50,7 +50,7 @@ race: temporal ## Run all tests with the race detector
 
 .PHONY: record-histories
 record-histories: temporal ## Keep the histories that the end-to-end tests cause and that are not kept yet, for the replay test
-	go test ./internal/e2e -count=1 -args -record
+	go test ./internal/e2e ./workflows -count=1 -args -record
 
 .PHONY: conformance
 conformance: ## Run the KurrentDB client's own test suites against kurrentsim, on ports 2114 and 2115

@@ -81,6 +81,8 @@ func TestContinueAsNew(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, order.StatusShipped, state.Status)
 		require.Equal(t, 1, o.stores.reserved)
+		o.record("continued-on-hold-first-run", first)
+		o.record("continued-on-hold-second-run", "")
 	})
 	for name, c := range map[string]struct {
 		send   func(o *orderOnServer)
@@ -125,6 +127,7 @@ func TestContinueAsNew(t *testing.T) {
 				require.NoError(t, err)
 			}
 			require.Equal(t, c.status, state.Status)
+			o.record("continued-"+slug(name), "")
 		})
 	}
 	t.Run("an update that waits is answered and its message is kept", func(t *testing.T) {

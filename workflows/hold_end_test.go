@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -95,6 +96,7 @@ func TestHoldEnd(t *testing.T) {
 			o.holdEnds()
 			if c.status == order.StatusFulfilling {
 				o.awaitStatus(c.status)
+				o.record("hold-end-"+slug(name), "")
 				return
 			}
 			state, err := o.result()
@@ -105,6 +107,10 @@ func TestHoldEnd(t *testing.T) {
 			}
 			require.Equal(t, c.status, state.Status)
 			require.Equal(t, c.reason, state.Reason)
+			o.record("hold-end-"+slug(name), "")
 		})
 	}
 }
+
+// slug makes a file name of a test's.
+func slug(name string) string { return strings.ReplaceAll(strings.ReplaceAll(name, ":", ""), " ", "-") }

@@ -3,8 +3,10 @@ package workflows_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	"orderflow/activities"
 	"orderflow/internal/credit"
@@ -25,6 +28,9 @@ import (
 )
 
 const serverPatience = 2 * time.Minute
+
+// recordHistories keeps histories that these tests cause, for the replay test: make record-histories.
+var recordHistories = flag.Bool("record", false, "write the histories to testdata/histories")
 
 // sharedServer is one Temporal server for the tests that need a real one. Its orders take few signals each, so that a test
 // fills one quickly.
@@ -182,6 +188,18 @@ func (o *orderOnServer) history(runID string) []*history.HistoryEvent {
 		events = append(events, event)
 	}
 	return events
+}
+
+// record keeps the history of one run under a new name. One that is kept already is never written over.
+func (o *orderOnServer) record(name, runID string) {
+	o.t.Helper()
+	path := filepath.Join("testdata", "histories", name+".json")
+	if _, err := os.Stat(path); err == nil || !*recordHistories {
+		return
+	}
+	content, err := protojson.MarshalOptions{Multiline: true, Indent: " "}.Marshal(&history.History{Events: o.history(runID)})
+	require.NoError(o.t, err)
+	require.NoError(o.t, os.WriteFile(path, append(content, '\n'), 0o600))
 }
 
 func (o *orderOnServer) awaitEvent(kind enums.EventType) {
