@@ -35,11 +35,11 @@ type CreditAccounts interface {
 
 // PlacedOrders reads orders' streams, whose bodies stay in the event store. The real one is kurrent.Client.
 // Body and FirstPlaced return order.ErrGone when there is nothing left to read. FirstCancellation reports whether there
-// is a request to cancel.
+// is a request to cancel behind the revision that the order was placed at.
 type PlacedOrders interface {
 	Body(ctx context.Context, source order.Source) (order.Placed, error)
 	FirstPlaced(ctx context.Context, stream string) (order.Placed, error)
-	FirstCancellation(ctx context.Context, stream string) (request order.Cancellation, found bool, err error)
+	FirstCancellation(ctx context.Context, stream string, placed uint64) (request order.Cancellation, found bool, err error)
 }
 
 // Fulfillments stores what is written about an order's fulfilment. The real one is postgres.Store.

@@ -26,7 +26,7 @@ type CreditDecision struct {
 	Reason      string         `json:"reason,omitempty"`
 	Amount      order.Money    `json:"amount"`
 	HoldUntil   time.Time      `json:"holdUntil,omitzero"`    // when the hold of a held order ends
-	HoldSeconds int64          `json:"holdSeconds,omitempty"` // the same from now on, for a hold recorded without its end
+	HoldSeconds int64          `json:"holdSeconds,omitempty"` // the same from now on; all there is of a hold recorded without its end
 }
 
 // ReserveCredit reserves the order's amount on its customer's account, or answers what was decided before.
@@ -57,6 +57,8 @@ func (a *Activities) decided(d credit.Decision) CreditDecision {
 	case d.Verdict != credit.VerdictHeld:
 	case !d.HoldUntil.IsZero():
 		out.HoldUntil = d.HoldUntil
+		// For a workflow worker of an earlier version, which knows no end of the hold.
+		out.HoldSeconds = max(1, int64(time.Until(d.HoldUntil).Seconds()))
 	default:
 		out.HoldSeconds = int64(a.HoldFor.Seconds())
 	}

@@ -3,6 +3,7 @@ package workflows
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -31,6 +32,8 @@ type Continuation struct {
 	Approval  *ApproveCredit  `json:"approval,omitempty"`
 	Refusal   *DeclineCredit  `json:"refusal,omitempty"`
 	HoldUntil time.Time       `json:"holdUntil,omitzero"`
+	HoldEnd   holdEnd         `json:"holdEnd,omitempty"`
+	Refusing  bool            `json:"refusing,omitempty"`
 	Decided   order.Money     `json:"decided"`             // what the account decided about
 	Failure   *failure        `json:"failure,omitempty"`   // what the workflow fails with after compensation
 	Signalled []string        `json:"signalled,omitempty"` // the messages that were taken as signals
@@ -59,8 +62,16 @@ type failure struct {
 func (o *orderRun) watchHistory(ctx workflow.Context) {
 	workflow.GoNamed(disconnected(ctx), "history limit", func(ctx workflow.Context) {
 		// A disconnected context is never canceled, so the wait cannot fail.
-		_ = workflow.Await(ctx, func() bool { return !o.finishing && workflow.GetInfo(ctx).GetContinueAsNewSuggested() })
-		o.continuing = workflow.GetVersion(ctx, versionContinueAsNew, workflow.DefaultVersion, 1) == 1
+		change, least := versionContinueAsNew, 0
+		for n := 2; !o.continuing; n++ {
+			_ = workflow.Await(ctx, func() bool {
+				info := workflow.GetInfo(ctx)
+				return !o.finishing && info.GetContinueAsNewSuggested() && info.GetCurrentHistoryLength() >= least
+			})
+			o.continuing = workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) == 1
+			// A run that was recorded beyond the suggestion before there was this rule gets another chance a little later.
+			change, least = fmt.Sprintf("%s-%d", versionContinueAsNew, n), workflow.GetInfo(ctx).GetCurrentHistoryLength()+500
+		}
 	})
 }
 
@@ -81,11 +92,12 @@ func (o *orderRun) continueAsNew(ctx workflow.Context) error {
 func (o *orderRun) continuation() *Continuation {
 	c := &Continuation{
 		Phase: o.phase, State: o.state, Cancel: o.cancel, Canceled: o.canceledNatively(), Shipment: o.shipment,
-		TooLate: o.tooLate, Approval: o.approval, Refusal: o.refusal, HoldUntil: o.holdUntil, Decided: o.decided,
+		TooLate: o.tooLate, Approval: o.approval, Refusal: o.refusal, HoldUntil: o.holdUntil, HoldEnd: o.holdEnd,
+		Refusing: o.refusing, Decided: o.decided,
 		Signalled: sortedKeys(o.signalled), Stuck: o.stuck, Published: o.stepper.published, Status: o.published,
 		Emails: openEmails{
 			Newest: o.mails.newest, Begun: sortedKeys(o.mails.begun), Stopped: o.mails.stopped,
-			HandOvers: o.mails.handOvers,
+			HandOvers: o.handOvers(),
 		},
 	}
 	var broken *temporal.ApplicationError
@@ -95,16 +107,24 @@ func (o *orderRun) continuation() *Continuation {
 	return c
 }
 
+func (o *orderRun) handOvers() (list []EmailInput) {
+	for _, id := range sortedKeys(o.mails.handOvers) {
+		list = append(list, o.mails.handOvers[id])
+	}
+	return list
+}
+
 // sortedKeys returns a map's keys in one order, whatever order the map has them in.
 //
 //workflowcheck:ignore
-func sortedKeys[K cmp.Ordered](m map[K]bool) []K { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
 // resume takes over where the run before left off.
 func (o *orderRun) resume(ctx workflow.Context, c *Continuation) {
 	o.phase, o.state, o.decided = c.Phase, c.State, c.Decided
 	o.cancel, o.canceled, o.shipment, o.tooLate = c.Cancel, c.Canceled, c.Shipment, c.TooLate
 	o.approval, o.refusal, o.holdUntil = c.Approval, c.Refusal, c.HoldUntil
+	o.holdEnd, o.refusing = c.HoldEnd, c.Refusing
 	o.stuck, o.stepper.published, o.published = c.Stuck, c.Published, c.Status
 	for _, name := range c.Signalled {
 		o.signalled[name] = true
@@ -127,12 +147,14 @@ func (o *orderRun) resume(ctx workflow.Context, c *Continuation) {
 // resumeMails follows the emails that the run before had begun. Those of an order that is being undone are handed over
 // once its row is closed, as they would have been.
 func (o *orderRun) resumeMails(ctx workflow.Context, emails openEmails) {
-	o.mails.handOvers = emails.HandOvers
-	workflow.GoNamed(disconnected(ctx), "hand over again", o.handOverAgain) // nothing waits for it
+	for _, in := range emails.HandOvers {
+		o.mails.handOvers[in.workflowID()] = in
+	}
 	if o.phase == phaseUndoing {
 		o.mails.stopped = emails.Stopped
 		return
 	}
+	workflow.GoNamed(disconnected(ctx), "hand over again", o.handOverLeft) // nothing waits for it
 	for _, kind := range emails.Stopped {
 		o.send(ctx, kind)
 	}
@@ -149,8 +171,11 @@ func (o *orderRun) findMissedCancellation() {
 		var found activities.RequestedCancellation
 		err := o.untilDecided(ctx, StepReadCancellation, func(ctx workflow.Context) error {
 			return workflow.ExecuteActivity(summarized(ctx, "look for a missed cancellation"), o.do.FindCancellation,
-				activities.FindCancellationInput{OrderID: o.in.OrderID}).Get(ctx, &found)
+				activities.FindCancellationInput{OrderID: o.in.OrderID, Placed: o.in.Source.Revision}).Get(ctx, &found)
 		})
+		if errors.Is(err, errContinueAsNew) {
+			o.continuing = !o.finishing // the next run goes on looking
+		}
 		message := CancelOrder{Reason: found.Reason}
 		if err == nil && found.Requested && o.mayCancel(message) == nil {
 			o.takeCancel(message)

@@ -97,15 +97,16 @@ func (o *orderRun) awaitHoldEnd(ctx workflow.Context) (holdEnd, error) {
 	met, err := workflow.AwaitWithOptions(o.steps, wait, func() bool {
 		return o.approval != nil || o.refusal != nil || o.continuing
 	})
-	before := o.earlierHoldEnd(met, err)
+	before, shipment := o.earlierHoldEnd(met, err), o.shipment
 	yieldToHandlers(ctx)
 	end := o.heldMessage()
 	if end == holdOpen && !met {
 		end = holdExpired
 	}
 	if end != before && workflow.GetVersion(ctx, versionMessagesFirst, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		o.forgetMessages(ctx, before)
-		end = before
+		if end = before; end == holdExpired {
+			o.forgetMessages(ctx, shipment)
+		}
 	}
 	if end == holdOpen {
 		return end, errContinueAsNew
@@ -145,15 +146,16 @@ func (o *orderRun) earlierHoldEnd(met bool, err error) holdEnd {
 	}
 }
 
-// forgetMessages brings a recorded run to where it was when it took no message beyond the one that ended its hold.
-func (o *orderRun) forgetMessages(ctx workflow.Context, end holdEnd) {
-	if end != holdCanceled && o.cancel != nil {
+// forgetMessages brings a recorded run whose hold expired to where it was: it had refused the messages of that task.
+func (o *orderRun) forgetMessages(ctx workflow.Context, shipment *RecordShipment) {
+	if o.cancel != nil {
 		o.cancel = nil
 		o.steps, o.cancelSteps = workflow.WithCancel(ctx)
 	}
-	if end == holdExpired {
-		o.approval, o.refusal = nil, nil
+	if o.shipment != shipment {
+		o.shipment, o.tooLate = shipment, o.shipment
 	}
+	o.approval, o.refusal = nil, nil
 }
 
 // refuseHeld ends the hold in the account. It goes on even when the order is canceled meanwhile.
@@ -176,6 +178,7 @@ func (o *orderRun) refuseHeld(ctx workflow.Context, reason order.Reason) (activi
 // refuse closes an order that gets no credit. One that an earlier run of this workflow had undone is canceled, as it was
 // then; all others are rejected, with an email that says so.
 func (o *orderRun) refuse(ctx workflow.Context, reason order.Reason) error {
+	o.refusing = true
 	o.enter(phaseClosing, o.state.Status, reason)
 	status, summary := order.StatusRejected, "close as rejected"
 	switch reason {

@@ -81,6 +81,9 @@ func (o *orderRun) closeRow(ctx workflow.Context, status order.Status) (row acti
 // undoFulfillment closes the fulfilment as cancelled, or finds that the order is closed for good in another way.
 func (o *orderRun) undoFulfillment(ctx workflow.Context) error {
 	o.stopMails(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err() // the run continues as new
+	}
 	row, err := o.closeRow(summarized(ctx, "close as cancelled"), order.StatusCancelled)
 	var broken *temporal.ApplicationError
 	if errors.As(err, &broken) && broken.Type() == activities.TypeMismatch {

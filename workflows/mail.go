@@ -17,8 +17,15 @@ type mails struct {
 	newest email.Kind
 	stop   []workflow.CancelFunc
 
-	stopped   []email.Kind // they were stopped before their outcome was known
-	handOvers []EmailInput // their workflows could not be started before this run continued as new
+	stopped   []email.Kind          // they were stopped before their outcome was known
+	handOvers map[string]EmailInput // by workflow id: to be started
+	handing   map[string]bool       // by workflow id: being started
+}
+
+func newMails() mails {
+	return mails{
+		open: map[email.Kind]bool{}, begun: map[email.Kind]bool{}, handOvers: map[string]EmailInput{}, handing: map[string]bool{},
+	}
 }
 
 func (m *mails) settled() bool { return len(m.open) == 0 }
@@ -39,7 +46,7 @@ func (o *orderRun) send(ctx workflow.Context, kind email.Kind) {
 		switch {
 		case err == nil:
 		case unsettled != nil:
-			o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind, Outcome: unsettled})
+			o.handOverOutcome(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind, Outcome: unsettled})
 		case ctx.Err() != nil:
 			o.mails.stopped = append(o.mails.stopped, kind)
 		case isPermanent(err):
@@ -50,20 +57,42 @@ func (o *orderRun) send(ctx workflow.Context, kind email.Kind) {
 	})
 }
 
-// handOver gives an email that the order does not wait for any longer to a workflow of its own.
+// handOver gives an email that the order does not wait for any longer to a workflow of its own. A run that cannot, and has
+// not come to its end, continues as new with it.
 func (o *orderRun) handOver(ctx workflow.Context, in EmailInput) {
-	err := o.untilDone(disconnected(ctx), StepHandOverEmail, func(ctx workflow.Context) error { return startEmail(ctx, in) })
-	if err != nil {
-		o.mails.handOvers = append(o.mails.handOvers, in)
+	id := in.workflowID()
+	o.mails.handOvers[id] = in
+	o.mails.handing[id] = true
+	defer delete(o.mails.handing, id)
+	for {
+		err := o.untilDone(disconnected(ctx), StepHandOverEmail, func(ctx workflow.Context) error { return startEmail(ctx, in) })
+		switch {
+		case err == nil:
+			delete(o.mails.handOvers, id)
+			return
+		case !o.finishing:
+			o.continuing = true
+			return
+		}
 	}
 }
 
-// handOverAgain hands over what could not be while the run was to continue as new.
-func (o *orderRun) handOverAgain(ctx workflow.Context) {
-	left := o.mails.handOvers
-	o.mails.handOvers = nil
-	for _, in := range left {
-		o.handOver(ctx, in)
+// handOverOutcome hands over how an attempt ended. While the order is being undone that waits until its row is closed, or
+// an email that was not sent could go out meanwhile.
+func (o *orderRun) handOverOutcome(ctx workflow.Context, in EmailInput) {
+	if o.phase == phaseUndoing {
+		o.mails.handOvers[in.workflowID()] = in
+		return
+	}
+	o.handOver(ctx, in)
+}
+
+// handOverLeft hands over what was left to be, and is not on its way.
+func (o *orderRun) handOverLeft(ctx workflow.Context) {
+	for _, id := range sortedKeys(o.mails.handOvers) {
+		if in, left := o.mails.handOvers[id]; left && !o.mails.handing[id] {
+			o.handOver(ctx, in)
+		}
 	}
 }
 
@@ -90,6 +119,7 @@ func (o *orderRun) handOverStopped(ctx workflow.Context) {
 		o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind})
 	}
 	o.mails.stopped = nil
+	o.handOverLeft(ctx)
 }
 
 // mailed notes where a mail stands; the order shows the newest one.

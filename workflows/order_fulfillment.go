@@ -33,8 +33,10 @@ func OrderFulfillment(ctx workflow.Context, in Input) (*order.State, error) {
 // finish settles what is open when the order has come to its end. From here on the run does not continue as new.
 func (o *orderRun) finish(ctx workflow.Context) {
 	o.finishing, o.continuing = true, false
-	o.handOverAgain(ctx)
+	o.handOverLeft(ctx)
 	o.settleMails(ctx)
+	// A disconnected context is never canceled, so the wait cannot fail.
+	_ = workflow.Await(disconnected(ctx), func() bool { return len(o.mails.handOvers) == 0 })
 	o.closeMessages(ctx)
 }
 
@@ -47,6 +49,8 @@ func (o *orderRun) run(ctx workflow.Context) error {
 			return err
 		}
 		o.outcome = o.classifyFailure(err)
+		o.clear(o.steps, StepReserveCredit) // an earlier run may have left them
+		o.clear(o.steps, StepStartFulfillment)
 	}
 	return o.undo(ctx)
 }
@@ -54,8 +58,11 @@ func (o *orderRun) run(ctx workflow.Context) error {
 // fulfill takes the order from credit to shipment when nothing comes between. An error other than errContinueAsNew means
 // that what was done has to be undone.
 func (o *orderRun) fulfill(ctx workflow.Context) error {
-	if o.shipping() {
+	switch {
+	case o.shipping():
 		return o.ship(ctx)
+	case o.refusing:
+		return o.refuse(ctx, o.state.Reason)
 	}
 	if o.phase != phaseFulfilling {
 		decision, err := o.obtainCredit(ctx)

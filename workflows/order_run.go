@@ -31,6 +31,7 @@ type orderRun struct {
 	refusal   *DeclineCredit
 	holdUntil time.Time
 	holdEnd   holdEnd // how the hold ended
+	refusing  bool    // the account has refused, and the row is being closed
 
 	decided       order.Money // what the account decided about
 	compensations []compensation
@@ -67,7 +68,7 @@ func newOrderRun(ctx workflow.Context, in Input) (*orderRun, error) {
 			Credit: order.CreditNone, Email: string(email.StatusNone), PlacedAt: in.PlacedAt,
 		},
 		phase:     phaseCredit,
-		mails:     mails{open: map[email.Kind]bool{}, begun: map[email.Kind]bool{}},
+		mails:     newMails(),
 		signalled: map[string]bool{},
 		published: order.StatusPending,
 	}

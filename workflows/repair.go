@@ -99,11 +99,12 @@ func newRepair(ctx workflow.Context, in RepairInput) (*orderRun, error) {
 			Code: in.Code, Total: in.Total, Credit: order.CreditNone, Email: string(email.StatusNone), PlacedAt: in.PlacedAt,
 		},
 		phase:     phaseUndoing,
-		mails:     mails{open: map[email.Kind]bool{}, begun: map[email.Kind]bool{}},
+		mails:     newMails(),
 		published: order.StatusCancelling,
 		steps:     disconnected(ctx),
 	}
 	o.show = o.rest
+	o.takeOver(ctx)
 	o.showProgress(o.steps)
 	query := workflow.QueryHandlerOptions{Description: "Where the order stands."}
 	return o, workflow.SetQueryHandlerWithOptions(ctx, StatusQuery, func() (*order.State, error) { return o.snapshot(), nil }, query)

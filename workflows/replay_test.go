@@ -38,6 +38,20 @@ func TestRecordedOrdersReplay(t *testing.T) {
 	}
 }
 
+// These were put together from recorded events, for what no recorded order shows, and replay with the code of their day.
+func TestComposedOrdersReplay(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/composed/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DisableRegistrationAliasing: true})
+		require.NoError(t, err)
+		workflows.Register(replayer)
+		require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, file), file)
+	}
+}
+
 func TestTheHistoriesHoldNoPersonalData(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/histories/*.json")

@@ -39,6 +39,7 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 	var do *activities.Activities
 	var row activities.Fulfillment
 	var steps stepper
+	steps.takeOver(ctx)
 	err := steps.untilDecided(ctx, StepRestoreFulfillment, func(ctx workflow.Context) error {
 		return workflow.ExecuteActivity(summarized(ctx, "restore the row"), do.RestoreFulfillment, activities.RestoreFulfillmentInput{
 			OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, Source: in.Source, State: in.State,

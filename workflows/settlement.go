@@ -26,6 +26,7 @@ func OrderSettlement(ctx workflow.Context, in SettlementInput) (*activities.Cred
 	var do *activities.Activities
 	var decision activities.CreditDecision
 	var steps stepper
+	steps.takeOver(ctx)
 	err := steps.untilDecided(ctx, StepReleaseCredit, func(ctx workflow.Context) error {
 		ctx = summarized(ctx, "release credit: paid "+in.Amount.String())
 		return workflow.ExecuteActivity(ctx, do.SettleCredit, activities.SettleCreditInput(in)).Get(ctx, &decision)

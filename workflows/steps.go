@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +70,9 @@ type stepper struct {
 	published  string                 // the step in the search attribute
 	show       func(workflow.Context) // shows what changed, nil when there is nothing else to show
 	continuing bool                   // no new round begins, and a running one is given up
-	legacy     bool                   // the run's rounds began before there was the search attribute
+	long       bool                   // failed rounds are followed by long ones
+	legacy     bool                   // the last failed round was recorded before there was the search attribute
+	failed     int                    // rounds that failed before long was known
 }
 
 // untilDone repeats do until it succeeds. The context must not be cancelable. Its only error is errContinueAsNew.
@@ -95,13 +98,32 @@ func (s *stepper) inRounds(
 		case s.continuing || errors.Is(err, errContinueAsNew):
 			return errContinueAsNew
 		}
-		s.legacy = workflow.GetVersion(ctx, versionLongRounds, workflow.DefaultVersion, 1) == workflow.DefaultVersion
+		s.legacy = !s.inLongRounds(ctx)
 		s.mark(ctx, step, err)
 		if s.legacy || workflow.Now(ctx).Sub(began) < firstPause {
 			s.pause(ctx, step, n)
 		}
 	}
 	return errContinueAsNew
+}
+
+// inLongRounds reports whether a failed round is followed by a long one. A run whose rounds began before there were long
+// ones goes on as it was recorded, and moves to long rounds with the first failure that is new.
+func (s *stepper) inLongRounds(ctx workflow.Context) bool {
+	if s.long {
+		return true
+	}
+	change := versionLongRounds
+	if s.failed++; s.failed > 1 {
+		change = fmt.Sprintf("%s-%d", versionLongRounds, s.failed)
+	}
+	s.long = workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) == 1
+	return s.long
+}
+
+// takeOver takes over the search attribute of the run before, for a workflow that carries nothing else.
+func (s *stepper) takeOver(ctx workflow.Context) {
+	s.published, _ = workflow.GetTypedSearchAttributes(ctx).GetKeyword(stuckKey())
 }
 
 // round runs do once, within the time of the round, and cancels what it started when the workflow is to continue as new.
@@ -141,7 +163,7 @@ func (s *stepper) mark(ctx workflow.Context, step string, err error) {
 func (s *stepper) clear(ctx workflow.Context, step string) {
 	before := len(s.stuck)
 	s.stuck = slices.DeleteFunc(s.stuck, func(o obstacle) bool { return o.Step == step })
-	if len(s.stuck) != before {
+	if len(s.stuck) != before || len(s.stuck) == 0 && s.published != "" {
 		s.publish(ctx)
 	}
 }

@@ -52,10 +52,12 @@ func (c *Client) FindPlaced(ctx context.Context, stream string) (Event, error) {
 	return found.event, err
 }
 
-// FirstCancellation reads the first request to cancel that can be understood among the first 10,000 events of an order's
-// stream, and reports whether there is one. A stream that is deleted has none.
-func (c *Client) FirstCancellation(ctx context.Context, stream string) (request order.Cancellation, found bool, err error) {
-	err = c.read(ctx, page{stream: stream, count: maxOrderEvents, leader: true}, func(e *kurrentdb.ResolvedEvent) error {
+// FirstCancellation reads the first request to cancel that can be understood among the 10,000 events of an order's stream
+// behind the one it was placed with, and reports whether there is one. A stream that is deleted has none.
+func (c *Client) FirstCancellation(
+	ctx context.Context, stream string, placed uint64,
+) (request order.Cancellation, found bool, err error) {
+	err = c.read(ctx, page{stream: stream, from: placed, count: maxOrderEvents, leader: true}, func(e *kurrentdb.ResolvedEvent) error {
 		event := *eventOf(e.Event)
 		if event.Type != order.TypeCancellationRequested {
 			return nil
