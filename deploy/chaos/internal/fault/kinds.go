@@ -60,6 +60,7 @@ type kind struct {
 	duration  func(r *rand.Rand, longest time.Duration) time.Duration
 	toxic     func(r *rand.Rand) rig.Toxic // nil: it is done to the process
 	do        func(ctx context.Context, r *rig.Rig, f Fault) error
+	named     bool // it comes only in plans that name it
 }
 
 // kinds is the table. A rate is that of each target: two workers that are killed six times a minute die twelve times.
@@ -95,7 +96,7 @@ func kinds() []kind {
 			return rig.Toxic{Type: "bandwidth", Stream: rig.Downstream, Attributes: map[string]int{"rate": 4 + r.IntN(28)}} // KiB a second
 		}},
 		{name: Absence, do: absent, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.Worker + "-1": 0.5}},
-		{name: Failover, do: failedOver, duration: upTo(time.Second, 0.5), perMinute: map[string]float64{rig.Postgres: 0.2}},
+		{name: Failover, named: true, do: failedOver, duration: upTo(time.Second, 0.5), perMinute: map[string]float64{rig.Postgres: 0.2}},
 		{name: ReadOnly, do: ledToStandby, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.Postgres: 0.2}},
 	}
 }

@@ -48,10 +48,12 @@ func TestAMinuteHasEveryKindForEverythingItCanBeDoneTo(t *testing.T) {
 		require.True(t, has(schedule, fault.Outage, store), "outage %s", store)
 		require.False(t, has(schedule, fault.CutOff, store), "cut-off %s", store)
 	}
-	for _, kind := range []fault.Kind{fault.Failover, fault.ReadOnly} {
-		for _, store := range rig.Stores() {
-			require.Equal(t, store == rig.Postgres, has(schedule, kind, store), "%s %s", kind, store)
-		}
+	named := p
+	named.Kinds = []fault.Kind{fault.Failover}
+	for _, store := range rig.Stores() {
+		require.Equal(t, store == rig.Postgres, has(schedule, fault.ReadOnly, store), "read-only %s", store)
+		require.Equal(t, store == rig.Postgres, has(fault.Schedule(named), fault.Failover, store), "failover %s", store)
+		require.False(t, has(schedule, fault.Failover, store), "failover %s, although the plan does not name it", store)
 	}
 	require.True(t, has(schedule, fault.Absence, "worker-1"))
 	require.False(t, has(schedule, fault.Absence, "worker-2"), "it is done to both")
