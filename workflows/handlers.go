@@ -102,8 +102,8 @@ func unusable(ctx workflow.Context, signal string, err error) {
 	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"signal": signal}).Counter("orderflow_signals_unusable").Inc(1)
 }
 
-// onUpdate takes an update and returns when its effect is complete, or the order continues as new. The check is repeated, for between an update's
-// validation and its turn another message may have come.
+// onUpdate takes an update and returns when its effect is complete, or the order continues as new. The check is repeated,
+// because another message may have come between an update's validation and its turn.
 func onUpdate[M message](ctx workflow.Context, o *orderRun, h handler[M], raw converter.RawValue) (*order.State, error) {
 	m, err := decodeMessage[M](raw)
 	if err == nil {

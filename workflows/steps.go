@@ -71,7 +71,6 @@ type stepper struct {
 	show       func(workflow.Context) // shows what changed, nil when there is nothing else to show
 	continuing bool                   // no new round begins, and a running one is given up
 	long       bool                   // failed rounds are followed by long ones
-	legacy     bool                   // the last failed round was recorded before there was the search attribute
 	failed     int                    // rounds that failed before long was known
 }
 
@@ -88,7 +87,7 @@ func (s *stepper) untilDecided(ctx workflow.Context, step string, do func(workfl
 func (s *stepper) inRounds(
 	ctx workflow.Context, step string, do func(workflow.Context) error, final func(error) bool,
 ) error {
-	for n := 0; !s.continuing && (n < maxRounds || s.legacy); n++ {
+	for n := 0; !s.continuing && (n < maxRounds || s.legacy()); n++ {
 		began := workflow.Now(ctx)
 		err := s.round(ctx, n, do)
 		switch {
@@ -98,27 +97,29 @@ func (s *stepper) inRounds(
 		case s.continuing || errors.Is(err, errContinueAsNew):
 			return errContinueAsNew
 		}
-		s.legacy = !s.inLongRounds(ctx)
+		s.countRound(ctx)
 		s.mark(ctx, step, err)
-		if s.legacy || workflow.Now(ctx).Sub(began) < firstPause {
+		if s.legacy() || workflow.Now(ctx).Sub(began) < firstPause {
 			s.pause(ctx, step, n)
 		}
 	}
 	return errContinueAsNew
 }
 
-// inLongRounds reports whether a failed round is followed by a long one. A run whose rounds began before there were long
-// ones goes on as it was recorded, and moves to long rounds with the first failure that is new.
-func (s *stepper) inLongRounds(ctx workflow.Context) bool {
+// legacy reports whether the last failed round was recorded before there were long ones and the search attribute.
+func (s *stepper) legacy() bool { return s.failed > 0 && !s.long }
+
+// countRound notes a failed round. A run whose rounds began before there were long ones goes on as it was recorded, and
+// moves to long rounds with the first failure that is new.
+func (s *stepper) countRound(ctx workflow.Context) {
 	if s.long {
-		return true
+		return
 	}
 	change := versionLongRounds
 	if s.failed++; s.failed > 1 {
 		change = fmt.Sprintf("%s-%d", versionLongRounds, s.failed)
 	}
 	s.long = workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) == 1
-	return s.long
 }
 
 // takeOver takes over the search attribute of the run before, for a workflow that carries nothing else.
@@ -184,7 +185,7 @@ func (s *stepper) publish(ctx workflow.Context) {
 	if len(s.stuck) > 0 {
 		step = s.stuck[0].Step
 	}
-	if step == s.published || s.legacy {
+	if step == s.published || s.legacy() {
 		return
 	}
 	s.published = step
