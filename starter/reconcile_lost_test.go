@@ -403,6 +403,6 @@ func anUnreadableEnd(t *testing.T, c cluster) {
 
 	found := h.reconcile(fixing)
 	require.Equal(t, []int{2, 0, 2}, []int{found.Conflict, found.Fixed, found.Left}, "%+v", found.Differences)
-	require.Contains(t, found.Differences[0].Detail, kurrent.ErrVersions.Error())
-	require.Contains(t, found.Differences[1].Detail, "its workflow's result cannot be read")
+	require.Contains(t, found.of(t, truncated).Detail, kurrent.ErrVersions.Error())
+	require.Contains(t, found.of(t, strange).Detail, "its workflow's result cannot be read")
 }

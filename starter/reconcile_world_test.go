@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -339,6 +340,14 @@ func (h *house) reconcileFor(t require.TestingT, change ...func(*reconciliation)
 }
 
 func fixing(r *reconciliation) { r.fix = true }
+
+// of finds the difference about an order. They come in the order in which they were found.
+func (r *findings) of(t *testing.T, orderID string) *difference {
+	t.Helper()
+	i := slices.IndexFunc(r.Differences, func(d *difference) bool { return d.OrderID == orderID })
+	require.GreaterOrEqual(t, i, 0, "no difference about %s", orderID)
+	return r.Differences[i]
+}
 
 // requireFindings compares the counts with what is wanted, a line as the table prints it.
 func requireFindings(t *testing.T, want string, got *findings) {
