@@ -85,11 +85,18 @@ type CloseFulfillmentInput struct {
 	Carrier        string       `json:"carrier,omitempty"`
 	TrackingNumber string       `json:"trackingNumber,omitempty"`
 	Email          email.Status `json:"email,omitempty"` // of the newest mail; none until the fulfilment began
+
+	Emails map[string]string `json:"emails,omitempty"` // what became of each, as the order's state has it
 }
 
 // began reports whether the order is known to have had a row.
 func (in CloseFulfillmentInput) began() bool {
 	return in.Status == order.StatusShipped || in.Email != "" && in.Email != email.StatusNone
+}
+
+// state is what the order's workflow says before its row is closed.
+func (in CloseFulfillmentInput) state() order.State {
+	return order.State{Status: order.StatusFulfilling, Email: string(in.Email), Emails: in.Emails}
 }
 
 // CloseFulfillment ends the order's fulfilment and writes the mail that is due for it. An order without a fulfilment gets
@@ -99,6 +106,7 @@ func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentIn
 	closing := fulfillment.Close{
 		OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, SourceEventID: in.Source.EventID,
 		Status: in.Status, Reason: in.Reason, Code: in.Code, Carrier: in.Carrier, TrackingNumber: in.TrackingNumber,
+		Emails: fulfillment.KnownEmails(in.state()),
 	}
 	if in.Status == order.StatusRejected {
 		// Nothing was written about a rejected order before, so its mail address has to come from the body.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 )
@@ -27,7 +26,7 @@ func (a *Activities) close(ctx context.Context, in CloseFulfillmentInput, closin
 			return fulfillment.Row{}, err
 		}
 		if isFinal(lost.published) {
-			return a.restore(ctx, lost, order.State{})
+			return a.restore(ctx, lost, order.State{Emails: in.Emails})
 		}
 	}
 	closing.Began = in.began() || len(lost.published) > 0
@@ -40,7 +39,7 @@ func (a *Activities) close(ctx context.Context, in CloseFulfillmentInput, closin
 			return fulfillment.Row{}, err
 		}
 	}
-	row, err = a.restore(ctx, lost, order.State{Status: order.StatusFulfilling, Email: string(in.Email)})
+	row, err = a.restore(ctx, lost, in.state())
 	if err != nil || row.Status.Final() {
 		return row, err
 	}
@@ -64,7 +63,7 @@ type lostFulfillment struct {
 // restore writes the versions of a lost row: those that were published, then those that lead to a state. An order that
 // was erased gets its row without its body.
 func (a *Activities) restore(ctx context.Context, lost lostFulfillment, state order.State) (fulfillment.Row, error) {
-	restored := fulfillment.Restore{Email: email.Status(state.Email)}
+	restored := fulfillment.Restore{Emails: fulfillment.KnownEmails(state)}
 	first := fulfillment.Version{
 		OrderID: lost.orderID, CustomerID: lost.customerID, Status: order.StatusFulfilling, Total: lost.total,
 		SourceEventID: lost.source.EventID, PlacedAt: lost.placedAt,

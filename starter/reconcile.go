@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -66,7 +67,9 @@ type reconciliation struct {
 	known     *idSet // orders that were placed
 	missing   *idSet
 	strangers *idSet // orders that were reported as extra
-	mendings  struct {
+
+	unanswered atomic.Bool // an open workflow did not answer the status query
+	mendings   struct {
 		sync.Mutex
 		all []mending
 	}

@@ -46,7 +46,7 @@ type facts struct {
 	Row        order.Status // of the fulfilment; empty when there is no row
 	Published  order.Status // the last on its fulfillment stream; empty when nobody asked, because it does not matter
 	Credit     creditState  // empty when nobody asked, because it does not matter
-	LostMail   bool         // a mail waits, and no workflow is there to send it
+	LostMail   bool         // a mail waits, and no workflow is there to send it, or the open one says that it was sent
 	InVain     bool         // the workflow waits for the shipment of an order whose row is final
 	Erased     bool         // the order's stream is deleted
 	Unreadable string       // what the remedy depends on and cannot be read; empty when all can
@@ -87,6 +87,7 @@ const (
 //	open       any                  any         consistent   it is on its way
 //	open (1)   final                any         held         cancel: it waits for what can change nothing any more
 //	open (2)   none                 any         lost         restore: as fulfilling, by the same version
+//	open (2)   fulfilling, lost mail any        lost         restore: the ledger takes down that it was sent
 //	open (3)   any                  any         stuck        none: somebody has to mend the worker
 //	none       none                 any         missing      start
 //	none       fulfilling           any         missing      start: by its row the order is alive, and goes on waiting
@@ -105,6 +106,7 @@ const (
 //	not open (7) any                any         conflict     none: somebody has to look
 //	not open   rejected, cancelled  unknown     held         none: somebody has to mend the account's stream first
 //	not open   final, lost mail     any         held         repair: it sends what is due
+//	ended (8)  final, lost mail     any         held         restore: it sends what is due and was not sent
 //
 // An order whose stream is deleted cannot be started, for its body is gone, and need not be:
 //
@@ -127,6 +129,8 @@ const (
 //
 // (7) Its result, or what was published about the order, is there and cannot be read.
 //
+// (8) With the row's status as its result, which tells what became of the emails.
+//
 // Closed is closed in whatever way.
 func judge(f facts) (kind, remedy) {
 	final := f.Row.Final()
@@ -142,6 +146,8 @@ func judge(f facts) (kind, remedy) {
 		return lost, restore
 	case final && f.Row != order.StatusShipped && f.Credit == creditUnknown:
 		return held, noRemedy
+	case final && f.LostMail && f.Result.Status != "":
+		return held, restore
 	case final && f.LostMail, final && f.Row != order.StatusShipped && f.Credit.open():
 		return held, repair
 	case final:
@@ -165,7 +171,7 @@ func judgeOpen(f facts) (kind, remedy) {
 		return stuck, noRemedy
 	case f.InVain && f.Row.Final():
 		return held, cancel
-	case f.Fulfilling && f.Row == "":
+	case f.Fulfilling && (f.Row == "" || f.LostMail):
 		return lost, restore
 	default:
 		return consistent, noRemedy

@@ -33,7 +33,7 @@ func TestEveryCombinationOfWhatTheStoresSayIsJudged(t *testing.T) {
 	says := rows{shipped, rejected, canceled}
 	either := []bool{false, true}
 
-	seen := map[facts]bool{}
+	seen := map[string]bool{}
 	for _, row := range []struct {
 		workflows []workflowState
 		erased    []bool
@@ -78,10 +78,11 @@ func TestEveryCombinationOfWhatTheStoresSayIsJudged(t *testing.T) {
 		{ended, []bool{true}, noRow, settled, fine, nil, nil},
 	} {
 		for f := range combinations(row.workflows, row.erased, row.rows, row.credits, row.results, row.published) {
-			require.False(t, seen[f], "%+v is judged twice", f)
-			seen[f] = true
+			key := fmt.Sprintf("%+v", f)
+			require.False(t, seen[key], "%s is judged twice", key)
+			seen[key] = true
 			kind, remedy := judge(f)
-			require.Equal(t, row.want, verdict{kind, remedy}, fmt.Sprintf("%+v", f))
+			require.Equal(t, row.want, verdict{kind, remedy}, key)
 		}
 	}
 	final := 3 // rows of five, of which nobody asks what was published
@@ -133,6 +134,15 @@ func TestWhatIsDueToTheCustomerIsJudgedToo(t *testing.T) {
 		},
 		"a rejection mail that nobody sends, of a workflow long forgotten": {
 			facts{Workflow: workflowNone, Row: order.StatusRejected, Credit: creditRefused, LostMail: true}, held, repair,
+		},
+		"a shipment mail whose outcome the ledger lost": {
+			facts{
+				Workflow: workflowCompleted, Row: order.StatusShipped, Credit: creditReserved, LostMail: true,
+				Result: order.State{Status: order.StatusShipped},
+			}, held, restore,
+		},
+		"a confirmation whose outcome the ledger lost, of an order that waits for its shipment": {
+			facts{Workflow: workflowOpen, Fulfilling: true, Row: order.StatusFulfilling, LostMail: true}, lost, restore,
 		},
 		"an open workflow that waits in vain": {
 			facts{Workflow: workflowOpen, Row: order.StatusCancelled, InVain: true}, held, cancel,

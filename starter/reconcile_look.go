@@ -35,8 +35,7 @@ func (r *reconciliation) look(ctx context.Context, in workflows.Input) (facts, e
 	}
 	f.Row = row.Status
 	if run.state == workflowOpen {
-		f.InVain, err = r.waitsInVain(ctx, row)
-		return f, err
+		return r.lookAtOpen(ctx, f, row)
 	}
 	f.Result, err = r.result(ctx, in.OrderID, run)
 	if _, undecodable := errors.AsType[*resultError](err); undecodable {
@@ -64,6 +63,43 @@ func (r *reconciliation) look(ctx context.Context, in workflows.Input) (facts, e
 	}
 	f.LostMail, err = r.lost(ctx, row, repairing.state == workflowOpen)
 	return f, err
+}
+
+// lookAtOpen asks what can be wrong although an order's workflow is open.
+func (r *reconciliation) lookAtOpen(ctx context.Context, f facts, row fulfillment.Row) (facts, error) {
+	var err error
+	if f.Fulfilling && row.Status == order.StatusFulfilling && row.MailDue != "" {
+		f.LostMail, err = r.sentAlready(ctx, row)
+		return f, err
+	}
+	f.InVain, err = r.waitsInVain(ctx, row)
+	return f, err
+}
+
+// sentAlready reports whether an open workflow says that the email was sent for which its order's row waits. A workflow
+// that does not answer says nothing, and where no worker is there to answer, no further one is asked.
+func (r *reconciliation) sentAlready(ctx context.Context, row fulfillment.Row) (bool, error) {
+	if r.unanswered.Load() {
+		return false, nil
+	}
+	state, err := r.ask(ctx, row.OrderID)
+	if err != nil {
+		r.unanswered.Store(true)
+		return false, ctx.Err()
+	}
+	return fulfillment.KnownEmails(state)[row.MailDue] == email.StatusSent, nil
+}
+
+// ask gives an open workflow's answer to the status query.
+func (r *reconciliation) ask(ctx context.Context, orderID string) (order.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var state order.State
+	value, err := r.temporal.QueryWorkflow(ctx, orderID, "", workflows.StatusQuery)
+	if err == nil {
+		err = value.Get(&state)
+	}
+	return state, err
 }
 
 // waitsInVain reports whether an order's workflow waits for its shipment although its row is final. It is asked after the
@@ -238,9 +274,6 @@ func inputOf(row fulfillment.Row) workflows.Input {
 		Source: order.Source{Stream: row.OrderID, EventID: row.SourceEventID},
 	}
 }
-
-// mailWaits is what a row says before anybody is asked who sends it.
-func mailWaits(row fulfillment.Row) bool { return len(due(row)) > 0 && row.Status.Final() }
 
 // due lists the mails that somebody has to be at, the newest last.
 func due(row fulfillment.Row) []email.Kind {

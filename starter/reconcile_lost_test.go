@@ -117,6 +117,9 @@ func TestReconcileLostRows(t *testing.T) {
 		"a deleted order whose row is gone is started, and goes on as it was": aDeletedOrderWithoutRow,
 		"an order whose end cannot be read is reported and left":              anUnreadableEnd,
 		"an open workflow whose workflow task keeps failing is stuck":         aFailingTask,
+		"emails of closed orders that were sent are not sent again":           aClosedOrdersEmails,
+		"an email of an open order that was sent is not sent again":           anOpenOrdersEmail,
+		"an email that was left to its own workflow is not sent again":        anEmailLeftToItsOwnWorkflow,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -7,7 +7,11 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
+	"orderflow/activities"
 	"orderflow/internal/email"
 	"orderflow/internal/kurrentsim"
 	"orderflow/internal/order"
@@ -45,4 +49,120 @@ func aMailLeftInTheAir(t *testing.T, c cluster) {
 		require.Equal(t, string(email.StatusUnknown), status)
 	}, longEnough, 50*time.Millisecond)
 	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile())
+}
+
+// forgetSent has the ledger take an email for one that waits to be sent, as a failover does that lost its claim.
+func (h *house) forgetSent(id string, kinds ...email.Kind) {
+	h.t.Helper()
+	for _, kind := range kinds {
+		h.lose("UPDATE email_delivery SET status = 'pending', attempt = 0, message_id = NULL, sent_at = NULL WHERE order_id = '" +
+			id + "' AND kind = '" + string(kind) + "'")
+	}
+}
+
+// ledger is what the ledger has of an order, by kind.
+func (h *house) ledger(id string) map[email.Kind]email.Status {
+	h.t.Helper()
+	conn, err := pgx.Connect(h.t.Context(), h.address)
+	require.NoError(h.t, err)
+	defer func() { require.NoError(h.t, conn.Close(h.t.Context())) }()
+	rows, err := conn.Query(h.t.Context(), `SELECT kind, status FROM email_delivery WHERE order_id = $1`, id)
+	require.NoError(h.t, err)
+	all := map[email.Kind]email.Status{}
+	var kind email.Kind
+	var status email.Status
+	_, err = pgx.ForEachRow(rows, []any{&kind, &status}, func() error { all[kind] = status; return nil })
+	require.NoError(h.t, err)
+	return all
+}
+
+func sentEmails(kinds ...email.Kind) map[email.Kind]email.Status {
+	all := map[email.Kind]email.Status{}
+	for _, kind := range kinds {
+		all[kind] = email.StatusSent
+	}
+	return all
+}
+
+func aClosedOrdersEmails(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	shipped, canceled := h.shippedOrder(), h.place(newOrderID())
+	h.awaitMails(canceled, email.KindConfirmation)
+	h.update(canceled, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
+	h.awaitMails(canceled, email.KindConfirmation, email.KindCancellation)
+	h.awaitClosed(canceled)
+	h.forgetSent(shipped, email.KindConfirmation, email.KindShipment)
+	h.forgetSent(canceled, email.KindConfirmation, email.KindCancellation)
+
+	found := h.reconcile(fixing)
+	require.Equal(t, []int{2, 2, 0}, []int{found.Held, found.Fixed, found.Left}, "%+v", found.Differences)
+	require.Equal(t, sentEmails(email.KindConfirmation, email.KindShipment), h.ledger(shipped))
+	require.Equal(t, sentEmails(email.KindConfirmation, email.KindCancellation), h.ledger(canceled))
+	h.requireNothingLeft()
+	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindShipment}, h.mails.kinds(shipped))
+	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindCancellation}, h.mails.kinds(canceled))
+}
+
+func anOpenOrdersEmail(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	reconciled, canceled := h.place(newOrderID()), h.place(newOrderID())
+	for _, id := range []string{reconciled, canceled} {
+		h.awaitMails(id, email.KindConfirmation)
+		h.awaitState(id, func(s order.State) bool { return s.Email == string(email.StatusSent) })
+		h.forgetSent(id, email.KindConfirmation)
+	}
+	h.update(canceled, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
+	h.awaitMails(canceled, email.KindConfirmation, email.KindCancellation)
+	h.awaitClosed(canceled)
+	require.Equal(t, sentEmails(email.KindConfirmation, email.KindCancellation), h.ledger(canceled))
+
+	found := h.reconcile(fixing)
+	require.Equal(t, []int{1, 1, 0}, []int{found.Lost, found.Fixed, found.Left}, "%+v", found.Differences)
+	require.Equal(t, sentEmails(email.KindConfirmation), h.ledger(reconciled))
+	require.Equal(t, workflowOpen, h.describe(reconciled))
+	h.requireNothingLeft()
+	require.Equal(t, []email.Kind{email.KindConfirmation}, h.mails.kinds(reconciled))
+}
+
+// anEmailLeftToItsOwnWorkflow is one that its order did not wait for: the workflow that it was left to knows that it was sent.
+func anEmailLeftToItsOwnWorkflow(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	id := h.shippedOrder()
+	h.delete(id)
+	h.stopWork()
+	scripted := worker.New(h.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})
+	scripted.RegisterWorkflowWithOptions(func(workflow.Context, workflows.Input) (order.State, error) {
+		emails := map[string]string{"confirmation": "sent", "shipment": "pending"}
+		return order.State{OrderID: id, Status: order.StatusShipped, Email: "pending", Emails: emails}, nil
+	}, workflow.RegisterOptions{Name: workflows.OrderFulfillmentType})
+	scripted.RegisterWorkflowWithOptions(func(workflow.Context, workflows.EmailInput) (activities.EmailResult, error) {
+		return activities.EmailResult{Status: email.StatusSent}, nil
+	}, workflow.RegisterOptions{Name: workflows.OrderEmailType})
+	require.NoError(t, scripted.Start())
+	for workflowID, start := range map[string]struct {
+		name  string
+		input any
+	}{
+		id: {workflows.OrderFulfillmentType, h.input(id)},
+		workflows.EmailID(id, email.KindShipment): {
+			workflows.OrderEmailType, workflows.EmailInput{OrderID: id, Kind: email.KindShipment},
+		},
+	} {
+		options := client.StartWorkflowOptions{ID: workflowID, TaskQueue: workflows.TaskQueue}
+		_, err := h.temporal.ExecuteWorkflow(t.Context(), options, start.name, start.input)
+		require.NoError(t, err)
+		h.awaitClosed(workflowID)
+	}
+	scripted.Stop()
+	h.startWork()
+	h.forgetSent(id, email.KindShipment)
+
+	found := h.reconcile(fixing)
+	require.Equal(t, []int{1, 1, 0}, []int{found.Held, found.Fixed, found.Left}, "%+v", found.Differences)
+	require.Equal(t, sentEmails(email.KindConfirmation, email.KindShipment), h.ledger(id))
+	h.requireNothingLeft()
+	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindShipment}, h.mails.kinds(id))
 }

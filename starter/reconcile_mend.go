@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"orderflow/internal/email"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/workflows"
@@ -127,17 +129,15 @@ func (r *reconciliation) restore(ctx context.Context, d *difference, input workf
 	defer cancel()
 	in := workflows.RestoreInput{Input: input, State: d.facts.Result}
 	if d.facts.Workflow == workflowOpen {
-		value, err := r.temporal.QueryWorkflow(ctx, input.OrderID, "", workflows.StatusQuery)
-		if err == nil {
-			err = value.Get(&in.State)
-		}
-		if err != nil {
+		if in.State, err = r.ask(ctx, input.OrderID); err != nil {
 			r.report.explain(d, "its workflow does not say where it stands")
 			return false, nil //nolint:nilerr // the difference is left, and the report says why
 		}
 		if in.State.Status != order.StatusFulfilling {
 			return false, nil
 		}
+	} else if err := r.addEmailResults(ctx, &in.State); err != nil {
+		return false, err
 	}
 	_, err = r.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       workflows.RestoreID(input.OrderID),
@@ -147,6 +147,29 @@ func (r *reconciliation) restore(ctx context.Context, d *difference, input workf
 		StaticSummary:            in.Summary(),
 	}, workflows.OrderRestoreType, in)
 	return err == nil, err
+}
+
+// addEmailResults completes what an ended workflow says about its emails by what the workflows say that it left them to.
+func (r *reconciliation) addEmailResults(ctx context.Context, state *order.State) error {
+	emails := maps.Clone(state.Emails)
+	for kind, status := range emails {
+		if status != string(email.StatusPending) {
+			continue
+		}
+		id := workflows.EmailID(state.OrderID, email.Kind(kind))
+		run, err := r.describe(ctx, id)
+		if err != nil {
+			return err
+		}
+		var result struct {
+			Status email.Status `json:"status"`
+		}
+		if run.state == workflowCompleted && r.temporal.GetWorkflow(ctx, id, run.id).Get(ctx, &result) == nil {
+			emails[kind] = string(result.Status)
+		}
+	}
+	state.Emails = emails
+	return ctx.Err()
 }
 
 // codeOf says in the order's row what became of its workflow.

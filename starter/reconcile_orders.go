@@ -193,7 +193,7 @@ func (r *reconciliation) rowsOf(ctx context.Context, batch []workflows.Input) (m
 // have no workflow that ended otherwise, and all else must have an open workflow that proceeds.
 func (r *reconciliation) looksFine(ctx context.Context, input workflows.Input, row fulfillment.Row) (bool, error) {
 	switch {
-	case mailWaits(row):
+	case len(due(row)) > 0:
 		return false, nil
 	case row.Status == order.StatusShipped:
 		return true, nil

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"errors"
+	"maps"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -102,6 +103,7 @@ func (o *orderRun) closing(status order.Status) activities.CloseFulfillmentInput
 	in := activities.CloseFulfillmentInput{
 		OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Total: o.in.Total, PlacedAt: o.in.PlacedAt, Source: o.in.Source,
 		Status: status, Reason: o.state.Reason, Code: o.state.Code, Email: email.Status(o.state.Email),
+		Emails: maps.Clone(o.state.Emails),
 	}
 	if status == order.StatusShipped {
 		in.Carrier, in.TrackingNumber = o.shipment.Carrier, o.shipment.TrackingNumber
@@ -124,6 +126,9 @@ func (o *orderRun) adopt(ctx workflow.Context, row activities.Fulfillment) error
 	if row.Email != "" {
 		o.state.Email = string(row.Email)
 	}
+	if row.Status == order.StatusCancelled && row.Email == email.StatusSuppressed {
+		o.noteEmail(email.KindConfirmation, row.Email)
+	}
 	o.rest(ctx)
 	if row.MailDue != "" {
 		o.send(ctx, row.MailDue)
@@ -131,6 +136,7 @@ func (o *orderRun) adopt(ctx workflow.Context, row activities.Fulfillment) error
 	for _, kind := range row.AlsoDue {
 		if !o.mails.begun[kind] { // a run that was lost had begun it, and nothing follows it to its end
 			o.mails.begun[kind] = true
+			o.noteEmail(kind, email.StatusPending)
 			o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind})
 		}
 	}

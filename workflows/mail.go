@@ -46,6 +46,7 @@ func (o *orderRun) send(ctx workflow.Context, kind email.Kind) {
 		switch {
 		case err == nil:
 		case unsettled != nil:
+			o.noteEmail(kind, unsettled.Status) // known here, whatever the ledger comes to say
 			o.handOverOutcome(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind, Outcome: unsettled})
 		case ctx.Err() != nil:
 			o.mails.stopped = append(o.mails.stopped, kind)
@@ -124,9 +125,20 @@ func (o *orderRun) handOverStopped(ctx workflow.Context) {
 
 // mailed notes where a mail stands; the order shows the newest one.
 func (o *orderRun) mailed(ctx workflow.Context, kind email.Kind, status email.Status) {
+	o.noteEmail(kind, status)
 	if kind == o.mails.newest {
 		o.state.Email = string(status)
 		o.showProgress(ctx)
+	}
+}
+
+// noteEmail keeps what became of an email. One that was sent stays sent: the ledger may have lost that.
+func (o *orderRun) noteEmail(kind email.Kind, status email.Status) {
+	if o.state.Emails == nil {
+		o.state.Emails = map[string]string{}
+	}
+	if o.state.Emails[string(kind)] != string(email.StatusSent) {
+		o.state.Emails[string(kind)] = string(status)
 	}
 }
 

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"go.temporal.io/sdk/workflow"
@@ -36,6 +37,7 @@ func (o *orderRun) rest(ctx workflow.Context) {
 
 func (o *orderRun) snapshot() *order.State {
 	state := o.state
+	state.Emails = maps.Clone(state.Emails)
 	return &state
 }
 

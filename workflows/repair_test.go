@@ -44,16 +44,18 @@ func TestARepairUndoesWhatATerminatedOrderHolds(t *testing.T) {
 		told  bool
 		asked []string
 		state order.State
+
+		emails map[string]string
 	}{
 		"a fulfilment and a confirmation that went out": {
 			row: &activities.Fulfillment{Status: order.StatusFulfilling, Email: email.StatusSent}, told: true,
 			asked: []string{"is it open", "close cancelled CANCELLED", "release CANCELLED", "mail cancellation"},
-			state: cancelled(order.CreditReleased, email.StatusSent),
+			state: cancelled(order.CreditReleased, email.StatusSent), emails: map[string]string{"cancellation": "sent"},
 		},
 		"a fulfilment whose customer was told nothing": {
 			row:   &activities.Fulfillment{Status: order.StatusFulfilling, Email: email.StatusPending},
 			asked: []string{"is it open", "close cancelled CANCELLED", "release CANCELLED"},
-			state: cancelled(order.CreditReleased, email.StatusSuppressed),
+			state: cancelled(order.CreditReleased, email.StatusSuppressed), emails: map[string]string{"confirmation": "suppressed"},
 		},
 		"credit alone": {
 			asked: []string{"is it open", "close cancelled CANCELLED", "release CANCELLED"},
@@ -75,7 +77,7 @@ func TestARepairUndoesWhatATerminatedOrderHolds(t *testing.T) {
 			asked: []string{"is it open", "close cancelled CANCELLED", "mail shipment"},
 			state: order.State{
 				Status: order.StatusShipped, Carrier: "DHL", TrackingNumber: "1", Credit: order.CreditReserved, Email: "sent",
-			},
+			}, emails: map[string]string{"shipment": "sent"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,6 +90,7 @@ func TestARepairUndoesWhatATerminatedOrderHolds(t *testing.T) {
 			require.NotZero(t, state.UpdatedAt)
 			state.UpdatedAt = time.Time{}
 			c.state.OrderID, c.state.CustomerID, c.state.Total, c.state.PlacedAt = orderID, customerID, total, input().PlacedAt
+			c.state.Emails = c.emails
 			require.Equal(t, c.state, state)
 			require.Equal(t, c.state, stripped(w.query()), "the query says the same")
 		})

@@ -27,8 +27,9 @@ func (in RestoreInput) Summary() string {
 
 // OrderRestore brings back an order's row that PostgreSQL lost although the order's workflow went on, or ended, with it.
 // What a workflow completed is a fact: nothing is undone, no credit moves, and no email is sent that the workflow says
-// was sent. It returns the row as it is then, which differs from the state where what was published, or the row itself,
-// is final in another way.
+// was sent. An email that is still due to an order that has ended goes out, for nobody else is there to send it. It
+// returns the row as it is then, which differs from the state where what was published, or the row itself, is final in
+// another way.
 func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillment, error) {
 	if err := in.validate(); err != nil {
 		return nil, temporal.NewNonRetryableApplicationError(err.Error(), "INVALID_INPUT", nil)
@@ -45,6 +46,9 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 			OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, Source: in.Source, State: in.State,
 		}).Get(ctx, &row)
 	})
+	if err == nil && in.State.Status.Final() {
+		err = steps.untilDecided(ctx, StepHandOverEmail, func(ctx workflow.Context) error { return sendDue(ctx, in.OrderID, row) })
+	}
 	switch {
 	case errors.Is(err, errContinueAsNew):
 		return nil, workflow.NewContinueAsNewError(ctx, OrderRestoreType, in)
@@ -52,4 +56,18 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 		return nil, err
 	}
 	return &row, nil
+}
+
+// sendDue starts the workflows of the emails that are due for a row, as far as they have none.
+func sendDue(ctx workflow.Context, orderID string, row activities.Fulfillment) error {
+	due := row.AlsoDue
+	if row.MailDue != "" {
+		due = append(due, row.MailDue)
+	}
+	for _, kind := range due {
+		if err := startEmail(ctx, EmailInput{OrderID: orderID, Kind: kind}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

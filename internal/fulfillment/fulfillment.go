@@ -62,6 +62,7 @@ type Close struct {
 	Code           string
 	Carrier        string
 	TrackingNumber string
-	Began          bool          // the order had a row: it is ErrNotFound if there is none
-	Order          *order.Placed // the body, for a rejection: recipient, lines and mail address; nil otherwise
+	Emails         map[email.Kind]email.Status // what the order's workflow knows of each: what was sent stays sent
+	Began          bool                        // the order had a row: it is ErrNotFound if there is none
+	Order          *order.Placed               // the body, for a rejection: recipient, lines and mail address; nil otherwise
 }

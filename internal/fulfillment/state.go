@@ -1,6 +1,46 @@
 package fulfillment
 
-import "orderflow/internal/order"
+import (
+	"orderflow/internal/email"
+	"orderflow/internal/order"
+)
+
+// KnownEmails returns what the state of an order's workflow says about its emails. A state that does not tell them apart
+// speaks of the newest alone, and an older one of an order that has ended is unknown then.
+func KnownEmails(state order.State) map[email.Kind]email.Status {
+	known := make(map[email.Kind]email.Status, len(state.Emails))
+	for kind, status := range state.Emails {
+		known[email.Kind(kind)] = email.Status(status)
+	}
+	newest := newestEmail(state)
+	if len(known) > 0 || newest == "" {
+		return known
+	}
+	if newest == email.KindShipment || newest == email.KindCancellation {
+		known[email.KindConfirmation] = email.StatusUnknown
+	}
+	known[newest] = email.Status(state.Email)
+	return known
+}
+
+// newestEmail returns the kind of the newest email of an order in a state, empty if it has none.
+func newestEmail(state order.State) email.Kind {
+	status := email.Status(state.Email)
+	switch {
+	case status == "", status == email.StatusNone:
+		return ""
+	case state.Status == order.StatusFulfilling, state.Status == order.StatusCancelled && status == email.StatusSuppressed:
+		return email.KindConfirmation
+	case state.Status == order.StatusShipped:
+		return email.KindShipment
+	case state.Status == order.StatusRejected:
+		return email.KindRejection
+	case state.Status == order.StatusCancelled:
+		return email.KindCancellation
+	default:
+		return ""
+	}
+}
 
 // State gives the row in the words of the status query, for an order whose workflow nobody can ask any more.
 func (r Row) State() order.State {

@@ -28,7 +28,9 @@ type Version struct {
 type Restore struct {
 	Versions []Version     // from revision 0 on, at least one
 	Order    *order.Placed // the body: recipient, lines and email address; nil when it is gone
-	Email    email.Status  // of the newest email, as the order's workflow has it; empty or none when it is not known
+
+	// Emails is what became of each email, as the order's workflow has it. One it does not name is not known.
+	Emails map[email.Kind]email.Status
 }
 
 // FirstVersion returns the version that a fulfillment begins with: approved, and not yet shipped.

@@ -88,9 +88,12 @@ type State struct {
 	Code           string    `json:"code,omitempty"`
 	Total          Money     `json:"total"`
 	Credit         Credit    `json:"credit"`
-	Email          string    `json:"email"`
+	Email          string    `json:"email"` // of the newest email
 	Carrier        string    `json:"carrier"`
 	TrackingNumber string    `json:"trackingNumber"`
 	PlacedAt       time.Time `json:"placedAt"`
 	UpdatedAt      time.Time `json:"updatedAt"`
+
+	// Emails is what became of each email that the workflow began to send, by kind: pending while that is not known.
+	Emails map[string]string `json:"emails,omitempty"`
 }

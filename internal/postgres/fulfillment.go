@@ -45,6 +45,7 @@ func (s *Store) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulf
 	args["status"], args["reason"], args["code"] = c.Status, optional(string(c.Reason)), optional(c.Code)
 	args["carrier"], args["tracking_number"] = optional(c.Carrier), optional(c.TrackingNumber)
 	args["source_event_id"], args["placed_at"] = c.SourceEventID, c.PlacedAt
+	knownArguments(args, c.Emails)
 
 	var statements []string
 	switch c.Status {
@@ -55,13 +56,13 @@ func (s *Store) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulf
 	case order.StatusCancelled:
 		bodyArguments(args, nil)
 		args["mail_kind"] = email.KindCancellation
-		statements = []string{lockOrder, cancelFulfillment}
+		statements = []string{lockOrder, settleKnown, cancelFulfillment}
 		if !c.Began {
-			statements = []string{insertFulfillment, lockOrder, cancelFulfillment}
+			statements = append([]string{insertFulfillment}, statements...)
 		}
 	case order.StatusShipped:
 		args["mail_kind"] = email.KindShipment
-		statements = []string{lockOrder, shipFulfillment}
+		statements = []string{lockOrder, settleKnown, shipFulfillment}
 	default:
 		return fulfillment.Row{}, &Error{Op: op, Code: "status", kind: fulfillment.ErrInvalid}
 	}
@@ -145,6 +146,15 @@ func (s *Store) arguments(orderID string) pgx.NamedArgs {
 
 func identityArguments(args pgx.NamedArgs, customerID string, total order.Money) {
 	args["customer_id"], args["total_minor"], args["currency"] = customerID, total.Minor, total.Currency
+}
+
+// knownArguments are what a workflow says about the emails of its order.
+func knownArguments(args pgx.NamedArgs, known map[email.Kind]email.Status) {
+	kinds, statuses := []string{}, []string{}
+	for kind, status := range known {
+		kinds, statuses = append(kinds, string(kind)), append(statuses, string(status))
+	}
+	args["known_kinds"], args["known_statuses"] = kinds, statuses
 }
 
 func sameAs(row fulfillment.Row, customerID string, total order.Money) bool {

@@ -16,9 +16,10 @@ import (
 // came to another one, stays as it is. It returns what is stored, with fulfillment.ErrMismatch when that is another
 // order's.
 //
-// The ledger of the order's emails is lost with the row. An email of which the order's workflow says that it was sent
-// counts as sent, on its word. Of all others nobody can know: they are unknown, and the newest one is sent once more
-// where that is the policy. Emails that the ledger still has stay as they are.
+// The ledger of the order's emails was lost with the row, or lost its last outcomes. What the order's workflow knows of an
+// email goes into the ledger, so that none is sent again of which it says that it was sent. Of an email that it does not
+// know, and the ledger neither, nobody can know: it is unknown, and the newest one is sent once more where that is the
+// policy. Whether an email is due that tells of a cancellation follows from the confirmation, as it does at the close.
 func (s *Store) RestoreFulfillment(ctx context.Context, restore fulfillment.Restore) (fulfillment.Row, error) {
 	const op = "restore fulfillment"
 	if len(restore.Versions) == 0 {
@@ -34,8 +35,9 @@ func (s *Store) RestoreFulfillment(ctx context.Context, restore fulfillment.Rest
 				batch.Queue(restoreFirst, args)
 				batch.Queue(lockOrder, args)
 			} else {
-				batch.Queue(restoreNext, args)
+				batch.Queue(restoreNext(restore.Versions[revision].Status), args)
 			}
+			batch.Queue(settleKnown, args)
 		}
 		batch.Queue(selectFulfillment(), s.arguments(first.OrderID)).QueryRow(func(r pgx.Row) error { return scanRow(r, &row) })
 	})
@@ -56,38 +58,42 @@ func (s *Store) restoring(restore fulfillment.Restore, revision int) pgx.NamedAr
 	args["shipping_method"] = optional(v.ShippingMethod)
 	args["carrier"], args["tracking_number"] = optional(v.Carrier), optional(v.TrackingNumber)
 	args["source_event_id"], args["placed_at"] = v.SourceEventID, v.PlacedAt
-	kind, status := emailOf(restore, revision)
+	kind := emailOf(v.Status, revision)
+	status := restoredStatus(restore.Emails, kind)
 	args["mail_kind"], args["mail_status"] = kind, status
 	args["unknown_attempts"] = unknownAttempts(status, revision == len(restore.Versions)-1)
+	knownArguments(args, restore.Emails)
 	return args
 }
 
-// emailOf returns the email that came with a version, and what is known about it. There is none where the kind is empty.
-func emailOf(restore fulfillment.Restore, revision int) (kind email.Kind, status email.Status) {
-	began := revision > 0 || restore.Versions[0].Status == order.StatusFulfilling
-	switch restore.Versions[revision].Status {
-	case order.StatusFulfilling:
-		if revision == 0 {
-			kind = email.KindConfirmation
-		}
-	case order.StatusShipped:
-		kind = email.KindShipment
-	case order.StatusRejected:
-		kind = email.KindRejection
-	case order.StatusCancelled:
-		if began && restore.Email != email.StatusSuppressed { // the customer was told that it goes through
-			kind = email.KindCancellation
-		}
-	}
-	if revision < len(restore.Versions)-1 {
-		return kind, email.StatusUnknown
-	}
-	switch restore.Email {
-	case email.StatusSent, email.StatusFailed, email.StatusSuppressed:
-		return kind, restore.Email
+// emailOf returns the kind of the email that comes with a version, empty for an order that was canceled before it began.
+func emailOf(status order.Status, revision int) email.Kind {
+	switch {
+	case status == order.StatusShipped:
+		return email.KindShipment
+	case status == order.StatusRejected:
+		return email.KindRejection
+	case status == order.StatusCancelled && revision > 0:
+		return email.KindCancellation
+	case status == order.StatusFulfilling && revision == 0:
+		return email.KindConfirmation
 	default:
-		return kind, email.StatusUnknown
+		return ""
 	}
+}
+
+// restoredStatus is how an email comes into the ledger that has none. A workflow that took its confirmation back had no
+// cancellation to tell of: if the confirmation went out all the same, that is due for the first time.
+func restoredStatus(known map[email.Kind]email.Status, kind email.Kind) email.Status {
+	switch known[kind] {
+	case email.StatusSent, email.StatusFailed, email.StatusSuppressed:
+		return known[kind]
+	case "":
+		if kind == email.KindCancellation && known[email.KindConfirmation] == email.StatusSuppressed {
+			return email.StatusPending
+		}
+	}
+	return email.StatusUnknown
 }
 
 // unknownAttempts is 2 for an older email, of which no further one is sent whatever the policy says.
@@ -102,19 +108,24 @@ func unknownAttempts(status email.Status, newest bool) int {
 	}
 }
 
-// restoredEmail writes an email of a lost ledger. A cause for it is a row of the CTE restored.
+// restoredEmail writes an email of a lost ledger, for an order of the CTE closed. Without an address it is not to be sent.
 const restoredEmail = `
 INSERT INTO email_delivery (order_id, kind, status, recipient, unknown_attempts, unknown_at, resolution, resolved_at)
-SELECT order_id, @mail_kind, @mail_status, coalesce(@mail_recipient::text,
-        (SELECT recipient FROM email_delivery c WHERE c.order_id = restored.order_id AND c.kind = 'confirmation')),
-    @unknown_attempts, CASE WHEN @unknown_attempts::integer > 0 THEN clock_timestamp() END,
+SELECT order_id, @mail_kind, CASE WHEN recipient IS NULL AND @mail_status::text = 'pending' THEN 'suppressed' ELSE @mail_status::text END,
+    recipient, @unknown_attempts, CASE WHEN @unknown_attempts::integer > 0 THEN clock_timestamp() END,
     CASE WHEN @mail_status::text = 'sent' THEN 'sent' END, CASE WHEN @mail_status::text = 'sent' THEN clock_timestamp() END
-FROM restored WHERE @mail_kind::text <> ''
-ON CONFLICT (order_id, kind) DO NOTHING`
+FROM (
+    SELECT order_id, coalesce(@mail_recipient::text,
+        (SELECT recipient FROM email_delivery c WHERE c.order_id = closed.order_id AND c.kind = 'confirmation')) AS recipient
+    FROM closed WHERE @mail_kind::text <> ''
+) due `
+
+// onceEach leaves an email alone that the ledger still has.
+const onceEach = ` ON CONFLICT (order_id, kind) DO NOTHING`
 
 // restoreFirst writes a row that is missing, its lines and its first email.
 const restoreFirst = `
-WITH restored AS (
+WITH closed AS (
     INSERT INTO order_fulfillment (order_id, customer_id, status, reason, code, total_minor, currency, shipping_method,
         recipient_title, recipient_name, recipient_phone, address_country, address_lines, source_event_id, placed_at)
     VALUES (@order_id, @customer_id, @status, @reason, @code, @total_minor, @currency, @shipping_method,
@@ -122,15 +133,23 @@ WITH restored AS (
     ON CONFLICT (order_id) DO NOTHING
     RETURNING order_id
 ), lines AS (` + insertLines + `
-    FROM restored, ` + orderLines + `
+    FROM closed, ` + orderLines + `
     ON CONFLICT (order_id, line_no) DO NOTHING
-)` + restoredEmail
+)` + restoredEmail + onceEach
 
-// restoreNext brings a row to its next version.
-const restoreNext = `
-WITH restored AS (
+// restoreNext brings a row to its next version, with the email that comes with it. A confirmation that waits is taken back
+// by a cancellation.
+func restoreNext(status order.Status) string {
+	if status == order.StatusCancelled {
+		return restoreVersion + withdrawConfirmation + restoredEmail + `WHERE (SELECT told FROM confirmation)` + onceEach
+	}
+	return restoreVersion + restoredEmail + onceEach
+}
+
+const restoreVersion = `
+WITH closed AS (
     UPDATE order_fulfillment SET status = @status, reason = @reason, code = @code, shipping_method = @shipping_method,
         carrier = @carrier, tracking_number = @tracking_number, source_event_id = @source_event_id, placed_at = @placed_at
     WHERE order_id = @order_id AND revision = @revision - 1 AND status = 'fulfilling' AND ` + sameOrder + `
     RETURNING order_id
-)` + restoredEmail
+)`

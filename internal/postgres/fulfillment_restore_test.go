@@ -60,7 +60,7 @@ func TestRestoreFulfillment(t *testing.T) {
 			w.lose(lost...)
 
 			body := placed()
-			restore := fulfillment.Restore{Versions: versions(shippedState(email.StatusSent)), Order: &body, Email: email.StatusSent}
+			restore := fulfillment.Restore{Versions: versions(shippedState(email.StatusSent)), Order: &body, Emails: map[email.Kind]email.Status{email.KindShipment: email.StatusSent}}
 			row, err := w.RestoreFulfillment(t.Context(), restore)
 			require.NoError(t, err)
 			require.Equal(t, order.StatusShipped, row.Status)
@@ -85,7 +85,7 @@ func TestRestoreFulfillmentEmails(t *testing.T) {
 		lastKind           email.Kind
 	}{
 		"an email that the workflow says was sent is not sent again": {
-			fulfillment.Restore{Versions: versions(shippedState("sent")), Order: &body, Email: email.StatusSent},
+			fulfillment.Restore{Versions: versions(shippedState("sent")), Order: &body, Emails: map[email.Kind]email.Status{email.KindShipment: email.StatusSent}},
 			"unknown|0|2|-", "sent|0|0|-", email.KindShipment,
 		},
 		"one of which nothing is known may be sent once more, and none before it": {
@@ -94,19 +94,20 @@ func TestRestoreFulfillmentEmails(t *testing.T) {
 		},
 		"a confirmation that was sent is not sent again while the order waits": {
 			fulfillment.Restore{
-				Versions: versions(order.State{Status: order.StatusFulfilling}), Order: &body, Email: email.StatusSent,
+				Versions: versions(order.State{Status: order.StatusFulfilling}), Order: &body,
+				Emails: map[email.Kind]email.Status{email.KindConfirmation: email.StatusSent},
 			},
 			"sent|0|0|-", "none", email.KindShipment,
 		},
 		"an order that was canceled before its customer was told needs none": {
 			fulfillment.Restore{
 				Versions: versions(order.State{Status: order.StatusCancelled, Reason: order.ReasonCancelled, Email: "suppressed"}),
-				Order:    &body, Email: email.StatusSuppressed,
+				Order:    &body, Emails: map[email.Kind]email.Status{email.KindConfirmation: email.StatusSuppressed},
 			},
-			"unknown|0|2|-", "none", email.KindCancellation,
+			"suppressed|0|0|-", "none", email.KindCancellation,
 		},
 		"an erased order gets none": {
-			fulfillment.Restore{Versions: versions(shippedState("pending")), Email: email.StatusPending},
+			fulfillment.Restore{Versions: versions(shippedState("pending")), Emails: map[email.Kind]email.Status{email.KindShipment: email.StatusPending}},
 			"unknown|0|2|-", "unknown|0|1|-", email.KindShipment,
 		},
 	} {
@@ -121,6 +122,83 @@ func TestRestoreFulfillmentEmails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A failover may lose an email's outcome and keep the email.
+func TestRestoreFulfillmentOfASurvivingLedger(t *testing.T) {
+	const (
+		claimed = `UPDATE email_delivery SET status = 'sending', attempt = 1, lease_until = clock_timestamp() - interval '1s'`
+		sent    = `UPDATE email_delivery SET status = 'sent', attempt = 1, message_id = 'm-1'`
+	)
+	canceledState := order.State{Status: order.StatusCancelled, Reason: order.ReasonCancelled, Email: "suppressed"}
+	type known = map[email.Kind]email.Status
+	for name, c := range map[string]struct {
+		end                order.State
+		known              known
+		ledger             string // a statement, empty: the confirmation is pending
+		confirmation, last string
+		lastKind           email.Kind
+	}{
+		"the newest email was sent, and its claim is lost": {
+			order.State{Status: order.StatusFulfilling}, known{email.KindConfirmation: email.StatusSent}, "",
+			"sent|0|0|-", "none", email.KindShipment,
+		},
+		"the newest email was sent, and its settlement is lost": {
+			order.State{Status: order.StatusFulfilling}, known{email.KindConfirmation: email.StatusSent}, claimed,
+			"sent|1|0|-", "none", email.KindShipment,
+		},
+		"the email before was sent": {
+			shippedState(""), known{email.KindConfirmation: email.StatusSent, email.KindShipment: email.StatusSent}, "",
+			"sent|0|0|-", "sent|0|0|-", email.KindShipment,
+		},
+		"nobody knows of the email before": {
+			shippedState(""), known{email.KindConfirmation: email.StatusUnknown, email.KindShipment: email.StatusSent}, claimed,
+			"unknown|1|2|-", "sent|0|0|-", email.KindShipment,
+		},
+		"the email before is left to a workflow of its own": {
+			shippedState(""), known{email.KindConfirmation: email.StatusPending, email.KindShipment: email.StatusSent}, "",
+			"pending|0|0|-", "sent|0|0|-", email.KindShipment,
+		},
+		"an email that the ledger has as sent stays so": {
+			shippedState(""), known{email.KindConfirmation: email.StatusUnknown, email.KindShipment: email.StatusFailed}, sent,
+			"sent|1|0|m-1", "failed|0|0|-", email.KindShipment,
+		},
+		"a confirmation that was taken back is taken back again": {
+			canceledState, known{email.KindConfirmation: email.StatusSuppressed}, "",
+			"suppressed|0|0|-", "none", email.KindCancellation,
+		},
+		"a confirmation that was taken back went out since": {
+			canceledState, known{email.KindConfirmation: email.StatusSuppressed}, sent,
+			"sent|1|0|m-1", "pending|0|0|-", email.KindCancellation,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorldToChange(t, postgres.Config{})
+			w.start()
+			if c.ledger != "" {
+				w.lose(c.ledger)
+			}
+			body := placed()
+			restore := fulfillment.Restore{Versions: versions(c.end), Order: &body, Emails: c.known}
+			for range 2 {
+				row, err := w.RestoreFulfillment(t.Context(), restore)
+				require.NoError(t, err)
+				require.Equal(t, c.end.Status, row.Status)
+				require.Equal(t, c.confirmation, w.mail(email.KindConfirmation))
+				require.Equal(t, c.last, w.mail(c.lastKind))
+			}
+		})
+	}
+}
+
+func TestCloseFulfillmentSettlesWhatTheWorkflowKnows(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	w.start() // a failover lost that the confirmation was sent
+	closing := cancelled()
+	closing.Emails = map[email.Kind]email.Status{email.KindConfirmation: email.StatusSent}
+	row := w.close(closing)
+	require.Equal(t, email.KindCancellation, row.MailDue, "the customer was told that the order goes through")
+	require.Equal(t, "sent|0|0|-", w.mail(email.KindConfirmation))
 }
 
 func TestRestoreFulfillmentRefuses(t *testing.T) {

@@ -61,14 +61,32 @@ WITH closed AS (
     UPDATE order_fulfillment SET status = 'cancelled', reason = @reason, code = @code
     WHERE order_id = @order_id AND status = 'fulfilling' AND ` + sameOrder + `
     RETURNING order_id
-), confirmation AS (
+)` + withdrawConfirmation + closedMail + `
+FROM confirmation WHERE told`
+
+// withdrawConfirmation takes back the confirmation of an order of the CTE closed, and tells whether the customer was told,
+// or may have been.
+const withdrawConfirmation = `, confirmation AS (
     SELECT order_id, recipient, status IN ('sending', 'sent', 'unknown') OR unknown_attempts > 0 AS told
     FROM closed JOIN email_delivery USING (order_id) WHERE kind = 'confirmation'
 ), withdrawn AS (
     UPDATE email_delivery e SET status = ` + takenBack + `, updated_at = clock_timestamp()
     FROM closed WHERE e.order_id = closed.order_id AND e.kind = 'confirmation' AND e.status = 'pending'
-)` + closedMail + `
-FROM confirmation WHERE told`
+)`
+
+// settleKnown gives the ledger the outcomes that the order's workflow knows and that it does not have: a failover lost
+// them. One that was sent is out, whatever the ledger says; the others are for an email that nobody is sending.
+const settleKnown = `
+UPDATE email_delivery e SET status = known.status,
+    unknown_attempts = CASE known.status WHEN 'unknown' THEN greatest(e.unknown_attempts, 2) ELSE e.unknown_attempts END,
+    unknown_at = CASE known.status WHEN 'unknown' THEN coalesce(e.unknown_at, clock_timestamp()) ELSE e.unknown_at END,
+    error_code = CASE known.status WHEN 'sent' THEN NULL ELSE e.error_code END,
+    resolution = CASE known.status WHEN 'sent' THEN 'sent' ELSE e.resolution END,
+    resolved_at = CASE known.status WHEN 'sent' THEN clock_timestamp() ELSE e.resolved_at END,
+    lease_until = NULL, updated_at = clock_timestamp()
+FROM unnest(@known_kinds::text[], @known_statuses::text[]) AS known (kind, status)
+WHERE e.order_id = @order_id AND e.kind = known.kind AND (known.status = 'sent' AND e.status <> 'sent'
+    OR known.status IN ('failed', 'unknown') AND (e.status = 'pending' OR ` + lost + `))`
 
 // withdrawn and resendable are about a mail e of an order f: a confirmation of a cancelled order never goes out, not even
 // once more; another mail whose outcome is unknown goes out once more where that is the policy.

@@ -1,0 +1,48 @@
+package fulfillment_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
+	"orderflow/internal/order"
+)
+
+func TestKnownEmails(t *testing.T) {
+	t.Parallel()
+	type known = map[email.Kind]email.Status
+	for name, c := range map[string]struct {
+		state order.State
+		want  known
+	}{
+		"tells each email apart": {
+			order.State{Status: order.StatusShipped, Email: "sent", Emails: map[string]string{"confirmation": "pending", "shipment": "sent"}},
+			known{email.KindConfirmation: email.StatusPending, email.KindShipment: email.StatusSent},
+		},
+		"knows nothing before the first email": {order.State{Status: order.StatusOnHold, Email: "none"}, known{}},
+		"takes the newest for the shipment": {
+			order.State{Status: order.StatusShipped, Email: "sent"},
+			known{email.KindConfirmation: email.StatusUnknown, email.KindShipment: email.StatusSent},
+		},
+		"takes it for the confirmation of an open order": {
+			order.State{Status: order.StatusFulfilling, Email: "sent"}, known{email.KindConfirmation: email.StatusSent},
+		},
+		"takes it for the rejection": {
+			order.State{Status: order.StatusRejected, Email: "failed"}, known{email.KindRejection: email.StatusFailed},
+		},
+		"takes it for the cancellation": {
+			order.State{Status: order.StatusCancelled, Email: "sent"},
+			known{email.KindConfirmation: email.StatusUnknown, email.KindCancellation: email.StatusSent},
+		},
+		"takes one that was taken back for the confirmation": {
+			order.State{Status: order.StatusCancelled, Email: "suppressed"}, known{email.KindConfirmation: email.StatusSuppressed},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, c.want, fulfillment.KnownEmails(c.state))
+		})
+	}
+}
