@@ -74,7 +74,7 @@ chaos: temporal chaos-bin ## Break everything for a while and judge what became 
 	$(CHAOS)/bin/chaos --bin $(CHAOS)/bin --minutes $(MINUTES) --crashes $(CRASHES) $(if $(SEED),--seed $(SEED))
 
 .PHONY: checker-selftest
-checker-selftest: temporal ## Plant fourteen known bugs, one at a time, and demand that the checker finds each
+checker-selftest: temporal ## Plant sixteen known bugs, one at a time, and demand that the checker finds each
 	go run ./deploy/checker/selftest
 
 .PHONY: fmt

@@ -121,6 +121,12 @@ func scenarios() []scenario {
 			fates: map[string]int{"left": 1, "shipped-by-signal": 2, "shipped-by-update": 2, "cancelled-by-signal": 1},
 		},
 		{
+			name: "operator", about: "an operator changes the starters' group and stops the projection that fills its stream, and takes it back",
+			orders: 3 * few, rate: 10, pace: 2 * time.Second,
+			faults: []fault.Kind{fault.Unlinked, fault.Unfilled}, faultRate: 10, breaks: rig.KurrentDB,
+			fates: map[string]int{"left": 2, "shipped-by-signal": 1, "cancelled-by-event": 2, "paid-and-shipped": 1},
+		},
+		{
 			name: "http", about: "orders are placed and cancelled by HTTP, and answers to that are lost",
 			orders: 2 * few, rate: 15, pace: 2 * time.Second, apis: 2, faults: []fault.Kind{fault.LostAnswer}, faultRate: 10, breaks: rig.Client,
 			fates: map[string]int{"posted-twice": 2, "shipped-by-update": 1, "cancelled-by-http": 2, "cancelled-at-once": 1, "opened-by-http": 1},

@@ -43,6 +43,8 @@ func bugs() []bug {
 		{patch: "12-completed-runs-are-repaired", scenario: "failover-unpublished", invariant: "row.status"},
 		{patch: "13-read-only-connections-are-kept", scenario: "read-only", invariant: "comes-to-rest", drain: longerThanRecovery},
 		{patch: "14-timer-before-messages", scenario: "late-decisions", invariant: "order.messages"},
+		{patch: "15-outcomes-are-forgotten", scenario: "failover", invariant: "mail.result"},
+		{patch: "16-links-are-acknowledged", scenario: "operator", invariant: "order.one-workflow"},
 	}
 }
 

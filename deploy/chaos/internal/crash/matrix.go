@@ -17,7 +17,7 @@ import (
 
 const (
 	// deathTimeout bounds getting a process to its point, with orders sent again and again.
-	deathTimeout = time.Minute
+	deathTimeout = 3 * time.Minute
 
 	// leadPause is how long orders have to get to the point before a few more are sent.
 	leadPause = 4 * time.Second

@@ -33,6 +33,8 @@ const (
 	Absence    Kind = "absence"     // every process of a binary is stopped, and started after a while
 	Failover   Kind = "failover"    // a standby that lags is promoted: PostgreSQL loses its last commits
 	ReadOnly   Kind = "read-only"   // the name of PostgreSQL leads to a standby for a while, and back
+	Unlinked   Kind = "unlinked"    // the starters' group of KurrentDB delivers links instead of events, for a while
+	Unfilled   Kind = "unfilled"    // the projection that fills the starters' stream is stopped for a while
 )
 
 // Fault is one thing that breaks at a time, on a process or on an edge.
@@ -60,7 +62,6 @@ type kind struct {
 	duration  func(r *rand.Rand, longest time.Duration) time.Duration
 	toxic     func(r *rand.Rand) rig.Toxic // nil: it is done to the process
 	do        func(ctx context.Context, r *rig.Rig, f Fault) error
-	named     bool // it comes only in plans that name it
 }
 
 // kinds is the table. A rate is that of each target: two workers that are killed six times a minute die twelve times.
@@ -96,7 +97,9 @@ func kinds() []kind {
 			return rig.Toxic{Type: "bandwidth", Stream: rig.Downstream, Attributes: map[string]int{"rate": 4 + r.IntN(28)}} // KiB a second
 		}},
 		{name: Absence, do: absent, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.Worker + "-1": 0.5}},
-		{name: Failover, named: true, do: failedOver, duration: upTo(time.Second, 0.5), perMinute: map[string]float64{rig.Postgres: 0.2}},
+		{name: Failover, do: failedOver, duration: upTo(time.Second, 0.5), perMinute: map[string]float64{rig.Postgres: 0.2}},
+		{name: Unlinked, do: unlinked, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.KurrentDB: 0.3}},
+		{name: Unfilled, do: unfilled, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.KurrentDB: 0.3}},
 		{name: ReadOnly, do: ledToStandby, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.Postgres: 0.2}},
 	}
 }
@@ -182,6 +185,18 @@ func ledToStandby(ctx context.Context, r *rig.Rig, f Fault) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeTimeout)
 	defer cancel()
 	return r.LeadToStandby(ctx, f.For)
+}
+
+func unlinked(ctx context.Context, r *rig.Rig, f Fault) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeTimeout)
+	defer cancel()
+	return r.UnlinkGroup(ctx, f.For)
+}
+
+func unfilled(ctx context.Context, r *rig.Rig, f Fault) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeTimeout)
+	defer cancel()
+	return r.StopProjection(ctx, f.For)
 }
 
 // passing has a toxic on an edge for a while.

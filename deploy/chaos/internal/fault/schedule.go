@@ -31,14 +31,13 @@ func (p Plan) longest() time.Duration {
 	return min(max(p.Window/longestShare, leastLongest), mostLongest)
 }
 
-// Schedule makes up the faults of a run, in the order they come. The same plan makes the same schedule. A failover that
-// loses commits comes only in plans that name it: what it leaves in the email ledger is not repaired yet. Every other kind comes at
+// Schedule makes up the faults of a run, in the order they come. The same plan makes the same schedule. Every kind comes at
 // least once for everything it can be done to by role: a kind that is rarer than once in the window is rounded up.
 func Schedule(p Plan) []Fault {
 	random := rand.New(rand.NewPCG(p.Seed, 1)) // the workload draws from another sequence of the same seed
 	var all []Fault
 	for _, k := range kinds() {
-		if p.Kinds == nil && k.named || p.Kinds != nil && !slices.Contains(p.Kinds, k.name) {
+		if p.Kinds != nil && !slices.Contains(p.Kinds, k.name) {
 			continue
 		}
 		for _, target := range p.targets() {

@@ -48,12 +48,13 @@ func TestAMinuteHasEveryKindForEverythingItCanBeDoneTo(t *testing.T) {
 		require.True(t, has(schedule, fault.Outage, store), "outage %s", store)
 		require.False(t, has(schedule, fault.CutOff, store), "cut-off %s", store)
 	}
-	named := p
-	named.Kinds = []fault.Kind{fault.Failover}
 	for _, store := range rig.Stores() {
-		require.Equal(t, store == rig.Postgres, has(schedule, fault.ReadOnly, store), "read-only %s", store)
-		require.Equal(t, store == rig.Postgres, has(fault.Schedule(named), fault.Failover, store), "failover %s", store)
-		require.False(t, has(schedule, fault.Failover, store), "failover %s, although the plan does not name it", store)
+		for _, kind := range []fault.Kind{fault.Failover, fault.ReadOnly} {
+			require.Equal(t, store == rig.Postgres, has(schedule, kind, store), "%s %s", kind, store)
+		}
+		for _, kind := range []fault.Kind{fault.Unlinked, fault.Unfilled} {
+			require.Equal(t, store == rig.KurrentDB, has(schedule, kind, store), "%s %s", kind, store)
+		}
 	}
 	require.True(t, has(schedule, fault.Absence, "worker-1"))
 	require.False(t, has(schedule, fault.Absence, "worker-2"), "it is done to both")
@@ -65,7 +66,7 @@ func TestAMinuteHasEveryKindForEverythingItCanBeDoneTo(t *testing.T) {
 			require.True(t, has(schedule, kind, edge), "%s %s", kind, edge)
 		}
 	}
-	require.Len(t, fault.Kinds(), 13, "a kind that is new belongs into this test")
+	require.Len(t, fault.Kinds(), 15, "a kind that is new belongs into this test")
 }
 
 func has(schedule []fault.Fault, kind fault.Kind, target string) bool {

@@ -1,0 +1,93 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+)
+
+// The subscription of the starters by its default names, and the projection that fills its stream.
+const (
+	groupStream = "$ce-order"
+	groupName   = "fulfillment"
+	projection  = "$by_category"
+)
+
+// askAgain is how long an operator waits before he asks a server again that did not do what he wanted.
+const askAgain = 500 * time.Millisecond
+
+// StopProjection has an operator disable the projection that fills the starters' stream, and enable it after a while.
+func (r *Rig) StopProjection(ctx context.Context, d time.Duration) error {
+	options := kurrentdb.GenericProjectionOptions{}
+	return r.meddle(ctx, d, "stop "+projection,
+		func(ctx context.Context, client *kurrentdb.Client) error {
+			return kurrentdb.NewProjectionClientFromExistingClient(client).Disable(ctx, projection, options)
+		}, func(ctx context.Context, client *kurrentdb.Client) error {
+			return kurrentdb.NewProjectionClientFromExistingClient(client).Enable(ctx, projection, options)
+		})
+}
+
+// UnlinkGroup has an operator change the starters' group so that it delivers links instead of events, and change it back
+// after a while.
+func (r *Rig) UnlinkGroup(ctx context.Context, d time.Duration) error {
+	return r.meddle(ctx, d, "unlink "+groupName,
+		func(ctx context.Context, client *kurrentdb.Client) error { return resolveLinks(ctx, client, false) },
+		func(ctx context.Context, client *kurrentdb.Client) error { return resolveLinks(ctx, client, true) })
+}
+
+func resolveLinks(ctx context.Context, client *kurrentdb.Client, resolve bool) error {
+	group, err := client.GetPersistentSubscriptionInfo(ctx, groupStream, groupName, kurrentdb.GetPersistentSubscriptionOptions{})
+	if err != nil {
+		return err
+	}
+	settings := *group.Settings
+	settings.ResolveLinkTos = resolve
+	return client.UpdatePersistentSubscription(ctx, groupStream, groupName, kurrentdb.PersistentStreamSubscriptionOptions{Settings: &settings})
+}
+
+// meddle has an operator do something to KurrentDB and undo it after a while.
+func (r *Rig) meddle(
+	ctx context.Context, d time.Duration, what string, do, undo func(context.Context, *kurrentdb.Client) error,
+) error {
+	if err := r.insist(ctx, do); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	rest(ctx, d)
+	if err := r.insist(ctx, undo); err != nil {
+		return fmt.Errorf("%s, and undo it: %w", what, err)
+	}
+	return nil
+}
+
+// insist repeats what an operator asks of KurrentDB, which may be down, until it is done. Each time it is a new client, for
+// one does not survive an outage.
+func (r *Rig) insist(ctx context.Context, do func(context.Context, *kurrentdb.Client) error) error {
+	for {
+		err := r.ask(ctx, do)
+		if err == nil {
+			return nil
+		}
+		if rest(ctx, askAgain); ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+func (r *Rig) ask(ctx context.Context, do func(context.Context, *kurrentdb.Client) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	settings, err := kurrentdb.ParseConnectionString(r.ways(r.addresses)["KURRENTDB_URL"])
+	if err != nil {
+		return err
+	}
+	settings.Logger = kurrentdb.NoopLogging()
+	client, err := kurrentdb.NewClient(settings)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	return do(ctx, client)
+}
