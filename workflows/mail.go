@@ -132,8 +132,12 @@ func (o *orderRun) mailed(ctx workflow.Context, kind email.Kind, status email.St
 	}
 }
 
-// noteEmail keeps what became of an email. One that was sent stays sent: the ledger may have lost that.
+// noteEmail keeps what became of an email. One that was sent stays sent: the ledger may have lost that. If it has lost the
+// email itself, nobody knows what became of an earlier attempt.
 func (o *orderRun) noteEmail(kind email.Kind, status email.Status) {
+	if status == email.StatusNone {
+		status = email.StatusUnknown
+	}
 	if o.state.Emails == nil {
 		o.state.Emails = map[string]string{}
 	}

@@ -46,3 +46,12 @@ func TestKnownEmails(t *testing.T) {
 		})
 	}
 }
+
+func TestEndedAsOfACanceledOrder(t *testing.T) {
+	t.Parallel()
+	first := fulfillment.Version{OrderID: "order-1", Status: order.StatusFulfilling}
+	canceled := order.State{Status: order.StatusCancelled, Reason: order.ReasonCancelled, Email: "none"}
+	require.Len(t, fulfillment.EndedAs(nil, first, canceled), 1, "it was canceled before its fulfillment began")
+	canceled.Emails = map[string]string{"confirmation": "sent", "cancellation": "unknown"}
+	require.Len(t, fulfillment.EndedAs(nil, first, canceled), 2, "the ledger lost the newest email, and the workflow knows of an older one")
+}
