@@ -112,7 +112,7 @@ func TestWrongCommandLinesEndWithTwo(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"--unknown"}, {"argument"}, {"read"}, {"read", "a", "b"}, {"read", "s", "--url", "http://nowhere"},
-		{"--listen-tls", "127.0.0.1:0"}, {"--tls-cert", "node.crt"}, {"--user", "admin:changeit"},
+		{"--listen-tls", "127.0.0.1:0"}, {"--tls-cert", "node.crt"}, {"--user", "admin:changeit"}, {"--user", "admin"},
 		{"--version-string", "newest"}, {"--projection-delay", "-1s"}, {"--projection-delay", "1"},
 		{"--hide-link", "order-1"},
 	} {

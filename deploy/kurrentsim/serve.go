@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"orderflow/internal/kurrentsim"
+	"orderflow/internal/kurrentsim/access"
 	"orderflow/internal/kurrentsim/store"
+	"orderflow/internal/kurrentsim/users"
 )
 
 const (
@@ -48,15 +50,15 @@ func parseServe(args []string, stderr io.Writer) (kurrentsim.Options, error) {
 	var (
 		options kurrentsim.Options
 		secure  kurrentsim.TLSOptions
-		user    string
 	)
 	flags := newFlags("kurrentsim", stderr)
 	flags.StringVar(&options.Listen, "listen", "", "host:port to serve on without TLS and credentials (default 127.0.0.1:2113, unless there is --listen-tls)")
 	flags.StringVar(&options.DataDir, "data", "", "directory to keep events in; empty keeps them in memory")
-	flags.StringVar(&secure.Listen, "listen-tls", "", "host:port to serve on with TLS and Basic authentication")
+	flags.StringVar(&secure.Listen, "listen-tls", "", "host:port to serve on with TLS, users and their rights")
 	flags.StringVar(&secure.CertFile, "tls-cert", "", "certificate file (PEM) for --listen-tls")
 	flags.StringVar(&secure.KeyFile, "tls-key", "", "key file (PEM) for --listen-tls")
-	flags.StringVar(&user, "user", "", "name:password of the user --listen-tls lets in")
+	flags.Func("user", "`name:password[:group,...]` of a user that --listen-tls lets in, with the groups $admins and $ops or others; "+
+		"admin and ops are in theirs by name; repeatable", userFlag(&secure.Users))
 	flags.Func("version-string", "`major.minor.patch` the server calls itself; clients choose by it what they ask for", versionFlag(&options.Version))
 	flags.DurationVar(&options.ProjectionDelay, "projection-delay", 0, "how long the streams of the system projections lag behind, to try what lag does")
 	flags.Func("hide-link", "`STREAM@REVISION` of an event whose link in $ce- nobody gets to see, to try what loss does; repeatable", hideFlag(&options.HiddenLinks))
@@ -67,23 +69,42 @@ func parseServe(args []string, stderr io.Writer) (kurrentsim.Options, error) {
 		return options, usageError{"--projection-delay must not be negative"}
 	}
 	var err error
-	options.TLS, err = secureOptions(secure, user)
+	options.TLS, err = secureOptions(secure)
 	options.SecureOnly = options.TLS != nil && options.Listen == ""
 	options.Listen = cmp.Or(options.Listen, defaultListen)
 	return options, err
 }
 
 // secureOptions are nil when no port with TLS is asked for.
-func secureOptions(o kurrentsim.TLSOptions, user string) (*kurrentsim.TLSOptions, error) {
-	if o == (kurrentsim.TLSOptions{}) && user == "" {
+func secureOptions(o kurrentsim.TLSOptions) (*kurrentsim.TLSOptions, error) {
+	given := 0
+	for _, set := range []bool{o.Listen != "", o.CertFile != "", o.KeyFile != "", len(o.Users) > 0} {
+		if set {
+			given++
+		}
+	}
+	switch given {
+	case 0:
 		return nil, nil
+	case 4:
+		return &o, nil
 	}
-	var ok bool
-	o.User, o.Password, ok = strings.Cut(user, ":")
-	if !ok || o.User == "" || o.Password == "" || o.Listen == "" || o.CertFile == "" || o.KeyFile == "" {
-		return nil, usageError{"--listen-tls, --tls-cert, --tls-key and --user name:password go together"}
+	return nil, usageError{"--listen-tls, --tls-cert, --tls-key and --user name:password go together"}
+}
+
+func userFlag(to *[]users.User) func(string) error {
+	return func(text string) error {
+		parts := strings.SplitN(text, ":", 3)
+		if len(parts) < 2 || parts[0] == "" || parts[1] == "" {
+			return errors.New("a user is name:password[:group,group]")
+		}
+		user := users.User{User: access.User{Name: parts[0]}, Password: parts[1]}
+		if len(parts) == 3 {
+			user.Groups = strings.Split(parts[2], ",")
+		}
+		*to = append(*to, user)
+		return nil
 	}
-	return &o, nil
 }
 
 // versionFlag takes what clients can read; they give up on a server whose version they cannot.

@@ -19,6 +19,8 @@ import (
 
 	"orderflow/internal/kurrent"
 	"orderflow/internal/kurrentsim"
+	"orderflow/internal/kurrentsim/access"
+	"orderflow/internal/kurrentsim/users"
 )
 
 func TestOverTLSOnlyTheRightServerAndUserAreSpokenTo(t *testing.T) {
@@ -27,7 +29,8 @@ func TestOverTLSOnlyTheRightServerAndUserAreSpokenTo(t *testing.T) {
 	stranger, _ := certify(t)
 	address := refusing(t)
 	simWith(t, kurrentsim.Options{TLS: &kurrentsim.TLSOptions{
-		Listen: address, CertFile: certificate, KeyFile: key, User: "worker", Password: "s3cret@/",
+		Listen: address, CertFile: certificate, KeyFile: key,
+		Users: []users.User{{User: access.User{Name: "worker"}, Password: "s3cret@/"}},
 	}})
 	for name, c := range map[string]struct {
 		user *url.Userinfo

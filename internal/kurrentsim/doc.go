@@ -3,14 +3,16 @@
 //
 // It owns the process around the parts: listeners, the gRPC server's settings, health, start and stop. The parts are
 // journal (the file), store (streams and their rules), subscription (the rules of persistent subscriptions), groups (their
-// life), rpc (the wire) and web (the stream browser). Each may be read on its own.
+// life), users (who may log in), access (who may do what), rpc (the wire) and web (the stream browser). Each may be read on
+// its own.
 //
 // What differs from a real node:
 //
 //   - The links of the system projections are there together with their events, or later by a fixed delay; in $all they are
 //     never late, and those that a stopped projection catches up with stand where they would have stood. The projections
 //     can be enabled and disabled; other ones cannot be created.
-//   - Rights in stream metadata are stored and not enforced; on the port with TLS one user may do everything.
+//   - Users are made at the start and by POST /users/; nothing changes or deletes them. With TLS the stream browser is for
+//     administrators. Stream policies and OAuth are not there.
 //   - Nothing is scavenged: what is deleted or expired stays in the file and in $all.
 //   - Regular expressions are RE2, without look-around and back-references.
 //   - Names of streams and event types have at most 4096 bytes.

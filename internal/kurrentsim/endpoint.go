@@ -29,8 +29,8 @@ type endpoint struct {
 	mux      *mux
 	grpc     *grpc.Server
 	http     *http.Server
-	only     *rpc.Credentials // who is let in; nil for everybody, without TLS
-	finished chan error       // one result of each server loop
+	guard    *rpc.Guard // who may do what; nil without TLS, where everybody may do everything
+	finished chan error // one result of each server loop
 }
 
 func newEndpoint(listener net.Listener, extra ...grpc.ServerOption) *endpoint {
@@ -54,7 +54,7 @@ func listenPlain(address string) (*endpoint, error) {
 	return newEndpoint(listener), nil
 }
 
-// listenTLS opens a port on which only the holder of the credentials is let in.
+// listenTLS opens a port on which callers have rights. Its guard must be completed before it serves.
 func listenTLS(o TLSOptions) (*endpoint, error) {
 	certificate, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
 	if err != nil {
@@ -72,9 +72,9 @@ func listenTLS(o TLSOptions) (*endpoint, error) {
 			return forBrowser(certificate, hello), nil
 		},
 	})
-	credentials := rpc.Credentials{Name: o.User, Password: o.Password}
-	e := newEndpoint(secure, credentials.Interceptors()...)
-	e.only = &credentials
+	guard := &rpc.Guard{}
+	e := newEndpoint(secure, guard.Interceptors()...)
+	e.guard = guard
 	return e, nil
 }
 
@@ -88,12 +88,15 @@ func forBrowser(certificate tls.Certificate, hello *tls.ClientHelloInfo) *tls.Co
 	}
 }
 
-// serve answers calls, and what is no call with the pages of the browser.
-func (e *endpoint) serve(browser http.Handler) {
-	if e.only != nil {
-		browser = e.only.Guard(browser)
+// serve answers calls, and what is no call with the pages of the browser. Without TLS there are no users to manage.
+func (e *endpoint) serve(browser, users http.Handler) {
+	pages := http.NewServeMux()
+	pages.Handle("/", browser)
+	e.http = newHTTPServer(pages)
+	if e.guard != nil {
+		pages.Handle("POST /users/{$}", users)
+		e.http = newHTTPServer(e.guard.Admins(pages))
 	}
-	e.http = newHTTPServer(browser)
 	go func() { e.finished <- e.grpc.Serve(e.mux.grpc) }()
 	go func() { e.finished <- e.http.Serve(e.mux.http) }()
 	e.mux.start()

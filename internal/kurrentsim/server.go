@@ -13,6 +13,7 @@ import (
 	"orderflow/internal/kurrentsim/journal"
 	"orderflow/internal/kurrentsim/rpc"
 	"orderflow/internal/kurrentsim/store"
+	"orderflow/internal/kurrentsim/users"
 	"orderflow/internal/kurrentsim/web"
 )
 
@@ -34,11 +35,18 @@ type Options struct {
 	WithoutProjections, StoppedProjections bool
 }
 
-// TLSOptions open a second port, with TLS and Basic authentication. The first stays plain and open.
+// TLSOptions open a second port, with TLS, users and their rights. The first stays plain and open.
 type TLSOptions struct {
 	Listen            string // host:port
 	CertFile, KeyFile string // PEM
-	User, Password    string // the one user that is let in
+	Users             []users.User
+}
+
+func (o Options) users() []users.User {
+	if o.TLS == nil {
+		return nil
+	}
+	return o.TLS.Users
 }
 
 // Server is a running node.
@@ -66,6 +74,10 @@ func Start(options Options) (*Server, error) {
 		return nil, errors.Join(err, closeAll(endpoints))
 	}
 	browser, err := web.New(web.Config{Store: s.store, Groups: s.groups, Logger: options.Logger})
+	var directory *users.Directory
+	if err == nil {
+		directory, err = users.Open(s.store, options.users())
+	}
 	if err != nil {
 		s.groups.Stop()
 		return nil, errors.Join(err, s.store.Close(), closeAll(endpoints))
@@ -78,7 +90,10 @@ func Start(options Options) (*Server, error) {
 	}
 	for _, e := range endpoints {
 		service.Register(e.grpc)
-		e.serve(browser)
+		if e.guard != nil {
+			e.guard.Users, e.guard.Lists = directory, rpc.Lists{Store: s.store}
+		}
+		e.serve(browser, directory)
 	}
 	return s, nil
 }
@@ -161,7 +176,7 @@ func (s *Server) Addr() string { return s.endpoints[0].mux.listener.Addr().Strin
 
 // URL is a connection string for clients of Addr, without credentials.
 func (s *Server) URL() string {
-	return fmt.Sprintf("kurrentdb://%s?tls=%t", s.Addr(), s.endpoints[0].only != nil)
+	return fmt.Sprintf("kurrentdb://%s?tls=%t", s.Addr(), s.endpoints[0].guard != nil)
 }
 
 // FaultProjection stops a system projection as if it had met an error, until it is enabled again.

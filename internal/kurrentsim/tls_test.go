@@ -1,17 +1,21 @@
 package kurrentsim_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,54 +23,108 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrentsim"
+	"orderflow/internal/kurrentsim/access"
+	"orderflow/internal/kurrentsim/users"
 )
 
-func TestSecurePortLetsInOnlyTheUser(t *testing.T) {
-	t.Parallel()
+// secure is a server whose only port has TLS and the given users, beside admin.
+type secure struct {
+	*world
+}
+
+const secret = "secret"
+
+func user(name string, groups ...string) users.User {
+	return users.User{User: access.User{Name: name, Groups: groups}, Password: secret}
+}
+
+func newSecure(t *testing.T, options kurrentsim.Options, others ...users.User) *secure {
+	t.Helper()
 	certificate, key := selfSigned(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	options.SecureOnly = true
+	options.TLS = &kurrentsim.TLSOptions{
+		Listen: "127.0.0.1:0", CertFile: certificate, KeyFile: key, Users: append([]users.User{user("admin")}, others...),
+	}
+	server, err := kurrentsim.Start(options)
 	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
-	w := newWorld(t, kurrentsim.Options{TLS: &kurrentsim.TLSOptions{
-		Listen: address, CertFile: certificate, KeyFile: key, User: "admin", Password: "secret",
-	}})
-	w.append("s-1", kurrentdb.NoStream{}, event("a"))
-	for credentials, allowed := range map[string]bool{"admin:secret@": true, "admin:wrong@": false, "": false} {
-		w.client = dial(t, "kurrentdb://"+credentials+address+"?tlsVerifyCert=false")
-		_, err := w.tryReadStream("s-1", kurrentdb.ReadStreamOptions{})
-		if allowed {
-			require.NoError(t, err)
-			continue
-		}
-		requireCode(t, err, kurrentdb.ErrorCodeUnauthenticated)
+	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
+	s := &secure{world: &world{T: t, server: server}}
+	s.client = s.as("admin", secret).client
+	return s
+}
+
+// as is the server as another user sees it. An empty name is a caller without credentials.
+func (s *secure) as(name, password string) *world {
+	s.Helper()
+	credentials := ""
+	if name != "" {
+		credentials = name + ":" + password + "@"
+	}
+	return &world{T: s.T, server: s.server, client: dial(s.T, "kurrentdb://"+credentials+s.server.Addr()+"?tlsVerifyCert=false")}
+}
+
+// http asks the server's HTTP side as a user, and returns the status and the body.
+func (s *secure) http(method, path, name, password, body string) (status int, answer string) {
+	s.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(s.Context(), method, "https://"+s.server.Addr()+path, strings.NewReader(body))
+	require.NoError(s, err)
+	request.Header.Set("Content-Type", "application/json")
+	if name != "" {
+		request.SetBasicAuth(name, password)
+	}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	require.NoError(s, err)
+	read, err := io.ReadAll(response.Body)
+	require.NoError(s, errors.Join(err, response.Body.Close()))
+	return response.StatusCode, string(read)
+}
+
+func TestSecurePort(t *testing.T) {
+	t.Parallel()
+	s := newSecure(t, kurrentsim.Options{})
+	s.append("s-1", kurrentdb.NoStream{}, event("a"))
+	for name, c := range map[string]struct {
+		name, password string
+		want           kurrentdb.ErrorCode
+	}{
+		"refuses a wrong password":     {"admin", "wrong", kurrentdb.ErrorCodeUnauthenticated},
+		"refuses an unknown user":      {"nobody", secret, kurrentdb.ErrorCodeUnauthenticated},
+		"denies a call without a user": {"", "", kurrentdb.ErrorCodeAccessDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			caller := s.as(c.name, c.password)
+			_, err := caller.tryReadStream("s-1", kurrentdb.ReadStreamOptions{})
+			requireCode(t, err, c.want)
+			_, err = caller.tryAppend("s-1", kurrentdb.Any{}, events(50)...)
+			requireCode(t, err, c.want)
+			_, err = caller.client.GetPersistentSubscriptionInfo(t.Context(), "s-1", "g", kurrentdb.GetPersistentSubscriptionOptions{})
+			requireCode(t, err, c.want)
+		})
 	}
 }
 
-func TestBrowserOnTheSecurePortIsAskedForTheCredentials(t *testing.T) {
+func TestSecureBrowser(t *testing.T) {
 	t.Parallel()
-	certificate, key := selfSigned(t)
-	w := newWorld(t, kurrentsim.Options{SecureOnly: true, TLS: &kurrentsim.TLSOptions{
-		Listen: "127.0.0.1:0", CertFile: certificate, KeyFile: key, User: "admin", Password: "secret",
-	}})
-	require.Contains(t, w.server.URL(), "tls=true")
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
-	t.Cleanup(transport.CloseIdleConnections)
-	status := func(path, password string) int {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+w.server.Addr()+path, nil)
-		require.NoError(t, err)
-		if password != "" {
-			request.SetBasicAuth("admin", password)
-		}
-		response, err := (&http.Client{Transport: transport}).Do(request)
-		require.NoError(t, err)
-		require.NoError(t, response.Body.Close())
-		return response.StatusCode
+	s := newSecure(t, kurrentsim.Options{}, user("plain"))
+	require.Contains(t, s.server.URL(), "tls=true")
+	for name, c := range map[string]struct {
+		path, name, password string
+		want                 int
+	}{
+		"health needs no user":           {"/health/live", "", "", http.StatusNoContent},
+		"pages need a user":              {"/web/", "", "", http.StatusUnauthorized},
+		"pages need the right password":  {"/web/", "admin", "wrong", http.StatusUnauthorized},
+		"pages are not for a plain user": {"/web/", "plain", secret, http.StatusUnauthorized},
+		"pages are for an administrator": {"/web/", "admin", secret, http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, _ := s.http(http.MethodGet, c.path, c.name, c.password, "")
+			require.Equal(t, c.want, status)
+		})
 	}
-	require.Equal(t, http.StatusNoContent, status("/health/live", ""))
-	require.Equal(t, http.StatusUnauthorized, status("/web/", ""))
-	require.Equal(t, http.StatusUnauthorized, status("/web/", "wrong"))
-	require.Equal(t, http.StatusOK, status("/web/", "secret"))
 }
 
 func selfSigned(t *testing.T) (certificate, key string) {

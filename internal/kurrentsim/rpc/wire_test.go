@@ -37,7 +37,7 @@ type wire struct {
 	persistent persistent.PersistentSubscriptionsClient
 }
 
-func newWire(t *testing.T, maxBuffered int64) *wire {
+func newWire(t *testing.T, maxBuffered int64, extra ...grpc.ServerOption) *wire {
 	t.Helper()
 	events, _, err := store.Open(store.Config{Storage: &journal.Memory{}})
 	require.NoError(t, err)
@@ -48,7 +48,7 @@ func newWire(t *testing.T, maxBuffered int64) *wire {
 		Store: events, Groups: manager, Logger: slog.New(slog.DiscardHandler), Version: rpc.DefaultVersion,
 		MaxBuffered: maxBuffered, Stopping: stopping,
 	}
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(store.MaxEventSize+1<<20), grpc.WaitForHandlers(true))
+	server := grpc.NewServer(append(extra, grpc.MaxRecvMsgSize(store.MaxEventSize+1<<20), grpc.WaitForHandlers(true))...)
 	service.Register(server)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
