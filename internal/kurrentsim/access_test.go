@@ -276,6 +276,8 @@ func TestDeniedAppend(t *testing.T) {
 	}
 	_, err := s.as("plain", secret).tryAppend("$s", kurrentdb.Any{}, batch...)
 	requireCode(t, err, kurrentdb.ErrorCodeAccessDenied)
+	_, err = s.as("plain", "wrong").tryAppend("s", kurrentdb.Any{}, batch...)
+	requireCode(t, err, kurrentdb.ErrorCodeUnauthenticated)
 	_, err = s.tryReadStream("$s", kurrentdb.ReadStreamOptions{})
 	requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)
 }

@@ -193,3 +193,38 @@ func TestAServerMayBeStartedWithoutProjections(t *testing.T) {
 		require.Equal(t, "Stopped", status.Status)
 	}
 }
+
+func TestProjectedStreams(t *testing.T) {
+	t.Parallel()
+	const open = `{"$acl":{"$r":"$all","$mr":"$all"}}`
+	metadata := func(w *world, stream string) []string {
+		found, err := w.tryReadStream("$$"+stream, kurrentdb.ReadStreamOptions{})
+		require.NoError(w, err, stream)
+		return linkData(found)
+	}
+	t.Run("are open to readers from their first link on", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, kurrentsim.Options{})
+		w.metadata("$ce-order", `{"$acl":{"$r":"$admins"}}`)
+		w.append("order-1", kurrentdb.NoStream{}, event("a"))
+		w.append("order-2", kurrentdb.NoStream{}, event("a"))
+		for _, stream := range []string{"$ce-order", "$et-a", "$streams", "$category-order"} {
+			require.Equal(t, []string{open}, metadata(w, stream), stream)
+		}
+	})
+	t.Run("are open once their projection catches up", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, kurrentsim.Options{StoppedProjections: true})
+		w.append("order-1", kurrentdb.NoStream{}, event("a"))
+		_, err := w.tryReadStream("$$$ce-order", kurrentdb.ReadStreamOptions{})
+		requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)
+		projections := kurrentdb.NewProjectionClientFromExistingClient(w.client)
+		for range 2 {
+			require.NoError(t, projections.Enable(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{}))
+		}
+		require.Equal(t, []string{open}, metadata(w, "$ce-order"))
+		w.append("order-1", kurrentdb.Any{}, event("a"))
+		require.Equal(t, []string{open}, metadata(w, "$ce-order"))
+		require.Len(t, w.readStream("$$$ce-order", kurrentdb.ReadStreamOptions{}), 1)
+	})
+}

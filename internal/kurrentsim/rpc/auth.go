@@ -43,10 +43,7 @@ func (g *Guard) Interceptors() []grpc.ServerOption {
 		}),
 		grpc.StreamInterceptor(func(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 			ctx, err := g.identify(stream.Context())
-			if err != nil {
-				return err
-			}
-			return next(server, &guardedStream{ServerStream: stream, guard: g, ctx: ctx})
+			return next(server, &guardedStream{ServerStream: stream, guard: g, ctx: ctx, refused: err})
 		}),
 	}
 }
@@ -56,6 +53,7 @@ type guardedStream struct {
 	grpc.ServerStream
 	guard   *Guard
 	ctx     context.Context
+	refused error // why the caller is not known
 	allowed bool
 }
 
@@ -65,7 +63,10 @@ func (s *guardedStream) RecvMsg(message any) error {
 	if err := s.ServerStream.RecvMsg(message); err != nil || s.allowed {
 		return err
 	}
-	err := s.guard.allow(s.ctx, message)
+	err := s.refused
+	if err == nil {
+		err = s.guard.allow(s.ctx, message)
+	}
 	if s.allowed = err == nil; s.allowed {
 		return nil
 	}

@@ -74,18 +74,11 @@ func endsBySender(message any) bool {
 // Lists reads the access control lists in a log.
 type Lists struct{ Store *store.Store }
 
-// projectionList is what a system projection lets everyone do with the streams it writes.
-var projectionList = access.ParseMetadata([]byte(`{"$acl":{"$r":"$all","$mr":"$all"}}`))
-
-// ACL returns the list in a stream's newest metadata. A stream that a system projection writes has one from its first link
-// on: the projection writes metadata with it, in place of what was there before.
+// ACL returns the list in a stream's newest metadata.
 func (l Lists) ACL(stream string) *access.List {
 	metadata, found, err := l.newest("$$" + stream)
 	if err != nil {
 		return access.AdminsOnly() // what the list would have said is not known
-	}
-	if first, projected := l.Store.FirstProjected(stream); projected && (!found || metadata.Position < first) {
-		return projectionList
 	}
 	if !found || !metadata.JSON {
 		return nil

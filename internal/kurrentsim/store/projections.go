@@ -65,7 +65,8 @@ func (s *Store) EnableProjection(name string) error { return s.switchProjection(
 func (s *Store) DisableProjection(name string) error { return s.switchProjection(name, false) }
 
 func (s *Store) switchProjection(name string, enabled bool) error {
-	if _, ok := kindOfProjection(name); !ok {
+	kind, ok := kindOfProjection(name)
+	if !ok {
 		return ErrNoProjection
 	}
 	data, err := json.Marshal(projectionBody{Enabled: enabled})
@@ -75,6 +76,9 @@ func (s *Store) switchProjection(name string, enabled bool) error {
 	tx := s.begin()
 	s.mu.Lock()
 	tx.add(projectionPrefix+name, systemEvent(typeProjectionUpdated, string(data)))
+	if enabled && s.projections[kind].status != ProjectionRunning {
+		tx.openLinked(uint32(kind))
+	}
 	t, err := tx.write()
 	s.mu.Unlock()
 	if err != nil {

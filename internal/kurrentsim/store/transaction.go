@@ -37,6 +37,7 @@ type ticket struct {
 func (t *transaction) write() (ticket, error) {
 	s := t.store
 	t.reviveLinkTargets()
+	t.openLinkTargets()
 	created := max(s.clock, s.now().UnixNano()/100)
 	size := t.size()
 	if size > journal.MaxPayload {
