@@ -26,7 +26,7 @@ func (a *Activities) close(ctx context.Context, in CloseFulfillmentInput, closin
 			return fulfillment.Row{}, err
 		}
 		if isFinal(lost.published) {
-			return a.restore(ctx, lost, order.State{Emails: in.Emails})
+			return a.restore(ctx, lost, in.state())
 		}
 	}
 	closing.Began = in.began() || len(lost.published) > 0
@@ -98,15 +98,11 @@ func (a *Activities) RestoreFulfillment(ctx context.Context, in RestoreFulfillme
 	if err != nil {
 		return Fulfillment{}, failure(ctx, fmt.Errorf("restore fulfillment: %w", err))
 	}
-	state := in.State
-	if isFinal(published) && !state.Status.Final() {
-		state.Email = "" // of an email before the one that came with the end
-	}
 	lost := lostFulfillment{
 		orderID: in.OrderID, customerID: in.CustomerID, total: in.Total, placedAt: in.PlacedAt, source: in.Source,
 		published: published,
 	}
-	row, err := a.restore(ctx, lost, state)
+	row, err := a.restore(ctx, lost, in.State)
 	if err != nil {
 		return Fulfillment{}, failure(ctx, fmt.Errorf("restore fulfillment: %w", err))
 	}

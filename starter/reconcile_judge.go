@@ -47,6 +47,7 @@ type facts struct {
 	Published  order.Status // the last on its fulfillment stream; empty when nobody asked, because it does not matter
 	Credit     creditState  // empty when nobody asked, because it does not matter
 	LostMail   bool         // a mail waits, and no workflow is there to send it, or the open one says that it was sent
+	Silent     bool         // the open workflow did not answer what it says about an email that waits
 	InVain     bool         // the workflow waits for the shipment of an order whose row is final
 	Erased     bool         // the order's stream is deleted
 	Unreadable string       // what the remedy depends on and cannot be read; empty when all can
@@ -129,7 +130,7 @@ const (
 //
 // (7) Its result, or what was published about the order, is there and cannot be read.
 //
-// (8) With the row's status as its result, which tells what became of the emails.
+// (8) With the row's status as its result, or that of its repair, which tells what became of the emails.
 //
 // Closed is closed in whatever way.
 func judge(f facts) (kind, remedy) {

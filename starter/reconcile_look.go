@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
@@ -58,6 +59,11 @@ func (r *reconciliation) look(ctx context.Context, in workflows.Input) (facts, e
 	if err != nil {
 		return facts{}, err
 	}
+	if f.Result.Status == "" && repairing.state.ended() {
+		if repaired, err := r.result(ctx, workflows.RepairID(in.OrderID), repairing); err == nil && repaired.Status == row.Status {
+			f.Result = repaired
+		}
+	}
 	if repairing.state == workflowOpen {
 		f.Detail = strings.TrimPrefix(f.Detail+", its repair is under way", ", ")
 	}
@@ -68,26 +74,31 @@ func (r *reconciliation) look(ctx context.Context, in workflows.Input) (facts, e
 // lookAtOpen asks what can be wrong although an order's workflow is open.
 func (r *reconciliation) lookAtOpen(ctx context.Context, f facts, row fulfillment.Row) (facts, error) {
 	var err error
-	if f.Fulfilling && row.Status == order.StatusFulfilling && row.MailDue != "" {
-		f.LostMail, err = r.sentAlready(ctx, row)
+	if f.Fulfilling && row.Status == order.StatusFulfilling && row.MailDue != "" && f.Failures == 0 {
+		f.LostMail, f.Silent, err = r.sentAlready(ctx, row)
 		return f, err
 	}
 	f.InVain, err = r.waitsInVain(ctx, row)
 	return f, err
 }
 
-// sentAlready reports whether an open workflow says that the email was sent for which its order's row waits. A workflow
-// that does not answer says nothing, and where no worker is there to answer, no further one is asked.
-func (r *reconciliation) sentAlready(ctx context.Context, row fulfillment.Row) (bool, error) {
+// sentAlready reports whether an open workflow, or one that it left the email to, says that the email was sent for which its
+// order's row waits. A workflow that does not answer is silent, and where no worker is there to answer, no further one is
+// asked.
+func (r *reconciliation) sentAlready(ctx context.Context, row fulfillment.Row) (sent, silent bool, err error) {
 	if r.unanswered.Load() {
-		return false, nil
+		return false, true, nil
 	}
 	state, err := r.ask(ctx, row.OrderID)
 	if err != nil {
-		r.unanswered.Store(true)
-		return false, ctx.Err()
+		_, refused := errors.AsType[*serviceerror.QueryFailed](err)
+		r.unanswered.Store(!refused)
+		return false, true, ctx.Err()
 	}
-	return fulfillment.KnownEmails(state)[row.MailDue] == email.StatusSent, nil
+	if err := r.addEmailResults(ctx, &state); err != nil {
+		return false, true, err
+	}
+	return state.Emails[string(row.MailDue)] == string(email.StatusSent), false, nil
 }
 
 // ask gives an open workflow's answer to the status query.
@@ -118,8 +129,12 @@ func (r *reconciliation) lost(ctx context.Context, row fulfillment.Row, repairin
 		return false, nil
 	}
 	for _, kind := range due(row) {
-		sending, err := r.describe(ctx, workflows.EmailID(row.OrderID, kind))
-		if err != nil || sending.state != workflowOpen {
+		followed := false
+		err := r.visitEmails(ctx, row.OrderID, kind, func(_ string, run workflowRun) error {
+			followed = followed || run.state == workflowOpen
+			return nil
+		})
+		if err != nil || !followed {
 			return err == nil, err
 		}
 	}
@@ -167,42 +182,48 @@ func (r *reconciliation) result(ctx context.Context, orderID string, run workflo
 	if !run.state.ended() {
 		return order.State{}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	var state order.State
-	err := r.temporal.GetWorkflow(ctx, orderID, run.id).Get(ctx, &state)
-	var failed *temporal.ApplicationError
-	var canceled *temporal.CanceledError
-	switch {
-	case errors.As(err, &failed):
-		err = details(failed, &state)
-	case errors.As(err, &canceled):
-		err = details(canceled, &state)
-	case isNotFound(err): // it was forgotten a moment ago
-		return order.State{}, nil
-	}
-	if err != nil {
-		err = fmt.Errorf("read the result of workflow %s: %w", orderID, err)
-		if _, outage := errors.AsType[serviceerror.ServiceError](err); !outage && ctx.Err() == nil {
-			err = &resultError{err}
-		}
+	if err := r.decodeResult(ctx, orderID, run, &state); err != nil || !state.Status.Final() {
 		return order.State{}, err
-	}
-	if !state.Status.Final() {
-		return order.State{}, nil
 	}
 	return state, nil
 }
 
-// details reads the state that an ending carries, if it carries one.
+// decodeResult decodes what a workflow ended with: its result, or what its failure or cancellation carries. It leaves into
+// alone where that is nothing, and returns a *resultError if it cannot be decoded.
+func (r *reconciliation) decodeResult(ctx context.Context, workflowID string, run workflowRun, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := r.temporal.GetWorkflow(ctx, workflowID, run.id).Get(ctx, into)
+	var failed *temporal.ApplicationError
+	var canceled *temporal.CanceledError
+	switch {
+	case errors.As(err, &failed):
+		err = details(failed, into)
+	case errors.As(err, &canceled):
+		err = details(canceled, into)
+	case isNotFound(err): // it was forgotten a moment ago
+		return nil
+	}
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("read the result of workflow %s: %w", workflowID, err)
+	if _, outage := errors.AsType[serviceerror.ServiceError](err); !outage && ctx.Err() == nil {
+		err = &resultError{err}
+	}
+	return err
+}
+
+// details decodes what an ending carries, if it carries anything.
 func details(ending interface {
 	HasDetails() bool
 	Details(d ...any) error
-}, state *order.State) error {
+}, into any) error {
 	if !ending.HasDetails() {
 		return nil
 	}
-	return ending.Details(state)
+	return ending.Details(into)
 }
 
 // workflowRun is the newest run of a workflow.
@@ -219,9 +240,7 @@ type workflowRun struct {
 // describe asks for a workflow itself. The list of workflows comes late, and would tell of an order that was started a
 // moment ago as missing.
 func (r *reconciliation) describe(ctx context.Context, workflowID string) (workflowRun, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	description, err := r.temporal.DescribeWorkflowExecution(ctx, workflowID, "")
+	description, err := r.describePatiently(ctx, workflowID)
 	switch {
 	case isNotFound(err):
 		return workflowRun{state: workflowNone}, nil
@@ -247,6 +266,25 @@ func (r *reconciliation) describe(ctx context.Context, workflowID string) (workf
 	run.fulfilling = run.state == workflowOpen && status == order.StatusFulfilling
 	run.waits = run.fulfilling && !atWork
 	return run, nil
+}
+
+// describeTries is how often a workflow is asked for where there is no answer: one that is late must not end a long
+// comparison.
+const describeTries = 3
+
+func (r *reconciliation) describePatiently(
+	ctx context.Context, workflowID string,
+) (description *workflowservice.DescribeWorkflowExecutionResponse, err error) {
+	for try := range describeTries {
+		asking, cancel := context.WithTimeout(ctx, callTimeout)
+		description, err = r.temporal.DescribeWorkflowExecution(asking, workflowID, "")
+		cancel()
+		if err == nil || isNotFound(err) || answerOf(err) != answerRetry || ctx.Err() != nil {
+			break
+		}
+		r.logger.Warn("Temporal does not answer", "try", try+1, "error", err)
+	}
+	return description, err
 }
 
 func stateOf(status enums.WorkflowExecutionStatus) workflowState {

@@ -120,6 +120,8 @@ func TestReconcileLostRows(t *testing.T) {
 		"emails of closed orders that were sent are not sent again":           aClosedOrdersEmails,
 		"an email of an open order that was sent is not sent again":           anOpenOrdersEmail,
 		"an email that was left to its own workflow is not sent again":        anEmailLeftToItsOwnWorkflow,
+		"an email whose outcome was left to a workflow is not sent again":     anOutcomeLeftToItsOwnWorkflow,
+		"an email that a repair has sent is not sent again":                   aRepairedOrdersEmail,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

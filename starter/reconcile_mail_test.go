@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -127,7 +128,14 @@ func anOpenOrdersEmail(t *testing.T, c cluster) {
 }
 
 // anEmailLeftToItsOwnWorkflow is one that its order did not wait for: the workflow that it was left to knows that it was sent.
-func anEmailLeftToItsOwnWorkflow(t *testing.T, c cluster) {
+func anEmailLeftToItsOwnWorkflow(t *testing.T, c cluster) { anEmailLeftTo(t, c, "", "pending") }
+
+// anOutcomeLeftToItsOwnWorkflow is the same where the workflow was given the outcome of an attempt, and sent the email later.
+func anOutcomeLeftToItsOwnWorkflow(t *testing.T, c cluster) {
+	anEmailLeftTo(t, c, "-attempt-3", "unknown")
+}
+
+func anEmailLeftTo(t *testing.T, c cluster, suffix, state string) {
 	h := newHouse(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.shippedOrder()
@@ -135,8 +143,8 @@ func anEmailLeftToItsOwnWorkflow(t *testing.T, c cluster) {
 	h.stopWork()
 	scripted := worker.New(h.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})
 	scripted.RegisterWorkflowWithOptions(func(workflow.Context, workflows.Input) (order.State, error) {
-		emails := map[string]string{"confirmation": "sent", "shipment": "pending"}
-		return order.State{OrderID: id, Status: order.StatusShipped, Email: "pending", Emails: emails}, nil
+		emails := map[string]string{"confirmation": "sent", "shipment": state}
+		return order.State{OrderID: id, Status: order.StatusShipped, Email: state, Emails: emails}, nil
 	}, workflow.RegisterOptions{Name: workflows.OrderFulfillmentType})
 	scripted.RegisterWorkflowWithOptions(func(workflow.Context, workflows.EmailInput) (activities.EmailResult, error) {
 		return activities.EmailResult{Status: email.StatusSent}, nil
@@ -147,7 +155,7 @@ func anEmailLeftToItsOwnWorkflow(t *testing.T, c cluster) {
 		input any
 	}{
 		id: {workflows.OrderFulfillmentType, h.input(id)},
-		workflows.EmailID(id, email.KindShipment): {
+		workflows.EmailID(id, email.KindShipment) + suffix: {
 			workflows.OrderEmailType, workflows.EmailInput{OrderID: id, Kind: email.KindShipment},
 		},
 	} {
@@ -157,6 +165,11 @@ func anEmailLeftToItsOwnWorkflow(t *testing.T, c cluster) {
 		h.awaitClosed(workflowID)
 	}
 	scripted.Stop()
+	require.Eventually(t, func() bool { // the list comes late
+		query := "WorkflowId = '" + workflows.EmailID(id, email.KindShipment) + suffix + "'"
+		listed, err := h.temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: query})
+		return err == nil && len(listed.GetExecutions()) == 1
+	}, longEnough, waitTick)
 	h.startWork()
 	h.forgetSent(id, email.KindShipment)
 
@@ -165,4 +178,24 @@ func anEmailLeftToItsOwnWorkflow(t *testing.T, c cluster) {
 	require.Equal(t, sentEmails(email.KindConfirmation, email.KindShipment), h.ledger(id))
 	h.requireNothingLeft()
 	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindShipment}, h.mails.kinds(id))
+}
+
+// aRepairedOrdersEmail is one that the repair of a terminated order sent: that says so, and the order's own workflow nothing.
+func aRepairedOrdersEmail(t *testing.T, c cluster) {
+	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h.run()
+	id := h.place(newOrderID())
+	h.awaitMails(id, email.KindConfirmation)
+	h.terminate(id)
+	found := h.reconcile(fixing)
+	require.Equal(t, []int{1, 1, 0}, []int{found.Held, found.Fixed, found.Left}, "%+v", found.Differences)
+	h.awaitMails(id, email.KindConfirmation, email.KindCancellation)
+	h.awaitClosed(workflows.RepairID(id))
+	h.forgetSent(id, email.KindCancellation)
+
+	found = h.reconcile(fixing)
+	require.Equal(t, []int{1, 1, 0}, []int{found.Held, found.Fixed, found.Left}, "%+v", found.Differences)
+	require.Equal(t, email.StatusSent, h.ledger(id)[email.KindCancellation])
+	h.requireNothingLeft()
+	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindCancellation}, h.mails.kinds(id))
 }

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
-	"orderflow/internal/email"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/workflows"
@@ -63,7 +61,7 @@ func (r *reconciliation) mend(ctx context.Context, d *difference, remedy remedy,
 		f, err := r.look(ctx, input)
 		f.Erased = d.facts.Erased
 		what, _ := judge(f)
-		return what == consistent, err
+		return what == consistent && !f.Silent, err
 	})
 	return nil
 }
@@ -136,7 +134,12 @@ func (r *reconciliation) restore(ctx context.Context, d *difference, input workf
 		if in.State.Status != order.StatusFulfilling {
 			return false, nil
 		}
-	} else if err := r.addEmailResults(ctx, &in.State); err != nil {
+	}
+	err = r.addEmailResults(ctx, &in.State)
+	if _, undecodable := errors.AsType[*resultError](err); undecodable {
+		r.report.explain(d, "the result of an email's workflow cannot be read")
+		return false, nil
+	} else if err != nil {
 		return false, err
 	}
 	_, err = r.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
@@ -147,29 +150,6 @@ func (r *reconciliation) restore(ctx context.Context, d *difference, input workf
 		StaticSummary:            in.Summary(),
 	}, workflows.OrderRestoreType, in)
 	return err == nil, err
-}
-
-// addEmailResults completes what an ended workflow says about its emails by what the workflows say that it left them to.
-func (r *reconciliation) addEmailResults(ctx context.Context, state *order.State) error {
-	emails := maps.Clone(state.Emails)
-	for kind, status := range emails {
-		if status != string(email.StatusPending) {
-			continue
-		}
-		id := workflows.EmailID(state.OrderID, email.Kind(kind))
-		run, err := r.describe(ctx, id)
-		if err != nil {
-			return err
-		}
-		var result struct {
-			Status email.Status `json:"status"`
-		}
-		if run.state == workflowCompleted && r.temporal.GetWorkflow(ctx, id, run.id).Get(ctx, &result) == nil {
-			emails[kind] = string(result.Status)
-		}
-	}
-	state.Emails = emails
-	return ctx.Err()
 }
 
 // codeOf says in the order's row what became of its workflow.

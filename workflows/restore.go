@@ -27,9 +27,8 @@ func (in RestoreInput) Summary() string {
 
 // OrderRestore brings back an order's row that PostgreSQL lost although the order's workflow went on, or ended, with it.
 // What a workflow completed is a fact: nothing is undone, no credit moves, and no email is sent that the workflow says
-// was sent. An email that is still due to an order that has ended goes out, for nobody else is there to send it. It
-// returns the row as it is then, which differs from the state where what was published, or the row itself, is final in
-// another way.
+// was sent. An email that is still due goes out: maybe nobody else is there to send it. It returns the row as it is then,
+// which differs from the state where what was published, or the row itself, is final in another way.
 func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillment, error) {
 	if err := in.validate(); err != nil {
 		return nil, temporal.NewNonRetryableApplicationError(err.Error(), "INVALID_INPUT", nil)
@@ -46,7 +45,7 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 			OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, Source: in.Source, State: in.State,
 		}).Get(ctx, &row)
 	})
-	if err == nil && in.State.Status.Final() {
+	if err == nil {
 		err = steps.untilDecided(ctx, StepHandOverEmail, func(ctx workflow.Context) error { return sendDue(ctx, in.OrderID, row) })
 	}
 	switch {

@@ -66,8 +66,8 @@ func (s *session) mend(ctx context.Context, workload *load.Load, taken bool) err
 		reconciled
 		Differences []difference `json:"differences"`
 	}
-	if _, err := s.ask(ctx, &found, "starter", "reconcile", "--fix", "-o", "json", "--grace", "1s"); err != nil {
-		return fmt.Errorf("reconcile --fix: %w", err)
+	if err := s.reconciled(ctx, &found, "--fix"); err != nil {
+		return err
 	}
 	s.report.Mended = append(s.report.Mended, found.reconciled)
 	for _, d := range found.Differences {
@@ -80,14 +80,32 @@ func (s *session) mend(ctx context.Context, workload *load.Load, taken bool) err
 	return nil
 }
 
+// comparisons is how often a comparison is begun that meets an outage: what was broken may still be catching up.
+const comparisons = 3
+
+// reconciled runs the product's comparison, again where it could not compare.
+func (s *session) reconciled(ctx context.Context, found any, arguments ...string) (err error) {
+	arguments = append([]string{"reconcile", "-o", "json", "--grace", "1s"}, arguments...)
+	for range comparisons {
+		if _, err = s.ask(ctx, found, "starter", arguments...); err == nil || ctx.Err() != nil {
+			break
+		}
+		s.say("%s: %v", strings.Join(arguments, " "), err)
+	}
+	if err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	return nil
+}
+
 // reconcile asks the product itself, which is to find nothing that an operator would have to mend.
 func (s *session) reconcile(ctx context.Context) error {
 	var found struct {
 		reconciled
 		Differences []difference `json:"differences"`
 	}
-	if _, err := s.ask(ctx, &found, "starter", "reconcile", "-o", "json", "--grace", "1s"); err != nil {
-		return fmt.Errorf("reconcile: %w", err)
+	if err := s.reconciled(ctx, &found); err != nil {
+		return err
 	}
 	s.report.Reconcile = found.reconciled
 	for _, d := range found.Differences {

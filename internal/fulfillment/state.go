@@ -12,6 +12,9 @@ func KnownEmails(state order.State) map[email.Kind]email.Status {
 	for kind, status := range state.Emails {
 		known[email.Kind(kind)] = email.Status(status)
 	}
+	if known[email.KindCancellation] != "" && known[email.KindConfirmation] == email.StatusPending {
+		known[email.KindConfirmation] = email.StatusUnknown // or there would have been nothing to tell of
+	}
 	newest := newestEmail(state)
 	if len(known) > 0 || newest == "" {
 		return known

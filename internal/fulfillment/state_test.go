@@ -21,6 +21,10 @@ func TestKnownEmails(t *testing.T) {
 			order.State{Status: order.StatusShipped, Email: "sent", Emails: map[string]string{"confirmation": "pending", "shipment": "sent"}},
 			known{email.KindConfirmation: email.StatusPending, email.KindShipment: email.StatusSent},
 		},
+		"takes a confirmation that a cancellation followed for one that may have gone out": {
+			order.State{Status: order.StatusCancelled, Email: "sent", Emails: map[string]string{"confirmation": "pending", "cancellation": "sent"}},
+			known{email.KindConfirmation: email.StatusUnknown, email.KindCancellation: email.StatusSent},
+		},
 		"knows nothing before the first email": {order.State{Status: order.StatusOnHold, Email: "none"}, known{}},
 		"takes the newest for the shipment": {
 			order.State{Status: order.StatusShipped, Email: "sent"},

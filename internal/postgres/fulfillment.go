@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -45,7 +46,7 @@ func (s *Store) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulf
 	args["status"], args["reason"], args["code"] = c.Status, optional(string(c.Reason)), optional(c.Code)
 	args["carrier"], args["tracking_number"] = optional(c.Carrier), optional(c.TrackingNumber)
 	args["source_event_id"], args["placed_at"] = c.SourceEventID, c.PlacedAt
-	knownArguments(args, c.Emails)
+	knownArguments(args, sentOnly(c.Emails))
 
 	var statements []string
 	switch c.Status {
@@ -146,6 +147,13 @@ func (s *Store) arguments(orderID string) pgx.NamedArgs {
 
 func identityArguments(args pgx.NamedArgs, customerID string, total order.Money) {
 	args["customer_id"], args["total_minor"], args["currency"] = customerID, total.Minor, total.Currency
+}
+
+// sentOnly returns the emails that were sent. An open order's workflow knows of no other outcome that is the last.
+func sentOnly(known map[email.Kind]email.Status) map[email.Kind]email.Status {
+	sent := maps.Clone(known)
+	maps.DeleteFunc(sent, func(_ email.Kind, status email.Status) bool { return status != email.StatusSent })
+	return sent
 }
 
 // knownArguments are what a workflow says about the emails of its order.

@@ -129,6 +129,9 @@ func TestRestoreFulfillmentOfASurvivingLedger(t *testing.T) {
 	const (
 		claimed = `UPDATE email_delivery SET status = 'sending', attempt = 1, lease_until = clock_timestamp() - interval '1s'`
 		sent    = `UPDATE email_delivery SET status = 'sent', attempt = 1, message_id = 'm-1'`
+
+		throttled = `UPDATE email_delivery SET attempt = 2, unknown_attempts = 1, unknown_at = clock_timestamp()`
+		again     = `UPDATE email_delivery SET resolution = 'resend', resolved_at = clock_timestamp()`
 	)
 	canceledState := order.State{Status: order.StatusCancelled, Reason: order.ReasonCancelled, Email: "suppressed"}
 	type known = map[email.Kind]email.Status
@@ -152,8 +155,20 @@ func TestRestoreFulfillmentOfASurvivingLedger(t *testing.T) {
 			"sent|0|0|-", "sent|0|0|-", email.KindShipment,
 		},
 		"nobody knows of the email before": {
-			shippedState(""), known{email.KindConfirmation: email.StatusUnknown, email.KindShipment: email.StatusSent}, claimed,
-			"unknown|1|2|-", "sent|0|0|-", email.KindShipment,
+			shippedState(""), known{email.KindConfirmation: email.StatusUnknown, email.KindShipment: email.StatusSent}, "",
+			"unknown|0|2|-", "sent|0|0|-", email.KindShipment,
+		},
+		"the ledger knows more of the email before": {
+			shippedState(""), known{email.KindConfirmation: email.StatusUnknown, email.KindShipment: email.StatusSent}, throttled,
+			"pending|2|1|-", "sent|0|0|-", email.KindShipment,
+		},
+		"an operator wants the email before sent again": {
+			shippedState(""), known{email.KindConfirmation: email.StatusFailed, email.KindShipment: email.StatusSent}, again,
+			"pending|0|0|-", "sent|0|0|-", email.KindShipment,
+		},
+		"a cancellation had an email, so the customer may have been told of the approval": {
+			canceledState, known{email.KindConfirmation: email.StatusUnknown, email.KindCancellation: email.StatusPending}, "",
+			"unknown|0|2|-", "unknown|0|1|-", email.KindCancellation,
 		},
 		"the email before is left to a workflow of its own": {
 			shippedState(""), known{email.KindConfirmation: email.StatusPending, email.KindShipment: email.StatusSent}, "",
@@ -188,6 +203,18 @@ func TestRestoreFulfillmentOfASurvivingLedger(t *testing.T) {
 				require.Equal(t, c.last, w.mail(c.lastKind))
 			}
 		})
+	}
+}
+
+func TestCloseFulfillmentLeavesWhatTheLedgerKnowsBetter(t *testing.T) {
+	w := newWorldToChange(t, postgres.Config{})
+	w.start()
+	w.lose(`UPDATE email_delivery SET attempt = 2, unknown_attempts = 1, unknown_at = clock_timestamp()`) // it is tried again
+	for _, status := range []email.Status{email.StatusUnknown, email.StatusFailed} {
+		closing := shipped()
+		closing.Emails = map[email.Kind]email.Status{email.KindConfirmation: status}
+		w.close(closing)
+		require.Equal(t, "pending|2|1|-", w.mail(email.KindConfirmation))
 	}
 }
 

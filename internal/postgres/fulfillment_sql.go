@@ -75,7 +75,8 @@ const withdrawConfirmation = `, confirmation AS (
 )`
 
 // settleKnown gives the ledger the outcomes that the order's workflow knows and that it does not have: a failover lost
-// them. One that was sent is out, whatever the ledger says; the others are for an email that nobody is sending.
+// them. One that was sent is out, whatever the ledger says. The others are for an email of which the ledger knows no attempt
+// and no decision: one that it knows more of is ahead of the workflow.
 const settleKnown = `
 UPDATE email_delivery e SET status = known.status,
     unknown_attempts = CASE known.status WHEN 'unknown' THEN greatest(e.unknown_attempts, 2) ELSE e.unknown_attempts END,
@@ -86,7 +87,8 @@ UPDATE email_delivery e SET status = known.status,
     lease_until = NULL, updated_at = clock_timestamp()
 FROM unnest(@known_kinds::text[], @known_statuses::text[]) AS known (kind, status)
 WHERE e.order_id = @order_id AND e.kind = known.kind AND (known.status = 'sent' AND e.status <> 'sent'
-    OR known.status IN ('failed', 'unknown') AND (e.status = 'pending' OR ` + lost + `))`
+    OR known.status IN ('failed', 'unknown') AND e.status = 'pending'
+        AND e.attempt = 0 AND e.unknown_attempts = 0 AND e.resolution IS NULL)`
 
 // withdrawn and resendable are about a mail e of an order f: a confirmation of a cancelled order never goes out, not even
 // once more; another mail whose outcome is unknown goes out once more where that is the policy.

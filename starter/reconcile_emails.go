@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// addEmailResults completes what a workflow says about its emails by what the workflows say that it left them to. It
+// returns a *resultError if one of them says something that cannot be read.
+func (r *reconciliation) addEmailResults(ctx context.Context, state *order.State) error {
+	known := fulfillment.KnownEmails(*state)
+	state.Emails = make(map[string]string, len(known))
+	for _, kind := range email.Kinds() {
+		status := known[kind]
+		if status != email.StatusSent {
+			said, err := r.emailResult(ctx, state.OrderID, kind)
+			if err != nil {
+				return err
+			}
+			if said != "" && said != email.StatusNone {
+				status = said
+			}
+		}
+		if status != "" {
+			state.Emails[string(kind)] = string(status)
+		}
+	}
+	return nil
+}
+
+// emailResult returns what the workflows of an email ended with, sent if one of them says so, and nothing if none does.
+func (r *reconciliation) emailResult(ctx context.Context, orderID string, kind email.Kind) (said email.Status, err error) {
+	err = r.visitEmails(ctx, orderID, kind, func(id string, run workflowRun) error {
+		if run.state != workflowCompleted || said == email.StatusSent {
+			return nil
+		}
+		var result struct {
+			Status email.Status `json:"status"`
+		}
+		err := r.decodeResult(ctx, id, run, &result)
+		if result.Status != "" {
+			said = result.Status
+		}
+		return err
+	})
+	return said, err
+}
+
+// visitEmails visits the workflows that an email was left to, by the newest run of each: the one that follows it, and those
+// that were given the outcome of an attempt. The list of the latter comes late.
+func (r *reconciliation) visitEmails(
+	ctx context.Context, orderID string, kind email.Kind, visit func(workflowID string, run workflowRun) error,
+) error {
+	main := workflows.EmailID(orderID, kind)
+	ids := []string{main}
+	listed, err := r.list(ctx, fmt.Sprintf("WorkflowId STARTS_WITH '%s-attempt-'", main), nil)
+	if err != nil {
+		return fmt.Errorf("list the workflows of an email of %s: %w", orderID, err)
+	}
+	for _, info := range listed.GetExecutions() {
+		ids = append(ids, info.GetExecution().GetWorkflowId())
+	}
+	for _, id := range ids {
+		run, err := r.describe(ctx, id)
+		if err == nil && run.state != workflowNone {
+			err = visit(id, run)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
