@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"orderflow/internal/failpoint"
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
@@ -21,6 +22,9 @@ import (
 
 // cancelWait is how long a request waits for the order to be undone, before it is answered with where to look.
 const cancelWait = 5 * time.Second
+
+// cancelUpdateID is the update id of a cancellation by HTTP. A run is canceled once, by whoever comes first.
+const cancelUpdateID = "http-" + workflows.CancelOrderMessage
 
 // acceptedThenClosed is the server's word for an update whose workflow closed before it had answered.
 const acceptedThenClosed = "AcceptedUpdateCompletedWorkflow"
@@ -75,7 +79,7 @@ func (a *api) promise(w http.ResponseWriter, r *http.Request, id, reason string,
 	row, err := a.rows.FindOrder(r.Context(), id)
 	switch {
 	case err == nil && row.Status.Final():
-		return cancelled(w, row.State())
+		return a.closed(w, r, row, idle)
 	case err != nil && !errors.Is(err, postgres.ErrNotFound):
 		return err
 	case ended:
@@ -84,9 +88,27 @@ func (a *api) promise(w http.ResponseWriter, r *http.Request, id, reason string,
 	if err := a.request(r.Context(), id, reason); err != nil {
 		return err
 	}
+	return goesOn(w, id)
+}
+
+// goesOn answers that a cancellation is on its way.
+func goesOn(w http.ResponseWriter, id string) error {
 	url := "/orders/" + id
 	w.Header().Set("Location", url)
 	return answer(w, http.StatusAccepted, cancelling{OrderID: id, Status: string(order.StatusCancelling), URL: url})
+}
+
+// closed answers for an order whose row is final. A canceled one is undone when its credit was seen to be released too, or
+// when no workflow is left that would have to release it.
+func (a *api) closed(w http.ResponseWriter, r *http.Request, row fulfillment.Row, idle bool) error {
+	state, err := a.settled(r.Context(), row.State())
+	if err != nil {
+		return err
+	}
+	if state.Status == order.StatusCancelled && state.Credit == order.CreditReserved && !idle {
+		return goesOn(w, row.OrderID)
+	}
+	return cancelled(w, state)
 }
 
 // ended reports whether the order's last workflow is over. One that has not begun is not.
@@ -123,6 +145,7 @@ func (a *api) update(ctx context.Context, id string, request workflows.CancelOrd
 	failpoint.Hit("api.cancel.before")
 	handle, err := a.workflows.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: id, UpdateName: workflows.CancelOrderMessage, Args: []any{request},
+		UpdateID: cancelUpdateID, // the same again joins the one before
 		// The run may continue as new meanwhile. Whatever else has the id by then does not get the update.
 		FirstExecutionRunID: run.chain,
 		WaitForStage:        client.WorkflowUpdateStageCompleted,

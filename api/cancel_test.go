@@ -5,9 +5,11 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
@@ -16,6 +18,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/internal/door"
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/workflows"
@@ -102,6 +105,62 @@ func TestOrderIsCancelledByAnEventWhileTemporalDoesNotAnswer(t *testing.T) {
 	require.Contains(t, c.post("/orders/"+shipped+"/cancel", wish).problem(http.StatusConflict).Detail, "shipped")
 	require.Len(t, readAll(t, shipped), 1, "nothing is promised that cannot be kept")
 	way.Release()
+}
+
+func TestOrderIsNotCancelledBeforeItsCreditIsReleased(t *testing.T) {
+	t.Parallel()
+	way, err := door.Open(shared.temporalAddress)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, way.Close()) })
+	dialled, err := client.DialContext(t.Context(), client.Options{HostPort: way.Addr(), Logger: quiet{}})
+	require.NoError(t, err)
+	t.Cleanup(dialled.Close)
+	a := shared.api()
+	a.workflows, a.cancelWait = dialled, time.Second
+	c := newClient(t, a)
+	id, customerID := c.fulfil()
+	way.Hold(door.In) // the workflow is at its compensation, and cannot say so
+	_, err = shared.store.CloseFulfillment(t.Context(), fulfillment.Close{
+		OrderID: id, CustomerID: customerID, Total: usd(t, "USD242.00"), Status: order.StatusCancelled,
+		Reason: order.ReasonCancelled, Code: "customer-request", Began: true,
+	})
+	require.NoError(t, err)
+	requireWish(t, c.post("/orders/"+id+"/cancel", wish), id)
+	var state order.State
+	c.get("/orders/"+id).into(http.StatusOK, &state)
+	require.Equal(t, []any{order.StatusCancelled, order.CreditReserved}, []any{state.Status, state.Credit})
+
+	release(t, id, customerID)
+	until(t, func(now teller) {
+		c.telling(now).get("/orders/"+id).into(http.StatusOK, &state)
+		require.Equal(now, order.CreditReleased, state.Credit)
+	})
+	c.post("/orders/"+id+"/cancel", wish).into(http.StatusOK, &state)
+	require.Equal(t, order.CreditReleased, state.Credit)
+	way.Release()
+}
+
+func TestCancellationsShareOneUpdate(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	id, _ := c.fulfil()
+	var answers sync.WaitGroup
+	for range 4 {
+		answers.Go(func() {
+			assert.Equal(t, http.StatusOK, c.status(c.request(http.MethodPost, "/orders/"+id+"/cancel", wish)))
+		})
+	}
+	answers.Wait()
+	updates := map[string]bool{}
+	events := shared.temporal.GetWorkflowHistory(t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		require.NoError(t, err)
+		if accepted := event.GetWorkflowExecutionUpdateAcceptedEventAttributes(); accepted != nil {
+			updates[accepted.GetAcceptedRequest().GetMeta().GetUpdateId()] = true
+		}
+	}
+	require.Equal(t, map[string]bool{cancelUpdateID: true}, updates)
 }
 
 func TestOrderWhoseWorkflowWasEndedNeedsAnOperator(t *testing.T) {

@@ -26,6 +26,9 @@ func (a *api) postCustomer(w http.ResponseWriter, r *http.Request) error {
 	if !order.ValidIdentifier(customer.CustomerID) {
 		return badField("customerId", "must be 1 to 128 bytes without control characters")
 	}
+	if customer.CustomerID == "." || customer.CustomerID == ".." { // no path can name it
+		return badField("customerId", "must not be . or ..")
+	}
 	failpoint.Hit("api.open.before")
 	opened, err := a.accounts.Open(r.Context(), customer.CustomerID, customer.Limit)
 	if err != nil {

@@ -76,6 +76,8 @@ func TestFaultsOfAnAccountNameTheirField(t *testing.T) {
 		`{"limit":"USD1.00"}`:                     "customerId",
 		`{"customerId":"\n","limit":"USD1.00"}`:   "customerId",
 		`{"customerId":7,"limit":"USD1.00"}`:      "customerId",
+		`{"customerId":".","limit":"USD1.00"}`:    "customerId",
+		`{"customerId":"..","limit":"USD1.00"}`:   "customerId",
 		`{"customerId":"c-none"}`:                 "limit",
 		`{"customerId":"c-none","limit":5}`:       "limit",
 		`{"customerId":"c-none","limit":"5"}`:     "limit",

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,35 @@ func TestUnknownPathsAndMethodsAreProblems(t *testing.T) {
 		require.Equal(t, http.StatusNoContent, got.status)
 		require.Equal(t, allow+", OPTIONS", got.header.Get("Allow"))
 	}
+}
+
+// FuzzRoutes asks for what no client means: no path and no query is the api's own fault.
+func FuzzRoutes(f *testing.F) {
+	for _, path := range []string{
+		"/customers/%ff", "/orders/order-%ff", "/orders/order-%ff/cancel", "/customers/%00", "/customers/a%c3/credit-limit", "/%ff",
+		"/orders/%2e%2e", "/customers/..%2f", "//", "/?q=%ff", "/?order=%00", "/?customer=%ed%a0%80&q=%", "/?;", "/openapi.yaml?%ff",
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
+			f.Add(method, path, `{"reason":"r","limit":"USD1.00"}`)
+		}
+	}
+	a := shared.api()
+	var logged bytes.Buffer
+	a.logger = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelError}))
+	handler := a.handler()
+	f.Fuzz(func(t *testing.T, method, target, body string) {
+		parsed, err := url.ParseRequestURI(target)
+		if err != nil || method == "" || strings.ContainsFunc(method, func(r rune) bool { return r < 'A' || r > 'Z' }) {
+			t.Skip()
+		}
+		r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost/", strings.NewReader(body))
+		r.URL, r.Host = parsed, "localhost"
+		r.Header.Set("Content-Type", jsonType)
+		answered := httptest.NewRecorder()
+		handler.ServeHTTP(answered, r)
+		require.Less(t, answered.Code, http.StatusInternalServerError, "%s %q: %s", method, target, answered.Body)
+		require.Empty(t, logged.String())
+	})
 }
 
 func TestHeadIsGetWithoutABody(t *testing.T) {

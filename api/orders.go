@@ -13,6 +13,7 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
+	"orderflow/internal/view"
 	"orderflow/workflows"
 )
 
@@ -91,15 +92,19 @@ func (a *api) state(ctx context.Context, id string) (order.State, error) {
 	}, nil
 }
 
-// settled takes from the view what the row cannot know: that a payment has released the credit. A view that is behind says
-// reserved until it has read of it.
+// settled takes from the view what the row cannot know: whether the credit was released. Until the view has read of it, it
+// counts as reserved.
 func (a *api) settled(ctx context.Context, state order.State) (order.State, error) {
-	if state.Credit != order.CreditReserved {
+	if state.Credit == order.CreditRefused {
 		return state, nil
 	}
+	state.Credit = order.CreditReserved
 	known, err := a.view.FindOrderView(ctx, state.OrderID)
-	if err == nil && known.Order != nil && known.Order.Credit == order.CreditReleased {
-		state.Credit = order.CreditReleased
+	if err == nil && known.Order != nil && known.Order.CreditRevision != view.None {
+		switch known.Order.Credit {
+		case order.CreditReleased, order.CreditNone: // closed before anything was reserved
+			state.Credit = known.Order.Credit
+		}
 	}
 	return state, err
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrent"
@@ -47,6 +49,28 @@ func TestSameBodyInOtherWordsIsTheSameOrder(t *testing.T) {
 	require.Equal(t, http.StatusOK, c.post("/orders", []byte(two)).status)
 	later := strings.Replace(two, "2025-01-01", "2025-01-02", 1)
 	require.Equal(t, http.StatusConflict, c.post("/orders", []byte(later)).status)
+}
+
+func TestNumbersOfAnOrderCompareByValue(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	with := func(id, number string) []byte {
+		return []byte(`{"orderId":"` + id + `","customerId":"c","at":"2025-01-01T00:00:00Z","note":{"n":[` + number + `]},` +
+			`"lineItems":[{"productId":"1","quantity":1,"pricePerUnit":"USD1.00","taxRate":0}],"billing":{"recipient":{"emailAddress":"a@example.com"}}}`)
+	}
+	for stored, others := range map[string]map[string]int{
+		"9007199254740992": {"9007199254740993": http.StatusConflict, "9007199254740992.0": http.StatusOK, "9.007199254740992E15": http.StatusOK},
+		"1":                {"1.0": http.StatusOK, "10e-1": http.StatusOK, "-1": http.StatusConflict, "1.0000000000000001": http.StatusConflict},
+		"-0":               {"0.000": http.StatusOK, "0e7": http.StatusOK},
+		"1e999999999":      {"10e999999998": http.StatusOK, "1e999999998": http.StatusConflict},
+		"1e9999999990":     {"1e9999999990": http.StatusOK, "10e9999999989": http.StatusConflict},
+	} {
+		id := newID()
+		require.Equal(t, http.StatusCreated, c.post("/orders", with(id, stored)).status)
+		for other, want := range others {
+			require.Equal(t, want, c.post("/orders", with(id, other)).status, "%s after %s", other, stored)
+		}
+	}
 }
 
 func TestOrderWithoutIDOrTimeGetsThem(t *testing.T) {
@@ -180,6 +204,50 @@ func TestBodyIsBoundedAndTyped(t *testing.T) {
 		require.Contains(t, c.ask(method, path, long).problem(http.StatusRequestEntityTooLarge).Detail, "262144")
 		c.ask(method, path, []byte("{}"), func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }).
 			problem(http.StatusUnsupportedMediaType)
+	}
+}
+
+func TestEncodedBodyIsRefused(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	for encoding, want := range map[string]int{
+		"gzip": http.StatusUnsupportedMediaType, "br, gzip": http.StatusUnsupportedMediaType, "identity": http.StatusCreated,
+	} {
+		got := c.ask(http.MethodPost, "/orders", body(newID(), newCustomerID(), nil), func(r *http.Request) {
+			r.Header.Set("Content-Encoding", encoding)
+		})
+		require.Equal(t, want, got.status, encoding)
+	}
+}
+
+// TestDocumentAndDecoderAgreeOnWhatIsRequired leaves out each member of an order in turn.
+func TestDocumentAndDecoderAgreeOnWhatIsRequired(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	schemas := loadDocument(t).Components.Schemas
+	newOrder := schemas["NewOrder"].Value
+	line := newOrder.Properties["lineItems"].Value.Items.Value
+	whole := func() (map[string]any, map[string]any) {
+		item := map[string]any{"productId": "1", "productName": "n", "quantity": 1, "pricePerUnit": "USD1.00", "taxRate": 0.1}
+		party := map[string]any{"recipient": map[string]any{"emailAddress": "a@example.com"}}
+		return map[string]any{
+			"orderId": newID(), "customerId": newCustomerID(), "at": "2025-01-01T00:00:00Z", "lineItems": []any{item},
+			"billing": party, "shipping": party,
+		}, item
+	}
+	sent, item := whole()
+	for name, schema := range map[string]*openapi3.Schema{"order": newOrder, "line": line} {
+		example := map[string]map[string]any{"order": sent, "line": item}[name]
+		require.Len(t, schema.Properties, len(example), "every member of the %s is left out once", name)
+		for member := range schema.Properties {
+			sent, item := whole()
+			delete(map[string]map[string]any{"order": sent, "line": item}[name], member)
+			want := http.StatusCreated
+			if slices.Contains(schema.Required, member) {
+				want = http.StatusUnprocessableEntity
+			}
+			require.Equal(t, want, c.post("/orders", sent).status, "%s without %s", name, member)
+		}
 	}
 }
 

@@ -47,6 +47,8 @@ func (a *api) page(ctx context.Context, query url.Values) (shown, error) {
 	switch {
 	case len(orderID)+len(customerID)+len(either) > maxQuery:
 		return shown{}, badField("q", "is longer than any id")
+	case !isText(orderID + customerID + either):
+		return shown{}, badField("q", "must be UTF-8 without a zero byte")
 	case orderID != "":
 		return a.orderPage(ctx, orderID)
 	case customerID != "":

@@ -88,12 +88,14 @@ func (s submission) essence(body []byte) []byte {
 	if !s.timed {
 		delete(members, atMember)
 	}
-	plain, err := strict.Marshal(members)
-	value := jsontext.Value(plain)
-	if err != nil || value.Canonicalize() != nil {
+	said, err := strict.Marshal(members)
+	if err == nil {
+		said, err = canonical(said)
+	}
+	if err != nil {
 		return body
 	}
-	return value
+	return said
 }
 
 // unsettled tells who sent no id, and met an outage, which one was made up: the order may stand there, and only with its id is

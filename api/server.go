@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // What one request may take, and how many there may be at a time: the rest is told to come again.
@@ -62,8 +64,22 @@ func (a *api) handler() http.Handler {
 	}
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(a.deny(problemOf(http.StatusForbidden, "requests from other sites' pages are refused")))
-	return a.watched(a.crowd(a.authenticated(crossOrigin.Handler(a.routed(mux)))))
+	return a.watched(a.crowd(a.authenticated(crossOrigin.Handler(a.legible(a.routed(mux))))))
 }
+
+// legible knows no path that is not text: no store takes it.
+func (a *api) legible(next http.Handler) http.Handler {
+	unknown := a.deny(notFound("there is no such path"))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isText(r.URL.Path) {
+			unknown.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 // routed words what no route takes as a problem, too. OPTIONS is answered with what a path takes.
 func (a *api) routed(mux *http.ServeMux) http.Handler {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -31,6 +32,8 @@ func (c *checker) identifier(path, value string) string {
 		c.refuse(path, "must not be blank")
 	case len(value) > maxIdentifierBytes:
 		c.refuse(path, fmt.Sprintf("must be at most %d bytes", maxIdentifierBytes))
+	case !utf8.ValidString(value):
+		c.refuse(path, "must be UTF-8")
 	case strings.ContainsFunc(value, unicode.IsControl):
 		c.refuse(path, "must not have control characters")
 	default:
