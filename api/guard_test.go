@@ -138,7 +138,7 @@ func FuzzRoutes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, target, body string) {
 		parsed, err := url.ParseRequestURI(target)
 		if err != nil || method == "" || strings.ContainsFunc(method, func(r rune) bool { return r < 'A' || r > 'Z' }) {
-			t.Skip()
+			return // no request
 		}
 		r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost/", strings.NewReader(body))
 		r.URL, r.Host = parsed, "localhost"

@@ -183,6 +183,7 @@ func (s *shop) rest(ids map[string]string, states map[string]order.State, open i
 		s.await(ids[way], func(now order.State) bool {
 			was := states[way]
 			was.UpdatedAt = now.UpdatedAt // of the workflow, which is a new one
+			was.Emails = now.Emails       // those that the workflow itself began to send
 			if way == wayPaid {
 				was.Credit = order.CreditReleased // by the settlement, beside the first workflow
 			}
