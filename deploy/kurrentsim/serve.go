@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
 	"orderflow/internal/kurrentsim"
 	"orderflow/internal/kurrentsim/access"
+	"orderflow/internal/kurrentsim/rpc"
 	"orderflow/internal/kurrentsim/store"
 	"orderflow/internal/kurrentsim/users"
 )
@@ -59,12 +60,15 @@ func parseServe(args []string, stderr io.Writer) (kurrentsim.Options, error) {
 	flags.StringVar(&secure.KeyFile, "tls-key", "", "key file (PEM) for --listen-tls")
 	flags.Func("user", "`name:password[:group,...]` of a user that --listen-tls lets in, with the groups $admins and $ops or others; "+
 		"admin and ops are in theirs by name; repeatable", userFlag(&secure.Users))
-	flags.Func("version-string", "`major.minor.patch` the server calls itself; clients choose by it what they ask for", versionFlag(&options.Version))
+	flags.Func("version-string", "`major.minor.patch` of the release to behave like (default "+rpc.DefaultVersion+")", versionFlag(&options.Version))
+	flags.Func("run-projections", "`None` for a server without the projections' service, System (the default) or All", projectionsFlag(&options.WithoutProjections))
+	standard := flags.Bool("start-standard-projections", true, "whether the system projections run from the start, or wait to be enabled")
 	flags.DurationVar(&options.ProjectionDelay, "projection-delay", 0, "how long the streams of the system projections lag behind, to try what lag does")
 	flags.Func("hide-link", "`STREAM@REVISION` of an event whose link in $ce- nobody gets to see, to try what loss does; repeatable", hideFlag(&options.HiddenLinks))
 	if err := parse(flags, args, 0); err != nil {
 		return options, err
 	}
+	options.StoppedProjections = !*standard && !options.WithoutProjections
 	if options.ProjectionDelay < 0 {
 		return options, usageError{"--projection-delay must not be negative"}
 	}
@@ -109,12 +113,23 @@ func userFlag(to *[]users.User) func(string) error {
 
 // versionFlag takes what clients can read; they give up on a server whose version they cannot.
 func versionFlag(to *string) func(string) error {
-	pattern := regexp.MustCompile(`^\d{1,4}\.\d{1,4}\.\d{1,4}(-[0-9A-Za-z]+)?$`)
 	return func(text string) error {
-		if !pattern.MatchString(text) {
+		if text == "" {
 			return errors.New("a version is major.minor.patch")
 		}
+		_, err := rpc.ParseRelease(text)
 		*to = text
+		return err
+	}
+}
+
+// projectionsFlag reads the server's option of that name, of which only None makes a difference here.
+func projectionsFlag(without *bool) func(string) error {
+	return func(text string) error {
+		if !slices.Contains([]string{"none", "system", "all"}, strings.ToLower(text)) {
+			return errors.New("projections are None, System or All")
+		}
+		*without = strings.EqualFold(text, "None")
 		return nil
 	}
 }

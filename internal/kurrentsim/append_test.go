@@ -1,10 +1,13 @@
 package kurrentsim_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"orderflow/internal/kurrentsim"
 )
@@ -91,19 +94,66 @@ func TestEmptyAppendWritesNothing(t *testing.T) {
 	require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 3)
 }
 
-func TestInvalidAppendsAreRefusedWithAReason(t *testing.T) {
+func TestInvalidAppend(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kurrentsim.Options{})
-	_, err := w.tryAppend("", kurrentdb.Any{}, event("a"))
-	require.ErrorContains(t, err, "invalid stream name")
-	_, err = w.tryAppend("$$", kurrentdb.Any{}, event("a"))
-	require.ErrorContains(t, err, "invalid stream name")
-	_, err = w.tryAppend("s-1", kurrentdb.Any{}, event(""))
-	require.ErrorContains(t, err, "an event needs an id and a type")
-	large := event("large")
-	large.Data = make([]byte, 16<<20)
-	_, err = w.tryAppend("s-1", kurrentdb.Any{}, large)
-	require.ErrorContains(t, err, "the maximum is 16777216")
+	for name, c := range map[string]struct{ stream, eventType string }{
+		"no stream": {"", "a"}, "no stream of the metastream": {"$$", "a"}, "no type": {"s-1", ""},
+	} {
+		_, err := w.tryAppend(c.stream, kurrentdb.Any{}, event(c.eventType))
+		require.ErrorContains(t, err, "Exception was thrown by handler.", name)
+		require.Equal(t, codes.Unknown, status.Code(errors.Unwrap(err)), name)
+	}
+}
+
+func TestAppendSize(t *testing.T) {
+	t.Parallel()
+	const mebibyte = 1 << 20
+	sized := func(size int) kurrentdb.EventData {
+		e := event("größe")
+		e.Data = make([]byte, size-2*len([]rune(e.EventType)))
+		return e
+	}
+	for name, c := range map[string]struct {
+		version string
+		events  []kurrentdb.EventData
+		refusal string
+	}{
+		"takes one MiB":                         {"24.10.14", []kurrentdb.EventData{sized(mebibyte)}, ""},
+		"refuses a byte more":                   {"24.10.14", []kurrentdb.EventData{sized(mebibyte + 1)}, "Maximum Append Size of 1048576 Exceeded."},
+		"sums up the events":                    {"24.10.14", []kurrentdb.EventData{sized(mebibyte), sized(100)}, "Maximum Append Size of 1048576 Exceeded."},
+		"refuses a message of more than 16 MiB": {"24.10.14", []kurrentdb.EventData{sized(16 * mebibyte)}, "Received message exceeds the maximum configured message size."},
+		"takes one MiB before":                  {"23.10.0", []kurrentdb.EventData{sized(mebibyte)}, ""},
+		"refuses more before":                   {"23.10.0", []kurrentdb.EventData{sized(mebibyte + 1)}, "Maximum Append Size of 1048576 Exceeded."},
+		"takes more later":                      {"25.1.0", []kurrentdb.EventData{sized(9 * mebibyte), sized(9 * mebibyte)}, ""},
+		"bounds the message later":              {"25.1.0", []kurrentdb.EventData{sized(16 * mebibyte)}, "Received message exceeds the maximum configured message size."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, kurrentsim.Options{Version: c.version})
+			_, err := w.tryAppend("s-1", kurrentdb.NoStream{}, c.events...)
+			if c.refusal == "" {
+				require.NoError(t, err)
+				require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), len(c.events))
+				return
+			}
+			require.ErrorContains(t, err, c.refusal)
+			_, err = w.tryReadStream("s-1", kurrentdb.ReadStreamOptions{})
+			requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)
+		})
+	}
+}
+
+func TestAppendThatIsCutOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	batch := events(40)
+	for i := range batch {
+		batch[i].Data = make([]byte, 1<<20)
+	}
+	_, err := w.tryAppend("s-1", kurrentdb.NoStream{}, batch...)
+	requireCode(t, err, kurrentdb.ErrorCodeUnknown)
+	require.ErrorContains(t, err, "EOF", "the client is still sending when it is refused")
 }
 
 func TestAnEventComesBackAsItWasWritten(t *testing.T) {
@@ -150,7 +200,11 @@ func TestRepetitionOnADeletedStreamIsRecognised(t *testing.T) {
 	batch := events(2)
 	first := w.append("s-1", kurrentdb.NoStream{}, batch...)
 	require.NoError(t, w.delete("s-1", kurrentdb.Any{}))
-	require.Equal(t, first, w.append("s-1", kurrentdb.NoStream{}, batch...))
+	for _, expected := range []kurrentdb.StreamState{kurrentdb.NoStream{}, kurrentdb.Any{}} {
+		again := w.append("s-1", expected, batch...)
+		require.Equal(t, first.NextExpectedVersion, again.NextExpectedVersion)
+		require.Zero(t, again.CommitPosition, "the event is hidden, and its position with it")
+	}
 	_, err := w.tryReadStream("s-1", kurrentdb.ReadStreamOptions{})
 	requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)
 }

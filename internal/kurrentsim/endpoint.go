@@ -14,15 +14,10 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"orderflow/internal/kurrentsim/rpc"
-	"orderflow/internal/kurrentsim/store"
 )
 
-const (
-	// maxMessage leaves room around the largest event for what frames it on the wire.
-	maxMessage = store.MaxEventSize + 1<<20
-	// stopGrace is how long a stop lets calls end by themselves.
-	stopGrace = 500 * time.Millisecond
-)
+// stopGrace is how long a stop lets calls end by themselves.
+const stopGrace = 500 * time.Millisecond
 
 // endpoint is one port with everything that is served on it.
 type endpoint struct {
@@ -34,14 +29,13 @@ type endpoint struct {
 }
 
 func newEndpoint(listener net.Listener, extra ...grpc.ServerOption) *endpoint {
-	options := append([]grpc.ServerOption{
-		grpc.WaitForHandlers(true), // nobody writes any more when the data is closed
-		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.MaxSendMsgSize(2 * maxMessage), // a resolved event carries its link too
+	options := append(rpc.ServerOptions(),
+		grpc.WaitForHandlers(true),            // nobody writes any more when the data is closed
+		grpc.MaxSendMsgSize(2*rpc.MaxMessage), // a resolved event carries its link too
 		// The client pings every ten seconds, with and without calls; the default policy hangs up on that.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 10 * time.Second}),
-	}, extra...)
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 10 * time.Second}))
+	options = append(options, extra...)
 	return &endpoint{mux: newMux(listener), grpc: grpc.NewServer(options...), finished: make(chan error, 2)}
 }
 

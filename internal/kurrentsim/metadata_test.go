@@ -69,6 +69,28 @@ func TestMetadataThatDoesNotParseCountsAsNone(t *testing.T) {
 	require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 5)
 }
 
+func TestTruncateBeforeCanBeLowered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("s-1", kurrentdb.NoStream{}, events(4)...)
+	for _, before := range []uint64{3, 1} {
+		w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetTruncateBefore(before) })
+		require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 4-int(before), "what is not scavenged is back")
+	}
+}
+
+func TestMetadataKeepsItsOrderWhenAStreamIsRecreated(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("s-1", kurrentdb.NoStream{}, events(2)...)
+	require.NoError(t, w.delete("s-1", kurrentdb.Any{}))
+	metadata := event("$metadata")
+	metadata.Data = []byte(`{ "z": 1, "$maxCount": 3, "a": {"y": 1, "x": [1, 2]} }`)
+	w.append("$$s-1", kurrentdb.Any{}, metadata)
+	newest := w.readStream("$$s-1", kurrentdb.ReadStreamOptions{})[0]
+	require.Equal(t, `{"z":1,"$maxCount":3,"a":{"y":1,"x":[1,2]},"$tb":2}`, string(newest.Event.Data))
+}
+
 func TestMetadataNeverHidesFromAll(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kurrentsim.Options{})

@@ -90,6 +90,33 @@ func TestAppendedLinksResolveAndAreCopiedToTheirCategory(t *testing.T) {
 	require.Equal(t, "0@plain", linkData(w.readStream("$ce-list", kurrentdb.ReadStreamOptions{}))[0])
 }
 
+func TestOddLinks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("s", kurrentdb.NoStream{}, events(2)...)
+	const itself, nothing = -1, -2
+	for text, want := range map[string]int{
+		"0@s": 0, "\n1 @s": 1, "+1@s": 1, "-1@s": 1, "2@s": nothing, "-2@s": nothing, "0@": nothing, "0": nothing, "0@$$s": nothing,
+		"9223372036854775807@s": nothing, "9223372036854775808@s": itself, "x@s": itself, "@s": itself, "": itself, "0x1@s": itself,
+	} {
+		stream := "links of " + text
+		link := kurrentdb.EventData{EventID: event("").EventID, EventType: "$>", ContentType: kurrentdb.ContentTypeBinary, Data: []byte(text)}
+		w.append(stream, kurrentdb.NoStream{}, link)
+		found := w.readStream(stream, kurrentdb.ReadStreamOptions{ResolveLinkTos: true})[0]
+		switch want {
+		case itself:
+			require.Nil(t, found.Link, text)
+			require.Equal(t, "$>", found.Event.EventType, text)
+		case nothing:
+			require.NotNil(t, found.Link, text)
+			require.Nil(t, found.Event, text)
+		default:
+			require.NotNil(t, found.Event, text)
+			require.EqualValues(t, want, found.Event.EventNumber, text)
+		}
+	}
+}
+
 func TestDeletedCategoryStreamContinuesWithTheNextLink(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kurrentsim.Options{})

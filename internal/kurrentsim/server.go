@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -25,7 +27,7 @@ type Options struct {
 	// SecureOnly leaves out the plain port; it needs TLS.
 	SecureOnly bool
 	Logger     *slog.Logger
-	Version    string // what the server calls itself, major.minor.patch; empty means rpc.DefaultVersion
+	Version    string // the release it behaves like, major.minor.patch; empty means rpc.DefaultVersion
 	// For tests of lag and loss: how late the system projections are, and the events whose link in $ce- nobody sees.
 	ProjectionDelay time.Duration
 	HiddenLinks     []store.Target
@@ -64,6 +66,10 @@ func Start(options Options) (*Server, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
+	release, err := rpc.ParseRelease(options.Version)
+	if err != nil {
+		return nil, err
+	}
 	// The ports come first: a second server on them must not touch the first one's data.
 	endpoints, err := listen(options)
 	if err != nil {
@@ -86,16 +92,24 @@ func Start(options Options) (*Server, error) {
 	s.stop = stop
 	service := &rpc.Service{
 		Store: s.store, Groups: s.groups, Logger: options.Logger, Stopping: stopping,
-		Version: cmp.Or(options.Version, rpc.DefaultVersion), WithoutProjections: options.WithoutProjections,
+		Release: release, WithoutProjections: options.WithoutProjections,
 	}
 	for _, e := range endpoints {
-		service.Register(e.grpc)
+		service.Register(e.grpc, addrPort(e.mux.listener.Addr()))
 		if e.guard != nil {
 			e.guard.Users, e.guard.Lists = directory, rpc.Lists{Store: s.store}
 		}
 		e.serve(browser, directory)
 	}
 	return s, nil
+}
+
+func addrPort(address net.Addr) netip.AddrPort {
+	tcp, ok := address.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	return tcp.AddrPort()
 }
 
 func listen(options Options) ([]*endpoint, error) {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"orderflow/internal/kurrentsim"
 )
@@ -83,7 +85,7 @@ func TestFilteredSubscriptionGetsCheckpointsInOrder(t *testing.T) {
 	for i := range 30 {
 		w.append(fmt.Sprintf("noise-%d", i), kurrentdb.NoStream{}, event("noise"))
 	}
-	w.append("order-1", kurrentdb.NoStream{}, event("placed"))
+	placed := w.append("order-1", kurrentdb.NoStream{}, event("placed"))
 	sub := w.subscribeAll(kurrentdb.SubscribeToAllOptions{
 		From: kurrentdb.Start{}, MaxSearchWindow: 10, CheckpointInterval: 2,
 		Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.StreamFilterType, Prefixes: []string{"order-", "credit-"}},
@@ -93,7 +95,8 @@ func TestFilteredSubscriptionGetsCheckpointsInOrder(t *testing.T) {
 	for {
 		next := recv(t, sub)
 		if next.CaughtUp != nil {
-			require.Equal(t, position, next.CaughtUp.Position.Commit, "a checkpoint stands right before caught up")
+			require.Equal(t, position, next.CaughtUp.Position.Commit, "a checkpoint is right before caught up")
+			require.Equal(t, placed.CommitPosition, position, "at the last event sent: the links behind it do not count")
 			break
 		}
 		if next.CheckPointReached != nil {
@@ -112,7 +115,8 @@ func TestFilteredSubscriptionGetsCheckpointsInOrder(t *testing.T) {
 		From:   kurrentdb.Position{Commit: position, Prepare: position},
 		Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.StreamFilterType, Prefixes: []string{"order-"}},
 	})
-	require.NotNil(t, recv(t, resumed).CaughtUp, "a checkpoint means: resume after it")
+	require.NotNil(t, recv(t, resumed).CheckPointReached, "a checkpoint means: resume after it")
+	require.NotNil(t, recv(t, resumed).CaughtUp)
 	w.append("order-2", kurrentdb.NoStream{}, event("placed"))
 	require.Equal(t, "order-2", recv(t, resumed).EventAppeared.Event.StreamID)
 }
@@ -178,4 +182,48 @@ func TestLiveCheckpointsComeWithTheirNumberOfEvents(t *testing.T) {
 		require.Positive(t, passed)
 		last = checkpoint.Commit
 	}
+}
+
+func TestSubscriptionIgnoresMetadataOnceLive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("s-1", kurrentdb.NoStream{}, events(4)...)
+	w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetMaxCount(2) })
+	sub := w.subscribe("s-1", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Start{}})
+	for revision := range uint64(2) {
+		require.Equal(t, revision+2, recv(t, sub).EventAppeared.Event.EventNumber)
+	}
+	require.EqualValues(t, 3, *recv(t, sub).CaughtUp.StreamRevision)
+	w.append("s-1", kurrentdb.Any{}, events(4)...)
+	for revision := range uint64(4) {
+		require.Equal(t, revision+4, recv(t, sub).EventAppeared.Event.EventNumber)
+	}
+}
+
+func TestSubscriptionCaughtUpWithoutAnEvent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("s-1", kurrentdb.NoStream{}, events(2)...)
+	w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetTruncateBefore(2) })
+	from := func(position kurrentdb.StreamPosition) *kurrentdb.CaughtUp {
+		return recv(t, w.subscribe("s-1", kurrentdb.SubscribeToStreamOptions{From: position})).CaughtUp
+	}
+	require.Nil(t, from(kurrentdb.Start{}).StreamRevision, "nothing was sent")
+	require.EqualValues(t, 1, *from(kurrentdb.End{}).StreamRevision)
+}
+
+func TestSubscriptionFromAnImpossiblePlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	first := w.append("s-1", kurrentdb.NoStream{}, event("a"))
+	w.append("s-1", kurrentdb.Any{}, event("b"))
+	inside := kurrentdb.Position{Commit: first.CommitPosition - 1, Prepare: first.PreparePosition - 1}
+	dropped := recv(t, w.subscribeAll(kurrentdb.SubscribeToAllOptions{From: inside})).SubscriptionDropped
+	require.Equal(t, codes.InvalidArgument, status.Code(dropped.Error))
+	require.ErrorContains(t, dropped.Error, "Trying to read from an invalid position.")
+	read, err := w.client.ReadAll(t.Context(), kurrentdb.ReadAllOptions{From: inside}, 1)
+	if err == nil {
+		_, err = read.Recv()
+	}
+	require.ErrorContains(t, err, "Exception was thrown by handler.")
 }

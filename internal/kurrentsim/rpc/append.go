@@ -35,6 +35,20 @@ type expectation interface {
 }
 
 func expectedOf(o expectation) (store.Expected, error) {
+	switch o := o.(type) {
+	case *streams.AppendReq_Options:
+		if o.GetExpectedStreamRevision() == nil {
+			return 0, noExpectation("AppendReq")
+		}
+	case *streams.DeleteReq_Options:
+		if o.GetExpectedStreamRevision() == nil {
+			return 0, noExpectation("DeleteReq")
+		}
+	case *streams.TombstoneReq_Options:
+		if o.GetExpectedStreamRevision() == nil {
+			return 0, noExpectation("TombstoneReq")
+		}
+	}
 	switch {
 	case o.GetAny() != nil:
 		return store.Any, nil
@@ -43,18 +57,24 @@ func expectedOf(o expectation) (store.Expected, error) {
 	case o.GetStreamExists() != nil:
 		return store.StreamExists, nil
 	case o.GetRevision() > math.MaxInt64:
-		return 0, invalid("expected revision is out of range")
+		return 0, errThrown
 	}
 	return store.Expected(o.GetRevision()), nil
 }
 
-// Append takes options and events until the client has sent all, and only then answers: a client that is told too early
-// never learns why.
+func noExpectation(request string) error {
+	return invalid("'None' is not a valid EventStore.Client.Streams." + request + "+Types+Options+ExpectedStreamRevisionOneofCase")
+}
+
+// Append takes options and events until the client has sent all. An append that is too large is refused as soon as that
+// shows, as by a real node: a client that is still sending then learns no more than that the call has ended.
 func (s *streamsServer) Append(stream streams.Streams_AppendServer) error {
 	ctx := stream.Context()
-	in := appendIntake{budget: &s.service.buffered, most: cmp.Or(s.service.MaxBuffered, DefaultMaxBuffered)}
-	defer in.release()
-	for {
+	in := appendIntake{
+		budget: &s.service.buffered, most: cmp.Or(s.service.MaxBuffered, DefaultMaxBuffered), release: s.service.Release,
+	}
+	defer in.giveBack()
+	for !errors.Is(in.err, store.ErrAppendTooLarge) {
 		message, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
 			break
@@ -98,9 +118,11 @@ func (s *streamsServer) append(options *streams.AppendReq_Options, events []stor
 type appendIntake struct {
 	budget  *atomic.Int64
 	most    int64
+	release Release
 	options *streams.AppendReq_Options
 	events  []store.NewEvent
-	size    int64
+	size    int   // of the events, as the limits count
+	held    int64 // of the budget
 	err     error
 }
 
@@ -112,13 +134,17 @@ func (in *appendIntake) take(message *streams.AppendReq) {
 		in.options = options
 		return
 	}
+	if in.options == nil {
+		in.err = invalid("options are missing")
+		return
+	}
 	event, err := newEvent(message.GetProposedMessage())
 	if err == nil {
-		err = in.reserve(int64(event.Size() + eventOverhead))
+		err = in.reserve(&event)
 	}
 	if err != nil {
 		in.err, in.events = err, nil
-		in.release()
+		in.giveBack()
 		return
 	}
 	in.events = append(in.events, event)
@@ -126,27 +152,31 @@ func (in *appendIntake) take(message *streams.AppendReq) {
 
 // reserve counts the bytes of an event. An append that finds no room is turned away rather than made to wait: those who
 // hold the room may be waiting for more themselves.
-func (in *appendIntake) reserve(size int64) error {
+func (in *appendIntake) reserve(event *store.NewEvent) error {
+	size := event.Size()
 	in.size += size
+	in.held += int64(size + eventOverhead)
 	switch {
-	case in.budget.Add(size) > in.most:
+	case in.budget.Add(int64(size+eventOverhead)) > in.most:
 		return errTooBusy
-	case in.size > store.MaxAppendSize:
+	case in.release.maxEvent > 0 && size > in.release.maxEvent:
+		return &store.EventTooLargeError{ID: event.ID, Size: size}
+	case in.size > in.release.maxAppend:
 		return store.ErrAppendTooLarge
 	}
 	return nil
 }
 
-// release gives the room back; doing so again changes nothing.
-func (in *appendIntake) release() {
-	in.budget.Add(-in.size)
-	in.size = 0
+// giveBack gives the room back; doing so again changes nothing.
+func (in *appendIntake) giveBack() {
+	in.budget.Add(-in.held)
+	in.held = 0
 }
 
 func newEvent(m *streams.AppendReq_ProposedMessage) (store.NewEvent, error) {
 	id, err := fromUUID(m.GetId())
 	if err != nil {
-		return store.NewEvent{}, invalid("event id is not a UUID")
+		return store.NewEvent{}, errThrown
 	}
 	meta := m.GetMetadata()
 	for _, key := range []string{metaType, metaContentType} {
@@ -193,6 +223,7 @@ func wrongExpectedVersion(e *store.WrongRevisionError) *streams.AppendResp {
 		w.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_StreamExists_20_6_0{StreamExists_20_6_0: &shared.Empty{}}
 	case store.NoStream:
 		w.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedNoStream{ExpectedNoStream: &shared.Empty{}}
+		w.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision_20_6_0{ExpectedRevision_20_6_0: math.MaxUint64}
 	default:
 		w.ExpectedRevisionOption = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision{ExpectedRevision: uint64(e.Expected)}
 		w.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_ExpectedRevision_20_6_0{ExpectedRevision_20_6_0: uint64(e.Expected)}

@@ -31,7 +31,7 @@ var errUnauthenticated = status.Error(codes.Unauthenticated, "Unauthenticated")
 // whether the caller may.
 func (g *Guard) Interceptors() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.UnaryInterceptor(func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		grpc.ChainUnaryInterceptor(func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			ctx, err := g.identify(ctx)
 			if err == nil {
 				err = g.allow(ctx, request)
@@ -41,7 +41,7 @@ func (g *Guard) Interceptors() []grpc.ServerOption {
 			}
 			return next(ctx, request)
 		}),
-		grpc.StreamInterceptor(func(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		grpc.ChainStreamInterceptor(func(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 			ctx, err := g.identify(stream.Context())
 			return next(server, &guardedStream{ServerStream: stream, guard: g, ctx: ctx, refused: err})
 		}),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -41,10 +42,11 @@ func (s *Service) fail(ctx context.Context, err error) error {
 		return refuse(ctx, codes.InvalidArgument, missing.Error(), "missing-required-metadata-property",
 			"required-metadata-properties", metaType+","+metaContentType)
 	case errors.Is(err, store.ErrAppendTooLarge):
-		return refuse(ctx, codes.InvalidArgument, "Maximum Append Size of "+strconv.Itoa(store.MaxAppendSize)+" Exceeded.",
-			"maximum-append-size-exceeded", "maximum-append-size", strconv.Itoa(store.MaxAppendSize))
+		most := strconv.Itoa(s.Release.maxAppend)
+		return refuse(ctx, codes.InvalidArgument, "Maximum Append Size of "+most+" Exceeded.",
+			"maximum-append-size-exceeded", "maximum-append-size", most)
 	case errors.Is(err, store.ErrInvalidStream), errors.Is(err, store.ErrInvalidEvent), errors.Is(err, store.ErrInvalidFilter):
-		return status.Error(codes.InvalidArgument, err.Error())
+		return errThrown
 	}
 	return s.failInternal(ctx, err)
 }
@@ -69,25 +71,36 @@ func wrongRevisionText(e *store.WrongRevisionError) string {
 		e.Stream, e.Expected, e.Current)
 }
 
-// refuse sends a status with the trailer that names the exception and its details, as pairs of key and value.
+// brokenHeader is what the official client makes of the HTTP status 500 without gRPC's headers.
+const brokenHeader = "unexpected HTTP status code received from server: 500 (Internal Server Error); malformed header: missing HTTP content-type"
+
+var (
+	// errThrown is what a real node says of a request that its code did not expect.
+	errThrown = status.Error(codes.Unknown, "Exception was thrown by handler.")
+	// errUnreadable is what it says of a read that its code did not expect.
+	errUnreadable = status.Error(codes.Unknown, "Unexpected ReadStreamResult: Error")
+	// errBroken stands for the HTTP status 500 with which a real node answers when a trailer has no ASCII name to carry.
+	errBroken = status.Error(codes.Unknown, brokenHeader)
+)
+
+// refuse sends a status with the trailer that names the exception and its details, as pairs of key and value. A real node
+// fails to send a value that HTTP cannot carry, and with it everything else about the refusal.
 func refuse(ctx context.Context, code codes.Code, text, exception string, details ...string) error {
 	trailer := metadata.Pairs("exception", exception)
 	for i := 0; i+1 < len(details); i += 2 {
-		trailer.Set(details[i], headerValue(details[i+1]))
+		if !fitsHeader(details[i+1]) {
+			return errBroken
+		}
+		trailer.Set(details[i], details[i+1])
 	}
 	// Outside a call there is nobody to send trailers to; the status says the same.
 	_ = grpc.SetTrailer(ctx, trailer)
 	return status.Error(code, text)
 }
 
-// headerValue quotes what HTTP cannot carry: one odd character in a stream's name would cost the client its connection.
-func headerValue(text string) string {
-	for _, r := range text {
-		if r < ' ' || r > '~' {
-			return strconv.QuoteToASCII(text)
-		}
-	}
-	return text
+// fitsHeader reports whether HTTP can carry a text: it has only printable ASCII and tabs.
+func fitsHeader(text string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return (r < ' ' && r != '\t') || r > '~' }) < 0
 }
 
 func invalid(text string) error { return status.Error(codes.InvalidArgument, text) }

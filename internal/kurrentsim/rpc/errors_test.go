@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
@@ -15,6 +16,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"orderflow/internal/kurrentsim/rpc"
 	"orderflow/internal/kurrentsim/store"
 )
 
@@ -30,13 +32,21 @@ func (w *wire) tombstone(name string) {
 func TestTombstonedStreamIsNamedInTheTrailers(t *testing.T) {
 	t.Parallel()
 	w := newWire(t, 0)
-	for name, shown := range map[string]string{
-		"order-1": "order-1", "order-ä": `"order-\u00e4"`, "order-\n\x00": `"order-\n\x00"`, "order-\xff": `"order-\ufffd"`,
+	for name, plain := range map[string]bool{
+		"order-1": true, "order \t~": true, "order-ä": false, "order-\n\x00": false, "order-\xff": false,
 	} {
 		w.tombstone(name)
 		expect := func(err error, trailer metadata.MD) {
 			t.Helper()
-			requireRefusal(t, err, trailer, codes.FailedPrecondition, "is deleted.", "stream-deleted", "stream-name", shown)
+			if !plain {
+				require.Equal(t, codes.Unknown, status.Code(err), "%q", name)
+				require.ErrorContains(t, err, "unexpected HTTP status code received from server: 500")
+				require.Empty(t, trailer.Get("exception"))
+				require.Empty(t, trailer.Get("content-length"))
+				return
+			}
+			requireRefusal(t, err, trailer, codes.FailedPrecondition, "is deleted.", "stream-deleted", "stream-name", name,
+				"content-length", "0")
 		}
 		_, trailer, err := w.append(appendOptions(name), proposed(1, nil))
 		expect(err, trailer)
@@ -97,24 +107,59 @@ func TestMissingStreamIsAnAnswer(t *testing.T) {
 func TestOversizedAppendsAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWire(t, 0)
-	large := proposed(store.MaxEventSize, nil)
-	_, trailer, err := w.append(appendOptions("order-1"), large)
+	_, trailer, err := w.append(appendOptions("order-1"), proposed(1<<20, nil))
+	requireRefusal(t, err, trailer, codes.InvalidArgument, "Maximum Append Size of 1048576 Exceeded.", "maximum-append-size-exceeded",
+		"maximum-append-size", "1048576", "content-length", "0")
+	_, trailer, err = w.append(appendOptions("order-1"), proposed(rpc.MaxMessage, nil))
+	require.Equal(t, codes.ResourceExhausted, status.Code(err))
+	require.Equal(t, []string{"0"}, trailer.Get("content-length"))
+
+	later := newWireOf(t, "25.1.0", 0)
+	// The type counts twice, and is sent once.
+	large := proposed(rpc.MaxMessage-3000, func(m *streams.AppendReq_ProposedMessage) { m.Metadata["type"] = strings.Repeat("t", 2500) })
+	_, trailer, err = later.append(appendOptions("order-1"), large)
 	requireRefusal(t, err, trailer, codes.InvalidArgument, "", "maximum-append-event-size-exceeded",
 		"maximum-append-event-size", strconv.Itoa(store.MaxEventSize),
 		"event-id", large.GetProposedMessage().GetId().GetString_(),
-		"proposed-append-event-size", strconv.Itoa(store.MaxEventSize+2*len("placed")))
-
-	messages := []*streams.AppendReq{appendOptions("order-1")}
-	most := proposed(store.MaxEventSize-64, nil)
-	for range store.MaxAppendSize/store.MaxEventSize + 1 {
-		messages = append(messages, most)
+		"proposed-append-event-size", strconv.Itoa(rpc.MaxMessage-3000+2*2500))
+	for _, w := range []*wire{w, later} {
+		found, _, err := w.read(readOptions("order-1"))
+		require.NoError(t, err)
+		require.NotNil(t, found[0].GetStreamNotFound(), "nothing of it was written")
 	}
-	_, trailer, err = w.append(messages...)
-	requireRefusal(t, err, trailer, codes.InvalidArgument, "", "maximum-append-size-exceeded",
-		"maximum-append-size", strconv.Itoa(store.MaxAppendSize))
-	found, _, err := w.read(readOptions("order-1"))
+}
+
+func TestImpossibleReadsAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, 0)
+	_, _, err := w.append(appendOptions("s-1"), proposed(1, nil))
 	require.NoError(t, err)
-	require.NotNil(t, found[0].GetStreamNotFound(), "nothing of it was written")
+	for name, c := range map[string]struct {
+		edit func(*streams.ReadReq_Options)
+		code codes.Code
+		text string
+	}{
+		"no count": {func(o *streams.ReadReq_Options) { o.CountOption = nil }, codes.InvalidArgument,
+			"The combination of (Stream, None, Forwards, NoFilter) is invalid."},
+		"no filter": {func(o *streams.ReadReq_Options) { o.FilterOption = nil }, codes.InvalidArgument,
+			"The combination of (Stream, Count, Forwards, None) is invalid."},
+		"count 0": {func(o *streams.ReadReq_Options) { o.CountOption = &streams.ReadReq_Options_Count{} }, codes.Unknown,
+			"Unexpected ReadStreamResult: Error"},
+		"forwards from the end": {func(o *streams.ReadReq_Options) {
+			o.GetStream().RevisionOption = &streams.ReadReq_Options_StreamOptions_End{End: &shared.Empty{}}
+		}, codes.Unknown, "Unexpected ReadStreamResult: Error"},
+		"a revision out of range": {func(o *streams.ReadReq_Options) {
+			o.GetStream().RevisionOption = &streams.ReadReq_Options_StreamOptions_Revision{Revision: 1 << 63}
+		}, codes.Unknown, "Exception was thrown by handler."},
+		"no name": {func(o *streams.ReadReq_Options) { o.GetStream().StreamIdentifier = nil }, codes.Unknown, "Exception was thrown by handler."},
+	} {
+		options := readOptions("s-1")
+		c.edit(options)
+		_, trailer, err := w.read(options)
+		require.Equal(t, c.code, status.Code(err), name)
+		require.Equal(t, c.text, status.Convert(err).Message(), name)
+		require.Equal(t, []string{"0"}, trailer.Get("content-length"), name)
+	}
 }
 
 func TestEventsNeedTheirMetadata(t *testing.T) {
@@ -173,6 +218,20 @@ func TestIncompleteRequestsAreRefusedAndHarmNothing(t *testing.T) {
 	require.Equal(t, codes.InvalidArgument, status.Code(err))
 	_, _, err = w.append(&streams.AppendReq{})
 	require.Equal(t, codes.InvalidArgument, status.Code(err))
+	for name, c := range map[string]struct {
+		edit func(options, event *streams.AppendReq)
+		code codes.Code
+	}{
+		"no expectation": {func(o, _ *streams.AppendReq) { o.GetOptions().ExpectedStreamRevision = nil }, codes.InvalidArgument},
+		"a revision out of range": {func(o, _ *streams.AppendReq) {
+			o.GetOptions().ExpectedStreamRevision = &streams.AppendReq_Options_Revision{Revision: 1 << 63}
+		}, codes.Unknown},
+	} {
+		options, event := appendOptions("s-1"), proposed(1, nil)
+		c.edit(options, event)
+		_, _, err := w.append(options, event)
+		require.Equal(t, c.code, status.Code(err), name)
+	}
 	for name, change := range map[string]func(*streams.AppendReq_ProposedMessage){
 		"no id":  func(m *streams.AppendReq_ProposedMessage) { m.Id = nil },
 		"nil id": func(m *streams.AppendReq_ProposedMessage) { m.Id = &shared.UUID{Value: &shared.UUID_Structured_{}} },
@@ -183,12 +242,11 @@ func TestIncompleteRequestsAreRefusedAndHarmNothing(t *testing.T) {
 		"no fields": func(m *streams.AppendReq_ProposedMessage) { m.Reset() },
 	} {
 		_, _, err = w.append(appendOptions("order-1"), proposed(1, change))
-		require.Equal(t, codes.InvalidArgument, status.Code(err), name)
+		require.Equal(t, codes.Unknown, status.Code(err), name)
 	}
 	for name, change := range map[string]func(*streams.ReadReq_Options){
 		"no uuid option":       func(o *streams.ReadReq_Options) { o.UuidOption = nil },
 		"no stream":            func(o *streams.ReadReq_Options) { o.StreamOption = nil },
-		"no name":              func(o *streams.ReadReq_Options) { o.GetStream().StreamIdentifier = nil },
 		"no count":             func(o *streams.ReadReq_Options) { o.CountOption = nil },
 		"a backwards follower": backwardsFollower,
 		"a filter of nothing":  func(o *streams.ReadReq_Options) { o.FilterOption = &streams.ReadReq_Options_Filter{} },

@@ -7,12 +7,9 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
 )
 
-// DefaultVersion is the release this server behaves like.
-const DefaultVersion = "24.10.0"
-
 type features struct {
 	serverfeatures.UnimplementedServerFeaturesServer
-	version     string // clients decide by it what they may ask for
+	release     Release
 	projections bool
 }
 
@@ -23,8 +20,9 @@ func (f features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfe
 		persistent = "event_store.client.persistent_subscriptions.persistentsubscriptions"
 		projected  = "event_store.client.projections.projections"
 		own        = "event_store.client.server_features.serverfeatures"
+		gossiping  = "event_store.client.gossip.gossip"
 	)
-	answer := &serverfeatures.SupportedMethods{EventStoreServerVersion: f.version}
+	answer := &serverfeatures.SupportedMethods{EventStoreServerVersion: f.release.text}
 	add := func(service string, features []string, methods ...string) {
 		for _, method := range methods {
 			answer.Methods = append(answer.Methods, &serverfeatures.SupportedMethod{
@@ -40,5 +38,6 @@ func (f features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfe
 		add(projected, nil, "statistics", "enable", "disable")
 	}
 	add(own, nil, "getsupportedmethods")
+	add(gossiping, nil, "read")
 	return answer, nil
 }

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
@@ -44,13 +45,12 @@ func (r *reader) run() error {
 	if err := r.takeFilter(); err != nil {
 		return err
 	}
+	if err := r.combination(); err != nil {
+		return err
+	}
 	stream, all := r.options.GetStream(), r.options.GetAll()
 	subscription := r.options.GetSubscription() != nil
 	switch {
-	case stream == nil && all == nil:
-		return invalid("stream_option is missing")
-	case subscription && r.direction() == store.Backwards:
-		return invalid("subscriptions run forwards")
 	case subscription && all != nil:
 		return r.subscribeAll(all)
 	case subscription:
@@ -78,18 +78,52 @@ func (r *reader) takeFilter() error {
 	return err
 }
 
+// combination refuses what a real node has no kind of read for.
+func (r *reader) combination() error {
+	source, count, direction, filter := "None", "None", "Forwards", "None"
+	switch r.options.GetStreamOption().(type) {
+	case *streams.ReadReq_Options_Stream:
+		source = "Stream"
+	case *streams.ReadReq_Options_All:
+		source = "All"
+	}
+	switch r.options.GetCountOption().(type) {
+	case *streams.ReadReq_Options_Count:
+		count = "Count"
+	case *streams.ReadReq_Options_Subscription:
+		count = "Subscription"
+	}
+	if r.direction() == store.Backwards {
+		direction = "Backwards"
+	}
+	switch r.options.GetFilterOption().(type) {
+	case *streams.ReadReq_Options_NoFilter:
+		filter = "NoFilter"
+	case *streams.ReadReq_Options_Filter:
+		filter = "Filter"
+	}
+	if source == "None" || count == "None" || filter == "None" ||
+		source == "Stream" && filter == "Filter" || count == "Subscription" && direction == "Backwards" {
+		return invalid(fmt.Sprintf("The combination of (%s, %s, %s, %s) is invalid.", source, count, direction, filter))
+	}
+	return nil
+}
+
 func (r *reader) direction() store.Direction {
 	return r.options.GetReadDirection() == streams.ReadReq_Options_Backwards
 }
 
 func (r *reader) readStream(options *streams.ReadReq_Options_StreamOptions) error {
 	name := nameOf(options.GetStreamIdentifier())
-	if err := store.ValidateStream(name); err != nil {
-		return err
+	if name == "" {
+		return store.ErrInvalidStream
 	}
 	from, left := r.streamStart(options), r.options.GetCount()
-	if left == 0 {
-		return invalid("count must be greater than zero")
+	switch {
+	case options.GetRevision() > math.MaxInt64:
+		return errThrown
+	case left == 0, options.GetEnd() != nil && r.direction() == store.Forwards:
+		return errUnreadable
 	}
 	for left > 0 {
 		page, err := r.service.Store.ReadStream(name, from, r.direction(), int(min(left, readPage)))
@@ -115,7 +149,7 @@ func (r *reader) readStream(options *streams.ReadReq_Options_StreamOptions) erro
 func (r *reader) streamStart(options *streams.ReadReq_Options_StreamOptions) int64 {
 	switch options.GetRevisionOption().(type) {
 	case *streams.ReadReq_Options_StreamOptions_Revision:
-		return int64(min(options.GetRevision(), math.MaxInt64))
+		return int64(options.GetRevision())
 	case *streams.ReadReq_Options_StreamOptions_End:
 		return math.MaxInt64
 	}
@@ -129,8 +163,16 @@ func notFound(name string) *streams.ReadResp {
 }
 
 func (r *reader) readAll(options *streams.ReadReq_Options_AllOptions) error {
+	left := r.options.GetCount()
+	if left == 0 { // a real node never answers, and never ends the call
+		<-r.ctx.Done()
+		return r.ctx.Err()
+	}
+	if !r.service.Store.Holds(options.GetPosition().GetCommitPosition()) {
+		return errThrown
+	}
 	query := store.AllQuery{From: r.allStart(options), Direction: r.direction(), Filter: r.filter, Window: scanWindow}
-	for left := r.options.GetCount(); left > 0; {
+	for left > 0 {
 		query.Limit = int(min(left, readPage))
 		page, err := r.service.Store.ReadAll(query)
 		if err != nil {

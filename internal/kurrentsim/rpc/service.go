@@ -3,8 +3,11 @@ package rpc
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync/atomic"
 
+	"github.com/google/uuid"
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/gossip"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/projections"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/serverfeatures"
@@ -22,8 +25,8 @@ type Service struct {
 	Store  *store.Store
 	Groups *groups.Manager
 	Logger *slog.Logger
-	// Version is what the server calls itself: major.minor.patch.
-	Version string
+	// Release is the version the server behaves like.
+	Release Release
 	// WithoutProjections is a server that was started without projections: their service is not there.
 	WithoutProjections bool
 	// MaxBuffered is how many bytes of appends may be in hand at once, over all calls; 0 means DefaultMaxBuffered.
@@ -34,9 +37,12 @@ type Service struct {
 	buffered atomic.Int64 // bytes of appends in hand
 }
 
-// Register adds the services to a gRPC server.
-func (s *Service) Register(server grpc.ServiceRegistrar) {
-	serverfeatures.RegisterServerFeaturesServer(server, features{version: s.Version, projections: !s.WithoutProjections})
+// Register adds the services to a gRPC server that listens at address.
+func (s *Service) Register(server grpc.ServiceRegistrar, address netip.AddrPort) {
+	gossip.RegisterGossipServer(server, gossipServer{
+		instance: uuid.New(), host: address.Addr().String(), port: uint32(address.Port()),
+	})
+	serverfeatures.RegisterServerFeaturesServer(server, features{release: s.Release, projections: !s.WithoutProjections})
 	streams.RegisterStreamsServer(server, &streamsServer{service: s})
 	persistent.RegisterPersistentSubscriptionsServer(server, &persistentServer{service: s})
 	if !s.WithoutProjections {

@@ -27,12 +27,24 @@ func (r *reader) wait(changed <-chan struct{}) error {
 	}
 }
 
+// streamSubscription follows one stream.
+type streamSubscription struct {
+	*reader
+	name string
+	next int64 // the revision it goes on at
+	seen int64 // the last revision that was sent, or that the caller said it had; -1 for none
+	live bool  // it has caught up: metadata hides nothing of what is appended from now on
+}
+
 // subscribeStream follows one stream: what is there, caught_up, then what comes. It never falls behind its own cursor, so
 // caught_up is sent once.
 func (r *reader) subscribeStream(options *streams.ReadReq_Options_StreamOptions) error {
 	name := nameOf(options.GetStreamIdentifier())
 	if err := store.ValidateStream(name); err != nil {
 		return err
+	}
+	if options.GetRevision() > math.MaxInt64 {
+		return errThrown
 	}
 	last := r.service.Store.LastRevision(name)
 	if last == store.DeletedRevision {
@@ -42,26 +54,14 @@ func (r *reader) subscribeStream(options *streams.ReadReq_Options_StreamOptions)
 	if err := r.confirm(); err != nil {
 		return err
 	}
-	for live := false; ; {
+	sub := &streamSubscription{reader: r, name: name, next: next, seen: next - 1}
+	for {
 		changed := r.service.Store.Changed()
-		page, err := r.service.Store.ReadStream(name, next, store.Forwards, readPage)
-		if err != nil {
-			return err
+		end, err := sub.advance()
+		if err == nil && end {
+			err = sub.caughtUp()
 		}
-		if page.State == store.Tombstoned {
-			return r.deliverTombstone(name)
-		}
-		if err := r.send(page.Events); err != nil {
-			return err
-		}
-		next = max(next, page.Next)
-		if !page.End {
-			continue
-		}
-		if !live {
-			err = r.out(streamCaughtUp(next - 1))
-		}
-		if live = true; err == nil {
+		if err == nil && end {
 			err = r.wait(changed)
 		}
 		if err != nil {
@@ -70,11 +70,53 @@ func (r *reader) subscribeStream(options *streams.ReadReq_Options_StreamOptions)
 	}
 }
 
+// advance reads and sends one page, and reports whether it was the last one for now.
+func (s *streamSubscription) advance() (end bool, err error) {
+	page, err := s.read()
+	if err != nil {
+		return false, err
+	}
+	if page.State == store.Tombstoned {
+		return false, s.deliverTombstone(s.name)
+	}
+	if err := s.send(page.Events); err != nil {
+		return false, err
+	}
+	if n := len(page.Events); n > 0 {
+		s.seen = page.Events[n-1].Revision
+	}
+	s.next = max(s.next, page.Next)
+	return page.End, nil
+}
+
+func (s *streamSubscription) read() (store.StreamPage, error) {
+	if s.live {
+		return s.service.Store.ReadAppended(s.name, s.next, readPage)
+	}
+	return s.service.Store.ReadStream(s.name, s.next, store.Forwards, readPage)
+}
+
+// caughtUp is sent once, with the last revision that was sent before it.
+func (s *streamSubscription) caughtUp() error {
+	if s.live {
+		return nil
+	}
+	s.live = true
+	caughtUp := &streams.ReadResp_CaughtUp{}
+	if s.service.Release.caughtUpPlace {
+		caughtUp.Timestamp = timestamppb.Now()
+		if s.seen >= 0 {
+			caughtUp.StreamRevision = &s.seen
+		}
+	}
+	return s.out(&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: caughtUp}})
+}
+
 // streamAfter is the revision a subscription delivers first: it starts behind the one it is given.
 func (r *reader) streamAfter(options *streams.ReadReq_Options_StreamOptions, last int64) int64 {
 	switch options.GetRevisionOption().(type) {
 	case *streams.ReadReq_Options_StreamOptions_Revision:
-		return int64(min(options.GetRevision(), math.MaxInt64-1)) + 1
+		return min(int64(options.GetRevision()), math.MaxInt64-1) + 1
 	case *streams.ReadReq_Options_StreamOptions_End:
 		return last + 1
 	}
@@ -94,12 +136,4 @@ func (r *reader) deliverTombstone(name string) error {
 		return err
 	}
 	return &store.DeletedError{Stream: name}
-}
-
-func streamCaughtUp(revision int64) *streams.ReadResp {
-	caughtUp := &streams.ReadResp_CaughtUp{Timestamp: timestamppb.Now()}
-	if revision >= 0 {
-		caughtUp.StreamRevision = &revision
-	}
-	return &streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: caughtUp}}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"testing"
 
 	"github.com/google/uuid"
@@ -39,17 +40,25 @@ type wire struct {
 
 func newWire(t *testing.T, maxBuffered int64, extra ...grpc.ServerOption) *wire {
 	t.Helper()
+	return newWireOf(t, rpc.DefaultVersion, maxBuffered, extra...)
+}
+
+// newWireOf is newWire of a server of another version.
+func newWireOf(t *testing.T, version string, maxBuffered int64, extra ...grpc.ServerOption) *wire {
+	t.Helper()
+	release, err := rpc.ParseRelease(version)
+	require.NoError(t, err)
 	events, _, err := store.Open(store.Config{Storage: &journal.Memory{}})
 	require.NoError(t, err)
 	manager, err := groups.Open(events, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	stopping, stop := context.WithCancel(context.Background())
 	service := &rpc.Service{
-		Store: events, Groups: manager, Logger: slog.New(slog.DiscardHandler), Version: rpc.DefaultVersion,
+		Store: events, Groups: manager, Logger: slog.New(slog.DiscardHandler), Release: release,
 		MaxBuffered: maxBuffered, Stopping: stopping,
 	}
-	server := grpc.NewServer(append(extra, grpc.MaxRecvMsgSize(store.MaxEventSize+1<<20), grpc.WaitForHandlers(true))...)
-	service.Register(server)
+	server := grpc.NewServer(append(append(rpc.ServerOptions(), grpc.WaitForHandlers(true)), extra...)...)
+	service.Register(server, netip.AddrPort{})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	go func() { _ = server.Serve(listener) }()

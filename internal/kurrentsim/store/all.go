@@ -42,6 +42,16 @@ func (s *Store) CursorAfter(position uint64) Cursor {
 	return s.CursorAt(position + 1)
 }
 
+// Holds reports whether a read of the global order can begin at a position: at an event's, at 0, or behind the last one.
+func (s *Store) Holds(position uint64) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if position == 0 || s.committed == 0 || position > s.index.at(s.committed-1).position {
+		return true
+	}
+	return s.index.at(s.index.from(position)).position == position
+}
+
 // EndCursor is the place behind the last event.
 func (s *Store) EndCursor() Cursor {
 	s.mu.RLock()

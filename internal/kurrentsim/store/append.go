@@ -7,12 +7,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// Limits of an append, in bytes: those of a real server.
+// Limits of what is written at once, in bytes. Those of an append by a client are tighter: package rpc has them.
 const (
 	MaxEventSize  = 16 << 20
 	MaxAppendSize = 256 << 20
-	MaxNameLength = 4 << 10 // of a stream or an event type; a real server has no limit of its own
 )
+
+// MaxNameLength bounds the name of a group, in bytes.
+const MaxNameLength = 4 << 10
 
 // Expected is what an append expects of its stream: a revision, or one of the four words.
 type Expected int64
@@ -60,7 +62,7 @@ func (e *EventTooLargeError) Error() string {
 var (
 	ErrAppendTooLarge = fmt.Errorf("maximum append size of %d bytes exceeded", MaxAppendSize)
 	ErrInvalidStream  = errors.New("invalid stream name")
-	ErrInvalidEvent   = errors.New("an event needs an id and a type of at most 4096 bytes")
+	ErrInvalidEvent   = errors.New("an event needs an id and a type")
 )
 
 // Append writes the events to the end of the stream as one, if the stream is as expected, and returns when they are
@@ -81,11 +83,11 @@ func (s *Store) Append(stream string, expected Expected, events []NewEvent) (Wri
 
 func (s *Store) append(stream string, expected Expected, events []NewEvent) (Written, ticket, error) {
 	repeated, err := s.check(stream, expected, events)
-	if err != nil || repeated != nil {
-		if repeated == nil {
-			repeated = &Written{}
-		}
-		return *repeated, s.ticket(), err
+	if err != nil {
+		return Written{}, s.ticket(), err
+	}
+	if repeated != nil {
+		return s.readable(stream, *repeated), s.ticket(), nil
 	}
 	if len(events) == 0 {
 		return Written{Revision: s.lastOf(stream), Position: uint64(s.journal.End())}, s.ticket(), nil
@@ -146,7 +148,7 @@ func validate(stream string, events []NewEvent) error {
 	total := 0
 	for i := range events {
 		e := &events[i]
-		if e.ID == uuid.Nil || e.Type == "" || len(e.Type) > MaxNameLength {
+		if e.ID == uuid.Nil || e.Type == "" {
 			return ErrInvalidEvent
 		}
 		if e.Size() > MaxEventSize {
@@ -162,7 +164,7 @@ func validate(stream string, events []NewEvent) error {
 
 // ValidateStream returns ErrInvalidStream for a name no stream can have.
 func ValidateStream(name string) error {
-	if name == "" || name == metastreamPrefix || len(name) > MaxNameLength {
+	if name == "" || name == metastreamPrefix {
 		return ErrInvalidStream
 	}
 	return nil

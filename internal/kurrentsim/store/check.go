@@ -71,6 +71,20 @@ func (s *Store) checkWritten(name string, expected Expected, events []NewEvent, 
 	return &Written{Revision: last.Revision, Position: last.Position}, nil
 }
 
+// readable is what a repeated append returns: the position is that of the stream's event, which is read again, and 0 when
+// the event is hidden by now.
+func (s *Store) readable(name string, w Written) Written {
+	target := s.index.find(name)
+	if target == nil || w.Revision < 0 || w.Revision >= int64(len(target.ordinals)) {
+		return w
+	}
+	r, err := s.body(target.ordinals[w.Revision])
+	if err != nil || target.meta.softDeleted() || w.Revision < s.firstVisible(target, target.last()) || r.Created < s.oldest(target) {
+		w.Position = 0
+	}
+	return w
+}
+
 func (s *Store) eventAt(target *stream, revision int64) (Record, bool, error) {
 	if revision >= int64(len(target.ordinals)) {
 		return Record{}, false, nil

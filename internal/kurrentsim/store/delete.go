@@ -1,12 +1,9 @@
 package store
 
-import (
-	"fmt"
-
-	"github.com/google/uuid"
-)
+import "github.com/google/uuid"
 
 // Delete hides the stream's events; writing to it again continues behind them. It returns the position of the deletion.
+// The deletion of a metastream is written and hides nothing: metadata has no metadata.
 func (s *Store) Delete(name string, expected Expected) (uint64, error) {
 	return s.remove(name, expected, s.softDelete)
 }
@@ -19,9 +16,6 @@ func (s *Store) Tombstone(name string, expected Expected) (uint64, error) {
 func (s *Store) remove(name string, expected Expected, write func(string, Expected) (uint64, ticket, error)) (uint64, error) {
 	if err := ValidateStream(name); err != nil {
 		return 0, err
-	}
-	if _, meta := originalOf(name); meta {
-		return 0, fmt.Errorf("%w: metadata is deleted with its stream", ErrInvalidStream)
 	}
 	s.mu.Lock()
 	position, t, err := s.removeIf(name, expected, write)

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +31,11 @@ func metastream(name string) string { return metastreamPrefix + name }
 func originalOf(name string) (string, bool) {
 	original, ok := strings.CutPrefix(name, metastreamPrefix)
 	return original, ok && original != ""
+}
+
+func isMetastream(name string) bool {
+	_, ok := originalOf(name)
+	return ok
 }
 
 func isSystem(name string) bool { return strings.HasPrefix(name, "$") }
@@ -63,16 +70,59 @@ func positive(field json.RawMessage) int64 {
 	return n
 }
 
-// withTruncateBefore rewrites a metadata body so that the stream begins at revision.
+// withTruncateBefore rewrites a metadata body so that the stream begins at revision. The other keys stay in their order; a
+// new $tb comes last.
 func withTruncateBefore(body []byte, revision int64) []byte {
-	fields := map[string]json.RawMessage{}
-	if json.Unmarshal(body, &fields) != nil || fields == nil {
-		fields = map[string]json.RawMessage{}
+	fields := fieldsOf(body)
+	begin := field{name: "$tb", value: strconv.AppendInt(nil, revision, 10)}
+	if at := slices.IndexFunc(fields, func(f field) bool { return f.name == begin.name }); at >= 0 {
+		fields[at] = begin
+	} else {
+		fields = append(fields, begin)
 	}
-	fields["$tb"] = strconv.AppendInt(nil, revision, 10)
-	rewritten, err := json.Marshal(fields)
-	if err != nil { // raw values that were just parsed marshal
-		return strconv.AppendInt([]byte(`{"$tb":`), revision, 10)
+	rewritten := []byte{'{'}
+	for i, f := range fields {
+		if i > 0 {
+			rewritten = append(rewritten, ',')
+		}
+		name, err := json.Marshal(f.name)
+		if err != nil { // strings marshal
+			continue
+		}
+		rewritten = append(append(append(rewritten, name...), ':'), f.value...)
 	}
-	return rewritten
+	return append(rewritten, '}')
+}
+
+// field is one member of a JSON object.
+type field struct {
+	name  string
+	value json.RawMessage
+}
+
+// fieldsOf returns the members of a JSON object in their order, without spaces, the last one of each name. It returns none
+// for anything else.
+func fieldsOf(body []byte) []field {
+	var compact bytes.Buffer
+	if json.Compact(&compact, body) != nil {
+		return nil
+	}
+	decoder := json.NewDecoder(&compact)
+	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
+		return nil
+	}
+	var fields []field
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return nil
+		}
+		f := field{}
+		f.name, _ = name.(string)
+		if decoder.Decode(&f.value) != nil {
+			return nil
+		}
+		fields = append(slices.DeleteFunc(fields, func(earlier field) bool { return earlier.name == f.name }), f)
+	}
+	return fields
 }

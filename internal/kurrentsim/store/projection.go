@@ -112,11 +112,12 @@ func linkTo(revision int64, stream string) []byte {
 	return append(strconv.AppendInt(nil, revision, 10), "@"+stream...)
 }
 
-// ParseLink splits a link's data into the revision and the stream it points at.
+// ParseLink splits a link's data into the revision and the stream it points at. A link begins with a number, which may have
+// spaces around it; what follows may name no stream.
 func ParseLink(data []byte) (revision int64, stream string, ok bool) {
-	number, stream, found := strings.Cut(string(data), "@")
-	revision, err := strconv.ParseInt(number, 10, 64)
-	return revision, stream, found && err == nil && revision >= 0 && stream != ""
+	number, stream, _ := strings.Cut(string(data), "@")
+	revision, err := strconv.ParseInt(strings.Trim(number, " \t\n\v\f\r"), 10, 64)
+	return revision, stream, err == nil
 }
 
 // linkID is stable, because a consumer acknowledges by it across restarts, and differs for every link.
@@ -138,9 +139,9 @@ type linkMeta struct {
 	Commit        uint64 `json:"$c"`
 	Prepare       uint64 `json:"$p"`
 	Original      string `json:"$o,omitempty"`
+	Deleted       int    `json:"$deleted,omitempty"`
 	CausedBy      string `json:"$causedBy"`
 	CorrelationID string `json:"$correlationId,omitempty"`
-	Deleted       int    `json:"$deleted,omitempty"`
 }
 
 func linkMetadata(source *Record, kind uint32) []byte {

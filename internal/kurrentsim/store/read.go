@@ -40,7 +40,17 @@ type StreamPage struct {
 // ReadStream reads at most limit events from a revision on, that revision included. Expired and hidden events are left
 // out, so a page may be empty without being the end. Backwards, a revision behind the end means the end.
 func (s *Store) ReadStream(name string, from int64, direction Direction, limit int) (StreamPage, error) {
-	page, refs, oldest := s.planStream(name, from, direction, limit)
+	return s.readPlanned(s.planStream(name, from, direction, limit))
+}
+
+// ReadAppended reads at most limit events from a revision on as they were appended, whatever the metadata hides: what a
+// subscription that has caught up is sent.
+func (s *Store) ReadAppended(name string, from int64, limit int) (StreamPage, error) {
+	page, refs := s.planAppended(name, from, limit)
+	return s.readPlanned(page, refs, math.MinInt64)
+}
+
+func (s *Store) readPlanned(page StreamPage, refs []ref, oldest int64) (StreamPage, error) {
 	size := 0
 	for i, r := range refs {
 		record, err := s.read(r)
@@ -89,6 +99,22 @@ func (s *Store) planStream(name string, from int64, direction Direction, limit i
 	return page, refs, s.oldest(target)
 }
 
+func (s *Store) planAppended(name string, from int64, limit int) (StreamPage, []ref) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.visiblyTombstoned(name) {
+		return StreamPage{State: Tombstoned, Last: DeletedRevision, End: true}, nil
+	}
+	target := s.index.find(name)
+	page := StreamPage{Next: from, Last: s.visibleLast(target)}
+	var refs []ref
+	for ; page.Next <= page.Last && len(refs) < limit; page.Next++ {
+		refs = append(refs, s.ref(target.ordinals[page.Next]))
+	}
+	page.End = page.Next > page.Last
+	return page, refs
+}
+
 // visibleLast is the last revision readers may see; -1 when there is none.
 func (s *Store) visibleLast(target *stream) int64 {
 	if target == nil {
@@ -100,7 +126,7 @@ func (s *Store) visibleLast(target *stream) int64 {
 
 // firstVisible is the revision before which the metadata hides everything. Of metadata only the newest is seen.
 func (s *Store) firstVisible(target *stream, last int64) int64 {
-	if _, meta := originalOf(target.name); meta && target.meta == nil {
+	if isMetastream(target.name) {
 		return last
 	}
 	if target.meta == nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"unicode/utf16"
 
 	"github.com/google/uuid"
 )
@@ -44,8 +45,14 @@ type NewEvent struct {
 	Metadata []byte
 }
 
-// Size is what the size limits count, in bytes.
-func (e *NewEvent) Size() int { return len(e.Data) + len(e.Metadata) + 2*len(e.Type) }
+// Size is what the size limits count, in bytes: of the type, two for each UTF-16 unit.
+func (e *NewEvent) Size() int {
+	size := len(e.Data) + len(e.Metadata)
+	for _, r := range e.Type {
+		size += 2 * utf16.RuneLen(r)
+	}
+	return size
+}
 
 // A record in a frame: u32 size of what follows, flags, id, created, revision, then stream, type and metadata each with a
 // uvarint length, then data to the end. The position is the record's offset in the journal.

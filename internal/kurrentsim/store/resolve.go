@@ -1,5 +1,7 @@
 package store
 
+import "math"
+
 // Resolved is an event as a reader gets it: with links resolved, Link is the link and Event its target, nil when the
 // target is gone.
 type Resolved struct {
@@ -15,7 +17,8 @@ func (r *Resolved) Original() *Record {
 	return r.Event
 }
 
-// Resolve follows a link, one level deep. A record that is no well-formed link is its own target.
+// Resolve follows a link, one level deep. A record that does not begin with a number is its own target; a link that begins
+// with one and points nowhere has none.
 func (s *Store) Resolve(r Record) (Resolved, error) {
 	if r.Type != TypeLink {
 		return Resolved{Event: &r}, nil
@@ -34,8 +37,15 @@ func (s *Store) Resolve(r Record) (Resolved, error) {
 	return Resolved{Event: &target, Link: &r}, nil
 }
 
-// Event reads one event; false when it is not there, or no longer.
+// Event reads one event, the last one for revision -1; false when it is not there, or no longer.
 func (s *Store) Event(name string, revision int64) (Record, bool, error) {
+	if revision == -1 {
+		page, err := s.ReadStream(name, math.MaxInt64, Backwards, 1)
+		if err != nil || len(page.Events) == 0 || page.Events[0].Revision != page.Last {
+			return Record{}, false, err
+		}
+		return page.Events[0], true, nil
+	}
 	page, err := s.ReadStream(name, revision, Forwards, 1)
 	if err != nil || len(page.Events) == 0 || page.Events[0].Revision != revision {
 		return Record{}, false, err

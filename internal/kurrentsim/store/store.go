@@ -86,7 +86,7 @@ func (s *Store) apply(r *Record) {
 	s.index.add(r.Stream, s.index.internType(r.Type), r.Position, r.Revision == DeletedRevision)
 	s.clock = max(s.clock, r.Created)
 	s.applyProjection(r)
-	if original, ok := originalOf(r.Stream); ok {
+	if original, ok := originalOf(r.Stream); ok && !isMetastream(original) {
 		_, described := s.index.intern(original)
 		described.meta = parseMetadata(r)
 	}
