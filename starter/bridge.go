@@ -67,7 +67,7 @@ func (b *bridge) session(ctx context.Context) error {
 		return err
 	}
 	if err := b.ensureGroup(ctx); err != nil {
-		return err
+		return b.ifDenied(err, "as an operator or administrator, make the group with starter group create")
 	}
 	if err := b.awaitTemporal(ctx); err != nil {
 		return err
@@ -75,9 +75,10 @@ func (b *bridge) session(ctx context.Context) error {
 	// The server counts what waits aside against what it hands out.
 	sub, err := b.events.Join(ctx, b.settings.Stream, b.settings.Group, 2*b.concurrency)
 	if err != nil {
-		return err
+		return b.ifDenied(err, howToJoin(b.settings.Stream))
 	}
 	defer sub.Close()
+	b.obstacles.found(obstacleRights, "", b.metrics, b.logger)
 	b.joined.Store(true)
 	defer b.joined.Store(false)
 	b.logger.Info("joined", "stream", b.settings.Stream, "group", b.settings.Group)
@@ -98,6 +99,25 @@ func (b *bridge) ensureGroup(ctx context.Context) error {
 		}
 	}
 	return b.judgeGroup(differences)
+}
+
+// ifDenied makes an obstacle of what the server denied the bridge, with what to do about it, and returns errBlocked. The
+// bridge keeps trying. Any other error is returned as it is.
+func (b *bridge) ifDenied(err error, remedy string) error {
+	if !errors.Is(err, kurrent.ErrAccessDenied) {
+		return err
+	}
+	b.obstacles.found(obstacleRights, fmt.Sprintf("%v: correct the credentials, or, %s", err, remedy), b.metrics, b.logger)
+	return errBlocked
+}
+
+// howToJoin says how a user gets the right to read a stream. A category's stream opens to all users with its first event.
+func howToJoin(stream string) string {
+	remedy := "as an administrator, let their user read " + stream + " with starter group create --grant USER"
+	if strings.HasPrefix(stream, "$ce-") {
+		remedy += "; the first event of the category does the same"
+	}
+	return remedy
 }
 
 // judgeGroup returns errBlocked for a group in which good events are lost or parked.

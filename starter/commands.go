@@ -4,7 +4,10 @@ import "orderflow/internal/subcommand"
 
 func program() subcommand.Program {
 	return subcommand.Program{Name: "starter", Summary: "bridge events from KurrentDB to Temporal", Commands: []subcommand.Command{
-		{Name: "group create", Summary: "make the subscription's group", Run: createGroup},
+		{
+			Name: "group create", Usage: "[--grant USER]",
+			Summary: "make the subscription's group, and let a starter's user join it", Run: createGroup,
+		},
 		{
 			Name: "reconcile", Usage: "[--since T] [--fix] [--grace D] [--wait D] [-o table|json]",
 			Summary: "compare what was placed with workflows, credit and fulfilments", Run: reconcile,

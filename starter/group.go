@@ -5,7 +5,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
@@ -28,9 +30,12 @@ func (s groupSettings) Validate() []config.Fault {
 }
 
 // createGroup makes the persistent subscription, for a platform whose starter may not. One that exists is left as it is;
-// if it loses events that is an error.
+// if it loses events that is an error. With --grant it also gives the starter's user the rights that a starter needs.
 func createGroup(ctx context.Context, c subcommand.Call) error {
-	_, arguments := c.Parse(flag.NewFlagSet(c.Name, flag.ContinueOnError))
+	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
+	var grantees grantees
+	flags.Var(&grantees, "grant", "let this `user`, or group of users, join and see and drop what is parked; repeatable. It takes an administrator")
+	_, arguments := c.Parse(flags)
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
 	}
@@ -54,7 +59,48 @@ func createGroup(ctx context.Context, c subcommand.Call) error {
 	if reason := losses(s.Subscription, differences); reason != "" {
 		return errors.New(reason)
 	}
-	_, err = fmt.Fprintln(c.Stderr, report(s.Subscription, differences, created))
+	if _, err = fmt.Fprintln(c.Stderr, report(s.Subscription, differences, created)); err != nil {
+		return err
+	}
+	for _, user := range grantees {
+		if err := grant(ctx, c, events, s.Subscription, user); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// grantees are the users and groups of users that --grant names.
+type grantees []string
+
+// maxName bounds the name of a user, in bytes.
+const maxName = 128
+
+func (g *grantees) String() string { return "" }
+
+func (g *grantees) Set(name string) error {
+	if name == "" || len(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("must be the name of a user or of a group of users, of at most %d bytes", maxName)
+	}
+	*g = append(*g, name)
+	return nil
+}
+
+// grant gives a user its rights and says which it had not.
+func grant(ctx context.Context, c subcommand.Call, events *kurrent.Client, s subscription, user string) error {
+	grants, err := events.GrantGroup(ctx, s.Stream, s.Group, user)
+	for _, given := range grants {
+		said := "has the rights already"
+		if len(given.Rights) > 0 {
+			said = fmt.Sprintf("granted %v", given.Rights)
+		}
+		if _, err := fmt.Fprintf(c.Stderr, "%s on %s: %s\n", user, given.Stream, said); err != nil {
+			return err
+		}
+	}
+	if errors.Is(err, kurrent.ErrAccessDenied) {
+		return fmt.Errorf("the user of KURRENTDB_URL is no administrator: %w", err)
+	}
 	return err
 }
 

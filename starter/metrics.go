@@ -25,7 +25,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Name: "orderflow_bridge_blocked", Help: "1 while an operator has to repair this before the bridge is ready.",
 		}, []string{"by"}),
 	}
-	for _, name := range []string{obstacleGroup, obstacleProjection, obstacleNamespace, obstacleRefusal, obstacleCodec} {
+	for _, name := range []string{obstacleGroup, obstacleRights, obstacleProjection, obstacleNamespace, obstacleRefusal, obstacleCodec} {
 		m.blocked.WithLabelValues(name)
 	}
 	for _, r := range []result{resultStarted, resultDuplicate, resultIgnored, resultSignalled, resultLate, resultParked} {

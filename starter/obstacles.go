@@ -11,6 +11,7 @@ import (
 // What can keep the bridge from being ready though every server answers.
 const (
 	obstacleGroup      = "group"      // its settings lose events
+	obstacleRights     = "rights"     // the user may not join the group, or make one that is missing
 	obstacleProjection = "projection" // nothing fills the subscription's stream
 	obstacleNamespace  = "namespace"  // it is not there, not for these credentials, or lacks search attributes
 	obstacleRefusal    = "refusal"    // Temporal refuses every event, though it shows the namespace

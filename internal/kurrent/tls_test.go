@@ -1,17 +1,8 @@
 package kurrent_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"math/big"
-	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -20,13 +11,14 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/kurrentsim"
 	"orderflow/internal/kurrentsim/access"
+	"orderflow/internal/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrentsim/users"
 )
 
 func TestOverTLSOnlyTheRightServerAndUserAreSpokenTo(t *testing.T) {
 	t.Parallel()
-	certificate, key := certify(t)
-	stranger, _ := certify(t)
+	certificate, key := kurrentsimtest.Certificate(t)
+	stranger, _ := kurrentsimtest.Certificate(t)
 	address := refusing(t)
 	simWith(t, kurrentsim.Options{TLS: &kurrentsim.TLSOptions{
 		Listen: address, CertFile: certificate, KeyFile: key,
@@ -65,27 +57,4 @@ func TestOverTLSOnlyTheRightServerAndUserAreSpokenTo(t *testing.T) {
 			require.NoError(t, appendOne(t.Context(), client, "tls-1"))
 		})
 	}
-}
-
-// certify makes a certificate for this machine that is its own authority.
-func certify(t *testing.T) (certificate, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	require.NoError(t, err)
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	certificate, key = filepath.Join(dir, "node.crt"), filepath.Join(dir, "node.key")
-	for path, block := range map[string]*pem.Block{
-		certificate: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: encoded},
-	} {
-		require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o600))
-	}
-	return certificate, key
 }

@@ -1,29 +1,18 @@
 package kurrentsim_test
 
 import (
-	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrentsim"
-	"orderflow/internal/kurrentsim/access"
+	"orderflow/internal/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrentsim/users"
 )
 
@@ -32,24 +21,14 @@ type secure struct {
 	*world
 }
 
-const secret = "secret"
+const secret = kurrentsimtest.Password
 
-func user(name string, groups ...string) users.User {
-	return users.User{User: access.User{Name: name, Groups: groups}, Password: secret}
-}
+func user(name string, groups ...string) users.User { return kurrentsimtest.User(name, groups...) }
 
 func newSecure(t *testing.T, options kurrentsim.Options, others ...users.User) *secure {
 	t.Helper()
-	certificate, key := selfSigned(t)
-	options.SecureOnly = true
-	options.TLS = &kurrentsim.TLSOptions{
-		Listen: "127.0.0.1:0", CertFile: certificate, KeyFile: key, Users: append([]users.User{user("admin")}, others...),
-	}
-	server, err := kurrentsim.Start(options)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
-	s := &secure{world: &world{T: t, server: server}}
-	s.client = s.as("admin", secret).client
+	s := &secure{world: &world{T: t, server: kurrentsimtest.StartSecure(t, options, others...).Server}}
+	s.client = s.as(kurrentsimtest.Admin, secret).client
 	return s
 }
 
@@ -125,25 +104,4 @@ func TestSecureBrowser(t *testing.T) {
 			require.Equal(t, c.want, status)
 		})
 	}
-}
-
-func selfSigned(t *testing.T) (certificate, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	require.NoError(t, err)
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	certificate, key = filepath.Join(dir, "node.crt"), filepath.Join(dir, "node.key")
-	for path, block := range map[string]*pem.Block{
-		certificate: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: encoded},
-	} {
-		require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o600))
-	}
-	return certificate, key
 }

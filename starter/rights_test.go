@@ -1,0 +1,77 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/kurrentsim"
+	"orderflow/internal/kurrentsim/access"
+	"orderflow/internal/kurrentsim/kurrentsimtest"
+)
+
+// newSecureBench is a bench whose bridge runs as the plain user starter, and whose events are appended by an administrator.
+func newSecureBench(t *testing.T) (*bench, *kurrentsimtest.Secure) {
+	t.Helper()
+	server := kurrentsimtest.StartSecure(t, kurrentsim.Options{}, kurrentsimtest.User("starter"), kurrentsimtest.User("opal", access.Operations))
+	b := newBench(t)
+	b.use(server.URLFor("starter"))
+	bridged := b.bridge.events
+	b.use(server.URLFor(kurrentsimtest.Admin))
+	b.bridge.events = bridged
+	return b, server
+}
+
+func TestBridgeRights(t *testing.T) {
+	t.Parallel()
+	t.Run("are asked for until the first event grants them", func(t *testing.T) {
+		t.Parallel()
+		b, _ := newSecureBench(t)
+		b.run()
+		require.Eventually(t, func() bool { return b.blocked(obstacleRights) }, longEnough, waitTick)
+		require.ErrorContains(t, b.bridge.ready(t.Context()), "make the group with starter group create")
+
+		require.NoError(t, b.starter("group", "create").err)
+		const want = "let their user read $ce-order with starter group create --grant USER; the first event of the category does the same"
+		require.Eventually(t, func() bool {
+			err := b.bridge.ready(t.Context())
+			return err != nil && strings.Contains(err.Error(), want)
+		}, longEnough, waitTick)
+
+		id := newOrderID()
+		b.append(id, placedEvent(id))
+		b.awaitReady()
+		require.False(t, b.blocked(obstacleRights))
+		b.awaitCounts(map[result]int{resultStarted: 1})
+	})
+	t.Run("are granted before the first event", func(t *testing.T) {
+		t.Parallel()
+		b, server := newSecureBench(t)
+		said := b.starter("group", "create", "--grant", "starter")
+		require.NoError(t, said.err)
+		require.Contains(t, said.stderr, "starter on $ce-order: granted [$r]\n")
+		require.Contains(t, said.stderr, "starter on $persistentsubscription-$ce-order::fulfillment-parked: granted [$r $mr $mw]\n")
+		said = b.starter("group", "create", "--grant", "starter")
+		require.NoError(t, said.err)
+		require.Contains(t, said.stderr, "starter on $ce-order: has the rights already\n")
+		b.run()
+		b.awaitReady()
+
+		b.park(2)
+		b.url = server.URLFor("starter")
+		require.NoError(t, b.starter("parked", "list").err)
+		require.NoError(t, b.starter("parked", "drop", "--until", "0", "--yes").err)
+		require.Len(t, b.parked(t), 1)
+		require.ErrorIs(t, b.starter("parked", "replay").err, kurrent.ErrAccessDenied, "that takes an operator")
+	})
+	t.Run("are granted by administrators alone", func(t *testing.T) {
+		t.Parallel()
+		b, server := newSecureBench(t)
+		b.url = server.URLFor("opal")
+		said := b.starter("group", "create", "--grant", "starter")
+		require.ErrorContains(t, said.err, "is no administrator")
+		require.Contains(t, said.stderr, "group fulfillment on $ce-order: created")
+	})
+}
