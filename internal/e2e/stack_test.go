@@ -81,8 +81,13 @@ type stack struct {
 
 // startStack runs the stack in dir until stop, with this environment on top of ours.
 func startStack(dir string, environ []string, args ...string) (*stack, error) {
+	return startStackOf(binaries, dir, environ, args...)
+}
+
+// startStackOf does so with the programs in a directory of its own.
+func startStackOf(programs, dir string, environ []string, args ...string) (*stack, error) {
 	s := &stack{dir: dir, log: &bytes.Buffer{}, silent: make(chan struct{})}
-	s.cmd = exec.Command(filepath.Join(binaries, "local"), append([]string{"--ports", "auto", "--state", dir}, args...)...)
+	s.cmd = exec.Command(filepath.Join(programs, "local"), append([]string{"--ports", "auto", "--state", dir}, args...)...)
 	s.cmd.Env = append(os.Environ(), environ...)
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
