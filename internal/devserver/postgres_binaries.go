@@ -47,8 +47,11 @@ func findBinaries(ctx context.Context, o PostgresOptions, want int) (binaries, e
 	if err != nil || want != 0 && best.major != want {
 		best = newest(ctx, others, want)
 	}
-	if best.major != 0 {
+	switch {
+	case best.major != 0:
 		return best, nil
+	case ctx.Err() != nil: // they were not asked
+		return binaries{}, fmt.Errorf("look for PostgreSQL's programs: %w", ctx.Err())
 	}
 	if want != 0 && !strings.HasPrefix(string(fetchedVersion), strconv.Itoa(want)+".") {
 		return binaries{}, fmt.Errorf("the cluster in %s was made by PostgreSQL %d, which is not on this machine: "+

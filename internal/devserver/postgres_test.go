@@ -93,10 +93,8 @@ func TestPostgresRefusesAFolderThatAnotherServerUses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	pg := startPostgres(t, devserver.PostgresOptions{Dir: dir, Fast: true})
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
 
-	_, err := devserver.StartPostgres(ctx, devserver.PostgresOptions{Dir: dir, Fast: true})
+	_, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: dir, Fast: true})
 
 	require.ErrorContains(t, err, "another server is running in "+dir)
 	require.Equal(t, 1, query[int](t, pg.URL, "SELECT 1"), "the running server is left alone")
