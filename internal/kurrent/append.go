@@ -2,32 +2,37 @@ package kurrent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// maxAppendBytes and maxAppendEvents bound one append. The server takes messages of up to 16 MiB.
+// MaxAppendBytes is how many bytes every server takes in one append, as NewEvent.Size counts. Callers split what may be
+// split; the rest is refused as ErrTooLarge, unless the server is known to take more.
+const MaxAppendBytes = 1 << 20
+
 const (
-	maxAppendBytes  = 15 << 20
+	// moreAppendBytes is how many are sent to a server from 25.1 on. It takes messages of up to 16 MiB.
+	moreAppendBytes = 15 << 20
 	maxAppendEvents = 1000
 )
 
-// Append writes events to a stream, all or none, when the stream is where it is expected, and answers the revision of the
-// last one. With NoStream or At, the same append made again answers as before and writes nothing. After ErrUnavailable it
-// is not known whether they were written: make the same append again, or read.
+// Append writes events to a stream, all or none, when the stream is where it is expected, and returns the revision of the
+// last one. With NoStream or At, the same append made again returns as before and writes nothing. After ErrUnavailable it
+// is not known whether they were written: make the same append again, or read. After ErrTooLarge nothing was written.
 func (c *Client) Append(ctx context.Context, stream string, expected Expected, events ...NewEvent) (lastRevision uint64, err error) {
-	proposed, err := proposals(events)
+	proposed, size, err := proposals(events)
 	if err == nil {
-		err = c.call(ctx, func(ctx context.Context, client *kurrentdb.Client) error {
-			options := kurrentdb.AppendToStreamOptions{StreamState: expected.state()}
-			result, err := client.AppendToStream(ctx, stream, options, proposed...)
-			if err == nil {
-				lastRevision = result.NextExpectedVersion
-			}
-			return err
-		})
+		lastRevision, err = c.append(ctx, stream, expected, proposed, size)
+	}
+	if errors.Is(err, errCutOff) && size > MaxAppendBytes {
+		// A server that finds it too large hangs up, as one that fails does. The first does it again.
+		lastRevision, err = c.append(ctx, stream, expected, proposed, size)
+		if errors.Is(err, errCutOff) {
+			err = fmt.Errorf("%w: the server cut off %d bytes twice", ErrTooLarge, size)
+		}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("append to %s: %w", stream, err)
@@ -35,25 +40,57 @@ func (c *Client) Append(ctx context.Context, stream string, expected Expected, e
 	return lastRevision, nil
 }
 
-func proposals(events []NewEvent) ([]kurrentdb.EventData, error) {
-	if len(events) == 0 || len(events) > maxAppendEvents {
-		return nil, fmt.Errorf("%w: %d events", ErrInvalid, len(events))
+func (c *Client) append(
+	ctx context.Context, stream string, expected Expected, proposed []kurrentdb.EventData, size int,
+) (lastRevision uint64, err error) {
+	limit := MaxAppendBytes
+	err = c.callAbout(ctx, stream, c.call, func(ctx context.Context, client *kurrentdb.Client) (err error) {
+		if size > limit {
+			limit, err = appendLimit(client)
+		}
+		if err != nil || size > limit {
+			return err
+		}
+		options := kurrentdb.AppendToStreamOptions{StreamState: expected.state()}
+		result, err := client.AppendToStream(ctx, stream, options, proposed...)
+		if err == nil {
+			lastRevision = result.NextExpectedVersion
+		}
+		return err
+	})
+	if err == nil && size > limit {
+		err = fmt.Errorf("%w: %d bytes, of %d that the server takes at once", ErrTooLarge, size, limit)
 	}
-	size := 0
-	proposed := make([]kurrentdb.EventData, len(events))
+	return lastRevision, err
+}
+
+// appendLimit returns how many bytes the server takes in one append, going by its version.
+func appendLimit(client *kurrentdb.Client) (int, error) {
+	version, err := client.GetServerVersion()
+	if err != nil {
+		return 0, err
+	}
+	if version.IsAtLeast(25, 1, 0) {
+		return moreAppendBytes, nil
+	}
+	return MaxAppendBytes, nil
+}
+
+func proposals(events []NewEvent) (proposed []kurrentdb.EventData, size int, err error) {
+	if len(events) == 0 || len(events) > maxAppendEvents {
+		return nil, 0, fmt.Errorf("%w: %d events", ErrInvalid, len(events))
+	}
+	proposed = make([]kurrentdb.EventData, len(events))
 	for i, e := range events {
 		if e.ID == uuid.Nil || e.Type == "" { // the client would make up an id, and the append could not be repeated
-			return nil, fmt.Errorf("%w: event %d has no id or no type", ErrInvalid, i)
+			return nil, 0, fmt.Errorf("%w: event %d has no id or no type", ErrInvalid, i)
 		}
-		size += len(e.Data) + len(e.Metadata) + 2*len(e.Type)
+		size += e.Size()
 		proposed[i] = kurrentdb.EventData{
 			EventID: e.ID, EventType: e.Type, ContentType: contentType(e), Data: e.Data, Metadata: e.Metadata,
 		}
 	}
-	if size > maxAppendBytes {
-		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, size)
-	}
-	return proposed, nil
+	return proposed, size, nil
 }
 
 func contentType(e NewEvent) kurrentdb.ContentType {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
@@ -32,6 +33,12 @@ var (
 	ErrInvalid error = operatorError("invalid request")
 	// ErrClosed says that the client or the subscription was closed from this side. It is an ErrUnavailable too.
 	ErrClosed = fmt.Errorf("closed: %w", ErrUnavailable)
+
+	// errCutOff says that the call ended while the request was being sent. It is an ErrUnavailable.
+	errCutOff = fmt.Errorf("cut off: %w", ErrUnavailable)
+	// errUnspoken says that the server answered without saying anything: it could not, or the stream has a name that no
+	// header can carry and there was something to say about it. It is an ErrUnavailable.
+	errUnspoken = fmt.Errorf("no reason given: %w", ErrUnavailable)
 )
 
 // operatorError is what no retry clears before an operator has changed something: a grant, a limit, a stream.
@@ -79,6 +86,9 @@ func sentinelOf(err error) error {
 	case kurrentdb.ErrorCodeUnsupportedFeature, kurrentdb.ErrorCodeParsing:
 		return ErrInvalid
 	case kurrentdb.ErrorCodeUnknown:
+		if errors.Is(err, io.EOF) {
+			return errCutOff
+		}
 		return sentinelOfStatus(err)
 	default:
 		return ErrUnavailable
@@ -100,8 +110,13 @@ func sentinelOfStatus(err error) error {
 		}
 		return ErrInvalid
 	case codes.ResourceExhausted:
-		if strings.Contains(err.Error(), "larger than max") {
+		if strings.Contains(err.Error(), "larger than max") || strings.Contains(err.Error(), "exceeds the maximum") {
 			return ErrTooLarge
+		}
+		return ErrUnavailable
+	case codes.Unknown:
+		if strings.Contains(err.Error(), "HTTP status code received from server: 500") {
+			return errUnspoken
 		}
 		return ErrUnavailable
 	default:

@@ -31,6 +31,7 @@ func TestWhatAServerSaysBecomesOneError(t *testing.T) {
 		"an event above the limit":          {code: codes.InvalidArgument, message: "exceeds Maximum Append Event Size of 3", want: kurrent.ErrTooLarge},
 		"a batch above the limit":           {code: codes.InvalidArgument, message: "Maximum Append Size of 3 Exceeded.", want: kurrent.ErrTooLarge},
 		"a message above the limit":         {code: codes.ResourceExhausted, message: "received message larger than max", want: kurrent.ErrTooLarge},
+		"a message above the real limit":    {code: codes.ResourceExhausted, message: "Received message exceeds the maximum configured message size.", want: kurrent.ErrTooLarge},
 		"a request that makes no sense":     {code: codes.InvalidArgument, want: kurrent.ErrInvalid},
 		"a method the server does not have": {code: codes.Unimplemented, want: kurrent.ErrInvalid},
 		"a server that is starting":         {code: codes.Unavailable, message: "Server Is Not Ready", want: kurrent.ErrUnavailable},

@@ -30,6 +30,9 @@ type NewEvent struct {
 	Binary   bool   // application/octet-stream
 }
 
+// Size is how many bytes the event counts for in the server's limit on an append.
+func (e NewEvent) Size() int { return len(e.Data) + len(e.Metadata) + 2*len(e.Type) }
+
 // Expected says where a stream has to be for an append to be made. The zero value is NoStream.
 type Expected struct {
 	kind     expectedKind

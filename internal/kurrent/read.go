@@ -68,7 +68,7 @@ func (c *Client) read(ctx context.Context, request page, visit func(*kurrentdb.R
 		}
 		var events []*kurrentdb.ResolvedEvent
 		var more bool
-		err := call(ctx, func(ctx context.Context, client *kurrentdb.Client) (err error) {
+		err := c.callAbout(ctx, request.stream, call, func(ctx context.Context, client *kurrentdb.Client) (err error) {
 			events, more, err = readPage(ctx, client, next)
 			return err
 		})

@@ -13,11 +13,8 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// What one append takes at most: half of what the server would.
-const (
-	maxBatchEvents = 500
-	maxBatchBytes  = 8 << 20
-)
+// maxBatchEvents bounds the events of one append.
+const maxBatchEvents = 500
 
 // retryEvery is how often an append is tried again while the event store does not answer.
 const retryEvery = 500 * time.Millisecond
@@ -143,12 +140,12 @@ func (a *Appender) write(ctx context.Context, stream string, revision uint64, ev
 	return err
 }
 
-// batch counts how many events go into the next append, at least one.
+// batch counts how many events go into the next append: at least one, and no more than every server takes.
 func batch(events []kurrent.NewEvent) int {
 	count, size := 0, 0
 	for _, e := range events {
-		size += len(e.Data) + len(e.Metadata)
-		if count > 0 && size > maxBatchBytes || count == maxBatchEvents {
+		size += e.Size()
+		if count > 0 && size > kurrent.MaxAppendBytes || count == maxBatchEvents {
 			break
 		}
 		count++
