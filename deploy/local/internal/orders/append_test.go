@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,6 +89,30 @@ func TestAStreamThatGoesOnElsewhereIsLeftAsItIs(t *testing.T) {
 	require.NoError(t, appender(log).Append(t.Context(), stream(0, 2)))
 
 	require.Len(t, stored(t, log), 4)
+}
+
+func TestAppend(t *testing.T) {
+	t.Parallel()
+	t.Run("splits what no server takes at once", func(t *testing.T) {
+		t.Parallel()
+		log := eventLog(t)
+		big := stream(0, 7)
+		for i := range big.Events {
+			big.Events[i].Data = fmt.Appendf(nil, `{"n":%d,"padding":"%s"}`, i, strings.Repeat("x", 400<<10))
+		}
+		require.NoError(t, appender(log).Append(t.Context(), big))
+		require.NoError(t, appender(log).Append(t.Context(), big), "the same batches again")
+		require.Len(t, stored(t, log), 7)
+	})
+	t.Run("names the size of an event that no server takes", func(t *testing.T) {
+		t.Parallel()
+		log := eventLog(t)
+		big := stream(0, 2)
+		big.Events[1].Data = fmt.Appendf(nil, `"%s"`, strings.Repeat("x", 1<<20))
+		err := appender(log).Append(t.Context(), big)
+		require.ErrorIs(t, err, kurrent.ErrTooLarge)
+		require.ErrorContains(t, err, "1048590 bytes")
+	})
 }
 
 func TestManyEventsGoInSeveralAppends(t *testing.T) {

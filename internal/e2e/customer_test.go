@@ -1,0 +1,32 @@
+package e2e_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// The server cannot say that a stream of such a name is deleted: its refusal looks like that of a server that fails, which
+// is tried again without a word to anybody.
+func TestCustomerOutsideASCIIWithADeletedAccount(t *testing.T) {
+	t.Parallel()
+	l := newLane(t, 500*time.Millisecond)
+	l.gate.open()
+	customer := "Käthe & Söhne " + uuid.NewString()
+	o := l.begin(basket{customer: customer})
+	o.awaitMail(o.id, order.StatusFulfilling, "sent")
+	require.Contains(t, l.credit(customer), "credit-reserved")
+
+	_, err := l.events.TombstoneStream(t.Context(), "credit-"+customer, kurrentdb.TombstoneStreamOptions{})
+	require.NoError(t, err)
+	o.signal(o.id, workflows.CancelOrderMessage, cancelRequest)
+	l.awaitListed(`ExecutionStatus="Running" AND OrderStuck="release-credit" AND WorkflowId="`+o.id+`"`, 1)
+	o.awaitDetails("**stuck at `release-credit`**: release credit: fold credit account", "not whole", "stream is deleted")
+	require.NoError(t, l.temporal.TerminateWorkflow(t.Context(), o.id, "", "its account does not come back"))
+}
