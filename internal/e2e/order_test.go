@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long anything that should happen may take on a busy machine.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // shop places orders in a stack and looks at what becomes of them, in every store, with that store's own client.
 type shop struct {

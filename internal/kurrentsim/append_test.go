@@ -125,7 +125,7 @@ func TestAppendSize(t *testing.T) {
 		"refuses a message of more than 16 MiB": {"24.10.14", []kurrentdb.EventData{sized(16 * mebibyte)}, "Received message exceeds the maximum configured message size."},
 		"takes one MiB before":                  {"23.10.0", []kurrentdb.EventData{sized(mebibyte)}, ""},
 		"refuses more before":                   {"23.10.0", []kurrentdb.EventData{sized(mebibyte + 1)}, "Maximum Append Size of 1048576 Exceeded."},
-		"takes more later":                      {"25.1.0", []kurrentdb.EventData{sized(9 * mebibyte), sized(9 * mebibyte)}, ""},
+		"takes more later":                      {"25.1.0", []kurrentdb.EventData{sized(mebibyte), sized(mebibyte)}, ""},
 		"bounds the message later":              {"25.1.0", []kurrentdb.EventData{sized(16 * mebibyte)}, "Received message exceeds the maximum configured message size."},
 	} {
 		t.Run(name, func(t *testing.T) {
