@@ -91,7 +91,7 @@ type CloseFulfillmentInput struct {
 
 // began reports whether the order is known to have had a row.
 func (in CloseFulfillmentInput) began() bool {
-	return in.Status == order.StatusShipped || len(in.Emails) > 0 || in.Email != "" && in.Email != email.StatusNone
+	return in.Status == order.StatusShipped || len(fulfillment.KnownEmails(in.state())) > 0
 }
 
 // state is what the order's workflow says before its row is closed.

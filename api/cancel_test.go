@@ -85,8 +85,9 @@ func requireWish(t *testing.T, got reply, id string) {
 	require.Equal(t, answer.URL, got.header.Get("Location"))
 }
 
-func TestOrderIsCancelledByAnEventWhileTemporalDoesNotAnswer(t *testing.T) {
-	t.Parallel()
+// newClientBehindDoor asks an api that reaches Temporal by a way that can be held up, and soon does not wait for it.
+func newClientBehindDoor(t *testing.T) (*caller, *door.Door) {
+	t.Helper()
 	way, err := door.Open(shared.temporalAddress)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, way.Close()) })
@@ -95,7 +96,12 @@ func TestOrderIsCancelledByAnEventWhileTemporalDoesNotAnswer(t *testing.T) {
 	t.Cleanup(dialled.Close)
 	a := shared.api()
 	a.workflows, a.cancelWait = dialled, time.Second
-	c := newClient(t, a)
+	return newClient(t, a), way
+}
+
+func TestOrderIsCancelledByAnEventWhileTemporalDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	c, way := newClientBehindDoor(t)
 	id, _ := c.fulfil()
 	shipped, _ := c.fulfil()
 	c.ship(shipped)
@@ -109,18 +115,10 @@ func TestOrderIsCancelledByAnEventWhileTemporalDoesNotAnswer(t *testing.T) {
 
 func TestOrderIsNotCancelledBeforeItsCreditIsReleased(t *testing.T) {
 	t.Parallel()
-	way, err := door.Open(shared.temporalAddress)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, way.Close()) })
-	dialled, err := client.DialContext(t.Context(), client.Options{HostPort: way.Addr(), Logger: quiet{}})
-	require.NoError(t, err)
-	t.Cleanup(dialled.Close)
-	a := shared.api()
-	a.workflows, a.cancelWait = dialled, time.Second
-	c := newClient(t, a)
+	c, way := newClientBehindDoor(t)
 	id, customerID := c.fulfil()
 	way.Hold(door.In) // the workflow is at its compensation, and cannot say so
-	_, err = shared.store.CloseFulfillment(t.Context(), fulfillment.Close{
+	_, err := shared.store.CloseFulfillment(t.Context(), fulfillment.Close{
 		OrderID: id, CustomerID: customerID, Total: usd(t, "USD242.00"), Status: order.StatusCancelled,
 		Reason: order.ReasonCancelled, Code: "customer-request", Began: true,
 	})

@@ -35,42 +35,44 @@ func (r *reconciliation) addEmailResults(ctx context.Context, state *order.State
 
 // emailResult returns what the workflows of an email ended with, sent if one of them says so, and nothing if none does.
 func (r *reconciliation) emailResult(ctx context.Context, orderID string, kind email.Kind) (said email.Status, err error) {
-	err = r.visitEmails(ctx, orderID, kind, func(id string, run workflowRun) error {
-		if run.state != workflowCompleted || said == email.StatusSent {
-			return nil
+	err = r.visitEmails(ctx, orderID, kind, func(id string, run workflowRun) (enough bool, err error) {
+		if run.state != workflowCompleted {
+			return false, nil
 		}
 		var result struct {
 			Status email.Status `json:"status"`
 		}
-		err := r.decodeResult(ctx, id, run, &result)
+		err = r.decodeResult(ctx, id, run, &result)
 		if result.Status != "" {
 			said = result.Status
 		}
-		return err
+		return said == email.StatusSent, err
 	})
 	return said, err
 }
 
-// visitEmails visits the workflows that an email was left to, by the newest run of each: the one that follows it, and those
-// that were given the outcome of an attempt. The list of the latter comes late.
+// visitEmails visits the workflows that an email was left to, by the newest run of each, until visit has seen enough: the one
+// that follows it, and then those that were given the outcome of an attempt. The list of the latter comes late.
 func (r *reconciliation) visitEmails(
-	ctx context.Context, orderID string, kind email.Kind, visit func(workflowID string, run workflowRun) error,
+	ctx context.Context, orderID string, kind email.Kind, visit func(workflowID string, run workflowRun) (enough bool, err error),
 ) error {
+	visitOne := func(id string) (enough bool, err error) {
+		run, err := r.describe(ctx, id)
+		if err != nil || run.state == workflowNone {
+			return false, err
+		}
+		return visit(id, run)
+	}
 	main := workflows.EmailID(orderID, kind)
-	ids := []string{main}
+	if enough, err := visitOne(main); enough || err != nil {
+		return err
+	}
 	listed, err := r.list(ctx, fmt.Sprintf("WorkflowId STARTS_WITH '%s-attempt-'", main), nil)
 	if err != nil {
 		return fmt.Errorf("list the workflows of an email of %s: %w", orderID, err)
 	}
 	for _, info := range listed.GetExecutions() {
-		ids = append(ids, info.GetExecution().GetWorkflowId())
-	}
-	for _, id := range ids {
-		run, err := r.describe(ctx, id)
-		if err == nil && run.state != workflowNone {
-			err = visit(id, run)
-		}
-		if err != nil {
+		if enough, err := visitOne(info.GetExecution().GetWorkflowId()); enough || err != nil {
 			return err
 		}
 	}

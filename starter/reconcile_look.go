@@ -130,9 +130,9 @@ func (r *reconciliation) lost(ctx context.Context, row fulfillment.Row, repairin
 	}
 	for _, kind := range due(row) {
 		followed := false
-		err := r.visitEmails(ctx, row.OrderID, kind, func(_ string, run workflowRun) error {
-			followed = followed || run.state == workflowOpen
-			return nil
+		err := r.visitEmails(ctx, row.OrderID, kind, func(_ string, run workflowRun) (enough bool, err error) {
+			followed = run.state == workflowOpen
+			return followed, nil
 		})
 		if err != nil || !followed {
 			return err == nil, err

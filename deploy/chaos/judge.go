@@ -62,11 +62,8 @@ func (s *session) check(ctx context.Context) error {
 func (s *session) mend(ctx context.Context, workload *load.Load, taken bool) error {
 	ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
 	defer cancel()
-	var found struct {
-		reconciled
-		Differences []difference `json:"differences"`
-	}
-	if err := s.reconciled(ctx, &found, "--fix"); err != nil {
+	found, err := s.compare(ctx, "--fix")
+	if err != nil {
 		return err
 	}
 	s.report.Mended = append(s.report.Mended, found.reconciled)
@@ -83,28 +80,32 @@ func (s *session) mend(ctx context.Context, workload *load.Load, taken bool) err
 // comparisons is how often a comparison is begun that meets an outage: what was broken may still be catching up.
 const comparisons = 3
 
-// reconciled runs the product's comparison, again where it could not compare.
-func (s *session) reconciled(ctx context.Context, found any, arguments ...string) (err error) {
+// comparison is what the product's reconciliation says.
+type comparison struct {
+	reconciled
+	Differences []difference `json:"differences"`
+}
+
+// compare runs the product's comparison, again where it could not compare.
+func (s *session) compare(ctx context.Context, arguments ...string) (found comparison, err error) {
 	arguments = append([]string{"reconcile", "-o", "json", "--grace", "1s"}, arguments...)
 	for range comparisons {
-		if _, err = s.ask(ctx, found, "starter", arguments...); err == nil || ctx.Err() != nil {
+		found = comparison{}
+		if _, err = s.ask(ctx, &found, "starter", arguments...); err == nil {
+			return found, nil
+		}
+		if ctx.Err() != nil {
 			break
 		}
 		s.say("%s: %v", strings.Join(arguments, " "), err)
 	}
-	if err != nil {
-		return fmt.Errorf("reconcile: %w", err)
-	}
-	return nil
+	return found, fmt.Errorf("reconcile: %w", err)
 }
 
 // reconcile asks the product itself, which is to find nothing that an operator would have to mend.
 func (s *session) reconcile(ctx context.Context) error {
-	var found struct {
-		reconciled
-		Differences []difference `json:"differences"`
-	}
-	if err := s.reconciled(ctx, &found); err != nil {
+	found, err := s.compare(ctx)
+	if err != nil {
 		return err
 	}
 	s.report.Reconcile = found.reconciled

@@ -70,7 +70,7 @@ func began(end order.State) bool {
 	case order.StatusFulfilling, order.StatusShipped:
 		return true
 	case order.StatusCancelled:
-		return len(end.Emails) > 0 || end.Email != "" && end.Email != string(email.StatusNone)
+		return len(KnownEmails(end)) > 0
 	default:
 		return false
 	}

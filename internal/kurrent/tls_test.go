@@ -8,17 +8,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/internal/devserver/devservertest"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/kurrentsim"
 	"orderflow/internal/kurrentsim/access"
-	"orderflow/internal/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrentsim/users"
 )
 
 func TestOverTLSOnlyTheRightServerAndUserAreSpokenTo(t *testing.T) {
 	t.Parallel()
-	certificate, key := kurrentsimtest.Certificate(t)
-	stranger, _ := kurrentsimtest.Certificate(t)
+	inAnHour := time.Now().Add(time.Hour)
+	certificate, key := devservertest.Certificate(t, "node", inAnHour)
+	stranger, _ := devservertest.Certificate(t, "stranger", inAnHour)
 	address := refusing(t)
 	simWith(t, kurrentsim.Options{TLS: &kurrentsim.TLSOptions{
 		Listen: address, CertFile: certificate, KeyFile: key,

@@ -2,17 +2,7 @@ package postgres_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,34 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/devserver"
+	"orderflow/internal/devserver/devservertest"
 	"orderflow/internal/postgres"
 )
-
-// certificate makes a self-signed certificate of the loopback address, and writes it and its key to files.
-func certificate(t *testing.T, name string, until time.Time) (certFile, keyFile string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: until.Add(-24 * time.Hour), NotAfter: until, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	require.NoError(t, err)
-	key, err := x509.MarshalPKCS8PrivateKey(private)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	certFile, keyFile = filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key")
-	require.NoError(t, os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644))
-	require.NoError(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
-	return certFile, keyFile
-}
 
 // encrypted starts a server that speaks TLS with a certificate that is valid until then.
 func encrypted(t *testing.T, until time.Time) (address *url.URL, certFile string) {
 	t.Helper()
-	certFile, keyFile := certificate(t, "server", until)
+	certFile, keyFile := devservertest.Certificate(t, "server", until)
 	server, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{
 		Dir: t.TempDir(), Fast: true, Settings: map[string]string{"ssl": "on", "ssl_cert_file": certFile, "ssl_key_file": keyFile},
 	})
@@ -73,7 +43,7 @@ func TestAServerThatCannotProveWhoItIsGetsNothing(t *testing.T) {
 	tomorrow := time.Now().Add(24 * time.Hour)
 	address, ours := encrypted(t, tomorrow)
 	expired, late := encrypted(t, time.Now().Add(-time.Hour))
-	theirs, _ := certificate(t, "stranger", tomorrow)
+	theirs, _ := devservertest.Certificate(t, "stranger", tomorrow)
 	verified := func(ca string) url.Values { return url.Values{"sslmode": {"verify-full"}, "sslrootcert": {ca}} }
 
 	require.NoError(t, ping(t, *address, verified(ours)))

@@ -1,5 +1,5 @@
-// Package devservertest gives tests what they need around the servers of devserver: ports that are theirs until they end, and
-// how much memory a process has had. Starting servers is left to devserver.
+// Package devservertest gives tests what they need around the servers of devserver: ports that are theirs until they end,
+// certificates, and how much memory a process has had. Starting servers is left to devserver.
 package devservertest
 
 import (

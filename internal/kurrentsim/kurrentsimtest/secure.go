@@ -3,21 +3,13 @@ package kurrentsimtest
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/internal/devserver/devservertest"
 	"orderflow/internal/kurrentsim"
 	"orderflow/internal/kurrentsim/access"
 	"orderflow/internal/kurrentsim/users"
@@ -43,7 +35,7 @@ type Secure struct {
 // StartSecure starts a server with Admin and other users. It stops with the test.
 func StartSecure(t testing.TB, options kurrentsim.Options, others ...users.User) *Secure {
 	t.Helper()
-	certificate, key := Certificate(t)
+	certificate, key := devservertest.Certificate(t, "node", time.Now().Add(time.Hour))
 	options.SecureOnly = true
 	options.TLS = &kurrentsim.TLSOptions{
 		Listen: "127.0.0.1:0", CertFile: certificate, KeyFile: key, Users: append([]users.User{User(Admin)}, others...),
@@ -57,27 +49,4 @@ func StartSecure(t testing.TB, options kurrentsim.Options, others ...users.User)
 // URLFor is the connection string of a user with Password.
 func (s *Secure) URLFor(user string) string {
 	return "kurrentdb://" + user + ":" + Password + "@" + s.Addr() + "?tlsCaFile=" + url.QueryEscape(s.CAFile)
-}
-
-// Certificate makes a certificate for this machine that is its own authority. Both are names of PEM files.
-func Certificate(t testing.TB) (certificate, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	require.NoError(t, err)
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	certificate, key = filepath.Join(dir, "node.crt"), filepath.Join(dir, "node.key")
-	for path, block := range map[string]*pem.Block{
-		certificate: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: encoded},
-	} {
-		require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o600))
-	}
-	return certificate, key
 }

@@ -97,10 +97,10 @@ func kinds() []kind {
 			return rig.Toxic{Type: "bandwidth", Stream: rig.Downstream, Attributes: map[string]int{"rate": 4 + r.IntN(28)}} // KiB a second
 		}},
 		{name: Absence, do: absent, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.Worker + "-1": 0.5}},
-		{name: Failover, do: failedOver, duration: upTo(time.Second, 0.5), perMinute: map[string]float64{rig.Postgres: 0.2}},
-		{name: Unlinked, do: unlinked, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.KurrentDB: 0.3}},
-		{name: Unfilled, do: unfilled, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.KurrentDB: 0.3}},
-		{name: ReadOnly, do: ledToStandby, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.Postgres: 0.2}},
+		{name: Failover, do: whole((*rig.Rig).Failover), duration: upTo(time.Second, 0.5), perMinute: map[string]float64{rig.Postgres: 0.2}},
+		{name: Unlinked, do: whole((*rig.Rig).UnlinkGroup), duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.KurrentDB: 0.3}},
+		{name: Unfilled, do: whole((*rig.Rig).StopProjection), duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.KurrentDB: 0.3}},
+		{name: ReadOnly, do: whole((*rig.Rig).LeadToStandby), duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.Postgres: 0.2}},
 	}
 }
 
@@ -175,28 +175,13 @@ func absent(ctx context.Context, r *rig.Rig, f Fault) error {
 // wholeTimeout bounds what is done whole though the window ends meanwhile: making a standby takes seconds.
 const wholeTimeout = 2 * time.Minute
 
-func failedOver(ctx context.Context, r *rig.Rig, f Fault) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeTimeout)
-	defer cancel()
-	return r.Failover(ctx, f.For)
-}
-
-func ledToStandby(ctx context.Context, r *rig.Rig, f Fault) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeTimeout)
-	defer cancel()
-	return r.LeadToStandby(ctx, f.For)
-}
-
-func unlinked(ctx context.Context, r *rig.Rig, f Fault) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeTimeout)
-	defer cancel()
-	return r.UnlinkGroup(ctx, f.For)
-}
-
-func unfilled(ctx context.Context, r *rig.Rig, f Fault) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeTimeout)
-	defer cancel()
-	return r.StopProjection(ctx, f.For)
+// whole has the rig do something for as long as a fault says, to its end though the window ends meanwhile.
+func whole(do func(*rig.Rig, context.Context, time.Duration) error) func(context.Context, *rig.Rig, Fault) error {
+	return func(ctx context.Context, r *rig.Rig, f Fault) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeTimeout)
+		defer cancel()
+		return do(r, ctx, f.For)
+	}
 }
 
 // passing has a toxic on an edge for a while.
