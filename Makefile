@@ -56,6 +56,12 @@ record-histories: temporal ## Keep the histories that the end-to-end tests cause
 conformance: ## Run the KurrentDB client's own test suites against kurrentsim, on ports 2114 and 2115
 	@deploy/kurrentsim/conformance.sh
 
+.PHONY: fidelity
+fidelity: ## Compare kurrentsim with what a real KurrentDB did: make fidelity ARGS='--only ^group'
+	@mkdir -p $(BIN)
+	@go build -o $(BIN)/ ./deploy/kurrentsim ./deploy/fidelity
+	@$(BIN)/fidelity --kurrentsim $(BIN)/kurrentsim $(ARGS)
+
 .PHONY: bench-store
 bench-store: ## Measure kurrentsim beside a bare gRPC server of the same sizes
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./deploy/kurrentsim
@@ -111,7 +117,7 @@ tidy-check:
 
 # One after the other: what measures whether everything comes to rest in time wants the machine to itself.
 .PHONY: check
-check: fmt-check vet lint workflowcheck vuln tidy-check conformance race ## Everything a change has to pass
+check: fmt-check vet lint workflowcheck vuln tidy-check conformance fidelity race ## Everything a change has to pass
 	$(MAKE) chaos MINUTES=1
 
 .PHONY: fuzz

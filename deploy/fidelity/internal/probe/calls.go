@@ -1,0 +1,299 @@
+package probe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+)
+
+// Ev returns an event with the id of that label, whose data names the label.
+func (p *P) Ev(label string) kurrentdb.EventData {
+	data, _ := json.Marshal(map[string]string{"is": label})
+	return kurrentdb.EventData{EventID: p.ID(label), EventType: plainType, ContentType: kurrentdb.ContentTypeJson, Data: data}
+}
+
+// Evs is Ev for several labels.
+func (p *P) Evs(labels ...string) []kurrentdb.EventData {
+	events := make([]kurrentdb.EventData, len(labels))
+	for i, label := range labels {
+		events[i] = p.Ev(label)
+	}
+	return events
+}
+
+// numbered are n labels.
+func numbered(name string, n int) []string {
+	labels := make([]string, n)
+	for i := range labels {
+		labels[i] = fmt.Sprintf("%s%d", name, i)
+	}
+	return labels
+}
+
+func (p *P) appendTo(stream string, state kurrentdb.StreamState, events ...kurrentdb.EventData) (*kurrentdb.WriteResult, error) {
+	return p.DB().AppendToStream(p.ctx, stream, kurrentdb.AppendToStreamOptions{StreamState: state}, events...)
+}
+
+// Append returns the outcome of an append.
+func (p *P) Append(stream string, state kurrentdb.StreamState, events ...kurrentdb.EventData) any {
+	return p.within(defaultLimit, func() any {
+		result, err := p.appendTo(stream, state, events...)
+		if err != nil {
+			return p.failure(err)
+		}
+		return obj{"revision": result.NextExpectedVersion, "position": position(result.CommitPosition, result.PreparePosition)}
+	})
+}
+
+// Seed appends events that the probe starts from.
+func (p *P) Seed(stream string, labels ...string) *kurrentdb.WriteResult {
+	result, err := p.appendTo(stream, kurrentdb.Any{}, p.Evs(labels...)...)
+	p.Must("seed "+stream, err)
+	return result
+}
+
+// SeedOf is Seed with another type.
+func (p *P) SeedOf(eventType, stream string, labels ...string) *kurrentdb.WriteResult {
+	events := p.Evs(labels...)
+	for i := range events {
+		events[i].EventType = eventType
+	}
+	result, err := p.appendTo(stream, kurrentdb.Any{}, events...)
+	p.Must("seed "+stream, err)
+	return result
+}
+
+func (p *P) seedMetadata(stream, data string) {
+	label := "meta of " + stream[max(0, len(stream)-12):] + " " + data
+	event := kurrentdb.EventData{EventID: p.ID(label), EventType: "$metadata", ContentType: kurrentdb.ContentTypeJson, Data: []byte(data)}
+	p.label(event.EventID, "meta")
+	_, err := p.appendTo("$$"+stream, kurrentdb.Any{}, event)
+	p.Must("set metadata of "+stream, err)
+}
+
+// seedLink writes a link by hand.
+func (p *P) seedLink(stream, label, target string) {
+	event := kurrentdb.EventData{EventID: p.ID(label), EventType: "$>", ContentType: kurrentdb.ContentTypeBinary, Data: []byte(target)}
+	_, err := p.appendTo(stream, kurrentdb.Any{}, event)
+	p.Must("link from "+stream, err)
+}
+
+func (p *P) seedDelete(stream string) {
+	_, err := p.DB().DeleteStream(p.ctx, stream, kurrentdb.DeleteStreamOptions{StreamState: kurrentdb.Any{}})
+	p.Must("delete "+stream, err)
+}
+
+func (p *P) seedTombstone(stream string) {
+	_, err := p.DB().TombstoneStream(p.ctx, stream, kurrentdb.TombstoneStreamOptions{StreamState: kurrentdb.Any{}})
+	p.Must("tombstone "+stream, err)
+}
+
+// Delete returns the outcome of a soft deletion.
+func (p *P) Delete(stream string, state kurrentdb.StreamState) any {
+	result, err := p.DB().DeleteStream(p.ctx, stream, kurrentdb.DeleteStreamOptions{StreamState: state})
+	if err != nil {
+		return p.failure(err)
+	}
+	return obj{"position": position(result.Position.Commit, result.Position.Prepare)}
+}
+
+// Tombstone returns the outcome of a hard deletion.
+func (p *P) Tombstone(stream string, state kurrentdb.StreamState) any {
+	result, err := p.DB().TombstoneStream(p.ctx, stream, kurrentdb.TombstoneStreamOptions{StreamState: state})
+	if err != nil {
+		return p.failure(err)
+	}
+	return obj{"position": position(result.Position.Commit, result.Position.Prepare)}
+}
+
+type showEvent func(*kurrentdb.ResolvedEvent) any
+
+// Read returns the events of a counted read in order, and last how it ended.
+func (p *P) Read(stream string, options kurrentdb.ReadStreamOptions, count uint64, show showEvent) list {
+	reading, err := p.DB().ReadStream(p.ctx, stream, options, count)
+	if err != nil {
+		return list{p.failure(err)}
+	}
+	return p.drain(reading, show)
+}
+
+// ReadAll is Read of the whole log.
+func (p *P) ReadAll(options kurrentdb.ReadAllOptions, count uint64, show showEvent) list {
+	reading, err := p.DB().ReadAll(p.ctx, options, count)
+	if err != nil {
+		return list{p.failure(err)}
+	}
+	return p.drain(reading, show)
+}
+
+// drain returns what show returns of each event, in order, without its nils, and last how the read ended.
+func (p *P) drain(reading *kurrentdb.ReadStream, show showEvent) (seen list) {
+	defer reading.Close()
+	defer func() {
+		if reason := recover(); reason != nil { // the client's answer to a message it does not know
+			seen = append(seen, fmt.Sprint("panic: ", reason))
+		}
+	}()
+	for {
+		e, err := reading.Recv()
+		if err != nil {
+			return append(seen, p.failure(err))
+		}
+		if line := show(e); line != nil {
+			seen = append(seen, line)
+		}
+	}
+}
+
+func forwards(from kurrentdb.StreamPosition) kurrentdb.ReadStreamOptions {
+	return kurrentdb.ReadStreamOptions{Direction: kurrentdb.Forwards, From: from}
+}
+
+func backwards(from kurrentdb.StreamPosition) kurrentdb.ReadStreamOptions {
+	return kurrentdb.ReadStreamOptions{Direction: kurrentdb.Backwards, From: from}
+}
+
+func resolving(options kurrentdb.ReadStreamOptions) kurrentdb.ReadStreamOptions {
+	options.ResolveLinkTos = true
+	return options
+}
+
+// History is all of a stream, in brief.
+func (p *P) History(stream string) list {
+	return p.Read(stream, forwards(kurrentdb.Start{}), 1000, p.briefly)
+}
+
+// Metadata is the newest of a stream's metadata, as the product reads it: the last event of $$stream.
+func (p *P) Metadata(stream string) list {
+	return p.Read("$$"+stream, backwards(kurrentdb.End{}), 1, func(e *kurrentdb.ResolvedEvent) any {
+		return fmt.Sprintf("@%d %s %s %s", e.Event.EventNumber, e.Event.EventType, e.Event.ContentType, p.show(e.Event.Data))
+	})
+}
+
+// awaitEvents waits until a stream that the server itself fills holds n events, and reports whether it does.
+func (p *P) awaitEvents(stream string, n int) bool {
+	return p.Until(6*time.Second, func() bool {
+		reading, err := p.DB().ReadStream(p.ctx, stream, forwards(kurrentdb.Start{}), 1000)
+		if err != nil {
+			return false
+		}
+		defer reading.Close()
+		for seen := 0; ; seen++ {
+			if _, err := reading.Recv(); err != nil {
+				return errors.Is(err, io.EOF) && seen >= n
+			}
+		}
+	})
+}
+
+// feed is a catch-up subscription whose messages can be waited for.
+type feed struct {
+	messages chan *kurrentdb.SubscriptionEvent
+	stop     context.CancelFunc
+}
+
+func (p *P) pump(sub *kurrentdb.Subscription, cancel context.CancelFunc) *feed {
+	f := &feed{messages: make(chan *kurrentdb.SubscriptionEvent, 10_000), stop: cancel}
+	go func() {
+		defer close(f.messages)
+		for {
+			message := sub.Recv()
+			f.messages <- message
+			if message.SubscriptionDropped != nil {
+				return
+			}
+		}
+	}()
+	p.Later(cancel)
+	return f
+}
+
+// Follow subscribes to a stream.
+func (p *P) Follow(stream string, options kurrentdb.SubscribeToStreamOptions) (*feed, error) {
+	ctx, cancel := context.WithCancel(p.ctx)
+	sub, err := p.DB().SubscribeToStream(ctx, stream, options)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return p.pump(sub, cancel), nil
+}
+
+// FollowAll subscribes to $all.
+func (p *P) FollowAll(options kurrentdb.SubscribeToAllOptions) (*feed, error) {
+	ctx, cancel := context.WithCancel(p.ctx)
+	sub, err := p.DB().SubscribeToAll(ctx, options)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return p.pump(sub, cancel), nil
+}
+
+// take returns the messages that come until there is a silence of that length or until enough, if not nil, returns true.
+func (f *feed) take(quiet time.Duration, enough func(*kurrentdb.SubscriptionEvent) bool) (messages []*kurrentdb.SubscriptionEvent, ended string) {
+	for {
+		select {
+		case message, open := <-f.messages:
+			if !open {
+				return messages, "closed"
+			}
+			messages = append(messages, message)
+			if enough != nil && enough(message) {
+				return messages, "enough"
+			}
+		case <-time.After(quiet):
+			return messages, "silence"
+		}
+	}
+}
+
+// heard is take with each message in brief. It ends with the reason, unless enough returned true.
+func (p *P) heard(f *feed, enough func(*kurrentdb.SubscriptionEvent) bool) list {
+	return p.heardFor(f, p.quiet, enough)
+}
+
+func (p *P) heardFor(f *feed, quiet time.Duration, enough func(*kurrentdb.SubscriptionEvent) bool) list {
+	seen := list{}
+	messages, ended := f.take(quiet, enough)
+	for _, m := range messages {
+		seen = append(seen, p.message(m))
+	}
+	if ended != "enough" {
+		seen = append(seen, ended)
+	}
+	return seen
+}
+
+func isCaughtUp(m *kurrentdb.SubscriptionEvent) bool {
+	return m.CaughtUp != nil || m.EventAppeared == nil && m.SubscriptionDropped == nil && m.CheckPointReached == nil && m.FellBehind == nil
+}
+
+// message is one message of a subscription, in brief.
+func (p *P) message(m *kurrentdb.SubscriptionEvent) any {
+	switch {
+	case m.EventAppeared != nil:
+		return p.briefly(m.EventAppeared)
+	case m.SubscriptionDropped != nil:
+		return obj{"dropped": p.failure(m.SubscriptionDropped.Error)}
+	case m.CheckPointReached != nil:
+		return "checkpoint " + position(m.CheckPointReached.Commit, m.CheckPointReached.Prepare)
+	case m.CaughtUp != nil:
+		line := "caught up"
+		if m.CaughtUp.StreamRevision != nil {
+			line += fmt.Sprintf(" revision %d", *m.CaughtUp.StreamRevision)
+		}
+		if m.CaughtUp.Position != nil {
+			line += " position " + position(m.CaughtUp.Position.Commit, m.CaughtUp.Position.Prepare)
+		}
+		return line
+	case m.FellBehind != nil:
+		return "fell behind"
+	}
+	return "a message without content" // caught up or fell behind, without a time
+}

@@ -1,0 +1,337 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// A group's stream is named by its local name here, except where it begins with $ or with the probe's prefix.
+func (p *P) full(stream string) string {
+	if stream == "" || stream[0] == '$' || contains(stream, p.prefix) {
+		return stream
+	}
+	return p.S(stream)
+}
+
+func groupSettings(edit func(*kurrentdb.PersistentSubscriptionSettings)) *kurrentdb.PersistentSubscriptionSettings {
+	settings := kurrentdb.SubscriptionSettingsDefault()
+	if edit != nil {
+		edit(&settings)
+	}
+	return &settings
+}
+
+// productSettings are those the product creates its groups with.
+func productSettings() *kurrentdb.PersistentSubscriptionSettings {
+	return groupSettings(func(s *kurrentdb.PersistentSubscriptionSettings) {
+		s.ResolveLinkTos, s.MaxRetryCount = true, 1<<31-1
+		s.MessageTimeout, s.CheckpointAfter = 30_000, 1_000
+		s.CheckpointLowerBound, s.CheckpointUpperBound = 1, 1_000
+		s.ReadBatchSize, s.HistoryBufferSize, s.LiveBufferSize = 32, 64, 64
+	})
+}
+
+// tryCreate creates a group, and deletes it when the probe is over.
+func (p *P) tryCreate(stream, group string, settings *kurrentdb.PersistentSubscriptionSettings, from kurrentdb.StreamPosition) error {
+	err := p.DB().CreatePersistentSubscription(p.ctx, p.full(stream), group, kurrentdb.PersistentStreamSubscriptionOptions{Settings: settings, StartFrom: from})
+	if err == nil {
+		p.deleteLater(p.full(stream), group)
+	}
+	return err
+}
+
+func (p *P) createGroup(stream, group string, settings *kurrentdb.PersistentSubscriptionSettings, from kurrentdb.StreamPosition) {
+	p.Must("create group "+group, p.tryCreate(stream, group, settings, from))
+}
+
+func (p *P) deleteLater(stream, group string) {
+	p.Later(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = p.DB().DeletePersistentSubscription(ctx, stream, group, kurrentdb.DeletePersistentSubscriptionOptions{})
+	})
+}
+
+func (p *P) info(stream, group string) (*persistent.SubscriptionInfo, error) {
+	request := &persistent.GetInfoReq{Options: &persistent.GetInfoReq_Options{GroupName: group}}
+	if stream == "$all" {
+		request.Options.StreamOption = &persistent.GetInfoReq_Options_All{All: &shared.Empty{}}
+	} else {
+		request.Options.StreamOption = &persistent.GetInfoReq_Options_StreamIdentifier{StreamIdentifier: streamID(p.full(stream))}
+	}
+	answer, err := p.wire.groups.GetInfo(p.ctx, request)
+	return answer.GetSubscriptionInfo(), err
+}
+
+// Config returns a group's settings.
+func (p *P) Config(stream, group string) any {
+	info, err := p.info(stream, group)
+	if err != nil {
+		return p.failure(err)
+	}
+	return configOf(info)
+}
+
+// Stats returns a group's state once it has been the same for longer than the server's tick of one second.
+func (p *P) Stats(stream, group string) any {
+	var last obj
+	var since time.Time
+	var failed any
+	p.Until(6*time.Second, func() bool {
+		info, err := p.info(stream, group)
+		if err != nil {
+			failed = p.failure(err)
+			return true
+		}
+		now := statsOf(info)
+		if !reflect.DeepEqual(now, last) {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > 1500*time.Millisecond
+	})
+	if failed != nil {
+		return failed
+	}
+	return last
+}
+
+func (p *P) awaitConnections(stream, group string, n int) {
+	p.Until(5*time.Second, func() bool {
+		info, err := p.info(stream, group)
+		return err == nil && len(info.Connections) == n
+	})
+}
+
+// consumer is one that has joined a group.
+type consumer struct {
+	p        *P
+	sub      *kurrentdb.PersistentSubscription
+	messages chan *kurrentdb.PersistentSubscriptionEvent
+	cancel   context.CancelFunc
+}
+
+func (p *P) tryJoin(stream, group string, buffer uint32) (*consumer, error) {
+	ctx, cancel := context.WithCancel(p.ctx)
+	options := kurrentdb.SubscribeToPersistentSubscriptionOptions{BufferSize: buffer}
+	var sub *kurrentdb.PersistentSubscription
+	var err error
+	if stream == "$all" {
+		sub, err = p.DB().SubscribeToPersistentSubscriptionToAll(ctx, group, options)
+	} else {
+		sub, err = p.DB().SubscribeToPersistentSubscription(ctx, p.full(stream), group, options)
+	}
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	c := &consumer{p: p, sub: sub, messages: make(chan *kurrentdb.PersistentSubscriptionEvent, 10_000), cancel: cancel}
+	go func() {
+		defer close(c.messages)
+		for {
+			message := sub.Recv()
+			c.messages <- message
+			if message.SubscriptionDropped != nil {
+				return
+			}
+		}
+	}()
+	p.Later(cancel)
+	return c, nil
+}
+
+func (p *P) join(stream, group string, buffer uint32) *consumer {
+	c, err := p.tryJoin(stream, group, buffer)
+	p.Must("join "+group, err)
+	return c
+}
+
+// leave ends the consumer as the product does: by ending its context, a moment after the last acknowledgment.
+func (c *consumer) leave() {
+	c.p.Sleep(150 * time.Millisecond) // acknowledgments are sent in the background
+	c.cancel()
+}
+
+// take returns up to n events that come before a silence, and the error of a drop.
+func (c *consumer) take(n int, quiet time.Duration) (events []*kurrentdb.EventAppeared, dropped error) {
+	for len(events) < n {
+		select {
+		case m, open := <-c.messages:
+			switch {
+			case !open:
+				return events, fmt.Errorf("closed")
+			case m.SubscriptionDropped != nil:
+				return events, m.SubscriptionDropped.Error
+			}
+			events = append(events, m.EventAppeared)
+		case <-time.After(quiet):
+			return events, nil
+		}
+	}
+	return events, nil
+}
+
+// Take notes up to n events that come before a silence, and returns them.
+func (c *consumer) Take(label string, n int) []*kurrentdb.EventAppeared {
+	return c.TakeWithin(label, n, c.p.quiet)
+}
+
+func (c *consumer) TakeWithin(label string, n int, quiet time.Duration) []*kurrentdb.EventAppeared {
+	events, dropped := c.take(n, quiet)
+	c.p.Note(label, c.p.delivered(events, len(events) < n, dropped))
+	return events
+}
+
+func (p *P) delivered(events []*kurrentdb.EventAppeared, silence bool, dropped error) list {
+	lines := list{}
+	for _, e := range events {
+		line := p.briefly(e.Event)
+		if e.RetryCount > 0 {
+			line = fmt.Sprintf("%v, retry %d", line, e.RetryCount)
+		}
+		lines = append(lines, line)
+	}
+	switch {
+	case dropped != nil:
+		lines = append(lines, obj{"dropped": p.failure(dropped)})
+	case silence:
+		lines = append(lines, "silence")
+	}
+	return lines
+}
+
+func (c *consumer) ack(events ...*kurrentdb.EventAppeared) {
+	for _, e := range events {
+		if err := c.sub.Ack(e.Event); err != nil {
+			c.p.Note("ack", c.p.failure(err))
+		}
+	}
+}
+
+func (c *consumer) nack(reason string, action kurrentdb.NackAction, events ...*kurrentdb.EventAppeared) {
+	for _, e := range events {
+		if err := c.sub.Nack(reason, action, e.Event); err != nil {
+			c.p.Note("nack", c.p.failure(err))
+		}
+	}
+}
+
+// wireJoin joins past the client and returns what comes before a silence.
+func (p *P) wireJoin(stream, group string, buffer int32) list {
+	return p.wireJoinFor(stream, group, buffer, p.quiet)
+}
+
+func (p *P) wireJoinFor(stream, group string, buffer int32, quiet time.Duration) list {
+	ctx, cancel := context.WithCancel(p.ctx)
+	defer cancel()
+	call, err := p.wire.groups.Read(ctx)
+	if err != nil {
+		return list{p.refusal(err, nil)}
+	}
+	_ = call.Send(&persistent.ReadReq{Content: &persistent.ReadReq_Options_{Options: &persistent.ReadReq_Options{
+		StreamOption: &persistent.ReadReq_Options_StreamIdentifier{StreamIdentifier: streamID(stream)},
+		GroupName:    group, BufferSize: buffer,
+		UuidOption: &persistent.ReadReq_Options_UUIDOption{Content: &persistent.ReadReq_Options_UUIDOption_Structured{Structured: &shared.Empty{}}},
+	}}})
+	lines := make(chan any, 1000)
+	go func() {
+		defer close(lines)
+		for {
+			m, err := call.Recv()
+			if err != nil {
+				lines <- p.refusal(err, call.Trailer())
+				return
+			}
+			lines <- p.wireDelivery(m)
+		}
+	}()
+	seen := list{}
+	for {
+		select {
+		case line, open := <-lines:
+			if !open {
+				return seen
+			}
+			seen = append(seen, line)
+		case <-time.After(quiet):
+			return append(seen, "silence")
+		}
+	}
+}
+
+func (p *P) wireDelivery(m *persistent.ReadResp) any {
+	switch content := m.GetContent().(type) {
+	case *persistent.ReadResp_SubscriptionConfirmation_:
+		return "confirmation " + p.show([]byte(content.SubscriptionConfirmation.SubscriptionId))
+	case *persistent.ReadResp_Event:
+		show := func(e *persistent.ReadResp_ReadEvent_RecordedEvent) any {
+			if e == nil {
+				return nil
+			}
+			return fmt.Sprintf("%s@%d %s %s", p.show(e.GetStreamIdentifier().GetStreamName()), e.GetStreamRevision(),
+				p.show([]byte(e.GetMetadata()["type"])), position(e.GetCommitPosition(), e.GetPreparePosition()))
+		}
+		fields := obj{"event": show(content.Event.Event), "link": show(content.Event.Link), "count": fmt.Sprintf("%T %d", content.Event.Count, content.Event.GetRetryCount())}
+		switch at := content.Event.GetPosition().(type) {
+		case *persistent.ReadResp_ReadEvent_CommitPosition:
+			fields["commit"] = mark(at.CommitPosition)
+		default:
+			fields["commit"] = fmt.Sprintf("%T", at)
+		}
+		return fields
+	}
+	return fmt.Sprintf("%T", m.GetContent())
+}
+
+// parkedStream is the stream a group parks events on.
+func (p *P) parkedStream(stream, group string) string {
+	return "$persistentsubscription-" + p.full(stream) + "::" + group + "-parked"
+}
+
+func (p *P) checkpointStream(stream, group string) string {
+	return "$persistentsubscription-" + p.full(stream) + "::" + group + "-checkpoint"
+}
+
+// awaitParked waits until a group has parked so many.
+func (p *P) awaitParked(stream, group string, n int64) bool {
+	return p.Until(4*time.Second, func() bool {
+		info, err := p.info(stream, group)
+		return err == nil && info.ParkedMessageCount == n
+	})
+}
+
+// Parked returns all that a group has parked: the links in full, and the events they resolve to.
+func (p *P) Parked(stream, group string) any {
+	return obj{
+		"links":    p.Read(p.parkedStream(stream, group), forwards(kurrentdb.Start{}), 100, func(e *kurrentdb.ResolvedEvent) any { return p.fully(e.Event) }),
+		"resolved": p.Read(p.parkedStream(stream, group), resolving(forwards(kurrentdb.Start{})), 100, p.briefly),
+		"metadata": p.Metadata(p.parkedStream(stream, group)),
+	}
+}
+
+// Checkpoint returns the last event of a group's checkpoint stream.
+func (p *P) Checkpoint(stream, group string) any {
+	return p.Read(p.checkpointStream(stream, group), backwards(kurrentdb.End{}), 1, func(e *kurrentdb.ResolvedEvent) any {
+		return obj{"type": e.Event.EventType, "contentType": e.Event.ContentType, "data": p.show(e.Event.Data), "metadata": p.show(e.Event.UserMetadata), "revision": e.Event.EventNumber}
+	})
+}
+
+func (p *P) replay(stream, group string, stopAt int) any {
+	return p.failure(p.DB().ReplayParkedMessages(p.ctx, p.full(stream), group, kurrentdb.ReplayParkedMessagesOptions{StopAt: stopAt}))
+}
+
+func (p *P) wireCreate(request *persistent.CreateReq) any {
+	var trailer metadata.MD
+	_, err := p.wire.groups.Create(p.ctx, request, grpc.Trailer(&trailer))
+	if err == nil {
+		p.deleteLater(string(request.GetOptions().GetStream().GetStreamIdentifier().GetStreamName()), request.GetOptions().GetGroupName())
+	}
+	return p.refusal(err, trailer)
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"orderflow/deploy/fidelity/internal/transcript"
+)
+
+// verdict is what a comparison with the real server came to.
+type verdict struct {
+	compared int                     // probes
+	found    []transcript.Difference // outside the lists
+	ended    []transcript.Key        // in the lists, and different no more
+	accepted map[kind]int            // differences in the lists
+}
+
+// judge compares what was answered, in the order of the probes' names. A probe that the real transcript lacks does not count.
+func judge(real, got transcript.Transcript, lists known) verdict {
+	v := verdict{accepted: map[kind]int{}}
+	for _, name := range slices.Sorted(maps.Keys(got)) {
+		want, ok := real[name]
+		if !ok {
+			continue
+		}
+		v.compared++
+		differs := map[transcript.Key]bool{}
+		for _, d := range transcript.Compare(name, want, got[name]) {
+			differs[d.Key] = true
+			if kind, ok := lists[d.Key]; ok {
+				v.accepted[kind]++
+				continue
+			}
+			v.found = append(v.found, d)
+		}
+		for key := range lists {
+			if key.Probe == name && !differs[key] {
+				v.ended = append(v.ended, key)
+			}
+		}
+	}
+	slices.SortFunc(v.ended, func(a, b transcript.Key) int { return strings.Compare(a.String(), b.String()) })
+	return v
+}
+
+// probes returns the names of the probes that are not as the lists say.
+func (v verdict) probes() []string {
+	var names []string
+	for _, d := range v.found {
+		names = append(names, d.Probe)
+	}
+	for _, key := range v.ended {
+		names = append(names, key.Probe)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
