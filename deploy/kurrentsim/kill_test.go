@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -29,7 +31,7 @@ const (
 type survivor struct {
 	*testing.T
 	address, dir string
-	acknowledged [killWriters]int // batches
+	acknowledged [killWriters][]uuid.UUID // events, in their order
 	seen         map[uuid.UUID]bool
 	parked       int64
 	checkpoint   uint64
@@ -66,7 +68,7 @@ func (s *survivor) load(client *kurrentdb.Client, kill func()) {
 	s.Helper()
 	var running sync.WaitGroup
 	for w := range s.acknowledged {
-		running.Go(func() { s.acknowledged[w] += write(s.Context(), client, w) })
+		running.Go(func() { s.acknowledged[w] = append(s.acknowledged[w], write(s.Context(), client, w)...) })
 	}
 	sub := s.join(client)
 	running.Go(func() { s.consume(sub, func() bool { return false }) })
@@ -124,15 +126,17 @@ func (s *survivor) consume(sub *kurrentdb.PersistentSubscription, done func() bo
 	}
 }
 
-// verify finds everything that was acknowledged, and at most the one append per writer whose answer was lost beyond it.
+// verify finds every event that was acknowledged, in its place, and behind them at most the one append per writer whose answer
+// was lost.
 func (s *survivor) verify(client *kurrentdb.Client) {
 	s.Helper()
 	for w := range s.acknowledged {
-		found := streamLength(s.T, client, fmt.Sprintf("writer-%d", w))
-		require.Zero(s, found%killBatch, "an append is there as a whole")
-		require.GreaterOrEqual(s, found/killBatch, s.acknowledged[w])
-		require.LessOrEqual(s, found/killBatch, s.acknowledged[w]+1)
-		s.acknowledged[w] = found / killBatch
+		found := eventIDs(s.T, client, fmt.Sprintf("writer-%d", w))
+		require.Zero(s, len(found)%killBatch, "an append is there as a whole")
+		require.GreaterOrEqual(s, len(found), len(s.acknowledged[w]))
+		require.Equal(s, s.acknowledged[w], found[:len(s.acknowledged[w])])
+		require.LessOrEqual(s, len(found), len(s.acknowledged[w])+killBatch)
+		s.acknowledged[w] = found
 	}
 	info := s.info(client)
 	require.GreaterOrEqual(s, info.Stats.ParkedMessagesCount, s.parked)
@@ -169,8 +173,9 @@ func (s *survivor) drain(client *kurrentdb.Client) {
 	require.NotZero(s, s.checkpoint)
 }
 
-// write appends until the server is gone and returns how many appends were acknowledged.
-func write(ctx context.Context, client *kurrentdb.Client, writer int) int {
+// write appends until the server is gone and returns the events that were acknowledged.
+func write(ctx context.Context, client *kurrentdb.Client, writer int) []uuid.UUID {
+	var acknowledged []uuid.UUID
 	for i := 0; ; i++ {
 		batch := make([]kurrentdb.EventData, killBatch)
 		for j := range batch {
@@ -178,7 +183,10 @@ func write(ctx context.Context, client *kurrentdb.Client, writer int) int {
 		}
 		_, err := client.AppendToStream(ctx, fmt.Sprintf("writer-%d", writer), kurrentdb.AppendToStreamOptions{}, batch...)
 		if err != nil {
-			return i
+			return acknowledged
+		}
+		for _, e := range batch {
+			acknowledged = append(acknowledged, e.EventID)
 		}
 	}
 }
@@ -189,8 +197,12 @@ func eventIDs(t *testing.T, client *kurrentdb.Client, stream string) []uuid.UUID
 	require.NoError(t, err)
 	defer read.Close()
 	var ids []uuid.UUID
-	for e, err := read.Recv(); err == nil; e, err = read.Recv() {
+	e, err := read.Recv()
+	for ; err == nil; e, err = read.Recv() {
 		ids = append(ids, e.Event.EventID)
+	}
+	if !errors.Is(err, io.EOF) {
+		require.Equal(t, kurrentdb.ErrorCodeResourceNotFound, codeOf(err), "a read that ended early says nothing: %v", err)
 	}
 	return ids
 }
@@ -201,6 +213,11 @@ func streamLength(t *testing.T, client *kurrentdb.Client, stream string) int {
 		return int(last.EventNumber) + 1
 	}
 	return 0
+}
+
+func codeOf(err error) kurrentdb.ErrorCode {
+	known, _ := kurrentdb.FromError(err)
+	return known.Code()
 }
 
 // lastOf is the last event of a stream, nil when there is none.
