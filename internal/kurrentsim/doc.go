@@ -13,6 +13,8 @@
 //     can be enabled and disabled; other ones cannot be created.
 //   - Users are made at the start and by POST /users/; nothing changes or deletes them. With TLS the stream browser is for
 //     administrators. Stream policies and OAuth are not there.
+//   - A group reads at most 10,000 events ahead, starts again behind its checkpoint or where it was made, also when that was the
+//     end, and on $all does not hear of what is appended while its buffers are full.
 //   - Nothing is scavenged: what is deleted or expired stays in the file and in $all.
 //   - Regular expressions are RE2, without look-around and back-references.
 //   - A link's position is the number behind its event's, which a real log does not have.

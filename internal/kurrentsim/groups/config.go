@@ -76,16 +76,14 @@ func invalid(format string, args ...any) error {
 func validate(key Key, c Config, end int64) error {
 	s := c.Settings
 	switch {
-	case len(key.Group) == 0 || len(key.Group) > store.MaxNameLength:
-		return invalid("group name must have 1 to %d bytes", store.MaxNameLength)
+	case len(key.Group) > store.MaxNameLength:
+		return invalid("group name must have at most %d bytes", store.MaxNameLength)
 	case key.Stream != All && store.ValidateStream(key.Stream) != nil:
 		return invalid("stream name is invalid")
 	case !s.Strategy.Known():
 		return invalid("consumer strategy %s does not exist", s.Strategy)
-	case s.ReadBatch <= 0 || s.ReadBatch >= s.HistoryBuffer:
-		return invalid("read batch size must be greater than zero and less than the history buffer size")
-	case s.MessageTimeout < 0 || s.CheckpointAfter < 0:
-		return invalid("timeouts must not be negative")
+	case s.ReadBatch >= s.HistoryBuffer:
+		return invalid("read batch size must be less than the history buffer size")
 	case key.Stream == All && !c.FromEnd && c.From > end:
 		return invalid("start position is beyond the end of the log")
 	}

@@ -10,16 +10,29 @@ import (
 
 // Connection is one consumer of a group.
 type Connection struct {
-	From     string // who is connected, for statistics
-	group    *group
-	messages chan subscription.Message
-	once     sync.Once
-	dropped  chan struct{}
-	cause    error
+	User  string // who is connected, for statistics
+	group *group
+	limit int
+
+	mu      sync.Mutex
+	waiting []subscription.Message
+	arrived chan struct{} // holds a token when there may be messages to take
+	once    sync.Once
+	dropped chan struct{}
+	cause   error
 }
 
-// Messages are to be sent to the client in order.
-func (c *Connection) Messages() <-chan subscription.Message { return c.messages }
+// Arrived is received from when there may be messages to Take.
+func (c *Connection) Arrived() <-chan struct{} { return c.arrived }
+
+// Take returns the messages that are to be sent to the client, in order.
+func (c *Connection) Take() []subscription.Message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taken := c.waiting
+	c.waiting = nil
+	return taken
+}
 
 // Dropped is closed when the server has ended the connection; Cause then says why.
 func (c *Connection) Dropped() <-chan struct{} { return c.dropped }
@@ -36,17 +49,22 @@ func (c *Connection) drop(cause error) {
 
 // Offer implements subscription.Consumer.
 func (c *Connection) Offer(m subscription.Message) bool {
-	select {
-	case c.messages <- m:
-		return true
-	default:
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.waiting) >= c.limit {
 		return false
 	}
+	c.waiting = append(c.waiting, m)
+	select {
+	case c.arrived <- struct{}{}:
+	default:
+	}
+	return true
 }
 
 // Ack settles messages by their ids.
 func (c *Connection) Ack(ids []uuid.UUID) error {
-	return c.group.do(func() { c.group.engine.Ack(ids) })
+	return c.group.do(func() { c.group.engine.Ack(ids, c.group.now()) })
 }
 
 // Nack settles messages by their ids in the given way.
@@ -62,12 +80,17 @@ func (c *Connection) Close() {
 	})
 }
 
-// connect adds a consumer that takes at most buffer messages at a time.
-func (g *group) connect(buffer int, from string) (*Connection, error) {
+// connect adds a consumer that takes at most buffer messages at a time. It is served with the next tick, or with what moves
+// the group before. A group whose stream is tombstoned confirms and then drops whoever joins.
+func (g *group) connect(buffer int, user string) (*Connection, error) {
 	// Twice the buffer: messages that timed out may come again before the client has read them the first time.
-	c := &Connection{From: from, group: g, messages: make(chan subscription.Message, 2*buffer), dropped: make(chan struct{})}
+	c := &Connection{User: user, group: g, limit: 2 * buffer, arrived: make(chan struct{}, 1), dropped: make(chan struct{})}
 	full := false
-	err := g.do(func() {
+	err := g.ask(func() {
+		if g.source.tombstoned() {
+			c.drop(ErrDropped)
+			return
+		}
 		limit := g.config.Settings.MaxSubscribers
 		if full = limit > 0 && g.engine.Consumers() >= limit; full {
 			return

@@ -28,8 +28,10 @@ type group struct {
 
 	engine        *subscription.Engine
 	source        *source
+	ahead         ahead
 	conns         map[*Connection]struct{}
-	behind        bool // the source has more right now
+	moved         bool // something may go to a consumer now; otherwise it waits for the tick
+	parked        parkedCount
 	parking       bool // a write to the parked stream is on its way
 	checkpointing bool // a write of the checkpoint is on its way
 	replay        *replay
@@ -50,8 +52,9 @@ func startGroup(m *Manager, key Key, config Config) (*group, error) {
 	g := &group{
 		key: key, config: config, events: m.events, logger: m.logger.With("group", key.String()), now: m.now,
 		commands: make(chan func()), cancel: cancel, done: make(chan struct{}),
-		engine: subscription.New(config.Settings, checkpoint, m.now()), source: src,
-		conns: map[*Connection]struct{}{}, behind: true, started: m.now(),
+		engine: subscription.New(config.Settings, checkpoint), source: src,
+		ahead: newAhead(m.events, key, config, checkpoint), parked: countParked(m.events, key),
+		conns: map[*Connection]struct{}{}, started: m.now(),
 	}
 	go g.run(ctx)
 	return g, nil
@@ -69,8 +72,16 @@ func (g *group) stop(cause error) {
 	g.writes.Wait()
 }
 
-// do runs a command in the group's goroutine and waits for it.
+// do runs a command in the group's goroutine, waits for it, and has what waits offered to consumers.
 func (g *group) do(command func()) error {
+	return g.ask(func() {
+		command()
+		g.moved = true
+	})
+}
+
+// ask runs a command in the group's goroutine and waits for it. What waits goes on waiting.
+func (g *group) ask(command func()) error {
 	finished := make(chan struct{})
 	select {
 	case g.commands <- func() { command(); close(finished) }:
@@ -91,7 +102,7 @@ func (g *group) run(ctx context.Context) {
 	for {
 		g.step()
 		more := changed
-		if g.behind && g.engine.Room() > 0 {
+		if g.ahead.more && g.room() > 0 {
 			more = ready
 		}
 		select {
@@ -102,10 +113,11 @@ func (g *group) run(ctx context.Context) {
 			g.drain()
 		case <-ticker.C:
 			g.engine.Tick(g.now())
+			g.moved = true
 			g.checkpoint(true)
 		case <-more:
 			changed = g.events.Changed()
-			g.behind = true
+			g.ahead.more = true
 		}
 	}
 }
@@ -126,22 +138,10 @@ func (g *group) drain() {
 func (g *group) step() {
 	g.feed()
 	g.feedReplay()
-	g.engine.Pump(g.now())
+	if g.moved {
+		g.moved = false
+		g.engine.Pump(g.now())
+	}
 	g.park()
 	g.checkpoint(false)
-}
-
-func (g *group) feed() {
-	room := min(g.engine.Room(), max(g.config.Settings.ReadBatch, 1))
-	if room == 0 || !g.behind {
-		return
-	}
-	messages, end, err := g.source.read(room)
-	if err != nil {
-		g.logger.Error("read for group", "error", err)
-		g.behind = false // until something is written, or for ever: the log cannot be read
-		return
-	}
-	g.behind = !end
-	g.engine.Feed(messages)
 }

@@ -12,12 +12,14 @@ import (
 type Info struct {
 	Key              Key
 	Config           Config
-	Live             bool // all there is has been read
+	Live             bool // it takes each event as it is appended
+	Reading          bool // a read is on its way
+	Pushed           int  // events appended since it became live, at most the live buffer
 	StartFrom        string
 	Checkpointed     string // empty for none
 	LastKnown        string // empty for none
-	Parked           int64
-	Lag              int64 // events between what is settled and the end; of the whole log for a group on All
+	Parked           int64  // as the group counts them: it does not know of those that were dropped from the parked stream
+	Lag              int64  // events between what is settled and the end; of the whole log for a group on All
 	AveragePerSecond int
 	Stats            subscription.Stats
 }
@@ -29,8 +31,19 @@ func (m *Manager) Info(key Key) (Info, error) {
 		return Info{}, err
 	}
 	var info Info
-	err = g.do(func() { info = g.info() })
+	err = g.ask(func() { info = g.info() })
 	return info, err
+}
+
+// ListStream returns the groups of a stream: none if the last one was deleted, ErrNotFound if there never was one.
+func (m *Manager) ListStream(stream string) ([]Info, error) {
+	m.mu.RLock()
+	_, known := m.streams[stream]
+	m.mu.RUnlock()
+	if !known {
+		return nil, ErrNotFound
+	}
+	return m.List(stream), nil
 }
 
 // List returns the groups of a stream, or of all for an empty name.
@@ -53,37 +66,22 @@ func (m *Manager) List(stream string) []Info {
 func (g *group) info() Info {
 	stats := g.engine.Stats()
 	info := Info{
-		Key: g.key, Config: g.config, Live: stats.Buffered == 0 && g.source.drained(), Stats: stats,
+		Key: g.key, Config: g.config, Live: g.ahead.live, Reading: g.ahead.stuck, Pushed: g.ahead.pushed, Stats: stats,
 		StartFrom:    g.key.place(g.config.From),
 		Checkpointed: g.known(stats.Checkpointed),
-		LastKnown:    g.known(g.lastKnown(stats)),
+		LastKnown:    g.known(g.ahead.known),
+		Parked:       g.parked.count(),
 	}
 	if g.config.FromEnd {
 		info.StartFrom = g.key.place(-1)
 	}
-	if first, last, ok := g.events.Bounds(g.key.parkedStream()); ok {
-		info.Parked = last - first + 1
-	}
-	if !info.Live || stats.InFlight+stats.Retrying > 0 {
+	if !info.Live || stats.Buffered+stats.InFlight+stats.Retrying > 0 || !g.source.drained() {
 		info.Lag = g.lag(stats.Settled)
 	}
 	if seconds := g.now().Sub(g.started).Seconds(); seconds >= 1 {
 		info.AveragePerSecond = int(float64(stats.Total) / seconds)
 	}
 	return info
-}
-
-// lastKnown is the newest event the group has heard of, which it does before it has room to read it: a group whose buffers
-// are full is told what is appended all the same.
-func (g *group) lastKnown(stats subscription.Stats) int64 {
-	if g.key.Stream == All {
-		return stats.LastKnown
-	}
-	last := g.events.LastRevision(g.key.Stream)
-	if last == store.DeletedRevision || last < g.config.From {
-		return stats.LastKnown
-	}
-	return max(stats.LastKnown, last)
 }
 
 func (g *group) lag(settled int64) int64 {

@@ -23,12 +23,13 @@ type Manager struct {
 
 	mu      sync.RWMutex
 	groups  map[Key]*group
+	streams map[string]struct{} // that have a group, or had one since the groups were loaded
 	stopped bool
 }
 
 // Open starts the groups that are stored.
 func Open(events *store.Store, logger *slog.Logger) (*Manager, error) {
-	m := &Manager{events: events, logger: logger, now: time.Now, groups: map[Key]*group{}}
+	m := &Manager{events: events, logger: logger, now: time.Now, groups: map[Key]*group{}, streams: map[string]struct{}{}}
 	if err := m.load(); err != nil {
 		m.Stop()
 		return nil, err
@@ -58,6 +59,7 @@ func (m *Manager) start(key Key, config Config) error {
 	g, err := startGroup(m, key, config)
 	if err == nil {
 		m.groups[key] = g
+		m.streams[key.Stream] = struct{}{}
 	}
 	return err
 }
@@ -74,7 +76,7 @@ func (m *Manager) Stop() {
 func (m *Manager) clear(cause error) {
 	m.mu.Lock()
 	running := m.groups
-	m.groups = map[Key]*group{}
+	m.groups, m.streams = map[Key]*group{}, map[string]struct{}{}
 	m.mu.Unlock()
 	for _, g := range running {
 		g.stop(cause)
@@ -91,12 +93,12 @@ func (m *Manager) find(key Key) (*group, error) {
 }
 
 // Connect joins a group as a consumer that takes at most buffer messages at a time.
-func (m *Manager) Connect(key Key, buffer int, from string) (*Connection, error) {
+func (m *Manager) Connect(key Key, buffer int, user string) (*Connection, error) {
 	g, err := m.find(key)
 	if err != nil {
 		return nil, err
 	}
-	return g.connect(buffer, from)
+	return g.connect(buffer, user)
 }
 
 // Create makes a new group. It starts with what is written from now on, or where the configuration says.
@@ -147,7 +149,7 @@ func (m *Manager) Update(key Key, config Config) error {
 	return m.start(key, config)
 }
 
-// Delete ends a group and forgets its checkpoint and its parked messages.
+// Delete ends a group and softly deletes its checkpoint and its parked messages.
 func (m *Manager) Delete(key Key) error {
 	m.admin.Lock()
 	defer m.admin.Unlock()

@@ -42,7 +42,25 @@ func (m *Manager) Parked(key Key, from int64, limit int) (ParkedPage, error) {
 		}
 		var about parkedMetadata
 		_ = json.Unmarshal(link.Metadata, &about) // what somebody else wrote there may say nothing of itself
-		found.Messages = append(found.Messages, Parked{Event: event, Revision: link.Revision, Reason: about.Reason, Added: about.Added})
+		added, _ := time.Parse(time.RFC3339, about.Added)
+		found.Messages = append(found.Messages, Parked{Event: event, Revision: link.Revision, Reason: about.Reason, Added: added})
 	}
 	return found, nil
 }
+
+// parkedCount is what a group knows of its parked stream: what was there when the group was loaded, what it parked and what
+// it replayed. What another writer hides there it does not see, and after a delete of the group it counts on.
+type parkedCount struct {
+	first int64
+	last  int64 // -1 for none
+}
+
+func countParked(events *store.Store, key Key) parkedCount {
+	first, last, ok := events.Bounds(key.parkedStream())
+	if !ok {
+		return parkedCount{last: -1}
+	}
+	return parkedCount{first: first, last: last}
+}
+
+func (c parkedCount) count() int64 { return max(0, c.last-c.first+1) }

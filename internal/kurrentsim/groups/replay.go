@@ -20,16 +20,16 @@ func (g *group) startReplay(stopAt int64) error {
 	if g.replay != nil {
 		return ErrReplaying
 	}
-	first, last, ok := g.events.Bounds(g.key.parkedStream())
-	if !ok {
-		return nil
+	page, err := g.events.ReadStream(g.key.parkedStream(), 0, store.Forwards, 1)
+	if err != nil || page.State != store.Present {
+		return err
 	}
-	end := last + 1
+	end := page.Last + 1
 	if stopAt >= 0 {
 		end = min(end, stopAt)
 	}
-	if first < end {
-		g.replay = &replay{next: first, end: end}
+	if end > 0 {
+		g.replay = &replay{end: end}
 	}
 	return nil
 }
@@ -52,6 +52,7 @@ func (g *group) feedReplay() {
 			return
 		}
 		g.engine.Replay(messages)
+		g.moved = true
 	}
 }
 
@@ -67,6 +68,9 @@ func (g *group) parkedMessages(limit int) ([]*subscription.Message, error) {
 	}
 	var messages []*subscription.Message
 	for _, link := range page.Events {
+		if link.Revision >= g.replay.end { // what stands below was dropped
+			break
+		}
 		event, err := g.events.Resolve(link)
 		if err != nil {
 			return nil, err
@@ -81,7 +85,8 @@ func (g *group) parkedMessages(limit int) ([]*subscription.Message, error) {
 // onlyAdmins is the access list that a replay leaves on the parked stream. The rest of what its metadata held is lost.
 const onlyAdmins = `"$acl":{"$r":"$admins","$w":"$admins","$d":"$admins","$mr":"$admins","$mw":"$admins"}`
 
-// finishReplay hides what was replayed from the parked stream, and writes its metadata anew, as the server does.
+// finishReplay hides what was replayed from the parked stream, and writes its metadata anew, as the server does: also where
+// more was hidden before, which then can be read again.
 func (g *group) finishReplay() {
 	g.replay.finishing = true
 	truncate := store.NewEvent{
@@ -92,9 +97,11 @@ func (g *group) finishReplay() {
 		_, err := g.events.Append("$$"+g.key.parkedStream(), store.Any, []store.NewEvent{truncate})
 		return err
 	}, func(err error) {
-		g.replay = nil
 		if err != nil {
 			g.logger.Error("truncate parked messages", "error", err)
+		} else {
+			g.parked.first = g.replay.end
 		}
+		g.replay = nil
 	})
 }

@@ -17,6 +17,7 @@ type source struct {
 	next     int64        // revision to be read, or least position
 	cursor   store.Cursor // in the global order
 	previous int64        // place of the last message
+	ended    bool         // the tombstone was read
 }
 
 // newSource begins behind the checkpoint, or where the configuration says if there is none.
@@ -29,7 +30,11 @@ func newSource(events *store.Store, key Key, config Config, checkpoint int64) (*
 		events: events, key: key, resolve: config.Settings.ResolveLinks, filter: filter,
 		next: config.From, previous: checkpoint,
 	}
-	if checkpoint != subscription.None {
+	switch checkpoint {
+	case subscription.None:
+	case store.DeletedRevision:
+		s.ended = true
+	default:
 		s.next = checkpoint + 1
 	}
 	if key.Stream == All {
@@ -84,6 +89,9 @@ func (s *source) place(r *store.Record) int64 {
 func (s *source) page(limit int) (batch, error) {
 	if s.key.Stream != All {
 		page, err := s.events.ReadStream(s.key.Stream, s.next, store.Forwards, limit)
+		if err == nil && page.State == store.Tombstoned {
+			return s.tombstone()
+		}
 		s.next = max(s.next, page.Next)
 		return batch{records: page.Events, end: page.End}, err
 	}
@@ -99,11 +107,26 @@ func (s *source) page(limit int) (batch, error) {
 	return b, nil
 }
 
+// tombstone is read once, as the last event of the stream.
+func (s *source) tombstone() (batch, error) {
+	record, ok, err := s.events.TombstoneOf(s.key.Stream)
+	if err != nil || !ok || s.ended {
+		return batch{end: true}, err
+	}
+	s.ended = true
+	return batch{records: []store.Record{record}, end: true}, nil
+}
+
+// tombstoned reports whether the stream was deleted for ever.
+func (s *source) tombstoned() bool {
+	return s.key.Stream != All && s.events.LastRevision(s.key.Stream) == store.DeletedRevision
+}
+
 // drained is true when there is nothing more to read now.
 func (s *source) drained() bool {
 	if s.key.Stream == All {
 		return s.cursor >= s.events.EndCursor()
 	}
 	last := s.events.LastRevision(s.key.Stream)
-	return s.next > last || last == store.DeletedRevision
+	return s.next > last || last == store.DeletedRevision && s.ended
 }

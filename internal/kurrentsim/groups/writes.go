@@ -1,10 +1,10 @@
 package groups
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -65,11 +65,22 @@ func loadCheckpoint(events *store.Store, key Key) (int64, error) {
 	return place, nil
 }
 
-// parkedMetadata is what a parked message says about itself.
+// parkedMetadata is what a parked message says about itself, in the form a real server gives it.
 type parkedMetadata struct {
-	Added  time.Time `json:"added"`
-	Reason string    `json:"reason"`
-	Number int64     `json:"subscriptionEventNumber"`
+	Added  string `json:"added"` // of addedLayout
+	Reason string `json:"reason"`
+	Number int64  `json:"subscriptionEventNumber,omitempty"`
+}
+
+const addedLayout = "2006-01-02T15:04:05.9999999+00:00"
+
+func (m parkedMetadata) encode() ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(m)
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
 }
 
 // park writes what is to be parked, in one append, unless such a write is on its way.
@@ -86,11 +97,16 @@ func (g *group) park() {
 	for i, p := range taken {
 		links[i] = g.parkedLink(p)
 	}
+	var written store.Written
 	g.background(func() error {
-		_, err := g.events.Append(g.key.parkedStream(), store.Any, links)
+		var err error
+		written, err = g.events.Append(g.key.parkedStream(), store.Any, links)
 		return err
 	}, func(err error) {
 		g.parking = false
+		if err == nil {
+			g.parked.last = written.Revision
+		}
 		if err != nil {
 			g.logger.Error("park messages", "error", err) // tried again with the next step
 		}
@@ -104,7 +120,7 @@ func (g *group) parkedLink(p subscription.Parking) store.NewEvent {
 	if event := p.Message.Event.Event; event != nil {
 		target = fmt.Appendf(nil, "%d@%s", event.Revision, event.Stream)
 	}
-	metadata, err := json.Marshal(parkedMetadata{Added: g.now().UTC(), Reason: p.Reason, Number: original.Revision})
+	metadata, err := parkedMetadata{Added: g.now().UTC().Format(addedLayout), Reason: p.Reason, Number: original.Revision}.encode()
 	if err != nil { // plain fields marshal
 		metadata = nil
 	}

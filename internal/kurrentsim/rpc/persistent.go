@@ -2,11 +2,14 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"orderflow/internal/kurrentsim/groups"
 	"orderflow/internal/kurrentsim/subscription"
@@ -32,7 +35,11 @@ func (s *persistentServer) Create(ctx context.Context, request *persistent.Creat
 		key.Stream, err = streamOf(options.GetStream().GetStreamIdentifier(), legacy)
 		setStreamStart(&config, options.GetStream().GetRevision(), options.GetStream().GetEnd())
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case key.Stream == "":
+		err = errNeverAnswered
+	default:
 		err = s.service.Groups.Create(key, config)
 	}
 	if err != nil {
@@ -82,7 +89,7 @@ func (s *persistentServer) ReplayParked(ctx context.Context, request *persistent
 	var err error
 	if _, limited := options.GetStopAtOption().(*persistent.ReplayParkedReq_Options_StopAt); limited {
 		if stopAt = options.GetStopAt(); stopAt < 0 {
-			err = &groups.InvalidError{Reason: "stop_at must not be negative"}
+			err = &groups.InvalidError{Reason: "Cannot stop replaying parked message at a negative version."}
 		}
 	}
 	if err == nil {
@@ -109,16 +116,26 @@ func keyOf(all *shared.Empty, stream *shared.StreamIdentifier, group string) gro
 	return groups.Key{Stream: nameOf(stream), Group: group}
 }
 
+// What becomes of a group on a stream with a name that groups cannot have.
+var (
+	errAllAsStream = status.Error(codes.Unknown, "Envelope callback expected either CreatePersistentSubscriptionToAllCompleted or "+
+		"NotHandled, received CreatePersistentSubscriptionToStreamCompleted instead")
+	errNeverAnswered = errors.New("the call is not answered")
+)
+
 // streamOf takes the stream from where clients since 21.10 put it, or from where older ones did.
 func streamOf(current, legacy *shared.StreamIdentifier) (string, error) {
-	name := nameOf(current)
-	if name == "" {
-		name = nameOf(legacy)
+	if current == nil {
+		current = legacy
 	}
-	if name == groups.All {
-		return name, &groups.InvalidError{Reason: "the stream name $all is reserved"}
+	switch name := nameOf(current); {
+	case current == nil:
+		return "", errThrown
+	case name == groups.All:
+		return name, errAllAsStream
+	default:
+		return name, nil
 	}
-	return name, nil
 }
 
 func setStreamStart(config *groups.Config, revision uint64, end *shared.Empty) {

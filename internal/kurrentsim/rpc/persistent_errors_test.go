@@ -113,7 +113,8 @@ func TestUnusableGroupsAreRefusedWithTheReason(t *testing.T) {
 		require.Contains(t, trailer.Get("reason")[0], reason)
 	}
 	trailer, err := w.create("$all", nil)
-	requireRefusal(t, err, trailer, codes.Internal, "reserved", "persistent-subscription-failed", "stream-name", "$all")
+	require.Equal(t, codes.Unknown, status.Code(err))
+	require.Empty(t, trailer.Get("exception"))
 	_, err = w.create("order-1", nil)
 	require.NoError(t, err)
 	_, err = w.persistent.ReplayParked(t.Context(), replayRequest(-1), grpc.Trailer(&trailer))
@@ -137,4 +138,49 @@ func TestConsumersLearnWhyTheyAreTurnedAwayOrDropped(t *testing.T) {
 	_, err = first.Recv()
 	requireRefusal(t, err, first.Trailer(), codes.Canceled, "Subscription group g on stream order-1 was dropped.",
 		"persistent-subscription-dropped", "stream-name", "order-1", "group-name", "g")
+}
+
+func TestGroupOnAStreamWithoutANameIsNeverAnswered(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, 0)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err := w.persistent.Create(ctx, &persistent.CreateReq{Options: &persistent.CreateReq_Options{
+		StreamOption: &persistent.CreateReq_Options_Stream{Stream: &persistent.CreateReq_StreamOptions{StreamIdentifier: stream("")}},
+		GroupName:    "g", Settings: settings(nil),
+	}})
+	require.Equal(t, codes.DeadlineExceeded, status.Code(err))
+	require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded, "it was the caller's patience that ended")
+}
+
+func TestOddGroupsAreTaken(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, 0)
+	for name, change := range map[string]func(*persistent.CreateReq_Settings){
+		"no batch": func(s *persistent.CreateReq_Settings) { s.ReadBatchSize = 0 },
+		"a negative time-out": func(s *persistent.CreateReq_Settings) {
+			s.MessageTimeout = &persistent.CreateReq_Settings_MessageTimeoutMs{MessageTimeoutMs: -1}
+		},
+	} {
+		_, err := w.create(name, change)
+		require.NoError(t, err, name)
+	}
+}
+
+func TestListOfAStreamWhoseGroupIsGoneIsEmpty(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, 0)
+	_, err := w.create("order-1", nil)
+	require.NoError(t, err)
+	_, err = w.persistent.Delete(t.Context(), &persistent.DeleteReq{Options: &persistent.DeleteReq_Options{
+		StreamOption: &persistent.DeleteReq_Options_StreamIdentifier{StreamIdentifier: stream("order-1")}, GroupName: "g",
+	}})
+	require.NoError(t, err)
+	list, err := w.persistent.List(t.Context(), &persistent.ListReq{Options: &persistent.ListReq_Options{
+		ListOption: &persistent.ListReq_Options_ListForStream{ListForStream: &persistent.ListReq_StreamOption{
+			StreamOption: &persistent.ListReq_StreamOption_Stream{Stream: stream("order-1")},
+		}},
+	}})
+	require.NoError(t, err)
+	require.Empty(t, list.GetSubscriptions())
 }

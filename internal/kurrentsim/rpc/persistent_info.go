@@ -9,8 +9,11 @@ import (
 	"orderflow/internal/kurrentsim/subscription"
 )
 
-// anonymous is the user of a connection without credentials, and the name of one that gave none.
-const anonymous = "anonymous"
+// What a connection is called that comes by a port without users, and one without credentials by a port with users.
+const (
+	systemUser    = "system"
+	anonymousUser = "anonymous"
+)
 
 // GetInfo describes one group.
 func (s *persistentServer) GetInfo(ctx context.Context, request *persistent.GetInfoReq) (*persistent.GetInfoResp, error) {
@@ -23,15 +26,15 @@ func (s *persistentServer) GetInfo(ctx context.Context, request *persistent.GetI
 	return &persistent.GetInfoResp{SubscriptionInfo: toInfo(info)}, nil
 }
 
-// List describes all groups, or those of one stream, which must have some.
+// List describes all groups, or those of one stream, which must have had some.
 func (s *persistentServer) List(ctx context.Context, request *persistent.ListReq) (*persistent.ListResp, error) {
 	var key groups.Key
 	if only := request.GetOptions().GetListForStream(); only != nil {
 		key = keyOf(only.GetAll(), only.GetStream(), "")
 	}
-	infos := s.service.Groups.List(key.Stream)
-	if len(infos) == 0 && key.Stream != "" {
-		return nil, s.service.failGroup(ctx, key, groups.ErrNotFound)
+	infos, err := s.list(key.Stream)
+	if err != nil {
+		return nil, s.service.failGroup(ctx, key, err)
 	}
 	answer := &persistent.ListResp{}
 	for _, info := range infos {
@@ -40,16 +43,29 @@ func (s *persistentServer) List(ctx context.Context, request *persistent.ListReq
 	return answer, nil
 }
 
+func (s *persistentServer) list(stream string) ([]groups.Info, error) {
+	if stream == "" {
+		return s.service.Groups.List(""), nil
+	}
+	return s.service.Groups.ListStream(stream)
+}
+
+func statusOf(info groups.Info) string {
+	switch {
+	case info.Live:
+		return "Live"
+	case info.Reading:
+		return "Behind, OutstandingPageRequest"
+	}
+	return "Behind"
+}
+
 func toInfo(info groups.Info) *persistent.SubscriptionInfo {
 	settings, stats := info.Config.Settings, info.Stats
-	status := "Behind"
-	if info.Live {
-		status = "Live"
-	}
 	return &persistent.SubscriptionInfo{
 		EventSource:                   info.Key.Stream,
 		GroupName:                     info.Key.Group,
-		Status:                        status,
+		Status:                        statusOf(info),
 		Connections:                   toConnections(stats.Consumers),
 		AveragePerSecond:              int32(info.AveragePerSecond),
 		TotalItems:                    stats.Total,
@@ -67,6 +83,7 @@ func toInfo(info groups.Info) *persistent.SubscriptionInfo {
 		MinCheckPointCount:            int32(settings.MinCheckpoint),
 		MaxCheckPointCount:            int32(settings.MaxCheckpoint),
 		ReadBufferCount:               int32(stats.Buffered),
+		LiveBufferCount:               int64(info.Pushed),
 		RetryBufferCount:              int32(stats.Retrying),
 		TotalInFlightMessages:         int32(stats.InFlight),
 		OutstandingMessagesCount:      int32(stats.InFlight),
@@ -80,11 +97,15 @@ func toConnections(consumers []subscription.ConsumerStats) []*persistent.Subscri
 	var connections []*persistent.SubscriptionInfo_ConnectionInfo
 	for _, c := range consumers {
 		connection := &persistent.SubscriptionInfo_ConnectionInfo{
-			Username: anonymous, ConnectionName: "<unknown>",
+			From: "empty", ConnectionName: "<unknown>", TotalItems: c.Total,
 			AvailableSlots: int32(c.Available), InFlightMessages: int32(c.InFlight),
 		}
 		if named, ok := c.Consumer.(*groups.Connection); ok {
-			connection.From = named.From
+			connection.Username = named.User
+		}
+		for _, m := range c.Measurements {
+			connection.ObservedMeasurements = append(connection.ObservedMeasurements,
+				&persistent.SubscriptionInfo_Measurement{Key: m.Name, Value: m.Milliseconds})
 		}
 		connections = append(connections, connection)
 	}

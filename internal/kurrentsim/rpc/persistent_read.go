@@ -4,20 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
-	"google.golang.org/grpc/peer"
 
 	"orderflow/internal/kurrentsim/groups"
 	"orderflow/internal/kurrentsim/store"
 	"orderflow/internal/kurrentsim/subscription"
 )
-
-// maxConsumerBuffer bounds the messages one consumer may have in hand.
-const maxConsumerBuffer = 10_000
 
 // Read connects a consumer: events go out, acknowledgements come in, until either side leaves.
 func (s *persistentServer) Read(stream persistent.PersistentSubscriptions_ReadServer) error {
@@ -28,11 +23,14 @@ func (s *persistentServer) Read(stream persistent.PersistentSubscriptions_ReadSe
 		return err
 	}
 	options := first.GetOptions()
-	if options == nil || options.GetUuidOption() == nil || options.GetBufferSize() <= 0 {
-		return invalid("options with uuid_option and a buffer_size greater than zero must come first")
+	if options == nil || options.GetUuidOption() == nil {
+		return invalid("options with uuid_option must come first")
+	}
+	if options.GetBufferSize() < 0 {
+		return errThrown
 	}
 	key := keyOf(options.GetAll(), options.GetStreamIdentifier(), options.GetGroupName())
-	consumer, err := s.service.Groups.Connect(key, int(min(options.GetBufferSize(), maxConsumerBuffer)), peerOf(ctx))
+	consumer, err := s.service.Groups.Connect(key, int(options.GetBufferSize()), userOf(ctx))
 	if err != nil {
 		return s.service.failGroup(ctx, key, err)
 	}
@@ -49,13 +47,15 @@ func (s *persistentServer) Read(stream persistent.PersistentSubscriptions_ReadSe
 	return s.service.fail(ctx, err)
 }
 
-func peerOf(ctx context.Context) string {
-	if p, ok := peer.FromContext(ctx); ok {
-		if host, _, err := net.SplitHostPort(p.Addr.String()); err == nil {
-			return host
-		}
+func userOf(ctx context.Context) string {
+	switch user, guarded := callerOf(ctx); {
+	case !guarded:
+		return systemUser
+	case user == nil:
+		return anonymousUser
+	default:
+		return user.Name
 	}
-	return ""
 }
 
 func confirmation(key groups.Key) *persistent.ReadResp {
@@ -78,9 +78,11 @@ func deliver(ctx context.Context, stream persistent.PersistentSubscriptions_Read
 				continue
 			}
 			return err
-		case message := <-consumer.Messages():
-			if err := stream.Send(toPersistentEvent(message)); err != nil {
-				return err
+		case <-consumer.Arrived():
+			for _, message := range consumer.Take() {
+				if err := stream.Send(toPersistentEvent(message)); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -141,16 +143,18 @@ func fromUUIDs(ids []*shared.UUID) ([]uuid.UUID, error) {
 	return parsed, nil
 }
 
+// toPersistentEvent gives an event and its link one position, that of the link.
 func toPersistentEvent(m subscription.Message) *persistent.ReadResp {
+	position := m.Event.Original().Position
 	return &persistent.ReadResp{Content: &persistent.ReadResp_Event{Event: &persistent.ReadResp_ReadEvent{
-		Event:    toPersistentRecorded(m.Event.Event),
-		Link:     toPersistentRecorded(m.Event.Link),
-		Position: &persistent.ReadResp_ReadEvent_CommitPosition{CommitPosition: m.Event.Original().Position},
+		Event:    toPersistentRecorded(m.Event.Event, position),
+		Link:     toPersistentRecorded(m.Event.Link, position),
+		Position: &persistent.ReadResp_ReadEvent_CommitPosition{CommitPosition: position},
 		Count:    &persistent.ReadResp_ReadEvent_RetryCount{RetryCount: int32(m.RetryCount)},
 	}}}
 }
 
-func toPersistentRecorded(r *store.Record) *persistent.ReadResp_ReadEvent_RecordedEvent {
+func toPersistentRecorded(r *store.Record, position uint64) *persistent.ReadResp_ReadEvent_RecordedEvent {
 	if r == nil {
 		return nil
 	}
@@ -158,8 +162,8 @@ func toPersistentRecorded(r *store.Record) *persistent.ReadResp_ReadEvent_Record
 		Id:               toUUID(r.ID),
 		StreamIdentifier: streamID(r.Stream),
 		StreamRevision:   uint64(r.Revision),
-		PreparePosition:  r.Position,
-		CommitPosition:   r.Position,
+		PreparePosition:  position,
+		CommitPosition:   position,
 		Metadata:         eventMetadata(r),
 		CustomMetadata:   r.Metadata,
 		Data:             r.Data,

@@ -15,7 +15,7 @@ func (e *Engine) Checkpoint(now time.Time, tick bool) (place int64, due bool) {
 	if e.known == nil {
 		return None, false
 	}
-	byTime := e.settings.CheckpointAfter > 0 && now.Sub(e.mark.at) >= e.settings.CheckpointAfter
+	byTime := e.settings.CheckpointAfter != 0 && now.Sub(e.mark.at) >= e.settings.CheckpointAfter
 	most := e.known.sequence - e.mark.sequence // settled at most: a cheap bound for the usual answer, no
 	if most < int64(e.settings.MaxCheckpoint) && (!byTime || !tick) {
 		return None, false
@@ -46,6 +46,9 @@ func (e *Engine) settled() (sequence, place int64) {
 	}
 	for _, m := range e.retry {
 		hold(m)
+	}
+	if len(e.fresh) > 0 { // the rest is newer; some of it was passed over, for its consumer was full
+		hold(e.fresh[0])
 	}
 	for m := range e.parking {
 		hold(m)

@@ -9,13 +9,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxBuffered bounds the messages a group holds, whatever its settings say.
+// maxBuffered bounds the messages a group reads ahead, whatever its settings say.
 const maxBuffered = 10_000
 
 // flight is a message a consumer has and has not answered for.
 type flight struct {
 	message *Message
 	member  *member
+	sent    time.Time
 	due     time.Time
 }
 
@@ -29,28 +30,28 @@ type Engine struct {
 	inFlight map[uuid.UUID]*flight // by message id
 	parking  map[*Message]string   // being written to the parked stream, with the reason
 	pending  []Parking             // to be written to the parked stream
+	gaps     int                   // of fresh: what a filter left out
 	fed      int64                 // messages fed
 	known    *Message              // the newest that was offered, or passed over
-	last     int64                 // place of the newest that was offered
 	mark     checkpointMark
 	total    int64 // deliveries
 }
 
-// New returns the state of a group that has been checkpointed at a place, or at None.
-func New(settings Settings, checkpointed int64, now time.Time) *Engine {
+// New returns the state of a group that has been checkpointed at a place, or at None. Its next checkpoint is due by time as
+// soon as it covers the minimum, however long CheckpointAfter is.
+func New(settings Settings, checkpointed int64) *Engine {
 	return &Engine{
 		settings: settings,
 		strategy: newStrategy(settings.Strategy),
 		inFlight: map[uuid.UUID]*flight{},
 		parking:  map[*Message]string{},
-		last:     None,
-		mark:     checkpointMark{sequence: -1, place: checkpointed, at: now},
+		mark:     checkpointMark{sequence: -1, place: checkpointed},
 	}
 }
 
-// Connect adds a consumer that takes at most buffer messages at a time.
+// Connect adds a consumer that takes at most buffer messages at a time. It gets none before the next Pump.
 func (e *Engine) Connect(c Consumer, buffer int) {
-	m := &member{consumer: c, buffer: min(buffer, maxBuffered)}
+	m := &member{consumer: c, buffer: buffer}
 	e.members = append(e.members, m)
 	e.strategy.add(m)
 }
@@ -75,29 +76,45 @@ func (e *Engine) Disconnect(c Consumer) {
 	}
 }
 
-// Room is how many new messages the engine wants to be fed.
+// Room is how many more messages may be read from the history of the stream at a time: none until that many would leave
+// the buffer some space. Consumers do not matter.
 func (e *Engine) Room() int {
-	if len(e.members) == 0 {
+	batch := e.settings.ReadBatch
+	if batch <= 0 || e.limit()-e.buffered()-len(e.retry) <= batch {
 		return 0
 	}
-	return max(0, e.limit()-len(e.fresh)-len(e.retry))
+	return batch
 }
+
+// LiveRoom is how many of the messages that are appended now have room in the buffer.
+func (e *Engine) LiveRoom() int { return max(0, e.limit()-e.buffered()) }
 
 // ReplayRoom is how many parked messages the engine takes back, with or without consumers.
 func (e *Engine) ReplayRoom() int { return max(0, e.limit()-len(e.retry)) }
 
 func (e *Engine) limit() int {
-	return min(max(e.settings.HistoryBuffer, e.settings.ReadBatch, 1), maxBuffered)
+	return min(max(e.settings.HistoryBuffer, 1), maxBuffered)
 }
 
-// Feed adds new messages, in order.
+// Feed adds new messages, in order. What a filter left out takes no room, however often nothing else is fed.
 func (e *Engine) Feed(messages []*Message) {
 	for _, m := range messages {
 		e.fed += max(int64(m.Skipped), 1)
 		m.sequence = e.fed - 1
+		if n := len(e.fresh); m.Skipped > 0 && n > 0 && e.fresh[n-1].Skipped > 0 {
+			m.Previous, m.Skipped = e.fresh[n-1].Previous, m.Skipped+e.fresh[n-1].Skipped
+			e.fresh[n-1] = m
+			continue
+		}
+		if m.Skipped > 0 {
+			e.gaps++
+		}
+		e.fresh = append(e.fresh, m)
 	}
-	e.fresh = append(e.fresh, messages...)
 }
+
+// buffered is how many messages wait to be offered for the first time.
+func (e *Engine) buffered() int { return len(e.fresh) - e.gaps }
 
 // Replay adds messages that were parked, behind everything that waits to be offered again.
 func (e *Engine) Replay(messages []*Message) {
@@ -112,35 +129,34 @@ func (e *Engine) Pump(now time.Time) {
 	for _, m := range e.members {
 		m.stalled = false
 	}
-	waiting, full := e.retry[:0:0], false
-	for i, m := range e.retry {
-		switch e.offer(m, now) {
-		case skipped:
-			waiting = append(waiting, m)
-		case exhausted:
-			waiting, full = append(waiting, e.retry[i:]...), true
-		}
-		if full {
-			break
-		}
-	}
-	e.retry = waiting
-	for !full && len(e.fresh) > 0 && len(e.retry) < maxBuffered {
-		m := e.fresh[0]
-		switch e.first(m, now) {
-		case exhausted:
-			return
-		case skipped:
-			e.requeue(m)
-		}
-		e.fresh[0], e.fresh = nil, e.fresh[1:]
+	var full bool
+	if e.retry, full = e.offerAll(e.retry, now); !full {
+		e.fresh, _ = e.offerAll(e.fresh, now)
 	}
 }
 
-// first offers a new message, or passes over what a filter left out.
+// offerAll offers messages in order until nobody has room, and returns those that wait on. One whose own consumer is full
+// stays in its place, and others pass it.
+func (e *Engine) offerAll(messages []*Message, now time.Time) (waiting []*Message, full bool) {
+	for i, m := range messages {
+		switch e.first(m, now) {
+		case skipped:
+			waiting = append(waiting, m)
+		case exhausted:
+			if len(waiting) == 0 {
+				return messages[i:], true
+			}
+			return append(waiting, messages[i:]...), true
+		}
+	}
+	return waiting, false
+}
+
+// first offers a message, or passes over what a filter left out.
 func (e *Engine) first(m *Message, now time.Time) outcome {
 	if m.Skipped > 0 {
 		e.known = m
+		e.gaps--
 		return sent
 	}
 	return e.offer(m, now)
@@ -156,21 +172,25 @@ func (e *Engine) offer(m *Message, now time.Time) outcome {
 		return e.offer(m, now)
 	}
 	e.total++
+	to.total++
 	if !m.Replayed && (e.known == nil || m.sequence > e.known.sequence) {
-		e.known, e.last = m, m.Place
+		e.known = m
 	}
 	if _, twice := e.inFlight[m.ID()]; !twice { // the second of two equal ids is delivered, and not followed
-		e.inFlight[m.ID()] = &flight{message: m, member: to, due: now.Add(e.settings.MessageTimeout)}
+		e.inFlight[m.ID()] = &flight{message: m, member: to, sent: now, due: now.Add(e.settings.MessageTimeout)}
 		to.inFlight++
 	}
 	return sent
 }
 
 // Ack settles messages. Ids nobody has are ignored; an answer that comes after a redelivery settles that one.
-func (e *Engine) Ack(ids []uuid.UUID) {
+func (e *Engine) Ack(ids []uuid.UUID, now time.Time) {
 	for _, id := range ids {
 		if f, ok := e.inFlight[id]; ok {
 			e.land(f)
+			if e.settings.ExtraStatistics {
+				f.member.observe(now.Sub(f.sent))
+			}
 		}
 	}
 }

@@ -50,7 +50,7 @@ func newRig(change func(*subscription.Settings)) *rig {
 		change(&settings)
 	}
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	return &rig{Engine: subscription.New(settings, subscription.None, now), now: now}
+	return &rig{Engine: subscription.New(settings, subscription.None), now: now}
 }
 
 func (r *rig) connect(buffer int) *consumer {
@@ -80,7 +80,7 @@ func (r *rig) feedCount(count int) {
 }
 
 func (r *rig) ack(m subscription.Message) {
-	r.Ack([]uuid.UUID{m.ID()})
+	r.Ack([]uuid.UUID{m.ID()}, r.now)
 	r.Pump(r.now)
 }
 
@@ -235,16 +235,75 @@ func TestSlowClientIsLeftOut(t *testing.T) {
 	require.Equal(t, []int64{0, 1, 2}, quick.places())
 }
 
-func TestNoConsumerMeansNoRoom(t *testing.T) {
+func TestRoomIsABatchWhileTheBufferHasMore(t *testing.T) {
+	t.Parallel()
+	r := newRig(func(s *subscription.Settings) { s.ReadBatch, s.HistoryBuffer = 20, 64 })
+	require.Equal(t, 20, r.Room(), "also without consumers")
+	r.Feed([]*subscription.Message{{Skipped: 500, Place: 499}})
+	require.Equal(t, 20, r.Room(), "what a filter left out takes none")
+	r.feedCount(43)
+	require.Equal(t, 20, r.Room())
+	r.feedCount(1)
+	require.Zero(t, r.Room(), "a batch would fill the buffer")
+	require.Equal(t, 20, r.LiveRoom())
+	r.feedCount(20)
+	require.Zero(t, r.LiveRoom())
+	require.Equal(t, 64, r.Stats().Buffered)
+}
+
+func TestRoomIsNoneWithoutABatchSize(t *testing.T) {
+	t.Parallel()
+	r := newRig(func(s *subscription.Settings) { s.ReadBatch = 0 })
+	require.Zero(t, r.Room())
+	require.Positive(t, r.LiveRoom())
+}
+
+func TestConnectServesNobodyBeforeAPump(t *testing.T) {
 	t.Parallel()
 	r := newRig(nil)
-	require.Zero(t, r.Room())
-	r.connect(1)
-	require.Positive(t, r.Room())
-	for r.Room() > 0 {
-		r.feedCount(1)
+	r.feedCount(2)
+	c := r.connect(5)
+	require.Empty(t, c.got)
+	r.wait(time.Second)
+	require.Equal(t, []int64{0, 1}, c.places())
+}
+
+func TestPinnedLeavesTheMessagesOfAFullConsumerInTheBuffer(t *testing.T) {
+	t.Parallel()
+	r := newRig(func(s *subscription.Settings) { s.Strategy, s.MaxCheckpoint = subscription.Pinned, 1 })
+	a, b := r.connect(1), r.connect(100)
+	r.feedCount(40)
+	stats := r.Stats()
+	require.Equal(t, 40-len(a.got)-len(b.got), stats.Buffered)
+	require.Zero(t, stats.Retrying)
+	for _, m := range append(a.got[:1:1], b.got...) {
+		r.Ack([]uuid.UUID{m.ID()}, r.now)
 	}
-	require.Equal(t, 500, r.Stats().Buffered)
+	place, due := r.Checkpoint(r.now, false)
+	require.Less(t, place, b.got[len(b.got)-1].Place, "they hold the checkpoint")
+	require.Equal(t, place != subscription.None, due)
+}
+
+func TestStatsCountAndMeasureByConsumer(t *testing.T) {
+	t.Parallel()
+	r := newRig(func(s *subscription.Settings) { s.ExtraStatistics = true })
+	c := r.connect(5)
+	require.Zero(t, r.Stats().Consumers[0].Measurements[0].Milliseconds)
+	r.feedCount(2)
+	r.now = r.now.Add(10 * time.Millisecond)
+	r.ack(c.got[0])
+	r.now = r.now.Add(20 * time.Millisecond)
+	r.ack(c.got[1])
+	shown := r.Stats().Consumers[0]
+	require.EqualValues(t, 2, shown.Total)
+	measured := map[string]int64{}
+	for _, m := range shown.Measurements {
+		measured[m.Name] = m.Milliseconds
+	}
+	require.Len(t, measured, 14)
+	require.EqualValues(t, 20, measured["Mean"])
+	require.EqualValues(t, 10, measured["Fastest"])
+	require.EqualValues(t, 30, measured["Highest"])
 }
 
 func TestCheckpointStopsBelowTheOldestUnsettledMessage(t *testing.T) {
@@ -275,6 +334,24 @@ func TestCheckpointStopsBelowTheOldestUnsettledMessage(t *testing.T) {
 	r.now = r.now.Add(time.Hour)
 	_, due = r.Checkpoint(r.now, true)
 	require.False(t, due, "one is less than the minimum of two")
+}
+
+func TestFirstCheckpointIsDueByTimeAtOnce(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[time.Duration]bool{time.Hour: true, 0: false, -time.Millisecond: true} {
+		r := newRig(func(s *subscription.Settings) { s.CheckpointAfter = after })
+		c := r.connect(50)
+		r.feedCount(3)
+		r.ack(c.got[0])
+		_, due := r.Checkpoint(r.now, true)
+		require.False(t, due, "one is less than the minimum of two")
+		r.ack(c.got[1])
+		place, due := r.Checkpoint(r.now, true)
+		require.Equal(t, want, due, "%s", after)
+		if due {
+			require.EqualValues(t, 1, place)
+		}
+	}
 }
 
 func TestParkedMessageHoldsTheCheckpointUntilItIsWritten(t *testing.T) {
@@ -343,7 +420,6 @@ func TestCheckpointMovesOverSkippedEventsAndNotOverWhatIsInFlight(t *testing.T) 
 	require.Len(t, c.got, 1, "nobody gets what was left out")
 	_, due := r.Checkpoint(r.now, false)
 	require.False(t, due)
-	require.EqualValues(t, 0, r.Stats().LastKnown)
 	r.ack(c.got[0])
 	place, due := r.Checkpoint(r.now, false)
 	require.True(t, due, "thirty-one are more than the maximum of ten")

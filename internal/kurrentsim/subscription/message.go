@@ -66,10 +66,10 @@ type Settings struct {
 	MaxCheckpoint   int // messages after which a checkpoint is written at once
 	MaxSubscribers  int // 0 means no bound
 	LiveBuffer      int
-	ReadBatch       int
+	ReadBatch       int // 0 and less read nothing of what was there before the group
 	HistoryBuffer   int
-	MessageTimeout  time.Duration // 0 expires at the next tick
-	CheckpointAfter time.Duration // 0 means never by time
+	MessageTimeout  time.Duration // 0 and less expire at the next tick
+	CheckpointAfter time.Duration // 0 means never by time, less than 0 at every tick
 	Strategy        Strategy
 }
 

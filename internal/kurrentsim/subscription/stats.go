@@ -7,29 +7,34 @@ type Stats struct {
 	Retrying     int   // waiting to be offered again
 	InFlight     int
 	Checkpointed int64 // place of the newest checkpoint, None for none
-	LastKnown    int64 // place of the newest message offered, None for none
 	Settled      int64 // place up to which every message is settled, None for none
 	Consumers    []ConsumerStats
 }
 
 // ConsumerStats is what can be seen of one consumer.
 type ConsumerStats struct {
-	Consumer  Consumer
-	InFlight  int
-	Available int
+	Consumer     Consumer
+	Total        int64 // deliveries
+	InFlight     int
+	Available    int
+	Measurements []Measurement // how long acknowledgements took; none without ExtraStatistics
 }
 
 // Stats returns the present state.
 func (e *Engine) Stats() Stats {
 	s := Stats{
-		Total: e.total, Buffered: len(e.fresh), Retrying: len(e.retry), InFlight: len(e.inFlight),
-		Checkpointed: e.mark.place, LastKnown: e.last, Settled: e.mark.place,
+		Total: e.total, Buffered: e.buffered(), Retrying: len(e.retry), InFlight: len(e.inFlight),
+		Checkpointed: e.mark.place, Settled: e.mark.place,
 	}
 	if e.known != nil {
 		_, s.Settled = e.settled()
 	}
 	for _, m := range e.members {
-		s.Consumers = append(s.Consumers, ConsumerStats{m.consumer, m.inFlight, max(0, m.buffer-m.inFlight)})
+		shown := ConsumerStats{Consumer: m.consumer, Total: m.total, InFlight: m.inFlight, Available: max(0, m.buffer-m.inFlight)}
+		if e.settings.ExtraStatistics {
+			shown.Measurements = measure(m.settled)
+		}
+		s.Consumers = append(s.Consumers, shown)
 	}
 	return s
 }

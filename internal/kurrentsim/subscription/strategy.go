@@ -2,6 +2,7 @@ package subscription
 
 import (
 	"slices"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -38,8 +39,10 @@ type member struct {
 	consumer Consumer
 	buffer   int
 	inFlight int
-	stalled  bool // refused a message in this round
-	buckets  int  // assigned by pinned
+	total    int64
+	stalled  bool            // refused a message in this round
+	settled  []time.Duration // how long the newest acknowledgements took, the oldest first
+	buckets  int             // assigned by pinned
 }
 
 func (m *member) free() bool { return !m.stalled && m.inFlight < m.buffer }

@@ -156,10 +156,10 @@ func functions() template.FuncMap {
 	}
 }
 
-// origin is where a consumer is connected from.
+// origin is whose consumer it is.
 func origin(c subscription.ConsumerStats) string {
 	if connection, ok := c.Consumer.(*groups.Connection); ok {
-		return connection.From
+		return connection.User
 	}
 	return ""
 }
