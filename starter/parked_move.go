@@ -31,12 +31,16 @@ func replayParked(ctx context.Context, c subcommand.Call) error {
 	defer p.events.Close()
 	ctx, cancel := context.WithTimeout(ctx, parkedTimeout)
 	defer cancel()
-	first, last, err := p.upTo(ctx, until)
+	boundary, err := p.events.ParkedBoundary(ctx, p.stream, p.group)
+	var first, last uint64
+	if err == nil {
+		first, last, err = p.upTo(ctx, until)
+	}
 	if err == nil {
 		err = p.attended(ctx)
 	}
 	if err == nil {
-		err = p.replay(ctx, last)
+		err = p.replay(ctx, boundary, last)
 	}
 	if err != nil {
 		return p.explain("replay", err)
@@ -45,21 +49,27 @@ func replayParked(ctx context.Context, c subcommand.Call) error {
 	return err
 }
 
-// replay has the server replay, and puts back who may read and drop what is parked: the server leaves that to $admins.
-func (p *parking) replay(ctx context.Context, last uint64) error {
-	seen, unseen := p.events.ParkedBoundary(ctx, p.stream, p.group)
-	if unseen != nil && !errors.Is(unseen, kurrent.ErrAccessDenied) {
-		return unseen
+// replay has the server replay from the boundary at which the operator's numbers were looked up, and from no other. Then it
+// puts back who may read and drop what is parked: the server leaves that to $admins.
+func (p *parking) replay(ctx context.Context, boundary kurrent.ParkedBoundary, last uint64) error {
+	claimed, err := p.events.ReplayParked(ctx, p.stream, p.group, boundary, last)
+	if err != nil {
+		return p.moved(err, "replayed")
 	}
-	if err := p.events.ReplayParked(ctx, p.stream, p.group, last); err != nil {
+	if err := p.events.KeepParkedAccess(ctx, p.stream, p.group, claimed); err != nil {
+		_, err = fmt.Fprintf(p.Stderr, "%s: the access list of the parked stream could not be put back, and names $admins alone: %v\n", p.name(), err)
 		return err
 	}
-	err := unseen
-	if err == nil {
-		err = p.events.KeepParkedAccess(ctx, p.stream, p.group, seen)
-	}
-	if err != nil {
-		_, err = fmt.Fprintf(p.Stderr, "%s: the access list of the parked stream could not be put back, and names $admins alone: %v\n", p.name(), err)
+	return nil
+}
+
+// moved says what to do when another command, or another program, came first.
+func (p *parking) moved(err error, done string) error {
+	switch {
+	case errors.Is(err, kurrent.ErrReplaying):
+		return fmt.Errorf("another replay of the parked events runs: nothing is %s, list them again when it has ended", done)
+	case errors.Is(err, kurrent.ErrWrongRevision):
+		return fmt.Errorf("the parked events were replayed or dropped meanwhile: nothing is %s, list them again", done)
 	}
 	return err
 }
@@ -135,12 +145,8 @@ func (p *parking) drop(ctx context.Context, until numbered, yes bool) error {
 	}
 	dropping, cancel := context.WithTimeout(ctx, parkedTimeout)
 	defer cancel()
-	err = p.events.DropParked(dropping, p.stream, p.group, boundary, last)
-	switch {
-	case errors.Is(err, kurrent.ErrWrongRevision):
-		return errors.New("the parked events were replayed or dropped meanwhile: nothing is dropped, list them again")
-	case err != nil:
-		return err
+	if err := p.events.DropParked(dropping, p.stream, p.group, boundary, last); err != nil {
+		return p.moved(err, "dropped")
 	}
 	_, err = fmt.Fprintf(p.Stderr, "%s: dropped %s; the events themselves stay in their streams\n", p.name(), spanOf(first, last))
 	return err

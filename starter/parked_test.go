@@ -169,7 +169,7 @@ func TestReplayParked(t *testing.T) {
 		require.NoError(t, err)
 
 		require.NoError(t, b.starter("parked", "replay", "--until", "0").err)
-		back, err := b.events.ReadEvent(t.Context(), metadata, 2) // the server's own is at 1
+		back, err := b.events.ReadEvent(t.Context(), metadata, 3) // the claim is at 1, the server's own at 2
 		require.NoError(t, err)
 		require.JSONEq(t, `{"$tb":1,"$acl":{"$r":"support"},"team":"orders"}`, string(back.Data))
 	})

@@ -199,12 +199,12 @@ func startOf(position any) string {
 	}
 }
 
-// GroupInfo is how a group is doing, for readiness and metrics.
+// GroupInfo is how a group is doing, for readiness and metrics. How many events are parked it does not say: the server's own
+// count does not fall when parked events are dropped. Read the parked stream.
 type GroupInfo struct {
 	Lag       uint64 // events of the stream above the group's checkpoint, as far as the group has heard of them
 	Resting   uint64 // a lag up to this is none: the group writes its checkpoint only after more
 	InFlight  int64  // events sent to a consumer and not yet answered
-	Parked    int64
 	Consumers int
 }
 
@@ -218,7 +218,6 @@ func (c *Client) GroupInfo(ctx context.Context, stream, group string) (GroupInfo
 		Lag:       lag(info.Stats),
 		Resting:   uint64(max(info.Settings.CheckpointLowerBound-1, 0)),
 		InFlight:  info.Stats.TotalInFlightMessages,
-		Parked:    info.Stats.ParkedMessagesCount,
 		Consumers: len(info.Connections),
 	}, nil
 }

@@ -2,7 +2,6 @@ package kurrent_test
 
 import (
 	"context"
-	"math"
 	"testing"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
@@ -34,6 +33,13 @@ func parkedRange(t *testing.T, client *kurrent.Client) (first, last uint64, some
 	return first, last, some
 }
 
+func boundary(t *testing.T, client *kurrent.Client) kurrent.ParkedBoundary {
+	t.Helper()
+	seen, err := client.ParkedBoundary(t.Context(), bridge.Stream, bridge.Group)
+	require.NoError(t, err)
+	return seen
+}
+
 func TestParkedEventsHaveNumbers(t *testing.T) {
 	t.Parallel()
 	client := open(t, sim(t).url())
@@ -54,7 +60,9 @@ func TestParkedEventsComeAgainUpToANumber(t *testing.T) {
 	t.Parallel()
 	client := open(t, sim(t).url())
 	sub := parkAll(t, client, 5)
-	require.NoError(t, client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, 1))
+	claimed, err := client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, client), 1)
+	require.NoError(t, err)
+	require.NoError(t, client.KeepParkedAccess(t.Context(), bridge.Stream, bridge.Group, claimed))
 	for i := range 2 {
 		d := receive(t, sub)
 		require.Equal(t, []string{"order-0", "order-1"}[i], d.Event.Stream)
@@ -66,17 +74,15 @@ func TestParkedEventsComeAgainUpToANumber(t *testing.T) {
 	require.True(t, some)
 	require.Equal(t, uint64(2), first)
 	require.Equal(t, uint64(4), last)
-	require.ErrorIs(t, client.ReplayParked(t.Context(), bridge.Stream, "other", 1), kurrent.ErrNotFound)
-	require.ErrorIs(t, client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, math.MaxUint64), kurrent.ErrInvalid)
 }
 
 func TestParkedEventsAreDroppedOnlyFromTheBoundaryThatWasSeen(t *testing.T) {
 	t.Parallel()
 	client := open(t, sim(t).url())
 	sub := parkAll(t, client, 5)
-	seen, err := client.ParkedBoundary(t.Context(), bridge.Stream, bridge.Group)
+	seen := boundary(t, client)
+	_, err := client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, seen, 0)
 	require.NoError(t, err)
-	require.NoError(t, client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, 0))
 	require.NoError(t, sub.Ack(receive(t, sub)))
 	awaitParked(t, client, 4)
 
@@ -84,8 +90,7 @@ func TestParkedEventsAreDroppedOnlyFromTheBoundaryThatWasSeen(t *testing.T) {
 	require.ErrorIs(t, err, kurrent.ErrWrongRevision)
 	require.Len(t, parked(t, client), 4)
 
-	seen, err = client.ParkedBoundary(t.Context(), bridge.Stream, bridge.Group)
-	require.NoError(t, err)
+	seen = boundary(t, client)
 	require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 2))
 	require.Equal(t, []string{"0@order-3 no", "0@order-4 no"}, parked(t, client))
 	require.ErrorIs(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 3), kurrent.ErrWrongRevision)
@@ -122,7 +127,10 @@ func TestWhoHasNoRightToParkedEventsIsToldSo(t *testing.T) {
 			_, err := client.ParkedBoundary(ctx, bridge.Stream, bridge.Group)
 			return err
 		},
-		"replay": func(ctx context.Context) error { return client.ReplayParked(ctx, bridge.Stream, bridge.Group, 1) },
+		"replay": func(ctx context.Context) error {
+			_, err := client.ReplayParked(ctx, bridge.Stream, bridge.Group, kurrent.ParkedBoundary{}, 1)
+			return err
+		},
 		"drop": func(ctx context.Context) error {
 			return client.DropParked(ctx, bridge.Stream, bridge.Group, kurrent.ParkedBoundary{}, 1)
 		},
