@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"orderflow/deploy/chaos/internal/crash"
+	"orderflow/deploy/chaos/internal/rig"
 	"orderflow/internal/config"
 )
 
@@ -34,8 +36,10 @@ type options struct {
 	state    string // empty: a folder of its own that goes when nothing is wrong
 	keep     bool   // the folder stays
 	rate     float64
-	drain    time.Duration
-	verbose  bool
+	// kurrentdb is the connection string of a KurrentDB that another started; empty: kurrentsim. It may hold a password.
+	kurrentdb string
+	drain     time.Duration
+	verbose   bool
 }
 
 // command collects the flags with all their faults: the flag package stops at the first.
@@ -90,6 +94,13 @@ func (c *command) declare() {
 	f.BoolVar(&c.verbose, "v", false, "tell each fault")
 	f.StringVar(&c.only, "only", "", "crash at this failpoint alone")
 	f.StringVar(&c.named, "scenario", c.named, "run the scenario of this `name`")
+	c.value("kurrentdb", "connection `string` of a KurrentDB without orders that nothing else uses, in the place of kurrentsim", func(v string) string {
+		c.kurrentdb = v
+		if err := rig.CheckKurrentDB(v); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
 	c.value("minutes", "how long orders are placed and things break (default 1)", func(v string) string {
 		n, err := strconv.ParseFloat(v, 64)
 		c.minutes = n
@@ -166,6 +177,9 @@ func (o options) again() string {
 	}
 	if o.only != "" {
 		args = append(args, "--only", o.only)
+	}
+	if at, err := url.Parse(o.kurrentdb); err == nil && o.kurrentdb != "" {
+		args = append(args, "--kurrentdb", at.Redacted())
 	}
 	if o.rate > 0 {
 		args = append(args, "--rate", strconv.FormatFloat(o.rate, 'g', -1, 64))

@@ -23,6 +23,9 @@ func TestFaultsOfTheCommandLineAreToldTogether(t *testing.T) {
 		"no time and a seed of none": {[]string{"--minutes", "0", "--seed", "-1"}, []string{"--minutes: must be above 0", "--seed: must be a whole number"}},
 		"crashes beyond measure":     {[]string{"--crashes", "100000"}, []string{"--crashes: must be from 0 to 1000"}},
 		"a drain that is no time":    {[]string{"--drain", "soon"}, []string{"--drain: must be a duration"}},
+		"a KurrentDB that is none":   {[]string{"--kurrentdb", "http://db:2113"}, []string{"--kurrentdb: must name a node"}},
+		"a cluster":                  {[]string{"--kurrentdb", "kurrentdb://a:2113,b:2113"}, []string{"--kurrentdb: must be a connection string of one node"}},
+		"nodes to be discovered":     {[]string{"--kurrentdb", "kurrentdb+discover://db:2113"}, []string{"--kurrentdb: must name a node"}},
 		"a rate of nothing":          {[]string{"--rate", "0"}, []string{"--rate: must be above 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,6 +54,7 @@ func TestTheCommandThatRepeatsARunAsksForTheSame(t *testing.T) {
 		{"--minutes", "2.5", "--seed", "9"},
 		{"--scenario", "cancel", "--seed", "9", "--rate", "3"},
 		{"--scenario", "crash", "--seed", "9", "--crashes", "3"},
+		{"--seed", "9", "--kurrentdb", "kurrentdb://127.0.0.1:2113?tls=false"},
 	} {
 		first, err := parseOptions(args, io.Discard)
 		require.NoError(t, err)

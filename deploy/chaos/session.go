@@ -98,7 +98,7 @@ func (s *session) within(ctx context.Context, dir string) error {
 	running, err := rig.Start(ctx, rig.Options{
 		Dir: dir, BinDir: s.options.bin, Workers: s.workers(), Starters: s.starters(), Publishers: s.options.scenario.publishers,
 		Projectors: s.options.scenario.projectors, APIs: s.options.scenario.apis,
-		Hidden: hidden, Variables: s.options.scenario.variables, Progress: s.stderr,
+		KurrentDB: s.options.kurrentdb, Hidden: hidden, Variables: s.options.scenario.variables, Progress: s.stderr,
 	})
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func (s *session) amount() (load.Options, error) {
 	}
 	hold, err := rig.Hold(sc.variables)
 	return load.Options{
-		Hold: hold, HTTP: http, Seed: s.options.seed, Orders: sc.orders, Window: sc.window(s.options.minutes), Rate: rate, Fates: sc.fates,
+		Hold: hold, HTTP: http, Shown: s.options.kurrentdb != "", Seed: s.options.seed, Orders: sc.orders, Window: sc.window(s.options.minutes), Rate: rate, Fates: sc.fates,
 		Hot: sc.hot, Room: sc.room, Mail: sc.mail, Pace: sc.pace,
 	}, err
 }

@@ -26,6 +26,7 @@ type options struct {
 	kurrentsim string // the program to start and ask
 	url        string // of a server to ask that another started
 	second     probe.Credentials
+	throwaway  bool           // the server's streams are not needed any more
 	only       *regexp.Regexp // nil: all probes
 	all        bool           // also those that the transcript lacks
 	out        string         // file for the transcript; empty: none
@@ -40,9 +41,10 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	var complaint bytes.Buffer
 	flags.SetOutput(&complaint)
 	flags.StringVar(&o.kurrentsim, "kurrentsim", "", "the kurrentsim `program`, to start and to ask")
-	flags.StringVar(&o.url, "url", "", "connection `string` of another server to ask; its data must not be needed any more")
+	flags.StringVar(&o.url, "url", "", "connection `string` of another server to ask; what is asked stays in it")
 	flags.StringVar(&o.second.Name, "user2", "", "`name` of a user in no group, for the access. probes of the server at --url")
 	flags.StringVar(&o.second.Password, "pass2", "", "that user's `password`")
+	flags.BoolVar(&o.throwaway, "throwaway", false, "ask the server at --url even if it holds streams of its users")
 	flags.BoolVar(&o.all, "all", false, "ask also what the transcript of the real server lacks, to record it")
 	flags.StringVar(&o.out, "out", "", "`file` for the transcript of what was answered")
 	flags.DurationVar(&o.quiet, "quiet", o.quiet, "how long a silence must last to count as one")

@@ -4,6 +4,9 @@
 //	fidelity --kurrentsim .local/bin/kurrentsim
 //	fidelity --url 'kurrentdb://127.0.0.1:2113?tls=false' --out transcript.jsonl
 //
+// A server that another started must hold no streams of users, for the questions leave streams behind, unless --throwaway says
+// that nothing in it is needed. Its version may be another than that of the transcript: differences are listed then.
+//
 // It prints the differences on standard output and all else on standard error. It exits with 0 if there are none outside the
 // lists, 1 if there are or if no server answers, and 2 on bad arguments.
 //

@@ -67,6 +67,23 @@ func TestSession(t *testing.T) {
 		require.NoError(t, s.run(t.Context()))
 		require.Empty(t, stdout.String())
 	})
+	t.Run("leaves a server alone that holds streams of its users, unless they may be thrown away", func(t *testing.T) {
+		t.Parallel()
+		s, _ := newSession(t)
+		require.NoError(t, s.run(t.Context()), "there is none yet")
+		require.ErrorContains(t, s.run(t.Context()), "holds streams of its users, such as")
+		s.options.throwaway = true
+		require.NoError(t, s.run(t.Context()))
+	})
+	t.Run("asks nothing about rights without a second user", func(t *testing.T) {
+		t.Parallel()
+		s, _ := newSession(t)
+		s.options.only = nil
+		require.NotContains(t, s.names(), "access.log")
+		require.Contains(t, s.names(), versionProbe)
+		s.options.second.Name = "plain"
+		require.Contains(t, s.names(), "access.log")
+	})
 	t.Run("reports an answer that changed, with both answers", func(t *testing.T) {
 		t.Parallel()
 		s, stdout := newSession(t)

@@ -37,6 +37,9 @@ func (s *session) run(ctx context.Context) error {
 	if len(names) == 0 {
 		return errors.New("there is no such probe")
 	}
+	if err := s.requireDisposable(ctx); err != nil {
+		return err
+	}
 	answers, err := s.ask(ctx, names, s.options.parallel)
 	if err != nil {
 		return err
@@ -57,10 +60,28 @@ func (s *session) run(ctx context.Context) error {
 	return s.report(v, got, time.Since(began))
 }
 
-// names returns the probes to ask.
+// requireDisposable refuses a server that somebody may need: probes leave streams behind and restart its subscriptions.
+func (s *session) requireDisposable(ctx context.Context) error {
+	if s.options.url == "" || s.options.throwaway {
+		return nil
+	}
+	stream, err := probe.UsersStream(ctx, s.options.url)
+	if err != nil {
+		return err
+	}
+	if stream != "" {
+		return fmt.Errorf("the server holds streams of its users, such as %q: only --throwaway says that nothing in it is needed", stream)
+	}
+	return nil
+}
+
+// names returns the probes to ask. Those about rights need a second user.
 func (s *session) names() []string {
 	return slices.DeleteFunc(probe.Names(), func(name string) bool {
 		_, recorded := s.real[name]
+		if s.options.url != "" && s.options.second.Name == "" && needsRights(name) {
+			return true
+		}
 		if s.options.only != nil && !s.options.only.MatchString(name) {
 			return true
 		}

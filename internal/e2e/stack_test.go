@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -79,6 +80,9 @@ type stack struct {
 	silent chan struct{}
 }
 
+// kurrentDB is a server that another started, for the tests that share a stack; the others start kurrentsim in any case.
+var kurrentDB = flag.String("kurrentdb", "", "connection `string` of a KurrentDB to run the shared stack on")
+
 // startStack runs the stack in dir until stop, with this environment on top of ours.
 func startStack(dir string, environ []string, args ...string) (*stack, error) {
 	return startStackOf(binaries, dir, environ, args...)
@@ -151,8 +155,11 @@ var shared struct {
 func sharedStack(t *testing.T) *stack {
 	t.Helper()
 	shared.once.Do(func() {
-		shared.stack, shared.err = startStack(filepath.Join(binaries, "state"),
-			[]string{"CREDIT_HOLD=30m", "EMAIL_UNKNOWN_GRACE=1s"}, "--rate", "0")
+		environ := []string{"CREDIT_HOLD=30m", "EMAIL_UNKNOWN_GRACE=1s"}
+		if *kurrentDB != "" { // its group may be the one that a run of chaos created, with its message timeout
+			environ = append(environ, "KURRENTDB_URL="+*kurrentDB, "STARTER_MESSAGE_TIMEOUT=10s")
+		}
+		shared.stack, shared.err = startStack(filepath.Join(binaries, "state"), environ, "--rate", "0")
 	})
 	require.NoError(t, shared.err)
 	return shared.stack

@@ -14,6 +14,7 @@ type Options struct {
 	Window time.Duration // orders are placed in it
 	Rate   float64       // orders a second
 	Fates  map[string]int
+	Shown  bool          // the projection shows every order: none can have the fate of being hidden by it
 	Hot    float64       // the share of orders that one customer places
 	Room   int64         // that customer's limit by order, in minor units; 0: most of the orders fit it
 	HTTP   float64       // the share of orders that are placed by HTTP, beside those whose fate it is; 0: none at all

@@ -54,7 +54,7 @@ func newMaker(o Options) *maker {
 		if o.Fates != nil {
 			f.weight = o.Fates[f.name]
 		}
-		if f.http && o.HTTP == 0 {
+		if f.http && o.HTTP == 0 || f.hidden && o.Shown {
 			continue
 		}
 		if f.weight > 0 {

@@ -114,7 +114,7 @@ func (r *Rig) Fronts() []string {
 func (r *Rig) ways(address map[string]string) map[string]string {
 	variables := map[string]string{
 		"TEMPORAL_ADDRESS": address[Temporal],
-		"KURRENTDB_URL":    "kurrentdb://" + address[KurrentDB] + "?tls=false",
+		"KURRENTDB_URL":    r.kurrentURL(address[KurrentDB]),
 	}
 	if to, ok := address[Postgres]; ok {
 		variables["POSTGRES_URL"] = r.databaseURL(to)

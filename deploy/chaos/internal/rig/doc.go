@@ -12,6 +12,8 @@
 //
 // An Edge is the way of one binary to one store, such as "worker-1/postgres", or of the clients to an api, "client/api-1". It takes toxics or is cut.
 //
+// A KurrentDB that another started can take the place of kurrentsim: it is no Process then, and has edges like every store.
+//
 // What runs through the rig is left to package load, what breaks and when to package fault, and whether anything was lost
 // to the checker. They reach the stores directly, by Direct and Environment.
 package rig

@@ -91,3 +91,20 @@ func (r *Rig) ask(ctx context.Context, do func(context.Context, *kurrentdb.Clien
 	defer func() { _ = client.Close() }()
 	return do(ctx, client)
 }
+
+// requireNoOrders looks at the stream of the projection that the starters need anyway.
+func requireNoOrders(ctx context.Context, client *kurrentdb.Client) error {
+	read, err := client.ReadStream(ctx, groupStream, kurrentdb.ReadStreamOptions{From: kurrentdb.Start{}}, 1)
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	_, err = read.Recv()
+	if known, _ := kurrentdb.FromError(err); err != nil && known.Code() == kurrentdb.ErrorCodeResourceNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errHoldsOrders
+}

@@ -18,6 +18,7 @@ type Options struct {
 	Publishers int               // how many of them; one works, the others wait
 	Projectors int               // how many of them; one works, the others wait
 	APIs       int               // how many of them
+	KurrentDB  string            // connection string of one that another started and that nothing else uses; empty: kurrentsim
 	Hidden     []string          // events as STREAM@REVISION that KurrentDB's projection never shows
 	Variables  map[string]string // of the binaries, over the rig's own
 	Progress   io.Writer         // is told in a line what happens

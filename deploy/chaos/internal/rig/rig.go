@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,7 +39,8 @@ type Rig struct {
 	addresses map[string]string // of stores and operations servers, by process
 	fronts    map[string]string // of apis as clients reach them, by process
 
-	clients     *alias // the name that the binaries use for PostgreSQL
+	kurrentdb   url.URL // its connection string, but for the address
+	clients     *alias  // the name that the binaries use for PostgreSQL
 	mu          sync.Mutex
 	postgresURL string
 	cluster     string     // the folder of the PostgreSQL that is the primary
@@ -121,13 +123,18 @@ func (r *Rig) start(ctx context.Context) error {
 	for _, p := range r.processes {
 		r.supervising.Go(func() { p.supervise(supervision) })
 	}
-	if err := r.startEach(ctx, Stores()); err != nil {
+	if err := errors.Join(r.startEach(ctx, r.stores()), r.openExternal(ctx)); err != nil {
 		return err
 	}
 	if err := r.Run(ctx, "worker", "migrate"); err != nil {
 		return err
 	}
 	return r.startEach(ctx, r.Binaries())
+}
+
+// stores lists the stores that are processes of the rig.
+func (r *Rig) stores() []string {
+	return slices.DeleteFunc(Stores(), func(name string) bool { return r.processes[name] == nil })
 }
 
 func (r *Rig) startEach(ctx context.Context, names []string) error {
@@ -182,7 +189,7 @@ func (r *Rig) Heal(ctx context.Context) error {
 func (r *Rig) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
-	err := errors.Join(r.stopEach(ctx, r.Binaries()), r.stopStandbys(ctx), r.stopEach(ctx, Stores()))
+	err := errors.Join(r.stopEach(ctx, r.Binaries()), r.stopStandbys(ctx), r.stopEach(ctx, r.stores()))
 	if r.stop != nil {
 		r.stop()
 	}

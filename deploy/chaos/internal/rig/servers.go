@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -61,6 +62,16 @@ func (r *Rig) addStores(cli string) error {
 		return err
 	}
 	r.add(&Process{Name: Temporal, launch: r.launchTemporal(cli), ready: r.listens(Temporal), pause: pauseOne})
+	r.addSES()
+	if r.options.external() {
+		return r.useKurrentDB()
+	}
+	r.addKurrentsim()
+	return nil
+}
+
+func (r *Rig) addKurrentsim() {
+	r.kurrentdb = url.URL{Scheme: "kurrentdb", RawQuery: "tls=false"}
 	r.add(&Process{
 		Name: KurrentDB, ready: r.answers(KurrentDB, "/health/live"), pause: pauseOne,
 		launch: func(ctx context.Context, _ map[string]string) (child, error) {
@@ -71,6 +82,9 @@ func (r *Rig) addStores(cli string) error {
 			return r.launchBinary(ctx, KurrentDB, "kurrentsim", args, listed(machine()))
 		},
 	})
+}
+
+func (r *Rig) addSES() {
 	r.add(&Process{
 		Name: SES, ready: r.answers(SES, "/health/live"), pause: pauseOne,
 		launch: func(ctx context.Context, _ map[string]string) (child, error) {
@@ -79,7 +93,6 @@ func (r *Rig) addStores(cli string) error {
 			}, listed(machine()))
 		},
 	})
-	return nil
 }
 
 func (r *Rig) launchTemporal(cli string) func(context.Context, map[string]string) (child, error) {
@@ -166,7 +179,10 @@ func get(ctx context.Context, url string) error {
 
 // requireBinaries says which program is missing before anything is started.
 func requireBinaries(o Options) error {
-	names := []string{"kurrentsim", "sessim"}
+	names := []string{"sessim"}
+	if !o.external() {
+		names = append(names, "kurrentsim")
+	}
 	for _, binary := range kindsOfBinaries() {
 		if o.number(binary) > 0 {
 			names = append(names, binary)
