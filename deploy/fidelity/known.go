@@ -31,7 +31,10 @@ func realTranscript() (transcript.Transcript, error) {
 
 // deliberate are the differences between kurrentsim and the real server that are meant to be, with the reason of each.
 func deliberate() map[transcript.Key]string {
-	return map[transcript.Key]string{}
+	return map[transcript.Key]string{
+		{Probe: "server.features", Step: "methods"}: "kurrentsim lists the services it has: no monitoring, redaction, users or operations over " +
+			"gRPC, no batch append, and of projections only what asks for their state or switches them",
+	}
 }
 
 // known are the differences of kurrentsim that do not fail.

@@ -73,7 +73,7 @@ func (p *P) failure(err error) any {
 	if err == nil {
 		return "ok"
 	}
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF { //nolint:errorlint // the end of a read is bare; wrapped, it is a connection that ended
 		return "EOF"
 	}
 	fields := obj{"text": p.show([]byte(clientPrefix.ReplaceAllString(err.Error(), "")))}

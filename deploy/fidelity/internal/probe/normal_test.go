@@ -1,6 +1,8 @@
 package probe
 
 import (
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -34,6 +36,14 @@ func TestShow(t *testing.T) {
 	require.Equal(t, "hex:ff00", p.show([]byte{0xff, 0}))
 	require.Regexp(t, `^x{24}\.\.\. \(501 bytes, sha256 [0-9a-f]{8}\)$`, p.show([]byte(strings.Repeat("x", 501))))
 	require.Equal(t, "0 max maxint64", strings.Join([]string{mark(0), mark(1<<64 - 1), mark(1<<63 - 1)}, " "))
+}
+
+func TestFailure(t *testing.T) {
+	t.Parallel()
+	p := &P{}
+	require.Equal(t, "ok", p.failure(nil))
+	require.Equal(t, "EOF", p.failure(io.EOF), "the end of a read")
+	require.NotEqual(t, "EOF", p.failure(fmt.Errorf("append: %w", io.EOF)), "a connection that ended is no end of a read")
 }
 
 func TestNames(t *testing.T) {
