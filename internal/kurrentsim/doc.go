@@ -20,7 +20,7 @@
 //   - A link's position is the number behind its event's, which a real log does not have.
 //   - A refusal that a real node answers with the HTTP status 500, because its stream has no ASCII name, is the status that
 //     the official Go client makes of it.
-//   - There is one node, which gossip names as the leader: no cluster. Appends in batches, the v2 append calls, and the
+//   - There is one node, which gossip names as the leader: no cluster. Appends in batches, AppendRecords of 26.1, and the
 //     services for operations, monitoring, redaction and users are not there, and not advertised.
 //   - What the versions before and after 24.10 do is read in the sources, not measured: package rpc lists what differs.
 package kurrentsim

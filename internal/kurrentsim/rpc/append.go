@@ -70,9 +70,7 @@ func noExpectation(request string) error {
 // shows, as by a real node: a client that is still sending then learns no more than that the call has ended.
 func (s *streamsServer) Append(stream streams.Streams_AppendServer) error {
 	ctx := stream.Context()
-	in := appendIntake{
-		budget: &s.service.buffered, most: cmp.Or(s.service.MaxBuffered, DefaultMaxBuffered), release: s.service.Release,
-	}
+	in := s.service.intake()
 	defer in.giveBack()
 	for !errors.Is(in.err, store.ErrAppendTooLarge) {
 		message, err := stream.Recv()
@@ -124,6 +122,10 @@ type appendIntake struct {
 	size    int   // of the events, as the limits count
 	held    int64 // of the budget
 	err     error
+}
+
+func (s *Service) intake() appendIntake {
+	return appendIntake{budget: &s.buffered, most: cmp.Or(s.MaxBuffered, DefaultMaxBuffered), release: s.Release}
 }
 
 func (in *appendIntake) take(message *streams.AppendReq) {

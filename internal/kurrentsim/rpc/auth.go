@@ -60,7 +60,7 @@ type guardedStream struct {
 func (s *guardedStream) Context() context.Context { return s.ctx }
 
 func (s *guardedStream) RecvMsg(message any) error {
-	if err := s.ServerStream.RecvMsg(message); err != nil || s.allowed {
+	if err := s.ServerStream.RecvMsg(message); err != nil || s.allowed && !namesItsStream(message) {
 		return err
 	}
 	err := s.refused

@@ -20,6 +20,7 @@ func (f features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfe
 		persistent = "event_store.client.persistent_subscriptions.persistentsubscriptions"
 		projected  = "event_store.client.projections.projections"
 		own        = "event_store.client.server_features.serverfeatures"
+		streamsV2  = "kurrentdb.protocol.v2.streams.streamsservice"
 		gossiping  = "event_store.client.gossip.gossip"
 	)
 	answer := &serverfeatures.SupportedMethods{EventStoreServerVersion: f.release.text}
@@ -36,6 +37,9 @@ func (f features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfe
 		"create", "update", "delete", "read", "getinfo", "list", "replayparked", "restartsubsystem")
 	if f.projections {
 		add(projected, nil, "statistics", "enable", "disable")
+	}
+	if f.release.multiAppend {
+		add(streamsV2, nil, "appendsession")
 	}
 	add(own, nil, "getsupportedmethods")
 	add(gossiping, nil, "read")

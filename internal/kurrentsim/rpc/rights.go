@@ -7,6 +7,7 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/projections"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
+	streamsv2 "github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v2/streams/streams"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -35,6 +36,8 @@ func (g *Guard) allow(ctx context.Context, request any) error {
 		allowed = access.Allows(g.Lists, user, access.Read, readStream(r))
 	case *streams.AppendReq:
 		allowed = access.Allows(g.Lists, user, access.Write, nameOf(r.GetOptions().GetStreamIdentifier()))
+	case *streamsv2.AppendRequest:
+		allowed = access.Allows(g.Lists, user, access.Write, r.GetStream())
 	case *streams.DeleteReq:
 		allowed = access.Allows(g.Lists, user, access.Delete, nameOf(r.GetOptions().GetStreamIdentifier()))
 	case *streams.TombstoneReq:
@@ -68,6 +71,12 @@ func readStream(r *streams.ReadReq) string {
 // endsBySender reports whether a message belongs to a call that is answered when the client has sent all.
 func endsBySender(message any) bool {
 	_, ok := message.(*streams.AppendReq)
+	return ok || namesItsStream(message)
+}
+
+// namesItsStream reports whether a message belongs to a call of which each message may be about another stream.
+func namesItsStream(message any) bool {
+	_, ok := message.(*streamsv2.AppendRequest)
 	return ok
 }
 

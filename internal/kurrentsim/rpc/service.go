@@ -12,6 +12,7 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/projections"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/serverfeatures"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
+	streamsv2 "github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v2/streams/streams"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -45,6 +46,9 @@ func (s *Service) Register(server grpc.ServiceRegistrar, address netip.AddrPort)
 	serverfeatures.RegisterServerFeaturesServer(server, features{release: s.Release, projections: !s.WithoutProjections})
 	streams.RegisterStreamsServer(server, &streamsServer{service: s})
 	persistent.RegisterPersistentSubscriptionsServer(server, &persistentServer{service: s})
+	if s.Release.multiAppend {
+		streamsv2.RegisterStreamsServiceServer(server, &streamsV2Server{service: s})
+	}
 	if !s.WithoutProjections {
 		projections.RegisterProjectionsServer(server, &projectionsServer{service: s})
 	}

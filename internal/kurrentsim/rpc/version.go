@@ -19,6 +19,7 @@ type Release struct {
 	text          string // what the server calls itself; clients decide by it what they ask for
 	maxAppend     int    // bytes of the events of one append together
 	maxEvent      int    // bytes of one event; 0 is no bound of its own
+	multiAppend   bool   // one call can append to several streams
 	caughtUpPlace bool   // a subscription that has caught up is told when and where, not only that
 }
 
@@ -33,7 +34,7 @@ func ParseRelease(version string) (Release, error) {
 	from := func(year, month int) bool { return major > year || major == year && minor >= month }
 	r := Release{text: version, maxAppend: 1 << 20, caughtUpPlace: from(24, 10)}
 	if from(25, 1) {
-		r.maxAppend, r.maxEvent = 256<<20, 16<<20
+		r.maxAppend, r.maxEvent, r.multiAppend = 256<<20, 16<<20, true
 	}
 	return r, nil
 }
