@@ -121,6 +121,24 @@ func TestFilteredSubscriptionGetsCheckpointsInOrder(t *testing.T) {
 	require.Equal(t, "order-2", recv(t, resumed).EventAppeared.Event.StreamID)
 }
 
+func TestFilteredSubscriptionRepeatsNoCheckpoint(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	w.append("order-1", kurrentdb.NoStream{}, event("placed"))
+	w.append("noise", kurrentdb.NoStream{}, events(30)...)
+	sub := w.subscribeAll(kurrentdb.SubscribeToAllOptions{
+		From: kurrentdb.Start{}, MaxSearchWindow: 1, CheckpointInterval: 1,
+		Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.StreamFilterType, Prefixes: []string{"order-"}},
+	})
+	var last uint64
+	for next := recv(t, sub); next.CaughtUp == nil; next = recv(t, sub) {
+		if next.CheckPointReached != nil {
+			require.Greater(t, next.CheckPointReached.Commit, last)
+			last = next.CheckPointReached.Commit
+		}
+	}
+}
+
 func TestFilterBySystemTypesAndExpression(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kurrentsim.Options{})

@@ -21,7 +21,7 @@ type allSubscription struct {
 	considered int    // events since the last checkpoint
 	moved      bool   // anything was considered
 	interval   int    // events between checkpoints; 0 without a filter, which gets none
-	checkpoint uint64 // position of the last checkpoint sent
+	checkpoint uint64 // position of the last checkpoint sent, 0 for none
 	live       bool
 }
 
@@ -84,7 +84,7 @@ func (s *allSubscription) start(options *streams.ReadReq_Options_AllOptions) {
 	case options.GetEnd() != nil:
 		s.cursor, s.position = s.service.Store.EndCursor(), s.service.Store.LastPosition()
 	}
-	s.after, s.sent, s.checkpoint = s.position, s.position, s.position
+	s.after, s.sent = s.position, s.position
 }
 
 // advance reads and sends one page. Windows end where a checkpoint is due.
@@ -113,7 +113,7 @@ func (s *allSubscription) advance() (end bool, err error) {
 		s.considered += page.Considered
 		s.moved = true
 	}
-	if s.interval > 0 && s.considered >= s.interval && s.position > s.checkpoint {
+	if s.interval > 0 && s.considered >= s.interval && s.position > max(s.checkpoint, s.after) {
 		err = s.sendCheckpoint(s.position)
 	}
 	return page.End, err
@@ -127,14 +127,14 @@ func (s *allSubscription) sendCheckpoint(position uint64) error {
 }
 
 // caughtUp is sent once, with a checkpoint before it if anything was read. Both are at the last event sent, not at the last
-// one looked at, unless a checkpoint went further.
+// one looked at, unless a checkpoint went further: that one is not repeated.
 func (s *allSubscription) caughtUp() error {
 	if s.live {
 		return nil
 	}
 	s.live = true
 	at := max(s.sent, s.checkpoint)
-	if s.interval > 0 && s.moved {
+	if s.interval > 0 && s.moved && at > s.checkpoint {
 		if err := s.sendCheckpoint(at); err != nil {
 			return err
 		}
