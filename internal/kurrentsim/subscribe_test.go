@@ -245,3 +245,12 @@ func TestSubscriptionFromAnImpossiblePlace(t *testing.T) {
 	}
 	require.ErrorContains(t, err, "Exception was thrown by handler.")
 }
+
+func TestCaughtUpBefore2410(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{Version: "23.10.0"})
+	bare := recv(t, w.subscribe("s-1", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Start{}}))
+	require.Equal(t, &kurrentdb.SubscriptionEvent{}, bare, "the client makes nothing of the message without a time")
+	bare = recv(t, w.subscribeAll(kurrentdb.SubscribeToAllOptions{From: kurrentdb.End{}}))
+	require.Equal(t, &kurrentdb.SubscriptionEvent{}, bare)
+}
