@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/google/uuid"
-	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
 // Right is an entry of a stream's access control list.
@@ -100,11 +97,7 @@ func (c *Client) tryGrant(ctx context.Context, wanted Grant, user string, defaul
 	if metadata[aclKey], err = json.Marshal(list); err != nil {
 		return Grant{}, err
 	}
-	data, err := json.Marshal(metadata)
-	if err != nil {
-		return Grant{}, err
-	}
-	_, err = c.Append(ctx, "$$"+wanted.Stream, at, NewEvent{ID: uuid.New(), Type: "$metadata", Data: data})
+	_, err = c.writeMetadata(ctx, wanted.Stream, at, metadata)
 	return given, err
 }
 
@@ -125,25 +118,6 @@ func (c *Client) defaultList(ctx context.Context, stream string) (accessList, er
 		}
 	}
 	return list, nil
-}
-
-// newestObject reads the last event of a stream, and the revision to expect when the next one is written. It has no fields
-// if there is no event, or none that is an object: the server takes that for none, too.
-func (c *Client) newestObject(ctx context.Context, stream string) (map[string]json.RawMessage, Expected, error) {
-	fields, at := map[string]json.RawMessage{}, NoStream()
-	err := c.read(ctx, page{stream: stream, count: 1, last: true}, func(e *kurrentdb.ResolvedEvent) error {
-		newest := eventOf(e.OriginalEvent())
-		at = At(newest.Revision)
-		var object map[string]json.RawMessage
-		if json.Unmarshal(newest.Data, &object) == nil && object != nil {
-			fields = object
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, at, err
-	}
-	return fields, at, nil
 }
 
 // accessList is an access control list with all its entries, those unknown here too.

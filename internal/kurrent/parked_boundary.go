@@ -44,20 +44,11 @@ type ParkedBoundary struct {
 
 // ParkedBoundary reads the boundary, to be read before the events that are to be dropped.
 func (c *Client) ParkedBoundary(ctx context.Context, stream, group string) (ParkedBoundary, error) {
-	boundary := ParkedBoundary{at: NoStream(), metadata: map[string]json.RawMessage{}}
-	err := c.read(ctx, page{stream: "$$" + parkedStream(stream, group), count: 1, last: true}, func(e *kurrentdb.ResolvedEvent) error {
-		newest := eventOf(e.OriginalEvent())
-		boundary.at = At(newest.Revision)
-		var fields map[string]json.RawMessage
-		if json.Unmarshal(newest.Data, &fields) == nil && fields != nil { // the server takes what it cannot read for none, too
-			boundary.metadata = fields
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	metadata, at, err := c.newestObject(ctx, "$$"+parkedStream(stream, group))
+	if err != nil {
 		return ParkedBoundary{}, err
 	}
-	return boundary, nil
+	return ParkedBoundary{at: at, metadata: metadata}, nil
 }
 
 // first is the number below which everything is replayed or dropped.

@@ -9,7 +9,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
@@ -144,14 +143,7 @@ func (c *Client) putBack(ctx context.Context, stream, group string, claimed, now
 
 // writeParkedBoundary writes the metadata of the parked stream at the revision it was read, and returns it as it is then.
 func (c *Client) writeParkedBoundary(ctx context.Context, stream, group string, b ParkedBoundary) (ParkedBoundary, error) {
-	if b.metadata == nil {
-		b.metadata = map[string]json.RawMessage{}
-	}
-	data, err := json.Marshal(b.metadata)
-	if err != nil {
-		return ParkedBoundary{}, fmt.Errorf("encode the metadata of what %s::%s has parked: %w", stream, group, err)
-	}
-	revision, err := c.Append(ctx, "$$"+parkedStream(stream, group), b.at, NewEvent{ID: uuid.New(), Type: "$metadata", Data: data})
+	revision, err := c.writeMetadata(ctx, parkedStream(stream, group), b.at, b.metadata)
 	if err != nil {
 		return ParkedBoundary{}, err
 	}
