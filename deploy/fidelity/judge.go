@@ -11,14 +11,14 @@ import (
 // verdict is what a comparison with the real server came to.
 type verdict struct {
 	compared int                     // probes
-	found    []transcript.Difference // outside the lists
-	ended    []transcript.Key        // in the lists, and different no more
-	accepted map[kind]int            // differences in the lists
+	found    []transcript.Difference // not deliberate
+	ended    []transcript.Key        // deliberate, and different no more
+	accepted int                     // deliberate differences
 }
 
 // judge compares what was answered, in the order of the probes' names. A probe that the real transcript lacks does not count.
-func judge(real, got transcript.Transcript, lists known) verdict {
-	v := verdict{accepted: map[kind]int{}}
+func judge(real, got transcript.Transcript, meant reasons) verdict {
+	v := verdict{}
 	for _, name := range slices.Sorted(maps.Keys(got)) {
 		want, ok := real[name]
 		if !ok {
@@ -28,13 +28,13 @@ func judge(real, got transcript.Transcript, lists known) verdict {
 		differs := map[transcript.Key]bool{}
 		for _, d := range transcript.Compare(name, want, got[name]) {
 			differs[d.Key] = true
-			if kind, ok := lists[d.Key]; ok {
-				v.accepted[kind]++
+			if _, ok := meant[d.Key]; ok {
+				v.accepted++
 				continue
 			}
 			v.found = append(v.found, d)
 		}
-		for key := range lists {
+		for key := range meant {
 			if key.Probe == name && !differs[key] {
 				v.ended = append(v.ended, key)
 			}
@@ -44,7 +44,7 @@ func judge(real, got transcript.Transcript, lists known) verdict {
 	return v
 }
 
-// probes returns the names of the probes that are not as the lists say.
+// probes returns the names of the probes that are neither as the real server answers nor different on purpose.
 func (v verdict) probes() []string {
 	var names []string
 	for _, d := range v.found {

@@ -1,5 +1,5 @@
 // Command fidelity compares how kurrentsim, or any other server, behaves with what a real KurrentDB did: the same questions are
-// asked as when its transcript was recorded, and every answer that differs is a fault unless a list here names it.
+// asked as when its transcript was recorded, and every answer that differs is a fault unless it is listed here as deliberate.
 //
 //	fidelity --kurrentsim .local/bin/kurrentsim
 //	fidelity --url 'kurrentdb://127.0.0.1:2113?tls=false' --out transcript.jsonl
@@ -7,10 +7,10 @@
 // A server that another started must hold no streams of users, for the questions leave streams behind, unless --throwaway says
 // that nothing in it is needed. Its version may be another than that of the transcript: differences are listed then.
 //
-// It prints the differences on standard output and all else on standard error. It exits with 0 if there are none outside the
-// lists, 1 if there are or if no server answers, and 2 on bad arguments.
+// It prints the differences on standard output and all else on standard error. It exits with 0 if there are none but
+// deliberate ones, 1 if there are or if no server answers, and 2 on bad arguments.
 //
-// This package owns the transcript of the real server, the lists, the start of kurrentsim and the report. The questions are
+// This package owns the transcript of the real server, the deliberate differences, the start of kurrentsim and the report. The questions are
 // left to internal/probe, and finding where two transcripts differ to internal/transcript.
 package main
 
@@ -45,10 +45,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	known, err := knownDifferences()
-	if err != nil {
-		return err
-	}
-	s := &session{options: o, real: real, known: known, stdout: stdout, stderr: stderr}
+	s := &session{options: o, real: real, meant: deliberate(), stdout: stdout, stderr: stderr}
 	return s.run(ctx)
 }

@@ -20,7 +20,7 @@ import (
 const (
 	// aMoment is enough to find that no server listens.
 	aMoment = time.Second
-	// asked are probes that differ neither in the lists nor otherwise, and take no time.
+	// asked are probes that do not differ, and take no time.
 	asked = `^append\.absent\.(any|at0|nostream)$`
 )
 
@@ -91,11 +91,11 @@ func TestSession(t *testing.T) {
 		require.ErrorContains(t, s.run(t.Context()), "1 answers are not")
 		require.Equal(t, "append.absent.any: append\n  real {\"revision\":7}\n  here {\"revision\":0}\n", stdout.String())
 	})
-	t.Run("accepts a difference that is in a list", func(t *testing.T) {
+	t.Run("accepts a difference that is deliberate", func(t *testing.T) {
 		t.Parallel()
 		s, stdout := newSession(t)
 		s.change(t, "append.absent.any", "append", "something else")
-		s.known = known{{Probe: "append.absent.any", Step: "append"}: pending}
+		s.meant = reasons{{Probe: "append.absent.any", Step: "append"}: "a test"}
 		require.NoError(t, s.run(t.Context()))
 		require.Empty(t, stdout.String())
 	})
@@ -116,42 +116,40 @@ func TestJudge(t *testing.T) {
 	same := transcript.Transcript{"p": {{Label: "s", Answer: "a"}, {Label: "t", Answer: "b"}}}
 	t.Run("does not count a probe that the real transcript lacks", func(t *testing.T) {
 		t.Parallel()
-		v := judge(real, transcript.Transcript{"other": {{Label: "s", Answer: "x"}}}, known{})
+		v := judge(real, transcript.Transcript{"other": {{Label: "s", Answer: "x"}}}, reasons{})
 		require.Zero(t, v.compared)
 		require.Empty(t, v.probes())
 	})
-	t.Run("finds an entry of a list that differs no more", func(t *testing.T) {
+	t.Run("finds a deliberate difference that is none", func(t *testing.T) {
 		t.Parallel()
-		v := judge(real, same, known{key: pending})
+		v := judge(real, same, reasons{key: "a test"})
 		require.Equal(t, []transcript.Key{key}, v.ended)
 		require.Equal(t, []string{"p"}, v.probes())
 	})
 	t.Run("leaves an entry alone whose probe was not asked", func(t *testing.T) {
 		t.Parallel()
-		require.Empty(t, judge(real, transcript.Transcript{}, known{key: pending}).ended)
+		require.Empty(t, judge(real, transcript.Transcript{}, reasons{key: "a test"}).ended)
 	})
 	t.Run("excuses the listed step alone", func(t *testing.T) {
 		t.Parallel()
-		v := judge(real, transcript.Transcript{"p": {{Label: "s", Answer: "x"}, {Label: "t", Answer: "y"}}}, known{key: deliberately})
+		v := judge(real, transcript.Transcript{"p": {{Label: "s", Answer: "x"}, {Label: "t", Answer: "y"}}}, reasons{key: "a test"})
 		require.Len(t, v.found, 1)
 		require.Equal(t, "p: t", v.found[0].String())
-		require.Equal(t, 1, v.accepted[deliberately])
+		require.Equal(t, 1, v.accepted)
 	})
 }
 
-func TestKnownDifferences(t *testing.T) {
+func TestDeliberateDifferences(t *testing.T) {
 	t.Parallel()
 	t.Run("are of probes that the transcript has", func(t *testing.T) {
 		t.Parallel()
 		real, err := realTranscript()
 		require.NoError(t, err)
-		lists, err := knownDifferences()
-		require.NoError(t, err)
-		for key := range lists {
+		for key := range deliberate() {
 			require.Contains(t, real, key.Probe)
 		}
 	})
-	t.Run("are few where they are deliberate, and have a reason", func(t *testing.T) {
+	t.Run("are few, and have a reason", func(t *testing.T) {
 		t.Parallel()
 		require.LessOrEqual(t, len(deliberate()), 15)
 		for key, reason := range deliberate() {
@@ -173,7 +171,7 @@ func newSession(t *testing.T) (testSession, *bytes.Buffer) {
 	var stdout bytes.Buffer
 	return testSession{&session{
 		options: options{url: server.URL(), only: regexp.MustCompile(asked), quiet: 50 * time.Millisecond, parallel: 4},
-		real:    real, known: known{}, stdout: &stdout, stderr: &bytes.Buffer{},
+		real:    real, meant: reasons{}, stdout: &stdout, stderr: &bytes.Buffer{},
 	}}, &stdout
 }
 

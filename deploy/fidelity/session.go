@@ -25,7 +25,7 @@ const versionProbe = "server.version"
 type session struct {
 	options        options
 	real           transcript.Transcript
-	known          known
+	meant          reasons
 	stdout, stderr io.Writer
 }
 
@@ -131,9 +131,9 @@ func (s *session) record(answers []probe.Answer) error {
 	return os.WriteFile(s.options.out, b.Bytes(), 0o600)
 }
 
-// judge compares with the real server. The lists are of kurrentsim: another server need not differ where it does.
+// judge compares with the real server. What is meant to differ is kurrentsim: another server need not.
 func (s *session) judge(got transcript.Transcript) verdict {
-	v := judge(s.real, got, s.known)
+	v := judge(s.real, got, s.meant)
 	if s.options.url != "" {
 		v.ended = nil
 	}
@@ -147,16 +147,16 @@ func (s *session) report(v verdict, got transcript.Transcript, took time.Duratio
 		fmt.Fprintf(s.stdout, "%s\n  real %s\n  here %s\n", d.Key, want, answered)
 	}
 	for _, key := range v.ended {
-		fmt.Fprintf(s.stdout, "%s\n  is listed as %s and differs no more: remove it from the list\n", key, s.known[key])
+		fmt.Fprintf(s.stdout, "%s\n  is listed as deliberate and differs no more: remove it from the list\n", key)
 	}
-	fmt.Fprintf(s.stderr, "%d probes compared with KurrentDB %s in %s: %d deliberate differences, %d pending, %d others\n",
-		v.compared, realVersion, took.Round(time.Second), v.accepted[deliberately], v.accepted[pending], len(v.found))
+	fmt.Fprintf(s.stderr, "%d probes compared with KurrentDB %s in %s: %d deliberate differences, %d others\n",
+		v.compared, realVersion, took.Round(time.Second), v.accepted, len(v.found))
 	if s.otherVersion(got) {
 		fmt.Fprintf(s.stderr, "this server is of another version than %s: differences are listed and are no fault\n", realVersion)
 		return nil
 	}
 	if n := len(v.found) + len(v.ended); n > 0 {
-		return fmt.Errorf("%d answers are not as the transcript of KurrentDB %s and the lists say", n, realVersion)
+		return fmt.Errorf("%d answers are not as the transcript of KurrentDB %s says", n, realVersion)
 	}
 	return nil
 }
