@@ -192,9 +192,9 @@ func (r *reconciliation) result(ctx context.Context, orderID string, run workflo
 // decodeResult decodes what a workflow ended with: its result, or what its failure or cancellation carries. It leaves into
 // alone where that is nothing, and returns a *resultError if it cannot be decoded.
 func (r *reconciliation) decodeResult(ctx context.Context, workflowID string, run workflowRun, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	err := r.temporal.GetWorkflow(ctx, workflowID, run.id).Get(ctx, into)
+	err := r.patiently(ctx, func(ctx context.Context) error {
+		return r.temporal.GetWorkflow(ctx, workflowID, run.id).Get(ctx, into)
+	})
 	var failed *temporal.ApplicationError
 	var canceled *temporal.CanceledError
 	switch {
@@ -209,7 +209,7 @@ func (r *reconciliation) decodeResult(ctx context.Context, workflowID string, ru
 		return nil
 	}
 	err = fmt.Errorf("read the result of workflow %s: %w", workflowID, err)
-	if _, outage := errors.AsType[serviceerror.ServiceError](err); !outage && ctx.Err() == nil {
+	if _, refused := errors.AsType[serviceerror.ServiceError](err); !refused && !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = &resultError{err}
 	}
 	return err
@@ -240,7 +240,11 @@ type workflowRun struct {
 // describe asks for a workflow itself. The list of workflows comes late, and would tell of an order that was started a
 // moment ago as missing.
 func (r *reconciliation) describe(ctx context.Context, workflowID string) (workflowRun, error) {
-	description, err := r.describePatiently(ctx, workflowID)
+	var description *workflowservice.DescribeWorkflowExecutionResponse
+	err := r.patiently(ctx, func(ctx context.Context) (err error) {
+		description, err = r.temporal.DescribeWorkflowExecution(ctx, workflowID, "")
+		return err
+	})
 	switch {
 	case isNotFound(err):
 		return workflowRun{state: workflowNone}, nil
@@ -266,25 +270,6 @@ func (r *reconciliation) describe(ctx context.Context, workflowID string) (workf
 	run.fulfilling = run.state == workflowOpen && status == order.StatusFulfilling
 	run.waits = run.fulfilling && !atWork
 	return run, nil
-}
-
-// describeTries is how often a workflow is asked for where there is no answer: one that is late must not end a long
-// comparison.
-const describeTries = 3
-
-func (r *reconciliation) describePatiently(
-	ctx context.Context, workflowID string,
-) (description *workflowservice.DescribeWorkflowExecutionResponse, err error) {
-	for try := range describeTries {
-		asking, cancel := context.WithTimeout(ctx, callTimeout)
-		description, err = r.temporal.DescribeWorkflowExecution(asking, workflowID, "")
-		cancel()
-		if err == nil || isNotFound(err) || answerOf(err) != answerRetry || ctx.Err() != nil {
-			break
-		}
-		r.logger.Warn("Temporal does not answer", "try", try+1, "error", err)
-	}
-	return description, err
 }
 
 func stateOf(status enums.WorkflowExecutionStatus) workflowState {

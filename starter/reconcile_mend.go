@@ -97,19 +97,17 @@ func (r *reconciliation) explainRefusal(d *difference, err error) error {
 
 // start does what the bridge does with the order's event. What the bridge would park cannot be started.
 func (r *reconciliation) start(ctx context.Context, placed kurrent.Event) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	_, err := r.bridge.placed(ctx, placed)
-	return err
+	return r.patiently(ctx, func(ctx context.Context) error {
+		_, err := r.bridge.placed(ctx, placed)
+		return err
+	})
 }
 
 // repair starts the order's repair, or finds it under way. One that has ended may be followed by another: the order may have
 // been reset, and lost again.
 func (r *reconciliation) repair(ctx context.Context, d *difference, input workflows.Input) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	in := workflows.RepairInput{Input: input, Code: codeOf(d.facts.Workflow)}
-	_, err := r.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+	return r.execute(ctx, client.StartWorkflowOptions{
 		ID:                       workflows.RepairID(input.OrderID),
 		TaskQueue:                workflows.TaskQueue,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
@@ -117,14 +115,18 @@ func (r *reconciliation) repair(ctx context.Context, d *difference, input workfl
 		TypedSearchAttributes:    in.SearchAttributes(),
 		StaticSummary:            in.Summary(),
 	}, workflows.OrderRepairType, in)
-	return err
+}
+
+func (r *reconciliation) execute(ctx context.Context, options client.StartWorkflowOptions, workflow string, in any) error {
+	return r.patiently(ctx, func(ctx context.Context) error {
+		_, err := r.temporal.ExecuteWorkflow(ctx, options, workflow, in)
+		return err
+	})
 }
 
 // restore starts the restoring of the order's row, or finds it under way, with what the order's workflow says. An open one
 // that has left the wait meanwhile, or does not answer, is left for another comparison.
 func (r *reconciliation) restore(ctx context.Context, d *difference, input workflows.Input) (started bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	in := workflows.RestoreInput{Input: input, State: d.facts.Result}
 	if d.facts.Workflow == workflowOpen {
 		if in.State, err = r.ask(ctx, input.OrderID); err != nil {
@@ -142,7 +144,7 @@ func (r *reconciliation) restore(ctx context.Context, d *difference, input workf
 	} else if err != nil {
 		return false, err
 	}
-	_, err = r.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+	err = r.execute(ctx, client.StartWorkflowOptions{
 		ID:                       workflows.RestoreID(input.OrderID),
 		TaskQueue:                workflows.TaskQueue,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
@@ -161,21 +163,21 @@ func codeOf(state workflowState) string {
 }
 
 func (r *reconciliation) cancel(ctx context.Context, orderID string) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	run, err := r.bridge.findExecution(ctx, orderID, workflows.OrderFulfillmentType)
-	var foreign *parkError
-	switch {
-	case errors.As(err, &foreign), err == nil && (run.closed || run.runID == ""):
-		return nil // it has closed meanwhile, or made room for another
-	case err != nil:
+	return r.patiently(ctx, func(ctx context.Context) error {
+		run, err := r.bridge.findExecution(ctx, orderID, workflows.OrderFulfillmentType)
+		var foreign *parkError
+		switch {
+		case errors.As(err, &foreign), err == nil && (run.closed || run.runID == ""):
+			return nil // it has closed meanwhile, or made room for another
+		case err != nil:
+			return err
+		}
+		err = r.bridge.signalRun(ctx, orderID, run.runID, workflows.CancelOrder{Reason: reconciledCode})
+		if isNotFound(err) {
+			return nil
+		}
 		return err
-	}
-	err = r.bridge.signalRun(ctx, orderID, run.runID, workflows.CancelOrder{Reason: reconciledCode})
-	if isNotFound(err) {
-		return nil
-	}
-	return err
+	})
 }
 
 // checkEach does work on all of a batch, and waits for what it mended when there is much of it.

@@ -78,7 +78,7 @@ func (s *session) mend(ctx context.Context, workload *load.Load, taken bool) err
 }
 
 // comparisons is how often a comparison is begun that meets an outage: what was broken may still be catching up.
-const comparisons = 3
+const comparisons = 5
 
 // comparison is what the product's reconciliation says.
 type comparison struct {
