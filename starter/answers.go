@@ -92,7 +92,7 @@ func (b *bridge) refuse(ctx context.Context, refusal error) error {
 	err := b.checkNamespace(ctx)
 	switch {
 	case err == nil:
-		return park("%s: %.512s", reasonRefused, serverWords(refusal))
+		return parkAnswered("%s: %.512s", reasonRefused, serverWords(refusal))
 	case temporalclient.NeedsOperator(err):
 		return fmt.Errorf("%w: %w", errBlocked, err)
 	default:

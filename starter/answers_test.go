@@ -94,6 +94,10 @@ func wish() kurrent.NewEvent {
 
 func (b *bench) waiting() int { return int(testutil.ToFloat64(b.bridge.metrics.waiting)) }
 
+func (b *bench) retries(by holder) int {
+	return int(testutil.ToFloat64(b.bridge.metrics.retries.WithLabelValues(string(by))))
+}
+
 func TestBridgeMeetsLimits(t *testing.T) {
 	t.Parallel()
 	t.Run("a full order has its event wait and holds up no other", func(t *testing.T) {
@@ -127,6 +131,8 @@ func TestBridgeMeetsLimits(t *testing.T) {
 		require.True(t, b.bridge.joined.Load())
 		require.Zero(t, b.count(resultSignalled))
 		b.awaitAtLeast(1, resultDuplicate) // the first order's second wish
+		require.Positive(t, b.retries(heldByBridge))
+		require.Eventually(t, func() bool { return b.retries(heldByServer) > 0 }, longEnough, waitTick)
 
 		b.continueAsNew(queue)
 		b.awaitCounts(map[result]int{resultSignalled: 3})

@@ -66,7 +66,7 @@ func (b *bridge) signalRun(ctx context.Context, orderID, runID string, message w
 func unreadable(err error) error {
 	var invalid *order.InvalidError
 	if errors.As(err, &invalid) {
-		return park("%s: %s", reasonOrderUnknown, invalid)
+		return parkAnswered("%s: %s", reasonOrderUnknown, invalid)
 	}
 	return err
 }

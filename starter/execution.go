@@ -34,7 +34,7 @@ func (b *bridge) findExecution(ctx context.Context, workflowID, workflowType str
 	}
 	info := description.GetWorkflowExecutionInfo()
 	if found := info.GetType().GetName(); found != workflowType {
-		return execution{}, park("%s: %s is a workflow of type %.64s, not %s", reasonForeignWorkflow, workflowID, found, workflowType)
+		return execution{}, parkAnswered("%s: %s is a workflow of type %.64s, not %s", reasonForeignWorkflow, workflowID, found, workflowType)
 	}
 	return execution{
 		runID: info.GetExecution().GetRunId(), closed: stateOf(info.GetStatus()) != workflowOpen,

@@ -113,11 +113,15 @@ func (b *bridge) handle(ctx context.Context, sub deliveries, t *heldEvent, giveU
 	switch {
 	case errors.As(err, &parked):
 		outcome = resultParked
+		if parked.answered {
+			b.obstacles.found(obstacleRefusal, "", b.metrics, b.logger)
+		}
 		b.logger.Warn("event parked", "event", name(d), "reason", parked.reason)
 		failpoint.Hit("starter.park.before")
 		err = sub.Park(d, parked.reason)
 		failpoint.Hit("starter.park.after")
 	case errors.Is(err, errNotYet):
+		b.metrics.retries.WithLabelValues(string(heldByServer)).Inc()
 		if err := sub.Retry(d, err.Error()); err != nil {
 			giveUp(fmt.Errorf("give back: %w", err))
 		}
@@ -151,6 +155,7 @@ func (b *bridge) insist(ctx context.Context, t *heldEvent) (result, error) {
 		if done {
 			return outcome, err
 		}
+		b.metrics.retries.WithLabelValues(string(heldByBridge)).Inc()
 		b.logger.Debug("event is tried again", "event", name(t.delivery))
 		t.pause(ctx, wait/2+rand.N(wait/2)) // spread, for what failed together should not come back together
 	}
@@ -183,7 +188,7 @@ func (b *bridge) judge(ctx context.Context, t *heldEvent, held time.Duration, ou
 	}
 	switch {
 	case errors.Is(err, errNotPlaced) && held > min(unplacedWait, b.patience):
-		return "", true, park("%s: nobody has placed this order", reasonOrderUnknown)
+		return "", true, parkAnswered("%s: nobody has placed this order", reasonOrderUnknown)
 	case held > b.patience:
 		return "", true, fmt.Errorf("%w: %w", errPatience, err)
 	}

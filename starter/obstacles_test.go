@@ -102,6 +102,30 @@ func TestInspectEndsASessionWhoseGroupLosesEvents(t *testing.T) {
 	require.ErrorContains(t, b.bridge.ready(t.Context()), "messageTimeout is 1s")
 }
 
+func TestBridgeReady(t *testing.T) {
+	t.Parallel()
+	b, id := newBench(t), newOrderID()
+	b.startByHand(id, "SomethingElse")
+	refused := func() { b.bridge.obstacles.found(obstacleRefusal, "denied", b.bridge.metrics, b.bridge.logger) }
+	b.run()
+	b.awaitJoined()
+	t.Run("is not restored by an event that was parked unasked", func(t *testing.T) {
+		refused()
+		unread := placedEvent(newOrderID())
+		unread.Data = []byte("{}")
+		b.append(newOrderID(), unread)
+		b.awaitCounts(map[result]int{resultParked: 1})
+		require.ErrorContains(t, b.bridge.ready(t.Context()), "refusal: denied")
+	})
+	t.Run("is restored by an event that Temporal answered, though it is parked", func(t *testing.T) {
+		refused()
+		b.append(id, placedEvent(id))
+		b.awaitCounts(map[result]int{resultParked: 2})
+		b.awaitReady()
+		require.False(t, b.blocked(obstacleRefusal))
+	})
+}
+
 func TestADeliveredLinkStandsForItsTarget(t *testing.T) {
 	t.Parallel()
 	b, id := newBench(t), newOrderID()

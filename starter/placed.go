@@ -97,7 +97,7 @@ func (b *bridge) startedBefore(ctx context.Context, workflowID, eventID string) 
 	case err != nil:
 		return "", err
 	case startedBy != eventID:
-		return "", park("%s: the order was placed by event %s", reasonDuplicateOrder, cmp.Or(startedBy, "unknown"))
+		return "", parkAnswered("%s: the order was placed by event %s", reasonDuplicateOrder, cmp.Or(startedBy, "unknown"))
 	}
 	return resultDuplicate, nil
 }

@@ -21,11 +21,19 @@ const (
 )
 
 // parkError is an event that can never have its effect. Everything else that goes wrong is an outage and is tried again.
-type parkError struct{ reason string }
+type parkError struct {
+	reason   string
+	answered bool // by Temporal, before the fault was found: it does not refuse every event
+}
 
 func (e *parkError) Error() string { return e.reason }
 
 func park(format string, args ...any) error { return &parkError{reason: fmt.Sprintf(format, args...)} }
+
+// parkAnswered parks an event that Temporal was asked about.
+func parkAnswered(format string, args ...any) error {
+	return &parkError{reason: fmt.Sprintf(format, args...), answered: true}
+}
 
 // The reasons that are ours; a body that cannot be read is parked with the fault of its field.
 const (
