@@ -18,6 +18,10 @@ import (
 // defaultPace is the longest a fate waits for its turn.
 const defaultPace = 5 * time.Second
 
+// underWay bounds the orders whose fate is not through. A machine that cannot keep up with the rate gets fewer orders, and
+// not ever more that wait: they would measure its size, and end in time-outs.
+const underWay = 300
+
 // hotRoom is the hot customer's limit by order, in minor units: most of the orders are to fit it, and some are not.
 const hotRoom = 1_500_00
 
@@ -30,6 +34,7 @@ type Load struct {
 	front   *front // nil: there is no api
 
 	under sync.WaitGroup     // lives
+	room  chan struct{}      // holds a token for each life that Place began
 	quit  context.CancelFunc // ends reminding the provider
 	mu    sync.Mutex
 	lives []*life
@@ -57,15 +62,16 @@ func New(o Options) *Load {
 	if o.Pace <= 0 {
 		o.Pace = defaultPace
 	}
-	w := &Load{options: o, maker: newMaker(o), mail: &mail{url: o.Stores.SES, armed: map[string]int{}}}
+	w := &Load{options: o, maker: newMaker(o), room: make(chan struct{}, underWay), mail: &mail{url: o.Stores.SES, armed: map[string]int{}}}
 	if len(o.APIs) > 0 {
 		w.front = newFront(o.APIs)
 	}
 	return w
 }
 
-// Place places orders at the rate until the window is over, or there are as many as were asked for, and starts each one's
-// life. Lives go on until they are through or ctx ends; placing ends with window as well.
+// Place places orders until the window is over, or there are as many as were asked for, and starts each one's life: at the
+// rate, or as fast as orders come to their end where that is slower. Lives go on until they are through or ctx ends; placing
+// ends with window as well.
 func (w *Load) Place(ctx context.Context, window context.Context) error {
 	if err := w.openHot(ctx); err != nil {
 		return err
@@ -80,7 +86,10 @@ func (w *Load) Place(ctx context.Context, window context.Context) error {
 		if err != nil {
 			return err
 		}
-		w.begin(ctx, p)
+		if !w.mayBegin(window) {
+			return context.Cause(ctx)
+		}
+		w.begin(ctx, p, func() { <-w.room })
 		select {
 		case <-tick.C:
 		case <-window.Done():
@@ -90,6 +99,16 @@ func (w *Load) Place(ctx context.Context, window context.Context) error {
 		}
 	}
 	return nil
+}
+
+// mayBegin waits until there is room for another life. It reports false if the window ends before.
+func (w *Load) mayBegin(window context.Context) bool {
+	select {
+	case w.room <- struct{}{}:
+		return true
+	case <-window.Done():
+		return false
+	}
 }
 
 // most is how many orders a workload places at most.
@@ -124,12 +143,14 @@ func (w *Load) Placed() int {
 	return len(w.lives)
 }
 
-func (w *Load) begin(ctx context.Context, p placement) {
+// begin starts an order's life, and calls over when it is through.
+func (w *Load) begin(ctx context.Context, p placement, over func()) {
 	l := &life{placement: p, stores: w.options.Stores, mail: w.mail, front: w.front, hold: w.options.Hold}
 	w.mu.Lock()
 	w.lives = append(w.lives, l)
 	w.mu.Unlock()
 	w.under.Go(func() {
+		defer over()
 		if err := w.live(ctx, l); err != nil {
 			w.mu.Lock()
 			defer w.mu.Unlock()

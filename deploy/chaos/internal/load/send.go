@@ -34,7 +34,7 @@ func (w *Load) Send(ctx context.Context, name string, n int, within time.Duratio
 			return err
 		}
 		p.within = within
-		w.begin(ctx, p)
+		w.begin(ctx, p, func() {})
 	}
 	return nil
 }
