@@ -20,7 +20,7 @@ const defaultPace = 5 * time.Second
 
 // underWay bounds the orders whose fate is not through. A machine that cannot keep up with the rate gets fewer orders, and
 // not ever more that wait: they would measure its size, and end in time-outs.
-const underWay = 300
+const underWay = 150
 
 // hotRoom is the hot customer's limit by order, in minor units: most of the orders are to fit it, and some are not.
 const hotRoom = 1_500_00
