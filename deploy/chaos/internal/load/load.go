@@ -18,9 +18,12 @@ import (
 // defaultPace is the longest a fate waits for its turn.
 const defaultPace = 5 * time.Second
 
-// underWay bounds the orders whose fate is not through. A machine that cannot keep up with the rate gets fewer orders, and
-// not ever more that wait: they would measure its size, and end in time-outs.
+// underWay bounds the orders whose fate is not through, where a window says how many there are. A machine that cannot keep up
+// with the rate gets fewer orders, and not ever more that wait: they would measure its size, and end in time-outs.
 const underWay = 150
+
+// counted is how long an order counts as under way: one that takes longer waits for its repair, not for the machine.
+const counted = time.Minute
 
 // hotRoom is the hot customer's limit by order, in minor units: most of the orders are to fit it, and some are not.
 const hotRoom = 1_500_00
@@ -62,7 +65,10 @@ func New(o Options) *Load {
 	if o.Pace <= 0 {
 		o.Pace = defaultPace
 	}
-	w := &Load{options: o, maker: newMaker(o), room: make(chan struct{}, underWay), mail: &mail{url: o.Stores.SES, armed: map[string]int{}}}
+	w := &Load{
+		options: o, maker: newMaker(o), room: make(chan struct{}, cmp.Or(o.Orders, underWay)),
+		mail: &mail{url: o.Stores.SES, armed: map[string]int{}},
+	}
 	if len(o.APIs) > 0 {
 		w.front = newFront(o.APIs)
 	}
@@ -89,7 +95,9 @@ func (w *Load) Place(ctx context.Context, window context.Context) error {
 		if !w.mayBegin(window) {
 			return context.Cause(ctx)
 		}
-		w.begin(ctx, p, func() { <-w.room })
+		leave := sync.OnceFunc(func() { <-w.room })
+		time.AfterFunc(counted, leave)
+		w.begin(ctx, p, leave)
 		select {
 		case <-tick.C:
 		case <-window.Done():
