@@ -30,15 +30,16 @@ type Activities struct {
 type CreditAccounts interface {
 	Reserve(ctx context.Context, r credit.Request) (credit.Decision, error)
 	Approve(ctx context.Context, r credit.Request, by string) (credit.Decision, error)
-	Release(ctx context.Context, r credit.Request, reason string) (credit.Decision, error)
+	Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error)
 }
 
 // PlacedOrders reads orders' streams, whose bodies stay in the event store. The real one is kurrent.Client.
-// Body and FirstPlaced return order.ErrGone when there is nothing left to read. FirstCancellation reports whether there
-// is a request to cancel behind the revision that the order was placed at.
+// Body and Payments return order.ErrGone when there is nothing left to read. Payments returns the order of a payment's
+// stream and its payments, that one last. FirstCancellation reports whether there is a request to cancel behind the
+// revision that the order was placed at.
 type PlacedOrders interface {
 	Body(ctx context.Context, source order.Source) (order.Placed, error)
-	FirstPlaced(ctx context.Context, stream string) (order.Placed, error)
+	Payments(ctx context.Context, payment order.Source) (order.Placed, []order.Paid, error)
 	FirstCancellation(ctx context.Context, stream string, placed uint64) (request order.Cancellation, found bool, err error)
 }
 

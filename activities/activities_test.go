@@ -31,8 +31,9 @@ var (
 type stores struct {
 	decision credit.Decision
 	creditBy string
-	released string
+	released credit.Cause
 	body     order.Placed
+	payments []order.Paid
 	row      fulfillment.Row
 	closed   fulfillment.Close
 	claims   []email.Claim
@@ -58,13 +59,16 @@ func (s *stores) Approve(_ context.Context, _ credit.Request, by string) (credit
 	return s.decision, s.err
 }
 
-func (s *stores) Release(_ context.Context, _ credit.Request, reason string) (credit.Decision, error) {
-	s.released = reason
+func (s *stores) Release(_ context.Context, _ credit.Request, cause credit.Cause) (credit.Decision, error) {
+	s.released = cause
 	return s.decision, s.err
 }
 
-func (s *stores) Body(context.Context, order.Source) (order.Placed, error)  { return s.body, s.err }
-func (s *stores) FirstPlaced(context.Context, string) (order.Placed, error) { return s.body, s.err }
+func (s *stores) Body(context.Context, order.Source) (order.Placed, error) { return s.body, s.err }
+
+func (s *stores) Payments(context.Context, order.Source) (order.Placed, []order.Paid, error) {
+	return s.body, s.payments, s.err
+}
 
 func (s *stores) FirstCancellation(context.Context, string, uint64) (order.Cancellation, bool, error) {
 	return order.Cancellation{}, false, s.err
@@ -209,34 +213,6 @@ func TestAnOperatorsIDTurnsAReservationIntoAnApproval(t *testing.T) {
 	_, err := do[activities.CreditDecision](t, s, "ReserveCredit", activities.ReserveCreditInput{OrderID: orderID, Amount: total, ApprovedBy: "op-1"})
 	require.NoError(t, err)
 	require.Equal(t, "op-1", s.creditBy)
-}
-
-func TestAPaymentSettlesTheOrderItCovers(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name    string
-		amount  order.Money
-		covered bool
-	}{
-		{"the total", total, true},
-		{"more than the total", order.Money{Minor: 1900, Currency: "USD"}, true},
-		{"less than the total", order.Money{Minor: 1799, Currency: "USD"}, false},
-		{"another currency", order.Money{Minor: 1800, Currency: "EUR"}, false},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			s := &stores{body: placed, decision: credit.Decision{Verdict: credit.VerdictReleased, Reason: credit.ReasonPaid, Amount: total}}
-			_, err := do[activities.CreditDecision](t, s, "SettleCredit", activities.SettleCreditInput{OrderID: orderID, Amount: test.amount, Source: source})
-			if test.covered {
-				require.NoError(t, err)
-				require.Equal(t, credit.ReasonPaid, s.released)
-				return
-			}
-			require.ErrorContains(t, err, "less than the order's total")
-			require.Empty(t, s.released)
-		})
-	}
 }
 
 func TestARejectionBringsTheBodyForItsMailAndACancellationDoesNot(t *testing.T) {

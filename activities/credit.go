@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -79,39 +78,10 @@ type ReleaseCreditInput struct {
 func (a *Activities) ReleaseCredit(ctx context.Context, in ReleaseCreditInput) (CreditDecision, error) {
 	request := credit.Request{CustomerID: in.CustomerID, OrderID: in.OrderID, Amount: in.Amount, Source: in.Source}
 	failpoint.Hit("worker.release.before")
-	decision, err := a.Credit.Release(ctx, request, in.Reason)
+	decision, err := a.Credit.Release(ctx, request, credit.Cause{Reason: in.Reason})
 	if err != nil {
 		return CreditDecision{}, failure(ctx, fmt.Errorf("release credit: %w", err))
 	}
 	failpoint.Hit("worker.release.after")
 	return a.decided(decision), nil
 }
-
-// SettleCreditInput is a payment seen on an order's stream.
-type SettleCreditInput struct {
-	OrderID string       `json:"orderId"`
-	Amount  order.Money  `json:"amount"`
-	Source  order.Source `json:"source"` // of the payment
-}
-
-// SettleCredit releases the credit of an order that has been paid. The customer is read from the order itself.
-// A payment below the order's total, or in another currency, is refused for good.
-func (a *Activities) SettleCredit(ctx context.Context, in SettleCreditInput) (CreditDecision, error) {
-	placed, err := a.Orders.FirstPlaced(ctx, in.Source.Stream)
-	if err != nil {
-		return CreditDecision{}, failure(ctx, fmt.Errorf("find the paid order: %w", err))
-	}
-	if in.Amount.Currency != placed.Total.Currency || in.Amount.Minor < placed.Total.Minor {
-		return CreditDecision{}, permanent(TypeUnderpaid, fmt.Errorf("amount: %w: %s of %s", errUnderpaid, in.Amount, placed.Total))
-	}
-	request := credit.Request{CustomerID: placed.CustomerID, OrderID: in.OrderID, Amount: placed.Total, Source: in.Source}
-	failpoint.Hit("worker.settle.before")
-	decision, err := a.Credit.Release(ctx, request, credit.ReasonPaid)
-	if err != nil {
-		return CreditDecision{}, failure(ctx, fmt.Errorf("settle credit: %w", err))
-	}
-	failpoint.Hit("worker.settle.after")
-	return a.decided(decision), nil
-}
-
-var errUnderpaid = errors.New("less than the order's total was paid")

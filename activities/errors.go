@@ -21,7 +21,7 @@ import (
 const (
 	TypeOrderGone         = string(order.ReasonOrderGone)
 	TypeFulfillmentFailed = string(order.ReasonFulfillmentFailed)
-	TypeUnderpaid         = "UNDERPAID"
+	TypePaymentRefused    = "PAYMENT_REFUSED" // a payment that does not count
 
 	// TypeMismatch: what is stored about the order was written from another customer or total than the workflow knows.
 	TypeMismatch = "ORDER_MISMATCH"

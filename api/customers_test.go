@@ -29,7 +29,7 @@ func release(t *testing.T, id, customerID string) {
 	t.Helper()
 	_, err := shared.accounts.Release(t.Context(), credit.Request{
 		CustomerID: customerID, OrderID: id, Amount: usd(t, "USD242.00"), Source: order.Source{CorrelationID: id},
-	}, "paid")
+	}, credit.Cause{Reason: credit.ReasonPaid})
 	require.NoError(t, err)
 }
 

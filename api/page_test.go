@@ -48,7 +48,7 @@ func TestPageShowsAnOrdersWay(t *testing.T) {
 
 	page := c.saying("/?q="+id, "Credit released", "Shipment mail sent", "Confirmation mail sent")
 	at := -1
-	for _, step := range []string{"Order placed", "Credit reserved", "Fulfilment begun", "Order shipped", "Order paid", "Credit released"} {
+	for _, step := range []string{"Order placed", "Credit reserved", "Fulfilment begun", "Order shipped", "Payment received", "Credit released"} {
 		next := strings.Index(page, step)
 		require.Greater(t, next, at, step)
 		at = next

@@ -24,7 +24,7 @@ func stepOfOrder(e kurrent.Event) (step, bool) {
 		if err != nil {
 			return step{What: "A payment came that cannot be read", Detail: err.Error(), Tone: "warn"}, true
 		}
-		return step{What: "Order paid", Detail: paid.Amount.String(), Tone: "good"}, true
+		return step{What: "Payment received", Detail: paid.Amount.String(), Tone: "good"}, true
 	case order.TypeCancellationRequested:
 		request, err := order.DecodeCancellation(e.Stream, e.ContentType, e.Data)
 		if err != nil {
@@ -56,7 +56,11 @@ func stepOfCredit(e kurrent.Event, orderID string) (step, bool) {
 		}
 		return s, decided.OrderID == orderID
 	case credit.Released:
-		return step{What: "Credit released", Detail: details(decided.Amount.String(), words(decided.Reason))}, decided.OrderID == orderID
+		detail := details(decided.Amount.String(), words(decided.Reason))
+		if decided.Overpaid.Minor > 0 {
+			detail += ", " + decided.Overpaid.String() + " overpaid"
+		}
+		return step{What: "Credit released", Detail: detail}, decided.OrderID == orderID
 	default:
 		return step{}, false
 	}

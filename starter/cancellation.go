@@ -62,6 +62,20 @@ func (b *bridge) signalRun(ctx context.Context, orderID, runID string, message w
 	return nil
 }
 
+// orderOf returns the event that the order of a stream was placed with, and reports whether the stream was deleted. It
+// returns errNotPlaced if there is no order yet, and a parkError if the order was parked itself.
+func (b *bridge) orderOf(ctx context.Context, stream string) (placed kurrent.Event, erased bool, err error) {
+	placed, err = b.events.FindPlaced(ctx, stream)
+	switch {
+	case errors.Is(err, kurrent.ErrNotFound):
+		return kurrent.Event{}, false, errNotPlaced
+	case errors.Is(err, kurrent.ErrDeleted):
+		return kurrent.Event{}, true, nil
+	default:
+		return placed, false, unreadable(err)
+	}
+}
+
 // unreadable parks what refers to an order that was parked itself.
 func unreadable(err error) error {
 	var invalid *order.InvalidError
@@ -81,14 +95,12 @@ const signalFirst = 2 * time.Second
 // Signal-with-start would do both at once. It would also signal whatever took the workflow id since the last look: the
 // server refuses the conflict policy FAIL for it.
 func (b *bridge) startEarly(ctx context.Context, stream string) (result, error) {
-	placed, err := b.events.FindPlaced(ctx, stream)
+	placed, erased, err := b.orderOf(ctx, stream)
 	switch {
-	case errors.Is(err, kurrent.ErrNotFound):
-		return "", errNotPlaced
-	case errors.Is(err, kurrent.ErrDeleted):
-		return resultIgnored, nil
 	case err != nil:
-		return "", unreadable(err)
+		return "", err
+	case erased:
+		return resultIgnored, nil
 	}
 	input, err := orderInput(placed)
 	if err != nil {

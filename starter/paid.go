@@ -13,12 +13,17 @@ import (
 	"orderflow/workflows"
 )
 
-// paid starts a settlement of its own for each payment: one that does not cover the order fails, and must not keep a later
-// one that does from being settled.
+// paid starts a settlement of its own for each payment, so that one that cannot count does not keep a later one from being
+// settled. A payment that overtook its order waits for it, as a cancellation does.
 func (b *bridge) paid(ctx context.Context, event kurrent.Event) (result, error) {
 	paid, err := order.DecodePaid(event.Stream, event.ContentType, event.Data)
 	if err != nil {
 		return "", park("%s", err)
+	}
+	if _, erased, err := b.orderOf(ctx, event.Stream); err != nil {
+		return "", err
+	} else if erased {
+		return resultIgnored, nil
 	}
 	input := workflows.SettlementInput{OrderID: paid.OrderID, Amount: paid.Amount, Source: source(event)}
 	failpoint.Hit("starter.settlement.before")

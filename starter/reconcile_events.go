@@ -75,7 +75,7 @@ func (r *reconciliation) checkDeliveries(ctx context.Context, batch []delivery) 
 }
 
 // undelivered reports whether an event should have reached Temporal and has not. A cancellation makes a difference to an
-// open order only; a payment while the order's credit is not released.
+// open order only; a payment that covers the order with those before it, or cannot count, while the credit is not released.
 func (r *reconciliation) undelivered(ctx context.Context, d delivery) (f facts, waits bool, err error) {
 	if d.event.Type == order.TypePaid {
 		return r.unsettled(ctx, d)
@@ -112,18 +112,17 @@ func (r *reconciliation) unsettled(ctx context.Context, d delivery) (f facts, wa
 	if err != nil || settlement.state != workflowNone {
 		return f, false, err
 	}
-	placed, err := r.events.FindPlaced(ctx, d.orderID)
+	placed, payments, err := r.events.Payments(ctx, source(d.event))
 	if gone(err) {
 		return f, false, nil
 	}
 	if err != nil {
 		return f, false, fmt.Errorf("find the order of a payment: %w", err)
 	}
-	input, err := orderInput(placed)
-	if err != nil {
-		return f, false, err
+	if balance, refused := order.AddPayments(placed.Total, payments); refused == nil && !balance.Covered() {
+		return f, false, nil // it would settle nothing, and a later payment counts it
 	}
-	f.Credit, err = r.credit(ctx, input.CustomerID, d.orderID)
+	f.Credit, err = r.credit(ctx, placed.CustomerID, d.orderID)
 	return f, f.Credit != creditReleased, err
 }
 

@@ -19,8 +19,9 @@ func TestReconcileDeliveries(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
 	canceled, paid, shipped, late, both, ahead := newOrderID(), newOrderID(), newOrderID(), newOrderID(), newOrderID(), newOrderID()
+	part := newOrderID()
 	var hidden []store.Target
-	for _, id := range []string{canceled, paid, shipped, both} {
+	for _, id := range []string{canceled, paid, shipped, both, part} {
 		hidden = append(hidden, store.Target{Stream: id, Revision: 1})
 	}
 	hidden = append(hidden, store.Target{Stream: both, Revision: 0}, store.Target{Stream: ahead, Revision: 0})
@@ -32,12 +33,13 @@ func TestReconcileDeliveries(t *testing.T) {
 	payment := func() kurrent.NewEvent {
 		return newEvent(order.TypePaid, map[string]any{"amount": h.input(shipped).Total.String()})
 	}
-	for _, id := range []string{canceled, paid, shipped, late} {
+	for _, id := range []string{canceled, paid, shipped, late, part} {
 		h.place(id)
 		h.awaitMails(id, email.KindConfirmation)
 	}
 	h.append(canceled, cancellation())
 	h.append(paid, payment())
+	h.append(part, newEvent(order.TypePaid, map[string]any{"amount": "USD0.01"})) // it settles nothing, and counts when another does
 	h.ship(shipped)
 	h.awaitClosed(shipped)
 	h.append(shipped, cancellation()) // nothing could come of it any more

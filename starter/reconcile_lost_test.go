@@ -207,7 +207,7 @@ func anotherEnd(t *testing.T, c cluster) {
 		"tracking_number = NULL WHERE order_id = '" + id + "'")
 	_, err := h.accounts.Release(t.Context(), credit.Request{
 		CustomerID: "customer-of-" + id, OrderID: id, Amount: h.input(id).Total,
-	}, "test")
+	}, credit.Cause{Reason: "test"})
 	require.NoError(t, err)
 
 	found := h.reconcile(fixing)

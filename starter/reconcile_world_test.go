@@ -82,9 +82,9 @@ func (g *gate) Reserve(ctx context.Context, r credit.Request) (credit.Decision, 
 	return decision, err
 }
 
-func (g *gate) Release(ctx context.Context, r credit.Request, reason string) (credit.Decision, error) {
+func (g *gate) Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error) {
 	g.pass("before release")
-	decision, err := g.CreditAccounts.Release(late(ctx), r, reason)
+	decision, err := g.CreditAccounts.Release(late(ctx), r, cause)
 	g.pass("after release")
 	return decision, err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,52 @@ func TestEachPaymentStartsASettlement(t *testing.T) {
 	b.run()
 	b.awaitCounts(map[result]int{resultStarted: 3})
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(workflows.SettlementID(id, 1)))
+}
+
+func TestPaid(t *testing.T) {
+	t.Parallel()
+	payment := newEvent(order.TypePaid, map[string]any{"amount": "USD242.00", "paymentId": "p-1"})
+	t.Run("waits for an order that it overtook", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.append(id, payment)
+		event, err := b.events.ReadEvent(t.Context(), id, 0)
+		require.NoError(t, err)
+		_, err = b.bridge.paid(t.Context(), event)
+		require.ErrorIs(t, err, errNotPlaced)
+		b.run()
+		b.awaitJoined()
+		b.append(id, placedEvent(id))
+		b.awaitCounts(map[result]int{resultStarted: 2})
+		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(workflows.SettlementID(id, 0)))
+		require.Empty(t, b.parked(t))
+	})
+	t.Run("is parked if no order comes", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.bridge.patience = time.Second // which is how long it waits for the order
+		b.append(id, payment)
+		b.run()
+		require.Equal(t, []string{"ORDER_UNKNOWN: nobody has placed this order"}, b.awaitParked(1))
+	})
+	t.Run("is parked if its order is", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.append(id, newEvent(order.TypePlaced, map[string]any{"orderId": id}), payment)
+		b.run()
+		require.Contains(t, b.awaitParked(2), "ORDER_UNKNOWN: customerId: is missing")
+	})
+	t.Run("is ignored if its order is erased", func(t *testing.T) {
+		t.Parallel()
+		b, id := newBench(t), newOrderID()
+		b.append(id, placedEvent(id), payment)
+		event, err := b.events.ReadEvent(t.Context(), id, 1)
+		require.NoError(t, err)
+		b.append("$$"+id, newEvent("$metadata", map[string]any{"$tb": int64(math.MaxInt64)})) // as a deletion writes it
+		outcome, err := b.bridge.paid(t.Context(), event)
+		require.NoError(t, err)
+		require.Equal(t, resultIgnored, outcome)
+	})
 }
 
 func TestARequestToCancelFindsItsOrder(t *testing.T) {

@@ -17,19 +17,21 @@ type SettlementInput struct {
 	Source  order.Source `json:"source"` // of the payment
 }
 
-// OrderSettlement releases the credit of an order that has been paid. A payment that does not cover the order fails it:
-// somebody has to look.
-func OrderSettlement(ctx workflow.Context, in SettlementInput) (*activities.CreditDecision, error) {
+// OrderSettlement releases the credit of an order whose payments cover it, up to and with this one. A payment that leaves
+// a part open completes it as partial. A payment that cannot count fails it, for an operator to look at.
+//
+// Histories recorded when a payment had to cover the order alone replay as they were: the activity decides.
+func OrderSettlement(ctx workflow.Context, in SettlementInput) (*activities.Settlement, error) {
 	if !order.ValidID(in.OrderID) || in.Source.Stream != in.OrderID {
 		return nil, temporal.NewNonRetryableApplicationError("orderId: must be the stream's order id", "INVALID_INPUT", nil)
 	}
 	var do *activities.Activities
-	var decision activities.CreditDecision
+	var settlement activities.Settlement
 	var steps stepper
 	steps.takeOver(ctx)
 	err := steps.untilDecided(ctx, StepReleaseCredit, func(ctx workflow.Context) error {
 		ctx = summarized(ctx, "release credit: paid "+in.Amount.String())
-		return workflow.ExecuteActivity(ctx, do.SettleCredit, activities.SettleCreditInput(in)).Get(ctx, &decision)
+		return workflow.ExecuteActivity(ctx, do.SettleCredit, activities.SettleCreditInput(in)).Get(ctx, &settlement)
 	})
 	switch {
 	case errors.Is(err, errContinueAsNew):
@@ -37,5 +39,5 @@ func OrderSettlement(ctx workflow.Context, in SettlementInput) (*activities.Cred
 	case err != nil:
 		return nil, err
 	}
-	return &decision, nil
+	return &settlement, nil
 }

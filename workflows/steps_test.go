@@ -113,11 +113,11 @@ func TestStuck(t *testing.T) {
 		shown := w.shownStuck()
 		tries := 0
 		w.env.OnActivity("SettleCredit", mock.Anything, mock.Anything).Return(
-			func(context.Context, activities.SettleCreditInput) (activities.CreditDecision, error) {
+			func(context.Context, activities.SettleCreditInput) (activities.Settlement, error) {
 				if tries++; tries < 3 {
-					return activities.CreditDecision{}, blocked()
+					return activities.Settlement{}, blocked()
 				}
-				return reserved(), nil
+				return activities.Settlement{Status: activities.SettlementSettled}, nil
 			})
 		w.env.ExecuteWorkflow(workflows.OrderSettlementType, workflows.SettlementInput{
 			OrderID: orderID, Amount: total, Source: order.Source{Stream: orderID, Revision: 3, EventID: "e"},

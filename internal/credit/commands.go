@@ -171,14 +171,14 @@ func (a *Account) Approve(orderID string, amount order.Money, by string, terms T
 
 // Release closes an order for ever and gives back what is reserved for it. zero says the order's currency, for the
 // amount when nothing is reserved. What was released already is answered as it was.
-func (a *Account) Release(orderID string, zero order.Money, reason string) (Decision, []Event, error) {
+func (a *Account) Release(orderID string, zero order.Money, cause Cause) (Decision, []Event, error) {
 	before := a.orders[orderID]
 	switch {
 	case before.Verdict == VerdictReleased:
 		return before, nil, nil
 	case !order.ValidID(orderID):
 		return Decision{}, nil, ErrInvalidOrderID
-	case reason == "":
+	case cause.Reason == "":
 		return Decision{}, nil, ErrNoReason
 	case zero.Currency == "":
 		return Decision{}, nil, ErrInvalidAmount
@@ -187,6 +187,6 @@ func (a *Account) Release(orderID string, zero order.Money, reason string) (Deci
 	if before.Verdict == VerdictReserved {
 		amount = before.Amount
 	}
-	released := Released{OrderID: orderID, Amount: amount, Reason: reason}
-	return Decision{Verdict: VerdictReleased, Reason: reason, Amount: amount}, []Event{released}, nil
+	released := Released{OrderID: orderID, Amount: amount, Reason: cause.Reason, Paid: cause.Paid, Overpaid: cause.Overpaid}
+	return Decision{Verdict: VerdictReleased, Reason: cause.Reason, Amount: amount}, []Event{released}, nil
 }

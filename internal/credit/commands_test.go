@@ -58,7 +58,7 @@ func approve(t require.TestingT, id, amount string, terms credit.Terms) command 
 
 func release(id, currency, reason string) command {
 	return func(a *credit.Account) (credit.Decision, []credit.Event, error) {
-		return a.Release(id, order.Zero(currency), reason)
+		return a.Release(id, order.Zero(currency), credit.Cause{Reason: reason})
 	}
 }
 

@@ -64,11 +64,14 @@ type LimitExceeded struct {
 	HoldUntil time.Time   `json:"holdUntil,omitzero"`
 }
 
-// Released closes an order and gives back what was reserved for it, which may be nothing.
+// Released closes an order and gives back what was reserved for it, which may be nothing. Of an order that was paid it says
+// what was paid by then and by how much that exceeds the order's total; releases by earlier versions do not.
 type Released struct {
-	OrderID string      `json:"orderId"`
-	Amount  order.Money `json:"amount"`
-	Reason  string      `json:"reason"`
+	OrderID  string      `json:"orderId"`
+	Amount   order.Money `json:"amount"`
+	Reason   string      `json:"reason"`
+	Paid     order.Money `json:"paid,omitempty"`     // written as USD0.00 too
+	Overpaid order.Money `json:"overpaid,omitempty"` // likewise
 }
 
 // EventType is TypeOpened.

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/credit"
+	"orderflow/internal/order"
 )
 
 func TestEventsAreStoredAsDocumented(t *testing.T) {
@@ -33,6 +34,23 @@ func TestEventsAreStoredAsDocumented(t *testing.T) {
 			require.Equal(t, test.event, decoded)
 		})
 	}
+}
+
+func TestReleased(t *testing.T) {
+	t.Parallel()
+	account := given(t, opened(t, "USD1000.00"), reserved(t, "order-1", "USD400.00"))
+	paid := credit.Cause{Reason: credit.ReasonPaid, Paid: money(t, "USD400.00"), Overpaid: money(t, "USD0.00")}
+	decision, recorded, err := account.Release("order-1", order.Zero("USD"), paid)
+	require.NoError(t, err)
+	require.Equal(t, decided(t, "released", "paid", "USD400.00"), decision)
+	data, err := credit.EncodeEvent(recorded[0])
+	require.NoError(t, err)
+	require.Equal(t, `{"orderId":"order-1","amount":"USD400.00","reason":"paid","paid":"USD400.00","overpaid":"USD0.00"}`, string(data))
+	decoded, err := credit.DecodeEvent(credit.TypeReleased, data)
+	require.NoError(t, err)
+	require.Equal(t, recorded[0], decoded)
+	require.NoError(t, account.Apply(decoded))
+	require.Equal(t, money(t, "USD1000.00"), account.Available())
 }
 
 func TestAnApprovalNamesTheApprover(t *testing.T) {

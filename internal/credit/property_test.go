@@ -68,7 +68,7 @@ func (m *model) approve(t *rapid.T) {
 func (m *model) release(t *rapid.T) {
 	id, reason := drawOrder(t), rapid.SampledFrom([]string{"paid", "CANCELLED"}).Draw(t, "reason")
 	m.ask(t, id, func() (credit.Decision, []credit.Event, error) {
-		return m.account.Release(id, order.Zero("USD"), reason)
+		return m.account.Release(id, order.Zero("USD"), credit.Cause{Reason: reason})
 	})
 }
 

@@ -9,6 +9,13 @@ import (
 // ReasonPaid is the reason an order that was paid is released with.
 const ReasonPaid = "paid"
 
+// Cause says why an order is closed in an account.
+type Cause struct {
+	Reason   string      // a code; required
+	Paid     order.Money // with ReasonPaid, what was paid in all
+	Overpaid order.Money // with ReasonPaid, the part of Paid that exceeds the order's total
+}
+
 // Request asks an account something about one order. Source goes into the metadata of the events it causes.
 type Request struct {
 	CustomerID string

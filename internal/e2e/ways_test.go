@@ -4,9 +4,11 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 
+	"orderflow/activities"
 	"orderflow/internal/order"
 )
 
@@ -144,6 +146,42 @@ func TestAPaidOrderFreesItsCredit(t *testing.T) {
 	record(t, "settlement", s.history("settlement-"+id+"-1"))
 	s.signal(id, "record-shipment", shipped)
 	s.awaitStatus(id, order.StatusShipped)
+}
+
+func TestPaymentsAddUp(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	customer := "customer-" + uuid.NewString()
+	id := s.place(basket{customer: customer})
+	s.awaitStatus(id, order.StatusFulfilling)
+	s.append(id, "order-paid", map[string]any{"amount": "USD100.00", "paymentId": "p-1"})
+	s.append(id, "order-paid", map[string]any{"amount": "USD100.00", "paymentId": "p-1"})
+	for _, revision := range []string{"1", "2"} {
+		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, s.closed("settlement-"+id+"-"+revision))
+		require.Equal(t, "PARTIAL USD100.00", s.settlement(id, revision))
+	}
+	record(t, "settlement-partial", s.history("settlement-"+id+"-1"))
+	require.Equal(t, []string{"credit-account-opened", "credit-reserved"}, s.credit(customer))
+
+	s.append(id, "order-paid", map[string]any{"amount": "USD150.00"})
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, s.closed("settlement-"+id+"-3"))
+	require.Equal(t, "SETTLED USD250.00", s.settlement(id, "3"))
+	require.Equal(t, []string{"credit-account-opened", "credit-reserved", "credit-released"}, s.credit(customer))
+	stream, err := s.events.ReadStream(t.Context(), "credit-"+customer, kurrentdb.ReadStreamOptions{From: kurrentdb.Revision(2)}, 1)
+	require.NoError(t, err)
+	defer stream.Close()
+	released, err := stream.Recv()
+	require.NoError(t, err)
+	require.JSONEq(t, `{"orderId":"`+id+`","amount":"USD242.00","reason":"paid","paid":"USD250.00","overpaid":"USD8.00"}`,
+		string(released.Event.Data))
+}
+
+// settlement returns what a payment came to.
+func (s *shop) settlement(id, revision string) string {
+	s.t.Helper()
+	var settlement activities.Settlement
+	require.NoError(s.t, s.temporal.GetWorkflow(s.t.Context(), "settlement-"+id+"-"+revision, "").Get(s.t.Context(), &settlement))
+	return string(settlement.Status) + " " + settlement.Paid.String()
 }
 
 func TestARequestOnTheStreamCancelsTheOrder(t *testing.T) {

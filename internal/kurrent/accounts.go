@@ -80,9 +80,9 @@ func (a *CreditAccounts) Approve(ctx context.Context, r credit.Request, by strin
 
 // Release closes an order for ever and gives back what is reserved for it. Of r.Amount only the currency counts. Errors
 // as Reserve.
-func (a *CreditAccounts) Release(ctx context.Context, r credit.Request, reason string) (credit.Decision, error) {
+func (a *CreditAccounts) Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error) {
 	return a.decide(ctx, r, "release", func(account *credit.Account) (credit.Decision, []credit.Event, error) {
-		return account.Release(r.OrderID, r.Amount, reason)
+		return account.Release(r.OrderID, r.Amount, cause)
 	})
 }
 

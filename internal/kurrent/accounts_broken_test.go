@@ -37,10 +37,10 @@ func (c *careless) Approve(ctx context.Context, r credit.Request, by string) (cr
 	})
 }
 
-func (c *careless) Release(ctx context.Context, r credit.Request, reason string) (credit.Decision, error) {
+func (c *careless) Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error) {
 	delete(c.remember, r.OrderID)
 	return c.decide(ctx, r, func(a *credit.Account) (credit.Decision, []credit.Event, error) {
-		return a.Release(r.OrderID, r.Amount, reason)
+		return a.Release(r.OrderID, r.Amount, cause)
 	})
 }
 

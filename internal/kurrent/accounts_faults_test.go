@@ -242,8 +242,10 @@ func (s *script) command(rt *rapid.T) {
 		want, events, wantErr = s.model.Approve(id, amount, "op-1", s.terms)
 		do = func() (credit.Decision, error) { return account.Approve(s.t.Context(), request, "op-1") }
 	default:
-		want, events, wantErr = s.model.Release(id, amount, "CANCELLED")
-		do = func() (credit.Decision, error) { return account.Release(s.t.Context(), request, "CANCELLED") }
+		want, events, wantErr = s.model.Release(id, amount, credit.Cause{Reason: "CANCELLED"})
+		do = func() (credit.Decision, error) {
+			return account.Release(s.t.Context(), request, credit.Cause{Reason: "CANCELLED"})
+		}
 	}
 	for _, event := range events {
 		require.NoError(rt, s.model.Apply(event))

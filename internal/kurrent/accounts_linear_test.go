@@ -117,7 +117,7 @@ func creditModel(orders int) porcupine.Model {
 type reserver interface {
 	Reserve(ctx context.Context, r credit.Request) (credit.Decision, error)
 	Approve(ctx context.Context, r credit.Request, by string) (credit.Decision, error)
-	Release(ctx context.Context, r credit.Request, reason string) (credit.Decision, error)
+	Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error)
 }
 
 // load is what is done to the hot customer, and by whom.
@@ -195,7 +195,7 @@ func ask(t *testing.T, account reserver, clerk *clerk, in asking) answered {
 	case opApprove:
 		decision, err = account.Approve(ctx, request, "op-1")
 	case opRelease:
-		decision, err = account.Release(ctx, request, "CANCELLED")
+		decision, err = account.Release(ctx, request, credit.Cause{Reason: "CANCELLED"})
 	case opLimit:
 		err = clerk.changeLimit(ctx, in.limit)
 	}

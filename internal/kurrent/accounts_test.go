@@ -79,7 +79,7 @@ func TestAnAccountKeepsWhatItDecided(t *testing.T) {
 			request := asked(t, customer, step.number, step.amount)
 			decide := func(a *kurrent.CreditAccounts) (credit.Decision, error) {
 				if step.reason != "" {
-					return a.Release(t.Context(), request, step.reason)
+					return a.Release(t.Context(), request, credit.Cause{Reason: step.reason})
 				}
 				return a.Reserve(t.Context(), request)
 			}
@@ -134,7 +134,7 @@ func TestEventsTellWhereTheyComeFrom(t *testing.T) {
 	_, err := a.Reserve(t.Context(), request)
 	require.NoError(t, err)
 	request.Source = order.Source{EventID: "cause"}
-	_, err = a.Release(t.Context(), request, "CANCELLED")
+	_, err = a.Release(t.Context(), request, credit.Cause{Reason: "CANCELLED"})
 	require.NoError(t, err)
 	for revision, want := range []string{
 		`{"$correlationId":"checkout-9","$causationId":"cause","traceparent":"00-1-2-01"}`,
@@ -155,7 +155,7 @@ func TestEventIDsNeverChange(t *testing.T) {
 	request := asked(t, "c1", 1, "USD600.00")
 	_, err := a.Reserve(t.Context(), request)
 	require.NoError(t, err)
-	_, err = a.Release(t.Context(), request, "CANCELLED")
+	_, err = a.Release(t.Context(), request, credit.Cause{Reason: "CANCELLED"})
 	require.NoError(t, err)
 	var ids []string
 	err = client.ReadStream(t.Context(), "credit-c1", 0, 0, func(e kurrent.Event) error {
@@ -287,7 +287,7 @@ func TestALateReserveDoesNotSlipInBehindTheRelease(t *testing.T) {
 		decided <- decision
 	}()
 	<-arrived
-	_, err := prompt.Release(t.Context(), request, "CANCELLED")
+	_, err := prompt.Release(t.Context(), request, credit.Cause{Reason: "CANCELLED"})
 	require.NoError(t, err)
 	close(letGo)
 	require.Equal(t, credit.VerdictReleased, (<-decided).Verdict)

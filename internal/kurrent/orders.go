@@ -36,13 +36,6 @@ func (c *Client) Body(ctx context.Context, source order.Source) (order.Placed, e
 	return decodePlaced(event)
 }
 
-// FirstPlaced reads the order that a stream was begun with, by the rule and with the errors of FindPlaced, except that
-// there being none, deleted or not, is order.ErrGone too.
-func (c *Client) FirstPlaced(ctx context.Context, stream string) (order.Placed, error) {
-	found, err := c.findPlaced(ctx, stream)
-	return found.order, orGone(err)
-}
-
 // FindPlaced reads the event that a stream's order was placed with: the first order-placed event that can be understood,
 // among its first 10,000 events. One that cannot be was parked, and a corrected one may follow it. It is ErrNotFound when
 // there is no order-placed event, ErrDeleted when the stream is deleted, softly or for ever, and the *order.InvalidError

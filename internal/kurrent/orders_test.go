@@ -1,7 +1,6 @@
 package kurrent_test
 
 import (
-	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -39,9 +38,6 @@ func TestAnOrderIsReadFromTheEventItsSourceNames(t *testing.T) {
 		placed, err := client.Body(t.Context(), source)
 		require.NoError(t, err)
 		require.Equal(t, "USD22.00", placed.Total.String())
-		first, err := client.FirstPlaced(t.Context(), "order-1")
-		require.NoError(t, err)
-		require.Equal(t, placed, first)
 		found, err := client.FindPlaced(t.Context(), "order-1")
 		require.NoError(t, err)
 		require.Equal(t, source.EventID, found.ID.String())
@@ -51,9 +47,8 @@ func TestAnOrderIsReadFromTheEventItsSourceNames(t *testing.T) {
 func TestAnOrderIsGoneWhenItsEventIs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		harm    func(t *testing.T, server *node, source *order.Source)
-		another bool  // the stream still has an order, if not this one
-		want    error // of a search
+		harm func(t *testing.T, server *node, source *order.Source)
+		want error // of a search, which may find another order
 	}{
 		"its stream was deleted": {want: kurrent.ErrDeleted, harm: func(t *testing.T, server *node, _ *order.Source) {
 			_, err := bare(t, server.url()).DeleteStream(t.Context(), "order-1", kurrentdb.DeleteStreamOptions{})
@@ -72,7 +67,7 @@ func TestAnOrderIsGoneWhenItsEventIs(t *testing.T) {
 		"its stream never was": {want: kurrent.ErrNotFound, harm: func(_ *testing.T, _ *node, source *order.Source) {
 			source.Stream = "order-2"
 		}},
-		"another event is there": {another: true, harm: func(_ *testing.T, _ *node, source *order.Source) {
+		"another event is there": {harm: func(_ *testing.T, _ *node, source *order.Source) {
 			source.EventID = uuid.NewString()
 		}},
 	} {
@@ -83,12 +78,6 @@ func TestAnOrderIsGoneWhenItsEventIs(t *testing.T) {
 			source := writeOrder(t, client, order.TypePlaced, placedBody)
 			c.harm(t, server, &source)
 			_, err := client.Body(t.Context(), source)
-			require.ErrorIs(t, err, order.ErrGone)
-			_, err = client.FirstPlaced(t.Context(), source.Stream)
-			if c.another {
-				require.NoError(t, err)
-				return
-			}
 			require.ErrorIs(t, err, order.ErrGone)
 			_, err = client.FindPlaced(t.Context(), source.Stream)
 			require.ErrorIs(t, err, c.want)
@@ -120,21 +109,16 @@ func TestAStreamIsBegunByItsFirstOrderThatCanBeUnderstood(t *testing.T) {
 			_, err := client.Append(t.Context(), "order-1", kurrent.NoStream(), c.events...)
 			require.NoError(t, err)
 			event, err := client.FindPlaced(t.Context(), "order-1")
-			placed, firstErr := client.FirstPlaced(t.Context(), "order-1")
 			var invalid *order.InvalidError
 			switch {
 			case c.found:
-				require.NoError(t, errors.Join(err, firstErr))
+				require.NoError(t, err)
 				require.Equal(t, good.ID, event.ID)
-				require.Equal(t, "c1", placed.CustomerID)
 			case c.invalid != "":
-				for _, err := range []error{err, firstErr} {
-					require.ErrorAs(t, err, &invalid)
-					require.EqualError(t, invalid, c.invalid)
-				}
+				require.ErrorAs(t, err, &invalid)
+				require.EqualError(t, invalid, c.invalid)
 			default:
 				require.ErrorIs(t, err, kurrent.ErrNotFound)
-				require.ErrorIs(t, firstErr, order.ErrGone)
 			}
 		})
 	}
@@ -174,10 +158,6 @@ func TestOneStaleAnswerDoesNotMakeAnOrderGone(t *testing.T) {
 	for name, read := range map[string]func(*kurrent.Client) error{
 		"body": func(client *kurrent.Client) error {
 			_, err := client.Body(t.Context(), source)
-			return err
-		},
-		"first placed": func(client *kurrent.Client) error {
-			_, err := client.FirstPlaced(t.Context(), source.Stream)
 			return err
 		},
 		"find placed": func(client *kurrent.Client) error {
@@ -237,7 +217,7 @@ func TestAnOutageIsNoMissingOrder(t *testing.T) {
 	_, err = client.Body(t.Context(), source)
 	require.ErrorIs(t, err, kurrent.ErrUnavailable)
 	require.NotErrorIs(t, err, order.ErrGone)
-	_, err = client.FirstPlaced(t.Context(), source.Stream)
+	_, _, err = client.Payments(t.Context(), source)
 	require.ErrorIs(t, err, kurrent.ErrUnavailable)
 	require.NotErrorIs(t, err, order.ErrGone)
 }

@@ -50,10 +50,11 @@ type Line struct {
 	Total       Money  // quantity × unit price × (1 + tax rate), rounded half up
 }
 
-// Paid says that an order was paid.
+// Paid says that an order, or a part of it, was paid.
 type Paid struct {
-	OrderID string
-	Amount  Money // more than 0
+	OrderID   string
+	PaymentID string // counts once on the order's stream; empty if the producer gave none
+	Amount    Money  // more than 0
 }
 
 // Cancellation is a request to cancel an order.

@@ -1,8 +1,9 @@
 package order
 
 type wirePaid struct {
-	OrderID *string `json:"orderId"`
-	Amount  string  `json:"amount"`
+	OrderID   *string `json:"orderId"`
+	PaymentID *string `json:"paymentId"`
+	Amount    string  `json:"amount"`
 }
 
 type wireCancellation struct {
@@ -18,6 +19,9 @@ func DecodePaid(stream, contentType string, body []byte) (Paid, error) {
 	}
 	var c checker
 	paid := Paid{OrderID: c.streamID(wire.OrderID, stream), Amount: c.amount("amount", wire.Amount)}
+	if wire.PaymentID != nil {
+		paid.PaymentID = c.identifier("paymentId", *wire.PaymentID)
+	}
 	if c.fault != nil {
 		return Paid{}, c.fault
 	}

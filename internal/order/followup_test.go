@@ -11,15 +11,15 @@ import (
 
 func TestDecodePaid(t *testing.T) {
 	t.Parallel()
-	want := order.Paid{OrderID: "order-1", Amount: usd(12_50)}
-	for _, body := range []string{
-		`{"amount":"USD12.50"}`,
-		`{"amount":"USD12.5","orderId":"order-1","more":[]}`,
-		`{"orderId":null,"amount":"USD12.500"}`,
+	for body, paymentID := range map[string]string{
+		`{"amount":"USD12.50"}`:                                  "",
+		`{"amount":"USD12.5","orderId":"order-1","more":[]}`:     "",
+		`{"orderId":null,"paymentId":null,"amount":"USD12.500"}`: "",
+		`{"amount":"USD12.50","paymentId":"Überweisung 7/1"}`:    "Überweisung 7/1",
 	} {
 		got, err := order.DecodePaid("order-1", jsonType, []byte(body))
 		require.NoError(t, err)
-		require.Equal(t, want, got)
+		require.Equal(t, order.Paid{OrderID: "order-1", PaymentID: paymentID, Amount: usd(12_50)}, got)
 	}
 }
 
@@ -35,6 +35,9 @@ func TestDecodePaidRefuses(t *testing.T) {
 		"another order":        {"order-1", jsonType, `{"orderId":"order-2","amount":"USD1"}`, "orderId", "must be the name of the stream"},
 		"empty order id":       {"order-1", jsonType, `{"orderId":"","amount":"USD1"}`, "orderId", "is missing"},
 		"not an order's":       {"order-", jsonType, `{"amount":"USD1"}`, "orderId", "must be order- and 1 to 120 of [A-Za-z0-9._-]"},
+		"empty payment id":     {"order-1", jsonType, `{"amount":"USD1","paymentId":""}`, "paymentId", "is missing"},
+		"long payment id":      {"order-1", jsonType, `{"amount":"USD1","paymentId":"` + strings.Repeat("p", 129) + `"}`, "paymentId", "must be at most 128 bytes"},
+		"payment id as number": {"order-1", jsonType, `{"amount":"USD1","paymentId":7}`, "paymentId", "must be a string, is a number"},
 		"not JSON":             {"order-1", jsonType, `{`, "", "is not JSON: it ends too early"},
 		"another content type": {"order-1", "text/plain", `{}`, "", "content type must be application/json"},
 	}

@@ -23,7 +23,7 @@ func (r *reader) orderEvent(e *kurrentdb.RecordedEvent) {
 	case order.TypePaid:
 		paid, err := order.DecodePaid(e.StreamID, e.ContentType, e.Data)
 		o.Payments = append(o.Payments, facts.Payment{
-			Revision: e.EventNumber, EventID: e.EventID.String(), Fault: fault(err), Amount: paid.Amount,
+			Revision: e.EventNumber, EventID: e.EventID.String(), Fault: fault(err), PaymentID: paid.PaymentID, Amount: paid.Amount,
 		})
 	case order.TypeCancellationRequested:
 		_, err := order.DecodeCancellation(e.StreamID, e.ContentType, e.Data)
@@ -98,6 +98,8 @@ type creditBody struct {
 	Held       bool        `json:"held"`
 	ApprovedBy string      `json:"approvedBy"`
 	Reason     string      `json:"reason"`
+	Paid       order.Money `json:"paid"`
+	Overpaid   order.Money `json:"overpaid"`
 }
 
 func (r *reader) creditEvent(e *kurrentdb.RecordedEvent) {
@@ -116,6 +118,7 @@ func (r *reader) creditEvent(e *kurrentdb.RecordedEvent) {
 	default:
 		entry.Named, entry.OrderID, entry.Amount, entry.Limit = body.CustomerID, body.OrderID, body.Amount, body.Limit
 		entry.Available, entry.Held, entry.ApprovedBy, entry.Reason = body.Available, body.Held, body.ApprovedBy, body.Reason
+		entry.Paid, entry.Overpaid = body.Paid, body.Overpaid
 	}
 	for _, data := range [][]byte{e.Data, e.UserMetadata} {
 		r.scan(data, "credit stream", entry.OrderID, fmt.Sprintf("event %d of %s", e.EventNumber, e.StreamID))

@@ -23,11 +23,12 @@ type Placed struct {
 
 // Payment is one order-paid event on an order's stream.
 type Payment struct {
-	Revision uint64
-	EventID  string
-	Fault    string
-	Unlinked bool
-	Amount   order.Money
+	Revision  uint64
+	EventID   string
+	Fault     string
+	Unlinked  bool
+	PaymentID string // empty if the producer gave none
+	Amount    order.Money
 }
 
 // Cancellation is one order-cancellation-requested event on an order's stream.
@@ -78,4 +79,6 @@ type CreditEvent struct {
 	Held       bool
 	ApprovedBy string
 	Reason     string
+	Paid       order.Money // of a release as paid; empty if an earlier version wrote it
+	Overpaid   order.Money
 }

@@ -135,6 +135,27 @@ func wrongOrders() []wrong {
 		{"a payment that is too small and had an effect", func(w world) {
 			w.Order(paid).Payments[0].Amount = money(99_99)
 		}, []string{"order.payment"}},
+		{"a part that had the effect of a whole", func(w world) {
+			o := w.Order(paid)
+			o.Payments[0].PaymentID, o.Payments[0].Amount = "p-1", money(50_00)
+			o.Payments = append(o.Payments, o.Payments[0]) // it counts once
+			o.Payments[1].Revision, o.Payments[1].EventID = 2, "again"
+		}, []string{"order.payment"}},
+		{"parts that had no effect", func(w world) {
+			w.Order(fulfilling).Payments = []facts.Payment{
+				{Revision: 1, EventID: "part-1", Amount: money(50_00)}, {Revision: 2, EventID: "part-2", Amount: money(50_00)},
+			}
+		}, []string{"order.payment"}},
+		{"a release that says that less was paid", func(w world) {
+			w.Order(paid).Credit[1].Paid, w.Order(paid).Credit[1].Overpaid = money(99_99), money(0)
+		}, []string{"order.payment"}},
+		{"a release that forgets what was overpaid", func(w world) {
+			o := w.Order(paid)
+			o.Payments[0].Amount, o.Credit[1].Paid, o.Credit[1].Overpaid = money(120_00), money(120_00), money(0)
+		}, []string{"order.payment"}},
+		{"a good payment that is parked", func(w world) {
+			w.Order(paid).Parked = []facts.Parked{{Revision: 1, Reason: "ORDER_UNKNOWN", At: noon.Add(time.Minute)}}
+		}, []string{"order.parked"}},
 		{"a payment that is settled twice", func(w world) {
 			o := w.Order(paid)
 			o.Settlements = append(o.Settlements, o.Settlements[0])
@@ -348,6 +369,21 @@ func TestWhatIsAllowedIsNoViolation(t *testing.T) {
 		},
 		"a shipment beside a cancellation": func(w world) {
 			w.Order(shipped).Runs[0].Shipping = &facts.Turn{Messages: []string{facts.MessageCancel, facts.MessageShip}}
+		},
+		"a part that waits for the rest": func(w world) {
+			w.Order(fulfilling).Payments = []facts.Payment{{Revision: 1, EventID: "part", Amount: money(50_00)}}
+		},
+		"parts that come to too much": func(w world) {
+			o := w.Order(paid)
+			o.Payments = []facts.Payment{
+				{Revision: 1, EventID: "paid " + paid, Amount: money(50_00)}, {Revision: 2, EventID: "part", Amount: money(60_00)},
+			}
+			o.Credit[1].Paid, o.Credit[1].Overpaid = money(110_00), money(10_00)
+		},
+		"a payment that was parked before its order was placed": func(w world) {
+			o := w.Order(fulfilling)
+			o.Payments = []facts.Payment{{Revision: 1, EventID: "early", Amount: hundred}}
+			o.Parked = []facts.Parked{{Revision: 1, Reason: "ORDER_UNKNOWN", At: noon.Add(-time.Minute)}}
 		},
 		"a settlement that came before the reservation": func(w world) {
 			w.place("order-prepaid")

@@ -22,7 +22,7 @@ func orders() []Invariant {
 		{"order.at-rest", "an open order waits for its shipment or on hold, and nothing else is going on", eachOrder(atRest)},
 		{"order.cancellation", "a cancellation that was requested has its effect unless the order closed before", placedOrder(cancellation)},
 		{"order.messages", "of what was there when a wait ended the safer wins: cancel over decline over approve over the hold's end, a shipment over a cancel", eachOrder(messages)},
-		{"order.payment", "a payment that covers its order settles it, and nothing else does", placedOrder(payment)},
+		{"order.payment", "the payments that cover their order settle it, with what they come to, and nothing else does", placedOrder(payment)},
 		{"order.one-settlement", "a payment has at most one settlement", eachOrder(oneSettlement)},
 	}
 }
@@ -79,22 +79,23 @@ func parked(o *facts.Order) []string {
 		check("order-placed", p.Revision, hopeless, hopeless && !p.Unlinked)
 	}
 	for _, p := range o.Payments {
-		check("order-paid", p.Revision, p.Fault != "", p.Fault != "" && !p.Unlinked)
+		check("order-paid", p.Revision, p.Fault != "" || early(o, p.Revision, first),
+			(p.Fault != "" || first == nil) && !p.Unlinked)
 	}
 	for _, c := range o.Cancellations {
-		check("order-cancellation-requested", c.Revision, c.Fault != "" || early(o, c, first),
+		check("order-cancellation-requested", c.Revision, c.Fault != "" || early(o, c.Revision, first),
 			(c.Fault != "" || first == nil) && !c.Unlinked)
 	}
 	return details
 }
 
-// early tells whether a cancellation was parked when there was no order yet, or hardly.
-func early(o *facts.Order, c facts.Cancellation, first *facts.Placed) bool {
+// early reports whether an event was parked when there was no order yet, or hardly.
+func early(o *facts.Order, revision uint64, first *facts.Placed) bool {
 	if first == nil {
 		return true
 	}
 	return slices.ContainsFunc(o.Parked, func(p facts.Parked) bool {
-		return p.Revision == c.Revision && p.At.Before(first.At.Add(parkedBefore))
+		return p.Revision == revision && p.At.Before(first.At.Add(parkedBefore))
 	})
 }
 
@@ -136,24 +137,6 @@ func messages(o *facts.Order) []string {
 		)...)
 	}
 	return details
-}
-
-func payment(o *facts.Order, placed facts.Placed) []string {
-	covered := slices.ContainsFunc(o.Payments, func(p facts.Payment) bool { return covers(p, placed.Total) })
-	released := slices.ContainsFunc(o.Credit, func(e facts.CreditEvent) bool { return e.Type == facts.CreditReleased })
-	paid := slices.ContainsFunc(o.Credit, func(e facts.CreditEvent) bool {
-		return e.Type == facts.CreditReleased && e.Reason == reasonPaid
-	})
-	return pick(
-		broken{covered && !released, "was paid and its credit is not released"},
-		broken{paid && !covered, "its credit is released as paid, and no payment covers it"},
-	)
-}
-
-const reasonPaid = "paid"
-
-func covers(p facts.Payment, total order.Money) bool {
-	return p.Fault == "" && p.Amount.Currency == total.Currency && p.Amount.Minor >= total.Minor
 }
 
 func oneSettlement(o *facts.Order) []string {

@@ -1,0 +1,133 @@
+package kurrent_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+)
+
+// writePayments writes an order with payments before and after it, and returns the source of the payment at revision 4.
+func writePayments(t *testing.T, client *kurrent.Client) order.Source {
+	t.Helper()
+	anonymous := event(order.TypePaid, `{"amount":"USD7.00"}`)
+	_, err := client.Append(t.Context(), "order-1", kurrent.NoStream(),
+		event(order.TypePaid, `{"amount":"USD5.00","paymentId":"p-1"}`), event(order.TypePlaced, placedBody),
+		event(order.TypePaid, `{"amount":"USD-6.00","paymentId":"p-2"}`), event(order.TypePaid, `{"amount":"USD5.00","paymentId":"p-1"}`),
+		anonymous, event(order.TypePaid, `{"amount":"USD8.00"}`))
+	require.NoError(t, err)
+	return order.Source{Stream: "order-1", Revision: 4, EventID: anonymous.ID.String()}
+}
+
+func TestPayments(t *testing.T) {
+	t.Parallel()
+	usd := func(minor int64) order.Money { return order.Money{Minor: minor, Currency: "USD"} }
+	t.Run("returns those up to the one that is asked about", func(t *testing.T) {
+		t.Parallel()
+		client := open(t, sim(t).url())
+		source := writePayments(t, client)
+		placed, payments, err := client.Payments(t.Context(), source)
+		require.NoError(t, err)
+		require.Equal(t, usd(22_00), placed.Total)
+		require.Equal(t, []order.Paid{
+			{OrderID: "order-1", PaymentID: "p-1", Amount: usd(5_00)}, {OrderID: "order-1", PaymentID: "p-1", Amount: usd(5_00)},
+			{OrderID: "order-1", PaymentID: source.EventID, Amount: usd(7_00)},
+		}, payments)
+	})
+	t.Run("finds an order behind its payment", func(t *testing.T) {
+		t.Parallel()
+		client := open(t, sim(t).url())
+		source := writePayments(t, client)
+		first, err := client.ReadEvent(t.Context(), "order-1", 0)
+		require.NoError(t, err)
+		source.Revision, source.EventID = 0, first.ID.String()
+		placed, payments, err := client.Payments(t.Context(), source)
+		require.NoError(t, err)
+		require.Equal(t, "c1", placed.CustomerID)
+		require.Len(t, payments, 1)
+	})
+	t.Run("refuses a payment that cannot be understood", func(t *testing.T) {
+		t.Parallel()
+		client := open(t, sim(t).url())
+		source := writePayments(t, client)
+		bad, err := client.ReadEvent(t.Context(), "order-1", 2)
+		require.NoError(t, err)
+		source.Revision, source.EventID = 2, bad.ID.String()
+		_, _, err = client.Payments(t.Context(), source)
+		var invalid *order.InvalidError
+		require.ErrorAs(t, err, &invalid)
+	})
+	t.Run("reads no more than 10,000 events", func(t *testing.T) {
+		t.Parallel()
+		client := open(t, sim(t).url())
+		last := event(order.TypePaid, `{"amount":"USD5.00"}`)
+		for behind := 10_000; behind > 0; behind -= 1000 {
+			events := make([]kurrent.NewEvent, 1000)
+			for i := range events {
+				events[i] = event("order-noted", `{}`)
+			}
+			if behind == 10_000 {
+				events[0] = event(order.TypePlaced, placedBody)
+			}
+			_, err := client.Append(t.Context(), "order-1", kurrent.Any(), events...)
+			require.NoError(t, err)
+		}
+		_, err := client.Append(t.Context(), "order-1", kurrent.Any(), last)
+		require.NoError(t, err)
+		_, _, err = client.Payments(t.Context(), order.Source{Stream: "order-1", Revision: 10_000, EventID: last.ID.String()})
+		var invalid *order.InvalidError
+		require.ErrorAs(t, err, &invalid)
+	})
+}
+
+func TestPaymentsAreGone(t *testing.T) {
+	t.Parallel()
+	for name, harm := range map[string]func(t *testing.T, server *node, source *order.Source){
+		"when their stream is deleted": func(t *testing.T, server *node, _ *order.Source) {
+			_, err := bare(t, server.url()).DeleteStream(t.Context(), "order-1", kurrentdb.DeleteStreamOptions{})
+			require.NoError(t, err)
+		},
+		"when the order is truncated": func(t *testing.T, server *node, _ *order.Source) {
+			truncate(t, server.url(), "order-1", 2)
+		},
+		"when the payment is another event": func(_ *testing.T, _ *node, source *order.Source) {
+			source.EventID = uuid.NewString()
+		},
+		"when the stream ends before the payment": func(_ *testing.T, _ *node, source *order.Source) {
+			source.Revision = 17
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := sim(t)
+			client := open(t, server.url())
+			source := writePayments(t, client)
+			harm(t, server, &source)
+			_, _, err := client.Payments(t.Context(), source)
+			require.ErrorIs(t, err, order.ErrGone)
+		})
+	}
+}
+
+func TestPaymentsOnAStaleNode(t *testing.T) {
+	t.Parallel()
+	server := sim(t)
+	source := writePayments(t, open(t, server.url()))
+	between := startGateway(t, server.addr())
+	client := open(t, between.url)
+	var warm sync.WaitGroup // several connections, all of which turn stale
+	for range 4 {
+		warm.Go(func() { _ = client.Ping(t.Context()) })
+	}
+	warm.Wait()
+	between.depose()
+	_, payments, err := client.Payments(t.Context(), source)
+	require.NoError(t, err)
+	require.Len(t, payments, 3)
+	require.Equal(t, 2, between.readsOfTheLeader(), "of the order, and of its payments")
+}
