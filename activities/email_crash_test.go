@@ -85,7 +85,9 @@ func TestAnAttemptThatDiesIsUnknownAndTheMailGoesByThePolicy(t *testing.T) {
 				r.elapse()
 				if policy == email.PolicyHold {
 					r.requireHeld(t, moment.mails)
-					_, err = r.ledger.ResolveEmail(t.Context(), orderID, email.KindConfirmation, email.ResolutionResend, "")
+					_, err = r.ledger.ResolveEmail(t.Context(), email.Decision{
+						OrderID: orderID, Kind: email.KindConfirmation, Resolution: email.ResolutionResend,
+					})
 					require.NoError(t, err)
 				}
 				result, err = r.attempt()

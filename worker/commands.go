@@ -23,8 +23,10 @@ func program() subcommand.Program {
 			Summary: "list the mails that are not settled, without their recipients", Run: listEmails,
 		},
 		{
-			Name: "email resolve", Usage: "ORDER KIND --sent [--message-id ID] | --failed | --resend",
-			Summary: "say what became of a mail of unknown outcome, or send it again", Run: resolveEmail,
+			Name: "email resolve",
+			Usage: "ORDER KIND | --status STATUS --from TIME --to TIME [--kind KIND] [--limit N] [-o table|json], " +
+				"and --sent [--message-id ID] | --failed | --resend [--dry-run]",
+			Summary: "say what became of mails that got no further, or send them again", Run: resolveEmail,
 		},
 	}}
 }
@@ -70,7 +72,8 @@ func checkOrderID(id string) error {
 	return nil
 }
 
-func checkKind(kind email.Kind) error {
+// checkKind checks a kind that was given as the argument or flag of that name.
+func checkKind(name string, kind email.Kind) error {
 	if kind.Known() {
 		return nil
 	}
@@ -78,5 +81,5 @@ func checkKind(kind email.Kind) error {
 	for _, known := range email.Kinds() {
 		kinds = append(kinds, string(known))
 	}
-	return config.Invalid("KIND", "must be one of: %s", strings.Join(kinds, ", "))
+	return config.Invalid(name, "must be one of: %s", strings.Join(kinds, ", "))
 }

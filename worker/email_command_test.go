@@ -124,12 +124,87 @@ func TestAMailOfUnknownOutcomeIsSettledByHand(t *testing.T) {
 	}
 }
 
+// becameAt moves the time at which an order's confirmation came into its state to a range that no other test has.
+func (p purchase) becameAt(column, at string) {
+	p.t.Helper()
+	lock.Lock()
+	defer lock.Unlock()
+	_, err := shared.database.Exec(p.t.Context(), "UPDATE email_delivery SET "+column+" = $2 WHERE order_id = $1", p.id, at)
+	require.NoError(p.t, err)
+}
+
+func TestEmailResolveGivesManyUpAtOnce(t *testing.T) {
+	t.Parallel()
+	first, second, other := place(t, sessim.FaultStopped), place(t, sessim.FaultNoSet), place(t, sessim.FaultStopped)
+	for p, at := range map[purchase]string{
+		first: "2001-02-03T04:00:00Z", second: "2001-02-03T04:59:59.999999Z", other: "2001-02-03T05:00:00Z",
+	} {
+		p.awaitRow("confirmation", "pending|1|0") // the account cannot send, which is no fault of the email
+		p.becameAt("created_at", at)
+	}
+	const line = "email resolve --status pending --from 2001-02-03T04:00:00Z --to 2001-02-03T06:00:00+01:00 --failed"
+
+	planned := first.command(line + " --dry-run")
+	require.Regexp(t, `(?m)^`+first.id+` +confirmation +pending +1 +0 +2001-02-03T04:00:00Z +would be resolved$`, planned)
+	require.Contains(t, planned, second.id)
+	require.NotContains(t, planned, other.id)
+	require.NotContains(t, planned, "@")
+	require.Equal(t, "pending|1|0", first.row("confirmation"), "nothing was changed")
+	require.Contains(t, first.command(line+" --limit 1 --dry-run"), "there are more than these 1: --limit\n")
+
+	var page resolvedPage
+	require.NoError(t, json.Unmarshal([]byte(first.command(line+" -o json")), &page))
+	require.Len(t, page.Emails, 2)
+	for _, d := range page.Emails {
+		require.Equal(t, email.StatusFailed, d.Status)
+		require.Empty(t, d.Refused)
+	}
+	require.Equal(t, []string{"failed|1|0", "failed|1|0", "pending|1|0"},
+		[]string{first.row("confirmation"), second.row("confirmation"), other.row("confirmation")})
+	require.Equal(t, "there are none\n", first.command(line))
+}
+
+func TestEmailResolveSendsManyAgainButThoseThatMustNotBe(t *testing.T) {
+	t.Parallel()
+	p, erased := place(t, sessim.FaultError), place(t, sessim.FaultError)
+	for _, p := range []purchase{p, erased} {
+		p.await(order.StatusFulfilling, "unknown")
+		p.becameAt("unknown_at", "2002-02-03T04:00:00Z")
+	}
+	code, _, said := command(t.Context(), "erase "+erased.id)
+	require.Zero(t, code, said)
+	const line = "email resolve --status unknown --from 2002-02-03T04:00:00Z --to 2002-02-03T05:00:00Z --resend"
+	for _, line := range []string{line + " --dry-run", line} {
+		require.Equal(t, "unknown|1|1", p.row("confirmation"))
+		code, out, said := command(t.Context(), line)
+		require.Equal(t, config.ExitFailure, code)
+		require.Equal(t, "resolve mails: 1 of 2 were refused", strings.TrimSpace(said))
+		require.Regexp(t, erased.id+` .* refused: it is unknown, and its address was erased\n`, out)
+	}
+	p.awaitRow("confirmation", "sent|2|1")
+	require.Equal(t, "unknown|1|1", erased.row("confirmation"))
+	require.Empty(t, erased.mails())
+}
+
+func TestEmailResolveGivesUpWhatWaitsForTheAccount(t *testing.T) {
+	t.Parallel()
+	p := place(t, sessim.FaultStopped)
+	p.awaitRow("confirmation", "pending|1|0")
+	require.Equal(t, p.id+" confirmation is pending after 1 attempts, 0 of them unknown\n", p.command("email resolve ORDER confirmation --failed --dry-run"))
+	require.Equal(t, p.id+" confirmation is failed after 1 attempts, 0 of them unknown\n", p.command("email resolve ORDER confirmation --failed"))
+	p.signal(workflows.RecordShipmentMessage, workflows.RecordShipment{Carrier: "DHL", TrackingNumber: "1"})
+	p.awaitRow("shipment", "sent|1|0")
+	require.Equal(t, map[string]int{"shipment": 1}, p.mails())
+}
+
 // The ledger says pending, but Temporal was not told: the same command does what is left.
 func TestAResendThatWasHalfDoneIsHealedByTheSameCommand(t *testing.T) {
 	t.Parallel()
 	p := place(t, sessim.FaultError)
 	p.await(order.StatusFulfilling, "unknown")
-	_, err := shared.store.ResolveEmail(t.Context(), p.id, email.KindConfirmation, email.ResolutionResend, "")
+	_, err := shared.store.ResolveEmail(t.Context(), email.Decision{
+		OrderID: p.id, Kind: email.KindConfirmation, Resolution: email.ResolutionResend,
+	})
 	require.NoError(t, err)
 	require.Equal(t, "pending|1|1", p.row("confirmation"))
 	p.command("email resolve ORDER confirmation --resend")
@@ -183,11 +258,17 @@ func TestWhatIsNotThereIsRefused(t *testing.T) {
 func TestArgumentsThatCannotBeMeantAreAllNamed(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"email":         "arguments: must be none, or one of: migrate, erase, email list, email resolve; see --help\n",
-		"email resolve": "ORDER: is required\n",
+		"email":                          "arguments: must be none, or one of: migrate, erase, email list, email resolve; see --help\n",
+		"email resolve":                  "ORDER: is required, or --status, --from and --to for many at once\narguments: exactly one of --sent, --failed and --resend is needed\n",
+		"email resolve order-1 --failed": "KIND: is required\n",
+		"email resolve --status sent --from yesterday --failed": "--from: must be a time such as 2025-01-31T12:00:00Z\n",
+		"email resolve --status sent --failed":                  "--from: and --to are required with --status\n--status: must be unknown, pending or failed\n",
+		"email resolve --status pending --from 2025-01-31T12:00:00Z --to 2025-01-31T12:00:00Z --sent --message-id m --kind note": "--from: must be before --to\n--kind: must be one of: confirmation, rejection, shipment, cancellation\n" +
+			"--message-id: goes with --sent and one email, and has at most 256 bytes\n--status: what is pending cannot be resolved as sent\n",
+		"email resolve order-1 shipment --failed --limit 5":      "arguments: either ORDER and KIND, or --status, --from and --to\n",
 		"email resolve order-1 note --sent --failed":             "KIND: must be one of: confirmation, rejection, shipment, cancellation\narguments: exactly one of --sent, --failed and --resend is needed\n",
 		"email resolve 1 shipment --resend":                      "ORDER: must be order- and 1 to 120 of [A-Za-z0-9._-]\n",
-		"email resolve order-1 shipment --failed --message-id x": "--message-id: goes with --sent, and has at most 256 bytes\n",
+		"email resolve order-1 shipment --failed --message-id x": "--message-id: goes with --sent and one email, and has at most 256 bytes\n",
 		"email list --status sent -o yaml --limit 0":             "--limit: must be from 1 to 10000\n--status: must be unknown, pending, sending, failed or all\n-o: must be table or json\n",
 		"erase 1":     "ORDER: must be order- and 1 to 120 of [A-Za-z0-9._-]\n",
 		"migrate now": "arguments: migrate takes no arguments\n",

@@ -30,7 +30,7 @@ func listEmails(ctx context.Context, c subcommand.Call) error {
 		return err
 	}
 	defer store.Close()
-	list, more, err := store.ListEmails(ctx, statuses, *limit)
+	list, more, err := store.ListEmails(ctx, email.Filter{Statuses: statuses, Limit: *limit})
 	if err != nil {
 		return fmt.Errorf("list mails: %w", err)
 	}

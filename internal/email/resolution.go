@@ -24,7 +24,7 @@ func (r Resolution) Transition() (from []Status, to Status) {
 	case ResolutionSent:
 		return []Status{StatusUnknown, StatusSent}, StatusSent
 	case ResolutionFailed:
-		return []Status{StatusUnknown, StatusFailed}, StatusFailed
+		return []Status{StatusUnknown, StatusFailed, StatusPending}, StatusFailed
 	case ResolutionResend:
 		return []Status{StatusUnknown, StatusFailed, StatusPending}, StatusPending
 	default:
@@ -36,6 +36,30 @@ func (r Resolution) Transition() (from []Status, to Status) {
 func (r Resolution) Allows(s Status) bool {
 	from, _ := r.Transition()
 	return slices.Contains(from, s)
+}
+
+// Decision is one email and what an operator decided about it.
+type Decision struct {
+	OrderID    string
+	Kind       Kind
+	Resolution Resolution
+	MessageID  string // the provider's, with ResolutionSent alone, and at most 256 bytes; may be empty
+	Only       Status // resolve it from this state alone, or if it is resolved so already; empty: from any that allows it
+}
+
+// Allows reports whether an email in that state may be resolved as decided.
+func (d Decision) Allows(s Status) bool {
+	_, to := d.Resolution.Transition()
+	return d.Resolution.Allows(s) && (d.Only == "" || s == d.Only || s == to)
+}
+
+// Filter picks rows of the send ledger.
+type Filter struct {
+	Statuses []Status  // any of pending, sending, unknown and failed
+	Kind     Kind      // empty: any
+	From     time.Time // came into that state at this time or later; zero: any time
+	To       time.Time // and before this one; zero: any time
+	Limit    int       // rows at most
 }
 
 // Delivery is one row of the send ledger as an operator sees it: without the recipient.
@@ -51,7 +75,7 @@ type Delivery struct {
 
 // RefusedError says why a mail cannot be resolved as it was asked for.
 type RefusedError struct {
-	Resolution Resolution
+	Decision   Decision
 	Status     Status    // where the mail stands
 	LeaseUntil time.Time // of the attempt that is sending it, else zero
 	Erased     bool      // there is no address any more
@@ -63,7 +87,7 @@ func (e *RefusedError) Error() string {
 	switch {
 	case e.Status == StatusSending:
 		return fmt.Sprintf("it is being sent: ask again after %s", e.LeaseUntil.UTC().Format(time.RFC3339))
-	case !e.Resolution.Allows(e.Status):
+	case !e.Decision.Allows(e.Status):
 		return fmt.Sprintf("it is %s", e.Status)
 	case e.Erased:
 		return fmt.Sprintf("it is %s, and its address was erased", e.Status)

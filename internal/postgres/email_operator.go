@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,10 +16,13 @@ import (
 // maxMessageID is the longest message id the ledger takes, in bytes.
 const maxMessageID = 256
 
-// ListEmails reads the mails in any of these states, which are pending, sending, unknown and failed, oldest first: at most
-// limit of them, and whether there are more. An attempt whose lease has ended is unknown here, before anybody finds it.
-func (s *Store) ListEmails(ctx context.Context, statuses []email.Status, limit int) (list []email.Delivery, more bool, err error) {
-	args := pgx.NamedArgs{"statuses": texts(statuses), "rows": limit + 1}
+// ListEmails reads the emails that a filter picks, those longest in their state first, and reports whether there are more
+// than its limit. An attempt whose lease has ended is unknown here, before anything claims it.
+func (s *Store) ListEmails(ctx context.Context, f email.Filter) (list []email.Delivery, more bool, err error) {
+	args := pgx.NamedArgs{
+		"statuses": texts(f.Statuses), "kind": optional(string(f.Kind)), "from": optionalTime(f.From), "to": optionalTime(f.To),
+		"rows": f.Limit + 1,
+	}
 	err = s.transact(ctx, "list mails", func(batch *pgx.Batch) {
 		list = []email.Delivery{}
 		batch.Queue(selectOpenMails, args).Query(func(rows pgx.Rows) error {
@@ -36,30 +40,68 @@ func (s *Store) ListEmails(ctx context.Context, statuses []email.Status, limit i
 	if err != nil {
 		return nil, false, err
 	}
-	return list[:min(limit, len(list))], len(list) > limit, nil
+	return list[:min(f.Limit, len(list))], len(list) > f.Limit, nil
 }
 
-// ResolveEmail records what an operator decided about a mail, and answers the row as it is then. The message id may be
-// given with sent alone, and may be empty. The same again changes nothing. It returns *email.RefusedError when the mail's
-// state does not allow it, and ErrNotFound when no such mail is due to the order.
-//
-// A mail to be sent again is pending afterwards, and somebody has to ask for it: see ClaimEmail. Each attempt that may have
-// gone out before is counted in the row already, so the bound on how often a mail goes out stays true.
-func (s *Store) ResolveEmail(ctx context.Context, orderID string, kind email.Kind, r email.Resolution, messageID string) (email.Delivery, error) {
-	const op = "resolve mail"
-	from, to := r.Transition()
-	if from == nil || len(messageID) > maxMessageID || messageID != "" && r != email.ResolutionSent {
-		return email.Delivery{}, &Error{Op: op, Code: "resolution", kind: fulfillment.ErrInvalid}
+// optionalTime is nil for the zero time.
+func optionalTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
 	}
-	args := s.arguments(orderID)
-	args["kind"], args["resolution"], args["message_id"] = kind, r, optional(messageID)
+	return &t
+}
+
+// ResolveEmail records what an operator decided about an email, and returns the row as it is then. The same again changes
+// nothing. It returns *email.RefusedError if the email's state does not allow it, and ErrNotFound if no such email is due to
+// the order.
+//
+// An email to be sent again is pending afterwards, and OrderEmail has to be asked to claim it: see ClaimEmail. Each attempt
+// that may have gone out before is counted in the row already, so the bound on how often an email goes out stays true.
+func (s *Store) ResolveEmail(ctx context.Context, d email.Decision) (email.Delivery, error) {
+	found, err := s.readResolvable(ctx, d, expireAttempt, resolveMail)
+	if err != nil {
+		return email.Delivery{}, err
+	}
+	if _, to := d.Resolution.Transition(); found.Status != to {
+		return found.Delivery, found.refusal(d)
+	}
+	return found.Delivery, nil
+}
+
+// PreviewResolution returns what ResolveEmail would, and changes nothing. The status is the one the email has now.
+func (s *Store) PreviewResolution(ctx context.Context, d email.Decision) (email.Delivery, error) {
+	found, err := s.readResolvable(ctx, d)
+	if err != nil {
+		return email.Delivery{}, err
+	}
+	_, to := d.Resolution.Transition()
+	if !d.Allows(found.Status) || to == email.StatusPending && found.Status != to && (found.erased || found.withdrawn) {
+		return found.Delivery, found.refusal(d)
+	}
+	return found.Delivery, nil
+}
+
+const opResolve = "resolve mail"
+
+// readResolvable checks the decision, makes the changes under the order's lock, and reads the row as it is then.
+func (s *Store) readResolvable(ctx context.Context, d email.Decision, changes ...string) (resolvable, error) {
+	from, to := d.Resolution.Transition()
+	if from == nil || len(d.MessageID) > maxMessageID || d.MessageID != "" && d.Resolution != email.ResolutionSent {
+		return resolvable{}, &Error{Op: opResolve, Code: "resolution", kind: fulfillment.ErrInvalid}
+	}
+	from = slices.DeleteFunc(from, func(status email.Status) bool { return !d.Allows(status) })
+	args := s.arguments(d.OrderID)
+	args["kind"], args["resolution"], args["message_id"] = d.Kind, d.Resolution, optional(d.MessageID)
 	args["from"], args["to"] = texts(from), to
 	var found resolvable
-	err := s.transact(ctx, op, func(batch *pgx.Batch) {
+	err := s.transact(ctx, opResolve, func(batch *pgx.Batch) {
 		found = resolvable{}
-		batch.Queue(lockOrder, args)
-		batch.Queue(expireAttempt, args)
-		batch.Queue(resolveMail, args)
+		if len(changes) > 0 {
+			batch.Queue(lockOrder, args)
+		}
+		for _, change := range changes {
+			batch.Queue(change, args)
+		}
 		batch.Queue(selectResolvable, args).QueryRow(func(row pgx.Row) error {
 			err := found.scan(row)
 			if errors.Is(err, pgx.ErrNoRows) {
@@ -68,19 +110,19 @@ func (s *Store) ResolveEmail(ctx context.Context, orderID string, kind email.Kin
 			return err
 		})
 	})
-	switch {
-	case err != nil:
-		return email.Delivery{}, err
-	case found.Status == "":
-		return email.Delivery{}, fmt.Errorf("%s: %w", op, ErrNotFound)
-	case found.Status != to:
-		refused := &email.RefusedError{Resolution: r, Status: found.Status, Erased: found.erased, Withdrawn: found.withdrawn}
-		if found.leaseUntil != nil {
-			refused.LeaseUntil = *found.leaseUntil
-		}
-		return found.Delivery, fmt.Errorf("%s: %w", op, refused)
+	if err == nil && found.Status == "" {
+		err = fmt.Errorf("%s: %w", opResolve, ErrNotFound)
 	}
-	return found.Delivery, nil
+	return found, err
+}
+
+// refusal says why the row could not be resolved as decided.
+func (r *resolvable) refusal(d email.Decision) error {
+	refused := &email.RefusedError{Decision: d, Status: r.Status, Erased: r.erased, Withdrawn: r.withdrawn}
+	if r.leaseUntil != nil && r.Status == email.StatusSending {
+		refused.LeaseUntil = *r.leaseUntil
+	}
+	return fmt.Errorf("%s: %w", opResolve, refused)
 }
 
 // resolvable is a row of the ledger with what may keep it from being sent again.

@@ -3,15 +3,28 @@ package postgres
 // lost is an attempt whose lease has ended and that nobody has asked about since.
 const lost = `(e.status = 'sending' AND e.lease_until <= clock_timestamp())`
 
+// seenStatus is the state of an email as an operator sees it, seenUnknown its attempts of unknown outcome, and seenSince
+// when it came into that state. Each further attempt of a pending one changes the row and not since when it is pending.
+const (
+	seenStatus  = `CASE WHEN ` + lost + ` THEN 'unknown' ELSE e.status END`
+	seenUnknown = `e.unknown_attempts + ` + lost + `::integer`
+	seenSince   = `CASE WHEN ` + lost + ` THEN e.lease_until
+        WHEN e.status = 'unknown' THEN e.unknown_at
+        WHEN e.status = 'pending' AND e.resolution = 'resend' THEN e.resolved_at
+        WHEN e.status = 'pending' THEN e.created_at
+        ELSE e.updated_at END`
+)
+
 // selectOpenMails repeats the condition of the index email_delivery_open, or it would not be used.
 const selectOpenMails = `
 SELECT * FROM (
-    SELECT e.order_id, e.kind, CASE WHEN ` + lost + ` THEN 'unknown' ELSE e.status END AS seen, e.attempt,
-        e.unknown_attempts + ` + lost + `::integer, coalesce(e.error_code, ''),
-        CASE WHEN ` + lost + ` THEN e.lease_until WHEN e.status = 'unknown' THEN e.unknown_at ELSE e.updated_at END AS since
+    SELECT e.order_id, e.kind, ` + seenStatus + ` AS seen, e.attempt, ` + seenUnknown + `, coalesce(e.error_code, ''),
+        ` + seenSince + ` AS since
     FROM email_delivery e WHERE e.status IN ('pending', 'sending', 'unknown', 'failed')
 ) mail
-WHERE seen = ANY (@statuses) ORDER BY since, order_id, kind LIMIT @rows`
+WHERE seen = ANY (@statuses) AND (@kind::text IS NULL OR kind = @kind::text)
+    AND (@from::timestamptz IS NULL OR since >= @from::timestamptz) AND (@to::timestamptz IS NULL OR since < @to::timestamptz)
+ORDER BY since, order_id, kind LIMIT @rows`
 
 // resolveMail changes what an operator may change. A mail that is there already stays as it is, but takes a message id that
 // has become known.
@@ -29,6 +42,6 @@ WHERE ` + thisMail + ` AND e.status = ANY (@from::text[])
     AND (@to::text <> 'pending' OR e.recipient IS NOT NULL AND NOT ` + withdrawn + `)`
 
 const selectResolvable = `
-SELECT e.order_id, e.kind, e.status, e.attempt, e.unknown_attempts, coalesce(e.error_code, ''),
-    CASE e.status WHEN 'unknown' THEN e.unknown_at ELSE e.updated_at END, e.lease_until, e.recipient IS NULL, ` + withdrawn + `
+SELECT e.order_id, e.kind, ` + seenStatus + `, e.attempt, ` + seenUnknown + `, coalesce(e.error_code, ''),
+    ` + seenSince + `, e.lease_until, e.recipient IS NULL, ` + withdrawn + `
 FROM email_delivery e, order_fulfillment f WHERE ` + thisMail

@@ -33,12 +33,12 @@ func waysTo() map[email.Status]func(*world) {
 
 func (w *world) resolve(r email.Resolution, messageID string) (email.Delivery, error) {
 	w.t.Helper()
-	return w.ResolveEmail(w.t.Context(), orderID, confirmation, r, messageID)
+	return w.ResolveEmail(w.t.Context(), email.Decision{OrderID: orderID, Kind: confirmation, Resolution: r, MessageID: messageID})
 }
 
 func (w *world) list(limit int, statuses ...email.Status) ([]email.Delivery, bool) {
 	w.t.Helper()
-	list, more, err := w.ListEmails(w.t.Context(), statuses, limit)
+	list, more, err := w.ListEmails(w.t.Context(), email.Filter{Statuses: statuses, Limit: limit})
 	require.NoError(w.t, err)
 	return list, more
 }
@@ -46,7 +46,7 @@ func (w *world) list(limit int, statuses ...email.Status) ([]email.Delivery, boo
 func TestAnOperatorResolvesWhatIsUnknownOrFailedAndNothingElse(t *testing.T) {
 	const sent, failed, resend = email.ResolutionSent, email.ResolutionFailed, email.ResolutionResend
 	want := map[email.Status]map[email.Resolution]string{
-		email.StatusPending:    {resend: "pending|0|0|-"},
+		email.StatusPending:    {failed: "failed|0|0|-", resend: "pending|0|0|-"},
 		email.StatusSending:    {},
 		email.StatusSent:       {sent: "sent|1|0|m-1"},
 		email.StatusFailed:     {failed: "failed|1|0|-", resend: "pending|1|0|-"},
@@ -61,7 +61,10 @@ func TestAnOperatorResolvesWhatIsUnknownOrFailedAndNothingElse(t *testing.T) {
 				bring(w)
 				before := w.mail(confirmation)
 				for range 2 { // the same again changes nothing
+					found, preview := w.PreviewResolution(t.Context(), email.Decision{OrderID: orderID, Kind: confirmation, Resolution: r})
+					require.True(t, strings.HasPrefix(w.mail(confirmation), string(found.Status)+"|"), "a preview changes nothing")
 					row, err := w.resolve(r, "")
+					require.Equal(t, err, preview, "and it knows what would come of it")
 					if after, allowed := want[status][r]; allowed {
 						require.NoError(t, err)
 						require.Equal(t, after, w.mail(confirmation))
@@ -77,6 +80,73 @@ func TestAnOperatorResolvesWhatIsUnknownOrFailedAndNothingElse(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestResolveEmailFromTheChosenStateAlone(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	w.start()
+	waysTo()[email.StatusUnknown](w)
+	fail := email.Decision{OrderID: orderID, Kind: confirmation, Resolution: email.ResolutionFailed, Only: email.StatusPending}
+	_, preview := w.PreviewResolution(t.Context(), fail)
+	require.EqualError(t, preview, "resolve mail: it is unknown")
+	_, err := w.ResolveEmail(t.Context(), fail)
+	require.Equal(t, preview, err, "it was pending when it was chosen, and an attempt that may have gone out came between")
+	require.Equal(t, "unknown|1|1|-", w.mail(confirmation))
+
+	fail.Only = email.StatusUnknown
+	for range 2 {
+		_, err = w.ResolveEmail(t.Context(), fail)
+		require.NoError(t, err)
+		require.Equal(t, "failed|1|1|-", w.mail(confirmation))
+	}
+}
+
+func TestResolveEmailAsFailedEndsAPendingOne(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	w.start()
+	w.claim(confirmation)
+	w.settle(outcome(1, email.StatusPending, ""))
+	_, err := w.resolve(email.ResolutionFailed, "")
+	require.NoError(t, err)
+	require.Equal(t, email.Claim{Status: email.StatusFailed, Attempt: 1}, w.claim(confirmation))
+}
+
+func TestPreviewResolutionSeesAnAttemptWhoseLeaseHasEnded(t *testing.T) {
+	w := newWorld(t, postgres.Config{Lease: time.Minute})
+	w.start()
+	w.claim(confirmation)
+	w.elapse(time.Minute)
+	found, err := w.PreviewResolution(t.Context(), email.Decision{OrderID: orderID, Kind: confirmation, Resolution: email.ResolutionSent})
+	require.NoError(t, err)
+	require.Equal(t, email.StatusUnknown, found.Status)
+	require.Equal(t, 1, found.UnknownAttempts)
+	require.Equal(t, "sending|1|0|-", w.mail(confirmation))
+}
+
+func TestListEmailsPicksByTheTimeOfTheState(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	w.start()
+	w.claim(confirmation)
+	w.settle(outcome(1, email.StatusPending, ""))
+	due := time.Date(2025, 1, 31, 12, 0, 0, 0, time.UTC)
+	require.NoError(t, w.exec("UPDATE email_delivery SET created_at = $1", due))
+	found := func(f email.Filter) int {
+		f.Statuses, f.Limit = []email.Status{email.StatusPending}, 10
+		list, _, err := w.ListEmails(t.Context(), f)
+		require.NoError(t, err)
+		for _, d := range list {
+			require.Equal(t, due, d.Since, "a further attempt does not make it younger")
+		}
+		return len(list)
+	}
+	require.Equal(t, 1, found(email.Filter{}))
+	require.Equal(t, 1, found(email.Filter{From: due, To: due.Add(time.Microsecond), Kind: confirmation}))
+	require.Zero(t, found(email.Filter{From: due.Add(time.Microsecond)}))
+	require.Zero(t, found(email.Filter{To: due}), "the end of the range is not in it")
+	require.Zero(t, found(email.Filter{Kind: email.KindShipment}))
+	_, err := w.resolve(email.ResolutionResend, "")
+	require.NoError(t, err)
+	require.Equal(t, 1, found(email.Filter{From: due}), "it was pending already")
 }
 
 func TestAMailThatIsSentOnAnOperatorsWordTakesItsMessageIDWhenItBecomesKnown(t *testing.T) {

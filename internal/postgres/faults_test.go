@@ -87,7 +87,7 @@ func TestAnAnswerThatIsLostAfterTheCommitIsOneRowAndOneVersion(t *testing.T) {
 			return err
 		}, 1, "unknown|1|1|-"},
 		"resolve": {func(w *world) { w.start(); w.claim(confirmation); w.settle(outcome(1, email.StatusUnknown, "")) }, func(s *postgres.Store) error {
-			_, err := s.ResolveEmail(t.Context(), orderID, confirmation, email.ResolutionResend, "")
+			_, err := s.ResolveEmail(t.Context(), email.Decision{OrderID: orderID, Kind: confirmation, Resolution: email.ResolutionResend})
 			return err
 		}, 1, "pending|1|1|-"},
 		"erase": {func(w *world) { w.start() }, func(s *postgres.Store) error {

@@ -73,7 +73,7 @@ func (r *ledgerRun) resolve(t *rapid.T) {
 		return
 	}
 	resolution := rapid.SampledFrom([]email.Resolution{email.ResolutionResend, email.ResolutionFailed, email.ResolutionSent}).Draw(t, "as")
-	_, err := r.ResolveEmail(r.t.Context(), r.id, confirmation, resolution, "")
+	_, err := r.ResolveEmail(r.t.Context(), email.Decision{OrderID: r.id, Kind: confirmation, Resolution: resolution})
 	var refused *email.RefusedError
 	if errors.As(err, &refused) {
 		return

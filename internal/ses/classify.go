@@ -24,15 +24,17 @@ const (
 	afterOperator = 10 * time.Minute // somebody has to change a setting first
 )
 
-// classify says what is known about a mail after a call that failed.
+// classify says what is known about an email after a call that failed.
 //
-//   - SES answered 4xx: not sent. By its code it may be tried again, at once or later, or never will be.
+//   - SES answered 4xx or 503, or that it throttles: not sent. It may be tried again, at once or later, or never will be.
 //   - There was no connection to write to: not sent.
-//   - Anything else, a 5xx, a timeout, a cut connection, an answer that cannot be read: unknown.
+//   - Anything else, another 5xx, a timeout, a cut connection, an answer that cannot be read: unknown.
+//
+// Between here and SES there must be no proxy that makes 503 of a connection that was cut: one that ends TLS can.
 func classify(err error, connected bool, to string) *email.SendError {
 	status, code, message := answer(err)
 	switch {
-	case status >= 400 && status < 500:
+	case status >= 400 && status < 500, status == http.StatusServiceUnavailable, status != 0 && throttles(code):
 		return refused(status, code, message, to)
 	case status != 0 || connected:
 		return &email.SendError{Status: email.StatusUnknown, Code: word(code, status, err), Err: scrub(err, to)}
@@ -58,7 +60,7 @@ func refused(status int, code, message, to string) *email.SendError {
 		e.Code = fmt.Sprintf("http-%d", status)
 	}
 	e.Err = scrub(fmt.Errorf("ses answered %d %s: %s", status, e.Code, message), to)
-	if forLetter(code, message) {
+	if refusesLetter(code, message) {
 		e.Status = email.StatusFailed
 		return e
 	}
@@ -66,35 +68,31 @@ func refused(status int, code, message, to string) *email.SendError {
 	return e
 }
 
-// forLetter reports whether SES refuses this letter rather than all of ours. An identity that is not verified comes
-// under the same code as a bad letter, but is a setting that an operator mends, and fails no mail for good.
-func forLetter(code, message string) bool {
+// pause returns how long to wait. What is not known better waits for an operator: a paused or suspended account, bad
+// credentials, a missing configuration set, an unverified domain, a code of the future.
+func pause(status int, code, message string) time.Duration {
+	busy := throttles(code) || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+	switch {
+	case code == "LimitExceededException":
+		return afterQuota
+	case !busy:
+		return afterOperator
+	case strings.Contains(strings.ToLower(message), "daily"): // rate and quota share a code, and only the text differs
+		return afterQuota
+	default:
+		return afterRate
+	}
+}
+
+// throttles reports whether a code says that SES did not take up the request, and will take one later.
+func throttles(code string) bool {
 	switch code {
-	case "MessageRejected":
-		return !strings.Contains(message, "not verified")
-	case "BadRequestException", "ValidationException":
+	case "TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded",
+		"ServiceUnavailable", "ServiceUnavailableException", "SlowDown":
 		return true
 	default:
 		return false
 	}
-}
-
-// pause says how long to wait. What is not known better waits for an operator: a paused or suspended account, bad
-// credentials, a missing configuration set, an unverified domain, a code of the future.
-func pause(status int, code, message string) time.Duration {
-	switch code {
-	case "LimitExceededException":
-		return afterQuota
-	case "TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded":
-	default:
-		if status != http.StatusTooManyRequests {
-			return afterOperator
-		}
-	}
-	if strings.Contains(strings.ToLower(message), "daily") { // rate and quota share a code, and only the text differs
-		return afterQuota
-	}
-	return afterRate
 }
 
 func spread(d time.Duration) time.Duration { return d + rand.N(d/2) } //nolint:gosec // spreading load needs no secrecy

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -72,16 +73,30 @@ func TestAnAnswerTellsWhatIsKnownAboutTheMail(t *testing.T) {
 		{"no right", apiError(403, "AccessDeniedException", "not authorized to perform ses:SendEmail on jane.doe@example.com"), email.StatusPending, "AccessDeniedException", operator},
 		{"a code of the future", apiError(422, "NovelException", "?"), email.StatusPending, "NovelException", operator},
 		{"a refusal that is not SES's", plain(407, "<html>proxy</html>"), email.StatusPending, "http-407", operator},
-		{"rejected", apiError(400, "MessageRejected", "Address <jane.doe@example.com> is bad, Jane.Doe@EXAMPLE.com too"), email.StatusFailed, "MessageRejected", never},
+		{"an address it will not write to", apiError(400, "MessageRejected", "Address blacklisted."), email.StatusFailed, "MessageRejected", never},
+		{"a refusal in words that are not listed", apiError(400, "MessageRejected", "Address <jane.doe@example.com> is bad, Jane.Doe@EXAMPLE.com too"), email.StatusPending, "MessageRejected", operator},
+		{"sending paused, as a rejected message", apiError(400, "MessageRejected", "Sending paused for this account. For more information, please check the inbox of the email address associated with your AWS account."), email.StatusPending, "MessageRejected", operator},
+		{"sending suspended, as a rejected message", apiError(400, "MessageRejected", "Sending suspended for this account."), email.StatusPending, "MessageRejected", operator},
+		{"no such configuration set, as a bad request", apiError(400, "BadRequestException", "Configuration set <orders> does not exist."), email.StatusPending, "BadRequestException", operator},
+		{"a validation of the set-up", apiError(400, "ValidationException", "1 validation error detected: Value at 'fromEmailAddressIdentityArn' failed to satisfy constraint"), email.StatusPending, "ValidationException", operator},
+		{"a text about the letter under a code about the account", apiError(400, "AccountSuspendedException", "Address blacklisted."), email.StatusPending, "AccountSuspendedException", operator},
+		{"a text about the letter that is only quoted", apiError(400, "MessageRejected", "Sending paused. Last error: Address blacklisted."), email.StatusPending, "MessageRejected", operator},
 		{"an identity not verified", apiError(400, "MessageRejected", "Email address is not verified. The following identities failed the check in region EU-WEST-1: shop@example.com"), email.StatusPending, "MessageRejected", operator},
-		{"bad request", apiError(400, "BadRequestException", "Missing final '@domain'"), email.StatusFailed, "BadRequestException", never},
-		{"code with a namespace", apiError(400, "com.amazonaws.sesv2#BadRequestException:http://internal", "x"), email.StatusFailed, "BadRequestException", never},
+		{"an address without a domain", apiError(400, "BadRequestException", "Missing final '@domain'"), email.StatusFailed, "BadRequestException", never},
+		{"an address with a space", apiError(400, "BadRequestException", "Local address contains control or whitespace"), email.StatusFailed, "BadRequestException", never},
+		{"an address in other words", apiError(400, "InvalidParameterValue", "Domain contains dot-dot in string ``jane@example..com''"), email.StatusFailed, "InvalidParameterValue", never},
+		{"a letter that is too long", apiError(400, "ValidationException", "Message length is more than 10485760 bytes long: '12345678'."), email.StatusFailed, "ValidationException", never},
+		{"code with a namespace", apiError(400, "com.amazonaws.sesv2#BadRequestException:http://internal", "Domain starts with dot"), email.StatusFailed, "BadRequestException", never},
+		{"unavailable", apiError(503, "ServiceUnavailable", "Service is unavailable"), email.StatusPending, "ServiceUnavailable", seconds},
+		{"unavailable without a code", plain(503, ""), email.StatusPending, "http-503", seconds},
+		{"unavailable, in the words of a quota", apiError(503, "Throttling", "Daily message quota exceeded."), email.StatusPending, "Throttling", quota},
+		{"throttled with a server's status", apiError(500, "ThrottlingException", "Rate exceeded"), email.StatusPending, "ThrottlingException", seconds},
 		{"a code that is none", apiError(400, "<b>x</b> y", "x"), email.StatusPending, "http-400", operator},
 
 		{"a server error", apiError(500, "InternalServiceErrorException", "oops"), email.StatusUnknown, "InternalServiceErrorException", never},
 		{"a client's code with a server's status", apiError(500, "MessageRejected", "oops"), email.StatusUnknown, "MessageRejected", never},
 		{"a gateway error", plain(502, "<html>"), email.StatusUnknown, "http-502", never},
-		{"unavailable", plain(503, ""), email.StatusUnknown, "http-503", never},
+		{"a gateway that waited in vain", plain(504, ""), email.StatusUnknown, "http-504", never},
 		{"a redirect", plain(302, ""), email.StatusUnknown, "http-302", never},
 		{"accepted in a way that cannot be read", plain(200, "<html>jane.doe@example.com"), email.StatusUnknown, "answer", never},
 		{"accepted without an id", plain(200, "{}"), email.StatusUnknown, "NoMessageID", never},
@@ -211,4 +226,18 @@ func TestWithoutCredentialsNothingIsSentAndItMayBeTriedAgain(t *testing.T) {
 	require.Equal(t, email.StatusPending, failed.Status)
 	require.Equal(t, "request", failed.Code)
 	require.Zero(t, asked.Load())
+}
+
+func TestLetterRefusalsAreThoseOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/operations.md")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(page), "<!-- refusals -->\n```\n")
+	require.True(t, found)
+	list, _, _ := strings.Cut(rest, "\n```")
+	var texts []string
+	for _, text := range ses.LetterRefusals() {
+		texts = append(texts, strings.TrimSpace(text))
+	}
+	require.Equal(t, strings.Split(list, "\n"), texts)
 }

@@ -28,3 +28,6 @@ func OpenWithoutCredentials(ctx context.Context, c Config, endpoint string) (*Ma
 		})),
 	)
 }
+
+// LetterRefusals are the texts that fail an email.
+func LetterRefusals() []string { return letterRefusals() }

@@ -13,9 +13,12 @@ import (
 const (
 	FaultThrottled  = "throttled"  // 429 TooManyRequestsException
 	FaultQuota      = "quota"      // the same, in other words: the daily quota is used up
-	FaultRejected   = "rejected"   // 400 MessageRejected
+	FaultRejected   = "rejected"   // 400 MessageRejected: an address that is not written to
 	FaultPaused     = "paused"     // 400 SendingPausedException
+	FaultStopped    = "stopped"    // 400 MessageRejected: the account's sending is paused, in the words of SES's reviewers
+	FaultNoSet      = "no-set"     // 400 BadRequestException: the configuration set does not exist
 	FaultSuspended  = "suspended"  // 400 AccountSuspendedException
+	FaultBusy       = "busy"       // 503 ServiceUnavailable
 	FaultError      = "error"      // 500, not accepted
 	FaultLost       = "lost"       // accepted and kept, and the connection cut in place of an answer
 	FaultHang       = "hang"       // read, not accepted, and not answered either until the sender goes away
@@ -48,9 +51,16 @@ func failureOf(fault string) (apiError, bool) {
 	case FaultQuota:
 		return apiError{http.StatusTooManyRequests, "TooManyRequestsException", "Daily message quota exceeded."}, true
 	case FaultRejected:
-		return apiError{http.StatusBadRequest, "MessageRejected", "Email message is rejected by fault."}, true
+		return apiError{http.StatusBadRequest, "MessageRejected", "Address blacklisted."}, true
 	case FaultPaused:
 		return apiError{http.StatusBadRequest, "SendingPausedException", "Email sending is paused for this account."}, true
+	case FaultStopped:
+		return apiError{http.StatusBadRequest, "MessageRejected", "Sending paused for this account. For more information, " +
+			"please check the inbox of the email address associated with your AWS account."}, true
+	case FaultNoSet:
+		return apiError{http.StatusBadRequest, "BadRequestException", "Configuration set <orders> does not exist."}, true
+	case FaultBusy:
+		return apiError{http.StatusServiceUnavailable, "ServiceUnavailable", "Service is unavailable, please try again."}, true
 	case FaultSuspended:
 		return apiError{http.StatusBadRequest, "AccountSuspendedException", "Email sending is suspended for this account."}, true
 	case FaultError:
@@ -62,7 +72,7 @@ func failureOf(fault string) (apiError, bool) {
 
 func (f Fault) check() error {
 	if _, ok := failureOf(f.Fault); !ok && !slices.Contains([]string{FaultLost, FaultHang, FaultSuppressed}, f.Fault) {
-		return errors.New("fault: must be throttled, quota, rejected, paused, suspended, error, lost, hang or suppressed")
+		return errors.New("fault: must be throttled, quota, rejected, paused, stopped, suspended, no-set, busy, error, lost, hang or suppressed")
 	}
 	if f.Count < 1 || f.Count > maxFaultCount {
 		return fmt.Errorf("count: must be from 1 to %d", maxFaultCount)
