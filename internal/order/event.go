@@ -18,11 +18,11 @@ type Placed struct {
 	OrderID        string
 	CustomerID     string
 	Total          Money     // goods and tax, without shipping; more than 0
-	PlacedAt       time.Time // UTC, in whole microseconds so that it is the same time in every store
+	PlacedAt       time.Time // UTC, of the years 1970 to 9999, in whole microseconds so that it is the same time in every store
 	ShippingMethod string
 	Recipient      Recipient // of the shipment; may be empty
 	Address        Address   // of the shipment; may be empty
-	Email          string    // where to write to: one address, its domain in lower case
+	Email          string    // where to write to: one @, 1 to 320 bytes, its domain in lower case and in ASCII if it can be
 	Lines          []Line    // 1 to 500
 }
 

@@ -1,52 +1,34 @@
 package order
 
 import (
-	"net/mail"
 	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
 )
 
-const (
-	maxEmailBytes  = 320
-	maxLocalBytes  = 64
-	maxDomainBytes = 253
-	maxLabelBytes  = 63
-)
+// maxEmailBytes is the longest address there can be: 64 bytes, an @ and 255 bytes.
+const maxEmailBytes = 320
 
-// usableEmail gives the one plain address that a string holds, its domain in lower case. Display names, comments,
-// groups, quoted local parts, address literals and anything beyond ASCII are refused: what is left means the same to
-// every mail system and cannot smuggle in a header.
-func usableEmail(s string) (string, bool) {
-	s = strings.Trim(s, " ")
-	if len(s) > maxEmailBytes || !onlyBytes(s, isVisible) {
+// emailAddress returns the address that a string holds, without the white space around it and with its domain as DNS has
+// it: in lower case, and in punycode where it goes beyond ASCII. It reports whether the string may be an address: exactly one
+// @, at most 320 bytes, no control characters. The rest is the provider's to judge, and fails the email and not the order.
+func emailAddress(s string) (string, bool) {
+	s = strings.TrimSpace(s)
+	if len(s) > maxEmailBytes || strings.Count(s, "@") != 1 || strings.ContainsFunc(s, unicode.IsControl) {
 		return "", false
 	}
-	parsed, err := mail.ParseAddress(s)
-	if err != nil || parsed.Address != s || parsed.Name != "" {
-		return "", false
+	local, domain, _ := strings.Cut(s, "@")
+	if address := local + "@" + asciiDomain(domain); len(address) <= maxEmailBytes {
+		return address, true
 	}
-	at := strings.LastIndexByte(s, '@')
-	local, domain := s[:at], strings.ToLower(s[at+1:])
-	if len(local) > maxLocalBytes || !isDomain(domain) {
-		return "", false
-	}
-	return local + "@" + domain, true
+	return s, true
 }
 
-func isVisible(c byte) bool { return ' ' < c && c < 0x7f }
-
-// isDomain reports whether s is a host name of two labels or more, in lower case.
-func isDomain(s string) bool {
-	labels := strings.Split(s, ".")
-	if len(s) > maxDomainBytes || len(labels) < 2 {
-		return false
+// asciiDomain returns a domain as it is looked up, or in lower case if it is none.
+func asciiDomain(domain string) string {
+	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
+		return ascii
 	}
-	for _, label := range labels {
-		ok := label != "" && len(label) <= maxLabelBytes && onlyBytes(label, isLabelByte)
-		if !ok || label[0] == '-' || label[len(label)-1] == '-' {
-			return false
-		}
-	}
-	return true
+	return strings.ToLower(domain)
 }
-
-func isLabelByte(c byte) bool { return 'a' <= c && c <= 'z' || isDigit(c) || c == '-' }

@@ -3,7 +3,6 @@ package order
 import (
 	"fmt"
 	"math/big"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -97,10 +96,10 @@ func (c *checker) address(wire wireAddress) Address {
 	return Address{Country: c.text("shipping.address.country", wire.Country), Lines: wire.Lines}
 }
 
-// email is the billing recipient's address, or the shipping recipient's when that is not one to write to.
+// email is the billing recipient's address, or the shipping recipient's where the former cannot be one.
 func (c *checker) email(wire wirePlaced) string {
 	for _, recipient := range []wireRecipient{wire.Billing.Recipient, wire.Shipping.Recipient} {
-		if address, ok := usableEmail(recipient.EmailAddress); ok {
+		if address, ok := emailAddress(recipient.EmailAddress); ok {
 			return address
 		}
 	}
@@ -222,23 +221,6 @@ func (c *checker) money(path, fault string, minor *big.Int, currency string) Mon
 		return Money{}
 	}
 	return Money{Minor: minor.Int64(), Currency: currency}
-}
-
-func (c *checker) moment(path, text string) time.Time {
-	if text == "" {
-		c.refuse(path, "is missing")
-		return time.Time{}
-	}
-	moment, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		c.refuse(path, "must be a time like 2025-01-31T12:00:00Z")
-		return time.Time{}
-	}
-	moment = moment.UTC().Truncate(time.Microsecond)
-	if moment.Year() < 1 || moment.Year() > 9999 {
-		c.refuse(path, "must be in the years 1 to 9999")
-	}
-	return moment
 }
 
 func (c *checker) orderID(id, stream string) string {

@@ -32,12 +32,13 @@ func TestDecodePlacedReadsAnOrder(t *testing.T) {
 
 func usd(minor int64) order.Money { return order.Money{Minor: minor, Currency: "USD"} }
 
-func TestDecodePlacedRefusesAndNamesThePlace(t *testing.T) {
-	t.Parallel()
+type invalidOrder struct{ name, body, path, reason string }
+
+// invalidOrders has an order for each rule, which that order alone breaks.
+func invalidOrders(t *testing.T) []invalidOrder {
+	t.Helper()
 	long := func(n int) string { return strings.Repeat("x", n) }
-	tests := []struct {
-		name, body, path, reason string
-	}{
+	return []invalidOrder{
 		{"empty", "", "", "is not JSON: it ends too early"},
 		{"blank", "  ", "", "is not JSON: it ends too early"},
 		{"cut", placedBody[:300], "", "is not JSON: it ends too early"},
@@ -80,8 +81,11 @@ func TestDecodePlacedRefusesAndNamesThePlace(t *testing.T) {
 		{"no time", with(t, `"at": "2025-01-01T13:07:28.1435498+02:00"`, `"note": 1`), "at", "is missing"},
 		{"a day", with(t, `2025-01-01T13:07:28.1435498+02:00`, `2025-01-01`), "at", "must be a time like 2025-01-31T12:00:00Z"},
 		{"no zone", with(t, `.1435498+02:00`, ``), "at", "must be a time like 2025-01-31T12:00:00Z"},
-		{"a time before the year 1", with(t, `2025-01-01T13`, `0001-01-01T01`), "at", "must be in the years 1 to 9999"},
-		{"a time after the year 9999", with(t, `2025-01-01T13:07:28.1435498+`, `9999-12-31T23:59:59-`), "at", "must be in the years 1 to 9999"},
+		{"a time before 1970", with(t, `2025-01-01T13:07:28.1435498+`, `1970-01-01T01:59:59+`), "at", "must be in the years 1970 to 9999"},
+		{"a time after the year 9999", with(t, `2025-01-01T13:07:28.1435498+`, `9999-12-31T23:59:59-`), "at", "must be in the years 1970 to 9999"},
+		{"second 61", with(t, `28.1435498`, `61`), "at", "must be a time like 2025-01-31T12:00:00Z"},
+		{"second 60 and a point", with(t, `28.1435498`, `60.`), "at", "must be a time like 2025-01-31T12:00:00Z"},
+		{"minute 60", with(t, `07:28.1435498`, `60:00`), "at", "must be a time like 2025-01-31T12:00:00Z"},
 		{"time is a number", with(t, `"2025-01-01T13:07:28.1435498+02:00"`, `1735729200`), "at", "must be a string, is a number"},
 
 		{"no lines", with(t, `"lineItems"`, `"LineItems"`), "lineItems", "must have at least one line"},
@@ -145,8 +149,21 @@ func TestDecodePlacedRefusesAndNamesThePlace(t *testing.T) {
 		{"address line is a number", with(t, `"59905 Hill"`, `59905`), "shipping.address.lines[1]", "must be a string, is a number"},
 		{"shipping is a list", with(t, `"shipping": {`, `"shipping": [], "other": {`), "shipping", "must be an object, is an array"},
 		{"name is an object", with(t, `"Ada Bär"`, `{"first":"Ada"}`), "shipping.recipient.fullName", "must be a string, is an object"},
+		{"no address", with(t, "Bill.To@Example.com", "", "ship.to@example.com", ""), "billing.recipient.emailAddress", "must be a usable e-mail address, here or at shipping.recipient.emailAddress"},
+		{"blank product", with(t, `"p-2"`, `" "`), "lineItems[1].productId", "must not be blank"},
+		{"tax rate of many digits", with(t, "0.12", "0."+strings.Repeat("1", 40)), "lineItems[1].taxRate", "has too many digits"},
+		{"character 0 in a product name", with(t, `"Watch"`, `"\u0000"`), "lineItems[1].productName", "must not have the character 0"},
+		{"character 0 in the method", with(t, `"overnight"`, `"\u0000"`), "shipping.method", "must not have the character 0"},
+		{"character 0 in a title", with(t, `"Dr."`, `"\u0000"`), "shipping.recipient.title", "must not have the character 0"},
+		{"character 0 in a phone number", with(t, `553-541-6114`, `\u0000`), "shipping.recipient.phoneNumber", "must not have the character 0"},
+		{"character 0 in a country", with(t, `"NF"`, `"\u0000"`), "shipping.address.country", "must not have the character 0"},
+		{"character 0 in an address line", with(t, `59905 Hill`, `\u0000`), "shipping.address.lines[1]", "must not have the character 0"},
 	}
-	for _, test := range tests {
+}
+
+func TestDecodePlacedRefusesAndNamesThePlace(t *testing.T) {
+	t.Parallel()
+	for _, test := range invalidOrders(t) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			placed, err := order.DecodePlaced(stream, jsonType, []byte(test.body))
@@ -158,6 +175,29 @@ func TestDecodePlacedRefusesAndNamesThePlace(t *testing.T) {
 
 func line(quantity, price, rate string) string {
 	return fmt.Sprintf(`{"productId":"p","quantity":%s,"pricePerUnit":%q,"taxRate":%s}`, quantity, price, rate)
+}
+
+func TestMomentTakesAllOfRFC3339(t *testing.T) {
+	t.Parallel()
+	for at, want := range map[string]string{
+		"2025-01-01t13:07:28z":                      "2025-01-01T13:07:28Z",
+		"2025-01-01t13:07:28.5+02:00":               "2025-01-01T11:07:28.5Z",
+		"2016-12-31T23:59:60Z":                      "2016-12-31T23:59:59.999999Z",
+		"2016-12-31t23:59:60z":                      "2016-12-31T23:59:59.999999Z",
+		"2016-12-31T23:59:60.123456789Z":            "2016-12-31T23:59:59.999999Z",
+		"2017-01-01T05:29:60+05:30":                 "2016-12-31T23:59:59.999999Z",
+		"2025-01-01T13:07:28-00:00":                 "2025-01-01T13:07:28Z",
+		"2025-01-01T13:07:28.00000000000000000001Z": "2025-01-01T13:07:28Z",
+		"2024-02-29T23:59:59+23:59":                 "2024-02-29T00:00:59Z",
+		"1970-01-01T00:00:00Z":                      "1970-01-01T00:00:00Z",
+		"9999-12-31T23:59:60Z":                      "9999-12-31T23:59:59.999999Z",
+	} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			placed := decode(t, with(t, "2025-01-01T13:07:28.1435498+02:00", at))
+			require.Equal(t, want, placed.PlacedAt.Format(time.RFC3339Nano))
+		})
+	}
 }
 
 func TestInvalidErrorIsPathAndReason(t *testing.T) {

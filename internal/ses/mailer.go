@@ -69,7 +69,8 @@ func (m *Mailer) input(letter email.Letter) (*sesv2.SendEmailInput, error) {
 	}
 	rendered, err := Render(letter)
 	if err != nil {
-		return nil, never(codeTemplate, err)
+		// The letter is as good as before: a worker of another version may have the template.
+		return nil, &email.SendError{Status: email.StatusPending, Code: codeTemplate, RetryAfter: spread(afterOperator), Err: err}
 	}
 	return &sesv2.SendEmailInput{
 		FromEmailAddress:     aws.String(m.from),

@@ -111,6 +111,9 @@ func TestEachFaultOfTheProviderIsUnderstood(t *testing.T) {
 		{sessim.FaultRejected, "MessageRejected", email.StatusFailed, 0, 0, 0},
 		{sessim.FaultPaused, "SendingPausedException", email.StatusPending, 10 * time.Minute, 15 * time.Minute, 0},
 		{sessim.FaultSuspended, "AccountSuspendedException", email.StatusPending, 10 * time.Minute, 15 * time.Minute, 0},
+		{sessim.FaultStopped, "MessageRejected", email.StatusPending, 10 * time.Minute, 15 * time.Minute, 0},
+		{sessim.FaultNoSet, "BadRequestException", email.StatusPending, 10 * time.Minute, 15 * time.Minute, 0},
+		{sessim.FaultBusy, "ServiceUnavailable", email.StatusPending, 5 * time.Second, 10 * time.Second, 0},
 		{sessim.FaultError, "InternalServiceErrorException", email.StatusUnknown, 0, 0, 0},
 		{sessim.FaultLost, "connection", email.StatusUnknown, 0, 0, 1},
 	}
@@ -150,6 +153,7 @@ func TestAddressesThatAreOddButPlainAreSent(t *testing.T) {
 	mailer := openAt(t, sim.URL())
 	for _, address := range []string{
 		"jane@xn--exmple-cua.com", "jane+orders@example.com", "j@example.co.uk", "jane.o'neil@example.com",
+		`"jane doe, shop"@example.com`, "jane@localhost", "jane@[192.0.2.1]",
 		strings.Repeat("a", 64) + "@" + strings.Repeat("b", 243) + ".example.com",
 	} {
 		l := letter(email.KindConfirmation)
@@ -157,7 +161,26 @@ func TestAddressesThatAreOddButPlainAreSent(t *testing.T) {
 		_, err := mailer.Send(t.Context(), l)
 		require.NoError(t, err, address)
 	}
-	require.Len(t, sim.Messages(), 5)
+	require.Len(t, sim.Messages(), 8)
+}
+
+func TestSendFailsAnEmailWhoseAddressSESRefuses(t *testing.T) {
+	t.Parallel()
+	sim := startSim(t)
+	mailer := openAt(t, sim.URL())
+	for _, address := range []string{
+		"@example.com", "a@", "@", "a @example.com", "a@exam ple.com", "bär@example.com", "a@bär.example", "a..b@example.com", ".a@example.com",
+		"a.@example.com", "a@example..com", "a@.example.com", "a@example.com.", "a@exam_ple.com", `"a b@example.com`, `"a"b@example.com`,
+	} {
+		l := letter(email.KindConfirmation)
+		l.To = address
+		_, err := mailer.Send(t.Context(), l)
+		var failed *email.SendError
+		require.ErrorAs(t, err, &failed, address)
+		require.Equal(t, email.StatusFailed, failed.Status, "%s: %v", address, failed.Err)
+		require.Equal(t, "BadRequestException", failed.Code, address)
+	}
+	require.Empty(t, sim.Messages())
 }
 
 func TestALetterThatCannotBeSentIsNeverOffered(t *testing.T) {
@@ -174,29 +197,24 @@ func TestALetterThatCannotBeSentIsNeverOffered(t *testing.T) {
 		code   string
 	}{
 		{"no address", to(""), "InvalidRecipient"},
-		{"no domain", to("jane.doe"), "InvalidRecipient"},
+		{"no at sign", to("jane.doe"), "InvalidRecipient"},
 		{"two addresses", to("jane@example.com, x@example.com"), "InvalidRecipient"},
+		{"an address and a name", to("jane@example.com, x"), "InvalidRecipient"},
 		{"a group", to("friends: jane@example.com;"), "InvalidRecipient"},
 		{"a display name", to("Jane <jane@example.com>"), "InvalidRecipient"},
 		{"a comment", to("jane@example.com (home)"), "InvalidRecipient"},
-		{"a quoted local part", to(`"jane doe"@example.com`), "InvalidRecipient"},
+		{"a quotation that does not end there", to(`"a", "b"@example.com`), "InvalidRecipient"},
 		{"a header of its own", to("jane@example.com\r\nBcc: x@example.com"), "InvalidRecipient"},
 		{"a NUL", to("jane\x00@example.com"), "InvalidRecipient"},
-		{"letters beyond ASCII", to("jäne@example.com"), "InvalidRecipient"},
-		{"a domain beyond ASCII", to("jane@exämple.com"), "InvalidRecipient"},
-		{"a local part that looks like ASCII", to("j\u0430ne@example.com"), "InvalidRecipient"},
 		{"a route", to("@relay.example,@other.example:jane@example.com"), "InvalidRecipient"},
 		{"angle brackets alone", to("<jane@example.com>"), "InvalidRecipient"},
-		{"a space around it", to(" jane@example.com"), "InvalidRecipient"},
 		{"a tab in it", to("jane@example\t.com"), "InvalidRecipient"},
 		{"an encoded word", to("=?utf-8?q?jane?= <jane@example.com>"), "InvalidRecipient"},
 		{"two at signs", to("jane@home@example.com"), "InvalidRecipient"},
-		{"a dot at the end", to("jane@example.com."), "InvalidRecipient"},
 		{"321 bytes", to(strings.Repeat("a", 309) + "@example.com"), "InvalidRecipient"},
 		{"an endless literal", to("a@[" + strings.Repeat("[", 262_144)), "InvalidRecipient"},
 		{"no order", with(func(l *email.Letter) { l.OrderID = "" }), "InvalidOrderID"},
 		{"an order with a space", with(func(l *email.Letter) { l.OrderID = "order-a b" }), "InvalidOrderID"},
-		{"an unknown kind", with(func(l *email.Letter) { l.Kind = "newsletter" }), "InvalidTemplate"},
 	}
 	sim := startSim(t)
 	mailer := openAt(t, sim.URL())
@@ -205,6 +223,16 @@ func TestALetterThatCannotBeSentIsNeverOffered(t *testing.T) {
 		require.Equal(t, email.StatusFailed, failed.Status, test.name)
 		require.Equal(t, test.code, failed.Code, test.name)
 	}
+	require.Empty(t, sim.Messages())
+}
+
+func TestSendLeavesPendingWhatItHasNoTemplateFor(t *testing.T) {
+	t.Parallel()
+	sim := startSim(t)
+	failed := failure(t, openAt(t, sim.URL()), t.Context(), letter("newsletter"))
+	require.Equal(t, email.StatusPending, failed.Status)
+	require.Equal(t, "InvalidTemplate", failed.Code)
+	require.GreaterOrEqual(t, failed.RetryAfter, 10*time.Minute)
 	require.Empty(t, sim.Messages())
 }
 
@@ -218,6 +246,7 @@ func TestSettingsThatCannotWorkAreAllNamedAtStart(t *testing.T) {
 	}{
 		{"no sender", ses.Config{}, "http://x", "EMAIL_FROM: address is empty or longer than 320 bytes"},
 		{"a sender with a header", ses.Config{From: "a@example.com\r\nBcc: x@y.z"}, "http://x", "EMAIL_FROM: address has control characters or is not plain ASCII"},
+		{"a sender that SES would refuse as it refuses a recipient", ses.Config{From: "a@exam_ple.com"}, "http://x", "EMAIL_FROM: not exactly one plain address"},
 		{"two senders", ses.Config{From: "a@example.com,b@example.com"}, "http://x", "EMAIL_FROM: not exactly one plain address"},
 		{
 			"everything at once", ses.Config{From: "x", ConfigurationSet: "a b"}, "localhost:8005",

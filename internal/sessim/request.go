@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/mail"
 	"slices"
 	"strings"
 )
@@ -71,8 +70,8 @@ func (r *sendRequest) recipients() []string {
 }
 
 func (r *sendRequest) checkAddresses() string {
-	if !isAddress(r.FromEmailAddress) {
-		return "FromEmailAddress is not an email address."
+	if fault := addressFault(r.FromEmailAddress); fault != "" {
+		return fault
 	}
 	recipients := r.recipients()
 	if len(recipients) == 0 {
@@ -82,19 +81,11 @@ func (r *sendRequest) checkAddresses() string {
 		return fmt.Sprintf("Recipient count exceeds %d.", maxRecipients)
 	}
 	for _, recipient := range recipients {
-		if !isAddress(recipient) {
-			return "A recipient is not an email address."
+		if fault := addressFault(recipient); fault != "" {
+			return fault
 		}
 	}
 	return ""
-}
-
-func isAddress(s string) bool {
-	if s == "" || len(s) > maxAddress || !printable(s) {
-		return false
-	}
-	_, err := mail.ParseAddress(s)
-	return err == nil
 }
 
 func (r *sendRequest) checkContent() string {

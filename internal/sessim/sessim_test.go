@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2/types"
+	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -165,6 +166,9 @@ func TestEachFaultAnswersWithTheRealServicesError(t *testing.T) {
 		{sessim.FaultQuota, 429, &types.TooManyRequestsException{}, 0},
 		{sessim.FaultRejected, 400, &types.MessageRejected{}, 0},
 		{sessim.FaultPaused, 400, &types.SendingPausedException{}, 0},
+		{sessim.FaultStopped, 400, &types.MessageRejected{}, 0},
+		{sessim.FaultNoSet, 400, &types.BadRequestException{}, 0},
+		{sessim.FaultBusy, 503, &smithy.GenericAPIError{}, 0},
 		{sessim.FaultSuspended, 400, &types.AccountSuspendedException{}, 0},
 		{sessim.FaultError, 500, &types.InternalServiceErrorException{}, 0},
 		{sessim.FaultLost, 0, nil, 1},
@@ -267,10 +271,10 @@ func TestABadMessageIsRefusedAsTheServiceWould(t *testing.T) {
 		change func(*sesv2.SendEmailInput)
 		want   string
 	}{
-		{"no sender", func(i *sesv2.SendEmailInput) { i.FromEmailAddress = nil }, "FromEmailAddress"},
+		{"no sender", func(i *sesv2.SendEmailInput) { i.FromEmailAddress = nil }, "Empty address"},
 		{"no recipient", func(i *sesv2.SendEmailInput) { i.Destination.ToAddresses = nil }, "no recipient"},
-		{"a recipient that is none", func(i *sesv2.SendEmailInput) { i.Destination.ToAddresses[0] = "jane" }, "not an email address"},
-		{"a recipient with a header", func(i *sesv2.SendEmailInput) { i.Destination.ToAddresses[0] = "a@b.c\r\nBcc: x@y.z" }, "not an email address"},
+		{"a recipient that is none", func(i *sesv2.SendEmailInput) { i.Destination.ToAddresses[0] = "jane" }, "Missing final '@domain'"},
+		{"a recipient with a header", func(i *sesv2.SendEmailInput) { i.Destination.ToAddresses[0] = "a@b.c\r\nBcc: x@y.z" }, "Domain contains control or whitespace"},
 		{"51 recipients", func(i *sesv2.SendEmailInput) { i.Destination.CcAddresses = make([]string, 50) }, "exceeds 50"},
 		{"raw content", func(i *sesv2.SendEmailInput) {
 			i.Content = &types.EmailContent{Raw: &types.RawMessage{Data: []byte("x")}}
