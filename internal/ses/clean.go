@@ -30,11 +30,11 @@ func clean(s string, limit int) string {
 	return strings.TrimSpace(string([]rune(s)[:limit-1])) + "…"
 }
 
-// cleanLines cleans the first lines of an address, no more than most, and drops those that come out empty.
-func cleanLines(lines []string, most int) []string {
+// typedLines makes lines of the first lines of an address, no more than most, and drops those that come out empty.
+func typedLines(lines []string, most int) []string {
 	var kept []string
 	for _, line := range lines[:min(len(lines), most)] {
-		if line = clean(line, maxAddressLine); line != "" {
+		if line = typed(line, maxAddressLine); line != "" {
 			kept = append(kept, line)
 		}
 	}

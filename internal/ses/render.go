@@ -74,7 +74,7 @@ func renderHTML(kind email.Kind, v view) (string, error) {
 	return out.String(), nil
 }
 
-// view is a letter made fit to print: every string in it is one clean line.
+// view is a letter made fit to print: every string in it is one clean line, and what a customer typed links nowhere.
 type view struct {
 	Subject        string
 	OrderID        string
@@ -101,30 +101,32 @@ func viewOf(letter email.Letter) view {
 		Why:            why(letter.Reason),
 		Carrier:        clean(letter.Carrier, maxTracking),
 		TrackingNumber: clean(letter.TrackingNumber, maxTracking),
-		Address:        cleanLines(letter.AddressLines, maxAddressLines),
+		Address:        typedLines(letter.AddressLines, maxAddressLines),
 		MoreLines:      max(0, len(letter.Lines)-maxLines),
 	}
 	if letter.Total != (order.Money{}) {
 		v.Total = letter.Total.Currency + " " + letter.Total.Decimal()
 	}
-	if country := clean(letter.Country, maxAddressLine); country != "" {
+	if country := typed(letter.Country, maxAddressLine); country != "" {
 		v.Address = append(v.Address, country)
 	}
 	for _, line := range letter.Lines[:min(len(letter.Lines), maxLines)] {
 		v.Lines = append(v.Lines, viewLine{
 			Quantity: line.Quantity,
-			Product:  clean(line.ProductName, maxProduct),
+			Product:  typed(line.ProductName, maxProduct),
 			Price:    clean(letter.Total.Currency+" "+line.UnitPrice, maxTracking),
 		})
 	}
 	return v
 }
 
-// greeting leaves a name out that looks like a link or an address: whoever places an order chooses the name and the
-// address, and could have us write their advertisement to a stranger.
+// typed makes one line of a customer's text, which no mail program makes a link of.
+func typed(s string, limit int) string { return unlink(clean(s, limit)) }
+
+// greeting leaves out a name that holds a link or an address: taken apart it would still advertise.
 func greeting(name string) string {
 	name = clean(name, maxName)
-	if name == "" || strings.ContainsAny(name, ":/@\\<>") || strings.Contains(strings.ToLower(name), "www.") {
+	if name == "" || name != unlink(name) || strings.ContainsAny(name, ":/@\\<>") {
 		return "Hello,"
 	}
 	return "Dear " + name + ","

@@ -80,11 +80,11 @@ func TestHostileTextStaysText(t *testing.T) {
 	}{
 		{"a script", "<script>alert(1)</script>", "<script>alert(1)</script>"},
 		{"an attribute", `"><img src=x onerror=alert(1)>`, `"><img src=x onerror=alert(1)>`},
-		{"a template", "{{.}}{{.OrderID}}", "{{.}}{{.OrderID}}"},
-		{"a link", "javascript:alert(1)", "javascript:alert(1)"},
+		{"a template", "{{.}}{{.OrderID}}", "{{.}}{{. OrderID}}"},
+		{"a link", "javascript:alert(1)", "javascript: alert(1)"},
 		{"a right-to-left override", "gpj" + rtlOverride + "exe", "gpjexe"},
 		{"zero width characters", "pay" + zeroWidth + "pal\ufeff", "paypal"},
-		{"line breaks", "a\r\nBcc: x@example.com\u2028b\x0bc", "a Bcc: x@example.com b c"},
+		{"line breaks", "a\r\nBcc: x@example.com\u2028b\x0bc", "a Bcc: x @ example. com b c"},
 		{"control characters", "a\x00b\x1b[31mc\x7f", "ab[31mc"},
 		{"emoji", "Cat 🐈", "Cat 🐈"},
 		{"broken UTF-8", "a\xffb", "a�b"},
@@ -158,7 +158,8 @@ func slicesOf(s string, n int) []string {
 
 func TestANameThatCouldBeALinkIsNotGreeted(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"Win at http://evil.example", "www.evil.example", "a@evil.example", "evil.example/win", " "} {
+	for _, name := range []string{"Win at http://evil.example", "www.evil.example", "a@evil.example", "evil.example/win", " ", "Claim your prize at bad-shop.com",
+		"Win at bad-shop。com", "bitcoin:1A1z", "Go to 192.0.2.1"} {
 		l := letter(email.KindConfirmation)
 		l.Name = name
 		got, err := ses.Render(l)

@@ -1,0 +1,79 @@
+package ses
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// unlink puts spaces into a clean line where a mail program would find something to link to: a domain, an address of
+// email or of a host, or a scheme. Whoever places an order chooses its texts and whom they are sent to, and could have us
+// send their advertisement to a stranger. What links nowhere stays as it was typed: "USB 3.0 Hub 2.5m", "St. Ives", "1:24".
+//
+// It goes by form and knows no list of domains, because that of a mail program may be newer.
+func unlink(line string) string {
+	words := strings.Split(line, " ")
+	for i, word := range words {
+		words[i] = unlinkWord(word)
+	}
+	return strings.Join(words, " ")
+}
+
+func unlinkWord(word string) string {
+	if !strings.ContainsAny(word, dots+"@:") {
+		return word
+	}
+	runes, host := []rune(word), isHostAddress(word)
+	var b strings.Builder
+	for i, r := range runes {
+		before, after := runes[:i], runes[i+1:]
+		switch {
+		case len(before) == 0 || len(after) == 0:
+			b.WriteRune(r)
+		case r == '@':
+			b.WriteString(" @ ")
+		case strings.ContainsRune(dots, r) && (host || beginsDomain(after)),
+			r == ':' && (host || after[0] == ':' || after[0] == '/' || endsScheme(before)):
+			b.WriteRune(r)
+			b.WriteByte(' ')
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// dots are the full stop and what browsers take for one in a domain.
+const dots = ".\u2024\u3002\uff0e\uff61"
+
+// beginsDomain reports whether a top-level domain can begin here: no such domain begins with a digit, and those of ASCII have
+// two letters or more.
+func beginsDomain(text []rune) bool {
+	if !unicode.IsLetter(text[0]) && !unicode.IsMark(text[0]) {
+		return false
+	}
+	return text[0] > unicode.MaxASCII || len(text) > 1 && isLabelRune(text[1])
+}
+
+func isLabelRune(r rune) bool {
+	return r == '-' || unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsDigit(r)
+}
+
+// endsScheme reports whether a text ends like the name of a scheme, with two letters or more. "1:24" has none.
+func endsScheme(text []rune) bool {
+	letters := 0
+	for i := len(text) - 1; i >= 0; i-- {
+		switch r := text[i]; {
+		case unicode.IsLetter(r):
+			letters++
+		case !unicode.IsDigit(r) && !strings.ContainsRune("+.-", r):
+			return letters > 1
+		}
+	}
+	return letters > 1
+}
+
+// isHostAddress reports whether a word has numbers like those of an IPv4 or IPv6 address.
+func isHostAddress(word string) bool {
+	return regexp.MustCompile(`\d+(\.\d+){3}|[0-9A-Fa-f]*(:[0-9A-Fa-f]+){3}`).MatchString(word)
+}
