@@ -31,7 +31,7 @@ type reasons map[transcript.Key]string
 func deliberate() reasons {
 	return reasons{
 		{Probe: "server.features", Step: "methods"}: "kurrentsim lists the services it has: no monitoring, redaction, users or operations over " +
-			"gRPC, no batch append, and of projections only what asks for their state or switches them",
+			"gRPC, and of projections only what asks for their status or switches them",
 		{Probe: "follow.odd_position", Step: "at first"}: "the position after an event's is that of a projection's link to it, which one may follow from; " +
 			"a position that is none is refused as on a real server",
 	}

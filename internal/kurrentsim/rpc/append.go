@@ -157,14 +157,23 @@ func (in *appendIntake) take(message *streams.AppendReq) {
 func (in *appendIntake) reserve(event *store.NewEvent) error {
 	size := event.Size()
 	in.size += size
-	in.held += int64(size + eventOverhead)
+	if err := in.hold(size + eventOverhead); err != nil {
+		return err
+	}
 	switch {
-	case in.budget.Add(int64(size+eventOverhead)) > in.most:
-		return errTooBusy
 	case in.release.maxEvent > 0 && size > in.release.maxEvent:
 		return &store.EventTooLargeError{ID: event.ID, Size: size}
 	case in.size > in.release.maxAppend:
 		return store.ErrAppendTooLarge
+	}
+	return nil
+}
+
+// hold takes room for so many bytes until giveBack.
+func (in *appendIntake) hold(size int) error {
+	in.held += int64(size)
+	if in.budget.Add(int64(size)) > in.most {
+		return errTooBusy
 	}
 	return nil
 }
@@ -175,7 +184,15 @@ func (in *appendIntake) giveBack() {
 	in.held = 0
 }
 
-func newEvent(m *streams.AppendReq_ProposedMessage) (store.NewEvent, error) {
+// proposedMessage is an event of an append, which each kind of append has in its own type.
+type proposedMessage interface {
+	GetId() *shared.UUID
+	GetMetadata() map[string]string
+	GetCustomMetadata() []byte
+	GetData() []byte
+}
+
+func newEvent(m proposedMessage) (store.NewEvent, error) {
 	id, err := fromUUID(m.GetId())
 	if err != nil {
 		return store.NewEvent{}, errThrown

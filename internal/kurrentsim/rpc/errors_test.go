@@ -281,6 +281,9 @@ func (w *wire) emptyCalls() map[string]func(context.Context) error {
 		"batch append": func(ctx context.Context) error {
 			call, err := w.streams.BatchAppend(ctx)
 			if err == nil {
+				err = call.Send(&streams.BatchAppendReq{})
+			}
+			if err == nil {
 				_, err = call.Recv()
 			}
 			return err

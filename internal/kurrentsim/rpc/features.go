@@ -33,6 +33,7 @@ func (f features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfe
 	}
 	add(streams, []string{"position", "events"}, "read")
 	add(streams, nil, "append", "delete", "tombstone")
+	add(streams, []string{"deadline_duration"}, "batchappend")
 	add(persistent, []string{"stream", "all"},
 		"create", "update", "delete", "read", "getinfo", "list", "replayparked", "restartsubsystem")
 	if f.projections {

@@ -62,3 +62,31 @@ func TestGuard(t *testing.T) {
 		})
 	}
 }
+
+func TestGuardDeniesEachAppendOfABatch(t *testing.T) {
+	t.Parallel()
+	guard := &rpc.Guard{Users: oneUser{}, Lists: noLists{}}
+	w := newWire(t, 0, guard.Interceptors()...)
+	as := func(authorization string) batchCall {
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", authorization)
+		call, err := w.streams.BatchAppend(ctx)
+		require.NoError(t, err)
+		return batchCall{t, call}
+	}
+	carla := as("Basic Y2FybGE6eA==")
+	for range 2 { // the first message of the call, and a later one
+		denied := batchOf("$s", nil)
+		carla.send(denied)
+		carla.refused(denied, codes.PermissionDenied, "AccessDenied", &shared.AccessDenied{})
+		allowed := batchOf("s", nil)
+		carla.send(allowed)
+		require.NotNil(t, carla.answered(allowed).GetSuccess())
+	}
+	anonymous, denied := as("Bearer x"), batchOf("s", nil)
+	anonymous.send(denied)
+	anonymous.refused(denied, codes.PermissionDenied, "AccessDenied", &shared.AccessDenied{})
+	wrong := as("Basic Y2FybGE6")
+	wrong.send(batchOf("s", nil))
+	_, err := wrong.Recv()
+	require.Equal(t, codes.Unauthenticated, status.Code(err), "%v", err)
+}

@@ -68,17 +68,26 @@ var (
 // Append writes the events to the end of the stream as one, if the stream is as expected, and returns when they are
 // durable. An append that was already made is answered as it was then, and nothing is written.
 func (s *Store) Append(stream string, expected Expected, events []NewEvent) (Written, error) {
+	return s.StartAppend(stream, expected, events)()
+}
+
+// StartAppend is Append for callers that make the next one before this one is durable: they are written in the order in
+// which they are started. The returned function waits until the events are durable and must be called: readers see them
+// only then.
+func (s *Store) StartAppend(stream string, expected Expected, events []NewEvent) func() (Written, error) {
 	if err := validate(stream, events); err != nil {
-		return Written{}, err
+		return func() (Written, error) { return Written{}, err }
 	}
 	s.mu.Lock()
 	written, t, err := s.append(stream, expected, events)
 	s.mu.Unlock()
-	// A refusal too is told only when what it rests on is durable.
-	if settleErr := s.settle(t); settleErr != nil {
-		return Written{}, settleErr
+	return func() (Written, error) {
+		// A refusal too is told only when what it rests on is durable.
+		if settleErr := s.settle(t); settleErr != nil {
+			return Written{}, settleErr
+		}
+		return written, err
 	}
-	return written, err
 }
 
 func (s *Store) append(stream string, expected Expected, events []NewEvent) (Written, ticket, error) {

@@ -45,6 +45,22 @@ func clone(t *testing.T, from *journal.Memory, size int64) *journal.Memory {
 	return copied
 }
 
+func TestStartAppendWritesInTheOrderOfTheCalls(t *testing.T) {
+	t.Parallel()
+	s := open(t, &journal.Memory{})
+	var started []func() (store.Written, error)
+	for i := range 3 {
+		started = append(started, s.StartAppend("order-1", store.Expected(i-1), batch(1)))
+	}
+	require.Zero(t, length(t, s, "order-1"), "nothing is durable yet")
+	for i := len(started) - 1; i >= 0; i-- {
+		written, err := started[i]()
+		require.NoError(t, err)
+		require.EqualValues(t, i, written.Revision)
+	}
+	require.Equal(t, 3, length(t, s, "order-1"))
+}
+
 func TestTornAppendIsGoneAsAWholeWithItsLinks(t *testing.T) {
 	t.Parallel()
 	storage := &journal.Memory{}
