@@ -49,6 +49,24 @@ func TestLinksResolveToTheirEvents(t *testing.T) {
 	require.Equal(t, found[1].Link.Position.Commit, *found[1].Commit)
 }
 
+func TestEventsAreLinkedByTheirCorrelation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kurrentsim.Options{})
+	correlated := func(metadata string) kurrentdb.EventData {
+		e := event("placed")
+		e.Metadata = []byte(metadata)
+		return e
+	}
+	w.append("order-1", kurrentdb.NoStream{}, correlated(`{"$correlationId":"c-1"}`), event("paid"))
+	w.append("credit-1", kurrentdb.NoStream{}, correlated(`{"other":1,"$correlationId":"c-1"}`), correlated(`{"$correlationId":"c-2"}`),
+		correlated(`{"$correlationId":null}`), correlated(`"$correlationId"`), correlated(`{"nested":{"$correlationId":"c-1"}}`))
+	found := w.readStream("$bc-c-1", kurrentdb.ReadStreamOptions{ResolveLinkTos: true})
+	require.Equal(t, []string{"0@order-1", "0@credit-1"}, linkData(w.readStream("$bc-c-1", kurrentdb.ReadStreamOptions{})))
+	require.Equal(t, []string{"1@credit-1"}, linkData(w.readStream("$bc-c-2", kurrentdb.ReadStreamOptions{})))
+	require.Equal(t, "order-1", found[0].Event.StreamID)
+	require.Contains(t, string(found[0].Link.UserMetadata), `"$eventTimestamp":"`+found[0].Event.CreatedDate.UTC().Format("2006-01-02T15:04:05."))
+}
+
 func TestLinksToDeletedEventsComeWithoutThem(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kurrentsim.Options{})

@@ -22,6 +22,7 @@ const (
 	linkByType
 	linkStreams
 	linkStreamByCategory
+	linkByCorrelation
 	derivedKinds
 )
 
@@ -73,7 +74,7 @@ type index struct {
 func newIndex() *index {
 	return &index{
 		streamNos: map[string]uint32{},
-		types:     []string{TypeLink, TypeLink, TypeLink, TypeStreamRef},
+		types:     []string{TypeLink, TypeLink, TypeLink, TypeStreamRef, TypeLink},
 		typeNos:   map[string]uint32{},
 	}
 }

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"crypto/sha1"
 	"encoding/binary"
 	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -47,6 +49,9 @@ func derive(r *Record) []link {
 		if category != "" && !deletion {
 			links = append(links, link{linkStreamByCategory, "$category-" + category})
 		}
+	}
+	if id := CorrelationID(r); id != "" {
+		links = append(links, link{linkByCorrelation, "$bc-" + id})
 	}
 	return links
 }
@@ -100,7 +105,7 @@ func linkData(source *Record, kind uint32) []byte {
 	switch {
 	case kind == linkStreamByCategory:
 		return []byte(source.Stream)
-	case kind == linkByCategory && source.Type == TypeLink:
+	case (kind == linkByCategory || kind == linkByCorrelation) && source.Type == TypeLink:
 		return source.Data // a link to a link would not be resolved: the target is copied
 	case kind == linkByType && deletion:
 		return linkTo(source.Revision, subject)
@@ -140,6 +145,7 @@ type linkMeta struct {
 	Prepare       uint64 `json:"$p"`
 	Original      string `json:"$o,omitempty"`
 	Deleted       int    `json:"$deleted,omitempty"`
+	Timestamp     string `json:"$eventTimestamp,omitempty"`
 	CausedBy      string `json:"$causedBy"`
 	CorrelationID string `json:"$correlationId,omitempty"`
 }
@@ -153,8 +159,11 @@ func linkMetadata(source *Record, kind uint32) []byte {
 		CausedBy:      source.ID.String(),
 		CorrelationID: CorrelationID(source),
 	}
-	if kind == linkByCategory {
+	switch kind {
+	case linkByCategory:
 		meta.Original = subject
+	case linkByCorrelation:
+		meta.Timestamp = time.Unix(0, source.Created*100).UTC().Format("2006-01-02T15:04:05.000000Z")
 	}
 	if deletion && (kind == linkByCategory || kind == linkByType) {
 		meta.Deleted = -1
@@ -171,7 +180,7 @@ func CorrelationID(r *Record) string {
 	var meta struct {
 		CorrelationID string `json:"$correlationId"`
 	}
-	if len(r.Metadata) == 0 || json.Unmarshal(r.Metadata, &meta) != nil {
+	if !bytes.Contains(r.Metadata, []byte("correlationId")) || json.Unmarshal(r.Metadata, &meta) != nil {
 		return ""
 	}
 	return meta.CorrelationID

@@ -27,7 +27,8 @@ const (
 // projectionNames are the system projections, by the kind of link they write.
 func projectionNames() [derivedKinds]string {
 	return [derivedKinds]string{
-		linkByCategory: "$by_category", linkByType: "$by_event_type", linkStreams: "$streams", linkStreamByCategory: "$stream_by_category",
+		linkByCategory: "$by_category", linkByType: "$by_event_type", linkStreams: "$streams",
+		linkStreamByCategory: "$stream_by_category", linkByCorrelation: "$by_correlation_id",
 	}
 }
 
