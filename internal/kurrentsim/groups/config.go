@@ -61,7 +61,6 @@ var (
 	ErrMaxSubscribers = errors.New("maximum subscriptions reached")
 	ErrDropped        = errors.New("subscription was dropped")
 	ErrStopping       = errors.New("server is stopping")
-	ErrReplaying      = errors.New("a replay of parked messages is already running")
 )
 
 // InvalidError says why settings cannot be used.

@@ -11,6 +11,7 @@ import (
 // Connection is one consumer of a group.
 type Connection struct {
 	User  string // who is connected, for statistics
+	Name  string // what the client calls the connection, for statistics
 	group *group
 	limit int
 
@@ -82,9 +83,11 @@ func (c *Connection) Close() {
 
 // connect adds a consumer that takes at most buffer messages at a time. It is served with the next tick, or with what moves
 // the group before. A group whose stream is tombstoned confirms and then drops whoever joins.
-func (g *group) connect(buffer int, user string) (*Connection, error) {
+func (g *group) connect(buffer int, user, name string) (*Connection, error) {
 	// Twice the buffer: messages that timed out may come again before the client has read them the first time.
-	c := &Connection{User: user, group: g, limit: 2 * buffer, arrived: make(chan struct{}, 1), dropped: make(chan struct{})}
+	c := &Connection{
+		User: user, Name: name, group: g, limit: 2 * buffer, arrived: make(chan struct{}, 1), dropped: make(chan struct{}),
+	}
 	full := false
 	err := g.ask(func() {
 		if g.source.tombstoned() {

@@ -93,12 +93,12 @@ func (m *Manager) find(key Key) (*group, error) {
 }
 
 // Connect joins a group as a consumer that takes at most buffer messages at a time.
-func (m *Manager) Connect(key Key, buffer int, user string) (*Connection, error) {
+func (m *Manager) Connect(key Key, buffer int, user, name string) (*Connection, error) {
 	g, err := m.find(key)
 	if err != nil {
 		return nil, err
 	}
-	return g.connect(buffer, user)
+	return g.connect(buffer, user, name)
 }
 
 // Create makes a new group. It starts with what is written from now on, or where the configuration says.

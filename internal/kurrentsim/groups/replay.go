@@ -15,10 +15,11 @@ type replay struct {
 	finishing bool
 }
 
-// startReplay begins to offer the parked messages before stopAt again; a negative stopAt means all there are now.
+// startReplay begins to offer the parked messages before stopAt again; a negative stopAt means all there are now. While a
+// replay runs it does nothing.
 func (g *group) startReplay(stopAt int64) error {
 	if g.replay != nil {
-		return ErrReplaying
+		return nil
 	}
 	page, err := g.events.ReadStream(g.key.parkedStream(), 0, store.Forwards, 1)
 	if err != nil || page.State != store.Present {

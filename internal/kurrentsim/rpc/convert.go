@@ -47,6 +47,21 @@ func toUUID(id uuid.UUID) *shared.UUID {
 	}}}
 }
 
+func toTextUUID(id uuid.UUID) *shared.UUID {
+	return &shared.UUID{Value: &shared.UUID_String_{String_: id.String()}}
+}
+
+// uuidForm writes the ids of events.
+type uuidForm func(uuid.UUID) *shared.UUID
+
+// uuidFormOf returns the form that a read asks for: text or two numbers.
+func uuidFormOf(option interface{ GetString_() *shared.Empty }) uuidForm {
+	if option.GetString_() != nil {
+		return toTextUUID
+	}
+	return toUUID
+}
+
 func fromUUID(id *shared.UUID) (uuid.UUID, error) {
 	if structured := id.GetStructured(); structured != nil {
 		var u uuid.UUID
@@ -59,12 +74,12 @@ func fromUUID(id *shared.UUID) (uuid.UUID, error) {
 
 type recordedEvent = streams.ReadResp_ReadEvent_RecordedEvent
 
-func toRecorded(r *store.Record) *recordedEvent {
+func toRecorded(r *store.Record, form uuidForm) *recordedEvent {
 	if r == nil {
 		return nil
 	}
 	return &recordedEvent{
-		Id:               toUUID(r.ID),
+		Id:               form(r.ID),
 		StreamIdentifier: streamID(r.Stream),
 		StreamRevision:   uint64(r.Revision),
 		PreparePosition:  r.Position,
@@ -75,10 +90,10 @@ func toRecorded(r *store.Record) *recordedEvent {
 	}
 }
 
-func toReadEvent(e store.Resolved) *streams.ReadResp {
+func toReadEvent(e store.Resolved, form uuidForm) *streams.ReadResp {
 	return &streams.ReadResp{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
-		Event:    toRecorded(e.Event),
-		Link:     toRecorded(e.Link),
+		Event:    toRecorded(e.Event, form),
+		Link:     toRecorded(e.Link, form),
 		Position: &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: e.Original().Position},
 	}}}
 }

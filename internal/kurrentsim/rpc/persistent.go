@@ -31,9 +31,13 @@ func (s *persistentServer) Create(ctx context.Context, request *persistent.Creat
 		setAllStart(&config, all.GetPosition(), all.GetEnd())
 		config.Filter, err = createFilter(all)
 	} else {
-		legacy := options.GetStreamIdentifier() //nolint:staticcheck // where clients before 21.10 put it
+		//nolint:staticcheck // where clients before 21.10 put them, and the Node client still
+		legacy, revision := options.GetStreamIdentifier(), options.GetSettings().GetRevision()
+		if options.GetStream() != nil {
+			revision = options.GetStream().GetRevision()
+		}
 		key.Stream, err = streamOf(options.GetStream().GetStreamIdentifier(), legacy)
-		setStreamStart(&config, options.GetStream().GetRevision(), options.GetStream().GetEnd())
+		setStreamStart(&config, revision, options.GetStream().GetEnd())
 	}
 	switch {
 	case err != nil:
@@ -58,9 +62,13 @@ func (s *persistentServer) Update(ctx context.Context, request *persistent.Updat
 		key.Stream = groups.All
 		setAllStart(&config, all.GetPosition(), all.GetEnd())
 	} else {
-		legacy := options.GetStreamIdentifier() //nolint:staticcheck // where clients before 21.10 put it
+		//nolint:staticcheck // where clients before 21.10 put them, and the Node client still
+		legacy, revision := options.GetStreamIdentifier(), options.GetSettings().GetRevision()
+		if options.GetStream() != nil {
+			revision = options.GetStream().GetRevision()
+		}
 		key.Stream, err = streamOf(options.GetStream().GetStreamIdentifier(), legacy)
-		setStreamStart(&config, options.GetStream().GetRevision(), options.GetStream().GetEnd())
+		setStreamStart(&config, revision, options.GetStream().GetEnd())
 	}
 	if err == nil {
 		err = s.service.Groups.Update(key, config)
@@ -138,8 +146,9 @@ func streamOf(current, legacy *shared.StreamIdentifier) (string, error) {
 	}
 }
 
+// setStreamStart takes the largest revision there could be for the end, too: that is how it is said in the settings.
 func setStreamStart(config *groups.Config, revision uint64, end *shared.Empty) {
-	config.FromEnd = end != nil
+	config.FromEnd = end != nil || revision == math.MaxUint64
 	config.From = int64(min(revision, math.MaxInt64-1))
 }
 

@@ -28,7 +28,7 @@ func (s *Service) failGroup(ctx context.Context, key groups.Key, err error) erro
 			"maximum-subscribers-reached", details...)
 	case errors.Is(err, groups.ErrDropped):
 		return refuse(ctx, codes.Canceled, about+" was dropped.", "persistent-subscription-dropped", details...)
-	case errors.As(err, &unusable), errors.Is(err, groups.ErrReplaying):
+	case errors.As(err, &unusable):
 		return refuse(ctx, codes.Internal, about+" failed: '"+err.Error()+"'", "persistent-subscription-failed",
 			append(details, "reason", err.Error())...)
 	case errors.Is(err, groups.ErrStopping):

@@ -44,7 +44,7 @@ func (w *wire) create(name string, change func(*persistent.CreateReq_Settings)) 
 	return trailer, err
 }
 
-// consume joins a group and returns what ends it, or the confirmation's absence of an error.
+// consume joins a group, asking for ids as text, and returns what ends it, or the confirmation's absence of an error.
 func (w *wire) consume(ctx context.Context, name string) (persistent.PersistentSubscriptions_ReadClient, error) {
 	w.Helper()
 	call, err := w.persistent.Read(ctx)
@@ -53,7 +53,7 @@ func (w *wire) consume(ctx context.Context, name string) (persistent.PersistentS
 		StreamOption: &persistent.ReadReq_Options_StreamIdentifier{StreamIdentifier: stream(name)},
 		GroupName:    "g", BufferSize: 10,
 		UuidOption: &persistent.ReadReq_Options_UUIDOption{
-			Content: &persistent.ReadReq_Options_UUIDOption_Structured{Structured: &shared.Empty{}},
+			Content: &persistent.ReadReq_Options_UUIDOption_String_{String_: &shared.Empty{}},
 		},
 	}}}))
 	_, err = call.Recv()

@@ -97,11 +97,11 @@ func toConnections(consumers []subscription.ConsumerStats) []*persistent.Subscri
 	var connections []*persistent.SubscriptionInfo_ConnectionInfo
 	for _, c := range consumers {
 		connection := &persistent.SubscriptionInfo_ConnectionInfo{
-			From: "empty", ConnectionName: "<unknown>", TotalItems: c.Total,
+			From: "empty", TotalItems: c.Total,
 			AvailableSlots: int32(c.Available), InFlightMessages: int32(c.InFlight),
 		}
 		if named, ok := c.Consumer.(*groups.Connection); ok {
-			connection.Username = named.User
+			connection.Username, connection.ConnectionName = named.User, named.Name
 		}
 		for _, m := range c.Measurements {
 			connection.ObservedMeasurements = append(connection.ObservedMeasurements,

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
+	"google.golang.org/grpc/metadata"
 
 	"orderflow/internal/kurrentsim/groups"
 	"orderflow/internal/kurrentsim/store"
@@ -30,7 +31,7 @@ func (s *persistentServer) Read(stream persistent.PersistentSubscriptions_ReadSe
 		return errThrown
 	}
 	key := keyOf(options.GetAll(), options.GetStreamIdentifier(), options.GetGroupName())
-	consumer, err := s.service.Groups.Connect(key, int(options.GetBufferSize()), userOf(ctx))
+	consumer, err := s.service.Groups.Connect(key, int(options.GetBufferSize()), userOf(ctx), connectionNameOf(ctx))
 	if err != nil {
 		return s.service.failGroup(ctx, key, err)
 	}
@@ -40,7 +41,7 @@ func (s *persistentServer) Read(stream persistent.PersistentSubscriptions_ReadSe
 	}
 	answers := make(chan error, 1)
 	go func() { answers <- takeAnswers(stream, consumer) }()
-	err = deliver(ctx, stream, consumer, answers)
+	err = deliver(ctx, outgoing{stream, uuidFormOf(options.GetUuidOption())}, consumer, answers)
 	if err != nil && ctx.Err() == nil {
 		return s.service.failGroup(ctx, key, err)
 	}
@@ -58,14 +59,32 @@ func userOf(ctx context.Context) string {
 	}
 }
 
+// connectionNameOf returns what a client calls its connection; some call it nothing.
+func connectionNameOf(ctx context.Context) string {
+	if names := metadata.ValueFromIncomingContext(ctx, "connection-name"); len(names) > 0 {
+		return names[0]
+	}
+	return "<unknown>"
+}
+
 func confirmation(key groups.Key) *persistent.ReadResp {
 	return &persistent.ReadResp{Content: &persistent.ReadResp_SubscriptionConfirmation_{
 		SubscriptionConfirmation: &persistent.ReadResp_SubscriptionConfirmation{SubscriptionId: key.String()},
 	}}
 }
 
+// outgoing sends messages with ids in the form that the client asked for.
+type outgoing struct {
+	stream persistent.PersistentSubscriptions_ReadServer
+	uuids  uuidForm
+}
+
+func (o outgoing) send(m subscription.Message) error {
+	return o.stream.Send(toPersistentEvent(m, o.uuids))
+}
+
 // deliver sends until the consumer is dropped, or the client has left.
-func deliver(ctx context.Context, stream persistent.PersistentSubscriptions_ReadServer, consumer *groups.Connection, answers <-chan error) error {
+func deliver(ctx context.Context, out outgoing, consumer *groups.Connection, answers <-chan error) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -80,7 +99,7 @@ func deliver(ctx context.Context, stream persistent.PersistentSubscriptions_Read
 			return err
 		case <-consumer.Arrived():
 			for _, message := range consumer.Take() {
-				if err := stream.Send(toPersistentEvent(message)); err != nil {
+				if err := out.send(message); err != nil {
 					return err
 				}
 			}
@@ -144,22 +163,22 @@ func fromUUIDs(ids []*shared.UUID) ([]uuid.UUID, error) {
 }
 
 // toPersistentEvent gives an event and its link one position, that of the link.
-func toPersistentEvent(m subscription.Message) *persistent.ReadResp {
+func toPersistentEvent(m subscription.Message, form uuidForm) *persistent.ReadResp {
 	position := m.Event.Original().Position
 	return &persistent.ReadResp{Content: &persistent.ReadResp_Event{Event: &persistent.ReadResp_ReadEvent{
-		Event:    toPersistentRecorded(m.Event.Event, position),
-		Link:     toPersistentRecorded(m.Event.Link, position),
+		Event:    toPersistentRecorded(m.Event.Event, position, form),
+		Link:     toPersistentRecorded(m.Event.Link, position, form),
 		Position: &persistent.ReadResp_ReadEvent_CommitPosition{CommitPosition: position},
 		Count:    &persistent.ReadResp_ReadEvent_RetryCount{RetryCount: int32(m.RetryCount)},
 	}}}
 }
 
-func toPersistentRecorded(r *store.Record, position uint64) *persistent.ReadResp_ReadEvent_RecordedEvent {
+func toPersistentRecorded(r *store.Record, position uint64, form uuidForm) *persistent.ReadResp_ReadEvent_RecordedEvent {
 	if r == nil {
 		return nil
 	}
 	return &persistent.ReadResp_ReadEvent_RecordedEvent{
-		Id:               toUUID(r.ID),
+		Id:               form(r.ID),
 		StreamIdentifier: streamID(r.Stream),
 		StreamRevision:   uint64(r.Revision),
 		PreparePosition:  position,

@@ -23,6 +23,7 @@ type reader struct {
 	ctx     context.Context
 	options *streams.ReadReq_Options
 	filter  *store.Filter
+	uuids   uuidForm
 	out     func(*streams.ReadResp) error
 }
 
@@ -31,6 +32,7 @@ func (s *streamsServer) Read(request *streams.ReadReq, stream streams.Streams_Re
 	ctx, cancel := s.service.untilStopped(stream.Context())
 	defer cancel()
 	r := &reader{service: s.service, ctx: ctx, options: request.GetOptions(), out: stream.Send}
+	r.uuids = uuidFormOf(r.options.GetUuidOption())
 	err := r.run()
 	if err != nil {
 		return s.service.fail(ctx, err)
@@ -212,7 +214,7 @@ func (r *reader) send(records []store.Record) error {
 			}
 			event = resolved
 		}
-		if err := r.out(toReadEvent(event)); err != nil {
+		if err := r.out(toReadEvent(event, r.uuids)); err != nil {
 			return err
 		}
 	}

@@ -130,7 +130,7 @@ func (r *reader) deliverTombstone(name string) error {
 		return err
 	}
 	if ok {
-		err = r.out(toReadEvent(store.Resolved{Event: &tombstone}))
+		err = r.out(toReadEvent(store.Resolved{Event: &tombstone}, r.uuids))
 	}
 	if err != nil {
 		return err

@@ -64,7 +64,7 @@ func (s *site) group(stream, name, reason string, park int) {
 		ResolveLinks: true, MaxRetryCount: 10, MinCheckpoint: 1, MaxCheckpoint: 1, ReadBatch: 20, HistoryBuffer: 500,
 		MessageTimeout: time.Minute, CheckpointAfter: time.Second, Strategy: subscription.RoundRobin,
 	}}))
-	consumer, err := s.groups.Connect(key, max(park, 1), "alice")
+	consumer, err := s.groups.Connect(key, max(park, 1), "alice", "")
 	require.NoError(s, err)
 	s.Cleanup(consumer.Close)
 	for parked := 0; parked < park; {
