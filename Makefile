@@ -56,6 +56,10 @@ record-histories: temporal ## Keep the histories that the end-to-end tests cause
 conformance: ## Run the KurrentDB client's own test suites against kurrentsim, on ports 2114 and 2115
 	@deploy/kurrentsim/conformance.sh
 
+.PHONY: node-client
+node-client: ## Run calls of the official Node client against kurrentsim: make node-client ARGS=--test-name-pattern=append
+	@deploy/kurrentsim/node-client.sh $(ARGS)
+
 .PHONY: fidelity
 fidelity: ## Compare kurrentsim with what a real KurrentDB did: make fidelity ARGS='--only ^group'
 	@mkdir -p $(BIN)
@@ -128,7 +132,7 @@ real: temporal chaos-bin ## Check any KurrentDB that runs already: make real KUR
 
 # One after the other: what measures whether everything comes to rest in time wants the machine to itself.
 .PHONY: check
-check: fmt-check vet lint workflowcheck vuln tidy-check conformance fidelity race ## Everything a change has to pass
+check: fmt-check vet lint workflowcheck vuln tidy-check conformance node-client fidelity race ## Everything a change has to pass
 	$(MAKE) chaos MINUTES=1
 
 .PHONY: fuzz

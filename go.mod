@@ -128,3 +128,5 @@ require (
 	gopkg.in/tomb.v1 v1.0.0-20141024135613-dd632973f1e7 // indirect
 	mvdan.cc/xurls/v2 v2.6.0 // indirect
 )
+
+ignore ./deploy/kurrentsim/node/node_modules
