@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"errors"
+	"fmt"
 
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -84,6 +85,9 @@ func take[M message](ctx workflow.Context, o *orderRun, h handler[M]) error {
 func onSignal[M message](ctx workflow.Context, o *orderRun, h handler[M], raw converter.RawValue) {
 	m, err := decodeMessage[M](raw)
 	if err == nil {
+		err = o.recordedFault(ctx, m)
+	}
+	if err == nil {
 		err = h.check(m)
 		if err == nil {
 			h.accept(m)
@@ -95,6 +99,27 @@ func onSignal[M message](ctx workflow.Context, o *orderRun, h handler[M], raw co
 	}
 	unusable(ctx, h.name, err)
 	o.showProgress(ctx)
+}
+
+// recordedFault returns why a signal is unusable in a run that was recorded under an earlier rule, though it is usable by
+// the one of today. Each such signal is a change of its own: a run that refused one is not bound to refuse the next.
+func (o *orderRun) recordedFault(ctx workflow.Context, m any) error {
+	shipment, ok := m.(RecordShipment)
+	if !ok {
+		return nil
+	}
+	earlier := label("carrier", shipment.Carrier)
+	if earlier == nil {
+		return nil
+	}
+	change := versionPrintableCarrier
+	if o.widerCarriers++; o.widerCarriers > 1 {
+		change = fmt.Sprintf("%s-%d", versionPrintableCarrier, o.widerCarriers)
+	}
+	if workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) == 1 {
+		return nil
+	}
+	return earlier
 }
 
 func unusable(ctx workflow.Context, signal string, err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -15,9 +16,10 @@ import (
 	"orderflow/internal/order"
 )
 
-// maxNote bounds free text, in characters; maxMessage bounds a whole message, in bytes.
+// maxNote and maxCarrier bound free text, in characters; maxMessage bounds a whole message, in bytes.
 const (
 	maxNote    = 200
+	maxCarrier = 64
 	maxMessage = 4 << 10
 )
 
@@ -52,7 +54,7 @@ type message interface {
 func (m CancelOrder) validate() error { return code("reason", m.Reason) }
 
 func (m RecordShipment) validate() error {
-	return faults(label("carrier", m.Carrier), label("trackingNumber", m.TrackingNumber))
+	return faults(carrier("carrier", m.Carrier), label("trackingNumber", m.TrackingNumber))
 }
 
 func (m ApproveCredit) validate() error { return faults(code("by", m.By), note("note", m.Note)) }
@@ -83,7 +85,19 @@ func code(field, value string) error {
 	return nil
 }
 
-// label accepts what carriers call themselves and their parcels.
+// carrier accepts what carriers call themselves, in any script: Österreichische Post.
+func carrier(field, value string) error {
+	switch {
+	case value == "":
+		return fmt.Errorf("%s: must not be empty", field)
+	case utf8.RuneCountInString(value) > maxCarrier, value != strings.TrimSpace(value),
+		strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("%s: must be 1 to %d printable characters, without blanks around them", field, maxCarrier)
+	}
+	return nil
+}
+
+// label accepts what carriers call their parcels.
 func label(field, value string) error {
 	switch {
 	case value == "":

@@ -51,6 +51,9 @@ const (
 	// versionLongRounds: a stuck step carries the search attribute, and its later rounds are long instead of paused.
 	versionLongRounds = "long-rounds"
 
+	// versionPrintableCarrier: a shipment's carrier may have any printable characters.
+	versionPrintableCarrier = "printable-carrier"
+
 	// versionContinueAsNew: a run whose history has grown continues as new.
 	versionContinueAsNew = "continue-as-new"
 )

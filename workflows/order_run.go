@@ -45,6 +45,7 @@ type orderRun struct {
 	handingOver   bool                     // the next run acts on what was taken: updates wait no longer
 	signalled     map[string]bool          // the messages that were taken as signals, so that nobody got an answer
 	published     order.Status             // the status in the search attribute
+	widerCarriers int                      // signals whose carrier earlier rules refused
 }
 
 // phase says which messages make sense. Statuses do not: an order is already shipping while it is still fulfilling.

@@ -33,6 +33,9 @@ func TestRecordedOrdersReplay(t *testing.T) {
 	for _, must := range []string{
 		"on-hold", "waiting-for-shipment", "shipped", "cancelled", "rejected", "order-gone", "order-mismatch", "hold-expired",
 		"cancelled-after-rounds", "shipped-before-its-confirmation", "email", "settlement",
+		// A carrier that an earlier rule refused: where the signal found the order, and with what beside it.
+		"unusable-carrier-waiting-for-shipment", "unusable-carrier-twice", "unusable-carrier-then-shipped", "unusable-carrier-on-hold",
+		"unusable-carrier-beside-another-carrier", "unusable-carrier-beside-a-cancellation",
 	} {
 		require.True(t, names[must], "no history of %q", must)
 	}
