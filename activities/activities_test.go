@@ -215,6 +215,16 @@ func TestAnOperatorsIDTurnsAReservationIntoAnApproval(t *testing.T) {
 	require.Equal(t, "op-1", s.creditBy)
 }
 
+func TestReleaseCreditNamesWhoDeclined(t *testing.T) {
+	t.Parallel()
+	s := &stores{decision: credit.Decision{Verdict: credit.VerdictReleased, Reason: "CREDIT_DECLINED"}}
+	_, err := do[activities.CreditDecision](t, s, "ReleaseCredit", activities.ReleaseCreditInput{
+		OrderID: orderID, Amount: total, Reason: "CREDIT_DECLINED", DeclinedBy: "op-1",
+	})
+	require.NoError(t, err)
+	require.Equal(t, credit.Cause{Reason: "CREDIT_DECLINED", DeclinedBy: "op-1"}, s.released)
+}
+
 func TestARejectionBringsTheBodyForItsMailAndACancellationDoesNot(t *testing.T) {
 	t.Parallel()
 	for status, wantBody := range map[order.Status]bool{order.StatusRejected: true, order.StatusCancelled: false, order.StatusShipped: false} {

@@ -71,6 +71,7 @@ type ReleaseCreditInput struct {
 	Amount     order.Money  `json:"amount"` // the order's total, for its currency
 	Source     order.Source `json:"source"`
 	Reason     string       `json:"reason"`
+	DeclinedBy string       `json:"declinedBy,omitempty"` // the operator who declined it
 }
 
 // ReleaseCredit gives back what the order reserved and closes it in the account for ever, also when nothing was reserved:
@@ -78,7 +79,7 @@ type ReleaseCreditInput struct {
 func (a *Activities) ReleaseCredit(ctx context.Context, in ReleaseCreditInput) (CreditDecision, error) {
 	request := credit.Request{CustomerID: in.CustomerID, OrderID: in.OrderID, Amount: in.Amount, Source: in.Source}
 	failpoint.Hit("worker.release.before")
-	decision, err := a.Credit.Release(ctx, request, credit.Cause{Reason: in.Reason})
+	decision, err := a.Credit.Release(ctx, request, credit.Cause{Reason: in.Reason, DeclinedBy: in.DeclinedBy})
 	if err != nil {
 		return CreditDecision{}, failure(ctx, fmt.Errorf("release credit: %w", err))
 	}

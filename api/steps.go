@@ -57,6 +57,9 @@ func stepOfCredit(e kurrent.Event, orderID string) (step, bool) {
 		return s, decided.OrderID == orderID
 	case credit.Released:
 		detail := details(decided.Amount.String(), words(decided.Reason))
+		if decided.DeclinedBy != "" {
+			detail += ", declined by " + decided.DeclinedBy
+		}
 		if decided.Overpaid.Minor > 0 {
 			detail += ", " + decided.Overpaid.String() + " overpaid"
 		}

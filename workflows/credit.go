@@ -198,9 +198,13 @@ func (o *orderRun) refuse(ctx workflow.Context, reason order.Reason) error {
 }
 
 func (o *orderRun) release(reason order.Reason) activities.ReleaseCreditInput {
-	return activities.ReleaseCreditInput{
+	in := activities.ReleaseCreditInput{
 		OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Amount: o.in.Total, Source: o.in.Source, Reason: string(reason),
 	}
+	if reason == order.ReasonCreditDeclined && o.refusal != nil {
+		in.DeclinedBy = o.refusal.By
+	}
+	return in
 }
 
 // undoCredit closes the order in its customer's account and gives back what it reserved.

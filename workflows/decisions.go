@@ -114,6 +114,7 @@ func (o *orderRun) mayDecline(DeclineCredit) error {
 	return nil
 }
 
-func (o *orderRun) takeApproval(m ApproveCredit) { o.approval = &m }
+// takeApproval keeps who decided and forgets the note, which erase could not reach.
+func (o *orderRun) takeApproval(m ApproveCredit) { o.approval = &ApproveCredit{By: m.By} }
 
-func (o *orderRun) takeRefusal(m DeclineCredit) { o.refusal = &m }
+func (o *orderRun) takeRefusal(m DeclineCredit) { o.refusal = &DeclineCredit{By: m.By} }

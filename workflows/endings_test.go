@@ -2,12 +2,14 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
 	"orderflow/internal/credit"
@@ -76,24 +78,27 @@ func TestAHeldOrderIsApproved(t *testing.T) {
 func TestAHeldOrderIsRefused(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name   string
-		decide func(w *world)
-		reason string
+		name       string
+		decide     func(w *world)
+		reason     string
+		declinedBy string
 	}{
 		{"by an operator's signal", func(w *world) {
 			w.signal(workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-1"})
-		}, "CREDIT_DECLINED"},
+		}, "CREDIT_DECLINED", "op-1"},
 		{"by an operator's update", func(w *world) {
 			w.update(workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-1"})
-		}, "CREDIT_DECLINED"},
-		{"by the end of the hold", func(*world) {}, "HOLD_EXPIRED"},
+		}, "CREDIT_DECLINED", "op-1"},
+		{"by the end of the hold", func(*world) {}, "HOLD_EXPIRED", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.decide = held("INSUFFICIENT_CREDIT", 1800)
+			declinedBy := ""
 			w.release = func(in activities.ReleaseCreditInput) (activities.CreditDecision, error) {
+				declinedBy = in.DeclinedBy
 				return activities.CreditDecision{Verdict: credit.VerdictReleased, Reason: in.Reason}, nil
 			}
 			w.after(time.Minute, func() { test.decide(w) })
@@ -102,8 +107,29 @@ func TestAHeldOrderIsRefused(t *testing.T) {
 			require.Equal(t, order.StatusRejected, w.state().Status)
 			require.Equal(t, order.Reason(test.reason), w.state().Reason)
 			require.Equal(t, order.CreditReleased, w.state().Credit)
+			require.Equal(t, test.declinedBy, declinedBy)
 		})
 	}
+}
+
+// The note stays in the history with the message, and goes nowhere else.
+func TestDecisionNoteIsIgnored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.decide = held("INSUFFICIENT_CREDIT", 1800)
+	w.release = func(activities.ReleaseCreditInput) (activities.CreditDecision, error) {
+		return activities.CreditDecision{}, errors.New("connection refused")
+	}
+	w.after(time.Minute, func() {
+		w.signal(workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-2", Note: "asked by phone"})
+	})
+	w.after(2*time.Minute, func() { w.env.SetContinueAsNewSuggested(true) })
+	w.run()
+	var next *workflow.ContinueAsNewError
+	require.ErrorAs(t, w.env.GetWorkflowError(), &next)
+	carried := next.Input.String()
+	require.Contains(t, carried, "op-2")
+	require.NotContains(t, carried, "phone")
 }
 
 func TestSomethingBrokenFailsTheWorkflowAfterUndoing(t *testing.T) {

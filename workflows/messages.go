@@ -34,13 +34,14 @@ type RecordShipment struct {
 	TrackingNumber string `json:"trackingNumber"`
 }
 
-// ApproveCredit lets a held order pass although its credit does not suffice.
+// ApproveCredit lets a held order pass although its credit does not suffice. Its note is accepted, for senders that have one, and
+// ignored.
 type ApproveCredit struct {
 	By   string `json:"by"`
 	Note string `json:"note"`
 }
 
-// DeclineCredit refuses a held order.
+// DeclineCredit refuses a held order. Its note is accepted and ignored too.
 type DeclineCredit struct {
 	By   string `json:"by"`
 	Note string `json:"note"`

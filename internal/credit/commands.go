@@ -187,6 +187,8 @@ func (a *Account) Release(orderID string, zero order.Money, cause Cause) (Decisi
 	if before.Verdict == VerdictReserved {
 		amount = before.Amount
 	}
-	released := Released{OrderID: orderID, Amount: amount, Reason: cause.Reason, Paid: cause.Paid, Overpaid: cause.Overpaid}
+	released := Released{
+		OrderID: orderID, Amount: amount, Reason: cause.Reason, DeclinedBy: cause.DeclinedBy, Paid: cause.Paid, Overpaid: cause.Overpaid,
+	}
 	return Decision{Verdict: VerdictReleased, Reason: cause.Reason, Amount: amount}, []Event{released}, nil
 }

@@ -65,13 +65,15 @@ type LimitExceeded struct {
 }
 
 // Released closes an order and gives back what was reserved for it, which may be nothing. Of an order that was paid it says
-// what was paid by then and by how much that exceeds the order's total; releases by earlier versions do not.
+// what was paid by then and by how much that exceeds the order's total, and of one that an operator declined, who that was.
+// Releases by earlier versions say neither.
 type Released struct {
-	OrderID  string      `json:"orderId"`
-	Amount   order.Money `json:"amount"`
-	Reason   string      `json:"reason"`
-	Paid     order.Money `json:"paid,omitempty"`     // written as USD0.00 too
-	Overpaid order.Money `json:"overpaid,omitempty"` // likewise
+	OrderID    string      `json:"orderId"`
+	Amount     order.Money `json:"amount"`
+	Reason     string      `json:"reason"`
+	DeclinedBy string      `json:"declinedBy,omitempty"`
+	Paid       order.Money `json:"paid,omitempty"`     // written as USD0.00 too
+	Overpaid   order.Money `json:"overpaid,omitempty"` // likewise
 }
 
 // EventType is TypeOpened.

@@ -53,6 +53,19 @@ func TestReleased(t *testing.T) {
 	require.Equal(t, money(t, "USD1000.00"), account.Available())
 }
 
+func TestReleasedNamesWhoDeclined(t *testing.T) {
+	t.Parallel()
+	account := given(t, opened(t, "USD1000.00"))
+	_, recorded, err := account.Release("order-1", order.Zero("USD"), credit.Cause{Reason: "CREDIT_DECLINED", DeclinedBy: "op-2"})
+	require.NoError(t, err)
+	data, err := credit.EncodeEvent(recorded[0])
+	require.NoError(t, err)
+	require.Equal(t, `{"orderId":"order-1","amount":"USD0.00","reason":"CREDIT_DECLINED","declinedBy":"op-2"}`, string(data))
+	decoded, err := credit.DecodeEvent(credit.TypeReleased, data)
+	require.NoError(t, err)
+	require.Equal(t, recorded[0], decoded)
+}
+
 func TestAnApprovalNamesTheApprover(t *testing.T) {
 	t.Parallel()
 	data, err := credit.EncodeEvent(approved(t, "order-1", "USD1.00"))

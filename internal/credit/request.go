@@ -11,9 +11,10 @@ const ReasonPaid = "paid"
 
 // Cause says why an order is closed in an account.
 type Cause struct {
-	Reason   string      // a code; required
-	Paid     order.Money // with ReasonPaid, what was paid in all
-	Overpaid order.Money // with ReasonPaid, the part of Paid that exceeds the order's total
+	Reason     string      // a code; required
+	DeclinedBy string      // the id of the operator who declined the order's credit, if one did
+	Paid       order.Money // with ReasonPaid, what was paid in all
+	Overpaid   order.Money // with ReasonPaid, the part of Paid that exceeds the order's total
 }
 
 // Request asks an account something about one order. Source goes into the metadata of the events it causes.
