@@ -114,6 +114,11 @@ func (s *session) within(ctx context.Context, dir string) error {
 		return err
 	}
 	defer s.stores.Close()
+	tending, end := context.WithCancel(ctx)
+	var tended sync.WaitGroup
+	tended.Go(func() { s.rig.TendTemporal(tending, s.stores, s.say) })
+	defer tended.Wait()
+	defer end()
 	if err := s.breakAll(ctx, s.workload(amount)); err != nil {
 		return err
 	}

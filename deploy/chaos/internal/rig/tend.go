@@ -1,0 +1,59 @@
+package rig
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+)
+
+// Temporal's server on SQLite has one connection to its database, and a call that is cut short at the wrong moment leaves it
+// interrupted: from then on every call fails, until the server is started again. Its other databases know nothing of the kind,
+// so a run that goes on beside a server in that state tells nothing about the product.
+
+const (
+	stuckWords = "interrupted (9)" // SQLite's, in every answer of a server in that state
+	stuckLooks = 3                 // in a row, and the server is started again
+	stuckEvery = 5 * time.Second
+)
+
+// TendTemporal starts Temporal again whenever its database is stuck, until ctx ends, and says so.
+func (r *Rig) TendTemporal(ctx context.Context, stores *Direct, say func(format string, args ...any)) {
+	tick := time.NewTicker(stuckEvery)
+	defer tick.Stop()
+	r.tendTemporal(ctx, tick.C, stores.Temporal, say)
+}
+
+func (r *Rig) tendTemporal(ctx context.Context, looks <-chan time.Time, temporal counter, say func(format string, args ...any)) {
+	for stuck := 0; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-looks:
+		}
+		if stuck++; !temporalStuck(ctx, temporal) {
+			stuck = 0
+		}
+		if stuck < stuckLooks {
+			continue
+		}
+		stuck = 0
+		say("the database of Temporal's server is stuck: it is started again")
+		if err := r.Process(Temporal).Kill(ctx); err != nil && ctx.Err() == nil {
+			say("kill %s: %v", Temporal, err)
+		}
+	}
+}
+
+// counter asks Temporal's database something short.
+type counter interface {
+	CountWorkflow(context.Context, *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error)
+}
+
+func temporalStuck(ctx context.Context, temporal counter) bool {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{})
+	return err != nil && strings.Contains(err.Error(), stuckWords)
+}
