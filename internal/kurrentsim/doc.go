@@ -1,5 +1,5 @@
 // Package kurrentsim is an embedded stand-in for KurrentDB: one node that speaks the real gRPC protocol to the unmodified
-// official client, for development and tests on a machine where the real server is not at hand.
+// official clients for Go and Node, for development and tests on a machine where the real server is not at hand.
 //
 // It owns the process around the parts: listeners, the gRPC server's settings, health, start and stop. The parts are
 // journal (the file), store (streams and their rules), subscription (the rules of persistent subscriptions), groups (their
