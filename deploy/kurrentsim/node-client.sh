@@ -5,9 +5,9 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 tests=$root/deploy/kurrentsim/node
 work=$(mktemp -d)
-plain= secure=
+plain= secure= later=
 finish() {
-	for server in $plain $secure; do
+	for server in $plain $secure $later; do
 		kill "$server" 2>/dev/null || true
 		wait "$server" || true
 	done
@@ -36,6 +36,8 @@ plain=$!
 "$work/kurrentsim" --listen-tls 127.0.0.1:0 --user admin:changeit --user carla:secret \
 	--tls-cert "$module/certs/node1/node.crt" --tls-key "$module/certs/node1/node.key" 2>"$work/secure.log" &
 secure=$!
+"$work/kurrentsim" --listen 127.0.0.1:0 --version-string 25.1.0 2>"$work/later.log" &
+later=$!
 # url LOG PID waits until a server serves and prints where.
 url() {
 	until grep -q 'msg=serving' "$1"; do
@@ -46,5 +48,6 @@ url() {
 }
 KURRENTDB_URL=$(url "$work/plain.log" $plain)
 KURRENTDB_TLS_URL="$(url "$work/secure.log" $secure)&tlsVerifyCert=false"
-export KURRENTDB_URL KURRENTDB_TLS_URL
-"$node" --test --test-reporter=spec --test-timeout=60000 "$@" "$tests"/*.test.js
+KURRENTDB_LATER_URL=$(url "$work/later.log" $later)
+export KURRENTDB_URL KURRENTDB_TLS_URL KURRENTDB_LATER_URL
+"$node" --test --test-reporter=spec --test-timeout=120000 "$@" "$tests"/*.test.js
