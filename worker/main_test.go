@@ -135,8 +135,14 @@ type purchase struct {
 // place appends an order, after something was made to go wrong with its mails, and starts its workflow as the bridge does.
 func place(t *testing.T, faults ...string) purchase {
 	t.Helper()
+	return placeFor(t, strings.ReplaceAll(uuid.NewString(), "-", "")+"@example.com", faults...)
+}
+
+// placeFor is place for a customer of a given address.
+func placeFor(t *testing.T, address string, faults ...string) purchase {
+	t.Helper()
 	unique := strings.ReplaceAll(uuid.NewString(), "-", "")
-	p := purchase{t: t, id: "order-" + unique, address: unique + "@example.com"}
+	p := purchase{t: t, id: "order-" + unique, address: address}
 	for _, fault := range faults {
 		require.NoError(t, shared.sim.AddFault(sessim.Fault{Fault: fault, To: p.address}))
 	}

@@ -15,7 +15,7 @@ import (
 func TestCarrierIsAnyPrintableName(t *testing.T) {
 	t.Parallel()
 	for _, carrier := range []string{
-		"Österreichische Post", "日本郵便", "DHL (Express), Köln", "A", "Почта", "J&T 🚚", strings.Repeat("é", 64),
+		"Österreichische Post", "日本郵便", "DHL (Express), Köln", "A", "Почта", "J&T 🚚", "parcels@home", strings.Repeat("é", 64),
 	} {
 		for _, how := range []string{"signal", "update"} {
 			t.Run(carrier+" by "+how, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestCarrierIsRefusedIfItIsNoName(t *testing.T) {
 }
 
 // What these runs are recorded with makes each such signal usable in its replay: see TestRecordedOrdersReplay. The same
-// signals that were recorded as unusable, under the earlier rule, are the histories unusable-carrier-*.
+// signals that were recorded as unusable, under the earlier rule, are the histories unusable-carrier-* and waiting-for-shipment.
 func TestCarrierOfAnyScriptShipsOnAServer(t *testing.T) {
 	t.Parallel()
 	post := workflows.RecordShipment{Carrier: "Österreichische Post", TrackingNumber: "1"}

@@ -213,7 +213,7 @@ func TestAnUnusableMessageLeavesTheOrderAlone(t *testing.T) {
 	s := newShop(t)
 	id := s.place(basket{})
 	s.awaitStatus(id, order.StatusFulfilling)
-	for _, body := range []string{`{}`, `null`, `"now"`, `{"carrier":"D@HL","trackingNumber":"1"}`, `{"carrier":1}`} {
+	for _, body := range []string{`{}`, `null`, `"now"`, `{"carrier":"D\u0007HL","trackingNumber":"1"}`, `{"carrier":1}`} {
 		s.signal(id, "record-shipment", body)
 		_, err := s.update(id, "record-shipment", body)
 		require.Error(t, err)
