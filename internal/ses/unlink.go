@@ -20,7 +20,7 @@ func unlink(line string) string {
 }
 
 func unlinkWord(word string) string {
-	if !strings.ContainsAny(word, dots+"@:") {
+	if !strings.ContainsAny(word, dots+"@:/") {
 		return word
 	}
 	runes, host := []rune(word), isHostAddress(word)
@@ -28,7 +28,11 @@ func unlinkWord(word string) string {
 	for i, r := range runes {
 		before, after := runes[:i], runes[i+1:]
 		switch {
-		case len(before) == 0 || len(after) == 0:
+		case len(after) == 0:
+			b.WriteRune(r)
+		case r == '/' && after[0] == '/' && len(after) > 1: // what follows is a host, without a scheme too
+			b.WriteString("/ ")
+		case len(before) == 0:
 			b.WriteRune(r)
 		case r == '@':
 			b.WriteString(" @ ")

@@ -55,8 +55,9 @@ func TestUnlink(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]string{
 		"Claim your prize at bad-shop.com": "Claim your prize at bad-shop. com",
-		"https://bad-shop.com/win?a=b.c#d": "https: //bad-shop. com/win?a=b.c#d",
-		"HTTP://BAD-SHOP.COM":              "HTTP: //BAD-SHOP. COM",
+		"https://bad-shop.com/win?a=b.c#d": "https: / /bad-shop. com/win?a=b.c#d",
+		"HTTP://BAD-SHOP.COM":              "HTTP: / /BAD-SHOP. COM",
+		"//192.1/win":                      "/ /192.1/win",
 		"www.bad-shop.co.uk":               "www. bad-shop. co. uk",
 		"win@bad-shop.com":                 "win @ bad-shop. com",
 		"mailto:win@bad":                   "mailto: win @ bad",
@@ -89,7 +90,7 @@ func TestUnlinkLeavesAloneWhatLinksNowhere(t *testing.T) {
 	t.Parallel()
 	for _, typed := range []string{
 		"USB 3.0 Hub 2.5m", "St. Ives", "P.O. Box 7", "U.S.A.", "J.R.R. Tolkien", "No.12", "1:24 Porsche 911", "10:30", "12:30:45",
-		".NET for beginners", "Wait...", "1.2.3", "Käthe-Kollwitz-Str. 3", "A/B", "50 % off", "C++ & C#", "@home", "Size: L", "Ø 1.5–2.5mm",
+		".NET for beginners", "Wait...", "1.2.3", "Käthe-Kollwitz-Str. 3", "A/B", "A // B", "50 % off", "C++ & C#", "@home", "Size: L", "Ø 1.5–2.5mm",
 	} {
 		l := letter(email.KindConfirmation)
 		l.AddressLines = []string{typed}
