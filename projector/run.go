@@ -58,7 +58,7 @@ func opened(ctx context.Context, c subcommand.Call, do job) error {
 		URL: s.Kurrent.URL, AllowPlaintext: s.Kurrent.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	store, storeErr := postgres.Open(ctx, postgres.Config{
-		URL: s.Postgres.URL, MaxConns: 4, ApplicationName: "orderflow-projector", CallTimeout: storeTimeout, Logger: logger,
+		URL: s.Postgres.URL, MaxConns: 4, ApplicationName: "orderflow-projector", OwnSessions: true, CallTimeout: storeTimeout, Logger: logger,
 	})
 	if eventsErr == nil {
 		defer events.Close()

@@ -36,7 +36,7 @@ func listSetAside(ctx context.Context, c subcommand.Call) error {
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
 	}
-	_, store, err := openDatabase(ctx, c, arguments)
+	_, store, err := openDatabase(ctx, c, false, arguments)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func retry(ctx context.Context, c subcommand.Call) error {
 		arguments = config.Invalid("ORDER", "is required, or --all in its place")
 	}
 	s, invalid := config.Load[retrySettings](c.Environ)
-	events, store, err := open(ctx, s.Kurrent, s.Postgres, config.Merge(arguments, invalid), s.Logger(c.Stderr))
+	events, store, err := open(ctx, s.Kurrent, s.Postgres, false, config.Merge(arguments, invalid), s.Logger(c.Stderr))
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func run(ctx context.Context, c subcommand.Call) error {
 	if err != nil {
 		return err
 	}
-	events, store, err := open(ctx, s.Kurrent, s.Postgres, invalid, logger)
+	events, store, err := open(ctx, s.Kurrent, s.Postgres, true, invalid, logger)
 	if err != nil {
 		return err
 	}
@@ -60,11 +60,13 @@ func run(ctx context.Context, c subcommand.Call) error {
 
 // open makes the drivers. Neither connects yet, so all that is wrong with the settings is found together; invalid is what
 // was wrong with them before.
-func open(ctx context.Context, k eventStore, d database, invalid error, logger *slog.Logger) (*kurrent.Client, *postgres.Store, error) {
+func open(
+	ctx context.Context, k eventStore, d database, ownSessions bool, invalid error, logger *slog.Logger,
+) (*kurrent.Client, *postgres.Store, error) {
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: k.URL, AllowPlaintext: k.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout, Connections: appendsAtATime,
 	})
-	store, storeErr := openStore(ctx, d, logger)
+	store, storeErr := openStore(ctx, d, ownSessions, logger)
 	if err := config.Merge(invalid, eventsErr, storeErr); err != nil {
 		if events != nil {
 			events.Close()
@@ -77,9 +79,10 @@ func open(ctx context.Context, k eventStore, d database, invalid error, logger *
 	return events, store, nil
 }
 
-func openStore(ctx context.Context, d database, logger *slog.Logger) (*postgres.Store, error) {
+func openStore(ctx context.Context, d database, ownSessions bool, logger *slog.Logger) (*postgres.Store, error) {
 	return postgres.Open(ctx, postgres.Config{
-		URL: d.URL, MaxConns: poolConnections, ApplicationName: "orderflow-publisher", CallTimeout: storeTimeout, Logger: logger,
+		URL: d.URL, MaxConns: poolConnections, ApplicationName: "orderflow-publisher", OwnSessions: ownSessions,
+		CallTimeout: storeTimeout, Logger: logger,
 	})
 }
 

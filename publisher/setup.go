@@ -23,9 +23,9 @@ type databaseSettings struct {
 
 // openDatabase is for a subcommand that needs no event store. What was wrong with its arguments is reported together with
 // what is wrong with the settings.
-func openDatabase(ctx context.Context, c subcommand.Call, arguments error) (databaseSettings, *postgres.Store, error) {
+func openDatabase(ctx context.Context, c subcommand.Call, ownSessions bool, arguments error) (databaseSettings, *postgres.Store, error) {
 	s, invalid := config.Load[databaseSettings](c.Environ)
-	store, storeErr := openStore(ctx, s.Postgres, s.Logger(c.Stderr))
+	store, storeErr := openStore(ctx, s.Postgres, ownSessions, s.Logger(c.Stderr))
 	err := config.Merge(arguments, invalid, storeErr)
 	if err != nil && store != nil {
 		store.Close()
@@ -42,7 +42,7 @@ func setUp(ctx context.Context, c subcommand.Call) error {
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
 	}
-	s, store, err := openDatabase(ctx, c, arguments)
+	s, store, err := openDatabase(ctx, c, true, arguments)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func orderSnapshot(ctx context.Context, c subcommand.Call) error {
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
 	}
-	s, store, err := openDatabase(ctx, c, arguments)
+	s, store, err := openDatabase(ctx, c, false, arguments)
 	if err != nil {
 		return err
 	}

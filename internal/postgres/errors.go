@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"orderflow/internal/config"
 	"orderflow/internal/fulfillment"
 )
 
@@ -30,12 +31,16 @@ type Error struct {
 	Op         string // what was being done, such as "start fulfilment"
 	Code       string // the SQLSTATE, or a short word where there was no answer
 	Constraint string // the constraint or trigger that refused, if one did
+	Detail     string // what an operator has to change, if it is known
 	kind       error  // ErrUnavailable or fulfillment.ErrInvalid
 	cause      error  // the context's error, if that was it
 }
 
-// Error gives the operation, the kind and the codes.
+// Error returns the operation, the kind and the codes, and the detail if there is one.
 func (e *Error) Error() string {
+	if e.Detail != "" {
+		return fmt.Sprintf("%s: %v (%s): %s", e.Op, e.kind, e.Code, e.Detail)
+	}
 	if e.Constraint != "" {
 		return fmt.Sprintf("%s: %v (%s, %s)", e.Op, e.kind, e.Code, e.Constraint)
 	}
@@ -54,8 +59,11 @@ func (e *Error) Unwrap() []error {
 func (e *Error) Retryable() bool { return !errors.Is(e.kind, fulfillment.ErrInvalid) }
 
 // Blocked reports whether no retry clears it before an operator has changed something: a grant, a migration, a database
-// or a role that is missing.
+// or a role that is missing, or how a connection pooler is set up.
 func (e *Error) Blocked() bool {
+	if ofPooler(e.Code) || e.Code == codePooler {
+		return true
+	}
 	switch e.Code[:min(2, len(e.Code))] {
 	case "28", "3D", "3F", "42":
 		return len(e.Code) == sqlStateLength
@@ -64,22 +72,34 @@ func (e *Error) Blocked() bool {
 	}
 }
 
-const sqlStateLength = 5
+const (
+	sqlStateLength = 5
+	codePooler     = "pooler" // where a connection pooler's sessions cannot be used
+)
 
-// describe turns an error of the driver into one of ours, nil into nil.
+// describe turns an error of the driver into one of ours, nil into nil. A *config.Error is wrapped as it is.
 func describe(op string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if _, ok := errors.AsType[*config.Error](err); ok {
+		return fmt.Errorf("%s: %w", op, err)
 	}
 	e := &Error{Op: op, Code: "connection", kind: ErrUnavailable}
 	var server *pgconn.PgError
 	var network *net.OpError
 	var connecting *pgconn.ConnectError
+	var pooler *poolerError
 	switch {
+	case errors.As(err, &pooler):
+		e.Code, e.Detail = codePooler, pooler.Error()
 	case errors.As(err, &server):
 		e.Code, e.Constraint = server.Code, server.ConstraintName
 		if permanent(server.Code) {
 			e.kind = fulfillment.ErrInvalid
+		}
+		if ofPooler(server.Code) {
+			e.Detail = poolerDetail
 		}
 	case errors.Is(err, context.Canceled):
 		e.Code, e.cause = "cancelled", context.Canceled

@@ -98,6 +98,7 @@ func TestAnAnswerThatIsLostAfterTheCommitIsOneRowAndOneVersion(t *testing.T) {
 			w := newWorld(t, postgres.Config{})
 			store, d := w.behindDoor(postgres.Config{})
 			c.before(w)
+			require.NoError(t, store.Ping(t.Context())) // a new connection has an answer of the same form
 			d.LoseAnswer(committed)
 			require.ErrorIs(t, c.call(store), postgres.ErrUnavailable)
 			require.Equal(t, 1, d.Lost())

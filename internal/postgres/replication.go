@@ -70,8 +70,9 @@ func (s *Store) replicationConfig() (*pgconn.Config, error) {
 		return nil, err
 	}
 	settings.ConnConfig.ConnectTimeout = s.config.CallTimeout
-	prepareSession(settings.ConnConfig, s.config.ApplicationName)
+	nameApplication(settings.ConnConfig, s.config.ApplicationName)
 	for name, value := range map[string]string{
+		isolationSetting: isolationRequired, schemaSetting: schemaRequired, zoneSetting: zoneRequired,
 		"replication": "database", "datestyle": "ISO", "idle_session_timeout": "0", "statement_timeout": "0", "lock_timeout": "0",
 		"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "4",
 	} {

@@ -32,12 +32,15 @@ func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	prepareSession(settings.ConnConfig, "orderflow-migrate")
+	session := newSession(settings.ConnConfig, "orderflow-migrate", true, defaultCallTimeout)
 	conn, err := pgx.ConnectConfig(ctx, settings.ConnConfig)
 	if err != nil {
 		return describe("migrate", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if err := session.prepare(ctx, conn); err != nil {
+		return describe("migrate", err)
+	}
 	if err := migrateWith(ctx, conn, logger); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}

@@ -28,6 +28,7 @@ type Config struct {
 	URL             string        // postgres://user:password@host:port/database?sslmode=verify-full
 	MaxConns        int32         // size of the pool: as many as there are activities at a time; 0: the driver's default
 	ApplicationName string        // shown by pg_stat_activity
+	OwnSessions     bool          // connections keep state between transactions, such as a lock: poolers are refused
 	CallTimeout     time.Duration // bounds every method, waiting for a connection included; 0: 10s
 	Unknown         email.Policy  // empty: resend
 	Grace           time.Duration // from when an outcome is known to be unknown to the one resend; 0: 10m
@@ -112,34 +113,19 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 	settings.MaxConnLifetime = 30 * time.Minute // after a failover nothing clings to the old server for longer
 	settings.MaxConnLifetimeJitter = 5 * time.Minute
 	settings.PingTimeout = c.CallTimeout
-	prepareSession(settings.ConnConfig, c.ApplicationName)
 	if settings.ConnConfig.ConnectTimeout == 0 {
 		settings.ConnConfig.ConnectTimeout = c.CallTimeout
 	}
+	session := newSession(settings.ConnConfig, c.ApplicationName, c.OwnSessions, c.CallTimeout)
 	timeout := strconv.FormatInt(c.CallTimeout.Milliseconds(), 10)
 	for _, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
-		setParameter(settings.ConnConfig, name, timeout)
+		session.set(settings.ConnConfig, name, timeout)
 	}
+	settings.AfterConnect = session.prepare
 	if _, plain := waysAbroad(settings.ConnConfig); plain {
 		c.Logger.Warn("the connection to postgres is unencrypted: set sslmode=verify-full")
 	}
 	return settings, nil
-}
-
-// prepareSession sets what the statements here rely on, and which a server or role may have set otherwise: they see what
-// others committed before each of them, find their tables in one schema, and write times in one zone.
-func prepareSession(config *pgx.ConnConfig, applicationName string) {
-	config.RuntimeParams["default_transaction_isolation"] = "read committed"
-	config.RuntimeParams["search_path"] = "public"
-	config.RuntimeParams["timezone"] = "UTC"
-	setParameter(config, "application_name", applicationName)
-}
-
-// setParameter leaves a setting of the URL alone.
-func setParameter(config *pgx.ConnConfig, name, value string) {
-	if _, ok := config.RuntimeParams[name]; !ok && value != "" {
-		config.RuntimeParams[name] = value
-	}
 }
 
 // conflictRetries is how often a transaction that lost to another one is repeated before the caller is told.
