@@ -76,17 +76,23 @@ const slotTimeout = 5 * time.Minute
 // setUpSlot makes the slot. No mark goes with it: the publisher reads the whole history when it first meets the slot.
 func setUpSlot(ctx context.Context, store *postgres.Store, name string) (string, error) {
 	slot, ok, err := store.FindSlot(ctx, name)
-	if err != nil || ok && !slot.Lost {
-		return fmt.Sprintf("slot %s: is there already, confirmed up to %s", name, slot.Confirmed), err
-	}
-	if ok {
+	switch {
+	case err != nil:
+		return "", err
+	case ok && slot.Lost:
 		return fmt.Sprintf("slot %s: is lost; the publisher makes a new one when it starts", name), nil
+	case ok && slot.Failover:
+		return fmt.Sprintf("slot %s: is there already, confirmed up to %s", name, slot.Confirmed), nil
 	}
 	link, err := store.OpenReplication(ctx, name)
 	if err != nil {
 		return "", err
 	}
 	defer link.Close()
+	if ok {
+		failover, err := setUpFailover(ctx, link, slot)
+		return fmt.Sprintf("slot %s: is there already, confirmed up to %s%s", name, slot.Confirmed, failover), err
+	}
 	if err := store.ForgetMark(ctx, name); err != nil {
 		return "", err
 	}
@@ -97,6 +103,20 @@ func setUpSlot(ctx context.Context, store *postgres.Store, name string) (string,
 	}
 	return fmt.Sprintf("slot %s: made; from now on the server keeps its log for the publisher, so start it, "+
 		"or drop the slot: SELECT pg_drop_replication_slot('%s')", name, name), nil
+}
+
+// setUpFailover has an existing slot copied to standbys where the server can, and returns what to say about it.
+func setUpFailover(ctx context.Context, link *postgres.Replication, slot postgres.Slot) (string, error) {
+	switch {
+	case !link.FailsOver():
+		return "", nil
+	case slot.Active:
+		return "; the publisher that reads it has it copied to standbys when it starts next", nil
+	}
+	if err := link.EnableFailover(ctx); err != nil {
+		return "", err
+	}
+	return "; from now on it is copied to standbys", nil
 }
 
 // orderSnapshot has the history read from its beginning by the next session of the publisher.

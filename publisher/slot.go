@@ -97,8 +97,12 @@ func whySnapshot(reason string, mark postgres.Mark, ok bool, system postgres.Sys
 // usableSlot returns the slot, making it where there is none that can go on.
 func (p *publisher) usableSlot(ctx context.Context, link *postgres.Replication) (slot postgres.Slot, made bool, err error) {
 	slot, ok, err := p.store.FindSlot(ctx, p.slot)
-	if err != nil || ok && !slot.Lost && p.rebuild == "" {
+	if err != nil {
 		return slot, false, err
+	}
+	if ok && !slot.Lost && p.rebuild == "" {
+		p.enableFailover(ctx, link, slot)
+		return slot, false, nil
 	}
 	if err := p.store.ForgetMark(ctx, p.slot); err != nil {
 		return postgres.Slot{}, false, err
@@ -121,6 +125,19 @@ func (p *publisher) usableSlot(ctx context.Context, link *postgres.Replication) 
 		err = fmt.Errorf("%w: it went away as soon as it was made", postgres.ErrSlotLost)
 	}
 	return slot, true, err
+}
+
+// enableFailover has the server copy a slot to its standbys, if it can. Publishing goes on if the server refuses: after a
+// failover without the slot, another is made and the history is read.
+func (p *publisher) enableFailover(ctx context.Context, link *postgres.Replication, slot postgres.Slot) {
+	if slot.Failover || slot.Active || !link.FailsOver() { // one that is active cannot be read now anyway
+		return
+	}
+	if err := link.EnableFailover(ctx); err != nil {
+		p.logger.Warn("slot is not copied to standbys", "slot", p.slot, "error", err)
+		return
+	}
+	p.logger.Info("slot is copied to standbys from now on", "slot", p.slot)
 }
 
 // makeSlot takes as long as the transactions that are under way, and says so when that is long.

@@ -31,6 +31,7 @@ type Slot struct {
 	Confirmed LSN  // what is below was confirmed, and will not be sent again
 	Lost      bool // the server has dropped log that was needed: max_slot_wal_keep_size
 	Active    bool // somebody reads it
+	Failover  bool // copied to the standbys that synchronize slots; false before PostgreSQL 17
 }
 
 // selectPublication reads whether the publication sends every insert whole, and what changes with every change to it: each
@@ -76,9 +77,10 @@ func (s *Store) FindSlot(ctx context.Context, name string) (slot Slot, ok bool, 
 	var here bool
 	err = s.pool.QueryRow(ctx, `
 SELECT slot_name, slot_type, coalesce(plugin, ''), coalesce(database = current_database(), false) AND NOT temporary,
-    coalesce(wal_status, ''), coalesce(confirmed_flush_lsn, '0/0')::text, active
-FROM pg_replication_slots WHERE slot_name = $1`, name).
-		Scan(&slot.Name, &kind, &plugin, &here, &status, &confirmed, &slot.Active)
+    coalesce(wal_status, ''), coalesce(confirmed_flush_lsn, '0/0')::text, active,
+    coalesce((to_jsonb(s) ->> 'failover')::boolean, false)
+FROM pg_replication_slots s WHERE slot_name = $1`, name).
+		Scan(&slot.Name, &kind, &plugin, &here, &status, &confirmed, &slot.Active, &slot.Failover)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Slot{}, false, nil
 	}

@@ -35,6 +35,7 @@ type Replication struct {
 	System System
 
 	conn     *pgconn.PgConn
+	version  int // of the server, as server_version_num
 	slot     string
 	timeout  time.Duration // of one request
 	silence  time.Duration // the server hangs up on a reader it has not heard of for so long; 0: never
@@ -92,9 +93,20 @@ func (r *Replication) identify(ctx context.Context) error {
 		return err
 	}
 	milliseconds, err := strconv.ParseInt(silence, 10, 64)
+	if err != nil {
+		return err
+	}
 	r.silence = time.Duration(milliseconds) * time.Millisecond
+	version, err := r.ask(ctx, `SELECT setting FROM pg_settings WHERE name = 'server_version_num'`)
+	if err != nil {
+		return err
+	}
+	r.version, err = strconv.Atoi(version)
 	return err
 }
+
+// FailsOver reports whether the server can copy slots to its standbys: PostgreSQL 17 and newer can.
+func (r *Replication) FailsOver() bool { return r.version >= 17_00_00 }
 
 // Silence is how long the server waits to hear from its reader before it hangs up; 0 is for ever.
 func (r *Replication) Silence() time.Duration { return r.silence }
@@ -120,12 +132,25 @@ func (r *Replication) ask(ctx context.Context, sql string) (string, error) {
 	return string(last.Rows[0][0]), nil
 }
 
-// CreateSlot makes the slot. The server first waits for the transactions that are under way, however long they take: until
-// ctx ends.
+// CreateSlot makes the slot, for failover where the server can. The server first waits for the transactions that are under
+// way, however long they take: until ctx ends.
 func (r *Replication) CreateSlot(ctx context.Context) error {
-	_, err := r.conn.Exec(ctx, fmt.Sprintf(`CREATE_REPLICATION_SLOT %s LOGICAL %s NOEXPORT_SNAPSHOT`,
-		pgx.Identifier{r.slot}.Sanitize(), decoderPlugin)).ReadAll()
+	options := "NOEXPORT_SNAPSHOT"
+	if r.FailsOver() {
+		options = "(SNAPSHOT 'nothing', FAILOVER)"
+	}
+	_, err := r.conn.Exec(ctx, fmt.Sprintf(`CREATE_REPLICATION_SLOT %s LOGICAL %s %s`,
+		pgx.Identifier{r.slot}.Sanitize(), decoderPlugin, options)).ReadAll()
 	return describeReplication("create slot", err)
+}
+
+// EnableFailover has the server copy an existing slot to its standbys. The server must report FailsOver, and waits while the
+// slot is active.
+func (r *Replication) EnableFailover(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	_, err := r.conn.Exec(ctx, `ALTER_REPLICATION_SLOT `+pgx.Identifier{r.slot}.Sanitize()+` (FAILOVER)`).ReadAll()
+	return describeReplication("enable failover of slot", err)
 }
 
 // DropSlot removes the slot, for one that is lost.
