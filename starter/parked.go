@@ -26,16 +26,16 @@ type storeSettings struct {
 // Validate checks what the form of a value does not tell.
 func (s storeSettings) Validate() []config.Fault { return s.Subscription.faults() }
 
-// parking is what a group has put aside, and the operator who looks at it.
-type parking struct {
+// parkedGroup is what a group has put aside, and the operator who looks at it.
+type parkedGroup struct {
 	subcommand.Call
 	events *kurrent.Client
 	stream string
 	group  string
 }
 
-// openParking reads the settings. invalid is what was wrong with the arguments: all faults are reported at once.
-func openParking(c subcommand.Call, invalid error) (*parking, error) {
+// openParkedGroup reads the settings. invalid is what was wrong with the arguments: all faults are reported at once.
+func openParkedGroup(c subcommand.Call, invalid error) (*parkedGroup, error) {
 	if errors.Is(invalid, flag.ErrHelp) {
 		return nil, invalid
 	}
@@ -46,13 +46,13 @@ func openParking(c subcommand.Call, invalid error) (*parking, error) {
 	if err := config.Merge(invalid, settingsErr, err); err != nil {
 		return nil, err
 	}
-	return &parking{Call: c, events: events, stream: s.Subscription.Stream, group: s.Subscription.Group}, nil
+	return &parkedGroup{Call: c, events: events, stream: s.Subscription.Stream, group: s.Subscription.Group}, nil
 }
 
-func (p *parking) name() string { return fmt.Sprintf("group %s on %s", p.group, p.stream) }
+func (p *parkedGroup) name() string { return fmt.Sprintf("group %s on %s", p.group, p.stream) }
 
 // explain adds to a refusal what it takes: the streams behind a group are the server's own.
-func (p *parking) explain(verb string, err error) error {
+func (p *parkedGroup) explain(verb string, err error) error {
 	if errors.Is(err, kurrent.ErrAccessDenied) {
 		return fmt.Errorf("%s: the user of KURRENTDB_URL has no right to what %s has parked: %w", verb, p.name(), err)
 	}
@@ -60,7 +60,7 @@ func (p *parking) explain(verb string, err error) error {
 }
 
 // exists tells a group that has parked nothing from one that is not there. Not every user may ask.
-func (p *parking) exists(ctx context.Context) error {
+func (p *parkedGroup) exists(ctx context.Context) error {
 	_, err := p.events.GroupInfo(ctx, p.stream, p.group)
 	if errors.Is(err, kurrent.ErrAccessDenied) {
 		return nil
@@ -95,7 +95,7 @@ func listParked(ctx context.Context, c subcommand.Call) error {
 	as, limit, from := subcommand.OutputFlag(flags), subcommand.LimitFlag(flags), numbered{}
 	flags.Var(&from, "from", "begin at the parked event of this `number`")
 	_, invalid := c.Parse(flags)
-	p, err := openParking(c, invalid)
+	p, err := openParkedGroup(c, invalid)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func listParked(ctx context.Context, c subcommand.Call) error {
 }
 
 // page reads limit of what is parked, and looks whether there is more.
-func (p *parking) page(ctx context.Context, from uint64, limit int) (parkedPage, error) {
+func (p *parkedGroup) page(ctx context.Context, from uint64, limit int) (parkedPage, error) {
 	page := parkedPage{Parked: []parkedLine{}}
 	err := p.events.ParkedFrom(ctx, p.stream, p.group, from, limit+1, func(parked kurrent.Parked) error {
 		if len(page.Parked) == limit {
@@ -138,7 +138,7 @@ func showParked(ctx context.Context, c subcommand.Call) error {
 			invalid = config.Invalid("N", "%s", err)
 		}
 	}
-	p, err := openParking(c, invalid)
+	p, err := openParkedGroup(c, invalid)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -18,26 +19,26 @@ import (
 // shownBeforeDrop is how many of the events that are to be dropped are shown before asking.
 const shownBeforeDrop = 20
 
-// replayParked gives parked events back to the bridge that runs.
+// replayParked makes the server deliver parked events again, to a bridge that runs.
 func replayParked(ctx context.Context, c subcommand.Call) error {
 	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	var until numbered
 	flags.Var(&until, "until", "up to and including the parked event of this `number`; all there are without it")
 	_, invalid := c.Parse(flags)
-	p, err := openParking(c, invalid)
+	p, err := openParkedGroup(c, invalid)
 	if err != nil {
 		return err
 	}
 	defer p.events.Close()
-	ctx, cancel := context.WithTimeout(ctx, parkedTimeout)
+	looking, cancel := context.WithTimeout(ctx, parkedTimeout)
 	defer cancel()
-	boundary, err := p.events.ParkedBoundary(ctx, p.stream, p.group)
+	boundary, err := p.events.ParkedBoundary(looking, p.stream, p.group)
 	var first, last uint64
 	if err == nil {
-		first, last, err = p.upTo(ctx, until)
+		first, last, err = p.upTo(looking, until)
 	}
 	if err == nil {
-		err = p.attended(ctx)
+		err = p.requireConsumer(looking)
 	}
 	if err == nil {
 		err = p.replay(ctx, boundary, last)
@@ -45,26 +46,36 @@ func replayParked(ctx context.Context, c subcommand.Call) error {
 	if err != nil {
 		return p.explain("replay", err)
 	}
-	_, err = fmt.Fprintf(c.Stderr, "%s: replaying %s; what cannot have its effect is parked again, with a new number\n", p.name(), spanOf(first, last))
+	_, err = fmt.Fprintf(c.Stderr, "%s: replayed %s; what cannot have its effect is parked again, with a new number\n", p.name(), spanOf(first, last))
 	return err
 }
 
-// replay has the server replay from the boundary at which the operator's numbers were looked up, and from no other. Then it
-// puts back who may read and drop what is parked: the server leaves that to $admins.
-func (p *parking) replay(ctx context.Context, boundary kurrent.ParkedBoundary, last uint64) error {
-	claimed, err := p.events.ReplayParked(ctx, p.stream, p.group, boundary, last)
-	if err != nil {
-		return p.moved(err, "replayed")
+// replayTimeout bounds the wait for the end of a replay.
+const replayTimeout = 2 * time.Minute
+
+// replay makes the server replay from the boundary at which the operator's numbers were read, and from no other. Then it
+// puts back who may read and drop what is parked: the server leaves that to $admins. An answer that is lost does not matter
+// if the end of the replay is seen.
+func (p *parkedGroup) replay(ctx context.Context, boundary kurrent.ParkedBoundary, last uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, replayTimeout)
+	defer cancel()
+	claimed, asked := p.events.ReplayParked(ctx, p.stream, p.group, boundary, last)
+	if asked != nil && !claimed.Claimed() {
+		return explainConflict(asked, "replayed")
 	}
-	if err := p.events.KeepParkedAccess(ctx, p.stream, p.group, claimed); err != nil {
-		_, err = fmt.Fprintf(p.Stderr, "%s: the access list of the parked stream could not be put back, and names $admins alone: %v\n", p.name(), err)
-		return err
+	left, err := p.events.KeepParkedAccess(ctx, p.stream, p.group, claimed)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the server was asked, and the parked stream's metadata is not put back, which was %s before: %w",
+			claimed.Metadata(), errors.Join(asked, err))
+	case left != last+1:
+		return fmt.Errorf("another replay or a drop came between, and what is left begins at number %d: list it again", left)
 	}
 	return nil
 }
 
-// moved says what to do when another command, or another program, came first.
-func (p *parking) moved(err error, done string) error {
+// explainConflict says what to do when another command, or another program, came first.
+func explainConflict(err error, done string) error {
 	switch {
 	case errors.Is(err, kurrent.ErrReplaying):
 		return fmt.Errorf("another replay of the parked events runs: nothing is %s, list them again when it has ended", done)
@@ -74,9 +85,9 @@ func (p *parking) moved(err error, done string) error {
 	return err
 }
 
-// attended refuses to replay to nobody: the server takes what it replays off the parked stream, and until somebody has
-// answered for it remembers it in memory alone.
-func (p *parking) attended(ctx context.Context) error {
+// requireConsumer returns an error if no consumer has joined the group: the server takes what it replays off the parked
+// stream, and keeps it in memory alone until a consumer has acknowledged it.
+func (p *parkedGroup) requireConsumer(ctx context.Context) error {
 	info, err := p.events.GroupInfo(ctx, p.stream, p.group)
 	if err == nil && info.Consumers == 0 {
 		err = fmt.Errorf("no starter has joined %s to take the events: start one first", p.name())
@@ -84,14 +95,14 @@ func (p *parking) attended(ctx context.Context) error {
 	return err
 }
 
-// upTo gives the range from the oldest parked event to until. A number that is not parked is refused: the server would
+// upTo returns the range from the oldest parked event to until. It refuses a number that is not parked: the server would
 // take it for another boundary.
-func (p *parking) upTo(ctx context.Context, until numbered) (first, last uint64, err error) {
-	first, last, any, err := p.events.ParkedRange(ctx, p.stream, p.group)
+func (p *parkedGroup) upTo(ctx context.Context, until numbered) (first, last uint64, err error) {
+	first, last, found, err := p.events.ParkedRange(ctx, p.stream, p.group)
 	switch {
 	case err != nil:
 		return 0, 0, err
-	case !any:
+	case !found:
 		return 0, 0, fmt.Errorf("%s has parked nothing", p.name())
 	case !until.set:
 		return first, last, nil
@@ -101,7 +112,7 @@ func (p *parking) upTo(ctx context.Context, until numbered) (first, last uint64,
 	return first, until.value, nil
 }
 
-// dropParked gives parked events up for good, when somebody has said so.
+// dropParked hides parked events from the parked stream, after the operator has confirmed it.
 func dropParked(ctx context.Context, c subcommand.Call) error {
 	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	var until numbered
@@ -115,7 +126,7 @@ func dropParked(ctx context.Context, c subcommand.Call) error {
 	case !*yes && !term.IsTerminal(int(c.Stdin.Fd())):
 		invalid = config.Invalid("--yes", "is required where nobody can be asked")
 	}
-	p, err := openParking(c, invalid)
+	p, err := openParkedGroup(c, invalid)
 	if err != nil {
 		return err
 	}
@@ -126,8 +137,8 @@ func dropParked(ctx context.Context, c subcommand.Call) error {
 	return nil
 }
 
-// drop moves the boundary from where it was when the operator was shown what is behind it, and from nowhere else.
-func (p *parking) drop(ctx context.Context, until numbered, yes bool) error {
+// drop moves the boundary from where it was when the operator was shown what is behind it, and from no other place.
+func (p *parkedGroup) drop(ctx context.Context, until numbered, yes bool) error {
 	looking, cancel := context.WithTimeout(ctx, parkedTimeout)
 	defer cancel()
 	boundary, err := p.events.ParkedBoundary(looking, p.stream, p.group)
@@ -139,21 +150,21 @@ func (p *parking) drop(ctx context.Context, until numbered, yes bool) error {
 		return err
 	}
 	if !yes {
-		if err := p.confirm(ctx, looking, first, last); err != nil {
+		if err := p.askToDrop(ctx, looking, first, last); err != nil {
 			return err
 		}
 	}
 	dropping, cancel := context.WithTimeout(ctx, parkedTimeout)
 	defer cancel()
 	if err := p.events.DropParked(dropping, p.stream, p.group, boundary, last); err != nil {
-		return p.moved(err, "dropped")
+		return explainConflict(err, "dropped")
 	}
 	_, err = fmt.Fprintf(p.Stderr, "%s: dropped %s; the events themselves stay in their streams\n", p.name(), spanOf(first, last))
 	return err
 }
 
-// confirm shows the events and asks. It waits for as long as it takes, or until ctx ends.
-func (p *parking) confirm(ctx, looking context.Context, first, last uint64) error {
+// askToDrop shows the events and asks the operator. It waits for the answer until ctx ends.
+func (p *parkedGroup) askToDrop(ctx, looking context.Context, first, last uint64) error {
 	page, err := p.page(looking, first, int(min(last-first+1, shownBeforeDrop)))
 	if err != nil {
 		return err

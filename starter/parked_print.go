@@ -43,7 +43,7 @@ func lineOf(p kurrent.Parked) parkedLine {
 
 func (l parkedLine) place() string { return fmt.Sprintf("%s@%d", plain(l.Stream), l.Revision) }
 
-func (p *parking) printTable(w io.Writer, page parkedPage) error {
+func (p *parkedGroup) printTable(w io.Writer, page parkedPage) error {
 	if len(page.Parked) == 0 {
 		_, err := fmt.Fprintf(w, "%s has parked nothing\n", p.name())
 		return err

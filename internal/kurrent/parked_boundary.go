@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
@@ -14,22 +15,23 @@ import (
 // What a group has parked is a stream of links, and the server knows only a boundary in it: $tb, in the stream's metadata.
 // What is below is gone, from the oldest on. Replaying moves it, and so does dropping.
 
-// ParkedRange answers the numbers of the oldest and the newest event a group has parked, and whether there is any.
-func (c *Client) ParkedRange(ctx context.Context, stream, group string) (first, last uint64, any bool, err error) {
+// ParkedRange returns the numbers of the oldest and the newest event that a group has parked. It reports false if there is
+// none.
+func (c *Client) ParkedRange(ctx context.Context, stream, group string) (first, last uint64, found bool, err error) {
 	parked := parkedStream(stream, group)
 	for _, end := range []struct {
 		number *uint64
 		page   page
 	}{{&first, page{stream: parked, count: 1}}, {&last, page{stream: parked, count: 1, last: true}}} {
-		any = false
+		found = false
 		err := c.read(ctx, end.page, func(e *kurrentdb.ResolvedEvent) error {
-			*end.number, any = e.OriginalEvent().EventNumber, true
+			*end.number, found = e.OriginalEvent().EventNumber, true
 			return nil
 		})
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return 0, 0, false, err
 		}
-		if !any {
+		if !found {
 			return 0, 0, false, nil
 		}
 	}
@@ -40,24 +42,48 @@ func (c *Client) ParkedRange(ctx context.Context, stream, group string) (first, 
 type ParkedBoundary struct {
 	at       Expected                   // of the metadata's stream
 	metadata map[string]json.RawMessage // all of it: other fields stay as they are
+	written  time.Time                  // on the server's clock
 }
 
-// ParkedBoundary reads the boundary, to be read before the events that are to be dropped.
+// ParkedBoundary reads the boundary, to be read before the events that are to be dropped. It returns ErrMalformed if the
+// server ignores the metadata that holds it.
 func (c *Client) ParkedBoundary(ctx context.Context, stream, group string) (ParkedBoundary, error) {
-	metadata, at, err := c.newestObject(ctx, "$$"+parkedStream(stream, group))
+	newest, err := c.readMetadata(ctx, parkedStream(stream, group))
 	if err != nil {
 		return ParkedBoundary{}, err
 	}
-	return ParkedBoundary{at: at, metadata: metadata}, nil
+	return newest.boundary(), nil
+}
+
+func (o object) boundary() ParkedBoundary {
+	return ParkedBoundary{at: o.at, metadata: o.fields, written: o.written}
 }
 
 // first is the number below which everything is replayed or dropped.
 func (b ParkedBoundary) first() uint64 {
 	first, err := strconv.ParseUint(string(b.metadata[truncateBefore]), 10, 64)
-	if err != nil { // the server takes what it cannot read for none, too
+	if err != nil { // missing or negative, which to the server is none
 		return 0
 	}
 	return first
+}
+
+// rest returns the metadata without the boundary and without a claim.
+func (b ParkedBoundary) rest() map[string]json.RawMessage {
+	rest := maps.Clone(b.metadata)
+	delete(rest, truncateBefore)
+	delete(rest, replayClaim)
+	return rest
+}
+
+// Metadata returns what the metadata holds other than the boundary, as JSON.
+func (b ParkedBoundary) Metadata() string {
+	rest := b.rest()
+	if len(rest) == 0 {
+		return "{}"
+	}
+	text, _ := json.Marshal(rest) // what was decoded marshals
+	return string(text)
 }
 
 // set changes one field of the metadata.

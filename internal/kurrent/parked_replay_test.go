@@ -1,14 +1,17 @@
 package kurrent_test
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"math"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"orderflow/internal/kurrent"
 )
@@ -40,24 +43,58 @@ func TestReplayParked(t *testing.T) {
 		require.ErrorIs(t, replay(t, client, boundary(t, client), math.MaxUint64), kurrent.ErrInvalid)
 		require.Equal(t, []string{"0@order-2 no"}, parked(t, client))
 	})
-	t.Run("keeps a drop and another replay away until it has ended", func(t *testing.T) {
+	t.Run("keeps a drop, a grant and another replay away until it has ended", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
-		parkAll(t, client, 3)
-		claimAt := func(at time.Time) kurrent.ParkedBoundary {
-			body := fmt.Sprintf(`{"orderflow-replay":{"until":1,"at":%q},"team":"orders"}`, at.Format(time.RFC3339))
-			_, err := client.Append(t.Context(), parkedMetadata, kurrent.Any(), event("$metadata", body))
-			require.NoError(t, err)
-			return boundary(t, client)
+		r := newReplayRig(t, 3)
+		held, release := make(chan struct{}), make(chan struct{})
+		r.gateway.onReplay(func(ctx context.Context, request *persistent.ReplayParkedReq) error {
+			close(held)
+			<-release
+			return r.gateway.passReplay(ctx, request)
+		})
+		replayed := make(chan error, 1)
+		seen := boundary(t, r.through)
+		go func() {
+			claimed, err := r.through.ReplayParked(t.Context(), bridge.Stream, bridge.Group, seen, 1)
+			if err == nil {
+				_, err = r.through.KeepParkedAccess(t.Context(), bridge.Stream, bridge.Group, claimed)
+			}
+			replayed <- err
+		}()
+		<-held
+		running := boundary(t, r.client)
+		require.True(t, running.Claimed())
+		require.ErrorIs(t, r.client.DropParked(t.Context(), bridge.Stream, bridge.Group, running, 1), kurrent.ErrReplaying)
+		require.ErrorIs(t, replay(t, r.client, running, 1), kurrent.ErrReplaying)
+		_, err := r.client.GrantGroup(t.Context(), bridge.Stream, bridge.Group, "starter")
+		require.ErrorIs(t, err, kurrent.ErrReplaying)
+		require.Len(t, parked(t, r.client), 3)
+		close(release)
+		require.NoError(t, <-replayed)
+		require.JSONEq(t, `{"$tb":2,"$acl":{"$r":"support"},"team":"orders"}`, newestMetadata(t, r.client))
+		require.NoError(t, r.client.DropParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, r.client), 2))
+		require.Empty(t, parked(t, r.client))
+	})
+	t.Run("has a claim that ends with its time on the server's clock", func(t *testing.T) {
+		t.Parallel()
+		for name, act := range map[string]func(*kurrent.Client, kurrent.ParkedBoundary) error{
+			"drop": func(c *kurrent.Client, abandoned kurrent.ParkedBoundary) error {
+				return c.DropParked(t.Context(), bridge.Stream, bridge.Group, abandoned, 1)
+			},
+			"grant": func(c *kurrent.Client, _ kurrent.ParkedBoundary) error {
+				_, err := c.GrantGroup(t.Context(), bridge.Stream, bridge.Group, "starter")
+				return err
+			},
+		} {
+			r := newReplayRig(t, 3)
+			r.write(`{"orderflow-replay":{"until":1},"team":"orders"}`)
+			r.gateway.ageEvents(time.Minute)
+			require.ErrorIs(t, act(r.through, boundary(t, r.through)), kurrent.ErrReplaying, name)
+			r.gateway.ageEvents(time.Hour)
+			require.NoError(t, act(r.through, boundary(t, r.through)), name)
+			require.NotContains(t, newestMetadata(t, r.client), "orderflow-replay", name)
+			require.Contains(t, newestMetadata(t, r.client), `"team":"orders"`, name)
 		}
-		running := claimAt(time.Now())
-		require.ErrorIs(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, running, 1), kurrent.ErrReplaying)
-		require.ErrorIs(t, replay(t, client, running, 1), kurrent.ErrReplaying)
-		require.Len(t, parked(t, client), 3)
-
-		abandoned := claimAt(time.Now().Add(-time.Hour))
-		require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, abandoned, 1))
-		require.Equal(t, `{"$tb":2,"team":"orders"}`, newestMetadata(t, client), "the claim has ended with its time")
 	})
 	t.Run("gives its claim up when the server refuses", func(t *testing.T) {
 		t.Parallel()
@@ -65,6 +102,155 @@ func TestReplayParked(t *testing.T) {
 		_, err := client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, client), 1)
 		require.ErrorIs(t, err, kurrent.ErrNotFound)
 		require.Equal(t, `{}`, newestMetadata(t, client))
+	})
+}
+
+// replayRig is a group with parked events whose metadata holds more than a boundary, a client of its server, and one that
+// calls through a gateway.
+type replayRig struct {
+	*testing.T
+	gateway         *gateway
+	client, through *kurrent.Client
+}
+
+func newReplayRig(t *testing.T, count int) *replayRig {
+	t.Helper()
+	server := sim(t)
+	r := &replayRig{T: t, gateway: startGateway(t, server.addr()), client: open(t, server.url())}
+	r.through = open(t, r.gateway.url)
+	parkAll(t, r.client, count)
+	r.write(`{"$acl":{"$r":"support"},"team":"orders"}`)
+	return r
+}
+
+func (r *replayRig) write(metadata string) {
+	r.Helper()
+	_, err := r.client.Append(r.Context(), parkedMetadata, kurrent.Any(), event("$metadata", metadata))
+	require.NoError(r, err)
+}
+
+// replay begins a replay, and waits until the server has ended it.
+func (r *replayRig) replay(until uint64) (claimed kurrent.ParkedBoundary) {
+	r.Helper()
+	claimed, err := r.client.ReplayParked(r.Context(), bridge.Stream, bridge.Group, boundary(r.T, r.client), until)
+	require.NoError(r, err)
+	r.awaitEnd()
+	return claimed
+}
+
+func (r *replayRig) awaitEnd() {
+	r.Helper()
+	require.Eventually(r, func() bool { return !boundary(r.T, r.client).Claimed() }, patience, 10*time.Millisecond)
+}
+
+func (r *replayRig) keep(claimed kurrent.ParkedBoundary) (uint64, error) {
+	return r.client.KeepParkedAccess(r.Context(), bridge.Stream, bridge.Group, claimed)
+}
+
+func TestKeepParkedAccess(t *testing.T) {
+	t.Parallel()
+	const byServer = `"$acl":{"$r":"$admins","$w":"$admins","$d":"$admins","$mr":"$admins","$mw":"$admins"}`
+	t.Run("keeps the list that another replay has put back", func(t *testing.T) {
+		t.Parallel()
+		r := newReplayRig(t, 4)
+		first := r.replay(0)
+		second := r.replay(1) // claims what the server left at the end of the first
+		left, err := r.keep(first)
+		require.NoError(t, err)
+		require.EqualValues(t, 2, left)
+		_, err = r.keep(second)
+		require.NoError(t, err)
+		require.JSONEq(t, `{"$tb":2,"$acl":{"$r":"support"},"team":"orders"}`, newestMetadata(t, r.client))
+	})
+	t.Run("waits for the end of a replay that claimed what the server left", func(t *testing.T) {
+		t.Parallel()
+		r := newReplayRig(t, 4)
+		first := r.replay(0)
+		r.write(`{"$tb":1,` + byServer + `,"orderflow-replay":{"until":1}}`)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := r.keep(first)
+			ended <- err
+		}()
+		require.Never(t, func() bool { return len(ended) > 0 }, 300*time.Millisecond, 10*time.Millisecond)
+		r.write(`{"$tb":2,` + byServer + `}`)
+		require.NoError(t, <-ended)
+		require.JSONEq(t, `{"$tb":2,"$acl":{"$r":"support"},"team":"orders"}`, newestMetadata(t, r.client))
+	})
+	t.Run("keeps a grant made since the end, and says so", func(t *testing.T) {
+		t.Parallel()
+		r := newReplayRig(t, 2)
+		claimed := r.replay(0)
+		_, err := r.client.GrantGroup(t.Context(), bridge.Stream, bridge.Group, "starter")
+		require.NoError(t, err)
+		granted := newestMetadata(t, r.client)
+		require.Contains(t, granted, "starter")
+		_, err = r.keep(claimed)
+		require.ErrorIs(t, err, kurrent.ErrWrongRevision)
+		require.Equal(t, granted, newestMetadata(t, r.client))
+		require.JSONEq(t, `{"$acl":{"$r":"support"},"team":"orders"}`, claimed.Metadata())
+	})
+	t.Run("leaves no access list where there was none", func(t *testing.T) {
+		t.Parallel()
+		r := newReplayRig(t, 2)
+		r.write(`{}`)
+		_, err := r.keep(r.replay(0))
+		require.NoError(t, err)
+		require.Equal(t, `{"$tb":1}`, newestMetadata(t, r.client))
+	})
+	t.Run("waits for the end of a replay whose answer was lost", func(t *testing.T) {
+		t.Parallel()
+		r := newReplayRig(t, 2)
+		late := make(chan *persistent.ReplayParkedReq, 1)
+		r.gateway.onReplay(func(_ context.Context, request *persistent.ReplayParkedReq) error {
+			late <- request
+			return status.Error(codes.Unavailable, "cut off")
+		})
+		claimed, err := r.through.ReplayParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, r.through), 0)
+		require.ErrorIs(t, err, kurrent.ErrUnavailable)
+		require.True(t, claimed.Claimed())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := r.keep(claimed)
+			ended <- err
+		}()
+		require.Never(t, func() bool { return len(ended) > 0 }, 300*time.Millisecond, 10*time.Millisecond, "the replay has not begun")
+		require.NoError(t, r.gateway.passReplay(t.Context(), <-late))
+		require.NoError(t, <-ended)
+		require.JSONEq(t, `{"$tb":1,"$acl":{"$r":"support"},"team":"orders"}`, newestMetadata(t, r.client))
+	})
+	t.Run("waits out an outage", func(t *testing.T) {
+		t.Parallel()
+		r := newReplayRig(t, 2)
+		claimed := r.replay(0)
+		r.gateway.refuseNext(2)
+		_, err := r.through.KeepParkedAccess(t.Context(), bridge.Stream, bridge.Group, claimed)
+		require.NoError(t, err)
+		require.JSONEq(t, `{"$tb":1,"$acl":{"$r":"support"},"team":"orders"}`, newestMetadata(t, r.client))
+	})
+	t.Run("ends with its context", func(t *testing.T) {
+		t.Parallel()
+		r := newReplayRig(t, 2)
+		r.gateway.onReplay(func(context.Context, *persistent.ReplayParkedReq) error { return nil })
+		claimed, err := r.through.ReplayParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, r.through), 0)
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		_, err = r.client.KeepParkedAccess(ctx, bridge.Stream, bridge.Group, claimed)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+	t.Run("tells where another replay stopped", func(t *testing.T) {
+		t.Parallel()
+		r := newReplayRig(t, 5)
+		r.gateway.onReplay(func(ctx context.Context, request *persistent.ReplayParkedReq) error {
+			request.Options.StopAtOption = &persistent.ReplayParkedReq_Options_StopAt{StopAt: 4}
+			return r.gateway.passReplay(ctx, request)
+		})
+		claimed, err := r.through.ReplayParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, r.through), 0)
+		require.NoError(t, err)
+		left, err := r.keep(claimed)
+		require.NoError(t, err)
+		require.EqualValues(t, 4, left)
 	})
 }
 
@@ -86,7 +272,7 @@ func TestReplayAndDropOfParkedEventsAtTheSameTime(t *testing.T) {
 		both.Go(func() {
 			var claimed kurrent.ParkedBoundary
 			if claimed, replayed = client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, seen, 1); replayed == nil {
-				replayed = client.KeepParkedAccess(t.Context(), bridge.Stream, bridge.Group, claimed)
+				_, replayed = client.KeepParkedAccess(t.Context(), bridge.Stream, bridge.Group, claimed)
 			}
 		})
 		both.Go(func() { dropped = client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 3) })

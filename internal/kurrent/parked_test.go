@@ -62,7 +62,9 @@ func TestParkedEventsComeAgainUpToANumber(t *testing.T) {
 	sub := parkAll(t, client, 5)
 	claimed, err := client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, client), 1)
 	require.NoError(t, err)
-	require.NoError(t, client.KeepParkedAccess(t.Context(), bridge.Stream, bridge.Group, claimed))
+	left, err := client.KeepParkedAccess(t.Context(), bridge.Stream, bridge.Group, claimed)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, left)
 	for i := range 2 {
 		d := receive(t, sub)
 		require.Equal(t, []string{"order-0", "order-1"}[i], d.Event.Stream)
@@ -96,18 +98,44 @@ func TestParkedEventsAreDroppedOnlyFromTheBoundaryThatWasSeen(t *testing.T) {
 	require.ErrorIs(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 3), kurrent.ErrWrongRevision)
 }
 
-func TestABoundaryWhoseMetadataNobodyCanReadIsReplaced(t *testing.T) {
+func TestDropParked(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
-	parkAll(t, client, 2)
-	for i, body := range []string{`null`, `[1]`, `"text"`, `{`} {
-		_, err := client.Append(t.Context(), "$$$persistentsubscription-$ce-order::fulfillment-parked", kurrent.Any(), event("$metadata", body))
-		require.NoError(t, err)
-		seen, err := client.ParkedBoundary(t.Context(), bridge.Stream, bridge.Group)
-		require.NoError(t, err)
-		require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 0), i)
-		require.Equal(t, []string{"0@order-1 no"}, parked(t, client))
-	}
+	t.Run("refuses metadata that the server ignores", func(t *testing.T) {
+		t.Parallel()
+		client := open(t, sim(t).url())
+		parkAll(t, client, 2)
+		for _, body := range []string{
+			`null`, `[1]`, `"text"`, `{`, `{"$acl":{"$r":"support",}}`, `{"$maxCount":"3"}`, `{"$maxAge":1.5}`, `{"$cacheControl":null}`,
+			`{"$tb":"1"}`, `{"$acl":"support"}`, `{"$acl":{"$r":5}}`, `{"$acl":{"$r":["support",5]}}`, `{"$acl":{"read":"support"}}`,
+		} {
+			_, err := client.Append(t.Context(), parkedMetadata, kurrent.Any(), event("$metadata", body))
+			require.NoError(t, err)
+			_, err = client.ParkedBoundary(t.Context(), bridge.Stream, bridge.Group)
+			require.ErrorIs(t, err, kurrent.ErrMalformed, body)
+			_, err = client.GrantGroup(t.Context(), bridge.Stream, bridge.Group, "starter")
+			require.ErrorIs(t, err, kurrent.ErrMalformed, body)
+			require.Equal(t, body, newestMetadata(t, client))
+		}
+	})
+	t.Run("takes metadata that the server reads", func(t *testing.T) {
+		t.Parallel()
+		client := open(t, sim(t).url())
+		parkAll(t, client, 2)
+		for _, body := range []string{``, `{}`, `{"$maxCount":3,"$maxAge":60,"$acl":{"$r":["support","ops"],"$mw":"support"},"team":null}`} {
+			_, err := client.Append(t.Context(), parkedMetadata, kurrent.Any(), event("$metadata", body))
+			require.NoError(t, err)
+			require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, client), 0), body)
+			require.Equal(t, []string{"0@order-1 no"}, parked(t, client))
+		}
+	})
+	t.Run("does not move the boundary back", func(t *testing.T) {
+		t.Parallel()
+		client := open(t, sim(t).url())
+		parkAll(t, client, 3)
+		require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, client), 1))
+		require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, client), 0))
+		require.Equal(t, []string{"0@order-2 no"}, parked(t, client))
+	})
 }
 
 func TestWhoHasNoRightToParkedEventsIsToldSo(t *testing.T) {
