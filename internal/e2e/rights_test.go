@@ -122,14 +122,21 @@ func TestRightsPerBinary(t *testing.T) {
 
 	unknown := "order-" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	s.append(unknown, order.TypePaid, map[string]any{"amount": 12})
-	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		said, err := r.starter(own, "starter", "parked", "list")
-		require.NoError(c, err, said)
-		require.Contains(c, said, unknown)
-	}, patience, 100*time.Millisecond)
+	awaitParked := func(number string) {
+		t.Helper()
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			said, err := r.starter(own, "starter", "parked", "list")
+			require.NoError(c, err, said)
+			require.Regexp(c, `(?m)^`+number+` +`+unknown+`@0 `, said)
+		}, patience, 100*time.Millisecond)
+	}
+	awaitParked("0")
+	said, err = r.starter(own, kurrentsimtest.Admin, "parked", "replay")
+	require.NoError(t, err, said)
+	awaitParked("1") // the starter's user sees it still
 	said, err = r.starter(own, "reconcile", "reconcile", "--grace", "1s")
 	require.NoError(t, err, said)
-	said, err = r.starter(own, "starter", "parked", "drop", "--until", "0", "--yes")
+	said, err = r.starter(own, "starter", "parked", "drop", "--until", "1", "--yes")
 	require.NoError(t, err, said)
 
 	for user, denied := range map[string][]string{
