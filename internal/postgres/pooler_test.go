@@ -4,15 +4,18 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/config"
 	"orderflow/internal/devserver/devservertest"
+	"orderflow/internal/door"
 	"orderflow/internal/email"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
@@ -134,4 +137,29 @@ func TestErrorsOfPoolersAreBlocked(t *testing.T) {
 		require.True(t, (&postgres.Error{Code: code}).Blocked(), code)
 	}
 	require.False(t, (&postgres.Error{Code: "08006"}).Blocked(), "a connection that broke is an outage")
+}
+
+// The address of the database comes to lead to a pooler after its connections were the server's own.
+func TestPoolerThatComesLater(t *testing.T) {
+	w := newWorld(t, postgres.Config{})
+	name, err := door.Open(hostOf(t, w.url))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, name.Close()) })
+	address, err := url.Parse(w.url)
+	require.NoError(t, err)
+	address.Host = name.Addr()
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: address.String(), MaxConns: 4})
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	require.NoError(t, store.CheckSchema(t.Context()))
+	name.PointTo(hostOf(t, devservertest.PgBouncer(t, w.url, map[string]string{"default_pool_size": "2"})))
+	name.Cut()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		_, err := store.StartFulfillment(t.Context(), start())
+		require.NoError(c, err)
+	}, patience, 10*time.Millisecond)
+	inParallel(t, 20, func(int) error {
+		_, err := store.CloseFulfillment(t.Context(), shipped())
+		return err
+	})
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,6 +22,8 @@ type session struct {
 	own     bool              // a pooler is refused
 	timeout time.Duration     // of preparing a connection
 	values  map[string]string // by the setting's name
+
+	direct atomic.Bool // the last connection was the server's own
 }
 
 const (
@@ -33,8 +36,8 @@ const (
 )
 
 // newSession adds what the statements rely on to the settings of a connection: to the startup packet what every pooler
-// takes, the rest to the session that it returns. Where a pooler may be, no statement is prepared under a name: the next
-// transaction may run on a connection that does not know it.
+// takes, the rest to the session that it returns. Until a connection is known to be the server's own, no statement is prepared
+// under a name: the next transaction may run on a connection that does not know it.
 func newSession(settings *pgx.ConnConfig, applicationName string, own bool, timeout time.Duration) *session {
 	settings.RuntimeParams[zoneSetting] = zoneRequired
 	nameApplication(settings, applicationName)
@@ -47,6 +50,15 @@ func newSession(settings *pgx.ConnConfig, applicationName string, own bool, time
 		own: own, timeout: timeout,
 		values: map[string]string{isolationSetting: isolationRequired, schemaSetting: schemaRequired},
 	}
+}
+
+// choose has connections prepare their statements once the server is known to be reached without a pooler, which takes half
+// the time.
+func (s *session) choose(_ context.Context, settings *pgx.ConnConfig) error {
+	if s.direct.Load() && settings.DefaultQueryExecMode == pgx.QueryExecModeCacheDescribe {
+		settings.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	}
+	return nil
 }
 
 // nameApplication names the application, unless the URL does.
@@ -86,11 +98,18 @@ func (s *session) prepare(ctx context.Context, conn *pgx.Conn) error {
 	var set int
 	err := conn.QueryRow(ctx, prepareStatement, pgx.QueryExecModeExec, int64(conn.PgConn().PID()), names, values).
 		Scan(&direct, &has[0], &has[1], &has[2], &set)
-	switch {
-	case err != nil || direct:
+	if err != nil {
 		return err
+	}
+	prepares := conn.Config().DefaultQueryExecMode == pgx.QueryExecModeCacheStatement
+	s.direct.Store(direct)
+	switch {
+	case direct:
+		return nil
 	case s.own:
 		return errPooler
+	case prepares: // the URL has come to lead to a pooler: the next connection prepares nothing
+		return &poolerError{}
 	default:
 		return checkPooled(has[:])
 	}
@@ -111,11 +130,15 @@ func checkPooled(has []string) error {
 	return nil
 }
 
-// poolerError says that a pooler leads to sessions with a setting that the statements cannot use.
+// poolerError says that a pooler leads to sessions with a setting that the statements cannot use, or, without a required
+// value, to ones that keep no prepared statements.
 type poolerError struct{ setting, required string }
 
 // Error names the setting and what clears it.
 func (e *poolerError) Error() string {
+	if e.required == "" {
+		return "the server is now reached through a connection pooler, which keeps no prepared statements: the next connection does without"
+	}
 	return "the connection pooler's sessions lack " + e.setting + " = '" + e.required + "': ALTER ROLE ... SET it for this role"
 }
 

@@ -121,7 +121,7 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 	for _, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
 		session.set(settings.ConnConfig, name, timeout)
 	}
-	settings.AfterConnect = session.prepare
+	settings.BeforeConnect, settings.AfterConnect = session.choose, session.prepare
 	if _, plain := waysAbroad(settings.ConnConfig); plain {
 		c.Logger.Warn("the connection to postgres is unencrypted: set sslmode=verify-full")
 	}
