@@ -63,10 +63,14 @@ func TestMetadataThatDoesNotParseCountsAsNone(t *testing.T) {
 	w := newWorld(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(5)...)
 	w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetMaxCount(1) })
-	broken := event("$metadata")
-	broken.Data = []byte("{")
-	w.append("$$s-1", kurrentdb.Any{}, broken)
-	require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 5)
+	for _, body := range []string{
+		`{`, `{"$maxCount":"3","$tb":2}`, `{"$tb":2,"$acl":5}`, `{"$tb":2,"$maxAge":"x"}`, `{"$tb":2,"$acl":{"$r":5}}`,
+	} {
+		broken := event("$metadata")
+		broken.Data = []byte(body)
+		w.append("$$s-1", kurrentdb.Any{}, broken)
+		require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 5, body)
+	}
 }
 
 func TestTruncateBeforeCanBeLowered(t *testing.T) {

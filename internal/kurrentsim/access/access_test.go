@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrentsim/access"
+	"orderflow/internal/kurrentsim/metadata"
 )
 
 // lists is a log's worth of access control lists.
@@ -15,7 +16,7 @@ type lists struct {
 }
 
 func (l lists) ACL(stream string) *access.List {
-	return access.ParseMetadata([]byte(l.metadata[stream]))
+	return metadata.Parse([]byte(l.metadata[stream])).ACL
 }
 func (l lists) Defaults() access.Defaults { return access.ParseSettings([]byte(l.settings)) }
 

@@ -1,9 +1,6 @@
 package access
 
-import (
-	"encoding/json"
-	"strconv"
-)
+import "encoding/json"
 
 // Groups with a meaning of their own, and the role that every user has.
 const (
@@ -47,23 +44,6 @@ func AdminsOnly() *List {
 	return &list
 }
 
-// ParseMetadata returns the access control list in a stream's metadata, nil when there is none. Metadata that is malformed
-// is ignored as a whole.
-func ParseMetadata(body []byte) *List {
-	fields := map[string]json.RawMessage{}
-	if json.Unmarshal(body, &fields) != nil {
-		return nil
-	}
-	for _, key := range []string{"$maxCount", "$maxAge", "$tb", "$cacheControl"} {
-		if value, ok := fields[key]; ok {
-			if _, err := strconv.ParseInt(string(value), 10, 64); err != nil {
-				return nil
-			}
-		}
-	}
-	return parseList(fields["$acl"])
-}
-
 // Defaults are the lists of streams without their own. A nil list says nothing.
 type Defaults struct{ User, System *List }
 
@@ -73,7 +53,7 @@ func ParseSettings(body []byte) Defaults {
 	if json.Unmarshal(body, &fields) != nil {
 		return Defaults{}
 	}
-	d := Defaults{User: parseList(fields["$userStreamAcl"]), System: parseList(fields["$systemStreamAcl"])}
+	d := Defaults{User: ParseList(fields["$userStreamAcl"]), System: ParseList(fields["$systemStreamAcl"])}
 	for key, list := range map[string]*List{"$userStreamAcl": d.User, "$systemStreamAcl": d.System} {
 		if _, set := fields[key]; set && list == nil {
 			return Defaults{}
@@ -82,8 +62,8 @@ func ParseSettings(body []byte) Defaults {
 	return d
 }
 
-// parseList returns nil for what is no access control list. Unknown entries are ignored.
-func parseList(body json.RawMessage) *List {
+// ParseList returns nil if body is no access control list. Unknown entries are ignored.
+func ParseList(body json.RawMessage) *List {
 	var entries map[string]json.RawMessage
 	if len(body) == 0 || json.Unmarshal(body, &entries) != nil || entries == nil {
 		return nil

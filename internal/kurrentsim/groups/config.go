@@ -139,7 +139,7 @@ func encodeConfig(f configFile) (store.NewEvent, error) {
 
 // loadConfig returns the stored groups.
 func loadConfig(events *store.Store) (map[Key]Config, error) {
-	newest, ok, err := newest(events, configStream)
+	newest, ok, err := events.Newest(configStream)
 	configs := map[Key]Config{}
 	if err != nil || !ok {
 		return configs, err
@@ -152,13 +152,4 @@ func loadConfig(events *store.Store) (map[Key]Config, error) {
 		configs[Key{e.Stream, e.Group}] = e.Config
 	}
 	return configs, nil
-}
-
-// newest reads the last event of a stream.
-func newest(events *store.Store, stream string) (store.Record, bool, error) {
-	page, err := events.ReadStream(stream, store.DeletedRevision, store.Backwards, 1)
-	if err != nil || len(page.Events) == 0 {
-		return store.Record{}, false, err
-	}
-	return page.Events[0], true, nil
 }

@@ -50,7 +50,7 @@ func (g *group) checkpoint(atTick bool) {
 }
 
 func loadCheckpoint(events *store.Store, key Key) (int64, error) {
-	record, ok, err := newest(events, key.checkpointStream())
+	record, ok, err := events.Newest(key.checkpointStream())
 	if err != nil || !ok {
 		return subscription.None, err
 	}

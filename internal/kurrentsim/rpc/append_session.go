@@ -93,6 +93,9 @@ func take(in *appendIntake, appends []store.StreamAppend, request *streamsv2.App
 	if request.ExpectedRevision != nil {
 		a.Expected = store.Expected(request.GetExpectedRevision())
 	}
+	if !a.Expected.Known() {
+		return nil, invalid("expected_revision is neither a revision nor -1, -2 or -4")
+	}
 	for _, record := range request.GetRecords() {
 		event, err := newRecord(record)
 		if err != nil {

@@ -3,11 +3,11 @@ package rpc
 import (
 	"encoding/binary"
 	"strconv"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
+	"golang.org/x/text/encoding/unicode"
 
 	"orderflow/internal/kurrentsim/store"
 )
@@ -35,9 +35,13 @@ func streamID(name string) *shared.StreamIdentifier {
 	return &shared.StreamIdentifier{StreamName: []byte(name)}
 }
 
-// nameOf reads a stream's name the way a real server does: what is no UTF-8 is replaced.
+// nameOf reads a stream's name the way a real server does: each maximal part of a sequence that is no UTF-8 is replaced.
 func nameOf(id *shared.StreamIdentifier) string {
-	return strings.ToValidUTF8(string(id.GetStreamName()), "\uFFFD")
+	name, err := unicode.UTF8.NewDecoder().Bytes(id.GetStreamName())
+	if err != nil { // it replaces what it cannot decode
+		return ""
+	}
+	return string(name)
 }
 
 func toUUID(id uuid.UUID) *shared.UUID {

@@ -14,6 +14,7 @@ import (
 
 	"orderflow/internal/kurrentsim/access"
 	"orderflow/internal/kurrentsim/groups"
+	"orderflow/internal/kurrentsim/metadata"
 	"orderflow/internal/kurrentsim/store"
 )
 
@@ -87,19 +88,19 @@ type Lists struct{ Store *store.Store }
 
 // ACL returns the list in a stream's newest metadata.
 func (l Lists) ACL(stream string) *access.List {
-	metadata, found, err := l.newest("$$" + stream)
+	newest, found, err := l.Store.Newest("$$" + stream)
 	if err != nil {
 		return access.AdminsOnly() // what the list would have said is not known
 	}
-	if !found || !metadata.JSON {
+	if !found || !newest.JSON {
 		return nil
 	}
-	return access.ParseMetadata(metadata.Data)
+	return metadata.Parse(newest.Data).ACL
 }
 
 // Defaults returns what the newest event of $settings sets.
 func (l Lists) Defaults() access.Defaults {
-	settings, found, err := l.newest("$settings")
+	settings, found, err := l.Store.Newest("$settings")
 	switch {
 	case err != nil:
 		return access.Defaults{User: access.AdminsOnly(), System: access.AdminsOnly()}
@@ -107,12 +108,4 @@ func (l Lists) Defaults() access.Defaults {
 		return access.Defaults{}
 	}
 	return access.ParseSettings(settings.Data)
-}
-
-func (l Lists) newest(stream string) (event store.Record, found bool, err error) {
-	page, err := l.Store.ReadStream(stream, store.DeletedRevision, store.Backwards, 1)
-	if err != nil || len(page.Events) == 0 {
-		return store.Record{}, false, err
-	}
-	return page.Events[0], true, nil
 }

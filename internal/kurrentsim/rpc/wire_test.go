@@ -13,6 +13,7 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/persistent"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
+	streamsv2 "github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v2/streams/streams"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
@@ -36,6 +37,7 @@ type wire struct {
 	*testing.T
 	streams    streams.StreamsClient
 	persistent persistent.PersistentSubscriptionsClient
+	sessions   streamsv2.StreamsServiceClient // not registered before 25.1
 }
 
 func newWire(t *testing.T, maxBuffered int64, extra ...grpc.ServerOption) *wire {
@@ -71,7 +73,10 @@ func newWireOf(t *testing.T, version string, maxBuffered int64, extra ...grpc.Se
 		server.Stop()
 		require.NoError(t, events.Close())
 	})
-	return &wire{T: t, streams: streams.NewStreamsClient(conn), persistent: persistent.NewPersistentSubscriptionsClient(conn)}
+	return &wire{
+		T: t, streams: streams.NewStreamsClient(conn), persistent: persistent.NewPersistentSubscriptionsClient(conn),
+		sessions: streamsv2.NewStreamsServiceClient(conn),
+	}
 }
 
 func stream(name string) *shared.StreamIdentifier {

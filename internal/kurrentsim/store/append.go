@@ -16,7 +16,7 @@ const (
 // MaxNameLength bounds the name of a group, in bytes.
 const MaxNameLength = 4 << 10
 
-// Expected is what an append expects of its stream: a revision, or one of the four words.
+// Expected is what an append expects of its stream: a revision, or one of three words.
 type Expected int64
 
 // Expectations other than an exact revision.
@@ -25,6 +25,9 @@ const (
 	Any          Expected = -2
 	StreamExists Expected = -4
 )
+
+// Known reports whether e is a revision or one of the words. The store takes no other.
+func (e Expected) Known() bool { return e >= 0 || e == NoStream || e == Any || e == StreamExists }
 
 // Written says where the last event of an append stands; Revision is -1 when the stream has no events.
 type Written struct {

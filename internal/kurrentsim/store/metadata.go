@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"orderflow/internal/kurrentsim/metadata"
 )
 
 const metastreamPrefix = "$$"
@@ -15,12 +16,8 @@ const metastreamPrefix = "$$"
 // deletedMetadata is the body a soft delete writes: everything before the end of time is truncated.
 var deletedMetadata = []byte(`{"$tb":9223372036854775807}`)
 
-// Metadata is the part of a stream's metadata the store acts on. A zero field means there is none.
-type Metadata struct {
-	MaxCount       int64
-	MaxAge         time.Duration
-	TruncateBefore int64
-}
+// Metadata is the metadata of a stream; nil when there is none.
+type Metadata metadata.Stream
 
 func (m *Metadata) softDeleted() bool { return m != nil && m.TruncateBefore == math.MaxInt64 }
 
@@ -40,34 +37,17 @@ func isMetastream(name string) bool {
 
 func isSystem(name string) bool { return strings.HasPrefix(name, "$") }
 
-// parseMetadata reads the newest event of a metastream; whatever does not parse counts as empty.
+// parseMetadata returns the metadata in the newest event of a metastream, nil if there is none that the store acts on.
 func parseMetadata(r *Record) *Metadata {
 	if !r.JSON {
 		return nil
 	}
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(r.Data, &fields) != nil {
-		return nil
-	}
-	m := Metadata{
-		MaxCount:       positive(fields["$maxCount"]),
-		TruncateBefore: positive(fields["$tb"]),
-	}
-	if seconds := positive(fields["$maxAge"]); seconds > 0 {
-		m.MaxAge = time.Duration(min(seconds, math.MaxInt64/int64(time.Second))) * time.Second
-	}
+	m := Metadata(metadata.Parse(r.Data))
+	m.ACL = nil // read again by those who decide about rights
 	if m == (Metadata{}) {
 		return nil
 	}
 	return &m
-}
-
-func positive(field json.RawMessage) int64 {
-	n, err := strconv.ParseInt(string(field), 10, 64)
-	if err != nil || n < 0 {
-		return 0
-	}
-	return n
 }
 
 // withTruncateBefore rewrites a metadata body so that the stream begins at revision. The other keys stay in their order; a

@@ -190,3 +190,12 @@ func (s *Store) Bounds(name string) (first, last int64, ok bool) {
 	first = s.firstVisible(target, last)
 	return first, last, first <= last
 }
+
+// Newest returns the newest visible event of a stream. It reports false if there is none.
+func (s *Store) Newest(stream string) (Record, bool, error) {
+	page, err := s.ReadStream(stream, DeletedRevision, Backwards, 1)
+	if err != nil || len(page.Events) == 0 {
+		return Record{}, false, err
+	}
+	return page.Events[0], true, nil
+}

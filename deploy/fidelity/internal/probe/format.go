@@ -116,7 +116,7 @@ func configOf(info *persistent.SubscriptionInfo) obj {
 }
 
 // statsOf returns the state in a group's description, without what depends on the clock: averages, and counts since the last measurement.
-func statsOf(info *persistent.SubscriptionInfo) obj {
+func (p *P) statsOf(info *persistent.SubscriptionInfo) obj {
 	connections := list{}
 	for _, c := range info.Connections {
 		measured := list{}
@@ -125,7 +125,7 @@ func statsOf(info *persistent.SubscriptionInfo) obj {
 		}
 		connections = append(connections, obj{
 			"availableSlots": c.AvailableSlots, "inFlight": c.InFlightMessages, "totalItems": c.TotalItems,
-			"name": c.ConnectionName, "user": c.Username, "from": addressShape(c.From), "measurements": measured,
+			"name": c.ConnectionName, "user": p.userShape(c.Username), "from": addressShape(c.From), "measurements": measured,
 		})
 	}
 	return obj{
