@@ -119,16 +119,19 @@ tidy-check:
 	@for module in $(MODULES); do (cd $$module && go mod tidy -diff) \
 		|| { echo "$$module: go.mod or go.sum is not tidy" >&2; exit 1; }; done
 
-# The questions come first: they refuse a server that is in use. Chaos wants it without orders, so it comes before the tests, which
-# place some. The connection string is for these commands alone: tests that start their own stack must not see it.
+# The questions come first: they refuse a server that is in use. Chaos needs it without orders, which is checked before anything else,
+# and so comes before the tests, which place some. The connection string is for these commands alone: tests that start their own stack
+# must not see it. It reaches them by the environment, for make and the shell would expand what is in it.
 unexport KURRENTDB_URL
+real: export REAL_URL = $(value KURRENTDB_URL)
 .PHONY: real
 real: temporal chaos-bin ## Check any KurrentDB that runs already: make real KURRENTDB_URL=... MINUTES=10 THROWAWAY=yes
-	@[ -n "$(KURRENTDB_URL)" ] || { echo 'make real: KURRENTDB_URL=kurrentdb://... is required' >&2; exit 2; }
+	@[ -n "$$REAL_URL" ] || { echo 'make real: KURRENTDB_URL=kurrentdb://... is required' >&2; exit 2; }
 	@go build -o $(BIN)/ ./deploy/fidelity
-	@$(BIN)/fidelity --url '$(KURRENTDB_URL)' $(if $(filter yes,$(THROWAWAY)),--throwaway) $(ARGS)
-	@$(CHAOS)/bin/chaos --bin $(CHAOS)/bin --kurrentdb '$(KURRENTDB_URL)' --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
-	@KURRENTDB_ALLOW_PLAINTEXT=true go test -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e $(TESTFLAGS) -args -kurrentdb '$(KURRENTDB_URL)'
+	@$(CHAOS)/bin/chaos --kurrentdb "$$REAL_URL" --check
+	@$(BIN)/fidelity --url "$$REAL_URL" $(if $(filter yes,$(THROWAWAY)),--throwaway) $(ARGS)
+	@$(CHAOS)/bin/chaos --bin $(CHAOS)/bin --kurrentdb "$$REAL_URL" --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	@KURRENTDB_ALLOW_PLAINTEXT=true go test -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e $(TESTFLAGS) -args -kurrentdb "$$REAL_URL"
 
 # One after the other: what measures whether everything comes to rest in time wants the machine to itself.
 .PHONY: check

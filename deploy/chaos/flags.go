@@ -38,6 +38,8 @@ type options struct {
 	rate     float64
 	// kurrentdb is the connection string of a KurrentDB that another started; empty: kurrentsim. It may hold a password.
 	kurrentdb string
+	// checkOnly is for a caller that does other things with that KurrentDB before the run.
+	checkOnly bool
 	drain     time.Duration
 	verbose   bool
 }
@@ -91,6 +93,7 @@ func (c *command) declare() {
 	f.StringVar(&c.bin, "bin", c.bin, "`folder` of worker, starter, kurrentsim, sessim and checker")
 	f.StringVar(&c.state, "state", "", "`folder` for databases and logs (default one of its own, which goes when nothing is wrong)")
 	f.BoolVar(&c.keep, "keep", false, "keep that folder in any case")
+	f.BoolVar(&c.checkOnly, "check", false, "only check that the server at --kurrentdb holds no orders")
 	f.BoolVar(&c.verbose, "v", false, "tell each fault")
 	f.StringVar(&c.only, "only", "", "crash at this failpoint alone")
 	f.StringVar(&c.named, "scenario", c.named, "run the scenario of this `name`")
@@ -157,6 +160,9 @@ func (c *command) check() {
 	}
 	if _, err := crash.Select(c.only); err != nil {
 		c.fault("--only", "%s", err)
+	}
+	if c.checkOnly && c.kurrentdb == "" {
+		c.fault("--check", "needs --kurrentdb")
 	}
 	if c.only != "" && c.crashes == 0 {
 		c.crashes = 1

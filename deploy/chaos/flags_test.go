@@ -23,6 +23,7 @@ func TestFaultsOfTheCommandLineAreToldTogether(t *testing.T) {
 		"no time and a seed of none": {[]string{"--minutes", "0", "--seed", "-1"}, []string{"--minutes: must be above 0", "--seed: must be a whole number"}},
 		"crashes beyond measure":     {[]string{"--crashes", "100000"}, []string{"--crashes: must be from 0 to 1000"}},
 		"a drain that is no time":    {[]string{"--drain", "soon"}, []string{"--drain: must be a duration"}},
+		"a check of nothing":         {[]string{"--check"}, []string{"--check: needs --kurrentdb"}},
 		"a KurrentDB that is none":   {[]string{"--kurrentdb", "http://db:2113"}, []string{"--kurrentdb: must name a node"}},
 		"a cluster":                  {[]string{"--kurrentdb", "kurrentdb://a:2113,b:2113"}, []string{"--kurrentdb: must be a connection string of one node"}},
 		"nodes to be discovered":     {[]string{"--kurrentdb", "kurrentdb+discover://db:2113"}, []string{"--kurrentdb: must name a node"}},

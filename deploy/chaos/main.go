@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"orderflow/deploy/chaos/internal/rig"
 	"orderflow/internal/config"
 )
 
@@ -53,6 +54,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if err != nil {
 		return err
+	}
+	if o.checkOnly {
+		return rig.RequireNoOrders(ctx, o.kurrentdb)
 	}
 	return newSession(o, stdout, stderr).run(ctx)
 }

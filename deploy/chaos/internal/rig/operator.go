@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
@@ -77,9 +78,13 @@ func (r *Rig) insist(ctx context.Context, do func(context.Context, *kurrentdb.Cl
 }
 
 func (r *Rig) ask(ctx context.Context, do func(context.Context, *kurrentdb.Client) error) error {
+	return askKurrentDB(ctx, r.ways(r.addresses)["KURRENTDB_URL"], do)
+}
+
+func askKurrentDB(ctx context.Context, connection string, do func(context.Context, *kurrentdb.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	settings, err := kurrentdb.ParseConnectionString(r.ways(r.addresses)["KURRENTDB_URL"])
+	settings, err := kurrentdb.ParseConnectionString(connection)
 	if err != nil {
 		return err
 	}
@@ -92,6 +97,14 @@ func (r *Rig) ask(ctx context.Context, do func(context.Context, *kurrentdb.Clien
 	return do(ctx, client)
 }
 
+// RequireNoOrders returns an error if the KurrentDB at a connection string holds orders already.
+func RequireNoOrders(ctx context.Context, connection string) error {
+	if err := askKurrentDB(ctx, connection, requireNoOrders); err != nil {
+		return fmt.Errorf("KurrentDB: %w", err)
+	}
+	return nil
+}
+
 // requireNoOrders looks at the stream of the projection that the starters need anyway.
 func requireNoOrders(ctx context.Context, client *kurrentdb.Client) error {
 	read, err := client.ReadStream(ctx, groupStream, kurrentdb.ReadStreamOptions{From: kurrentdb.Start{}}, 1)
@@ -100,6 +113,9 @@ func requireNoOrders(ctx context.Context, client *kurrentdb.Client) error {
 	}
 	defer read.Close()
 	_, err = read.Recv()
+	if errors.Is(err, io.EOF) { // every event of it is hidden
+		return nil
+	}
 	if known, _ := kurrentdb.FromError(err); err != nil && known.Code() == kurrentdb.ErrorCodeResourceNotFound {
 		return nil
 	}
