@@ -107,6 +107,14 @@ func TestSession(t *testing.T) {
 		require.NoError(t, s.run(t.Context()))
 		require.Contains(t, stdout.String(), "append.absent.any: append\n")
 	})
+	t.Run("fails for a server whose version is not known", func(t *testing.T) {
+		t.Parallel()
+		s, _ := newSession(t)
+		for _, answer := range []any{map[string]any{"code": "Unavailable"}, "not known"} {
+			require.False(t, s.otherVersion(transcript.Transcript{versionProbe: {{Label: "version", Answer: answer}}}))
+		}
+		require.False(t, s.otherVersion(transcript.Transcript{}))
+	})
 }
 
 func TestJudge(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -161,7 +162,22 @@ func (s *session) report(v verdict, got transcript.Transcript, took time.Duratio
 	return nil
 }
 
-// otherVersion reports whether a server that was not started here says it is of another version than the transcript's.
+// otherVersion reports whether a server that was not started here says it is of another version than the transcript's. One
+// whose version is not known is judged as if it were of the same.
 func (s *session) otherVersion(got transcript.Transcript) bool {
-	return s.options.url != "" && len(transcript.Compare(versionProbe, s.real[versionProbe], got[versionProbe])) > 0
+	version := versionOf(got)
+	return s.options.url != "" && version != "" && version != versionOf(s.real)
+}
+
+var versionPattern = regexp.MustCompile(`^\d+\.\d+\.\d+`)
+
+// versionOf returns what a server said its version is, empty if it did not say.
+func versionOf(t transcript.Transcript) string {
+	for _, step := range t[versionProbe] {
+		version, _ := step.Answer.(string)
+		if versionPattern.MatchString(version) {
+			return version
+		}
+	}
+	return ""
 }

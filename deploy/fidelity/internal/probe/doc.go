@@ -8,6 +8,7 @@
 //	P1, P2, ...      positions in the log, numbered by size within a probe: order and equality are compared
 //	#a               an id the probe chose, of the event labeled a; #?1, ... are ids the server made, in order of appearance
 //	<time Z>         a time, with how its zone is written; <addr>, <v>, <n> an address, a projection's version, a message's size
+//	<user>           the user who asks, in the statistics of a group's connections
 //
 // An event in brief is `stream@revision type #id` (the type `thing` is left out), `link -> event` when resolved. The list of a
 // read ends with EOF or the error, that of a subscription with `silence` when nothing more came. An error has the client's

@@ -138,6 +138,18 @@ func (p *P) statsOf(info *persistent.SubscriptionInfo) obj {
 
 func markPlace(place string) string { return (&P{}).places(place) }
 
+// userShape returns <user> for the user who asks: a server without security calls every caller system.
+func (p *P) userShape(name string) string {
+	own := "system"
+	if p.secure() {
+		own = p.config.Username
+	}
+	if name == own {
+		return "<user>"
+	}
+	return name
+}
+
 func addressShape(from string) string {
 	if from == "" {
 		return "empty"

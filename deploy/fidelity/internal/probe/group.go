@@ -91,7 +91,7 @@ func (p *P) Stats(stream, group string) any {
 			failed = p.failure(err)
 			return true
 		}
-		now := statsOf(info)
+		now := p.statsOf(info)
 		if !reflect.DeepEqual(now, last) {
 			last, since = now, time.Now()
 		}

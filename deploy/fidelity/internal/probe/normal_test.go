@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
 )
 
@@ -44,6 +45,24 @@ func TestFailure(t *testing.T) {
 	require.Equal(t, "ok", p.failure(nil))
 	require.Equal(t, "EOF", p.failure(io.EOF), "the end of a read")
 	require.NotEqual(t, "EOF", p.failure(fmt.Errorf("append: %w", io.EOF)), "a connection that ended is no end of a read")
+}
+
+func TestUserShape(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		config      kurrentdb.Configuration
+		given, want string
+	}{
+		"without security":                 {kurrentdb.Configuration{DisableTLS: true}, "system", "<user>"},
+		"with security":                    {kurrentdb.Configuration{Username: "admin"}, "admin", "<user>"},
+		"of another user":                  {kurrentdb.Configuration{Username: "admin"}, "plain", "plain"},
+		"of a secured server's own caller": {kurrentdb.Configuration{Username: "admin"}, "system", "system"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, c.want, (&P{env: &env{config: c.config}}).userShape(c.given))
+		})
+	}
 }
 
 func TestNames(t *testing.T) {
