@@ -228,6 +228,15 @@ func TestKeepParkedAccess(t *testing.T) {
 		require.NoError(t, err)
 		require.JSONEq(t, `{"$tb":1,"$acl":{"$r":"support"},"team":"orders"}`, newestMetadata(t, r.client))
 	})
+	t.Run("takes what it has put back itself for done when the answer was lost", func(t *testing.T) {
+		t.Parallel()
+		r := newReplayRig(t, 2)
+		claimed := r.replay(0)
+		r.gateway.afterAppends(func(context.Context) error { return status.Error(codes.Unavailable, "cut off") })
+		left, err := r.through.KeepParkedAccess(t.Context(), bridge.Stream, bridge.Group, claimed)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, left)
+	})
 	t.Run("ends with its context", func(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 2)
