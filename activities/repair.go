@@ -18,7 +18,7 @@ type OrderIsOpenInput struct {
 // OrderIsOpen tells whether the order has a workflow that is open: then that one is to see to it. It asks for the newest
 // run itself and not the list of workflows, which comes late.
 func (a *Activities) OrderIsOpen(ctx context.Context, in OrderIsOpenInput) (bool, error) {
-	description, err := activity.GetClient(ctx).DescribeWorkflowExecution(ctx, in.OrderID, "")
+	description, err := activity.GetClient(ctx).DescribeWorkflow(ctx, in.OrderID, "")
 	var notFound *serviceerror.NotFound
 	switch {
 	case errors.As(err, &notFound):
@@ -26,6 +26,6 @@ func (a *Activities) OrderIsOpen(ctx context.Context, in OrderIsOpenInput) (bool
 	case err != nil:
 		return false, failure(ctx, fmt.Errorf("look for the order's workflow: %w", err))
 	}
-	status := description.GetWorkflowExecutionInfo().GetStatus()
+	status := description.RawResponse.GetWorkflowExecutionInfo().GetStatus()
 	return status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING || status == enums.WORKFLOW_EXECUTION_STATUS_PAUSED, nil
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
@@ -220,7 +219,7 @@ func (b broken) UpdateWorkflow(ctx context.Context, _ client.UpdateWorkflowOptio
 	return nil, b.fail(ctx)
 }
 
-func (b broken) DescribeWorkflowExecution(ctx context.Context, _, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (b broken) DescribeWorkflow(ctx context.Context, _, _ string) (*client.WorkflowExecutionDescription, error) {
 	return nil, b.fail(ctx)
 }
 

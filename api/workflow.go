@@ -19,14 +19,14 @@ type orderRun struct {
 // findRun describes the order's workflow. It returns errNoWorkflow if there is none, and a conflict if the order's id is
 // taken by a workflow of another type: that must not receive the order's messages, and what it says is not about the order.
 func (a *api) findRun(ctx context.Context, id string) (orderRun, error) {
-	description, err := a.workflows.DescribeWorkflowExecution(ctx, id, "")
+	description, err := a.workflows.DescribeWorkflow(ctx, id, "")
 	switch {
 	case isNotFound(err):
 		return orderRun{}, errNoWorkflow
 	case err != nil:
 		return orderRun{}, fmt.Errorf("describe the workflow: %w", err)
 	}
-	info := description.GetWorkflowExecutionInfo()
+	info := description.RawResponse.GetWorkflowExecutionInfo()
 	if info.GetType().GetName() != workflows.OrderFulfillmentType {
 		return orderRun{}, conflict("the order's id is taken by a workflow of another type: an operator has to delete it (starter parked list)")
 	}

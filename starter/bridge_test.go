@@ -183,9 +183,9 @@ func (b *bench) awaitParked(count int) (reasons []string) {
 
 func (b *bench) status(workflowID string) enums.WorkflowExecutionStatus {
 	b.t.Helper()
-	description, err := b.temporal.DescribeWorkflowExecution(b.t.Context(), workflowID, "")
+	description, err := b.temporal.DescribeWorkflow(b.t.Context(), workflowID, "")
 	require.NoError(b.t, err)
-	return description.GetWorkflowExecutionInfo().GetStatus()
+	return description.RawResponse.GetWorkflowExecutionInfo().GetStatus()
 }
 
 // signals counts the signals in a workflow's history.

@@ -94,9 +94,9 @@ func TestPlacedWithACodec(t *testing.T) {
 		outcome, err := b.bridge.placed(t.Context(), delivered(id, first))
 		require.NoError(t, err)
 		require.Equal(t, resultStarted, outcome)
-		description, err := b.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+		description, err := b.temporal.DescribeWorkflow(t.Context(), id, "")
 		require.NoError(t, err)
-		memo := description.GetWorkflowExecutionInfo().GetMemo().GetFields()[workflows.MemoSourceEventID]
+		memo := description.RawResponse.GetWorkflowExecutionInfo().GetMemo().GetFields()[workflows.MemoSourceEventID]
 		require.Equal(t, "binary/encrypted", string(memo.GetMetadata()[converter.MetadataEncoding]), "the memo is encrypted")
 
 		outcome, err = b.bridge.placed(t.Context(), delivered(id, first))
@@ -173,7 +173,7 @@ func (b *bench) deleteWorkflow(id string) {
 	})
 	require.NoError(b.t, err)
 	require.Eventually(b.t, func() bool {
-		_, err := b.temporal.DescribeWorkflowExecution(b.t.Context(), id, "")
+		_, err := b.temporal.DescribeWorkflow(b.t.Context(), id, "")
 		return isNotFound(err)
 	}, longEnough, waitTick)
 }

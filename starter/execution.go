@@ -25,14 +25,14 @@ var errRunChanged = errors.New("the workflow's run has changed")
 // findExecution describes the newest run of a workflow. It returns a parkError if the workflow has another type: what is
 // true of a foreign workflow is not true of the order, and it must not receive the order's messages.
 func (b *bridge) findExecution(ctx context.Context, workflowID, workflowType string) (execution, error) {
-	description, err := b.temporal.DescribeWorkflowExecution(ctx, workflowID, "")
+	description, err := b.temporal.DescribeWorkflow(ctx, workflowID, "")
 	switch {
 	case isNotFound(err):
 		return execution{}, nil
 	case err != nil:
 		return execution{}, fmt.Errorf("describe workflow %s: %w", workflowID, err)
 	}
-	info := description.GetWorkflowExecutionInfo()
+	info := description.RawResponse.GetWorkflowExecutionInfo()
 	if found := info.GetType().GetName(); found != workflowType {
 		return execution{}, parkAnswered("%s: %s is a workflow of type %.64s, not %s", reasonForeignWorkflow, workflowID, found, workflowType)
 	}

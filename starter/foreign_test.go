@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -110,10 +109,10 @@ type hasty struct {
 	once func()
 }
 
-func (h *hasty) DescribeWorkflowExecution(
+func (h *hasty) DescribeWorkflow(
 	ctx context.Context, workflowID, runID string,
-) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	description, err := h.Client.DescribeWorkflowExecution(ctx, workflowID, runID)
+) (*client.WorkflowExecutionDescription, error) {
+	description, err := h.Client.DescribeWorkflow(ctx, workflowID, runID)
 	if h.once != nil {
 		h.once()
 		h.once = nil
@@ -123,9 +122,9 @@ func (h *hasty) DescribeWorkflowExecution(
 
 func (b *bench) newestRun(id string) string {
 	b.t.Helper()
-	description, err := b.temporal.DescribeWorkflowExecution(b.t.Context(), id, "")
+	description, err := b.temporal.DescribeWorkflow(b.t.Context(), id, "")
 	require.NoError(b.t, err)
-	return description.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+	return description.RawResponse.GetWorkflowExecutionInfo().GetExecution().GetRunId()
 }
 
 // startContinuing runs a workflow of the order's type that continues as new on a signal.

@@ -9,7 +9,7 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
@@ -240,9 +240,9 @@ type workflowRun struct {
 // describe asks for a workflow itself. The list of workflows comes late, and would tell of an order that was started a
 // moment ago as missing.
 func (r *reconciliation) describe(ctx context.Context, workflowID string) (workflowRun, error) {
-	var description *workflowservice.DescribeWorkflowExecutionResponse
+	var found *client.WorkflowExecutionDescription
 	err := r.patiently(ctx, func(ctx context.Context) (err error) {
-		description, err = r.temporal.DescribeWorkflowExecution(ctx, workflowID, "")
+		found, err = r.temporal.DescribeWorkflow(ctx, workflowID, "")
 		return err
 	})
 	switch {
@@ -251,6 +251,7 @@ func (r *reconciliation) describe(ctx context.Context, workflowID string) (workf
 	case err != nil:
 		return workflowRun{}, fmt.Errorf("describe workflow %s: %w", workflowID, err)
 	}
+	description := found.RawResponse
 	info := description.GetWorkflowExecutionInfo()
 	if name := info.GetType().GetName(); order.ValidID(workflowID) && name != workflows.OrderFulfillmentType {
 		return workflowRun{state: workflowNone, detail: fmt.Sprintf("its id is taken by a workflow of type %.64s", name)}, nil

@@ -216,7 +216,7 @@ func (h *house) openNamespace() client.Client {
 	require.NoError(h.t, err)
 	require.EventuallyWithT(h.t, func(t *assert.CollectT) {
 		require.NoError(t, devserver.EnsureSearchAttributes(h.t.Context(), c, h.namespace, workflows.SearchAttributes()))
-		_, err := c.DescribeWorkflowExecution(h.t.Context(), "nobody", "")
+		_, err := c.DescribeWorkflow(h.t.Context(), "nobody", "")
 		var notFound *serviceerror.NotFound
 		require.ErrorAs(t, err, &notFound)
 	}, longEnough, 50*time.Millisecond)
@@ -396,12 +396,12 @@ func (h *house) describe(id string) workflowState {
 }
 
 func (h *house) describeFor(t require.TestingT, id string) workflowState {
-	description, err := h.temporal.DescribeWorkflowExecution(h.t.Context(), id, "")
+	description, err := h.temporal.DescribeWorkflow(h.t.Context(), id, "")
 	if isNotFound(err) {
 		return workflowNone
 	}
 	require.NoError(t, err)
-	return stateOf(description.GetWorkflowExecutionInfo().GetStatus())
+	return stateOf(description.RawResponse.GetWorkflowExecutionInfo().GetStatus())
 }
 
 func (h *house) awaitClosed(id string) {
@@ -469,9 +469,9 @@ const (
 // reset takes a workflow back to one of its completed tasks, as the Web UI does.
 func (h *house) reset(id string, to task) {
 	h.t.Helper()
-	description, err := h.temporal.DescribeWorkflowExecution(h.t.Context(), id, "")
+	description, err := h.temporal.DescribeWorkflow(h.t.Context(), id, "")
 	require.NoError(h.t, err)
-	run := description.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+	run := description.RawResponse.GetWorkflowExecutionInfo().GetExecution().GetRunId()
 	var taskID int64
 	history := h.temporal.GetWorkflowHistory(h.t.Context(), id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for history.HasNext() {

@@ -26,9 +26,9 @@ func TestAPlacedOrderBecomesOneWorkflow(t *testing.T) {
 	b.run()
 	b.awaitCounts(map[result]int{resultStarted: 1})
 
-	description, err := b.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+	description, err := b.temporal.DescribeWorkflow(t.Context(), id, "")
 	require.NoError(t, err)
-	info := description.GetWorkflowExecutionInfo()
+	info := description.RawResponse.GetWorkflowExecutionInfo()
 	require.Equal(t, workflows.OrderFulfillmentType, info.GetType().GetName())
 	require.Equal(t, workflows.TaskQueue, info.GetTaskQueue())
 	for name, want := range map[string]string{
@@ -37,7 +37,7 @@ func TestAPlacedOrderBecomesOneWorkflow(t *testing.T) {
 		require.Equal(t, want, string(info.GetSearchAttributes().GetIndexedFields()[name].GetData()), name)
 	}
 	var summary string
-	metadata := description.GetExecutionConfig().GetUserMetadata()
+	metadata := description.RawResponse.GetExecutionConfig().GetUserMetadata()
 	require.NoError(t, converter.GetDefaultDataConverter().FromPayload(metadata.GetSummary(), &summary))
 	require.Equal(t, "USD242.00 for customer-7", summary)
 

@@ -35,7 +35,7 @@ func TestStrangeLinksStopNobody(t *testing.T) {
 	// "-1@" is the last event of its stream.
 	b.awaitCounts(map[result]int{resultStarted: 1, resultDuplicate: 3, resultParked: 1, resultIgnored: 8})
 	require.Contains(t, b.awaitParked(1)[0], "orderId: ")
-	_, err := b.temporal.DescribeWorkflowExecution(t.Context(), elsewhere, "")
+	_, err := b.temporal.DescribeWorkflow(t.Context(), elsewhere, "")
 	require.Error(t, err)
 }
 
@@ -64,7 +64,7 @@ func TestAnOrderWhoseStreamWasDeletedIsIgnored(t *testing.T) {
 	tr.requireAllDone()
 	require.Zero(t, tr.count(resultParked))
 	for _, id := range []string{gone, tombstoned} {
-		_, err := tr.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+		_, err := tr.temporal.DescribeWorkflow(t.Context(), id, "")
 		require.Error(t, err)
 	}
 }

@@ -27,9 +27,9 @@ func (o *orderOnServer) fill() {
 
 func (o *orderOnServer) describe() *workflowservice.DescribeWorkflowExecutionResponse {
 	o.t.Helper()
-	description, err := o.client.DescribeWorkflowExecution(o.t.Context(), o.id, "")
+	description, err := o.client.DescribeWorkflow(o.t.Context(), o.id, "")
 	require.NoError(o.t, err)
-	return description
+	return description.RawResponse
 }
 
 // awaitContinued waits until the order is in another run.

@@ -66,9 +66,9 @@ func TestTemporalKeepsItsWorkflowsOverAKill(t *testing.T) {
 
 	again := startTemporal(t, devserver.TemporalOptions{DBFile: file, Headless: true, SearchAttributes: attributes()})
 
-	kept, err := dial(t, again).DescribeWorkflowExecution(t.Context(), "kept", "")
+	kept, err := dial(t, again).DescribeWorkflow(t.Context(), "kept", "")
 	require.NoError(t, err)
-	require.Equal(t, "Kept", kept.GetWorkflowExecutionInfo().GetType().GetName())
+	require.Equal(t, "Kept", kept.RawResponse.GetWorkflowExecutionInfo().GetType().GetName())
 }
 
 func TestTemporalServesItsWebUIAndStopsInGoodOrder(t *testing.T) {

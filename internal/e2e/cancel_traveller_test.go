@@ -88,9 +88,9 @@ func (o *traveller) pending() []*workflowservice.DescribeWorkflowExecutionRespon
 	o.t.Helper()
 	var order *workflowservice.DescribeWorkflowExecutionResponse
 	require.EventuallyWithT(o.t, func(c *assert.CollectT) { // a child is started by the server itself, which nothing can hold up
-		var err error
-		order, err = o.temporal.DescribeWorkflowExecution(o.t.Context(), o.id, "")
+		description, err := o.temporal.DescribeWorkflow(o.t.Context(), o.id, "")
 		require.NoError(c, err)
+		order = description.RawResponse
 		for _, child := range order.GetPendingChildren() {
 			require.NotEmpty(c, child.GetRunId())
 		}
@@ -134,9 +134,9 @@ func (o *traveller) advance(kind queueKind, name string, waiting bool) string {
 
 func (o *traveller) describe(id string) *workflowservice.DescribeWorkflowExecutionResponse {
 	o.t.Helper()
-	description, err := o.temporal.DescribeWorkflowExecution(o.t.Context(), id, "")
+	description, err := o.temporal.DescribeWorkflow(o.t.Context(), id, "")
 	require.NoError(o.t, err)
-	return description
+	return description.RawResponse
 }
 
 // end lets the order, and mails that it did not wait for, come to their end, and gives the order's.
@@ -153,7 +153,7 @@ func (s *shop) mailsClosed(id string) {
 	s.t.Helper()
 	for _, kind := range email.Kinds() {
 		mail := workflows.EmailID(id, kind)
-		_, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), mail, "")
+		_, err := s.temporal.DescribeWorkflow(s.t.Context(), mail, "")
 		if err == nil {
 			require.Equal(s.t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, s.closed(mail))
 			continue

@@ -161,9 +161,9 @@ func (s *shop) closed(id string) enums.WorkflowExecutionStatus {
 	s.t.Helper()
 	var status enums.WorkflowExecutionStatus
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
-		description, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), id, "")
+		description, err := s.temporal.DescribeWorkflow(s.t.Context(), id, "")
 		if assert.NoError(c, err) {
-			status = description.GetWorkflowExecutionInfo().GetStatus()
+			status = description.RawResponse.GetWorkflowExecutionInfo().GetStatus()
 			assert.NotEqual(c, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, status)
 		}
 	}, patience, 50*time.Millisecond)

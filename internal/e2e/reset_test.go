@@ -25,9 +25,9 @@ func (s *shop) reset(id, run string, event int64) {
 
 func (s *shop) currentRun(id string) string {
 	s.t.Helper()
-	description, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), id, "")
+	description, err := s.temporal.DescribeWorkflow(s.t.Context(), id, "")
 	require.NoError(s.t, err)
-	return description.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+	return description.RawResponse.GetWorkflowExecutionInfo().GetExecution().GetRunId()
 }
 
 // resetPoints are the events an order can be reset to: the end of each of its workflow tasks.
@@ -130,9 +130,9 @@ func (s *shop) awaitRest(id string, status order.Status, mail string) {
 
 func (s *shop) isRunning(id string) bool {
 	s.t.Helper()
-	description, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), id, "")
+	description, err := s.temporal.DescribeWorkflow(s.t.Context(), id, "")
 	require.NoError(s.t, err)
-	return description.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+	return description.RawResponse.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
 }
 
 // Whoever terminates an order leaves what it held as it is; the worker compensates nothing that it cannot know about.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
-	"google.golang.org/grpc/metadata"
 )
 
 // pingStream is read to see whether the server answers. It need not exist.
@@ -67,11 +66,10 @@ func (c *Client) call(ctx context.Context, operation operation) error {
 	return c.callOn(ctx, c.pool.get, operation)
 }
 
-// callLeader is call on a connection made for it, and to the leading node alone: a node that led, and may still answer
-// with what it knew then on connections it has, is not asked.
+// callLeader is call on a connection made for it, so to the node that leads now. Every call asks for the leading node, but
+// one that led until a moment ago, and cannot know it yet, still answers on the connections it has.
 func (c *Client) callLeader(ctx context.Context, operation operation) error {
-	// The client has an option for this, and puts it where it is never sent.
-	return c.callOn(metadata.AppendToOutgoingContext(ctx, "requires-leader", "true"), c.pool.getNew, operation)
+	return c.callOn(ctx, c.pool.getNew, operation)
 }
 
 func (c *Client) callOn(ctx context.Context, lend func(context.Context) (*kurrentdb.Client, error), operation operation) error {
@@ -81,9 +79,30 @@ func (c *Client) callOn(ctx context.Context, lend func(context.Context) (*kurren
 	if err != nil {
 		return err
 	}
-	err = guarded(ctx, client, operation)
+	err = onLeader(func() error { return guarded(ctx, client, operation) })
 	c.pool.put(client, err)
 	return translate(ctx, err)
+}
+
+// onLeader makes a request again that met a node which does not lead, and so was not carried out. The client is on its way
+// to the leading node by then, and the request waits for it no longer than its context.
+func onLeader(request func() error) error {
+	err := request()
+	if isNotLeader(err) {
+		err = request()
+	}
+	return err
+}
+
+// subscribeToAll is the client's, from the leading node.
+func subscribeToAll(
+	ctx context.Context, client *kurrentdb.Client, options kurrentdb.SubscribeToAllOptions,
+) (s *kurrentdb.Subscription, err error) {
+	err = onLeader(func() error {
+		s, err = client.SubscribeToAll(ctx, options)
+		return err
+	})
+	return s, err
 }
 
 // bounded gives a call its deadline, and ends it when the client is closed.

@@ -80,26 +80,6 @@ func TestAReadThatIsCutOffIsNoShortHistory(t *testing.T) {
 	require.ErrorIs(t, err, kurrent.ErrUnavailable)
 }
 
-func TestACallMeantForTheLeaderFindsItTheNextTime(t *testing.T) {
-	t.Parallel()
-	leader := sim(t)
-	host, port, _ := strings.Cut(leader.addr(), ":")
-	follower := startStub(t, func(_ string, stream grpc.ServerStream) error {
-		drain(stream)
-		stream.SetTrailer(metadata.Pairs("exception", "not-leader", "leader-endpoint-host", host, "leader-endpoint-port", port))
-		return status.Error(codes.NotFound, "Leader info available")
-	})
-	// One connection, so that none is left on its way to the leader when the test ends: the official client forgets to close
-	// a connection that fails there.
-	client, err := kurrent.Open(kurrent.Config{URL: follower, AllowPlaintext: true, Connections: 1})
-	require.NoError(t, err)
-	t.Cleanup(client.Close)
-	require.ErrorIs(t, appendOne(t.Context(), client, "leader-1"), kurrent.ErrUnavailable)
-	require.Eventually(t, func() bool { return appendOne(t.Context(), client, "leader-1") == nil }, patience, time.Millisecond)
-	_, err = open(t, leader.url()).ReadEvent(t.Context(), "leader-1", 0)
-	require.NoError(t, err)
-}
-
 func recorded(stream string, revision uint64) *streams.ReadResp {
 	return &streams.ReadResp{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
 		Event: &streams.ReadResp_ReadEvent_RecordedEvent{

@@ -47,7 +47,7 @@ func (c *Client) Follow(ctx context.Context, f Follow, visit func(Step) error) e
 	defer context.AfterFunc(c.closing, func() { end(ErrClosed) })()
 	var refused error // by visit
 	err = guarded(life, client, func(life context.Context, client *kurrentdb.Client) error {
-		subscription, err := client.SubscribeToAll(life, f.options())
+		subscription, err := subscribeToAll(life, client, f.options())
 		if err != nil {
 			return err
 		}

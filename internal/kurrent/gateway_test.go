@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 )
 
@@ -33,10 +35,12 @@ type gateway struct {
 	reading func() // of each event that was read
 	visited int
 	reads   int
-	leading int           // reads meant for the leading node alone
-	deposed bool          // reads find nothing unless they are meant for the leading node
 	age     time.Duration // by which events that are read are older than they are
 	replay  func(context.Context, *persistent.ReplayParkedReq) error
+	unled   int // reads that any node may answer
+	conns   int // connections made so far
+	deposed int // so many connections are to a node that led when they were made: reads on them find nothing
+	fresh   int // reads on later connections
 }
 
 func startGateway(t *testing.T, addr string) *gateway {
@@ -54,7 +58,7 @@ func startGateway(t *testing.T, addr string) *gateway {
 			return g.answerReplay(stream)
 		}
 		return g.read(stream)
-	})
+	}, grpc.StatsHandler(connections{g}))
 	return g
 }
 
@@ -97,6 +101,24 @@ func makeOlder(e *streams.ReadResp_ReadEvent_RecordedEvent, by time.Duration) {
 		e.Metadata["created"] = strconv.FormatInt(ticks-int64(by/100), 10)
 	}
 }
+
+// connections numbers a gateway's connections, for the calls on them to know.
+type connections struct{ *gateway }
+
+type connectionNumber struct{}
+
+func (c connections) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conns++
+	return context.WithValue(ctx, connectionNumber{}, c.conns)
+}
+
+func (connections) HandleConn(context.Context, stats.ConnStats) {}
+
+func (connections) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
+func (connections) HandleRPC(context.Context, stats.RPCStats) {}
 
 func (g *gateway) append(stream grpc.ServerStream) error {
 	g.mu.Lock()
@@ -169,18 +191,22 @@ func (g *gateway) beginRead(ctx context.Context) (stale bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.reads++
-	leader := len(metadata.ValueFromIncomingContext(ctx, "requires-leader")) > 0
-	if leader {
-		g.leading++
+	if !slices.Equal(metadata.ValueFromIncomingContext(ctx, "requires-leader"), []string{"true"}) {
+		g.unled++
 	}
-	return g.deposed && !leader
+	if number, _ := ctx.Value(connectionNumber{}).(int); number <= g.deposed {
+		return true
+	}
+	g.fresh++
+	return false
 }
 
-// depose makes it a node that no longer leads, and passes on what is meant for the one that does.
+// depose makes what is connected so far a node that led and does not know that it no longer does. Later connections lead to
+// the one that does.
 func (g *gateway) depose() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.deposed = true
+	g.deposed, g.fresh = g.conns, 0
 }
 
 func (g *gateway) readsBegun() int {
@@ -192,7 +218,14 @@ func (g *gateway) readsBegun() int {
 func (g *gateway) readsOfTheLeader() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.leading
+	return g.fresh
+}
+
+// readsOfAnyNode counts the reads that did not ask for the leading node.
+func (g *gateway) readsOfAnyNode() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.unled
 }
 
 func (g *gateway) beforeAppends(before func()) {

@@ -186,6 +186,7 @@ func TestOneStaleAnswerDoesNotMakeAnOrderGone(t *testing.T) {
 			require.NoError(t, read(client))
 			require.Equal(t, 3, between.readsBegun()-before)
 			require.Equal(t, 1, between.readsOfTheLeader(), "the second look asks for the node that leads")
+			require.Zero(t, between.readsOfAnyNode())
 		})
 	}
 }

@@ -23,14 +23,18 @@ const (
 	longestPause  = time.Second
 )
 
-// pool lends connected clients, each to one call at a time. That is what makes the client safe:
+// pool lends connected clients, each to one call at a time. What the client (v1.4.2) leaves to its users makes that
+// necessary:
 //
-//   - It is connected by a goroutine that nobody has to wait for, with a single attempt of bounded length, and lent only
-//     after that. A caller can give up at any moment, and there is never more than one attempt under way.
-//   - A connected client without a second caller does no more than its RPC, which honours its context. Nobody queues in
-//     it, so nobody is left behind in it, and closing it panics nobody.
-//   - It goes back only after the server has answered. After anything else (no answer in time, a lost connection) it is
-//     closed, before a further call could make it look for the server again and leak its old connection.
+//   - A client whose search for the server fails is of no use after it, and the search takes no context. So a goroutine
+//     connects, with a single attempt of bounded length, and the client is lent only after that. A caller can give up at
+//     any moment, and there is never more than one attempt under way.
+//   - A call that fails tells the client so, and waits for it without a context while it searches. Without a second
+//     caller it does not search then.
+//   - A client that has to search again leaks its old connection. So it goes back only after the server has answered, and
+//     is closed after anything else: no answer in time, a lost connection.
+//
+// The one change of connection it makes while it is lent is the one to the leading node: see onLeader.
 type pool struct {
 	config  kurrentdb.Configuration
 	logger  *slog.Logger
@@ -155,25 +159,13 @@ func pause(failures int) time.Duration {
 
 // put takes a client back after a call that ended with the client's error err.
 func (p *pool) put(client *kurrentdb.Client, err error) {
-	switch {
-	case isNotLeader(err):
-		go p.settle(client)
-	case err == nil || !errors.Is(sentinelOf(err), ErrUnavailable):
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.passOn(client)
-	default:
-		p.discard(client)
-	}
-}
-
-// settle waits until a client that was sent to the leading node has got there. That is bounded, but by no context.
-func (p *pool) settle(client *kurrentdb.Client) {
-	if _, err := client.GetServerVersion(); err != nil {
+	if err != nil && errors.Is(sentinelOf(err), ErrUnavailable) {
 		p.discard(client)
 		return
 	}
-	p.put(client, nil)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.passOn(client)
 }
 
 // passOn gives a client to whoever waits for one, or keeps it. p.mu is held.

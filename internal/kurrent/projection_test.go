@@ -29,7 +29,7 @@ func TestProjection(t *testing.T) {
 		"is absent by its name":        {code: codes.NotFound, want: kurrent.ProjectionAbsent},
 		"may not be asked about":       {code: codes.PermissionDenied, err: kurrent.ErrAccessDenied},
 		"does not answer":              {code: codes.Unavailable, err: kurrent.ErrUnavailable},
-		"is described by nothing":      {err: kurrent.ErrUnavailable},
+		"is described by nothing":      {want: kurrent.ProjectionAbsent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -98,6 +98,13 @@ func (p *proxy) thaw() {
 	}
 }
 
+// idle reports whether there is no connection.
+func (p *proxy) idle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.open) == 0
+}
+
 // cut closes every connection.
 func (p *proxy) cut() {
 	p.mu.Lock()

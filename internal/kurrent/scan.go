@@ -145,7 +145,7 @@ func (s *scanner) follow(ctx context.Context) error {
 	silence := time.AfterFunc(scanSilence, func() { end(fmt.Errorf("%w: the server is silent", ErrUnavailable)) })
 	defer silence.Stop()
 	err = guarded(life, client, func(life context.Context, client *kurrentdb.Client) error {
-		subscription, err := client.SubscribeToAll(life, s.options())
+		subscription, err := subscribeToAll(life, client, s.options())
 		if err != nil {
 			return err
 		}

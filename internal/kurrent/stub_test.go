@@ -22,14 +22,17 @@ type stub struct {
 	answer func(method string, stream grpc.ServerStream) error
 }
 
-func startStub(t *testing.T, answer func(method string, stream grpc.ServerStream) error) (url string) {
+func startStub(
+	t *testing.T, answer func(method string, stream grpc.ServerStream) error, options ...grpc.ServerOption,
+) (url string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s := &stub{answer: answer}
-	server := grpc.NewServer(grpc.UnknownServiceHandler(s.handle), grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
-		MinTime: 5 * time.Second, PermitWithoutStream: true,
-	}))
+	server := grpc.NewServer(append(options,
+		grpc.UnknownServiceHandler(s.handle),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+	)...)
 	serverfeatures.RegisterServerFeaturesServer(server, s)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -71,8 +71,10 @@ func (s *Subscription) join(ctx context.Context, stream, group string, buffer ui
 	cutOff := context.AfterFunc(ctx, func() { s.end(context.Cause(ctx)) })
 	err := guarded(s.life, s.client, func(life context.Context, client *kurrentdb.Client) (err error) {
 		options := kurrentdb.SubscribeToPersistentSubscriptionOptions{BufferSize: buffer}
-		s.inner, err = client.SubscribeToPersistentSubscription(life, stream, group, options)
-		return err
+		return onLeader(func() error {
+			s.inner, err = client.SubscribeToPersistentSubscription(life, stream, group, options)
+			return err
+		})
 	})
 	if err == nil && !cutOff() {
 		return context.Cause(ctx)

@@ -185,11 +185,11 @@ func (l *life) final(ctx context.Context) bool {
 	if row, err := l.stores.Rows.FindFulfillment(ctx, l.id); err == nil && row.Status.Final() {
 		return true
 	}
-	described, err := l.stores.Temporal.DescribeWorkflowExecution(ctx, l.id, "")
+	described, err := l.stores.Temporal.DescribeWorkflow(ctx, l.id, "")
 	if err != nil {
 		return false
 	}
-	switch described.GetWorkflowExecutionInfo().GetStatus() {
+	switch described.RawResponse.GetWorkflowExecutionInfo().GetStatus() {
 	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, enums.WORKFLOW_EXECUTION_STATUS_FAILED, enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
 		return true
 	default:

@@ -274,13 +274,22 @@ func isCaughtUp(m *kurrentdb.SubscriptionEvent) bool {
 	return m.CaughtUp != nil || m.EventAppeared == nil && m.SubscriptionDropped == nil && m.CheckPointReached == nil && m.FellBehind == nil
 }
 
+// answerOf returns the server's answer, without what the client puts around it since v1.4.2: the transcript is older.
+func answerOf(err error) error {
+	var known *kurrentdb.Error
+	if errors.As(err, &known) && known.Err() != nil {
+		return known.Err()
+	}
+	return err
+}
+
 // message is one message of a subscription, in brief.
 func (p *P) message(m *kurrentdb.SubscriptionEvent) any {
 	switch {
 	case m.EventAppeared != nil:
 		return p.briefly(m.EventAppeared)
 	case m.SubscriptionDropped != nil:
-		return obj{"dropped": p.failure(m.SubscriptionDropped.Error)}
+		return obj{"dropped": p.failure(answerOf(m.SubscriptionDropped.Error))}
 	case m.CheckPointReached != nil:
 		return "checkpoint " + position(m.CheckPointReached.Commit, m.CheckPointReached.Prepare)
 	case m.CaughtUp != nil:

@@ -89,18 +89,22 @@ func serverProbes() []probe {
 		ask("server.ping", func(p *P) { // the product's health check: a read of a stream that need not exist
 			p.Note("read", p.Read(p.S("ping"), forwards(kurrentdb.Revision(0)), 1, p.briefly))
 		}),
-		ask("server.requiresleader", func(p *P) { // as the product sends it, past the client's option that is never sent
+		ask("server.requiresleader", func(p *P) { // the client sends it unless another node is preferred
 			stream := p.S("s")
 			p.Seed(stream, "a")
-			ctx := metadata.AppendToOutgoingContext(p.ctx, "requires-leader", "true")
-			reading, err := p.DB().ReadStream(ctx, stream, forwards(kurrentdb.Revision(0)), 1)
+			reading, err := p.DB().ReadStream(p.ctx, stream, forwards(kurrentdb.Revision(0)), 1)
 			p.Must("read", err)
 			p.Note("read", p.drain(reading, p.briefly))
-			result, err := p.DB().AppendToStream(ctx, stream, kurrentdb.AppendToStreamOptions{StreamState: kurrentdb.Revision(0)}, p.Ev("b"))
+			result, err := p.appendTo(stream, kurrentdb.Revision(0), p.Ev("b"))
 			p.Must("append", err)
 			p.Note("append", result.NextExpectedVersion)
-			ctx = metadata.AppendToOutgoingContext(p.ctx, "requires-leader", "perhaps")
-			reading, err = p.DB().ReadStream(ctx, stream, forwards(kurrentdb.Revision(0)), 1)
+			config := p.config
+			config.NodePreference = kurrentdb.NodePreferenceRandom
+			db, err := kurrentdb.NewClient(&config)
+			p.Must("make a client", err)
+			p.Later(func() { _ = db.Close() })
+			ctx := metadata.AppendToOutgoingContext(p.ctx, "requires-leader", "perhaps")
+			reading, err = db.ReadStream(ctx, stream, forwards(kurrentdb.Revision(0)), 1)
 			p.Must("read", err)
 			p.Note("read with a bad header", p.drain(reading, p.briefly))
 		}),
