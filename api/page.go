@@ -37,6 +37,7 @@ func (a *api) getPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		p := toProblem(err)
 		logProblem(a.logger, r, p, err)
+		p.setHeader(w.Header())
 		page = shown{Title: p.Title, Status: p.Status, Name: "problem", Body: p}
 	}
 	return render(w, page)

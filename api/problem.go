@@ -91,17 +91,22 @@ func isOutage(err error) bool {
 func fail(w http.ResponseWriter, r *http.Request, logger *slog.Logger, err error) {
 	p := toProblem(err)
 	logProblem(logger, r, p, err)
-	switch p.Status {
-	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
-	case http.StatusUnauthorized:
-		w.Header().Add("WWW-Authenticate", `Bearer realm="orderflow"`)
-		w.Header().Add("WWW-Authenticate", `Basic realm="orderflow", charset="UTF-8"`)
-	}
+	p.setHeader(w.Header())
 	body, _ := json.Marshal(p) // strings and a number
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(append(body, '\n'))
+}
+
+// setHeader adds what a client needs to do better the next time.
+func (p *problem) setHeader(h http.Header) {
+	switch p.Status {
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	case http.StatusUnauthorized:
+		h.Add("WWW-Authenticate", `Bearer realm="orderflow"`)
+		h.Add("WWW-Authenticate", `Basic realm="orderflow", charset="UTF-8"`)
+	}
 }
 
 // logProblem logs what a client cannot have caused, by the request's route alone: its path holds an id.

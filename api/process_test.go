@@ -25,10 +25,7 @@ import (
 
 func TestProcess(t *testing.T) {
 	t.Parallel()
-	binary := filepath.Join(t.TempDir(), "api")
-	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(built))
-
+	binary := build(t)
 	t.Run("finishes the request it has when it is stopped, and exits with 0", func(t *testing.T) { finishes(t, binary) })
 	t.Run("exits with 2 when its environment is wrong", func(t *testing.T) {
 		code, said := exit(t, exec.CommandContext(t.Context(), binary))
@@ -49,6 +46,15 @@ func TestProcess(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, document, printed)
 	})
+}
+
+// build makes the binary.
+func build(t *testing.T) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "api")
+	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput()
+	require.NoError(t, err, string(built))
+	return binary
 }
 
 // process has the settings of a production one, by its environment.
@@ -75,8 +81,9 @@ func finishes(t *testing.T, binary string) {
 	t.Cleanup(func() { require.NoError(t, way.Close()) })
 	running := process(t, binary, "kurrentdb://"+way.Addr()+"?"+query, "127.0.0.1:0")
 	var log lines
-	running.Stderr = &log
+	running.Stderr, running.Env = &log, append(running.Env, "OPS_ADDR=127.0.0.1:0")
 	require.NoError(t, running.Start())
+	ready := "http://" + log.await(t, `serving operations.* address=(\S+)`) + "/readyz"
 	c := &caller{
 		t: t, ctx: t.Context(), url: "http://" + log.await(t, `api is running.*(127\.0\.0\.1:\d+)`),
 		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}},
@@ -91,6 +98,10 @@ func finishes(t *testing.T, binary string) {
 	until(t, func(now teller) { require.NoError(now, stored()) })
 	require.NoError(t, running.Process.Signal(syscall.SIGTERM))
 	log.await(t, "(api is stopping)")
+	draining, err := c.client.Get(ready)
+	require.NoError(t, err)
+	require.NoError(t, draining.Body.Close())
+	require.Equal(t, http.StatusServiceUnavailable, draining.StatusCode, "no new requests, please")
 	way.Release()
 	require.Equal(t, http.StatusCreated, <-status)
 	require.NoError(t, running.Wait(), log.String())

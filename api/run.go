@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
 
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
@@ -24,10 +23,11 @@ const (
 
 // drivers are the ways to the servers.
 type drivers struct {
-	metrics  *ops.Metrics
-	events   *kurrent.Client
-	store    *postgres.Store
-	temporal client.Options
+	metrics   *ops.Metrics
+	events    *kurrent.Client
+	store     *postgres.Store
+	temporal  client.Client
+	namespace string // of Temporal
 }
 
 func run(ctx context.Context, c subcommand.Call) error {
@@ -42,52 +42,48 @@ func run(ctx context.Context, c subcommand.Call) error {
 		return err
 	}
 	defer d.close()
-	var dialled atomic.Pointer[client.Client]
-	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: d.metrics, Logger: logger, Ready: map[string]func(context.Context) error{
-		"temporal": checkTemporal(&dialled), "postgres": d.store.Ping, "kurrentdb": d.events.Ping,
-	}})
-	if err != nil {
-		return err
-	}
-	return stopped(server, connectAndServe(ctx, s, d, token, &dialled, logger))
+	return ops.Run(ctx, ops.Options{
+		Service: "api", Addr: s.Addr, Metrics: d.metrics, Logger: logger,
+		// A request that needs one of these is answered with 503 without it; the others are not kept away.
+		State: map[string]ops.Check{
+			"temporal": temporalclient.Check(d.temporal), "postgres": d.store.Ping, "kurrentdb": d.events.Ping,
+		},
+	}, func(ctx context.Context, life *ops.Life) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error {
+			return verify(ctx, life, "temporal", temporalclient.Verify(d.temporal, d.namespace), temporalclient.MayPass)
+		})
+		group.Go(func() error { return verify(ctx, life, "postgres", d.store.CheckSchema, postgres.MayPass) })
+		group.Go(func() error {
+			return serve(ctx, s.API.Addr, newAPI(s, d, token, logger).handler(), s.Shutdown.Timeout, life, logger)
+		})
+		return group.Wait()
+	})
 }
 
-// checkTemporal is not ready before there is a connection.
-func checkTemporal(dialled *atomic.Pointer[client.Client]) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if temporal := dialled.Load(); temporal != nil {
-			return temporalclient.Check(*temporal)(ctx)
-		}
-		return errors.New("not connected yet")
+// verify waits for a server's answer while requests are served, and returns an error if that is one which no wait heals:
+// Temporal refuses the credentials, the schema is too old.
+func verify(ctx context.Context, life *ops.Life, dependency string, check ops.Check, mayPass func(error) bool) error {
+	err := life.Await(ctx, dependency, check, mayPass)
+	if ctx.Err() != nil {
+		return nil
 	}
+	return err
 }
 
-// connectAndServe waits for the servers, for as long as the process is alive and not ready, and then answers requests.
-func connectAndServe(
-	ctx context.Context, s settings, d drivers, token []byte, dialled *atomic.Pointer[client.Client], logger *slog.Logger,
-) error {
-	if err := awaitSchema(ctx, d.store, logger); err != nil {
-		return err
-	}
-	temporal, err := temporalclient.Dial(ctx, d.temporal, logger)
-	if err != nil {
-		return err
-	}
-	defer temporal.Close()
-	dialled.Store(&temporal)
+func newAPI(s settings, d drivers, token []byte, logger *slog.Logger) *api {
 	switch {
 	case token == nil:
 		logger.Warn("there is no API_TOKEN_FILE: whoever is on this machine may place and cancel orders")
 	case !loopback(s.API.Addr):
 		logger.Warn("the api speaks plain HTTP: put what speaks TLS in front of it, or orders and the token can be read on their way")
 	}
-	a := &api{
+	return &api{
 		streams: d.events, accounts: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: d.events}),
-		rows: d.store, workflows: temporal, view: d.store, lag: newLagMeter(d.events),
-		links: newLinks(s, d.temporal.Namespace), token: token, observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now,
+		rows: d.store, workflows: d.temporal, view: d.store, lag: newLagMeter(d.events),
+		links: newLinks(s, d.namespace), token: token, observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now,
 		cancelWait: cancelWait,
 	}
-	return serve(ctx, s.API.Addr, a.handler(), s.Shutdown.Timeout, logger)
 }
 
 // openDrivers reports every fault of the configuration at once. Nothing connects before it is asked for something.
@@ -95,52 +91,30 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 	if d.metrics, err = ops.NewMetrics("api"); err != nil {
 		return d, err
 	}
-	var eventsErr, storeErr, optionsErr error
+	var eventsErr, storeErr, temporalErr error
 	d.events, eventsErr = kurrent.Open(kurrent.Config{
 		URL: s.Kurrent.URL, AllowPlaintext: s.Kurrent.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	d.store, storeErr = postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: connections, ApplicationName: "orderflow-api", CallTimeout: storeTimeout, Logger: logger,
 	})
-	d.temporal, optionsErr = temporalclient.Options("api", logger, d.metrics)
-	if err = config.Merge(invalid, eventsErr, storeErr, optionsErr); err != nil {
+	options, optionsErr := temporalclient.Options("api", logger, d.metrics)
+	d.temporal, temporalErr = temporalclient.Open(options)
+	d.namespace = temporalclient.Namespace(options)
+	if err = config.Merge(invalid, eventsErr, storeErr, optionsErr, temporalErr); err != nil {
 		d.close()
 	}
 	return d, err
 }
 
 func (d drivers) close() {
+	if d.temporal != nil {
+		d.temporal.Close()
+	}
 	if d.events != nil {
 		d.events.Close()
 	}
 	if d.store != nil {
 		d.store.Close()
 	}
-}
-
-// awaitSchema waits for the database as Dial does for Temporal. A schema that is too old is another matter: somebody has to
-// migrate.
-func awaitSchema(ctx context.Context, store *postgres.Store, logger *slog.Logger) error {
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, storeTimeout) {
-		err := store.CheckSchema(ctx)
-		if !errors.Is(err, postgres.ErrUnavailable) {
-			return err
-		}
-		logger.Warn("PostgreSQL does not answer yet", "error", err)
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(wait):
-		}
-	}
-}
-
-// stopped closes the operations server last, so that a platform sees the api as alive while it finishes its work.
-func stopped(server *ops.Server, err error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if shutdownErr := server.Shutdown(ctx); err == nil {
-		err = shutdownErr
-	}
-	return err
 }

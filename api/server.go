@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"orderflow/internal/ops"
 )
 
 // What one request may take, and how many there may be at a time: the rest is told to come again.
@@ -20,7 +22,9 @@ const (
 )
 
 // serve answers requests until ctx ends, and then finishes those it has within the budget.
-func serve(ctx context.Context, addr string, handler http.Handler, budget time.Duration, logger *slog.Logger) error {
+func serve(
+	ctx context.Context, addr string, handler http.Handler, budget time.Duration, life *ops.Life, logger *slog.Logger,
+) error {
 	var listening net.ListenConfig
 	listener, err := listening.Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -32,6 +36,7 @@ func serve(ctx context.Context, addr string, handler http.Handler, budget time.D
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
+	life.Working()
 	logger.Info("api is running", "address", listener.Addr().String())
 	select {
 	case err := <-ended:

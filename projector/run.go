@@ -81,37 +81,18 @@ func project(ctx context.Context, s settings, events *kurrent.Client, store *pos
 	p := &projection{
 		name: postgres.ProjectionLive, events: events, store: store, metrics: newMetrics(registry.Registry), logger: logger,
 	}
-	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: registry, Logger: logger, Ready: map[string]func(context.Context) error{
-		"postgres": store.Ping, "kurrentdb": events.Ping, "view": p.ready,
-	}})
-	if err != nil {
-		return err
-	}
-	go p.watch(ctx, lagEvery, events)
-	if err = awaitSchema(ctx, store, logger); err == nil {
-		p.run(ctx, store, logger)
-	}
-	logger.Info("projector has stopped")
-	shutdown, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if stopErr := server.Shutdown(shutdown); err == nil {
-		err = stopErr
-	}
-	return err
-}
-
-// awaitSchema waits for the database: a projector that starts beside it should not die for being first. A schema that is
-// too old is another matter: somebody has to migrate.
-func awaitSchema(ctx context.Context, store *postgres.Store, logger *slog.Logger) error {
-	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
-		err := store.CheckSchema(ctx)
-		if !errors.Is(err, postgres.ErrUnavailable) {
+	return ops.Run(ctx, ops.Options{
+		Service: "projector", Addr: s.Addr, Metrics: registry, Logger: logger,
+		Ready: map[string]ops.Check{"postgres": store.Ping, "kurrentdb": events.Ping, "view": p.ready},
+	}, func(ctx context.Context, life *ops.Life) error {
+		go p.watch(ctx, lagEvery, events)
+		if err := life.Await(ctx, "postgres", store.CheckSchema, postgres.MayPass); err != nil {
 			return err
 		}
-		logger.Warn("PostgreSQL does not answer yet", "error", err)
-		pause(ctx, wait)
-	}
-	return nil
+		life.Working()
+		p.run(ctx, store, logger)
+		return nil
+	})
 }
 
 // run follows the log again and again until ctx ends. A batch that is being stored then is given up: it is taken again.

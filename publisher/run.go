@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -40,22 +39,16 @@ func run(ctx context.Context, c subcommand.Call) error {
 		budget: s.Shutdown.Timeout, metrics: newMetrics(registry.Registry), logger: logger,
 	}
 	registry.Registry.MustRegister(gauges{p, logger})
-	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: registry, Logger: logger, Ready: map[string]func(context.Context) error{
-		"postgres": store.Ping, "kurrentdb": events.Ping, "slot": p.ready,
-	}})
-	if err != nil {
-		return err
-	}
-	if err = awaitSchema(ctx, store, logger); err == nil {
-		err = p.run(ctx)
-	}
-	logger.Info("publisher has stopped")
-	shutdown, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if stopErr := server.Shutdown(shutdown); err == nil {
-		err = stopErr
-	}
-	return err
+	return ops.Run(ctx, ops.Options{
+		Service: "publisher", Addr: s.Addr, Metrics: registry, Logger: logger,
+		Ready: map[string]ops.Check{"postgres": store.Ping, "kurrentdb": events.Ping, "slot": p.ready},
+	}, func(ctx context.Context, life *ops.Life) error {
+		if err := life.Await(ctx, "postgres", store.CheckSchema, postgres.MayPass); err != nil {
+			return err
+		}
+		life.Working()
+		return p.run(ctx)
+	})
 }
 
 // open makes the drivers. Neither connects yet, so all that is wrong with the settings is found together; invalid is what
@@ -84,18 +77,4 @@ func openStore(ctx context.Context, d database, ownSessions bool, logger *slog.L
 		URL: d.URL, MaxConns: poolConnections, ApplicationName: "orderflow-publisher", OwnSessions: ownSessions,
 		CallTimeout: storeTimeout, Logger: logger,
 	})
-}
-
-// awaitSchema waits for the database as every session does: a publisher that starts beside it should not die for being
-// first. A schema that is too old is another matter: somebody has to migrate.
-func awaitSchema(ctx context.Context, store *postgres.Store, logger *slog.Logger) error {
-	for wait := firstRest; ctx.Err() == nil; wait = min(2*wait, lastRest) {
-		err := store.CheckSchema(ctx)
-		if !errors.Is(err, postgres.ErrUnavailable) {
-			return err
-		}
-		logger.Warn("PostgreSQL does not answer yet", "error", err)
-		pause(ctx, wait)
-	}
-	return nil
 }

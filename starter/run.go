@@ -27,15 +27,16 @@ func run(ctx context.Context, c subcommand.Call) error {
 		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	options, optionsErr := temporalclient.Options("starter", logger, registry)
-	if err := config.Merge(invalid, eventsErr, optionsErr); err != nil {
-		return err // nothing has connected yet, so nothing has to be closed
+	temporal, temporalErr := temporalclient.Open(options)
+	if temporalErr == nil {
+		defer temporal.Close()
 	}
-	defer events.Close()
-	temporal, err := temporalclient.Dial(ctx, options, logger)
-	if err != nil {
+	if eventsErr == nil {
+		defer events.Close()
+	}
+	if err := config.Merge(invalid, eventsErr, optionsErr, temporalErr); err != nil {
 		return err
 	}
-	defer temporal.Close()
 	b := &bridge{
 		temporal: temporal, namespace: temporalclient.Namespace(options), payloads: temporalclient.NewPayloads(options), events: events,
 		settings: s.Subscription, concurrency: s.Concurrency,
@@ -43,18 +44,14 @@ func run(ctx context.Context, c subcommand.Call) error {
 		refusalSpan: attributesCached + lastWait,
 		metrics:     newMetrics(registry.Registry), logger: logger,
 	}
-	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: registry, Logger: logger, Ready: map[string]func(context.Context) error{
-		"temporal": temporalclient.Check(temporal), "subscription": b.ready,
-	}})
-	if err != nil {
-		return err
-	}
-	err = b.run(ctx)
-	logger.Info("starter has stopped")
-	shutdown, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if stopErr := server.Shutdown(shutdown); err == nil {
-		err = stopErr
-	}
-	return err
+	return ops.Run(ctx, ops.Options{
+		Service: "starter", Addr: s.Addr, Metrics: registry, Logger: logger,
+		Ready: map[string]ops.Check{"temporal": temporalclient.Check(temporal), "subscription": b.ready},
+	}, func(ctx context.Context, life *ops.Life) error {
+		if err := life.Await(ctx, "temporal", temporalclient.Verify(temporal, b.namespace), temporalclient.MayPass); err != nil {
+			return err
+		}
+		life.Working()
+		return b.run(ctx)
+	})
 }

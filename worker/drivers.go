@@ -24,11 +24,12 @@ const (
 
 // drivers are the stores and services the activities work with.
 type drivers struct {
-	events   *kurrent.Client
-	store    *postgres.Store
-	mailer   *ses.Mailer
-	temporal client.Options
-	metrics  *ops.Metrics
+	events    *kurrent.Client
+	store     *postgres.Store
+	mailer    *ses.Mailer
+	temporal  client.Client
+	namespace string // of Temporal
+	metrics   *ops.Metrics
 }
 
 // openDrivers makes every driver. None of them connects yet, so all that is wrong with the settings is found together;
@@ -48,9 +49,12 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 	mailer, mailerErr := ses.Open(ctx, ses.Config{
 		From: s.Email.From, ConfigurationSet: s.Email.ConfigurationSet, Timeout: mailTimeout,
 	})
-	temporal, temporalErr := temporalclient.Options("worker", logger, metrics)
-	d := drivers{events: events, store: store, mailer: mailer, temporal: temporal, metrics: metrics}
-	if err := config.Merge(invalid, eventsErr, storeErr, mailerErr, temporalErr); err != nil {
+	options, optionsErr := temporalclient.Options("worker", logger, metrics)
+	temporal, temporalErr := temporalclient.Open(options)
+	d := drivers{
+		events: events, store: store, mailer: mailer, temporal: temporal, namespace: temporalclient.Namespace(options), metrics: metrics,
+	}
+	if err := config.Merge(invalid, eventsErr, storeErr, mailerErr, optionsErr, temporalErr); err != nil {
 		d.close()
 		return drivers{}, err
 	}
@@ -58,6 +62,9 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 }
 
 func (d drivers) close() {
+	if d.temporal != nil {
+		d.temporal.Close()
+	}
 	if d.store != nil {
 		d.store.Close()
 	}

@@ -4,15 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
-
-	"go.temporal.io/sdk/client"
 
 	"orderflow/activities"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
+	"orderflow/internal/postgres"
 	"orderflow/internal/subcommand"
+	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
 )
 
@@ -27,45 +26,58 @@ func run(ctx context.Context, c subcommand.Call) error {
 		return err
 	}
 	defer d.close()
-	start := newStartup(d.metrics.Registry, logger)
-	server, err := ops.Start(ctx, ops.Options{Addr: s.Addr, Metrics: d.metrics, Logger: logger, Ready: start.checks(d)})
-	if err != nil {
+	return ops.Run(ctx, ops.Options{
+		Service: "worker", Addr: s.Addr, Metrics: d.metrics, Logger: logger,
+		Ready: map[string]ops.Check{
+			"temporal": temporalclient.Check(d.temporal), "postgres": d.store.Ping, "kurrentdb": d.events.Ping,
+		},
+	}, func(ctx context.Context, life *ops.Life) error { return work(ctx, s, d, life, logger) })
+}
+
+// work hosts the workflows and activities until ctx ends, and then finishes what is in flight.
+func work(ctx context.Context, s settings, d drivers, life *ops.Life, logger *slog.Logger) error {
+	if err := awaitDependencies(ctx, d, life); err != nil {
 		return err
 	}
-	temporal, err := start.connect(ctx, d)
-	if err != nil {
-		if ctx.Err() != nil {
-			err = nil // it was told to stop while it waited
-		}
-		return stopped(server, err)
-	}
-	defer temporal.Close()
-
 	fatal := make(chan error, 2)
-	pools := newPools(temporal, newActivities(s, d), s, func(err error) { fatal <- err })
+	pools := newPools(d.temporal, newActivities(s, d), s, func(err error) { fatal <- err })
 	if err := pools.start(); err != nil {
-		return stopped(server, fmt.Errorf("start worker: %w", err))
+		return fmt.Errorf("start worker: %w", err)
 	}
 	endMetrics := func() {}
-	if server != nil { // a worker that serves no metrics leaves the lease to others
-		endMetrics = startGlobalMetrics(ctx, temporal, d, logger)
+	if s.Addr != "" { // a worker that serves no metrics leaves the lease to others
+		endMetrics = startGlobalMetrics(ctx, d, logger)
 	}
-	start.finish()
-	logger.Info("worker is running", "namespace", d.temporal.Namespace, "address", d.temporal.HostPort)
+	life.Working()
+	logger.Info("worker is running", "namespace", d.namespace)
+	var err error
 	select {
 	case <-ctx.Done():
-		err = nil
 	case err = <-fatal:
 	}
 	logger.Info("worker is stopping")
 	pools.stop()
 	endMetrics()
-	return stopped(server, err)
+	return err
+}
+
+// awaitDependencies waits for what the worker needs before it takes work: a migrated database, Temporal, and a namespace with
+// the search attributes.
+func awaitDependencies(ctx context.Context, d drivers, life *ops.Life) error {
+	if err := life.Await(ctx, "postgres", d.store.CheckSchema, postgres.MayPass); err != nil {
+		return err
+	}
+	if err := life.Await(ctx, "temporal", temporalclient.Verify(d.temporal, d.namespace), temporalclient.MayPass); err != nil {
+		return err
+	}
+	return life.Await(ctx, "namespace", func(ctx context.Context) error {
+		return temporalclient.CheckNamespace(ctx, d.temporal, d.namespace, workflows.SearchAttributes())
+	}, func(error) bool { return true })
 }
 
 // startGlobalMetrics returns a function that ends the counting and waits for its end.
-func startGlobalMetrics(ctx context.Context, temporal client.Client, d drivers, logger *slog.Logger) (end func()) {
-	counts := []globalCount{unsettledEmails(d.store), stuckOrders(temporal, d.temporal.Namespace, workflows.Steps())}
+func startGlobalMetrics(ctx context.Context, d drivers, logger *slog.Logger) (end func()) {
+	counts := []globalCount{unsettledEmails(d.store), stuckOrders(d.temporal, d.namespace, workflows.Steps())}
 	metrics := newGlobalMetrics(d.store, counts, d.metrics.Registry, logger)
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -92,14 +104,4 @@ func newActivities(s settings, d drivers) *activities.Activities {
 		Meter:        newEmailMeter(d.metrics.Registry),
 		HoldFor:      s.Credit.Hold,
 	}
-}
-
-// stopped closes the operations server last, so that a platform sees the worker as alive while it finishes its work.
-func stopped(server *ops.Server, err error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if shutdownErr := server.Shutdown(ctx); err == nil {
-		err = shutdownErr
-	}
-	return err
 }

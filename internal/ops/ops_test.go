@@ -2,11 +2,11 @@ package ops_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,99 +18,178 @@ import (
 	"go.uber.org/goleak"
 
 	"orderflow/internal/ops"
+	"orderflow/internal/ops/opstest"
 )
 
-func start(t *testing.T, o ops.Options) *ops.Server {
+// running starts a daemon that works at once, until the test ends.
+func running(t *testing.T, o ops.Options) *opstest.Daemon {
 	t.Helper()
-	o.Addr, o.Logger = "127.0.0.1:0", slog.New(slog.DiscardHandler)
-	server, err := ops.Start(t.Context(), o)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Shutdown(context.WithoutCancel(t.Context()))) })
-	return server
+	return runningWith(t, o, func(ctx context.Context, life *ops.Life) error {
+		life.Working()
+		<-ctx.Done()
+		return nil
+	})
 }
 
-func get(t *testing.T, server *ops.Server, path string) (int, string) {
+func runningWith(t *testing.T, o ops.Options, work ops.Work) *opstest.Daemon {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+server.Addr()+path, nil)
-	require.NoError(t, err)
-	request.Close = true
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return response.StatusCode, string(body)
+	return opstest.Start(t, func(ctx context.Context, log io.Writer) error {
+		o.Service, o.Addr, o.Logger = "baker", "127.0.0.1:0", slog.New(slog.NewTextHandler(log, nil))
+		return ops.Run(ctx, o, work)
+	})
 }
 
-func TestAProcessThatServesIsAlive(t *testing.T) {
-	t.Parallel()
-	status, body := get(t, start(t, ops.Options{}), "/healthz")
-	require.Equal(t, http.StatusOK, status)
-	require.Equal(t, "ok\n", body)
+func ok(context.Context) error { return nil }
+
+func bad(context.Context) error { return errors.New("schema is outdated") }
+
+func hang(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
-func TestReadinessNamesEachCheck(t *testing.T) {
+func TestRun(t *testing.T) {
 	t.Parallel()
-	ok := func(context.Context) error { return nil }
-	bad := func(context.Context) error { return errors.New("schema is outdated") }
-	late := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
-	tests := []struct {
-		name   string
-		checks map[string]func(context.Context) error
-		status int
-		answer map[string]string
-	}{
-		{"nothing to check is ready", nil, 200, map[string]string{}},
-		{"all pass", map[string]func(context.Context) error{"a": ok, "b": ok}, 200, map[string]string{"a": "ok", "b": "ok"}},
-		{"one fails", map[string]func(context.Context) error{"a": ok, "b": bad}, 503, map[string]string{"a": "ok", "b": "schema is outdated"}},
-		{"one hangs", map[string]func(context.Context) error{"a": ok, "b": late}, 503, map[string]string{"a": "ok", "b": "no answer in time"}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			status, body := get(t, start(t, ops.Options{Ready: test.checks}), "/readyz")
-			require.Equal(t, test.status, status)
-			var answer map[string]string
-			require.NoError(t, json.Unmarshal([]byte(body), &answer))
-			require.Equal(t, test.answer, answer)
+	t.Run("is alive and not ready while work has not begun", func(t *testing.T) {
+		t.Parallel()
+		d := runningWith(t, ops.Options{}, func(ctx context.Context, _ *ops.Life) error { return hang(ctx) })
+		require.Equal(t, "ok\n", d.Await("/healthz", http.StatusOK))
+		require.JSONEq(t, `{"baker":"takes no work: it is starting"}`, d.Await("/readyz", http.StatusServiceUnavailable))
+	})
+	t.Run("is alive and not ready while work finishes", func(t *testing.T) {
+		t.Parallel()
+		finish := make(chan struct{})
+		d := runningWith(t, ops.Options{}, func(ctx context.Context, life *ops.Life) error {
+			life.Working()
+			<-ctx.Done()
+			life.Working() // too late
+			<-finish
+			return errors.New("not all was finished")
+		})
+		d.Await("/readyz", http.StatusOK, `"baker":"ok"`)
+		d.Cancel()
+		d.Await("/readyz", http.StatusServiceUnavailable, "takes no work: it is stopping")
+		d.Await("/healthz", http.StatusOK)
+		close(finish)
+		require.EqualError(t, d.Wait(), "not all was finished")
+		require.Contains(t, d.Log(), "baker has stopped")
+	})
+	t.Run("does the work without an address, too", func(t *testing.T) {
+		t.Parallel()
+		failed := errors.New("no flour")
+		o := ops.Options{Service: "baker", Logger: slog.New(slog.DiscardHandler)}
+		require.Equal(t, failed, ops.Run(t.Context(), o, func(context.Context, *ops.Life) error { return failed }))
+	})
+	t.Run("does no work when the address is taken", func(t *testing.T) {
+		t.Parallel()
+		address := running(t, ops.Options{}).Find(`address=(\S+)`)
+		o := ops.Options{Service: "baker", Addr: address, Logger: slog.New(slog.DiscardHandler)}
+		err := ops.Run(t.Context(), o, func(context.Context, *ops.Life) error { panic("it works") })
+		require.ErrorContains(t, err, "listen for operations")
+	})
+}
+
+func TestAwait(t *testing.T) {
+	t.Parallel()
+	always := func(error) bool { return true }
+	await := func(t *testing.T, check ops.Check, mayPass func(error) bool) *opstest.Daemon {
+		t.Helper()
+		metrics, err := ops.NewMetrics("baker")
+		require.NoError(t, err)
+		return runningWith(t, ops.Options{Metrics: metrics}, func(ctx context.Context, life *ops.Life) error {
+			if err := life.Await(ctx, "mill", check, mayPass); err != nil {
+				return err
+			}
+			life.Working()
+			return hang(ctx)
 		})
 	}
+	t.Run("shows, counts and logs what is waited for", func(t *testing.T) {
+		t.Parallel()
+		var up atomic.Bool
+		d := await(t, func(context.Context) error {
+			if up.Load() {
+				return nil
+			}
+			return repairable{}
+		}, always)
+		d.Await("/readyz", http.StatusServiceUnavailable, `"baker":"takes no work: the mill is broken"`)
+		d.Await("/metrics", http.StatusOK, `orderflow_startup_retries_total{dependency="mill"}`, `orderflow_check_passing{check="baker"} 0`)
+		require.Equal(t, 1, strings.Count(d.Log(), `waiting_for=mill error="the mill is broken" repair="mend the mill"`), d.Log())
+		up.Store(true)
+		d.Await("/readyz", http.StatusOK)
+		d.Await("/metrics", http.StatusOK, `orderflow_check_passing{check="baker"} 1`)
+	})
+	t.Run("ends with what does not pass", func(t *testing.T) {
+		t.Parallel()
+		require.EqualError(t, await(t, bad, func(error) bool { return false }).Wait(), "schema is outdated")
+	})
+	t.Run("ends without an error when the daemon is told to stop", func(t *testing.T) {
+		t.Parallel()
+		d := await(t, bad, always)
+		d.Await("/readyz", http.StatusServiceUnavailable, "schema is outdated")
+		require.NoError(t, d.Stop())
+	})
 }
 
-func TestACheckThatIgnoresItsDeadlineDoesNotHoldUpTheAnswer(t *testing.T) {
-	t.Parallel()
-	release := make(chan struct{})
-	t.Cleanup(func() { close(release) })
-	stuck := func(context.Context) error { <-release; return nil }
-	began := time.Now()
-	status, body := get(t, start(t, ops.Options{Ready: map[string]func(context.Context) error{"a": stuck}}), "/readyz")
-	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.JSONEq(t, `{"a":"no answer in time"}`, body)
-	require.Less(t, time.Since(began), 10*time.Second)
-}
+// repairable is an error that comes with its repair.
+type repairable struct{}
 
-func TestReadinessIsAskedAtMostOnceASecondAndRecovers(t *testing.T) {
+func (repairable) Error() string  { return "the mill is broken" }
+func (repairable) Repair() string { return "mend the mill" }
+
+func TestReadiness(t *testing.T) {
 	t.Parallel()
-	var asked atomic.Int32
-	var up atomic.Bool
-	server := start(t, ops.Options{Ready: map[string]func(context.Context) error{"store": func(context.Context) error {
-		asked.Add(1)
-		if !up.Load() {
-			return errors.New("down")
-		}
-		return nil
-	}}})
-	began := time.Now()
-	for range 20 {
-		status, _ := get(t, server, "/readyz")
-		require.Equal(t, http.StatusServiceUnavailable, status)
+	stuck := make(chan struct{})
+	t.Cleanup(func() { close(stuck) })
+	deaf := func(context.Context) error { <-stuck; return nil }
+	for name, test := range map[string]struct {
+		checks map[string]ops.Check
+		status int
+		answer string
+	}{
+		"passes with nothing to check":         {nil, 200, `{"baker":"ok"}`},
+		"passes when all do":                   {map[string]ops.Check{"a": ok, "b": ok}, 200, `{"baker":"ok","a":"ok","b":"ok"}`},
+		"fails with one":                       {map[string]ops.Check{"a": ok, "b": bad}, 503, `{"baker":"ok","a":"ok","b":"schema is outdated"}`},
+		"fails with one that hangs":            {map[string]ops.Check{"a": ok, "b": hang}, 503, `{"baker":"ok","a":"ok","b":"no answer in time"}`},
+		"fails with one that heeds no context": {map[string]ops.Check{"a": deaf}, 503, `{"baker":"ok","a":"no answer in time"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.JSONEq(t, test.answer, running(t, ops.Options{Ready: test.checks}).Await("/readyz", test.status, `"baker":"ok"`))
+		})
 	}
-	require.LessOrEqual(t, int(asked.Load()), 1+int(time.Since(began)/time.Second))
-	up.Store(true)
-	require.Eventually(t, func() bool {
-		status, _ := get(t, server, "/readyz")
-		return status == http.StatusOK
-	}, 10*time.Second, 50*time.Millisecond)
+	t.Run("is asked at most once a second, and recovers", func(t *testing.T) {
+		t.Parallel()
+		var asked atomic.Int32
+		var up atomic.Bool
+		d := running(t, ops.Options{Ready: map[string]ops.Check{"store": func(context.Context) error {
+			asked.Add(1)
+			if !up.Load() {
+				return errors.New("down")
+			}
+			return nil
+		}}})
+		began := time.Now()
+		for range 20 {
+			status, _, _ := d.Get("/readyz")
+			require.Equal(t, http.StatusServiceUnavailable, status)
+		}
+		require.LessOrEqual(t, int(asked.Load()), 1+int(time.Since(began)/time.Second))
+		up.Store(true)
+		d.Await("/readyz", http.StatusOK)
+	})
+}
+
+func TestState(t *testing.T) {
+	t.Parallel()
+	metrics, err := ops.NewMetrics("baker")
+	require.NoError(t, err)
+	d := running(t, ops.Options{Metrics: metrics, State: map[string]ops.Check{"store": ok, "mill": bad, "river": hang}})
+	d.Await("/readyz", http.StatusOK, `"baker":"ok"`) // before the first look is over
+	d.Await("/readyz", http.StatusOK, `"store":"ok"`, `"mill":"schema is outdated"`, `"river":"no answer in time"`)
+	d.Await("/metrics", http.StatusOK, `orderflow_check_passing{check="store"} 1`, `orderflow_check_passing{check="mill"} 0`,
+		`orderflow_check_passing{check="river"} 0`)
 }
 
 func TestOneRegistryShowsOurCountersAndThoseOfTheTemporalSDK(t *testing.T) {
@@ -129,8 +208,7 @@ func TestOneRegistryShowsOurCountersAndThoseOfTheTemporalSDK(t *testing.T) {
 	require.NoError(t, err)
 	histogram.Record(t.Context(), 20)
 
-	status, body := get(t, start(t, ops.Options{Metrics: metrics}), "/metrics")
-	require.Equal(t, http.StatusOK, status)
+	body := running(t, ops.Options{Metrics: metrics}).Await("/metrics", http.StatusOK)
 	require.Contains(t, body, `orderflow_email_total{kind="shipment"} 1`)
 	require.Contains(t, body, `temporal_request_total{namespace="default"} 3`)
 	require.Contains(t, body, `temporal_request_latency_seconds_bucket{namespace="default",le="0.01"} 0`)
@@ -142,22 +220,7 @@ func TestOneRegistryShowsOurCountersAndThoseOfTheTemporalSDK(t *testing.T) {
 
 func TestMetricsAreNotServedUnlessGiven(t *testing.T) {
 	t.Parallel()
-	status, _ := get(t, start(t, ops.Options{}), "/metrics")
-	require.Equal(t, http.StatusNotFound, status)
-}
-
-func TestWithoutAnAddressThereIsNoServerAndNothingToMind(t *testing.T) {
-	t.Parallel()
-	server, err := ops.Start(t.Context(), ops.Options{})
-	require.NoError(t, err)
-	require.Empty(t, server.Addr())
-	require.NoError(t, server.Shutdown(t.Context()))
-}
-
-func TestATakenAddressIsAnError(t *testing.T) {
-	t.Parallel()
-	_, err := ops.Start(t.Context(), ops.Options{Addr: start(t, ops.Options{}).Addr(), Logger: slog.New(slog.DiscardHandler)})
-	require.ErrorContains(t, err, "listen for operations")
+	running(t, ops.Options{}).Await("/metrics", http.StatusNotFound)
 }
 
 func TestMain(m *testing.M) {

@@ -2,108 +2,99 @@ package ops
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Options says where to listen, what to check and what to show.
+// Options say where to listen, what to check and what to show.
 type Options struct {
-	Addr    string                                 // host:port; empty means no server
-	Ready   map[string]func(context.Context) error // named checks, each with 2 s; their errors are shown, so no secrets
-	Metrics *Metrics                               // nil means that /metrics is not served
+	Service string           // the binary's name, in its log and in its readiness
+	Addr    string           // host:port; empty means no server
+	Ready   map[string]Check // what the daemon cannot work without: it is ready if it works and all of these pass
+	State   map[string]Check // what it works with, shown beside its readiness and without effect on it
+	Metrics *Metrics         // nil means that /metrics is not served
 	Logger  *slog.Logger
 }
 
-// Server answers /healthz, /readyz and /metrics. A nil Server is one that was not wanted, and every method on it works.
-type Server struct {
+// server answers /healthz, /readyz and /metrics. A nil server is one that was not wanted, and every method on it works.
+type server struct {
 	http     *http.Server
 	listener net.Listener
-	done     chan struct{}
+	stop     context.CancelFunc
+	running  sync.WaitGroup
 }
 
-// Start listens and serves until Shutdown. The context bounds the listening alone. Without an address it returns nil.
-func Start(ctx context.Context, o Options) (*Server, error) {
+// start listens and serves until shutdown. The context bounds the listening alone. Without an address it returns nil.
+func start(ctx context.Context, o Options, life *Life) (*server, error) {
 	if o.Addr == "" {
-		return nil, nil //nolint:nilnil // documented: a nil Server is usable, which spares every binary a condition
+		return nil, nil //nolint:nilnil // documented: a nil server is usable, which spares Run a condition
 	}
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", o.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen for operations: %w", err)
 	}
-	s := &Server{listener: listener, done: make(chan struct{}), http: &http.Server{
-		Handler:           handler(o),
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	shown := newReport(o, life)
+	s := &server{listener: listener, stop: stop}
+	s.http = &http.Server{
+		Handler:           handler(shown, o.Metrics),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second, // a scrape of many series over a slow line
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
-	}}
-	go s.serve(o.Logger)
+	}
+	s.running.Go(func() { s.serve(o.Logger) })
+	s.running.Go(func() { shown.states.watch(watching) })
+	o.Logger.Info("serving operations", "address", listener.Addr().String())
 	return s, nil
 }
 
-func (s *Server) serve(logger *slog.Logger) {
-	defer close(s.done)
+func (s *server) serve(logger *slog.Logger) {
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		logger.Error("operations server stopped", "error", err)
 	}
 }
 
-// Addr is the address it listens on, with the port that was taken; empty when there is no server.
-func (s *Server) Addr() string {
-	if s == nil {
-		return ""
-	}
-	return s.listener.Addr().String()
-}
-
-// Shutdown lets running requests finish until ctx ends, then drops them.
-func (s *Server) Shutdown(ctx context.Context) error {
+// shutdown lets running requests finish until ctx ends, then drops them.
+func (s *server) shutdown(ctx context.Context) error {
 	if s == nil {
 		return nil
 	}
+	s.stop()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
 	}
-	<-s.done
+	s.running.Wait()
 	if err != nil {
 		return fmt.Errorf("stop operations server: %w", err)
 	}
 	return nil
 }
 
-func handler(o Options) http.Handler {
-	ready := &readiness{checks: o.Ready, now: time.Now}
+func handler(r *report, metrics *Metrics) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("ok\n"))
 	})
-	mux.HandleFunc("GET /readyz", ready.serve)
-	if o.Metrics != nil {
-		mux.Handle("GET /metrics", metricsHandler(o.Metrics.Registry))
+	mux.HandleFunc("GET /readyz", r.serve)
+	if metrics != nil {
+		metrics.Registry.MustRegister(r)
+		mux.Handle("GET /metrics", metricsHandler(metrics.Registry))
 	}
 	return mux
-}
-
-func (r *readiness) serve(w http.ResponseWriter, _ *http.Request) {
-	ready, answer := r.ask()
-	w.Header().Set("Content-Type", "application/json")
-	if !ready {
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	_ = json.NewEncoder(w).Encode(answer) // the probe is gone if this fails
 }
 
 // metricsHandler counts its own failures into the registry, and leaves out a broken collector rather than everything.

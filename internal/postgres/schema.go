@@ -92,6 +92,9 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 	return nil
 }
 
+// MayPass reports whether waiting may clear an error of CheckSchema. A schema that is too old has to be migrated first.
+func MayPass(err error) bool { return errors.Is(err, ErrUnavailable) }
+
 // schemaVersion reads the version, 0 where nothing was ever migrated.
 func (s *Store) schemaVersion(ctx context.Context) (version int, err error) {
 	const undefinedTable = "42P01"

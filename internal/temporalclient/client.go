@@ -5,6 +5,7 @@ package temporalclient
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -76,43 +77,68 @@ func Namespace(options client.Options) string {
 	return cmp.Or(options.Namespace, client.DefaultNamespace)
 }
 
-// Dial waits for the server until ctx ends: a binary that starts alongside it should not die for being first. It returns
-// a *config.Error if the server refuses the credentials: no wait heals that.
-func Dial(ctx context.Context, options client.Options, logger *slog.Logger) (client.Client, error) {
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		c, err := connect(ctx, options)
-		switch {
-		case err == nil:
-			return c, nil
-		case RefusesCredentials(err):
-			return nil, config.Invalid("TEMPORAL_*", "the server refuses the credentials for namespace %s: %v", Namespace(options), err)
-		}
-		logger.Warn("Temporal does not answer yet", "address", options.HostPort, "error", err)
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("connect to Temporal: %w", err)
-		case <-time.After(wait):
-		}
-	}
-}
-
-// connect dials, and asks for the namespace: a server tells anybody what it is, and only then looks at credentials. What
-// else may be wrong with the namespace is for readiness to say.
-func connect(ctx context.Context, options client.Options) (client.Client, error) {
-	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
-	defer cancel()
-	c, err := client.DialContext(ctx, options)
+// Open makes a client that connects with its first call, so that what is wrong with the settings is found before anything is
+// waited for. A client that cannot be made is a *config.Error.
+func Open(options client.Options) (client.Client, error) {
+	c, err := client.NewLazyClient(options)
 	if err != nil {
-		return nil, err
-	}
-	if err := describeNamespace(ctx, c, Namespace(options)); RefusesCredentials(err) {
-		c.Close()
-		return nil, err
+		return nil, config.Invalid("TEMPORAL_*", "%v", err)
 	}
 	return c, nil
 }
 
-// Check answers whether the server is there, for readiness.
+// Dial opens a client and waits for the server until ctx ends. It returns a *config.Error if the server refuses the
+// credentials: no wait heals that.
+func Dial(ctx context.Context, options client.Options, logger *slog.Logger) (client.Client, error) {
+	c, err := Open(options)
+	if err != nil {
+		return nil, err
+	}
+	verify := Verify(c, Namespace(options))
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		if err = verify(ctx); err == nil {
+			return c, nil
+		}
+		if !MayPass(err) {
+			break
+		}
+		logger.Warn("Temporal does not answer yet", "address", options.HostPort, "error", err)
+		select {
+		case <-ctx.Done():
+			c.Close()
+			return nil, fmt.Errorf("connect to Temporal: %w", err)
+		case <-time.After(wait):
+		}
+	}
+	c.Close()
+	return nil, err
+}
+
+// Verify returns a check that the server is there and knows the caller: a *config.Error if it refuses the credentials for the
+// namespace. A server tells anybody what it is, and only then looks at credentials. What else may be wrong with the namespace
+// is for CheckNamespace.
+func Verify(c client.Client, namespace string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := Check(c)(ctx)
+		if err == nil {
+			if err = describeNamespace(ctx, c, namespace); !RefusesCredentials(err) {
+				return nil
+			}
+		}
+		if RefusesCredentials(err) {
+			return config.Invalid("TEMPORAL_*", "the server refuses the credentials for namespace %s: %v", namespace, err)
+		}
+		return err
+	}
+}
+
+// MayPass reports whether waiting may clear an error of Verify.
+func MayPass(err error) bool {
+	_, refused := errors.AsType[*config.Error](err)
+	return !refused
+}
+
+// Check returns a check that the server is there.
 func Check(c client.Client) func(context.Context) error {
 	return func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, CheckTimeout)

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/ops/opstest"
+	"orderflow/internal/subcommand"
+)
+
+func TestRunWithoutServers(t *testing.T) {
+	t.Parallel()
+	d := opstest.Start(t, func(ctx context.Context, log io.Writer) error {
+		return run(ctx, subcommand.Call{Stderr: log, Environ: []string{
+			"KURRENTDB_URL=kurrentdb://127.0.0.1:1?tls=false", "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL=postgres://127.0.0.1:1/x", "OPS_ADDR=127.0.0.1:0",
+		}})
+	})
+	d.Await("/healthz", http.StatusOK)
+	d.Await("/readyz", http.StatusServiceUnavailable, `"projector":"takes no work: `, `"view":"catching up"`, `"postgres":"`, `"kurrentdb":"`)
+	d.Await("/metrics", http.StatusOK, `orderflow_startup_retries_total{dependency="postgres"}`)
+	require.NoError(t, d.Stop(), "it was told to stop while it waited")
+}
