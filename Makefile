@@ -40,12 +40,19 @@ temporal: ## Build the Temporal CLI into .local/bin unless there is one on the P
 		[ -x $(BIN)/temporal ] || echo "building the Temporal CLI: about three minutes, once" >&2; \
 		go build -C deploy/tools -o $(CURDIR)/$(BIN)/temporal github.com/temporalio/cli/cmd/temporal; }
 
+.PHONY: packages
+packages: ## Install the Debian packages that the tests need, or name them
+	@deploy/packages/packages.sh
+
+# All tests need all packages. Some tests need what they need.
+WHOLE := $(if $(filter ./...,$(PKG)),packages)
+
 .PHONY: test
-test: temporal ## Run all tests: make test PKG=./internal/credit TESTFLAGS='-run Reserve -v'
+test: $(WHOLE) temporal ## Run all tests: make test PKG=./internal/credit TESTFLAGS='-run Reserve -v'
 	go test -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PKG)
 
 .PHONY: race
-race: temporal ## Run all tests with the race detector
+race: $(WHOLE) temporal ## Run all tests with the race detector
 	go test -race -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PKG)
 
 .PHONY: record-histories
@@ -133,10 +140,22 @@ real: temporal chaos-bin ## Check any KurrentDB that runs already: make real KUR
 	@$(CHAOS)/bin/chaos --bin $(CHAOS)/bin --kurrentdb "$$REAL_URL" --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 	@KURRENTDB_ALLOW_PLAINTEXT=true go test -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e $(TESTFLAGS) -args -kurrentdb "$$REAL_URL"
 
-# One after the other: what measures whether everything comes to rest in time wants the machine to itself.
+.PHONY: chaos-minute
+chaos-minute:
+	@$(MAKE) --no-print-directory chaos MINUTES=1
+
+# One after the other: what measures whether everything comes to rest in time wants the machine to itself. CONTRIBUTING.md has
+# what each part may cost.
+CHECKS := fmt-check vet lint workflowcheck vuln tidy-check conformance node-client fidelity race chaos-minute
 .PHONY: check
-check: fmt-check vet lint workflowcheck vuln tidy-check conformance node-client fidelity race ## Everything a change has to pass
-	$(MAKE) chaos MINUTES=1
+check: packages ## Everything a change has to pass, with the time that each part takes
+	@took=(); for part in $(CHECKS); do \
+		began=$$SECONDS; \
+		$(MAKE) --no-print-directory $$part; \
+		took+=("$$(printf '%5d s  %s' $$((SECONDS - began)) $$part)"); \
+	done; \
+	took+=("$$(printf '%5d s  in all' $$SECONDS)"); \
+	printf '%s\n' "$${took[@]}"
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for a while: make fuzz FUZZTIME=10m PKG=./internal/order

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the tests need and this machine lacks. Where it may not, it names them in one line and
+# exits with 1. It may as root, or with sudo: without a password, or with one at a terminal.
+set -euo pipefail
+shopt -s nullglob
+
+missing=()
+
+# need PACKAGE PROGRAM...: any one of the programs will do.
+need() {
+  local package=$1 program
+  shift
+  for program in "$@"; do
+    if command -v "$program" >/dev/null; then return; fi
+  done
+  missing+=("$package")
+}
+
+as_root() {
+  if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi
+}
+
+may_install() {
+  command -v apt-get >/dev/null || return 1
+  [[ $(id -u) == 0 ]] || sudo -n true 2>/dev/null || { [[ -t 0 ]] && command -v sudo >/dev/null; }
+}
+
+install() {
+  # The tests make clusters of their own: none for the machine.
+  as_root sh -c 'mkdir -p /etc/postgresql-common
+    grep -qs "^create_main_cluster" /etc/postgresql-common/createcluster.conf ||
+      echo "create_main_cluster = false" >>/etc/postgresql-common/createcluster.conf' &&
+    as_root apt-get update -q &&
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
+}
+
+need make make
+need git git # the go command asks it about the checkout
+need gcc gcc cc # the race detector links C
+cc -E - <<<'#include <stdlib.h>' >/dev/null 2>&1 || missing+=(libc6-dev)
+servers=(/usr/lib/postgresql/*/bin/initdb /usr/local/opt/postgresql*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb)
+((${#servers[@]})) || need postgresql initdb
+need postgresql-client psql # README's commands are tested
+need curl curl
+need npm npm # the Node client's calls are tested, and it fetches PostgreSQL 17; an older Node is replaced
+need pgbouncer pgbouncer /usr/sbin/pgbouncer # worker and api are tested behind it
+need chromium chromium chromium-browser google-chrome # the pages are tested in a browser
+
+((${#missing[@]})) || exit 0
+if may_install && install >&2; then exit 0; fi
+echo "the tests need what this machine lacks; on Debian: apt-get install --no-install-recommends ${missing[*]}" >&2
+exit 1

@@ -1,0 +1,130 @@
+// Package packages_test tries packages.sh on machines that are a folder of programs.
+package packages_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// machine is all that a script finds on its PATH. Some programs are stand-ins, which keep a log of their calls.
+type machine struct {
+	t   *testing.T
+	dir string
+}
+
+// newMachine makes a machine that has what the tests need, but for some programs.
+func newMachine(t *testing.T, user string, lacking ...string) machine {
+	t.Helper()
+	m := machine{t, t.TempDir()}
+	for _, program := range []string{"make", "git", "gcc", "cc", "initdb", "psql", "curl", "npm", "pgbouncer", "chromium"} {
+		m.add(program, "")
+	}
+	for _, program := range lacking {
+		require.NoError(t, os.Remove(filepath.Join(m.dir, program)))
+	}
+	m.add("id", "echo "+user)
+	m.add("apt-get", m.logging("apt-get"))
+	m.add("env", m.logging("env")+`; while [[ $1 == *=* ]]; do shift; done; "$@"`)
+	m.add("sh", m.logging("sh"))
+	return m
+}
+
+func (m machine) add(program, script string) {
+	m.t.Helper()
+	bash, err := exec.LookPath("bash")
+	require.NoError(m.t, err)
+	require.NoError(m.t, os.WriteFile(filepath.Join(m.dir, program), []byte("#!"+bash+"\n"+script+"\n"), 0o700))
+}
+
+func (m machine) logging(program string) string {
+	return `echo "` + program + ` $*" >>` + filepath.Join(m.dir, "log")
+}
+
+// run returns the exit code, what was printed as an error, and what was called.
+func (m machine) run() (code int, printed, called string) {
+	m.t.Helper()
+	bash, err := exec.LookPath("bash")
+	require.NoError(m.t, err)
+	c := exec.CommandContext(m.t.Context(), bash, "packages.sh")
+	c.Env = []string{"PATH=" + m.dir}
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	_ = c.Run()
+	require.Empty(m.t, stdout.String())
+	log, _ := os.ReadFile(filepath.Join(m.dir, "log"))
+	return c.ProcessState.ExitCode(), stderr.String(), string(log)
+}
+
+const installs = "apt-get install -qy --no-install-recommends chromium\n"
+
+func TestPackages(t *testing.T) {
+	t.Parallel()
+	t.Run("touches nothing on a machine that has all", func(t *testing.T) {
+		t.Parallel()
+		code, printed, called := newMachine(t, "1000").run()
+		require.Zero(t, code)
+		require.Empty(t, printed+called)
+	})
+	t.Run("takes another browser", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t, "1000", "chromium")
+		m.add("google-chrome", "")
+		code, printed, _ := m.run()
+		require.Zero(t, code, printed)
+	})
+	t.Run("installs as root", func(t *testing.T) {
+		t.Parallel()
+		code, _, called := newMachine(t, "0", "chromium").run()
+		require.Zero(t, code)
+		require.Contains(t, called, "apt-get update -q\n")
+		require.Contains(t, called, "env DEBIAN_FRONTEND=noninteractive "+installs)
+	})
+	t.Run("installs with sudo", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t, "1000", "chromium")
+		m.add("sudo", `[[ $1 != -n ]] || shift; [[ $1 != true ]] || exit 0; `+m.logging("sudo")+`; "$@"`)
+		code, printed, called := m.run()
+		require.Zero(t, code, printed)
+		require.Contains(t, called, "sudo apt-get update -q\n")
+		require.Contains(t, called, "sudo env DEBIAN_FRONTEND=noninteractive "+installs)
+	})
+	for name, spoil := range map[string]func(machine){
+		"without sudo":                 func(machine) {},
+		"with sudo that refuses":       func(m machine) { m.add("sudo", "exit 1") },
+		"without apt-get":              func(m machine) { require.NoError(t, os.Remove(filepath.Join(m.dir, "apt-get"))) },
+		"as root, if it does not work": func(m machine) { m.add("id", "echo 0"); m.add("apt-get", "exit 100") },
+	} {
+		t.Run("names what is missing in one line "+name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, "1000", "chromium", "psql")
+			spoil(m)
+			code, printed, _ := m.run()
+			require.Equal(t, 1, code)
+			require.Equal(t, 1, strings.Count(printed, "\n"), printed)
+			require.Contains(t, printed, "apt-get install --no-install-recommends postgresql-client chromium\n")
+		})
+	}
+}
+
+func TestMake(t *testing.T) {
+	t.Parallel()
+	first := func(arguments ...string) string {
+		t.Helper()
+		c := exec.CommandContext(t.Context(), "make", append([]string{"-C", "../..", "-n", "--no-print-directory"}, arguments...)...)
+		c.Env = []string{"PATH=" + os.Getenv("PATH")} // and nothing of a make that runs this test
+		commands, err := c.Output()
+		require.NoError(t, err)
+		line, _, _ := strings.Cut(string(commands), "\n")
+		return line
+	}
+	for _, target := range []string{"test", "race", "check"} {
+		require.Contains(t, first(target), "packages.sh", target)
+	}
+	require.NotContains(t, first("test", "PKG=./internal/order"), "packages.sh", "some packages need less")
+}
