@@ -55,6 +55,8 @@ func killAfterAnswer(t *testing.T) killed {
 	return k
 }
 
+// A process that is killed leaves what it wrote to the kernel. That an append is acknowledged only when it is durable is
+// tested in package store.
 func TestKilledServer(t *testing.T) {
 	t.Parallel()
 	k := killAfterAnswer(t)

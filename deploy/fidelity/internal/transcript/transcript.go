@@ -65,7 +65,8 @@ func (t Transcript) Add(line []byte) error {
 	return nil
 }
 
-// wordless leaves out the wording of errors, which no client depends on: codes and trailers are what is compared.
+// wordless leaves out the wording of errors: codes and trailers are what is compared. The few words that package kurrent tells
+// errors by are held by its own tests, against a kurrentsim that sends them.
 func wordless(answer any) any {
 	switch answer := answer.(type) {
 	case map[string]any:
