@@ -240,30 +240,7 @@ func (p *P) wireJoinFor(stream, group string, buffer int32, quiet time.Duration)
 		GroupName:    group, BufferSize: buffer,
 		UuidOption: &persistent.ReadReq_Options_UUIDOption{Content: &persistent.ReadReq_Options_UUIDOption_Structured{Structured: &shared.Empty{}}},
 	}}})
-	lines := make(chan any, 1000)
-	go func() {
-		defer close(lines)
-		for {
-			m, err := call.Recv()
-			if err != nil {
-				lines <- p.refusal(err, call.Trailer())
-				return
-			}
-			lines <- p.wireDelivery(m)
-		}
-	}()
-	seen := list{}
-	for {
-		select {
-		case line, open := <-lines:
-			if !open {
-				return seen
-			}
-			seen = append(seen, line)
-		case <-time.After(quiet):
-			return append(seen, "silence")
-		}
-	}
+	return wireHeard(p, call, p.wireDelivery, quiet)
 }
 
 func (p *P) wireDelivery(m *persistent.ReadResp) any {

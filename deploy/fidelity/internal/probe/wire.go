@@ -156,16 +156,21 @@ func (p *P) wireRead(options *streams.ReadReq_Options, more ...string) list {
 	if err != nil {
 		return list{p.refusal(err, nil)}
 	}
+	return wireHeard(p, call, p.wireMessage, p.quiet)
+}
+
+// wireHeard returns what a call that the server streams to says, a line for each message, until it ends or falls silent.
+func wireHeard[M any](p *P, call grpc.ClientStream, line func(*M) any, quiet time.Duration) list {
 	lines := make(chan any, 10_000)
 	go func() {
 		defer close(lines)
 		for {
-			message, err := call.Recv()
-			if err != nil {
+			message := new(M)
+			if err := call.RecvMsg(message); err != nil {
 				lines <- p.refusal(err, call.Trailer())
 				return
 			}
-			lines <- p.wireMessage(message)
+			lines <- line(message)
 		}
 	}()
 	seen := list{}
@@ -176,7 +181,7 @@ func (p *P) wireRead(options *streams.ReadReq_Options, more ...string) list {
 				return seen
 			}
 			seen = append(seen, line)
-		case <-time.After(p.quiet):
+		case <-time.After(quiet):
 			return append(seen, "silence")
 		}
 	}
