@@ -21,6 +21,11 @@ func TestRead(t *testing.T) {
 		got := read(t, `{"probe":"p","result":[{"s":["x",{"code":"Unknown","text":"words","trailers":{"reason":"words","exception":"e"},"message":"words"}]}]}`)
 		require.Equal(t, []any{"x", map[string]any{"code": "Unknown", "trailers": map[string]any{"exception": "e"}}}, got["p"][0].Answer)
 	})
+	t.Run("does not tell where in the client a call's time ran out", func(t *testing.T) {
+		t.Parallel()
+		got := read(t, `{"probe":"p","result":[{"s":[{"code":"DeadlineExceeded","fromError":"Unknown","grpc":"DeadlineExceeded"}]},{"t":[{"code":"DeadlineExceeded"}]}]}`)
+		require.Equal(t, got["p"][0].Answer, got["p"][1].Answer)
+	})
 	t.Run("takes a probe without steps", func(t *testing.T) {
 		t.Parallel()
 		require.Empty(t, read(t, `{"probe":"p","result":null}`)["p"])
