@@ -6,8 +6,8 @@ SHELL := bash
 
 BIN := .local/bin
 # Tools have go.mod files of their own, so that what they need never upgrades what the product links.
-LINT := go tool -modfile=deploy/tools/lint/go.mod
-MODULES := . deploy/tools deploy/tools/lint
+LINT := go tool -modfile=dev/tools/lint/go.mod
+MODULES := . dev/tools dev/tools/lint
 PKG ?= ./...
 FUZZTIME ?= 30s
 # A test binary that hangs shows its goroutines well before CI gives up on it.
@@ -38,11 +38,11 @@ run: build ## Run the whole stack here: make run ARGS='--fresh'
 temporal: ## Build the Temporal CLI into .local/bin unless there is one on the PATH
 	@command -v temporal >/dev/null || { \
 		[ -x $(BIN)/temporal ] || echo "building the Temporal CLI: about three minutes, once" >&2; \
-		go build -C deploy/tools -o $(CURDIR)/$(BIN)/temporal github.com/temporalio/cli/cmd/temporal; }
+		go build -C dev/tools -o $(CURDIR)/$(BIN)/temporal github.com/temporalio/cli/cmd/temporal; }
 
 .PHONY: packages
 packages: ## Install the Debian packages that the tests need, or name them
-	@deploy/packages/packages.sh
+	@dev/packages/packages.sh
 
 # All tests need all packages. Some tests need what they need.
 WHOLE := $(if $(filter ./...,$(PKG)),packages)
@@ -57,25 +57,25 @@ race: $(WHOLE) temporal ## Run all tests with the race detector
 
 .PHONY: record-histories
 record-histories: temporal ## Keep the histories that the end-to-end tests cause and that are not kept yet, for the replay test
-	go test ./internal/e2e ./workflows -count=1 -args -record
+	go test ./dev/e2e ./workflows -count=1 -args -record
 
 .PHONY: conformance
 conformance: ## Run the KurrentDB client's own test suites against kurrentsim, on ports 2114 and 2115
-	@deploy/kurrentsim/conformance.sh
+	@dev/kurrentsim/conformance.sh
 
 .PHONY: node-client
 node-client: ## Run calls of the official Node client against kurrentsim: make node-client ARGS=--test-name-pattern=append
-	@deploy/kurrentsim/node-client.sh $(ARGS)
+	@dev/kurrentsim/node-client.sh $(ARGS)
 
 .PHONY: fidelity
 fidelity: ## Compare kurrentsim with what a real KurrentDB did: make fidelity ARGS='--only ^group'
 	@mkdir -p $(BIN)
-	@go build -o $(BIN)/ ./deploy/kurrentsim ./deploy/fidelity
+	@go build -o $(BIN)/ ./dev/kurrentsim/cmd/kurrentsim ./dev/fidelity
 	@$(BIN)/fidelity --kurrentsim $(BIN)/kurrentsim $(ARGS)
 
 .PHONY: bench-store
 bench-store: ## Measure kurrentsim beside a bare gRPC server of the same sizes
-	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./deploy/kurrentsim
+	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./dev/kurrentsim/cmd/kurrentsim
 
 .PHONY: bench
 bench: ## Measure what is published and what is rebuilt a second, on durable stores
@@ -84,7 +84,7 @@ bench: ## Measure what is published and what is rebuilt a second, on durable sto
 .PHONY: chaos-bin
 chaos-bin:
 	@mkdir -p $(CHAOS)/bin
-	@go build -tags failpoint -o $(CHAOS)/bin/ ./worker ./starter ./publisher ./projector ./api ./deploy/kurrentsim ./deploy/sessim ./deploy/checker ./deploy/chaos
+	@go build -tags failpoint -o $(CHAOS)/bin/ ./worker ./starter ./publisher ./projector ./api ./dev/kurrentsim/cmd/kurrentsim ./dev/sessim/cmd/sessim ./dev/checker ./dev/chaos
 
 .PHONY: chaos
 chaos: temporal chaos-bin ## Break everything for a while and judge what became of the orders: make chaos MINUTES=10 SEED=
@@ -92,7 +92,7 @@ chaos: temporal chaos-bin ## Break everything for a while and judge what became 
 
 .PHONY: checker-selftest
 checker-selftest: temporal ## Plant sixteen known bugs, one at a time, and demand that the checker finds each
-	go run ./deploy/checker/selftest
+	go run ./dev/checker/selftest
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -134,11 +134,11 @@ real: export REAL_URL = $(value KURRENTDB_URL)
 .PHONY: real
 real: temporal chaos-bin ## Check any KurrentDB that runs already: make real KURRENTDB_URL=... MINUTES=10 THROWAWAY=yes
 	@[ -n "$$REAL_URL" ] || { echo 'make real: KURRENTDB_URL=kurrentdb://... is required' >&2; exit 2; }
-	@go build -o $(BIN)/ ./deploy/fidelity
+	@go build -o $(BIN)/ ./dev/fidelity
 	@$(CHAOS)/bin/chaos --kurrentdb "$$REAL_URL" --check
 	@$(BIN)/fidelity --url "$$REAL_URL" $(if $(filter yes,$(THROWAWAY)),--throwaway) $(ARGS)
 	@$(CHAOS)/bin/chaos --bin $(CHAOS)/bin --kurrentdb "$$REAL_URL" --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
-	@KURRENTDB_ALLOW_PLAINTEXT=true go test -count=1 -timeout $(TEST_TIMEOUT) ./internal/e2e $(TESTFLAGS) -args -kurrentdb "$$REAL_URL"
+	@KURRENTDB_ALLOW_PLAINTEXT=true go test -count=1 -timeout $(TEST_TIMEOUT) ./dev/e2e $(TESTFLAGS) -args -kurrentdb "$$REAL_URL"
 
 .PHONY: chaos-minute
 chaos-minute:

@@ -129,4 +129,4 @@ require (
 	gopkg.in/tomb.v1 v1.0.0-20141024135613-dd632973f1e7 // indirect
 )
 
-ignore ./deploy/kurrentsim/node/node_modules
+ignore ./dev/kurrentsim/node/node_modules

@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/activities"
-	"orderflow/internal/door"
+	"orderflow/dev/faultproxy"
 	"orderflow/internal/email"
 )
 
-// moments are where an attempt can die, each with what the ledger and the provider hold then. The way there stops at a door.
+// moments are where an attempt can die, each with what the ledger and the provider hold then. The way there stops at a proxy.
 func moments() []struct {
 	name  string
 	reach func(r *room)
@@ -28,28 +28,28 @@ func moments() []struct {
 		mails int
 	}{
 		{"after the claim, before the call", func(r *room) {
-			r.mail.Hold(door.In)
-			r.eventually("the request is at the door", func() bool { return r.mail.Arrived(door.In) > 0 })
+			r.mail.Stall(faultproxy.Upstream)
+			r.eventually("the request has reached the proxy", func() bool { return r.mail.Received(faultproxy.Upstream) > 0 })
 		}, "sending|1|0|0|-", 0},
 		{"after the mail was accepted, before the answer", func(r *room) {
-			r.mail.Hold(door.Back)
-			r.eventually("the answer is at the door", func() bool { return r.mail.Arrived(door.Back) > 0 })
+			r.mail.Stall(faultproxy.Downstream)
+			r.eventually("the answer has reached the proxy", func() bool { return r.mail.Received(faultproxy.Downstream) > 0 })
 		}, "sending|1|0|0|-", 1},
 		{"after the answer, before it is recorded", func(r *room) {
-			r.mail.Hold(door.Back)
-			r.eventually("the answer is at the door", func() bool { return r.mail.Arrived(door.Back) > 0 })
+			r.mail.Stall(faultproxy.Downstream)
+			r.eventually("the answer has reached the proxy", func() bool { return r.mail.Received(faultproxy.Downstream) > 0 })
 			r.awaitRow("sending|1|0|0|-")
-			r.base.Hold(door.In)
-			before := r.base.Arrived(door.In)
-			r.mail.Release()
-			r.eventually("the record is at the door", func() bool { return r.base.Arrived(door.In) > before })
+			r.base.Stall(faultproxy.Upstream)
+			before := r.base.Received(faultproxy.Upstream)
+			r.mail.Resume()
+			r.eventually("the record has reached the proxy", func() bool { return r.base.Received(faultproxy.Upstream) > before })
 		}, "sending|1|0|0|-", 1},
 		{"after it was recorded", func(r *room) {
-			r.mail.Hold(door.Back)
-			r.eventually("the answer is at the door", func() bool { return r.mail.Arrived(door.Back) > 0 })
+			r.mail.Stall(faultproxy.Downstream)
+			r.eventually("the answer has reached the proxy", func() bool { return r.mail.Received(faultproxy.Downstream) > 0 })
 			r.awaitRow("sending|1|0|0|-")
-			r.base.HoldAnswer(func(answer []byte) bool { return bytes.Contains(answer, []byte("sent")) })
-			r.mail.Release()
+			r.base.StallResponse(func(answer []byte) bool { return bytes.Contains(answer, []byte("sent")) })
+			r.mail.Resume()
 			r.awaitRow("sent|1|0|1|-")
 		}, "sent|1|0|1|-", 1},
 	}
@@ -66,8 +66,8 @@ func TestAnAttemptThatDiesIsUnknownAndTheMailGoesByThePolicy(t *testing.T) {
 				require.Error(t, c.cmd.Wait())
 				r.mail.Cut() // what was held dies with its sender
 				r.base.Cut()
-				r.mail.Release()
-				r.base.Release()
+				r.mail.Resume()
+				r.base.Resume()
 				require.Equal(t, moment.row, r.row())
 				require.Len(t, r.sim.Messages(), moment.mails)
 				if moment.row == "sent|1|0|1|-" {
@@ -121,14 +121,14 @@ func (r *room) requireSettled(t *testing.T, mails int) {
 
 // A process that is stopped for longer than its lease comes back and goes on as if nothing had happened.
 func TestAnAttemptThatOversleptItsLeaseChangesNothingButAddsItsMessageID(t *testing.T) {
-	for name, way := range map[string]door.Direction{
-		"stopped with the answer on its way": door.Back, "stopped with the request on its way": door.In,
+	for name, way := range map[string]faultproxy.Direction{
+		"stopped with the answer on its way": faultproxy.Downstream, "stopped with the request on its way": faultproxy.Upstream,
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRoom(t, attemptConfig{})
-			r.mail.Hold(way)
+			r.mail.Stall(way)
 			zombie := r.startChild()
-			r.eventually("it is at the door", func() bool { return r.mail.Arrived(way) > 0 })
+			r.eventually("it has reached the proxy", func() bool { return r.mail.Received(way) > 0 })
 			r.awaitRow("sending|1|0|0|-")
 			require.NoError(t, zombie.cmd.Process.Signal(syscall.SIGSTOP))
 			r.elapse()
@@ -141,7 +141,7 @@ func TestAnAttemptThatOversleptItsLeaseChangesNothingButAddsItsMessageID(t *test
 			require.Equal(t, email.StatusSent, result.Status)
 
 			require.NoError(t, zombie.cmd.Process.Signal(syscall.SIGCONT))
-			r.mail.Release()
+			r.mail.Resume()
 			require.NoError(t, zombie.cmd.Wait(), "%s", &zombie.out)
 			require.JSONEq(t, `{"status":"sent"}`, zombie.out.String())
 			require.Equal(t, "sent|2|1|2|-", r.row(), "its message id is kept beside the other")
@@ -154,9 +154,9 @@ func TestAnAttemptThatOversleptItsLeaseChangesNothingButAddsItsMessageID(t *test
 func TestAnAttemptThatOversleptItsDeadlineSendsNothing(t *testing.T) {
 	const deadline = 5 * time.Second // it is stopped before
 	r := newRoom(t, attemptConfig{MailTimeout: deadline, Policy: email.PolicyHold})
-	r.mail.Hold(door.In)
+	r.mail.Stall(faultproxy.Upstream)
 	zombie := r.startChild()
-	r.eventually("it is at the door", func() bool { return r.mail.Arrived(door.In) > 0 })
+	r.eventually("it has reached the proxy", func() bool { return r.mail.Received(faultproxy.Upstream) > 0 })
 	over := time.After(deadline + time.Second/2)
 	require.NoError(t, zombie.cmd.Process.Signal(syscall.SIGSTOP))
 	r.elapse()
@@ -167,6 +167,6 @@ func TestAnAttemptThatOversleptItsDeadlineSendsNothing(t *testing.T) {
 	require.NoError(t, zombie.cmd.Process.Signal(syscall.SIGCONT))
 	require.NoError(t, zombie.cmd.Wait(), "%s", &zombie.out)
 	require.Equal(t, "unknown|1|1|0|-", r.row(), "its attempt was counted before")
-	r.mail.Release()
+	r.mail.Resume()
 	require.Empty(t, r.sim.Messages())
 }

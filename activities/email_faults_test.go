@@ -14,11 +14,11 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
-	"orderflow/internal/devserver/devservertest"
-	"orderflow/internal/door"
+	"orderflow/dev/devserver/devservertest"
+	"orderflow/dev/faultproxy"
+	"orderflow/dev/sessim"
 	"orderflow/internal/email"
 	"orderflow/internal/ses"
-	"orderflow/internal/sessim"
 )
 
 // closedPort is an address where nobody listens.
@@ -95,7 +95,7 @@ func TestEachFaultLeavesTheLedgerSayingWhatIsKnown(t *testing.T) {
 
 func TestAMessageIDThatTheLedgerCouldNotTakeDownIsHandedBackAndRecordedLater(t *testing.T) {
 	r := newRoom(t, attemptConfig{StoreTimeout: 3 * time.Second})
-	r.mail.Hold(door.Back)
+	r.mail.Stall(faultproxy.Downstream)
 	type answer struct {
 		result activities.EmailResult
 		err    error
@@ -105,15 +105,15 @@ func TestAMessageIDThatTheLedgerCouldNotTakeDownIsHandedBackAndRecordedLater(t *
 		result, err := r.attempt()
 		done <- answer{result, err}
 	}()
-	r.eventually("the answer is at the door", func() bool { return r.mail.Arrived(door.Back) > 0 })
-	r.base.Hold(door.In) // the database is out of reach
-	r.mail.Release()
+	r.eventually("the answer has reached the proxy", func() bool { return r.mail.Received(faultproxy.Downstream) > 0 })
+	r.base.Stall(faultproxy.Upstream) // the database is out of reach
+	r.mail.Resume()
 	got := <-done
 	require.NoError(t, got.err, "an error would forget it")
 	require.Equal(t, r.sim.Messages()[0].MessageID, got.result.Unsettled.MessageID)
 	require.Equal(t, "sending|1|0|0|-", r.row())
 
-	r.base.Release()
+	r.base.Resume()
 	status, err := r.ledger.SettleEmail(t.Context(), *got.result.Unsettled)
 	require.NoError(t, err)
 	require.Equal(t, email.StatusSent, status)

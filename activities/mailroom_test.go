@@ -21,13 +21,13 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"orderflow/activities"
-	"orderflow/internal/door"
+	"orderflow/dev/faultproxy"
+	"orderflow/dev/sessim"
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 	"orderflow/internal/ses"
-	"orderflow/internal/sessim"
 )
 
 const (
@@ -35,13 +35,13 @@ const (
 	waitTick = 5 * time.Millisecond
 )
 
-// room is one test's mail: a real ledger and the real SDK, each behind a door of its own, with one order whose confirmation
+// room is one test's mail: a real ledger and the real SDK, each behind a proxy of its own, with one order whose confirmation
 // is due.
 type room struct {
 	t          *testing.T
 	sim        *sessim.Server
-	mail, base *door.Door
-	config     attemptConfig // of an attempt through the doors
+	mail, base *faultproxy.Proxy
+	config     attemptConfig // of an attempt through the proxies
 	ledger     *postgres.Store
 	conn       *pgx.Conn
 }
@@ -67,7 +67,7 @@ func newRoom(t *testing.T, c attemptConfig) *room {
 	require.NoError(t, createDatabase(t.Context(), name, templateDatabase))
 	straight, err := url.Parse(databaseURL(name, ""))
 	require.NoError(t, err)
-	r := &room{t: t, sim: sim, mail: openDoor(t, strings.TrimPrefix(sim.URL(), "http://")), base: openDoor(t, straight.Host)}
+	r := &room{t: t, sim: sim, mail: startProxy(t, strings.TrimPrefix(sim.URL(), "http://")), base: startProxy(t, straight.Host)}
 	r.config = c.withDefaults(databaseURL(name, r.base.Addr()), "http://"+r.mail.Addr())
 	direct := r.config
 	direct.DatabaseURL = straight.String()
@@ -91,9 +91,9 @@ func (c attemptConfig) withDefaults(databaseURL, mailURL string) attemptConfig {
 	return c
 }
 
-func openDoor(t *testing.T, target string) *door.Door {
+func startProxy(t *testing.T, target string) *faultproxy.Proxy {
 	t.Helper()
-	d, err := door.Open(target)
+	d, err := faultproxy.Start(target)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d
@@ -137,7 +137,7 @@ func (noMeter) EmailSettled(email.Kind, email.Status) {}
 // attempt runs SendEmail once, as a worker would.
 func (c attemptConfig) attempt(ctx context.Context) (result activities.EmailResult, err error) {
 	ledger := c.openLedger(ctx)
-	context.AfterFunc(ctx, ledger.Close) // closing waits for a connection that is held at a door
+	context.AfterFunc(ctx, ledger.Close) // closing waits for a connection that is held at a proxy
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	env.RegisterActivity(&activities.Activities{Emails: ledger, Mailer: c.openMailer(ctx), Meter: noMeter{}})
@@ -150,7 +150,7 @@ func (c attemptConfig) attempt(ctx context.Context) (result activities.EmailResu
 
 func (r *room) attempt() (activities.EmailResult, error) { return r.config.attempt(r.t.Context()) }
 
-// around gives an attempt that meets neither door.
+// around gives an attempt that meets neither proxy.
 func (r *room) around() attemptConfig {
 	c := r.config
 	address, err := url.Parse(c.DatabaseURL)

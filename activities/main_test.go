@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"orderflow/internal/devserver"
+	"orderflow/dev/devserver"
 	"orderflow/internal/postgres"
 )
 
@@ -82,15 +82,15 @@ func createDatabase(ctx context.Context, name, template string) error {
 	return err
 }
 
-// databaseURL names a database of the cluster, behind a door when there is one.
-func databaseURL(name, door string) string {
+// databaseURL names a database of the cluster, behind a proxy when there is one.
+func databaseURL(name, proxy string) string {
 	address, err := url.Parse(cluster.URL)
 	if err != nil {
 		panic(err)
 	}
 	address.Path = "/" + name
-	if door != "" {
-		address.Host = door
+	if proxy != "" {
+		address.Host = proxy
 	}
 	return address.String()
 }

@@ -17,7 +17,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"orderflow/internal/door"
+	"orderflow/dev/faultproxy"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -85,10 +85,10 @@ func requireWish(t *testing.T, got reply, id string) {
 	require.Equal(t, answer.URL, got.header.Get("Location"))
 }
 
-// newClientBehindDoor asks an api that reaches Temporal by a way that can be held up, and soon does not wait for it.
-func newClientBehindDoor(t *testing.T) (*caller, *door.Door) {
+// newClientBehindProxy asks an api that reaches Temporal by a way that can be held up, and soon does not wait for it.
+func newClientBehindProxy(t *testing.T) (*caller, *faultproxy.Proxy) {
 	t.Helper()
-	way, err := door.Open(shared.temporalAddress)
+	way, err := faultproxy.Start(shared.temporalAddress)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, way.Close()) })
 	dialled, err := client.DialContext(t.Context(), client.Options{HostPort: way.Addr(), Logger: quiet{}})
@@ -101,23 +101,23 @@ func newClientBehindDoor(t *testing.T) (*caller, *door.Door) {
 
 func TestOrderIsCancelledByAnEventWhileTemporalDoesNotAnswer(t *testing.T) {
 	t.Parallel()
-	c, way := newClientBehindDoor(t)
+	c, way := newClientBehindProxy(t)
 	id, _ := c.fulfil()
 	shipped, _ := c.fulfil()
 	c.ship(shipped)
-	way.Hold(door.In)
+	way.Stall(faultproxy.Upstream)
 	requireWish(t, c.post("/orders/"+id+"/cancel", wish), id)
 	require.Equal(t, order.TypeCancellationRequested, readAll(t, id)[1].Type)
 	require.Contains(t, c.post("/orders/"+shipped+"/cancel", wish).problem(http.StatusConflict).Detail, "shipped")
 	require.Len(t, readAll(t, shipped), 1, "nothing is promised that cannot be kept")
-	way.Release()
+	way.Resume()
 }
 
 func TestOrderIsNotCancelledBeforeItsCreditIsReleased(t *testing.T) {
 	t.Parallel()
-	c, way := newClientBehindDoor(t)
+	c, way := newClientBehindProxy(t)
 	id, customerID := c.fulfil()
-	way.Hold(door.In) // the workflow is at its compensation, and cannot say so
+	way.Stall(faultproxy.Upstream) // the workflow is at its compensation, and cannot say so
 	_, err := shared.store.CloseFulfillment(t.Context(), fulfillment.Close{
 		OrderID: id, CustomerID: customerID, Total: usd(t, "USD242.00"), Status: order.StatusCancelled,
 		Reason: order.ReasonCancelled, Code: "customer-request", Began: true,
@@ -135,7 +135,7 @@ func TestOrderIsNotCancelledBeforeItsCreditIsReleased(t *testing.T) {
 	})
 	c.post("/orders/"+id+"/cancel", wish).into(http.StatusOK, &state)
 	require.Equal(t, order.CreditReleased, state.Credit)
-	way.Release()
+	way.Resume()
 }
 
 func TestCancellationsShareOneUpdate(t *testing.T) {

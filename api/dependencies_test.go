@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/ops/opstest"
+	"orderflow/dev/opstest"
 )
 
 // away is an address where no server is.

@@ -18,8 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/faultproxy"
 	"orderflow/internal/config"
-	"orderflow/internal/door"
 	"orderflow/internal/subcommand"
 )
 
@@ -76,7 +76,7 @@ func exit(t *testing.T, c *exec.Cmd) (int, string) {
 // finishes stops the process while the event store has an order and its answer is on the way.
 func finishes(t *testing.T, binary string) {
 	address, query, _ := strings.Cut(strings.TrimPrefix(shared.kurrentURL, "kurrentdb://"), "?")
-	way, err := door.Open(strings.TrimSuffix(address, "/"))
+	way, err := faultproxy.Start(strings.TrimSuffix(address, "/"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, way.Close()) })
 	running := process(t, binary, "kurrentdb://"+way.Addr()+"?"+query, "127.0.0.1:0")
@@ -92,7 +92,7 @@ func finishes(t *testing.T, binary string) {
 
 	id, status := newID(), make(chan int, 1)
 	stored := func() error { _, err := shared.events.FindPlaced(t.Context(), id); return err }
-	way.HoldAnswer(func([]byte) bool { return stored() == nil })
+	way.StallResponse(func([]byte) bool { return stored() == nil })
 	request := c.request(http.MethodPost, "/orders", body(id, newCustomerID(), nil))
 	go func() { status <- c.status(request) }()
 	until(t, func(now teller) { require.NoError(now, stored()) })
@@ -102,7 +102,7 @@ func finishes(t *testing.T, binary string) {
 	require.NoError(t, err)
 	require.NoError(t, draining.Body.Close())
 	require.Equal(t, http.StatusServiceUnavailable, draining.StatusCode, "no new requests, please")
-	way.Release()
+	way.Resume()
 	require.Equal(t, http.StatusCreated, <-status)
 	require.NoError(t, running.Wait(), log.String())
 	require.Len(t, readAll(t, id), 1)

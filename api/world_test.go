@@ -20,11 +20,11 @@ import (
 	"go.uber.org/goleak"
 
 	"orderflow/activities"
+	"orderflow/dev/devserver"
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/credit"
-	"orderflow/internal/devserver"
 	"orderflow/internal/email"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 	"orderflow/internal/view"

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
-	"orderflow/internal/devserver/devservertest"
+	"orderflow/dev/devserver/devservertest"
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
 	"orderflow/internal/view"
 )
 

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/door"
-	"orderflow/internal/kurrentsim"
+	"orderflow/dev/faultproxy"
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/postgres"
 )
 
@@ -139,7 +139,7 @@ func TestASecondReplicaWaitsAndTakesOver(t *testing.T) {
 func TestALogThatIsSilentIsFollowedAnew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kurrentsim.Options{})
-	way, err := door.Open(w.server.Addr())
+	way, err := faultproxy.Start(w.server.Addr())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = way.Close() })
 	address, err := url.Parse(w.server.URL())
@@ -151,11 +151,11 @@ func TestALogThatIsSilentIsFollowedAnew(t *testing.T) {
 	w.tell(tale, 50)
 	w.awaitTale(tale)
 
-	way.Hold(door.Back) // the connection lives, and brings nothing
+	way.Stall(faultproxy.Downstream) // the connection lives, and brings nothing
 	w.tell(tale, 50)
 	require.Eventually(t, func() bool { return log.says("following the log ended") }, waitLong, waitTick)
 	require.NotEqual(t, tale.expected(), w.shown())
-	way.Release()
+	way.Resume()
 
 	w.awaitTale(tale)
 }

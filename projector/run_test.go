@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/ops/opstest"
+	"orderflow/dev/opstest"
 	"orderflow/internal/subcommand"
 )
 

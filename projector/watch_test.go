@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
 )
 
 // muted is the real log behind something that keeps subscriptions alive and, while it is asked to, passes nothing on.

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver"
+	"orderflow/dev/devserver"
 )
 
 // aloneWorld makes a world on a server where nobody else takes transaction numbers.

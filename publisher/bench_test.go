@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
-	"orderflow/internal/devserver"
-	"orderflow/internal/devserver/devservertest"
+	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
 )
@@ -124,7 +124,7 @@ func benchRun(b *testing.B, environ []string, during func(*exec.Cmd)) time.Durat
 // startKurrentsim starts the stand-in as a program that keeps its events in files.
 func startKurrentsim(b *testing.B) (url string) {
 	b.Helper()
-	binary, err := build(scratch, "../deploy/kurrentsim")
+	binary, err := build(scratch, "../dev/kurrentsim/cmd/kurrentsim")
 	require.NoError(b, err)
 	port, err := devserver.FreePort()
 	require.NoError(b, err)

@@ -176,7 +176,7 @@ func TestSetupMakesWhatIsMissingAndSaysSo(t *testing.T) {
 
 func TestReadinessAndMetricsTellHowItStands(t *testing.T) {
 	w := aloneWorld(t) // what others write would be behind, too
-	away := w.behindADoor()
+	away := w.behindProxy()
 	p := w.publish()
 	require.Error(t, (&publisher{}).ready(t.Context()))
 	p.awaitPhase(phaseStream)

@@ -14,9 +14,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver"
-	"orderflow/internal/devserver/devservertest"
-	"orderflow/internal/door"
+	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
+	"orderflow/dev/faultproxy"
 	"orderflow/internal/postgres"
 )
 
@@ -100,7 +100,7 @@ func slotSurvives(t *testing.T, bin string) {
 	standby := server17(t, bin, standbyDir, map[string]string{
 		"primary_conninfo": primary.URL, "primary_slot_name": "standby", "hot_standby_feedback": "on", "sync_replication_slots": "on",
 	})
-	name, err := door.Open(hostOf(t, primary.URL))
+	name, err := faultproxy.Start(hostOf(t, primary.URL))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, name.Close()) })
 	address, err := url.Parse(primary.URL)

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver"
-	"orderflow/internal/door"
+	"orderflow/dev/devserver"
+	"orderflow/dev/faultproxy"
 )
 
 // The name of the database leads to a standby for a while and back, and nothing ends the connections to the standby.
@@ -21,7 +21,7 @@ func TestPublisherOverAFailoverAndBack(t *testing.T) {
 	standby, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: t.TempDir(), Fast: true, StandbyOf: primary.URL})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = standby.Stop(t.Context()) })
-	name, err := door.Open(hostOf(t, primary.URL))
+	name, err := faultproxy.Start(hostOf(t, primary.URL))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, name.Close()) })
 	address, err := url.Parse(primary.URL)

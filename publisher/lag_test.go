@@ -60,7 +60,7 @@ func TestLagSecondsBeforeTheFirstSession(t *testing.T) {
 // Its versions in flight come to no end, and another publisher, after it, begins with them.
 func TestLagSecondsWhileKurrentDBIsAway(t *testing.T) {
 	w := newWorld(t)
-	away := w.behindADoor()
+	away := w.behindProxy()
 	w.settings.budget = time.Millisecond
 	p := w.publish()
 	p.awaitPhase(phaseStream)

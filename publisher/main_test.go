@@ -24,9 +24,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"orderflow/internal/devserver"
+	"orderflow/dev/devserver"
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
 	"orderflow/internal/postgres"
 )
 
@@ -108,7 +108,7 @@ type world struct {
 	stores      map[string]*postgres.Store // by the URL they connect to
 	kurrentDB   string
 	events      *kurrent.Client // that looks behind the publishers
-	throughDoor *kurrent.Client // theirs, when it is another
+	throughProxy *kurrent.Client // theirs, when it is another
 	settings    publisher       // what a publisher is made with
 	metrics     *metrics
 }
@@ -272,7 +272,7 @@ func (w *world) publish() *running {
 	store, err := postgres.Open(w.t.Context(), postgres.Config{URL: w.url, MaxConns: poolConnections, CallTimeout: 20 * time.Second})
 	require.NoError(w.t, err)
 	r := &running{w: w, done: make(chan struct{}), publisher: &publisher{
-		events: cmp.Or(w.throughDoor, w.events), store: store, slot: w.name, window: w.settings.window, retention: w.settings.retention,
+		events: cmp.Or(w.throughProxy, w.events), store: store, slot: w.name, window: w.settings.window, retention: w.settings.retention,
 		pace: w.settings.pace, budget: w.settings.budget, metrics: w.metrics, logger: testLogger(w.t),
 	}}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -58,7 +58,7 @@ func TestVersionsThatArePublishedAndOldAreDropped(t *testing.T) {
 func TestNothingIsDroppedThatIsNotPublishedOrIsSetAside(t *testing.T) {
 	w := newWorld(t)
 	w.settings.retention = time.Hour
-	away := w.behindADoor()
+	away := w.behindProxy()
 	w.publish().awaitPhase(phaseStream)
 	w.foreignEvent("fulfillment-order-aside")
 	w.approve("order-aside", "order-fine")
@@ -77,7 +77,7 @@ func TestNothingIsDroppedThatIsNotPublishedOrIsSetAside(t *testing.T) {
 func TestAVersionThatCommitsLateIsNotDroppedUnpublished(t *testing.T) {
 	w := newWorld(t)
 	w.settings.retention = time.Hour
-	away := w.behindADoor()
+	away := w.behindProxy()
 	p := w.publish()
 	p.awaitPhase(phaseStream)
 	slow, err := pgx.Connect(t.Context(), w.url)

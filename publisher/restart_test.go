@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver"
-	"orderflow/internal/devserver/devservertest"
+	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/internal/postgres"
 )
 
@@ -102,11 +102,11 @@ func TestAPublisherThatIsKilledAgainAndAgainSkipsAndDoublesNothing(t *testing.T)
 func TestAKillBetweenAppendAndConfirmationDoublesNothing(t *testing.T) {
 	w := newWorld(t)
 	binary := publisherBinary(t)
-	away := w.behindADoor()
+	away := w.behindProxy()
 	first := w.start(binary)
 	w.approve("order-0")
 	w.awaitTypes("order-0", "order-approved")
-	away.HoldAnswer(func([]byte) bool { return true })
+	away.StallResponse(func([]byte) bool { return true })
 	w.approve("order-held")
 	w.awaitTypes("order-held", "order-approved")
 	first.kill()
@@ -145,7 +145,7 @@ func TestAStopFinishesWhatIsInFlightAndConfirmsIt(t *testing.T) {
 
 func TestAStopDoesNotWaitForAnEventStoreThatIsAwayForLongerThanItsBudget(t *testing.T) {
 	w := newWorld(t)
-	away := w.behindADoor()
+	away := w.behindProxy()
 	w.settings.budget = 300 * time.Millisecond
 	p := w.publish()
 	p.awaitPhase(phaseStream)
@@ -165,9 +165,9 @@ func TestACrashInTheSnapshotSkipsNothingAndGoesOnWhereItWas(t *testing.T) {
 	const versions = 6 * snapshotPage
 	w.approveMany("order", versions)
 	binary := publisherBinary(t)
-	away := w.behindADoor()
+	away := w.behindProxy()
 	const saved = "SELECT coalesce(max(snapshot_id), 0) FROM publisher_mark"
-	away.HoldAnswer(func([]byte) bool { // none comes after the mark was moved: it cannot finish
+	away.StallResponse(func([]byte) bool { // none comes after the mark was moved: it cannot finish
 		var id int64
 		return w.looks.QueryRow(t.Context(), saved).Scan(&id) == nil && id > 0
 	})
@@ -189,7 +189,7 @@ func TestACrashInTheSnapshotSkipsNothingAndGoesOnWhereItWas(t *testing.T) {
 // All of it happens while orders are written.
 func TestKurrentDBAwayUnderLoadLosesAndSetsAsideNothing(t *testing.T) {
 	w := newWorld(t)
-	away := w.behindADoor()
+	away := w.behindProxy()
 	p := w.publish()
 	p.awaitPhase(phaseStream)
 	for round := range 4 {
@@ -257,7 +257,7 @@ func TestThePublisherOutlivesItsDatabasesCrashesAndStops(t *testing.T) {
 	}
 	pg := start()
 	w := lonelyWorld(t, pg.URL)
-	away := w.behindADoor()
+	away := w.behindProxy()
 	p := w.publish()
 	p.awaitPhase(phaseStream)
 	for round, end := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGINT, syscall.SIGQUIT} {

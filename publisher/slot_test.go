@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/devserver"
 	"orderflow/internal/config"
-	"orderflow/internal/devserver"
 	"orderflow/internal/postgres"
 )
 

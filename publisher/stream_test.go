@@ -161,7 +161,7 @@ func TestTheServerHearsOfUsWhileKurrentDBIsAway(t *testing.T) {
 	w := newWorld(t)
 	const silence = 3 * time.Second // the server hangs up after it
 	w.exec(fmt.Sprintf("ALTER ROLE %s IN DATABASE %s SET wal_sender_timeout = '%dms'", "orderflow", w.name, silence.Milliseconds()))
-	away := w.behindADoor()
+	away := w.behindProxy()
 	w.settings.window = 2
 	p := w.publish()
 	p.awaitPhase(phaseStream)

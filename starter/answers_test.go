@@ -19,7 +19,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"orderflow/internal/devserver"
+	"orderflow/dev/devserver"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/temporalclient"

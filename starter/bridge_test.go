@@ -17,9 +17,9 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
-	"orderflow/internal/devserver"
+	"orderflow/dev/devserver"
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )

@@ -9,8 +9,8 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
-	"orderflow/internal/devserver/devservertest"
-	"orderflow/internal/kurrentsim"
+	"orderflow/dev/devserver/devservertest"
+	"orderflow/dev/kurrentsim"
 )
 
 // onARoad has the bridge reach Temporal by a road.

@@ -10,8 +10,8 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
 )
 
 // newBenchOn is a bench whose server is started with options.

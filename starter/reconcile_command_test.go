@@ -18,9 +18,9 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/store"
 	"orderflow/internal/fulfillment"
-	"orderflow/internal/kurrentsim"
-	"orderflow/internal/kurrentsim/store"
 	"orderflow/internal/order"
 	"orderflow/internal/subcommand"
 	"orderflow/workflows"

@@ -5,11 +5,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/store"
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
-	"orderflow/internal/kurrentsim/store"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )

@@ -12,11 +12,11 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )

@@ -13,8 +13,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/email"
-	"orderflow/internal/kurrentsim"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )

@@ -8,8 +8,8 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
-	"orderflow/internal/kurrentsim"
-	"orderflow/internal/kurrentsim/store"
+	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/store"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )

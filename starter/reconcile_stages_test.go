@@ -6,9 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
-	"orderflow/internal/kurrentsim"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )

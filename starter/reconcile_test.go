@@ -15,11 +15,11 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/store"
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
-	"orderflow/internal/kurrentsim/store"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )

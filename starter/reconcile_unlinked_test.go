@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
 	"orderflow/internal/order"
 )
 

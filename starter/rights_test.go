@@ -6,11 +6,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/access"
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
-	"orderflow/internal/kurrentsim/access"
-	"orderflow/internal/kurrentsim/kurrentsimtest"
 )
 
 // newSecureBench is a bench whose bridge runs as the plain user starter, and whose events are appended by an administrator.

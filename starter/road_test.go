@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver/devservertest"
+	"orderflow/dev/devserver/devservertest"
 )
 
 // condition is what a road to a server is like.

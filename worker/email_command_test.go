@@ -11,11 +11,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/devserver/devservertest"
+	"orderflow/dev/sessim"
 	"orderflow/internal/config"
-	"orderflow/internal/devserver/devservertest"
 	"orderflow/internal/email"
 	"orderflow/internal/order"
-	"orderflow/internal/sessim"
 	"orderflow/internal/subcommand"
 	"orderflow/workflows"
 )

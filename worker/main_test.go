@@ -17,12 +17,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
-	"orderflow/internal/devserver"
+	"orderflow/dev/devserver"
+	"orderflow/dev/kurrentsim"
+	"orderflow/dev/sessim"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
-	"orderflow/internal/sessim"
 	"orderflow/internal/subcommand"
 	"orderflow/workflows"
 )

@@ -16,8 +16,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"orderflow/internal/devserver"
-	"orderflow/internal/ops/opstest"
+	"orderflow/dev/devserver"
+	"orderflow/dev/opstest"
 	"orderflow/internal/subcommand"
 	"orderflow/workflows"
 )

@@ -20,8 +20,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"orderflow/activities"
+	"orderflow/dev/devserver"
 	"orderflow/internal/credit"
-	"orderflow/internal/devserver"
 	"orderflow/internal/email"
 	"orderflow/internal/order"
 	"orderflow/workflows"

@@ -1,6 +1,6 @@
 // Package failpoint lets a test kill a binary between two given instructions: right before and right after each effect it
 // has and each acknowledgement it gives. It owns the list of these points and what the environment says about them; who
-// restarts the binary, and what must hold then, is left to deploy/chaos and deploy/checker.
+// restarts the binary, and what must hold then, is left to dev/chaos and dev/checker.
 //
 // Without the build tag failpoint, Hit is empty and nothing of a point is left in the binary. With it, FAILPOINTS arms
 // points by name, separated by commas:

@@ -15,7 +15,7 @@ func (p Point) Process() string {
 }
 
 // Points lists every point there is, each placed in the code exactly once. A new one also needs to be led to: say in
-// deploy/chaos/internal/crash which orders come by it.
+// dev/chaos/internal/crash which orders come by it.
 func Points() []Point {
 	return []Point{
 		{"starter.start.before", "an order's event is in hand, its workflow is not started"},

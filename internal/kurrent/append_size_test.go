@@ -11,8 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
 )
 
 // sized is an event of so many bytes, as the server's limit counts.

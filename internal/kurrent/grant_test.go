@@ -7,10 +7,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/access"
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
-	"orderflow/internal/kurrentsim/access"
-	"orderflow/internal/kurrentsim/kurrentsimtest"
 )
 
 const parkedOfGroup = "$persistentsubscription-$ce-order::fulfillment-parked"

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"orderflow/internal/devserver/devservertest"
+	"orderflow/dev/devserver/devservertest"
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

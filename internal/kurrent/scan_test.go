@@ -11,9 +11,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/store"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
-	"orderflow/internal/kurrentsim/store"
 )
 
 // write appends count streams with two events each, of which the second one is looked for.

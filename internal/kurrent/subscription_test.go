@@ -15,8 +15,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
 )
 
 var bridge = kurrent.GroupSettings{Stream: "$ce-order", Group: "fulfillment", MessageTimeout: 4 * time.Minute, BufferSize: 8}

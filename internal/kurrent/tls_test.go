@@ -8,11 +8,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver/devservertest"
+	"orderflow/dev/devserver/devservertest"
+	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/access"
+	"orderflow/dev/kurrentsim/users"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/kurrentsim"
-	"orderflow/internal/kurrentsim/access"
-	"orderflow/internal/kurrentsim/users"
 )
 
 func TestOverTLSOnlyTheRightServerAndUserAreSpokenTo(t *testing.T) {

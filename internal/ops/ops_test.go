@@ -17,8 +17,8 @@ import (
 	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.uber.org/goleak"
 
+	"orderflow/dev/opstest"
 	"orderflow/internal/ops"
-	"orderflow/internal/ops/opstest"
 )
 
 // running starts a daemon that works at once, until the test ends.

@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver"
-	"orderflow/internal/devserver/devservertest"
+	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/internal/email"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"

@@ -14,19 +14,19 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/door"
+	"orderflow/dev/faultproxy"
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 )
 
-// behindDoor gives the world's database a door, and a store that goes through it.
-func (w *world) behindDoor(c postgres.Config) (*postgres.Store, *door.Door) {
+// behindProxy gives the world's database a proxy, and a store that goes through it.
+func (w *world) behindProxy(c postgres.Config) (*postgres.Store, *faultproxy.Proxy) {
 	w.t.Helper()
 	address, err := url.Parse(w.url)
 	require.NoError(w.t, err)
-	d, err := door.Open(address.Host)
+	d, err := faultproxy.Start(address.Host)
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() { require.NoError(w.t, d.Close()) })
 	address.Host = d.Addr()
@@ -96,12 +96,12 @@ func TestAnAnswerThatIsLostAfterTheCommitIsOneRowAndOneVersion(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, postgres.Config{})
-			store, d := w.behindDoor(postgres.Config{})
+			store, d := w.behindProxy(postgres.Config{})
 			c.before(w)
 			require.NoError(t, store.Ping(t.Context())) // a new connection has an answer of the same form
-			d.LoseAnswer(committed)
+			d.DropResponse(committed)
 			require.ErrorIs(t, c.call(store), postgres.ErrUnavailable)
-			require.Equal(t, 1, d.Lost())
+			require.Equal(t, 1, d.Dropped())
 			require.Equal(t, c.mail, w.mail(confirmation), "it was committed")
 			for range 2 {
 				require.NoError(t, c.call(store))

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"orderflow/internal/devserver"
+	"orderflow/dev/devserver"
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"

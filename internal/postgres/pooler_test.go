@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/devserver/devservertest"
+	"orderflow/dev/faultproxy"
 	"orderflow/internal/config"
-	"orderflow/internal/devserver/devservertest"
-	"orderflow/internal/door"
 	"orderflow/internal/email"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
@@ -142,7 +142,7 @@ func TestErrorsOfPoolersAreBlocked(t *testing.T) {
 // The address of the database comes to lead to a pooler after its connections were the server's own.
 func TestPoolerThatComesLater(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
-	name, err := door.Open(hostOf(t, w.url))
+	name, err := faultproxy.Start(hostOf(t, w.url))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, name.Close()) })
 	address, err := url.Parse(w.url)

@@ -14,16 +14,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver"
-	"orderflow/internal/door"
+	"orderflow/dev/devserver"
+	"orderflow/dev/faultproxy"
 	"orderflow/internal/postgres"
 )
 
-// failoverRig is a migrated primary, its standby, and a door whose address stays while it leads to one or the other.
+// failoverRig is a migrated primary, its standby, and a proxy whose address stays while it leads to one or the other.
 type failoverRig struct {
 	t                *testing.T
 	primary, standby *devserver.Postgres
-	name             *door.Door
+	name             *faultproxy.Proxy
 }
 
 func newFailoverRig(t *testing.T) *failoverRig {
@@ -34,7 +34,7 @@ func newFailoverRig(t *testing.T) *failoverRig {
 	require.NoError(t, postgres.Migrate(t.Context(), r.primary.URL, slog.New(slog.DiscardHandler)))
 	r.standby = r.start(devserver.PostgresOptions{Dir: t.TempDir(), Fast: true, StandbyOf: r.primary.URL})
 	var err error
-	r.name, err = door.Open(hostOf(t, r.primary.URL))
+	r.name, err = faultproxy.Start(hostOf(t, r.primary.URL))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.name.Close()) })
 	return r

@@ -167,14 +167,14 @@ func TestAnImageIsTheSameWhoeverWrites(t *testing.T) {
 	}, w.rows("SELECT new::text FROM order_fulfillment_history WHERE revision = 1"))
 }
 
-func TestHistoryIsPrunedThroughItsDoorAlone(t *testing.T) {
+func TestHistoryIsPrunedByItsFunctionAlone(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	w.close(shipped())
 	require.Equal(t, []string{"0"}, w.rows("SELECT prune_order_fulfillment_history(now() - interval '1 hour', 99)"), "too young")
 	require.Equal(t, []string{"1"}, w.rows("SELECT prune_order_fulfillment_history(now() + interval '1 hour', 1)"), "up to the id")
 	require.Equal(t, []string{"1"}, w.rows("SELECT revision FROM order_fulfillment_history"))
-	require.Error(t, w.exec("DELETE FROM order_fulfillment_history"), "the door has closed again")
+	require.Error(t, w.exec("DELETE FROM order_fulfillment_history"), "it is append-only again")
 }
 
 // A role with every right on the table still writes and drops no version: not with the setting of the pruning function,

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver/devservertest"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"

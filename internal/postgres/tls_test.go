@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"orderflow/internal/devserver"
-	"orderflow/internal/devserver/devservertest"
+	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/internal/postgres"
 )
 

@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"orderflow/dev/sessim"
 	"orderflow/internal/config"
 	"orderflow/internal/email"
 	"orderflow/internal/ses"
-	"orderflow/internal/sessim"
 )
 
 func TestMain(m *testing.M) {

@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"orderflow/internal/devserver"
+	"orderflow/dev/devserver"
 	"orderflow/internal/temporalclient"
 )
 

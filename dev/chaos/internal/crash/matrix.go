@@ -1,0 +1,247 @@
+package crash
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"orderflow/dev/chaos/internal/rig"
+)
+
+const (
+	// deathTimeout bounds getting a process to its point, with orders sent again and again.
+	deathTimeout = 3 * time.Minute
+
+	// leadPause is how long orders have to get to the point before a few more are sent.
+	leadPause = 4 * time.Second
+	leadMore  = 4
+
+	// settleTimeout bounds the wait for what an earlier crash left behind, and settleEvery is how often that is looked at.
+	settleTimeout = 2 * time.Minute
+	settleEvery   = 200 * time.Millisecond
+
+	// leadWithin is when at the latest an order is cancelled or paid that is to be.
+	leadWithin = 500 * time.Millisecond
+
+	variable = "FAILPOINTS"
+)
+
+// Workload sends orders. The real one is load.Load.
+type Workload interface {
+	Send(ctx context.Context, fate string, n int, within time.Duration) error
+}
+
+// Matrix is the plan and what it is carried out on.
+type Matrix struct {
+	Rig      *rig.Rig
+	Workload Workload
+	Backlog  func(ctx context.Context) (int64, error) // orders that are on their way
+	Plan     []Crash
+	Say      func(format string, args ...any)
+}
+
+// Result is what came of a plan.
+type Result struct {
+	Crashes map[string]int // by point
+	Missed  []error        // what did not crash, or not as it should have
+}
+
+// Total is how many crashes there were.
+func (r Result) Total() int {
+	total := 0
+	for _, n := range r.Crashes {
+		total += n
+	}
+	return total
+}
+
+// Run carries out the plan with one process of each kind: any other could take the work away. The crashes of a process come
+// one after the other, and processes crash beside each other, as they do when a machine is lost. It goes on after a crash that
+// was missed. Its error is about the rig or ctx.
+func Run(ctx context.Context, m Matrix) (Result, error) {
+	result := &record{Result: Result{Crashes: map[string]int{}}, planned: len(m.Plan), say: m.Say}
+	if err := m.alone(ctx); err != nil {
+		return result.Result, err
+	}
+	var group errgroup.Group // without a context of its own: the orders that are sent live on when the crashes are over
+	for _, lane := range lanes(m.Plan) {
+		group.Go(func() error {
+			for _, c := range lane {
+				began := time.Now()
+				err := m.crash(ctx, c)
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				result.note(c, time.Since(began), err)
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	return result.Result, err
+}
+
+// lanes are the crashes of each process.
+func lanes(plan []Crash) map[string][]Crash {
+	byProcess := map[string][]Crash{}
+	for _, c := range plan {
+		byProcess[c.Point.Process()] = append(byProcess[c.Point.Process()], c)
+	}
+	return byProcess
+}
+
+// record is a result that lanes write to.
+type record struct {
+	Result
+	planned int
+	say     func(format string, args ...any)
+
+	mu sync.Mutex
+}
+
+func (r *record) note(c Crash, took time.Duration, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	said := fmt.Sprintf("%.1fs", took.Seconds())
+	if err != nil {
+		r.Missed = append(r.Missed, fmt.Errorf("%s: %w", c, err))
+		said = err.Error()
+	} else {
+		r.Crashes[c.Point.Name]++
+	}
+	r.say("crash %d of %d, %s: %s", r.Total()+len(r.Missed), r.planned, c, said)
+}
+
+// alone stops every process of a kind but its first.
+func (m Matrix) alone(ctx context.Context) error {
+	for _, name := range m.Rig.Binaries() {
+		if strings.HasSuffix(name, "-1") {
+			continue
+		}
+		if err := m.Rig.Process(name).Stop(ctx); err != nil {
+			return fmt.Errorf("stop %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// crash arms a point, sends orders that lead there until the process is dead, and waits until it is back.
+func (m Matrix) crash(ctx context.Context, c Crash) error {
+	if err := m.settle(ctx); err != nil {
+		return err
+	}
+	dying, cancel := context.WithTimeout(ctx, deathTimeout)
+	defer cancel()
+	send := func(n int) error { return m.Workload.Send(ctx, c.Fate, n, leadWithin) }
+	if e, ok := errands()[stepOf(c.Point.Name)]; ok && e.dies {
+		return errors.Join(send(c.Orders), m.crashErrand(dying, c, e))
+	} else if ok {
+		orders := send
+		send = func(n int) error {
+			return errors.Join(orders(n), m.Rig.Run(dying, e.line[0], e.line[1:]...))
+		}
+	}
+	process := m.Rig.Process(c.Point.Process() + "-1")
+	if process == nil {
+		return fmt.Errorf("there is no %s", c.Point.Process())
+	}
+	log, err := tailOf(m.Rig.Log(process.Name))
+	if err != nil {
+		return err
+	}
+	seen := len(process.Deaths())
+	if err := process.Restart(dying, map[string]string{variable: c.Failpoints()}); err != nil {
+		return fmt.Errorf("arm: %w", err)
+	}
+	// The orders outlive the crash: what is left of them is carried on when the process is back.
+	death, err := drive(dying, process, seen, c, send)
+	if err != nil {
+		return err
+	}
+	return errors.Join(proper(death, c, log), process.AwaitReady(dying))
+}
+
+// crashErrand has an errand die at its point, and then go through: nobody may have to tidy up before.
+func (m Matrix) crashErrand(ctx context.Context, c Crash, e errand) error {
+	_, err := m.Rig.OutputWith(ctx, map[string]string{variable: c.Failpoints()}, e.line[0], e.line[1:]...)
+	if err := properErrand(err, c); err != nil {
+		return err
+	}
+	return m.Rig.Run(ctx, e.line[0], e.line[1:]...)
+}
+
+// properErrand says whether an errand that ended with err died where and how it was asked to.
+func properErrand(err error, c Crash) error {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.String() != "signal: killed" || !strings.HasSuffix(err.Error(), "failpoint "+c.Point.Name+": crash") {
+		return fmt.Errorf("it did not die at the point: %w", cmp.Or(err, errors.New("it went through")))
+	}
+	return nil
+}
+
+// settle waits until no more orders are on their way than one burst: crashes that come faster than a machine can make up for
+// would show how much it can take, and nothing else.
+func (m Matrix) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	tick := time.NewTicker(settleEvery)
+	defer tick.Stop()
+	for {
+		under, err := m.Backlog(ctx)
+		if err == nil && under <= burst {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%d orders are still on their way: %w", under, errors.Join(context.Cause(ctx), err))
+		}
+	}
+}
+
+// drive sends orders until the process that was armed is dead.
+func drive(ctx context.Context, p *rig.Process, seen int, c Crash, send func(n int) error) (rig.Death, error) {
+	for n := c.Orders; ; n = leadMore {
+		if err := send(n); err != nil {
+			return rig.Death{}, err
+		}
+		waiting, cancel := context.WithTimeout(ctx, leadPause)
+		death, err := armedDeath(waiting, p, seen, c)
+		cancel()
+		if err == nil {
+			return death, nil
+		}
+		if ctx.Err() != nil {
+			return rig.Death{}, fmt.Errorf("it did not come to the point: %w", err)
+		}
+	}
+}
+
+// armedDeath waits for the end of the life that the crash was armed in. Arming ended the one before.
+func armedDeath(ctx context.Context, p *rig.Process, seen int, c Crash) (rig.Death, error) {
+	for ; ; seen++ {
+		death, err := p.AwaitDeathAfter(ctx, seen)
+		if err != nil || death.Variables[variable] == c.Failpoints() {
+			return death, err
+		}
+	}
+}
+
+// proper says whether a process died where and how it was asked to.
+func proper(death rig.Death, c Crash, log tail) error {
+	if death.Asked || !death.Killed() {
+		return fmt.Errorf("it died otherwise: %s", death.Cause)
+	}
+	said, err := log.count("failpoint " + c.Point.Name + ": crash")
+	if err == nil && said != 1 {
+		err = fmt.Errorf("it was killed, and said %d times that it is at the point", said)
+	}
+	return err
+}

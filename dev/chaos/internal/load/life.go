@@ -1,0 +1,222 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"orderflow/dev/chaos/internal/rig"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+	"orderflow/internal/postgres"
+	"orderflow/workflows"
+)
+
+const (
+	firstTry = 100 * time.Millisecond // before something is tried again, doubling
+	lastTry  = 2 * time.Second
+	oneTry   = 10 * time.Second // what one try may take
+)
+
+// life is one order from being placed to where the workload leaves it.
+type life struct {
+	placement
+	stores *rig.Direct
+	mail   *mail
+	front  *front        // nil: there is no api
+	hold   time.Duration // how long it waits on hold
+	next   uint64        // revision of the next event on its stream
+
+	mu       sync.Mutex
+	doing    string // what it is at; empty: nothing
+	answered []answer
+	ledger   ledger
+	blamed   []Violation
+	erased   bool // its stream
+}
+
+// answer is what an update or a request was told: it must still be true in the end.
+type answer struct {
+	update string
+	status order.Status
+}
+
+// insist tries until it is done or ctx ends. What a fault swallowed is tried again.
+func (l *life) insist(ctx context.Context, what string, try func(ctx context.Context) (done bool, err error)) error {
+	defer l.note("")
+	for pause := firstTry; ; pause = min(2*pause, lastTry) {
+		attempt, cancel := context.WithTimeout(ctx, oneTry)
+		done, err := try(attempt)
+		cancel()
+		if done {
+			return err
+		}
+		l.note(fmt.Sprintf("%s: %v", what, err))
+		if wait(ctx, pause); ctx.Err() != nil {
+			return fmt.Errorf("%s: %s: %w", l.id, what, errors.Join(context.Cause(ctx), err))
+		}
+	}
+}
+
+func (l *life) note(doing string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.doing = doing
+}
+
+// append adds an event to the order's stream, once however often it is tried.
+func (l *life) append(ctx context.Context, id uuid.UUID, eventType string, data []byte) error {
+	expected := kurrent.NoStream()
+	if l.next > 0 {
+		expected = kurrent.At(l.next - 1)
+	}
+	err := l.insist(ctx, "append "+eventType, func(ctx context.Context) (bool, error) {
+		_, err := l.stores.Events.Append(ctx, l.id, expected, kurrent.NewEvent{ID: id, Type: eventType, Data: data})
+		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
+	})
+	l.next++
+	return err
+}
+
+// erase deletes the order's stream as KurrentDB does it: by metadata that truncates everything.
+func (l *life) erase(ctx context.Context) error {
+	event := kurrent.NewEvent{ID: l.another("erase"), Type: "$metadata", Data: []byte(`{"$tb":9223372036854775807}`)}
+	l.mu.Lock()
+	l.erased = true
+	l.mu.Unlock()
+	return l.insist(ctx, "erase", func(ctx context.Context) (bool, error) {
+		_, err := l.stores.Events.Append(ctx, "$$"+l.id, kurrent.NoStream(), event)
+		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
+	})
+}
+
+// signal sends a signal until the workflow has it, or is closed.
+func (l *life) signal(ctx context.Context, name string, message any) error {
+	return l.insist(ctx, "signal "+name, func(ctx context.Context) (bool, error) {
+		err := l.stores.Temporal.SignalWorkflow(ctx, l.id, "", name, message)
+		return l.over(ctx, err), nil
+	})
+}
+
+// cancelNative cancels the workflow as the CLI does.
+func (l *life) cancelNative(ctx context.Context) error {
+	return l.insist(ctx, "cancel", func(ctx context.Context) (bool, error) {
+		return l.over(ctx, l.stores.Temporal.CancelWorkflow(ctx, l.id, "")), nil
+	})
+}
+
+// terminate ends the workflow, however far it is.
+func (l *life) terminate(ctx context.Context) error {
+	return l.insist(ctx, "terminate", func(ctx context.Context) (bool, error) {
+		return l.over(ctx, l.stores.Temporal.TerminateWorkflow(ctx, l.id, "", "operator")), nil
+	})
+}
+
+// overdue takes what was refused for good when the order is closed: it came too late, which is no fault.
+func (l *life) overdue(ctx context.Context, refusal error) (done bool, err error) {
+	if l.final(ctx) {
+		return true, nil
+	}
+	return false, refusal
+}
+
+// over tells whether a message got there, or is too late.
+func (l *life) over(ctx context.Context, err error) bool {
+	var missing *serviceerror.NotFound
+	if errors.As(err, &missing) {
+		return l.final(ctx) // there is no workflow yet, or none any more
+	}
+	return err == nil
+}
+
+// update sends an update until it is answered, or can never be because the order is closed. The same attempt is repeated
+// under the same id, so that an answer that was lost comes again; after a refusal it is another attempt.
+func (l *life) update(ctx context.Context, name string, message any) error {
+	refusals := 0
+	return l.insist(ctx, "update "+name, func(ctx context.Context) (bool, error) {
+		state, err := l.ask(ctx, name, fmt.Sprintf("%s-%d", name, refusals), message)
+		var refused *temporal.ApplicationError
+		var missing *serviceerror.NotFound
+		switch {
+		case err == nil:
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.answered = append(l.answered, answer{name, state.Status})
+			return true, nil
+		case errors.As(err, &refused):
+			refusals++
+			return l.overdue(ctx, err) // not yet, or never any more
+		case errors.As(err, &missing):
+			return l.overdue(ctx, err)
+		}
+		return false, err
+	})
+}
+
+// decide sends an operator's decision when there is something to decide.
+func (l *life) decide(ctx context.Context, name string, message any) error {
+	if err := l.awaitHold(ctx); err != nil {
+		return err
+	}
+	return l.update(ctx, name, message)
+}
+
+func (l *life) ask(ctx context.Context, name, id string, message any) (state order.State, err error) {
+	handle, err := l.stores.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: l.id, UpdateID: id, UpdateName: name, Args: []any{message}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, &state)
+	}
+	return state, err
+}
+
+// final reports whether the order is closed for good: its row says so, or its workflow, whose row a failover may have lost.
+// One that was terminated says nothing.
+func (l *life) final(ctx context.Context) bool {
+	if row, err := l.stores.Rows.FindFulfillment(ctx, l.id); err == nil && row.Status.Final() {
+		return true
+	}
+	described, err := l.stores.Temporal.DescribeWorkflow(ctx, l.id, "")
+	if err != nil {
+		return false
+	}
+	switch described.RawResponse.GetWorkflowExecutionInfo().GetStatus() {
+	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, enums.WORKFLOW_EXECUTION_STATUS_FAILED, enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return true
+	default:
+		return false
+	}
+}
+
+// awaitHold waits until the order is on hold, or has gone past that.
+func (l *life) awaitHold(ctx context.Context) error {
+	return l.insist(ctx, "await the hold", func(ctx context.Context) (bool, error) {
+		if _, err := l.stores.Rows.FindFulfillment(ctx, l.id); !errors.Is(err, postgres.ErrNotFound) {
+			return err == nil, err
+		}
+		var state order.State
+		answer, err := l.stores.Temporal.QueryWorkflow(ctx, l.id, "", workflows.StatusQuery)
+		if err == nil {
+			err = answer.Get(&state)
+		}
+		return err == nil && state.Status != order.StatusPending, err
+	})
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

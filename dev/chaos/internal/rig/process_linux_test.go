@@ -1,0 +1,111 @@
+package rig
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/dev/devserver"
+)
+
+// supervised is a process that does nothing, and is watched over until the test ends.
+func supervised(t *testing.T) (*Process, *[]map[string]string) {
+	t.Helper()
+	var lives []map[string]string
+	p := &Process{
+		Name: "sleeper", ready: func(context.Context) error { return nil }, pause: pauseOne,
+		up: func(context.Context) error { return nil }, down: func() {},
+		launch: func(ctx context.Context, variables map[string]string) (child, error) {
+			lives = append(lives, variables)
+			process, err := devserver.Start(ctx, devserver.Command{Name: "sleeper", Path: "/bin/sleep", Args: []string{"600"}})
+			return program{process}, err
+		},
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		p.supervise(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-over
+	})
+	return p, &lives
+}
+
+func TestAProcessThatIsKilledComesBackAsItWas(t *testing.T) {
+	t.Parallel()
+	p, lives := supervised(t)
+	require.NoError(t, p.Start(t.Context(), map[string]string{"FAILPOINTS": "x=crash"}))
+	require.NoError(t, p.Kill(t.Context()))
+	require.NoError(t, p.AwaitReady(t.Context()))
+	require.Equal(t, []map[string]string{{"FAILPOINTS": "x=crash"}, nil}, *lives, "further variables are for one life")
+	deaths := p.Deaths()
+	require.Len(t, deaths, 1)
+	require.True(t, deaths[0].Killed())
+	require.True(t, deaths[0].Asked)
+	require.Equal(t, "x=crash", deaths[0].Variables["FAILPOINTS"])
+}
+
+func TestADeathThatNobodyAskedForIsTold(t *testing.T) {
+	t.Parallel()
+	p, _ := supervised(t)
+	require.NoError(t, p.Start(t.Context(), nil))
+	p.running().(program).Signal(9)
+	death, err := p.AwaitDeathAfter(t.Context(), 0)
+	require.NoError(t, err)
+	require.True(t, death.Killed())
+	require.False(t, death.Asked)
+	require.NoError(t, p.AwaitReady(t.Context()))
+	require.Equal(t, 2, p.Starts())
+}
+
+func TestAProcessThatIsStoppedStaysDown(t *testing.T) {
+	t.Parallel()
+	p, _ := supervised(t)
+	require.NoError(t, p.Start(t.Context(), nil))
+	require.NoError(t, p.Stop(t.Context()))
+	waiting, cancel := context.WithTimeout(t.Context(), 3*firstRespawn)
+	defer cancel()
+	require.ErrorIs(t, p.AwaitReady(waiting), context.DeadlineExceeded)
+	require.NoError(t, p.Restart(t.Context(), nil))
+	require.Equal(t, 2, p.Starts())
+}
+
+func TestAnOutageEndsByItself(t *testing.T) {
+	t.Parallel()
+	p, _ := supervised(t)
+	require.NoError(t, p.Start(t.Context(), nil))
+	require.NoError(t, p.Outage(t.Context(), 100*time.Millisecond))
+	require.NoError(t, p.AwaitReady(t.Context()))
+	require.Equal(t, 2, p.Starts())
+}
+
+func TestAPausedProcessStandsStillAndGoesOn(t *testing.T) {
+	t.Parallel()
+	p, _ := supervised(t)
+	require.NoError(t, p.Start(t.Context(), nil))
+	pid := p.running().(program).PID
+	paused := make(chan error, 1)
+	go func() { paused <- p.Pause(t.Context(), 300*time.Millisecond) }()
+	require.Eventually(t, func() bool { return stateOf(t, pid) == "T" }, 5*time.Second, time.Millisecond)
+	require.NoError(t, <-paused)
+	require.Eventually(t, func() bool { return stateOf(t, pid) == "S" }, 5*time.Second, time.Millisecond)
+	require.Equal(t, 1, p.Starts())
+}
+
+// stateOf is a process's state as Linux tells it: T is stopped, S sleeps.
+func stateOf(t *testing.T, pid int) string {
+	t.Helper()
+	body, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(body), ") ")
+	require.True(t, found)
+	return rest[:1]
+}

@@ -1,0 +1,200 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"orderflow/dev/devserver"
+	"orderflow/workflows"
+)
+
+// The stores, as processes and as the far ends of edges.
+const (
+	Temporal  = "temporal"
+	KurrentDB = "kurrentdb"
+	Postgres  = "postgres"
+	SES       = "ses"
+)
+
+// Stores lists them.
+func Stores() []string { return []string{Temporal, KurrentDB, Postgres, SES} }
+
+// inboxSize is more mails than any run sends: the checker counts them all.
+const inboxSize = 200_000
+
+// program is a binary as a child: stopped by SIGTERM, and by SIGKILL when that takes too long.
+type program struct{ *devserver.Process }
+
+func (p program) Stop(ctx context.Context) error {
+	return p.Process.Stop(ctx, syscall.SIGTERM, syscall.SIGKILL)
+}
+
+// launchBinary starts one of the programs in the folder of binaries.
+func (r *Rig) launchBinary(ctx context.Context, name, binary string, args []string, environ []string) (child, error) {
+	process, err := devserver.Start(ctx, devserver.Command{
+		Name: name, Path: filepath.Join(r.options.BinDir, binary), Args: args, Env: environ, LogFile: r.Log(name),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return program{process}, nil
+}
+
+// addStores adds a process for every store. None is started yet.
+func (r *Rig) addStores(cli string) error {
+	for _, store := range Stores() {
+		port, err := r.ports.Next()
+		if err != nil {
+			return err
+		}
+		r.addresses[store] = loopback(port)
+	}
+	if err := r.addPostgres(); err != nil {
+		return err
+	}
+	r.add(&Process{Name: Temporal, launch: r.launchTemporal(cli), ready: r.listens(Temporal), pause: pauseOne})
+	r.addSES()
+	if r.options.external() {
+		return r.useKurrentDB()
+	}
+	r.addKurrentsim()
+	return nil
+}
+
+func (r *Rig) addKurrentsim() {
+	r.kurrentdb = url.URL{Scheme: "kurrentdb", RawQuery: "tls=false"}
+	r.add(&Process{
+		Name: KurrentDB, ready: r.answers(KurrentDB, "/health/live"), pause: pauseOne,
+		launch: func(ctx context.Context, _ map[string]string) (child, error) {
+			args := []string{"--listen", r.addresses[KurrentDB], "--data", filepath.Join(r.options.Dir, "kurrentdb")}
+			for _, link := range r.options.Hidden {
+				args = append(args, "--hide-link", link)
+			}
+			return r.launchBinary(ctx, KurrentDB, "kurrentsim", args, listed(machine()))
+		},
+	})
+}
+
+func (r *Rig) addSES() {
+	r.add(&Process{
+		Name: SES, ready: r.answers(SES, "/health/live"), pause: pauseOne,
+		launch: func(ctx context.Context, _ map[string]string) (child, error) {
+			return r.launchBinary(ctx, SES, "sessim", []string{
+				"--listen", r.addresses[SES], "--data", filepath.Join(r.options.Dir, "inbox.jsonl"), "--keep", strconv.Itoa(inboxSize),
+			}, listed(machine()))
+		},
+	})
+}
+
+func (r *Rig) launchTemporal(cli string) func(context.Context, map[string]string) (child, error) {
+	return func(ctx context.Context, _ map[string]string) (child, error) {
+		port, err := portOf(r.addresses[Temporal])
+		if err != nil {
+			return nil, err
+		}
+		server, err := devserver.StartTemporal(ctx, devserver.TemporalOptions{
+			CLIPath: cli, DBFile: filepath.Join(r.options.Dir, "temporal.db"), Port: port, Headless: true,
+			SearchAttributes: workflows.SearchAttributes(), LogFile: r.Log(Temporal),
+		})
+		if err != nil {
+			return nil, err // not the server: a nil one in the interface would not read as none
+		}
+		return server, nil
+	}
+}
+
+// addPostgres adds the server, and beside its address the name by which the binaries find it.
+func (r *Rig) addPostgres() error {
+	port, err := r.ports.Next()
+	if err != nil {
+		return err
+	}
+	if r.clients, err = newAlias(loopback(port), r.addresses[Postgres]); err != nil {
+		return fmt.Errorf("name of %s: %w", Postgres, err)
+	}
+	r.add(&Process{Name: Postgres, launch: r.launchPostgres, ready: r.listens(Postgres), pause: pauseFamily})
+	return nil
+}
+
+func (r *Rig) launchPostgres(ctx context.Context, _ map[string]string) (child, error) {
+	port, err := portOf(r.addresses[Postgres])
+	if err != nil {
+		return nil, err
+	}
+	server, err := devserver.StartPostgres(ctx, devserver.PostgresOptions{
+		Dir: r.primary(), Port: port, LogFile: r.Log(Postgres), Progress: r.options.Progress,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.postgresURL = server.URL // the password comes with the first start and stays
+	return server, nil
+}
+
+// listens is the readiness of a server that is started when it takes calls.
+func (r *Rig) listens(store string) func(context.Context) error {
+	return func(context.Context) error {
+		if r.processes[store].running() == nil {
+			return errors.New("it is down")
+		}
+		return nil
+	}
+}
+
+// answers is the readiness of a server with a page that says so.
+func (r *Rig) answers(process, path string) func(context.Context) error {
+	return func(ctx context.Context) error { return get(ctx, "http://"+r.addresses[process]+path) }
+}
+
+// askTimeout bounds one question whether a process is ready.
+const askTimeout = 2 * time.Second
+
+func get(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode/100 != 2 {
+		err = errors.New(answer.Status)
+	}
+	return errors.Join(err, answer.Body.Close())
+}
+
+// requireBinaries says which program is missing before anything is started.
+func requireBinaries(o Options) error {
+	names := []string{"sessim"}
+	if !o.external() {
+		names = append(names, "kurrentsim")
+	}
+	for _, binary := range kindsOfBinaries() {
+		if o.number(binary) > 0 {
+			names = append(names, binary)
+		}
+	}
+	var missing []error
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join(o.BinDir, name)); err != nil {
+			missing = append(missing, fmt.Errorf("%s is not in %s: make chaos builds it", name, o.BinDir))
+		}
+	}
+	return errors.Join(missing...)
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

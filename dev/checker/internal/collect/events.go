@@ -1,0 +1,145 @@
+package collect
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+
+	"orderflow/dev/checker/internal/facts"
+	"orderflow/internal/order"
+)
+
+func (r *reader) orderEvent(e *kurrentdb.RecordedEvent) {
+	o := r.facts.Order(e.StreamID)
+	switch e.EventType {
+	case order.TypePlaced, order.TypePlacedAlias:
+		r.canaries.AddOrder(e.Data)
+		o.Placed = append(o.Placed, placed(e))
+	case order.TypePaid:
+		paid, err := order.DecodePaid(e.StreamID, e.ContentType, e.Data)
+		o.Payments = append(o.Payments, facts.Payment{
+			Revision: e.EventNumber, EventID: e.EventID.String(), Fault: fault(err), PaymentID: paid.PaymentID, Amount: paid.Amount,
+		})
+	case order.TypeCancellationRequested:
+		_, err := order.DecodeCancellation(e.StreamID, e.ContentType, e.Data)
+		o.Cancellations = append(o.Cancellations, facts.Cancellation{
+			Revision: e.EventNumber, EventID: e.EventID.String(), Fault: fault(err),
+		})
+	case "$streamDeleted":
+		o.Deleted = true
+	}
+}
+
+func placed(e *kurrentdb.RecordedEvent) facts.Placed {
+	p := facts.Placed{Revision: e.EventNumber, EventID: e.EventID.String(), At: e.CreatedDate}
+	decoded, err := order.DecodePlaced(e.StreamID, e.ContentType, e.Data)
+	if err != nil {
+		p.Fault = err.Error()
+		return p
+	}
+	p.CustomerID, p.Total, p.PlacedAt, p.Email = decoded.CustomerID, decoded.Total, decoded.PlacedAt, decoded.Email
+	var lines facts.LineDigest
+	for _, l := range decoded.Lines {
+		lines.Add(l.No, l.ProductID, l.ProductName, l.Quantity, l.UnitPrice, l.TaxRate, l.Total.Minor)
+	}
+	p.Lines = lines.Lines()
+	return p
+}
+
+func fault(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// orderMetadata notes a stream that was deleted, or of which the beginning was.
+func (r *reader) orderMetadata(e *kurrentdb.RecordedEvent) {
+	if truncatedBefore(e.Data) > 0 {
+		r.facts.Order(strings.TrimPrefix(e.StreamID, "$$")).Deleted = true
+	}
+}
+
+// parkedPrefix is what the server puts before the reason a consumer gave.
+const parkedPrefix = "Client explicitly NAK'ed message.\n"
+
+func (r *reader) parkedEvent(e *kurrentdb.RecordedEvent) {
+	stream, revision, ok := linkTarget(e.Data)
+	if !ok || !strings.HasPrefix(stream, orderPrefix) {
+		return
+	}
+	r.scan(e.UserMetadata, "parked stream", stream, fmt.Sprintf("entry %d", e.EventNumber))
+	var note struct {
+		Added  time.Time `json:"added"`
+		Reason string    `json:"reason"`
+	}
+	_ = json.Unmarshal(e.UserMetadata, &note) // an entry without a note has no reason, which is what is asked about
+	if note.Added.IsZero() {
+		note.Added = e.CreatedDate
+	}
+	o := r.facts.Order(stream)
+	o.Parked = append(o.Parked, facts.Parked{
+		Revision: revision, At: note.Added, Reason: strings.TrimSpace(strings.TrimPrefix(note.Reason, parkedPrefix)),
+	})
+}
+
+// creditBody is the union of all credit events' bodies.
+type creditBody struct {
+	CustomerID string      `json:"customerId"`
+	OrderID    string      `json:"orderId"`
+	Amount     order.Money `json:"amount"`
+	Limit      order.Money `json:"limit"`
+	Available  order.Money `json:"available"`
+	Held       bool        `json:"held"`
+	ApprovedBy string      `json:"approvedBy"`
+	Reason     string      `json:"reason"`
+	Paid       order.Money `json:"paid"`
+	Overpaid   order.Money `json:"overpaid"`
+}
+
+func (r *reader) creditEvent(e *kurrentdb.RecordedEvent) {
+	customerID := strings.TrimPrefix(e.StreamID, creditPrefix)
+	sum := sha256.Sum256(e.Data)
+	entry := facts.CreditEvent{
+		CustomerID: customerID, Revision: e.EventNumber, EventID: e.EventID.String(), Type: e.EventType,
+		DataHash: hex.EncodeToString(sum[:]), Causation: causation(e.UserMetadata),
+	}
+	var body creditBody
+	switch err := json.Unmarshal(e.Data, &body); {
+	case err != nil:
+		entry.Fault = "the body cannot be read"
+	case !creditTypes[e.EventType]:
+		entry.Fault = "the type is unknown: " + e.EventType
+	default:
+		entry.Named, entry.OrderID, entry.Amount, entry.Limit = body.CustomerID, body.OrderID, body.Amount, body.Limit
+		entry.Available, entry.Held, entry.ApprovedBy, entry.Reason = body.Available, body.Held, body.ApprovedBy, body.Reason
+		entry.Paid, entry.Overpaid = body.Paid, body.Overpaid
+	}
+	for _, data := range [][]byte{e.Data, e.UserMetadata} {
+		r.scan(data, "credit stream", entry.OrderID, fmt.Sprintf("event %d of %s", e.EventNumber, e.StreamID))
+	}
+	account := r.facts.Account(customerID)
+	account.Events = append(account.Events, entry)
+	if entry.OrderID != "" {
+		o := r.facts.Order(entry.OrderID)
+		o.Credit = append(o.Credit, entry)
+	}
+}
+
+var creditTypes = map[string]bool{
+	facts.CreditOpened: true, facts.CreditLimit: true, facts.CreditReserved: true,
+	facts.CreditExceeded: true, facts.CreditReleased: true,
+}
+
+func causation(metadata []byte) string {
+	var m struct {
+		CausationID string `json:"$causationId"`
+	}
+	_ = json.Unmarshal(metadata, &m) // without a cause, which an invariant misses
+	return m.CausationID
+}

@@ -1,0 +1,161 @@
+package judge
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"orderflow/dev/checker/internal/facts"
+	"orderflow/internal/order"
+)
+
+func accounts() []Invariant {
+	return []Invariant{
+		{"credit.contiguous", "a credit stream begins at revision 0 and has no gap", eachAccount(contiguous)},
+		{"credit.readable", "every event of a credit stream can be read", eachEvent(readable)},
+		{"credit.opened", "an account is opened once, for its customer, before anything is reserved or changed on it", eachEvent(opened)},
+		{"credit.one-reservation", "an order is reserved at most once", eachEvent(oneReservation)},
+		{"credit.one-release", "an order is released at most once, and gives back exactly what was reserved", eachEvent(oneRelease)},
+		{"credit.closed", "nothing is reserved for an order after its release or refusal; what is held is reserved by approval alone", eachEvent(closed)},
+		{"credit.limit", "reservations made by the rule fit the limit when they are made", eachEvent(limit)},
+		{"credit.refusal", "an order is refused or held only when it does not fit, and the event says what was available", eachEvent(refusal)},
+	}
+}
+
+// ledger is an account as far as its events have been read.
+type ledger struct {
+	opened bool
+	limit  order.Money
+	open   int64 // the sum of open reservations
+	claims map[string]claim
+}
+
+// claim is what the account holds about one order.
+type claim struct {
+	amount                            int64 // reserved and not released
+	reserved, released, held, refused bool
+}
+
+// apply takes in whatever is there: what is wrong with it, the invariants say.
+func (l *ledger) apply(e facts.CreditEvent) {
+	c := l.claims[e.OrderID]
+	switch e.Type {
+	case facts.CreditOpened, facts.CreditLimit:
+		l.opened, l.limit = true, e.Limit
+		return
+	case facts.CreditReserved:
+		c.reserved, c.held = true, false
+		c.amount += e.Amount.Minor
+		l.open += e.Amount.Minor
+	case facts.CreditExceeded:
+		c.held, c.refused = e.Held, !e.Held
+	case facts.CreditReleased:
+		c.released, c.held = true, false
+		l.open -= c.amount
+		c.amount = 0
+	}
+	l.claims[e.OrderID] = c
+}
+
+func (l *ledger) available() int64 { return max(0, l.limit.Minor-l.open) }
+
+func eachAccount(check func(*facts.Account) []Violation) func(*facts.Facts) []Violation {
+	return func(f *facts.Facts) []Violation {
+		var found []Violation
+		for _, id := range slices.Sorted(maps.Keys(f.Accounts)) {
+			found = append(found, check(f.Accounts[id])...)
+		}
+		return found
+	}
+}
+
+// eachEvent asks about every event, with the account as it was before it.
+func eachEvent(check func(before *ledger, e facts.CreditEvent) []string) func(*facts.Facts) []Violation {
+	return eachAccount(func(a *facts.Account) []Violation {
+		var found []Violation
+		l := &ledger{claims: map[string]claim{}}
+		for _, e := range a.Events {
+			for _, detail := range check(l, e) {
+				found = append(found, Violation{Order: e.OrderID, Detail: place(e) + ": " + detail})
+			}
+			l.apply(e)
+		}
+		return found
+	})
+}
+
+func place(e facts.CreditEvent) string {
+	return fmt.Sprintf("event %d of credit-%s", e.Revision, e.CustomerID)
+}
+
+func contiguous(a *facts.Account) []Violation {
+	var found []Violation
+	for i, e := range a.Events {
+		if e.Revision != uint64(i) {
+			found = append(found, Violation{Detail: fmt.Sprintf("%s is where %d should be", place(e), i)})
+			break // all that follow would say the same
+		}
+	}
+	return found
+}
+
+func readable(_ *ledger, e facts.CreditEvent) []string {
+	return pick(broken{e.Fault != "", e.Fault})
+}
+
+func opened(before *ledger, e facts.CreditEvent) []string {
+	names := e.Type == facts.CreditOpened || e.Type == facts.CreditLimit
+	needs := e.Type == facts.CreditReserved || e.Type == facts.CreditLimit
+	return pick(
+		broken{e.Type == facts.CreditOpened && before.opened, "the account was opened before"},
+		broken{names && e.Named != e.CustomerID, "it names another customer"},
+		broken{needs && !before.opened, "the account is not opened"},
+		broken{before.opened && names && e.Limit.Currency != before.limit.Currency, "it is in another currency than the account"},
+		broken{before.opened && e.Type == facts.CreditReserved && e.Amount.Currency != before.limit.Currency, "it is in another currency than the account"},
+	)
+}
+
+func oneReservation(before *ledger, e facts.CreditEvent) []string {
+	return pick(broken{e.Type == facts.CreditReserved && before.claims[e.OrderID].reserved, "the order was reserved before"})
+}
+
+func oneRelease(before *ledger, e facts.CreditEvent) []string {
+	c := before.claims[e.OrderID]
+	if e.Type != facts.CreditReleased {
+		return nil
+	}
+	return pick(
+		broken{c.released, "the order was released before"},
+		broken{!c.released && e.Amount.Minor != c.amount, "it gives back another amount than was reserved"},
+	)
+}
+
+func closed(before *ledger, e facts.CreditEvent) []string {
+	c := before.claims[e.OrderID]
+	if e.Type != facts.CreditReserved {
+		return pick(broken{e.Type == facts.CreditExceeded && (c.released || c.refused || c.reserved), "the order was decided before"})
+	}
+	return pick(
+		broken{c.released, "the order was released before"},
+		broken{c.refused, "the order was refused before"},
+		broken{c.held && e.ApprovedBy == "", "the order is held and nobody approved it"},
+		broken{!c.held && e.ApprovedBy != "", "it is approved and was not held"},
+	)
+}
+
+func limit(before *ledger, e facts.CreditEvent) []string {
+	byRule := e.Type == facts.CreditReserved && e.ApprovedBy == ""
+	return pick(broken{byRule && before.opened && e.Amount.Minor > before.available(),
+		fmt.Sprintf("%s was reserved with %s available", e.Amount, order.Money{Minor: before.available(), Currency: before.limit.Currency})})
+}
+
+func refusal(before *ledger, e facts.CreditEvent) []string {
+	if e.Type != facts.CreditExceeded || !before.opened {
+		return nil
+	}
+	fits := e.Amount.Currency == before.limit.Currency && e.Amount.Minor <= before.available()
+	return pick(
+		broken{fits, "it fits the limit"},
+		broken{e.Available.Minor != before.available(), "it says that something else was available"},
+	)
+}

@@ -1,0 +1,124 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"orderflow/dev/checker/internal/facts"
+	"orderflow/internal/order"
+)
+
+func credits() []Invariant {
+	return []Invariant{
+		{"credit.order", "what an account holds about an order is of that order: its customer, its total", placedOrder(creditOrder)},
+		{"credit.never-placed", "no account holds anything about what was never placed", eachOrder(creditNeverPlaced)},
+		{"credit.causation", "what an account holds about an order names an event of the order's stream as its cause", placedOrder(causation)},
+		{"credit.event-id", "an event's id follows from what it is, so that a repeated append is recognised", eachOrder(eventID)},
+		{"credit.end", "an order holds the credit that its state says: one reservation while it is open or shipped, none once it is undone", placedOrder(creditEnd)},
+	}
+}
+
+func creditOrder(o *facts.Order, placed facts.Placed) []string {
+	var details []string
+	for _, e := range o.Credit {
+		other := e.Amount != placed.Total
+		if e.Type == facts.CreditReleased {
+			other = e.Amount.Currency != placed.Total.Currency || e.Amount.Minor != 0 && e.Amount != placed.Total
+		}
+		details = append(details, pick(
+			broken{e.CustomerID != placed.CustomerID, place(e) + ": it is another customer's order"},
+			broken{other, fmt.Sprintf("%s: %s of an order of %s", place(e), e.Amount, placed.Total)},
+		)...)
+	}
+	return details
+}
+
+func creditNeverPlaced(o *facts.Order) []string {
+	return pick(broken{o.First() == nil && !o.Deleted && len(o.Credit) > 0, "was never placed, and an account holds something about it"})
+}
+
+func causation(o *facts.Order, _ facts.Placed) []string {
+	causes := map[string]bool{}
+	for _, p := range o.Placed {
+		causes[p.EventID] = true
+	}
+	for _, p := range o.Payments {
+		causes[p.EventID] = true
+	}
+	for _, c := range o.Cancellations {
+		causes[c.EventID] = true
+	}
+	var details []string
+	for _, e := range o.Credit {
+		details = append(details, pick(broken{!causes[e.Causation], place(e) + ": its cause is no event of the order"})...)
+	}
+	return details
+}
+
+// eventID makes the ids anew, from the layout that the writer documents as its own for ever.
+func eventID(o *facts.Order) []string {
+	var details []string
+	for _, e := range o.Credit {
+		if !slices.Contains(possibleIDs(e), e.EventID) {
+			details = append(details, place(e)+": its id does not follow from what it is")
+		}
+	}
+	return details
+}
+
+func possibleIDs(e facts.CreditEvent) []string {
+	var ids []string
+	for _, step := range []string{"reserve", "approve", "release"} {
+		for index := range 2 { // behind the event that opens the account, or by itself
+			name := []string{
+				"orderflow:credit-" + e.CustomerID, step + " " + e.OrderID, strconv.Itoa(index), e.Type, e.DataHash,
+			}
+			ids = append(ids, uuid.NewSHA1(uuid.NameSpaceURL, []byte(strings.Join(name, "\n"))).String())
+		}
+	}
+	return ids
+}
+
+func creditEnd(o *facts.Order, _ facts.Placed) []string {
+	l := ledger{claims: map[string]claim{}}
+	paid := false
+	for _, e := range o.Credit {
+		l.apply(e)
+		paid = paid || e.Type == facts.CreditReleased && e.Reason == reasonPaid
+	}
+	c := l.claims[o.ID]
+	held := c.amount > 0
+	switch status := stateOf(o); status {
+	case order.StatusCancelled, order.StatusRejected:
+		return pick(
+			broken{held, fmt.Sprintf("is %s and its credit is still reserved", status)},
+			broken{status == order.StatusCancelled && !c.released, "is cancelled and not closed in the account: a late reserve could slip in"},
+			broken{status == order.StatusRejected && !c.released && !c.refused, "is rejected, and the account never refused it"},
+		)
+	case order.StatusShipped, order.StatusFulfilling:
+		return pick(broken{!held && !paid, fmt.Sprintf("is %s, its credit is not reserved, and it is not paid", status)})
+	case order.StatusOnHold:
+		return pick(broken{!c.held && !c.released, "is on hold, and the account does not hold it"})
+	default:
+		return nil
+	}
+}
+
+// stateOf is the order's status as its workflow says, or its row once that is forgotten or repaired.
+func stateOf(o *facts.Order) order.Status {
+	run := settledRun(o)
+	switch {
+	case run != nil && run.Outcome != nil:
+		return run.Outcome.Status
+	case run != nil:
+		return order.Status(run.OrderStatus)
+	case o.Row != nil && (o.Repaired() || len(o.Runs) == 0):
+		return o.Row.Status
+	default:
+		return ""
+	}
+}

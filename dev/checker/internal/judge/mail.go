@@ -1,0 +1,188 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"orderflow/dev/checker/internal/facts"
+	"orderflow/internal/order"
+)
+
+// The kinds of mail and the states of the ledger that the rules below name.
+const (
+	kindConfirmation = "confirmation"
+	kindRejection    = "rejection"
+	kindShipment     = "shipment"
+	kindCancellation = "cancellation"
+
+	mailSent    = "sent"
+	mailUnknown = "unknown"
+)
+
+func mails() []Invariant {
+	return []Invariant{
+		{"mail.count", "of a kind an order has at most one mail, and one more for each attempt of which nobody knows", remembered(mailCount)},
+		{"mail.sent", "what the ledger says was sent is in the inbox, and what it knows was not sent is not", both(eachOrder(mailSentTruly), remembered(mailNotSentTruly))},
+		{"mail.ledger", "no mail goes out that the ledger does not know", remembered(mailLedger)},
+		{"mail.recipient", "a mail goes to the order's address and carries its tags", placedOrder(mailRecipient)},
+		{"mail.due", "an order has the mails that its state calls for, and no other", eachOrder(mailDue)},
+		{"mail.result", "a mail that a closed workflow says was sent does not go out again", eachOrder(mailResult)},
+		{"mail.settled", "no mail is left on its way", eachOrder(mailSettled)},
+	}
+}
+
+// forgottenWithin is how long before and after a span of lost commits a mail may have been accepted whose claim is lost: what
+// was committed just before had not reached the standby, and a send outlives the commit of its claim.
+const forgottenWithin = 5 * time.Second
+
+// remembered asks about orders without the mails of which a failover may have lost the record: what is not in the ledger
+// cannot be counted by it.
+func remembered(check func(*facts.Order) []string) func(*facts.Facts) []Violation {
+	return func(f *facts.Facts) []Violation {
+		return eachOrder(func(o *facts.Order) []string {
+			known := *o
+			known.Messages = slices.DeleteFunc(slices.Clone(o.Messages), func(m facts.Message) bool {
+				return slices.ContainsFunc(f.Lost, func(s facts.Span) bool { return s.Covers(m.At, forgottenWithin) })
+			})
+			return check(&known)
+		})(f)
+	}
+}
+
+// mailResult holds a closed run to its word, also where the ledger has forgotten the mail.
+func mailResult(o *facts.Order) []string {
+	run := settledRun(o)
+	if run == nil || run.Outcome == nil || run.Outcome.Email != mailSent {
+		return nil
+	}
+	kind := newest(o, run.Outcome.Status)
+	messages := o.MessagesOf(kind)
+	again := slices.ContainsFunc(messages, func(m facts.Message) bool { return m.At.After(run.Closed.Add(forgottenWithin)) })
+	return pick(broken{len(messages) > 1 && again, fmt.Sprintf("a %s mail went out again after its workflow had ended with it sent", kind)})
+}
+
+// newest is the kind of mail that an order's end calls for.
+func newest(o *facts.Order, status order.Status) string {
+	switch {
+	case status == order.StatusShipped:
+		return kindShipment
+	case status == order.StatusRejected:
+		return kindRejection
+	case len(o.MessagesOf(kindCancellation)) > 0:
+		return kindCancellation
+	default:
+		return kindConfirmation
+	}
+}
+
+func mailCount(o *facts.Order) []string {
+	var details []string
+	for _, m := range o.Mails {
+		if got := len(o.MessagesOf(m.Kind)); got > 1+m.Unknown {
+			details = append(details, fmt.Sprintf("%d %s mails, with %d unknown attempts", got, m.Kind, m.Unknown))
+		}
+	}
+	return details
+}
+
+func mailSentTruly(o *facts.Order) []string {
+	var details []string
+	for _, m := range o.Mails {
+		messages := o.MessagesOf(m.Kind)
+		for _, id := range m.MessageIDs {
+			if !slices.ContainsFunc(messages, func(in facts.Message) bool { return in.ID == id }) {
+				details = append(details, fmt.Sprintf("the %s mail's message is not in the inbox", m.Kind))
+			}
+		}
+		nameless := m.Status == mailSent && len(m.MessageIDs) == 0 && m.Resolution != mailSent
+		details = append(details, pick(broken{nameless, fmt.Sprintf("the %s mail was sent without a message id", m.Kind)})...)
+	}
+	return details
+}
+
+func mailNotSentTruly(o *facts.Order) []string {
+	var details []string
+	for _, m := range o.Mails {
+		certain := m.Status != mailSent && m.Unknown == 0
+		details = append(details, pick(broken{certain && len(o.MessagesOf(m.Kind)) > 0, fmt.Sprintf("the %s mail is %s and in the inbox", m.Kind, m.Status)})...)
+	}
+	return details
+}
+
+func mailLedger(o *facts.Order) []string {
+	var details []string
+	for _, m := range o.Messages {
+		if o.Mail(m.Kind) == nil {
+			details = append(details, fmt.Sprintf("a %q mail went out that the ledger does not know", m.Kind))
+		}
+	}
+	return details
+}
+
+func mailRecipient(o *facts.Order, placed facts.Placed) []string {
+	var details []string
+	for _, m := range o.Messages {
+		details = append(details, pick(
+			broken{m.To != placed.Email, fmt.Sprintf("a %s mail went to another address", m.Kind)},
+			broken{m.OrderTag != strings.ReplaceAll(o.ID, ".", "_"), fmt.Sprintf("a %s mail is tagged with another order", m.Kind)},
+		)...)
+	}
+	for _, m := range o.Mails {
+		erased := m.Recipient == ""
+		details = append(details, pick(broken{!erased && m.Recipient != placed.Email, fmt.Sprintf("the %s mail is for another address", m.Kind)})...)
+	}
+	return details
+}
+
+func mailDue(o *facts.Order) []string {
+	if o.Row == nil {
+		return pick(broken{len(o.Mails) > 0, "has mails and no row"})
+	}
+	want, maybe := due(o)
+	var details []string
+	for _, kind := range want {
+		details = append(details, pick(broken{o.Mail(kind) == nil, fmt.Sprintf("is %s and has no %s mail", o.Row.Status, kind)})...)
+	}
+	for _, m := range o.Mails {
+		called := slices.Contains(want, m.Kind) || slices.Contains(maybe, m.Kind)
+		details = append(details, pick(broken{!called, fmt.Sprintf("is %s and has a %s mail", o.Row.Status, m.Kind)})...)
+	}
+	return details
+}
+
+// due says which mails an order must have, and which others it may.
+func due(o *facts.Order) (want, maybe []string) {
+	switch o.Row.Status {
+	case order.StatusRejected:
+		return []string{kindRejection}, nil
+	case order.StatusShipped:
+		return []string{kindConfirmation, kindShipment}, nil
+	case order.StatusFulfilling:
+		return []string{kindConfirmation}, nil
+	case order.StatusCancelled:
+		if o.Row.Revision == 0 { // closed before its fulfilment began: the customer was told nothing
+			return nil, nil
+		}
+		if m := o.Mail(kindConfirmation); m != nil && told(*m) {
+			return []string{kindConfirmation, kindCancellation}, nil
+		}
+		return []string{kindConfirmation}, []string{kindCancellation}
+	default:
+		return nil, nil
+	}
+}
+
+// told tells whether the customer has the mail, or may have it.
+func told(m facts.Mail) bool { return m.Status == mailSent || m.Status == mailUnknown || m.Unknown > 0 }
+
+func mailSettled(o *facts.Order) []string {
+	var details []string
+	for _, m := range o.Mails {
+		if m.Status == "pending" || m.Status == "sending" {
+			details = append(details, fmt.Sprintf("the %s mail is left %s", m.Kind, m.Status))
+		}
+	}
+	return details
+}

@@ -1,0 +1,154 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"orderflow/dev/checker/internal/facts"
+	"orderflow/internal/order"
+)
+
+// parkedBefore is how long before its parking an order must have been placed for the parking to be wrong: what is placed
+// between the bridge's last look and the park is nobody's fault.
+const parkedBefore = 2 * time.Second
+
+func orders() []Invariant {
+	return []Invariant{
+		{"order.one-workflow", "a valid order has exactly one workflow, or none when retention forgot it and it is closed", placedOrder(oneWorkflow)},
+		{"order.source", "a workflow was started by the event its order was placed with, and knows the order as it is", placedOrder(source)},
+		{"order.never-placed", "what was never placed has no workflow and no row", eachOrder(neverPlaced)},
+		{"order.parked", "an event is parked if and only if it was delivered and can never have an effect", eachOrder(parked)},
+		{"order.at-rest", "an open order waits for its shipment or on hold, and nothing else is going on", eachOrder(atRest)},
+		{"order.cancellation", "a cancellation that was requested has its effect unless the order closed before", placedOrder(cancellation)},
+		{"order.messages", "of what was there when a wait ended the safer wins: cancel over decline over approve over the hold's end, a shipment over a cancel", eachOrder(messages)},
+		{"order.payment", "the payments that cover their order settle it, with what they come to, and nothing else does", placedOrder(payment)},
+		{"order.one-settlement", "a payment has at most one settlement", eachOrder(oneSettlement)},
+	}
+}
+
+func oneWorkflow(o *facts.Order, _ facts.Placed) []string {
+	starts := facts.Chains(o.Runs)
+	forgotten := starts == 0 && o.Row != nil && o.Row.Status.Final()
+	return pick(
+		broken{starts == 0 && !forgotten, "was placed and has no workflow"},
+		broken{starts > 1, fmt.Sprintf("was started %d times", starts)},
+	)
+}
+
+func source(o *facts.Order, placed facts.Placed) []string {
+	var details []string
+	for _, run := range o.Runs {
+		in := run.Input
+		details = append(details, pick(
+			broken{run.SourceEventID != placed.EventID, "the memo names another event than the one that placed the order"},
+			broken{in.SourceEventID != placed.EventID || in.Revision != placed.Revision, "the input names another event than the one that placed the order"},
+			broken{in.CustomerID != placed.CustomerID, "the input names another customer"},
+			broken{in.Total != placed.Total, fmt.Sprintf("the input says %s, the order %s", in.Total, placed.Total)},
+		)...)
+	}
+	return details
+}
+
+func neverPlaced(o *facts.Order) []string {
+	if o.First() != nil || o.Deleted {
+		return nil
+	}
+	return pick(
+		broken{len(o.Runs) > 0, "was never placed and has a workflow"},
+		broken{o.Row != nil, "was never placed and has a row"},
+	)
+}
+
+func parked(o *facts.Order) []string {
+	if o.Deleted {
+		return nil
+	}
+	first := o.First()
+	var details []string
+	check := func(what string, revision uint64, hopeless, mustPark bool) {
+		i := slices.IndexFunc(o.Parked, func(p facts.Parked) bool { return p.Revision == revision })
+		details = append(details, pick(
+			broken{i >= 0 && !hopeless, fmt.Sprintf("good event %d (%s) is parked", revision, what)},
+			broken{i >= 0 && hopeless && o.Parked[i].Reason == "", fmt.Sprintf("event %d (%s) is parked without a reason", revision, what)},
+			broken{i < 0 && mustPark, fmt.Sprintf("event %d (%s) can have no effect and is not parked", revision, what)},
+		)...)
+	}
+	for _, p := range o.Placed {
+		hopeless := p.Fault != "" || p.EventID != first.EventID
+		check("order-placed", p.Revision, hopeless, hopeless && !p.Unlinked)
+	}
+	for _, p := range o.Payments {
+		check("order-paid", p.Revision, p.Fault != "" || early(o, p.Revision, first),
+			(p.Fault != "" || first == nil) && !p.Unlinked)
+	}
+	for _, c := range o.Cancellations {
+		check("order-cancellation-requested", c.Revision, c.Fault != "" || early(o, c.Revision, first),
+			(c.Fault != "" || first == nil) && !c.Unlinked)
+	}
+	return details
+}
+
+// early reports whether an event was parked when there was no order yet, or hardly.
+func early(o *facts.Order, revision uint64, first *facts.Placed) bool {
+	if first == nil {
+		return true
+	}
+	return slices.ContainsFunc(o.Parked, func(p facts.Parked) bool {
+		return p.Revision == revision && p.At.Before(first.At.Add(parkedBefore))
+	})
+}
+
+func atRest(o *facts.Order) []string {
+	run := o.Latest()
+	if run == nil || !run.Open() {
+		return nil
+	}
+	rests := run.OrderStatus == string(order.StatusFulfilling) || run.OrderStatus == string(order.StatusOnHold)
+	return pick(broken{!rests, fmt.Sprintf("is still %q", run.OrderStatus)})
+}
+
+func cancellation(o *facts.Order, _ facts.Placed) []string {
+	requested := slices.ContainsFunc(o.Cancellations, func(c facts.Cancellation) bool {
+		wasParked := slices.ContainsFunc(o.Parked, func(p facts.Parked) bool { return p.Revision == c.Revision })
+		return c.Fault == "" && !wasParked
+	})
+	run := o.Latest()
+	return pick(broken{requested && run != nil && run.Open(), "its cancellation was requested and it is still open"})
+}
+
+// messages holds every run to what had reached it when its waits ended. A payment beats the end of a hold, and a decision
+// that came later may still beat an approval.
+func messages(o *facts.Order) []string {
+	paid := slices.ContainsFunc(o.Credit, func(e facts.CreditEvent) bool { return e.Type == facts.CreditReleased && e.Reason == reasonPaid })
+	var details []string
+	for _, run := range o.Runs {
+		if run.Outcome == nil {
+			continue
+		}
+		status, hold := run.Outcome.Status, run.HoldEnd
+		ended := run.Outcome.Reason
+		declined := hold.Has(facts.MessageDecline) && !hold.Has(facts.MessageCancel)
+		details = append(details, pick(
+			broken{hold.Has(facts.MessageCancel) && status != order.StatusCancelled, fmt.Sprintf("was cancelled while on hold, and is %s", status)},
+			broken{declined && !paid && (status == order.StatusShipped || ended == order.ReasonHoldExpired), fmt.Sprintf("was declined while on hold, and is %s %s", status, ended)},
+			broken{hold.Has(facts.MessageApprove) && ended == order.ReasonHoldExpired, "was approved before its hold was seen to end, and is refused for that"},
+			broken{run.Shipping.Has(facts.MessageShip) && status != order.StatusShipped, fmt.Sprintf("its shipment was told before it was undone, and it is %s", status)},
+		)...)
+	}
+	return details
+}
+
+func oneSettlement(o *facts.Order) []string {
+	runs := map[string][]facts.Run{}
+	for _, run := range o.Settlements {
+		runs[run.WorkflowID] = append(runs[run.WorkflowID], run)
+	}
+	var details []string
+	for id, settlements := range runs {
+		if n := facts.Chains(settlements); n > 1 {
+			details = append(details, fmt.Sprintf("%s was started %d times", id, n))
+		}
+	}
+	return details
+}

@@ -1,0 +1,64 @@
+package judge
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"orderflow/dev/checker/internal/facts"
+)
+
+func views() []Invariant {
+	return []Invariant{
+		{"view.customer", "a customer's view is the fold of the credit stream", viewCustomer},
+		{"view.order", "an order's view says what its fulfilment stream says last", eachOrder(viewOrder)},
+	}
+}
+
+func viewCustomer(f *facts.Facts) []Violation {
+	var found []Violation
+	complain := func(id, detail string) {
+		found = append(found, Violation{Detail: "view of " + id + ": " + detail})
+	}
+	for _, id := range slices.Sorted(maps.Keys(f.Accounts)) {
+		l := &ledger{claims: map[string]claim{}}
+		for _, e := range f.Accounts[id].Events {
+			l.apply(e)
+		}
+		view, there := f.Views[id]
+		for _, detail := range pick(
+			broken{!there, "is missing"},
+			broken{there && view.Limit != l.limit, fmt.Sprintf("the limit is %s, the stream says %s", view.Limit, l.limit)},
+			broken{there && view.Reserved != l.open, fmt.Sprintf("%d is reserved, the stream says %d", view.Reserved, l.open)},
+			broken{there && view.Available != l.available(), "something else is available than the stream says"},
+			broken{there && view.Revision != int64(len(f.Accounts[id].Events))-1, "it does not stand at the stream's end"},
+		) {
+			complain(id, detail)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(f.Views)) {
+		if f.Accounts[id] == nil {
+			complain(id, "there is no stream")
+		}
+	}
+	return found
+}
+
+func viewOrder(o *facts.Order) []string {
+	n := len(o.Published)
+	first := o.First()
+	switch {
+	case o.Intruded():
+		return nil // nobody could say what the view makes of that
+	case o.View == nil:
+		return pick(broken{first != nil || n > 0, "is not in the view"})
+	case n == 0:
+		return pick(broken{o.View.FulfillmentRevision != -1, "the view stands at a fulfilment that was not published"})
+	}
+	last := o.Published[n-1]
+	return pick(
+		broken{o.View.FulfillmentRevision != int64(last.Revision), "the view does not stand at the stream's end"},
+		broken{o.View.Status != last.Status, fmt.Sprintf("the view says %s, the stream %s", o.View.Status, last.Status)},
+		broken{o.View.CustomerID != last.CustomerID || o.View.Total != last.Total, "the view is of another customer or total"},
+	)
+}

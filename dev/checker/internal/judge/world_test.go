@@ -1,0 +1,204 @@
+package judge_test
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"orderflow/dev/checker/internal/facts"
+	"orderflow/internal/order"
+)
+
+// The orders of the good world, each by what became of it.
+const (
+	shipped    = "order-shipped"
+	paid       = "order-paid"
+	cancelled  = "order-cancelled" // after its fulfilment began, and after the customer was told yes
+	undone     = "order-undone"    // before its fulfilment began
+	rejected   = "order-rejected"
+	held       = "order-held"
+	approved   = "order-approved"
+	fulfilling = "order-fulfilling"
+	invalid    = "order-invalid"
+
+	customer = "customer-1"
+)
+
+var (
+	noon    = time.Date(2025, time.January, 31, 12, 0, 0, 0, time.UTC)
+	hundred = order.Money{Minor: 100_00, Currency: "USD"}
+	lines   = facts.Lines{Count: 2, Digest: "two lines"}
+)
+
+// world is a set of facts in which every promise is kept.
+type world struct{ *facts.Facts }
+
+func goodWorld() world {
+	w := world{facts.New()}
+	w.Group = facts.Group{Exists: true}
+	w.credit(facts.CreditEvent{Type: facts.CreditOpened, Named: customer, Limit: money(650_00)})
+	for _, id := range []string{shipped, paid, cancelled, undone, rejected, held, approved, fulfilling} {
+		w.place(id)
+	}
+	w.ship(shipped)
+	w.pay(paid)
+	w.cancel(cancelled)
+	w.undo(undone)
+	w.start(fulfilling)
+	w.credit(facts.CreditEvent{Type: facts.CreditLimit, Named: customer, Limit: money(250_00)})
+	w.reject(rejected)
+	w.exceed(held, true)
+	w.run(held, facts.RunOpen, "on-hold", "", "")
+	w.exceed(approved, true)
+	w.approve(approved)
+	o := w.Order(invalid)
+	o.Placed = []facts.Placed{{EventID: eventOf(invalid), At: noon, Fault: "customerId: is missing"}}
+	o.Parked = []facts.Parked{{Reason: "customerId: is missing", At: noon}}
+	w.publish()
+	w.project()
+	return w
+}
+
+func money(minor int64) order.Money { return order.Money{Minor: minor, Currency: "USD"} }
+
+func eventOf(id string) string { return "placed " + id }
+
+func (w world) place(id string) {
+	o := w.Order(id)
+	o.Placed = []facts.Placed{{
+		EventID: eventOf(id), At: noon, CustomerID: customer, Total: hundred, PlacedAt: noon, Email: id + "@example.com", Lines: lines,
+	}}
+}
+
+// credit appends an event to the one account, named as its writer names it.
+func (w world) credit(e facts.CreditEvent) {
+	a := w.Account(customer)
+	e.CustomerID, e.Revision, e.DataHash = customer, uint64(len(a.Events)), "hash "+strconv.Itoa(len(a.Events))
+	step := map[string]string{facts.CreditReserved: "reserve", facts.CreditExceeded: "reserve", facts.CreditReleased: "release"}[e.Type]
+	if e.ApprovedBy != "" {
+		step = "approve"
+	}
+	name := []string{"orderflow:credit-" + customer, step + " " + e.OrderID, "0", e.Type, e.DataHash}
+	e.EventID = uuid.NewSHA1(uuid.NameSpaceURL, []byte(strings.Join(name, "\n"))).String()
+	if e.OrderID != "" {
+		if e.Causation == "" {
+			e.Causation = eventOf(e.OrderID)
+		}
+		o := w.Order(e.OrderID)
+		o.Credit = append(o.Credit, e)
+	}
+	a.Events = append(a.Events, e)
+}
+
+func (w world) reserve(id string) {
+	w.credit(facts.CreditEvent{Type: facts.CreditReserved, OrderID: id, Amount: hundred})
+}
+
+func (w world) exceed(id string, held bool) {
+	// Shipped and fulfilling hold 200.00 of the 250.00 that the limit is by then.
+	w.credit(facts.CreditEvent{Type: facts.CreditExceeded, OrderID: id, Amount: hundred, Available: money(50_00), Held: held})
+}
+
+func (w world) release(id, reason string, amount order.Money) {
+	w.credit(facts.CreditEvent{Type: facts.CreditReleased, OrderID: id, Amount: amount, Reason: reason})
+}
+
+func (w world) run(id string, run facts.RunStatus, attribute string, status order.Status, reason order.Reason) {
+	r := facts.Run{
+		WorkflowID: id, RunID: "run of " + id, Chain: "run of " + id, Status: run, Closed: noon, SourceEventID: eventOf(id),
+		OrderStatus: attribute, Input: facts.Input{CustomerID: customer, Total: hundred, SourceEventID: eventOf(id)},
+	}
+	if status != "" {
+		r.Outcome = &facts.Outcome{Status: status, Reason: reason}
+	}
+	o := w.Order(id)
+	o.Runs = append(o.Runs, r)
+}
+
+// row writes the versions of a row, and the row as the last of them.
+func (w world) row(id string, l facts.Lines, reason order.Reason, statuses ...order.Status) {
+	o := w.Order(id)
+	before, last := "", order.Status("")
+	for i, status := range statuses {
+		content := id + " " + string(status)
+		o.Versions = append(o.Versions, facts.Version{
+			Revision: int64(i), Type: map[order.Status]string{
+				order.StatusFulfilling: "order-approved", order.StatusShipped: "order-shipped",
+				order.StatusRejected: "order-rejected", order.StatusCancelled: "order-cancelled",
+			}[status], Old: before, New: content, Status: status,
+		})
+		before, last = content, status
+	}
+	o.Row = &facts.Row{
+		CustomerID: customer, Status: last, Reason: reason, Total: hundred, SourceEventID: eventOf(id), PlacedAt: noon,
+		Revision: int64(len(statuses) - 1), Content: before, Lines: l,
+	}
+}
+
+func (w world) mail(id, kind string) {
+	o := w.Order(id)
+	message := kind + " of " + id
+	o.Mails = append(o.Mails, facts.Mail{Kind: kind, Status: "sent", Recipient: id + "@example.com", MessageIDs: []string{message}})
+	o.Messages = append(o.Messages, facts.Message{ID: message, Kind: kind, OrderTag: id, To: id + "@example.com"})
+}
+
+func (w world) start(id string) {
+	w.reserve(id)
+	w.run(id, facts.RunOpen, "fulfilling", "", "")
+	w.row(id, lines, "", order.StatusFulfilling)
+	w.mail(id, "confirmation")
+}
+
+func (w world) ship(id string) {
+	w.reserve(id)
+	w.run(id, facts.RunCompleted, "shipped", order.StatusShipped, "")
+	w.row(id, lines, "", order.StatusFulfilling, order.StatusShipped)
+	w.mail(id, "confirmation")
+	w.mail(id, "shipment")
+}
+
+func (w world) pay(id string) {
+	w.start(id)
+	o := w.Order(id)
+	o.Payments = []facts.Payment{{Revision: 1, EventID: "paid " + id, Amount: hundred}}
+	o.Settlements = []facts.Run{{WorkflowID: "settlement-" + id + "-1", Chain: "1", Status: facts.RunCompleted}}
+	w.credit(facts.CreditEvent{Type: facts.CreditReleased, OrderID: id, Amount: hundred, Reason: "paid", Causation: "paid " + id})
+}
+
+func (w world) cancel(id string) {
+	w.reserve(id)
+	w.release(id, "CANCELLED", hundred)
+	w.run(id, facts.RunCanceled, "cancelled", order.StatusCancelled, order.ReasonCancelled)
+	w.row(id, lines, order.ReasonCancelled, order.StatusFulfilling, order.StatusCancelled)
+	w.mail(id, "confirmation")
+	w.mail(id, "cancellation")
+	w.Order(id).Cancellations = []facts.Cancellation{{Revision: 1, EventID: "cancellation of " + id}}
+}
+
+func (w world) undo(id string) {
+	w.release(id, "CANCELLED", money(0))
+	w.run(id, facts.RunCompleted, "cancelled", order.StatusCancelled, order.ReasonCancelled)
+	w.row(id, facts.Lines{}, order.ReasonCancelled, order.StatusCancelled)
+}
+
+func (w world) reject(id string) {
+	w.exceed(id, false)
+	w.run(id, facts.RunCompleted, "rejected", order.StatusRejected, order.ReasonInsufficientCredit)
+	w.row(id, lines, order.ReasonInsufficientCredit, order.StatusRejected)
+	w.mail(id, "rejection")
+}
+
+func (w world) approve(id string) {
+	w.credit(facts.CreditEvent{Type: facts.CreditReserved, OrderID: id, Amount: hundred, ApprovedBy: "op-1"})
+	w.run(id, facts.RunOpen, "fulfilling", "", "")
+	w.row(id, lines, "", order.StatusFulfilling)
+	w.mail(id, "confirmation")
+}
+
+// endHold has a rejected order's run end its hold with what was there then.
+func (w world) endHold(id string, reason order.Reason, turn facts.Turn) {
+	o := w.Order(id)
+	o.Runs[0].HoldEnd, o.Runs[0].Outcome.Reason, o.Row.Reason = &turn, reason, reason
+}

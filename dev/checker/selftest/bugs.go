@@ -1,0 +1,60 @@
+package main
+
+import (
+	"strings"
+	"time"
+)
+
+// bug is a mistake that the checker must see.
+type bug struct {
+	patch     string // in dev/checker/bugs, without .patch
+	scenario  string // of dev/chaos, which lets it do its harm
+	invariant string // of the checker or of the workload; must complain, others may too
+
+	drain time.Duration // how long a run is waited for; 0: drainWithBug
+}
+
+// A bug may keep a run from ever coming to rest: it is not waited for longer than its harm takes. Without a bug a run may
+// take its time.
+const (
+	drainWithBug = 20 * time.Second
+	drainClean   = 5 * time.Minute
+)
+
+// longerThanRecovery is how long a run takes at the most that recovers by itself, where the harm is that it does not.
+const longerThanRecovery = 2 * time.Minute
+
+// tries is how often a bug is given the chance to do harm: those that are races do not win every time.
+const tries = 3
+
+func bugs() []bug {
+	return []bug{
+		{patch: "01-maximum-instead-of-contiguous-progress", scenario: "publisher", invariant: "published.once"},
+		{patch: "02-acknowledge-before-start", scenario: "temporal-away", invariant: "order.one-workflow"},
+		{patch: "03-random-event-ids", scenario: "steady", invariant: "credit.event-id"},
+		{patch: "04-append-at-any-revision", scenario: "scarce-credit", invariant: "credit.limit"},
+		{patch: "05-reread-and-append", scenario: "scarce-credit", invariant: "credit.limit"},
+		{patch: "06-sdk-retries-on", scenario: "mail-lost", invariant: "mail.count"},
+		{patch: "07-reserve-after-release", scenario: "hot-customer", invariant: "credit.closed"},
+		{patch: "08-compensation-on-the-cancelled-context", scenario: "cancel", invariant: "credit.end"},
+		{patch: "09-duplicates-allowed", scenario: "repeats", invariant: "order.one-workflow"},
+		{patch: "10-mail-claimed-after-sending", scenario: "mail-lost", invariant: "mail.count"},
+		{patch: "11-post-without-a-look", scenario: "http", invariant: "api.accepted-once"},
+		{patch: "12-completed-runs-are-repaired", scenario: "failover-unpublished", invariant: "row.status"},
+		{patch: "13-read-only-connections-are-kept", scenario: "read-only", invariant: "comes-to-rest", drain: longerThanRecovery},
+		{patch: "14-timer-before-messages", scenario: "late-decisions", invariant: "order.messages"},
+		{patch: "15-outcomes-are-forgotten", scenario: "failover", invariant: "mail.result"},
+		{patch: "16-links-are-acknowledged", scenario: "operator", invariant: "order.one-workflow"},
+	}
+}
+
+// selected are the bugs whose names begin with a text.
+func selected(name string) []bug {
+	var found []bug
+	for _, b := range bugs() {
+		if strings.HasPrefix(b.patch, name) {
+			found = append(found, b)
+		}
+	}
+	return found
+}

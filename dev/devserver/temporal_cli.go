@@ -1,0 +1,204 @@
+package devserver
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// temporalModule is the module of the Temporal CLI, whose version stands in dev/tools/go.mod.
+const temporalModule = "github.com/temporalio/cli"
+
+// TemporalCLI gives the path of a `temporal` program that has the development server: the one on PATH, else
+// binDir/temporal, which is built from dev/tools when it is not there or when the version there has changed. An empty
+// binDir stands for .local/bin of the checkout. Progress is told what takes minutes; nil: nobody is.
+//
+// Any number of processes may ask at once: one builds, and none sees a program that is not whole.
+func TemporalCLI(ctx context.Context, binDir string, progress io.Writer) (string, error) {
+	if path, err := exec.LookPath("temporal"); err == nil && hasDevServer(ctx, path) {
+		return filepath.Abs(path)
+	}
+	b, err := newCLIBuild(binDir, progress)
+	if errors.Is(err, errNoCheckout) && binDir != "" {
+		// Binaries that were copied elsewhere may have brought the program along.
+		if path := filepath.Join(binDir, "temporal"); hasDevServer(ctx, path) {
+			return filepath.Abs(path)
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the temporal CLI: %w", err)
+	}
+	if b.current() {
+		return b.path(), nil
+	}
+	if err := b.run(ctx); err != nil {
+		return "", fmt.Errorf("build the temporal CLI: %w", err)
+	}
+	return b.path(), nil
+}
+
+// hasDevServer tells the CLI from older programs of the same name.
+func hasDevServer(ctx context.Context, path string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	help, err := exec.CommandContext(ctx, path, "server", "start-dev", "--help").Output()
+	return err == nil && bytes.Contains(help, []byte("--sqlite-pragma"))
+}
+
+// cliBuild builds the CLI from the module in tools into bin.
+type cliBuild struct {
+	tools, bin      string
+	module, version string // of the CLI
+	progress        io.Writer
+}
+
+func newCLIBuild(binDir string, progress io.Writer) (cliBuild, error) {
+	root, err := checkout()
+	if err != nil {
+		return cliBuild{}, err
+	}
+	if binDir == "" {
+		binDir = filepath.Join(root, ".local", "bin")
+	}
+	bin, err := filepath.Abs(binDir)
+	if err != nil {
+		return cliBuild{}, err
+	}
+	if progress == nil {
+		progress = io.Discard
+	}
+	b := cliBuild{tools: filepath.Join(root, "deploy", "tools"), bin: bin, module: temporalModule, progress: progress}
+	b.version, err = requiredVersion(filepath.Join(b.tools, "go.mod"), b.module)
+	return b, err
+}
+
+var errNoCheckout = errors.New("no temporal program on PATH, and no checkout here to build it from: install the Temporal CLI")
+
+// checkout finds the source tree around the working folder, as tests have it, or around this program, as a binary in
+// .local/bin has it.
+func checkout() (string, error) {
+	var starts []string
+	if dir, err := os.Getwd(); err == nil {
+		starts = append(starts, dir)
+	}
+	if program, err := os.Executable(); err == nil {
+		starts = append(starts, filepath.Dir(program))
+	}
+	for _, dir := range starts {
+		for {
+			if _, err := os.Stat(filepath.Join(dir, "deploy", "tools", "go.mod")); err == nil {
+				return dir, nil
+			}
+			parent := filepath.Dir(dir)
+			if parent == dir {
+				break
+			}
+			dir = parent
+		}
+	}
+	return "", errNoCheckout
+}
+
+// requiredVersion reads the version of a module from a go.mod file.
+func requiredVersion(goMod, module string) (string, error) {
+	file, err := os.Open(goMod)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = file.Close() }()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		fields := strings.Fields(strings.TrimPrefix(lines.Text(), "require "))
+		if len(fields) >= 2 && fields[0] == module {
+			return fields[1], nil
+		}
+	}
+	return "", fmt.Errorf("%s does not require %s", goMod, module)
+}
+
+func (b cliBuild) path() string { return filepath.Join(b.bin, "temporal") }
+
+// current asks the program itself which version it was built from.
+func (b cliBuild) current() bool {
+	info, err := buildinfo.ReadFile(b.path())
+	return err == nil && info.Main.Path == b.module && info.Main.Version == b.version
+}
+
+// run builds under a lock, which ends with the process that holds it.
+func (b cliBuild) run(ctx context.Context) error {
+	if err := os.MkdirAll(b.bin, 0o755); err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(filepath.Join(b.bin, ".temporal.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Close() }()
+	if err := flock(ctx, lock); err != nil {
+		return err
+	}
+	if b.current() { // whoever held the lock has built it
+		return nil
+	}
+	return b.build(ctx)
+}
+
+// build builds under another name and moves the program when it is whole. A build that is stopped leaves no more than
+// that other file, which the next one writes over.
+func (b cliBuild) build(ctx context.Context) error {
+	goProgram, err := exec.LookPath("go")
+	if err != nil {
+		return fmt.Errorf("neither temporal nor go is on PATH: install the Temporal CLI or Go: %w", err)
+	}
+	b.say("building the Temporal CLI %s into %s: about three minutes, once", b.version, b.bin)
+	fresh := filepath.Join(b.bin, ".temporal.new")
+	log := filepath.Join(b.bin, ".temporal-build.log")
+	if err := os.Remove(log); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	watch, stop := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		b.watch(watch, log)
+	}()
+	err = run(ctx, Command{
+		Name: "go build", Path: goProgram, Dir: b.tools, LogFile: log, Env: append(os.Environ(), "GOWORK=off"),
+		Args: []string{"build", "-v", "-o", fresh, b.module + "/cmd/temporal"},
+	})
+	stop()
+	<-watched
+	if err != nil {
+		return err
+	}
+	return os.Rename(fresh, b.path())
+}
+
+// watch tells now and then how far the build is: it names each package in its log.
+func (b cliBuild) watch(ctx context.Context, log string) {
+	began := time.Now()
+	tick := time.NewTicker(15 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			body, _ := os.ReadFile(log)
+			b.say("building the Temporal CLI: %d packages after %s", bytes.Count(body, []byte("\n")),
+				time.Since(began).Round(time.Second))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (b cliBuild) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(b.progress, format+"\n", args...)
+}

@@ -1,0 +1,113 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
+	"orderflow/internal/config"
+	"orderflow/internal/order"
+)
+
+// poolerRig is a stack whose worker and api go to PostgreSQL through a PgBouncer in transaction mode with few connections.
+type poolerRig struct {
+	*shop
+	pooled string // URL
+}
+
+func newPoolerRig(t *testing.T) *poolerRig {
+	t.Helper()
+	database, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: filepath.Join(t.TempDir(), "postgres"), Fast: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, database.Stop(context.Background())) })
+	pooled := devservertest.PgBouncer(t, database.URL, map[string]string{"default_pool_size": "3"})
+	programs := t.TempDir()
+	for _, name := range []string{"local", "kurrentsim", "sessim", "starter", "publisher", "projector"} { // local looks beside its own file
+		require.NoError(t, os.Link(filepath.Join(binaries, name), filepath.Join(programs, name)))
+	}
+	temporal, err := os.Readlink(filepath.Join(binaries, "temporal"))
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(temporal, filepath.Join(programs, "temporal")))
+	for _, name := range []string{"worker", "api"} {
+		script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = migrate ] || export POSTGRES_URL='%s'\nexec '%s' \"$@\"\n", pooled, filepath.Join(binaries, name))
+		require.NoError(t, os.WriteFile(filepath.Join(programs, name), []byte(script), 0o700))
+	}
+	own, err := startStackOf(programs, t.TempDir(), []string{"POSTGRES_URL=" + database.URL}, "--rate", "0")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, own.stop(), "%s", own.log) })
+	return &poolerRig{shop: shopAt(t, own), pooled: pooled}
+}
+
+// run runs a program with the pooler's URL, and returns its output and exit code.
+func (r *poolerRig) run(line string) (said string, code int) {
+	r.t.Helper()
+	words := strings.Fields(line)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
+	defer cancel()
+	command := exec.CommandContext(ctx, filepath.Join(binaries, words[0]), words[1:]...)
+	command.Env = append(os.Environ(), "POSTGRES_URL="+r.pooled, "KURRENTDB_URL="+r.stack.KurrentURL, "KURRENTDB_ALLOW_PLAINTEXT=true",
+		"TEMPORAL_ADDRESS="+r.stack.TemporalAddress, "OPS_ADDR=127.0.0.1:0")
+	var both bytes.Buffer
+	command.Stdout, command.Stderr = &both, &both
+	_ = command.Run() // the exit code says it
+	return both.String(), command.ProcessState.ExitCode()
+}
+
+func TestPgBouncerInTransactionMode(t *testing.T) {
+	t.Parallel()
+	r := newPoolerRig(t)
+	t.Run("worker and api work", func(t *testing.T) {
+		var orders []basket
+		for range 10 {
+			b := basket{}.complete()
+			code, body := r.request(http.MethodPost, "/orders", b.body())
+			require.Equal(t, http.StatusCreated, code, string(body))
+			orders = append(orders, b)
+		}
+		for _, b := range orders {
+			r.awaitMail(b.id, order.StatusFulfilling, "sent")
+		}
+		_, err := r.update(orders[0].id, "record-shipment", shipped)
+		require.NoError(t, err)
+		code, body := r.request(http.MethodPost, "/orders/"+orders[1].id+"/cancel", map[string]any{"reason": "customer-request"})
+		require.Contains(t, []int{http.StatusOK, http.StatusAccepted}, code, string(body))
+		r.awaitCustomer(orders[0].customer, "shipped", "reserved", "USD9758.00")
+		r.awaitCustomer(orders[1].customer, "cancelled", "released", "USD10000.00")
+	})
+	for line, want := range map[string]struct {
+		said string
+		code int
+	}{
+		"starter reconcile --grace 1s":                        {"left 0", config.ExitOK},
+		"worker email list":                                   {"there are none", config.ExitOK},
+		"worker email resolve order-none confirmation --sent": {"order-none", config.ExitFailure},
+		"worker erase order-none":                             {"order-none", config.ExitFailure},
+		"publisher list":                                      {"there are none", config.ExitOK},
+		"publisher retry order-none":                          {"is not set aside", config.ExitFailure},
+		"publisher snapshot":                                  {"the history is read from its beginning", config.ExitOK},
+	} {
+		t.Run(line+" works", func(t *testing.T) {
+			said, code := r.run(line)
+			require.Contains(t, said, want.said)
+			require.Equal(t, want.code, code, said)
+		})
+	}
+	for _, line := range []string{"worker migrate", "publisher setup", "publisher", "projector", "projector rebuild"} {
+		t.Run(line+" refuses it", func(t *testing.T) {
+			said, code := r.run(line)
+			require.Contains(t, said, "POSTGRES_URL: must lead to the server itself: a connection pooler such as PgBouncer is before it")
+			require.Equal(t, config.ExitConfiguration, code, said)
+		})
+	}
+}

@@ -1,0 +1,183 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/kurrentsimtest"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+)
+
+// The groups of users in docs/operations.md, which $settings give rights on all streams of users' names.
+const (
+	readers = "orderflow-readers"
+	writers = "orderflow-writers"
+)
+
+// rightsRig is a KurrentDB with TLS in which every binary has a user of its own, with the rights of docs/operations.md.
+type rightsRig struct {
+	*testing.T
+	events *kurrentsimtest.Secure
+}
+
+func newRightsRig(t *testing.T) *rightsRig {
+	t.Helper()
+	r := &rightsRig{T: t, events: kurrentsimtest.StartSecure(t, kurrentsim.Options{},
+		kurrentsimtest.User("worker", readers, writers), kurrentsimtest.User("publisher", readers, writers),
+		kurrentsimtest.User("api", readers, writers), kurrentsimtest.User("starter", readers),
+		kurrentsimtest.User("projector"), kurrentsimtest.User("reconcile", readers),
+	)}
+	for stream, body := range map[string]string{
+		"$settings": `{"$userStreamAcl":{"$r":["$admins","` + readers + `"],"$w":["$admins","` + writers + `"],"$d":"$admins",
+			"$mr":["$admins","` + readers + `"],"$mw":"$admins"}}`,
+		"$$$all": `{"$acl":{"$r":["$admins","projector","reconcile"]}}`,
+	} {
+		_, err := r.as(kurrentsimtest.Admin).Append(t.Context(), stream, kurrent.Any(),
+			kurrent.NewEvent{ID: uuid.New(), Type: "$metadata", Data: []byte(body)})
+		require.NoError(t, err)
+	}
+	return r
+}
+
+func (r *rightsRig) as(user string) *kurrent.Client {
+	r.Helper()
+	client, err := kurrent.Open(kurrent.Config{URL: r.events.URLFor(user), CallTimeout: patience})
+	require.NoError(r, err)
+	r.Cleanup(client.Close)
+	return client
+}
+
+// programs makes a directory in which every binary runs with its own user, whatever the environment says.
+func (r *rightsRig) programs() string {
+	r.Helper()
+	dir := r.TempDir()
+	for _, name := range []string{"local", "sessim"} { // a hard link: local looks beside its own file for the others
+		require.NoError(r, os.Link(filepath.Join(binaries, name), filepath.Join(dir, name)))
+	}
+	temporal, err := os.Readlink(filepath.Join(binaries, "temporal"))
+	require.NoError(r, err)
+	require.NoError(r, os.Symlink(temporal, filepath.Join(dir, "temporal")))
+	for _, name := range []string{"worker", "starter", "publisher", "projector", "api"} {
+		script := fmt.Sprintf("#!/bin/sh\nKURRENTDB_URL='%s' exec '%s' \"$@\"\n", r.events.URLFor(name), filepath.Join(binaries, name))
+		require.NoError(r, os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700))
+	}
+	return dir
+}
+
+// starter runs a command of the starter as a user, and returns its output and how it ended.
+func (r *rightsRig) starter(s *stack, user string, args ...string) (string, error) {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	command := exec.CommandContext(ctx, filepath.Join(binaries, "starter"), args...)
+	command.Env = append(os.Environ(), "KURRENTDB_URL="+r.events.URLFor(user))
+	if s != nil {
+		command.Env = append(command.Env, "TEMPORAL_ADDRESS="+s.TemporalAddress, "POSTGRES_URL="+s.PostgresURL)
+	}
+	var both bytes.Buffer
+	command.Stdout, command.Stderr = &both, &both
+	err := command.Run()
+	return both.String(), err
+}
+
+func TestRightsPerBinary(t *testing.T) {
+	t.Parallel()
+	r := newRightsRig(t)
+	said, err := r.starter(nil, kurrentsimtest.Admin, "group", "create", "--grant", "starter", "--grant", "reconcile")
+	require.NoError(t, err, said)
+	own, err := startStackOf(r.programs(), t.TempDir(), []string{"KURRENTDB_URL=" + r.events.URLFor(kurrentsimtest.Admin)}, "--rate", "0")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, own.stop(), "%s", own.log) })
+	s := shopAt(t, own)
+
+	shipping, canceling := basket{}.complete(), basket{}.complete()
+	code, body := s.request(http.MethodPost, "/customers", map[string]any{"customerId": shipping.customer, "limit": "USD500.00"})
+	require.Equal(t, http.StatusCreated, code, string(body))
+	for _, b := range []basket{shipping, canceling} {
+		code, body = s.request(http.MethodPost, "/orders", b.body())
+		require.Equal(t, http.StatusCreated, code, string(body))
+		s.awaitStatus(b.id, order.StatusFulfilling)
+	}
+	_, err = s.update(shipping.id, "record-shipment", shipped)
+	require.NoError(t, err)
+	code, body = s.request(http.MethodPost, "/orders/"+canceling.id+"/cancel", map[string]any{"reason": "customer-request"})
+	require.Contains(t, []int{http.StatusOK, http.StatusAccepted}, code, string(body))
+	s.awaitCustomer(shipping.customer, "shipped", "reserved", "USD258.00")
+	s.awaitCustomer(canceling.customer, "cancelled", "released", "USD10000.00")
+
+	unknown := "order-" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	s.append(unknown, order.TypePaid, map[string]any{"amount": 12})
+	awaitParked := func(number string) {
+		t.Helper()
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			said, err := r.starter(own, "starter", "parked", "list")
+			require.NoError(c, err, said)
+			require.Regexp(c, `(?m)^`+number+` +`+unknown+`@0 `, said)
+		}, patience, 100*time.Millisecond)
+	}
+	awaitParked("0")
+	said, err = r.starter(own, kurrentsimtest.Admin, "parked", "replay")
+	require.NoError(t, err, said)
+	awaitParked("1") // the starter's user sees it still
+	said, err = r.starter(own, "reconcile", "reconcile", "--grace", "1s")
+	require.NoError(t, err, said)
+	said, err = r.starter(own, "starter", "parked", "drop", "--until", "1", "--yes")
+	require.NoError(t, err, said)
+
+	for user, denied := range map[string][]string{
+		"worker":    {"read $all", "delete"},
+		"publisher": {"read $all", "delete"},
+		"api":       {"read $all", "delete"},
+		"starter":   {"read $all", "delete", "append"},
+		"projector": {"read", "delete", "append"},
+		"reconcile": {"delete", "append"},
+	} {
+		for _, call := range denied {
+			require.ErrorContains(t, r.call(user, call, shipping.id), "Access Denied", "%s must not %s", user, call)
+		}
+	}
+}
+
+// call does what no binary but those that need it may do to an order's stream.
+func (r *rightsRig) call(user, call, stream string) error {
+	settings, err := kurrentdb.ParseConnectionString(r.events.URLFor(user))
+	require.NoError(r, err)
+	settings.Logger = kurrentdb.NoopLogging()
+	client, err := kurrentdb.NewClient(settings)
+	require.NoError(r, err)
+	defer func() { _ = client.Close() }()
+	var read *kurrentdb.ReadStream
+	switch call {
+	case "append":
+		_, err = client.AppendToStream(r.Context(), stream, kurrentdb.AppendToStreamOptions{StreamState: kurrentdb.Any{}},
+			kurrentdb.EventData{EventID: uuid.New(), EventType: "tried", ContentType: kurrentdb.ContentTypeJson, Data: []byte(`{}`)})
+		return err
+	case "delete":
+		_, err = client.DeleteStream(r.Context(), stream, kurrentdb.DeleteStreamOptions{StreamState: kurrentdb.Any{}})
+		return err
+	case "read $all":
+		read, err = client.ReadAll(r.Context(), kurrentdb.ReadAllOptions{}, 1)
+	default:
+		read, err = client.ReadStream(r.Context(), stream, kurrentdb.ReadStreamOptions{}, 1)
+	}
+	if err == nil {
+		defer read.Close()
+		_, err = read.Recv()
+	}
+	return err
+}

@@ -1,0 +1,117 @@
+package faultproxy_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"orderflow/dev/faultproxy"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// startEcho starts a server that echoes each line, and returns its address.
+func startEcho(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = conn.Close() }()
+				for lines := bufio.NewScanner(conn); lines.Scan(); {
+					_, _ = fmt.Fprintln(conn, lines.Text())
+				}
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// connect starts a proxy and returns it with a function that sends a line and returns the next response.
+func connect(t *testing.T) (*faultproxy.Proxy, func(line string) (string, error)) {
+	t.Helper()
+	p, err := faultproxy.Start(startEcho(t))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	conn, err := net.Dial("tcp", p.Addr())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	responses := bufio.NewReader(conn)
+	return p, func(line string) (string, error) {
+		_ = conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
+		if line != "" {
+			if _, err := fmt.Fprintln(conn, line); err != nil {
+				return "", err
+			}
+		}
+		return responses.ReadString('\n')
+	}
+}
+
+func TestStallForwardsAfterResume(t *testing.T) {
+	t.Parallel()
+	for _, direction := range []faultproxy.Direction{faultproxy.Upstream, faultproxy.Downstream} {
+		p, say := connect(t)
+		p.Stall(direction)
+		_, err := say("hello")
+		require.Error(t, err)
+		require.EqualValues(t, 6, p.Received(direction))
+		p.Resume()
+		response, err := say("")
+		require.NoError(t, err)
+		require.Equal(t, "hello\n", response)
+	}
+}
+
+func TestStallResponseStartsWithTheMatch(t *testing.T) {
+	t.Parallel()
+	p, say := connect(t)
+	p.StallResponse(func(response []byte) bool { return bytes.Contains(response, []byte("two")) })
+	response, err := say("one")
+	require.NoError(t, err)
+	require.Equal(t, "one\n", response)
+	_, err = say("two")
+	require.Error(t, err)
+	p.Resume()
+	response, err = say("")
+	require.NoError(t, err)
+	require.Equal(t, "two\n", response)
+}
+
+func TestDropResponseDropsOnceAndCuts(t *testing.T) {
+	t.Parallel()
+	p, say := connect(t)
+	p.DropResponse(func(response []byte) bool { return bytes.Contains(response, []byte("two")) })
+	response, err := say("one")
+	require.NoError(t, err)
+	require.Equal(t, "one\n", response)
+	_, err = say("two")
+	require.Error(t, err)
+	require.Equal(t, 1, p.Dropped())
+	_, err = say("two")
+	require.Error(t, err, "the connection is gone")
+}
+
+func TestCutDiscardsWhatIsStalled(t *testing.T) {
+	t.Parallel()
+	p, say := connect(t)
+	p.Stall(faultproxy.Downstream)
+	_, err := say("hello")
+	require.Error(t, err)
+	p.Cut()
+	p.Resume()
+	_, err = say("")
+	require.Error(t, err)
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"orderflow/dev/fidelity/internal/transcript"
+)
+
+// verdict is what a comparison with the real server came to.
+type verdict struct {
+	compared int                     // probes
+	found    []transcript.Difference // not deliberate
+	ended    []transcript.Key        // deliberate, and different no more
+	accepted int                     // deliberate differences
+}
+
+// judge compares what was answered, in the order of the probes' names. A probe that the real transcript lacks does not count.
+func judge(real, got transcript.Transcript, meant reasons) verdict {
+	v := verdict{}
+	for _, name := range slices.Sorted(maps.Keys(got)) {
+		want, ok := real[name]
+		if !ok {
+			continue
+		}
+		v.compared++
+		differs := map[transcript.Key]bool{}
+		for _, d := range transcript.Compare(name, want, got[name]) {
+			differs[d.Key] = true
+			if _, ok := meant[d.Key]; ok {
+				v.accepted++
+				continue
+			}
+			v.found = append(v.found, d)
+		}
+		for key := range meant {
+			if key.Probe == name && !differs[key] {
+				v.ended = append(v.ended, key)
+			}
+		}
+	}
+	slices.SortFunc(v.ended, func(a, b transcript.Key) int { return strings.Compare(a.String(), b.String()) })
+	return v
+}
+
+// probes returns the names of the probes that are neither as the real server answers nor different on purpose.
+func (v verdict) probes() []string {
+	var names []string
+	for _, d := range v.found {
+		names = append(names, d.Probe)
+	}
+	for _, key := range v.ended {
+		names = append(names, key.Probe)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

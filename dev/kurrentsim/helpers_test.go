@@ -1,0 +1,154 @@
+package kurrentsim_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"orderflow/dev/kurrentsim"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+// patience is how long anything that should happen may take on a busy machine.
+const patience = time.Minute
+
+// world is a server of its own and a client connected to it.
+type world struct {
+	*testing.T
+	server *kurrentsim.Server
+	client *kurrentdb.Client
+}
+
+func newWorld(t *testing.T, options kurrentsim.Options) *world {
+	t.Helper()
+	server, err := kurrentsim.Start(options)
+	require.NoError(t, err)
+	w := &world{T: t, server: server, client: dial(t, server.URL())}
+	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
+	return w
+}
+
+func dial(t *testing.T, url string) *kurrentdb.Client {
+	t.Helper()
+	config, err := kurrentdb.ParseConnectionString(url)
+	require.NoError(t, err)
+	config.Logger = kurrentdb.NoopLogging()
+	client, err := kurrentdb.NewClient(config)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func event(eventType string) kurrentdb.EventData {
+	return kurrentdb.EventData{
+		EventID: uuid.New(), EventType: eventType, ContentType: kurrentdb.ContentTypeJson, Data: []byte(`{"n":1}`),
+	}
+}
+
+func events(count int) []kurrentdb.EventData {
+	batch := make([]kurrentdb.EventData, count)
+	for i := range batch {
+		batch[i] = event(fmt.Sprintf("type-%d", i))
+	}
+	return batch
+}
+
+func (w *world) append(stream string, expected kurrentdb.StreamState, batch ...kurrentdb.EventData) *kurrentdb.WriteResult {
+	w.Helper()
+	result, err := w.tryAppend(stream, expected, batch...)
+	require.NoError(w, err)
+	return result
+}
+
+func (w *world) tryAppend(stream string, expected kurrentdb.StreamState, batch ...kurrentdb.EventData) (*kurrentdb.WriteResult, error) {
+	return w.client.AppendToStream(w.Context(), stream, kurrentdb.AppendToStreamOptions{StreamState: expected}, batch...)
+}
+
+func (w *world) readStream(stream string, options kurrentdb.ReadStreamOptions) []*kurrentdb.ResolvedEvent {
+	w.Helper()
+	found, err := w.tryReadStream(stream, options)
+	require.NoError(w, err)
+	return found
+}
+
+func (w *world) tryReadStream(stream string, options kurrentdb.ReadStreamOptions) ([]*kurrentdb.ResolvedEvent, error) {
+	read, err := w.client.ReadStream(w.Context(), stream, options, 10_000)
+	if err != nil {
+		return nil, err
+	}
+	return collect(read)
+}
+
+func (w *world) readAll(options kurrentdb.ReadAllOptions) []*kurrentdb.ResolvedEvent {
+	w.Helper()
+	read, err := w.client.ReadAll(w.Context(), options, 10_000)
+	require.NoError(w, err)
+	found, err := collect(read)
+	require.NoError(w, err)
+	return found
+}
+
+func collect(read *kurrentdb.ReadStream) ([]*kurrentdb.ResolvedEvent, error) {
+	defer read.Close()
+	var found []*kurrentdb.ResolvedEvent
+	for {
+		next, err := read.Recv()
+		if errors.Is(err, io.EOF) {
+			return found, nil
+		}
+		if err != nil {
+			return found, err
+		}
+		found = append(found, next)
+	}
+}
+
+func requireCode(t *testing.T, err error, code kurrentdb.ErrorCode) {
+	t.Helper()
+	var failed *kurrentdb.Error
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, code, failed.Code(), "%v", err)
+}
+
+func revisions(found []*kurrentdb.ResolvedEvent) []uint64 {
+	numbers := []uint64{}
+	for _, e := range found {
+		numbers = append(numbers, e.OriginalEvent().EventNumber)
+	}
+	return numbers
+}
+
+// linkData is what each link of a stream points at.
+func linkData(found []*kurrentdb.ResolvedEvent) []string {
+	targets := []string{}
+	for _, e := range found {
+		targets = append(targets, string(e.OriginalEvent().Data))
+	}
+	return targets
+}
+
+// recv waits for a subscription's next message and fails the test when there is none.
+func recv(t *testing.T, sub *kurrentdb.Subscription) *kurrentdb.SubscriptionEvent {
+	t.Helper()
+	result := make(chan *kurrentdb.SubscriptionEvent, 1)
+	go func() { result <- sub.Recv() }()
+	select {
+	case e := <-result:
+		return e
+	case <-time.After(patience):
+		require.NoError(t, sub.Close())
+		require.Fail(t, "the subscription got nothing")
+		return nil
+	}
+}

@@ -1,0 +1,220 @@
+package kurrentsim
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"orderflow/dev/kurrentsim/groups"
+	"orderflow/dev/kurrentsim/journal"
+	"orderflow/dev/kurrentsim/rpc"
+	"orderflow/dev/kurrentsim/store"
+	"orderflow/dev/kurrentsim/users"
+	"orderflow/dev/kurrentsim/web"
+)
+
+// Options of a server. The zero value listens on a free port of the loopback interface and keeps everything in memory.
+type Options struct {
+	Listen  string // host:port; empty means 127.0.0.1:0
+	DataDir string // empty means in memory
+	TLS     *TLSOptions
+	// SecureOnly leaves out the plain port; it needs TLS.
+	SecureOnly bool
+	Logger     *slog.Logger
+	Version    string // the release it behaves like, major.minor.patch; empty means rpc.DefaultVersion
+	// For tests of lag and loss: how late the system projections are, and the events whose link in $ce- nobody sees.
+	ProjectionDelay time.Duration
+	HiddenLinks     []store.Target
+	// WithoutProjections is a server whose option RunProjections is None: nothing is linked, and it has no service for
+	// projections. StoppedProjections has the service, and the system projections wait to be enabled, as on a server without
+	// StartStandardProjections.
+	WithoutProjections, StoppedProjections bool
+}
+
+// TLSOptions open a second port, with TLS, users and their rights. The first stays plain and open.
+type TLSOptions struct {
+	Listen            string // host:port
+	CertFile, KeyFile string // PEM
+	Users             []users.User
+}
+
+func (o Options) users() []users.User {
+	if o.TLS == nil {
+		return nil
+	}
+	return o.TLS.Users
+}
+
+// Server is a running node.
+type Server struct {
+	store     *store.Store
+	groups    *groups.Manager
+	endpoints []*endpoint // the plain one first
+	stop      context.CancelFunc
+	once      sync.Once
+	stopErr   error
+}
+
+// Start opens the data and serves until Stop. When it returns, clients may connect.
+func Start(options Options) (*Server, error) {
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	release, err := rpc.ParseRelease(options.Version)
+	if err != nil {
+		return nil, err
+	}
+	// The ports come first: a second server on them must not touch the first one's data.
+	endpoints, err := listen(options)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{endpoints: endpoints}
+	if err := s.open(options); err != nil {
+		return nil, errors.Join(err, closeAll(endpoints))
+	}
+	browser, err := web.New(web.Config{Store: s.store, Groups: s.groups, Logger: options.Logger})
+	var directory *users.Directory
+	if err == nil {
+		directory, err = users.Open(s.store, options.users())
+	}
+	if err != nil {
+		s.groups.Stop()
+		return nil, errors.Join(err, s.store.Close(), closeAll(endpoints))
+	}
+	stopping, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	service := &rpc.Service{
+		Store: s.store, Groups: s.groups, Logger: options.Logger, Stopping: stopping,
+		Release: release, WithoutProjections: options.WithoutProjections,
+	}
+	for _, e := range endpoints {
+		service.Register(e.grpc, addrPort(e.mux.listener.Addr()))
+		if e.guard != nil {
+			e.guard.Users, e.guard.Lists = directory, rpc.Lists{Store: s.store}
+		}
+		e.serve(browser, directory)
+	}
+	return s, nil
+}
+
+func addrPort(address net.Addr) netip.AddrPort {
+	tcp, ok := address.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	return tcp.AddrPort()
+}
+
+func listen(options Options) ([]*endpoint, error) {
+	var endpoints []*endpoint
+	if !options.SecureOnly {
+		plain, err := listenPlain(cmp.Or(options.Listen, "127.0.0.1:0"))
+		if err != nil {
+			return nil, err
+		}
+		endpoints = append(endpoints, plain)
+	}
+	if options.TLS != nil {
+		secure, err := listenTLS(*options.TLS)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(endpoints))
+		}
+		endpoints = append(endpoints, secure)
+	}
+	if len(endpoints) == 0 {
+		return nil, errors.New("no port to listen on")
+	}
+	return endpoints, nil
+}
+
+func closeAll(endpoints []*endpoint) error {
+	var err error
+	for _, e := range endpoints {
+		err = errors.Join(err, e.mux.close())
+	}
+	return err
+}
+
+// open reads the data and starts the groups kept in it.
+func (s *Server) open(options Options) error {
+	var storage journal.Storage = &journal.Memory{}
+	if options.DataDir != "" {
+		file, err := journal.OpenFile(options.DataDir)
+		if err != nil {
+			return err
+		}
+		storage = file
+	}
+	events, cut, err := store.Open(store.Config{
+		Storage: storage, ProjectionDelay: options.ProjectionDelay, HiddenLinks: options.HiddenLinks,
+		WithoutProjections: options.WithoutProjections,
+	})
+	if err != nil {
+		return errors.Join(atData(options.DataDir, err), storage.Close())
+	}
+	if cut > 0 {
+		options.Logger.Warn("cut a torn tail that was never acknowledged", "bytes", cut)
+	}
+	s.store = events
+	if options.StoppedProjections {
+		for _, p := range events.Projections() {
+			err = errors.Join(err, events.DisableProjection(p.Name))
+		}
+	}
+	if err == nil {
+		s.groups, err = groups.Open(events, options.Logger)
+	}
+	if err != nil {
+		return errors.Join(err, events.Close())
+	}
+	return nil
+}
+
+// atData says which data an error is about.
+func atData(dir string, err error) error {
+	if dir == "" {
+		return err
+	}
+	return fmt.Errorf("data in %s: %w", dir, err)
+}
+
+// Addr is the address the server listens on, with the real port: the plain one if there is one.
+func (s *Server) Addr() string { return s.endpoints[0].mux.listener.Addr().String() }
+
+// URL is a connection string for clients of Addr, without credentials.
+func (s *Server) URL() string {
+	return fmt.Sprintf("kurrentdb://%s?tls=%t", s.Addr(), s.endpoints[0].guard != nil)
+}
+
+// FaultProjection stops a system projection as if it had met an error, until it is enabled again.
+func (s *Server) FaultProjection(name, reason string) error {
+	return s.store.FaultProjection(name, reason)
+}
+
+// Stop ends all calls, subscriptions too, and closes the data. It takes less than a second, or what ctx leaves of it.
+// Stopping again answers what the first time did.
+func (s *Server) Stop(ctx context.Context) error {
+	s.once.Do(func() { s.stopErr = s.stopAll(ctx) })
+	return s.stopErr
+}
+
+func (s *Server) stopAll(ctx context.Context) error {
+	s.stop()
+	s.groups.Stop()
+	stopped := make(chan error)
+	for _, e := range s.endpoints {
+		go func() { stopped <- e.stop(ctx) }()
+	}
+	var err error
+	for range s.endpoints {
+		err = errors.Join(err, <-stopped)
+	}
+	return errors.Join(err, s.store.Close())
+}

@@ -1,0 +1,121 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/log"
+
+	"orderflow/dev/devserver"
+	"orderflow/internal/temporalclient"
+	"orderflow/workflows"
+)
+
+// foreignTimeout bounds waiting for a Temporal that is not ours.
+const foreignTimeout = 30 * time.Second
+
+func (s *Stack) startTemporal(ctx context.Context) error {
+	if s.external.temporal {
+		if path, err := exec.LookPath("temporal"); err == nil {
+			s.Description.TemporalCLI = path
+		}
+		return nil
+	}
+	cli, err := devserver.TemporalCLI(ctx, s.options.BinDir, s.options.Progress)
+	if err != nil {
+		return err
+	}
+	file := s.options.logFile(temporalPart)
+	rotate(file)
+	server, err := devserver.StartTemporal(ctx, devserver.TemporalOptions{
+		CLIPath: cli, DBFile: filepath.Join(s.options.Dir, temporalFile), Port: s.ports.temporal, UIPort: s.ports.temporalUI,
+		SearchAttributes: workflows.SearchAttributes(), LogFile: file,
+	})
+	if err != nil {
+		return err
+	}
+	s.Description.TemporalCLI, s.Description.TemporalAddress, s.Description.TemporalUI = cli, server.Address, server.UI
+	s.add(part{name: temporalPart, pid: server.PID, log: file, done: server.Done(), err: server.Err, stop: server.Stop})
+	return nil
+}
+
+func (s *Stack) startPostgres(ctx context.Context) error {
+	if s.external.postgres {
+		return nil
+	}
+	file := s.options.logFile(postgresPart)
+	rotate(file)
+	server, err := devserver.StartPostgres(ctx, devserver.PostgresOptions{
+		Dir: filepath.Join(s.options.Dir, postgresDir), Port: s.ports.postgres, LogFile: file, Progress: s.options.Progress,
+	})
+	if err != nil {
+		return err
+	}
+	s.Description.PostgresURL = server.URL
+	s.add(part{name: postgresPart, pid: server.PID, log: file, done: server.Done(), err: server.Err, stop: server.Stop})
+	return nil
+}
+
+func (s *Stack) startKurrentsim(ctx context.Context) error {
+	if s.external.kurrentdb {
+		return nil
+	}
+	address := loopback(s.ports.kurrentdb)
+	return s.startBinary(ctx, binary{
+		name:  kurrentsimPart,
+		args:  []string{"--listen", address, "--data", filepath.Join(s.options.Dir, kurrentdbDir)},
+		ready: "http://" + address + "/health/live",
+	})
+}
+
+func (s *Stack) startSessim(ctx context.Context) error {
+	if s.external.ses {
+		return nil
+	}
+	address := loopback(s.ports.ses)
+	return s.startBinary(ctx, binary{
+		name:  sessimPart,
+		args:  []string{"--listen", address, "--data", filepath.Join(s.options.Dir, inboxFile)},
+		ready: "http://" + address + "/",
+	})
+}
+
+// ensureSearchAttributes creates what a Temporal of somebody else's lacks; ours was started with them.
+func (s *Stack) ensureSearchAttributes(ctx context.Context) error {
+	if !s.external.temporal {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, foreignTimeout)
+	defer cancel()
+	options, err := s.TemporalOptions()
+	if err != nil {
+		return err
+	}
+	c, err := temporalclient.Dial(ctx, options, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return fmt.Errorf("%s: %w", options.HostPort, err)
+	}
+	defer c.Close()
+	namespace := options.Namespace
+	if namespace == "" {
+		namespace = client.DefaultNamespace
+	}
+	return devserver.EnsureSearchAttributes(ctx, c, namespace, workflows.SearchAttributes())
+}
+
+// TemporalOptions are those the binaries connect with. They log nothing.
+func (s *Stack) TemporalOptions() (client.Options, error) {
+	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: s.environment})
+	if err != nil {
+		return client.Options{}, errors.Join(errors.New("the TEMPORAL_ variables cannot be used"), err)
+	}
+	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	return options, nil
+}

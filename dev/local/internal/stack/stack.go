@@ -1,0 +1,222 @@
+package stack
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"orderflow/dev/devserver"
+)
+
+// Stack is a running stack, or one that is being started or stopped.
+type Stack struct {
+	Description Description
+
+	options     Options
+	state       *state
+	block       *devserver.Ports // what automatic ports are taken from
+	ports       ports
+	external    external
+	environment environment // of the binaries
+
+	// broken ends with the reason when a part ends by itself.
+	broken   context.Context
+	breakOff context.CancelCauseFunc
+
+	mu       sync.Mutex
+	parts    map[string]part
+	stopping bool
+}
+
+// Start starts everything and returns when all of it is ready and stack.json says so. What it started is stopped again
+// when anything fails.
+func Start(ctx context.Context, o Options) (*Stack, error) {
+	s, err := prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// prepare takes the state folder and settles where everything will be. Nothing runs yet.
+func prepare(o Options) (*Stack, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	o.Dir = dir
+	s := &Stack{options: o, environment: environmentOf(o.Environ), parts: map[string]part{}}
+	s.broken, s.breakOff = context.WithCancelCause(context.Background())
+	s.external = s.environment.external(o.RealSES)
+	if s.state, err = openState(dir); err != nil {
+		return nil, err
+	}
+	if err := s.settlePorts(); err != nil {
+		return nil, errors.Join(err, s.release())
+	}
+	s.state.withdraw() // a stack that was killed may have left it
+	if o.Fresh {
+		if err := s.state.forget(); err != nil {
+			return nil, errors.Join(err, s.release())
+		}
+	}
+	s.Description = s.addresses()
+	return s, nil
+}
+
+func (s *Stack) settlePorts() (err error) {
+	if s.options.AutoPorts {
+		if s.block, err = devserver.ClaimPorts(); err != nil {
+			return err
+		}
+	}
+	s.ports, err = choosePorts(s.block, s.external)
+	return err
+}
+
+// release lets others have the state folder and the ports.
+func (s *Stack) release() error {
+	s.state.close()
+	if s.block == nil {
+		return nil
+	}
+	return s.block.Close()
+}
+
+// addresses says where everything will be. The database adds its password when it runs.
+func (s *Stack) addresses() Description {
+	d := Description{
+		TemporalAddress: s.environment["TEMPORAL_ADDRESS"],
+		KurrentDBURL:    s.environment["KURRENTDB_URL"],
+		PostgresURL:     s.environment["POSTGRES_URL"],
+		SESURL:          s.environment["AWS_ENDPOINT_URL_SESV2"],
+		APIURL:          "http://" + loopback(s.ports.api),
+	}
+	if !s.external.kurrentdb {
+		d.KurrentDBURL = "kurrentdb://" + loopback(s.ports.kurrentdb) + "?tls=false"
+	}
+	if !s.external.ses {
+		d.SESURL = "http://" + loopback(s.ports.ses)
+	}
+	return d
+}
+
+// start brings the servers up beside each other, then what needs them.
+func (s *Stack) start(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.broken, func() { cancel(context.Cause(s.broken)) })()
+	if err := together(ctx, s.startTemporal, s.startPostgres, s.startKurrentsim, s.startSessim); err != nil {
+		return s.because(err)
+	}
+	s.environment = s.environment.children(s.Description, s.external, s.options.Hold, s.options.RealSES)
+	if err := together(ctx, s.migrate, s.ensureSearchAttributes); err != nil {
+		return s.because(err)
+	}
+	if err := together(ctx, s.startProducts()...); err != nil {
+		return s.because(err)
+	}
+	s.Description.PIDs = s.pids()
+	return s.state.describe(s.Description)
+}
+
+func together(ctx context.Context, steps ...func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, step := range steps {
+		group.Go(func() error { return step(ctx) })
+	}
+	return group.Wait()
+}
+
+// because prefers the reason a part ended over what came of it. A step that says itself which part ended is believed:
+// what the others are stopped for then looks like their end too.
+func (s *Stack) because(err error) error {
+	var ended *EndedError
+	if errors.As(err, &ended) {
+		return err
+	}
+	return cmp.Or(s.Why(), err)
+}
+
+func (s *Stack) pids() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pids := map[string]int{"local": os.Getpid()}
+	for name, p := range s.parts {
+		pids[name] = p.pid
+	}
+	return pids
+}
+
+// Broken is closed when a part has ended by itself, or the stack is stopped.
+func (s *Stack) Broken() <-chan struct{} { return s.broken.Done() }
+
+// Why is the *EndedError of the part that ended by itself, nil when none has.
+func (s *Stack) Why() error {
+	var ended *EndedError
+	if errors.As(context.Cause(s.broken), &ended) {
+		return ended
+	}
+	return nil
+}
+
+// Getenv gives a variable as the binaries see it: clients of the stack connect by the same ones.
+func (s *Stack) Getenv(name string) string { return s.environment[name] }
+
+// Log is the path of a process's log.
+func (s *Stack) Log(process string) string { return s.options.logFile(process) }
+
+// add takes charge of a part that has been started.
+func (s *Stack) add(p part) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parts[p.name] = p
+	go func() {
+		<-p.done
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.stopping {
+			s.breakOff(&EndedError{Part: p.name, Log: p.log, Err: p.err()})
+		}
+	}()
+}
+
+// Stop stops all parts, in the order that lets work finish, within 30 seconds. An error says which had to be forced.
+func (s *Stack) Stop() error {
+	s.mu.Lock()
+	s.stopping = true
+	parts := maps.Clone(s.parts)
+	s.mu.Unlock()
+	s.state.withdraw()
+	var forced []error
+	for _, t := range stopOrder() {
+		forced = append(forced, stopTurn(parts, t))
+	}
+	s.breakOff(nil)
+	return errors.Join(append(forced, s.release())...)
+}
+
+// stopTurn stops the parts of a turn that were started, and says which had to be forced.
+func stopTurn(parts map[string]part, t turn) error {
+	ctx, cancel := context.WithTimeout(context.Background(), t.grace)
+	defer cancel()
+	forced := make([]error, len(t.names))
+	var stopping sync.WaitGroup
+	for i, name := range t.names {
+		if p, started := parts[name]; started {
+			stopping.Go(func() { forced[i] = p.stop(ctx) })
+		}
+	}
+	stopping.Wait()
+	return errors.Join(forced...)
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"orderflow/dev/local/internal/orders"
+)
+
+// lines is the display where there is no terminal: a line for each order that changed.
+type lines struct {
+	out    io.Writer
+	before map[string]string
+}
+
+func newLines(out io.Writer, links []link, hints []hint) *lines {
+	l := &lines{out: out, before: map[string]string{}}
+	for _, link := range links {
+		l.say(fmt.Sprintf("%-12s %s", link.what, link.where))
+	}
+	for _, h := range hints {
+		l.say("# " + h.what)
+		for _, line := range h.lines {
+			l.say(line)
+		}
+	}
+	return l
+}
+
+// show prints the oldest change first. What is on the list no more is forgotten.
+func (l *lines) show(seen []orders.Seen) {
+	now := make(map[string]string, len(seen))
+	for i := len(seen) - 1; i >= 0; i-- {
+		s := seen[i]
+		if s.Status == "" {
+			continue // nobody has told yet
+		}
+		text := fmt.Sprintf("%s %s %s, credit %s, e-mail %s", s.OrderID, s.Total, s.Status, s.Credit, s.Email)
+		if s.Reason != "" {
+			text += ", " + string(s.Reason)
+		}
+		now[s.OrderID] = text
+		if l.before[s.OrderID] != text {
+			l.say(text)
+		}
+	}
+	l.before = now
+}
+
+func (l *lines) say(text string) { _, _ = fmt.Fprintln(l.out, text) }
