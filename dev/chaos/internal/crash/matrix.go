@@ -23,9 +23,10 @@ const (
 	leadPause = 4 * time.Second
 	leadMore  = 4
 
-	// settleTimeout bounds the wait for what an earlier crash left behind, and settleEvery is how often that is looked at.
+	// settleTimeout bounds the wait for what an earlier crash left behind, and settleEvery is how often that is looked at. Five
+	// processes ask at once, and Temporal's SQLite has one connection for them and for the orders.
 	settleTimeout = 2 * time.Minute
-	settleEvery   = 200 * time.Millisecond
+	settleEvery   = time.Second
 
 	// leadWithin is when at the latest an order is cancelled or paid that is to be.
 	leadWithin = 500 * time.Millisecond

@@ -41,16 +41,19 @@ func Select(only string) ([]failpoint.Point, error) {
 	return points, nil
 }
 
-// Plan has each point crash so many times, every third time with many orders sent at once and else with one. It goes round by
-// round, each in another order, so that a crash meets what others left behind. In each the mails come first: one that was
-// in the air when its process died takes longest to be settled. The error names a point that nothing leads to.
+// Plan returns the crashes of each point, the given number of times. Every third one meets a burst of orders, the others a
+// single order. Of a long plan only about three per point meet a burst: a test machine completes some five orders a second, and
+// the plan would measure that. A plan goes round by round, each in another order, so that a crash meets what others left behind.
+// In each round the emails come first: one that was in flight when its process died takes longest to settle. It returns an error
+// that names a point to which no order leads.
 func Plan(points []failpoint.Point, times int, seed uint64) ([]Crash, error) {
 	random := rand.New(rand.NewPCG(seed, 3)) // the workload and the faults draw from other sequences of the same seed
+	every := max(3, times/3)
 	var plan []Crash
 	for round := range times {
 		var mails, others []Crash
 		for _, at := range random.Perm(len(points)) {
-			c, err := crashAt(points[at], at+round, random)
+			c, err := crashAt(points[at], (at+round)%every == 0, random)
 			if err != nil {
 				return nil, err
 			}
@@ -65,9 +68,9 @@ func Plan(points []failpoint.Point, times int, seed uint64) ([]Crash, error) {
 	return plan, nil
 }
 
-func crashAt(p failpoint.Point, turn int, random *rand.Rand) (Crash, error) {
+func crashAt(p failpoint.Point, inBurst bool, random *rand.Rand) (Crash, error) {
 	c := Crash{Point: p, Hit: 1, Orders: 1}
-	if turn%3 == 0 {
+	if inBurst {
 		c.Orders = burst
 		c.Hit = 1 + random.IntN(burst/2) // half, for not every order comes by every point
 		switch step := stepOf(p.Name); {

@@ -33,6 +33,22 @@ func TestAPlanCrashesEachPointAsOftenAsAskedWithOneOrderAndWithMany(t *testing.T
 	require.Len(t, plan, 6*len(failpoint.Names()))
 }
 
+func TestPlan_FewBurstsInALongPlan(t *testing.T) {
+	t.Parallel()
+	plan, err := crash.Plan(failpoint.Points(), 25, 1)
+	require.NoError(t, err)
+	bursts := map[string]int{}
+	for _, c := range plan {
+		if c.Orders > 1 {
+			bursts[c.Point.Name]++
+		}
+	}
+	for _, name := range failpoint.Names() {
+		require.Contains(t, []int{3, 4}, bursts[name], name)
+	}
+	require.Len(t, plan, 25*len(failpoint.Names()))
+}
+
 func TestAPlanComesAgainFromItsSeedAlone(t *testing.T) {
 	t.Parallel()
 	one, err := crash.Plan(failpoint.Points(), 3, 7)
