@@ -76,7 +76,7 @@ func newCLIBuild(binDir string, progress io.Writer) (cliBuild, error) {
 	if progress == nil {
 		progress = io.Discard
 	}
-	b := cliBuild{tools: filepath.Join(root, "deploy", "tools"), bin: bin, module: temporalModule, progress: progress}
+	b := cliBuild{tools: filepath.Join(root, "dev", "tools"), bin: bin, module: temporalModule, progress: progress}
 	b.version, err = requiredVersion(filepath.Join(b.tools, "go.mod"), b.module)
 	return b, err
 }
@@ -95,7 +95,7 @@ func checkout() (string, error) {
 	}
 	for _, dir := range starts {
 		for {
-			if _, err := os.Stat(filepath.Join(dir, "deploy", "tools", "go.mod")); err == nil {
+			if _, err := os.Stat(filepath.Join(dir, "dev", "tools", "go.mod")); err == nil {
 				return dir, nil
 			}
 			parent := filepath.Dir(dir)

@@ -73,7 +73,7 @@ func TestCLIVersionIsTheOneThatTheToolsRequire(t *testing.T) {
 	root, err := checkout()
 	require.NoError(t, err)
 
-	version, err := requiredVersion(filepath.Join(root, "deploy", "tools", "go.mod"), temporalModule)
+	version, err := requiredVersion(filepath.Join(root, "dev", "tools", "go.mod"), temporalModule)
 
 	require.NoError(t, err)
 	require.Regexp(t, `^v1\.\d+\.\d+$`, version)

@@ -21,7 +21,7 @@ type tree struct {
 func (t *tree) source() string         { return filepath.Join(t.dir, "source") }
 func (t *tree) bin(name string) string { return filepath.Join(t.dir, "bin", name) }
 func (t *tree) patch(name string) string {
-	return filepath.Join(t.origin, "deploy", "checker", "bugs", name+".patch")
+	return filepath.Join(t.origin, "dev", "checker", "bugs", name+".patch")
 }
 
 // copyTree copies the files that git tracks, as they are right now.

@@ -16,7 +16,7 @@ func Postgres17(t testing.TB) (binDir string) {
 	module, err := exec.CommandContext(t.Context(), "go", "env", "GOMOD").Output()
 	require.NoError(t, err)
 	var out, said bytes.Buffer
-	fetch := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(string(module)), "deploy", "tools", "postgres17", "fetch.sh"))
+	fetch := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(string(module)), "dev", "tools", "postgres17", "fetch.sh"))
 	fetch.Stdout, fetch.Stderr = &out, &said
 	require.NoError(t, fetch.Run(), "%s: %s", fetch.Path, said.String())
 	return strings.TrimSpace(out.String())
