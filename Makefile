@@ -115,6 +115,18 @@ lint: ## Run the linters, the import rules among them
 workflowcheck: ## Look for what a workflow must not do because a replay would do it differently
 	$(LINT) workflowcheck -config workflowcheck.yaml ./...
 
+.PHONY: language
+language: ## Count the words in comments that readers have to translate: make language ARGS='--list' or ARGS='--sample 200'
+	@go run ./dev/language $(ARGS)
+
+.PHONY: module
+module: ## Give the repository the module path of the place where it lives: make module MODULE=host/owner/orderflow
+	@go run ./dev/module . '$(MODULE)'
+
+.PHONY: module-check
+module-check: ## Rename the module in a copy, build the copy, and import it from another module
+	@dev/module/check.sh
+
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities
 	@found=$$($(LINT) govulncheck ./... 2>&1) || case $$found in \
@@ -146,7 +158,7 @@ chaos-minute:
 
 # One after the other: what measures whether everything comes to rest in time wants the machine to itself. CONTRIBUTING.md has
 # what each part may cost.
-CHECKS := fmt-check vet lint workflowcheck vuln tidy-check conformance node-client fidelity race chaos-minute
+CHECKS := fmt-check vet lint workflowcheck vuln tidy-check module-check conformance node-client fidelity race chaos-minute
 .PHONY: check
 check: packages ## Everything a change has to pass, with the time that each part takes
 	@took=(); for part in $(CHECKS); do \
