@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -10,9 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
 )
-
-// errQuit says that somebody stopped the view, and means to stop everything.
-var errQuit = errors.New("stopped at the terminal")
 
 // live appends what was asked for, then generated orders as time goes by, and shows every order's way, until the context
 // ends.
@@ -27,7 +23,7 @@ func (s *session) live(ctx context.Context) error {
 		return s.generate(working)
 	})
 	err := group.Wait()
-	if ctx.Err() != nil || errors.Is(err, errQuit) { // asked to stop: what was cut off is no fault
+	if ctx.Err() != nil { // asked to stop: what was cut off is no fault
 		return nil
 	}
 	return err
@@ -48,13 +44,8 @@ func (s *session) display(ctx context.Context, group *errgroup.Group) display {
 		})
 		return shown
 	}
-	shown := newTable(ctx, s.stdout, board{links: links, hints: h.hints(nil), now: time.Now()}, h)
-	group.Go(func() error {
-		if err := shown.run(); err != nil {
-			return err
-		}
-		return errQuit
-	})
+	height := func() int { return heightOf(s.stdout) }
+	shown := newTable(s.stdout, height, board{links: links, hints: h.hints(nil), now: time.Now()}, h)
 	group.Go(func() error {
 		s.watch(ctx, shownRows, shown)
 		return nil

@@ -1,70 +1,88 @@
 package main
 
 import (
-	"context"
-	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
+	"sync"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	"golang.org/x/term"
 
 	"orderflow/dev/local/internal/orders"
 )
 
-// table is the display of a terminal. It draws over itself, and only what has changed.
-type table struct{ program *tea.Program }
+// Control sequences of ECMA-48, and of DEC for the wrapping of lines, which every terminal knows.
+const (
+	wrapOff      = "\x1b[?7l"
+	wrapOn       = "\x1b[?7h"
+	cursorUp     = "\x1b[%dA"
+	clearLine    = "\x1b[K" // right of the cursor
+	clearScreen  = "\x1b[J" // below the cursor
+	carriageBack = "\r"
+)
 
-// newTable makes one that ends with the context. Keys come as keys there, so Ctrl-C does too.
-func newTable(ctx context.Context, out io.Writer, b board, h hinter) table {
-	options := []tea.ProgramOption{tea.WithContext(ctx), tea.WithOutput(out), tea.WithoutSignalHandler()}
-	if !onTerminal(os.Stdin) {
-		options = append(options, tea.WithInput(nil)) // there is nobody to press a key
-	}
-	return table{tea.NewProgram(model{board: b, hinter: h}, options...)}
-}
-
-// run draws until the context ends or somebody stops it.
-func (t table) run() error {
-	_, err := t.program.Run()
-	if errors.Is(err, tea.ErrProgramKilled) || errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
-}
-
-func (t table) show(seen []orders.Seen) { t.program.Send(seen) }
-func (t table) say(text string)         { t.program.Send(notice(text)) }
-
-// notice is a message: something that is no order's business.
-type notice string
-
-// model is what the terminal shows.
-type model struct {
-	board  board
+// table is the display of a terminal. It draws each board over the one before. It is safe for concurrent use.
+type table struct {
+	out    io.Writer
+	height func() int // lines of the terminal; 0 if they are unknown
 	hinter hinter
+
+	mu    sync.Mutex
+	board board
+	drawn int // lines
 }
 
-// Init has nothing to begin with: everything is sent.
-func (m model) Init() tea.Cmd { return nil }
+// newTable returns a table that has drawn a board without orders.
+func newTable(out io.Writer, height func() int, b board, h hinter) *table {
+	t := &table{out: out, height: height, hinter: h, board: b}
+	t.draw()
+	return t
+}
 
-// Update takes what is sent, and the keys that stop.
-func (m model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
-	switch message := message.(type) {
-	case []orders.Seen:
-		m.board.seen, m.board.notice, m.board.now = message, "", time.Now()
-		m.board.hints = m.hinter.hints(message)
-	case notice:
-		m.board.notice = string(message)
-	case tea.WindowSizeMsg:
-		m.board.height = message.Height
-	case tea.KeyMsg:
-		if key := message.String(); key == "ctrl+c" || key == "q" {
-			return m, tea.Quit
-		}
+// show draws orders, and removes what say has drawn.
+func (t *table) show(seen []orders.Seen) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.board.seen, t.board.notice, t.board.now = seen, "", time.Now()
+	t.board.hints = t.hinter.hints(seen)
+	t.draw()
+}
+
+// say draws a message that concerns no order.
+func (t *table) say(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.board.notice = text
+	t.draw()
+}
+
+// draw writes the board in one call, so that none is seen half drawn. The terminal cuts off long lines.
+func (t *table) draw() {
+	if t.board.height = t.height(); t.board.height > 0 {
+		t.board.height-- // the cursor's line below the board
 	}
-	return m, nil
+	text := t.board.render()
+	var b strings.Builder
+	b.WriteString(wrapOff + carriageBack)
+	if t.drawn > 0 {
+		fmt.Fprintf(&b, cursorUp, t.drawn)
+	}
+	b.WriteString(strings.ReplaceAll(text, "\n", clearLine+"\n") + clearScreen + wrapOn)
+	t.drawn = strings.Count(text, "\n")
+	_, _ = io.WriteString(t.out, b.String()) // a terminal that is gone ends the program by SIGHUP
 }
 
-// View draws the board.
-func (m model) View() string { return m.board.render() }
+// heightOf returns the number of lines of a terminal, 0 if it is unknown.
+func heightOf(out any) int {
+	file, ok := out.(*os.File)
+	if !ok {
+		return 0
+	}
+	_, height, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		return 0
+	}
+	return height
+}
