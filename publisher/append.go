@@ -10,17 +10,19 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// errGap says that a stream ends before the version in front of this one.
+// errGap means that the stream does not yet contain the version before this one.
 var errGap = errors.New("the stream lacks earlier versions")
 
-// appender writes versions to their streams. An append may be repeated at any time, by anybody: it is made at the revision
-// the version has, with an id that comes from its content.
+// appender appends versions to their streams. Any process may repeat an append at any
+// time: it expects the version's revision, and the event id is derived from the version's
+// content.
 type appender struct {
 	events *kurrent.Client
 	store  *postgres.Store
 }
 
-// append makes the event of a version. Its errors are a *refusal, errGap, or what passes.
+// append appends the event of a version. It returns a *refusal, errGap, or a temporary
+// error.
 func (a appender) append(ctx context.Context, v postgres.Version) error {
 	version, event, err := eventOf(v)
 	if err != nil {
@@ -35,7 +37,7 @@ func (a appender) append(ctx context.Context, v postgres.Version) error {
 		failpoint.Hit("publisher.append.after")
 		return nil
 	case errors.Is(err, kurrent.ErrWrongRevision):
-		return a.lookAt(ctx, version, event)
+		return a.inspectConflict(ctx, version, event)
 	}
 	if refused := refusalOf(err); refused != nil {
 		return refused
@@ -43,16 +45,17 @@ func (a appender) append(ctx context.Context, v postgres.Version) error {
 	return err
 }
 
-// lookAt tells why a stream was not where it was expected.
-func (a appender) lookAt(ctx context.Context, version kurrent.FulfillmentVersion, event kurrent.NewEvent) error {
+// inspectConflict finds out why a stream was not at the expected revision. It returns nil
+// if the version is already published.
+func (a appender) inspectConflict(ctx context.Context, version kurrent.FulfillmentVersion, event kurrent.NewEvent) error {
 	found, err := a.events.ReadEvent(ctx, version.Stream(), version.Revision)
 	switch {
 	case err == nil && found.ID == event.ID:
 		return nil
 	case err == nil:
-		return otherEvent(version)
+		return otherEventRefusal(version)
 	case errors.Is(err, kurrent.ErrNotFound):
-		return a.lookAtEnd(ctx, version, event)
+		return a.inspectEnd(ctx, version, event)
 	}
 	if refused := refusalOf(err); refused != nil {
 		return refused
@@ -60,15 +63,16 @@ func (a appender) lookAt(ctx context.Context, version kurrent.FulfillmentVersion
 	return err
 }
 
-// lookAtEnd tells a stream that ends before a version from one that had it and was truncated since, as $maxCount, $maxAge and
-// $tb have it done: that version is published.
-func (a appender) lookAtEnd(ctx context.Context, version kurrent.FulfillmentVersion, event kurrent.NewEvent) error {
+// inspectEnd distinguishes a stream that ends before a version from one that contained it
+// and was truncated since, as $maxCount, $maxAge and $tb do. In the second case the
+// version is published.
+func (a appender) inspectEnd(ctx context.Context, version kurrent.FulfillmentVersion, event kurrent.NewEvent) error {
 	last, err := a.events.LastEvent(ctx, version.Stream())
 	switch {
 	case err == nil && (last.Revision > version.Revision || last.Revision == version.Revision && last.ID == event.ID):
 		return nil
-	case err == nil && last.Revision == version.Revision: // it was written between the two looks
-		return otherEvent(version)
+	case err == nil && last.Revision == version.Revision: // it was written between the two reads
+		return otherEventRefusal(version)
 	case err == nil || errors.Is(err, kurrent.ErrNotFound):
 		return errGap
 	}
@@ -78,15 +82,17 @@ func (a appender) lookAtEnd(ctx context.Context, version kurrent.FulfillmentVers
 	return err
 }
 
-func otherEvent(version kurrent.FulfillmentVersion) *refusal {
-	return &refusal{Code: codeOther, Detail: fmt.Sprintf("event %d of the stream is not this version's", version.Revision)}
+func otherEventRefusal(version kurrent.FulfillmentVersion) *refusal {
+	return &refusal{Code: codeOther, Detail: fmt.Sprintf("event %d of the stream belongs to another version", version.Revision)}
 }
 
-// historyPage is how many versions of one order are read at a time; most orders have two or three.
+// historyPage is how many versions of one order are read at a time. Most orders have two
+// or three.
 const historyPage = 100
 
-// replay appends every version of an order that the history still has, and answers the last one's revision, -1 for none.
-// It closes a gap that the order of reading, or a restored event store, has left.
+// replay appends every version of an order that the history still has, and returns the
+// revision of the last one, or -1 if there is none. It closes a gap left by the order of
+// reading or by a restored event store.
 func (a appender) replay(ctx context.Context, orderID string) (last int64, err error) {
 	for last = -1; ; {
 		page, err := a.store.OrderHistory(ctx, orderID, last+1, historyPage)
@@ -96,7 +102,7 @@ func (a appender) replay(ctx context.Context, orderID string) (last int64, err e
 		for _, v := range page {
 			err := a.append(ctx, v)
 			if errors.Is(err, errGap) {
-				err = &refusal{Code: codeGap, Detail: fmt.Sprintf("the stream ends before revision %d, and the history has no more", v.Revision-1)}
+				err = &refusal{Code: codeGap, Detail: fmt.Sprintf("the stream ends before revision %d, and the history has no earlier version", v.Revision-1)}
 			}
 			if err != nil {
 				return last, err

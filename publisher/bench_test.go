@@ -26,12 +26,13 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// benchWindow is how many versions the publisher has in flight unless it is told otherwise.
+// benchWindow is the publisher's default limit of versions in flight.
 const benchWindow = 256
 
-// BenchmarkPublish measures the real binary between a PostgreSQL and a kurrentsim that both write to disk, each in a process
-// of its own: how many versions a second become events, how that compares to the client alone appending as many events of
-// that size, and how much memory the publisher took at most.
+// BenchmarkPublish measures the real binary between a PostgreSQL and a kurrentsim that
+// both write to disk, each in its own process. It reports how many versions per second
+// become events, how that compares to plain appends of as many events of the same size,
+// and the publisher's peak memory.
 func BenchmarkPublish(b *testing.B) {
 	for _, c := range []struct {
 		name     string
@@ -45,13 +46,13 @@ func BenchmarkPublish(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			for range b.N {
-				benchPublish(b, c.orders, c.snapshot)
+				benchmarkPublish(b, c.orders, c.snapshot)
 			}
 		})
 	}
 }
 
-func benchPublish(b *testing.B, orders int, snapshot bool) {
+func benchmarkPublish(b *testing.B, orders int, snapshot bool) {
 	b.StopTimer()
 	pg, err := devserver.StartPostgres(b.Context(), devserver.PostgresOptions{Dir: filepath.Join(b.TempDir(), "postgres")})
 	require.NoError(b, err)
@@ -64,16 +65,16 @@ func benchPublish(b *testing.B, orders int, snapshot bool) {
 	environ := []string{
 		"POSTGRES_URL=" + pg.URL, "KURRENTDB_URL=" + eventStore, "KURRENTDB_ALLOW_PLAINTEXT=true", "OPS_ADDR=" + ops,
 	}
-	if !snapshot { // the slot is there first, and the versions are read from the log
-		benchRun(b, environ, func(*exec.Cmd) { awaitReady(b, ops) })
+	if !snapshot { // the slot exists first, so the versions are read from the log
+		runPublisher(b, environ, func(*exec.Cmd) { awaitReady(b, ops) })
 	}
 	writeOrders(b, pg.URL, orders)
 	var rate float64
-	used := benchRun(b, environ, func(cmd *exec.Cmd) {
+	used := runPublisher(b, environ, func(cmd *exec.Cmd) {
 		b.StartTimer()
 		began := time.Now()
 		for published(ops) < float64(orders) {
-			pause(b.Context(), 50*time.Millisecond) // a scrape asks PostgreSQL, too
+			pause(b.Context(), 50*time.Millisecond) // a scrape queries PostgreSQL too
 		}
 		b.StopTimer()
 		rate = float64(orders) / time.Since(began).Seconds()
@@ -82,13 +83,14 @@ func benchPublish(b *testing.B, orders int, snapshot bool) {
 		b.ReportMetric(peak, "peak-MiB")
 	})
 	b.ReportMetric(rate, "versions/s")
-	b.ReportMetric(rate/appended(b, eventStore, orders), "of-bare-appends")
+	b.ReportMetric(rate/measureAppends(b, eventStore, orders), "of-bare-appends")
 	b.ReportMetric(float64(used.Microseconds())/float64(orders), "cpu-µs/version")
 }
 
-// appended appends as many events as were published, each like one that was, to a stream of its own, with as many in flight
-// as the publisher has, and tells how many that were a second.
-func appended(b *testing.B, url string, events int) (rate float64) {
+// measureAppends appends as many events as were published, each a copy of a published one
+// and to its own stream, with as many in flight as the publisher has. It returns the
+// appends per second.
+func measureAppends(b *testing.B, url string, events int) (rate float64) {
 	b.Helper()
 	client, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true})
 	require.NoError(b, err)
@@ -109,8 +111,8 @@ func appended(b *testing.B, url string, events int) (rate float64) {
 	return float64(events) / time.Since(began).Seconds()
 }
 
-// benchRun runs the publisher for as long as a function does, and tells the processor time it used.
-func benchRun(b *testing.B, environ []string, during func(*exec.Cmd)) time.Duration {
+// runPublisher runs the publisher until during returns, and returns the CPU time it used.
+func runPublisher(b *testing.B, environ []string, during func(*exec.Cmd)) time.Duration {
 	cmd := exec.CommandContext(b.Context(), publisherBinary(b))
 	cmd.Env, cmd.Stderr = append(os.Environ(), environ...), os.Stderr
 	cmd.Env = append(cmd.Env, "LOG_LEVEL=warn")
@@ -121,7 +123,7 @@ func benchRun(b *testing.B, environ []string, during func(*exec.Cmd)) time.Durat
 	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
 
-// startKurrentsim starts the stand-in as a program that keeps its events in files.
+// startKurrentsim starts kurrentsim as a process that stores its events in files.
 func startKurrentsim(b *testing.B) (url string) {
 	b.Helper()
 	binary, err := build(scratch, "../dev/kurrentsim/cmd/kurrentsim")
@@ -140,7 +142,8 @@ func startKurrentsim(b *testing.B) (url string) {
 	return url
 }
 
-// writeOrders begins the fulfilment of so many orders, each in a transaction of its own.
+// writeOrders inserts the fulfillment rows of so many orders, each in its own
+// transaction.
 func writeOrders(b *testing.B, address string, orders int) {
 	b.Helper()
 	parsed, err := url.Parse(address)
@@ -175,7 +178,8 @@ func awaitReady(b *testing.B, ops string) {
 	}, waitLong, 50*time.Millisecond)
 }
 
-// published is what the publisher's own metric says, 0 while it says nothing.
+// published returns the publisher's own count of published events, or 0 if it is not
+// available.
 func published(ops string) float64 {
 	answer, err := http.Get("http://" + ops + "/metrics")
 	if err != nil {

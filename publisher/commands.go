@@ -3,10 +3,10 @@ package main
 import "orderflow/internal/subcommand"
 
 func program() subcommand.Program {
-	return subcommand.Program{Name: "publisher", Summary: "publish what PostgreSQL holds to KurrentDB", Commands: []subcommand.Command{
+	return subcommand.Program{Name: "publisher", Summary: "publish fulfillment changes from PostgreSQL to KurrentDB", Commands: []subcommand.Command{
 		{
 			Name: "setup", Usage: "[--role NAME]",
-			Summary: "make the role, its grants and the replication slot, as far as they are missing", Run: setUp,
+			Summary: "create the role, its grants and the replication slot, as far as they are missing", Run: setUp,
 		},
 		{
 			Name: "list", Usage: "[--limit N] [-o table|json]",
@@ -14,11 +14,11 @@ func program() subcommand.Program {
 		},
 		{
 			Name: "retry", Usage: "ORDER | --all",
-			Summary: "publish what is set aside of an order, for a cause that is mended", Run: retry,
+			Summary: "publish orders that are set aside, once the cause is fixed", Run: retry,
 		},
 		{
-			Name: "snapshot", Summary: "have the whole history read once more, for an event store that was restored",
-			Run: orderSnapshot,
+			Name: "snapshot", Summary: "read the whole history again, after the event store was restored",
+			Run: requestSnapshot,
 		},
 	}}
 }

@@ -17,26 +17,26 @@ import (
 	"orderflow/internal/subcommand"
 )
 
-// command runs a subcommand, or the publisher itself for a moment, in this world.
-func (w *world) command(environ []string, args ...string) error {
-	_, err := w.run(environ, args...)
+// command runs a subcommand, or the publisher itself until it exits, against this rig.
+func (rig *publisherRig) command(environ []string, args ...string) error {
+	_, err := rig.run(environ, args...)
 	return err
 }
 
-func (w *world) output(args ...string) (string, error) { return w.run(nil, args...) }
+func (rig *publisherRig) output(args ...string) (string, error) { return rig.run(nil, args...) }
 
-func (w *world) run(environ []string, args ...string) (string, error) {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), waitLong)
+func (rig *publisherRig) run(environ []string, args ...string) (string, error) {
+	rig.t.Helper()
+	ctx, cancel := context.WithTimeout(rig.t.Context(), waitLong)
 	defer cancel()
 	var stdout, stderr strings.Builder
 	err := run(ctx, subcommand.Call{Args: args, Stdout: &stdout, Stderr: &stderr, Environ: append([]string{
-		"POSTGRES_URL=" + w.url, "KURRENTDB_URL=" + w.kurrentDB, "KURRENTDB_ALLOW_PLAINTEXT=true", "PUBLISHER_SLOT=" + w.name,
+		"POSTGRES_URL=" + rig.url, "KURRENTDB_URL=" + rig.kurrentDB, "KURRENTDB_ALLOW_PLAINTEXT=true", "PUBLISHER_SLOT=" + rig.name,
 	}, environ...)})
 	return stdout.String(), err
 }
 
-func TestSettingsAreCheckedTogether(t *testing.T) {
+func TestRun_ReportsAllInvalidSettings(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		environ []string
@@ -61,8 +61,8 @@ func TestSettingsAreCheckedTogether(t *testing.T) {
 	}
 }
 
-func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
-	w := newWorld(t)
+func TestCommands_InvalidArguments(t *testing.T) {
+	rig := newPublisherRig(t)
 	for line, want := range map[string]string{
 		"nonsense":               "arguments: must be none, or one of: setup, list, retry, snapshot; see --help",
 		"retry":                  "ORDER: is required, or --all in its place",
@@ -73,31 +73,31 @@ func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
 		"setup x":                "arguments: setup takes no arguments",
 		"snapshot now":           "arguments: snapshot takes no arguments",
 	} {
-		err := w.command(nil, strings.Fields(line)...)
+		err := rig.command(nil, strings.Fields(line)...)
 		require.EqualError(t, err, want, line)
 		require.Equal(t, config.ExitConfiguration, config.ExitCode(err), line)
 	}
-	help, err := w.output("--help")
+	help, err := rig.output("--help")
 	require.NoError(t, err)
 	for _, known := range program().Commands {
 		require.Contains(t, help, "publisher "+known.Name)
-		text, err := w.output(known.Name, "--help")
+		text, err := rig.output(known.Name, "--help")
 		require.NoError(t, err)
 		require.Contains(t, text, known.Summary)
 	}
 }
 
-func TestWhatIsSetAsideIsListedAsOneAnswer(t *testing.T) {
-	w := newWorld(t)
+func TestList_PrintsAllPagesAsOneDocument(t *testing.T) {
+	rig := newPublisherRig(t)
 	list := func(arguments string) string {
-		out, err := w.output(append([]string{"list"}, strings.Fields(arguments)...)...)
+		out, err := rig.output(append([]string{"list"}, strings.Fields(arguments)...)...)
 		require.NoError(t, err)
 		return out
 	}
 	require.Equal(t, "there are none\n", list(""))
 	require.JSONEq(t, `{"orders":[],"more":false}`, list("-o json"))
 	for n := range 1_003 { // more than a page of the database
-		require.NoError(t, w.store().SetAside(t.Context(), postgres.SetAside{OrderID: fmt.Sprintf("order-%04d", n), Code: "TEST", Detail: "a < b"}))
+		require.NoError(t, rig.store().SetAside(t.Context(), postgres.SetAside{OrderID: fmt.Sprintf("order-%04d", n), Code: "TEST", Detail: "a < b"}))
 	}
 	for arguments, want := range map[string]struct {
 		orders int
@@ -127,78 +127,78 @@ func TestWhatIsSetAsideIsListedAsOneAnswer(t *testing.T) {
 	require.NotContains(t, list("--limit 1003"), "there are more")
 }
 
-func TestSetupMakesWhatIsMissingAndSaysSo(t *testing.T) {
-	w := newWorld(t)
-	role := w.name + "_publisher"
-	t.Cleanup(func() { // the role is the whole cluster's
-		_, err := w.db.Exec(context.WithoutCancel(t.Context()), "DROP OWNED BY "+role+"; DROP ROLE "+role)
+func TestSetUp_CreatesWhatIsMissing(t *testing.T) {
+	rig := newPublisherRig(t)
+	role := rig.name + "_publisher"
+	t.Cleanup(func() { // the role belongs to the whole cluster
+		_, err := rig.db.Exec(context.WithoutCancel(t.Context()), "DROP OWNED BY "+role+"; DROP ROLE "+role)
 		require.NoError(t, err)
 	})
-	out, err := w.output("setup", "--role", role)
+	out, err := rig.output("setup", "--role", role)
 	require.NoError(t, err)
 	require.Contains(t, out, "role "+role+": made; it may log in and replicate, and has no password yet\n")
-	require.Contains(t, out, "slot "+w.name+": made")
-	out, err = w.output("setup", "--role", role)
+	require.Contains(t, out, "slot "+rig.name+": made")
+	out, err = rig.output("setup", "--role", role)
 	require.NoError(t, err)
 	require.Contains(t, out, "role "+role+": may replicate already\n")
-	require.Contains(t, out, "slot "+w.name+": is there already")
-	w.exec("ALTER ROLE " + role + " NOREPLICATION PASSWORD 'secret'")
-	out, err = w.output("setup", "--role", role)
+	require.Contains(t, out, "slot "+rig.name+": is there already")
+	rig.exec("ALTER ROLE " + role + " NOREPLICATION PASSWORD 'secret'")
+	out, err = rig.output("setup", "--role", role)
 	require.NoError(t, err)
 	require.Contains(t, out, "role "+role+": may replicate now\n")
 
-	// What it made is enough to do everything the publisher does.
-	address, err := url.Parse(w.url)
+	// The role and slot suffice for everything the publisher does.
+	address, err := url.Parse(rig.url)
 	require.NoError(t, err)
 	address.User = url.UserPassword(role, "secret")
-	owner := w.url
-	w.approve("order-1")
-	w.foreignEvent("fulfillment-order-aside")
-	w.approve("order-aside")
-	w.age(2 * time.Hour)
-	w.settings.retention = time.Hour
-	w.url = address.String()
-	p := w.publish()
-	w.awaitLeft(1)
-	require.Equal(t, codeOther, w.reason("order-aside"))
-	require.Error(t, w.command(nil, "retry", "order-aside"))
+	owner := rig.url
+	rig.approve("order-1")
+	rig.foreignEvent("fulfillment-order-aside")
+	rig.approve("order-aside")
+	rig.age(2 * time.Hour)
+	rig.settings.retention = time.Hour
+	rig.url = address.String()
+	p := rig.publish()
+	rig.awaitHistorySize(1)
+	require.Equal(t, codeOther, rig.reason("order-aside"))
+	require.Error(t, rig.command(nil, "retry", "order-aside"))
 	p.stop()
-	w.onFreeSlot("SELECT pg_drop_replication_slot($1)", w.name)
-	p = w.publish()
+	rig.execWhenSlotFree("SELECT pg_drop_replication_slot($1)", rig.name)
+	p = rig.publish()
 	p.awaitPhase(phaseStream)
 	p.stop()
-	require.ErrorContains(t, w.command(nil, "setup", "--role", "another"), "connect as a superuser")
-	w.exec("ALTER ROLE " + role + " NOREPLICATION")
-	_, err = w.store().OpenReplication(t.Context(), w.name)
+	require.ErrorContains(t, rig.command(nil, "setup", "--role", "another"), "connect as a superuser")
+	rig.exec("ALTER ROLE " + role + " NOREPLICATION")
+	_, err = rig.store().OpenReplication(t.Context(), rig.name)
 	require.ErrorContains(t, err, "a superuser gives it the attribute REPLICATION")
-	w.url = owner
+	rig.url = owner
 }
 
-func TestReadinessAndMetricsTellHowItStands(t *testing.T) {
-	w := aloneWorld(t) // what others write would be behind, too
-	away := w.behindProxy()
-	p := w.publish()
+func TestPublisher_ReadinessAndGauges(t *testing.T) {
+	rig := newDedicatedServerRig(t) // other tests' writes would count as lag too
+	proxy := rig.useProxy()
+	p := rig.publish()
 	require.Error(t, (&publisher{}).ready(t.Context()))
 	p.awaitPhase(phaseStream)
 	require.NoError(t, p.ready(t.Context()))
-	away.shut()
-	w.approve("order-1")
+	proxy.stall()
+	rig.approve("order-1")
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		require.Greater(c, gathered(c, p)["orderflow_publisher_lag_seconds"], 0.5)
+		require.Greater(c, gatherGauges(c, p)["orderflow_publisher_lag_seconds"], 0.5)
 	}, waitLong, waitTick)
-	require.Positive(t, gathered(t, p)["orderflow_publisher_lag_bytes"])
-	away.open()
-	w.awaitAll()
+	require.Positive(t, gatherGauges(t, p)["orderflow_publisher_lag_bytes"])
+	proxy.resume()
+	rig.awaitAll()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		g := gathered(c, p)
+		g := gatherGauges(c, p)
 		require.Zero(c, g["orderflow_publisher_lag_seconds"])
-		require.Less(c, g["orderflow_publisher_lag_bytes"], float64(quietBytes))
+		require.Less(c, g["orderflow_publisher_lag_bytes"], float64(idleBytes))
 		require.Zero(c, g["orderflow_publisher_set_aside"])
 	}, waitLong, waitTick)
-	w.foreignEvent("fulfillment-order-2")
-	w.approve("order-2")
+	rig.foreignEvent("fulfillment-order-2")
+	rig.approve("order-2")
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		require.EqualValues(c, 1, gathered(c, p)["orderflow_publisher_set_aside"])
+		require.EqualValues(c, 1, gatherGauges(c, p)["orderflow_publisher_set_aside"])
 	}, waitLong, waitTick)
-	w.awaitAtLeast(1, resultSetAside)
+	rig.awaitAtLeast(1, resultSetAside)
 }

@@ -7,7 +7,7 @@ import (
 	"orderflow/internal/config"
 )
 
-// settings are the publisher's, from the environment.
+// settings are the publisher's settings, read from the environment.
 type settings struct {
 	config.Log
 	config.Ops
@@ -31,14 +31,14 @@ type database struct {
 
 const (
 	maxWindow    = 4096        // versions in memory and, as goroutines, in flight
-	minRetention = time.Minute // a version has to be published and old
+	minRetention = time.Minute // a version must be published and older than this
 	maxRetention = 10 * 8784 * time.Hour
 )
 
-// slotName is what PostgreSQL takes for one.
+// slotName matches the slot names that PostgreSQL accepts.
 var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
 
-// Validate checks what the form of a value does not tell.
+// Validate checks the ranges of the values.
 func (s settings) Validate() []config.Fault {
 	var faults []config.Fault
 	if s.Window < 1 || s.Window > maxWindow {

@@ -12,12 +12,13 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// eventTypes are the types of event there are; the history's trigger chooses.
+// eventTypes returns the known event types. The history's trigger chooses among them.
 func eventTypes() []string {
 	return []string{"order-approved", "order-rejected", "order-shipped", "order-cancelled", "fulfillment-changed"}
 }
 
-// domainEvent is the data of every event. The images are the history's own: they hold neither recipient nor address.
+// domainEvent is the data of every event. Old and New are the history's row images, which
+// contain neither recipient nor address.
 type domainEvent struct {
 	OrderID        string          `json:"orderId"`
 	CustomerID     string          `json:"customerId"`
@@ -31,7 +32,7 @@ type domainEvent struct {
 	New            json.RawMessage `json:"new"`
 }
 
-// image is what of a row's image the event says in words of its own.
+// image holds the fields of a row image that the event repeats under its own names.
 type image struct {
 	OrderID        string `json:"order_id"`
 	CustomerID     string `json:"customer_id"`
@@ -44,9 +45,10 @@ type image struct {
 	SourceEventID  string `json:"source_event_id"`
 }
 
-// eventOf makes the event of a version. A version that can never become one gives a *refusal.
+// eventOf returns the event of a version. It returns a *refusal if the version can never
+// become an event.
 func eventOf(v postgres.Version) (kurrent.FulfillmentVersion, kurrent.NewEvent, error) {
-	row, err := imageOf(v)
+	row, err := parseImage(v)
 	if err != nil {
 		return kurrent.FulfillmentVersion{}, kurrent.NewEvent{}, &refusal{Code: codeInvalid, Detail: err.Error()}
 	}
@@ -66,10 +68,11 @@ func eventOf(v postgres.Version) (kurrent.FulfillmentVersion, kurrent.NewEvent, 
 	return version, event, nil
 }
 
-var errMoney = errors.New("is no amount of a known currency")
+var errMoney = errors.New("must be an amount in a known currency")
 
-// imageOf reads a version strictly. Its errors name the column and what is wrong, never a value.
-func imageOf(v postgres.Version) (image, error) {
+// parseImage validates a version and decodes its new image. Its errors name the column
+// and the problem, never a value.
+func parseImage(v postgres.Version) (image, error) {
 	var row image
 	switch {
 	case !order.ValidID(v.OrderID):
@@ -77,9 +80,9 @@ func imageOf(v postgres.Version) (image, error) {
 	case v.Revision < 0:
 		return row, errors.New("revision: must not be below zero")
 	case !slices.Contains(eventTypes(), v.EventType):
-		return row, errors.New("event_type: is none of ours")
+		return row, errors.New("event_type: must be a known event type")
 	case (v.Old == nil) != (v.Revision == 0):
-		return row, errors.New("old: must be there, unless the revision is 0")
+		return row, errors.New("old: must be present unless the revision is 0")
 	case v.Old != nil && !isObject(v.Old):
 		return row, errors.New("old: must be an object")
 	case !isObject(v.New):
@@ -90,11 +93,11 @@ func imageOf(v postgres.Version) (image, error) {
 		if errors.As(err, &mistyped) {
 			return row, fmt.Errorf("new.%s: must not be a JSON %s", mistyped.Field, mistyped.Value)
 		}
-		return row, errors.New("new: is not JSON")
+		return row, errors.New("new: must be JSON")
 	}
 	switch {
 	case row.OrderID != v.OrderID:
-		return row, errors.New("new.order_id: is another order's")
+		return row, errors.New("new.order_id: must equal order_id")
 	case !order.ValidIdentifier(row.CustomerID):
 		return row, errors.New("new.customer_id: must be an identifier")
 	case row.Status == "":

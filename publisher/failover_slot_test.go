@@ -20,8 +20,8 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// server17 starts a PostgreSQL 17, whose programs are in bin, on a cluster's folder.
-func server17(t *testing.T, bin, dir string, settings map[string]string) *devserver.Postgres {
+// startPostgres17 starts PostgreSQL 17 from the programs in bin on a cluster directory.
+func startPostgres17(t *testing.T, bin, dir string, settings map[string]string) *devserver.Postgres {
 	t.Helper()
 	server, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{
 		Dir: dir, Fast: true, BinDir: bin, Settings: settings,
@@ -31,116 +31,118 @@ func server17(t *testing.T, bin, dir string, settings map[string]string) *devser
 	return server
 }
 
-func (w *world) failsOver() bool {
-	return value[bool](w, "SELECT failover FROM pg_replication_slots WHERE slot_name = '"+w.name+"'")
+func (rig *publisherRig) slotFailsOver() bool {
+	return value[bool](rig, "SELECT failover FROM pg_replication_slots WHERE slot_name = '"+rig.name+"'")
 }
 
 func TestSlotFailover(t *testing.T) {
 	t.Parallel()
 	bin := devservertest.Postgres17(t)
-	for name, arrange := range map[string]func(t *testing.T, w *world){
-		"the publisher makes the slot": func(_ *testing.T, w *world) {
-			w.publish().awaitPhase(phaseStream)
+	for name, arrange := range map[string]func(t *testing.T, rig *publisherRig){
+		"the publisher creates the slot": func(_ *testing.T, rig *publisherRig) {
+			rig.publish().awaitPhase(phaseStream)
 		},
-		"setup makes the slot": func(t *testing.T, w *world) {
-			out, err := w.output("setup", "--role", "")
+		"setup creates the slot": func(t *testing.T, rig *publisherRig) {
+			out, err := rig.output("setup", "--role", "")
 			require.NoError(t, err)
 			require.Contains(t, out, "slot orderflow: made")
 		},
-		"the publisher alters a slot that it finds": func(_ *testing.T, w *world) {
-			w.exec("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", w.name)
-			w.publish().awaitPhase(phaseStream)
+		"the publisher alters an existing slot": func(_ *testing.T, rig *publisherRig) {
+			rig.exec("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", rig.name)
+			rig.publish().awaitPhase(phaseStream)
 		},
-		"setup alters a slot that it finds": func(t *testing.T, w *world) {
-			w.exec("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", w.name)
-			out, err := w.output("setup", "--role", "")
+		"setup alters an existing slot": func(t *testing.T, rig *publisherRig) {
+			rig.exec("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", rig.name)
+			out, err := rig.output("setup", "--role", "")
 			require.NoError(t, err)
 			require.Contains(t, out, "slot orderflow: is there already, confirmed up to")
 			require.Contains(t, out, "; from now on it is copied to standbys\n")
-			out, err = w.output("setup", "--role", "")
+			out, err = rig.output("setup", "--role", "")
 			require.NoError(t, err)
 			require.NotContains(t, out, "standbys")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := lonelyWorld(t, server17(t, bin, filepath.Join(t.TempDir(), "postgres"), nil).URL)
-			arrange(t, w)
-			require.True(t, w.failsOver())
+			rig := newRigOnServer(t, startPostgres17(t, bin, filepath.Join(t.TempDir(), "postgres"), nil).URL)
+			arrange(t, rig)
+			require.True(t, rig.slotFailsOver())
 		})
 	}
-	t.Run("setup says what it leaves to the publisher that reads the slot", func(t *testing.T) {
+	t.Run("setup leaves a slot in use to the publisher that reads it", func(t *testing.T) {
 		t.Parallel()
-		w := lonelyWorld(t, server17(t, bin, filepath.Join(t.TempDir(), "postgres"), nil).URL)
-		w.exec("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", w.name)
-		link, err := w.store().OpenReplication(t.Context(), w.name)
+		rig := newRigOnServer(t, startPostgres17(t, bin, filepath.Join(t.TempDir(), "postgres"), nil).URL)
+		rig.exec("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", rig.name)
+		replication, err := rig.store().OpenReplication(t.Context(), rig.name)
 		require.NoError(t, err)
-		t.Cleanup(link.Close)
-		require.NoError(t, link.Start(t.Context()))
-		out, err := w.output("setup", "--role", "")
+		t.Cleanup(replication.Close)
+		require.NoError(t, replication.Start(t.Context()))
+		out, err := rig.output("setup", "--role", "")
 		require.NoError(t, err)
-		require.Contains(t, out, "; the publisher that reads it has it copied to standbys when it starts next\n")
+		require.Contains(t, out, "; the publisher that reads it enables copying to standbys at its next start\n")
 	})
-	t.Run("the slot is there after a failover and the publisher goes on with it", func(t *testing.T) { slotSurvives(t, bin) })
+	t.Run("the slot survives a failover and the publisher continues with it", func(t *testing.T) { testSlotSurvivesFailover(t, bin) })
 }
 
-// slotSurvives has a standby copy the slot, and take the primary's place.
-func slotSurvives(t *testing.T, bin string) {
+// testSlotSurvivesFailover makes a standby copy the slot and promotes it.
+func testSlotSurvivesFailover(t *testing.T, bin string) {
 	t.Parallel()
 	home := t.TempDir()
 	primaryDir, standbyDir := filepath.Join(home, "primary"), filepath.Join(home, "standby")
-	primary := server17(t, bin, primaryDir, nil)
+	primary := startPostgres17(t, bin, primaryDir, nil)
 	require.NoError(t, postgres.Migrate(t.Context(), primary.URL, slog.New(slog.DiscardHandler)))
 	conn, err := pgx.Connect(t.Context(), primary.URL)
 	require.NoError(t, err)
 	_, err = conn.Exec(t.Context(), "SELECT pg_create_physical_replication_slot('standby', true)")
 	require.NoError(t, errors.Join(err, conn.Close(t.Context()), primary.Stop(t.Context())))
 	copyCluster(t, standbyDir, primaryDir)
-	primary = server17(t, bin, primaryDir, map[string]string{"synchronized_standby_slots": "standby"})
-	standby := server17(t, bin, standbyDir, map[string]string{
+	primary = startPostgres17(t, bin, primaryDir, map[string]string{"synchronized_standby_slots": "standby"})
+	standby := startPostgres17(t, bin, standbyDir, map[string]string{
 		"primary_conninfo": primary.URL, "primary_slot_name": "standby", "hot_standby_feedback": "on", "sync_replication_slots": "on",
 	})
-	name, err := faultproxy.Start(hostOf(t, primary.URL))
+	proxy, err := faultproxy.Start(hostOf(t, primary.URL))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, name.Close()) })
+	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
 	address, err := url.Parse(primary.URL)
 	require.NoError(t, err)
-	address.Host = name.Addr()
-	w := worldOn(t, "orderflow", address.String())
-	p := w.publish()
+	address.Host = proxy.Addr()
+	rig := newRigOnDatabase(t, "orderflow", address.String())
+	p := rig.publish()
 	p.awaitPhase(phaseStream)
-	w.approve("order-1")
-	w.awaitTypes("order-1", "order-approved")
+	rig.approve("order-1")
+	rig.awaitTypes("order-1", "order-approved")
 	copied, err := pgx.Connect(t.Context(), standby.URL)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = copied.Close(context.WithoutCancel(t.Context())) })
-	// The copy counts once the slot has moved past where the standby began to copy it, which takes something to publish.
+	// The copy becomes usable once the slot has moved past the position where the standby
+	// began to copy it. That needs something to publish.
 	for n, synced, began := 2, 0, time.Now(); synced == 0; n++ {
 		require.Less(t, time.Since(began), waitLong)
-		w.approve(fmt.Sprintf("order-%d", n))
-		w.exec("SELECT pg_log_standby_snapshot()")
-		w.awaitTypes(fmt.Sprintf("order-%d", n), "order-approved")
+		rig.approve(fmt.Sprintf("order-%d", n))
+		rig.exec("SELECT pg_log_standby_snapshot()")
+		rig.awaitTypes(fmt.Sprintf("order-%d", n), "order-approved")
 		require.NoError(t, copied.QueryRow(t.Context(),
-			"SELECT count(*) FROM pg_replication_slots WHERE slot_name = $1 AND synced AND NOT temporary", w.name).Scan(&synced))
+			"SELECT count(*) FROM pg_replication_slots WHERE slot_name = $1 AND synced AND NOT temporary", rig.name).Scan(&synced))
 	}
 
 	require.NoError(t, primary.Stop(t.Context()))
 	require.NoError(t, standby.Promote(t.Context()))
-	name.PointTo(hostOf(t, standby.URL))
-	name.Cut()
-	w.reconnect()
-	w.ship("order-1")
-	w.awaitTypes("order-1", "order-approved", "order-shipped")
+	proxy.PointTo(hostOf(t, standby.URL))
+	proxy.Cut()
+	rig.reconnect()
+	rig.ship("order-1")
+	rig.awaitTypes("order-1", "order-approved", "order-shipped")
 	p.awaitPhase(phaseStream)
-	require.True(t, value[bool](w, "SELECT synced AND active FROM pg_replication_slots WHERE slot_name = '"+w.name+"'"),
-		"it is the slot that was copied")
+	require.True(t, value[bool](rig, "SELECT synced AND active FROM pg_replication_slots WHERE slot_name = '"+rig.name+"'"),
+		"it must be the copied slot")
 }
 
-// copyCluster makes a standby of a server that is stopped: what is fetched has no pg_basebackup.
+// copyCluster creates a standby from a stopped server, because the downloaded server has
+// no pg_basebackup.
 func copyCluster(t *testing.T, to, from string) {
 	t.Helper()
 	require.NoError(t, os.CopyFS(to, os.DirFS(from)))
 	data := filepath.Join(to, "data")
-	require.NoError(t, os.Chmod(data, 0o700)) // the server insists
+	require.NoError(t, os.Chmod(data, 0o700)) // the server requires it
 	require.NoError(t, os.WriteFile(filepath.Join(data, "standby.signal"), nil, 0o600))
 }

@@ -11,39 +11,40 @@ import (
 	"orderflow/dev/faultproxy"
 )
 
-// The name of the database leads to a standby for a while and back, and nothing ends the connections to the standby.
-func TestPublisherOverAFailoverAndBack(t *testing.T) {
+// The database's address points to a standby for a while and back. The connections to the
+// standby stay open.
+func TestPublisher_FailoverAndBack(t *testing.T) {
 	t.Parallel()
 	primary, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: t.TempDir(), Fast: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = primary.Stop(t.Context()) })
-	w := lonelyWorld(t, primary.URL)
+	rig := newRigOnServer(t, primary.URL)
 	standby, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: t.TempDir(), Fast: true, StandbyOf: primary.URL})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = standby.Stop(t.Context()) })
-	name, err := faultproxy.Start(hostOf(t, primary.URL))
+	proxy, err := faultproxy.Start(hostOf(t, primary.URL))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, name.Close()) })
+	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
 	address, err := url.Parse(primary.URL)
 	require.NoError(t, err)
-	address.Host = name.Addr()
-	w.url = address.String()
-	p := w.publish()
+	address.Host = proxy.Addr()
+	rig.url = address.String()
+	p := rig.publish()
 	p.awaitPhase(phaseStream)
-	w.approve("order-1")
-	w.awaitTypes("order-1", "order-approved")
+	rig.approve("order-1")
+	rig.awaitTypes("order-1", "order-approved")
 
-	name.PointTo(hostOf(t, standby.URL))
-	name.Cut()
-	w.ship("order-1")
+	proxy.PointTo(hostOf(t, standby.URL))
+	proxy.Cut()
+	rig.ship("order-1")
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		require.Error(c, p.ready(t.Context()))
 		require.Error(c, p.store.Ping(t.Context()))
-		require.Error(c, p.store.ForgetMark(t.Context(), "nobody"))
+		require.Error(c, p.store.DeleteCheckpoint(t.Context(), "nobody"))
 	}, waitLong, waitTick)
-	name.PointTo(hostOf(t, primary.URL))
+	proxy.PointTo(hostOf(t, primary.URL))
 
-	w.awaitTypes("order-1", "order-approved", "order-shipped")
+	rig.awaitTypes("order-1", "order-approved", "order-shipped")
 	p.awaitPhase(phaseStream)
 	require.NoError(t, p.store.Ping(t.Context()))
 }

@@ -10,76 +10,76 @@ import (
 
 const lagSeconds = "orderflow_publisher_lag_seconds"
 
-// awaitPublishedMark waits until the mark says that everything the history has is published.
-func (w *world) awaitPublishedMark() {
-	w.t.Helper()
-	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
-		require.True(c, look[bool](c, w, "SELECT snapshot_done AND snapshot_id = (SELECT max(id) FROM order_fulfillment_history) FROM publisher_mark"))
+// awaitSnapshotDone waits until the checkpoint covers the whole history.
+func (rig *publisherRig) awaitSnapshotDone() {
+	rig.t.Helper()
+	require.EventuallyWithT(rig.t, func(c *assert.CollectT) {
+		require.True(c, query[bool](c, rig, "SELECT snapshot_done AND snapshot_id = (SELECT max(id) FROM order_fulfillment_history) FROM publisher_mark"))
 	}, waitLong, waitTick)
 }
 
-// A publication that is not right keeps sessions from beginning.
-func TestLagSecondsOfAPublisherThatCannotBegin(t *testing.T) {
-	w := newWorld(t)
-	p := w.publish()
-	w.approve("order-1")
-	w.awaitTypes("order-1", "order-approved")
-	w.awaitPublishedMark()
+// A wrong publication prevents sessions from starting.
+func TestLagSeconds_SessionCannotBegin(t *testing.T) {
+	rig := newPublisherRig(t)
+	p := rig.publish()
+	rig.approve("order-1")
+	rig.awaitTypes("order-1", "order-approved")
+	rig.awaitSnapshotDone()
 	p.stop()
-	w.age(2 * time.Hour)
-	w.exec(rightPublication + " WHERE (revision > 7)")
+	rig.age(2 * time.Hour)
+	rig.exec(resetPublication + " WHERE (revision > 7)")
 
 	for restarted := range 2 {
-		p = w.publish()
+		p = rig.publish()
 		require.Eventually(t, func() bool { return p.failure.Load() != nil }, waitLong, waitTick)
 		if restarted == 0 {
-			require.Contains(t, gathered(t, p), lagSeconds)
-			require.Zero(t, gathered(t, p)[lagSeconds], "everything is published")
-			w.approve("order-2")
-			w.age(time.Hour)
+			require.Contains(t, gatherGauges(t, p), lagSeconds)
+			require.Zero(t, gatherGauges(t, p)[lagSeconds], "everything is published")
+			rig.approve("order-2")
+			rig.age(time.Hour)
 		}
-		require.InDelta(t, time.Hour.Seconds(), gathered(t, p)[lagSeconds], 600, "order-2 is not, and order-1 is older")
+		require.InDelta(t, time.Hour.Seconds(), gatherGauges(t, p)[lagSeconds], 600, "order-2 is not published, and order-1 is older")
 		p.stop()
 	}
 
-	w.exec(rightPublication)
-	p = w.publish()
-	w.awaitTypes("order-2", "order-approved")
-	require.EventuallyWithT(t, func(c *assert.CollectT) { require.Zero(c, gathered(c, p)[lagSeconds]) }, waitLong, waitTick)
+	rig.exec(resetPublication)
+	p = rig.publish()
+	rig.awaitTypes("order-2", "order-approved")
+	require.EventuallyWithT(t, func(c *assert.CollectT) { require.Zero(c, gatherGauges(c, p)[lagSeconds]) }, waitLong, waitTick)
 }
 
-func TestLagSecondsBeforeTheFirstSession(t *testing.T) {
-	w := newWorld(t)
-	w.approve("order-1")
-	w.age(time.Hour)
-	w.exec(rightPublication + " WHERE (revision > 7)")
-	p := w.publish()
-	require.InDelta(t, time.Hour.Seconds(), gathered(t, p)[lagSeconds], 600)
+func TestLagSeconds_BeforeFirstSession(t *testing.T) {
+	rig := newPublisherRig(t)
+	rig.approve("order-1")
+	rig.age(time.Hour)
+	rig.exec(resetPublication + " WHERE (revision > 7)")
+	p := rig.publish()
+	require.InDelta(t, time.Hour.Seconds(), gatherGauges(t, p)[lagSeconds], 600)
 }
 
-// Its versions in flight come to no end, and another publisher, after it, begins with them.
-func TestLagSecondsWhileKurrentDBIsAway(t *testing.T) {
-	w := newWorld(t)
-	away := w.behindProxy()
-	w.settings.budget = time.Millisecond
-	p := w.publish()
+// The versions in flight never complete, and the next publisher starts with them.
+func TestLagSeconds_KurrentDBUnavailable(t *testing.T) {
+	rig := newPublisherRig(t)
+	proxy := rig.useProxy()
+	rig.settings.shutdownTimeout = time.Millisecond
+	p := rig.publish()
 	p.awaitPhase(phaseStream)
-	away.shut()
-	w.approve("order-1")
-	require.EventuallyWithT(t, func(c *assert.CollectT) { require.Positive(c, gathered(c, p)[lagSeconds]) }, waitLong, waitTick)
+	proxy.stall()
+	rig.approve("order-1")
+	require.EventuallyWithT(t, func(c *assert.CollectT) { require.Positive(c, gatherGauges(c, p)[lagSeconds]) }, waitLong, waitTick)
 	p.stop()
 	const age = "SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM order_fulfillment_history"
-	before := value[float64](w, age)
+	before := value[float64](rig, age)
 
-	p = w.publish()
+	p = rig.publish()
 
-	for p.phase.Load() != phaseStream || !p.waits() {
-		if sample, ok := gathered(t, p)[lagSeconds]; ok { // not while the one before still has the lock
+	for p.phase.Load() != phaseStream || !p.hasInFlight() {
+		if sample, ok := gatherGauges(t, p)[lagSeconds]; ok { // there is no sample while the previous publisher still holds the lock
 			require.GreaterOrEqual(t, sample, before)
 		}
 	}
-	require.InDelta(t, value[float64](w, age), gathered(t, p)[lagSeconds], 5)
-	away.open()
-	w.awaitTypes("order-1", "order-approved")
-	require.EventuallyWithT(t, func(c *assert.CollectT) { require.Zero(c, gathered(c, p)[lagSeconds]) }, waitLong, waitTick)
+	require.InDelta(t, value[float64](rig, age), gatherGauges(t, p)[lagSeconds], 5)
+	proxy.resume()
+	rig.awaitTypes("order-1", "order-approved")
+	require.EventuallyWithT(t, func(c *assert.CollectT) { require.Zero(c, gatherGauges(c, p)[lagSeconds]) }, waitLong, waitTick)
 }

@@ -12,7 +12,7 @@ import (
 	"orderflow/internal/subcommand"
 )
 
-// setAsidePage is what `list` prints.
+// setAsidePage is the output of `list`.
 type setAsidePage struct {
 	Orders []setAsideLine `json:"orders"`
 	More   bool           `json:"more"`
@@ -31,7 +31,7 @@ type setAsideLine struct {
 // listSetAside prints the orders that are set aside.
 func listSetAside(ctx context.Context, c subcommand.Call) error {
 	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
-	as, limit := subcommand.OutputFlag(flags), subcommand.LimitFlag(flags)
+	output, limit := subcommand.OutputFlag(flags), subcommand.LimitFlag(flags)
 	_, arguments := c.Parse(flags)
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
@@ -45,10 +45,10 @@ func listSetAside(ctx context.Context, c subcommand.Call) error {
 	if err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
-	return as.Print(c.Stdout, page, page.printTable)
+	return output.Print(c.Stdout, page, page.printTable)
 }
 
-// readSetAside reads limit of the orders, and looks whether there are more.
+// readSetAside reads at most limit orders, and whether there are more.
 func readSetAside(ctx context.Context, store *postgres.Store, limit int) (setAsidePage, error) {
 	page := setAsidePage{Orders: []setAsideLine{}}
 	for after := ""; ; {

@@ -1,9 +1,10 @@
-// Publisher tells KurrentDB what PostgreSQL holds: each version of an order's fulfilment becomes one event in the stream
-// fulfillment-<order id>. Its subcommands (`publisher --help`) are for operators, and end.
+// Publisher publishes fulfillment changes from PostgreSQL to KurrentDB: each version of
+// an order's fulfillment becomes one event in the stream fulfillment-<order id>. Its
+// subcommands (`publisher --help`) are one-shot commands for operators.
 //
-// It owns the order of things: what is read first, what is in flight, when a version counts as published and what the
-// server is told. How the log is read is left to internal/postgres, how an append is made safe to repeat to
-// internal/kurrent.
+// This package decides the order of work: what is read first, what is in flight, when a
+// version counts as published, and which position is confirmed to the server. Package
+// internal/postgres reads the log, and internal/kurrent makes an append safe to repeat.
 package main
 
 import (

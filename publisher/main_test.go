@@ -31,14 +31,14 @@ import (
 )
 
 const (
-	waitLong = 90 * time.Second // for what happens soon on a machine that has nothing else to do
+	waitLong = 90 * time.Second // generous: on an idle machine it happens soon
 	waitTick = 10 * time.Millisecond
 )
 
 var (
-	cluster *devserver.Postgres // one for most tests, each of which has a database and a slot to itself
-	worlds  atomic.Int64        // made so far
-	scratch string              // a folder for all of them
+	cluster  *devserver.Postgres // shared by most tests, each with its own database and slot
+	rigCount atomic.Int64        // rigs created so far
+	scratch  string              // a directory shared by all tests
 )
 
 func TestMain(m *testing.M) {
@@ -98,114 +98,116 @@ func databaseURL(name string) string {
 	return address.String()
 }
 
-// world is one test's database, event store and publisher.
-type world struct {
-	t           *testing.T
-	name        string // of its database and its slot
-	url         string
-	db          *pgx.Conn                  // what changes something
-	looks       *pgxpool.Pool              // what looks, at any time
-	stores      map[string]*postgres.Store // by the URL they connect to
-	kurrentDB   string
-	events      *kurrent.Client // that looks behind the publishers
-	throughProxy *kurrent.Client // theirs, when it is another
-	settings    publisher       // what a publisher is made with
-	metrics     *metrics
+// publisherRig holds one test's database, event store and publisher settings.
+type publisherRig struct {
+	t            *testing.T
+	name         string // of the database and the slot
+	url          string
+	db           *pgx.Conn                  // for writes
+	pool         *pgxpool.Pool              // for reads from any goroutine
+	stores       map[string]*postgres.Store // by URL
+	kurrentDB    string
+	events       *kurrent.Client // for the test's own reads and appends, never through the proxy
+	throughProxy *kurrent.Client // the publishers' client, if it differs from events
+	settings     publisher       // of the publishers to start
+	metrics      *metrics
 }
 
-// newWorld runs the test beside others, in a database of the shared cluster.
-func newWorld(t *testing.T) *world {
+// newPublisherRig marks the test as parallel and returns a rig with its own database in
+// the shared cluster.
+func newPublisherRig(t *testing.T) *publisherRig {
 	t.Helper()
 	t.Parallel()
-	return newWorldBeside(t)
+	return newSecondRig(t)
 }
 
-// worldOn makes a world on a migrated database.
-func worldOn(t *testing.T, name, url string) *world {
+// newRigOnDatabase returns a rig on a migrated database.
+func newRigOnDatabase(t *testing.T, name, url string) *publisherRig {
 	t.Helper()
-	w := &world{t: t, name: name, url: url, stores: map[string]*postgres.Store{}}
+	rig := &publisherRig{t: t, name: name, url: url, stores: map[string]*postgres.Store{}}
 	var err error
-	w.db, err = pgx.Connect(t.Context(), url)
+	rig.db, err = pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = w.db.Close(context.WithoutCancel(t.Context())) })
-	w.looks, err = pgxpool.New(t.Context(), url)
+	t.Cleanup(func() { _ = rig.db.Close(context.WithoutCancel(t.Context())) })
+	rig.pool, err = pgxpool.New(t.Context(), url)
 	require.NoError(t, err)
-	t.Cleanup(w.looks.Close)
+	t.Cleanup(rig.pool.Close)
 	server, err := kurrentsim.Start(kurrentsim.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
-	w.metrics = newMetrics(prometheus.NewRegistry())
-	w.settings = publisher{window: 64, budget: 20 * time.Second, pace: pace{Confirm: 20 * time.Millisecond, Prune: 50 * time.Millisecond}}
-	w.use(server.URL())
-	t.Cleanup(w.dropSlot)
-	return w
+	rig.metrics = newMetrics(prometheus.NewRegistry())
+	rig.settings = publisher{window: 64, shutdownTimeout: 20 * time.Second, intervals: intervals{Confirm: 20 * time.Millisecond, Prune: 50 * time.Millisecond}}
+	rig.useEventStore(server.URL())
+	t.Cleanup(rig.dropSlot)
+	return rig
 }
 
-// newWorldBeside makes another world for a test that has one.
-func newWorldBeside(t *testing.T) *world {
+// newSecondRig returns another rig for a test that already has one.
+func newSecondRig(t *testing.T) *publisherRig {
 	t.Helper()
-	name := fmt.Sprintf("test_%d", worlds.Add(1))
+	name := fmt.Sprintf("test_%d", rigCount.Add(1))
 	admin, err := pgx.Connect(t.Context(), cluster.URL)
 	require.NoError(t, err)
 	_, err = admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE migrated")
 	require.NoError(t, errors.Join(err, admin.Close(t.Context())))
-	return worldOn(t, name, databaseURL(name))
+	return newRigOnDatabase(t, name, databaseURL(name))
 }
 
-// lonelyWorld makes a world on a server of its own.
-func lonelyWorld(t *testing.T, url string) *world {
+// newRigOnServer migrates the server's default database and returns a rig on it.
+func newRigOnServer(t *testing.T, url string) *publisherRig {
 	t.Helper()
 	require.NoError(t, postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler)))
-	return worldOn(t, "orderflow", url)
+	return newRigOnDatabase(t, "orderflow", url)
 }
 
-// reconnect is for a database that was restarted.
-func (w *world) reconnect() {
-	w.t.Helper()
-	_ = w.db.Close(context.Background())
-	w.looks.Reset()
+// reconnect must be called after the database was restarted.
+func (rig *publisherRig) reconnect() {
+	rig.t.Helper()
+	_ = rig.db.Close(context.Background())
+	rig.pool.Reset()
 	var err error
-	w.db, err = pgx.Connect(w.t.Context(), w.url)
-	require.NoError(w.t, err)
+	rig.db, err = pgx.Connect(rig.t.Context(), rig.url)
+	require.NoError(rig.t, err)
 }
 
-// useEmptyEventStore is what is left of an event store without a backup.
-func (w *world) useEmptyEventStore() {
-	w.t.Helper()
+// useEmptyEventStore replaces the event store by an empty one, as after a loss without a
+// backup.
+func (rig *publisherRig) useEmptyEventStore() {
+	rig.t.Helper()
 	server, err := kurrentsim.Start(kurrentsim.Options{})
-	require.NoError(w.t, err)
-	w.t.Cleanup(func() { require.NoError(w.t, server.Stop(context.Background())) })
-	w.use(server.URL())
+	require.NoError(rig.t, err)
+	rig.t.Cleanup(func() { require.NoError(rig.t, server.Stop(context.Background())) })
+	rig.useEventStore(server.URL())
 }
 
-// tombstone deletes a stream for good.
-func (w *world) tombstone(stream string) {
-	w.t.Helper()
-	settings, err := kurrentdb.ParseConnectionString(w.kurrentDB)
-	require.NoError(w.t, err)
+// tombstone hard-deletes a stream.
+func (rig *publisherRig) tombstone(stream string) {
+	rig.t.Helper()
+	settings, err := kurrentdb.ParseConnectionString(rig.kurrentDB)
+	require.NoError(rig.t, err)
 	client, err := kurrentdb.NewClient(settings)
-	require.NoError(w.t, err)
+	require.NoError(rig.t, err)
 	defer func() { _ = client.Close() }()
-	_, err = client.TombstoneStream(w.t.Context(), stream, kurrentdb.TombstoneStreamOptions{StreamState: kurrentdb.Any{}})
-	require.NoError(w.t, err)
+	_, err = client.TombstoneStream(rig.t.Context(), stream, kurrentdb.TombstoneStreamOptions{StreamState: kurrentdb.Any{}})
+	require.NoError(rig.t, err)
 }
 
-// keep has a stream hold only its newest events.
-func (w *world) keep(stream string, events uint64) {
-	w.t.Helper()
-	settings, err := kurrentdb.ParseConnectionString(w.kurrentDB)
-	require.NoError(w.t, err)
+// setMaxCount limits a stream to its newest events.
+func (rig *publisherRig) setMaxCount(stream string, events uint64) {
+	rig.t.Helper()
+	settings, err := kurrentdb.ParseConnectionString(rig.kurrentDB)
+	require.NoError(rig.t, err)
 	client, err := kurrentdb.NewClient(settings)
-	require.NoError(w.t, err)
+	require.NoError(rig.t, err)
 	defer func() { _ = client.Close() }()
 	var metadata kurrentdb.StreamMetadata
 	metadata.SetMaxCount(events)
-	_, err = client.SetStreamMetadata(w.t.Context(), stream, kurrentdb.AppendToStreamOptions{StreamState: kurrentdb.Any{}}, metadata)
-	require.NoError(w.t, err)
+	_, err = client.SetStreamMetadata(rig.t.Context(), stream, kurrentdb.AppendToStreamOptions{StreamState: kurrentdb.Any{}}, metadata)
+	require.NoError(rig.t, err)
 }
 
-// gathered are the gauges as a scrape sees them.
-func gathered(t require.TestingT, r *running) map[string]float64 {
+// gatherGauges returns the gauges as a scrape sees them.
+func gatherGauges(t require.TestingT, r *running) map[string]float64 {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(gauges{r.publisher, r.logger})
 	families, err := registry.Gather()
@@ -217,41 +219,42 @@ func gathered(t require.TestingT, r *running) map[string]float64 {
 	return values
 }
 
-// use points publishers that start from now on at an event store.
-func (w *world) use(url string) {
-	w.t.Helper()
-	events, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: 5 * time.Second, Connections: appendsAtATime})
-	require.NoError(w.t, err)
-	w.t.Cleanup(events.Close)
-	w.kurrentDB, w.events = url, events
+// useEventStore points publishers started from now on at an event store.
+func (rig *publisherRig) useEventStore(url string) {
+	rig.t.Helper()
+	events, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: 5 * time.Second, Connections: concurrentAppends})
+	require.NoError(rig.t, err)
+	rig.t.Cleanup(events.Close)
+	rig.kurrentDB, rig.events = url, events
 }
 
-// onFreeSlot runs a statement about the slot, once the server has noticed that its reader has gone.
-func (w *world) onFreeSlot(sql string, args ...any) {
-	w.t.Helper()
-	w.awaitFreeSlot()
-	w.exec(sql, args...)
+// execWhenSlotFree executes a statement on the slot once the server has noticed that its
+// reader disconnected.
+func (rig *publisherRig) execWhenSlotFree(sql string, args ...any) {
+	rig.t.Helper()
+	rig.awaitFreeSlot()
+	rig.exec(sql, args...)
 }
 
-func (w *world) awaitFreeSlot() {
-	w.t.Helper()
-	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
-		require.False(c, look[bool](c, w, "SELECT coalesce(bool_or(active), false) FROM pg_replication_slots WHERE slot_name = $1", w.name))
+func (rig *publisherRig) awaitFreeSlot() {
+	rig.t.Helper()
+	require.EventuallyWithT(rig.t, func(c *assert.CollectT) {
+		require.False(c, query[bool](c, rig, "SELECT coalesce(bool_or(active), false) FROM pg_replication_slots WHERE slot_name = $1", rig.name))
 	}, waitLong, waitTick)
 }
 
-// dropSlot leaves room for other tests' slots.
-func (w *world) dropSlot() {
+// dropSlot frees the slot for other tests.
+func (rig *publisherRig) dropSlot() {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, w.url)
+	conn, err := pgx.Connect(ctx, rig.url)
 	if err != nil {
-		return // its server is gone, and the slot with it
+		return // the server is gone, and so is the slot
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	for left := 1; left > 0 && ctx.Err() == nil; pause(ctx, waitTick) { // the server may not have noticed that its reader has gone
-		_, _ = conn.Exec(ctx, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active", w.name)
-		if conn.QueryRow(ctx, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = $1", w.name).Scan(&left) != nil {
+	for left := 1; left > 0 && ctx.Err() == nil; pause(ctx, waitTick) { // the server may not have noticed yet that the reader disconnected
+		_, _ = conn.Exec(ctx, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active", rig.name)
+		if conn.QueryRow(ctx, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = $1", rig.name).Scan(&left) != nil {
 			return
 		}
 	}
@@ -260,20 +263,20 @@ func (w *world) dropSlot() {
 // running is a publisher that runs in this process.
 type running struct {
 	*publisher
-	w      *world
+	rig    *publisherRig
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error
 }
 
 // publish runs a publisher until stop is called, or the test ends.
-func (w *world) publish() *running {
-	w.t.Helper()
-	store, err := postgres.Open(w.t.Context(), postgres.Config{URL: w.url, MaxConns: poolConnections, CallTimeout: 20 * time.Second})
-	require.NoError(w.t, err)
-	r := &running{w: w, done: make(chan struct{}), publisher: &publisher{
-		events: cmp.Or(w.throughProxy, w.events), store: store, slot: w.name, window: w.settings.window, retention: w.settings.retention,
-		pace: w.settings.pace, budget: w.settings.budget, metrics: w.metrics, logger: testLogger(w.t),
+func (rig *publisherRig) publish() *running {
+	rig.t.Helper()
+	store, err := postgres.Open(rig.t.Context(), postgres.Config{URL: rig.url, MaxConns: poolConnections, CallTimeout: 20 * time.Second})
+	require.NoError(rig.t, err)
+	r := &running{rig: rig, done: make(chan struct{}), publisher: &publisher{
+		events: cmp.Or(rig.throughProxy, rig.events), store: store, slot: rig.name, window: rig.settings.window, retention: rig.settings.retention,
+		intervals: rig.settings.intervals, shutdownTimeout: rig.settings.shutdownTimeout, metrics: rig.metrics, logger: testLogger(rig.t),
 	}}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
@@ -282,7 +285,7 @@ func (w *world) publish() *running {
 		defer store.Close()
 		r.err = r.run(ctx)
 	}()
-	w.t.Cleanup(func() { cancel(); <-r.done })
+	rig.t.Cleanup(func() { cancel(); <-r.done })
 	return r
 }
 
@@ -293,52 +296,52 @@ func testLogger(t *testing.T) *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
-// stop ends the publisher in good order.
+// stop shuts the publisher down gracefully.
 func (r *running) stop() {
-	r.w.t.Helper()
+	r.rig.t.Helper()
 	r.cancel()
 	<-r.done
-	require.NoError(r.w.t, r.err)
+	require.NoError(r.rig.t, r.err)
 }
 
 func (r *running) awaitPhase(phase int32) {
-	r.w.t.Helper()
-	require.Eventually(r.w.t, func() bool { return r.phase.Load() == phase }, waitLong, time.Millisecond)
+	r.rig.t.Helper()
+	require.Eventually(r.rig.t, func() bool { return r.phase.Load() == phase }, waitLong, time.Millisecond)
 }
 
-// waits reports whether a version is in flight and not answered.
-func (r *running) waits() bool {
-	flight := r.flight.Load()
-	if flight == nil {
+// hasInFlight reports whether a version is in flight.
+func (r *running) hasInFlight() bool {
+	inFlight := r.inFlight.Load()
+	if inFlight == nil {
 		return false
 	}
-	since, _ := flight.oldest()
+	since, _ := inFlight.oldest()
 	return !since.IsZero()
 }
 
-// lagNow is the lag as a scrape sees it.
+// lagNow returns the lag as a scrape sees it.
 func (r *running) lagNow() time.Duration {
-	r.w.t.Helper()
-	lag, err := r.lag(r.w.t.Context())
-	require.NoError(r.w.t, err)
+	r.rig.t.Helper()
+	lag, err := r.lag(r.rig.t.Context())
+	require.NoError(r.rig.t, err)
 	return lag
 }
 
-func (w *world) exec(sql string, args ...any) {
-	w.t.Helper()
-	_, err := w.db.Exec(w.t.Context(), sql, args...)
-	require.NoError(w.t, err, sql)
+func (rig *publisherRig) exec(sql string, args ...any) {
+	rig.t.Helper()
+	_, err := rig.db.Exec(rig.t.Context(), sql, args...)
+	require.NoError(rig.t, err, sql)
 }
 
 // value reads one value.
-func value[T any](w *world, sql string, args ...any) (v T) {
-	w.t.Helper()
-	return look[T](w.t, w, sql, args...)
+func value[T any](rig *publisherRig, sql string, args ...any) (v T) {
+	rig.t.Helper()
+	return query[T](rig.t, rig, sql, args...)
 }
 
-// look reads one value where something is waited for: another look follows one that fails.
-func look[T any](t require.TestingT, w *world, sql string, args ...any) (v T) {
-	require.NoError(t, w.looks.QueryRow(w.t.Context(), sql, args...).Scan(&v), sql)
+// query reads one value for a polling assertion, which repeats a failed query.
+func query[T any](t require.TestingT, rig *publisherRig, sql string, args ...any) (v T) {
+	require.NoError(t, rig.pool.QueryRow(rig.t.Context(), sql, args...).Scan(&v), sql)
 	return v
 }
 
@@ -346,51 +349,51 @@ const insertOrder = `INSERT INTO order_fulfillment
 	(order_id, customer_id, status, reason, total_minor, currency, shipping_method, recipient_name, address_lines, source_event_id, placed_at)
 	VALUES ($1, 'customer-7', $2, $3, 488549, 'USD', 'express', 'canary-name', '{canary-street}', 'source-1', '2025-01-01T01:11:30Z')`
 
-// approve begins an order's fulfilment.
-func (w *world) approve(orders ...string) {
-	w.t.Helper()
+// approve inserts the fulfillment rows of orders.
+func (rig *publisherRig) approve(orders ...string) {
+	rig.t.Helper()
 	for _, id := range orders {
-		w.exec(insertOrder, id, "fulfilling", nil)
+		rig.exec(insertOrder, id, "fulfilling", nil)
 	}
 }
 
-func (w *world) ship(id string) {
-	w.t.Helper()
-	w.exec(`UPDATE order_fulfillment SET status = 'shipped', carrier = 'DHL', tracking_number = '42' WHERE order_id = $1`, id)
+func (rig *publisherRig) ship(id string) {
+	rig.t.Helper()
+	rig.exec(`UPDATE order_fulfillment SET status = 'shipped', carrier = 'DHL', tracking_number = '42' WHERE order_id = $1`, id)
 }
 
-func (w *world) cancelOrder(id string) {
-	w.t.Helper()
-	w.exec(`UPDATE order_fulfillment SET status = 'cancelled', reason = 'CANCELLED' WHERE order_id = $1`, id)
+func (rig *publisherRig) cancelOrder(id string) {
+	rig.t.Helper()
+	rig.exec(`UPDATE order_fulfillment SET status = 'cancelled', reason = 'CANCELLED' WHERE order_id = $1`, id)
 }
 
-// change makes another version of an order that is being fulfilled.
-func (w *world) change(id, method string) {
-	w.t.Helper()
-	w.exec(`UPDATE order_fulfillment SET shipping_method = $2 WHERE order_id = $1`, id, method)
+// change writes another version of an order in fulfillment.
+func (rig *publisherRig) change(id, method string) {
+	rig.t.Helper()
+	rig.exec(`UPDATE order_fulfillment SET shipping_method = $2 WHERE order_id = $1`, id, method)
 }
 
-// approveMany begins the fulfilment of so many orders, each in a transaction of its own: prefix-0, prefix-1...
-func (w *world) approveMany(prefix string, n int) {
-	w.t.Helper()
+// approveMany inserts n orders, each in its own transaction: prefix-0, prefix-1...
+func (rig *publisherRig) approveMany(prefix string, n int) {
+	rig.t.Helper()
 	batch := &pgx.Batch{}
 	for i := range n {
 		batch.Queue("BEGIN")
 		batch.Queue(insertOrder, fmt.Sprintf("%s-%d", prefix, i), "fulfilling", nil)
 		batch.Queue("COMMIT")
 	}
-	require.NoError(w.t, w.db.SendBatch(w.t.Context(), batch).Close())
+	require.NoError(rig.t, rig.db.SendBatch(rig.t.Context(), batch).Close())
 }
 
-// types are those of the events in an order's stream, in their order.
-func (w *world) types(id string) []string {
-	w.t.Helper()
-	return w.typesFor(w.t, id)
+// types returns the event types of an order's stream in stream order.
+func (rig *publisherRig) types(id string) []string {
+	rig.t.Helper()
+	return rig.typesFor(rig.t, id)
 }
 
-func (w *world) typesFor(t require.TestingT, id string) []string {
+func (rig *publisherRig) typesFor(t require.TestingT, id string) []string {
 	types := []string{}
-	err := w.events.ReadStream(w.t.Context(), "fulfillment-"+id, 0, 0, func(e kurrent.Event) error {
+	err := rig.events.ReadStream(rig.t.Context(), "fulfillment-"+id, 0, 0, func(e kurrent.Event) error {
 		types = append(types, e.Type)
 		return nil
 	})
@@ -400,22 +403,22 @@ func (w *world) typesFor(t require.TestingT, id string) []string {
 	return types
 }
 
-func (w *world) awaitTypes(id string, want ...string) {
-	w.t.Helper()
-	require.EventuallyWithT(w.t, func(c *assert.CollectT) { require.Equal(c, want, w.typesFor(c, id)) }, waitLong, waitTick)
+func (rig *publisherRig) awaitTypes(id string, want ...string) {
+	rig.t.Helper()
+	require.EventuallyWithT(rig.t, func(c *assert.CollectT) { require.Equal(c, want, rig.typesFor(c, id)) }, waitLong, waitTick)
 }
 
-// awaitAll waits until every version in the history is the event of the same revision in its order's stream, and there is
-// no other event.
-func (w *world) awaitAll() {
-	w.t.Helper()
-	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
-		require.Empty(c, differences(w.versions(c), w.published(c)))
+// awaitAll waits until every version in the history is the event of the same revision in
+// its order's stream, and there are no other events.
+func (rig *publisherRig) awaitAll() {
+	rig.t.Helper()
+	require.EventuallyWithT(rig.t, func(c *assert.CollectT) {
+		require.Empty(c, differences(rig.versions(c), rig.published(c)))
 	}, waitLong, 50*time.Millisecond)
 }
 
-// never looks for a while that something does not come true. It looks by itself: what testify leaves running behind a test
-// would meet its end.
+// never requires that happens stays false for the given time. It polls in this goroutine:
+// testify's Never leaves a goroutine behind that could outlive the test.
 func never(t *testing.T, happens func() bool, during time.Duration, about ...any) {
 	t.Helper()
 	for end := time.Now().Add(during); time.Now().Before(end); pause(t.Context(), waitTick) {
@@ -423,7 +426,7 @@ func never(t *testing.T, happens func() bool, during time.Duration, about ...any
 	}
 }
 
-// differences names the orders, a few of them, whose versions and events differ.
+// differences describes the first few orders whose versions and events differ.
 func differences(versions, events map[string][]string) []string {
 	const enough = 5
 	var found []string
@@ -440,9 +443,9 @@ func differences(versions, events map[string][]string) []string {
 	return found
 }
 
-// versions are the history, by order.
-func (w *world) versions(t require.TestingT) map[string][]string {
-	rows, err := w.looks.Query(w.t.Context(), "SELECT order_id, array_agg(event_type || ' ' || revision ORDER BY revision) FROM order_fulfillment_history GROUP BY order_id")
+// versions returns the history by order.
+func (rig *publisherRig) versions(t require.TestingT) map[string][]string {
+	rows, err := rig.pool.Query(rig.t.Context(), "SELECT order_id, array_agg(event_type || ' ' || revision ORDER BY revision) FROM order_fulfillment_history GROUP BY order_id")
 	require.NoError(t, err)
 	all := map[string][]string{}
 	var id string
@@ -455,22 +458,22 @@ func (w *world) versions(t require.TestingT) map[string][]string {
 	return all
 }
 
-// published are the events of every stream there is, by order.
-func (w *world) published(t require.TestingT) map[string][]string {
+// published returns the events of every stream by order.
+func (rig *publisherRig) published(t require.TestingT) map[string][]string {
 	all := map[string][]string{}
-	err := w.events.ReadStream(w.t.Context(), "$streams", 0, 0, func(link kurrent.Event) error {
+	err := rig.events.ReadStream(rig.t.Context(), "$streams", 0, 0, func(link kurrent.Event) error {
 		stream, _, ok := kurrent.LinkTarget(link)
 		if !ok || len(stream) < len("fulfillment-") || stream[:len("fulfillment-")] != "fulfillment-" {
 			return nil
 		}
-		return w.events.ReadStream(w.t.Context(), stream, 0, 0, func(e kurrent.Event) error {
+		return rig.events.ReadStream(rig.t.Context(), stream, 0, 0, func(e kurrent.Event) error {
 			var data domainEvent
 			if err := json.Unmarshal(e.Data, &data); err != nil {
 				return err
 			}
 			all[data.OrderID] = append(all[data.OrderID], fmt.Sprintf("%s %d", e.Type, data.Revision))
 			if int64(e.Revision) != data.Revision {
-				all[data.OrderID] = append(all[data.OrderID], fmt.Sprintf("which is event %d", e.Revision))
+				all[data.OrderID] = append(all[data.OrderID], fmt.Sprintf("found at revision %d", e.Revision))
 			}
 			return nil
 		})
@@ -481,29 +484,30 @@ func (w *world) published(t require.TestingT) map[string][]string {
 	return all
 }
 
-func (w *world) count(r result) int {
-	return int(testutil.ToFloat64(w.metrics.events.WithLabelValues(string(r))))
+func (rig *publisherRig) count(r result) int {
+	return int(testutil.ToFloat64(rig.metrics.events.WithLabelValues(string(r))))
 }
 
-// awaitAtLeast waits until so many versions have come to an end of this kind. One that is read twice counts twice, and it
-// counts a moment after its event is there.
-func (w *world) awaitAtLeast(want int, r result) {
-	w.t.Helper()
-	require.Eventually(w.t, func() bool { return w.count(r) >= want }, waitLong, waitTick, r)
+// awaitAtLeast waits until at least so many versions have this result. A version that is
+// read twice counts twice, and it counts a moment after its event is appended.
+func (rig *publisherRig) awaitAtLeast(want int, r result) {
+	rig.t.Helper()
+	require.Eventually(rig.t, func() bool { return rig.count(r) >= want }, waitLong, waitTick, r)
 }
 
-// awaitReason waits until an order is set aside for this.
-func (w *world) awaitReason(order, want string) {
-	w.t.Helper()
-	require.EventuallyWithT(w.t, func(c *assert.CollectT) { require.Equal(c, want, w.reason(order)) }, waitLong, waitTick, "%q", order)
+// awaitReason waits until an order is set aside with this code.
+func (rig *publisherRig) awaitReason(order, want string) {
+	rig.t.Helper()
+	require.EventuallyWithT(rig.t, func(c *assert.CollectT) { require.Equal(c, want, rig.reason(order)) }, waitLong, waitTick, "%q", order)
 }
 
-// awaitConfirmed waits until everything the server has written by now is confirmed, but for the little that may be left.
-func (w *world) awaitConfirmed() {
-	w.t.Helper()
-	end := value[string](w, "SELECT pg_current_wal_insert_lsn()::text")
-	require.EventuallyWithT(w.t, func(c *assert.CollectT) {
-		require.True(c, look[bool](c, w, "SELECT confirmed_flush_lsn + $2::numeric >= $3::text::pg_lsn FROM pg_replication_slots WHERE slot_name = $1",
-			w.name, quietBytes, end))
+// awaitConfirmed waits until everything the server has written by now is confirmed,
+// except for the last idleBytes.
+func (rig *publisherRig) awaitConfirmed() {
+	rig.t.Helper()
+	end := value[string](rig, "SELECT pg_current_wal_insert_lsn()::text")
+	require.EventuallyWithT(rig.t, func(c *assert.CollectT) {
+		require.True(c, query[bool](c, rig, "SELECT confirmed_flush_lsn + $2::numeric >= $3::text::pg_lsn FROM pg_replication_slots WHERE slot_name = $1",
+			rig.name, idleBytes, end))
 	}, waitLong, waitTick)
 }

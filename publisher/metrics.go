@@ -11,17 +11,17 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// metrics are what the publisher counts.
+// metrics are the publisher's counters.
 type metrics struct{ events, rebuilds *prometheus.CounterVec }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
 	m := &metrics{events: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "orderflow_publisher_events_total", Help: "Versions of orders that are done with, by what became of them.",
+		Name: "orderflow_publisher_events_total", Help: "Versions of orders that were processed, by result.",
 	}, []string{"result"}), rebuilds: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "orderflow_publisher_rebuilds_total", Help: "Times that the history was read from its beginning, by the reason.",
+		Name: "orderflow_publisher_rebuilds_total", Help: "Times the history was read from its beginning, by reason.",
 	}, []string{"reason"})}
 	for _, r := range []result{resultPublished, resultSetAside, resultDeferred, resultIgnored} {
-		m.events.WithLabelValues(string(r)) // a series that starts at 0 can be alarmed on from its first event
+		m.events.WithLabelValues(string(r)) // a series that starts at 0 can trigger an alert at its first event
 	}
 	for _, reason := range []string{rebuildSlotLost, rebuildPublication, rebuildUndecodable, rebuildOther} {
 		m.rebuilds.WithLabelValues(reason)
@@ -30,18 +30,18 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	return m
 }
 
-// gauges show how far behind the publisher is and what it set aside. They ask PostgreSQL, so that every replica tells the
-// same and a restart changes nothing.
+// gauges show the publisher's lag and the orders it set aside. They query PostgreSQL, so
+// every replica reports the same values and a restart does not change them.
 type gauges struct {
 	*publisher
 	logger *slog.Logger
 }
 
-// askTimeout bounds the questions that a scrape asks.
-const askTimeout = 2 * time.Second
+// scrapeTimeout bounds the queries of one scrape.
+const scrapeTimeout = 2 * time.Second
 
 func lagBytesDescription() *prometheus.Desc {
-	return prometheus.NewDesc("orderflow_publisher_lag_bytes", "Log that PostgreSQL has written and that is not dealt with, in bytes.", nil, nil)
+	return prometheus.NewDesc("orderflow_publisher_lag_bytes", "Bytes of log that PostgreSQL has written and that are not yet processed.", nil, nil)
 }
 
 func lagSecondsDescription() *prometheus.Desc {
@@ -54,10 +54,10 @@ func setAsideDescription() *prometheus.Desc {
 
 func publicationDescription() *prometheus.Desc {
 	return prometheus.NewDesc("orderflow_publisher_publication_complete",
-		"Whether PostgreSQL's publication sends every version whole: without that nothing is published.", nil, nil)
+		"Whether PostgreSQL's publication sends every version completely. Nothing is published otherwise.", nil, nil)
 }
 
-// Describe names the metrics there are.
+// Describe sends the descriptions of all metrics.
 func (g gauges) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- lagBytesDescription()
 	descriptions <- lagSecondsDescription()
@@ -65,9 +65,9 @@ func (g gauges) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- publicationDescription()
 }
 
-// Collect asks on each scrape; without an answer there is no sample.
+// Collect queries the values on each scrape. If a query fails, its metric has no sample.
 func (g gauges) Collect(samples chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	for _, gauge := range []struct {
 		description *prometheus.Desc
@@ -82,8 +82,8 @@ func (g gauges) Collect(samples chan<- prometheus.Metric) {
 		switch {
 		case err == nil:
 			samples <- prometheus.MustNewConstMetric(gauge.description, prometheus.GaugeValue, value)
-		case !errors.Is(err, errNotOurLag):
-			g.logger.Warn("a metric cannot be measured", "metric", gauge.description.String(), "error", err)
+		case !errors.Is(err, errStandby):
+			g.logger.Warn("query metric failed", "metric", gauge.description.String(), "error", err)
 		}
 	}
 }
@@ -95,8 +95,8 @@ func (g gauges) lagSeconds(ctx context.Context) (float64, error) {
 
 func (g gauges) lagBytes(ctx context.Context) (float64, error) {
 	var reached postgres.LSN
-	if flight := g.flight.Load(); flight != nil && g.phase.Load() == phaseStream {
-		position, _, _ := flight.state()
+	if inFlight := g.inFlight.Load(); inFlight != nil && g.phase.Load() == phaseStream {
+		position, _, _ := inFlight.state()
 		reached = postgres.LSN(position)
 	}
 	bytes, err := g.store.SlotLag(ctx, g.slot, reached)

@@ -7,60 +7,61 @@ import (
 	"time"
 )
 
-// outage says once that versions cannot be published, now and then that they still cannot, and once that they can again,
-// however many wait.
+// outage logs an outage: once when it begins, then at intervals while it lasts, and once
+// when it ends, however many versions are affected.
 type outage struct {
 	logger *slog.Logger
 	now    func() time.Time
 
-	mu      sync.Mutex
-	waiting int       // versions that met it and are not through
-	since   time.Time // when the first of them did
-	said    time.Time
-	told    bool // in this outage
+	mu       sync.Mutex
+	waiting  int       // versions that failed and are being retried
+	since    time.Time // when the first of them failed
+	loggedAt time.Time
+	logged   bool // in this outage
 }
 
-// sayAgain is how often an outage is mentioned.
-const sayAgain = time.Minute
+// logInterval is how often an ongoing outage is logged.
+const logInterval = time.Minute
 
-func (o *outage) begins() {
+func (o *outage) begin() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.waiting == 0 {
-		o.since, o.told = o.now(), false
+		o.since, o.logged = o.now(), false
 	}
 	o.waiting++
 }
 
-func (o *outage) goesOn(err error) {
+func (o *outage) report(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if now := o.now(); now.Sub(o.said) >= sayAgain {
-		o.said, o.told = now, true
-		o.logger.Warn("versions cannot be published now, they wait", "versions", o.waiting, "since", o.since.UTC(), "error", err)
+	if now := o.now(); now.Sub(o.loggedAt) >= logInterval {
+		o.loggedAt, o.logged = now, true
+		o.logger.Warn("publishing failed, retrying", "versions", o.waiting, "since", o.since.UTC(), "error", err)
 	}
 }
 
-func (o *outage) ends() {
+func (o *outage) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.waiting--
-	if o.waiting == 0 && o.told {
-		o.logger.Info("versions no longer wait", "after", o.now().Sub(o.since).Round(time.Second))
+	if o.waiting == 0 && o.logged {
+		o.logger.Info("publishing resumed", "after", o.now().Sub(o.since).Round(time.Second))
 	}
 }
 
-// saying logs the ends of sessions: each cause once, and again when it still lasts after a while.
-type saying struct {
-	logger *slog.Logger
-	cause  string
-	at     time.Time
+// sessionLog logs how sessions end. It logs the same cause again only if it persists for
+// logInterval.
+type sessionLog struct {
+	logger   *slog.Logger
+	cause    string
+	loggedAt time.Time
 }
 
-func (s *saying) ended(slot string, err error) {
+func (s *sessionLog) ended(slot string, err error) {
 	level := slog.LevelDebug
-	if now := time.Now(); err.Error() != s.cause || now.Sub(s.at) >= sayAgain {
-		level, s.cause, s.at = slog.LevelWarn, err.Error(), now
+	if now := time.Now(); err.Error() != s.cause || now.Sub(s.loggedAt) >= logInterval {
+		level, s.cause, s.loggedAt = slog.LevelWarn, err.Error(), now
 	}
-	s.logger.Log(context.Background(), level, "session ended, another begins", "slot", slot, "error", err)
+	s.logger.Log(context.Background(), level, "session ended, starting another", "slot", slot, "error", err)
 }

@@ -2,43 +2,46 @@ package main
 
 import "time"
 
-// progress tells how far everything has been answered. Versions enter in the order of a source, between positions of it
-// that are told as they are reached; they are answered in any order. Only a position that no unanswered version stands
-// before counts: never the furthest one, or a crash would skip what was still in flight.
+// progress tracks up to which position every version is complete. Versions are added in
+// the order of the source, with positions in between as the source reaches them. They are
+// completed in any order. Only a position with no incomplete version before it counts,
+// never the furthest one, or a crash would skip what was still in flight.
 //
-// It is plain memory: no lock, no clock, no I/O.
+// It is plain memory without locks, clocks or I/O.
 type progress struct {
-	entries []entry // from the first that is not answered
-	first   ticket  // of entries[0]
-	reached uint64  // everything before this position is answered
-	newest  int64   // the highest id of the versions that were passed over
+	entries []entry  // from the first incomplete version
+	first   sequence // of entries[0]
+	reached uint64   // every version before this position is complete
+	newest  int64    // the highest id among the versions already removed
 }
 
-// entry is a version that waits for its answer, or a position that waits for the versions before it.
+// entry is a version to be completed, or a position that waits for the versions before
+// it.
 type entry struct {
-	version  bool
-	answered bool
-	id       int64     // the version's
-	since    time.Time // when the version was committed
-	position uint64
+	version   bool
+	completed bool
+	id        int64     // the version's
+	since     time.Time // when the version was committed
+	position  uint64
 }
 
-// ticket is a version's place in the order of all that ever entered.
-type ticket uint64
+// sequence numbers versions and positions in the order in which they were added.
+type sequence uint64
 
-// enter takes a version in.
-func (p *progress) enter(id int64, since time.Time) ticket {
+// add adds a version and returns its sequence number.
+func (p *progress) add(id int64, since time.Time) sequence {
 	p.entries = append(p.entries, entry{version: true, id: id, since: since})
-	return p.first + ticket(len(p.entries)-1)
+	return p.first + sequence(len(p.entries)-1)
 }
 
-// answer says that a version needs nobody's attention any more. Each is answered once.
-func (p *progress) answer(t ticket) {
-	p.entries[t-p.first].answered = true
+// complete marks a version as published or set aside. It must be called once per version.
+func (p *progress) complete(seq sequence) {
+	p.entries[seq-p.first].completed = true
 	p.advance()
 }
 
-// reach says that what entered so far is all there is before a position. Positions never fall.
+// reach records that the versions added so far are all there are before a position.
+// Positions must not decrease.
 func (p *progress) reach(position uint64) {
 	last := len(p.entries) - 1
 	if last >= 0 && !p.entries[last].version {
@@ -49,23 +52,24 @@ func (p *progress) reach(position uint64) {
 	p.advance()
 }
 
-// advance passes over what is answered at the front, and the positions behind it.
+// advance removes the completed versions at the front and the positions behind them.
 func (p *progress) advance() {
 	n := 0
 	for _, e := range p.entries {
-		if e.version && !e.answered {
+		if e.version && !e.completed {
 			break
 		}
 		p.reached, p.newest = max(p.reached, e.position), max(p.newest, e.id)
 		n++
 	}
-	p.entries, p.first = p.entries[n:], p.first+ticket(n)
+	p.entries, p.first = p.entries[n:], p.first+sequence(n)
 	if len(p.entries) == 0 {
-		p.entries = nil // lets go of what was passed over
+		p.entries = nil // frees the memory of the removed entries
 	}
 }
 
-// oldest is when the version at the front was committed; ok is false when none waits.
+// oldest returns when the version at the front was committed. It reports false if there
+// is none.
 func (p *progress) oldest() (since time.Time, ok bool) {
 	if len(p.entries) == 0 {
 		return time.Time{}, false
@@ -73,11 +77,11 @@ func (p *progress) oldest() (since time.Time, ok bool) {
 	return p.entries[0].since, true
 }
 
-// published is an id that no version in flight reaches down to: all that entered with an id up to it are answered.
+// published returns an id such that every version added with an id up to it is complete.
 func (p *progress) published() int64 {
 	through := p.newest
 	for _, e := range p.entries {
-		if e.version && !e.answered {
+		if e.version && !e.completed {
 			through = min(through, e.id-1)
 		}
 	}

@@ -14,17 +14,17 @@ import (
 	"orderflow/internal/postgres"
 )
 
-func TestProgressIsTheEndOfWhatIsAnsweredWithoutAGap(t *testing.T) {
+func TestProgress_ReachesOnlyContiguousCompletions(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var p progress
-		var open []ticket               // versions that are not answered
-		before := map[ticket][]uint64{} // positions that stand behind an open version
-		var position, last uint64       // as told, as reported before
+		var open []sequence               // incomplete versions
+		before := map[sequence][]uint64{} // positions behind an incomplete version
+		var position, last uint64         // the source's position, the last reached position
 		for range rapid.IntRange(1, 400).Draw(t, "steps") {
 			switch rapid.IntRange(0, 2).Draw(t, "step") {
 			case 0:
-				open = append(open, p.enter(1, time.Unix(int64(len(before)), 0)))
+				open = append(open, p.add(1, time.Unix(int64(len(before)), 0)))
 			case 1:
 				position += uint64(rapid.IntRange(1, 3).Draw(t, "distance"))
 				p.reach(position)
@@ -36,77 +36,77 @@ func TestProgressIsTheEndOfWhatIsAnsweredWithoutAGap(t *testing.T) {
 					continue
 				}
 				i := rapid.IntRange(0, len(open)-1).Draw(t, "which")
-				p.answer(open[i])
+				p.complete(open[i])
 				open = slices.Delete(open, i, i+1)
 			}
 			require.GreaterOrEqual(t, p.reached, last, "it never moves back")
 			last = p.reached
 			for _, waiting := range open {
 				for _, behind := range before[waiting] {
-					require.Less(t, p.reached, behind, "nothing that stands behind an open version is reached")
+					require.Less(t, p.reached, behind, "no position behind an incomplete version is reached")
 				}
 			}
 			if len(open) == 0 {
-				require.Equal(t, position, p.reached, "with everything answered it is at the head")
+				require.Equal(t, position, p.reached, "with everything complete the head is reached")
 				require.Empty(t, p.entries, "nothing is kept")
 			}
 		}
 	})
 }
 
-func TestProgressHoldsNoMoreThanWhatIsOpenAndAPositionBehindEach(t *testing.T) {
+func TestProgress_KeepsOnePositionPerIncompleteVersion(t *testing.T) {
 	t.Parallel()
 	var p progress
-	first := p.enter(1, time.Now())
+	first := p.add(1, time.Now())
 	for position := range uint64(100_000) {
 		p.reach(position)
 	}
 	require.Len(t, p.entries, 2)
-	p.answer(first)
+	p.complete(first)
 	require.EqualValues(t, 99_999, p.reached)
 }
 
-func TestTheOldestVersionIsTheOneThatHoldsEverythingUp(t *testing.T) {
+func TestProgress_OldestIsTheFirstIncompleteVersion(t *testing.T) {
 	t.Parallel()
 	var p progress
 	_, ok := p.oldest()
 	require.False(t, ok)
-	a, b := p.enter(1, time.Unix(1, 0)), p.enter(1, time.Unix(2, 0))
-	p.answer(b)
+	a, b := p.add(1, time.Unix(1, 0)), p.add(1, time.Unix(2, 0))
+	p.complete(b)
 	since, ok := p.oldest()
 	require.True(t, ok)
 	require.Equal(t, time.Unix(1, 0), since)
-	p.answer(a)
+	p.complete(a)
 	_, ok = p.oldest()
 	require.False(t, ok)
 }
 
-func TestAWindowIsBoundedInVersionsAndInBytes(t *testing.T) {
+func TestWindow_LimitsVersionsAndBytes(t *testing.T) {
 	t.Parallel()
 	w := newWindow(3, 0)
-	one, ok := w.enter(1, maxInFlightBytes*2, time.Now())
-	require.True(t, ok, "a version that is bigger than all the room goes alone")
-	_, ok = w.enter(1, 1, time.Now())
+	one, ok := w.add(1, maxInFlightBytes*2, time.Now())
+	require.True(t, ok, "a version that exceeds the limit goes alone")
+	_, ok = w.add(1, 1, time.Now())
 	require.False(t, ok)
-	w.leave(one, maxInFlightBytes*2)
+	w.complete(one, maxInFlightBytes*2)
 	for range 3 {
-		_, ok = w.enter(1, 1, time.Now())
+		_, ok = w.add(1, 1, time.Now())
 		require.True(t, ok)
 	}
-	_, ok = w.enter(1, 1, time.Now())
+	_, ok = w.add(1, 1, time.Now())
 	require.False(t, ok)
 }
 
-func TestVersionsOfOneOrderGoOneAfterAnotherAndOrdersSideBySide(t *testing.T) {
+func TestOrderQueues_SequentialPerOrderConcurrentAcrossOrders(t *testing.T) {
 	t.Parallel()
 	const orders, versions, several = 20, 25, 5
 	ctx, cancel := context.WithTimeout(t.Context(), waitLong)
 	defer cancel()
-	together := make(chan struct{}) // several are at it at once: until then none comes to an end
+	together := make(chan struct{}) // closed once several run at once; until then none completes
 	var met sync.Once
 	var mu sync.Mutex
 	seen, most, now := map[string][]int64{}, 0, 0
-	l := newLanes(orders*2, 0, func(_ context.Context, v postgres.Version) error {
+	l := newOrderQueues(orders*2, 0, func(_ context.Context, v postgres.Version) error {
 		mu.Lock()
 		now++
 		most = max(most, now)
@@ -127,16 +127,16 @@ func TestVersionsOfOneOrderGoOneAfterAnotherAndOrdersSideBySide(t *testing.T) {
 	})
 	for revision := range int64(versions) {
 		for i := range orders {
-			require.NoError(t, l.admitSoon(t.Context(), t.Context(), postgres.Version{OrderID: fmt.Sprint(i), Revision: revision}))
+			require.NoError(t, l.enqueueWait(t.Context(), t.Context(), postgres.Version{OrderID: fmt.Sprint(i), Revision: revision}))
 		}
 	}
-	require.NoError(t, l.settle(t.Context()))
+	require.NoError(t, l.drain(t.Context()))
 	l.wait()
 	require.Len(t, seen, orders)
 	for order, revisions := range seen {
 		require.Len(t, revisions, versions, order)
 		require.True(t, slices.IsSorted(revisions), order)
 	}
-	require.GreaterOrEqual(t, most, several, "different orders go side by side")
-	require.LessOrEqual(t, most, orders, "an order has one lane")
+	require.GreaterOrEqual(t, most, several, "different orders run concurrently")
+	require.LessOrEqual(t, most, orders, "an order has one queue")
 }

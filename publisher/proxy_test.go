@@ -9,25 +9,25 @@ import (
 	"orderflow/dev/faultproxy"
 )
 
-// way is the way to the event store, which can be shut.
-type way struct {
+// stoppableProxy is a proxy to the event store that can be stalled.
+type stoppableProxy struct {
 	t *testing.T
 	*faultproxy.Proxy
 }
 
-// behindProxy puts a proxy between publishers that start from now on and the event store.
-func (w *world) behindProxy() way {
-	w.t.Helper()
-	d, err := faultproxy.Start(hostOf(w.t, w.kurrentDB))
-	require.NoError(w.t, err)
-	w.t.Cleanup(func() { require.NoError(w.t, d.Close()) })
-	address, err := url.Parse(w.kurrentDB)
-	require.NoError(w.t, err)
-	direct := w.events
-	address.Host = d.Addr()
-	w.use(address.String())
-	w.throughProxy, w.events = w.events, direct // what looks behind the publisher does not go through the proxy
-	return way{w.t, d}
+// useProxy puts a proxy between the event store and publishers started from now on.
+func (rig *publisherRig) useProxy() stoppableProxy {
+	rig.t.Helper()
+	p, err := faultproxy.Start(hostOf(rig.t, rig.kurrentDB))
+	require.NoError(rig.t, err)
+	rig.t.Cleanup(func() { require.NoError(rig.t, p.Close()) })
+	address, err := url.Parse(rig.kurrentDB)
+	require.NoError(rig.t, err)
+	direct := rig.events
+	address.Host = p.Addr()
+	rig.useEventStore(address.String())
+	rig.throughProxy, rig.events = rig.events, direct // the test's own client does not use the proxy
+	return stoppableProxy{rig.t, p}
 }
 
 func hostOf(t *testing.T, address string) string {
@@ -37,10 +37,10 @@ func hostOf(t *testing.T, address string) string {
 	return parsed.Host
 }
 
-// shut lets nothing through any more, not even to be refused: calls end by their own deadline.
-func (d way) shut() {
-	d.Stall(faultproxy.Upstream)
-	d.Stall(faultproxy.Downstream)
+// stall stops all traffic without refusing connections: calls end by their own deadline.
+func (p stoppableProxy) stall() {
+	p.Stall(faultproxy.Upstream)
+	p.Stall(faultproxy.Downstream)
 }
 
-func (d way) open() { d.Resume() }
+func (p stoppableProxy) resume() { p.Resume() }

@@ -6,19 +6,19 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// prune drops versions from the history that were published and are old, now and again until ctx ends. What it cannot do
-// now it does later.
+// prune periodically deletes old published versions from the history until ctx ends. It
+// retries failures at the next interval.
 func (p *publisher) prune(ctx context.Context, w *window, publication string) {
 	if p.retention == 0 {
 		return
 	}
 	for {
-		if pause(ctx, p.pace.Prune); ctx.Err() != nil {
+		if pause(ctx, p.intervals.Prune); ctx.Err() != nil {
 			return
 		}
 		pruned, err := p.pruneOnce(ctx, w, publication)
 		if err != nil && ctx.Err() == nil {
-			p.logger.Warn("history cannot be pruned now", "error", err)
+			p.logger.Warn("prune history failed", "error", err)
 		}
 		if pruned > 0 {
 			p.logger.Info("history pruned", "versions", pruned)
@@ -26,9 +26,11 @@ func (p *publisher) prune(ctx context.Context, w *window, publication string) {
 	}
 }
 
-// pruneOnce goes by the barrier, for an id says nothing about whether its version is published: ids are given out before
-// their transactions commit. Once everything up to the barrier's place in the log is answered, every version up to its id
-// is published or set aside, if the publication kept none of them to itself. The barrier is written to the log: without anything to drop there is none.
+// pruneOnce deletes up to the barrier. An id does not show whether its version is
+// published, because ids are assigned before their transactions commit. Once everything
+// before the barrier's log position is complete, every version up to its id is published
+// or set aside, provided that the publication withheld none of them. The barrier is
+// written to the log, so pruneOnce skips it if there is nothing to delete.
 func (p *publisher) pruneOnce(ctx context.Context, w *window, publication string) (pruned int64, err error) {
 	if aged, err := p.store.HasAged(ctx, p.retention); !aged || err != nil {
 		return 0, err
@@ -37,7 +39,7 @@ func (p *publisher) pruneOnce(ctx context.Context, w *window, publication string
 	if err != nil {
 		return 0, err
 	}
-	for wait := firstLook; !answered(w, below); wait = min(2*wait, lastLook) {
+	for wait := minPollWait; !hasReached(w, below); wait = min(2*wait, maxPollWait) {
 		if pause(ctx, wait); ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
@@ -54,7 +56,7 @@ func (p *publisher) pruneOnce(ctx context.Context, w *window, publication string
 	}
 }
 
-func answered(w *window, below postgres.LSN) bool {
+func hasReached(w *window, below postgres.LSN) bool {
 	reached, _, _ := w.state()
 	return postgres.LSN(reached) >= below
 }

@@ -10,113 +10,115 @@ import (
 	"orderflow/internal/postgres"
 )
 
-const rightPublication = "ALTER PUBLICATION orderflow SET TABLE order_fulfillment_history"
+const resetPublication = "ALTER PUBLICATION orderflow SET TABLE order_fulfillment_history"
 
-// wrongPublications are what makes the server leave versions, or columns, out of the stream, and what takes it back.
-func wrongPublications() map[string]struct{ wrong, right string } {
+// withholdingPublications returns changes that make the server leave versions or columns
+// out of the stream, and the statements that undo them.
+func withholdingPublications() map[string]struct{ wrong, right string } {
 	return map[string]struct{ wrong, right string }{
-		"row filter":   {rightPublication + " WHERE (revision > 0)", rightPublication},
-		"failing":      {rightPublication + " WHERE (1 / revision > 0)", rightPublication},
-		"column list":  {rightPublication + " (id, order_id, revision)", rightPublication},
+		"row filter":   {resetPublication + " WHERE (revision > 0)", resetPublication},
+		"failing":      {resetPublication + " WHERE (1 / revision > 0)", resetPublication},
+		"column list":  {resetPublication + " (id, order_id, revision)", resetPublication},
 		"no inserts":   {"ALTER PUBLICATION orderflow SET (publish = 'truncate')", "ALTER PUBLICATION orderflow SET (publish = 'insert')"},
 		"no table":     {"ALTER PUBLICATION orderflow DROP TABLE order_fulfillment_history", "ALTER PUBLICATION orderflow ADD TABLE order_fulfillment_history"},
 		"another name": {"ALTER PUBLICATION orderflow RENAME TO moved", "ALTER PUBLICATION moved RENAME TO orderflow"},
 	}
 }
 
-func TestPublicationThatChangesWhileThePublisherRuns(t *testing.T) {
-	for name, c := range wrongPublications() {
+func TestPublication_ChangedWhilePublisherRuns(t *testing.T) {
+	for name, c := range withholdingPublications() {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			p := w.publish()
+			rig := newPublisherRig(t)
+			p := rig.publish()
 			p.awaitPhase(phaseStream)
-			w.approve("order-early")
-			w.awaitTypes("order-early", "order-approved")
+			rig.approve("order-early")
+			rig.awaitTypes("order-early", "order-approved")
 
-			w.exec(c.wrong)
-			w.approve("order-1")
+			rig.exec(c.wrong)
+			rig.approve("order-1")
 			require.EventuallyWithT(t, func(c *assert.CollectT) {
 				require.ErrorIs(c, p.ready(t.Context()), postgres.ErrNoPublication)
-				require.Zero(c, gathered(c, p)["orderflow_publisher_publication_complete"])
+				require.Zero(c, gatherGauges(c, p)["orderflow_publisher_publication_complete"])
 			}, waitLong, waitTick)
-			w.approve("order-2")
-			w.exec(c.right)
+			rig.approve("order-2")
+			rig.exec(c.right)
 
-			w.awaitTypes("order-1", "order-approved")
-			w.awaitAll()
+			rig.awaitTypes("order-1", "order-approved")
+			rig.awaitAll()
 			p.awaitPhase(phaseStream)
-			require.EqualValues(t, 1, gathered(t, p)["orderflow_publisher_publication_complete"])
-			w.ship("order-2")
-			w.awaitTypes("order-2", "order-approved", "order-shipped")
-			require.Zero(t, w.count(resultSetAside))
+			require.EqualValues(t, 1, gatherGauges(t, p)["orderflow_publisher_publication_complete"])
+			rig.ship("order-2")
+			rig.awaitTypes("order-2", "order-approved", "order-shipped")
+			require.Zero(t, rig.count(resultSetAside))
 		})
 	}
 }
 
-// It is right whenever the publisher looks, and was wrong in between.
-func TestPublicationThatChangedWhileThePublisherWasDown(t *testing.T) {
-	for name, c := range wrongPublications() {
+// The publication is right whenever the publisher checks it, but was wrong in between.
+func TestPublication_ChangedWhilePublisherWasDown(t *testing.T) {
+	for name, c := range withholdingPublications() {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			p := w.publish()
+			rig := newPublisherRig(t)
+			p := rig.publish()
 			p.awaitPhase(phaseStream)
-			w.approve("order-early")
-			w.awaitTypes("order-early", "order-approved")
+			rig.approve("order-early")
+			rig.awaitTypes("order-early", "order-approved")
 			p.stop()
-			w.exec(c.wrong)
-			w.approve("order-1")
-			w.exec(c.right)
-			w.approve("order-2")
+			rig.exec(c.wrong)
+			rig.approve("order-1")
+			rig.exec(c.right)
+			rig.approve("order-2")
 
-			again := w.publish()
+			again := rig.publish()
 
-			w.awaitTypes("order-1", "order-approved")
-			w.awaitAll()
+			rig.awaitTypes("order-1", "order-approved")
+			rig.awaitAll()
 			again.awaitPhase(phaseStream)
-			w.ship("order-1")
-			w.awaitTypes("order-1", "order-approved", "order-shipped")
+			rig.ship("order-1")
+			rig.awaitTypes("order-1", "order-approved", "order-shipped")
 		})
 	}
 }
 
-// A row in the slot that is not as the program knows it, though the history is.
-func TestSlotWithUndecodableData(t *testing.T) {
-	w := newWorld(t)
-	p := w.publish()
+// A row in the slot has an unknown layout, although the history does not.
+func TestSlot_UndecodableData(t *testing.T) {
+	rig := newPublisherRig(t)
+	p := rig.publish()
 	p.awaitPhase(phaseStream)
-	w.exec("BEGIN")
-	w.exec("SET LOCAL session_replication_role = replica") // its triggers let nobody write to it
-	w.exec("ALTER TABLE order_fulfillment_history RENAME COLUMN event_type TO kind")
-	w.exec(`INSERT INTO order_fulfillment_history (order_id, revision, kind, new, at) VALUES ('order-x', 0, 'order-approved', $1, now())`, goodImage)
-	w.exec("ALTER TABLE order_fulfillment_history RENAME COLUMN kind TO event_type")
-	w.exec("COMMIT")
-	w.approve("order-1")
+	rig.exec("BEGIN")
+	rig.exec("SET LOCAL session_replication_role = replica") // the table's triggers reject direct writes
+	rig.exec("ALTER TABLE order_fulfillment_history RENAME COLUMN event_type TO kind")
+	rig.exec(`INSERT INTO order_fulfillment_history (order_id, revision, kind, new, at) VALUES ('order-x', 0, 'order-approved', $1, now())`, goodImage)
+	rig.exec("ALTER TABLE order_fulfillment_history RENAME COLUMN kind TO event_type")
+	rig.exec("COMMIT")
+	rig.approve("order-1")
 
-	w.awaitTypes("order-x", "order-approved")
-	w.awaitTypes("order-1", "order-approved")
+	rig.awaitTypes("order-x", "order-approved")
+	rig.awaitTypes("order-1", "order-approved")
 	p.awaitPhase(phaseStream)
 }
 
-// What a filter kept from the stream is not pruned as if it were published, and what was pruned before is not missed.
-func TestPublicationOfAPrunedHistory(t *testing.T) {
-	w := newWorld(t)
-	w.settings.retention = time.Hour
-	w.approveMany("order-old", 30)
-	w.age(2 * time.Hour)
-	p := w.publish()
-	w.awaitLeft(0)
-	w.ship("order-old-3")
-	w.awaitTypes("order-old-3", "order-approved", "order-shipped")
+// Versions that a filter withheld are not pruned as if they were published, and versions
+// pruned earlier are not missed.
+func TestPublication_PrunedHistory(t *testing.T) {
+	rig := newPublisherRig(t)
+	rig.settings.retention = time.Hour
+	rig.approveMany("order-old", 30)
+	rig.age(2 * time.Hour)
+	p := rig.publish()
+	rig.awaitHistorySize(0)
+	rig.ship("order-old-3")
+	rig.awaitTypes("order-old-3", "order-approved", "order-shipped")
 	p.stop()
-	w.exec(rightPublication + " WHERE (revision > 7)")
-	w.ship("order-old-4")
-	w.age(2 * time.Hour)
-	w.exec(rightPublication)
+	rig.exec(resetPublication + " WHERE (revision > 7)")
+	rig.ship("order-old-4")
+	rig.age(2 * time.Hour)
+	rig.exec(resetPublication)
 
-	w.publish().awaitPhase(phaseStream)
+	rig.publish().awaitPhase(phaseStream)
 
-	w.awaitTypes("order-old-4", "order-approved", "order-shipped")
-	w.awaitLeft(0)
-	require.Zero(t, w.count(resultSetAside))
-	require.Zero(t, w.count(resultDeferred))
+	rig.awaitTypes("order-old-4", "order-approved", "order-shipped")
+	rig.awaitHistorySize(0)
+	require.Zero(t, rig.count(resultSetAside))
+	require.Zero(t, rig.count(resultDeferred))
 }

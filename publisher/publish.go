@@ -12,38 +12,40 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// result is what became of a version.
+// result is the outcome of publishing a version.
 type result string
 
 const (
-	resultPublished result = "published" // it is in its stream, perhaps since earlier
+	resultPublished result = "published" // it is in its stream, perhaps from an earlier attempt
 	resultSetAside  result = "set_aside" // it cannot be appended
-	resultDeferred  result = "deferred"  // it waits behind one of its order that cannot
-	resultIgnored   result = "ignored"   // a row of a foreign table
+	resultDeferred  result = "deferred"  // an earlier version of its order is set aside
+	resultIgnored   result = "ignored"   // a row of another table
 )
 
-// Waits between attempts, from which a random part is taken off: what failed together should not come back together.
+// Waits between attempts. A random part is subtracted, so that versions that failed
+// together do not retry together.
 const (
-	firstWait = 50 * time.Millisecond
-	lastWait  = 2 * time.Second
+	minRetryWait = 50 * time.Millisecond
+	maxRetryWait = 2 * time.Second
 )
 
-// desk brings each version to an end: into its stream, or set aside. It is safe for concurrent use for different orders.
-type desk struct {
+// versionPublisher appends each version to its stream or sets it aside. It is safe for
+// concurrent use by different orders.
+type versionPublisher struct {
 	appender
 	metrics *metrics
 	logger  *slog.Logger
 	outage  *outage
 
-	mu    sync.Mutex
-	aside map[string]bool // orders that are set aside; one that an operator took back may still be here
+	mu             sync.Mutex
+	setAsideOrders map[string]bool // may still hold orders that an operator has retried
 }
 
-// load reads which orders are set aside.
-func (d *desk) load(ctx context.Context) error {
+// loadSetAside reads which orders are set aside.
+func (vp *versionPublisher) loadSetAside(ctx context.Context) error {
 	aside := map[string]bool{}
 	for after := ""; ; {
-		page, err := d.store.SetAsideAfter(ctx, after, 1_000)
+		page, err := vp.store.SetAsideAfter(ctx, after, 1_000)
 		if err != nil {
 			return err
 		}
@@ -55,91 +57,94 @@ func (d *desk) load(ctx context.Context) error {
 			break
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.aside = aside
+	vp.mu.Lock()
+	defer vp.mu.Unlock()
+	vp.setAsideOrders = aside
 	return nil
 }
 
-// publish returns when a version has been brought to an end, however long that takes. An error means that ctx has ended.
-func (d *desk) publish(ctx context.Context, v postgres.Version) error {
-	outcome, err := d.attempt(ctx, v)
+// publish returns once a version is published, deferred or set aside, however long that
+// takes. It returns an error only if ctx has ended.
+func (vp *versionPublisher) publish(ctx context.Context, v postgres.Version) error {
+	outcome, err := vp.attempt(ctx, v)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		d.outage.begins()
-		defer d.outage.ends()
+		vp.outage.begin()
+		defer vp.outage.end()
 	}
-	for wait := firstWait; err != nil; wait = min(2*wait, lastWait) {
-		d.outage.goesOn(err)
+	for wait := minRetryWait; err != nil; wait = min(2*wait, maxRetryWait) {
+		vp.outage.report(err)
 		if pause(ctx, wait/2+rand.N(wait/2)); ctx.Err() != nil {
 			return ctx.Err()
 		}
-		outcome, err = d.attempt(ctx, v)
+		outcome, err = vp.attempt(ctx, v)
 	}
-	d.metrics.events.WithLabelValues(string(outcome)).Inc()
+	vp.metrics.events.WithLabelValues(string(outcome)).Inc()
 	return nil
 }
 
-// attempt errs with what passes.
-func (d *desk) attempt(ctx context.Context, v postgres.Version) (result, error) {
-	if waits, err := d.isSetAside(ctx, v); waits || err != nil {
+// attempt tries once to publish a version. Its errors are temporary.
+func (vp *versionPublisher) attempt(ctx context.Context, v postgres.Version) (result, error) {
+	if waits, err := vp.deferIfSetAside(ctx, v); waits || err != nil {
 		return resultDeferred, err
 	}
-	err := d.append(ctx, v)
+	err := vp.append(ctx, v)
 	if errors.Is(err, errGap) {
-		err = d.closeGap(ctx, v)
+		err = vp.closeGap(ctx, v)
 	}
 	var refused *refusal
 	if errors.As(err, &refused) {
-		return resultSetAside, d.setAside(ctx, v, refused)
+		return resultSetAside, vp.setAside(ctx, v, refused)
 	}
 	return resultPublished, err
 }
 
-// closeGap appends what the stream lacks from the history, and then the version, which may not be visible there yet.
-func (d *desk) closeGap(ctx context.Context, v postgres.Version) error {
-	last, err := d.replay(ctx, v.OrderID)
+// closeGap appends the missing earlier versions from the history, and then the version
+// itself, which may not be visible there yet.
+func (vp *versionPublisher) closeGap(ctx context.Context, v postgres.Version) error {
+	last, err := vp.replay(ctx, v.OrderID)
 	if err != nil || last >= v.Revision {
 		return err
 	}
-	err = d.append(ctx, v)
+	err = vp.append(ctx, v)
 	if errors.Is(err, errGap) {
 		return &refusal{Code: codeGap, Detail: "earlier versions are neither in the stream nor in the history"}
 	}
 	return err
 }
 
-// isSetAside reports whether a version has to wait behind others of its order, and has it remembered there.
-func (d *desk) isSetAside(ctx context.Context, v postgres.Version) (bool, error) {
-	d.mu.Lock()
-	known := d.aside[v.OrderID]
-	d.mu.Unlock()
-	if !known {
-		return false, nil // this publisher is the only one that sets aside
+// deferIfSetAside reports whether a version must wait behind others of its order. If so,
+// it is recorded with them.
+func (vp *versionPublisher) deferIfSetAside(ctx context.Context, v postgres.Version) (bool, error) {
+	vp.mu.Lock()
+	setAside := vp.setAsideOrders[v.OrderID]
+	vp.mu.Unlock()
+	if !setAside {
+		return false, nil // no other process sets orders aside
 	}
-	waits, err := d.store.Defer(ctx, v.OrderID, v.Revision)
-	if err == nil && !waits { // an operator has had it published
-		d.mu.Lock()
-		delete(d.aside, v.OrderID)
-		d.mu.Unlock()
+	waits, err := vp.store.Defer(ctx, v.OrderID, v.Revision)
+	if err == nil && !waits { // an operator's retry has published the order
+		vp.mu.Lock()
+		delete(vp.setAsideOrders, v.OrderID)
+		vp.mu.Unlock()
 	}
 	return waits, err
 }
 
-func (d *desk) setAside(ctx context.Context, v postgres.Version, why *refusal) error {
+func (vp *versionPublisher) setAside(ctx context.Context, v postgres.Version, reason *refusal) error {
 	failpoint.Hit("publisher.set-aside.before")
-	err := d.store.SetAside(ctx, postgres.SetAside{OrderID: v.OrderID, Revision: v.Revision, Code: why.Code, Detail: why.Detail})
+	err := vp.store.SetAside(ctx, postgres.SetAside{OrderID: v.OrderID, Revision: v.Revision, Code: reason.Code, Detail: reason.Detail})
 	if err != nil {
 		return err
 	}
 	failpoint.Hit("publisher.set-aside.after")
-	d.logger.Error("version cannot be published: its order is set aside", "order", v.OrderID, "revision", v.Revision,
-		"code", why.Code, "detail", why.Detail)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.aside[v.OrderID] = true
+	vp.logger.Error("version cannot be published: order set aside", "order", v.OrderID, "revision", v.Revision,
+		"code", reason.Code, "detail", reason.Detail)
+	vp.mu.Lock()
+	defer vp.mu.Unlock()
+	vp.setAsideOrders[v.OrderID] = true
 	return nil
 }
 

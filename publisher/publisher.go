@@ -14,38 +14,39 @@ import (
 )
 
 const (
-	firstRest = 100 * time.Millisecond // before another session, doubling
-	lastRest  = 5 * time.Second
-	askAgain  = time.Second // how often a lock that is taken is asked for
+	minSessionBackoff = 100 * time.Millisecond // before the next session, doubling
+	maxSessionBackoff = 5 * time.Second
+	lockPollInterval  = time.Second // between attempts to take a lock that is held
 )
 
-// publisher reads versions from PostgreSQL and has them published, in sessions: one lasts until the connection it reads
-// from is lost, and the next goes on from what is confirmed.
+// publisher reads versions from PostgreSQL and publishes them, in sessions. A session
+// lasts until its replication connection is lost. The next one continues from the
+// confirmed position.
 type publisher struct {
-	events    *kurrent.Client
-	store     *postgres.Store
-	slot      string
-	window    int
-	retention time.Duration // of published versions in the history; 0 is for ever
-	pace      pace
-	budget    time.Duration // for what is in flight when the publisher stops
-	metrics   *metrics
-	logger    *slog.Logger
+	events          *kurrent.Client
+	store           *postgres.Store
+	slot            string
+	window          int
+	retention       time.Duration // of published versions in the history; 0 keeps all
+	intervals       intervals
+	shutdownTimeout time.Duration // for what is in flight when the publisher stops
+	metrics         *metrics
+	logger          *slog.Logger
 
-	phase   atomic.Int32
-	flight  atomic.Pointer[window] // of the session that publishes; nil without one
-	failure atomic.Pointer[error]  // what ended the last session; nil before
-	rebuild string                 // why the slot cannot go on from where it is; empty: it can
-	rebuilt time.Time              // when a slot was last left because it could not be decoded
+	phase    atomic.Int32
+	inFlight atomic.Pointer[window] // of the session that publishes; nil if there is none
+	failure  atomic.Pointer[error]  // what ended the last session; nil before the first end
+	rebuild  string                 // why the slot cannot continue; empty if it can
+	rebuilt  time.Time              // when a slot was last replaced because it could not be decoded
 }
 
-// pace is how often things are done that need not be done at once.
-type pace struct {
-	Confirm time.Duration // to tell the server how far we are
+// intervals are the intervals of periodic work.
+type intervals struct {
+	Confirm time.Duration // between confirmations to the server
 	Prune   time.Duration
 }
 
-func defaultPace() pace { return pace{Confirm: time.Second, Prune: 5 * time.Minute} }
+func defaultIntervals() intervals { return intervals{Confirm: time.Second, Prune: 5 * time.Minute} }
 
 // The phases of a session.
 const (
@@ -55,79 +56,81 @@ const (
 	phaseStream
 )
 
-// run works until ctx ends, and returns nil then. It gives up only what an operator has to change: a *config.Error.
+// run publishes until ctx ends, and then returns nil. It returns early only with a
+// *config.Error, which an operator must fix.
 func (p *publisher) run(ctx context.Context) error {
-	said := saying{logger: p.logger}
-	for rest := firstRest; ctx.Err() == nil; rest = min(2*rest, lastRest) {
+	sessions := sessionLog{logger: p.logger}
+	for backoff := minSessionBackoff; ctx.Err() == nil; backoff = min(2*backoff, maxSessionBackoff) {
 		began := time.Now()
 		err := p.session(ctx)
 		p.phase.Store(phaseConnecting)
 		if _, misconfigured := errors.AsType[*config.Error](err); misconfigured {
 			return err
 		}
-		p.leaveSlot(err)
+		p.noteUnusableSlot(err)
 		if err != nil && ctx.Err() == nil {
 			p.failure.Store(&err)
-			said.ended(p.slot, err)
+			sessions.ended(p.slot, err)
 		}
-		if time.Since(began) > lastRest {
-			rest = firstRest // it worked for a while: this is a new outage
+		if time.Since(began) > maxSessionBackoff {
+			backoff = minSessionBackoff // the session worked for a while: this is a new outage
 		}
-		pause(ctx, rest)
+		pause(ctx, backoff)
 	}
 	return nil
 }
 
-// session publishes until ctx ends or something breaks.
+// session publishes until ctx ends or an error occurs.
 func (p *publisher) session(ctx context.Context) error {
 	if _, err := p.store.CheckPublishing(ctx); err != nil {
 		return err
 	}
-	link, err := p.store.OpenReplication(ctx, p.slot)
+	replication, err := p.store.OpenReplication(ctx, p.slot)
 	if err != nil {
 		return err
 	}
-	defer link.Close()
-	if err := p.awaitTurn(ctx, link); err != nil {
+	defer replication.Close()
+	if err := p.acquireLock(ctx, replication); err != nil {
 		return err
 	}
-	mark, err := p.takeUp(ctx, link)
+	checkpoint, err := p.prepareSlot(ctx, replication)
 	if err != nil {
 		return err
 	}
-	d := &desk{
+	vp := &versionPublisher{
 		appender: appender{events: p.events, store: p.store}, metrics: p.metrics, logger: p.logger,
 		outage: &outage{logger: p.logger, now: time.Now},
 	}
-	if err := d.load(ctx); err != nil {
+	if err := vp.loadSetAside(ctx); err != nil {
 		return err
 	}
-	if !mark.SnapshotDone {
-		if mark, err = p.snapshot(ctx, d, mark); err != nil {
+	if !checkpoint.SnapshotDone {
+		if checkpoint, err = p.snapshot(ctx, vp, checkpoint); err != nil {
 			return fmt.Errorf("snapshot: %w", err)
 		}
 	}
-	return p.stream(ctx, d, link, mark)
+	return p.stream(ctx, vp, replication, checkpoint)
 }
 
-// awaitTurn returns when no other publisher is at work on the slot.
-func (p *publisher) awaitTurn(ctx context.Context, link *postgres.Replication) error {
-	for said := false; ; said = true {
-		got, err := link.Acquire(ctx)
-		if got || err != nil {
+// acquireLock waits until no other publisher works on the slot, and takes the slot's
+// lock.
+func (p *publisher) acquireLock(ctx context.Context, replication *postgres.Replication) error {
+	for logged := false; ; logged = true {
+		acquired, err := replication.Acquire(ctx)
+		if acquired || err != nil {
 			return err
 		}
 		p.phase.Store(phaseWaiting)
-		if !said {
-			p.logger.Info("another publisher is active: waiting for it to end", "slot", p.slot)
+		if !logged {
+			p.logger.Info("another publisher is active: waiting for leadership", "slot", p.slot)
 		}
-		if pause(ctx, askAgain); ctx.Err() != nil {
+		if pause(ctx, lockPollInterval); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
 }
 
-// ready answers whether this publisher is the one that is at work.
+// ready returns an error unless this publisher is the active one.
 func (p *publisher) ready(context.Context) error {
 	switch p.phase.Load() {
 	case phaseConnecting:
@@ -142,31 +145,35 @@ func (p *publisher) ready(context.Context) error {
 	}
 }
 
-// errNotOurLag says that another publisher is active, and knows better.
-var errNotOurLag = errors.New("another publisher is active")
+// errStandby means that another publisher is active, whose lag is the one that counts.
+var errStandby = errors.New("another publisher is active")
 
-// lag is the age of the oldest committed version that is neither published nor set aside, 0 when there is none. What is in
-// flight is known here; all else is in the history above an id, which the mark holds for a session that has not begun. All
+// lag returns the age of the oldest committed version that is neither published nor set
+// aside, or 0 if there is none. The window knows what is in flight. Everything else is in
+// the history above an id; before a session has begun, the checkpoint holds that id. All
 // times are the database's.
 func (p *publisher) lag(ctx context.Context) (time.Duration, error) {
 	if p.phase.Load() == phaseWaiting {
-		return 0, errNotOurLag
+		return 0, errStandby
 	}
-	if flight := p.flight.Load(); flight != nil {
-		since, newest := flight.oldest()
+	if inFlight := p.inFlight.Load(); inFlight != nil {
+		since, newest := inFlight.oldest()
 		return p.store.HistoryLag(ctx, newest, since)
 	}
-	mark, _, err := p.store.FindMark(ctx, p.slot) // without one, nothing is known to be published
+	checkpoint, _, err := p.store.FindCheckpoint(ctx, p.slot) // if there is none, nothing is known to be published
 	if err != nil {
 		return 0, err
 	}
-	return p.store.HistoryLag(ctx, mark.SnapshotID, time.Time{})
+	return p.store.HistoryLag(ctx, checkpoint.SnapshotID, time.Time{})
 }
 
-// fly makes lanes for a phase of the session, and tells the metrics of them until the returned function is called.
-func (p *publisher) fly(d *desk, phase int32, mark postgres.Mark) (*lanes, func()) {
-	l := newLanes(p.window, mark.SnapshotID, d.publish)
-	p.flight.Store(l.window)
+// beginPhase returns queues for a phase of the session. The metrics report on them until
+// the caller calls the returned function.
+func (p *publisher) beginPhase(
+	vp *versionPublisher, phase int32, checkpoint postgres.Checkpoint,
+) (queues *orderQueues, endPhase func()) {
+	queues = newOrderQueues(p.window, checkpoint.SnapshotID, vp.publish)
+	p.inFlight.Store(queues.window)
 	p.phase.Store(phase)
-	return l, func() { p.flight.Store(nil) }
+	return queues, func() { p.inFlight.Store(nil) }
 }

@@ -9,27 +9,27 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-func TestEachVersionBecomesOneEventOfItsOrder(t *testing.T) {
-	w := newWorld(t)
-	w.publish().awaitPhase(phaseStream)
-	w.approve("order-shipped", "order-cancelled")
-	w.change("order-shipped", "overnight")
-	w.ship("order-shipped")
-	w.cancelOrder("order-cancelled")
-	w.exec(insertOrder, "order-rejected", "rejected", "INSUFFICIENT_CREDIT")
-	w.awaitTypes("order-shipped", "order-approved", "fulfillment-changed", "order-shipped")
-	w.awaitTypes("order-cancelled", "order-approved", "order-cancelled")
-	w.awaitTypes("order-rejected", "order-rejected")
-	w.awaitAll()
+func TestPublish_OneEventPerVersion(t *testing.T) {
+	rig := newPublisherRig(t)
+	rig.publish().awaitPhase(phaseStream)
+	rig.approve("order-shipped", "order-cancelled")
+	rig.change("order-shipped", "overnight")
+	rig.ship("order-shipped")
+	rig.cancelOrder("order-cancelled")
+	rig.exec(insertOrder, "order-rejected", "rejected", "INSUFFICIENT_CREDIT")
+	rig.awaitTypes("order-shipped", "order-approved", "fulfillment-changed", "order-shipped")
+	rig.awaitTypes("order-cancelled", "order-approved", "order-cancelled")
+	rig.awaitTypes("order-rejected", "order-rejected")
+	rig.awaitAll()
 }
 
-func TestAnEventSaysWhatTheRowSaysAndNobodysName(t *testing.T) {
-	w := newWorld(t)
-	w.publish()
-	w.approve("order-1")
-	w.ship("order-1")
-	w.awaitTypes("order-1", "order-approved", "order-shipped")
-	e, err := w.events.ReadEvent(t.Context(), "fulfillment-order-1", 1)
+func TestEvent_CopiesRowWithoutPersonalData(t *testing.T) {
+	rig := newPublisherRig(t)
+	rig.publish()
+	rig.approve("order-1")
+	rig.ship("order-1")
+	rig.awaitTypes("order-1", "order-approved", "order-shipped")
+	e, err := rig.events.ReadEvent(t.Context(), "fulfillment-order-1", 1)
 	require.NoError(t, err)
 	var data map[string]any
 	require.NoError(t, json.Unmarshal(e.Data, &data))
@@ -44,7 +44,7 @@ func TestAnEventSaysWhatTheRowSaysAndNobodysName(t *testing.T) {
 	require.Equal(t, "shipped", after["status"])
 	require.JSONEq(t, `{"$correlationId":"order-1","$causationId":"source-1"}`, string(e.Metadata))
 	require.Equal(t, "application/json", e.ContentType)
-	require.NoError(t, w.events.ReadStream(t.Context(), "fulfillment-order-1", 0, 0, func(e kurrent.Event) error {
+	require.NoError(t, rig.events.ReadStream(t.Context(), "fulfillment-order-1", 0, 0, func(e kurrent.Event) error {
 		require.NotContains(t, string(e.Data), "canary")
 		return nil
 	}))

@@ -21,7 +21,7 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// publisherBinary is the publisher's binary.
+// publisherBinary returns the path of the publisher's binary.
 func publisherBinary(t testing.TB) string {
 	t.Helper()
 	binary, err := built()
@@ -29,7 +29,7 @@ func publisherBinary(t testing.TB) string {
 	return binary
 }
 
-// built makes the binary once for all tests.
+// built builds the binary once for all tests.
 var built = sync.OnceValues(func() (string, error) { return build(scratch, ".") })
 
 func build(dir, pkg string) (string, error) {
@@ -41,25 +41,25 @@ func build(dir, pkg string) (string, error) {
 	return binary, nil
 }
 
-// process is a publisher in a process of its own.
+// process is a publisher in a separate process.
 type process struct {
 	t   *testing.T
 	cmd *exec.Cmd
 	log *strings.Builder
 }
 
-func (w *world) start(binary string, environ ...string) *process {
-	w.t.Helper()
-	p := &process{t: w.t, cmd: exec.CommandContext(context.Background(), binary), log: &strings.Builder{}}
+func (rig *publisherRig) start(binary string, environ ...string) *process {
+	rig.t.Helper()
+	p := &process{t: rig.t, cmd: exec.CommandContext(context.Background(), binary), log: &strings.Builder{}}
 	p.cmd.Env = append(os.Environ(), append([]string{
-		"POSTGRES_URL=" + w.url, "KURRENTDB_URL=" + w.kurrentDB, "KURRENTDB_ALLOW_PLAINTEXT=true", "PUBLISHER_SLOT=" + w.name,
+		"POSTGRES_URL=" + rig.url, "KURRENTDB_URL=" + rig.kurrentDB, "KURRENTDB_ALLOW_PLAINTEXT=true", "PUBLISHER_SLOT=" + rig.name,
 	}, environ...)...)
 	p.cmd.Stderr = p.log
-	require.NoError(w.t, p.cmd.Start())
-	w.t.Cleanup(func() {
+	require.NoError(rig.t, p.cmd.Start())
+	rig.t.Cleanup(func() {
 		p.kill()
-		if w.t.Failed() {
-			w.t.Logf("the publisher said:\n%s", p.log)
+		if rig.t.Failed() {
+			rig.t.Logf("publisher log:\n%s", p.log)
 		}
 	})
 	return p
@@ -72,183 +72,184 @@ func (p *process) kill() {
 	}
 }
 
-func TestAPublisherThatIsKilledAgainAndAgainSkipsAndDoublesNothing(t *testing.T) {
-	w := newWorld(t)
+func TestPublisher_RepeatedKills(t *testing.T) {
+	rig := newPublisherRig(t)
 	binary := publisherBinary(t)
 	const rounds = 8
-	w.approveMany("order-early", 300)
+	rig.approveMany("order-early", 300)
 	for round := range rounds {
-		p := w.start(binary)
-		w.approveMany(fmt.Sprintf("order-%d", round), 100)
+		p := rig.start(binary)
+		rig.approveMany(fmt.Sprintf("order-%d", round), 100)
 		for i := range 20 {
-			w.ship(fmt.Sprintf("order-%d-%d", round, i))
+			rig.ship(fmt.Sprintf("order-%d-%d", round, i))
 		}
 		some := fmt.Sprintf("order-%d-%d", round, rand.IntN(100))
 		if round == 0 {
 			some = fmt.Sprintf("order-early-%d", rand.IntN(300))
 		}
-		require.EventuallyWithT(t, func(c *assert.CollectT) { require.NotEmpty(c, w.typesFor(c, some)) }, waitLong, time.Millisecond)
+		require.EventuallyWithT(t, func(c *assert.CollectT) { require.NotEmpty(c, rig.typesFor(c, some)) }, waitLong, time.Millisecond)
 		p.kill()
 	}
-	last := w.start(binary)
-	w.awaitAll()
-	w.awaitConfirmed()
+	last := rig.start(binary)
+	rig.awaitAll()
+	rig.awaitConfirmed()
 	require.NoError(t, last.cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, last.cmd.Wait(), last.log.String())
-	require.Zero(t, value[int](w, "SELECT count(*) FROM publisher_set_aside"))
+	require.Zero(t, value[int](rig, "SELECT count(*) FROM publisher_set_aside"))
 }
 
-// The answer of an append is held back: KurrentDB has the event and nobody knows. Then the process is killed.
-func TestAKillBetweenAppendAndConfirmationDoublesNothing(t *testing.T) {
-	w := newWorld(t)
+// The response of an append is stalled: KurrentDB has the event, but the publisher does
+// not know. Then the process is killed.
+func TestPublisher_KillBetweenAppendAndConfirmation(t *testing.T) {
+	rig := newPublisherRig(t)
 	binary := publisherBinary(t)
-	away := w.behindProxy()
-	first := w.start(binary)
-	w.approve("order-0")
-	w.awaitTypes("order-0", "order-approved")
-	away.StallResponse(func([]byte) bool { return true })
-	w.approve("order-held")
-	w.awaitTypes("order-held", "order-approved")
+	proxy := rig.useProxy()
+	first := rig.start(binary)
+	rig.approve("order-0")
+	rig.awaitTypes("order-0", "order-approved")
+	proxy.StallResponse(func([]byte) bool { return true })
+	rig.approve("order-held")
+	rig.awaitTypes("order-held", "order-approved")
 	first.kill()
-	away.open()
-	w.ship("order-held")
+	proxy.resume()
+	rig.ship("order-held")
 
-	w.start(binary)
+	rig.start(binary)
 
-	w.awaitTypes("order-held", "order-approved", "order-shipped")
-	w.awaitAll()
+	rig.awaitTypes("order-held", "order-approved", "order-shipped")
+	rig.awaitAll()
 }
 
-func TestAStopFinishesWhatIsInFlightAndConfirmsIt(t *testing.T) {
-	w := newWorld(t)
+func TestPublisher_StopDrainsAndConfirms(t *testing.T) {
+	rig := newPublisherRig(t)
 	binary := publisherBinary(t)
-	p := w.start(binary)
+	p := rig.start(binary)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		require.True(c, look[bool](c, w, "SELECT coalesce(bool_or(snapshot_done), false) FROM publisher_mark"))
+		require.True(c, query[bool](c, rig, "SELECT coalesce(bool_or(snapshot_done), false) FROM publisher_mark"))
 	}, waitLong, waitTick)
-	w.approveMany("order", 500)
-	w.awaitTypes("order-0", "order-approved")
+	rig.approveMany("order", 500)
+	rig.awaitTypes("order-0", "order-approved")
 	began := time.Now()
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, p.cmd.Wait())
-	require.Less(t, time.Since(began), 20*time.Second, "it does not use up its budget of 25 s")
+	require.Less(t, time.Since(began), 20*time.Second, "it must not use up its timeout of 25 s")
 	require.Contains(t, p.log.String(), "publisher has stopped")
-	mark, _, err := w.store().FindMark(t.Context(), w.name)
+	checkpoint, _, err := rig.store().FindCheckpoint(t.Context(), rig.name)
 	require.NoError(t, err)
-	require.EventuallyWithT(t, func(c *assert.CollectT) { // the server reads what it was told last when it gets to it
-		slot, _, err := w.store().FindSlot(t.Context(), w.name)
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // the server may process the last report a little later
+		slot, _, err := rig.store().FindSlot(t.Context(), rig.name)
 		require.NoError(c, err)
-		require.Equal(c, mark.Confirmed, slot.Confirmed, "what is written down is what the server knows")
+		require.Equal(c, checkpoint.Confirmed, slot.Confirmed, "the checkpoint must equal the server's confirmed position")
 	}, waitLong, waitTick)
-	require.True(t, mark.SnapshotDone)
+	require.True(t, checkpoint.SnapshotDone)
 }
 
-func TestAStopDoesNotWaitForAnEventStoreThatIsAwayForLongerThanItsBudget(t *testing.T) {
-	w := newWorld(t)
-	away := w.behindProxy()
-	w.settings.budget = 300 * time.Millisecond
-	p := w.publish()
+func TestPublisher_StopTimeoutWhileEventStoreUnavailable(t *testing.T) {
+	rig := newPublisherRig(t)
+	proxy := rig.useProxy()
+	rig.settings.shutdownTimeout = 300 * time.Millisecond
+	p := rig.publish()
 	p.awaitPhase(phaseStream)
-	away.shut()
-	w.approve("order-1")
-	require.Eventually(t, p.waits, waitLong, time.Millisecond)
+	proxy.stall()
+	rig.approve("order-1")
+	require.Eventually(t, p.hasInFlight, waitLong, time.Millisecond)
 	began := time.Now()
 	p.stop()
 	require.Less(t, time.Since(began), waitLong)
-	away.open()
-	w.publish()
-	w.awaitAll()
+	proxy.resume()
+	rig.publish()
+	rig.awaitAll()
 }
 
-func TestACrashInTheSnapshotSkipsNothingAndGoesOnWhereItWas(t *testing.T) {
-	w := newWorld(t)
+func TestSnapshot_ContinuesAfterCrash(t *testing.T) {
+	rig := newPublisherRig(t)
 	const versions = 6 * snapshotPage
-	w.approveMany("order", versions)
+	rig.approveMany("order", versions)
 	binary := publisherBinary(t)
-	away := w.behindProxy()
+	proxy := rig.useProxy()
 	const saved = "SELECT coalesce(max(snapshot_id), 0) FROM publisher_mark"
-	away.StallResponse(func([]byte) bool { // none comes after the mark was moved: it cannot finish
+	proxy.StallResponse(func([]byte) bool { // stalls responses once the checkpoint has moved, so the snapshot cannot finish
 		var id int64
-		return w.looks.QueryRow(t.Context(), saved).Scan(&id) == nil && id > 0
+		return rig.pool.QueryRow(t.Context(), saved).Scan(&id) == nil && id > 0
 	})
-	p := w.start(binary, "PUBLISHER_WINDOW=16")
-	require.EventuallyWithT(t, func(c *assert.CollectT) { require.Positive(c, look[int64](c, w, saved)) }, waitLong, waitTick)
+	p := rig.start(binary, "PUBLISHER_WINDOW=16")
+	require.EventuallyWithT(t, func(c *assert.CollectT) { require.Positive(c, query[int64](c, rig, saved)) }, waitLong, waitTick)
 	p.kill()
-	require.False(t, value[bool](w, "SELECT snapshot_done FROM publisher_mark"))
-	require.GreaterOrEqual(t, value[int64](w, saved), int64(snapshotPage))
-	away.open()
-	w.approve("order-between")
+	require.False(t, value[bool](rig, "SELECT snapshot_done FROM publisher_mark"))
+	require.GreaterOrEqual(t, value[int64](rig, saved), int64(snapshotPage))
+	proxy.resume()
+	rig.approve("order-between")
 
-	again := w.publish()
+	again := rig.publish()
 
-	w.awaitAll()
+	rig.awaitAll()
 	again.awaitPhase(phaseStream)
-	require.Less(t, w.count(resultPublished), versions, "what was answered is not read again")
+	require.Less(t, rig.count(resultPublished), versions, "completed versions are not read again")
 }
 
-// All of it happens while orders are written.
-func TestKurrentDBAwayUnderLoadLosesAndSetsAsideNothing(t *testing.T) {
-	w := newWorld(t)
-	away := w.behindProxy()
-	p := w.publish()
+// KurrentDB becomes unavailable repeatedly while orders are written.
+func TestPublisher_KurrentDBOutageUnderLoad(t *testing.T) {
+	rig := newPublisherRig(t)
+	proxy := rig.useProxy()
+	p := rig.publish()
 	p.awaitPhase(phaseStream)
 	for round := range 4 {
-		w.approveMany(fmt.Sprintf("order-%d", round), 100)
+		rig.approveMany(fmt.Sprintf("order-%d", round), 100)
 		switch round % 2 {
 		case 0:
-			away.shut()
+			proxy.stall()
 		case 1:
-			away.Cut()
+			proxy.Cut()
 		}
-		w.approveMany(fmt.Sprintf("order-away-%d", round), 100)
+		rig.approveMany(fmt.Sprintf("order-away-%d", round), 100)
 		if round%2 == 0 {
-			require.Eventually(t, func() bool { return p.waits() && p.lagNow() > 500*time.Millisecond }, waitLong, waitTick)
+			require.Eventually(t, func() bool { return p.hasInFlight() && p.lagNow() > 500*time.Millisecond }, waitLong, waitTick)
 		}
-		away.open()
+		proxy.resume()
 	}
-	w.awaitAll()
-	require.Zero(t, value[int](w, "SELECT count(*) FROM publisher_set_aside"))
+	rig.awaitAll()
+	require.Zero(t, value[int](rig, "SELECT count(*) FROM publisher_set_aside"))
 }
 
-func TestASecondPublisherWaitsAndTakesOver(t *testing.T) {
-	w := newWorld(t)
-	first := w.publish()
+func TestPublisher_StandbyTakesOver(t *testing.T) {
+	rig := newPublisherRig(t)
+	first := rig.publish()
 	first.awaitPhase(phaseStream)
-	second := w.publish()
+	second := rig.publish()
 	second.awaitPhase(phaseWaiting)
 	require.EqualError(t, second.ready(t.Context()), "another publisher is active")
 	require.NoError(t, first.ready(t.Context()))
-	require.NotContains(t, gathered(t, second), "orderflow_publisher_lag_seconds")
-	w.approve("order-1")
-	w.awaitTypes("order-1", "order-approved")
+	require.NotContains(t, gatherGauges(t, second), "orderflow_publisher_lag_seconds")
+	rig.approve("order-1")
+	rig.awaitTypes("order-1", "order-approved")
 	first.stop()
-	w.approve("order-2")
+	rig.approve("order-2")
 	second.awaitPhase(phaseStream)
-	w.awaitTypes("order-2", "order-approved")
-	w.awaitAll()
+	rig.awaitTypes("order-2", "order-approved")
+	rig.awaitAll()
 }
 
-// A reader that is no publisher of ours: it holds the slot, but not the lock.
-func TestAForeignReaderOfTheSlotIsWaitedFor(t *testing.T) {
-	w := newWorld(t)
-	p := w.publish()
+// A reader that is not one of our publishers holds the slot but not the lock.
+func TestPublisher_WaitsForOtherSlotReader(t *testing.T) {
+	rig := newPublisherRig(t)
+	p := rig.publish()
 	p.awaitPhase(phaseStream)
 	p.stop()
-	w.awaitFreeSlot()
-	link, err := w.store().OpenReplication(t.Context(), w.name)
+	rig.awaitFreeSlot()
+	replication, err := rig.store().OpenReplication(t.Context(), rig.name)
 	require.NoError(t, err)
-	require.NoError(t, link.Start(t.Context()))
-	w.approve("order-1")
-	again := w.publish()
+	require.NoError(t, replication.Start(t.Context()))
+	rig.approve("order-1")
+	again := rig.publish()
 	never(t, func() bool { return again.phase.Load() == phaseStream }, time.Second)
-	link.Close()
-	w.awaitTypes("order-1", "order-approved")
+	replication.Close()
+	rig.awaitTypes("order-1", "order-approved")
 }
 
-func TestThePublisherOutlivesItsDatabasesCrashesAndStops(t *testing.T) {
+func TestPublisher_SurvivesDatabaseCrashesAndStops(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	port := devservertest.Port(t) // nobody may take it while the server is down
+	port := devservertest.Port(t) // reserved, so that no other process takes it while the server is down
 	start := func() *devserver.Postgres {
 		pg, err := devserver.StartPostgres(context.Background(), devserver.PostgresOptions{Dir: dir, Port: port})
 		require.NoError(t, err)
@@ -256,15 +257,15 @@ func TestThePublisherOutlivesItsDatabasesCrashesAndStops(t *testing.T) {
 		return pg
 	}
 	pg := start()
-	w := lonelyWorld(t, pg.URL)
-	away := w.behindProxy()
-	p := w.publish()
+	rig := newRigOnServer(t, pg.URL)
+	proxy := rig.useProxy()
+	p := rig.publish()
 	p.awaitPhase(phaseStream)
 	for round, end := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGINT, syscall.SIGQUIT} {
-		w.approveMany(fmt.Sprintf("order-%d", round), 200)
+		rig.approveMany(fmt.Sprintf("order-%d", round), 200)
 		if round == 1 {
-			away.shut() // a server that stops in good order would wait for ever for a reader that cannot confirm
-			w.approve("order-held")
+			proxy.stall() // a server that shuts down gracefully would wait forever for a reader that cannot confirm
+			rig.approve("order-held")
 		}
 		pg.Signal(end)
 		select {
@@ -272,22 +273,22 @@ func TestThePublisherOutlivesItsDatabasesCrashesAndStops(t *testing.T) {
 		case <-time.After(waitLong):
 			require.Fail(t, "the server does not stop", "round %d", round)
 		}
-		away.open()
+		proxy.resume()
 		pg = start()
-		w.reconnect()
+		rig.reconnect()
 	}
-	w.awaitAll()
+	rig.awaitAll()
 	p.awaitPhase(phaseStream)
 }
 
-// store opens the database as a publisher does, once.
-func (w *world) store() *postgres.Store {
-	w.t.Helper()
-	if w.stores[w.url] == nil {
-		store, err := postgres.Open(w.t.Context(), postgres.Config{URL: w.url, MaxConns: 2})
-		require.NoError(w.t, err)
-		w.t.Cleanup(store.Close)
-		w.stores[w.url] = store
+// store returns a store on the rig's current URL. It opens one per URL.
+func (rig *publisherRig) store() *postgres.Store {
+	rig.t.Helper()
+	if rig.stores[rig.url] == nil {
+		store, err := postgres.Open(rig.t.Context(), postgres.Config{URL: rig.url, MaxConns: 2})
+		require.NoError(rig.t, err)
+		rig.t.Cleanup(store.Close)
+		rig.stores[rig.url] = store
 	}
-	return w.stores[w.url]
+	return rig.stores[rig.url]
 }

@@ -13,14 +13,14 @@ import (
 	"orderflow/internal/subcommand"
 )
 
-// retrySettings are what trying again needs.
+// retrySettings are the settings of the retry command.
 type retrySettings struct {
 	config.Log
 	Kurrent  eventStore
 	Postgres database
 }
 
-// retry publishes orders that are set aside. It may run beside the publisher.
+// retry publishes orders that are set aside. It may run alongside the publisher.
 func retry(ctx context.Context, c subcommand.Call) error {
 	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	all := flags.Bool("all", false, "every order that is set aside")
@@ -38,7 +38,7 @@ func retry(ctx context.Context, c subcommand.Call) error {
 	}
 	defer events.Close()
 	defer store.Close()
-	r := retrial{appender: appender{events: events, store: store}, out: c.Stdout}
+	r := retrier{appender: appender{events: events, store: store}, out: c.Stdout}
 	if *all {
 		return r.all(ctx)
 	}
@@ -52,16 +52,16 @@ func retry(ctx context.Context, c subcommand.Call) error {
 	return r.one(ctx, entry)
 }
 
-// retrial tries orders again.
-type retrial struct {
+// retrier publishes orders that are set aside.
+type retrier struct {
 	appender
 	out io.Writer
 }
 
-// errStillAside says that at least one order could not be published.
-var errStillAside = errors.New("retry: not every order could be published")
+// errStillSetAside means that at least one order could not be published.
+var errStillSetAside = errors.New("retry: not every order could be published")
 
-func (r retrial) all(ctx context.Context) error {
+func (r retrier) all(ctx context.Context) error {
 	left := false
 	for after := ""; ; {
 		page, err := r.store.SetAsideAfter(ctx, after, 1_000)
@@ -85,18 +85,19 @@ func (r retrial) all(ctx context.Context) error {
 		}
 	}
 	if left {
-		return errStillAside
+		return errStillSetAside
 	}
 	return nil
 }
 
-// catchUps is how often a retrial looks for versions that came while it was at it.
-const catchUps = 20
+// maxCatchUps limits how often a retrier looks for versions that arrived in the meantime.
+const maxCatchUps = 20
 
-// one appends all the history has of an order. The entry goes only if nothing waits behind what was appended: the publisher
-// may have deferred another version meanwhile.
-func (r retrial) one(ctx context.Context, entry postgres.SetAside) error {
-	for range catchUps {
+// one appends everything the history has of an order. It removes the set-aside entry only
+// if no version waits behind what was appended: the publisher may have deferred another
+// one in the meantime.
+func (r retrier) one(ctx context.Context, entry postgres.SetAside) error {
+	for range maxCatchUps {
 		last, err := r.replay(ctx, entry.OrderID)
 		var refused *refusal
 		if errors.As(err, &refused) {
@@ -115,7 +116,7 @@ func (r retrial) one(ctx context.Context, entry postgres.SetAside) error {
 			_, err := fmt.Fprintf(r.out, "%s: published up to revision %d\n", entry.OrderID, last)
 			return err
 		}
-		pause(ctx, 100*time.Millisecond) // what was deferred becomes visible in a moment
+		pause(ctx, 100*time.Millisecond) // a deferred version becomes visible in a moment
 	}
-	return fmt.Errorf("retry %s: a version that waits is not in the history: it stays set aside", entry.OrderID)
+	return fmt.Errorf("retry %s: a deferred version is not in the history: the order stays set aside", entry.OrderID)
 }

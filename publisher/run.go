@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	storeTimeout    = 5 * time.Second // one call to a store
-	appendsAtATime  = 32              // connections to KurrentDB
-	poolConnections = 8               // to PostgreSQL: set aside, marks, pruning, metrics
+	storeTimeout      = 5 * time.Second // one call to a store
+	concurrentAppends = 32              // connections to KurrentDB
+	poolConnections   = 8               // to PostgreSQL: set-aside orders, checkpoints, pruning, metrics
 )
 
 func run(ctx context.Context, c subcommand.Call) error {
@@ -35,8 +35,8 @@ func run(ctx context.Context, c subcommand.Call) error {
 	defer events.Close()
 	defer store.Close()
 	p := &publisher{
-		events: events, store: store, slot: s.Postgres.Slot, window: s.Window, retention: s.Retention, pace: defaultPace(),
-		budget: s.Shutdown.Timeout, metrics: newMetrics(registry.Registry), logger: logger,
+		events: events, store: store, slot: s.Postgres.Slot, window: s.Window, retention: s.Retention, intervals: defaultIntervals(),
+		shutdownTimeout: s.Shutdown.Timeout, metrics: newMetrics(registry.Registry), logger: logger,
 	}
 	registry.Registry.MustRegister(gauges{p, logger})
 	return ops.Run(ctx, ops.Options{
@@ -51,13 +51,13 @@ func run(ctx context.Context, c subcommand.Call) error {
 	})
 }
 
-// open makes the drivers. Neither connects yet, so all that is wrong with the settings is found together; invalid is what
-// was wrong with them before.
+// open creates the clients. Neither connects yet, so all errors in the settings are
+// reported together; invalid holds the errors found before.
 func open(
 	ctx context.Context, k eventStore, d database, ownSessions bool, invalid error, logger *slog.Logger,
 ) (*kurrent.Client, *postgres.Store, error) {
 	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: k.URL, AllowPlaintext: k.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout, Connections: appendsAtATime,
+		URL: k.URL, AllowPlaintext: k.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout, Connections: concurrentAppends,
 	})
 	store, storeErr := openStore(ctx, d, ownSessions, logger)
 	if err := config.Merge(invalid, eventsErr, storeErr); err != nil {

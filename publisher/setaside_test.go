@@ -16,125 +16,127 @@ import (
 const goodImage = `{"order_id": "order-x", "customer_id": "customer-7", "status": "fulfilling", "reason": null, "total_minor": 1,
 	"currency": "USD", "carrier": null, "tracking_number": null, "source_event_id": "source-1"}`
 
-// forge writes a version that the trigger would not, as only somebody can who puts the triggers to sleep.
-func (w *world) forge(order string, revision int64, eventType string, before, after any) {
-	w.t.Helper()
-	w.exec("SET session_replication_role = replica")
-	w.exec("INSERT INTO order_fulfillment_history (order_id, revision, event_type, old, new, at) VALUES ($1, $2, $3, $4, $5, now())",
+// insertVersion writes a version that the trigger would never write, by disabling the
+// triggers.
+func (rig *publisherRig) insertVersion(order string, revision int64, eventType string, before, after any) {
+	rig.t.Helper()
+	rig.exec("SET session_replication_role = replica")
+	rig.exec("INSERT INTO order_fulfillment_history (order_id, revision, event_type, old, new, at) VALUES ($1, $2, $3, $4, $5, now())",
 		order, revision, eventType, before, after)
-	w.exec("SET session_replication_role = origin")
+	rig.exec("SET session_replication_role = origin")
 }
 
-func (w *world) foreignEvent(stream string) {
-	w.t.Helper()
-	_, err := w.events.Append(w.t.Context(), stream, kurrent.Any(), kurrent.NewEvent{ID: uuid.New(), Type: "foreign", Data: []byte("{}")})
-	require.NoError(w.t, err)
+func (rig *publisherRig) foreignEvent(stream string) {
+	rig.t.Helper()
+	_, err := rig.events.Append(rig.t.Context(), stream, kurrent.Any(), kurrent.NewEvent{ID: uuid.New(), Type: "foreign", Data: []byte("{}")})
+	require.NoError(rig.t, err)
 }
 
-// reason is what an order is set aside for.
-func (w *world) reason(order string) string {
-	w.t.Helper()
-	entry, err := w.store().FindSetAside(w.t.Context(), order)
+// reason returns the code that an order is set aside with, or the error's text if it is
+// not set aside.
+func (rig *publisherRig) reason(order string) string {
+	rig.t.Helper()
+	entry, err := rig.store().FindSetAside(rig.t.Context(), order)
 	if err != nil {
 		return err.Error()
 	}
 	return entry.Code
 }
 
-func TestAVersionThatCanNeverBeAppendedIsSetAsideAndStopsNobodyElse(t *testing.T) {
+func TestSetAside_VersionThatCannotBeAppended(t *testing.T) {
 	for name, c := range map[string]struct {
-		do   func(w *world)
+		do   func(rig *publisherRig)
 		code string
 	}{
-		"an event type that is none": {func(w *world) { w.forge("order-x", 0, "order-lost", nil, goodImage) }, codeInvalid},
-		"an image that is no object": {func(w *world) { w.forge("order-x", 0, "order-approved", nil, `"text"`) }, codeInvalid},
-		"a number for a text": {func(w *world) {
-			w.forge("order-x", 0, "order-approved", nil, strings.Replace(goodImage, `"customer-7"`, "7", 1))
+		"an unknown event type":          {func(rig *publisherRig) { rig.insertVersion("order-x", 0, "order-lost", nil, goodImage) }, codeInvalid},
+		"an image that is not an object": {func(rig *publisherRig) { rig.insertVersion("order-x", 0, "order-approved", nil, `"text"`) }, codeInvalid},
+		"a number in place of a string": {func(rig *publisherRig) {
+			rig.insertVersion("order-x", 0, "order-approved", nil, strings.Replace(goodImage, `"customer-7"`, "7", 1))
 		}, codeInvalid},
-		"an unknown currency": {func(w *world) {
-			w.forge("order-x", 0, "order-approved", nil, strings.Replace(goodImage, "USD", "XQZ", 1))
+		"an unknown currency": {func(rig *publisherRig) {
+			rig.insertVersion("order-x", 0, "order-approved", nil, strings.Replace(goodImage, "USD", "XQZ", 1))
 		}, codeInvalid},
-		"a total of nothing": {func(w *world) {
-			w.forge("order-x", 0, "order-approved", nil, strings.Replace(goodImage, `"total_minor": 1`, `"total_minor": 0`, 1))
+		"a total of zero": {func(rig *publisherRig) {
+			rig.insertVersion("order-x", 0, "order-approved", nil, strings.Replace(goodImage, `"total_minor": 1`, `"total_minor": 0`, 1))
 		}, codeInvalid},
-		"the image of another order": {func(w *world) {
-			w.forge("order-x", 0, "order-approved", nil, strings.Replace(goodImage, "order-x", "order-y", 1))
+		"the image of another order": {func(rig *publisherRig) {
+			rig.insertVersion("order-x", 0, "order-approved", nil, strings.Replace(goodImage, "order-x", "order-y", 1))
 		}, codeInvalid},
-		"a revision below zero":                {func(w *world) { w.forge("order-x", -1, "order-approved", goodImage, goodImage) }, codeInvalid},
-		"a later version without an old image": {func(w *world) { w.forge("order-x", 1, "order-shipped", nil, goodImage) }, codeInvalid},
-		"16 MiB": {func(w *world) {
-			w.approve("order-x")
-			w.change("order-x", strings.Repeat("x", 16<<20))
+		"a revision below zero":                {func(rig *publisherRig) { rig.insertVersion("order-x", -1, "order-approved", goodImage, goodImage) }, codeInvalid},
+		"a later version without an old image": {func(rig *publisherRig) { rig.insertVersion("order-x", 1, "order-shipped", nil, goodImage) }, codeInvalid},
+		"16 MiB": {func(rig *publisherRig) {
+			rig.approve("order-x")
+			rig.change("order-x", strings.Repeat("x", 16<<20))
 		}, codeTooBig},
-		"an earlier version missing": {func(w *world) { w.forge("order-x", 3, "fulfillment-changed", goodImage, goodImage) }, codeGap},
-		"a stream that holds something else": {func(w *world) {
-			w.foreignEvent("fulfillment-order-x")
-			w.approve("order-x")
+		"an earlier version missing": {func(rig *publisherRig) { rig.insertVersion("order-x", 3, "fulfillment-changed", goodImage, goodImage) }, codeGap},
+		"a stream that holds something else": {func(rig *publisherRig) {
+			rig.foreignEvent("fulfillment-order-x")
+			rig.approve("order-x")
 		}, codeOther},
-		"a stream that is ahead": {func(w *world) {
-			w.approve("order-x")
-			w.awaitTypes("order-x", "order-approved")
-			w.foreignEvent("fulfillment-order-x")
-			w.foreignEvent("fulfillment-order-x")
-			w.ship("order-x")
+		"a stream that is ahead": {func(rig *publisherRig) {
+			rig.approve("order-x")
+			rig.awaitTypes("order-x", "order-approved")
+			rig.foreignEvent("fulfillment-order-x")
+			rig.foreignEvent("fulfillment-order-x")
+			rig.ship("order-x")
 		}, codeOther},
-		"a stream that is deleted for good": {func(w *world) {
-			w.approve("order-x")
-			w.awaitTypes("order-x", "order-approved")
-			w.tombstone("fulfillment-order-x")
-			w.ship("order-x")
+		"a tombstoned stream": {func(rig *publisherRig) {
+			rig.approve("order-x")
+			rig.awaitTypes("order-x", "order-approved")
+			rig.tombstone("fulfillment-order-x")
+			rig.ship("order-x")
 		}, codeDeleted},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			p := w.publish()
+			rig := newPublisherRig(t)
+			p := rig.publish()
 			p.awaitPhase(phaseStream)
-			c.do(w)
-			w.approve("order-fine")
-			w.awaitTypes("order-fine", "order-approved")
-			w.awaitReason("order-x", c.code)
-			w.awaitConfirmed()
+			c.do(rig)
+			rig.approve("order-fine")
+			rig.awaitTypes("order-fine", "order-approved")
+			rig.awaitReason("order-x", c.code)
+			rig.awaitConfirmed()
 			p.stop()
-			w.publish().awaitPhase(phaseStream)
-			require.Equal(t, c.code, w.reason("order-x"), "it stays there")
+			rig.publish().awaitPhase(phaseStream)
+			require.Equal(t, c.code, rig.reason("order-x"), "it stays set aside")
 		})
 	}
 }
 
-func TestAnOrderNameThatIsNoneIsSetAsideToo(t *testing.T) {
-	w := newWorld(t)
-	w.publish()
+func TestSetAside_InvalidOrderID(t *testing.T) {
+	rig := newPublisherRig(t)
+	rig.publish()
 	for _, id := range []string{"", " ", "order-", "$all", "order-a/b", "order-ä", "order-x\r\ny", "ORDER-1", strings.Repeat("x", 2000)} {
-		w.forge(id, 0, "order-approved", nil, goodImage)
-		w.awaitReason(id, codeInvalid)
+		rig.insertVersion(id, 0, "order-approved", nil, goodImage)
+		rig.awaitReason(id, codeInvalid)
 	}
-	require.Empty(t, w.published(t))
+	require.Empty(t, rig.published(t))
 }
 
-func TestLaterVersionsWaitBehindTheOneThatIsSetAsideUntilItIsTriedAgain(t *testing.T) {
-	w := newWorld(t)
-	p := w.publish()
+func TestSetAside_LaterVersionsDeferredUntilRetry(t *testing.T) {
+	rig := newPublisherRig(t)
+	p := rig.publish()
 	p.awaitPhase(phaseStream)
-	w.approve("order-x")
-	w.awaitTypes("order-x", "order-approved")
-	// The version before this one is hidden, so it meets a gap.
-	w.exec("SET session_replication_role = replica")
-	w.exec("UPDATE order_fulfillment SET revision = 1 WHERE order_id = 'order-x'")
-	w.exec("SET session_replication_role = origin")
-	w.change("order-x", "overnight")
-	w.awaitReason("order-x", codeGap)
-	w.change("order-x", "drone")
-	w.awaitAtLeast(1, resultDeferred)
+	rig.approve("order-x")
+	rig.awaitTypes("order-x", "order-approved")
+	// The version before this one is missing, so its append finds a gap.
+	rig.exec("SET session_replication_role = replica")
+	rig.exec("UPDATE order_fulfillment SET revision = 1 WHERE order_id = 'order-x'")
+	rig.exec("SET session_replication_role = origin")
+	rig.change("order-x", "overnight")
+	rig.awaitReason("order-x", codeGap)
+	rig.change("order-x", "drone")
+	rig.awaitAtLeast(1, resultDeferred)
 	p.stop()
-	w.publish()
-	w.ship("order-x")
-	require.EventuallyWithT(t, func(c *assert.CollectT) { // the one before it may come again first
-		entry, err := w.store().FindSetAside(t.Context(), "order-x")
+	rig.publish()
+	rig.ship("order-x")
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // the previous version may be delivered again first
+		entry, err := rig.store().FindSetAside(t.Context(), "order-x")
 		require.NoError(c, err)
 		require.EqualValues(c, 4, entry.Through)
 	}, waitLong, waitTick)
-	require.Equal(t, []string{"order-approved"}, w.types("order-x"))
-	out, err := w.output("list", "-o", "json")
+	require.Equal(t, []string{"order-approved"}, rig.types("order-x"))
+	out, err := rig.output("list", "-o", "json")
 	require.NoError(t, err)
 	var page setAsidePage
 	require.NoError(t, json.Unmarshal([]byte(out), &page))
@@ -143,81 +145,83 @@ func TestLaterVersionsWaitBehindTheOneThatIsSetAsideUntilItIsTriedAgain(t *testi
 	require.Equal(t, setAsideLine{
 		OrderID: "order-x", Revision: 2, Through: 4, Since: entry.Since, Code: codeGap, Detail: entry.Detail,
 	}, entry)
-	require.ErrorContains(t, w.command(nil, "retry", "order-x"), codeGap, "nothing has changed")
-	require.ErrorContains(t, w.command(nil, "retry", "--all"), "not every order could be published")
+	require.ErrorContains(t, rig.command(nil, "retry", "order-x"), codeGap, "nothing has changed")
+	require.ErrorContains(t, rig.command(nil, "retry", "--all"), "not every order could be published")
 
-	w.forge("order-x", 1, "fulfillment-changed", goodImage, strings.Replace(goodImage, "customer-7", "customer-8", 1))
-	out, err = w.output("retry", "order-x")
+	rig.insertVersion("order-x", 1, "fulfillment-changed", goodImage, strings.Replace(goodImage, "customer-7", "customer-8", 1))
+	out, err = rig.output("retry", "order-x")
 	require.NoError(t, err)
 	require.Equal(t, "order-x: published up to revision 4\n", out)
 
-	w.awaitTypes("order-x", "order-approved", "fulfillment-changed", "fulfillment-changed", "fulfillment-changed", "order-shipped")
-	require.Equal(t, postgres.ErrNotFound.Error(), w.reason("order-x"))
-	require.ErrorContains(t, w.command(nil, "retry", "order-x"), "order-x is not set aside")
+	rig.awaitTypes("order-x", "order-approved", "fulfillment-changed", "fulfillment-changed", "fulfillment-changed", "order-shipped")
+	require.Equal(t, postgres.ErrNotFound.Error(), rig.reason("order-x"))
+	require.ErrorContains(t, rig.command(nil, "retry", "order-x"), "order-x is not set aside")
 }
 
-func TestAnOrderThatWasTakenBackIsPublishedByTheRunningPublisherAgain(t *testing.T) {
-	w := newWorld(t)
-	w.publish().awaitPhase(phaseStream)
-	w.approve("order-x")
-	w.awaitTypes("order-x", "order-approved")
-	require.NoError(t, w.store().SetAside(t.Context(), postgres.SetAside{OrderID: "order-x", Revision: 1, Code: "TEST"}))
-	require.NoError(t, w.command(nil, "snapshot")) // the session that follows knows of it
-	w.ship("order-x")
-	w.awaitAtLeast(1, resultDeferred)
-	require.Eventually(t, func() bool { return w.command(nil, "retry", "--all") == nil && w.reason("order-x") != "TEST" }, waitLong, waitTick)
-	w.awaitTypes("order-x", "order-approved", "order-shipped")
-	w.approve("order-y")
-	w.awaitAll()
+func TestRetry_RunningPublisherResumesOrder(t *testing.T) {
+	rig := newPublisherRig(t)
+	rig.publish().awaitPhase(phaseStream)
+	rig.approve("order-x")
+	rig.awaitTypes("order-x", "order-approved")
+	require.NoError(t, rig.store().SetAside(t.Context(), postgres.SetAside{OrderID: "order-x", Revision: 1, Code: "TEST"}))
+	require.NoError(t, rig.command(nil, "snapshot")) // the next session loads it
+	rig.ship("order-x")
+	rig.awaitAtLeast(1, resultDeferred)
+	require.Eventually(t, func() bool { return rig.command(nil, "retry", "--all") == nil && rig.reason("order-x") != "TEST" }, waitLong, waitTick)
+	rig.awaitTypes("order-x", "order-approved", "order-shipped")
+	rig.approve("order-y")
+	rig.awaitAll()
 }
 
-// An event store that was restored from a backup lacks the newest events; what the history still has fills them in.
-func TestAnEventStoreThatLacksEarlierVersionsIsFilledFromTheHistory(t *testing.T) {
-	w := newWorld(t)
-	p := w.publish()
+// An event store that was restored from a backup lacks the newest events. They are
+// appended again from the history.
+func TestPublish_FillsGapsFromHistory(t *testing.T) {
+	rig := newPublisherRig(t)
+	p := rig.publish()
 	p.awaitPhase(phaseStream)
-	w.approve("order-1")
-	w.change("order-1", "overnight")
-	w.awaitTypes("order-1", "order-approved", "fulfillment-changed")
-	w.awaitConfirmed()
+	rig.approve("order-1")
+	rig.change("order-1", "overnight")
+	rig.awaitTypes("order-1", "order-approved", "fulfillment-changed")
+	rig.awaitConfirmed()
 	p.stop()
-	w.useEmptyEventStore()
-	w.publish().awaitPhase(phaseStream)
-	w.ship("order-1")
-	w.awaitTypes("order-1", "order-approved", "fulfillment-changed", "order-shipped")
-	require.Zero(t, w.count(resultSetAside))
+	rig.useEmptyEventStore()
+	rig.publish().awaitPhase(phaseStream)
+	rig.ship("order-1")
+	rig.awaitTypes("order-1", "order-approved", "fulfillment-changed", "order-shipped")
+	require.Zero(t, rig.count(resultSetAside))
 }
 
-// The history is read again, and its first versions are no longer in a stream that keeps only so many. A server that was
-// scavenged has forgotten their ids, too: in their place are events whose ids it cannot compare.
-func TestVersionsThatWereTruncatedSinceArePublished(t *testing.T) {
-	w := newWorld(t)
-	p := w.publish()
+// The history is read again after its first versions were truncated from a stream with a
+// max count. After a scavenge the server no longer knows their ids either. The foreign
+// events here stand in for that: their ids cannot match.
+func TestPublish_TruncatedVersionsCountAsPublished(t *testing.T) {
+	rig := newPublisherRig(t)
+	p := rig.publish()
 	p.awaitPhase(phaseStream)
-	w.approve("order-1")
-	w.change("order-1", "overnight")
-	w.change("order-1", "drone")
-	w.awaitTypes("order-1", "order-approved", "fulfillment-changed", "fulfillment-changed")
-	w.awaitConfirmed()
+	rig.approve("order-1")
+	rig.change("order-1", "overnight")
+	rig.change("order-1", "drone")
+	rig.awaitTypes("order-1", "order-approved", "fulfillment-changed", "fulfillment-changed")
+	rig.awaitConfirmed()
 	p.stop()
 	const stream = "fulfillment-order-1"
-	last, err := w.events.LastEvent(t.Context(), stream)
+	last, err := rig.events.LastEvent(t.Context(), stream)
 	require.NoError(t, err)
-	w.useEmptyEventStore()
-	w.foreignEvent(stream)
-	w.foreignEvent(stream)
-	_, err = w.events.Append(t.Context(), stream, kurrent.At(1), kurrent.NewEvent{ID: last.ID, Type: last.Type, Data: last.Data})
+	rig.useEmptyEventStore()
+	rig.foreignEvent(stream)
+	rig.foreignEvent(stream)
+	_, err = rig.events.Append(t.Context(), stream, kurrent.At(1), kurrent.NewEvent{ID: last.ID, Type: last.Type, Data: last.Data})
 	require.NoError(t, err)
-	w.keep(stream, 1)
-	require.Equal(t, []string{"fulfillment-changed"}, w.types("order-1"))
-	require.NoError(t, w.command(nil, "snapshot"))
-	before := w.count(resultPublished)
+	rig.setMaxCount(stream, 1)
+	require.Equal(t, []string{"fulfillment-changed"}, rig.types("order-1"))
+	require.NoError(t, rig.command(nil, "snapshot"))
+	before := rig.count(resultPublished)
 
-	w.publish()
+	rig.publish()
 
-	require.Eventually(t, func() bool { return w.count(resultPublished)+w.count(resultSetAside) > before }, waitLong, waitTick)
-	w.ship("order-1")
-	w.awaitTypes("order-1", "order-shipped")
-	w.awaitAtLeast(before+4, resultPublished)
-	require.Equal(t, postgres.ErrNotFound.Error(), w.reason("order-1"))
+	require.Eventually(t, func() bool { return rig.count(resultPublished)+rig.count(resultSetAside) > before }, waitLong, waitTick)
+	rig.ship("order-1")
+	rig.awaitTypes("order-1", "order-shipped")
+	rig.awaitAtLeast(before+4, resultPublished)
+	require.Equal(t, postgres.ErrNotFound.Error(), rig.reason("order-1"))
 }

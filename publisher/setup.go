@@ -12,17 +12,17 @@ import (
 	"orderflow/internal/subcommand"
 )
 
-// defaultRole is who the publisher connects as unless it is named otherwise.
+// defaultRole is the default of the role that the publisher connects as.
 const defaultRole = "orderflow_publisher"
 
-// databaseSettings are the few that most subcommands need.
+// databaseSettings are the settings of subcommands that need only PostgreSQL.
 type databaseSettings struct {
 	config.Log
 	Postgres database
 }
 
-// openDatabase is for a subcommand that needs no event store. What was wrong with its arguments is reported together with
-// what is wrong with the settings.
+// openDatabase opens the store for a subcommand that needs no event store. It reports
+// errors in the arguments together with errors in the settings.
 func openDatabase(ctx context.Context, c subcommand.Call, ownSessions bool, arguments error) (databaseSettings, *postgres.Store, error) {
 	s, invalid := config.Load[databaseSettings](c.Environ)
 	store, storeErr := openStore(ctx, s.Postgres, ownSessions, s.Logger(c.Stderr))
@@ -33,11 +33,11 @@ func openDatabase(ctx context.Context, c subcommand.Call, ownSessions bool, argu
 	return s, store, err
 }
 
-// setUp makes what the publisher needs in PostgreSQL, for somebody who may. Each step says what it did, and what is there
-// already is left as it is.
+// setUp creates what the publisher needs in PostgreSQL; the caller's role must be allowed
+// to. Each step prints what it did and leaves what exists unchanged.
 func setUp(ctx context.Context, c subcommand.Call) error {
 	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
-	role := flags.String("role", defaultRole, "who the publisher connects as; empty: leave roles alone")
+	role := flags.String("role", defaultRole, "the role the publisher connects as; empty leaves roles unchanged")
 	_, arguments := c.Parse(flags)
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
@@ -62,18 +62,19 @@ func setUp(ctx context.Context, c subcommand.Call) error {
 			_, _ = fmt.Fprintln(c.Stdout, line)
 		}
 	}
-	said, err := setUpSlot(ctx, store, s.Postgres.Slot)
+	message, err := setUpSlot(ctx, store, s.Postgres.Slot)
 	if err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
-	_, err = fmt.Fprintln(c.Stdout, said)
+	_, err = fmt.Fprintln(c.Stdout, message)
 	return err
 }
 
-// slotTimeout bounds making the slot, which waits for the transactions that are under way.
+// slotTimeout bounds slot creation, which waits for open transactions to end.
 const slotTimeout = 5 * time.Minute
 
-// setUpSlot makes the slot. No mark goes with it: the publisher reads the whole history when it first meets the slot.
+// setUpSlot creates the slot without a checkpoint, so the publisher reads the whole
+// history when it first uses the slot.
 func setUpSlot(ctx context.Context, store *postgres.Store, name string) (string, error) {
 	slot, ok, err := store.FindSlot(ctx, name)
 	switch {
@@ -84,43 +85,44 @@ func setUpSlot(ctx context.Context, store *postgres.Store, name string) (string,
 	case ok && slot.Failover:
 		return fmt.Sprintf("slot %s: is there already, confirmed up to %s", name, slot.Confirmed), nil
 	}
-	link, err := store.OpenReplication(ctx, name)
+	replication, err := store.OpenReplication(ctx, name)
 	if err != nil {
 		return "", err
 	}
-	defer link.Close()
+	defer replication.Close()
 	if ok {
-		failover, err := setUpFailover(ctx, link, slot)
+		failover, err := setUpFailover(ctx, replication, slot)
 		return fmt.Sprintf("slot %s: is there already, confirmed up to %s%s", name, slot.Confirmed, failover), err
 	}
-	if err := store.ForgetMark(ctx, name); err != nil {
+	if err := store.DeleteCheckpoint(ctx, name); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, slotTimeout)
 	defer cancel()
-	if err := link.CreateSlot(ctx); err != nil {
+	if err := replication.CreateSlot(ctx); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("slot %s: made; from now on the server keeps its log for the publisher, so start it, "+
 		"or drop the slot: SELECT pg_drop_replication_slot('%s')", name, name), nil
 }
 
-// setUpFailover has an existing slot copied to standbys where the server can, and returns what to say about it.
-func setUpFailover(ctx context.Context, link *postgres.Replication, slot postgres.Slot) (string, error) {
+// setUpFailover makes the server copy an existing slot to its standbys, if it can, and
+// returns the message for that.
+func setUpFailover(ctx context.Context, replication *postgres.Replication, slot postgres.Slot) (string, error) {
 	switch {
-	case !link.FailsOver():
+	case !replication.FailsOver():
 		return "", nil
 	case slot.Active:
-		return "; the publisher that reads it has it copied to standbys when it starts next", nil
+		return "; the publisher that reads it enables copying to standbys at its next start", nil
 	}
-	if err := link.EnableFailover(ctx); err != nil {
+	if err := replication.EnableFailover(ctx); err != nil {
 		return "", err
 	}
 	return "; from now on it is copied to standbys", nil
 }
 
-// orderSnapshot has the history read from its beginning by the next session of the publisher.
-func orderSnapshot(ctx context.Context, c subcommand.Call) error {
+// requestSnapshot makes the publisher's next session read the history from its beginning.
+func requestSnapshot(ctx context.Context, c subcommand.Call) error {
 	_, arguments := c.Parse(flag.NewFlagSet(c.Name, flag.ContinueOnError))
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
@@ -130,7 +132,7 @@ func orderSnapshot(ctx context.Context, c subcommand.Call) error {
 		return err
 	}
 	defer store.Close()
-	if err := store.ForgetMark(ctx, s.Postgres.Slot); err != nil {
+	if err := store.DeleteCheckpoint(ctx, s.Postgres.Slot); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	_, err = fmt.Fprintln(c.Stdout, "the history is read from its beginning by the publisher's next session, which begins within seconds")

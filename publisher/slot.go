@@ -9,111 +9,116 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// The reasons for which the history is read from its beginning. The first three leave the slot and make another one.
+// Reasons for reading the history from its beginning. The first three also replace the
+// slot.
 const (
-	rebuildSlotLost    = "slot_lost"   // what the slot had to send is gone
-	rebuildPublication = "publication" // it was changed, and may have kept versions from the stream
-	rebuildUndecodable = "undecodable" // the slot holds what cannot be decoded
+	rebuildSlotLost    = "slot_lost"   // the log that the slot had to send is gone
+	rebuildPublication = "publication" // the publication was changed and may have withheld versions
+	rebuildUndecodable = "undecodable" // the slot contains changes that cannot be decoded
 	rebuildOther       = "other"       // a new slot, another server or timeline, an operator
 )
 
-// rebuildAgain is how long a slot that cannot be decoded is tried once more before another is made: if it is not the slot's
-// fault, reading the whole history each time helps nobody.
-const rebuildAgain = 5 * time.Minute
+// rebuildInterval is how long an undecodable slot is retried before it is replaced again.
+// If the slot is not the cause, reading the whole history each time would not help.
+const rebuildInterval = 5 * time.Minute
 
-// errPublicationChanged ends a session whose publication is not the one that it began with.
+// errPublicationChanged ends a session whose publication was changed after it began.
 var errPublicationChanged = errors.New("the publication was changed")
 
-// checkPublication returns an error unless the publication is still the one that a mark was begun with.
-func (p *publisher) checkPublication(ctx context.Context, begun string) error {
+// checkPublication returns an error unless the publication is still the expected one,
+// which the checkpoint was created with.
+func (p *publisher) checkPublication(ctx context.Context, expected string) error {
 	publication, err := p.store.CheckPublishing(ctx)
-	if err == nil && publication != begun {
+	if err == nil && publication != expected {
 		return errPublicationChanged
 	}
 	return err
 }
 
-// leaveSlot notes that the slot cannot go on from where it is, if an error says so.
-func (p *publisher) leaveSlot(err error) {
+// noteUnusableSlot records that the slot cannot continue from its position, if err says
+// so.
+func (p *publisher) noteUnusableSlot(err error) {
 	switch {
 	case errors.Is(err, postgres.ErrSlotLost):
 		p.rebuild = rebuildSlotLost
-	case errors.Is(err, postgres.ErrUndecodable) && time.Since(p.rebuilt) >= rebuildAgain:
+	case errors.Is(err, postgres.ErrUndecodable) && time.Since(p.rebuilt) >= rebuildInterval:
 		p.rebuild = rebuildUndecodable
 	}
 }
 
-// takeUp finds the slot and the mark that goes with it, or makes them again. The mark is gone before a slot is made, and
-// comes only after it: whatever breaks in between, a slot without its mark has the whole history read.
+// prepareSlot finds the slot and its checkpoint, or creates both. The old checkpoint is
+// deleted before a slot is created, and the new one is written after it. So whatever
+// fails in between, a slot without a checkpoint causes the whole history to be read.
 //
-// The publication is read before a slot is made and before the snapshot's barrier. So a version that an earlier publication
-// kept from the stream is in the snapshot, and one that is not in the snapshot is decoded by this publication or a later one,
-// which the next look finds.
-func (p *publisher) takeUp(ctx context.Context, link *postgres.Replication) (postgres.Mark, error) {
+// The publication is read before a slot is created and before the snapshot's barrier. So
+// a version that an earlier publication withheld is in the snapshot. A version that is
+// not in the snapshot is decoded with this publication or a later one, which the next
+// check finds.
+func (p *publisher) prepareSlot(ctx context.Context, replication *postgres.Replication) (postgres.Checkpoint, error) {
 	publication, err := p.store.CheckPublishing(ctx)
 	if err != nil {
-		return postgres.Mark{}, err
+		return postgres.Checkpoint{}, err
 	}
-	mark, ok, err := p.store.FindMark(ctx, p.slot)
+	checkpoint, ok, err := p.store.FindCheckpoint(ctx, p.slot)
 	if err != nil {
-		return postgres.Mark{}, err
+		return postgres.Checkpoint{}, err
 	}
-	if ok && mark.Publication != publication && p.rebuild == "" {
+	if ok && checkpoint.Publication != publication && p.rebuild == "" {
 		p.rebuild = rebuildPublication
 	}
 	reason := p.rebuild
-	slot, made, err := p.usableSlot(ctx, link)
-	if err != nil || !made && ok && mark.Holds(link.System, slot) {
-		return mark, err
+	slot, made, err := p.ensureSlot(ctx, replication)
+	if err != nil || !made && ok && checkpoint.Holds(replication.System, slot) {
+		return checkpoint, err
 	}
 	if reason == "" {
 		reason = rebuildOther
 	}
 	p.metrics.rebuilds.WithLabelValues(reason).Inc()
-	p.logger.Info("the history is read from its beginning", "slot", p.slot, "reason", whySnapshot(reason, mark, ok, link.System))
-	mark = postgres.Mark{
-		Slot: p.slot, System: link.System, SlotLSN: slot.Confirmed, Confirmed: slot.Confirmed, Publication: publication,
+	p.logger.Info("reading history from its beginning", "slot", p.slot, "reason", snapshotReason(reason, checkpoint, ok, replication.System))
+	checkpoint = postgres.Checkpoint{
+		Slot: p.slot, System: replication.System, SlotLSN: slot.Confirmed, Confirmed: slot.Confirmed, Publication: publication,
 	}
-	return mark, p.store.PutMark(ctx, mark)
+	return checkpoint, p.store.PutCheckpoint(ctx, checkpoint)
 }
 
-func whySnapshot(reason string, mark postgres.Mark, ok bool, system postgres.System) string {
+func snapshotReason(reason string, checkpoint postgres.Checkpoint, ok bool, system postgres.System) string {
 	switch {
 	case reason == rebuildPublication:
-		return "the publication was changed, and may have kept versions to itself"
+		return "the publication was changed and may have withheld versions"
 	case reason == rebuildUndecodable:
-		return "the slot held what cannot be decoded"
+		return "the slot contains changes that cannot be decoded"
 	case !ok || reason == rebuildSlotLost:
 		return "the slot is new"
-	case mark.System.ID != system.ID:
+	case checkpoint.System.ID != system.ID:
 		return "this is another database server than before"
-	case mark.System.Timeline != system.Timeline:
+	case checkpoint.System.Timeline != system.Timeline:
 		return "the database server was restored or has failed over"
 	default:
-		return "another program or an operator made or moved the slot"
+		return "another program or an operator created or moved the slot"
 	}
 }
 
-// usableSlot returns the slot, making it where there is none that can go on.
-func (p *publisher) usableSlot(ctx context.Context, link *postgres.Replication) (slot postgres.Slot, made bool, err error) {
+// ensureSlot returns the slot. It creates one if there is none that can continue.
+func (p *publisher) ensureSlot(ctx context.Context, replication *postgres.Replication) (slot postgres.Slot, made bool, err error) {
 	slot, ok, err := p.store.FindSlot(ctx, p.slot)
 	if err != nil {
 		return slot, false, err
 	}
 	if ok && !slot.Lost && p.rebuild == "" {
-		p.enableFailover(ctx, link, slot)
+		p.enableFailover(ctx, replication, slot)
 		return slot, false, nil
 	}
-	if err := p.store.ForgetMark(ctx, p.slot); err != nil {
+	if err := p.store.DeleteCheckpoint(ctx, p.slot); err != nil {
 		return postgres.Slot{}, false, err
 	}
 	if ok {
-		p.logger.Warn("the slot cannot go on, a new one is made", "slot", p.slot, "confirmed", slot.Confirmed.String())
-		if err := link.DropSlot(ctx); err != nil {
+		p.logger.Warn("replacing slot that cannot continue", "slot", p.slot, "confirmed", slot.Confirmed.String())
+		if err := replication.DropSlot(ctx); err != nil {
 			return postgres.Slot{}, false, err
 		}
 	}
-	if err := p.makeSlot(ctx, link); err != nil {
+	if err := p.createSlot(ctx, replication); err != nil {
 		return postgres.Slot{}, false, err
 	}
 	if p.rebuild == rebuildUndecodable {
@@ -122,34 +127,36 @@ func (p *publisher) usableSlot(ctx context.Context, link *postgres.Replication) 
 	p.rebuild = ""
 	slot, ok, err = p.store.FindSlot(ctx, p.slot)
 	if err == nil && !ok {
-		err = fmt.Errorf("%w: it went away as soon as it was made", postgres.ErrSlotLost)
+		err = fmt.Errorf("%w: it disappeared right after it was created", postgres.ErrSlotLost)
 	}
 	return slot, true, err
 }
 
-// enableFailover has the server copy a slot to its standbys, if it can. Publishing goes on if the server refuses: after a
-// failover without the slot, another is made and the history is read.
-func (p *publisher) enableFailover(ctx context.Context, link *postgres.Replication, slot postgres.Slot) {
-	if slot.Failover || slot.Active || !link.FailsOver() { // one that is active cannot be read now anyway
+// enableFailover makes the server copy a slot to its standbys, if it can. Publishing
+// continues if the server refuses: after a failover without the slot, another one is
+// created and the history is read.
+func (p *publisher) enableFailover(ctx context.Context, replication *postgres.Replication, slot postgres.Slot) {
+	if slot.Failover || slot.Active || !replication.FailsOver() { // an active slot cannot be read now anyway
 		return
 	}
-	if err := link.EnableFailover(ctx); err != nil {
-		p.logger.Warn("slot is not copied to standbys", "slot", p.slot, "error", err)
+	if err := replication.EnableFailover(ctx); err != nil {
+		p.logger.Warn("slot cannot be copied to standbys", "slot", p.slot, "error", err)
 		return
 	}
-	p.logger.Info("slot is copied to standbys from now on", "slot", p.slot)
+	p.logger.Info("slot is now copied to standbys", "slot", p.slot)
 }
 
-// makeSlot takes as long as the transactions that are under way, and says so when that is long.
-func (p *publisher) makeSlot(ctx context.Context, link *postgres.Replication) error {
+// createSlot creates the slot. It waits for open transactions to end, and logs a warning
+// if that takes long.
+func (p *publisher) createSlot(ctx context.Context, replication *postgres.Replication) error {
 	const long = 5 * time.Second
 	slow := time.AfterFunc(long, func() {
-		p.logger.Warn("making the slot waits for transactions that are under way", "slot", p.slot)
+		p.logger.Warn("slot creation is waiting for open transactions", "slot", p.slot)
 	})
 	defer slow.Stop()
-	if err := link.CreateSlot(ctx); err != nil {
+	if err := replication.CreateSlot(ctx); err != nil {
 		return err
 	}
-	p.logger.Info("slot made", "slot", p.slot)
+	p.logger.Info("slot created", "slot", p.slot)
 	return nil
 }

@@ -12,166 +12,167 @@ import (
 	"orderflow/internal/postgres"
 )
 
-func TestASlotThatWasDroppedIsMadeAnewAndNothingIsMissing(t *testing.T) {
-	w := newWorld(t)
-	p := w.publish()
-	w.approve("order-1")
-	w.awaitTypes("order-1", "order-approved")
+func TestSlot_DroppedSlotIsRecreated(t *testing.T) {
+	rig := newPublisherRig(t)
+	p := rig.publish()
+	rig.approve("order-1")
+	rig.awaitTypes("order-1", "order-approved")
 	p.stop()
-	w.onFreeSlot("SELECT pg_drop_replication_slot($1)", w.name)
-	w.ship("order-1")
-	w.approve("order-2")
+	rig.execWhenSlotFree("SELECT pg_drop_replication_slot($1)", rig.name)
+	rig.ship("order-1")
+	rig.approve("order-2")
 
-	w.publish()
+	rig.publish()
 
-	w.awaitTypes("order-1", "order-approved", "order-shipped")
-	w.awaitTypes("order-2", "order-approved")
-	w.awaitAll()
+	rig.awaitTypes("order-1", "order-approved", "order-shipped")
+	rig.awaitTypes("order-2", "order-approved")
+	rig.awaitAll()
 }
 
-// Somebody drops the slot and makes another one under the same name: what was written in between is in no slot.
-func TestASlotThatSomebodyElseMadeOrMovedIsNotTrusted(t *testing.T) {
+// Another program drops the slot and creates one with the same name: versions written in
+// between are in neither slot.
+func TestSlot_CreatedOrMovedByAnotherProgram(t *testing.T) {
 	for name, meddle := range map[string]string{
 		"made":  "SELECT pg_drop_replication_slot('%[1]s'), pg_create_logical_replication_slot('%[1]s', 'pgoutput')",
 		"moved": "SELECT pg_replication_slot_advance('%[1]s', pg_current_wal_lsn())",
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			p := w.publish()
-			w.approve("order-1")
-			w.awaitTypes("order-1", "order-approved")
+			rig := newPublisherRig(t)
+			p := rig.publish()
+			rig.approve("order-1")
+			rig.awaitTypes("order-1", "order-approved")
 			p.stop()
-			w.ship("order-1")
-			w.approve("order-2")
-			w.onFreeSlot(fmt.Sprintf(meddle, w.name))
+			rig.ship("order-1")
+			rig.approve("order-2")
+			rig.execWhenSlotFree(fmt.Sprintf(meddle, rig.name))
 
-			w.publish()
+			rig.publish()
 
-			w.awaitTypes("order-1", "order-approved", "order-shipped")
-			w.awaitTypes("order-2", "order-approved")
+			rig.awaitTypes("order-1", "order-approved", "order-shipped")
+			rig.awaitTypes("order-2", "order-approved")
 		})
 	}
 }
 
-func TestTheMarkOfAnotherServerOrTimelineIsNotTrusted(t *testing.T) {
+func TestCheckpoint_AnotherServerOrTimeline(t *testing.T) {
 	for name, restored := range map[string]string{
 		"another server":   "UPDATE publisher_mark SET system_id = '1'",
 		"another timeline": "UPDATE publisher_mark SET timeline = timeline + 1",
-		"no mark":          "DELETE FROM publisher_mark",
+		"no checkpoint":    "DELETE FROM publisher_mark",
 		"an older program": "UPDATE publisher_mark SET publication = ''",
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			p := w.publish()
-			w.approveMany("order", 20)
-			w.ship("order-3")
-			w.awaitAll()
+			rig := newPublisherRig(t)
+			p := rig.publish()
+			rig.approveMany("order", 20)
+			rig.ship("order-3")
+			rig.awaitAll()
 			p.awaitPhase(phaseStream)
 			p.stop()
-			before := w.count(resultPublished)
-			w.exec(restored)
+			before := rig.count(resultPublished)
+			rig.exec(restored)
 
-			w.publish().awaitPhase(phaseStream)
+			rig.publish().awaitPhase(phaseStream)
 
-			require.GreaterOrEqual(t, w.count(resultPublished), before+21, "the whole history was looked at again")
-			w.awaitAll()
+			require.GreaterOrEqual(t, rig.count(resultPublished), before+21, "the whole history must be read again")
+			rig.awaitAll()
 		})
 	}
 }
 
-func TestASnapshotThatIsOrderedBeginsBesideTheRunningPublisher(t *testing.T) {
-	w := newWorld(t)
-	p := w.publish()
-	w.approveMany("order", 20)
-	w.awaitAll()
+func TestSnapshotCommand_PublisherRunning(t *testing.T) {
+	rig := newPublisherRig(t)
+	p := rig.publish()
+	rig.approveMany("order", 20)
+	rig.awaitAll()
 	p.awaitPhase(phaseStream)
-	require.NoError(t, w.command(nil, "snapshot"))
-	w.awaitAtLeast(40, resultPublished)
-	w.awaitAll()
+	require.NoError(t, rig.command(nil, "snapshot"))
+	rig.awaitAtLeast(40, resultPublished)
+	rig.awaitAll()
 }
 
-func TestASlotThatLostItsLogIsMadeAnewAndNothingIsMissingOrDoubled(t *testing.T) {
+func TestSlot_LostLogIsReplaced(t *testing.T) {
 	t.Parallel()
 	pg, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: t.TempDir(), Fast: true, Settings: map[string]string{
 		"max_slot_wal_keep_size": "1MB", "min_wal_size": "32MB", "max_wal_size": "48MB",
 	}})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = pg.Stop(t.Context()) })
-	w := lonelyWorld(t, pg.URL)
-	p := w.publish()
-	w.approveMany("order-early", 30)
-	w.awaitAll()
+	rig := newRigOnServer(t, pg.URL)
+	p := rig.publish()
+	rig.approveMany("order-early", 30)
+	rig.awaitAll()
 	p.awaitPhase(phaseStream)
 	p.stop()
-	w.approveMany("order-late", 30)
-	w.ship("order-early-3")
+	rig.approveMany("order-late", 30)
+	rig.ship("order-early-3")
 	for range 6 {
-		w.exec("SELECT pg_switch_wal()")
-		w.exec("CREATE TABLE filling AS SELECT repeat('x', 500) FROM generate_series(1, 10000)")
-		w.exec("DROP TABLE filling")
+		rig.exec("SELECT pg_switch_wal()")
+		rig.exec("CREATE TABLE filling AS SELECT repeat('x', 500) FROM generate_series(1, 10000)")
+		rig.exec("DROP TABLE filling")
 	}
-	w.exec("CHECKPOINT")
-	require.Equal(t, "lost", value[string](w, "SELECT wal_status FROM pg_replication_slots"))
+	rig.exec("CHECKPOINT")
+	require.Equal(t, "lost", value[string](rig, "SELECT wal_status FROM pg_replication_slots"))
 
-	again := w.publish()
+	again := rig.publish()
 
-	w.awaitTypes("order-early-3", "order-approved", "order-shipped")
-	w.awaitAll()
+	rig.awaitTypes("order-early-3", "order-approved", "order-shipped")
+	rig.awaitAll()
 	again.awaitPhase(phaseStream)
-	w.ship("order-late-3")
-	w.awaitTypes("order-late-3", "order-approved", "order-shipped")
-	require.NotEqual(t, "lost", value[string](w, "SELECT wal_status FROM pg_replication_slots"))
+	rig.ship("order-late-3")
+	rig.awaitTypes("order-late-3", "order-approved", "order-shipped")
+	require.NotEqual(t, "lost", value[string](rig, "SELECT wal_status FROM pg_replication_slots"))
 }
 
-// The publication has to be there when the log is read as it was when it was written: one that is made again is unknown to
-// what the slot still has to send.
-func TestAPublicationThatWentAwayIsWaitedForAndWhatWasMissedIsReadFromTheHistory(t *testing.T) {
-	w := newWorld(t)
-	p := w.publish()
+// Decoding uses the publication as it was when the log was written, so a recreated
+// publication is unknown to what the slot still has to send.
+func TestPublication_DroppedAndRecreated(t *testing.T) {
+	rig := newPublisherRig(t)
+	p := rig.publish()
 	p.awaitPhase(phaseStream)
 	p.stop()
-	w.exec("DROP PUBLICATION orderflow")
-	w.approve("order-1")
-	again := w.publish()
-	_, err := w.store().CheckPublishing(t.Context())
+	rig.exec("DROP PUBLICATION orderflow")
+	rig.approve("order-1")
+	again := rig.publish()
+	_, err := rig.store().CheckPublishing(t.Context())
 	require.ErrorIs(t, err, postgres.ErrNoPublication)
 	never(t, func() bool { return again.phase.Load() == phaseStream }, 500*time.Millisecond)
-	w.exec("CREATE PUBLICATION orderflow FOR TABLE order_fulfillment_history WITH (publish = 'insert')")
-	w.awaitTypes("order-1", "order-approved")
+	rig.exec("CREATE PUBLICATION orderflow FOR TABLE order_fulfillment_history WITH (publish = 'insert')")
+	rig.awaitTypes("order-1", "order-approved")
 	again.awaitPhase(phaseStream)
-	w.approve("order-2")
-	w.awaitTypes("order-2", "order-approved")
+	rig.approve("order-2")
+	rig.awaitTypes("order-2", "order-approved")
 }
 
-func TestAServerThatDoesNotDecodeItsLogIsOneClearError(t *testing.T) {
+func TestRun_ServerWithoutLogicalDecoding(t *testing.T) {
 	t.Parallel()
 	pg, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: t.TempDir(), Fast: true, Settings: map[string]string{
 		"wal_level": "replica",
 	}})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = pg.Stop(t.Context()) })
-	w := lonelyWorld(t, pg.URL)
+	rig := newRigOnServer(t, pg.URL)
 	for _, args := range [][]string{nil, {"setup"}} {
-		err := w.command(nil, args...)
+		err := rig.command(nil, args...)
 		require.EqualError(t, err, "POSTGRES_URL: must be a server that runs with wal_level=logical; "+
 			"this one runs with wal_level=replica: change it in postgresql.conf and restart the server")
 		require.Equal(t, config.ExitConfiguration, config.ExitCode(err))
 	}
 }
 
-func TestASlotOfAnotherKindOrDatabaseIsOneClearError(t *testing.T) {
-	w := newWorld(t)
-	elsewhere := newWorldBeside(t)
+func TestRun_SlotOfAnotherKindOrDatabase(t *testing.T) {
+	rig := newPublisherRig(t)
+	elsewhere := newSecondRig(t)
 	for name, sql := range map[string]string{
-		w.name + "_physical": "SELECT pg_create_physical_replication_slot('%s')",
-		w.name + "_test":     "SELECT pg_create_logical_replication_slot('%s', 'test_decoding')",
+		rig.name + "_physical": "SELECT pg_create_physical_replication_slot('%s')",
+		rig.name + "_test":     "SELECT pg_create_logical_replication_slot('%s', 'test_decoding')",
 	} {
-		w.exec(fmt.Sprintf(sql, name))
-		err := w.command([]string{"PUBLISHER_SLOT=" + name})
+		rig.exec(fmt.Sprintf(sql, name))
+		err := rig.command([]string{"PUBLISHER_SLOT=" + name})
 		require.ErrorContains(t, err, "PUBLISHER_SLOT: must name a slot of our own")
 		require.Equal(t, config.ExitConfiguration, config.ExitCode(err))
-		w.exec("SELECT pg_drop_replication_slot($1)", name)
+		rig.exec("SELECT pg_drop_replication_slot($1)", name)
 	}
 	elsewhere.exec("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", elsewhere.name)
-	require.ErrorContains(t, w.command([]string{"PUBLISHER_SLOT=" + elsewhere.name}), "PUBLISHER_SLOT: must name a slot of our own")
+	require.ErrorContains(t, rig.command([]string{"PUBLISHER_SLOT=" + elsewhere.name}), "PUBLISHER_SLOT: must name a slot of our own")
 }

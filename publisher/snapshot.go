@@ -11,72 +11,75 @@ import (
 // snapshotPage is how many versions of the history are read at a time.
 const snapshotPage = 200
 
-// snapshot publishes what the history holds, in the order of its ids, and leaves to the stream what comes later. It says in
-// the mark how far it has got, so one that is interrupted goes on from there.
+// snapshot publishes the history in the order of its ids, and leaves later versions to
+// the stream. It saves its progress in the checkpoint, so an interrupted snapshot
+// continues from there.
 //
-// Nothing can slip between the two. The slot, made before, sends every transaction whose commit stands behind the place
-// where it began. One whose commit stands before it may still be invisible for a while, when it waits for a standby, but
-// not once the barrier is passed: then every page sees it. A version that appears behind a page, whatever its id, belongs to
-// a transaction that committed later, and comes by the stream.
-func (p *publisher) snapshot(ctx context.Context, d *desk, mark postgres.Mark) (postgres.Mark, error) {
+// No version can be missed between the two. The slot, created before, sends every
+// transaction whose commit is after the slot's start position. A transaction whose commit
+// is before it may stay invisible for a while if it waits for a standby, but not after
+// the barrier: from then on every page includes it. A version that appears behind a page,
+// whatever its id, belongs to a transaction that committed later, and the stream delivers
+// it.
+func (p *publisher) snapshot(ctx context.Context, vp *versionPublisher, checkpoint postgres.Checkpoint) (postgres.Checkpoint, error) {
 	began := time.Now()
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l, landed := p.fly(d, phaseSnapshot, mark)
-	defer landed()
-	defer l.wait()
+	queues, endPhase := p.beginPhase(vp, phaseSnapshot, checkpoint)
+	defer endPhase()
+	defer queues.wait()
 	defer cancel()
 	if _, _, err := p.barrier(ctx); err != nil {
-		return mark, err
+		return checkpoint, err
 	}
-	head, err := p.store.HistoryHead(ctx) // only now, for what the barrier waited for belongs to it
+	head, err := p.store.HistoryHead(ctx) // after the barrier, so that it includes what the barrier waited for
 	if err != nil {
-		return mark, err
+		return checkpoint, err
 	}
-	for after := mark.SnapshotID; ; {
+	for after := checkpoint.SnapshotID; ; {
 		page, err := p.store.HistoryPage(ctx, after, head.LastID, snapshotPage)
 		if err != nil {
-			return mark, err
+			return checkpoint, err
 		}
 		if len(page) == 0 {
 			break
 		}
 		for _, v := range page {
-			if err := l.admitSoon(ctx, work, v); err != nil {
-				return mark, err
+			if err := queues.enqueueWait(ctx, work, v); err != nil {
+				return checkpoint, err
 			}
 			after = v.ID
 		}
-		l.window.reach(uint64(after))
-		if mark, err = p.saveSnapshot(ctx, mark, l.window); err != nil {
-			return mark, err
+		queues.window.reach(uint64(after))
+		if checkpoint, err = p.saveSnapshot(ctx, checkpoint, queues.window); err != nil {
+			return checkpoint, err
 		}
 	}
-	if err := l.settle(ctx); err != nil {
-		return mark, err
+	if err := queues.drain(ctx); err != nil {
+		return checkpoint, err
 	}
-	mark.SnapshotID, mark.SnapshotDone = max(mark.SnapshotID, head.LastID), true
-	if err := p.writeMark(ctx, mark); err != nil {
-		return mark, err
+	checkpoint.SnapshotID, checkpoint.SnapshotDone = max(checkpoint.SnapshotID, head.LastID), true
+	if err := p.writeCheckpoint(ctx, checkpoint); err != nil {
+		return checkpoint, err
 	}
-	_, published, _ := l.window.state()
-	p.logger.Info("history is published", "versions", published, "seconds", int(time.Since(began).Seconds()))
-	return mark, nil
+	_, published, _ := queues.window.state()
+	p.logger.Info("history published", "versions", published, "seconds", int(time.Since(began).Seconds()))
+	return checkpoint, nil
 }
 
-// saveSnapshot writes down how far everything has been answered.
-func (p *publisher) saveSnapshot(ctx context.Context, mark postgres.Mark, w *window) (postgres.Mark, error) {
+// saveSnapshot saves the id up to which every version is complete.
+func (p *publisher) saveSnapshot(ctx context.Context, checkpoint postgres.Checkpoint, w *window) (postgres.Checkpoint, error) {
 	reached, _, _ := w.state()
-	if int64(reached) <= mark.SnapshotID {
-		return mark, nil
+	if int64(reached) <= checkpoint.SnapshotID {
+		return checkpoint, nil
 	}
-	mark.SnapshotID = int64(reached)
-	return mark, p.writeMark(ctx, mark)
+	checkpoint.SnapshotID = int64(reached)
+	return checkpoint, p.writeCheckpoint(ctx, checkpoint)
 }
 
-// writeMark says how far the snapshot is, or that it is done.
-func (p *publisher) writeMark(ctx context.Context, mark postgres.Mark) error {
+// writeCheckpoint saves how far the snapshot has got or that it is done.
+func (p *publisher) writeCheckpoint(ctx context.Context, checkpoint postgres.Checkpoint) error {
 	failpoint.Hit("publisher.snapshot.before")
-	err := p.store.SaveMark(ctx, mark)
+	err := p.store.SaveCheckpoint(ctx, checkpoint)
 	if err == nil {
 		failpoint.Hit("publisher.snapshot.after")
 	}

@@ -11,47 +11,51 @@ import (
 )
 
 const (
-	// aliveEvery is how often the server hears of us at least. Its default is to hang up after a minute of silence.
-	aliveEvery = 10 * time.Second
+	// keepaliveInterval is the longest time between two reports to the server. By default
+	// the server disconnects after a minute of silence.
+	keepaliveInterval = 10 * time.Second
 
-	// quietBytes is how far the log may run ahead, with nothing in it for us, before that is confirmed. Each confirmation
-	// is written to the mark first and so into the log: without a distance, a server at rest would never come to rest.
-	quietBytes = 64 << 10
+	// idleBytes is how far the log may run ahead, with nothing in it for us, before that
+	// position is confirmed. Each confirmation is written to the checkpoint first and so
+	// into the log: without a minimum distance, an idle server would never become idle.
+	idleBytes = 64 << 10
 
-	// partingTime is for the last report and the end of the stream.
-	partingTime = 2 * time.Second
+	// stopTimeout bounds the last report and the end of the stream.
+	stopTimeout = 2 * time.Second
 )
 
-// stream follows the log from where it was confirmed. Everything on the link is done by the one goroutine that runs it.
+// stream follows the log from the confirmed position. Only the goroutine that runs it
+// uses the replication connection.
 type stream struct {
 	*publisher
-	link  *postgres.Replication
-	lanes *lanes
-	mark  postgres.Mark // its position is what the server was told
-	alive time.Duration
+	replication *postgres.Replication
+	queues      *orderQueues
+	checkpoint  postgres.Checkpoint // Confirmed is the last position reported to the server
+	keepalive   time.Duration
 
-	answered uint64    // versions, when the mark was last moved
-	savedAt  time.Time // when it was
-	lookedAt time.Time // when the database last answered
+	completed uint64    // versions, when the checkpoint was last moved
+	savedAt   time.Time // when the checkpoint was last moved
+	checkedAt time.Time // when the database last responded
 }
 
-// stream publishes what the log brings until ctx ends or the link breaks.
-func (p *publisher) stream(ctx context.Context, d *desk, link *postgres.Replication, mark postgres.Mark) error {
-	if err := link.Start(ctx); err != nil {
+// stream publishes changes from the log until ctx ends or the replication connection is
+// lost.
+func (p *publisher) stream(ctx context.Context, vp *versionPublisher, replication *postgres.Replication, checkpoint postgres.Checkpoint) error {
+	if err := replication.Start(ctx); err != nil {
 		return err
 	}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l, landed := p.fly(d, phaseStream, mark)
-	defer landed()
-	defer l.wait()
+	queues, endPhase := p.beginPhase(vp, phaseStream, checkpoint)
+	defer endPhase()
+	defer queues.wait()
 	defer cancel()
-	s := &stream{publisher: p, link: link, lanes: l, mark: mark, alive: aliveEvery}
-	if silence := link.Silence(); silence > 0 {
-		s.alive = min(s.alive, silence/3)
+	s := &stream{publisher: p, replication: replication, queues: queues, checkpoint: checkpoint, keepalive: keepaliveInterval}
+	if silence := replication.Silence(); silence > 0 {
+		s.keepalive = min(s.keepalive, silence/3)
 	}
-	p.logger.Info("publishing", "slot", p.slot, "from", mark.Confirmed.String())
-	l.window.reach(uint64(mark.Confirmed))
-	l.running.Go(func() { p.prune(work, l.window, mark.Publication) })
+	p.logger.Info("publishing", "slot", p.slot, "from", checkpoint.Confirmed.String())
+	queues.window.reach(uint64(checkpoint.Confirmed))
+	queues.running.Go(func() { p.prune(work, queues.window, checkpoint.Publication) })
 	err := s.follow(ctx, work)
 	if ctx.Err() == nil {
 		return err
@@ -67,7 +71,7 @@ func (s *stream) follow(ctx, work context.Context) error {
 			return err
 		}
 		if change.Version != nil {
-			if err := s.admit(ctx, work, *change.Version); err != nil {
+			if err := s.enqueue(ctx, work, *change.Version); err != nil {
 				return err
 			}
 		}
@@ -75,7 +79,7 @@ func (s *stream) follow(ctx, work context.Context) error {
 			s.metrics.events.WithLabelValues(string(resultIgnored)).Inc()
 		}
 		if change.Reached > 0 {
-			s.lanes.window.reach(uint64(change.Reached))
+			s.queues.window.reach(uint64(change.Reached))
 		}
 		if err := s.report(change.ReplyWanted); err != nil {
 			return err
@@ -83,31 +87,33 @@ func (s *stream) follow(ctx, work context.Context) error {
 	}
 }
 
-// receive waits for a message no longer than the next report may. No message is an empty change.
+// receive waits for a message until the next report is due. If there is none, it returns
+// an empty change.
 func (s *stream) receive(ctx context.Context) (postgres.Change, error) {
 	waiting, cancel := context.WithTimeout(ctx, s.tick())
 	defer cancel()
-	change, err := s.link.Receive(waiting)
+	change, err := s.replication.Receive(waiting)
 	if errors.Is(err, context.DeadlineExceeded) && waiting.Err() != nil && ctx.Err() == nil {
 		return postgres.Change{}, nil
 	}
 	return change, err
 }
 
-func (s *stream) tick() time.Duration { return min(s.pace.Confirm, s.alive) }
+func (s *stream) tick() time.Duration { return min(s.intervals.Confirm, s.keepalive) }
 
-// admit sends a version off when there is room. Until then nothing more is read, and the server hears of us all the same.
-func (s *stream) admit(ctx, work context.Context, v postgres.Version) error {
-	if s.lanes.admit(work, v) {
+// enqueue queues a version as soon as there is room. Until then nothing more is read, but
+// reports still go to the server.
+func (s *stream) enqueue(ctx, work context.Context, v postgres.Version) error {
+	if s.queues.enqueue(work, v) {
 		return nil
 	}
 	tick := time.NewTicker(s.tick())
 	defer tick.Stop()
-	for !s.lanes.admit(work, v) {
+	for !s.queues.enqueue(work, v) {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-s.lanes.window.room:
+		case <-s.queues.window.freed:
 		case <-tick.C:
 		}
 		if err := s.report(false); err != nil {
@@ -117,78 +123,82 @@ func (s *stream) admit(ctx, work context.Context, v postgres.Version) error {
 	return nil
 }
 
-// report moves the mark and then tells the server, when it is time for either. The mark comes first: a position the server
-// has and the mark has not is taken for somebody else's doing.
+// report moves the checkpoint and then reports to the server, if either is due. The
+// checkpoint must come first: if the server's position is ahead of the checkpoint, the
+// slot is assumed to have been moved by another program.
 func (s *stream) report(wanted bool) error {
 	switch {
-	case s.due():
-		if err := s.save(); err != nil {
+	case s.checkpointDue():
+		if err := s.saveCheckpoint(); err != nil {
 			return err
 		}
-	case time.Since(s.lookedAt) >= s.alive, wanted && time.Since(s.lookedAt) >= s.pace.Confirm:
-		if err := s.look(); err != nil {
+	case time.Since(s.checkedAt) >= s.keepalive, wanted && time.Since(s.checkedAt) >= s.intervals.Confirm:
+		if err := s.check(); err != nil {
 			return err
 		}
 	case !wanted:
 		return nil
 	}
-	err := s.link.Report(s.mark.Confirmed)
+	err := s.replication.Report(s.checkpoint.Confirmed)
 	failpoint.Hit("publisher.confirm.after")
 	return err
 }
 
-// due reports whether the mark has to be moved.
-func (s *stream) due() bool {
-	reached, answered, _ := s.lanes.window.state()
-	ahead := int64(reached) - int64(s.mark.Confirmed)
-	return ahead > 0 && time.Since(s.savedAt) >= s.pace.Confirm && (answered != s.answered || ahead >= quietBytes)
+// checkpointDue reports whether the checkpoint must be moved.
+func (s *stream) checkpointDue() bool {
+	reached, completed, _ := s.queues.window.state()
+	ahead := int64(reached) - int64(s.checkpoint.Confirmed)
+	return ahead > 0 && time.Since(s.savedAt) >= s.intervals.Confirm && (completed != s.completed || ahead >= idleBytes)
 }
 
-// look sees to it that the mark is still ours, and that the database answers. A server that shuts down closes its ordinary
-// connections first, and then waits for this one to confirm everything, for ever: the session has to end by itself.
-func (s *stream) look() error {
-	s.lookedAt = time.Now()
-	if err := s.checkPublication(context.Background(), s.mark.Publication); err != nil {
+// check returns an error unless the checkpoint still belongs to this publisher and the
+// database responds. A server that shuts down closes its ordinary connections first, and
+// then waits without limit for this one to confirm everything: so the session must end of
+// its own accord.
+func (s *stream) check() error {
+	s.checkedAt = time.Now()
+	if err := s.checkPublication(context.Background(), s.checkpoint.Publication); err != nil {
 		return err
 	}
-	return s.store.CheckMark(context.Background(), s.mark)
+	return s.store.CheckCheckpoint(context.Background(), s.checkpoint)
 }
 
-// save writes down how far everything is answered, before the server is told. What the publication kept to itself was never
-// in flight: that it is still the mark's comes first.
-func (s *stream) save() error {
-	if err := s.checkPublication(context.Background(), s.mark.Publication); err != nil {
+// saveCheckpoint saves the position before which every version is complete. It must run
+// before that position is reported. It first checks that the publication is unchanged,
+// because versions that a publication withholds are never in flight.
+func (s *stream) saveCheckpoint() error {
+	if err := s.checkPublication(context.Background(), s.checkpoint.Publication); err != nil {
 		return err
 	}
-	reached, answered, _ := s.lanes.window.state()
-	mark := s.mark
-	mark.Confirmed, mark.SnapshotID = max(mark.Confirmed, postgres.LSN(reached)), max(mark.SnapshotID, s.lanes.window.published())
+	reached, completed, _ := s.queues.window.state()
+	checkpoint := s.checkpoint
+	checkpoint.Confirmed, checkpoint.SnapshotID = max(checkpoint.Confirmed, postgres.LSN(reached)), max(checkpoint.SnapshotID, s.queues.window.published())
 	failpoint.Hit("publisher.mark.before")
-	if err := s.store.SaveMark(context.Background(), mark); err != nil {
+	if err := s.store.SaveCheckpoint(context.Background(), checkpoint); err != nil {
 		return fmt.Errorf("confirm: %w", err)
 	}
 	failpoint.Hit("publisher.mark.after")
-	s.mark, s.answered, s.savedAt = mark, answered, time.Now()
-	s.lookedAt = s.savedAt
+	s.checkpoint, s.completed, s.savedAt = checkpoint, completed, time.Now()
+	s.checkedAt = s.savedAt
 	return nil
 }
 
-// finish lets what is in flight come to an end within the budget, and confirms it.
+// finish waits for what is in flight, within the shutdown timeout, and confirms it.
 func (s *stream) finish(cancel context.CancelFunc) {
-	budget, done := context.WithTimeout(context.Background(), s.budget)
+	drainCtx, done := context.WithTimeout(context.Background(), s.shutdownTimeout)
 	defer done()
-	for s.lanes.settleFor(budget, s.tick()) && s.report(false) == nil {
+	for s.queues.drainFor(drainCtx, s.tick()) && s.report(false) == nil {
 		continue
 	}
 	cancel()
-	s.lanes.wait()
-	parting, end := context.WithTimeout(context.Background(), partingTime)
+	s.queues.wait()
+	stopCtx, end := context.WithTimeout(context.Background(), stopTimeout)
 	defer end()
-	if err := s.save(); err != nil {
-		s.logger.Warn("what was published last is not confirmed, and will be looked at again", "error", err)
+	if err := s.saveCheckpoint(); err != nil {
+		s.logger.Warn("last published versions not confirmed, they will be checked again", "error", err)
 		return
 	}
-	if s.link.Report(s.mark.Confirmed) == nil {
-		s.link.Stop(parting)
+	if s.replication.Report(s.checkpoint.Confirmed) == nil {
+		s.replication.Stop(stopCtx)
 	}
 }

@@ -5,29 +5,31 @@ import (
 	"time"
 )
 
-// maxInFlightBytes bounds the memory of the versions in flight. A bigger one goes when it is alone.
+// maxInFlightBytes bounds the memory of the versions in flight. A bigger version is
+// published alone.
 const maxInFlightBytes = 64 << 20
 
-// window bounds what is in flight, and knows how far everything has been answered. It is safe for concurrent use.
+// window limits the versions in flight and tracks up to where all of them are complete.
+// It is safe for concurrent use.
 type window struct {
 	versions int           // how many may be in flight
-	room     chan struct{} // has a token after something left
+	freed    chan struct{} // holds a token after a version was completed
 
-	mu       sync.Mutex
-	progress progress
-	open     int // versions in flight
-	bytes    int // of them
-	answered uint64
-	newest   int64 // the highest id that was taken in
+	mu        sync.Mutex
+	progress  progress
+	open      int // versions in flight
+	bytes     int // their size
+	completed uint64
+	newest    int64 // the highest id that was added
 }
 
-// newWindow makes a window for a source whose versions up to an id are answered.
+// newWindow returns a window for a source whose versions up to an id are complete.
 func newWindow(versions int, through int64) *window {
-	return &window{versions: versions, room: make(chan struct{}, 1), newest: through, progress: progress{newest: through}}
+	return &window{versions: versions, freed: make(chan struct{}, 1), newest: through, progress: progress{newest: through}}
 }
 
-// enter takes a version in if there is room for it.
-func (w *window) enter(id int64, size int, since time.Time) (t ticket, ok bool) {
+// add adds a version and reports whether there was room for it.
+func (w *window) add(id int64, size int, since time.Time) (seq sequence, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.open >= w.versions || w.open > 0 && w.bytes+size > maxInFlightBytes {
@@ -36,46 +38,49 @@ func (w *window) enter(id int64, size int, since time.Time) (t ticket, ok bool) 
 	w.open++
 	w.bytes += size
 	w.newest = max(w.newest, id)
-	return w.progress.enter(id, since), true
+	return w.progress.add(id, since), true
 }
 
-// leave answers a version, and tells the one who waits for room.
-func (w *window) leave(t ticket, size int) {
+// complete marks a version as complete and signals that there is room.
+func (w *window) complete(seq sequence, size int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.open--
 	w.bytes -= size
-	w.answered++
-	w.progress.answer(t)
+	w.completed++
+	w.progress.complete(seq)
 	select {
-	case w.room <- struct{}{}:
+	case w.freed <- struct{}{}:
 	default:
 	}
 }
 
-// reach says that what entered so far is all there is before a position of the source.
+// reach records that the versions added so far are all there are before a position of the
+// source.
 func (w *window) reach(position uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.progress.reach(position)
 }
 
-// state is how far everything has been answered, how many versions were, and how many are in flight.
-func (w *window) state() (reached, answered uint64, open int) {
+// state returns the position before which every version is complete, the number of
+// completed versions, and the number in flight.
+func (w *window) state() (reached, completed uint64, open int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.progress.reached, w.answered, w.open
+	return w.progress.reached, w.completed, w.open
 }
 
-// published is an id up to which every version that came so far is answered.
+// published returns an id such that every version added so far with an id up to it is
+// complete.
 func (w *window) published() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.progress.published()
 }
 
-// oldest is when the version that holds everything up was committed, zero when none is in flight, and the highest id that
-// came so far.
+// oldest returns when the oldest version in flight was committed, zero if there is none,
+// and the highest id that was added.
 func (w *window) oldest() (since time.Time, newest int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
