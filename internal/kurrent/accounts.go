@@ -13,14 +13,17 @@ import (
 	"orderflow/internal/order"
 )
 
-// ErrTruncated says that a credit stream does not begin with its first event, has a gap, or was deleted: what was decided
-// before cannot be known, so nothing is decided on it. It wraps credit.ErrHistory.
+// ErrTruncated is returned if a credit stream does not begin with its first event, has a
+// gap, or was deleted. What was decided before cannot be known, so nothing is decided on
+// it. It wraps credit.ErrHistory.
 var ErrTruncated = fmt.Errorf("credit stream is not whole: %w", credit.ErrHistory)
 
-// ErrConflict says that others kept writing to the same account. Ask again a little later.
+// ErrConflict is returned if other writers kept writing to the same account. Retry a
+// little later.
 var ErrConflict = errors.New("credit account is busy")
 
-// A decision that meets another writer is made again on what that one wrote, so many times, with a pause before each.
+// A decision that conflicts with another writer is made again on what that writer wrote,
+// at most conflictTries times, with a pause before each.
 const (
 	conflictTries = 6
 	conflictPause = 10 * time.Millisecond // doubling
@@ -28,41 +31,48 @@ const (
 
 const defaultCacheSize = 1024
 
-// CreditAccountsConfig says what accounts are kept in and on which terms they decide.
+// CreditAccountsConfig says where accounts are stored and on which terms they decide.
 type CreditAccountsConfig struct {
 	Client    *Client
 	Terms     credit.Terms
 	CacheSize int // folded accounts kept in memory; 0 is 1024
 }
 
-// CreditAccounts keeps each customer's credit account in the stream credit-<customerId>: it folds the events, lets the
-// account decide, and appends the outcome at exactly the revision it was decided on. It is safe for concurrent use, also
-// beside other processes on the same streams.
+// CreditAccounts keeps each customer's credit account in the stream credit-<customerId>.
+// It folds the events, lets the account decide, and appends the outcome at exactly the
+// revision it was decided on. It is safe for concurrent use, including alongside other
+// processes on the same streams.
 type CreditAccounts struct {
 	client *Client
 	terms  credit.Terms
-	cache  *lru.Cache[string, *folded] // of a customer's account; touched only under the customer's lock
+	cache  *lru.Cache[string, *foldedAccount] // by customer id; an entry is used only under the customer's lock
 	locks  *keyedLock
 }
 
-// NewCreditAccounts makes an empty cache on the client.
+// NewCreditAccounts returns accounts on the client, with an empty cache.
 func NewCreditAccounts(config CreditAccountsConfig) *CreditAccounts {
 	size := config.CacheSize
 	if size <= 0 {
 		size = defaultCacheSize
 	}
-	cache, _ := lru.New[string, *folded](size) // it refuses only sizes that are not above zero
+	cache, _ := lru.New[string, *foldedAccount](size) // fails only if size is not above zero
 	return &CreditAccounts{client: config.Client, terms: config.Terms, cache: cache, locks: newKeyedLock()}
 }
 
-// Reserve decides about an order by the rule, or answers what was decided. Its errors wrap one of
+// Reserve decides about an order by the credit rule, or returns the decision already
+// made. Its errors wrap one of
 //
-//   - ErrUnavailable, ErrConflict or ErrAccessDenied: they pass, the last two with other writers and an operator's help.
-//   - credit.ErrUnknownEvent: nothing can be decided here until a version that knows the event runs.
-//   - credit.ErrHistory, by way of ErrTruncated, *credit.HistoryError or credit.ErrInvalidEvent: nothing can be decided
-//     before somebody has mended the stream.
-//   - what the account's own command errs with, such as credit.ErrInvalidAmount: the same request errs again.
-//   - ErrInvalid for a customer id that is none, ErrInvalid and ErrTooLarge for an append the server will never take.
+//   - ErrUnavailable, ErrConflict or ErrAccessDenied: temporary. The last two clear once
+//     other writers are done or an operator helps.
+//   - credit.ErrUnknownEvent: nothing can be decided here until a version that knows the
+//     event runs.
+//   - credit.ErrHistory, by way of ErrTruncated, *credit.HistoryError or
+//     credit.ErrInvalidEvent: nothing can be decided until an operator has repaired the
+//     stream.
+//   - an error of the account's own command, such as credit.ErrInvalidAmount: the same
+//     request fails again.
+//   - ErrInvalid for an invalid customer id, or ErrInvalid or ErrTooLarge for an append
+//     that the server will never accept.
 func (a *CreditAccounts) Reserve(ctx context.Context, r credit.Request) (credit.Decision, error) {
 	return a.decide(ctx, r, "reserve", func(account *credit.Account) (credit.Decision, []credit.Event, error) {
 		terms := a.terms
@@ -71,15 +81,16 @@ func (a *CreditAccounts) Reserve(ctx context.Context, r credit.Request) (credit.
 	})
 }
 
-// Approve reserves a held order outside the rule, because by allowed it, or answers what was decided. Errors as Reserve.
+// Approve reserves a held order outside the rule, because by allowed it, or returns the
+// decision already made. Errors are those of Reserve.
 func (a *CreditAccounts) Approve(ctx context.Context, r credit.Request, by string) (credit.Decision, error) {
 	return a.decide(ctx, r, "approve", func(account *credit.Account) (credit.Decision, []credit.Event, error) {
 		return account.Approve(r.OrderID, r.Amount, by, a.terms)
 	})
 }
 
-// Release closes an order for ever and gives back what is reserved for it. Of r.Amount only the currency counts. Errors
-// as Reserve.
+// Release closes an order permanently and returns its reserved credit to the account.
+// Only the currency of r.Amount matters. Errors are those of Reserve.
 func (a *CreditAccounts) Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error) {
 	return a.decide(ctx, r, "release", func(account *credit.Account) (credit.Decision, []credit.Event, error) {
 		return account.Release(r.OrderID, r.Amount, cause)
@@ -88,9 +99,10 @@ func (a *CreditAccounts) Release(ctx context.Context, r credit.Request, cause cr
 
 type command func(*credit.Account) (credit.Decision, []credit.Event, error)
 
-// decide lets one writer of this process at a time at the customer's account: they would only conflict with each other.
+// decide runs command with one writer of this process at a time per customer: more would
+// only conflict with each other.
 func (a *CreditAccounts) decide(ctx context.Context, r credit.Request, step string, command command) (credit.Decision, error) {
-	if !order.ValidIdentifier(r.CustomerID) { // event ids rely on there being no control characters
+	if !order.ValidIdentifier(r.CustomerID) { // event ids rely on it having no control characters
 		return credit.Decision{}, fmt.Errorf("%w: customer id", ErrInvalid)
 	}
 	unlock, err := a.locks.lock(ctx, r.CustomerID)
@@ -110,7 +122,7 @@ func (a *CreditAccounts) decide(ctx context.Context, r credit.Request, step stri
 	return credit.Decision{}, fmt.Errorf("%w: %s", ErrConflict, streamOf(r.CustomerID))
 }
 
-// attempt folds what is new, decides, and appends.
+// attempt folds the new events, decides, and appends.
 func (a *CreditAccounts) attempt(ctx context.Context, r credit.Request, step string, command command) (credit.Decision, error) {
 	account, err := a.load(ctx, r.CustomerID)
 	if err != nil {
@@ -126,9 +138,10 @@ func (a *CreditAccounts) attempt(ctx context.Context, r credit.Request, step str
 	return decision, nil
 }
 
-// append writes events at the folded revision and takes them in. When it was not them that were written there, the account
-// stands as it was folded, and what was written is read next time.
-func (a *CreditAccounts) append(ctx context.Context, account *folded, r credit.Request, step string, events []credit.Event) error {
+// append writes events at the folded revision and applies them to account. If something
+// else was written there, account stays as it was folded, and the next attempt reads what
+// was written.
+func (a *CreditAccounts) append(ctx context.Context, account *foldedAccount, r credit.Request, step string, events []credit.Event) error {
 	proposed, err := proposedEvents(r, step, events)
 	if err != nil {
 		return err
@@ -136,21 +149,23 @@ func (a *CreditAccounts) append(ctx context.Context, account *folded, r credit.R
 	stream, expected := streamOf(r.CustomerID), account.expected()
 	last, err := a.client.Append(ctx, stream, expected, proposed...)
 	if errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
-		// The answer was lost, and perhaps only that. The same append again writes what is missing and nothing twice.
+		// The response was lost, and perhaps only that. Repeating the same append writes
+		// what is missing and nothing twice.
 		last, err = a.client.Append(ctx, stream, expected, proposed...)
 	}
 	if err != nil {
 		return err
 	}
-	if err := account.take(events, last); err != nil {
-		a.cache.Remove(r.CustomerID) // it may have taken a part of them
+	if err := account.applyAppended(events, last); err != nil {
+		a.cache.Remove(r.CustomerID) // some of them may have been applied
 		return err
 	}
-	a.cache.Add(r.CustomerID, account) // a smaller cache may have dropped it meanwhile
+	a.cache.Add(r.CustomerID, account) // a small cache may have evicted it meanwhile
 	return nil
 }
 
-// pauseFor waits between half of and a whole longest, so that writers that met once do not meet again.
+// pauseFor waits between half of longest and longest, so that writers that collided once
+// do not collide again. It reports false if ctx ends first.
 func pauseFor(ctx context.Context, longest time.Duration) bool {
 	timer := time.NewTimer(longest/2 + rand.N(longest/2))
 	defer timer.Stop()

@@ -9,8 +9,9 @@ import (
 	"orderflow/internal/order"
 )
 
-// Decision reads what stands for an order on its customer's account, and whether anything does. It writes nothing. Errors
-// as Reserve's first three kinds.
+// Decision returns what the customer's account decided about an order, and reports
+// whether it decided anything. It writes nothing. Errors are those of the first three
+// kinds of Reserve.
 func (a *CreditAccounts) Decision(ctx context.Context, customerID, orderID string) (credit.Decision, bool, error) {
 	if !order.ValidIdentifier(customerID) {
 		return credit.Decision{}, false, fmt.Errorf("%w: customer id", ErrInvalid)
@@ -28,7 +29,8 @@ func (a *CreditAccounts) Decision(ctx context.Context, customerID, orderID strin
 	return decision, decided, nil
 }
 
-// CustomerOf tells whose credit account a stream is. It is false for a stream that is no account.
+// CustomerOf returns the customer whose credit account a stream is. It reports false for
+// any other stream.
 func CustomerOf(stream string) (customerID string, ok bool) {
 	customerID, ok = strings.CutPrefix(stream, streamOf(""))
 	return customerID, ok && order.ValidIdentifier(customerID)

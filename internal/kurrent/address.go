@@ -12,17 +12,19 @@ import (
 	"strings"
 )
 
-// address is a connection string taken apart. The client's own parser is used after this one: it ignores some bad
-// values, picks one of two contradicting ones by chance, logs to standard error, and quotes passwords in its errors.
+// address is a parsed connection string. The client's own parser runs after this one: it
+// ignores some bad values, picks one of two contradicting ones at random, logs to
+// standard error, and quotes passwords in its errors.
 type address struct {
 	scheme  string
 	user    *url.Userinfo
 	hosts   []string
-	options map[string]string // known ones, by lower-case name
+	options map[string]string // known options, by lower-case name
 	ignored []string          // names of unknown options
 }
 
-// optionChecks are the options the client knows, by lower-case name, each with what a value has to be.
+// optionChecks returns the options that the client knows, by lower-case name, each with a
+// check of its value.
 func optionChecks() map[string]func(string) string {
 	return map[string]func(string) string{
 		"tls":                 checkBool,
@@ -31,7 +33,7 @@ func optionChecks() map[string]func(string) string {
 		"usercertfile":        func(string) string { return "" }, // checked as a pair
 		"userkeyfile":         func(string) string { return "" },
 		"nodepreference":      checkPreference,
-		"gossiptimeout":       checkNumber(1, 60, "seconds"), // bounds an attempt to connect
+		"gossiptimeout":       checkNumber(1, 60, "seconds"), // bounds one connection attempt
 		"keepaliveinterval":   checkNumber(1, 600_000, "milliseconds"),
 		"keepalivetimeout":    checkNumber(1, 600_000, "milliseconds"),
 		"defaultdeadline":     checkNumber(1, 3_600_000, "milliseconds"),
@@ -40,7 +42,8 @@ func optionChecks() map[string]func(string) string {
 	}
 }
 
-// parseAddress takes raw apart and says everything that is wrong with it, without a value from it.
+// parseAddress parses raw and returns everything that is wrong with it. No problem quotes
+// a value from raw.
 func parseAddress(raw string) (address, []string) {
 	var a address
 	scheme, rest, ok := strings.Cut(raw, "://")
@@ -56,8 +59,9 @@ func parseAddress(raw string) (address, []string) {
 	return a, faults
 }
 
-// cutCredentials splits at the last @, so that an unescaped character in a password cannot turn the rest of it into a
-// host or an option that an error or a log would name.
+// cutCredentials splits rest at the last @. So an unescaped character in a password
+// cannot turn the remainder of it into a host or an option that an error or a log would
+// name.
 func cutCredentials(rest string) (*url.Userinfo, string, []string) {
 	at := strings.LastIndex(rest, "@")
 	if at < 0 {
@@ -131,8 +135,9 @@ func (a *address) checkKeyPair() []string {
 	return nil
 }
 
-// insecurities are what is only for development: credentials would not be sent, or to anybody.
-func (a *address) insecurities() []string {
+// insecureOptions returns a problem for each option that is allowed only in development.
+// With such an option, credentials would not be sent, or could be sent to any server.
+func (a *address) insecureOptions() []string {
 	var faults []string
 	if isFalse(a.options["tls"]) {
 		faults = append(faults, "tls=false is refused: plaintext is not allowed")
@@ -143,13 +148,14 @@ func (a *address) insecurities() []string {
 	return faults
 }
 
-// String is the connection string for the client's parser.
+// String returns the connection string for the client's parser.
 func (a *address) String() string {
 	query := url.Values{}
 	for name, value := range a.options {
 		query.Set(name, value)
 	}
-	// The transport pings no faster than every 10 s, and the client warns on standard error when asked to.
+	// The transport pings at most every 10 s, and the client warns on standard error if
+	// asked to ping faster.
 	if interval, err := strconv.Atoi(a.options["keepaliveinterval"]); err == nil {
 		query.Set("keepaliveinterval", strconv.Itoa(max(interval, 10_000)))
 	}
@@ -161,8 +167,8 @@ func (a *address) String() string {
 }
 
 func isFalse(value string) bool {
-	is, err := strconv.ParseBool(strings.ToLower(value))
-	return err == nil && !is
+	parsed, err := strconv.ParseBool(strings.ToLower(value))
+	return err == nil && !parsed
 }
 
 func checkBool(value string) string {
@@ -173,7 +179,7 @@ func checkBool(value string) string {
 }
 
 func checkPreference(value string) string {
-	if !strings.EqualFold(value, "leader") { // on any other node, what is written may not be there yet
+	if !strings.EqualFold(value, "leader") { // any other node may not have the latest writes yet
 		return "must be leader"
 	}
 	return ""

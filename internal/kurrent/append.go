@@ -9,26 +9,31 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// MaxAppendBytes is how many bytes every server takes in one append, as NewEvent.Size counts. Callers split what may be
-// split; the rest is refused as ErrTooLarge, unless the server is known to take more.
+// MaxAppendBytes is how many bytes every server accepts in one append, counted as by
+// NewEvent.Size. Callers split what may be split. A larger append fails with ErrTooLarge,
+// unless the server is known to accept more.
 const MaxAppendBytes = 1 << 20
 
 const (
-	// moreAppendBytes is how many are sent to a server from 25.1 on. It takes messages of up to 16 MiB.
+	// moreAppendBytes is the limit for servers from 25.1 on, which accept messages of up
+	// to 16 MiB.
 	moreAppendBytes = 15 << 20
 	maxAppendEvents = 1000
 )
 
-// Append writes events to a stream, all or none, when the stream is where it is expected, and returns the revision of the
-// last one. With NoStream or At, the same append made again returns as before and writes nothing. After ErrUnavailable it
-// is not known whether they were written: make the same append again, or read. After ErrTooLarge nothing was written.
+// Append writes events to a stream, all or none, if the stream is at the expected
+// revision. It returns the revision of the last event. With NoStream or At, repeating the
+// same append returns the same result and writes nothing. After ErrUnavailable it is not
+// known whether the events were written: repeat the same append, or read. After
+// ErrTooLarge nothing was written.
 func (c *Client) Append(ctx context.Context, stream string, expected Expected, events ...NewEvent) (lastRevision uint64, err error) {
 	proposed, size, err := proposals(events)
 	if err == nil {
 		lastRevision, err = c.append(ctx, stream, expected, proposed, size)
 	}
 	if errors.Is(err, errCutOff) && size > MaxAppendBytes {
-		// A server that finds it too large hangs up, as one that fails does. The first does it again.
+		// A server that finds the append too large closes the connection, and so does one
+		// that fails. Only the first does it again.
 		lastRevision, err = c.append(ctx, stream, expected, proposed, size)
 		if errors.Is(err, errCutOff) {
 			err = fmt.Errorf("%w: the server cut off %d bytes twice", ErrTooLarge, size)
@@ -44,7 +49,7 @@ func (c *Client) append(
 	ctx context.Context, stream string, expected Expected, proposed []kurrentdb.EventData, size int,
 ) (lastRevision uint64, err error) {
 	limit := MaxAppendBytes
-	err = c.callAbout(ctx, stream, c.call, func(ctx context.Context, client *kurrentdb.Client) (err error) {
+	err = c.callOnStream(ctx, stream, c.call, func(ctx context.Context, client *kurrentdb.Client) (err error) {
 		if size > limit {
 			limit, err = appendLimit(client)
 		}
@@ -64,7 +69,8 @@ func (c *Client) append(
 	return lastRevision, err
 }
 
-// appendLimit returns how many bytes the server takes in one append, going by its version.
+// appendLimit returns how many bytes the server accepts in one append, judging by its
+// version.
 func appendLimit(client *kurrentdb.Client) (int, error) {
 	version, err := client.GetServerVersion()
 	if err != nil {
@@ -82,7 +88,7 @@ func proposals(events []NewEvent) (proposed []kurrentdb.EventData, size int, err
 	}
 	proposed = make([]kurrentdb.EventData, len(events))
 	for i, e := range events {
-		if e.ID == uuid.Nil || e.Type == "" { // the client would make up an id, and the append could not be repeated
+		if e.ID == uuid.Nil || e.Type == "" { // the client would generate an id, and the append could not be repeated
 			return nil, 0, fmt.Errorf("%w: event %d has no id or no type", ErrInvalid, i)
 		}
 		size += e.Size()

@@ -9,11 +9,12 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// pingStream is read to see whether the server answers. It need not exist.
+// pingStream is read to see whether the server responds. It need not exist.
 const pingStream = "orderflow-ping"
 
-// Client is a KurrentDB client whose calls end with their context, whatever the server does, and which needs no restart
-// after an outage of any length. It is safe for concurrent use.
+// Client is a KurrentDB client whose calls end with their context, whatever the server
+// does. It recovers from an outage of any length without a restart. It is safe for
+// concurrent use.
 type Client struct {
 	pool    *pool
 	timeout time.Duration
@@ -21,8 +22,9 @@ type Client struct {
 	close   func()
 }
 
-// Open checks the configuration and never dials: the first call does. Its error is a *config.Error, which says what is
-// wrong with the connection string and never quotes a value from it.
+// Open checks the configuration and never dials: the first call does. It returns a
+// *config.Error that says what is wrong with the connection string and never quotes a
+// value from it.
 func Open(c Config) (*Client, error) {
 	settings, err := c.parse()
 	if err != nil {
@@ -37,13 +39,14 @@ func Open(c Config) (*Client, error) {
 	}, nil
 }
 
-// Close cuts off the calls and subscriptions that are under way. Later calls give ErrClosed.
+// Close aborts calls and subscriptions in progress. Later calls return ErrClosed.
 func (c *Client) Close() {
 	c.close()
 	c.pool.close()
 }
 
-// Ping asks the server for an answer. Being denied a stream is one; being unknown to the server is ErrAccessDenied.
+// Ping checks that the server responds. A server that denies access to the stream has
+// responded. Ping returns ErrAccessDenied if the server does not know the user.
 func (c *Client) Ping(ctx context.Context) error {
 	err := c.call(ctx, func(ctx context.Context, client *kurrentdb.Client) error {
 		_, _, err := readPage(ctx, client, page{stream: pingStream, count: 1})
@@ -58,34 +61,37 @@ func (c *Client) Ping(ctx context.Context) error {
 	return fmt.Errorf("ping: %w", err)
 }
 
-// operation is what is done with a client while it is lent.
+// operation is a function that uses a borrowed client.
 type operation func(context.Context, *kurrentdb.Client) error
 
-// call lends operation a client of its own for as long as ctx and the call timeout allow, and translates its error.
+// call runs operation with a client of its own, bounded by ctx and the call timeout, and
+// translates its error.
 func (c *Client) call(ctx context.Context, operation operation) error {
 	return c.callOn(ctx, c.pool.get, operation)
 }
 
-// callLeader is call on a connection made for it, so to the node that leads now. Every call asks for the leading node, but
-// one that led until a moment ago, and cannot know it yet, still answers on the connections it has.
+// callLeader is like call, but uses a new connection, and so the node that leads now.
+// Every call asks for the leading node, but a node that led until a moment ago and does
+// not know yet still responds on its existing connections.
 func (c *Client) callLeader(ctx context.Context, operation operation) error {
 	return c.callOn(ctx, c.pool.getNew, operation)
 }
 
-func (c *Client) callOn(ctx context.Context, lend func(context.Context) (*kurrentdb.Client, error), operation operation) error {
-	ctx, cancel := c.bounded(ctx)
+func (c *Client) callOn(ctx context.Context, borrow func(context.Context) (*kurrentdb.Client, error), operation operation) error {
+	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
-	client, err := lend(ctx)
+	client, err := borrow(ctx)
 	if err != nil {
 		return err
 	}
-	err = onLeader(func() error { return guarded(ctx, client, operation) })
+	err = onLeader(func() error { return recoverPanics(ctx, client, operation) })
 	c.pool.put(client, err)
 	return translate(ctx, err)
 }
 
-// onLeader makes a request again that met a node which does not lead, and so was not carried out. The client is on its way
-// to the leading node by then, and the request waits for it no longer than its context.
+// onLeader repeats a request that reached a node which does not lead, and so was not
+// carried out. By then the client is connecting to the leading node, and the request
+// waits for it no longer than its context allows.
 func onLeader(request func() error) error {
 	err := request()
 	if isNotLeader(err) {
@@ -94,7 +100,7 @@ func onLeader(request func() error) error {
 	return err
 }
 
-// subscribeToAll is the client's, from the leading node.
+// subscribeToAll subscribes to $all on the leading node.
 func subscribeToAll(
 	ctx context.Context, client *kurrentdb.Client, options kurrentdb.SubscribeToAllOptions,
 ) (s *kurrentdb.Subscription, err error) {
@@ -105,8 +111,9 @@ func subscribeToAll(
 	return s, err
 }
 
-// bounded gives a call its deadline, and ends it when the client is closed.
-func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+// withDeadline bounds a call by the call timeout, and cancels it when the client is
+// closed.
+func (c *Client) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(c.closing, func() { cancel(ErrClosed) })
 	ctx, end := context.WithTimeout(ctx, c.timeout)
@@ -117,8 +124,9 @@ func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFu
 	}
 }
 
-// guarded makes an error of the panics the client answers a message with that it does not expect.
-func guarded(ctx context.Context, client *kurrentdb.Client, operation operation) (err error) {
+// recoverPanics turns a panic of the client into an error. The client panics on messages
+// that it does not expect.
+func recoverPanics(ctx context.Context, client *kurrentdb.Client, operation operation) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = fmt.Errorf("client panicked: %v", reason)

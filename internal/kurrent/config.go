@@ -11,31 +11,34 @@ import (
 	"orderflow/internal/config"
 )
 
-// defaultCallTimeout bounds a call when neither the configuration nor the connection string says otherwise.
+// defaultCallTimeout bounds a call if neither the configuration nor the connection string
+// does.
 const defaultCallTimeout = 10 * time.Second
 
-// Config says where the event store is and how to speak to it.
+// Config says where the event store is and how to connect to it.
 type Config struct {
 	URL            string        // connection string, such as kurrentdb://user:password@host:2113
 	AllowPlaintext bool          // accept tls=false and tlsVerifyCert=false
-	Logger         *slog.Logger  // the client's own lines come at debug; nil drops them
-	CallTimeout    time.Duration // bounds every call; 0 takes the connection string's defaultDeadline, else 10 s
-	Connections    int           // how many calls can be under way at once; 0 is 16
+	Logger         *slog.Logger  // the client's own lines are logged at debug level; nil drops them
+	CallTimeout    time.Duration // bounds every call; 0 means the connection string's defaultDeadline, or 10 s
+	Connections    int           // how many calls can be in progress at once; 0 means 16
 }
 
-// parse makes the client's configuration. Discovery is the pool's business: the client gets one attempt at it, and the
-// connection string's maxDiscoverAttempts and discoveryInterval are of no effect.
+// parse returns the client's configuration. Discovery is up to the pool: the client gets
+// a single attempt, and the connection string's maxDiscoverAttempts and discoveryInterval
+// have no effect.
 func (c Config) parse() (*kurrentdb.Configuration, error) {
 	address, faults := parseAddress(c.URL)
 	if !c.AllowPlaintext {
-		faults = append(faults, address.insecurities()...)
+		faults = append(faults, address.insecureOptions()...)
 	}
 	if len(faults) > 0 {
 		return nil, invalidURL(faults)
 	}
 	settings, err := kurrentdb.ParseConnectionString(address.String())
 	if err != nil {
-		return nil, invalidURL([]string{"is not a connection string the client understands"}) // its error quotes all of it
+		// The client's error quotes the whole string.
+		return nil, invalidURL([]string{"is not a connection string the client understands"})
 	}
 	if len(address.ignored) > 0 {
 		c.logger().Warn("options of the connection string are ignored", "options", address.ignored)
@@ -80,7 +83,8 @@ func (c Config) logger() *slog.Logger {
 	return c.Logger
 }
 
-// clientLog takes the client's lines at debug, whatever level it gives them: what matters comes back as an error.
+// clientLog logs the client's lines at debug level, whatever their own level: what
+// matters is returned as an error.
 func (c Config) clientLog() kurrentdb.LoggingFunc {
 	logger := c.logger()
 	return func(level kurrentdb.LogLevel, format string, args ...any) {

@@ -12,36 +12,43 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// What a call can come to. Every error of this package that comes from the event store wraps exactly one of them; no
-// type of the client gets out, and no text that could hold a credential.
+// The outcomes of a call. Every error of this package that comes from the event store
+// wraps exactly one of them. No type of the client is exposed, and no text that could
+// hold a credential.
 var (
-	// ErrNotFound says that the stream, event or group does not exist.
+	// ErrNotFound is returned if the stream, event or group does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrDeleted says that the stream was deleted.
+	// ErrDeleted is returned if the stream was deleted.
 	ErrDeleted = errors.New("stream is deleted")
-	// ErrWrongRevision says that the stream is not where an append expected it. Nothing was written.
+	// ErrWrongRevision is returned if the stream is not at the revision an append
+	// expected. Nothing was written.
 	ErrWrongRevision = errors.New("stream is at another revision")
-	// ErrUnavailable says that no answer came, or one to try again after. What an append did is not known.
+	// ErrUnavailable is returned if there was no response, or one that asks to try again.
+	// It is not known what an append did.
 	ErrUnavailable = errors.New("event store is unavailable")
-	// ErrAccessDenied says that the credentials are wrong or not enough.
+	// ErrAccessDenied is returned if the credentials are wrong or insufficient.
 	ErrAccessDenied error = operatorError("access denied")
-	// ErrTooLarge says that the server takes no event, or no batch, of that size.
+	// ErrTooLarge is returned if the server accepts no event, or no batch, of that size.
 	ErrTooLarge error = operatorError("too large")
-	// ErrGroupExists says that a group of that name is there already.
+	// ErrGroupExists is returned if a group of that name already exists.
 	ErrGroupExists = errors.New("group exists")
-	// ErrInvalid says that the server will never take such a request.
+	// ErrInvalid is returned for a request that the server will never accept.
 	ErrInvalid error = operatorError("invalid request")
-	// ErrClosed says that the client or the subscription was closed from this side. It is an ErrUnavailable too.
+	// ErrClosed is returned if the client or the subscription was closed on this side. It
+	// wraps ErrUnavailable.
 	ErrClosed = fmt.Errorf("closed: %w", ErrUnavailable)
 
-	// errCutOff says that the call ended while the request was being sent. It is an ErrUnavailable.
+	// errCutOff is returned if the call ended while the request was being sent. It wraps
+	// ErrUnavailable.
 	errCutOff = fmt.Errorf("cut off: %w", ErrUnavailable)
-	// errUnspoken says that the server answered without saying anything: it could not, or the stream has a name that no
-	// header can carry and there was something to say about it. It is an ErrUnavailable.
-	errUnspoken = fmt.Errorf("no reason given: %w", ErrUnavailable)
+	// errNoReason is returned if the server failed the call without a reason: it could
+	// not give one, or the reason names a stream whose name no header can carry. It wraps
+	// ErrUnavailable.
+	errNoReason = fmt.Errorf("no reason given: %w", ErrUnavailable)
 )
 
-// operatorError is what no retry clears before an operator has changed something: a grant, a limit, a stream.
+// operatorError is an error that no retry clears until an operator has changed something:
+// a grant, a limit, a stream.
 type operatorError string
 
 // Error returns the text.
@@ -50,10 +57,10 @@ func (e operatorError) Error() string { return string(e) }
 // Blocked reports true.
 func (operatorError) Blocked() bool { return true }
 
-// maxDetail keeps a talkative server from filling logs and workflow histories.
+// maxDetail bounds the server's text, so that it cannot fill logs and workflow histories.
 const maxDetail = 300
 
-// translate makes one of this package's errors of what the client said.
+// translate maps an error of the client to one of this package.
 func translate(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -95,7 +102,8 @@ func sentinelOf(err error) error {
 	}
 }
 
-// sentinelOfStatus reads what the client did not: errors of a running subscription, and the codes it has no name for.
+// sentinelOfStatus handles what the client does not map: errors of a running
+// subscription, and status codes that it has no name for.
 func sentinelOfStatus(err error) error {
 	switch status.Code(err) {
 	case codes.NotFound:
@@ -105,7 +113,7 @@ func sentinelOfStatus(err error) error {
 	case codes.AlreadyExists:
 		return ErrGroupExists
 	case codes.InvalidArgument:
-		if strings.Contains(strings.ToLower(err.Error()), "maximum append") { // the size is told in a trailer we cannot see
+		if strings.Contains(strings.ToLower(err.Error()), "maximum append") { // the size is in a trailer that is not visible here
 			return ErrTooLarge
 		}
 		return ErrInvalid
@@ -116,7 +124,7 @@ func sentinelOfStatus(err error) error {
 		return ErrUnavailable
 	case codes.Unknown:
 		if strings.Contains(err.Error(), "HTTP status code received from server: 500") {
-			return errUnspoken
+			return errNoReason
 		}
 		return ErrUnavailable
 	default:
@@ -124,19 +132,21 @@ func sentinelOfStatus(err error) error {
 	}
 }
 
-// isUnimplemented reports that the server does not have the service that was called.
+// isUnimplemented reports whether the server lacks the service that was called.
 func isUnimplemented(err error) bool {
 	client, ok := errors.AsType[*kurrentdb.Error](err)
 	return ok && client.Code() == kurrentdb.ErrorCodeUnsupportedFeature || status.Code(err) == codes.Unimplemented
 }
 
-// isNotLeader reports an answer after which the client is already on its way to the node that leads.
+// isNotLeader reports whether the node that was called does not lead. The client is then
+// already connecting to the one that does.
 func isNotLeader(err error) bool {
 	client, ok := errors.AsType[*kurrentdb.Error](err)
 	return ok && client.Code() == kurrentdb.ErrorCodeNotLeader
 }
 
-// detailOf keeps what the server or the network said and leaves out the client's own lines around it.
+// detailOf returns what the server or the network said, without the text that the client
+// puts around it.
 func detailOf(err error) string {
 	detail := err.Error()
 	if s, ok := errors.AsType[interface {

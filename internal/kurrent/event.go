@@ -9,11 +9,11 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// Event is an event as it stands in its stream.
+// Event is an event as stored in its stream.
 type Event struct {
 	ID          uuid.UUID
 	Stream      string
-	Revision    uint64 // its place in the stream, from 0
+	Revision    uint64 // its position in the stream, from 0
 	Type        string
 	ContentType string // application/json or application/octet-stream
 	Data        []byte
@@ -21,7 +21,7 @@ type Event struct {
 	Created     time.Time // when the server wrote it, UTC
 }
 
-// NewEvent is an event to append. Its content type is JSON unless it says otherwise.
+// NewEvent is an event to append. Its content type is JSON unless Binary is set.
 type NewEvent struct {
 	ID       uuid.UUID
 	Type     string
@@ -30,10 +30,11 @@ type NewEvent struct {
 	Binary   bool   // application/octet-stream
 }
 
-// Size is how many bytes the event counts for in the server's limit on an append.
+// Size returns how many bytes the event counts toward the server's limit on an append.
 func (e NewEvent) Size() int { return len(e.Data) + len(e.Metadata) + 2*len(e.Type) }
 
-// Expected says where a stream has to be for an append to be made. The zero value is NoStream.
+// Expected is the state a stream must be in for an append to succeed. The zero value is
+// NoStream.
 type Expected struct {
 	kind     expectedKind
 	revision uint64
@@ -47,13 +48,16 @@ const (
 	expectAny
 )
 
-// NoStream expects a stream without events. Appending the same events again changes nothing.
+// NoStream expects a stream without events. Repeating the append with the same events
+// changes nothing.
 func NoStream() Expected { return Expected{} }
 
-// At expects the stream's last event to have this revision. Appending the same events again changes nothing.
+// At expects the stream's last event to have this revision. Repeating the append with the
+// same events changes nothing.
 func At(revision uint64) Expected { return Expected{kind: expectRevision, revision: revision} }
 
-// Any expects nothing. Appending the same events again may write them twice: the server remembers ids for a while only.
+// Any expects nothing. Repeating the append may write the events twice: the server
+// remembers ids only for a while.
 func Any() Expected { return Expected{kind: expectAny} }
 
 func (e Expected) state() kurrentdb.StreamState {
@@ -67,7 +71,8 @@ func (e Expected) state() kurrentdb.StreamState {
 	}
 }
 
-// LinkTarget reads which event a link points to. It is false for an event that is no link.
+// LinkTarget returns the event that a link points to. It reports false if the event is
+// not a link.
 func LinkTarget(link Event) (stream string, revision uint64, ok bool) {
 	number, stream, ok := strings.Cut(string(link.Data), "@")
 	revision, err := strconv.ParseUint(number, 10, 64)

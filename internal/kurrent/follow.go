@@ -9,34 +9,38 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// Position is a place in the whole log. The zero position is before its first event.
+// Position is a position in the whole log. The zero position is before its first event.
 type Position struct{ Commit, Prepare uint64 }
 
-// Follow says which events of the whole log are followed: those of streams whose names begin with one of the prefixes,
-// behind a position.
+// Follow selects the events of the whole log to follow: those in streams whose names
+// begin with one of the prefixes, after a position.
 type Follow struct {
 	Prefixes []string
 	After    Position
 }
 
-// Step is how far the log has been followed: an event, or the word that there was none up to a position.
+// Step is progress through the log: an event, or a notice that there was none up to a
+// position.
 type Step struct {
-	Event    *Event   // nil when there was none for us
-	Position Position // everything up to here has been visited; the zero position when it is not said
-	CaughtUp bool     // all there was has been sent: what comes from here on has just been written
+	Event    *Event   // nil if there was no selected event
+	Position Position // everything up to here has been visited; zero if unknown
+	CaughtUp bool     // every existing event has been sent: later ones are new
 }
 
-// followWindow is after how many events that are left out the server says how far it has got.
+// followWindow is the number of skipped events after which the server reports its
+// position.
 const followWindow = 1_000
 
-// Follow visits events of the whole log in the order in which they were written, and goes on with new ones until ctx ends,
-// visit errs or the connection breaks: then follow again behind the last position. It returns visit's error as it is, and
-// never nil. Links are left out. Reading $all takes a right that only administrators have unless they gave it: else it is
-// ErrAccessDenied. The subscription has a connection of its own.
+// Follow visits events of the whole log in the order in which they were written, then new
+// ones as they are written, until ctx ends, visit returns an error, or the connection
+// breaks. The caller then follows again from the last position. Follow returns visit's
+// error unchanged, and never returns nil. Links are skipped. It returns ErrAccessDenied
+// without the right to read $all, which only administrators have unless they grant it.
+// The subscription has a connection of its own.
 func (c *Client) Follow(ctx context.Context, f Follow, visit func(Step) error) error {
-	lending, cancel := c.bounded(ctx)
+	dialCtx, cancel := c.withDeadline(ctx)
 	defer cancel()
-	client, err := c.pool.get(lending)
+	client, err := c.pool.get(dialCtx)
 	if err != nil {
 		return fmt.Errorf("follow the log: %w", err)
 	}
@@ -45,8 +49,8 @@ func (c *Client) Follow(ctx context.Context, f Follow, visit func(Step) error) e
 	life, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	defer context.AfterFunc(c.closing, func() { end(ErrClosed) })()
-	var refused error // by visit
-	err = guarded(life, client, func(life context.Context, client *kurrentdb.Client) error {
+	var visitErr error
+	err = recoverPanics(life, client, func(life context.Context, client *kurrentdb.Client) error {
 		subscription, err := subscribeToAll(life, client, f.options())
 		if err != nil {
 			return err
@@ -56,13 +60,13 @@ func (c *Client) Follow(ctx context.Context, f Follow, visit func(Step) error) e
 			if err != nil {
 				return err
 			}
-			if refused = visit(step); refused != nil {
-				return refused
+			if visitErr = visit(step); visitErr != nil {
+				return visitErr
 			}
 		}
 	})
-	if refused != nil {
-		return refused
+	if visitErr != nil {
+		return visitErr
 	}
 	return fmt.Errorf("follow the log: %w", translate(life, err))
 }
@@ -86,17 +90,18 @@ func stepOf(message *kurrentdb.SubscriptionEvent) (Step, error) {
 		return Step{Position: Position{message.CheckPointReached.Commit, message.CheckPointReached.Prepare}}, nil
 	case message.FellBehind != nil:
 		return Step{}, nil
-	case message.EventAppeared == nil: // servers before 25.1 say so without a time, which the client makes an empty message of
+	case message.EventAppeared == nil: // caught up: without a time, as before 25.1, the client makes it an empty message
 		return Step{CaughtUp: true}, nil
 	}
 	e := message.EventAppeared.OriginalEvent()
 	if e == nil || e.Position.Commit == math.MaxUint64 {
-		return Step{}, errors.New("event is without its position")
+		return Step{}, errors.New("event has no position")
 	}
 	return Step{Event: eventOf(e), Position: Position{e.Position.Commit, e.Position.Prepare}}, nil
 }
 
-// Behind counts the events that are followed behind a position, and stops at most. It takes a connection and reads them.
+// Behind counts the selected events after a position, up to most. It opens a connection
+// and reads them.
 func (c *Client) Behind(ctx context.Context, f Follow, most int) (behind int, err error) {
 	err = c.Follow(ctx, f, func(step Step) error {
 		if step.Event != nil {

@@ -7,23 +7,26 @@ import (
 	"strconv"
 )
 
-// FulfillmentPrefix begins the name of the stream that tells what became of an order: fulfillment-<order id>.
+// FulfillmentPrefix is the prefix of the streams that record the fulfillment of an order:
+// fulfillment-<order id>.
 const FulfillmentPrefix = "fulfillment-"
 
-// FulfillmentVersion is one version of an order's fulfilment, on its way to becoming an event.
+// FulfillmentVersion is one version of an order's fulfillment, to be published as an
+// event.
 type FulfillmentVersion struct {
 	OrderID       string
 	Revision      uint64 // of the row, and so of the event in its stream
 	Type          string
-	Content       [][]byte // what was stored: with stream, revision and type it makes the event's id
+	Content       [][]byte // what was stored: the event's id derives from it, and from stream, revision and type
 	Data          any      // the event's JSON
 	SourceEventID string   // the order-placed event
 }
 
-// Stream is where the version belongs.
+// Stream returns the stream that the version belongs to.
 func (v FulfillmentVersion) Stream() string { return FulfillmentPrefix + v.OrderID }
 
-// Expected is where the stream has to be: its events are the row's versions, one by one.
+// Expected returns the state the stream must be in: its events are the row's versions,
+// one by one.
 func (v FulfillmentVersion) Expected() Expected {
 	if v.Revision == 0 {
 		return NoStream()
@@ -31,8 +34,9 @@ func (v FulfillmentVersion) Expected() Expected {
 	return At(v.Revision - 1)
 }
 
-// Event makes the event. Its id comes from what was stored and not from how the event words it, so that a version that is
-// appended again by a later release, which may word it otherwise, is still the same event.
+// Event returns the event. Its id derives from what was stored and not from how the event
+// words it. So a version that a later release appends again, perhaps in other words, is
+// still the same event.
 func (v FulfillmentVersion) Event() (NewEvent, error) {
 	data, err := json.Marshal(v.Data)
 	if err != nil {

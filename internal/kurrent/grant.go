@@ -12,14 +12,14 @@ import (
 // Right is an entry of a stream's access control list.
 type Right string
 
-// Rights that GrantGroup gives.
+// Rights that GrantGroup grants.
 const (
 	RightRead      Right = "$r"
 	RightMetaRead  Right = "$mr"
 	RightMetaWrite Right = "$mw"
 )
 
-// grantAttempts bounds how often a list is read again because another writer changed it meanwhile.
+// grantAttempts bounds how often a list is read again because another writer changed it.
 const grantAttempts = 5
 
 const (
@@ -29,28 +29,30 @@ const (
 	settingsStream = "$settings"
 )
 
-// Grant says what a user was given on a stream.
+// Grant is what a user was granted on a stream.
 type Grant struct {
 	Stream string
-	Rights []Right // those that were missing; none if the user had them all
+	Rights []Right // the rights that were missing; none if the user had them all
 }
 
-// GrantGroup gives a user, or all users in a group of that name, what it takes to join a persistent subscription's group
-// and to list and drop what it has parked: read on the group's stream and on the parked stream, and both rights on the
-// metadata of the latter. Everything else in the lists stays, and what the user has already is not written again. A right
-// that a list leaves to the defaults keeps its holders. The caller must be an administrator. It returns ErrReplaying while the
-// group's parked events are being replayed: the end of the replay would take the grant away.
+// GrantGroup grants a user, or all users in a group of that name, what is needed to join
+// a persistent subscription's group and to list and drop its parked events: read on the
+// group's stream and on the parked stream, and both rights on the metadata of the latter.
+// All other entries of the lists are kept, and existing rights are not written again. A
+// right that a list leaves to the defaults keeps its holders. The caller must be an
+// administrator. It returns ErrReplaying while the group's parked events are being
+// replayed, because the end of the replay would remove the grant.
 func (c *Client) GrantGroup(ctx context.Context, stream, group, user string) ([]Grant, error) {
 	var grants []Grant
 	for _, wanted := range []Grant{
 		{stream, []Right{RightRead}},
 		{parkedStream(stream, group), []Right{RightRead, RightMetaRead, RightMetaWrite}},
 	} {
-		given, err := c.grant(ctx, wanted, user)
+		granted, err := c.grant(ctx, wanted, user)
 		if err != nil {
 			return grants, fmt.Errorf("grant %s on %s: %w", user, wanted.Stream, err)
 		}
-		grants = append(grants, given)
+		grants = append(grants, granted)
 	}
 	return grants, nil
 }
@@ -61,9 +63,9 @@ func (c *Client) grant(ctx context.Context, wanted Grant, user string) (Grant, e
 		if err != nil {
 			return Grant{}, err
 		}
-		var given Grant
-		if given, err = c.tryGrant(ctx, wanted, user, defaults); !errors.Is(err, ErrWrongRevision) {
-			return given, err
+		var granted Grant
+		if granted, err = c.tryGrant(ctx, wanted, user, defaults); !errors.Is(err, ErrWrongRevision) {
+			return granted, err
 		}
 		err = nil
 	}
@@ -75,15 +77,15 @@ func (c *Client) tryGrant(ctx context.Context, wanted Grant, user string, defaul
 	if err != nil {
 		return Grant{}, err
 	}
-	if newest.boundary().replaying() { // its end replaces the metadata
+	if newest.boundary().replaying() { // the end of the replay replaces the metadata
 		return Grant{}, ErrReplaying
 	}
-	delete(newest.fields, replayClaim) // else the write would renew it
+	delete(newest.fields, replayClaim) // otherwise the write would renew it
 	list := readList(newest.fields[aclKey])
-	given := Grant{Stream: wanted.Stream}
+	granted := Grant{Stream: wanted.Stream}
 	for _, right := range wanted.Rights {
-		holders, own := list.holders(right)
-		if !own {
+		holders, listed := list.holders(right)
+		if !listed {
 			holders, _ = defaults.holders(right)
 		}
 		if slices.Contains(holders, user) || slices.Contains(holders, everyone) {
@@ -94,38 +96,40 @@ func (c *Client) tryGrant(ctx context.Context, wanted Grant, user string, defaul
 			return Grant{}, err
 		}
 		list[string(right)] = encoded
-		given.Rights = append(given.Rights, right)
+		granted.Rights = append(granted.Rights, right)
 	}
-	if len(given.Rights) == 0 {
-		return given, nil
+	if len(granted.Rights) == 0 {
+		return granted, nil
 	}
 	if newest.fields[aclKey], err = json.Marshal(list); err != nil {
 		return Grant{}, err
 	}
 	_, err = c.writeMetadata(ctx, wanted.Stream, newest.at, newest.fields)
-	return given, err
+	return granted, err
 }
 
-// defaultList returns who has rights on a stream that its own list says nothing about.
+// defaultList returns the holders of each right that a stream's own list does not
+// mention.
 func (c *Client) defaultList(ctx context.Context, stream string) (accessList, error) {
 	settings, err := c.newestObject(ctx, settingsStream)
 	if err != nil {
 		return nil, err
 	}
-	key, server := "$userStreamAcl", everyone
+	key, serverDefault := "$userStreamAcl", everyone
 	if strings.HasPrefix(stream, "$") {
-		key, server = "$systemStreamAcl", administrators
+		key, serverDefault = "$systemStreamAcl", administrators
 	}
 	list := readList(settings.fields[key])
 	for _, right := range []Right{RightRead, RightMetaRead, RightMetaWrite} {
 		if _, set := list.holders(right); !set {
-			list[string(right)], _ = json.Marshal(server) // a string marshals
+			list[string(right)], _ = json.Marshal(serverDefault) // a string always marshals
 		}
 	}
 	return list, nil
 }
 
-// accessList is an access control list with all its entries, those unknown here too.
+// accessList is an access control list with all its entries, including those that are
+// unknown here.
 type accessList map[string]json.RawMessage
 
 func readList(body json.RawMessage) accessList {
@@ -136,10 +140,11 @@ func readList(body json.RawMessage) accessList {
 	return list
 }
 
-// holders returns who the list says has a right. It reports false if the list says nothing about it.
+// holders returns who holds a right according to the list. It reports false if the list
+// does not mention the right.
 func (l accessList) holders(right Right) ([]string, bool) {
-	body, set := l[string(right)]
-	if !set {
+	body, ok := l[string(right)]
+	if !ok {
 		return nil, false
 	}
 	var several []string

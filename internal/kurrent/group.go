@@ -10,28 +10,32 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// maxBuffer bounds how many events a consumer can have in hand.
+// maxBuffer bounds how many unacknowledged events a consumer can have.
 const maxBuffer = 10_000
 
-// How the group keeps its checkpoint. Below it nothing is delivered again after a restart of the server, so it follows
-// closely: after every event, at most once a second.
+// When the group writes its checkpoint. After a restart of the server, nothing below the
+// checkpoint is delivered again, so it follows closely: after every event, at most once a
+// second.
 const (
 	checkpointAfter = time.Second
 	checkpointLower = 1
 	checkpointUpper = 1_000
 )
 
-// minRetries is how often a group must deliver an event again before it parks it: each time an outage makes a consumer
-// leave counts as one, and at one every few seconds this many last for months.
+// minRetries is the least number of redeliveries before a group parks an event. Each time
+// an outage makes a consumer leave counts as one. At one every few seconds, this many
+// last for months.
 const minRetries = 1_000_000
 
-// GroupSettings describe a persistent subscription's group. What is not here is fixed: from the start of the stream,
-// links resolved, RoundRobin, and retried for ever, because an event that is good is never parked for lack of patience.
+// GroupSettings are the settings of a persistent subscription's group. The rest is fixed:
+// the group starts at the beginning of the stream, resolves links, uses RoundRobin, and
+// retries without limit, so that a good event is never parked because an outage took
+// long.
 type GroupSettings struct {
 	Stream         string
 	Group          string
-	MessageTimeout time.Duration // after it, an event without an answer is delivered again; whole milliseconds, 1 s to 24 h
-	BufferSize     int           // about what all consumers together work on at once, 1 to 10,000
+	MessageTimeout time.Duration // an event not acknowledged within it is redelivered; whole milliseconds, 1 s to 24 h
+	BufferSize     int           // about how many events all consumers together work on at once, 1 to 10,000
 }
 
 func (g GroupSettings) validate() error {
@@ -48,7 +52,7 @@ func (g GroupSettings) validate() error {
 
 func (g GroupSettings) wanted() kurrentdb.PersistentSubscriptionSettings {
 	wanted := kurrentdb.SubscriptionSettingsDefault()
-	wanted.StartFrom = kurrentdb.Start{} // only to compare with: where a group starts is not among what is sent from here
+	wanted.StartFrom = kurrentdb.Start{} // only for comparison: the start is not sent from here
 	wanted.ResolveLinkTos = true
 	wanted.MaxRetryCount = math.MaxInt32
 	wanted.MessageTimeout = int32(g.MessageTimeout.Milliseconds())
@@ -56,24 +60,26 @@ func (g GroupSettings) wanted() kurrentdb.PersistentSubscriptionSettings {
 	wanted.CheckpointLowerBound = checkpointLower
 	wanted.CheckpointUpperBound = checkpointUpper
 	wanted.ReadBatchSize = int32(g.BufferSize)
-	wanted.HistoryBufferSize = int32(2 * g.BufferSize) // the server wants it larger than a batch
+	wanted.HistoryBufferSize = int32(2 * g.BufferSize) // the server requires it to be larger than a batch
 	wanted.LiveBufferSize = int32(2 * g.BufferSize)
 	return wanted
 }
 
-// Difference is a setting in which a group is not as asked for.
+// Difference is a setting in which a group differs from what is wanted.
 type Difference struct {
-	Text  string // what it is and should be, with the reason if it loses events
+	Text  string // the actual and the wanted value, with the reason if it loses events
 	Loses bool   // good events are never delivered, are delivered as something else, or are parked
 }
 
-// unreadableSettings is the one difference of a group whose settings may not be read.
+// unreadableSettings returns the one difference of a group whose settings may not be
+// read.
 func unreadableSettings() []Difference {
 	return []Difference{{Text: "settings cannot be compared: no right to read them"}}
 }
 
-// CompareGroup returns where a group is not as settings ask for. It returns ErrNotFound if there is no such group; without
-// the right to read the settings, the difference says just that.
+// CompareGroup returns where a group differs from settings. It returns ErrNotFound if
+// there is no such group. Without the right to read the settings, it returns a single
+// difference that says so.
 func (c *Client) CompareGroup(ctx context.Context, settings GroupSettings) ([]Difference, error) {
 	info, err := c.groupInfo(ctx, settings.Stream, settings.Group)
 	switch {
@@ -85,9 +91,10 @@ func (c *Client) CompareGroup(ctx context.Context, settings GroupSettings) ([]Di
 	return compare(*info.Settings, settings.wanted()), nil
 }
 
-// EnsureGroup creates the group when it is missing. One that is there is never changed: differences says where it is not
-// as settings ask for. Without the right to create it is ErrAccessDenied when the group is missing; without the right to
-// look at it, differences says just that.
+// EnsureGroup creates the group if it is missing. An existing group is never changed:
+// differences says where it differs from settings. It returns ErrAccessDenied if the
+// group is missing and the caller may not create it. If the caller may not read the
+// settings of an existing group, the single difference says so.
 func (c *Client) EnsureGroup(ctx context.Context, settings GroupSettings) (differences []Difference, created bool, err error) {
 	if err := settings.validate(); err != nil {
 		return nil, false, fmt.Errorf("group %s::%s: %w", settings.Stream, settings.Group, err)
@@ -98,7 +105,7 @@ func (c *Client) EnsureGroup(ctx context.Context, settings GroupSettings) (diffe
 		switch {
 		case createErr == nil:
 			return nil, true, nil
-		case errors.Is(createErr, ErrGroupExists): // created by another between the two calls, or not for us to see
+		case errors.Is(createErr, ErrGroupExists): // another client created it meanwhile, or it may not be read
 			info, err = c.groupInfo(ctx, settings.Stream, settings.Group)
 		case errors.Is(err, ErrNotFound) || !errors.Is(createErr, ErrAccessDenied):
 			return nil, false, fmt.Errorf("create group %s::%s: %w", settings.Stream, settings.Group, createErr)
@@ -124,24 +131,24 @@ func (c *Client) createGroup(ctx context.Context, settings GroupSettings) error 
 func (c *Client) groupInfo(ctx context.Context, stream, group string) (info *kurrentdb.PersistentSubscriptionInfo, err error) {
 	err = c.call(ctx, func(ctx context.Context, client *kurrentdb.Client) (err error) {
 		info, err = client.GetPersistentSubscriptionInfo(ctx, stream, group, kurrentdb.GetPersistentSubscriptionOptions{})
-		if err == nil && (info.Settings == nil || info.Stats == nil) { // old servers answer over HTTP, and may leave them out
-			err = errors.New("group is described without its settings or statistics")
+		if err == nil && (info.Settings == nil || info.Stats == nil) { // old servers respond over HTTP, and may leave them out
+			err = errors.New("group info has no settings or no statistics")
 		}
 		return err
 	})
 	return info, err
 }
 
-// compare says where a group differs, in the order in which it matters.
+// compare returns where a group differs, most important first.
 func compare(got, want kurrentdb.PersistentSubscriptionSettings) []Difference {
 	var differences []Difference
 	for _, setting := range []struct {
 		name      string
 		got, want any
-		loses     bool   // if it differs
-		why       string // it loses
+		loses     bool   // events are lost if it differs
+		why       string // events are lost
 	}{
-		{"start", startOf(got.StartFrom), startOf(want.StartFrom), beginsLate(got.StartFrom), "events before it are never delivered"},
+		{"start", startOf(got.StartFrom), startOf(want.StartFrom), startsLate(got.StartFrom), "events before it are never delivered"},
 		{"resolveLinkTos", got.ResolveLinkTos, want.ResolveLinkTos, true, "links are delivered in place of events"},
 		{
 			"maxRetryCount", got.MaxRetryCount, want.MaxRetryCount, got.MaxRetryCount < minRetries,
@@ -172,8 +179,9 @@ func compare(got, want kurrentdb.PersistentSubscriptionSettings) []Difference {
 	return differences
 }
 
-// beginsLate reports whether a group is known to begin behind the start of its stream.
-func beginsLate(position any) bool {
+// startsLate reports whether a group is known to start after the first event of its
+// stream.
+func startsLate(position any) bool {
 	switch position := position.(type) {
 	case kurrentdb.End:
 		return true
@@ -199,16 +207,18 @@ func startOf(position any) string {
 	}
 }
 
-// GroupInfo is how a group is doing, for readiness and metrics. How many events are parked it does not say: the server's own
-// count does not fall when parked events are dropped. Read the parked stream.
+// GroupInfo is the state of a group, for readiness and metrics. It does not include the
+// number of parked events: the server's own count does not fall when parked events are
+// dropped. Read the parked stream instead.
 type GroupInfo struct {
-	Lag       uint64 // events of the stream above the group's checkpoint, as far as the group has heard of them
-	Resting   uint64 // a lag up to this is none: the group writes its checkpoint only after more
-	InFlight  int64  // events sent to a consumer and not yet answered
+	Lag       uint64 // events above the group's checkpoint that the group knows of
+	Resting   uint64 // a lag up to this counts as none: the group writes its checkpoint only after more events
+	InFlight  int64  // events sent to a consumer and not yet acknowledged
 	Consumers int
 }
 
-// GroupInfo asks how a group is doing. A group that does not exist is ErrNotFound.
+// GroupInfo returns the state of a group. It returns ErrNotFound if the group does not
+// exist.
 func (c *Client) GroupInfo(ctx context.Context, stream, group string) (GroupInfo, error) {
 	info, err := c.groupInfo(ctx, stream, group)
 	if err != nil {

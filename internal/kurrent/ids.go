@@ -14,7 +14,8 @@ import (
 	"orderflow/internal/credit"
 )
 
-// proposedEvents are the events of one step, ready to be appended as often as it takes.
+// proposedEvents returns the events of one step. They can be appended any number of
+// times.
 func proposedEvents(r credit.Request, step string, events []credit.Event) ([]NewEvent, error) {
 	metadata, err := metadataOf(r)
 	if err != nil {
@@ -32,30 +33,31 @@ func proposedEvents(r credit.Request, step string, events []credit.Event) ([]New
 	return proposed, nil
 }
 
-// eventName is what makes an event the same event when its append is repeated. KurrentDB compares ids and nothing else, so
-// everything an event is has to be in its id: another decision of the same step must not pass for this one.
+// eventName identifies an event, so that a repeated append writes the same event.
+// KurrentDB compares only ids, so the id must cover everything the event is made of:
+// another decision of the same step must not be taken for this one.
 type eventName struct {
 	stream    string
-	step      string // what was asked, and about which order
+	step      string // the command, and the order it is about
 	index     int    // within the step
 	eventType string
 	data      []byte
 }
 
-// id is the UUIDv5, in the namespace of URLs, of
+// id returns the UUIDv5, in the namespace of URLs, of
 //
 //	orderflow:<stream>\n<step>\n<index>\n<type>\n<SHA-256 of the data, in hex>
 //
-// None of these holds a line feed. The layout is for ever: a change would let an append that is repeated across an upgrade
-// write twice.
+// None of these contains a line feed. The layout must never change: otherwise an append
+// that is repeated across an upgrade would write twice.
 func (n eventName) id() uuid.UUID {
 	sum := sha256.Sum256(n.data)
 	name := []string{n.stream, n.step, strconv.Itoa(n.index), n.eventType, hex.EncodeToString(sum[:])}
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("orderflow:"+strings.Join(name, "\n")))
 }
 
-// eventMetadata is KurrentDB's convention: the correlation runs through everything one order causes, and the causation
-// names the event that led to this one.
+// eventMetadata follows KurrentDB's convention: the correlation id is shared by
+// everything one order causes, and the causation id names the event that led to this one.
 type eventMetadata struct {
 	CorrelationID string `json:"$correlationId"`
 	CausationID   string `json:"$causationId,omitempty"`

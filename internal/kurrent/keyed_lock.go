@@ -5,35 +5,36 @@ import (
 	"sync"
 )
 
-// keyedLock is a lock for each key. Whoever waits for one can give up, which a mutex does not allow.
+// keyedLock is a set of locks, one per key. A caller that waits for one can give up,
+// which a mutex does not allow.
 type keyedLock struct {
 	mu   sync.Mutex
-	held map[string]*keyLock // those that somebody has or waits for
+	held map[string]*keyLock // locks that are held or waited for
 }
 
 type keyLock struct {
-	token chan struct{} // holds one while the lock is taken
-	users int           // have it or wait for it
+	token chan struct{} // full while the lock is held
+	users int           // hold it or wait for it
 }
 
 func newKeyedLock() *keyedLock { return &keyedLock{held: map[string]*keyLock{}} }
 
-// lock takes the key's lock, or gives up with the context's error.
+// lock acquires the key's lock, or returns the context's error.
 func (l *keyedLock) lock(ctx context.Context, key string) (unlock func(), err error) {
-	lock := l.enter(key)
+	lock := l.ref(key)
 	select {
 	case lock.token <- struct{}{}:
 		return func() {
 			<-lock.token
-			l.leave(key, lock)
+			l.unref(key, lock)
 		}, nil
 	case <-ctx.Done():
-		l.leave(key, lock)
+		l.unref(key, lock)
 		return nil, context.Cause(ctx)
 	}
 }
 
-func (l *keyedLock) enter(key string) *keyLock {
+func (l *keyedLock) ref(key string) *keyLock {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lock := l.held[key]
@@ -45,7 +46,7 @@ func (l *keyedLock) enter(key string) *keyLock {
 	return lock
 }
 
-func (l *keyedLock) leave(key string, lock *keyLock) {
+func (l *keyedLock) unref(key string, lock *keyLock) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if lock.users--; lock.users == 0 {

@@ -7,7 +7,8 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// LastEvent reads the newest event of a stream. It is ErrNotFound or ErrDeleted when there is none.
+// LastEvent reads the newest event of a stream. It returns ErrNotFound or ErrDeleted if
+// there is none.
 func (c *Client) LastEvent(ctx context.Context, stream string) (Event, error) {
 	var found *Event
 	err := c.read(ctx, page{stream: stream, count: 1, last: true}, func(e *kurrentdb.ResolvedEvent) error {

@@ -13,18 +13,21 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// ErrMalformed says that the server ignores the metadata of a stream, or its settings, because they are malformed. To write
-// a field of them would have no effect, or would lose the others.
+// ErrMalformed is returned if the server ignores the metadata of a stream, or its
+// settings, because they are malformed. Writing one field would have no effect, or would
+// lose the others.
 var ErrMalformed error = operatorError("malformed")
 
-// object is the newest event of a stream, a JSON object. It has no fields if there is no event, or one without data.
+// object is the newest event of a stream, a JSON object. It has no fields if there is no
+// event, or one without data.
 type object struct {
 	fields  map[string]json.RawMessage
-	at      Expected  // when the next one is written
+	at      Expected  // what the next append must expect
 	written time.Time // on the server's clock
 }
 
-// newestObject reads the last event of a stream. It returns ErrMalformed if that is no object.
+// newestObject reads the last event of a stream. It returns ErrMalformed if its data is
+// not a JSON object.
 func (c *Client) newestObject(ctx context.Context, stream string) (object, error) {
 	newest := object{fields: map[string]json.RawMessage{}, at: NoStream()}
 	err := c.read(ctx, page{stream: stream, count: 1, last: true}, func(e *kurrentdb.ResolvedEvent) error {
@@ -46,8 +49,8 @@ func (c *Client) newestObject(ctx context.Context, stream string) (object, error
 	return newest, nil
 }
 
-// readMetadata reads the metadata of a stream. It returns ErrMalformed also if a field that the server knows has the wrong
-// type: the server then ignores all fields.
+// readMetadata reads the metadata of a stream. It also returns ErrMalformed if a field
+// that the server knows has the wrong type: the server then ignores all fields.
 func (c *Client) readMetadata(ctx context.Context, stream string) (object, error) {
 	newest, err := c.newestObject(ctx, "$$"+stream)
 	if err != nil {
@@ -69,8 +72,8 @@ func isInteger(body json.RawMessage) bool {
 	return err == nil
 }
 
-// isAccessList reports whether the server can read a list: it takes no other entries than its own, and in each a name or an
-// array of names.
+// isAccessList reports whether the server can read a list. It accepts only its own
+// entries, and in each a name or an array of names.
 func isAccessList(body json.RawMessage) bool {
 	var list accessList
 	if json.Unmarshal(body, &list) != nil || list == nil {
@@ -85,8 +88,9 @@ func isAccessList(body json.RawMessage) bool {
 	return true
 }
 
-// writeMetadata replaces the metadata of a stream, all fields of it, if it is still at the revision it was read at. Another
-// writer meanwhile is ErrWrongRevision. It returns the new revision.
+// writeMetadata replaces all fields of a stream's metadata, if it is still at the
+// revision it was read at. It returns the new revision, or ErrWrongRevision if another
+// writer changed it meanwhile.
 func (c *Client) writeMetadata(ctx context.Context, stream string, at Expected, fields map[string]json.RawMessage) (uint64, error) {
 	if fields == nil {
 		fields = map[string]json.RawMessage{}

@@ -13,17 +13,19 @@ import (
 	"orderflow/internal/order"
 )
 
-// maxOrderEvents is how far FindPlaced looks into an order's stream, which holds a handful of events. An order that comes
-// later is not found: a stream of so many events before it is nobody's order.
+// maxOrderEvents is how many events of an order's stream FindPlaced reads. Such a stream
+// has a handful of events. An order-placed event after that many is not found: such a
+// stream is not an order's.
 const maxOrderEvents = 10_000
 
-// errFound ends a read that has found what it was for.
+// errFound ends a read that has found what it was looking for.
 var errFound = errors.New("found")
 
-// Body reads the order that a source stands for, from the one event it names. It is order.ErrGone when that event is no
-// longer there or another one stands in its place, and an *order.InvalidError when it cannot be understood.
+// Body reads the order that source refers to, from the one event it names. It returns
+// order.ErrGone if that event no longer exists or another one is stored in its place, and
+// an *order.InvalidError if the event cannot be decoded.
 func (c *Client) Body(ctx context.Context, source order.Source) (order.Placed, error) {
-	event, err := believed(func(leader bool) (Event, error) {
+	event, err := confirmedOnLeader(func(leader bool) (Event, error) {
 		event, err := c.readEvent(ctx, page{stream: source.Stream, from: source.Revision, count: 1, leader: leader})
 		if err == nil && event.ID.String() != source.EventID {
 			err = fmt.Errorf("read %s at %d: it is another event: %w", source.Stream, source.Revision, ErrNotFound)
@@ -31,22 +33,24 @@ func (c *Client) Body(ctx context.Context, source order.Source) (order.Placed, e
 		return event, err
 	})
 	if err != nil {
-		return order.Placed{}, orGone(err)
+		return order.Placed{}, mapGone(err)
 	}
 	return decodePlaced(event)
 }
 
-// FindPlaced reads the event that a stream's order was placed with: the first order-placed event that can be understood,
-// among its first 10,000 events. One that cannot be was parked, and a corrected one may follow it. It is ErrNotFound when
-// there is no order-placed event, ErrDeleted when the stream is deleted, softly or for ever, and the *order.InvalidError
-// of the first one when none can be understood.
+// FindPlaced reads the event that placed the stream's order: the first decodable
+// order-placed event among its first 10,000 events. An event that cannot be decoded was
+// parked, and a corrected one may follow it. FindPlaced returns ErrNotFound if there is
+// no order-placed event, ErrDeleted if the stream is deleted, softly or permanently, and
+// the *order.InvalidError of the first one if none can be decoded.
 func (c *Client) FindPlaced(ctx context.Context, stream string) (Event, error) {
 	found, err := c.findPlaced(ctx, stream)
 	return found.event, err
 }
 
-// FirstCancellation reads the first request to cancel that can be understood among the 10,000 events of an order's stream
-// behind the one it was placed with, and reports whether there is one. A stream that is deleted has none.
+// FirstCancellation reads the first decodable request to cancel among the 10,000 events
+// of an order's stream after the one that placed it, and reports whether there is one. A
+// deleted stream has none.
 func (c *Client) FirstCancellation(
 	ctx context.Context, stream string, placed uint64,
 ) (request order.Cancellation, found bool, err error) {
@@ -71,21 +75,23 @@ func (c *Client) FirstCancellation(
 	return request, found, nil
 }
 
-// ReadLinkTarget reads the event that link points to, which may be back since the link came without it. It is ErrNotFound
-// or ErrDeleted when it is gone, and ErrInvalid for an event that is no link.
+// ReadLinkTarget reads the event that link points to. It may be readable again since the
+// link was delivered without it. ReadLinkTarget returns ErrNotFound or ErrDeleted if the
+// event is gone, and ErrInvalid if link is not a link.
 func (c *Client) ReadLinkTarget(ctx context.Context, link Event) (Event, error) {
 	stream, revision, ok := LinkTarget(link)
 	if !ok {
-		return Event{}, fmt.Errorf("%w: event %d of %s is no link", ErrInvalid, link.Revision, link.Stream)
+		return Event{}, fmt.Errorf("%w: event %d of %s is not a link", ErrInvalid, link.Revision, link.Stream)
 	}
-	return believed(func(leader bool) (Event, error) {
+	return confirmedOnLeader(func(leader bool) (Event, error) {
 		return c.readEvent(ctx, page{stream: stream, from: revision, count: 1, leader: leader})
 	})
 }
 
-// believed reads, and takes no for an answer only from a second look at the leading node: a connection to a node that
-// led until a moment ago can answer with what was there before, and an order given up for that is lost.
-func believed[T any](read func(leader bool) (T, error)) (T, error) {
+// confirmedOnLeader reads, and reads again on the leading node before it returns that
+// something is missing or invalid. A connection to a node that led until a moment ago can
+// return old data, and an order given up because of that would be lost.
+func confirmedOnLeader[T any](read func(leader bool) (T, error)) (T, error) {
 	found, err := read(false)
 	if _, invalid := errors.AsType[*order.InvalidError](err); invalid || isGone(err) {
 		return read(true)
@@ -95,32 +101,32 @@ func believed[T any](read func(leader bool) (T, error)) (T, error) {
 
 func isGone(err error) bool { return errors.Is(err, ErrNotFound) || errors.Is(err, ErrDeleted) }
 
-func orGone(err error) error {
+func mapGone(err error) error {
 	if isGone(err) {
 		return fmt.Errorf("%w: %w", order.ErrGone, err)
 	}
 	return err
 }
 
-// placement is an order and the event it was placed with.
-type placement struct {
+// storedOrder is an order and the event that placed it.
+type storedOrder struct {
 	event Event
 	order order.Placed
 }
 
-func (c *Client) findPlaced(ctx context.Context, stream string) (placement, error) {
-	found, err := believed(func(leader bool) (placement, error) { return c.scanPlaced(ctx, stream, leader) })
+func (c *Client) findPlaced(ctx context.Context, stream string) (storedOrder, error) {
+	found, err := confirmedOnLeader(func(leader bool) (storedOrder, error) { return c.scanPlaced(ctx, stream, leader) })
 	if errors.Is(err, ErrNotFound) {
-		err = c.orDeleted(ctx, stream, err)
+		err = c.notFoundOrDeleted(ctx, stream, err)
 	}
 	if err != nil {
-		return placement{}, fmt.Errorf("find order-placed: %w", err)
+		return storedOrder{}, fmt.Errorf("find order-placed: %w", err)
 	}
 	return found, nil
 }
 
-func (c *Client) scanPlaced(ctx context.Context, stream string, leader bool) (found placement, err error) {
-	var refused error // of the first that cannot be understood
+func (c *Client) scanPlaced(ctx context.Context, stream string, leader bool) (found storedOrder, err error) {
+	var firstInvalid error // of the first event that cannot be decoded
 	request := page{stream: stream, count: maxOrderEvents, leader: leader}
 	err = c.read(ctx, request, func(e *kurrentdb.ResolvedEvent) (err error) {
 		event := *eventOf(e.Event)
@@ -128,7 +134,7 @@ func (c *Client) scanPlaced(ctx context.Context, stream string, leader bool) (fo
 			return nil
 		}
 		if found.order, err = decodePlaced(event); err != nil {
-			refused = cmp.Or(refused, err)
+			firstInvalid = cmp.Or(firstInvalid, err)
 			return nil
 		}
 		found.event = event
@@ -138,17 +144,18 @@ func (c *Client) scanPlaced(ctx context.Context, stream string, leader bool) (fo
 	case errors.Is(err, errFound):
 		return found, nil
 	case err != nil:
-		return placement{}, err
-	case refused != nil:
-		return placement{}, refused
+		return storedOrder{}, err
+	case firstInvalid != nil:
+		return storedOrder{}, firstInvalid
 	default:
-		return placement{}, fmt.Errorf("%s: %w", stream, ErrNotFound)
+		return storedOrder{}, fmt.Errorf("%s: %w", stream, ErrNotFound)
 	}
 }
 
-// orDeleted tells a stream that was deleted softly from one that never was: a read finds neither, but the deletion leaves
-// its mark in the stream's metadata. Without the right to read that, not found is all that can be said.
-func (c *Client) orDeleted(ctx context.Context, stream string, notFound error) error {
+// notFoundOrDeleted distinguishes a softly deleted stream from one that never existed. A
+// read finds neither, but the deletion leaves a marker in the stream's metadata. Without
+// the right to read the metadata, it returns notFound.
+func (c *Client) notFoundOrDeleted(ctx context.Context, stream string, notFound error) error {
 	var marked bool
 	err := c.read(ctx, page{stream: "$$" + stream, count: 1, last: true}, func(e *kurrentdb.ResolvedEvent) error {
 		var metadata struct {

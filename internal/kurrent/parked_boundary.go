@@ -12,11 +12,12 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// What a group has parked is a stream of links, and the server knows only a boundary in it: $tb, in the stream's metadata.
-// What is below is gone, from the oldest on. Replaying moves it, and so does dropping.
+// A group's parked events are a stream of links. The server keeps a single boundary in
+// it: $tb, in the stream's metadata. Everything below the boundary, from the oldest on,
+// is gone. Replaying moves the boundary, and so does dropping.
 
-// ParkedRange returns the numbers of the oldest and the newest event that a group has parked. It reports false if there is
-// none.
+// ParkedRange returns the numbers of the oldest and the newest event that a group has
+// parked. It reports false if there is none.
 func (c *Client) ParkedRange(ctx context.Context, stream, group string) (first, last uint64, found bool, err error) {
 	parked := parkedStream(stream, group)
 	for _, end := range []struct {
@@ -38,15 +39,15 @@ func (c *Client) ParkedRange(ctx context.Context, stream, group string) (first, 
 	return first, last, true, nil
 }
 
-// ParkedBoundary is where the boundary of a group's parked events was at some moment.
+// ParkedBoundary is the boundary of a group's parked events as it was when it was read.
 type ParkedBoundary struct {
-	at       Expected                   // of the metadata's stream
-	metadata map[string]json.RawMessage // all of it: other fields stay as they are
+	at       Expected                   // revision of the metadata stream
+	metadata map[string]json.RawMessage // all fields: the others are kept unchanged
 	written  time.Time                  // on the server's clock
 }
 
-// ParkedBoundary reads the boundary, to be read before the events that are to be dropped. It returns ErrMalformed if the
-// server ignores the metadata that holds it.
+// ParkedBoundary reads the boundary. Read it before the events that are to be dropped. It
+// returns ErrMalformed if the server ignores the metadata that holds it.
 func (c *Client) ParkedBoundary(ctx context.Context, stream, group string) (ParkedBoundary, error) {
 	newest, err := c.readMetadata(ctx, parkedStream(stream, group))
 	if err != nil {
@@ -59,34 +60,34 @@ func (o object) boundary() ParkedBoundary {
 	return ParkedBoundary{at: o.at, metadata: o.fields, written: o.written}
 }
 
-// first is the number below which everything is replayed or dropped.
+// first returns the number below which everything is replayed or dropped.
 func (b ParkedBoundary) first() uint64 {
 	first, err := strconv.ParseUint(string(b.metadata[truncateBefore]), 10, 64)
-	if err != nil { // missing or negative, which to the server is none
+	if err != nil { // missing or negative, which the server treats as none
 		return 0
 	}
 	return first
 }
 
-// rest returns the metadata without the boundary and without a claim.
-func (b ParkedBoundary) rest() map[string]json.RawMessage {
-	rest := maps.Clone(b.metadata)
-	delete(rest, truncateBefore)
-	delete(rest, replayClaim)
-	return rest
+// otherFields returns the metadata without the boundary and without a claim.
+func (b ParkedBoundary) otherFields() map[string]json.RawMessage {
+	fields := maps.Clone(b.metadata)
+	delete(fields, truncateBefore)
+	delete(fields, replayClaim)
+	return fields
 }
 
-// Metadata returns what the metadata holds other than the boundary, as JSON.
+// Metadata returns the metadata other than the boundary, as JSON.
 func (b ParkedBoundary) Metadata() string {
-	rest := b.rest()
-	if len(rest) == 0 {
+	fields := b.otherFields()
+	if len(fields) == 0 {
 		return "{}"
 	}
-	text, _ := json.Marshal(rest) // what was decoded marshals
+	text, _ := json.Marshal(fields) // decoded fields always marshal
 	return string(text)
 }
 
-// set changes one field of the metadata.
+// set sets one field of the metadata.
 func (b *ParkedBoundary) set(field string, value json.RawMessage) {
 	if b.metadata == nil {
 		b.metadata = map[string]json.RawMessage{}
@@ -96,15 +97,16 @@ func (b *ParkedBoundary) set(field string, value json.RawMessage) {
 
 const truncateBefore = "$tb"
 
-// DropParked gives up what a group has parked, up to and including until. It is ErrWrongRevision when the boundary has moved
-// since it was read, and ErrReplaying while a replay runs; nothing has been dropped then. The boundary never moves back: what
-// is dropped stays so. The events themselves stay in their streams.
+// DropParked drops a group's parked events, up to and including until. It returns
+// ErrWrongRevision if the boundary has moved since it was read, and ErrReplaying while a
+// replay runs; nothing has been dropped then. The boundary never moves back: a dropped
+// event stays dropped. The events themselves remain in their streams.
 func (c *Client) DropParked(ctx context.Context, stream, group string, seen ParkedBoundary, until uint64) error {
 	if seen.replaying() {
 		return fmt.Errorf("drop parked of %s::%s: %w", stream, group, ErrReplaying)
 	}
 	moved := ParkedBoundary{at: seen.at, metadata: maps.Clone(seen.metadata)}
-	delete(moved.metadata, replayClaim) // whose replay never ended
+	delete(moved.metadata, replayClaim) // its replay never ended
 	moved.set(truncateBefore, strconv.AppendUint(nil, max(until+1, seen.first()), 10))
 	_, err := c.writeParkedBoundary(ctx, stream, group, moved)
 	return err

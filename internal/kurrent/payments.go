@@ -11,20 +11,22 @@ import (
 	"orderflow/internal/order"
 )
 
-// Payments returns the order of a payment's stream, by the rule of FindPlaced, and the payments on that stream up to and
-// with the one that source names, in the order of the stream. A payment that its producer gave no id has its event's.
-// Payments that cannot be understood were parked and are left out.
+// Payments returns the order of a payment's stream, found as by FindPlaced, and the
+// payments on that stream up to and including the one that source names, in stream order.
+// A payment without an id from its producer has its event's id. Payments that cannot be
+// decoded were parked and are left out.
 //
-// It returns order.ErrGone if the order or the payment is no longer there, and an *order.InvalidError if either cannot be
-// understood or the payment is not among the first 10,000 events.
+// It returns order.ErrGone if the order or the payment no longer exists. It returns an
+// *order.InvalidError if either cannot be decoded or the payment is not among the first
+// 10,000 events.
 func (c *Client) Payments(ctx context.Context, source order.Source) (order.Placed, []order.Paid, error) {
 	placed, err := c.findPlaced(ctx, source.Stream)
 	if err != nil {
-		return order.Placed{}, nil, orGone(err)
+		return order.Placed{}, nil, mapGone(err)
 	}
-	payments, err := believed(func(leader bool) ([]order.Paid, error) { return c.scanPayments(ctx, source, leader) })
+	payments, err := confirmedOnLeader(func(leader bool) ([]order.Paid, error) { return c.scanPayments(ctx, source, leader) })
 	if err != nil {
-		return order.Placed{}, nil, orGone(fmt.Errorf("find payments: %w", err))
+		return order.Placed{}, nil, mapGone(fmt.Errorf("find payments: %w", err))
 	}
 	return placed.order, payments, nil
 }
@@ -61,7 +63,7 @@ func (c *Client) scanPayments(ctx context.Context, last order.Source, leader boo
 	case err != nil:
 		return nil, err
 	case events == maxOrderEvents:
-		return nil, &order.InvalidError{Reason: fmt.Sprintf("more than %d events are before the payment", maxOrderEvents)}
+		return nil, &order.InvalidError{Reason: fmt.Sprintf("more than %d events precede the payment", maxOrderEvents)}
 	default:
 		return nil, fmt.Errorf("%s at %d: %w", last.Stream, last.Revision, ErrNotFound)
 	}

@@ -12,59 +12,64 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// defaultConnections is how many calls can be under way at once; more wait for one to end. A call takes a millisecond
-// or two, so that is thousands a second.
+// defaultConnections is how many calls can be in progress at once. More wait for one to
+// end. A call takes a millisecond or two, so that allows thousands a second.
 const defaultConnections = 16
 
-// After a failed attempt to connect, the next one waits between half of and a whole pause, which doubles up to the longest:
-// within that time after a server is back, it is found.
+// After a failed attempt to connect, the next one waits between half of a pause and a
+// whole one. The pause doubles up to longestPause: a server that is back is found within
+// that time.
 const (
 	shortestPause = 50 * time.Millisecond
 	longestPause  = time.Second
 )
 
-// pool lends connected clients, each to one call at a time. What the client (v1.4.2) leaves to its users makes that
-// necessary:
+// pool lends connected clients, each to one call at a time. The client (v1.4.2) makes
+// that necessary:
 //
-//   - A client whose search for the server fails is of no use after it, and the search takes no context. So a goroutine
-//     connects, with a single attempt of bounded length, and the client is lent only after that. A caller can give up at
-//     any moment, and there is never more than one attempt under way.
-//   - A call that fails tells the client so, and waits for it without a context while it searches. Without a second
-//     caller it does not search then.
-//   - A client that has to search again leaks its old connection. So it goes back only after the server has answered, and
-//     is closed after anything else: no answer in time, a lost connection.
+//   - A client is useless after its search for the server fails, and the search takes no
+//     context. So a goroutine connects, with a single attempt of bounded length, and the
+//     client is lent only afterward. A caller can give up at any moment, and there is
+//     never more than one attempt in progress.
+//   - A failed call reports to the client and then waits for it without a context while
+//     it searches. Without a second caller it does not search at that point.
+//   - A client that has to search again leaks its old connection. So it is returned to
+//     the pool only after the server has responded. After anything else, such as a
+//     timeout or a lost connection, it is closed.
 //
-// The one change of connection it makes while it is lent is the one to the leading node: see onLeader.
+// While lent, a client changes its connection only to move to the leading node: see
+// onLeader.
 type pool struct {
 	config  kurrentdb.Configuration
 	logger  *slog.Logger
 	closing context.Context // ends when the pool is closed
 
-	free   chan *kurrentdb.Client // connected and in nobody's hands; it has room for all
-	permit chan struct{}          // its one token is the right to connect one more client
+	idle   chan *kurrentdb.Client // connected and not lent; has room for all
+	permit chan struct{}          // its one token permits connecting one more client
 
 	mu       sync.Mutex
 	closed   bool
 	limit    int
-	since    map[*kurrentdb.Client]time.Time // the clients that are lent or free, and when each began to connect
-	withheld bool                            // the token is kept back until a client is closed: there are limit of them
-	failures int                             // attempts to connect since the last one that worked
-	lastErr  error                           // of the last attempt; nil when it worked
+	dialed   map[*kurrentdb.Client]time.Time // clients that are lent or idle, and when each began to connect
+	withheld bool                            // the token is held back until a client is closed: there are limit of them
+	failures int                             // failed attempts to connect since the last success
+	lastErr  error                           // of the last attempt; nil if it succeeded
 }
 
 func newPool(closing context.Context, config kurrentdb.Configuration, limit int, logger *slog.Logger) *pool {
 	p := &pool{
-		config: config, logger: logger, closing: closing, limit: limit, since: map[*kurrentdb.Client]time.Time{},
-		free: make(chan *kurrentdb.Client, limit), permit: make(chan struct{}, 1),
+		config: config, logger: logger, closing: closing, limit: limit, dialed: map[*kurrentdb.Client]time.Time{},
+		idle: make(chan *kurrentdb.Client, limit), permit: make(chan struct{}, 1),
 	}
 	p.permit <- struct{}{}
 	return p
 }
 
-// get lends a connected client, or gives up with ErrUnavailable when ctx ends. Give it back with put or detach.
+// get lends a connected client, or returns ErrUnavailable if ctx ends first. The caller
+// must return it with put or detach.
 func (p *pool) get(ctx context.Context) (*kurrentdb.Client, error) {
 	for {
-		if client := p.takeFree(); client != nil { // rather than open one more
+		if client := p.takeIdle(); client != nil { // rather than open one more
 			return client, nil
 		}
 		select {
@@ -72,7 +77,7 @@ func (p *pool) get(ctx context.Context) (*kurrentdb.Client, error) {
 			return nil, ErrClosed
 		case <-ctx.Done():
 			return nil, p.unreachable(ctx)
-		case client := <-p.free:
+		case client := <-p.idle:
 			return client, nil
 		case <-p.permit:
 			go p.connect()
@@ -80,35 +85,36 @@ func (p *pool) get(ctx context.Context) (*kurrentdb.Client, error) {
 	}
 }
 
-// getNew is get for a client that begins to connect after the call: so it has looked for the leading node since. Older
-// ones it meets are closed, for what one of them said is in doubt.
+// getNew is like get, but the client began to connect after the call, so it has searched
+// for the leading node since. Older clients it is given are closed, because what one of
+// them returned is in doubt.
 func (p *pool) getNew(ctx context.Context) (*kurrentdb.Client, error) {
 	called := time.Now()
 	for {
 		client, err := p.get(ctx)
-		if err != nil || p.connected(client).After(called) {
+		if err != nil || p.dialTime(client).After(called) {
 			return client, err
 		}
 		p.discard(client)
 	}
 }
 
-func (p *pool) connected(client *kurrentdb.Client) time.Time {
+func (p *pool) dialTime(client *kurrentdb.Client) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.since[client]
+	return p.dialed[client]
 }
 
-func (p *pool) takeFree() *kurrentdb.Client {
+func (p *pool) takeIdle() *kurrentdb.Client {
 	select {
-	case client := <-p.free:
+	case client := <-p.idle:
 		return client
 	default:
 		return nil
 	}
 }
 
-// unreachable says why nothing could be lent, with the reason the last attempt failed for.
+// unreachable returns why nothing could be lent, with the error of the last attempt.
 func (p *pool) unreachable(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,7 +124,7 @@ func (p *pool) unreachable(ctx context.Context) error {
 	return fmt.Errorf("%w: %s: %w", ErrUnavailable, detailOf(p.lastErr), context.Cause(ctx))
 }
 
-// connect spends the token on one more client, and passes both on.
+// connect uses the token to connect one more client, then releases both.
 func (p *pool) connect() {
 	began := time.Now()
 	client, err := connect(p.config)
@@ -126,23 +132,23 @@ func (p *pool) connect() {
 	defer p.mu.Unlock()
 	p.lastErr = err
 	if err != nil {
-		// The client's goroutine has ended with its failure: there is nothing to close.
+		// The client's goroutine ended when it failed, so there is nothing to close.
 		p.failures++
 		time.AfterFunc(pause(p.failures), func() { p.permit <- struct{}{} })
-		p.logger.Debug("event store cannot be reached", "attempts", p.failures, "error", detailOf(err))
+		p.logger.Debug("connecting to the event store failed", "attempts", p.failures, "error", detailOf(err))
 		return
 	}
 	p.failures = 0
-	p.since[client] = began
-	p.passOn(client)
-	p.withheld = len(p.since) >= p.limit
+	p.dialed[client] = began
+	p.release(client)
+	p.withheld = len(p.dialed) >= p.limit
 	if !p.withheld {
 		p.permit <- struct{}{}
 	}
 }
 
-// connect makes a client and its first contact. The client takes one attempt at it, bounded by its gossip timeout, and
-// no context.
+// connect returns a client that has contacted the server. The attempt is bounded by the
+// client's gossip timeout, and takes no context.
 func connect(config kurrentdb.Configuration) (*kurrentdb.Client, error) {
 	client, err := kurrentdb.NewClient(&config)
 	if err != nil {
@@ -157,7 +163,7 @@ func pause(failures int) time.Duration {
 	return longest/2 + rand.N(longest/2)
 }
 
-// put takes a client back after a call that ended with the client's error err.
+// put takes back a client after a call that returned err, as the client returned it.
 func (p *pool) put(client *kurrentdb.Client, err error) {
 	if err != nil && errors.Is(sentinelOf(err), ErrUnavailable) {
 		p.discard(client)
@@ -165,16 +171,16 @@ func (p *pool) put(client *kurrentdb.Client, err error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.passOn(client)
+	p.release(client)
 }
 
-// passOn gives a client to whoever waits for one, or keeps it. p.mu is held.
-func (p *pool) passOn(client *kurrentdb.Client) {
+// release makes a client idle, or closes it if the pool is closed. p.mu must be held.
+func (p *pool) release(client *kurrentdb.Client) {
 	if p.closed {
 		closeClient(client)
 		return
 	}
-	p.free <- client
+	p.idle <- client
 }
 
 func (p *pool) discard(client *kurrentdb.Client) {
@@ -182,25 +188,27 @@ func (p *pool) discard(client *kurrentdb.Client) {
 	closeClient(client)
 }
 
-// detach lets go of a client that was lent: it is no longer counted, and its borrower closes it.
+// detach removes a lent client from the pool. It no longer counts toward the limit, and
+// its borrower must close it.
 func (p *pool) detach(client *kurrentdb.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.since, client)
+	delete(p.dialed, client)
 	if p.withheld {
 		p.withheld = false
 		p.permit <- struct{}{}
 	}
 }
 
-// close closes what is free now and the rest as it comes back. p.closing has ended by then.
+// close closes the idle clients now and the lent ones as they are returned. p.closing
+// must have ended.
 func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	for client := p.takeFree(); client != nil; client = p.takeFree() {
+	for client := p.takeIdle(); client != nil; client = p.takeIdle() {
 		closeClient(client)
 	}
 }
 
-func closeClient(client *kurrentdb.Client) { _ = client.Close() } // it only ever answers nil
+func closeClient(client *kurrentdb.Client) { _ = client.Close() } // always nil

@@ -9,23 +9,25 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// ByCategory is the system projection that links every event of a category into its $ce- stream.
+// ByCategory is the system projection that links every event of a category into its $ce-
+// stream.
 const ByCategory = "$by_category"
 
-// ProjectionStatus is whether a projection does its work.
+// ProjectionStatus is the state of a projection.
 type ProjectionStatus string
 
-// What a projection can be.
+// The states of a projection.
 const (
 	ProjectionRunning ProjectionStatus = "running"
 	ProjectionStopped ProjectionStatus = "stopped"
 	ProjectionFaulted ProjectionStatus = "faulted"
-	ProjectionChanges ProjectionStatus = "changes" // it is being started, stopped or loaded
+	ProjectionChanges ProjectionStatus = "changes" // being started, stopped or loaded
 	ProjectionAbsent  ProjectionStatus = "absent"  // the server runs no projections, or none of that name
 )
 
-// Projection asks the server whether a projection runs, which any user may. A server without projections is not an error,
-// but ProjectionAbsent; a server that does not answer is ErrUnavailable.
+// Projection returns the state of a projection, which any user may read. For a server
+// without projections it returns ProjectionAbsent and no error. It returns ErrUnavailable
+// if the server does not respond.
 func (c *Client) Projection(ctx context.Context, name string) (ProjectionStatus, error) {
 	var text string
 	var absent bool
@@ -49,7 +51,8 @@ func (c *Client) Projection(ctx context.Context, name string) (ProjectionStatus,
 	return projectionStatus(text), nil
 }
 
-// projectionStatus reads what the server says, which may have more behind its first word, as "Faulted (Enabled)".
+// projectionStatus parses the server's text, which may continue after the first word, as
+// in "Faulted (Enabled)".
 func projectionStatus(text string) ProjectionStatus {
 	for word, status := range map[string]ProjectionStatus{
 		"Running": ProjectionRunning, "Stopped": ProjectionStopped, "Faulted": ProjectionFaulted,

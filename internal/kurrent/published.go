@@ -11,15 +11,19 @@ import (
 	"orderflow/internal/order"
 )
 
-// maxVersions is how many versions of one fulfillment are read; an order has two or three.
+// maxVersions bounds how many versions of one fulfillment are read. An order has two or
+// three.
 const maxVersions = 100
 
-// ErrVersions says that an order's published versions cannot be read back: the stream was truncated, or is too long.
+// ErrVersions is returned if an order's published versions cannot be read back: the
+// stream was truncated, or is too long.
 var ErrVersions = errors.New("published versions cannot be read back")
 
-// PublishedVersions reads what was published about an order's fulfillment, from revision 0 on: none where nothing was,
-// or the stream is deleted. What another writer appended ends the list, for the versions after it were never published.
-// It returns ErrVersions when the stream has lost its beginning or holds more than 100 events.
+// PublishedVersions returns what was published about an order's fulfillment, from
+// revision 0 on. It returns none if nothing was published or the stream is deleted. An
+// event of another writer ends the list, because the versions after it were never
+// published. It returns ErrVersions if the stream has lost its beginning or holds 100
+// events or more.
 func (c *Client) PublishedVersions(ctx context.Context, orderID string) ([]fulfillment.Version, error) {
 	stream := FulfillmentPrefix + orderID
 	var versions []fulfillment.Version
@@ -46,7 +50,8 @@ func (c *Client) PublishedVersions(ctx context.Context, orderID string) ([]fulfi
 	return versions, nil
 }
 
-// versionOf reads the image that an event carries, and reports whether it is that of the event's own revision.
+// versionOf decodes the row image that an event carries, and reports whether it is the
+// image of the event's own revision.
 func versionOf(orderID string, e Event) (fulfillment.Version, bool) {
 	var data struct {
 		OrderID  string  `json:"orderId"`
@@ -70,11 +75,11 @@ func versionOf(orderID string, e Event) (fulfillment.Version, bool) {
 		return fulfillment.Version{}, false
 	}
 	row := data.New
-	ours := data.OrderID == orderID && row.OrderID == orderID && data.Revision != nil && *data.Revision == e.Revision
+	matches := data.OrderID == orderID && row.OrderID == orderID && data.Revision != nil && *data.Revision == e.Revision
 	return fulfillment.Version{
 		OrderID: row.OrderID, CustomerID: row.CustomerID, Status: row.Status, Reason: row.Reason, Code: row.Code,
 		Total:          order.Money{Minor: row.TotalMinor, Currency: row.Currency},
 		ShippingMethod: row.ShippingMethod, Carrier: row.Carrier, TrackingNumber: row.TrackingNumber,
 		SourceEventID: row.SourceEventID, PlacedAt: row.PlacedAt.UTC(),
-	}, ours && (row.Status == order.StatusFulfilling || row.Status.Final())
+	}, matches && (row.Status == order.StatusFulfilling || row.Status.Final())
 }

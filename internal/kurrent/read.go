@@ -9,23 +9,26 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// A stream is read in pages of so many events, or fewer when they are big: each page is a call with its own deadline, and
-// is in memory as a whole before the first of its events is visited.
+// A stream is read in pages of pageEvents events, or fewer if they are big. Each page is
+// a call with its own deadline, and is in memory as a whole before the first of its
+// events is visited.
 const (
 	pageEvents = 256
 	pageBytes  = 4 << 20
 )
 
-// ReadStream visits the events of a stream in order, beginning at revision from: limit of them, or all when limit is 0.
-// It ends early with visit's error. A nil error means that every event there was has been visited: a read that is cut off
-// is an error, never a short history. A stream that does not exist is ErrNotFound.
+// ReadStream visits the events of a stream in order, from revision from on: at most limit
+// of them, or all if limit is 0. It stops at visit's first error and returns it. A nil
+// error means that every existing event has been visited: an interrupted read is an
+// error, never a short history. It returns ErrNotFound if the stream does not exist.
 func (c *Client) ReadStream(ctx context.Context, stream string, from uint64, limit int, visit func(Event) error) error {
 	return c.read(ctx, page{stream: stream, from: from, count: limit}, func(e *kurrentdb.ResolvedEvent) error {
 		return visit(*eventOf(e.Event))
 	})
 }
 
-// ReadEvent reads one event. It is ErrNotFound when the stream has no, or no longer an, event there.
+// ReadEvent reads one event. It returns ErrNotFound if the stream has no event at that
+// revision, or no longer has it.
 func (c *Client) ReadEvent(ctx context.Context, stream string, revision uint64) (Event, error) {
 	return c.readEvent(ctx, page{stream: stream, from: revision, count: 1})
 }
@@ -39,20 +42,21 @@ func (c *Client) readEvent(ctx context.Context, one page) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	if found == nil || found.Revision != one.from { // behind a truncated or expired part the server answers with the next
+	if found == nil || found.Revision != one.from { // after a truncated or expired part the server returns the next event
 		return Event{}, fmt.Errorf("read %s at %d: %w", one.stream, one.from, ErrNotFound)
 	}
 	return *found, nil
 }
 
-// page is what one call reads: count events of a stream, beginning at revision from. In a request to read, 0 is all.
+// page is what one call reads: count events of a stream, from revision from on. In a
+// request to read, count 0 means all.
 type page struct {
 	stream  string
 	from    uint64
 	count   int
-	resolve bool // links come with the event they point to
-	last    bool // the last event alone: count is 1, and from means nothing
-	leader  bool // on a new connection to the leading node: see Client.callLeader
+	resolve bool // return links with the event they point to
+	last    bool // only the last event: count is 1, and from is unused
+	leader  bool // use a new connection to the leading node: see Client.callLeader
 }
 
 func (c *Client) read(ctx context.Context, request page, visit func(*kurrentdb.ResolvedEvent) error) error {
@@ -68,7 +72,7 @@ func (c *Client) read(ctx context.Context, request page, visit func(*kurrentdb.R
 		}
 		var events []*kurrentdb.ResolvedEvent
 		var more bool
-		err := c.callAbout(ctx, request.stream, call, func(ctx context.Context, client *kurrentdb.Client) (err error) {
+		err := c.callOnStream(ctx, request.stream, call, func(ctx context.Context, client *kurrentdb.Client) (err error) {
 			events, more, err = readPage(ctx, client, next)
 			return err
 		})
@@ -88,7 +92,7 @@ func (c *Client) read(ctx context.Context, request page, visit func(*kurrentdb.R
 	}
 }
 
-// readPage reports more unless it saw the end of the stream.
+// readPage reads one page. It reports more unless it saw the end of the stream.
 func readPage(ctx context.Context, client *kurrentdb.Client, p page) (events []*kurrentdb.ResolvedEvent, more bool, err error) {
 	options := kurrentdb.ReadStreamOptions{From: kurrentdb.Revision(p.from), ResolveLinkTos: p.resolve}
 	if p.last {

@@ -13,34 +13,39 @@ import (
 )
 
 const (
-	// scanWindow is after how many events that a scan leaves out the server says how far it has got: often enough not to
-	// pass for dead, seldom enough not to matter.
+	// scanWindow is the number of skipped events after which the server reports its
+	// position: often enough that the scan is not taken for dead, seldom enough not to
+	// matter.
 	scanWindow = 1_000
 
-	// scanSilence bounds the wait for the server's next word in a scan.
+	// scanSilence bounds the wait for the server's next message in a scan.
 	scanSilence = 30 * time.Second
 
-	// scanTries bounds the attempts to go on with a scan that was cut off, without an event in between.
+	// scanTries bounds the attempts to resume an interrupted scan without progress in
+	// between.
 	scanTries = 5
 
-	// scanClock is how far the server's clock may have been set back: written before an event with an earlier time is
-	// believed only by this much.
+	// scanClock is how far the server's clock may have been set back. An event whose time
+	// is earlier than Since by less than this does not prove that all events before it
+	// are too old.
 	scanClock = time.Minute
 )
 
-// Scan says which events of the whole log are visited.
+// Scan selects the events of the whole log to visit.
 type Scan struct {
-	Types []string  // of exactly these types, in whatever streams
-	Since time.Time // written then or later; zero is from the beginning
+	Types []string  // exactly these types, in any stream
+	Since time.Time // written then or later; zero means from the beginning
 }
 
-// Scan visits events of the whole log in the order in which they were written, up to where the log ended when the scan
-// got there. They are read from $all, which holds what was written itself and no link, so that it depends on no projection;
-// and which keeps the events of a deleted stream until they are scavenged. The server leaves out what is not asked for.
+// Scan visits events of the whole log in the order in which they were written, up to the
+// end of the log at the time the scan reaches it. It reads from $all, which holds only
+// the events themselves and no links, so it depends on no projection. $all also keeps the
+// events of a deleted stream until they are scavenged. The server filters by type.
 //
-// It ends early with visit's error. A connection that breaks is taken up again behind the last event that was visited. A
-// nil error means that every event there was has been visited. Reading $all takes a right that only administrators have
-// unless they gave it: else it is ErrAccessDenied.
+// It stops at visit's first error and returns it. After a broken connection it resumes
+// after the last visited event. A nil error means that every existing event has been
+// visited. It returns ErrAccessDenied without the right to read $all, which only
+// administrators have unless they grant it.
 func (c *Client) Scan(ctx context.Context, scan Scan, visit func(Event) error) error {
 	s := &scanner{client: c, scan: scan, visit: visit}
 	if !scan.Since.IsZero() {
@@ -52,11 +57,11 @@ func (c *Client) Scan(ctx context.Context, scan Scan, visit func(Event) error) e
 		before := s.after
 		err := s.follow(ctx)
 		if err == nil && c.closing.Err() != nil {
-			err = ErrClosed // all of it may have been on its way already: closing is an end all the same
+			err = ErrClosed // everything may have been received already: a closed client returns ErrClosed all the same
 		}
 		switch {
-		case err == nil, s.refused != nil:
-			return s.refused
+		case err == nil, s.visitErr != nil:
+			return s.visitErr
 		case !errors.Is(err, ErrUnavailable), ctx.Err() != nil, c.closing.Err() != nil:
 			return fmt.Errorf("scan the log: %w", err)
 		case s.after != before:
@@ -68,17 +73,18 @@ func (c *Client) Scan(ctx context.Context, scan Scan, visit func(Event) error) e
 	}
 }
 
-// scanner is one scan under way.
+// scanner is one scan in progress.
 type scanner struct {
-	client  *Client
-	scan    Scan
-	visit   func(Event) error
-	refused error              // by visit
-	after   kurrentdb.Position // everything up to here is done with; the zero position is before the first event
+	client   *Client
+	scan     Scan
+	visit    func(Event) error
+	visitErr error              // returned by visit
+	after    kurrentdb.Position // everything up to here has been visited; zero is before the first event
 }
 
-// seek finds the place behind which everything was written since the scan's time, going back from the end: so it takes as
-// long as what has happened since, and not as the whole log.
+// seek finds a position after which everything was written since the scan's time. It
+// reads backward from the end, so it takes time in proportion to the events since then,
+// not to the whole log.
 func (s *scanner) seek(ctx context.Context) error {
 	var from kurrentdb.AllPosition = kurrentdb.End{}
 	for {
@@ -99,12 +105,12 @@ func (s *scanner) seek(ctx context.Context) error {
 			from = original.Position
 		}
 		if len(page) == 0 {
-			return nil // all of the log is that young
+			return nil // the whole log was written since then
 		}
 	}
 }
 
-// readBack reads a page of the log backwards: what was written before from.
+// readBack reads a page of the log backward: what was written before from.
 func readBack(ctx context.Context, client *kurrentdb.Client, from kurrentdb.AllPosition) (events []*kurrentdb.ResolvedEvent, err error) {
 	options := kurrentdb.ReadAllOptions{Direction: kurrentdb.Backwards, From: from}
 	reading, err := client.ReadAll(ctx, options, pageEvents)
@@ -126,12 +132,12 @@ func readBack(ctx context.Context, client *kurrentdb.Client, from kurrentdb.AllP
 	return events, nil
 }
 
-// follow subscribes to the log behind what is done with, on a connection of its own, until the server says that there is no
-// more.
+// follow subscribes to the log after what has been visited, on a connection of its own,
+// until the server reports the end of the log.
 func (s *scanner) follow(ctx context.Context) error {
-	lending, cancelLending := s.client.bounded(ctx)
-	defer cancelLending()
-	client, err := s.client.pool.get(lending)
+	dialCtx, cancelDial := s.client.withDeadline(ctx)
+	defer cancelDial()
+	client, err := s.client.pool.get(dialCtx)
 	if err != nil {
 		return err
 	}
@@ -141,10 +147,11 @@ func (s *scanner) follow(ctx context.Context) error {
 	defer end(nil)
 	stop := context.AfterFunc(s.client.closing, func() { end(ErrClosed) })
 	defer stop()
-	// The client's calls know no deadline of their own. What takes place between them, visiting, has all the time it needs.
-	silence := time.AfterFunc(scanSilence, func() { end(fmt.Errorf("%w: the server is silent", ErrUnavailable)) })
+	// The client's calls have no deadline of their own. Visiting happens between them and
+	// may take any time.
+	silence := time.AfterFunc(scanSilence, func() { end(fmt.Errorf("%w: no message from the server", ErrUnavailable)) })
 	defer silence.Stop()
-	err = guarded(life, client, func(life context.Context, client *kurrentdb.Client) error {
+	err = recoverPanics(life, client, func(life context.Context, client *kurrentdb.Client) error {
 		subscription, err := subscribeToAll(life, client, s.options())
 		if err != nil {
 			return err
@@ -152,14 +159,14 @@ func (s *scanner) follow(ctx context.Context) error {
 		for {
 			message := subscription.Recv()
 			silence.Stop()
-			if done, err := s.take(message); done || err != nil {
+			if done, err := s.handle(message); done || err != nil {
 				return err
 			}
 			silence.Reset(scanSilence)
 		}
 	})
-	if s.refused != nil {
-		return s.refused
+	if s.visitErr != nil {
+		return s.visitErr
 	}
 	return translate(life, err)
 }
@@ -167,7 +174,8 @@ func (s *scanner) follow(ctx context.Context) error {
 func (s *scanner) options() kurrentdb.SubscribeToAllOptions {
 	options := kurrentdb.SubscribeToAllOptions{
 		From: kurrentdb.Start{}, MaxSearchWindow: scanWindow, CheckpointInterval: 1,
-		// By prefix and not by a pattern, which is compiled and tried on every event of the log.
+		// By prefix and not by pattern, which would be compiled and tried on every event
+		// of the log.
 		Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.EventFilterType, Prefixes: s.scan.Types},
 	}
 	if s.after != (kurrentdb.Position{}) {
@@ -176,8 +184,8 @@ func (s *scanner) options() kurrentdb.SubscribeToAllOptions {
 	return options
 }
 
-// take does with one message what it asks for, and tells whether it was the last one.
-func (s *scanner) take(message *kurrentdb.SubscriptionEvent) (done bool, err error) {
+// handle handles one message, and reports whether it was the last one.
+func (s *scanner) handle(message *kurrentdb.SubscriptionEvent) (done bool, err error) {
 	switch {
 	case message.SubscriptionDropped != nil:
 		return false, message.SubscriptionDropped.Error
@@ -185,15 +193,15 @@ func (s *scanner) take(message *kurrentdb.SubscriptionEvent) (done bool, err err
 		s.after = *message.CheckPointReached
 		return false, nil
 	case message.EventAppeared == nil:
-		return true, nil // all was sent; servers before 25.1 say so without a time, which the client makes an empty message of
+		return true, nil // caught up: without a time, as before 25.1, the client makes it an empty message
 	}
 	e := message.EventAppeared.OriginalEvent()
 	if e == nil || e.Position.Commit == math.MaxUint64 {
-		return false, errors.New("event is without its position")
+		return false, errors.New("event has no position")
 	}
 	if slices.Contains(s.scan.Types, e.EventType) && !e.CreatedDate.Before(s.scan.Since) {
-		if s.refused = s.visit(*eventOf(e)); s.refused != nil {
-			return false, s.refused
+		if s.visitErr = s.visit(*eventOf(e)); s.visitErr != nil {
+			return false, s.visitErr
 		}
 	}
 	s.after = e.Position

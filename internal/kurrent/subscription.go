@@ -12,43 +12,47 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// lastWord is how long the connection outlives an answer: the server drops what it has received and not yet read of a
-// subscription that is cut off, and would deliver events again that had been acknowledged.
-const lastWord = 100 * time.Millisecond
+// ackLinger is how long the connection stays open after an acknowledgment. The server
+// drops what it has received and not yet read from a closed subscription, and would
+// redeliver events that had been acknowledged.
+const ackLinger = 100 * time.Millisecond
 
-// maxReason bounds the reason an event is parked with.
+// maxReason bounds the reason that an event is parked with.
 const maxReason = 1 << 10
 
-var errUnanswerable = fmt.Errorf("%w: the server takes no answers", ErrUnavailable)
+var errAckBlocked = fmt.Errorf("%w: the server does not read acknowledgments", ErrUnavailable)
 
-// Delivery is one event of a subscription, to be answered with Ack, Park or Retry.
+// Delivery is one event of a subscription. The consumer must call Ack, Park or Retry for
+// it.
 type Delivery struct {
-	Event      *Event // nil when Link points to an event that is gone, or cannot be read right now: see LinkTarget
-	Link       *Event // nil when the subscription's stream holds the event itself
+	Event      *Event // nil if Link points to an event that is gone, or cannot be read now: see LinkTarget
+	Link       *Event // nil if the subscription's stream holds the event itself
 	RetryCount int    // how often the server sent it before
 }
 
-// Subscription is one consumer of a persistent subscription's group. It has a connection of its own and never
-// reconnects: after an error, Close it and Join again. Ack, Park, Retry and Close may be called while Recv waits.
+// Subscription is one consumer of a persistent subscription's group. It has a connection
+// of its own and never reconnects: after an error, Close it and Join again. Ack, Park,
+// Retry and Close may be called while Recv waits.
 type Subscription struct {
 	inner   *kurrentdb.PersistentSubscription
 	client  *kurrentdb.Client
-	life    context.Context         // its cause is why the subscription has ended
+	life    context.Context         // its cause is why the subscription ended
 	end     context.CancelCauseFunc // closes the connection too
-	timeout time.Duration           // of one answer
+	timeout time.Duration           // for sending one acknowledgment
 
-	closed    atomic.Bool
-	answering sync.Mutex   // the connection takes one message at a time
-	answered  atomic.Int64 // when, in Unix nanoseconds
+	closed   atomic.Bool
+	sending  sync.Mutex   // the connection takes one message at a time
+	lastSent atomic.Int64 // when the last acknowledgment was sent, in Unix nanoseconds
 }
 
-// Join connects a consumer to a group, with at most buffer events sent to it and not yet answered. It is ErrNotFound
-// when there is no such group. The subscription outlives ctx, which bounds joining, and ends with the client.
+// Join connects a consumer to a group, with at most buffer unacknowledged events sent to
+// it. It returns ErrNotFound if there is no such group. ctx bounds only joining: the
+// subscription outlives it, and ends with the client.
 func (c *Client) Join(ctx context.Context, stream, group string, buffer int) (*Subscription, error) {
 	if buffer < 1 || buffer > maxBuffer {
 		return nil, fmt.Errorf("join %s::%s: %w: buffer must be from 1 to %d", stream, group, ErrInvalid, maxBuffer)
 	}
-	ctx, cancel := c.bounded(ctx)
+	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
 	client, err := c.pool.get(ctx)
 	if err != nil {
@@ -67,26 +71,27 @@ func (c *Client) Join(ctx context.Context, stream, group string, buffer int) (*S
 }
 
 func (s *Subscription) join(ctx context.Context, stream, group string, buffer uint32) error {
-	// The client would end the subscription with the context it joined with.
-	cutOff := context.AfterFunc(ctx, func() { s.end(context.Cause(ctx)) })
-	err := guarded(s.life, s.client, func(life context.Context, client *kurrentdb.Client) (err error) {
+	// The client would end the subscription when the context it joined with ends.
+	disarm := context.AfterFunc(ctx, func() { s.end(context.Cause(ctx)) })
+	err := recoverPanics(s.life, s.client, func(life context.Context, client *kurrentdb.Client) (err error) {
 		options := kurrentdb.SubscribeToPersistentSubscriptionOptions{BufferSize: buffer}
 		return onLeader(func() error {
 			s.inner, err = client.SubscribeToPersistentSubscription(life, stream, group, options)
 			return err
 		})
 	})
-	if err == nil && !cutOff() {
+	if err == nil && !disarm() {
 		return context.Cause(ctx)
 	}
 	return err
 }
 
-// Recv waits for the next event, for as long as the subscription lasts. Its error is for good: ErrClosed, or why the
-// server or the network ended it. A group that was deleted shows as ErrUnavailable here, and as ErrNotFound to Join.
+// Recv waits for the next event, for as long as the subscription lasts. An error is
+// final: ErrClosed, or why the server or the network ended the subscription. If the group
+// was deleted, Recv returns ErrUnavailable, and Join returns ErrNotFound.
 func (s *Subscription) Recv() (Delivery, error) {
 	var received *kurrentdb.PersistentSubscriptionEvent
-	err := guarded(s.life, s.client, func(context.Context, *kurrentdb.Client) error {
+	err := recoverPanics(s.life, s.client, func(context.Context, *kurrentdb.Client) error {
 		received = s.inner.Recv()
 		return nil
 	})
@@ -114,29 +119,31 @@ func deliveryOf(appeared *kurrentdb.EventAppeared) Delivery {
 	}
 }
 
-// Ack tells the server that d is done with. A nil error means that it was sent: one that gets lost with the connection
-// means another delivery.
+// Ack acknowledges d. A nil error means that the acknowledgment was sent. If it is lost
+// with the connection, d is delivered again.
 func (s *Subscription) Ack(d Delivery) error {
-	return s.answer(d, "ack", func(e *kurrentdb.ResolvedEvent) error { return s.inner.Ack(e) })
+	return s.respond(d, "ack", func(e *kurrentdb.ResolvedEvent) error { return s.inner.Ack(e) })
 }
 
-// Park puts d aside for a person to look at, with a reason of up to 1 KiB.
+// Park parks d for an operator to look at, with a reason of up to 1 KiB.
 func (s *Subscription) Park(d Delivery, reason string) error {
 	return s.nack(d, "park", kurrentdb.NackActionPark, reason)
 }
 
-// Retry gives d back to be delivered again, at once and perhaps to another consumer. It counts as a retry.
+// Retry asks the server to deliver d again, at once and perhaps to another consumer. It
+// counts as a retry.
 func (s *Subscription) Retry(d Delivery, reason string) error {
 	return s.nack(d, "retry", kurrentdb.NackActionRetry, reason)
 }
 
 func (s *Subscription) nack(d Delivery, verb string, action kurrentdb.NackAction, reason string) error {
 	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
-	return s.answer(d, verb, func(e *kurrentdb.ResolvedEvent) error { return s.inner.Nack(reason, action, e) })
+	return s.respond(d, verb, func(e *kurrentdb.ResolvedEvent) error { return s.inner.Nack(reason, action, e) })
 }
 
-// answer sends one answer. A server that stops reading would block it, and with it all others: the subscription ends then.
-func (s *Subscription) answer(d Delivery, verb string, send func(*kurrentdb.ResolvedEvent) error) error {
+// respond sends one acknowledgment. A server that stops reading would block it, and with
+// it all others, so the subscription is ended then.
+func (s *Subscription) respond(d Delivery, verb string, send func(*kurrentdb.ResolvedEvent) error) error {
 	original := d.Link
 	if original == nil {
 		original = d.Event
@@ -144,35 +151,37 @@ func (s *Subscription) answer(d Delivery, verb string, send func(*kurrentdb.Reso
 	if original == nil {
 		return fmt.Errorf("%s: %w: empty delivery", verb, ErrInvalid)
 	}
-	s.answering.Lock()
-	defer s.answering.Unlock()
+	s.sending.Lock()
+	defer s.sending.Unlock()
 	switch {
 	case s.closed.Load():
 		return fmt.Errorf("%s: %w", verb, ErrClosed)
 	case s.life.Err() != nil:
 		return fmt.Errorf("%s: %w", verb, context.Cause(s.life))
 	}
-	giveUp := time.AfterFunc(s.timeout, func() { s.end(errUnanswerable) })
-	defer giveUp.Stop()
-	// The server goes by the id of the event it sent, which is the link's when there is one.
+	timeout := time.AfterFunc(s.timeout, func() { s.end(errAckBlocked) })
+	defer timeout.Stop()
+	// The server identifies an event by the id it sent, which is the link's if there is
+	// one.
 	if err := send(&kurrentdb.ResolvedEvent{Event: &kurrentdb.RecordedEvent{EventID: original.ID}}); err != nil {
-		return fmt.Errorf("%s: %w: subscription has ended", verb, ErrUnavailable) // why, only Recv is told
+		return fmt.Errorf("%s: %w: subscription has ended", verb, ErrUnavailable) // Recv returns the cause
 	}
-	s.answered.Store(time.Now().UnixNano())
+	s.lastSent.Store(time.Now().UnixNano())
 	return nil
 }
 
-// Close leaves the group: the server gives what was not answered to others. Recv and answers under way end within a second.
+// Close leaves the group: the server delivers unacknowledged events to other consumers.
+// Recv and acknowledgments in progress return within a second.
 func (s *Subscription) Close() {
 	if !s.closed.CompareAndSwap(false, true) {
 		return
 	}
-	s.deliverLastWord()
-	s.end(ErrClosed) // and not the client's own Close of a subscription: it would send beside an answer that is under way
+	s.lingerForAcks()
+	s.end(ErrClosed) // the client's own Close would send concurrently with an acknowledgment in progress
 }
 
-func (s *Subscription) deliverLastWord() {
-	left := lastWord - time.Since(time.Unix(0, s.answered.Load()))
+func (s *Subscription) lingerForAcks() {
+	left := ackLinger - time.Since(time.Unix(0, s.lastSent.Load()))
 	if left <= 0 {
 		return
 	}

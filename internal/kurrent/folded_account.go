@@ -10,27 +10,29 @@ import (
 	"orderflow/internal/credit"
 )
 
-// folded is an account as its stream tells it up to, not including, revision next.
-type folded struct {
+// foldedAccount is an account folded from its stream up to, but not including, revision
+// next.
+type foldedAccount struct {
 	*credit.Account
 	next uint64
 }
 
 func streamOf(customerID string) string { return "credit-" + customerID }
 
-func (f *folded) expected() Expected {
+func (f *foldedAccount) expected() Expected {
 	if f.next == 0 {
 		return NoStream()
 	}
 	return At(f.next - 1)
 }
 
-// load gives the account as it is now: what is cached, and the tail that was written since. An account that could not be
-// brought up to date is forgotten, unless only the server did not answer: what was read of a long stream is read once.
-func (a *CreditAccounts) load(ctx context.Context, customerID string) (*folded, error) {
+// load returns the current account: the cached part, and the events written since. An
+// account that cannot be brought up to date is evicted, unless the server was only
+// unavailable. So a long stream is not read from the start again after an outage.
+func (a *CreditAccounts) load(ctx context.Context, customerID string) (*foldedAccount, error) {
 	account, cached := a.cache.Get(customerID)
 	if !cached {
-		account = &folded{Account: credit.NewAccount(customerID)}
+		account = &foldedAccount{Account: credit.NewAccount(customerID)}
 	}
 	stream := streamOf(customerID)
 	read := func(leader bool) error {
@@ -40,11 +42,11 @@ func (a *CreditAccounts) load(ctx context.Context, customerID string) (*folded, 
 	}
 	err := read(false)
 	if account.next > 0 && isGone(err) {
-		err = read(true) // as in believed: a node that led a moment ago may know of less
+		err = read(true) // as in confirmedOnLeader: a node that led a moment ago may hold fewer events
 	}
 	switch {
 	case errors.Is(err, ErrNotFound) && account.next == 0:
-		return account, nil // there is nothing to remember yet
+		return account, nil // nothing to cache yet
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDeleted):
 		err = fmt.Errorf("%w: %w", ErrTruncated, err)
 	}
@@ -60,9 +62,10 @@ func (a *CreditAccounts) load(ctx context.Context, customerID string) (*folded, 
 	return account, nil
 }
 
-// fold takes in the stream's next event. A truncated stream, or one that was deleted and written again, shows by its
-// revisions: the server leaves out what is gone without a word.
-func (f *folded) fold(e Event) error {
+// fold applies the stream's next event. A truncated stream, or one that was deleted and
+// written again, is recognized by its revisions: the server silently leaves out what was
+// removed.
+func (f *foldedAccount) fold(e Event) error {
 	if e.Revision != f.next {
 		return fmt.Errorf("%w: %s has %d where %d should be", ErrTruncated, e.Stream, e.Revision, f.next)
 	}
@@ -77,9 +80,10 @@ func (f *folded) fold(e Event) error {
 	return nil
 }
 
-// take applies events that were appended as the stream's newest, of which the last one got the revision last.
-func (f *folded) take(events []credit.Event, last uint64) error {
-	if last != f.next+uint64(len(events))-1 { // a stream that was deleted goes on counting where it was
+// applyAppended applies events that were appended at the end of the stream, where last is
+// the revision of the newest.
+func (f *foldedAccount) applyAppended(events []credit.Event, last uint64) error {
+	if last != f.next+uint64(len(events))-1 { // a deleted stream continues at its old revision
 		return fmt.Errorf("%w: %s continues at %d", ErrTruncated, streamOf(f.CustomerID()), last)
 	}
 	for _, event := range events {
