@@ -15,7 +15,8 @@ const (
 	ExitConfiguration = 2
 )
 
-// Fault is one thing that is wrong with one setting. Problem never quotes a value, for it may be a secret.
+// Fault is one thing that is wrong with one setting. Problem never quotes a value, which
+// may be a secret.
 type Fault struct {
 	Name    string // the environment variable, or the flag with its dashes
 	Problem string // "is required", "must be above zero"
@@ -24,16 +25,18 @@ type Fault struct {
 // Error is a configuration that cannot be used, with every fault that was found.
 type Error struct{ Faults []Fault }
 
-// Invalid makes an Error of one fault, for what is found outside Load, such as a bad argument.
+// Invalid returns an Error with one fault, for a fault found outside Load, such as a bad
+// argument.
 func Invalid(name, format string, args ...any) error {
 	return &Error{Faults: []Fault{{Name: name, Problem: fmt.Sprintf(format, args...)}}}
 }
 
-// Merge makes one configuration error of several, so that what separate checks found is reported at once. Where two name
-// the same setting, the first says what is wrong. Errors of another kind are joined as they are.
+// Merge returns one configuration error made of several, so that the faults of separate
+// checks are reported at once. If two name the same setting, the first one is kept. If
+// there are no configuration errors, Merge joins the others unchanged.
 func Merge(errs ...error) error {
 	merged := &Error{}
-	named := map[string]bool{}
+	reported := map[string]bool{}
 	var others []error
 	for _, err := range errs {
 		invalid, ok := errors.AsType[*Error](err)
@@ -42,12 +45,12 @@ func Merge(errs ...error) error {
 			continue
 		}
 		for _, fault := range invalid.Faults {
-			if !named[fault.Name] {
+			if !reported[fault.Name] {
 				merged.Faults = append(merged.Faults, fault)
 			}
 		}
 		for _, fault := range invalid.Faults {
-			named[fault.Name] = true
+			reported[fault.Name] = true
 		}
 	}
 	if len(merged.Faults) > 0 {
@@ -56,7 +59,7 @@ func Merge(errs ...error) error {
 	return errors.Join(others...)
 }
 
-// Error gives one line `NAME: what is wrong` for each fault, sorted by name.
+// Error returns one line `NAME: what is wrong` for each fault, sorted by name.
 func (e *Error) Error() string {
 	lines := make([]string, len(e.Faults))
 	for i, f := range e.Faults {
@@ -66,7 +69,8 @@ func (e *Error) Error() string {
 	return strings.Join(slices.Compact(lines), "\n")
 }
 
-// ExitCode is the exit code that err asks for: 0 for none, 2 for a configuration error anywhere in its chain, else 1.
+// ExitCode returns the exit code for err: 0 for nil, 2 for a configuration error anywhere
+// in its chain, otherwise 1.
 func ExitCode(err error) int {
 	if err == nil {
 		return ExitOK
@@ -77,8 +81,8 @@ func ExitCode(err error) int {
 	return ExitFailure
 }
 
-// Report writes err to w, if there is one, and returns its exit code. Configuration errors come bare, so that each line
-// is `NAME: what is wrong` whatever they were wrapped in.
+// Report writes err to w, unless it is nil, and returns its exit code. Configuration
+// errors are written without their wrapping, so that each line is `NAME: what is wrong`.
 func Report(w io.Writer, err error) int {
 	if err == nil {
 		return ExitOK
@@ -86,6 +90,6 @@ func Report(w io.Writer, err error) int {
 	if invalid, ok := errors.AsType[*Error](err); ok {
 		err = invalid
 	}
-	_, _ = fmt.Fprintln(w, err) // nobody is left to tell when standard error is gone
+	_, _ = fmt.Fprintln(w, err) // a failure to write to standard error cannot be reported
 	return ExitCode(err)
 }

@@ -12,9 +12,11 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Load fills a T, a struct with `env` tags of caarlos0/env, from environ (as os.Environ gives it). Values are trimmed, and
-// a blank variable counts as one that is not set: its default applies, and one marked required is a fault. A struct,
-// or one nested in it, that has a method Validate() []Fault is asked as well. The error holds every fault: *Error.
+// Load fills a T, a struct with `env` tags of caarlos0/env, from environ (as returned by
+// os.Environ). Values are trimmed, and a blank variable counts as not set: its default
+// applies, or it is a fault if it is required. If the struct, or one nested in it, has a
+// method Validate() []Fault, that is called as well. The error is an *Error with every
+// fault.
 func Load[T any](environ []string) (T, error) {
 	var settings T
 	l := loader{environment: present(environ), faulty: map[string]bool{}}
@@ -28,13 +30,14 @@ func Load[T any](environ []string) (T, error) {
 	return settings, nil
 }
 
-// validator is what a settings struct may implement to check more than the form of single values.
+// validator is implemented by settings structs that check more than the form of single
+// values.
 type validator interface{ Validate() []Fault }
 
 type loader struct {
 	environment map[string]string
 	faults      []Fault
-	faulty      map[string]bool // a variable that could not be read holds its zero value: validating it would only confuse
+	faulty      map[string]bool // variables that could not be read hold the zero value: validating them would confuse
 }
 
 func present(environ []string) map[string]string {
@@ -48,8 +51,9 @@ func present(environ []string) map[string]string {
 	return environment
 }
 
-// fill sets the fields of target one by one: the library names the Go field in its errors, which two nested structs may
-// share, and only a field on its own tells for certain which variable was at fault.
+// fill sets the fields of target one by one. The library names the Go field in its
+// errors, which two nested structs may share. Only a field parsed alone identifies the
+// faulty variable for certain.
 func (l *loader) fill(target reflect.Value) error {
 	for i := range target.NumField() {
 		field := target.Type().Field(i)
@@ -100,8 +104,9 @@ func (l *loader) validate(target reflect.Value) {
 	}
 }
 
-// problemOf words a fault without the value. It does not know errors that are the program's fault and not the environment's,
-// such as a field of a type that nothing can parse.
+// problemOf describes a fault without the value. It reports false for errors that are the
+// program's fault and not the environment's, such as a field of a type that nothing can
+// parse.
 func problemOf(err error, fieldType reflect.Type) (string, bool) {
 	if _, ok := errors.AsType[env.VarIsNotSetError](err); ok {
 		return "is required", true
@@ -122,7 +127,8 @@ func problemOf(err error, fieldType reflect.Type) (string, bool) {
 	return parse.Err.Error(), true // the type's own UnmarshalText, which knows what is secret
 }
 
-// fileProblem leaves the path out: who mistook the variable for the secret itself would see it printed.
+// fileProblem leaves out the path: if the variable was set to the secret itself, the path
+// is the secret.
 func fileProblem(err error) string {
 	if path, ok := errors.AsType[*os.PathError](err); ok {
 		return path.Err.Error()
@@ -130,7 +136,7 @@ func fileProblem(err error) string {
 	return err.Error()
 }
 
-// formOf says what a value of a plain type has to look like. The parsers' own errors quote the value.
+// formOf describes valid values of a plain type. The parsers' own errors quote the value.
 func formOf(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[time.Duration]():

@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// Log says how a binary logs. It is meant to be embedded or nested in a binary's settings.
+// Log configures how a binary logs. It is meant to be embedded or nested in a binary's
+// settings.
 type Log struct {
 	Level  slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 	Format LogFormat  `env:"LOG_FORMAT" envDefault:"text"`
 }
 
-// Logger makes the binary's one logger, which writes to w.
+// Logger returns a logger that writes to w.
 func (l Log) Logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: l.Level}
 	if l.Format == LogJSON {
@@ -28,7 +29,7 @@ func (l Log) Logger(w io.Writer) *slog.Logger {
 // LogFormat is the form of a log line.
 type LogFormat string
 
-// Text reads well in a terminal, JSON in a log store.
+// Text is for terminals, JSON for log stores.
 const (
 	LogText LogFormat = "text"
 	LogJSON LogFormat = "json"
@@ -45,12 +46,13 @@ func (f *LogFormat) UnmarshalText(text []byte) error {
 	}
 }
 
-// Ops says where the operations server listens: health, readiness and metrics. Without an address there is none.
+// Ops configures the operations server: health, readiness and metrics. Without an address
+// there is no server.
 type Ops struct {
 	Addr string `env:"OPS_ADDR"`
 }
 
-// Validate refuses what could not be listened to.
+// Validate reports an address that cannot be listened on.
 func (o Ops) Validate() []Fault {
 	if o.Addr == "" {
 		return nil
@@ -61,7 +63,8 @@ func (o Ops) Validate() []Fault {
 	return nil
 }
 
-// CheckAddr says what is wrong with an address to listen on: host:port, where the host may be empty and the port 0.
+// CheckAddr returns an error unless addr is an address to listen on: host:port, where the
+// host may be empty and the port 0.
 func CheckAddr(addr string) error {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -73,15 +76,16 @@ func CheckAddr(addr string) error {
 	return nil
 }
 
-// maxShutdown keeps a mistyped unit from making a binary that seems never to stop.
+// maxShutdown bounds the budget: with a mistyped unit, a binary would seem never to stop.
 const maxShutdown = time.Hour
 
-// Shutdown is the budget for an orderly stop: what is in flight has that long to finish.
+// Shutdown is the time budget for a graceful shutdown, in which work in progress must
+// finish.
 type Shutdown struct {
 	Timeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"`
 }
 
-// Validate keeps the budget above zero and below an hour.
+// Validate reports a budget that is not above zero and at most an hour.
 func (s Shutdown) Validate() []Fault {
 	if s.Timeout <= 0 || s.Timeout > maxShutdown {
 		return []Fault{{Name: "SHUTDOWN_TIMEOUT", Problem: "must be above zero and at most an hour"}}

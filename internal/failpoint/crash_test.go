@@ -17,35 +17,35 @@ import (
 
 const before, after = "starter.start.before", "starter.start.after"
 
-func TestABinaryBuiltWithTheTagHeedsFailpoints(t *testing.T) {
+func TestFailpoints_BuiltWithTheTag(t *testing.T) {
 	t.Parallel()
 	program := build(t, "./testdata/hits", "-tags", "failpoint")
-	t.Run("and dies where it was asked to", func(t *testing.T) { dies(t, program) })
-	t.Run("and holds one call when it is asked to pause", func(t *testing.T) { holds(t, program) })
-	t.Run("and refuses to start with what it does not understand", func(t *testing.T) { refuses(t, program) })
+	t.Run("crashes at the given hit", func(t *testing.T) { testCrash(t, program) })
+	t.Run("blocks one call at a pause", func(t *testing.T) { testPause(t, program) })
+	t.Run("exits at startup if it cannot parse FAILPOINTS", func(t *testing.T) { testInvalid(t, program) })
 }
 
-func dies(t *testing.T, program string) {
+func testCrash(t *testing.T, program string) {
 	t.Parallel()
 	tests := map[string]struct {
 		failpoints, said, passed string
 		killed                   bool
 	}{
-		"nowhere without being asked": {
+		"nowhere by default": {
 			passed: before + "\n" + after + "\n" + after + "\n",
 		},
 		"at the first hit": {
 			failpoints: after + "=crash", killed: true,
 			passed: before + "\n", said: "failpoint " + after + ": crash\n",
 		},
-		"at the hit that is counted": {
+		"at the N-th hit": {
 			failpoints: after + "=crash@2", killed: true,
 			passed: before + "\n" + after + "\n", said: "failpoint " + after + ": crash\n",
 		},
-		"not when it is hit less often": {
+		"not if there are fewer hits": {
 			failpoints: after + "=crash@3", passed: before + "\n" + after + "\n" + after + "\n",
 		},
-		"at the first of several that comes": {
+		"at the first of several points that is reached": {
 			failpoints: after + "=crash," + before + "=crash", killed: true, said: "failpoint " + before + ": crash\n",
 		},
 	}
@@ -61,7 +61,7 @@ func dies(t *testing.T, program string) {
 	}
 }
 
-func holds(t *testing.T, program string) {
+func testPause(t *testing.T, program string) {
 	t.Parallel()
 	began := time.Now()
 	out, said, err := hit(t, program, after+"=pause:300ms@2")
@@ -71,15 +71,15 @@ func holds(t *testing.T, program string) {
 	require.Equal(t, "failpoint "+after+": pause 300ms\n", said)
 }
 
-func refuses(t *testing.T, program string) {
+func testInvalid(t *testing.T, program string) {
 	t.Parallel()
 	for failpoints, said := range map[string]string{
-		"starter.strat.after=crash":      `FAILPOINTS: "starter.strat.after" is no point`,
+		"starter.strat.after=crash":      `FAILPOINTS: "starter.strat.after" is not a failpoint`,
 		after:                            "FAILPOINTS: starter.start.after: must be crash or pause:DURATION, with @N for the N-th hit",
 		after + "=crash@0":               "FAILPOINTS: starter.start.after: what follows @ must be a number from 1",
 		after + "=crash@":                "FAILPOINTS: starter.start.after: what follows @ must be a number from 1",
 		after + "=pause:-1s":             "FAILPOINTS: starter.start.after: what follows pause: must be a duration above 0, such as 40s",
-		after + "=crash," + after + "=c": "FAILPOINTS: starter.start.after: is there twice",
+		after + "=crash," + after + "=c": "FAILPOINTS: starter.start.after: is given twice",
 	} {
 		out, line, err := hit(t, program, failpoints)
 		var exit *exec.ExitError
@@ -90,7 +90,7 @@ func refuses(t *testing.T, program string) {
 	}
 }
 
-func TestProductionBinariesHoldNoTraceOfAPoint(t *testing.T) {
+func TestFailpoints_AbsentFromProductionBinaries(t *testing.T) {
 	t.Parallel()
 	crashing := contents(t, "../../starter", "-tags", "failpoint")
 	for _, name := range failpoint.Names() {
@@ -121,7 +121,7 @@ func build(t *testing.T, pkg string, flags ...string) string {
 	return program
 }
 
-// hit lets the program come to one point once and to another one twice.
+// hit runs the program, which reaches one point once and then another one twice.
 func hit(t *testing.T, program, failpoints string) (out, said string, err error) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer

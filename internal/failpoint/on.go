@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// armed is read as the process starts, for a point that is misspelt must not let a test pass that waits for nothing.
-// Points are hit deep below main, where nothing could be handed in without leaving a trace in production.
+// armed is parsed at startup, so that a misspelled point fails at once and no test passes
+// that waits for nothing. It is global because points are hit deep below main, where
+// nothing could be passed in without leaving a trace in production.
 var armed = load()
 
 func load() map[string]*action {
@@ -21,7 +22,7 @@ func load() map[string]*action {
 	return actions
 }
 
-// Hit says that the process has come to a point, and does there what FAILPOINTS asks for.
+// Hit marks a point, and performs the action that FAILPOINTS asks for there.
 func Hit(point string) {
 	a := armed[point]
 	if a == nil || a.hits.Add(1) != a.at {
@@ -40,5 +41,5 @@ func Hit(point string) {
 	if err != nil {
 		panic(err)
 	}
-	select {} // the signal is on its way: not one instruction more
+	select {} // the signal is pending: execute nothing more
 }

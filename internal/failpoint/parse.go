@@ -14,12 +14,12 @@ import (
 
 // action is what happens at one hit of a point.
 type action struct {
-	at    int64         // the hit it happens at, from 1
-	pause time.Duration // 0: the process ends
+	at    int64         // the number of the hit, from 1
+	pause time.Duration // 0 means crash
 	hits  atomic.Int64
 }
 
-// parse reads FAILPOINTS.
+// parse parses FAILPOINTS.
 func parse(text string) (map[string]*action, error) {
 	actions := map[string]*action{}
 	for item := range strings.SplitSeq(text, ",") {
@@ -28,10 +28,10 @@ func parse(text string) (map[string]*action, error) {
 		}
 		name, what, _ := strings.Cut(item, "=")
 		if !slices.Contains(Names(), name) {
-			return nil, fmt.Errorf("%q is no point", name)
+			return nil, fmt.Errorf("%q is not a failpoint", name)
 		}
 		if actions[name] != nil {
-			return nil, fmt.Errorf("%s: is there twice", name)
+			return nil, fmt.Errorf("%s: is given twice", name)
 		}
 		a, err := parseAction(what)
 		if err != nil {
@@ -52,9 +52,9 @@ func parseAction(text string) (*action, error) {
 		}
 		a.at = n
 	}
-	duration, pauses := strings.CutPrefix(what, "pause:")
+	duration, isPause := strings.CutPrefix(what, "pause:")
 	switch {
-	case pauses:
+	case isPause:
 		d, err := time.ParseDuration(duration)
 		if err != nil || d <= 0 {
 			return nil, errors.New("what follows pause: must be a duration above 0, such as 40s")

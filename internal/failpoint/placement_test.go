@@ -17,7 +17,7 @@ import (
 
 const root = "../.."
 
-func TestEachPointIsPlacedExactlyOnceAndNoOtherIsPlaced(t *testing.T) {
+func TestPoints_PlacedExactlyOnce(t *testing.T) {
 	t.Parallel()
 	placed := map[string][]string{}
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -36,13 +36,14 @@ func TestEachPointIsPlacedExactlyOnceAndNoOtherIsPlaced(t *testing.T) {
 	require.NoError(t, err)
 	for _, p := range failpoint.Points() {
 		require.Len(t, placed[p.Name], 1, "%s is placed in %v", p.Name, placed[p.Name])
-		require.Equal(t, hostOf(placed[p.Name][0]), p.Process(), "%s stands in %s", p.Name, placed[p.Name][0])
+		require.Equal(t, hostOf(placed[p.Name][0]), p.Process(), "%s is in %s", p.Name, placed[p.Name][0])
 		delete(placed, p.Name)
 	}
 	require.Empty(t, placed, "points that are not listed")
 }
 
-// hostOf is the binary that a file is in. What no other binary owns is the worker's.
+// hostOf returns the binary that a file is in. A file that belongs to no other binary is
+// the worker's.
 func hostOf(path string) string {
 	for _, process := range []string{"starter", "publisher", "projector", "api"} {
 		if strings.HasPrefix(path, filepath.Join(root, process)+string(filepath.Separator)) {
@@ -52,7 +53,8 @@ func hostOf(path string) string {
 	return "worker"
 }
 
-// hits gives the names in the calls of failpoint.Hit in a file. A name that is not written out could not be found.
+// hits returns the names in the calls of failpoint.Hit in a file. Each name must be a
+// literal, so that it can be found.
 func hits(t *testing.T, path string) []string {
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 	require.NoError(t, err)
@@ -63,7 +65,7 @@ func hits(t *testing.T, path string) []string {
 			return true
 		}
 		literal, ok := call.Args[0].(*ast.BasicLit)
-		require.True(t, ok, "%s: the point's name must be written out", path)
+		require.True(t, ok, "%s: the point's name must be a literal", path)
 		name, err := strconv.Unquote(literal.Value)
 		require.NoError(t, err)
 		names = append(names, name)
@@ -81,7 +83,7 @@ func isHit(fun ast.Expr) bool {
 	return ok && pkg.Name == "failpoint"
 }
 
-func TestPointsAreNamedByProcessStepAndSide(t *testing.T) {
+func TestPoints_Names(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, p := range failpoint.Points() {

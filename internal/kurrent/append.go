@@ -64,7 +64,7 @@ func (c *Client) append(
 		return err
 	})
 	if err == nil && size > limit {
-		err = fmt.Errorf("%w: %d bytes, of %d that the server takes at once", ErrTooLarge, size, limit)
+		err = fmt.Errorf("%w: %d bytes, and the server accepts %d at once", ErrTooLarge, size, limit)
 	}
 	return lastRevision, err
 }

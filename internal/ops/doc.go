@@ -1,5 +1,6 @@
-// Package ops runs a daemon: it serves what operators and platforms ask of every binary (whether the process lives, whether
-// it can do its work, and its metrics) from before the work begins until it has ended. It owns the HTTP server for that, the
-// order of start and stop, the wait for what a daemon depends on, and the one registry that the Temporal SDK's metrics and
-// our own counters share. What is waited for, checked and counted is left to the binaries.
+// Package ops runs a daemon. From before the work begins until it has ended, it serves
+// what operators and platforms ask of every binary: liveness, readiness and metrics. It
+// owns the HTTP server for that, the order of start and stop, waiting for dependencies,
+// and the one registry shared by the Temporal SDK's metrics and the product's own. What
+// to wait for, check and count is left to the binaries.
 package ops

@@ -11,20 +11,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// A check that failed while a daemon starts is repeated after these pauses, the first one doubling up to the last one.
+// A check that fails during startup is repeated after a pause, which doubles from
+// firstPause to lastPause.
 const (
 	firstPause = 100 * time.Millisecond
 	lastPause  = 5 * time.Second
 )
 
-// Life is how far a daemon has come: it starts, works and stops. It is ready only while it works. It is safe for concurrent
-// use.
+// Life is the lifecycle of a daemon: it starts, works and stops. It is ready only while
+// it works. It is safe for concurrent use.
 type Life struct {
 	logger  *slog.Logger
 	retries *prometheus.CounterVec
 
 	mu     sync.Mutex
-	reason string // why it takes no work; empty while it works
+	reason string // why it is not ready; empty while it works
 	phase  phase
 }
 
@@ -38,7 +39,7 @@ const (
 
 func newLife(o Options) *Life {
 	l := &Life{logger: o.Logger, reason: "it is starting", retries: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "orderflow_startup_retries_total", Help: "Failed checks of a daemon that starts, by what it waits for.",
+		Name: "orderflow_startup_retries_total", Help: "Failed checks during startup, by dependency.",
 	}, []string{"dependency"})}
 	if o.Metrics != nil {
 		o.Metrics.Registry.MustRegister(l.retries)
@@ -47,12 +48,12 @@ func newLife(o Options) *Life {
 }
 
 // Working makes the daemon ready, unless it is stopping.
-func (l *Life) Working() { l.enter(working, "") }
+func (l *Life) Working() { l.setPhase(working, "") }
 
-func (l *Life) stop() { l.enter(stopping, "it is stopping") }
+func (l *Life) stop() { l.setPhase(stopping, "it is stopping") }
 
-// enter never goes back to an earlier phase.
-func (l *Life) enter(next phase, reason string) {
+// setPhase never returns to an earlier phase.
+func (l *Life) setPhase(next phase, reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if next >= l.phase {
@@ -60,7 +61,7 @@ func (l *Life) enter(next phase, reason string) {
 	}
 }
 
-// check is the daemon's own part of its readiness.
+// check returns an error unless the daemon works. It is part of readiness.
 func (l *Life) check() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,9 +71,10 @@ func (l *Life) check() error {
 	return errors.New("takes no work: " + l.reason)
 }
 
-// Await repeats a check until it passes, and returns nil then. It returns the check's error if mayPass reports false for it,
-// and wraps ctx's error if that ends first. The daemon's readiness shows the last error while it starts; each new one is
-// logged once, with the command that repairs it if the error has a method Repair() string.
+// Await repeats a check until it passes, and then returns nil. It returns the check's
+// error if mayPass reports false for it, and wraps ctx's error if ctx ends first. During
+// startup, readiness shows the last error. Each new error is logged once, with the
+// command that repairs it if the error has a method Repair() string.
 func (l *Life) Await(
 	ctx context.Context, dependency string, check Check, mayPass func(error) bool,
 ) error {
@@ -88,7 +90,7 @@ func (l *Life) Await(
 			return err
 		}
 		l.retries.WithLabelValues(dependency).Inc()
-		l.enter(starting, err.Error())
+		l.setPhase(starting, err.Error())
 		if err.Error() != logged {
 			logged = err.Error()
 			l.logWait(ctx, dependency, err)

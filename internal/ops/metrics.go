@@ -12,22 +12,24 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
 )
 
-// Metrics is where everything a binary measures comes together. Our own counters register with Registry; what speaks
-// OpenTelemetry, such as the Temporal SDK, takes Meter. Both come out of /metrics.
+// Metrics holds all metrics of a binary. The product's own counters register with
+// Registry. Code that uses OpenTelemetry, such as the Temporal SDK, takes Meter. Both are
+// served at /metrics.
 type Metrics struct {
 	Registry *prometheus.Registry
 	Provider *sdkmetric.MeterProvider
 }
 
-// NewMetrics makes an empty registry with the process's and Go's own metrics, and a meter provider that exports into it.
-// The service is the binary's name.
+// NewMetrics returns a registry with only the metrics of the process and of Go, and a
+// meter provider that exports into it. service is the binary's name.
 func NewMetrics(service string) (*Metrics, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	// Without scope info, as the scope would be a label on every series of the SDK and say the same everywhere.
+	// Scope info would be a label on every series of the SDK, with the same value
+	// everywhere.
 	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
 	if err != nil {
 		return nil, fmt.Errorf("export metrics: %w", err)
@@ -40,11 +42,12 @@ func NewMetrics(service string) (*Metrics, error) {
 	return &Metrics{Registry: registry, Provider: provider}, nil
 }
 
-// Meter gives a meter, named for what measures with it.
+// Meter returns a meter. name is the name of the code that measures with it.
 func (m *Metrics) Meter(name string) metric.Meter { return m.Provider.Meter(name) }
 
-// secondsView gives timers buckets that fit both ends: a call of milliseconds and an order that waits for a day. The
-// default buckets are made for milliseconds and would put everything we time into the first.
+// secondsView gives timers buckets from a call of milliseconds to an order that waits for
+// a day. The default buckets are meant for milliseconds and would put every timer's
+// values into the first.
 func secondsView() sdkmetric.View {
 	return sdkmetric.NewView(
 		sdkmetric.Instrument{Kind: sdkmetric.InstrumentKindHistogram, Unit: "s"},

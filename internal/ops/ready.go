@@ -8,61 +8,63 @@ import (
 	"time"
 )
 
-// Check returns what is wrong with one thing, nil if nothing is. Its error is shown, so it must hold no secret.
+// Check returns what is wrong with one dependency, or nil. Its error is shown to clients,
+// so it must not contain a secret.
 type Check = func(context.Context) error
 
 const (
-	checkTimeout = 2 * time.Second // platforms probe with little patience: a check that takes longer is a no
-	checkFresh   = time.Second     // many probes, or a curious page, must not become load on the stores
-	stateEvery   = 5 * time.Second // between two looks at what readiness does not depend on
+	checkTimeout = 2 * time.Second // platforms probe with short timeouts: a check that takes longer fails
+	checkFresh   = time.Second     // frequent probes or page loads must not put load on the stores
+	stateEvery   = 5 * time.Second // interval of the checks that readiness does not depend on
 )
 
-// What a check came to, if not its error.
+// Results of a check other than its error.
 const (
 	passed   = "ok"
-	late     = "no answer in time"
+	timedOut = "no answer in time"
 	notKnown = "not known yet"
 )
 
-// readiness runs the checks and keeps their answer for a moment.
+// readiness runs the checks and caches their results for checkFresh.
 type readiness struct {
 	checks map[string]Check
 	now    func() time.Time
 
-	mu     sync.Mutex // held while checking, so that probes that come together share one answer
-	until  time.Time
-	answer map[string]string
+	mu      sync.Mutex // held while checking, so that concurrent probes share the results
+	until   time.Time
+	results map[string]string
 }
 
-// ask returns "ok" or what is wrong for each check. It does not take the caller's context: one probe that hangs up must not
-// spoil the answer the others share.
-func (r *readiness) ask() map[string]string {
+// check returns "ok" or what is wrong for each check. It does not use the caller's
+// context: a probe that disconnects must not spoil the results that others share.
+func (r *readiness) check() map[string]string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.now().Before(r.until) {
-		r.answer = runChecks(context.Background(), r.checks)
+		r.results = runChecks(context.Background(), r.checks)
 		r.until = r.now().Add(checkFresh)
 	}
-	return r.answer
+	return r.results
 }
 
-// states keeps looking at what a daemon works with and can do without for a while. Nobody waits for a look.
+// states periodically checks the dependencies that a daemon can do without for a while.
+// No caller waits for a check.
 type states struct {
 	checks map[string]Check
 
-	mu     sync.Mutex
-	answer map[string]string
+	mu      sync.Mutex
+	results map[string]string
 }
 
 func newStates(checks map[string]Check) *states {
-	s := &states{checks: checks, answer: map[string]string{}}
+	s := &states{checks: checks, results: map[string]string{}}
 	for name := range checks {
-		s.answer[name] = notKnown
+		s.results[name] = notKnown
 	}
 	return s
 }
 
-// watch looks until ctx ends.
+// watch runs the checks until ctx ends.
 func (s *states) watch(ctx context.Context) {
 	if len(s.checks) == 0 {
 		return
@@ -70,9 +72,9 @@ func (s *states) watch(ctx context.Context) {
 	ticker := time.NewTicker(stateEvery)
 	defer ticker.Stop()
 	for {
-		answer := runChecks(ctx, s.checks)
+		results := runChecks(ctx, s.checks)
 		s.mu.Lock()
-		s.answer = answer
+		s.results = results
 		s.mu.Unlock()
 		select {
 		case <-ctx.Done():
@@ -82,45 +84,46 @@ func (s *states) watch(ctx context.Context) {
 	}
 }
 
-// ask returns what the last look came to.
-func (s *states) ask() map[string]string {
+// last returns the results of the last checks.
+func (s *states) last() map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.answer)
+	return maps.Clone(s.results)
 }
 
-type checked struct {
+type checkResult struct {
 	name string
 	err  error
 }
 
-// runChecks runs all at once, and waits no longer than checkTimeout also for one that does not heed its context.
+// runChecks runs all checks concurrently, and waits at most checkTimeout even for a check
+// that ignores its context.
 func runChecks(ctx context.Context, checks map[string]Check) map[string]string {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	results := make(chan checked, len(checks))
-	answer := make(map[string]string, len(checks))
+	done := make(chan checkResult, len(checks))
+	results := make(map[string]string, len(checks))
 	for name, check := range checks {
-		answer[name] = late
-		go func() { results <- checked{name, check(ctx)} }()
+		results[name] = timedOut
+		go func() { done <- checkResult{name, check(ctx)} }()
 	}
 	for range checks {
 		select {
-		case result := <-results:
-			answer[result.name] = word(result.err)
+		case result := <-done:
+			results[result.name] = textOf(result.err)
 		case <-ctx.Done():
-			return answer
+			return results
 		}
 	}
-	return answer
+	return results
 }
 
-func word(err error) string {
+func textOf(err error) string {
 	switch {
 	case err == nil:
 		return passed
 	case errors.Is(err, context.DeadlineExceeded):
-		return late
+		return timedOut
 	default:
 		return err.Error()
 	}

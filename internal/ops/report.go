@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// report is what is known of a daemon. It is a page and a metric.
+// report is the state of a daemon, served at /readyz and as a metric.
 type report struct {
 	service string
 	life    *Life
@@ -24,37 +24,39 @@ func newReport(o Options, life *Life) *report {
 	}
 }
 
-// ask returns what each check came to, and whether all that count passed. How far the daemon has come is never old.
-func (r *report) ask() (ready bool, answer map[string]string) {
-	ready, answer = true, r.states.ask()
-	for name, what := range r.ready.ask() {
-		ready = ready && what == passed
-		answer[name] = what
+// results returns the result of each check, and whether all that readiness depends on
+// passed. The daemon's own phase is never cached.
+func (r *report) results() (ready bool, results map[string]string) {
+	ready, results = true, r.states.last()
+	for name, result := range r.ready.check() {
+		ready = ready && result == passed
+		results[name] = result
 	}
-	what := word(r.life.check())
-	answer[r.service] = what
-	return ready && what == passed, answer
+	result := textOf(r.life.check())
+	results[r.service] = result
+	return ready && result == passed, results
 }
 
-// serve writes a JSON object with a member for each check: 200 if the daemon is ready, else 503.
+// serve writes a JSON object with a member for each check. The status is 200 if the
+// daemon is ready, and 503 otherwise.
 func (r *report) serve(w http.ResponseWriter, _ *http.Request) {
-	ready, answer := r.ask()
+	ready, results := r.results()
 	w.Header().Set("Content-Type", "application/json")
 	if !ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(w).Encode(answer) // the probe is gone if this fails
+	_ = json.NewEncoder(w).Encode(results) // fails only if the client has disconnected
 }
 
-// Describe makes a report a prometheus.Collector.
+// Describe implements prometheus.Collector.
 func (r *report) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- r.passing }
 
-// Collect writes one sample for each check that has an answer.
+// Collect sends one sample for each check that has run.
 func (r *report) Collect(samples chan<- prometheus.Metric) {
-	_, answer := r.ask()
-	for name, what := range answer {
+	_, results := r.results()
+	for name, result := range results {
 		value := 0.0
-		switch what {
+		switch result {
 		case notKnown:
 			continue
 		case passed:

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Work is what a daemon does until ctx ends. It reports to life how far it has come.
+// Work is the work of a daemon until ctx ends. It reports its phase to life.
 type Work func(ctx context.Context, life *Life) error
 
-// Run serves operations from before work begins until after it has ended, and returns work's error. So a platform sees the
-// process as alive while it waits for what it depends on, and while it finishes what is in flight. A wait that ctx cut off
-// is no error.
+// Run serves operations from before work begins until after it has ended, and returns
+// work's error. So a platform sees the process as alive while it waits for dependencies,
+// and while it drains. A wait that was canceled by ctx is not an error.
 func Run(ctx context.Context, o Options, work Work) error {
 	life := newLife(o)
 	server, err := start(ctx, o, life)

@@ -14,17 +14,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Options say where to listen, what to check and what to show.
+// Options configure the operations server.
 type Options struct {
-	Service string           // the binary's name, in its log and in its readiness
+	Service string           // the binary's name, used in its log and in its readiness
 	Addr    string           // host:port; empty means no server
-	Ready   map[string]Check // what the daemon cannot work without: it is ready if it works and all of these pass
-	State   map[string]Check // what it works with, shown beside its readiness and without effect on it
+	Ready   map[string]Check // dependencies: the daemon is ready if it works and all of these pass
+	State   map[string]Check // other dependencies, shown alongside readiness, without effect on it
 	Metrics *Metrics         // nil means that /metrics is not served
 	Logger  *slog.Logger
 }
 
-// server answers /healthz, /readyz and /metrics. A nil server is one that was not wanted, and every method on it works.
+// server serves /healthz, /readyz and /metrics. A nil server is usable and does nothing.
 type server struct {
 	http     *http.Server
 	listener net.Listener
@@ -32,7 +32,8 @@ type server struct {
 	running  sync.WaitGroup
 }
 
-// start listens and serves until shutdown. The context bounds the listening alone. Without an address it returns nil.
+// start listens and serves until shutdown. The context bounds only listening. Without an
+// address it returns nil.
 func start(ctx context.Context, o Options, life *Life) (*server, error) {
 	if o.Addr == "" {
 		return nil, nil //nolint:nilnil // documented: a nil server is usable, which spares Run a condition
@@ -49,7 +50,7 @@ func start(ctx context.Context, o Options, life *Life) (*server, error) {
 		Handler:           handler(shown, o.Metrics),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      30 * time.Second, // a scrape of many series over a slow line
+		WriteTimeout:      30 * time.Second, // a scrape of many series over a slow connection
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
@@ -97,7 +98,8 @@ func handler(r *report, metrics *Metrics) http.Handler {
 	return mux
 }
 
-// metricsHandler counts its own failures into the registry, and leaves out a broken collector rather than everything.
+// metricsHandler counts its own failures in the registry, and on failure of a collector
+// leaves out only that one.
 func metricsHandler(registry *prometheus.Registry) http.Handler {
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		Registry:            registry,

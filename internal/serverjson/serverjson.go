@@ -1,9 +1,11 @@
-// Package serverjson decides which JSON a KurrentDB server can read. The system projections leave an event of content
-// type application/json out of $ce- and $et- unless the server can: such an event stays in its stream and in $all, and no
+// Package serverjson decides which JSON a KurrentDB server can read. The system
+// projections leave an event of content type application/json out of $ce- and $et- unless
+// the server can read it. Such an event stays in its stream and in $all, and no
 // subscription to a category delivers it.
 //
-// It owns that one rule, which is neither stricter nor laxer than the server's: commas may trail, comments are skipped,
-// text need not be valid UTF-8, and nesting ends at 64 levels. Whether the content makes sense is for others to say.
+// The package owns that one rule, which is neither stricter nor laxer than the server's:
+// trailing commas are allowed, comments are skipped, text need not be valid UTF-8, and
+// nesting is limited to 64 levels. Whether the content is meaningful is left to others.
 package serverjson
 
 import (
@@ -12,13 +14,14 @@ import (
 	"fmt"
 )
 
-// MaxDepth is how deep the server follows objects and arrays.
+// MaxDepth is how many levels of objects and arrays the server accepts.
 const MaxDepth = 64
 
-// ErrEmpty says that an event has no data.
+// ErrEmpty is returned for an event without data.
 var ErrEmpty = errors.New("its data is empty")
 
-// SyntaxError says where data stops being JSON to the server. It quotes nothing from the data.
+// SyntaxError is the position where data stops being JSON to the server. It quotes
+// nothing from the data.
 type SyntaxError struct {
 	Offset int // in bytes, from 0
 	Reason string
@@ -28,7 +31,8 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("its data is not JSON: %s at byte %d", e.Reason, e.Offset)
 }
 
-// Check returns nil if the server can read data as JSON, and else ErrEmpty or a *SyntaxError.
+// Check returns nil if the server can read data as JSON, and otherwise ErrEmpty or a
+// *SyntaxError.
 func Check(data []byte) error {
 	if len(data) == 0 {
 		return ErrEmpty
@@ -44,7 +48,7 @@ func Check(data []byte) error {
 type scanner struct {
 	data []byte
 	at   int
-	open []byte // the closing bracket of each object and array around the current place
+	open []byte // the closing bracket of each object and array around the current position
 }
 
 func (s *scanner) document() error {
@@ -82,7 +86,8 @@ func (s *scanner) next() error {
 	return s.fault("missing comma or closing bracket")
 }
 
-// member reads a value, with its name in an object, or the bracket that ends a list with a comma too many.
+// member reads a value, with its name in an object, or the closing bracket after a
+// trailing comma.
 func (s *scanner) member(closing byte) error {
 	if err := s.blank(); err != nil {
 		return err
@@ -128,9 +133,9 @@ func (s *scanner) value() error {
 	}
 	switch c := s.peek(); {
 	case c == '{':
-		return s.enter('}')
+		return s.descend('}')
 	case c == '[':
-		return s.enter(']')
+		return s.descend(']')
 	case c == '"':
 		return s.text()
 	case c == '-' || isDigit(c):
@@ -145,9 +150,9 @@ func (s *scanner) value() error {
 	return s.fault("missing value")
 }
 
-func (s *scanner) enter(closing byte) error {
+func (s *scanner) descend(closing byte) error {
 	if len(s.open) == MaxDepth {
-		return s.fault("too deep a nesting")
+		return s.fault("nested too deeply")
 	}
 	s.open = append(s.open, closing)
 	s.at++
@@ -266,7 +271,8 @@ func (s *scanner) comment() error {
 	return s.fault("missing value")
 }
 
-// peek returns the byte at the current place, and 0 at the end of the data, which is no byte of JSON.
+// peek returns the byte at the current position, or 0 at the end of the data. A zero byte
+// is never part of JSON.
 func (s *scanner) peek() byte {
 	if s.at < len(s.data) {
 		return s.data[s.at]

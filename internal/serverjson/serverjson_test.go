@@ -16,18 +16,18 @@ func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repe
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string]string{
-		"an object":                         ` { "b" : 1.50,` + "\n" + ` "a":"\u00e9", "a":[2,{}] }` + "\n",
-		"a scalar":                          "17",
-		"a comma too many in an object":     `{"a":1,}`,
-		"a comma too many in an array":      `[1,]`,
-		"invalid UTF-8 in a string":         "{\"a\":\"\xff\"}",
-		"half a surrogate pair":             `"\ud800"`,
-		"comments":                          "/* a */ {\"a\": // b\r\n 1 /*/ c */ } // d",
-		"a comment behind a comma too many": "[1, /* a */ ]",
-		"the deepest nesting":               nested(serverjson.MaxDepth),
-		"a negative number":                 "[-0, -1.5E-3]",
+		"an object":                        ` { "b" : 1.50,` + "\n" + ` "a":"\u00e9", "a":[2,{}] }` + "\n",
+		"a scalar":                         "17",
+		"a trailing comma in an object":    `{"a":1,}`,
+		"a trailing comma in an array":     `[1,]`,
+		"invalid UTF-8 in a string":        "{\"a\":\"\xff\"}",
+		"half a surrogate pair":            `"\ud800"`,
+		"comments":                         "/* a */ {\"a\": // b\r\n 1 /*/ c */ } // d",
+		"a comment after a trailing comma": "[1, /* a */ ]",
+		"the deepest nesting":              nested(serverjson.MaxDepth),
+		"a negative number":                "[-0, -1.5E-3]",
 	} {
-		t.Run("takes "+name, func(t *testing.T) {
+		t.Run("accepts "+name, func(t *testing.T) {
 			t.Parallel()
 			require.NoError(t, serverjson.Check([]byte(data)))
 		})
@@ -63,17 +63,17 @@ func TestCheck(t *testing.T) {
 		"an open comment":            {"1 /* a", "it ends too early at byte 6"},
 		"half a comment":             {"1 / 2", "missing value at byte 2"},
 		"a line separator":           {"1 // a\u2028", "line separator in a comment at byte 6"},
-		"too deep a nesting":         {nested(serverjson.MaxDepth + 1), "too deep a nesting at byte 64"},
+		"nesting that is too deep":   {nested(serverjson.MaxDepth + 1), "nested too deeply at byte 64"},
 		"a zero byte":                {"1\x00", "data after the value at byte 1"},
 	} {
-		t.Run("refuses "+name, func(t *testing.T) {
+		t.Run("rejects "+name, func(t *testing.T) {
 			t.Parallel()
 			require.ErrorContains(t, serverjson.Check([]byte(c.data)), c.want)
 		})
 	}
 }
 
-// Strict JSON is a part of what the server reads, and no input makes the scanner panic.
+// Strict JSON is a subset of what the server reads, and no input makes the scanner panic.
 func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,-2.5e3,"x\u00e9\n",null,true,false,{}]}`, `[1,]`, "// a\n1", "\"\xff\"", `{"a":`} {
 		f.Add([]byte(seed))

@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 )
 
-// Output says how to print what was found.
+// Output is the output format of a listing.
 type Output string
 
 // A table is for people. JSON is one document.
@@ -32,7 +32,7 @@ func OutputFlag(flags *flag.FlagSet) *Output {
 	return &as
 }
 
-// Print writes what was found to w: as JSON, or by the given function as a table.
+// Print writes found to w: as JSON, or as a table with the given function.
 func (o Output) Print(w io.Writer, found any, table func(io.Writer) error) error {
 	if o == OutputTable {
 		return table(w)
@@ -43,7 +43,8 @@ func (o Output) Print(w io.Writer, found any, table func(io.Writer) error) error
 	return encoder.Encode(found)
 }
 
-// Table writes rows under a header, with tabs between their cells, or that there are none, and says when there are more of them.
+// Table writes rows under a header, with tabs between their cells. It writes a note if
+// there are no rows, and one if there are more.
 func Table(w io.Writer, header string, rows []string, more bool) error {
 	if len(rows) == 0 {
 		_, err := fmt.Fprintln(w, "there are none")
@@ -61,13 +62,14 @@ func Table(w io.Writer, header string, rows []string, more bool) error {
 	return err
 }
 
-// One answer is bounded, for it is held in memory.
+// The length of a listing is bounded, because it is held in memory.
 const (
 	defaultLimit = 100
 	maxLimit     = 10_000
 )
 
-// LimitFlag adds --limit to the flags: how many lines one answer has at most, from 1 to 10000 and 100 without it.
+// LimitFlag adds --limit to the flags: the maximum number of lines, from 1 to 10000, by
+// default 100.
 func LimitFlag(flags *flag.FlagSet) *int {
 	limit := defaultLimit
 	usage := fmt.Sprintf("list at most this `number`, 1 to %d, %d without it", maxLimit, defaultLimit)

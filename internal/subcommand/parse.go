@@ -11,9 +11,10 @@ import (
 	"orderflow/internal/config"
 )
 
-// Parse reads flags, wherever they stand, and gives the other arguments: those named, no more and no fewer, but that a last
-// name in brackets may be missing. Asked for help it prints it and returns flag.ErrHelp; any other fault is a *config.Error,
-// with all of them.
+// Parse parses flags in any position, and returns the other arguments. There must be as
+// many as names, except that a last name in brackets is optional. Asked for help, it
+// prints it and returns flag.ErrHelp. Otherwise it returns a *config.Error with all
+// faults.
 func (c Call) Parse(flags *flag.FlagSet, names ...string) ([]string, error) {
 	rest, invalid, err := c.read(flags)
 	if errors.Is(err, flag.ErrHelp) {
@@ -29,7 +30,7 @@ func (c Call) Parse(flags *flag.FlagSet, names ...string) ([]string, error) {
 	return rest, nil
 }
 
-// read separates flags from arguments. invalid is what is wrong with the flags' values.
+// read separates flags from arguments. invalid holds the faults in the flags' values.
 func (c Call) read(flags *flag.FlagSet) (rest []string, invalid, err error) {
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {}
@@ -60,15 +61,15 @@ func (c Call) count(rest, names []string) error {
 	return nil
 }
 
-// help goes to standard output: it was asked for.
+// help prints to standard output, because the caller asked for it.
 func (c Call) help(flags *flag.FlagSet) {
 	_, _ = fmt.Fprintf(c.Stdout, "usage: %s\n%s\n", strings.TrimSpace(c.Program+" "+c.Name+" "+c.Usage), c.Summary)
 	flags.SetOutput(c.Stdout)
 	flags.PrintDefaults()
 }
 
-// patient is a flag's value whose faults are kept and worded as those of a setting are. Package flag would stop at the
-// first, and word it in its own way.
+// patient is a flag's value that collects faults and words them like those of a setting.
+// Package flag would stop at the first, and word it in its own way.
 type patient struct {
 	flag.Value
 	of    *flag.Flag
@@ -83,13 +84,13 @@ func (p patient) Set(text string) error {
 	return nil
 }
 
-// IsBoolFlag is how package flag asks whether the flag goes without a value.
+// IsBoolFlag reports whether the flag needs no value. Package flag calls it.
 func (p patient) IsBoolFlag() bool {
 	value, ok := p.Value.(interface{ IsBoolFlag() bool })
 	return ok && value.IsBoolFlag()
 }
 
-// problem words the faults of flag's own types, which say no more than "parse error".
+// problem describes the faults of flag's own types, which say only "parse error".
 func (p patient) problem(err error) string {
 	value, ok := p.Value.(flag.Getter)
 	if !ok {

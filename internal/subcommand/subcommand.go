@@ -1,6 +1,7 @@
-// Package subcommand gives a binary subcommands for operators: a table of them, their help, arguments with flags wherever
-// they stand, and what they list as a table or as one JSON document. It owns how they are chosen and how a fault in them is
-// worded; what they do is left to the binary.
+// Package subcommand gives a binary subcommands for operators: a table of them, their
+// help, arguments with flags in any position, and listings as a table or as one JSON
+// document. It owns how a subcommand is selected and how a fault in its arguments is
+// worded. What a subcommand does is left to the binary.
 package subcommand
 
 import (
@@ -17,7 +18,7 @@ import (
 	"orderflow/internal/config"
 )
 
-// Program is a binary and its subcommands. Another subcommand is another row.
+// Program is a binary and its subcommands, one row each.
 type Program struct {
 	Name     string
 	Summary  string // what it does without a subcommand
@@ -32,17 +33,18 @@ type Command struct {
 	Run     func(ctx context.Context, c Call) error
 }
 
-// Call is a subcommand with what it was called with.
+// Call is a subcommand and its arguments.
 type Call struct {
 	Command
 	Program        string
-	Args           []string // what follows the command's words
+	Args           []string // the arguments after the command's words
 	Environ        []string
-	Stdin          *os.File // a file, for only of one can it be told whether somebody sits at it
+	Stdin          *os.File // a file, so that a terminal can be recognized
 	Stdout, Stderr io.Writer
 }
 
-// Dispatch runs the subcommand that the arguments name, or prints help. Arguments that name none are a *config.Error.
+// Dispatch runs the subcommand that the arguments name, or prints help. It returns a
+// *config.Error if they name none.
 func (p Program) Dispatch(ctx context.Context, c Call) error {
 	c.Program = p.Name
 	for _, known := range p.Commands {
@@ -71,7 +73,7 @@ func (p Program) unknown() error {
 	return config.Invalid("arguments", "must be none, or one of: %s; see --help", strings.Join(names, ", "))
 }
 
-// help lists the subcommands that begin with the given words, or all.
+// help lists the subcommands that begin with the given words, or all of them.
 func (p Program) help(w io.Writer, words string) error {
 	var rows [][2]string
 	if words == "" {

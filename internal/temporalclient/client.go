@@ -1,5 +1,7 @@
-// Package temporalclient makes the Temporal client that every binary uses: configured by the SDK's own environment
-// (TEMPORAL_ADDRESS and the like, or a profile), with our logger and metrics. What is done with it is left to the binaries.
+// Package temporalclient makes the Temporal client that every binary uses. It is
+// configured by the SDK's own environment (TEMPORAL_ADDRESS and the like, or a profile),
+// and uses the binary's logger and metrics. What is done with the client is left to the
+// binaries.
 package temporalclient
 
 import (
@@ -22,10 +24,11 @@ import (
 	"orderflow/internal/ops"
 )
 
-// CheckTimeout bounds one question whether the server answers.
+// CheckTimeout bounds one check that the server responds.
 const CheckTimeout = 5 * time.Second
 
-// Options are the client's options from the environment. A profile or certificate that cannot be used is a *config.Error.
+// Options returns the client's options from the environment. It returns a *config.Error
+// if a profile or certificate cannot be used.
 func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.Options, error) {
 	if faults := checkEnvironment(os.Getenv); len(faults) > 0 {
 		return client.Options{}, &config.Error{Faults: faults}
@@ -35,7 +38,7 @@ func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.
 		return client.Options{}, config.Invalid("TEMPORAL_*", "%v", err)
 	}
 	if options.Namespace == "" {
-		options.Namespace = client.DefaultNamespace // as the client itself takes it, for requests that name it
+		options.Namespace = client.DefaultNamespace // the client's own default, for requests that name the namespace
 	}
 	host, err := os.Hostname()
 	if err != nil {
@@ -45,14 +48,15 @@ func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.
 	options.Logger = log.NewStructuredLogger(logger)
 	options.MetricsHandler = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
 		Meter:                metrics.Meter("temporal-sdk-go"),
-		OnError:              func(err error) { logger.Warn("metric is lost", "error", err) },
+		OnError:              func(err error) { logger.Warn("recording metric failed", "error", err) },
 		UseMonotonicCounters: true,
 	})
 	return options, nil
 }
 
-// checkEnvironment names what the SDK would pass over without a word: a boolean it cannot read counts as not set, and a
-// file that is not there as empty, which can mean plaintext where TLS was asked for.
+// checkEnvironment reports what the SDK silently ignores: a boolean it cannot parse
+// counts as not set, and a missing file as empty, which can mean plaintext although TLS
+// was requested.
 func checkEnvironment(getenv func(string) string) []config.Fault {
 	var faults []config.Fault
 	for _, name := range []string{"TEMPORAL_TLS", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"} {
@@ -72,13 +76,13 @@ func checkEnvironment(getenv func(string) string) []config.Fault {
 	return faults
 }
 
-// Namespace returns the namespace that a client with these options works in.
+// Namespace returns the namespace that a client with these options uses.
 func Namespace(options client.Options) string {
 	return cmp.Or(options.Namespace, client.DefaultNamespace)
 }
 
-// Open makes a client that connects with its first call, so that what is wrong with the settings is found before anything is
-// waited for. A client that cannot be made is a *config.Error.
+// Open returns a client that connects on its first call, so invalid settings are found
+// before anything waits. It returns a *config.Error if the client cannot be made.
 func Open(options client.Options) (client.Client, error) {
 	c, err := client.NewLazyClient(options)
 	if err != nil {
@@ -87,8 +91,8 @@ func Open(options client.Options) (client.Client, error) {
 	return c, nil
 }
 
-// Dial opens a client and waits for the server until ctx ends. It returns a *config.Error if the server refuses the
-// credentials: no wait heals that.
+// Dial opens a client and waits for the server until ctx ends. It returns a *config.Error
+// if the server refuses the credentials, which waiting cannot fix.
 func Dial(ctx context.Context, options client.Options, logger *slog.Logger) (client.Client, error) {
 	c, err := Open(options)
 	if err != nil {
@@ -102,7 +106,7 @@ func Dial(ctx context.Context, options client.Options, logger *slog.Logger) (cli
 		if !MayPass(err) {
 			break
 		}
-		logger.Warn("Temporal does not answer yet", "address", options.HostPort, "error", err)
+		logger.Warn("waiting for Temporal", "address", options.HostPort, "error", err)
 		select {
 		case <-ctx.Done():
 			c.Close()
@@ -114,9 +118,10 @@ func Dial(ctx context.Context, options client.Options, logger *slog.Logger) (cli
 	return nil, err
 }
 
-// Verify returns a check that the server is there and knows the caller: a *config.Error if it refuses the credentials for the
-// namespace. A server tells anybody what it is, and only then looks at credentials. What else may be wrong with the namespace
-// is for CheckNamespace.
+// Verify returns a check that the server responds and accepts the caller. It returns a
+// *config.Error if the server refuses the credentials for the namespace. The health check
+// alone is not enough: the server answers it before it looks at credentials. Anything
+// else that is wrong with the namespace is left to CheckNamespace.
 func Verify(c client.Client, namespace string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		err := Check(c)(ctx)
@@ -132,13 +137,13 @@ func Verify(c client.Client, namespace string) func(context.Context) error {
 	}
 }
 
-// MayPass reports whether waiting may clear an error of Verify.
+// MayPass reports whether an error of Verify may clear by waiting.
 func MayPass(err error) bool {
 	_, refused := errors.AsType[*config.Error](err)
 	return !refused
 }
 
-// Check returns a check that the server is there.
+// Check returns a check that the server responds.
 func Check(c client.Client) func(context.Context) error {
 	return func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, CheckTimeout)

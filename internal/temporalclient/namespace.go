@@ -14,21 +14,22 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// Services are what CheckNamespace needs of a client. Every client.Client has them.
+// Services is the part of a client that CheckNamespace needs. Every client.Client
+// implements it.
 type Services interface {
 	WorkflowService() workflowservice.WorkflowServiceClient
 	OperatorService() operatorservice.OperatorServiceClient
 }
 
-// Attribute is a search attribute that a namespace does not have as it must be.
+// Attribute is a search attribute that a namespace lacks or has with another type.
 type Attribute struct {
 	Name  string
 	Want  enums.IndexedValueType
-	Found enums.IndexedValueType // unspecified if the namespace has none of that name
+	Found enums.IndexedValueType // unspecified if the namespace has no such attribute
 }
 
-// AttributesError is the set-up that a namespace lacks. Nothing heals it but an operator, and nothing is wrong with the
-// message or workflow that met it.
+// AttributesError lists the search attributes that a namespace lacks. Only an operator
+// can fix that, and nothing is wrong with the message or workflow that ran into it.
 type AttributesError struct {
 	Namespace  string
 	Attributes []Attribute // sorted by name, at least one
@@ -47,8 +48,8 @@ func (e *AttributesError) Error() string {
 	return fmt.Sprintf("search attributes of namespace %s: %s", e.Namespace, strings.Join(faults, ", "))
 }
 
-// Repair returns the command that gives the namespace what it lacks. An attribute of another type has to be removed
-// first, with the values that workflows have under its name.
+// Repair returns the command that adds what is missing. An attribute of another type has
+// to be removed first, along with the values that workflows have under its name.
 func (e *AttributesError) Repair() string {
 	var remove, create strings.Builder
 	for _, a := range e.Attributes {
@@ -65,36 +66,40 @@ func (e *AttributesError) Repair() string {
 	return repair
 }
 
-// CheckNamespace reports whether the namespace exists and has the search attributes, whose values do not matter. It
-// returns an *AttributesError if any is missing or has another type, and otherwise wraps the server's error, such as
-// *serviceerror.NamespaceNotFound or *serviceerror.PermissionDenied. Each call it makes is bounded by CheckTimeout.
+// CheckNamespace checks that the namespace exists and has the search attributes of want,
+// whose values do not matter. It returns an *AttributesError if any is missing or has
+// another type. Otherwise it wraps the server's error, such as
+// *serviceerror.NamespaceNotFound or *serviceerror.PermissionDenied. Each call it makes
+// is bounded by CheckTimeout.
 //
-// It needs no more than the right to read the namespace. The workflow service's GetSearchAttributes would not do: it needs
-// a right to the whole cluster, is not there on Temporal Cloud, and knows no names of attributes on an SQL store.
+// It needs only the right to read the namespace. The workflow service's
+// GetSearchAttributes is no alternative: it needs a right to the whole cluster, does not
+// exist on Temporal Cloud, and does not know the names of attributes on an SQL store.
 func CheckNamespace(ctx context.Context, s Services, namespace string, want temporal.SearchAttributes) error {
 	if err := describeNamespace(ctx, s, namespace); err != nil {
 		return err
 	}
 	found, err := listAttributes(ctx, s, namespace)
 	if denied(err) {
-		// Servers before 1.22 let only an administrator list; a visibility query is open to every reader.
+		// Servers before 1.22 let only administrators list attributes. Every reader may
+		// run a visibility query.
 		found, err = probeAttributes(ctx, s, namespace, want)
 	}
 	if err != nil {
 		return fmt.Errorf("list the search attributes of namespace %s: %w", namespace, err)
 	}
-	lacking := &AttributesError{Namespace: namespace}
+	missing := &AttributesError{Namespace: namespace}
 	for key := range want.GetUntypedValues() {
 		a := Attribute{Name: key.GetName(), Want: key.GetValueType(), Found: found[key.GetName()]}
 		if a.Found != a.Want {
-			lacking.Attributes = append(lacking.Attributes, a)
+			missing.Attributes = append(missing.Attributes, a)
 		}
 	}
-	if len(lacking.Attributes) == 0 {
+	if len(missing.Attributes) == 0 {
 		return nil
 	}
-	slices.SortFunc(lacking.Attributes, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
-	return lacking
+	slices.SortFunc(missing.Attributes, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
+	return missing
 }
 
 func describeNamespace(ctx context.Context, s Services, namespace string) error {
@@ -116,8 +121,8 @@ func listAttributes(ctx context.Context, s Services, namespace string) (attribut
 	return list.GetCustomAttributes(), err
 }
 
-// probeAttributes finds which of the attributes a query may name. It takes their types on trust, which a query does not
-// show.
+// probeAttributes finds which of the attributes a query may name. It assumes the wanted
+// types, because a query does not show them.
 func probeAttributes(ctx context.Context, s Services, namespace string, want temporal.SearchAttributes) (attributeTypes, error) {
 	found := attributeTypes{}
 	for key := range want.GetUntypedValues() {
@@ -131,8 +136,8 @@ func probeAttributes(ctx context.Context, s Services, namespace string, want tem
 	return found, nil
 }
 
-// probeAttribute counts by a workflow id that no order has, so that the store reads an index and no rows. The error is
-// InvalidArgument if the namespace does not know the attribute.
+// probeAttribute counts by a workflow id that no order has, so the store reads an index
+// and no rows. It returns InvalidArgument if the namespace does not know the attribute.
 func probeAttribute(ctx context.Context, s Services, namespace, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
 	defer cancel()
@@ -142,7 +147,7 @@ func probeAttribute(ctx context.Context, s Services, namespace, name string) err
 	return err
 }
 
-// denied reports whether the server would not answer this caller, whatever the answer.
+// denied reports whether the server does not let this caller make the call at all.
 func denied(err error) bool {
 	return isKind[*serviceerror.PermissionDenied](err) || isKind[*serviceerror.Unimplemented](err)
 }

@@ -11,15 +11,18 @@ import (
 )
 
 var (
-	// ErrUnreadable means that this process cannot decode a payload: a key of the payload codec is missing, or the codec.
+	// ErrUnreadable is returned if this process cannot decode a payload: it lacks a key
+	// of the payload codec, or the codec.
 	ErrUnreadable = errors.New("payload cannot be decoded with this client's codec")
 
-	// ErrOtherValue means that a payload was decoded and holds something else than expected.
+	// ErrOtherValue is returned if a payload was decoded and holds something else than
+	// expected.
 	ErrOtherValue = errors.New("payload holds another kind of value")
 )
 
-// Payloads decodes the payloads of workflows as the client does that started them. The zero value decodes as a client
-// with no options. Search attributes are never encoded, so the SDK's default converter is right for those.
+// Payloads decodes the payloads of workflows in the same way as the client that started
+// them. The zero value decodes like a client without options. Search attributes are never
+// encoded, so the SDK's default converter is right for those.
 type Payloads struct {
 	converter converter.DataConverter
 	namespace string
@@ -30,7 +33,8 @@ func NewPayloads(options client.Options) Payloads {
 	return Payloads{converter: options.DataConverter, namespace: Namespace(options)}
 }
 
-// Decode decodes a payload of a workflow into a value. It returns ErrUnreadable or ErrOtherValue.
+// Decode decodes a payload of a workflow into a value. It returns ErrUnreadable or
+// ErrOtherValue.
 func (p Payloads) Decode(workflowID string, payload *common.Payload, into any) error {
 	decoder := p.converter
 	if decoder == nil {
@@ -41,7 +45,7 @@ func (p Payloads) Decode(workflowID string, payload *common.Payload, into any) e
 		Namespace: cmp.Or(p.namespace, client.DefaultNamespace), WorkflowID: workflowID,
 	})
 	var raw converter.RawValue
-	if err := decoder.FromPayload(payload, &raw); err != nil { // the codec's part
+	if err := decoder.FromPayload(payload, &raw); err != nil { // applies the codec
 		return fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	switch err := decoder.FromPayload(payload, into); {
