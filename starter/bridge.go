@@ -17,71 +17,73 @@ import (
 )
 
 const (
-	firstWait = 100 * time.Millisecond // before joining or asking again, doubling
+	firstWait = 100 * time.Millisecond // before joining or asking again; doubles
 	lastWait  = 15 * time.Second
 )
 
-// bridge takes events from a persistent subscription and gives each its effect in Temporal. An event is acknowledged only
-// after that, so whatever happens in between, the server hands it out again.
+// bridge takes events from a persistent subscription and applies the effect of each in
+// Temporal. It acknowledges an event only after that, so the server redelivers it after
+// any failure in between.
 type bridge struct {
-	temporal    client.Client
-	namespace   string
-	payloads    temporalclient.Payloads
-	events      *kurrent.Client
-	settings    subscription
-	concurrency int
-	patience    time.Duration // how long an event is held while Temporal does not answer, before the server gets it back
-	budget      time.Duration // for what is in flight when the bridge stops
-	probe       time.Duration // how often the server is asked about a subscription that delivers nothing
-	refusalSpan time.Duration // how long an event is refused at least before it is parked, see attributesCached
-	inspection  time.Duration // how often the server is asked whether anything keeps events from the subscription
-	metrics     *metrics
-	logger      *slog.Logger
-	joined      atomic.Bool
-	obstacles   obstacles
-	mayNotAsk   sync.Once // to say that the projection cannot be asked about
-	room        waitingRoom
+	temporal         client.Client
+	namespace        string
+	payloads         temporalclient.Payloads
+	events           *kurrent.Client
+	settings         subscription
+	concurrency      int
+	holdLimit        time.Duration // how long an event is held while Temporal does not answer, before it is returned to the server
+	drainTimeout     time.Duration // for the events in flight when the bridge stops
+	probeEvery       time.Duration // how often to ask the server about a subscription that delivers nothing
+	refusalSpan      time.Duration // how long an event must be refused before it is parked, see attributesCached
+	inspectEvery     time.Duration // how often to ask the server whether anything keeps events from the subscription
+	metrics          *metrics
+	logger           *slog.Logger
+	joined           atomic.Bool
+	obstacles        obstacles
+	projectionDenied sync.Once // logs once that the user may not read the projection's status
+	waiting          waitingEvents
 }
 
-// errBlocked ends a session that an obstacle keeps out of the group.
-var errBlocked = errors.New("an obstacle stands in the way")
+// errBlocked ends a session in which an obstacle keeps the bridge out of the group.
+var errBlocked = errors.New("blocked by an obstacle")
 
-// run joins the group again and again until ctx ends, and then finishes what is in flight.
+// run joins the group repeatedly until ctx ends, and then finishes the events in flight.
 func (b *bridge) run(ctx context.Context) error {
 	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
 		began := time.Now()
 		if err := b.session(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, errBlocked) { // obstacles are logged once
-			b.logger.Warn("subscription ended, joining again", "stream", b.settings.Stream, "group", b.settings.Group, "error", err)
+			b.logger.Warn("rejoining subscription", "stream", b.settings.Stream, "group", b.settings.Group, "error", err)
 		}
 		if time.Since(began) > lastWait {
-			wait = firstWait // it worked for a while: this is a new outage
+			wait = firstWait // the session worked for a while, so this is a new outage
 		}
 		pause(ctx, wait)
 	}
 	return nil
 }
 
-// session is one stay in the group: from joining until the subscription drops, Temporal is away for too long, or ctx ends.
+// session joins the group once. It returns when the subscription drops, when Temporal is
+// unavailable for too long, or when ctx ends.
 func (b *bridge) session(ctx context.Context) error {
 	if err := b.checkProjection(ctx); err != nil {
 		return err
 	}
 	if err := b.ensureGroup(ctx); err != nil {
-		return b.ifDenied(err, "as an operator or administrator, make the group with starter group create")
+		return b.blockIfDenied(err, "as an operator or administrator, create the group with starter group create")
 	}
 	if err := b.awaitTemporal(ctx); err != nil {
 		return err
 	}
-	// The server counts what waits aside against what it hands out.
+	// The server counts waiting events against what it delivers.
 	sub, err := b.events.Join(ctx, b.settings.Stream, b.settings.Group, 2*b.concurrency)
 	if err != nil {
-		return b.ifDenied(err, howToJoin(b.settings.Stream))
+		return b.blockIfDenied(err, joinRemedy(b.settings.Stream))
 	}
 	defer sub.Close()
-	b.obstacles.found(obstacleRights, "", b.metrics, b.logger)
+	b.obstacles.set(obstacleRights, "", b.metrics, b.logger)
 	b.joined.Store(true)
 	defer b.joined.Store(false)
-	b.logger.Info("joined", "stream", b.settings.Stream, "group", b.settings.Group)
+	b.logger.Info("joined subscription", "stream", b.settings.Stream, "group", b.settings.Group)
 	return b.consume(ctx, sub)
 }
 
@@ -95,24 +97,25 @@ func (b *bridge) ensureGroup(ctx context.Context) error {
 	}
 	for _, difference := range differences {
 		if !difference.Loses {
-			b.logger.Warn("group is set differently, left as it is", "group", b.settings.Group, "difference", difference.Text)
+			b.logger.Warn("group settings differ, left unchanged", "group", b.settings.Group, "difference", difference.Text)
 		}
 	}
-	return b.judgeGroup(differences)
+	return b.checkGroup(differences)
 }
 
-// ifDenied makes an obstacle of what the server denied the bridge, with what to do about it, and returns errBlocked. The
-// bridge keeps trying. Any other error is returned as it is.
-func (b *bridge) ifDenied(err error, remedy string) error {
+// blockIfDenied records an access error as an obstacle, with its remedy, and returns
+// errBlocked. The bridge keeps trying. It returns any other error unchanged.
+func (b *bridge) blockIfDenied(err error, remedy string) error {
 	if !errors.Is(err, kurrent.ErrAccessDenied) {
 		return err
 	}
-	b.obstacles.found(obstacleRights, fmt.Sprintf("%v: correct the credentials, or, %s", err, remedy), b.metrics, b.logger)
+	b.obstacles.set(obstacleRights, fmt.Sprintf("%v: correct the credentials, or, %s", err, remedy), b.metrics, b.logger)
 	return errBlocked
 }
 
-// howToJoin says how a user gets the right to read a stream. A category's stream opens to all users with its first event.
-func howToJoin(stream string) string {
+// joinRemedy returns how a user gets the right to read a stream. The first event of a
+// category opens its stream to all users.
+func joinRemedy(stream string) string {
 	remedy := "as an administrator, let their user read " + stream + " with starter group create --grant USER"
 	if strings.HasPrefix(stream, "$ce-") {
 		remedy += "; the first event of the category does the same"
@@ -120,18 +123,19 @@ func howToJoin(stream string) string {
 	return remedy
 }
 
-// judgeGroup returns errBlocked for a group in which good events are lost or parked.
-func (b *bridge) judgeGroup(differences []kurrent.Difference) error {
-	reason := losses(b.settings, differences)
-	b.obstacles.found(obstacleGroup, reason, b.metrics, b.logger)
+// checkGroup returns errBlocked if the group's settings lose or park good events.
+func (b *bridge) checkGroup(differences []kurrent.Difference) error {
+	reason := lossReason(b.settings, differences)
+	b.obstacles.set(obstacleGroup, reason, b.metrics, b.logger)
 	if reason != "" {
 		return errBlocked
 	}
 	return nil
 }
 
-// losses names the settings of a group that lose events, with what to do about them. It is empty if there are none.
-func losses(s subscription, differences []kurrent.Difference) string {
+// lossReason names the group settings that lose events, and how to repair them. It
+// returns an empty string if there are none.
+func lossReason(s subscription, differences []kurrent.Difference) string {
 	var all []string
 	for _, d := range differences {
 		if d.Loses {
@@ -141,11 +145,12 @@ func losses(s subscription, differences []kurrent.Difference) string {
 	if len(all) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("group %s on %s loses events (%s): update it, or delete it and make it again with starter group create",
+	return fmt.Sprintf("group %s on %s loses events (%s): update it, or delete it and create it again with starter group create",
 		s.Group, s.Stream, strings.Join(all, "; "))
 }
 
-// awaitTemporal keeps the bridge out of the group while it could do nothing with an event.
+// awaitTemporal returns once Temporal can take events, so that the bridge stays out of
+// the group until then.
 func (b *bridge) awaitTemporal(ctx context.Context) error {
 	check := temporalclient.Check(b.temporal)
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
@@ -157,7 +162,7 @@ func (b *bridge) awaitTemporal(ctx context.Context) error {
 			return nil
 		}
 		if !temporalclient.NeedsOperator(err) { // an obstacle is logged once
-			b.logger.Warn("Temporal does not answer, events stay in KurrentDB", "error", err)
+			b.logger.Warn("waiting for Temporal, events stay in KurrentDB", "error", err)
 		}
 		if pause(ctx, wait); ctx.Err() != nil {
 			return ctx.Err()
@@ -165,7 +170,7 @@ func (b *bridge) awaitTemporal(ctx context.Context) error {
 	}
 }
 
-// ready returns nil if the bridge has joined its group and nothing keeps events from it.
+// ready returns an error unless the bridge has joined its group and no obstacle is set.
 func (b *bridge) ready(context.Context) error {
 	if err := b.obstacles.err(); err != nil {
 		return err

@@ -91,7 +91,8 @@ func newBench(t *testing.T) *bench {
 	t.Cleanup(temporal.Close)
 	b := &bench{t: t, temporal: temporal}
 	b.bridge = &bridge{
-		temporal: temporal, concurrency: 8, patience: 20 * time.Second, budget: 20 * time.Second, probe: 30 * time.Second, inspection: 30 * time.Second, logger: logger,
+		temporal: temporal, concurrency: 8, holdLimit: 20 * time.Second, drainTimeout: 20 * time.Second,
+		probeEvery: 30 * time.Second, inspectEvery: 30 * time.Second, logger: logger,
 		metrics:  newMetrics(prometheus.NewRegistry()),
 		settings: subscription{Stream: "$ce-order", Group: "fulfillment", MessageTimeout: time.Minute},
 	}

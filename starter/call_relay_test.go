@@ -19,7 +19,7 @@ import (
 type callRelay struct {
 	server *grpc.ClientConn
 	method string
-	answer func(pass func() error) error
+	reply  func(pass func() error) error
 }
 
 // rawFrames leaves messages encoded.
@@ -38,12 +38,12 @@ func (rawFrames) Name() string { return "proto" }
 
 // startCallRelay returns the address of a relay to target. answer is called for each call of method, a name without its
 // service; pass makes the call.
-func startCallRelay(t *testing.T, target, method string, answer func(pass func() error) error) (addr string) {
+func startCallRelay(t *testing.T, target, method string, reply func(pass func() error) error) (addr string) {
 	t.Helper()
 	server, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawFrames{})))
 	require.NoError(t, err)
-	relay := &callRelay{server: server, method: method, answer: answer}
+	relay := &callRelay{server: server, method: method, reply: reply}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	running := grpc.NewServer(grpc.ForceServerCodecV2(rawFrames{}), grpc.UnknownServiceHandler(relay.handle))
@@ -61,7 +61,7 @@ func (r *callRelay) handle(_ any, down grpc.ServerStream) error {
 	method, _ := grpc.MethodFromServerStream(down)
 	pass := func() error { return r.pass(method, down) }
 	if strings.HasSuffix(method, "/"+r.method) {
-		return r.answer(pass)
+		return r.reply(pass)
 	}
 	return pass()
 }

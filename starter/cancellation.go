@@ -14,21 +14,22 @@ import (
 	"orderflow/workflows"
 )
 
-// errNotPlaced says that an order's stream holds no order yet. Events of one stream may overtake each other in a
-// persistent subscription, so it is worth waiting a moment.
+// errNotPlaced means that an order's stream holds no order yet. A persistent subscription
+// may deliver the events of one stream out of order, so a short wait is worthwhile.
 var errNotPlaced = errors.New("the order has not been placed")
 
-// maxLooks bounds how often an event's workflow is described in one attempt: its runs may end while it is signaled.
-const maxLooks = 4
+// maxDescribes bounds how often one attempt describes an event's workflow. Its runs may
+// end while it is signaled.
+const maxDescribes = 4
 
-// cancellationRequested signals the order's workflow. If there is none, the order's stream says whether the order was
-// placed, and the workflow is started first.
-func (b *bridge) cancellationRequested(ctx context.Context, event kurrent.Event) (result, error) {
+// handleCancellation signals the order's workflow. If there is none, it looks for the
+// order on the order's stream and starts the workflow first.
+func (b *bridge) handleCancellation(ctx context.Context, event kurrent.Event) (result, error) {
 	cancellation, err := order.DecodeCancellation(event.Stream, event.ContentType, event.Data)
 	if err != nil {
 		return "", park("%s", err)
 	}
-	for range maxLooks {
+	for range maxDescribes {
 		run, err := b.findExecution(ctx, cancellation.OrderID, workflows.OrderFulfillmentType)
 		switch {
 		case err != nil:
@@ -45,13 +46,14 @@ func (b *bridge) cancellationRequested(ctx context.Context, event kurrent.Event)
 		if !isNotFound(err) {
 			return resultSignalled, err
 		}
-		// That run has ended since. Only another look tells an order that has closed from one that continued as new.
+		// That run has ended since. Only describing the workflow again shows whether the
+		// order has closed or continued as new.
 	}
 	return "", errRunChanged
 }
 
-// signalRun signals one run and no other: what has its workflow id by then may be a foreign workflow. It returns a
-// *serviceerror.NotFound if the run has ended.
+// signalRun signals exactly one run: the workflow id may belong to a foreign workflow by
+// then. It returns a *serviceerror.NotFound if the run has ended.
 func (b *bridge) signalRun(ctx context.Context, orderID, runID string, message workflows.CancelOrder) error {
 	failpoint.Hit("starter.signal.before")
 	err := b.temporal.SignalWorkflow(ctx, orderID, runID, workflows.CancelOrderMessage, message)
@@ -62,9 +64,10 @@ func (b *bridge) signalRun(ctx context.Context, orderID, runID string, message w
 	return nil
 }
 
-// orderOf returns the event that the order of a stream was placed with, and reports whether the stream was deleted. It
-// returns errNotPlaced if there is no order yet, and a parkError if the order was parked itself.
-func (b *bridge) orderOf(ctx context.Context, stream string) (placed kurrent.Event, erased bool, err error) {
+// findOrder returns the event that placed the order of a stream, and reports whether the
+// stream was deleted. It returns errNotPlaced if there is no order yet, and a parkError
+// if the order itself was parked.
+func (b *bridge) findOrder(ctx context.Context, stream string) (placed kurrent.Event, erased bool, err error) {
 	placed, err = b.events.FindPlaced(ctx, stream)
 	switch {
 	case errors.Is(err, kurrent.ErrNotFound):
@@ -72,30 +75,33 @@ func (b *bridge) orderOf(ctx context.Context, stream string) (placed kurrent.Eve
 	case errors.Is(err, kurrent.ErrDeleted):
 		return kurrent.Event{}, true, nil
 	default:
-		return placed, false, unreadable(err)
+		return placed, false, parkIfOrderParked(err)
 	}
 }
 
-// unreadable parks what refers to an order that was parked itself.
-func unreadable(err error) error {
+// parkIfOrderParked returns a parkError for an event whose order cannot be decoded and
+// was parked itself.
+func parkIfOrderParked(err error) error {
 	var invalid *order.InvalidError
 	if errors.As(err, &invalid) {
-		return parkAnswered("%s: %s", reasonOrderUnknown, invalid)
+		return parkAfterReply("%s: %s", reasonOrderUnknown, invalid)
 	}
 	return err
 }
 
-// signalFirst is how long a workflow that is started for its cancellation waits with its first task, so that the signal
-// that follows is there by then and the order does nothing that has to be undone.
-const signalFirst = 2 * time.Second
+// earlyStartDelay delays the first task of a workflow that is started for its
+// cancellation. The signal that follows arrives within it, so the order does nothing that
+// needs compensation.
+const earlyStartDelay = 2 * time.Second
 
-// startEarly starts the workflow of an order whose cancellation came first. It returns resultIgnored if the order was
-// erased, and no result once there is a workflow to signal.
+// startEarly starts the workflow of an order whose cancellation came first. It returns
+// resultIgnored if the order was erased, and an empty result once there is a workflow to
+// signal.
 //
-// Signal-with-start would do both at once. It would also signal whatever took the workflow id since the last look: the
-// server refuses the conflict policy FAIL for it.
+// Signal-with-start would do both at once. But it would also signal any workflow that
+// took the id in the meantime, for the server refuses the conflict policy FAIL for it.
 func (b *bridge) startEarly(ctx context.Context, stream string) (result, error) {
-	placed, erased, err := b.orderOf(ctx, stream)
+	placed, erased, err := b.findOrder(ctx, stream)
 	switch {
 	case err != nil:
 		return "", err
@@ -107,7 +113,7 @@ func (b *bridge) startEarly(ctx context.Context, stream string) (result, error) 
 		return "", err
 	}
 	options := orderOptions(input)
-	options.StartDelay = signalFirst
+	options.StartDelay = earlyStartDelay
 	failpoint.Hit("starter.start-early.before")
 	_, err = b.temporal.ExecuteWorkflow(ctx, options, workflows.OrderFulfillmentType, input)
 	switch {

@@ -91,7 +91,7 @@ func TestPlacedWithACodec(t *testing.T) {
 		b, id := newBench(t), newOrderID()
 		b.encrypt(newSealing(t))
 		first := placedEvent(id)
-		outcome, err := b.bridge.placed(t.Context(), delivered(id, first))
+		outcome, err := b.bridge.handlePlaced(t.Context(), delivered(id, first))
 		require.NoError(t, err)
 		require.Equal(t, resultStarted, outcome)
 		description, err := b.temporal.DescribeWorkflow(t.Context(), id, "")
@@ -99,10 +99,10 @@ func TestPlacedWithACodec(t *testing.T) {
 		memo := description.RawResponse.GetWorkflowExecutionInfo().GetMemo().GetFields()[workflows.MemoSourceEventID]
 		require.Equal(t, "binary/encrypted", string(memo.GetMetadata()[converter.MetadataEncoding]), "the memo is encrypted")
 
-		outcome, err = b.bridge.placed(t.Context(), delivered(id, first))
+		outcome, err = b.bridge.handlePlaced(t.Context(), delivered(id, first))
 		require.NoError(t, err)
 		require.Equal(t, resultDuplicate, outcome)
-		_, err = b.bridge.placed(t.Context(), delivered(id, placedEvent(id)))
+		_, err = b.bridge.handlePlaced(t.Context(), delivered(id, placedEvent(id)))
 		require.EqualError(t, err, "DUPLICATE_ORDER: the order was placed by event "+first.ID.String())
 	})
 	t.Run("decides nothing while a key is missing", func(t *testing.T) {
@@ -111,14 +111,14 @@ func TestPlacedWithACodec(t *testing.T) {
 		plain := b.bridge.temporal
 		b.encrypt(newSealing(t))
 		first := placedEvent(id)
-		_, err := b.bridge.placed(t.Context(), delivered(id, first))
+		_, err := b.bridge.handlePlaced(t.Context(), delivered(id, first))
 		require.NoError(t, err)
 
 		b.encrypt(newSealing(t)) // another key
-		_, err = b.bridge.placed(t.Context(), delivered(id, first))
+		_, err = b.bridge.handlePlaced(t.Context(), delivered(id, first))
 		require.ErrorIs(t, err, temporalclient.ErrUnreadable)
 		b.bridge.temporal, b.bridge.payloads = plain, temporalclient.Payloads{} // no codec at all
-		_, err = b.bridge.placed(t.Context(), delivered(id, first))
+		_, err = b.bridge.handlePlaced(t.Context(), delivered(id, first))
 		require.ErrorIs(t, err, temporalclient.ErrUnreadable)
 	})
 	t.Run("reads the input of a workflow without a memo", func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestPlacedWithACodec(t *testing.T) {
 		options.Memo = nil
 		_, err = b.bridge.temporal.ExecuteWorkflow(t.Context(), options, workflows.OrderFulfillmentType, input)
 		require.NoError(t, err)
-		outcome, err := b.bridge.placed(t.Context(), delivered(id, first))
+		outcome, err := b.bridge.handlePlaced(t.Context(), delivered(id, first))
 		require.NoError(t, err)
 		require.Equal(t, resultDuplicate, outcome)
 	})
@@ -140,7 +140,7 @@ func TestPlacedWithACodec(t *testing.T) {
 		t.Parallel()
 		b, id := newBench(t), newOrderID()
 		b.startByHand(id, workflows.OrderFulfillmentType)
-		_, err := b.bridge.placed(t.Context(), delivered(id, placedEvent(id)))
+		_, err := b.bridge.handlePlaced(t.Context(), delivered(id, placedEvent(id)))
 		require.EqualError(t, err, "DUPLICATE_ORDER: the order was placed by event unknown")
 	})
 }
@@ -150,7 +150,7 @@ func TestReconcileStartsAnOrderWithACodec(t *testing.T) {
 	b, id := newBench(t), newOrderID()
 	b.encrypt(newSealing(t))
 	first := placedEvent(id)
-	_, err := b.bridge.placed(t.Context(), delivered(id, first))
+	_, err := b.bridge.handlePlaced(t.Context(), delivered(id, first))
 	require.NoError(t, err)
 	r := newReconciliation(b.bridge.temporal, b.events, nil, b.bridge.logger)
 	r.bridge.payloads = b.bridge.payloads

@@ -6,27 +6,27 @@ func program() subcommand.Program {
 	return subcommand.Program{Name: "starter", Summary: "bridge events from KurrentDB to Temporal", Commands: []subcommand.Command{
 		{
 			Name: "group create", Usage: "[--grant USER]",
-			Summary: "make the subscription's group, and let a starter's user join it", Run: createGroup,
+			Summary: "create the subscription's group, and grant a starter's user the right to join it", Run: createGroup,
 		},
 		{
 			Name: "reconcile", Usage: "[--since T] [--fix] [--grace D] [--wait D] [-o table|json]",
-			Summary: "compare what was placed with workflows, credit and fulfilments", Run: reconcile,
+			Summary: "compare the placed orders with workflows, credit and fulfillments", Run: reconcile,
 		},
 		{
 			Name: "parked list", Usage: "[--from N] [--limit N] [-o table|json]",
-			Summary: "list the events that can never have their effect, with the reason", Run: listParked,
+			Summary: "list the parked events, with the reason each was parked for", Run: listParked,
 		},
 		{
 			Name: "parked show", Usage: "N [--body] [-o table|json]",
-			Summary: "print one of them; its body holds personal data, so it takes --body", Run: showParked,
+			Summary: "print one parked event; its body, which holds personal data, only with --body", Run: showParked,
 		},
 		{
 			Name: "parked replay", Usage: "[--until N]",
-			Summary: "hand those up to number N out again, or all: for a cause that is mended", Run: replayParked,
+			Summary: "deliver the parked events up to number N again, or all, once the cause is fixed", Run: replayParked,
 		},
 		{
 			Name: "parked drop", Usage: "--until N [--yes]",
-			Summary: "give those up to number N up for good; asks, unless --yes is there", Run: dropParked,
+			Summary: "drop the parked events up to number N permanently; asks first, unless --yes is given", Run: dropParked,
 		},
 	}}
 }

@@ -8,7 +8,8 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// settings are the starter's, from the environment. Temporal's own variables are read by its SDK.
+// settings are the starter's settings, read from the environment. The Temporal SDK reads
+// its own variables.
 type settings struct {
 	config.Log
 	config.Ops
@@ -18,7 +19,7 @@ type settings struct {
 	Concurrency int `env:"STARTER_CONCURRENCY" envDefault:"64"`
 }
 
-// subscription says which events to take; `starter group create` needs nothing else.
+// subscription says which events to take. It is all that `starter group create` needs.
 type subscription struct {
 	URL            string        `env:"KURRENTDB_URL,required"`
 	AllowPlaintext bool          `env:"KURRENTDB_ALLOW_PLAINTEXT"`
@@ -27,10 +28,11 @@ type subscription struct {
 	MessageTimeout time.Duration `env:"STARTER_MESSAGE_TIMEOUT" envDefault:"4m"`
 }
 
-// maxConcurrency bounds the starts in flight, and with them the memory that waits on an outage: an event may have 256 KiB.
+// maxConcurrency bounds the starts in flight. It thereby bounds the memory used during an
+// outage, for an event may have 256 KiB.
 const maxConcurrency = 1024
 
-// Validate checks what the form of a value does not tell.
+// Validate checks the values beyond their syntax.
 func (s settings) Validate() []config.Fault {
 	faults := s.Subscription.faults()
 	if s.Concurrency < 1 || s.Concurrency > maxConcurrency {

@@ -15,7 +15,7 @@ func TestAStarterThatDiesWithEventsInHandLosesNothing(t *testing.T) {
 			tr := newTrial(t)
 			crowd := []*trial{tr, tr.beside(), tr.beside()}
 			victim := crowd[1]
-			victim.bridge.patience, victim.bridge.budget = longEnough, 0 // it holds what it has, and does not take its leave
+			victim.bridge.holdLimit, victim.bridge.drainTimeout = longEnough, 0 // it holds what it has, and does not take its leave
 			for _, each := range crowd {
 				each.run()
 				each.awaitJoined()
@@ -43,7 +43,7 @@ func TestAStarterThatDiesWithEventsInHandLosesNothing(t *testing.T) {
 func TestABridgeThatIsSlowerThanItsGroupIsPatientDoesNothingTwice(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t) // its group hands events out again after a second
-	tr.bridge.patience = longEnough
+	tr.bridge.holdLimit = longEnough
 	tr.run()
 	tr.awaitJoined()
 	tr.toTemporal.become(silent)
@@ -100,7 +100,7 @@ func TestABurstIsTakenInPieces(t *testing.T) {
 func TestACancellationThatComesFirstWaitsForItsOrder(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t)
-	tr.bridge.patience = longEnough
+	tr.bridge.holdLimit = longEnough
 	tr.run()
 	id := newOrderID()
 	tr.append(id, newEvent("order-cancellation-requested", map[string]any{"reason": "customer-request"}))

@@ -12,18 +12,20 @@ import (
 	"orderflow/workflows"
 )
 
-// execution is the newest run of a workflow. The zero value means that there is none.
+// execution is the newest run of a workflow. The zero value means that there is no run.
 type execution struct {
 	runID         string
 	closed        bool
 	sourceEventID *common.Payload // the memo; nil if the workflow was started without it
 }
 
-// errRunChanged means that a workflow's run ended, or was deleted, between two calls. The next attempt finds another.
+// errRunChanged means that a workflow's run ended or was deleted between two calls. The
+// next attempt finds another one.
 var errRunChanged = errors.New("the workflow's run has changed")
 
-// findExecution describes the newest run of a workflow. It returns a parkError if the workflow has another type: what is
-// true of a foreign workflow is not true of the order, and it must not receive the order's messages.
+// findExecution describes the newest run of a workflow. It returns a parkError if the
+// workflow has another type: the state of a foreign workflow is not the order's, and it
+// must not receive the order's messages.
 func (b *bridge) findExecution(ctx context.Context, workflowID, workflowType string) (execution, error) {
 	description, err := b.temporal.DescribeWorkflow(ctx, workflowID, "")
 	switch {
@@ -34,7 +36,7 @@ func (b *bridge) findExecution(ctx context.Context, workflowID, workflowType str
 	}
 	info := description.RawResponse.GetWorkflowExecutionInfo()
 	if found := info.GetType().GetName(); found != workflowType {
-		return execution{}, parkAnswered("%s: %s is a workflow of type %.64s, not %s", reasonForeignWorkflow, workflowID, found, workflowType)
+		return execution{}, parkAfterReply("%s: %s is a workflow of type %.64s, not %s", reasonForeignWorkflow, workflowID, found, workflowType)
 	}
 	return execution{
 		runID: info.GetExecution().GetRunId(), closed: stateOf(info.GetStatus()) != workflowOpen,
@@ -42,9 +44,10 @@ func (b *bridge) findExecution(ctx context.Context, workflowID, workflowType str
 	}, nil
 }
 
-// startedBy returns the id of the event that an order's workflow was started for, from the memo or else from the input.
-// It returns an empty id if the workflow names no event, which means that the bridge did not start it, and
-// temporalclient.ErrUnreadable if neither can be decoded.
+// startedBy returns the id of the event that an order's workflow was started for, from
+// the memo or else from the input. It returns an empty id if the workflow names no event,
+// so the bridge did not start it. It returns temporalclient.ErrUnreadable if neither can
+// be decoded.
 func (b *bridge) startedBy(ctx context.Context, workflowID string, run execution) (string, error) {
 	var eventID string
 	if run.sourceEventID != nil && b.payloads.Decode(workflowID, run.sourceEventID, &eventID) == nil && eventID != "" {
@@ -66,5 +69,5 @@ func (b *bridge) startedBy(ctx context.Context, workflowID string, run execution
 	if err := b.payloads.Decode(workflowID, arguments[0], &input); errors.Is(err, temporalclient.ErrUnreadable) {
 		return "", fmt.Errorf("workflow %s: %w", workflowID, err)
 	}
-	return input.Source.EventID, nil // empty if it is no order's input
+	return input.Source.EventID, nil // empty if the input is not an order's
 }

@@ -57,7 +57,7 @@ func TestForeignWorkflow(t *testing.T) {
 		b.bridge.temporal = &hasty{Client: b.temporal, once: func() { b.startByHand(id, "SomethingElse") }}
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
-		_, err = b.bridge.cancellationRequested(t.Context(), event)
+		_, err = b.bridge.handleCancellation(t.Context(), event)
 		require.ErrorContains(t, err, "FOREIGN_WORKFLOW")
 		require.Zero(t, b.signals(id))
 	})
@@ -77,7 +77,7 @@ func TestCancellationRequested(t *testing.T) {
 		}}
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
-		outcome, err := b.bridge.cancellationRequested(t.Context(), event)
+		outcome, err := b.bridge.handleCancellation(t.Context(), event)
 		require.NoError(t, err)
 		require.Equal(t, resultSignalled, outcome)
 		require.Equal(t, 1, b.signals(id), "of the newest run")
@@ -88,7 +88,7 @@ func TestCancellationRequested(t *testing.T) {
 		b.append(id, placedEvent(id), wish)
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
-		_, err = b.bridge.cancellationRequested(t.Context(), event)
+		_, err = b.bridge.handleCancellation(t.Context(), event)
 		require.NoError(t, err)
 		history := b.temporal.GetWorkflowHistory(t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		var types []enums.EventType

@@ -14,27 +14,29 @@ import (
 	"orderflow/internal/subcommand"
 )
 
-// groupTimeout bounds making the group from the command line.
+// groupTimeout bounds creating the group from the command line.
 const groupTimeout = 30 * time.Second
 
-// groupSettings are the few that making the group needs; the buffer follows the concurrency.
+// groupSettings are the few settings needed to create the group. Its buffer size follows
+// from the concurrency.
 type groupSettings struct {
 	config.Log
 	Subscription subscription
 	Concurrency  int `env:"STARTER_CONCURRENCY" envDefault:"64"`
 }
 
-// Validate checks what the form of a value does not tell.
+// Validate checks the values beyond their syntax.
 func (s groupSettings) Validate() []config.Fault {
 	return settings{Subscription: s.Subscription, Concurrency: s.Concurrency}.Validate()
 }
 
-// createGroup makes the persistent subscription, for a platform whose starter may not. One that exists is left as it is;
-// if it loses events that is an error. With --grant it also gives the starter's user the rights that a starter needs.
+// createGroup creates the persistent subscription, for platforms whose starter may not.
+// An existing group is left unchanged; it is an error if that group loses events. With
+// --grant it also grants the starter's user the rights that a starter needs.
 func createGroup(ctx context.Context, c subcommand.Call) error {
 	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	var grantees grantees
-	flags.Var(&grantees, "grant", "let this `user`, or group of users, join and see and drop what is parked; repeatable. It takes an administrator")
+	flags.Var(&grantees, "grant", "allow this `user`, or group of users, to join, and to see and drop parked events; repeatable; requires an administrator")
 	_, arguments := c.Parse(flags)
 	if errors.Is(arguments, flag.ErrHelp) {
 		return arguments
@@ -56,10 +58,10 @@ func createGroup(ctx context.Context, c subcommand.Call) error {
 	if err != nil {
 		return fmt.Errorf("create group: %w", err)
 	}
-	if reason := losses(s.Subscription, differences); reason != "" {
+	if reason := lossReason(s.Subscription, differences); reason != "" {
 		return errors.New(reason)
 	}
-	if _, err = fmt.Fprintln(c.Stderr, report(s.Subscription, differences, created)); err != nil {
+	if _, err = fmt.Fprintln(c.Stderr, describeGroup(s.Subscription, differences, created)); err != nil {
 		return err
 	}
 	for _, user := range grantees {
@@ -86,7 +88,7 @@ func (g *grantees) Set(name string) error {
 	return nil
 }
 
-// grant gives a user its rights and says which it had not.
+// grant grants a user the starter's rights and prints the rights that were missing.
 func grant(ctx context.Context, c subcommand.Call, events *kurrent.Client, s subscription, user string) error {
 	grants, err := events.GrantGroup(ctx, s.Stream, s.Group, user)
 	for _, given := range grants {
@@ -99,12 +101,12 @@ func grant(ctx context.Context, c subcommand.Call, events *kurrent.Client, s sub
 		}
 	}
 	if errors.Is(err, kurrent.ErrAccessDenied) {
-		return fmt.Errorf("the user of KURRENTDB_URL is no administrator: %w", err)
+		return fmt.Errorf("the user of KURRENTDB_URL is not an administrator: %w", err)
 	}
 	return err
 }
 
-func report(s subscription, differences []kurrent.Difference, created bool) string {
+func describeGroup(s subscription, differences []kurrent.Difference, created bool) string {
 	var texts []string
 	for _, d := range differences {
 		texts = append(texts, d.Text)
@@ -114,8 +116,8 @@ func report(s subscription, differences []kurrent.Difference, created bool) stri
 	case created:
 		return group + ": created"
 	case len(differences) == 0:
-		return group + ": exists as wanted"
+		return group + ": exists with the expected settings"
 	default:
-		return fmt.Sprintf("%s: exists with other settings, left as it is: %v", group, texts)
+		return fmt.Sprintf("%s: exists with other settings, left unchanged: %v", group, texts)
 	}
 }

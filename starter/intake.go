@@ -14,17 +14,20 @@ import (
 )
 
 const (
-	// callTimeout bounds one try to give an event its effect: a call or two to Temporal, at most one read.
+	// callTimeout bounds one attempt at an event's effect: a call or two to Temporal, and
+	// at most one read.
 	callTimeout = 10 * time.Second
 
 	// unplacedWait bounds the wait for an order whose cancellation came first.
 	unplacedWait = 30 * time.Second
 )
 
-// errPatience ends a session whose events cannot be brought to their effect: the error it wraps says by whose fault.
-var errPatience = errors.New("an event has waited for its effect for too long")
+// errHeldTooLong ends a session whose events cannot take effect. The error it is joined
+// with says why.
+var errHeldTooLong = errors.New("event held for too long")
 
-// deliveries is the part of a subscription that handling an event needs. The real one is kurrent.Subscription.
+// deliveries is the part of a subscription that handling events needs.
+// kurrent.Subscription implements it.
 type deliveries interface {
 	Recv() (kurrent.Delivery, error)
 	Ack(kurrent.Delivery) error
@@ -32,8 +35,10 @@ type deliveries interface {
 	Retry(d kurrent.Delivery, reason string) error
 }
 
-// consume hands each delivery to a goroutine of its own, with so many at a time: a server whose messages time out sooner
-// than ours sends more than the group's buffer. When ctx ends no more is taken in, and what is in flight has a budget to finish in.
+// consume handles each delivery in its own goroutine and limits how many run at a time: a
+// server whose messages time out sooner than ours sends more than the group's buffer.
+// When ctx ends, it takes no more events, and those in flight have drainTimeout to
+// finish.
 func (b *bridge) consume(ctx context.Context, sub deliveries) error {
 	var watching sync.WaitGroup
 	defer watching.Wait()
@@ -46,8 +51,8 @@ func (b *bridge) consume(ctx context.Context, sub deliveries) error {
 	var taken atomic.Int64
 	go receive(work, sub, slots, received, ended)
 	watching.Go(func() { b.inspect(work, cancel) })
-	watching.Go(func() { // one slot waits with receive
-		b.watch(work, func() (int64, bool) { return taken.Load(), len(slots) > 1 || b.room.occupied() }, cancel)
+	watching.Go(func() { // receive holds one slot while it waits
+		b.watch(work, func() (int64, bool) { return taken.Load(), len(slots) > 1 || b.waiting.nonEmpty() }, cancel)
 	})
 	err := func() error {
 		for {
@@ -69,17 +74,17 @@ func (b *bridge) consume(ctx context.Context, sub deliveries) error {
 		}
 	}()
 	if ctx.Err() != nil {
-		stop := time.AfterFunc(b.budget, func() { cancel(nil) })
+		stop := time.AfterFunc(b.drainTimeout, func() { cancel(nil) })
 		defer stop.Stop()
 	} else {
-		cancel(err) // the server has taken back what is in flight, or will: finishing it would only do it twice
+		cancel(err) // the server redelivers what is in flight: finishing it would only do it twice
 	}
 	inFlight.Wait()
 	return err
 }
 
-// receive passes deliveries on, each when there is a slot for it, until the subscription drops or the work is over. Its
-// last Recv ends when the caller closes the subscription.
+// receive passes on each delivery when a slot is free, until the subscription drops or
+// work ends. Its last Recv ends when the caller closes the subscription.
 func receive(work context.Context, sub deliveries, slots chan<- struct{}, received chan<- kurrent.Delivery, ended chan<- error) {
 	for {
 		select {
@@ -100,37 +105,38 @@ func receive(work context.Context, sub deliveries, slots chan<- struct{}, receiv
 	}
 }
 
-// handle gives one event its effect, tries again while that is worth it, and then tells the server.
+// handle applies the effect of one event, retrying while that is worthwhile, and then
+// acknowledges, parks or returns the event.
 func (b *bridge) handle(ctx context.Context, sub deliveries, t *heldEvent, giveUp context.CancelCauseFunc) {
 	b.metrics.inFlight.Inc()
 	defer b.metrics.inFlight.Dec()
 	d := t.delivery
-	outcome, err := b.insist(ctx, t)
+	outcome, err := b.retryUntilDone(ctx, t)
 	if !errors.Is(err, errNotYet) {
-		b.room.forget(name(d))
+		b.waiting.clearRefusals(eventName(d))
 	}
 	var parked *parkError
 	switch {
 	case errors.As(err, &parked):
 		outcome = resultParked
-		if parked.answered {
-			b.obstacles.found(obstacleRefusal, "", b.metrics, b.logger)
+		if parked.replied {
+			b.obstacles.set(obstacleRefusal, "", b.metrics, b.logger)
 		}
-		b.logger.Warn("event parked", "event", name(d), "reason", parked.reason)
+		b.logger.Warn("event parked", "event", eventName(d), "reason", parked.reason)
 		failpoint.Hit("starter.park.before")
 		err = sub.Park(d, parked.reason)
 		failpoint.Hit("starter.park.after")
 	case errors.Is(err, errNotYet):
 		b.metrics.retries.WithLabelValues(string(heldByServer)).Inc()
 		if err := sub.Retry(d, err.Error()); err != nil {
-			giveUp(fmt.Errorf("give back: %w", err))
+			giveUp(fmt.Errorf("return event: %w", err))
 		}
 		return
 	case err != nil:
 		giveUp(err)
 		return
 	default:
-		b.obstacles.found(obstacleRefusal, "", b.metrics, b.logger)
+		b.obstacles.set(obstacleRefusal, "", b.metrics, b.logger)
 		failpoint.Hit("starter.ack.before")
 		err = sub.Ack(d)
 		failpoint.Hit("starter.ack.after")
@@ -142,43 +148,45 @@ func (b *bridge) handle(ctx context.Context, sub deliveries, t *heldEvent, giveU
 	b.metrics.events.WithLabelValues(string(outcome)).Inc()
 }
 
-// insist repeats the effect with backoff for as long as the server leaves the event with us.
-func (b *bridge) insist(ctx context.Context, t *heldEvent) (result, error) {
-	defer b.comeBack(t)
+// retryUntilDone attempts the effect with backoff for as long as the bridge may hold the
+// event.
+func (b *bridge) retryUntilDone(ctx context.Context, t *heldEvent) (result, error) {
+	defer b.stopWaiting(t)
 	began := time.Now()
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
 		outcome, err := b.attempt(ctx, t.delivery)
 		if ctx.Err() != nil {
 			return outcome, err
 		}
-		outcome, done, err := b.judge(ctx, t, time.Since(began), outcome, err)
+		outcome, done, err := b.nextStep(ctx, t, time.Since(began), outcome, err)
 		if done {
 			return outcome, err
 		}
 		b.metrics.retries.WithLabelValues(string(heldByBridge)).Inc()
-		b.logger.Debug("event is tried again", "event", name(t.delivery))
-		t.pause(ctx, wait/2+rand.N(wait/2)) // spread, for what failed together should not come back together
+		b.logger.Debug("retrying event", "event", eventName(t.delivery))
+		t.pause(ctx, wait/2+rand.N(wait/2)) // jitter, so that events that failed together do not retry together
 	}
 }
 
-// judge decides what follows an attempt at an event that has been held for so long. It reports whether that was the last.
-func (b *bridge) judge(ctx context.Context, t *heldEvent, held time.Duration, outcome result, err error) (result, bool, error) {
-	switch meaning := answerOf(err); meaning {
-	case answerFinal:
+// nextStep decides what follows an attempt at an event that has been held for the given
+// time. It reports whether that attempt was the last.
+func (b *bridge) nextStep(ctx context.Context, t *heldEvent, held time.Duration, outcome result, err error) (result, bool, error) {
+	switch meaning := classify(err); meaning {
+	case classDone:
 		return outcome, true, err
-	case answerSetUp:
-		b.obstacles.found(obstacleRefusal, err.Error(), b.metrics, b.logger)
+	case classConfiguration:
+		b.obstacles.set(obstacleRefusal, err.Error(), b.metrics, b.logger)
 		return "", true, fmt.Errorf("%w: %w", errBlocked, err)
-	case answerFull, answerUnreadable:
+	case classBusy, classUndecodable:
 		return b.wait(t, meaning, held, err)
-	case answerRefused:
+	case classRefused:
 		t.refusals++
-		span := b.room.refusedFor(name(t.delivery))
+		span := b.waiting.refusedFor(eventName(t.delivery))
 		if t.refusals < maxRefusals {
 			return "", false, nil
 		}
 		if span >= b.refusalSpan {
-			if refused := b.refuse(ctx, err); refused != nil {
+			if refused := b.checkRefusal(ctx, err); refused != nil {
 				return "", true, refused
 			}
 		}
@@ -187,21 +195,21 @@ func (b *bridge) judge(ctx context.Context, t *heldEvent, held time.Duration, ou
 		t.refusals = 0
 	}
 	switch {
-	case errors.Is(err, errNotPlaced) && held > min(unplacedWait, b.patience):
-		return "", true, parkAnswered("%s: nobody has placed this order", reasonOrderUnknown)
-	case held > b.patience:
-		return "", true, fmt.Errorf("%w: %w", errPatience, err)
+	case errors.Is(err, errNotPlaced) && held > min(unplacedWait, b.holdLimit):
+		return "", true, parkAfterReply("%s: the order has not been placed", reasonOrderUnknown)
+	case held > b.holdLimit:
+		return "", true, fmt.Errorf("%w: %w", errHeldTooLong, err)
 	}
 	return "", false, nil
 }
 
-// wait keeps an event that Temporal does not take yet, without a slot if there is room, until the server has to get it
-// back. It reports whether the event is done with.
-func (b *bridge) wait(t *heldEvent, meaning answer, held time.Duration, cause error) (result, bool, error) {
-	if b.stepAside(t, meaning, cause) {
+// wait keeps an event that Temporal does not take yet, without a slot if there is room,
+// until it has to be returned to the server. It reports whether the event is done.
+func (b *bridge) wait(t *heldEvent, meaning errorClass, held time.Duration, cause error) (result, bool, error) {
+	if b.waitWithoutSlot(t, meaning, cause) {
 		return resultDuplicate, true, nil
 	}
-	if held > b.patience || t.stopped() {
+	if held > b.holdLimit || t.stopped() {
 		return "", true, fmt.Errorf("%w: %w", errNotYet, cause)
 	}
 	return "", false, nil
@@ -221,9 +229,9 @@ func (b *bridge) attempt(ctx context.Context, d kurrent.Delivery) (result, error
 	return handler(ctx, *event)
 }
 
-// resolve returns the event a delivery stands for. A link that came without its target is looked up once more, and so is
-// one that was delivered as an event, by a group that does not resolve links. Only a target that is certainly gone has no
-// effect.
+// resolve returns the event behind a delivery. It looks up a link that was delivered
+// without its target, and a link delivered as an event by a group that does not resolve
+// links. It returns nil only if the target is certainly gone.
 func (b *bridge) resolve(ctx context.Context, d kurrent.Delivery) (*kurrent.Event, error) {
 	link := d.Link
 	if d.Event != nil {
@@ -236,7 +244,7 @@ func (b *bridge) resolve(ctx context.Context, d kurrent.Delivery) (*kurrent.Even
 		return nil, nil
 	}
 	if _, _, isLink := kurrent.LinkTarget(*link); !isLink {
-		return nil, nil // it points nowhere
+		return nil, nil // it has no target
 	}
 	event, err := b.events.ReadLinkTarget(ctx, *link)
 	switch {
@@ -248,8 +256,8 @@ func (b *bridge) resolve(ctx context.Context, d kurrent.Delivery) (*kurrent.Even
 	return &event, nil
 }
 
-// name is how logs call a delivery: where it is, never what it holds.
-func name(d kurrent.Delivery) string {
+// eventName returns the position of a delivery for the logs, never its content.
+func eventName(d kurrent.Delivery) string {
 	if d.Event != nil {
 		return fmt.Sprintf("%d@%s", d.Event.Revision, d.Event.Stream)
 	}

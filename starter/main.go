@@ -1,8 +1,9 @@
-// Starter is the bridge from KurrentDB to Temporal: it starts one workflow for every order placed, and hands on what else
-// an order's stream says. Its subcommands (`starter --help`) are for operators, and end.
+// Starter is the bridge from KurrentDB to Temporal. It starts one workflow for every
+// order placed, and passes on the other events of an order's stream. Its subcommands
+// (`starter --help`) are for operators and terminate.
 //
-// It owns the subscription, the routes from event types to workflows, and when an event counts as handled. What a
-// workflow does is left to package workflows.
+// It owns the subscription, the routes from event types to workflows, and the decision
+// when an event counts as handled. Package workflows owns what a workflow does.
 package main
 
 import (
@@ -26,7 +27,7 @@ func main() {
 	os.Exit(exitCode(os.Stderr, err))
 }
 
-// exitDifferences is the exit code of a comparison that went well and has left differences.
+// exitDifferences is the exit code of a comparison that succeeded and left differences.
 const exitDifferences = 3
 
 func exitCode(stderr io.Writer, err error) int {

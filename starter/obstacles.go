@@ -8,25 +8,26 @@ import (
 	"sync"
 )
 
-// What can keep the bridge from being ready though every server answers.
+// Obstacles that can keep the bridge from being ready though every server answers.
 const (
 	obstacleGroup      = "group"      // its settings lose events
-	obstacleRights     = "rights"     // the user may not join the group, or make one that is missing
+	obstacleRights     = "rights"     // the user may not join the group, or create a missing one
 	obstacleProjection = "projection" // nothing fills the subscription's stream
-	obstacleNamespace  = "namespace"  // it is not there, not for these credentials, or lacks search attributes
-	obstacleRefusal    = "refusal"    // Temporal refuses every event, though it shows the namespace
-	obstacleCodec      = "codec"      // what workflows were started with cannot be decoded
+	obstacleNamespace  = "namespace"  // it is missing, denied to these credentials, or lacks search attributes
+	obstacleRefusal    = "refusal"    // Temporal refuses every event, though it describes the namespace
+	obstacleCodec      = "codec"      // the inputs of workflows cannot be decoded
 )
 
-// obstacles are what an operator has to clear before the bridge is ready. Each is logged when it appears, when its reason
-// changes and when it is gone, however often it is found. The zero value is ready for use, by several goroutines.
+// obstacles are the conditions that an operator has to clear before the bridge is ready.
+// Each is logged when it appears, when its reason changes and when it is gone, however
+// often it is set. The zero value is ready for use. It is safe for concurrent use.
 type obstacles struct {
 	mu      sync.Mutex
 	reasons map[string]string
 }
 
-// found notes an obstacle, or that there is none if reason is empty.
-func (o *obstacles) found(name, reason string, m *metrics, logger *slog.Logger) {
+// set records an obstacle, or clears it if reason is empty.
+func (o *obstacles) set(name, reason string, m *metrics, logger *slog.Logger) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.reasons[name] == reason {
@@ -46,7 +47,7 @@ func (o *obstacles) found(name, reason string, m *metrics, logger *slog.Logger) 
 	logger.Error("not ready until this is repaired", "obstacle", name, "reason", reason)
 }
 
-// err returns the reasons that stand, nil if there are none.
+// err returns the current reasons as one error, or nil if there are none.
 func (o *obstacles) err() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -67,7 +67,7 @@ func TestAGroupThatLosesEventsIsNotJoined(t *testing.T) {
 func TestAChangeOfAJoinedGroupIsNoticed(t *testing.T) {
 	t.Parallel()
 	b, id := newBench(t), newOrderID()
-	b.bridge.inspection = 20 * time.Millisecond
+	b.bridge.inspectEvery = 20 * time.Millisecond
 	b.run()
 	b.awaitJoined()
 	admin := b.admin()
@@ -90,7 +90,7 @@ func TestAChangeOfAJoinedGroupIsNoticed(t *testing.T) {
 func TestInspectEndsASessionWhoseGroupLosesEvents(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.bridge.inspection = 10 * time.Millisecond
+	b.bridge.inspectEvery = 10 * time.Millisecond
 	loses := goodGroup()
 	loses.MessageTimeout = 1_000
 	err := b.admin().CreatePersistentSubscription(t.Context(), "$ce-order", "fulfillment",
@@ -106,7 +106,7 @@ func TestBridgeReady(t *testing.T) {
 	t.Parallel()
 	b, id := newBench(t), newOrderID()
 	b.startByHand(id, "SomethingElse")
-	refused := func() { b.bridge.obstacles.found(obstacleRefusal, "denied", b.bridge.metrics, b.bridge.logger) }
+	refused := func() { b.bridge.obstacles.set(obstacleRefusal, "denied", b.bridge.metrics, b.bridge.logger) }
 	b.run()
 	b.awaitJoined()
 	t.Run("is not restored by an event that was parked unasked", func(t *testing.T) {

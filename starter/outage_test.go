@@ -28,7 +28,7 @@ func TestWhenTemporalIsAwayEventsWaitInKurrentDBAndNoneIsParked(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	way := b.onARoad()
-	b.bridge.patience = 500 * time.Millisecond
+	b.bridge.holdLimit = 500 * time.Millisecond
 	b.run()
 	b.awaitJoined()
 
@@ -79,7 +79,7 @@ func TestABridgeThatStopsFinishesWhatItTook(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	way := b.onARoad()
-	b.bridge.patience, b.bridge.budget = longEnough, longEnough
+	b.bridge.holdLimit, b.bridge.drainTimeout = longEnough, longEnough
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error, 1)

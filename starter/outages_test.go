@@ -55,7 +55,7 @@ func suffer(t *testing.T, server string, kind condition, outage time.Duration) {
 	tr := newTrial(t)
 	// Ten times in the outage, and not so often that a slow machine does nothing but what it did before.
 	tr.bridge.settings.MessageTimeout = min(max(outage/10, time.Second), 10*time.Second)
-	tr.bridge.patience = 3 * tr.bridge.settings.MessageTimeout
+	tr.bridge.holdLimit = 3 * tr.bridge.settings.MessageTimeout
 	tr.run()
 	for range 10 {
 		tr.place()

@@ -13,19 +13,20 @@ import (
 	"orderflow/workflows"
 )
 
-// paid starts a settlement of its own for each payment, so that one that cannot count does not keep a later one from being
-// settled. A payment that overtook its order waits for it, as a cancellation does.
-func (b *bridge) paid(ctx context.Context, event kurrent.Event) (result, error) {
+// handlePaid starts a separate settlement for each payment, so that one that cannot count
+// does not keep a later one from being settled. A payment delivered before its order
+// waits for it, as a cancellation does.
+func (b *bridge) handlePaid(ctx context.Context, event kurrent.Event) (result, error) {
 	paid, err := order.DecodePaid(event.Stream, event.ContentType, event.Data)
 	if err != nil {
 		return "", park("%s", err)
 	}
-	if _, erased, err := b.orderOf(ctx, event.Stream); err != nil {
+	if _, erased, err := b.findOrder(ctx, event.Stream); err != nil {
 		return "", err
 	} else if erased {
 		return resultIgnored, nil
 	}
-	input := workflows.SettlementInput{OrderID: paid.OrderID, Amount: paid.Amount, Source: source(event)}
+	input := workflows.SettlementInput{OrderID: paid.OrderID, Amount: paid.Amount, Source: sourceOf(event)}
 	failpoint.Hit("starter.settlement.before")
 	_, err = b.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       workflows.SettlementID(paid.OrderID, event.Revision),
@@ -37,7 +38,7 @@ func (b *bridge) paid(ctx context.Context, event kurrent.Event) (result, error) 
 	}, workflows.OrderSettlementType, input)
 	switch {
 	case temporal.IsWorkflowExecutionAlreadyStartedError(err):
-		return b.settledBefore(ctx, workflows.SettlementID(paid.OrderID, event.Revision))
+		return b.checkDuplicateSettlement(ctx, workflows.SettlementID(paid.OrderID, event.Revision))
 	case err != nil:
 		return "", err
 	}
@@ -45,8 +46,9 @@ func (b *bridge) paid(ctx context.Context, event kurrent.Event) (result, error) 
 	return resultStarted, nil
 }
 
-// settledBefore makes sure that what has the settlement's id is a settlement.
-func (b *bridge) settledBefore(ctx context.Context, workflowID string) (result, error) {
+// checkDuplicateSettlement returns resultDuplicate if the workflow with the settlement's
+// id is a settlement, and a parkError if it is not.
+func (b *bridge) checkDuplicateSettlement(ctx context.Context, workflowID string) (result, error) {
 	run, err := b.findExecution(ctx, workflowID, workflows.OrderSettlementType)
 	switch {
 	case err != nil:

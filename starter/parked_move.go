@@ -190,7 +190,7 @@ func (p *parkedGroup) askToDrop(ctx, looking context.Context, first, last uint64
 	case <-ctx.Done():
 		return errors.New("nothing is dropped")
 	case line := <-answered:
-		if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
+		if reply := strings.ToLower(strings.TrimSpace(line)); reply != "y" && reply != "yes" {
 			return errors.New("nothing is dropped")
 		}
 		return nil

@@ -122,7 +122,7 @@ func TestAParkedEventIsShownAndItsBodyOnlyWhenAskedFor(t *testing.T) {
 func TestParkedEventsAreReplayedUpToANumber(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.bridge.patience = time.Second // which is how long it waits for the order
+	b.bridge.holdLimit = time.Second // which is how long it waits for the order
 	b.run()
 	id := newOrderID()
 	b.append(id, newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"}))
@@ -235,11 +235,11 @@ func TestReplayParked(t *testing.T) {
 }
 
 // relayReplays puts a relay between the commands and the server, where answer is what becomes of a request to replay.
-func (b *bench) relayReplays(answer func(pass func() error) error) {
+func (b *bench) relayReplays(reply func(pass func() error) error) {
 	b.t.Helper()
 	host := strings.TrimPrefix(b.url, "kurrentdb://")
 	host, options, _ := strings.Cut(host, "?")
-	b.url = "kurrentdb://" + startCallRelay(b.t, host, "ReplayParked", answer) + "?" + options
+	b.url = "kurrentdb://" + startCallRelay(b.t, host, "ReplayParked", reply) + "?" + options
 }
 
 func TestNothingIsReplayedToNobody(t *testing.T) {

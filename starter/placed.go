@@ -18,22 +18,22 @@ import (
 	"orderflow/workflows"
 )
 
-// placed starts the order's workflow.
-func (b *bridge) placed(ctx context.Context, event kurrent.Event) (result, error) {
+// handlePlaced starts the order's workflow.
+func (b *bridge) handlePlaced(ctx context.Context, event kurrent.Event) (result, error) {
 	input, err := orderInput(event)
 	if err == nil && event.Revision > 0 {
-		input, err = b.firstInput(ctx, event)
+		input, err = b.firstPlacedInput(ctx, event)
 	}
 	switch {
 	case errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
-		return resultIgnored, nil // the order was erased while its event was in hand
+		return resultIgnored, nil // the order was erased while its event was being handled
 	case err != nil:
 		return "", err
 	}
 	failpoint.Hit("starter.start.before")
 	_, err = b.temporal.ExecuteWorkflow(ctx, orderOptions(input), workflows.OrderFulfillmentType, input)
 	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
-		return b.startedBefore(ctx, input.OrderID, input.Source.EventID)
+		return b.checkDuplicateStart(ctx, input.OrderID, input.Source.EventID)
 	}
 	if err != nil {
 		return "", err
@@ -42,10 +42,11 @@ func (b *bridge) placed(ctx context.Context, event kurrent.Event) (result, error
 	return resultStarted, nil
 }
 
-// firstInput lets only the first order-placed of a stream that can be read become its order: events in hand are handled side
-// by side, so a second one could otherwise overtake it. An event that stands there twice, because its producer had forgotten
-// that it wrote it, stands for the first.
-func (b *bridge) firstInput(ctx context.Context, event kurrent.Event) (workflows.Input, error) {
+// firstPlacedInput returns the input from the first readable order-placed event of the
+// stream. Only that one becomes the order: events are handled concurrently, so a second
+// one could otherwise overtake it. An event that a forgetful producer has appended twice
+// counts as the first.
+func (b *bridge) firstPlacedInput(ctx context.Context, event kurrent.Event) (workflows.Input, error) {
 	first, err := b.events.FindPlaced(ctx, event.Stream)
 	if err != nil {
 		return workflows.Input{}, err
@@ -56,7 +57,7 @@ func (b *bridge) firstInput(ctx context.Context, event kurrent.Event) (workflows
 	return orderInput(first)
 }
 
-// orderInput decodes the order and leaves everything personal behind.
+// orderInput decodes the order and drops all personal data.
 func orderInput(event kurrent.Event) (workflows.Input, error) {
 	placed, err := order.DecodePlaced(event.Stream, event.ContentType, event.Data)
 	if err != nil {
@@ -64,11 +65,12 @@ func orderInput(event kurrent.Event) (workflows.Input, error) {
 	}
 	return workflows.Input{
 		OrderID: placed.OrderID, CustomerID: placed.CustomerID, Total: placed.Total, PlacedAt: placed.PlacedAt.UTC(),
-		Source: source(event),
+		Source: sourceOf(event),
 	}, nil
 }
 
-// orderOptions let an order have one workflow, ever: a second start is an error that can be told from the first.
+// orderOptions returns start options that allow an order only one workflow, ever. A
+// second start fails with an error that identifies it as such.
 func orderOptions(input workflows.Input) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID:                                       input.OrderID,
@@ -83,8 +85,9 @@ func orderOptions(input workflows.Input) client.StartWorkflowOptions {
 	}
 }
 
-// startedBefore tells the redelivery of an event from another order-placed for the same order.
-func (b *bridge) startedBefore(ctx context.Context, workflowID, eventID string) (result, error) {
+// checkDuplicateStart distinguishes the redelivery of an event, which is a duplicate,
+// from another order-placed event for the same order, which is parked.
+func (b *bridge) checkDuplicateStart(ctx context.Context, workflowID, eventID string) (result, error) {
 	run, err := b.findExecution(ctx, workflowID, workflows.OrderFulfillmentType)
 	if err != nil {
 		return "", err
@@ -97,7 +100,7 @@ func (b *bridge) startedBefore(ctx context.Context, workflowID, eventID string) 
 	case err != nil:
 		return "", err
 	case startedBy != eventID:
-		return "", parkAnswered("%s: the order was placed by event %s", reasonDuplicateOrder, cmp.Or(startedBy, "unknown"))
+		return "", parkAfterReply("%s: the order was placed by event %s", reasonDuplicateOrder, cmp.Or(startedBy, "unknown"))
 	}
 	return resultDuplicate, nil
 }
@@ -107,14 +110,16 @@ func isNotFound(err error) bool {
 	return errors.As(err, &notFound)
 }
 
-// source says where an event is, with what its metadata tells about correlation and tracing.
-func source(event kurrent.Event) order.Source {
+// sourceOf returns the position of an event, with the correlation and tracing ids of its
+// metadata.
+func sourceOf(event kurrent.Event) order.Source {
 	s := order.Source{Stream: event.Stream, Revision: event.Revision, EventID: event.ID.String()}
 	var metadata struct {
 		CorrelationID string `json:"$correlationId"`
 		Traceparent   string `json:"traceparent"`
 	}
-	// Metadata is the producer's own: what cannot be read, or could hold more than an id, is left out.
+	// The producer controls the metadata: what is unreadable, or could hold more than an
+	// id, is left out.
 	if json.Unmarshal(event.Metadata, &metadata) != nil {
 		return s
 	}

@@ -9,29 +9,31 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// checkProjection asks whether the server fills the subscription's stream, and notes the obstacle if it does not. What was
-// linked before is delivered all the same, so the group is joined. Without an answer the error says why, and nothing is
-// known; a user who may not ask is not held up.
+// checkProjection asks whether the server fills the subscription's stream, and sets the
+// obstacle if it does not. The bridge joins the group all the same, for events linked
+// before are still delivered. It returns an error if the status cannot be read, but not
+// for a user who may not read it.
 func (b *bridge) checkProjection(ctx context.Context) error {
 	if !strings.HasPrefix(b.settings.Stream, categoryStream) {
 		return nil
 	}
 	status, err := b.events.Projection(ctx, kurrent.ByCategory)
 	if errors.Is(err, kurrent.ErrAccessDenied) {
-		b.mayNotAsk.Do(func() {
-			b.logger.Warn("cannot ask whether the projection runs", "projection", kurrent.ByCategory, "error", err)
+		b.projectionDenied.Do(func() {
+			b.logger.Warn("not allowed to read the projection's status", "projection", kurrent.ByCategory, "error", err)
 		})
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	b.obstacles.found(obstacleProjection, unfilled(b.settings.Stream, status), b.metrics, b.logger)
+	b.obstacles.set(obstacleProjection, projectionProblem(b.settings.Stream, status), b.metrics, b.logger)
 	return nil
 }
 
-// unfilled says why nothing fills a category's stream and what to do about it. It is empty for a projection that runs.
-func unfilled(stream string, status kurrent.ProjectionStatus) string {
+// projectionProblem returns why nothing fills a category's stream and how to repair it.
+// It returns an empty string for a running projection.
+func projectionProblem(stream string, status kurrent.ProjectionStatus) string {
 	remedy := map[kurrent.ProjectionStatus]string{
 		kurrent.ProjectionAbsent:  "restart KurrentDB with RunProjections=System and StartStandardProjections=true",
 		kurrent.ProjectionStopped: "enable it as a user in $ops, or restart KurrentDB with StartStandardProjections=true",

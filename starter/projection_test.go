@@ -22,7 +22,7 @@ func newBenchOn(t *testing.T, options kurrentsim.Options) (*bench, *kurrentsim.S
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
 	b := newBench(t)
 	b.use(server.URL())
-	b.bridge.inspection = 20 * time.Millisecond
+	b.bridge.inspectEvery = 20 * time.Millisecond
 	return b, server
 }
 

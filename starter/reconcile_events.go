@@ -112,7 +112,7 @@ func (r *reconciliation) unsettled(ctx context.Context, d delivery) (f facts, wa
 	if err != nil || settlement.state != workflowNone {
 		return f, false, err
 	}
-	placed, payments, err := r.events.Payments(ctx, source(d.event))
+	placed, payments, err := r.events.Payments(ctx, sourceOf(d.event))
 	if gone(err) {
 		return f, false, nil
 	}

@@ -18,7 +18,7 @@ func TestEveryCombinationOfWhatTheStoresSayIsJudged(t *testing.T) {
 		remedy remedy
 	}
 	fine, unstarted, cutOff := verdict{consistent, noRemedy}, verdict{missing, start}, verdict{held, repair}
-	rowLost, disputed, unreadable := verdict{lost, restore}, verdict{conflict, noRemedy}, verdict{held, noRemedy}
+	rowLost, disputed, unrepairable := verdict{lost, restore}, verdict{conflict, noRemedy}, verdict{held, noRemedy}
 	published := verdict{lost, repair}
 	open, none := []workflowState{workflowOpen}, []workflowState{workflowNone}
 	cut := []workflowState{workflowTerminated, workflowTimedOut}
@@ -52,7 +52,7 @@ func TestEveryCombinationOfWhatTheStoresSayIsJudged(t *testing.T) {
 		{none, either, rows{shipped}, anyCredit, fine, nil, nil},
 		{none, either, undone, settled, fine, nil, nil},
 		{none, either, undone, reserved, cutOff, nil, nil},
-		{none, either, undone, unknown, unreadable, nil, nil},
+		{none, either, undone, unknown, unrepairable, nil, nil},
 		{cut, []bool{false}, noRow, anyCredit, cutOff, nil, nil},
 		{cut, []bool{true}, noRow, settled, fine, nil, nil},
 		{cut, []bool{true}, noRow, unsettled, cutOff, nil, nil},
@@ -60,7 +60,7 @@ func TestEveryCombinationOfWhatTheStoresSayIsJudged(t *testing.T) {
 		{cut, either, rows{shipped}, anyCredit, fine, nil, nil},
 		{cut, either, undone, settled, fine, nil, nil},
 		{cut, either, undone, reserved, cutOff, nil, nil},
-		{cut, either, undone, unknown, unreadable, nil, nil},
+		{cut, either, undone, unknown, unrepairable, nil, nil},
 		{ended, either, rows{"", fulfilling}, anyCredit, rowLost, says, nil},
 		{ended, either, rows{shipped}, anyCredit, fine, rows{"", shipped}, nil},
 		{ended, either, rows{shipped}, anyCredit, disputed, undone, nil},
@@ -68,10 +68,10 @@ func TestEveryCombinationOfWhatTheStoresSayIsJudged(t *testing.T) {
 		{ended, either, rows{canceled}, anyCredit, disputed, rows{shipped, rejected}, nil},
 		{ended, either, rows{rejected}, settled, fine, rows{"", rejected}, nil},
 		{ended, either, rows{rejected}, reserved, cutOff, rows{"", rejected}, nil},
-		{ended, either, rows{rejected}, unknown, unreadable, rows{"", rejected}, nil},
+		{ended, either, rows{rejected}, unknown, unrepairable, rows{"", rejected}, nil},
 		{ended, either, rows{canceled}, settled, fine, rows{"", canceled}, nil},
 		{ended, either, rows{canceled}, reserved, cutOff, rows{"", canceled}, nil},
-		{ended, either, rows{canceled}, unknown, unreadable, rows{"", canceled}, nil},
+		{ended, either, rows{canceled}, unknown, unrepairable, rows{"", canceled}, nil},
 		{ended, either, alive, anyCredit, disputed, nil, nil},
 		{ended, []bool{false}, noRow, anyCredit, disputed, nil, nil},
 		{ended, []bool{true}, noRow, unsettled, disputed, nil, nil},

@@ -242,7 +242,7 @@ func aPublishedOrder(t *testing.T, c cluster) {
 	h.loseRow(gone)
 	placed, err := h.events.FindPlaced(t.Context(), gone)
 	require.NoError(t, err)
-	started, err := (&bridge{temporal: h.temporal, events: h.events}).placed(t.Context(), placed)
+	started, err := (&bridge{temporal: h.temporal, events: h.events}).handlePlaced(t.Context(), placed)
 	require.NoError(t, err)
 	require.Equal(t, resultStarted, started)
 	h.awaitStatus(gone, order.StatusShipped) // it may wait for the email of which nothing is known
@@ -402,7 +402,7 @@ func anUnreadableEnd(t *testing.T, c cluster) {
 	strange := h.place(newOrderID())
 	placed, err := h.events.FindPlaced(t.Context(), strange)
 	require.NoError(t, err)
-	_, err = (&bridge{temporal: h.temporal, events: h.events}).placed(t.Context(), placed)
+	_, err = (&bridge{temporal: h.temporal, events: h.events}).handlePlaced(t.Context(), placed)
 	require.NoError(t, err)
 	h.awaitClosed(strange)
 

@@ -77,18 +77,18 @@ func (r *reconciliation) awaitRemedy(d *difference, settled func(context.Context
 // returns err if every other remedy would meet it too.
 func (r *reconciliation) explainRefusal(d *difference, err error) error {
 	var parked *parkError
-	answer := answerOf(err)
+	class := classify(err)
 	switch {
 	case errors.As(err, &parked):
 		r.report.explain(d, parked.reason)
 	case errors.Is(err, errRunChanged), errors.Is(err, errNotPlaced):
 		r.report.explain(d, "it changed while it was mended")
-	case answer == answerFull:
+	case class == classBusy:
 		r.report.explain(d, "its workflow takes no more messages for now")
-	case answer == answerUnreadable:
+	case class == classUndecodable:
 		r.report.explain(d, "a key is missing to read what its workflow was started with")
-	case answer == answerRefused:
-		r.report.explain(d, fmt.Sprintf("%s: %.512s", reasonRefused, serverWords(err)))
+	case class == classRefused:
+		r.report.explain(d, fmt.Sprintf("%s: %.512s", reasonRefused, serverMessage(err)))
 	default:
 		return err
 	}
@@ -98,7 +98,7 @@ func (r *reconciliation) explainRefusal(d *difference, err error) error {
 // start does what the bridge does with the order's event. What the bridge would park cannot be started.
 func (r *reconciliation) start(ctx context.Context, placed kurrent.Event) error {
 	return r.patiently(ctx, func(ctx context.Context) error {
-		_, err := r.bridge.placed(ctx, placed)
+		_, err := r.bridge.handlePlaced(ctx, placed)
 		return err
 	})
 }

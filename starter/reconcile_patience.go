@@ -34,5 +34,5 @@ func (r *reconciliation) patiently(ctx context.Context, call func(context.Contex
 // unanswered reports whether a call failed because Temporal did not answer, so that another one may not.
 func unanswered(err error) bool {
 	_, said := errors.AsType[serviceerror.ServiceError](err)
-	return answerOf(err) == answerRetry && !isNotFound(err) && (said || errors.Is(err, context.DeadlineExceeded))
+	return classify(err) == classRetry && !isNotFound(err) && (said || errors.Is(err, context.DeadlineExceeded))
 }

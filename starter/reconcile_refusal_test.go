@@ -50,7 +50,7 @@ func aRefusedRemedy(t *testing.T, c cluster) {
 	server := refusing{
 		h.temporal,
 		map[string]error{refused: serviceerror.NewInvalidArgument("it is too long"), changed: errRunChanged},
-		map[string]error{full: serviceerror.NewInvalidArgument(fullWords()[0])},
+		map[string]error{full: serviceerror.NewInvalidArgument(busyMessages()[0])},
 	}
 
 	found := h.reconcile(fixing, func(r *reconciliation) { r.temporal, r.bridge.temporal = server, server })

@@ -32,7 +32,7 @@ func TestBridgeRights(t *testing.T) {
 		b, _ := newSecureBench(t)
 		b.run()
 		require.Eventually(t, func() bool { return b.blocked(obstacleRights) }, longEnough, waitTick)
-		require.ErrorContains(t, b.bridge.ready(t.Context()), "make the group with starter group create")
+		require.ErrorContains(t, b.bridge.ready(t.Context()), "create the group with starter group create")
 
 		require.NoError(t, b.starter("group", "create").err)
 		const want = "let their user read $ce-order with starter group create --grant USER; the first event of the category does the same"
@@ -98,7 +98,7 @@ func TestBridgeRights(t *testing.T) {
 		b, server := newSecureBench(t)
 		b.url = server.URLFor("opal")
 		said := b.starter("group", "create", "--grant", "starter")
-		require.ErrorContains(t, said.err, "is no administrator")
+		require.ErrorContains(t, said.err, "is not an administrator")
 		require.Contains(t, said.stderr, "group fulfillment on $ce-order: created")
 	})
 }

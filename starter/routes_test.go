@@ -71,7 +71,7 @@ func TestASecondOrderOnAStreamIsParkedAndARedeliveredOneIsNot(t *testing.T) {
 	b.awaitCounts(map[result]int{resultStarted: 1})
 	stop()
 
-	again, err := b.bridge.placed(t.Context(), kurrent.Event{
+	again, err := b.bridge.handlePlaced(t.Context(), kurrent.Event{
 		ID: first.ID, Stream: id, Type: order.TypePlaced, ContentType: "application/json", Data: first.Data,
 	})
 	require.NoError(t, err)
@@ -177,7 +177,7 @@ func TestAnOrderErasedWhileItsEventIsInHandIsIgnored(t *testing.T) {
 	t.Parallel()
 	b, id := newBench(t), newOrderID()
 	event := placedEvent(id)
-	outcome, err := b.bridge.placed(t.Context(), kurrent.Event{
+	outcome, err := b.bridge.handlePlaced(t.Context(), kurrent.Event{
 		ID: event.ID, Stream: id, Revision: 1, Type: order.TypePlaced, ContentType: "application/json", Data: event.Data,
 	})
 	require.NoError(t, err)
@@ -202,7 +202,7 @@ func TestPaid(t *testing.T) {
 		b.append(id, payment)
 		event, err := b.events.ReadEvent(t.Context(), id, 0)
 		require.NoError(t, err)
-		_, err = b.bridge.paid(t.Context(), event)
+		_, err = b.bridge.handlePaid(t.Context(), event)
 		require.ErrorIs(t, err, errNotPlaced)
 		b.run()
 		b.awaitJoined()
@@ -214,10 +214,10 @@ func TestPaid(t *testing.T) {
 	t.Run("is parked if no order comes", func(t *testing.T) {
 		t.Parallel()
 		b, id := newBench(t), newOrderID()
-		b.bridge.patience = time.Second // which is how long it waits for the order
+		b.bridge.holdLimit = time.Second // which is how long it waits for the order
 		b.append(id, payment)
 		b.run()
-		require.Equal(t, []string{"ORDER_UNKNOWN: nobody has placed this order"}, b.awaitParked(1))
+		require.Equal(t, []string{"ORDER_UNKNOWN: the order has not been placed"}, b.awaitParked(1))
 	})
 	t.Run("is parked if its order is", func(t *testing.T) {
 		t.Parallel()
@@ -233,7 +233,7 @@ func TestPaid(t *testing.T) {
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
 		b.append("$$"+id, newEvent("$metadata", map[string]any{"$tb": int64(math.MaxInt64)})) // as a deletion writes it
-		outcome, err := b.bridge.paid(t.Context(), event)
+		outcome, err := b.bridge.handlePaid(t.Context(), event)
 		require.NoError(t, err)
 		require.Equal(t, resultIgnored, outcome)
 	})
@@ -258,7 +258,7 @@ func TestARequestToCancelFindsItsOrder(t *testing.T) {
 		b.append(id, placedEvent(id), requested)
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
-		outcome, err := b.bridge.cancellationRequested(t.Context(), event)
+		outcome, err := b.bridge.handleCancellation(t.Context(), event)
 		require.NoError(t, err)
 		require.Equal(t, resultSignalled, outcome)
 		require.Equal(t, 1, b.signals(id))
@@ -279,10 +279,10 @@ func TestARequestToCancelFindsItsOrder(t *testing.T) {
 	t.Run("that nobody has placed", func(t *testing.T) {
 		t.Parallel()
 		b, id := newBench(t), newOrderID()
-		b.bridge.patience = time.Second // which is how long it waits for the order
+		b.bridge.holdLimit = time.Second // which is how long it waits for the order
 		b.append(id, requested)
 		b.run()
 		b.awaitCounts(map[result]int{resultParked: 1})
-		require.Equal(t, []string{"ORDER_UNKNOWN: nobody has placed this order"}, b.awaitParked(1))
+		require.Equal(t, []string{"ORDER_UNKNOWN: the order has not been placed"}, b.awaitParked(1))
 	})
 }

@@ -40,7 +40,8 @@ func run(ctx context.Context, c subcommand.Call) error {
 	b := &bridge{
 		temporal: temporal, namespace: temporalclient.Namespace(options), payloads: temporalclient.NewPayloads(options), events: events,
 		settings: s.Subscription, concurrency: s.Concurrency,
-		patience: s.Subscription.MessageTimeout / 2, budget: s.Shutdown.Timeout, probe: probeInterval, inspection: inspectionInterval,
+		holdLimit: s.Subscription.MessageTimeout / 2, drainTimeout: s.Shutdown.Timeout,
+		probeEvery: probeInterval, inspectEvery: inspectionInterval,
 		refusalSpan: attributesCached + lastWait,
 		metrics:     newMetrics(registry.Registry), logger: logger,
 	}

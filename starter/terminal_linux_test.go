@@ -45,9 +45,9 @@ func TestOnATerminalDroppingIsAskedAbout(t *testing.T) {
 	b := newBench(t)
 	b.run()
 	streams := b.park(22)
-	for _, answer := range []string{"\n", "n\n", "what?\n"} {
+	for _, reply := range []string{"\n", "n\n", "what?\n"} {
 		person, program := openTerminal(t)
-		_, err := io.WriteString(person, answer)
+		_, err := io.WriteString(person, reply)
 		require.NoError(t, err)
 		asked := b.starterAt(t.Context(), program, "parked", "drop", "--until", "20")
 		require.EqualError(t, asked.err, "drop: nothing is dropped")

@@ -76,7 +76,7 @@ func newTrial(t *testing.T) *trial {
 	t.Helper()
 	b := newBench(t)
 	tr := &trial{bench: b, direct: b.events, customer: "customer-" + uuid.NewString()}
-	b.bridge.settings.MessageTimeout, b.bridge.patience = time.Second, 3*time.Second
+	b.bridge.settings.MessageTimeout, b.bridge.holdLimit = time.Second, 3*time.Second
 	tr.pave()
 	return tr
 }
@@ -86,7 +86,7 @@ func (tr *trial) beside() *trial {
 	tr.t.Helper()
 	bench := *tr.bench
 	bench.bridge = &bridge{
-		concurrency: tr.bridge.concurrency, patience: tr.bridge.patience, budget: tr.bridge.budget, probe: tr.bridge.probe, inspection: tr.bridge.inspection,
+		concurrency: tr.bridge.concurrency, holdLimit: tr.bridge.holdLimit, drainTimeout: tr.bridge.drainTimeout, probeEvery: tr.bridge.probeEvery, inspectEvery: tr.bridge.inspectEvery,
 		settings: tr.bridge.settings, metrics: newMetrics(prometheus.NewRegistry()),
 	}
 	other := &trial{bench: &bench, direct: tr.direct, customer: tr.customer}

@@ -9,17 +9,18 @@ import (
 	"orderflow/internal/order"
 )
 
-// heldEvent is one event in hand, with how its attempts went.
+// heldEvent is one event in hand, with the state of its attempts.
 type heldEvent struct {
 	delivery kurrent.Delivery
-	release  func()          // gives the slot to another event; may be called twice
+	release  func()          // frees the slot for another event; may be called twice
 	stopping <-chan struct{} // closed when the bridge stops
 	refusals int             // in a row
-	aside    bool            // waits in the room, without a slot
+	slotless bool            // waits without a slot
 	keyless  bool            // waits for a key of the payload codec
 }
 
-// cancels returns the stream of the order that the event cancels, and reports whether it is known to cancel one.
+// cancels returns the stream of the order that the event cancels, and reports whether the
+// event is known to be a cancellation.
 func (t *heldEvent) cancels() (stream string, yes bool) {
 	e := t.delivery.Event
 	if e == nil || e.Type != order.TypeCancellationRequested {
@@ -28,10 +29,11 @@ func (t *heldEvent) cancels() (stream string, yes bool) {
 	return e.Stream, true
 }
 
-// pause waits between two attempts. What waits aside does not keep the bridge from stopping.
+// pause waits between two attempts. An event without a slot does not keep the bridge from
+// stopping.
 func (t *heldEvent) pause(ctx context.Context, d time.Duration) {
 	var stopping <-chan struct{}
-	if t.aside {
+	if t.slotless {
 		stopping = t.stopping
 	}
 	timer := time.NewTimer(d)
@@ -52,118 +54,121 @@ func (t *heldEvent) stopped() bool {
 	}
 }
 
-// waitingRoom holds the events that wait for their order. They need no slot, so that they hold up no other event. The
-// zero value is empty; it is safe for concurrent use.
-type waitingRoom struct {
+// waitingEvents are the events that wait for their order. They need no slot, so they do
+// not block other events. The zero value is empty. It is safe for concurrent use.
+type waitingEvents struct {
 	mu      sync.Mutex
-	cancels map[string]*heldEvent // by stream, the cancellation that waits until the order's workflow takes messages again
-	refused map[string]time.Time  // by event, when its refusals began: it may be given back and come again meanwhile
+	cancels map[string]*heldEvent // by stream, the cancellation that waits until the order's workflow accepts messages again
+	refused map[string]time.Time  // by event, when its refusals began; it may be returned and redelivered meanwhile
 	size    int
 	keyless int // events that wait for a key of the payload codec
 }
 
-// enter reports whether there is room, and whether t is a cancellation whose order another waiting one cancels already.
-// Events of other types have no part in that: each waits for itself.
-func (r *waitingRoom) enter(t *heldEvent, meaning answer, room int) (entered, carried bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// add adds t and reports whether it did: there must be room. It also reports whether t is
+// covered: another waiting event cancels the same order already. That applies to
+// cancellations alone; events of other types each wait separately.
+func (w *waitingEvents) add(t *heldEvent, meaning errorClass, room int) (added, covered bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	stream, cancels := t.cancels()
-	cancels = cancels && meaning == answerFull
-	if first := r.cancels[stream]; cancels && first != nil && name(first.delivery) != name(t.delivery) {
+	cancels = cancels && meaning == classBusy
+	if first := w.cancels[stream]; cancels && first != nil && eventName(first.delivery) != eventName(t.delivery) {
 		return false, true
 	}
-	if r.size >= room {
+	if w.size >= room {
 		return false, false
 	}
 	if cancels {
-		if r.cancels == nil {
-			r.cancels = map[string]*heldEvent{}
+		if w.cancels == nil {
+			w.cancels = map[string]*heldEvent{}
 		}
-		r.cancels[stream] = t
+		w.cancels[stream] = t
 	}
-	r.size++
+	w.size++
 	return true, false
 }
 
-func (r *waitingRoom) leave(t *heldEvent) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if stream, _ := t.cancels(); r.cancels[stream] == t {
-		delete(r.cancels, stream)
+func (w *waitingEvents) remove(t *heldEvent) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if stream, _ := t.cancels(); w.cancels[stream] == t {
+		delete(w.cancels, stream)
 	}
-	r.size--
+	w.size--
 }
 
-// maxRefused bounds the refused events remembered: other starters may have taken them over.
+// maxRefused bounds the refused events remembered, for other starters may have taken them
+// over.
 const maxRefused = 4096
 
-// refusedFor returns how long an event has been refused, zero the first time.
-func (r *waitingRoom) refusedFor(event string) time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	since, known := r.refused[event]
+// refusedFor returns how long an event has been refused, or zero the first time.
+func (w *waitingEvents) refusedFor(event string) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	since, known := w.refused[event]
 	if known {
 		return time.Since(since)
 	}
-	if r.refused == nil || len(r.refused) >= maxRefused {
-		r.refused = map[string]time.Time{}
+	if w.refused == nil || len(w.refused) >= maxRefused {
+		w.refused = map[string]time.Time{}
 	}
-	r.refused[event] = time.Now()
+	w.refused[event] = time.Now()
 	return 0
 }
 
-// forget ends an event's refusals.
-func (r *waitingRoom) forget(event string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.refused, event)
+// clearRefusals forgets an event's refusals.
+func (w *waitingEvents) clearRefusals(event string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.refused, event)
 }
 
-func (r *waitingRoom) occupied() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.size > 0
+func (w *waitingEvents) nonEmpty() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.size > 0
 }
 
-// lacksKey counts the events that wait for a key, and returns how many there are now.
-func (r *waitingRoom) lacksKey(change int) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.keyless += change
-	return r.keyless
+// addKeyless changes the count of events that wait for a key, and returns the new count.
+func (w *waitingEvents) addKeyless(change int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.keyless += change
+	return w.keyless
 }
 
-// stepAside has an event wait outside of the slots, or in its slot if too many wait. It reports whether the event need not
-// wait, because an earlier one does: an order is canceled by its first cancellation.
-func (b *bridge) stepAside(t *heldEvent, meaning answer, cause error) (carried bool) {
-	if meaning == answerUnreadable && !t.keyless {
+// waitWithoutSlot makes an event wait outside of the slots, or in its slot if too many
+// wait. It reports whether the event is covered by an earlier cancellation and need not
+// wait, for the first cancellation cancels the order.
+func (b *bridge) waitWithoutSlot(t *heldEvent, meaning errorClass, cause error) (covered bool) {
+	if meaning == classUndecodable && !t.keyless {
 		t.keyless = true
-		b.room.lacksKey(1)
-		b.obstacles.found(obstacleCodec, "what workflows were started with cannot be decoded: give this process their codec with every key",
+		b.waiting.addKeyless(1)
+		b.obstacles.set(obstacleCodec, "the inputs of workflows cannot be decoded: configure this process with their codec and every key",
 			b.metrics, b.logger)
 	}
-	if t.aside {
+	if t.slotless {
 		return false
 	}
-	if t.aside, carried = b.room.enter(t, meaning, b.concurrency); t.aside {
+	if t.slotless, covered = b.waiting.add(t, meaning, b.concurrency); t.slotless {
 		b.metrics.waiting.Inc()
-		b.logger.Info("event waits for its order", "event", name(t.delivery), "error", cause)
+		b.logger.Info("event waiting for its order", "event", eventName(t.delivery), "error", cause)
 		t.release()
 	}
-	return carried
+	return covered
 }
 
-// comeBack ends an event's wait.
-func (b *bridge) comeBack(t *heldEvent) {
-	if t.aside {
-		b.room.leave(t)
+// stopWaiting ends an event's wait.
+func (b *bridge) stopWaiting(t *heldEvent) {
+	if t.slotless {
+		b.waiting.remove(t)
 		b.metrics.waiting.Dec()
 	}
 	if t.keyless {
-		// The event may have been given back, and come again at once.
+		// The event may have been returned and may be redelivered at once.
 		time.AfterFunc(firstWait*10, func() {
-			if b.room.lacksKey(-1) == 0 {
-				b.obstacles.found(obstacleCodec, "", b.metrics, b.logger)
+			if b.waiting.addKeyless(-1) == 0 {
+				b.obstacles.set(obstacleCodec, "", b.metrics, b.logger)
 			}
 		})
 	}

@@ -19,28 +19,28 @@ func TestWaitingRoom(t *testing.T) {
 	first, second := held(order.TypeCancellationRequested, 2), held(order.TypeCancellationRequested, 3)
 	t.Run("lets only a cancellation carry another", func(t *testing.T) {
 		t.Parallel()
-		var room waitingRoom
+		var waiting waitingEvents
 		for _, event := range []*heldEvent{placed, first, paid} {
-			entered, carried := room.enter(event, answerFull, roomy)
+			entered, covered := room.add(event, classBusy, roomy)
 			require.True(t, entered, event.delivery.Event.Type)
-			require.False(t, carried, event.delivery.Event.Type)
+			require.False(t, covered, event.delivery.Event.Type)
 		}
-		entered, carried := room.enter(second, answerFull, roomy)
+		entered, covered := room.add(second, classBusy, roomy)
 		require.False(t, entered)
-		require.True(t, carried)
-		room.leave(placed)
-		room.leave(first)
-		entered, carried = room.enter(second, answerFull, roomy)
+		require.True(t, covered)
+		room.remove(placed)
+		room.remove(first)
+		entered, covered = room.add(second, classBusy, roomy)
 		require.True(t, entered, "the first has left")
-		require.False(t, carried)
+		require.False(t, covered)
 	})
 	t.Run("carries no event that waits for a key", func(t *testing.T) {
 		t.Parallel()
-		var room waitingRoom
+		var waiting waitingEvents
 		for _, event := range []*heldEvent{first, second} {
-			entered, carried := room.enter(event, answerUnreadable, roomy)
+			entered, covered := room.add(event, classUndecodable, roomy)
 			require.True(t, entered)
-			require.False(t, carried)
+			require.False(t, covered)
 		}
 	})
 }

@@ -9,27 +9,32 @@ import (
 )
 
 const (
-	// probeInterval is how often the server is asked about a subscription that delivers nothing.
+	// probeInterval is how often the bridge asks the server about a subscription that
+	// delivers nothing.
 	probeInterval = 30 * time.Second
 
-	// inspectionInterval is how often the server is asked whether anything keeps events from the subscription.
+	// inspectionInterval is how often the bridge asks the server whether anything keeps
+	// events from the subscription.
 	inspectionInterval = time.Minute
 
-	// A subscription is left after so many probes in a row that find it wanting: one could meet an event on its way.
+	// silentProbes is how many failed probes in a row end a session. A single one may
+	// race with an event in transit.
 	silentProbes = 2
 
-	// blindProbes is the same for a bridge that may not ask: joining anew costs little, and says as much.
+	// blindProbes is the same limit for a bridge that may not ask. Joining again costs
+	// little and shows as much.
 	blindProbes = 10
 )
 
-// errSilent ends a session whose subscription looks alive and is not.
+// errSilent ends a session whose subscription looks alive and delivers nothing.
 var errSilent = errors.New("the subscription is silent")
 
-// watch ends a session that has fallen silent while there is something to deliver. A connection that is dead shows by
-// itself, within the transport's keepalive; one that something in between keeps alive does not, nor does a server that has
-// lost its consumer, and the group would wait for ever. activity says how many deliveries came, and whether any is in hand.
+// watch ends a session that has fallen silent while there are events to deliver. The
+// transport's keepalive detects a dead connection. It does not detect one that a proxy
+// keeps alive, nor a server that has lost its consumer, and the group would wait forever.
+// activity returns how many deliveries have arrived and reports whether any is in hand.
 func (b *bridge) watch(work context.Context, activity func() (taken int64, busy bool), end context.CancelCauseFunc) {
-	ticker := time.NewTicker(b.probe)
+	ticker := time.NewTicker(b.probeEvery)
 	defer ticker.Stop()
 	seen, silent, blind := int64(0), 0, 0
 	for {
@@ -47,7 +52,7 @@ func (b *bridge) watch(work context.Context, activity func() (taken int64, busy 
 		switch {
 		case errors.Is(err, kurrent.ErrAccessDenied):
 			blind++
-		case err != nil: // away, or gone: the subscription will learn it by itself
+		case err != nil: // the server is down or the group deleted: the subscription itself will fail
 		case info.Consumers > 0 && info.Lag <= info.Resting:
 			silent, blind = 0, 0
 		default:
@@ -60,10 +65,11 @@ func (b *bridge) watch(work context.Context, activity func() (taken int64, busy 
 	}
 }
 
-// inspect looks whether the subscription's stream is still filled, and ends a session whose group was changed so that it
-// loses events. Without an answer nothing is known, and the subscription shows an outage by itself.
+// inspect checks regularly whether the subscription's stream is still filled. It ends the
+// session if the group was changed so that it loses events. It ignores failed checks: the
+// subscription itself detects an outage.
 func (b *bridge) inspect(work context.Context, end context.CancelCauseFunc) {
-	ticker := time.NewTicker(b.inspection)
+	ticker := time.NewTicker(b.inspectEvery)
 	defer ticker.Stop()
 	for {
 		select {
@@ -76,7 +82,7 @@ func (b *bridge) inspect(work context.Context, end context.CancelCauseFunc) {
 		if err != nil {
 			continue
 		}
-		if err := b.judgeGroup(differences); err != nil {
+		if err := b.checkGroup(differences); err != nil {
 			end(err)
 			return
 		}

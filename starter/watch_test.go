@@ -22,7 +22,7 @@ func relayed(t *testing.T) (*bench, *relay) {
 func TestASubscriptionThatStaysOpenAndDeliversNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	b, between := relayed(t)
-	b.bridge.probe = 100 * time.Millisecond
+	b.bridge.probeEvery = 100 * time.Millisecond
 	b.run()
 	b.awaitJoined()
 	between.set(func() { between.mute = true })
@@ -45,7 +45,7 @@ func TestASubscriptionThatHasNothingToDeliverIsKept(t *testing.T) {
 		return err == nil && info.Lag == 0
 	}, longEnough, waitTick)
 	stop()
-	b.bridge.probe = 50 * time.Millisecond
+	b.bridge.probeEvery = 50 * time.Millisecond
 	asked := between.count(asking)
 	b.run()
 	require.Eventually(t, func() bool { return between.count(asking) > asked+20 }, longEnough, time.Millisecond)
@@ -56,7 +56,7 @@ func TestASubscriptionThatHasNothingToDeliverIsKept(t *testing.T) {
 func TestABridgeThatMayNotAskJoinsAnewNowAndThen(t *testing.T) {
 	t.Parallel()
 	b, between := relayed(t)
-	b.bridge.probe = 20 * time.Millisecond
+	b.bridge.probeEvery = 20 * time.Millisecond
 	stop := b.run()
 	b.awaitJoined()
 	stop()

@@ -30,31 +30,31 @@ func TestAnswerOf(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		err  error
-		want answer
+		want errorClass
 	}{
-		{nil, answerFinal},
-		{park("bad"), answerFinal},
-		{serviceerror.NewInvalidArgument("exceeded workflow execution limit for signal events"), answerFull},
-		{serviceerror.NewInvalidArgument("Workflow history size exceeds limit."), answerFull},
-		{&serviceerror.ResourceExhausted{Cause: enums.RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW}, answerFull},
-		{&serviceerror.ResourceExhausted{Cause: enums.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT}, answerRetry},
-		{serviceerror.NewInvalidArgument("Blob data size exceeds limit."), answerRefused},
-		{serviceerror.NewInvalidArgument("Namespace default has no mapping defined for search attribute CustomerId"), answerSetUp},
-		{serviceerror.NewInvalidArgument("search attribute CustomerId is not defined"), answerSetUp},
-		{serviceerror.NewInvalidArgument(`invalid value for search attribute CustomerId of type Int: unable to decode "customer-7"`), answerSetUp},
-		{serviceerror.NewInvalidArgument("unable to get CustomerId search attribute type: invalid search attribute type: Unspecified"), answerSetUp},
-		{serviceerror.NewFailedPrecondition("failing over"), answerRetry},
-		{serviceerror.NewNamespaceNotFound("orders"), answerSetUp},
-		{serviceerror.NewPermissionDenied("no", ""), answerSetUp},
-		{status.Error(codes.Unauthenticated, "no"), answerSetUp},
-		{kurrent.ErrAccessDenied, answerRetry},
-		{fmt.Errorf("workflow: %w", temporalclient.ErrUnreadable), answerUnreadable},
-		{serviceerror.NewUnavailable("down"), answerRetry},
-		{context.DeadlineExceeded, answerRetry},
+		{nil, classDone},
+		{park("bad"), classDone},
+		{serviceerror.NewInvalidArgument("exceeded workflow execution limit for signal events"), classBusy},
+		{serviceerror.NewInvalidArgument("Workflow history size exceeds limit."), classBusy},
+		{&serviceerror.ResourceExhausted{Cause: enums.RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW}, classBusy},
+		{&serviceerror.ResourceExhausted{Cause: enums.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT}, classRetry},
+		{serviceerror.NewInvalidArgument("Blob data size exceeds limit."), classRefused},
+		{serviceerror.NewInvalidArgument("Namespace default has no mapping defined for search attribute CustomerId"), classConfiguration},
+		{serviceerror.NewInvalidArgument("search attribute CustomerId is not defined"), classConfiguration},
+		{serviceerror.NewInvalidArgument(`invalid value for search attribute CustomerId of type Int: unable to decode "customer-7"`), classConfiguration},
+		{serviceerror.NewInvalidArgument("unable to get CustomerId search attribute type: invalid search attribute type: Unspecified"), classConfiguration},
+		{serviceerror.NewFailedPrecondition("failing over"), classRetry},
+		{serviceerror.NewNamespaceNotFound("orders"), classConfiguration},
+		{serviceerror.NewPermissionDenied("no", ""), classConfiguration},
+		{status.Error(codes.Unauthenticated, "no"), classConfiguration},
+		{kurrent.ErrAccessDenied, classRetry},
+		{fmt.Errorf("workflow: %w", temporalclient.ErrUnreadable), classUndecodable},
+		{serviceerror.NewUnavailable("down"), classRetry},
+		{context.DeadlineExceeded, classRetry},
 	} {
-		require.Equal(t, test.want, answerOf(test.err), "%v", test.err)
+		require.Equal(t, test.want, classify(test.err), "%v", test.err)
 		if test.err != nil {
-			require.Equal(t, test.want, answerOf(fmt.Errorf("start: %w", test.err)), "%v, wrapped", test.err)
+			require.Equal(t, test.want, classify(fmt.Errorf("start: %w", test.err)), "%v, wrapped", test.err)
 		}
 	}
 }
@@ -104,7 +104,7 @@ func TestBridgeMeetsLimits(t *testing.T) {
 		t.Parallel()
 		b := newBench(t)
 		b.narrow()
-		b.bridge.concurrency, b.bridge.patience = 2, time.Second // events are given back meanwhile, and come again
+		b.bridge.concurrency, b.bridge.holdLimit = 2, time.Second // events are given back meanwhile, and come again
 		queue := "full-" + newOrderID()
 		var full []string
 		for range 3 { // one more than there is room for
@@ -160,7 +160,7 @@ func TestBridgeMeetsLimits(t *testing.T) {
 		t.Parallel()
 		b := newBench(t)
 		b.narrow()
-		b.bridge.concurrency, b.bridge.patience, b.bridge.refusalSpan = 1, time.Second, 5*time.Second // it is given back and comes again
+		b.bridge.concurrency, b.bridge.holdLimit, b.bridge.refusalSpan = 1, time.Second, 5*time.Second // it is given back and comes again
 		long, good := newOrderID(), newOrderID()
 		refused := placedEvent(long)
 		refused.Data = []byte(strings.Replace(string(refused.Data), "customer-7", strings.Repeat("c", mostSearched), 1))
@@ -225,11 +225,11 @@ func (b *bench) continueAsNew(queue string) {
 func TestBridgeLacksAKey(t *testing.T) {
 	t.Parallel()
 	b, id, other := newBench(t), newOrderID(), newOrderID()
-	b.bridge.patience = time.Second // the event is given back meanwhile, and comes again
+	b.bridge.holdLimit = time.Second // the event is given back meanwhile, and comes again
 	first := placedEvent(id)
 	codec := newSealing(t)
 	b.encrypt(codec)
-	_, err := b.bridge.placed(t.Context(), delivered(id, first))
+	_, err := b.bridge.handlePlaced(t.Context(), delivered(id, first))
 	require.NoError(t, err)
 	b.append(id, first)
 	b.encrypt(newSealing(t))
