@@ -14,19 +14,20 @@ import (
 	"orderflow/internal/subcommand"
 )
 
-// parkedTimeout bounds a command about parked events, but for the time in which it waits for an answer.
+// parkedTimeout bounds a command about parked events, without the time in which it waits
+// for the operator's answer.
 const parkedTimeout = 30 * time.Second
 
-// storeSettings are the few that commands about the group need.
+// storeSettings are the few settings that commands about the group need.
 type storeSettings struct {
 	config.Log
 	Subscription subscription
 }
 
-// Validate checks what the form of a value does not tell.
+// Validate checks the values beyond their syntax.
 func (s storeSettings) Validate() []config.Fault { return s.Subscription.faults() }
 
-// parkedGroup is what a group has put aside, and the operator who looks at it.
+// parkedGroup is a group whose parked events an operator inspects.
 type parkedGroup struct {
 	subcommand.Call
 	events *kurrent.Client
@@ -34,7 +35,8 @@ type parkedGroup struct {
 	group  string
 }
 
-// openParkedGroup reads the settings. invalid is what was wrong with the arguments: all faults are reported at once.
+// openParkedGroup reads the settings and opens the group. invalid is the error of the
+// arguments: all errors are reported at once.
 func openParkedGroup(c subcommand.Call, invalid error) (*parkedGroup, error) {
 	if errors.Is(invalid, flag.ErrHelp) {
 		return nil, invalid
@@ -51,16 +53,18 @@ func openParkedGroup(c subcommand.Call, invalid error) (*parkedGroup, error) {
 
 func (p *parkedGroup) name() string { return fmt.Sprintf("group %s on %s", p.group, p.stream) }
 
-// explain adds to a refusal what it takes: the streams behind a group are the server's own.
-func (p *parkedGroup) explain(verb string, err error) error {
+// wrapError adds the command to an error and, to an access error, the right that is
+// missing: the streams behind a group belong to the server.
+func (p *parkedGroup) wrapError(verb string, err error) error {
 	if errors.Is(err, kurrent.ErrAccessDenied) {
 		return fmt.Errorf("%s: the user of KURRENTDB_URL has no right to what %s has parked: %w", verb, p.name(), err)
 	}
 	return fmt.Errorf("%s: %w", verb, err)
 }
 
-// exists tells a group that has parked nothing from one that is not there. Not every user may ask.
-func (p *parkedGroup) exists(ctx context.Context) error {
+// requireGroup returns an error if the group does not exist, so that it is not mistaken
+// for one without parked events. It returns nil for a user who may not ask.
+func (p *parkedGroup) requireGroup(ctx context.Context) error {
 	_, err := p.events.GroupInfo(ctx, p.stream, p.group)
 	if errors.Is(err, kurrent.ErrAccessDenied) {
 		return nil
@@ -68,15 +72,15 @@ func (p *parkedGroup) exists(ctx context.Context) error {
 	return err
 }
 
-// numbered is a flag that holds the number of a parked event.
-type numbered struct {
+// numberFlag is a flag that holds the number of a parked event.
+type numberFlag struct {
 	value uint64
 	set   bool
 }
 
-func (n *numbered) String() string { return "" }
+func (n *numberFlag) String() string { return "" }
 
-func (n *numbered) Set(text string) error {
+func (n *numberFlag) Set(text string) error {
 	value, err := parseNumber(text)
 	n.value, n.set = value, err == nil
 	return err
@@ -92,8 +96,8 @@ func parseNumber(text string) (uint64, error) {
 
 func listParked(ctx context.Context, c subcommand.Call) error {
 	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
-	as, limit, from := subcommand.OutputFlag(flags), subcommand.LimitFlag(flags), numbered{}
-	flags.Var(&from, "from", "begin at the parked event of this `number`")
+	output, limit, from := subcommand.OutputFlag(flags), subcommand.LimitFlag(flags), numberFlag{}
+	flags.Var(&from, "from", "start at the parked event with this `number`")
 	_, invalid := c.Parse(flags)
 	p, err := openParkedGroup(c, invalid)
 	if err != nil {
@@ -104,15 +108,15 @@ func listParked(ctx context.Context, c subcommand.Call) error {
 	defer cancel()
 	page, err := p.page(ctx, from.value, *limit)
 	if err == nil && len(page.Parked) == 0 {
-		err = p.exists(ctx)
+		err = p.requireGroup(ctx)
 	}
 	if err != nil {
-		return p.explain("list", err)
+		return p.wrapError("list", err)
 	}
-	return as.Print(c.Stdout, page, func(w io.Writer) error { return p.printTable(w, page) })
+	return output.Print(c.Stdout, page, func(w io.Writer) error { return p.printTable(w, page) })
 }
 
-// page reads limit of what is parked, and looks whether there is more.
+// page reads up to limit parked events, and whether there are more.
 func (p *parkedGroup) page(ctx context.Context, from uint64, limit int) (parkedPage, error) {
 	page := parkedPage{Parked: []parkedLine{}}
 	err := p.events.ParkedFrom(ctx, p.stream, p.group, from, limit+1, func(parked kurrent.Parked) error {
@@ -128,7 +132,7 @@ func (p *parkedGroup) page(ctx context.Context, from uint64, limit int) (parkedP
 
 func showParked(ctx context.Context, c subcommand.Call) error {
 	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
-	as := subcommand.OutputFlag(flags)
+	output := subcommand.OutputFlag(flags)
 	body := flags.Bool("body", false, "print the event's body too, which holds personal data")
 	arguments, invalid := c.Parse(flags, "N")
 	var number uint64
@@ -147,17 +151,17 @@ func showParked(ctx context.Context, c subcommand.Call) error {
 	defer cancel()
 	var found *kurrent.Parked
 	err = p.events.ParkedFrom(ctx, p.stream, p.group, number, 1, func(parked kurrent.Parked) error {
-		if parked.Number == number { // behind the boundary the server answers with the next
+		if parked.Number == number { // if that event is behind the boundary, the server returns the next one
 			found = &parked
 		}
 		return nil
 	})
 	if err != nil {
-		return p.explain("show", err)
+		return p.wrapError("show", err)
 	}
 	if found == nil {
 		return fmt.Errorf("show: %s has parked no event %d", p.name(), number)
 	}
 	details := detailsOf(*found, *body)
-	return as.Print(c.Stdout, details, details.print)
+	return output.Print(c.Stdout, details, details.print)
 }

@@ -17,10 +17,11 @@ import (
 // parkedPage is what `parked list` prints.
 type parkedPage struct {
 	Parked []parkedLine `json:"parked"`
-	Next   *uint64      `json:"next,omitempty"` // where the next page begins, when there is more
+	Next   *uint64      `json:"next,omitempty"` // start of the next page, if there are more
 }
 
-// parkedLine is one parked event. Type and event id are empty when it is gone from its stream.
+// parkedLine is one parked event. Type and EventID are empty if the event is gone from
+// its stream.
 type parkedLine struct {
 	Number   uint64    `json:"number"`
 	Stream   string    `json:"stream"`
@@ -41,7 +42,7 @@ func lineOf(p kurrent.Parked) parkedLine {
 	return line
 }
 
-func (l parkedLine) place() string { return fmt.Sprintf("%s@%d", plain(l.Stream), l.Revision) }
+func (l parkedLine) position() string { return fmt.Sprintf("%s@%d", escape(l.Stream), l.Revision) }
 
 func (p *parkedGroup) printTable(w io.Writer, page parkedPage) error {
 	if len(page.Parked) == 0 {
@@ -51,8 +52,8 @@ func (p *parkedGroup) printTable(w io.Writer, page parkedPage) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NUMBER\tEVENT\tTYPE\tEVENT ID\tPARKED AT\tREASON")
 	for _, l := range page.Parked {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", l.Number, l.place(), orGone(l.Type), orGone(l.EventID),
-			l.ParkedAt.Format(time.RFC3339), plain(l.Reason))
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", l.Number, l.position(), orGone(l.Type), orGone(l.EventID),
+			l.ParkedAt.Format(time.RFC3339), escape(l.Reason))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -68,7 +69,7 @@ func orGone(text string) string {
 	if text == "" {
 		return "gone"
 	}
-	return plain(text)
+	return escape(text)
 }
 
 // parkedDetails is what `parked show` prints.
@@ -94,7 +95,8 @@ func detailsOf(p kurrent.Parked, body bool) parkedDetails {
 	return details
 }
 
-// asJSON keeps JSON as it is, and makes a string of anything else: of bytes that are no text in base64.
+// asJSON returns JSON unchanged and any other data as a JSON string, in base64 unless it
+// is UTF-8 text.
 func asJSON(data []byte) json.RawMessage {
 	if len(data) == 0 || json.Valid(data) {
 		return data
@@ -104,7 +106,7 @@ func asJSON(data []byte) json.RawMessage {
 		value = string(data)
 	}
 	encoded, err := json.Marshal(value)
-	if err != nil { // a string and bytes marshal
+	if err != nil { // cannot happen: strings and bytes always marshal
 		return nil
 	}
 	return encoded
@@ -113,25 +115,26 @@ func asJSON(data []byte) json.RawMessage {
 func (d parkedDetails) print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "number\t%d\n", d.Number)
-	fmt.Fprintf(table, "reason\t%s\n", plain(d.Reason))
+	fmt.Fprintf(table, "reason\t%s\n", escape(d.Reason))
 	fmt.Fprintf(table, "parked at\t%s\n", d.ParkedAt.Format(time.RFC3339))
-	fmt.Fprintf(table, "event\t%s\n", d.place())
+	fmt.Fprintf(table, "event\t%s\n", d.position())
 	fmt.Fprintf(table, "type\t%s\n", orGone(d.Type))
 	if d.CreatedAt != nil {
 		fmt.Fprintf(table, "event id\t%s\n", d.EventID)
 		fmt.Fprintf(table, "created at\t%s\n", d.CreatedAt.UTC().Format(time.RFC3339))
-		fmt.Fprintf(table, "metadata\t%s\n", plain(string(d.Metadata)))
+		fmt.Fprintf(table, "metadata\t%s\n", escape(string(d.Metadata)))
 		if d.Body == nil {
-			fmt.Fprintf(table, "body\t%d bytes of %s, shown with --body: it holds personal data\n", d.Bytes, plain(d.ContentType))
+			fmt.Fprintf(table, "body\t%d bytes of %s, shown with --body: it holds personal data\n", d.Bytes, escape(d.ContentType))
 		} else {
-			fmt.Fprintf(table, "body\t%s\n", plain(string(d.Body)))
+			fmt.Fprintf(table, "body\t%s\n", escape(string(d.Body)))
 		}
 	}
 	return table.Flush()
 }
 
-// plain makes text from elsewhere harmless to a terminal and to a table: what does not print is shown by its number.
-func plain(text string) string {
+// escape makes text from outside safe for a terminal and a table. It replaces each
+// nonprintable character by its code.
+func escape(text string) string {
 	var out strings.Builder
 	for _, r := range text {
 		if r == ' ' || unicode.IsGraphic(r) && !unicode.IsSpace(r) {

@@ -199,7 +199,7 @@ func TestReplayParked(t *testing.T) {
 			return admin.ReplayParkedMessages(t.Context(), "$ce-order", "fulfillment", kurrentdb.ReplayParkedMessagesOptions{StopAt: 2})
 		})
 		replayed := b.starter("parked", "replay", "--until", "0")
-		require.ErrorContains(t, replayed.err, "what is left begins at number 2")
+		require.ErrorContains(t, replayed.err, "the remaining events begin at number 2")
 		require.Equal(t, 1, config.ExitCode(replayed.err))
 		require.NotContains(t, replayed.stderr, "replayed")
 	})
@@ -296,7 +296,7 @@ func TestWhatCannotBeDoneIsRefusedBeforeAnythingIs(t *testing.T) {
 		want string
 		code int
 	}{
-		"dropping without being sure": {[]string{"parked", "drop", "--until", "3"}, "--yes: is required where nobody can be asked", 2},
+		"dropping without being sure": {[]string{"parked", "drop", "--until", "3"}, "--yes: is required without a terminal to ask on", 2},
 		"dropping without an end":     {[]string{"parked", "drop", "--yes"}, "--until: is required", 2},
 		"a number below zero":         {[]string{"parked", "show", "-1"}, "arguments: flag provided but not defined: -1", 2},
 		"a number that is none":       {[]string{"parked", "show", "first"}, "N: must be a number as parked list shows it", 2},
@@ -336,5 +336,5 @@ func TestHelpIsForStandardOutput(t *testing.T) {
 
 func TestWhatIsPrintedFromAnEventCannotSteerATerminal(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, `a \x1b[2J\n\u202eb\t\u0085ü✓`, plain("a \x1b[2J\n\u202eb\t\u0085ü✓"))
+	require.Equal(t, `a \x1b[2J\n\u202eb\t\u0085ü✓`, escape("a \x1b[2J\n\u202eb\t\u0085ü✓"))
 }

@@ -24,87 +24,91 @@ import (
 )
 
 const (
-	// defaultGrace is how old an order has to be for its workflow to be missed. A bridge that is at work starts it within
-	// a second; one whose Temporal is away holds it for half a message timeout, and then KurrentDB does.
+	// defaultGrace is the minimum age of an order whose workflow counts as missing. A
+	// working bridge starts it within a second. While Temporal is unavailable, the bridge
+	// holds it for half a message timeout, and then KurrentDB does.
 	defaultGrace = time.Minute
 
-	defaultWait = time.Minute // for what --fix has started
+	defaultWait = time.Minute // for the remedies that --fix has started
 
 	maxWait = time.Hour
 
-	progressEvery = 50_000 // orders between two lines in the log
+	progressEvery = 50_000 // orders between two progress logs
 )
 
-// reconcileSettings are what comparing the stores needs: all three of them.
+// reconcileSettings are the settings of a comparison, which needs all three stores.
 type reconcileSettings struct {
 	config.Log
 	Subscription subscription
 	PostgresURL  string `env:"POSTGRES_URL,required"`
 }
 
-// Validate checks what the form of a value does not tell.
+// Validate checks the values beyond their syntax.
 func (s reconcileSettings) Validate() []config.Fault { return s.Subscription.faults() }
 
-// reconciliation compares the orders that were placed with what Temporal, the credit accounts and PostgreSQL say about them.
-// It reads the log itself and no projection's stream, so it finds what the bridge was never given. It only ever looks, and
-// starts what is safe to start twice, so it may run beside the bridge and beside itself.
+// reconciliation compares the placed orders with what Temporal, the credit accounts and
+// PostgreSQL say about them. It reads the log itself and no projection's stream, so it
+// finds events that the bridge never received. It only reads, and starts what is safe to
+// start twice. So it may run alongside the bridge and alongside another reconciliation.
 type reconciliation struct {
 	temporal client.Client
 	events   *kurrent.Client
 	accounts creditDecisions
 	rows     fulfillments
 	parked   parkedEvents
-	bridge   *bridge // starts what is missing: its events and temporal alone are set
+	bridge   *bridge // starts missing workflows; only its events, temporal and payloads are set
 	settings subscription
 	logger   *slog.Logger
 
-	since   time.Time     // only what was placed then or later; zero is all
-	horizon time.Time     // what is younger is left to the bridge
-	wait    time.Duration // for what was mended
-	fix     bool
+	since  time.Time     // only orders placed then or later; zero means all
+	cutoff time.Time     // younger orders are left to the bridge
+	wait   time.Duration // for remedies to take effect
+	fix    bool
 
-	report    findings
-	known     *idSet // orders that were placed
-	missing   *idSet
-	strangers *idSet // orders that were reported as extra
+	report        findings
+	known         *idSet // orders that were placed
+	missing       *idSet
+	unknownOrders *idSet // orders that were reported as extra
 
-	unanswered atomic.Bool // an open workflow did not answer the status query
-	mendings   struct {
+	queriesUnanswered atomic.Bool // an open workflow did not answer the status query
+	pendingRemedies   struct {
 		sync.Mutex
-		all []mending
+		all []pendingRemedy
 	}
 }
 
-// creditDecisions reads what credit accounts decided. The real one is kurrent.CreditAccounts.
+// creditDecisions reads the decisions of credit accounts. kurrent.CreditAccounts
+// implements it.
 type creditDecisions interface {
 	Decision(ctx context.Context, customerID, orderID string) (decision credit.Decision, decided bool, err error)
 }
 
-// parkedEvents visits what a group has put aside. The real one is kurrent.Client.
+// parkedEvents visits the events a group has parked. kurrent.Client implements it.
 type parkedEvents interface {
 	Parked(ctx context.Context, stream, group string, visit func(kurrent.Parked) error) error
 }
 
-// fulfillments lists what is written about the orders' fulfilments. The real one is postgres.Store.
+// fulfillments lists the rows of the orders' fulfillments. postgres.Store implements it.
 type fulfillments interface {
 	Fulfillments(ctx context.Context, orderIDs []string) ([]fulfillment.Row, error)
 	FulfillmentsAfter(ctx context.Context, orderID string, since time.Time, limit int) ([]fulfillment.Row, error)
 }
 
-// differencesLeft is a comparison that went well and found what it could not, or was not to, mend.
+// differencesLeft is the error of a comparison that succeeded and left differences it
+// could not, or was not asked to, repair.
 type differencesLeft struct{ n int }
 
 func (e *differencesLeft) Error() string { return fmt.Sprintf("reconcile: %d differences left", e.n) }
 
-// moment is a flag that holds a time, or how long ago it was.
-type moment struct {
+// timeFlag is a flag that holds a time. It also parses a duration before now.
+type timeFlag struct {
 	now  time.Time
 	time time.Time
 }
 
-func (m *moment) String() string { return "" }
+func (m *timeFlag) String() string { return "" }
 
-func (m *moment) Set(text string) error {
+func (m *timeFlag) Set(text string) error {
 	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
 		m.time = m.now.Add(-ago)
 		return nil
@@ -117,46 +121,47 @@ func (m *moment) Set(text string) error {
 	return nil
 }
 
-// reconcile compares the stores, prints what it found, and ends with 3 when differences are left.
+// reconcile compares the stores and prints the findings. It returns a *differencesLeft,
+// for exit code 3, if differences are left.
 func reconcile(ctx context.Context, c subcommand.Call) error {
 	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	began := time.Now()
-	since, as := moment{now: began}, subcommand.OutputFlag(flags)
-	flags.Var(&since, "since", "look at what was placed since a `time`, or for so long; all without it")
-	fix := flags.Bool("fix", false, "start what is missing, and repair what is held")
-	grace := flags.Duration("grace", defaultGrace, "leave out orders that were placed within this `time`: the bridge is at them")
+	since, output := timeFlag{now: began}, subcommand.OutputFlag(flags)
+	flags.Var(&since, "since", "check orders placed since this `time`, or within this duration; default all")
+	fix := flags.Bool("fix", false, "start missing orders, and repair held ones")
+	grace := flags.Duration("grace", defaultGrace, "skip orders placed within this `time`: the bridge may be starting them")
 	wait := flags.Duration("wait", defaultWait, "with --fix, how long to wait for repairs")
 	_, invalid := c.Parse(flags)
 	if errors.Is(invalid, flag.ErrHelp) {
 		return invalid
 	}
-	invalid = config.Merge(invalid, bounded("--grace", *grace), bounded("--wait", *wait))
+	invalid = config.Merge(invalid, checkDuration("--grace", *grace), checkDuration("--wait", *wait))
 	r, closeAll, err := openReconciliation(ctx, c, invalid)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
-	r.since, r.horizon, r.wait, r.fix = since.time, began.Add(-*grace), *wait, *fix
+	r.since, r.cutoff, r.wait, r.fix = since.time, began.Add(-*grace), *wait, *fix
 	if err := r.run(ctx); err != nil {
 		return fmt.Errorf("reconcile: %w", err)
 	}
 	r.report.Seconds = time.Since(began).Round(time.Millisecond).Seconds()
-	err = as.Print(c.Stdout, &r.report, r.report.print)
+	err = output.Print(c.Stdout, &r.report, r.report.print)
 	if err == nil && r.report.Left > 0 {
 		err = &differencesLeft{n: r.report.Left}
 	}
 	return err
 }
 
-func bounded(name string, d time.Duration) error {
+func checkDuration(name string, d time.Duration) error {
 	if d < 0 || d > maxWait {
 		return config.Invalid(name, "must be from 0s to 1h")
 	}
 	return nil
 }
 
-// openReconciliation reads the settings and connects. invalid is what was wrong with the arguments: all faults are reported
-// at once.
+// openReconciliation reads the settings and connects. invalid is the error of the
+// arguments: all errors are reported at once.
 func openReconciliation(ctx context.Context, c subcommand.Call, invalid error) (*reconciliation, func(), error) {
 	s, settingsErr := config.Load[reconcileSettings](c.Environ)
 	logger := s.Logger(c.Stderr)
@@ -174,9 +179,9 @@ func openReconciliation(ctx context.Context, c subcommand.Call, invalid error) (
 	if err := config.Merge(invalid, settingsErr, eventsErr, storeErr, optionsErr); err != nil {
 		return nil, nil, err // nothing has connected yet
 	}
-	dialling, cancel := context.WithTimeout(ctx, callTimeout)
+	dialing, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	temporal, err := temporalclient.Dial(dialling, options, logger)
+	temporal, err := temporalclient.Dial(dialing, options, logger)
 	if err == nil {
 		err = store.CheckSchema(ctx)
 	}
@@ -196,14 +201,15 @@ func newReconciliation(temporal client.Client, events *kurrent.Client, rows fulf
 		accounts: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: events}),
 		bridge:   &bridge{temporal: temporal, events: events},
 		report:   findings{Differences: []*difference{}},
-		known:    newIDSet(), missing: newIDSet(), strangers: newIDSet(),
+		known:    newIDSet(), missing: newIDSet(), unknownOrders: newIDSet(),
 	}
 }
 
-// run compares in both directions: what was placed with what there is, and what there is with what was placed.
+// run compares in both directions: the placed orders with the stores, and the stores with
+// the placed orders.
 func (r *reconciliation) run(ctx context.Context) error {
 	for _, check := range []func(context.Context) error{
-		r.checkOrders, r.checkRows, r.checkWorkflows, r.awaitMended, r.countParked,
+		r.checkOrders, r.checkRows, r.checkWorkflows, r.awaitRemedies, r.countParked,
 	} {
 		if err := check(ctx); err != nil {
 			return err
@@ -212,8 +218,9 @@ func (r *reconciliation) run(ctx context.Context) error {
 	return nil
 }
 
-// countParked counts the order-placed events that the group has put aside, but for those that were found missing. That the
-// user may not read them, or the server does not answer, makes the comparison no less true: the report says so.
+// countParked counts the order-placed events that the group has parked, except those
+// reported as missing. If the user may not read them, or the server does not answer, the
+// comparison is still valid, and the report says why there is no count.
 func (r *reconciliation) countParked(ctx context.Context) error {
 	err := r.parked.Parked(ctx, r.settings.Stream, r.settings.Group, func(p kurrent.Parked) error {
 		e := p.Event
@@ -229,8 +236,8 @@ func (r *reconciliation) countParked(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, kurrent.ErrAccessDenied):
-		r.report.Uncounted = "the user of KURRENTDB_URL may not read them; a replay by another program than " +
-			"`starter parked replay` leaves that to $admins"
+		r.report.Uncounted = "the user of KURRENTDB_URL may not read them; a replay by a program other than " +
+			"`starter parked replay` restricts that to $admins"
 	case err != nil:
 		r.report.Uncounted = err.Error()
 	}

@@ -67,7 +67,7 @@ func besideTheBridge(t *testing.T, c cluster) {
 		if comparisons++; comparisons > 20 && time.Since(began) > 2*grace {
 			break
 		}
-		found := h.reconcile(fixing, func(r *reconciliation) { r.horizon = time.Now().Add(-grace) })
+		found := h.reconcile(fixing, func(r *reconciliation) { r.cutoff = time.Now().Add(-grace) })
 		requireNoDifference(t, found)
 		checked += found.Checked
 	}
@@ -104,7 +104,7 @@ func (h *house) endSomehow(id string) {
 }
 
 // awaitRuns waits until the list of workflows, which comes late, has so many runs of the namespace's orders, and no more a
-// moment later.
+// timeFlag later.
 func (h *house) awaitRuns(want int) {
 	h.t.Helper()
 	seen := 0 // in a row
@@ -140,7 +140,7 @@ func TestTheReconcileCommand(t *testing.T) {
 	out, errs, code := command(environ)
 	require.Zero(t, code, "an order is young at first\n%s", errs)
 	require.Equal(t, "checked 0  missing 0  extra 0  held 0  parked 0  fixed 0  left 0\n"+
-		"2 orders are younger than the grace and were not looked at\n", out)
+		"2 orders are younger than the grace and were not checked\n", out)
 
 	out, errs, code = command(environ, "--grace", "0s")
 	require.Equal(t, 3, code, errs)

@@ -10,8 +10,9 @@ import (
 	"orderflow/workflows"
 )
 
-// addEmailResults completes what a workflow says about its emails by what the workflows say that it left them to. It
-// returns a *resultError if one of them says something that cannot be read.
+// addEmailResults completes the email statuses of a workflow's state with those of the
+// workflows to which it left the emails. It returns a *resultError if one of their
+// results cannot be decoded.
 func (r *reconciliation) addEmailResults(ctx context.Context, state *order.State) error {
 	known := fulfillment.KnownEmails(*state)
 	state.Emails = make(map[string]string, len(known))
@@ -33,7 +34,8 @@ func (r *reconciliation) addEmailResults(ctx context.Context, state *order.State
 	return nil
 }
 
-// emailResult returns what the workflows of an email ended with, sent if one of them says so, and nothing if none does.
+// emailResult returns the result of the workflows of an email. It returns StatusSent if
+// one of them says so, and an empty status if none says anything.
 func (r *reconciliation) emailResult(ctx context.Context, orderID string, kind email.Kind) (said email.Status, err error) {
 	err = r.visitEmails(ctx, orderID, kind, func(id string, run workflowRun) (enough bool, err error) {
 		if run.state != workflowCompleted {
@@ -51,8 +53,10 @@ func (r *reconciliation) emailResult(ctx context.Context, orderID string, kind e
 	return said, err
 }
 
-// visitEmails visits the workflows that an email was left to, by the newest run of each, until visit has seen enough: the one
-// that follows it, and then those that were given the outcome of an attempt. The list of the latter comes late.
+// visitEmails visits the newest run of each workflow that an email was left to, until
+// visit has seen enough. It visits the workflow that follows the email first, and then
+// those that were given the outcome of an attempt. The list of the latter is eventually
+// consistent.
 func (r *reconciliation) visitEmails(
 	ctx context.Context, orderID string, kind email.Kind, visit func(workflowID string, run workflowRun) (enough bool, err error),
 ) error {
@@ -69,7 +73,7 @@ func (r *reconciliation) visitEmails(
 	}
 	listed, err := r.list(ctx, fmt.Sprintf("WorkflowId STARTS_WITH '%s-attempt-'", main), nil)
 	if err != nil {
-		return fmt.Errorf("list the workflows of an email of %s: %w", orderID, err)
+		return fmt.Errorf("list email workflows of %s: %w", orderID, err)
 	}
 	for _, info := range listed.GetExecutions() {
 		if enough, err := visitOne(info.GetExecution().GetWorkflowId()); enough || err != nil {

@@ -13,15 +13,17 @@ import (
 	"orderflow/workflows"
 )
 
-// delivery is a cancellation or a payment on an order's stream, which the bridge has to bring to Temporal.
+// delivery is a cancellation or a payment on an order's stream that the bridge has to
+// deliver to Temporal.
 type delivery struct {
 	event   kurrent.Event
 	orderID string
 }
 
-// deliveryOf returns e as a delivery, unless it is parked rather than delivered, or the bridge may be about to deliver it.
+// deliveryOf returns e as a delivery, unless the bridge parks it instead, or may be about
+// to deliver it.
 func (r *reconciliation) deliveryOf(e kurrent.Event) (delivery, bool) {
-	if e.Created.After(r.horizon) {
+	if e.Created.After(r.cutoff) {
 		return delivery{}, false
 	}
 	if e.Type == order.TypePaid {
@@ -32,8 +34,9 @@ func (r *reconciliation) deliveryOf(e kurrent.Event) (delivery, bool) {
 	return delivery{event: e, orderID: cancellation.OrderID}, err == nil
 }
 
-// withoutSettled drops the payments of an order whose credit was released since: they had their effect.
-func withoutSettled(all []delivery, e kurrent.Event) []delivery {
+// dropSettled drops the payments of an order whose credit was released since, for they
+// took effect.
+func dropSettled(all []delivery, e kurrent.Event) []delivery {
 	event, err := credit.DecodeEvent(e.Type, e.Data)
 	released, ok := event.(credit.Released)
 	if err != nil || !ok {
@@ -48,7 +51,8 @@ func withoutSettled(all []delivery, e kurrent.Event) []delivery {
 	return left
 }
 
-// checkDeliveries reports the cancellations and payments of a batch that never reached Temporal.
+// checkDeliveries reports the cancellations and payments of a batch that never reached
+// Temporal.
 func (r *reconciliation) checkDeliveries(ctx context.Context, batch []delivery) error {
 	inputs := make([]workflows.Input, len(batch))
 	for i, d := range batch {
@@ -60,7 +64,7 @@ func (r *reconciliation) checkDeliveries(ctx context.Context, batch []delivery) 
 	}
 	return checkEach(ctx, r, batch, func(ctx context.Context, d delivery) error {
 		if d.event.Type != order.TypePaid && rows[d.orderID].Status.Final() {
-			return nil // it came too late, or was met
+			return nil // it came too late, or took effect
 		}
 		f, waits, err := r.undelivered(ctx, d)
 		if err != nil || !waits {
@@ -68,14 +72,15 @@ func (r *reconciliation) checkDeliveries(ctx context.Context, batch []delivery) 
 		}
 		f.Row = rows[d.orderID].Status
 		f.Detail = fmt.Sprintf("event %d (%s) never reached its workflow", d.event.Revision, d.event.Type)
-		noted := r.report.note(d.orderID, undelivered, f)
+		noted := r.report.add(d.orderID, undelivered, f)
 		noted.Revision = &d.event.Revision
 		return r.deliver(ctx, noted, d)
 	})
 }
 
-// undelivered reports whether an event should have reached Temporal and has not. A cancellation makes a difference to an
-// open order only; a payment that covers the order with those before it, or cannot count, while the credit is not released.
+// undelivered reports whether an event should have reached Temporal and has not. A
+// cancellation matters only to an open order. A payment matters while the credit is not
+// released, if it covers the order together with those before it, or cannot count.
 func (r *reconciliation) undelivered(ctx context.Context, d delivery) (f facts, waits bool, err error) {
 	if d.event.Type == order.TypePaid {
 		return r.unsettled(ctx, d)
@@ -85,19 +90,20 @@ func (r *reconciliation) undelivered(ctx context.Context, d delivery) (f facts, 
 	if err != nil || run.state != workflowOpen || run.status == order.StatusCancelling {
 		return f, false, err
 	}
-	told, err := r.wasCanceled(ctx, d.orderID, run.id)
+	told, err := r.cancelRequested(ctx, d.orderID, run.id)
 	if err != nil || told {
 		return f, false, err
 	}
-	ahead, err := r.aheadOfOrder(ctx, d)
+	ahead, err := r.precedesOrder(ctx, d)
 	return f, !ahead, err
 }
 
-// aheadOfOrder reports whether a cancellation stands before its order on the stream. It may have been given up: parked
-// because nobody had placed the order, and dropped by an operator.
-func (r *reconciliation) aheadOfOrder(ctx context.Context, d delivery) (bool, error) {
+// precedesOrder reports whether a cancellation precedes its order on the stream. Such a
+// cancellation may have been parked because the order had not been placed, and then
+// dropped by an operator.
+func (r *reconciliation) precedesOrder(ctx context.Context, d delivery) (bool, error) {
 	placed, err := r.events.FindPlaced(ctx, d.orderID)
-	if gone(err) {
+	if isGone(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -113,22 +119,23 @@ func (r *reconciliation) unsettled(ctx context.Context, d delivery) (f facts, wa
 		return f, false, err
 	}
 	placed, payments, err := r.events.Payments(ctx, sourceOf(d.event))
-	if gone(err) {
+	if isGone(err) {
 		return f, false, nil
 	}
 	if err != nil {
 		return f, false, fmt.Errorf("find the order of a payment: %w", err)
 	}
 	if balance, refused := order.AddPayments(placed.Total, payments); refused == nil && !balance.Covered() {
-		return f, false, nil // it would settle nothing, and a later payment counts it
+		return f, false, nil // it would settle nothing, and a later payment includes it
 	}
 	f.Credit, err = r.credit(ctx, placed.CustomerID, d.orderID)
 	return f, f.Credit != creditReleased, err
 }
 
-// wasCanceled reports whether a run was told to cancel, by signal, update or natively, whatever came of that. It reads the
-// history, for an order may have no worker that could answer.
-func (r *reconciliation) wasCanceled(ctx context.Context, orderID, runID string) (bool, error) {
+// cancelRequested reports whether a run was asked to cancel, by signal, update or
+// natively, whatever the outcome. It reads the history, for the order may have no worker
+// to answer a query.
+func (r *reconciliation) cancelRequested(ctx context.Context, orderID, runID string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	events := r.temporal.GetWorkflowHistory(ctx, orderID, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -153,7 +160,7 @@ func isCancellation(event *history.HistoryEvent) bool {
 		event.GetWorkflowExecutionUpdateAcceptedEventAttributes().GetAcceptedRequest().GetInput().GetName() == workflows.CancelOrderMessage
 }
 
-// deliver does what the bridge does with the event, if that was asked for.
+// deliver delivers the event as the bridge would, if --fix is set.
 func (r *reconciliation) deliver(ctx context.Context, noted *difference, d delivery) error {
 	if !r.fix {
 		return nil
@@ -162,7 +169,7 @@ func (r *reconciliation) deliver(ctx context.Context, noted *difference, d deliv
 	defer cancel()
 	_, err := r.bridge.routes()[d.event.Type](delivering, d.event)
 	if err != nil {
-		return r.explainRefusal(noted, fmt.Errorf("deliver event %d of %s: %w", d.event.Revision, d.event.Stream, err))
+		return r.reportRefusal(noted, fmt.Errorf("deliver event %d of %s: %w", d.event.Revision, d.event.Stream, err))
 	}
 	r.awaitRemedy(noted, func(ctx context.Context) (bool, error) {
 		_, waits, err := r.undelivered(ctx, d)

@@ -15,10 +15,12 @@ import (
 	"orderflow/workflows"
 )
 
-// listTimeout bounds one page of the list of workflows, which the server may have to look long for.
+// listTimeout bounds one page of the list of workflows, for which the server may search
+// long.
 const listTimeout = 30 * time.Second
 
-// checkRows looks for fulfilments of orders that were not seen. Most of those were placed before --since, or erased.
+// checkRows checks the fulfillments of orders that were not seen in the log. Most of
+// those were placed before --since, or erased.
 func (r *reconciliation) checkRows(ctx context.Context) error {
 	for after := ""; ; {
 		rows, err := r.rows.FulfillmentsAfter(ctx, after, r.since, batchSize)
@@ -36,36 +38,37 @@ func (r *reconciliation) checkRow(ctx context.Context, row fulfillment.Row) erro
 	if r.known.has(row.OrderID) {
 		return nil
 	}
-	placed, erased, err := r.placedEver(ctx, row.OrderID)
+	placed, erased, err := r.wasPlaced(ctx, row.OrderID)
 	switch {
 	case err != nil, placed:
 		return err
 	case erased:
-		return r.confirm(ctx, inputOf(row))
+		return r.recheck(ctx, inputFromRow(row))
 	}
-	return r.stranger(ctx, row.OrderID, "a row", facts{Row: row.Status})
+	return r.reportExtra(ctx, row.OrderID, "a row", facts{Row: row.Status})
 }
 
-// checkReservations looks at open reservations of orders that were not seen.
+// checkReservations checks the open reservations of orders that were not seen in the log.
 func (r *reconciliation) checkReservations(ctx context.Context, all []reservation) error {
 	return each(ctx, all, func(ctx context.Context, one reservation) error {
 		credit, err := r.credit(ctx, one.customerID, one.orderID)
 		if err != nil || credit != creditReserved {
 			return err
 		}
-		placed, erased, err := r.placedEver(ctx, one.orderID)
+		placed, erased, err := r.wasPlaced(ctx, one.orderID)
 		switch {
 		case err != nil, placed:
 			return err
 		case erased:
 			return r.checkErased(ctx, one)
 		}
-		return r.stranger(ctx, one.orderID, "a reservation", facts{Credit: credit})
+		return r.reportExtra(ctx, one.orderID, "a reservation", facts{Credit: credit})
 	})
 }
 
-// checkErased looks at what an order whose stream is deleted has reserved. While it is on its way, or when it has shipped,
-// that is right. With a row, checkRow sees to it; without one nothing is left that could tell what to repair.
+// checkErased checks the reservation of an order whose stream is deleted. The reservation
+// is correct while the order is open, or if it has shipped. If the order has a row,
+// checkRow handles it. Without one, nothing is left that says what to repair.
 func (r *reconciliation) checkErased(ctx context.Context, one reservation) error {
 	run, err := r.describe(ctx, one.orderID)
 	if err != nil || run.state == workflowOpen {
@@ -76,11 +79,11 @@ func (r *reconciliation) checkErased(ctx context.Context, one reservation) error
 		return err
 	}
 	f := facts{Workflow: run.state, Credit: creditReserved, Erased: true}
-	return r.stranger(ctx, one.orderID, "a reservation of an erased order", f)
+	return r.reportExtra(ctx, one.orderID, "a reservation of an erased order", f)
 }
 
-// checkWorkflows looks at every workflow there is of an order: whether the order was placed, and whether an open one still
-// waits, or is stuck, although its row is final.
+// checkWorkflows checks every order workflow: whether its order was placed, and whether
+// an open one still waits, or is stuck, although its row is final.
 func (r *reconciliation) checkWorkflows(ctx context.Context) error {
 	query := fmt.Sprintf("WorkflowType = '%s'", workflows.OrderFulfillmentType)
 	if !r.since.IsZero() {
@@ -111,7 +114,7 @@ func (r *reconciliation) list(
 }
 
 func (r *reconciliation) checkListed(ctx context.Context, listed *workflowservice.ListWorkflowExecutionsResponse) error {
-	var strangers []string
+	var unknownOrders []string
 	var open []workflows.Input
 	for _, info := range listed.GetExecutions() {
 		if info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
@@ -119,33 +122,35 @@ func (r *reconciliation) checkListed(ctx context.Context, listed *workflowservic
 		}
 		id := info.GetExecution().GetWorkflowId()
 		if !r.known.has(id) {
-			strangers = append(strangers, id)
+			unknownOrders = append(unknownOrders, id)
 			continue
 		}
 		if stateOf(info.GetStatus()) == workflowOpen {
 			open = append(open, workflows.Input{OrderID: id})
 		}
 	}
-	if err := each(ctx, strangers, r.checkStranger); err != nil {
+	if err := each(ctx, unknownOrders, r.checkUnknownOrder); err != nil {
 		return err
 	}
 	return r.checkOpen(ctx, open)
 }
 
-// checkStranger confirms that a workflow's order was not placed. The list is late: the workflow must still be there.
-func (r *reconciliation) checkStranger(ctx context.Context, id string) error {
-	placed, erased, err := r.placedEver(ctx, id)
+// checkUnknownOrder confirms that a workflow's order was not placed. The list is
+// eventually consistent, so the workflow must also still exist.
+func (r *reconciliation) checkUnknownOrder(ctx context.Context, id string) error {
+	placed, erased, err := r.wasPlaced(ctx, id)
 	if err != nil || placed || erased {
-		return err // what an erased order holds, its row or its reservation tells
+		return err // an erased order is judged by its row or its reservation
 	}
 	run, err := r.describe(ctx, id)
 	if err != nil || run.state == workflowNone {
 		return err
 	}
-	return r.stranger(ctx, id, "a workflow", facts{Workflow: run.state})
+	return r.reportExtra(ctx, id, "a workflow", facts{Workflow: run.state})
 }
 
-// checkOpen looks at those open orders whose row is final: one may wait for its shipment, or be stuck on its last steps.
+// checkOpen checks the open orders whose row is final: one may wait for its shipment, or
+// be stuck on its last steps.
 func (r *reconciliation) checkOpen(ctx context.Context, open []workflows.Input) error {
 	rows, err := r.rowsOf(ctx, open)
 	if err != nil {
@@ -153,14 +158,14 @@ func (r *reconciliation) checkOpen(ctx context.Context, open []workflows.Input) 
 	}
 	return checkEach(ctx, r, open, func(ctx context.Context, input workflows.Input) error {
 		if row := rows[input.OrderID]; row.Status.Final() {
-			return r.confirm(ctx, inputOf(row))
+			return r.recheck(ctx, inputFromRow(row))
 		}
 		return nil
 	})
 }
 
-// placedEver asks the order's stream itself.
-func (r *reconciliation) placedEver(ctx context.Context, orderID string) (placed, erased bool, err error) {
+// wasPlaced reads the order's own stream.
+func (r *reconciliation) wasPlaced(ctx context.Context, orderID string) (placed, erased bool, err error) {
 	if !order.ValidID(orderID) {
 		return false, false, nil
 	}
@@ -170,18 +175,19 @@ func (r *reconciliation) placedEver(ctx context.Context, orderID string) (placed
 		return true, false, nil
 	case errors.Is(err, kurrent.ErrDeleted):
 		return false, true, nil
-	case gone(err):
+	case isGone(err):
 		return false, false, nil
 	default:
-		return false, false, fmt.Errorf("look for order %s: %w", orderID, err)
+		return false, false, fmt.Errorf("find order %s: %w", orderID, err)
 	}
 }
 
-// stranger notes an order that nobody has placed, once, whatever there is of it.
-func (r *reconciliation) stranger(_ context.Context, orderID, what string, f facts) error {
-	if r.strangers.add(orderID) {
-		f.Detail = "nobody has placed the order: there is " + what
-		r.report.note(orderID, extra, f)
+// reportExtra reports an order that was never placed, and only once, however many traces
+// of it there are.
+func (r *reconciliation) reportExtra(_ context.Context, orderID, what string, f facts) error {
+	if r.unknownOrders.add(orderID) {
+		f.Detail = "the order was never placed, but there is " + what
+		r.report.add(orderID, extra, f)
 	}
 	return nil
 }

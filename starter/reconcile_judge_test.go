@@ -130,22 +130,22 @@ func TestWhatIsDueToTheCustomerIsJudgedToo(t *testing.T) {
 		remedy remedy
 	}{
 		"a shipment mail that nobody sends": {
-			facts{Workflow: workflowTerminated, Row: order.StatusShipped, Credit: creditReserved, LostMail: true}, held, repair,
+			facts{Workflow: workflowTerminated, Row: order.StatusShipped, Credit: creditReserved, LostEmail: true}, held, repair,
 		},
 		"a rejection mail that nobody sends, of a workflow long forgotten": {
-			facts{Workflow: workflowNone, Row: order.StatusRejected, Credit: creditRefused, LostMail: true}, held, repair,
+			facts{Workflow: workflowNone, Row: order.StatusRejected, Credit: creditRefused, LostEmail: true}, held, repair,
 		},
 		"a shipment mail whose outcome the ledger lost": {
 			facts{
-				Workflow: workflowCompleted, Row: order.StatusShipped, Credit: creditReserved, LostMail: true,
+				Workflow: workflowCompleted, Row: order.StatusShipped, Credit: creditReserved, LostEmail: true,
 				Result: order.State{Status: order.StatusShipped},
 			}, held, restore,
 		},
 		"a confirmation whose outcome the ledger lost, of an order that waits for its shipment": {
-			facts{Workflow: workflowOpen, Fulfilling: true, Row: order.StatusFulfilling, LostMail: true}, lost, restore,
+			facts{Workflow: workflowOpen, Fulfilling: true, Row: order.StatusFulfilling, LostEmail: true}, lost, restore,
 		},
 		"an open workflow that waits in vain": {
-			facts{Workflow: workflowOpen, Row: order.StatusCancelled, InVain: true}, held, cancel,
+			facts{Workflow: workflowOpen, Row: order.StatusCancelled, WaitsOnFinalRow: true}, held, cancel,
 		},
 		"an open workflow whose task keeps failing": {
 			facts{Workflow: workflowOpen, Row: order.StatusShipped, Failures: 1}, stuck, noRemedy,
@@ -154,7 +154,7 @@ func TestWhatIsDueToTheCustomerIsJudgedToo(t *testing.T) {
 			facts{Workflow: workflowOpen, Fulfilling: true}, lost, restore,
 		},
 		"an open workflow that waits, and its row does too": {
-			facts{Workflow: workflowOpen, Row: order.StatusFulfilling, InVain: true}, consistent, noRemedy,
+			facts{Workflow: workflowOpen, Row: order.StatusFulfilling, WaitsOnFinalRow: true}, consistent, noRemedy,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,17 +17,19 @@ import (
 )
 
 const (
-	batchSize = 500 // orders looked up in PostgreSQL at a time
+	batchSize = 500 // orders per query to PostgreSQL
 
-	// lookups bounds the questions to Temporal and KurrentDB under way: a reconciliation runs beside everything else.
+	// lookups bounds the concurrent requests to Temporal and KurrentDB, for a
+	// reconciliation runs alongside all other load.
 	lookups = 16
 )
 
-// reservation is an open reservation of an order that nobody was seen to place.
+// reservation is an open reservation of an order that was not seen to be placed.
 type reservation struct{ orderID, customerID string }
 
-// idSet remembers order ids by their hash, in some twenty bytes each. Two ids of one hash could only hide that one of them
-// is extra; the seed is this process's own, so nobody can bring that about.
+// idSet is a set of order ids that stores only their hashes, at some twenty bytes each. A
+// collision could only hide that one of two ids is extra. The seed is private to the
+// process, so no client can cause one. It is safe for concurrent use.
 type idSet struct {
 	seed   maphash.Seed
 	mu     sync.Mutex
@@ -36,7 +38,7 @@ type idSet struct {
 
 func newIDSet() *idSet { return &idSet{seed: maphash.MakeSeed(), hashes: map[uint64]struct{}{}} }
 
-// add tells whether the id is new.
+// add adds the id and reports whether it is new.
 func (s *idSet) add(id string) bool {
 	hash := maphash.String(s.seed, id)
 	s.mu.Lock()
@@ -54,16 +56,16 @@ func (s *idSet) has(id string) bool {
 	return known
 }
 
-// scanned is what was met in the log and is not yet checked, in batches.
+// scanned holds the events read from the log that are not yet checked, in batches.
 type scanned struct {
 	orders     []workflows.Input
 	reserved   []reservation
-	leftOut    []unlinkedEvent
+	unlinked   []unlinkedEvent
 	deliveries []delivery
 }
 
-// checkOrders reads the log from its beginning, or from --since on, and checks what it meets, in batches: of an order that
-// was checked only a hash is kept.
+// checkOrders reads the log from its beginning, or from --since, and checks its events in
+// batches. It keeps only a hash of each checked order.
 func (r *reconciliation) checkOrders(ctx context.Context) error {
 	var s scanned
 	scan := kurrent.Scan{Types: []string{
@@ -71,7 +73,7 @@ func (r *reconciliation) checkOrders(ctx context.Context) error {
 		credit.TypeReserved, credit.TypeReleased,
 	}, Since: r.since}
 	err := r.events.Scan(ctx, scan, func(e kurrent.Event) error {
-		r.take(&s, e)
+		r.collect(&s, e)
 		return r.checkScanned(ctx, &s, batchSize)
 	})
 	if errors.Is(err, kurrent.ErrAccessDenied) {
@@ -83,29 +85,29 @@ func (r *reconciliation) checkOrders(ctx context.Context) error {
 	return err
 }
 
-// take puts an event of the log to what is to be checked.
-func (r *reconciliation) take(s *scanned, e kurrent.Event) {
+// collect adds an event of the log to the batch it belongs to.
+func (r *reconciliation) collect(s *scanned, e kurrent.Event) {
 	if one, unlinked := unlinkedIn(r.settings.Stream, e); unlinked {
-		s.leftOut = append(s.leftOut, one)
+		s.unlinked = append(s.unlinked, one)
 	}
 	switch e.Type {
 	case credit.TypeReserved:
-		s.reserved = r.notPlaced(s.reserved, e)
+		s.reserved = r.addUnplaced(s.reserved, e)
 	case credit.TypeReleased:
-		s.deliveries = withoutSettled(s.deliveries, e)
+		s.deliveries = dropSettled(s.deliveries, e)
 	case order.TypePaid, order.TypeCancellationRequested:
 		if one, ok := r.deliveryOf(e); ok {
 			s.deliveries = append(s.deliveries, one)
 		}
 	default:
-		if input, ok := r.candidate(e); ok {
+		if input, ok := r.orderToCheck(e); ok {
 			s.orders = append(s.orders, input)
 		}
 	}
 }
 
-// checkScanned checks the batches that hold at least so many. Orders come before their cancellations: one that is missing
-// has to be started first.
+// checkScanned checks the batches that hold at least atLeast items. It checks orders
+// before their cancellations, for a missing order has to be started first.
 func (r *reconciliation) checkScanned(ctx context.Context, s *scanned, atLeast int) (err error) {
 	if len(s.orders) >= atLeast || len(s.deliveries) >= atLeast {
 		err, s.orders = r.checkBatch(ctx, s.orders), s.orders[:0]
@@ -113,8 +115,8 @@ func (r *reconciliation) checkScanned(ctx context.Context, s *scanned, atLeast i
 	if err == nil && len(s.reserved) >= atLeast {
 		err, s.reserved = r.checkReservations(ctx, s.reserved), s.reserved[:0]
 	}
-	if err == nil && len(s.leftOut) >= atLeast {
-		err, s.leftOut = r.checkUnlinked(ctx, s.leftOut), s.leftOut[:0]
+	if err == nil && len(s.unlinked) >= atLeast {
+		err, s.unlinked = r.checkUnlinked(ctx, s.unlinked), s.unlinked[:0]
 	}
 	if err == nil && len(s.deliveries) >= atLeast {
 		err, s.deliveries = r.checkDeliveries(ctx, s.deliveries), s.deliveries[:0]
@@ -122,14 +124,15 @@ func (r *reconciliation) checkScanned(ctx context.Context, s *scanned, atLeast i
 	return err
 }
 
-// candidate gives the order that an event places: the first one of its stream that can be understood, for the log has the
-// events of a stream in their order. Orders that the bridge may be about to start are left out.
-func (r *reconciliation) candidate(e kurrent.Event) (workflows.Input, bool) {
+// orderToCheck returns the order that an event places. Only the first decodable event of
+// a stream counts, and the log keeps the events of a stream in order. It skips orders
+// that the bridge may be about to start.
+func (r *reconciliation) orderToCheck(e kurrent.Event) (workflows.Input, bool) {
 	input, err := orderInput(e)
 	if err != nil || !r.known.add(input.OrderID) {
 		return workflows.Input{}, false
 	}
-	if e.Created.After(r.horizon) {
+	if e.Created.After(r.cutoff) {
 		r.report.Young++
 		return workflows.Input{}, false
 	}
@@ -140,36 +143,38 @@ func (r *reconciliation) candidate(e kurrent.Event) (workflows.Input, bool) {
 	return input, true
 }
 
-// notPlaced keeps a reservation of an order that has not been seen. An order is placed before its credit is reserved.
-func (r *reconciliation) notPlaced(all []reservation, e kurrent.Event) []reservation {
+// addUnplaced adds a reservation whose order has not been seen in the log. An order is
+// placed before its credit is reserved.
+func (r *reconciliation) addUnplaced(all []reservation, e kurrent.Event) []reservation {
 	event, err := credit.DecodeEvent(e.Type, e.Data)
 	reserved, ok := event.(credit.Reserved)
 	customerID, mine := kurrent.CustomerOf(e.Stream)
-	if err != nil || !ok || !mine || r.known.has(reserved.OrderID) || e.Created.After(r.horizon) {
+	if err != nil || !ok || !mine || r.known.has(reserved.OrderID) || e.Created.After(r.cutoff) {
 		return all
 	}
 	return append(all, reservation{orderID: reserved.OrderID, customerID: customerID})
 }
 
-// checkBatch finds those of a batch of placed orders that are worth a closer look.
+// checkBatch checks a batch of placed orders, and looks closer at those that fail the
+// quick check.
 func (r *reconciliation) checkBatch(ctx context.Context, batch []workflows.Input) error {
 	rows, err := r.rowsOf(ctx, batch)
 	if err != nil {
 		return err
 	}
 	return checkEach(ctx, r, batch, func(ctx context.Context, input workflows.Input) error {
-		fine, err := r.looksFine(ctx, input, rows[input.OrderID])
+		fine, err := r.quickCheck(ctx, input, rows[input.OrderID])
 		if err != nil || fine {
 			return err
 		}
-		f, err := r.look(ctx, input)
+		f, err := r.gatherFacts(ctx, input)
 		if err != nil {
 			return err
 		}
 		if kind, _ := judge(f); kind == consistent {
 			return nil
 		}
-		return r.confirm(ctx, input)
+		return r.recheck(ctx, input)
 	})
 }
 
@@ -189,11 +194,13 @@ func (r *reconciliation) rowsOf(ctx context.Context, batch []workflows.Input) (m
 	return rows, err
 }
 
-// looksFine settles most orders with one question: what has shipped needs nothing, what was undone must hold no credit and
-// have no workflow that ended otherwise, and all else must have an open workflow that proceeds.
-func (r *reconciliation) looksFine(ctx context.Context, input workflows.Input, row fulfillment.Row) (bool, error) {
+// quickCheck reports whether an order is fine, for most orders by a single lookup. A
+// shipped order needs nothing more. One that was compensated must hold no credit and have
+// no workflow that ended differently. Any other must have an open workflow that makes
+// progress.
+func (r *reconciliation) quickCheck(ctx context.Context, input workflows.Input, row fulfillment.Row) (bool, error) {
 	switch {
-	case len(due(row)) > 0:
+	case len(dueEmails(row)) > 0:
 		return false, nil
 	case row.Status == order.StatusShipped:
 		return true, nil
@@ -211,19 +218,20 @@ func (r *reconciliation) looksFine(ctx context.Context, input workflows.Input, r
 	}
 }
 
-// confirm looks again at an order that seems to be a difference, this time beginning at its stream, and notes it.
-func (r *reconciliation) confirm(ctx context.Context, input workflows.Input) error {
+// recheck checks an order that seems to be a difference again, this time beginning at its
+// stream, and reports it.
+func (r *reconciliation) recheck(ctx context.Context, input workflows.Input) error {
 	placed, err := r.events.FindPlaced(ctx, input.OrderID)
-	erased := gone(err)
+	erased := isGone(err)
 	if err != nil && !erased {
-		return fmt.Errorf("confirm %s: %w", input.OrderID, err)
+		return fmt.Errorf("recheck %s: %w", input.OrderID, err)
 	}
 	if !erased { // the order may have been placed before --since, by another event
 		if input, err = orderInput(placed); err != nil {
-			return fmt.Errorf("confirm %s: %w", input.OrderID, err)
+			return fmt.Errorf("recheck %s: %w", input.OrderID, err)
 		}
 	}
-	f, err := r.look(ctx, input)
+	f, err := r.gatherFacts(ctx, input)
 	if err != nil {
 		return err
 	}
@@ -232,20 +240,21 @@ func (r *reconciliation) confirm(ctx context.Context, input workflows.Input) err
 	if what == consistent {
 		return nil
 	}
-	d := r.report.note(input.OrderID, what, f)
+	d := r.report.add(input.OrderID, what, f)
 	if what == missing {
 		r.missing.add(input.OrderID)
 	}
-	return r.mend(ctx, d, remedy, input, placed)
+	return r.applyRemedy(ctx, d, remedy, input, placed)
 }
 
-// gone reports that a stream holds no order any more: it was deleted, or its beginning was scavenged.
-func gone(err error) bool {
+// isGone reports whether an error means that a stream no longer holds an order: the
+// stream was deleted, or its beginning was scavenged.
+func isGone(err error) bool {
 	_, invalid := errors.AsType[*order.InvalidError](err)
 	return invalid || errors.Is(err, kurrent.ErrDeleted) || errors.Is(err, kurrent.ErrNotFound)
 }
 
-// each runs work on all of a batch, some at a time.
+// each runs work on all items of a batch, up to lookups at a time.
 func each[T any](ctx context.Context, batch []T, work func(context.Context, T) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(lookups)

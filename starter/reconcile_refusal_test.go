@@ -61,8 +61,8 @@ func aRefusedRemedy(t *testing.T, c cluster) {
 		details[d.OrderID] = d.Detail
 	}
 	require.Contains(t, details[refused], "REFUSED: it is too long")
-	require.Contains(t, details[changed], "it changed while it was mended")
-	require.Contains(t, details[full], "its workflow takes no more messages for now")
+	require.Contains(t, details[changed], "it changed while it was being repaired")
+	require.Contains(t, details[full], "its workflow accepts no more messages for now")
 	require.Equal(t, workflowOpen, h.describe(fine))
 	require.Equal(t, workflowNone, h.describe(workflows.RepairID(full)))
 

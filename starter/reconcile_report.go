@@ -12,21 +12,22 @@ import (
 // maxDifferences bounds the list of differences; all are counted.
 const maxDifferences = 100
 
-// findings are what a reconciliation found. Its JSON is what -o json prints.
+// findings are the result of a reconciliation. Its JSON encoding is the output of -o
+// json.
 type findings struct {
-	Checked     int           `json:"checked"` // orders that were placed and can be read
-	Young       int           `json:"young"`   // of these not looked at: placed within the grace
+	Checked     int           `json:"checked"` // placed orders that can be decoded
+	Young       int           `json:"young"`   // further orders placed within the grace, and not checked
 	Missing     int           `json:"missing"`
 	Extra       int           `json:"extra"`
 	Held        int           `json:"held"`
 	Lost        int           `json:"lost"`
 	Conflict    int           `json:"conflict"`
 	Stuck       int           `json:"stuck"`
-	Undelivered int           `json:"undelivered"`         // events that did not reach Temporal
+	Undelivered int           `json:"undelivered"`         // events that never reached Temporal
 	Unlinked    int           `json:"unlinked"`            // events that the server left out of the subscription's stream
-	Parked      int           `json:"parked"`              // order-placed events that were put aside, and are not missing
-	Uncounted   string        `json:"uncounted,omitempty"` // why those could not be counted; parked says nothing then
-	Fixed       int           `json:"fixed"`               // of all that --fix has a remedy for
+	Parked      int           `json:"parked"`              // parked order-placed events, except the missing ones
+	Uncounted   string        `json:"uncounted,omitempty"` // why those could not be counted; parked is meaningless then
+	Fixed       int           `json:"fixed"`               // differences that --fix repaired
 	Left        int           `json:"left"`                // differences that are not fixed
 	Differences []*difference `json:"differences"`
 	More        int           `json:"more"` // differences beyond those listed
@@ -39,9 +40,9 @@ type findings struct {
 type difference struct {
 	OrderID  string `json:"orderId"`
 	Kind     kind   `json:"kind"`
-	Workflow string `json:"workflow"` // empty: not asked
+	Workflow string `json:"workflow"` // empty: not read
 	Row      string `json:"row"`      // empty: none
-	Credit   string `json:"credit"`   // empty: not asked
+	Credit   string `json:"credit"`   // empty: not read
 	Detail   string `json:"detail"`
 	Fixed    bool   `json:"fixed"`
 
@@ -50,8 +51,8 @@ type difference struct {
 	facts facts
 }
 
-// note counts a difference, and lists it while there is room.
-func (r *findings) note(orderID string, what kind, f facts) *difference {
+// add counts a difference, and lists it while there is room.
+func (r *findings) add(orderID string, what kind, f facts) *difference {
 	d := &difference{
 		OrderID: orderID, Kind: what, Workflow: string(f.Workflow), Row: string(f.Row), Credit: string(f.Credit),
 		Detail: detail(f), facts: f,
@@ -68,7 +69,7 @@ func (r *findings) note(orderID string, what kind, f facts) *difference {
 	return d
 }
 
-// count is where differences of a kind are counted.
+// count returns the counter for differences of a kind.
 func (r *findings) count(what kind) *int {
 	switch what {
 	case missing:
@@ -88,7 +89,7 @@ func (r *findings) count(what kind) *int {
 	case unlinked:
 		return &r.Unlinked
 	default:
-		panic("a kind of difference that is not counted: " + string(what))
+		panic("unknown kind of difference: " + string(what))
 	}
 }
 
@@ -115,11 +116,11 @@ func detail(f facts) string {
 	if f.Published.Final() {
 		all = append(all, "it was published as "+string(f.Published))
 	}
-	if f.LostMail {
-		all = append(all, "a mail that is due was not sent")
+	if f.LostEmail {
+		all = append(all, "a due email was not sent")
 	}
-	if f.InVain {
-		all = append(all, "it waits for a shipment though its row is final")
+	if f.WaitsOnFinalRow {
+		all = append(all, "it waits for a shipment although its row is final")
 	}
 	if f.Credit == creditUnknown {
 		all = append(all, "its customer's credit account cannot be read")
@@ -127,13 +128,13 @@ func detail(f facts) string {
 	return strings.Join(all, ", ")
 }
 
-func (r *findings) explain(d *difference, reason string) {
+func (r *findings) addDetail(d *difference, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d.Detail = strings.TrimPrefix(d.Detail+", "+reason, ", ")
 }
 
-func (r *findings) fixed(d *difference) {
+func (r *findings) markFixed(d *difference) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d.Fixed = true
@@ -141,11 +142,11 @@ func (r *findings) fixed(d *difference) {
 	r.Left--
 }
 
-// print writes a line of counts, and one for each difference that is listed.
+// print writes a line of counts, and a line for each listed difference.
 func (r *findings) print(w io.Writer) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "checked %d  missing %d  extra %d  held %d", r.Checked, r.Missing, r.Extra, r.Held)
-	for _, what := range []kind{lost, conflict, stuck, undelivered} { // rare: only where there are any
+	for _, what := range []kind{lost, conflict, stuck, undelivered} { // rare, so shown only if there are any
 		if n := *r.count(what); n > 0 {
 			fmt.Fprintf(&text, "  %s %d", what, n)
 		}
@@ -159,7 +160,7 @@ func (r *findings) print(w io.Writer) error {
 		fmt.Fprintf(&text, "the parked events could not be counted: %s\n", r.Uncounted)
 	}
 	if r.Young > 0 {
-		fmt.Fprintf(&text, "%d orders are younger than the grace and were not looked at\n", r.Young)
+		fmt.Fprintf(&text, "%d orders are younger than the grace and were not checked\n", r.Young)
 	}
 	if r.Unlinked > 0 {
 		fmt.Fprintf(&text, "unlinked %d: the server cannot read these events and delivers none of them; append each again, corrected\n", r.Unlinked)
@@ -175,7 +176,7 @@ func (r *findings) print(w io.Writer) error {
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
 				d.OrderID, d.Kind, orDash(d.Workflow), orDash(d.Row), orDash(d.Credit), fixed, d.Detail)
 		}
-		_ = table.Flush() // a strings.Builder takes everything
+		_ = table.Flush() // writing to a strings.Builder cannot fail
 	}
 	if r.More > 0 {
 		fmt.Fprintf(&text, "and %d more\n", r.More)

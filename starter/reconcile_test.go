@@ -231,7 +231,7 @@ func aTakenID(t *testing.T, c cluster) {
 func aYoungOrder(t *testing.T, c cluster) {
 	h := newHouse(t, c, kurrentsim.Options{}, 0)
 	h.place(newOrderID())
-	found := h.reconcile(fixing, func(r *reconciliation) { r.horizon = time.Now().Add(-time.Minute) })
+	found := h.reconcile(fixing, func(r *reconciliation) { r.cutoff = time.Now().Add(-time.Minute) })
 	requireFindings(t, "checked 0  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", found)
 	require.Equal(t, 1, found.Young)
 }

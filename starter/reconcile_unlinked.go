@@ -12,18 +12,20 @@ import (
 )
 
 const (
-	categoryStream = "$ce-" // begins the name of a stream that $by_category fills
+	categoryStream = "$ce-" // prefix of the streams that $by_category fills
 
 	contentTypeJSON = "application/json"
 
-	// maxCorrections bounds how far behind an unlinked event its correction is looked for.
+	// maxCorrections bounds how many events after an unlinked one are searched for its
+	// correction.
 	maxCorrections = 10_000
 )
 
 // errCorrected ends a read that has found an unlinked event's correction.
 var errCorrected = errors.New("corrected")
 
-// unlinkedEvent is an event that the server left out of the subscription's stream, because it says it is JSON and is not.
+// unlinkedEvent is an event that the server left out of the subscription's stream because
+// its content type is JSON and its data is not.
 type unlinkedEvent struct {
 	stream    string
 	revision  uint64
@@ -31,7 +33,8 @@ type unlinkedEvent struct {
 	reason    error
 }
 
-// unlinkedIn returns e as an unlinked event if a subscription to stream should have delivered it and cannot.
+// unlinkedIn returns e as an unlinked event, and reports whether a subscription to stream
+// should have delivered it but cannot.
 func unlinkedIn(stream string, e kurrent.Event) (unlinkedEvent, bool) {
 	category, ok := strings.CutPrefix(stream, categoryStream)
 	if !ok || e.ContentType != contentTypeJSON || !strings.HasPrefix(e.Stream, category+"-") {
@@ -43,7 +46,7 @@ func unlinkedIn(stream string, e kurrent.Event) (unlinkedEvent, bool) {
 	}, reason != nil
 }
 
-// canonicalType returns one name for an event type that may have two.
+// canonicalType returns a single name for an event type that may have two.
 func canonicalType(eventType string) string {
 	if eventType == order.TypePlacedAlias {
 		return order.TypePlaced
@@ -51,20 +54,21 @@ func canonicalType(eventType string) string {
 	return eventType
 }
 
-// checkUnlinked reports those unlinked events that still wait for an operator.
+// checkUnlinked reports the unlinked events that still wait for an operator.
 func (r *reconciliation) checkUnlinked(ctx context.Context, batch []unlinkedEvent) error {
 	return each(ctx, batch, func(ctx context.Context, e unlinkedEvent) error {
 		waits, err := r.awaitsCorrection(ctx, e)
 		if err != nil || !waits {
 			return err
 		}
-		d := r.report.note(printable(e.stream), unlinked, facts{Detail: fmt.Sprintf("event %d (%s): %s", e.revision, e.eventType, e.reason)})
+		d := r.report.add(printable(e.stream), unlinked, facts{Detail: fmt.Sprintf("event %d (%s): %s", e.revision, e.eventType, e.reason)})
 		d.Revision = &e.revision
 		return nil
 	})
 }
 
-// printable quotes the name of a stream that is no order's: it may hold anything.
+// printable quotes the name of a stream unless it is a valid order id, for it may contain
+// anything.
 func printable(stream string) string {
 	if order.ValidID(stream) {
 		return stream
@@ -72,8 +76,8 @@ func printable(stream string) string {
 	return fmt.Sprintf("%.200q", stream)
 }
 
-// awaitsCorrection reports whether the event is still on its stream and no later event of its kind that the server
-// linked has taken its place.
+// awaitsCorrection reports whether the event is still on its stream and was not replaced
+// by a later event of its type that the server linked.
 func (r *reconciliation) awaitsCorrection(ctx context.Context, e unlinkedEvent) (bool, error) {
 	present := false
 	err := r.events.ReadStream(ctx, e.stream, e.revision, maxCorrections, func(found kurrent.Event) error {
@@ -90,7 +94,7 @@ func (r *reconciliation) awaitsCorrection(ctx context.Context, e unlinkedEvent) 
 	case errors.Is(err, errCorrected), errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("look for a correction of event %d of %s: %w", e.revision, e.stream, err)
+		return false, fmt.Errorf("find a correction of event %d of %s: %w", e.revision, e.stream, err)
 	}
 	return present, nil
 }

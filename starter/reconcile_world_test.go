@@ -330,7 +330,7 @@ func (h *house) reconcile(change ...func(*reconciliation)) *findings {
 func (h *house) reconcileFor(t require.TestingT, change ...func(*reconciliation)) *findings {
 	r := newReconciliation(h.temporal, h.events, h.store, slog.New(slog.DiscardHandler))
 	r.settings = h.bridge.settings
-	r.horizon = time.Now().Add(time.Second)
+	r.cutoff = time.Now().Add(time.Second)
 	r.wait = longEnough
 	for _, change := range change {
 		change(r)

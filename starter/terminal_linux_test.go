@@ -50,7 +50,7 @@ func TestOnATerminalDroppingIsAskedAbout(t *testing.T) {
 		_, err := io.WriteString(person, reply)
 		require.NoError(t, err)
 		asked := b.starterAt(t.Context(), program, "parked", "drop", "--until", "20")
-		require.EqualError(t, asked.err, "drop: nothing is dropped")
+		require.EqualError(t, asked.err, "drop: nothing was dropped")
 		require.Contains(t, asked.stdout, streams[19])
 		require.NotContains(t, asked.stdout, streams[20])
 		require.Contains(t, asked.stdout, "and 1 more\ndrop 21 events, numbers 0 to 20 of group fulfillment on $ce-order? [y/N] ")
@@ -59,7 +59,7 @@ func TestOnATerminalDroppingIsAskedAbout(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	err := b.command(ctx, program, listener{"[y/N] ", cancel}, io.Discard, "parked", "drop", "--until", "20")
-	require.EqualError(t, err, "drop: nothing is dropped", "nobody answers, until it is interrupted")
+	require.EqualError(t, err, "drop: nothing was dropped", "nobody answers, until it is interrupted")
 
 	person, program := openTerminal(t)
 	_, err = io.WriteString(person, "y\n")

@@ -15,8 +15,8 @@ type heldEvent struct {
 	release  func()          // frees the slot for another event; may be called twice
 	stopping <-chan struct{} // closed when the bridge stops
 	refusals int             // in a row
-	slotless bool            // waits without a slot
-	keyless  bool            // waits for a key of the payload codec
+	slotless bool            // idle without a slot
+	keyless  bool            // idle for a key of the payload codec
 }
 
 // cancels returns the stream of the order that the event cancels, and reports whether the

@@ -21,10 +21,11 @@ import (
 	"orderflow/workflows"
 )
 
-// look asks the three stores about an order, in this order: the workflow, the row, the credit. A workflow has written its
-// row and settled its credit before it closes. So what is read after it was seen closed is what it left behind, and an order
-// that closes at this very moment passes for no difference.
-func (r *reconciliation) look(ctx context.Context, in workflows.Input) (facts, error) {
+// gatherFacts reads the three stores about an order, in this sequence: the workflow, the
+// row, the credit. A workflow writes its row and settles its credit before it closes. So
+// what is read after it was seen closed is final, and an order that closes at this moment
+// is not mistaken for a difference.
+func (r *reconciliation) gatherFacts(ctx context.Context, in workflows.Input) (facts, error) {
 	run, err := r.describe(ctx, in.OrderID)
 	if err != nil {
 		return facts{}, err
@@ -36,7 +37,7 @@ func (r *reconciliation) look(ctx context.Context, in workflows.Input) (facts, e
 	}
 	f.Row = row.Status
 	if run.state == workflowOpen {
-		return r.lookAtOpen(ctx, f, row)
+		return r.gatherOpenFacts(ctx, f, row)
 	}
 	f.Result, err = r.result(ctx, in.OrderID, run)
 	if _, undecodable := errors.AsType[*resultError](err); undecodable {
@@ -67,32 +68,33 @@ func (r *reconciliation) look(ctx context.Context, in workflows.Input) (facts, e
 	if repairing.state == workflowOpen {
 		f.Detail = strings.TrimPrefix(f.Detail+", its repair is under way", ", ")
 	}
-	f.LostMail, err = r.lost(ctx, row, repairing.state == workflowOpen)
+	f.LostEmail, err = r.emailLost(ctx, row, repairing.state == workflowOpen)
 	return f, err
 }
 
-// lookAtOpen asks what can be wrong although an order's workflow is open.
-func (r *reconciliation) lookAtOpen(ctx context.Context, f facts, row fulfillment.Row) (facts, error) {
+// gatherOpenFacts gathers what can be wrong although an order's workflow is open.
+func (r *reconciliation) gatherOpenFacts(ctx context.Context, f facts, row fulfillment.Row) (facts, error) {
 	var err error
 	if f.Fulfilling && row.Status == order.StatusFulfilling && row.MailDue != "" && f.Failures == 0 {
-		f.LostMail, f.Silent, err = r.sentAlready(ctx, row)
+		f.LostEmail, f.Unanswered, err = r.workflowSaysSent(ctx, row)
 		return f, err
 	}
-	f.InVain, err = r.waitsInVain(ctx, row)
+	f.WaitsOnFinalRow, err = r.waitsOnFinalRow(ctx, row)
 	return f, err
 }
 
-// sentAlready reports whether an open workflow, or one that it left the email to, says that the email was sent for which its
-// order's row waits. A workflow that does not answer is silent, and where no worker is there to answer, no further one is
-// asked.
-func (r *reconciliation) sentAlready(ctx context.Context, row fulfillment.Row) (sent, silent bool, err error) {
-	if r.unanswered.Load() {
+// workflowSaysSent reports whether an open workflow, or one to which it left the email,
+// says that the email due by its order's row was sent. It also reports whether the
+// workflow did not answer. Once a query has failed for lack of a worker, no further
+// workflow is asked.
+func (r *reconciliation) workflowSaysSent(ctx context.Context, row fulfillment.Row) (sent, unanswered bool, err error) {
+	if r.queriesUnanswered.Load() {
 		return false, true, nil
 	}
-	state, err := r.ask(ctx, row.OrderID)
+	state, err := r.queryState(ctx, row.OrderID)
 	if err != nil {
 		_, refused := errors.AsType[*serviceerror.QueryFailed](err)
-		r.unanswered.Store(!refused)
+		r.queriesUnanswered.Store(!refused)
 		return false, true, ctx.Err()
 	}
 	if err := r.addEmailResults(ctx, &state); err != nil {
@@ -101,8 +103,8 @@ func (r *reconciliation) sentAlready(ctx context.Context, row fulfillment.Row) (
 	return state.Emails[string(row.MailDue)] == string(email.StatusSent), false, nil
 }
 
-// ask gives an open workflow's answer to the status query.
-func (r *reconciliation) ask(ctx context.Context, orderID string) (order.State, error) {
+// queryState returns an open workflow's result of the status query.
+func (r *reconciliation) queryState(ctx context.Context, orderID string) (order.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var state order.State
@@ -113,22 +115,23 @@ func (r *reconciliation) ask(ctx context.Context, orderID string) (order.State, 
 	return state, err
 }
 
-// waitsInVain reports whether an order's workflow waits for its shipment although its row is final. It is asked after the
-// row was read: a workflow that has written the row itself is at work from then on until it says so or closes.
-func (r *reconciliation) waitsInVain(ctx context.Context, row fulfillment.Row) (bool, error) {
+// waitsOnFinalRow reports whether an order's workflow waits for its shipment although its
+// row is final. Call it after reading the row: a workflow that has written the row itself
+// remains busy until it publishes its status or closes.
+func (r *reconciliation) waitsOnFinalRow(ctx context.Context, row fulfillment.Row) (bool, error) {
 	if !row.Status.Final() {
 		return false, nil
 	}
 	run, err := r.describe(ctx, row.OrderID)
-	return run.state == workflowOpen && run.waits, err
+	return run.state == workflowOpen && run.idle, err
 }
 
-// lost reports whether a mail that is due for a row waits for nobody.
-func (r *reconciliation) lost(ctx context.Context, row fulfillment.Row, repairing bool) (bool, error) {
+// emailLost reports whether an email that is due for a row has no workflow to send it.
+func (r *reconciliation) emailLost(ctx context.Context, row fulfillment.Row, repairing bool) (bool, error) {
 	if repairing || !row.Status.Final() {
 		return false, nil
 	}
-	for _, kind := range due(row) {
+	for _, kind := range dueEmails(row) {
 		followed := false
 		err := r.visitEmails(ctx, row.OrderID, kind, func(_ string, run workflowRun) (enough bool, err error) {
 			followed = run.state == workflowOpen
@@ -141,7 +144,7 @@ func (r *reconciliation) lost(ctx context.Context, row fulfillment.Row, repairin
 	return false, nil
 }
 
-// row reads the order's fulfilment, the zero row when there is none.
+// row returns the order's fulfillment, or the zero row if there is none.
 func (r *reconciliation) row(ctx context.Context, orderID string) (fulfillment.Row, error) {
 	rows, err := r.rows.Fulfillments(ctx, []string{orderID})
 	if err != nil || len(rows) == 0 {
@@ -150,7 +153,7 @@ func (r *reconciliation) row(ctx context.Context, orderID string) (fulfillment.R
 	return rows[0], nil
 }
 
-// credit reads what stands for the order on its customer's account.
+// credit returns the state of the order's credit on its customer's account.
 func (r *reconciliation) credit(ctx context.Context, customerID, orderID string) (creditState, error) {
 	decision, decided, err := r.accounts.Decision(ctx, customerID, orderID)
 	switch {
@@ -164,7 +167,8 @@ func (r *reconciliation) credit(ctx context.Context, customerID, orderID string)
 	return creditState(decision.Verdict), nil
 }
 
-// published reads the last status that was published about the order, empty when nothing was.
+// published returns the last status published about the order, or an empty one if there
+// is none.
 func (r *reconciliation) published(ctx context.Context, orderID string) (order.Status, error) {
 	versions, err := r.events.PublishedVersions(ctx, orderID)
 	if err != nil || len(versions) == 0 {
@@ -173,11 +177,12 @@ func (r *reconciliation) published(ctx context.Context, orderID string) (order.S
 	return versions[len(versions)-1].Status, nil
 }
 
-// resultError says that a workflow's result was given and cannot be decoded.
+// resultError means that a workflow's result exists and cannot be decoded.
 type resultError struct{ error }
 
-// result reads what an order's workflow ended with: its result, or the state that its failure or cancellation carries. It
-// is the zero state for one that says nothing, or that did not end by itself.
+// result returns the result of an order's workflow, or the state that its failure or
+// cancellation carries. It returns the zero state if there is neither, or if the workflow
+// was terminated or timed out.
 func (r *reconciliation) result(ctx context.Context, orderID string, run workflowRun) (order.State, error) {
 	if !run.state.ended() {
 		return order.State{}, nil
@@ -189,20 +194,21 @@ func (r *reconciliation) result(ctx context.Context, orderID string, run workflo
 	return state, nil
 }
 
-// decodeResult decodes what a workflow ended with: its result, or what its failure or cancellation carries. It leaves into
-// alone where that is nothing, and returns a *resultError if it cannot be decoded.
+// decodeResult decodes the result of a workflow, or the details that its failure or
+// cancellation carries. It leaves into unchanged if there are none. It returns a
+// *resultError if they cannot be decoded.
 func (r *reconciliation) decodeResult(ctx context.Context, workflowID string, run workflowRun, into any) error {
-	err := r.patiently(ctx, func(ctx context.Context) error {
+	err := r.retryCall(ctx, func(ctx context.Context) error {
 		return r.temporal.GetWorkflow(ctx, workflowID, run.id).Get(ctx, into)
 	})
 	var failed *temporal.ApplicationError
 	var canceled *temporal.CanceledError
 	switch {
 	case errors.As(err, &failed):
-		err = details(failed, into)
+		err = decodeDetails(failed, into)
 	case errors.As(err, &canceled):
-		err = details(canceled, into)
-	case isNotFound(err): // it was forgotten a moment ago
+		err = decodeDetails(canceled, into)
+	case isNotFound(err): // its retention has just ended
 		return nil
 	}
 	if err == nil {
@@ -215,8 +221,8 @@ func (r *reconciliation) decodeResult(ctx context.Context, workflowID string, ru
 	return err
 }
 
-// details decodes what an ending carries, if it carries anything.
-func details(ending interface {
+// decodeDetails decodes the details of a failure or cancellation, if it has any.
+func decodeDetails(ending interface {
 	HasDetails() bool
 	Details(d ...any) error
 }, into any) error {
@@ -230,18 +236,18 @@ func details(ending interface {
 type workflowRun struct {
 	id         string
 	state      workflowState
-	status     order.Status // where it says that its order rests
+	status     order.Status // the order's status by its search attribute
 	failures   int32        // of its current workflow task
-	fulfilling bool         // it says that its order is fulfilling
-	waits      bool         // it says that, and nothing of it is under way
-	detail     string       // what is strange about it
+	fulfilling bool         // it is open and its status is fulfilling
+	idle       bool         // it is fulfilling and has no pending task, activity or child
+	detail     string       // anything unusual about it
 }
 
-// describe asks for a workflow itself. The list of workflows comes late, and would tell of an order that was started a
-// moment ago as missing.
+// describe describes one workflow. The list of workflows is eventually consistent and
+// would report an order that was just started as missing.
 func (r *reconciliation) describe(ctx context.Context, workflowID string) (workflowRun, error) {
 	var found *client.WorkflowExecutionDescription
-	err := r.patiently(ctx, func(ctx context.Context) (err error) {
+	err := r.retryCall(ctx, func(ctx context.Context) (err error) {
 		found, err = r.temporal.DescribeWorkflow(ctx, workflowID, "")
 		return err
 	})
@@ -263,13 +269,13 @@ func (r *reconciliation) describe(ctx context.Context, workflowID string) (workf
 	}
 	task := description.GetPendingWorkflowTask()
 	atWork := task != nil || len(description.GetPendingActivities()) > 0 ||
-		len(description.GetPendingChildren()) > 0 // it waits for a mail to be handed over before it goes on
+		len(description.GetPendingChildren()) > 0 // it waits until an email is handed over
 	run := workflowRun{
 		id: info.GetExecution().GetRunId(), state: stateOf(info.GetStatus()), status: status,
 		failures: max(task.GetAttempt()-1, 0),
 	}
 	run.fulfilling = run.state == workflowOpen && status == order.StatusFulfilling
-	run.waits = run.fulfilling && !atWork
+	run.idle = run.fulfilling && !atWork
 	return run, nil
 }
 
@@ -290,17 +296,17 @@ func stateOf(status enums.WorkflowExecutionStatus) workflowState {
 	}
 }
 
-// inputOf makes of a row what its order's workflow was started with, as far as a repair needs it: for an order whose body
-// is gone.
-func inputOf(row fulfillment.Row) workflows.Input {
+// inputFromRow returns the input of an order's workflow from its row, as far as a repair
+// needs it. It serves orders whose body is deleted.
+func inputFromRow(row fulfillment.Row) workflows.Input {
 	return workflows.Input{
 		OrderID: row.OrderID, CustomerID: row.CustomerID, Total: row.Total, PlacedAt: row.PlacedAt,
 		Source: order.Source{Stream: row.OrderID, EventID: row.SourceEventID},
 	}
 }
 
-// due lists the mails that somebody has to be at, the newest last.
-func due(row fulfillment.Row) []email.Kind {
+// dueEmails returns the kinds of emails that are due, the newest last.
+func dueEmails(row fulfillment.Row) []email.Kind {
 	if row.MailDue == "" {
 		return row.AlsoDue
 	}

@@ -37,7 +37,7 @@ func TestReconciliationPatiently(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r, calls := &reconciliation{logger: slog.New(slog.DiscardHandler)}, 0
-				_ = r.patiently(t.Context(), func(ctx context.Context) error {
+				_ = r.retryCall(t.Context(), func(ctx context.Context) error {
 					if calls++; calls == 1 {
 						return c.first(ctx)
 					}
@@ -51,12 +51,12 @@ func TestReconciliationPatiently(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			r, calls := &reconciliation{logger: slog.New(slog.DiscardHandler)}, 0
-			err := r.patiently(t.Context(), func(ctx context.Context) error {
+			err := r.retryCall(t.Context(), func(ctx context.Context) error {
 				calls++
 				return late(ctx)
 			})
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.Equal(t, patientTries, calls)
+			require.Equal(t, maxTries, calls)
 		})
 	})
 }

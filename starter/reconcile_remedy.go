@@ -16,24 +16,26 @@ import (
 )
 
 const (
-	// mendAtOnce is how many remedies are given before they are waited for, which bounds the memory.
-	mendAtOnce = 1_000
+	// maxPendingRemedies bounds the remedies applied before waiting for them, and thereby
+	// the memory.
+	maxPendingRemedies = 1_000
 
-	firstLook = 100 * time.Millisecond // at a repair that is waited for, doubling
-	lastLook  = 2 * time.Second
+	firstPoll = 100 * time.Millisecond // between checks of pending remedies; doubles
+	lastPoll  = 2 * time.Second
 
-	// reconciledCode stands for an operator's code where an order is told to cancel.
+	// reconciledCode replaces an operator's reason code when reconcile cancels an order.
 	reconciledCode = "RECONCILED"
 )
 
-// mending is a difference whose remedy was given and has not been seen to work.
-type mending struct {
+// pendingRemedy is a difference whose remedy was applied and has not been seen to work.
+type pendingRemedy struct {
 	difference *difference
-	settled    func(context.Context) (bool, error) // reports whether it has worked
+	settled    func(context.Context) (bool, error) // reports whether the remedy has worked
 }
 
-// mend gives a difference its remedy, if that was asked for. Each of them can be given again, and beside another one.
-func (r *reconciliation) mend(ctx context.Context, d *difference, remedy remedy, input workflows.Input, placed kurrent.Event) error {
+// applyRemedy applies the remedy of a difference, if --fix is set. Every remedy may be
+// applied again, and alongside another one.
+func (r *reconciliation) applyRemedy(ctx context.Context, d *difference, remedy remedy, input workflows.Input, placed kurrent.Event) error {
 	if !r.fix {
 		return nil
 	}
@@ -52,61 +54,63 @@ func (r *reconciliation) mend(ctx context.Context, d *difference, remedy remedy,
 		return nil
 	}
 	if err != nil {
-		return r.explainRefusal(d, fmt.Errorf("mend %s: %w", input.OrderID, err))
+		return r.reportRefusal(d, fmt.Errorf("repair %s: %w", input.OrderID, err))
 	}
 	if !given {
 		return nil
 	}
 	r.awaitRemedy(d, func(ctx context.Context) (bool, error) {
-		f, err := r.look(ctx, input)
+		f, err := r.gatherFacts(ctx, input)
 		f.Erased = d.facts.Erased
 		what, _ := judge(f)
-		return what == consistent && !f.Silent, err
+		return what == consistent && !f.Unanswered, err
 	})
 	return nil
 }
 
-// awaitRemedy has a difference counted as fixed once settled says so.
+// awaitRemedy registers a difference to be counted as fixed once settled reports true.
 func (r *reconciliation) awaitRemedy(d *difference, settled func(context.Context) (bool, error)) {
-	r.mendings.Lock()
-	defer r.mendings.Unlock()
-	r.mendings.all = append(r.mendings.all, mending{difference: d, settled: settled})
+	r.pendingRemedies.Lock()
+	defer r.pendingRemedies.Unlock()
+	r.pendingRemedies.all = append(r.pendingRemedies.all, pendingRemedy{difference: d, settled: settled})
 }
 
-// explainRefusal says in the report why one difference's remedy was not taken, which leaves it for another comparison. It
-// returns err if every other remedy would meet it too.
-func (r *reconciliation) explainRefusal(d *difference, err error) error {
+// reportRefusal reports why the remedy of one difference was not accepted, and leaves the
+// difference for another comparison. It returns err if every other remedy would fail the
+// same way.
+func (r *reconciliation) reportRefusal(d *difference, err error) error {
 	var parked *parkError
 	class := classify(err)
 	switch {
 	case errors.As(err, &parked):
-		r.report.explain(d, parked.reason)
+		r.report.addDetail(d, parked.reason)
 	case errors.Is(err, errRunChanged), errors.Is(err, errNotPlaced):
-		r.report.explain(d, "it changed while it was mended")
+		r.report.addDetail(d, "it changed while it was being repaired")
 	case class == classBusy:
-		r.report.explain(d, "its workflow takes no more messages for now")
+		r.report.addDetail(d, "its workflow accepts no more messages for now")
 	case class == classUndecodable:
-		r.report.explain(d, "a key is missing to read what its workflow was started with")
+		r.report.addDetail(d, "the key to decode its workflow's input is missing")
 	case class == classRefused:
-		r.report.explain(d, fmt.Sprintf("%s: %.512s", reasonRefused, serverMessage(err)))
+		r.report.addDetail(d, fmt.Sprintf("%s: %.512s", reasonRefused, serverMessage(err)))
 	default:
 		return err
 	}
 	return nil
 }
 
-// start does what the bridge does with the order's event. What the bridge would park cannot be started.
+// start handles the order's event as the bridge would. An event that the bridge would
+// park cannot be started.
 func (r *reconciliation) start(ctx context.Context, placed kurrent.Event) error {
-	return r.patiently(ctx, func(ctx context.Context) error {
+	return r.retryCall(ctx, func(ctx context.Context) error {
 		_, err := r.bridge.handlePlaced(ctx, placed)
 		return err
 	})
 }
 
-// repair starts the order's repair, or finds it under way. One that has ended may be followed by another: the order may have
-// been reset, and lost again.
+// repair starts the order's repair, or joins one that is running. A repair that has ended
+// may be followed by another: the order may have been reset, and lost again.
 func (r *reconciliation) repair(ctx context.Context, d *difference, input workflows.Input) error {
-	in := workflows.RepairInput{Input: input, Code: codeOf(d.facts.Workflow)}
+	in := workflows.RepairInput{Input: input, Code: closeCode(d.facts.Workflow)}
 	return r.execute(ctx, client.StartWorkflowOptions{
 		ID:                       workflows.RepairID(input.OrderID),
 		TaskQueue:                workflows.TaskQueue,
@@ -118,19 +122,20 @@ func (r *reconciliation) repair(ctx context.Context, d *difference, input workfl
 }
 
 func (r *reconciliation) execute(ctx context.Context, options client.StartWorkflowOptions, workflow string, in any) error {
-	return r.patiently(ctx, func(ctx context.Context) error {
+	return r.retryCall(ctx, func(ctx context.Context) error {
 		_, err := r.temporal.ExecuteWorkflow(ctx, options, workflow, in)
 		return err
 	})
 }
 
-// restore starts the restoring of the order's row, or finds it under way, with what the order's workflow says. An open one
-// that has left the wait meanwhile, or does not answer, is left for another comparison.
+// restore starts restoring the order's row from its workflow's state, or joins a restore
+// that is running. If an open workflow is no longer waiting, or does not answer, the
+// difference is left for another comparison.
 func (r *reconciliation) restore(ctx context.Context, d *difference, input workflows.Input) (started bool, err error) {
 	in := workflows.RestoreInput{Input: input, State: d.facts.Result}
 	if d.facts.Workflow == workflowOpen {
-		if in.State, err = r.ask(ctx, input.OrderID); err != nil {
-			r.report.explain(d, "its workflow does not say where it stands")
+		if in.State, err = r.queryState(ctx, input.OrderID); err != nil {
+			r.report.addDetail(d, "its workflow does not answer the status query")
 			return false, nil //nolint:nilerr // the difference is left, and the report says why
 		}
 		if in.State.Status != order.StatusFulfilling {
@@ -139,7 +144,7 @@ func (r *reconciliation) restore(ctx context.Context, d *difference, input workf
 	}
 	err = r.addEmailResults(ctx, &in.State)
 	if _, undecodable := errors.AsType[*resultError](err); undecodable {
-		r.report.explain(d, "the result of an email's workflow cannot be read")
+		r.report.addDetail(d, "the result of an email's workflow cannot be read")
 		return false, nil
 	} else if err != nil {
 		return false, err
@@ -154,8 +159,8 @@ func (r *reconciliation) restore(ctx context.Context, d *difference, input workf
 	return err == nil, err
 }
 
-// codeOf says in the order's row what became of its workflow.
-func codeOf(state workflowState) string {
+// closeCode returns the code that records in the order's row how its workflow closed.
+func closeCode(state workflowState) string {
 	if state == workflowNone {
 		return "DELETED"
 	}
@@ -163,12 +168,12 @@ func codeOf(state workflowState) string {
 }
 
 func (r *reconciliation) cancel(ctx context.Context, orderID string) error {
-	return r.patiently(ctx, func(ctx context.Context) error {
+	return r.retryCall(ctx, func(ctx context.Context) error {
 		run, err := r.bridge.findExecution(ctx, orderID, workflows.OrderFulfillmentType)
 		var foreign *parkError
 		switch {
 		case errors.As(err, &foreign), err == nil && (run.closed || run.runID == ""):
-			return nil // it has closed meanwhile, or made room for another
+			return nil // it has closed meanwhile, or another workflow has taken its id
 		case err != nil:
 			return err
 		}
@@ -180,29 +185,31 @@ func (r *reconciliation) cancel(ctx context.Context, orderID string) error {
 	})
 }
 
-// checkEach does work on all of a batch, and waits for what it mended when there is much of it.
+// checkEach runs work on all of a batch. It waits for the pending remedies if there are
+// many.
 func checkEach[T any](ctx context.Context, r *reconciliation, batch []T, work func(context.Context, T) error) error {
 	if err := each(ctx, batch, work); err != nil {
 		return err
 	}
-	if len(r.mendings.all) < mendAtOnce {
+	if len(r.pendingRemedies.all) < maxPendingRemedies {
 		return nil
 	}
-	return r.awaitMended(ctx)
+	return r.awaitRemedies(ctx)
 }
 
-// awaitMended waits until the orders that were mended are consistent, for as long as --wait says. When none of them comes
-// to that, nobody is at work, and later ones are not waited for.
-func (r *reconciliation) awaitMended(ctx context.Context) error {
-	r.mendings.Lock()
-	left := r.mendings.all
-	r.mendings.all = nil
-	r.mendings.Unlock()
+// awaitRemedies waits until the orders that remedies were applied to are consistent, up
+// to --wait. If none of them becomes consistent, no worker is running, and later remedies
+// are not waited for.
+func (r *reconciliation) awaitRemedies(ctx context.Context) error {
+	r.pendingRemedies.Lock()
+	left := r.pendingRemedies.all
+	r.pendingRemedies.all = nil
+	r.pendingRemedies.Unlock()
 	before := len(left)
 	deadline := time.Now().Add(r.wait)
-	for pauseFor := firstLook; ; pauseFor = min(2*pauseFor, lastLook) {
+	for pauseFor := firstPoll; ; pauseFor = min(2*pauseFor, lastPoll) {
 		var err error
-		if left, err = r.unmended(ctx, left); err != nil || len(left) == 0 {
+		if left, err = r.unsettledRemedies(ctx, left); err != nil || len(left) == 0 {
 			return err
 		}
 		if time.Now().Add(pauseFor).After(deadline) {
@@ -218,20 +225,21 @@ func (r *reconciliation) awaitMended(ctx context.Context) error {
 	return nil
 }
 
-// unmended looks at each order again, and gives those that are not yet consistent.
-func (r *reconciliation) unmended(ctx context.Context, all []mending) ([]mending, error) {
-	var left []mending
-	err := each(ctx, all, func(ctx context.Context, m mending) error {
+// unsettledRemedies checks each order again, and returns the remedies that have not
+// worked yet.
+func (r *reconciliation) unsettledRemedies(ctx context.Context, all []pendingRemedy) ([]pendingRemedy, error) {
+	var left []pendingRemedy
+	err := each(ctx, all, func(ctx context.Context, m pendingRemedy) error {
 		settled, err := m.settled(ctx)
 		if err != nil {
 			return err
 		}
 		if settled {
-			r.report.fixed(m.difference)
+			r.report.markFixed(m.difference)
 			return nil
 		}
-		r.mendings.Lock()
-		defer r.mendings.Unlock()
+		r.pendingRemedies.Lock()
+		defer r.pendingRemedies.Unlock()
 		left = append(left, m)
 		return nil
 	})
