@@ -21,25 +21,25 @@ func TestWaitingRoom(t *testing.T) {
 		t.Parallel()
 		var waiting waitingEvents
 		for _, event := range []*heldEvent{placed, first, paid} {
-			entered, covered := room.add(event, classBusy, roomy)
-			require.True(t, entered, event.delivery.Event.Type)
+			added, covered := waiting.add(event, classBusy, roomy)
+			require.True(t, added, event.delivery.Event.Type)
 			require.False(t, covered, event.delivery.Event.Type)
 		}
-		entered, covered := room.add(second, classBusy, roomy)
-		require.False(t, entered)
+		added, covered := waiting.add(second, classBusy, roomy)
+		require.False(t, added)
 		require.True(t, covered)
-		room.remove(placed)
-		room.remove(first)
-		entered, covered = room.add(second, classBusy, roomy)
-		require.True(t, entered, "the first has left")
+		waiting.remove(placed)
+		waiting.remove(first)
+		added, covered = waiting.add(second, classBusy, roomy)
+		require.True(t, added, "the first has left")
 		require.False(t, covered)
 	})
 	t.Run("carries no event that waits for a key", func(t *testing.T) {
 		t.Parallel()
 		var waiting waitingEvents
 		for _, event := range []*heldEvent{first, second} {
-			entered, covered := room.add(event, classUndecodable, roomy)
-			require.True(t, entered)
+			added, covered := waiting.add(event, classUndecodable, roomy)
+			require.True(t, added)
 			require.False(t, covered)
 		}
 	})
