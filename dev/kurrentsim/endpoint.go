@@ -16,7 +16,7 @@ import (
 	"orderflow/dev/kurrentsim/rpc"
 )
 
-// stopGrace is how long a stop lets calls end by themselves.
+// stopGrace is how long a stop waits for calls to end on their own.
 const stopGrace = 500 * time.Millisecond
 
 // endpoint is one port with everything that is served on it.
@@ -24,22 +24,24 @@ type endpoint struct {
 	mux      *mux
 	grpc     *grpc.Server
 	http     *http.Server
-	guard    *rpc.Guard // who may do what; nil without TLS, where everybody may do everything
+	guard    *rpc.Guard // decides access; nil without TLS, where every caller may do everything
 	finished chan error // one result of each server loop
 }
 
 func newEndpoint(listener net.Listener, extra ...grpc.ServerOption) *endpoint {
 	options := append(rpc.ServerOptions(),
-		grpc.WaitForHandlers(true),            // nobody writes any more when the data is closed
-		grpc.MaxSendMsgSize(2*rpc.MaxMessage), // a resolved event carries its link too
-		// The client pings every ten seconds, with and without calls; the default policy hangs up on that.
+		grpc.WaitForHandlers(true),            // no handler still writes when the data is closed
+		grpc.MaxSendMsgSize(2*rpc.MaxMessage), // a resolved event includes its link too
+		// The client pings every ten seconds, with and without calls; the default policy
+		// closes the connection for that.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 10 * time.Second}))
 	options = append(options, extra...)
 	return &endpoint{mux: newMux(listener), grpc: grpc.NewServer(options...), finished: make(chan error, 2)}
 }
 
-// listenPlain opens a port without credentials. Its error says what could not be listened on, and why.
+// listenPlain opens a port without credentials. Its error contains the address and the
+// reason.
 func listenPlain(address string) (*endpoint, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -48,7 +50,8 @@ func listenPlain(address string) (*endpoint, error) {
 	return newEndpoint(listener), nil
 }
 
-// listenTLS opens a port on which callers have rights. Its guard must be completed before it serves.
+// listenTLS opens a port on which callers have rights. The caller must complete its guard
+// before it serves.
 func listenTLS(o TLSOptions) (*endpoint, error) {
 	certificate, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
 	if err != nil {
@@ -60,7 +63,7 @@ func listenTLS(o TLSOptions) (*endpoint, error) {
 	}
 	secure := tls.NewListener(listener, &tls.Config{
 		Certificates: []tls.Certificate{certificate},
-		NextProtos:   []string{"h2"}, // the client insists on it being agreed on
+		NextProtos:   []string{"h2"}, // the client requires it to be negotiated
 		MinVersion:   tls.VersionTLS12,
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			return forBrowser(certificate, hello), nil
@@ -72,7 +75,8 @@ func listenTLS(o TLSOptions) (*endpoint, error) {
 	return e, nil
 }
 
-// forBrowser keeps browsers, which offer both, away from HTTP/2: on it only gRPC is spoken here. It is nil for others.
+// forBrowser keeps browsers, which offer both, away from HTTP/2, because this port speaks
+// only gRPC over HTTP/2. It returns nil for other clients.
 func forBrowser(certificate tls.Certificate, hello *tls.ClientHelloInfo) *tls.Config {
 	if !slices.Contains(hello.SupportedProtos, "http/1.1") {
 		return nil
@@ -82,7 +86,8 @@ func forBrowser(certificate tls.Certificate, hello *tls.ClientHelloInfo) *tls.Co
 	}
 }
 
-// serve answers calls, and what is no call with the pages of the browser. Without TLS there are no users to manage.
+// serve serves gRPC calls, and the pages of the browser to other requests. Without TLS
+// there are no users to manage.
 func (e *endpoint) serve(browser, users http.Handler) {
 	pages := http.NewServeMux()
 	pages.Handle("/", browser)
@@ -96,25 +101,26 @@ func (e *endpoint) serve(browser, users http.Handler) {
 	e.mux.start()
 }
 
-// stop ends all calls; those that do not end by themselves in a moment are cut off.
+// stop ends all calls. Calls that do not end on their own within stopGrace are cut off.
 func (e *endpoint) stop(ctx context.Context) error {
 	err := e.mux.close()
 	e.stopGRPC(ctx)
 	err = errors.Join(err, e.http.Close())
 	for range cap(e.finished) {
-		if served := <-e.finished; !stopped(served) {
+		if served := <-e.finished; !isStopped(served) {
 			err = errors.Join(err, served)
 		}
 	}
 	return err
 }
 
-// stopped knows how a server says that it was stopped, also before it came to serve.
-func stopped(served error) bool {
+// isStopped reports whether a server loop returned because it was stopped, possibly
+// before it started to serve.
+func isStopped(served error) bool {
 	return errors.Is(served, http.ErrServerClosed) || errors.Is(served, net.ErrClosed) || errors.Is(served, grpc.ErrServerStopped)
 }
 
-// stopGRPC waits a little for calls to end: an append gets its answer.
+// stopGRPC waits stopGrace for calls to end, so that an append gets its response.
 func (e *endpoint) stopGRPC(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, stopGrace)
 	defer cancel()

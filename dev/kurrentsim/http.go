@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// newHTTPServer answers what comes to a port as plain HTTP: the health check a real node answers too, and the stream
-// browser.
+// newHTTPServer serves what arrives on a port as plain HTTP: the health check that a real
+// node has too, and the stream browser.
 func newHTTPServer(browser http.Handler) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health/live", func(w http.ResponseWriter, _ *http.Request) {

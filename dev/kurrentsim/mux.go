@@ -8,17 +8,20 @@ import (
 	"time"
 )
 
-// sniffTimeout is how long a new connection may take to say which protocol it speaks.
+// sniffTimeout is how long the server waits for the first bytes of a new connection,
+// which identify its protocol.
 const sniffTimeout = 10 * time.Second
 
 // acceptPause keeps a failing accept from spinning.
 const acceptPause = 50 * time.Millisecond
 
-// http2Preface is how every HTTP/2 connection begins; four bytes are enough to tell it from a request line.
+// http2Preface begins every HTTP/2 connection. Four bytes are enough to distinguish it
+// from a request line.
 const http2Preface = "PRI "
 
-// mux shares one port between gRPC and plain HTTP. A connection is looked at once, when it begins: gRPC then runs on the
-// native transport, which is much faster than serving it through net/http.
+// mux shares one port between gRPC and plain HTTP. It inspects each connection once, when
+// it begins. gRPC then runs on its native transport, which is much faster than serving it
+// through net/http.
 type mux struct {
 	listener net.Listener
 	grpc     *muxListener
@@ -27,7 +30,7 @@ type mux struct {
 
 	mu       sync.Mutex
 	closed   bool
-	sniffing map[net.Conn]struct{} // connections that have not said yet what they speak
+	sniffing map[net.Conn]struct{} // connections whose protocol is not known yet
 }
 
 func newMux(listener net.Listener) *mux {
@@ -47,7 +50,7 @@ func (m *mux) serve() {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil: // out of descriptors, most likely: it passes
+		case err != nil: // most likely out of file descriptors, which is temporary
 			m.pause()
 		case m.track(conn):
 			m.running.Go(func() { m.route(conn) })
@@ -62,7 +65,8 @@ func (m *mux) pause() {
 	}
 }
 
-// track is false when the mux was closed meanwhile.
+// track registers a new connection. It reports false if the mux has been closed in the
+// meantime.
 func (m *mux) track(conn net.Conn) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -97,7 +101,7 @@ func (m *mux) route(conn net.Conn) {
 	target.offer(&sniffedConn{Conn: conn, reader: reader})
 }
 
-// close ends accepting and hangs up on those who have not spoken yet.
+// close stops accepting and closes connections whose protocol is not known yet.
 func (m *mux) close() error {
 	err := errors.Join(m.listener.Close(), m.grpc.Close(), m.http.Close())
 	m.mu.Lock()
@@ -110,7 +114,7 @@ func (m *mux) close() error {
 	return err
 }
 
-// sniffedConn gives back what was read ahead.
+// sniffedConn replays the bytes that were read ahead.
 type sniffedConn struct {
 	net.Conn
 	reader *bufio.Reader
@@ -118,7 +122,7 @@ type sniffedConn struct {
 
 func (c *sniffedConn) Read(p []byte) (int, error) { return c.reader.Read(p) }
 
-// muxListener hands out the connections of one protocol.
+// muxListener returns the connections of one protocol.
 type muxListener struct {
 	addr   net.Addr
 	conns  chan net.Conn
@@ -138,7 +142,7 @@ func (l *muxListener) offer(conn net.Conn) {
 	}
 }
 
-// Accept returns the next connection, or net.ErrClosed.
+// Accept returns the next connection, or net.ErrClosed after Close.
 func (l *muxListener) Accept() (net.Conn, error) {
 	select {
 	case conn := <-l.conns:
@@ -154,5 +158,5 @@ func (l *muxListener) Close() error {
 	return nil
 }
 
-// Addr is the shared address.
+// Addr returns the shared address.
 func (l *muxListener) Addr() net.Addr { return l.addr }

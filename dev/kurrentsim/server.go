@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"orderflow/dev/kurrentsim/access"
 	"orderflow/dev/kurrentsim/groups"
 	"orderflow/dev/kurrentsim/journal"
 	"orderflow/dev/kurrentsim/rpc"
@@ -19,36 +20,54 @@ import (
 	"orderflow/dev/kurrentsim/web"
 )
 
-// Options of a server. The zero value listens on a free port of the loopback interface and keeps everything in memory.
+// Options configure a server. The zero value listens on a free port of the loopback
+// interface and keeps everything in memory.
 type Options struct {
 	Listen  string // host:port; empty means 127.0.0.1:0
 	DataDir string // empty means in memory
 	TLS     *TLSOptions
-	// SecureOnly leaves out the plain port; it needs TLS.
+	// SecureOnly leaves out the plain port. It needs TLS.
 	SecureOnly bool
 	Logger     *slog.Logger
 	Version    string // the release it behaves like, major.minor.patch; empty means rpc.DefaultVersion
-	// For tests of lag and loss: how late the system projections are, and the events whose link in $ce- nobody sees.
+	// For tests of lag and loss: how long the streams of the system projections lag
+	// behind, and the events whose link in $ce- no reader sees.
 	ProjectionDelay time.Duration
-	HiddenLinks     []store.Target
-	// WithoutProjections is a server whose option RunProjections is None: nothing is linked, and it has no service for
-	// projections. StoppedProjections has the service, and the system projections wait to be enabled, as on a server without
+	HiddenLinks     []Target
+	// WithoutProjections simulates the server option RunProjections=None: nothing is
+	// linked, and the projections service is missing. StoppedProjections has the service,
+	// but the system projections wait to be enabled, as on a server without
 	// StartStandardProjections.
 	WithoutProjections, StoppedProjections bool
 }
 
-// TLSOptions open a second port, with TLS, users and their rights. The first stays plain and open.
+// TLSOptions open a second port with TLS, users and their rights. The first port stays
+// plain and open to every caller.
 type TLSOptions struct {
 	Listen            string // host:port
 	CertFile, KeyFile string // PEM
-	Users             []users.User
+	Users             []User
 }
+
+// User is a user of the TLS port, configured at the server's start. The users admin and ops
+// are in the groups $admins and $ops by name.
+type User struct {
+	Name, Password string
+	Groups         []string
+}
+
+// Target identifies an event by its stream and revision.
+type Target = store.Target
 
 func (o Options) users() []users.User {
 	if o.TLS == nil {
 		return nil
 	}
-	return o.TLS.Users
+	configured := make([]users.User, len(o.TLS.Users))
+	for i, u := range o.TLS.Users {
+		configured[i] = users.User{User: access.User{Name: u.Name, Groups: u.Groups}, Password: u.Password}
+	}
+	return configured
 }
 
 // Server is a running node.
@@ -61,7 +80,7 @@ type Server struct {
 	stopErr   error
 }
 
-// Start opens the data and serves until Stop. When it returns, clients may connect.
+// Start opens the data and serves until Stop. Clients may connect once it returns.
 func Start(options Options) (*Server, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
@@ -142,7 +161,7 @@ func closeAll(endpoints []*endpoint) error {
 	return err
 }
 
-// open reads the data and starts the groups kept in it.
+// open reads the data and starts the groups stored in it.
 func (s *Server) open(options Options) error {
 	var storage journal.Storage = &journal.Memory{}
 	if options.DataDir != "" {
@@ -177,7 +196,7 @@ func (s *Server) open(options Options) error {
 	return nil
 }
 
-// atData says which data an error is about.
+// atData adds the data directory to an error.
 func atData(dir string, err error) error {
 	if dir == "" {
 		return err
@@ -185,21 +204,23 @@ func atData(dir string, err error) error {
 	return fmt.Errorf("data in %s: %w", dir, err)
 }
 
-// Addr is the address the server listens on, with the real port: the plain one if there is one.
+// Addr returns the address the server listens on, with the real port. It is the plain
+// address if there is one.
 func (s *Server) Addr() string { return s.endpoints[0].mux.listener.Addr().String() }
 
-// URL is a connection string for clients of Addr, without credentials.
+// URL returns a connection string for clients of Addr, without credentials.
 func (s *Server) URL() string {
 	return fmt.Sprintf("kurrentdb://%s?tls=%t", s.Addr(), s.endpoints[0].guard != nil)
 }
 
-// FaultProjection stops a system projection as if it had met an error, until it is enabled again.
+// FaultProjection stops a system projection as if it had failed, until it is enabled
+// again.
 func (s *Server) FaultProjection(name, reason string) error {
 	return s.store.FaultProjection(name, reason)
 }
 
-// Stop ends all calls, subscriptions too, and closes the data. It takes less than a second, or what ctx leaves of it.
-// Stopping again answers what the first time did.
+// Stop ends all calls, including subscriptions, and closes the data. It takes less than a
+// second, or until ctx is done. Later calls return the result of the first one.
 func (s *Server) Stop(ctx context.Context) error {
 	s.once.Do(func() { s.stopErr = s.stopAll(ctx) })
 	return s.stopErr

@@ -13,7 +13,6 @@ import (
 
 	"orderflow/dev/kurrentsim"
 	"orderflow/dev/kurrentsim/kurrentsimtest"
-	"orderflow/dev/kurrentsim/users"
 )
 
 // secure is a server whose only port has TLS and the given users, beside admin.
@@ -23,9 +22,9 @@ type secure struct {
 
 const secret = kurrentsimtest.Password
 
-func user(name string, groups ...string) users.User { return kurrentsimtest.User(name, groups...) }
+func user(name string, groups ...string) kurrentsim.User { return kurrentsimtest.User(name, groups...) }
 
-func newSecure(t *testing.T, options kurrentsim.Options, others ...users.User) *secure {
+func newSecure(t *testing.T, options kurrentsim.Options, others ...kurrentsim.User) *secure {
 	t.Helper()
 	s := &secure{world: &world{T: t, server: kurrentsimtest.StartSecure(t, options, others...).Server}}
 	s.client = s.as(kurrentsimtest.Admin, secret).client

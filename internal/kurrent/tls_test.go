@@ -10,8 +10,6 @@ import (
 
 	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
-	"orderflow/dev/kurrentsim/access"
-	"orderflow/dev/kurrentsim/users"
 	"orderflow/internal/kurrent"
 )
 
@@ -23,7 +21,7 @@ func TestOverTLSOnlyTheRightServerAndUserAreSpokenTo(t *testing.T) {
 	address := refusing(t)
 	simWith(t, kurrentsim.Options{TLS: &kurrentsim.TLSOptions{
 		Listen: address, CertFile: certificate, KeyFile: key,
-		Users: []users.User{{User: access.User{Name: "worker"}, Password: "s3cret@/"}},
+		Users: []kurrentsim.User{{Name: "worker", Password: "s3cret@/"}},
 	}})
 	for name, c := range map[string]struct {
 		user *url.Userinfo

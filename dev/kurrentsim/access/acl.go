@@ -2,14 +2,14 @@ package access
 
 import "encoding/json"
 
-// Groups with a meaning of their own, and the role that every user has.
+// Groups with a special meaning, and the role that every user has.
 const (
 	Admins     = "$admins"
 	Operations = "$ops"
 	Everyone   = "$all"
 )
 
-// Right is what a caller may do with a stream.
+// Right is an operation that a caller may be allowed on a stream.
 type Right int
 
 // Rights, in the order of a list's entries.
@@ -22,14 +22,14 @@ const (
 	rights
 )
 
-// rightKeys are what the rights are called in an access control list.
+// rightKeys are the keys of the rights in an access control list.
 var rightKeys = map[string]Right{"$r": Read, "$w": Write, "$d": Delete, "$mr": MetaRead, "$mw": MetaWrite}
 
-// List says who has which right: names of users and of groups. A nil entry says nothing about its right; an empty one gives
-// it to administrators alone.
+// List holds, per right, the names of the users and groups that have it. A nil entry
+// leaves its right to the next list; an empty one restricts it to administrators.
 type List [rights][]string
 
-// only returns a list that gives every right to one role.
+// only returns a list that grants every right to one role.
 func only(role string) List {
 	var l List
 	for right := range l {
@@ -38,16 +38,18 @@ func only(role string) List {
 	return l
 }
 
-// AdminsOnly returns the list that leaves every right to administrators.
+// AdminsOnly returns a list that restricts every right to administrators.
 func AdminsOnly() *List {
 	list := only(Admins)
 	return &list
 }
 
-// Defaults are the lists of streams without their own. A nil list says nothing.
+// Defaults are the lists for streams without their own. A nil list leaves every right to
+// the server's defaults.
 type Defaults struct{ User, System *List }
 
-// ParseSettings returns the defaults that an event of $settings sets. Malformed settings set none.
+// ParseSettings returns the defaults set by an event of $settings. It returns none if the
+// settings are malformed.
 func ParseSettings(body []byte) Defaults {
 	fields := map[string]json.RawMessage{}
 	if json.Unmarshal(body, &fields) != nil {
@@ -62,7 +64,8 @@ func ParseSettings(body []byte) Defaults {
 	return d
 }
 
-// ParseList returns nil if body is no access control list. Unknown entries are ignored.
+// ParseList returns nil if body is not an access control list. It ignores unknown
+// entries.
 func ParseList(body json.RawMessage) *List {
 	var entries map[string]json.RawMessage
 	if len(body) == 0 || json.Unmarshal(body, &entries) != nil || entries == nil {
@@ -83,7 +86,7 @@ func ParseList(body json.RawMessage) *List {
 	return list
 }
 
-// parseRoles reads a name or an array of names. It reports false for anything else.
+// parseRoles parses a name or an array of names. It reports false for anything else.
 func parseRoles(value json.RawMessage) ([]string, bool) {
 	var role *string
 	if json.Unmarshal(value, &role) == nil && role != nil {

@@ -5,28 +5,29 @@ import (
 	"strings"
 )
 
-// User is a caller who has shown a valid password. A nil User is the anonymous caller.
+// User is a caller who presented a valid password. A nil User is the anonymous caller.
 type User struct {
 	Name   string
 	Groups []string
 }
 
-// is reports whether the user has a role: it is the user's name, or one of its groups.
-func (u *User) is(role string) bool { return u.Name == role || slices.Contains(u.Groups, role) }
+// hasRole reports whether the user has a role: role is the user's name or one of its
+// groups.
+func (u *User) hasRole(role string) bool { return u.Name == role || slices.Contains(u.Groups, role) }
 
-// IsAdmin reports whether nothing but a rule for all callers stops the user.
-func (u *User) IsAdmin() bool { return u != nil && (u.is(Admins) || u.Name == "admin") }
+// IsAdmin reports whether only the rules that apply to all callers restrict the user.
+func (u *User) IsAdmin() bool { return u != nil && (u.hasRole(Admins) || u.Name == "admin") }
 
-// IsOperator reports whether the user may run the server: groups, projections.
+// IsOperator reports whether the user may operate the server: groups, projections.
 func (u *User) IsOperator() bool {
-	return u.IsAdmin() || u != nil && (u.is(Operations) || u.Name == "ops")
+	return u.IsAdmin() || u != nil && (u.hasRole(Operations) || u.Name == "ops")
 }
 
-// Lists is where the access control lists come from.
+// Lists is the source of the access control lists.
 type Lists interface {
-	// ACL returns the stream's own list, nil when it has none.
+	// ACL returns the stream's own list, or nil if it has none.
 	ACL(stream string) *List
-	// Defaults returns what $settings sets.
+	// Defaults returns the lists set in $settings.
 	Defaults() Defaults
 }
 
@@ -35,8 +36,9 @@ const (
 	metastreamPrefix = "$$"
 )
 
-// Allows reports whether the user has a right on a stream. A metastream is covered by the rights on its stream's metadata.
-// Some things are denied to administrators too: to write to or delete $all, and to delete a metastream.
+// Allows reports whether the user has a right on a stream. A metastream is covered by the
+// rights on its stream's metadata. Some operations are denied to administrators too:
+// writing to or deleting $all, and deleting a metastream.
 func Allows(lists Lists, user *User, right Right, stream string) bool {
 	if user == nil {
 		return false
@@ -62,11 +64,12 @@ func Allows(lists Lists, user *User, right Right, stream string) bool {
 		return true
 	}
 	return slices.ContainsFunc(holders(lists, right, stream), func(role string) bool {
-		return role == Everyone || user.is(role)
+		return role == Everyone || user.hasRole(role)
 	})
 }
 
-// holders returns who has a right on a stream: the first list that says so counts.
+// holders returns the roles that have a right on a stream, from the first list that has
+// an entry for the right.
 func holders(lists Lists, right Right, stream string) []string {
 	settings, own := lists.Defaults(), lists.ACL(stream)
 	set, server := settings.User, only(Everyone)

@@ -13,10 +13,10 @@ import (
 	"orderflow/dev/kurrentsim/subscription"
 )
 
-// All is the name under which the global order is subscribed to.
+// All is the name under which clients subscribe to the global order.
 const All = "$all"
 
-// Where groups are kept: the newest event holds all of them.
+// Where groups are stored: the newest event holds all of them.
 const (
 	configStream = "$persistentSubscriptionConfig"
 	configType   = "$PersistentConfig"
@@ -28,7 +28,7 @@ type Key struct {
 	Group  string
 }
 
-// String is also the id of a subscription to the group.
+// String returns the group's name, which is also the id of a subscription to it.
 func (k Key) String() string { return k.Stream + "::" + k.Group }
 
 func (k Key) checkpointStream() string {
@@ -37,24 +37,24 @@ func (k Key) checkpointStream() string {
 
 func (k Key) parkedStream() string { return "$persistentsubscription-" + k.String() + "-parked" }
 
-// Filter of a group that reads the global order.
+// Filter is the filter of a group that reads the global order.
 type Filter struct {
 	ByType     bool     `json:"byType"`
 	Prefixes   []string `json:"prefixes,omitempty"`
 	Expression string   `json:"expression,omitempty"`
 }
 
-// Config of a group.
+// Config is the configuration of a group.
 type Config struct {
 	Settings subscription.Settings
-	// FromEnd starts with what is written after the group was created; From is then where that was. Otherwise From is the
-	// first revision, or position, of the group.
+	// FromEnd starts with what is written after the group was created; From is then the
+	// end at that time. Otherwise From is the first revision, or position, of the group.
 	FromEnd bool
 	From    int64
 	Filter  *Filter
 }
 
-// Errors of the management of groups.
+// Errors returned by the management of groups.
 var (
 	ErrExists         = errors.New("group exists")
 	ErrNotFound       = errors.New("group does not exist")
@@ -63,7 +63,7 @@ var (
 	ErrStopping       = errors.New("server is stopping")
 )
 
-// InvalidError says why settings cannot be used.
+// InvalidError reports why settings cannot be used.
 type InvalidError struct{ Reason string }
 
 func (e *InvalidError) Error() string { return e.Reason }
@@ -101,7 +101,7 @@ func (c Config) filter() (*store.Filter, error) {
 	return filter, nil
 }
 
-// place writes a revision or a position the way it is shown and stored.
+// place formats a revision or a position the way it is shown and stored.
 func (k Key) place(place int64) string {
 	if k.Stream == All {
 		return fmt.Sprintf("C:%d/P:%d", place, place)

@@ -11,22 +11,22 @@ import (
 // Connection is one consumer of a group.
 type Connection struct {
 	User  string // who is connected, for statistics
-	Name  string // what the client calls the connection, for statistics
+	Name  string // the client's name for the connection, for statistics
 	group *group
 	limit int
 
 	mu      sync.Mutex
 	waiting []subscription.Message
-	arrived chan struct{} // holds a token when there may be messages to take
+	arrived chan struct{} // holds a token if there may be messages to take
 	once    sync.Once
 	dropped chan struct{}
 	cause   error
 }
 
-// Arrived is received from when there may be messages to Take.
+// Arrived returns a channel that receives when there may be messages to Take.
 func (c *Connection) Arrived() <-chan struct{} { return c.arrived }
 
-// Take returns the messages that are to be sent to the client, in order.
+// Take returns the messages that must be sent to the client, in order.
 func (c *Connection) Take() []subscription.Message {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -35,10 +35,11 @@ func (c *Connection) Take() []subscription.Message {
 	return taken
 }
 
-// Dropped is closed when the server has ended the connection; Cause then says why.
+// Dropped returns a channel that is closed when the server has ended the connection.
+// Cause then returns the reason.
 func (c *Connection) Dropped() <-chan struct{} { return c.dropped }
 
-// Cause is why the connection was dropped.
+// Cause returns why the connection was dropped.
 func (c *Connection) Cause() error { return c.cause }
 
 func (c *Connection) drop(cause error) {
@@ -73,18 +74,20 @@ func (c *Connection) Nack(ids []uuid.UUID, action subscription.Action, reason st
 	return c.group.do(func() { c.group.engine.Nack(ids, action, reason) })
 }
 
-// Close gives back what the consumer had.
+// Close disconnects the consumer. Its unsettled messages go back to the group.
 func (c *Connection) Close() {
-	_ = c.group.do(func() { // a group that has ended has forgotten its consumers
+	_ = c.group.do(func() { // a group that has ended has no consumers to remove
 		delete(c.group.conns, c)
 		c.group.engine.Disconnect(c)
 	})
 }
 
-// connect adds a consumer that takes at most buffer messages at a time. It is served with the next tick, or with what moves
-// the group before. A group whose stream is tombstoned confirms and then drops whoever joins.
+// connect adds a consumer that takes at most buffer messages at a time. Its first
+// messages arrive with the next tick, or earlier with a command that moves the group. A
+// group whose stream is tombstoned confirms and then drops every consumer that joins.
 func (g *group) connect(buffer int, user, name string) (*Connection, error) {
-	// Twice the buffer: messages that timed out may come again before the client has read them the first time.
+	// Twice the buffer: messages that timed out may come again before the client has read
+	// the first delivery.
 	c := &Connection{
 		User: user, Name: name, group: g, limit: 2 * buffer, arrived: make(chan struct{}, 1), dropped: make(chan struct{}),
 	}

@@ -1,7 +1,9 @@
-// Package groups owns the life of persistent subscription groups: one goroutine per group that feeds the state machine of
-// package subscription from the store, hands its messages to the connected consumers, and writes what it wants written
-// (checkpoints and parked messages) back to the store as ordinary events. Groups themselves are kept as events too, so that
-// the data directory is one log.
+// Package groups runs persistent subscription groups. Each group has one goroutine, which
+// feeds the state machine of package subscription from the store and hands its messages
+// to the connected consumers. It also writes checkpoints and parked messages back to the
+// store as ordinary events. Groups themselves are stored as events too, so that the data
+// directory is one log.
 //
-// How messages are shared, retried and parked is decided in package subscription; how they look on the wire in package rpc.
+// Package subscription decides how messages are shared, retried and parked. Package rpc
+// encodes them for the wire.
 package groups

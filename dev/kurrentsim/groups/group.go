@@ -10,10 +10,12 @@ import (
 	"orderflow/dev/kurrentsim/subscription"
 )
 
-// tick is how often timeouts and the time of checkpoints are looked at, as on a real server.
+// tick is how often timeouts and the time of checkpoints are checked, as on a real
+// server.
 const tick = time.Second
 
-// group runs one persistent subscription. All fields below are its goroutine's own; others send it commands.
+// group runs one persistent subscription. Only its goroutine accesses the fields below;
+// other goroutines send it commands.
 type group struct {
 	key    Key
 	config Config
@@ -30,10 +32,10 @@ type group struct {
 	source        *source
 	ahead         ahead
 	conns         map[*Connection]struct{}
-	moved         bool // something may go to a consumer now; otherwise it waits for the tick
+	moved         bool // there may be messages to deliver now; otherwise delivery waits for the tick
 	parked        parkedCount
-	parking       bool // a write to the parked stream is on its way
-	checkpointing bool // a write of the checkpoint is on its way
+	parking       bool // a write to the parked stream is in progress
+	checkpointing bool // a write of the checkpoint is in progress
 	replay        *replay
 	started       time.Time
 }
@@ -60,7 +62,8 @@ func startGroup(m *Manager, key Key, config Config) (*group, error) {
 	return g, nil
 }
 
-// stop drops the consumers with cause and returns when nothing of the group runs any more.
+// stop drops the consumers with cause and returns when every goroutine of the group has
+// ended.
 func (g *group) stop(cause error) {
 	_ = g.do(func() {
 		for c := range g.conns {
@@ -72,7 +75,8 @@ func (g *group) stop(cause error) {
 	g.writes.Wait()
 }
 
-// do runs a command in the group's goroutine, waits for it, and has what waits offered to consumers.
+// do runs a command in the group's goroutine, waits for it, and then offers waiting
+// messages to consumers.
 func (g *group) do(command func()) error {
 	return g.ask(func() {
 		command()
@@ -80,7 +84,8 @@ func (g *group) do(command func()) error {
 	})
 }
 
-// ask runs a command in the group's goroutine and waits for it. What waits goes on waiting.
+// ask runs a command in the group's goroutine and waits for it. It does not deliver
+// waiting messages.
 func (g *group) ask(command func()) error {
 	finished := make(chan struct{})
 	select {
@@ -96,9 +101,9 @@ func (g *group) run(ctx context.Context) {
 	defer close(g.done)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	ready := make(chan struct{}) // makes the select go on at once
+	ready := make(chan struct{}) // makes the select continue at once
 	close(ready)
-	changed := g.events.Changed() // kept until it is seen: taken anew each time, a wake-up beside another case would be lost
+	changed := g.events.Changed() // kept until it fires: if it were taken again on each iteration, a wake-up that coincides with another case would be lost
 	for {
 		g.step()
 		more := changed
@@ -122,7 +127,8 @@ func (g *group) run(ctx context.Context) {
 	}
 }
 
-// drain takes the commands that are there already, so that a burst of acknowledgements costs one step.
+// drain runs the commands that are already queued, so that a burst of acknowledgements
+// costs one step.
 func (g *group) drain() {
 	for range 64 {
 		select {
@@ -134,7 +140,7 @@ func (g *group) drain() {
 	}
 }
 
-// step moves everything on as far as it goes.
+// step advances everything as far as possible.
 func (g *group) step() {
 	g.feed()
 	g.feedReplay()

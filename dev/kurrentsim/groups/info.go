@@ -8,18 +8,18 @@ import (
 	"orderflow/dev/kurrentsim/subscription"
 )
 
-// Info is what is shown of a group.
+// Info is the published state of a group.
 type Info struct {
 	Key              Key
 	Config           Config
 	Live             bool // it takes each event as it is appended
-	Reading          bool // a read is on its way
+	Reading          bool // a read is in progress
 	Pushed           int  // events appended since it became live, at most the live buffer
 	StartFrom        string
-	Checkpointed     string // empty for none
-	LastKnown        string // empty for none
-	Parked           int64  // as the group counts them: it does not know of those that were dropped from the parked stream
-	Lag              int64  // events between what is settled and the end; of the whole log for a group on All
+	Checkpointed     string // empty if there is none
+	LastKnown        string // empty if there is none
+	Parked           int64  // as the group counts them: events dropped from the parked stream by other writers are still counted
+	Lag              int64  // events between the last settled one and the end; for a group on All, events of the whole log
 	AveragePerSecond int
 	Stats            subscription.Stats
 }
@@ -35,7 +35,8 @@ func (m *Manager) Info(key Key) (Info, error) {
 	return info, err
 }
 
-// ListStream returns the groups of a stream: none if the last one was deleted, ErrNotFound if there never was one.
+// ListStream returns the groups of a stream. It returns none if the last one was deleted,
+// and ErrNotFound if the stream never had one.
 func (m *Manager) ListStream(stream string) ([]Info, error) {
 	m.mu.RLock()
 	_, known := m.streams[stream]
@@ -46,7 +47,7 @@ func (m *Manager) ListStream(stream string) ([]Info, error) {
 	return m.List(stream), nil
 }
 
-// List returns the groups of a stream, or of all for an empty name.
+// List returns the groups of a stream, or all groups for an empty name.
 func (m *Manager) List(stream string) []Info {
 	m.mu.RLock()
 	keys := slices.SortedFunc(maps.Keys(m.groups), compareKeys)
@@ -56,7 +57,7 @@ func (m *Manager) List(stream string) []Info {
 		if stream != "" && key.Stream != stream {
 			continue
 		}
-		if info, err := m.Info(key); err == nil { // it may have been deleted meanwhile
+		if info, err := m.Info(key); err == nil { // it may have been deleted in the meantime
 			infos = append(infos, info)
 		}
 	}

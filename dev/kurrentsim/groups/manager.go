@@ -13,21 +13,21 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// Manager keeps all groups of a server.
+// Manager runs all groups of a server.
 type Manager struct {
 	events *store.Store
 	logger *slog.Logger
 	now    func() time.Time
 
-	admin sync.Mutex // one change of groups at a time, its writes included
+	admin sync.Mutex // serializes changes of groups, including their writes
 
 	mu      sync.RWMutex
 	groups  map[Key]*group
-	streams map[string]struct{} // that have a group, or had one since the groups were loaded
+	streams map[string]struct{} // streams that have a group, or had one since the groups were loaded
 	stopped bool
 }
 
-// Open starts the groups that are stored.
+// Open starts the stored groups.
 func Open(events *store.Store, logger *slog.Logger) (*Manager, error) {
 	m := &Manager{events: events, logger: logger, now: time.Now, groups: map[Key]*group{}, streams: map[string]struct{}{}}
 	if err := m.load(); err != nil {
@@ -101,7 +101,8 @@ func (m *Manager) Connect(key Key, buffer int, user, name string) (*Connection, 
 	return g.connect(buffer, user, name)
 }
 
-// Create makes a new group. It starts with what is written from now on, or where the configuration says.
+// Create makes a new group. It starts with what is written from now on, or where the
+// configuration says.
 func (m *Manager) Create(key Key, config Config) error {
 	m.admin.Lock()
 	defer m.admin.Unlock()
@@ -118,7 +119,8 @@ func (m *Manager) Create(key Key, config Config) error {
 	return m.start(key, config)
 }
 
-// fixStart makes the end a place, so that it stays the same when the group is loaded again.
+// fixStart replaces the start "from the end" with the current end, so that it stays the
+// same when the group is loaded again.
 func (m *Manager) fixStart(key Key, config *Config) {
 	switch {
 	case !config.FromEnd:
@@ -129,7 +131,8 @@ func (m *Manager) fixStart(key Key, config *Config) {
 	}
 }
 
-// Update replaces the settings of a group and drops its consumers. Filter and checkpoint stay.
+// Update replaces the settings of a group and drops its consumers. It keeps the filter
+// and the checkpoint.
 func (m *Manager) Update(key Key, config Config) error {
 	m.admin.Lock()
 	defer m.admin.Unlock()
@@ -174,7 +177,8 @@ func (m *Manager) remove(g *group) {
 	g.stop(ErrDropped)
 }
 
-// Restart drops all consumers and loads all groups again, each behind its checkpoint.
+// Restart drops all consumers and loads all groups again, each from behind its
+// checkpoint.
 func (m *Manager) Restart() error {
 	m.admin.Lock()
 	defer m.admin.Unlock()
@@ -182,7 +186,7 @@ func (m *Manager) Restart() error {
 	return m.load()
 }
 
-// Replay offers parked messages again: those before stopAt, or all for a negative one.
+// Replay offers parked messages again: those before stopAt, or all if stopAt is negative.
 func (m *Manager) Replay(key Key, stopAt int64) error {
 	g, err := m.find(key)
 	if err != nil {
@@ -195,7 +199,7 @@ func (m *Manager) Replay(key Key, stopAt int64) error {
 	return replayErr
 }
 
-// save stores the groups with one of them changed, or removed when config is nil.
+// save stores the groups with one of them changed, or removed if config is nil.
 func (m *Manager) save(key Key, config *Config) error {
 	now := m.now().UTC()
 	file := configFile{Version: "2", Updated: now}

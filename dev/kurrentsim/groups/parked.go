@@ -7,22 +7,23 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// Parked is a message that was put aside.
+// Parked is a parked message.
 type Parked struct {
-	Event    store.Resolved // Link is the entry in the parked stream; Event is nil when the message is gone
+	Event    store.Resolved // Link is the entry in the parked stream; Event is nil if the message is gone
 	Revision int64          // in the parked stream
 	Reason   string
 	Added    time.Time
 }
 
-// ParkedPage is a piece of a group's parked messages, the newest first.
+// ParkedPage is a page of a group's parked messages, newest first.
 type ParkedPage struct {
 	Messages []Parked
 	Next     int64 // where the next page begins
 	End      bool
 }
 
-// Parked reads at most limit parked messages, from a revision of the parked stream back.
+// Parked reads at most limit parked messages, backwards from a revision of the parked
+// stream.
 func (m *Manager) Parked(key Key, from int64, limit int) (ParkedPage, error) {
 	if _, err := m.find(key); err != nil {
 		return ParkedPage{}, err
@@ -37,22 +38,23 @@ func (m *Manager) Parked(key Key, from int64, limit int) (ParkedPage, error) {
 		if err != nil {
 			return ParkedPage{}, err
 		}
-		if event.Link == nil { // no link at all: shown as the message it is
+		if event.Link == nil { // not a link: shown as the message itself
 			event.Link = &link
 		}
 		var about parkedMetadata
-		_ = json.Unmarshal(link.Metadata, &about) // what somebody else wrote there may say nothing of itself
+		_ = json.Unmarshal(link.Metadata, &about) // an event that another writer appended there may lack this metadata
 		added, _ := time.Parse(time.RFC3339, about.Added)
 		found.Messages = append(found.Messages, Parked{Event: event, Revision: link.Revision, Reason: about.Reason, Added: added})
 	}
 	return found, nil
 }
 
-// parkedCount is what a group knows of its parked stream: what was there when the group was loaded, what it parked and what
-// it replayed. What another writer hides there it does not see, and after a delete of the group it counts on.
+// parkedCount is the group's own count of its parked stream: the events there when the
+// group was loaded, those it parked, and those it replayed. It does not see what another
+// writer hides there, and it continues to count after the group was deleted.
 type parkedCount struct {
 	first int64
-	last  int64 // -1 for none
+	last  int64 // -1 if there is none
 }
 
 func countParked(events *store.Store, key Key) parkedCount {

@@ -9,14 +9,15 @@ import (
 	"orderflow/dev/kurrentsim/subscription"
 )
 
-// replay brings parked messages back, page by page, so that any number of them takes little memory.
+// replay reads parked messages back page by page, so that any number of them takes little
+// memory.
 type replay struct {
 	next, end int64 // revisions in the parked stream, end exclusive
 	finishing bool
 }
 
-// startReplay begins to offer the parked messages before stopAt again; a negative stopAt means all there are now. While a
-// replay runs it does nothing.
+// startReplay starts to offer the parked messages before stopAt again; a negative stopAt
+// means all that exist now. It does nothing while a replay is running.
 func (g *group) startReplay(stopAt int64) error {
 	if g.replay != nil {
 		return nil
@@ -57,7 +58,8 @@ func (g *group) feedReplay() {
 	}
 }
 
-// parkedMessages reads the next page, with its links resolved whatever the group does. Targets that are gone are left out.
+// parkedMessages reads the next page. It resolves links even if the group does not. It
+// leaves out entries whose target is gone.
 func (g *group) parkedMessages(limit int) ([]*subscription.Message, error) {
 	page, err := g.events.ReadStream(g.key.parkedStream(), g.replay.next, store.Forwards, limit)
 	if err != nil {
@@ -69,7 +71,7 @@ func (g *group) parkedMessages(limit int) ([]*subscription.Message, error) {
 	}
 	var messages []*subscription.Message
 	for _, link := range page.Events {
-		if link.Revision >= g.replay.end { // what stands below was dropped
+		if link.Revision >= g.replay.end { // everything before this revision was dropped
 			break
 		}
 		event, err := g.events.Resolve(link)
@@ -83,11 +85,13 @@ func (g *group) parkedMessages(limit int) ([]*subscription.Message, error) {
 	return messages, nil
 }
 
-// onlyAdmins is the access list that a replay leaves on the parked stream. The rest of what its metadata held is lost.
+// onlyAdmins is the access list that a replay leaves on the parked stream. The rest of
+// its metadata is lost.
 const onlyAdmins = `"$acl":{"$r":"$admins","$w":"$admins","$d":"$admins","$mr":"$admins","$mw":"$admins"}`
 
-// finishReplay hides what was replayed from the parked stream, and writes its metadata anew, as the server does: also where
-// more was hidden before, which then can be read again.
+// finishReplay hides what was replayed from the parked stream and replaces its metadata,
+// as the server does. It does so even if more was hidden before, which can then be read
+// again.
 func (g *group) finishReplay() {
 	g.replay.finishing = true
 	truncate := store.NewEvent{

@@ -5,7 +5,8 @@ import (
 	"orderflow/dev/kurrentsim/subscription"
 )
 
-// scanWindow is how many events a filtered source looks at before its group does something else.
+// scanWindow is how many events a filtered source looks at before its group does other
+// work.
 const scanWindow = 4096
 
 // source reads the events of a group in order, each once.
@@ -14,13 +15,14 @@ type source struct {
 	key      Key
 	resolve  bool
 	filter   *store.Filter
-	next     int64        // revision to be read, or least position
+	next     int64        // next revision to read, or least position
 	cursor   store.Cursor // in the global order
 	previous int64        // place of the last message
 	ended    bool         // the tombstone was read
 }
 
-// newSource begins behind the checkpoint, or where the configuration says if there is none.
+// newSource returns a source that begins behind the checkpoint, or where the
+// configuration says if there is no checkpoint.
 func newSource(events *store.Store, key Key, config Config, checkpoint int64) (*source, error) {
 	filter, err := config.filter()
 	if err != nil {
@@ -43,15 +45,16 @@ func newSource(events *store.Store, key Key, config Config, checkpoint int64) (*
 	return s, nil
 }
 
-// batch is what was read at a time.
+// batch is the result of one read.
 type batch struct {
 	records []store.Record
 	skipped int   // events the filter left out
 	place   int64 // of the last event looked at
-	end     bool  // that was all there is for now
+	end     bool  // there was nothing more to read at the time
 }
 
-// read returns at most limit messages, and one more for what the filter left out, and whether that was all there is for now.
+// read returns at most limit messages, plus one for events the filter left out. It
+// reports whether there is nothing more to read for now.
 func (s *source) read(limit int) ([]*subscription.Message, bool, error) {
 	b, err := s.page(limit)
 	if err != nil {
@@ -101,13 +104,13 @@ func (s *source) page(limit int) (batch, error) {
 	}
 	s.cursor = page.Next
 	b := batch{records: page.Events, place: int64(page.Position), end: page.End}
-	if s.filter != nil { // without one only its own checkpoints are left out, and those must not lead to more of them
+	if s.filter != nil { // without a filter only its own checkpoints are left out, and those must not cause more checkpoints
 		b.skipped = page.Considered - page.Hidden - len(page.Events)
 	}
 	return b, nil
 }
 
-// tombstone is read once, as the last event of the stream.
+// tombstone returns the tombstone once, as the last event of the stream.
 func (s *source) tombstone() (batch, error) {
 	record, ok, err := s.events.TombstoneOf(s.key.Stream)
 	if err != nil || !ok || s.ended {
@@ -117,12 +120,12 @@ func (s *source) tombstone() (batch, error) {
 	return batch{records: []store.Record{record}, end: true}, nil
 }
 
-// tombstoned reports whether the stream was deleted for ever.
+// tombstoned reports whether the stream was tombstoned.
 func (s *source) tombstoned() bool {
 	return s.key.Stream != All && s.events.LastRevision(s.key.Stream) == store.DeletedRevision
 }
 
-// drained is true when there is nothing more to read now.
+// drained reports whether there is nothing more to read now.
 func (s *source) drained() bool {
 	if s.key.Stream == All {
 		return s.cursor >= s.events.EndCursor()

@@ -14,7 +14,8 @@ import (
 
 const checkpointType = "$SubscriptionCheckpoint"
 
-// background runs a write beside the group and then tells the group, unless it has ended.
+// background runs a write outside the group's goroutine, then calls then in the group,
+// unless the group has ended.
 func (g *group) background(write func() error, then func(error)) {
 	g.writes.Go(func() {
 		err := write()
@@ -44,7 +45,7 @@ func (g *group) checkpoint(atTick bool) {
 	}, func(err error) {
 		g.checkpointing = false
 		if err != nil {
-			g.logger.Error("write checkpoint", "error", err) // a later one covers it
+			g.logger.Error("write checkpoint", "error", err) // a later checkpoint covers it
 		}
 	})
 }
@@ -65,9 +66,9 @@ func loadCheckpoint(events *store.Store, key Key) (int64, error) {
 	return place, nil
 }
 
-// parkedMetadata is what a parked message says about itself, in the form a real server gives it.
+// parkedMetadata is the metadata of a parked message, in a real server's format.
 type parkedMetadata struct {
-	Added  string `json:"added"` // of addedLayout
+	Added  string `json:"added"` // formatted with addedLayout
 	Reason string `json:"reason"`
 	Number int64  `json:"subscriptionEventNumber,omitempty"`
 }
@@ -83,7 +84,8 @@ func (m parkedMetadata) encode() ([]byte, error) {
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
 }
 
-// park writes what is to be parked, in one append, unless such a write is on its way.
+// park writes the messages to be parked in one append, unless such a write is in
+// progress.
 func (g *group) park() {
 	if g.parking {
 		return
@@ -108,7 +110,7 @@ func (g *group) park() {
 			g.parked.last = written.Revision
 		}
 		if err != nil {
-			g.logger.Error("park messages", "error", err) // tried again with the next step
+			g.logger.Error("park messages", "error", err) // the next step tries again
 		}
 		g.engine.Parked(taken, err == nil)
 	})
@@ -116,12 +118,12 @@ func (g *group) park() {
 
 func (g *group) parkedLink(p subscription.Parking) store.NewEvent {
 	original := p.Message.Event.Original()
-	target := original.Data // a link whose target is gone is parked as it stands
+	target := original.Data // a link whose target is gone is parked unchanged
 	if event := p.Message.Event.Event; event != nil {
 		target = fmt.Appendf(nil, "%d@%s", event.Revision, event.Stream)
 	}
 	metadata, err := parkedMetadata{Added: g.now().UTC().Format(addedLayout), Reason: p.Reason, Number: original.Revision}.encode()
-	if err != nil { // plain fields marshal
+	if err != nil { // plain fields always marshal
 		metadata = nil
 	}
 	return store.NewEvent{ID: uuid.New(), Type: store.TypeLink, Data: target, Metadata: metadata}

@@ -5,9 +5,10 @@ import (
 	"hash/crc32"
 )
 
-// A frame is a header and a payload. The header is big endian: the payload's length and CRC-32C, how much of the journal
-// was on disk when the frame was written, and the CRC-32C of these. The third tells a torn tail from damage: a frame
-// proves that everything before its mark had been written for good.
+// A frame is a header and a payload. The header is big endian: the payload's length and
+// CRC-32C, how much of the journal was on disk when the frame was written, and the
+// CRC-32C of these. The third field distinguishes a torn tail from damage: a frame proves
+// that everything before its mark was durable.
 const frameHeader = 4 + 4 + 8 + 4
 
 type header struct {
@@ -24,7 +25,8 @@ func appendHeader(b []byte, h header) []byte {
 	return binary.BigEndian.AppendUint32(b, checksum(b[start:]))
 }
 
-// parseHeader takes the first frameHeader bytes of b; false when they are no header.
+// parseHeader decodes the first frameHeader bytes of b. It reports false if they are not
+// a header.
 func parseHeader(b []byte) (header, bool) {
 	h := header{
 		length:  int64(binary.BigEndian.Uint32(b[0:])),

@@ -7,18 +7,19 @@ import (
 )
 
 const (
-	// magic names the format and its version; it also makes every position in the file greater than zero, which clients of
-	// the store rely on.
+	// magic is the format and its version. It also makes every position in the file
+	// greater than zero, which clients of the store rely on.
 	magic = "ksimlog\x02"
-	// MaxPayload bounds one frame: the largest append (256 MiB of events) and what frames its records.
+	// MaxPayload limits one frame: the largest append (256 MiB of events) plus the
+	// framing of its records.
 	MaxPayload = 320 << 20
 )
 
 // ErrTooLarge is returned for a payload that does not fit a frame.
 var ErrTooLarge = errors.New("frame is too large")
 
-// Journal is an append-only sequence of frames. Append must be called by one goroutine at a time; everything else may be
-// called from any.
+// Journal is an append-only sequence of frames. Append must be called by one goroutine at
+// a time; all other methods are safe for concurrent use.
 type Journal struct {
 	storage Storage
 
@@ -27,21 +28,22 @@ type Journal struct {
 	end     int64      // bytes written
 	durable int64      // bytes known to be on disk
 	syncing bool
-	failed  error // the first failed sync: what is on disk is unknown from then on
+	failed  error // the first failed sync: after it, the state of the disk is unknown
 }
 
-// End is the offset of the next frame's header, and so the number of bytes written.
+// End returns the offset of the next frame's header, which is the number of bytes
+// written.
 func (j *Journal) End() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.end
 }
 
-// PayloadOffset is where the payload of the next frame will stand.
+// PayloadOffset returns the offset of the next frame's payload.
 func (j *Journal) PayloadOffset() int64 { return j.End() + frameHeader }
 
-// Append writes one frame without waiting for the disk and returns the end of the journal after it, to be given to
-// Commit. A failed write leaves the journal as it was.
+// Append writes one frame without waiting for the disk. It returns the end of the journal
+// after the frame, to be passed to Commit. A failed write leaves the journal unchanged.
 func (j *Journal) Append(payload []byte) (int64, error) {
 	if len(payload) > MaxPayload {
 		return 0, ErrTooLarge
@@ -53,7 +55,8 @@ func (j *Journal) Append(payload []byte) (int64, error) {
 		return 0, failed
 	}
 	if err := j.write(start, durable, payload); err != nil {
-		// Best effort: what stands behind the end is overwritten by the next frame, or cut at the next start.
+		// Best effort: bytes behind the end are overwritten by the next frame, or cut at
+		// the next start.
 		_ = j.storage.Truncate(start)
 		return 0, fmt.Errorf("write frame: %w", err)
 	}
@@ -70,8 +73,8 @@ func (j *Journal) write(start, durable int64, payload []byte) error {
 	return err
 }
 
-// Commit returns when everything before end is on disk. Callers that come together share one sync: the first of them
-// syncs for all who have written by then.
+// Commit returns once everything before end is on disk. Concurrent callers share one
+// sync: the first of them syncs for all callers that have written by then.
 func (j *Journal) Commit(end int64) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -85,7 +88,7 @@ func (j *Journal) Commit(end int64) error {
 	return j.failed
 }
 
-// sync is called with the lock held and gives it up while the disk works.
+// sync must be called with the lock held. It releases the lock while the disk works.
 func (j *Journal) sync() {
 	target := j.end
 	j.syncing = true
@@ -94,7 +97,8 @@ func (j *Journal) sync() {
 	j.mu.Lock()
 	j.syncing = false
 	if err != nil {
-		// After a failed fsync the kernel may have dropped the pages: no later success proves anything.
+		// After a failed fsync the kernel may have dropped the pages: no later success
+		// proves anything.
 		j.failed = fmt.Errorf("sync journal: %w", err)
 	} else {
 		j.durable = target
@@ -105,7 +109,7 @@ func (j *Journal) sync() {
 // ReadAt reads bytes of a written frame.
 func (j *Journal) ReadAt(p []byte, offset int64) (int, error) { return j.storage.ReadAt(p, offset) }
 
-// Close syncs and closes what is behind the journal.
+// Close syncs the journal and closes its storage.
 func (j *Journal) Close() error {
 	return errors.Join(j.Commit(j.End()), j.storage.Close())
 }

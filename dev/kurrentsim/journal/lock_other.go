@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 )
 
-// lockDir opens the lock file; without flock two processes on one directory are not kept apart.
+// lockDir opens the lock file. Without flock it does not keep two processes from using
+// the same directory.
 func lockDir(dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"syscall"
 )
 
-// lockDir takes the data directory for this process. The kernel lets go of it when the process dies, however it dies.
+// lockDir locks the data directory for this process. The kernel releases the lock however
+// the process dies.
 func lockDir(dir string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {

@@ -9,16 +9,17 @@ import (
 	"sync"
 )
 
-// CorruptError says that a frame that was once on disk is damaged. That is not the trace of a crash, and cutting there would
-// lose what was acknowledged, so the journal refuses to open.
+// CorruptError reports that a frame that was once on disk is damaged. A crash cannot
+// cause that, and cutting there would lose acknowledged data, so the journal refuses to
+// open.
 type CorruptError struct{ Offset int64 }
 
 func (e *CorruptError) Error() string { return fmt.Sprintf("journal is damaged at byte %d", e.Offset) }
 
 var errTorn = errors.New("torn frame")
 
-// Open reads every frame in order, gives each payload and its offset to visit, and cuts a torn tail. It returns the
-// number of bytes cut. The payload is visit's only for the call.
+// Open reads every frame in order, passes each payload and its offset to visit, and cuts
+// a torn tail. It returns the number of bytes cut. visit must not keep the payload.
 func Open(storage Storage, visit func(offset int64, payload []byte) error) (*Journal, int64, error) {
 	size, err := storage.Size()
 	if err != nil {
@@ -37,7 +38,8 @@ func Open(storage Storage, visit func(offset int64, payload []byte) error) (*Jou
 			return nil, 0, fmt.Errorf("cut torn tail: %w", err)
 		}
 	}
-	// Whole frames may have been written and not synced before a crash; from here on they count as durable.
+	// Whole frames may have been written and not synced before a crash; from here on they
+	// count as durable.
 	if err := storage.Sync(); err != nil {
 		return nil, 0, fmt.Errorf("sync journal: %w", err)
 	}
@@ -50,7 +52,8 @@ func open(storage Storage, end int64) *Journal {
 	return j
 }
 
-// create starts an empty journal, also over the few bytes a crash during an earlier creation left.
+// create starts an empty journal. It overwrites the few bytes that a crash during an
+// earlier creation may have left.
 func create(storage Storage, size int64) (*Journal, int64, error) {
 	if err := storage.Truncate(0); err != nil {
 		return nil, 0, fmt.Errorf("create journal: %w", err)
@@ -96,7 +99,7 @@ func (s *scanner) scan(visit func(int64, []byte) error) (int64, error) {
 	return offset, nil
 }
 
-// frame reads the next frame; errTorn when it is not whole.
+// frame reads the next frame. It returns errTorn if the frame is incomplete.
 func (s *scanner) frame(reader io.Reader, left int64) ([]byte, error) {
 	var raw [frameHeader]byte
 	if left < frameHeader {
@@ -122,8 +125,9 @@ func (s *scanner) frame(reader io.Reader, left int64) ([]byte, error) {
 	return payload, nil
 }
 
-// confirmTorn tells a torn tail from damage: it looks, at every byte behind the bad frame, for the header of another that
-// was written when the bad one was already on disk.
+// confirmTorn distinguishes a torn tail from damage. At every byte behind the bad frame
+// it looks for the header of another frame that was written when the bad one was already
+// on disk.
 func (s *scanner) confirmTorn(bad int64) error {
 	at := bad + 1
 	reader := bufio.NewReaderSize(io.NewSectionReader(s.storage, at, s.size-at), 1<<20)
@@ -132,13 +136,13 @@ func (s *scanner) confirmTorn(bad int64) error {
 		if err != nil {
 			return fmt.Errorf("read journal: %w", err)
 		}
-		mark := int64(binary.BigEndian.Uint64(raw[8:])) // looked at first: it is seldom possible, and the checksum takes longer
+		mark := int64(binary.BigEndian.Uint64(raw[8:])) // checked first: it rarely matches, and the checksum takes longer
 		if mark > bad && mark <= at {
 			if _, ok := parseHeader(raw); ok {
 				return &CorruptError{Offset: bad}
 			}
 		}
-		_, _ = reader.Discard(1) // it was peeked at
+		_, _ = reader.Discard(1) // the byte was peeked at before
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ type Storage interface {
 	Close() error
 }
 
-// File is a journal file in a data directory that this process alone may use.
+// File is a journal file in a data directory that only this process may use.
 type File struct {
 	*os.File
 	lock *os.File
@@ -28,7 +28,8 @@ type File struct {
 // fileName is the journal's name in the data directory.
 const fileName = "events.log"
 
-// OpenFile opens or creates the journal in dir, creating dir if need be. It fails when another process has it open.
+// OpenFile opens or creates the journal in dir, and creates dir if necessary. It fails if
+// another process has it open.
 func OpenFile(dir string) (*File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
@@ -47,7 +48,7 @@ func OpenFile(dir string) (*File, error) {
 	return &File{File: file, lock: lock}, nil
 }
 
-// Size is the file's length in bytes.
+// Size returns the file's length in bytes.
 func (f *File) Size() (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -56,7 +57,7 @@ func (f *File) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-// Close closes the file and lets go of the directory.
+// Close closes the file and unlocks the directory.
 func (f *File) Close() error { return errors.Join(f.File.Close(), f.lock.Close()) }
 
 // syncDir makes a newly created file's name durable.
@@ -68,10 +69,12 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// memoryBlock is large enough to keep the table of blocks short and small enough for a test's store to stay small.
+// memoryBlock is large enough to keep the table of blocks short, and small enough to keep
+// a test's store small.
 const memoryBlock = 256 << 10
 
-// Memory keeps a journal in memory, in blocks, so that growing never copies what is there.
+// Memory keeps a journal in memory, in blocks, so that growing never copies existing
+// data.
 type Memory struct {
 	mu     sync.RWMutex
 	blocks [][]byte
@@ -110,17 +113,17 @@ func (m *Memory) ReadAt(p []byte, offset int64) (int, error) {
 	return done, nil
 }
 
-// Sync has nothing to do: memory is as durable as it gets.
+// Sync does nothing.
 func (m *Memory) Sync() error { return nil }
 
-// Size is the number of bytes written.
+// Size returns the number of bytes written.
 func (m *Memory) Size() (int64, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return m.size, nil
 }
 
-// Truncate forgets everything from size on.
+// Truncate discards everything from size on.
 func (m *Memory) Truncate(size int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -128,5 +131,5 @@ func (m *Memory) Truncate(size int64) error {
 	return nil
 }
 
-// Close has nothing to do.
+// Close does nothing.
 func (m *Memory) Close() error { return nil }

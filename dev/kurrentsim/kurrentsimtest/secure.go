@@ -1,4 +1,5 @@
-// Package kurrentsimtest starts the stand-in for KurrentDB in tests: with TLS, users and their rights.
+// Package kurrentsimtest starts the stand-in for KurrentDB in tests, with TLS, users and
+// their rights.
 package kurrentsimtest
 
 import (
@@ -11,19 +12,17 @@ import (
 
 	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
-	"orderflow/dev/kurrentsim/access"
-	"orderflow/dev/kurrentsim/users"
 )
 
-// Password is that of all users here.
+// Password is the password of all users here.
 const Password = "secret"
 
 // Admin is the user that every secure server has.
 const Admin = "admin"
 
-// User describes a user in groups.
-func User(name string, groups ...string) users.User {
-	return users.User{User: access.User{Name: name, Groups: groups}, Password: Password}
+// User returns a user in groups, with Password.
+func User(name string, groups ...string) kurrentsim.User {
+	return kurrentsim.User{Name: name, Groups: groups, Password: Password}
 }
 
 // Secure is a server whose only port has TLS.
@@ -32,13 +31,14 @@ type Secure struct {
 	CAFile string // PEM
 }
 
-// StartSecure starts a server with Admin and other users. It stops with the test.
-func StartSecure(t testing.TB, options kurrentsim.Options, others ...users.User) *Secure {
+// StartSecure starts a server with Admin and the given other users. It stops with the
+// test.
+func StartSecure(t testing.TB, options kurrentsim.Options, others ...kurrentsim.User) *Secure {
 	t.Helper()
 	certificate, key := devservertest.Certificate(t, "node", time.Now().Add(time.Hour))
 	options.SecureOnly = true
 	options.TLS = &kurrentsim.TLSOptions{
-		Listen: "127.0.0.1:0", CertFile: certificate, KeyFile: key, Users: append([]users.User{User(Admin)}, others...),
+		Listen: "127.0.0.1:0", CertFile: certificate, KeyFile: key, Users: append([]kurrentsim.User{User(Admin)}, others...),
 	}
 	server, err := kurrentsim.Start(options)
 	require.NoError(t, err)
@@ -46,7 +46,7 @@ func StartSecure(t testing.TB, options kurrentsim.Options, others ...users.User)
 	return &Secure{Server: server, CAFile: certificate}
 }
 
-// URLFor is the connection string of a user with Password.
+// URLFor returns the connection string of a user with Password.
 func (s *Secure) URLFor(user string) string {
 	return "kurrentdb://" + user + ":" + Password + "@" + s.Addr() + "?tlsCaFile=" + url.QueryEscape(s.CAFile)
 }

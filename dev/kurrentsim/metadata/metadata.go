@@ -1,6 +1,7 @@
-// Package metadata reads the metadata of streams: the JSON object that the newest event of a metastream holds. It owns which
-// metadata counts: a real server ignores metadata as a whole if one of the fields it knows is malformed. Acting on it is left
-// to package store, and what an access control list allows to package access.
+// Package metadata parses the metadata of streams: the JSON object in the newest event of
+// a metastream. Like a real server, it ignores metadata as a whole if a known field is
+// malformed. Package store acts on the result, and package access decides what an access
+// control list allows.
 package metadata
 
 import (
@@ -20,8 +21,9 @@ type Stream struct {
 	ACL            *access.List
 }
 
-// Parse returns the metadata that body holds. It returns the zero Stream if body is no JSON object, or if any known field is
-// of the wrong type or out of range. Unknown fields are ignored.
+// Parse returns the metadata in body. It returns the zero Stream if body is not a JSON
+// object, or if any known field has the wrong type or is out of range. It ignores unknown
+// fields.
 func Parse(body []byte) Stream {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body, &fields) != nil {

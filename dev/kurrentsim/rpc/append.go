@@ -14,9 +14,11 @@ import (
 )
 
 const (
-	// eventOverhead is what an event costs beyond its bytes; it bounds the number of tiny events in one append.
+	// eventOverhead is what an event costs in memory beyond its bytes. It limits the
+	// number of tiny events in one append.
 	eventOverhead = 64
-	// DefaultMaxBuffered has room for two of the largest appends, and for thousands of the usual ones.
+	// DefaultMaxBuffered has room for two of the largest appends, or thousands of typical
+	// ones.
 	DefaultMaxBuffered = 2 * store.MaxAppendSize
 )
 
@@ -25,7 +27,8 @@ type streamsServer struct {
 	service *Service
 }
 
-// expectation is the oneof that Append, Delete and Tombstone have each in their own type.
+// expectation is the oneof that Append, Delete and Tombstone each declare as a type of
+// their own.
 type expectation interface {
 	GetStreamIdentifier() *shared.StreamIdentifier
 	GetRevision() uint64
@@ -66,12 +69,13 @@ func noExpectation(request string) error {
 	return invalid("'None' is not a valid EventStore.Client.Streams." + request + "+Types+Options+ExpectedStreamRevisionOneofCase")
 }
 
-// Append takes options and events until the client has sent all. An append that is too large is refused as soon as that
-// shows, as by a real node: a client that is still sending then learns no more than that the call has ended.
+// Append reads options and events until the client has sent all. It rejects an append
+// that is too large as soon as it notices, as a real node does. A client that is still
+// sending then learns only that the call has ended.
 func (s *streamsServer) Append(stream streams.Streams_AppendServer) error {
 	ctx := stream.Context()
 	in := s.service.intake()
-	defer in.giveBack()
+	defer in.releaseBudget()
 	for !errors.Is(in.err, store.ErrAppendTooLarge) {
 		message, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -112,15 +116,16 @@ func (s *streamsServer) append(options *streams.AppendReq_Options, events []stor
 	return appended(written), nil
 }
 
-// appendIntake collects one append, within what all appends together may hold. After the first fault it only drains.
+// appendIntake collects one append, within the memory limit of all appends together.
+// After the first error it only drains the call.
 type appendIntake struct {
 	budget  *atomic.Int64
 	most    int64
 	release Release
 	options *streams.AppendReq_Options
 	events  []store.NewEvent
-	size    int   // of the events, as the limits count
-	held    int64 // of the budget
+	size    int   // of the events, as the limits count them
+	held    int64 // part of the budget that this append holds
 	err     error
 }
 
@@ -146,14 +151,15 @@ func (in *appendIntake) take(message *streams.AppendReq) {
 	}
 	if err != nil {
 		in.err, in.events = err, nil
-		in.giveBack()
+		in.releaseBudget()
 		return
 	}
 	in.events = append(in.events, event)
 }
 
-// reserve counts the bytes of an event. An append that finds no room is turned away rather than made to wait: those who
-// hold the room may be waiting for more themselves.
+// reserve counts the bytes of an event. If the budget is exhausted it rejects the append
+// instead of waiting, because the appends that hold the budget may need more of it
+// themselves.
 func (in *appendIntake) reserve(event *store.NewEvent) error {
 	size := event.Size()
 	in.size += size
@@ -169,7 +175,7 @@ func (in *appendIntake) reserve(event *store.NewEvent) error {
 	return nil
 }
 
-// hold takes room for so many bytes until giveBack.
+// hold takes so many bytes from the budget until releaseBudget.
 func (in *appendIntake) hold(size int) error {
 	in.held += int64(size)
 	if in.budget.Add(int64(size)) > in.most {
@@ -178,13 +184,14 @@ func (in *appendIntake) hold(size int) error {
 	return nil
 }
 
-// giveBack gives the room back; doing so again changes nothing.
-func (in *appendIntake) giveBack() {
+// releaseBudget returns the bytes to the budget. It may be called more than once.
+func (in *appendIntake) releaseBudget() {
 	in.budget.Add(-in.held)
 	in.held = 0
 }
 
-// proposedMessage is an event of an append, which each kind of append has in its own type.
+// proposedMessage is an event of an append, which each kind of append declares as a type
+// of its own.
 type proposedMessage interface {
 	GetId() *shared.UUID
 	GetMetadata() map[string]string
@@ -223,7 +230,8 @@ func appended(w store.Written) *streams.AppendResp {
 	return &streams.AppendResp{Result: &streams.AppendResp_Success_{Success: success}}
 }
 
-// wrongExpectedVersion tells it in the band, twice: in the current fields and in those of clients before 20.6.
+// wrongExpectedVersion returns the error as part of the response, twice: in the current
+// fields and in those of clients before 20.6.
 func wrongExpectedVersion(e *store.WrongRevisionError) *streams.AppendResp {
 	w := &streams.AppendResp_WrongExpectedVersion{}
 	if e.Current < 0 {

@@ -14,12 +14,13 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// maxUnanswered bounds the appends of one call that are written but not yet answered.
+// maxUnanswered limits the appends of one call that are written but not yet answered.
 const maxUnanswered = 1024
 
-// BatchAppend takes any number of appends, each in one or more messages under a correlation id that its client chose. It
-// writes them in the order of their final messages and answers each once it is durable, without waiting for that before it
-// takes the next. A refusal concerns one append and is part of its answer: the call goes on.
+// BatchAppend takes any number of appends, each in one or more messages under a
+// correlation id that the client chose. It writes them in the order of their final
+// messages and answers each once it is durable, without waiting for that before it takes
+// the next. An error concerns one append and is part of its response: the call continues.
 func (s *streamsServer) BatchAppend(stream streams.Streams_BatchAppendServer) error {
 	ctx, cancel := s.service.untilStopped(stream.Context())
 	defer cancel()
@@ -40,10 +41,12 @@ func (s *streamsServer) BatchAppend(stream streams.Streams_BatchAppendServer) er
 	return s.service.fail(ctx, err)
 }
 
-// batchAnswer waits until an append is durable, if it was written, and returns its answer.
+// batchAnswer waits until an append is durable, if it was written, and returns its
+// response.
 type batchAnswer func() *streams.BatchAppendResp
 
-// sendAnswers waits for every append, also when the client has left: only then is it visible to readers.
+// sendAnswers waits for every append, even if the client has disconnected: readers see an
+// append only after that.
 func sendAnswers(stream streams.Streams_BatchAppendServer, answers <-chan batchAnswer) error {
 	var failed error
 	for answer := range answers {
@@ -81,16 +84,16 @@ func receiveAppends(ctx context.Context, stream streams.Streams_BatchAppendServe
 type batchAppender struct {
 	service *Service
 	ctx     context.Context
-	pending map[uuid.UUID]*pendingAppend // those of which the final message is still to come
+	pending map[uuid.UUID]*pendingAppend // appends whose final message has not arrived
 	answers chan batchAnswer
 }
 
-// pendingAppend is an append that has not arrived whole.
+// pendingAppend is an append that has not arrived completely.
 type pendingAppend struct {
 	id       uuid.UUID
 	stream   string
 	expected store.Expected
-	deadline time.Time // by when its final message must be there
+	deadline time.Time // when its final message must have arrived
 	intake   appendIntake
 }
 
@@ -116,12 +119,13 @@ func (b *batchAppender) run(requests <-chan receivedAppend) error {
 	}
 }
 
-// take adds a message to its append and writes the append if the message is final. Its error ends the call.
+// take adds a message to its append, and writes the append if the message is final. An
+// error ends the call.
 func (b *batchAppender) take(request *streams.BatchAppendReq) error {
 	p, err := b.add(request)
 	switch {
 	case isMalformed(err) && request.GetOptions() == nil:
-		return errThrown // a real node takes the stream's name for such an answer from the options
+		return errThrown // a real node takes the stream's name for such a response from the options
 	case err != nil:
 		b.refuse(request, p, err)
 		return nil
@@ -134,7 +138,8 @@ func (b *batchAppender) take(request *streams.BatchAppendReq) error {
 	return nil
 }
 
-// add returns the append that a message belongs to, nil for one that was refused or has timed out before.
+// add returns the append that a message belongs to. It returns nil if that append was
+// rejected or has timed out before.
 func (b *batchAppender) add(request *streams.BatchAppendReq) (*pendingAppend, error) {
 	id, err := fromUUID(request.GetCorrelationId())
 	if err != nil {
@@ -162,7 +167,8 @@ func (b *batchAppender) add(request *streams.BatchAppendReq) (*pendingAppend, er
 	return p, nil
 }
 
-// open begins an append unless its client may not write there. Options that come again for the same append change nothing.
+// open begins an append unless its client may not write there. Repeated options for the
+// same append change nothing.
 func (b *batchAppender) open(id uuid.UUID, options *streams.BatchAppendReq_Options) error {
 	name := nameOf(options.GetStreamIdentifier())
 	user, guarded := callerOf(b.ctx)
@@ -190,7 +196,7 @@ func (b *batchAppender) open(id uuid.UUID, options *streams.BatchAppendReq_Optio
 	return nil
 }
 
-// refuse answers an append with an error and ignores what else comes of it.
+// refuse answers an append with an error, and ignores its later messages.
 func (b *batchAppender) refuse(request *streams.BatchAppendReq, p *pendingAppend, err error) {
 	name := nameOf(request.GetOptions().GetStreamIdentifier())
 	if p != nil {
@@ -209,7 +215,8 @@ func (b *batchAppender) answer(id *shared.UUID, name string, written func() (sto
 	b.answers <- answer
 }
 
-// nextDeadline fires when the first of the pending appends has timed out; it is nil when there are none.
+// nextDeadline returns a channel that fires when the first pending append times out. It
+// is nil if there is none.
 func (b *batchAppender) nextDeadline() <-chan time.Time {
 	var first time.Time
 	for _, p := range b.pending {
@@ -233,8 +240,8 @@ func (b *batchAppender) expire(now time.Time) {
 	}
 }
 
-// forget gives back what a pending append holds.
+// forget drops a pending append and releases its budget.
 func (b *batchAppender) forget(p *pendingAppend) {
-	p.intake.giveBack()
+	p.intake.releaseBudget()
 	delete(b.pending, p.id)
 }

@@ -15,21 +15,23 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// writeTimeout is the longest that an append may take to arrive whole, whatever its client allows: a real node's default.
+// writeTimeout is the longest that an append may take to arrive completely, whatever its
+// client allows: a real node's default.
 const writeTimeout = 2 * time.Second
 
-// Refusals of an append in a batch that the store does not know of.
+// Errors of an append in a batch that do not come from the store.
 var (
 	errAppendDenied  = errors.New("access denied")
 	errAppendTimeout = errors.New("the append has timed out")
 )
 
-// badRequestError says what is wrong with a message of a batch append.
+// badRequestError reports why a message of a batch append is invalid.
 type badRequestError string
 
 func (e badRequestError) Error() string { return string(e) }
 
-// appendTimeout returns how long an append may take: up to writeTimeout, or what its client allows if that is less.
+// appendTimeout returns how long an append may take: writeTimeout, or what its client
+// allows if that is less.
 func appendTimeout(o *streams.BatchAppendReq_Options, now time.Time) time.Duration {
 	switch d := o.GetDeadlineOption().(type) {
 	case *streams.BatchAppendReq_Options_Deadline:
@@ -57,7 +59,7 @@ func batchExpected(o *streams.BatchAppendReq_Options) (store.Expected, error) {
 	return 0, badRequestError("expected stream position is not set")
 }
 
-// batchResponse is the answer to an append, without its id and stream.
+// batchResponse returns the response to an append, without its id and stream.
 func (s *Service) batchResponse(w store.Written, err error) *streams.BatchAppendResp {
 	if err != nil {
 		return s.batchRefusal(err)
@@ -74,7 +76,7 @@ func (s *Service) batchResponse(w store.Written, err error) *streams.BatchAppend
 	return &streams.BatchAppendResp{Result: &streams.BatchAppendResp_Success_{Success: success}}
 }
 
-// batchRefusal names what is wrong by the type of its details: clients read nothing else.
+// batchRefusal encodes an error by the type of its details: clients read nothing else.
 func (s *Service) batchRefusal(err error) *streams.BatchAppendResp {
 	var (
 		wrong   *store.WrongRevisionError
@@ -101,7 +103,7 @@ func (s *Service) batchRefusal(err error) *streams.BatchAppendResp {
 	return refusedAppend(codes.Unknown, "Unknown", &shared.Unknown{})
 }
 
-// isMalformed reports whether the fault is the request's.
+// isMalformed reports whether the request is invalid.
 func isMalformed(err error) bool {
 	return errors.As(err, new(badRequestError)) || errors.As(err, new(missingMetadataError)) ||
 		errors.As(err, new(*store.EventTooLargeError)) || errors.Is(err, errThrown) ||

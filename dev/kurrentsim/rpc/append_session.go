@@ -17,21 +17,23 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// streamsV2Server has the appends to several streams of releases from 25.1 on. What it does is read, not measured.
+// streamsV2Server serves appends to several streams, which releases from 25.1 on have.
+// Its behavior was taken from the sources, not measured.
 type streamsV2Server struct {
 	streamsv2.UnimplementedStreamsServiceServer
 	service *Service
 }
 
-// AppendSession appends what the client sends, one message a stream, as one when it has sent all.
+// AppendSession appends what the client sends, one message per stream, atomically once
+// the client has sent all.
 func (s *streamsV2Server) AppendSession(
 	stream grpc.ClientStreamingServer[streamsv2.AppendRequest, streamsv2.AppendSessionResponse],
 ) error {
 	in := s.service.intake()
-	defer in.giveBack()
+	defer in.releaseBudget()
 	var (
 		appends []store.StreamAppend
-		refused error // after the first fault the rest is only drained
+		refused error // after the first error the rest is only drained
 	)
 	for {
 		request, err := stream.Recv()
@@ -82,7 +84,7 @@ func (s *streamsV2Server) fail(stream grpc.ServerStream, err error) error {
 	return s.service.fail(stream.Context(), err)
 }
 
-// take adds what a message holds for its stream.
+// take adds a message's events to the append of its stream.
 func take(in *appendIntake, appends []store.StreamAppend, request *streamsv2.AppendRequest) ([]store.StreamAppend, error) {
 	name := request.GetStream()
 	if slices.ContainsFunc(appends, func(a store.StreamAppend) bool { return a.Stream == name }) {
@@ -118,7 +120,7 @@ func take(in *appendIntake, appends []store.StreamAppend, request *streamsv2.App
 	return append(appends, a), nil
 }
 
-// newRecord is an event of which the metadata are the record's properties and its schema.
+// newRecord returns an event whose metadata are the record's properties and its schema.
 func newRecord(r *streamsv2.AppendRecord) (store.NewEvent, error) {
 	id, err := uuid.Parse(r.GetRecordId())
 	if err != nil || id == uuid.Nil {
@@ -142,7 +144,7 @@ func newRecord(r *streamsv2.AppendRecord) (store.NewEvent, error) {
 	return store.NewEvent{ID: id, Type: r.GetSchema().GetName(), JSON: format == "Json", Data: r.GetData(), Metadata: encoded}, nil
 }
 
-// detailed is a status with the message by which clients know what it is.
+// detailed returns a status with the detail message that clients identify it by.
 func detailed(code codes.Code, err error, detail protoadapt.MessageV1) error {
 	s, failed := status.New(code, err.Error()).WithDetails(detail)
 	if failed != nil {

@@ -19,7 +19,8 @@ type authenticator interface {
 	Authenticate(name, password string) (*access.User, bool)
 }
 
-// Guard lets every caller of a port with TLS do what it has a right to. Its fields must be set before the first call.
+// Guard enforces the rights of callers on a port with TLS. Its fields must be set before
+// the first call.
 type Guard struct {
 	Users authenticator
 	Lists access.Lists
@@ -27,8 +28,8 @@ type Guard struct {
 
 var errUnauthenticated = status.Error(codes.Unauthenticated, "Unauthenticated")
 
-// Interceptors check every call before its handler sees it: who calls, and, when the first message says what is called for,
-// whether the caller may.
+// Interceptors check every call before its handler runs: they identify the caller and,
+// once the first message shows what is requested, check the caller's rights.
 func (g *Guard) Interceptors() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -48,12 +49,12 @@ func (g *Guard) Interceptors() []grpc.ServerOption {
 	}
 }
 
-// guardedStream lets the first message through only if the caller may do what it asks for.
+// guardedStream passes the first message on only if the caller may do what it asks for.
 type guardedStream struct {
 	grpc.ServerStream
 	guard   *Guard
 	ctx     context.Context
-	refused error // why the caller is not known
+	refused error // why the caller could not be identified
 	allowed bool
 }
 
@@ -70,24 +71,26 @@ func (s *guardedStream) RecvMsg(message any) error {
 	if s.allowed = err == nil; s.allowed {
 		return nil
 	}
-	// A client that is told before it has sent all never learns why.
+	// A client that gets the error before it has sent all never learns the reason.
 	for more := endsBySender(message); more; {
 		more = s.ServerStream.RecvMsg(message) == nil
 	}
 	return err
 }
 
-// callerKey is where the context of a call on a port with TLS has its user.
+// callerKey is the context key for the user of a call on a port with TLS.
 type callerKey struct{}
 
-// callerOf returns the user of a call, nil for none, and reports whether the call came by a port where that matters.
+// callerOf returns the user of a call, or nil if there is none. It reports whether the
+// call came through a guarded port.
 func callerOf(ctx context.Context) (user *access.User, guarded bool) {
 	user, guarded = ctx.Value(callerKey{}).(*access.User)
 	return user, guarded
 }
 
-// identify returns the context with the caller. Credentials that are wrong are refused whatever is called; a caller without
-// any, or with some that are not a name and a password, is anonymous.
+// identify returns the context with the caller. It rejects wrong credentials whatever the
+// call. A caller without credentials, or with some that are not a name and a password, is
+// anonymous.
 func (g *Guard) identify(ctx context.Context) (context.Context, error) {
 	var user *access.User
 	if values := metadata.ValueFromIncomingContext(ctx, "authorization"); len(values) > 0 {
@@ -112,7 +115,8 @@ func parseBasic(header string) (name, password string, ok bool) {
 	return strings.Cut(string(decoded), ":")
 }
 
-// Admins serves administrators alone; a browser then asks for the name and password of one.
+// Admins restricts a handler to administrators. A browser then asks for an
+// administrator's name and password.
 func (g *Guard) Admins(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, password, _ := r.BasicAuth()

@@ -12,7 +12,7 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// Keys of an event's metadata on the wire, and the two content types there are.
+// Keys of an event's metadata on the wire, and the two content types.
 const (
 	metaType        = "type"
 	metaContentType = "content-type"
@@ -35,10 +35,11 @@ func streamID(name string) *shared.StreamIdentifier {
 	return &shared.StreamIdentifier{StreamName: []byte(name)}
 }
 
-// nameOf reads a stream's name the way a real server does: each maximal part of a sequence that is no UTF-8 is replaced.
+// nameOf decodes a stream's name as a real server does: each maximal part of a sequence
+// that is not UTF-8 is replaced.
 func nameOf(id *shared.StreamIdentifier) string {
 	name, err := unicode.UTF8.NewDecoder().Bytes(id.GetStreamName())
-	if err != nil { // it replaces what it cannot decode
+	if err != nil { // cannot happen: the decoder replaces what it cannot decode
 		return ""
 	}
 	return string(name)
@@ -55,7 +56,7 @@ func toTextUUID(id uuid.UUID) *shared.UUID {
 	return &shared.UUID{Value: &shared.UUID_String_{String_: id.String()}}
 }
 
-// uuidForm writes the ids of events.
+// uuidForm encodes event ids.
 type uuidForm func(uuid.UUID) *shared.UUID
 
 // uuidFormOf returns the form that a read asks for: text or two numbers.

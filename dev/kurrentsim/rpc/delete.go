@@ -19,7 +19,7 @@ func (s *streamsServer) Delete(ctx context.Context, request *streams.DeleteReq) 
 	}}, nil
 }
 
-// Tombstone deletes a stream for ever.
+// Tombstone deletes a stream permanently.
 func (s *streamsServer) Tombstone(ctx context.Context, request *streams.TombstoneReq) (*streams.TombstoneResp, error) {
 	position, err := s.remove(request.GetOptions(), s.service.Store.Tombstone)
 	if err != nil {

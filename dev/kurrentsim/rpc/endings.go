@@ -10,10 +10,11 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// ServerOptions are what a gRPC server needs to end calls the way a real node does.
+// ServerOptions returns the options a gRPC server needs to end calls the way a real node
+// does.
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(2 * MaxMessage), // answeredStream refuses what is above one, in the server's words
+		grpc.MaxRecvMsgSize(2 * MaxMessage), // answeredStream rejects messages above MaxMessage with the server's error text
 		grpc.ChainUnaryInterceptor(func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			response, err := next(ctx, request)
 			if err != nil {
@@ -32,7 +33,8 @@ func ServerOptions() []grpc.ServerOption {
 	}
 }
 
-// answeredStream knows whether anything was sent, and names what is too large as a real node does.
+// answeredStream tracks whether anything was sent, and rejects messages that are too
+// large with a real node's error.
 type answeredStream struct {
 	grpc.ServerStream
 	answered bool
@@ -53,10 +55,11 @@ func (s *answeredStream) RecvMsg(message any) error {
 	return nil
 }
 
-// refuseEmpty marks a refusal that comes before any answer: a real node sends it as one frame, and says that it is empty.
+// refuseEmpty marks an error that comes before any response: a real node sends it as one
+// frame, and declares it empty.
 func refuseEmpty(ctx context.Context, err error) {
 	if status.Convert(err).Message() == brokenHeader {
 		return
 	}
-	_ = grpc.SetTrailer(ctx, metadata.Pairs("content-length", "0")) // outside a call there is nobody to send it to
+	_ = grpc.SetTrailer(ctx, metadata.Pairs("content-length", "0")) // fails only outside a call, where there is no client to send it to
 }

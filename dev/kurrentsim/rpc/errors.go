@@ -15,7 +15,8 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// fail turns an error into the status and the trailers a real server sends. The client reads the trailers.
+// fail converts an error into the status and the trailers that a real server sends. The
+// client reads the trailers.
 func (s *Service) fail(ctx context.Context, err error) error {
 	var (
 		deleted *store.DeletedError
@@ -51,7 +52,7 @@ func (s *Service) fail(ctx context.Context, err error) error {
 	return s.failInternal(ctx, err)
 }
 
-// failInternal answers for everything that is not the caller's doing.
+// failInternal handles errors that the caller did not cause.
 func (s *Service) failInternal(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		if errors.Is(cause, errStopping) {
@@ -71,20 +72,22 @@ func wrongRevisionText(e *store.WrongRevisionError) string {
 		e.Stream, e.Expected, e.Current)
 }
 
-// brokenHeader is what the official client makes of the HTTP status 500 without gRPC's headers.
+// brokenHeader is how the official client reports HTTP status 500 without gRPC's headers.
 const brokenHeader = "unexpected HTTP status code received from server: 500 (Internal Server Error); malformed header: missing HTTP content-type"
 
 var (
-	// errThrown is what a real node says of a request that its code did not expect.
+	// errThrown is a real node's response to a request that its code did not expect.
 	errThrown = status.Error(codes.Unknown, "Exception was thrown by handler.")
-	// errUnreadable is what it says of a read that its code did not expect.
+	// errUnreadable is a real node's response to a read that its code did not expect.
 	errUnreadable = status.Error(codes.Unknown, "Unexpected ReadStreamResult: Error")
-	// errBroken stands for the HTTP status 500 with which a real node answers when a trailer has no ASCII name to carry.
+	// errBroken stands for the HTTP status 500 with which a real node responds if a
+	// trailer cannot carry a name that is not ASCII.
 	errBroken = status.Error(codes.Unknown, brokenHeader)
 )
 
-// refuse sends a status with the trailer that names the exception and its details, as pairs of key and value. A real node
-// fails to send a value that HTTP cannot carry, and with it everything else about the refusal.
+// refuse returns a status and sends the trailer with the exception's name and its
+// details, as pairs of key and value. A real node fails to send a value that HTTP cannot
+// carry, and with it all other information about the error.
 func refuse(ctx context.Context, code codes.Code, text, exception string, details ...string) error {
 	trailer := metadata.Pairs("exception", exception)
 	for i := 0; i+1 < len(details); i += 2 {
@@ -93,19 +96,22 @@ func refuse(ctx context.Context, code codes.Code, text, exception string, detail
 		}
 		trailer.Set(details[i], details[i+1])
 	}
-	// Outside a call there is nobody to send trailers to; the status says the same.
+	// This fails only outside a call, where there is no client to send trailers to; the
+	// status says the same.
 	_ = grpc.SetTrailer(ctx, trailer)
 	return status.Error(code, text)
 }
 
-// fitsHeader reports whether HTTP can carry a text: it has only printable ASCII and tabs.
+// fitsHeader reports whether HTTP can carry a text: it allows only printable ASCII and
+// tabs.
 func fitsHeader(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return (r < ' ' && r != '\t') || r > '~' }) < 0
 }
 
 func invalid(text string) error { return status.Error(codes.InvalidArgument, text) }
 
-// missingMetadataError names a key of an event's metadata that must be there.
+// missingMetadataError is the name of a required key that is missing in an event's
+// metadata.
 type missingMetadataError string
 
 func (e missingMetadataError) Error() string {

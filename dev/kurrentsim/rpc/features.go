@@ -13,7 +13,8 @@ type features struct {
 	projections bool
 }
 
-// GetSupportedMethods is the first call of every client. All names are lower case, as a real server writes them.
+// GetSupportedMethods is the first call of every client. All names are lower case, as a
+// real server writes them.
 func (f features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
 	const (
 		streams    = "event_store.client.streams.streams"

@@ -9,10 +9,10 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
 )
 
-// gossipMethod is open to every caller, as clients ask it to find the leader.
+// gossipMethod is open to every caller, because clients call it to find the leader.
 const gossipMethod = "/event_store.client.gossip.Gossip/Read"
 
-// gossipServer describes the cluster: one node, which leads.
+// gossipServer describes the cluster: one node, the leader.
 type gossipServer struct {
 	gossip.UnimplementedGossipServer
 	instance uuid.UUID

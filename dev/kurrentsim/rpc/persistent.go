@@ -124,14 +124,15 @@ func keyOf(all *shared.Empty, stream *shared.StreamIdentifier, group string) gro
 	return groups.Key{Stream: nameOf(stream), Group: group}
 }
 
-// What becomes of a group on a stream with a name that groups cannot have.
+// Results for a group on a stream with a name that groups cannot have.
 var (
 	errAllAsStream = status.Error(codes.Unknown, "Envelope callback expected either CreatePersistentSubscriptionToAllCompleted or "+
 		"NotHandled, received CreatePersistentSubscriptionToStreamCompleted instead")
 	errNeverAnswered = errors.New("the call is not answered")
 )
 
-// streamOf takes the stream from where clients since 21.10 put it, or from where older ones did.
+// streamOf returns the stream from the field that clients since 21.10 use, or from the
+// one that older clients use.
 func streamOf(current, legacy *shared.StreamIdentifier) (string, error) {
 	if current == nil {
 		current = legacy
@@ -146,13 +147,14 @@ func streamOf(current, legacy *shared.StreamIdentifier) (string, error) {
 	}
 }
 
-// setStreamStart takes the largest revision there could be for the end, too: that is how it is said in the settings.
+// setStreamStart also takes the largest possible revision for the end: the settings
+// express the end that way.
 func setStreamStart(config *groups.Config, revision uint64, end *shared.Empty) {
 	config.FromEnd = end != nil || revision == math.MaxUint64
 	config.From = int64(min(revision, math.MaxInt64-1))
 }
 
-// position is a position in any of the types that have one.
+// position is any of the types with a commit position.
 type position interface{ GetCommitPosition() uint64 }
 
 func setAllStart(config *groups.Config, from position, end *shared.Empty) {
@@ -175,7 +177,7 @@ func createFilter(options *persistent.CreateReq_AllOptions) (*groups.Filter, err
 	return &groups.Filter{ByType: byType, Prefixes: expression.GetPrefix(), Expression: expression.GetRegex()}, nil
 }
 
-// settings is what Create and Update have in common.
+// settings is the common part of Create and Update.
 type settings interface {
 	GetResolveLinks() bool
 	GetExtraStatistics() bool
@@ -209,7 +211,8 @@ func commonSettings(s settings, strategy subscription.Strategy) subscription.Set
 	}
 }
 
-// span is a duration in 100-nanosecond ticks or in milliseconds, of which one is zero.
+// span returns a duration given in 100-nanosecond ticks or in milliseconds, one of which
+// is zero.
 func span(ticks int64, milliseconds int32) time.Duration {
 	if ticks != 0 {
 		return time.Duration(min(ticks, math.MaxInt64/100)) * 100

@@ -10,7 +10,8 @@ import (
 	"orderflow/dev/kurrentsim/groups"
 )
 
-// failGroup turns an error about a group into the status and the trailers a real server sends.
+// failGroup converts an error about a group into the status and the trailers that a real
+// server sends.
 func (s *Service) failGroup(ctx context.Context, key groups.Key, err error) error {
 	details := []string{"stream-name", key.Stream}
 	if key.Group != "" {

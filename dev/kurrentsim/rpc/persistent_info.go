@@ -9,7 +9,8 @@ import (
 	"orderflow/dev/kurrentsim/subscription"
 )
 
-// What a connection is called that comes by a port without users, and one without credentials by a port with users.
+// The user name of a connection through a port without users, and of one without
+// credentials through a port with users.
 const (
 	systemUser    = "system"
 	anonymousUser = "anonymous"

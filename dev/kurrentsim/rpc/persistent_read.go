@@ -15,7 +15,8 @@ import (
 	"orderflow/dev/kurrentsim/subscription"
 )
 
-// Read connects a consumer: events go out, acknowledgements come in, until either side leaves.
+// Read connects a consumer. It sends events and receives acknowledgements until either
+// side closes the call.
 func (s *persistentServer) Read(stream persistent.PersistentSubscriptions_ReadServer) error {
 	ctx, cancel := s.service.untilStopped(stream.Context())
 	defer cancel()
@@ -59,7 +60,7 @@ func userOf(ctx context.Context) string {
 	}
 }
 
-// connectionNameOf returns what a client calls its connection; some call it nothing.
+// connectionNameOf returns the client's name for its connection; some clients send none.
 func connectionNameOf(ctx context.Context) string {
 	if names := metadata.ValueFromIncomingContext(ctx, "connection-name"); len(names) > 0 {
 		return names[0]
@@ -83,7 +84,7 @@ func (o outgoing) send(m subscription.Message) error {
 	return o.stream.Send(toPersistentEvent(m, o.uuids))
 }
 
-// deliver sends until the consumer is dropped, or the client has left.
+// deliver sends until the consumer is dropped, or the client has disconnected.
 func deliver(ctx context.Context, out outgoing, consumer *groups.Connection, answers <-chan error) error {
 	for {
 		select {
@@ -92,7 +93,7 @@ func deliver(ctx context.Context, out outgoing, consumer *groups.Connection, ans
 		case <-consumer.Dropped():
 			return consumer.Cause()
 		case err := <-answers:
-			if errors.Is(err, io.EOF) { // the client has no more to say; it has left when the context ends
+			if errors.Is(err, io.EOF) { // the client sends no more acknowledgements; it has disconnected once the context ends
 				answers = nil
 				continue
 			}
@@ -138,7 +139,7 @@ func refuseMessages(consumer *groups.Connection, nack *persistent.ReadReq_Nack) 
 	if err != nil {
 		return err
 	}
-	action := subscription.Retry // also for unknown: the server decides, and decides so
+	action := subscription.Retry // also for unknown: then the server decides, and it retries
 	switch nack.GetAction() {
 	case persistent.ReadReq_Nack_Park:
 		action = subscription.Park

@@ -12,13 +12,14 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// projectionsServer answers for the system projections; others cannot be created here.
+// projectionsServer serves the system projections; other projections cannot be created.
 type projectionsServer struct {
 	projections.UnimplementedProjectionsServer
 	service *Service
 }
 
-// Statistics describes the projections that are asked for: one by its name, or all that run on and on.
+// Statistics describes the requested projections: one by its name, or all continuous
+// ones.
 func (s *projectionsServer) Statistics(
 	request *projections.StatisticsReq, stream grpc.ServerStreamingServer[projections.StatisticsResp],
 ) error {
@@ -44,7 +45,7 @@ func (s *projectionsServer) Statistics(
 	return nil
 }
 
-// Enable lets a projection go on.
+// Enable makes a projection continue.
 func (s *projectionsServer) Enable(ctx context.Context, request *projections.EnableReq) (*projections.EnableResp, error) {
 	name := request.GetOptions().GetName()
 	if err := s.service.Store.EnableProjection(name); err != nil {

@@ -13,7 +13,8 @@ import (
 const (
 	// readPage is how many events are fetched at a time, as on a real server.
 	readPage = 32
-	// scanWindow is how many events a filtered read looks at before others get the store's lock again.
+	// scanWindow is how many events a filtered read looks at before it releases the
+	// store's lock.
 	scanWindow = 4096
 )
 
@@ -27,7 +28,7 @@ type reader struct {
 	out     func(*streams.ReadResp) error
 }
 
-// Read serves counted reads and subscriptions, of one stream or of all.
+// Read serves limited reads and subscriptions, of one stream or of all.
 func (s *streamsServer) Read(request *streams.ReadReq, stream streams.Streams_ReadServer) error {
 	ctx, cancel := s.service.untilStopped(stream.Context())
 	defer cancel()
@@ -80,7 +81,7 @@ func (r *reader) takeFilter() error {
 	return err
 }
 
-// combination refuses what a real node has no kind of read for.
+// combination rejects combinations of options that a real node has no kind of read for.
 func (r *reader) combination() error {
 	source, count, direction, filter := "None", "None", "Forwards", "None"
 	switch r.options.GetStreamOption().(type) {
@@ -147,7 +148,7 @@ func (r *reader) readStream(options *streams.ReadReq_Options_StreamOptions) erro
 	return nil
 }
 
-// streamStart is the revision a counted read begins with.
+// streamStart returns the revision that a limited read begins with.
 func (r *reader) streamStart(options *streams.ReadReq_Options_StreamOptions) int64 {
 	switch options.GetRevisionOption().(type) {
 	case *streams.ReadReq_Options_StreamOptions_Revision:
@@ -166,7 +167,7 @@ func notFound(name string) *streams.ReadResp {
 
 func (r *reader) readAll(options *streams.ReadReq_Options_AllOptions) error {
 	left := r.options.GetCount()
-	if left == 0 { // a real node never answers, and never ends the call
+	if left == 0 { // a real node sends nothing and never ends the call
 		<-r.ctx.Done()
 		return r.ctx.Err()
 	}
@@ -189,7 +190,8 @@ func (r *reader) readAll(options *streams.ReadReq_Options_AllOptions) error {
 	return nil
 }
 
-// allStart is the place a counted read begins at. A position is inclusive forwards and exclusive backwards.
+// allStart returns the cursor that a limited read begins at. A position is inclusive
+// forwards and exclusive backwards.
 func (r *reader) allStart(options *streams.ReadReq_Options_AllOptions) store.Cursor {
 	switch {
 	case options.GetPosition() != nil:
@@ -200,7 +202,8 @@ func (r *reader) allStart(options *streams.ReadReq_Options_AllOptions) store.Cur
 	return 0
 }
 
-// send resolves links if that was asked for. It is also where a long read notices that the client has left.
+// send sends records, with links resolved if requested. It is also where a long read
+// notices that the client has disconnected.
 func (r *reader) send(records []store.Record) error {
 	for i := range records {
 		if err := r.ctx.Err(); err != nil {

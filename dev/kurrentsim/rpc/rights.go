@@ -18,14 +18,16 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// featuresMethod is open to every caller. Its request says nothing, and neither does that of the restart of the groups.
+// featuresMethod is open to every caller. Its request is empty, and so is that of the
+// restart of the groups.
 const featuresMethod = "/event_store.client.server_features.ServerFeatures/GetSupportedMethods"
 
-// errNotAuthorized is what becomes of a plain user's command to a projection: it passes the check of the call, and the
-// projections refuse it in words of their own.
+// errNotAuthorized is the response to a plain user's command to a projection: the call
+// passes the access check, and the projections reject it with an error of their own.
 var errNotAuthorized = status.Error(codes.Unknown, "Envelope callback expected Updated, received NotAuthorized instead")
 
-// allow returns nil if the caller may do what the request asks for. A request that is not listed here is denied.
+// allow returns nil if the caller may do what the request asks for. It denies requests
+// that are not listed here.
 func (g *Guard) allow(ctx context.Context, request any) error {
 	user, _ := callerOf(ctx)
 	allowed := false
@@ -38,7 +40,7 @@ func (g *Guard) allow(ctx context.Context, request any) error {
 	case *streams.AppendReq:
 		allowed = access.Allows(g.Lists, user, access.Write, nameOf(r.GetOptions().GetStreamIdentifier()))
 	case *streams.BatchAppendReq:
-		allowed = true // each append of the call is denied on its own, in its answer
+		allowed = true // each append of the call is checked on its own; its response reports a denial
 	case *streamsv2.AppendRequest:
 		allowed = access.Allows(g.Lists, user, access.Write, r.GetStream())
 	case *streams.DeleteReq:
@@ -71,13 +73,15 @@ func readStream(r *streams.ReadReq) string {
 	return nameOf(r.GetOptions().GetStream().GetStreamIdentifier())
 }
 
-// endsBySender reports whether a message belongs to a call that is answered when the client has sent all.
+// endsBySender reports whether a message belongs to a call that is answered once the
+// client has sent all.
 func endsBySender(message any) bool {
 	_, ok := message.(*streams.AppendReq)
 	return ok || namesItsStream(message)
 }
 
-// namesItsStream reports whether a message belongs to a call of which each message may be about another stream.
+// namesItsStream reports whether a message belongs to a call in which each message may be
+// about another stream.
 func namesItsStream(message any) bool {
 	_, ok := message.(*streamsv2.AppendRequest)
 	return ok
@@ -90,7 +94,7 @@ type Lists struct{ Store *store.Store }
 func (l Lists) ACL(stream string) *access.List {
 	newest, found, err := l.Store.Newest("$$" + stream)
 	if err != nil {
-		return access.AdminsOnly() // what the list would have said is not known
+		return access.AdminsOnly() // the content of the list is unknown
 	}
 	if !found || !newest.JSON {
 		return nil
@@ -98,7 +102,7 @@ func (l Lists) ACL(stream string) *access.List {
 	return metadata.Parse(newest.Data).ACL
 }
 
-// Defaults returns what the newest event of $settings sets.
+// Defaults returns the lists set by the newest event of $settings.
 func (l Lists) Defaults() access.Defaults {
 	settings, found, err := l.Store.Newest("$settings")
 	switch {

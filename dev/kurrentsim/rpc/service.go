@@ -21,21 +21,24 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// Service answers every call the client makes.
+// Service serves every call that clients make.
 type Service struct {
 	Store  *store.Store
 	Groups *groups.Manager
 	Logger *slog.Logger
-	// Release is the version the server behaves like.
+	// Release is the version that the server imitates.
 	Release Release
-	// WithoutProjections is a server that was started without projections: their service is not there.
+	// WithoutProjections simulates a server that was started without projections: their
+	// service is missing.
 	WithoutProjections bool
-	// MaxBuffered is how many bytes of appends may be in hand at once, over all calls; 0 means DefaultMaxBuffered.
+	// MaxBuffered limits the bytes of unfinished appends over all calls; 0 means
+	// DefaultMaxBuffered.
 	MaxBuffered int64
-	// Stopping is done when the server stops: calls that would last for ever end with it.
+	// Stopping is done when the server stops. It ends calls that have no end of their
+	// own.
 	Stopping context.Context
 
-	buffered atomic.Int64 // bytes of appends in hand
+	buffered atomic.Int64 // bytes of unfinished appends
 }
 
 // Register adds the services to a gRPC server that listens at address.
@@ -54,7 +57,7 @@ func (s *Service) Register(server grpc.ServiceRegistrar, address netip.AddrPort)
 	}
 }
 
-// untilStopped derives a context that also ends with the server.
+// untilStopped returns a context that also ends with the server.
 func (s *Service) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(s.Stopping, func() { cancel(errStopping) })
@@ -64,7 +67,7 @@ func (s *Service) untilStopped(ctx context.Context) (context.Context, context.Ca
 	}
 }
 
-// What a node that cannot serve now tells those who call; the client looks for another node then.
+// Errors of a node that cannot serve now. The client then looks for another node.
 var (
 	errStopping = status.Error(codes.Unavailable, "Server Is Shutting Down")
 	errTooBusy  = status.Error(codes.Unavailable, "Server Is Too Busy")

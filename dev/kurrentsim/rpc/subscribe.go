@@ -10,7 +10,7 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// confirm is the first message of every subscription; the client waits for it.
+// confirm sends the first message of every subscription; the client waits for it.
 func (r *reader) confirm() error {
 	return r.out(&streams.ReadResp{Content: &streams.ReadResp_Confirmation{
 		Confirmation: &streams.ReadResp_SubscriptionConfirmation{SubscriptionId: uuid.NewString()},
@@ -31,13 +31,13 @@ func (r *reader) wait(changed <-chan struct{}) error {
 type streamSubscription struct {
 	*reader
 	name string
-	next int64 // the revision it goes on at
-	seen int64 // the last revision that was sent, or that the caller said it had; -1 for none
+	next int64 // the next revision to read
+	seen int64 // the last revision that was sent, or that the caller has already seen; -1 if there is none
 	live bool  // it has caught up: metadata hides nothing of what is appended from now on
 }
 
-// subscribeStream follows one stream: what is there, caught_up, then what comes. It never falls behind its own cursor, so
-// caught_up is sent once.
+// subscribeStream follows one stream: it sends the existing events, then caught_up, then
+// new events. It never falls behind its own cursor, so it sends caught_up once.
 func (r *reader) subscribeStream(options *streams.ReadReq_Options_StreamOptions) error {
 	name := nameOf(options.GetStreamIdentifier())
 	if err := store.ValidateStream(name); err != nil {
@@ -96,7 +96,8 @@ func (s *streamSubscription) read() (store.StreamPage, error) {
 	return s.service.Store.ReadStream(s.name, s.next, store.Forwards, readPage)
 }
 
-// caughtUp is sent once, with the last revision that was sent before it.
+// caughtUp sends caught_up, with the last revision that was sent before it. It is called
+// once.
 func (s *streamSubscription) caughtUp() error {
 	if s.live {
 		return nil
@@ -112,7 +113,8 @@ func (s *streamSubscription) caughtUp() error {
 	return s.out(&streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: caughtUp}})
 }
 
-// streamAfter is the revision a subscription delivers first: it starts behind the one it is given.
+// streamAfter returns the first revision that a subscription delivers: the one behind the
+// given revision.
 func (r *reader) streamAfter(options *streams.ReadReq_Options_StreamOptions, last int64) int64 {
 	switch options.GetRevisionOption().(type) {
 	case *streams.ReadReq_Options_StreamOptions_Revision:
@@ -123,7 +125,8 @@ func (r *reader) streamAfter(options *streams.ReadReq_Options_StreamOptions, las
 	return 0
 }
 
-// deliverTombstone ends a subscription whose stream was deleted for ever: with the event that says so, then the error.
+// deliverTombstone ends a subscription whose stream was tombstoned: it sends the
+// tombstone, then returns the error.
 func (r *reader) deliverTombstone(name string) error {
 	tombstone, ok, err := r.service.Store.TombstoneOf(name)
 	if err != nil {

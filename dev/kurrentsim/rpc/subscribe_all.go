@@ -19,9 +19,9 @@ type allSubscription struct {
 	sent       uint64 // position of the last event sent, or of what the caller has seen
 	position   uint64 // of the last event considered
 	considered int    // events since the last checkpoint
-	moved      bool   // anything was considered
-	interval   int    // events between checkpoints; 0 without a filter, which gets none
-	checkpoint uint64 // position of the last checkpoint sent, 0 for none
+	moved      bool   // whether any event was considered
+	interval   int    // events between checkpoints; 0 without a filter, which gets no checkpoints
+	checkpoint uint64 // position of the last checkpoint sent, 0 if there is none
 	live       bool
 }
 
@@ -36,7 +36,7 @@ func (r *reader) subscribeAll(options *streams.ReadReq_Options_AllOptions) error
 		return err
 	}
 	switch {
-	case r.options.GetFilter() != nil && interval == 0: // the window is, and a real node finds out when it first looks
+	case r.options.GetFilter() != nil && interval == 0: // an invalid window, which a real node finds only when it first looks at events
 		return errThrown
 	case !r.service.Store.Holds(sub.after):
 		return status.Error(codes.InvalidArgument, "Trying to read from an invalid position.")
@@ -59,7 +59,8 @@ func (r *reader) subscribeAll(options *streams.ReadReq_Options_AllOptions) error
 	}
 }
 
-// checkpointInterval is the window times the multiplier of the request, 0 without a filter or a window.
+// checkpointInterval returns the window times the multiplier of the request. It is 0
+// without a filter or a window.
 func (r *reader) checkpointInterval() (int, error) {
 	options := r.options.GetFilter()
 	if options == nil {
@@ -75,7 +76,7 @@ func (r *reader) checkpointInterval() (int, error) {
 	return int(min(window*uint64(options.GetCheckpointIntervalMultiplier()), 1<<31)), nil
 }
 
-// start puts the cursor behind the position asked for.
+// start puts the cursor behind the requested position.
 func (s *allSubscription) start(options *streams.ReadReq_Options_AllOptions) {
 	switch {
 	case options.GetPosition() != nil:
@@ -126,8 +127,9 @@ func (s *allSubscription) sendCheckpoint(position uint64) error {
 	}}})
 }
 
-// caughtUp is sent once, with a checkpoint before it if anything was read. Both are at the last event sent, not at the last
-// one looked at, unless a checkpoint went further: that one is not repeated.
+// caughtUp sends caught_up, with a checkpoint before it if anything was read. It is
+// called once. Both are at the last event sent, not at the last one looked at, unless an
+// earlier checkpoint is further ahead: that one is not repeated.
 func (s *allSubscription) caughtUp() error {
 	if s.live {
 		return nil

@@ -7,24 +7,26 @@ import (
 	"strings"
 )
 
-// DefaultVersion is the release this server behaves like: the one a real server was asked with, whose transcript is kept.
+// DefaultVersion is the release that this server imitates: that of the real server whose
+// recorded transcript is in the repository.
 const DefaultVersion = "24.10.14"
 
-// MaxMessage is the largest message a server takes, in bytes: the largest record of its log, less what the log adds.
+// MaxMessage is the largest message that a server takes, in bytes: the largest record of
+// its log, less the log's overhead.
 const MaxMessage = 16<<20 - 1<<10
 
-// Release is what differs between versions of the server. What is said of 24.10 was measured, what is said of others was
-// read in the server's and the client's sources.
+// Release describes the differences between versions of the server. Those of 24.10 were
+// measured; those of other versions come from the server's and the client's sources.
 type Release struct {
-	text          string // what the server calls itself; clients decide by it what they ask for
-	maxAppend     int    // bytes of the events of one append together
-	maxEvent      int    // bytes of one event; 0 is no bound of its own
+	text          string // version string the server reports; clients use it to decide which calls to make
+	maxAppend     int    // total bytes of the events in one append
+	maxEvent      int    // bytes of one event; 0 means no limit of its own
 	multiAppend   bool   // one call can append to several streams
-	caughtUpPlace bool   // a subscription that has caught up is told when and where, not only that
+	caughtUpPlace bool   // a subscription that has caught up learns when and where, not only that it has
 }
 
-// ParseRelease returns the release of a version, major.minor.patch; the empty one means DefaultVersion. Its error says
-// that clients cannot read the version.
+// ParseRelease returns the release of a version, major.minor.patch. An empty version
+// means DefaultVersion. It returns an error if clients cannot parse the version.
 func ParseRelease(version string) (Release, error) {
 	version = cmp.Or(version, DefaultVersion)
 	major, minor, err := parseVersion(version)
@@ -39,7 +41,7 @@ func ParseRelease(version string) (Release, error) {
 	return r, nil
 }
 
-// parseVersion reads major.minor.patch, of which the patch may have a suffix.
+// parseVersion parses major.minor.patch, whose patch may have a suffix.
 func parseVersion(version string) (major, minor int, err error) {
 	parts := strings.SplitN(version, ".", 3)
 	numbers := [3]int{}

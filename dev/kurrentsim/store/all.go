@@ -8,33 +8,33 @@ import (
 // Cursor is a place between two events of the global order.
 type Cursor uint32
 
-// AllPage is a piece of the global order.
+// AllPage is a page of the global order.
 type AllPage struct {
 	Events     []Record
 	Next       Cursor
 	Considered int    // events looked at, whether or not they are in the page
-	Hidden     int    // of these, at most, the ones nobody sees in the global order
-	Position   uint64 // of the last event looked at, 0 for none
+	Hidden     int    // of these, at most, the ones that no reader sees in the global order
+	Position   uint64 // of the last event looked at, 0 if there is none
 	End        bool   // nothing more in this direction for now
 }
 
-// AllQuery asks for a piece of the global order.
+// AllQuery selects a page of the global order.
 type AllQuery struct {
 	From      Cursor
 	Direction Direction
 	Limit     int     // events in the page
-	Window    int     // events to look at; 0 means no bound
-	Filter    *Filter // nil takes all
+	Window    int     // events to look at; 0 means no limit
+	Filter    *Filter // nil matches all
 }
 
-// CursorAt is the place right before the first event at or after position.
+// CursorAt returns the cursor right before the first event at or after position.
 func (s *Store) CursorAt(position uint64) Cursor {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return Cursor(min(s.index.from(position), s.committed))
 }
 
-// CursorAfter is the place right behind the event at position.
+// CursorAfter returns the cursor right behind the event at position.
 func (s *Store) CursorAfter(position uint64) Cursor {
 	if position == math.MaxUint64 {
 		return s.EndCursor()
@@ -42,7 +42,8 @@ func (s *Store) CursorAfter(position uint64) Cursor {
 	return s.CursorAt(position + 1)
 }
 
-// Holds reports whether a read of the global order can begin at a position: at an event's, at 0, or behind the last one.
+// Holds reports whether a read of the global order can begin at a position: at an
+// event's, at 0, or behind the last one.
 func (s *Store) Holds(position uint64) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -52,14 +53,14 @@ func (s *Store) Holds(position uint64) bool {
 	return s.index.at(s.index.from(position)).position == position
 }
 
-// EndCursor is the place behind the last event.
+// EndCursor returns the cursor behind the last event.
 func (s *Store) EndCursor() Cursor {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return Cursor(s.committed)
 }
 
-// LastPosition is the position of the last event in the global order.
+// LastPosition returns the position of the last event in the global order.
 func (s *Store) LastPosition() uint64 {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -69,7 +70,8 @@ func (s *Store) LastPosition() uint64 {
 	return s.index.at(s.committed - 1).position
 }
 
-// ReadAll reads events from a cursor on: forwards those behind it, backwards those before it.
+// ReadAll reads events starting at a cursor: those behind it when reading forwards, those
+// before it when reading backwards.
 func (s *Store) ReadAll(q AllQuery) (AllPage, error) {
 	page, refs := s.planAll(q)
 	size := 0
@@ -91,7 +93,8 @@ func (s *Store) ReadAll(q AllQuery) (AllPage, error) {
 	return page, nil
 }
 
-// allRef remembers how far the page had come, to end it there.
+// allRef is an event of the page and the state of the page behind it, so that the page
+// can end there.
 type allRef struct {
 	ref
 	next       Cursor
@@ -132,8 +135,9 @@ func (s *Store) step(at Cursor, direction Direction) (uint32, Cursor, bool) {
 	return uint32(at), at + 1, uint32(at) < s.committed
 }
 
-// hiddenFromAll names what a real server keeps out of the global order: the bookkeeping of groups that read it, which
-// would otherwise feed on itself.
+// hiddenFromAll reports whether a real server keeps an event out of the global order.
+// These are the bookkeeping events of groups that read that order, which would otherwise
+// cause more of themselves.
 func hiddenFromAll(stream, eventType string) bool {
 	if eventType == "$epoch-information" {
 		return true

@@ -7,16 +7,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// Limits of what is written at once, in bytes. Those of an append by a client are tighter: package rpc has them.
+// Limits of one append, in bytes. Those of an append by a client are tighter: package rpc
+// has them.
 const (
 	MaxEventSize  = 16 << 20
 	MaxAppendSize = 256 << 20
 )
 
-// MaxNameLength bounds the name of a group, in bytes.
+// MaxNameLength limits the name of a group, in bytes.
 const MaxNameLength = 4 << 10
 
-// Expected is what an append expects of its stream: a revision, or one of three words.
+// Expected is the expected state of an append's stream: a revision, or one of three named
+// states.
 type Expected int64
 
 // Expectations other than an exact revision.
@@ -26,16 +28,19 @@ const (
 	StreamExists Expected = -4
 )
 
-// Known reports whether e is a revision or one of the words. The store takes no other.
+// Known reports whether e is a revision or a named state. The store accepts no other
+// value.
 func (e Expected) Known() bool { return e >= 0 || e == NoStream || e == Any || e == StreamExists }
 
-// Written says where the last event of an append stands; Revision is -1 when the stream has no events.
+// Written is the place of the last event of an append. Revision is -1 if the stream has
+// no events.
 type Written struct {
 	Revision int64
 	Position uint64
 }
 
-// WrongRevisionError is an unmet expectation. Current is -1 when there is no stream.
+// WrongRevisionError reports an unmet expectation. Current is -1 if the stream does not
+// exist.
 type WrongRevisionError struct {
 	Stream   string
 	Expected Expected
@@ -46,7 +51,8 @@ func (e *WrongRevisionError) Error() string {
 	return fmt.Sprintf("wrong expected version of stream %q: expected %d, actual %d", e.Stream, e.Expected, e.Current)
 }
 
-// DeletedError is returned for a stream that was tombstoned, or that is softly deleted where it was expected to exist.
+// DeletedError is returned for a stream that was tombstoned, or that is softly deleted
+// although it was expected to exist.
 type DeletedError struct{ Stream string }
 
 func (e *DeletedError) Error() string { return fmt.Sprintf("Event stream '%s' is deleted.", e.Stream) }
@@ -68,15 +74,17 @@ var (
 	ErrInvalidEvent   = errors.New("an event needs an id and a type")
 )
 
-// Append writes the events to the end of the stream as one, if the stream is as expected, and returns when they are
-// durable. An append that was already made is answered as it was then, and nothing is written.
+// Append writes the events to the end of the stream atomically, if the stream is as
+// expected, and returns once they are durable. For an append that was already made it
+// returns the original result and writes nothing.
 func (s *Store) Append(stream string, expected Expected, events []NewEvent) (Written, error) {
 	return s.StartAppend(stream, expected, events)()
 }
 
-// StartAppend is Append for callers that make the next one before this one is durable: they are written in the order in
-// which they are started. The returned function waits until the events are durable and must be called: readers see them
-// only then.
+// StartAppend is Append for callers that start the next append before this one is
+// durable. Appends are written in the order in which they are started. The returned
+// function waits until the events are durable. It must be called: readers see the events
+// only after that.
 func (s *Store) StartAppend(stream string, expected Expected, events []NewEvent) func() (Written, error) {
 	if err := validate(stream, events); err != nil {
 		return func() (Written, error) { return Written{}, err }
@@ -85,7 +93,7 @@ func (s *Store) StartAppend(stream string, expected Expected, events []NewEvent)
 	written, t, err := s.append(stream, expected, events)
 	s.mu.Unlock()
 	return func() (Written, error) {
-		// A refusal too is told only when what it rests on is durable.
+		// A rejection too is returned only once the events it depends on are durable.
 		if settleErr := s.settle(t); settleErr != nil {
 			return Written{}, settleErr
 		}
@@ -108,7 +116,7 @@ func (s *Store) append(stream string, expected Expected, events []NewEvent) (Wri
 	for _, e := range events {
 		tx.add(stream, e)
 	}
-	s.undeleteBeside(tx, stream, events[len(events)-1])
+	s.addUndelete(tx, stream, events[len(events)-1])
 	t, err := tx.write()
 	if err != nil {
 		return Written{}, s.ticket(), err
@@ -120,9 +128,9 @@ func (s *Store) append(stream string, expected Expected, events []NewEvent) (Wri
 	return Written{Revision: last.Revision, Position: last.Position}, t, nil
 }
 
-// undeleteBeside recreates a softly deleted stream when it, or its metadata, is written to. Its new events follow the old
-// revisions, which stay out of sight.
-func (s *Store) undeleteBeside(tx *transaction, name string, last NewEvent) {
+// addUndelete recreates a softly deleted stream when it, or its metadata, is written to.
+// Its new events follow the old revisions, which stay hidden.
+func (s *Store) addUndelete(tx *transaction, name string, last NewEvent) {
 	if target := s.index.find(name); target != nil && target.meta.softDeleted() {
 		tx.undelete(name, target.last()+1, s.metadataBody(name))
 		return
@@ -136,7 +144,7 @@ func (s *Store) undeleteBeside(tx *transaction, name string, last NewEvent) {
 	}
 }
 
-// metadataBody is the newest metadata of a stream, nil when there is none.
+// metadataBody returns the newest metadata of a stream, or nil if there is none.
 func (s *Store) metadataBody(name string) []byte {
 	meta := s.index.find(metastream(name))
 	if meta == nil || len(meta.ordinals) == 0 {
@@ -174,7 +182,7 @@ func validate(stream string, events []NewEvent) error {
 	return nil
 }
 
-// ValidateStream returns ErrInvalidStream for a name no stream can have.
+// ValidateStream returns ErrInvalidStream for a name that no stream can have.
 func ValidateStream(name string) error {
 	if name == "" || name == metastreamPrefix {
 		return ErrInvalidStream
@@ -182,7 +190,8 @@ func ValidateStream(name string) error {
 	return nil
 }
 
-// lastOf is the last revision of a stream: -1 when there is none, DeletedRevision behind a tombstone.
+// lastOf returns the last revision of a stream. It returns -1 if the stream does not
+// exist, and DeletedRevision if it is tombstoned.
 func (s *Store) lastOf(name string) int64 {
 	if found := s.index.find(name); found != nil {
 		return found.last()

@@ -1,15 +1,16 @@
 package store
 
-// StreamAppend is what an append to several streams holds for one of them.
+// StreamAppend is one stream's part of an append to several streams.
 type StreamAppend struct {
 	Stream   string
 	Expected Expected
 	Events   []NewEvent
 }
 
-// AppendAll appends to several streams, of which each is named once: all of it or none. It returns where the last event of
-// each stream is, in the order of appends. When all of it was made before, it returns as it did then; when a part was, that
-// part is not as expected.
+// AppendAll appends to several streams atomically; each stream must be named once. It
+// returns the place of the last event of each stream, in the order of appends. If all of
+// it was appended before, it returns the original result. If only some parts were, it
+// returns a WrongRevisionError for one of these.
 func (s *Store) AppendAll(appends []StreamAppend) ([]Written, error) {
 	for _, a := range appends {
 		if len(a.Events) == 0 {
@@ -40,7 +41,7 @@ func (s *Store) appendAll(appends []StreamAppend) ([]Written, ticket, error) {
 			tx.add(a.Stream, e)
 		}
 		last[i] = len(tx.records) - 1
-		s.undeleteBeside(tx, a.Stream, a.Events[len(a.Events)-1])
+		s.addUndelete(tx, a.Stream, a.Events[len(a.Events)-1])
 	}
 	t, err := tx.write()
 	if err != nil {
@@ -57,7 +58,8 @@ func (s *Store) appendAll(appends []StreamAppend) ([]Written, ticket, error) {
 	return written, t, nil
 }
 
-// checkAll returns nothing when the appends may be made, and where they are when all were made before.
+// checkAll returns nil if the appends may be made, and the original results if all were
+// made before.
 func (s *Store) checkAll(appends []StreamAppend) ([]Written, error) {
 	var written []Written
 	var repeated StreamAppend

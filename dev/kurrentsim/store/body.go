@@ -8,12 +8,12 @@ import (
 	"sync"
 )
 
-// Bodies of at most maxCachedBody bytes are kept in a direct-mapped cache of bodyCacheSlots: 32 MiB at worst. It serves
-// those who read what was just written.
+// Bodies of at most maxCachedBody bytes are kept in a direct-mapped cache of
+// bodyCacheSlots: 32 MiB at worst. It serves readers of events that were just written.
 const (
 	bodyCacheSlots = 2048
 	maxCachedBody  = 16 << 10
-	firstRead      = 4 << 10 // most events come with the first read
+	firstRead      = 4 << 10 // most events fit in the first read
 )
 
 type bodyCache struct {
@@ -41,25 +41,25 @@ func (c *bodyCache) add(r Record) {
 	*c.slot(r.Position) = r
 }
 
-// ref is what is needed to read an event without holding the store's lock.
+// ref is the information needed to read an event without holding the store's lock.
 type ref struct {
 	entry  entry
-	source uint64 // position of the event a derived link follows
+	source uint64 // position of the event that a derived link follows
 	stream string
 }
 
-// ref resolves an ordinal. The store's lock is held.
+// ref resolves an ordinal. The caller must hold the store's lock.
 func (s *Store) ref(ordinal uint32) ref {
 	e := s.index.at(ordinal)
 	source := e
-	for source.derived() { // links stand right behind their event
+	for source.derived() { // links come right behind their event
 		ordinal--
 		source = s.index.at(ordinal)
 	}
 	return ref{entry: e, source: source.position, stream: s.index.stream(e.stream).name}
 }
 
-// body reads the event at an ordinal. The store's lock is held.
+// body reads the event at an ordinal. The caller must hold the store's lock.
 func (s *Store) body(ordinal uint32) (Record, error) { return s.read(s.ref(ordinal)) }
 
 // read needs no lock.

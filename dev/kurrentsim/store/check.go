@@ -2,8 +2,9 @@ package store
 
 import "github.com/google/uuid"
 
-// check decides whether events may be appended. It returns the original outcome when they already were, nil when they may
-// be written, and a *DeletedError or *WrongRevisionError otherwise. The order of the rules is that of a real server.
+// check decides whether events may be appended. It returns the original result if they
+// were appended before, nil if they may be written, and a *DeletedError or
+// *WrongRevisionError otherwise. The rules are applied in a real server's order.
 func (s *Store) check(name string, expected Expected, events []NewEvent) (*Written, error) {
 	if s.tombstoned(name) {
 		return nil, &DeletedError{Stream: name}
@@ -29,7 +30,8 @@ func (s *Store) check(name string, expected Expected, events []NewEvent) (*Writt
 	return nil, nil
 }
 
-// checkRecent is the weak idempotency of an append without an exact expectation: it remembers the newest ids only.
+// checkRecent is the weak idempotency of an append without an exact expectation: only the
+// newest ids are known.
 func (s *Store) checkRecent(name string, events []NewEvent, wrong error) (*Written, error) {
 	var found *Written
 	for i := range events {
@@ -45,7 +47,8 @@ func (s *Store) checkRecent(name string, events []NewEvent, wrong error) (*Writt
 	return found, nil
 }
 
-// checkWritten compares an append that comes too late with what stands where it would have been written.
+// checkWritten compares an append whose expected revision has passed with the events at
+// the place where it would have been written.
 func (s *Store) checkWritten(name string, expected Expected, events []NewEvent, wrong error) (*Written, error) {
 	target := s.index.find(name)
 	revision := int64(expected)
@@ -71,8 +74,8 @@ func (s *Store) checkWritten(name string, expected Expected, events []NewEvent, 
 	return &Written{Revision: last.Revision, Position: last.Position}, nil
 }
 
-// readable is what a repeated append returns: the position is that of the stream's event, which is read again, and 0 when
-// the event is hidden by now.
+// readable returns the result of a repeated append. The position is that of the stream's
+// event, which is read again; it is 0 if the event is hidden by now.
 func (s *Store) readable(name string, w Written) Written {
 	target := s.index.find(name)
 	if target == nil || w.Revision < 0 || w.Revision >= int64(len(target.ordinals)) {
@@ -93,7 +96,8 @@ func (s *Store) eventAt(target *stream, revision int64) (Record, bool, error) {
 	return r, err == nil, err
 }
 
-// tombstoned is true for a tombstoned stream and for its metadata.
+// tombstoned reports whether a stream, or the stream whose metadata it holds, is
+// tombstoned.
 func (s *Store) tombstoned(name string) bool {
 	if found := s.index.find(name); found != nil && found.deleted {
 		return true
@@ -110,7 +114,7 @@ func (s *Store) softDeleted(name string) bool {
 	return found != nil && found.meta.softDeleted()
 }
 
-// recentCapacity keeps the memory at about 8 MiB.
+// recentCapacity limits the memory to about 8 MiB.
 const recentCapacity = 64 << 10
 
 type recentKey struct {
@@ -118,7 +122,7 @@ type recentKey struct {
 	id     uuid.UUID
 }
 
-// recentIDs remembers the ids written last, and where, by stream.
+// recentIDs holds the ids written last and their places, by stream.
 type recentIDs struct {
 	found map[recentKey]Written
 	ring  []recentKey

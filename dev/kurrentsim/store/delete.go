@@ -2,13 +2,14 @@ package store
 
 import "github.com/google/uuid"
 
-// Delete hides the stream's events; writing to it again continues behind them. It returns the position of the deletion.
-// The deletion of a metastream is written and hides nothing: metadata has no metadata.
+// Delete hides the stream's events; later appends continue behind them. It returns the
+// position of the deletion. Deleting a metastream is written and hides nothing: metadata
+// has no metadata.
 func (s *Store) Delete(name string, expected Expected) (uint64, error) {
 	return s.remove(name, expected, s.softDelete)
 }
 
-// Tombstone deletes the stream for ever, whether or not it was ever written.
+// Tombstone deletes the stream permanently, whether or not it was ever written.
 func (s *Store) Tombstone(name string, expected Expected) (uint64, error) {
 	return s.remove(name, expected, s.hardDelete)
 }
@@ -26,7 +27,8 @@ func (s *Store) remove(name string, expected Expected, write func(string, Expect
 	return position, err
 }
 
-// removeIf checks the expectation with an id that was never written: a deletion is no idempotent append.
+// removeIf checks the expectation with an id that was never written, because a deletion
+// is not an idempotent append.
 func (s *Store) removeIf(name string, expected Expected, write func(string, Expected) (uint64, ticket, error)) (uint64, ticket, error) {
 	if _, err := s.check(name, expected, []NewEvent{{ID: uuid.New()}}); err != nil {
 		return 0, s.ticket(), err

@@ -7,22 +7,24 @@ import (
 	"strings"
 )
 
-// maxExpression bounds a filter's prefixes together, and its expression, in bytes.
+// maxExpression limits the total length of a filter's prefixes, and its expression, in
+// bytes.
 const maxExpression = 64 << 10
 
 // ErrInvalidFilter is returned for a filter that cannot be used.
 var ErrInvalidFilter = errors.New("invalid filter")
 
-// Filter takes events by the name of their stream or by their type. It looks at the event as it stands in the log: at a
-// link, not at its target.
+// Filter selects events by the name of their stream or by their type. It looks at the
+// event as stored in the log: at a link, not at its target.
 type Filter struct {
 	byType   bool
 	prefixes []string
 	pattern  *regexp.Regexp
 }
 
-// NewFilter builds a filter from prefixes or from an unanchored regular expression, which wins if there are both. The
-// expression is RE2: without the look-around and back-references a real server understands.
+// NewFilter returns a filter built from prefixes or from an unanchored regular
+// expression. The expression is used if both are set. It is RE2, without the look-around
+// and back-references that a real server supports.
 func NewFilter(byType bool, prefixes []string, expression string) (*Filter, error) {
 	size := len(expression)
 	for _, p := range prefixes {
@@ -43,7 +45,7 @@ func NewFilter(byType bool, prefixes []string, expression string) (*Filter, erro
 	return f, nil
 }
 
-// Match is true for a nil filter.
+// Match reports whether the filter selects an event. A nil filter selects all.
 func (f *Filter) Match(stream, eventType string) bool {
 	if f == nil {
 		return true

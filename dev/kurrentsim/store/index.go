@@ -5,18 +5,20 @@ import (
 	"sort"
 )
 
-// chunkEntries makes the index grow in pieces of about 80 KiB, so that it is never copied as a whole.
+// chunkEntries makes the index grow in pieces of about 80 KiB, so that it is never copied
+// as a whole.
 const chunkEntries = 4096
 
-// streamChunk is how many streams are kept side by side: a log may have as many streams as events, and an allocation for
-// each would cost more memory, and more of the collector's time.
+// streamChunk is how many streams are allocated together. A log may have as many streams
+// as events, and an allocation for each would cost more memory and more of the garbage
+// collector's time.
 const streamChunk = 1024
 
 // noRevision marks a tombstone in the index, whose revision does not fit.
 const noRevision = math.MaxUint32
 
-// The first type numbers are those of derived links: the number says which projection wrote the entry. A link that a
-// client appended has an ordinary type number.
+// The first type numbers are those of derived links: the number says which projection
+// wrote the entry. A link that a client appended has an ordinary type number.
 const (
 	linkByCategory = iota
 	linkByType
@@ -43,13 +45,13 @@ type entry struct {
 
 func (e entry) derived() bool { return e.typ < derivedKinds }
 
-// stream is what the index knows of one stream.
+// stream is the index of one stream.
 type stream struct {
 	name      string
 	ordinals  []uint32 // of the events, by revision
 	tombstone uint32   // ordinal of the tombstone
-	deleted   bool     // there is a tombstone
-	projected bool     // a system projection writes to it: the one numbered kind
+	deleted   bool     // the stream is tombstoned
+	projected bool     // the system projection of that kind writes to it
 	kind      uint32
 	meta      *Metadata
 }
@@ -61,7 +63,8 @@ func (s *stream) last() int64 {
 	return int64(len(s.ordinals)) - 1
 }
 
-// index is the global order and, per stream, where its events stand in it. An event's ordinal is its place in the order.
+// index is the global order and, per stream, the places of its events in that order. An
+// event's ordinal is its place in the order.
 type index struct {
 	chunks    []*chunk
 	count     uint32
@@ -95,7 +98,7 @@ func (x *index) push(e entry) uint32 {
 	return ordinal
 }
 
-// find returns nil for a stream that was never heard of.
+// find returns nil for a stream that was never added.
 func (x *index) find(name string) *stream {
 	if no, ok := x.streamNos[name]; ok {
 		return x.stream(no)

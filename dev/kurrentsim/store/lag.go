@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// What a real server shows only by chance, a test of lag and loss wants on purpose: links that come late, and one that never
-// comes.
+// A real server shows late or missing links only by chance. Tests of lag and loss need
+// them on purpose: links that come late, and one that never comes.
 
-// Target names an event by its place in its stream.
+// Target identifies an event by its stream and revision.
 type Target struct {
 	Stream   string
 	Revision int64
 }
 
-// ParseTarget reads STREAM@REVISION. The stream may hold an @ itself.
+// ParseTarget parses STREAM@REVISION. The stream may contain an @ itself.
 func ParseTarget(text string) (Target, error) {
 	at := strings.LastIndexByte(text, '@')
 	revision, err := strconv.ParseInt(text[at+1:], 10, 64)
@@ -26,7 +26,7 @@ func ParseTarget(text string) (Target, error) {
 	return Target{Stream: text[:at], Revision: revision}, nil
 }
 
-// hiddenLinks are the contents of category links nobody gets to see.
+// hiddenLinks are the bodies of category links that no reader sees.
 type hiddenLinks map[string]bool
 
 func newHiddenLinks(targets []Target) hiddenLinks {
@@ -41,7 +41,8 @@ func (h hiddenLinks) has(r *Record) bool {
 	return len(h) > 0 && r.Type == TypeLink && strings.HasPrefix(r.Stream, categoryPrefix) && h[string(r.Data)]
 }
 
-// publishLinks lets readers of the projections' streams see everything before ordinal, when its time has come.
+// publishLinks makes everything before ordinal visible to readers of the projections'
+// streams, after the projection delay.
 func (s *Store) publishLinks(ordinal uint32) {
 	if s.delay > 0 {
 		time.AfterFunc(s.delay, func() { s.showLinks(ordinal) })
@@ -58,7 +59,8 @@ func (s *Store) showLinks(ordinal uint32) {
 	}
 }
 
-// advanceLinks moves the projections that run up to ordinal, and reports whether any was not there. The lock is held.
+// advanceLinks moves the running projections up to ordinal and reports whether any was
+// behind it. The caller must hold the lock.
 func (s *Store) advanceLinks(ordinal uint32) (moved bool) {
 	for kind := range s.projections {
 		p := &s.projections[kind]
@@ -69,7 +71,7 @@ func (s *Store) advanceLinks(ordinal uint32) (moved bool) {
 	return moved
 }
 
-// visibleEnd is the ordinal before which readers see the events of a stream.
+// visibleEnd returns the ordinal before which readers see the events of a stream.
 func (s *Store) visibleEnd(target *stream) uint32 {
 	if target.projected {
 		return s.projections[target.kind].linked

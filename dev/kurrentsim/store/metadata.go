@@ -13,15 +13,16 @@ import (
 
 const metastreamPrefix = "$$"
 
-// deletedMetadata is the body a soft delete writes: everything before the end of time is truncated.
+// deletedMetadata is the body that a soft delete writes: everything before the maximum
+// revision is truncated.
 var deletedMetadata = []byte(`{"$tb":9223372036854775807}`)
 
-// Metadata is the metadata of a stream; nil when there is none.
+// Metadata is the metadata of a stream; nil if there is none.
 type Metadata metadata.Stream
 
 func (m *Metadata) softDeleted() bool { return m != nil && m.TruncateBefore == math.MaxInt64 }
 
-// metastream names the stream that holds the metadata of name.
+// metastream returns the name of the stream that holds the metadata of name.
 func metastream(name string) string { return metastreamPrefix + name }
 
 // originalOf returns the stream whose metadata name holds.
@@ -37,21 +38,22 @@ func isMetastream(name string) bool {
 
 func isSystem(name string) bool { return strings.HasPrefix(name, "$") }
 
-// parseMetadata returns the metadata in the newest event of a metastream, nil if there is none that the store acts on.
+// parseMetadata returns the metadata in the newest event of a metastream, or nil if there
+// is none that the store acts on.
 func parseMetadata(r *Record) *Metadata {
 	if !r.JSON {
 		return nil
 	}
 	m := Metadata(metadata.Parse(r.Data))
-	m.ACL = nil // read again by those who decide about rights
+	m.ACL = nil // read again where access is decided
 	if m == (Metadata{}) {
 		return nil
 	}
 	return &m
 }
 
-// withTruncateBefore rewrites a metadata body so that the stream begins at revision. The other keys stay in their order; a
-// new $tb comes last.
+// withTruncateBefore rewrites a metadata body so that the stream begins at revision. The
+// other keys keep their order; a new $tb comes last.
 func withTruncateBefore(body []byte, revision int64) []byte {
 	fields := fieldsOf(body)
 	begin := field{name: "$tb", value: strconv.AppendInt(nil, revision, 10)}
@@ -66,7 +68,7 @@ func withTruncateBefore(body []byte, revision int64) []byte {
 			rewritten = append(rewritten, ',')
 		}
 		name, err := json.Marshal(f.name)
-		if err != nil { // strings marshal
+		if err != nil { // strings always marshal
 			continue
 		}
 		rewritten = append(append(append(rewritten, name...), ':'), f.value...)
@@ -80,8 +82,8 @@ type field struct {
 	value json.RawMessage
 }
 
-// fieldsOf returns the members of a JSON object in their order, without spaces, the last one of each name. It returns none
-// for anything else.
+// fieldsOf returns the members of a JSON object in their order, without spaces. If a name
+// repeats, it returns the last one. It returns none if body is not an object.
 func fieldsOf(body []byte) []field {
 	var compact bytes.Buffer
 	if json.Compact(&compact, body) != nil {

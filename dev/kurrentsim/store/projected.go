@@ -1,10 +1,11 @@
 package store
 
-// projectedMetadata is what a system projection writes to the metadata of its stream, whatever stands there, right before
-// the first link: everyone may read it.
+// projectedMetadata is what a system projection writes to the metadata of its stream
+// right before the first link, whatever was there before: everyone may read it.
 var projectedMetadata = []byte(`{"$acl":{"$r":"$all","$mr":"$all"}}`)
 
-// openLinkTargets writes the metadata of the streams that this transaction's links are the first of.
+// openLinkTargets writes the metadata of the streams that get their first link in this
+// transaction.
 func (t *transaction) openLinkTargets() {
 	for i, n := 0, len(t.records); i < n; i++ {
 		for _, l := range derive(&t.records[i]) {
@@ -18,7 +19,8 @@ func (t *transaction) openLinkTargets() {
 	}
 }
 
-// openLinked does the same when a projection is enabled, for the links that it catches up with.
+// openLinked does the same when a projection is enabled, for the links that it catches up
+// with.
 func (t *transaction) openLinked(kind uint32) {
 	s := t.store
 	for no := range uint32(len(s.index.streamNos)) {

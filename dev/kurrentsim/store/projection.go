@@ -14,7 +14,7 @@ import (
 	"orderflow/internal/serverjson"
 )
 
-// categoryPrefix begins the names of the streams $by_category links to.
+// categoryPrefix begins the names of the streams that $by_category links to.
 const categoryPrefix = "$ce-"
 
 // link is an entry a system projection derives from an event.
@@ -23,8 +23,9 @@ type link struct {
 	stream string
 }
 
-// derive returns the links that follow an event, in the order in which they stand behind it. It looks at the event alone,
-// so reading a journal again derives the same ones. An event that says it is JSON and cannot be read as such has none.
+// derive returns the links that follow an event, in the order in which they come behind
+// it. It looks at the event alone, so reading a journal again derives the same links. An
+// event that is marked as JSON and cannot be read as JSON has none.
 func derive(r *Record) []link {
 	subject, deletion, ok := subjectOf(r)
 	if !ok || r.JSON && serverjson.Check(r.Data) != nil {
@@ -56,8 +57,9 @@ func derive(r *Record) []link {
 	return links
 }
 
-// subjectOf says which stream an event is about and whether it deletes it; ok is false for what projections do not see:
-// system streams, except the metadata of other streams.
+// subjectOf returns the stream that an event is about and whether it deletes that stream.
+// ok is false for events that projections ignore: those of system streams, except the
+// metadata of other streams.
 func subjectOf(r *Record) (subject string, deletion, ok bool) {
 	original, meta := originalOf(r.Stream)
 	if !meta {
@@ -67,7 +69,8 @@ func subjectOf(r *Record) (subject string, deletion, ok bool) {
 	return original, deletion, !isSystem(original)
 }
 
-// categoryOf is what stands before the first dash; empty for a stream without a category.
+// categoryOf returns the part before the first dash. It is empty for a stream without a
+// category.
 func categoryOf(name string) string {
 	if isSystem(name) {
 		return ""
@@ -117,15 +120,16 @@ func linkTo(revision int64, stream string) []byte {
 	return append(strconv.AppendInt(nil, revision, 10), "@"+stream...)
 }
 
-// ParseLink splits a link's data into the revision and the stream it points at. A link begins with a number, which may have
-// spaces around it; what follows may name no stream.
+// ParseLink splits a link's data into the revision and the stream it points at. A link
+// begins with a number, which may have spaces around it; the rest may be empty.
 func ParseLink(data []byte) (revision int64, stream string, ok bool) {
 	number, stream, _ := strings.Cut(string(data), "@")
 	revision, err := strconv.ParseInt(strings.Trim(number, " \t\n\v\f\r"), 10, 64)
 	return revision, stream, err == nil
 }
 
-// linkID is stable, because a consumer acknowledges by it across restarts, and differs for every link.
+// linkID is stable, because a consumer acknowledges by it across restarts, and differs
+// for every link.
 func linkID(source *Record, kind uint32) uuid.UUID {
 	var seed [16 + 8 + 4]byte
 	copy(seed[:], source.ID[:])
@@ -138,7 +142,7 @@ func linkID(source *Record, kind uint32) uuid.UUID {
 	return id
 }
 
-// linkMeta is the metadata the projection engine writes on its links.
+// linkMeta is the metadata that the projection engine writes on its links.
 type linkMeta struct {
 	Version       string `json:"$v"`
 	Commit        uint64 `json:"$c"`
@@ -169,13 +173,14 @@ func linkMetadata(source *Record, kind uint32) []byte {
 		meta.Deleted = -1
 	}
 	encoded, err := json.Marshal(meta)
-	if err != nil { // strings and numbers marshal
+	if err != nil { // strings and numbers always marshal
 		return nil
 	}
 	return encoded
 }
 
-// CorrelationID is the $correlationId in an event's metadata, empty when there is none.
+// CorrelationID returns the $correlationId in an event's metadata, or "" if there is
+// none.
 func CorrelationID(r *Record) string {
 	var meta struct {
 		CorrelationID string `json:"$correlationId"`

@@ -5,26 +5,27 @@ import (
 	"errors"
 )
 
-// ProjectionStatus is what a server says about a projection.
+// ProjectionStatus is the status a server reports for a projection.
 type ProjectionStatus string
 
-// What a system projection can be.
+// Statuses of a system projection.
 const (
 	ProjectionRunning ProjectionStatus = "Running"
 	ProjectionStopped ProjectionStatus = "Stopped"
 	ProjectionFaulted ProjectionStatus = "Faulted"
 )
 
-// ErrNoProjection says that there is no projection of that name.
+// ErrNoProjection is returned if there is no projection of that name.
 var ErrNoProjection = errors.New("projection does not exist")
 
-// A projection's stream says whether it is enabled, so a server that is started again knows.
+// A projection's stream records whether it is enabled, so the status survives a restart.
 const (
 	projectionPrefix      = "$projections-"
 	typeProjectionUpdated = "$ProjectionUpdated"
 )
 
-// projectionNames are the system projections, by the kind of link they write.
+// projectionNames returns the names of the system projections, by the kind of link they
+// write.
 func projectionNames() [derivedKinds]string {
 	return [derivedKinds]string{
 		linkByCategory: "$by_category", linkByType: "$by_event_type", linkStreams: "$streams",
@@ -32,21 +33,21 @@ func projectionNames() [derivedKinds]string {
 	}
 }
 
-// projection is how far a system projection has come.
+// projection is the progress of a system projection.
 type projection struct {
 	status ProjectionStatus
-	reason string // it is faulted
-	linked uint32 // its links at ordinals below are there for readers
+	reason string // not empty if it is faulted
+	linked uint32 // readers see its links at lower ordinals
 }
 
 // Projection describes a system projection.
 type Projection struct {
 	Name   string
 	Status ProjectionStatus
-	Reason string // it is faulted
+	Reason string // why it is faulted, empty if it is not
 }
 
-// Projections describes the system projections.
+// Projections returns the system projections.
 func (s *Store) Projections() []Projection {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -58,11 +59,12 @@ func (s *Store) Projections() []Projection {
 	return all
 }
 
-// EnableProjection lets a projection link what was written since it stopped, and go on. DisableProjection stops it: its
-// stream ends where it is. Both return ErrNoProjection for another name.
+// EnableProjection makes a projection link what was written since it stopped, and
+// continue. It returns ErrNoProjection for an unknown name.
 func (s *Store) EnableProjection(name string) error { return s.switchProjection(name, true) }
 
-// DisableProjection is the opposite of EnableProjection.
+// DisableProjection stops a projection: its stream ends where it is. It returns
+// ErrNoProjection for an unknown name.
 func (s *Store) DisableProjection(name string) error { return s.switchProjection(name, false) }
 
 func (s *Store) switchProjection(name string, enabled bool) error {
@@ -88,7 +90,8 @@ func (s *Store) switchProjection(name string, enabled bool) error {
 	return s.settle(t)
 }
 
-// FaultProjection stops a projection as one that met an error. It is enabled again, or starts with the server.
+// FaultProjection stops a projection as if it had failed. It runs again once it is
+// enabled or the server is restarted.
 func (s *Store) FaultProjection(name, reason string) error {
 	kind, ok := kindOfProjection(name)
 	if !ok {
@@ -113,8 +116,8 @@ type projectionBody struct {
 	Enabled bool `json:"enabled"`
 }
 
-// applyProjection follows a record that enables or disables a projection. When a log is read again, what was linked
-// before the projection stopped was there.
+// applyProjection handles a record that enables or disables a projection. When a log is
+// read again, events written before the projection stopped count as linked.
 func (s *Store) applyProjection(r *Record) {
 	if r.Type != typeProjectionUpdated || len(r.Stream) <= len(projectionPrefix) {
 		return
@@ -136,7 +139,7 @@ func (s *Store) applyProjection(r *Record) {
 	}
 }
 
-// openProjections shows what the projections have linked before.
+// openProjections publishes what the projections have linked before.
 func (s *Store) openProjections(without bool) {
 	for kind := range s.projections {
 		p := &s.projections[kind]
@@ -149,7 +152,8 @@ func (s *Store) openProjections(without bool) {
 	}
 }
 
-// unwritten reports whether an entry is a link that its projection, which does not run, has not come to. The lock is held.
+// unwritten reports whether an entry is a link that its stopped projection has not
+// reached. The caller must hold the lock.
 func (s *Store) unwritten(ordinal uint32, e entry) bool {
 	if !e.derived() {
 		return false

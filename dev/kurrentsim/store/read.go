@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Direction of a read.
+// Direction is the direction of a read.
 type Direction bool
 
 // Directions.
@@ -18,7 +18,7 @@ const (
 // pageBytes ends a page early, so that no page holds much more than one large event.
 const pageBytes = 1 << 20
 
-// State of a stream as a reader sees it.
+// State is the state of a stream as a reader sees it.
 type State int
 
 // States. A softly deleted stream is missing.
@@ -28,23 +28,24 @@ const (
 	Tombstoned
 )
 
-// StreamPage is a piece of a stream.
+// StreamPage is a page of a stream.
 type StreamPage struct {
 	State  State
 	Events []Record
 	Next   int64 // where the next page begins
-	Last   int64 // the last revision, -1 for none
+	Last   int64 // the last revision, -1 if there is none
 	End    bool  // nothing more in this direction for now
 }
 
-// ReadStream reads at most limit events from a revision on, that revision included. Expired and hidden events are left
-// out, so a page may be empty without being the end. Backwards, a revision behind the end means the end.
+// ReadStream reads at most limit events starting at a revision, inclusive. Expired and
+// hidden events are left out, so a page may be empty without being the end. Backwards, a
+// revision behind the end means the end.
 func (s *Store) ReadStream(name string, from int64, direction Direction, limit int) (StreamPage, error) {
 	return s.readPlanned(s.planStream(name, from, direction, limit))
 }
 
-// ReadAppended reads at most limit events from a revision on as they were appended, whatever the metadata hides: what a
-// subscription that has caught up is sent.
+// ReadAppended reads at most limit events starting at a revision, including those that
+// metadata hides. A subscription that has caught up is sent these.
 func (s *Store) ReadAppended(name string, from int64, limit int) (StreamPage, error) {
 	page, refs := s.planAppended(name, from, limit)
 	return s.readPlanned(page, refs, math.MinInt64)
@@ -69,7 +70,8 @@ func (s *Store) readPlanned(page StreamPage, refs []ref, oldest int64) (StreamPa
 	return page, nil
 }
 
-// planStream decides under the lock what to read; oldest is the time before which events are expired.
+// planStream decides under the lock what to read. Events created before the returned
+// oldest have expired.
 func (s *Store) planStream(name string, from int64, direction Direction, limit int) (StreamPage, []ref, int64) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -115,7 +117,7 @@ func (s *Store) planAppended(name string, from int64, limit int) (StreamPage, []
 	return page, refs
 }
 
-// visibleLast is the last revision readers may see; -1 when there is none.
+// visibleLast returns the last revision that readers may see, or -1 if there is none.
 func (s *Store) visibleLast(target *stream) int64 {
 	if target == nil {
 		return -1
@@ -124,7 +126,8 @@ func (s *Store) visibleLast(target *stream) int64 {
 	return int64(n) - 1
 }
 
-// firstVisible is the revision before which the metadata hides everything. Of metadata only the newest is seen.
+// firstVisible returns the revision before which the metadata hides everything. Of a
+// metastream only the newest event is visible.
 func (s *Store) firstVisible(target *stream, last int64) int64 {
 	if isMetastream(target.name) {
 		return last
@@ -154,7 +157,7 @@ func (s *Store) visiblyTombstoned(name string) bool {
 	return found != nil && found.deleted && found.tombstone < s.committed
 }
 
-// TombstoneOf returns the event that deleted a stream for ever, if there is one.
+// TombstoneOf returns the tombstone of a stream, if there is one.
 func (s *Store) TombstoneOf(name string) (Record, bool, error) {
 	s.mu.RLock()
 	found := s.index.find(name)
@@ -168,7 +171,8 @@ func (s *Store) TombstoneOf(name string) (Record, bool, error) {
 	return record, err == nil, err
 }
 
-// LastRevision is the last revision of a stream, -1 when it has none, DeletedRevision when it is tombstoned.
+// LastRevision returns the last revision of a stream. It returns -1 if the stream has
+// none, and DeletedRevision if it is tombstoned.
 func (s *Store) LastRevision(name string) int64 {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -178,7 +182,8 @@ func (s *Store) LastRevision(name string) int64 {
 	return s.visibleLast(s.index.find(name))
 }
 
-// Bounds are the first and the last revision readers see of a stream; false when they see none.
+// Bounds returns the first and the last revision of a stream that readers see. It reports
+// false if they see none.
 func (s *Store) Bounds(name string) (first, last int64, ok bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

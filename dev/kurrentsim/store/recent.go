@@ -1,10 +1,11 @@
 package store
 
-// recentWindow bounds how far back RecentlyChanged looks, in events.
+// recentWindow limits how far back RecentlyChanged looks, in events.
 const recentWindow = 100_000
 
-// RecentlyChanged returns the newest event of each of the streams written last, the latest first: at most limit, and only
-// those among the newest hundred thousand events of the log. System streams are left out unless they are asked for.
+// RecentlyChanged returns the newest event of each of the streams written last, latest
+// first. It returns at most limit events, and only those among the newest hundred
+// thousand events of the log. It leaves out system streams unless system is true.
 func (s *Store) RecentlyChanged(limit int, system bool) ([]Record, error) {
 	refs := s.planRecent(limit, system)
 	newest := make([]Record, 0, len(refs))

@@ -9,10 +9,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// DeletedRevision is the revision of a tombstone, and of a stream behind one.
+// DeletedRevision is the revision of a tombstone, and the last revision of a tombstoned
+// stream.
 const DeletedRevision = math.MaxInt64
 
-// Event types with a meaning of their own.
+// Event types with a special meaning.
 const (
 	TypeLink          = "$>"
 	TypeStreamRef     = "$@"
@@ -20,7 +21,7 @@ const (
 	TypeStreamDeleted = "$streamDeleted"
 )
 
-// Record is one event as it stands in the log.
+// Record is one event as stored in the log.
 type Record struct {
 	ID       uuid.UUID
 	Stream   string
@@ -33,7 +34,7 @@ type Record struct {
 	Metadata []byte
 }
 
-// Size is what the record weighs in a page, in bytes.
+// Size returns the record's share of a page's limit, in bytes.
 func (r *Record) Size() int { return len(r.Data) + len(r.Metadata) + len(r.Type) + len(r.Stream) }
 
 // NewEvent is an event to be appended.
@@ -45,7 +46,8 @@ type NewEvent struct {
 	Metadata []byte
 }
 
-// Size is what the size limits count, in bytes: of the type, two for each UTF-16 unit.
+// Size returns the size that the limits count, in bytes. The type counts two bytes for
+// each UTF-16 unit.
 func (e *NewEvent) Size() int {
 	size := len(e.Data) + len(e.Metadata)
 	for _, r := range e.Type {
@@ -54,8 +56,9 @@ func (e *NewEvent) Size() int {
 	return size
 }
 
-// A record in a frame: u32 size of what follows, flags, id, created, revision, then stream, type and metadata each with a
-// uvarint length, then data to the end. The position is the record's offset in the journal.
+// A record in a frame: u32 size of what follows, flags, id, created, revision, then
+// stream, type and metadata each with a uvarint length, then data to the end. The
+// position is the record's offset in the journal.
 const (
 	recordSizeBytes = 4
 	recordFixed     = 1 + 16 + 8 + 8

@@ -2,14 +2,14 @@ package store
 
 import "math"
 
-// Resolved is an event as a reader gets it: with links resolved, Link is the link and Event its target, nil when the
-// target is gone.
+// Resolved is an event as a reader receives it. If links are resolved, Link is the link
+// and Event its target, which is nil if the target is gone.
 type Resolved struct {
 	Event *Record
 	Link  *Record
 }
 
-// Original is the record that stands in the stream that was read.
+// Original returns the record of the stream that was read.
 func (r *Resolved) Original() *Record {
 	if r.Link != nil {
 		return r.Link
@@ -17,8 +17,8 @@ func (r *Resolved) Original() *Record {
 	return r.Event
 }
 
-// Resolve follows a link, one level deep. A record that does not begin with a number is its own target; a link that begins
-// with one and points nowhere has none.
+// Resolve follows a link, one level deep. A record that does not begin with a number is
+// its own target. A link that begins with a number and points at nothing has none.
 func (s *Store) Resolve(r Record) (Resolved, error) {
 	if r.Type != TypeLink {
 		return Resolved{Event: &r}, nil
@@ -37,7 +37,8 @@ func (s *Store) Resolve(r Record) (Resolved, error) {
 	return Resolved{Event: &target, Link: &r}, nil
 }
 
-// Event reads one event, the last one for revision -1; false when it is not there, or no longer.
+// Event reads one event, the last one for revision -1. It reports false if the event does
+// not exist or is no longer visible.
 func (s *Store) Event(name string, revision int64) (Record, bool, error) {
 	if revision == -1 {
 		page, err := s.ReadStream(name, math.MaxInt64, Backwards, 1)

@@ -2,8 +2,8 @@ package store
 
 import "github.com/google/uuid"
 
-// seed writes what a fresh server has in its log before the first client comes: its users and their streams' rights. Some
-// clients rely on the log never being empty.
+// seed writes what a fresh server has in its log before the first client connects: its
+// users and the rights on their streams. Some clients rely on the log never being empty.
 func (s *Store) seed() error {
 	tx := s.begin()
 	for _, name := range []string{"admin", "ops"} {

@@ -9,16 +9,18 @@ import (
 	"orderflow/dev/kurrentsim/journal"
 )
 
-// Config of a store.
+// Config is the configuration of a store.
 type Config struct {
 	Storage journal.Storage
 	Now     func() time.Time // nil means time.Now
-	// ProjectionDelay is how long the streams of the system projections lag behind the events they link to. The global
-	// order, which links share with their events, has no lag.
+	// ProjectionDelay is how long the streams of the system projections lag behind the
+	// events they link to. The global order, which links share with their events, has no
+	// lag.
 	ProjectionDelay time.Duration
-	// HiddenLinks are events whose link in $ce- no reader gets to see.
+	// HiddenLinks are events whose link in $ce- no reader sees.
 	HiddenLinks []Target
-	// WithoutProjections is a server that was started without them: nothing is linked as long as the store is open.
+	// WithoutProjections simulates a server that was started without projections: nothing
+	// is linked as long as the store is open.
 	WithoutProjections bool
 }
 
@@ -31,16 +33,17 @@ type Store struct {
 
 	mu        sync.RWMutex
 	index     *index
-	committed uint32        // ordinals below are durable, and seen by readers
+	committed uint32        // ordinals below are durable, and visible to readers
 	changed   chan struct{} // closed, and replaced, when there is more to see
 	recent    recentIDs
 	bodies    bodyCache
 
 	projections [derivedKinds]projection // by the kind of link they write
-	clock       int64                    // the last created, which never goes backwards
+	clock       int64                    // the last creation time, which never goes backwards
 }
 
-// Open reads the journal and returns the store over it with the number of bytes of a torn tail that were cut.
+// Open reads the journal and returns the store and the number of bytes cut from a torn
+// tail.
 func Open(c Config) (*Store, int64, error) {
 	s := &Store{
 		now: c.Now, delay: c.ProjectionDelay, hidden: newHiddenLinks(c.HiddenLinks),
@@ -70,18 +73,18 @@ func Open(c Config) (*Store, int64, error) {
 	return s, cut, nil
 }
 
-// Close syncs and closes the journal. Nothing may use the store any more.
+// Close syncs and closes the journal. The store must not be used afterwards.
 func (s *Store) Close() error { return s.journal.Close() }
 
-// Changed returns a channel that is closed when there is more to read than at the time of the call. Take it before
-// reading, wait on it after.
+// Changed returns a channel that is closed when there is more to read than at the time of
+// the call. Take it before reading, and wait on it after.
 func (s *Store) Changed() <-chan struct{} {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.changed
 }
 
-// apply puts a record, and the links that follow from it, into the index.
+// apply adds a record, and the links derived from it, to the index.
 func (s *Store) apply(r *Record) {
 	s.index.add(r.Stream, s.index.internType(r.Type), r.Position, r.Revision == DeletedRevision)
 	s.clock = max(s.clock, r.Created)
@@ -98,7 +101,7 @@ func (s *Store) apply(r *Record) {
 	}
 }
 
-// publish lets readers see everything before ordinal.
+// publish makes everything before ordinal visible to readers.
 func (s *Store) publish(ordinal uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +113,7 @@ func (s *Store) publish(ordinal uint32) {
 	s.announce()
 }
 
-// announce wakes those who wait for more to read. The lock is held.
+// announce wakes callers that wait for more to read. The caller must hold the lock.
 func (s *Store) announce() {
 	close(s.changed)
 	s.changed = make(chan struct{})

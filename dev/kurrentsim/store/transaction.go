@@ -6,7 +6,8 @@ import (
 	"orderflow/dev/kurrentsim/journal"
 )
 
-// transaction is a set of records written in one frame: all of them are there after a crash, or none.
+// transaction is a set of records written in one frame: after a crash either all of them
+// exist or none.
 type transaction struct {
 	store   *Store
 	records []Record
@@ -27,13 +28,14 @@ func (t *transaction) add(stream string, e NewEvent) {
 	})
 }
 
-// ticket is what must become durable before an answer may be given.
+// ticket is what must become durable before a response may be sent.
 type ticket struct {
 	end     int64
 	ordinal uint32
 }
 
-// write encodes the transaction, writes it, and applies it to the index. The store's lock is held.
+// write encodes the transaction, writes it, and applies it to the index. The caller must
+// hold the store's lock.
 func (t *transaction) write() (ticket, error) {
 	s := t.store
 	t.reviveLinkTargets()
@@ -67,8 +69,8 @@ func (t *transaction) size() int {
 	return size
 }
 
-// reviveLinkTargets undeletes the softly deleted streams this transaction's links go to, as the writes of the projection
-// engine would.
+// reviveLinkTargets undeletes the softly deleted streams that this transaction's links go
+// to, as the writes of the projection engine would.
 func (t *transaction) reviveLinkTargets() {
 	for i, n := 0, len(t.records); i < n; i++ {
 		for _, l := range derive(&t.records[i]) {
@@ -86,10 +88,11 @@ func (t *transaction) undelete(stream string, revision int64, old []byte) {
 	t.add(metastream(stream), metadataEvent(withTruncateBefore(old, revision)))
 }
 
-// ticket stands for everything written so far. The store's lock is held.
+// ticket returns a ticket for everything written so far. The caller must hold the store's
+// lock.
 func (s *Store) ticket() ticket { return ticket{end: s.journal.End(), ordinal: s.index.count} }
 
-// settle waits until the ticket is durable and lets readers see it.
+// settle waits until the ticket is durable and makes it visible to readers.
 func (s *Store) settle(t ticket) error {
 	if err := s.journal.Commit(t.end); err != nil {
 		return err

@@ -2,21 +2,22 @@ package subscription
 
 import "time"
 
-// checkpointMark is how far the group was checkpointed.
+// checkpointMark is the place of the newest checkpoint.
 type checkpointMark struct {
 	sequence int64 // of the newest message it covers
 	place    int64
 	at       time.Time
 }
 
-// Checkpoint returns the place everything up to which is settled, if a checkpoint is due: at once when enough messages
-// were settled, and at a tick when its time has come. The caller writes it before asking again.
+// Checkpoint returns the place up to which everything is settled, if a checkpoint is due:
+// immediately once enough messages were settled, and at a tick once its time has come.
+// The caller must write it before calling Checkpoint again.
 func (e *Engine) Checkpoint(now time.Time, tick bool) (place int64, due bool) {
 	if e.known == nil {
 		return None, false
 	}
 	byTime := e.settings.CheckpointAfter != 0 && now.Sub(e.mark.at) >= e.settings.CheckpointAfter
-	most := e.known.sequence - e.mark.sequence // settled at most: a cheap bound for the usual answer, no
+	most := e.known.sequence - e.mark.sequence // an upper bound on what is settled: a cheap check for the usual case that nothing is due
 	if most < int64(e.settings.MaxCheckpoint) && (!byTime || !tick) {
 		return None, false
 	}
@@ -33,7 +34,7 @@ func (e *Engine) Checkpoint(now time.Time, tick bool) (place int64, due bool) {
 	return place, true
 }
 
-// settled is the newest message before the oldest that is not settled.
+// settled returns the newest message before the oldest unsettled one.
 func (e *Engine) settled() (sequence, place int64) {
 	sequence, place = e.known.sequence, e.known.Place
 	hold := func(m *Message) {
@@ -47,7 +48,7 @@ func (e *Engine) settled() (sequence, place int64) {
 	for _, m := range e.retry {
 		hold(m)
 	}
-	if len(e.fresh) > 0 { // the rest is newer; some of it was passed over, for its consumer was full
+	if len(e.fresh) > 0 { // the rest is newer; later messages may have passed some of it because its consumer was full
 		hold(e.fresh[0])
 	}
 	for m := range e.parking {

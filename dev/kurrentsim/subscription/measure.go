@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// maxMeasured is how many acknowledgements of a consumer are remembered to measure by.
+// maxMeasured is how many acknowledgements of a consumer the statistics cover.
 const maxMeasured = 500
 
 // Measurement is one number of a consumer's extra statistics.
@@ -14,7 +14,7 @@ type Measurement struct {
 	Milliseconds int64
 }
 
-// observe remembers how long an acknowledgement took.
+// observe records the time until an acknowledgement.
 func (m *member) observe(took time.Duration) {
 	if len(m.settled) == maxMeasured {
 		m.settled = slices.Delete(m.settled, 0, 1)
@@ -22,7 +22,8 @@ func (m *member) observe(took time.Duration) {
 	m.settled = append(m.settled, took)
 }
 
-// measure returns the numbers a real server shows, in its order; all of them are 0 before the first acknowledgement.
+// measure returns a real server's measurements in its order. All of them are 0 before the
+// first acknowledgement.
 func measure(settled []time.Duration) []Measurement {
 	sorted := slices.Sorted(slices.Values(settled))
 	var sum time.Duration

@@ -8,25 +8,25 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// None stands for no place: nothing has been read, or nothing checkpointed.
+// None is the absence of a place: nothing has been read, or nothing checkpointed.
 const None int64 = -1
 
-// Message is one event on its way through a group.
+// Message is one event that passes through a group.
 type Message struct {
 	Event      store.Resolved
 	Place      int64 // revision in the source stream, or position in the global order
-	Previous   int64 // place of the message before it, None for the first
+	Previous   int64 // place of the message before it, None if it is the first
 	RetryCount int
-	Replayed   bool // was parked: it holds back no checkpoint
-	Skipped    int  // events a filter left out, Place being that of the last: nobody gets it, checkpoints move over it
+	Replayed   bool // was parked before: it does not hold back the checkpoint
+	Skipped    int  // number of events a filter left out; Place is that of the last one. No consumer gets it; checkpoints move over it
 
 	sequence int64 // counts the messages fed since the group was loaded
 }
 
-// ID is what consumers acknowledge by: that of the link if there is one.
+// ID returns the id that consumers acknowledge: that of the link if there is one.
 func (m *Message) ID() uuid.UUID { return m.Event.Original().ID }
 
-// SourceStream is the stream the event itself stands in, also when a link's target is gone.
+// SourceStream returns the stream of the event itself, even if a link's target is gone.
 func (m *Message) SourceStream() string {
 	event := m.Event.Original()
 	if m.Event.Event != nil {
@@ -40,13 +40,13 @@ func (m *Message) SourceStream() string {
 	return event.Stream
 }
 
-// Parking is a message that goes to the parked stream, and why.
+// Parking is a message to be written to the parked stream, and the reason.
 type Parking struct {
 	Message *Message
 	Reason  string
 }
 
-// Action is what a consumer wants done with a message it refuses.
+// Action is what the server must do with a message that a consumer nacks.
 type Action int
 
 // Actions. Stop only drops the message: a real server implements no more.
@@ -57,24 +57,24 @@ const (
 	Stop
 )
 
-// Settings of a group.
+// Settings are the settings of a group.
 type Settings struct {
 	ResolveLinks    bool
 	ExtraStatistics bool
 	MaxRetryCount   int
-	MinCheckpoint   int // messages that make a checkpoint worth writing when its time has come
-	MaxCheckpoint   int // messages after which a checkpoint is written at once
-	MaxSubscribers  int // 0 means no bound
+	MinCheckpoint   int // settled messages that make a checkpoint worth writing once its time has come
+	MaxCheckpoint   int // settled messages after which a checkpoint is written immediately
+	MaxSubscribers  int // 0 means no limit
 	LiveBuffer      int
-	ReadBatch       int // 0 and less read nothing of what was there before the group
+	ReadBatch       int // 0 or less reads no events from before the group
 	HistoryBuffer   int
-	MessageTimeout  time.Duration // 0 and less expire at the next tick
+	MessageTimeout  time.Duration // 0 or less expires at the next tick
 	CheckpointAfter time.Duration // 0 means never by time, less than 0 at every tick
 	Strategy        Strategy
 }
 
-// Consumer takes the messages of one connected client.
+// Consumer receives the messages of one connected client.
 type Consumer interface {
-	// Offer takes the message, or returns false when its client is too slow to take any more.
+	// Offer accepts the message. It returns false if the client is too slow to take more.
 	Offer(Message) bool
 }

@@ -1,19 +1,22 @@
 package subscription
 
-// park hands a message over to be written to the parked stream. It holds back the checkpoint until it is there.
+// park queues a message to be written to the parked stream. The message holds back the
+// checkpoint until it is written.
 func (e *Engine) park(m *Message, reason string) {
 	e.parking[m] = reason
 	e.pending = append(e.pending, Parking{Message: m, Reason: reason})
 }
 
-// TakeParked returns what is to be written to the parked stream now. Each must be answered for with Parked.
+// TakeParked returns the messages to be written to the parked stream now. The caller must
+// pass each to Parked.
 func (e *Engine) TakeParked() []Parking {
 	taken := e.pending
 	e.pending = nil
 	return taken
 }
 
-// Parked says whether what was taken is written; if not, it is handed out again.
+// Parked records whether the taken messages were written. If not, TakeParked returns them
+// again.
 func (e *Engine) Parked(taken []Parking, written bool) {
 	if !written {
 		e.pending = append(taken, e.pending...)

@@ -1,23 +1,23 @@
 package subscription
 
-// Stats is what can be seen of a group's state.
+// Stats is the observable state of a group.
 type Stats struct {
 	Total        int64 // deliveries since the group was loaded
-	Buffered     int   // read and never offered
-	Retrying     int   // waiting to be offered again
+	Buffered     int   // read but not offered yet
+	Retrying     int   // waiting for a retry
 	InFlight     int
-	Checkpointed int64 // place of the newest checkpoint, None for none
-	Settled      int64 // place up to which every message is settled, None for none
+	Checkpointed int64 // place of the newest checkpoint, None if there is none
+	Settled      int64 // place up to which every message is settled, None if there is none
 	Consumers    []ConsumerStats
 }
 
-// ConsumerStats is what can be seen of one consumer.
+// ConsumerStats is the observable state of one consumer.
 type ConsumerStats struct {
 	Consumer     Consumer
 	Total        int64 // deliveries
 	InFlight     int
 	Available    int
-	Measurements []Measurement // how long acknowledgements took; none without ExtraStatistics
+	Measurements []Measurement // times until acknowledgements; none without ExtraStatistics
 }
 
 // Stats returns the present state.

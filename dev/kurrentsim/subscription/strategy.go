@@ -9,7 +9,7 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// Strategy names how messages are shared among consumers.
+// Strategy is how messages are shared among consumers.
 type Strategy string
 
 // Strategies.
@@ -20,18 +20,18 @@ const (
 	PinnedByCorrelation Strategy = "PinnedByCorrelation"
 )
 
-// Known is false for a strategy there is not.
+// Known reports whether s is one of the strategies.
 func (s Strategy) Known() bool {
 	return slices.Contains([]Strategy{RoundRobin, DispatchToSingle, Pinned, PinnedByCorrelation}, s)
 }
 
-// outcome of offering a message.
+// outcome is the result of offering a message.
 type outcome int
 
 const (
 	sent      outcome = iota
-	skipped           // its consumer has no room, others may have
-	exhausted         // nobody has room
+	skipped           // its consumer has no room; others may have
+	exhausted         // no consumer has room
 )
 
 // member is a connected consumer.
@@ -41,7 +41,7 @@ type member struct {
 	inFlight int
 	total    int64
 	stalled  bool            // refused a message in this round
-	settled  []time.Duration // how long the newest acknowledgements took, the oldest first
+	settled  []time.Duration // times until the newest acknowledgements, oldest first
 	buckets  int             // assigned by pinned
 }
 
@@ -67,7 +67,8 @@ func newStrategy(s Strategy) strategy {
 	return &rotation{}
 }
 
-// rotation goes round the consumers that have room: with each message, or with stay only when one is full.
+// rotation rotates through the consumers that have room: with every message, or, if stay
+// is set, only when one is full.
 type rotation struct {
 	members []*member
 	next    int
@@ -99,10 +100,11 @@ func (r *rotation) pick(*Message) (*member, outcome) {
 	return nil, exhausted
 }
 
-// bucketCount is that of a real server.
+// bucketCount is a real server's number of buckets.
 const bucketCount = 1024
 
-// pinned gives all messages with one key to one consumer, as long as consumers neither come nor go.
+// pinned sends all messages with one key to one consumer, as long as the set of consumers
+// does not change.
 type pinned struct {
 	key     func(*Message) string
 	members []*member
@@ -118,7 +120,7 @@ func correlationKey(m *Message) string {
 	return m.SourceStream()
 }
 
-// add takes buckets from those with the most, until the newcomer has its share.
+// add takes buckets from the consumers with the most, until the new one has its share.
 func (p *pinned) add(m *member) {
 	p.members = append(p.members, m)
 	share := bucketCount / len(p.members)

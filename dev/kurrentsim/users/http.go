@@ -10,17 +10,18 @@ import (
 	"orderflow/dev/kurrentsim/access"
 )
 
-// maxBody bounds the description of a user, in bytes.
+// maxBody limits the description of a user, in bytes.
 const maxBody = 16 << 10
 
-// created is what the server says of a user it was asked to make.
+// created is the response to the creation of a user.
 type created struct {
 	LoginName string `json:"loginName"`
 	Success   bool   `json:"success"`
 	Error     string `json:"error"`
 }
 
-// ServeHTTP makes a user: POST /users/ of a real server. Whoever serves it lets in administrators alone.
+// ServeHTTP creates a user, like POST /users/ of a real server. The caller must restrict
+// it to administrators.
 func (d *Directory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); media != "application/json" {
 		http.Error(w, "only application/json is read", http.StatusUnsupportedMediaType)
@@ -50,5 +51,5 @@ func (d *Directory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func answer(w http.ResponseWriter, status int, body created) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the caller may have left
+	_ = json.NewEncoder(w).Encode(body) // the client may have disconnected
 }

@@ -1,7 +1,8 @@
-// Package users keeps who may log in, and checks their passwords.
+// Package users manages who may log in, and checks their passwords.
 //
-// Users come from the server's start, and from the HTTP API for users. Those of the API are kept in the event log, in the
-// streams of a real server: $user-NAME holds a user, and $users lists them.
+// Users are configured at the server's start or created through the HTTP API for users.
+// The latter are stored in the event log, in a real server's streams: $user-NAME holds a
+// user, and $users lists them.
 package users
 
 import (
@@ -20,7 +21,7 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// User is a user as it is given at the server's start.
+// User is a user configured at the server's start.
 type User struct {
 	access.User
 	Password string
@@ -29,24 +30,26 @@ type User struct {
 // ErrConflict is returned for a name that another user has.
 var ErrConflict = errors.New("user exists")
 
-// Where users are kept, and what the events are called.
+// The streams and event types that store users.
 const (
 	listStream  = "$users"
 	listType    = "$User"
 	userStream  = "$user-"
 	createdType = "$UserCreated"
-	// userMetadata is what a real server lets others do with a user's stream: nothing but what system streams allow.
+	// userMetadata restricts access to a user's stream as a real server does: others may
+	// only do what system streams allow.
 	userMetadata = `{"$acl":{"$w":"$admins","$d":"$admins","$mw":"$admins"}}`
 )
 
-// Passwords are hashed as often as on a real server: a stolen log of a test is no treasure.
+// Passwords are hashed with a real server's parameters: the passwords in a test's log
+// need no more protection.
 const (
 	rounds   = 1000
 	saltSize = 16
 	hashSize = 20
 )
 
-// Directory is safe for concurrent use.
+// Directory holds the users. It is safe for concurrent use.
 type Directory struct {
 	events *store.Store
 
@@ -54,15 +57,15 @@ type Directory struct {
 	users map[string]*account
 }
 
-// account is a user with what proves its password.
+// account is a user and the hash of its password.
 type account struct {
 	user       access.User
 	salt, hash []byte
-	verified   [sha256.Size]byte // of the password that was right the last time: hashing is slow by intent
+	verified   [sha256.Size]byte // hash of the password that was right the last time, because hashing is deliberately slow
 	known      bool
 }
 
-// record is a user in the log.
+// record is a user as stored in the log.
 type record struct {
 	LoginName string   `json:"loginName"`
 	FullName  string   `json:"fullName"`
@@ -72,7 +75,8 @@ type record struct {
 	Groups    []string `json:"groups"`
 }
 
-// Open returns the directory of the given users and of those in the log. Where both have a name, the given one counts.
+// Open returns the directory of the given users and of those in the log. If both have a
+// name, the given user is used.
 func Open(events *store.Store, given []User) (*Directory, error) {
 	d := &Directory{events: events, users: map[string]*account{}}
 	if err := d.load(); err != nil {
@@ -123,7 +127,8 @@ func (d *Directory) load() error {
 	}
 }
 
-// loadUser reads the newest event of a user's stream. A user without one was deleted.
+// loadUser reads the newest event of a user's stream. A user whose stream is missing was
+// deleted.
 func (d *Directory) loadUser(name string) error {
 	page, err := d.events.ReadStream(userStream+name, store.DeletedRevision, store.Backwards, 1)
 	if err != nil || len(page.Events) == 0 {
@@ -163,8 +168,8 @@ func (a *account) matches(password string) bool {
 	return true
 }
 
-// Create makes a user and keeps it in the log. A user who exists with the same password is left as it is; with another one
-// it is ErrConflict.
+// Create makes a user and stores it in the log. If the user exists with the same
+// password, it changes nothing; with another password it returns ErrConflict.
 func (d *Directory) Create(user User, fullName string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -185,7 +190,7 @@ func (d *Directory) Create(user User, fullName string) error {
 	return nil
 }
 
-// save writes the user before its name is listed: a name in the list without a user is passed over.
+// save writes the user before it lists its name. A listed name without a user is ignored.
 func (d *Directory) save(a *account, fullName string) error {
 	stream := userStream + a.user.Name
 	data, err := json.Marshal(record{

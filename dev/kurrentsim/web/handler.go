@@ -1,8 +1,10 @@
-// Package web is the stream browser of the embedded event store, in the manner of KurrentDB's Admin UI: the streams
-// changed last, a stream's events, one event, the persistent subscriptions and what they have parked.
+// Package web is the stream browser of the embedded event store, in the manner of
+// KurrentDB's Admin UI: the streams changed last, a stream's events, one event, the
+// persistent subscriptions and their parked messages.
 //
-// It only reads, through packages store and groups. Pages are rendered here and need no JavaScript; every value in them is
-// somebody else's and is escaped by html/template. Who may look is decided by whoever serves the handler.
+// It only reads, through packages store and groups. Pages are rendered on the server and
+// need no JavaScript. Every value in them comes from clients, so html/template escapes
+// it. The caller that serves the handler decides who has access.
 package web
 
 import (
@@ -19,7 +21,7 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// Prefix is where the browser's pages are.
+// Prefix is the path of the browser's pages.
 const Prefix = "/web/"
 
 //go:embed templates style.css icon.svg
@@ -28,7 +30,7 @@ var files embed.FS
 // pageSize is how many rows a page has.
 const pageSize = 25
 
-// Config of a browser.
+// Config is the configuration of a browser.
 type Config struct {
 	Store  *store.Store
 	Groups *groups.Manager
@@ -59,13 +61,14 @@ func New(c Config) (http.Handler, error) {
 	mux.Handle("GET /web/subscription", b.page("subscription", b.subscription))
 	mux.Handle("GET /web/style.css", http.StripPrefix(Prefix, http.FileServerFS(files)))
 	mux.Handle("GET /web/icon.svg", http.StripPrefix(Prefix, http.FileServerFS(files)))
-	// Where users of the real Admin UI look.
+	// The path that users of the real Admin UI try first.
 	mux.Handle("GET /web/index.html", http.RedirectHandler(Prefix, http.StatusFound))
 	mux.Handle("GET /{$}", http.RedirectHandler(Prefix, http.StatusFound))
 	return guarded(mux), nil
 }
 
-// guarded keeps pages from running, framing or sending anything, whatever stands in an event.
+// guarded keeps pages from running scripts, being framed or sending anything, whatever an
+// event contains.
 func guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -77,14 +80,14 @@ func guarded(next http.Handler) http.Handler {
 	})
 }
 
-// view is what the layout shows: the page's own part is Body.
+// view is the input of the layout. Body is the page's own part.
 type view struct {
 	Title string
-	Tab   string // the part of the navigation it belongs to
+	Tab   string // the part of the navigation that the page belongs to
 	Body  any
 }
 
-// problem is a page that cannot be shown, and why.
+// problem is an error page: a title and the reason.
 type problem struct {
 	status int
 	text   string
@@ -116,7 +119,7 @@ func (b *browser) page(name string, load func(*http.Request) (view, error)) http
 	})
 }
 
-// render sends a page only when it is whole.
+// render sends a page only if all of it could be rendered.
 func (b *browser) render(w http.ResponseWriter, status int, name string, v view) {
 	var page bytes.Buffer
 	if err := b.pages[name].Execute(&page, v); err != nil {
@@ -126,10 +129,10 @@ func (b *browser) render(w http.ResponseWriter, status int, name string, v view)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = page.WriteTo(w) // whoever asked may have left
+	_, _ = page.WriteTo(w) // the client may have disconnected
 }
 
-// number reads a revision from the query; otherwise when there is none.
+// number parses a revision from the query. It returns otherwise if there is none.
 func number(r *http.Request, name string, otherwise int64) (int64, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
@@ -142,7 +145,7 @@ func number(r *http.Request, name string, otherwise int64) (int64, error) {
 	return n, nil
 }
 
-// streamName reads the name of a stream from the query.
+// streamName parses the name of a stream from the query.
 func streamName(r *http.Request, name string) (string, error) {
 	stream := r.URL.Query().Get(name)
 	if err := store.ValidateStream(stream); err != nil {

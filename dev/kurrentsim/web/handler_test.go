@@ -134,13 +134,13 @@ func TestTruncatedAndDeletedStreamsSayWhatTheyAre(t *testing.T) {
 	require.NotContains(t, page, ">29</a>")
 	require.NotContains(t, page, `">Older`)
 	s.append("$$order-1", "$metadata", `{"$tb":99}`, 1)
-	require.Contains(t, s.page("/web/stream?name=order-1"), "No events to be seen")
+	require.Contains(t, s.page("/web/stream?name=order-1"), "No visible events")
 	_, err := s.store.Delete("order-1", store.Any)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNotFound, s.get("/web/stream?name=order-1").Code)
 	_, err = s.store.Tombstone("order-1", store.Any)
 	require.NoError(t, err)
-	require.Contains(t, s.page("/web/stream?name=order-1"), "deleted for ever")
+	require.Contains(t, s.page("/web/stream?name=order-1"), "deleted permanently")
 	require.Contains(t, s.page("/web/"), ">deleted<")
 }
 

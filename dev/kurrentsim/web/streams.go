@@ -10,15 +10,15 @@ import (
 // recentStreams is how many streams the first page lists.
 const recentStreams = 50
 
-// pagesPerView bounds the reads for one view of a stream whose events are mostly expired.
+// pagesPerView limits the reads for one view of a stream whose events are mostly expired.
 const pagesPerView = 40
 
 type streamsBody struct {
 	System bool
-	Newest []store.Record // of each stream
+	Newest []store.Record // newest event of each stream
 }
 
-// streams lists what was changed last.
+// streams lists the streams changed last.
 func (b *browser) streams(r *http.Request) (view, error) {
 	body := streamsBody{System: r.URL.Query().Get("system") != ""}
 	var err error
@@ -29,10 +29,10 @@ func (b *browser) streams(r *http.Request) (view, error) {
 type streamBody struct {
 	Name         string
 	Events       []store.Resolved
-	Empty        bool   // there, with nothing to be seen
-	Deleted      bool   // for ever
+	Empty        bool   // the stream exists but has no visible events
+	Deleted      bool   // it is tombstoned
 	Metadata     bool   // it holds the metadata of another stream
-	Newer, Older *int64 // where the pages beside this one begin, nil for none
+	Newer, Older *int64 // where the neighboring pages begin, nil if there is none
 	Oldest       int64  // where the last page begins
 }
 
@@ -57,7 +57,8 @@ func (b *browser) stream(r *http.Request) (view, error) {
 	return view{Title: name, Tab: "streams", Body: body}, err
 }
 
-// fill reads a page's worth of events. Expired ones leave gaps, so it may take several reads.
+// fill reads a page's worth of events. Expired ones leave gaps, so it may take several
+// reads.
 func (b *browser) fill(body *streamBody, from int64) (store.State, error) {
 	for range pagesPerView {
 		page, err := b.Store.ReadStream(body.Name, from, store.Backwards, pageSize-len(body.Events))
@@ -99,14 +100,14 @@ func (b *browser) add(body *streamBody, records []store.Record) error {
 type eventBody struct {
 	Stream         string
 	Revision       int64
-	Link           *store.Record // nil when the event is no link
-	Event          *store.Record // nil when the link's target is gone
+	Link           *store.Record // nil if the event is not a link
+	Event          *store.Record // nil if the link's target is gone
 	Older, Newer   *int64
 	Data, Metadata text
 	LinkMetadata   text
 }
 
-// event shows one event, a link with the event it points at.
+// event shows one event; for a link also the event it points at.
 func (b *browser) event(r *http.Request) (view, error) {
 	name, err := streamName(r, "stream")
 	if err != nil {

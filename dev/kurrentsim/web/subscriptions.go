@@ -16,11 +16,11 @@ func (b *browser) subscriptions(*http.Request) (view, error) {
 type subscriptionBody struct {
 	groups.Info
 	Messages []groups.Parked
-	Newest   bool // the page begins with what was parked last
+	Newest   bool // the page begins with the newest parked message
 	Older    *int64
 }
 
-// subscription shows one group and what it has parked, newest first.
+// subscription shows one group and its parked messages, newest first.
 func (b *browser) subscription(r *http.Request) (view, error) {
 	query := r.URL.Query()
 	key := groups.Key{Stream: query.Get("stream"), Group: query.Get("group")}
@@ -43,7 +43,7 @@ func (b *browser) subscription(r *http.Request) (view, error) {
 	return view{Title: key.Group + " on " + key.Stream, Tab: "subscriptions", Body: body}, nil
 }
 
-// missingGroup also covers a group that was deleted while it was looked at.
+// missingGroup also covers a group that was deleted while it was read.
 func missingGroup(key groups.Key, err error) error {
 	if errors.Is(err, groups.ErrNotFound) || errors.Is(err, groups.ErrDropped) {
 		return notFound("There is no group %s on %s.", key.Group, key.Stream)

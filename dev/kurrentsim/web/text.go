@@ -16,7 +16,8 @@ import (
 	"orderflow/dev/kurrentsim/subscription"
 )
 
-// Bounds of what is shown of one body, in bytes: pages stay small enough for a browser, whatever an event holds.
+// Limits of the shown part of one body, in bytes: pages stay small enough for a browser,
+// whatever an event contains.
 const (
 	maxIndented = 256 << 10
 	maxDepth    = 64 // indenting deeper than that multiplies the size
@@ -24,18 +25,20 @@ const (
 	maxHex      = 16 << 10
 )
 
-// text is a body as it is shown.
+// text is a body prepared for display.
 type text struct {
-	Kind   string // JSON, text or bytes; empty for no body
+	Kind   string // JSON, text or bytes; empty if there is no body
 	Size   int    // of the body, in bytes
 	Tokens []token
-	Cut    bool // there is more than is shown
+	Cut    bool // the body is longer than what is shown
 }
 
-// token is a piece of a body and what it is: key, string, number, word, or nothing in particular.
+// token is a piece of a body and its class: key, string, number, word, or empty for other
+// text.
 type token struct{ Class, Text string }
 
-// present makes a body readable: JSON indented, other text as it is, the rest as a hex dump.
+// present formats a body for display: JSON indented, other text unchanged, the rest as a
+// hex dump.
 func present(body []byte) text {
 	t := text{Size: len(body)}
 	var indented bytes.Buffer
@@ -57,7 +60,8 @@ func present(body []byte) text {
 	return t
 }
 
-// depth is how deep brackets are nested. It need not be exact for what is no JSON.
+// depth returns the nesting depth of brackets. It need not be exact for bodies that are
+// not JSON.
 func depth(body []byte) int {
 	deepest, now, quoted := 0, 0, false
 	for i := 0; i < len(body); i++ {
@@ -88,7 +92,7 @@ func clip(b []byte, limit int) (string, bool) {
 	return string(b[:limit]), true
 }
 
-// tokens colours indented JSON. It may have been cut anywhere.
+// tokens splits indented JSON for syntax coloring. The JSON may have been cut anywhere.
 func tokens(s string) []token {
 	var found []token
 	for len(s) > 0 {
@@ -129,7 +133,7 @@ func value(s string) (class string, length int) {
 	return "string", length
 }
 
-// place is how an event is named: by its revision and its stream.
+// place formats an event's revision and stream.
 func place(r *store.Record) string { return strconv.FormatInt(r.Revision, 10) + "@" + r.Stream }
 
 // titled is a body with its heading.
@@ -156,7 +160,7 @@ func functions() template.FuncMap {
 	}
 }
 
-// origin is whose consumer it is.
+// origin returns the user of a consumer's connection.
 func origin(c subscription.ConsumerStats) string {
 	if connection, ok := c.Consumer.(*groups.Connection); ok {
 		return connection.User
@@ -181,7 +185,7 @@ func size(n int) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-// count sets the thousands of a whole number apart.
+// count formats a whole number with thousands separators.
 func count(n any) string {
 	digits := fmt.Sprint(n)
 	for i := len(digits) - 3; i > 0; i -= 3 {

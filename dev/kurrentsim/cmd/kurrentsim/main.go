@@ -1,4 +1,5 @@
-// Command kurrentsim runs the embedded event store, and reads streams from it or from any KurrentDB.
+// Command kurrentsim runs the embedded event store, and reads streams from it or from any
+// KurrentDB.
 package main
 
 import (
@@ -18,7 +19,8 @@ func main() {
 	os.Exit(exitCode(err, os.Stderr))
 }
 
-// usageError is a command line that cannot be followed; the flag package has said why already when the text is empty.
+// usageError is an invalid command line. Its text is empty if the flag package has
+// already printed the reason.
 type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }

@@ -156,7 +156,7 @@ func TestReadPrintsAStream(t *testing.T) {
 
 	code, _, stderr := runToEnd(t, "read", "nowhere", "--url", url)
 	require.Equal(t, 1, code)
-	require.Equal(t, "kurrentsim: stream \"nowhere\" is not there\n", stderr)
+	require.Equal(t, "kurrentsim: stream \"nowhere\" does not exist\n", stderr)
 }
 
 func TestReadSaysThatNobodyAnswers(t *testing.T) {

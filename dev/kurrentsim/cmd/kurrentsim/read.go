@@ -20,9 +20,10 @@ import (
 
 const (
 	defaultURL = "kurrentdb://127.0.0.1:2113?tls=false"
-	// answerTimeout is how long somebody at a terminal waits to hear that nobody is there.
+	// answerTimeout is how long a user at a terminal waits for the server before the
+	// command fails.
 	answerTimeout = 2 * time.Second
-	// callTimeout bounds each page read from a server that is there.
+	// callTimeout limits the time to read a page from a reachable server.
 	callTimeout = 30 * time.Second
 )
 
@@ -62,7 +63,8 @@ type printer struct {
 	out     io.Writer
 }
 
-// print writes revision, type, creation time and data. A link whose target is gone shows as the link.
+// print writes revision, type, creation time and data. It prints a link whose target is
+// gone as the link itself.
 func (p *printer) print(ctx context.Context, e kurrent.Event) error {
 	shown := e
 	if stream, revision, ok := kurrent.LinkTarget(e); ok && p.resolve {
@@ -89,11 +91,11 @@ func printable(e kurrent.Event) string {
 	return "base64:" + base64.StdEncoding.EncodeToString(e.Data)
 }
 
-// explain says in one line what went wrong for the person at the terminal.
+// explain turns an error into one line for the user at the terminal.
 func explain(err error, stream, address string) error {
 	switch {
 	case errors.Is(err, kurrent.ErrNotFound):
-		return fmt.Errorf("stream %q is not there", stream)
+		return fmt.Errorf("stream %q does not exist", stream)
 	case errors.Is(err, kurrent.ErrDeleted):
 		return fmt.Errorf("stream %q was deleted", stream)
 	case errors.Is(err, kurrent.ErrUnavailable):
@@ -102,7 +104,7 @@ func explain(err error, stream, address string) error {
 	return err
 }
 
-// hostOf leaves out what a connection string may hold of credentials.
+// hostOf returns the host without the credentials that a connection string may contain.
 func hostOf(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil {
@@ -111,7 +113,7 @@ func hostOf(address string) string {
 	return parsed.Host
 }
 
-// badURL names the flag where the configuration names the environment.
+// badURL names the flag where the configuration names the environment variable.
 func badURL(err error) error {
 	var invalid *config.Error
 	if !errors.As(err, &invalid) {

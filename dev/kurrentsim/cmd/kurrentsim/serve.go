@@ -14,17 +14,15 @@ import (
 	"time"
 
 	"orderflow/dev/kurrentsim"
-	"orderflow/dev/kurrentsim/access"
 	"orderflow/dev/kurrentsim/rpc"
 	"orderflow/dev/kurrentsim/store"
-	"orderflow/dev/kurrentsim/users"
 )
 
 const (
 	defaultListen = "127.0.0.1:2113"
 	stopTimeout   = 5 * time.Second
-	// collectEarly trades a little time for memory: the index of a large log is long-lived, and a quarter of it is room
-	// enough for what comes and goes.
+	// collectEarly trades a little time for memory: the index of a large log is
+	// long-lived, and a quarter of it is enough room for short-lived objects.
 	collectEarly = 25
 )
 
@@ -46,25 +44,26 @@ func serve(ctx context.Context, args []string, stderr io.Writer) error {
 	return server.Stop(stopping)
 }
 
-// parseServe reads the command line. Without an address of its own the plain port is opened only if there is no other.
+// parseServe parses the command line. Without --listen it opens the plain port only if
+// there is no TLS port.
 func parseServe(args []string, stderr io.Writer) (kurrentsim.Options, error) {
 	var (
 		options kurrentsim.Options
 		secure  kurrentsim.TLSOptions
 	)
 	flags := newFlags("kurrentsim", stderr)
-	flags.StringVar(&options.Listen, "listen", "", "host:port to serve on without TLS and credentials (default 127.0.0.1:2113, unless there is --listen-tls)")
-	flags.StringVar(&options.DataDir, "data", "", "directory to keep events in; empty keeps them in memory")
+	flags.StringVar(&options.Listen, "listen", "", "host:port to serve on without TLS and credentials (default 127.0.0.1:2113, unless --listen-tls is set)")
+	flags.StringVar(&options.DataDir, "data", "", "data directory; empty keeps events in memory")
 	flags.StringVar(&secure.Listen, "listen-tls", "", "host:port to serve on with TLS, users and their rights")
 	flags.StringVar(&secure.CertFile, "tls-cert", "", "certificate file (PEM) for --listen-tls")
 	flags.StringVar(&secure.KeyFile, "tls-key", "", "key file (PEM) for --listen-tls")
-	flags.Func("user", "`name:password[:group,...]` of a user that --listen-tls lets in, with the groups $admins and $ops or others; "+
-		"admin and ops are in theirs by name; repeatable", userFlag(&secure.Users))
+	flags.Func("user", "`name:password[:group,...]` of a user of --listen-tls, in groups such as $admins and $ops; "+
+		"the users admin and ops are in these by name; repeatable", userFlag(&secure.Users))
 	flags.Func("version-string", "`major.minor.patch` of the release to behave like (default "+rpc.DefaultVersion+")", versionFlag(&options.Version))
-	flags.Func("run-projections", "`None` for a server without the projections' service, System (the default) or All", projectionsFlag(&options.WithoutProjections))
-	standard := flags.Bool("start-standard-projections", true, "whether the system projections run from the start, or wait to be enabled")
-	flags.DurationVar(&options.ProjectionDelay, "projection-delay", 0, "how long the streams of the system projections lag behind, to try what lag does")
-	flags.Func("hide-link", "`STREAM@REVISION` of an event whose link in $ce- nobody gets to see, to try what loss does; repeatable", hideFlag(&options.HiddenLinks))
+	flags.Func("run-projections", "`None` for a server without the projections service, System (the default) or All", projectionsFlag(&options.WithoutProjections))
+	standard := flags.Bool("start-standard-projections", true, "whether the system projections run from the start or wait to be enabled")
+	flags.DurationVar(&options.ProjectionDelay, "projection-delay", 0, "how long the streams of the system projections lag behind, to test the effects of lag")
+	flags.Func("hide-link", "`STREAM@REVISION` of an event whose link in $ce- no reader sees, to test the effects of loss; repeatable", hideFlag(&options.HiddenLinks))
 	if err := parse(flags, args, 0); err != nil {
 		return options, err
 	}
@@ -79,7 +78,7 @@ func parseServe(args []string, stderr io.Writer) (kurrentsim.Options, error) {
 	return options, err
 }
 
-// secureOptions are nil when no port with TLS is asked for.
+// secureOptions returns nil if no TLS port is requested.
 func secureOptions(o kurrentsim.TLSOptions) (*kurrentsim.TLSOptions, error) {
 	given := 0
 	for _, set := range []bool{o.Listen != "", o.CertFile != "", o.KeyFile != "", len(o.Users) > 0} {
@@ -96,13 +95,13 @@ func secureOptions(o kurrentsim.TLSOptions) (*kurrentsim.TLSOptions, error) {
 	return nil, usageError{"--listen-tls, --tls-cert, --tls-key and --user name:password go together"}
 }
 
-func userFlag(to *[]users.User) func(string) error {
+func userFlag(to *[]kurrentsim.User) func(string) error {
 	return func(text string) error {
 		parts := strings.SplitN(text, ":", 3)
 		if len(parts) < 2 || parts[0] == "" || parts[1] == "" {
 			return errors.New("a user is name:password[:group,group]")
 		}
-		user := users.User{User: access.User{Name: parts[0]}, Password: parts[1]}
+		user := kurrentsim.User{Name: parts[0], Password: parts[1]}
 		if len(parts) == 3 {
 			user.Groups = strings.Split(parts[2], ",")
 		}
@@ -111,7 +110,8 @@ func userFlag(to *[]users.User) func(string) error {
 	}
 }
 
-// versionFlag takes what clients can read; they give up on a server whose version they cannot.
+// versionFlag accepts only versions that clients can parse; they reject a server whose
+// version they cannot.
 func versionFlag(to *string) func(string) error {
 	return func(text string) error {
 		if text == "" {
@@ -123,7 +123,8 @@ func versionFlag(to *string) func(string) error {
 	}
 }
 
-// projectionsFlag reads the server's option of that name, of which only None makes a difference here.
+// projectionsFlag parses the server's option of that name, of which only None makes a
+// difference here.
 func projectionsFlag(without *bool) func(string) error {
 	return func(text string) error {
 		if !slices.Contains([]string{"none", "system", "all"}, strings.ToLower(text)) {
@@ -134,7 +135,7 @@ func projectionsFlag(without *bool) func(string) error {
 	}
 }
 
-func hideFlag(to *[]store.Target) func(string) error {
+func hideFlag(to *[]kurrentsim.Target) func(string) error {
 	return func(text string) error {
 		target, err := store.ParseTarget(text)
 		*to = append(*to, target)
@@ -147,13 +148,14 @@ func newFlags(name string, stderr io.Writer) *flag.FlagSet {
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
 		fmt.Fprint(stderr, "Usage:\n  kurrentsim [flags]               serve an event store\n"+
-			"  kurrentsim read [flags] STREAM   print a stream, of any server\nFlags of "+name+":\n")
+			"  kurrentsim read [flags] STREAM   print a stream of any server\nFlags of "+name+":\n")
 		flags.PrintDefaults()
 	}
 	return flags
 }
 
-// parse takes flags before and after the arguments, of which there must be exactly so many.
+// parse accepts flags before and after the positional arguments, of which there must be
+// exactly the given number.
 func parse(flags *flag.FlagSet, args []string, arguments int) error {
 	var positional []string
 	for {
@@ -175,7 +177,7 @@ func parse(flags *flag.FlagSet, args []string, arguments int) error {
 	return flags.Parse(positional)
 }
 
-// asUsage lets a request for help end well.
+// asUsage turns a request for help into success.
 func asUsage(err error) error {
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
