@@ -2,8 +2,9 @@ package sessim
 
 import "strings"
 
-// addressFault returns what is wrong with an address, in the words of JavaMail, with which the real service parses them. It
-// is empty for an address that is taken, with or without a display name.
+// addressFault returns what is wrong with an address, in the words of JavaMail, which the
+// real service uses to parse addresses. It returns "" for a valid address, with or
+// without a display name.
 func addressFault(s string) string {
 	if start := strings.LastIndexByte(s, '<'); start >= 0 {
 		inner, closed := strings.CutSuffix(s[start+1:], ">")
@@ -54,7 +55,7 @@ func localFault(local string) string {
 		return "Local address ends with dot"
 	case strings.Contains(local, ".."):
 		return "Local address contains dot-dot"
-	case strings.ContainsFunc(local, controlOrSpace): // also what goes beyond ASCII
+	case strings.ContainsFunc(local, controlOrSpace): // includes non-ASCII characters
 		return "Local address contains control or whitespace"
 	case strings.ContainsAny(local, `"<>()[],:;\`):
 		return "Local address contains illegal character"

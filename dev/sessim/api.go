@@ -10,7 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// authorized wants a request to be signed, as the real service does. It has no secret to check the signature with.
+// authorized requires requests to be signed, as the real service does. It cannot verify
+// the signature, because it has no secret.
 func authorized(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amzn-Requestid", uuid.NewString())
@@ -40,8 +41,8 @@ func writeError(w http.ResponseWriter, e apiError) {
 	writeJSON(w, e.status, map[string]string{"message": e.message})
 }
 
-// sendEmail accepts or refuses one message. What a message is refused for comes before what was asked to go wrong, so
-// that a fault never hides a bad message.
+// sendEmail accepts or rejects one message. It validates the message before it applies
+// requested faults, so that a fault never hides a bad message.
 func (s *Server) sendEmail(w http.ResponseWriter, r *http.Request) {
 	var request sendRequest
 	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
@@ -75,28 +76,29 @@ func (s *Server) sendEmail(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"MessageId": message.MessageID})
 }
 
-// hang waits until the sender has gone. The server notices that only when the request was read to its end.
+// hang waits until the sender has disconnected. The server notices that only after the
+// request was read to its end.
 func hang(r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
 }
 
-// hangUp cuts the connection in place of an answer.
+// hangUp closes the connection instead of responding.
 func (s *Server) hangUp(w http.ResponseWriter) {
 	connection, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		s.logger.Error("cut connection", "error", err)
 		return
 	}
-	_ = connection.Close() // cutting it is the point
+	_ = connection.Close() // closing it is the purpose
 }
 
-// newMessageID has the shape of a real one: a time, an id, a counter.
+// newMessageID returns an id in the real format: a time, an id, a counter.
 func newMessageID() string {
 	return "01000000-" + uuid.Must(uuid.NewV7()).String() + "-000000"
 }
 
-// account answers as an account out of the sandbox does, with the default quota.
+// account responds like an account outside the sandbox with the default quota.
 func (s *Server) account(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"EnforcementStatus":       "HEALTHY",

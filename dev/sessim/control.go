@@ -48,7 +48,7 @@ func (s *Server) addFault(w http.ResponseWriter, r *http.Request) {
 func decodeFault(body io.Reader) (Fault, error) {
 	var fault Fault
 	decoder := json.NewDecoder(body)
-	decoder.DisallowUnknownFields() // a mistyped "to" would fail everyone's mail
+	decoder.DisallowUnknownFields() // a mistyped "to" would fail every recipient's messages
 	if err := decoder.Decode(&fault); err != nil {
 		return fault, err
 	}
@@ -71,5 +71,5 @@ func (s *Server) internal(w http.ResponseWriter, err error) {
 func writeJSON(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // the client is gone if this fails
+	_ = json.NewEncoder(w).Encode(value) // the client has disconnected if this fails
 }

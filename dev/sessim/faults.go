@@ -12,17 +12,17 @@ import (
 // Kinds of fault.
 const (
 	FaultThrottled  = "throttled"  // 429 TooManyRequestsException
-	FaultQuota      = "quota"      // the same, in other words: the daily quota is used up
-	FaultRejected   = "rejected"   // 400 MessageRejected: an address that is not written to
+	FaultQuota      = "quota"      // the same error with another text: the daily quota is used up
+	FaultRejected   = "rejected"   // 400 MessageRejected: an address that SES does not send to
 	FaultPaused     = "paused"     // 400 SendingPausedException
 	FaultStopped    = "stopped"    // 400 MessageRejected: the account's sending is paused, in the words of SES's reviewers
 	FaultNoSet      = "no-set"     // 400 BadRequestException: the configuration set does not exist
 	FaultSuspended  = "suspended"  // 400 AccountSuspendedException
 	FaultBusy       = "busy"       // 503 ServiceUnavailable
 	FaultError      = "error"      // 500, not accepted
-	FaultLost       = "lost"       // accepted and kept, and the connection cut in place of an answer
-	FaultHang       = "hang"       // read, not accepted, and not answered either until the sender goes away
-	FaultSuppressed = "suppressed" // accepted and kept, for an address that is on the suppression list: never delivered
+	FaultLost       = "lost"       // accepted and kept, and the connection closed instead of a response
+	FaultHang       = "hang"       // read, not accepted, and without a response until the sender disconnects
+	FaultSuppressed = "suppressed" // accepted and kept, for an address on the suppression list: never delivered
 )
 
 const (
@@ -30,20 +30,21 @@ const (
 	maxFaultCount = 1_000_000
 )
 
-// Fault fails the next Count messages to an address, or to anyone.
+// Fault fails the next Count messages to an address, or to any address.
 type Fault struct {
 	Fault string `json:"fault"`
-	Count int    `json:"count"` // left to fail; 0 in a request means 1
-	To    string `json:"to"`    // empty: whoever the message is for
+	Count int    `json:"count"` // remaining failures; 0 in a request means 1
+	To    string `json:"to"`    // empty: any recipient
 }
 
-// apiError is an error as the real service words it.
+// apiError is an error in the real service's words.
 type apiError struct {
 	status        int
 	code, message string
 }
 
-// failureOf gives the error that a fault answers with. Some answer with none.
+// failureOf returns the error that a fault responds with. It reports false for faults
+// without an error.
 func failureOf(fault string) (apiError, bool) {
 	switch fault {
 	case FaultThrottled:
@@ -83,7 +84,7 @@ func (f Fault) check() error {
 	return nil
 }
 
-// faults are the failures to come, in the order they were asked for.
+// faults are the pending failures, in the order in which they were requested.
 type faults struct {
 	mu   sync.Mutex
 	list []Fault
@@ -105,7 +106,8 @@ func (f *faults) add(fault Fault) error {
 	return nil
 }
 
-// take uses up one count of the first fault that is meant for a message to these recipients.
+// take consumes one count of the first fault that applies to a message to these
+// recipients.
 func (f *faults) take(recipients []string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -6,20 +6,21 @@ import (
 	"time"
 )
 
-// maxKeptBytes bounds the inbox in memory, whatever the size of the messages.
+// maxKeptBytes limits the inbox in memory, whatever the size of the messages.
 const maxKeptBytes = 256 << 20
 
-// inbox keeps the newest messages in memory and, when there is a journal, all of them on disk.
+// inbox keeps the newest messages in memory and, if it has a journal, all of them on
+// disk.
 type inbox struct {
 	keep    int
-	journal *journal // nil: memory alone
+	journal *journal // nil: memory only
 
 	mu       sync.Mutex
 	messages []Message // oldest first
 	bytes    int
 }
 
-// openInbox reads back what the file holds. An empty name keeps nothing on disk.
+// openInbox loads the messages in the file. With an empty name it keeps nothing on disk.
 func openInbox(file string, keep int) (*inbox, error) {
 	in := &inbox{keep: keep}
 	if file == "" {
@@ -33,7 +34,8 @@ func openInbox(file string, keep int) (*inbox, error) {
 	return in, nil
 }
 
-// add keeps a message: on disk first, so that what was acknowledged is still there after a kill.
+// add keeps a message. It writes to disk first, so that an acknowledged message survives
+// a kill.
 func (in *inbox) add(m Message) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -54,11 +56,11 @@ func (in *inbox) hold(m Message) {
 		in.bytes -= in.messages[drop].size()
 		drop++
 	}
-	clear(in.messages[:drop]) // the bodies must not live on in the front of the array
+	clear(in.messages[:drop]) // frees the bodies, which the front of the array would otherwise keep in memory
 	in.messages = in.messages[drop:]
 }
 
-// find gives copies of the messages that match, oldest first.
+// find returns copies of the messages that match, oldest first.
 func (in *inbox) find(f filter) []Message {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -9,20 +9,22 @@ import (
 	"os"
 )
 
-// maxLine is more than the longest line a message can make, a request's body with every byte escaped as \u00xx.
+// maxLine is more than the longest line of a message: a request's body with every byte
+// escaped as \u00xx.
 const maxLine = 8 * maxBody
 
-// journal is a file of JSON lines, one for each message, that is only ever added to.
+// journal is an append-only file of JSON lines, one per message.
 type journal struct {
 	file *os.File
 	size int64 // where the last whole line ends
 }
 
-// openJournal hands each message of the file to visit, oldest first, and opens it to add more. A last line without an
-// end is what a kill left of a message that was never acknowledged: it is cut off. A file that has grown to twice what is
-// kept is written anew with the newest keep.
+// openJournal passes each message of the file to visit, oldest first, and opens the file
+// for appending. A last line without an end is what a kill left of a message that was
+// never acknowledged: it is cut off. A file with more than twice as many lines as keep is
+// rewritten with the newest keep.
 func openJournal(name string, keep int, visit func(Message)) (*journal, error) {
-	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600) // it holds addresses
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600) // it contains addresses
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +45,7 @@ func openJournal(name string, keep int, visit func(Message)) (*journal, error) {
 	return j, nil
 }
 
-// read gives the newest messages and how many lines there are in all.
+// read returns the newest messages and the total number of lines.
 func (j *journal) read(keep int) (newest []Message, lines int, err error) {
 	scanner := bufio.NewScanner(j.file)
 	scanner.Buffer(make([]byte, 64<<10), maxLine)
@@ -62,7 +64,7 @@ func (j *journal) read(keep int) (newest []Message, lines int, err error) {
 	return newest[max(0, len(newest)-keep):], lines, scanner.Err()
 }
 
-// wholeLines splits like bufio.ScanLines, except that a line without an end is none.
+// wholeLines splits like bufio.ScanLines, except that it drops a line without an end.
 func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i], nil
@@ -78,7 +80,7 @@ func (j *journal) write(m Message) error {
 	if err != nil {
 		return err
 	}
-	n, err := j.file.WriteAt(append(line, '\n'), j.size) // over what a failed write may have left
+	n, err := j.file.WriteAt(append(line, '\n'), j.size) // overwrites what a failed write may have left
 	if err != nil {
 		return err
 	}
@@ -86,7 +88,8 @@ func (j *journal) write(m Message) error {
 	return nil
 }
 
-// rewrite replaces the file in one step, so that a kill leaves the old one or the new one.
+// rewrite replaces the file atomically, so that a kill leaves either the old or the new
+// one.
 func (j *journal) rewrite(name string, messages []Message) error {
 	next, err := os.OpenFile(name+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

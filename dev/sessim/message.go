@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Message is one accepted mail.
+// Message is one accepted email.
 type Message struct {
 	MessageID        string            `json:"messageId"`
-	To               string            `json:"to"` // every recipient, separated by a comma and a space
+	To               string            `json:"to"` // all recipients, separated by a comma and a space
 	From             string            `json:"from"`
 	Subject          string            `json:"subject"`
 	Text             string            `json:"text"`
@@ -20,7 +20,8 @@ type Message struct {
 	At               time.Time         `json:"at"`
 }
 
-// headerOrderID is where senders put the order's id as it is. A tag could not hold every character of one.
+// headerOrderID is the header in which senders put the unchanged order id. A tag could
+// not hold every character of an id.
 const headerOrderID = "X-Order-Id"
 
 func (m Message) orderID() string { return m.Headers[headerOrderID] }
@@ -29,7 +30,7 @@ func (m Message) size() int {
 	return len(m.To) + len(m.From) + len(m.Subject) + len(m.Text) + len(m.HTML) + 512
 }
 
-// filter picks messages; an empty field picks all.
+// filter selects messages; an empty field matches all.
 type filter struct{ to, orderID string }
 
 func (f filter) matches(m Message) bool {

@@ -15,17 +15,17 @@ var pageFiles embed.FS
 
 const perPage = 50
 
-// contentPolicy lets nothing in from elsewhere and no script run. It binds the mail in its frame as well, which is why
-// inline styles are allowed: mails have no others.
+// contentPolicy blocks external content and scripts. It applies to the email in its frame
+// as well, which is why inline styles are allowed: emails have no other styles.
 const contentPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 type inboxView struct {
 	Messages  []Message
 	Total     int
 	To, Order string
-	From      int // the first one shown, counted from 1
+	From      int // number of the first message shown, counted from 1
 	Until     int
-	Newer     string // where the neighbouring pages are, empty at the ends
+	Newer     string // links to the neighboring pages, empty at the ends
 	Older     string
 	Faults    []Fault
 }
@@ -99,5 +99,5 @@ func (s *Server) writePage(w http.ResponseWriter, status int, name string, view 
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = page.WriteTo(w) // the reader is gone if this fails
+	_, _ = page.WriteTo(w) // the reader has disconnected if this fails
 }

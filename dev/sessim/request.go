@@ -13,12 +13,12 @@ const (
 	maxRecipients = 50  // the real limit
 	maxTags       = 50  // the real limit
 	maxTagBytes   = 256 // the real limit, of names and values
-	maxHeaders    = 15  // the real limit of headers of one's own
+	maxHeaders    = 15  // the real limit of custom headers
 	maxHeaderName = 126
 	maxHeader     = 870
 )
 
-// sendRequest is SendEmail's request, as far as it is understood.
+// sendRequest is the supported part of a SendEmail request.
 type sendRequest struct {
 	FromEmailAddress string
 	Destination      struct{ ToAddresses, CcAddresses, BccAddresses []string }
@@ -45,7 +45,7 @@ func bad(format string, args ...any) apiError {
 	return apiError{http.StatusBadRequest, "BadRequestException", fmt.Sprintf(format, args...)}
 }
 
-// message checks the request as the real service does and gives what is to be kept.
+// message validates the request as the real service does and returns the message to keep.
 func (r *sendRequest) message() (Message, *apiError) {
 	for _, check := range []func() string{r.checkAddresses, r.checkContent, r.checkTags, r.checkHeaders} {
 		if problem := check(); problem != "" {
@@ -120,7 +120,8 @@ func (c *content) data() string {
 	return c.Data
 }
 
-// check holds a sender to naming the character set, without which the real service takes seven bits alone.
+// check requires the sender to name the character set, because without one the real
+// service accepts only 7-bit text.
 func (c *content) check() string {
 	if c == nil || strings.EqualFold(c.Charset, "UTF-8") {
 		return ""

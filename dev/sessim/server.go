@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// DefaultListen is reachable from this machine alone: the inbox has no password.
+// DefaultListen is reachable only from this machine, because the inbox has no password.
 const DefaultListen = "127.0.0.1:8005"
 
-// DefaultKeep is how many messages are remembered when nobody says otherwise.
+// DefaultKeep is how many messages are kept by default.
 const DefaultKeep = 10_000
 
-// Options says where to listen and what to remember. The zero value is usable.
+// Options configure where to listen and what to keep. The zero value is usable.
 type Options struct {
-	Listen   string       // host:port, port 0 for a free one; empty is DefaultListen
-	DataFile string       // where the inbox is kept as JSON lines; empty keeps it in memory alone
-	Keep     int          // newest messages to keep; 0 is 10,000
-	Logger   *slog.Logger // nil is silence
+	Listen   string       // host:port, port 0 for a free one; empty means DefaultListen
+	DataFile string       // file that keeps the inbox as JSON lines; empty keeps it only in memory
+	Keep     int          // newest messages to keep; 0 means 10,000
+	Logger   *slog.Logger // nil logs nothing
 }
 
 // Server is a running stand-in.
@@ -34,7 +34,7 @@ type Server struct {
 	done     chan struct{}
 }
 
-// Start reads the kept inbox, listens and serves until Stop.
+// Start loads the kept inbox, listens, and serves until Stop.
 func Start(o Options) (*Server, error) {
 	if o.Listen == "" {
 		o.Listen = DefaultListen
@@ -58,7 +58,7 @@ func Start(o Options) (*Server, error) {
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      time.Minute, // a full inbox as JSON
+		WriteTimeout:      time.Minute, // long enough for a full inbox as JSON
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
@@ -74,25 +74,26 @@ func (s *Server) serve() {
 	}
 }
 
-// Done is closed when the server serves no more, whether it was stopped or broke down.
+// Done returns a channel that is closed when the server no longer serves, whether it was
+// stopped or failed.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// URL is where the API and the inbox are, without a slash at the end.
+// URL returns the base URL of the API and the inbox, without a trailing slash.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
-// Messages gives what was accepted and is kept, oldest first.
+// Messages returns the accepted messages that are kept, oldest first.
 func (s *Server) Messages() []Message { return s.inbox.find(filter{}) }
 
 // AddFault makes messages fail, as POST /faults does.
 func (s *Server) AddFault(f Fault) error { return s.faults.add(f) }
 
-// Faults gives the faults that are still to come, in order.
+// Faults returns the pending faults, in order.
 func (s *Server) Faults() []Fault { return s.faults.all() }
 
-// ClearFaults forgets every fault.
+// ClearFaults removes all faults.
 func (s *Server) ClearFaults() { s.faults.clear() }
 
-// Stop answers what it was asked until ctx ends, then stops and closes the kept inbox.
+// Stop finishes pending requests until ctx is done, then stops and closes the kept inbox.
 func (s *Server) Stop(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	if err != nil {
@@ -102,7 +103,8 @@ func (s *Server) Stop(ctx context.Context) error {
 	return errors.Join(err, s.inbox.close())
 }
 
-// handler routes the API, the JSON for tests and the pages. Pages of other sites may not make a browser change anything.
+// handler routes the API, the JSON for tests and the pages. It rejects requests by which
+// pages of other sites could make a browser change something.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /v2/email/outbound-emails", authorized(s.sendEmail))
@@ -122,7 +124,8 @@ func (s *Server) handler() http.Handler {
 	return http.NewCrossOriginProtection().Handler(bounded(mux))
 }
 
-// maxBody is more than any message of text; the real service's forty megabytes are for attachments.
+// maxBody is more than any text message; the real service's forty megabytes are for
+// attachments.
 const maxBody = 1 << 20
 
 func bounded(next http.Handler) http.Handler {

@@ -1,8 +1,10 @@
-// Sessim runs the stand-in for Amazon SES: the API, an inbox to look at, and faults on request, on one port.
+// Sessim runs the stand-in for Amazon SES: the API, a web inbox, and faults on request,
+// on one port.
 //
 //	sessim --listen 127.0.0.1:8005 --data inbox.jsonl
 //
-// Point a program at it with AWS_ENDPOINT_URL_SESV2. It exits with 0 when told to stop, 1 on a failure, 2 on bad arguments.
+// Point a program at it with AWS_ENDPOINT_URL_SESV2. It exits with 0 when told to stop, 1
+// on a failure, 2 on bad arguments.
 package main
 
 import (
@@ -21,7 +23,7 @@ import (
 	"orderflow/internal/config"
 )
 
-// stopTimeout is short: what it would wait for is a page being read.
+// stopTimeout is short: stopping waits only for pages that are being read.
 const stopTimeout = 2 * time.Second
 
 func main() {
@@ -49,7 +51,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	select {
 	case <-ctx.Done():
 	case <-server.Done():
-		failure = errors.New("ses stand-in stopped by itself")
+		failure = errors.New("ses stand-in stopped unexpectedly")
 	}
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
@@ -62,10 +64,10 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 func parse(args []string, stderr io.Writer) (sessim.Options, error) {
 	var o sessim.Options
 	flags := flag.NewFlagSet("sessim", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // a fault is reported once, by main
+	flags.SetOutput(io.Discard) // main reports an error once
 	flags.StringVar(&o.Listen, "listen", sessim.DefaultListen, "`ADDR` to listen on, host:port")
-	flags.StringVar(&o.DataFile, "data", "", "`FILE` that keeps the inbox, as JSON lines (default: memory alone)")
-	flags.IntVar(&o.Keep, "keep", sessim.DefaultKeep, "`NUMBER` of messages to keep, the newest")
+	flags.StringVar(&o.DataFile, "data", "", "`FILE` that keeps the inbox as JSON lines (default: only in memory)")
+	flags.IntVar(&o.Keep, "keep", sessim.DefaultKeep, "`NUMBER` of newest messages to keep")
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
