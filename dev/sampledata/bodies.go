@@ -2,7 +2,7 @@ package sampledata
 
 import "encoding/json"
 
-// The types of a journey's events, in the order they first come.
+// The types of a journey's events, in the order in which they first occur.
 const (
 	typeVisitorStarted    = "visitor-started-shopping"
 	typeCustomerStarted   = "customer-started-shopping"
@@ -54,7 +54,7 @@ type itemRemoved struct {
 	At        string `json:"at"`
 }
 
-// checkoutStep is any event of a checkout: each fills the fields it is about.
+// checkoutStep is any event of a checkout. Each event sets only its own fields.
 type checkoutStep struct {
 	Cart         string     `json:"cart"`
 	Recipient    *recipient `json:"recipient,omitempty"`

@@ -8,16 +8,18 @@ import (
 	"github.com/brianvoe/gofakeit/v7"
 )
 
-// customer is somebody made up. room is the credit in cents that is left if none of the customer's orders is ever paid.
+// customer is a made-up person. creditLeft is the credit in cents that is left if none of
+// the customer's orders is ever paid.
 type customer struct {
-	id        string
-	recipient recipient
-	address   address
-	room      int64
-	returning bool
+	id         string
+	recipient  recipient
+	address    address
+	creditLeft int64
+	returning  bool
 }
 
-// newCustomer makes somebody up. The number keeps the addresses of namesakes apart.
+// newCustomer makes up a customer. The number keeps the email addresses of customers with
+// the same name apart.
 func newCustomer(fake *gofakeit.Faker) *customer {
 	first, last := fake.FirstName(), fake.LastName()
 	number := fake.IntRange(1_000_000, 2_000_000_000)
@@ -29,8 +31,8 @@ func newCustomer(fake *gofakeit.Faker) *customer {
 			EmailAddress: fmt.Sprintf("%s.%s.%d@example.com", letters(first), letters(last), number),
 			PhoneNumber:  fake.PhoneFormatted(),
 		},
-		address: newAddress(fake),
-		room:    defaultLimit,
+		address:    newAddress(fake),
+		creditLeft: defaultLimit,
 	}
 }
 
@@ -44,7 +46,8 @@ func newAddress(fake *gofakeit.Faker) address {
 	}
 }
 
-// letters keeps of a name what may stand in an e-mail address without quoting.
+// letters keeps the characters of a name that an email address may contain without
+// quoting.
 func letters(name string) string {
 	return strings.Map(func(r rune) rune {
 		if 'a' <= r && r <= 'z' {
@@ -54,13 +57,13 @@ func letters(name string) string {
 	}, strings.ToLower(name))
 }
 
-// customerFor picks who places an order of so many cents: now and then somebody who was here lately and still has
-// credit for it, else somebody new.
+// customerFor picks the customer for an order of the given amount: sometimes a recent one
+// who still has enough credit, otherwise a new one.
 func (g *Generator) customerFor(cents int64) *customer {
 	if g.fake.IntRange(1, 4) == 1 {
-		for i, known := range g.lately {
-			if known.room >= cents {
-				g.lately = slices.Delete(g.lately, i, i+1)
+		for i, known := range g.recent {
+			if known.creditLeft >= cents {
+				g.recent = slices.Delete(g.recent, i, i+1)
 				known.returning = true
 				return known
 			}
@@ -69,14 +72,15 @@ func (g *Generator) customerFor(cents int64) *customer {
 	return newCustomer(g.fake)
 }
 
-// remember notes what a customer has spent and keeps the last few, for them to come back.
+// remember records what a customer has spent and keeps the last few customers, who may
+// return.
 func (g *Generator) remember(c *customer, cents int64) {
-	c.room -= cents
-	if c.room < 0 {
+	c.creditLeft -= cents
+	if c.creditLeft < 0 {
 		return
 	}
-	g.lately = append(g.lately, c)
-	if len(g.lately) > maxLately {
-		g.lately = g.lately[1:]
+	g.recent = append(g.recent, c)
+	if len(g.recent) > maxRecent {
+		g.recent = g.recent[1:]
 	}
 }

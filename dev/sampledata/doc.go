@@ -1,3 +1,4 @@
-// Package sampledata owns where orders come from when there is no shop: a generator of whole customer journeys (cart,
-// checkout and order streams) and the reader of files that hold such streams. It leaves appending them to its callers.
+// Package sampledata produces orders without a shop. It generates whole customer journeys
+// (cart, checkout and order streams) and reads files with such streams. Callers append
+// the streams.
 package sampledata

@@ -19,13 +19,13 @@ const (
 	maxNameBytes = 1024    // of a stream or a type
 )
 
-// FileError says what is wrong with a file of streams and where.
+// FileError reports what is wrong with a file of streams and where.
 type FileError struct {
 	Path   string // such as [3].events[1].type; empty for the file as a whole
 	Reason string
 }
 
-// Error is the path and the reason.
+// Error returns the path and the reason.
 func (e *FileError) Error() string {
 	if e.Path == "" {
 		return e.Reason
@@ -47,10 +47,12 @@ type fileEvent struct {
 	Metadata    jsontext.Value `json:"metadata"`
 }
 
-// ReadFile reads an array of {stream, events:[{id, type, content-type, data, metadata}]}. The streams come as they stand:
-// one that comes again continues. Data is kept byte for byte, be it as odd as it may (members given twice, invalid
-// UTF-8); dataBase64 in its place gives any bytes. A missing id is derived from the stream and the event's index in the
-// whole stream, a missing content type is that of the data. What is wrong with the file is a *FileError.
+// ReadFile reads an array of {stream, events:[{id, type, content-type, data, metadata}]}.
+// It returns the streams in the file's order; a stream that occurs again continues. Data
+// is kept byte for byte, however unusual (duplicate members, invalid UTF-8). dataBase64
+// instead of data allows any bytes. A missing id is derived from the stream and the
+// event's index in the whole stream; a missing content type follows from which of the two
+// fields is set. An invalid file returns a *FileError.
 func ReadFile(r io.Reader) ([]Stream, error) {
 	content, err := io.ReadAll(io.LimitReader(r, maxFileBytes+1))
 	if err != nil {
@@ -72,7 +74,7 @@ func ReadFile(r io.Reader) ([]Stream, error) {
 
 func readStreams(wire []fileStream) ([]Stream, error) {
 	streams := make([]Stream, 0, len(wire))
-	count, lengths := 0, map[string]int{} // how much there is of each stream so far
+	count, lengths := 0, map[string]int{} // number of events, in all and per stream
 	for i, s := range wire {
 		at := fmt.Sprintf("[%d].", i)
 		if err := checkName(at+"stream", s.Stream); err != nil {
@@ -101,7 +103,7 @@ func readStreams(wire []fileStream) ([]Stream, error) {
 	return streams, nil
 }
 
-// read checks one event, which is the index-th of its stream.
+// read validates one event, which is the index-th of its stream.
 func (e fileEvent) read(at, stream string, index int) (Event, error) {
 	if err := checkName(at+"type", e.Type); err != nil {
 		return Event{}, err
@@ -145,12 +147,13 @@ func checkName(path, name string) error {
 	return nil
 }
 
-// derivedID is the same for the same place in the same stream, so that the same file again changes nothing.
+// derivedID returns the same id for the same place in the same stream, so that appending
+// the same file again changes nothing.
 func derivedID(stream string, index int) string {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(stream+"/"+strconv.Itoa(index))).String()
 }
 
-// fileError words what the JSON library found, without repeating what stands in the file.
+// fileError describes an error of the JSON library without repeating the file's content.
 func fileError(err error) error {
 	var syntax *jsontext.SyntacticError
 	var kind *json.SemanticError
@@ -164,7 +167,8 @@ func fileError(err error) error {
 	}
 }
 
-// path writes a JSON pointer as [3].events[1].type. It leads to members of our own naming only.
+// path formats a JSON pointer as [3].events[1].type. It contains only the format's own
+// member names.
 func path(pointer jsontext.Pointer) string {
 	var b strings.Builder
 	for token := range pointer.Tokens() {

@@ -9,40 +9,43 @@ import (
 )
 
 const (
-	overEvery     = 10        // one order in so many goes over the limit
-	defaultLimit  = 10_000_00 // cents: the limit a new account has unless it is configured otherwise
-	regularBudget = 6_000_00  // cents: what an order stays under that is to fit
-	overBudget    = 10_500_00 // cents: what an order passes that is not to fit
+	overEvery     = 10        // one in this many orders exceeds the limit
+	defaultLimit  = 10_000_00 // cents: a new account's limit unless it is configured otherwise
+	regularBudget = 6_000_00  // cents: an order that is meant to fit stays under this
+	overBudget    = 10_500_00 // cents: an order that is not meant to fit exceeds this
 	overPrice     = 200_00    // cents: the cheapest product of such an order, so that it has few lines
-	maxLately     = 16        // customers who may come back
+	maxRecent     = 16        // customers who may return
 	maxQuantity   = 5
 )
 
-// Generator makes up journeys, the same ones for the same seed. Every tenth order exceeds the default credit limit of
-// USD 10000.00; all others fit it together with all their customer's earlier ones. Addresses are at example.com.
-// It is not safe for concurrent use.
+// Generator makes up journeys. The same seed gives the same journeys. Every tenth order
+// exceeds the default credit limit of USD 10000.00; all others fit it together with all
+// earlier orders of their customer. Addresses are at example.com. A Generator is not safe
+// for concurrent use.
 type Generator struct {
 	fake    *gofakeit.Faker
 	clock   time.Time
 	journey int
-	lately  []*customer
+	recent  []*customer
 }
 
-// New starts a generator whose first order is placed at a time.
+// New returns a generator whose first order is placed at start.
 func New(seed uint64, start time.Time) *Generator {
-	// An own source, because a seed of 0 means a random one to gofakeit.
+	// Its own source, because gofakeit takes a seed of 0 for a random one.
 	return &Generator{fake: gofakeit.NewFaker(rand.NewPCG(seed, 0), false), clock: start}
 }
 
-// Next makes up a journey whose order is placed some seconds after the one before. Its streams are in the order they
-// are to be appended; the cart's comes twice, and the order's is last and has the one event order-placed.
+// Next makes up a journey whose order is placed some seconds after the previous one. Its
+// streams are in the order in which they must be appended. The cart's stream occurs
+// twice; the order's is last and has one event, order-placed.
 func (g *Generator) Next() []Stream {
 	at := g.clock
 	g.clock = g.clock.Add(g.between(time.Second, 30*time.Second))
 	return g.NextAt(at)
 }
 
-// NextAt makes up a journey whose order is placed at a time, for those who append as time goes by.
+// NextAt makes up a journey whose order is placed at the given time, for callers that
+// append in real time.
 func (g *Generator) NextAt(at time.Time) []Stream {
 	g.journey++
 	lines := g.regularLines()
@@ -53,15 +56,15 @@ func (g *Generator) NextAt(at time.Time) []Stream {
 	for _, l := range lines {
 		cents += l.total()
 	}
-	who := g.customerFor(cents)
-	g.remember(who, cents)
-	return g.tell(who, lines, at)
+	buyer := g.customerFor(cents)
+	g.remember(buyer, cents)
+	return g.build(buyer, lines, at)
 }
 
 // regularLines picks one to four lines that stay under the budget.
 func (g *Generator) regularLines() []line {
 	var lines []line
-	products, budget := catalogue(), int64(regularBudget)
+	products, budget := catalog(), int64(regularBudget)
 	for range g.fake.IntRange(1, 4) {
 		next := g.pick(products)
 		for next.quantity > 0 && next.total() > budget {
@@ -75,11 +78,11 @@ func (g *Generator) regularLines() []line {
 	return lines
 }
 
-// overLines picks lines until they pass the limit.
+// overLines picks lines until they exceed the limit.
 func (g *Generator) overLines() []line {
 	var lines []line
 	var dear []product
-	for _, p := range catalogue() {
+	for _, p := range catalog() {
 		if p.cents >= overPrice {
 			dear = append(dear, p)
 		}
@@ -104,7 +107,7 @@ func (g *Generator) between(least, most time.Duration) time.Duration {
 	return time.Duration(ticks) * tick
 }
 
-// name gives a stream's name: a prefix and 32 hexadecimal digits.
+// name returns a stream's name: a prefix and 32 hexadecimal digits.
 func (g *Generator) name(prefix string) string {
 	return prefix + strings.ReplaceAll(g.fake.UUID(), "-", "")
 }

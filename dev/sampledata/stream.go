@@ -1,12 +1,13 @@
 package sampledata
 
-// The content types an event of a file can have.
+// The content types that an event of a file can have.
 const (
 	ContentTypeJSON   = "application/json"
 	ContentTypeBinary = "application/octet-stream"
 )
 
-// Stream is some events that follow each other on one stream. The same stream may come again later and continues then.
+// Stream is a sequence of events on one stream. The same stream may occur again later and
+// then continues.
 type Stream struct {
 	Name   string
 	Events []Event
@@ -17,6 +18,6 @@ type Event struct {
 	ID          string // a UUID
 	Type        string
 	ContentType string // ContentTypeJSON or ContentTypeBinary
-	Data        []byte // as it is to be stored; not necessarily what its content type says
-	Metadata    []byte // JSON, or nil when there is none
+	Data        []byte // the bytes to store; they need not match the content type
+	Metadata    []byte // JSON, or nil if there is none
 }

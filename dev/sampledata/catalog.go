@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// product is something the shop sells. Prices are in cents, taxes in percent: that is exact without decimals.
+// product is something that the shop sells. Prices are in cents and taxes in percent,
+// which is exact without decimals.
 type product struct {
 	id    string
 	name  string
@@ -13,25 +14,26 @@ type product struct {
 	tax   int64
 }
 
-// price is how events write the product's price.
+// price returns the product's price as events write it.
 func (p product) price() string { return fmt.Sprintf("USD%d.%02d", p.cents/100, p.cents%100) }
 
-// taxRate is how events write the product's tax.
+// taxRate returns the product's tax as events write it.
 func (p product) taxRate() json.Number { return json.Number(fmt.Sprintf("0.%02d", p.tax)) }
 
-// line is a number of one product in an order.
+// line is a quantity of one product in an order.
 type line struct {
 	product  product
 	quantity int64
 }
 
-// total is the line's price with tax in cents, rounded half up.
+// total returns the line's price with tax in cents, rounded half up.
 func (l line) total() int64 {
 	return (l.quantity*l.product.cents*(100+l.product.tax) + 50) / 100
 }
 
-// catalogue is everything the shop sells. The dearest line anybody can put into an order stays under regularBudget.
-func catalogue() []product {
+// catalog returns everything that the shop sells. The most expensive line that an order
+// can have stays under regularBudget.
+func catalog() []product {
 	return []product{
 		{"4006381000013", "Ash Tray Table, 45 cm", 8950, 21},
 		{"4006381000020", "Beech Bookshelf, Five Boards", 24900, 21},

@@ -8,15 +8,15 @@ import (
 	"orderflow/internal/order"
 )
 
-// tick is the precision of an event's time: the 100 nanoseconds that real ones have.
+// tick is the precision of an event's time: 100 nanoseconds, as for real events.
 const tick = 100 * time.Nanosecond
 
-// timeLayout is RFC 3339 with the seven decimals and the numeric zone that real events have.
+// timeLayout is RFC 3339 with the seven decimals and the numeric zone of real events.
 const timeLayout = "2006-01-02T15:04:05.9999999-07:00"
 
-// story is a journey as it is made up: its steps in order, each some time after the one before. The times are only
-// known when the last step is.
-type story struct {
+// scenario is a journey that is being made up: its steps in order, each some time after
+// the one before. The absolute times are known only after the last step.
+type scenario struct {
 	generator *Generator
 	steps     []step
 	elapsed   time.Duration
@@ -28,24 +28,24 @@ type step struct {
 	body              func(at string) any
 }
 
-// add appends a step that comes up to so long after the one before.
-func (s *story) add(stream, eventType string, within time.Duration, body func(at string) any) {
+// add appends a step that occurs at most within after the one before.
+func (s *scenario) add(stream, eventType string, within time.Duration, body func(at string) any) {
 	if within > 0 {
 		s.elapsed += s.generator.between(time.Second, within)
 	}
 	s.steps = append(s.steps, step{stream: stream, eventType: eventType, after: s.elapsed, body: body})
 }
 
-// tell makes the streams of a journey of which the outcome is settled.
-func (g *Generator) tell(who *customer, lines []line, placedAt time.Time) []Stream {
-	s := &story{generator: g}
+// build makes the streams of a journey with the given customer and lines.
+func (g *Generator) build(buyer *customer, lines []line, placedAt time.Time) []Stream {
+	s := &scenario{generator: g}
 	cartID, orderID := g.name("cart-"), g.name("order-")
-	s.shop(who, cartID, lines)
+	s.fillCart(buyer, cartID, lines)
 	cart := fmt.Sprintf("%s@%d", cartID, len(s.steps))
 	placed := orderPlaced{
-		OrderID: orderID, CustomerID: who.id, CheckoutOfCart: cart, LineItems: items(lines),
-		Shipping: shipping{Recipient: who.recipient, Address: who.address, Instructions: g.instructions()},
-		Billing:  billing{Recipient: who.recipient, Address: who.address},
+		OrderID: orderID, CustomerID: buyer.id, CheckoutOfCart: cart, LineItems: items(lines),
+		Shipping: shipping{Recipient: buyer.recipient, Address: buyer.address, Instructions: g.instructions()},
+		Billing:  billing{Recipient: buyer.recipient, Address: buyer.address},
 	}
 	s.checkOut("checkout-for-"+cartID, &placed)
 	s.add(cartID, typeCartCheckedOut, 0, func(at string) any {
@@ -69,12 +69,12 @@ func items(lines []line) []lineItem {
 	return items
 }
 
-// shop fills the cart, with a change of mind now and then.
-func (s *story) shop(who *customer, cartID string, lines []line) {
+// fillCart fills the cart; sometimes the customer changes their mind.
+func (s *scenario) fillCart(buyer *customer, cartID string, lines []line) {
 	start := startedShopping{CartID: cartID}
 	eventType := typeVisitorStarted
-	if who.returning {
-		start.CustomerID, eventType = who.id, typeCustomerStarted
+	if buyer.returning {
+		start.CustomerID, eventType = buyer.id, typeCustomerStarted
 	}
 	s.add(cartID, eventType, 0, func(at string) any {
 		start.At = at
@@ -89,7 +89,7 @@ func (s *story) shop(who *customer, cartID string, lines []line) {
 	}
 }
 
-func (s *story) addItem(cartID string, p product, quantity int64) {
+func (s *scenario) addItem(cartID string, p product, quantity int64) {
 	s.add(cartID, typeItemAdded, 10*time.Minute, func(at string) any {
 		return itemAdded{
 			CartID: cartID, ProductID: p.id, ProductName: p.name, Quantity: quantity,
@@ -98,14 +98,14 @@ func (s *story) addItem(cartID string, p product, quantity int64) {
 	})
 }
 
-func (s *story) removeItem(cartID string, p product, quantity int64) {
+func (s *scenario) removeItem(cartID string, p product, quantity int64) {
 	s.add(cartID, typeItemRemoved, 5*time.Minute, func(at string) any {
 		return itemRemoved{CartID: cartID, ProductID: p.id, Quantity: quantity, At: at}
 	})
 }
 
-// checkOut settles how the order is shipped and paid.
-func (s *story) checkOut(stream string, placed *orderPlaced) {
+// checkOut decides how the order is shipped and paid.
+func (s *scenario) checkOut(stream string, placed *orderPlaced) {
 	fake := s.generator.fake
 	placed.Shipping.Method = fake.RandomString([]string{"standard", "express", "overnight"})
 	placed.Billing.PaymentMethod = fake.RandomString([]string{"wireTransfer", "debitCard", "creditCard"})
@@ -129,7 +129,7 @@ func (s *story) checkOut(stream string, placed *orderPlaced) {
 	s.checkOutStep(stream, typeCheckoutCompleted, checkoutStep{OrderID: placed.OrderID}, placed)
 }
 
-func (s *story) checkOutStep(stream, eventType string, body checkoutStep, placed *orderPlaced) {
+func (s *scenario) checkOutStep(stream, eventType string, body checkoutStep, placed *orderPlaced) {
 	body.Cart = placed.CheckoutOfCart
 	s.add(stream, eventType, 2*time.Minute, func(at string) any {
 		body.At = at
@@ -141,8 +141,9 @@ func (g *Generator) instructions() string {
 	return g.fake.RandomString([]string{"", "", "", "Please ring twice.", "Leave it with the neighbours."})
 }
 
-// streams tells the story so that it ends at a time.
-func (s *story) streams(end time.Time) []Stream {
+// streams returns the scenario's streams, timed so that the scenario ends at the given
+// time.
+func (s *scenario) streams(end time.Time) []Stream {
 	var streams []Stream
 	for _, next := range s.steps {
 		if n := len(streams); n == 0 || streams[n-1].Name != next.stream {
@@ -157,7 +158,8 @@ func (s *story) streams(end time.Time) []Stream {
 	return streams
 }
 
-// encode writes a body. Bodies are structs of texts and numbers, which always can be written.
+// encode encodes a body. Bodies are structs of texts and numbers, which always can be
+// encoded.
 func encode(body any) []byte {
 	data, err := json.Marshal(body)
 	if err != nil {
