@@ -1,4 +1,5 @@
-// Package opstest runs a daemon in a test's process, and asks the operations server that it starts.
+// Package opstest runs a daemon in a test's process and sends requests to its operations
+// server.
 package opstest
 
 import (
@@ -17,19 +18,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is how long anything that should happen may take on a busy machine.
+// patience is how long any expected event may take on a busy machine.
 const patience = 2 * time.Minute
 
-// Daemon is a daemon that runs until the test ends, or Stop.
+// Daemon is a running daemon. It runs until Stop, or until the test ends.
 type Daemon struct {
 	t      *testing.T
 	cancel context.CancelFunc
 	ended  chan struct{}
-	err    error // once ended is closed
+	err    error // set before ended is closed
 	log    log
 }
 
-// Start runs a daemon, whose operations server must listen at a port of its own choice, and which logs to the writer.
+// Start runs a daemon. Its operations server must listen on a free port, and it must log
+// to the writer.
 func Start(t *testing.T, run func(ctx context.Context, log io.Writer) error) *Daemon {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -49,17 +51,17 @@ func Start(t *testing.T, run func(ctx context.Context, log io.Writer) error) *Da
 	return d
 }
 
-// Cancel tells the daemon to stop, as a platform does.
+// Cancel tells the daemon to stop, as a platform does. It does not wait.
 func (d *Daemon) Cancel() { d.cancel() }
 
-// Stop tells the daemon to stop and returns what its run returned.
+// Stop tells the daemon to stop, waits, and returns what its run returned.
 func (d *Daemon) Stop() error {
 	d.t.Helper()
 	d.cancel()
 	return d.Wait()
 }
 
-// Wait waits until the daemon ends by itself, and returns what its run returned.
+// Wait waits until the daemon ends on its own, and returns what its run returned.
 func (d *Daemon) Wait() error {
 	d.t.Helper()
 	select {
@@ -74,7 +76,8 @@ func (d *Daemon) Wait() error {
 // Log returns what was logged so far.
 func (d *Daemon) Log() string { return d.log.String() }
 
-// Find waits until the log has a line that matches, and returns the pattern's first group.
+// Find waits until the log has a line that matches, and returns the pattern's first
+// group.
 func (d *Daemon) Find(pattern string) string {
 	d.t.Helper()
 	var found string
@@ -88,7 +91,8 @@ func (d *Daemon) Find(pattern string) string {
 	return found
 }
 
-// Get returns the status and body of a page of the operations server, and how long it took.
+// Get returns the status and body of a page of the operations server, and how long the
+// request took.
 func (d *Daemon) Get(path string) (status int, body string, took time.Duration) {
 	d.t.Helper()
 	address := d.Find(`msg="serving operations".* address=(\S+)`)
@@ -96,19 +100,19 @@ func (d *Daemon) Get(path string) (status int, body string, took time.Duration) 
 	request, err := http.NewRequestWithContext(d.t.Context(), http.MethodGet, "http://"+address+path, nil)
 	require.NoError(d.t, err)
 	request.Close = true
-	answer, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, err.Error(), time.Since(began)
 	}
-	defer answer.Body.Close()
-	read, err := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	read, err := io.ReadAll(response.Body)
 	if err != nil {
 		return 0, err.Error(), time.Since(began)
 	}
-	return answer.StatusCode, string(read), time.Since(began)
+	return response.StatusCode, string(read), time.Since(began)
 }
 
-// Await waits until a page has the status and all of the words, and returns its body.
+// Await waits until a page has the status and contains all words, and returns its body.
 func (d *Daemon) Await(path string, status int, words ...string) (body string) {
 	d.t.Helper()
 	lacking := ""
@@ -125,17 +129,17 @@ func (d *Daemon) Await(path string, status int, words ...string) (body string) {
 			}
 		}
 		return lacking == ""
-	}, patience, 20*time.Millisecond, "%s", describe(func() string { return path + " lacks " + lacking + ": " + body }))
+	}, patience, 20*time.Millisecond, "%s", lazyMessage(func() string { return path + " lacks " + lacking + ": " + body }))
 	return body
 }
 
-// describe is a message that is made when it is printed.
-type describe func() string
+// lazyMessage is a message that is built when it is printed.
+type lazyMessage func() string
 
 // String returns the message.
-func (d describe) String() string { return d() }
+func (d lazyMessage) String() string { return d() }
 
-// log is written while it is read.
+// log is a buffer that can be read while it is written.
 type log struct {
 	mu   sync.Mutex
 	text bytes.Buffer
