@@ -1,5 +1,6 @@
-// Package faultproxy is a TCP proxy between a client and a server in tests. It stalls traffic, resumes it, and cuts connections
-// at an exact moment, such as after a transaction has committed and before its response arrives. It knows no protocol: the
+// Package faultproxy is a TCP proxy between a client and a server in tests. It stalls
+// traffic, resumes it, and cuts connections at an exact moment, such as after a
+// transaction has committed and before its response arrives. It knows no protocol: the
 // test decides which bytes to act on.
 package faultproxy
 
@@ -15,7 +16,7 @@ import (
 // Direction of the traffic through the proxy.
 type Direction int
 
-// Upstream is from the client to the server, Downstream is back.
+// Upstream is from the client to the server; Downstream is from the server to the client.
 const (
 	Upstream Direction = iota
 	Downstream
@@ -46,7 +47,8 @@ type connection struct {
 	cut            bool
 }
 
-// Start listens on a free port of the loopback interface and forwards to a server at host:port.
+// Start listens on a free port of the loopback interface and forwards to a server at
+// host:port.
 func Start(target string) (*Proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -62,7 +64,8 @@ func Start(target string) (*Proxy, error) {
 // Addr returns host:port for clients.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// PointTo sends new connections to another server at host:port, as a DNS name does whose address changes. Open ones stay.
+// PointTo sends new connections to another server at host:port, like a DNS name whose
+// address changes. Open connections stay.
 func (p *Proxy) PointTo(target string) { p.set(func() { p.target = target }) }
 
 // Stall stops forwarding in a direction until Resume.
@@ -71,10 +74,12 @@ func (p *Proxy) Stall(direction Direction) { p.set(func() { p.stalled[direction]
 // Resume forwards everything again.
 func (p *Proxy) Resume() { p.set(func() { p.stalled, p.stall = [2]bool{}, nil }) }
 
-// DropResponse drops the next response for which when returns true, and cuts its connection. A response is what one read returns.
+// DropResponse drops the next response for which when returns true, and cuts its
+// connection. A response is what one read returns.
 func (p *Proxy) DropResponse(when func(response []byte) bool) { p.set(func() { p.drop = when }) }
 
-// StallResponse stalls the next response for which when returns true, and every later one, until Resume.
+// StallResponse stalls the next response for which when returns true, and every later
+// one, until Resume.
 func (p *Proxy) StallResponse(when func(response []byte) bool) { p.set(func() { p.stall = when }) }
 
 // Dropped returns how many responses were dropped.
@@ -84,14 +89,16 @@ func (p *Proxy) Dropped() int {
 	return p.dropped
 }
 
-// Received returns how many bytes the proxy has read in a direction so far, stalled ones included.
+// Received returns how many bytes the proxy has read in a direction so far, stalled ones
+// included.
 func (p *Proxy) Received(direction Direction) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.read[direction]
 }
 
-// Cut closes every open connection and discards what is stalled on it. New connections are forwarded.
+// Cut closes every open connection and discards what is stalled on it. New connections
+// are forwarded.
 func (p *Proxy) Cut() {
 	p.set(func() {
 		for c := range p.open {
@@ -147,7 +154,8 @@ func (p *Proxy) serve() {
 	}
 }
 
-// forward copies bytes in one direction until either end is gone, and then closes the other direction too.
+// forward copies bytes in one direction until either end is gone, and then closes the
+// other direction too.
 func (p *Proxy) forward(c *connection, direction Direction, to io.Writer, from io.Reader) {
 	defer p.done.Done()
 	defer p.set(func() {
@@ -167,7 +175,8 @@ func (p *Proxy) forward(c *connection, direction Direction, to io.Writer, from i
 	}
 }
 
-// admit waits while the direction is stalled, and reports whether the bytes may be forwarded.
+// admit waits while the direction is stalled, and reports whether the bytes may be
+// forwarded.
 func (p *Proxy) admit(c *connection, direction Direction, bytes []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
