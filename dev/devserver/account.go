@@ -11,18 +11,20 @@ import (
 	"syscall"
 )
 
-// namespaceID is the user and group a child believes to be in a user namespace: any but root's.
+// namespaceID is the user and group id of a child inside its user namespace: any except
+// root's.
 const namespaceID = 1000
 
-// account is whom a child runs as. The zero value is this process's own user.
+// account is the user that a child runs as. The zero value is this process's own user.
 type account struct {
-	namespace  bool                // in a user namespace: not root to itself, its files this user's
+	namespace  bool                // in a user namespace: the child does not see itself as root, its files belong to this user
 	credential *syscall.Credential // as another user of the machine
 }
 
-// unprivileged finds an account for a program that refuses to run as root. A user namespace comes first, because all
-// files stay the caller's; where namespaces are not permitted, another user takes over the files. The probe is a command
-// of the same program that changes nothing.
+// unprivileged returns an account for a program that refuses to run as root. It prefers a
+// user namespace, because all files remain the caller's. Where namespaces are not
+// permitted, another user becomes the owner of the files. The probe is a command of the
+// same program that changes nothing.
 func unprivileged(ctx context.Context, probe Command, candidates []account) (account, error) {
 	if os.Geteuid() != 0 {
 		return account{}, nil
@@ -40,7 +42,7 @@ func unprivileged(ctx context.Context, probe Command, candidates []account) (acc
 		probe.Name, errors.Join(faults...))
 }
 
-// rootAccounts lists the accounts root may give to such a program, best first.
+// rootAccounts returns the accounts that root may use for such a program, best first.
 func rootAccounts() []account {
 	var all []account
 	if runtime.GOOS == "linux" {
@@ -49,7 +51,7 @@ func rootAccounts() []account {
 	return append(all, otherUsers()...)
 }
 
-// otherUsers names the users a private database may run as in place of root.
+// otherUsers returns the users that a private database may run as instead of root.
 func otherUsers() []account {
 	var all []account
 	for _, name := range []string{"postgres", "nobody"} {
@@ -66,7 +68,7 @@ func otherUsers() []account {
 	return all
 }
 
-// own hands a file or folder to the account.
+// own makes the account the owner of a file or folder.
 func (a account) own(path string) error {
 	if a.credential == nil {
 		return nil

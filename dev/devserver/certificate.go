@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// WriteCertificate makes a certificate of the loopback address that is its own authority and valid for the day before until.
-// It writes it and its key into dir, and returns the names of the two PEM files.
+// WriteCertificate creates a self-signed certificate for the loopback address, valid from
+// a day ago to until. It writes the certificate and its key into dir, and returns the
+// names of the two PEM files.
 func WriteCertificate(dir, name string, until time.Time) (certFile, keyFile string, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -17,31 +17,32 @@ import (
 	"time"
 )
 
-// PgBouncerOptions says where a private PgBouncer lives and which server it pools.
+// PgBouncerOptions configure a private PgBouncer and the server that it pools.
 type PgBouncerOptions struct {
-	Dir      string            // its home: settings and log
+	Dir      string            // folder for its settings and log
 	Upstream string            // URL of the PostgreSQL server, with user and password
-	Settings map[string]string // of its section [pgbouncer]; they win over the ones made here
+	Settings map[string]string // of its section [pgbouncer]; they override the defaults
 }
 
-// PgBouncer is a running private PgBouncer in transaction mode, for the upstream's user alone.
+// PgBouncer is a running private PgBouncer in transaction mode. Only the upstream's user
+// can connect.
 type PgBouncer struct {
 	URL     string // of the upstream's database, through the pooler
 	process *Process
 }
 
-// StartPgBouncer starts the machine's PgBouncer and returns when it takes connections.
+// StartPgBouncer starts the machine's PgBouncer and returns once it accepts connections.
 func StartPgBouncer(ctx context.Context, o PgBouncerOptions) (*PgBouncer, error) {
 	path, err := exec.LookPath("pgbouncer")
 	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/pgbouncer") // where Debian puts it, which is not on every user's PATH
+		path, err = exec.LookPath("/usr/sbin/pgbouncer") // Debian's location, which is not on every user's PATH
 	}
 	if err != nil {
 		return nil, errors.New("no pgbouncer on this machine: install the package pgbouncer")
 	}
 	upstream, err := url.Parse(o.Upstream)
 	if err != nil {
-		return nil, errors.New("the upstream's URL is malformed") // the parser's own error repeats it
+		return nil, errors.New("the upstream's URL is malformed") // the parser's own error would repeat the URL with its password
 	}
 	as, err := unprivileged(ctx, Command{Name: "pgbouncer", Path: path, Args: []string{"--version"}}, rootAccounts())
 	if err != nil {
@@ -69,12 +70,13 @@ func StartPgBouncer(ctx context.Context, o PgBouncerOptions) (*PgBouncer, error)
 	return b, nil
 }
 
-// Stop ends it at once; its clients are cut off.
+// Stop ends it immediately and cuts off its clients.
 func (b *PgBouncer) Stop(ctx context.Context) error {
 	return b.process.Stop(ctx, syscall.SIGTERM, syscall.SIGKILL)
 }
 
-// write writes the settings and the list of users, and returns the name of the former.
+// write writes the settings and the list of users, and returns the name of the settings
+// file.
 func (o PgBouncerOptions) write(upstream *url.URL, port int, as account) (string, error) {
 	password, _ := upstream.User.Password()
 	users := filepath.Join(o.Dir, "users.txt")
@@ -99,7 +101,7 @@ func (o PgBouncerOptions) write(upstream *url.URL, port int, as account) (string
 	return file, as.own(o.Dir)
 }
 
-// awaitReady waits until the process takes connections.
+// awaitReady waits until the process accepts connections.
 func (b *PgBouncer) awaitReady(ctx context.Context, address, log string) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -112,7 +114,7 @@ func (b *PgBouncer) awaitReady(ctx context.Context, address, log string) error {
 		select {
 		case <-tick.C:
 		case <-b.process.Done():
-			return fmt.Errorf("start pgbouncer: it ended: %w%s", namedEnd(b.process.Err()), lastWords(log))
+			return fmt.Errorf("start pgbouncer: it ended: %w%s", describeEnd(b.process.Err()), logTail(log))
 		case <-ctx.Done():
 			return fmt.Errorf("start pgbouncer: not ready: %w", context.Cause(ctx))
 		}

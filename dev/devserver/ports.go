@@ -7,22 +7,24 @@ import (
 	"strconv"
 )
 
-// Blocks lie below the range that systems give to outgoing connections: between looking for a port and listening to it,
-// or while its process is down for a moment, any connection could take one of those.
+// Blocks lie below the range that systems use for outgoing connections. Any connection
+// could take a port from that range between looking for it and listening on it, or while
+// its process is down for a moment.
 const (
 	firstPort = 20_000
 	lastPort  = 32_000
 	blockSize = 48
 )
 
-// Ports is a block of TCP ports of the loopback interface that its holder has for itself. It listens to the first of them
-// until it is closed, which is how others, looking for ports at the same moment, know to stay away from the rest.
+// Ports is a block of TCP ports of the loopback interface reserved for its holder. The
+// holder listens on the first of them until Close, so that processes looking for ports at
+// the same time leave the rest alone.
 type Ports struct {
 	claim net.Listener
-	last  int // what was given out last
+	last  int // the port returned last
 }
 
-// ClaimPorts finds a block that nobody else has claimed.
+// ClaimPorts reserves a block that no other process has claimed.
 func ClaimPorts() (*Ports, error) {
 	for _, n := range rand.Perm((lastPort - firstPort) / blockSize) {
 		first := firstPort + n*blockSize
@@ -33,7 +35,8 @@ func ClaimPorts() (*Ports, error) {
 	return nil, fmt.Errorf("find free ports: no block of %d between %d and %d is free", blockSize, firstPort, lastPort)
 }
 
-// Next gives out a port that nobody listens to, none twice. A block has 47 at the most.
+// Next returns a port that no process listens on. It returns each port only once. A block
+// has at most 47.
 func (p *Ports) Next() (int, error) {
 	end := p.claim.Addr().(*net.TCPAddr).Port + blockSize
 	for p.last < end-1 {
@@ -45,11 +48,12 @@ func (p *Ports) Next() (int, error) {
 	return 0, fmt.Errorf("find a free port: those from %d to %d are given out or taken", end-blockSize, end-1)
 }
 
-// Close gives the block back.
+// Close releases the block.
 func (p *Ports) Close() error { return p.claim.Close() }
 
-// FreePort names a TCP port of the loopback interface that nobody listened on a moment ago. Whoever uses it may still
-// find it taken: a server started on it needs an answer to that.
+// FreePort returns a TCP port of the loopback interface that no process listened on a
+// moment ago. It may be taken before it is used: the caller must handle a server that
+// fails to start on it.
 func FreePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -59,7 +63,8 @@ func FreePort() (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
-// requireFree says in one line that a port cannot be had, which a server's own log says in several.
+// requireFree returns a one-line error if a port is taken, which a server's own log
+// reports in several lines.
 func requireFree(port int) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {

@@ -17,37 +17,40 @@ import (
 	"time"
 )
 
-// PostgresUser and PostgresDatabase are what a private cluster is made with. The user is its superuser.
+// PostgresUser and PostgresDatabase are the user and the database of a private cluster.
+// The user is its superuser.
 const (
 	PostgresUser     = "orderflow"
 	PostgresDatabase = "orderflow"
 )
 
-// postgresStartTimeout bounds a start whose context has no end of its own: crash recovery after a kill takes longest.
+// postgresStartTimeout limits a start whose context has no deadline: crash recovery after
+// a kill takes longest.
 const postgresStartTimeout = 2 * time.Minute
 
-// PostgresOptions says where a private PostgreSQL cluster lives and how it runs.
+// PostgresOptions configure a private PostgreSQL cluster.
 type PostgresOptions struct {
-	Dir      string            // the cluster's home: data, password and lock; made when missing
-	Port     int               // on 127.0.0.1; 0: a free one
-	LogFile  string            // the server's log, appended to; empty: postgres.log in Dir
+	Dir      string            // folder for data, password and lock; created if missing
+	Port     int               // on 127.0.0.1; 0 means a free one
+	LogFile  string            // the server's log, appended to; empty means postgres.log in Dir
 	Fast     bool              // no fsync: for tests, whose data may be lost with the machine
-	Settings map[string]string // further server settings by name; they win over the ones made here
+	Settings map[string]string // further server settings by name; they override the defaults
 
-	// StandbyOf is the URL of a running server, or of a proxy before it. A cluster that has to be made is copied from
-	// that server and follows it as a hot standby until Promote. Empty: a cluster of its own.
+	// StandbyOf is the URL of a running server, or of a proxy in front of it. A new
+	// cluster is then copied from that server and follows it as a hot standby until
+	// Promote. If it is empty, a new cluster is independent.
 	StandbyOf string
 
-	BinDir   string    // where to look for initdb and postgres; empty: PATH and the usual places
-	CacheDir string    // keeps fetched programs; empty: the user's cache folder
-	FetchURL string    // the Maven repository to fetch programs from; empty: the public one
-	Progress io.Writer // is told in a line what takes long; nil: nobody is
+	BinDir   string    // where to look for initdb and postgres; empty means PATH and the usual places
+	CacheDir string    // keeps fetched programs; empty means the user's cache folder
+	FetchURL string    // the Maven repository to fetch programs from; empty means the public one
+	Progress io.Writer // receives a line about each slow step; nil discards them
 
-	accounts []account // whom root may run it as, best first; nil: whatever this machine permits
+	accounts []account // accounts that root may run it as, best first; nil means whatever this machine permits
 }
 
-// Postgres is a running private cluster: TCP on the loopback interface alone, a generated password, logical replication
-// possible.
+// Postgres is a running private cluster: TCP on the loopback interface only, a generated
+// password, logical replication enabled.
 type Postgres struct {
 	URL string // with user, password and database
 	PID int
@@ -56,16 +59,18 @@ type Postgres struct {
 	cluster *cluster
 }
 
-// StartPostgres starts the cluster in o.Dir, making it first when there is none, and returns when it takes connections.
-// A cluster that is there goes on with what it holds, also after a kill; one that is running already is an error.
+// StartPostgres starts the cluster in o.Dir, creates it first if there is none, and
+// returns once it accepts connections. An existing cluster keeps its data, also after a
+// kill. It is an error if it is already running.
 //
-// PostgreSQL refuses to run as root. For root it runs in a user namespace, or where that is not permitted as another user
-// of the machine, who is given the data folder.
+// PostgreSQL refuses to run as root. For root it runs in a user namespace or, where that
+// is not permitted, as another user of the machine, who becomes the owner of the data
+// folder.
 func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	ctx, cancel := context.WithTimeout(ctx, postgresStartTimeout)
 	defer cancel()
 	if o.Port != 0 {
-		if err := requireFree(o.Port); err != nil { // before a cluster is made for nothing
+		if err := requireFree(o.Port); err != nil { // checked before a cluster is created in vain
 			return nil, fmt.Errorf("start postgres: %w", err)
 		}
 	}
@@ -84,19 +89,19 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 		}
 		pg, err := c.start(ctx, port)
 		if err == nil || attempt == 3 || requireFree(port) == nil {
-			return pg, err // only a port lost to somebody else is worth another attempt
+			return pg, err // another attempt helps only if another process took the port
 		}
 	}
 }
 
-// Stop ends the server: sessions are cut off and everything is written out; when the context ends first, it ends at once
-// and recovers on its next start.
+// Stop ends the server: it cuts off sessions and writes everything out. If the context
+// ends first, the server ends immediately and recovers on its next start.
 func (p *Postgres) Stop(ctx context.Context) error {
 	return p.process.Stop(ctx, syscall.SIGINT, syscall.SIGQUIT)
 }
 
-// Promote ends a standby's recovery and returns when the server takes writes, on a timeline of its own. What the standby had
-// not received by then is lost.
+// Promote ends a standby's recovery and returns once the server accepts writes, on a new
+// timeline. Data that the standby had not received by then is lost.
 func (p *Postgres) Promote(ctx context.Context) error {
 	c := p.cluster
 	seconds := strconv.Itoa(int(postgresStartTimeout.Seconds()))
@@ -106,16 +111,19 @@ func (p *Postgres) Promote(ctx context.Context) error {
 	})
 }
 
-// Done is closed when the server has ended, asked or not.
+// Done returns a channel that is closed when the server has ended, whether or not it was
+// stopped.
 func (p *Postgres) Done() <-chan struct{} { return p.process.Done() }
 
-// Err says how the server ended, nil after an orderly stop. It waits for the end.
+// Err waits for the server's end and returns how it ended. It returns nil after an
+// orderly stop.
 func (p *Postgres) Err() error { return p.process.Err() }
 
-// Signal sends a signal to the server, not to its own children. A server that has ended takes none, which is no error.
+// Signal sends a signal to the server, not to its children. It does nothing if the server
+// has ended.
 func (p *Postgres) Signal(s syscall.Signal) { p.process.Signal(s) }
 
-// start runs the server of a cluster that is made and locked.
+// start runs the server of a cluster that exists and is locked.
 func (c *cluster) start(ctx context.Context, port int) (*Postgres, error) {
 	process, err := Start(ctx, Command{
 		Name:    "postgres",
@@ -124,7 +132,8 @@ func (c *cluster) start(ctx context.Context, port int) (*Postgres, error) {
 		Env:     serverEnvironment(),
 		Dir:     c.options.Dir,
 		LogFile: c.log(),
-		// At once, yet without leaving its own children behind: the next start recovers.
+		// Immediately, yet without leaving its own children behind: the next start
+		// recovers.
 		Death:   syscall.SIGQUIT,
 		inherit: []*os.File{c.lock},
 		as:      c.as,
@@ -142,7 +151,8 @@ func (c *cluster) start(ctx context.Context, port int) (*Postgres, error) {
 	return &Postgres{URL: address.String(), PID: process.PID, process: process, cluster: c}, nil
 }
 
-// settingArgs gives the server's settings on the command line, so that a kept cluster always gets today's.
+// settingArgs passes the server's settings on the command line, so that an existing
+// cluster always gets the current ones.
 func settingArgs(o PostgresOptions, port int) []string {
 	settings := map[string]string{
 		"listen_addresses":        "127.0.0.1",
@@ -168,8 +178,9 @@ func settingArgs(o PostgresOptions, port int) []string {
 	return args
 }
 
-// awaitReady waits until the server takes connections. It reads the server's own pid file, as pg_ctl does: the process
-// id in it tells our server from another, and the last line holds its state in no language but the file's.
+// awaitReady waits until the server accepts connections. It reads the server's own pid
+// file, as pg_ctl does. The process id in it distinguishes this server from another, and
+// its last line holds the server's state, which is not localized.
 func (c *cluster) awaitReady(ctx context.Context, process *Process) error {
 	const pidLine, stateLine = 0, 7
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -184,7 +195,7 @@ func (c *cluster) awaitReady(ctx context.Context, process *Process) error {
 		select {
 		case <-tick.C:
 		case <-process.Done():
-			return fmt.Errorf("start postgres: it ended: %w%s", namedEnd(process.Err()), lastWords(c.log()))
+			return fmt.Errorf("start postgres: it ended: %w%s", describeEnd(process.Err()), logTail(c.log()))
 		case <-ctx.Done():
 			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
@@ -194,16 +205,18 @@ func (c *cluster) awaitReady(ctx context.Context, process *Process) error {
 	}
 }
 
-// namedEnd gives a word to the end of a server that exited cleanly when nobody asked it to.
-func namedEnd(err error) error {
+// describeEnd returns a non-nil error for a server that exited cleanly although it was
+// not stopped.
+func describeEnd(err error) error {
 	if err == nil {
 		return errors.New("exit status 0")
 	}
 	return err
 }
 
-// serverEnvironment keeps what a program needs to run and drops what would change the server, such as PGPORT. A fixed
-// locale keeps its messages readable, and macOS needs one named.
+// serverEnvironment keeps the variables that a program needs to run and drops those that
+// would change the server, such as PGPORT. A fixed locale keeps its messages readable,
+// and macOS requires one to be named.
 func serverEnvironment() []string {
 	env := []string{"LC_ALL=C"}
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {

@@ -15,13 +15,14 @@ import (
 	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
 )
 
-// oldestMajor is the oldest PostgreSQL that is taken: the oldest its makers still mended when this was written.
+// oldestMajor is the oldest supported PostgreSQL: the oldest with upstream maintenance
+// when this was written.
 const oldestMajor = 14
 
-// fetchedVersion is what is fetched where the machine has no PostgreSQL.
+// fetchedVersion is the version fetched if the machine has no PostgreSQL.
 const fetchedVersion = embeddedpostgres.V17
 
-// errNoPostgres is the one line for a machine on which nothing worked.
+// errNoPostgres is the one-line error for a machine on which nothing worked.
 var errNoPostgres = errors.New("no PostgreSQL found and none could be fetched: " +
 	"install postgresql, or set POSTGRES_URL to a running one")
 
@@ -36,8 +37,9 @@ func (b binaries) postgres() string   { return filepath.Join(b.dir, "postgres") 
 func (b binaries) control() string    { return filepath.Join(b.dir, "pg_ctl") }
 func (b binaries) baseBackup() string { return filepath.Join(b.dir, "pg_basebackup") }
 
-// findBinaries looks on PATH, then in the places where packages put PostgreSQL, and fetches it when there is none. A
-// cluster can be run by the major version alone that made it; want is that version, 0 for any.
+// findBinaries looks on PATH, then in the places where packages put PostgreSQL, and
+// fetches it if there is none. A cluster can be run only by the major version that
+// created it: want is that version, or 0 for any.
 func findBinaries(ctx context.Context, o PostgresOptions, want int) (binaries, error) {
 	first, others := dirOnPath(), packagedDirs()
 	if o.BinDir != "" {
@@ -50,7 +52,7 @@ func findBinaries(ctx context.Context, o PostgresOptions, want int) (binaries, e
 	switch {
 	case best.major != 0:
 		return best, nil
-	case ctx.Err() != nil: // they were not asked
+	case ctx.Err() != nil: // the search was interrupted
 		return binaries{}, fmt.Errorf("look for PostgreSQL's programs: %w", ctx.Err())
 	}
 	if want != 0 && !strings.HasPrefix(string(fetchedVersion), strconv.Itoa(want)+".") {
@@ -60,7 +62,8 @@ func findBinaries(ctx context.Context, o PostgresOptions, want int) (binaries, e
 	return fetchBinaries(ctx, o)
 }
 
-// newest gives the newest version among folders, or the wanted one; its major is 0 when there is none.
+// newest returns the newest version among folders, or the wanted one. Its major is 0 if
+// there is none.
 func newest(ctx context.Context, dirs []string, want int) (best binaries) {
 	for _, dir := range dirs {
 		found, err := inspect(ctx, dir)
@@ -71,7 +74,8 @@ func newest(ctx context.Context, dirs []string, want int) (best binaries) {
 	return best
 }
 
-// dirOnPath is the folder that PATH leads to, behind any link to a single program in it; empty when there is none.
+// dirOnPath returns the folder that PATH leads to, with any link to a single program in
+// it resolved. It returns "" if there is none.
 func dirOnPath() string {
 	path, err := exec.LookPath("initdb")
 	if err != nil {
@@ -83,8 +87,8 @@ func dirOnPath() string {
 	return filepath.Dir(path)
 }
 
-// packagedDirs lists where packages put PostgreSQL without putting it on PATH: Debian, Red Hat, a source build, Homebrew
-// and the two installers for macOS.
+// packagedDirs lists the places where packages put PostgreSQL without putting it on PATH:
+// Debian, Red Hat, a source build, Homebrew and the two installers for macOS.
 func packagedDirs() []string {
 	var dirs []string
 	for _, pattern := range []string{
@@ -98,7 +102,7 @@ func packagedDirs() []string {
 	return dirs
 }
 
-// inspect asks the programs of a folder for their version.
+// inspect runs the programs of a folder to get their version.
 func inspect(ctx context.Context, dir string) (binaries, error) {
 	b := binaries{dir: dir}
 	if _, err := os.Stat(b.initdb()); dir == "" || err != nil {
@@ -118,7 +122,7 @@ func inspect(ctx context.Context, dir string) (binaries, error) {
 	return b, nil
 }
 
-// majorOf reads which major version made a cluster, 0 when there is none.
+// majorOf returns the major version that created a cluster, or 0 if there is no cluster.
 func majorOf(data string) int {
 	body, err := os.ReadFile(filepath.Join(data, "PG_VERSION"))
 	if err != nil {
@@ -149,9 +153,10 @@ func fetchBinaries(ctx context.Context, o PostgresOptions) (binaries, error) {
 	return inspect(ctx, filepath.Join(home, "bin"))
 }
 
-// unpackOnce lets the library fetch and unpack into a folder of this attempt, which gets its name when it is whole. The
-// library takes no context and offers no call that fetches alone: so its start is made to end after unpacking, by an
-// encoding that initdb refuses, and runs on behind a caller who stopped waiting.
+// unpackOnce makes the library fetch and unpack into a folder of this attempt, which is
+// renamed once it is complete. The library takes no context and has no call that only
+// fetches. Its start is therefore made to fail after unpacking, with an encoding that
+// initdb rejects. It continues in the background if the caller stops waiting.
 func unpackOnce(ctx context.Context, o PostgresOptions, cache, home string) error {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return err

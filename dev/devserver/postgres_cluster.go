@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// predecessorGrace is how long a server whose parent was killed may take to end before its cluster counts as in use.
+// predecessorGrace is how long a server whose parent was killed may take to end before
+// its cluster counts as in use.
 const predecessorGrace = 10 * time.Second
 
 // cluster is the files of one private PostgreSQL, locked for starting it.
@@ -25,7 +26,8 @@ type cluster struct {
 	lock     *os.File
 }
 
-// openCluster locks the folder, finds programs and an account that fit it, and makes the cluster when there is none.
+// openCluster locks the folder, finds programs and an account that fit it, and creates
+// the cluster if there is none.
 func openCluster(ctx context.Context, o PostgresOptions) (*cluster, error) {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil || o.Dir == "" {
@@ -49,9 +51,10 @@ func openCluster(ctx context.Context, o PostgresOptions) (*cluster, error) {
 	return c, nil
 }
 
-// acquire takes the cluster's lock. The server inherits the open lock file, and its children do from it, so the lock is
-// held exactly as long as any of them lives. That is what a process id left in a file cannot tell once the id is used
-// again, which is why the server's own pid file is removed when the lock was free.
+// acquire takes the cluster's lock. The server inherits the open lock file, and its
+// children inherit it from the server, so the lock is held exactly as long as any of them
+// lives. A process id in a file cannot provide that, because ids are reused. The server's
+// own pid file is therefore removed if the lock was free.
 func (c *cluster) acquire(ctx context.Context) error {
 	path := filepath.Join(c.options.Dir, "lock")
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
@@ -90,13 +93,14 @@ func flock(ctx context.Context, file *os.File) error {
 	}
 }
 
-// prepare settles the account and makes the cluster or reads its password. A cluster is made under another name and moved
-// when it is whole, so one that was interrupted never counts.
+// prepare chooses the account, and creates the cluster or reads its password. A cluster
+// is created under another name and renamed once it is complete, so that an interrupted
+// attempt never counts.
 func (c *cluster) prepare(ctx context.Context) error {
 	var err error
 	probe := Command{
 		Name: "postgres", Path: c.bin.postgres(), Args: []string{"--version"}, Env: serverEnvironment(),
-		Dir: filepath.Dir(c.options.Dir), // an account that cannot reach the folder is of no use
+		Dir: filepath.Dir(c.options.Dir), // an account that cannot reach the folder is useless
 	}
 	candidates := c.options.accounts
 	if candidates == nil {
@@ -132,7 +136,7 @@ func (c *cluster) makeCluster(ctx context.Context) error {
 	}
 	initdb := Command{
 		Name: "initdb", Path: c.bin.initdb(), Dir: c.options.Dir, LogFile: c.log(), Env: serverEnvironment(), as: c.as,
-		inherit: []*os.File{c.lock}, // what it leaves behind when it is killed must not meet the next attempt
+		inherit: []*os.File{c.lock}, // processes left behind after a kill must not run alongside the next attempt
 		Args: []string{
 			"-D", fresh, "-U", PostgresUser, "--pwfile", c.passwordFile(), "--auth", "scram-sha-256",
 			"--encoding", "UTF8", "--locale", "C", "--no-instructions",
@@ -150,8 +154,8 @@ func (c *cluster) makeCluster(ctx context.Context) error {
 	return os.Rename(fresh, c.data())
 }
 
-// makeDatabase uses the single-user mode, which needs neither a port nor a client. Its statement comes from a file that
-// is a pipe of ours.
+// makeDatabase uses the single-user mode, which needs neither a port nor a client. It
+// passes the statement through a pipe.
 func (c *cluster) makeDatabase(ctx context.Context, data string) error {
 	read, write, err := os.Pipe()
 	if err != nil {

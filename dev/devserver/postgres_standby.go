@@ -8,18 +8,19 @@ import (
 	"os"
 )
 
-// errNoBaseBackup says that PostgreSQL's programs lack pg_basebackup, which makes standbys. Those that are fetched do.
+// errNoBaseBackup reports that PostgreSQL's programs lack pg_basebackup, which creates
+// standbys. The fetched programs lack it.
 var errNoBaseBackup = errors.New("pg_basebackup is not on this machine: install postgresql")
 
-// makeStandby copies the server that options.StandbyOf names, its roles and their passwords included. The copy streams from
-// that URL when it starts.
+// makeStandby copies the server at options.StandbyOf, including its roles and their
+// passwords. The copy streams from that URL when it starts.
 func (c *cluster) makeStandby(ctx context.Context) error {
 	if _, err := os.Stat(c.bin.baseBackup()); err != nil {
 		return errNoBaseBackup
 	}
 	primary, err := url.Parse(c.options.StandbyOf)
 	if err != nil {
-		return errors.New("the primary's URL is malformed") // the parser's own error repeats it
+		return errors.New("the primary's URL is malformed") // the parser's own error would repeat the URL with its password
 	}
 	password, _ := primary.User.Password()
 	if err := c.writePassword(password); err != nil {
@@ -46,7 +47,8 @@ func (c *cluster) makeStandby(ctx context.Context) error {
 	return os.Rename(fresh, c.data())
 }
 
-// withoutPassword keeps a password off the command line, which every user of the machine can read.
+// withoutPassword keeps a password off the command line, which every user of the machine
+// can read.
 func withoutPassword(address *url.URL) string {
 	bare := *address
 	bare.User = url.User(address.User.Username())

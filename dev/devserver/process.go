@@ -12,23 +12,23 @@ import (
 	"time"
 )
 
-// killGrace is how long a child may take to obey the harder signal before its whole group is killed: a PostgreSQL
-// server gives its own children five seconds.
+// killGrace is how long a child may take to obey the hard signal before its whole group
+// is killed: a PostgreSQL server gives its own children five seconds.
 const killGrace = 6 * time.Second
 
 // Command describes a child process to start.
 type Command struct {
-	Name    string         // what errors call it
+	Name    string         // name used in errors
 	Path    string         // the program
 	Args    []string       // without the program's name
-	Env     []string       // nil: the environment of this process
-	Dir     string         // where it runs; empty: where this process does
-	LogFile string         // its standard output and error are appended here; empty: they are dropped
-	Death   syscall.Signal // what it gets when this process dies; 0: SIGKILL. Linux only
+	Env     []string       // nil means the environment of this process
+	Dir     string         // working folder; empty means that of this process
+	LogFile string         // its standard output and error are appended here; empty drops them
+	Death   syscall.Signal // signal it gets when this process dies; 0 means SIGKILL. Linux only
 
-	stdin   *os.File   // its standard input; nil: empty
+	stdin   *os.File   // its standard input; nil means empty
 	inherit []*os.File // open files it gets as descriptors 3, 4...
-	as      account    // whom it runs as
+	as      account    // user it runs as
 }
 
 // Process is a running child.
@@ -40,10 +40,12 @@ type Process struct {
 	err  error // written before done is closed
 }
 
-// Start starts the child in a process group of its own. The context is for starting alone: the child outlives it.
+// Start starts the child in its own process group. The context applies only to starting:
+// the child outlives it.
 //
-// The kernel sends the death signal when the thread that forked the child ends, not the process. So the child is forked
-// by a goroutine that holds its thread for as long as the child lives.
+// The kernel sends the death signal when the thread that forked the child ends, not the
+// process. The child is therefore forked by a goroutine that keeps its thread as long as
+// the child lives.
 func Start(ctx context.Context, c Command) (*Process, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Name, context.Cause(ctx))
@@ -57,7 +59,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 		Stdout: log, Stderr: log, ExtraFiles: c.inherit, SysProcAttr: processAttributes(c),
 	}
 	if c.stdin != nil {
-		cmd.Stdin = c.stdin // a nil *os.File in the interface would not read as none
+		cmd.Stdin = c.stdin // a nil *os.File in the interface would not count as nil
 	}
 	p := &Process{name: c.Name, done: make(chan struct{})}
 	started := make(chan error)
@@ -81,22 +83,24 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	return p, nil
 }
 
-// Done is closed when the child has ended.
+// Done returns a channel that is closed when the child has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err says how the child ended: nil for exit code 0. It waits for the end.
+// Err waits for the child's end and returns how it ended: nil for exit code 0.
 func (p *Process) Err() error {
 	<-p.done
 	return p.err
 }
 
-// Signal sends a signal to the child, not to its group. A child that has ended takes none, which is no error.
+// Signal sends a signal to the child, not to its group. It does nothing if the child has
+// ended.
 func (p *Process) Signal(s syscall.Signal) {
 	_ = p.proc.Signal(s)
 }
 
-// Stop asks with the gentle signal and waits. When the context ends first it sends the hard one, waits a few seconds more,
-// and kills what is left of the child's group. The child has ended when Stop returns; an error says that it was forced.
+// Stop sends the gentle signal and waits. If the context ends first it sends the hard
+// one, waits a few seconds more, and kills the rest of the child's group. The child has
+// ended when Stop returns. Stop returns an error if the end was forced.
 func (p *Process) Stop(ctx context.Context, gentle, hard syscall.Signal) error {
 	p.Signal(gentle)
 	select {
@@ -116,7 +120,7 @@ func (p *Process) Stop(ctx context.Context, gentle, hard syscall.Signal) error {
 	return fmt.Errorf("%s did not stop in time and was ended by force: %w", p.name, context.Cause(ctx))
 }
 
-// run starts a child and waits for its end, which a finished context brings about.
+// run starts a child and waits for its end. It stops the child if the context ends.
 func run(ctx context.Context, c Command) error {
 	p, err := Start(ctx, c)
 	if err != nil {
@@ -130,12 +134,12 @@ func run(ctx context.Context, c Command) error {
 		return fmt.Errorf("%s: %w", c.Name, context.Cause(ctx))
 	}
 	if err := p.Err(); err != nil {
-		return fmt.Errorf("%s: %w%s", c.Name, err, lastWords(c.LogFile))
+		return fmt.Errorf("%s: %w%s", c.Name, err, logTail(c.LogFile))
 	}
 	return nil
 }
 
-// openLog opens a log for appending, readable by its owner alone.
+// openLog opens a log for appending, readable only by its owner.
 func openLog(path string) (*os.File, error) {
 	if path == "" {
 		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
@@ -146,8 +150,9 @@ func openLog(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 }
 
-// lastWords gives the end of a log as the tail of a one-line error, for the reason a server did not start stands there.
-func lastWords(path string) string {
+// logTail returns the end of a log formatted as the tail of a one-line error, because it
+// holds the reason why a server did not start.
+func logTail(path string) string {
 	const window, lines = 2 << 10, 3
 	file, err := os.Open(path)
 	if err != nil {

@@ -15,33 +15,37 @@ import (
 	"orderflow/internal/temporalclient"
 )
 
-// temporalStartTimeout bounds a start whose context has no end of its own: a machine under load takes longest.
+// temporalStartTimeout limits a start whose context has no deadline: a machine under load
+// takes longest.
 const temporalStartTimeout = time.Minute
 
-// TemporalOptions says where the Temporal development server keeps its state and how it is reached.
+// TemporalOptions configure where the Temporal development server keeps its state and how
+// clients reach it.
 type TemporalOptions struct {
-	CLIPath          string                    // the temporal program, as TemporalCLI finds it
-	DBFile           string                    // keeps workflows over restarts; empty: in memory
-	Port             int                       // on 127.0.0.1; 0: a free one
-	UIPort           int                       // of the Web UI; 0: a free one
+	CLIPath          string                    // the temporal program, as returned by TemporalCLI
+	DBFile           string                    // keeps workflows over restarts; empty means in memory
+	Port             int                       // on 127.0.0.1; 0 means a free one
+	UIPort           int                       // of the Web UI; 0 means a free one
 	Headless         bool                      // no Web UI
-	Namespace        string                    // empty: default
+	Namespace        string                    // empty means default
 	SearchAttributes temporal.SearchAttributes // the names and types to register; the values do not matter
 	DynamicConfig    map[string]string         // settings of the server by name, such as limits; values in JSON
-	LogFile          string                    // the server's log, appended to; empty: dropped
+	LogFile          string                    // the server's log, appended to; empty drops it
 }
 
-// Temporal is a running development server. Closed workflows are forgotten after a day, as in every namespace of it.
+// Temporal is a running development server. It deletes closed workflows after a day, as
+// in all its namespaces.
 type Temporal struct {
 	Address string // host and port of the gRPC service
-	UI      string // URL of the Web UI; empty when headless
+	UI      string // URL of the Web UI; empty if headless
 	PID     int
 
 	process *Process
 }
 
-// StartTemporal starts the development server and returns when it takes calls and knows its namespace and search
-// attributes. With a database file it goes on with what the file holds, also after a kill.
+// StartTemporal starts the development server and returns once it accepts calls and knows
+// its namespace and search attributes. With a database file it continues with the file's
+// content, also after a kill.
 func StartTemporal(ctx context.Context, o TemporalOptions) (*Temporal, error) {
 	ctx, cancel := context.WithTimeout(ctx, temporalStartTimeout)
 	defer cancel()
@@ -50,29 +54,31 @@ func StartTemporal(ctx context.Context, o TemporalOptions) (*Temporal, error) {
 	}
 	for attempt := 1; ; attempt++ {
 		server, err := startTemporal(ctx, o)
-		// The server looks for more free ports of its own, for its internal services, and may lose any of them to somebody
-		// else before it listens.
+		// The server looks for more free ports for its internal services, and may lose
+		// any of them to another process before it listens.
 		if err == nil || attempt == 3 || !errors.Is(err, errEnded) {
 			return server, err
 		}
 	}
 }
 
-// Stop ends the server in good order, or by force when the context ends first.
+// Stop ends the server in an orderly way, or by force if the context ends first.
 func (t *Temporal) Stop(ctx context.Context) error {
 	return t.process.Stop(ctx, syscall.SIGINT, syscall.SIGKILL)
 }
 
-// Done is closed when the server has ended, asked or not.
+// Done returns a channel that is closed when the server has ended, whether or not it was
+// stopped.
 func (t *Temporal) Done() <-chan struct{} { return t.process.Done() }
 
-// Err says how the server ended, nil after an orderly stop. It waits for the end.
+// Err waits for the server's end and returns how it ended. It returns nil after an
+// orderly stop.
 func (t *Temporal) Err() error { return t.process.Err() }
 
-// Signal sends a signal to the server. A server that has ended takes none, which is no error.
+// Signal sends a signal to the server. It does nothing if the server has ended.
 func (t *Temporal) Signal(s syscall.Signal) { t.process.Signal(s) }
 
-// errEnded marks a server that ended by itself while it started.
+// errEnded marks a server that ended while it started.
 var errEnded = errors.New("it ended")
 
 func startTemporal(ctx context.Context, o TemporalOptions) (*Temporal, error) {
@@ -81,7 +87,7 @@ func startTemporal(ctx context.Context, o TemporalOptions) (*Temporal, error) {
 		ports = ports[:1]
 	}
 	for _, port := range ports {
-		if err := settlePort(port); err != nil {
+		if err := choosePort(port); err != nil {
 			return nil, fmt.Errorf("start temporal: %w", err)
 		}
 	}
@@ -102,8 +108,9 @@ func startTemporal(ctx context.Context, o TemporalOptions) (*Temporal, error) {
 	return server, nil
 }
 
-// settlePort chooses a free port where any will do, and makes sure of one that was asked for.
-func settlePort(port *int) (err error) {
+// choosePort chooses a free port if none was requested, and checks that a requested one
+// is free.
+func choosePort(port *int) (err error) {
 	if *port == 0 {
 		*port, err = FreePort()
 		return err
@@ -113,9 +120,9 @@ func settlePort(port *int) (err error) {
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// arguments gives the command line. The write-ahead log without a sync for each transaction is about three times as fast
-// and loses nothing when the process is killed; a power cut may cost the last moments, which a development server can
-// afford.
+// arguments returns the command line. The write-ahead log without a sync for each
+// transaction is about three times as fast and loses nothing when the process is killed.
+// A power cut may lose the last moments, which is acceptable for a development server.
 func (o TemporalOptions) arguments() []string {
 	args := []string{
 		"server", "start-dev", "--ip", "127.0.0.1", "--port", strconv.Itoa(o.Port), "--namespace", o.Namespace,
@@ -140,7 +147,8 @@ func (o TemporalOptions) arguments() []string {
 	return args
 }
 
-// awaitReady waits until the server answers for its namespace, and stops a server that never does.
+// awaitReady waits until the server knows its namespace, and stops a server that never
+// does.
 func (t *Temporal) awaitReady(ctx context.Context, o TemporalOptions) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -152,7 +160,7 @@ func (t *Temporal) awaitReady(ctx context.Context, o TemporalOptions) error {
 		select {
 		case <-tick.C:
 		case <-t.Done():
-			return fmt.Errorf("%w: %w%s", errEnded, namedEnd(t.process.Err()), lastWords(o.LogFile))
+			return fmt.Errorf("%w: %w%s", errEnded, describeEnd(t.process.Err()), logTail(o.LogFile))
 		case <-ctx.Done():
 			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
@@ -161,11 +169,12 @@ func (t *Temporal) awaitReady(ctx context.Context, o TemporalOptions) error {
 	}
 }
 
-// probe makes one attempt to see the namespace with all its search attributes, which come a moment after the port.
+// probe makes one attempt to see the namespace with all its search attributes, which
+// appear a moment after the port.
 func (t *Temporal) probe(ctx context.Context, o TemporalOptions) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	c, err := client.DialContext(ctx, client.Options{HostPort: t.Address, Namespace: o.Namespace, Logger: quiet{}})
+	c, err := client.DialContext(ctx, client.Options{HostPort: t.Address, Namespace: o.Namespace, Logger: silentLogger{}})
 	if err != nil {
 		return err
 	}
@@ -173,10 +182,10 @@ func (t *Temporal) probe(ctx context.Context, o TemporalOptions) error {
 	return temporalclient.CheckNamespace(ctx, c, o.Namespace, o.SearchAttributes)
 }
 
-// quiet drops what the SDK would log about a server that is not up yet.
-type quiet struct{}
+// silentLogger drops what the SDK would log about a server that is not up yet.
+type silentLogger struct{}
 
-func (quiet) Debug(string, ...any) {}
-func (quiet) Info(string, ...any)  {}
-func (quiet) Warn(string, ...any)  {}
-func (quiet) Error(string, ...any) {}
+func (silentLogger) Debug(string, ...any) {}
+func (silentLogger) Info(string, ...any)  {}
+func (silentLogger) Warn(string, ...any)  {}
+func (silentLogger) Error(string, ...any) {}

@@ -14,8 +14,9 @@ import (
 	"orderflow/internal/temporalclient"
 )
 
-// EnsureSearchAttributes creates the search attributes that a namespace of a running server lacks. One that is there with
-// another type is an error: a start that names it would fail.
+// EnsureSearchAttributes creates the search attributes that a namespace of a running
+// server lacks. It returns an error if one exists with another type, because a start that
+// uses it would fail.
 func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace string, want temporal.SearchAttributes) error {
 	err := temporalclient.CheckNamespace(ctx, c, namespace, want)
 	lacking, ok := errors.AsType[*temporalclient.AttributesError](err)
@@ -37,7 +38,8 @@ func EnsureSearchAttributes(ctx context.Context, c client.Client, namespace stri
 	return awaitSearchAttributes(ctx, c, namespace, want)
 }
 
-// awaitSearchAttributes waits until the server lists what it has accepted: it does so after a moment.
+// awaitSearchAttributes waits until the server lists the attributes it has accepted,
+// which takes a moment.
 func awaitSearchAttributes(ctx context.Context, c client.Client, namespace string, want temporal.SearchAttributes) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

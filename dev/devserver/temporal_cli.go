@@ -15,21 +15,24 @@ import (
 	"time"
 )
 
-// temporalModule is the module of the Temporal CLI, whose version stands in dev/tools/go.mod.
+// temporalModule is the module of the Temporal CLI, whose version is in dev/tools/go.mod.
 const temporalModule = "github.com/temporalio/cli"
 
-// TemporalCLI gives the path of a `temporal` program that has the development server: the one on PATH, else
-// binDir/temporal, which is built from dev/tools when it is not there or when the version there has changed. An empty
-// binDir stands for .local/bin of the checkout. Progress is told what takes minutes; nil: nobody is.
+// TemporalCLI returns the path of a `temporal` program that has the development server.
+// It uses the one on PATH, or else binDir/temporal, which it builds from dev/tools if it
+// does not exist or if the version in dev/tools has changed. An empty binDir means
+// .local/bin of the checkout. Slow steps are reported to progress; nil discards them.
 //
-// Any number of processes may ask at once: one builds, and none sees a program that is not whole.
+// Any number of processes may call it concurrently: one builds, and none sees an
+// incomplete program.
 func TemporalCLI(ctx context.Context, binDir string, progress io.Writer) (string, error) {
 	if path, err := exec.LookPath("temporal"); err == nil && hasDevServer(ctx, path) {
 		return filepath.Abs(path)
 	}
 	b, err := newCLIBuild(binDir, progress)
 	if errors.Is(err, errNoCheckout) && binDir != "" {
-		// Binaries that were copied elsewhere may have brought the program along.
+		// Binaries that were copied elsewhere may have been copied together with the
+		// program.
 		if path := filepath.Join(binDir, "temporal"); hasDevServer(ctx, path) {
 			return filepath.Abs(path)
 		}
@@ -46,7 +49,7 @@ func TemporalCLI(ctx context.Context, binDir string, progress io.Writer) (string
 	return b.path(), nil
 }
 
-// hasDevServer tells the CLI from older programs of the same name.
+// hasDevServer distinguishes the CLI from older programs of the same name.
 func hasDevServer(ctx context.Context, path string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -83,8 +86,8 @@ func newCLIBuild(binDir string, progress io.Writer) (cliBuild, error) {
 
 var errNoCheckout = errors.New("no temporal program on PATH, and no checkout here to build it from: install the Temporal CLI")
 
-// checkout finds the source tree around the working folder, as tests have it, or around this program, as a binary in
-// .local/bin has it.
+// checkout returns the source tree around the working folder, where tests run, or around
+// this program, for a binary in .local/bin.
 func checkout() (string, error) {
 	var starts []string
 	if dir, err := os.Getwd(); err == nil {
@@ -108,7 +111,7 @@ func checkout() (string, error) {
 	return "", errNoCheckout
 }
 
-// requiredVersion reads the version of a module from a go.mod file.
+// requiredVersion returns the version of a module in a go.mod file.
 func requiredVersion(goMod, module string) (string, error) {
 	file, err := os.Open(goMod)
 	if err != nil {
@@ -126,13 +129,14 @@ func requiredVersion(goMod, module string) (string, error) {
 
 func (b cliBuild) path() string { return filepath.Join(b.bin, "temporal") }
 
-// current asks the program itself which version it was built from.
+// current reports whether the program was built from the wanted version, which it reads
+// from the program.
 func (b cliBuild) current() bool {
 	info, err := buildinfo.ReadFile(b.path())
 	return err == nil && info.Main.Path == b.module && info.Main.Version == b.version
 }
 
-// run builds under a lock, which ends with the process that holds it.
+// run builds under a lock, which is released when the process that holds it ends.
 func (b cliBuild) run(ctx context.Context) error {
 	if err := os.MkdirAll(b.bin, 0o755); err != nil {
 		return err
@@ -145,14 +149,14 @@ func (b cliBuild) run(ctx context.Context) error {
 	if err := flock(ctx, lock); err != nil {
 		return err
 	}
-	if b.current() { // whoever held the lock has built it
+	if b.current() { // the previous holder of the lock has built it
 		return nil
 	}
 	return b.build(ctx)
 }
 
-// build builds under another name and moves the program when it is whole. A build that is stopped leaves no more than
-// that other file, which the next one writes over.
+// build builds under another name and renames the program once it is complete. A build
+// that is stopped leaves only that other file, which the next build overwrites.
 func (b cliBuild) build(ctx context.Context) error {
 	goProgram, err := exec.LookPath("go")
 	if err != nil {
@@ -182,7 +186,8 @@ func (b cliBuild) build(ctx context.Context) error {
 	return os.Rename(fresh, b.path())
 }
 
-// watch tells now and then how far the build is: it names each package in its log.
+// watch reports the progress of the build now and then: it counts the packages named in
+// the build's log.
 func (b cliBuild) watch(ctx context.Context, log string) {
 	began := time.Now()
 	tick := time.NewTicker(15 * time.Second)

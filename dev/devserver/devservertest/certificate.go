@@ -9,7 +9,8 @@ import (
 	"orderflow/dev/devserver"
 )
 
-// Certificate makes a certificate as devserver.WriteCertificate does, in a folder that goes with the test.
+// Certificate creates a certificate as devserver.WriteCertificate does, in the test's
+// temporary folder.
 func Certificate(t testing.TB, name string, until time.Time) (certFile, keyFile string) {
 	t.Helper()
 	certFile, keyFile, err := devserver.WriteCertificate(t.TempDir(), name, until)

@@ -1,5 +1,6 @@
-// Package devservertest gives tests what they need around the servers of devserver: ports that are theirs until they end,
-// certificates, and how much memory a process has had. Starting servers is left to devserver.
+// Package devservertest gives tests what they need around the servers of devserver: ports
+// reserved until the test ends, certificates, and the peak memory of a process. Package
+// devserver starts the servers.
 package devservertest
 
 import (
@@ -15,8 +16,8 @@ import (
 	"orderflow/dev/devserver"
 )
 
-// Port gives a port of the loopback interface that nobody else gets until the test ends, also while nobody listens there: any
-// connection could take one that the system has given out.
+// Port reserves a port of the loopback interface until the test ends, even while no
+// process listens on it. Any connection could take one that the system has assigned.
 func Port(t testing.TB) int {
 	t.Helper()
 	ports, err := devserver.ClaimPorts()
@@ -27,14 +28,15 @@ func Port(t testing.TB) int {
 	return port
 }
 
-// Address is that of such a port.
+// Address returns 127.0.0.1 with such a port.
 func Address(t testing.TB) string {
 	t.Helper()
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(Port(t)))
 }
 
-// PeakMiB reads the largest resident size that a running process has had, from /proc. The usage that the system tells after
-// the end would do as well, but for counting what the process that started it had.
+// PeakMiB reads the largest resident size that a running process has had, from /proc. The
+// usage that the system reports after the end would do, except that it includes the peak
+// of the process that started it.
 func PeakMiB(pid int) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"orderflow/dev/devserver"
 )
 
-// PgBouncer starts a PgBouncer in transaction mode before a server until the test ends, and returns the URL through it.
+// PgBouncer starts a PgBouncer in transaction mode in front of a server until the test
+// ends, and returns its URL.
 func PgBouncer(t testing.TB, upstream string, settings map[string]string) (url string) {
 	t.Helper()
 	pooler, err := devserver.StartPgBouncer(t.Context(), devserver.PgBouncerOptions{

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Postgres17 returns the folder with the programs of PostgreSQL 17, which dev/tools/postgres17/fetch.sh fetches once.
+// Postgres17 returns the folder with the programs of PostgreSQL 17, which
+// dev/tools/postgres17/fetch.sh fetches once.
 func Postgres17(t testing.TB) (binDir string) {
 	t.Helper()
 	module, err := exec.CommandContext(t.Context(), "go", "env", "GOMOD").Output()
