@@ -51,7 +51,7 @@ func (m *Manager) Parked(key Key, from int64, limit int) (ParkedPage, error) {
 
 // parkedCount is the group's own count of its parked stream: the events there when the
 // group was loaded, those it parked, and those it replayed. It does not see what another
-// writer hides there, and it continues to count after the group was deleted.
+// writer hides there. It continues if the group is deleted and created again.
 type parkedCount struct {
 	first int64
 	last  int64 // -1 if there is none
