@@ -12,12 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Which accounts a machine permits cannot be told from outside, so this test names them itself. It needs root to mean
-// anything more than that nobody else is used.
-func TestRootRunsPostgresAsAnotherUserWhereNamespacesAreRefused(t *testing.T) {
+// The test cannot detect from outside which accounts a machine permits, so it names them
+// itself. Without root it only shows that no other account is used.
+func TestPostgres_RootWithoutNamespaces(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o711)) // the other user has to reach the folder
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o711)) // the other user must be able to reach the folder
 	refused := account{credential: &syscall.Credential{Uid: 0, Gid: 0}}
 	if os.Geteuid() != 0 {
 		found, err := unprivileged(t.Context(), Command{}, []account{refused})

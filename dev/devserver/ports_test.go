@@ -10,9 +10,9 @@ import (
 	"orderflow/dev/devserver"
 )
 
-func TestPortsOfTwoHoldersAreNeverTheSame(t *testing.T) {
+func TestPorts_HoldersNeverShare(t *testing.T) {
 	t.Parallel()
-	holders := make([]*devserver.Ports, 40) // by chance, some of so many would share one of 12,000 ports
+	holders := make([]*devserver.Ports, 40) // with this many, some would share one of 12,000 ports by chance
 	for i := range holders {
 		ports, err := devserver.ClaimPorts()
 		require.NoError(t, err)
@@ -30,7 +30,7 @@ func TestPortsOfTwoHoldersAreNeverTheSame(t *testing.T) {
 	}
 }
 
-func TestATakenPortIsPassedOverAndABlockComesToItsEnd(t *testing.T) {
+func TestPorts_SkipsPortsInUseUntilTheEnd(t *testing.T) {
 	t.Parallel()
 	ports, err := devserver.ClaimPorts()
 	require.NoError(t, err)

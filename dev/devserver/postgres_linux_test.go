@@ -15,7 +15,8 @@ import (
 
 const parentVariable = "DEVSERVER_TEST_PARENT_DIR"
 
-// TestParentOfAServer is the body of the process that the next test kills: it does nothing where it is not asked to.
+// TestParentOfAServer is the body of the process that the next test kills. It does
+// nothing unless that test starts it.
 func TestParentOfAServer(t *testing.T) {
 	dir := os.Getenv(parentVariable)
 	if dir == "" {
@@ -28,7 +29,7 @@ func TestParentOfAServer(t *testing.T) {
 	<-pg.Done()
 }
 
-func TestPostgresDiesWithAParentThatIsKilledAndGoesOnWithTheNext(t *testing.T) {
+func TestPostgres_DiesWithItsParent(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	parent := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestParentOfAServer$")

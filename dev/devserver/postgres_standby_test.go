@@ -39,7 +39,7 @@ func TestPostgresStandby(t *testing.T) {
 	query[bool](t, primary.URL, "INSERT INTO kept VALUES (3)", "SELECT true")
 	awaitValue(t, standby.URL, "SELECT count(*) FROM kept", int64(3))
 
-	// A standby that no longer receives lags, and what it lacks is lost with its promotion.
+	// A standby that no longer receives lags, and its promotion loses what it lacks.
 	query[bool](t, standby.URL, "ALTER SYSTEM SET primary_conninfo = ''", "SELECT pg_reload_conf()", "SELECT true")
 	awaitValue(t, standby.URL, "SELECT count(*) FROM pg_stat_wal_receiver", int64(0))
 	query[bool](t, primary.URL, "INSERT INTO kept VALUES (4)", "SELECT true")

@@ -35,7 +35,7 @@ func stopPostgres(t *testing.T, pg *devserver.Postgres) {
 	require.NoError(t, pg.Stop(ctx))
 }
 
-func TestPostgresKeepsItsDataOverARestart(t *testing.T) {
+func TestPostgres_KeepsDataOverARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	pg := startPostgres(t, devserver.PostgresOptions{Dir: dir})
@@ -49,7 +49,7 @@ func TestPostgresKeepsItsDataOverARestart(t *testing.T) {
 	require.Equal(t, "off", query[string](t, again.URL, "SHOW fsync"))
 }
 
-// query runs statements and gives the value of the last one, which is sent alone.
+// query runs statements and returns the value of the last one, which is sent separately.
 func query[T any](t *testing.T, address string, sql ...string) (v T) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), address)
@@ -63,7 +63,7 @@ func query[T any](t *testing.T, address string, sql ...string) (v T) {
 	return v
 }
 
-func TestPostgresAsksForItsPassword(t *testing.T) {
+func TestPostgres_RequiresThePassword(t *testing.T) {
 	t.Parallel()
 	pg := startPostgres(t, devserver.PostgresOptions{Dir: t.TempDir(), Fast: true})
 	address, err := url.Parse(pg.URL)
@@ -76,7 +76,7 @@ func TestPostgresAsksForItsPassword(t *testing.T) {
 	require.ErrorContains(t, err, "password authentication failed")
 }
 
-func TestPostgresSaysInOneLineThatItsPortIsTaken(t *testing.T) {
+func TestPostgres_PortInUse(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -89,7 +89,7 @@ func TestPostgresSaysInOneLineThatItsPortIsTaken(t *testing.T) {
 	require.NotContains(t, err.Error(), "\n")
 }
 
-func TestPostgresRefusesAFolderThatAnotherServerUses(t *testing.T) {
+func TestPostgres_FolderInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	pg := startPostgres(t, devserver.PostgresOptions{Dir: dir, Fast: true})
@@ -100,7 +100,7 @@ func TestPostgresRefusesAFolderThatAnotherServerUses(t *testing.T) {
 	require.Equal(t, 1, query[int](t, pg.URL, "SELECT 1"), "the running server is left alone")
 }
 
-func TestPostgresStartsAfterAKillEvenWhenItsProcessIDIsUsedAgain(t *testing.T) {
+func TestPostgres_StartsAfterAKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	pg := startPostgres(t, devserver.PostgresOptions{Dir: dir})
@@ -118,7 +118,7 @@ func TestPostgresStartsAfterAKillEvenWhenItsProcessIDIsUsedAgain(t *testing.T) {
 	require.Equal(t, 42, query[int](t, again.URL, "SELECT n FROM kept"))
 }
 
-func TestPostgresSaysInOneLineWhatToDoWhereThereIsNone(t *testing.T) {
+func TestPostgres_NotInstalled(t *testing.T) {
 	t.Parallel()
 	repository := httptest.NewServer(http.NotFoundHandler())
 	defer repository.Close()
@@ -131,7 +131,7 @@ func TestPostgresSaysInOneLineWhatToDoWhereThereIsNone(t *testing.T) {
 	require.NotContains(t, err.Error(), "\n")
 }
 
-func TestPostgresNamesTheVersionThatMadeTheCluster(t *testing.T) {
+func TestPostgres_OtherVersion(t *testing.T) {
 	t.Parallel()
 	repository := httptest.NewServer(http.NotFoundHandler())
 	defer repository.Close()

@@ -15,7 +15,7 @@ import (
 	"orderflow/dev/devserver"
 )
 
-// startShell runs a script that says "ready" on its standard output once it is.
+// startShell runs a script that prints "ready" on its standard output once it is.
 func startShell(t *testing.T, script string) (p *devserver.Process, log string) {
 	t.Helper()
 	log = filepath.Join(t.TempDir(), "log", "shell.log")
@@ -34,7 +34,7 @@ func read(t *testing.T, path string) string {
 	return string(body)
 }
 
-func TestAChildThatObeysIsStoppedWithoutForce(t *testing.T) {
+func TestProcess_StopsWithoutForce(t *testing.T) {
 	t.Parallel()
 	p, log := startShell(t, `trap 'echo stopped; exit 0' TERM; echo $GREETING; while :; do sleep 0.05; done`)
 
@@ -45,7 +45,7 @@ func TestAChildThatObeysIsStoppedWithoutForce(t *testing.T) {
 	require.NoError(t, p.Stop(t.Context(), syscall.SIGTERM, syscall.SIGKILL), "it has ended already")
 }
 
-func TestAChildThatDoesNotObeyIsEndedWithItsChildren(t *testing.T) {
+func TestProcess_StopKillsTheGroup(t *testing.T) {
 	t.Parallel()
 	p, log := startShell(t, `trap '' TERM; sleep 1000 & echo $! $GREETING; wait; wait`)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -60,7 +60,7 @@ func TestAChildThatDoesNotObeyIsEndedWithItsChildren(t *testing.T) {
 	require.Eventually(t, func() bool { return !running(grandchild) }, 10*time.Second, 10*time.Millisecond)
 }
 
-// running reports whether a process is there and not merely unburied.
+// running reports whether a process exists and is not a zombie.
 func running(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return false
@@ -69,7 +69,7 @@ func running(pid int) bool {
 	return err != nil || !strings.Contains(string(stat), ") Z ")
 }
 
-func TestAChildHasAGroupOfItsOwn(t *testing.T) {
+func TestProcess_OwnGroup(t *testing.T) {
 	t.Parallel()
 	p, _ := startShell(t, `echo $GREETING; exec sleep 1000`)
 	group, err := syscall.Getpgid(p.PID)
@@ -78,14 +78,14 @@ func TestAChildHasAGroupOfItsOwn(t *testing.T) {
 	require.NoError(t, p.Stop(t.Context(), syscall.SIGTERM, syscall.SIGKILL))
 }
 
-func TestAProgramThatIsNotThereIsNamed(t *testing.T) {
+func TestProcess_MissingProgram(t *testing.T) {
 	t.Parallel()
 	_, err := devserver.Start(t.Context(), devserver.Command{Name: "shell", Path: "/nowhere/sh"})
 	require.ErrorContains(t, err, "start shell: ")
 	require.ErrorContains(t, err, "/nowhere/sh")
 }
 
-func TestFreePortCanBeListenedTo(t *testing.T) {
+func TestFreePort(t *testing.T) {
 	t.Parallel()
 	port, err := devserver.FreePort()
 	require.NoError(t, err)

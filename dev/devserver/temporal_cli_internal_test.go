@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// smallBuild is a build of a program that takes no minutes.
+// smallBuild is a build of a program that builds quickly.
 func smallBuild(t *testing.T) cliBuild {
 	t.Helper()
 	tools := t.TempDir()
@@ -23,7 +23,7 @@ func smallBuild(t *testing.T) cliBuild {
 	}
 }
 
-func TestCLIIsBuiltOnceHoweverManyAskAtOnce(t *testing.T) {
+func TestCLI_BuiltOnceConcurrently(t *testing.T) {
 	t.Parallel()
 	build := smallBuild(t)
 	said := make([]bytes.Buffer, 4)
@@ -46,7 +46,7 @@ func TestCLIIsBuiltOnceHoweverManyAskAtOnce(t *testing.T) {
 	require.Equal(t, 1, builds)
 }
 
-func TestCLIIsBuiltAgainWhenItsVersionChanges(t *testing.T) {
+func TestCLI_RebuiltForAnotherVersion(t *testing.T) {
 	t.Parallel()
 	build := smallBuild(t)
 	require.NoError(t, build.run(t.Context()))
@@ -57,7 +57,7 @@ func TestCLIIsBuiltAgainWhenItsVersionChanges(t *testing.T) {
 	require.False(t, build.current())
 }
 
-func TestCLIBuildThatFailsSaysWhyAndLeavesNoProgram(t *testing.T) {
+func TestCLI_FailedBuild(t *testing.T) {
 	t.Parallel()
 	build := smallBuild(t)
 	require.NoError(t, os.WriteFile(filepath.Join(build.tools, "cmd", "temporal", "main.go"), []byte("not Go"), 0o600))
@@ -68,7 +68,7 @@ func TestCLIBuildThatFailsSaysWhyAndLeavesNoProgram(t *testing.T) {
 	require.NoFileExists(t, build.path())
 }
 
-func TestCLIVersionIsTheOneThatTheToolsRequire(t *testing.T) {
+func TestCLI_Version(t *testing.T) {
 	t.Parallel()
 	root, err := checkout()
 	require.NoError(t, err)

@@ -53,7 +53,7 @@ func dial(t *testing.T, server *devserver.Temporal) client.Client {
 	return c
 }
 
-func TestTemporalKeepsItsWorkflowsOverAKill(t *testing.T) {
+func TestTemporal_KeepsWorkflowsOverAKill(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "temporal.db")
 	server := startTemporal(t, devserver.TemporalOptions{DBFile: file, Headless: true, SearchAttributes: attributes()})
@@ -71,7 +71,7 @@ func TestTemporalKeepsItsWorkflowsOverAKill(t *testing.T) {
 	require.Equal(t, "Kept", kept.RawResponse.GetWorkflowExecutionInfo().GetType().GetName())
 }
 
-func TestTemporalServesItsWebUIAndStopsInGoodOrder(t *testing.T) {
+func TestTemporal_WebUIAndOrderlyStop(t *testing.T) {
 	t.Parallel()
 	server := startTemporal(t, devserver.TemporalOptions{})
 	get, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.UI, nil)
@@ -88,7 +88,7 @@ func TestTemporalServesItsWebUIAndStopsInGoodOrder(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestTemporalSaysInOneLineThatItsPortIsTaken(t *testing.T) {
+func TestTemporal_PortInUse(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -101,7 +101,7 @@ func TestTemporalSaysInOneLineThatItsPortIsTaken(t *testing.T) {
 	require.NotContains(t, err.Error(), "\n")
 }
 
-func TestTemporalThatCannotStartSaysWhy(t *testing.T) {
+func TestTemporal_FailedStart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path, err := devserver.TemporalCLI(t.Context(), "", os.Stderr)
@@ -114,7 +114,7 @@ func TestTemporalThatCannotStartSaysWhy(t *testing.T) {
 	require.ErrorContains(t, err, "failed checking dir for database file")
 }
 
-func TestSearchAttributesAreCreatedWhereTheyAreMissing(t *testing.T) {
+func TestEnsureSearchAttributes(t *testing.T) {
 	t.Parallel()
 	c := dial(t, startTemporal(t, devserver.TemporalOptions{Headless: true}))
 	require.NoError(t, devserver.EnsureSearchAttributes(t.Context(), c, client.DefaultNamespace, attributes()))
@@ -130,7 +130,7 @@ func TestSearchAttributesAreCreatedWhereTheyAreMissing(t *testing.T) {
 	require.ErrorContains(t, err, "OrderTotalMinor is Int and must be Keyword")
 }
 
-func TestTemporalOnThePathIsPreferredWhenItHasADevelopmentServer(t *testing.T) {
+func TestTemporalCLI_PrefersPath(t *testing.T) {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "temporal")
 	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\necho --sqlite-pragma\n"), 0o755))

@@ -39,7 +39,8 @@ func startEcho(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// connect starts a proxy and returns it with a function that sends a line and returns the next response.
+// connect starts a proxy and returns it with a function that sends a line and returns the
+// next response.
 func connect(t *testing.T) (*faultproxy.Proxy, func(line string) (string, error)) {
 	t.Helper()
 	p, err := faultproxy.Start(startEcho(t))
@@ -60,7 +61,7 @@ func connect(t *testing.T) (*faultproxy.Proxy, func(line string) (string, error)
 	}
 }
 
-func TestStallForwardsAfterResume(t *testing.T) {
+func TestStall_ForwardsAfterResume(t *testing.T) {
 	t.Parallel()
 	for _, direction := range []faultproxy.Direction{faultproxy.Upstream, faultproxy.Downstream} {
 		p, say := connect(t)
@@ -75,7 +76,7 @@ func TestStallForwardsAfterResume(t *testing.T) {
 	}
 }
 
-func TestStallResponseStartsWithTheMatch(t *testing.T) {
+func TestStallResponse(t *testing.T) {
 	t.Parallel()
 	p, say := connect(t)
 	p.StallResponse(func(response []byte) bool { return bytes.Contains(response, []byte("two")) })
@@ -90,7 +91,7 @@ func TestStallResponseStartsWithTheMatch(t *testing.T) {
 	require.Equal(t, "two\n", response)
 }
 
-func TestDropResponseDropsOnceAndCuts(t *testing.T) {
+func TestDropResponse(t *testing.T) {
 	t.Parallel()
 	p, say := connect(t)
 	p.DropResponse(func(response []byte) bool { return bytes.Contains(response, []byte("two")) })
@@ -104,7 +105,7 @@ func TestDropResponseDropsOnceAndCuts(t *testing.T) {
 	require.Error(t, err, "the connection is gone")
 }
 
-func TestCutDiscardsWhatIsStalled(t *testing.T) {
+func TestCut_DiscardsStalledBytes(t *testing.T) {
 	t.Parallel()
 	p, say := connect(t)
 	p.Stall(faultproxy.Downstream)

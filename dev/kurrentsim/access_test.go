@@ -17,8 +17,8 @@ import (
 	"orderflow/dev/kurrentsim/access"
 )
 
-// metadata writes a stream's metadata as it is given.
-func (w *world) metadata(stream, body string) {
+// metadata writes the given metadata of a stream unchanged.
+func (w *testServer) metadata(stream, body string) {
 	w.Helper()
 	w.append("$$"+stream, kurrentdb.Any{}, kurrentdb.EventData{
 		EventID: uuid.New(), EventType: "$metadata", ContentType: kurrentdb.ContentTypeJson, Data: []byte(body),
@@ -26,15 +26,15 @@ func (w *world) metadata(stream, body string) {
 }
 
 // settings writes the newest event of $settings.
-func (w *world) settings(body string) {
+func (w *testServer) settings(body string) {
 	w.Helper()
 	w.append("$settings", kurrentdb.Any{}, kurrentdb.EventData{
 		EventID: uuid.New(), EventType: "$settings", ContentType: kurrentdb.ContentTypeJson, Data: []byte(body),
 	})
 }
 
-// calls are all that a caller can ask for, by name, about the stream.
-func (w *world) calls(stream string) map[string]func() error {
+// calls returns every kind of call about the stream, by name.
+func (w *testServer) calls(stream string) map[string]func() error {
 	ctx := w.Context()
 	client, any := w.client, kurrentdb.Any{}
 	group := func(name string) error {
@@ -154,7 +154,7 @@ func TestRights(t *testing.T) {
 			if c.settings != "" {
 				s.settings(c.settings)
 			}
-			caller := s.as(c.caller, secret)
+			caller := s.connectAs(c.caller, secret)
 			s.createAll("g")
 			for _, call := range every {
 				stream := c.stream + "-" + uuid.NewString()
@@ -172,17 +172,17 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// createAll makes a group on $all.
-func (w *world) createAll(group string) {
+// createAll creates a group on $all.
+func (w *testServer) createAll(group string) {
 	w.Helper()
 	require.NoError(w, w.client.CreatePersistentSubscriptionToAll(w.Context(), group, kurrentdb.PersistentAllSubscriptionOptions{}))
 }
 
-func TestRightsOnAll(t *testing.T) {
+func TestRights_All(t *testing.T) {
 	t.Parallel()
 	s := newSecure(t, kurrentsim.Options{}, user("plain"))
 	s.createAll("g")
-	plain := s.as("plain", secret)
+	plain := s.connectAs("plain", secret)
 	denied := plain.calls("s")
 	requireCode(t, denied["read $all"](), kurrentdb.ErrorCodeAccessDenied)
 	s.metadata("$all", `{"$acl":{"$r":["$admins","plain"]}}`)
@@ -194,11 +194,11 @@ func TestRightsOnAll(t *testing.T) {
 	}
 }
 
-func TestRightsOnACategory(t *testing.T) {
+func TestRights_Category(t *testing.T) {
 	t.Parallel()
 	s := newSecure(t, kurrentsim.Options{}, user("plain"))
 	s.createGroup("$ce-order", "g", nil)
-	calls := s.as("plain", secret).calls("$ce-order")
+	calls := s.connectAs("plain", secret).calls("$ce-order")
 	for _, call := range []string{"read", "subscribe", "join"} {
 		requireCode(t, calls[call](), kurrentdb.ErrorCodeAccessDenied)
 	}
@@ -210,7 +210,7 @@ func TestRightsOnACategory(t *testing.T) {
 	requireCode(t, calls["append"](), kurrentdb.ErrorCodeAccessDenied)
 
 	s.metadata("order-1", `{"$acl":{"$r":"$admins"}}`)
-	read, err := s.as("plain", secret).tryReadStream("$ce-order", kurrentdb.ReadStreamOptions{ResolveLinkTos: true})
+	read, err := s.connectAs("plain", secret).tryReadStream("$ce-order", kurrentdb.ReadStreamOptions{ResolveLinkTos: true})
 	require.NoError(t, err)
 	require.NotNil(t, read[0].Event, "a link that may be read shows an event that may not")
 
@@ -218,16 +218,16 @@ func TestRightsOnACategory(t *testing.T) {
 	requireCode(t, calls["read"](), kurrentdb.ErrorCodeAccessDenied)
 }
 
-func TestRightsOnProjections(t *testing.T) {
+func TestRights_Projections(t *testing.T) {
 	t.Parallel()
 	s := newSecure(t, kurrentsim.Options{}, user("opal", access.Operations), user("plain"))
 	for name, want := range map[string]struct{ statistics, disable codes.Code }{
 		"opal":  {codes.OK, codes.OK},
-		"plain": {codes.OK, codes.Unknown}, // denied by the projections, in words of their own
+		"plain": {codes.OK, codes.Unknown}, // denied by the projections, with an error of their own
 		"":      {codes.PermissionDenied, codes.PermissionDenied},
 	} {
 		t.Run(name, func(t *testing.T) {
-			projections := kurrentdb.NewProjectionClientFromExistingClient(s.as(name, secret).client)
+			projections := kurrentdb.NewProjectionClientFromExistingClient(s.connectAs(name, secret).client)
 			_, err := projections.GetStatus(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{})
 			require.Equal(t, want.statistics, status.Code(errors.Unwrap(err)), "%v", err)
 			err = projections.Disable(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{})
@@ -254,29 +254,29 @@ func TestUsersAPI(t *testing.T) {
 
 	s.metadata("s", `{"$acl":{"$r":"clerks"}}`)
 	s.append("s", kurrentdb.Any{}, event("a"))
-	_, err := s.as("plain", "secret").tryReadStream("s", kurrentdb.ReadStreamOptions{})
+	_, err := s.connectAs("plain", "secret").tryReadStream("s", kurrentdb.ReadStreamOptions{})
 	require.NoError(t, err)
-	_, err = s.as("other", secret).tryReadStream("s", kurrentdb.ReadStreamOptions{})
+	_, err = s.connectAs("other", secret).tryReadStream("s", kurrentdb.ReadStreamOptions{})
 	requireCode(t, err, kurrentdb.ErrorCodeAccessDenied)
 
 	require.NoError(t, s.server.Stop(context.Background()))
 	again := newSecure(t, options)
-	_, err = again.as("plain", "secret").tryReadStream("s", kurrentdb.ReadStreamOptions{})
+	_, err = again.connectAs("plain", "secret").tryReadStream("s", kurrentdb.ReadStreamOptions{})
 	require.NoError(t, err, "a user outlives a restart")
-	_, err = again.as("plain", "wrong").tryReadStream("s", kurrentdb.ReadStreamOptions{})
+	_, err = again.connectAs("plain", "wrong").tryReadStream("s", kurrentdb.ReadStreamOptions{})
 	requireCode(t, err, kurrentdb.ErrorCodeUnauthenticated)
 }
 
-func TestDeniedAppend(t *testing.T) {
+func TestRights_DeniedAppend(t *testing.T) {
 	t.Parallel()
 	s := newSecure(t, kurrentsim.Options{}, user("plain"))
 	batch := events(200)
 	for i := range batch {
-		batch[i].Data = []byte(`"` + strings.Repeat("x", 4<<10) + `"`) // more than the server takes in before it is read
+		batch[i].Data = []byte(`"` + strings.Repeat("x", 4<<10) + `"`) // more than the server buffers before it reads
 	}
-	_, err := s.as("plain", secret).tryAppend("$s", kurrentdb.Any{}, batch...)
+	_, err := s.connectAs("plain", secret).tryAppend("$s", kurrentdb.Any{}, batch...)
 	requireCode(t, err, kurrentdb.ErrorCodeAccessDenied)
-	_, err = s.as("plain", "wrong").tryAppend("s", kurrentdb.Any{}, batch...)
+	_, err = s.connectAs("plain", "wrong").tryAppend("s", kurrentdb.Any{}, batch...)
 	requireCode(t, err, kurrentdb.ErrorCodeUnauthenticated)
 	_, err = s.tryReadStream("$s", kurrentdb.ReadStreamOptions{})
 	requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)

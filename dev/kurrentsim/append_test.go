@@ -12,15 +12,15 @@ import (
 	"orderflow/dev/kurrentsim"
 )
 
-func TestAppendIsDecidedByTheExpectedState(t *testing.T) {
+func TestAppend_ExpectedState(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	old, fresh := events(3), events(2)
 	cases := []struct {
 		name     string
 		expected kurrentdb.StreamState
 		batch    []kurrentdb.EventData
-		next     int64 // the last revision answered; -1 for a wrong expected version
+		next     int64 // the last revision returned; -1 for a wrong expected version
 	}{
 		{"any appends what is new", kurrentdb.Any{}, fresh, 4},
 		{"any repeats the whole batch", kurrentdb.Any{}, old, 2},
@@ -42,7 +42,7 @@ func TestAppendIsDecidedByTheExpectedState(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := &world{T: t, server: w.server, client: w.client}
+			w := &testServer{T: t, server: w.server, client: w.client}
 			stream := "table-" + c.name
 			w.append(stream, kurrentdb.NoStream{}, old...)
 			result, err := w.tryAppend(stream, c.expected, c.batch...)
@@ -58,9 +58,9 @@ func TestAppendIsDecidedByTheExpectedState(t *testing.T) {
 	}
 }
 
-func TestRepeatedAppendAnswersTheOriginalPosition(t *testing.T) {
+func TestAppend_RepeatedReturnsTheOriginalPosition(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	batch := events(2)
 	first := w.append("s-1", kurrentdb.NoStream{}, batch...)
 	w.append("s-1", kurrentdb.Revision(1), event("later"))
@@ -68,35 +68,35 @@ func TestRepeatedAppendAnswersTheOriginalPosition(t *testing.T) {
 	require.Equal(t, first, w.append("s-1", kurrentdb.Any{}, batch...))
 }
 
-func TestStreamExistsNeedsEventsOrMetadata(t *testing.T) {
+func TestAppend_StreamExists(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	_, err := w.tryAppend("s-1", kurrentdb.StreamExists{}, event("a"))
 	requireCode(t, err, kurrentdb.ErrorCodeWrongExpectedVersion)
 	w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetMaxCount(5) })
 	w.append("s-1", kurrentdb.StreamExists{}, event("a"))
 }
 
-func TestTheSameIDInAnotherStreamIsNoRepetition(t *testing.T) {
+func TestAppend_SameIDInAnotherStream(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	e := event("a")
 	w.append("s-1", kurrentdb.Any{}, e)
 	w.append("s-2", kurrentdb.Any{}, e)
 	require.Len(t, w.readStream("s-2", kurrentdb.ReadStreamOptions{}), 1)
 }
 
-func TestEmptyAppendWritesNothing(t *testing.T) {
+func TestAppend_Empty(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(3)...)
 	require.EqualValues(t, 2, w.append("s-1", kurrentdb.Any{}).NextExpectedVersion)
 	require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 3)
 }
 
-func TestInvalidAppend(t *testing.T) {
+func TestAppend_Invalid(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	for name, c := range map[string]struct{ stream, eventType string }{
 		"no stream": {"", "a"}, "no stream of the metastream": {"$$", "a"}, "no type": {"s-1", ""},
 	} {
@@ -106,7 +106,7 @@ func TestInvalidAppend(t *testing.T) {
 	}
 }
 
-func TestAppendSize(t *testing.T) {
+func TestAppend_Size(t *testing.T) {
 	t.Parallel()
 	const mebibyte = 1 << 20
 	sized := func(size int) kurrentdb.EventData {
@@ -130,7 +130,7 @@ func TestAppendSize(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, kurrentsim.Options{Version: c.version})
+			w := newTestServer(t, kurrentsim.Options{Version: c.version})
 			_, err := w.tryAppend("s-1", kurrentdb.NoStream{}, c.events...)
 			if c.refusal == "" {
 				require.NoError(t, err)
@@ -144,9 +144,9 @@ func TestAppendSize(t *testing.T) {
 	}
 }
 
-func TestAppendThatIsCutOff(t *testing.T) {
+func TestAppend_CutOff(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	batch := events(40)
 	for i := range batch {
 		batch[i].Data = make([]byte, 1<<20)
@@ -156,9 +156,9 @@ func TestAppendThatIsCutOff(t *testing.T) {
 	require.ErrorContains(t, err, "EOF", "the client is still sending when it is refused")
 }
 
-func TestAnEventComesBackAsItWasWritten(t *testing.T) {
+func TestAppend_EventIsReadBackUnchanged(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	binary := kurrentdb.EventData{
 		EventID: event("").EventID, EventType: "bytes", ContentType: kurrentdb.ContentTypeBinary,
 		Data: []byte{0, 1, 2}, Metadata: []byte(`{"$correlationId":"c"}`),
@@ -176,7 +176,7 @@ func TestAnEventComesBackAsItWasWritten(t *testing.T) {
 	require.False(t, found.CreatedDate.IsZero())
 }
 
-func TestRepetitionIsRecognisedAfterARestartByItsRevision(t *testing.T) {
+func TestAppend_RepeatedAfterARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	before := newRestartable(t, dir)
@@ -194,9 +194,9 @@ func TestRepetitionIsRecognisedAfterARestartByItsRevision(t *testing.T) {
 	after.stop()
 }
 
-func TestRepetitionOnADeletedStreamIsRecognised(t *testing.T) {
+func TestAppend_RepeatedOnADeletedStream(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	batch := events(2)
 	first := w.append("s-1", kurrentdb.NoStream{}, batch...)
 	require.NoError(t, w.delete("s-1", kurrentdb.Any{}))

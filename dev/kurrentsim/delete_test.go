@@ -9,19 +9,19 @@ import (
 	"orderflow/dev/kurrentsim"
 )
 
-func (w *world) delete(stream string, expected kurrentdb.StreamState) error {
+func (w *testServer) delete(stream string, expected kurrentdb.StreamState) error {
 	_, err := w.client.DeleteStream(w.Context(), stream, kurrentdb.DeleteStreamOptions{StreamState: expected})
 	return err
 }
 
-func (w *world) tombstone(stream string, expected kurrentdb.StreamState) error {
+func (w *testServer) tombstone(stream string, expected kurrentdb.StreamState) error {
 	_, err := w.client.TombstoneStream(w.Context(), stream, kurrentdb.TombstoneStreamOptions{StreamState: expected})
 	return err
 }
 
-func TestDeletedStreamIsNotFoundUntilItIsWrittenAgain(t *testing.T) {
+func TestDelete_NotFoundUntilWrittenAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	old := events(3)
 	w.append("s-1", kurrentdb.NoStream{}, old...)
 	require.NoError(t, w.delete("s-1", kurrentdb.Revision(2)))
@@ -38,9 +38,9 @@ func TestDeletedStreamIsNotFoundUntilItIsWrittenAgain(t *testing.T) {
 	require.JSONEq(t, `{"$tb":3}`, string(metadata[0].Event.Data))
 }
 
-func TestDeletedStreamComesBackForAnyAndForTheOldRevision(t *testing.T) {
+func TestDelete_StreamIsRecreatedByAppends(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	for stream, expected := range map[string]kurrentdb.StreamState{"s-any": kurrentdb.Any{}, "s-old": kurrentdb.Revision(2)} {
 		w.append(stream, kurrentdb.NoStream{}, events(3)...)
 		require.NoError(t, w.delete(stream, kurrentdb.Any{}))
@@ -49,9 +49,9 @@ func TestDeletedStreamComesBackForAnyAndForTheOldRevision(t *testing.T) {
 	}
 }
 
-func TestWritingMetadataRecreatesADeletedStream(t *testing.T) {
+func TestDelete_StreamIsRecreatedByMetadata(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(3)...)
 	require.NoError(t, w.delete("s-1", kurrentdb.Any{}))
 	w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetMaxCount(7) })
@@ -60,9 +60,9 @@ func TestWritingMetadataRecreatesADeletedStream(t *testing.T) {
 	require.Empty(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), "there, and empty")
 }
 
-func TestDeletingWhatIsNotThereIsRefused(t *testing.T) {
+func TestDelete_MissingStream(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	require.Error(t, w.delete("s-1", kurrentdb.Any{}))
 	w.append("s-1", kurrentdb.NoStream{}, event("a"))
 	require.Error(t, w.delete("s-1", kurrentdb.Revision(4)))
@@ -70,9 +70,9 @@ func TestDeletingWhatIsNotThereIsRefused(t *testing.T) {
 	require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 1)
 }
 
-func TestTombstonedStreamIsGoneForEver(t *testing.T) {
+func TestTombstone_IsPermanent(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(2)...)
 	require.NoError(t, w.tombstone("s-1", kurrentdb.Revision(1)))
 	require.NoError(t, w.tombstone("never-written", kurrentdb.NoStream{}))

@@ -14,7 +14,7 @@ import (
 	"orderflow/dev/kurrentsim"
 )
 
-func TestEventsAreThereAfterARestart(t *testing.T) {
+func TestRestart_KeepsEvents(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	before := newRestartable(t, dir)
@@ -35,41 +35,41 @@ func TestEventsAreThereAfterARestart(t *testing.T) {
 	after.stop()
 }
 
-// newRestartable is a world that is stopped by the test itself.
-func newRestartable(t *testing.T, dir string) *world {
+// newRestartable returns a testServer that the test itself stops.
+func newRestartable(t *testing.T, dir string) *testServer {
 	t.Helper()
 	return newRestartableWith(t, kurrentsim.Options{DataDir: dir})
 }
 
-func newRestartableWith(t *testing.T, options kurrentsim.Options) *world {
+func newRestartableWith(t *testing.T, options kurrentsim.Options) *testServer {
 	t.Helper()
 	server, err := kurrentsim.Start(options)
 	require.NoError(t, err)
-	return &world{T: t, server: server, client: dial(t, server.URL())}
+	return &testServer{T: t, server: server, client: dial(t, server.URL())}
 }
 
-func (w *world) stop() {
+func (w *testServer) stop() {
 	w.Helper()
 	require.NoError(w, w.client.Close())
 	require.NoError(w, w.server.Stop(context.Background()))
 }
 
-func TestTwoServersCannotShareADirectory(t *testing.T) {
+func TestStart_DirectoryInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	newWorld(t, kurrentsim.Options{DataDir: dir})
+	newTestServer(t, kurrentsim.Options{DataDir: dir})
 	_, err := kurrentsim.Start(kurrentsim.Options{DataDir: dir})
 	require.ErrorContains(t, err, "in use by another process")
 }
 
-func TestTakenPortIsRefused(t *testing.T) {
+func TestStart_PortInUse(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	_, err := kurrentsim.Start(kurrentsim.Options{Listen: w.server.Addr()})
 	require.ErrorContains(t, err, "address already in use")
 }
 
-func TestDamageInTheMiddleIsRefusedAndNotCut(t *testing.T) {
+func TestStart_RefusesDamageInTheMiddle(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	w := newRestartable(t, dir)
@@ -85,9 +85,9 @@ func TestDamageInTheMiddleIsRefusedAndNotCut(t *testing.T) {
 	require.ErrorContains(t, err, "journal is damaged at byte")
 }
 
-func TestHealthIsAnsweredOnTheSamePort(t *testing.T) {
+func TestHealth_OnTheSamePort(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+w.server.Addr()+"/health/live", nil)
 	require.NoError(t, err)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -97,7 +97,7 @@ func TestHealthIsAnsweredOnTheSamePort(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, response.StatusCode)
 }
 
-func TestStopEndsOpenSubscriptionsSoon(t *testing.T) {
+func TestStop_EndsOpenSubscriptions(t *testing.T) {
 	t.Parallel()
 	w := newRestartable(t, t.TempDir())
 	sub := w.subscribe("s-1", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Start{}})

@@ -10,9 +10,9 @@ import (
 	"orderflow/dev/kurrentsim"
 )
 
-func TestGroupReadsAheadBeforeAnybodyJoins(t *testing.T) {
+func TestGroup_ReadsAheadWithoutConsumers(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(4)...)
 	w.createGroup("s-1", "g", nil)
 	w.awaitInfo("s-1", "g", func(info *kurrentdb.PersistentSubscriptionInfo) bool {
@@ -24,9 +24,9 @@ func TestGroupReadsAheadBeforeAnybodyJoins(t *testing.T) {
 	})
 }
 
-func TestGroupFallsBehindWhenItsBufferIsFull(t *testing.T) {
+func TestGroup_FallsBehindWhenItsBufferIsFull(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.createGroup("s-1", "g", func(s *kurrentdb.PersistentSubscriptionSettings) {
 		s.ReadBatchSize, s.HistoryBufferSize, s.LiveBufferSize = 2, 4, 3
 	})
@@ -47,9 +47,9 @@ func TestGroupFallsBehindWhenItsBufferIsFull(t *testing.T) {
 	})
 }
 
-func TestTombstoneOfItsStreamIsDeliveredToALiveGroup(t *testing.T) {
+func TestGroup_DeliversTheTombstoneWhenLive(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, event("a"))
 	w.createGroup("s-1", "g", nil)
 	sub := w.join("s-1", "g", 10)
@@ -62,9 +62,9 @@ func TestTombstoneOfItsStreamIsDeliveredToALiveGroup(t *testing.T) {
 	require.ErrorContains(t, nextMessage(t, w.join("s-1", "g", 10)).SubscriptionDropped.Error, "was dropped", "there is nothing to join for")
 }
 
-func TestGroupOnATombstonedStreamReadsForEver(t *testing.T) {
+func TestGroup_OnATombstonedStreamKeepsReading(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, event("a"))
 	require.NoError(t, w.tombstone("s-1", kurrentdb.Any{}))
 	w.createGroup("s-1", "g", nil)
@@ -73,8 +73,8 @@ func TestGroupOnATombstonedStreamReadsForEver(t *testing.T) {
 	})
 }
 
-// parkThree has the group park all of s-1, and returns its consumer.
-func (w *world) parkThree() *kurrentdb.PersistentSubscription {
+// parkThree makes the group park all of s-1, and returns its consumer.
+func (w *testServer) parkThree() *kurrentdb.PersistentSubscription {
 	w.Helper()
 	w.append("s-1", kurrentdb.NoStream{}, events(3)...)
 	w.createGroup("s-1", "g", nil)
@@ -86,16 +86,16 @@ func (w *world) parkThree() *kurrentdb.PersistentSubscription {
 	return sub
 }
 
-func (w *world) truncate(stream, metadata string) {
+func (w *testServer) truncate(stream, metadata string) {
 	w.Helper()
 	boundary := event("$metadata")
 	boundary.Data = []byte(metadata)
 	w.append("$$"+stream, kurrentdb.Any{}, boundary)
 }
 
-func TestParkedCountFallsWithAReplayAndNotWithADrop(t *testing.T) {
+func TestGroup_ParkedCount(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.parkThree()
 	w.truncate("$persistentsubscription-s-1::g-parked", `{"$tb":2}`)
 	require.EqualValues(t, 3, w.info("s-1", "g").Stats.ParkedMessagesCount)
@@ -103,9 +103,9 @@ func TestParkedCountFallsWithAReplayAndNotWithADrop(t *testing.T) {
 	w.awaitParked("s-1", "g", 0)
 }
 
-func TestReplayBelowTheBoundaryLowersIt(t *testing.T) {
+func TestGroup_ReplayBelowTheBoundaryLowersIt(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.parkThree()
 	parked := "$persistentsubscription-s-1::g-parked"
 	w.truncate(parked, `{"$tb":3,"mine":1}`)

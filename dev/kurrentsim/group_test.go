@@ -12,13 +12,14 @@ import (
 	"orderflow/dev/kurrentsim"
 )
 
-// received is what a consumer has got so far.
+// received records what a consumer has received so far.
 type received struct {
 	*kurrentdb.PersistentSubscription
 	events []*kurrentdb.ResolvedEvent
 }
 
-// take waits until all consumers together have got so many messages, and answers for none.
+// take waits until all consumers together have received total messages. It acknowledges
+// none.
 func take(t *testing.T, total int, consumers ...*received) {
 	t.Helper()
 	type arrival struct {
@@ -47,9 +48,9 @@ func take(t *testing.T, total int, consumers ...*received) {
 	}
 }
 
-func TestPinnedGivesAStreamToOneConsumer(t *testing.T) {
+func TestGroup_Pinned(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.createGroup("$ce-order", "g", func(s *kurrentdb.PersistentSubscriptionSettings) {
 		s.ResolveLinkTos, s.ConsumerStrategyName = true, kurrentdb.ConsumerStrategyPinned
 	})
@@ -70,9 +71,9 @@ func TestPinnedGivesAStreamToOneConsumer(t *testing.T) {
 	}
 }
 
-func TestDispatchToSingleStaysUntilItsConsumerIsFull(t *testing.T) {
+func TestGroup_DispatchToSingle(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.createGroup("s-1", "g", func(s *kurrentdb.PersistentSubscriptionSettings) {
 		s.ConsumerStrategyName = kurrentdb.ConsumerStrategyDispatchToSingle
 	})
@@ -84,9 +85,9 @@ func TestDispatchToSingleStaysUntilItsConsumerIsFull(t *testing.T) {
 	require.Equal(t, []uint64{4, 5}, revisions(b.events))
 }
 
-func TestSkippedAndStoppedMessagesAreDropped(t *testing.T) {
+func TestGroup_DropsSkippedAndStoppedMessages(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(3)...)
 	w.createGroup("s-1", "g", nil)
 	sub := w.join("s-1", "g", 1)
@@ -101,12 +102,12 @@ func TestSkippedAndStoppedMessagesAreDropped(t *testing.T) {
 	require.Zero(t, w.info("s-1", "g").Stats.ParkedMessagesCount)
 }
 
-func TestNoMessageWaitsForTheOneAfterIt(t *testing.T) {
+func TestGroup_NoMessageWaitsForTheNext(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.createGroup("s-1", "g", nil)
 	sub := w.join("s-1", "g", 10)
-	for i := range 500 { // an acknowledgement and a new event come to the group at the same time
+	for i := range 500 { // an acknowledgement and a new event reach the group at the same time
 		w.append("s-1", kurrentdb.Any{}, event("a"))
 		e := next(t, sub)
 		require.EqualValues(t, i, e.Event.Event.EventNumber)
@@ -114,9 +115,9 @@ func TestNoMessageWaitsForTheOneAfterIt(t *testing.T) {
 	}
 }
 
-func TestMessageParkedAgainAfterAReplayIsANewOne(t *testing.T) {
+func TestGroup_ParkedAgainAfterAReplay(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, event("a"))
 	w.createGroup("s-1", "g", nil)
 	sub := w.join("s-1", "g", 10)
@@ -133,9 +134,9 @@ func TestMessageParkedAgainAfterAReplayIsANewOne(t *testing.T) {
 	require.Contains(t, string(left[0].Event.UserMetadata), "twice")
 }
 
-func TestCheckpointMovesOverWhatTheFilterLeavesOut(t *testing.T) {
+func TestGroup_CheckpointPassesFilteredEvents(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	settings := kurrentdb.SubscriptionSettingsDefault()
 	settings.CheckpointLowerBound, settings.CheckpointUpperBound = 1, 5
 	require.NoError(t, w.client.CreatePersistentSubscriptionToAll(t.Context(), "g", kurrentdb.PersistentAllSubscriptionOptions{
@@ -163,9 +164,9 @@ func TestCheckpointMovesOverWhatTheFilterLeavesOut(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 }
 
-func TestSecondReplayDoesNothingWhileOneIsRunning(t *testing.T) {
+func TestGroup_SecondReplay(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(30)...)
 	w.createGroup("s-1", "g", func(s *kurrentdb.PersistentSubscriptionSettings) { s.ReadBatchSize, s.HistoryBufferSize = 5, 10 })
 	sub := w.join("s-1", "g", 30)
@@ -189,7 +190,7 @@ func TestSecondReplayDoesNothingWhileOneIsRunning(t *testing.T) {
 	w.awaitParked("s-1", "g", 0)
 }
 
-func TestGroupAndItsParkedMessagesOutliveARestart(t *testing.T) {
+func TestGroup_SurvivesARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	before := newRestartable(t, dir)
@@ -209,7 +210,7 @@ func TestGroupAndItsParkedMessagesOutliveARestart(t *testing.T) {
 	require.EqualValues(t, 1, after.info("s-1", "g").Stats.ParkedMessagesCount)
 	sub = after.join("s-1", "g", 10)
 	require.NoError(t, after.client.ReplayParkedMessages(t.Context(), "s-1", "g", kurrentdb.ReplayParkedMessagesOptions{}))
-	for replayed := false; !replayed; { // the message itself may come again too: no checkpoint was due
+	for replayed := false; !replayed; { // the message itself may be redelivered too: no checkpoint was due
 		e := next(t, sub)
 		replayed = e.Event.Link != nil && e.Event.Link.StreamID == "$persistentsubscription-s-1::g-parked"
 		require.NoError(t, sub.Ack(e.Event))
@@ -218,9 +219,9 @@ func TestGroupAndItsParkedMessagesOutliveARestart(t *testing.T) {
 	after.stop()
 }
 
-func TestAGroupKnowsOfEventsItHasNoRoomFor(t *testing.T) {
+func TestGroup_CountsEventsItHasNoRoomFor(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.createGroup("s-1", "g", func(s *kurrentdb.PersistentSubscriptionSettings) {
 		s.ReadBatchSize, s.HistoryBufferSize, s.LiveBufferSize = 1, 2, 2
 	})

@@ -20,21 +20,21 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// patience is how long anything that should happen may take on a busy machine.
+// patience is how long any expected event may take on a busy machine.
 const patience = time.Minute
 
-// world is a server of its own and a client connected to it.
-type world struct {
+// testServer is a server and a client connected to it.
+type testServer struct {
 	*testing.T
 	server *kurrentsim.Server
 	client *kurrentdb.Client
 }
 
-func newWorld(t *testing.T, options kurrentsim.Options) *world {
+func newTestServer(t *testing.T, options kurrentsim.Options) *testServer {
 	t.Helper()
 	server, err := kurrentsim.Start(options)
 	require.NoError(t, err)
-	w := &world{T: t, server: server, client: dial(t, server.URL())}
+	w := &testServer{T: t, server: server, client: dial(t, server.URL())}
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
 	return w
 }
@@ -64,25 +64,25 @@ func events(count int) []kurrentdb.EventData {
 	return batch
 }
 
-func (w *world) append(stream string, expected kurrentdb.StreamState, batch ...kurrentdb.EventData) *kurrentdb.WriteResult {
+func (w *testServer) append(stream string, expected kurrentdb.StreamState, batch ...kurrentdb.EventData) *kurrentdb.WriteResult {
 	w.Helper()
 	result, err := w.tryAppend(stream, expected, batch...)
 	require.NoError(w, err)
 	return result
 }
 
-func (w *world) tryAppend(stream string, expected kurrentdb.StreamState, batch ...kurrentdb.EventData) (*kurrentdb.WriteResult, error) {
+func (w *testServer) tryAppend(stream string, expected kurrentdb.StreamState, batch ...kurrentdb.EventData) (*kurrentdb.WriteResult, error) {
 	return w.client.AppendToStream(w.Context(), stream, kurrentdb.AppendToStreamOptions{StreamState: expected}, batch...)
 }
 
-func (w *world) readStream(stream string, options kurrentdb.ReadStreamOptions) []*kurrentdb.ResolvedEvent {
+func (w *testServer) readStream(stream string, options kurrentdb.ReadStreamOptions) []*kurrentdb.ResolvedEvent {
 	w.Helper()
 	found, err := w.tryReadStream(stream, options)
 	require.NoError(w, err)
 	return found
 }
 
-func (w *world) tryReadStream(stream string, options kurrentdb.ReadStreamOptions) ([]*kurrentdb.ResolvedEvent, error) {
+func (w *testServer) tryReadStream(stream string, options kurrentdb.ReadStreamOptions) ([]*kurrentdb.ResolvedEvent, error) {
 	read, err := w.client.ReadStream(w.Context(), stream, options, 10_000)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (w *world) tryReadStream(stream string, options kurrentdb.ReadStreamOptions
 	return collect(read)
 }
 
-func (w *world) readAll(options kurrentdb.ReadAllOptions) []*kurrentdb.ResolvedEvent {
+func (w *testServer) readAll(options kurrentdb.ReadAllOptions) []*kurrentdb.ResolvedEvent {
 	w.Helper()
 	read, err := w.client.ReadAll(w.Context(), options, 10_000)
 	require.NoError(w, err)
@@ -129,7 +129,7 @@ func revisions(found []*kurrentdb.ResolvedEvent) []uint64 {
 	return numbers
 }
 
-// linkData is what each link of a stream points at.
+// linkData returns the data of each link of a stream.
 func linkData(found []*kurrentdb.ResolvedEvent) []string {
 	targets := []string{}
 	for _, e := range found {
@@ -138,7 +138,7 @@ func linkData(found []*kurrentdb.ResolvedEvent) []string {
 	return targets
 }
 
-// recv waits for a subscription's next message and fails the test when there is none.
+// recv waits for a subscription's next message and fails the test if there is none.
 func recv(t *testing.T, sub *kurrentdb.Subscription) *kurrentdb.SubscriptionEvent {
 	t.Helper()
 	result := make(chan *kurrentdb.SubscriptionEvent, 1)

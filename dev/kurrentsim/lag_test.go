@@ -11,10 +11,10 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-func TestDelayedProjectionsComeBehindTheirEvents(t *testing.T) {
+func TestProjectionDelay(t *testing.T) {
 	t.Parallel()
-	const delay = 5 * time.Second // long enough to look around before it is over
-	w := newWorld(t, kurrentsim.Options{ProjectionDelay: delay})
+	const delay = 5 * time.Second // long enough to check the state before it is over
+	w := newTestServer(t, kurrentsim.Options{ProjectionDelay: delay})
 	w.createGroup("$ce-order", "g", func(s *kurrentdb.PersistentSubscriptionSettings) { s.ResolveLinkTos = true })
 	group := w.join("$ce-order", "g", 10)
 	follower := w.subscribe("$ce-order", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Start{}})
@@ -33,7 +33,7 @@ func TestDelayedProjectionsComeBehindTheirEvents(t *testing.T) {
 	require.Equal(t, []string{"order-1"}, linkData(w.readStream("$category-order", kurrentdb.ReadStreamOptions{})))
 }
 
-func TestHiddenLinkIsSeenByNobodyUntilARestartWithoutIt(t *testing.T) {
+func TestHiddenLinks(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	lossy := newRestartableWith(t, kurrentsim.Options{DataDir: dir, HiddenLinks: []store.Target{{Stream: "order-1", Revision: 1}}})
@@ -63,7 +63,7 @@ func TestHiddenLinkIsSeenByNobodyUntilARestartWithoutIt(t *testing.T) {
 	whole.stop()
 }
 
-func TestHiddenLinksAreNamedByStreamAndRevision(t *testing.T) {
+func TestParseTarget(t *testing.T) {
 	t.Parallel()
 	target, err := store.ParseTarget("order-a@b@12")
 	require.NoError(t, err)

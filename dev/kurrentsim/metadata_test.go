@@ -10,7 +10,7 @@ import (
 	"orderflow/dev/kurrentsim"
 )
 
-func (w *world) setMetadata(stream string, set func(*kurrentdb.StreamMetadata)) {
+func (w *testServer) setMetadata(stream string, set func(*kurrentdb.StreamMetadata)) {
 	w.Helper()
 	var metadata kurrentdb.StreamMetadata
 	set(&metadata)
@@ -18,9 +18,9 @@ func (w *world) setMetadata(stream string, set func(*kurrentdb.StreamMetadata)) 
 	require.NoError(w, err)
 }
 
-func TestMetadataHidesOldEvents(t *testing.T) {
+func TestMetadata_HidesOldEvents(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	cases := []struct {
 		name string
 		set  func(*kurrentdb.StreamMetadata)
@@ -35,7 +35,7 @@ func TestMetadataHidesOldEvents(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := &world{T: t, server: w.server, client: w.client}
+			w := &testServer{T: t, server: w.server, client: w.client}
 			stream := "s-" + c.name
 			w.append(stream, kurrentdb.NoStream{}, events(5)...)
 			w.setMetadata(stream, c.set)
@@ -46,9 +46,9 @@ func TestMetadataHidesOldEvents(t *testing.T) {
 	}
 }
 
-func TestOnlyTheNewestMetadataIsSeen(t *testing.T) {
+func TestMetadata_OnlyTheNewestIsVisible(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(5)...)
 	w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetMaxCount(1) })
 	w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetMaxCount(3) })
@@ -58,9 +58,9 @@ func TestOnlyTheNewestMetadataIsSeen(t *testing.T) {
 	require.EqualValues(t, 3, *found.MaxCount())
 }
 
-func TestMetadataThatDoesNotParseCountsAsNone(t *testing.T) {
+func TestMetadata_Malformed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(5)...)
 	w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetMaxCount(1) })
 	for _, body := range []string{
@@ -73,9 +73,9 @@ func TestMetadataThatDoesNotParseCountsAsNone(t *testing.T) {
 	}
 }
 
-func TestTruncateBeforeCanBeLowered(t *testing.T) {
+func TestMetadata_TruncateBeforeCanBeLowered(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(4)...)
 	for _, before := range []uint64{3, 1} {
 		w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetTruncateBefore(before) })
@@ -83,9 +83,9 @@ func TestTruncateBeforeCanBeLowered(t *testing.T) {
 	}
 }
 
-func TestMetadataKeepsItsOrderWhenAStreamIsRecreated(t *testing.T) {
+func TestMetadata_KeepsItsOrderWhenAStreamIsRecreated(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(2)...)
 	require.NoError(t, w.delete("s-1", kurrentdb.Any{}))
 	metadata := event("$metadata")
@@ -95,9 +95,9 @@ func TestMetadataKeepsItsOrderWhenAStreamIsRecreated(t *testing.T) {
 	require.Equal(t, `{"z":1,"$maxCount":3,"a":{"y":1,"x":[1,2]},"$tb":2}`, string(newest.Event.Data))
 }
 
-func TestMetadataNeverHidesFromAll(t *testing.T) {
+func TestMetadata_NeverHidesFromAll(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("plain", kurrentdb.NoStream{}, events(5)...)
 	w.setMetadata("plain", func(m *kurrentdb.StreamMetadata) { m.SetMaxCount(1) })
 	count := 0

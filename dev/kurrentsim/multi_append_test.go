@@ -15,16 +15,16 @@ func TestMultiStreamAppend(t *testing.T) {
 	to := func(stream string, expected kurrentdb.StreamState, events ...kurrentdb.EventData) kurrentdb.AppendStreamRequest {
 		return kurrentdb.AppendStreamRequest{StreamName: stream, ExpectedStreamState: expected, Events: slices.Values(events)}
 	}
-	try := func(w *world, requests ...kurrentdb.AppendStreamRequest) (*kurrentdb.MultiStreamAppendResponse, error) {
+	try := func(w *testServer, requests ...kurrentdb.AppendStreamRequest) (*kurrentdb.MultiStreamAppendResponse, error) {
 		return w.client.MultiStreamAppend(w.Context(), slices.Values(requests))
 	}
 	t.Run("is not there before 25.1", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t, kurrentsim.Options{Version: "24.10.14"})
+		w := newTestServer(t, kurrentsim.Options{Version: "24.10.14"})
 		_, err := try(w, to("s-1", kurrentdb.Any{}, event("a")))
 		requireCode(t, err, kurrentdb.ErrorCodeUnsupportedFeature)
 	})
-	w := newWorld(t, kurrentsim.Options{Version: "25.1.0"})
+	w := newTestServer(t, kurrentsim.Options{Version: "25.1.0"})
 	w.append("s-1", kurrentdb.NoStream{}, events(2)...)
 	first, second := events(2), events(1)
 	both := []kurrentdb.AppendStreamRequest{

@@ -12,7 +12,7 @@ import (
 
 func TestStreamName(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	t.Run("has any length", func(t *testing.T) {
 		name := strings.Repeat("x", 9000)
 		w.append(name, kurrentdb.NoStream{}, event("a"))

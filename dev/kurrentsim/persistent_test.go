@@ -11,8 +11,8 @@ import (
 	"orderflow/dev/kurrentsim"
 )
 
-// createGroup makes a group from the start of a stream, with the settings changed as wanted.
-func (w *world) createGroup(stream, group string, change func(*kurrentdb.PersistentSubscriptionSettings)) {
+// createGroup creates a group from the start of a stream, with changed settings.
+func (w *testServer) createGroup(stream, group string, change func(*kurrentdb.PersistentSubscriptionSettings)) {
 	w.Helper()
 	settings := kurrentdb.SubscriptionSettingsDefault()
 	if change != nil {
@@ -24,7 +24,7 @@ func (w *world) createGroup(stream, group string, change func(*kurrentdb.Persist
 	require.NoError(w, err)
 }
 
-func (w *world) join(stream, group string, buffer uint32) *kurrentdb.PersistentSubscription {
+func (w *testServer) join(stream, group string, buffer uint32) *kurrentdb.PersistentSubscription {
 	w.Helper()
 	sub, err := w.client.SubscribeToPersistentSubscription(w.Context(), stream, group,
 		kurrentdb.SubscribeToPersistentSubscriptionOptions{BufferSize: buffer})
@@ -33,15 +33,15 @@ func (w *world) join(stream, group string, buffer uint32) *kurrentdb.PersistentS
 	return sub
 }
 
-func (w *world) info(stream, group string) *kurrentdb.PersistentSubscriptionInfo {
+func (w *testServer) info(stream, group string) *kurrentdb.PersistentSubscriptionInfo {
 	w.Helper()
 	info, err := w.client.GetPersistentSubscriptionInfo(w.Context(), stream, group, kurrentdb.GetPersistentSubscriptionOptions{})
 	require.NoError(w, err)
 	return info
 }
 
-// awaitInfo waits until a group says this of itself.
-func (w *world) awaitInfo(stream, group string, holds func(*kurrentdb.PersistentSubscriptionInfo) bool) {
+// awaitInfo waits until the info of a group satisfies holds.
+func (w *testServer) awaitInfo(stream, group string, holds func(*kurrentdb.PersistentSubscriptionInfo) bool) {
 	w.Helper()
 	require.EventuallyWithT(w, func(c *assert.CollectT) {
 		info, err := w.client.GetPersistentSubscriptionInfo(w.Context(), stream, group, kurrentdb.GetPersistentSubscriptionOptions{})
@@ -50,7 +50,7 @@ func (w *world) awaitInfo(stream, group string, holds func(*kurrentdb.Persistent
 	}, patience, 5*time.Millisecond)
 }
 
-func (w *world) awaitParked(stream, group string, count int64) {
+func (w *testServer) awaitParked(stream, group string, count int64) {
 	w.Helper()
 	w.awaitInfo(stream, group, func(info *kurrentdb.PersistentSubscriptionInfo) bool { return info.Stats.ParkedMessagesCount == count })
 }
@@ -77,9 +77,9 @@ func nextMessage(t *testing.T, sub *kurrentdb.PersistentSubscription) *kurrentdb
 	}
 }
 
-func TestGroupDeliversWhatItsCategoryHolds(t *testing.T) {
+func TestGroup_DeliversItsCategory(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("order-1", kurrentdb.NoStream{}, event("placed"))
 	w.createGroup("$ce-order", "g", func(s *kurrentdb.PersistentSubscriptionSettings) { s.ResolveLinkTos = true })
 	sub := w.join("$ce-order", "g", 10)
@@ -97,9 +97,9 @@ func TestGroupDeliversWhatItsCategoryHolds(t *testing.T) {
 	require.NoError(t, sub.Ack(deletion.Event, gone.Event))
 }
 
-func TestParkedMessagesAreKeptWithTheirReasonAndReplayed(t *testing.T) {
+func TestGroup_ParksAndReplays(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(3)...)
 	w.createGroup("s-1", "g", nil)
 	sub := w.join("s-1", "g", 10)
@@ -130,25 +130,25 @@ func TestParkedMessagesAreKeptWithTheirReasonAndReplayed(t *testing.T) {
 		string(metadata[len(metadata)-1].Event.Data), "what was granted before is lost")
 }
 
-func TestRefusedAndTimedOutMessagesComeAgainAndAreParkedAtLast(t *testing.T) {
+func TestGroup_RetriesThenParks(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, event("a"))
 	w.createGroup("s-1", "g", func(s *kurrentdb.PersistentSubscriptionSettings) {
 		s.MaxRetryCount, s.MessageTimeout = 2, 200
 	})
 	sub := w.join("s-1", "g", 10)
 	require.NoError(t, sub.Nack("again", kurrentdb.NackActionRetry, next(t, sub).Event))
-	require.Equal(t, 1, next(t, sub).RetryCount) // and is left to time out
-	require.Equal(t, 2, next(t, sub).RetryCount) // and once more
+	require.Equal(t, 1, next(t, sub).RetryCount) // this one times out
+	require.Equal(t, 2, next(t, sub).RetryCount) // so does this one
 	w.awaitParked("s-1", "g", 1)
 	parked := w.readStream("$persistentsubscription-s-1::g-parked", kurrentdb.ReadStreamOptions{})
 	require.Contains(t, string(parked[0].Event.UserMetadata), "Reached retry count of 2")
 }
 
-func TestLostConsumersMessagesGoToAnother(t *testing.T) {
+func TestGroup_RedeliversMessagesOfALostConsumer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(3)...)
 	w.createGroup("s-1", "g", nil)
 	lost := w.join("s-1", "g", 10)
@@ -164,9 +164,9 @@ func TestLostConsumersMessagesGoToAnother(t *testing.T) {
 	}
 }
 
-func TestConsumersShareInTurn(t *testing.T) {
+func TestGroup_RoundRobin(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.createGroup("s-1", "g", nil)
 	a, b := w.join("s-1", "g", 10), w.join("s-1", "g", 10)
 	w.append("s-1", kurrentdb.NoStream{}, events(6)...)
@@ -179,7 +179,7 @@ func TestConsumersShareInTurn(t *testing.T) {
 	require.Len(t, got, 6)
 }
 
-func TestGroupResumesBehindItsCheckpointAfterARestart(t *testing.T) {
+func TestGroup_ResumesBehindItsCheckpoint(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	before := newRestartable(t, dir)
@@ -216,9 +216,9 @@ func TestGroupResumesBehindItsCheckpointAfterARestart(t *testing.T) {
 	after.stop()
 }
 
-func TestGroupFromTheEndStartsWhereItWasMade(t *testing.T) {
+func TestGroup_FromTheEnd(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(3)...)
 	require.NoError(t, w.client.CreatePersistentSubscription(t.Context(), "s-1", "g",
 		kurrentdb.PersistentStreamSubscriptionOptions{StartFrom: kurrentdb.End{}}))
@@ -227,9 +227,9 @@ func TestGroupFromTheEndStartsWhereItWasMade(t *testing.T) {
 	require.EqualValues(t, 3, next(t, w.join("s-1", "g", 10)).Event.Event.EventNumber)
 }
 
-func TestGroupOnAllTakesWhatItsFilterTakes(t *testing.T) {
+func TestGroup_FilterOnAll(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("order-1", kurrentdb.NoStream{}, event("placed"))
 	w.append("other-1", kurrentdb.NoStream{}, event("placed"))
 	w.append("order-2", kurrentdb.NoStream{}, event("placed"))
@@ -248,9 +248,9 @@ func TestGroupOnAllTakesWhatItsFilterTakes(t *testing.T) {
 	require.Equal(t, "$all", info.EventSource)
 }
 
-func TestManagementTellsWhatIsWrong(t *testing.T) {
+func TestGroupManagement_Errors(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	create := func(stream string, change func(*kurrentdb.PersistentSubscriptionSettings)) error {
 		settings := kurrentdb.SubscriptionSettingsDefault()
 		change(&settings)
@@ -276,18 +276,18 @@ func TestManagementTellsWhatIsWrong(t *testing.T) {
 	require.Len(t, all, 1)
 }
 
-func TestMaximumOfSubscribersIsKept(t *testing.T) {
+func TestGroup_MaxSubscribers(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.createGroup("s-1", "g", func(s *kurrentdb.PersistentSubscriptionSettings) { s.MaxSubscriberCount = 1 })
 	w.join("s-1", "g", 10)
 	_, err := w.client.SubscribeToPersistentSubscription(t.Context(), "s-1", "g", kurrentdb.SubscribeToPersistentSubscriptionOptions{})
 	require.ErrorContains(t, err, "Maximum subscriptions reached")
 }
 
-func TestUpdateAndDeleteDropTheConsumers(t *testing.T) {
+func TestGroup_UpdateAndDeleteDropConsumers(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.createGroup("s-1", "g", nil)
 	sub := w.join("s-1", "g", 10)
 	settings := kurrentdb.SubscriptionSettingsDefault()
@@ -301,9 +301,9 @@ func TestUpdateAndDeleteDropTheConsumers(t *testing.T) {
 	require.ErrorContains(t, nextMessage(t, sub).SubscriptionDropped.Error, "was dropped")
 }
 
-func TestDeletedGroupComesBackFresh(t *testing.T) {
+func TestGroup_RecreatedAfterDelete(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(2)...)
 	for round := range int64(2) {
 		w.createGroup("s-1", "g", func(s *kurrentdb.PersistentSubscriptionSettings) {
@@ -314,7 +314,7 @@ func TestDeletedGroupComesBackFresh(t *testing.T) {
 		require.NoError(t, sub.Nack("", kurrentdb.NackActionPark, next(t, sub).Event))
 		require.NoError(t, sub.Ack(next(t, sub).Event))
 		w.awaitInfo("s-1", "g", func(info *kurrentdb.PersistentSubscriptionInfo) bool {
-			// It is counted from the first event that was ever parked under the name.
+			// It counts from the first event that was ever parked under the name.
 			return info.Stats.ParkedMessagesCount == round+1 && info.Stats.LastCheckpointedEventRevision != nil
 		})
 		require.NoError(t, w.client.DeletePersistentSubscription(t.Context(), "s-1", "g", kurrentdb.DeletePersistentSubscriptionOptions{}))

@@ -9,9 +9,9 @@ import (
 	"orderflow/dev/kurrentsim"
 )
 
-func TestSystemProjectionsLinkEveryEvent(t *testing.T) {
+func TestProjections_LinkEveryEvent(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("order-42-x", kurrentdb.NoStream{}, event("placed"), event("paid"))
 	w.append("order-43", kurrentdb.NoStream{}, event("placed"))
 	w.append("plain", kurrentdb.NoStream{}, event("placed"))
@@ -31,9 +31,9 @@ func TestSystemProjectionsLinkEveryEvent(t *testing.T) {
 	}
 }
 
-func TestLinksResolveToTheirEvents(t *testing.T) {
+func TestLinks_Resolve(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	placed := event("placed")
 	placed.Metadata = []byte(`{"$correlationId":"c-1"}`)
 	w.append("order-1", kurrentdb.NoStream{}, event("drafted"), placed)
@@ -49,9 +49,9 @@ func TestLinksResolveToTheirEvents(t *testing.T) {
 	require.Equal(t, found[1].Link.Position.Commit, *found[1].Commit)
 }
 
-func TestEventsAreLinkedByTheirCorrelation(t *testing.T) {
+func TestProjections_ByCorrelation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	correlated := func(metadata string) kurrentdb.EventData {
 		e := event("placed")
 		e.Metadata = []byte(metadata)
@@ -67,9 +67,9 @@ func TestEventsAreLinkedByTheirCorrelation(t *testing.T) {
 	require.Contains(t, string(found[0].Link.UserMetadata), `"$eventTimestamp":"`+found[0].Event.CreatedDate.UTC().Format("2006-01-02T15:04:05."))
 }
 
-func TestLinksToDeletedEventsComeWithoutThem(t *testing.T) {
+func TestLinks_ToDeletedEvents(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("order-1", kurrentdb.NoStream{}, event("placed"))
 	w.append("order-2", kurrentdb.NoStream{}, event("placed"))
 	w.append("order-3", kurrentdb.NoStream{}, events(2)...)
@@ -92,9 +92,9 @@ func TestLinksToDeletedEventsComeWithoutThem(t *testing.T) {
 		linkData(w.readStream("$et-$deleted", kurrentdb.ReadStreamOptions{})))
 }
 
-func TestAppendedLinksResolveAndAreCopiedToTheirCategory(t *testing.T) {
+func TestLinks_AppendedByClients(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	target := event("target")
 	w.append("plain", kurrentdb.NoStream{}, target)
 	link, broken := event("$>"), event("$>")
@@ -108,9 +108,9 @@ func TestAppendedLinksResolveAndAreCopiedToTheirCategory(t *testing.T) {
 	require.Equal(t, "0@plain", linkData(w.readStream("$ce-list", kurrentdb.ReadStreamOptions{}))[0])
 }
 
-func TestOddLinks(t *testing.T) {
+func TestLinks_Unusual(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s", kurrentdb.NoStream{}, events(2)...)
 	const itself, nothing = -1, -2
 	for text, want := range map[string]int{
@@ -135,9 +135,9 @@ func TestOddLinks(t *testing.T) {
 	}
 }
 
-func TestDeletedCategoryStreamContinuesWithTheNextLink(t *testing.T) {
+func TestProjections_DeletedCategoryStream(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("order-1", kurrentdb.NoStream{}, events(2)...)
 	require.NoError(t, w.delete("$ce-order", kurrentdb.Any{}))
 	_, err := w.tryReadStream("$ce-order", kurrentdb.ReadStreamOptions{})
@@ -146,9 +146,9 @@ func TestDeletedCategoryStreamContinuesWithTheNextLink(t *testing.T) {
 	require.Equal(t, []uint64{2, 3}, revisions(w.readStream("$ce-order", kurrentdb.ReadStreamOptions{})))
 }
 
-func TestSystemProjectionsLeaveOutWhatTheyCannotRead(t *testing.T) {
+func TestProjections_UnreadableEvents(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	for i, e := range []struct{ contentType, data string }{
 		0: {data: `{}`},
 		1: {data: `not json`},
@@ -173,11 +173,11 @@ func TestSystemProjectionsLeaveOutWhatTheyCannotRead(t *testing.T) {
 	require.Len(t, w.readStream("order-1", kurrentdb.ReadStreamOptions{}), 8)
 }
 
-func TestAStoppedProjectionCatchesUpWhenItIsEnabled(t *testing.T) {
+func TestProjections_StoppedCatchesUp(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	w := newRestartableWith(t, kurrentsim.Options{DataDir: dir})
-	links := func(w *world, stream string) []string {
+	links := func(w *testServer, stream string) []string {
 		return linkData(w.readStream(stream, kurrentdb.ReadStreamOptions{}))
 	}
 	projections := kurrentdb.NewProjectionClientFromExistingClient(w.client)
@@ -219,12 +219,12 @@ func TestAStoppedProjectionCatchesUpWhenItIsEnabled(t *testing.T) {
 	w.stop()
 }
 
-func TestAServerMayBeStartedWithoutProjections(t *testing.T) {
+func TestProjections_Without(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]kurrentsim.Options{
 		"none": {WithoutProjections: true}, "stopped": {StoppedProjections: true},
 	} {
-		w := newWorld(t, options)
+		w := newTestServer(t, options)
 		w.append("order-1", kurrentdb.Any{}, event("placed"))
 		_, err := w.tryReadStream("$ce-order", kurrentdb.ReadStreamOptions{})
 		requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)
@@ -239,17 +239,17 @@ func TestAServerMayBeStartedWithoutProjections(t *testing.T) {
 	}
 }
 
-func TestProjectedStreams(t *testing.T) {
+func TestProjections_StreamMetadata(t *testing.T) {
 	t.Parallel()
 	const open = `{"$acl":{"$r":"$all","$mr":"$all"}}`
-	metadata := func(w *world, stream string) []string {
+	metadata := func(w *testServer, stream string) []string {
 		found, err := w.tryReadStream("$$"+stream, kurrentdb.ReadStreamOptions{})
 		require.NoError(w, err, stream)
 		return linkData(found)
 	}
 	t.Run("are open to readers from their first link on", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t, kurrentsim.Options{})
+		w := newTestServer(t, kurrentsim.Options{})
 		w.metadata("$ce-order", `{"$acl":{"$r":"$admins"}}`)
 		w.append("order-1", kurrentdb.NoStream{}, event("a"))
 		w.append("order-2", kurrentdb.NoStream{}, event("a"))
@@ -259,7 +259,7 @@ func TestProjectedStreams(t *testing.T) {
 	})
 	t.Run("are open once their projection catches up", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t, kurrentsim.Options{StoppedProjections: true})
+		w := newTestServer(t, kurrentsim.Options{StoppedProjections: true})
 		w.append("order-1", kurrentdb.NoStream{}, event("a"))
 		_, err := w.tryReadStream("$$$ce-order", kurrentdb.ReadStreamOptions{})
 		requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)

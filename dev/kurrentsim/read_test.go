@@ -9,9 +9,9 @@ import (
 	"orderflow/dev/kurrentsim"
 )
 
-func TestStreamIsReadFromEveryPlaceInBothDirections(t *testing.T) {
+func TestReadStream_EveryStartAndDirection(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(5)...)
 	cases := []struct {
 		name      string
@@ -30,15 +30,15 @@ func TestStreamIsReadFromEveryPlaceInBothDirections(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := &world{T: t, client: w.client}
+			w := &testServer{T: t, client: w.client}
 			require.Equal(t, c.want, revisions(w.readStream("s-1", kurrentdb.ReadStreamOptions{Direction: c.direction, From: c.from})))
 		})
 	}
 }
 
-func TestReadDeliversNoMoreThanItsCount(t *testing.T) {
+func TestReadStream_Count(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(100)...)
 	read, err := w.client.ReadStream(t.Context(), "s-1", kurrentdb.ReadStreamOptions{}, 70)
 	require.NoError(t, err)
@@ -48,9 +48,9 @@ func TestReadDeliversNoMoreThanItsCount(t *testing.T) {
 	require.EqualValues(t, 69, found[69].Event.EventNumber)
 }
 
-func TestAllIsReadInOneOrder(t *testing.T) {
+func TestReadAll_OneOrder(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("a-1", kurrentdb.NoStream{}, events(40)...)
 	w.append("b-1", kurrentdb.NoStream{}, events(40)...)
 	forwards := w.readAll(kurrentdb.ReadAllOptions{})
@@ -71,15 +71,15 @@ func TestAllIsReadInOneOrder(t *testing.T) {
 	require.Empty(t, w.readAll(kurrentdb.ReadAllOptions{Direction: kurrentdb.Backwards, From: kurrentdb.Start{}}))
 }
 
-func TestFreshServerHasALog(t *testing.T) {
+func TestReadAll_FreshServer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	require.GreaterOrEqual(t, len(w.readAll(kurrentdb.ReadAllOptions{})), 10)
 }
 
-func TestUnknownStreamIsNotFound(t *testing.T) {
+func TestReadStream_NotFound(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	_, err := w.tryReadStream("nowhere", kurrentdb.ReadStreamOptions{})
 	requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)
 }

@@ -12,7 +12,7 @@ import (
 	"orderflow/dev/kurrentsim"
 )
 
-func (w *world) subscribe(stream string, options kurrentdb.SubscribeToStreamOptions) *kurrentdb.Subscription {
+func (w *testServer) subscribe(stream string, options kurrentdb.SubscribeToStreamOptions) *kurrentdb.Subscription {
 	w.Helper()
 	sub, err := w.client.SubscribeToStream(w.Context(), stream, options)
 	require.NoError(w, err)
@@ -20,7 +20,7 @@ func (w *world) subscribe(stream string, options kurrentdb.SubscribeToStreamOpti
 	return sub
 }
 
-func (w *world) subscribeAll(options kurrentdb.SubscribeToAllOptions) *kurrentdb.Subscription {
+func (w *testServer) subscribeAll(options kurrentdb.SubscribeToAllOptions) *kurrentdb.Subscription {
 	w.Helper()
 	sub, err := w.client.SubscribeToAll(w.Context(), options)
 	require.NoError(w, err)
@@ -28,9 +28,9 @@ func (w *world) subscribeAll(options kurrentdb.SubscribeToAllOptions) *kurrentdb
 	return sub
 }
 
-func TestSubscriptionCatchesUpAndFollows(t *testing.T) {
+func TestSubscription_CatchesUpAndFollows(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(70)...)
 	sub := w.subscribe("s-1", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Start{}})
 	for i := range 70 {
@@ -41,9 +41,9 @@ func TestSubscriptionCatchesUpAndFollows(t *testing.T) {
 	require.EqualValues(t, 70, recv(t, sub).EventAppeared.Event.EventNumber)
 }
 
-func TestSubscriptionStartsBehindWhatItIsGiven(t *testing.T) {
+func TestSubscription_StartIsExclusive(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	for stream, from := range map[string]kurrentdb.StreamPosition{"s-end": kurrentdb.End{}, "s-last": kurrentdb.Revision(2)} {
 		w.append(stream, kurrentdb.NoStream{}, events(3)...)
 		sub := w.subscribe(stream, kurrentdb.SubscribeToStreamOptions{From: from})
@@ -58,9 +58,9 @@ func TestSubscriptionStartsBehindWhatItIsGiven(t *testing.T) {
 	require.EqualValues(t, 11, recv(t, ahead).EventAppeared.Event.EventNumber)
 }
 
-func TestSubscriptionToAStreamThatIsNotThereWaits(t *testing.T) {
+func TestSubscription_WaitsForAMissingStream(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	sub := w.subscribe("later-1", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Start{}})
 	require.Nil(t, recv(t, sub).CaughtUp.StreamRevision)
 	w.append("later-1", kurrentdb.NoStream{}, event("a"))
@@ -69,9 +69,9 @@ func TestSubscriptionToAStreamThatIsNotThereWaits(t *testing.T) {
 	require.Equal(t, "later-1", recv(t, links).EventAppeared.Event.StreamID)
 }
 
-func TestTombstoneEndsASubscription(t *testing.T) {
+func TestSubscription_EndsWithATombstone(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	sub := w.subscribe("s-1", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Start{}})
 	require.NotNil(t, recv(t, sub).CaughtUp)
 	require.NoError(t, w.tombstone("s-1", kurrentdb.Any{}))
@@ -79,9 +79,9 @@ func TestTombstoneEndsASubscription(t *testing.T) {
 	require.ErrorContains(t, recv(t, sub).SubscriptionDropped.Error, "is deleted")
 }
 
-func TestFilteredSubscriptionGetsCheckpointsInOrder(t *testing.T) {
+func TestFilteredSubscription_CheckpointsInOrder(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	for i := range 30 {
 		w.append(fmt.Sprintf("noise-%d", i), kurrentdb.NoStream{}, event("noise"))
 	}
@@ -121,9 +121,9 @@ func TestFilteredSubscriptionGetsCheckpointsInOrder(t *testing.T) {
 	require.Equal(t, "order-2", recv(t, resumed).EventAppeared.Event.StreamID)
 }
 
-func TestFilteredSubscriptionRepeatsNoCheckpoint(t *testing.T) {
+func TestFilteredSubscription_RepeatsNoCheckpoint(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("order-1", kurrentdb.NoStream{}, event("placed"))
 	w.append("noise", kurrentdb.NoStream{}, events(30)...)
 	sub := w.subscribeAll(kurrentdb.SubscribeToAllOptions{
@@ -139,9 +139,9 @@ func TestFilteredSubscriptionRepeatsNoCheckpoint(t *testing.T) {
 	}
 }
 
-func TestFilterBySystemTypesAndExpression(t *testing.T) {
+func TestFilteredSubscription_SystemTypesAndExpression(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("order-1", kurrentdb.NoStream{}, event("placed"), event("paid"))
 	sub := w.subscribeAll(kurrentdb.SubscribeToAllOptions{
 		From: kurrentdb.Start{}, Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.EventFilterType, Regex: "^pa"},
@@ -160,9 +160,9 @@ func TestFilterBySystemTypesAndExpression(t *testing.T) {
 	require.Error(t, err, "look-around is not understood, and said so")
 }
 
-func TestUnfilteredSubscriptionToAllDeliversEverything(t *testing.T) {
+func TestSubscriptionToAll_DeliversEverything(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("order-1", kurrentdb.NoStream{}, events(50)...)
 	want := w.readAll(kurrentdb.ReadAllOptions{})
 	sub := w.subscribeAll(kurrentdb.SubscribeToAllOptions{From: kurrentdb.Start{}})
@@ -172,9 +172,9 @@ func TestUnfilteredSubscriptionToAllDeliversEverything(t *testing.T) {
 	require.Equal(t, want[len(want)-1].Event.Position, *recv(t, sub).CaughtUp.Position)
 }
 
-func TestLiveCheckpointsComeWithTheirNumberOfEvents(t *testing.T) {
+func TestFilteredSubscription_LiveCheckpoints(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	sub := w.subscribeAll(kurrentdb.SubscribeToAllOptions{
 		From: kurrentdb.End{}, MaxSearchWindow: 4, CheckpointInterval: 2,
 		Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.StreamFilterType, Prefixes: []string{"order-"}},
@@ -202,9 +202,9 @@ func TestLiveCheckpointsComeWithTheirNumberOfEvents(t *testing.T) {
 	}
 }
 
-func TestSubscriptionIgnoresMetadataOnceLive(t *testing.T) {
+func TestSubscription_IgnoresMetadataOnceLive(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(4)...)
 	w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetMaxCount(2) })
 	sub := w.subscribe("s-1", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Start{}})
@@ -218,9 +218,9 @@ func TestSubscriptionIgnoresMetadataOnceLive(t *testing.T) {
 	}
 }
 
-func TestSubscriptionCaughtUpWithoutAnEvent(t *testing.T) {
+func TestSubscription_CaughtUpWithoutAnEvent(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	w.append("s-1", kurrentdb.NoStream{}, events(2)...)
 	w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetTruncateBefore(2) })
 	from := func(position kurrentdb.StreamPosition) *kurrentdb.CaughtUp {
@@ -230,9 +230,9 @@ func TestSubscriptionCaughtUpWithoutAnEvent(t *testing.T) {
 	require.EqualValues(t, 1, *from(kurrentdb.End{}).StreamRevision)
 }
 
-func TestSubscriptionFromAnImpossiblePlace(t *testing.T) {
+func TestSubscription_ImpossibleStart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
+	w := newTestServer(t, kurrentsim.Options{})
 	first := w.append("s-1", kurrentdb.NoStream{}, event("a"))
 	w.append("s-1", kurrentdb.Any{}, event("b"))
 	inside := kurrentdb.Position{Commit: first.CommitPosition - 1, Prepare: first.PreparePosition - 1}
@@ -246,9 +246,9 @@ func TestSubscriptionFromAnImpossiblePlace(t *testing.T) {
 	require.ErrorContains(t, err, "Exception was thrown by handler.")
 }
 
-func TestCaughtUpBefore2410(t *testing.T) {
+func TestSubscription_CaughtUpBefore2410(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{Version: "23.10.0"})
+	w := newTestServer(t, kurrentsim.Options{Version: "23.10.0"})
 	bare := recv(t, w.subscribe("s-1", kurrentdb.SubscribeToStreamOptions{From: kurrentdb.Start{}}))
 	require.Equal(t, &kurrentdb.SubscriptionEvent{}, bare, "the client makes nothing of the message without a time")
 	bare = recv(t, w.subscribeAll(kurrentdb.SubscribeToAllOptions{From: kurrentdb.End{}}))

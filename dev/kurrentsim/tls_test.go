@@ -15,9 +15,9 @@ import (
 	"orderflow/dev/kurrentsim/kurrentsimtest"
 )
 
-// secure is a server whose only port has TLS and the given users, beside admin.
-type secure struct {
-	*world
+// secureServer is a server whose only port has TLS, with admin and the given users.
+type secureServer struct {
+	*testServer
 }
 
 const secret = kurrentsimtest.Password
@@ -26,23 +26,25 @@ func user(name string, groups ...string) kurrentsim.User { return kurrentsimtest
 
 func newSecure(t *testing.T, options kurrentsim.Options, others ...kurrentsim.User) *secure {
 	t.Helper()
-	s := &secure{world: &world{T: t, server: kurrentsimtest.StartSecure(t, options, others...).Server}}
-	s.client = s.as(kurrentsimtest.Admin, secret).client
+	s := &secureServer{testServer: &testServer{T: t, server: kurrentsimtest.StartSecure(t, options, others...).Server}}
+	s.client = s.connectAs(kurrentsimtest.Admin, secret).client
 	return s
 }
 
-// as is the server as another user sees it. An empty name is a caller without credentials.
-func (s *secure) as(name, password string) *world {
+// connectAs returns the server with a client of another user. An empty name means no
+// credentials.
+func (s *secureServer) connectAs(name, password string) *testServer {
 	s.Helper()
 	credentials := ""
 	if name != "" {
 		credentials = name + ":" + password + "@"
 	}
-	return &world{T: s.T, server: s.server, client: dial(s.T, "kurrentdb://"+credentials+s.server.Addr()+"?tlsVerifyCert=false")}
+	return &testServer{T: s.T, server: s.server, client: dial(s.T, "kurrentdb://"+credentials+s.server.Addr()+"?tlsVerifyCert=false")}
 }
 
-// http asks the server's HTTP side as a user, and returns the status and the body.
-func (s *secure) http(method, path, name, password, body string) (status int, answer string) {
+// http sends a request to the server's HTTP side as a user, and returns the status and
+// the body.
+func (s *secureServer) http(method, path, name, password, body string) (status int, answer string) {
 	s.Helper()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
@@ -73,7 +75,7 @@ func TestSecurePort(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			caller := s.as(c.name, c.password)
+			caller := s.connectAs(c.name, c.password)
 			_, err := caller.tryReadStream("s-1", kurrentdb.ReadStreamOptions{})
 			requireCode(t, err, c.want)
 			_, err = caller.tryAppend("s-1", kurrentdb.Any{}, events(50)...)

@@ -12,7 +12,7 @@ import (
 	"orderflow/dev/sampledata"
 )
 
-func TestReadFileKeepsWhatStandsInIt(t *testing.T) {
+func TestReadFile_KeepsContent(t *testing.T) {
 	t.Parallel()
 	streams, err := sampledata.ReadFile(strings.NewReader(`[
 		{"stream": "order-1", "events": [
@@ -43,7 +43,7 @@ func TestReadFileKeepsWhatStandsInIt(t *testing.T) {
 	}, streams)
 }
 
-func TestMissingIDsAreDerivedFromTheStreamAndTheIndexInAllOfIt(t *testing.T) {
+func TestReadFile_DerivedIDs(t *testing.T) {
 	t.Parallel()
 	read := func(file string) (ids []string) {
 		streams, err := sampledata.ReadFile(strings.NewReader(file))
@@ -76,7 +76,7 @@ func unique(ids []string) []string {
 	return unique
 }
 
-func TestReadFileNamesThePlaceOfAFault(t *testing.T) {
+func TestReadFile_ErrorPath(t *testing.T) {
 	t.Parallel()
 	event := func(members string) string {
 		return `[{"stream":"s","events":[{"type":"t","data":1},{` + members + `}]}]`
@@ -117,7 +117,7 @@ func TestReadFileNamesThePlaceOfAFault(t *testing.T) {
 	}
 }
 
-func TestReadFileBoundsItsInput(t *testing.T) {
+func TestReadFile_Limits(t *testing.T) {
 	t.Parallel()
 	_, err := sampledata.ReadFile(bytes.NewReader(bytes.Repeat([]byte(" "), 64<<20+1)))
 	require.EqualError(t, err, "must be at most 67108864 bytes")
@@ -132,14 +132,14 @@ type brokenReader struct{ err error }
 
 func (r brokenReader) Read([]byte) (int, error) { return 0, r.err }
 
-func TestReadFilePassesOnWhyItCannotRead(t *testing.T) {
+func TestReadFile_ReadError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	_, err := sampledata.ReadFile(brokenReader{broken})
 	require.ErrorIs(t, err, broken)
 }
 
-func TestReadFileReadsWhatTheGeneratorWrites(t *testing.T) {
+func TestReadFile_GeneratedStreams(t *testing.T) {
 	t.Parallel()
 	var file []map[string]any
 	var want []sampledata.Stream

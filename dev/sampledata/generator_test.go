@@ -16,7 +16,7 @@ import (
 
 func start() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 678_901_200, time.UTC) }
 
-// placedBy decodes the order a journey ends with.
+// placedBy decodes the order that a journey ends with.
 func placedBy(t *testing.T, streams []sampledata.Stream) order.Placed {
 	t.Helper()
 	last := streams[len(streams)-1]
@@ -27,7 +27,7 @@ func placedBy(t *testing.T, streams []sampledata.Stream) order.Placed {
 	return placed
 }
 
-func TestEveryGeneratedOrderIsValidAndEveryTenthExceedsTheLimit(t *testing.T) {
+func TestGenerator_EveryTenthOrderExceedsTheLimit(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(5) {
 		generator := sampledata.New(seed, start())
@@ -43,14 +43,14 @@ func TestEveryGeneratedOrderIsValidAndEveryTenthExceedsTheLimit(t *testing.T) {
 	}
 }
 
-func TestNoCustomerRunsOutOfCreditOtherThanByATenthOrder(t *testing.T) {
+func TestGenerator_OtherOrdersFitTheCredit(t *testing.T) {
 	t.Parallel()
 	spent, returned := map[string]int64{}, 0
 	generator := sampledata.New(7, start())
 	for n := 1; n <= 2000; n++ {
 		placed := placedBy(t, generator.Next())
 		if n%10 == 0 {
-			continue // refused or held: reserves nothing
+			continue // rejected or on hold: reserves nothing
 		}
 		if spent[placed.CustomerID] > 0 {
 			returned++
@@ -61,7 +61,7 @@ func TestNoCustomerRunsOutOfCreditOtherThanByATenthOrder(t *testing.T) {
 	require.Greater(t, returned, 100, "customers must come back now and then")
 }
 
-func TestTheSameSeedTellsTheSameJourneys(t *testing.T) {
+func TestGenerator_SameSeed(t *testing.T) {
 	t.Parallel()
 	one, same, other := sampledata.New(0, start()), sampledata.New(0, start()), sampledata.New(1, start())
 	for range 30 {
@@ -71,7 +71,7 @@ func TestTheSameSeedTellsTheSameJourneys(t *testing.T) {
 	}
 }
 
-func TestNoTwoJourneysShareAStreamOrAnEventID(t *testing.T) {
+func TestGenerator_UniqueStreamsAndIDs(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	generator := sampledata.New(3, start())
@@ -92,7 +92,7 @@ func TestNoTwoJourneysShareAStreamOrAnEventID(t *testing.T) {
 	}
 }
 
-func TestAJourneyIsACartACheckoutTheCartsEndAndTheOrder(t *testing.T) {
+func TestGenerator_StreamsOfAJourney(t *testing.T) {
 	t.Parallel()
 	generator := sampledata.New(11, start())
 	for range 50 {
@@ -113,7 +113,7 @@ func TestAJourneyIsACartACheckoutTheCartsEndAndTheOrder(t *testing.T) {
 	}
 }
 
-func TestTimesGoForwardAndEndWhenTheOrderIsPlaced(t *testing.T) {
+func TestGenerator_Times(t *testing.T) {
 	t.Parallel()
 	generator := sampledata.New(5, start())
 	require.Equal(t, start().Truncate(time.Microsecond), placedBy(t, generator.Next()).PlacedAt)
@@ -131,7 +131,7 @@ func TestTimesGoForwardAndEndWhenTheOrderIsPlaced(t *testing.T) {
 	}
 }
 
-func TestEveryAddressIsAtExampleCom(t *testing.T) {
+func TestGenerator_Addresses(t *testing.T) {
 	t.Parallel()
 	generator := sampledata.New(9, start())
 	for range 200 {
@@ -162,7 +162,7 @@ func lines(placed order.Placed) map[string]int {
 	return quantities
 }
 
-// inCart folds what was added to a cart and removed from it.
+// inCart sums what was added to a cart and removed from it.
 func inCart(t *testing.T, cart sampledata.Stream) map[string]int {
 	t.Helper()
 	quantities := map[string]int{}

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), // idle connections of the clients
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
-		goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"), // half a second of courtesy after an oversized body
+		goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"), // the server waits half a second after an oversized body
 	)
 }
 
@@ -37,12 +37,13 @@ func start(t *testing.T, o sessim.Options) *sessim.Server {
 	o.Listen = "127.0.0.1:0"
 	server, err := sessim.Start(o)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = server.Stop(gone()) })
+	t.Cleanup(func() { _ = server.Stop(canceled()) })
 	return server
 }
 
-// gone is a context that waits for nobody: clients keep idle connections.
-func gone() context.Context {
+// canceled returns a context that is already done: clients keep idle connections, which a
+// stop must not wait for.
+func canceled() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
@@ -78,7 +79,7 @@ func send(t *testing.T, server *sessim.Server, to, orderID string) string {
 	return *output.MessageId
 }
 
-// ask makes a plain request and gives the answer's status, headers and body.
+// ask makes a plain request and returns the response's status, headers and body.
 func ask(t *testing.T, server *sessim.Server, method, path, body string, header ...string) (int, http.Header, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, server.URL()+path, strings.NewReader(body))
@@ -104,7 +105,7 @@ func listed(t *testing.T, server *sessim.Server, query string) []sessim.Message 
 	return messages
 }
 
-func TestAMessageIsListedAsItWasSent(t *testing.T) {
+func TestSendEmail(t *testing.T) {
 	t.Parallel()
 	server := start(t, sessim.Options{})
 	_, _, body := ask(t, server, "GET", "/messages", "")
@@ -118,7 +119,7 @@ func TestAMessageIsListedAsItWasSent(t *testing.T) {
 		"headers":{"X-Order-Id":"order-1"},"configurationSet":"","at":%q}]`, id, at), body)
 }
 
-func TestMessagesAreFoundByRecipientAndOrderAndForgotten(t *testing.T) {
+func TestMessages_FilterAndDelete(t *testing.T) {
 	t.Parallel()
 	server := start(t, sessim.Options{})
 	for i := range 4 {
@@ -133,7 +134,7 @@ func TestMessagesAreFoundByRecipientAndOrderAndForgotten(t *testing.T) {
 	require.Empty(t, server.Messages())
 }
 
-func TestFaultsAreUsedUpInOrderByWhomTheyAreMeantFor(t *testing.T) {
+func TestFaults_OrderAndRecipient(t *testing.T) {
 	t.Parallel()
 	server := start(t, sessim.Options{})
 	status, _, body := ask(t, server, "POST", "/faults", `{"fault":"throttled","to":"Jane@example.com","count":2}`)
@@ -154,7 +155,7 @@ func TestFaultsAreUsedUpInOrderByWhomTheyAreMeantFor(t *testing.T) {
 	send(t, server, "jane@example.com", "order-1")
 }
 
-func TestEachFaultAnswersWithTheRealServicesError(t *testing.T) {
+func TestFaults_RealErrors(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		fault  string
@@ -190,7 +191,7 @@ func TestEachFaultAnswersWithTheRealServicesError(t *testing.T) {
 	}
 }
 
-func TestASenderThatGetsNoAnswerGivesUpByItself(t *testing.T) {
+func TestFaults_Hang(t *testing.T) {
 	t.Parallel()
 	server := start(t, sessim.Options{})
 	require.NoError(t, server.AddFault(sessim.Fault{Fault: sessim.FaultHang}))
@@ -202,7 +203,7 @@ func TestASenderThatGetsNoAnswerGivesUpByItself(t *testing.T) {
 	require.NoError(t, server.Stop(t.Context()), "and the server is not kept waiting")
 }
 
-func TestAMessageToASuppressedAddressIsAcceptedAndMarked(t *testing.T) {
+func TestFaults_Suppressed(t *testing.T) {
 	t.Parallel()
 	server := start(t, sessim.Options{})
 	require.NoError(t, server.AddFault(sessim.Fault{Fault: sessim.FaultSuppressed, To: "jane@example.com"}))
@@ -226,7 +227,7 @@ func innermost(err error) error {
 	}
 }
 
-func TestABadFaultIsRefusedByName(t *testing.T) {
+func TestFaults_Invalid(t *testing.T) {
 	t.Parallel()
 	server := start(t, sessim.Options{})
 	tests := []struct{ name, body, want string }{
@@ -251,7 +252,7 @@ func TestABadFaultIsRefusedByName(t *testing.T) {
 	require.ErrorContains(t, server.AddFault(sessim.Fault{Fault: sessim.FaultLost}), "too many")
 }
 
-func TestTheAccountIsOutOfTheSandboxAndCounts(t *testing.T) {
+func TestAccount(t *testing.T) {
 	t.Parallel()
 	server := start(t, sessim.Options{})
 	send(t, server, "jane@example.com", "order-1")
@@ -263,7 +264,7 @@ func TestTheAccountIsOutOfTheSandboxAndCounts(t *testing.T) {
 	require.Positive(t, account.SendQuota.MaxSendRate)
 }
 
-func TestABadMessageIsRefusedAsTheServiceWould(t *testing.T) {
+func TestSendEmail_InvalidMessage(t *testing.T) {
 	t.Parallel()
 	content := func(s string) *types.Content { return &types.Content{Data: aws.String(s)} }
 	tests := []struct {
@@ -305,7 +306,7 @@ func TestABadMessageIsRefusedAsTheServiceWould(t *testing.T) {
 	require.Len(t, server.Faults(), 1, "a bad message uses up no fault")
 }
 
-func TestRequestsThatNoSDKMakes(t *testing.T) {
+func TestSendEmail_UnusualRequests(t *testing.T) {
 	t.Parallel()
 	const signed = "AWS4-HMAC-SHA256 Credential=id/20260101/eu-west-1/ses/aws4_request, SignedHeaders=host, Signature=abc"
 	server := start(t, sessim.Options{})
@@ -335,7 +336,7 @@ func TestRequestsThatNoSDKMakes(t *testing.T) {
 	require.Equal(t, "ok\n", body)
 }
 
-func TestTheInboxOutlivesTheServer(t *testing.T) {
+func TestInbox_SurvivesARestart(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "inbox.jsonl")
 	first := start(t, sessim.Options{DataFile: file})
@@ -364,7 +365,7 @@ func TestTheInboxOutlivesTheServer(t *testing.T) {
 	require.Len(t, start(t, sessim.Options{DataFile: file}).Messages(), 1)
 }
 
-func TestAnInboxThatIsNoneIsNotOverwritten(t *testing.T) {
+func TestInbox_ForeignFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "notes.txt")
 	require.NoError(t, os.WriteFile(file, []byte("dear diary\nand so on\n"), 0o600))
@@ -375,7 +376,7 @@ func TestAnInboxThatIsNoneIsNotOverwritten(t *testing.T) {
 	require.Equal(t, "dear diary\nand so on\n", string(content))
 }
 
-func TestTheInboxKeepsTheNewestInMemoryAndOnDisk(t *testing.T) {
+func TestInbox_KeepsTheNewest(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "inbox.jsonl")
 	server := start(t, sessim.Options{DataFile: file, Keep: 3})
@@ -396,7 +397,7 @@ func TestTheInboxKeepsTheNewestInMemoryAndOnDisk(t *testing.T) {
 	require.Equal(t, "order-7", start(t, sessim.Options{DataFile: file, Keep: 3}).Messages()[2].Headers["X-Order-Id"])
 }
 
-func TestTheInboxPageShowsTheNewestFirstInPages(t *testing.T) {
+func TestInboxPage(t *testing.T) {
 	t.Parallel()
 	server := start(t, sessim.Options{})
 	_, header, body := ask(t, server, "GET", "/", "")
@@ -426,7 +427,7 @@ func TestTheInboxPageShowsTheNewestFirstInPages(t *testing.T) {
 	require.Empty(t, server.Messages())
 }
 
-func TestAMessagePageShowsHostileMailHarmlessly(t *testing.T) {
+func TestMessagePage_HostileEmail(t *testing.T) {
 	t.Parallel()
 	const evil = `"><script>alert(1)</script>`
 	server := start(t, sessim.Options{})

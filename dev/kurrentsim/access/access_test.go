@@ -9,7 +9,7 @@ import (
 	"orderflow/dev/kurrentsim/metadata"
 )
 
-// lists is a log's worth of access control lists.
+// lists holds access control lists as a log would.
 type lists struct {
 	settings string
 	metadata map[string]string

@@ -8,7 +8,8 @@ import (
 	"orderflow/dev/kurrentsim/journal"
 )
 
-// FuzzOpen opens whatever a disk may hold: it is refused, or cut to what then opens again as it is.
+// FuzzOpen opens arbitrary bytes: they are rejected, or cut to a journal that opens again
+// unchanged.
 func FuzzOpen(f *testing.F) {
 	storage := &journal.Memory{}
 	j, _, err := journal.Open(storage, nil)

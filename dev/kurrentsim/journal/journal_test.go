@@ -25,7 +25,7 @@ func open(t *testing.T, storage journal.Storage) (*journal.Journal, []string, in
 	return j, found, cut
 }
 
-func TestTornTailIsCutAtEveryByte(t *testing.T) {
+func TestOpen_CutsTornTail(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file, err := journal.OpenFile(dir)
@@ -58,7 +58,7 @@ func TestTornTailIsCutAtEveryByte(t *testing.T) {
 	}
 }
 
-func TestGarbageAtTheTailIsCut(t *testing.T) {
+func TestOpen_CutsGarbageAtTheTail(t *testing.T) {
 	t.Parallel()
 	for _, garbage := range [][]byte{make([]byte, 100), []byte("\x00\x00\x00\x05wxyz12345"), []byte("\xff\xff\xff\xffwxyz"), {1}} {
 		storage := &journal.Memory{}
@@ -73,7 +73,8 @@ func TestGarbageAtTheTailIsCut(t *testing.T) {
 	}
 }
 
-// written is a journal of three frames, each committed before the next unless they come together; ends are their ends.
+// written returns a journal of three frames and their ends. Each frame is committed
+// before the next, unless together is set.
 func written(t *testing.T, together bool) (storage *journal.Memory, ends []int64) {
 	t.Helper()
 	storage = &journal.Memory{}
@@ -90,7 +91,7 @@ func written(t *testing.T, together bool) (storage *journal.Memory, ends []int64
 	return storage, ends
 }
 
-func TestDamageBeforeTheTailIsRefusedWhereverItIs(t *testing.T) {
+func TestOpen_RefusesDamageBeforeTheTail(t *testing.T) {
 	t.Parallel()
 	_, ends := written(t, false)
 	for at := ends[0]; at < ends[2]; at++ {
@@ -108,7 +109,7 @@ func TestDamageBeforeTheTailIsRefusedWhereverItIs(t *testing.T) {
 	}
 }
 
-func TestZeroedFramesBeforeTheTailAreRefused(t *testing.T) {
+func TestOpen_RefusesZeroedFramesBeforeTheTail(t *testing.T) {
 	t.Parallel()
 	storage, ends := written(t, false)
 	_, err := storage.WriteAt(make([]byte, ends[2]-ends[0]), ends[0])
@@ -117,11 +118,11 @@ func TestZeroedFramesBeforeTheTailAreRefused(t *testing.T) {
 	require.ErrorAs(t, err, new(*journal.CorruptError))
 }
 
-func TestHoleAmongFramesThatWereNeverSyncedIsATornTail(t *testing.T) {
+func TestOpen_CutsUnsyncedFramesWithAHole(t *testing.T) {
 	t.Parallel()
 	_, ends := written(t, true)
 	for at := ends[0]; at < ends[3]; at++ {
-		storage, _ := written(t, true) // the disk wrote later frames before earlier ones, as it may
+		storage, _ := written(t, true) // the disk wrote later frames before earlier ones, which is allowed
 		flip(t, storage, at)
 		_, found, cut := open(t, storage)
 		frame := 0
@@ -133,7 +134,7 @@ func TestHoleAmongFramesThatWereNeverSyncedIsATornTail(t *testing.T) {
 	}
 }
 
-func TestRefusedPayloadIsNamedByItsPlace(t *testing.T) {
+func TestOpen_ReportsOffsetOfRefusedPayload(t *testing.T) {
 	t.Parallel()
 	storage, ends := written(t, false)
 	_, _, err := journal.Open(storage, func(offset int64, _ []byte) error {
@@ -155,7 +156,7 @@ func flip(t *testing.T, storage *journal.Memory, at int64) {
 	require.NoError(t, err)
 }
 
-func TestForeignFileIsRefused(t *testing.T) {
+func TestOpen_RefusesForeignFile(t *testing.T) {
 	t.Parallel()
 	storage := &journal.Memory{}
 	_, err := storage.WriteAt([]byte("something else entirely"), 0)
@@ -164,7 +165,7 @@ func TestForeignFileIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "not a journal")
 }
 
-// slowSync counts syncs and holds the first until it is let go.
+// slowSync counts syncs and holds the first until it is released.
 type slowSync struct {
 	journal.Memory
 	entered, release chan struct{}
@@ -183,7 +184,7 @@ func (s *slowSync) Sync() error {
 	return nil
 }
 
-func TestCommitsThatComeTogetherShareOneSync(t *testing.T) {
+func TestCommit_ConcurrentCallsShareOneSync(t *testing.T) {
 	t.Parallel()
 	storage := &slowSync{entered: make(chan struct{}), release: make(chan struct{})}
 	j, _, _ := open(t, storage)
@@ -202,7 +203,7 @@ func TestCommitsThatComeTogetherShareOneSync(t *testing.T) {
 	require.EqualValues(t, 3, storage.count.Load(), "creation, the first, and one for the fifty")
 }
 
-func TestFailedSyncIsFinal(t *testing.T) {
+func TestCommit_FailedSyncIsFinal(t *testing.T) {
 	t.Parallel()
 	storage := &slowSync{}
 	j, _, _ := open(t, storage)

@@ -24,14 +24,14 @@ type batchCall struct {
 	streams.Streams_BatchAppendClient
 }
 
-func (w *wire) batch() batchCall {
+func (w *rawClient) batch() batchCall {
 	w.Helper()
 	call, err := w.streams.BatchAppend(w.Context())
 	require.NoError(w, err)
 	return batchCall{w.T, call}
 }
 
-// batchOf is an append in one message, with an id of its own.
+// batchOf returns an append in one message, with a new id.
 func batchOf(name string, change func(*streams.BatchAppendReq)) *streams.BatchAppendReq {
 	request := &streams.BatchAppendReq{
 		CorrelationId: textID(),
@@ -48,7 +48,7 @@ func batchOf(name string, change func(*streams.BatchAppendReq)) *streams.BatchAp
 	return request
 }
 
-// batched are events of the given size.
+// batched returns events of the given size.
 func batched(count, size int) []*streams.BatchAppendReq_ProposedMessage {
 	messages := make([]*streams.BatchAppendReq_ProposedMessage, count)
 	for i := range messages {
@@ -68,7 +68,7 @@ func (c batchCall) send(request *streams.BatchAppendReq) {
 	require.NoError(c, c.Send(request))
 }
 
-// answered waits for the next answer, which must be to the request.
+// answered waits for the next response, which must be to the request.
 func (c batchCall) answered(request *streams.BatchAppendReq) *streams.BatchAppendResp {
 	c.Helper()
 	answer, err := c.Recv()
@@ -80,7 +80,8 @@ func (c batchCall) answered(request *streams.BatchAppendReq) *streams.BatchAppen
 	return answer
 }
 
-// refused waits for the next answer, which must be a refusal of the request with these details.
+// refused waits for the next response, which must be an error for the request with these
+// details.
 func (c batchCall) refused(request *streams.BatchAppendReq, code codes.Code, text string, details proto.Message) {
 	c.Helper()
 	refusal := c.answered(request).GetError()
@@ -93,9 +94,9 @@ func (c batchCall) refused(request *streams.BatchAppendReq, code codes.Code, tex
 	require.True(c, proto.Equal(details, got), "%v", got)
 }
 
-func TestBatchAppendAnswersInOrderWhatIsSentAtOnce(t *testing.T) {
+func TestBatchAppend_AnswersInOrder(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	call := w.batch()
 	var sent []*streams.BatchAppendReq
 	for i := range 200 {
@@ -121,9 +122,9 @@ func TestBatchAppendAnswersInOrderWhatIsSentAtOnce(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 }
 
-func TestBatchAppendOfSeveralMessagesIsOne(t *testing.T) {
+func TestBatchAppend_SeveralMessagesAreOneAppend(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	call := w.batch()
 	first := batchOf("order-1", func(r *streams.BatchAppendReq) { r.IsFinal = false })
 	call.send(first)
@@ -142,9 +143,9 @@ func TestBatchAppendOfSeveralMessagesIsOne(t *testing.T) {
 	require.Len(t, found, 5)
 }
 
-func TestBatchAppendRefusesOneAppendAndGoesOn(t *testing.T) {
+func TestBatchAppend_ContinuesAfterAnError(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	_, _, err := w.append(appendOptions("order-1"), proposed(1, nil))
 	require.NoError(t, err)
 	w.tombstone("gone-ä")
@@ -196,9 +197,9 @@ func TestBatchAppendRefusesOneAppendAndGoesOn(t *testing.T) {
 	require.EqualValues(t, 1, call.answered(last).GetSuccess().GetCurrentRevision(), "none of them was written")
 }
 
-func TestBatchAppendRefusesMalformedEvents(t *testing.T) {
+func TestBatchAppend_MalformedEvents(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	call := w.batch()
 	for name, change := range map[string]func(*streams.BatchAppendReq){
 		"no type":       func(r *streams.BatchAppendReq) { delete(r.ProposedMessages[0].Metadata, "type") },
@@ -225,9 +226,9 @@ func TestBatchAppendRefusesMalformedEvents(t *testing.T) {
 	require.Equal(t, codes.Unknown, status.Code(err), "no stream to name in an answer: %v", err)
 }
 
-func TestBatchAppendThatDoesNotArriveWholeTimesOut(t *testing.T) {
+func TestBatchAppend_IncompleteAppendTimesOut(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	call := w.batch()
 	half := batchOf("order-1", func(r *streams.BatchAppendReq) {
 		r.IsFinal = false
@@ -244,16 +245,16 @@ func TestBatchAppendThatDoesNotArriveWholeTimesOut(t *testing.T) {
 	require.EqualValues(t, 0, call.answered(whole).GetSuccess().GetCurrentRevision(), "what came too late is not written")
 }
 
-func TestBatchAppendHoldsNoMoreThanAllAppendsMay(t *testing.T) {
+func TestBatchAppend_LimitsBufferedBytes(t *testing.T) {
 	t.Parallel()
 	const most = 64 << 10
-	w := newWire(t, most)
+	w := newRawClient(t, most)
 	call := w.batch()
 	held := batchOf("order-1", func(r *streams.BatchAppendReq) {
 		r.ProposedMessages, r.IsFinal = batched(1, most/2), false
 	})
 	call.send(held)
-	for i := range 3 { // what is refused or written gives its room back
+	for i := range 3 { // a rejected or written append returns its bytes to the budget
 		refused := batchOf(fmt.Sprintf("order-%d", i), func(r *streams.BatchAppendReq) { r.ProposedMessages = batched(1, most/2) })
 		call.send(refused)
 		call.refused(refused, codes.Unavailable, "Server Is Busy", &emptypb.Empty{})
@@ -265,9 +266,9 @@ func TestBatchAppendHoldsNoMoreThanAllAppendsMay(t *testing.T) {
 	require.NotNil(t, call.answered(next).GetSuccess())
 }
 
-func TestBatchAppendIsReadableBeforeItsAnswerIsTaken(t *testing.T) {
+func TestBatchAppend_ReadableBeforeItsResponse(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	for i := range 50 {
 		call, err := w.streams.BatchAppend(w.Context())
 		require.NoError(t, err)

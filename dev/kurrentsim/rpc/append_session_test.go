@@ -14,11 +14,11 @@ import (
 
 func TestAppendSession(t *testing.T) {
 	t.Parallel()
-	w := newWireOf(t, "25.1.0", 0)
+	w := newRawClientOf(t, "25.1.0", 0)
 	appendAt := func(stream string, expected int64) error {
 		call, err := w.sessions.AppendSession(w.Context())
 		require.NoError(t, err)
-		_ = call.Send(&streamsv2.AppendRequest{ // a refusal shows in the answer
+		_ = call.Send(&streamsv2.AppendRequest{ // the response shows an error
 			Stream: stream, ExpectedRevision: &expected, Records: []*streamsv2.AppendRecord{{
 				RecordId: new(uuid.NewString()), Data: []byte("{}"),
 				Schema: &streamsv2.SchemaInfo{Name: "placed", Format: streamsv2.SchemaFormat_SCHEMA_FORMAT_JSON},
@@ -40,7 +40,7 @@ func TestAppendSession(t *testing.T) {
 
 func TestStreamName(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	for given, want := range map[string]string{
 		"two bytes \xff\xff":      "two bytes \uFFFD\uFFFD",
 		"a cut sequence \xe2\x82": "a cut sequence \uFFFD",

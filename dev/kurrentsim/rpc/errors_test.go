@@ -20,7 +20,7 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-func (w *wire) tombstone(name string) {
+func (w *rawClient) tombstone(name string) {
 	w.Helper()
 	_, err := w.streams.Tombstone(w.Context(), &streams.TombstoneReq{Options: &streams.TombstoneReq_Options{
 		StreamIdentifier:       stream(name),
@@ -29,9 +29,9 @@ func (w *wire) tombstone(name string) {
 	require.NoError(w, err)
 }
 
-func TestTombstonedStreamIsNamedInTheTrailers(t *testing.T) {
+func TestTombstonedStream_Trailers(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	for name, plain := range map[string]bool{
 		"order-1": true, "order \t~": true, "order-ä": false, "order-\n\x00": false, "order-\xff": false,
 	} {
@@ -66,9 +66,9 @@ func TestTombstonedStreamIsNamedInTheTrailers(t *testing.T) {
 	}
 }
 
-func TestWrongVersionOfADeletionIsInTheTrailers(t *testing.T) {
+func TestDelete_WrongVersionTrailers(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	_, _, err := w.append(appendOptions("order-1"), proposed(1, nil), proposed(1, nil))
 	require.NoError(t, err)
 	details := []string{"stream-name", "order-1", "expected-version", "7", "actual-version", "1"}
@@ -83,9 +83,9 @@ func TestWrongVersionOfADeletionIsInTheTrailers(t *testing.T) {
 	requireRefusal(t, err, trailer, codes.FailedPrecondition, "WrongExpectedVersion", "wrong-expected-version", details...)
 }
 
-func TestWrongVersionOfAnAppendIsAnAnswer(t *testing.T) {
+func TestAppend_WrongVersionIsAResponse(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	options := appendOptions("order-1")
 	options.GetOptions().ExpectedStreamRevision = &streams.AppendReq_Options_Revision{Revision: 7}
 	answer, trailer, err := w.append(options, proposed(1, nil))
@@ -95,18 +95,18 @@ func TestWrongVersionOfAnAppendIsAnAnswer(t *testing.T) {
 	require.NotNil(t, answer.GetWrongExpectedVersion().GetCurrentNoStream())
 }
 
-func TestMissingStreamIsAnAnswer(t *testing.T) {
+func TestRead_MissingStreamIsAResponse(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	found, _, err := w.read(readOptions("nowhere"))
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	require.Equal(t, "nowhere", string(found[0].GetStreamNotFound().GetStreamIdentifier().GetStreamName()))
 }
 
-func TestOversizedAppendsAreRefused(t *testing.T) {
+func TestAppend_Oversized(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	_, trailer, err := w.append(appendOptions("order-1"), proposed(1<<20, nil))
 	requireRefusal(t, err, trailer, codes.InvalidArgument, "Maximum Append Size of 1048576 Exceeded.", "maximum-append-size-exceeded",
 		"maximum-append-size", "1048576", "content-length", "0")
@@ -114,7 +114,7 @@ func TestOversizedAppendsAreRefused(t *testing.T) {
 	require.Equal(t, codes.ResourceExhausted, status.Code(err))
 	require.Equal(t, []string{"0"}, trailer.Get("content-length"))
 
-	later := newWireOf(t, "25.1.0", 0)
+	later := newRawClientOf(t, "25.1.0", 0)
 	// The type counts twice, and is sent once.
 	large := proposed(rpc.MaxMessage-3000, func(m *streams.AppendReq_ProposedMessage) { m.Metadata["type"] = strings.Repeat("t", 2500) })
 	_, trailer, err = later.append(appendOptions("order-1"), large)
@@ -122,16 +122,16 @@ func TestOversizedAppendsAreRefused(t *testing.T) {
 		"maximum-append-event-size", strconv.Itoa(store.MaxEventSize),
 		"event-id", large.GetProposedMessage().GetId().GetString_(),
 		"proposed-append-event-size", strconv.Itoa(rpc.MaxMessage-3000+2*2500))
-	for _, w := range []*wire{w, later} {
+	for _, w := range []*rawClient{w, later} {
 		found, _, err := w.read(readOptions("order-1"))
 		require.NoError(t, err)
 		require.NotNil(t, found[0].GetStreamNotFound(), "nothing of it was written")
 	}
 }
 
-func TestImpossibleReadsAreRefused(t *testing.T) {
+func TestRead_ImpossibleOptions(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	_, _, err := w.append(appendOptions("s-1"), proposed(1, nil))
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
@@ -162,9 +162,9 @@ func TestImpossibleReadsAreRefused(t *testing.T) {
 	}
 }
 
-func TestEventsNeedTheirMetadata(t *testing.T) {
+func TestAppend_MissingMetadata(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	for _, key := range []string{"type", "content-type"} {
 		_, trailer, err := w.append(appendOptions("order-1"), proposed(1, func(m *streams.AppendReq_ProposedMessage) { delete(m.Metadata, key) }))
 		requireRefusal(t, err, trailer, codes.InvalidArgument, key, "missing-required-metadata-property",
@@ -173,7 +173,7 @@ func TestEventsNeedTheirMetadata(t *testing.T) {
 }
 
 // hold begins an append and leaves it open.
-func (w *wire) hold(ctx context.Context, stream string, size int) streams.Streams_AppendClient {
+func (w *rawClient) hold(ctx context.Context, stream string, size int) streams.Streams_AppendClient {
 	w.Helper()
 	call, err := w.streams.Append(ctx)
 	require.NoError(w, err)
@@ -182,13 +182,13 @@ func (w *wire) hold(ctx context.Context, stream string, size int) streams.Stream
 	return call
 }
 
-func TestAppendsTogetherHoldNoMoreThanTheyMay(t *testing.T) {
+func TestAppend_LimitsBufferedBytes(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 1<<20)
+	w := newRawClient(t, 1<<20)
 	holder := w.hold(t.Context(), "order-1", 900<<10)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		_, _, err := w.append(appendOptions("order-2"), proposed(200<<10, nil))
-		if err == nil { // it was there before the holder's, which is then refused itself
+		if err == nil { // it came before the holder's append, which is then rejected itself
 			_, _ = holder.CloseAndRecv()
 			holder = w.hold(t.Context(), "order-1", 900<<10)
 		}
@@ -211,9 +211,9 @@ func TestAppendsTogetherHoldNoMoreThanTheyMay(t *testing.T) {
 	}, waitFor, tick, "one that is never finished gives it back too")
 }
 
-func TestIncompleteRequestsAreRefusedAndHarmNothing(t *testing.T) {
+func TestIncompleteRequests(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	_, _, err := w.append()
 	require.Equal(t, codes.InvalidArgument, status.Code(err))
 	_, _, err = w.append(&streams.AppendReq{})
@@ -270,8 +270,8 @@ func backwardsFollower(o *streams.ReadReq_Options) {
 	o.ReadDirection = streams.ReadReq_Options_Backwards
 }
 
-// emptyCalls are calls with nothing in them.
-func (w *wire) emptyCalls() map[string]func(context.Context) error {
+// emptyCalls returns calls with empty requests.
+func (w *rawClient) emptyCalls() map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"delete": func(ctx context.Context) error { _, err := w.streams.Delete(ctx, &streams.DeleteReq{}); return err },
 		"tombstone": func(ctx context.Context) error {

@@ -12,11 +12,11 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// What the official Go client never sends and other official clients do.
+// Requests that the official Go client never sends and other official clients do.
 
-func TestReadReturnsIDsInTheFormAskedFor(t *testing.T) {
+func TestRead_IDsInTheRequestedForm(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	written := proposed(1, nil)
 	_, _, err := w.append(appendOptions("order-1"), written)
 	require.NoError(t, err)
@@ -40,16 +40,16 @@ func TestReadReturnsIDsInTheFormAskedFor(t *testing.T) {
 	require.Equal(t, id, message.GetEvent().GetEvent().GetId().GetString_())
 }
 
-func TestGroupStartsWhereItsSettingsSay(t *testing.T) {
+func TestCreateGroup_Start(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	_, _, err := w.append(appendOptions("order-1"), proposed(1, nil), proposed(1, nil), proposed(1, nil))
 	require.NoError(t, err)
 	for revision, first := range map[uint64]uint64{0: 0, 2: 2, math.MaxUint64: 3} {
 		legacy := &persistent.CreateReq{Options: &persistent.CreateReq_Options{
 			//nolint:staticcheck // what is tested
 			StreamIdentifier: stream("order-1"), GroupName: "g",
-			Settings: settings(func(s *persistent.CreateReq_Settings) { s.Revision = revision }), //nolint:staticcheck // likewise
+			Settings: settings(func(s *persistent.CreateReq_Settings) { s.Revision = revision }), //nolint:staticcheck // the same
 		}}
 		_, err := w.persistent.Create(t.Context(), legacy)
 		require.NoError(t, err)
@@ -69,9 +69,9 @@ func TestGroupStartsWhereItsSettingsSay(t *testing.T) {
 	}
 }
 
-func TestConnectionIsListedByItsName(t *testing.T) {
+func TestGetInfo_ConnectionName(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	_, err := w.create("order-1", func(s *persistent.CreateReq_Settings) { s.MaxSubscriberCount = 2 })
 	require.NoError(t, err)
 	w.join(t.Context(), "order-1")
@@ -87,8 +87,8 @@ func TestConnectionIsListedByItsName(t *testing.T) {
 	require.ElementsMatch(t, []string{"<unknown>", "checkout"}, names)
 }
 
-// join is consume of a group that lets the caller in.
-func (w *wire) join(ctx context.Context, name string) persistent.PersistentSubscriptions_ReadClient {
+// join is consume for a group that must accept the caller.
+func (w *rawClient) join(ctx context.Context, name string) persistent.PersistentSubscriptions_ReadClient {
 	w.Helper()
 	call, err := w.consume(ctx, name)
 	require.NoError(w, err)

@@ -32,7 +32,7 @@ func settings(change func(*persistent.CreateReq_Settings)) *persistent.CreateReq
 	return s
 }
 
-func (w *wire) create(name string, change func(*persistent.CreateReq_Settings)) (metadata.MD, error) {
+func (w *rawClient) create(name string, change func(*persistent.CreateReq_Settings)) (metadata.MD, error) {
 	var trailer metadata.MD
 	_, err := w.persistent.Create(w.Context(), &persistent.CreateReq{Options: &persistent.CreateReq_Options{
 		StreamOption: &persistent.CreateReq_Options_Stream{Stream: &persistent.CreateReq_StreamOptions{
@@ -44,8 +44,9 @@ func (w *wire) create(name string, change func(*persistent.CreateReq_Settings)) 
 	return trailer, err
 }
 
-// consume joins a group, asking for ids as text, and returns what ends it, or the confirmation's absence of an error.
-func (w *wire) consume(ctx context.Context, name string) (persistent.PersistentSubscriptions_ReadClient, error) {
+// consume joins a group, asking for ids as text. It returns the error that ends the call,
+// or nil if the group confirms.
+func (w *rawClient) consume(ctx context.Context, name string) (persistent.PersistentSubscriptions_ReadClient, error) {
 	w.Helper()
 	call, err := w.persistent.Read(ctx)
 	require.NoError(w, err)
@@ -60,9 +61,9 @@ func (w *wire) consume(ctx context.Context, name string) (persistent.PersistentS
 	return call, err
 }
 
-func TestMissingGroupIsNamedInTheTrailers(t *testing.T) {
+func TestMissingGroup_Trailers(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	expect := func(err error, trailer metadata.MD) {
 		t.Helper()
 		requireRefusal(t, err, trailer, codes.NotFound, "does not exist", "persistent-subscription-does-not-exist",
@@ -101,9 +102,9 @@ func replayRequest(stopAt int64) *persistent.ReplayParkedReq {
 	}}
 }
 
-func TestUnusableGroupsAreRefusedWithTheReason(t *testing.T) {
+func TestCreateGroup_InvalidSettings(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	for reason, change := range map[string]func(*persistent.CreateReq_Settings){
 		"consumer strategy Lottery": func(s *persistent.CreateReq_Settings) { s.ConsumerStrategy = "Lottery" },
 		"read batch size":           func(s *persistent.CreateReq_Settings) { s.ReadBatchSize = s.HistoryBufferSize },
@@ -123,9 +124,9 @@ func TestUnusableGroupsAreRefusedWithTheReason(t *testing.T) {
 	requireRefusal(t, err, trailer, codes.AlreadyExists, "exists", "persistent-subscription-exists", "stream-name", "order-1", "group-name", "g")
 }
 
-func TestConsumersLearnWhyTheyAreTurnedAwayOrDropped(t *testing.T) {
+func TestReadGroup_Errors(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	_, err := w.create("order-1", nil)
 	require.NoError(t, err)
 	first, err := w.consume(t.Context(), "order-1")
@@ -140,9 +141,9 @@ func TestConsumersLearnWhyTheyAreTurnedAwayOrDropped(t *testing.T) {
 		"persistent-subscription-dropped", "stream-name", "order-1", "group-name", "g")
 }
 
-func TestGroupOnAStreamWithoutANameIsNeverAnswered(t *testing.T) {
+func TestGroup_StreamWithoutAName(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	_, err := w.persistent.Create(ctx, &persistent.CreateReq{Options: &persistent.CreateReq_Options{
@@ -153,9 +154,9 @@ func TestGroupOnAStreamWithoutANameIsNeverAnswered(t *testing.T) {
 	require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded, "it was the caller's patience that ended")
 }
 
-func TestOddGroupsAreTaken(t *testing.T) {
+func TestCreateGroup_UnusualNames(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	for name, change := range map[string]func(*persistent.CreateReq_Settings){
 		"no batch": func(s *persistent.CreateReq_Settings) { s.ReadBatchSize = 0 },
 		"a negative time-out": func(s *persistent.CreateReq_Settings) {
@@ -167,9 +168,9 @@ func TestOddGroupsAreTaken(t *testing.T) {
 	}
 }
 
-func TestListOfAStreamWhoseGroupIsGoneIsEmpty(t *testing.T) {
+func TestListGroups_AfterDelete(t *testing.T) {
 	t.Parallel()
-	w := newWire(t, 0)
+	w := newRawClient(t, 0)
 	_, err := w.create("order-1", nil)
 	require.NoError(t, err)
 	_, err = w.persistent.Delete(t.Context(), &persistent.DeleteReq{Options: &persistent.DeleteReq_Options{

@@ -32,21 +32,21 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// wire is a service and a connection to it that the official client does not stand in front of.
-type wire struct {
+// rawClient is a service and a direct connection to it, without the official client.
+type rawClient struct {
 	*testing.T
 	streams    streams.StreamsClient
 	persistent persistent.PersistentSubscriptionsClient
 	sessions   streamsv2.StreamsServiceClient // not registered before 25.1
 }
 
-func newWire(t *testing.T, maxBuffered int64, extra ...grpc.ServerOption) *wire {
+func newRawClient(t *testing.T, maxBuffered int64, extra ...grpc.ServerOption) *rawClient {
 	t.Helper()
-	return newWireOf(t, rpc.DefaultVersion, maxBuffered, extra...)
+	return newRawClientOf(t, rpc.DefaultVersion, maxBuffered, extra...)
 }
 
-// newWireOf is newWire of a server of another version.
-func newWireOf(t *testing.T, version string, maxBuffered int64, extra ...grpc.ServerOption) *wire {
+// newRawClientOf is newRawClient for a server of another version.
+func newRawClientOf(t *testing.T, version string, maxBuffered int64, extra ...grpc.ServerOption) *rawClient {
 	t.Helper()
 	release, err := rpc.ParseRelease(version)
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func newWireOf(t *testing.T, version string, maxBuffered int64, extra ...grpc.Se
 		server.Stop()
 		require.NoError(t, events.Close())
 	})
-	return &wire{
+	return &rawClient{
 		T: t, streams: streams.NewStreamsClient(conn), persistent: persistent.NewPersistentSubscriptionsClient(conn),
 		sessions: streamsv2.NewStreamsServiceClient(conn),
 	}
@@ -90,7 +90,7 @@ func appendOptions(name string) *streams.AppendReq {
 	}}}
 }
 
-// proposed is an event as a client sends it.
+// proposed returns an event as a client sends it.
 func proposed(size int, change func(*streams.AppendReq_ProposedMessage)) *streams.AppendReq {
 	message := &streams.AppendReq_ProposedMessage{
 		Id:       &shared.UUID{Value: &shared.UUID_String_{String_: uuid.NewString()}},
@@ -103,23 +103,24 @@ func proposed(size int, change func(*streams.AppendReq_ProposedMessage)) *stream
 	return &streams.AppendReq{Content: &streams.AppendReq_ProposedMessage_{ProposedMessage: message}}
 }
 
-// append sends the messages and waits for the answer.
-func (w *wire) append(messages ...*streams.AppendReq) (*streams.AppendResp, metadata.MD, error) {
+// append sends the messages and waits for the response.
+func (w *rawClient) append(messages ...*streams.AppendReq) (*streams.AppendResp, metadata.MD, error) {
 	call, err := w.streams.Append(w.Context())
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, message := range messages {
 		if err := call.Send(message); err != nil {
-			break // the answer says why
+			break // the response contains the reason
 		}
 	}
 	answer, err := call.CloseAndRecv()
 	return answer, call.Trailer(), err
 }
 
-// read returns the first messages of a read, at most as many as there are before its end, and how it ended.
-func (w *wire) read(options *streams.ReadReq_Options) ([]*streams.ReadResp, metadata.MD, error) {
+// read returns the first messages of a read, at most as many as there are before its end,
+// and its error.
+func (w *rawClient) read(options *streams.ReadReq_Options) ([]*streams.ReadResp, metadata.MD, error) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), waitFor)
 	defer cancel()
@@ -154,7 +155,8 @@ func structured() *streams.ReadReq_Options_UUIDOption {
 	return &streams.ReadReq_Options_UUIDOption{Content: &streams.ReadReq_Options_UUIDOption_Structured{Structured: &shared.Empty{}}}
 }
 
-// requireRefusal expects a status and, besides the exception, the given trailers, as pairs of key and value.
+// requireRefusal requires a status and, in addition to the exception, the given trailers,
+// as pairs of key and value.
 func requireRefusal(t *testing.T, err error, trailer metadata.MD, code codes.Code, text, exception string, details ...string) {
 	t.Helper()
 	require.Equal(t, code, status.Code(err), "%v", err)

@@ -15,7 +15,7 @@ import (
 	"orderflow/dev/kurrentsim/rpc"
 )
 
-// oneUser lets in carla, with any password but an empty one.
+// oneUser accepts carla, with any password but an empty one.
 type oneUser struct{}
 
 func (oneUser) Authenticate(name, password string) (*access.User, bool) {
@@ -31,7 +31,7 @@ func (noLists) Defaults() access.Defaults { return access.Defaults{} }
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	guard := &rpc.Guard{Users: oneUser{}, Lists: noLists{}}
-	w := newWire(t, 0, guard.Interceptors()...)
+	w := newRawClient(t, 0, guard.Interceptors()...)
 	for name, c := range map[string]struct {
 		authorization string
 		stream        string
@@ -63,10 +63,10 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-func TestGuardDeniesEachAppendOfABatch(t *testing.T) {
+func TestGuard_DeniesEachAppendOfABatch(t *testing.T) {
 	t.Parallel()
 	guard := &rpc.Guard{Users: oneUser{}, Lists: noLists{}}
-	w := newWire(t, 0, guard.Interceptors()...)
+	w := newRawClient(t, 0, guard.Interceptors()...)
 	as := func(authorization string) batchCall {
 		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", authorization)
 		call, err := w.streams.BatchAppend(ctx)

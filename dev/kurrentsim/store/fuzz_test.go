@@ -10,7 +10,8 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// FuzzAppend writes whatever a client may send; what is accepted comes back as it was, also from the log read again.
+// FuzzAppend writes arbitrary requests. What is accepted is read back unchanged, also
+// after the log is read again.
 func FuzzAppend(f *testing.F) {
 	f.Add("order-1", "placed", []byte(`{"n":1}`), []byte(`{"$correlationId":"c"}`), true)
 	f.Add("$$order-1", "$metadata", []byte(`{"$maxCount":1,"$tb":9223372036854775807}`), []byte(nil), true)

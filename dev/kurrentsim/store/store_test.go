@@ -45,7 +45,7 @@ func clone(t *testing.T, from *journal.Memory, size int64) *journal.Memory {
 	return copied
 }
 
-func TestStartAppendWritesInTheOrderOfTheCalls(t *testing.T) {
+func TestStartAppend_WritesInTheOrderOfTheCalls(t *testing.T) {
 	t.Parallel()
 	s := open(t, &journal.Memory{})
 	var started []func() (store.Written, error)
@@ -61,7 +61,7 @@ func TestStartAppendWritesInTheOrderOfTheCalls(t *testing.T) {
 	require.Equal(t, 3, length(t, s, "order-1"))
 }
 
-func TestTornAppendIsGoneAsAWholeWithItsLinks(t *testing.T) {
+func TestOpen_TornAppendIsDroppedWithItsLinks(t *testing.T) {
 	t.Parallel()
 	storage := &journal.Memory{}
 	s := open(t, storage)
@@ -93,7 +93,7 @@ func TestTornAppendIsGoneAsAWholeWithItsLinks(t *testing.T) {
 	}
 }
 
-// heldSync is storage whose next sync waits to be let go.
+// heldSync is storage whose next sync waits until it is released.
 type heldSync struct {
 	journal.Memory
 	entered, release chan struct{}
@@ -108,7 +108,7 @@ func (h *heldSync) Sync() error {
 	return nil
 }
 
-func TestEventsAreSeenOnlyWhenTheyAreDurable(t *testing.T) {
+func TestAppend_VisibleOnlyWhenDurable(t *testing.T) {
 	t.Parallel()
 	storage := &heldSync{}
 	s := open(t, storage)
@@ -140,7 +140,7 @@ func TestEventsAreSeenOnlyWhenTheyAreDurable(t *testing.T) {
 	require.Equal(t, 2, length(t, s, "$ce-order"))
 }
 
-func TestMaxAgeHidesEventsWhenTheirTimeHasCome(t *testing.T) {
+func TestReadStream_MaxAge(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	s, _, err := store.Open(store.Config{Storage: &journal.Memory{}, Now: func() time.Time { return now }})
@@ -160,7 +160,7 @@ func TestMaxAgeHidesEventsWhenTheirTimeHasCome(t *testing.T) {
 	require.False(t, found, "a link to it does not resolve either")
 }
 
-func TestPageEndsBeforeItGrowsTooLarge(t *testing.T) {
+func TestReadStream_PageSize(t *testing.T) {
 	t.Parallel()
 	s := open(t, &journal.Memory{})
 	large := batch(5)
@@ -199,7 +199,7 @@ func TestPageEndsBeforeItGrowsTooLarge(t *testing.T) {
 	require.Equal(t, 5, count)
 }
 
-func TestTooManyIDsAreForgottenOldestFirst(t *testing.T) {
+func TestAppend_ForgetsOldestIDs(t *testing.T) {
 	t.Parallel()
 	s := open(t, &journal.Memory{})
 	first := batch(1)

@@ -12,7 +12,7 @@ import (
 	"orderflow/dev/kurrentsim/subscription"
 )
 
-// consumer remembers what it was offered.
+// consumer records what it was offered.
 type consumer struct {
 	got    []subscription.Message
 	refuse bool
@@ -34,14 +34,14 @@ func (c *consumer) places() []int64 {
 	return places
 }
 
-// rig is an engine with a clock.
-type rig struct {
+// engineRig is an engine with a clock.
+type engineRig struct {
 	*subscription.Engine
 	now  time.Time
 	next int64
 }
 
-func newRig(change func(*subscription.Settings)) *rig {
+func newEngineRig(change func(*subscription.Settings)) *engineRig {
 	settings := subscription.Settings{
 		MaxRetryCount: 2, MinCheckpoint: 2, MaxCheckpoint: 10, ReadBatch: 20, HistoryBuffer: 500,
 		MessageTimeout: 30 * time.Second, CheckpointAfter: 2 * time.Second, Strategy: subscription.RoundRobin,
@@ -50,17 +50,17 @@ func newRig(change func(*subscription.Settings)) *rig {
 		change(&settings)
 	}
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	return &rig{Engine: subscription.New(settings, subscription.None), now: now}
+	return &engineRig{Engine: subscription.New(settings, subscription.None), now: now}
 }
 
-func (r *rig) connect(buffer int) *consumer {
+func (r *engineRig) connect(buffer int) *consumer {
 	c := &consumer{}
 	r.Connect(c, buffer)
 	return c
 }
 
 // feed adds messages from the given streams, and offers them.
-func (r *rig) feed(streams ...string) {
+func (r *engineRig) feed(streams ...string) {
 	var messages []*subscription.Message
 	for _, stream := range streams {
 		messages = append(messages, &subscription.Message{
@@ -73,31 +73,31 @@ func (r *rig) feed(streams ...string) {
 	r.Pump(r.now)
 }
 
-func (r *rig) feedCount(count int) {
+func (r *engineRig) feedCount(count int) {
 	for i := range count {
 		r.feed(fmt.Sprintf("s-%d", i))
 	}
 }
 
-func (r *rig) ack(m subscription.Message) {
+func (r *engineRig) ack(m subscription.Message) {
 	r.Ack([]uuid.UUID{m.ID()}, r.now)
 	r.Pump(r.now)
 }
 
-func (r *rig) nack(action subscription.Action, m subscription.Message) {
+func (r *engineRig) nack(action subscription.Action, m subscription.Message) {
 	r.Nack([]uuid.UUID{m.ID()}, action, "because")
 	r.Pump(r.now)
 }
 
-func (r *rig) wait(d time.Duration) {
+func (r *engineRig) wait(d time.Duration) {
 	r.now = r.now.Add(d)
 	r.Tick(r.now)
 	r.Pump(r.now)
 }
 
-func TestConsumerHasNoMoreInHandThanItsBuffer(t *testing.T) {
+func TestEngine_ConsumerBuffer(t *testing.T) {
 	t.Parallel()
-	r := newRig(nil)
+	r := newEngineRig(nil)
 	c := r.connect(2)
 	r.feedCount(4)
 	require.Equal(t, []int64{0, 1}, c.places())
@@ -107,18 +107,18 @@ func TestConsumerHasNoMoreInHandThanItsBuffer(t *testing.T) {
 	require.Equal(t, []int64{0, 1, 2, 3}, c.places())
 }
 
-func TestRoundRobinGoesRound(t *testing.T) {
+func TestRoundRobin(t *testing.T) {
 	t.Parallel()
-	r := newRig(nil)
+	r := newEngineRig(nil)
 	a, b := r.connect(10), r.connect(2)
 	r.feedCount(7)
 	require.Equal(t, []int64{0, 2, 4, 5, 6}, a.places())
 	require.Equal(t, []int64{1, 3}, b.places())
 }
 
-func TestDispatchToSingleMovesOnWhenFull(t *testing.T) {
+func TestDispatchToSingle(t *testing.T) {
 	t.Parallel()
-	r := newRig(func(s *subscription.Settings) { s.Strategy = subscription.DispatchToSingle })
+	r := newEngineRig(func(s *subscription.Settings) { s.Strategy = subscription.DispatchToSingle })
 	a, b := r.connect(3), r.connect(10)
 	r.feedCount(5)
 	require.Equal(t, []int64{0, 1, 2}, a.places())
@@ -128,9 +128,9 @@ func TestDispatchToSingleMovesOnWhenFull(t *testing.T) {
 	require.Equal(t, []int64{3, 4, 5}, b.places(), "it stays with the one it is with")
 }
 
-func TestPinnedKeepsAStreamWithItsConsumer(t *testing.T) {
+func TestPinned_KeepsAStreamWithItsConsumer(t *testing.T) {
 	t.Parallel()
-	r := newRig(func(s *subscription.Settings) { s.Strategy = subscription.Pinned })
+	r := newEngineRig(func(s *subscription.Settings) { s.Strategy = subscription.Pinned })
 	a, b := r.connect(100), r.connect(100)
 	for range 3 {
 		r.feedCount(20)
@@ -146,9 +146,9 @@ func TestPinnedKeepsAStreamWithItsConsumer(t *testing.T) {
 	}
 }
 
-func TestPinnedPassesOverAFullConsumer(t *testing.T) {
+func TestPinned_SkipsAFullConsumer(t *testing.T) {
 	t.Parallel()
-	r := newRig(func(s *subscription.Settings) { s.Strategy = subscription.Pinned })
+	r := newEngineRig(func(s *subscription.Settings) { s.Strategy = subscription.Pinned })
 	a, b := r.connect(1), r.connect(100)
 	r.feedCount(40)
 	require.Len(t, a.got, 1)
@@ -158,9 +158,9 @@ func TestPinnedPassesOverAFullConsumer(t *testing.T) {
 	require.Less(t, a.got[0].Place, a.got[1].Place)
 }
 
-func TestRetriesAreCountedAndThenParked(t *testing.T) {
+func TestEngine_RetriesThenParks(t *testing.T) {
 	t.Parallel()
-	r := newRig(nil)
+	r := newEngineRig(nil)
 	c := r.connect(5)
 	r.feedCount(1)
 	r.nack(subscription.Retry, c.got[0])
@@ -176,9 +176,9 @@ func TestRetriesAreCountedAndThenParked(t *testing.T) {
 	require.Empty(t, r.TakeParked())
 }
 
-func TestTimeoutComesNoSoonerThanDue(t *testing.T) {
+func TestEngine_TimeoutWhenDue(t *testing.T) {
 	t.Parallel()
-	r := newRig(nil)
+	r := newEngineRig(nil)
 	c := r.connect(5)
 	r.feedCount(2)
 	r.wait(29 * time.Second)
@@ -188,9 +188,9 @@ func TestTimeoutComesNoSoonerThanDue(t *testing.T) {
 	require.Equal(t, []int64{0, 1, 1}, c.places())
 }
 
-func TestRefusedMessagesComeBeforeNewOnesInOrder(t *testing.T) {
+func TestEngine_RetriesBeforeNewMessages(t *testing.T) {
 	t.Parallel()
-	r := newRig(nil)
+	r := newEngineRig(nil)
 	c := r.connect(3)
 	r.feedCount(5)
 	r.Nack([]uuid.UUID{c.got[2].ID(), c.got[0].ID()}, subscription.Retry, "")
@@ -198,9 +198,9 @@ func TestRefusedMessagesComeBeforeNewOnesInOrder(t *testing.T) {
 	require.Equal(t, []int64{0, 1, 2, 0, 2}, c.places())
 }
 
-func TestDisconnectGivesBackWithoutParking(t *testing.T) {
+func TestDisconnect_ReturnsMessagesWithoutParking(t *testing.T) {
 	t.Parallel()
-	r := newRig(func(s *subscription.Settings) { s.MaxRetryCount = 0 })
+	r := newEngineRig(func(s *subscription.Settings) { s.MaxRetryCount = 0 })
 	gone := r.connect(3)
 	r.feedCount(4)
 	r.Disconnect(gone)
@@ -212,9 +212,9 @@ func TestDisconnectGivesBackWithoutParking(t *testing.T) {
 	require.Equal(t, 0, heir.got[3].RetryCount)
 }
 
-func TestLateAcknowledgementSettlesTheRedelivery(t *testing.T) {
+func TestAck_LateSettlesTheRedelivery(t *testing.T) {
 	t.Parallel()
-	r := newRig(nil)
+	r := newEngineRig(nil)
 	a := r.connect(1)
 	r.feedCount(1)
 	r.wait(30 * time.Second)
@@ -222,12 +222,12 @@ func TestLateAcknowledgementSettlesTheRedelivery(t *testing.T) {
 	r.ack(a.got[0])
 	r.wait(time.Minute)
 	require.Len(t, a.got, 2)
-	r.ack(a.got[0]) // nobody has it any more: ignored
+	r.ack(a.got[0]) // no consumer has it any more: ignored
 }
 
-func TestSlowClientIsLeftOut(t *testing.T) {
+func TestEngine_SkipsASlowClient(t *testing.T) {
 	t.Parallel()
-	r := newRig(nil)
+	r := newEngineRig(nil)
 	slow, quick := r.connect(10), r.connect(10)
 	slow.refuse = true
 	r.feedCount(3)
@@ -235,9 +235,9 @@ func TestSlowClientIsLeftOut(t *testing.T) {
 	require.Equal(t, []int64{0, 1, 2}, quick.places())
 }
 
-func TestRoomIsABatchWhileTheBufferHasMore(t *testing.T) {
+func TestRoom_IsABatchWhileTheBufferHasMore(t *testing.T) {
 	t.Parallel()
-	r := newRig(func(s *subscription.Settings) { s.ReadBatch, s.HistoryBuffer = 20, 64 })
+	r := newEngineRig(func(s *subscription.Settings) { s.ReadBatch, s.HistoryBuffer = 20, 64 })
 	require.Equal(t, 20, r.Room(), "also without consumers")
 	r.Feed([]*subscription.Message{{Skipped: 500, Place: 499}})
 	require.Equal(t, 20, r.Room(), "what a filter left out takes none")
@@ -251,16 +251,16 @@ func TestRoomIsABatchWhileTheBufferHasMore(t *testing.T) {
 	require.Equal(t, 64, r.Stats().Buffered)
 }
 
-func TestRoomIsNoneWithoutABatchSize(t *testing.T) {
+func TestRoom_WithoutABatchSize(t *testing.T) {
 	t.Parallel()
-	r := newRig(func(s *subscription.Settings) { s.ReadBatch = 0 })
+	r := newEngineRig(func(s *subscription.Settings) { s.ReadBatch = 0 })
 	require.Zero(t, r.Room())
 	require.Positive(t, r.LiveRoom())
 }
 
-func TestConnectServesNobodyBeforeAPump(t *testing.T) {
+func TestConnect_DeliversNothingBeforePump(t *testing.T) {
 	t.Parallel()
-	r := newRig(nil)
+	r := newEngineRig(nil)
 	r.feedCount(2)
 	c := r.connect(5)
 	require.Empty(t, c.got)
@@ -268,9 +268,9 @@ func TestConnectServesNobodyBeforeAPump(t *testing.T) {
 	require.Equal(t, []int64{0, 1}, c.places())
 }
 
-func TestPinnedLeavesTheMessagesOfAFullConsumerInTheBuffer(t *testing.T) {
+func TestPinned_KeepsMessagesOfAFullConsumer(t *testing.T) {
 	t.Parallel()
-	r := newRig(func(s *subscription.Settings) { s.Strategy, s.MaxCheckpoint = subscription.Pinned, 1 })
+	r := newEngineRig(func(s *subscription.Settings) { s.Strategy, s.MaxCheckpoint = subscription.Pinned, 1 })
 	a, b := r.connect(1), r.connect(100)
 	r.feedCount(40)
 	stats := r.Stats()
@@ -284,9 +284,9 @@ func TestPinnedLeavesTheMessagesOfAFullConsumerInTheBuffer(t *testing.T) {
 	require.Equal(t, place != subscription.None, due)
 }
 
-func TestStatsCountAndMeasureByConsumer(t *testing.T) {
+func TestStats_ByConsumer(t *testing.T) {
 	t.Parallel()
-	r := newRig(func(s *subscription.Settings) { s.ExtraStatistics = true })
+	r := newEngineRig(func(s *subscription.Settings) { s.ExtraStatistics = true })
 	c := r.connect(5)
 	require.Zero(t, r.Stats().Consumers[0].Measurements[0].Milliseconds)
 	r.feedCount(2)
@@ -306,9 +306,9 @@ func TestStatsCountAndMeasureByConsumer(t *testing.T) {
 	require.EqualValues(t, 30, measured["Highest"])
 }
 
-func TestCheckpointStopsBelowTheOldestUnsettledMessage(t *testing.T) {
+func TestCheckpoint_StopsBelowTheOldestUnsettledMessage(t *testing.T) {
 	t.Parallel()
-	r := newRig(nil)
+	r := newEngineRig(nil)
 	c := r.connect(50)
 	r.feedCount(20)
 	for i, m := range c.got[:19] {
@@ -336,10 +336,10 @@ func TestCheckpointStopsBelowTheOldestUnsettledMessage(t *testing.T) {
 	require.False(t, due, "one is less than the minimum of two")
 }
 
-func TestFirstCheckpointIsDueByTimeAtOnce(t *testing.T) {
+func TestCheckpoint_FirstIsDueImmediately(t *testing.T) {
 	t.Parallel()
 	for after, want := range map[time.Duration]bool{time.Hour: true, 0: false, -time.Millisecond: true} {
-		r := newRig(func(s *subscription.Settings) { s.CheckpointAfter = after })
+		r := newEngineRig(func(s *subscription.Settings) { s.CheckpointAfter = after })
 		c := r.connect(50)
 		r.feedCount(3)
 		r.ack(c.got[0])
@@ -354,9 +354,9 @@ func TestFirstCheckpointIsDueByTimeAtOnce(t *testing.T) {
 	}
 }
 
-func TestParkedMessageHoldsTheCheckpointUntilItIsWritten(t *testing.T) {
+func TestCheckpoint_WaitsForParkedMessages(t *testing.T) {
 	t.Parallel()
-	r := newRig(func(s *subscription.Settings) { s.MaxCheckpoint = 1 })
+	r := newEngineRig(func(s *subscription.Settings) { s.MaxCheckpoint = 1 })
 	c := r.connect(50)
 	r.feedCount(3)
 	r.nack(subscription.Park, c.got[0])
@@ -374,9 +374,9 @@ func TestParkedMessageHoldsTheCheckpointUntilItIsWritten(t *testing.T) {
 	require.EqualValues(t, 1, place)
 }
 
-func TestReplayedMessagesStandBehindRetriesAndHoldNoCheckpoint(t *testing.T) {
+func TestReplay_BehindRetriesAndWithoutCheckpoint(t *testing.T) {
 	t.Parallel()
-	r := newRig(func(s *subscription.Settings) { s.MaxCheckpoint = 1 })
+	r := newEngineRig(func(s *subscription.Settings) { s.MaxCheckpoint = 1 })
 	c := r.connect(2)
 	r.feedCount(2)
 	replayed := &subscription.Message{
@@ -397,9 +397,9 @@ func TestReplayedMessagesStandBehindRetriesAndHoldNoCheckpoint(t *testing.T) {
 	require.EqualValues(t, 1, place)
 }
 
-func TestEqualIDsAreDeliveredAndFollowedOnce(t *testing.T) {
+func TestEngine_EqualIDs(t *testing.T) {
 	t.Parallel()
-	r := newRig(nil)
+	r := newEngineRig(nil)
 	c := r.connect(5)
 	record := &store.Record{ID: uuid.New(), Stream: "s"}
 	r.Feed([]*subscription.Message{{Event: store.Resolved{Event: record}}, {Event: store.Resolved{Event: record}, Place: 1}})
@@ -410,9 +410,9 @@ func TestEqualIDsAreDeliveredAndFollowedOnce(t *testing.T) {
 	require.Zero(t, r.Stats().InFlight)
 }
 
-func TestCheckpointMovesOverSkippedEventsAndNotOverWhatIsInFlight(t *testing.T) {
+func TestCheckpoint_SkippedEventsAndInFlight(t *testing.T) {
 	t.Parallel()
-	r := newRig(nil)
+	r := newEngineRig(nil)
 	c := r.connect(5)
 	r.feedCount(1)
 	r.Feed([]*subscription.Message{{Skipped: 30, Place: 40, Previous: 0}})
@@ -426,9 +426,9 @@ func TestCheckpointMovesOverSkippedEventsAndNotOverWhatIsInFlight(t *testing.T) 
 	require.EqualValues(t, 40, place)
 }
 
-func TestPinnedByCorrelationKeepsAConversationWithItsConsumer(t *testing.T) {
+func TestPinnedByCorrelation(t *testing.T) {
 	t.Parallel()
-	r := newRig(func(s *subscription.Settings) { s.Strategy = subscription.PinnedByCorrelation })
+	r := newEngineRig(func(s *subscription.Settings) { s.Strategy = subscription.PinnedByCorrelation })
 	consumers := []*consumer{r.connect(100), r.connect(100)}
 	var messages []*subscription.Message
 	for i := range int64(60) {

@@ -25,7 +25,7 @@ func chromium(t *testing.T) context.Context {
 	require.NotEmpty(t, path, "this test needs Chromium on the PATH")
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
-		chromedp.Flag("no-sandbox", os.Geteuid() == 0)) // its sandbox does not work for root
+		chromedp.Flag("no-sandbox", os.Geteuid() == 0)) // Chromium's sandbox does not work for root
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
 	ctx, closeTab := chromedp.NewContext(ctx)
@@ -37,9 +37,9 @@ func chromium(t *testing.T) context.Context {
 	return ctx
 }
 
-func TestBrowserWalksFromTheStreamsToAParkedMessage(t *testing.T) {
+func TestPages_InABrowser(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newTestBrowser(t)
 	s.append("order-1", "placed", `{"customer":"Grace"}`, 30)
 	s.append("order-"+hostile, hostile, `{"a":"`+"</pre><script>document.title='pwned'</script>"+`"}`, 1)
 	s.group("$ce-order", "fulfillment", "quantity: must be at least 1", 3)
@@ -84,7 +84,7 @@ func see[T any](ctx context.Context, t *testing.T, what chromedp.Action[T]) T {
 	return seen
 }
 
-// background is the page's colour for readers who prefer the scheme.
+// background returns the page's color for readers who prefer the scheme.
 func background(ctx context.Context, t *testing.T, scheme string) string {
 	t.Helper()
 	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{

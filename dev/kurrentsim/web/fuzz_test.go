@@ -11,14 +11,14 @@ import (
 	"orderflow/dev/kurrentsim/store"
 )
 
-// FuzzEvent shows whatever an event may hold; nothing of it becomes a tag.
+// FuzzEvent shows arbitrary events; no part of them becomes a tag.
 func FuzzEvent(f *testing.F) {
 	f.Add("order-1", []byte(`{"a":["b\"",-1e3,true,null]}`))
 	f.Add(hostile, []byte(hostile))
 	f.Add("order-\xff", []byte(`"`))
 	f.Add("$ce-order", []byte("1@"))
 	f.Fuzz(func(t *testing.T, stream string, data []byte) {
-		s := newSite(t)
+		s := newTestBrowser(t)
 		written, err := s.store.Append(stream, store.Any, []store.NewEvent{{ID: uuid.New(), Type: "t", Data: data, Metadata: data}})
 		if err != nil || written.Revision != 0 {
 			return

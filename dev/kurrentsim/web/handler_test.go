@@ -20,18 +20,18 @@ import (
 	"orderflow/dev/kurrentsim/web"
 )
 
-// hostile stands wherever somebody else decides what is shown.
+// hostile is used wherever clients choose the text that is shown.
 const hostile = `x"><img src=x onerror=document.title='pwned'><script>document.title='pwned'</script>`
 
-// site is a browser over a store of its own.
-type site struct {
+// testBrowser is a stream browser and its store.
+type testBrowser struct {
 	*testing.T
 	store   *store.Store
 	groups  *groups.Manager
 	handler http.Handler
 }
 
-func newSite(t *testing.T) *site {
+func newTestBrowser(t *testing.T) *testBrowser {
 	t.Helper()
 	events, _, err := store.Open(store.Config{Storage: &journal.Memory{}})
 	require.NoError(t, err)
@@ -43,10 +43,10 @@ func newSite(t *testing.T) *site {
 		manager.Stop()
 		require.NoError(t, events.Close())
 	})
-	return &site{T: t, store: events, groups: manager, handler: handler}
+	return &testBrowser{T: t, store: events, groups: manager, handler: handler}
 }
 
-func (s *site) append(stream, eventType, data string, count int) {
+func (s *testBrowser) append(stream, eventType, data string, count int) {
 	s.Helper()
 	batch := make([]store.NewEvent, count)
 	for i := range batch {
@@ -56,8 +56,8 @@ func (s *site) append(stream, eventType, data string, count int) {
 	require.NoError(s, err)
 }
 
-// group creates a group on a stream, and parks what is there for the given reason.
-func (s *site) group(stream, name, reason string, park int) {
+// group creates a group on a stream, and parks its messages for the given reason.
+func (s *testBrowser) group(stream, name, reason string, park int) {
 	s.Helper()
 	key := groups.Key{Stream: stream, Group: name}
 	require.NoError(s, s.groups.Create(key, groups.Config{Settings: subscription.Settings{
@@ -80,23 +80,23 @@ func (s *site) group(stream, name, reason string, park int) {
 	}, time.Minute, time.Millisecond)
 }
 
-func (s *site) get(path string) *httptest.ResponseRecorder {
+func (s *testBrowser) get(path string) *httptest.ResponseRecorder {
 	answer := httptest.NewRecorder()
 	s.handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
 	return answer
 }
 
-// page gets a page that must be there.
-func (s *site) page(path string) string {
+// page returns a page that must exist.
+func (s *testBrowser) page(path string) string {
 	s.Helper()
 	answer := s.get(path)
 	require.Equal(s, http.StatusOK, answer.Code, "%s: %s", path, answer.Body)
 	return answer.Body.String()
 }
 
-func TestStreamsAreListedLastChangedFirst(t *testing.T) {
+func TestStreamsPage_LastChangedFirst(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newTestBrowser(t)
 	s.append("order-1", "placed", "{}", 1)
 	s.append("order-2", "placed", "{}", 2)
 	s.append("order-1", "paid", "{}", 1)
@@ -106,9 +106,9 @@ func TestStreamsAreListedLastChangedFirst(t *testing.T) {
 	require.Contains(t, s.page("/web/?system=1"), "$ce-order")
 }
 
-func TestStreamIsPagedNewestFirst(t *testing.T) {
+func TestStreamPage_NewestFirst(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newTestBrowser(t)
 	s.append("order-1", "placed", "{}", 60)
 	first := s.page("/web/stream?name=order-1")
 	require.Regexp(t, `(?s)>59</a>.*>35</a>`, first)
@@ -124,9 +124,9 @@ func TestStreamIsPagedNewestFirst(t *testing.T) {
 	require.Contains(t, last, ">0</a>")
 }
 
-func TestTruncatedAndDeletedStreamsSayWhatTheyAre(t *testing.T) {
+func TestStreamPage_TruncatedAndDeleted(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newTestBrowser(t)
 	s.append("order-1", "placed", "{}", 40)
 	s.append("$$order-1", "$metadata", `{"$tb":30}`, 1)
 	page := s.page("/web/stream?name=order-1")
@@ -144,9 +144,9 @@ func TestTruncatedAndDeletedStreamsSayWhatTheyAre(t *testing.T) {
 	require.Contains(t, s.page("/web/"), ">deleted<")
 }
 
-func TestLinksShowTheirTargetsOrThatTheyAreGone(t *testing.T) {
+func TestStreamPage_Links(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newTestBrowser(t)
 	s.append("order-1", "placed", `{"n":7}`, 1)
 	s.append("order-2", "placed", "{}", 1)
 	require.Contains(t, s.page("/web/stream?name=$ce-order"), "0@order-1")
@@ -160,9 +160,9 @@ func TestLinksShowTheirTargetsOrThatTheyAreGone(t *testing.T) {
 	require.Contains(t, s.page("/web/event?stream=$ce-order&revision=1"), "target is gone")
 }
 
-func TestEventShowsItsBodiesReadably(t *testing.T) {
+func TestEventPage_FormatsBodies(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newTestBrowser(t)
 	deep := strings.Repeat("[", 5000) + strings.Repeat("]", 5000)
 	for _, c := range []struct{ name, data, want string }{
 		{"JSON is indented", `{"a":[1,true,"b"]}`, "<span class=\"key\">&#34;a&#34;</span>: [\n    <span class=\"number\">1</span>,\n    <span class=\"word\">true</span>"},
@@ -177,9 +177,9 @@ func TestEventShowsItsBodiesReadably(t *testing.T) {
 	}
 }
 
-func TestGroupsShowLagInFlightAndParkedMessages(t *testing.T) {
+func TestSubscriptionPages(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newTestBrowser(t)
 	s.append("order-1", "placed", "{}", 40)
 	s.group("$ce-order", "fulfillment", "no such product", 30)
 	list := s.page("/web/subscriptions")
@@ -197,9 +197,9 @@ func TestGroupsShowLagInFlightAndParkedMessages(t *testing.T) {
 	require.Regexp(t, `(?s)<dt>In flight</dt><dd class="big">10</dd>`, page)
 }
 
-func TestBadAddressesAreAnsweredWithAReason(t *testing.T) {
+func TestPages_BadRequests(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newTestBrowser(t)
 	s.append("order-1", "placed", "{}", 1)
 	for path, status := range map[string]int{
 		"/web/stream":                                             http.StatusBadRequest,
@@ -218,9 +218,9 @@ func TestBadAddressesAreAnsweredWithAReason(t *testing.T) {
 	require.Equal(t, http.StatusMethodNotAllowed, answer.Code)
 }
 
-func TestEveryValueIsEscapedAndNothingMayRun(t *testing.T) {
+func TestPages_EscapeEveryValue(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newTestBrowser(t)
 	s.append("order-"+hostile, hostile, fmt.Sprintf(`{%q:%q}`, hostile, hostile), 1)
 	s.group("order-"+hostile, hostile, hostile, 1)
 	name := url.QueryEscape("order-" + hostile)

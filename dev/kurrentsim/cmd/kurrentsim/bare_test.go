@@ -18,9 +18,9 @@ import (
 	"google.golang.org/grpc/keepalive"
 )
 
-// bare speaks the protocol and does nothing behind it: what the official client and gRPC alone can do on this machine. The
-// benchmarks put the simulator's figures beside it.
-type bare struct {
+// bareServer speaks the protocol without any logic. It shows the limit of the official
+// client and gRPC on this machine. The benchmarks compare the simulator with it.
+type bareServer struct {
 	serverfeatures.UnimplementedServerFeaturesServer
 	streams.UnimplementedStreamsServer
 }
@@ -37,18 +37,18 @@ func serveBare(address string) error {
 	server := grpc.NewServer(grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
 		MinTime: 5 * time.Second, PermitWithoutStream: true,
 	}))
-	serverfeatures.RegisterServerFeaturesServer(server, bare{})
-	streams.RegisterStreamsServer(server, bare{})
+	serverfeatures.RegisterServerFeaturesServer(server, bareServer{})
+	streams.RegisterStreamsServer(server, bareServer{})
 	persistent.RegisterPersistentSubscriptionsServer(server, barePersistent{})
 	fmt.Fprintln(os.Stderr, "serving")
 	return server.Serve(listener)
 }
 
-func (bare) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
+func (bareServer) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
 	return &serverfeatures.SupportedMethods{EventStoreServerVersion: "24.10.0"}, nil
 }
 
-func (bare) Append(stream streams.Streams_AppendServer) error {
+func (bareServer) Append(stream streams.Streams_AppendServer) error {
 	for {
 		if _, err := stream.Recv(); errors.Is(err, io.EOF) {
 			break
@@ -65,7 +65,7 @@ func (bare) Append(stream streams.Streams_AppendServer) error {
 }
 
 // Read is a subscription to a stream of links that never ends.
-func (bare) Read(_ *streams.ReadReq, stream streams.Streams_ReadServer) error {
+func (bareServer) Read(_ *streams.ReadReq, stream streams.Streams_ReadServer) error {
 	err := stream.Send(&streams.ReadResp{Content: &streams.ReadResp_Confirmation{
 		Confirmation: &streams.ReadResp_SubscriptionConfirmation{SubscriptionId: "bare"},
 	}})
@@ -84,7 +84,8 @@ func (bare) Read(_ *streams.ReadReq, stream streams.Streams_ReadServer) error {
 	return err
 }
 
-// Read gives the consumer as many messages as it takes, and one more for each it acknowledges.
+// Read sends the consumer as many messages as it takes, and one more for each that it
+// acknowledges.
 func (barePersistent) Read(stream persistent.PersistentSubscriptions_ReadServer) error {
 	first, err := stream.Recv()
 	if err != nil {

@@ -18,14 +18,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Sizes of the benchmarks. Each runs its work once, with the simulator and a bare gRPC server as processes of their own.
+// Sizes of the benchmarks. Each runs its work once, with the simulator and a bare gRPC
+// server as separate processes.
 const (
 	writers      = 64        // goroutines on one client, and messages in flight
 	smallBody    = 256       // bytes of an event
 	largeBody    = 2 << 10   // bytes of an event where memory is measured
-	linkMetadata = 190       // bytes the projections write beside a link
+	linkMetadata = 190       // bytes that the projections write with a link
 	manyEvents   = 1_000_000 // events of a long log
-	perStream    = 100       // events of one stream in it
+	perStream    = 100       // events per stream of the log
 )
 
 func body(size int) []byte { return bytes.Repeat([]byte("x"), size) }
@@ -44,16 +45,17 @@ func compareAppends(b *testing.B, count, target int, args ...string) {
 	report(b, "events/s", appendRate(b, startAt(b, args...), count), bare, float64(target))
 }
 
-// appendRate is how many appends of one event all goroutines together get answered, per second.
+// appendRate returns how many appends of one event all goroutines together complete per
+// second.
 func appendRate(b *testing.B, address string, count int) float64 {
 	b.Helper()
 	client := connect(b, address)
 	batch := func(int) []kurrentdb.EventData { return []kurrentdb.EventData{sized("placed", smallBody)} }
-	appendMany(b, client, 1_000, batch) // connected, and warm
+	appendMany(b, client, 1_000, batch) // connects and warms up
 	return appendMany(b, client, count, batch)
 }
 
-// appendMany makes count appends and returns how many there were per second.
+// appendMany makes count appends and returns the number per second.
 func appendMany(b *testing.B, client *kurrentdb.Client, count int, batch func(int) []kurrentdb.EventData) float64 {
 	b.Helper()
 	var (
@@ -86,7 +88,8 @@ func BenchmarkCatchUp(b *testing.B) {
 	report(b, "events/s", catchUpRate(b, client, manyEvents), bare, 40_000)
 }
 
-// catchUpRate reads so many events of the category from its start, with links resolved, per second.
+// catchUpRate reads count events of the category from its start, with links resolved, and
+// returns the number per second.
 func catchUpRate(b *testing.B, client *kurrentdb.Client, count int) float64 {
 	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())
@@ -116,7 +119,8 @@ func BenchmarkPersistentSubscription(b *testing.B) {
 	report(b, "events/s", consumeRate(b, client, count), bare, 8_000)
 }
 
-// consumeRate receives so many messages and acknowledges each by itself, per second.
+// consumeRate receives count messages and acknowledges each individually. It returns the
+// number per second.
 func consumeRate(b *testing.B, client *kurrentdb.Client, count int) float64 {
 	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())
@@ -133,8 +137,9 @@ func consumeRate(b *testing.B, client *kurrentdb.Client, count int) float64 {
 	return float64(count) / time.Since(begin).Seconds()
 }
 
-// BenchmarkLongLog writes a long durable log, reads it once, and starts again on it. Peaks are of resident memory, of the
-// run that wrote and read and of the one that started and read; beside it stands the bare server's after the same.
+// BenchmarkLongLog writes a long durable log, reads it once, and restarts the server on
+// it. Peaks are of resident memory: of the process that wrote and read, and of the one
+// that restarted and read. It also reports the bare server's after the same work.
 func BenchmarkLongLog(b *testing.B) {
 	bare, address := startProgram(b, bareGRPC)
 	client := connect(b, address)
@@ -165,7 +170,8 @@ func BenchmarkLongLog(b *testing.B) {
 	require.LessOrEqual(b, started, 10*time.Second, "start with a long log")
 }
 
-// fill appends so many events in batches of one stream each, and returns how many there were per second.
+// fill appends count events in batches of one stream each, and returns the number per
+// second.
 func fill(b *testing.B, client *kurrentdb.Client, count, size int) float64 {
 	b.Helper()
 	return perStream * appendMany(b, client, count/perStream, func(int) []kurrentdb.EventData {
@@ -181,7 +187,7 @@ func sized(eventType string, size int) kurrentdb.EventData {
 	return kurrentdb.EventData{EventID: uuid.New(), EventType: eventType, ContentType: kurrentdb.ContentTypeBinary, Data: body(size)}
 }
 
-// report puts a rate beside that of the bare server, and fails when the target is missed.
+// report reports a rate and that of the bare server, and fails if the target is missed.
 func report(b *testing.B, unit string, rate, bare, target float64) {
 	b.Helper()
 	b.ReportMetric(0, "ns/op")
@@ -214,7 +220,7 @@ func startProgram(b *testing.B, as string, args ...string) (*program, string) {
 	return awaitServing(b, start(b, as, append(first, args...)...)), address
 }
 
-// peak ends a server and returns the most memory it had resident, in MiB.
+// peak ends a server and returns its peak resident memory, in MiB.
 func peak(b *testing.B, client *kurrentdb.Client, p *program) float64 {
 	b.Helper()
 	require.NoError(b, client.Close())

@@ -23,23 +23,23 @@ import (
 const (
 	killRounds  = 8
 	killWriters = 8
-	killBatch   = 3  // events of one append: all of them are there, or none
+	killBatch   = 3  // events of one append: all of them exist, or none
 	parkEvery   = 10 // messages
 )
 
-// survivor remembers, over the lives of a server, what it was told.
-type survivor struct {
+// crashHistory records what the server acknowledged, across its restarts.
+type crashHistory struct {
 	*testing.T
 	address, dir string
-	acknowledged [killWriters][]uuid.UUID // events, in their order
+	acknowledged [killWriters][]uuid.UUID // events, in order
 	seen         map[uuid.UUID]bool
 	parked       int64
 	checkpoint   uint64
 }
 
-func TestWhatWasAnsweredSurvivesKillsUnderLoad(t *testing.T) {
+func TestServe_AcknowledgedDataSurvivesKillsUnderLoad(t *testing.T) {
 	t.Parallel()
-	s := &survivor{T: t, address: devservertest.Address(t), dir: t.TempDir(), seen: map[uuid.UUID]bool{}}
+	s := &crashHistory{T: t, address: devservertest.Address(t), dir: t.TempDir(), seen: map[uuid.UUID]bool{}}
 	for round := range killRounds {
 		p := startServer(t, "--listen", s.address, "--data", s.dir)
 		client := connect(t, s.address)
@@ -56,15 +56,16 @@ func TestWhatWasAnsweredSurvivesKillsUnderLoad(t *testing.T) {
 	s.drain(client)
 }
 
-func (s *survivor) createGroup(client *kurrentdb.Client) {
+func (s *crashHistory) createGroup(client *kurrentdb.Client) {
 	settings := kurrentdb.SubscriptionSettingsDefault()
 	settings.ResolveLinkTos, settings.CheckpointLowerBound, settings.CheckpointUpperBound = true, 1, 10
 	require.NoError(s, client.CreatePersistentSubscription(s.Context(), "$ce-writer", "g",
 		kurrentdb.PersistentStreamSubscriptionOptions{Settings: &settings, StartFrom: kurrentdb.Start{}}))
 }
 
-// load writes and consumes until the server is killed, at any moment, and another each time.
-func (s *survivor) load(client *kurrentdb.Client, kill func()) {
+// load writes and consumes until the server is killed, at a different random moment each
+// time.
+func (s *crashHistory) load(client *kurrentdb.Client, kill func()) {
 	s.Helper()
 	var running sync.WaitGroup
 	for w := range s.acknowledged {
@@ -85,8 +86,8 @@ func (s *survivor) load(client *kurrentdb.Client, kill func()) {
 	_ = sub.Close()
 }
 
-// remember takes down what the group says of itself: it was written before it was said.
-func (s *survivor) remember(client *kurrentdb.Client) {
+// remember records the group's statistics: they were durable before they were reported.
+func (s *crashHistory) remember(client *kurrentdb.Client) {
 	s.parked = max(s.parked, s.info(client).Stats.ParkedMessagesCount)
 	last := lastOf(s.T, client, "$persistentsubscription-$ce-writer::g-checkpoint")
 	if last != nil {
@@ -95,14 +96,14 @@ func (s *survivor) remember(client *kurrentdb.Client) {
 	}
 }
 
-func (s *survivor) info(client *kurrentdb.Client) *kurrentdb.PersistentSubscriptionInfo {
+func (s *crashHistory) info(client *kurrentdb.Client) *kurrentdb.PersistentSubscriptionInfo {
 	s.Helper()
 	info, err := client.GetPersistentSubscriptionInfo(s.Context(), "$ce-writer", "g", kurrentdb.GetPersistentSubscriptionOptions{})
 	require.NoError(s, err)
 	return info
 }
 
-func (s *survivor) join(client *kurrentdb.Client) *kurrentdb.PersistentSubscription {
+func (s *crashHistory) join(client *kurrentdb.Client) *kurrentdb.PersistentSubscription {
 	s.Helper()
 	sub, err := client.SubscribeToPersistentSubscription(s.Context(), "$ce-writer", "g",
 		kurrentdb.SubscribeToPersistentSubscriptionOptions{BufferSize: 64})
@@ -110,8 +111,9 @@ func (s *survivor) join(client *kurrentdb.Client) *kurrentdb.PersistentSubscript
 	return sub
 }
 
-// consume takes what comes until it is dropped, or done. Every tenth message is parked.
-func (s *survivor) consume(sub *kurrentdb.PersistentSubscription, done func() bool) {
+// consume takes messages until it is dropped or done is closed. It parks every tenth
+// message.
+func (s *crashHistory) consume(sub *kurrentdb.PersistentSubscription, done func() bool) {
 	for !done() {
 		e := sub.Recv().EventAppeared
 		if e == nil {
@@ -119,16 +121,16 @@ func (s *survivor) consume(sub *kurrentdb.PersistentSubscription, done func() bo
 		}
 		s.seen[e.Event.Event.EventID] = true
 		if len(s.seen)%parkEvery == 0 {
-			_ = sub.Nack("every tenth", kurrentdb.NackActionPark, e.Event) // the server may be gone
+			_ = sub.Nack("every tenth", kurrentdb.NackActionPark, e.Event) // the server may have been killed
 			continue
 		}
 		_ = sub.Ack(e.Event)
 	}
 }
 
-// verify finds every event that was acknowledged, in its place, and behind them at most the one append per writer whose answer
-// was lost.
-func (s *survivor) verify(client *kurrentdb.Client) {
+// verify requires that every acknowledged event is in its place, followed by at most one
+// append per writer whose response was lost.
+func (s *crashHistory) verify(client *kurrentdb.Client) {
 	s.Helper()
 	for w := range s.acknowledged {
 		found := eventIDs(s.T, client, fmt.Sprintf("writer-%d", w))
@@ -145,8 +147,9 @@ func (s *survivor) verify(client *kurrentdb.Client) {
 	}
 }
 
-// drain consumes the rest: in the end each event was delivered, in this life or an earlier one.
-func (s *survivor) drain(client *kurrentdb.Client) {
+// drain consumes the rest: in the end each event was delivered, before or after a
+// restart.
+func (s *crashHistory) drain(client *kurrentdb.Client) {
 	s.Helper()
 	missing := map[uuid.UUID]bool{}
 	for w := range s.acknowledged {
@@ -173,7 +176,8 @@ func (s *survivor) drain(client *kurrentdb.Client) {
 	require.NotZero(s, s.checkpoint)
 }
 
-// write appends until the server is gone and returns the events that were acknowledged.
+// write appends until the server is killed, and returns the events that were
+// acknowledged.
 func write(ctx context.Context, client *kurrentdb.Client, writer int) []uuid.UUID {
 	var acknowledged []uuid.UUID
 	for i := 0; ; i++ {
@@ -220,7 +224,7 @@ func codeOf(err error) kurrentdb.ErrorCode {
 	return known.Code()
 }
 
-// lastOf is the last event of a stream, nil when there is none.
+// lastOf returns the last event of a stream, or nil if there is none.
 func lastOf(t *testing.T, client *kurrentdb.Client, stream string) *kurrentdb.RecordedEvent {
 	t.Helper()
 	read, err := client.ReadStream(t.Context(), stream,
@@ -236,7 +240,7 @@ func lastOf(t *testing.T, client *kurrentdb.Client, stream string) *kurrentdb.Re
 	return last.OriginalEvent()
 }
 
-func TestServerEndsCleanlyAndSoonWhateverIsOpen(t *testing.T) {
+func TestServe_StopsWithOpenCalls(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
 		address := devservertest.Address(t)

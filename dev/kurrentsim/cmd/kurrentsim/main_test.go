@@ -14,7 +14,7 @@ import (
 	"orderflow/dev/devserver/devservertest"
 )
 
-// asProgram makes the test binary behave as one of the programs below.
+// asProgram makes the test binary act as one of the programs below.
 const (
 	asProgram = "KURRENTSIM_TEST_AS_PROGRAM"
 	simulator = "kurrentsim"
@@ -32,14 +32,15 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// program is this program running on its own.
+// program is one of these programs in a process of its own.
 type program struct {
 	*exec.Cmd
 	stderr *bufio.Reader
 	output []string
 }
 
-// environment also keeps the race detector from waiting a second before it lets a process end.
+// environment also keeps the race detector from waiting a second before it lets a process
+// end.
 func environment(as string) []string {
 	return append(os.Environ(), asProgram+"="+as, "GORACE=atexit_sleep_ms=0")
 }
@@ -59,7 +60,7 @@ func start(t testing.TB, as string, args ...string) *program {
 	return p
 }
 
-// startServer starts a server and waits until it says that it serves.
+// startServer starts a server and waits until it logs that it serves.
 func startServer(t testing.TB, args ...string) *program {
 	t.Helper()
 	return awaitServing(t, start(t, simulator, args...))
@@ -77,7 +78,7 @@ func awaitServing(t testing.TB, p *program) *program {
 	}
 }
 
-// runToEnd returns the exit code and what was printed.
+// runToEnd returns the exit code and the output.
 func runToEnd(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), os.Args[0], args...)
@@ -108,7 +109,7 @@ func newEvent(data string) kurrentdb.EventData {
 	}
 }
 
-func TestWrongCommandLinesEndWithTwo(t *testing.T) {
+func TestServe_InvalidCommandLine(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"--unknown"}, {"argument"}, {"read"}, {"read", "a", "b"}, {"read", "s", "--url", "http://nowhere"},
@@ -122,7 +123,7 @@ func TestWrongCommandLinesEndWithTwo(t *testing.T) {
 	}
 }
 
-func TestTakenPortEndsWithOneLine(t *testing.T) {
+func TestServe_PortInUse(t *testing.T) {
 	t.Parallel()
 	address := devservertest.Address(t)
 	startServer(t, "--listen", address)
@@ -132,7 +133,7 @@ func TestTakenPortEndsWithOneLine(t *testing.T) {
 	require.Contains(t, stderr, "address already in use")
 }
 
-func TestReadPrintsAStream(t *testing.T) {
+func TestRead(t *testing.T) {
 	t.Parallel()
 	address := devservertest.Address(t)
 	startServer(t, "--listen", address)
@@ -159,7 +160,7 @@ func TestReadPrintsAStream(t *testing.T) {
 	require.Equal(t, "kurrentsim: stream \"nowhere\" does not exist\n", stderr)
 }
 
-func TestReadSaysThatNobodyAnswers(t *testing.T) {
+func TestRead_NoServer(t *testing.T) {
 	t.Parallel()
 	address := devservertest.Address(t)
 	code, _, stderr := runToEnd(t, "read", "s", "--url", "kurrentdb://"+address+"?tls=false")

@@ -13,7 +13,7 @@ func TestServeProjections(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		flags  []string
-		status string // of $by_category; empty when there is no service for projections
+		status string // of $by_category; empty if there is no service for projections
 		linked bool
 	}{
 		"run":                {nil, "Running", true},

@@ -14,11 +14,11 @@ import (
 	"orderflow/dev/devserver/devservertest"
 )
 
-// journalFile is where a server keeps its events below its --data.
+// journalFile is the name of a server's journal in its --data directory.
 const journalFile = "events.log"
 
-// killed is what a server left that was killed right after its last answer.
-type killed struct {
+// killedServer is the data of a server that was killed right after its last response.
+type killedServer struct {
 	log          []byte // the journal
 	acknowledged int    // bytes of it before the last append
 	before, all  []kurrentdb.RecordedEvent
@@ -26,8 +26,9 @@ type killed struct {
 	answer       *kurrentdb.WriteResult
 }
 
-// killAfterAnswer makes every kind of write and kills the server as soon as the last one is acknowledged.
-func killAfterAnswer(t *testing.T) killed {
+// killAfterResponse makes every kind of write and kills the server as soon as the last
+// one is acknowledged.
+func killAfterResponse(t *testing.T) killedServer {
 	t.Helper()
 	dir := t.TempDir()
 	server, client := startOn(t, dir)
@@ -43,7 +44,7 @@ func killAfterAnswer(t *testing.T) killed {
 	require.NoError(t, err)
 	require.NoError(t, client.CreatePersistentSubscription(t.Context(), "$ce-order", "g",
 		kurrentdb.PersistentStreamSubscriptionOptions{StartFrom: kurrentdb.Start{}}))
-	k := killed{before: everything(t, client), last: newEvent(`{"n":3}`)}
+	k := killedServer{before: everything(t, client), last: newEvent(`{"n":3}`)}
 	k.acknowledged = len(readJournal(t, dir))
 	k.answer = appendTo(t, client, "order-1", kurrentdb.Revision(2), k.last)
 	require.NoError(t, server.Process.Kill())
@@ -55,11 +56,11 @@ func killAfterAnswer(t *testing.T) killed {
 	return k
 }
 
-// A process that is killed leaves what it wrote to the kernel. That an append is acknowledged only when it is durable is
-// tested in package store.
+// A killed process leaves what it wrote to the kernel. Package store tests that an append
+// is acknowledged only once it is durable.
 func TestKilledServer(t *testing.T) {
 	t.Parallel()
-	k := killAfterAnswer(t)
+	k := killAfterResponse(t)
 	t.Run("has the append that it acknowledged last", func(t *testing.T) {
 		t.Parallel()
 		require.Greater(t, len(k.all), len(k.before))
@@ -104,13 +105,13 @@ func keepTen() kurrentdb.StreamMetadata {
 	return metadata
 }
 
-// torn returns the journal with so many bytes of its last record.
-func (k killed) torn(n int) []byte {
+// torn returns the journal with only n bytes of its last record.
+func (k killedServer) torn(n int) []byte {
 	return append([]byte(nil), k.log[:k.acknowledged+n]...)
 }
 
-// restart starts a server on a journal of its own.
-func (k killed) restart(t *testing.T, log []byte) (*program, *kurrentdb.Client) {
+// restart starts a server on a copy of the journal.
+func (k killedServer) restart(t *testing.T, log []byte) (*program, *kurrentdb.Client) {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, journalFile), log, 0o600))
@@ -140,7 +141,8 @@ func appendTo(t *testing.T, client *kurrentdb.Client, stream string, state kurre
 	return result
 }
 
-// everything returns the whole log, links and system events too, with positions and times.
+// everything returns the whole log, including links and system events, with positions and
+// times.
 func everything(t *testing.T, client *kurrentdb.Client) []kurrentdb.RecordedEvent {
 	t.Helper()
 	const enough = 1000

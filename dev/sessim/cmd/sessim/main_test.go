@@ -35,7 +35,7 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-func TestItServesUntilToldToStop(t *testing.T) {
+func TestRun(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
