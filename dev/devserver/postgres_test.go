@@ -97,7 +97,7 @@ func TestPostgres_FolderInUse(t *testing.T) {
 	_, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: dir, Fast: true})
 
 	require.ErrorContains(t, err, "another server is running in "+dir)
-	require.Equal(t, 1, query[int](t, pg.URL, "SELECT 1"), "the running server is left alone")
+	require.Equal(t, 1, query[int](t, pg.URL, "SELECT 1"), "the running server is unaffected")
 }
 
 func TestPostgres_StartsAfterAKill(t *testing.T) {

@@ -102,7 +102,7 @@ func TestDropResponse(t *testing.T) {
 	require.Error(t, err)
 	require.Equal(t, 1, p.Dropped())
 	_, err = say("two")
-	require.Error(t, err, "the connection is gone")
+	require.Error(t, err, "the connection is closed")
 }
 
 func TestCut_DiscardsStalledBytes(t *testing.T) {

@@ -262,7 +262,7 @@ func TestUsersAPI(t *testing.T) {
 	require.NoError(t, s.server.Stop(context.Background()))
 	again := newSecure(t, options)
 	_, err = again.connectAs("plain", "secret").tryReadStream("s", kurrentdb.ReadStreamOptions{})
-	require.NoError(t, err, "a user outlives a restart")
+	require.NoError(t, err, "a user survives a restart")
 	_, err = again.connectAs("plain", "wrong").tryReadStream("s", kurrentdb.ReadStreamOptions{})
 	requireCode(t, err, kurrentdb.ErrorCodeUnauthenticated)
 }

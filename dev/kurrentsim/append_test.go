@@ -153,7 +153,7 @@ func TestAppend_CutOff(t *testing.T) {
 	}
 	_, err := w.tryAppend("s-1", kurrentdb.NoStream{}, batch...)
 	requireCode(t, err, kurrentdb.ErrorCodeUnknown)
-	require.ErrorContains(t, err, "EOF", "the client is still sending when it is refused")
+	require.ErrorContains(t, err, "EOF", "the append is rejected while the client is still sending")
 }
 
 func TestAppend_EventIsReadBackUnchanged(t *testing.T) {
@@ -190,7 +190,7 @@ func TestAppend_RepeatedAfterARestart(t *testing.T) {
 	require.EqualValues(t, 2, after.append("s-1", kurrentdb.Revision(0), batch[1:]...).NextExpectedVersion)
 	_, err := after.tryAppend("s-1", kurrentdb.Revision(0), batch[1], event("new"))
 	requireCode(t, err, kurrentdb.ErrorCodeWrongExpectedVersion)
-	require.EqualValues(t, 5, after.append("s-2", kurrentdb.Any{}, batch...).NextExpectedVersion, "any remembers nothing over a restart")
+	require.EqualValues(t, 5, after.append("s-2", kurrentdb.Any{}, batch...).NextExpectedVersion, "with Any, a restart forgets the ids")
 	after.stop()
 }
 

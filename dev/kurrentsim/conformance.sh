@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs the official client's own test suite, unmodified, against kurrentsim: a line per suite, then the total. Exits 1 when
-# a suite fails. The suite has its ports and credentials built in: 2114 plain, 2115 with TLS as admin:changeit.
+# Runs the official client's own test suite, unmodified, against kurrentsim. Prints a line
+# per suite, then the total. Exits 1 if a suite fails. The suite's ports and credentials are
+# fixed: 2114 plain, 2115 with TLS as admin:changeit.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
@@ -18,13 +19,13 @@ trap 'exit 130' INT TERM
 cd "$root"
 module=$(go list -m -f '{{.Dir}}' github.com/kurrent-io/KurrentDB-Client-Go)
 go build -o "$work/kurrentsim" ./dev/kurrentsim/cmd/kurrentsim
-# Built beside the module, with the dependencies the client's authors chose.
+# Built in the module, with the dependencies that the client's authors chose.
 go test -C "$module" -c -o "$work/suite" ./test
 
 "$work/kurrentsim" --listen 127.0.0.1:2114 --listen-tls 127.0.0.1:2115 --data "$work/data" --user admin:changeit \
 	--tls-cert "$module/certs/node1/node.crt" --tls-key "$module/certs/node1/node.key" 2>"$work/server.log" &
 server=$!
-# What the server says of itself is waited for, not its port: that might be somebody else's.
+# Wait for the server's log, not for its port, which another process might hold.
 until grep -q 'msg=serving' "$work/server.log"; do
 	if ! kill -0 "$server" 2>/dev/null; then
 		cat "$work/server.log" >&2
@@ -36,15 +37,16 @@ done
 
 count() { grep -c "^    --- $1: " "$work/$suite.log" || true; }
 total_passed=0 total_failed=0 total_skipped=0 bad=
-cd "$module/test" # the tests look for their certificates beside them
-# One process per suite: a subscription suite that fails takes its whole process down.
+cd "$module/test" # the tests look for their certificates in their own folder
+# One process per suite: a failing subscription suite ends its whole process.
 for suite in TestAppendEventsSuite TestDeleteSuite TestConnectionSuite TestReadStreamSuite TestReadAllSuite \
 	TestSubscriptionSuite TestSecureAuthenticationSuite TestInsecureAuthenticationSuite TestMultiAppendEventsSuite \
 	TestPersistentSubscriptionReadSuite TestPersistentSubscriptionSuite; do
 	status=0
 	"$work/suite" -test.count=1 -test.timeout 120s -test.v -test.run "^$suite\$" >"$work/$suite.log" 2>&1 || status=$?
 	passed=$(count PASS) failed=$(count FAIL) skipped=$(count SKIP)
-	# A suite that ends badly, or runs nothing, has failed, whether or not it came to say which test did.
+	# A suite that exits with an error or runs nothing has failed, even if it does not report
+	# which test did.
 	if [ "$status" -ne 0 ] || [ $((passed + skipped)) -eq 0 ]; then
 		bad=1
 		[ "$failed" -gt 0 ] || failed=1

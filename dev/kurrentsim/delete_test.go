@@ -57,7 +57,7 @@ func TestDelete_StreamIsRecreatedByMetadata(t *testing.T) {
 	w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetMaxCount(7) })
 	metadata := w.readStream("$$s-1", kurrentdb.ReadStreamOptions{})
 	require.JSONEq(t, `{"$maxCount":7,"$tb":3}`, string(metadata[0].Event.Data))
-	require.Empty(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), "there, and empty")
+	require.Empty(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), "present and empty")
 }
 
 func TestDelete_MissingStream(t *testing.T) {

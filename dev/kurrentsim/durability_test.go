@@ -104,6 +104,6 @@ func TestStop_EndsOpenSubscriptions(t *testing.T) {
 	require.NotNil(t, recv(t, sub).CaughtUp)
 	begin := time.Now()
 	require.NoError(t, w.server.Stop(context.Background()))
-	require.Less(t, time.Since(begin), 10*time.Second, "and waits for none of them")
+	require.Less(t, time.Since(begin), 10*time.Second, "and does not wait for subscriptions")
 	require.NotNil(t, recv(t, sub).SubscriptionDropped)
 }

@@ -59,7 +59,7 @@ func TestGroup_DeliversTheTombstoneWhenLive(t *testing.T) {
 	require.Equal(t, "$streamDeleted", last.Event.EventType)
 	require.EqualValues(t, math.MaxInt64, last.Event.EventNumber)
 	require.NoError(t, sub.Ack(last))
-	require.ErrorContains(t, nextMessage(t, w.join("s-1", "g", 10)).SubscriptionDropped.Error, "was dropped", "there is nothing to join for")
+	require.ErrorContains(t, nextMessage(t, w.join("s-1", "g", 10)).SubscriptionDropped.Error, "was dropped", "the group drops every consumer that joins")
 }
 
 func TestGroup_OnATombstonedStreamKeepsReading(t *testing.T) {
@@ -111,5 +111,5 @@ func TestGroup_ReplayBelowTheBoundaryLowersIt(t *testing.T) {
 	w.truncate(parked, `{"$tb":3,"mine":1}`)
 	require.NoError(t, w.client.ReplayParkedMessages(t.Context(), "s-1", "g", kurrentdb.ReplayParkedMessagesOptions{StopAt: 1}))
 	w.awaitParked("s-1", "g", 2)
-	require.Equal(t, []uint64{1, 2}, revisions(w.readStream(parked, kurrentdb.ReadStreamOptions{})), "what was dropped is back")
+	require.Equal(t, []uint64{1, 2}, revisions(w.readStream(parked, kurrentdb.ReadStreamOptions{})), "the dropped messages are visible again")
 }

@@ -157,7 +157,7 @@ func TestGroup_CheckpointPassesFilteredEvents(t *testing.T) {
 	w.append("order-1", kurrentdb.NoStream{}, event("placed"))
 	held := next(t, sub)
 	noise := w.append("noise-1", kurrentdb.NoStream{}, events(20)...)
-	require.Less(t, checkpoint(t), held.Event.Event.Position.Commit, "not over what is in flight")
+	require.Less(t, checkpoint(t), held.Event.Event.Position.Commit, "not past messages in flight")
 	require.NoError(t, sub.Ack(held.Event))
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		require.GreaterOrEqual(c, checkpoint(c), noise.CommitPosition)
@@ -179,12 +179,12 @@ func TestGroup_SecondReplay(t *testing.T) {
 	replay := func() error {
 		return w.client.ReplayParkedMessages(t.Context(), "s-1", "g", kurrentdb.ReplayParkedMessagesOptions{})
 	}
-	require.NoError(t, replay(), "ten come back, and wait for a consumer")
+	require.NoError(t, replay(), "ten are read back and wait for a consumer")
 	require.NoError(t, replay())
 	sub = w.join("s-1", "g", 30)
 	for revision := range 30 {
 		message := next(t, sub)
-		require.EqualValues(t, revision, message.Event.Event.EventNumber, "each comes once")
+		require.EqualValues(t, revision, message.Event.Event.EventNumber, "each is delivered once")
 		require.NoError(t, sub.Ack(message.Event))
 	}
 	w.awaitParked("s-1", "g", 0)

@@ -148,7 +148,7 @@ func recv(t *testing.T, sub *kurrentdb.Subscription) *kurrentdb.SubscriptionEven
 		return e
 	case <-time.After(patience):
 		require.NoError(t, sub.Close())
-		require.Fail(t, "the subscription got nothing")
+		require.Fail(t, "the subscription received nothing")
 		return nil
 	}
 }

@@ -22,7 +22,7 @@ func TestProjectionDelay(t *testing.T) {
 
 	begin := time.Now()
 	w.append("order-1", kurrentdb.NoStream{}, event("placed"))
-	require.Len(t, w.readStream("order-1", kurrentdb.ReadStreamOptions{}), 1, "the event itself is there at once")
+	require.Len(t, w.readStream("order-1", kurrentdb.ReadStreamOptions{}), 1, "the event itself is visible immediately")
 	for _, stream := range []string{"$ce-order", "$et-placed", "$streams", "$category-order"} {
 		_, err := w.tryReadStream(stream, kurrentdb.ReadStreamOptions{})
 		requireCode(t, err, kurrentdb.ErrorCodeResourceNotFound)
@@ -42,7 +42,7 @@ func TestHiddenLinks(t *testing.T) {
 	require.Equal(t, []uint64{0, 2}, revisions(lossy.readStream("$ce-order", kurrentdb.ReadStreamOptions{})))
 	require.Equal(t, []uint64{2, 0}, revisions(lossy.readStream("$ce-order",
 		kurrentdb.ReadStreamOptions{Direction: kurrentdb.Backwards, From: kurrentdb.End{}})))
-	require.Len(t, lossy.readStream("order-1", kurrentdb.ReadStreamOptions{}), 3, "the event itself is there")
+	require.Len(t, lossy.readStream("order-1", kurrentdb.ReadStreamOptions{}), 3, "the event itself is visible")
 	require.Equal(t, []string{"1@order-1"}, linkData(lossy.readStream("$et-type-1", kurrentdb.ReadStreamOptions{})))
 	for _, e := range lossy.readAll(kurrentdb.ReadAllOptions{}) {
 		require.False(t, e.Event.StreamID == "$ce-order" && e.Event.EventNumber == 1)

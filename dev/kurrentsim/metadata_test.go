@@ -79,7 +79,7 @@ func TestMetadata_TruncateBeforeCanBeLowered(t *testing.T) {
 	w.append("s-1", kurrentdb.NoStream{}, events(4)...)
 	for _, before := range []uint64{3, 1} {
 		w.setMetadata("s-1", func(m *kurrentdb.StreamMetadata) { m.SetTruncateBefore(before) })
-		require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 4-int(before), "what is not scavenged is back")
+		require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 4-int(before), "events that were not scavenged are visible again")
 	}
 }
 

@@ -33,10 +33,10 @@ func TestStreamName(t *testing.T) {
 		w.append("s-1", kurrentdb.NoStream{}, events(3)...)
 		require.NoError(t, w.delete("$$s-1", kurrentdb.Any{}))
 		require.Len(t, w.readStream("$$s-1", kurrentdb.ReadStreamOptions{}), 1)
-		require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 1, "the metadata is in force")
+		require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 1, "the metadata applies")
 		require.NoError(t, w.tombstone("$$s-1", kurrentdb.Any{}))
 		_, err := w.tryReadStream("$$s-1", kurrentdb.ReadStreamOptions{})
 		requireCode(t, err, kurrentdb.ErrorCodeStreamDeleted)
-		require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 3, "and gone with its stream")
+		require.Len(t, w.readStream("s-1", kurrentdb.ReadStreamOptions{}), 3, "and no longer after the stream was deleted")
 	})
 }

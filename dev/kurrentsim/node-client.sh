@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes calls of the official Node client against kurrentsim and checks what comes back: dev/kurrentsim/node has them.
-# Exits 1 when one fails. Arguments go to node's test runner, as in --test-name-pattern=append.
+# Runs the tests in dev/kurrentsim/node, which make calls of the official Node client
+# against kurrentsim. Exits 1 if one fails. Arguments are passed to node's test runner, as in
+# --test-name-pattern=append.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 tests=$root/dev/kurrentsim/node
@@ -19,13 +20,13 @@ trap 'exit 130' INT TERM
 command -v npm >/dev/null || { echo 'node-client: npm is required' >&2; exit 1; }
 recent() { "$1" -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || major == 20 && minor >= 11 ? 0 : 1)'; }
 node=$(command -v node || true)
-# Where Node is missing or older than the client allows, npm has a newer one.
+# If Node is missing or older than the client allows, npm installs a newer one.
 if [ -z "$node" ] || ! recent "$node"; then
 	node=$root/.local/node/node_modules/.bin/node
 	[ -x "$node" ] || npm install --silent --no-save --no-audit --no-fund --prefix "$root/.local/node" node@20.20.2 >&2
 	recent "$node"
 fi
-# What is installed is as the lock file says unless that has changed since.
+# Install again only if the lock file has changed since the last installation.
 [ "$tests/node_modules/.package-lock.json" -nt "$tests/package-lock.json" ] || npm ci --silent --prefix "$tests" >&2
 
 cd "$root"
@@ -38,7 +39,7 @@ plain=$!
 secure=$!
 "$work/kurrentsim" --listen 127.0.0.1:0 --version-string 25.1.0 2>"$work/later.log" &
 later=$!
-# url LOG PID waits until a server serves and prints where.
+# url LOG PID waits until a server serves and prints its URL.
 url() {
 	until grep -q 'msg=serving' "$1"; do
 		kill -0 "$2" 2>/dev/null || { cat "$1" >&2; exit 1; }

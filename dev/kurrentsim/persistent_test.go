@@ -211,7 +211,7 @@ func TestGroup_ResumesBehindItsCheckpoint(t *testing.T) {
 	sub = after.join("s-1", "g", 10)
 	first := next(t, sub)
 	require.EqualValues(t, 3, first.Event.Event.EventNumber)
-	require.Zero(t, first.RetryCount, "counts do not outlive the server")
+	require.Zero(t, first.RetryCount, "a restart resets the counts")
 	require.NoError(t, sub.Close())
 	after.stop()
 }

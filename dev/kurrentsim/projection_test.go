@@ -193,7 +193,7 @@ func TestProjections_StoppedCatchesUp(t *testing.T) {
 	w.append("order-2", kurrentdb.Any{}, event("placed"))
 	requireStatus(projections, "Stopped", "")
 	require.Equal(t, []string{"0@order-1"}, links(w, "$ce-order"))
-	require.Equal(t, []string{"0@order-1", "0@order-2"}, links(w, "$et-placed"), "each projection is by itself")
+	require.Equal(t, []string{"0@order-1", "0@order-2"}, links(w, "$et-placed"), "projections are independent")
 	for _, e := range w.readAll(kurrentdb.ReadAllOptions{}) {
 		require.False(t, e.Event.StreamID == "$ce-order" && e.Event.EventNumber > 0)
 	}

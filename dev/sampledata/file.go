@@ -118,7 +118,7 @@ func (e fileEvent) read(at, stream string, index int) (Event, error) {
 	fallback := ContentTypeJSON
 	switch {
 	case e.Data != nil && e.DataBase64 != nil:
-		return Event{}, &FileError{Path: at + "dataBase64", Reason: "must not stand beside data"}
+		return Event{}, &FileError{Path: at + "dataBase64", Reason: "must not be combined with data"}
 	case e.Data == nil && e.DataBase64 == nil:
 		return Event{}, &FileError{Path: at + "data", Reason: "is missing"}
 	case e.Data == nil:

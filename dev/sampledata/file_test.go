@@ -101,7 +101,7 @@ func TestReadFile_ErrorPath(t *testing.T) {
 		"id is no UUID":            {event(`"id":"7","type":"t","data":1`), "[0].events[1].id: must be a UUID"},
 		"id is a UUID in braces":   {event(`"id":"{8ac54566-28e9-4090-9719-7f41848bd2e2}","type":"t","data":1`), "[0].events[1].id: must be a UUID"},
 		"no data":                  {event(`"type":"t"`), "[0].events[1].data: is missing"},
-		"both kinds of data":       {event(`"type":"t","data":1,"dataBase64":""`), "[0].events[1].dataBase64: must not stand beside data"},
+		"both kinds of data":       {event(`"type":"t","data":1,"dataBase64":""`), "[0].events[1].dataBase64: must not be combined with data"},
 		"data is not in base64":    {event(`"type":"t","dataBase64":"!"`), "[0].events[1].dataBase64: must be a string in base64"},
 		"data in base64 is a list": {event(`"type":"t","dataBase64":[1]`), "[0].events[1].dataBase64: must be a string in base64"},
 		"odd content type":         {event(`"type":"t","data":1,"content-type":"text/plain"`), "[0].events[1].content-type: must be application/json or application/octet-stream"},

@@ -58,7 +58,7 @@ func TestGenerator_OtherOrdersFitTheCredit(t *testing.T) {
 		spent[placed.CustomerID] += placed.Total.Minor
 		require.LessOrEqual(t, spent[placed.CustomerID], int64(10_000_00), "order %d", n)
 	}
-	require.Greater(t, returned, 100, "customers must come back now and then")
+	require.Greater(t, returned, 100, "some customers must return")
 }
 
 func TestGenerator_SameSeed(t *testing.T) {
@@ -109,7 +109,7 @@ func TestGenerator_StreamsOfAJourney(t *testing.T) {
 		require.Equal(t, "checkout-started", types(checkout)[0])
 		require.Equal(t, "checkout-completed", types(checkout)[6])
 		require.Contains(t, string(checkout.Events[0].Data), fmt.Sprintf(`"cart":"%s@%d"`, cart.Name, len(cart.Events)))
-		require.Equal(t, lines(placed), inCart(t, cart), "the cart holds what is ordered")
+		require.Equal(t, lines(placed), inCart(t, cart), "the cart contains the ordered items")
 	}
 }
 

@@ -200,7 +200,7 @@ func TestFaults_Hang(t *testing.T) {
 	_, err := client(server).SendEmail(ctx, mail("jane@example.com", "order-1"))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Empty(t, server.Messages())
-	require.NoError(t, server.Stop(t.Context()), "and the server is not kept waiting")
+	require.NoError(t, server.Stop(t.Context()), "and the server does not wait")
 }
 
 func TestFaults_Suppressed(t *testing.T) {
@@ -303,7 +303,7 @@ func TestSendEmail_InvalidMessage(t *testing.T) {
 		require.ErrorContains(t, err, test.want, test.name)
 	}
 	require.Empty(t, server.Messages())
-	require.Len(t, server.Faults(), 1, "a bad message uses up no fault")
+	require.Len(t, server.Faults(), 1, "an invalid message consumes no fault")
 }
 
 func TestSendEmail_UnusualRequests(t *testing.T) {
@@ -391,7 +391,7 @@ func TestInbox_KeepsTheNewest(t *testing.T) {
 	require.Equal(t, want, again.Messages())
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Equal(t, 3, strings.Count(string(content), "\n"), "what had outgrown its bounds was written anew")
+	require.Equal(t, 3, strings.Count(string(content), "\n"), "a file over its limit was rewritten")
 	send(t, again, "jane@example.com", "order-7")
 	require.NoError(t, again.Stop(t.Context()))
 	require.Equal(t, "order-7", start(t, sessim.Options{DataFile: file, Keep: 3}).Messages()[2].Headers["X-Order-Id"])

@@ -200,7 +200,7 @@ func TestCommit_ConcurrentCallsShareOneSync(t *testing.T) {
 	}
 	close(storage.release)
 	waiting.Wait()
-	require.EqualValues(t, 3, storage.count.Load(), "creation, the first, and one for the fifty")
+	require.EqualValues(t, 3, storage.count.Load(), "one for the creation, one for the first, one for the fifty")
 }
 
 func TestCommit_FailedSyncIsFinal(t *testing.T) {

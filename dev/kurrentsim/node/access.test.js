@@ -9,11 +9,11 @@ const as = (name, password) => connect(process.env.KURRENTDB_TLS_URL.replace(":/
 const admin = as("admin", "changeit");
 const carla = as("carla", "secret");
 
-test("a user writes and reads where that is allowed", async () => {
+test("a user writes and reads where it is allowed to", async () => {
   const own = newStream();
   const closed = newStream();
   await admin.setStreamMetadata(closed, { acl: { readRoles: "$admins", writeRoles: "$admins" } });
-  // At once, so that they share a call: a refusal of one is no refusal of the other.
+  // Concurrently, so that they share a call: an error of one must not affect the other.
   const [allowed, denied] = await Promise.allSettled([
     carla.appendToStream(own, newEvents(1)), carla.appendToStream(closed, newEvents(1)),
   ]);
@@ -25,7 +25,7 @@ test("a user writes and reads where that is allowed", async () => {
   assert.equal((await all(admin.readStream(closed))).length, 1);
 });
 
-test("credentials of a call come before those of the client", async () => {
+test("credentials of a call override those of the client", async () => {
   const stream = newStream();
   const credentials = { username: "admin", password: "changeit" };
   await carla.setStreamMetadata(stream, { acl: { writeRoles: "$admins" } });
@@ -41,7 +41,7 @@ test("a wrong password and none", async () => {
   }
 });
 
-test("a group is for operators to create", async () => {
+test("only operators create groups", async () => {
   const stream = newStream();
   const create = (client) => client.createPersistentSubscriptionToStream(stream, "group", settings({ startFrom: START }));
   await assert.rejects(create(carla), AccessDeniedError);

@@ -10,8 +10,9 @@ import {
 import { all, connect, newEvents, newStream, numbers, take } from "./helpers.js";
 
 const client = connect();
-// With credentials of its own an append is a call of its own; without, it shares one with every other append.
-const ways = { "a call for all": {}, "a call of its own": { credentials: { username: "admin", password: "changeit" } } };
+// An append with its own credentials is a separate call; without them, all appends share a
+// call.
+const ways = { "a shared call": {}, "a separate call": { credentials: { username: "admin", password: "changeit" } } };
 
 test("the server takes appends in batches, as a real 24.10 does", async () => {
   const path = "/event_store.client.streams.Streams/BatchAppend";
@@ -152,7 +153,7 @@ test("a client may ask for a result instead of an error", async () => {
   }
 });
 
-test("an append is told to those who subscribe before the next is made", async () => {
+test("subscribers receive an append before the next is made", async () => {
   const stream = newStream();
   const subscription = client.subscribeToStream(stream);
   for (const event of newEvents(3)) {

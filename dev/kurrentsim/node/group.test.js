@@ -14,7 +14,7 @@ import { all, connect, eventually, newCategory, newEvents, newStream, numbers, t
 const client = connect(`${process.env.KURRENTDB_URL}&connectionName=checkout`);
 const group = "group";
 
-/** Makes a group that starts with the first event, over events that are there already. */
+/** Creates a group that starts with the first event, on a stream with events. */
 async function newGroup(count, changes) {
   const stream = newStream();
   await client.appendToStream(stream, newEvents(count));
@@ -68,7 +68,7 @@ test("a group and its connections are described", async () => {
   await subscription.unsubscribe();
 });
 
-test("refused events come again, are skipped or parked", async () => {
+test("nacked events are retried, skipped or parked", async () => {
   const stream = await newGroup(3);
   const subscription = join(stream);
   const [retried, skipped, parked] = await take(subscription, 3);
@@ -86,7 +86,7 @@ test("refused events come again, are skipped or parked", async () => {
   await subscription.unsubscribe();
 });
 
-test("a consumer that refuses with stop goes on", async () => {
+test("a consumer that nacks with stop continues", async () => {
   const stream = await newGroup(1);
   const subscription = join(stream);
   const [refused] = await take(subscription, 1);
@@ -145,7 +145,7 @@ test("an update replaces the settings and drops consumers", async () => {
   assert.equal((await info(stream)).settings.maxRetryCount, 3);
 });
 
-test("a group that is there already, and one that is not", async () => {
+test("a group that exists already, and one that does not", async () => {
   const stream = await newGroup(0, { consumerStrategyName: PINNED_BY_CORRELATION });
   const isNamed = (kind) => (error) => error instanceof kind && error.streamName === stream && error.groupName === group;
   await assert.rejects(client.createPersistentSubscriptionToStream(stream, group, settings()),
@@ -214,7 +214,7 @@ test("a group on a category, through its links", async () => {
   await subscription.unsubscribe();
 });
 
-// It drops the consumers of all groups, so it is the last test of the one file that has some.
+// It drops the consumers of all groups, so it is the last test of the only file with groups.
 test("the groups are loaded again", async () => {
   const stream = await newGroup(1);
   const subscription = join(stream);

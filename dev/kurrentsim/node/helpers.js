@@ -3,14 +3,14 @@ import { after } from "node:test";
 
 import { KurrentDBClient, jsonEvent } from "@kurrent/kurrentdb-client";
 
-/** Returns a client that is disposed of after the tests of the file. */
+/** Returns a client that is disposed after the tests of the file. */
 export function connect(url = process.env.KURRENTDB_URL) {
   const client = KurrentDBClient.connectionString(url);
   after(() => client.dispose());
   return client;
 }
 
-/** Returns the name of a stream that no other test uses. Its category is what stands before the first dash. */
+/** Returns the name of a stream that no other test uses. Its category is the part before the first dash. */
 export const newStream = (category = "order") => `${category}-${randomUUID()}`;
 
 /** Returns a category that no other test uses. */
@@ -27,7 +27,7 @@ export async function all(read) {
   return found;
 }
 
-/** Returns the next events of a subscription, which goes on. */
+/** Returns the next events of a subscription, which continues. */
 export async function take(subscription, count) {
   const found = [];
   for await (const resolved of subscription.iterator({ destroyOnReturn: false })) {
@@ -40,7 +40,7 @@ export async function take(subscription, count) {
 /** Returns the numbers in the data of events. */
 export const numbers = (found) => found.map(({ event }) => event.data.number);
 
-/** Returns once the check holds. */
+/** Returns once the check succeeds. */
 export async function eventually(check) {
   while (!(await check())) await new Promise((resolve) => setTimeout(resolve, 20));
 }

@@ -7,7 +7,7 @@ import {
 
 import { all, connect, newEvents, newStream, numbers } from "./helpers.js";
 
-// What a server from 25.1 on does otherwise.
+// Differences of servers from 25.1 on.
 const client = connect(process.env.KURRENTDB_LATER_URL);
 
 test("append to several streams at once", async () => {

@@ -15,11 +15,11 @@ test("the system projections run", async () => {
   assert.deepEqual({ name, projectionStatus, progress }, { name: "$by_category", projectionStatus: RUNNING, progress: 100 });
 });
 
-test("a projection that is not there", async () => {
+test("a projection that does not exist", async () => {
   await assert.rejects(client.getProjectionStatus("no-such"), NotFoundError);
 });
 
-// Of all the projections this is the one that no other test needs.
+// No other test needs this projection.
 test("a projection is disabled and enabled", async () => {
   const name = "$by_correlation_id";
   const becomes = (wanted) => eventually(async () => (await client.getProjectionStatus(name)).projectionStatus === wanted);

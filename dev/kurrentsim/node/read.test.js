@@ -31,7 +31,7 @@ test("read a long stream", async () => {
   assert.equal((await all(client.readStream(stream))).length, 4000);
 });
 
-test("a stream that is not there, that is deleted, that is tombstoned", async () => {
+test("a stream that does not exist, that is deleted, that is tombstoned", async () => {
   const missing = (stream) => assert.rejects(all(client.readStream(stream)), (error) =>
     error instanceof StreamNotFoundError && error.streamName === stream);
   const stream = newStream();

@@ -14,7 +14,7 @@ test("a stream without metadata", async () => {
   assert.deepEqual(await client.getStreamMetadata(stream), { streamName: stream });
 });
 
-test("metadata come back, and replace the ones before", async () => {
+test("metadata are read back, and replace earlier ones", async () => {
   const stream = newStream();
   const metadata = {
     maxCount: 100, maxAge: 3600, cacheControl: 60, truncateBefore: 1, "own-key": { nested: true },
@@ -37,7 +37,7 @@ test("metadata hide events", async () => {
   assert.deepEqual(numbers(await all(client.readStream(stream))), [8, 9]);
 });
 
-test("a deleted stream goes on behind its old events", async () => {
+test("a deleted stream continues behind its old events", async () => {
   const stream = newStream();
   await client.appendToStream(stream, newEvents(3));
   await assert.rejects(client.deleteStream(stream, { expectedRevision: 1n }), WrongExpectedVersionError);
@@ -50,7 +50,7 @@ test("a deleted stream goes on behind its old events", async () => {
   assert.deepEqual((await all(client.readStream(stream))).map(({ event }) => event.revision), [3n, 4n]);
 });
 
-test("a tombstone is for ever", async () => {
+test("a tombstone is permanent", async () => {
   const stream = newStream();
   await client.appendToStream(stream, newEvents(1));
   await assert.rejects(client.tombstoneStream(stream, { expectedRevision: 7n }), WrongExpectedVersionError);

@@ -8,7 +8,7 @@ import { all, connect, eventually, newCategory, newEvents, newStream, numbers, t
 
 const client = connect();
 
-test("subscribe to a stream: what is there, then what comes", async () => {
+test("subscribe to a stream: existing events, then new ones", async () => {
   const stream = newStream();
   await client.appendToStream(stream, newEvents(3));
   const subscription = client.subscribeToStream(stream);
@@ -39,7 +39,7 @@ test("subscribe to a stream behind a revision, and at its end", async () => {
   }
 });
 
-test("subscribe to a stream that is not there yet, and to a category", async () => {
+test("subscribe to a stream that does not exist yet, and to a category", async () => {
   const category = newCategory();
   const stream = newStream(category);
   const early = client.subscribeToStream(stream);
@@ -93,7 +93,7 @@ for (const [name, filter] of Object.entries(filters)) {
   });
 }
 
-test("subscribe to $all without what the system writes", async () => {
+test("subscribe to $all without system events", async () => {
   const stream = newStream();
   const { position } = await client.appendToStream(stream, newEvents(1));
   const subscription = client.subscribeToAll({ fromPosition: position, filter: excludeSystemEvents() });
@@ -104,7 +104,7 @@ test("subscribe to $all without what the system writes", async () => {
   await subscription.unsubscribe();
 });
 
-test("a filtered subscription hears of its progress where nothing passes", async () => {
+test("a filtered subscription gets checkpoints when no event matches", async () => {
   const category = newCategory();
   const checkpoints = [];
   const filter = streamNameFilter({

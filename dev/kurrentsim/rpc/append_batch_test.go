@@ -113,7 +113,7 @@ func TestBatchAppend_AnswersInOrder(t *testing.T) {
 	var last uint64
 	for i, request := range sent {
 		success := call.answered(request).GetSuccess()
-		require.NotNil(t, success, "each rests upon the one before, which is not answered yet")
+		require.NotNil(t, success, "each depends on the one before, which is not answered yet")
 		require.EqualValues(t, i, success.GetCurrentRevision())
 		require.Greater(t, success.GetPosition().GetCommitPosition(), last)
 		last = success.GetPosition().GetCommitPosition()
@@ -130,14 +130,14 @@ func TestBatchAppend_SeveralMessagesAreOneAppend(t *testing.T) {
 	call.send(first)
 	between := batchOf("order-1", nil)
 	call.send(between)
-	require.EqualValues(t, 0, call.answered(between).GetSuccess().GetCurrentRevision(), "the first is not whole yet")
+	require.EqualValues(t, 0, call.answered(between).GetSuccess().GetCurrentRevision(), "the first is not complete yet")
 	call.send(&streams.BatchAppendReq{CorrelationId: first.CorrelationId, ProposedMessages: batched(2, 1)})
 	call.send(&streams.BatchAppendReq{CorrelationId: first.CorrelationId, ProposedMessages: batched(1, 1), IsFinal: true})
 	require.EqualValues(t, 4, call.answered(first).GetSuccess().GetCurrentRevision())
 	call.send(&streams.BatchAppendReq{CorrelationId: first.CorrelationId, ProposedMessages: batched(1, 1), IsFinal: true})
 	empty := batchOf("order-2", func(r *streams.BatchAppendReq) { r.ProposedMessages = nil })
 	call.send(empty)
-	require.NotNil(t, call.answered(empty).GetSuccess().GetNoStream(), "and what comes after the final message is ignored")
+	require.NotNil(t, call.answered(empty).GetSuccess().GetNoStream(), "and messages after the final one are ignored")
 	found, _, err := w.read(readOptions("order-1"))
 	require.NoError(t, err)
 	require.Len(t, found, 5)
@@ -242,7 +242,7 @@ func TestBatchAppend_IncompleteAppendTimesOut(t *testing.T) {
 	call.send(&streams.BatchAppendReq{CorrelationId: half.CorrelationId, ProposedMessages: batched(1, 1), IsFinal: true})
 	whole := batchOf("order-1", nil)
 	call.send(whole)
-	require.EqualValues(t, 0, call.answered(whole).GetSuccess().GetCurrentRevision(), "what came too late is not written")
+	require.EqualValues(t, 0, call.answered(whole).GetSuccess().GetCurrentRevision(), "an append that arrived too late is not written")
 }
 
 func TestBatchAppend_LimitsBufferedBytes(t *testing.T) {

@@ -196,11 +196,11 @@ func TestAppend_LimitsBufferedBytes(t *testing.T) {
 		require.Equal(c, "Server Is Too Busy", status.Convert(err).Message())
 	}, waitFor, 20*tick)
 	_, _, err := w.append(appendOptions("order-3"), proposed(1<<10, nil))
-	require.NoError(t, err, "a small one finds room")
+	require.NoError(t, err, "a small one has room")
 	_, err = holder.CloseAndRecv()
-	require.NoError(t, err, "who holds the room goes on")
+	require.NoError(t, err, "the append that holds the budget continues")
 	_, _, err = w.append(appendOptions("order-2"), proposed(900<<10, nil))
-	require.NoError(t, err, "and gives it back")
+	require.NoError(t, err, "and releases its budget")
 
 	ctx, leave := context.WithCancel(t.Context())
 	w.hold(ctx, "order-4", 900<<10)
@@ -208,7 +208,7 @@ func TestAppend_LimitsBufferedBytes(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, _, err := w.append(appendOptions("order-2"), proposed(900<<10, nil))
 		return err == nil
-	}, waitFor, tick, "one that is never finished gives it back too")
+	}, waitFor, tick, "an unfinished one releases it too")
 }
 
 func TestIncompleteRequests(t *testing.T) {
@@ -262,7 +262,7 @@ func TestIncompleteRequests(t *testing.T) {
 		require.Error(t, call(t.Context()), name)
 	}
 	_, _, err = w.append(appendOptions("order-1"), proposed(1, nil))
-	require.NoError(t, err, "the server is as it was")
+	require.NoError(t, err, "the server is unchanged")
 }
 
 func backwardsFollower(o *streams.ReadReq_Options) {

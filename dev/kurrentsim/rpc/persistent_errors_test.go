@@ -151,7 +151,7 @@ func TestGroup_StreamWithoutAName(t *testing.T) {
 		GroupName:    "g", Settings: settings(nil),
 	}})
 	require.Equal(t, codes.DeadlineExceeded, status.Code(err))
-	require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded, "it was the caller's patience that ended")
+	require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded, "the caller's deadline ended the call")
 }
 
 func TestCreateGroup_UnusualNames(t *testing.T) {

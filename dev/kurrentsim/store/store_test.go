@@ -89,7 +89,7 @@ func TestOpen_TornAppendIsDroppedWithItsLinks(t *testing.T) {
 		}
 		written, err := again.Append("order-1", 2, last)
 		require.NoError(t, err)
-		require.EqualValues(t, 4, written.Revision, "the append is repeated, or recognised")
+		require.EqualValues(t, 4, written.Revision, "the append is repeated, or recognized")
 	}
 }
 
@@ -130,7 +130,7 @@ func TestAppend_VisibleOnlyWhenDurable(t *testing.T) {
 	case err := <-answered:
 		require.Fail(t, "answered before it was durable", "%v", err)
 	case <-changed:
-		require.Fail(t, "told before it was durable")
+		require.Fail(t, "returned before it was durable")
 	default:
 	}
 	close(storage.release)
@@ -211,7 +211,7 @@ func TestAppend_ForgetsOldestIDs(t *testing.T) {
 	}
 	written, err := s.Append("s", store.Any, first)
 	require.NoError(t, err)
-	require.EqualValues(t, 1, written.Revision, "any forgets; an exact expectation never does")
+	require.EqualValues(t, 1, written.Revision, "Any forgets ids; an exact expectation never does")
 	written, err = s.Append("s", store.NoStream, first)
 	require.NoError(t, err)
 	require.Zero(t, written.Revision)

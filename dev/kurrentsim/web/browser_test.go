@@ -52,7 +52,7 @@ func TestPages_InABrowser(t *testing.T) {
 		chromedp.WaitVisible(`//h1[text()="Recently changed streams"]`),
 		chromedp.Click(`//a[contains(text(), "onerror")]`),
 		chromedp.WaitVisible(`//h1[contains(text(), "onerror")]`))
-	require.Equal(t, "order-"+hostile+" · kurrentsim", see(ctx, t, chromedp.Title()), "shown as text, and nothing of it ran")
+	require.Equal(t, "order-"+hostile+" · kurrentsim", see(ctx, t, chromedp.Title()), "shown as text, and no script ran")
 	do(ctx, t, chromedp.Click(`//td/a[text()="0"]`), chromedp.WaitVisible(chromedp.CSS("pre")))
 	require.Equal(t, "0@order-"+hostile+" · kurrentsim", see(ctx, t, chromedp.Title()))
 	require.Contains(t, see(ctx, t, chromedp.Text(chromedp.CSS("pre"))), "</pre><script>")

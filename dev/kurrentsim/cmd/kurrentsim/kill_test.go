@@ -134,7 +134,7 @@ func (s *crashHistory) verify(client *kurrentdb.Client) {
 	s.Helper()
 	for w := range s.acknowledged {
 		found := eventIDs(s.T, client, fmt.Sprintf("writer-%d", w))
-		require.Zero(s, len(found)%killBatch, "an append is there as a whole")
+		require.Zero(s, len(found)%killBatch, "an append is complete")
 		require.GreaterOrEqual(s, len(found), len(s.acknowledged[w]))
 		require.Equal(s, s.acknowledged[w], found[:len(s.acknowledged[w])])
 		require.LessOrEqual(s, len(found), len(s.acknowledged[w])+killBatch)
@@ -171,7 +171,7 @@ func (s *crashHistory) drain(client *kurrentdb.Client) {
 		}
 		return true
 	})
-	require.Empty(s, missing, "acknowledged, and never delivered")
+	require.Empty(s, missing, "acknowledged but never delivered")
 	require.NotZero(s, s.parked)
 	require.NotZero(s, s.checkpoint)
 }
@@ -256,7 +256,7 @@ func TestServe_StopsWithOpenCalls(t *testing.T) {
 			kurrentdb.PersistentStreamSubscriptionOptions{StartFrom: kurrentdb.Start{}}))
 		consumer, err := client.SubscribeToPersistentSubscription(t.Context(), "$ce-order", "g", kurrentdb.SubscribeToPersistentSubscriptionOptions{})
 		require.NoError(t, err)
-		require.NotNil(t, consumer.Recv().EventAppeared, "and is left without an answer")
+		require.NotNil(t, consumer.Recv().EventAppeared, "and gets no response")
 
 		begin := time.Now()
 		require.NoError(t, p.Process.Signal(signal))

@@ -94,7 +94,7 @@ func TestKilledServer(t *testing.T) {
 			require.NoError(t, server.Process.Kill())
 			_ = server.Wait()
 			_, client = k.restart(t, readJournal(t, dirOf(server)))
-			require.Equal(t, written, everything(t, client), "what came behind the cut")
+			require.Equal(t, written, everything(t, client), "the append behind the cut")
 		})
 	}
 }
