@@ -24,7 +24,7 @@ const secret = kurrentsimtest.Password
 
 func user(name string, groups ...string) kurrentsim.User { return kurrentsimtest.User(name, groups...) }
 
-func newSecure(t *testing.T, options kurrentsim.Options, others ...kurrentsim.User) *secure {
+func newSecure(t *testing.T, options kurrentsim.Options, others ...kurrentsim.User) *secureServer {
 	t.Helper()
 	s := &secureServer{testServer: &testServer{T: t, server: kurrentsimtest.StartSecure(t, options, others...).Server}}
 	s.client = s.connectAs(kurrentsimtest.Admin, secret).client
