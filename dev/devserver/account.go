@@ -17,7 +17,7 @@ const namespaceID = 1000
 
 // account is the user that a child runs as. The zero value is this process's own user.
 type account struct {
-	namespace  bool                // in a user namespace: the child does not see itself as root, its files belong to this user
+	namespace  bool                // in a user namespace: not root there, its files belong to this user
 	credential *syscall.Credential // as another user of the machine
 }
 

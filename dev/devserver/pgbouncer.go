@@ -42,7 +42,7 @@ func StartPgBouncer(ctx context.Context, o PgBouncerOptions) (*PgBouncer, error)
 	}
 	upstream, err := url.Parse(o.Upstream)
 	if err != nil {
-		return nil, errors.New("the upstream's URL is malformed") // the parser's own error would repeat the URL with its password
+		return nil, errors.New("the upstream's URL is malformed") // the parser's own error would repeat the URL
 	}
 	as, err := unprivileged(ctx, Command{Name: "pgbouncer", Path: path, Args: []string{"--version"}}, rootAccounts())
 	if err != nil {

@@ -20,7 +20,7 @@ func (c *cluster) makeStandby(ctx context.Context) error {
 	}
 	primary, err := url.Parse(c.options.StandbyOf)
 	if err != nil {
-		return errors.New("the primary's URL is malformed") // the parser's own error would repeat the URL with its password
+		return errors.New("the primary's URL is malformed") // the parser's own error would repeat the URL
 	}
 	password, _ := primary.User.Password()
 	if err := c.writePassword(password); err != nil {

@@ -18,7 +18,7 @@ func TestMultiStreamAppend(t *testing.T) {
 	try := func(w *testServer, requests ...kurrentdb.AppendStreamRequest) (*kurrentdb.MultiStreamAppendResponse, error) {
 		return w.client.MultiStreamAppend(w.Context(), slices.Values(requests))
 	}
-	t.Run("is not there before 25.1", func(t *testing.T) {
+	t.Run("is missing before 25.1", func(t *testing.T) {
 		t.Parallel()
 		w := newTestServer(t, kurrentsim.Options{Version: "24.10.14"})
 		_, err := try(w, to("s-1", kurrentdb.Any{}, event("a")))
@@ -50,7 +50,7 @@ func TestMultiStreamAppend(t *testing.T) {
 	}{
 		"one is elsewhere": {to("s-2", kurrentdb.Revision(7), event("b")), kurrentdb.ErrorCodeStreamRevisionConflict},
 		"one is deleted":   {to("gone", kurrentdb.Any{}, event("b")), kurrentdb.ErrorCodeStreamTombstoned},
-		"one comes twice":  {to("s-3", kurrentdb.Any{}, event("b")), kurrentdb.ErrorAborted},
+		"one occurs twice": {to("s-3", kurrentdb.Any{}, event("b")), kurrentdb.ErrorAborted},
 		"one is repeated":  {to("s-2", kurrentdb.NoStream{}, second...), kurrentdb.ErrorCodeStreamRevisionConflict},
 	} {
 		_, err := try(w, to("s-3", kurrentdb.NoStream{}, event("a")), c.second)

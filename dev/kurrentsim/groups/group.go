@@ -103,7 +103,9 @@ func (g *group) run(ctx context.Context) {
 	defer ticker.Stop()
 	ready := make(chan struct{}) // makes the select continue at once
 	close(ready)
-	changed := g.events.Changed() // kept until it fires: if it were taken again on each iteration, a wake-up that coincides with another case would be lost
+	// Kept until it fires: if it were taken again on each iteration, a wake-up that
+	// coincides with another case would be lost.
+	changed := g.events.Changed()
 	for {
 		g.step()
 		more := changed

@@ -10,16 +10,20 @@ import (
 
 // Info is the published state of a group.
 type Info struct {
-	Key              Key
-	Config           Config
-	Live             bool // it takes each event as it is appended
-	Reading          bool // a read is in progress
-	Pushed           int  // events appended since it became live, at most the live buffer
-	StartFrom        string
-	Checkpointed     string // empty if there is none
-	LastKnown        string // empty if there is none
-	Parked           int64  // as the group counts them: events dropped from the parked stream by other writers are still counted
-	Lag              int64  // events between the last settled one and the end; for a group on All, events of the whole log
+	Key          Key
+	Config       Config
+	Live         bool // it takes each event as it is appended
+	Reading      bool // a read is in progress
+	Pushed       int  // events appended since it became live, at most the live buffer
+	StartFrom    string
+	Checkpointed string // empty if there is none
+	LastKnown    string // empty if there is none
+	// Parked is the group's own count: events that other writers dropped from the parked
+	// stream are still counted.
+	Parked int64
+	// Lag is the number of events between the last settled one and the end; for a group
+	// on All, events of the whole log.
+	Lag              int64
 	AveragePerSecond int
 	Stats            subscription.Stats
 }

@@ -104,7 +104,7 @@ func (s *source) page(limit int) (batch, error) {
 	}
 	s.cursor = page.Next
 	b := batch{records: page.Events, place: int64(page.Position), end: page.End}
-	if s.filter != nil { // without a filter only its own checkpoints are left out, and those must not cause more checkpoints
+	if s.filter != nil { // without one only its own checkpoints are left out; they must not cause more
 		b.skipped = page.Considered - page.Hidden - len(page.Events)
 	}
 	return b, nil

@@ -136,7 +136,7 @@ func (s *scanner) confirmTorn(bad int64) error {
 		if err != nil {
 			return fmt.Errorf("read journal: %w", err)
 		}
-		mark := int64(binary.BigEndian.Uint64(raw[8:])) // checked first: it rarely matches, and the checksum takes longer
+		mark := int64(binary.BigEndian.Uint64(raw[8:])) // checked first: rarely matches, and is cheaper than the checksum
 		if mark > bad && mark <= at {
 			if _, ok := parseHeader(raw); ok {
 				return &CorruptError{Offset: bad}

@@ -163,13 +163,13 @@ func TestBatchAppend_ContinuesAfterAnError(t *testing.T) {
 			CurrentStreamRevisionOption:  &shared.WrongExpectedVersion_CurrentStreamRevision{CurrentStreamRevision: 0},
 			ExpectedStreamPositionOption: &shared.WrongExpectedVersion_ExpectedStreamPosition{ExpectedStreamPosition: 7},
 		}},
-		"stream is there": {"order-1", func(r *streams.BatchAppendReq) {
+		"stream exists": {"order-1", func(r *streams.BatchAppendReq) {
 			r.Options.ExpectedStreamPosition = &streams.BatchAppendReq_Options_NoStream{NoStream: &emptypb.Empty{}}
 		}, codes.AlreadyExists, "WrongExpectedVersion", &shared.WrongExpectedVersion{
 			CurrentStreamRevisionOption:  &shared.WrongExpectedVersion_CurrentStreamRevision{CurrentStreamRevision: 0},
 			ExpectedStreamPositionOption: &shared.WrongExpectedVersion_ExpectedNoStream{ExpectedNoStream: &emptypb.Empty{}},
 		}},
-		"stream is not there": {"order-2", func(r *streams.BatchAppendReq) {
+		"stream does not exist": {"order-2", func(r *streams.BatchAppendReq) {
 			r.Options.ExpectedStreamPosition = &streams.BatchAppendReq_Options_StreamExists{StreamExists: &emptypb.Empty{}}
 		}, codes.AlreadyExists, "WrongExpectedVersion", &shared.WrongExpectedVersion{
 			CurrentStreamRevisionOption:  &shared.WrongExpectedVersion_CurrentNoStream{CurrentNoStream: &emptypb.Empty{}},
@@ -202,11 +202,11 @@ func TestBatchAppend_MalformedEvents(t *testing.T) {
 	w := newRawClient(t, 0)
 	call := w.batch()
 	for name, change := range map[string]func(*streams.BatchAppendReq){
-		"no type":       func(r *streams.BatchAppendReq) { delete(r.ProposedMessages[0].Metadata, "type") },
-		"empty type":    func(r *streams.BatchAppendReq) { r.ProposedMessages[0].Metadata["type"] = "" },
-		"no id":         func(r *streams.BatchAppendReq) { r.ProposedMessages[0].Id = nil },
-		"id is no UUID": func(r *streams.BatchAppendReq) { r.ProposedMessages[0].Id.Value = &shared.UUID_String_{String_: "1"} },
-		"no name":       func(r *streams.BatchAppendReq) { r.Options.StreamIdentifier = stream("") },
+		"no type":          func(r *streams.BatchAppendReq) { delete(r.ProposedMessages[0].Metadata, "type") },
+		"empty type":       func(r *streams.BatchAppendReq) { r.ProposedMessages[0].Metadata["type"] = "" },
+		"no id":            func(r *streams.BatchAppendReq) { r.ProposedMessages[0].Id = nil },
+		"id is not a UUID": func(r *streams.BatchAppendReq) { r.ProposedMessages[0].Id.Value = &shared.UUID_String_{String_: "1"} },
+		"no name":          func(r *streams.BatchAppendReq) { r.Options.StreamIdentifier = stream("") },
 		"no expectation": func(r *streams.BatchAppendReq) {
 			r.Options.ExpectedStreamPosition = nil
 		},

@@ -30,7 +30,7 @@ func TestAppendSession(t *testing.T) {
 	require.NoError(t, appendAt("present", -2))
 	for _, stream := range []string{"absent", "present"} {
 		for _, expected := range []int64{-3, -5, -1 << 63} {
-			t.Run("refuses an expectation that is none", func(t *testing.T) {
+			t.Run("refuses an invalid expectation", func(t *testing.T) {
 				t.Parallel()
 				require.Equal(t, codes.InvalidArgument, status.Code(appendAt(stream, expected)), "%s at %d", stream, expected)
 			})
@@ -46,7 +46,7 @@ func TestStreamName(t *testing.T) {
 		"a cut sequence \xe2\x82": "a cut sequence \uFFFD",
 		"\ufeffmark":              "\ufeffmark",
 	} {
-		t.Run("replaces what is no UTF-8 in "+want, func(t *testing.T) {
+		t.Run("replaces invalid UTF-8 in "+want, func(t *testing.T) {
 			t.Parallel()
 			options := appendOptions("")
 			options.GetOptions().StreamIdentifier = &shared.StreamIdentifier{StreamName: []byte(given)}

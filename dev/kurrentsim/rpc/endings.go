@@ -14,7 +14,8 @@ import (
 // does.
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(2 * MaxMessage), // answeredStream rejects messages above MaxMessage with the server's error text
+		// AnsweredStream rejects messages above MaxMessage with the server's error text.
+		grpc.MaxRecvMsgSize(2 * MaxMessage),
 		grpc.ChainUnaryInterceptor(func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			response, err := next(ctx, request)
 			if err != nil {
@@ -61,5 +62,6 @@ func refuseEmpty(ctx context.Context, err error) {
 	if status.Convert(err).Message() == brokenHeader {
 		return
 	}
-	_ = grpc.SetTrailer(ctx, metadata.Pairs("content-length", "0")) // fails only outside a call, where there is no client to send it to
+	// Fails only outside a call, where there is no client to send it to.
+	_ = grpc.SetTrailer(ctx, metadata.Pairs("content-length", "0"))
 }

@@ -93,7 +93,7 @@ func deliver(ctx context.Context, out outgoing, consumer *groups.Connection, ans
 		case <-consumer.Dropped():
 			return consumer.Cause()
 		case err := <-answers:
-			if errors.Is(err, io.EOF) { // the client sends no more acknowledgements; it has disconnected once the context ends
+			if errors.Is(err, io.EOF) { // no more acknowledgements; the context ends when the client disconnects
 				answers = nil
 				continue
 			}

@@ -36,7 +36,7 @@ func (r *reader) subscribeAll(options *streams.ReadReq_Options_AllOptions) error
 		return err
 	}
 	switch {
-	case r.options.GetFilter() != nil && interval == 0: // an invalid window, which a real node finds only when it first looks at events
+	case r.options.GetFilter() != nil && interval == 0: // invalid window, which a real node only notices at the first event
 		return errThrown
 	case !r.service.Store.Holds(sub.after):
 		return status.Error(codes.InvalidArgument, "Trying to read from an invalid position.")

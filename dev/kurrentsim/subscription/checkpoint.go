@@ -17,7 +17,9 @@ func (e *Engine) Checkpoint(now time.Time, tick bool) (place int64, due bool) {
 		return None, false
 	}
 	byTime := e.settings.CheckpointAfter != 0 && now.Sub(e.mark.at) >= e.settings.CheckpointAfter
-	most := e.known.sequence - e.mark.sequence // an upper bound on what is settled: a cheap check for the usual case that nothing is due
+	// An upper bound on what is settled: a cheap check for the usual case that nothing is
+	// due.
+	most := e.known.sequence - e.mark.sequence
 	if most < int64(e.settings.MaxCheckpoint) && (!byTime || !tick) {
 		return None, false
 	}

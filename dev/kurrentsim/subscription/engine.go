@@ -181,7 +181,7 @@ func (e *Engine) offer(m *Message, now time.Time) outcome {
 	if !m.Replayed && (e.known == nil || m.sequence > e.known.sequence) {
 		e.known = m
 	}
-	if _, twice := e.inFlight[m.ID()]; !twice { // if two messages have equal ids, the second is delivered and not tracked
+	if _, twice := e.inFlight[m.ID()]; !twice { // of two equal ids the second is delivered but not tracked
 		e.inFlight[m.ID()] = &delivery{message: m, member: to, sent: now, due: now.Add(e.settings.MessageTimeout)}
 		to.inFlight++
 	}

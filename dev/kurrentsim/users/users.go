@@ -61,7 +61,7 @@ type Directory struct {
 type account struct {
 	user       access.User
 	salt, hash []byte
-	verified   [sha256.Size]byte // hash of the password that was right the last time, because hashing is deliberately slow
+	verified   [sha256.Size]byte // digest of the last correct password: hashing is deliberately slow
 	known      bool
 }
 

@@ -17,7 +17,7 @@ func TestServeProjections(t *testing.T) {
 		linked bool
 	}{
 		"run":                {nil, "Running", true},
-		"are not there":      {[]string{"--run-projections", "none"}, "", false},
+		"are missing":        {[]string{"--run-projections", "none"}, "", false},
 		"wait to be enabled": {[]string{"--start-standard-projections=false"}, "Stopped", false},
 	} {
 		t.Run(name, func(t *testing.T) {
