@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 
@@ -16,13 +15,12 @@ func ExampleStart() {
 	ctx := context.Background()
 	server, err := kurrentsim.Start(kurrentsim.Options{})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
-	if err := appendAndRead(ctx, server.URL()); err != nil {
-		log.Print(err)
-	}
-	if err := server.Stop(ctx); err != nil {
-		log.Print(err)
+	err = appendAndRead(ctx, server.URL())
+	if err = errors.Join(err, server.Stop(ctx)); err != nil {
+		fmt.Println(err)
 	}
 	// Output: 0@greeting-1: hello
 }
@@ -37,7 +35,7 @@ func appendAndRead(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	_, err = client.AppendToStream(ctx, "greeting-1", kurrentdb.AppendToStreamOptions{}, kurrentdb.EventData{
 		EventType: "greeted", ContentType: kurrentdb.ContentTypeBinary, Data: []byte("hello"),
 	})
