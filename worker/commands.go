@@ -17,28 +17,28 @@ import (
 func program() subcommand.Program {
 	return subcommand.Program{Name: "worker", Summary: "host workflows and activities", Commands: []subcommand.Command{
 		{Name: "migrate", Summary: "bring the PostgreSQL schema up to date", Run: migrate},
-		{Name: "erase", Usage: "ORDER", Summary: "blank what PostgreSQL holds about the person who ordered", Run: erase},
+		{Name: "erase", Usage: "ORDER", Summary: "erase an order's personal data from PostgreSQL", Run: erase},
 		{
 			Name: "email list", Usage: "[--status unknown|pending|sending|failed|all] [--limit N] [-o table|json]",
-			Summary: "list the mails that are not settled, without their recipients", Run: listEmails,
+			Summary: "list the emails that are not settled, without their recipients", Run: listEmails,
 		},
 		{
 			Name: "email resolve",
 			Usage: "ORDER KIND | --status STATUS --from TIME --to TIME [--kind KIND] [--limit N] [-o table|json], " +
 				"and --sent [--message-id ID] | --failed | --resend [--dry-run]",
-			Summary: "say what became of mails that got no further, or send them again", Run: resolveEmail,
+			Summary: "record the outcome of stuck emails, or send them again", Run: resolveEmail,
 		},
 	}}
 }
 
-// databaseSettings are the few that a subcommand needs.
+// databaseSettings are the few settings that a subcommand needs.
 type databaseSettings struct {
 	config.Log
 	URL string `env:"POSTGRES_URL,required"`
 }
 
-// openStore connects a subcommand to a database whose schema fits. Faults in the arguments are reported together with those
-// of the settings.
+// openStore connects a subcommand to a database and checks its schema. It reports the
+// errors of the arguments together with those of the settings.
 func openStore(ctx context.Context, c subcommand.Call, others ...error) (*postgres.Store, error) {
 	for _, err := range others {
 		if errors.Is(err, flag.ErrHelp) {
@@ -62,7 +62,7 @@ func openStore(ctx context.Context, c subcommand.Call, others ...error) (*postgr
 	return store, nil
 }
 
-// operatorTimeout bounds one call for somebody who waits at a terminal.
+// operatorTimeout bounds one call while an operator waits at a terminal.
 const operatorTimeout = 10 * time.Second
 
 func checkOrderID(id string) error {
@@ -72,7 +72,8 @@ func checkOrderID(id string) error {
 	return nil
 }
 
-// checkKind checks a kind that was given as the argument or flag of that name.
+// checkKind returns an error if kind, given by the argument or flag called name, is
+// unknown.
 func checkKind(name string, kind email.Kind) error {
 	if kind.Known() {
 		return nil

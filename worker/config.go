@@ -11,7 +11,8 @@ import (
 	"orderflow/internal/email"
 )
 
-// settings are the worker's, from the environment. Temporal's and AWS's own variables are read by their SDKs.
+// settings are the worker's settings, read from the environment. The SDKs of Temporal and
+// AWS read their own variables.
 type settings struct {
 	config.Log
 	config.Ops
@@ -35,21 +36,23 @@ type settings struct {
 		UnknownCustomer credit.UnknownPolicy `env:"CREDIT_UNKNOWN_CUSTOMER" envDefault:"open"`
 		Hold            time.Duration        `env:"CREDIT_HOLD" envDefault:"0s"`
 	}
-	// Deployment is set by Temporal's Worker Controller, or by hand. Without it the worker takes work of every version.
+	// Deployment is set by Temporal's Worker Controller, or by hand. Without it the
+	// worker takes work of every version.
 	Deployment struct {
 		Name    string `env:"TEMPORAL_DEPLOYMENT_NAME"`
 		BuildID string `env:"TEMPORAL_WORKER_BUILD_ID"`
 	}
 }
 
-// maxHold and maxGrace keep a mistyped unit from parking orders for years. The grace time has to end before a closing
-// order stops waiting for its mails, after 15 minutes.
+// maxHold and maxGrace keep a mistyped unit from delaying orders for years. The grace
+// period has to end before a closing order stops waiting for its emails, which is after
+// 15 minutes.
 const (
 	maxHold  = 90 * 24 * time.Hour
 	maxGrace = 10 * time.Minute
 )
 
-// Validate checks what the form of a value does not tell.
+// Validate checks the values beyond their syntax.
 func (s settings) Validate() []config.Fault {
 	var faults []config.Fault
 	if s.Credit.Hold < 0 || s.Credit.Hold > maxHold || s.Credit.Hold > 0 && s.Credit.Hold < time.Second {
@@ -66,15 +69,17 @@ func (s settings) Validate() []config.Fault {
 	return faults
 }
 
-// deployment makes the worker one version of a Worker Deployment, when it was named one.
+// deployment returns options that make the worker one version of a Worker Deployment, if
+// it is configured as one.
 func (s settings) deployment() worker.DeploymentOptions {
 	if s.Deployment.Name == "" {
-		return worker.DeploymentOptions{} // the SDK refuses a behaviour without versioning
+		return worker.DeploymentOptions{} // the SDK rejects a versioning behavior without versioning
 	}
 	return worker.DeploymentOptions{
 		UseVersioning: true,
 		Version:       worker.WorkerDeploymentVersion{DeploymentName: s.Deployment.Name, BuildID: s.Deployment.BuildID},
-		// Orders wait for weeks, so they move on to the newest version, and so do the mails they send.
+		// Orders wait for weeks, so they and the emails they send move on to the newest
+		// version.
 		DefaultVersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
 	}
 }

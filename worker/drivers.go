@@ -17,12 +17,12 @@ import (
 
 const (
 	storeTimeout  = 5 * time.Second  // one call to a store
-	mailTimeout   = 10 * time.Second // one call to SES; below the attempt's 30 s, which is below the lease
-	mailLease     = time.Minute      // how long an attempt owns its mail
+	emailTimeout  = 10 * time.Second // one call to SES; below the attempt's 30 s, which is below the lease
+	emailLease    = time.Minute      // how long an attempt owns its email
 	accountsCache = 1024             // credit accounts kept folded in memory
 )
 
-// drivers are the stores and services the activities work with.
+// drivers are the stores and services that the activities use.
 type drivers struct {
 	events    *kurrent.Client
 	store     *postgres.Store
@@ -32,8 +32,8 @@ type drivers struct {
 	metrics   *ops.Metrics
 }
 
-// openDrivers makes every driver. None of them connects yet, so all that is wrong with the settings is found together;
-// invalid is what was wrong with them before.
+// openDrivers opens every driver. None connects yet, so that all errors in the settings
+// are reported together. invalid is the error found in them so far.
 func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Logger) (drivers, error) {
 	metrics, err := ops.NewMetrics("worker")
 	if err != nil {
@@ -44,10 +44,10 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 	})
 	store, storeErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: poolConnections, ApplicationName: "orderflow-worker", CallTimeout: storeTimeout,
-		Unknown: s.Email.UnknownPolicy, Grace: s.Email.UnknownGrace, Lease: mailLease, Logger: logger,
+		Unknown: s.Email.UnknownPolicy, Grace: s.Email.UnknownGrace, Lease: emailLease, Logger: logger,
 	})
 	mailer, mailerErr := ses.Open(ctx, ses.Config{
-		From: s.Email.From, ConfigurationSet: s.Email.ConfigurationSet, Timeout: mailTimeout,
+		From: s.Email.From, ConfigurationSet: s.Email.ConfigurationSet, Timeout: emailTimeout,
 	})
 	options, optionsErr := temporalclient.Options("worker", logger, metrics)
 	temporal, temporalErr := temporalclient.Open(options)

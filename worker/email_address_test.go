@@ -9,15 +9,15 @@ import (
 	"orderflow/workflows"
 )
 
-func TestEmailAddressBeyondASCIIIsWrittenToInPunycode(t *testing.T) {
+func TestEmailAddress_Punycode(t *testing.T) {
 	t.Parallel()
 	p := placeFor(t, " mira.punycode@bücher.example\t")
 	p.await(order.StatusFulfilling, "sent")
 	p.address = "mira.punycode@xn--bcher-kva.example"
-	require.Equal(t, map[string]int{"confirmation": 1}, p.mails())
+	require.Equal(t, map[string]int{"confirmation": 1}, p.acceptedEmails())
 }
 
-func TestEmailAddressThatSESRefusesFailsTheEmailAndNotTheOrder(t *testing.T) {
+func TestEmailAddress_RefusedBySES(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"mira..refused@example.com", "mira@", "Mira <mira@example.com>"} {
 		p := placeFor(t, address)

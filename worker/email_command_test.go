@@ -20,17 +20,17 @@ import (
 	"orderflow/workflows"
 )
 
-// lock guards the one connection that the tests look into the ledger with.
+// lock guards the one connection through which the tests read the ledger.
 var lock sync.Mutex
 
-// command runs the worker as an operator does, and gives its exit code and what it says.
+// command runs the worker as an operator does, and returns its exit code and output.
 func command(ctx context.Context, line string) (code int, stdout, stderr string) {
 	var out, said bytes.Buffer
 	err := run(ctx, subcommand.Call{Args: strings.Fields(line), Environ: shared.environ, Stdout: &out, Stderr: &said})
 	return config.Report(&said, err), out.String(), said.String()
 }
 
-func (p purchase) command(line string) string {
+func (p testOrder) command(line string) string {
 	p.t.Helper()
 	code, out, said := command(p.t.Context(), strings.ReplaceAll(line, "ORDER", p.id))
 	require.Zero(p.t, code, said)
@@ -38,8 +38,8 @@ func (p purchase) command(line string) string {
 	return out
 }
 
-// refused runs what is to be refused, and gives what it says.
-func (p purchase) refused(line string) string {
+// refused runs a command that must be refused, and returns its error output.
+func (p testOrder) refused(line string) string {
 	p.t.Helper()
 	code, out, said := command(p.t.Context(), strings.ReplaceAll(line, "ORDER", p.id))
 	require.Equal(p.t, config.ExitFailure, code)
@@ -47,7 +47,7 @@ func (p purchase) refused(line string) string {
 	return strings.TrimSpace(said)
 }
 
-func TestAMailOfUnknownOutcomeIsListedWithoutItsRecipient(t *testing.T) {
+func TestListEmails_NoRecipients(t *testing.T) {
 	t.Parallel()
 	p := place(t, sessim.FaultError)
 	p.await(order.StatusFulfilling, "unknown")
@@ -62,7 +62,7 @@ func TestAMailOfUnknownOutcomeIsListedWithoutItsRecipient(t *testing.T) {
 		}
 	}
 	require.NotNil(t, found)
-	require.WithinDuration(t, time.Now(), found.Since, 2*patience)
+	require.WithinDuration(t, time.Now(), found.Since, 2*longEnough)
 	found.Since = time.Time{}
 	require.Equal(t, email.Delivery{
 		OrderID: p.id, Kind: email.KindConfirmation, Status: email.StatusUnknown, Attempt: 1, UnknownAttempts: 1,
@@ -79,33 +79,33 @@ func TestAMailOfUnknownOutcomeIsListedWithoutItsRecipient(t *testing.T) {
 	require.Contains(t, p.command("email list --limit 1"), "there are more than these 1: --limit\n")
 }
 
-func TestAMailThatIsSentAgainGoesOutBesideItsOpenOrder(t *testing.T) {
+func TestResolveEmail_ResendForOpenOrder(t *testing.T) {
 	t.Parallel()
 	p := place(t, sessim.FaultLost)
 	p.await(order.StatusFulfilling, "unknown")
-	require.Equal(t, map[string]int{"confirmation": 1}, p.mails(), "accepted, but nobody knows")
+	require.Equal(t, map[string]int{"confirmation": 1}, p.acceptedEmails(), "accepted, but unknown to the worker")
 
 	require.Equal(t, p.id+" confirmation is pending after 1 attempts, 1 of them unknown\n", p.command("email resolve ORDER confirmation --resend"))
 	p.awaitRow("confirmation", "sent|2|1")
-	require.Equal(t, map[string]int{"confirmation": 2}, p.mails())
+	require.Equal(t, map[string]int{"confirmation": 2}, p.acceptedEmails())
 	require.Contains(t, p.refused("email resolve ORDER confirmation --resend"), "it is sent")
 
 	p.signal(workflows.RecordShipmentMessage, workflows.RecordShipment{Carrier: "DHL", TrackingNumber: "1"})
 	p.await(order.StatusShipped, "sent")
-	require.Equal(t, map[string]int{"confirmation": 2, "shipment": 1}, p.mails())
+	require.Equal(t, map[string]int{"confirmation": 2, "shipment": 1}, p.acceptedEmails())
 	require.Equal(t, "sent|1|0", p.row("shipment"))
 }
 
-func TestAMailThatFailedIsSentAgain(t *testing.T) {
+func TestResolveEmail_ResendFailed(t *testing.T) {
 	t.Parallel()
 	p := place(t, sessim.FaultRejected)
 	p.await(order.StatusFulfilling, "failed")
 	p.command("email resolve ORDER confirmation --resend")
 	p.awaitRow("confirmation", "sent|2|0")
-	require.Equal(t, map[string]int{"confirmation": 1}, p.mails())
+	require.Equal(t, map[string]int{"confirmation": 1}, p.acceptedEmails())
 }
 
-func TestAMailOfUnknownOutcomeIsSettledByHand(t *testing.T) {
+func TestResolveEmail_SettleUnknown(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{"--sent": "sent|1|1", "--sent --message-id m-1": "sent|1|1", "--failed": "failed|1|1"} {
 		t.Run(line, func(t *testing.T) {
@@ -119,13 +119,14 @@ func TestAMailOfUnknownOutcomeIsSettledByHand(t *testing.T) {
 			require.NotContains(t, p.command("email list --limit 1000"), p.id)
 			p.signal(workflows.RecordShipmentMessage, workflows.RecordShipment{Carrier: "DHL", TrackingNumber: "1"})
 			p.await(order.StatusShipped, "sent")
-			require.Equal(t, map[string]int{"shipment": 1}, p.mails())
+			require.Equal(t, map[string]int{"shipment": 1}, p.acceptedEmails())
 		})
 	}
 }
 
-// becameAt moves the time at which an order's confirmation came into its state to a range that no other test has.
-func (p purchase) becameAt(column, at string) {
+// setStateTime sets the time at which an order's confirmation entered its state, to a
+// range that no other test uses.
+func (p testOrder) setStateTime(column, at string) {
 	p.t.Helper()
 	lock.Lock()
 	defer lock.Unlock()
@@ -133,14 +134,14 @@ func (p purchase) becameAt(column, at string) {
 	require.NoError(p.t, err)
 }
 
-func TestEmailResolveGivesManyUpAtOnce(t *testing.T) {
+func TestResolveEmail_BulkFailed(t *testing.T) {
 	t.Parallel()
 	first, second, other := place(t, sessim.FaultStopped), place(t, sessim.FaultNoSet), place(t, sessim.FaultStopped)
-	for p, at := range map[purchase]string{
+	for p, at := range map[testOrder]string{
 		first: "2001-02-03T04:00:00Z", second: "2001-02-03T04:59:59.999999Z", other: "2001-02-03T05:00:00Z",
 	} {
-		p.awaitRow("confirmation", "pending|1|0") // the account cannot send, which is no fault of the email
-		p.becameAt("created_at", at)
+		p.awaitRow("confirmation", "pending|1|0") // the account cannot send, which is not the email's fault
+		p.setStateTime("created_at", at)
 	}
 	const line = "email resolve --status pending --from 2001-02-03T04:00:00Z --to 2001-02-03T06:00:00+01:00 --failed"
 
@@ -164,12 +165,12 @@ func TestEmailResolveGivesManyUpAtOnce(t *testing.T) {
 	require.Equal(t, "there are none\n", first.command(line))
 }
 
-func TestEmailResolveSendsManyAgainButThoseThatMustNotBe(t *testing.T) {
+func TestResolveEmail_BulkResend(t *testing.T) {
 	t.Parallel()
 	p, erased := place(t, sessim.FaultError), place(t, sessim.FaultError)
-	for _, p := range []purchase{p, erased} {
+	for _, p := range []testOrder{p, erased} {
 		p.await(order.StatusFulfilling, "unknown")
-		p.becameAt("unknown_at", "2002-02-03T04:00:00Z")
+		p.setStateTime("unknown_at", "2002-02-03T04:00:00Z")
 	}
 	code, _, said := command(t.Context(), "erase "+erased.id)
 	require.Zero(t, code, said)
@@ -178,15 +179,15 @@ func TestEmailResolveSendsManyAgainButThoseThatMustNotBe(t *testing.T) {
 		require.Equal(t, "unknown|1|1", p.row("confirmation"))
 		code, out, said := command(t.Context(), line)
 		require.Equal(t, config.ExitFailure, code)
-		require.Equal(t, "resolve mails: 1 of 2 were refused", strings.TrimSpace(said))
+		require.Equal(t, "resolve emails: 1 of 2 were refused", strings.TrimSpace(said))
 		require.Regexp(t, erased.id+` .* refused: it is unknown, and its address was erased\n`, out)
 	}
 	p.awaitRow("confirmation", "sent|2|1")
 	require.Equal(t, "unknown|1|1", erased.row("confirmation"))
-	require.Empty(t, erased.mails())
+	require.Empty(t, erased.acceptedEmails())
 }
 
-func TestEmailResolveGivesUpWhatWaitsForTheAccount(t *testing.T) {
+func TestResolveEmail_FailPending(t *testing.T) {
 	t.Parallel()
 	p := place(t, sessim.FaultStopped)
 	p.awaitRow("confirmation", "pending|1|0")
@@ -194,11 +195,12 @@ func TestEmailResolveGivesUpWhatWaitsForTheAccount(t *testing.T) {
 	require.Equal(t, p.id+" confirmation is failed after 1 attempts, 0 of them unknown\n", p.command("email resolve ORDER confirmation --failed"))
 	p.signal(workflows.RecordShipmentMessage, workflows.RecordShipment{Carrier: "DHL", TrackingNumber: "1"})
 	p.awaitRow("shipment", "sent|1|0")
-	require.Equal(t, map[string]int{"shipment": 1}, p.mails())
+	require.Equal(t, map[string]int{"shipment": 1}, p.acceptedEmails())
 }
 
-// The ledger says pending, but Temporal was not told: the same command does what is left.
-func TestAResendThatWasHalfDoneIsHealedByTheSameCommand(t *testing.T) {
+// The ledger says pending, but Temporal was not informed: repeating the command completes
+// it.
+func TestResolveEmail_RepeatedResend(t *testing.T) {
 	t.Parallel()
 	p := place(t, sessim.FaultError)
 	p.await(order.StatusFulfilling, "unknown")
@@ -209,10 +211,10 @@ func TestAResendThatWasHalfDoneIsHealedByTheSameCommand(t *testing.T) {
 	require.Equal(t, "pending|1|1", p.row("confirmation"))
 	p.command("email resolve ORDER confirmation --resend")
 	p.awaitRow("confirmation", "sent|2|1")
-	require.Equal(t, map[string]int{"confirmation": 1}, p.mails())
+	require.Equal(t, map[string]int{"confirmation": 1}, p.acceptedEmails())
 }
 
-func TestAConfirmationThatIsToBeSentAgainStopsWithItsOrder(t *testing.T) {
+func TestResolveEmail_ResendOfCanceledOrder(t *testing.T) {
 	t.Parallel()
 	p := place(t, sessim.FaultError, sessim.FaultPaused)
 	p.await(order.StatusFulfilling, "unknown")
@@ -221,11 +223,11 @@ func TestAConfirmationThatIsToBeSentAgainStopsWithItsOrder(t *testing.T) {
 	p.signal(workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
 	p.await(order.StatusCancelled, "sent")
 	require.Equal(t, "unknown|2|1", p.row("confirmation"), "the customer may have it")
-	require.Equal(t, map[string]int{"cancellation": 1}, p.mails(), "and is told")
+	require.Equal(t, map[string]int{"cancellation": 1}, p.acceptedEmails(), "and is notified")
 	require.Contains(t, p.refused("email resolve ORDER confirmation --resend"), "it is unknown, and its order was cancelled")
 }
 
-func TestAnAttemptUnderWayIsNotResolved(t *testing.T) {
+func TestResolveEmail_AttemptInProgress(t *testing.T) {
 	t.Parallel()
 	p := place(t, sessim.FaultHang)
 	p.awaitRow("confirmation", "sending|1|0")
@@ -235,7 +237,7 @@ func TestAnAttemptUnderWayIsNotResolved(t *testing.T) {
 	p.await(order.StatusFulfilling, "unknown")
 }
 
-func TestAnErasedPersonIsNotWrittenTo(t *testing.T) {
+func TestErase_SuppressesEmails(t *testing.T) {
 	t.Parallel()
 	p := place(t, sessim.FaultPaused)
 	p.awaitRow("confirmation", "pending|1|0")
@@ -245,17 +247,17 @@ func TestAnErasedPersonIsNotWrittenTo(t *testing.T) {
 	require.Contains(t, p.refused("email resolve ORDER confirmation --resend"), "it is suppressed")
 	p.signal(workflows.RecordShipmentMessage, workflows.RecordShipment{Carrier: "DHL", TrackingNumber: "1"})
 	p.awaitRow("shipment", "suppressed|0|0")
-	require.Empty(t, p.mails())
+	require.Empty(t, p.acceptedEmails())
 }
 
-func TestWhatIsNotThereIsRefused(t *testing.T) {
+func TestCommands_UnknownOrder(t *testing.T) {
 	t.Parallel()
-	p := purchase{t: t, id: "order-nowhere"}
-	require.Equal(t, "resolve mail: order-nowhere has no shipment mail", p.refused("email resolve ORDER shipment --failed"))
+	p := testOrder{t: t, id: "order-nowhere"}
+	require.Equal(t, "resolve email: order-nowhere has no shipment email", p.refused("email resolve ORDER shipment --failed"))
 	require.Equal(t, "erase: no order order-nowhere", p.refused("erase ORDER"))
 }
 
-func TestArgumentsThatCannotBeMeantAreAllNamed(t *testing.T) {
+func TestCommands_InvalidArguments(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
 		"email":                          "arguments: must be none, or one of: migrate, erase, email list, email resolve; see --help\n",
@@ -281,16 +283,16 @@ func TestArgumentsThatCannotBeMeantAreAllNamed(t *testing.T) {
 }
 
 // It is not parallel, for the SDK reads its address from the process.
-func TestNothingIsWrittenWhileTemporalDoesNotAnswer(t *testing.T) {
+func TestResolveEmail_TemporalUnavailable(t *testing.T) {
 	p := place(t, sessim.FaultError)
 	p.await(order.StatusFulfilling, "unknown")
-	t.Setenv("TEMPORAL_ADDRESS", devservertest.Address(t)) // nobody listens there, and nobody will
+	t.Setenv("TEMPORAL_ADDRESS", devservertest.Address(t)) // no server listens there
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	code, _, said := command(ctx, "email resolve "+p.id+" confirmation --resend")
 	require.Equal(t, config.ExitFailure, code)
 	require.Contains(t, said, "connect to Temporal")
 	require.Equal(t, "unknown|1|1", p.row("confirmation"))
-	p.command("email resolve ORDER confirmation --failed") // which needs no Temporal
+	p.command("email resolve ORDER confirmation --failed") // does not need Temporal
 	require.Equal(t, "failed|1|1", p.row("confirmation"))
 }

@@ -13,7 +13,8 @@ import (
 	"orderflow/internal/subcommand"
 )
 
-// emailPage is what `email list` prints. The oldest come first, and an operator works through them.
+// emailPage is the output of `email list`. The oldest emails come first, in the order in
+// which an operator handles them.
 type emailPage struct {
 	Emails []email.Delivery `json:"emails"`
 	More   bool             `json:"more"`
@@ -22,9 +23,9 @@ type emailPage struct {
 func listEmails(ctx context.Context, c subcommand.Call) error {
 	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	status := flags.String("status", "unknown", "unknown, pending, sending, failed or all")
-	as, limit := subcommand.OutputFlag(flags), subcommand.LimitFlag(flags)
+	output, limit := subcommand.OutputFlag(flags), subcommand.LimitFlag(flags)
 	_, arguments := c.Parse(flags)
-	statuses, statusErr := openStatuses(*status)
+	statuses, statusErr := parseStatuses(*status)
 	store, err := openStore(ctx, c, arguments, statusErr)
 	if err != nil {
 		return err
@@ -32,13 +33,13 @@ func listEmails(ctx context.Context, c subcommand.Call) error {
 	defer store.Close()
 	list, more, err := store.ListEmails(ctx, email.Filter{Statuses: statuses, Limit: *limit})
 	if err != nil {
-		return fmt.Errorf("list mails: %w", err)
+		return fmt.Errorf("list emails: %w", err)
 	}
 	page := emailPage{Emails: list, More: more}
-	return as.Print(c.Stdout, page, page.printTable)
+	return output.Print(c.Stdout, page, page.printTable)
 }
 
-func openStatuses(name string) ([]email.Status, error) {
+func parseStatuses(name string) ([]email.Status, error) {
 	open := []email.Status{email.StatusUnknown, email.StatusPending, email.StatusSending, email.StatusFailed}
 	if name == "all" {
 		return open, nil

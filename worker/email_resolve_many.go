@@ -13,19 +13,19 @@ import (
 	"orderflow/internal/subcommand"
 )
 
-// manyOptions pick the emails to resolve by their state and the time they came into it.
-type manyOptions struct {
+// bulkOptions select the emails to resolve by their state and the time they entered it.
+type bulkOptions struct {
 	status, kind *string
 	from, to     *time.Time
 	limit        *int
 }
 
-func manyFlags(flags *flag.FlagSet) manyOptions {
-	return manyOptions{
-		status: flags.String("status", "", "many at once: those that are `unknown, pending or failed`"),
-		kind:   flags.String("kind", "", "of this `kind` alone, with --status"),
-		from:   timeFlag(flags, "from", "that came into that state at this `time` or later, such as 2025-01-31T12:00:00Z"),
-		to:     timeFlag(flags, "to", "and before this `time`"),
+func bulkFlags(flags *flag.FlagSet) bulkOptions {
+	return bulkOptions{
+		status: flags.String("status", "", "resolve all emails that are `unknown, pending or failed`"),
+		kind:   flags.String("kind", "", "only emails of this `kind`, with --status"),
+		from:   timeFlag(flags, "from", "only emails that entered that state at this `time` or later, such as 2025-01-31T12:00:00Z"),
+		to:     timeFlag(flags, "to", "only emails that entered that state before this `time`"),
 		limit:  subcommand.LimitFlag(flags),
 	}
 }
@@ -41,8 +41,8 @@ func timeFlag(flags *flag.FlagSet, name, usage string) *time.Time {
 	return &at
 }
 
-// used reports whether any flag was given that goes with many emails alone.
-func (o manyOptions) used(flags *flag.FlagSet) (used bool) {
+// used reports whether any flag was given that applies only to many emails.
+func (o bulkOptions) used(flags *flag.FlagSet) (used bool) {
 	flags.Visit(func(f *flag.Flag) {
 		switch f.Name {
 		case "status", "kind", "from", "to", "limit":
@@ -52,19 +52,19 @@ func (o manyOptions) used(flags *flag.FlagSet) (used bool) {
 	return used
 }
 
-func (o manyOptions) filter() *email.Filter {
+func (o bulkOptions) filter() *email.Filter {
 	return &email.Filter{
 		Statuses: []email.Status{email.Status(*o.status)}, Kind: email.Kind(*o.kind), From: *o.from, To: *o.to, Limit: *o.limit,
 	}
 }
 
-func (o manyOptions) check(as email.Resolution) error {
+func (o bulkOptions) check(decision email.Resolution) error {
 	var faults []error
 	switch status := email.Status(*o.status); {
 	case status != email.StatusUnknown && status != email.StatusPending && status != email.StatusFailed:
 		faults = append(faults, config.Invalid("--status", "must be unknown, pending or failed"))
-	case as != "" && !as.Allows(status):
-		faults = append(faults, config.Invalid("--status", "what is %s cannot be resolved as %s", status, as))
+	case decision != "" && !decision.Allows(status):
+		faults = append(faults, config.Invalid("--status", "what is %s cannot be resolved as %s", status, decision))
 	}
 	if *o.kind != "" {
 		faults = append(faults, checkKind("--kind", email.Kind(*o.kind)))
@@ -78,32 +78,35 @@ func (o manyOptions) check(as email.Resolution) error {
 	return config.Merge(faults...)
 }
 
-// resolvedEmail is one email that was picked. Its status is the one it has then; in a dry run the one it has now.
+// resolvedEmail is one selected email, with its resulting status; in a dry run with its
+// current one.
 type resolvedEmail struct {
 	email.Delivery
 	Refused string `json:"refused,omitempty"` // why it was not resolved
 }
 
-// resolvedPage is what resolving many emails prints. More: others are picked too, and the same command goes on with them.
+// resolvedPage is the output of resolving many emails. More means that further emails
+// match, and the same command continues with them.
 type resolvedPage struct {
 	DryRun bool            `json:"dryRun,omitempty"`
 	Emails []resolvedEmail `json:"emails"`
 	More   bool            `json:"more"`
 }
 
-// resolveMany resolves the emails that a filter picks, one after the other. One that has left its state meanwhile is refused,
-// and the others go on. What was done is printed also when the rest cannot be.
-func (r resolver) resolveMany(ctx context.Context, c subcommand.Call, asked resolution) error {
-	picked, more, err := r.store.ListEmails(ctx, *asked.filter)
+// resolveBulk resolves the emails that a filter selects, one after the other. An email
+// that has left its state meanwhile is refused, and the others continue. The completed
+// ones are printed even if the rest fail.
+func (r resolver) resolveBulk(ctx context.Context, c subcommand.Call, request resolution) error {
+	picked, more, err := r.store.ListEmails(ctx, *request.filter)
 	if err != nil {
-		return fmt.Errorf("list mails: %w", err)
+		return fmt.Errorf("list emails: %w", err)
 	}
 	page := resolvedPage{DryRun: r.dryRun, Emails: []resolvedEmail{}, More: more}
 	refusals := 0
 	var failed error
 	for _, d := range picked {
 		row, err := r.resolve(ctx, email.Decision{
-			OrderID: d.OrderID, Kind: d.Kind, Resolution: asked.as, Only: asked.filter.Statuses[0],
+			OrderID: d.OrderID, Kind: d.Kind, Resolution: request.decision, Only: request.filter.Statuses[0],
 		})
 		done := resolvedEmail{Delivery: row}
 		var refused *email.RefusedError
@@ -119,11 +122,11 @@ func (r resolver) resolveMany(ctx context.Context, c subcommand.Call, asked reso
 		}
 		page.Emails = append(page.Emails, done)
 	}
-	if err := asked.output.Print(c.Stdout, page, page.printTable); err != nil || failed != nil {
+	if err := request.output.Print(c.Stdout, page, page.printTable); err != nil || failed != nil {
 		return errors.Join(failed, err)
 	}
 	if refusals > 0 {
-		return fmt.Errorf("resolve mails: %d of %d were refused", refusals, len(page.Emails))
+		return fmt.Errorf("resolve emails: %d of %d were refused", refusals, len(page.Emails))
 	}
 	return nil
 }

@@ -10,9 +10,10 @@ import (
 	"orderflow/internal/subcommand"
 )
 
-// erase blanks what PostgreSQL holds about the person who placed an order: recipient, address and mail addresses. Mails
-// that wait do not go out any more. What the order came to stays. The order's stream is the other half, and deleted in
-// KurrentDB first: an order that is not fulfilled yet would be read from it again.
+// erase blanks the personal data of an order in PostgreSQL: recipient, address and email
+// addresses. Pending emails are no longer sent. The order's outcome remains. The order's
+// stream holds the other half and must be deleted in KurrentDB first, for an order that
+// is not fulfilled yet would be read from it again.
 func erase(ctx context.Context, c subcommand.Call) error {
 	args, arguments := c.Parse(flag.NewFlagSet(c.Name, flag.ContinueOnError), "ORDER")
 	if arguments == nil {
@@ -31,6 +32,6 @@ func erase(ctx context.Context, c subcommand.Call) error {
 	if err != nil {
 		return fmt.Errorf("erase: %w", err)
 	}
-	_, err = fmt.Fprintf(c.Stderr, "erased the person of %s from PostgreSQL\n", orderID)
+	_, err = fmt.Fprintf(c.Stderr, "erased the personal data of %s from PostgreSQL\n", orderID)
 	return err
 }

@@ -11,31 +11,32 @@ import (
 )
 
 const (
-	metricsLease = "metrics"
-	leaseLife    = time.Minute      // after its holder was killed there are no samples for as long
-	countEvery   = 15 * time.Second // the lease is renewed as often: it outlasts three failures
-	countTimeout = 10 * time.Second // of one source; below what a renewal can wait
-	sampleLife   = time.Minute      // a count that is older says nothing about now
+	metricsLease  = "metrics"
+	leaseDuration = time.Minute      // for this long there are no samples after its holder was killed
+	countEvery    = 15 * time.Second // also renews the lease, which outlasts three failures
+	countTimeout  = 10 * time.Second // of one source; below the time a renewal can wait
+	maxSampleAge  = time.Minute      // older counts are not exported
 )
 
-// leaseStore gives a lease to one holder at a time, by a clock that all share.
+// leaseStore grants a lease to one holder at a time, by a clock shared by all.
 type leaseStore interface {
 	HoldLease(ctx context.Context, name, holder string, life time.Duration) (bool, error)
 	ReleaseLease(ctx context.Context, name, holder string) error
 }
 
-// globalCount is a metric that is the same whichever worker counts it.
+// globalCount is a metric that has the same value whichever worker counts it.
 type globalCount struct {
-	name  string // of the source, for the metric of its failures
+	name  string // of the source, for the failure metric
 	desc  *prometheus.Desc
-	count func(context.Context) (map[string]int64, error) // by the value of the metric's one label
+	count func(context.Context) (map[string]int64, error) // by the value of the metric's only label
 }
 
-// globalMetrics exports the global counts of the one worker that holds the lease, so that a sum over all workers is right
-// and a scrape costs the stores nothing. A count that could not be read is absent, not zero.
+// globalMetrics exports the global counts from the one worker that holds the lease, so
+// that a sum over all workers is right and a scrape costs the stores nothing. A count
+// that could not be read is absent, not zero.
 type globalMetrics struct {
 	leases leaseStore
-	holder string // this life of this process
+	holder string // unique to this process
 	counts []globalCount
 	logger *slog.Logger
 	failed *prometheus.CounterVec
@@ -45,7 +46,7 @@ type globalMetrics struct {
 	samples   map[string]sample // by the count's name
 }
 
-// sample is what a count was at a time.
+// sample is the value of a count at a time.
 type sample struct {
 	at     time.Time
 	values map[string]int64
@@ -56,7 +57,7 @@ func newGlobalMetrics(leases leaseStore, counts []globalCount, registry promethe
 		leases: leases, holder: uuid.NewString(), counts: counts, logger: logger, samples: map[string]sample{},
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orderflow_global_count_failures_total",
-			Help: "Failed attempts to hold the lease of the global metrics, or to read one of them, by source.",
+			Help: "Failed attempts to hold the lease of the global metrics or to read one of them, by source.",
 		}, []string{"source"}),
 	}
 	registry.MustRegister(m, m.failed)
@@ -67,7 +68,7 @@ func leaseDescription() *prometheus.Desc {
 	return prometheus.NewDesc("orderflow_metrics_lease_held", "1 in the worker that exports the global metrics, else 0.", nil, nil)
 }
 
-// Describe sends the lease's metric and the counts'.
+// Describe sends the descriptions of the lease's metric and of the counts.
 func (m *globalMetrics) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- leaseDescription()
 	for _, c := range m.counts {
@@ -75,7 +76,7 @@ func (m *globalMetrics) Describe(descriptions chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect sends what is known now, and asks no store.
+// Collect sends the latest samples, without a call to any store.
 func (m *globalMetrics) Collect(metrics chan<- prometheus.Metric) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -89,7 +90,7 @@ func (m *globalMetrics) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for _, c := range m.counts {
 		s, ok := m.samples[c.name]
-		if !ok || now.Sub(s.at) > sampleLife {
+		if !ok || now.Sub(s.at) > maxSampleAge {
 			continue
 		}
 		for label, n := range s.values {
@@ -98,24 +99,25 @@ func (m *globalMetrics) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// run competes for the lease and counts while it holds it, until ctx ends. Then another worker may have it at once.
+// run competes for the lease and counts while it holds it, until ctx ends. It then
+// releases the lease, so that another worker may take it at once.
 func (m *globalMetrics) run(ctx context.Context) {
 	tick := time.NewTicker(countEvery)
 	defer tick.Stop()
 	for {
-		m.round(ctx)
+		m.collectCounts(ctx)
 		select {
 		case <-ctx.Done():
-			m.release(context.WithoutCancel(ctx))
+			m.releaseLease(context.WithoutCancel(ctx))
 			return
 		case <-tick.C:
 		}
 	}
 }
 
-// round takes or renews the lease, and reads every count if this worker has it.
-func (m *globalMetrics) round(ctx context.Context) {
-	if !m.hold(ctx) {
+// collectCounts takes or renews the lease, and reads every count if this worker holds it.
+func (m *globalMetrics) collectCounts(ctx context.Context) {
+	if !m.holdLease(ctx) {
 		return
 	}
 	for _, c := range m.counts {
@@ -124,7 +126,7 @@ func (m *globalMetrics) round(ctx context.Context) {
 		values, err := c.count(counting)
 		cancel()
 		if err != nil {
-			m.fail(ctx, c.name, err)
+			m.recordFailure(ctx, c.name, err)
 			continue
 		}
 		m.mu.Lock()
@@ -133,19 +135,20 @@ func (m *globalMetrics) round(ctx context.Context) {
 	}
 }
 
-// hold reports whether this worker has the lease. Without an answer it has what it had, until that ends.
-func (m *globalMetrics) hold(ctx context.Context) bool {
+// holdLease reports whether this worker holds the lease. If the store does not answer, it
+// keeps the lease it had until that expires.
+func (m *globalMetrics) holdLease(ctx context.Context) bool {
 	asked := time.Now()
-	held, err := m.leases.HoldLease(ctx, metricsLease, m.holder, leaseLife)
+	held, err := m.leases.HoldLease(ctx, metricsLease, m.holder, leaseDuration)
 	if err != nil {
-		m.fail(ctx, "lease", err)
+		m.recordFailure(ctx, "lease", err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
 	case err != nil:
 	case held:
-		m.heldUntil = asked.Add(leaseLife)
+		m.heldUntil = asked.Add(leaseDuration)
 	default:
 		m.heldUntil = time.Time{}
 		clear(m.samples)
@@ -153,16 +156,16 @@ func (m *globalMetrics) hold(ctx context.Context) bool {
 	return time.Now().Before(m.heldUntil)
 }
 
-func (m *globalMetrics) fail(ctx context.Context, source string, err error) {
+func (m *globalMetrics) recordFailure(ctx context.Context, source string, err error) {
 	if ctx.Err() != nil {
-		return // the worker is stopping
+		return // the worker is stopping, so the error is expected
 	}
 	m.failed.WithLabelValues(source).Inc()
 	m.logger.Warn("reading global metrics failed", "source", source, "error", err)
 }
 
-// release ends the lease, if this worker may have it.
-func (m *globalMetrics) release(ctx context.Context) {
+// releaseLease releases the lease, if this worker may hold it.
+func (m *globalMetrics) releaseLease(ctx context.Context) {
 	m.mu.Lock()
 	held := !m.heldUntil.IsZero()
 	m.heldUntil = time.Time{}

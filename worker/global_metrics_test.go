@@ -22,7 +22,8 @@ import (
 	"orderflow/workflows"
 )
 
-// metricsWorker is the part of a worker that exports global metrics: two counts that the test decides.
+// metricsWorker is the part of a worker that exports global metrics, with two counts that
+// the test sets.
 type metricsWorker struct {
 	*globalMetrics
 	registry *prometheus.Registry
@@ -42,7 +43,8 @@ func newMetricsWorker(leases leaseStore) *metricsWorker {
 	return w
 }
 
-// exports returns the counts that a scrape of the worker has, after the lease's own metric.
+// exports returns the counts that a scrape of the worker has, after the lease's own
+// metric.
 func (w *metricsWorker) exports(t *testing.T) []string {
 	t.Helper()
 	families, err := w.registry.Gather()
@@ -57,7 +59,7 @@ func (w *metricsWorker) exports(t *testing.T) []string {
 	return names
 }
 
-// freeLease ends whichever lease an earlier test left.
+// freeLease ends any lease that an earlier test left.
 func freeLease(t *testing.T) {
 	t.Helper()
 	lock.Lock()
@@ -71,13 +73,13 @@ func TestGlobalMetrics(t *testing.T) {
 		freeLease(t)
 		a, b := newMetricsWorker(shared.store), newMetricsWorker(shared.store)
 		require.Empty(t, a.exports(t), "nothing is known before the first count")
-		a.round(t.Context())
-		b.round(t.Context())
+		a.collectCounts(t.Context())
+		b.collectCounts(t.Context())
 		require.Equal(t, []string{"first", "second"}, a.exports(t))
 		require.Empty(t, b.exports(t))
 		require.Equal(t, 2, testutil.CollectAndCount(a, "first", "second"))
 	})
-	t.Run("another takes over at once from one that stops", func(t *testing.T) {
+	t.Run("another worker takes over at once from one that stops", func(t *testing.T) {
 		freeLease(t)
 		a, b := newMetricsWorker(shared.store), newMetricsWorker(shared.store)
 		ctx, stop := context.WithCancel(t.Context())
@@ -86,20 +88,20 @@ func TestGlobalMetrics(t *testing.T) {
 			defer close(ended)
 			a.run(ctx)
 		}()
-		require.Eventually(t, func() bool { return len(a.exports(t)) == 2 }, patience, time.Millisecond)
+		require.Eventually(t, func() bool { return len(a.exports(t)) == 2 }, longEnough, time.Millisecond)
 		stop()
 		<-ended
 		require.Empty(t, a.exports(t))
-		b.round(t.Context())
+		b.collectCounts(t.Context())
 		require.Equal(t, []string{"first", "second"}, b.exports(t))
 	})
-	t.Run("one that lost the lease exports nothing", func(t *testing.T) {
+	t.Run("a worker that lost the lease exports nothing", func(t *testing.T) {
 		freeLease(t)
 		a, b := newMetricsWorker(shared.store), newMetricsWorker(shared.store)
-		a.round(t.Context())
-		freeLease(t) // as a failover does that loses the last commits
-		b.round(t.Context())
-		a.round(t.Context())
+		a.collectCounts(t.Context())
+		freeLease(t) // like a failover that loses the last commits
+		b.collectCounts(t.Context())
+		a.collectCounts(t.Context())
 		require.Empty(t, a.exports(t))
 		require.Equal(t, []string{"first", "second"}, b.exports(t))
 	})
@@ -107,13 +109,14 @@ func TestGlobalMetrics(t *testing.T) {
 		freeLease(t)
 		a := newMetricsWorker(shared.store)
 		a.broken = errors.New("no answer")
-		a.round(t.Context())
+		a.collectCounts(t.Context())
 		require.Equal(t, []string{"first"}, a.exports(t))
 		require.InDelta(t, 1, testutil.ToFloat64(a.failed.WithLabelValues("second")), 0)
 	})
 }
 
-// Inside the bubble the clock jumps as the test says; the database's goes on as ever.
+// Inside the bubble the clock advances as the test says; the database's clock runs
+// normally.
 func TestGlobalMetricsAge(t *testing.T) {
 	bubble := func(t *testing.T, test func(t *testing.T, store *postgres.Store)) {
 		freeLease(t)
@@ -124,32 +127,32 @@ func TestGlobalMetricsAge(t *testing.T) {
 			test(t, store)
 		})
 	}
-	t.Run("without an answer the lease lasts as long as it was taken for", func(t *testing.T) {
+	t.Run("if the store does not answer, the lease lasts for its duration", func(t *testing.T) {
 		bubble(t, func(t *testing.T, store *postgres.Store) {
 			a := newMetricsWorker(store)
-			a.round(t.Context())
+			a.collectCounts(t.Context())
 			gone, cancel := context.WithCancel(t.Context())
 			cancel()
-			<-time.After(leaseLife / 2)
-			a.round(gone)
+			<-time.After(leaseDuration / 2)
+			a.collectCounts(gone)
 			require.Equal(t, []string{"first", "second"}, a.exports(t))
-			<-time.After(leaseLife / 2)
-			a.round(gone)
+			<-time.After(leaseDuration / 2)
+			a.collectCounts(gone)
 			require.Empty(t, a.exports(t))
 		})
 	})
 	t.Run("a count that is too old is absent", func(t *testing.T) {
 		bubble(t, func(t *testing.T, store *postgres.Store) {
 			a := newMetricsWorker(store)
-			a.round(t.Context())
+			a.collectCounts(t.Context())
 			a.broken = errors.New("no answer")
 			for range 4 {
 				<-time.After(countEvery)
-				a.round(t.Context())
+				a.collectCounts(t.Context())
 				require.Equal(t, []string{"first", "second"}, a.exports(t))
 			}
 			<-time.After(countEvery)
-			a.round(t.Context())
+			a.collectCounts(t.Context())
 			require.Equal(t, []string{"first"}, a.exports(t))
 		})
 	})
@@ -186,7 +189,7 @@ func TestStuckOrders(t *testing.T) {
 			found, err := counts.count(t.Context())
 			assert.NoError(c, err)
 			assert.Equal(c, want, found)
-		}, patience, 20*time.Millisecond)
+		}, longEnough, 20*time.Millisecond)
 	}
 	stuckAt("")
 	await(map[string]int64{"reserve-credit": 0, "release-credit": 0, "other": 0})
@@ -198,5 +201,5 @@ func TestStuckOrders(t *testing.T) {
 	await(map[string]int64{"reserve-credit": 1, "release-credit": 0, "other": 1})
 
 	_, err := stuckOrders(shared.temporal, "nowhere", []string{"reserve-credit"}).count(t.Context())
-	require.Error(t, err, "a failed count is no zero")
+	require.Error(t, err, "a failed count is not zero")
 }

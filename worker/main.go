@@ -1,8 +1,9 @@
-// Worker hosts the workflows and activities of Orderflow. Its subcommands (`worker --help`) bring the PostgreSQL schema up
-// to date, erase a person, and list and resolve mails that got no further; they are for operators, and end.
+// Worker hosts the workflows and activities of Orderflow. Its subcommands (`worker
+// --help`) bring the PostgreSQL schema up to date, erase a person's data, and list and
+// resolve stuck emails. They are for operators and terminate.
 //
-// It owns the wiring of drivers into activities and how many run at once. What they do is left to packages workflows and
-// activities.
+// It owns the wiring of drivers into activities and how many run at once. Packages
+// workflows and activities own what they do.
 package main
 
 import (

@@ -27,9 +27,9 @@ import (
 	"orderflow/workflows"
 )
 
-// world is what the tests share: the real servers, and one real worker under the policy hold, so that a mail of unknown
-// outcome waits for its operator.
-type world struct {
+// workerRig is what the tests share: the real servers, and one real worker under the
+// policy hold, so that an email of unknown outcome waits for its operator.
+type workerRig struct {
 	sim      *sessim.Server
 	events   *kurrent.Client
 	temporal client.Client
@@ -38,7 +38,7 @@ type world struct {
 	environ  []string
 }
 
-var shared world
+var shared workerRig
 
 func TestMain(m *testing.M) {
 	code, err := runTests(m)
@@ -76,15 +76,16 @@ func runTests(m *testing.M) (code int, err error) {
 	return shared.run(ctx, m, database.URL, temporal.Address)
 }
 
-// run starts what lives in this process, and the worker, which gets its settings as in production.
-func (w *world) run(ctx context.Context, m *testing.M, postgresURL, temporalAddress string) (int, error) {
+// run starts the servers of this process, and the worker, which gets its settings as in
+// production.
+func (w *workerRig) run(ctx context.Context, m *testing.M, postgresURL, temporalAddress string) (int, error) {
 	sim, simErr := sessim.Start(sessim.Options{Listen: "127.0.0.1:0"})
 	events, eventsErr := kurrentsim.Start(kurrentsim.Options{})
 	if err := errors.Join(simErr, eventsErr, postgres.Migrate(ctx, postgresURL, slog.New(slog.DiscardHandler))); err != nil {
 		return 1, err
 	}
 	defer func() { _ = errors.Join(sim.Stop(ctx), events.Stop(ctx)) }()
-	for name, value := range map[string]string{ // what the SDKs read from the process
+	for name, value := range map[string]string{ // read by the SDKs from the process
 		"TEMPORAL_ADDRESS": temporalAddress, "AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret",
 		"AWS_ENDPOINT_URL_SESV2": sim.URL(), "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 	} {
@@ -112,7 +113,7 @@ func (w *world) run(ctx context.Context, m *testing.M, postgresURL, temporalAddr
 	return code, errors.Join(<-ended, w.database.Close(ctx))
 }
 
-func (w *world) connect(ctx context.Context, kurrentURL, postgresURL, temporalAddress string) (err error) {
+func (w *workerRig) connect(ctx context.Context, kurrentURL, postgresURL, temporalAddress string) (err error) {
 	if w.events, err = kurrent.Open(kurrent.Config{URL: kurrentURL, AllowPlaintext: true, CallTimeout: 5 * time.Second}); err != nil {
 		return err
 	}
@@ -126,23 +127,24 @@ func (w *world) connect(ctx context.Context, kurrentURL, postgresURL, temporalAd
 	return err
 }
 
-// purchase is one order on its way, and its customer's address.
-type purchase struct {
+// testOrder is one order, and its customer's email address.
+type testOrder struct {
 	t           *testing.T
 	id, address string
 }
 
-// place appends an order, after something was made to go wrong with its mails, and starts its workflow as the bridge does.
-func place(t *testing.T, faults ...string) purchase {
+// place appends an order, after injecting faults into its emails, and starts its workflow
+// as the bridge does.
+func place(t *testing.T, faults ...string) testOrder {
 	t.Helper()
 	return placeFor(t, strings.ReplaceAll(uuid.NewString(), "-", "")+"@example.com", faults...)
 }
 
-// placeFor is place for a customer of a given address.
-func placeFor(t *testing.T, address string, faults ...string) purchase {
+// placeFor is place for a customer with a given address.
+func placeFor(t *testing.T, address string, faults ...string) testOrder {
 	t.Helper()
 	unique := strings.ReplaceAll(uuid.NewString(), "-", "")
-	p := purchase{t: t, id: "order-" + unique, address: address}
+	p := testOrder{t: t, id: "order-" + unique, address: address}
 	for _, fault := range faults {
 		require.NoError(t, shared.sim.AddFault(sessim.Fault{Fault: fault, To: p.address}))
 	}
@@ -166,36 +168,37 @@ func placeFor(t *testing.T, address string, faults ...string) purchase {
 	return p
 }
 
-// patience is how long anything that should happen may take on a busy machine.
-const patience = 2 * time.Minute
+// longEnough is the timeout for anything that should happen on a busy machine.
+const longEnough = 2 * time.Minute
 
-// await waits until the order's status query says so.
-func (p purchase) await(status order.Status, mail string) {
+// await waits until the order's status query returns these statuses.
+func (p testOrder) await(status order.Status, emailStatus string) {
 	p.t.Helper()
 	require.EventuallyWithT(p.t, func(c *assert.CollectT) {
 		var state order.State
 		value, err := shared.temporal.QueryWorkflow(p.t.Context(), p.id, "", workflows.StatusQuery)
 		if assert.NoError(c, err) && assert.NoError(c, value.Get(&state)) {
 			assert.Equal(c, status, state.Status)
-			assert.Equal(c, mail, state.Email)
+			assert.Equal(c, emailStatus, state.Email)
 		}
-	}, patience, 20*time.Millisecond)
+	}, longEnough, 20*time.Millisecond)
 }
 
-func (p purchase) signal(name string, message any) {
+func (p testOrder) signal(name string, message any) {
 	p.t.Helper()
 	require.NoError(p.t, shared.temporal.SignalWorkflow(p.t.Context(), p.id, "", name, message))
 }
 
-// row is a mail in the ledger: status, attempts, unknown attempts; empty when there is none yet.
-func (p purchase) row(kind string) string {
+// row returns an email's state in the ledger: status, attempts, unknown attempts. It
+// returns an empty string if there is none yet.
+func (p testOrder) row(kind string) string {
 	p.t.Helper()
 	row, err := p.findRow(kind)
 	require.NoError(p.t, err)
 	return row
 }
 
-func (p purchase) findRow(kind string) (row string, err error) {
+func (p testOrder) findRow(kind string) (row string, err error) {
 	lock.Lock()
 	defer lock.Unlock()
 	err = shared.database.QueryRow(p.t.Context(), `SELECT coalesce(max(concat_ws('|', status, attempt, unknown_attempts)), '')
@@ -203,17 +206,17 @@ func (p purchase) findRow(kind string) (row string, err error) {
 	return row, err
 }
 
-func (p purchase) awaitRow(kind, want string) {
+func (p testOrder) awaitRow(kind, want string) {
 	p.t.Helper()
 	require.EventuallyWithT(p.t, func(c *assert.CollectT) {
 		row, err := p.findRow(kind)
 		require.NoError(c, err)
 		require.Equal(c, want, row)
-	}, patience, 20*time.Millisecond)
+	}, longEnough, 20*time.Millisecond)
 }
 
-// mails is how often each kind of mail was accepted for the order.
-func (p purchase) mails() map[string]int {
+// acceptedEmails returns how often each kind of email was accepted for the order.
+func (p testOrder) acceptedEmails() map[string]int {
 	found := map[string]int{}
 	for _, message := range shared.sim.Messages() {
 		if message.To == p.address {

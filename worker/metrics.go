@@ -13,12 +13,12 @@ import (
 	"orderflow/workflows"
 )
 
-// emailMeter counts emails by what became of them.
+// emailMeter counts send attempts by outcome.
 type emailMeter struct{ settled *prometheus.CounterVec }
 
 func newEmailMeter(registry prometheus.Registerer) emailMeter {
 	m := emailMeter{settled: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "orderflow_email_total", Help: "Send attempts by kind of mail and by the state they left it in.",
+		Name: "orderflow_email_total", Help: "Send attempts, by kind of email and resulting state.",
 	}, []string{"kind", "status"})}
 	registry.MustRegister(m.settled)
 	return m
@@ -29,8 +29,8 @@ func (m emailMeter) EmailSettled(kind email.Kind, status email.Status) {
 	m.settled.WithLabelValues(string(kind), string(status)).Inc()
 }
 
-// unsettledEmails counts the emails that wait, and those of which it is not known whether they were sent. It asks the
-// ledger, where an attempt whose worker died counts as well.
+// unsettledEmails counts the emails that are pending, and those of which it is unknown
+// whether they were sent. It reads the ledger, which includes attempts whose worker died.
 func unsettledEmails(store *postgres.Store) globalCount {
 	return globalCount{
 		name: "emails", desc: prometheus.NewDesc("orderflow_emails", "Emails that are not settled, by state.", []string{"status"}, nil),
@@ -41,12 +41,14 @@ func unsettledEmails(store *postgres.Store) globalCount {
 	}
 }
 
-// otherStep is the label of orders that are stuck at a step this worker does not know: those of a newer version.
+// otherStep is the label of orders stuck at a step unknown to this worker, which are
+// those of a newer version.
 const otherStep = "other"
 
-// stuckOrders counts the open workflows that are stuck, by step. It asks Temporal rather than count in this process, so
-// that the count is right after a restart. Visibility groups by ExecutionStatus alone, so each step is a query of its own,
-// made only if an order is stuck anywhere.
+// stuckOrders counts the open workflows that are stuck, by step. It queries Temporal
+// rather than count in this process, so that the count is right after a restart.
+// Visibility groups by ExecutionStatus alone, so each step needs its own query, which is
+// made only if any order is stuck.
 func stuckOrders(c client.Client, namespace string, steps []string) globalCount {
 	count := func(ctx context.Context, condition string) (int64, error) {
 		answer, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{

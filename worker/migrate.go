@@ -12,7 +12,7 @@ import (
 	"orderflow/internal/subcommand"
 )
 
-// migrateTimeout bounds waiting for another migration and running our own.
+// migrateTimeout bounds the wait for another migration and the run of this one.
 const migrateTimeout = 5 * time.Minute
 
 func migrate(ctx context.Context, c subcommand.Call) error {

@@ -9,29 +9,34 @@ import (
 )
 
 const (
-	// storeSlots bounds the activities that write to the stores. Each holds at most one PostgreSQL connection at a time.
+	// storeSlots bounds the activities that write to the stores. Each holds at most one
+	// PostgreSQL connection at a time.
 	storeSlots = 32
 
-	// mailSlots bounds the mails in the air. An attempt holds a connection only around its HTTP call, not during it.
-	mailSlots = 16
+	// emailSlots bounds the emails being sent. An attempt holds a connection only before
+	// and after its HTTP call, not during it.
+	emailSlots = 16
 
-	// poolConnections covers every slot, with a few for health checks.
-	poolConnections = storeSlots + mailSlots + 4
+	// poolConnections covers every slot, plus a few for health checks.
+	poolConnections = storeSlots + emailSlots + 4
 
 	// workflowSlots bounds workflow tasks, which are short and only compute.
 	workflowSlots = 200
 
-	// stickyWorkflows bounds the orders kept in memory between their tasks. Most orders wait for days: beyond this many
-	// the least recently used are dropped, and replayed from their short histories when something happens.
+	// stickyWorkflows bounds the orders cached in memory between their tasks. Most orders
+	// wait for days. Beyond this number the least recently used are evicted, and replayed
+	// from their short histories at their next event.
 	stickyWorkflows = 200
 )
 
-// pools are the two workers of one process: orders, and mail on the queue whose rate the server limits.
-type pools struct{ orders, mail worker.Worker }
+// pools are the two workers of one process: one for orders, and one for the email queue,
+// whose rate the server limits.
+type pools struct{ orders, emails worker.Worker }
 
 func newPools(c client.Client, a *activities.Activities, s settings, fatal func(error)) pools {
 	worker.SetStickyWorkflowCacheSize(stickyWorkflows)
-	// Autoscaled pollers start few and grow under load: an idle worker should not hold a hundred long polls.
+	// Autoscaled pollers start few and grow under load, for an idle worker should not
+	// hold a hundred long polls.
 	polling := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
 		InitialNumberOfPollers: 4, MinimumNumberOfPollers: 2, MaximumNumberOfPollers: 16,
 	})
@@ -45,9 +50,9 @@ func newPools(c client.Client, a *activities.Activities, s settings, fatal func(
 		DisableRegistrationAliasing:            true,
 		OnFatalError:                           fatal,
 	})
-	mail := worker.New(c, workflows.EmailTaskQueue, worker.Options{
+	emails := worker.New(c, workflows.EmailTaskQueue, worker.Options{
 		DisableWorkflowWorker:              true,
-		MaxConcurrentActivityExecutionSize: mailSlots,
+		MaxConcurrentActivityExecutionSize: emailSlots,
 		ActivityTaskPollerBehavior:         polling,
 		WorkerStopTimeout:                  s.Shutdown.Timeout,
 		DeploymentOptions:                  s.deployment(),
@@ -56,27 +61,28 @@ func newPools(c client.Client, a *activities.Activities, s settings, fatal func(
 	})
 	workflows.Register(orders)
 	orders.RegisterActivity(a)
-	mail.RegisterActivity(a)
-	return pools{orders: orders, mail: mail}
+	emails.RegisterActivity(a)
+	return pools{orders: orders, emails: emails}
 }
 
 func (p pools) start() error {
 	if err := p.orders.Start(); err != nil {
 		return err
 	}
-	if err := p.mail.Start(); err != nil {
+	if err := p.emails.Start(); err != nil {
 		p.orders.Stop()
 		return err
 	}
 	return nil
 }
 
-// stop lets both finish what they run, side by side, within their stop timeout.
+// stop waits until both have finished their running tasks, in parallel, within their stop
+// timeout.
 func (p pools) stop() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.mail.Stop()
+		p.emails.Stop()
 	}()
 	p.orders.Stop()
 	<-done

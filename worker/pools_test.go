@@ -9,7 +9,7 @@ import (
 	"orderflow/activities"
 )
 
-func TestWorkersCanBeMadeWithAndWithoutADeployment(t *testing.T) {
+func TestNewPools_Deployment(t *testing.T) {
 	t.Parallel()
 	c, err := client.NewLazyClient(client.Options{})
 	require.NoError(t, err)
@@ -21,9 +21,9 @@ func TestWorkersCanBeMadeWithAndWithoutADeployment(t *testing.T) {
 	}
 }
 
-// Each slot holds at most one connection at a time, so none waits for another's, and orders that are stuck at a lock never
-// keep a mail from its ledger.
-func TestEverySlotHasAConnection(t *testing.T) {
+// Each slot holds at most one connection at a time, so none waits for another's, and
+// orders stuck at a lock never keep an email from its ledger.
+func TestPoolConnections(t *testing.T) {
 	t.Parallel()
-	require.GreaterOrEqual(t, poolConnections, storeSlots+mailSlots)
+	require.GreaterOrEqual(t, poolConnections, storeSlots+emailSlots)
 }

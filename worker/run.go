@@ -34,7 +34,8 @@ func run(ctx context.Context, c subcommand.Call) error {
 	}, func(ctx context.Context, life *ops.Life) error { return work(ctx, s, d, life, logger) })
 }
 
-// work hosts the workflows and activities until ctx ends, and then finishes what is in flight.
+// work hosts the workflows and activities until ctx ends, and then finishes the tasks in
+// flight.
 func work(ctx context.Context, s settings, d drivers, life *ops.Life, logger *slog.Logger) error {
 	if err := awaitDependencies(ctx, d, life); err != nil {
 		return err
@@ -49,20 +50,20 @@ func work(ctx context.Context, s settings, d drivers, life *ops.Life, logger *sl
 		endMetrics = startGlobalMetrics(ctx, d, logger)
 	}
 	life.Working()
-	logger.Info("worker is running", "namespace", d.namespace)
+	logger.Info("worker running", "namespace", d.namespace)
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-fatal:
 	}
-	logger.Info("worker is stopping")
+	logger.Info("worker stopping")
 	pools.stop()
 	endMetrics()
 	return err
 }
 
-// awaitDependencies waits for what the worker needs before it takes work: a migrated database, Temporal, and a namespace with
-// the search attributes.
+// awaitDependencies waits for the dependencies that the worker needs before it takes
+// work: a migrated database, Temporal, and a namespace with the search attributes.
 func awaitDependencies(ctx context.Context, d drivers, life *ops.Life) error {
 	if err := life.Await(ctx, "postgres", d.store.CheckSchema, postgres.MayPass); err != nil {
 		return err
@@ -75,7 +76,8 @@ func awaitDependencies(ctx context.Context, d drivers, life *ops.Life) error {
 	}, func(error) bool { return true })
 }
 
-// startGlobalMetrics returns a function that ends the counting and waits for its end.
+// startGlobalMetrics starts counting the global metrics. It returns a function that stops
+// the counting and waits for it to stop.
 func startGlobalMetrics(ctx context.Context, d drivers, logger *slog.Logger) (end func()) {
 	counts := []globalCount{unsettledEmails(d.store), stuckOrders(d.temporal, d.namespace, workflows.Steps())}
 	metrics := newGlobalMetrics(d.store, counts, d.metrics.Registry, logger)

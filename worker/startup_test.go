@@ -22,14 +22,15 @@ import (
 	"orderflow/workflows"
 )
 
-// unprepared is a worker that starts on a namespace of its own, which has no search attributes yet.
-type unprepared struct {
+// unpreparedWorker is a worker that starts on its own namespace, which has no search
+// attributes yet.
+type unpreparedWorker struct {
 	*opstest.Daemon
 	t         *testing.T
 	namespace string
 }
 
-func startUnprepared(t *testing.T) *unprepared {
+func startUnpreparedWorker(t *testing.T) *unpreparedWorker {
 	t.Helper()
 	namespace := "orders-" + uuid.NewString()
 	_, err := shared.temporal.WorkflowService().RegisterNamespace(t.Context(), &workflowservice.RegisterNamespaceRequest{
@@ -37,10 +38,10 @@ func startUnprepared(t *testing.T) *unprepared {
 	})
 	require.NoError(t, err)
 	t.Setenv("TEMPORAL_NAMESPACE", namespace)
-	return &unprepared{Daemon: startWorker(t), t: t, namespace: namespace}
+	return &unpreparedWorker{Daemon: startWorker(t), t: t, namespace: namespace}
 }
 
-// startWorker runs a worker beside the shared one.
+// startWorker runs a worker alongside the shared one.
 func startWorker(t *testing.T, environ ...string) *opstest.Daemon {
 	t.Helper()
 	return opstest.Start(t, func(ctx context.Context, log io.Writer) error {
@@ -49,8 +50,8 @@ func startWorker(t *testing.T, environ ...string) *opstest.Daemon {
 	})
 }
 
-// pollers is how many pollers ask for the orders' workflow tasks.
-func (w *unprepared) pollers() int {
+// pollers returns how many pollers ask for the orders' workflow tasks.
+func (w *unpreparedWorker) pollers() int {
 	w.t.Helper()
 	queue, err := shared.temporal.WorkflowService().DescribeTaskQueue(w.t.Context(), &workflowservice.DescribeTaskQueueRequest{
 		Namespace: w.namespace, TaskQueue: &taskqueue.TaskQueue{Name: workflows.TaskQueue},
@@ -60,8 +61,8 @@ func (w *unprepared) pollers() int {
 	return len(queue.GetPollers())
 }
 
-func TestWorkerOnANamespaceWithoutSearchAttributes(t *testing.T) {
-	w := startUnprepared(t)
+func TestRun_NamespaceWithoutSearchAttributes(t *testing.T) {
+	w := startUnpreparedWorker(t)
 	w.Await("/readyz", http.StatusServiceUnavailable, "takes no work: search attributes of namespace "+w.namespace,
 		"OrderStuck (Keyword) is missing", "OrderTotalMinor (Int) is missing")
 	w.Await("/metrics", http.StatusOK, `orderflow_startup_retries_total{dependency="namespace"} 4`)
@@ -72,22 +73,22 @@ func TestWorkerOnANamespaceWithoutSearchAttributes(t *testing.T) {
 
 	require.NoError(t, devserver.EnsureSearchAttributes(t.Context(), shared.temporal, w.namespace, workflows.SearchAttributes()))
 	w.Await("/readyz", http.StatusOK)
-	require.Eventually(t, func() bool { return w.pollers() > 0 }, patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return w.pollers() > 0 }, longEnough, 50*time.Millisecond)
 	w.Await("/metrics", http.StatusOK, `orderflow_orders_stuck{step="other"} 0`, `orderflow_emails{status="unknown"}`)
 	require.NoError(t, w.Stop())
 	require.Equal(t, 1, strings.Count(w.Log(), create))
 }
 
-func TestWorkerStopsWhileItWaitsForTheNamespace(t *testing.T) {
-	w := startUnprepared(t)
+func TestRun_StopWhileWaitingForNamespace(t *testing.T) {
+	w := startUnpreparedWorker(t)
 	w.Await("/readyz", http.StatusServiceUnavailable, "OrderStuck (Keyword) is missing")
 	require.NoError(t, w.Stop())
 }
 
-func TestRunWithoutServers(t *testing.T) {
+func TestRun_WithoutServers(t *testing.T) {
 	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
 	d := startWorker(t, "KURRENTDB_URL=kurrentdb://127.0.0.1:1?tls=false", "POSTGRES_URL=postgres://127.0.0.1:1/x")
 	d.Await("/healthz", http.StatusOK)
 	d.Await("/readyz", http.StatusServiceUnavailable, `"worker":"takes no work: `, `"postgres":"`, `"kurrentdb":"`, `"temporal":"`)
-	require.NoError(t, d.Stop(), "it was told to stop while it waited")
+	require.NoError(t, d.Stop(), "a stop while waiting is not an error")
 }
