@@ -25,14 +25,15 @@ import (
 )
 
 const (
-	// longEnough is how long what should happen soon may take: more than two attempts at an activity, for on a machine under
-	// load one of them may be lost.
+	// longEnough is the timeout for what should happen soon. It covers more than two
+	// attempts at an activity, for one of them may be lost on a loaded machine.
 	longEnough = 90 * time.Second
 
 	waitTick = 10 * time.Millisecond
 )
 
-// temporalAddress is the development server's that all tests of this package share; each has workflows of its own.
+// temporalAddress is the address of the development server that all tests of this package
+// share. Each test has its own workflows.
 var temporalAddress string
 
 func TestMain(m *testing.M) {
@@ -55,7 +56,7 @@ func runTests(m *testing.M) (int, error) {
 	code := m.Run()
 	stop, done := context.WithTimeout(ctx, 5*time.Second)
 	defer done()
-	_ = server.Stop(stop) // it takes its time when workflows are open, and its data is of no use to anybody
+	_ = server.Stop(stop) // slow while workflows are open, and its data is not needed
 	return code, nil
 }
 
@@ -69,10 +70,10 @@ func startTemporal(ctx context.Context) (*devserver.Temporal, error) {
 	})
 }
 
-// bench is a bridge between a KurrentDB stand-in of its own and the shared Temporal server. No worker runs: an order that
-// was started waits. Its group leaves events with it for longer than a slow machine needs: each is delivered once, and a
-// test may count them.
-type bench struct {
+// bridgeRig is a bridge between its own KurrentDB simulator and the shared Temporal
+// server. No worker runs, so a started order waits. Its group's message timeout is longer
+// than a slow machine needs, so each event is delivered once and a test may count them.
+type bridgeRig struct {
 	t        *testing.T
 	url      string
 	events   *kurrent.Client
@@ -80,7 +81,7 @@ type bench struct {
 	bridge   *bridge
 }
 
-func newBench(t *testing.T) *bench {
+func newBridgeRig(t *testing.T) *bridgeRig {
 	t.Helper()
 	server, err := kurrentsim.Start(kurrentsim.Options{})
 	require.NoError(t, err)
@@ -89,7 +90,7 @@ func newBench(t *testing.T) *bench {
 	temporal, err := client.DialContext(t.Context(), client.Options{HostPort: temporalAddress, Logger: logger})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
-	b := &bench{t: t, temporal: temporal}
+	b := &bridgeRig{t: t, temporal: temporal}
 	b.bridge = &bridge{
 		temporal: temporal, concurrency: 8, holdLimit: 20 * time.Second, drainTimeout: 20 * time.Second,
 		probeEvery: 30 * time.Second, inspectEvery: 30 * time.Second, logger: logger,
@@ -101,7 +102,7 @@ func newBench(t *testing.T) *bench {
 }
 
 // use points the bridge at a server.
-func (b *bench) use(url string) {
+func (b *bridgeRig) use(url string) {
 	b.t.Helper()
 	events, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: 30 * time.Second})
 	require.NoError(b.t, err)
@@ -109,8 +110,8 @@ func (b *bench) use(url string) {
 	b.url, b.events, b.bridge.events = url, events, events
 }
 
-// run bridges until the returned function is called, which waits for its end.
-func (b *bench) run() (stop func()) {
+// run runs the bridge until the returned function is called, which waits for it to end.
+func (b *bridgeRig) run() (stop func()) {
 	ctx, cancel := context.WithCancel(b.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.bridge.run(ctx) }()
@@ -126,19 +127,19 @@ func (b *bench) run() (stop func()) {
 	return stop
 }
 
-func (b *bench) append(stream string, events ...kurrent.NewEvent) {
+func (b *bridgeRig) append(stream string, events ...kurrent.NewEvent) {
 	b.t.Helper()
 	require.NoError(b.t, b.tryAppend(stream, events...))
 }
 
-// tryAppend is for goroutines, which may not end the test.
-func (b *bench) tryAppend(stream string, events ...kurrent.NewEvent) error {
+// tryAppend is append for goroutines, which may not end the test.
+func (b *bridgeRig) tryAppend(stream string, events ...kurrent.NewEvent) error {
 	_, err := b.events.Append(b.t.Context(), stream, kurrent.Any(), events...)
 	return err
 }
 
 // awaitCounts waits until the bridge has counted these events.
-func (b *bench) awaitCounts(want map[result]int) {
+func (b *bridgeRig) awaitCounts(want map[result]int) {
 	b.t.Helper()
 	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
 		for r, n := range want {
@@ -147,23 +148,24 @@ func (b *bench) awaitCounts(want map[result]int) {
 	}, longEnough, waitTick)
 }
 
-// awaitAtLeast waits until the bridge has counted so many events of a kind: what is delivered twice counts twice.
-func (b *bench) awaitAtLeast(want int, r result) {
+// awaitAtLeast waits until the bridge has counted at least want events with a result. A
+// redelivered event counts twice.
+func (b *bridgeRig) awaitAtLeast(want int, r result) {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool { return b.count(r) >= want }, longEnough, waitTick, r)
 }
 
-func (b *bench) awaitJoined() {
+func (b *bridgeRig) awaitJoined() {
 	b.t.Helper()
 	require.Eventually(b.t, b.bridge.joined.Load, longEnough, time.Millisecond)
 }
 
-func (b *bench) count(r result) int {
+func (b *bridgeRig) count(r result) int {
 	return int(testutil.ToFloat64(b.bridge.metrics.events.WithLabelValues(string(r))))
 }
 
-// parked are the reasons of the events that the group has put aside.
-func (b *bench) parked(t require.TestingT) (reasons []string) {
+// parked returns the reasons of the events that the group has parked.
+func (b *bridgeRig) parked(t require.TestingT) (reasons []string) {
 	require.NoError(t, b.events.Parked(b.t.Context(), "$ce-order", "fulfillment", func(p kurrent.Parked) error {
 		reasons = append(reasons, p.Reason)
 		return nil
@@ -171,9 +173,9 @@ func (b *bench) parked(t require.TestingT) (reasons []string) {
 	return reasons
 }
 
-// awaitParked waits until so many events are put aside, and gives their reasons: the bridge counts one when it has told the
-// server, which writes it down a moment later.
-func (b *bench) awaitParked(count int) (reasons []string) {
+// awaitParked waits until count events are parked, and returns their reasons. The bridge
+// counts one when it has sent it, and the server writes it a moment later.
+func (b *bridgeRig) awaitParked(count int) (reasons []string) {
 	b.t.Helper()
 	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
 		reasons = b.parked(c)
@@ -182,7 +184,7 @@ func (b *bench) awaitParked(count int) (reasons []string) {
 	return reasons
 }
 
-func (b *bench) status(workflowID string) enums.WorkflowExecutionStatus {
+func (b *bridgeRig) status(workflowID string) enums.WorkflowExecutionStatus {
 	b.t.Helper()
 	description, err := b.temporal.DescribeWorkflow(b.t.Context(), workflowID, "")
 	require.NoError(b.t, err)
@@ -190,7 +192,7 @@ func (b *bench) status(workflowID string) enums.WorkflowExecutionStatus {
 }
 
 // signals counts the signals in a workflow's history.
-func (b *bench) signals(workflowID string) int {
+func (b *bridgeRig) signals(workflowID string) int {
 	b.t.Helper()
 	n := 0
 	history := b.temporal.GetWorkflowHistory(b.t.Context(), workflowID, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)

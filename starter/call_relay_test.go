@@ -15,7 +15,8 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// callRelay passes every gRPC call on to a server, but those of one method, of which it does what a test wants.
+// callRelay forwards every gRPC call to a server, except the calls of one method, which
+// the test handles.
 type callRelay struct {
 	server *grpc.ClientConn
 	method string
@@ -36,8 +37,8 @@ func (rawFrames) Unmarshal(data mem.BufferSlice, v any) error {
 
 func (rawFrames) Name() string { return "proto" }
 
-// startCallRelay returns the address of a relay to target. answer is called for each call of method, a name without its
-// service; pass makes the call.
+// startCallRelay returns the address of a relay to target. It calls reply for each call
+// of method, a name without its service; pass forwards the call.
 func startCallRelay(t *testing.T, target, method string, reply func(pass func() error) error) (addr string) {
 	t.Helper()
 	server, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()),

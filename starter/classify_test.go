@@ -26,7 +26,7 @@ import (
 	"orderflow/workflows"
 )
 
-func TestAnswerOf(t *testing.T) {
+func TestClassify(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		err  error
@@ -59,21 +59,22 @@ func TestAnswerOf(t *testing.T) {
 	}
 }
 
-// most are the limits of narrow's server.
+// The limits of the server of useLimitedServer.
 const (
-	mostSignals  = 3
-	mostSearched = 64 // bytes of a search attribute's value
+	maxSignals       = 3
+	maxSearchedBytes = 64 // bytes of a search attribute's value
 )
 
-// narrow has the bridge work on a server with low limits, whose search attributes the test may change.
-func (b *bench) narrow() {
+// useLimitedServer connects the bridge to a server with low limits, whose search
+// attributes the test may change.
+func (b *bridgeRig) useLimitedServer() {
 	b.t.Helper()
 	cli, err := devserver.TemporalCLI(b.t.Context(), "", os.Stderr)
 	require.NoError(b.t, err)
 	server, err := devserver.StartTemporal(b.t.Context(), devserver.TemporalOptions{
 		CLIPath: cli, Headless: true, SearchAttributes: workflows.SearchAttributes(), DynamicConfig: map[string]string{
-			"history.maximumSignalsPerExecution":        fmt.Sprint(mostSignals),
-			"frontend.searchAttributesSizeOfValueLimit": fmt.Sprint(mostSearched),
+			"history.maximumSignalsPerExecution":        fmt.Sprint(maxSignals),
+			"frontend.searchAttributesSizeOfValueLimit": fmt.Sprint(maxSearchedBytes),
 		},
 	})
 	require.NoError(b.t, err)
@@ -82,42 +83,42 @@ func (b *bench) narrow() {
 		defer cancel()
 		_ = server.Stop(ctx)
 	})
-	temporal, err := client.DialContext(b.t.Context(), client.Options{HostPort: server.Address, Logger: quiet{}})
+	temporal, err := client.DialContext(b.t.Context(), client.Options{HostPort: server.Address, Logger: quietLogger{}})
 	require.NoError(b.t, err)
 	b.t.Cleanup(temporal.Close)
 	b.temporal, b.bridge.temporal = temporal, temporal
 }
 
-func wish() kurrent.NewEvent {
+func cancellationEvent() kurrent.NewEvent {
 	return newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"})
 }
 
-func (b *bench) waiting() int { return int(testutil.ToFloat64(b.bridge.metrics.waiting)) }
+func (b *bridgeRig) waiting() int { return int(testutil.ToFloat64(b.bridge.metrics.waiting)) }
 
-func (b *bench) retries(by holder) int {
+func (b *bridgeRig) retries(by holder) int {
 	return int(testutil.ToFloat64(b.bridge.metrics.retries.WithLabelValues(string(by))))
 }
 
-func TestBridgeMeetsLimits(t *testing.T) {
+func TestBridge_ServerLimits(t *testing.T) {
 	t.Parallel()
-	t.Run("a full order has its event wait and holds up no other", func(t *testing.T) {
+	t.Run("makes the event of a full order wait without blocking others", func(t *testing.T) {
 		t.Parallel()
-		b := newBench(t)
-		b.narrow()
-		b.bridge.concurrency, b.bridge.holdLimit = 2, time.Second // events are given back meanwhile, and come again
+		b := newBridgeRig(t)
+		b.useLimitedServer()
+		b.bridge.concurrency, b.bridge.holdLimit = 2, time.Second // events are returned and redelivered meanwhile
 		queue := "full-" + newOrderID()
 		var full []string
 		for range 3 { // one more than there is room for
 			id := newOrderID()
 			_, err := b.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: queue}, workflows.OrderFulfillmentType)
 			require.NoError(t, err)
-			for range mostSignals {
+			for range maxSignals {
 				require.NoError(t, b.temporal.SignalWorkflow(t.Context(), id, "", "any", nil))
 			}
-			b.append(id, wish())
+			b.append(id, cancellationEvent())
 			full = append(full, id)
 		}
-		b.append(full[0], wish())
+		b.append(full[0], cancellationEvent())
 		b.run()
 		b.awaitJoined()
 		require.Eventually(t, func() bool { return b.waiting() == 2 }, longEnough, time.Millisecond)
@@ -130,7 +131,7 @@ func TestBridgeMeetsLimits(t *testing.T) {
 		b.awaitCounts(map[result]int{resultStarted: len(others)})
 		require.True(t, b.bridge.joined.Load())
 		require.Zero(t, b.count(resultSignalled))
-		b.awaitAtLeast(1, resultDuplicate) // the first order's second wish
+		b.awaitAtLeast(1, resultDuplicate) // the first order's second cancellation
 		require.Positive(t, b.retries(heldByBridge))
 		require.Eventually(t, func() bool { return b.retries(heldByServer) > 0 }, longEnough, waitTick)
 
@@ -142,13 +143,13 @@ func TestBridgeMeetsLimits(t *testing.T) {
 		require.Empty(t, b.parked(t))
 		require.Eventually(t, func() bool { return b.waiting() == 0 }, longEnough, waitTick)
 	})
-	t.Run("a refused event is parked with the server's words and stops nobody else", func(t *testing.T) {
+	t.Run("parks a refused event with the server's message without blocking others", func(t *testing.T) {
 		t.Parallel()
-		b := newBench(t)
-		b.narrow()
+		b := newBridgeRig(t)
+		b.useLimitedServer()
 		long, good := newOrderID(), newOrderID()
 		refused := placedEvent(long)
-		refused.Data = []byte(strings.Replace(string(refused.Data), "customer-7", strings.Repeat("c", mostSearched), 1))
+		refused.Data = []byte(strings.Replace(string(refused.Data), "customer-7", strings.Repeat("c", maxSearchedBytes), 1))
 		b.append(long, refused)
 		b.append(good, placedEvent(good))
 		b.run()
@@ -156,14 +157,14 @@ func TestBridgeMeetsLimits(t *testing.T) {
 		require.Regexp(t, "^REFUSED: search attribute CustomerId value size .* exceeds size limit", b.awaitParked(1)[0])
 		require.NoError(t, b.bridge.ready(t.Context()))
 	})
-	t.Run("a refused event is held without a slot for longer than the server may be out of date", func(t *testing.T) {
+	t.Run("holds a refused event without a slot for longer than the server's cache may be stale", func(t *testing.T) {
 		t.Parallel()
-		b := newBench(t)
-		b.narrow()
-		b.bridge.concurrency, b.bridge.holdLimit, b.bridge.refusalSpan = 1, time.Second, 5*time.Second // it is given back and comes again
+		b := newBridgeRig(t)
+		b.useLimitedServer()
+		b.bridge.concurrency, b.bridge.holdLimit, b.bridge.refusalSpan = 1, time.Second, 5*time.Second // it is returned and redelivered
 		long, good := newOrderID(), newOrderID()
 		refused := placedEvent(long)
-		refused.Data = []byte(strings.Replace(string(refused.Data), "customer-7", strings.Repeat("c", mostSearched), 1))
+		refused.Data = []byte(strings.Replace(string(refused.Data), "customer-7", strings.Repeat("c", maxSearchedBytes), 1))
 		began := time.Now()
 		b.append(long, refused)
 		b.run()
@@ -174,10 +175,10 @@ func TestBridgeMeetsLimits(t *testing.T) {
 		require.GreaterOrEqual(t, time.Since(began), b.bridge.refusalSpan)
 		require.True(t, b.bridge.joined.Load())
 	})
-	t.Run("a namespace that loses a search attribute blocks the bridge and parks nothing", func(t *testing.T) {
+	t.Run("is blocked by a namespace that loses a search attribute and parks nothing", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
-		b.narrow()
+		b, id := newBridgeRig(t), newOrderID()
+		b.useLimitedServer()
 		b.run()
 		b.awaitJoined()
 		_, err := b.temporal.OperatorService().RemoveSearchAttributes(t.Context(), &operatorservice.RemoveSearchAttributesRequest{
@@ -193,7 +194,7 @@ func TestBridgeMeetsLimits(t *testing.T) {
 			ids := b.blocked(obstacleNamespace)
 			return ids && !b.bridge.joined.Load() || b.count(resultStarted) > 0
 		}, longEnough, waitTick)
-		require.Zero(t, b.count(resultStarted), "the server has taken a start without the attribute")
+		require.Zero(t, b.count(resultStarted), "the server has accepted a start without the attribute")
 		require.ErrorContains(t, b.bridge.ready(t.Context()), "CustomerId (Keyword) is missing: temporal operator search-attribute create")
 		require.Empty(t, b.parked(t))
 
@@ -203,8 +204,8 @@ func TestBridgeMeetsLimits(t *testing.T) {
 	})
 }
 
-// continueAsNew lets the workflows on a queue take their signals and continue as new.
-func (b *bench) continueAsNew(queue string) {
+// continueAsNew makes the workflows on a queue receive their signals and continue as new.
+func (b *bridgeRig) continueAsNew(queue string) {
 	b.t.Helper()
 	w := worker.New(b.temporal, queue, worker.Options{})
 	w.RegisterWorkflowWithOptions(func(ctx workflow.Context) error {
@@ -213,7 +214,7 @@ func (b *bench) continueAsNew(queue string) {
 			return nil
 		}
 		signals := workflow.GetSignalChannel(ctx, "any")
-		for range mostSignals {
+		for range maxSignals {
 			signals.Receive(ctx, nil)
 		}
 		return workflow.NewContinueAsNewError(ctx, workflows.OrderFulfillmentType)
@@ -222,17 +223,17 @@ func (b *bench) continueAsNew(queue string) {
 	b.t.Cleanup(w.Stop)
 }
 
-func TestBridgeLacksAKey(t *testing.T) {
+func TestBridge_MissingCodecKey(t *testing.T) {
 	t.Parallel()
-	b, id, other := newBench(t), newOrderID(), newOrderID()
-	b.bridge.holdLimit = time.Second // the event is given back meanwhile, and comes again
+	b, id, other := newBridgeRig(t), newOrderID(), newOrderID()
+	b.bridge.holdLimit = time.Second // the event is returned and redelivered meanwhile
 	first := placedEvent(id)
-	codec := newSealing(t)
+	codec := newEncryptingCodec(t)
 	b.encrypt(codec)
 	_, err := b.bridge.handlePlaced(t.Context(), delivered(id, first))
 	require.NoError(t, err)
 	b.append(id, first)
-	b.encrypt(newSealing(t))
+	b.encrypt(newEncryptingCodec(t))
 	stop := b.run()
 	require.Eventually(t, func() bool { return b.blocked(obstacleCodec) && b.waiting() == 1 }, longEnough, time.Millisecond)
 	require.ErrorContains(t, b.bridge.ready(t.Context()), "codec: ")

@@ -18,10 +18,11 @@ import (
 	"orderflow/workflows"
 )
 
-// sealing encrypts payloads, as codecs do where a namespace must not be read by its server.
-type sealing struct{ aead cipher.AEAD }
+// encryptingCodec encrypts payloads, like the codecs used where the server must not read
+// a namespace.
+type encryptingCodec struct{ aead cipher.AEAD }
 
-func newSealing(t *testing.T) sealing {
+func newEncryptingCodec(t *testing.T) encryptingCodec {
 	t.Helper()
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
@@ -29,10 +30,10 @@ func newSealing(t *testing.T) sealing {
 	require.NoError(t, err)
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	require.NoError(t, err)
-	return sealing{aead}
+	return encryptingCodec{aead}
 }
 
-func (s sealing) Encode(payloads []*common.Payload) ([]*common.Payload, error) {
+func (s encryptingCodec) Encode(payloads []*common.Payload) ([]*common.Payload, error) {
 	sealed := make([]*common.Payload, len(payloads))
 	for i, p := range payloads {
 		plain, err := p.Marshal()
@@ -47,7 +48,7 @@ func (s sealing) Encode(payloads []*common.Payload) ([]*common.Payload, error) {
 	return sealed, nil
 }
 
-func (s sealing) Decode(payloads []*common.Payload) ([]*common.Payload, error) {
+func (s encryptingCodec) Decode(payloads []*common.Payload) ([]*common.Payload, error) {
 	plain := make([]*common.Payload, len(payloads))
 	for i, p := range payloads {
 		if string(p.GetMetadata()[converter.MetadataEncoding]) != "binary/encrypted" {
@@ -66,11 +67,11 @@ func (s sealing) Decode(payloads []*common.Payload) ([]*common.Payload, error) {
 	return plain, nil
 }
 
-// encrypt has the bridge reach Temporal by a client with a codec.
-func (b *bench) encrypt(codec converter.PayloadCodec) {
+// encrypt makes the bridge use a Temporal client with a codec.
+func (b *bridgeRig) encrypt(codec converter.PayloadCodec) {
 	b.t.Helper()
 	options := client.Options{
-		HostPort: temporalAddress, Logger: quiet{},
+		HostPort: temporalAddress, Logger: quietLogger{},
 		DataConverter: converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), codec),
 	}
 	temporal, err := client.DialContext(b.t.Context(), options)
@@ -79,17 +80,17 @@ func (b *bench) encrypt(codec converter.PayloadCodec) {
 	b.bridge.temporal, b.bridge.payloads = temporal, temporalclient.NewPayloads(options)
 }
 
-// delivered is an order-placed event as the bridge gets it.
+// delivered returns an order-placed event as the bridge receives it.
 func delivered(id string, event kurrent.NewEvent) kurrent.Event {
 	return kurrent.Event{ID: event.ID, Stream: id, Type: order.TypePlaced, ContentType: "application/json", Data: event.Data}
 }
 
-func TestPlacedWithACodec(t *testing.T) {
+func TestHandlePlaced_Codec(t *testing.T) {
 	t.Parallel()
-	t.Run("takes a redelivered event for a duplicate and another for a second order", func(t *testing.T) {
+	t.Run("treats a redelivered event as a duplicate and another one as a second order", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
-		b.encrypt(newSealing(t))
+		b, id := newBridgeRig(t), newOrderID()
+		b.encrypt(newEncryptingCodec(t))
 		first := placedEvent(id)
 		outcome, err := b.bridge.handlePlaced(t.Context(), delivered(id, first))
 		require.NoError(t, err)
@@ -107,14 +108,14 @@ func TestPlacedWithACodec(t *testing.T) {
 	})
 	t.Run("decides nothing while a key is missing", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
+		b, id := newBridgeRig(t), newOrderID()
 		plain := b.bridge.temporal
-		b.encrypt(newSealing(t))
+		b.encrypt(newEncryptingCodec(t))
 		first := placedEvent(id)
 		_, err := b.bridge.handlePlaced(t.Context(), delivered(id, first))
 		require.NoError(t, err)
 
-		b.encrypt(newSealing(t)) // another key
+		b.encrypt(newEncryptingCodec(t)) // another key
 		_, err = b.bridge.handlePlaced(t.Context(), delivered(id, first))
 		require.ErrorIs(t, err, temporalclient.ErrUnreadable)
 		b.bridge.temporal, b.bridge.payloads = plain, temporalclient.Payloads{} // no codec at all
@@ -123,8 +124,8 @@ func TestPlacedWithACodec(t *testing.T) {
 	})
 	t.Run("reads the input of a workflow without a memo", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
-		b.encrypt(newSealing(t))
+		b, id := newBridgeRig(t), newOrderID()
+		b.encrypt(newEncryptingCodec(t))
 		first := placedEvent(id)
 		input, err := orderInput(delivered(id, first))
 		require.NoError(t, err)
@@ -136,37 +137,37 @@ func TestPlacedWithACodec(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, resultDuplicate, outcome)
 	})
-	t.Run("takes a workflow that names no event for another order", func(t *testing.T) {
+	t.Run("treats a workflow that names no event as another order", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
+		b, id := newBridgeRig(t), newOrderID()
 		b.startByHand(id, workflows.OrderFulfillmentType)
 		_, err := b.bridge.handlePlaced(t.Context(), delivered(id, placedEvent(id)))
 		require.EqualError(t, err, "DUPLICATE_ORDER: the order was placed by event unknown")
 	})
 }
 
-func TestReconcileStartsAnOrderWithACodec(t *testing.T) {
+func TestReconciliationStart_Codec(t *testing.T) {
 	t.Parallel()
-	b, id := newBench(t), newOrderID()
-	b.encrypt(newSealing(t))
+	b, id := newBridgeRig(t), newOrderID()
+	b.encrypt(newEncryptingCodec(t))
 	first := placedEvent(id)
 	_, err := b.bridge.handlePlaced(t.Context(), delivered(id, first))
 	require.NoError(t, err)
 	r := newReconciliation(b.bridge.temporal, b.events, nil, b.bridge.logger)
 	r.bridge.payloads = b.bridge.payloads
-	require.NoError(t, r.start(t.Context(), delivered(id, first))) // a bridge was faster
+	require.NoError(t, r.start(t.Context(), delivered(id, first))) // the bridge had started it already
 }
 
-// startByHand starts a workflow as a person may, under an id that belongs to an order.
-func (b *bench) startByHand(id, workflowType string) client.WorkflowRun {
+// startByHand starts a workflow under an order's id, as an operator might.
+func (b *bridgeRig) startByHand(id, workflowType string) client.WorkflowRun {
 	b.t.Helper()
 	run, err := b.temporal.ExecuteWorkflow(b.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "by-hand"}, workflowType, 7)
 	require.NoError(b.t, err)
 	return run
 }
 
-// deleteWorkflow ends a workflow and has the server forget it.
-func (b *bench) deleteWorkflow(id string) {
+// deleteWorkflow deletes a workflow and waits until the server has deleted it.
+func (b *bridgeRig) deleteWorkflow(id string) {
 	b.t.Helper()
 	_, err := b.temporal.WorkflowService().DeleteWorkflowExecution(b.t.Context(), &workflowservice.DeleteWorkflowExecutionRequest{
 		Namespace: client.DefaultNamespace, WorkflowExecution: &common.WorkflowExecution{WorkflowId: id},

@@ -14,16 +14,16 @@ import (
 	"orderflow/workflows"
 )
 
-func TestForeignWorkflow(t *testing.T) {
+func TestBridge_ForeignWorkflow(t *testing.T) {
 	t.Parallel()
-	wish := newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"})
+	cancellationEvent := newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"})
 	payment := newEvent(order.TypePaid, map[string]any{"amount": "USD242.00"})
-	t.Run("parks the order and its messages until it is repaired", func(t *testing.T) {
+	t.Run("parks the order and its messages until it is deleted", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
+		b, id := newBridgeRig(t), newOrderID()
 		b.startByHand(id, "SomethingElse")
 		b.startByHand(workflows.SettlementID(id, 2), "SomethingElse")
-		b.append(id, placedEvent(id), wish, payment)
+		b.append(id, placedEvent(id), cancellationEvent, payment)
 		b.run()
 		b.awaitCounts(map[result]int{resultParked: 3})
 		for _, reason := range b.awaitParked(3) {
@@ -40,21 +40,21 @@ func TestForeignWorkflow(t *testing.T) {
 		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(id))
 		require.Equal(t, 1, b.signals(id))
 	})
-	t.Run("that is closed is not the order's end", func(t *testing.T) {
+	t.Run("does not count as the order's closed workflow", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
+		b, id := newBridgeRig(t), newOrderID()
 		b.startByHand(id, "SomethingElse")
 		require.NoError(t, b.temporal.TerminateWorkflow(t.Context(), id, "", "test"))
-		b.append(id, placedEvent(id), wish)
+		b.append(id, placedEvent(id), cancellationEvent)
 		b.run()
 		b.awaitCounts(map[result]int{resultParked: 2, resultLate: 0})
 	})
-	t.Run("that comes between a look and the signal is not signaled", func(t *testing.T) {
+	t.Run("is not signaled if it starts between the lookup and the signal", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
-		b.append(id, placedEvent(id), wish)
-		// The bridge sees no workflow, and before it acts there is one.
-		b.bridge.temporal = &hasty{Client: b.temporal, once: func() { b.startByHand(id, "SomethingElse") }}
+		b, id := newBridgeRig(t), newOrderID()
+		b.append(id, placedEvent(id), cancellationEvent)
+		// The bridge finds no workflow, and before it acts there is one.
+		b.bridge.temporal = &racingClient{Client: b.temporal, once: func() { b.startByHand(id, "SomethingElse") }}
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
 		_, err = b.bridge.handleCancellation(t.Context(), event)
@@ -63,15 +63,15 @@ func TestForeignWorkflow(t *testing.T) {
 	})
 }
 
-func TestCancellationRequested(t *testing.T) {
+func TestHandleCancellation(t *testing.T) {
 	t.Parallel()
-	wish := newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"})
-	t.Run("reaches the run that a run continued as", func(t *testing.T) {
+	cancellationEvent := newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"})
+	t.Run("reaches the new run of a workflow that continued as new", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
-		b.append(id, placedEvent(id), wish)
+		b, id := newBridgeRig(t), newOrderID()
+		b.append(id, placedEvent(id), cancellationEvent)
 		first := b.startContinuing(id)
-		b.bridge.temporal = &hasty{Client: b.temporal, once: func() {
+		b.bridge.temporal = &racingClient{Client: b.temporal, once: func() {
 			require.NoError(t, b.temporal.SignalWorkflow(t.Context(), id, "", "continue", nil))
 			require.Eventually(t, func() bool { return b.newestRun(id) != first }, longEnough, waitTick)
 		}}
@@ -82,10 +82,10 @@ func TestCancellationRequested(t *testing.T) {
 		require.Equal(t, resultSignalled, outcome)
 		require.Equal(t, 1, b.signals(id), "of the newest run")
 	})
-	t.Run("is in the first task of an order it overtook", func(t *testing.T) {
+	t.Run("is in the first task of an order delivered after it", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
-		b.append(id, placedEvent(id), wish)
+		b, id := newBridgeRig(t), newOrderID()
+		b.append(id, placedEvent(id), cancellationEvent)
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
 		_, err = b.bridge.handleCancellation(t.Context(), event)
@@ -103,13 +103,13 @@ func TestCancellationRequested(t *testing.T) {
 	})
 }
 
-// hasty lets something happen after the bridge's first look at a workflow.
-type hasty struct {
+// racingClient calls once after the bridge's first DescribeWorkflow.
+type racingClient struct {
 	client.Client
 	once func()
 }
 
-func (h *hasty) DescribeWorkflow(
+func (h *racingClient) DescribeWorkflow(
 	ctx context.Context, workflowID, runID string,
 ) (*client.WorkflowExecutionDescription, error) {
 	description, err := h.Client.DescribeWorkflow(ctx, workflowID, runID)
@@ -120,7 +120,7 @@ func (h *hasty) DescribeWorkflow(
 	return description, err
 }
 
-func (b *bench) newestRun(id string) string {
+func (b *bridgeRig) newestRun(id string) string {
 	b.t.Helper()
 	description, err := b.temporal.DescribeWorkflow(b.t.Context(), id, "")
 	require.NoError(b.t, err)
@@ -128,7 +128,7 @@ func (b *bench) newestRun(id string) string {
 }
 
 // startContinuing runs a workflow of the order's type that continues as new on a signal.
-func (b *bench) startContinuing(id string) (runID string) {
+func (b *bridgeRig) startContinuing(id string) (runID string) {
 	b.t.Helper()
 	w := worker.New(b.temporal, id, worker.Options{})
 	w.RegisterWorkflowWithOptions(func(ctx workflow.Context) error {

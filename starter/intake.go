@@ -231,7 +231,7 @@ func (b *bridge) attempt(ctx context.Context, d kurrent.Delivery) (result, error
 
 // resolve returns the event behind a delivery. It looks up a link that was delivered
 // without its target, and a link delivered as an event by a group that does not resolve
-// links. It returns nil only if the target is certainly gone.
+// links. It returns nil if the link has no target, or if the target is certainly gone.
 func (b *bridge) resolve(ctx context.Context, d kurrent.Delivery) (*kurrent.Event, error) {
 	link := d.Link
 	if d.Event != nil {

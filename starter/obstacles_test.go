@@ -11,8 +11,8 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// admin is the official client, to do to a server what the product never does.
-func (b *bench) admin() *kurrentdb.Client {
+// admin is the official client, for operations that the product never performs.
+func (b *bridgeRig) admin() *kurrentdb.Client {
 	b.t.Helper()
 	settings, err := kurrentdb.ParseConnectionString(b.url)
 	require.NoError(b.t, err)
@@ -23,31 +23,31 @@ func (b *bench) admin() *kurrentdb.Client {
 	return admin
 }
 
-// goodGroup is how a group must be at least.
+// goodGroup returns the minimum settings that a group needs.
 func goodGroup() *kurrentdb.PersistentSubscriptionSettings {
 	settings := kurrentdb.SubscriptionSettingsDefault()
 	settings.ResolveLinkTos, settings.MaxRetryCount, settings.MessageTimeout = true, 1_000_000, 60_000
 	return &settings
 }
 
-func (b *bench) awaitBlocked(by, reason string) {
+func (b *bridgeRig) awaitBlocked(by, reason string) {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool { return b.blocked(by) && !b.bridge.joined.Load() }, longEnough, waitTick)
 	require.ErrorContains(b.t, b.bridge.ready(b.t.Context()), reason)
 }
 
-func (b *bench) blocked(by string) bool {
+func (b *bridgeRig) blocked(by string) bool {
 	return testutil.ToFloat64(b.bridge.metrics.blocked.WithLabelValues(by)) == 1
 }
 
-func (b *bench) awaitReady() {
+func (b *bridgeRig) awaitReady() {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool { return b.bridge.ready(b.t.Context()) == nil }, longEnough, waitTick)
 }
 
-func TestAGroupThatLosesEventsIsNotJoined(t *testing.T) {
+func TestCheckGroup_LosesEvents(t *testing.T) {
 	t.Parallel()
-	b, id := newBench(t), newOrderID()
+	b, id := newBridgeRig(t), newOrderID()
 	admin, loses := b.admin(), goodGroup()
 	loses.ResolveLinkTos = false
 	err := admin.CreatePersistentSubscription(t.Context(), "$ce-order", "fulfillment",
@@ -64,9 +64,9 @@ func TestAGroupThatLosesEventsIsNotJoined(t *testing.T) {
 	require.False(t, b.blocked(obstacleGroup))
 }
 
-func TestAChangeOfAJoinedGroupIsNoticed(t *testing.T) {
+func TestInspect_ChangedGroup(t *testing.T) {
 	t.Parallel()
-	b, id := newBench(t), newOrderID()
+	b, id := newBridgeRig(t), newOrderID()
 	b.bridge.inspectEvery = 20 * time.Millisecond
 	b.run()
 	b.awaitJoined()
@@ -86,10 +86,11 @@ func TestAChangeOfAJoinedGroupIsNoticed(t *testing.T) {
 	b.awaitCounts(map[result]int{resultStarted: 1})
 }
 
-// A server that drops no consumer when its group is changed leaves it to the bridge to notice.
-func TestInspectEndsASessionWhoseGroupLosesEvents(t *testing.T) {
+// A server that keeps consumers when their group changes leaves it to the bridge to
+// notice.
+func TestInspect_GroupLosesEvents(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	b.bridge.inspectEvery = 10 * time.Millisecond
 	loses := goodGroup()
 	loses.MessageTimeout = 1_000
@@ -104,12 +105,12 @@ func TestInspectEndsASessionWhoseGroupLosesEvents(t *testing.T) {
 
 func TestBridgeReady(t *testing.T) {
 	t.Parallel()
-	b, id := newBench(t), newOrderID()
+	b, id := newBridgeRig(t), newOrderID()
 	b.startByHand(id, "SomethingElse")
 	refused := func() { b.bridge.obstacles.set(obstacleRefusal, "denied", b.bridge.metrics, b.bridge.logger) }
 	b.run()
 	b.awaitJoined()
-	t.Run("is not restored by an event that was parked unasked", func(t *testing.T) {
+	t.Run("is not restored by an event parked without asking Temporal", func(t *testing.T) {
 		refused()
 		unread := placedEvent(newOrderID())
 		unread.Data = []byte("{}")
@@ -117,7 +118,7 @@ func TestBridgeReady(t *testing.T) {
 		b.awaitCounts(map[result]int{resultParked: 1})
 		require.ErrorContains(t, b.bridge.ready(t.Context()), "refusal: denied")
 	})
-	t.Run("is restored by an event that Temporal answered, though it is parked", func(t *testing.T) {
+	t.Run("is restored by an event that was parked after Temporal replied", func(t *testing.T) {
 		refused()
 		b.append(id, placedEvent(id))
 		b.awaitCounts(map[result]int{resultParked: 2})
@@ -126,9 +127,9 @@ func TestBridgeReady(t *testing.T) {
 	})
 }
 
-func TestADeliveredLinkStandsForItsTarget(t *testing.T) {
+func TestResolve_DeliveredLink(t *testing.T) {
 	t.Parallel()
-	b, id := newBench(t), newOrderID()
+	b, id := newBridgeRig(t), newOrderID()
 	b.append(id, placedEvent(id))
 	link := func(target string) kurrent.Delivery {
 		return kurrent.Delivery{Event: &kurrent.Event{Stream: "$ce-order", Type: "$>", Data: []byte(target)}}

@@ -13,26 +13,26 @@ import (
 	"orderflow/dev/kurrentsim"
 )
 
-// onARoad has the bridge reach Temporal by a road.
-func (b *bench) onARoad() *road {
+// throughProxy makes the bridge reach Temporal through a fault proxy.
+func (b *bridgeRig) throughProxy() *faultProxy {
 	b.t.Helper()
-	way := newRoad(b.t, temporalAddress)
-	temporal, err := client.DialContext(b.t.Context(), client.Options{HostPort: way.addr, Logger: quiet{}})
+	proxy := newFaultProxy(b.t, temporalAddress)
+	temporal, err := client.DialContext(b.t.Context(), client.Options{HostPort: proxy.addr, Logger: quietLogger{}})
 	require.NoError(b.t, err)
 	b.t.Cleanup(temporal.Close)
 	b.bridge.temporal = temporal
-	return way
+	return proxy
 }
 
-func TestWhenTemporalIsAwayEventsWaitInKurrentDBAndNoneIsParked(t *testing.T) {
+func TestBridge_TemporalUnavailable(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	way := b.onARoad()
+	b := newBridgeRig(t)
+	proxy := b.throughProxy()
 	b.bridge.holdLimit = 500 * time.Millisecond
 	b.run()
 	b.awaitJoined()
 
-	way.become(refused)
+	proxy.setState(refused)
 	const orders = 20
 	var ids []string
 	for range orders {
@@ -41,9 +41,10 @@ func TestWhenTemporalIsAwayEventsWaitInKurrentDBAndNoneIsParked(t *testing.T) {
 		ids = append(ids, id)
 	}
 	require.Eventually(t, func() bool { return !b.bridge.joined.Load() }, longEnough, waitTick,
-		"the bridge gives back what it cannot hand on")
-	way.become(passable)
-	// It may give them back once more, and what was started then is a duplicate when it comes again.
+		"the bridge returns the events it cannot deliver")
+	proxy.setState(passing)
+	// It may return them once more, and a workflow started then is a duplicate at the
+	// redelivery.
 	require.Eventually(t, func() bool { return b.count(resultStarted)+b.count(resultDuplicate) >= orders }, longEnough, waitTick)
 	for _, id := range ids {
 		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(id))
@@ -52,9 +53,9 @@ func TestWhenTemporalIsAwayEventsWaitInKurrentDBAndNoneIsParked(t *testing.T) {
 	require.Empty(t, b.parked(t))
 }
 
-func TestWhenKurrentDBIsRestartedTheBridgeGoesOn(t *testing.T) {
+func TestBridge_KurrentDBRestart(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	dir := t.TempDir()
 	server, err := kurrentsim.Start(kurrentsim.Options{DataDir: dir, Listen: devservertest.Address(t)})
 	require.NoError(t, err)
@@ -75,17 +76,17 @@ func TestWhenKurrentDBIsRestartedTheBridgeGoesOn(t *testing.T) {
 	b.awaitCounts(map[result]int{resultStarted: 2, resultParked: 0})
 }
 
-func TestABridgeThatStopsFinishesWhatItTook(t *testing.T) {
+func TestBridge_Drain(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	way := b.onARoad()
+	b := newBridgeRig(t)
+	proxy := b.throughProxy()
 	b.bridge.holdLimit, b.bridge.drainTimeout = longEnough, longEnough
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- b.bridge.run(ctx) }()
 	b.awaitJoined()
-	way.become(silent)
+	proxy.setState(silent)
 	const orders = 200
 	for range orders {
 		id := newOrderID()
@@ -94,13 +95,13 @@ func TestABridgeThatStopsFinishesWhatItTook(t *testing.T) {
 	require.Eventually(t, func() bool { return inFlight(b.bridge) == b.bridge.concurrency }, longEnough, time.Millisecond)
 
 	cancel()
-	way.become(passable)
+	proxy.setState(passing)
 
 	require.NoError(t, <-ended)
-	finished := b.count(resultStarted) + b.count(resultDuplicate) // a start whose answer took too long is made again
-	require.GreaterOrEqual(t, finished, b.bridge.concurrency, "it finishes what it has in hand")
-	require.Less(t, finished, orders, "it stops taking events in before it has taken all")
-	b.run() // an answer that was lost with the connection has its event come again
+	finished := b.count(resultStarted) + b.count(resultDuplicate) // a start whose response took too long is retried
+	require.GreaterOrEqual(t, finished, b.bridge.concurrency, "it finishes the events in flight")
+	require.Less(t, finished, orders, "it stops taking events before it has taken all")
+	b.run() // an acknowledgement lost with the connection causes a redelivery
 	require.Eventually(t, func() bool {
 		info, err := b.events.GroupInfo(t.Context(), "$ce-order", "fulfillment")
 		return err == nil && info.Lag == 0 && info.InFlight == 0

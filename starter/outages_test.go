@@ -10,21 +10,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What six bridges of TestOutages may take, together with the servers of theirs in the same process.
+// Limits for the six bridges of TestOutages, together with their servers in the same
+// process.
 const (
 	mostGoroutines = 1200
 	mostHeap       = 128 << 20
 )
 
-// What a bridge may do in an outage, however it is done: at once, and for each second of it.
+// Limits for one bridge in an outage: a constant part, and a part for each second.
 const (
 	callsAtOnce, callsEach             = 100, 5
 	linesAtOnce, linesEach             = 100, 5
 	connectionsAtOnce, connectionsEach = 30, 1
 )
 
-// TestOutages has one bridge for each of six kinds of outage, all at once. It is not parallel with other tests, so that what
-// it measures of the process is its own.
+// TestOutages runs one bridge for each of six kinds of outage, all at once. It is not
+// parallel with other tests, so that it measures only its own use of the process.
 func TestOutages(t *testing.T) {
 	for text := range strings.SplitSeq(*outages, ",") {
 		duration, err := time.ParseDuration(text)
@@ -32,11 +33,11 @@ func TestOutages(t *testing.T) {
 		t.Run(text, func(t *testing.T) {
 			before := runtime.NumGoroutine()
 			highest := measure(func() int { return 0 })
-			var all sync.WaitGroup // t.Parallel would let as many run as there are processors
+			var all sync.WaitGroup // t.Parallel would run only as many at a time as there are processors
 			for _, server := range []string{"Temporal", "KurrentDB"} {
-				for _, kind := range []condition{refused, silent, reset} {
+				for _, kind := range []proxyState{refused, silent, reset} {
 					all.Go(func() {
-						t.Run(server+" "+string(kind), func(t *testing.T) { suffer(t, server, kind, duration) })
+						t.Run(server+" "+string(kind), func(t *testing.T) { runOutage(t, server, kind, duration) })
 					})
 				}
 			}
@@ -51,9 +52,10 @@ func TestOutages(t *testing.T) {
 	}
 }
 
-func suffer(t *testing.T, server string, kind condition, outage time.Duration) {
-	tr := newTrial(t)
-	// Ten times in the outage, and not so often that a slow machine does nothing but what it did before.
+func runOutage(t *testing.T, server string, kind proxyState, outage time.Duration) {
+	tr := newOutageRig(t)
+	// Ten redeliveries in the outage, but not so many that a slow machine only repeats
+	// earlier work.
 	tr.bridge.settings.MessageTimeout = min(max(outage/10, time.Second), 10*time.Second)
 	tr.bridge.holdLimit = 3 * tr.bridge.settings.MessageTimeout
 	tr.run()
@@ -62,15 +64,15 @@ func suffer(t *testing.T, server string, kind condition, outage time.Duration) {
 	}
 	tr.requireAllDone()
 
-	way := map[string]*road{"Temporal": tr.toTemporal, "KurrentDB": tr.toKurrent}[server]
-	calls, lines, connections := tr.tally.calls.Load(), tr.tally.lines.Load(), way.connections()
+	proxy := map[string]*faultProxy{"Temporal": tr.toTemporal, "KurrentDB": tr.toKurrent}[server]
+	calls, lines, connections := tr.load.calls.Load(), tr.load.lines.Load(), proxy.connections()
 	highest := measure(func() int { return inFlight(tr.bridge) })
 	began := time.Now()
-	way.become(kind)
-	tr.last(outage)
-	seconds := time.Since(began).Seconds() // a slow machine makes it longer
-	calls, lines, connections = tr.tally.calls.Load()-calls, tr.tally.lines.Load()-lines, way.connections()-connections
-	way.become(passable)
+	proxy.setState(kind)
+	tr.placeDuring(outage)
+	seconds := time.Since(began).Seconds() // longer than outage on a slow machine
+	calls, lines, connections = tr.load.calls.Load()-calls, tr.load.lines.Load()-lines, proxy.connections()-connections
+	proxy.setState(passing)
 	back := time.Now()
 	tr.awaitAllDone()
 	took := time.Since(back).Round(time.Millisecond)

@@ -15,7 +15,7 @@ import (
 
 // handlePaid starts a separate settlement for each payment, so that one that cannot count
 // does not keep a later one from being settled. A payment delivered before its order
-// idle for it, as a cancellation does.
+// waits for it, as a cancellation does.
 func (b *bridge) handlePaid(ctx context.Context, event kurrent.Event) (result, error) {
 	paid, err := order.DecodePaid(event.Stream, event.ContentType, event.Data)
 	if err != nil {

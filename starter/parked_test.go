@@ -23,38 +23,38 @@ import (
 	"orderflow/internal/subcommand"
 )
 
-// called is what a command printed and came to.
-type called struct {
+// commandResult is the output and error of a command.
+type commandResult struct {
 	stdout, stderr string
 	err            error
 }
 
-// starter runs a command beside the bridge, on the same KurrentDB, where nobody can be asked.
-func (b *bench) starter(args ...string) called {
+// starter runs a command alongside the bridge, on the same KurrentDB, without a terminal.
+func (b *bridgeRig) starter(args ...string) commandResult {
 	b.t.Helper()
-	nobody, err := os.Open(os.DevNull)
+	devNull, err := os.Open(os.DevNull)
 	require.NoError(b.t, err)
-	defer nobody.Close()
-	return b.starterAt(b.t.Context(), nobody, args...)
+	defer devNull.Close()
+	return b.starterAt(b.t.Context(), devNull, args...)
 }
 
-func (b *bench) starterAt(ctx context.Context, stdin *os.File, args ...string) called {
+func (b *bridgeRig) starterAt(ctx context.Context, stdin *os.File, args ...string) commandResult {
 	b.t.Helper()
 	var stdout, stderr bytes.Buffer
 	err := b.command(ctx, stdin, &stdout, &stderr, args...)
-	return called{stdout.String(), stderr.String(), err}
+	return commandResult{stdout.String(), stderr.String(), err}
 }
 
-func (b *bench) command(ctx context.Context, stdin *os.File, stdout, stderr io.Writer, args ...string) error {
+func (b *bridgeRig) command(ctx context.Context, stdin *os.File, stdout, stderr io.Writer, args ...string) error {
 	return run(ctx, subcommand.Call{
 		Args: args, Environ: []string{"KURRENTDB_URL=" + b.url, "KURRENTDB_ALLOW_PLAINTEXT=true"},
 		Stdin: stdin, Stdout: stdout, Stderr: stderr,
 	})
 }
 
-// park makes the bridge park events that refer to orders nobody could place, one after the other. No other event may be on its
-// way to be parked.
-func (b *bench) park(count int) (streams []string) {
+// park makes the bridge park events of orders that cannot be placed, one after the other.
+// No other event may be about to be parked.
+func (b *bridgeRig) park(count int) (streams []string) {
 	b.t.Helper()
 	before := len(b.parked(b.t))
 	for n := range count {
@@ -66,9 +66,9 @@ func (b *bench) park(count int) (streams []string) {
 	return streams
 }
 
-func TestParkedEventsAreListed(t *testing.T) {
+func TestListParked(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	b.run()
 	b.awaitJoined()
 	require.Equal(t, "group fulfillment on $ce-order has parked nothing\n", b.starter("parked", "list").stdout)
@@ -96,9 +96,9 @@ func TestParkedEventsAreListed(t *testing.T) {
 	require.NotContains(t, b.starter("parked", "list").stdout, "there is more")
 }
 
-func TestAParkedEventIsShownAndItsBodyOnlyWhenAskedFor(t *testing.T) {
+func TestShowParked(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	b.run()
 	id := newOrderID()
 	event := placedEvent(id)
@@ -119,9 +119,9 @@ func TestAParkedEventIsShownAndItsBodyOnlyWhenAskedFor(t *testing.T) {
 	require.EqualError(t, b.starter("parked", "show", "1").err, "show: group fulfillment on $ce-order has parked no event 1")
 }
 
-func TestParkedEventsAreReplayedUpToANumber(t *testing.T) {
+func TestReplayParked_UntilNumber(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	b.bridge.holdLimit = time.Second // which is how long it waits for the order
 	b.run()
 	id := newOrderID()
@@ -129,7 +129,7 @@ func TestParkedEventsAreReplayedUpToANumber(t *testing.T) {
 	b.awaitParked(1)
 	b.park(2)
 
-	b.append(id, placedEvent(id)) // the cause is mended: somebody has placed the order
+	b.append(id, placedEvent(id)) // the cause is fixed: the order is placed
 	b.awaitCounts(map[result]int{resultStarted: 1})
 	replayed := b.starter("parked", "replay", "--until", "0")
 	require.NoError(t, replayed.err)
@@ -142,11 +142,11 @@ func TestParkedEventsAreReplayedUpToANumber(t *testing.T) {
 		"replay: group fulfillment on $ce-order has parked no event 0, but 2 events, numbers 1 to 2")
 	require.NoError(t, b.starter("parked", "replay").err)
 	require.Eventually(t, func() bool { return b.numbers() == "3 4" }, longEnough, waitTick,
-		"what is still bad is parked again, with new numbers")
+		"events that are still invalid are parked again, with new numbers")
 }
 
-// numbers of the parked events there are, in order; or why they are not known.
-func (b *bench) numbers() string {
+// numbers returns the numbers of the parked events in order, or why they are unknown.
+func (b *bridgeRig) numbers() string {
 	b.t.Helper()
 	listed := b.starter("parked", "list", "-o", "json")
 	var page parkedPage
@@ -162,9 +162,9 @@ func (b *bench) numbers() string {
 
 func TestReplayParked(t *testing.T) {
 	t.Parallel()
-	t.Run("puts the access list back", func(t *testing.T) {
+	t.Run("restores the access list", func(t *testing.T) {
 		t.Parallel()
-		b := newBench(t)
+		b := newBridgeRig(t)
 		b.run()
 		b.park(2)
 		metadata := "$$$persistentsubscription-$ce-order::fulfillment-parked"
@@ -172,13 +172,13 @@ func TestReplayParked(t *testing.T) {
 		require.NoError(t, err)
 
 		require.NoError(t, b.starter("parked", "replay", "--until", "0").err)
-		back, err := b.events.ReadEvent(t.Context(), metadata, 3) // the claim is at 1, the server's own at 2
+		back, err := b.events.ReadEvent(t.Context(), metadata, 3) // the claim is at 1, the server's own write at 2
 		require.NoError(t, err)
 		require.JSONEq(t, `{"$tb":1,"$acl":{"$r":"support"},"team":"orders"}`, string(back.Data))
 	})
-	t.Run("succeeds though the answer was lost", func(t *testing.T) {
+	t.Run("succeeds though the response was lost", func(t *testing.T) {
 		t.Parallel()
-		b := newBench(t)
+		b := newBridgeRig(t)
 		b.run()
 		b.park(2)
 		b.relayReplays(func(pass func() error) error {
@@ -191,11 +191,11 @@ func TestReplayParked(t *testing.T) {
 	})
 	t.Run("fails when another replay ran in its place", func(t *testing.T) {
 		t.Parallel()
-		b := newBench(t)
+		b := newBridgeRig(t)
 		b.run()
 		b.park(3)
 		admin := b.admin()
-		b.relayReplays(func(func() error) error { // a server answers so when a replay runs already
+		b.relayReplays(func(func() error) error { // a server replies this way when a replay is already running
 			return admin.ReplayParkedMessages(t.Context(), "$ce-order", "fulfillment", kurrentdb.ReplayParkedMessagesOptions{StopAt: 2})
 		})
 		replayed := b.starter("parked", "replay", "--until", "0")
@@ -203,9 +203,9 @@ func TestReplayParked(t *testing.T) {
 		require.Equal(t, 1, config.ExitCode(replayed.err))
 		require.NotContains(t, replayed.stderr, "replayed")
 	})
-	t.Run("says what to put back when it is ended before the replay", func(t *testing.T) {
+	t.Run("says what to restore when it is interrupted before the replay", func(t *testing.T) {
 		t.Parallel()
-		b := newBench(t)
+		b := newBridgeRig(t)
 		b.run()
 		b.park(2)
 		metadata := "$$$persistentsubscription-$ce-order::fulfillment-parked"
@@ -214,7 +214,7 @@ func TestReplayParked(t *testing.T) {
 		b.relayReplays(func(func() error) error { return nil })
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		ended := make(chan called, 1)
+		ended := make(chan commandResult, 1)
 		go func() {
 			stdin, _ := os.Open(os.DevNull)
 			defer stdin.Close()
@@ -234,17 +234,18 @@ func TestReplayParked(t *testing.T) {
 	})
 }
 
-// relayReplays puts a relay between the commands and the server, where answer is what becomes of a request to replay.
-func (b *bench) relayReplays(reply func(pass func() error) error) {
+// relayReplays puts a relay between the commands and the server, where reply handles a
+// request to replay.
+func (b *bridgeRig) relayReplays(reply func(pass func() error) error) {
 	b.t.Helper()
 	host := strings.TrimPrefix(b.url, "kurrentdb://")
 	host, options, _ := strings.Cut(host, "?")
 	b.url = "kurrentdb://" + startCallRelay(b.t, host, "ReplayParked", reply) + "?" + options
 }
 
-func TestNothingIsReplayedToNobody(t *testing.T) {
+func TestReplayParked_NoConsumer(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	stop := b.run()
 	b.park(1)
 	stop()
@@ -256,9 +257,9 @@ func TestNothingIsReplayedToNobody(t *testing.T) {
 	require.Equal(t, "0", b.numbers())
 }
 
-func TestParkedEventsAreDroppedUpToANumber(t *testing.T) {
+func TestDropParked_UntilNumber(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	b.run()
 	streams := b.park(3)
 	metadata := "$$$persistentsubscription-$ce-order::fulfillment-parked"
@@ -281,30 +282,30 @@ func TestParkedEventsAreDroppedUpToANumber(t *testing.T) {
 	require.EqualError(t, b.starter("parked", "drop", "--until", "2", "--yes").err,
 		"drop: group fulfillment on $ce-order has parked nothing")
 	b.park(1)
-	require.Equal(t, "3", b.numbers(), "what is parked later is there")
+	require.Equal(t, "3", b.numbers(), "an event parked later is listed")
 }
 
 func newMetadata(data string) kurrent.NewEvent {
 	return kurrent.NewEvent{ID: newEvent("x", 1).ID, Type: "$metadata", Data: []byte(data)}
 }
 
-func TestWhatCannotBeDoneIsRefusedBeforeAnythingIs(t *testing.T) {
+func TestParkedCommands_InvalidArguments(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	for name, c := range map[string]struct {
 		args []string
 		want string
 		code int
 	}{
-		"dropping without being sure": {[]string{"parked", "drop", "--until", "3"}, "--yes: is required without a terminal to ask on", 2},
-		"dropping without an end":     {[]string{"parked", "drop", "--yes"}, "--until: is required", 2},
-		"a number below zero":         {[]string{"parked", "show", "-1"}, "arguments: flag provided but not defined: -1", 2},
-		"a number that is none":       {[]string{"parked", "show", "first"}, "N: must be a number as parked list shows it", 2},
-		"no number":                   {[]string{"parked", "show"}, "N: is required", 2},
-		"a format nobody knows":       {[]string{"parked", "list", "-o", "yaml"}, "-o: must be table or json", 2},
-		"a list without bound":        {[]string{"parked", "list", "--limit", "0"}, "--limit: must be from 1 to 10000", 2},
-		"a command nobody knows":      {[]string{"parked", "lose"}, "arguments: must be none, or one of: ", 2},
-		"a group that is not there":   {[]string{"parked", "list"}, "list: info of group $ce-order::fulfillment: not found", 1},
+		"drop without --yes":            {[]string{"parked", "drop", "--until", "3"}, "--yes: is required without a terminal to ask on", 2},
+		"drop without --until":          {[]string{"parked", "drop", "--yes"}, "--until: is required", 2},
+		"a number below zero":           {[]string{"parked", "show", "-1"}, "arguments: flag provided but not defined: -1", 2},
+		"a number that is not a number": {[]string{"parked", "show", "first"}, "N: must be a number as parked list shows it", 2},
+		"no number":                     {[]string{"parked", "show"}, "N: is required", 2},
+		"an unknown format":             {[]string{"parked", "list", "-o", "yaml"}, "-o: must be table or json", 2},
+		"a list without a limit":        {[]string{"parked", "list", "--limit", "0"}, "--limit: must be from 1 to 10000", 2},
+		"an unknown command":            {[]string{"parked", "lose"}, "arguments: must be none, or one of: ", 2},
+		"a group that does not exist":   {[]string{"parked", "list"}, "list: info of group $ce-order::fulfillment: not found", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -315,14 +316,14 @@ func TestWhatCannotBeDoneIsRefusedBeforeAnythingIs(t *testing.T) {
 	}
 }
 
-func TestAllFaultsOfArgumentsAndSettingsComeAtOnce(t *testing.T) {
+func TestParkedCommands_AllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
 	err := run(t.Context(), subcommand.Call{Args: []string{"parked", "list", "--limit", "0"}, Environ: []string{"STARTER_GROUP=a b"}})
 	require.EqualError(t, err, "--limit: must be from 1 to 10000\nKURRENTDB_URL: is required\n"+
 		"STARTER_GROUP: must be a group name without blanks, : and /")
 }
 
-func TestHelpIsForStandardOutput(t *testing.T) {
+func TestRun_Help(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"--help"}, {"-h"}, {"help"}, {"parked", "--help"}, {"parked", "list", "-h"}, {"parked", "drop", "--until", "3", "--help"}, {"group", "create", "--help"},
@@ -334,7 +335,7 @@ func TestHelpIsForStandardOutput(t *testing.T) {
 	}
 }
 
-func TestWhatIsPrintedFromAnEventCannotSteerATerminal(t *testing.T) {
+func TestEscape(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, `a \x1b[2J\n\u202eb\t\u0085ü✓`, escape("a \x1b[2J\n\u202eb\t\u0085ü✓"))
 }

@@ -14,41 +14,41 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// newBenchOn is a bench whose server is started with options.
-func newBenchOn(t *testing.T, options kurrentsim.Options) (*bench, *kurrentsim.Server) {
+// newBridgeRigOn returns a rig whose server is started with options.
+func newBridgeRigOn(t *testing.T, options kurrentsim.Options) (*bridgeRig, *kurrentsim.Server) {
 	t.Helper()
 	server, err := kurrentsim.Start(options)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
-	b := newBench(t)
+	b := newBridgeRig(t)
 	b.use(server.URL())
 	b.bridge.inspectEvery = 20 * time.Millisecond
 	return b, server
 }
 
-// logged counts lines of log by their message.
-type logged struct {
+// logCounter counts log lines by their message.
+type logCounter struct {
 	slog.Handler
 	mu    sync.Mutex
 	lines map[string]int
 }
 
-func (l *logged) Enabled(context.Context, slog.Level) bool { return true }
+func (l *logCounter) Enabled(context.Context, slog.Level) bool { return true }
 
-func (l *logged) Handle(_ context.Context, r slog.Record) error {
+func (l *logCounter) Handle(_ context.Context, r slog.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines[r.Message]++
 	return nil
 }
 
-func (l *logged) count(message string) int {
+func (l *logCounter) count(message string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lines[message]
 }
 
-func TestAStarterIsNotReadyWhileNothingFillsItsStream(t *testing.T) {
+func TestCheckProjection_NotRunning(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		options kurrentsim.Options
@@ -62,16 +62,16 @@ func TestAStarterIsNotReadyWhileNothingFillsItsStream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b, server := newBenchOn(t, c.options)
+			b, server := newBridgeRigOn(t, c.options)
 			if c.fault {
 				require.NoError(t, server.FaultProjection("$by_category", "it broke"))
 			}
-			log := &logged{lines: map[string]int{}}
+			log := &logCounter{lines: map[string]int{}}
 			b.bridge.logger = slog.New(log)
 			id := newOrderID()
 			b.append(id, placedEvent(id))
 			b.run()
-			b.awaitJoined() // what was linked before is delivered all the same
+			b.awaitJoined() // events linked before are still delivered
 			require.ErrorContains(t, b.bridge.ready(t.Context()), c.want)
 			require.True(t, b.blocked(obstacleProjection))
 			if c.options.WithoutProjections {
@@ -88,9 +88,9 @@ func TestAStarterIsNotReadyWhileNothingFillsItsStream(t *testing.T) {
 	}
 }
 
-func TestAProjectionThatIsStoppedWhileTheBridgeRunsIsNoticed(t *testing.T) {
+func TestCheckProjection_StoppedWhileRunning(t *testing.T) {
 	t.Parallel()
-	b, _ := newBenchOn(t, kurrentsim.Options{})
+	b, _ := newBridgeRigOn(t, kurrentsim.Options{})
 	b.run()
 	b.awaitReady()
 	projections := kurrentdb.NewProjectionClientFromExistingClient(b.admin())
@@ -99,9 +99,9 @@ func TestAProjectionThatIsStoppedWhileTheBridgeRunsIsNoticed(t *testing.T) {
 	require.ErrorContains(t, b.bridge.ready(t.Context()), "is stopped")
 }
 
-func TestAProjectionIsAskedAboutOnlyForACategory(t *testing.T) {
+func TestCheckProjection_OnlyForCategories(t *testing.T) {
 	t.Parallel()
-	b, server := newBenchOn(t, kurrentsim.Options{WithoutProjections: true})
+	b, server := newBridgeRigOn(t, kurrentsim.Options{WithoutProjections: true})
 	b.bridge.settings.Stream = "orders"
 	require.NoError(t, b.bridge.checkProjection(t.Context()))
 	require.False(t, b.blocked(obstacleProjection))
@@ -109,6 +109,6 @@ func TestAProjectionIsAskedAboutOnlyForACategory(t *testing.T) {
 	require.NoError(t, server.Stop(context.Background()))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	require.ErrorIs(t, b.bridge.checkProjection(ctx), kurrent.ErrUnavailable, "no answer is an outage")
+	require.ErrorIs(t, b.bridge.checkProjection(ctx), kurrent.ErrUnavailable, "no response is an outage")
 	require.False(t, b.blocked(obstacleProjection))
 }

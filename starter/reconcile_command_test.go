@@ -26,11 +26,12 @@ import (
 	"orderflow/workflows"
 )
 
-// besideTheBridge compares again and again while orders come, are shipped and cancelled. They come as fast as the bridge
-// takes them, so that none of them waits for it as long as the grace.
-func besideTheBridge(t *testing.T, c cluster) {
+// alongsideTheBridge compares repeatedly while orders are placed, shipped and canceled.
+// They arrive as fast as the bridge takes them, so that none of them waits for it as long
+// as the grace.
+func alongsideTheBridge(t *testing.T, c cluster) {
 	const grace, ahead, most = 10 * time.Second, 20, 300
-	h := newHouse(t, c, kurrentsim.Options{ProjectionDelay: 20 * time.Millisecond}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{ProjectionDelay: 20 * time.Millisecond}, 0)
 	h.run()
 	over, ids := make(chan struct{}), make(chan string, 1_000)
 	var flowing sync.WaitGroup
@@ -56,7 +57,7 @@ func besideTheBridge(t *testing.T, c cluster) {
 	for range 2 {
 		flowing.Go(func() {
 			for id := range ids {
-				h.endSomehow(id)
+				h.endRandomly(id)
 			}
 		})
 	}
@@ -72,7 +73,7 @@ func besideTheBridge(t *testing.T, c cluster) {
 		checked += found.Checked
 	}
 	end()
-	t.Logf("%d comparisons beside the bridge, of %d orders in the end", comparisons, orders)
+	t.Logf("%d comparisons alongside the bridge, of %d orders in the end", comparisons, orders)
 	require.Positive(t, checked)
 	requireFindings(t, fmt.Sprintf("checked %d  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", orders), h.reconcile(fixing))
 	h.awaitCounts(map[result]int{resultStarted: orders}) // the bridge started all of them
@@ -87,14 +88,15 @@ func requireNoDifference(t *testing.T, found *findings) {
 	require.Zero(t, found.Missing+found.Extra+found.Held, text.String())
 }
 
-// endSomehow ships an order, cancels it, or lets it wait. It runs beside the test, which it may not end.
-func (h *house) endSomehow(id string) {
+// endRandomly ships an order, cancels it, or lets it wait. It runs alongside the test, so
+// it must not end it.
+func (h *reconcileRig) endRandomly(id string) {
 	assert.EventuallyWithT(h.t, func(c *assert.CollectT) {
 		require.Equal(c, order.StatusFulfilling, h.rowFor(c, id))
 	}, longEnough, 50*time.Millisecond)
 	var err error
 	switch rand.N(3) {
-	case 0: // it is remembered when the order is not that far
+	case 0: // the message is kept if the order is not ready for it
 		err = h.temporal.SignalWorkflow(h.t.Context(), id, "", workflows.RecordShipmentMessage, shipment)
 	case 1:
 		cancellation := workflows.CancelOrder{Reason: "customer-request"}
@@ -103,9 +105,9 @@ func (h *house) endSomehow(id string) {
 	assert.NoError(h.t, err)
 }
 
-// awaitRuns waits until the list of workflows, which comes late, has so many runs of the namespace's orders, and no more a
-// timeFlag later.
-func (h *house) awaitRuns(want int) {
+// awaitRuns waits until the list of workflows, which is eventually consistent, has
+// exactly want runs of the namespace's orders, and still has a moment later.
+func (h *reconcileRig) awaitRuns(want int) {
 	h.t.Helper()
 	seen := 0 // in a row
 	require.EventuallyWithT(h.t, func(c *assert.CollectT) {
@@ -120,10 +122,10 @@ func (h *house) awaitRuns(want int) {
 	}, longEnough, 500*time.Millisecond)
 }
 
-// The command runs in the environment of this process, so nothing runs beside it.
-func TestTheReconcileCommand(t *testing.T) {
+// The command runs in the environment of this process, so no other test runs in parallel.
+func TestReconcile_Command(t *testing.T) {
 	hidden := newOrderID()
-	h := newHouse(t, startCluster(t), kurrentsim.Options{HiddenLinks: []store.Target{{Stream: hidden, Revision: 0}}}, 0)
+	h := newReconcileRig(t, startCluster(t), kurrentsim.Options{HiddenLinks: []store.Target{{Stream: hidden, Revision: 0}}}, 0)
 	h.run()
 	h.awaitStatus(h.place(newOrderID()), order.StatusFulfilling)
 	h.place(hidden)
@@ -197,21 +199,21 @@ func TestTheReconcileCommand(t *testing.T) {
 	require.Contains(t, out, "--fix")
 }
 
-// Of an order that was checked, only a hash is kept: memory grows by less than 64 bytes for each. With 100,000
-// orders it was 48 bytes.
-func TestReconcilingManyOrdersTakesLittleMemory(t *testing.T) {
+// Only a hash is kept of a checked order: memory grows by less than 64 bytes for each.
+// With 100,000 orders it was 48 bytes.
+func TestReconcile_Memory(t *testing.T) {
 	orders := 10_000
 	if testing.Short() {
 		orders = 2_000
 	}
-	h := newHouse(t, startCluster(t), kurrentsim.Options{DataDir: t.TempDir()}, 0)
+	h := newReconcileRig(t, startCluster(t), kurrentsim.Options{DataDir: t.TempDir()}, 0)
 	h.placeMany(orders)
 	var before, peak uint64
 	visited := 0
 	began := time.Now()
 	found := h.reconcile(func(r *reconciliation) {
 		inner := r.rows
-		r.rows = measured{fulfillments: inner, each: func() {
+		r.rows = heapMeter{fulfillments: inner, each: func() {
 			visited++
 			if visited%10 != 0 {
 				return
@@ -229,13 +231,13 @@ func TestReconcilingManyOrdersTakesLittleMemory(t *testing.T) {
 	require.Less(t, grown, int64(orders)*64+1<<20)
 }
 
-// measured has something done beside each look-up of a batch.
-type measured struct {
+// heapMeter calls each alongside every lookup of a batch.
+type heapMeter struct {
 	fulfillments
 	each func()
 }
 
-func (m measured) Fulfillments(ctx context.Context, ids []string) (rows []fulfillment.Row, err error) {
+func (m heapMeter) Fulfillments(ctx context.Context, ids []string) (rows []fulfillment.Row, err error) {
 	m.each()
 	return m.fulfillments.Fulfillments(ctx, ids)
 }
@@ -248,7 +250,7 @@ func heapInUse() uint64 {
 }
 
 // placeMany appends orders that have shipped, as their rows say.
-func (h *house) placeMany(orders int) {
+func (h *reconcileRig) placeMany(orders int) {
 	h.t.Helper()
 	conn, err := pgx.Connect(h.t.Context(), h.address)
 	require.NoError(h.t, err)

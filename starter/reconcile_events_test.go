@@ -14,8 +14,9 @@ import (
 	"orderflow/workflows"
 )
 
-// TestReconcileDeliveries has a projection that leaves the second event of each order out, as a group that loses events does.
-func TestReconcileDeliveries(t *testing.T) {
+// TestReconcile_Deliveries has a projection that leaves out the second event of each
+// order, as a group that loses events does.
+func TestReconcile_Deliveries(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
 	canceled, paid, shipped, late, both, ahead := newOrderID(), newOrderID(), newOrderID(), newOrderID(), newOrderID(), newOrderID()
@@ -25,7 +26,7 @@ func TestReconcileDeliveries(t *testing.T) {
 		hidden = append(hidden, store.Target{Stream: id, Revision: 1})
 	}
 	hidden = append(hidden, store.Target{Stream: both, Revision: 0}, store.Target{Stream: ahead, Revision: 0})
-	h := newHouse(t, c, kurrentsim.Options{HiddenLinks: hidden}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{HiddenLinks: hidden}, 0)
 	h.run()
 	cancellation := func() kurrent.NewEvent {
 		return newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"})
@@ -35,25 +36,25 @@ func TestReconcileDeliveries(t *testing.T) {
 	}
 	for _, id := range []string{canceled, paid, shipped, late, part} {
 		h.place(id)
-		h.awaitMails(id, email.KindConfirmation)
+		h.awaitEmails(id, email.KindConfirmation)
 	}
 	h.append(canceled, cancellation())
 	h.append(paid, payment())
-	h.append(part, newEvent(order.TypePaid, map[string]any{"amount": "USD0.01"})) // it settles nothing, and counts when another does
+	h.append(part, newEvent(order.TypePaid, map[string]any{"amount": "USD0.01"})) // it settles nothing alone, and counts with another one
 	h.ship(shipped)
 	h.awaitClosed(shipped)
-	h.append(shipped, cancellation()) // nothing could come of it any more
+	h.append(shipped, cancellation()) // it can no longer have an effect
 	h.ship(late)
 	h.append(late, payment()) // the bridge gets this one
 	h.awaitClosed(workflows.SettlementID(late, 1))
 	h.place(both, cancellation())
-	h.append(ahead, cancellation()) // as one that was parked, and dropped before the order came
+	h.append(ahead, cancellation()) // like one that was parked, and dropped before the order was placed
 	h.place(ahead)
 	h.awaitStatus(ahead, order.StatusFulfilling)
 
 	found := h.reconcile()
 	require.Equal(t, []int{1, 2, 3}, []int{found.Missing, found.Undelivered, found.Left}, "%+v", found.Differences)
-	require.Equal(t, order.StatusFulfilling, h.row(canceled), "without --fix nothing is touched")
+	require.Equal(t, order.StatusFulfilling, h.row(canceled), "without --fix nothing is changed")
 	found = h.reconcile(fixing)
 	require.Zero(t, found.Left, "%+v", found.Differences)
 	for _, id := range []string{canceled, both} {

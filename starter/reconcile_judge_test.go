@@ -10,8 +10,9 @@ import (
 	"orderflow/internal/order"
 )
 
-// Every combination of what the stores can say is judged, and the table says how.
-func TestEveryCombinationOfWhatTheStoresSayIsJudged(t *testing.T) {
+// TestJudge_EveryCombination judges every combination of the stores' facts, with the
+// verdicts of its table.
+func TestJudge_EveryCombination(t *testing.T) {
 	t.Parallel()
 	type verdict struct {
 		kind   kind
@@ -40,8 +41,8 @@ func TestEveryCombinationOfWhatTheStoresSayIsJudged(t *testing.T) {
 		rows      rows
 		credits   []creditState
 		want      verdict
-		results   rows // of the workflow, nothing if nil
-		published rows // nothing if nil
+		results   rows // of the workflow; nil means none
+		published rows // nil means none
 	}{
 		{open, either, anyRow, anyCredit, fine, nil, nil},
 		{none, []bool{false}, rows{"", fulfilling}, anyCredit, unstarted, nil, rows{"", fulfilling}},
@@ -85,12 +86,12 @@ func TestEveryCombinationOfWhatTheStoresSayIsJudged(t *testing.T) {
 			require.Equal(t, row.want, verdict{kind, remedy}, key)
 		}
 	}
-	final := 3 // rows of five, of which nobody asks what was published
+	final := 3 // rows of five, for which the published status is not read
 	each := 2 * len(anyCredit)
 	require.Len(t, seen, each*((1+2)*5+3*5*4+(2*5+final)), "every combination has its row")
 }
 
-// combinations visits all facts that can be made of these.
+// combinations visits all combinations of these facts.
 func combinations(
 	workflows []workflowState, erased []bool, rows []order.Status, credits []creditState, results, published []order.Status,
 ) func(yield func(facts) bool) {
@@ -122,20 +123,20 @@ func combinations(
 	}
 }
 
-func TestWhatIsDueToTheCustomerIsJudgedToo(t *testing.T) {
+func TestJudge_DueEmails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		facts  facts
 		kind   kind
 		remedy remedy
 	}{
-		"a shipment mail that nobody sends": {
+		"a shipment email that no workflow sends": {
 			facts{Workflow: workflowTerminated, Row: order.StatusShipped, Credit: creditReserved, LostEmail: true}, held, repair,
 		},
-		"a rejection mail that nobody sends, of a workflow long forgotten": {
+		"a rejection email that no workflow sends, of a workflow past its retention": {
 			facts{Workflow: workflowNone, Row: order.StatusRejected, Credit: creditRefused, LostEmail: true}, held, repair,
 		},
-		"a shipment mail whose outcome the ledger lost": {
+		"a shipment email whose outcome the ledger lost": {
 			facts{
 				Workflow: workflowCompleted, Row: order.StatusShipped, Credit: creditReserved, LostEmail: true,
 				Result: order.State{Status: order.StatusShipped},
@@ -144,7 +145,7 @@ func TestWhatIsDueToTheCustomerIsJudgedToo(t *testing.T) {
 		"a confirmation whose outcome the ledger lost, of an order that waits for its shipment": {
 			facts{Workflow: workflowOpen, Fulfilling: true, Row: order.StatusFulfilling, LostEmail: true}, lost, restore,
 		},
-		"an open workflow that waits in vain": {
+		"an open workflow that waits although its row is final": {
 			facts{Workflow: workflowOpen, Row: order.StatusCancelled, WaitsOnFinalRow: true}, held, cancel,
 		},
 		"an open workflow whose task keeps failing": {

@@ -21,8 +21,8 @@ import (
 	"orderflow/workflows"
 )
 
-// lose takes away commits as a failover to a lagging standby does, whatever the triggers say.
-func (h *house) lose(statements ...string) {
+// lose removes commits as a failover to a lagging standby does, bypassing the triggers.
+func (h *reconcileRig) lose(statements ...string) {
 	h.t.Helper()
 	conn, err := pgx.Connect(h.t.Context(), h.address)
 	require.NoError(h.t, err)
@@ -33,16 +33,17 @@ func (h *house) lose(statements ...string) {
 	}
 }
 
-// loseRow takes away all that PostgreSQL knows about an order.
-func (h *house) loseRow(id string) {
+// loseRow removes everything PostgreSQL knows about an order.
+func (h *reconcileRig) loseRow(id string) {
 	h.t.Helper()
 	of := " WHERE order_id = '" + id + "'"
 	h.lose("DELETE FROM email_delivery"+of, "DELETE FROM order_fulfillment_line"+of,
 		"DELETE FROM order_fulfillment_history"+of, "DELETE FROM order_fulfillment"+of)
 }
 
-// loseEnd takes away the last commits of an order: the end of its fulfillment and the email that came with it.
-func (h *house) loseEnd(id string) {
+// loseEnd removes the last commits of an order: the end of its fulfillment and the email
+// that came with it.
+func (h *reconcileRig) loseEnd(id string) {
 	h.t.Helper()
 	of := " WHERE order_id = '" + id + "'"
 	h.lose("DELETE FROM email_delivery"+of+" AND kind <> 'confirmation'", "DELETE FROM order_fulfillment_history"+of+" AND revision > 0",
@@ -50,9 +51,10 @@ func (h *house) loseEnd(id string) {
 			"tracking_number = NULL, revision = 0"+of)
 }
 
-// publish appends what the history has of an order, as the publisher does: at the revision that each version has, with
-// the id that comes from its content. It fails where another event stands there.
-func (h *house) publish(id string) {
+// publish appends an order's history as the publisher does: at the revision of each
+// version, with the id derived from its content. It fails if another event is at that
+// revision.
+func (h *reconcileRig) publish(id string) {
 	h.t.Helper()
 	versions, err := h.store.OrderHistory(h.t.Context(), id, 0, 10)
 	require.NoError(h.t, err)
@@ -73,55 +75,57 @@ func (h *house) publish(id string) {
 	}
 }
 
-// find reads the whole row.
-func (h *house) find(id string) fulfillment.Row {
+// find returns the whole row.
+func (h *reconcileRig) find(id string) fulfillment.Row {
 	h.t.Helper()
 	row, err := h.store.FindFulfillment(h.t.Context(), id)
 	require.NoError(h.t, err)
 	return row
 }
 
-// shippedOrder is an order that has shipped, with its workflow completed and all of it published.
-func (h *house) shippedOrder() string {
+// shippedOrder returns an order that has shipped, with its workflow completed and its
+// history published.
+func (h *reconcileRig) shippedOrder() string {
 	h.t.Helper()
 	id := h.place(newOrderID())
-	h.awaitMails(id, email.KindConfirmation)
+	h.awaitEmails(id, email.KindConfirmation)
 	h.ship(id)
-	h.awaitMails(id, email.KindConfirmation, email.KindShipment)
+	h.awaitEmails(id, email.KindConfirmation, email.KindShipment)
 	h.awaitClosed(id)
 	return id
 }
 
-func (h *house) requireNothingLeft() {
+func (h *reconcileRig) requireNothingLeft() {
 	h.t.Helper()
 	found := h.reconcile()
 	require.Zero(h.t, found.Left, "%+v", found.Differences)
 }
 
-// TestReconcileLostRows has its parts share a PostgreSQL cluster, which is stopped after the last one.
-func TestReconcileLostRows(t *testing.T) {
+// TestReconcile_LostRows shares a PostgreSQL cluster among its subtests, which is stopped
+// after the last one.
+func TestReconcile_LostRows(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
 	for name, test := range map[string]func(*testing.T, cluster){
-		"a shipped order whose row lost its last version is shipped":          func(t *testing.T, c cluster) { aShippedOrder(t, c, (*house).loseEnd) },
-		"a shipped order whose row is gone is shipped":                        func(t *testing.T, c cluster) { aShippedOrder(t, c, (*house).loseRow) },
-		"a canceled order whose row lost its last version is canceled":        func(t *testing.T, c cluster) { aCanceledOrder(t, c, (*house).loseEnd) },
-		"a canceled order whose row is gone is canceled":                      func(t *testing.T, c cluster) { aCanceledOrder(t, c, (*house).loseRow) },
-		"a rejected order whose row is gone is rejected":                      aRejectedOrder,
-		"an order that ended otherwise than its row is reported and left":     anotherEnd,
-		"an order that was published as shipped is not started again":         aPublishedOrder,
-		"a terminated order that was published as shipped is not canceled":    aPublishedTermination,
-		"an open order whose row is gone gets it again, and ships":            anOpenOrder,
-		"an order whose row is gone ships without a reconciliation":           aShipmentWithoutRow,
-		"an order whose row is gone is canceled over what was published":      aCancellationWithoutRow,
-		"a deleted order whose row is gone is started, and goes on as it was": aDeletedOrderWithoutRow,
-		"an order whose end cannot be read is reported and left":              anUnreadableEnd,
-		"an open workflow whose workflow task keeps failing is stuck":         aFailingTask,
-		"emails of closed orders that were sent are not sent again":           aClosedOrdersEmails,
-		"an email of an open order that was sent is not sent again":           anOpenOrdersEmail,
-		"an email that was left to its own workflow is not sent again":        anEmailLeftToItsOwnWorkflow,
-		"an email whose outcome was left to a workflow is not sent again":     anOutcomeLeftToItsOwnWorkflow,
-		"an email that a repair has sent is not sent again":                   aRepairedOrdersEmail,
+		"a shipped order whose row lost its last version is shipped":        func(t *testing.T, c cluster) { aShippedOrder(t, c, (*reconcileRig).loseEnd) },
+		"a shipped order whose row is gone is shipped":                      func(t *testing.T, c cluster) { aShippedOrder(t, c, (*reconcileRig).loseRow) },
+		"a canceled order whose row lost its last version is canceled":      func(t *testing.T, c cluster) { aCanceledOrder(t, c, (*reconcileRig).loseEnd) },
+		"a canceled order whose row is gone is canceled":                    func(t *testing.T, c cluster) { aCanceledOrder(t, c, (*reconcileRig).loseRow) },
+		"a rejected order whose row is gone is rejected":                    aRejectedOrder,
+		"an order that ended differently from its row is reported and left": anotherEnd,
+		"an order that was published as shipped is not started again":       aPublishedOrder,
+		"a terminated order that was published as shipped is not canceled":  aPublishedTermination,
+		"an open order whose row is gone has it restored, and ships":        anOpenOrder,
+		"an order whose row is gone ships without a reconciliation":         aShipmentWithoutRow,
+		"an order whose row is gone is canceled over what was published":    aCancellationWithoutRow,
+		"a deleted order whose row is gone is started, and continues":       aDeletedOrderWithoutRow,
+		"an order whose result cannot be decoded is reported and left":      anUnreadableEnd,
+		"an open workflow whose workflow task keeps failing is stuck":       aFailingTask,
+		"emails of closed orders that were sent are not sent again":         aClosedOrdersEmails,
+		"an email of an open order that was sent is not sent again":         anOpenOrdersEmail,
+		"an email that was left to its own workflow is not sent again":      anEmailLeftToItsOwnWorkflow,
+		"an email whose outcome was left to a workflow is not sent again":   anOutcomeLeftToItsOwnWorkflow,
+		"an email that a repair has sent is not sent again":                 aRepairedOrdersEmail,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -130,8 +134,8 @@ func TestReconcileLostRows(t *testing.T) {
 	}
 }
 
-func aShippedOrder(t *testing.T, c cluster, lose func(*house, string)) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+func aShippedOrder(t *testing.T, c cluster, lose func(*reconcileRig, string)) {
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.shippedOrder()
 	h.publish(id)
@@ -153,16 +157,16 @@ func aShippedOrder(t *testing.T, c cluster, lose func(*house, string)) {
 	require.Equal(t, workflowNone, h.describe(workflows.RepairID(id)))
 	h.publish(id)
 	h.requireNothingLeft()
-	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindShipment}, h.mails.kinds(id))
+	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindShipment}, h.mailer.kinds(id))
 }
 
-func aCanceledOrder(t *testing.T, c cluster, lose func(*house, string)) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+func aCanceledOrder(t *testing.T, c cluster, lose func(*reconcileRig, string)) {
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.place(newOrderID())
-	h.awaitMails(id, email.KindConfirmation)
+	h.awaitEmails(id, email.KindConfirmation)
 	h.update(id, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
-	h.awaitMails(id, email.KindConfirmation, email.KindCancellation)
+	h.awaitEmails(id, email.KindConfirmation, email.KindCancellation)
 	h.awaitClosed(id)
 	h.publish(id)
 	before := h.find(id)
@@ -176,15 +180,15 @@ func aCanceledOrder(t *testing.T, c cluster, lose func(*house, string)) {
 	require.Equal(t, email.StatusSent, after.Email)
 	h.publish(id)
 	h.requireNothingLeft()
-	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindCancellation}, h.mails.kinds(id))
+	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindCancellation}, h.mailer.kinds(id))
 }
 
 func aRejectedOrder(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := newOrderID()
 	h.append(id, orderFor(id, "customer-of-"+id, "USD10001.00"))
-	h.awaitMails(id, email.KindRejection)
+	h.awaitEmails(id, email.KindRejection)
 	h.awaitClosed(id)
 	h.publish(id)
 	before := h.find(id)
@@ -196,11 +200,11 @@ func aRejectedOrder(t *testing.T, c cluster) {
 	require.Equal(t, []string{"rejected", string(before.Reason)}, []string{string(after.Status), string(after.Reason)})
 	h.publish(id)
 	h.requireNothingLeft()
-	require.Equal(t, []email.Kind{email.KindRejection}, h.mails.kinds(id))
+	require.Equal(t, []email.Kind{email.KindRejection}, h.mailer.kinds(id))
 }
 
 func anotherEnd(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.shippedOrder()
 	h.lose("UPDATE order_fulfillment SET status = 'cancelled', reason = 'CANCELLED', code = 'TERMINATED', carrier = NULL, " +
@@ -217,7 +221,7 @@ func anotherEnd(t *testing.T, c cluster) {
 }
 
 func aPublishedOrder(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	gone, behind := h.shippedOrder(), h.shippedOrder()
 	for _, id := range []string{gone, behind} {
@@ -238,23 +242,24 @@ func aPublishedOrder(t *testing.T, c cluster) {
 	}
 	h.requireNothingLeft()
 
-	// A workflow that is started all the same, as by the bridge, ends as it was published.
+	// A workflow that is started all the same, for example by the bridge, ends as it was
+	// published.
 	h.loseRow(gone)
 	placed, err := h.events.FindPlaced(t.Context(), gone)
 	require.NoError(t, err)
 	started, err := (&bridge{temporal: h.temporal, events: h.events}).handlePlaced(t.Context(), placed)
 	require.NoError(t, err)
 	require.Equal(t, resultStarted, started)
-	h.awaitStatus(gone, order.StatusShipped) // it may wait for the email of which nothing is known
+	h.awaitStatus(gone, order.StatusShipped) // it may wait for the email whose outcome is unknown
 	require.Equal(t, shipment.TrackingNumber, h.find(gone).TrackingNumber)
 }
 
 func aPublishedTermination(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.gate.at = "after close"
 	h.run()
 	id := h.place(newOrderID())
-	h.awaitMails(id, email.KindConfirmation)
+	h.awaitEmails(id, email.KindConfirmation)
 	h.signal(id, workflows.RecordShipmentMessage, shipment)
 	<-h.gate.reached
 	h.terminate(id)
@@ -273,10 +278,10 @@ func aPublishedTermination(t *testing.T, c cluster) {
 }
 
 func anOpenOrder(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.place(newOrderID())
-	h.awaitMails(id, email.KindConfirmation)
+	h.awaitEmails(id, email.KindConfirmation)
 	h.awaitState(id, func(s order.State) bool { return s.Email == string(email.StatusSent) })
 	h.publish(id)
 	h.loseRow(id)
@@ -286,13 +291,13 @@ func anOpenOrder(t *testing.T, c cluster) {
 	require.Equal(t, order.StatusFulfilling, h.row(id))
 	h.publish(id)
 	h.ship(id)
-	h.awaitMails(id, email.KindConfirmation, email.KindShipment)
+	h.awaitEmails(id, email.KindConfirmation, email.KindShipment)
 	h.awaitClosed(id)
 	h.publish(id)
 	h.requireNothingLeft()
 }
 
-func (h *house) awaitState(id string, is func(order.State) bool) {
+func (h *reconcileRig) awaitState(id string, is func(order.State) bool) {
 	h.t.Helper()
 	require.EventuallyWithT(h.t, func(t *assert.CollectT) {
 		value, err := h.temporal.QueryWorkflow(h.t.Context(), id, "", workflows.StatusQuery)
@@ -304,16 +309,16 @@ func (h *house) awaitState(id string, is func(order.State) bool) {
 }
 
 func aShipmentWithoutRow(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.place(newOrderID())
-	h.awaitMails(id, email.KindConfirmation)
+	h.awaitEmails(id, email.KindConfirmation)
 	h.awaitState(id, func(s order.State) bool { return s.Email == string(email.StatusSent) })
 	h.publish(id)
 	h.loseRow(id)
 
 	h.ship(id)
-	h.awaitMails(id, email.KindConfirmation, email.KindShipment)
+	h.awaitEmails(id, email.KindConfirmation, email.KindShipment)
 	h.awaitClosed(id)
 	require.Equal(t, shipment.TrackingNumber, h.find(id).TrackingNumber)
 	h.publish(id)
@@ -321,18 +326,18 @@ func aShipmentWithoutRow(t *testing.T, c cluster) {
 }
 
 func aCancellationWithoutRow(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	published, unpublished := h.place(newOrderID()), h.place(newOrderID())
 	for _, id := range []string{published, unpublished} {
-		h.awaitMails(id, email.KindConfirmation)
+		h.awaitEmails(id, email.KindConfirmation)
 		h.awaitState(id, func(s order.State) bool { return s.Email == string(email.StatusSent) })
 	}
 	h.publish(published)
 	for _, id := range []string{published, unpublished} {
 		h.loseRow(id)
 		h.update(id, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
-		h.awaitMails(id, email.KindConfirmation, email.KindCancellation)
+		h.awaitEmails(id, email.KindConfirmation, email.KindCancellation)
 		h.awaitClosed(id)
 		require.EqualValues(t, 1, h.find(id).Revision)
 		h.publish(id)
@@ -341,10 +346,10 @@ func aCancellationWithoutRow(t *testing.T, c cluster) {
 }
 
 func aDeletedOrderWithoutRow(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.place(newOrderID())
-	h.awaitMails(id, email.KindConfirmation)
+	h.awaitEmails(id, email.KindConfirmation)
 	h.publish(id)
 	h.delete(id)
 	h.loseRow(id)
@@ -352,17 +357,17 @@ func aDeletedOrderWithoutRow(t *testing.T, c cluster) {
 	found := h.reconcile(fixing)
 	require.Equal(t, []int{1, 1, 0}, []int{found.Missing, found.Fixed, found.Left}, "%+v", found.Differences)
 	h.awaitStatus(id, order.StatusFulfilling)
-	require.Equal(t, email.StatusUnknown, h.find(id).Email, "it may have been sent, and nothing says so")
+	require.Equal(t, email.StatusUnknown, h.find(id).Email, "it may have been sent, without a record")
 	h.ship(id)
 	h.publish(id)
 	h.requireNothingLeft()
 }
 
 func aFailingTask(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.place(newOrderID())
-	h.awaitMails(id, email.KindConfirmation)
+	h.awaitEmails(id, email.KindConfirmation)
 	h.awaitStatus(id, order.StatusFulfilling)
 	h.stopWork()
 	broken := worker.New(h.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})
@@ -385,7 +390,7 @@ func aFailingTask(t *testing.T, c cluster) {
 }
 
 func anUnreadableEnd(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	truncated := h.shippedOrder()
 	h.publish(truncated)

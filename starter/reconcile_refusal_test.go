@@ -14,13 +14,14 @@ import (
 	"orderflow/workflows"
 )
 
-// refusing is a server that takes no start of some orders, and no signal to others.
-type refusing struct {
+// refusingClient is a client whose server refuses to start some orders and to signal
+// others.
+type refusingClient struct {
 	client.Client
 	starts, signals map[string]error
 }
 
-func (c refusing) ExecuteWorkflow(
+func (c refusingClient) ExecuteWorkflow(
 	ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any,
 ) (client.WorkflowRun, error) {
 	if err := c.starts[options.ID]; err != nil {
@@ -29,7 +30,7 @@ func (c refusing) ExecuteWorkflow(
 	return c.Client.ExecuteWorkflow(ctx, options, workflow, args...)
 }
 
-func (c refusing) SignalWorkflow(ctx context.Context, workflowID, runID, name string, message any) error {
+func (c refusingClient) SignalWorkflow(ctx context.Context, workflowID, runID, name string, message any) error {
 	if err := c.signals[workflowID]; err != nil {
 		return err
 	}
@@ -38,7 +39,7 @@ func (c refusing) SignalWorkflow(ctx context.Context, workflowID, runID, name st
 
 func aRefusedRemedy(t *testing.T, c cluster) {
 	refused, changed, full, fine := newOrderID(), newOrderID(), newOrderID(), newOrderID()
-	h := newHouse(t, c, kurrentsim.Options{HiddenLinks: []store.Target{
+	h := newReconcileRig(t, c, kurrentsim.Options{HiddenLinks: []store.Target{
 		{Stream: refused, Revision: 0}, {Stream: changed, Revision: 0}, {Stream: full, Revision: 1}, {Stream: fine, Revision: 0},
 	}}, 0)
 	h.run()
@@ -47,7 +48,7 @@ func aRefusedRemedy(t *testing.T, c cluster) {
 	}
 	h.awaitStatus(full, order.StatusFulfilling)
 	h.append(full, newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"}))
-	server := refusing{
+	server := refusingClient{
 		h.temporal,
 		map[string]error{refused: serviceerror.NewInvalidArgument("it is too long"), changed: errRunChanged},
 		map[string]error{full: serviceerror.NewInvalidArgument(busyMessages()[0])},
@@ -66,7 +67,7 @@ func aRefusedRemedy(t *testing.T, c cluster) {
 	require.Equal(t, workflowOpen, h.describe(fine))
 	require.Equal(t, workflowNone, h.describe(workflows.RepairID(full)))
 
-	found = h.reconcile(fixing) // the server takes them now
+	found = h.reconcile(fixing) // the server accepts them now
 	require.Zero(t, found.Left, "%+v", found.Differences)
 	h.awaitStatus(full, order.StatusCancelled)
 }

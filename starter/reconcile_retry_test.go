@@ -12,7 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-func TestReconciliationPatiently(t *testing.T) {
+func TestRetryCall(t *testing.T) {
 	t.Parallel()
 	late := func(ctx context.Context) error {
 		<-ctx.Done()
@@ -22,16 +22,16 @@ func TestReconciliationPatiently(t *testing.T) {
 		return func(context.Context) error { return err }
 	}
 	for name, c := range map[string]struct {
-		first func(context.Context) error // how the first call ends; the second is answered
+		first func(context.Context) error // how the first call ends; the second succeeds
 		calls int
 	}{
-		"asks again where there is no answer in time":   {late, 2},
-		"asks again where the server is not there":      {fails(serviceerror.NewUnavailable("restarting")), 2},
-		"asks again where it has too much to do":        {fails(serviceerror.NewResourceExhausted(enums.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT, "busy")), 2},
-		"takes what is not there for an answer":         {fails(serviceerror.NewNotFound("no such workflow")), 1},
-		"takes a refusal for an answer":                 {fails(serviceerror.NewInvalidArgument("too long")), 1},
-		"takes how a workflow ended for an answer":      {fails(temporal.NewApplicationError("rejected", "rejected")), 1},
-		"leaves alone what was answered the first time": {fails(nil), 1},
+		"retries after a timeout":              {late, 2},
+		"retries if the server is unavailable": {fails(serviceerror.NewUnavailable("restarting")), 2},
+		"retries if the server is overloaded":  {fails(serviceerror.NewResourceExhausted(enums.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT, "busy")), 2},
+		"does not retry a missing workflow":    {fails(serviceerror.NewNotFound("no such workflow")), 1},
+		"does not retry a refusal":             {fails(serviceerror.NewInvalidArgument("too long")), 1},
+		"does not retry a workflow's failure":  {fails(temporal.NewApplicationError("rejected", "rejected")), 1},
+		"does not repeat a successful call":    {fails(nil), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

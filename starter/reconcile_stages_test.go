@@ -13,26 +13,27 @@ import (
 	"orderflow/workflows"
 )
 
-// stage is a moment at which an order's workflow is terminated: while an activity is held back, or when the order rests.
+// stage is a point at which an order's workflow is terminated: while an activity is held
+// back, or while the order waits.
 type stage struct {
-	at     string // the gate that is shut
+	at     string // the closed gate
 	price  string
-	before func(h *house, id string) // brings the order there
-	mails  []email.Kind
-	row    order.Status // that it comes to
+	before func(h *reconcileRig, id string) // brings the order to this point
+	emails []email.Kind
+	row    order.Status // expected in the end
 	credit credit.Verdict
 
-	shipped bool // it comes to that when its last step is done before the repair
+	shipped bool // it ends as shipped if its last step completes before the repair
 }
 
-// stages are all moments between which an order's way can be cut.
+// stages are all points at which an order can be cut off.
 func stages() map[string]stage {
-	waits := func(h *house, id string) { h.awaitMails(id, email.KindConfirmation) }
-	ships := func(h *house, id string) {
+	waits := func(h *reconcileRig, id string) { h.awaitEmails(id, email.KindConfirmation) }
+	ships := func(h *reconcileRig, id string) {
 		waits(h, id)
 		h.signal(id, workflows.RecordShipmentMessage, shipment)
 	}
-	cancels := func(h *house, id string) {
+	cancels := func(h *reconcileRig, id string) {
 		waits(h, id)
 		h.signal(id, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
 	}
@@ -44,36 +45,36 @@ func stages() map[string]stage {
 		return s
 	}
 	return map[string]stage{
-		"before its credit is reserved":    with(func(s *stage) { s.at = "before reserve" }),
-		"after its credit was reserved":    with(func(s *stage) { s.at = "after reserve" }),
-		"before its fulfilment is written": with(func(s *stage) { s.at = "before start" }),
-		"after its fulfilment was written": with(func(s *stage) { s.at = "after start" }),
+		"before its credit is reserved":     with(func(s *stage) { s.at = "before reserve" }),
+		"after its credit was reserved":     with(func(s *stage) { s.at = "after reserve" }),
+		"before its fulfillment is written": with(func(s *stage) { s.at = "before start" }),
+		"after its fulfillment was written": with(func(s *stage) { s.at = "after start" }),
 		"on hold": with(func(s *stage) {
 			s.price = "USD10001.00"
-			s.before = func(h *house, id string) { h.awaitStatus(id, order.StatusOnHold) }
+			s.before = func(h *reconcileRig, id string) { h.awaitStatus(id, order.StatusOnHold) }
 		}),
-		"while it waits for its shipment": with(func(s *stage) { s.before, s.mails = waits, told }),
+		"while it waits for its shipment": with(func(s *stage) { s.before, s.emails = waits, told }),
 		"while its confirmation cannot be sent": with(func(s *stage) {
-			s.before = func(h *house, id string) { h.awaitStatus(id, order.StatusFulfilling) }
+			s.before = func(h *reconcileRig, id string) { h.awaitStatus(id, order.StatusFulfilling) }
 		}),
-		"before it is closed as shipped": with(func(s *stage) { s.at, s.before, s.mails, s.shipped = "before close", ships, told, true }),
+		"before it is closed as shipped": with(func(s *stage) { s.at, s.before, s.emails, s.shipped = "before close", ships, told, true }),
 		"after it was closed as shipped": {
-			at: "after close", before: ships, mails: []email.Kind{email.KindConfirmation, email.KindShipment},
+			at: "after close", before: ships, emails: []email.Kind{email.KindConfirmation, email.KindShipment},
 			row: order.StatusShipped, credit: credit.VerdictReserved,
 		},
-		"before its cancellation is written": with(func(s *stage) { s.at, s.before, s.mails = "before close", cancels, told }),
-		"after its cancellation was written": with(func(s *stage) { s.at, s.before, s.mails = "after close", cancels, told }),
-		"before its credit is released":      with(func(s *stage) { s.at, s.before, s.mails = "before release", cancels, told }),
-		"after its credit was released":      with(func(s *stage) { s.at, s.before, s.mails = "after release", cancels, told }),
+		"before its cancellation is written": with(func(s *stage) { s.at, s.before, s.emails = "before close", cancels, told }),
+		"after its cancellation was written": with(func(s *stage) { s.at, s.before, s.emails = "after close", cancels, told }),
+		"before its credit is released":      with(func(s *stage) { s.at, s.before, s.emails = "before release", cancels, told }),
+		"after its credit was released":      with(func(s *stage) { s.at, s.before, s.emails = "after release", cancels, told }),
 	}
 }
 
-// terminatedAt terminates an order at a stage, repairs it, and looks at what it came to. The activity that was under way
-// then goes on: before the repair, or after it.
+// terminatedAt terminates an order at a stage, repairs it, and checks the outcome. The
+// held activity continues before the repair, or after it.
 func terminatedAt(t *testing.T, c cluster, s stage, lastStepIsLate bool) {
-	h := newHouse(t, c, kurrentsim.Options{}, 30*time.Minute)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 30*time.Minute)
 	h.gate.at = s.at
-	h.mails.setShut(s.before == nil || s.mails == nil)
+	h.mailer.setThrottled(s.before == nil || s.emails == nil)
 	h.run()
 	id := newOrderID()
 	price := "USD100.00"
@@ -93,7 +94,7 @@ func terminatedAt(t *testing.T, c cluster, s stage, lastStepIsLate bool) {
 	}
 	if !lastStepIsLate {
 		close(h.gate.opened)
-		h.stopWork() // which waits for the activity
+		h.stopWork() // waits for the activity
 		h.startWork()
 	}
 	found := h.reconcile(fixing)
@@ -104,9 +105,9 @@ func terminatedAt(t *testing.T, c cluster, s stage, lastStepIsLate bool) {
 		h.stopWork()
 		h.startWork()
 	}
-	h.mails.setShut(false)
+	h.mailer.setThrottled(false)
 	h.awaitClosed(workflows.RepairID(id))
-	h.awaitMails(id, s.mails...)
+	h.awaitEmails(id, s.emails...)
 	require.Equal(t, s.row, h.row(id))
 	require.Equal(t, s.credit, h.credit(id))
 	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile())

@@ -24,31 +24,32 @@ import (
 	"orderflow/workflows"
 )
 
-// TestReconcile has its parts share a PostgreSQL cluster, which is stopped after the last one.
+// TestReconcile shares a PostgreSQL cluster among its subtests, which is stopped after
+// the last one.
 func TestReconcile(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
 	for name, test := range map[string]func(*testing.T, cluster){
-		"a mail that was on its way is followed to its end, though a later one is due": aMailLeftInTheAir,
-		"an order whose link nobody sees is found and started":                         aHiddenLink,
-		"an order whose workflow was deleted is started and goes on":                   aDeletedWorkflow,
-		"an order that Temporal has forgotten is left as it is":                        aForgottenWorkflow,
-		"an order whose stream is deleted is left as it is":                            anErasedOrder,
-		"what an erased order holds whose workflow was terminated is freed":            anErasedOrderThatHolds,
-		"what nobody has placed is extra":                                              whatNobodyPlaced,
-		"what is parked is counted, and is missing where it is an order":               whatIsParked,
-		"what is compared is printed though the parked events cannot be counted":       whatCannotBeCounted,
-		"an order whose id is taken is missing and cannot be mended":                   aTakenID,
-		"an event that the server cannot read is unlinked until it is corrected":       anUnlinkedEvent,
-		"an order that is young is left to the bridge":                                 aYoungOrder,
-		"what was placed before --since is left out":                                   sinceThen,
-		"beside a bridge at work nothing is missing that is not":                       besideTheBridge,
-		"a repaired order that is reset ends as cancelled":                             aResetOrder,
-		"a terminated order that was reset meanwhile is left alone":                    aResetBeforeItsRepair,
-		"an account that cannot be read is held, and left to people":                   anUnreadableAccount,
-		"an order whose remedy is refused leaves the others theirs":                    aRefusedRemedy,
-		"an order whose workflow continued as new is counted once":                     aContinuedOrder,
-		"a repair that nobody works on is not waited for longer than asked":            nobodyAtWork,
+		"an email in transit is followed to its end, though a later one is due":  anEmailLeftInTransit,
+		"an order without a link is found and started":                           aHiddenLink,
+		"an order whose workflow was deleted is started and continues":           aDeletedWorkflow,
+		"an order past Temporal's retention is left unchanged":                   aForgottenWorkflow,
+		"an order whose stream is deleted is left unchanged":                     anErasedOrder,
+		"credit of an erased order whose workflow was terminated is released":    anErasedOrderThatHolds,
+		"an order that was never placed is extra":                                anOrderNeverPlaced,
+		"parked events are counted, and parked orders are missing":               parkedEventsCounted,
+		"findings are printed though the parked events cannot be counted":        parkedEventsDenied,
+		"an order whose id is taken is missing and cannot be repaired":           aTakenID,
+		"an event that the server cannot read is unlinked until it is corrected": anUnlinkedEvent,
+		"a young order is left to the bridge":                                    aYoungOrder,
+		"an order placed before --since is skipped":                              sinceThen,
+		"alongside a working bridge no false difference is found":                alongsideTheBridge,
+		"a repaired order that is reset ends as cancelled":                       aResetOrder,
+		"a terminated order that was reset meanwhile is not repaired":            aResetBeforeItsRepair,
+		"an account that cannot be read is held, and left to an operator":        anUnreadableAccount,
+		"a refused remedy does not affect the others":                            aRefusedRemedy,
+		"an order whose workflow continued as new is counted once":               aContinuedOrder,
+		"a repair without a worker is not waited for longer than --wait":         aRepairWithoutWorker,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -67,7 +68,7 @@ func TestReconcile(t *testing.T) {
 
 func aHiddenLink(t *testing.T, c cluster) {
 	hidden := newOrderID()
-	h := newHouse(t, c, kurrentsim.Options{HiddenLinks: []store.Target{{Stream: hidden, Revision: 0}}}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{HiddenLinks: []store.Target{{Stream: hidden, Revision: 0}}}, 0)
 	h.run()
 	seen := h.place(newOrderID())
 	h.place(hidden)
@@ -77,21 +78,21 @@ func aHiddenLink(t *testing.T, c cluster) {
 	requireFindings(t, "checked 2  missing 1  extra 0  held 0  parked 0  fixed 0  left 1", found)
 	require.Equal(t, hidden, found.Differences[0].OrderID)
 	require.Equal(t, missing, found.Differences[0].Kind)
-	require.Empty(t, h.status(hidden), "without --fix nothing is touched")
+	require.Empty(t, h.status(hidden), "without --fix nothing is changed")
 
 	requireFindings(t, "checked 2  missing 1  extra 0  held 0  parked 0  fixed 1  left 0", h.reconcile(fixing))
 	h.awaitStatus(hidden, order.StatusFulfilling)
-	require.Equal(t, h.memo(seen) != "", h.memo(hidden) != "", "it was started as the bridge does it")
+	require.Equal(t, h.memo(seen) != "", h.memo(hidden) != "", "it was started as the bridge would")
 	requireFindings(t, "checked 2  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile())
-	h.awaitMails(hidden, email.KindConfirmation)
+	h.awaitEmails(hidden, email.KindConfirmation)
 	require.Equal(t, credit.VerdictReserved, h.credit(hidden))
 }
 
 func aDeletedWorkflow(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.place(newOrderID())
-	h.awaitMails(id, email.KindConfirmation)
+	h.awaitEmails(id, email.KindConfirmation)
 	h.delete(id)
 
 	found := h.reconcile(fixing)
@@ -100,11 +101,11 @@ func aDeletedWorkflow(t *testing.T, c cluster) {
 	h.awaitStatus(id, order.StatusFulfilling)
 	h.ship(id)
 	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile())
-	h.awaitMails(id, email.KindConfirmation, email.KindShipment)
+	h.awaitEmails(id, email.KindConfirmation, email.KindShipment)
 }
 
 func aForgottenWorkflow(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	shipped, cancelled, tooMuch := h.place(newOrderID()), h.place(newOrderID()), newOrderID()
 	h.append(tooMuch, orderFor(tooMuch, "customer-of-"+tooMuch, "USD10001.00"))
@@ -122,8 +123,8 @@ func aForgottenWorkflow(t *testing.T, c cluster) {
 }
 
 func anErasedOrder(t *testing.T, c cluster) {
-	before := newOrderID() // erased before anybody saw it
-	h := newHouse(t, c, kurrentsim.Options{HiddenLinks: []store.Target{{Stream: before, Revision: 0}}}, 0)
+	before := newOrderID() // erased before it was ever read
+	h := newReconcileRig(t, c, kurrentsim.Options{HiddenLinks: []store.Target{{Stream: before, Revision: 0}}}, 0)
 	h.run()
 	shipped, waiting := h.place(newOrderID()), h.place(newOrderID())
 	h.place(before)
@@ -138,14 +139,14 @@ func anErasedOrder(t *testing.T, c cluster) {
 	requireFindings(t, "checked 3  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", found)
 	require.Equal(t, workflowNone, h.describe(before))
 
-	h.forget() // nothing sees to the one that waits, and nothing could start it
+	h.forget() // no workflow handles the waiting order, and it cannot be started
 	requireFindings(t, "checked 3  missing 0  extra 0  held 1  parked 0  fixed 1  left 0", h.reconcile(fixing))
 	require.Equal(t, order.StatusCancelled, h.row(waiting))
 	require.Equal(t, credit.VerdictReserved, h.credit(shipped))
 }
 
 func anErasedOrderThatHolds(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.place(newOrderID())
 	h.awaitStatus(id, order.StatusFulfilling)
@@ -155,13 +156,13 @@ func anErasedOrderThatHolds(t *testing.T, c cluster) {
 	require.Equal(t, order.StatusCancelled, h.row(id))
 	require.Equal(t, credit.VerdictReleased, h.credit(id))
 
-	// The same, of an order whose events are gone from the log too: all that is known of it is its row.
+	// The same for an order whose events are gone from the log too: only its row is left.
 	found := h.reconcile(fixing, func(r *reconciliation) { r.since = time.Now() })
 	requireFindings(t, "checked 0  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", found)
 }
 
-func whatNobodyPlaced(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+func anOrderNeverPlaced(t *testing.T, c cluster) {
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	started, written, reserved, all := newOrderID(), newOrderID(), newOrderID(), newOrderID()
 	for _, id := range []string{started, all} {
 		h.startByHand(id, workflows.OrderFulfillmentType)
@@ -172,14 +173,14 @@ func whatNobodyPlaced(t *testing.T, c cluster) {
 	for _, id := range []string{reserved, all} {
 		h.reserve(id)
 	}
-	require.EventuallyWithT(t, func(c *assert.CollectT) { // the list of workflows comes late
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // the list of workflows is eventually consistent
 		require.Len(c, h.reconcileFor(c, fixing).Differences, 4)
 	}, longEnough, 100*time.Millisecond)
 	requireFindings(t, "checked 0  missing 0  extra 4  held 0  parked 0  fixed 0  left 4", h.reconcile(fixing))
 }
 
-func whatIsParked(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+func parkedEventsCounted(t *testing.T, c cluster) {
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	broken, doubled := newOrderID(), newOrderID()
 	h.append(broken, newEvent(order.TypePlaced, map[string]any{"orderId": broken}))
@@ -191,15 +192,15 @@ func whatIsParked(t *testing.T, c cluster) {
 	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 2  fixed 0  left 0", h.reconcile(fixing))
 }
 
-// deniedParked is a parked stream that a replay left to $admins.
+// deniedParked is a parked stream that a replay has restricted to $admins.
 type deniedParked struct{}
 
 func (deniedParked) Parked(context.Context, string, string, func(kurrent.Parked) error) error {
 	return fmt.Errorf("read the parked stream: %w", kurrent.ErrAccessDenied)
 }
 
-func whatCannotBeCounted(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+func parkedEventsDenied(t *testing.T, c cluster) {
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.place(newOrderID())
 	found := h.reconcile(func(r *reconciliation) { r.parked = deniedParked{} })
 	require.Equal(t, []int{1, 1, 1}, []int{found.Checked, found.Missing, found.Left})
@@ -210,7 +211,7 @@ func whatCannotBeCounted(t *testing.T, c cluster) {
 }
 
 func aTakenID(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	id := newOrderID()
 	h.startByHand(id, "SomethingElse")
 	h.run()
@@ -229,7 +230,7 @@ func aTakenID(t *testing.T, c cluster) {
 }
 
 func aYoungOrder(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.place(newOrderID())
 	found := h.reconcile(fixing, func(r *reconciliation) { r.cutoff = time.Now().Add(-time.Minute) })
 	requireFindings(t, "checked 0  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", found)
@@ -237,8 +238,8 @@ func aYoungOrder(t *testing.T, c cluster) {
 }
 
 func sinceThen(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
-	for range 300 { // more than a page is read backwards
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
+	for range 300 { // more than one page of a backwards read
 		h.place(newOrderID())
 	}
 	begin := time.Now()
@@ -252,11 +253,11 @@ func sinceThen(t *testing.T, c cluster) {
 }
 
 func aResetOrder(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	first, waiting := h.place(newOrderID()), h.place(newOrderID())
 	for _, id := range []string{first, waiting} {
-		h.awaitMails(id, email.KindConfirmation)
+		h.awaitEmails(id, email.KindConfirmation)
 		h.terminate(id)
 	}
 	requireFindings(t, "checked 2  missing 0  extra 0  held 2  parked 0  fixed 2  left 0", h.reconcile(fixing))
@@ -264,13 +265,13 @@ func aResetOrder(t *testing.T, c cluster) {
 	h.reset(first, firstTask)
 	h.awaitStatus(first, order.StatusCancelled)
 	h.awaitClosed(first)
-	h.awaitMails(first, email.KindConfirmation, email.KindCancellation) // nobody is told twice
+	h.awaitEmails(first, email.KindConfirmation, email.KindCancellation) // no customer is notified twice
 	require.Equal(t, credit.VerdictReleased, h.credit(first))
 
-	// Reset to the moment from which it waited for its shipment, it would wait for ever.
+	// Reset to the point at which it waited for its shipment, it would wait forever.
 	h.reset(waiting, lastTask)
 	h.awaitStatus(waiting, order.StatusFulfilling)
-	require.EventuallyWithT(t, func(c *assert.CollectT) { // the list of workflows comes late
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // the list of workflows is eventually consistent
 		require.Equal(c, 1, h.reconcileFor(c).Held)
 	}, longEnough, 100*time.Millisecond)
 	found := h.reconcile(fixing)
@@ -278,20 +279,20 @@ func aResetOrder(t *testing.T, c cluster) {
 	require.Contains(t, found.Differences[0].Detail, "though its row is final")
 	h.awaitClosed(waiting)
 	require.Equal(t, order.StatusCancelled, h.status(waiting))
-	h.awaitMails(waiting, email.KindConfirmation, email.KindCancellation)
+	h.awaitEmails(waiting, email.KindConfirmation, email.KindCancellation)
 	requireFindings(t, "checked 2  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile())
 }
 
 func aResetBeforeItsRepair(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.place(newOrderID())
-	h.awaitMails(id, email.KindConfirmation)
+	h.awaitEmails(id, email.KindConfirmation)
 	h.terminate(id)
 	h.reset(id, lastTask)
 	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile(fixing))
 
-	// A repair that was started a moment too late finds the order open.
+	// A repair that was started too late finds the order open.
 	in := workflows.RepairInput{Input: h.input(id), Code: "TERMINATED"}
 	repair, err := h.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
 		ID: workflows.RepairID(id), TaskQueue: workflows.TaskQueue,
@@ -304,7 +305,7 @@ func aResetBeforeItsRepair(t *testing.T, c cluster) {
 }
 
 func anUnreadableAccount(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.place(newOrderID())
 	h.awaitStatus(id, order.StatusFulfilling)
@@ -317,8 +318,8 @@ func anUnreadableAccount(t *testing.T, c cluster) {
 	require.Equal(t, workflowNone, h.describe(workflows.RepairID(id)))
 }
 
-func nobodyAtWork(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+func aRepairWithoutWorker(t *testing.T, c cluster) {
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.place(newOrderID())
 	h.awaitStatus(id, order.StatusFulfilling)
@@ -326,18 +327,18 @@ func nobodyAtWork(t *testing.T, c cluster) {
 	h.stopWork()
 	began := time.Now()
 	found := h.reconcile(fixing, func(r *reconciliation) { r.wait = time.Second })
-	require.Less(t, time.Since(began), longEnough, "which is what other tests ask for")
+	require.Less(t, time.Since(began), longEnough, "which other tests use for --wait")
 	requireFindings(t, "checked 1  missing 0  extra 0  held 1  parked 0  fixed 0  left 1", found)
 	found = h.reconcile(fixing, func(r *reconciliation) { r.wait = 0 })
 	require.Contains(t, found.Differences[0].Detail, "its repair is under way")
 }
 
-// aContinuedOrder is in the server's list of workflows with each of its runs.
+// aContinuedOrder appears in the server's list of workflows once for each of its runs.
 func aContinuedOrder(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.place(newOrderID())
-	h.awaitMails(id, email.KindConfirmation)
+	h.awaitEmails(id, email.KindConfirmation)
 	h.awaitStatus(id, order.StatusFulfilling)
 	h.lose("UPDATE order_fulfillment SET status = 'cancelled', reason = 'CANCELLED', code = 'TEST' WHERE order_id = '" + id + "'")
 	listed := &workflowservice.ListWorkflowExecutionsResponse{}
@@ -349,7 +350,7 @@ func aContinuedOrder(t *testing.T, c cluster) {
 	}
 	r := newReconciliation(h.temporal, h.events, h.store, slog.New(slog.DiscardHandler))
 	r.known.add(id)
-	require.EventuallyWithT(t, func(t *assert.CollectT) { // it may still be at its last task
+	require.EventuallyWithT(t, func(t *assert.CollectT) { // it may still be running its last task
 		r.report = findings{}
 		require.NoError(t, r.checkListed(h.t.Context(), listed))
 		require.Positive(t, r.report.Held)

@@ -17,12 +17,12 @@ func rawEvent(eventType, data string) kurrent.NewEvent {
 }
 
 func anUnlinkedEvent(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	cut, empty, parked, erased, given, good := newOrderID(), newOrderID(), newOrderID(), newOrderID(), newOrderID(), newOrderID()
 	h.append(cut, rawEvent(order.TypePlaced, `{"orderId":"`))
 	h.append(empty, newEvent("order-viewed", map[string]any{}), rawEvent(order.TypePlacedAlias, ""))
-	h.append(parked, rawEvent(order.TypePlaced, `{"orderId":"`+parked+`",}`)) // the server takes a comma too many
+	h.append(parked, rawEvent(order.TypePlaced, `{"orderId":"`+parked+`",}`)) // the server accepts a trailing comma
 	h.append(erased, rawEvent(order.TypePlaced, "not JSON"))
 	h.append(given, rawEvent(order.TypePlaced, "not JSON"), newEvent("order-viewed", map[string]any{}))
 	h.append("cart-1", rawEvent(order.TypePlaced, "not JSON")) // of another category
@@ -49,7 +49,7 @@ func anUnlinkedEvent(t *testing.T, c cluster) {
 		"2@" + good:  "event 2 (order-paid): its data is not JSON: missing value at byte 0",
 	}, reported)
 
-	for _, id := range []string{cut, empty} { // what an operator does
+	for _, id := range []string{cut, empty} { // as an operator would
 		h.place(id)
 		h.awaitStatus(id, order.StatusFulfilling)
 	}

@@ -23,7 +23,8 @@ const (
 	asking      = "PersistentSubscriptions/GetInfo"
 )
 
-// relay passes gRPC calls on to a server as a balancer does, counts them, and may do to them what balancers do.
+// relay forwards gRPC calls to a server as a load balancer does, counts them, and injects
+// a balancer's faults.
 type relay struct {
 	url  string
 	conn *grpc.ClientConn
@@ -59,7 +60,7 @@ func (r *relay) set(change func()) {
 	change()
 }
 
-// count is how many calls there were of a method, by the end of its name.
+// count returns how many calls there were of a method, by the end of its name.
 func (r *relay) count(method string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -123,7 +124,7 @@ func (r *relay) pass(_ any, down grpc.ServerStream) error {
 	}
 }
 
-// rawCodec leaves messages as they are on the wire.
+// rawCodec leaves messages encoded.
 type rawCodec struct{}
 
 func (rawCodec) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }

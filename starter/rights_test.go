@@ -13,11 +13,12 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// newSecureBench is a bench whose bridge runs as the plain user starter, and whose events are appended by an administrator.
-func newSecureBench(t *testing.T) (*bench, *kurrentsimtest.Secure) {
+// newSecureRig returns a rig whose bridge runs as the plain user starter, and whose
+// events are appended by an administrator.
+func newSecureRig(t *testing.T) (*bridgeRig, *kurrentsimtest.Secure) {
 	t.Helper()
 	server := kurrentsimtest.StartSecure(t, kurrentsim.Options{}, kurrentsimtest.User("starter"), kurrentsimtest.User("opal", access.Operations))
-	b := newBench(t)
+	b := newBridgeRig(t)
 	b.use(server.URLFor("starter"))
 	bridged := b.bridge.events
 	b.use(server.URLFor(kurrentsimtest.Admin))
@@ -27,9 +28,9 @@ func newSecureBench(t *testing.T) (*bench, *kurrentsimtest.Secure) {
 
 func TestBridgeRights(t *testing.T) {
 	t.Parallel()
-	t.Run("are asked for until the first event grants them", func(t *testing.T) {
+	t.Run("are requested until the first event grants them", func(t *testing.T) {
 		t.Parallel()
-		b, _ := newSecureBench(t)
+		b, _ := newSecureRig(t)
 		b.run()
 		require.Eventually(t, func() bool { return b.blocked(obstacleRights) }, longEnough, waitTick)
 		require.ErrorContains(t, b.bridge.ready(t.Context()), "create the group with starter group create")
@@ -49,7 +50,7 @@ func TestBridgeRights(t *testing.T) {
 	})
 	t.Run("are granted before the first event", func(t *testing.T) {
 		t.Parallel()
-		b, server := newSecureBench(t)
+		b, server := newSecureRig(t)
 		said := b.starter("group", "create", "--grant", "starter")
 		require.NoError(t, said.err)
 		require.Contains(t, said.stderr, "starter on $ce-order: granted [$r]\n")
@@ -65,11 +66,11 @@ func TestBridgeRights(t *testing.T) {
 		require.NoError(t, b.starter("parked", "list").err)
 		require.NoError(t, b.starter("parked", "drop", "--until", "0", "--yes").err)
 		require.Len(t, b.parked(t), 1)
-		require.ErrorIs(t, b.starter("parked", "replay").err, kurrent.ErrAccessDenied, "that takes an operator")
+		require.ErrorIs(t, b.starter("parked", "replay").err, kurrent.ErrAccessDenied, "a replay requires an operator")
 	})
-	t.Run("are taken by a replay from operators who are no administrators, who are told what to put back", func(t *testing.T) {
+	t.Run("are lost to operators who are not administrators after a replay, which says what to restore", func(t *testing.T) {
 		t.Parallel()
-		b, server := newSecureBench(t)
+		b, server := newSecureRig(t)
 		require.NoError(t, b.starter("group", "create", "--grant", "starter", "--grant", "opal").err)
 		b.run()
 		b.awaitReady()
@@ -82,9 +83,9 @@ func TestBridgeRights(t *testing.T) {
 		require.NotContains(t, replayed.stderr, "replayed")
 		b.awaitCounts(map[result]int{resultParked: 3})
 	})
-	t.Run("stay over an administrator's replay", func(t *testing.T) {
+	t.Run("survive an administrator's replay", func(t *testing.T) {
 		t.Parallel()
-		b, server := newSecureBench(t)
+		b, server := newSecureRig(t)
 		require.NoError(t, b.starter("group", "create", "--grant", "starter").err)
 		b.run()
 		b.awaitReady()
@@ -93,9 +94,9 @@ func TestBridgeRights(t *testing.T) {
 		b.url = server.URLFor("starter")
 		require.NoError(t, b.starter("parked", "drop", "--until", "1", "--yes").err)
 	})
-	t.Run("are granted by administrators alone", func(t *testing.T) {
+	t.Run("are granted only by administrators", func(t *testing.T) {
 		t.Parallel()
-		b, server := newSecureBench(t)
+		b, server := newSecureRig(t)
 		b.url = server.URLFor("opal")
 		said := b.starter("group", "create", "--grant", "starter")
 		require.ErrorContains(t, said.err, "is not an administrator")

@@ -17,9 +17,9 @@ import (
 	"orderflow/workflows"
 )
 
-func TestAPlacedOrderBecomesOneWorkflow(t *testing.T) {
+func TestHandlePlaced_StartsOneWorkflow(t *testing.T) {
 	t.Parallel()
-	b, id := newBench(t), newOrderID()
+	b, id := newBridgeRig(t), newOrderID()
 	event := placedEvent(id)
 	event.Metadata = []byte(`{"$correlationId":"cart-1","traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}`)
 	b.append(id, event)
@@ -62,9 +62,9 @@ func startInput(t *testing.T, c client.Client, id string) workflows.Input {
 	return input
 }
 
-func TestASecondOrderOnAStreamIsParkedAndARedeliveredOneIsNot(t *testing.T) {
+func TestHandlePlaced_SecondOrderOnStream(t *testing.T) {
 	t.Parallel()
-	b, id := newBench(t), newOrderID()
+	b, id := newBridgeRig(t), newOrderID()
 	first := placedEvent(id)
 	b.append(id, first)
 	stop := b.run()
@@ -83,9 +83,9 @@ func TestASecondOrderOnAStreamIsParkedAndARedeliveredOneIsNot(t *testing.T) {
 	require.Equal(t, []string{"DUPLICATE_ORDER: the order was placed by event " + first.ID.String()}, b.awaitParked(1))
 }
 
-func TestTheFirstOrderOnAStreamWinsHoweverCloseTheSecond(t *testing.T) {
+func TestHandlePlaced_FirstOrderWins(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	const streams = 40
 	firsts := map[string]string{}
 	for range streams {
@@ -101,9 +101,9 @@ func TestTheFirstOrderOnAStreamWinsHoweverCloseTheSecond(t *testing.T) {
 	}
 }
 
-func TestAnEventThatStandsTwiceOnAStreamIsTheFirst(t *testing.T) {
+func TestHandlePlaced_SameEventTwice(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	const streams = 40
 	var ids []string
 	for range streams {
@@ -123,9 +123,9 @@ func TestAnEventThatStandsTwiceOnAStreamIsTheFirst(t *testing.T) {
 	}
 }
 
-func TestAnOrderThatCouldNotBeReadMayBeCorrected(t *testing.T) {
+func TestHandlePlaced_CorrectedOrder(t *testing.T) {
 	t.Parallel()
-	b, id := newBench(t), newOrderID()
+	b, id := newBridgeRig(t), newOrderID()
 	bad := placedEvent(id)
 	bad.Data = []byte(strings.Replace(string(bad.Data), `"quantity":2`, `"quantity":0`, 1))
 	good := placedEvent(id)
@@ -135,9 +135,9 @@ func TestAnOrderThatCouldNotBeReadMayBeCorrected(t *testing.T) {
 	require.Equal(t, good.ID.String(), startInput(t, b.temporal, id).Source.EventID)
 }
 
-func TestBadEventsAreParkedWithTheirReasonAndStopNobodyElse(t *testing.T) {
+func TestBridge_InvalidEvents(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	spoil := func(id, old, replacement string) {
 		event := placedEvent(id)
 		event.Data = []byte(strings.Replace(string(event.Data), old, replacement, 1))
@@ -161,9 +161,9 @@ func TestBadEventsAreParkedWithTheirReasonAndStopNobodyElse(t *testing.T) {
 	require.NotContains(t, reasons, "a b@c", "a reason names the value's kind, never the value")
 }
 
-func TestOtherEventsAndEventsThatAreGoneAreIgnored(t *testing.T) {
+func TestBridge_IgnoredEvents(t *testing.T) {
 	t.Parallel()
-	b, id := newBench(t), newOrderID()
+	b, id := newBridgeRig(t), newOrderID()
 	b.append(id, newEvent("order-viewed", map[string]any{}), newEvent("order-packed", map[string]any{}))
 	b.run()
 	b.awaitCounts(map[result]int{resultIgnored: 2})
@@ -173,9 +173,9 @@ func TestOtherEventsAndEventsThatAreGoneAreIgnored(t *testing.T) {
 	require.Empty(t, b.parked(t))
 }
 
-func TestAnOrderErasedWhileItsEventIsInHandIsIgnored(t *testing.T) {
+func TestHandlePlaced_ErasedOrder(t *testing.T) {
 	t.Parallel()
-	b, id := newBench(t), newOrderID()
+	b, id := newBridgeRig(t), newOrderID()
 	event := placedEvent(id)
 	outcome, err := b.bridge.handlePlaced(t.Context(), kurrent.Event{
 		ID: event.ID, Stream: id, Revision: 1, Type: order.TypePlaced, ContentType: "application/json", Data: event.Data,
@@ -184,21 +184,21 @@ func TestAnOrderErasedWhileItsEventIsInHandIsIgnored(t *testing.T) {
 	require.Equal(t, resultIgnored, outcome)
 }
 
-func TestEachPaymentStartsASettlement(t *testing.T) {
+func TestHandlePaid_EachStartsASettlement(t *testing.T) {
 	t.Parallel()
-	b, id := newBench(t), newOrderID()
+	b, id := newBridgeRig(t), newOrderID()
 	b.append(id, placedEvent(id), newEvent(order.TypePaid, map[string]any{"amount": "USD242.00"}), newEvent(order.TypePaid, map[string]any{"amount": "USD242.00"}))
 	b.run()
 	b.awaitCounts(map[result]int{resultStarted: 3})
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(workflows.SettlementID(id, 1)))
 }
 
-func TestPaid(t *testing.T) {
+func TestHandlePaid(t *testing.T) {
 	t.Parallel()
 	payment := newEvent(order.TypePaid, map[string]any{"amount": "USD242.00", "paymentId": "p-1"})
-	t.Run("waits for an order that it overtook", func(t *testing.T) {
+	t.Run("waits for an order delivered after it", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
+		b, id := newBridgeRig(t), newOrderID()
 		b.append(id, payment)
 		event, err := b.events.ReadEvent(t.Context(), id, 0)
 		require.NoError(t, err)
@@ -213,38 +213,38 @@ func TestPaid(t *testing.T) {
 	})
 	t.Run("is parked if no order comes", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
-		b.bridge.holdLimit = time.Second // which is how long it waits for the order
+		b, id := newBridgeRig(t), newOrderID()
+		b.bridge.holdLimit = time.Second // the wait for the order
 		b.append(id, payment)
 		b.run()
 		require.Equal(t, []string{"ORDER_UNKNOWN: the order has not been placed"}, b.awaitParked(1))
 	})
 	t.Run("is parked if its order is", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
+		b, id := newBridgeRig(t), newOrderID()
 		b.append(id, newEvent(order.TypePlaced, map[string]any{"orderId": id}), payment)
 		b.run()
 		require.Contains(t, b.awaitParked(2), "ORDER_UNKNOWN: customerId: is missing")
 	})
 	t.Run("is ignored if its order is erased", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
+		b, id := newBridgeRig(t), newOrderID()
 		b.append(id, placedEvent(id), payment)
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
-		b.append("$$"+id, newEvent("$metadata", map[string]any{"$tb": int64(math.MaxInt64)})) // as a deletion writes it
+		b.append("$$"+id, newEvent("$metadata", map[string]any{"$tb": int64(math.MaxInt64)})) // as a soft deletion does
 		outcome, err := b.bridge.handlePaid(t.Context(), event)
 		require.NoError(t, err)
 		require.Equal(t, resultIgnored, outcome)
 	})
 }
 
-func TestARequestToCancelFindsItsOrder(t *testing.T) {
+func TestBridge_CancellationFindsItsOrder(t *testing.T) {
 	t.Parallel()
 	requested := newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"})
 	t.Run("that is running", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
+		b, id := newBridgeRig(t), newOrderID()
 		b.append(id, placedEvent(id))
 		b.run()
 		b.awaitCounts(map[result]int{resultStarted: 1})
@@ -254,7 +254,7 @@ func TestARequestToCancelFindsItsOrder(t *testing.T) {
 	})
 	t.Run("that has not been started yet", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
+		b, id := newBridgeRig(t), newOrderID()
 		b.append(id, placedEvent(id), requested)
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
@@ -268,7 +268,7 @@ func TestARequestToCancelFindsItsOrder(t *testing.T) {
 	})
 	t.Run("that is closed", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
+		b, id := newBridgeRig(t), newOrderID()
 		b.append(id, placedEvent(id))
 		b.run()
 		b.awaitCounts(map[result]int{resultStarted: 1})
@@ -276,10 +276,10 @@ func TestARequestToCancelFindsItsOrder(t *testing.T) {
 		b.append(id, requested)
 		b.awaitCounts(map[result]int{resultLate: 1})
 	})
-	t.Run("that nobody has placed", func(t *testing.T) {
+	t.Run("that was never placed", func(t *testing.T) {
 		t.Parallel()
-		b, id := newBench(t), newOrderID()
-		b.bridge.holdLimit = time.Second // which is how long it waits for the order
+		b, id := newBridgeRig(t), newOrderID()
+		b.bridge.holdLimit = time.Second // the wait for the order
 		b.append(id, requested)
 		b.run()
 		b.awaitCounts(map[result]int{resultParked: 1})

@@ -22,5 +22,5 @@ func TestRunWithoutServers(t *testing.T) {
 	d.Await("/healthz", http.StatusOK)
 	d.Await("/readyz", http.StatusServiceUnavailable, `"starter":"takes no work: `, `"subscription":"not joined"`, `"temporal":"`)
 	d.Await("/metrics", http.StatusOK, `orderflow_startup_retries_total{dependency="temporal"}`)
-	require.NoError(t, d.Stop(), "it was told to stop while it waited")
+	require.NoError(t, d.Stop(), "a stop while waiting is not an error")
 }

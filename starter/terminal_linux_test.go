@@ -12,58 +12,59 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTerminal gives both ends of one: a person's, and a program's.
-func openTerminal(t *testing.T) (person, program *os.File) {
+// openPseudoTerminal returns both ends of a pseudoterminal: the operator's and the
+// program's.
+func openPseudoTerminal(t *testing.T) (operatorEnd, programEnd *os.File) {
 	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	operatorEnd, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = person.Close() })
-	require.NoError(t, unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0))
-	number, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
+	t.Cleanup(func() { _ = operatorEnd.Close() })
+	require.NoError(t, unix.IoctlSetPointerInt(int(operatorEnd.Fd()), unix.TIOCSPTLCK, 0))
+	number, err := unix.IoctlGetInt(int(operatorEnd.Fd()), unix.TIOCGPTN)
 	require.NoError(t, err)
-	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	programEnd, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = program.Close() })
-	return person, program
+	t.Cleanup(func() { _ = programEnd.Close() })
+	return operatorEnd, programEnd
 }
 
-// listener does something when a text is printed.
-type listener struct {
+// triggerWriter calls then when text is written.
+type triggerWriter struct {
 	text string
 	then func()
 }
 
-func (l listener) Write(printed []byte) (int, error) {
+func (l triggerWriter) Write(printed []byte) (int, error) {
 	if bytes.Contains(printed, []byte(l.text)) {
 		l.then()
 	}
 	return len(printed), nil
 }
 
-func TestOnATerminalDroppingIsAskedAbout(t *testing.T) {
+func TestDropParked_Confirmation(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	b.run()
 	streams := b.park(22)
 	for _, reply := range []string{"\n", "n\n", "what?\n"} {
-		person, program := openTerminal(t)
-		_, err := io.WriteString(person, reply)
+		operatorEnd, programEnd := openPseudoTerminal(t)
+		_, err := io.WriteString(operatorEnd, reply)
 		require.NoError(t, err)
-		asked := b.starterAt(t.Context(), program, "parked", "drop", "--until", "20")
+		asked := b.starterAt(t.Context(), programEnd, "parked", "drop", "--until", "20")
 		require.EqualError(t, asked.err, "drop: nothing was dropped")
 		require.Contains(t, asked.stdout, streams[19])
 		require.NotContains(t, asked.stdout, streams[20])
 		require.Contains(t, asked.stdout, "and 1 more\ndrop 21 events, numbers 0 to 20 of group fulfillment on $ce-order? [y/N] ")
 	}
-	_, program := openTerminal(t)
+	_, programEnd := openPseudoTerminal(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err := b.command(ctx, program, listener{"[y/N] ", cancel}, io.Discard, "parked", "drop", "--until", "20")
-	require.EqualError(t, err, "drop: nothing was dropped", "nobody answers, until it is interrupted")
+	err := b.command(ctx, programEnd, triggerWriter{"[y/N] ", cancel}, io.Discard, "parked", "drop", "--until", "20")
+	require.EqualError(t, err, "drop: nothing was dropped", "no reply until it is interrupted")
 
-	person, program := openTerminal(t)
-	_, err = io.WriteString(person, "y\n")
+	operatorEnd, programEnd := openPseudoTerminal(t)
+	_, err = io.WriteString(operatorEnd, "y\n")
 	require.NoError(t, err)
-	require.NoError(t, b.starterAt(t.Context(), program, "parked", "drop", "--until", "20").err)
+	require.NoError(t, b.starterAt(t.Context(), programEnd, "parked", "drop", "--until", "20").err)
 	require.Equal(t, "21", b.numbers())
 }

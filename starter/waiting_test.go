@@ -9,7 +9,7 @@ import (
 	"orderflow/internal/order"
 )
 
-func TestWaitingRoom(t *testing.T) {
+func TestWaitingEvents(t *testing.T) {
 	t.Parallel()
 	const roomy = 10
 	held := func(eventType string, revision uint64) *heldEvent {
@@ -17,7 +17,7 @@ func TestWaitingRoom(t *testing.T) {
 	}
 	placed, paid := held(order.TypePlaced, 0), held(order.TypePaid, 1)
 	first, second := held(order.TypeCancellationRequested, 2), held(order.TypeCancellationRequested, 3)
-	t.Run("lets only a cancellation carry another", func(t *testing.T) {
+	t.Run("covers only cancellations by another", func(t *testing.T) {
 		t.Parallel()
 		var waiting waitingEvents
 		for _, event := range []*heldEvent{placed, first, paid} {
@@ -34,7 +34,7 @@ func TestWaitingRoom(t *testing.T) {
 		require.True(t, added, "the first has left")
 		require.False(t, covered)
 	})
-	t.Run("carries no event that waits for a key", func(t *testing.T) {
+	t.Run("covers no event that waits for a key", func(t *testing.T) {
 		t.Parallel()
 		var waiting waitingEvents
 		for _, event := range []*heldEvent{first, second} {

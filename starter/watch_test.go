@@ -8,10 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// relayed puts a relay between the bridge and its KurrentDB.
-func relayed(t *testing.T) (*bench, *relay) {
+// newRelayedRig returns a rig with a relay between the bridge and its KurrentDB.
+func newRelayedRig(t *testing.T) (*bridgeRig, *relay) {
 	t.Helper()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	address := strings.TrimPrefix(b.url, "kurrentdb://")
 	address, _, _ = strings.Cut(address, "?")
 	between := startRelay(t, address)
@@ -19,9 +19,9 @@ func relayed(t *testing.T) (*bench, *relay) {
 	return b, between
 }
 
-func TestASubscriptionThatStaysOpenAndDeliversNothingIsLeft(t *testing.T) {
+func TestWatch_SilentSubscription(t *testing.T) {
 	t.Parallel()
-	b, between := relayed(t)
+	b, between := newRelayedRig(t)
 	b.bridge.probeEvery = 100 * time.Millisecond
 	b.run()
 	b.awaitJoined()
@@ -33,9 +33,9 @@ func TestASubscriptionThatStaysOpenAndDeliversNothingIsLeft(t *testing.T) {
 	b.awaitCounts(map[result]int{resultStarted: 1, resultParked: 0})
 }
 
-func TestASubscriptionThatHasNothingToDeliverIsKept(t *testing.T) {
+func TestWatch_IdleSubscription(t *testing.T) {
 	t.Parallel()
-	b, between := relayed(t)
+	b, between := newRelayedRig(t)
 	stop := b.run()
 	id := newOrderID()
 	b.append(id, placedEvent(id))
@@ -53,9 +53,9 @@ func TestASubscriptionThatHasNothingToDeliverIsKept(t *testing.T) {
 	require.True(t, b.bridge.joined.Load())
 }
 
-func TestABridgeThatMayNotAskJoinsAnewNowAndThen(t *testing.T) {
+func TestWatch_AccessDenied(t *testing.T) {
 	t.Parallel()
-	b, between := relayed(t)
+	b, between := newRelayedRig(t)
 	b.bridge.probeEvery = 20 * time.Millisecond
 	stop := b.run()
 	b.awaitJoined()

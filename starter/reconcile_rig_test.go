@@ -37,24 +37,25 @@ import (
 	"orderflow/workflows"
 )
 
-// house is everything orders pass through: a KurrentDB stand-in, a PostgreSQL database and a Temporal namespace of its own,
-// with a bridge that is not running yet and a worker that is. What is reconciled in it, nobody else has to do with.
-type house struct {
-	*bench
+// reconcileRig is everything orders pass through: its own KurrentDB simulator, PostgreSQL
+// database and Temporal namespace, a bridge that is not running yet and a running worker.
+// Its stores hold nothing but its test's data.
+type reconcileRig struct {
+	*bridgeRig
 	url       string // of KurrentDB
 	address   string // of PostgreSQL
 	store     *postgres.Store
 	accounts  *kurrent.CreditAccounts
 	namespace string
-	mails     *postbox
-	gate      *gate
+	mailer    *fakeMailer
+	gate      *activityGate
 
 	activities *activities.Activities
-	stopWork   func() // and wait for its activities
+	stopWork   func() // stops the worker and waits for its activities
 }
 
-// gate holds an activity back right before or right after its effect.
-type gate struct {
+// activityGate holds an activity back right before or right after its effect.
+type activityGate struct {
 	activities.CreditAccounts
 	activities.Fulfillments
 	at      string
@@ -62,79 +63,80 @@ type gate struct {
 	opened  chan struct{}
 }
 
-// pass waits at the point that is shut, once.
-func (g *gate) pass(point string) {
+// pass waits at the closed point, once.
+func (g *activityGate) pass(point string) {
 	if point != g.at {
 		return
 	}
 	select {
-	case <-g.reached: // somebody waited here before
+	case <-g.reached: // an activity waited here before
 	default:
 		close(g.reached)
 		<-g.opened
 	}
 }
 
-func (g *gate) Reserve(ctx context.Context, r credit.Request) (credit.Decision, error) {
+func (g *activityGate) Reserve(ctx context.Context, r credit.Request) (credit.Decision, error) {
 	g.pass("before reserve")
-	decision, err := g.CreditAccounts.Reserve(late(ctx), r)
+	decision, err := g.CreditAccounts.Reserve(withoutDeadline(ctx), r)
 	g.pass("after reserve")
 	return decision, err
 }
 
-func (g *gate) Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error) {
+func (g *activityGate) Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error) {
 	g.pass("before release")
-	decision, err := g.CreditAccounts.Release(late(ctx), r, cause)
+	decision, err := g.CreditAccounts.Release(withoutDeadline(ctx), r, cause)
 	g.pass("after release")
 	return decision, err
 }
 
-func (g *gate) StartFulfillment(ctx context.Context, s fulfillment.Start) (fulfillment.Row, error) {
+func (g *activityGate) StartFulfillment(ctx context.Context, s fulfillment.Start) (fulfillment.Row, error) {
 	g.pass("before start")
-	row, err := g.Fulfillments.StartFulfillment(late(ctx), s)
+	row, err := g.Fulfillments.StartFulfillment(withoutDeadline(ctx), s)
 	g.pass("after start")
 	return row, err
 }
 
-func (g *gate) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulfillment.Row, error) {
+func (g *activityGate) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulfillment.Row, error) {
 	g.pass("before close")
-	row, err := g.Fulfillments.CloseFulfillment(late(ctx), c)
+	row, err := g.Fulfillments.CloseFulfillment(withoutDeadline(ctx), c)
 	g.pass("after close")
 	return row, err
 }
 
-// late lets an attempt have its effect when its time is long up, as one on a frozen machine would.
-func late(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
+// withoutDeadline lets an attempt take effect long after its deadline, as on a frozen
+// machine.
+func withoutDeadline(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
-// postbox is a mailer that keeps what it is given, or refuses it for now.
-type postbox struct {
-	mu      sync.Mutex
-	letters []email.Letter
-	shut    bool
+// fakeMailer is a mailer that keeps the emails it is given, or throttles.
+type fakeMailer struct {
+	mu        sync.Mutex
+	sent      []email.Letter
+	throttled bool
 }
 
-func (p *postbox) Send(_ context.Context, letter email.Letter) (string, error) {
+func (p *fakeMailer) Send(_ context.Context, letter email.Letter) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.shut {
+	if p.throttled {
 		return "", &email.SendError{Status: email.StatusPending, Code: "throttled", RetryAfter: time.Second}
 	}
-	p.letters = append(p.letters, letter)
+	p.sent = append(p.sent, letter)
 	return uuid.NewString(), nil
 }
 
-func (p *postbox) setShut(shut bool) {
+func (p *fakeMailer) setThrottled(throttled bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.shut = shut
+	p.throttled = throttled
 }
 
-// kinds are the mails an order got, in order.
-func (p *postbox) kinds(orderID string) []email.Kind {
+// kinds returns the kinds of emails an order got, in order.
+func (p *fakeMailer) kinds(orderID string) []email.Kind {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var kinds []email.Kind
-	for _, letter := range p.letters {
+	for _, letter := range p.sent {
 		if letter.OrderID == orderID {
 			kinds = append(kinds, letter.Kind)
 		}
@@ -142,9 +144,10 @@ func (p *postbox) kinds(orderID string) []email.Kind {
 	return kinds
 }
 
-func (p *postbox) EmailSettled(email.Kind, email.Status) {}
+func (p *fakeMailer) EmailSettled(email.Kind, email.Status) {}
 
-// cluster is the PostgreSQL that the parts of TestReconcile share; each has a database of its own.
+// cluster is the PostgreSQL cluster that the subtests of TestReconcile share; each has
+// its own database.
 type cluster struct{ *devserver.Postgres }
 
 func startCluster(t *testing.T) cluster {
@@ -174,9 +177,9 @@ func (c cluster) database(t *testing.T) string {
 	return address.String()
 }
 
-func newHouse(t *testing.T, c cluster, options kurrentsim.Options, hold time.Duration) *house {
+func newReconcileRig(t *testing.T, c cluster, options kurrentsim.Options, hold time.Duration) *reconcileRig {
 	t.Helper()
-	h := &house{bench: newBench(t), mails: &postbox{}, namespace: "n" + uuid.NewString()}
+	h := &reconcileRig{bridgeRig: newBridgeRig(t), mailer: &fakeMailer{}, namespace: "n" + uuid.NewString()}
 	server, err := kurrentsim.Start(options)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
@@ -193,21 +196,21 @@ func newHouse(t *testing.T, c cluster, options kurrentsim.Options, hold time.Dur
 	})
 	h.temporal = h.openNamespace()
 	h.bridge.temporal = h.temporal
-	h.gate = &gate{
+	h.gate = &activityGate{
 		CreditAccounts: h.accounts, Fulfillments: h.store, reached: make(chan struct{}), opened: make(chan struct{}),
 	}
 	h.activities = &activities.Activities{
-		Credit: h.gate, Orders: h.events, Fulfillments: h.gate, Published: h.events, Emails: h.store, Mailer: h.mails, Meter: h.mails, HoldFor: hold,
+		Credit: h.gate, Orders: h.events, Fulfillments: h.gate, Published: h.events, Emails: h.store, Mailer: h.mailer, Meter: h.mailer, HoldFor: hold,
 	}
 	h.startWork()
 	t.Cleanup(func() { h.stopWork() })
 	return h
 }
 
-// openNamespace makes a namespace in the shared server, and waits until it can be used.
-func (h *house) openNamespace() client.Client {
+// openNamespace creates a namespace in the shared server, and waits until it can be used.
+func (h *reconcileRig) openNamespace() client.Client {
 	h.t.Helper()
-	c, err := client.DialContext(h.t.Context(), client.Options{HostPort: temporalAddress, Namespace: h.namespace, Logger: quiet{}})
+	c, err := client.DialContext(h.t.Context(), client.Options{HostPort: temporalAddress, Namespace: h.namespace, Logger: quietLogger{}})
 	require.NoError(h.t, err)
 	h.t.Cleanup(c.Close)
 	_, err = c.WorkflowService().RegisterNamespace(h.t.Context(), &workflowservice.RegisterNamespaceRequest{
@@ -224,20 +227,20 @@ func (h *house) openNamespace() client.Client {
 }
 
 // startWork runs a worker, until the test ends or stopWork is called.
-func (h *house) startWork() {
+func (h *reconcileRig) startWork() {
 	h.t.Helper()
 	options := worker.Options{DisableRegistrationAliasing: true, WorkerStopTimeout: time.Minute}
-	orders, mails := worker.New(h.temporal, workflows.TaskQueue, options), worker.New(h.temporal, workflows.EmailTaskQueue, options)
+	orders, emails := worker.New(h.temporal, workflows.TaskQueue, options), worker.New(h.temporal, workflows.EmailTaskQueue, options)
 	workflows.Register(orders)
 	orders.RegisterActivity(h.activities)
-	mails.RegisterActivity(h.activities)
+	emails.RegisterActivity(h.activities)
 	require.NoError(h.t, orders.Start())
-	require.NoError(h.t, mails.Start())
-	h.stopWork = sync.OnceFunc(func() { orders.Stop(); mails.Stop() })
+	require.NoError(h.t, emails.Start())
+	h.stopWork = sync.OnceFunc(func() { orders.Stop(); emails.Stop() })
 }
 
-// place appends an order of a customer of its own.
-func (h *house) place(id string, more ...kurrent.NewEvent) string {
+// place appends an order of its own customer.
+func (h *reconcileRig) place(id string, more ...kurrent.NewEvent) string {
 	h.t.Helper()
 	h.append(id, append([]kurrent.NewEvent{orderFor(id, "customer-of-"+id, "USD100.00")}, more...)...)
 	return id
@@ -254,15 +257,15 @@ func orderFor(id, customer, price string) kurrent.NewEvent {
 	return newEvent(order.TypePlaced, body)
 }
 
-func (h *house) awaitStatus(id string, want order.Status) {
+func (h *reconcileRig) awaitStatus(id string, want order.Status) {
 	h.t.Helper()
 	require.EventuallyWithT(h.t, func(t *assert.CollectT) {
 		require.Equal(t, want, h.status(id))
 	}, longEnough, 20*time.Millisecond)
 }
 
-// status asks the order's workflow, open or closed.
-func (h *house) status(id string) order.Status {
+// status queries the order's workflow, open or closed.
+func (h *reconcileRig) status(id string) order.Status {
 	value, err := h.temporal.QueryWorkflow(h.t.Context(), id, "", workflows.StatusQuery)
 	if err != nil {
 		return ""
@@ -274,12 +277,12 @@ func (h *house) status(id string) order.Status {
 	return state.Status
 }
 
-func (h *house) row(id string) order.Status {
+func (h *reconcileRig) row(id string) order.Status {
 	h.t.Helper()
 	return h.rowFor(h.t, id)
 }
 
-func (h *house) rowFor(t require.TestingT, id string) order.Status {
+func (h *reconcileRig) rowFor(t require.TestingT, id string) order.Status {
 	rows, err := h.store.Fulfillments(h.t.Context(), []string{id})
 	require.NoError(t, err)
 	if len(rows) == 0 {
@@ -288,20 +291,21 @@ func (h *house) rowFor(t require.TestingT, id string) order.Status {
 	return rows[0].Status
 }
 
-func (h *house) credit(id string) credit.Verdict {
+func (h *reconcileRig) credit(id string) credit.Verdict {
 	h.t.Helper()
 	decision, _, err := h.accounts.Decision(h.t.Context(), "customer-of-"+id, id)
 	require.NoError(h.t, err)
 	return decision.Verdict
 }
 
-func (h *house) terminate(id string) {
+func (h *reconcileRig) terminate(id string) {
 	h.t.Helper()
 	require.NoError(h.t, h.temporal.TerminateWorkflow(h.t.Context(), id, "", "by the test"))
 }
 
-// delete takes an open workflow away, and waits until it is gone. With a closed one the server takes half a minute.
-func (h *house) delete(id string) {
+// delete deletes an open workflow, and waits until it is gone. With a closed one the
+// server takes half a minute.
+func (h *reconcileRig) delete(id string) {
 	h.t.Helper()
 	_, err := h.temporal.WorkflowService().DeleteWorkflowExecution(h.t.Context(), &workflowservice.DeleteWorkflowExecutionRequest{
 		Namespace: h.namespace, WorkflowExecution: executionOf(id, ""),
@@ -312,8 +316,9 @@ func (h *house) delete(id string) {
 	}, longEnough, waitTick)
 }
 
-// forget moves to an empty Temporal, as after the retention of all workflows.
-func (h *house) forget() {
+// forget switches to an empty Temporal namespace, as after the retention of all
+// workflows.
+func (h *reconcileRig) forget() {
 	h.t.Helper()
 	h.stopWork()
 	h.namespace = "n" + uuid.NewString()
@@ -321,13 +326,14 @@ func (h *house) forget() {
 	h.startWork()
 }
 
-// reconcile compares the stores of the house, as the command does. Nothing is too young unless the test says so.
-func (h *house) reconcile(change ...func(*reconciliation)) *findings {
+// reconcile compares the rig's stores, as the command does. No order is too young unless
+// the test says so.
+func (h *reconcileRig) reconcile(change ...func(*reconciliation)) *findings {
 	h.t.Helper()
 	return h.reconcileFor(h.t, change...)
 }
 
-func (h *house) reconcileFor(t require.TestingT, change ...func(*reconciliation)) *findings {
+func (h *reconcileRig) reconcileFor(t require.TestingT, change ...func(*reconciliation)) *findings {
 	r := newReconciliation(h.temporal, h.events, h.store, slog.New(slog.DiscardHandler))
 	r.settings = h.bridge.settings
 	r.cutoff = time.Now().Add(time.Second)
@@ -341,7 +347,7 @@ func (h *house) reconcileFor(t require.TestingT, change ...func(*reconciliation)
 
 func fixing(r *reconciliation) { r.fix = true }
 
-// of finds the difference about an order. They come in the order in which they were found.
+// of returns the difference about an order. The list is in the order of discovery.
 func (r *findings) of(t *testing.T, orderID string) *difference {
 	t.Helper()
 	i := slices.IndexFunc(r.Differences, func(d *difference) bool { return d.OrderID == orderID })
@@ -349,7 +355,7 @@ func (r *findings) of(t *testing.T, orderID string) *difference {
 	return r.Differences[i]
 }
 
-// requireFindings compares the counts with what is wanted, a line as the table prints it.
+// requireFindings compares the counts with want, a line as the table prints it.
 func requireFindings(t *testing.T, want string, got *findings) {
 	t.Helper()
 	var text bytes.Buffer
@@ -360,12 +366,12 @@ func requireFindings(t *testing.T, want string, got *findings) {
 
 var shipment = workflows.RecordShipment{Carrier: "DHL", TrackingNumber: "00340434292135100186"}
 
-func (h *house) signal(id, name string, message any) {
+func (h *reconcileRig) signal(id, name string, message any) {
 	h.t.Helper()
 	require.NoError(h.t, h.temporal.SignalWorkflow(h.t.Context(), id, "", name, message))
 }
 
-func (h *house) update(id, name string, message any) {
+func (h *reconcileRig) update(id, name string, message any) {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
 	defer cancel()
@@ -376,26 +382,26 @@ func (h *house) update(id, name string, message any) {
 	require.NoError(h.t, handle.Get(ctx, nil))
 }
 
-func (h *house) ship(id string) {
+func (h *reconcileRig) ship(id string) {
 	h.t.Helper()
 	h.update(id, workflows.RecordShipmentMessage, shipment)
 }
 
-// awaitMails waits until an order got these mails, and no others.
-func (h *house) awaitMails(id string, want ...email.Kind) {
+// awaitEmails waits until an order got exactly these emails.
+func (h *reconcileRig) awaitEmails(id string, want ...email.Kind) {
 	h.t.Helper()
 	require.EventuallyWithT(h.t, func(t *assert.CollectT) {
-		require.Equal(t, want, h.mails.kinds(id))
+		require.Equal(t, want, h.mailer.kinds(id))
 	}, longEnough, 20*time.Millisecond)
 }
 
-// describe tells the state of a workflow of whatever type.
-func (h *house) describe(id string) workflowState {
+// describe returns the state of a workflow of any type.
+func (h *reconcileRig) describe(id string) workflowState {
 	h.t.Helper()
 	return h.describeFor(h.t, id)
 }
 
-func (h *house) describeFor(t require.TestingT, id string) workflowState {
+func (h *reconcileRig) describeFor(t require.TestingT, id string) workflowState {
 	description, err := h.temporal.DescribeWorkflow(h.t.Context(), id, "")
 	if isNotFound(err) {
 		return workflowNone
@@ -404,14 +410,14 @@ func (h *house) describeFor(t require.TestingT, id string) workflowState {
 	return stateOf(description.RawResponse.GetWorkflowExecutionInfo().GetStatus())
 }
 
-func (h *house) awaitClosed(id string) {
+func (h *reconcileRig) awaitClosed(id string) {
 	h.t.Helper()
 	require.EventuallyWithT(h.t, func(t *assert.CollectT) {
 		require.NotEqual(t, workflowOpen, h.describeFor(t, id))
 	}, longEnough, waitTick)
 }
 
-func (h *house) memo(id string) string {
+func (h *reconcileRig) memo(id string) string {
 	h.t.Helper()
 	run, err := h.bridge.findExecution(h.t.Context(), id, workflows.OrderFulfillmentType)
 	require.NoError(h.t, err)
@@ -420,8 +426,8 @@ func (h *house) memo(id string) string {
 	return eventID
 }
 
-// input is what an order's workflow was started with.
-func (h *house) input(id string) workflows.Input {
+// input returns the input that an order's workflow was started with.
+func (h *reconcileRig) input(id string) workflows.Input {
 	h.t.Helper()
 	placed, err := h.events.FindPlaced(h.t.Context(), id)
 	require.NoError(h.t, err)
@@ -431,18 +437,18 @@ func (h *house) input(id string) workflows.Input {
 }
 
 // erase deletes an order's stream.
-func (h *house) erase(id string) {
+func (h *reconcileRig) erase(id string) {
 	h.t.Helper()
 	h.append("$$"+id, newEvent("$metadata", map[string]any{"$tb": int64(math.MaxInt64)}))
 }
 
-func (h *house) startByHand(id, workflowType string) {
+func (h *reconcileRig) startByHand(id, workflowType string) {
 	h.t.Helper()
 	_, err := h.temporal.ExecuteWorkflow(h.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "nobody"}, workflowType)
 	require.NoError(h.t, err)
 }
 
-func (h *house) writeRow(id string) {
+func (h *reconcileRig) writeRow(id string) {
 	h.t.Helper()
 	placed, err := order.DecodePlaced(id, "application/json", orderFor(id, "customer-of-"+id, "USD1.00").Data)
 	require.NoError(h.t, err)
@@ -450,7 +456,7 @@ func (h *house) writeRow(id string) {
 	require.NoError(h.t, err)
 }
 
-func (h *house) reserve(id string) {
+func (h *reconcileRig) reserve(id string) {
 	h.t.Helper()
 	_, err := h.accounts.Reserve(h.t.Context(), credit.Request{
 		CustomerID: "customer-of-" + id, OrderID: id, Amount: order.Money{Minor: 100, Currency: "USD"},
@@ -458,7 +464,7 @@ func (h *house) reserve(id string) {
 	require.NoError(h.t, err)
 }
 
-// task chooses the workflow task an order is reset to.
+// task selects the workflow task an order is reset to.
 type task bool
 
 const (
@@ -466,8 +472,8 @@ const (
 	lastTask  task = true
 )
 
-// reset takes a workflow back to one of its completed tasks, as the Web UI does.
-func (h *house) reset(id string, to task) {
+// reset resets a workflow to one of its completed tasks, as the Web UI does.
+func (h *reconcileRig) reset(id string, to task) {
 	h.t.Helper()
 	description, err := h.temporal.DescribeWorkflow(h.t.Context(), id, "")
 	require.NoError(h.t, err)

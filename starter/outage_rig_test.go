@@ -26,85 +26,89 @@ import (
 	"orderflow/workflows"
 )
 
-// outages are how long the outages last: go test ./starter -run TestOutages -timeout 2h -outages 120s,20m
+// outages are the lengths of the outages: go test ./starter -run TestOutages -timeout 2h
+// -outages 120s,20m
 var outages = flag.String("outages", "500ms,5s", "how long outages last, comma-separated")
 
-// After an outage everything is done within the longest waits there are (15 s until the bridge looks again, 20 s for a
-// connection that was tried while nobody answered), and the time that this many orders take beside five other bridges.
+// After an outage all work is done within the longest waits (15 s until the bridge tries
+// again, 20 s for a connection attempt made during the outage), plus the time for this
+// many orders alongside five other bridges.
 const (
 	recovery     = 90 * time.Second
 	recoveryEach = 200 * time.Millisecond
 )
 
-// trial is a bridge whose ways to both servers can fail, with orders that nobody else's are.
-type trial struct {
-	*bench
-	direct                *kurrent.Client // knows nothing of outages
-	toKurrent, toTemporal *road
+// outageRig is a bridge whose connections to both servers can fail, with orders of its
+// own customer.
+type outageRig struct {
+	*bridgeRig
+	direct                *kurrent.Client // bypasses the proxies
+	toKurrent, toTemporal *faultProxy
 	customer              string
-	tally                 tally
+	load                  loadCounter
 
 	placed, paid, cancelled []string
 }
 
-// tally counts what a bridge does while it can do nothing.
-type tally struct {
-	calls atomic.Int64 // tries of a call to Temporal
-	lines atomic.Int64 // of log, at debug: each failed connection to KurrentDB is one, and each try of an event
+// loadCounter counts what a bridge does while it can make no progress.
+type loadCounter struct {
+	calls atomic.Int64 // attempted calls to Temporal
+	lines atomic.Int64 // log lines at debug level: one for each failed connection to KurrentDB and each attempt at an event
 }
 
-func (c *tally) intercept(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func (c *loadCounter) intercept(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	c.calls.Add(1)
 	return invoke(ctx, method, req, reply, cc, opts...)
 }
 
-// Enabled, Handle, WithAttrs and WithGroup make it a handler of log lines.
-func (c *tally) Enabled(context.Context, slog.Level) bool { return true }
+// Enabled, Handle, WithAttrs and WithGroup implement slog.Handler.
+func (c *loadCounter) Enabled(context.Context, slog.Level) bool { return true }
 
-func (c *tally) Handle(context.Context, slog.Record) error {
+func (c *loadCounter) Handle(context.Context, slog.Record) error {
 	c.lines.Add(1)
 	return nil
 }
 
-func (c *tally) WithAttrs([]slog.Attr) slog.Handler { return c }
+func (c *loadCounter) WithAttrs([]slog.Attr) slog.Handler { return c }
 
-func (c *tally) WithGroup(string) slog.Handler { return c }
+func (c *loadCounter) WithGroup(string) slog.Handler { return c }
 
-// newTrial has a group whose events time out while the bridge still holds them, so that in an outage of some length every
-// one of them is handed out again and again.
-func newTrial(t *testing.T) *trial {
+// newOutageRig has a group whose events time out while the bridge still holds them, so
+// that in a long outage each of them is redelivered repeatedly.
+func newOutageRig(t *testing.T) *outageRig {
 	t.Helper()
-	b := newBench(t)
-	tr := &trial{bench: b, direct: b.events, customer: "customer-" + uuid.NewString()}
+	b := newBridgeRig(t)
+	tr := &outageRig{bridgeRig: b, direct: b.events, customer: "customer-" + uuid.NewString()}
 	b.bridge.settings.MessageTimeout, b.bridge.holdLimit = time.Second, 3*time.Second
-	tr.pave()
+	tr.connectThroughProxies()
 	return tr
 }
 
-// beside is one more bridge for the same group, with ways of its own to both servers.
-func (tr *trial) beside() *trial {
+// secondBridge returns another bridge on the same group, with its own proxies to both
+// servers.
+func (tr *outageRig) secondBridge() *outageRig {
 	tr.t.Helper()
-	bench := *tr.bench
-	bench.bridge = &bridge{
+	rig := *tr.bridgeRig
+	rig.bridge = &bridge{
 		concurrency: tr.bridge.concurrency, holdLimit: tr.bridge.holdLimit, drainTimeout: tr.bridge.drainTimeout, probeEvery: tr.bridge.probeEvery, inspectEvery: tr.bridge.inspectEvery,
 		settings: tr.bridge.settings, metrics: newMetrics(prometheus.NewRegistry()),
 	}
-	other := &trial{bench: &bench, direct: tr.direct, customer: tr.customer}
-	other.pave()
+	other := &outageRig{bridgeRig: &rig, direct: tr.direct, customer: tr.customer}
+	other.connectThroughProxies()
 	return other
 }
 
-// pave gives the bridge its ways.
-func (tr *trial) pave() {
+// connectThroughProxies connects the bridge to both servers through proxies.
+func (tr *outageRig) connectThroughProxies() {
 	t := tr.t
 	t.Helper()
-	tr.toTemporal = newRoad(t, temporalAddress)
+	tr.toTemporal = newFaultProxy(t, temporalAddress)
 	address, _, _ := strings.Cut(strings.TrimPrefix(tr.url, "kurrentdb://"), "?")
-	tr.toKurrent = newRoad(t, address)
-	logger := slog.New(&tr.tally)
+	tr.toKurrent = newFaultProxy(t, address)
+	logger := slog.New(&tr.load)
 	temporal, err := client.DialContext(t.Context(), client.Options{
-		HostPort: tr.toTemporal.addr, Logger: quiet{},
-		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(tr.tally.intercept)}},
+		HostPort: tr.toTemporal.addr, Logger: quietLogger{},
+		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(tr.load.intercept)}},
 	})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
@@ -116,8 +120,8 @@ func (tr *trial) pave() {
 	tr.bridge.temporal, tr.bridge.events, tr.bridge.logger = temporal, events, logger
 }
 
-// chatter appends events that mean nothing to the bridge.
-func (tr *trial) chatter(count int) {
+// appendIgnored appends events that the bridge ignores.
+func (tr *outageRig) appendIgnored(count int) {
 	tr.t.Helper()
 	events := make([]kurrent.NewEvent, count)
 	for i := range events {
@@ -127,8 +131,8 @@ func (tr *trial) chatter(count int) {
 	require.NoError(tr.t, err)
 }
 
-// operator is the client as it comes, to do what the product never does.
-func (tr *trial) operator() *kurrentdb.Client {
+// operator is the official client, for operations that the product never performs.
+func (tr *outageRig) operator() *kurrentdb.Client {
 	tr.t.Helper()
 	settings, err := kurrentdb.ParseConnectionString(tr.url)
 	require.NoError(tr.t, err)
@@ -139,23 +143,24 @@ func (tr *trial) operator() *kurrentdb.Client {
 	return operator
 }
 
-func (tr *trial) deleteGroup() {
+func (tr *outageRig) deleteGroup() {
 	tr.t.Helper()
-	err := tr.operator().DeletePersistentSubscription(tr.t.Context(), "$ce-order", "fulfillment", kurrentdb.DeletePersistentSubscriptionOptions{})
+	err := tr.admin().DeletePersistentSubscription(tr.t.Context(), "$ce-order", "fulfillment", kurrentdb.DeletePersistentSubscriptionOptions{})
 	require.NoError(tr.t, err)
 }
 
-// deleteStreams deletes one stream so that it may be written to again, and one for ever.
-func (tr *trial) deleteStreams(softly, forEver string) {
+// deleteStreams deletes one stream softly, so that it may be written to again, and
+// tombstones the other.
+func (tr *outageRig) deleteStreams(softly, forEver string) {
 	tr.t.Helper()
-	_, err := tr.operator().DeleteStream(tr.t.Context(), softly, kurrentdb.DeleteStreamOptions{})
+	_, err := tr.admin().DeleteStream(tr.t.Context(), softly, kurrentdb.DeleteStreamOptions{})
 	require.NoError(tr.t, err)
-	_, err = tr.operator().TombstoneStream(tr.t.Context(), forEver, kurrentdb.TombstoneStreamOptions{})
+	_, err = tr.admin().TombstoneStream(tr.t.Context(), forEver, kurrentdb.TombstoneStreamOptions{})
 	require.NoError(tr.t, err)
 }
 
-// handled is how many events the bridge is done with.
-func (tr *trial) handled() int {
+// handled returns how many events the bridge has completed.
+func (tr *outageRig) handled() int {
 	n := 0
 	for _, r := range []result{resultStarted, resultDuplicate, resultIgnored, resultSignalled, resultLate, resultParked} {
 		n += tr.count(r)
@@ -165,8 +170,9 @@ func (tr *trial) handled() int {
 
 func inFlight(b *bridge) int { return int(testutil.ToFloat64(b.metrics.inFlight)) }
 
-// place appends what happens to one more order: every third is paid, and every fifth is cancelled.
-func (tr *trial) place() {
+// place appends the events of one more order. Every third is paid, and every fifth is
+// canceled.
+func (tr *outageRig) place() {
 	tr.t.Helper()
 	id := newOrderID()
 	events := []kurrent.NewEvent{placedBy(tr.customer, id)}
@@ -190,8 +196,8 @@ func placedBy(customer, orderID string) kurrent.NewEvent {
 	return event
 }
 
-// last keeps placing orders while the outage lasts.
-func (tr *trial) last(outage time.Duration) {
+// placeDuring keeps placing orders while the outage lasts.
+func (tr *outageRig) placeDuring(outage time.Duration) {
 	tr.t.Helper()
 	count := min(max(int(outage/(100*time.Millisecond)), 10), 600)
 	ticker := time.NewTicker(outage / time.Duration(count))
@@ -202,19 +208,20 @@ func (tr *trial) last(outage time.Duration) {
 	}
 }
 
-func (tr *trial) recovery() time.Duration {
+func (tr *outageRig) recovery() time.Duration {
 	return recovery + time.Duration(len(tr.placed))*recoveryEach
 }
 
-// requireAllDone waits until every event has had its effect, and sees that nothing is there twice.
-func (tr *trial) requireAllDone() {
+// requireAllDone waits until every event has had its effect, and requires that none had
+// it twice.
+func (tr *outageRig) requireAllDone() {
 	tr.t.Helper()
 	tr.awaitAllDone()
 	tr.requireOnceEach()
 }
 
-// awaitAllDone waits until the group has nothing left.
-func (tr *trial) awaitAllDone() {
+// awaitAllDone waits until the group has no events left.
+func (tr *outageRig) awaitAllDone() {
 	tr.t.Helper()
 	require.EventuallyWithT(tr.t, func(c *assert.CollectT) {
 		info, err := tr.direct.GroupInfo(tr.t.Context(), "$ce-order", "fulfillment")
@@ -224,8 +231,9 @@ func (tr *trial) awaitAllDone() {
 	}, tr.recovery(), 50*time.Millisecond)
 }
 
-// requireOnceEach sees that every event has had its effect, and every order has one run.
-func (tr *trial) requireOnceEach() {
+// requireOnceEach requires that every event has had its effect and every order has one
+// run.
+func (tr *outageRig) requireOnceEach() {
 	t := tr.t
 	t.Helper()
 	require.Empty(t, tr.parked(t))
@@ -235,13 +243,13 @@ func (tr *trial) requireOnceEach() {
 	for _, id := range tr.cancelled {
 		require.NotZero(t, tr.signals(id), id)
 	}
-	require.EventuallyWithT(t, func(c *assert.CollectT) { // visibility comes after
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // visibility is eventually consistent
 		require.ElementsMatch(c, tr.placed, tr.runs(c))
 	}, tr.recovery(), 500*time.Millisecond)
 }
 
-// runs lists the workflow id of each run there is of this trial's orders.
-func (tr *trial) runs(c *assert.CollectT) (ids []string) {
+// runs lists the workflow id of each run of this rig's orders.
+func (tr *outageRig) runs(c *assert.CollectT) (ids []string) {
 	request := &workflowservice.ListWorkflowExecutionsRequest{
 		Namespace: "default", Query: fmt.Sprintf("CustomerId=%q", tr.customer), PageSize: 1000,
 	}
@@ -257,7 +265,7 @@ func (tr *trial) runs(c *assert.CollectT) (ids []string) {
 	}
 }
 
-// watermark is the most of something that there was.
+// watermark holds the highest values sampled.
 type watermark struct{ goroutines, heap, inFlight int }
 
 // measure samples the process until the returned function is called.
@@ -287,9 +295,9 @@ func measure(inFlight func() int) (highest func() watermark) {
 	}
 }
 
-type quiet struct{}
+type quietLogger struct{}
 
-func (quiet) Debug(string, ...any) {}
-func (quiet) Info(string, ...any)  {}
-func (quiet) Warn(string, ...any)  {}
-func (quiet) Error(string, ...any) {}
+func (quietLogger) Debug(string, ...any) {}
+func (quietLogger) Info(string, ...any)  {}
+func (quietLogger) Warn(string, ...any)  {}
+func (quietLogger) Error(string, ...any) {}

@@ -7,16 +7,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAStarterThatDiesWithEventsInHandLosesNothing(t *testing.T) {
+func TestBridge_KilledWithEventsInFlight(t *testing.T) {
 	t.Parallel()
-	for name, death := range map[string]condition{"killed": reset, "with its machine": silent} {
+	for name, death := range map[string]proxyState{"killed": reset, "with its machine": silent} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tr := newTrial(t)
-			crowd := []*trial{tr, tr.beside(), tr.beside()}
-			victim := crowd[1]
-			victim.bridge.holdLimit, victim.bridge.drainTimeout = longEnough, 0 // it holds what it has, and does not take its leave
-			for _, each := range crowd {
+			tr := newOutageRig(t)
+			bridges := []*outageRig{tr, tr.secondBridge(), tr.secondBridge()}
+			victim := bridges[1]
+			victim.bridge.holdLimit, victim.bridge.drainTimeout = longEnough, 0 // it holds its events, and does not leave the group cleanly
+			for _, each := range bridges {
 				each.run()
 				each.awaitJoined()
 			}
@@ -24,52 +24,52 @@ func TestAStarterThatDiesWithEventsInHandLosesNothing(t *testing.T) {
 				tr.place()
 			}
 			require.Eventually(t, func() bool { return victim.handled() > 0 }, longEnough, time.Millisecond)
-			victim.toTemporal.become(silent) // so that it cannot be done with all when it dies
+			victim.toTemporal.setState(silent) // so that it cannot have completed all its events when it dies
 			for range 50 {
 				tr.place()
 			}
 			require.Eventually(t, func() bool { return inFlight(victim.bridge) > 0 }, longEnough, time.Millisecond)
-			victim.toKurrent.become(death)
-			victim.toTemporal.become(death)
+			victim.toKurrent.setState(death)
+			victim.toTemporal.setState(death)
 			for range 100 {
 				tr.place()
 			}
 			tr.requireAllDone()
-			require.Less(t, victim.handled(), tr.handled()+crowd[2].handled(), "the others did most of it")
+			require.Less(t, victim.handled(), tr.handled()+bridges[2].handled(), "the others did most of it")
 		})
 	}
 }
 
-func TestABridgeThatIsSlowerThanItsGroupIsPatientDoesNothingTwice(t *testing.T) {
+func TestBridge_RedeliveryBeforeCompletion(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t) // its group hands events out again after a second
+	tr := newOutageRig(t) // its group redelivers events after a second
 	tr.bridge.holdLimit = longEnough
 	tr.run()
 	tr.awaitJoined()
-	tr.toTemporal.become(silent)
-	for range 4 { // fewer than it may have in hand: the same ones come again
+	tr.toTemporal.setState(silent)
+	for range 4 { // fewer than its concurrency, so the same ones are redelivered
 		tr.place()
 	}
 	require.Eventually(t, func() bool { return inFlight(tr.bridge) == tr.bridge.concurrency }, longEnough, time.Millisecond)
-	tr.toTemporal.become(passable)
+	tr.toTemporal.setState(passing)
 	tr.requireAllDone()
 }
 
-func TestAConnectionThatIsForgottenOnTheWayIsMissed(t *testing.T) {
+func TestBridge_StaleConnection(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t)
+	tr := newOutageRig(t)
 	tr.run()
 	tr.awaitJoined()
-	tr.toKurrent.become(stale)
+	tr.toKurrent.setState(stale)
 	for range 10 {
 		tr.place()
 	}
 	tr.requireAllDone()
 }
 
-func TestAGroupThatIsDeletedUnderTheBridgeIsMadeAgain(t *testing.T) {
+func TestBridge_DeletedGroup(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t)
+	tr := newOutageRig(t)
 	tr.run()
 	for range 10 {
 		tr.place()
@@ -80,15 +80,15 @@ func TestAGroupThatIsDeletedUnderTheBridgeIsMadeAgain(t *testing.T) {
 		tr.place()
 	}
 	tr.requireAllDone()
-	tr.awaitAtLeast(14, resultDuplicate) // from the start: what had its effect has none again
+	tr.awaitAtLeast(14, resultDuplicate) // from the start of the stream: repeated events have no second effect
 }
 
-func TestABurstIsTakenInPieces(t *testing.T) {
+func TestBridge_Burst(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t)
+	tr := newOutageRig(t)
 	const events = 10_000
 	for range events / 100 {
-		tr.chatter(100)
+		tr.appendIgnored(100)
 	}
 	highest := measure(func() int { return inFlight(tr.bridge) })
 	tr.run()
@@ -97,9 +97,9 @@ func TestABurstIsTakenInPieces(t *testing.T) {
 	tr.awaitAtLeast(events, resultIgnored)
 }
 
-func TestACancellationThatComesFirstWaitsForItsOrder(t *testing.T) {
+func TestBridge_CancellationBeforeOrder(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t)
+	tr := newOutageRig(t)
 	tr.bridge.holdLimit = longEnough
 	tr.run()
 	id := newOrderID()

@@ -9,8 +9,8 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// link appends a link to $ce-order by hand, as a projection of somebody's own may.
-func (b *bench) link(target string) {
+// appendLink appends a link to $ce-order by hand, as a custom projection may.
+func (b *bridgeRig) appendLink(target string) {
 	b.t.Helper()
 	link := newEvent("$>", 0)
 	link.Data, link.Binary = []byte(target), true
@@ -18,19 +18,19 @@ func (b *bench) link(target string) {
 	require.NoError(b.t, err)
 }
 
-func TestStrangeLinksStopNobody(t *testing.T) {
+func TestBridge_MalformedLinks(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	elsewhere, id := newOrderID(), newOrderID()
 	b.append("cart-1", placedEvent(elsewhere)) // an order, but not on its own stream
 	for _, target := range []string{
 		"", "@", "0@", "@" + id, "x@" + id, "-1@" + id, "99999999999999999999@" + id, "0@order-never", "9@cart-1", "0@cart-1",
 	} {
-		b.link(target)
+		b.appendLink(target)
 	}
 	b.append(id, placedEvent(id))
-	b.link("0@" + id) // the same event twice
-	b.link("0@" + id)
+	b.appendLink("0@" + id) // the same event twice
+	b.appendLink("0@" + id)
 	b.run()
 	// "-1@" is the last event of its stream.
 	b.awaitCounts(map[result]int{resultStarted: 1, resultDuplicate: 3, resultParked: 1, resultIgnored: 8})
@@ -39,9 +39,9 @@ func TestStrangeLinksStopNobody(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestMetadataNobodyCanReadIsNoReasonToParkAnOrder(t *testing.T) {
+func TestHandlePlaced_UnreadableMetadata(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBridgeRig(t)
 	for _, metadata := range []string{`"text"`, `[1]`, `null`, `{`, "\xff", `{"$correlationId":7}`, `{"$correlationId":"` + strings.Repeat("x", 4096) + `"}`} {
 		id := newOrderID()
 		event := placedEvent(id)
@@ -52,9 +52,9 @@ func TestMetadataNobodyCanReadIsNoReasonToParkAnOrder(t *testing.T) {
 	b.awaitCounts(map[result]int{resultStarted: 7, resultParked: 0})
 }
 
-func TestAnOrderWhoseStreamWasDeletedIsIgnored(t *testing.T) {
+func TestBridge_DeletedStream(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t)
+	tr := newOutageRig(t)
 	gone, tombstoned := newOrderID(), newOrderID()
 	tr.append(gone, placedBy(tr.customer, gone))
 	tr.append(tombstoned, placedBy(tr.customer, tombstoned))

@@ -19,17 +19,18 @@ import (
 	"orderflow/workflows"
 )
 
-// aMailLeftInTheAir is an order whose worker died between claiming its confirmation and sending it, and which was terminated
-// before another came to it. Its repair tells the customer of the cancellation, and must not leave the older mail as it is.
-func aMailLeftInTheAir(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 30*time.Minute)
-	h.mails.setShut(true)
+// anEmailLeftInTransit is an order whose worker died between claiming its confirmation
+// and sending it, and which was terminated before another attempt. Its repair notifies
+// the customer of the cancellation, and must not leave the older email unresolved.
+func anEmailLeftInTransit(t *testing.T, c cluster) {
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 30*time.Minute)
+	h.mailer.setThrottled(true)
 	h.run()
 	id := newOrderID()
 	h.append(id, orderFor(id, "customer-of-"+id, "USD100.00"))
 	h.awaitStatus(id, order.StatusFulfilling)
 	h.terminate(id)
-	h.stopWork() // so that no attempt is under way
+	h.stopWork() // so that no attempt is running
 	db, err := pgx.Connect(t.Context(), h.address)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close(t.Context())) }()
@@ -37,12 +38,12 @@ func aMailLeftInTheAir(t *testing.T, c cluster) {
 		WHERE order_id = $1`, id)
 	require.NoError(t, err)
 	h.startWork()
-	h.mails.setShut(false)
+	h.mailer.setThrottled(false)
 
 	requireFindings(t, "checked 1  missing 0  extra 0  held 1  parked 0  fixed 1  left 0", h.reconcile(fixing))
 
 	h.awaitClosed(workflows.RepairID(id))
-	h.awaitMails(id, email.KindCancellation)
+	h.awaitEmails(id, email.KindCancellation)
 	require.EventuallyWithT(t, func(t *assert.CollectT) {
 		var status string
 		err := db.QueryRow(h.t.Context(), `SELECT status FROM email_delivery WHERE order_id = $1 AND kind = 'confirmation'`, id).Scan(&status)
@@ -52,8 +53,9 @@ func aMailLeftInTheAir(t *testing.T, c cluster) {
 	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile())
 }
 
-// forgetSent has the ledger take an email for one that waits to be sent, as a failover does that lost its claim.
-func (h *house) forgetSent(id string, kinds ...email.Kind) {
+// forgetSent makes the ledger list sent emails as pending again, as after a failover that
+// lost their claims.
+func (h *reconcileRig) forgetSent(id string, kinds ...email.Kind) {
 	h.t.Helper()
 	for _, kind := range kinds {
 		h.lose("UPDATE email_delivery SET status = 'pending', attempt = 0, message_id = NULL, sent_at = NULL WHERE order_id = '" +
@@ -61,8 +63,8 @@ func (h *house) forgetSent(id string, kinds ...email.Kind) {
 	}
 }
 
-// ledger is what the ledger has of an order, by kind.
-func (h *house) ledger(id string) map[email.Kind]email.Status {
+// ledger returns the ledger's statuses of an order's emails, by kind.
+func (h *reconcileRig) ledger(id string) map[email.Kind]email.Status {
 	h.t.Helper()
 	conn, err := pgx.Connect(h.t.Context(), h.address)
 	require.NoError(h.t, err)
@@ -86,12 +88,12 @@ func sentEmails(kinds ...email.Kind) map[email.Kind]email.Status {
 }
 
 func aClosedOrdersEmails(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	shipped, canceled := h.shippedOrder(), h.place(newOrderID())
-	h.awaitMails(canceled, email.KindConfirmation)
+	h.awaitEmails(canceled, email.KindConfirmation)
 	h.update(canceled, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
-	h.awaitMails(canceled, email.KindConfirmation, email.KindCancellation)
+	h.awaitEmails(canceled, email.KindConfirmation, email.KindCancellation)
 	h.awaitClosed(canceled)
 	h.forgetSent(shipped, email.KindConfirmation, email.KindShipment)
 	h.forgetSent(canceled, email.KindConfirmation, email.KindCancellation)
@@ -101,21 +103,21 @@ func aClosedOrdersEmails(t *testing.T, c cluster) {
 	require.Equal(t, sentEmails(email.KindConfirmation, email.KindShipment), h.ledger(shipped))
 	require.Equal(t, sentEmails(email.KindConfirmation, email.KindCancellation), h.ledger(canceled))
 	h.requireNothingLeft()
-	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindShipment}, h.mails.kinds(shipped))
-	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindCancellation}, h.mails.kinds(canceled))
+	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindShipment}, h.mailer.kinds(shipped))
+	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindCancellation}, h.mailer.kinds(canceled))
 }
 
 func anOpenOrdersEmail(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	reconciled, canceled := h.place(newOrderID()), h.place(newOrderID())
 	for _, id := range []string{reconciled, canceled} {
-		h.awaitMails(id, email.KindConfirmation)
+		h.awaitEmails(id, email.KindConfirmation)
 		h.awaitState(id, func(s order.State) bool { return s.Email == string(email.StatusSent) })
 		h.forgetSent(id, email.KindConfirmation)
 	}
 	h.update(canceled, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
-	h.awaitMails(canceled, email.KindConfirmation, email.KindCancellation)
+	h.awaitEmails(canceled, email.KindConfirmation, email.KindCancellation)
 	h.awaitClosed(canceled)
 	require.Equal(t, sentEmails(email.KindConfirmation, email.KindCancellation), h.ledger(canceled))
 
@@ -124,19 +126,21 @@ func anOpenOrdersEmail(t *testing.T, c cluster) {
 	require.Equal(t, sentEmails(email.KindConfirmation), h.ledger(reconciled))
 	require.Equal(t, workflowOpen, h.describe(reconciled))
 	h.requireNothingLeft()
-	require.Equal(t, []email.Kind{email.KindConfirmation}, h.mails.kinds(reconciled))
+	require.Equal(t, []email.Kind{email.KindConfirmation}, h.mailer.kinds(reconciled))
 }
 
-// anEmailLeftToItsOwnWorkflow is one that its order did not wait for: the workflow that it was left to knows that it was sent.
+// anEmailLeftToItsOwnWorkflow is an email that its order did not wait for: only the
+// workflow it was left to knows that it was sent.
 func anEmailLeftToItsOwnWorkflow(t *testing.T, c cluster) { anEmailLeftTo(t, c, "", "pending") }
 
-// anOutcomeLeftToItsOwnWorkflow is the same where the workflow was given the outcome of an attempt, and sent the email later.
+// anOutcomeLeftToItsOwnWorkflow is the same for a workflow that was given the outcome of
+// an attempt, and sent the email later.
 func anOutcomeLeftToItsOwnWorkflow(t *testing.T, c cluster) {
 	anEmailLeftTo(t, c, "-attempt-3", "unknown")
 }
 
 func anEmailLeftTo(t *testing.T, c cluster, suffix, state string) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.shippedOrder()
 	h.delete(id)
@@ -165,7 +169,7 @@ func anEmailLeftTo(t *testing.T, c cluster, suffix, state string) {
 		h.awaitClosed(workflowID)
 	}
 	scripted.Stop()
-	require.Eventually(t, func() bool { // the list comes late
+	require.Eventually(t, func() bool { // the list is eventually consistent
 		query := "WorkflowId = '" + workflows.EmailID(id, email.KindShipment) + suffix + "'"
 		listed, err := h.temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: query})
 		return err == nil && len(listed.GetExecutions()) == 1
@@ -177,19 +181,20 @@ func anEmailLeftTo(t *testing.T, c cluster, suffix, state string) {
 	require.Equal(t, []int{1, 1, 0}, []int{found.Held, found.Fixed, found.Left}, "%+v", found.Differences)
 	require.Equal(t, sentEmails(email.KindConfirmation, email.KindShipment), h.ledger(id))
 	h.requireNothingLeft()
-	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindShipment}, h.mails.kinds(id))
+	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindShipment}, h.mailer.kinds(id))
 }
 
-// aRepairedOrdersEmail is one that the repair of a terminated order sent: that says so, and the order's own workflow nothing.
+// aRepairedOrdersEmail is an email sent by the repair of a terminated order. Only the
+// repair's result says so.
 func aRepairedOrdersEmail(t *testing.T, c cluster) {
-	h := newHouse(t, c, kurrentsim.Options{}, 0)
+	h := newReconcileRig(t, c, kurrentsim.Options{}, 0)
 	h.run()
 	id := h.place(newOrderID())
-	h.awaitMails(id, email.KindConfirmation)
+	h.awaitEmails(id, email.KindConfirmation)
 	h.terminate(id)
 	found := h.reconcile(fixing)
 	require.Equal(t, []int{1, 1, 0}, []int{found.Held, found.Fixed, found.Left}, "%+v", found.Differences)
-	h.awaitMails(id, email.KindConfirmation, email.KindCancellation)
+	h.awaitEmails(id, email.KindConfirmation, email.KindCancellation)
 	h.awaitClosed(workflows.RepairID(id))
 	h.forgetSent(id, email.KindCancellation)
 
@@ -197,5 +202,5 @@ func aRepairedOrdersEmail(t *testing.T, c cluster) {
 	require.Equal(t, []int{1, 1, 0}, []int{found.Held, found.Fixed, found.Left}, "%+v", found.Differences)
 	require.Equal(t, email.StatusSent, h.ledger(id)[email.KindCancellation])
 	h.requireNothingLeft()
-	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindCancellation}, h.mails.kinds(id))
+	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindCancellation}, h.mailer.kinds(id))
 }
