@@ -14,40 +14,40 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// careless decides by the rules and stores what it decided, but for one thing.
-type careless struct {
+// brokenAccounts decides by the rules and stores what it decided, with at most one fault.
+type brokenAccounts struct {
 	client *kurrent.Client
 	terms  credit.Terms
 
-	anywhere bool                       // it appends at whatever revision the stream is
-	remember map[string]credit.Decision // not nil: it answers what it once decided without a look at the stream
-	pause    func()                     // between its look at the stream and its append
+	anyRevision bool                       // it appends at any revision of the stream
+	cached      map[string]credit.Decision // if not nil, it returns earlier decisions without reading the stream
+	pause       func()                     // between reading the stream and appending
 }
 
-// Reserve, Approve and Release are those of an account.
-func (c *careless) Reserve(ctx context.Context, r credit.Request) (credit.Decision, error) {
+// Reserve, Approve and Release are the commands of an account.
+func (c *brokenAccounts) Reserve(ctx context.Context, r credit.Request) (credit.Decision, error) {
 	return c.decide(ctx, r, func(a *credit.Account) (credit.Decision, []credit.Event, error) {
 		return a.Reserve(r.OrderID, r.Amount, c.terms)
 	})
 }
 
-func (c *careless) Approve(ctx context.Context, r credit.Request, by string) (credit.Decision, error) {
+func (c *brokenAccounts) Approve(ctx context.Context, r credit.Request, by string) (credit.Decision, error) {
 	return c.decide(ctx, r, func(a *credit.Account) (credit.Decision, []credit.Event, error) {
 		return a.Approve(r.OrderID, r.Amount, by, c.terms)
 	})
 }
 
-func (c *careless) Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error) {
-	delete(c.remember, r.OrderID)
+func (c *brokenAccounts) Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error) {
+	delete(c.cached, r.OrderID)
 	return c.decide(ctx, r, func(a *credit.Account) (credit.Decision, []credit.Event, error) {
 		return a.Release(r.OrderID, r.Amount, cause)
 	})
 }
 
-func (c *careless) decide(
+func (c *brokenAccounts) decide(
 	ctx context.Context, r credit.Request, command func(*credit.Account) (credit.Decision, []credit.Event, error),
 ) (credit.Decision, error) {
-	if decision, known := c.remember[r.OrderID]; known {
+	if decision, known := c.cached[r.OrderID]; known {
 		return decision, nil
 	}
 	for {
@@ -63,15 +63,15 @@ func (c *careless) decide(
 		if errors.Is(err, kurrent.ErrWrongRevision) {
 			continue
 		}
-		if err == nil && c.remember != nil && decision.Verdict != credit.VerdictHeld {
-			c.remember[r.OrderID] = decision
+		if err == nil && c.cached != nil && decision.Verdict != credit.VerdictHeld {
+			c.cached[r.OrderID] = decision
 		}
 		return decision, err
 	}
 }
 
-// fold passes over what cannot follow, since that is what it wrote itself.
-func (c *careless) fold(ctx context.Context) (*credit.Account, kurrent.Expected, error) {
+// fold skips events that cannot follow, because brokenAccounts wrote them itself.
+func (c *brokenAccounts) fold(ctx context.Context) (*credit.Account, kurrent.Expected, error) {
 	account, expected := credit.NewAccount(hotCustomer), kurrent.NoStream()
 	err := c.client.ReadStream(ctx, "credit-"+hotCustomer, 0, 0, func(e kurrent.Event) error {
 		expected = kurrent.At(e.Revision)
@@ -84,13 +84,13 @@ func (c *careless) fold(ctx context.Context) (*credit.Account, kurrent.Expected,
 	if errors.Is(err, kurrent.ErrNotFound) {
 		err = nil
 	}
-	if c.anywhere {
+	if c.anyRevision {
 		expected = kurrent.Any()
 	}
 	return account, expected, err
 }
 
-func (c *careless) store(ctx context.Context, expected kurrent.Expected, events []credit.Event) error {
+func (c *brokenAccounts) store(ctx context.Context, expected kurrent.Expected, events []credit.Event) error {
 	var proposed []kurrent.NewEvent
 	for _, event := range events {
 		data, err := credit.EncodeEvent(event)
@@ -103,26 +103,27 @@ func (c *careless) store(ctx context.Context, expected kurrent.Expected, events 
 	return err
 }
 
-// The check is worth what it finds: an account with one fault is not linearizable, and the same one without it is.
-func TestAnAccountThatIsBrokenIsFoundOut(t *testing.T) {
+// The linearizability check is useful: an account with one fault fails it, and the same
+// account without the fault passes.
+func TestLinearizabilityCheck_FindsBrokenAccounts(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
-		fault func(*careless)
+		fault func(*brokenAccounts)
 		want  porcupine.CheckResult
 	}{
-		{"none", func(*careless) {}, porcupine.Ok},
-		{"it appends at any revision", func(c *careless) { c.anywhere = true }, porcupine.Illegal},
-		{"it answers what it remembers", func(c *careless) { c.remember = map[string]credit.Decision{} }, porcupine.Illegal},
+		{"none", func(*brokenAccounts) {}, porcupine.Ok},
+		{"it appends at any revision", func(c *brokenAccounts) { c.anyRevision = true }, porcupine.Illegal},
+		{"it returns earlier decisions", func(c *brokenAccounts) { c.cached = map[string]credit.Decision{} }, porcupine.Illegal},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			client := open(t, sim(t).url())
-			l := load{clients: 8, operations: 30, orders: 60, seed: 1, account: func(int) (reserver, *clerk) {
-				c := &careless{client: client, terms: hotTerms(t), pause: func() { <-time.After(2 * time.Millisecond) }}
+			client := openClient(t, startServer(t).url())
+			l := load{clients: 8, operations: 30, orders: 60, seed: 1, account: func(int) (accountUnderTest, *limitChanger) {
+				c := &brokenAccounts{client: client, terms: hotTerms(t), pause: func() { <-time.After(2 * time.Millisecond) }}
 				test.fault(c)
-				return c, newClerk(client)
+				return c, newLimitChanger(client)
 			}}
 			history := l.run(t)
 			result := porcupine.CheckOperationsTimeout(creditModel(l.orders), narrow(t, history, changes(t, client)), time.Minute)

@@ -20,22 +20,22 @@ import (
 	"orderflow/internal/order"
 )
 
-// Each writer is a process of its own: nothing but the stream's revision keeps them apart.
-func TestThirtyTwoProcessesNeverPassTheLimitAndAllGetADecisionInTime(t *testing.T) {
+// Each writer is a process of its own: only the stream's revision keeps them apart.
+func TestReserve_ThirtyTwoProcesses(t *testing.T) {
 	t.Parallel()
 	const orders = 8
-	server := sim(t)
+	server := startServer(t)
 	var mu sync.Mutex
 	var took []time.Duration
 	conflicts := 0
 	var writers sync.WaitGroup
 	for process := range 32 {
-		a := accounts(t, open(t, server.url()))
+		a := newAccounts(t, openClient(t, server.url()))
 		writers.Go(func() {
 			for n := range orders {
-				request := asked(t, "c1", 100*process+n, "USD30.00")
+				request := requestFor(t, "c1", 100*process+n, "USD30.00")
 				began, busy := time.Now(), 0
-				_, err := insist(t.Context(), func() (credit.Decision, error) {
+				_, err := retryUntilDone(t.Context(), func() (credit.Decision, error) {
 					decision, err := a.Reserve(t.Context(), request)
 					if errors.Is(err, kurrent.ErrConflict) {
 						busy++
@@ -53,12 +53,12 @@ func TestThirtyTwoProcessesNeverPassTheLimitAndAllGetADecisionInTime(t *testing.
 	}
 	writers.Wait()
 	slices.Sort(took)
-	t.Logf("%d decisions, %d times told to come back; median %s, slowest %s", len(took), conflicts, took[len(took)/2], took[len(took)-1])
-	require.Less(t, took[len(took)-1], patience)
-	requireWithinLimit(t, open(t, server.url()), "c1", 32*orders)
+	t.Logf("%d decisions, %d conflicts; median %s, slowest %s", len(took), conflicts, took[len(took)/2], took[len(took)-1])
+	require.Less(t, took[len(took)-1], waitLimit)
+	requireWithinLimit(t, openClient(t, server.url()), "c1", 32*orders)
 }
 
-// requireWithinLimit folds a customer's stream and looks at every prefix of it.
+// requireWithinLimit folds a customer's stream and checks every prefix of it.
 func requireWithinLimit(t *testing.T, client *kurrent.Client, customer string, decisions int) {
 	t.Helper()
 	account, orders := credit.NewAccount(customer), map[string]int{}
@@ -86,24 +86,26 @@ func requireWithinLimit(t *testing.T, client *kurrent.Client, customer string, d
 	}
 }
 
-func TestAHundredLostAnswersAreAHundredReservations(t *testing.T) {
+func TestReserve_HundredLostResponses(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
-	between := startGateway(t, server.addr())
-	a := accounts(t, open(t, between.url))
+	server := startServer(t)
+	gw := startGateway(t, server.addr())
+	a := newAccounts(t, openClient(t, gw.url))
 	for n := range 100 {
-		// The answer to the append, or also to its repetition, after which whoever asked has to ask again.
-		loseAnswers(between, 1+n%3, func(context.Context) error { return status.Error(codes.Unavailable, "gone") })
-		request := asked(t, "c1", n, "USD1.00")
-		decision, err := insist(t.Context(), func() (credit.Decision, error) { return a.Reserve(t.Context(), request) })
+		// The response to the append, or also to its repetition, after which the caller
+		// has to retry.
+		dropResponses(gw, 1+n%3, func(context.Context) error { return status.Error(codes.Unavailable, "gone") })
+		request := requestFor(t, "c1", n, "USD1.00")
+		decision, err := retryUntilDone(t.Context(), func() (credit.Decision, error) { return a.Reserve(t.Context(), request) })
 		require.NoError(t, err)
 		require.Equal(t, credit.VerdictReserved, decision.Verdict)
 	}
-	requireWithinLimit(t, open(t, server.url()), "c1", 100)
+	requireWithinLimit(t, openClient(t, server.url()), "c1", 100)
 }
 
-// longStream writes an account with so many orders that came and went, two events each, and its beginning.
-func longStream(t *testing.T, client *kurrent.Client, customer string, orders int) {
+// writeLongStream writes an account that was opened and had the given number of orders
+// reserved and released, two events each.
+func writeLongStream(t *testing.T, client *kurrent.Client, customer string, orders int) {
 	t.Helper()
 	stream := "credit-" + customer
 	_, err := client.Append(t.Context(), stream, kurrent.NoStream(), event(credit.TypeOpened, `{"customerId":"`+customer+`","limit":"USD1000.00"}`))
@@ -120,26 +122,26 @@ func longStream(t *testing.T, client *kurrent.Client, customer string, orders in
 	}
 }
 
-// It is not parallel, for it measures the memory of the process.
-func TestAHundredThousandEventsAreFoldedOnceAndCostNothingAfterwards(t *testing.T) {
-	server := sim(t)
-	longStream(t, open(t, server.url()), "c1", 50_000)
-	between := startGateway(t, server.addr())
-	a := accounts(t, open(t, between.url))
-	before := heap()
+// It is not parallel, because it measures the memory of the process.
+func TestReserve_HundredThousandEvents(t *testing.T) {
+	server := startServer(t)
+	writeLongStream(t, openClient(t, server.url()), "c1", 50_000)
+	gw := startGateway(t, server.addr())
+	a := newAccounts(t, openClient(t, gw.url))
+	before := heapSize()
 	began := time.Now()
-	_, err := a.Reserve(t.Context(), asked(t, "c1", 100_000, "USD1.00"))
+	_, err := a.Reserve(t.Context(), requestFor(t, "c1", 100_000, "USD1.00"))
 	require.NoError(t, err)
-	cold, held := time.Since(began), heap()-before
-	require.Equal(t, 100_001, between.eventsRead())
+	cold, held := time.Since(began), heapSize()-before
+	require.Equal(t, 100_001, gw.eventsRead())
 	var took []time.Duration
 	for n := range 100 {
 		began := time.Now()
-		_, err := a.Reserve(t.Context(), asked(t, "c1", 100_001+n, "USD1.00"))
+		_, err := a.Reserve(t.Context(), requestFor(t, "c1", 100_001+n, "USD1.00"))
 		require.NoError(t, err)
 		took = append(took, time.Since(began))
 	}
-	require.Equal(t, 100_001, between.eventsRead(), "an account that is folded is not read again")
+	require.Equal(t, 100_001, gw.eventsRead(), "a folded account is not read again")
 	slices.Sort(took)
 	t.Logf("first decision after %s, with %d MiB; then median %s, slowest %s", cold.Round(time.Millisecond), held>>20, took[50], took[99])
 	require.Less(t, held, int64(64<<20))
@@ -147,30 +149,30 @@ func TestAHundredThousandEventsAreFoldedOnceAndCostNothingAfterwards(t *testing.
 	runtime.KeepAlive(a)
 }
 
-func heap() int64 {
+func heapSize() int64 {
 	runtime.GC()
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	return int64(memory.HeapAlloc)
 }
 
-// A stream that is longer than can be read in the time of one attempt is read on by the next.
-func TestWhatWasReadOfALongStreamIsReadOnce(t *testing.T) {
+// A stream too long to be read within one attempt is read further by the next.
+func TestReserve_LongStreamIsReadOnce(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
-	longStream(t, open(t, server.url()), "c1", 2000)
-	between := startGateway(t, server.addr())
-	a := accounts(t, open(t, between.url))
+	server := startServer(t)
+	writeLongStream(t, openClient(t, server.url()), "c1", 2000)
+	gw := startGateway(t, server.addr())
+	a := newAccounts(t, openClient(t, gw.url))
 	attempts := 0
 	for ; ; attempts++ {
 		ctx, cancel := context.WithCancel(t.Context())
-		read := between.eventsRead()
-		between.onRead(func() {
-			if between.eventsRead() > read+1000 {
+		read := gw.eventsRead()
+		gw.onRead(func() {
+			if gw.eventsRead() > read+1000 {
 				cancel()
 			}
 		})
-		_, err := a.Reserve(ctx, asked(t, "c1", 5000, "USD1.00"))
+		_, err := a.Reserve(ctx, requestFor(t, "c1", 5000, "USD1.00"))
 		cancel()
 		if err == nil {
 			break
@@ -179,30 +181,31 @@ func TestWhatWasReadOfALongStreamIsReadOnce(t *testing.T) {
 		require.Less(t, attempts, 20)
 	}
 	require.Positive(t, attempts)
-	require.Less(t, between.eventsRead(), 2*4001, "it was not begun again each time")
+	require.Less(t, gw.eventsRead(), 2*4001, "no attempt starts from the beginning")
 }
 
-// script is arbitrary commands for a few orders of one customer, whose appends fail in one way or another.
+// script runs random commands for a few orders of one customer, whose appends fail in
+// various ways.
 type script struct {
 	t        *testing.T
-	between  *gateway
+	gw       *gateway
 	accounts []*kurrent.CreditAccounts // of several processes
 	customer string
-	model    *credit.Account // what a single writer without faults would have come to
+	model    *credit.Account // the result of a single writer without faults
 	terms    credit.Terms
 }
 
 // The default is 100 scripts; -rapid.checks=20000 makes as many.
-func TestScriptsWithLostAnswersComeToWhatTheRulesSay(t *testing.T) {
+func TestCreditAccounts_RandomCommandsWithFaults(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
-	direct := open(t, server.url())
-	between := startGateway(t, server.addr())
-	clients := []*kurrent.Client{open(t, between.url), open(t, between.url)}
+	server := startServer(t)
+	direct := openClient(t, server.url())
+	gw := startGateway(t, server.addr())
+	clients := []*kurrent.Client{openClient(t, gw.url), openClient(t, gw.url)}
 	customers := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		customers++
-		s := &script{t: t, between: between, customer: fmt.Sprintf("c%d", customers), terms: hotTerms(t)}
+		s := &script{t: t, gw: gw, customer: fmt.Sprintf("c%d", customers), terms: hotTerms(t)}
 		s.model = credit.NewAccount(s.customer)
 		for _, client := range clients {
 			s.accounts = append(s.accounts, kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: client, Terms: s.terms}))
@@ -250,9 +253,9 @@ func (s *script) command(rt *rapid.T) {
 	for _, event := range events {
 		require.NoError(rt, s.model.Apply(event))
 	}
-	loseAnswers(s.between, rapid.IntRange(0, 4).Draw(rt, "answers lost"), func(context.Context) error { return status.Error(codes.Unavailable, "gone") })
-	s.between.refuseNext(rapid.IntRange(0, 3).Draw(rt, "appends refused"))
-	got, err := insist(s.t.Context(), do)
+	dropResponses(s.gw, rapid.IntRange(0, 4).Draw(rt, "lost responses"), func(context.Context) error { return status.Error(codes.Unavailable, "gone") })
+	s.gw.refuseNext(rapid.IntRange(0, 3).Draw(rt, "refused appends"))
+	got, err := retryUntilDone(s.t.Context(), do)
 	require.ErrorIs(rt, err, wantErr)
 	require.Equal(rt, want, got)
 }

@@ -24,11 +24,11 @@ import (
 )
 
 var (
-	seeds         = flag.Int("seeds", 3, "how many runs with the hot customer are checked for linearizability")
+	seeds         = flag.Int("seeds", 3, "number of runs with the hot customer that are checked for linearizability")
 	hotOperations = flag.Int("operations", 60, "of each of the 32 clients of the hot customer")
 )
 
-// What is asked of the account. Each order has one amount, and many ask about it.
+// The commands. Each order has one amount, and many clients send commands about it.
 const (
 	opReserve = iota
 	opApprove
@@ -36,14 +36,15 @@ const (
 	opLimit
 )
 
-type asking struct {
+type input struct {
 	op    int
 	order int   // which order
 	limit int64 // in minor units, of opLimit
 }
 
-// answered is a verdict, or what a command refused. Unknown: nobody knows whether, or when, it was done.
-type answered struct {
+// output is a verdict, or the reason a command failed. If unknown is set, it is not known
+// whether, or when, the command was executed.
+type output struct {
 	verdict string
 	unknown bool
 }
@@ -54,7 +55,7 @@ const (
 	done      = "done"
 )
 
-// state is a credit account as this test understands it: one verdict for each order, a letter each.
+// state is the model of a credit account: one verdict for each order, a letter each.
 type state struct {
 	verdicts string // '.', or r of reserved, h of held, c of released (closed)
 	limit    int64  // -1 before it is opened
@@ -69,8 +70,9 @@ func (s state) with(order int, verdict byte, change int64) state {
 	return state{verdicts: string(verdicts), limit: s.limit, reserved: s.reserved + change}
 }
 
-// next is what the rules of credit say, written down a second time and in another way than in package credit.
-func (s state) next(in asking) (state, string) {
+// next applies the rules of credit. They are written a second time here, in another way
+// than in package credit.
+func (s state) next(in input) (state, string) {
 	if in.op == opLimit {
 		if s.limit < 0 {
 			return s, notOpened
@@ -105,43 +107,44 @@ func creditModel(orders int) porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return state{verdicts: strings.Repeat(".", orders), limit: -1} },
 		Step: func(before, in, out any) (bool, any) {
-			after, want := before.(state).next(in.(asking))
-			got := out.(answered)
+			after, want := before.(state).next(in.(input))
+			got := out.(output)
 			return got.unknown || got.verdict == want, after
 		},
 		DescribeOperation: func(in, out any) string { return fmt.Sprintf("%+v: %+v", in, out) },
 	}
 }
 
-// reserver is the account that is tested, and each that is broken on purpose.
-type reserver interface {
+// accountUnderTest is implemented by the tested account, and by those that are broken on
+// purpose.
+type accountUnderTest interface {
 	Reserve(ctx context.Context, r credit.Request) (credit.Decision, error)
 	Approve(ctx context.Context, r credit.Request, by string) (credit.Decision, error)
 	Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error)
 }
 
-// load is what is done to the hot customer, and by whom.
+// load describes the commands for the hot customer, and the clients that send them.
 type load struct {
 	clients, operations, orders int
 	seed                        uint64
-	account                     func(client int) (reserver, *clerk)
-	giveUp                      float64 // share of the operations that nobody insists on
+	account                     func(client int) (accountUnderTest, *limitChanger)
+	giveUp                      float64 // share of the operations that are not retried
 }
 
-// run puts the load on and gives the history of what was asked and answered.
+// run sends the commands and returns the history of inputs and outputs.
 func (l load) run(t *testing.T) (history []porcupine.Operation) {
 	t.Helper()
 	var mu sync.Mutex
 	var clients sync.WaitGroup
 	for c := range l.clients {
-		account, clerk := l.account(c)
+		account, limitChanger := l.account(c)
 		random := rand.New(rand.NewPCG(l.seed, uint64(c)))
 		clients.Go(func() {
 			for n := range l.operations {
 				in, giveUp := l.draw(random, n), random.Float64() < l.giveUp
-				for answer := (answered{unknown: true}); answer.unknown; {
+				for answer := (output{unknown: true}); answer.unknown; {
 					o := porcupine.Operation{ClientId: c, Input: in, Call: time.Now().UnixNano()}
-					answer = ask(t, account, clerk, in)
+					answer = perform(t, account, limitChanger, in)
 					o.Output, o.Return = answer, time.Now().UnixNano()
 					if answer.unknown {
 						o.Return = math.MaxInt64
@@ -160,11 +163,11 @@ func (l load) run(t *testing.T) (history []porcupine.Operation) {
 	return history
 }
 
-// draw picks an operation on one of the orders that all clients are at by then.
-func (l load) draw(random *rand.Rand, n int) asking {
+// draw picks an operation on one of the orders that all clients have reached by then.
+func (l load) draw(random *rand.Rand, n int) input {
 	const window = 40
 	first := n * max(0, l.orders-window) / l.operations
-	in := asking{order: first + random.IntN(min(window, l.orders-first))}
+	in := input{order: first + random.IntN(min(window, l.orders-first))}
 	switch p := random.IntN(100); {
 	case p < 45:
 		in.op = opReserve
@@ -173,19 +176,20 @@ func (l load) draw(random *rand.Rand, n int) asking {
 	case p < 97:
 		in.op = opRelease
 	default:
-		in = asking{op: opLimit, limit: int64(hotLimit/2 + random.IntN(hotLimit))}
+		in = input{op: opLimit, limit: int64(hotLimit/2 + random.IntN(hotLimit))}
 	}
 	return in
 }
 
-// ask asks once. Whoever insists, as a workflow does, asks anew: an attempt that failed may have been done, and undone by
-// another, before the next one.
-func ask(t *testing.T, account reserver, clerk *clerk, in asking) answered {
+// perform sends one command once. A caller that retries, as a workflow does, records
+// another operation: a failed attempt may have been executed, and undone by another
+// client, before the next one.
+func perform(t *testing.T, account accountUnderTest, limitChanger *limitChanger, in input) output {
 	request := credit.Request{
 		CustomerID: hotCustomer, OrderID: fmt.Sprintf("order-%d", in.order),
 		Amount: order.Money{Minor: amountOf(in.order), Currency: "USD"}, Source: order.Source{EventID: uuid.NewString()}, HoldUntil: hotHold(),
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	var decision credit.Decision
 	var err error
@@ -197,42 +201,43 @@ func ask(t *testing.T, account reserver, clerk *clerk, in asking) answered {
 	case opRelease:
 		decision, err = account.Release(ctx, request, credit.Cause{Reason: "CANCELLED"})
 	case opLimit:
-		err = clerk.changeLimit(ctx, in.limit)
+		err = limitChanger.changeLimit(ctx, in.limit)
 	}
 	switch {
 	case errors.Is(err, credit.ErrNotHeld):
-		return answered{verdict: notHeld}
+		return output{verdict: notHeld}
 	case errors.Is(err, credit.ErrNotOpened):
-		return answered{verdict: notOpened}
+		return output{verdict: notOpened}
 	case errors.Is(err, credit.ErrHistory):
-		return answered{verdict: "no account"} // what no rule answers
+		return output{verdict: "no account"} // an output that no rule produces
 	case err != nil:
-		return answered{unknown: true}
+		return output{unknown: true}
 	case in.op == opLimit:
-		return answered{verdict: done}
+		return output{verdict: done}
 	default:
-		return answered{verdict: letter(decision.Verdict)}
+		return output{verdict: verdictLetter(decision.Verdict)}
 	}
 }
 
-func letter(v credit.Verdict) string {
+func verdictLetter(v credit.Verdict) string {
 	return map[credit.Verdict]string{credit.VerdictReserved: "r", credit.VerdictHeld: "h", credit.VerdictReleased: "c"}[v]
 }
 
 const hotCustomer = "hot"
 
-// clerk changes the limit, as whoever runs the shop does. It knows what it has read of the account.
-type clerk struct {
+// limitChanger changes the limit, as an operator does. It caches what it has read of the
+// account.
+type limitChanger struct {
 	client  *kurrent.Client
 	account *credit.Account
 	next    uint64
 }
 
-func newClerk(client *kurrent.Client) *clerk {
-	return &clerk{client: client, account: credit.NewAccount(hotCustomer)}
+func newLimitChanger(client *kurrent.Client) *limitChanger {
+	return &limitChanger{client: client, account: credit.NewAccount(hotCustomer)}
 }
 
-func (k *clerk) changeLimit(ctx context.Context, limit int64) error {
+func (k *limitChanger) changeLimit(ctx context.Context, limit int64) error {
 	err := k.client.ReadStream(ctx, "credit-"+hotCustomer, k.next, 0, func(e kurrent.Event) error {
 		event, err := credit.DecodeEvent(e.Type, e.Data)
 		k.next = e.Revision + 1
@@ -260,8 +265,9 @@ func (k *clerk) changeLimit(ctx context.Context, limit int64) error {
 	return err
 }
 
-// weather makes the gateway late, and lose answers, and hold some back until nobody waits for them any more.
-func weather(between *gateway, seed uint64) {
+// injectFaults makes the gateway delay appends, drop responses, and hold some back until
+// their caller has given up.
+func injectFaults(gw *gateway, seed uint64) {
 	var mu sync.Mutex
 	random := rand.New(rand.NewPCG(seed, 1))
 	draw := func() float64 {
@@ -269,14 +275,14 @@ func weather(between *gateway, seed uint64) {
 		defer mu.Unlock()
 		return random.Float64()
 	}
-	between.beforeAppends(func() {
+	gw.beforeAppends(func() {
 		if p := draw(); p < 0.004 {
 			<-time.After(hotTimeout + hotTimeout/2) // its caller has given up by then
 		} else if p < 0.1 {
 			<-time.After(time.Duration(p * float64(30*time.Millisecond)))
 		}
 	})
-	between.afterAppends(func(ctx context.Context) error {
+	gw.afterAppends(func(ctx context.Context) error {
 		switch p := draw(); {
 		case p < 0.003:
 			<-ctx.Done()
@@ -290,7 +296,8 @@ func weather(between *gateway, seed uint64) {
 
 const hotTimeout = 400 * time.Millisecond
 
-// hotHold is when every hold ends: one time for all, so that the model and the account come to the same decision.
+// hotHold is when every hold ends: one time for all, so that the model and the account
+// reach the same decision.
 func hotHold() time.Time { return time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) }
 
 func hotTerms(t *testing.T) credit.Terms {
@@ -300,14 +307,15 @@ func hotTerms(t *testing.T) credit.Terms {
 	return credit.Terms{Limits: limits, HoldUntil: hotHold()}
 }
 
-// throughWeather gives clients to the server, each of which several writers share, as those of one worker do.
-func throughWeather(t *testing.T, server *node, seed uint64, processes int) []*kurrent.Client {
+// faultyClients returns clients that connect through a gateway with faults. Several
+// writers share each client, like those of one worker.
+func faultyClients(t *testing.T, server *node, seed uint64, processes int) []*kurrent.Client {
 	t.Helper()
-	between := startGateway(t, server.addr())
-	weather(between, seed)
+	gw := startGateway(t, server.addr())
+	injectFaults(gw, seed)
 	var clients []*kurrent.Client
 	for range processes {
-		client, err := kurrent.Open(kurrent.Config{URL: between.url, AllowPlaintext: true, CallTimeout: hotTimeout})
+		client, err := kurrent.Open(kurrent.Config{URL: gw.url, AllowPlaintext: true, CallTimeout: hotTimeout})
 		require.NoError(t, err)
 		t.Cleanup(client.Close)
 		clients = append(clients, client)
@@ -315,23 +323,23 @@ func throughWeather(t *testing.T, server *node, seed uint64, processes int) []*k
 	return clients
 }
 
-func TestTheAccountIsLinearizable(t *testing.T) {
+func TestCreditAccounts_Linearizable(t *testing.T) {
 	t.Parallel()
 	for seed := range *seeds {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			server := sim(t)
-			clients := throughWeather(t, server, uint64(seed), 8)
+			server := startServer(t)
+			clients := faultyClients(t, server, uint64(seed), 8)
 			var accounts []*kurrent.CreditAccounts
 			for _, client := range clients {
 				accounts = append(accounts, kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: client, Terms: hotTerms(t)}))
 			}
 			l := load{clients: 32, operations: *hotOperations, orders: 8 * *hotOperations, seed: uint64(seed), giveUp: 0.2,
-				account: func(c int) (reserver, *clerk) { return accounts[c%8], newClerk(clients[c%8]) }}
+				account: func(c int) (accountUnderTest, *limitChanger) { return accounts[c%8], newLimitChanger(clients[c%8]) }}
 			began := time.Now()
 			history := l.run(t)
 			ran := time.Since(began)
-			stored := changes(t, open(t, server.url()))
+			stored := changes(t, openClient(t, server.url()))
 			result := porcupine.CheckOperationsTimeout(creditModel(l.orders), narrow(t, history, stored), 5*time.Minute)
 			t.Logf("%d operations in %s, %d of unknown outcome, %d events; checked in %s", len(history), ran.Round(time.Millisecond),
 				unknowns(history), len(stored), (time.Since(began) - ran).Round(time.Millisecond))
@@ -342,7 +350,7 @@ func TestTheAccountIsLinearizable(t *testing.T) {
 
 func unknowns(history []porcupine.Operation) (n int) {
 	for _, o := range history {
-		if o.Output.(answered).unknown {
+		if o.Output.(output).unknown {
 			n++
 		}
 	}

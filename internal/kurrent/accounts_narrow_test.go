@@ -15,16 +15,18 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// With 32 clients at once there are more orders that a history could have happened in than can be tried. The event store
-// says when each change was made, so every operation can be held to a narrower time than its caller saw: the one that
-// made a change to that moment, and the others to when the account would have answered so. If the history can be put in
-// order within those times, then so it can within the longer ones. Where a time would be none, it is left as it was.
+// With 32 concurrent clients there are more possible orders of a history than can be
+// tried. The event store records when each change was made, so every operation can be
+// narrowed to a shorter time than its caller saw: the one that made a change to that
+// moment, and the others to the period in which the account would have given that output.
+// If the history can be ordered within those times, it can be within the longer ones. An
+// operation whose time would become empty is left unchanged.
 
-// change is an event as this test understands it.
+// change is an event as the model sees it.
 type change struct {
-	at  int64 // when it was made, in nanoseconds
-	ask asking
-	to  string // the order's verdict from then on, and the answer to who made it
+	at      int64 // when it was made, in nanoseconds
+	in      input
+	verdict string // the order's verdict from then on, and the output of the operation that made it
 }
 
 // changes reads what was stored, whether the rules allow it or not.
@@ -37,16 +39,16 @@ func changes(t *testing.T, client *kurrent.Client) (all []change) {
 		c := change{at: last}
 		switch e := event.(type) {
 		case credit.LimitChanged:
-			c.ask, c.to = asking{op: opLimit, limit: e.Limit.Minor}, done
+			c.in, c.verdict = input{op: opLimit, limit: e.Limit.Minor}, done
 		case credit.Reserved:
-			c.ask, c.to = asking{op: opReserve, order: numberOf(e.OrderID)}, "r"
+			c.in, c.verdict = input{op: opReserve, order: numberOf(e.OrderID)}, "r"
 			if e.ApprovedBy != "" {
-				c.ask.op = opApprove
+				c.in.op = opApprove
 			}
 		case credit.LimitExceeded:
-			c.ask, c.to = asking{op: opReserve, order: numberOf(e.OrderID)}, "h"
+			c.in, c.verdict = input{op: opReserve, order: numberOf(e.OrderID)}, "h"
 		case credit.Released:
-			c.ask, c.to = asking{op: opRelease, order: numberOf(e.OrderID)}, "c"
+			c.in, c.verdict = input{op: opRelease, order: numberOf(e.OrderID)}, "c"
 		default:
 			return err // the account is opened in one append with the first reservation
 		}
@@ -62,35 +64,36 @@ func numberOf(orderID string) (n int) {
 	return n
 }
 
-// narrow gives the history with each operation held to the time in which it must have been done. An operation of unknown
-// outcome that changed nothing is left out: it says nothing.
+// narrow returns the history with each operation narrowed to the time in which it must
+// have happened. An operation of unknown outcome that changed nothing is left out: it
+// carries no information.
 func narrow(t *testing.T, history []porcupine.Operation, all []change) (narrowed []porcupine.Operation) {
 	t.Helper()
-	const tick = int64(time.Microsecond) // the store's clock is coarser than ours
-	rest := map[asking][]porcupine.Operation{}
+	const tick = int64(time.Microsecond) // the store's clock is coarser than this process's
+	unmatched := map[input][]porcupine.Operation{}
 	for _, o := range history {
-		rest[o.Input.(asking)] = append(rest[o.Input.(asking)], o)
+		unmatched[o.Input.(input)] = append(unmatched[o.Input.(input)], o)
 	}
 	for _, c := range all {
 		maker := -1
-		for i, o := range rest[c.ask] {
-			out := o.Output.(answered)
+		for i, o := range unmatched[c.in] {
+			out := o.Output.(output)
 			in := o.Call-tick <= c.at && c.at <= o.Return+min(tick, math.MaxInt64-o.Return)
-			if in && (out.unknown || out.verdict == c.to) && (maker < 0 || o.Return < rest[c.ask][maker].Return) {
+			if in && (out.unknown || out.verdict == c.verdict) && (maker < 0 || o.Return < unmatched[c.in][maker].Return) {
 				maker = i
 			}
 		}
-		require.GreaterOrEqual(t, maker, 0, "nobody asked for %+v", c)
-		o := rest[c.ask][maker]
-		rest[c.ask] = slices.Delete(rest[c.ask], maker, maker+1)
+		require.GreaterOrEqual(t, maker, 0, "no operation made %+v", c)
+		o := unmatched[c.in][maker]
+		unmatched[c.in] = slices.Delete(unmatched[c.in], maker, maker+1)
 		o.Call, o.Return = c.at, c.at
 		narrowed = append(narrowed, o)
 	}
-	for in, operations := range rest {
+	for in, operations := range unmatched {
 		for _, o := range operations {
-			if out := o.Output.(answered); !out.unknown {
-				from, to := answeredSo(all, in, out.verdict)
-				narrowed = append(narrowed, heldTo(o, from, to))
+			if out := o.Output.(output); !out.unknown {
+				from, to := verdictPeriod(all, in, out.verdict)
+				narrowed = append(narrowed, clampTo(o, from, to))
 			}
 		}
 	}
@@ -98,26 +101,26 @@ func narrow(t *testing.T, history []porcupine.Operation, all []change) (narrowed
 	return narrowed
 }
 
-// answeredSo is the time in which an order had a verdict.
-func answeredSo(all []change, in asking, verdict string) (from, to int64) {
+// verdictPeriod returns the period in which an order had a verdict.
+func verdictPeriod(all []change, in input, verdict string) (from, to int64) {
 	from, to = math.MinInt64, math.MaxInt64
 	if in.op == opLimit {
 		return from, to
 	}
 	now := notHeld
 	for _, c := range all {
-		if c.ask.op == opLimit || c.ask.order != in.order {
+		if c.in.op == opLimit || c.in.order != in.order {
 			continue
 		}
 		if now == verdict {
 			return from, c.at
 		}
-		now, from = c.to, c.at
+		now, from = c.verdict, c.at
 	}
 	return from, to
 }
 
-func heldTo(o porcupine.Operation, from, to int64) porcupine.Operation {
+func clampTo(o porcupine.Operation, from, to int64) porcupine.Operation {
 	call, end := o.Call, o.Return
 	if from > call {
 		call = from + 1

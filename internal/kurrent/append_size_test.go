@@ -15,29 +15,29 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// sized is an event of so many bytes, as the server's limit counts.
-func sized(size int) kurrent.NewEvent {
+// eventOfSize returns an event of that many bytes, as the server's limit counts them.
+func eventOfSize(size int) kurrent.NewEvent {
 	e := event("tested", "")
 	e.Data = []byte(`"` + strings.Repeat("x", size-2*len(e.Type)-2) + `"`)
 	return e
 }
 
-func TestAppendSize(t *testing.T) {
+func TestAppend_Size(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		version string
 		events  []kurrent.NewEvent
 		refusal string
 	}{
-		"one MiB is taken by every server":     {"24.10.14", []kurrent.NewEvent{sized(1 << 20)}, ""},
-		"a byte more is too large":             {"24.10.14", []kurrent.NewEvent{sized(1<<20 + 1)}, "1048577 bytes"},
-		"events are one append":                {"24.10.14", []kurrent.NewEvent{sized(600 << 10), sized(600 << 10)}, "1228800 bytes"},
-		"from 25.1 on it may be larger":        {"25.1.0", []kurrent.NewEvent{sized(7 << 20), sized(7 << 20)}, ""},
-		"a message has its limit on every one": {"25.1.0", []kurrent.NewEvent{sized(15<<20 + 1)}, "15728641 bytes"},
+		"one MiB is accepted by every server":  {"24.10.14", []kurrent.NewEvent{eventOfSize(1 << 20)}, ""},
+		"a byte more is too large":             {"24.10.14", []kurrent.NewEvent{eventOfSize(1<<20 + 1)}, "1048577 bytes"},
+		"events are one append":                {"24.10.14", []kurrent.NewEvent{eventOfSize(600 << 10), eventOfSize(600 << 10)}, "1228800 bytes"},
+		"from 25.1 on it may be larger":        {"25.1.0", []kurrent.NewEvent{eventOfSize(7 << 20), eventOfSize(7 << 20)}, ""},
+		"a message has its limit on every one": {"25.1.0", []kurrent.NewEvent{eventOfSize(15<<20 + 1)}, "15728641 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := open(t, simWith(t, kurrentsim.Options{Version: c.version}).url())
+			client := openClient(t, startServerWith(t, kurrentsim.Options{Version: c.version}).url())
 			_, err := client.Append(t.Context(), "append-1", kurrent.NoStream(), c.events...)
 			if c.refusal == "" {
 				require.NoError(t, err)
@@ -51,7 +51,7 @@ func TestAppendSize(t *testing.T) {
 	}
 }
 
-func TestAppendThatIsCutOff(t *testing.T) {
+func TestAppend_CutOff(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		size  int
@@ -59,28 +59,28 @@ func TestAppendThatIsCutOff(t *testing.T) {
 		calls int32
 	}{
 		"a large one that is cut off again is too large": {9 << 20, kurrent.ErrTooLarge, 2},
-		"a small one has met an outage":                  {1 << 20, kurrent.ErrUnavailable, 1},
+		"a small one is an outage":                       {1 << 20, kurrent.ErrUnavailable, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var calls atomic.Int32
-			client := open(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+			client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
 				calls.Add(1)
 				return status.Error(codes.InvalidArgument, "") // before the client has sent all
 			}))
-			_, err := client.Append(t.Context(), "append-1", kurrent.NoStream(), sized(c.size/2), sized(c.size/2))
+			_, err := client.Append(t.Context(), "append-1", kurrent.NoStream(), eventOfSize(c.size/2), eventOfSize(c.size/2))
 			require.ErrorIs(t, err, c.want)
 			require.Equal(t, c.calls, calls.Load())
 		})
 	}
 }
 
-func TestNameOutsideASCII(t *testing.T) {
+func TestStreamName_OutsideASCII(t *testing.T) {
 	t.Parallel()
 	const name = "credit-Käthe"
 	t.Run("belongs to a stream like any other", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
+		client := openClient(t, startServer(t).url())
 		require.NoError(t, appendOne(t.Context(), client, name))
 		require.Equal(t, sequence(0, 0), revisions(t, client, name, 0, 0))
 		_, err := client.Append(t.Context(), name, kurrent.NoStream(), event("tested", `{}`))
@@ -88,10 +88,10 @@ func TestNameOutsideASCII(t *testing.T) {
 	})
 	t.Run("of a deleted stream", func(t *testing.T) {
 		t.Parallel()
-		server := sim(t)
-		client := open(t, server.url())
+		server := startServer(t)
+		client := openClient(t, server.url())
 		require.NoError(t, appendOne(t.Context(), client, name))
-		_, err := bare(t, server.url()).TombstoneStream(t.Context(), name, kurrentdb.TombstoneStreamOptions{})
+		_, err := officialClient(t, server.url()).TombstoneStream(t.Context(), name, kurrentdb.TombstoneStreamOptions{})
 		require.NoError(t, err)
 		require.ErrorIs(t, appendOne(t.Context(), client, name), kurrent.ErrDeleted)
 		require.ErrorIs(t, client.ReadStream(t.Context(), name, 0, 0, nil), kurrent.ErrDeleted)
@@ -100,9 +100,9 @@ func TestNameOutsideASCII(t *testing.T) {
 		server.stop()
 		require.ErrorIs(t, appendOne(t.Context(), client, name), kurrent.ErrUnavailable)
 	})
-	t.Run("is no reason to take an outage for a deletion", func(t *testing.T) {
+	t.Run("does not turn an outage into a deletion", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, startStub(t, func(string, grpc.ServerStream) error {
+		client := openClient(t, startStub(t, func(string, grpc.ServerStream) error {
 			return status.Error(codes.Unknown, "unexpected HTTP status code received from server: 500 (Internal Server Error)")
 		}))
 		require.ErrorIs(t, appendOne(t.Context(), client, name), kurrent.ErrUnavailable)

@@ -11,9 +11,9 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-func TestAppendsAreMadeWhereTheyAreExpected(t *testing.T) {
+func TestAppend_Expected(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
+	client := openClient(t, startServer(t).url())
 	first, second, third := event("a", `{"n":1}`), event("b", `{"n":2}`), event("c", `{"n":3}`)
 	for _, step := range []struct {
 		name     string
@@ -28,7 +28,7 @@ func TestAppendsAreMadeWhereTheyAreExpected(t *testing.T) {
 		{name: "ahead of the stream", expected: kurrent.At(5), events: []kurrent.NewEvent{second}, err: kurrent.ErrWrongRevision},
 		{name: "at its end", expected: kurrent.At(0), events: []kurrent.NewEvent{second, third}, last: 2},
 		{name: "the same two again", expected: kurrent.At(0), events: []kurrent.NewEvent{second, third}, last: 2},
-		{name: "behind its end", expected: kurrent.At(0), events: []kurrent.NewEvent{event("d", `{}`)}, err: kurrent.ErrWrongRevision},
+		{name: "before its end", expected: kurrent.At(0), events: []kurrent.NewEvent{event("d", `{}`)}, err: kurrent.ErrWrongRevision},
 		{name: "anywhere", expected: kurrent.Any(), events: []kurrent.NewEvent{event("e", `{}`)}, last: 3},
 		{name: "nothing", expected: kurrent.Any(), err: kurrent.ErrInvalid},
 		{name: "no id", expected: kurrent.Any(), events: []kurrent.NewEvent{{Type: "f"}}, err: kurrent.ErrInvalid},
@@ -41,9 +41,9 @@ func TestAppendsAreMadeWhereTheyAreExpected(t *testing.T) {
 	}
 }
 
-func TestAnEventIsReadAsItWasWritten(t *testing.T) {
+func TestReadEvent(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
+	client := openClient(t, startServer(t).url())
 	written := event("a", `{"n":1}`)
 	written.Metadata = []byte(`{"traceparent":"x"}`)
 	_, err := client.Append(t.Context(), "append-1", kurrent.NoStream(), written)
@@ -57,19 +57,19 @@ func TestAnEventIsReadAsItWasWritten(t *testing.T) {
 	}, read)
 }
 
-func TestADeletedStreamTakesNoAppends(t *testing.T) {
+func TestAppend_DeletedStream(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
-	client := open(t, server.url())
+	server := startServer(t)
+	client := openClient(t, server.url())
 	require.NoError(t, appendOne(t.Context(), client, "append-1"))
-	_, err := bare(t, server.url()).TombstoneStream(t.Context(), "append-1", kurrentdb.TombstoneStreamOptions{})
+	_, err := officialClient(t, server.url()).TombstoneStream(t.Context(), "append-1", kurrentdb.TombstoneStreamOptions{})
 	require.NoError(t, err)
 	require.ErrorIs(t, appendOne(t.Context(), client, "append-1"), kurrent.ErrDeleted)
 	_, err = client.ReadEvent(t.Context(), "append-1", 0)
 	require.ErrorIs(t, err, kurrent.ErrDeleted)
 }
 
-// revisions reads a stream and gives the revisions it saw.
+// revisions reads a stream and returns the revisions it saw.
 func revisions(t *testing.T, client *kurrent.Client, stream string, from uint64, limit int) []uint64 {
 	t.Helper()
 	var seen []uint64
@@ -89,9 +89,9 @@ func sequence(from, to uint64) []uint64 {
 	return all
 }
 
-func TestAStreamIsReadInPagesWithoutGaps(t *testing.T) {
+func TestReadStream_Pages(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
+	client := openClient(t, startServer(t).url())
 	for range 3 {
 		events := make([]kurrent.NewEvent, 256)
 		for i := range events {
@@ -111,17 +111,17 @@ func TestAStreamIsReadInPagesWithoutGaps(t *testing.T) {
 		"exactly one page":       {0, 256, sequence(0, 255)},
 		"a page and one":         {0, 257, sequence(0, 256)},
 		"more than there is":     {700, 1000, sequence(700, 768)},
-		"from behind its end":    {769, 0, nil},
-		"from far behind it":     {100_000, 3, nil},
+		"from past its end":      {769, 0, nil},
+		"from far past it":       {100_000, 3, nil},
 		"pages that end exactly": {1, 768, sequence(1, 768)},
 	} {
 		require.Equal(t, c.want, revisions(t, client, "read-1", c.from, c.limit), name)
 	}
 }
 
-func TestBigEventsMakeShortPagesAndNoGaps(t *testing.T) {
+func TestReadStream_BigEvents(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
+	client := openClient(t, startServer(t).url())
 	big := `{"padding":"` + string(bytes.Repeat([]byte("x"), 1000<<10)) + `"}`
 	for range 10 {
 		_, err := client.Append(t.Context(), "read-1", kurrent.Any(), event("a", big))
@@ -131,27 +131,27 @@ func TestBigEventsMakeShortPagesAndNoGaps(t *testing.T) {
 	require.Equal(t, sequence(3, 8), revisions(t, client, "read-1", 3, 6))
 }
 
-func TestAnEventThatIsNotThereIsNotFound(t *testing.T) {
+func TestReadEvent_NotFound(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
-	client := open(t, server.url())
+	server := startServer(t)
+	client := openClient(t, server.url())
 	_, err := client.ReadEvent(t.Context(), "read-1", 0)
 	require.ErrorIs(t, err, kurrent.ErrNotFound)
 	for range 3 {
 		require.NoError(t, appendOne(t.Context(), client, "read-1"))
 	}
 	_, err = client.ReadEvent(t.Context(), "read-1", 3)
-	require.ErrorIs(t, err, kurrent.ErrNotFound, "behind the end")
+	require.ErrorIs(t, err, kurrent.ErrNotFound, "past the end")
 	truncate(t, server.url(), "read-1", 2)
 	_, err = client.ReadEvent(t.Context(), "read-1", 1)
-	require.ErrorIs(t, err, kurrent.ErrNotFound, "truncated away: not the next one in its place")
+	require.ErrorIs(t, err, kurrent.ErrNotFound, "truncated: the next one is not returned in its place")
 }
 
-// truncate hides a stream's events before a revision.
+// truncate sets a stream's truncate-before to a revision.
 func truncate(t *testing.T, url, stream string, before uint64) {
 	t.Helper()
 	var metadata kurrentdb.StreamMetadata
 	metadata.SetTruncateBefore(before)
-	_, err := bare(t, url).SetStreamMetadata(t.Context(), stream, kurrentdb.AppendToStreamOptions{}, metadata)
+	_, err := officialClient(t, url).SetStreamMetadata(t.Context(), stream, kurrentdb.AppendToStreamOptions{}, metadata)
 	require.NoError(t, err)
 }

@@ -16,7 +16,7 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-func TestWhatAServerSaysBecomesOneError(t *testing.T) {
+func TestTranslate(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		code     codes.Code
@@ -24,10 +24,10 @@ func TestWhatAServerSaysBecomesOneError(t *testing.T) {
 		trailers metadata.MD
 		want     error
 	}{
-		"a stream that is not there":        {code: codes.NotFound, want: kurrent.ErrNotFound},
+		"a missing stream":                  {code: codes.NotFound, want: kurrent.ErrNotFound},
 		"a deleted stream":                  {code: codes.FailedPrecondition, trailers: metadata.Pairs("exception", "stream-deleted", "stream-name", "s"), want: kurrent.ErrDeleted},
 		"no right":                          {code: codes.PermissionDenied, want: kurrent.ErrAccessDenied},
-		"nobody the server knows":           {code: codes.Unauthenticated, want: kurrent.ErrAccessDenied},
+		"an unknown user":                   {code: codes.Unauthenticated, want: kurrent.ErrAccessDenied},
 		"an event above the limit":          {code: codes.InvalidArgument, message: "exceeds Maximum Append Event Size of 3", want: kurrent.ErrTooLarge},
 		"a batch above the limit":           {code: codes.InvalidArgument, message: "Maximum Append Size of 3 Exceeded.", want: kurrent.ErrTooLarge},
 		"a message above the limit":         {code: codes.ResourceExhausted, message: "received message larger than max", want: kurrent.ErrTooLarge},
@@ -39,12 +39,12 @@ func TestWhatAServerSaysBecomesOneError(t *testing.T) {
 		"a write that took too long":        {code: codes.Aborted, want: kurrent.ErrUnavailable},
 		"a deadline that passed there":      {code: codes.DeadlineExceeded, want: kurrent.ErrUnavailable},
 		"an exception":                      {code: codes.Unknown, message: "Exception was thrown by handler.", want: kurrent.ErrUnavailable},
-		"a trailer the client chokes on":    {code: codes.FailedPrecondition, trailers: metadata.Pairs("exception", "stream-deleted"), want: kurrent.ErrUnavailable},
-		"a very long story":                 {code: codes.Internal, message: strings.Repeat("long ", 1000), want: kurrent.ErrUnavailable},
+		"a trailer the client panics on":    {code: codes.FailedPrecondition, trailers: metadata.Pairs("exception", "stream-deleted"), want: kurrent.ErrUnavailable},
+		"a very long message":               {code: codes.Internal, message: strings.Repeat("long ", 1000), want: kurrent.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := open(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+			client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
 				stream.SetTrailer(c.trailers)
 				return status.Error(c.code, c.message)
 			}))
@@ -55,18 +55,18 @@ func TestWhatAServerSaysBecomesOneError(t *testing.T) {
 	}
 }
 
-func TestAMessageTheClientDoesNotKnowIsAnErrorAndNoPanic(t *testing.T) {
+func TestReadStream_UnknownMessage(t *testing.T) {
 	t.Parallel()
-	client := open(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+	client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
 		caughtUp := &streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}}
 		return stream.SendMsg(caughtUp)
 	}))
 	require.ErrorIs(t, client.ReadStream(t.Context(), "s", 0, 0, nil), kurrent.ErrUnavailable)
 }
 
-func TestAReadThatIsCutOffIsNoShortHistory(t *testing.T) {
+func TestReadStream_CutOff(t *testing.T) {
 	t.Parallel()
-	client := open(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+	client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
 		if err := stream.SendMsg(recorded("s", 0)); err != nil {
 			return err
 		}

@@ -18,15 +18,16 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// startFollower starts a node that refuses everything and names the leading one, as nodes of a cluster do.
+// startFollower starts a node that refuses everything and names the leading node, as
+// nodes of a cluster do.
 func startFollower(t *testing.T, leader string) (url string) {
 	t.Helper()
 	host, port, err := net.SplitHostPort(leader)
 	require.NoError(t, err)
 	return startStub(t, func(method string, stream grpc.ServerStream) error {
 		if method == streams.Streams_Append_FullMethodName {
-			drain(stream)
-		} else if err := stream.RecvMsg(&emptypb.Empty{}); err != nil { // whatever is asked for
+			receiveAppend(stream)
+		} else if err := stream.RecvMsg(&emptypb.Empty{}); err != nil { // any request
 			return err
 		}
 		stream.SetTrailer(metadata.Pairs(
@@ -38,10 +39,10 @@ func startFollower(t *testing.T, leader string) (url string) {
 
 func TestFollower(t *testing.T) {
 	t.Parallel()
-	leader := sim(t)
-	direct := open(t, leader.url())
-	place(t, direct, 0, 1)
-	ensure(t, direct, bridge)
+	leader := startServer(t)
+	direct := openClient(t, leader.url())
+	placeOrders(t, direct, 0, 1)
+	createGroup(t, direct, bridgeGroup)
 	everything := kurrent.Follow{Prefixes: []string{"order-"}}
 	for name, request := range map[string]func(context.Context, *kurrent.Client) error{
 		"append": func(ctx context.Context, c *kurrent.Client) error { return appendOne(ctx, c, "credit-c1") },
@@ -50,7 +51,7 @@ func TestFollower(t *testing.T) {
 			return err
 		},
 		"group": func(ctx context.Context, c *kurrent.Client) error {
-			_, err := c.GroupInfo(ctx, bridge.Stream, bridge.Group)
+			_, err := c.GroupInfo(ctx, bridgeGroup.Stream, bridgeGroup.Group)
 			return err
 		},
 		"scan": func(ctx context.Context, c *kurrent.Client) error {
@@ -61,7 +62,7 @@ func TestFollower(t *testing.T) {
 			return err
 		},
 		"join": func(ctx context.Context, c *kurrent.Client) error {
-			subscription, err := c.Join(ctx, bridge.Stream, bridge.Group, 1)
+			subscription, err := c.Join(ctx, bridgeGroup.Stream, bridgeGroup.Group, 1)
 			if err == nil {
 				subscription.Close()
 			}
@@ -70,26 +71,27 @@ func TestFollower(t *testing.T) {
 	} {
 		t.Run(name+" reaches the leading node at the first attempt", func(t *testing.T) {
 			t.Parallel()
-			client := open(t, startFollower(t, leader.addr()))
+			client := openClient(t, startFollower(t, leader.addr()))
 			require.NoError(t, request(t.Context(), client))
 			require.NoError(t, request(t.Context(), client))
 		})
 		t.Run(name+" ends with its context while the leading node is silent", func(t *testing.T) {
 			t.Parallel()
-			between := startProxy(t, leader.addr())
-			between.freeze()
-			url := startFollower(t, between.listener.Addr().String())
-			client := open(t, strings.Replace(url, "gossipTimeout=1", "gossipTimeout=60", 1))
+			p := startProxy(t, leader.addr())
+			p.stall()
+			url := startFollower(t, p.listener.Addr().String())
+			client := openClient(t, strings.Replace(url, "gossipTimeout=1", "gossipTimeout=60", 1))
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			within(t, soon, func() {
+			requireWithin(t, promptly, func() {
 				err := request(ctx, client)
 				require.ErrorIs(t, err, kurrent.ErrUnavailable)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 			})
-			// The official client forgets a connection to the leading node that fails, and closes one that does not.
-			between.thaw()
-			require.Eventually(t, between.idle, patience, time.Millisecond)
+			// The official client drops a connection to the leading node that fails, and
+			// closes one that does not.
+			p.resume()
+			require.Eventually(t, p.idle, waitLimit, time.Millisecond)
 		})
 	}
 }

@@ -21,26 +21,27 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// gateway passes reads, appends and replays on to a server, and can do to one call what a network does to all.
+// gateway forwards reads, appends and replays to a server, and can inject network faults
+// into single calls.
 type gateway struct {
 	url    string
 	server streams.StreamsClient
 	groups persistent.PersistentSubscriptionsClient
 
-	mu      sync.Mutex
-	before  func()                      // of each append: holds it back
-	after   func(context.Context) error // of each append that was made: loses its answer
-	refuse  bool
-	refused int    // so many appends more
-	reading func() // of each event that was read
-	visited int
-	reads   int
-	age     time.Duration // by which events that are read are older than they are
-	replay  func(context.Context, *persistent.ReplayParkedReq) error
-	unled   int // reads that any node may answer
-	conns   int // connections made so far
-	deposed int // so many connections are to a node that led when they were made: reads on them find nothing
-	fresh   int // reads on later connections
+	mu           sync.Mutex
+	before       func()                      // called before each append; it may block
+	after        func(context.Context) error // called after each append; an error drops its response
+	refuse       bool
+	refusals     int    // how many appends are still to be refused
+	reading      func() // called for each event that was read
+	visited      int
+	reads        int
+	age          time.Duration // added to the age of events that are read
+	replay       func(context.Context, *persistent.ReplayParkedReq) error
+	anyNodeReads int // reads that do not require the leading node
+	conns        int // connections made so far
+	staleConns   int // the first so many connections are to a node that no longer leads: reads on them find nothing
+	leaderReads  int // reads on later connections
 }
 
 func startGateway(t *testing.T, addr string) *gateway {
@@ -49,20 +50,20 @@ func startGateway(t *testing.T, addr string) *gateway {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	g := &gateway{server: streams.NewStreamsClient(conn), groups: persistent.NewPersistentSubscriptionsClient(conn), before: func() {}, reading: func() {}, after: func(context.Context) error { return nil }}
-	g.onReplay(g.passReplay)
+	g.onReplay(g.forwardReplay)
 	g.url = startStub(t, func(method string, stream grpc.ServerStream) error {
 		switch method {
 		case streams.Streams_Append_FullMethodName:
 			return g.append(stream)
 		case persistent.PersistentSubscriptions_ReplayParked_FullMethodName:
-			return g.answerReplay(stream)
+			return g.handleReplay(stream)
 		}
 		return g.read(stream)
 	}, grpc.StatsHandler(connections{g}))
 	return g
 }
 
-func (g *gateway) answerReplay(stream grpc.ServerStream) error {
+func (g *gateway) handleReplay(stream grpc.ServerStream) error {
 	request := new(persistent.ReplayParkedReq)
 	if err := stream.RecvMsg(request); err != nil {
 		return err
@@ -76,33 +77,33 @@ func (g *gateway) answerReplay(stream grpc.ServerStream) error {
 	return stream.SendMsg(new(persistent.ReplayParkedResp))
 }
 
-func (g *gateway) passReplay(ctx context.Context, request *persistent.ReplayParkedReq) error {
+func (g *gateway) forwardReplay(ctx context.Context, request *persistent.ReplayParkedReq) error {
 	_, err := g.groups.ReplayParked(ctx, request)
 	return err
 }
 
-// onReplay makes replay what becomes of the requests to replay.
+// onReplay sets the handler of requests to replay.
 func (g *gateway) onReplay(replay func(context.Context, *persistent.ReplayParkedReq) error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.replay = replay
 }
 
-// ageEvents makes events that are read older than they are.
+// ageEvents makes events that are read appear older.
 func (g *gateway) ageEvents(by time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.age = by
 }
 
-// makeOlder changes when the server says that it wrote an event.
+// makeOlder changes the time at which the server says it wrote an event.
 func makeOlder(e *streams.ReadResp_ReadEvent_RecordedEvent, by time.Duration) {
 	if ticks, err := strconv.ParseInt(e.GetMetadata()["created"], 10, 64); err == nil {
 		e.Metadata["created"] = strconv.FormatInt(ticks-int64(by/100), 10)
 	}
 }
 
-// connections numbers a gateway's connections, for the calls on them to know.
+// connections numbers a gateway's connections, so that calls on them can be told apart.
 type connections struct{ *gateway }
 
 type connectionNumber struct{}
@@ -122,13 +123,13 @@ func (connections) HandleRPC(context.Context, stats.RPCStats) {}
 
 func (g *gateway) append(stream grpc.ServerStream) error {
 	g.mu.Lock()
-	before, after, refuse := g.before, g.after, g.refuse || g.refused > 0
-	g.refused = max(0, g.refused-1)
+	before, after, refuse := g.before, g.after, g.refuse || g.refusals > 0
+	g.refusals = max(0, g.refusals-1)
 	g.mu.Unlock()
 	if refuse {
 		return status.Error(codes.Unavailable, "refused")
 	}
-	call, err := g.server.Append(context.WithoutCancel(stream.Context())) // what has arrived is done, whoever gave up on it
+	call, err := g.server.Append(context.WithoutCancel(stream.Context())) // a request that has arrived is executed even if its caller has given up
 	if err != nil {
 		return err
 	}
@@ -192,21 +193,21 @@ func (g *gateway) beginRead(ctx context.Context) (stale bool) {
 	defer g.mu.Unlock()
 	g.reads++
 	if !slices.Equal(metadata.ValueFromIncomingContext(ctx, "requires-leader"), []string{"true"}) {
-		g.unled++
+		g.anyNodeReads++
 	}
-	if number, _ := ctx.Value(connectionNumber{}).(int); number <= g.deposed {
+	if number, _ := ctx.Value(connectionNumber{}).(int); number <= g.staleConns {
 		return true
 	}
-	g.fresh++
+	g.leaderReads++
 	return false
 }
 
-// depose makes what is connected so far a node that led and does not know that it no longer does. Later connections lead to
-// the one that does.
-func (g *gateway) depose() {
+// makeStale makes the existing connections lead to a node that no longer leads and does
+// not know it. Later connections lead to the one that does.
+func (g *gateway) makeStale() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.deposed, g.fresh = g.conns, 0
+	g.staleConns, g.leaderReads = g.conns, 0
 }
 
 func (g *gateway) readsBegun() int {
@@ -215,17 +216,17 @@ func (g *gateway) readsBegun() int {
 	return g.reads
 }
 
-func (g *gateway) readsOfTheLeader() int {
+func (g *gateway) readsOnLeader() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.fresh
+	return g.leaderReads
 }
 
-// readsOfAnyNode counts the reads that did not ask for the leading node.
-func (g *gateway) readsOfAnyNode() int {
+// readsOnAnyNode returns the number of reads that did not require the leading node.
+func (g *gateway) readsOnAnyNode() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.unled
+	return g.anyNodeReads
 }
 
 func (g *gateway) beforeAppends(before func()) {
@@ -252,14 +253,14 @@ func (g *gateway) eventsRead() int {
 	return g.visited
 }
 
-// refuseNext refuses the next appends, which are not made.
+// refuseNext refuses the next appends, without executing them.
 func (g *gateway) refuseNext(count int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.refused = count
+	g.refusals = count
 }
 
-// onRead is told of each event that was read.
+// onRead sets a function that is called for each event that is read.
 func (g *gateway) onRead(reading func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

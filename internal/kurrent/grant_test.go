@@ -15,31 +15,33 @@ import (
 
 const parkedOfGroup = "$persistentsubscription-$ce-order::fulfillment-parked"
 
-// secured is a server with users, and clients of its own for each.
-type secured struct {
+// secureServer is a server with users, with a client for each of them.
+type secureServer struct {
 	*testing.T
 	server *kurrentsimtest.Secure
 	admin  *kurrent.Client
 }
 
-func newSecured(t *testing.T) *secured {
+func newSecureServer(t *testing.T) *secureServer {
 	t.Helper()
 	server := kurrentsimtest.StartSecure(t, kurrentsim.Options{},
 		kurrentsimtest.User("starter"), kurrentsimtest.User("ops", access.Operations), kurrentsimtest.User("other"))
-	return &secured{T: t, server: server, admin: open(t, server.URLFor(kurrentsimtest.Admin))}
+	return &secureServer{T: t, server: server, admin: openClient(t, server.URLFor(kurrentsimtest.Admin))}
 }
 
-func (s *secured) as(user string) *kurrent.Client { return open(s.T, s.server.URLFor(user)) }
+func (s *secureServer) clientOf(user string) *kurrent.Client {
+	return openClient(s.T, s.server.URLFor(user))
+}
 
-// write puts an event at the end of a stream.
-func (s *secured) write(stream, eventType, body string) {
+// write appends an event to a stream.
+func (s *secureServer) write(stream, eventType, body string) {
 	s.Helper()
 	_, err := s.admin.Append(s.Context(), stream, kurrent.Any(), kurrent.NewEvent{ID: uuid.New(), Type: eventType, Data: []byte(body)})
 	require.NoError(s, err)
 }
 
-// metadata reads the newest metadata of a stream, nil for none.
-func (s *secured) metadata(stream string) (fields map[string]any) {
+// metadata reads the newest metadata of a stream, or nil if there is none.
+func (s *secureServer) metadata(stream string) (fields map[string]any) {
 	s.Helper()
 	err := s.admin.ReadStream(s.Context(), "$$"+stream, 0, 0, func(e kurrent.Event) error {
 		fields = nil
@@ -51,7 +53,7 @@ func (s *secured) metadata(stream string) (fields map[string]any) {
 	return fields
 }
 
-func (s *secured) grant(user string) []kurrent.Grant {
+func (s *secureServer) grant(user string) []kurrent.Grant {
 	s.Helper()
 	grants, err := s.admin.GrantGroup(s.Context(), "$ce-order", "fulfillment", user)
 	require.NoError(s, err)
@@ -62,12 +64,12 @@ func TestGrantGroup(t *testing.T) {
 	t.Parallel()
 	read := []kurrent.Right{kurrent.RightRead}
 	all := []kurrent.Right{kurrent.RightRead, kurrent.RightMetaRead, kurrent.RightMetaWrite}
-	t.Run("lets a user join and see what is parked, before the first event", func(t *testing.T) {
+	t.Run("lets a user join and see parked events, before the first event", func(t *testing.T) {
 		t.Parallel()
-		s := newSecured(t)
-		starter := s.as("starter")
+		s := newSecureServer(t)
+		starter := s.clientOf("starter")
 		_, _, err := s.admin.EnsureGroup(t.Context(), kurrent.GroupSettings{
-			Stream: "$ce-order", Group: "fulfillment", MessageTimeout: patience, BufferSize: 10,
+			Stream: "$ce-order", Group: "fulfillment", MessageTimeout: waitLimit, BufferSize: 10,
 		})
 		require.NoError(t, err)
 		_, err = starter.Join(t.Context(), "$ce-order", "fulfillment", 1)
@@ -83,20 +85,20 @@ func TestGrantGroup(t *testing.T) {
 		boundary, err := starter.ParkedBoundary(t.Context(), "$ce-order", "fulfillment")
 		require.NoError(t, err)
 		require.NoError(t, starter.DropParked(t.Context(), "$ce-order", "fulfillment", boundary, 0))
-		_, err = s.as("other").Join(t.Context(), "$ce-order", "fulfillment", 1)
+		_, err = s.clientOf("other").Join(t.Context(), "$ce-order", "fulfillment", 1)
 		require.ErrorIs(t, err, kurrent.ErrAccessDenied)
 	})
 	t.Run("writes nothing twice", func(t *testing.T) {
 		t.Parallel()
-		s := newSecured(t)
+		s := newSecureServer(t)
 		s.grant("starter")
 		before := s.metadata(parkedOfGroup)
 		require.Equal(t, []kurrent.Grant{{"$ce-order", nil}, {parkedOfGroup, nil}}, s.grant("starter"))
 		require.Equal(t, before, s.metadata(parkedOfGroup))
 	})
-	t.Run("keeps what the metadata says beside it", func(t *testing.T) {
+	t.Run("keeps the other fields of the metadata", func(t *testing.T) {
 		t.Parallel()
-		s := newSecured(t)
+		s := newSecureServer(t)
 		s.write("$$"+parkedOfGroup, "$metadata", `{"$tb":3,"own":{"a":1},"$acl":{"$r":"$ops","$w":[]}}`)
 		s.grant("starter")
 		require.Equal(t, map[string]any{
@@ -106,23 +108,23 @@ func TestGrantGroup(t *testing.T) {
 			},
 		}, s.metadata(parkedOfGroup))
 	})
-	t.Run("leaves a stream that everyone may read as it is", func(t *testing.T) {
+	t.Run("does not change who may read a stream that everyone may read", func(t *testing.T) {
 		t.Parallel()
-		s := newSecured(t)
+		s := newSecureServer(t)
 		s.write("order-1", "placed", `{}`)
 		require.Equal(t, kurrent.Grant{Stream: "$ce-order"}, s.grant("starter")[0])
 		require.Equal(t, map[string]any{"$r": "$all", "$mr": "$all"}, s.metadata("$ce-order")["$acl"])
 	})
-	t.Run("takes no right from those who have it by $settings", func(t *testing.T) {
+	t.Run("keeps the rights granted by $settings", func(t *testing.T) {
 		t.Parallel()
-		s := newSecured(t)
+		s := newSecureServer(t)
 		s.write("$settings", "$settings", `{"$systemStreamAcl":{"$r":["$admins","auditors"]}}`)
 		s.grant("starter")
 		require.Equal(t, []any{"$admins", "auditors", "starter"}, s.metadata("$ce-order")["$acl"].(map[string]any)["$r"])
 	})
-	t.Run("does not narrow a stream of users", func(t *testing.T) {
+	t.Run("does not narrow access to a user stream", func(t *testing.T) {
 		t.Parallel()
-		s := newSecured(t)
+		s := newSecureServer(t)
 		grants, err := s.admin.GrantGroup(t.Context(), "orders", "fulfillment", "starter")
 		require.NoError(t, err)
 		require.Equal(t, kurrent.Grant{Stream: "orders"}, grants[0])
@@ -130,9 +132,9 @@ func TestGrantGroup(t *testing.T) {
 	})
 	t.Run("is for administrators", func(t *testing.T) {
 		t.Parallel()
-		s := newSecured(t)
+		s := newSecureServer(t)
 		for _, user := range []string{"starter", "ops"} {
-			_, err := s.as(user).GrantGroup(t.Context(), "$ce-order", "fulfillment", user)
+			_, err := s.clientOf(user).GrantGroup(t.Context(), "$ce-order", "fulfillment", user)
 			require.ErrorIs(t, err, kurrent.ErrAccessDenied)
 		}
 	})

@@ -14,18 +14,18 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-func TestAGroupIsMadeOnceAndThenOnlyCompared(t *testing.T) {
+func TestEnsureGroup(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
-	differences, created, err := client.EnsureGroup(t.Context(), bridge)
+	client := openClient(t, startServer(t).url())
+	differences, created, err := client.EnsureGroup(t.Context(), bridgeGroup)
 	require.NoError(t, err)
 	require.True(t, created)
 	require.Empty(t, differences)
-	differences, created, err = client.EnsureGroup(t.Context(), bridge)
+	differences, created, err = client.EnsureGroup(t.Context(), bridgeGroup)
 	require.NoError(t, err)
 	require.False(t, created)
 	require.Empty(t, differences, "a group reads back as it was made")
-	other := bridge
+	other := bridgeGroup
 	other.MessageTimeout = time.Minute
 	differences, created, err = client.EnsureGroup(t.Context(), other)
 	require.NoError(t, err)
@@ -33,13 +33,13 @@ func TestAGroupIsMadeOnceAndThenOnlyCompared(t *testing.T) {
 	require.Equal(t, []kurrent.Difference{{Text: "messageTimeout is 4m0s, want 1m0s"}}, differences)
 }
 
-func TestAGroupThatWasMadeByHandIsDescribed(t *testing.T) {
+func TestEnsureGroup_Differences(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
-	options := kurrentdb.PersistentStreamSubscriptionOptions{} // the client's own ideas: from the end, ten retries, no links
-	err := bare(t, server.url()).CreatePersistentSubscription(t.Context(), bridge.Stream, bridge.Group, options)
+	server := startServer(t)
+	options := kurrentdb.PersistentStreamSubscriptionOptions{} // the client's own defaults: from the end, ten retries, no links
+	err := officialClient(t, server.url()).CreatePersistentSubscription(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, options)
 	require.NoError(t, err)
-	differences, created, err := open(t, server.url()).EnsureGroup(t.Context(), bridge)
+	differences, created, err := openClient(t, server.url()).EnsureGroup(t.Context(), bridgeGroup)
 	require.NoError(t, err)
 	require.False(t, created)
 	want := []kurrent.Difference{
@@ -54,12 +54,12 @@ func TestAGroupThatWasMadeByHandIsDescribed(t *testing.T) {
 		{Text: "liveBufferSize is 500, want 16"},
 	}
 	require.Equal(t, want, differences)
-	differences, err = open(t, server.url()).CompareGroup(t.Context(), bridge)
+	differences, err = openClient(t, server.url()).CompareGroup(t.Context(), bridgeGroup)
 	require.NoError(t, err)
 	require.Equal(t, want, differences)
 }
 
-func TestTheRightToMakeAGroupIsNeededOnlyWhenItIsMissing(t *testing.T) {
+func TestEnsureGroup_Rights(t *testing.T) {
 	t.Parallel()
 	const (
 		create = "/event_store.client.persistent_subscriptions.PersistentSubscriptions/Create"
@@ -70,23 +70,23 @@ func TestTheRightToMakeAGroupIsNeededOnlyWhenItIsMissing(t *testing.T) {
 		differences []kurrent.Difference
 		want        error
 	}{
-		"it is missing":                    {answers: map[string]codes.Code{info: codes.NotFound, create: codes.PermissionDenied}, want: kurrent.ErrAccessDenied},
-		"it is there and may be looked at": {answers: map[string]codes.Code{info: codes.OK, create: codes.PermissionDenied}, differences: []kurrent.Difference{{Text: "start is unknown, want the start"}}},
-		"it is there and out of sight":     {answers: map[string]codes.Code{info: codes.PermissionDenied, create: codes.AlreadyExists}, differences: []kurrent.Difference{{Text: "settings cannot be compared: no right to read them"}}},
-		"nobody may say whether it is":     {answers: map[string]codes.Code{info: codes.PermissionDenied, create: codes.PermissionDenied}, differences: []kurrent.Difference{{Text: "settings cannot be compared: no right to read them"}}},
-		"the server is away":               {answers: map[string]codes.Code{info: codes.Unavailable}, want: kurrent.ErrUnavailable},
-		"the server goes away":             {answers: map[string]codes.Code{info: codes.NotFound, create: codes.Unavailable}, want: kurrent.ErrUnavailable},
-		"it is made by another meanwhile":  {answers: map[string]codes.Code{info: codes.NotFound, create: codes.AlreadyExists}, want: kurrent.ErrNotFound},
+		"it is missing":                       {answers: map[string]codes.Code{info: codes.NotFound, create: codes.PermissionDenied}, want: kurrent.ErrAccessDenied},
+		"it exists and may be read":           {answers: map[string]codes.Code{info: codes.OK, create: codes.PermissionDenied}, differences: []kurrent.Difference{{Text: "start is unknown, want the start"}}},
+		"it exists and may not be read":       {answers: map[string]codes.Code{info: codes.PermissionDenied, create: codes.AlreadyExists}, differences: []kurrent.Difference{{Text: "settings cannot be compared: no right to read them"}}},
+		"it may be neither read nor created":  {answers: map[string]codes.Code{info: codes.PermissionDenied, create: codes.PermissionDenied}, differences: []kurrent.Difference{{Text: "settings cannot be compared: no right to read them"}}},
+		"the server is unavailable":           {answers: map[string]codes.Code{info: codes.Unavailable}, want: kurrent.ErrUnavailable},
+		"the server becomes unavailable":      {answers: map[string]codes.Code{info: codes.NotFound, create: codes.Unavailable}, want: kurrent.ErrUnavailable},
+		"another client creates it meanwhile": {answers: map[string]codes.Code{info: codes.NotFound, create: codes.AlreadyExists}, want: kurrent.ErrNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := open(t, startStub(t, func(method string, stream grpc.ServerStream) error {
+			client := openClient(t, startStub(t, func(method string, stream grpc.ServerStream) error {
 				if code := c.answers[method]; code != codes.OK {
 					return status.Error(code, "no")
 				}
-				return stream.SendMsg(&persistent.GetInfoResp{SubscriptionInfo: asWanted()})
+				return stream.SendMsg(&persistent.GetInfoResp{SubscriptionInfo: wantedInfo()})
 			}))
-			differences, created, err := client.EnsureGroup(t.Context(), bridge)
+			differences, created, err := client.EnsureGroup(t.Context(), bridgeGroup)
 			require.ErrorIs(t, err, c.want)
 			require.False(t, created)
 			require.Equal(t, c.differences, differences)
@@ -94,8 +94,9 @@ func TestTheRightToMakeAGroupIsNeededOnlyWhenItIsMissing(t *testing.T) {
 	}
 }
 
-// asWanted is a group like bridge but for its start, in words the client cannot read.
-func asWanted() *persistent.SubscriptionInfo {
+// wantedInfo returns a group like bridgeGroup except for its start, which the client
+// cannot parse.
+func wantedInfo() *persistent.SubscriptionInfo {
 	return &persistent.SubscriptionInfo{
 		StartFrom: "C:1/P:1", ResolveLinkTos: true, MaxRetryCount: 1<<31 - 1, MessageTimeoutMilliseconds: 240_000,
 		NamedConsumerStrategy: "RoundRobin", CheckPointAfterMilliseconds: 1000, MinCheckPointCount: 1, MaxCheckPointCount: 1000,
@@ -103,19 +104,19 @@ func asWanted() *persistent.SubscriptionInfo {
 	}
 }
 
-func TestSettingsThatCannotWorkAreRefused(t *testing.T) {
+func TestEnsureGroup_InvalidSettings(t *testing.T) {
 	t.Parallel()
-	client := open(t, urlOf(refusing(t)))
-	for name, spoil := range map[string]func(*kurrent.GroupSettings){
-		"no stream":               func(s *kurrent.GroupSettings) { s.Stream = "" },
-		"no group":                func(s *kurrent.GroupSettings) { s.Group = "" },
-		"no patience":             func(s *kurrent.GroupSettings) { s.MessageTimeout = time.Millisecond },
-		"patience that overflows": func(s *kurrent.GroupSettings) { s.MessageTimeout = 1000 * time.Hour },
-		"no buffer":               func(s *kurrent.GroupSettings) { s.BufferSize = 0 },
-		"a huge buffer":           func(s *kurrent.GroupSettings) { s.BufferSize = 1 << 20 },
+	client := openClient(t, urlOf(closedAddress(t)))
+	for name, change := range map[string]func(*kurrent.GroupSettings){
+		"no stream":                           func(s *kurrent.GroupSettings) { s.Stream = "" },
+		"no group":                            func(s *kurrent.GroupSettings) { s.Group = "" },
+		"a message timeout that is too short": func(s *kurrent.GroupSettings) { s.MessageTimeout = time.Millisecond },
+		"a message timeout that overflows":    func(s *kurrent.GroupSettings) { s.MessageTimeout = 1000 * time.Hour },
+		"no buffer":                           func(s *kurrent.GroupSettings) { s.BufferSize = 0 },
+		"a huge buffer":                       func(s *kurrent.GroupSettings) { s.BufferSize = 1 << 20 },
 	} {
-		settings := bridge
-		spoil(&settings)
+		settings := bridgeGroup
+		change(&settings)
 		_, _, err := client.EnsureGroup(t.Context(), settings)
 		require.ErrorIs(t, err, kurrent.ErrInvalid, name)
 	}

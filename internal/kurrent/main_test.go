@@ -19,18 +19,20 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	// patience is how long anything that should happen may take on a busy machine.
-	patience = time.Minute
+	// waitLimit bounds the wait for anything that should happen, also on a busy machine.
+	waitLimit = time.Minute
 
-	// soon is how long what ends by itself may take, where it would not end at all, or only with the time for a call.
-	soon = 10 * time.Second
+	// promptly bounds the time of a call that ends early; otherwise it would never end,
+	// or only with the call timeout.
+	promptly = 10 * time.Second
 )
 
-// open gives a client that is closed with the test. One attempt to connect takes a second at most, and a call all the time
-// there is: what ends sooner has another reason to.
-func open(t *testing.T, url string) *kurrent.Client {
+// openClient returns a client that is closed when the test ends. One attempt to connect
+// takes at most a second, and the call timeout is waitLimit: a call that ends sooner
+// ended for another reason.
+func openClient(t *testing.T, url string) *kurrent.Client {
 	t.Helper()
-	client, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: patience})
+	client, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: waitLimit})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	return client
@@ -45,13 +47,13 @@ type node struct {
 	running *kurrentsim.Server
 }
 
-// sim starts a server that stops with the test.
-func sim(t *testing.T) *node { return simWith(t, kurrentsim.Options{}) }
+// startServer starts a server that is stopped when the test ends.
+func startServer(t *testing.T) *node { return startServerWith(t, kurrentsim.Options{}) }
 
-func simWith(t *testing.T, options kurrentsim.Options) *node {
+func startServerWith(t *testing.T, options kurrentsim.Options) *node {
 	t.Helper()
 	n := &node{t: t, options: options}
-	n.options.Listen = devservertest.Address(t) // of its own also while it is stopped
+	n.options.Listen = devservertest.Address(t) // reserved also while it is stopped
 	n.start()
 	t.Cleanup(n.stop)
 	return n
@@ -63,7 +65,7 @@ func (n *node) start() {
 		server, err := kurrentsim.Start(n.options)
 		n.running = server
 		return err == nil
-	}, patience, 10*time.Millisecond)
+	}, waitLimit, 10*time.Millisecond)
 }
 
 func (n *node) stop() {
@@ -71,7 +73,7 @@ func (n *node) stop() {
 	if n.running == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(n.t.Context()), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(n.t.Context()), waitLimit)
 	defer cancel()
 	require.NoError(n.t, n.running.Stop(ctx))
 	n.running = nil
@@ -81,19 +83,19 @@ func (n *node) addr() string { return n.options.Listen }
 
 func (n *node) url() string { return urlOf(n.addr()) }
 
-// refusing is an address at which nobody listens.
-func refusing(t *testing.T) string {
+// closedAddress returns an address on which no server listens.
+func closedAddress(t *testing.T) string {
 	t.Helper()
 	return devservertest.Address(t)
 }
 
-// silent is an address that takes connections and never says a word.
-func silent(t *testing.T) string {
+// silentAddress returns an address that accepts connections and never responds.
+func silentAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
-	return listener.Addr().String() // the kernel's backlog takes them
+	return listener.Addr().String() // the kernel's backlog accepts them
 }
 
 func event(eventType, data string) kurrent.NewEvent {
@@ -105,8 +107,8 @@ func appendOne(ctx context.Context, client *kurrent.Client, stream string) error
 	return err
 }
 
-// within fails the test when action takes longer than it may.
-func within(t *testing.T, limit time.Duration, action func()) {
+// requireWithin fails the test if action takes longer than limit.
+func requireWithin(t *testing.T, limit time.Duration, action func()) {
 	t.Helper()
 	began := time.Now()
 	action()

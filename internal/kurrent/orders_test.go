@@ -30,10 +30,10 @@ func writeOrder(t *testing.T, client *kurrent.Client, placedType, body string) o
 	return order.Source{Stream: "order-1", Revision: 1, EventID: placed.ID.String()}
 }
 
-func TestAnOrderIsReadFromTheEventItsSourceNames(t *testing.T) {
+func TestBody(t *testing.T) {
 	t.Parallel()
 	for _, placedType := range []string{order.TypePlaced, order.TypePlacedAlias} {
-		client := open(t, sim(t).url())
+		client := openClient(t, startServer(t).url())
 		source := writeOrder(t, client, placedType, placedBody)
 		placed, err := client.Body(t.Context(), source)
 		require.NoError(t, err)
@@ -44,39 +44,39 @@ func TestAnOrderIsReadFromTheEventItsSourceNames(t *testing.T) {
 	}
 }
 
-func TestAnOrderIsGoneWhenItsEventIs(t *testing.T) {
+func TestBody_Gone(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		harm func(t *testing.T, server *node, source *order.Source)
-		want error // of a search, which may find another order
+		damage func(t *testing.T, server *node, source *order.Source)
+		want   error // of FindPlaced, which may find another order
 	}{
-		"its stream was deleted": {want: kurrent.ErrDeleted, harm: func(t *testing.T, server *node, _ *order.Source) {
-			_, err := bare(t, server.url()).DeleteStream(t.Context(), "order-1", kurrentdb.DeleteStreamOptions{})
+		"its stream was deleted": {want: kurrent.ErrDeleted, damage: func(t *testing.T, server *node, _ *order.Source) {
+			_, err := officialClient(t, server.url()).DeleteStream(t.Context(), "order-1", kurrentdb.DeleteStreamOptions{})
 			require.NoError(t, err)
 		}},
-		"its stream was deleted for ever": {want: kurrent.ErrDeleted, harm: func(t *testing.T, server *node, _ *order.Source) {
-			_, err := bare(t, server.url()).TombstoneStream(t.Context(), "order-1", kurrentdb.TombstoneStreamOptions{})
+		"its stream was tombstoned": {want: kurrent.ErrDeleted, damage: func(t *testing.T, server *node, _ *order.Source) {
+			_, err := officialClient(t, server.url()).TombstoneStream(t.Context(), "order-1", kurrentdb.TombstoneStreamOptions{})
 			require.NoError(t, err)
 		}},
-		"its stream was truncated": {want: kurrent.ErrNotFound, harm: func(t *testing.T, server *node, _ *order.Source) {
+		"its stream was truncated": {want: kurrent.ErrNotFound, damage: func(t *testing.T, server *node, _ *order.Source) {
 			truncate(t, server.url(), "order-1", 2)
 		}},
-		"all of its stream was truncated": {want: kurrent.ErrNotFound, harm: func(t *testing.T, server *node, _ *order.Source) {
+		"all of its stream was truncated": {want: kurrent.ErrNotFound, damage: func(t *testing.T, server *node, _ *order.Source) {
 			truncate(t, server.url(), "order-1", 3)
 		}},
-		"its stream never was": {want: kurrent.ErrNotFound, harm: func(_ *testing.T, _ *node, source *order.Source) {
+		"its stream never existed": {want: kurrent.ErrNotFound, damage: func(_ *testing.T, _ *node, source *order.Source) {
 			source.Stream = "order-2"
 		}},
-		"another event is there": {harm: func(_ *testing.T, _ *node, source *order.Source) {
+		"another event is stored there": {damage: func(_ *testing.T, _ *node, source *order.Source) {
 			source.EventID = uuid.NewString()
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := sim(t)
-			client := open(t, server.url())
+			server := startServer(t)
+			client := openClient(t, server.url())
 			source := writeOrder(t, client, order.TypePlaced, placedBody)
-			c.harm(t, server, &source)
+			c.damage(t, server, &source)
 			_, err := client.Body(t.Context(), source)
 			require.ErrorIs(t, err, order.ErrGone)
 			_, err = client.FindPlaced(t.Context(), source.Stream)
@@ -85,7 +85,7 @@ func TestAnOrderIsGoneWhenItsEventIs(t *testing.T) {
 	}
 }
 
-func TestAStreamIsBegunByItsFirstOrderThatCanBeUnderstood(t *testing.T) {
+func TestFindPlaced(t *testing.T) {
 	t.Parallel()
 	good := event(order.TypePlaced, placedBody)
 	other := event("order-drafted", `{}`)
@@ -93,19 +93,19 @@ func TestAStreamIsBegunByItsFirstOrderThatCanBeUnderstood(t *testing.T) {
 	for name, c := range map[string]struct {
 		events  []kurrent.NewEvent
 		found   bool
-		invalid string // else ErrNotFound
+		invalid string // if empty, ErrNotFound is expected
 	}{
-		"a corrected one follows":        {events: []kurrent.NewEvent{bad, worse, good}, found: true},
-		"another good one follows":       {events: []kurrent.NewEvent{good, event(order.TypePlaced, placedBody)}, found: true},
-		"a bad one follows":              {events: []kurrent.NewEvent{other, good, bad}, found: true},
-		"all are bad":                    {events: []kurrent.NewEvent{other, bad, worse}, invalid: "customerId: is missing"},
-		"all are bad, the first more":    {events: []kurrent.NewEvent{worse, bad}, invalid: "is not JSON: it ends too early"},
-		"there is none":                  {events: []kurrent.NewEvent{other}},
-		"its body is of no order at all": {events: []kurrent.NewEvent{{ID: good.ID, Type: order.TypePaid, Data: good.Data}}},
+		"a corrected one follows":                 {events: []kurrent.NewEvent{bad, worse, good}, found: true},
+		"another good one follows":                {events: []kurrent.NewEvent{good, event(order.TypePlaced, placedBody)}, found: true},
+		"a bad one follows":                       {events: []kurrent.NewEvent{other, good, bad}, found: true},
+		"all are bad":                             {events: []kurrent.NewEvent{other, bad, worse}, invalid: "customerId: is missing"},
+		"all are bad, the first more":             {events: []kurrent.NewEvent{worse, bad}, invalid: "is not JSON: it ends too early"},
+		"there is none":                           {events: []kurrent.NewEvent{other}},
+		"its body is in an event of another type": {events: []kurrent.NewEvent{{ID: good.ID, Type: order.TypePaid, Data: good.Data}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := open(t, sim(t).url())
+			client := openClient(t, startServer(t).url())
 			_, err := client.Append(t.Context(), "order-1", kurrent.NoStream(), c.events...)
 			require.NoError(t, err)
 			event, err := client.FindPlaced(t.Context(), "order-1")
@@ -124,10 +124,11 @@ func TestAStreamIsBegunByItsFirstOrderThatCanBeUnderstood(t *testing.T) {
 	}
 }
 
-// The search is bounded, and reads in pages: an order after 10,000 other events is nobody's.
-func TestTheSearchForAnOrderEndsSomewhere(t *testing.T) {
+// The search is bounded, and reads in pages: an order-placed event after 10,000 other
+// events is not found.
+func TestFindPlaced_Limit(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
+	client := openClient(t, startServer(t).url())
 	place := func(stream string, behind int) {
 		for behind > 0 {
 			events := make([]kurrent.NewEvent, min(behind, 1000))
@@ -150,11 +151,11 @@ func TestTheSearchForAnOrderEndsSomewhere(t *testing.T) {
 	require.ErrorIs(t, err, kurrent.ErrNotFound)
 }
 
-// A node that led a moment ago answers, on the connections it still has, what was there before.
-func TestOneStaleAnswerDoesNotMakeAnOrderGone(t *testing.T) {
+// A node that led a moment ago returns old data on its existing connections.
+func TestConfirmedOnLeader_StaleNode(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
-	source := writeOrder(t, open(t, server.url()), order.TypePlaced, placedBody)
+	server := startServer(t)
+	source := writeOrder(t, openClient(t, server.url()), order.TypePlaced, placedBody)
 	for name, read := range map[string]func(*kurrent.Client) error{
 		"body": func(client *kurrent.Client) error {
 			_, err := client.Body(t.Context(), source)
@@ -171,29 +172,29 @@ func TestOneStaleAnswerDoesNotMakeAnOrderGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			between := startGateway(t, server.addr())
-			client := open(t, between.url)
+			gw := startGateway(t, server.addr())
+			client := openClient(t, gw.url)
 			var warm sync.WaitGroup // several connections, all of which turn stale
 			for range 4 {
 				warm.Go(func() { _ = client.Ping(t.Context()) })
 			}
 			warm.Wait()
-			before := between.readsBegun()
+			before := gw.readsBegun()
 			require.NoError(t, read(client))
-			require.Equal(t, 1, between.readsBegun()-before, "what is there takes one round trip")
+			require.Equal(t, 1, gw.readsBegun()-before, "an existing event takes one round trip")
 
-			between.depose()
+			gw.makeStale()
 			require.NoError(t, read(client))
-			require.Equal(t, 3, between.readsBegun()-before)
-			require.Equal(t, 1, between.readsOfTheLeader(), "the second look asks for the node that leads")
-			require.Zero(t, between.readsOfAnyNode())
+			require.Equal(t, 3, gw.readsBegun()-before)
+			require.Equal(t, 1, gw.readsOnLeader(), "the second read goes to the leading node")
+			require.Zero(t, gw.readsOnAnyNode())
 		})
 	}
 }
 
-func TestManyOrdersThatAreGoneAtOnceAreAllSeenToBe(t *testing.T) {
+func TestBody_ManyGoneAtOnce(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
+	client := openClient(t, startServer(t).url())
 	var group sync.WaitGroup
 	errs := make([]error, 200)
 	for i := range errs {
@@ -207,10 +208,10 @@ func TestManyOrdersThatAreGoneAtOnceAreAllSeenToBe(t *testing.T) {
 	}
 }
 
-func TestAnOutageIsNoMissingOrder(t *testing.T) {
+func TestBody_Outage(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
-	source := writeOrder(t, open(t, server.url()), order.TypePlaced, placedBody)
+	server := startServer(t)
+	source := writeOrder(t, openClient(t, server.url()), order.TypePlaced, placedBody)
 	client, err := kurrent.Open(kurrent.Config{URL: server.url(), AllowPlaintext: true, CallTimeout: 200 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
@@ -223,16 +224,16 @@ func TestAnOutageIsNoMissingOrder(t *testing.T) {
 	require.NotErrorIs(t, err, order.ErrGone)
 }
 
-func TestABodyThatCannotBeUnderstoodIsInvalid(t *testing.T) {
+func TestBody_Invalid(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
+	client := openClient(t, startServer(t).url())
 	source := writeOrder(t, client, order.TypePlaced, `{"orderId":"order-1"}`)
 	_, err := client.Body(t.Context(), source)
 	var invalid *order.InvalidError
 	require.ErrorAs(t, err, &invalid)
 }
 
-func TestWhatIsNoLinkPointsNowhere(t *testing.T) {
+func TestLinkTarget_NotALink(t *testing.T) {
 	t.Parallel()
 	for name, link := range map[string]kurrent.Event{
 		"another type": {Type: "order-placed", Data: []byte("0@order-1")},
@@ -243,7 +244,7 @@ func TestWhatIsNoLinkPointsNowhere(t *testing.T) {
 	} {
 		_, _, ok := kurrent.LinkTarget(link)
 		require.False(t, ok, name)
-		_, err := open(t, urlOf(refusing(t))).ReadLinkTarget(t.Context(), link)
+		_, err := openClient(t, urlOf(closedAddress(t))).ReadLinkTarget(t.Context(), link)
 		require.ErrorIs(t, err, kurrent.ErrInvalid, name)
 	}
 }

@@ -15,11 +15,13 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// callers is how many calls meet an outage at once: more than there are connections.
+// callers is how many concurrent calls run into an outage: more than there are
+// connections.
 const callers = 50
 
-// callAtOnce makes calls with a short context each, and gives the slowest one's time and their errors.
-func callAtOnce(ctx context.Context, client *kurrent.Client, timeout time.Duration) (slowest time.Duration, failures []error) {
+// callConcurrently makes concurrent calls with a short timeout each, and returns the time
+// of the slowest and all errors.
+func callConcurrently(ctx context.Context, client *kurrent.Client, timeout time.Duration) (slowest time.Duration, failures []error) {
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	for range callers {
@@ -40,39 +42,40 @@ func callAtOnce(ctx context.Context, client *kurrent.Client, timeout time.Durati
 	return slowest, failures
 }
 
-func TestCallsEndWithTheirContextWhenTheServer(t *testing.T) {
+func TestCall_EndsWithItsContext(t *testing.T) {
 	for name, address := range map[string]func(*testing.T) string{
-		"refuses connections":             refusing,
-		"takes connections and is silent": silent,
+		"refuses connections":                    closedAddress,
+		"accepts connections and never responds": silentAddress,
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := open(t, urlOf(address(t)))
+			client := openClient(t, urlOf(address(t)))
 			before := runtime.NumGoroutine()
 			for range 5 {
-				slowest, failures := callAtOnce(t.Context(), client, 200*time.Millisecond)
+				slowest, failures := callConcurrently(t.Context(), client, 200*time.Millisecond)
 				t.Logf("slowest of %d calls: %s, goroutines %d -> %d", callers, slowest, before, runtime.NumGoroutine())
-				require.Less(t, slowest, soon)
+				require.Less(t, slowest, promptly)
 				require.Len(t, failures, callers)
 				for _, err := range failures {
 					require.ErrorIs(t, err, kurrent.ErrUnavailable)
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 				}
-				// One attempt to connect is under way at most, whoever gave up on it.
+				// At most one attempt to connect is in progress, even after its callers
+				// have given up.
 				require.Less(t, runtime.NumGoroutine(), before+20)
 			}
 		})
 	}
 }
 
-func TestACallWithoutADeadlineEndsWithTheCallTimeout(t *testing.T) {
+func TestCall_Timeout(t *testing.T) {
 	t.Parallel()
-	client, err := kurrent.Open(kurrent.Config{URL: urlOf(silent(t)), AllowPlaintext: true, CallTimeout: 300 * time.Millisecond})
+	client, err := kurrent.Open(kurrent.Config{URL: urlOf(silentAddress(t)), AllowPlaintext: true, CallTimeout: 300 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	within(t, soon, func() { require.ErrorIs(t, client.Ping(t.Context()), kurrent.ErrUnavailable) })
+	requireWithin(t, promptly, func() { require.ErrorIs(t, client.Ping(t.Context()), kurrent.ErrUnavailable) })
 }
 
-// keepCalling makes calls without a pause until the returned function has been called.
+// keepCalling makes calls without a pause until the returned function is called.
 func keepCalling(ctx context.Context, client *kurrent.Client) (slowest func() time.Duration) {
 	ctx, cancel := context.WithCancel(ctx)
 	var longest atomic.Int64
@@ -97,80 +100,81 @@ func keepCalling(ctx context.Context, client *kurrent.Client) (slowest func() ti
 	}
 }
 
-func TestAServerThatIsBackIsFoundWhileManyCall(t *testing.T) {
-	server := sim(t)
-	client := open(t, server.url())
+func TestPool_ServerReturns(t *testing.T) {
+	server := startServer(t)
+	client := openClient(t, server.url())
 	slowest := keepCalling(t.Context(), client)
 	for range 3 {
-		awaitAnswer(t, client)
+		awaitPing(t, client)
 		server.stop()
-		for range 10 { // 200 ms each, once the connections are gone: longer than the bare client survives
-			require.Eventually(t, func() bool { return isUnavailable(short(t, client)) }, patience, time.Millisecond)
+		for range 10 { // 200 ms each, once the connections are gone: longer than the official client survives
+			require.Eventually(t, func() bool { return isUnavailable(pingBriefly(t, client)) }, waitLimit, time.Millisecond)
 		}
 		server.start()
 		back := time.Now()
-		awaitAnswer(t, client)
+		awaitPing(t, client)
 		t.Logf("found again after %s", time.Since(back))
 	}
 	took := slowest()
 	t.Logf("slowest call: %s", took)
-	require.Less(t, took, soon)
+	require.Less(t, took, promptly)
 }
 
-func short(t *testing.T, client *kurrent.Client) error {
+func pingBriefly(t *testing.T, client *kurrent.Client) error {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	return client.Ping(ctx)
 }
 
-// awaitAnswer waits for a call that gets through, each with the time that a busy machine needs.
-func awaitAnswer(t *testing.T, client *kurrent.Client) {
+// awaitPing waits for a successful call. Each attempt has the time that a busy machine
+// needs.
+func awaitPing(t *testing.T, client *kurrent.Client) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		ctx, cancel := context.WithTimeout(t.Context(), soon)
+		ctx, cancel := context.WithTimeout(t.Context(), promptly)
 		defer cancel()
 		require.NoError(c, client.Ping(ctx))
-	}, patience, time.Millisecond)
+	}, waitLimit, time.Millisecond)
 }
 
-// requireGoroutines waits for the number of goroutines to come down.
-func requireGoroutines(t *testing.T, limit int) {
+// awaitGoroutines waits until there are at most limit goroutines.
+func awaitGoroutines(t *testing.T, limit int) {
 	t.Helper()
 	count := 0
 	require.Eventually(t, func() bool {
 		count = runtime.NumGoroutine()
 		return count <= limit
-	}, patience, 20*time.Millisecond, "goroutines stay above %d", limit)
+	}, waitLimit, 20*time.Millisecond, "goroutines stay above %d", limit)
 	t.Logf("goroutines: %d", count)
 }
 
-func TestThirtyRestartsLeaveNothingBehind(t *testing.T) {
+func TestPool_RestartsLeakNothing(t *testing.T) {
 	base := runtime.NumGoroutine()
-	server := sim(t)
-	client := open(t, server.url())
+	server := startServer(t)
+	client := openClient(t, server.url())
 	for range 30 {
 		slowest := keepCalling(t.Context(), client)
-		awaitAnswer(t, client)
+		awaitPing(t, client)
 		server.stop() // while all of them call
 		slowest()
 		server.start()
 	}
-	awaitAnswer(t, client)
+	awaitPing(t, client)
 	t.Logf("goroutines: %d before, %d after the last restart", base, runtime.NumGoroutine())
 	client.Close()
 	server.stop()
-	requireGoroutines(t, base+2) // the waiting itself takes some
+	awaitGoroutines(t, base+2) // waiting itself uses some
 }
 
-func TestAReadFromAServerThatFreezesEndsWithItsContext(t *testing.T) {
+func TestReadStream_FrozenServer(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
-	between := startProxy(t, server.addr())
-	direct, client := open(t, server.url()), open(t, between.url())
+	server := startServer(t)
+	p := startProxy(t, server.addr())
+	direct, client := openClient(t, server.url()), openClient(t, p.url())
 	for range 5 {
 		events := make([]kurrent.NewEvent, 200)
 		for i := range events {
-			events[i] = event("tested", `{"padding":"`+strings.Repeat("x", 2<<10)+`"}`) // more than what is on its way at a time
+			events[i] = event("tested", `{"padding":"`+strings.Repeat("x", 2<<10)+`"}`) // more than is in flight at a time
 		}
 		_, err := direct.Append(t.Context(), "frozen-1", kurrent.Any(), events...)
 		require.NoError(t, err)
@@ -181,29 +185,29 @@ func TestAReadFromAServerThatFreezesEndsWithItsContext(t *testing.T) {
 	var frozen time.Time
 	err := client.ReadStream(ctx, "frozen-1", 0, 0, func(kurrent.Event) error {
 		if visited++; visited == 1 {
-			between.freeze()
+			p.stall()
 			frozen = time.Now()
 			time.AfterFunc(500*time.Millisecond, cancel)
 		}
 		return nil
 	})
 	require.ErrorIs(t, err, kurrent.ErrUnavailable)
-	require.Less(t, time.Since(frozen), soon)
-	require.Less(t, visited, 1000, "a read that is cut off is not the whole stream")
-	between.thaw()
-	awaitAnswer(t, client)
+	require.Less(t, time.Since(frozen), promptly)
+	require.Less(t, visited, 1000, "an interrupted read does not return the whole stream")
+	p.resume()
+	awaitPing(t, client)
 }
 
-func TestClosingEndsWhatIsUnderWay(t *testing.T) {
+func TestClose_CallInProgress(t *testing.T) {
 	t.Parallel()
-	client := open(t, urlOf(silent(t)))
+	client := openClient(t, urlOf(silentAddress(t)))
 	ended := make(chan error, 1)
 	go func() { ended <- client.Ping(t.Context()) }()
 	client.Close()
 	select {
 	case err := <-ended:
 		require.ErrorIs(t, err, kurrent.ErrClosed)
-	case <-time.After(soon):
+	case <-time.After(promptly):
 		require.Fail(t, "the call goes on")
 	}
 	require.ErrorIs(t, client.Ping(t.Context()), kurrent.ErrClosed)

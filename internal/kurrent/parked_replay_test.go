@@ -22,102 +22,102 @@ func TestReplayParked(t *testing.T) {
 	t.Parallel()
 	replay := func(t *testing.T, client *kurrent.Client, seen kurrent.ParkedBoundary, until uint64) error {
 		t.Helper()
-		_, err := client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, seen, until)
+		_, err := client.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, until)
 		return err
 	}
 	t.Run("does not bring back what was dropped since the boundary was seen", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
+		client := openClient(t, startServer(t).url())
 		parkAll(t, client, 5)
 		seen := boundary(t, client)
-		require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 3))
+		require.NoError(t, client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, 3))
 		require.ErrorIs(t, replay(t, client, seen, 1), kurrent.ErrWrongRevision)
 		require.Equal(t, []string{"0@order-4 no"}, parked(t, client))
 	})
 	t.Run("refuses a number below the boundary", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
+		client := openClient(t, startServer(t).url())
 		parkAll(t, client, 3)
-		require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, client), 1))
+		require.NoError(t, client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, client), 1))
 		require.ErrorIs(t, replay(t, client, boundary(t, client), 1), kurrent.ErrInvalid)
 		require.ErrorIs(t, replay(t, client, boundary(t, client), math.MaxUint64), kurrent.ErrInvalid)
 		require.Equal(t, []string{"0@order-2 no"}, parked(t, client))
 	})
-	t.Run("keeps a drop, a grant and another replay away until it has ended", func(t *testing.T) {
+	t.Run("blocks a drop, a grant and another replay until it has ended", func(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 3)
 		held, release := make(chan struct{}), make(chan struct{})
 		r.gateway.onReplay(func(ctx context.Context, request *persistent.ReplayParkedReq) error {
 			close(held)
 			<-release
-			return r.gateway.passReplay(ctx, request)
+			return r.gateway.forwardReplay(ctx, request)
 		})
 		replayed := make(chan error, 1)
-		seen := boundary(t, r.through)
+		seen := boundary(t, r.viaGateway)
 		go func() {
-			claimed, err := r.through.ReplayParked(t.Context(), bridge.Stream, bridge.Group, seen, 1)
+			claimed, err := r.viaGateway.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, 1)
 			if err == nil {
-				_, err = r.through.KeepParkedAccess(t.Context(), bridge.Stream, bridge.Group, claimed)
+				_, err = r.viaGateway.KeepParkedAccess(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 			}
 			replayed <- err
 		}()
 		<-held
 		running := boundary(t, r.client)
 		require.True(t, running.Claimed())
-		require.ErrorIs(t, r.client.DropParked(t.Context(), bridge.Stream, bridge.Group, running, 1), kurrent.ErrReplaying)
+		require.ErrorIs(t, r.client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, running, 1), kurrent.ErrReplaying)
 		require.ErrorIs(t, replay(t, r.client, running, 1), kurrent.ErrReplaying)
-		_, err := r.client.GrantGroup(t.Context(), bridge.Stream, bridge.Group, "starter")
+		_, err := r.client.GrantGroup(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, "starter")
 		require.ErrorIs(t, err, kurrent.ErrReplaying)
 		require.Len(t, parked(t, r.client), 3)
 		close(release)
 		require.NoError(t, <-replayed)
 		require.JSONEq(t, `{"$tb":2,"$acl":{"$r":"support"},"team":"orders"}`, newestMetadata(t, r.client))
-		require.NoError(t, r.client.DropParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, r.client), 2))
+		require.NoError(t, r.client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, r.client), 2))
 		require.Empty(t, parked(t, r.client))
 	})
-	t.Run("has a claim that ends with its time on the server's clock", func(t *testing.T) {
+	t.Run("has a claim that expires on the server's clock", func(t *testing.T) {
 		t.Parallel()
 		for name, act := range map[string]func(*kurrent.Client, kurrent.ParkedBoundary) error{
 			"drop": func(c *kurrent.Client, abandoned kurrent.ParkedBoundary) error {
-				return c.DropParked(t.Context(), bridge.Stream, bridge.Group, abandoned, 1)
+				return c.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, abandoned, 1)
 			},
 			"grant": func(c *kurrent.Client, _ kurrent.ParkedBoundary) error {
-				_, err := c.GrantGroup(t.Context(), bridge.Stream, bridge.Group, "starter")
+				_, err := c.GrantGroup(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, "starter")
 				return err
 			},
 		} {
 			r := newReplayRig(t, 3)
 			r.write(`{"orderflow-replay":{"until":1},"team":"orders"}`)
 			r.gateway.ageEvents(time.Minute)
-			require.ErrorIs(t, act(r.through, boundary(t, r.through)), kurrent.ErrReplaying, name)
+			require.ErrorIs(t, act(r.viaGateway, boundary(t, r.viaGateway)), kurrent.ErrReplaying, name)
 			r.gateway.ageEvents(time.Hour)
-			require.NoError(t, act(r.through, boundary(t, r.through)), name)
+			require.NoError(t, act(r.viaGateway, boundary(t, r.viaGateway)), name)
 			require.NotContains(t, newestMetadata(t, r.client), "orderflow-replay", name)
 			require.Contains(t, newestMetadata(t, r.client), `"team":"orders"`, name)
 		}
 	})
-	t.Run("gives its claim up when the server refuses", func(t *testing.T) {
+	t.Run("gives up its claim if the server refuses", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
-		_, err := client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, client), 1)
+		client := openClient(t, startServer(t).url())
+		_, err := client.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, client), 1)
 		require.ErrorIs(t, err, kurrent.ErrNotFound)
 		require.Equal(t, `{}`, newestMetadata(t, client))
 	})
 }
 
-// replayRig is a group with parked events whose metadata holds more than a boundary, a client of its server, and one that
-// calls through a gateway.
+// replayRig is a group with parked events whose metadata holds more than a boundary, a
+// client of its server, and a client that connects through a gateway.
 type replayRig struct {
 	*testing.T
-	gateway         *gateway
-	client, through *kurrent.Client
+	gateway            *gateway
+	client, viaGateway *kurrent.Client
 }
 
 func newReplayRig(t *testing.T, count int) *replayRig {
 	t.Helper()
-	server := sim(t)
-	r := &replayRig{T: t, gateway: startGateway(t, server.addr()), client: open(t, server.url())}
-	r.through = open(t, r.gateway.url)
+	server := startServer(t)
+	r := &replayRig{T: t, gateway: startGateway(t, server.addr()), client: openClient(t, server.url())}
+	r.viaGateway = openClient(t, r.gateway.url)
 	parkAll(t, r.client, count)
 	r.write(`{"$acl":{"$r":"support"},"team":"orders"}`)
 	return r
@@ -129,10 +129,10 @@ func (r *replayRig) write(metadata string) {
 	require.NoError(r, err)
 }
 
-// replay begins a replay, and waits until the server has ended it.
+// replay starts a replay, and waits until the server has ended it.
 func (r *replayRig) replay(until uint64) (claimed kurrent.ParkedBoundary) {
 	r.Helper()
-	claimed, err := r.client.ReplayParked(r.Context(), bridge.Stream, bridge.Group, boundary(r.T, r.client), until)
+	claimed, err := r.client.ReplayParked(r.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(r.T, r.client), until)
 	require.NoError(r, err)
 	r.awaitEnd()
 	return claimed
@@ -140,21 +140,21 @@ func (r *replayRig) replay(until uint64) (claimed kurrent.ParkedBoundary) {
 
 func (r *replayRig) awaitEnd() {
 	r.Helper()
-	require.Eventually(r, func() bool { return !boundary(r.T, r.client).Claimed() }, patience, 10*time.Millisecond)
+	require.Eventually(r, func() bool { return !boundary(r.T, r.client).Claimed() }, waitLimit, 10*time.Millisecond)
 }
 
 func (r *replayRig) keep(claimed kurrent.ParkedBoundary) (uint64, error) {
-	return r.client.KeepParkedAccess(r.Context(), bridge.Stream, bridge.Group, claimed)
+	return r.client.KeepParkedAccess(r.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 }
 
 func TestKeepParkedAccess(t *testing.T) {
 	t.Parallel()
 	const byServer = `"$acl":{"$r":"$admins","$w":"$admins","$d":"$admins","$mr":"$admins","$mw":"$admins"}`
-	t.Run("keeps the list that another replay has put back", func(t *testing.T) {
+	t.Run("keeps the list that another replay has restored", func(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 4)
 		first := r.replay(0)
-		second := r.replay(1) // claims what the server left at the end of the first
+		second := r.replay(1) // claims the metadata that the server left at the end of the first
 		left, err := r.keep(first)
 		require.NoError(t, err)
 		require.EqualValues(t, 2, left)
@@ -177,11 +177,11 @@ func TestKeepParkedAccess(t *testing.T) {
 		require.NoError(t, <-ended)
 		require.JSONEq(t, `{"$tb":2,"$acl":{"$r":"support"},"team":"orders"}`, newestMetadata(t, r.client))
 	})
-	t.Run("keeps a grant made since the end, and says so", func(t *testing.T) {
+	t.Run("keeps a grant made since the end, and returns an error", func(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 2)
 		claimed := r.replay(0)
-		_, err := r.client.GrantGroup(t.Context(), bridge.Stream, bridge.Group, "starter")
+		_, err := r.client.GrantGroup(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, "starter")
 		require.NoError(t, err)
 		granted := newestMetadata(t, r.client)
 		require.Contains(t, granted, "starter")
@@ -198,7 +198,7 @@ func TestKeepParkedAccess(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, `{"$tb":1}`, newestMetadata(t, r.client))
 	})
-	t.Run("waits for the end of a replay whose answer was lost", func(t *testing.T) {
+	t.Run("waits for the end of a replay whose response was lost", func(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 2)
 		late := make(chan *persistent.ReplayParkedReq, 1)
@@ -206,7 +206,7 @@ func TestKeepParkedAccess(t *testing.T) {
 			late <- request
 			return status.Error(codes.Unavailable, "cut off")
 		})
-		claimed, err := r.through.ReplayParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, r.through), 0)
+		claimed, err := r.viaGateway.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, r.viaGateway), 0)
 		require.ErrorIs(t, err, kurrent.ErrUnavailable)
 		require.True(t, claimed.Claimed())
 		ended := make(chan error, 1)
@@ -215,25 +215,25 @@ func TestKeepParkedAccess(t *testing.T) {
 			ended <- err
 		}()
 		require.Never(t, func() bool { return len(ended) > 0 }, 300*time.Millisecond, 10*time.Millisecond, "the replay has not begun")
-		require.NoError(t, r.gateway.passReplay(t.Context(), <-late))
+		require.NoError(t, r.gateway.forwardReplay(t.Context(), <-late))
 		require.NoError(t, <-ended)
 		require.JSONEq(t, `{"$tb":1,"$acl":{"$r":"support"},"team":"orders"}`, newestMetadata(t, r.client))
 	})
-	t.Run("waits out an outage", func(t *testing.T) {
+	t.Run("retries during an outage", func(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 2)
 		claimed := r.replay(0)
 		r.gateway.refuseNext(2)
-		_, err := r.through.KeepParkedAccess(t.Context(), bridge.Stream, bridge.Group, claimed)
+		_, err := r.viaGateway.KeepParkedAccess(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 		require.NoError(t, err)
 		require.JSONEq(t, `{"$tb":1,"$acl":{"$r":"support"},"team":"orders"}`, newestMetadata(t, r.client))
 	})
-	t.Run("takes what it has put back itself for done when the answer was lost", func(t *testing.T) {
+	t.Run("recognizes its own write if the response was lost", func(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 2)
 		claimed := r.replay(0)
 		r.gateway.afterAppends(func(context.Context) error { return status.Error(codes.Unavailable, "cut off") })
-		left, err := r.through.KeepParkedAccess(t.Context(), bridge.Stream, bridge.Group, claimed)
+		left, err := r.viaGateway.KeepParkedAccess(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, left)
 	})
@@ -241,21 +241,21 @@ func TestKeepParkedAccess(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 2)
 		r.gateway.onReplay(func(context.Context, *persistent.ReplayParkedReq) error { return nil })
-		claimed, err := r.through.ReplayParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, r.through), 0)
+		claimed, err := r.viaGateway.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, r.viaGateway), 0)
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
-		_, err = r.client.KeepParkedAccess(ctx, bridge.Stream, bridge.Group, claimed)
+		_, err = r.client.KeepParkedAccess(ctx, bridgeGroup.Stream, bridgeGroup.Group, claimed)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
-	t.Run("tells where another replay stopped", func(t *testing.T) {
+	t.Run("returns where another replay stopped", func(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 5)
 		r.gateway.onReplay(func(ctx context.Context, request *persistent.ReplayParkedReq) error {
 			request.Options.StopAtOption = &persistent.ReplayParkedReq_Options_StopAt{StopAt: 4}
-			return r.gateway.passReplay(ctx, request)
+			return r.gateway.forwardReplay(ctx, request)
 		})
-		claimed, err := r.through.ReplayParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, r.through), 0)
+		claimed, err := r.viaGateway.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, r.viaGateway), 0)
 		require.NoError(t, err)
 		left, err := r.keep(claimed)
 		require.NoError(t, err)
@@ -270,26 +270,26 @@ func newestMetadata(t *testing.T, client *kurrent.Client) string {
 	return string(newest.Data)
 }
 
-func TestReplayAndDropOfParkedEventsAtTheSameTime(t *testing.T) {
+func TestReplayParked_ConcurrentDrop(t *testing.T) {
 	t.Parallel()
 	for range 20 {
-		client := open(t, sim(t).url())
+		client := openClient(t, startServer(t).url())
 		parkAll(t, client, 5)
 		seen := boundary(t, client)
 		var replayed, dropped error
 		var both sync.WaitGroup
 		both.Go(func() {
 			var claimed kurrent.ParkedBoundary
-			if claimed, replayed = client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, seen, 1); replayed == nil {
-				_, replayed = client.KeepParkedAccess(t.Context(), bridge.Stream, bridge.Group, claimed)
+			if claimed, replayed = client.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, 1); replayed == nil {
+				_, replayed = client.KeepParkedAccess(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 			}
 		})
-		both.Go(func() { dropped = client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 3) })
+		both.Go(func() { dropped = client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, 3) })
 		both.Wait()
-		require.True(t, (replayed == nil) != (dropped == nil), "one comes first: %v, %v", replayed, dropped)
+		require.True(t, (replayed == nil) != (dropped == nil), "exactly one succeeds: %v, %v", replayed, dropped)
 		require.ErrorIs(t, errors.Join(replayed, dropped), kurrent.ErrWrongRevision)
-		first, last, some := parkedRange(t, client)
-		require.True(t, some)
+		first, last, found := parkedRange(t, client)
+		require.True(t, found)
 		require.EqualValues(t, 4, last)
 		require.EqualValues(t, map[bool]int{true: 2, false: 4}[replayed == nil], first)
 	}

@@ -16,9 +16,9 @@ import (
 // parkAll parks every event of count streams.
 func parkAll(t *testing.T, client *kurrent.Client, count int) *kurrent.Subscription {
 	t.Helper()
-	place(t, client, 0, count)
-	ensure(t, client, bridge)
-	sub := join(t, client, bridge)
+	placeOrders(t, client, 0, count)
+	createGroup(t, client, bridgeGroup)
+	sub := join(t, client, bridgeGroup)
 	for range count {
 		require.NoError(t, sub.Park(receive(t, sub), "no"))
 	}
@@ -26,43 +26,43 @@ func parkAll(t *testing.T, client *kurrent.Client, count int) *kurrent.Subscript
 	return sub
 }
 
-func parkedRange(t *testing.T, client *kurrent.Client) (first, last uint64, some bool) {
+func parkedRange(t *testing.T, client *kurrent.Client) (first, last uint64, found bool) {
 	t.Helper()
-	first, last, some, err := client.ParkedRange(t.Context(), bridge.Stream, bridge.Group)
+	first, last, found, err := client.ParkedRange(t.Context(), bridgeGroup.Stream, bridgeGroup.Group)
 	require.NoError(t, err)
-	return first, last, some
+	return first, last, found
 }
 
 func boundary(t *testing.T, client *kurrent.Client) kurrent.ParkedBoundary {
 	t.Helper()
-	seen, err := client.ParkedBoundary(t.Context(), bridge.Stream, bridge.Group)
+	seen, err := client.ParkedBoundary(t.Context(), bridgeGroup.Stream, bridgeGroup.Group)
 	require.NoError(t, err)
 	return seen
 }
 
-func TestParkedEventsHaveNumbers(t *testing.T) {
+func TestParkedRange(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
-	_, _, some := parkedRange(t, client)
-	require.False(t, some)
+	client := openClient(t, startServer(t).url())
+	_, _, found := parkedRange(t, client)
+	require.False(t, found)
 	parkAll(t, client, 5)
 	first, last, _ := parkedRange(t, client)
 	require.Equal(t, []uint64{0, 4}, []uint64{first, last})
 	var numbers []uint64
-	require.NoError(t, client.ParkedFrom(t.Context(), bridge.Stream, bridge.Group, 2, 2, func(p kurrent.Parked) error {
+	require.NoError(t, client.ParkedFrom(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, 2, 2, func(p kurrent.Parked) error {
 		numbers = append(numbers, p.Number)
 		return nil
 	}))
 	require.Equal(t, []uint64{2, 3}, numbers)
 }
 
-func TestParkedEventsComeAgainUpToANumber(t *testing.T) {
+func TestReplayParked_UpToANumber(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
+	client := openClient(t, startServer(t).url())
 	sub := parkAll(t, client, 5)
-	claimed, err := client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, client), 1)
+	claimed, err := client.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, client), 1)
 	require.NoError(t, err)
-	left, err := client.KeepParkedAccess(t.Context(), bridge.Stream, bridge.Group, claimed)
+	left, err := client.KeepParkedAccess(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, left)
 	for i := range 2 {
@@ -72,37 +72,37 @@ func TestParkedEventsComeAgainUpToANumber(t *testing.T) {
 		require.NoError(t, sub.Ack(d))
 	}
 	awaitParked(t, client, 3)
-	first, last, some := parkedRange(t, client)
-	require.True(t, some)
+	first, last, found := parkedRange(t, client)
+	require.True(t, found)
 	require.Equal(t, uint64(2), first)
 	require.Equal(t, uint64(4), last)
 }
 
-func TestParkedEventsAreDroppedOnlyFromTheBoundaryThatWasSeen(t *testing.T) {
+func TestDropParked_BoundaryMoved(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
+	client := openClient(t, startServer(t).url())
 	sub := parkAll(t, client, 5)
 	seen := boundary(t, client)
-	_, err := client.ReplayParked(t.Context(), bridge.Stream, bridge.Group, seen, 0)
+	_, err := client.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, 0)
 	require.NoError(t, err)
 	require.NoError(t, sub.Ack(receive(t, sub)))
 	awaitParked(t, client, 4)
 
-	err = client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 2)
+	err = client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, 2)
 	require.ErrorIs(t, err, kurrent.ErrWrongRevision)
 	require.Len(t, parked(t, client), 4)
 
 	seen = boundary(t, client)
-	require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 2))
+	require.NoError(t, client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, 2))
 	require.Equal(t, []string{"0@order-3 no", "0@order-4 no"}, parked(t, client))
-	require.ErrorIs(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, seen, 3), kurrent.ErrWrongRevision)
+	require.ErrorIs(t, client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, 3), kurrent.ErrWrongRevision)
 }
 
 func TestDropParked(t *testing.T) {
 	t.Parallel()
 	t.Run("refuses metadata that the server ignores", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
+		client := openClient(t, startServer(t).url())
 		parkAll(t, client, 2)
 		for _, body := range []string{
 			`null`, `[1]`, `"text"`, `{`, `{"$acl":{"$r":"support",}}`, `{"$maxCount":"3"}`, `{"$maxAge":1.5}`, `{"$cacheControl":null}`,
@@ -110,57 +110,57 @@ func TestDropParked(t *testing.T) {
 		} {
 			_, err := client.Append(t.Context(), parkedMetadata, kurrent.Any(), event("$metadata", body))
 			require.NoError(t, err)
-			_, err = client.ParkedBoundary(t.Context(), bridge.Stream, bridge.Group)
+			_, err = client.ParkedBoundary(t.Context(), bridgeGroup.Stream, bridgeGroup.Group)
 			require.ErrorIs(t, err, kurrent.ErrMalformed, body)
-			_, err = client.GrantGroup(t.Context(), bridge.Stream, bridge.Group, "starter")
+			_, err = client.GrantGroup(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, "starter")
 			require.ErrorIs(t, err, kurrent.ErrMalformed, body)
 			require.Equal(t, body, newestMetadata(t, client))
 		}
 	})
-	t.Run("takes metadata that the server reads", func(t *testing.T) {
+	t.Run("accepts metadata that the server reads", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
+		client := openClient(t, startServer(t).url())
 		parkAll(t, client, 2)
 		for _, body := range []string{``, `{}`, `{"$maxCount":3,"$maxAge":60,"$acl":{"$r":["support","ops"],"$mw":"support"},"team":null}`} {
 			_, err := client.Append(t.Context(), parkedMetadata, kurrent.Any(), event("$metadata", body))
 			require.NoError(t, err)
-			require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, client), 0), body)
+			require.NoError(t, client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, client), 0), body)
 			require.Equal(t, []string{"0@order-1 no"}, parked(t, client))
 		}
 	})
 	t.Run("does not move the boundary back", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
+		client := openClient(t, startServer(t).url())
 		parkAll(t, client, 3)
-		require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, client), 1))
-		require.NoError(t, client.DropParked(t.Context(), bridge.Stream, bridge.Group, boundary(t, client), 0))
+		require.NoError(t, client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, client), 1))
+		require.NoError(t, client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, client), 0))
 		require.Equal(t, []string{"0@order-2 no"}, parked(t, client))
 	})
 }
 
-func TestWhoHasNoRightToParkedEventsIsToldSo(t *testing.T) {
+func TestParked_AccessDenied(t *testing.T) {
 	t.Parallel()
-	client := open(t, startStub(t, func(method string, stream grpc.ServerStream) error {
+	client := openClient(t, startStub(t, func(method string, stream grpc.ServerStream) error {
 		if method == streams.Streams_Append_FullMethodName {
-			drain(stream)
+			receiveAppend(stream)
 		}
 		return status.Error(codes.PermissionDenied, "access denied")
 	}))
 	for name, action := range map[string]func(context.Context) error{
 		"range": func(ctx context.Context) error {
-			_, _, _, err := client.ParkedRange(ctx, bridge.Stream, bridge.Group)
+			_, _, _, err := client.ParkedRange(ctx, bridgeGroup.Stream, bridgeGroup.Group)
 			return err
 		},
 		"boundary": func(ctx context.Context) error {
-			_, err := client.ParkedBoundary(ctx, bridge.Stream, bridge.Group)
+			_, err := client.ParkedBoundary(ctx, bridgeGroup.Stream, bridgeGroup.Group)
 			return err
 		},
 		"replay": func(ctx context.Context) error {
-			_, err := client.ReplayParked(ctx, bridge.Stream, bridge.Group, kurrent.ParkedBoundary{}, 1)
+			_, err := client.ReplayParked(ctx, bridgeGroup.Stream, bridgeGroup.Group, kurrent.ParkedBoundary{}, 1)
 			return err
 		},
 		"drop": func(ctx context.Context) error {
-			return client.DropParked(ctx, bridge.Stream, bridge.Group, kurrent.ParkedBoundary{}, 1)
+			return client.DropParked(ctx, bridgeGroup.Stream, bridgeGroup.Group, kurrent.ParkedBoundary{}, 1)
 		},
 	} {
 		require.ErrorIs(t, action(t.Context()), kurrent.ErrAccessDenied, name)

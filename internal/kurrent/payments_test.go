@@ -12,7 +12,8 @@ import (
 	"orderflow/internal/order"
 )
 
-// writePayments writes an order with payments before and after it, and returns the source of the payment at revision 4.
+// writePayments writes an order with payments before and after it, and returns the source
+// of the payment at revision 4.
 func writePayments(t *testing.T, client *kurrent.Client) order.Source {
 	t.Helper()
 	anonymous := event(order.TypePaid, `{"amount":"USD7.00"}`)
@@ -27,9 +28,9 @@ func writePayments(t *testing.T, client *kurrent.Client) order.Source {
 func TestPayments(t *testing.T) {
 	t.Parallel()
 	usd := func(minor int64) order.Money { return order.Money{Minor: minor, Currency: "USD"} }
-	t.Run("returns those up to the one that is asked about", func(t *testing.T) {
+	t.Run("returns the payments up to the one that source names", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
+		client := openClient(t, startServer(t).url())
 		source := writePayments(t, client)
 		placed, payments, err := client.Payments(t.Context(), source)
 		require.NoError(t, err)
@@ -39,9 +40,9 @@ func TestPayments(t *testing.T) {
 			{OrderID: "order-1", PaymentID: source.EventID, Amount: usd(7_00)},
 		}, payments)
 	})
-	t.Run("finds an order behind its payment", func(t *testing.T) {
+	t.Run("finds an order placed after its payment", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
+		client := openClient(t, startServer(t).url())
 		source := writePayments(t, client)
 		first, err := client.ReadEvent(t.Context(), "order-1", 0)
 		require.NoError(t, err)
@@ -51,9 +52,9 @@ func TestPayments(t *testing.T) {
 		require.Equal(t, "c1", placed.CustomerID)
 		require.Len(t, payments, 1)
 	})
-	t.Run("refuses a payment that cannot be understood", func(t *testing.T) {
+	t.Run("rejects a payment that cannot be decoded", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
+		client := openClient(t, startServer(t).url())
 		source := writePayments(t, client)
 		bad, err := client.ReadEvent(t.Context(), "order-1", 2)
 		require.NoError(t, err)
@@ -64,7 +65,7 @@ func TestPayments(t *testing.T) {
 	})
 	t.Run("reads no more than 10,000 events", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
+		client := openClient(t, startServer(t).url())
 		last := event(order.TypePaid, `{"amount":"USD5.00"}`)
 		for behind := 10_000; behind > 0; behind -= 1000 {
 			events := make([]kurrent.NewEvent, 1000)
@@ -85,11 +86,11 @@ func TestPayments(t *testing.T) {
 	})
 }
 
-func TestPaymentsAreGone(t *testing.T) {
+func TestPayments_Gone(t *testing.T) {
 	t.Parallel()
-	for name, harm := range map[string]func(t *testing.T, server *node, source *order.Source){
+	for name, damage := range map[string]func(t *testing.T, server *node, source *order.Source){
 		"when their stream is deleted": func(t *testing.T, server *node, _ *order.Source) {
-			_, err := bare(t, server.url()).DeleteStream(t.Context(), "order-1", kurrentdb.DeleteStreamOptions{})
+			_, err := officialClient(t, server.url()).DeleteStream(t.Context(), "order-1", kurrentdb.DeleteStreamOptions{})
 			require.NoError(t, err)
 		},
 		"when the order is truncated": func(t *testing.T, server *node, _ *order.Source) {
@@ -104,30 +105,30 @@ func TestPaymentsAreGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := sim(t)
-			client := open(t, server.url())
+			server := startServer(t)
+			client := openClient(t, server.url())
 			source := writePayments(t, client)
-			harm(t, server, &source)
+			damage(t, server, &source)
 			_, _, err := client.Payments(t.Context(), source)
 			require.ErrorIs(t, err, order.ErrGone)
 		})
 	}
 }
 
-func TestPaymentsOnAStaleNode(t *testing.T) {
+func TestPayments_StaleNode(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
-	source := writePayments(t, open(t, server.url()))
-	between := startGateway(t, server.addr())
-	client := open(t, between.url)
-	var warm sync.WaitGroup // several connections, all of which turn stale
+	server := startServer(t)
+	source := writePayments(t, openClient(t, server.url()))
+	gw := startGateway(t, server.addr())
+	client := openClient(t, gw.url)
+	var warm sync.WaitGroup // several connections, all of which become stale
 	for range 4 {
 		warm.Go(func() { _ = client.Ping(t.Context()) })
 	}
 	warm.Wait()
-	between.depose()
+	gw.makeStale()
 	_, payments, err := client.Payments(t.Context(), source)
 	require.NoError(t, err)
 	require.Len(t, payments, 3)
-	require.Equal(t, 2, between.readsOfTheLeader(), "of the order, and of its payments")
+	require.Equal(t, 2, gw.readsOnLeader(), "of the order, and of its payments")
 }

@@ -8,28 +8,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy stands between a client and a server and can do to their connections what networks do.
+// proxy forwards connections to a server, and can stall and close them.
 type proxy struct {
 	listener net.Listener
 	target   string
 	running  sync.WaitGroup
 
-	mu     sync.Mutex
-	thawed chan struct{} // closed while bytes flow
-	open   map[net.Conn]struct{}
+	mu      sync.Mutex
+	flowing chan struct{} // closed while bytes are forwarded
+	open    map[net.Conn]struct{}
 }
 
 func startProxy(t *testing.T, target string) *proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	p := &proxy{listener: listener, target: target, thawed: make(chan struct{}), open: map[net.Conn]struct{}{}}
-	close(p.thawed)
+	p := &proxy{listener: listener, target: target, flowing: make(chan struct{}), open: map[net.Conn]struct{}{}}
+	close(p.flowing)
 	p.running.Go(p.accept)
 	t.Cleanup(func() {
 		_ = listener.Close()
-		p.thaw()
-		p.cut()
+		p.resume()
+		p.closeAll()
 		p.running.Wait()
 	})
 	return p
@@ -72,29 +72,29 @@ func (p *proxy) copy(to, from net.Conn) {
 	for {
 		n, err := from.Read(buffer)
 		p.mu.Lock()
-		thawed := p.thawed
+		flowing := p.flowing
 		p.mu.Unlock()
-		<-thawed
+		<-flowing
 		if _, writeErr := to.Write(buffer[:n]); writeErr != nil || err != nil {
 			return
 		}
 	}
 }
 
-// freeze stops all bytes, and thaw lets them flow again.
-func (p *proxy) freeze() {
+// stall stops forwarding, and resume continues it.
+func (p *proxy) stall() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.thawed = make(chan struct{})
+	p.flowing = make(chan struct{})
 }
 
-func (p *proxy) thaw() {
+func (p *proxy) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
-	case <-p.thawed:
+	case <-p.flowing:
 	default:
-		close(p.thawed)
+		close(p.flowing)
 	}
 }
 
@@ -105,8 +105,8 @@ func (p *proxy) idle() bool {
 	return len(p.open) == 0
 }
 
-// cut closes every connection.
-func (p *proxy) cut() {
+// closeAll closes every connection.
+func (p *proxy) closeAll() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for conn := range p.open {

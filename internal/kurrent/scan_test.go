@@ -16,8 +16,9 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// write appends count streams with two events each, of which the second one is looked for.
-func write(t *testing.T, client *kurrent.Client, from, count int) (streams []string) {
+// writeStreams appends count streams with two events each, of which the second has the
+// wanted type.
+func writeStreams(t *testing.T, client *kurrent.Client, from, count int) (streams []string) {
 	t.Helper()
 	for i := range count {
 		stream := fmt.Sprintf("order-%d", from+i)
@@ -28,7 +29,7 @@ func write(t *testing.T, client *kurrent.Client, from, count int) (streams []str
 	return streams
 }
 
-func scanned(t *testing.T, client *kurrent.Client, scan kurrent.Scan) (streams []string) {
+func scanStreams(t *testing.T, client *kurrent.Client, scan kurrent.Scan) (streams []string) {
 	t.Helper()
 	require.NoError(t, client.Scan(t.Context(), scan, func(e kurrent.Event) error {
 		require.Equal(t, "wanted", e.Type)
@@ -38,85 +39,85 @@ func scanned(t *testing.T, client *kurrent.Client, scan kurrent.Scan) (streams [
 	return streams
 }
 
-func TestAScanVisitsTheEventsOfItsTypesInTheOrderOfTheLog(t *testing.T) {
+func TestScan(t *testing.T) {
 	t.Parallel()
-	server := simWith(t, kurrentsim.Options{HiddenLinks: []store.Target{{Stream: "order-3", Revision: 1}}, ProjectionDelay: time.Hour})
-	client := open(t, server.url())
-	require.Empty(t, scanned(t, client, kurrent.Scan{Types: []string{"wanted"}}), "nothing of that type is there")
-	want := write(t, client, 0, 700)
-	require.Equal(t, want, scanned(t, client, kurrent.Scan{Types: []string{"wanted"}}), "and no link, late or hidden, matters")
+	server := startServerWith(t, kurrentsim.Options{HiddenLinks: []store.Target{{Stream: "order-3", Revision: 1}}, ProjectionDelay: time.Hour})
+	client := openClient(t, server.url())
+	require.Empty(t, scanStreams(t, client, kurrent.Scan{Types: []string{"wanted"}}), "there are no events of that type")
+	want := writeStreams(t, client, 0, 700)
+	require.Equal(t, want, scanStreams(t, client, kurrent.Scan{Types: []string{"wanted"}}), "late and hidden links do not matter")
 }
 
-func TestAScanSinceATimeReadsNoMoreThanThat(t *testing.T) {
+func TestScan_Since(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
-	write(t, client, 0, 400)
+	client := openClient(t, startServer(t).url())
+	writeStreams(t, client, 0, 400)
 	since := time.Now()
-	want := write(t, client, 400, 3)
-	require.Equal(t, want, scanned(t, client, kurrent.Scan{Types: []string{"wanted"}, Since: since}))
-	require.Empty(t, scanned(t, client, kurrent.Scan{Types: []string{"wanted"}, Since: time.Now()}))
-	require.Len(t, scanned(t, client, kurrent.Scan{Types: []string{"wanted"}, Since: since.Add(-time.Hour)}), 403)
+	want := writeStreams(t, client, 400, 3)
+	require.Equal(t, want, scanStreams(t, client, kurrent.Scan{Types: []string{"wanted"}, Since: since}))
+	require.Empty(t, scanStreams(t, client, kurrent.Scan{Types: []string{"wanted"}, Since: time.Now()}))
+	require.Len(t, scanStreams(t, client, kurrent.Scan{Types: []string{"wanted"}, Since: since.Add(-time.Hour)}), 403)
 }
 
-func TestAScanGoesOnWhereItsConnectionBroke(t *testing.T) {
+func TestScan_Resumes(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
+	server := startServer(t)
 	p := startProxy(t, server.addr())
-	want := write(t, open(t, server.url()), 0, 2_000)
-	client := open(t, p.url())
+	want := writeStreams(t, openClient(t, server.url()), 0, 2_000)
+	client := openClient(t, p.url())
 	var got []string
 	require.NoError(t, client.Scan(t.Context(), kurrent.Scan{Types: []string{"wanted"}}, func(e kurrent.Event) error {
 		got = append(got, e.Stream)
 		if len(got)%300 == 0 {
-			p.cut()
+			p.closeAll()
 		}
 		return nil
 	}))
 	require.Equal(t, want, got, "each event once")
 }
 
-func TestAScanEnds(t *testing.T) {
+func TestScan_Ends(t *testing.T) {
 	t.Parallel()
 	wanted := kurrent.Scan{Types: []string{"wanted"}}
 	none := func(kurrent.Event) error { return nil }
 
-	t.Run("with the error of whom it visits", func(t *testing.T) {
+	t.Run("with the error of visit", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
-		write(t, client, 0, 3)
+		client := openClient(t, startServer(t).url())
+		writeStreams(t, client, 0, 3)
 		enough := errors.New("enough")
 		visits := 0
 		require.ErrorIs(t, client.Scan(t.Context(), wanted, func(kurrent.Event) error { visits++; return enough }), enough)
 		require.Equal(t, 1, visits)
 	})
-	t.Run("when nobody answers", func(t *testing.T) {
+	t.Run("when no server responds", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, urlOf(refusing(t)))
-		short, err := kurrent.Open(kurrent.Config{URL: urlOf(refusing(t)), AllowPlaintext: true, CallTimeout: 100 * time.Millisecond})
+		client := openClient(t, urlOf(closedAddress(t)))
+		short, err := kurrent.Open(kurrent.Config{URL: urlOf(closedAddress(t)), AllowPlaintext: true, CallTimeout: 100 * time.Millisecond})
 		require.NoError(t, err)
 		t.Cleanup(short.Close)
-		within(t, patience, func() { require.ErrorIs(t, short.Scan(t.Context(), wanted, none), kurrent.ErrUnavailable) })
+		requireWithin(t, waitLimit, func() { require.ErrorIs(t, short.Scan(t.Context(), wanted, none), kurrent.ErrUnavailable) })
 		client.Close()
 		require.ErrorIs(t, client.Scan(t.Context(), wanted, none), kurrent.ErrClosed)
 	})
 	t.Run("when it has no right to read the log", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, startStub(t, func(string, grpc.ServerStream) error { return status.Error(codes.PermissionDenied, "no") }))
+		client := openClient(t, startStub(t, func(string, grpc.ServerStream) error { return status.Error(codes.PermissionDenied, "no") }))
 		require.ErrorIs(t, client.Scan(t.Context(), wanted, none), kurrent.ErrAccessDenied)
 		since := kurrent.Scan{Types: wanted.Types, Since: time.Now()}
 		require.ErrorIs(t, client.Scan(t.Context(), since, none), kurrent.ErrAccessDenied)
 	})
 	t.Run("when its client is closed", func(t *testing.T) {
 		t.Parallel()
-		client := open(t, sim(t).url())
-		write(t, client, 0, 100)
+		client := openClient(t, startServer(t).url())
+		writeStreams(t, client, 0, 100)
 		require.ErrorIs(t, client.Scan(t.Context(), wanted, func(kurrent.Event) error { client.Close(); return nil }), kurrent.ErrClosed)
 	})
 }
 
-func TestACreditDecisionIsReadWithoutWriting(t *testing.T) {
+func TestCreditAccounts_Decision(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
+	client := openClient(t, startServer(t).url())
 	accounts := kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: client})
 	_, decided, err := accounts.Decision(t.Context(), "c1", "order-1")
 	require.NoError(t, err)

@@ -16,19 +16,20 @@ import (
 	"google.golang.org/grpc/keepalive"
 )
 
-// stub is a server that is greeted properly and answers every other call as a test wants.
+// stub is a server that completes the client's handshake and passes every other call to
+// the test.
 type stub struct {
 	serverfeatures.UnimplementedServerFeaturesServer
-	answer func(method string, stream grpc.ServerStream) error
+	respond func(method string, stream grpc.ServerStream) error
 }
 
 func startStub(
-	t *testing.T, answer func(method string, stream grpc.ServerStream) error, options ...grpc.ServerOption,
+	t *testing.T, respond func(method string, stream grpc.ServerStream) error, options ...grpc.ServerOption,
 ) (url string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := &stub{answer: answer}
+	s := &stub{respond: respond}
 	server := grpc.NewServer(append(options,
 		grpc.UnknownServiceHandler(s.handle),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
@@ -45,7 +46,7 @@ func startStub(
 
 func (s *stub) handle(_ any, stream grpc.ServerStream) error {
 	method, _ := grpc.MethodFromServerStream(stream)
-	return s.answer(method, stream)
+	return s.respond(method, stream)
 }
 
 func (s *stub) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
@@ -56,8 +57,8 @@ func (s *stub) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatu
 	}, nil
 }
 
-// bare is the client as it comes, to do what the product never does.
-func bare(t *testing.T, url string) *kurrentdb.Client {
+// officialClient returns the official client, to do what the product never does.
+func officialClient(t *testing.T, url string) *kurrentdb.Client {
 	t.Helper()
 	settings, err := kurrentdb.ParseConnectionString(url)
 	require.NoError(t, err)
@@ -76,8 +77,9 @@ func streamID(name string) *shared.StreamIdentifier {
 	return &shared.StreamIdentifier{StreamName: []byte(name)}
 }
 
-// drain takes in an append: the client sees no answer that comes before it has sent everything.
-func drain(stream grpc.ServerStream) {
+// receiveAppend reads a whole append: the client sees no response that comes before it
+// has sent everything.
+func receiveAppend(stream grpc.ServerStream) {
 	for err := error(nil); err == nil; err = stream.RecvMsg(&streams.AppendReq{}) {
 	}
 }

@@ -19,9 +19,9 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-var bridge = kurrent.GroupSettings{Stream: "$ce-order", Group: "fulfillment", MessageTimeout: 4 * time.Minute, BufferSize: 8}
+var bridgeGroup = kurrent.GroupSettings{Stream: "$ce-order", Group: "fulfillment", MessageTimeout: 4 * time.Minute, BufferSize: 8}
 
-func ensure(t *testing.T, client *kurrent.Client, settings kurrent.GroupSettings) {
+func createGroup(t *testing.T, client *kurrent.Client, settings kurrent.GroupSettings) {
 	t.Helper()
 	_, created, err := client.EnsureGroup(t.Context(), settings)
 	require.NoError(t, err)
@@ -36,8 +36,8 @@ func join(t *testing.T, client *kurrent.Client, settings kurrent.GroupSettings) 
 	return sub
 }
 
-// place appends one event to each of count order streams.
-func place(t *testing.T, client *kurrent.Client, from, count int) {
+// placeOrders appends one event to each of count order streams.
+func placeOrders(t *testing.T, client *kurrent.Client, from, count int) {
 	t.Helper()
 	for i := from; i < from+count; i++ {
 		_, err := client.Append(t.Context(), fmt.Sprintf("order-%d", i), kurrent.NoStream(), event("order-placed", `{}`))
@@ -62,14 +62,14 @@ func receive(t *testing.T, sub *kurrent.Subscription) kurrent.Delivery {
 		return d
 	case err := <-failed:
 		require.NoError(t, err)
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		require.Fail(t, "nothing is delivered")
 	}
 	return kurrent.Delivery{}
 }
 
-// ends waits for Recv to give its error, passing over what is still delivered.
-func ends(t *testing.T, sub *kurrent.Subscription) error {
+// awaitError waits until Recv returns an error, skipping events that are still delivered.
+func awaitError(t *testing.T, sub *kurrent.Subscription) error {
 	t.Helper()
 	failed := make(chan error, 1)
 	go func() {
@@ -83,18 +83,18 @@ func ends(t *testing.T, sub *kurrent.Subscription) error {
 	select {
 	case err := <-failed:
 		return err
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		require.Fail(t, "the subscription goes on")
 		return nil
 	}
 }
 
-func TestEventsAreDeliveredThroughTheirLinksAndAnswered(t *testing.T) {
+func TestSubscription_AckParkRetry(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
-	place(t, client, 0, 3)
-	ensure(t, client, bridge)
-	sub := join(t, client, bridge)
+	client := openClient(t, startServer(t).url())
+	placeOrders(t, client, 0, 3)
+	createGroup(t, client, bridgeGroup)
+	sub := join(t, client, bridgeGroup)
 	for i := range 3 {
 		d := receive(t, sub)
 		require.Equal(t, fmt.Sprintf("order-%d", i), d.Event.Stream)
@@ -125,10 +125,10 @@ func requireInfo(t *testing.T, client *kurrent.Client, as func(kurrent.GroupInfo
 	t.Helper()
 	var last kurrent.GroupInfo
 	require.Eventually(t, func() bool {
-		info, err := client.GroupInfo(t.Context(), bridge.Stream, bridge.Group)
+		info, err := client.GroupInfo(t.Context(), bridgeGroup.Stream, bridgeGroup.Group)
 		last = info
 		return err == nil && as(info)
-	}, patience, 20*time.Millisecond)
+	}, waitLimit, 20*time.Millisecond)
 	t.Logf("%+v", last)
 }
 
@@ -137,11 +137,11 @@ func parked(t *testing.T, client *kurrent.Client) []string {
 	return parkedTo(t.Context(), t, client)
 }
 
-// parkedTo tells somebody else than the test what is wrong.
+// parkedTo is parked with another TestingT than the test's, such as a CollectT.
 func parkedTo(ctx context.Context, t require.TestingT, client *kurrent.Client) []string {
 	var lines []string
-	err := client.Parked(ctx, bridge.Stream, bridge.Group, func(p kurrent.Parked) error {
-		require.WithinDuration(t, time.Now(), p.At, 10*patience)
+	err := client.Parked(ctx, bridgeGroup.Stream, bridgeGroup.Group, func(p kurrent.Parked) error {
+		require.WithinDuration(t, time.Now(), p.At, 10*waitLimit)
 		if p.Event != nil {
 			require.Equal(t, p.Stream, p.Event.Stream)
 		}
@@ -156,18 +156,18 @@ func awaitParked(t *testing.T, client *kurrent.Client, count int) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		require.Len(c, parkedTo(t.Context(), c, client), count)
-	}, patience, 10*time.Millisecond)
+	}, waitLimit, 10*time.Millisecond)
 }
 
-func TestALinkWhoseTargetIsGoneComesAlone(t *testing.T) {
+func TestSubscription_LinkWithoutTarget(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
-	client := open(t, server.url())
-	place(t, client, 0, 1)
-	_, err := bare(t, server.url()).TombstoneStream(t.Context(), "order-0", kurrentdb.TombstoneStreamOptions{})
+	server := startServer(t)
+	client := openClient(t, server.url())
+	placeOrders(t, client, 0, 1)
+	_, err := officialClient(t, server.url()).TombstoneStream(t.Context(), "order-0", kurrentdb.TombstoneStreamOptions{})
 	require.NoError(t, err)
-	ensure(t, client, bridge)
-	sub := join(t, client, bridge)
+	createGroup(t, client, bridgeGroup)
+	sub := join(t, client, bridgeGroup)
 	d := receive(t, sub)
 	require.Nil(t, d.Event)
 	stream, revision, ok := kurrent.LinkTarget(*d.Link)
@@ -181,37 +181,37 @@ func TestALinkWhoseTargetIsGoneComesAlone(t *testing.T) {
 	require.Equal(t, []string{"0@order-0 gone"}, parked(t, client))
 }
 
-func TestWhatWasAcknowledgedBeforeLeavingIsNotDeliveredAgain(t *testing.T) {
+func TestSubscription_AckBeforeClose(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
-	place(t, client, 0, 40)
-	ensure(t, client, bridge)
+	client := openClient(t, startServer(t).url())
+	placeOrders(t, client, 0, 40)
+	createGroup(t, client, bridgeGroup)
 	seen := map[string]int{}
-	for range 10 { // each stays for four events and leaves with the others it was sent in hand
-		sub := join(t, client, bridge)
+	for range 10 { // each acknowledges four events and leaves with others unacknowledged
+		sub := join(t, client, bridgeGroup)
 		for range 4 {
 			d := receive(t, sub)
 			seen[d.Event.Stream]++
 			require.NoError(t, sub.Ack(d))
 		}
-		within(t, soon, sub.Close)
+		requireWithin(t, promptly, sub.Close)
 	}
 	require.Len(t, seen, 40)
 	requireInfo(t, client, func(info kurrent.GroupInfo) bool { return info == kurrent.GroupInfo{} })
 }
 
-func TestManyAnswerAtOnce(t *testing.T) {
+func TestSubscription_ConcurrentAcks(t *testing.T) {
 	t.Parallel()
-	client := open(t, sim(t).url())
-	place(t, client, 0, 300)
-	settings := bridge
+	client := openClient(t, startServer(t).url())
+	placeOrders(t, client, 0, 300)
+	settings := bridgeGroup
 	settings.BufferSize = 64
-	ensure(t, client, settings)
+	createGroup(t, client, settings)
 	sub := join(t, client, settings)
-	var answers sync.WaitGroup
+	var acks sync.WaitGroup
 	for i := range 300 {
 		d := receive(t, sub)
-		answers.Go(func() {
+		acks.Go(func() {
 			if i%3 == 0 {
 				assert.NoError(t, sub.Park(d, "every third"))
 				return
@@ -219,73 +219,73 @@ func TestManyAnswerAtOnce(t *testing.T) {
 			assert.NoError(t, sub.Ack(d))
 		})
 	}
-	answers.Wait()
+	acks.Wait()
 	requireInfo(t, client, func(info kurrent.GroupInfo) bool { return info == kurrent.GroupInfo{Consumers: 1} })
 	awaitParked(t, client, 100)
 }
 
-func TestAfterARestartOfTheServerAConsumerJoinsAgain(t *testing.T) {
+func TestSubscription_ServerRestart(t *testing.T) {
 	t.Parallel()
-	server := simWith(t, kurrentsim.Options{DataDir: t.TempDir()})
-	client := open(t, server.url())
-	place(t, client, 0, 5)
-	ensure(t, client, bridge)
+	server := startServerWith(t, kurrentsim.Options{DataDir: t.TempDir()})
+	client := openClient(t, server.url())
+	placeOrders(t, client, 0, 5)
+	createGroup(t, client, bridgeGroup)
 	done := map[string]bool{}
 	for round := range 3 {
-		sub := join(t, client, bridge)
+		sub := join(t, client, bridgeGroup)
 		for range 5 {
 			d := receive(t, sub)
 			require.NoError(t, sub.Ack(d))
 			done[d.Event.Stream] = true
 		}
 		server.stop()
-		require.ErrorIs(t, ends(t, sub), kurrent.ErrUnavailable)
-		require.ErrorIs(t, ends(t, sub), kurrent.ErrUnavailable, "and so for ever")
+		require.ErrorIs(t, awaitError(t, sub), kurrent.ErrUnavailable)
+		require.ErrorIs(t, awaitError(t, sub), kurrent.ErrUnavailable, "and on every later call")
 		require.Error(t, sub.Ack(kurrent.Delivery{Event: &kurrent.Event{}}))
 		sub.Close()
 		server.start()
-		place(t, client, 5*(round+1), 5)
+		placeOrders(t, client, 5*(round+1), 5)
 	}
 	require.GreaterOrEqual(t, len(done), 5)
 }
 
-func TestAGroupThatIsGoneIsNotFound(t *testing.T) {
+func TestSubscription_DeletedGroup(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
-	client := open(t, server.url())
-	_, err := client.Join(t.Context(), bridge.Stream, bridge.Group, 8)
+	server := startServer(t)
+	client := openClient(t, server.url())
+	_, err := client.Join(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, 8)
 	require.ErrorIs(t, err, kurrent.ErrNotFound)
-	_, err = client.GroupInfo(t.Context(), bridge.Stream, bridge.Group)
+	_, err = client.GroupInfo(t.Context(), bridgeGroup.Stream, bridgeGroup.Group)
 	require.ErrorIs(t, err, kurrent.ErrNotFound)
 	require.Empty(t, parked(t, client))
-	ensure(t, client, bridge)
-	sub := join(t, client, bridge)
-	err = bare(t, server.url()).DeletePersistentSubscription(t.Context(), bridge.Stream, bridge.Group, kurrentdb.DeletePersistentSubscriptionOptions{})
+	createGroup(t, client, bridgeGroup)
+	sub := join(t, client, bridgeGroup)
+	err = officialClient(t, server.url()).DeletePersistentSubscription(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, kurrentdb.DeletePersistentSubscriptionOptions{})
 	require.NoError(t, err)
-	require.ErrorIs(t, ends(t, sub), kurrent.ErrUnavailable)
-	_, err = client.Join(t.Context(), bridge.Stream, bridge.Group, 8)
+	require.ErrorIs(t, awaitError(t, sub), kurrent.ErrUnavailable)
+	_, err = client.Join(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, 8)
 	require.ErrorIs(t, err, kurrent.ErrNotFound)
 }
 
-func TestClosingEndsASubscription(t *testing.T) {
+func TestSubscription_Close(t *testing.T) {
 	t.Parallel()
-	server := sim(t)
+	server := startServer(t)
 	for name, closing := range map[string]func(*kurrent.Client, *kurrent.Subscription){
 		"its own":      func(_ *kurrent.Client, sub *kurrent.Subscription) { sub.Close() },
 		"the client's": func(client *kurrent.Client, _ *kurrent.Subscription) { client.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := open(t, server.url())
-			if _, _, err := client.EnsureGroup(t.Context(), bridge); err != nil {
+			client := openClient(t, server.url())
+			if _, _, err := client.EnsureGroup(t.Context(), bridgeGroup); err != nil {
 				require.NoError(t, err)
 			}
-			sub := join(t, client, bridge)
+			sub := join(t, client, bridgeGroup)
 			ended := make(chan error, 1)
 			go func() {
 				_, err := sub.Recv()
 				ended <- err
 			}()
-			within(t, soon, func() {
+			requireWithin(t, promptly, func() {
 				closing(client, sub)
 				require.ErrorIs(t, <-ended, kurrent.ErrClosed)
 			})
@@ -294,10 +294,11 @@ func TestClosingEndsASubscription(t *testing.T) {
 	}
 }
 
-// A server that reads no answers blocks them one day, when all buffers in between are full.
-func TestAnAnswerThatBlocksEndsWithTheSubscription(t *testing.T) {
+// A server that does not read acknowledgments blocks them once all buffers in between are
+// full.
+func TestSubscription_BlockedAck(t *testing.T) {
 	t.Parallel()
-	deaf := startStub(t, func(_ string, stream grpc.ServerStream) error {
+	unresponsive := startStub(t, func(_ string, stream grpc.ServerStream) error {
 		confirmation := &persistent.ReadResp_SubscriptionConfirmation{SubscriptionId: "s"}
 		err := stream.SendMsg(&persistent.ReadResp{Content: &persistent.ReadResp_SubscriptionConfirmation_{SubscriptionConfirmation: confirmation}})
 		<-stream.Context().Done()
@@ -307,14 +308,14 @@ func TestAnAnswerThatBlocksEndsWithTheSubscription(t *testing.T) {
 		timeout time.Duration
 		want    error
 	}{
-		"when it is closed":         {time.Minute, kurrent.ErrClosed},
-		"when it took for too long": {300 * time.Millisecond, kurrent.ErrUnavailable},
+		"when it is closed":     {time.Minute, kurrent.ErrClosed},
+		"when it took too long": {300 * time.Millisecond, kurrent.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client, err := kurrent.Open(kurrent.Config{URL: deaf, AllowPlaintext: true, CallTimeout: c.timeout})
+			client, err := kurrent.Open(kurrent.Config{URL: unresponsive, AllowPlaintext: true, CallTimeout: c.timeout})
 			require.NoError(t, err)
 			t.Cleanup(client.Close)
-			sub := join(t, client, bridge)
+			sub := join(t, client, bridgeGroup)
 			sent := make(chan struct{}, 1)
 			blocked := make(chan error, 1)
 			go func() {
@@ -329,7 +330,7 @@ func TestAnAnswerThatBlocksEndsWithTheSubscription(t *testing.T) {
 					}
 				}
 			}()
-			for stuck := false; !stuck; { // until no answer has gone out for a while
+			for stuck := false; !stuck; { // until no acknowledgment has been sent for a while
 				select {
 				case <-sent:
 				case <-time.After(time.Second):
@@ -339,45 +340,45 @@ func TestAnAnswerThatBlocksEndsWithTheSubscription(t *testing.T) {
 			if c.timeout == time.Minute {
 				go sub.Close()
 			}
-			within(t, soon, func() { require.ErrorIs(t, <-blocked, kurrent.ErrUnavailable) })
-			require.ErrorIs(t, ends(t, sub), c.want)
+			requireWithin(t, promptly, func() { require.ErrorIs(t, <-blocked, kurrent.ErrUnavailable) })
+			require.ErrorIs(t, awaitError(t, sub), c.want)
 		})
 	}
 }
 
-func TestJoiningEndsWithItsContextAndTheSubscriptionDoesNot(t *testing.T) {
+func TestJoin_Context(t *testing.T) {
 	t.Parallel()
-	client := open(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
-		<-stream.Context().Done() // and no confirmation
+	client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+		<-stream.Context().Done() // sends no confirmation
 		return stream.Context().Err()
 	}))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	within(t, soon, func() {
-		_, err := client.Join(ctx, bridge.Stream, bridge.Group, 8)
+	requireWithin(t, promptly, func() {
+		_, err := client.Join(ctx, bridgeGroup.Stream, bridgeGroup.Group, 8)
 		require.ErrorIs(t, err, kurrent.ErrUnavailable)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 
-	client = open(t, sim(t).url())
-	ensure(t, client, bridge)
+	client = openClient(t, startServer(t).url())
+	createGroup(t, client, bridgeGroup)
 	ctx, cancel = context.WithCancel(t.Context())
-	sub, err := client.Join(ctx, bridge.Stream, bridge.Group, 8)
+	sub, err := client.Join(ctx, bridgeGroup.Stream, bridgeGroup.Group, 8)
 	require.NoError(t, err)
 	defer sub.Close()
 	cancel()
-	place(t, client, 0, 1)
+	placeOrders(t, client, 0, 1)
 	require.Equal(t, "order-0", receive(t, sub).Event.Stream)
 }
 
-func TestASubscriptionTellsWhyTheServerEndedIt(t *testing.T) {
+func TestSubscription_EndedByServer(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[codes.Code]error{
 		codes.Unavailable: kurrent.ErrUnavailable, codes.Canceled: kurrent.ErrUnavailable,
 		codes.NotFound: kurrent.ErrNotFound, codes.PermissionDenied: kurrent.ErrAccessDenied,
 	} {
-		client := open(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
-			if err := stream.RecvMsg(&persistent.ReadReq{}); err != nil { // or joining may fail, which is another story
+		client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+			if err := stream.RecvMsg(&persistent.ReadReq{}); err != nil { // otherwise joining may fail, which is not tested here
 				return err
 			}
 			confirmation := &persistent.ReadResp_SubscriptionConfirmation{SubscriptionId: "s"}
@@ -387,11 +388,11 @@ func TestASubscriptionTellsWhyTheServerEndedIt(t *testing.T) {
 			}
 			return err
 		}))
-		require.ErrorIs(t, ends(t, join(t, client, bridge)), want)
+		require.ErrorIs(t, awaitError(t, join(t, client, bridgeGroup)), want)
 	}
 }
 
-func TestAMessageNobodyExpectsEndsASubscription(t *testing.T) {
+func TestSubscription_UnexpectedMessage(t *testing.T) {
 	t.Parallel()
 	confirmation := &persistent.ReadResp{Content: &persistent.ReadResp_SubscriptionConfirmation_{
 		SubscriptionConfirmation: &persistent.ReadResp_SubscriptionConfirmation{SubscriptionId: "s"},
@@ -407,7 +408,7 @@ func TestAMessageNobodyExpectsEndsASubscription(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := open(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+			client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
 				if err := stream.SendMsg(confirmation); err != nil {
 					return err
 				}
@@ -417,8 +418,8 @@ func TestAMessageNobodyExpectsEndsASubscription(t *testing.T) {
 				<-stream.Context().Done()
 				return nil
 			}))
-			sub := join(t, client, bridge)
-			require.ErrorIs(t, ends(t, sub), kurrent.ErrUnavailable)
+			sub := join(t, client, bridgeGroup)
+			require.ErrorIs(t, awaitError(t, sub), kurrent.ErrUnavailable)
 			require.ErrorIs(t, sub.Ack(kurrent.Delivery{Event: &kurrent.Event{}}), kurrent.ErrUnavailable)
 		})
 	}

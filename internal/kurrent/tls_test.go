@@ -13,13 +13,13 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-func TestOverTLSOnlyTheRightServerAndUserAreSpokenTo(t *testing.T) {
+func TestClient_TLS(t *testing.T) {
 	t.Parallel()
 	inAnHour := time.Now().Add(time.Hour)
 	certificate, key := devservertest.Certificate(t, "node", inAnHour)
-	stranger, _ := devservertest.Certificate(t, "stranger", inAnHour)
-	address := refusing(t)
-	simWith(t, kurrentsim.Options{TLS: &kurrentsim.TLSOptions{
+	otherCA, _ := devservertest.Certificate(t, "otherCA", inAnHour)
+	address := closedAddress(t)
+	startServerWith(t, kurrentsim.Options{TLS: &kurrentsim.TLSOptions{
 		Listen: address, CertFile: certificate, KeyFile: key,
 		Users: []kurrentsim.User{{Name: "worker", Password: "s3cret@/"}},
 	}})
@@ -30,12 +30,12 @@ func TestOverTLSOnlyTheRightServerAndUserAreSpokenTo(t *testing.T) {
 	}{
 		"all is right":          {url.UserPassword("worker", "s3cret@/"), certificate, nil},
 		"a wrong password":      {url.UserPassword("worker", "s3cret"), certificate, kurrent.ErrAccessDenied},
-		"an unknown authority":  {url.UserPassword("worker", "s3cret@/"), stranger, kurrent.ErrUnavailable},
+		"an unknown authority":  {url.UserPassword("worker", "s3cret@/"), otherCA, kurrent.ErrUnavailable},
 		"the machine's own CAs": {url.UserPassword("worker", "s3cret@/"), "", kurrent.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			query := url.Values{"gossipTimeout": {"1"}}
-			timeout := patience
+			timeout := waitLimit
 			if errors.Is(c.want, kurrent.ErrUnavailable) { // which it is until the time for a call is over
 				timeout = 2 * time.Second
 			}
