@@ -38,7 +38,7 @@ func (s settings) Validate() []config.Fault {
 	return nil
 }
 
-func TestDefaultsApplyToVariablesThatAreNotSetOrBlank(t *testing.T) {
+func TestLoad_Defaults(t *testing.T) {
 	t.Parallel()
 	got, err := config.Load[settings]([]string{"STORE_URL= postgres://x \n", "CONCURRENCY=", "OPS_ADDR=  "})
 	require.NoError(t, err)
@@ -51,13 +51,13 @@ func TestDefaultsApplyToVariablesThatAreNotSetOrBlank(t *testing.T) {
 	require.Empty(t, got.Addr)
 }
 
-func TestTheProcessEnvironmentIsNotConsulted(t *testing.T) {
+func TestLoad_IgnoresProcessEnvironment(t *testing.T) {
 	t.Setenv("STORE_URL", "from the process")
 	_, err := config.Load[settings](nil)
 	require.EqualError(t, err, "STORE_URL: is required")
 }
 
-func TestASettingIsRead(t *testing.T) {
+func TestLoad(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(file, []byte("sesame"), 0o600))
@@ -78,7 +78,7 @@ func TestASettingIsRead(t *testing.T) {
 	require.Equal(t, "h:1", got.Endpoint.Host)
 }
 
-func TestAFaultIsNamedWithoutTheValue(t *testing.T) {
+func TestLoad_FaultsWithoutValues(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, variable, want string }{
 		{"a required variable that is blank", "STORE_URL= ", "STORE_URL: is required"},
@@ -106,7 +106,7 @@ func TestAFaultIsNamedWithoutTheValue(t *testing.T) {
 	}
 }
 
-func TestAllFaultsComeAtOnceSortedAndOnceEach(t *testing.T) {
+func TestLoad_AllFaultsSorted(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load[settings]([]string{"SHUTDOWN_TIMEOUT=x", "CONCURRENCY=-1", "LOG_LEVEL=x", "OPS_ADDR=x"})
 	require.EqualError(t, err, "CONCURRENCY: must be at least 1\n"+
@@ -116,14 +116,14 @@ func TestAllFaultsComeAtOnceSortedAndOnceEach(t *testing.T) {
 		"STORE_URL: is required")
 }
 
-func TestAnEmbeddedCheckThatIsPromotedIsNotReportedTwice(t *testing.T) {
+func TestLoad_EmbeddedCheckReportedOnce(t *testing.T) {
 	t.Parallel()
 	type onlyShutdown struct{ config.Shutdown }
 	_, err := config.Load[onlyShutdown]([]string{"SHUTDOWN_TIMEOUT=-1s"})
 	require.EqualError(t, err, "SHUTDOWN_TIMEOUT: must be above zero and at most an hour")
 }
 
-func TestAFieldNothingCanParseIsTheProgramsFault(t *testing.T) {
+func TestLoad_UnparseableField(t *testing.T) {
 	t.Parallel()
 	type broken struct {
 		Channel chan int `env:"CHANNEL"`
@@ -133,7 +133,7 @@ func TestAFieldNothingCanParseIsTheProgramsFault(t *testing.T) {
 	require.Equal(t, config.ExitFailure, config.ExitCode(err))
 }
 
-func TestReportPrintsOnceAndGivesTheExitCode(t *testing.T) {
+func TestReport(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
@@ -156,7 +156,7 @@ func TestReportPrintsOnceAndGivesTheExitCode(t *testing.T) {
 	}
 }
 
-func TestTheLoggerHonoursLevelAndFormat(t *testing.T) {
+func TestLogger_LevelAndFormat(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	config.Log{Level: slog.LevelWarn, Format: config.LogJSON}.Logger(&out).Info("quiet")
@@ -168,9 +168,9 @@ func TestTheLoggerHonoursLevelAndFormat(t *testing.T) {
 	require.Contains(t, out.String(), "msg=plain")
 }
 
-func TestFaultsOfSeparateChecksComeAtOnceAndTheFirstOfANameWins(t *testing.T) {
+func TestMerge(t *testing.T) {
 	t.Parallel()
-	err := config.Merge(nil, config.Invalid("B", "is required"), config.Invalid("A", "is odd"), config.Invalid("B", "is no URL"), errors.New("other"))
+	err := config.Merge(nil, config.Invalid("B", "is required"), config.Invalid("A", "is odd"), config.Invalid("B", "is not a URL"), errors.New("other"))
 	require.EqualError(t, err, "A: is odd\nB: is required")
 	require.NoError(t, config.Merge(nil, nil))
 	require.EqualError(t, config.Merge(nil, errors.New("other")), "other")

@@ -21,17 +21,17 @@ import (
 	"orderflow/internal/ops"
 )
 
-// running starts a daemon that works at once, until the test ends.
-func running(t *testing.T, o ops.Options) *opstest.Daemon {
+// startWorking starts a daemon that works at once, until the test ends.
+func startWorking(t *testing.T, o ops.Options) *opstest.Daemon {
 	t.Helper()
-	return runningWith(t, o, func(ctx context.Context, life *ops.Life) error {
+	return startDaemon(t, o, func(ctx context.Context, life *ops.Life) error {
 		life.Working()
 		<-ctx.Done()
 		return nil
 	})
 }
 
-func runningWith(t *testing.T, o ops.Options, work ops.Work) *opstest.Daemon {
+func startDaemon(t *testing.T, o ops.Options, work ops.Work) *opstest.Daemon {
 	t.Helper()
 	return opstest.Start(t, func(ctx context.Context, log io.Writer) error {
 		o.Service, o.Addr, o.Logger = "baker", "127.0.0.1:0", slog.New(slog.NewTextHandler(log, nil))
@@ -50,16 +50,16 @@ func hang(ctx context.Context) error {
 
 func TestRun(t *testing.T) {
 	t.Parallel()
-	t.Run("is alive and not ready while work has not begun", func(t *testing.T) {
+	t.Run("is alive and not ready before the work begins", func(t *testing.T) {
 		t.Parallel()
-		d := runningWith(t, ops.Options{}, func(ctx context.Context, _ *ops.Life) error { return hang(ctx) })
+		d := startDaemon(t, ops.Options{}, func(ctx context.Context, _ *ops.Life) error { return hang(ctx) })
 		require.Equal(t, "ok\n", d.Await("/healthz", http.StatusOK))
 		require.JSONEq(t, `{"baker":"takes no work: it is starting"}`, d.Await("/readyz", http.StatusServiceUnavailable))
 	})
 	t.Run("is alive and not ready while work finishes", func(t *testing.T) {
 		t.Parallel()
 		finish := make(chan struct{})
-		d := runningWith(t, ops.Options{}, func(ctx context.Context, life *ops.Life) error {
+		d := startDaemon(t, ops.Options{}, func(ctx context.Context, life *ops.Life) error {
 			life.Working()
 			<-ctx.Done()
 			life.Working() // too late
@@ -74,15 +74,15 @@ func TestRun(t *testing.T) {
 		require.EqualError(t, d.Wait(), "not all was finished")
 		require.Contains(t, d.Log(), "baker has stopped")
 	})
-	t.Run("does the work without an address, too", func(t *testing.T) {
+	t.Run("does the work without an address too", func(t *testing.T) {
 		t.Parallel()
 		failed := errors.New("no flour")
 		o := ops.Options{Service: "baker", Logger: slog.New(slog.DiscardHandler)}
 		require.Equal(t, failed, ops.Run(t.Context(), o, func(context.Context, *ops.Life) error { return failed }))
 	})
-	t.Run("does no work when the address is taken", func(t *testing.T) {
+	t.Run("does no work if the address is taken", func(t *testing.T) {
 		t.Parallel()
-		address := running(t, ops.Options{}).Find(`address=(\S+)`)
+		address := startWorking(t, ops.Options{}).Find(`address=(\S+)`)
 		o := ops.Options{Service: "baker", Addr: address, Logger: slog.New(slog.DiscardHandler)}
 		err := ops.Run(t.Context(), o, func(context.Context, *ops.Life) error { panic("it works") })
 		require.ErrorContains(t, err, "listen for operations")
@@ -96,7 +96,7 @@ func TestAwait(t *testing.T) {
 		t.Helper()
 		metrics, err := ops.NewMetrics("baker")
 		require.NoError(t, err)
-		return runningWith(t, ops.Options{Metrics: metrics}, func(ctx context.Context, life *ops.Life) error {
+		return startDaemon(t, ops.Options{Metrics: metrics}, func(ctx context.Context, life *ops.Life) error {
 			if err := life.Await(ctx, "mill", check, mayPass); err != nil {
 				return err
 			}
@@ -115,12 +115,12 @@ func TestAwait(t *testing.T) {
 		}, always)
 		d.Await("/readyz", http.StatusServiceUnavailable, `"baker":"takes no work: the mill is broken"`)
 		d.Await("/metrics", http.StatusOK, `orderflow_startup_retries_total{dependency="mill"}`, `orderflow_check_passing{check="baker"} 0`)
-		require.Equal(t, 1, strings.Count(d.Log(), `waiting_for=mill error="the mill is broken" repair="mend the mill"`), d.Log())
+		require.Equal(t, 1, strings.Count(d.Log(), `waiting_for=mill error="the mill is broken" repair="repair the mill"`), d.Log())
 		up.Store(true)
 		d.Await("/readyz", http.StatusOK)
 		d.Await("/metrics", http.StatusOK, `orderflow_check_passing{check="baker"} 1`)
 	})
-	t.Run("ends with what does not pass", func(t *testing.T) {
+	t.Run("returns an error that does not clear", func(t *testing.T) {
 		t.Parallel()
 		require.EqualError(t, await(t, bad, func(error) bool { return false }).Wait(), "schema is outdated")
 	})
@@ -132,38 +132,38 @@ func TestAwait(t *testing.T) {
 	})
 }
 
-// repairable is an error that comes with its repair.
+// repairable is an error with a method Repair.
 type repairable struct{}
 
 func (repairable) Error() string  { return "the mill is broken" }
-func (repairable) Repair() string { return "mend the mill" }
+func (repairable) Repair() string { return "repair the mill" }
 
 func TestReadiness(t *testing.T) {
 	t.Parallel()
 	stuck := make(chan struct{})
 	t.Cleanup(func() { close(stuck) })
-	deaf := func(context.Context) error { <-stuck; return nil }
+	unresponsive := func(context.Context) error { <-stuck; return nil }
 	for name, test := range map[string]struct {
 		checks map[string]ops.Check
 		status int
 		answer string
 	}{
-		"passes with nothing to check":         {nil, 200, `{"baker":"ok"}`},
-		"passes when all do":                   {map[string]ops.Check{"a": ok, "b": ok}, 200, `{"baker":"ok","a":"ok","b":"ok"}`},
-		"fails with one":                       {map[string]ops.Check{"a": ok, "b": bad}, 503, `{"baker":"ok","a":"ok","b":"schema is outdated"}`},
-		"fails with one that hangs":            {map[string]ops.Check{"a": ok, "b": hang}, 503, `{"baker":"ok","a":"ok","b":"no answer in time"}`},
-		"fails with one that heeds no context": {map[string]ops.Check{"a": deaf}, 503, `{"baker":"ok","a":"no answer in time"}`},
+		"passes with nothing to check":            {nil, 200, `{"baker":"ok"}`},
+		"passes when all do":                      {map[string]ops.Check{"a": ok, "b": ok}, 200, `{"baker":"ok","a":"ok","b":"ok"}`},
+		"fails with one":                          {map[string]ops.Check{"a": ok, "b": bad}, 503, `{"baker":"ok","a":"ok","b":"schema is outdated"}`},
+		"fails with one that hangs":               {map[string]ops.Check{"a": ok, "b": hang}, 503, `{"baker":"ok","a":"ok","b":"no answer in time"}`},
+		"fails with one that ignores its context": {map[string]ops.Check{"a": unresponsive}, 503, `{"baker":"ok","a":"no answer in time"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.JSONEq(t, test.answer, running(t, ops.Options{Ready: test.checks}).Await("/readyz", test.status, `"baker":"ok"`))
+			require.JSONEq(t, test.answer, startWorking(t, ops.Options{Ready: test.checks}).Await("/readyz", test.status, `"baker":"ok"`))
 		})
 	}
 	t.Run("is asked at most once a second, and recovers", func(t *testing.T) {
 		t.Parallel()
 		var asked atomic.Int32
 		var up atomic.Bool
-		d := running(t, ops.Options{Ready: map[string]ops.Check{"store": func(context.Context) error {
+		d := startWorking(t, ops.Options{Ready: map[string]ops.Check{"store": func(context.Context) error {
 			asked.Add(1)
 			if !up.Load() {
 				return errors.New("down")
@@ -185,14 +185,14 @@ func TestState(t *testing.T) {
 	t.Parallel()
 	metrics, err := ops.NewMetrics("baker")
 	require.NoError(t, err)
-	d := running(t, ops.Options{Metrics: metrics, State: map[string]ops.Check{"store": ok, "mill": bad, "river": hang}})
-	d.Await("/readyz", http.StatusOK, `"baker":"ok"`) // before the first look is over
+	d := startWorking(t, ops.Options{Metrics: metrics, State: map[string]ops.Check{"store": ok, "mill": bad, "river": hang}})
+	d.Await("/readyz", http.StatusOK, `"baker":"ok"`) // before the first checks are done
 	d.Await("/readyz", http.StatusOK, `"store":"ok"`, `"mill":"schema is outdated"`, `"river":"no answer in time"`)
 	d.Await("/metrics", http.StatusOK, `orderflow_check_passing{check="store"} 1`, `orderflow_check_passing{check="mill"} 0`,
 		`orderflow_check_passing{check="river"} 0`)
 }
 
-func TestOneRegistryShowsOurCountersAndThoseOfTheTemporalSDK(t *testing.T) {
+func TestMetrics_OneRegistry(t *testing.T) {
 	t.Parallel()
 	metrics, err := ops.NewMetrics("worker")
 	require.NoError(t, err)
@@ -208,7 +208,7 @@ func TestOneRegistryShowsOurCountersAndThoseOfTheTemporalSDK(t *testing.T) {
 	require.NoError(t, err)
 	histogram.Record(t.Context(), 20)
 
-	body := running(t, ops.Options{Metrics: metrics}).Await("/metrics", http.StatusOK)
+	body := startWorking(t, ops.Options{Metrics: metrics}).Await("/metrics", http.StatusOK)
 	require.Contains(t, body, `orderflow_email_total{kind="shipment"} 1`)
 	require.Contains(t, body, `temporal_request_total{namespace="default"} 3`)
 	require.Contains(t, body, `temporal_request_latency_seconds_bucket{namespace="default",le="0.01"} 0`)
@@ -218,9 +218,9 @@ func TestOneRegistryShowsOurCountersAndThoseOfTheTemporalSDK(t *testing.T) {
 	require.Contains(t, body, "go_goroutines")
 }
 
-func TestMetricsAreNotServedUnlessGiven(t *testing.T) {
+func TestMetrics_NotServedUnlessGiven(t *testing.T) {
 	t.Parallel()
-	running(t, ops.Options{}).Await("/metrics", http.StatusNotFound)
+	startWorking(t, ops.Options{}).Await("/metrics", http.StatusNotFound)
 }
 
 func TestMain(m *testing.M) {

@@ -10,7 +10,7 @@ import (
 	"orderflow/internal/temporalclient"
 )
 
-func TestWhatTheSDKWouldPassOverIsAFaultWithItsName(t *testing.T) {
+func TestOptions_FaultsTheSDKIgnores(t *testing.T) {
 	tests := []struct{ name, value, want string }{
 		{"TEMPORAL_TLS", "yes-please", "TEMPORAL_TLS: must be true or false"},
 		{"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "2", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: must be true or false"},
@@ -26,7 +26,7 @@ func TestWhatTheSDKWouldPassOverIsAFaultWithItsName(t *testing.T) {
 			require.EqualError(t, err, test.want)
 		})
 	}
-	t.Run("an address is taken as it is", func(t *testing.T) {
+	t.Run("an address is used unchanged", func(t *testing.T) {
 		t.Setenv("TEMPORAL_ADDRESS", "temporal.example.com:7233")
 		options, err := temporalclient.Options("test", slog.New(slog.DiscardHandler), metrics)
 		require.NoError(t, err)

@@ -20,7 +20,7 @@ func TestDial(t *testing.T) {
 	for _, code := range []codes.Code{codes.Unauthenticated, codes.PermissionDenied} {
 		t.Run("ends when the credentials are refused: "+code.String(), func(t *testing.T) {
 			t.Parallel()
-			address := refusing(t, code)
+			address := startRefusingServer(t, code)
 			_, err := temporalclient.Dial(t.Context(), client.Options{HostPort: address, Namespace: "orders"}, slog.New(slog.DiscardHandler))
 			require.Equal(t, config.ExitConfiguration, config.ExitCode(err))
 			require.ErrorContains(t, err, "TEMPORAL_*: the server refuses the credentials for namespace orders: ")
@@ -29,8 +29,9 @@ func TestDial(t *testing.T) {
 	}
 }
 
-// refusing is a server that answers every call with this code, as Temporal's frontend does without a claim.
-func refusing(t *testing.T, code codes.Code) (address string) {
+// startRefusingServer starts a server that returns code for every call, like Temporal's
+// frontend for a request without credentials.
+func startRefusingServer(t *testing.T, code codes.Code) (address string) {
 	t.Helper()
 	var listen net.ListenConfig
 	listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")

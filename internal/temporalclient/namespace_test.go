@@ -22,7 +22,8 @@ import (
 	"orderflow/internal/temporalclient"
 )
 
-// serverAddress is that of one development server for all tests. Its namespace has the attributes of present.
+// serverAddress is the address of one development server for all tests. Its namespace has
+// the attributes of present.
 var serverAddress string
 
 func TestMain(m *testing.M) {
@@ -57,7 +58,8 @@ func present() temporal.SearchAttributes {
 	)
 }
 
-// dial connects to the server, which answers the methods that are named with a code instead.
+// dial connects to the server. Calls to the methods in refused fail with the given code
+// instead.
 func dial(t *testing.T, refused map[string]codes.Code) client.Client {
 	t.Helper()
 	refuse := func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, next grpc.UnaryInvoker, o ...grpc.CallOption) error {
@@ -94,38 +96,38 @@ func TestCheckNamespace(t *testing.T) {
 		require.NoError(t, check(t, dial(t, nil), present()))
 	})
 	t.Run("names each attribute that is missing and the command that creates it", func(t *testing.T) {
-		lacking, ok := errors.AsType[*temporalclient.AttributesError](check(t, dial(t, nil), wanted))
+		missingErr, ok := errors.AsType[*temporalclient.AttributesError](check(t, dial(t, nil), wanted))
 		require.True(t, ok)
-		require.Equal(t, missing, lacking.Attributes)
-		require.EqualError(t, lacking, "search attributes of namespace default: Amount (Int) is missing, Stuck (Keyword) is missing")
+		require.Equal(t, missing, missingErr.Attributes)
+		require.EqualError(t, missingErr, "search attributes of namespace default: Amount (Int) is missing, Stuck (Keyword) is missing")
 		require.Equal(t, "temporal operator search-attribute create --namespace default --name Amount --type Int --name Stuck --type Keyword",
-			lacking.Repair())
+			missingErr.Repair())
 	})
 	t.Run("names an attribute of another type", func(t *testing.T) {
 		err := check(t, dial(t, nil), temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword("Note").ValueSet("")))
-		lacking, ok := errors.AsType[*temporalclient.AttributesError](err)
+		missingErr, ok := errors.AsType[*temporalclient.AttributesError](err)
 		require.True(t, ok)
-		require.EqualError(t, lacking, "search attributes of namespace default: Note is Text and must be Keyword")
+		require.EqualError(t, missingErr, "search attributes of namespace default: Note is Text and must be Keyword")
 		require.Equal(t, "temporal operator search-attribute remove --namespace default --name Note && "+
-			"temporal operator search-attribute create --namespace default --name Note --type Keyword", lacking.Repair())
+			"temporal operator search-attribute create --namespace default --name Note --type Keyword", missingErr.Repair())
 	})
 	for _, code := range []codes.Code{codes.PermissionDenied, codes.Unimplemented} {
-		t.Run("asks by query where the list is refused: "+code.String(), func(t *testing.T) {
+		t.Run("queries if listing is refused: "+code.String(), func(t *testing.T) {
 			c := dial(t, map[string]codes.Code{"ListSearchAttributes": code})
 			require.NoError(t, check(t, c, present()))
-			lacking, ok := errors.AsType[*temporalclient.AttributesError](check(t, c, wanted))
+			missingErr, ok := errors.AsType[*temporalclient.AttributesError](check(t, c, wanted))
 			require.True(t, ok)
-			require.Equal(t, missing, lacking.Attributes)
+			require.Equal(t, missing, missingErr.Attributes)
 		})
 	}
-	t.Run("tells a refusal from missing attributes", func(t *testing.T) {
+	t.Run("distinguishes a refusal from missing attributes", func(t *testing.T) {
 		c := dial(t, map[string]codes.Code{
 			"ListSearchAttributes": codes.PermissionDenied, "CountWorkflowExecutions": codes.PermissionDenied,
 		})
 		var denied *serviceerror.PermissionDenied
 		require.ErrorAs(t, check(t, c, wanted), &denied)
 	})
-	t.Run("tells a namespace that does not exist", func(t *testing.T) {
+	t.Run("returns an error for a namespace that does not exist", func(t *testing.T) {
 		err := temporalclient.CheckNamespace(t.Context(), dial(t, nil), "nowhere", present())
 		var unknown *serviceerror.NamespaceNotFound
 		require.ErrorAs(t, err, &unknown)
