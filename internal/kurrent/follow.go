@@ -46,12 +46,12 @@ func (c *Client) Follow(ctx context.Context, f Follow, visit func(Step) error) e
 	}
 	c.pool.detach(client)
 	defer closeClient(client)
-	life, end := context.WithCancelCause(ctx)
+	subCtx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	defer context.AfterFunc(c.closing, func() { end(ErrClosed) })()
 	var visitErr error
-	err = recoverPanics(life, client, func(life context.Context, client *kurrentdb.Client) error {
-		subscription, err := subscribeToAll(life, client, f.options())
+	err = recoverPanics(subCtx, client, func(subCtx context.Context, client *kurrentdb.Client) error {
+		subscription, err := subscribeToAll(subCtx, client, f.options())
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (c *Client) Follow(ctx context.Context, f Follow, visit func(Step) error) e
 	if visitErr != nil {
 		return visitErr
 	}
-	return fmt.Errorf("follow the log: %w", translate(life, err))
+	return fmt.Errorf("follow the log: %w", translate(subCtx, err))
 }
 
 func (f Follow) options() kurrentdb.SubscribeToAllOptions {
@@ -90,7 +90,9 @@ func stepOf(message *kurrentdb.SubscriptionEvent) (Step, error) {
 		return Step{Position: Position{message.CheckPointReached.Commit, message.CheckPointReached.Prepare}}, nil
 	case message.FellBehind != nil:
 		return Step{}, nil
-	case message.EventAppeared == nil: // caught up: without a time, as before 25.1, the client makes it an empty message
+	case message.EventAppeared == nil:
+		// Caught up. Servers before 25.1 send that without a time, and the client then
+		// returns an empty message.
 		return Step{CaughtUp: true}, nil
 	}
 	e := message.EventAppeared.OriginalEvent()

@@ -143,7 +143,7 @@ func (s *scanner) follow(ctx context.Context) error {
 	}
 	s.client.pool.detach(client)
 	defer closeClient(client)
-	life, end := context.WithCancelCause(ctx)
+	subCtx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	stop := context.AfterFunc(s.client.closing, func() { end(ErrClosed) })
 	defer stop()
@@ -151,8 +151,8 @@ func (s *scanner) follow(ctx context.Context) error {
 	// may take any time.
 	silence := time.AfterFunc(scanSilence, func() { end(fmt.Errorf("%w: no message from the server", ErrUnavailable)) })
 	defer silence.Stop()
-	err = recoverPanics(life, client, func(life context.Context, client *kurrentdb.Client) error {
-		subscription, err := subscribeToAll(life, client, s.options())
+	err = recoverPanics(subCtx, client, func(subCtx context.Context, client *kurrentdb.Client) error {
+		subscription, err := subscribeToAll(subCtx, client, s.options())
 		if err != nil {
 			return err
 		}
@@ -168,7 +168,7 @@ func (s *scanner) follow(ctx context.Context) error {
 	if s.visitErr != nil {
 		return s.visitErr
 	}
-	return translate(life, err)
+	return translate(subCtx, err)
 }
 
 func (s *scanner) options() kurrentdb.SubscribeToAllOptions {
@@ -193,7 +193,9 @@ func (s *scanner) handle(message *kurrentdb.SubscriptionEvent) (done bool, err e
 		s.after = *message.CheckPointReached
 		return false, nil
 	case message.EventAppeared == nil:
-		return true, nil // caught up: without a time, as before 25.1, the client makes it an empty message
+		// Caught up. Servers before 25.1 send that without a time, and the client then
+		// returns an empty message.
+		return true, nil
 	}
 	e := message.EventAppeared.OriginalEvent()
 	if e == nil || e.Position.Commit == math.MaxUint64 {

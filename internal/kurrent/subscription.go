@@ -36,7 +36,7 @@ type Delivery struct {
 type Subscription struct {
 	inner   *kurrentdb.PersistentSubscription
 	client  *kurrentdb.Client
-	life    context.Context         // its cause is why the subscription ended
+	ctx     context.Context         // its cause is why the subscription ended
 	end     context.CancelCauseFunc // closes the connection too
 	timeout time.Duration           // for sending one acknowledgment
 
@@ -59,24 +59,24 @@ func (c *Client) Join(ctx context.Context, stream, group string, buffer int) (*S
 		return nil, fmt.Errorf("join %s::%s: %w", stream, group, err)
 	}
 	s := &Subscription{client: client, timeout: c.timeout}
-	s.life, s.end = context.WithCancelCause(c.closing)
+	s.ctx, s.end = context.WithCancelCause(c.closing)
 	if err := s.join(ctx, stream, group, uint32(buffer)); err != nil {
 		s.end(err)
 		c.pool.put(client, err)
 		return nil, fmt.Errorf("join %s::%s: %w", stream, group, translate(ctx, err))
 	}
 	c.pool.detach(client)
-	context.AfterFunc(s.life, func() { closeClient(client) })
+	context.AfterFunc(s.ctx, func() { closeClient(client) })
 	return s, nil
 }
 
 func (s *Subscription) join(ctx context.Context, stream, group string, buffer uint32) error {
 	// The client would end the subscription when the context it joined with ends.
 	disarm := context.AfterFunc(ctx, func() { s.end(context.Cause(ctx)) })
-	err := recoverPanics(s.life, s.client, func(life context.Context, client *kurrentdb.Client) (err error) {
+	err := recoverPanics(s.ctx, s.client, func(subCtx context.Context, client *kurrentdb.Client) (err error) {
 		options := kurrentdb.SubscribeToPersistentSubscriptionOptions{BufferSize: buffer}
 		return onLeader(func() error {
-			s.inner, err = client.SubscribeToPersistentSubscription(life, stream, group, options)
+			s.inner, err = client.SubscribeToPersistentSubscription(subCtx, stream, group, options)
 			return err
 		})
 	})
@@ -91,15 +91,15 @@ func (s *Subscription) join(ctx context.Context, stream, group string, buffer ui
 // was deleted, Recv returns ErrUnavailable, and Join returns ErrNotFound.
 func (s *Subscription) Recv() (Delivery, error) {
 	var received *kurrentdb.PersistentSubscriptionEvent
-	err := recoverPanics(s.life, s.client, func(context.Context, *kurrentdb.Client) error {
+	err := recoverPanics(s.ctx, s.client, func(context.Context, *kurrentdb.Client) error {
 		received = s.inner.Recv()
 		return nil
 	})
 	switch {
 	case s.closed.Load():
 		return Delivery{}, ErrClosed
-	case s.life.Err() != nil:
-		return Delivery{}, context.Cause(s.life)
+	case s.ctx.Err() != nil:
+		return Delivery{}, context.Cause(s.ctx)
 	case err != nil:
 	case received.SubscriptionDropped != nil:
 		err = received.SubscriptionDropped.Error
@@ -108,7 +108,7 @@ func (s *Subscription) Recv() (Delivery, error) {
 	default:
 		return deliveryOf(received.EventAppeared), nil
 	}
-	err = fmt.Errorf("receive: %w", translate(s.life, err))
+	err = fmt.Errorf("receive: %w", translate(s.ctx, err))
 	s.end(err)
 	return Delivery{}, err
 }
@@ -156,8 +156,8 @@ func (s *Subscription) respond(d Delivery, verb string, send func(*kurrentdb.Res
 	switch {
 	case s.closed.Load():
 		return fmt.Errorf("%s: %w", verb, ErrClosed)
-	case s.life.Err() != nil:
-		return fmt.Errorf("%s: %w", verb, context.Cause(s.life))
+	case s.ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", verb, context.Cause(s.ctx))
 	}
 	timeout := time.AfterFunc(s.timeout, func() { s.end(errAckBlocked) })
 	defer timeout.Stop()
@@ -189,6 +189,6 @@ func (s *Subscription) lingerForAcks() {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-s.life.Done():
+	case <-s.ctx.Done():
 	}
 }
