@@ -17,198 +17,199 @@ import (
 
 var cancelOrder = workflows.CancelOrder{Reason: "customer-request"}
 
-// Each place where a cancellation can find an order, and what has to be undone from there.
-var places = []struct {
+// cancelPoints are the points at which a cancellation can reach an order, with what has
+// to be compensated from there.
+var cancelPoints = []struct {
 	name    string
-	arrange func(w *world, cancel func()) // calls cancel at that place
-	asked   []string
+	arrange func(e *orderEnv, cancel func()) // calls cancel at that point
+	calls   []string
 	credit  order.Credit
 	email   string
 }{
-	{"before anything was asked", func(w *world, cancel func()) { w.after(0, cancel) },
+	{"before the first activity", func(e *orderEnv, cancel func()) { e.after(0, cancel) },
 		[]string{"close cancelled CANCELLED", "release CANCELLED"}, order.CreditNone, "none"},
-	{"while credit is being reserved", func(w *world, cancel func()) {
-		w.decide = func(activities.ReserveCreditInput) (activities.CreditDecision, error) {
+	{"while credit is being reserved", func(e *orderEnv, cancel func()) {
+		e.decide = func(activities.ReserveCreditInput) (activities.CreditDecision, error) {
 			cancel()
 			return reserved(), nil
 		}
 	}, []string{"reserve", "close cancelled CANCELLED", "release CANCELLED"}, order.CreditReleased, "none"},
-	{"on hold", func(w *world, cancel func()) {
-		w.decide = held("INSUFFICIENT_CREDIT", 1800)
-		w.after(time.Minute, cancel)
+	{"on hold", func(e *orderEnv, cancel func()) {
+		e.decide = held("INSUFFICIENT_CREDIT", 1800)
+		e.after(time.Minute, cancel)
 	}, []string{"reserve", "close cancelled CANCELLED", "release CANCELLED"}, order.CreditReleased, "none"},
-	{"while the fulfilment is being started", func(w *world, cancel func()) {
-		w.start = func() error { cancel(); return nil }
+	{"while the fulfillment is being started", func(e *orderEnv, cancel func()) {
+		e.start = func() error { cancel(); return nil }
 	}, []string{"reserve", "start", "close cancelled CANCELLED", "release CANCELLED"}, order.CreditReleased, "suppressed"},
-	{"while the confirmation is tried again", func(w *world, cancel func()) {
+	{"while the confirmation is retried", func(e *orderEnv, cancel func()) {
 		tries := 0
-		w.send = func(email.Kind) (activities.EmailResult, error) {
+		e.send = func(email.Kind) (activities.EmailResult, error) {
 			if tries++; tries == 2 {
 				cancel()
 			}
 			return activities.EmailResult{}, temporal.NewApplicationError("throttled", "MAIL_NOT_SENT")
 		}
-	}, []string{"reserve", "start", "mail confirmation", "close cancelled CANCELLED", "release CANCELLED"}, order.CreditReleased, "suppressed"},
-	{"while it waits for shipment", func(w *world, cancel func()) { w.after(time.Hour, cancel) },
-		[]string{"reserve", "start", "mail confirmation", "close cancelled CANCELLED", "release CANCELLED", "mail cancellation"},
+	}, []string{"reserve", "start", "email confirmation", "close cancelled CANCELLED", "release CANCELLED"}, order.CreditReleased, "suppressed"},
+	{"while it waits for shipment", func(e *orderEnv, cancel func()) { e.after(time.Hour, cancel) },
+		[]string{"reserve", "start", "email confirmation", "close cancelled CANCELLED", "release CANCELLED", "email cancellation"},
 		order.CreditReleased, "sent"},
 }
 
-func TestCancelOrderUndoesWhatWasDone(t *testing.T) {
+func TestCancelOrder_Compensates(t *testing.T) {
 	t.Parallel()
-	for _, place := range places {
+	for _, point := range cancelPoints {
 		for _, how := range []string{"signal", "update"} {
-			t.Run(place.name+" by "+how, func(t *testing.T) {
+			t.Run(point.name+" by "+how, func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t)
-				released(w)
-				var update *answer
-				place.arrange(w, func() {
+				e := newOrderEnv(t)
+				releaseOnlyReserved(e)
+				var update *updateResult
+				point.arrange(e, func() {
 					if how == "signal" {
-						w.signal(workflows.CancelOrderMessage, cancelOrder)
+						e.signal(workflows.CancelOrderMessage, cancelOrder)
 					} else {
-						update = w.update(workflows.CancelOrderMessage, cancelOrder)
+						update = e.update(workflows.CancelOrderMessage, cancelOrder)
 					}
 				})
-				w.run()
-				w.requireAsked(place.asked)
-				state := w.state()
+				e.run()
+				e.requireCalls(point.calls)
+				state := e.state()
 				require.Equal(t, order.StatusCancelled, state.Status)
 				require.Equal(t, order.ReasonCancelled, state.Reason)
 				require.Equal(t, "customer-request", state.Code)
-				require.Equal(t, place.credit, state.Credit)
-				require.Equal(t, place.email, state.Email)
+				require.Equal(t, point.credit, state.Credit)
+				require.Equal(t, point.email, state.Email)
 				if how == "update" {
 					require.NoError(t, errors.Join(update.rejected, update.err))
-					require.Equal(t, order.StatusCancelled, update.state.Status, "the update answers when all is undone")
+					require.Equal(t, order.StatusCancelled, update.state.Status, "the update returns when the order is compensated")
 				}
 			})
 		}
 	}
 }
 
-func TestANativeCancellationUndoesTheSameAndClosesAsCanceled(t *testing.T) {
+func TestNativeCancellation_CompensatesAndClosesAsCanceled(t *testing.T) {
 	t.Parallel()
-	for _, place := range places {
-		t.Run(place.name, func(t *testing.T) {
+	for _, point := range cancelPoints {
+		t.Run(point.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			released(w)
-			place.arrange(w, w.env.CancelWorkflow)
-			w.run()
-			w.requireAsked(place.asked)
+			e := newOrderEnv(t)
+			releaseOnlyReserved(e)
+			point.arrange(e, e.env.CancelWorkflow)
+			e.run()
+			e.requireCalls(point.calls)
 			var canceled *temporal.CanceledError
-			require.ErrorAs(t, w.env.GetWorkflowError(), &canceled)
+			require.ErrorAs(t, e.env.GetWorkflowError(), &canceled)
 			var state order.State
 			require.NoError(t, canceled.Details(&state))
 			require.Equal(t, order.StatusCancelled, state.Status)
 			require.Equal(t, order.ReasonCancelled, state.Reason)
 			require.Empty(t, state.Code)
-			require.Equal(t, place.credit, state.Credit)
+			require.Equal(t, point.credit, state.Credit)
 		})
 	}
 }
 
-func TestCancellingTwiceIsCancellingOnce(t *testing.T) {
+func TestCancelOrder_Twice(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	released(w)
-	var second *answer
-	w.after(time.Hour, func() {
-		w.signal(workflows.CancelOrderMessage, cancelOrder)
-		second = w.update(workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "again"})
+	e := newOrderEnv(t)
+	releaseOnlyReserved(e)
+	var second *updateResult
+	e.after(time.Hour, func() {
+		e.signal(workflows.CancelOrderMessage, cancelOrder)
+		second = e.update(workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "again"})
 	})
-	w.run()
+	e.run()
 	require.NoError(t, errors.Join(second.rejected, second.err))
 	require.Equal(t, order.StatusCancelled, second.state.Status)
-	require.Equal(t, "customer-request", w.state().Code)
-	w.requireAsked([]string{"reserve", "start", "mail confirmation", "close cancelled CANCELLED", "release CANCELLED", "mail cancellation"})
+	require.Equal(t, "customer-request", e.state().Code)
+	e.requireCalls([]string{"reserve", "start", "email confirmation", "close cancelled CANCELLED", "release CANCELLED", "email cancellation"})
 }
 
-func TestAShipmentBeatsACancellation(t *testing.T) {
+func TestCancelOrder_ShipmentWins(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		send func(w *world)
+		send func(e *orderEnv)
 	}{
-		{"that comes after it", func(w *world) {
-			w.signal(workflows.RecordShipmentMessage, shipment)
-			w.signal(workflows.CancelOrderMessage, cancelOrder)
+		{"that comes after it", func(e *orderEnv) {
+			e.signal(workflows.RecordShipmentMessage, shipment)
+			e.signal(workflows.CancelOrderMessage, cancelOrder)
 		}},
-		{"of the native kind", func(w *world) {
-			w.signal(workflows.RecordShipmentMessage, shipment)
-			w.env.CancelWorkflow()
+		{"of the native kind", func(e *orderEnv) {
+			e.signal(workflows.RecordShipmentMessage, shipment)
+			e.env.CancelWorkflow()
 		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			w.after(time.Hour, func() { test.send(w) })
-			w.run()
-			require.Equal(t, order.StatusShipped, w.state().Status)
-			w.requireAsked([]string{"reserve", "start", "mail confirmation", "close shipped ", "mail shipment"})
+			e := newOrderEnv(t)
+			e.after(time.Hour, func() { test.send(e) })
+			e.run()
+			require.Equal(t, order.StatusShipped, e.state().Status)
+			e.requireCalls([]string{"reserve", "start", "email confirmation", "close shipped ", "email shipment"})
 		})
 	}
 }
 
-func TestACompensationThatCannotProceedSaysSoAndGoesOn(t *testing.T) {
+func TestCompensation_StuckStepIsRetried(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	e := newOrderEnv(t)
 	tries := 0
-	w.release = func(activities.ReleaseCreditInput) (activities.CreditDecision, error) {
+	e.release = func(activities.ReleaseCreditInput) (activities.CreditDecision, error) {
 		if tries++; tries < 3 {
-			return activities.CreditDecision{}, permanently("FULFILLMENT_FAILED")
+			return activities.CreditDecision{}, permanentError("FULFILLMENT_FAILED")
 		}
 		return activities.CreditDecision{Verdict: credit.VerdictReleased, Amount: total}, nil
 	}
-	w.after(time.Hour, func() { w.signal(workflows.CancelOrderMessage, cancelOrder) })
-	w.after(time.Hour+30*time.Second, func() { require.Equal(t, order.StatusCancelling, w.query().Status) })
-	w.run()
+	e.after(time.Hour, func() { e.signal(workflows.CancelOrderMessage, cancelOrder) })
+	e.after(time.Hour+30*time.Second, func() { require.Equal(t, order.StatusCancelling, e.query().Status) })
+	e.run()
 	require.Equal(t, 3, tries)
-	require.Equal(t, order.StatusCancelled, w.state().Status)
-	require.Equal(t, order.CreditReleased, w.state().Credit)
+	require.Equal(t, order.StatusCancelled, e.state().Status)
+	require.Equal(t, order.CreditReleased, e.state().Credit)
 }
 
-func TestAShipmentThatCannotBeWrittenIsNeverUndone(t *testing.T) {
+func TestRecordShipment_FailureIsRetriedNotCompensated(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	e := newOrderEnv(t)
 	tries := 0
-	var cancelled *answer
-	w.close = func() error {
+	var cancelled *updateResult
+	e.close = func() error {
 		if tries++; tries < 3 {
-			return permanently("FULFILLMENT_FAILED")
+			return permanentError("FULFILLMENT_FAILED")
 		}
 		return nil
 	}
-	w.after(time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
-	w.after(time.Hour+30*time.Second, func() {
-		require.Equal(t, order.StatusFulfilling, w.query().Status)
-		cancelled = w.update(workflows.CancelOrderMessage, cancelOrder)
+	e.after(time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
+	e.after(time.Hour+30*time.Second, func() {
+		require.Equal(t, order.StatusFulfilling, e.query().Status)
+		cancelled = e.update(workflows.CancelOrderMessage, cancelOrder)
 	})
-	w.run()
+	e.run()
 	require.ErrorContains(t, cancelled.rejected, "the order is shipping")
 	require.Equal(t, 3, tries)
-	require.Equal(t, order.StatusShipped, w.state().Status)
-	require.Equal(t, order.CreditReserved, w.state().Credit)
+	require.Equal(t, order.StatusShipped, e.state().Status)
+	require.Equal(t, order.CreditReserved, e.state().Credit)
 }
 
-func TestUndoingStopsAtAnOrderThatWasShippedBefore(t *testing.T) {
+func TestCompensation_StopsAtShippedOrder(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.decide = held("INSUFFICIENT_CREDIT", 1800)
-	w.row = &activities.Fulfillment{Status: order.StatusShipped, Carrier: "DHL", TrackingNumber: "1"}
-	w.after(time.Minute, func() { w.signal(workflows.CancelOrderMessage, cancelOrder) })
-	w.run()
-	w.requireAsked([]string{"reserve", "close cancelled CANCELLED"})
-	require.Equal(t, order.StatusShipped, w.state().Status)
+	e := newOrderEnv(t)
+	e.decide = held("INSUFFICIENT_CREDIT", 1800)
+	e.row = &activities.Fulfillment{Status: order.StatusShipped, Carrier: "DHL", TrackingNumber: "1"}
+	e.after(time.Minute, func() { e.signal(workflows.CancelOrderMessage, cancelOrder) })
+	e.run()
+	e.requireCalls([]string{"reserve", "close cancelled CANCELLED"})
+	require.Equal(t, order.StatusShipped, e.state().Status)
 }
 
-// released lets the account give back only what it reserved.
-func released(w *world) {
-	w.release = func(activities.ReleaseCreditInput) (activities.CreditDecision, error) {
+// releaseOnlyReserved makes the account release only what it reserved.
+func releaseOnlyReserved(e *orderEnv) {
+	e.release = func(activities.ReleaseCreditInput) (activities.CreditDecision, error) {
 		decision := activities.CreditDecision{Verdict: credit.VerdictReleased, Amount: order.Money{Currency: "USD"}}
-		if w.holdsCredit {
+		if e.holdsCredit {
 			decision.Amount = total
 		}
 		return decision, nil

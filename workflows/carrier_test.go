@@ -12,7 +12,7 @@ import (
 	"orderflow/workflows"
 )
 
-func TestCarrierIsAnyPrintableName(t *testing.T) {
+func TestRecordShipment_PrintableCarrier(t *testing.T) {
 	t.Parallel()
 	for _, carrier := range []string{
 		"Österreichische Post", "日本郵便", "DHL (Express), Köln", "A", "Почта", "J&T 🚚", "parcels@home", strings.Repeat("é", 64),
@@ -20,24 +20,24 @@ func TestCarrierIsAnyPrintableName(t *testing.T) {
 		for _, how := range []string{"signal", "update"} {
 			t.Run(carrier+" by "+how, func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t)
+				e := newOrderEnv(t)
 				sent := workflows.RecordShipment{Carrier: carrier, TrackingNumber: "1"}
-				w.after(time.Hour, func() {
+				e.after(time.Hour, func() {
 					if how == "signal" {
-						w.signal(workflows.RecordShipmentMessage, sent)
+						e.signal(workflows.RecordShipmentMessage, sent)
 						return
 					}
-					w.update(workflows.RecordShipmentMessage, sent)
+					e.update(workflows.RecordShipmentMessage, sent)
 				})
-				w.run()
-				require.Equal(t, order.StatusShipped, w.state().Status)
-				require.Equal(t, carrier, w.state().Carrier)
+				e.run()
+				require.Equal(t, order.StatusShipped, e.state().Status)
+				require.Equal(t, carrier, e.state().Carrier)
 			})
 		}
 	}
 }
 
-func TestCarrierIsRefusedIfItIsNoName(t *testing.T) {
+func TestRecordShipment_InvalidCarrier(t *testing.T) {
 	t.Parallel()
 	for name, carrier := range map[string]string{
 		"65 characters": strings.Repeat("é", 65), "a line feed": "D\nHL", "a zero width space": "D\u200bHL", "an override": "D\u202eHL",
@@ -45,24 +45,26 @@ func TestCarrierIsRefusedIfItIsNoName(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			e := newOrderEnv(t)
 			bad := workflows.RecordShipment{Carrier: carrier, TrackingNumber: "1"}
-			var refused *answer
-			w.after(time.Hour, func() {
-				w.signal(workflows.RecordShipmentMessage, bad)
-				refused = w.update(workflows.RecordShipmentMessage, bad)
+			var refused *updateResult
+			e.after(time.Hour, func() {
+				e.signal(workflows.RecordShipmentMessage, bad)
+				refused = e.update(workflows.RecordShipmentMessage, bad)
 			})
-			w.after(2*time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
-			w.run()
+			e.after(2*time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
+			e.run()
 			require.ErrorContains(t, refused.rejected, "carrier: must be 1 to 64 printable characters")
-			require.Equal(t, shipment.Carrier, w.state().Carrier)
+			require.Equal(t, shipment.Carrier, e.state().Carrier)
 		})
 	}
 }
 
-// What these runs are recorded with makes each such signal usable in its replay: see TestRecordedOrdersReplay. The same
-// signals that were recorded as unusable, under the earlier rule, are the histories unusable-carrier-* and waiting-for-shipment.
-func TestCarrierOfAnyScriptShipsOnAServer(t *testing.T) {
+// These runs are recorded with a change id that makes each such signal usable in a
+// replay: see TestReplay_RecordedHistories. The histories unusable-carrier-* and
+// waiting-for-shipment hold the same signals, recorded as unusable under the earlier
+// rule.
+func TestRecordShipment_CarrierOfAnyScriptOnServer(t *testing.T) {
 	t.Parallel()
 	post := workflows.RecordShipment{Carrier: "Österreichische Post", TrackingNumber: "1"}
 	for name, do := range map[string]func(o *orderOnServer){
@@ -116,7 +118,7 @@ func (o *orderOnServer) requireShippedWith(carrier string) {
 	require.Equal(o.t, carrier, state.Carrier)
 }
 
-// awaitSignalsTaken waits until a workflow task has completed behind every signal.
+// awaitSignalsTaken waits until a workflow task has completed after every signal.
 func (o *orderOnServer) awaitSignalsTaken() {
 	o.t.Helper()
 	o.eventually("the signals are taken", func() bool {

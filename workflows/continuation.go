@@ -16,12 +16,14 @@ import (
 	"orderflow/internal/order"
 )
 
-// Continued is the type of the error of an update that was taken and still waited for its effect when its order continued
-// as new. The message has not been lost: the next run acts on it. Ask the status query what became of it.
+// Continued is the type of the error an update returns if it was accepted and still
+// waited for its effect when its order continued as new. The message is not lost: the
+// next run acts on it. Query the status for the result.
 const Continued = "CONTINUED"
 
-// Continuation is what a run whose history has grown hands to the next one: the messages it took, where it was, and what
-// it has not finished. Steps are not in it, because each can be repeated.
+// Continuation is the state that a run passes to the next one when it continues as new:
+// the messages it accepted, its phase, and what it has not finished. It holds no steps,
+// because each step can be repeated.
 type Continuation struct {
 	Phase     phase           `json:"phase"`
 	State     order.State     `json:"state"`
@@ -30,14 +32,14 @@ type Continuation struct {
 	Shipment  *RecordShipment `json:"shipment,omitempty"`
 	TooLate   *RecordShipment `json:"tooLate,omitempty"`
 	Approval  *ApproveCredit  `json:"approval,omitempty"`
-	Refusal   *DeclineCredit  `json:"refusal,omitempty"`
+	Decline   *DeclineCredit  `json:"refusal,omitempty"`
 	HoldUntil time.Time       `json:"holdUntil,omitzero"`
 	HoldEnd   holdEnd         `json:"holdEnd,omitempty"`
 	Refusing  bool            `json:"refusing,omitempty"`
-	Decided   order.Money     `json:"decided"`             // what the account decided about
-	Failure   *failure        `json:"failure,omitempty"`   // what the workflow fails with after compensation
-	Signalled []string        `json:"signalled,omitempty"` // the messages that were taken as signals
-	Stuck     []obstacle      `json:"stuck,omitempty"`
+	Decided   order.Money     `json:"decided"`             // the amount the account decided about
+	Failure   *failure        `json:"failure,omitempty"`   // the error the workflow fails with after compensation
+	Signaled  []string        `json:"signalled,omitempty"` // the messages accepted as signals
+	Stuck     []stuckStep     `json:"stuck,omitempty"`
 	Published string          `json:"published,omitempty"` // the step in the search attribute
 	Status    order.Status    `json:"status"`              // in the search attribute
 	Emails    openEmails      `json:"emails"`
@@ -51,14 +53,14 @@ type openEmails struct {
 	HandOvers []EmailInput `json:"handOvers,omitempty"` // whose workflows could not be started
 }
 
-// failure is the error a workflow ends with, as it is carried over.
+// failure is the serialized form of the error a workflow ends with.
 type failure struct {
 	Type    string `json:"type"`
 	Message string `json:"message"`
 }
 
-// watchHistory lets the run continue as new when the server suggests it: a history that reaches the server's limits would
-// be terminated, with everything that the order holds.
+// watchHistory makes the run continue as new when the server suggests it. A history that
+// reached the server's limits would be terminated, with everything that the order holds.
 func (o *orderRun) watchHistory(ctx workflow.Context) {
 	workflow.GoNamed(disconnected(ctx), "history limit", func(ctx workflow.Context) {
 		// A disconnected context is never canceled, so the wait cannot fail.
@@ -69,18 +71,20 @@ func (o *orderRun) watchHistory(ctx workflow.Context) {
 				return !o.finishing && info.GetContinueAsNewSuggested() && info.GetCurrentHistoryLength() >= least
 			})
 			o.continuing = workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) == 1
-			// A run that was recorded beyond the suggestion before there was this rule gets another chance a little later.
+			// A run that was recorded beyond the suggestion before this rule existed gets
+			// another chance a little later.
 			change, least = fmt.Sprintf("%s-%d", versionContinueAsNew, n), workflow.GetInfo(ctx).GetCurrentHistoryLength()+500
 		}
 	})
 }
 
-// continueAsNew ends the run with everything the next one has to know. Updates that wait for their effect are answered
-// Continued, and signals that are still unread are taken first.
+// continueAsNew ends the run and passes its state to the next one. Updates that wait for
+// their effect fail with Continued, and signals that are still unread are processed
+// first.
 func (o *orderRun) continueAsNew(ctx workflow.Context) error {
 	ctx = disconnected(ctx)
 	o.handingOver = true
-	o.stopMails(ctx)
+	o.stopEmails(ctx)
 	// A disconnected context is never canceled, so the wait cannot fail.
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	o.drainSignals(ctx)
@@ -92,42 +96,43 @@ func (o *orderRun) continueAsNew(ctx workflow.Context) error {
 func (o *orderRun) continuation() *Continuation {
 	c := &Continuation{
 		Phase: o.phase, State: o.state, Cancel: o.cancel, Canceled: o.canceledNatively(), Shipment: o.shipment,
-		TooLate: o.tooLate, Approval: o.approval, Refusal: o.refusal, HoldUntil: o.holdUntil, HoldEnd: o.holdEnd,
+		TooLate: o.tooLate, Approval: o.approval, Decline: o.decline, HoldUntil: o.holdUntil, HoldEnd: o.holdEnd,
 		Refusing: o.refusing, Decided: o.decided,
-		Signalled: sortedKeys(o.signalled), Stuck: o.stuck, Published: o.stepper.published, Status: o.published,
+		Signaled: sortedKeys(o.signaled), Stuck: o.stuck, Published: o.publishedStep, Status: o.publishedStatus,
 		Emails: openEmails{
-			Newest: o.mails.newest, Begun: sortedKeys(o.mails.begun), Stopped: o.mails.stopped,
+			Newest: o.sends.newest, Begun: sortedKeys(o.sends.begun), Stopped: o.sends.stopped,
 			HandOvers: o.handOvers(),
 		},
 	}
-	var broken *temporal.ApplicationError
-	if errors.As(o.outcome, &broken) {
-		c.Failure = &failure{Type: broken.Type(), Message: broken.Message()}
+	var appErr *temporal.ApplicationError
+	if errors.As(o.outcome, &appErr) {
+		c.Failure = &failure{Type: appErr.Type(), Message: appErr.Message()}
 	}
 	return c
 }
 
 func (o *orderRun) handOvers() (list []EmailInput) {
-	for _, id := range sortedKeys(o.mails.handOvers) {
-		list = append(list, o.mails.handOvers[id])
+	for _, id := range sortedKeys(o.sends.handOvers) {
+		list = append(list, o.sends.handOvers[id])
 	}
 	return list
 }
 
-// sortedKeys returns a map's keys in one order, whatever order the map has them in.
+// sortedKeys returns the keys of m in ascending order, so map order cannot affect the
+// workflow.
 //
 //workflowcheck:ignore
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
-// resume takes over where the run before left off.
+// resume restores the state of the previous run.
 func (o *orderRun) resume(ctx workflow.Context, c *Continuation) {
 	o.phase, o.state, o.decided = c.Phase, c.State, c.Decided
 	o.cancel, o.canceled, o.shipment, o.tooLate = c.Cancel, c.Canceled, c.Shipment, c.TooLate
-	o.approval, o.refusal, o.holdUntil = c.Approval, c.Refusal, c.HoldUntil
+	o.approval, o.decline, o.holdUntil = c.Approval, c.Decline, c.HoldUntil
 	o.holdEnd, o.refusing = c.HoldEnd, c.Refusing
-	o.stuck, o.stepper.published, o.published = c.Stuck, c.Published, c.Status
-	for _, name := range c.Signalled {
-		o.signalled[name] = true
+	o.stuck, o.publishedStep, o.publishedStatus = c.Stuck, c.Published, c.Status
+	for _, name := range c.Signaled {
+		o.signaled[name] = true
 	}
 	switch {
 	case c.Failure != nil:
@@ -139,45 +144,46 @@ func (o *orderRun) resume(ctx workflow.Context, c *Continuation) {
 		o.cancelSteps()
 	}
 	for _, kind := range c.Emails.Begun {
-		o.mails.begun[kind] = true
+		o.sends.begun[kind] = true
 	}
-	o.mails.newest = c.Emails.Newest
+	o.sends.newest = c.Emails.Newest
 }
 
-// resumeMails follows the emails that the run before had begun. Those of an order that is being undone are handed over
-// once its row is closed, as they would have been.
-func (o *orderRun) resumeMails(ctx workflow.Context, emails openEmails) {
+// resumeEmails follows the emails that the previous run had begun. If the order is being
+// undone, they are handed over once its row is closed, as the previous run would have
+// done.
+func (o *orderRun) resumeEmails(ctx workflow.Context, emails openEmails) {
 	for _, in := range emails.HandOvers {
-		o.mails.handOvers[in.workflowID()] = in
+		o.sends.handOvers[in.workflowID()] = in
 	}
 	if o.phase == phaseUndoing {
-		o.mails.stopped = emails.Stopped
+		o.sends.stopped = emails.Stopped
 		return
 	}
-	workflow.GoNamed(disconnected(ctx), "hand over again", o.handOverLeft) // nothing waits for it
+	workflow.GoNamed(disconnected(ctx), "hand over again", o.handOverLeft) // in the background
 	for _, kind := range emails.Stopped {
 		o.send(ctx, kind)
 	}
-	o.mails.newest = emails.Newest
+	o.sends.newest = emails.Newest
 }
 
-// findMissedCancellation looks on the order's stream for a cancellation that could not be signaled, because the run
-// before took no more signals. Nothing waits for it.
+// findMissedCancellation looks on the order's stream for a cancellation that could not be
+// signaled because the previous run accepted no more signals. It runs in the background.
 func (o *orderRun) findMissedCancellation() {
-	if o.cancel != nil || o.mayCancel(CancelOrder{}) != nil {
+	if o.cancel != nil || o.checkCancel(CancelOrder{}) != nil {
 		return
 	}
-	workflow.GoNamed(o.steps, "missed cancellation", func(ctx workflow.Context) {
+	workflow.GoNamed(o.stepsCtx, "missed cancellation", func(ctx workflow.Context) {
 		var found activities.RequestedCancellation
-		err := o.untilDecided(ctx, StepReadCancellation, func(ctx workflow.Context) error {
+		err := o.retryUntilDecided(ctx, StepReadCancellation, func(ctx workflow.Context) error {
 			return workflow.ExecuteActivity(summarized(ctx, "look for a missed cancellation"), o.do.FindCancellation,
 				activities.FindCancellationInput{OrderID: o.in.OrderID, Placed: o.in.Source.Revision}).Get(ctx, &found)
 		})
 		if errors.Is(err, errContinueAsNew) {
-			o.continuing = !o.finishing // the next run goes on looking
+			o.continuing = !o.finishing // the next run continues the search
 		}
 		message := CancelOrder{Reason: found.Reason}
-		if err == nil && found.Requested && o.mayCancel(message) == nil {
+		if err == nil && found.Requested && o.checkCancel(message) == nil {
 			o.takeCancel(message)
 		}
 	})

@@ -16,8 +16,9 @@ import (
 	"orderflow/workflows"
 )
 
-// fill sends so many signals that cannot be used that the server suggests to continue as new. The worker is away.
-func (o *orderOnServer) fill() {
+// fillHistory sends so many unusable signals that the server suggests to continue as new.
+// The worker must be stopped.
+func (o *orderOnServer) fillHistory() {
 	o.t.Helper()
 	noise := make([]byte, 1<<20)
 	for range 5 {
@@ -32,7 +33,7 @@ func (o *orderOnServer) describe() *workflowservice.DescribeWorkflowExecutionRes
 	return description.RawResponse
 }
 
-// awaitContinued waits until the order is in another run.
+// awaitContinued waits until the order has continued in another run.
 func (o *orderOnServer) awaitContinued(firstRun string) {
 	o.t.Helper()
 	o.eventually("another run", func() bool {
@@ -43,7 +44,7 @@ func (o *orderOnServer) awaitContinued(firstRun string) {
 func TestContinueAsNew(t *testing.T) {
 	t.Parallel()
 	approve := workflows.ApproveCredit{By: "op-1"}
-	t.Run("an order on hold goes on as it was, with the same end of the hold", func(t *testing.T) {
+	t.Run("an order on hold continues with the same end of the hold", func(t *testing.T) {
 		t.Parallel()
 		o := newOrderOnServer(t)
 		o.stores.holdFor = time.Hour
@@ -52,7 +53,7 @@ func TestContinueAsNew(t *testing.T) {
 		o.awaitStatus(order.StatusOnHold)
 		before := o.describe()
 		o.stopWorker()
-		o.fill()
+		o.fillHistory()
 		o.startWorker()
 		first := before.GetWorkflowExecutionInfo().GetExecution().GetRunId()
 		o.awaitContinued(first)
@@ -65,7 +66,7 @@ func TestContinueAsNew(t *testing.T) {
 				require.Equal(t, value.GetData(), after.GetWorkflowExecutionInfo().GetSearchAttributes().GetIndexedFields()[name].GetData(), name)
 			}
 		}
-		require.Contains(t, o.currentDetails(), o.input().Summary(), "Temporal carries no summary over: the details show it")
+		require.Contains(t, o.currentDetails(), o.input().Summary(), "continue-as-new drops the summary, so the details include it")
 		require.Contains(t, o.currentDetails(), o.input().Details())
 		var timer time.Duration
 		for _, event := range o.history("") {
@@ -116,7 +117,7 @@ func TestContinueAsNew(t *testing.T) {
 			o.awaitStatus(order.StatusFulfilling)
 			o.stopWorker()
 			c.send(o)
-			o.fill()
+			o.fillHistory()
 			o.startWorker()
 			state, err := o.result()
 			var canceled *temporal.CanceledError
@@ -130,7 +131,7 @@ func TestContinueAsNew(t *testing.T) {
 			o.record("continued-"+slug(name), "")
 		})
 	}
-	t.Run("an update that waits is answered and its message is kept", func(t *testing.T) {
+	t.Run("a waiting update returns and its message is kept", func(t *testing.T) {
 		t.Parallel()
 		o := newOrderOnServer(t)
 		o.startWorker()
@@ -141,7 +142,7 @@ func TestContinueAsNew(t *testing.T) {
 		answer := o.update(workflows.RecordShipmentMessage, shipment)
 		o.awaitUpdate()
 		o.stopWorker()
-		o.fill()
+		o.fillHistory()
 		o.startWorker()
 		var application *temporal.ApplicationError
 		require.ErrorAs(t, <-answer, &application)
@@ -154,21 +155,21 @@ func TestContinueAsNew(t *testing.T) {
 	})
 }
 
-func TestAnOrderThatEndsHandsItsEmailsOverAlthoughItsHistoryIsLong(t *testing.T) {
+func TestFinish_HandsEmailsOverDespiteLongHistory(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.row = &activities.Fulfillment{Status: order.StatusFulfilling, Email: email.StatusUnknown}
-	w.close = func() error {
-		w.env.SetContinueAsNewSuggested(true)
+	e := newOrderEnv(t)
+	e.row = &activities.Fulfillment{Status: order.StatusFulfilling, Email: email.StatusUnknown}
+	e.close = func() error {
+		e.env.SetContinueAsNewSuggested(true)
 		return nil
 	}
-	w.after(time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
-	w.run()
-	require.Equal(t, order.StatusShipped, w.state().Status)
-	require.Equal(t, []string{"email-order-0001-confirmation"}, w.handedOver)
+	e.after(time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
+	e.run()
+	require.Equal(t, order.StatusShipped, e.state().Status)
+	require.Equal(t, []string{"email-order-0001-confirmation"}, e.handedOver)
 }
 
-// currentDetails are what the Web UI shows of the running order.
+// currentDetails returns the details that the Web UI shows for the running order.
 func (o *orderOnServer) currentDetails() string {
 	o.t.Helper()
 	value, err := o.client.QueryWorkflow(o.t.Context(), o.id, "", "__temporal_workflow_metadata")
@@ -178,7 +179,7 @@ func (o *orderOnServer) currentDetails() string {
 	return metadata.GetCurrentDetails()
 }
 
-// awaitUpdate waits until an update has been taken.
+// awaitUpdate waits until an update has been accepted.
 func (o *orderOnServer) awaitUpdate() {
 	o.awaitEvent(enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED)
 }

@@ -11,7 +11,8 @@ import (
 	"orderflow/internal/order"
 )
 
-// obtainCredit brings the order to a decision about its credit, from wherever an earlier run left off.
+// obtainCredit returns the decision about the order's credit. It continues where an
+// earlier run left off.
 func (o *orderRun) obtainCredit(ctx workflow.Context) (activities.CreditDecision, error) {
 	switch {
 	case o.phase == phaseOnHold:
@@ -26,12 +27,13 @@ func (o *orderRun) obtainCredit(ctx workflow.Context) (activities.CreditDecision
 		return decision, err
 	}
 	o.holdUntil = endOfHold(decision, workflow.Now(ctx))
-	o.enter(phaseOnHold, order.StatusOnHold, order.Reason(decision.Reason))
-	o.rest(o.steps)
+	o.setPhase(phaseOnHold, order.StatusOnHold, order.Reason(decision.Reason))
+	o.publishStatus(o.stepsCtx)
 	return o.hold(ctx)
 }
 
-// endOfHold returns when the hold of a held order ends. Earlier versions recorded how long it was to last from now on.
+// endOfHold returns when the hold of a held order ends. Earlier versions recorded how
+// long it was to last from the decision on.
 func endOfHold(held activities.CreditDecision, now time.Time) time.Time {
 	if held.HoldUntil.IsZero() {
 		return now.Add(time.Duration(held.HoldSeconds) * time.Second)
@@ -39,10 +41,11 @@ func endOfHold(held activities.CreditDecision, now time.Time) time.Time {
 	return held.HoldUntil
 }
 
-// reserveCredit asks the customer's account for the order's total. With an operator's id it overrides the rule.
+// reserveCredit reserves the order's total on the customer's account. If approvedBy is an
+// operator's id, the reservation overrides the credit limit.
 func (o *orderRun) reserveCredit(approvedBy string) (activities.CreditDecision, error) {
 	var decision activities.CreditDecision
-	err := o.untilDecided(o.steps, StepReserveCredit, func(ctx workflow.Context) error {
+	err := o.retryUntilDecided(o.stepsCtx, StepReserveCredit, func(ctx workflow.Context) error {
 		return workflow.ExecuteActivity(summarized(ctx, "reserve "+o.in.Total.String()), o.do.ReserveCredit,
 			activities.ReserveCreditInput{
 				OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Amount: o.in.Total, Source: o.in.Source, ApprovedBy: approvedBy,
@@ -51,13 +54,13 @@ func (o *orderRun) reserveCredit(approvedBy string) (activities.CreditDecision, 
 	if err != nil {
 		return decision, err
 	}
-	o.state.Credit, o.decided = creditWord(decision), decision.Amount
-	o.showProgress(o.steps)
+	o.state.Credit, o.decided = creditStatus(decision), decision.Amount
+	o.showProgress(o.stepsCtx)
 	return decision, nil
 }
 
-// hold waits for an operator until the hold ends. Both a refusal and the end of the hold close the order in the account,
-// so that a later approval finds it closed.
+// hold waits for an operator's decision until the hold ends. A decline and an expired
+// hold both close the order in the account, so that a later approval finds it closed.
 func (o *orderRun) hold(ctx workflow.Context) (activities.CreditDecision, error) {
 	end, err := o.awaitHoldEnd(ctx)
 	if err != nil {
@@ -69,9 +72,9 @@ func (o *orderRun) hold(ctx workflow.Context) (activities.CreditDecision, error)
 	case holdDeclined:
 		return o.refuseHeld(ctx, order.ReasonCreditDeclined)
 	case holdCanceled:
-		return activities.CreditDecision{}, o.steps.Err()
+		return activities.CreditDecision{}, o.stepsCtx.Err()
 	default:
-		o.enter(phaseCredit, order.StatusOnHold, "")
+		o.setPhase(phaseCredit, order.StatusOnHold, "")
 		return o.reserveCredit(o.approval.By)
 	}
 }
@@ -87,25 +90,26 @@ const (
 	holdCanceled holdEnd = "canceled"
 )
 
-// awaitHoldEnd waits until the hold ends. The timer may fire in the same workflow task in which messages came. All of
-// them count, and the safer one wins: cancel over decline over approve.
+// awaitHoldEnd waits until the hold ends. The timer may fire in the same workflow task in
+// which messages arrive. All of them count, and the safer one wins: cancel over decline
+// over approve.
 func (o *orderRun) awaitHoldEnd(ctx workflow.Context) (holdEnd, error) {
 	wait := workflow.AwaitOptions{
 		Timeout:      max(o.holdUntil.Sub(workflow.Now(ctx)), 0),
 		TimerOptions: workflow.TimerOptions{Summary: "credit hold"},
 	}
-	met, err := workflow.AwaitWithOptions(o.steps, wait, func() bool {
-		return o.approval != nil || o.refusal != nil || o.continuing
+	met, err := workflow.AwaitWithOptions(o.stepsCtx, wait, func() bool {
+		return o.approval != nil || o.decline != nil || o.continuing
 	})
-	before, shipment := o.earlierHoldEnd(met, err), o.shipment
+	before, shipment := o.legacyHoldEnd(met, err), o.shipment
 	yieldToHandlers(ctx)
-	end := o.heldMessage()
+	end := o.holdEndFromMessages()
 	if end == holdOpen && !met {
 		end = holdExpired
 	}
 	if end != before && workflow.GetVersion(ctx, versionMessagesFirst, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		if end = before; end == holdExpired {
-			o.forgetMessages(ctx, shipment)
+			o.dropMessages(ctx, shipment)
 		}
 	}
 	if end == holdOpen {
@@ -114,12 +118,12 @@ func (o *orderRun) awaitHoldEnd(ctx workflow.Context) (holdEnd, error) {
 	return end, nil
 }
 
-// heldMessage returns what the messages that have come make of the hold.
-func (o *orderRun) heldMessage() holdEnd {
+// holdEndFromMessages returns how the messages received so far end the hold.
+func (o *orderRun) holdEndFromMessages() holdEnd {
 	switch {
-	case o.steps.Err() != nil:
+	case o.stepsCtx.Err() != nil:
 		return holdCanceled
-	case o.refusal != nil:
+	case o.decline != nil:
 		return holdDeclined
 	case o.approval != nil:
 		return holdApproved
@@ -128,10 +132,11 @@ func (o *orderRun) heldMessage() holdEnd {
 	}
 }
 
-// earlierHoldEnd returns how runs ended the hold that were recorded before versionMessagesFirst: by what the order saw
-// before its handlers had their turn, and the first decision won. A refusal is only taken after an approval, so the
-// approval was the first where there are both.
-func (o *orderRun) earlierHoldEnd(met bool, err error) holdEnd {
+// legacyHoldEnd returns how the hold ended in runs recorded before versionMessagesFirst.
+// They considered only what the order saw before its handlers ran, and the first decision
+// won. An approval is not accepted after a decline, so if there are both, the approval
+// was first.
+func (o *orderRun) legacyHoldEnd(met bool, err error) holdEnd {
 	switch {
 	case err != nil:
 		return holdCanceled
@@ -139,47 +144,50 @@ func (o *orderRun) earlierHoldEnd(met bool, err error) holdEnd {
 		return holdExpired
 	case o.approval != nil:
 		return holdApproved
-	case o.refusal != nil:
+	case o.decline != nil:
 		return holdDeclined
 	default:
 		return holdOpen
 	}
 }
 
-// forgetMessages brings a recorded run whose hold expired to where it was: it had refused the messages of that task.
-func (o *orderRun) forgetMessages(ctx workflow.Context, shipment *RecordShipment) {
+// dropMessages restores the state of a recorded run whose hold expired: that run had
+// rejected the messages of the workflow task in which the hold ended.
+func (o *orderRun) dropMessages(ctx workflow.Context, shipment *RecordShipment) {
 	if o.cancel != nil {
 		o.cancel = nil
-		o.steps, o.cancelSteps = workflow.WithCancel(ctx)
+		o.stepsCtx, o.cancelSteps = workflow.WithCancel(ctx)
 	}
 	if o.shipment != shipment {
 		o.shipment, o.tooLate = shipment, o.shipment
 	}
-	o.approval, o.refusal = nil, nil
+	o.approval, o.decline = nil, nil
 }
 
-// refuseHeld ends the hold in the account. It goes on even when the order is canceled meanwhile.
+// refuseHeld ends the hold in the account. It continues even if the order is canceled
+// meanwhile.
 func (o *orderRun) refuseHeld(ctx workflow.Context, reason order.Reason) (activities.CreditDecision, error) {
-	o.enter(phaseClosing, order.StatusOnHold, reason)
+	o.setPhase(phaseClosing, order.StatusOnHold, reason)
 	var decision activities.CreditDecision
-	err := o.untilDecided(disconnected(ctx), StepReleaseCredit, func(ctx workflow.Context) error {
-		return workflow.ExecuteActivity(summarized(ctx, "end the hold"), o.do.ReleaseCredit, o.release(reason)).Get(ctx, &decision)
+	err := o.retryUntilDecided(disconnected(ctx), StepReleaseCredit, func(ctx workflow.Context) error {
+		return workflow.ExecuteActivity(summarized(ctx, "end the hold"), o.do.ReleaseCredit, o.releaseInput(reason)).Get(ctx, &decision)
 	})
 	if err != nil {
 		return decision, err
 	}
 	o.state.Credit = order.CreditReleased
-	if refusal(decision) == "" {
-		o.enter(phaseCredit, order.StatusOnHold, "") // it was paid meanwhile, which needs no credit and beats a refusal
+	if refusalReason(decision) == "" {
+		o.setPhase(phaseCredit, order.StatusOnHold, "") // it was paid meanwhile: it needs no credit, which overrides a refusal
 	}
 	return decision, nil
 }
 
-// refuse closes an order that gets no credit. One that an earlier run of this workflow had undone is canceled, as it was
-// then; all others are rejected, with an email that says so.
+// refuse closes an order that gets no credit. An order that an earlier run of this
+// workflow had undone is closed as canceled again; all others are rejected, with an
+// email.
 func (o *orderRun) refuse(ctx workflow.Context, reason order.Reason) error {
 	o.refusing = true
-	o.enter(phaseClosing, o.state.Status, reason)
+	o.setPhase(phaseClosing, o.state.Status, reason)
 	status, summary := order.StatusRejected, "close as rejected"
 	switch reason {
 	case order.ReasonCancelled, order.ReasonOrderGone, order.ReasonFulfillmentFailed:
@@ -187,34 +195,34 @@ func (o *orderRun) refuse(ctx workflow.Context, reason order.Reason) error {
 	}
 	ctx = disconnected(ctx)
 	var row activities.Fulfillment
-	err := o.untilDecided(ctx, StepCloseFulfillment, func(ctx workflow.Context) (err error) {
+	err := o.retryUntilDecided(ctx, StepCloseFulfillment, func(ctx workflow.Context) (err error) {
 		row, err = o.closeRow(summarized(ctx, summary), status)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return o.adopt(ctx, row)
+	return o.applyRow(ctx, row)
 }
 
-func (o *orderRun) release(reason order.Reason) activities.ReleaseCreditInput {
+func (o *orderRun) releaseInput(reason order.Reason) activities.ReleaseCreditInput {
 	in := activities.ReleaseCreditInput{
 		OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Amount: o.in.Total, Source: o.in.Source, Reason: string(reason),
 	}
-	if reason == order.ReasonCreditDeclined && o.refusal != nil {
-		in.DeclinedBy = o.refusal.By
+	if reason == order.ReasonCreditDeclined && o.decline != nil {
+		in.DeclinedBy = o.decline.By
 	}
 	return in
 }
 
-// undoCredit closes the order in its customer's account and gives back what it reserved.
+// undoCredit closes the order in its customer's account and releases what it reserved.
 func (o *orderRun) undoCredit(ctx workflow.Context) error {
 	if o.mismatch != nil && o.decided != o.in.Total {
-		return nil // the account decided about another order of this id, whose credit is not ours to give back
+		return nil // the account decided about another order with this id: do not release that order's credit
 	}
 	var decision activities.CreditDecision
 	ctx = summarized(ctx, fmt.Sprintf("release: %s", o.state.Reason))
-	if err := workflow.ExecuteActivity(ctx, o.do.ReleaseCredit, o.release(o.state.Reason)).Get(ctx, &decision); err != nil {
+	if err := workflow.ExecuteActivity(ctx, o.do.ReleaseCredit, o.releaseInput(o.state.Reason)).Get(ctx, &decision); err != nil {
 		return err
 	}
 	if decision.Amount.Minor > 0 || o.state.Credit == order.CreditHeld {
@@ -223,16 +231,17 @@ func (o *orderRun) undoCredit(ctx workflow.Context) error {
 	return nil
 }
 
-// refusal returns the reason an order cannot go on with, empty when it can. An order that was paid needs no credit; one
-// that was closed in the account for any other reason stays closed.
-func refusal(d activities.CreditDecision) order.Reason {
+// refusalReason returns the reason why an order cannot proceed, or "" if it can. An order
+// that was paid needs no credit. An order that was closed in the account for any other
+// reason stays closed.
+func refusalReason(d activities.CreditDecision) order.Reason {
 	if d.Verdict == credit.VerdictReserved || d.Verdict == credit.VerdictReleased && d.Reason == credit.ReasonPaid {
 		return ""
 	}
 	return order.Reason(d.Reason)
 }
 
-func creditWord(d activities.CreditDecision) order.Credit {
+func creditStatus(d activities.CreditDecision) order.Credit {
 	switch d.Verdict {
 	case credit.VerdictReserved:
 		return order.CreditReserved

@@ -9,39 +9,43 @@ import (
 )
 
 var (
-	errNothingToShip = errors.New("the order has no fulfilment yet: nothing to ship")
+	errNothingToShip = errors.New("the order has no fulfillment yet: nothing to ship")
 	errNotOnHold     = errors.New("the order is not on hold")
 )
 
-func (o *orderRun) is(status order.Status) error { return fmt.Errorf("the order is %s", status) }
+func (o *orderRun) statusError(status order.Status) error {
+	return fmt.Errorf("the order is %s", status)
+}
 
 func (o *orderRun) final() bool { return o.state.Status.Final() }
 
-// decisionMade is when an approval or a refusal has had its effect.
+// decisionMade reports whether an approval or a decline has had its effect.
 func (o *orderRun) decisionMade() bool { return o.final() || o.state.Status == order.StatusFulfilling }
 
-// ended refuses an update whose order came to another end than the one it asked for.
-func (o *orderRun) ended(want ...order.Status) func() error {
+// expectStatus returns a function that returns an error unless the order's status is one
+// of want.
+func (o *orderRun) expectStatus(want ...order.Status) func() error {
 	return func() error {
 		if o.mismatch != nil {
 			return o.mismatch
 		}
 		if !slices.Contains(want, o.state.Status) {
-			return o.is(o.state.Status)
+			return o.statusError(o.state.Status)
 		}
 		return nil
 	}
 }
 
-// mayCancel takes a cancellation until the order ships or is refused. Cancelling twice is cancelling once.
-func (o *orderRun) mayCancel(CancelOrder) error {
+// checkCancel returns an error once the order ships or is refused. A repeated
+// cancellation is accepted and has no effect.
+func (o *orderRun) checkCancel(CancelOrder) error {
 	switch {
 	case o.phase == phaseUndoing && o.state.Reason == order.ReasonCancelled:
 		return nil
 	case o.state.Status == order.StatusFulfilling && o.shipment != nil:
 		return errors.New("the order is shipping")
 	case o.phase == phaseClosing, o.phase == phaseUndoing, o.final():
-		return o.is(o.state.Status)
+		return o.statusError(o.state.Status)
 	}
 	return nil
 }
@@ -54,9 +58,9 @@ func (o *orderRun) takeCancel(m CancelOrder) {
 	o.cancelSteps()
 }
 
-// mayShip takes a shipment from the moment the fulfilment exists until compensation has begun. The same shipment again is
-// no news; another one is refused.
-func (o *orderRun) mayShip(m RecordShipment) error {
+// checkShipment returns an error unless the fulfillment exists and compensation has not
+// begun. The same shipment again is accepted; a different one is rejected.
+func (o *orderRun) checkShipment(m RecordShipment) error {
 	switch {
 	case o.shipment != nil && *o.shipment != m:
 		return fmt.Errorf("the order ships with %s %s", o.shipment.Carrier, o.shipment.TrackingNumber)
@@ -65,14 +69,16 @@ func (o *orderRun) mayShip(m RecordShipment) error {
 	case o.phase == phaseCredit, o.phase == phaseOnHold:
 		return errNothingToShip
 	case o.phase != phaseFulfilling:
-		return o.is(o.state.Status)
+		return o.statusError(o.state.Status)
 	}
 	return nil
 }
 
 func (o *orderRun) takeShipment(m RecordShipment) { o.shipment = &m }
 
-// keepShipment remembers a shipment that was signalled before there was anything to ship, and shows one that came too late.
+// keepShipment keeps a shipment that was signaled before there was anything to ship, and
+// records one that came too late, so that it is shown. It reports whether the shipment
+// was kept.
 func (o *orderRun) keepShipment(m RecordShipment, err error) bool {
 	if errors.Is(err, errNothingToShip) {
 		o.shipment = &m
@@ -82,8 +88,9 @@ func (o *orderRun) keepShipment(m RecordShipment, err error) bool {
 	return false
 }
 
-// unusedShipment is a shipment that somebody signalled and the order came to another end than: it came too late, or was
-// remembered in vain. Somebody may have to fetch a parcel back, so it stays visible.
+// unusedShipment returns a shipment that was signaled although the order did not end as
+// shipped: it came too late, or the order ended before using it. It returns nil if there
+// is none. An operator may have to recover a parcel, so it stays visible.
 func (o *orderRun) unusedShipment() *RecordShipment {
 	if o.tooLate == nil && o.final() && o.state.Status != order.StatusShipped {
 		return o.shipment
@@ -93,28 +100,29 @@ func (o *orderRun) unusedShipment() *RecordShipment {
 
 var errDecided = errors.New("the order's credit is already decided")
 
-func (o *orderRun) mayApprove(ApproveCredit) error {
+func (o *orderRun) checkApproval(ApproveCredit) error {
 	switch {
 	case o.phase != phaseOnHold:
 		return errNotOnHold
-	case o.approval != nil, o.refusal != nil:
+	case o.approval != nil, o.decline != nil:
 		return errDecided
 	}
 	return nil
 }
 
-// mayDecline takes a refusal also after an approval that has not had its effect: the safer of the two wins.
-func (o *orderRun) mayDecline(DeclineCredit) error {
+// checkDecline accepts a decline also after an approval that has not had its effect: the
+// safer of the two wins.
+func (o *orderRun) checkDecline(DeclineCredit) error {
 	switch {
 	case o.phase != phaseOnHold:
 		return errNotOnHold
-	case o.refusal != nil:
+	case o.decline != nil:
 		return errDecided
 	}
 	return nil
 }
 
-// takeApproval keeps who decided and forgets the note, which erase could not reach.
+// takeApproval keeps who decided and drops the note, which erase could not reach.
 func (o *orderRun) takeApproval(m ApproveCredit) { o.approval = &ApproveCredit{By: m.By} }
 
-func (o *orderRun) takeRefusal(m DeclineCredit) { o.refusal = &DeclineCredit{By: m.By} }
+func (o *orderRun) takeDecline(m DeclineCredit) { o.decline = &DeclineCredit{By: m.By} }

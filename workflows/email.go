@@ -9,25 +9,27 @@ import (
 	"orderflow/internal/email"
 )
 
-// SendAgainSignal tells OrderEmail that the ledger has its mail as pending again. It comes with the start, so that it finds
-// a run or makes one, and a run that is about to end looks once more.
+// SendAgainSignal tells OrderEmail that the ledger has its email as pending again. It is
+// sent with signal-with-start, so that it reaches a running workflow or starts one. A run
+// that is about to end checks for it once more.
 const SendAgainSignal = "send-again"
 
-// EmailInput is what OrderEmail is started with: one email of an order and, when an attempt to send it ended and the
-// ledger could not be told, how it ended.
+// EmailInput is the input of OrderEmail: one email of an order and, if an attempt to send
+// it ended and the ledger could not record it, the outcome of that attempt.
 type EmailInput struct {
 	OrderID string         `json:"orderId"`
 	Kind    email.Kind     `json:"kind"`
 	Outcome *email.Outcome `json:"outcome,omitempty"`
 }
 
-// OrderEmail sends one email of an order that closed without waiting for it any longer, or that an operator wants sent
-// again, for as long as it takes. An outcome that is known already is settled first, and no attempt follows unless the
-// ledger then has the email as not sent or unknown.
+// OrderEmail sends one email of an order that closed without waiting for it any longer,
+// or that an operator wants sent again. It retries without a limit. A known outcome is
+// settled first, and another attempt follows only if the ledger then has the email as not
+// sent or unknown.
 func OrderEmail(ctx workflow.Context, in EmailInput) (*activities.EmailResult, error) {
 	var result activities.EmailResult
-	m := mail{
-		orderID: in.OrderID, kind: in.Kind, options: patientMailing, settling: settlePatiently,
+	m := emailSend{
+		orderID: in.OrderID, kind: in.Kind, options: detachedEmailOptions, settling: settleOptions,
 		note: func(s email.Status) { result.Status = s },
 	}
 	again := workflow.GetSignalChannel(ctx, SendAgainSignal)
@@ -41,7 +43,7 @@ func OrderEmail(ctx workflow.Context, in EmailInput) (*activities.EmailResult, e
 		asked = unsettled(status) || drain(again)
 	}
 	for ; asked; asked = drain(again) {
-		drain(again) // the attempt that follows is the answer to all of them
+		drain(again) // the attempt that follows serves all of them
 		if _, err := m.follow(ctx, m.attempt(ctx)); err != nil {
 			return nil, err
 		}
@@ -49,12 +51,13 @@ func OrderEmail(ctx workflow.Context, in EmailInput) (*activities.EmailResult, e
 	return &result, nil
 }
 
-// unsettled reports whether the ledger has to be asked what comes next, and when.
+// unsettled reports whether another attempt must ask the ledger what to do next, and
+// when.
 func unsettled(status email.Status) bool {
 	return status == email.StatusPending || status == email.StatusUnknown
 }
 
-// drain takes all signals of a channel and reports whether there were any.
+// drain receives all pending signals of a channel and reports whether there were any.
 func drain(signals workflow.ReceiveChannel) (found bool) {
 	for signals.ReceiveAsync(nil) {
 		found = true
@@ -62,9 +65,9 @@ func drain(signals workflow.ReceiveChannel) (found bool) {
 	return found
 }
 
-// mail is one send in the air.
-type mail struct {
-	do      *activities.Activities // nil: it only names the methods
+// emailSend is one email being sent.
+type emailSend struct {
+	do      *activities.Activities // always nil: only its method names are used
 	orderID string
 	kind    email.Kind
 	options func(workflow.Context, email.Kind) workflow.Context
@@ -73,14 +76,15 @@ type mail struct {
 	note     func(email.Status)
 }
 
-func (m mail) attempt(ctx workflow.Context) workflow.Future {
+func (m emailSend) attempt(ctx workflow.Context) workflow.Future {
 	return workflow.ExecuteActivity(m.options(ctx, m.kind), m.do.SendEmail, activities.SendEmailInput{OrderID: m.orderID, Kind: m.kind})
 }
 
-// follow waits for the outcome of an email, and notes it. One whose outcome is unknown is sent once more when the ledger's
-// policy says so, after the time it asks for. With an error it returns the outcome that the ledger could not be told, nil
-// when there is none.
-func (m mail) follow(ctx workflow.Context, attempt workflow.Future) (*email.Outcome, error) {
+// follow waits for the outcome of an email and notes it. An email whose outcome is
+// unknown is sent once more if the ledger's policy says so, after the delay it asks for.
+// Along with an error, follow returns the outcome that the ledger could not record, or
+// nil if there is none.
+func (m emailSend) follow(ctx workflow.Context, attempt workflow.Future) (*email.Outcome, error) {
 	for {
 		var result activities.EmailResult
 		if err := attempt.Get(ctx, &result); err != nil {
@@ -100,7 +104,7 @@ func (m mail) follow(ctx workflow.Context, attempt workflow.Future) (*email.Outc
 			return nil, nil
 		}
 		grace := time.Duration(result.RetrySeconds) * time.Second
-		summary := workflow.TimerOptions{Summary: "grace time before the mail is sent once more"}
+		summary := workflow.TimerOptions{Summary: "grace time before the email is sent once more"}
 		if err := workflow.NewTimerWithOptions(ctx, grace, summary).Get(ctx, nil); err != nil {
 			return nil, err
 		}
@@ -108,8 +112,9 @@ func (m mail) follow(ctx workflow.Context, attempt workflow.Future) (*email.Outc
 	}
 }
 
-// settle tells the ledger how an attempt ended. A cancellation does not stop it: what is known must not be forgotten.
-func (m mail) settle(ctx workflow.Context, outcome email.Outcome) (email.Status, error) {
+// settle records the outcome of an attempt in the ledger. A cancellation does not stop
+// it: a known outcome must not be lost.
+func (m emailSend) settle(ctx workflow.Context, outcome email.Outcome) (email.Status, error) {
 	ctx = m.settling(disconnected(ctx), m.kind)
 	var result activities.EmailResult
 	err := workflow.ExecuteActivity(ctx, m.do.SettleEmail, outcome).Get(ctx, &result)

@@ -12,12 +12,13 @@ import (
 	"orderflow/internal/order"
 )
 
-// startFulfillment writes the fulfilment and lets the confirmation go its own way beside the wait. It ends the order when
-// what is stored is final already: then an earlier run of this workflow brought it there.
+// startFulfillment writes the fulfillment and starts sending the confirmation, which does
+// not delay the order. If the stored row is already final, an earlier run of this
+// workflow closed it, and the order ends.
 func (o *orderRun) startFulfillment() error {
 	var row activities.Fulfillment
-	err := o.untilDecided(o.steps, StepStartFulfillment, func(ctx workflow.Context) error {
-		return workflow.ExecuteActivity(summarized(ctx, "start fulfilment"), o.do.StartFulfillment,
+	err := o.retryUntilDecided(o.stepsCtx, StepStartFulfillment, func(ctx workflow.Context) error {
+		return workflow.ExecuteActivity(summarized(ctx, "start fulfillment"), o.do.StartFulfillment,
 			activities.StartFulfillmentInput{
 				OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Total: o.in.Total, Source: o.in.Source,
 			}).Get(ctx, &row)
@@ -30,7 +31,7 @@ func (o *orderRun) startFulfillment() error {
 		o.phase = phaseClosing
 		o.shipment = shipmentOf(row)
 	}
-	return o.adopt(o.steps, row)
+	return o.applyRow(o.stepsCtx, row)
 }
 
 func shipmentOf(row activities.Fulfillment) *RecordShipment {
@@ -40,56 +41,60 @@ func shipmentOf(row activities.Fulfillment) *RecordShipment {
 	return &RecordShipment{Carrier: row.Carrier, TrackingNumber: row.TrackingNumber}
 }
 
-// waitForShipment takes a shipment before a cancellation, should both be there.
+// waitForShipment waits for a shipment or a cancellation. If both are there, the shipment
+// wins.
 func (o *orderRun) waitForShipment(ctx workflow.Context) error {
-	err := workflow.Await(o.steps, func() bool { return o.shipment != nil || o.continuing })
+	err := workflow.Await(o.stepsCtx, func() bool { return o.shipment != nil || o.continuing })
 	if err == nil && o.shipment != nil {
 		return nil
 	}
 	yieldToHandlers(ctx)
 	switch {
-	case o.shipment != nil && (err == nil || workflow.GetVersion(ctx, versionHearOut, workflow.DefaultVersion, 1) == 1):
+	case o.shipment != nil && (err == nil || workflow.GetVersion(ctx, versionYieldToHandlers, workflow.DefaultVersion, 1) == 1):
 		return nil
-	case o.steps.Err() != nil:
-		return o.steps.Err()
+	case o.stepsCtx.Err() != nil:
+		return o.stepsCtx.Err()
 	default:
 		return errContinueAsNew
 	}
 }
 
-// ship closes the order as shipped. From here on it is too late to cancel it, and it is never compensated: the parcel has
-// left, so failures are retried until they clear.
+// ship closes the order as shipped. From here on it is too late to cancel it. It is never
+// compensated: the parcel has left, so failures are retried until they clear.
 func (o *orderRun) ship(ctx workflow.Context) error {
-	o.enter(phaseClosing, order.StatusFulfilling, "")
+	o.setPhase(phaseClosing, order.StatusFulfilling, "")
 	ctx = disconnected(ctx)
 	var row activities.Fulfillment
-	err := o.untilDone(ctx, StepCloseFulfillment, func(ctx workflow.Context) (err error) {
+	err := o.retryUntilDone(ctx, StepCloseFulfillment, func(ctx workflow.Context) (err error) {
 		row, err = o.closeRow(summarized(ctx, "close as shipped"), order.StatusShipped)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return o.adopt(ctx, row)
+	return o.applyRow(ctx, row)
 }
 
-// closeRow brings the fulfilment to a final status. A row that is final already wins: the order ends with it.
+// closeRow closes the fulfillment in a final status. If the row is already final, it
+// returns that row, and the order ends with it.
 func (o *orderRun) closeRow(ctx workflow.Context, status order.Status) (row activities.Fulfillment, err error) {
-	err = workflow.ExecuteActivity(ctx, o.do.CloseFulfillment, o.closing(status)).Get(ctx, &row)
+	err = workflow.ExecuteActivity(ctx, o.do.CloseFulfillment, o.closeInput(status)).Get(ctx, &row)
 	return row, err
 }
 
-// undoFulfillment closes the fulfilment as cancelled, or finds that the order is closed for good in another way.
+// undoFulfillment closes the fulfillment as canceled, or finds that it is already final
+// in another status.
 func (o *orderRun) undoFulfillment(ctx workflow.Context) error {
-	o.stopMails(ctx)
+	o.stopEmails(ctx)
 	if ctx.Err() != nil {
 		return ctx.Err() // the run continues as new
 	}
 	row, err := o.closeRow(summarized(ctx, "close as cancelled"), order.StatusCancelled)
-	var broken *temporal.ApplicationError
-	if errors.As(err, &broken) && broken.Type() == activities.TypeMismatch {
-		// The row was written from another order than the one this run was started with. It is not ours to close.
-		o.mismatch = broken
+	var appErr *temporal.ApplicationError
+	if errors.As(err, &appErr) && appErr.Type() == activities.TypeMismatch {
+		// The row was written from another order than the one this run was started with,
+		// so this run must not close it.
+		o.mismatch = appErr
 		row, err = activities.Fulfillment{Status: order.StatusCancelled, Reason: order.ReasonFulfillmentFailed}, nil
 	}
 	if err == nil {
@@ -99,7 +104,7 @@ func (o *orderRun) undoFulfillment(ctx workflow.Context) error {
 	return err
 }
 
-func (o *orderRun) closing(status order.Status) activities.CloseFulfillmentInput {
+func (o *orderRun) closeInput(status order.Status) activities.CloseFulfillmentInput {
 	in := activities.CloseFulfillmentInput{
 		OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Total: o.in.Total, PlacedAt: o.in.PlacedAt, Source: o.in.Source,
 		Status: status, Reason: o.state.Reason, Code: o.state.Code, Email: email.Status(o.state.Email),
@@ -111,13 +116,14 @@ func (o *orderRun) closing(status order.Status) activities.CloseFulfillmentInput
 	return in
 }
 
-// adopt takes over what is stored, publishes it, and sends the emails that are due for it. Credit that this run reserved
-// for an order that is closed without it goes back first: an earlier run had closed the row and was lost before it came to
-// that. Its only error is errContinueAsNew.
-func (o *orderRun) adopt(ctx workflow.Context, row activities.Fulfillment) error {
+// applyRow takes over the stored row, publishes its status, and sends the emails that are
+// due for it. Credit that this run reserved for an order whose row was closed without
+// being shipped is released first: an earlier run closed the row and was lost before it
+// released the credit. Its only error is errContinueAsNew.
+func (o *orderRun) applyRow(ctx workflow.Context, row activities.Fulfillment) error {
 	if o.state.Credit == order.CreditReserved && row.Status.Final() && row.Status != order.StatusShipped && o.mismatch == nil {
 		o.state.Reason = row.Reason
-		if err := o.untilDone(disconnected(ctx), StepReleaseCredit, o.undoCredit); err != nil {
+		if err := o.retryUntilDone(disconnected(ctx), StepReleaseCredit, o.undoCredit); err != nil {
 			return err
 		}
 	}
@@ -129,13 +135,13 @@ func (o *orderRun) adopt(ctx workflow.Context, row activities.Fulfillment) error
 	if row.Status == order.StatusCancelled && row.Email == email.StatusSuppressed {
 		o.noteEmail(email.KindConfirmation, row.Email)
 	}
-	o.rest(ctx)
+	o.publishStatus(ctx)
 	if row.MailDue != "" {
 		o.send(ctx, row.MailDue)
 	}
 	for _, kind := range row.AlsoDue {
-		if !o.mails.begun[kind] { // a run that was lost had begun it, and nothing follows it to its end
-			o.mails.begun[kind] = true
+		if !o.sends.begun[kind] { // a lost run had begun it, and nothing follows it any more
+			o.sends.begun[kind] = true
 			o.noteEmail(kind, email.StatusPending)
 			o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind})
 		}

@@ -11,45 +11,46 @@ import (
 	"orderflow/internal/order"
 )
 
-// handler takes one kind of message, as a signal and as an update.
+// handler describes one kind of message, which is both a signal and an update.
 type handler[M message] struct {
-	name        string
-	description string
-	check       func(M) error              // may the order take it now; reads only
-	accept      func(M)                    // takes it
-	effect      func() (done bool)         // what an update waits for
-	outcome     func() error               // what an update answers then, nil for the order's state
-	unusable    func(M, error) (kept bool) // a signal that cannot be taken: may it be kept, nil when it never is
+	name         string
+	description  string
+	check        func(M) error              // returns an error if the order cannot accept it now; must not write
+	accept       func(M)                    // applies it
+	effect       func() (done bool)         // reports whether the update may return
+	outcome      func() error               // the update's error then; nil: return the order's state
+	keepUnusable func(M, error) (kept bool) // a signal that check rejected; nil: never kept
 }
 
-// takeMessages registers every message. It comes first in the workflow, so that no message finds nobody at home.
-func (o *orderRun) takeMessages(ctx workflow.Context) error {
-	query := workflow.QueryHandlerOptions{Description: "Where the order stands."}
+// registerMessages registers every message. Call it before anything blocks, so every
+// message has a handler.
+func (o *orderRun) registerMessages(ctx workflow.Context) error {
+	query := workflow.QueryHandlerOptions{Description: "The order's state."}
 	return errors.Join(
 		workflow.SetQueryHandlerWithOptions(ctx, StatusQuery, func() (*order.State, error) { return o.snapshot(), nil }, query),
-		take(ctx, o, handler[CancelOrder]{
-			name: CancelOrderMessage, description: "Undo the order, any time before its shipment: {reason}.",
-			check: o.mayCancel, accept: o.takeCancel, effect: o.final, outcome: o.ended(order.StatusCancelled),
+		registerMessage(ctx, o, handler[CancelOrder]{
+			name: CancelOrderMessage, description: "Cancel the order, any time before its shipment: {reason}.",
+			check: o.checkCancel, accept: o.takeCancel, effect: o.final, outcome: o.expectStatus(order.StatusCancelled),
 		}),
-		take(ctx, o, handler[RecordShipment]{
+		registerMessage(ctx, o, handler[RecordShipment]{
 			name: RecordShipmentMessage, description: "The order has left with a carrier: {carrier, trackingNumber}.",
-			check: o.mayShip, accept: o.takeShipment, effect: o.final, outcome: o.ended(order.StatusShipped),
-			unusable: o.keepShipment,
+			check: o.checkShipment, accept: o.takeShipment, effect: o.final, outcome: o.expectStatus(order.StatusShipped),
+			keepUnusable: o.keepShipment,
 		}),
-		take(ctx, o, handler[ApproveCredit]{
-			name: ApproveCreditMessage, description: "Let an order on hold pass: {by, note}.",
-			check: o.mayApprove, accept: o.takeApproval, effect: o.decisionMade,
-			outcome: o.ended(order.StatusFulfilling, order.StatusShipped),
+		registerMessage(ctx, o, handler[ApproveCredit]{
+			name: ApproveCreditMessage, description: "Approve an order on hold: {by, note}.",
+			check: o.checkApproval, accept: o.takeApproval, effect: o.decisionMade,
+			outcome: o.expectStatus(order.StatusFulfilling, order.StatusShipped),
 		}),
-		take(ctx, o, handler[DeclineCredit]{
-			name: DeclineCreditMessage, description: "Refuse an order on hold: {by, note}.",
-			check: o.mayDecline, accept: o.takeRefusal, effect: o.decisionMade,
-			outcome: o.ended(order.StatusRejected),
+		registerMessage(ctx, o, handler[DeclineCredit]{
+			name: DeclineCreditMessage, description: "Decline an order on hold: {by, note}.",
+			check: o.checkDecline, accept: o.takeDecline, effect: o.decisionMade,
+			outcome: o.expectStatus(order.StatusRejected),
 		}),
 	)
 }
 
-func take[M message](ctx workflow.Context, o *orderRun, h handler[M]) error {
+func registerMessage[M message](ctx workflow.Context, o *orderRun, h handler[M]) error {
 	signals := workflow.GetSignalChannelWithOptions(ctx, h.name, workflow.SignalChannelOptions{Description: h.description})
 	workflow.GoNamed(ctx, h.name, func(ctx workflow.Context) {
 		for {
@@ -73,7 +74,7 @@ func take[M message](ctx workflow.Context, o *orderRun, h handler[M]) error {
 			return err
 		}
 		if err := h.check(m); err != nil {
-			return refused(err)
+			return refusedError(err)
 		}
 		return nil
 	}
@@ -81,7 +82,8 @@ func take[M message](ctx workflow.Context, o *orderRun, h handler[M]) error {
 		workflow.UpdateHandlerOptions{Validator: validate, Description: h.description})
 }
 
-// onSignal takes a signal. One that cannot be used is logged and counted: whoever sent it got no answer.
+// onSignal processes a signal. A signal that cannot be used is logged and counted,
+// because its sender gets no response.
 func onSignal[M message](ctx workflow.Context, o *orderRun, h handler[M], raw converter.RawValue) {
 	m, err := decodeMessage[M](raw)
 	if err == nil {
@@ -92,23 +94,24 @@ func onSignal[M message](ctx workflow.Context, o *orderRun, h handler[M], raw co
 		if err == nil {
 			h.accept(m)
 		}
-		if err == nil || h.unusable != nil && h.unusable(m, err) {
-			o.signalled[h.name] = true
+		if err == nil || h.keepUnusable != nil && h.keepUnusable(m, err) {
+			o.signaled[h.name] = true
 			return
 		}
 	}
-	unusable(ctx, h.name, err)
+	countUnusable(ctx, h.name, err)
 	o.showProgress(ctx)
 }
 
-// recordedFault returns why a signal is unusable in a run that was recorded under an earlier rule, though it is usable by
-// the one of today. Each such signal is a change of its own: a run that refused one is not bound to refuse the next.
+// recordedFault returns why a signal is unusable in a run recorded under an earlier rule,
+// although today's rule accepts it. Each such signal is a change id of its own: a run
+// that rejected one signal does not have to reject the next.
 func (o *orderRun) recordedFault(ctx workflow.Context, m any) error {
 	shipment, ok := m.(RecordShipment)
 	if !ok {
 		return nil
 	}
-	earlier := label("carrier", shipment.Carrier)
+	earlier := checkLabel("carrier", shipment.Carrier)
 	if earlier == nil {
 		return nil
 	}
@@ -122,20 +125,21 @@ func (o *orderRun) recordedFault(ctx workflow.Context, m any) error {
 	return earlier
 }
 
-func unusable(ctx workflow.Context, signal string, err error) {
+func countUnusable(ctx workflow.Context, signal string, err error) {
 	workflow.GetLogger(ctx).Warn("signal cannot be used", "signal", signal, "error", err)
 	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"signal": signal}).Counter("orderflow_signals_unusable").Inc(1)
 }
 
-// onUpdate takes an update and returns when its effect is complete, or the order continues as new. The check is repeated,
-// because another message may have come between an update's validation and its turn.
+// onUpdate processes an update and returns when its effect is complete, or when the order
+// continues as new. The check is repeated, because another message may have arrived
+// between an update's validation and its handler.
 func onUpdate[M message](ctx workflow.Context, o *orderRun, h handler[M], raw converter.RawValue) (*order.State, error) {
 	m, err := decodeMessage[M](raw)
 	if err == nil {
 		err = h.check(m)
 	}
 	if err != nil {
-		return nil, refused(err)
+		return nil, refusedError(err)
 	}
 	h.accept(m)
 	// A disconnected context is never canceled, so the wait cannot fail.
@@ -145,7 +149,7 @@ func onUpdate[M message](ctx workflow.Context, o *orderRun, h handler[M], raw co
 	}
 	if h.outcome != nil {
 		if err := h.outcome(); err != nil {
-			return nil, refused(err)
+			return nil, refusedError(err)
 		}
 	}
 	return o.snapshot(), nil
@@ -153,56 +157,61 @@ func onUpdate[M message](ctx workflow.Context, o *orderRun, h handler[M], raw co
 
 var errContinued = errors.New("the message was taken, and the order continues as new: query its status")
 
-// Refused is the type of the error of an update that an order cannot take as it stands. Its message is fit for whoever asked.
+// Refused is the type of the error of an update that an order cannot accept in its
+// current state. Its message may be shown to the sender.
 const Refused = "REFUSED"
 
-func refused(err error) error {
+func refusedError(err error) error {
 	return temporal.NewNonRetryableApplicationError(err.Error(), Refused, nil)
 }
 
-// closeMessages answers every update, and takes or refuses every signal that came before the end.
+// closeMessages waits until every update has returned, and processes every signal that
+// arrived before the end.
 func (o *orderRun) closeMessages(ctx workflow.Context) {
 	ctx = disconnected(ctx)
-	// A disconnected context is never cancelled, so the wait cannot fail.
+	// A disconnected context is never canceled, so the wait cannot fail.
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	o.drainSignals(ctx)
-	for _, name := range o.inVain() {
-		unusable(ctx, name, o.is(o.state.Status))
+	for _, name := range o.ineffective() {
+		countUnusable(ctx, name, o.statusError(o.state.Status))
 	}
-	o.clearAll(ctx)
+	o.clearAllStuck(ctx)
 	o.showProgress(ctx)
 }
 
-// drainSignals takes every signal that is still unread. Those of names that no handler has are counted.
+// drainSignals processes every signal that is still unread. Signals whose name has no
+// handler are counted.
 func (o *orderRun) drainSignals(ctx workflow.Context) {
 	for _, drain := range o.drains {
 		drain(ctx)
 	}
 	for range workflow.GetUnhandledSignalNames(ctx) {
-		unusable(ctx, unknownMessage, errUnknownMessage) // the history says which name it was
+		countUnusable(ctx, unknownMessage, errUnknownMessage) // the history says which name it was
 	}
 }
 
-// unknownMessage is what signals are counted as that have a name nobody listens to.
+// unknownMessage is the metric's value for signals whose name has no handler.
 const unknownMessage = "unknown"
 
 var errUnknownMessage = errors.New("there is no message of that name")
 
-// inVain are the signals that were taken and came to nothing, because what came with them won.
-func (o *orderRun) inVain() (names []string) {
-	vain := func(name string, condition bool) {
-		if o.signalled[name] && condition {
+// ineffective returns the names of the signals that were accepted and had no effect,
+// because another message won.
+func (o *orderRun) ineffective() (names []string) {
+	add := func(name string, condition bool) {
+		if o.signaled[name] && condition {
 			names = append(names, name)
 		}
 	}
-	vain(CancelOrderMessage, o.state.Status != order.StatusCancelled)
-	vain(RecordShipmentMessage, o.state.Status != order.StatusShipped)
-	vain(ApproveCreditMessage, o.approval != nil && o.holdEnd != holdApproved)
-	vain(DeclineCreditMessage, o.refusal != nil && o.holdEnd != holdDeclined)
+	add(CancelOrderMessage, o.state.Status != order.StatusCancelled)
+	add(RecordShipmentMessage, o.state.Status != order.StatusShipped)
+	add(ApproveCreditMessage, o.approval != nil && o.holdEnd != holdApproved)
+	add(DeclineCreditMessage, o.decline != nil && o.holdEnd != holdDeclined)
 	return names
 }
 
-// yieldToHandlers lets every message be taken that came in this workflow task: their handlers run after the order.
+// yieldToHandlers lets the handlers of every message that arrived in this workflow task
+// run: they run after the order's own coroutine.
 func yieldToHandlers(ctx workflow.Context) {
 	yielded := false
 	workflow.Go(ctx, func(workflow.Context) { yielded = true })

@@ -13,8 +13,9 @@ import (
 	"orderflow/workflows"
 )
 
-// heldAway is an order on hold whose worker is away. What comes now and the end of the hold share one workflow task.
-func heldAway(t *testing.T) *orderOnServer {
+// newHeldOrderWithoutWorker returns an order on hold whose worker is stopped. Messages
+// sent now and the end of the hold share one workflow task.
+func newHeldOrderWithoutWorker(t *testing.T) *orderOnServer {
 	t.Helper()
 	o := newOrderOnServer(t)
 	o.stores.holdFor = 4 * time.Second
@@ -25,8 +26,9 @@ func heldAway(t *testing.T) *orderOnServer {
 	return o
 }
 
-// holdEnds waits until the timer of the hold has fired, and brings the worker back.
-func (o *orderOnServer) holdEnds() {
+// startWorkerAfterHoldTimer waits until the hold's timer has fired, and starts the worker
+// again.
+func (o *orderOnServer) startWorkerAfterHoldTimer() {
 	o.t.Helper()
 	o.awaitEvent(enums.EVENT_TYPE_TIMER_FIRED)
 	o.startWorker()
@@ -91,9 +93,9 @@ func TestHoldEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := heldAway(t)
+			o := newHeldOrderWithoutWorker(t)
 			c.send(o)
-			o.holdEnds()
+			o.startWorkerAfterHoldTimer()
 			if c.status == order.StatusFulfilling {
 				o.awaitStatus(c.status)
 				o.record("hold-end-"+slug(name), "")
@@ -112,5 +114,5 @@ func TestHoldEnd(t *testing.T) {
 	}
 }
 
-// slug makes a file name of a test's.
+// slug returns a file name for a test's name.
 func slug(name string) string { return strings.ReplaceAll(strings.ReplaceAll(name, ":", ""), " ", "-") }

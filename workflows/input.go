@@ -10,7 +10,8 @@ import (
 	"orderflow/internal/order"
 )
 
-// Input is what OrderFulfillment is started with: ids and amounts. Names and addresses stay in the order's body.
+// Input is the input of OrderFulfillment: ids and amounts. Names and addresses stay in
+// the order's body.
 type Input struct {
 	OrderID    string       `json:"orderId"`
 	CustomerID string       `json:"customerId"`
@@ -18,10 +19,10 @@ type Input struct {
 	PlacedAt   time.Time    `json:"placedAt"`
 	Source     order.Source `json:"source"`
 
-	Continuation *Continuation `json:"continuation,omitempty"` // from the run before, nil in the first one
+	Continuation *Continuation `json:"continuation,omitempty"` // from the previous run, nil in the first
 }
 
-// SearchAttributes are the ones an order is started with.
+// SearchAttributes returns the search attributes an order is started with.
 func (in Input) SearchAttributes() temporal.SearchAttributes {
 	return temporal.NewSearchAttributes(
 		customerIDKey().ValueSet(in.CustomerID),
@@ -31,18 +32,20 @@ func (in Input) SearchAttributes() temporal.SearchAttributes {
 	)
 }
 
-// Summary is the one line the Web UI shows for the order.
+// Summary returns the one-line summary that the Web UI shows for the order.
 func (in Input) Summary() string {
 	return fmt.Sprintf("%s for %s", in.Total, in.CustomerID)
 }
 
-// Details are the fixed lines the Web UI shows for the order, in Temporal's markdown.
+// Details returns the static details that the Web UI shows for the order, in Temporal's
+// markdown.
 func (in Input) Details() string {
 	return fmt.Sprintf("Placed at %s by `%s`.\n\nBody: `%d@%s`, event `%s`.",
 		in.PlacedAt.UTC().Format(time.RFC3339), in.CustomerID, in.Source.Revision, in.Source.Stream, in.Source.EventID)
 }
 
-// validate refuses an input nobody but the bridge could have meant: somebody started the workflow by hand.
+// validate rejects an input that the bridge never sends: the workflow was started by
+// hand.
 func (in Input) validate() error {
 	switch {
 	case !order.ValidID(in.OrderID):

@@ -16,32 +16,33 @@ import (
 	"orderflow/internal/order"
 )
 
-// maxNote and maxCarrier bound free text, in characters; maxMessage bounds a whole message, in bytes.
+// maxNote and maxCarrier limit free text, in characters; maxMessage limits a whole
+// message, in bytes.
 const (
 	maxNote    = 200
 	maxCarrier = 64
 	maxMessage = 4 << 10
 )
 
-// CancelOrder asks to undo an order. Reason is the operator's own code.
+// CancelOrder cancels an order. Reason is the operator's own code.
 type CancelOrder struct {
 	Reason string `json:"reason"`
 }
 
-// RecordShipment says that the order has left with a carrier.
+// RecordShipment records that the order has left with a carrier.
 type RecordShipment struct {
 	Carrier        string `json:"carrier"`
 	TrackingNumber string `json:"trackingNumber"`
 }
 
-// ApproveCredit lets a held order pass although its credit does not suffice. Its note is accepted, for senders that have one, and
-// ignored.
+// ApproveCredit approves a held order although its credit does not suffice. Its note is
+// accepted, for senders that have one, and ignored.
 type ApproveCredit struct {
 	By   string `json:"by"`
 	Note string `json:"note"`
 }
 
-// DeclineCredit refuses a held order. Its note is accepted and ignored too.
+// DeclineCredit declines a held order. Its note is accepted and ignored too.
 type DeclineCredit struct {
 	By   string `json:"by"`
 	Note string `json:"note"`
@@ -52,17 +53,22 @@ type message interface {
 	validate() error
 }
 
-func (m CancelOrder) validate() error { return code("reason", m.Reason) }
+func (m CancelOrder) validate() error { return checkCode("reason", m.Reason) }
 
 func (m RecordShipment) validate() error {
-	return faults(carrier("carrier", m.Carrier), label("trackingNumber", m.TrackingNumber))
+	return joinFaults(checkCarrier("carrier", m.Carrier), checkLabel("trackingNumber", m.TrackingNumber))
 }
 
-func (m ApproveCredit) validate() error { return faults(code("by", m.By), note("note", m.Note)) }
-func (m DeclineCredit) validate() error { return faults(code("by", m.By), note("note", m.Note)) }
+func (m ApproveCredit) validate() error {
+	return joinFaults(checkCode("by", m.By), checkNote("note", m.Note))
+}
+func (m DeclineCredit) validate() error {
+	return joinFaults(checkCode("by", m.By), checkNote("note", m.Note))
+}
 
-// faults makes one line of all that is wrong, for whoever sent the message reads it in a terminal.
-func faults(errs ...error) error {
+// joinFaults joins all faults in one line, because the sender of the message reads it in
+// a terminal.
+func joinFaults(errs ...error) error {
 	var texts []string
 	for _, err := range errs {
 		if err != nil {
@@ -75,8 +81,9 @@ func faults(errs ...error) error {
 	return errors.New(strings.Join(texts, ", "))
 }
 
-// code accepts ids and codes only: messages stay in the history, where a name or an address must not be.
-func code(field, value string) error {
+// checkCode accepts ids and codes only: messages stay in the history, which must not
+// contain a name or an address.
+func checkCode(field, value string) error {
 	switch {
 	case value == "":
 		return fmt.Errorf("%s: must not be empty", field)
@@ -86,8 +93,8 @@ func code(field, value string) error {
 	return nil
 }
 
-// carrier accepts what carriers call themselves, in any script: Österreichische Post.
-func carrier(field, value string) error {
+// checkCarrier accepts names of carriers, in any script: Österreichische Post.
+func checkCarrier(field, value string) error {
 	switch {
 	case value == "":
 		return fmt.Errorf("%s: must not be empty", field)
@@ -98,8 +105,8 @@ func carrier(field, value string) error {
 	return nil
 }
 
-// label accepts what carriers call their parcels.
-func label(field, value string) error {
+// checkLabel accepts tracking numbers.
+func checkLabel(field, value string) error {
 	switch {
 	case value == "":
 		return fmt.Errorf("%s: must not be empty", field)
@@ -113,19 +120,21 @@ func labelPattern() *regexp.Regexp {
 	return regexp.MustCompile(`^[A-Za-z0-9._/&+-]([A-Za-z0-9 ._/&+-]{0,62}[A-Za-z0-9._/&+-])?$`)
 }
 
-func note(field, value string) error {
+func checkNote(field, value string) error {
 	switch {
 	case utf8.RuneCountInString(value) > maxNote:
 		return fmt.Errorf("%s: must have at most %d characters", field, maxNote)
 	case strings.ContainsRune(value, '@'):
-		return fmt.Errorf("%s: must not contain an @: notes are no place for addresses", field)
+		return fmt.Errorf("%s: must not contain an @: do not put addresses in notes", field)
 	}
 	return nil
 }
 
-// decodeMessage reads a message strictly: the CLI sends whatever was typed, and a misspelt field must not pass as empty.
-// The experimental JSON library is used because encoding/json folds the case of names and takes the last of two.
-// What it caches about types, which workflowcheck reports, has no say in what it decodes.
+// decodeMessage decodes a message strictly: the CLI sends whatever the operator typed,
+// and a misspelled field must not pass as empty. It uses the experimental JSON library
+// because encoding/json matches names case-insensitively and takes the last of two
+// duplicates. workflowcheck reports that library's cache of types, which does not affect
+// what it decodes.
 //
 //workflowcheck:ignore
 func decodeMessage[M message](raw converter.RawValue) (M, error) {
@@ -142,20 +151,21 @@ func decodeMessage[M message](raw converter.RawValue) (M, error) {
 		return m, errors.New("message: must be one JSON object")
 	}
 	if err := json.Unmarshal(data, &m, json.RejectUnknownMembers(true)); err != nil {
-		return m, fault(err)
+		return m, decodeError(err)
 	}
 	return m, m.validate()
 }
 
-// fault names the field and the kind of its value, and neither the Go type nor the value.
-func fault(err error) error {
+// decodeError returns an error with the field and the kind of its value, without the Go
+// type or the value.
+func decodeError(err error) error {
 	var wrong *json.SemanticError
 	if !errors.As(err, &wrong) {
 		return fmt.Errorf("message: %w", err)
 	}
 	field := strings.TrimPrefix(string(wrong.JSONPointer), "/")
 	if !namePattern().MatchString(field) {
-		field = "a field" // whatever was typed there goes to logs
+		field = "a field" // the name is the sender's text, and the error goes to logs
 	}
 	if errors.Is(err, json.ErrUnknownName) {
 		return fmt.Errorf("%s: is unknown", field)
@@ -165,7 +175,8 @@ func fault(err error) error {
 
 func namePattern() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z]{1,32}$`) }
 
-// kindName says what a value is; the library names kinds by their first character.
+// kindName returns the name of a JSON kind; the library represents kinds by their first
+// character.
 func kindName(kind jsontext.Kind) string {
 	switch kind {
 	case '0':

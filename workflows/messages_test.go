@@ -12,7 +12,7 @@ import (
 	"orderflow/workflows"
 )
 
-func TestAnUpdateThatCannotBeUsedIsRefusedByItsValidator(t *testing.T) {
+func TestUpdate_RejectedByValidator(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, update, body, want string }{
 		{"an unknown field", "cancel-order", `{"reason":"x","why":"y"}`, `why: is unknown`},
@@ -29,132 +29,132 @@ func TestAnUpdateThatCannotBeUsedIsRefusedByItsValidator(t *testing.T) {
 		{"a missing carrier", "record-shipment", `{"trackingNumber":"1"}`, `carrier: must not be empty`},
 		{"a missing tracking number", "record-shipment", `{"carrier":"DHL"}`, `trackingNumber: must not be empty`},
 		{"a line feed in a carrier", "record-shipment", `{"carrier":"D\nHL","trackingNumber":"1"}`, `carrier: must be`},
-		{"an approval by nobody", "approve-credit", `{"note":"x"}`, `by: must not be empty`},
+		{"an approval without an operator", "approve-credit", `{"note":"x"}`, `by: must not be empty`},
 		{"a note with an address", "approve-credit", `{"by":"op","note":"ask ada@example.com"}`, `note: must not contain an @`},
 		{"an over-long note", "decline-credit", `{"by":"op","note":"` + strings.Repeat("é", 201) + `"}`, `note: must have at most 200 characters`},
 		{"an over-long message", "decline-credit", `{"by":"` + strings.Repeat("x", 5000) + `"}`, `must have at most 4096 bytes`},
-		{"an approval that nobody waits for", "approve-credit", `{"by":"op"}`, `the order is not on hold`},
+		{"an approval of an order that is not on hold", "approve-credit", `{"by":"op"}`, `the order is not on hold`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			var update *answer
-			w.after(time.Hour, func() { update = w.update(test.update, json.RawMessage(test.body)) })
-			w.after(2*time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
-			w.run()
+			e := newOrderEnv(t)
+			var update *updateResult
+			e.after(time.Hour, func() { update = e.update(test.update, json.RawMessage(test.body)) })
+			e.after(2*time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
+			e.run()
 			require.ErrorContains(t, update.rejected, test.want)
-			require.Equal(t, order.StatusShipped, w.state().Status, "a refused update leaves the order alone")
+			require.Equal(t, order.StatusShipped, e.state().Status, "a rejected update does not change the order")
 		})
 	}
 }
 
-func TestASignalThatCannotBeUsedLeavesTheOrderAlone(t *testing.T) {
+func TestSignal_UnusableIsIgnored(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{`{"reason":""}`, `{"x":1}`, `17`, `null`, `"text"`, `[]`} {
 		t.Run(body, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			w.after(time.Hour, func() {
-				w.signal(workflows.CancelOrderMessage, json.RawMessage(body))
-				w.signal(workflows.CancelOrderMessage, []byte{0xff, 0x00})
-				w.signal(workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op"})
+			e := newOrderEnv(t)
+			e.after(time.Hour, func() {
+				e.signal(workflows.CancelOrderMessage, json.RawMessage(body))
+				e.signal(workflows.CancelOrderMessage, []byte{0xff, 0x00})
+				e.signal(workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op"})
 			})
-			w.after(2*time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
-			w.run()
-			require.Equal(t, order.StatusShipped, w.state().Status)
+			e.after(2*time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
+			e.run()
+			require.Equal(t, order.StatusShipped, e.state().Status)
 		})
 	}
 }
 
-func TestAShipmentSignalledBeforeTheFulfilmentExistsIsRemembered(t *testing.T) {
+func TestRecordShipment_SignaledBeforeFulfillment(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.decide = held("INSUFFICIENT_CREDIT", 1800)
-	var early *answer
-	w.after(time.Minute, func() {
-		early = w.update(workflows.RecordShipmentMessage, shipment)
-		w.signal(workflows.RecordShipmentMessage, shipment)
+	e := newOrderEnv(t)
+	e.decide = held("INSUFFICIENT_CREDIT", 1800)
+	var early *updateResult
+	e.after(time.Minute, func() {
+		early = e.update(workflows.RecordShipmentMessage, shipment)
+		e.signal(workflows.RecordShipmentMessage, shipment)
 	})
-	w.after(2*time.Minute, func() { w.signal(workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1"}) })
-	w.run()
+	e.after(2*time.Minute, func() { e.signal(workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1"}) })
+	e.run()
 	require.ErrorContains(t, early.rejected, "nothing to ship")
-	require.Equal(t, order.StatusShipped, w.state().Status)
-	require.Equal(t, shipment.TrackingNumber, w.state().TrackingNumber)
+	require.Equal(t, order.StatusShipped, e.state().Status)
+	require.Equal(t, shipment.TrackingNumber, e.state().TrackingNumber)
 }
 
-func TestTheSameShipmentAgainIsNoNewsAndAnotherIsRefused(t *testing.T) {
+func TestRecordShipment_Twice(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	var first, same, other *answer
-	w.after(time.Hour, func() {
-		first = w.update(workflows.RecordShipmentMessage, shipment)
-		same = w.update(workflows.RecordShipmentMessage, shipment)
-		other = w.update(workflows.RecordShipmentMessage, workflows.RecordShipment{Carrier: "UPS", TrackingNumber: "1"})
+	e := newOrderEnv(t)
+	var first, same, other *updateResult
+	e.after(time.Hour, func() {
+		first = e.update(workflows.RecordShipmentMessage, shipment)
+		same = e.update(workflows.RecordShipmentMessage, shipment)
+		other = e.update(workflows.RecordShipmentMessage, workflows.RecordShipment{Carrier: "UPS", TrackingNumber: "1"})
 	})
-	w.run()
+	e.run()
 	require.NoError(t, first.err)
-	require.Equal(t, order.StatusShipped, first.state.Status, "the update answers when the order is shipped")
+	require.Equal(t, order.StatusShipped, first.state.Status, "the update returns when the order is shipped")
 	require.NoError(t, same.err)
 	require.Equal(t, order.StatusShipped, same.state.Status)
 	require.ErrorContains(t, other.rejected, "the order ships with DHL 00340434292135100186")
-	require.Equal(t, "DHL", w.state().Carrier)
+	require.Equal(t, "DHL", e.state().Carrier)
 }
 
-func TestAShipmentThatComesTooLateIsRefusedAsAnUpdate(t *testing.T) {
+func TestRecordShipment_TooLate(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	released(w)
-	var late *answer
-	w.send = func(kind emailKind) (emailResult, error) {
+	e := newOrderEnv(t)
+	releaseOnlyReserved(e)
+	var late *updateResult
+	e.send = func(kind emailKind) (emailResult, error) {
 		if kind == "cancellation" {
-			late = w.update(workflows.RecordShipmentMessage, shipment)
-			w.signal(workflows.RecordShipmentMessage, shipment)
+			late = e.update(workflows.RecordShipmentMessage, shipment)
+			e.signal(workflows.RecordShipmentMessage, shipment)
 		}
 		return emailResult{Status: "sent"}, nil
 	}
-	w.after(time.Hour, func() { w.signal(workflows.CancelOrderMessage, cancelOrder) })
-	w.run()
+	e.after(time.Hour, func() { e.signal(workflows.CancelOrderMessage, cancelOrder) })
+	e.run()
 	require.ErrorContains(t, late.rejected, "the order is cancelled")
-	require.Equal(t, order.StatusCancelled, w.state().Status)
+	require.Equal(t, order.StatusCancelled, e.state().Status)
 }
 
-func TestACancellationThatComesTooLateIsRefused(t *testing.T) {
+func TestCancelOrder_TooLate(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	var late *answer
-	w.send = func(kind emailKind) (emailResult, error) {
+	e := newOrderEnv(t)
+	var late *updateResult
+	e.send = func(kind emailKind) (emailResult, error) {
 		if kind == "shipment" {
-			late = w.update(workflows.CancelOrderMessage, cancelOrder)
+			late = e.update(workflows.CancelOrderMessage, cancelOrder)
 		}
 		return emailResult{Status: "sent"}, nil
 	}
-	w.after(time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
-	w.run()
+	e.after(time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
+	e.run()
 	require.ErrorContains(t, late.rejected, "the order is ship")
-	require.Equal(t, order.StatusShipped, w.state().Status)
+	require.Equal(t, order.StatusShipped, e.state().Status)
 }
 
-func TestASecondDecisionAboutAHeldOrderIsRefused(t *testing.T) {
+func TestHold_SecondDecisionIsRejected(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.decide = held("INSUFFICIENT_CREDIT", 1800)
-	var second *answer
-	w.after(time.Minute, func() {
-		w.signal(workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1"})
-		second = w.update(workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-2"})
+	e := newOrderEnv(t)
+	e.decide = held("INSUFFICIENT_CREDIT", 1800)
+	var second *updateResult
+	e.after(time.Minute, func() {
+		e.signal(workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1"})
+		second = e.update(workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-2"})
 	})
-	w.after(time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
-	w.run()
+	e.after(time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
+	e.run()
 	require.Error(t, second.rejected)
-	require.Equal(t, order.StatusShipped, w.state().Status)
+	require.Equal(t, order.StatusShipped, e.state().Status)
 }
 
-func TestAnInputNobodyButABridgeCouldMeanIsRefused(t *testing.T) {
+func TestOrderFulfillment_InvalidInput(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		want  string
-		spoil func(*workflows.Input)
+		want    string
+		corrupt func(*workflows.Input)
 	}{
 		{"orderId: must be", func(in *workflows.Input) { in.OrderID = "7" }},
 		{"customerId: must not be empty", func(in *workflows.Input) { in.CustomerID = "" }},
@@ -165,11 +165,11 @@ func TestAnInputNobodyButABridgeCouldMeanIsRefused(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.want, func(t *testing.T) {
 			t.Parallel()
-			w, in := newWorld(t), input()
-			test.spoil(&in)
-			w.env.ExecuteWorkflow(workflows.OrderFulfillmentType, in)
-			require.ErrorContains(t, w.env.GetWorkflowError(), test.want)
-			require.Empty(t, w.calls())
+			e, in := newOrderEnv(t), input()
+			test.corrupt(&in)
+			e.env.ExecuteWorkflow(workflows.OrderFulfillmentType, in)
+			require.ErrorContains(t, e.env.GetWorkflowError(), test.want)
+			require.Empty(t, e.calls())
 		})
 	}
 }

@@ -15,13 +15,15 @@ const (
 	OrderRestoreType     = "OrderRestore"
 )
 
-// The task queues. Mail has its own, because its rate is the SES account's and is set on the server, per queue.
+// The task queues. Email has its own, because its rate limit is the SES account's and is
+// set on the server, per queue.
 const (
 	TaskQueue      = "order-fulfillment"
 	EmailTaskQueue = "order-email"
 )
 
-// The messages an order understands, each as a signal and as an update, and its query.
+// The names of an order's messages, each of which is both a signal and an update, and of
+// its query.
 const (
 	CancelOrderMessage    = "cancel-order"
 	RecordShipmentMessage = "record-shipment"
@@ -30,40 +32,46 @@ const (
 	StatusQuery           = "status"
 )
 
-// MemoSourceEventID is the memo with the id of the event a workflow was started for. A second event that wants the same
-// workflow is told from a redelivery by it.
+// MemoSourceEventID is the memo field with the id of the event a workflow was started
+// for. It distinguishes a redelivery from a second event that asks for the same workflow.
 const MemoSourceEventID = "sourceEventId"
 
-// StatusAttribute is the search attribute that says where an order rests.
+// StatusAttribute is the search attribute with an order's status.
 const StatusAttribute = "OrderStatus"
 
-// StuckAttribute is the search attribute with the step at which an order cannot proceed. It is unset while the order does.
+// StuckAttribute is the search attribute with the step at which an order is stuck. It is
+// unset while the order proceeds.
 const StuckAttribute = "OrderStuck"
 
-// The changes to running workflows, for workflow.GetVersion. A name is never used for another change.
+// The change ids for workflow.GetVersion. An id is never reused for another change.
 const (
-	// versionHearOut: a shipment that came in one workflow task with a cancellation is taken.
-	versionHearOut = "hear-out-before-undoing"
+	// versionYieldToHandlers: a shipment that arrives in the same workflow task as a
+	// cancellation is accepted.
+	versionYieldToHandlers = "hear-out-before-undoing"
 
-	// versionMessagesFirst: any message in the workflow task of the hold's end counts, and the safer of two wins.
+	// versionMessagesFirst: every message in the workflow task in which the hold ends
+	// counts, and the safer of two wins.
 	versionMessagesFirst = "messages-before-hold-end"
 
-	// versionLongRounds: a stuck step carries the search attribute, and its later rounds are long instead of paused.
+	// versionLongRounds: a stuck step sets the search attribute, and its later rounds are
+	// long instead of separated by pauses.
 	versionLongRounds = "long-rounds"
 
-	// versionPrintableCarrier: a shipment's carrier may have any printable characters.
+	// versionPrintableCarrier: a shipment's carrier may contain any printable characters.
 	versionPrintableCarrier = "printable-carrier"
 
 	// versionContinueAsNew: a run whose history has grown continues as new.
 	versionContinueAsNew = "continue-as-new"
 )
 
-// SettlementID is the workflow id of the settlement of one payment, which stands at a revision of the order's stream.
+// SettlementID returns the workflow id of the settlement of the payment at the given
+// revision of the order's stream.
 func SettlementID(orderID string, revision uint64) string {
 	return fmt.Sprintf("settlement-%s-%d", orderID, revision)
 }
 
-// The search attributes an order carries. Only the status changes on the way.
+// The search attributes of an order. Only the status and the stuck step change while it
+// runs.
 func customerIDKey() temporal.SearchAttributeKeyKeyword {
 	return temporal.NewSearchAttributeKeyKeyword("CustomerId")
 }
@@ -84,7 +92,7 @@ func stuckKey() temporal.SearchAttributeKeyKeyword {
 	return temporal.NewSearchAttributeKeyKeyword(StuckAttribute)
 }
 
-// SearchAttributes are all search attributes that a namespace has to know, for setting it up.
+// SearchAttributes returns every search attribute that a namespace must have.
 func SearchAttributes() temporal.SearchAttributes {
 	return temporal.NewSearchAttributes(Input{}.SearchAttributes().Copy(), stuckKey().ValueSet(""))
 }

@@ -9,11 +9,13 @@ import (
 	"orderflow/internal/order"
 )
 
-// OrderFulfillment carries one placed order: it reserves credit, starts the fulfilment, confirms by mail beside the wait,
-// waits for the shipment and closes the order; or undoes what it did when the order is cancelled or cannot go through.
+// OrderFulfillment runs one placed order. It reserves credit, starts the fulfillment,
+// sends the confirmation email in the background, waits for the shipment and closes the
+// order. If the order is canceled or cannot proceed, it compensates what it did.
 //
-// A refusal is a result. The workflow fails, after undoing, only when something is broken and somebody has to look, and
-// closes as Canceled after a native cancellation.
+// A refusal is a result. The workflow fails, after compensation, only if something is
+// broken that an operator has to look at, and it closes as Canceled after a native
+// cancellation.
 func OrderFulfillment(ctx workflow.Context, in Input) (*order.State, error) {
 	if err := in.validate(); err != nil {
 		return nil, temporal.NewNonRetryableApplicationError(err.Error(), "INVALID_INPUT", nil)
@@ -30,18 +32,19 @@ func OrderFulfillment(ctx workflow.Context, in Input) (*order.State, error) {
 	return o.result(err)
 }
 
-// finish settles what is open when the order has come to its end. From here on the run does not continue as new.
+// finish completes what is open when the order has ended. From here on the run does not
+// continue as new.
 func (o *orderRun) finish(ctx workflow.Context) {
 	o.finishing, o.continuing = true, false
 	o.handOverLeft(ctx)
-	o.settleMails(ctx)
+	o.awaitEmails(ctx)
 	// A disconnected context is never canceled, so the wait cannot fail.
-	_ = workflow.Await(disconnected(ctx), func() bool { return len(o.mails.handOvers) == 0 })
+	_ = workflow.Await(disconnected(ctx), func() bool { return len(o.sends.handOvers) == 0 })
 	o.closeMessages(ctx)
 }
 
-// run brings the order to its end, or undoes it, from wherever an earlier run left off. It returns what the workflow has
-// to end with, or errContinueAsNew.
+// run runs the order to its end, or undoes it. It continues where an earlier run left
+// off. It returns the error the workflow ends with, or errContinueAsNew.
 func (o *orderRun) run(ctx workflow.Context) error {
 	if o.phase != phaseUndoing {
 		err := o.fulfill(ctx)
@@ -49,14 +52,14 @@ func (o *orderRun) run(ctx workflow.Context) error {
 			return err
 		}
 		o.outcome = o.classifyFailure(err)
-		o.clear(o.steps, StepReserveCredit) // an earlier run may have left them
-		o.clear(o.steps, StepStartFulfillment)
+		o.clearStuck(o.stepsCtx, StepReserveCredit) // an earlier run may have left them
+		o.clearStuck(o.stepsCtx, StepStartFulfillment)
 	}
 	return o.undo(ctx)
 }
 
-// fulfill takes the order from credit to shipment when nothing comes between. An error other than errContinueAsNew means
-// that what was done has to be undone.
+// fulfill runs the order from credit to shipment. An error other than errContinueAsNew
+// means that the order has to be undone.
 func (o *orderRun) fulfill(ctx workflow.Context) error {
 	switch {
 	case o.shipping():
@@ -69,7 +72,7 @@ func (o *orderRun) fulfill(ctx workflow.Context) error {
 		if err != nil {
 			return err
 		}
-		if reason := refusal(decision); reason != "" {
+		if reason := refusalReason(decision); reason != "" {
 			return o.refuse(ctx, reason)
 		}
 		if err := o.startFulfillment(); err != nil || o.final() {
@@ -87,14 +90,14 @@ func (o *orderRun) shipping() bool {
 	return o.phase == phaseClosing && o.state.Status == order.StatusFulfilling && o.shipment != nil
 }
 
-// result tells Temporal how the order ended.
+// result returns the workflow's result and error.
 func (o *orderRun) result(err error) (*order.State, error) {
-	var broken *temporal.ApplicationError
+	var appErr *temporal.ApplicationError
 	switch {
 	case err == nil:
 		return o.snapshot(), nil
-	case errors.As(err, &broken):
-		return nil, temporal.NewNonRetryableApplicationError(broken.Message(), string(o.state.Reason), nil, o.state)
+	case errors.As(err, &appErr):
+		return nil, temporal.NewNonRetryableApplicationError(appErr.Message(), string(o.state.Reason), nil, o.state)
 	default:
 		return nil, temporal.NewCanceledError(o.state)
 	}

@@ -5,8 +5,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// Register adds every workflow type to a worker or a replayer. Orders wait for weeks, so they move on to the newest
-// worker, and changes to their code go through workflow.GetVersion.
+// Register adds every workflow type to a worker or a replayer. Orders wait for weeks, so
+// they auto-upgrade to the newest worker version, and changes to their code must go
+// through workflow.GetVersion.
 func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(OrderFulfillment, workflow.RegisterOptions{
 		Name: OrderFulfillmentType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,

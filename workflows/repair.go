@@ -12,19 +12,21 @@ import (
 	"orderflow/internal/order"
 )
 
-// TypeOrderOpen is the error of a repair that found its order's workflow open.
+// TypeOrderOpen is the type of the error of a repair that found its order's workflow
+// open.
 const TypeOrderOpen = "ORDER_OPEN"
 
-// RepairInput is what OrderRepair is started with: the order as its own workflow was, and why it needs repair.
+// RepairInput is the input of OrderRepair: the input of the order's own workflow, and why
+// it needs repair.
 type RepairInput struct {
 	Input
-	Code string `json:"code"` // such as TERMINATED; it stands beside the reason in the order's row
+	Code string `json:"code"` // such as TERMINATED; stored with the reason in the order's row
 }
 
-// RepairID is the workflow id of an order's repair.
+// RepairID returns the workflow id of an order's repair.
 func RepairID(orderID string) string { return "repair-" + orderID }
 
-// SearchAttributes are the ones a repair is started with.
+// SearchAttributes returns the search attributes a repair is started with.
 func (in RepairInput) SearchAttributes() temporal.SearchAttributes {
 	return temporal.NewSearchAttributes(
 		customerIDKey().ValueSet(in.CustomerID),
@@ -34,22 +36,25 @@ func (in RepairInput) SearchAttributes() temporal.SearchAttributes {
 	)
 }
 
-// Summary is the one line the Web UI shows for the repair.
+// Summary returns the one-line summary that the Web UI shows for the repair.
 func (in RepairInput) Summary() string { return fmt.Sprintf("%s: repair of %s", in.Code, in.OrderID) }
 
 func (in RepairInput) validate() error {
-	return errors.Join(in.Input.validate(), code("code", in.Code))
+	return errors.Join(in.Input.validate(), checkCode("code", in.Code))
 }
 
-// OrderRepair undoes what an order still holds whose workflow ended without doing so, because it was terminated or timed
-// out: it closes the fulfilment as cancelled, gives the credit back, and sends the mail that is due. An order that turns
-// out to be closed stays as it is: one that has shipped keeps its credit until it is paid.
+// OrderRepair compensates an order whose workflow ended without doing so, because it was
+// terminated or timed out. It closes the fulfillment as canceled, releases the credit,
+// and sends the email that is due. An order that is already closed stays unchanged: an
+// order that has shipped keeps its credit until it is paid.
 //
-// It leaves alone an order whose workflow is open, and fails with TypeOrderOpen. It looks right before it closes the
-// fulfilment, in each round. A workflow that is reset in the moment after that is cancelled by it and nothing worse: the
-// row is what both meet at, and its lock lets one of them be first. The order then finds its fulfilment closed, gives back
-// what it reserved since, and ends as cancelled; or it has shipped, and the repair takes that over. So the row comes before
-// the credit, which is only touched when the row says that it must go.
+// If the order's workflow is open, the repair does nothing and fails with TypeOrderOpen.
+// It checks this right before it closes the fulfillment, in each round. If a workflow is
+// reset in the moment after that check, it is canceled, and nothing worse: both write the
+// same row, and the row's lock orders them. Either the order finds its fulfillment
+// closed, releases what it has reserved since, and ends as canceled; or it has shipped,
+// and the repair takes over that status. This is why the row comes before the credit,
+// which is changed only if the row says so.
 func OrderRepair(ctx workflow.Context, in RepairInput) (*order.State, error) {
 	if err := in.validate(); err != nil {
 		return nil, temporal.NewNonRetryableApplicationError(err.Error(), "INVALID_INPUT", nil)
@@ -65,14 +70,15 @@ func OrderRepair(ctx workflow.Context, in RepairInput) (*order.State, error) {
 	case err != nil:
 		return nil, err
 	}
-	o.settleMails(o.steps)
+	o.awaitEmails(o.stepsCtx)
 	return o.result(o.mismatch)
 }
 
-// repair closes the fulfilment, and gives back what the row says must go. Each step can be repeated by a next run.
+// repair closes the fulfillment, and releases the credit unless the row says that the
+// order has shipped. Each step can be repeated by the next run.
 func (o *orderRun) repair() error {
 	var open bool
-	err := o.untilDone(o.steps, StepCloseFulfillment, func(ctx workflow.Context) (err error) {
+	err := o.retryUntilDone(o.stepsCtx, StepCloseFulfillment, func(ctx workflow.Context) (err error) {
 		if open, err = o.isOpen(ctx); err != nil || open {
 			return err
 		}
@@ -82,15 +88,16 @@ func (o *orderRun) repair() error {
 	case err != nil:
 		return err
 	case open:
-		return leftAlone(o.in.OrderID)
+		return errOrderOpen(o.in.OrderID)
 	}
 	if err := o.settleCredit(); err != nil {
 		return err
 	}
-	return o.adopt(o.steps, o.closedAs)
+	return o.applyRow(o.stepsCtx, o.closedAs)
 }
 
-// newRepair makes an order that is on its way back. Nothing stops it, and it takes no messages: there is nothing to decide.
+// newRepair returns an order that is already being undone. Nothing stops it, and it
+// accepts no messages, because there is nothing to decide.
 func newRepair(ctx workflow.Context, in RepairInput) (*orderRun, error) {
 	o := &orderRun{
 		in: in.Input,
@@ -98,37 +105,39 @@ func newRepair(ctx workflow.Context, in RepairInput) (*orderRun, error) {
 			OrderID: in.OrderID, CustomerID: in.CustomerID, Status: order.StatusCancelling, Reason: order.ReasonCancelled,
 			Code: in.Code, Total: in.Total, Credit: order.CreditNone, Email: string(email.StatusNone), PlacedAt: in.PlacedAt,
 		},
-		phase:     phaseUndoing,
-		mails:     newMails(),
-		published: order.StatusCancelling,
-		steps:     disconnected(ctx),
+		phase:           phaseUndoing,
+		sends:           newSends(),
+		publishedStatus: order.StatusCancelling,
+		stepsCtx:        disconnected(ctx),
 	}
-	o.show = o.rest
-	o.takeOver(ctx)
-	o.showProgress(o.steps)
-	query := workflow.QueryHandlerOptions{Description: "Where the order stands."}
+	o.show = o.publishStatus
+	o.resumePublished(ctx)
+	o.showProgress(o.stepsCtx)
+	query := workflow.QueryHandlerOptions{Description: "The order's state."}
 	return o, workflow.SetQueryHandlerWithOptions(ctx, StatusQuery, func() (*order.State, error) { return o.snapshot(), nil }, query)
 }
 
 func (o *orderRun) isOpen(ctx workflow.Context) (open bool, err error) {
-	err = workflow.ExecuteActivity(summarized(ctx, "is its workflow open"), o.do.OrderIsOpen,
+	err = workflow.ExecuteActivity(summarized(ctx, "check that its workflow is closed"), o.do.OrderIsOpen,
 		activities.OrderIsOpenInput{OrderID: o.in.OrderID}).Get(ctx, &open)
 	return open, err
 }
 
-// settleCredit gives the credit back, for the reason the row tells, unless the order has shipped. It closes the order in
-// the account also when nothing was reserved: an attempt of the lost workflow may still be on its way there.
+// settleCredit releases the credit, for the reason in the row, unless the order has
+// shipped. It closes the order in the account even if nothing was reserved: an attempt of
+// the lost workflow may still reach the account.
 func (o *orderRun) settleCredit() error {
 	if o.closedAs.Status == order.StatusShipped {
 		o.state.Credit = order.CreditReserved
 		return nil
 	}
 	o.state.Reason = o.closedAs.Reason
-	return o.untilDone(o.steps, StepReleaseCredit, o.undoCredit)
+	return o.retryUntilDone(o.stepsCtx, StepReleaseCredit, o.undoCredit)
 }
 
-// leftAlone is no fault, so it stays out of the failure metrics.
-func leftAlone(orderID string) error {
+// errOrderOpen returns a benign error: it is no fault, so it stays out of the failure
+// metrics.
+func errOrderOpen(orderID string) error {
 	return temporal.NewApplicationErrorWithOptions(orderID+": its workflow is open, cancel that instead", TypeOrderOpen,
 		temporal.ApplicationErrorOptions{NonRetryable: true, Category: temporal.ApplicationErrorCategoryBenign})
 }

@@ -12,9 +12,10 @@ import (
 	"orderflow/workflows"
 )
 
-// The histories were recorded from a real server, among them orders that still wait on hold and for their shipment. They
-// are never recorded again: code that cannot replay them would break the orders that are waiting right now.
-func TestRecordedOrdersReplay(t *testing.T) {
+// The histories were recorded from a real server, among them orders that still wait on
+// hold and for their shipment. They are never recorded again: code that cannot replay
+// them would break the orders that are waiting right now.
+func TestReplay_RecordedHistories(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/histories/*.json")
 	require.NoError(t, err)
@@ -33,7 +34,8 @@ func TestRecordedOrdersReplay(t *testing.T) {
 	for _, must := range []string{
 		"on-hold", "waiting-for-shipment", "shipped", "cancelled", "rejected", "order-gone", "order-mismatch", "hold-expired",
 		"cancelled-after-rounds", "shipped-before-its-confirmation", "email", "settlement",
-		// A carrier that an earlier rule refused: where the signal found the order, and with what beside it.
+		// A carrier that an earlier rule rejected: the order's state when the signal
+		// arrived, and the messages sent with it.
 		"unusable-carrier-waiting-for-shipment", "unusable-carrier-twice", "unusable-carrier-then-shipped", "unusable-carrier-on-hold",
 		"unusable-carrier-beside-another-carrier", "unusable-carrier-beside-a-cancellation",
 	} {
@@ -41,8 +43,9 @@ func TestRecordedOrdersReplay(t *testing.T) {
 	}
 }
 
-// These were put together from recorded events, for what no recorded order shows, and replay with the code of their day.
-func TestComposedOrdersReplay(t *testing.T) {
+// These histories are composed from recorded events, for cases that no recorded order
+// shows. They replay with the code that recorded the events.
+func TestReplay_ComposedHistories(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/composed/*.json")
 	require.NoError(t, err)
@@ -55,7 +58,7 @@ func TestComposedOrdersReplay(t *testing.T) {
 	}
 }
 
-func TestTheHistoriesHoldNoPersonalData(t *testing.T) {
+func TestHistories_NoPersonalData(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/histories/*.json")
 	require.NoError(t, err)

@@ -11,24 +11,27 @@ import (
 	"orderflow/internal/order"
 )
 
-// RestoreInput is what OrderRestore is started with: the order as its own workflow was, and what that says about it.
+// RestoreInput is the input of OrderRestore: the input of the order's own workflow, and
+// that workflow's state or result.
 type RestoreInput struct {
 	Input
-	State order.State `json:"state"` // fulfilling while the order's workflow is open, its result when that has ended
+	State order.State `json:"state"` // fulfilling while the order's workflow is open, its result after it ended
 }
 
-// RestoreID is the workflow id under which an order's row is restored.
+// RestoreID returns the workflow id of the restore of an order's row.
 func RestoreID(orderID string) string { return "restore-" + orderID }
 
-// Summary is the one line the Web UI shows for it.
+// Summary returns the one-line summary that the Web UI shows for the restore.
 func (in RestoreInput) Summary() string {
 	return fmt.Sprintf("%s: restore the row of %s", in.State.Status, in.OrderID)
 }
 
-// OrderRestore brings back an order's row that PostgreSQL lost although the order's workflow went on, or ended, with it.
-// What a workflow completed is a fact: nothing is undone, no credit moves, and no email is sent that the workflow says
-// was sent. An email that is still due goes out: maybe nobody else is there to send it. It returns the row as it is then,
-// which differs from the state where what was published, or the row itself, is final in another way.
+// OrderRestore restores an order's row that PostgreSQL lost although the order's workflow
+// continued, or ended, with it. What a workflow completed is a fact: nothing is
+// compensated, no credit moves, and no email is sent that the workflow says was sent. An
+// email that is still due is sent, because there may be no other workflow to send it.
+// OrderRestore returns the resulting row. It differs from the state if the published
+// events, or the row itself, are final in another status.
 func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillment, error) {
 	if err := in.validate(); err != nil {
 		return nil, temporal.NewNonRetryableApplicationError(err.Error(), "INVALID_INPUT", nil)
@@ -39,14 +42,14 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 	var do *activities.Activities
 	var row activities.Fulfillment
 	var steps stepper
-	steps.takeOver(ctx)
-	err := steps.untilDecided(ctx, StepRestoreFulfillment, func(ctx workflow.Context) error {
+	steps.resumePublished(ctx)
+	err := steps.retryUntilDecided(ctx, StepRestoreFulfillment, func(ctx workflow.Context) error {
 		return workflow.ExecuteActivity(summarized(ctx, "restore the row"), do.RestoreFulfillment, activities.RestoreFulfillmentInput{
 			OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, Source: in.Source, State: in.State,
 		}).Get(ctx, &row)
 	})
 	if err == nil {
-		err = steps.untilDecided(ctx, StepHandOverEmail, func(ctx workflow.Context) error { return sendDue(ctx, in.OrderID, row) })
+		err = steps.retryUntilDecided(ctx, StepHandOverEmail, func(ctx workflow.Context) error { return sendDue(ctx, in.OrderID, row) })
 	}
 	switch {
 	case errors.Is(err, errContinueAsNew):
@@ -57,7 +60,7 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 	return &row, nil
 }
 
-// sendDue starts the workflows of the emails that are due for a row, as far as they have none.
+// sendDue starts the workflows of the emails that are due for a row and have none.
 func sendDue(ctx workflow.Context, orderID string, row activities.Fulfillment) error {
 	due := row.AlsoDue
 	if row.MailDue != "" {

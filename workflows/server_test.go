@@ -27,13 +27,13 @@ import (
 	"orderflow/workflows"
 )
 
-const serverPatience = 2 * time.Minute
+const serverTimeout = 2 * time.Minute
 
-// recordHistories keeps histories that these tests cause, for the replay test: make record-histories.
+// recordHistories writes the histories that these tests cause, for the replay test: make
+// record-histories.
 var recordHistories = flag.Bool("record", false, "write the histories to testdata/histories")
 
-// sharedServer is one Temporal server for the tests that need a real one. Its orders take few signals each, so that a test
-// fills one quickly.
+// sharedServer is one Temporal server for the tests that need a real one.
 type sharedServer struct {
 	once    sync.Once
 	server  *devserver.Temporal
@@ -55,7 +55,7 @@ func (s *sharedServer) stop() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_ = s.server.Stop(ctx) // its data is of no use to anything
+	_ = s.server.Stop(ctx) // its data is not needed
 }
 
 func (s *sharedServer) start() (string, error) {
@@ -75,8 +75,9 @@ func (s *sharedServer) start() (string, error) {
 	return s.address, s.err
 }
 
-// orderOnServer is one order on a real server, whose worker can be stopped so that what comes meanwhile shares the next
-// workflow task. Its activities follow the rules of the real stores as far as the order sees them.
+// orderOnServer is one order on a real server. Its worker can be stopped, so that
+// everything sent meanwhile shares the next workflow task. Its activities follow the
+// rules of the real stores as far as the order can observe them.
 type orderOnServer struct {
 	t      *testing.T
 	client client.Client
@@ -90,7 +91,7 @@ func newOrderOnServer(t *testing.T) *orderOnServer {
 	t.Helper()
 	address, err := temporalServer.start()
 	require.NoError(t, err)
-	c, err := client.Dial(client.Options{HostPort: address, Logger: quiet{}})
+	c, err := client.Dial(client.Options{HostPort: address, Logger: discardLogger{}})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	name := fmt.Sprintf("order-%d", time.Now().UnixNano())
@@ -141,11 +142,12 @@ func (o *orderOnServer) signal(name string, message any) {
 	require.NoError(o.t, o.client.SignalWorkflow(o.t.Context(), o.id, "", name, message))
 }
 
-// update sends an update that reaches the order when its worker is back, and returns what it came to then.
+// update sends an update, which reaches the order once its worker runs, and returns a
+// channel with the update's error.
 func (o *orderOnServer) update(name string, message any) <-chan error {
 	done := make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), serverPatience)
+		ctx, cancel := context.WithTimeout(context.Background(), serverTimeout)
 		defer cancel()
 		handle, err := o.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 			WorkflowID: o.id, UpdateName: name, Args: []any{message}, WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -160,10 +162,10 @@ func (o *orderOnServer) update(name string, message any) <-chan error {
 
 func (o *orderOnServer) eventually(what string, condition func() bool) {
 	o.t.Helper()
-	require.Eventually(o.t, condition, serverPatience, 20*time.Millisecond, what)
+	require.Eventually(o.t, condition, serverTimeout, 20*time.Millisecond, what)
 }
 
-// query asks a running order, and reports whether it answered.
+// query returns the state of a running order, and reports whether the query succeeded.
 func (o *orderOnServer) query() (state order.State, ok bool) {
 	ctx, cancel := context.WithTimeout(o.t.Context(), 5*time.Second)
 	defer cancel()
@@ -190,7 +192,8 @@ func (o *orderOnServer) history(runID string) []*history.HistoryEvent {
 	return events
 }
 
-// record keeps the history of one run under a new name. One that is kept already is never written over.
+// record writes the history of one run to the file name.json. It never overwrites an
+// existing file.
 func (o *orderOnServer) record(name, runID string) {
 	o.t.Helper()
 	path := filepath.Join("testdata", "histories", name+".json")
@@ -214,35 +217,35 @@ func (o *orderOnServer) awaitEvent(kind enums.EventType) {
 	})
 }
 
-// result waits for the order's end, over every run.
+// result waits for the order's result, across every run.
 func (o *orderOnServer) result() (order.State, error) {
-	ctx, cancel := context.WithTimeout(o.t.Context(), serverPatience)
+	ctx, cancel := context.WithTimeout(o.t.Context(), serverTimeout)
 	defer cancel()
 	var state order.State
 	err := o.client.GetWorkflow(ctx, o.id, "").Get(ctx, &state)
 	return state, err
 }
 
-// memoryStores decide like the real stores, for one order.
+// memoryStores make the same decisions as the real stores, for one order.
 type memoryStores struct {
-	mu        sync.Mutex
-	holdFor   time.Duration // over the limit when it is set
-	holdUntil time.Time
-	released  string
-	reserved  int
-	closed    *activities.Fulfillment
-	requested *activities.RequestedCancellation
-	away      bool
+	mu          sync.Mutex
+	holdFor     time.Duration // above zero: the order is over the limit
+	holdUntil   time.Time
+	released    string
+	reserved    int
+	closed      *activities.Fulfillment
+	requested   *activities.RequestedCancellation
+	unavailable bool
 }
 
-// block makes closing fail as in an outage, until unblock.
-func (m *memoryStores) block()   { m.setAway(true) }
-func (m *memoryStores) unblock() { m.setAway(false) }
+// block makes closing the fulfillment fail as in an outage, until unblock.
+func (m *memoryStores) block()   { m.setUnavailable(true) }
+func (m *memoryStores) unblock() { m.setUnavailable(false) }
 
-func (m *memoryStores) setAway(away bool) {
+func (m *memoryStores) setUnavailable(unavailable bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.away = away
+	m.unavailable = unavailable
 }
 
 func (m *memoryStores) ReserveCredit(_ context.Context, in activities.ReserveCreditInput) (activities.CreditDecision, error) {
@@ -284,7 +287,7 @@ func (m *memoryStores) StartFulfillment(context.Context, activities.StartFulfill
 func (m *memoryStores) CloseFulfillment(_ context.Context, in activities.CloseFulfillmentInput) (activities.Fulfillment, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.away {
+	if m.unavailable {
 		return activities.Fulfillment{}, errors.New("connection refused")
 	}
 	if m.closed == nil {

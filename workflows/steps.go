@@ -14,7 +14,8 @@ import (
 	"orderflow/activities"
 )
 
-// The steps at which an order can be stuck: the values of the search attribute OrderStuck.
+// The steps at which an order can be stuck: the values of the search attribute
+// OrderStuck.
 const (
 	StepReserveCredit    = "reserve-credit"
 	StepReleaseCredit    = "release-credit"
@@ -35,70 +36,75 @@ func Steps() []string {
 }
 
 const (
-	// roundTime bounds the first round of retries, after which the workflow shows that it is stuck. A shorter outage
-	// costs no history event.
+	// roundTime bounds the first round of retries, after which the workflow shows that it
+	// is stuck. An outage shorter than that costs no history event.
 	roundTime = 15 * time.Minute
 
-	// longRoundTime bounds every later round. Its end refreshes the cause that is shown and costs about six events.
+	// longRoundTime bounds every later round. The end of a round refreshes the displayed
+	// cause and costs about six events.
 	longRoundTime = 6 * time.Hour
 
-	// The pause after a round that failed early, which only an error that is not retried can make it do. It doubles from
-	// the first to the last.
+	// The pause after a round that failed early, which only an error that is not retried
+	// can cause. It doubles from firstPause to lastPause.
 	firstPause = time.Minute
 	lastPause  = time.Hour
 
-	// maxRounds is how many rounds of one step fail before the workflow continues as new: about 11 events each.
+	// maxRounds is the number of failed rounds of one step after which the workflow
+	// continues as new: about 11 events each.
 	maxRounds = 50
 
-	// maxCause bounds the cause that is shown, in bytes.
+	// maxCause limits the displayed cause, in bytes.
 	maxCause = 300
 )
 
-// errContinueAsNew ends what a run is doing because its history has grown: the next run goes on with it.
+// errContinueAsNew stops the current step because the history has grown: the next run
+// continues it.
 var errContinueAsNew = errors.New("the workflow continues as new")
 
-// obstacle is a step that cannot proceed, and why.
-type obstacle struct {
+// stuckStep is a step that cannot proceed, and the cause.
+type stuckStep struct {
 	Step  string `json:"step"`
 	Cause string `json:"cause"`
 }
 
-// stepper runs the steps of one workflow in rounds of retries, and shows the ones that are stuck. The zero stepper of a
-// workflow that shows nothing else needs no set-up.
+// stepper runs the steps of one workflow in rounds of retries, and shows the steps that
+// are stuck. The zero value is ready to use for a workflow that shows nothing else.
 type stepper struct {
-	stuck      []obstacle
-	published  string                 // the step in the search attribute
-	show       func(workflow.Context) // shows what changed, nil when there is nothing else to show
-	continuing bool                   // no new round begins, and a running one is given up
-	long       bool                   // failed rounds are followed by long ones
-	failed     int                    // rounds that failed before long was known
+	stuck         []stuckStep
+	publishedStep string                 // the step in the search attribute
+	show          func(workflow.Context) // shows what changed; may be nil
+	continuing    bool                   // no new round begins, and a running one is canceled
+	longRounds    bool                   // failed rounds are followed by long ones
+	failedRounds  int                    // failed rounds until longRounds was set
 }
 
-// untilDone repeats do until it succeeds. The context must not be cancelable. Its only error is errContinueAsNew.
-func (s *stepper) untilDone(ctx workflow.Context, step string, do func(workflow.Context) error) error {
-	return s.inRounds(ctx, step, do, func(error) bool { return false })
+// retryUntilDone repeats do until it succeeds. The context must not be cancelable. Its
+// only error is errContinueAsNew.
+func (s *stepper) retryUntilDone(ctx workflow.Context, step string, do func(workflow.Context) error) error {
+	return s.retryInRounds(ctx, step, do, func(error) bool { return false })
 }
 
-// untilDecided repeats do until it succeeds, its context is canceled, or it fails with an error that must not be retried.
-func (s *stepper) untilDecided(ctx workflow.Context, step string, do func(workflow.Context) error) error {
-	return s.inRounds(ctx, step, do, func(err error) bool { return ctx.Err() != nil || isPermanent(err) })
+// retryUntilDecided repeats do until it succeeds, its context is canceled, or it fails
+// with an error that must not be retried.
+func (s *stepper) retryUntilDecided(ctx workflow.Context, step string, do func(workflow.Context) error) error {
+	return s.retryInRounds(ctx, step, do, func(err error) bool { return ctx.Err() != nil || isPermanent(err) })
 }
 
-func (s *stepper) inRounds(
+func (s *stepper) retryInRounds(
 	ctx workflow.Context, step string, do func(workflow.Context) error, final func(error) bool,
 ) error {
 	for n := 0; !s.continuing && (n < maxRounds || s.legacy()); n++ {
 		began := workflow.Now(ctx)
-		err := s.round(ctx, n, do)
+		err := s.runRound(ctx, n, do)
 		switch {
 		case err == nil || final(err):
-			s.clear(ctx, step)
+			s.clearStuck(ctx, step)
 			return err
 		case s.continuing || errors.Is(err, errContinueAsNew):
 			return errContinueAsNew
 		}
 		s.countRound(ctx)
-		s.mark(ctx, step, err)
+		s.markStuck(ctx, step, err)
 		if s.legacy() || workflow.Now(ctx).Sub(began) < firstPause {
 			s.pause(ctx, step, n)
 		}
@@ -106,29 +112,33 @@ func (s *stepper) inRounds(
 	return errContinueAsNew
 }
 
-// legacy reports whether the last failed round was recorded before there were long ones and the search attribute.
-func (s *stepper) legacy() bool { return s.failed > 0 && !s.long }
+// legacy reports whether the last failed round was recorded before there were long rounds
+// and the search attribute.
+func (s *stepper) legacy() bool { return s.failedRounds > 0 && !s.longRounds }
 
-// countRound notes a failed round. A run whose rounds began before there were long ones goes on as it was recorded, and
-// moves to long rounds with the first failure that is new.
+// countRound records a failed round. A run whose rounds began before there were long
+// rounds continues as recorded, and switches to long rounds with the first failure that
+// is not in its history.
 func (s *stepper) countRound(ctx workflow.Context) {
-	if s.long {
+	if s.longRounds {
 		return
 	}
 	change := versionLongRounds
-	if s.failed++; s.failed > 1 {
-		change = fmt.Sprintf("%s-%d", versionLongRounds, s.failed)
+	if s.failedRounds++; s.failedRounds > 1 {
+		change = fmt.Sprintf("%s-%d", versionLongRounds, s.failedRounds)
 	}
-	s.long = workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) == 1
+	s.longRounds = workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) == 1
 }
 
-// takeOver takes over the search attribute of the run before, for a workflow that carries nothing else.
-func (s *stepper) takeOver(ctx workflow.Context) {
-	s.published, _ = workflow.GetTypedSearchAttributes(ctx).GetKeyword(stuckKey())
+// resumePublished reads the search attribute that the previous run set, for a workflow
+// that passes no other state to the next run.
+func (s *stepper) resumePublished(ctx workflow.Context) {
+	s.publishedStep, _ = workflow.GetTypedSearchAttributes(ctx).GetKeyword(stuckKey())
 }
 
-// round runs do once, within the time of the round, and cancels what it started when the workflow is to continue as new.
-func (s *stepper) round(ctx workflow.Context, n int, do func(workflow.Context) error) error {
+// runRound runs do once, within the time limit of the round, and cancels what it started
+// when the workflow is to continue as new.
+func (s *stepper) runRound(ctx workflow.Context, n int, do func(workflow.Context) error) error {
 	ctx, cancel := workflow.WithCancel(roundOptions(ctx, n))
 	ended := false
 	workflow.Go(disconnected(ctx), func(ctx workflow.Context) {
@@ -141,43 +151,46 @@ func (s *stepper) round(ctx workflow.Context, n int, do func(workflow.Context) e
 	return err
 }
 
-// pause waits between two rounds. It ends early when the context is canceled or the workflow is to continue as new.
+// pause waits between two rounds. It ends early when the context is canceled or the
+// workflow is to continue as new.
 func (s *stepper) pause(ctx workflow.Context, step string, n int) {
 	wait := workflow.AwaitOptions{
 		Timeout:      min(firstPause<<min(n, 10), lastPause),
 		TimerOptions: workflow.TimerOptions{Summary: "before trying to " + step + " again"},
 	}
-	// The next round meets a canceled context at once.
+	// In the next round do fails at once if the context is canceled.
 	_, _ = workflow.AwaitWithOptions(ctx, wait, func() bool { return s.continuing })
 }
 
-// mark shows that a step is stuck. Later causes of the same step replace earlier ones.
-func (s *stepper) mark(ctx workflow.Context, step string, err error) {
+// markStuck shows that a step is stuck. A later cause of the same step replaces the
+// earlier one.
+func (s *stepper) markStuck(ctx workflow.Context, step string, err error) {
 	workflow.GetLogger(ctx).Error("step is stuck", "step", step, "error", err)
 	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"step": step}).Counter("orderflow_stuck_rounds").Inc(1)
-	s.stuck = slices.DeleteFunc(s.stuck, func(o obstacle) bool { return o.Step == step })
-	s.stuck = append(s.stuck, obstacle{Step: step, Cause: shorten(cause(err), maxCause)})
-	s.publish(ctx)
+	s.stuck = slices.DeleteFunc(s.stuck, func(o stuckStep) bool { return o.Step == step })
+	s.stuck = append(s.stuck, stuckStep{Step: step, Cause: shorten(cause(err), maxCause)})
+	s.publishStuck(ctx)
 }
 
-// clear shows that a step proceeds.
-func (s *stepper) clear(ctx workflow.Context, step string) {
+// clearStuck shows that a step is no longer stuck.
+func (s *stepper) clearStuck(ctx workflow.Context, step string) {
 	before := len(s.stuck)
-	s.stuck = slices.DeleteFunc(s.stuck, func(o obstacle) bool { return o.Step == step })
-	if len(s.stuck) != before || len(s.stuck) == 0 && s.published != "" {
-		s.publish(ctx)
+	s.stuck = slices.DeleteFunc(s.stuck, func(o stuckStep) bool { return o.Step == step })
+	if len(s.stuck) != before || len(s.stuck) == 0 && s.publishedStep != "" {
+		s.publishStuck(ctx)
 	}
 }
 
-// clearAll is for a workflow that is about to end.
-func (s *stepper) clearAll(ctx workflow.Context) {
-	if s.stuck = nil; s.published != "" {
-		s.publish(ctx)
+// clearAllStuck clears every step. Call it when the workflow is about to end.
+func (s *stepper) clearAllStuck(ctx workflow.Context) {
+	if s.stuck = nil; s.publishedStep != "" {
+		s.publishStuck(ctx)
 	}
 }
 
-// publish brings the search attribute up to date: the step that has been stuck for longest, unset when there is none.
-func (s *stepper) publish(ctx workflow.Context) {
+// publishStuck updates the search attribute to the step that has been stuck for longest,
+// and unsets it if there is none.
+func (s *stepper) publishStuck(ctx workflow.Context) {
 	if s.show != nil {
 		s.show(ctx)
 	}
@@ -185,21 +198,22 @@ func (s *stepper) publish(ctx workflow.Context) {
 	if len(s.stuck) > 0 {
 		step = s.stuck[0].Step
 	}
-	if step == s.published || s.legacy() {
+	if step == s.publishedStep || s.legacy() {
 		return
 	}
-	s.published = step
+	s.publishedStep = step
 	update := stuckKey().ValueUnset()
 	if step != "" {
 		update = stuckKey().ValueSet(step)
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, update); err != nil {
-		workflow.GetLogger(ctx).Error("stuck step cannot be published", "error", err)
+		workflow.GetLogger(ctx).Error("cannot set search attribute", "error", err)
 	}
 }
 
-// roundOptions are those of the activities of one round. The first round does not retry what only an operator can clear,
-// so that it shows at once; the later ones do, so that the step proceeds soon after it was cleared.
+// roundOptions returns the activity options of round n. The first round does not retry
+// errors that only an operator can clear, so that they are shown at once. Later rounds
+// do, so that the step proceeds soon after the cause was cleared.
 func roundOptions(ctx workflow.Context, n int) workflow.Context {
 	options := workflow.ActivityOptions{
 		StartToCloseTimeout: attemptTimeout, ScheduleToCloseTimeout: longRoundTime, RetryPolicy: retries(),
@@ -212,20 +226,21 @@ func roundOptions(ctx workflow.Context, n int) workflow.Context {
 	return workflow.WithActivityOptions(ctx, options)
 }
 
-// summarized names an activity for the Web UI.
+// summarized sets the activity summary that the Web UI shows.
 func summarized(ctx workflow.Context, summary string) workflow.Context {
 	options := workflow.GetActivityOptions(ctx)
 	options.Summary = summary
 	return workflow.WithActivityOptions(ctx, options)
 }
 
-// isPermanent reports whether the activity said that trying again cannot help.
+// isPermanent reports whether err is an application error that must not be retried.
 func isPermanent(err error) bool {
 	var application *temporal.ApplicationError
 	return errors.As(err, &application) && application.NonRetryable()
 }
 
-// cause returns the innermost message of an activity's error: the outer ones only repeat the activity's name.
+// cause returns the innermost message of an activity's error: the outer messages only
+// repeat the activity's name.
 func cause(err error) string {
 	var application *temporal.ApplicationError
 	if errors.As(err, &application) {
@@ -237,7 +252,8 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// shorten cuts a text to at most so many bytes, between two characters, and makes one line of it.
+// shorten joins a text into one line and cuts it to at most limit bytes, at a character
+// boundary.
 func shorten(text string, limit int) string {
 	text = strings.Join(strings.Fields(text), " ")
 	for cut := limit; len(text) > limit; cut-- {

@@ -17,13 +17,14 @@ import (
 	"orderflow/workflows"
 )
 
-// shownStuck collects what the search attribute OrderStuck is set to, with "-" for unset.
-func (w *world) shownStuck() *[]string {
+// recordStuckSteps records the values that the search attribute OrderStuck is set to,
+// with "-" for unset.
+func (e *orderEnv) recordStuckSteps() *[]string {
 	shown := &[]string{}
-	w.env.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(args mock.Arguments) {
+	e.env.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(args mock.Arguments) {
 		update, ok := args.Get(0).(temporal.SearchAttributes)
-		require.True(w.t, ok)
-		if len(update.GetUntypedValues()) == 0 { // the SDK shows no attribute that an update unsets
+		require.True(e.t, ok)
+		if len(update.GetUntypedValues()) == 0 { // the SDK omits an attribute that an update unsets
 			*shown = append(*shown, "-")
 		}
 		if step, set := update.GetKeyword(temporal.NewSearchAttributeKeyKeyword(workflows.StuckAttribute)); set {
@@ -33,148 +34,148 @@ func (w *world) shownStuck() *[]string {
 	return shown
 }
 
-func blocked() error {
+func blockedError() error {
 	return temporal.NewApplicationError("no default credit limit for JPY", activities.TypeBlocked)
 }
 
-func TestStuck(t *testing.T) {
+func TestStuckStep(t *testing.T) {
 	t.Parallel()
-	t.Run("a step that only an operator can clear shows at once and goes on when it is cleared", func(t *testing.T) {
+	t.Run("a step that only an operator can clear is shown at once and proceeds when it is cleared", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t)
-		shown := w.shownStuck()
+		e := newOrderEnv(t)
+		shown := e.recordStuckSteps()
 		tries, cleared := 0, time.Time{}
-		w.decide = func(activities.ReserveCreditInput) (activities.CreditDecision, error) {
+		e.decide = func(activities.ReserveCreditInput) (activities.CreditDecision, error) {
 			if tries++; tries < 5 {
-				return activities.CreditDecision{}, blocked()
+				return activities.CreditDecision{}, blockedError()
 			}
-			cleared = w.env.Now()
+			cleared = e.env.Now()
 			return reserved(), nil
 		}
-		began := w.env.Now()
-		w.after(30*time.Second, func() {
-			require.Equal(t, []string{workflows.StepReserveCredit}, *shown, "before the first round could end")
+		began := e.env.Now()
+		e.after(30*time.Second, func() {
+			require.Equal(t, []string{workflows.StepReserveCredit}, *shown, "shown before the first round could end")
 		})
-		w.after(48*time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
-		w.run()
-		require.Equal(t, order.StatusShipped, w.state().Status)
+		e.after(48*time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
+		e.run()
+		require.Equal(t, order.StatusShipped, e.state().Status)
 		require.Equal(t, []string{workflows.StepReserveCredit, "-"}, *shown)
 		require.Less(t, cleared.Sub(began), time.Hour, "it is retried in the background, not once a round")
 	})
-	t.Run("a short outage shows nothing", func(t *testing.T) {
+	t.Run("a short outage is not shown", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t)
-		shown := w.shownStuck()
-		began := w.env.Now()
-		w.start = func() error {
-			if w.env.Now().Sub(began) < 5*time.Minute {
+		e := newOrderEnv(t)
+		shown := e.recordStuckSteps()
+		began := e.env.Now()
+		e.start = func() error {
+			if e.env.Now().Sub(began) < 5*time.Minute {
 				return errors.New("connection refused")
 			}
 			return nil
 		}
-		w.after(48*time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
-		w.run()
-		require.Equal(t, order.StatusShipped, w.state().Status)
+		e.after(48*time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
+		e.run()
+		require.Equal(t, order.StatusShipped, e.state().Status)
 		require.Empty(t, *shown)
 	})
-	t.Run("a long outage shows after one round", func(t *testing.T) {
+	t.Run("a long outage is shown after one round", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t)
-		shown := w.shownStuck()
-		began := w.env.Now()
-		w.start = func() error {
-			if w.env.Now().Sub(began) < 3*time.Hour {
+		e := newOrderEnv(t)
+		shown := e.recordStuckSteps()
+		began := e.env.Now()
+		e.start = func() error {
+			if e.env.Now().Sub(began) < 3*time.Hour {
 				return errors.New("connection refused")
 			}
 			return nil
 		}
-		w.after(5*time.Minute, func() { require.Empty(t, *shown) })
-		w.after(20*time.Minute, func() { require.Equal(t, []string{workflows.StepStartFulfillment}, *shown) })
-		w.after(48*time.Hour, func() { w.signal(workflows.RecordShipmentMessage, shipment) })
-		w.run()
-		require.Equal(t, order.StatusShipped, w.state().Status)
+		e.after(5*time.Minute, func() { require.Empty(t, *shown) })
+		e.after(20*time.Minute, func() { require.Equal(t, []string{workflows.StepStartFulfillment}, *shown) })
+		e.after(48*time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
+		e.run()
+		require.Equal(t, order.StatusShipped, e.state().Status)
 		require.Equal(t, []string{workflows.StepStartFulfillment, "-"}, *shown)
 	})
 	t.Run("a cancellation reaches a stuck step", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t)
-		shown := w.shownStuck()
-		w.decide = func(activities.ReserveCreditInput) (activities.CreditDecision, error) {
-			return activities.CreditDecision{}, blocked()
+		e := newOrderEnv(t)
+		shown := e.recordStuckSteps()
+		e.decide = func(activities.ReserveCreditInput) (activities.CreditDecision, error) {
+			return activities.CreditDecision{}, blockedError()
 		}
-		w.after(time.Hour, func() { w.signal(workflows.CancelOrderMessage, cancelOrder) })
-		w.run()
-		require.Equal(t, order.StatusCancelled, w.state().Status)
+		e.after(time.Hour, func() { e.signal(workflows.CancelOrderMessage, cancelOrder) })
+		e.run()
+		require.Equal(t, order.StatusCancelled, e.state().Status)
 		require.Equal(t, []string{workflows.StepReserveCredit, "-"}, *shown)
 	})
 	t.Run("a settlement is shown like an order", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t)
-		shown := w.shownStuck()
+		e := newOrderEnv(t)
+		shown := e.recordStuckSteps()
 		tries := 0
-		w.env.OnActivity("SettleCredit", mock.Anything, mock.Anything).Return(
+		e.env.OnActivity("SettleCredit", mock.Anything, mock.Anything).Return(
 			func(context.Context, activities.SettleCreditInput) (activities.Settlement, error) {
 				if tries++; tries < 3 {
-					return activities.Settlement{}, blocked()
+					return activities.Settlement{}, blockedError()
 				}
 				return activities.Settlement{Status: activities.SettlementSettled}, nil
 			})
-		w.env.ExecuteWorkflow(workflows.OrderSettlementType, workflows.SettlementInput{
+		e.env.ExecuteWorkflow(workflows.OrderSettlementType, workflows.SettlementInput{
 			OrderID: orderID, Amount: total, Source: order.Source{Stream: orderID, Revision: 3, EventID: "e"},
 		})
-		require.NoError(t, w.env.GetWorkflowError())
+		require.NoError(t, e.env.GetWorkflowError())
 		require.Equal(t, []string{workflows.StepReleaseCredit, "-"}, *shown)
 	})
 }
 
-func TestCompensationDoesNotWaitForTheLedger(t *testing.T) {
+func TestCompensation_DoesNotWaitForLedger(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	e := newOrderEnv(t)
 	outcome := email.Outcome{OrderID: orderID, Kind: email.KindConfirmation, Attempt: 1, Status: email.StatusSent, MessageID: "m-1"}
-	w.send = func(kind email.Kind) (activities.EmailResult, error) {
+	e.send = func(kind email.Kind) (activities.EmailResult, error) {
 		if kind == email.KindConfirmation {
 			return activities.EmailResult{Status: email.StatusSent, Unsettled: &outcome}, nil
 		}
 		return activities.EmailResult{Status: email.StatusSent}, nil
 	}
-	w.env.OnActivity("SettleEmail", mock.Anything, mock.Anything).Return(
+	e.env.OnActivity("SettleEmail", mock.Anything, mock.Anything).Return(
 		func(context.Context, email.Outcome) (activities.EmailResult, error) {
 			return activities.EmailResult{}, errors.New("connection refused")
 		})
 	var handed []workflows.EmailInput
-	w.env.OnWorkflow(workflows.OrderEmailType, mock.Anything, mock.Anything).Return(
+	e.env.OnWorkflow(workflows.OrderEmailType, mock.Anything, mock.Anything).Return(
 		func(_ workflow.Context, in workflows.EmailInput) (*activities.EmailResult, error) {
 			handed = append(handed, in)
 			return &activities.EmailResult{Status: email.StatusSent}, nil
 		})
-	began := w.env.Now()
-	w.after(10*time.Second, func() { w.signal(workflows.CancelOrderMessage, cancelOrder) })
-	w.run()
-	require.Equal(t, order.StatusCancelled, w.state().Status)
-	require.Less(t, w.env.Now().Sub(began), 10*time.Minute, "the ledger never came back")
+	began := e.env.Now()
+	e.after(10*time.Second, func() { e.signal(workflows.CancelOrderMessage, cancelOrder) })
+	e.run()
+	require.Equal(t, order.StatusCancelled, e.state().Status)
+	require.Less(t, e.env.Now().Sub(began), 10*time.Minute, "the ledger never recovered")
 	require.Equal(t, []workflows.EmailInput{{OrderID: orderID, Kind: email.KindConfirmation, Outcome: &outcome}}, handed)
 }
 
-func TestAnEmailWhoseOutcomeIsKnownIsSettledAndNotSentAgain(t *testing.T) {
+func TestOrderEmail_KnownOutcomeIsSettledNotSentAgain(t *testing.T) {
 	t.Parallel()
 	for status, sends := range map[email.Status]int{email.StatusSent: 0, email.StatusNone: 0, email.StatusPending: 1} {
-		w := newWorld(t)
+		e := newOrderEnv(t)
 		settled, sent := 0, 0
-		w.send = func(email.Kind) (activities.EmailResult, error) {
+		e.send = func(email.Kind) (activities.EmailResult, error) {
 			sent++
 			return activities.EmailResult{Status: email.StatusSent}, nil
 		}
-		w.env.OnActivity("SettleEmail", mock.Anything, mock.Anything).Return(
+		e.env.OnActivity("SettleEmail", mock.Anything, mock.Anything).Return(
 			func(context.Context, email.Outcome) (activities.EmailResult, error) {
 				if settled++; settled < 4 {
 					return activities.EmailResult{}, errors.New("connection refused")
 				}
 				return activities.EmailResult{Status: status}, nil
 			})
-		w.env.ExecuteWorkflow(workflows.OrderEmailType, workflows.EmailInput{
+		e.env.ExecuteWorkflow(workflows.OrderEmailType, workflows.EmailInput{
 			OrderID: orderID, Kind: email.KindConfirmation, Outcome: &email.Outcome{OrderID: orderID, Kind: email.KindConfirmation, Attempt: 1},
 		})
-		require.NoError(t, w.env.GetWorkflowError())
+		require.NoError(t, e.env.GetWorkflowError())
 		require.Equal(t, sends, sent, status)
 		require.Equal(t, 4, settled)
 	}

@@ -12,42 +12,45 @@ import (
 	"orderflow/internal/order"
 )
 
-// compensation undoes one step. It is idempotent, and harmless when the step had no effect.
+// compensation undoes one step. It is idempotent, and has no effect if the step had none.
 type compensation struct {
 	name string
-	step string // what it is called when it is stuck
+	step string // the value of OrderStuck if it is stuck
 	undo func(ctx workflow.Context) error
 }
 
-func (o *orderRun) onUndo(name, step string, undo func(ctx workflow.Context) error) {
+func (o *orderRun) addCompensation(name, step string, undo func(ctx workflow.Context) error) {
 	o.compensations = append(o.compensations, compensation{name: name, step: step, undo: undo})
 }
 
-// undo compensates what was done, in reverse, for as long as it takes, and returns what the workflow has to end with:
-// nothing after cancel-order or when the order turned out to be closed already, the cause otherwise.
+// undo runs the compensations in reverse order, each retried until it succeeds. It
+// returns the error the workflow ends with: nil after cancel-order or if the order turned
+// out to be closed already, the cause otherwise.
 func (o *orderRun) undo(ctx workflow.Context) error {
 	ctx = disconnected(ctx)
-	o.enter(phaseUndoing, order.StatusCancelling, o.state.Reason)
+	o.setPhase(phaseUndoing, order.StatusCancelling, o.state.Reason)
 	for _, c := range slices.Backward(o.compensations) {
-		if err := o.untilDone(ctx, c.step, c.undo); err != nil {
+		if err := o.retryUntilDone(ctx, c.step, c.undo); err != nil {
 			return err
 		}
 		if closed := o.closedAs.Status; closed != "" && closed != order.StatusCancelled {
-			// The order was shipped or rejected before this run, and ends so. What a shipped one reserved stays reserved;
-			// adopt gives back what this run reserved for a rejected one.
+			// The order was shipped or rejected before this run, and keeps that status.
+			// What a shipped order reserved stays reserved; applyRow releases what this
+			// run reserved for a rejected one.
 			o.outcome = nil
 			break
 		}
 	}
-	if err := o.adopt(ctx, o.closedAs); err != nil {
+	if err := o.applyRow(ctx, o.closedAs); err != nil {
 		return err
 	}
 	return cmp.Or(o.mismatch, o.outcome)
 }
 
-// classifyFailure turns the error that stopped the order into its reason, and returns the error the workflow ends with.
+// classifyFailure sets the order's reason from the error that stopped it, and returns the
+// error the workflow ends with.
 func (o *orderRun) classifyFailure(cause error) error {
-	var broken *temporal.ApplicationError
+	var appErr *temporal.ApplicationError
 	switch {
 	case o.cancel != nil:
 		o.state.Reason, o.state.Code = order.ReasonCancelled, o.cancel.Reason
@@ -55,13 +58,13 @@ func (o *orderRun) classifyFailure(cause error) error {
 	case o.canceledNatively():
 		o.state.Reason = order.ReasonCancelled
 		return temporal.NewCanceledError()
-	case errors.As(cause, &broken) && broken.Type() == activities.TypeOrderGone:
+	case errors.As(cause, &appErr) && appErr.Type() == activities.TypeOrderGone:
 		o.state.Reason = order.ReasonOrderGone
-	case errors.As(cause, &broken):
+	case errors.As(cause, &appErr):
 		o.state.Reason = order.ReasonFulfillmentFailed
 	default:
 		o.state.Reason = order.ReasonFulfillmentFailed
 		return temporal.NewApplicationError(cause.Error(), string(o.state.Reason))
 	}
-	return broken
+	return appErr
 }

@@ -40,7 +40,8 @@ func (a *Account) Clone() *Account {
 // CustomerID is whose account it is.
 func (a *Account) CustomerID() string { return a.customerID }
 
-// Opened reports whether the account has a limit. Orders can be refused, held and released before that.
+// Opened reports whether the account has a limit. Orders can be refused, held and
+// released before that.
 func (a *Account) Opened() bool { return a.limit.Currency != "" }
 
 // Limit is the account's limit, the zero Money before it is opened.
