@@ -27,8 +27,9 @@ var (
 	placed = order.Placed{OrderID: orderID, CustomerID: "customer-7", Total: total}
 )
 
-// stores stand for every collaborator of the activities, each with the answer it is to give.
-type stores struct {
+// fakeStores implement every dependency of the activities, each with the result it is to
+// return.
+type fakeStores struct {
 	decision credit.Decision
 	creditBy string
 	released credit.Cause
@@ -50,55 +51,55 @@ type stores struct {
 	metered   []email.Status
 }
 
-func (s *stores) Reserve(context.Context, credit.Request) (credit.Decision, error) {
+func (s *fakeStores) Reserve(context.Context, credit.Request) (credit.Decision, error) {
 	return s.decision, s.err
 }
 
-func (s *stores) Approve(_ context.Context, _ credit.Request, by string) (credit.Decision, error) {
+func (s *fakeStores) Approve(_ context.Context, _ credit.Request, by string) (credit.Decision, error) {
 	s.creditBy = by
 	return s.decision, s.err
 }
 
-func (s *stores) Release(_ context.Context, _ credit.Request, cause credit.Cause) (credit.Decision, error) {
+func (s *fakeStores) Release(_ context.Context, _ credit.Request, cause credit.Cause) (credit.Decision, error) {
 	s.released = cause
 	return s.decision, s.err
 }
 
-func (s *stores) Body(context.Context, order.Source) (order.Placed, error) { return s.body, s.err }
+func (s *fakeStores) Body(context.Context, order.Source) (order.Placed, error) { return s.body, s.err }
 
-func (s *stores) Payments(context.Context, order.Source) (order.Placed, []order.Paid, error) {
+func (s *fakeStores) Payments(context.Context, order.Source) (order.Placed, []order.Paid, error) {
 	return s.body, s.payments, s.err
 }
 
-func (s *stores) FirstCancellation(context.Context, string, uint64) (order.Cancellation, bool, error) {
+func (s *fakeStores) FirstCancellation(context.Context, string, uint64) (order.Cancellation, bool, error) {
 	return order.Cancellation{}, false, s.err
 }
 
-func (s *stores) StartFulfillment(context.Context, fulfillment.Start) (fulfillment.Row, error) {
+func (s *fakeStores) StartFulfillment(context.Context, fulfillment.Start) (fulfillment.Row, error) {
 	return s.row, s.err
 }
 
-func (s *stores) CloseFulfillment(_ context.Context, c fulfillment.Close) (fulfillment.Row, error) {
+func (s *fakeStores) CloseFulfillment(_ context.Context, c fulfillment.Close) (fulfillment.Row, error) {
 	s.closed = c
 	return s.row, s.err
 }
 
-func (s *stores) RestoreFulfillment(_ context.Context, r fulfillment.Restore) (fulfillment.Row, error) {
+func (s *fakeStores) RestoreFulfillment(_ context.Context, r fulfillment.Restore) (fulfillment.Row, error) {
 	s.restored = append(s.restored, r)
 	return s.row, nil
 }
 
-func (s *stores) PublishedVersions(context.Context, string) ([]fulfillment.Version, error) {
+func (s *fakeStores) PublishedVersions(context.Context, string) ([]fulfillment.Version, error) {
 	return s.published, s.publishedErr
 }
 
-func (s *stores) ClaimEmail(context.Context, string, email.Kind) (email.Claim, error) {
+func (s *fakeStores) ClaimEmail(context.Context, string, email.Kind) (email.Claim, error) {
 	claim := s.claims[0]
 	s.claims = s.claims[1:]
 	return claim, s.err
 }
 
-func (s *stores) SettleEmail(_ context.Context, o email.Outcome) (email.Status, error) {
+func (s *fakeStores) SettleEmail(_ context.Context, o email.Outcome) (email.Status, error) {
 	if s.settleErr != nil {
 		return "", s.settleErr
 	}
@@ -109,13 +110,15 @@ func (s *stores) SettleEmail(_ context.Context, o email.Outcome) (email.Status, 
 	return o.Status, nil
 }
 
-func (s *stores) Send(context.Context, email.Letter) (string, error) { return "message-1", s.sendErr }
-func (s *stores) EmailSettled(_ email.Kind, status email.Status) {
+func (s *fakeStores) Send(context.Context, email.Letter) (string, error) {
+	return "message-1", s.sendErr
+}
+func (s *fakeStores) EmailSettled(_ email.Kind, status email.Status) {
 	s.metered = append(s.metered, status)
 }
 
-// do runs one activity as a worker would, and gives its result.
-func do[T any](t *testing.T, s *stores, name string, in any) (T, error) {
+// runActivity runs one activity as a worker would, and returns its result.
+func runActivity[T any](t *testing.T, s *fakeStores, name string, in any) (T, error) {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
@@ -130,7 +133,7 @@ func do[T any](t *testing.T, s *stores, name string, in any) (T, error) {
 	return out, err
 }
 
-func TestErrorsAreRetriedUnlessTheyCanNeverWork(t *testing.T) {
+func TestStartFulfillment_ErrorClassification(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
@@ -146,14 +149,14 @@ func TestErrorsAreRetriedUnlessTheyCanNeverWork(t *testing.T) {
 		{"an account with an impossible history", &credit.HistoryError{}, "BLOCKED", true},
 		{"an account with an event of a newer version", credit.ErrUnknownEvent, "BLOCKED", true},
 		{"a currency without a default limit", credit.ErrNoLimit, "BLOCKED", true},
-		{"a missing right in KurrentDB", fmt.Errorf("append: %w", kurrent.ErrAccessDenied), "BLOCKED", true},
+		{"a missing permission in KurrentDB", fmt.Errorf("append: %w", kurrent.ErrAccessDenied), "BLOCKED", true},
 		{"an event that is too large", kurrent.ErrTooLarge, "BLOCKED", true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := &stores{body: placed, err: test.err}
-			_, err := do[activities.Fulfillment](t, s, "StartFulfillment", activities.StartFulfillmentInput{
+			s := &fakeStores{body: placed, err: test.err}
+			_, err := runActivity[activities.Fulfillment](t, s, "StartFulfillment", activities.StartFulfillmentInput{
 				OrderID: orderID, CustomerID: placed.CustomerID, Total: total, Source: source,
 			})
 			var application *temporal.ApplicationError
@@ -165,11 +168,11 @@ func TestErrorsAreRetriedUnlessTheyCanNeverWork(t *testing.T) {
 	}
 }
 
-func TestABodyUnlikeTheOrderIsRefusedForGood(t *testing.T) {
+func TestStartFulfillment_BodyDiffersFromOrder(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name  string
-		spoil func(*order.Placed)
+		name    string
+		corrupt func(*order.Placed)
 	}{
 		{"another total", func(p *order.Placed) { p.Total.Minor++ }},
 		{"another currency", func(p *order.Placed) { p.Total.Currency = "EUR" }},
@@ -178,9 +181,9 @@ func TestABodyUnlikeTheOrderIsRefusedForGood(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := &stores{body: placed}
-			test.spoil(&s.body)
-			_, err := do[activities.Fulfillment](t, s, "StartFulfillment", activities.StartFulfillmentInput{
+			s := &fakeStores{body: placed}
+			test.corrupt(&s.body)
+			_, err := runActivity[activities.Fulfillment](t, s, "StartFulfillment", activities.StartFulfillmentInput{
 				OrderID: orderID, CustomerID: placed.CustomerID, Total: total, Source: source,
 			})
 			var application *temporal.ApplicationError
@@ -190,46 +193,46 @@ func TestABodyUnlikeTheOrderIsRefusedForGood(t *testing.T) {
 	}
 }
 
-func TestOnlyAHeldOrderIsToldHowLongItMayWait(t *testing.T) {
+func TestReserveCredit_HoldUntilOnlyIfHeld(t *testing.T) {
 	t.Parallel()
 	for verdict, want := range map[credit.Verdict]int64{credit.VerdictHeld: 1800, credit.VerdictReserved: 0, credit.VerdictRefused: 0} {
-		out, err := do[activities.CreditDecision](t, &stores{decision: credit.Decision{Verdict: verdict, Amount: total}},
+		out, err := runActivity[activities.CreditDecision](t, &fakeStores{decision: credit.Decision{Verdict: verdict, Amount: total}},
 			"ReserveCredit", activities.ReserveCreditInput{OrderID: orderID, Amount: total})
 		require.NoError(t, err)
 		require.Equal(t, want, out.HoldSeconds, verdict)
 	}
 	ends := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	out, err := do[activities.CreditDecision](t, &stores{
+	out, err := runActivity[activities.CreditDecision](t, &fakeStores{
 		decision: credit.Decision{Verdict: credit.VerdictHeld, Amount: total, HoldUntil: ends},
 	}, "ReserveCredit", activities.ReserveCreditInput{OrderID: orderID, Amount: total})
 	require.NoError(t, err)
-	require.Equal(t, ends, out.HoldUntil, "the recorded end counts, whatever this worker's setting")
-	require.Positive(t, out.HoldSeconds, "a workflow worker of an earlier version knows nothing else")
+	require.Equal(t, ends, out.HoldUntil, "the recorded end applies, not this worker's setting")
+	require.Positive(t, out.HoldSeconds, "a workflow worker of an earlier version reads only this field")
 }
 
-func TestAnOperatorsIDTurnsAReservationIntoAnApproval(t *testing.T) {
+func TestReserveCredit_ApprovedBy(t *testing.T) {
 	t.Parallel()
-	s := &stores{decision: credit.Decision{Verdict: credit.VerdictReserved, Amount: total}}
-	_, err := do[activities.CreditDecision](t, s, "ReserveCredit", activities.ReserveCreditInput{OrderID: orderID, Amount: total, ApprovedBy: "op-1"})
+	s := &fakeStores{decision: credit.Decision{Verdict: credit.VerdictReserved, Amount: total}}
+	_, err := runActivity[activities.CreditDecision](t, s, "ReserveCredit", activities.ReserveCreditInput{OrderID: orderID, Amount: total, ApprovedBy: "op-1"})
 	require.NoError(t, err)
 	require.Equal(t, "op-1", s.creditBy)
 }
 
-func TestReleaseCreditNamesWhoDeclined(t *testing.T) {
+func TestReleaseCredit_DeclinedBy(t *testing.T) {
 	t.Parallel()
-	s := &stores{decision: credit.Decision{Verdict: credit.VerdictReleased, Reason: "CREDIT_DECLINED"}}
-	_, err := do[activities.CreditDecision](t, s, "ReleaseCredit", activities.ReleaseCreditInput{
+	s := &fakeStores{decision: credit.Decision{Verdict: credit.VerdictReleased, Reason: "CREDIT_DECLINED"}}
+	_, err := runActivity[activities.CreditDecision](t, s, "ReleaseCredit", activities.ReleaseCreditInput{
 		OrderID: orderID, Amount: total, Reason: "CREDIT_DECLINED", DeclinedBy: "op-1",
 	})
 	require.NoError(t, err)
 	require.Equal(t, credit.Cause{Reason: "CREDIT_DECLINED", DeclinedBy: "op-1"}, s.released)
 }
 
-func TestARejectionBringsTheBodyForItsMailAndACancellationDoesNot(t *testing.T) {
+func TestCloseFulfillment_ReadsBodyOnlyForRejection(t *testing.T) {
 	t.Parallel()
 	for status, wantBody := range map[order.Status]bool{order.StatusRejected: true, order.StatusCancelled: false, order.StatusShipped: false} {
-		s := &stores{body: placed}
-		_, err := do[activities.Fulfillment](t, s, "CloseFulfillment", activities.CloseFulfillmentInput{
+		s := &fakeStores{body: placed}
+		_, err := runActivity[activities.Fulfillment](t, s, "CloseFulfillment", activities.CloseFulfillmentInput{
 			OrderID: orderID, CustomerID: placed.CustomerID, Total: total, Source: source, Status: status,
 		})
 		require.NoError(t, err)
@@ -237,19 +240,19 @@ func TestARejectionBringsTheBodyForItsMailAndACancellationDoesNot(t *testing.T) 
 	}
 }
 
-func TestAFulfilmentThatIsClosedDifferentlyIsAnsweredAsItIs(t *testing.T) {
+func TestCloseFulfillment_AlreadyClosed(t *testing.T) {
 	t.Parallel()
-	s := &stores{row: fulfillment.Row{Status: order.StatusShipped, Carrier: "DHL"}, err: fulfillment.ErrClosed}
-	out, err := do[activities.Fulfillment](t, s, "CloseFulfillment", activities.CloseFulfillmentInput{Status: order.StatusCancelled})
+	s := &fakeStores{row: fulfillment.Row{Status: order.StatusShipped, Carrier: "DHL"}, err: fulfillment.ErrClosed}
+	out, err := runActivity[activities.Fulfillment](t, s, "CloseFulfillment", activities.CloseFulfillmentInput{Status: order.StatusCancelled})
 	require.NoError(t, err)
 	require.Equal(t, order.StatusShipped, out.Status)
 	require.Equal(t, "DHL", out.Carrier)
 }
 
-func TestAMailIsSentByTheAttemptThatOwnsIt(t *testing.T) {
+func TestSendEmail_Sent(t *testing.T) {
 	t.Parallel()
-	s := &stores{claims: []email.Claim{{Status: email.StatusSending, Attempt: 3}}}
-	out, err := do[activities.EmailResult](t, s, "SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
+	s := &fakeStores{claims: []email.Claim{{Status: email.StatusSending, Attempt: 3}}}
+	out, err := runActivity[activities.EmailResult](t, s, "SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
 	require.NoError(t, err)
 	require.Equal(t, email.StatusSent, out.Status)
 	require.Equal(t, []email.Outcome{{
@@ -258,73 +261,73 @@ func TestAMailIsSentByTheAttemptThatOwnsIt(t *testing.T) {
 	require.Equal(t, []email.Status{email.StatusSent}, s.metered)
 }
 
-func TestAnOutcomeTheLedgerDidNotTakeDownIsAnswered(t *testing.T) {
+func TestSendEmail_UnsettledOutcomeIsReturned(t *testing.T) {
 	t.Parallel()
-	s := &stores{claims: []email.Claim{{Status: email.StatusSending, Attempt: 2}}, settleErr: errors.New("connection refused")}
-	out, err := do[activities.EmailResult](t, s, "SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
+	s := &fakeStores{claims: []email.Claim{{Status: email.StatusSending, Attempt: 2}}, settleErr: errors.New("connection refused")}
+	out, err := runActivity[activities.EmailResult](t, s, "SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
 	require.NoError(t, err)
 	want := email.Outcome{OrderID: orderID, Kind: email.KindConfirmation, Attempt: 2, Status: email.StatusSent, MessageID: "message-1"}
 	require.Equal(t, &want, out.Unsettled)
 
 	s.settleErr = nil
-	out, err = do[activities.EmailResult](t, s, "SettleEmail", *out.Unsettled)
+	out, err = runActivity[activities.EmailResult](t, s, "SettleEmail", *out.Unsettled)
 	require.NoError(t, err)
 	require.Equal(t, activities.EmailResult{Status: email.StatusSent}, out)
 	require.Equal(t, []email.Outcome{want}, s.settled)
 	require.Equal(t, []email.Status{email.StatusSent}, s.metered)
 }
 
-func TestAMailThatIsDoneIsNotSentAgain(t *testing.T) {
+func TestSendEmail_FinalStatusIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	for _, status := range []email.Status{email.StatusSent, email.StatusFailed, email.StatusSuppressed, email.StatusUnknown} {
-		s := &stores{claims: []email.Claim{{Status: status}}, sendErr: errors.New("must not be called")}
-		out, err := do[activities.EmailResult](t, s, "SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
+		s := &fakeStores{claims: []email.Claim{{Status: status}}, sendErr: errors.New("must not be called")}
+		out, err := runActivity[activities.EmailResult](t, s, "SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
 		require.NoError(t, err)
 		require.Equal(t, activities.EmailResult{Status: status}, out)
 		require.Empty(t, s.settled)
 	}
 }
 
-func TestAnAttemptComesBackWhenAnothersLeaseEnds(t *testing.T) {
+func TestSendEmail_RetriesAfterLease(t *testing.T) {
 	t.Parallel()
-	s := &stores{claims: []email.Claim{{Status: email.StatusPending, RetryIn: 42 * time.Second}}}
-	_, err := do[activities.EmailResult](t, s, "SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
+	s := &fakeStores{claims: []email.Claim{{Status: email.StatusPending, RetryIn: 42 * time.Second}}}
+	_, err := runActivity[activities.EmailResult](t, s, "SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
 	var application *temporal.ApplicationError
 	require.ErrorAs(t, err, &application)
 	require.Equal(t, 42*time.Second, application.NextRetryDelay())
 	require.Equal(t, temporal.ApplicationErrorCategoryBenign, application.Category())
 }
 
-func TestWhatIsKnownAboutAMailThatWasNotSentDecidesWhatComesNext(t *testing.T) {
+func TestSendEmail_SendErrors(t *testing.T) {
 	t.Parallel()
 	input := activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation}
-	t.Run("throttled: tried again when the provider wants it", func(t *testing.T) {
+	t.Run("throttled: retried after the provider's delay", func(t *testing.T) {
 		t.Parallel()
-		s := &stores{claims: []email.Claim{{Status: email.StatusSending}}, sendErr: &email.SendError{
+		s := &fakeStores{claims: []email.Claim{{Status: email.StatusSending}}, sendErr: &email.SendError{
 			Status: email.StatusPending, Code: "TooManyRequestsException", RetryAfter: 10 * time.Minute, Err: errors.New("to ada@example.com"),
 		}}
-		_, err := do[activities.EmailResult](t, s, "SendEmail", input)
+		_, err := runActivity[activities.EmailResult](t, s, "SendEmail", input)
 		var application *temporal.ApplicationError
 		require.ErrorAs(t, err, &application)
 		require.Equal(t, 10*time.Minute, application.NextRetryDelay())
 		require.NotContains(t, err.Error(), "@")
 		require.Equal(t, email.StatusPending, s.settled[0].Status)
 	})
-	t.Run("refused for good: failed, and no error", func(t *testing.T) {
+	t.Run("rejected permanently: failed, and no error", func(t *testing.T) {
 		t.Parallel()
-		s := &stores{claims: []email.Claim{{Status: email.StatusSending}}, sendErr: &email.SendError{Status: email.StatusFailed, Code: "MessageRejected"}}
-		out, err := do[activities.EmailResult](t, s, "SendEmail", input)
+		s := &fakeStores{claims: []email.Claim{{Status: email.StatusSending}}, sendErr: &email.SendError{Status: email.StatusFailed, Code: "MessageRejected"}}
+		out, err := runActivity[activities.EmailResult](t, s, "SendEmail", input)
 		require.NoError(t, err)
 		require.Equal(t, email.StatusFailed, out.Status)
 		require.Equal(t, "MessageRejected", s.settled[0].ErrorCode)
 	})
-	t.Run("unknown: answers with the grace time", func(t *testing.T) {
+	t.Run("unknown: returns the grace time", func(t *testing.T) {
 		t.Parallel()
-		s := &stores{
+		s := &fakeStores{
 			claims:  []email.Claim{{Status: email.StatusSending}, {Status: email.StatusUnknown, RetryIn: 299500 * time.Millisecond}},
 			sendErr: errors.New("connection reset"),
 		}
-		out, err := do[activities.EmailResult](t, s, "SendEmail", input)
+		out, err := runActivity[activities.EmailResult](t, s, "SendEmail", input)
 		require.NoError(t, err)
 		require.Equal(t, activities.EmailResult{Status: email.StatusUnknown, RetrySeconds: 300}, out)
 		require.Equal(t, email.StatusUnknown, s.settled[0].Status)

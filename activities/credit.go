@@ -10,7 +10,8 @@ import (
 	"orderflow/internal/order"
 )
 
-// ReserveCreditInput asks for an order's amount. With ApprovedBy set, an operator overrides the rule for a held order.
+// ReserveCreditInput is the input of ReserveCredit. If ApprovedBy is set, an operator
+// overrides the credit limit for a held order.
 type ReserveCreditInput struct {
 	OrderID    string       `json:"orderId"`
 	CustomerID string       `json:"customerId"`
@@ -19,17 +20,17 @@ type ReserveCreditInput struct {
 	ApprovedBy string       `json:"approvedBy,omitempty"`
 }
 
-// CreditDecision is what the account decided, once and for ever, about an order.
+// CreditDecision is the account's permanent decision about an order.
 type CreditDecision struct {
 	Verdict     credit.Verdict `json:"verdict"`
 	Reason      string         `json:"reason,omitempty"`
 	Amount      order.Money    `json:"amount"`
 	HoldUntil   time.Time      `json:"holdUntil,omitzero"`    // when the hold of a held order ends
-	HoldSeconds int64          `json:"holdSeconds,omitempty"` // the same from now on; all there is of a hold recorded without its end
+	HoldSeconds int64          `json:"holdSeconds,omitempty"` // the time left until then; the only field set for a hold recorded without its end
 }
 
-// ReserveCredit reserves the order's amount on its customer's account, or answers what was decided before.
-// A refusal is an answer, not an error.
+// ReserveCredit reserves the order's amount on its customer's account, or returns the
+// decision made before. A refusal is a result, not an error.
 func (a *Activities) ReserveCredit(ctx context.Context, in ReserveCreditInput) (CreditDecision, error) {
 	request := credit.Request{CustomerID: in.CustomerID, OrderID: in.OrderID, Amount: in.Amount, Source: in.Source}
 	if a.HoldFor > 0 {
@@ -44,7 +45,7 @@ func (a *Activities) ReserveCredit(ctx context.Context, in ReserveCreditInput) (
 	failpoint.Hit("worker.reserve.before")
 	decision, err := reserve(ctx, request)
 	if err != nil {
-		return CreditDecision{}, failure(ctx, fmt.Errorf("reserve credit: %w", err))
+		return CreditDecision{}, classifyError(ctx, fmt.Errorf("reserve credit: %w", err))
 	}
 	failpoint.Hit("worker.reserve.after")
 	return a.decided(decision), nil
@@ -56,7 +57,7 @@ func (a *Activities) decided(d credit.Decision) CreditDecision {
 	case d.Verdict != credit.VerdictHeld:
 	case !d.HoldUntil.IsZero():
 		out.HoldUntil = d.HoldUntil
-		// For a workflow worker of an earlier version, which knows no end of the hold.
+		// For a workflow worker of an earlier version, which does not know HoldUntil.
 		out.HoldSeconds = max(1, int64(time.Until(d.HoldUntil).Seconds()))
 	default:
 		out.HoldSeconds = int64(a.HoldFor.Seconds())
@@ -64,7 +65,7 @@ func (a *Activities) decided(d credit.Decision) CreditDecision {
 	return out
 }
 
-// ReleaseCreditInput closes an order in its customer's account, for a reason given by code.
+// ReleaseCreditInput is the input of ReleaseCredit. Reason is a code.
 type ReleaseCreditInput struct {
 	OrderID    string       `json:"orderId"`
 	CustomerID string       `json:"customerId"`
@@ -74,14 +75,15 @@ type ReleaseCreditInput struct {
 	DeclinedBy string       `json:"declinedBy,omitempty"` // the operator who declined it
 }
 
-// ReleaseCredit gives back what the order reserved and closes it in the account for ever, also when nothing was reserved:
-// a reserve that comes late finds it closed.
+// ReleaseCredit releases what the order reserved and closes the order in the account
+// permanently. It does so even if nothing was reserved, so that a late reservation finds
+// the order closed.
 func (a *Activities) ReleaseCredit(ctx context.Context, in ReleaseCreditInput) (CreditDecision, error) {
 	request := credit.Request{CustomerID: in.CustomerID, OrderID: in.OrderID, Amount: in.Amount, Source: in.Source}
 	failpoint.Hit("worker.release.before")
 	decision, err := a.Credit.Release(ctx, request, credit.Cause{Reason: in.Reason, DeclinedBy: in.DeclinedBy})
 	if err != nil {
-		return CreditDecision{}, failure(ctx, fmt.Errorf("release credit: %w", err))
+		return CreditDecision{}, classifyError(ctx, fmt.Errorf("release credit: %w", err))
 	}
 	failpoint.Hit("worker.release.after")
 	return a.decided(decision), nil

@@ -10,36 +10,38 @@ import (
 	"orderflow/internal/failpoint"
 )
 
-// settleTimeout bounds recording what became of a mail. It is spent after the send, also when the attempt's own time is
-// up: an outcome that is known must not be forgotten.
+// settleTimeout bounds recording the outcome of an email. That time is available even
+// after the attempt's own timeout: a known outcome must not be lost.
 const settleTimeout = 5 * time.Second
 
-// SendEmailInput names one mail of an order. The ledger holds the rest.
+// SendEmailInput identifies one email of an order. The ledger holds the rest.
 type SendEmailInput struct {
 	OrderID string     `json:"orderId"`
 	Kind    email.Kind `json:"kind"`
 }
 
-// EmailResult is where a mail stands. RetrySeconds above zero: its outcome is unknown, and the policy wants it sent once
-// more after that time. Unsettled: an attempt ended so and the ledger did not take it down; it has to be told.
+// EmailResult is the status of an email. If RetrySeconds is above zero, its outcome is
+// unknown, and the policy wants it sent once more after that time. Unsettled is the
+// outcome of an attempt that the ledger did not record: it must be settled later.
 type EmailResult struct {
 	Status       email.Status   `json:"status"`
 	RetrySeconds int64          `json:"retrySeconds,omitempty"`
 	Unsettled    *email.Outcome `json:"unsettled,omitempty"`
 }
 
-// SendEmail claims the mail in the ledger, sends it, and records the outcome. A mail that was sent, given up or taken
-// back is answered as it stands. Only "certainly not sent, may be tried again" is an error.
+// SendEmail claims the email in the ledger, sends it, and records the outcome. For an
+// email that was sent, failed or was withdrawn it returns the status. It returns an error
+// only if the email was certainly not sent and may be tried again.
 func (a *Activities) SendEmail(ctx context.Context, in SendEmailInput) (EmailResult, error) {
 	failpoint.Hit("worker.mail-claim.before")
 	claim, err := a.Emails.ClaimEmail(ctx, in.OrderID, in.Kind)
 	switch {
 	case err != nil:
-		return EmailResult{}, failure(ctx, fmt.Errorf("claim %s mail: %w", in.Kind, err))
+		return EmailResult{}, classifyError(ctx, fmt.Errorf("claim %s email: %w", in.Kind, err))
 	case claim.Status == email.StatusUnknown:
 		return EmailResult{Status: claim.Status, RetrySeconds: wholeSeconds(claim.RetryIn)}, nil
 	case claim.RetryIn > 0:
-		return EmailResult{}, later(fmt.Errorf("claim %s mail: %w", in.Kind, errLeased), claim.RetryIn)
+		return EmailResult{}, retryAfter(fmt.Errorf("claim %s email: %w", in.Kind, errLeased), claim.RetryIn)
 	case claim.Status != email.StatusSending:
 		return EmailResult{Status: claim.Status.Report()}, nil
 	}
@@ -63,23 +65,25 @@ func (a *Activities) send(ctx context.Context, in SendEmailInput, claim email.Cl
 	}
 	status, settleErr := a.settle(ctx, outcome)
 	if settleErr != nil {
-		// What became of the mail is known here and nowhere else: an error would forget it, and send the mail again.
+		// Only this attempt knows the outcome. An error would lose it, and the email
+		// would be sent again.
 		return EmailResult{Status: outcome.Status.Report(), Unsettled: &outcome}, nil
 	}
 	if outcome.Status == email.StatusPending {
 		return EmailResult{}, notSent(ctx, in.Kind, sendErr)
 	}
 	if status == email.StatusUnknown {
-		return a.SendEmail(ctx, in) // the ledger answers with the policy: hold, or how long to wait
+		return a.SendEmail(ctx, in) // the ledger applies the policy: hold, or how long to wait
 	}
 	return EmailResult{Status: status.Report()}, nil
 }
 
-// SettleEmail tells the ledger how an attempt ended that could not tell it itself.
+// SettleEmail records the outcome of an attempt that could not record it in the ledger
+// itself.
 func (a *Activities) SettleEmail(ctx context.Context, outcome email.Outcome) (EmailResult, error) {
 	status, err := a.settle(ctx, outcome)
 	if err != nil {
-		return EmailResult{}, failure(ctx, fmt.Errorf("settle %s mail: %w", outcome.Kind, err))
+		return EmailResult{}, classifyError(ctx, fmt.Errorf("settle %s email: %w", outcome.Kind, err))
 	}
 	return EmailResult{Status: status.Report()}, nil
 }
@@ -96,7 +100,7 @@ func (a *Activities) settle(ctx context.Context, outcome email.Outcome) (email.S
 	return status, err
 }
 
-// wholeSeconds rounds up, so that whoever waits that long does not come too early.
+// wholeSeconds rounds up, so that a caller that waits that long does not retry too early.
 func wholeSeconds(d time.Duration) int64 {
 	return int64((d + time.Second - 1) / time.Second)
 }

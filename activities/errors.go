@@ -17,45 +17,49 @@ import (
 	"orderflow/internal/order"
 )
 
-// Types of the errors that end a step for good. The workflow reads them as the order's reason.
+// Types of the errors that end a step permanently. The workflow uses them as the order's
+// reason.
 const (
 	TypeOrderGone         = string(order.ReasonOrderGone)
 	TypeFulfillmentFailed = string(order.ReasonFulfillmentFailed)
 	TypePaymentRefused    = "PAYMENT_REFUSED" // a payment that does not count
 
-	// TypeMismatch: what is stored about the order was written from another customer or total than the workflow knows.
+	// TypeMismatch: the stored order has another customer or total than the workflow's
+	// order.
 	TypeMismatch = "ORDER_MISMATCH"
 )
 
-// TypeBlocked is the type of the errors that no retry clears until an operator has changed something: a setting, a grant, a
-// stream that cannot be read. They are retryable all the same, so that the step proceeds once it is cleared. The workflow
-// does not retry them in the first round, and shows them at once.
+// TypeBlocked is the type of the errors that no retry clears until an operator has
+// changed something: a setting, a grant, a stream that cannot be read. They are retryable
+// all the same, so that the step proceeds once the cause is cleared. The workflow does
+// not retry them in the first round, so that they are shown at once.
 const TypeBlocked = "BLOCKED"
 
-// Types of the errors that are tried again, for the Web UI.
+// Types of the errors that are retried, for the Web UI.
 const (
 	typeUnavailable = "UNAVAILABLE"
 	typeNotSent     = "MAIL_NOT_SENT"
 	typeLeased      = "MAIL_LEASED"
 )
 
-// Between these two a step that failed waits before it is tried again, growing with each attempt.
+// The delay before a failed step is retried grows from firstRetry to lastRetry.
 const (
 	firstRetry = time.Second
 	lastRetry  = 5 * time.Minute
 )
 
-// failure is the one place where an error becomes retryable or not: what can never work never retries, what an operator
-// has to clear is blocked, and all else is an outage that ends some day and backs off until then.
-func failure(ctx context.Context, err error) error {
+// classifyError is the one place where an error becomes retryable or not. An error that
+// can never clear is not retried. An error that an operator has to clear is blocked.
+// Every other error is an outage that ends some day, and is retried with a backoff.
+func classifyError(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, order.ErrGone):
 		return permanent(TypeOrderGone, err)
 	case errors.Is(err, fulfillment.ErrMismatch):
 		return permanent(TypeMismatch, err)
-	case hopeless(err):
+	case isPermanent(err):
 		return permanent(TypeFulfillmentFailed, err)
-	case blocked(err):
+	case isBlocked(err):
 		return retryable(ctx, TypeBlocked, err)
 	default:
 		return retryable(ctx, typeUnavailable, err)
@@ -67,15 +71,16 @@ func retryable(ctx context.Context, errType string, err error) error {
 		temporal.ApplicationErrorOptions{NextRetryDelay: backoff(ctx)})
 }
 
-// blocker is an error of a driver that may be an operator's to clear, such as a missing grant. Both drivers have one.
+// blocker is a driver's error that an operator may have to clear, such as a missing
+// grant. Both drivers have one.
 type blocker interface {
 	error
 	Blocked() bool
 }
 
-// blocked knows the errors that an operator has to clear. An account whose history cannot be read is among them: its
-// orders are as good as before once it was repaired.
-func blocked(err error) bool {
+// isBlocked reports whether an operator has to clear err. That includes an account whose
+// history cannot be read: its orders proceed once the account is repaired.
+func isBlocked(err error) bool {
 	var driver blocker
 	if errors.As(err, &driver) && driver.Blocked() {
 		return true
@@ -84,8 +89,9 @@ func blocked(err error) bool {
 		func(target error) bool { return errors.Is(err, target) })
 }
 
-// hopeless knows the errors that say something about the order or its account, and not about the state of a store.
-func hopeless(err error) bool {
+// isPermanent reports whether err is caused by the order or its account, and not by the
+// state of a store.
+func isPermanent(err error) bool {
 	var invalid *order.InvalidError
 	if errors.As(err, &invalid) {
 		return true
@@ -101,22 +107,25 @@ func permanent(errType string, err error) error {
 	return temporal.NewNonRetryableApplicationError(err.Error(), errType, nil)
 }
 
-// later asks for another attempt at a known time. It is not a fault, so it stays out of the failure metrics.
-func later(err error, in time.Duration) error {
+// retryAfter returns an error that asks for another attempt after the given delay. It is
+// not a fault, so it stays out of the failure metrics.
+func retryAfter(err error, delay time.Duration) error {
 	return temporal.NewApplicationErrorWithOptions(err.Error(), typeLeased, temporal.ApplicationErrorOptions{
-		NextRetryDelay: in, Category: temporal.ApplicationErrorCategoryBenign,
+		NextRetryDelay: delay, Category: temporal.ApplicationErrorCategoryBenign,
 	})
 }
 
-// notSent carries the provider's code but not its text, which may quote an address.
+// notSent returns an error with the provider's code but not its text, which may quote an
+// address.
 func notSent(ctx context.Context, kind email.Kind, err *email.SendError) error {
 	delay := max(err.RetryAfter, backoff(ctx))
-	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf("send %s mail: %s", kind, err.Code), typeNotSent,
+	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf("send %s email: %s", kind, err.Code), typeNotSent,
 		temporal.ApplicationErrorOptions{NextRetryDelay: delay})
 }
 
-// backoff doubles from firstRetry to lastRetry and takes a random part off, so that orders that failed together do not
-// come back together. Temporal's own retry interval has no jitter.
+// backoff returns a delay that doubles from firstRetry to lastRetry, less a random part,
+// so that orders that failed together are not retried together. Temporal's own retry
+// interval has no jitter.
 func backoff(ctx context.Context) time.Duration {
 	delay := lastRetry
 	if attempt := activity.GetInfo(ctx).Attempt; attempt < 10 {

@@ -12,7 +12,8 @@ import (
 	"orderflow/internal/order"
 )
 
-// StartFulfillmentInput names the order to fulfil; the body is read from its source.
+// StartFulfillmentInput identifies the order to fulfill. The body is read from its
+// source.
 type StartFulfillmentInput struct {
 	OrderID    string       `json:"orderId"`
 	CustomerID string       `json:"customerId"`
@@ -20,30 +21,33 @@ type StartFulfillmentInput struct {
 	Source     order.Source `json:"source"`
 }
 
-// Fulfillment is the stored row as the workflow may know it: no name, no address.
+// Fulfillment is the part of the stored row that the workflow may see: no name, no
+// address.
 type Fulfillment struct {
 	Status         order.Status `json:"status"`
 	Reason         order.Reason `json:"reason,omitempty"`
 	Code           string       `json:"code,omitempty"`
 	Carrier        string       `json:"carrier,omitempty"`
 	TrackingNumber string       `json:"trackingNumber,omitempty"`
-	Email          email.Status `json:"email,omitempty"`   // of the newest mail
-	MailDue        email.Kind   `json:"mailDue,omitempty"` // the newest mail's kind while it waits to be sent
-	AlsoDue        []email.Kind `json:"alsoDue,omitempty"` // older mails of which the same is true
+	Email          email.Status `json:"email,omitempty"`   // of the newest email
+	MailDue        email.Kind   `json:"mailDue,omitempty"` // the newest email's kind, while it waits to be sent
+	AlsoDue        []email.Kind `json:"alsoDue,omitempty"` // older emails that wait to be sent
 }
 
-// StartFulfillment reads the order's body and writes the fulfilment with its confirmation mail, or answers what is stored:
-// an order that was closed before stays closed. One that was published before is brought to what was published. A body
-// that is gone, or that differs from the order the workflow was started with, fails for good.
+// StartFulfillment reads the order's body and writes the fulfillment with its
+// confirmation email, or returns the stored row: an order that was closed before stays
+// closed. If the fulfillment was published before, the row is restored to the published
+// state. If the body is gone, or differs from the order the workflow was started with,
+// StartFulfillment fails permanently.
 func (a *Activities) StartFulfillment(ctx context.Context, in StartFulfillmentInput) (Fulfillment, error) {
 	placed, err := a.body(ctx, in.CustomerID, in.Total, in.Source)
 	if err != nil {
-		return Fulfillment{}, failure(ctx, fmt.Errorf("start fulfilment: %w", err))
+		return Fulfillment{}, classifyError(ctx, fmt.Errorf("start fulfillment: %w", err))
 	}
 	failpoint.Hit("worker.start-fulfillment.before")
 	row, err := a.start(ctx, placed, in.Source.EventID)
 	if err != nil {
-		return Fulfillment{}, failure(ctx, fmt.Errorf("start fulfilment: %w", err))
+		return Fulfillment{}, classifyError(ctx, fmt.Errorf("start fulfillment: %w", err))
 	}
 	failpoint.Hit("worker.start-fulfillment.after")
 	return stored(row), nil
@@ -60,7 +64,7 @@ func (a *Activities) start(ctx context.Context, placed order.Placed, sourceEvent
 	return a.Fulfillments.StartFulfillment(ctx, fulfillment.Start{Order: placed, SourceEventID: sourceEventID})
 }
 
-// body reads an order's body and holds it against what the workflow was told about it.
+// body reads an order's body and compares it with the workflow's input.
 func (a *Activities) body(ctx context.Context, customerID string, total order.Money, source order.Source) (order.Placed, error) {
 	placed, err := a.Orders.Body(ctx, source)
 	if err != nil {
@@ -72,7 +76,7 @@ func (a *Activities) body(ctx context.Context, customerID string, total order.Mo
 	return placed, nil
 }
 
-// CloseFulfillmentInput ends a fulfilment in a final status.
+// CloseFulfillmentInput is the input of CloseFulfillment.
 type CloseFulfillmentInput struct {
 	OrderID        string       `json:"orderId"`
 	CustomerID     string       `json:"customerId"`
@@ -84,9 +88,9 @@ type CloseFulfillmentInput struct {
 	Code           string       `json:"code,omitempty"`
 	Carrier        string       `json:"carrier,omitempty"`
 	TrackingNumber string       `json:"trackingNumber,omitempty"`
-	Email          email.Status `json:"email,omitempty"` // of the newest mail; none until the fulfilment began
+	Email          email.Status `json:"email,omitempty"` // of the newest email; none until the fulfillment began
 
-	Emails map[string]string `json:"emails,omitempty"` // what became of each, as the order's state has it
+	Emails map[string]string `json:"emails,omitempty"` // the status of each, from the order's state
 }
 
 // began reports whether the order is known to have had a row.
@@ -94,14 +98,16 @@ func (in CloseFulfillmentInput) began() bool {
 	return in.Status == order.StatusShipped || len(fulfillment.KnownEmails(in.state())) > 0
 }
 
-// state is what the order's workflow says before its row is closed.
+// state returns the order's state according to its workflow, before its row is closed.
 func (in CloseFulfillmentInput) state() order.State {
 	return order.State{Status: order.StatusFulfilling, Email: string(in.Email), Emails: in.Emails}
 }
 
-// CloseFulfillment ends the order's fulfilment and writes the mail that is due for it. An order without a fulfilment gets
-// a final row, so that nothing can start it later; one whose row was lost gets that again first, as the same version. A
-// fulfilment that is final already, in its row or by what was published, is answered as it is.
+// CloseFulfillment closes the order's fulfillment in a final status and writes the email
+// that is due for it. An order without a fulfillment gets a final row, so that nothing
+// can start it later. An order whose row was lost gets that row again first, as the same
+// version. If the fulfillment is already final, in its row or in its published versions,
+// CloseFulfillment returns it unchanged.
 func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentInput) (Fulfillment, error) {
 	closing := fulfillment.Close{
 		OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, SourceEventID: in.Source.EventID,
@@ -109,17 +115,18 @@ func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentIn
 		Emails: fulfillment.KnownEmails(in.state()),
 	}
 	if in.Status == order.StatusRejected {
-		// Nothing was written about a rejected order before, so its mail address has to come from the body.
+		// Nothing was written about a rejected order before, so its email address has to
+		// come from the body.
 		placed, err := a.body(ctx, in.CustomerID, in.Total, in.Source)
 		if err != nil {
-			return Fulfillment{}, failure(ctx, fmt.Errorf("close fulfilment: %w", err))
+			return Fulfillment{}, classifyError(ctx, fmt.Errorf("close fulfillment: %w", err))
 		}
 		closing.Order = &placed
 	}
 	failpoint.Hit("worker.close-fulfillment.before")
 	row, err := a.close(ctx, in, closing)
 	if err != nil && !errors.Is(err, fulfillment.ErrClosed) {
-		return Fulfillment{}, failure(ctx, fmt.Errorf("close fulfilment: %w", err))
+		return Fulfillment{}, classifyError(ctx, fmt.Errorf("close fulfillment: %w", err))
 	}
 	failpoint.Hit("worker.close-fulfillment.after")
 	return stored(row), nil

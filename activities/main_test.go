@@ -16,13 +16,14 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// cluster is one PostgreSQL for all tests, each of which has a database to itself, made from a migrated one.
+// cluster is one PostgreSQL for all tests. Each test has its own database, copied from a
+// migrated template.
 var cluster *devserver.Postgres
 
 const templateDatabase = "migrated"
 
 func TestMain(m *testing.M) {
-	forgetAWS()
+	clearAWSEnvironment()
 	if script := os.Getenv(childVariable); script != "" {
 		os.Exit(runChild(script))
 	}
@@ -34,8 +35,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// forgetAWS keeps what this machine knows of AWS from the tests, and names an account that is none.
-func forgetAWS() {
+// clearAWSEnvironment removes this machine's AWS settings from the environment and sets
+// dummy credentials.
+func clearAWSEnvironment() {
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
 			_ = os.Unsetenv(name)
@@ -82,7 +84,8 @@ func createDatabase(ctx context.Context, name, template string) error {
 	return err
 }
 
-// databaseURL names a database of the cluster, behind a proxy when there is one.
+// databaseURL returns the URL of a database of the cluster, through the proxy if one is
+// given.
 func databaseURL(name, proxy string) string {
 	address, err := url.Parse(cluster.URL)
 	if err != nil {

@@ -10,13 +10,14 @@ import (
 	"go.temporal.io/sdk/activity"
 )
 
-// OrderIsOpenInput names an order.
+// OrderIsOpenInput identifies an order.
 type OrderIsOpenInput struct {
 	OrderID string `json:"orderId"`
 }
 
-// OrderIsOpen tells whether the order has a workflow that is open: then that one is to see to it. It asks for the newest
-// run itself and not the list of workflows, which comes late.
+// OrderIsOpen reports whether the order has an open workflow. If so, that workflow is
+// responsible for the order. OrderIsOpen describes the newest run instead of listing
+// workflows, because the list lags behind.
 func (a *Activities) OrderIsOpen(ctx context.Context, in OrderIsOpenInput) (bool, error) {
 	description, err := activity.GetClient(ctx).DescribeWorkflow(ctx, in.OrderID, "")
 	var notFound *serviceerror.NotFound
@@ -24,7 +25,7 @@ func (a *Activities) OrderIsOpen(ctx context.Context, in OrderIsOpenInput) (bool
 	case errors.As(err, &notFound):
 		return false, nil
 	case err != nil:
-		return false, failure(ctx, fmt.Errorf("look for the order's workflow: %w", err))
+		return false, classifyError(ctx, fmt.Errorf("look for the order's workflow: %w", err))
 	}
 	status := description.RawResponse.GetWorkflowExecutionInfo().GetStatus()
 	return status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING || status == enums.WORKFLOW_EXECUTION_STATUS_PAUSED, nil

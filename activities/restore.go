@@ -10,12 +10,13 @@ import (
 	"orderflow/internal/order"
 )
 
-// A failover of the database may lose the last commits. What was published before is a witness of them: a fulfillment
-// that it calls final is neither started again nor closed in another way, and a row that was lost comes back as the same
-// versions, so that the events that were published stay its events.
+// A failover of the database may lose the last commits. The versions published before the
+// failover prove them. A fulfillment whose published version is final is neither started
+// again nor closed in another status, and a lost row is restored as the same versions, so
+// that the published events remain its events.
 
-// close closes a fulfillment, unless what was published says that it is closed. A shipment needs no such look, unless its
-// row was lost.
+// close closes a fulfillment, unless its published versions say that it is closed. A
+// shipment does not need this check, unless its row was lost.
 func (a *Activities) close(ctx context.Context, in CloseFulfillmentInput, closing fulfillment.Close) (fulfillment.Row, error) {
 	lost := lostFulfillment{
 		orderID: in.OrderID, customerID: in.CustomerID, total: in.Total, placedAt: in.PlacedAt, source: in.Source,
@@ -60,8 +61,8 @@ type lostFulfillment struct {
 	published  []fulfillment.Version
 }
 
-// restore writes the versions of a lost row: those that were published, then those that lead to a state. An order that
-// was erased gets its row without its body.
+// restore writes the versions of a lost row: the published ones, then those that lead to
+// state. An erased order gets its row without its body.
 func (a *Activities) restore(ctx context.Context, lost lostFulfillment, state order.State) (fulfillment.Row, error) {
 	restored := fulfillment.Restore{Emails: fulfillment.KnownEmails(state)}
 	first := fulfillment.Version{
@@ -79,8 +80,8 @@ func (a *Activities) restore(ctx context.Context, lost lostFulfillment, state or
 	return a.Fulfillments.RestoreFulfillment(ctx, restored)
 }
 
-// RestoreFulfillmentInput names an order whose row was lost, with what its workflow says about it; the body is read from
-// its source.
+// RestoreFulfillmentInput is the input of RestoreFulfillment: an order whose row was
+// lost, and its state according to its workflow. The body is read from its source.
 type RestoreFulfillmentInput struct {
 	OrderID    string       `json:"orderId"`
 	CustomerID string       `json:"customerId"`
@@ -90,13 +91,14 @@ type RestoreFulfillmentInput struct {
 	State      order.State  `json:"state"` // fulfilling, or final
 }
 
-// RestoreFulfillment brings the order's row to what its workflow says: fulfilling while that is open and waits for the
-// shipment, and what the order came to when it has ended. What was published as final goes before both. It returns the
-// row as it is then: one that is final already is never changed.
+// RestoreFulfillment restores the order's row to its workflow's state: fulfilling while
+// the workflow is open and waits for the shipment, or the final status when it has ended.
+// A final published version takes precedence over both. It returns the resulting row. A
+// row that is already final is never changed.
 func (a *Activities) RestoreFulfillment(ctx context.Context, in RestoreFulfillmentInput) (Fulfillment, error) {
 	published, err := a.Published.PublishedVersions(ctx, in.OrderID)
 	if err != nil {
-		return Fulfillment{}, failure(ctx, fmt.Errorf("restore fulfillment: %w", err))
+		return Fulfillment{}, classifyError(ctx, fmt.Errorf("restore fulfillment: %w", err))
 	}
 	lost := lostFulfillment{
 		orderID: in.OrderID, customerID: in.CustomerID, total: in.Total, placedAt: in.PlacedAt, source: in.Source,
@@ -104,7 +106,7 @@ func (a *Activities) RestoreFulfillment(ctx context.Context, in RestoreFulfillme
 	}
 	row, err := a.restore(ctx, lost, in.State)
 	if err != nil {
-		return Fulfillment{}, failure(ctx, fmt.Errorf("restore fulfillment: %w", err))
+		return Fulfillment{}, classifyError(ctx, fmt.Errorf("restore fulfillment: %w", err))
 	}
 	return stored(row), nil
 }

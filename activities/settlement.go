@@ -9,14 +9,14 @@ import (
 	"orderflow/internal/order"
 )
 
-// SettleCreditInput is a payment seen on an order's stream.
+// SettleCreditInput is a payment on an order's stream.
 type SettleCreditInput struct {
 	OrderID string       `json:"orderId"`
 	Amount  order.Money  `json:"amount"`
 	Source  order.Source `json:"source"` // of the payment
 }
 
-// SettlementStatus is what a payment came to.
+// SettlementStatus is the result of a payment.
 type SettlementStatus string
 
 // The statuses of a settlement.
@@ -26,25 +26,27 @@ const (
 	SettlementClosed  SettlementStatus = "CLOSED"  // they do, but the order was closed in the account for another reason
 )
 
-// Settlement is the state of an order's payments, up to and with one of them. The account's decision is missing while they
-// do not cover the order. Results recorded by earlier versions have nothing but the decision.
+// Settlement is the state of an order's payments, up to and including one of them. The
+// account's decision is missing while they do not cover the order. Results recorded by
+// earlier versions contain only the decision.
 type Settlement struct {
 	Status   SettlementStatus `json:"status,omitempty"`
 	Verdict  credit.Verdict   `json:"verdict,omitempty"`
 	Reason   string           `json:"reason,omitempty"` // of the release
-	Amount   *order.Money     `json:"amount,omitempty"` // that was released
+	Amount   *order.Money     `json:"amount,omitempty"` // the amount released
 	Total    order.Money      `json:"total,omitzero"`
 	Paid     order.Money      `json:"paid,omitzero"`
 	Overpaid order.Money      `json:"overpaid,omitzero"`
 }
 
-// SettleCredit adds up an order's payments, up to and with this one, and releases the order's credit if they cover its total.
-// The order, the customer and the payments are read from the order's stream. A payment that does not count is refused for
-// good: one that contradicts an earlier one of its id, and one in another currency.
+// SettleCredit adds up an order's payments, up to and including this one, and releases
+// the order's credit if they cover its total. It reads the order, the customer and the
+// payments from the order's stream. It permanently rejects a payment that does not count:
+// one that contradicts an earlier payment with the same id, or one in another currency.
 func (a *Activities) SettleCredit(ctx context.Context, in SettleCreditInput) (Settlement, error) {
 	placed, payments, err := a.Orders.Payments(ctx, in.Source)
 	if err != nil {
-		return Settlement{}, failure(ctx, fmt.Errorf("find the payments: %w", err))
+		return Settlement{}, classifyError(ctx, fmt.Errorf("find the payments: %w", err))
 	}
 	balance, err := order.AddPayments(placed.Total, payments)
 	if err != nil {
@@ -61,7 +63,7 @@ func (a *Activities) SettleCredit(ctx context.Context, in SettleCreditInput) (Se
 	failpoint.Hit("worker.settle.before")
 	decision, err := a.Credit.Release(ctx, request, cause)
 	if err != nil {
-		return Settlement{}, failure(ctx, fmt.Errorf("settle credit: %w", err))
+		return Settlement{}, classifyError(ctx, fmt.Errorf("settle credit: %w", err))
 	}
 	failpoint.Hit("worker.settle.after")
 	settlement.Verdict, settlement.Reason, settlement.Amount = decision.Verdict, decision.Reason, &decision.Amount

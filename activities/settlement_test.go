@@ -27,7 +27,7 @@ func TestSettleCredit(t *testing.T) {
 	closed.Status, closed.Reason = activities.SettlementClosed, "CANCELLED"
 	for name, test := range map[string]struct {
 		payments []order.Paid
-		reason   string // of the release that the account has
+		reason   string // of the account's release
 		want     activities.Settlement
 		released credit.Cause
 	}{
@@ -35,15 +35,15 @@ func TestSettleCredit(t *testing.T) {
 			payments: []order.Paid{pay("a", 1800)}, want: settled(1800, 0),
 			released: credit.Cause{Reason: credit.ReasonPaid, Paid: usd(1800), Overpaid: usd(0)},
 		},
-		"leaves an order that is paid in part": {
+		"does not release an order that is paid in part": {
 			payments: []order.Paid{pay("a", 1799)},
 			want:     activities.Settlement{Status: activities.SettlementPartial, Total: total, Paid: usd(1799), Overpaid: order.Money{}},
 		},
-		"settles an order whose parts cover it, with what is too much": {
+		"settles an order whose partial payments exceed its total": {
 			payments: []order.Paid{pay("a", 900), pay("a", 900), pay("b", 1000)}, want: settled(1900, 100),
 			released: credit.Cause{Reason: credit.ReasonPaid, Paid: usd(1900), Overpaid: usd(100)},
 		},
-		"says that the order was closed for another reason": {
+		"reports that the order was closed for another reason": {
 			payments: []order.Paid{pay("a", 1800)}, reason: "CANCELLED", want: closed,
 			released: credit.Cause{Reason: credit.ReasonPaid, Paid: usd(1800), Overpaid: usd(0)},
 		},
@@ -54,23 +54,23 @@ func TestSettleCredit(t *testing.T) {
 			if test.reason != "" {
 				reason = test.reason
 			}
-			s := &stores{
+			s := &fakeStores{
 				body: placed, payments: test.payments,
 				decision: credit.Decision{Verdict: credit.VerdictReleased, Reason: reason, Amount: total},
 			}
-			out, err := do[activities.Settlement](t, s, "SettleCredit", activities.SettleCreditInput{OrderID: orderID, Source: source})
+			out, err := runActivity[activities.Settlement](t, s, "SettleCredit", activities.SettleCreditInput{OrderID: orderID, Source: source})
 			require.NoError(t, err)
-			if out.Overpaid.IsZero() { // it is left out
+			if out.Overpaid.IsZero() { // a zero amount is omitted
 				out.Overpaid, test.want.Overpaid = order.Money{}, order.Money{}
 			}
 			require.Equal(t, test.want, out)
 			require.Equal(t, test.released, s.released)
 		})
 	}
-	t.Run("refuses a payment that cannot count", func(t *testing.T) {
+	t.Run("rejects a payment that does not count", func(t *testing.T) {
 		t.Parallel()
-		s := &stores{body: placed, payments: []order.Paid{{PaymentID: "a", Amount: order.Money{Minor: 1800, Currency: "EUR"}}}}
-		_, err := do[activities.Settlement](t, s, "SettleCredit", activities.SettleCreditInput{OrderID: orderID, Source: source})
+		s := &fakeStores{body: placed, payments: []order.Paid{{PaymentID: "a", Amount: order.Money{Minor: 1800, Currency: "EUR"}}}}
+		_, err := runActivity[activities.Settlement](t, s, "SettleCredit", activities.SettleCreditInput{OrderID: orderID, Source: source})
 		var application *temporal.ApplicationError
 		require.ErrorAs(t, err, &application)
 		require.Equal(t, "PAYMENT_REFUSED", application.Type())

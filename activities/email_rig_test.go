@@ -31,22 +31,23 @@ import (
 )
 
 const (
-	waitLong = 90 * time.Second // for what happens soon on a machine that has nothing else to do
+	waitLong = 90 * time.Second // generous: takes milliseconds on an idle machine
 	waitTick = 5 * time.Millisecond
 )
 
-// room is one test's mail: a real ledger and the real SDK, each behind a proxy of its own, with one order whose confirmation
-// is due.
-type room struct {
-	t          *testing.T
-	sim        *sessim.Server
-	mail, base *faultproxy.Proxy
-	config     attemptConfig // of an attempt through the proxies
-	ledger     *postgres.Store
-	conn       *pgx.Conn
+// emailRig is the email environment of one test: a real ledger and the real SDK, each
+// behind its own proxy, with one order whose confirmation is due.
+type emailRig struct {
+	t                  *testing.T
+	sim                *sessim.Server
+	mailProxy, dbProxy *faultproxy.Proxy
+	config             attemptConfig // of an attempt through the proxies
+	ledger             *postgres.Store
+	conn               *pgx.Conn
 }
 
-// attemptConfig is what an attempt needs, in this process or in one that is killed.
+// attemptConfig is the configuration of an attempt, in this process or in one that is
+// killed.
 type attemptConfig struct {
 	DatabaseURL, MailURL string
 	Policy               email.Policy
@@ -55,27 +56,27 @@ type attemptConfig struct {
 	MailTimeout          time.Duration
 }
 
-var rooms atomic.Int64
+var emailRigs atomic.Int64
 
-func newRoom(t *testing.T, c attemptConfig) *room {
+func newEmailRig(t *testing.T, c attemptConfig) *emailRig {
 	t.Helper()
 	t.Parallel()
 	sim, err := sessim.Start(sessim.Options{Listen: "127.0.0.1:0"})
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = sim.Stop(gone()) })
-	name := fmt.Sprintf("room_%d", rooms.Add(1))
+	t.Cleanup(func() { _ = sim.Stop(canceledContext()) })
+	name := fmt.Sprintf("email_rig_%d", emailRigs.Add(1))
 	require.NoError(t, createDatabase(t.Context(), name, templateDatabase))
-	straight, err := url.Parse(databaseURL(name, ""))
+	directURL, err := url.Parse(databaseURL(name, ""))
 	require.NoError(t, err)
-	r := &room{t: t, sim: sim, mail: startProxy(t, strings.TrimPrefix(sim.URL(), "http://")), base: startProxy(t, straight.Host)}
-	r.config = c.withDefaults(databaseURL(name, r.base.Addr()), "http://"+r.mail.Addr())
+	r := &emailRig{t: t, sim: sim, mailProxy: startProxy(t, strings.TrimPrefix(sim.URL(), "http://")), dbProxy: startProxy(t, directURL.Host)}
+	r.config = c.withDefaults(databaseURL(name, r.dbProxy.Addr()), "http://"+r.mailProxy.Addr())
 	direct := r.config
-	direct.DatabaseURL = straight.String()
+	direct.DatabaseURL = directURL.String()
 	r.ledger = direct.openLedger(t.Context())
 	t.Cleanup(r.ledger.Close)
-	r.conn, err = pgx.Connect(t.Context(), straight.String())
+	r.conn, err = pgx.Connect(t.Context(), directURL.String())
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = r.conn.Close(gone()) })
+	t.Cleanup(func() { _ = r.conn.Close(canceledContext()) })
 	_, err = r.ledger.StartFulfillment(t.Context(), fulfillment.Start{SourceEventID: "event-1", Order: order.Placed{
 		OrderID: orderID, CustomerID: "customer-7", Total: total, PlacedAt: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC),
 		Email: "ada@example.com", Lines: []order.Line{{No: 1, ProductID: "1", ProductName: "Lamp", Quantity: 1, UnitPrice: "18.00", TaxRate: "0", Total: total}},
@@ -93,14 +94,14 @@ func (c attemptConfig) withDefaults(databaseURL, mailURL string) attemptConfig {
 
 func startProxy(t *testing.T, target string) *faultproxy.Proxy {
 	t.Helper()
-	d, err := faultproxy.Start(target)
+	p, err := faultproxy.Start(target)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	return d
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	return p
 }
 
-// gone is a context that waits for nobody.
-func gone() context.Context {
+// canceledContext returns a canceled context, for calls that must not wait.
+func canceledContext() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
@@ -116,12 +117,13 @@ func (c attemptConfig) openLedger(ctx context.Context) *postgres.Store {
 	return store
 }
 
-// environment guards the variable that names the endpoint, which the SDK reads from the process alone.
-var environment sync.Mutex
+// endpointEnvironment guards the variable with the endpoint's URL, which the SDK reads
+// only from the process environment.
+var endpointEnvironment sync.Mutex
 
 func (c attemptConfig) openMailer(ctx context.Context) *ses.Mailer {
-	environment.Lock()
-	defer environment.Unlock()
+	endpointEnvironment.Lock()
+	defer endpointEnvironment.Unlock()
 	_ = os.Setenv("AWS_ENDPOINT_URL_SESV2", c.MailURL)
 	mailer, err := ses.Open(ctx, ses.Config{From: "shop@example.com", Timeout: c.MailTimeout})
 	if err != nil {
@@ -130,17 +132,17 @@ func (c attemptConfig) openMailer(ctx context.Context) *ses.Mailer {
 	return mailer
 }
 
-type noMeter struct{}
+type discardMeter struct{}
 
-func (noMeter) EmailSettled(email.Kind, email.Status) {}
+func (discardMeter) EmailSettled(email.Kind, email.Status) {}
 
 // attempt runs SendEmail once, as a worker would.
 func (c attemptConfig) attempt(ctx context.Context) (result activities.EmailResult, err error) {
 	ledger := c.openLedger(ctx)
-	context.AfterFunc(ctx, ledger.Close) // closing waits for a connection that is held at a proxy
+	context.AfterFunc(ctx, ledger.Close) // Close waits for a connection that a proxy stalls
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	env.RegisterActivity(&activities.Activities{Emails: ledger, Mailer: c.openMailer(ctx), Meter: noMeter{}})
+	env.RegisterActivity(&activities.Activities{Emails: ledger, Mailer: c.openMailer(ctx), Meter: discardMeter{}})
 	value, err := env.ExecuteActivity("SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
 	if err == nil {
 		err = value.Get(&result)
@@ -148,27 +150,28 @@ func (c attemptConfig) attempt(ctx context.Context) (result activities.EmailResu
 	return result, err
 }
 
-func (r *room) attempt() (activities.EmailResult, error) { return r.config.attempt(r.t.Context()) }
+func (r *emailRig) attempt() (activities.EmailResult, error) { return r.config.attempt(r.t.Context()) }
 
-// around gives an attempt that meets neither proxy.
-func (r *room) around() attemptConfig {
+// withoutProxies returns the configuration of an attempt that uses neither proxy.
+func (r *emailRig) withoutProxies() attemptConfig {
 	c := r.config
 	address, err := url.Parse(c.DatabaseURL)
 	require.NoError(r.t, err)
-	straight, err := url.Parse(cluster.URL)
+	directURL, err := url.Parse(cluster.URL)
 	require.NoError(r.t, err)
-	address.Host = straight.Host
+	address.Host = directURL.Host
 	c.DatabaseURL, c.MailURL = address.String(), r.sim.URL()
 	return c
 }
 
-// row is the confirmation in the ledger: status, attempt, unknown attempts, how many message ids, error code.
-func (r *room) row() string {
+// row returns the confirmation's row in the ledger: status, attempt, unknown attempts,
+// number of message ids, error code.
+func (r *emailRig) row() string {
 	r.t.Helper()
 	return r.rowFor(r.t)
 }
 
-func (r *room) rowFor(t require.TestingT) string {
+func (r *emailRig) rowFor(t require.TestingT) string {
 	var status, code string
 	var attempt, unknown, ids int
 	require.NoError(t, r.conn.QueryRow(r.t.Context(), `SELECT status, attempt, unknown_attempts,
@@ -177,24 +180,25 @@ func (r *room) rowFor(t require.TestingT) string {
 	return fmt.Sprintf("%s|%d|%d|%d|%s", status, attempt, unknown, ids, code)
 }
 
-// elapse lets an hour go by for the ledger.
-func (r *room) elapse() {
+// advanceAnHour moves the ledger's times back by an hour.
+func (r *emailRig) advanceAnHour() {
 	r.t.Helper()
 	_, err := r.conn.Exec(r.t.Context(), "UPDATE email_delivery SET lease_until = lease_until - interval '1 hour', unknown_at = unknown_at - interval '1 hour'")
 	require.NoError(r.t, err)
 }
 
-func (r *room) eventually(what string, condition func() bool) {
+func (r *emailRig) eventually(what string, condition func() bool) {
 	r.t.Helper()
 	require.Eventually(r.t, condition, waitLong, waitTick, what)
 }
 
-func (r *room) awaitRow(want string) {
+func (r *emailRig) awaitRow(want string) {
 	r.t.Helper()
 	require.EventuallyWithT(r.t, func(c *assert.CollectT) { require.Equal(c, want, r.rowFor(c)) }, waitLong, waitTick)
 }
 
-// childVariable makes the test's program one attempt, which can be stopped and killed.
+// childVariable makes the test binary run one attempt, in a process that can be stopped
+// and killed.
 const childVariable = "ORDERFLOW_TEST_ATTEMPT"
 
 func runChild(script string) int {
@@ -212,13 +216,13 @@ func runChild(script string) int {
 	return 0
 }
 
-// child is an attempt in a process of its own.
+// child is an attempt in a separate process.
 type child struct {
 	cmd *exec.Cmd
 	out bytes.Buffer
 }
 
-func (r *room) startChild() *child {
+func (r *emailRig) startChild() *child {
 	r.t.Helper()
 	script, err := json.Marshal(r.config)
 	require.NoError(r.t, err)
