@@ -12,43 +12,45 @@ const (
 	maxTextBytes       = 1024
 )
 
-// checker keeps the first fault that is found, so that the rules can stand one after the other.
+// checker keeps the first fault that is found, so that callers can apply every rule
+// without checking after each one.
 type checker struct {
 	fault error
 }
 
-func (c *checker) refuse(path, reason string) {
+func (c *checker) addFault(path, reason string) {
 	if c.fault == nil {
 		c.fault = invalid(path, reason)
 	}
 }
 
-// identifier gives back an identifier that can be used, or nothing.
+// identifier returns value if it is a valid identifier, and "" otherwise.
 func (c *checker) identifier(path, value string) string {
 	switch {
 	case value == "":
-		c.refuse(path, "is missing")
+		c.addFault(path, "is missing")
 	case strings.TrimSpace(value) == "":
-		c.refuse(path, "must not be blank")
+		c.addFault(path, "must not be blank")
 	case len(value) > maxIdentifierBytes:
-		c.refuse(path, fmt.Sprintf("must be at most %d bytes", maxIdentifierBytes))
+		c.addFault(path, fmt.Sprintf("must be at most %d bytes", maxIdentifierBytes))
 	case !utf8.ValidString(value):
-		c.refuse(path, "must be UTF-8")
+		c.addFault(path, "must be UTF-8")
 	case strings.ContainsFunc(value, unicode.IsControl):
-		c.refuse(path, "must not have control characters")
+		c.addFault(path, "must not have control characters")
 	default:
 		return value
 	}
 	return ""
 }
 
-// text gives back any string that Postgres can keep, which is one without the character 0.
+// text returns value if PostgreSQL can store it, which excludes the character 0, and ""
+// otherwise.
 func (c *checker) text(path, value string) string {
 	switch {
 	case len(value) > maxTextBytes:
-		c.refuse(path, fmt.Sprintf("must be at most %d bytes", maxTextBytes))
+		c.addFault(path, fmt.Sprintf("must be at most %d bytes", maxTextBytes))
 	case strings.Contains(value, "\x00"):
-		c.refuse(path, "must not have the character 0")
+		c.addFault(path, "must not have the character 0")
 	default:
 		return value
 	}

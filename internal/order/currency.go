@@ -2,10 +2,11 @@ package order
 
 import "strings"
 
-// The codes of ISO 4217 by their number of decimals, with those withdrawn since 2020, because orders placed before may
-// still be read. Codes that stand for no money (XXX, XTS, metals) are left out. The table is our own because the locale
-// data behind golang.org/x/text/currency says how money is commonly shown (IDR or COP without decimals), not how it is
-// counted, and knows no code newer than 2017.
+// The codes of ISO 4217 by their number of decimals. They include codes withdrawn since
+// 2020, because orders placed before may still be read. Codes that are not money (XXX,
+// XTS, metals) are excluded. This package has its own table because the locale data of
+// golang.org/x/text/currency describes how money is commonly displayed (IDR or COP
+// without decimals), not how it is counted, and has no code newer than 2017.
 const (
 	noDecimals    = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 	threeDecimals = "BHD IQD JOD KWD LYD OMR TND"
@@ -18,7 +19,8 @@ const (
 		"UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG ZWL"
 )
 
-// decimals gives the number of decimals of a currency, and whether there is such a currency.
+// decimals returns the number of decimals of a currency, and reports whether the currency
+// exists.
 func decimals(code string) (int, bool) {
 	if len(code) != 3 || strings.Contains(code, " ") {
 		return 0, false

@@ -1,7 +1,10 @@
-// Package order owns the placed order: its identity, decoding and validating the events of an order stream, money and
-// totals, and the words for an order's state. It is pure: reading streams is left to internal/kurrent.
+// Package order implements the placed order: its identity, decoding and validating the
+// events of an order stream, money and totals, and the values of an order's state. It is
+// pure: package kurrent reads the streams.
 //
-// Producers are many and not ours, so decoding is strict about what is read (names are case-sensitive, nothing may
-// stand twice, numbers are exact, every size is bounded) and blind to the rest. A fault names the place and the rule
-// and never repeats a value, since reasons end up in logs and parked messages and values may be personal.
+// There are many producers, and this project does not control them. So decoding is strict
+// about what it reads: names are case-sensitive, no member may be given twice, numbers
+// are exact, and every size is bounded. It ignores everything else. A fault names the
+// path and the rule and never repeats a value, because reasons end up in logs and parked
+// messages, and values may be personal data.
 package order

@@ -16,12 +16,14 @@ import (
 const (
 	contentTypeJSON = "application/json"
 	maxDepth        = 32
-	maxNameBytes    = 40 // of a member's name that may stand in a path
+	maxNameBytes    = 40 // of a member's name that may be part of a path
 )
 
-// unmarshal decodes an event's body into a struct. Member names are case-sensitive, unknown ones are passed over, names
-// given twice and invalid UTF-8 are refused wherever they stand. The experimental JSON library is used because
-// encoding/json folds the case of names, takes the last of two and mends broken UTF-8 without a word.
+// unmarshal decodes an event's body into a struct. Member names are case-sensitive, and
+// unknown members are ignored. Names given twice and invalid UTF-8 are rejected anywhere
+// in the body. It uses the experimental JSON library because encoding/json matches names
+// case-insensitively, takes the last of two duplicates and silently repairs invalid
+// UTF-8.
 func unmarshal(contentType string, body []byte, into any) error {
 	if contentType != contentTypeJSON {
 		return invalid("", "content type must be "+contentTypeJSON)
@@ -38,22 +40,23 @@ func unmarshal(contentType string, body []byte, into any) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &wrong):
-		return wrongKind(path(wrong.JSONPointer), kindOf(wrong.GoType), wrong.JSONKind)
+		return kindError(path(wrong.JSONPointer), kindOf(wrong.GoType), wrong.JSONKind)
 	default:
-		return notJSON(err)
+		return syntaxError(err)
 	}
 }
 
-// checkSyntax reads the whole body as one JSON object that is not too deep.
+// checkSyntax returns an error unless the body is one JSON object that is not nested too
+// deeply.
 func checkSyntax(body []byte) error {
 	decoder := jsontext.NewDecoder(bytes.NewReader(body))
 	if kind := decoder.PeekKind(); kind != '{' && kindName(kind) != "" {
-		return wrongKind("", "an object", kind)
+		return kindError("", "an object", kind)
 	}
 	for {
 		_, err := decoder.ReadToken()
 		if err != nil {
-			return notJSON(err)
+			return syntaxError(err)
 		}
 		if decoder.StackDepth() == 0 {
 			return checkEnd(decoder)
@@ -64,7 +67,7 @@ func checkSyntax(body []byte) error {
 	}
 }
 
-// checkEnd makes sure that nothing follows the body's one value.
+// checkEnd returns an error if anything follows the body's one value.
 func checkEnd(decoder *jsontext.Decoder) error {
 	if _, err := decoder.ReadToken(); !errors.Is(err, io.EOF) {
 		return invalid("", "is not JSON: something follows the object")
@@ -72,13 +75,14 @@ func checkEnd(decoder *jsontext.Decoder) error {
 	return nil
 }
 
-// notJSON words an error of the syntax. The library's own text names at most the one character that is wrong; an escape
-// sequence and what follows it, which it quotes, are left out because they may be part of a name.
-func notJSON(err error) error {
+// syntaxError converts a syntax error of the JSON library. The library's text contains at
+// most the one wrong character. An escape sequence and the text after it, which the
+// library quotes, are removed because they may be part of a name.
+func syntaxError(err error) error {
 	var wrong *jsontext.SyntacticError
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &wrong):
-		return givenTwice(wrong.JSONPointer)
+		return duplicateError(wrong.JSONPointer)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return invalid("", "is not JSON: it ends too early")
 	case errors.As(err, &wrong):
@@ -90,16 +94,17 @@ func notJSON(err error) error {
 	}
 }
 
-// givenTwice names the member that stands twice in its object, or the object when the name is not an ordinary one.
-func givenTwice(pointer jsontext.Pointer) error {
+// duplicateError returns an error with the path of the duplicate member, or of its object
+// if the name is not an ordinary one.
+func duplicateError(pointer jsontext.Pointer) error {
 	if ordinaryName(pointer.LastToken()) {
 		return invalid(path(pointer), "is given twice")
 	}
 	return invalid(path(pointer.Parent()), "has a member twice")
 }
 
-// path writes a JSON pointer as lineItems[1].quantity. It stops before a name that is not an ordinary one, because
-// somebody's data may stand there.
+// path formats a JSON pointer as lineItems[1].quantity. It stops before a name that is
+// not an ordinary one, because the name may be personal data.
 func path(pointer jsontext.Pointer) string {
 	var b strings.Builder
 	for token := range pointer.Tokens() {
@@ -125,11 +130,11 @@ func ordinaryName(name string) bool {
 	})
 }
 
-func wrongKind(path, want string, got jsontext.Kind) error {
+func kindError(path, want string, got jsontext.Kind) error {
 	return invalid(path, fmt.Sprintf("must be %s, is %s", want, kindName(got)))
 }
 
-// kindOf names the JSON kind that decodes into a Go type.
+// kindOf returns the name of the JSON kind that decodes into a Go type.
 func kindOf(t reflect.Type) string {
 	switch {
 	case t == nil:
@@ -143,7 +148,7 @@ func kindOf(t reflect.Type) string {
 	}
 }
 
-// kindName names the kind of a JSON value; what starts no value has none.
+// kindName returns the name of a JSON kind, or "" if no value starts with it.
 func kindName(kind jsontext.Kind) string {
 	switch kind {
 	case '"':

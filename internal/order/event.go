@@ -2,10 +2,11 @@ package order
 
 import "time"
 
-// The types of the events on an order's stream that mean something here. All others are somebody else's.
+// The types of the events on an order's stream that this package decodes. Other types
+// belong to other programs.
 const (
 	TypePlaced                = "order-placed"
-	TypePlacedAlias           = "OrderPlaced" // what some documents call TypePlaced
+	TypePlacedAlias           = "OrderPlaced" // the name of TypePlaced in some documents
 	TypePaid                  = "order-paid"
 	TypeCancellationRequested = "order-cancellation-requested"
 )
@@ -13,7 +14,8 @@ const (
 // MaxEventBytes is the longest body of an event that is decoded.
 const MaxEventBytes = 256 << 10
 
-// Placed is an order as its customer placed it. It holds personal data: it goes to Postgres and nowhere else.
+// Placed is an order as its customer placed it. It contains personal data: it must be
+// stored in PostgreSQL only.
 type Placed struct {
 	OrderID        string
 	CustomerID     string
@@ -22,24 +24,24 @@ type Placed struct {
 	ShippingMethod string
 	Recipient      Recipient // of the shipment; may be empty
 	Address        Address   // of the shipment; may be empty
-	Email          string    // where to write to: one @, 1 to 320 bytes, its domain in lower case and in ASCII if it can be
+	Email          string    // the email address: one @, 1 to 320 bytes, its domain in lower case and in ASCII if possible
 	Lines          []Line    // 1 to 500
 }
 
-// Recipient is who gets the parcel.
+// Recipient is the person the parcel is sent to.
 type Recipient struct {
 	Title    string
 	FullName string
 	Phone    string
 }
 
-// Address is where the parcel goes.
+// Address is the address the parcel is sent to.
 type Address struct {
 	Country string
 	Lines   []string
 }
 
-// Line is one line of an order. The same product may stand on several lines.
+// Line is one line of an order. The same product may be on several lines.
 type Line struct {
 	No          int // from 1
 	ProductID   string
@@ -50,10 +52,10 @@ type Line struct {
 	Total       Money  // quantity × unit price × (1 + tax rate), rounded half up
 }
 
-// Paid says that an order, or a part of it, was paid.
+// Paid is a payment for an order, or for a part of it.
 type Paid struct {
 	OrderID   string
-	PaymentID string // counts once on the order's stream; empty if the producer gave none
+	PaymentID string // counts once per order stream; empty if the producer set none
 	Amount    Money  // more than 0
 }
 
@@ -63,13 +65,14 @@ type Cancellation struct {
 	Reason  string // a code: 1 to 64 of [A-Za-z0-9._-]
 }
 
-// InvalidError says what is wrong with an event's body and where. It never repeats a value from the body.
+// InvalidError describes a fault of an event's body. It never repeats a value from the
+// body.
 type InvalidError struct {
 	Path   string // the JSON path, such as lineItems[1].quantity; empty for the body as a whole
 	Reason string // such as "must be at least 1"
 }
 
-// Error is the path and the reason: "lineItems[1].quantity: must be at least 1".
+// Error returns the path and the reason: "lineItems[1].quantity: must be at least 1".
 func (e *InvalidError) Error() string {
 	if e.Path == "" {
 		return e.Reason

@@ -14,7 +14,8 @@ const (
 	jsonType = "application/json"
 )
 
-// placedBody is an order as producers write it, with what newer ones add.
+// placedBody is an order-placed event in the form producers write, with members that
+// newer producers add.
 const placedBody = `{
   "orderId": "order-b0d1a15a21d24ffa97785ce7b345a87e",
   "customerId": "customer-185176238",
@@ -39,7 +40,7 @@ const placedBody = `{
   "at": "2025-01-01T13:07:28.1435498+02:00"
 }`
 
-// with replaces parts of the body: old, new, old, new...
+// with returns placedBody with parts replaced: old, new, old, new...
 func with(t testing.TB, pairs ...string) string {
 	t.Helper()
 	body := placedBody
@@ -50,7 +51,7 @@ func with(t testing.TB, pairs ...string) string {
 	return body
 }
 
-// oneLine is an order of a single line.
+// oneLine returns placedBody with a single line.
 func oneLine(line string) string {
 	start, end := strings.Index(placedBody, `"lineItems": [`), strings.Index(placedBody, `"shipping"`)
 	return placedBody[:start] + `"lineItems": [` + line + `], ` + placedBody[end:]

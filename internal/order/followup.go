@@ -11,7 +11,8 @@ type wireCancellation struct {
 	Reason  string  `json:"reason"`
 }
 
-// DecodePaid reads the body of an order-paid event that stands on an order's stream. Any fault is an *InvalidError.
+// DecodePaid decodes the body of an order-paid event on an order's stream. Every fault is
+// an *InvalidError.
 func DecodePaid(stream, contentType string, body []byte) (Paid, error) {
 	var wire wirePaid
 	if err := unmarshal(contentType, body, &wire); err != nil {
@@ -28,8 +29,8 @@ func DecodePaid(stream, contentType string, body []byte) (Paid, error) {
 	return paid, nil
 }
 
-// DecodeCancellation reads the body of an order-cancellation-requested event that stands on an order's stream. Any
-// fault is an *InvalidError.
+// DecodeCancellation decodes the body of an order-cancellation-requested event on an
+// order's stream. Every fault is an *InvalidError.
 func DecodeCancellation(stream, contentType string, body []byte) (Cancellation, error) {
 	var wire wireCancellation
 	if err := unmarshal(contentType, body, &wire); err != nil {
@@ -43,7 +44,8 @@ func DecodeCancellation(stream, contentType string, body []byte) (Cancellation, 
 	return cancellation, nil
 }
 
-// streamID is the order whose stream it is. An event on it need not repeat the id, but must not name another.
+// streamID returns the id of the stream's order. An event on the stream may omit the id,
+// but must not name another order.
 func (c *checker) streamID(id *string, stream string) string {
 	if id == nil {
 		id = &stream
@@ -53,16 +55,16 @@ func (c *checker) streamID(id *string, stream string) string {
 
 func (c *checker) amount(path, text string) Money {
 	if text == "" {
-		c.refuse(path, "is missing")
+		c.addFault(path, "is missing")
 		return Money{}
 	}
 	amount, err := ParseMoney(text)
 	if err != nil {
-		c.refuse(path, err.Error())
+		c.addFault(path, err.Error())
 		return Money{}
 	}
 	if amount.IsZero() {
-		c.refuse(path, "must be more than 0")
+		c.addFault(path, "must be more than 0")
 	}
 	return amount
 }
@@ -70,9 +72,9 @@ func (c *checker) amount(path, text string) Money {
 func (c *checker) code(path, code string) string {
 	switch {
 	case code == "":
-		c.refuse(path, "is missing")
+		c.addFault(path, "is missing")
 	case !ValidCode(code):
-		c.refuse(path, "must be 1 to 64 of [A-Za-z0-9._-]")
+		c.addFault(path, "must be 1 to 64 of [A-Za-z0-9._-]")
 	}
 	return code
 }

@@ -23,7 +23,7 @@ func TestDecodePaid(t *testing.T) {
 	}
 }
 
-func TestDecodePaidRefuses(t *testing.T) {
+func TestDecodePaid_Invalid(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ stream, contentType, body, path, reason string }{
 		"no amount":            {"order-1", jsonType, `{}`, "amount", "is missing"},
@@ -59,7 +59,7 @@ func TestDecodeCancellation(t *testing.T) {
 	require.Equal(t, order.Cancellation{OrderID: "order-1", Reason: longest}, got)
 }
 
-func TestDecodeCancellationRefuses(t *testing.T) {
+func TestDecodeCancellation_Invalid(t *testing.T) {
 	t.Parallel()
 	const form = "must be 1 to 64 of [A-Za-z0-9._-]"
 	tests := map[string]struct{ body, path, reason string }{

@@ -9,7 +9,7 @@ import (
 	"orderflow/internal/order"
 )
 
-func TestIdentifiersOfCustomersAndProducts(t *testing.T) {
+func TestValidIdentifier(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]bool{
 		"c1": true, "Käthe & Söhne/7 @home": true, strings.Repeat("a", 128): true,

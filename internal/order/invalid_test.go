@@ -16,18 +16,18 @@ import (
 	"orderflow/internal/order"
 )
 
-// documented is one row of docs/orders.md, for one of its paths.
-type documented struct {
+// documentedFault is one row of docs/orders.md, for one of its paths.
+type documentedFault struct {
 	path, reason *regexp.Regexp
 	text         string
 }
 
-func (d documented) matches(fault order.InvalidError) bool {
+func (d documentedFault) matches(fault order.InvalidError) bool {
 	return d.path.MatchString(fault.Path) && d.reason.MatchString(fault.Reason)
 }
 
 // documentedFaults reads the table of docs/orders.md.
-func documentedFaults(t *testing.T) (rows []documented) {
+func documentedFaults(t *testing.T) (rows []documentedFault) {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "orders.md"))
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func documentedFaults(t *testing.T) (rows []documented) {
 			paths, reason = "", paths
 		}
 		for path := range strings.SplitSeq(paths, ", ") {
-			rows = append(rows, documented{path: pattern(path), reason: pattern(reason), text: path + " " + reason})
+			rows = append(rows, documentedFault{path: pattern(path), reason: pattern(reason), text: path + " " + reason})
 		}
 	}
 	return rows
@@ -52,7 +52,7 @@ func pattern(text string) *regexp.Regexp {
 	return regexp.MustCompile("^" + text + "$")
 }
 
-func TestDocumentedFaultsAreThoseThatOrdersAreRefusedFor(t *testing.T) {
+func TestDecodePlaced_FaultsAreDocumented(t *testing.T) {
 	t.Parallel()
 	rows, shown := documentedFaults(t), map[string]bool{}
 	all := append(invalidOrders(t), invalidOrder{reason: "content type must be application/json"})
@@ -70,23 +70,23 @@ func TestDocumentedFaultsAreThoseThatOrdersAreRefusedFor(t *testing.T) {
 	}
 }
 
-// No text in the source that reads like a reason is left out of the list.
-func TestDocumentedFaultsHaveEveryReasonInTheSource(t *testing.T) {
+// Every text in the source that has the form of a reason must be in the list.
+func TestDecodePlaced_EveryReasonIsDocumented(t *testing.T) {
 	t.Parallel()
 	exempt := map[string]bool{
-		"must be UTF-8": true, // JSON that is not UTF-8 comes no further than its syntax
+		"must be UTF-8": true, // JSON that is not UTF-8 fails the syntax check first
 		"must not have more decimals than its currency": true, // of payments and limits
 	}
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "orders.md"))
 	require.NoError(t, err)
 	count := 0
-	for _, file := range []string{"checker.go", "document.go", "number.go", "money.go", "placed.go", "moment.go", "mail.go"} {
+	for _, file := range []string{"checker.go", "document.go", "number.go", "money.go", "placed.go", "timestamp.go", "email.go"} {
 		for _, text := range reasonsIn(t, file) {
 			if exempt[text] {
 				continue
 			}
 			count++
-			require.Regexp(t, verbs(text), string(page), "%s: %q", file, text)
+			require.Regexp(t, formatPattern(text), string(page), "%s: %q", file, text)
 		}
 	}
 	require.Greater(t, count, 30)
@@ -110,8 +110,9 @@ func reasonsIn(t *testing.T, file string) (texts []string) {
 	return texts
 }
 
-// verbs makes a pattern of a format: where it has numbers, the page has a value. It ends at what varies more than that.
-func verbs(format string) string {
+// formatPattern returns a pattern for a format string. Where the format has numbers, the
+// page has a value. The pattern ends at the first part that varies more than that.
+func formatPattern(format string) string {
 	format, _, _ = strings.Cut(format, "%s")
 	format, _, _ = strings.Cut(format, ": ")
 	return "`" + strings.ReplaceAll(regexp.QuoteMeta(format), "%d", `\d+`)

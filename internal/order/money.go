@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// What can be wrong with an amount of money as text.
+// The faults of an amount of money as text.
 var (
 	errMoneyForm     = errors.New("must be money like USD12.34")
 	errMoneyNegative = errors.New("must not be negative")
@@ -17,18 +17,21 @@ var (
 	errMoneyTooLarge = errors.New("is too large")
 )
 
-// maxMoneyBytes bounds an amount as text: far more digits than any amount of 64 bits can use.
+// maxMoneyBytes limits an amount as text: far more digits than any amount of 64 bits can
+// use.
 const maxMoneyBytes = 64
 
-// Money is an amount in the minor units of its currency (cents of USD, yen of JPY) and the currency's ISO 4217 code.
-// In JSON it is a string like "USD4885.49", never a number. The zero value means that no amount is known.
+// Money is an amount in the minor units of its currency (cents of USD, yen of JPY) and
+// the currency's ISO 4217 code. In JSON it is a string like "USD4885.49", never a number.
+// The zero value means that the amount is unknown.
 type Money struct {
 	Minor    int64
 	Currency string
 }
 
-// ParseMoney reads three capital letters and a decimal number, such as USD4885.49. The currency must be known, the
-// number must fit 64 bits of minor units and may have no more decimals than the currency, trailing zeros aside.
+// ParseMoney parses three capital letters and a decimal number, such as USD4885.49. The
+// currency must be known. The number must fit 64 bits of minor units, and must have no
+// more decimals than the currency, except trailing zeros.
 func ParseMoney(s string) (Money, error) {
 	currency, number, err := splitMoney(s)
 	if err != nil {
@@ -50,7 +53,7 @@ func ParseMoney(s string) (Money, error) {
 	return Money{Minor: minor, Currency: currency}, nil
 }
 
-// splitMoney takes ^[A-Z]{3}\d+(\.\d+)?$ apart.
+// splitMoney splits text of the form ^[A-Z]{3}\d+(\.\d+)?$ into currency and number.
 func splitMoney(s string) (currency, number string, err error) {
 	if len(s) > maxMoneyBytes {
 		return "", "", errMoneyTooLarge
@@ -69,7 +72,7 @@ func splitMoney(s string) (currency, number string, err error) {
 	return currency, number, nil
 }
 
-// isPlainDecimal reports whether s is \d+(\.\d+)?.
+// isPlainDecimal reports whether s matches \d+(\.\d+)?.
 func isPlainDecimal(s string) bool {
 	whole, fraction, pointed := strings.Cut(s, ".")
 	return whole != "" && onlyBytes(whole, isDigit) && (!pointed || fraction != "" && onlyBytes(fraction, isDigit))
@@ -88,20 +91,22 @@ func onlyBytes(s string, ok func(byte) bool) bool {
 	return true
 }
 
-// Zero is no money at all in a currency.
+// Zero returns the amount 0 in a currency.
 func Zero(currency string) Money { return Money{Currency: currency} }
 
-// IsZero reports whether the amount is nothing, in whatever currency.
+// IsZero reports whether the amount is 0, in any currency.
 func (m Money) IsZero() bool { return m.Minor == 0 }
 
-// Decimal is the amount without its currency, with the currency's own number of decimals: "4885.49".
+// Decimal returns the amount without its currency, with the currency's number of
+// decimals: "4885.49".
 func (m Money) Decimal() string {
 	digits, _ := decimals(m.Currency)
 	r := new(big.Rat).SetFrac(big.NewInt(m.Minor), pow10(digits))
 	return r.FloatString(digits)
 }
 
-// String is the amount as ParseMoney reads it: "USD4885.49". The zero value gives the empty string.
+// String returns the amount in the form that ParseMoney reads: "USD4885.49". For the zero
+// value it returns "".
 func (m Money) String() string {
 	if m == (Money{}) {
 		return ""
@@ -109,7 +114,8 @@ func (m Money) String() string {
 	return m.Currency + m.Decimal()
 }
 
-// MarshalText writes the amount as String does and refuses what could not be read again.
+// MarshalText returns the amount as String does. It returns an error for an amount that
+// ParseMoney would reject.
 func (m Money) MarshalText() ([]byte, error) {
 	if m == (Money{}) {
 		return []byte{}, nil
@@ -123,7 +129,7 @@ func (m Money) MarshalText() ([]byte, error) {
 	return []byte(m.String()), nil
 }
 
-// UnmarshalText reads what MarshalText writes; nothing gives the zero value.
+// UnmarshalText parses the output of MarshalText. Empty text is the zero value.
 func (m *Money) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		*m = Money{}
@@ -137,7 +143,7 @@ func (m *Money) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// pow10 is ten to the power of n.
+// pow10 returns 10^n.
 func pow10(n int) *big.Int {
 	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
 }

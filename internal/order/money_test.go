@@ -12,7 +12,7 @@ import (
 	"orderflow/internal/order"
 )
 
-func TestParseMoneyCountsInTheCurrencysOwnMinorUnits(t *testing.T) {
+func TestParseMoney_MinorUnits(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		want    order.Money
@@ -43,7 +43,7 @@ func TestParseMoneyCountsInTheCurrencysOwnMinorUnits(t *testing.T) {
 	}
 }
 
-func TestParseMoneyRefuses(t *testing.T) {
+func TestParseMoney_Invalid(t *testing.T) {
 	t.Parallel()
 	const form, currency = "must be money like USD12.34", "must be in a currency of ISO 4217"
 	tests := map[string]string{
@@ -68,7 +68,7 @@ func TestParseMoneyRefuses(t *testing.T) {
 	}
 }
 
-func TestMoneyIsAStringInJSON(t *testing.T) {
+func TestMoney_JSONString(t *testing.T) {
 	t.Parallel()
 	type holder struct{ Total order.Money }
 	data, err := json.Marshal(holder{usd(488549)})
@@ -82,7 +82,7 @@ func TestMoneyIsAStringInJSON(t *testing.T) {
 	require.Error(t, json.Unmarshal([]byte(`{"Total":"4885.49"}`), &read))
 }
 
-func TestAnUnknownAmountIsAnEmptyString(t *testing.T) {
+func TestMoney_ZeroValueIsEmptyString(t *testing.T) {
 	t.Parallel()
 	data, err := json.Marshal(order.Money{})
 	require.NoError(t, err)
@@ -93,7 +93,7 @@ func TestAnUnknownAmountIsAnEmptyString(t *testing.T) {
 	require.Empty(t, order.Money{}.String())
 }
 
-func TestMoneyThatCouldNotBeReadIsNotWritten(t *testing.T) {
+func TestMoney_MarshalTextInvalid(t *testing.T) {
 	t.Parallel()
 	for _, money := range []order.Money{usd(-1), {Minor: 1}, {Minor: 1, Currency: "XXX"}, {Currency: "usd"}} {
 		_, err := money.MarshalText()
@@ -102,7 +102,7 @@ func TestMoneyThatCouldNotBeReadIsNotWritten(t *testing.T) {
 	require.Equal(t, "USD-0.05", usd(-5).String(), "a message may still show it")
 }
 
-func TestMoneyIsZero(t *testing.T) {
+func TestMoney_IsZero(t *testing.T) {
 	t.Parallel()
 	require.True(t, order.Zero("EUR").IsZero())
 	require.True(t, order.Money{}.IsZero())
@@ -111,7 +111,7 @@ func TestMoneyIsZero(t *testing.T) {
 	require.Equal(t, "0.00", order.Zero("EUR").Decimal())
 }
 
-func TestMoneyComesBackAsItWasWritten(t *testing.T) {
+func TestMoney_RoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		money := order.Money{

@@ -9,11 +9,12 @@ import (
 
 const (
 	maxPrecision   = 10 // decimals of a price or a tax rate
-	maxNumberBytes = 40 // of a JSON number: what would be longer is no amount, and what is longer costs time
+	maxNumberBytes = 40 // of a JSON number: no amount needs more, and longer numbers cost time
 )
 
-// exact reads a JSON number as the fraction it is. An exponent may have two digits: more can only be meant to hurt.
-func exact(raw jsontext.Value) (*big.Rat, string) {
+// parseExact parses a JSON number as an exact fraction, and otherwise returns the fault.
+// An exponent may have two digits: a longer one can only be an attack.
+func parseExact(raw jsontext.Value) (*big.Rat, string) {
 	switch {
 	case len(raw) == 0 || raw.Kind() == 'n':
 		return nil, "is missing"
@@ -36,13 +37,13 @@ func smallExponent(number string) bool {
 	return i < 0 || len(strings.TrimLeft(number[i+1:], "+-")) <= 2
 }
 
-// precision is the number of decimals that write a value exactly.
+// precision returns the number of decimals needed to write a value exactly.
 func precision(value *big.Rat) int {
 	digits, _ := value.FloatPrec()
 	return digits
 }
 
-// roundHalfUp gives value × 10^digits, rounded half up. The value must not be negative.
+// roundHalfUp returns value × 10^digits, rounded half up. The value must not be negative.
 func roundHalfUp(value *big.Rat, digits int) *big.Int {
 	scaled := new(big.Rat).Mul(value, new(big.Rat).SetInt(pow10(digits)))
 	scaled.Add(scaled, big.NewRat(1, 2))

@@ -20,18 +20,18 @@ func TestAddPayments(t *testing.T) {
 		covered        bool
 		refused        error // of the last payment
 	}{
-		"no payment covers nothing":         {},
-		"a part leaves the rest open":       {payments: []order.Paid{paid("a", 99_99)}, paid: 99_99},
-		"parts add up":                      {payments: []order.Paid{paid("a", 40_00), paid("b", 60_00)}, paid: 100_00, covered: true},
-		"parts may come to too much":        {payments: []order.Paid{paid("a", 70_00), paid("b", 60_00)}, paid: 130_00, overpaid: 30_00, covered: true},
-		"one id counts once":                {payments: []order.Paid{paid("a", 50_00), paid("a", 50_00)}, paid: 50_00},
-		"another amount of an id":           {payments: []order.Paid{paid("a", 50_00), paid("a", 60_00)}, paid: 50_00, refused: order.ErrPaymentConflict},
-		"a repeat behind a contradiction":   {payments: []order.Paid{paid("a", 50_00), paid("a", 60_00), paid("a", 50_00)}, paid: 50_00},
-		"another currency":                  {payments: []order.Paid{paid("a", 50_00), euro}, paid: 50_00, refused: order.ErrPaymentCurrency},
-		"a good one behind another":         {payments: []order.Paid{euro, paid("a", 100_00)}, paid: 100_00, covered: true},
-		"an id that came in a currency":     {payments: []order.Paid{euro, paid("e", 100_00)}, paid: 100_00, covered: true},
-		"more than can be counted":          {payments: []order.Paid{paid("a", 1), paid("b", math.MaxInt64)}, paid: 1, refused: order.ErrPaymentTooMuch},
-		"as much as can be counted, in all": {payments: []order.Paid{paid("a", math.MaxInt64)}, paid: math.MaxInt64, overpaid: math.MaxInt64 - 100_00, covered: true},
+		"no payment covers nothing":        {},
+		"a part leaves the rest open":      {payments: []order.Paid{paid("a", 99_99)}, paid: 99_99},
+		"parts add up":                     {payments: []order.Paid{paid("a", 40_00), paid("b", 60_00)}, paid: 100_00, covered: true},
+		"parts may exceed the total":       {payments: []order.Paid{paid("a", 70_00), paid("b", 60_00)}, paid: 130_00, overpaid: 30_00, covered: true},
+		"one id counts once":               {payments: []order.Paid{paid("a", 50_00), paid("a", 50_00)}, paid: 50_00},
+		"another amount of an id":          {payments: []order.Paid{paid("a", 50_00), paid("a", 60_00)}, paid: 50_00, refused: order.ErrPaymentConflict},
+		"a repeat after a contradiction":   {payments: []order.Paid{paid("a", 50_00), paid("a", 60_00), paid("a", 50_00)}, paid: 50_00},
+		"another currency":                 {payments: []order.Paid{paid("a", 50_00), euro}, paid: 50_00, refused: order.ErrPaymentCurrency},
+		"a valid one after an invalid one": {payments: []order.Paid{euro, paid("a", 100_00)}, paid: 100_00, covered: true},
+		"an id used in another currency":   {payments: []order.Paid{euro, paid("e", 100_00)}, paid: 100_00, covered: true},
+		"a sum that overflows":             {payments: []order.Paid{paid("a", 1), paid("b", math.MaxInt64)}, paid: 1, refused: order.ErrPaymentTooMuch},
+		"the largest sum":                  {payments: []order.Paid{paid("a", math.MaxInt64)}, paid: math.MaxInt64, overpaid: math.MaxInt64 - 100_00, covered: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

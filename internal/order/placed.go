@@ -13,7 +13,8 @@ const (
 	maxAddressLines = 50
 )
 
-// wirePlaced is what is read of an order-placed event. Producers write more; the rest is passed over.
+// wirePlaced holds the members of an order-placed event that are decoded. Producers write
+// more members, which are ignored.
 type wirePlaced struct {
 	OrderID    string       `json:"orderId"`
 	CustomerID string       `json:"customerId"`
@@ -53,8 +54,8 @@ type wireAddress struct {
 	Lines   []string `json:"lines"`
 }
 
-// DecodePlaced reads the body of an order-placed event that stands on a stream. Any fault is an *InvalidError, the first
-// one that is found.
+// DecodePlaced decodes the body of an order-placed event on the given stream. Every fault
+// is an *InvalidError, and the first one found is returned.
 func DecodePlaced(stream, contentType string, body []byte) (Placed, error) {
 	var wire wirePlaced
 	if err := unmarshal(contentType, body, &wire); err != nil {
@@ -64,7 +65,7 @@ func DecodePlaced(stream, contentType string, body []byte) (Placed, error) {
 	placed := Placed{
 		OrderID:        c.orderID(wire.OrderID, stream),
 		CustomerID:     c.identifier("customerId", wire.CustomerID),
-		PlacedAt:       c.moment("at", wire.At),
+		PlacedAt:       c.timestamp("at", wire.At),
 		ShippingMethod: c.text("shipping.method", wire.Shipping.Method),
 		Recipient:      c.recipient(wire.Shipping.Recipient),
 		Address:        c.address(wire.Shipping.Address),
@@ -87,7 +88,7 @@ func (c *checker) recipient(wire wireRecipient) Recipient {
 
 func (c *checker) address(wire wireAddress) Address {
 	if len(wire.Lines) > maxAddressLines {
-		c.refuse("shipping.address.lines", fmt.Sprintf("must have at most %d lines", maxAddressLines))
+		c.addFault("shipping.address.lines", fmt.Sprintf("must have at most %d lines", maxAddressLines))
 		return Address{}
 	}
 	for i, line := range wire.Lines {
@@ -96,25 +97,27 @@ func (c *checker) address(wire wireAddress) Address {
 	return Address{Country: c.text("shipping.address.country", wire.Country), Lines: wire.Lines}
 }
 
-// email is the billing recipient's address, or the shipping recipient's where the former cannot be one.
+// email returns the billing recipient's address, or the shipping recipient's if the
+// former cannot be an address.
 func (c *checker) email(wire wirePlaced) string {
 	for _, recipient := range []wireRecipient{wire.Billing.Recipient, wire.Shipping.Recipient} {
 		if address, ok := emailAddress(recipient.EmailAddress); ok {
 			return address
 		}
 	}
-	c.refuse("billing.recipient.emailAddress", "must be a usable e-mail address, here or at shipping.recipient.emailAddress")
+	c.addFault("billing.recipient.emailAddress", "must be a usable e-mail address, here or at shipping.recipient.emailAddress")
 	return ""
 }
 
-// lines checks every line and adds up the total. All prices are in the currency of the first.
+// lines checks every line and adds up the total. All prices must be in the currency of
+// the first.
 func (c *checker) lines(wires []wireLine) ([]Line, Money) {
 	switch {
 	case len(wires) == 0:
-		c.refuse("lineItems", "must have at least one line")
+		c.addFault("lineItems", "must have at least one line")
 		return nil, Money{}
 	case len(wires) > maxLines:
-		c.refuse("lineItems", fmt.Sprintf("must have at most %d lines", maxLines))
+		c.addFault("lineItems", fmt.Sprintf("must have at most %d lines", maxLines))
 		return nil, Money{}
 	}
 	lines := make([]Line, 0, len(wires))
@@ -129,7 +132,7 @@ func (c *checker) lines(wires []wireLine) ([]Line, Money) {
 		lines = append(lines, line)
 	}
 	if sum.Sign() == 0 {
-		c.refuse("lineItems", "must come to more than 0")
+		c.addFault("lineItems", "must come to more than 0")
 	}
 	return lines, c.money("lineItems", "come to too large a total", sum, currency)
 }
@@ -158,66 +161,67 @@ func (c *checker) line(index int, wire wireLine, currency string) Line {
 }
 
 func (c *checker) quantity(path string, raw jsontext.Value) int {
-	value, fault := exact(raw)
+	value, fault := parseExact(raw)
 	switch {
 	case fault != "":
-		c.refuse(path, fault)
+		c.addFault(path, fault)
 	case !value.IsInt():
-		c.refuse(path, "must be a whole number")
+		c.addFault(path, "must be a whole number")
 	case value.Cmp(big.NewRat(1, 1)) < 0:
-		c.refuse(path, "must be at least 1")
+		c.addFault(path, "must be at least 1")
 	case value.Cmp(big.NewRat(maxQuantity, 1)) > 0:
-		c.refuse(path, fmt.Sprintf("must be at most %d", maxQuantity))
+		c.addFault(path, fmt.Sprintf("must be at most %d", maxQuantity))
 	default:
 		return int(value.Num().Int64())
 	}
 	return 0
 }
 
-// price reads an amount of money that may be finer than its currency, as the price of a screw is.
+// price parses an amount of money that may have more decimals than its currency, such as
+// the price of a screw.
 func (c *checker) price(path, text, want string) (*big.Rat, string) {
 	if text == "" {
-		c.refuse(path, "is missing")
+		c.addFault(path, "is missing")
 		return nil, ""
 	}
 	currency, number, err := splitMoney(text)
 	if err != nil {
-		c.refuse(path, err.Error())
+		c.addFault(path, err.Error())
 		return nil, ""
 	}
 	if _, known := decimals(currency); !known {
-		c.refuse(path, errMoneyCurrency.Error())
+		c.addFault(path, errMoneyCurrency.Error())
 		return nil, ""
 	}
 	if want != "" && currency != want {
-		c.refuse(path, "must be in the same currency as the first line")
+		c.addFault(path, "must be in the same currency as the first line")
 	}
 	value, _ := new(big.Rat).SetString(number)
 	if precision(value) > maxPrecision {
-		c.refuse(path, fmt.Sprintf("must have at most %d decimals", maxPrecision))
+		c.addFault(path, fmt.Sprintf("must have at most %d decimals", maxPrecision))
 	}
 	return value, currency
 }
 
 func (c *checker) rate(path string, raw jsontext.Value) *big.Rat {
-	value, fault := exact(raw)
+	value, fault := parseExact(raw)
 	switch {
 	case fault != "":
-		c.refuse(path, fault)
+		c.addFault(path, fault)
 	case value.Sign() < 0 || value.Cmp(big.NewRat(1, 1)) > 0:
-		c.refuse(path, "must be between 0 and 1")
+		c.addFault(path, "must be between 0 and 1")
 	case precision(value) > maxPrecision:
-		c.refuse(path, fmt.Sprintf("must have at most %d decimals", maxPrecision))
+		c.addFault(path, fmt.Sprintf("must have at most %d decimals", maxPrecision))
 	default:
 		return value
 	}
 	return new(big.Rat)
 }
 
-// money is an amount of minor units that must fit 64 bits.
+// money returns an amount of minor units, which must fit 64 bits.
 func (c *checker) money(path, fault string, minor *big.Int, currency string) Money {
 	if !minor.IsInt64() {
-		c.refuse(path, fault)
+		c.addFault(path, fault)
 		return Money{}
 	}
 	return Money{Minor: minor.Int64(), Currency: currency}
@@ -227,9 +231,9 @@ func (c *checker) orderID(id, stream string) string {
 	switch {
 	case c.identifier("orderId", id) == "":
 	case !ValidID(id):
-		c.refuse("orderId", "must be order- and 1 to 120 of [A-Za-z0-9._-]")
+		c.addFault("orderId", "must be order- and 1 to 120 of [A-Za-z0-9._-]")
 	case id != stream:
-		c.refuse("orderId", "must be the name of the stream")
+		c.addFault("orderId", "must be the name of the stream")
 	}
 	return id
 }

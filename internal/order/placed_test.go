@@ -11,7 +11,7 @@ import (
 	"orderflow/internal/order"
 )
 
-func TestDecodePlacedReadsAnOrder(t *testing.T) {
+func TestDecodePlaced(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, order.Placed{
 		OrderID:        stream,
@@ -34,7 +34,7 @@ func usd(minor int64) order.Money { return order.Money{Minor: minor, Currency: "
 
 type invalidOrder struct{ name, body, path, reason string }
 
-// invalidOrders has an order for each rule, which that order alone breaks.
+// invalidOrders returns one order for each rule, which breaks only that rule.
 func invalidOrders(t *testing.T) []invalidOrder {
 	t.Helper()
 	long := func(n int) string { return strings.Repeat("x", n) }
@@ -161,7 +161,7 @@ func invalidOrders(t *testing.T) []invalidOrder {
 	}
 }
 
-func TestDecodePlacedRefusesAndNamesThePlace(t *testing.T) {
+func TestDecodePlaced_Invalid(t *testing.T) {
 	t.Parallel()
 	for _, test := range invalidOrders(t) {
 		t.Run(test.name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func line(quantity, price, rate string) string {
 	return fmt.Sprintf(`{"productId":"p","quantity":%s,"pricePerUnit":%q,"taxRate":%s}`, quantity, price, rate)
 }
 
-func TestMomentTakesAllOfRFC3339(t *testing.T) {
+func TestDecodePlaced_RFC3339(t *testing.T) {
 	t.Parallel()
 	for at, want := range map[string]string{
 		"2025-01-01t13:07:28z":                      "2025-01-01T13:07:28Z",
@@ -200,7 +200,7 @@ func TestMomentTakesAllOfRFC3339(t *testing.T) {
 	}
 }
 
-func TestInvalidErrorIsPathAndReason(t *testing.T) {
+func TestInvalidError(t *testing.T) {
 	t.Parallel()
 	_, err := order.DecodePlaced(stream, jsonType, []byte(with(t, `"quantity": 5`, `"quantity": 0`)))
 	require.EqualError(t, err, "lineItems[1].quantity: must be at least 1")
@@ -208,7 +208,7 @@ func TestInvalidErrorIsPathAndReason(t *testing.T) {
 	require.EqualError(t, err, "must be an object, is a number")
 }
 
-func TestDecodePlacedTakesOnlyJSONByItsContentType(t *testing.T) {
+func TestDecodePlaced_ContentType(t *testing.T) {
 	t.Parallel()
 	for _, contentType := range []string{"", "application/octet-stream", "application/JSON", "text/json"} {
 		_, err := order.DecodePlaced(stream, contentType, []byte(placedBody))
@@ -216,7 +216,7 @@ func TestDecodePlacedTakesOnlyJSONByItsContentType(t *testing.T) {
 	}
 }
 
-func TestDecodePlacedAccepts(t *testing.T) {
+func TestDecodePlaced_Accepts(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
 		"whole numbers written otherwise": with(t, `"quantity": 5`, `"quantity": 0.5e1`, `"quantity": 3`, `"quantity": 3.0`),
@@ -240,7 +240,7 @@ func TestDecodePlacedAccepts(t *testing.T) {
 	}
 }
 
-func TestAnOrderNeedsNoShipping(t *testing.T) {
+func TestDecodePlaced_WithoutShipping(t *testing.T) {
 	t.Parallel()
 	body := `{"orderId":"order-1","customerId":"c","lineItems":[` + line("1", "EUR1", "0") + `],
 		"billing":{"recipient":{"emailAddress":"a@example.com"}},"at":"2025-01-01T00:00:00Z"}`
@@ -251,7 +251,7 @@ func TestAnOrderNeedsNoShipping(t *testing.T) {
 	require.Equal(t, "EUR1.00", placed.Total.String())
 }
 
-func TestReasonsNeverRepeatPersonalData(t *testing.T) {
+func TestDecodePlaced_ReasonsOmitPersonalData(t *testing.T) {
 	t.Parallel()
 	bodies := []string{
 		with(t, `"Ada Bär"`, `{"Secret": 1}`),

@@ -5,10 +5,12 @@ import (
 	"time"
 )
 
-// ErrGone says that the event an order was placed with can no longer be read from its stream.
+// ErrGone is returned if the event an order was placed with can no longer be read from
+// its stream.
 var ErrGone = errors.New("the placed order is gone from its stream")
 
-// Source says where an order's body is: the event store is the claim check, so that histories carry no personal data.
+// Source is the location of an order's body. The event store is the claim check, so that
+// histories contain no personal data.
 type Source struct {
 	Stream        string `json:"stream"`
 	Revision      uint64 `json:"revision"`
@@ -17,7 +19,8 @@ type Source struct {
 	Traceparent   string `json:"traceparent,omitempty"`   // W3C trace context of the source event
 }
 
-// Status is where an order stands. The workflow, the fulfilment row and every report use the same words.
+// Status is the status of an order. The workflow, the fulfillment row and every report
+// use the same values.
 type Status string
 
 // The statuses of an order. Shipped, rejected and cancelled are final: they never change.
@@ -31,7 +34,8 @@ const (
 	StatusCancelled  Status = "cancelled"
 )
 
-// Statuses lists them all. Of those that are not final, a fulfilment has StatusFulfilling alone.
+// Statuses returns all statuses. Of those that are not final, a fulfillment can only have
+// StatusFulfilling.
 func Statuses() []Status {
 	return []Status{
 		StatusPending, StatusOnHold, StatusFulfilling, StatusShipped, StatusRejected, StatusCancelling, StatusCancelled,
@@ -43,10 +47,11 @@ func (s Status) Final() bool {
 	return s == StatusShipped || s == StatusRejected || s == StatusCancelled
 }
 
-// Reason says by a fixed code why an order was not, or not yet, fulfilled.
+// Reason is a fixed code for why an order was not, or not yet, fulfilled.
 type Reason string
 
-// The reasons an order can carry. With ReasonCancelled the operator's own code stands beside it, in State.Code.
+// The reasons of an order. With ReasonCancelled, State.Code holds the operator's own
+// code.
 const (
 	ReasonInsufficientCredit Reason = "INSUFFICIENT_CREDIT"
 	ReasonUnknownCustomer    Reason = "UNKNOWN_CUSTOMER"
@@ -58,7 +63,7 @@ const (
 	ReasonCancelled          Reason = "CANCELLED"
 )
 
-// Reasons lists them all.
+// Reasons returns all reasons.
 func Reasons() []Reason {
 	return []Reason{
 		ReasonInsufficientCredit, ReasonUnknownCustomer, ReasonCurrencyMismatch, ReasonCreditDeclined, ReasonHoldExpired,
@@ -66,7 +71,7 @@ func Reasons() []Reason {
 	}
 }
 
-// Credit says what became of the order's claim on its customer's credit.
+// Credit is the state of the order's claim on its customer's credit.
 type Credit string
 
 // The states of an order's credit.
@@ -78,8 +83,8 @@ const (
 	CreditReleased Credit = "released"
 )
 
-// State is the one JSON that the status query, the workflow's result and the answers of its updates share.
-// It holds ids, codes and amounts, never a name or an address.
+// State is the JSON returned by the status query, the workflow and its updates. It
+// contains ids, codes and amounts, never a name or an address.
 type State struct {
 	OrderID        string    `json:"orderId"`
 	CustomerID     string    `json:"customerId"`
@@ -94,6 +99,7 @@ type State struct {
 	PlacedAt       time.Time `json:"placedAt"`
 	UpdatedAt      time.Time `json:"updatedAt"`
 
-	// Emails is what became of each email that the workflow began to send, by kind: pending while that is not known.
+	// Emails is the status of each email that the workflow began to send, by kind. It is
+	// pending until the outcome is known.
 	Emails map[string]string `json:"emails,omitempty"`
 }

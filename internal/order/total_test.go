@@ -13,7 +13,7 @@ import (
 	"orderflow/internal/order"
 )
 
-func TestTotalsAreRoundedHalfUpByLine(t *testing.T) {
+func TestDecodePlaced_TotalsAreRoundedHalfUpByLine(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		lines []string
@@ -38,7 +38,7 @@ func TestTotalsAreRoundedHalfUpByLine(t *testing.T) {
 	}
 }
 
-func TestPricesAndRatesAreKeptExactly(t *testing.T) {
+func TestDecodePlaced_PricesAndRatesAreExact(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ price, rate, wantPrice, wantRate string }{
 		{"USD763.2", "0.21", "763.20", "0.21"},
@@ -55,8 +55,9 @@ func TestPricesAndRatesAreKeptExactly(t *testing.T) {
 	}
 }
 
-// TestTotalsAgreeWithWholeNumberArithmetic computes totals another way: in whole numbers of 10^-20 of the minor unit.
-func TestTotalsAgreeWithWholeNumberArithmetic(t *testing.T) {
+// TestDecodePlaced_TotalsMatchIntegerArithmetic computes totals a second way: in whole
+// numbers of 10^-20 of the minor unit.
+func TestDecodePlaced_TotalsMatchIntegerArithmetic(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		var lines []string
@@ -89,7 +90,7 @@ func centsHalfUp(quantity, price, rate int64) *big.Int {
 	return gross.Div(gross, unit)
 }
 
-// requireSound checks what every order that was accepted must satisfy.
+// requireSound checks the invariants of every accepted order.
 func requireSound(t require.TestingT, placed order.Placed) {
 	require.True(t, order.ValidID(placed.OrderID))
 	require.NotEmpty(t, strings.TrimSpace(placed.CustomerID))

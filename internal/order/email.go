@@ -7,12 +7,15 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// maxEmailBytes is the longest address there can be: 64 bytes, an @ and 255 bytes.
+// maxEmailBytes is the length of the longest possible address: 64 bytes, an @ and 255
+// bytes.
 const maxEmailBytes = 320
 
-// emailAddress returns the address that a string holds, without the white space around it and with its domain as DNS has
-// it: in lower case, and in punycode where it goes beyond ASCII. It reports whether the string may be an address: exactly one
-// @, at most 320 bytes, no control characters. The rest is the provider's to judge, and fails the email and not the order.
+// emailAddress returns the address in s, without the white space around it and with its
+// domain in DNS form: in lower case, and in punycode if it is not ASCII. It reports
+// whether s may be an address: exactly one @, at most 320 bytes, no control characters.
+// The provider checks the rest. An address that it rejects fails the email and not the
+// order.
 func emailAddress(s string) (string, bool) {
 	s = strings.TrimSpace(s)
 	if len(s) > maxEmailBytes || strings.Count(s, "@") != 1 || strings.ContainsFunc(s, unicode.IsControl) {
@@ -25,7 +28,8 @@ func emailAddress(s string) (string, bool) {
 	return s, true
 }
 
-// asciiDomain returns a domain as it is looked up, or in lower case if it is none.
+// asciiDomain returns the form of a domain that DNS looks up, or the lower-case text if
+// it is not a domain.
 func asciiDomain(domain string) string {
 	if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
 		return ascii
