@@ -7,23 +7,24 @@ import (
 	"orderflow/internal/order"
 )
 
-// What a command can refuse to do. None of these goes away by trying again.
+// The errors of a command. None of them goes away on a retry.
 var (
-	ErrInvalidAmount  = errors.New("amount must be more than 0 and say its currency")
+	ErrInvalidAmount  = errors.New("amount must be more than 0 and have a currency")
 	ErrNotHeld        = errors.New("order is not held")
 	ErrOtherAmount    = errors.New("order is held with another amount")
-	ErrTooMuch        = errors.New("reservations come to more than can be counted")
+	ErrTooMuch        = errors.New("sum of reservations overflows")
 	ErrNoReason       = errors.New("a reason or an approver is missing")
 	ErrAlreadyOpened  = errors.New("credit account is already opened with another limit")
 	ErrNotOpened      = errors.New("credit account is not opened")
 	ErrOtherCurrency  = errors.New("credit account is in another currency")
-	ErrInvalidOrderID = errors.New("order id is not one")
+	ErrInvalidOrderID = errors.New("invalid order id")
 )
 
-// Verdict is what an account says about an order.
+// Verdict is an account's decision about an order.
 type Verdict string
 
-// The verdicts. Refused is for good; held waits for approval or release; released closes the order.
+// The verdicts. Refused is permanent, held waits for approval or release, and released
+// closes the order.
 const (
 	VerdictReserved Verdict = "reserved"
 	VerdictRefused  Verdict = "refused"
@@ -31,22 +32,25 @@ const (
 	VerdictReleased Verdict = "released"
 )
 
-// Decision is what stands for an order.
+// Decision is an account's decision about an order.
 type Decision struct {
 	Verdict Verdict `json:"verdict"`
-	// Reason is INSUFFICIENT_CREDIT, UNKNOWN_CUSTOMER or CURRENCY_MISMATCH of what was refused or held, and the release's
-	// reason of what was released. What is reserved has none.
+	// Reason is INSUFFICIENT_CREDIT, UNKNOWN_CUSTOMER or CURRENCY_MISMATCH for an order
+	// that was refused or held, and the reason of the release for an order that was
+	// released. It is empty for a reserved order.
 	Reason string `json:"reason,omitempty"`
-	// Amount is what was asked for, or what a release gave back.
+	// Amount is the requested amount, or the amount that a release freed.
 	Amount order.Money `json:"amount"`
-	// HoldUntil is when the hold of a held order ends. It is zero otherwise, and for holds that were recorded without it.
+	// HoldUntil is the end of a held order's hold. It is zero otherwise, and for holds
+	// that were recorded without it.
 	HoldUntil time.Time `json:"holdUntil,omitzero"`
 }
 
-// Open begins the account with a limit. The same again does nothing; ErrAlreadyOpened with another limit.
+// Open opens the account with a limit. With the same limit again it does nothing. It
+// returns ErrAlreadyOpened if the account has another limit.
 func (a *Account) Open(limit order.Money) ([]Event, error) {
 	switch {
-	case !known(limit):
+	case !validAmount(limit):
 		return nil, ErrInvalidAmount
 	case a.limit == limit:
 		return nil, nil
@@ -56,11 +60,11 @@ func (a *Account) Open(limit order.Money) ([]Event, error) {
 	return []Event{Opened{CustomerID: a.customerID, Limit: limit}}, nil
 }
 
-// ChangeLimit sets another limit; open reservations stand. The same limit again does nothing. Errors are ErrNotOpened
-// and ErrOtherCurrency.
+// ChangeLimit changes the limit and keeps open reservations. With the same limit it does
+// nothing. It returns ErrNotOpened or ErrOtherCurrency.
 func (a *Account) ChangeLimit(limit order.Money) ([]Event, error) {
 	switch {
-	case !known(limit):
+	case !validAmount(limit):
 		return nil, ErrInvalidAmount
 	case !a.Opened():
 		return nil, ErrNotOpened
@@ -72,8 +76,9 @@ func (a *Account) ChangeLimit(limit order.Money) ([]Event, error) {
 	return []Event{LimitChanged{CustomerID: a.customerID, Limit: limit}}, nil
 }
 
-// Reserve decides about an order by the rule, or answers what was decided, whatever amount is asked for then. It errs
-// with ErrNoLimit when the account would have to be opened in a currency that has no default limit.
+// Reserve decides about an order by the rule. If the order was decided before, Reserve
+// returns that decision, whatever the amount. It returns ErrNoLimit if the account would
+// have to be opened in a currency that has no default limit.
 func (a *Account) Reserve(orderID string, amount order.Money, terms Terms) (Decision, []Event, error) {
 	if decision, decided := a.orders[orderID]; decided {
 		return decision, nil, nil
@@ -88,7 +93,7 @@ func (a *Account) Reserve(orderID string, amount order.Money, terms Terms) (Deci
 		if terms.UnknownCustomer == UnknownReject {
 			terms.HoldUntil = time.Time{}
 		}
-		return a.exceed(orderID, amount, order.Zero(amount.Currency), terms.HoldUntil, order.ReasonUnknownCustomer)
+		return a.limitExceeded(orderID, amount, order.Zero(amount.Currency), terms.HoldUntil, order.ReasonUnknownCustomer)
 	}
 	limit, opening, err := a.openFor(amount.Currency, terms)
 	if err != nil {
@@ -103,16 +108,17 @@ func (a *Account) Reserve(orderID string, amount order.Money, terms Terms) (Deci
 func (a *Account) decide(orderID string, amount, available order.Money, holdUntil time.Time) (Decision, []Event, error) {
 	switch {
 	case amount.Currency != available.Currency:
-		return a.exceed(orderID, amount, available, time.Time{}, order.ReasonCurrencyMismatch)
+		return a.limitExceeded(orderID, amount, available, time.Time{}, order.ReasonCurrencyMismatch)
 	case amount.Minor > available.Minor:
-		return a.exceed(orderID, amount, available, holdUntil, order.ReasonInsufficientCredit)
+		return a.limitExceeded(orderID, amount, available, holdUntil, order.ReasonInsufficientCredit)
 	default:
 		reserved := Reserved{OrderID: orderID, Amount: amount}
 		return Decision{Verdict: VerdictReserved, Amount: amount}, []Event{reserved}, nil
 	}
 }
 
-// openFor gives the account's limit, and the event that opens it first when it is not yet opened.
+// openFor returns the account's limit, and the event that opens the account if it is not
+// yet opened.
 func (a *Account) openFor(currency string, terms Terms) (order.Money, []Event, error) {
 	if a.Opened() {
 		return a.limit, nil, nil
@@ -124,26 +130,27 @@ func (a *Account) openFor(currency string, terms Terms) (order.Money, []Event, e
 	return limit, []Event{Opened{CustomerID: a.customerID, Limit: limit}}, nil
 }
 
-func (a *Account) exceed(
+func (a *Account) limitExceeded(
 	orderID string, amount, available order.Money, holdUntil time.Time, reason order.Reason,
 ) (Decision, []Event, error) {
 	event := LimitExceeded{
 		OrderID: orderID, Amount: amount, Available: available, Held: !holdUntil.IsZero(), HoldUntil: holdUntil.UTC(),
 	}
-	decision := Decision{Verdict: exceeded(event.Held), Reason: string(reason), Amount: amount, HoldUntil: event.HoldUntil}
+	decision := Decision{Verdict: exceededVerdict(event.Held), Reason: string(reason), Amount: amount, HoldUntil: event.HoldUntil}
 	return decision, []Event{event}, nil
 }
 
-func exceeded(held bool) Verdict {
+func exceededVerdict(held bool) Verdict {
 	if held {
 		return VerdictHeld
 	}
 	return VerdictRefused
 }
 
-// Approve reserves a held order outside the rule, because somebody (by, a code) allowed it; the account is opened first
-// if need be. What is settled already is answered as it is. Errors are ErrNotHeld for an order nobody asked about,
-// ErrOtherAmount, ErrTooMuch and ErrNoLimit.
+// Approve reserves a held order outside the rule, because an operator (by, a code)
+// approved it. It opens the account first if necessary. If the order was settled before,
+// Approve returns that decision. It returns ErrNotHeld for an order that was never
+// decided, ErrOtherAmount, ErrTooMuch or ErrNoLimit.
 func (a *Account) Approve(orderID string, amount order.Money, by string, terms Terms) (Decision, []Event, error) {
 	held, decided := a.orders[orderID]
 	switch {
@@ -161,7 +168,7 @@ func (a *Account) Approve(orderID string, amount order.Money, by string, terms T
 	case err != nil:
 		return Decision{}, nil, err
 	case limit.Currency != amount.Currency:
-		return a.exceed(orderID, amount, a.Available(), time.Time{}, order.ReasonCurrencyMismatch)
+		return a.limitExceeded(orderID, amount, a.Available(), time.Time{}, order.ReasonCurrencyMismatch)
 	case !a.fits64(amount):
 		return Decision{}, nil, ErrTooMuch
 	}
@@ -169,8 +176,9 @@ func (a *Account) Approve(orderID string, amount order.Money, by string, terms T
 	return Decision{Verdict: VerdictReserved, Amount: amount}, append(opening, reserved), nil
 }
 
-// Release closes an order for ever and gives back what is reserved for it. zero says the order's currency, for the
-// amount when nothing is reserved. What was released already is answered as it was.
+// Release closes an order permanently and frees the amount reserved for it. zero gives
+// the order's currency, for the amount if nothing is reserved. If the order was released
+// before, Release returns that decision.
 func (a *Account) Release(orderID string, zero order.Money, cause Cause) (Decision, []Event, error) {
 	before := a.orders[orderID]
 	switch {

@@ -10,7 +10,8 @@ import (
 	"orderflow/internal/order"
 )
 
-// Short names for the events and answers of the scenarios below. Amounts are of the orders, limits of the account.
+// Short names for the events and decisions of the scenarios below. Amounts are those of
+// the orders, limits those of the account.
 
 func opened(t require.TestingT, limit string) credit.Event {
 	return credit.Opened{CustomerID: customer, Limit: money(t, limit)}
@@ -64,16 +65,16 @@ func release(id, currency, reason string) command {
 
 func events(events ...credit.Event) []credit.Event { return events }
 
-func TestReserveOnAnOpenedAccount(t *testing.T) {
+func TestReserve_OpenedAccount(t *testing.T) {
 	t.Parallel()
 	open, hold := terms(t, credit.UnknownOpen, false), terms(t, credit.UnknownOpen, true)
 	history := events(opened(t, "USD1000.00"), reserved(t, "order-0", "USD400.00"))
 	runAll(t, map[string]scenario{
-		"what fits is reserved": {
+		"an amount within the limit is reserved": {
 			given: history, when: reserve(t, "order-1", "USD1.00", open),
 			then: outcome{decided(t, "reserved", "", "USD1.00"), events(reserved(t, "order-1", "USD1.00")), nil},
 		},
-		"what just fits is reserved": {
+		"an amount equal to the available credit is reserved": {
 			given: history, when: reserve(t, "order-1", "USD600.00", open),
 			then: outcome{decided(t, "reserved", "", "USD600.00"), events(reserved(t, "order-1", "USD600.00")), nil},
 		},
@@ -98,7 +99,7 @@ func TestReserveOnAnOpenedAccount(t *testing.T) {
 				events(exceeded(t, "order-1", "EUR1.00", "USD600.00", false)), nil,
 			},
 		},
-		"what was released is free again": {
+		"a released amount is available again": {
 			given: append(history, released(t, "order-0", "USD400.00", "paid")), when: reserve(t, "order-1", "USD1000.00", open),
 			then: outcome{decided(t, "reserved", "", "USD1000.00"), events(reserved(t, "order-1", "USD1000.00")), nil},
 		},
@@ -110,11 +111,11 @@ func TestReserveOnAnOpenedAccount(t *testing.T) {
 				events(exceeded(t, "order-1", "USD0.01", "USD0.00", false)), nil,
 			},
 		},
-		"the policy for unknown customers means nothing to known ones": {
+		"the policy for unknown customers does not apply to known ones": {
 			given: history, when: reserve(t, "order-1", "USD1.00", terms(t, credit.UnknownReject, false)),
 			then: outcome{decided(t, "reserved", "", "USD1.00"), events(reserved(t, "order-1", "USD1.00")), nil},
 		},
-		"what was approved counts against the limit": {
+		"an approved amount counts against the limit": {
 			given: events(opened(t, "USD1000.00"), exceeded(t, "order-0", "USD1500.00", "USD1000.00", true), approved(t, "order-0", "USD1500.00")),
 			when:  reserve(t, "order-1", "USD0.01", open),
 			then: outcome{
@@ -125,18 +126,18 @@ func TestReserveOnAnOpenedAccount(t *testing.T) {
 	})
 }
 
-func TestReserveForAnUnknownCustomer(t *testing.T) {
+func TestReserve_UnknownCustomer(t *testing.T) {
 	t.Parallel()
 	unknown := func(held bool) []credit.Event { return events(exceeded(t, "order-1", "USD5.00", "USD0.00", held)) }
 	runAll(t, map[string]scenario{
-		"open gives an account with the default limit": {
+		"open opens an account with the default limit": {
 			when: reserve(t, "order-1", "USD1000.00", terms(t, credit.UnknownOpen, false)),
 			then: outcome{
 				decided(t, "reserved", "", "USD1000.00"),
 				events(opened(t, "USD1000.00"), reserved(t, "order-1", "USD1000.00")), nil,
 			},
 		},
-		"open is what the zero policy means": {
+		"the zero policy is open": {
 			when: reserve(t, "order-1", "EUR800.00", terms(t, "", false)),
 			then: outcome{
 				decided(t, "reserved", "", "EUR800.00"),
@@ -150,7 +151,7 @@ func TestReserveForAnUnknownCustomer(t *testing.T) {
 				events(opened(t, "EUR800.00"), exceeded(t, "order-1", "EUR800.01", "EUR800.00", true)), nil,
 			},
 		},
-		"hold keeps the order for somebody to look at": {
+		"hold keeps the order for an operator": {
 			when: reserve(t, "order-1", "USD5.00", terms(t, credit.UnknownHold, true)),
 			then: outcome{decided(t, "held", "UNKNOWN_CUSTOMER", "USD5.00"), unknown(true), nil},
 		},
@@ -170,7 +171,7 @@ func TestReserveForAnUnknownCustomer(t *testing.T) {
 	})
 }
 
-func TestReserveAnswersWhatWasDecided(t *testing.T) {
+func TestReserve_Decided(t *testing.T) {
 	t.Parallel()
 	asked := reserve(t, "order-1", "USD5.00", terms(t, credit.UnknownOpen, true))
 	account := opened(t, "USD10.00")
@@ -195,7 +196,7 @@ func TestReserveAnswersWhatWasDecided(t *testing.T) {
 			given: events(account, reserved(t, "order-1", "USD5.00"), released(t, "order-1", "USD5.00", "CANCELLED")), when: asked,
 			then: outcome{decided(t, "released", "CANCELLED", "USD5.00"), nil, nil},
 		},
-		"released before anybody asked": {
+		"released before it was decided": {
 			given: events(released(t, "order-1", "USD0.00", "CANCELLED")), when: asked,
 			then: outcome{decided(t, "released", "CANCELLED", "USD0.00"), nil, nil},
 		},
@@ -226,22 +227,22 @@ func TestApprove(t *testing.T) {
 				events(exceeded(t, "order-1", "USD15.00", "EUR100.00", false)), nil,
 			},
 		},
-		"what is reserved stays reserved": {
+		"a reserved order stays reserved": {
 			given: events(opened(t, "USD100.00"), reserved(t, "order-1", "USD15.00")), when: asked,
 			then: outcome{decided(t, "reserved", "", "USD15.00"), nil, nil},
 		},
-		"what is refused stays refused": {
+		"a refused order stays refused": {
 			given: events(opened(t, "USD10.00"), exceeded(t, "order-1", "USD15.00", "USD10.00", false)), when: asked,
 			then: outcome{decided(t, "refused", "INSUFFICIENT_CREDIT", "USD15.00"), nil, nil},
 		},
-		"what is released stays released": {
+		"a released order stays released": {
 			given: events(opened(t, "USD10.00"), held, released(t, "order-1", "USD0.00", "HOLD_EXPIRED")), when: asked,
 			then: outcome{decided(t, "released", "HOLD_EXPIRED", "USD0.00"), nil, nil},
 		},
-		"an order nobody asked about cannot be approved": {
+		"an undecided order cannot be approved": {
 			given: events(opened(t, "USD10.00")), when: asked, then: outcome{err: credit.ErrNotHeld},
 		},
-		"the amount that is held must be the one approved": {
+		"the approved amount must be the held amount": {
 			given: events(opened(t, "USD10.00"), exceeded(t, "order-1", "USD16.00", "USD10.00", true)), when: asked,
 			then: outcome{err: credit.ErrOtherAmount},
 		},
@@ -252,7 +253,7 @@ func TestApprove(t *testing.T) {
 			),
 			when: asked, then: outcome{err: credit.ErrTooMuch},
 		},
-		"somebody must have approved it": {
+		"an approver is required": {
 			given: events(opened(t, "USD10.00"), held),
 			when: func(a *credit.Account) (credit.Decision, []credit.Event, error) {
 				return a.Approve("order-1", money(t, "USD15.00"), "", open)
@@ -267,17 +268,17 @@ func TestRelease(t *testing.T) {
 	asked := release("order-1", "USD", "CANCELLED")
 	nothing := outcome{decided(t, "released", "CANCELLED", "USD0.00"), events(released(t, "order-1", "USD0.00", "CANCELLED")), nil}
 	runAll(t, map[string]scenario{
-		"what is reserved is given back": {
+		"a reserved amount is freed": {
 			given: events(opened(t, "USD10.00"), reserved(t, "order-1", "USD5.00")), when: asked,
 			then: outcome{decided(t, "released", "CANCELLED", "USD5.00"), events(released(t, "order-1", "USD5.00", "CANCELLED")), nil},
 		},
-		"what was approved is given back": {
+		"an approved amount is freed": {
 			given: events(opened(t, "USD10.00"), exceeded(t, "order-1", "USD50.00", "USD10.00", true), approved(t, "order-1", "USD50.00")),
 			when:  asked,
 			then:  outcome{decided(t, "released", "CANCELLED", "USD50.00"), events(released(t, "order-1", "USD50.00", "CANCELLED")), nil},
 		},
 		"before the account exists":  {when: asked, then: nothing},
-		"before anybody asked":       {given: events(opened(t, "USD10.00")), when: asked, then: nothing},
+		"before it was decided":      {given: events(opened(t, "USD10.00")), when: asked, then: nothing},
 		"of a held order":            {given: events(opened(t, "USD10.00"), exceeded(t, "order-1", "USD50.00", "USD10.00", true)), when: asked, then: nothing},
 		"of a refused order":         {given: events(opened(t, "USD10.00"), exceeded(t, "order-1", "USD50.00", "USD10.00", false)), when: asked, then: nothing},
 		"in the order's currency":    {given: events(opened(t, "EUR10.00")), when: asked, then: nothing},
@@ -285,11 +286,11 @@ func TestRelease(t *testing.T) {
 		"once more, for what it was": {given: events(released(t, "order-1", "USD0.00", "paid")), when: asked, then: outcome{decision: decided(t, "released", "paid", "USD0.00")}},
 		"without a reason":           {when: release("order-1", "USD", ""), then: outcome{err: credit.ErrNoReason}},
 		"without a currency":         {when: release("order-1", "", "paid"), then: outcome{err: credit.ErrInvalidAmount}},
-		"of what is no order":        {when: release("invoice-1", "USD", "paid"), then: outcome{err: credit.ErrInvalidOrderID}},
+		"of an invalid order id":     {when: release("invoice-1", "USD", "paid"), then: outcome{err: credit.ErrInvalidOrderID}},
 	})
 }
 
-func TestReserveRefusesWhatIsNoOrder(t *testing.T) {
+func TestReserve_Invalid(t *testing.T) {
 	t.Parallel()
 	open := terms(t, credit.UnknownOpen, false)
 	account := credit.NewAccount(customer)
@@ -302,7 +303,7 @@ func TestReserveRefusesWhatIsNoOrder(t *testing.T) {
 	require.ErrorIs(t, err, credit.ErrInvalidOrderID)
 }
 
-func TestNoAccountIsOpenedWithoutADefaultLimit(t *testing.T) {
+func TestReserve_NoDefaultLimit(t *testing.T) {
 	t.Parallel()
 	limits, err := credit.ParseLimits("EUR=800.00")
 	require.NoError(t, err)
@@ -344,7 +345,7 @@ func TestOpenAndChangeLimit(t *testing.T) {
 	}
 }
 
-func TestALimitMustBeAnAmount(t *testing.T) {
+func TestOpenAndChangeLimit_InvalidAmount(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []order.Money{{}, {Minor: 5}, {Minor: -5, Currency: "USD"}} {
 		_, err := credit.NewAccount(customer).Open(limit)
@@ -354,7 +355,7 @@ func TestALimitMustBeAnAmount(t *testing.T) {
 	}
 }
 
-func TestTheLargestAmountsDoNotOverflow(t *testing.T) {
+func TestAccount_Overflow(t *testing.T) {
 	t.Parallel()
 	largest := order.Money{Minor: math.MaxInt64, Currency: "USD"}
 	account := given(t, credit.Opened{CustomerID: customer, Limit: largest})

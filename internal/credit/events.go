@@ -10,11 +10,12 @@ import (
 	"orderflow/internal/order"
 )
 
-// ErrUnknownEvent says that an event on a credit stream is of a type this version does not know. The account cannot be
-// judged without it.
+// ErrUnknownEvent is returned for an event on a credit stream whose type this version
+// does not know. The account cannot be folded without it.
 var ErrUnknownEvent = errors.New("unknown credit event")
 
-// ErrInvalidEvent says that an event's body cannot be what this package wrote. It wraps ErrHistory.
+// ErrInvalidEvent is returned for an event body that this package cannot have written. It
+// wraps ErrHistory.
 var ErrInvalidEvent = fmt.Errorf("invalid credit event: %w", ErrHistory)
 
 // maxEventBytes is far more than any event of an account needs.
@@ -29,33 +30,37 @@ const (
 	TypeReleased      = "credit-released"
 )
 
-// Event is one fact of a credit account: Opened, LimitChanged, Reserved, LimitExceeded or Released.
+// Event is one event of a credit account: Opened, LimitChanged, Reserved, LimitExceeded
+// or Released.
 type Event interface {
-	// EventType is the type the event is stored under.
+	// EventType returns the type under which the event is stored.
 	EventType() string
 }
 
-// Opened begins an account. Its limit fixes the account's currency.
+// Opened opens an account. Its limit fixes the account's currency.
 type Opened struct {
 	CustomerID string      `json:"customerId"`
 	Limit      order.Money `json:"limit"`
 }
 
-// LimitChanged sets another limit in the same currency. Open reservations stand, even above it.
+// LimitChanged changes the limit, in the same currency. Open reservations remain, even
+// above it.
 type LimitChanged struct {
 	CustomerID string      `json:"customerId"`
 	Limit      order.Money `json:"limit"`
 }
 
-// Reserved takes an amount off the credit that is available. ApprovedBy names who allowed it outside the rule.
+// Reserved reserves an amount of the available credit. ApprovedBy is the operator who
+// approved it outside the rule.
 type Reserved struct {
 	OrderID    string      `json:"orderId"`
 	Amount     order.Money `json:"amount"`
 	ApprovedBy string      `json:"approvedBy,omitempty"`
 }
 
-// LimitExceeded says that an order was not reserved: held for an operator to approve until HoldUntil, or refused. Held
-// orders that were recorded by earlier versions have no HoldUntil.
+// LimitExceeded records that an order was not reserved: it is held for an operator to
+// approve until HoldUntil, or refused. Held orders recorded by earlier versions have no
+// HoldUntil.
 type LimitExceeded struct {
 	OrderID   string      `json:"orderId"`
 	Amount    order.Money `json:"amount"`
@@ -64,34 +69,35 @@ type LimitExceeded struct {
 	HoldUntil time.Time   `json:"holdUntil,omitzero"`
 }
 
-// Released closes an order and gives back what was reserved for it, which may be nothing. Of an order that was paid it says
-// what was paid by then and by how much that exceeds the order's total, and of one that an operator declined, who that was.
-// Releases by earlier versions say neither.
+// Released closes an order and frees the amount reserved for it, which may be 0. For a
+// paid order it records the amount paid by then, and by how much that exceeds the order's
+// total. For a declined order it records the operator who declined it. Releases by
+// earlier versions record neither.
 type Released struct {
 	OrderID    string      `json:"orderId"`
 	Amount     order.Money `json:"amount"`
 	Reason     string      `json:"reason"`
 	DeclinedBy string      `json:"declinedBy,omitempty"`
-	Paid       order.Money `json:"paid,omitempty"`     // written as USD0.00 too
+	Paid       order.Money `json:"paid,omitempty"`     // also written if it is USD0.00
 	Overpaid   order.Money `json:"overpaid,omitempty"` // likewise
 }
 
-// EventType is TypeOpened.
+// EventType returns TypeOpened.
 func (Opened) EventType() string { return TypeOpened }
 
-// EventType is TypeLimitChanged.
+// EventType returns TypeLimitChanged.
 func (LimitChanged) EventType() string { return TypeLimitChanged }
 
-// EventType is TypeReserved.
+// EventType returns TypeReserved.
 func (Reserved) EventType() string { return TypeReserved }
 
-// EventType is TypeLimitExceeded.
+// EventType returns TypeLimitExceeded.
 func (LimitExceeded) EventType() string { return TypeLimitExceeded }
 
-// EventType is TypeReleased.
+// EventType returns TypeReleased.
 func (Released) EventType() string { return TypeReleased }
 
-// EncodeEvent writes an event's body. The same event gives the same bytes.
+// EncodeEvent encodes an event's body. Equal events have equal encodings.
 func EncodeEvent(event Event) ([]byte, error) {
 	data, err := json.Marshal(event)
 	if err != nil {
@@ -100,23 +106,23 @@ func EncodeEvent(event Event) ([]byte, error) {
 	return data, nil
 }
 
-// DecodeEvent reads the body of an event of a type. Members it does not know are passed over, so that newer versions may
-// add some. Errors are ErrUnknownEvent and ErrInvalidEvent.
+// DecodeEvent decodes the body of an event of the given type. It ignores unknown members,
+// so that newer versions may add some. It returns ErrUnknownEvent or ErrInvalidEvent.
 func DecodeEvent(eventType string, data []byte) (Event, error) {
 	switch eventType {
 	case TypeOpened:
-		return decode(data, func(e Opened) bool { return e.CustomerID != "" && known(e.Limit) })
+		return decode(data, func(e Opened) bool { return e.CustomerID != "" && validAmount(e.Limit) })
 	case TypeLimitChanged:
-		return decode(data, func(e LimitChanged) bool { return e.CustomerID != "" && known(e.Limit) })
+		return decode(data, func(e LimitChanged) bool { return e.CustomerID != "" && validAmount(e.Limit) })
 	case TypeReserved:
 		return decode(data, func(e Reserved) bool { return order.ValidID(e.OrderID) && positive(e.Amount) })
 	case TypeLimitExceeded:
 		return decode(data, func(e LimitExceeded) bool {
-			return order.ValidID(e.OrderID) && positive(e.Amount) && known(e.Available)
+			return order.ValidID(e.OrderID) && positive(e.Amount) && validAmount(e.Available)
 		})
 	case TypeReleased:
 		return decode(data, func(e Released) bool {
-			return order.ValidID(e.OrderID) && known(e.Amount) && e.Reason != ""
+			return order.ValidID(e.OrderID) && validAmount(e.Amount) && e.Reason != ""
 		})
 	default:
 		return nil, fmt.Errorf("%w: %q", ErrUnknownEvent, eventType)
@@ -137,7 +143,8 @@ func decode[E Event](data []byte, valid func(E) bool) (Event, error) {
 	return event, nil
 }
 
-// known reports whether an amount says its currency; it was read by order.ParseMoney and so is not negative.
-func known(m order.Money) bool { return m.Currency != "" && m.Minor >= 0 }
+// validAmount reports whether an amount has a currency and is not negative. An amount
+// read by order.ParseMoney is never negative.
+func validAmount(m order.Money) bool { return m.Currency != "" && m.Minor >= 0 }
 
-func positive(m order.Money) bool { return known(m) && m.Minor > 0 }
+func positive(m order.Money) bool { return validAmount(m) && m.Minor > 0 }

@@ -10,7 +10,7 @@ import (
 	"orderflow/internal/order"
 )
 
-func TestEventsAreStoredAsDocumented(t *testing.T) {
+func TestEncodeEvent(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		event credit.Event
@@ -53,7 +53,7 @@ func TestReleased(t *testing.T) {
 	require.Equal(t, money(t, "USD1000.00"), account.Available())
 }
 
-func TestReleasedNamesWhoDeclined(t *testing.T) {
+func TestReleased_DeclinedBy(t *testing.T) {
 	t.Parallel()
 	account := given(t, opened(t, "USD1000.00"))
 	_, recorded, err := account.Release("order-1", order.Zero("USD"), credit.Cause{Reason: "CREDIT_DECLINED", DeclinedBy: "op-2"})
@@ -66,14 +66,14 @@ func TestReleasedNamesWhoDeclined(t *testing.T) {
 	require.Equal(t, recorded[0], decoded)
 }
 
-func TestAnApprovalNamesTheApprover(t *testing.T) {
+func TestApprove_ApprovedBy(t *testing.T) {
 	t.Parallel()
 	data, err := credit.EncodeEvent(approved(t, "order-1", "USD1.00"))
 	require.NoError(t, err)
 	require.Equal(t, `{"orderId":"order-1","amount":"USD1.00","approvedBy":"alice"}`, string(data))
 }
 
-func TestEncodeEventRefusesWhatCouldNotBeRead(t *testing.T) {
+func TestEncodeEvent_Invalid(t *testing.T) {
 	t.Parallel()
 	negative := money(t, "USD1.00")
 	negative.Minor = -1
@@ -81,14 +81,14 @@ func TestEncodeEventRefusesWhatCouldNotBeRead(t *testing.T) {
 	require.ErrorContains(t, err, "encode credit-reserved")
 }
 
-func TestDecodeEventPassesOverWhatNewerVersionsAdd(t *testing.T) {
+func TestDecodeEvent_UnknownMembers(t *testing.T) {
 	t.Parallel()
 	event, err := credit.DecodeEvent("credit-reserved", []byte(`{"orderId":"order-1","amount":"USD1.50","since":3}`))
 	require.NoError(t, err)
 	require.Equal(t, reserved(t, "order-1", "USD1.50"), event)
 }
 
-func TestDecodeEventRefuses(t *testing.T) {
+func TestDecodeEvent_Invalid(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ eventType, data string }{
 		"no JSON":                  {"credit-reserved", `{`},
@@ -119,7 +119,7 @@ func TestDecodeEventRefuses(t *testing.T) {
 	}
 }
 
-func TestDecodeEventRefusesTypesItDoesNotKnow(t *testing.T) {
+func TestDecodeEvent_UnknownType(t *testing.T) {
 	t.Parallel()
 	_, err := credit.DecodeEvent("credit-frozen", []byte(`{}`))
 	require.ErrorIs(t, err, credit.ErrUnknownEvent)

@@ -7,15 +7,15 @@ import (
 	"orderflow/internal/order"
 )
 
-// HistoryError says that an event cannot follow the ones before it: the stream was not written by these rules. It wraps
-// ErrHistory.
+// HistoryError describes an event that cannot follow the ones before it: the stream was
+// not written by these rules. It wraps ErrHistory.
 type HistoryError struct {
 	EventType string
 	OrderID   string // empty for an event that is not about an order
 	Reason    string
 }
 
-// Error names the event, the order and the contradiction.
+// Error returns the event type, the order and the contradiction.
 func (e *HistoryError) Error() string {
 	if e.OrderID == "" {
 		return fmt.Sprintf("impossible %s: %s", e.EventType, e.Reason)
@@ -23,11 +23,12 @@ func (e *HistoryError) Error() string {
 	return fmt.Sprintf("impossible %s of %s: %s", e.EventType, e.OrderID, e.Reason)
 }
 
-// Unwrap gives ErrHistory.
+// Unwrap returns ErrHistory.
 func (e *HistoryError) Unwrap() error { return ErrHistory }
 
-// Apply takes in the next event of the account's stream. It errs with ErrUnknownEvent or a *HistoryError and leaves the
-// account as it was then. Whether a reservation fitted the limit is not asked again: what is recorded happened.
+// Apply applies the next event of the account's stream. On an error, which is
+// ErrUnknownEvent or a *HistoryError, it leaves the account unchanged. It does not check
+// again whether a reservation fits the limit, because a recorded event has happened.
 func (a *Account) Apply(event Event) error {
 	switch e := event.(type) {
 	case Opened:
@@ -51,7 +52,7 @@ func (a *Account) applyOpened(e Opened) error {
 		return &HistoryError{EventType: TypeOpened, Reason: "it was opened before"}
 	case e.CustomerID != a.customerID:
 		return &HistoryError{EventType: TypeOpened, Reason: "it is another customer's"}
-	case !known(e.Limit):
+	case !validAmount(e.Limit):
 		return &HistoryError{EventType: TypeOpened, Reason: "it has no limit"}
 	}
 	a.limit = e.Limit
@@ -100,7 +101,8 @@ func (a *Account) applyReserved(e Reserved) error {
 	return nil
 }
 
-// fits64 reports whether a positive amount can be added to the reservations without overflow.
+// fits64 reports whether a positive amount can be added to the reservations without
+// overflow.
 func (a *Account) fits64(amount order.Money) bool {
 	return amount.Minor > 0 && amount.Minor <= math.MaxInt64-a.byRule-a.byApproval
 }
@@ -112,7 +114,7 @@ func (a *Account) applyLimitExceeded(e LimitExceeded) error {
 	if decided && !settles || !positive(e.Amount) {
 		return &HistoryError{EventType: TypeLimitExceeded, OrderID: e.OrderID, Reason: "it was decided before, or asks for nothing"}
 	}
-	decision := Decision{Verdict: exceeded(e.Held), Reason: string(reason), Amount: e.Amount}
+	decision := Decision{Verdict: exceededVerdict(e.Held), Reason: string(reason), Amount: e.Amount}
 	if e.Held {
 		decision.HoldUntil = e.HoldUntil
 	}
@@ -120,7 +122,8 @@ func (a *Account) applyLimitExceeded(e LimitExceeded) error {
 	return nil
 }
 
-// reasonFor says why an amount that was not reserved was not: the event does not, since the account's state does.
+// reasonFor returns the reason why an amount was not reserved. The event does not contain
+// it, because it follows from the account's state.
 func (a *Account) reasonFor(amount order.Money) order.Reason {
 	switch {
 	case !a.Opened():

@@ -8,7 +8,7 @@ import (
 	"orderflow/internal/credit"
 )
 
-func TestAnAccountIsWhatItsEventsTell(t *testing.T) {
+func TestAccount_Fold(t *testing.T) {
 	t.Parallel()
 	account := given(t,
 		exceeded(t, "order-0", "USD5.00", "USD0.00", true),
@@ -35,7 +35,7 @@ func TestAnAccountIsWhatItsEventsTell(t *testing.T) {
 	require.False(t, found)
 }
 
-func TestAnAccountThatIsNotOpenedHasNoAmounts(t *testing.T) {
+func TestAccount_NotOpened(t *testing.T) {
 	t.Parallel()
 	account := credit.NewAccount(customer)
 	require.False(t, account.Opened())
@@ -44,7 +44,7 @@ func TestAnAccountThatIsNotOpenedHasNoAmounts(t *testing.T) {
 	require.Zero(t, account.Reserved())
 }
 
-func TestACloneGoesItsOwnWay(t *testing.T) {
+func TestAccount_Clone(t *testing.T) {
 	t.Parallel()
 	history := events(opened(t, "USD100.00"), exceeded(t, "order-1", "USD200.00", "USD100.00", true), approved(t, "order-1", "USD200.00"))
 	account := given(t, history...)
@@ -55,7 +55,7 @@ func TestACloneGoesItsOwnWay(t *testing.T) {
 	require.Equal(t, given(t, history...), account)
 }
 
-func TestApplyRefusesImpossibleHistories(t *testing.T) {
+func TestApply_ImpossibleHistory(t *testing.T) {
 	t.Parallel()
 	account := opened(t, "USD100.00")
 	held, refused := exceeded(t, "order-1", "USD200.00", "USD100.00", true), exceeded(t, "order-1", "USD200.00", "USD100.00", false)
@@ -64,12 +64,12 @@ func TestApplyRefusesImpossibleHistories(t *testing.T) {
 		event credit.Event
 		want  string
 	}{
-		"opened twice":             {events(account), account, "impossible credit-account-opened: it was opened before"},
-		"opened for somebody else": {nil, credit.Opened{CustomerID: "customer-8", Limit: money(t, "USD1.00")}, "impossible credit-account-opened: it is another customer's"},
-		"opened without a limit":   {nil, credit.Opened{CustomerID: customer}, "impossible credit-account-opened: it has no limit"},
+		"opened twice":                {events(account), account, "impossible credit-account-opened: it was opened before"},
+		"opened for another customer": {nil, credit.Opened{CustomerID: "customer-8", Limit: money(t, "USD1.00")}, "impossible credit-account-opened: it is another customer's"},
+		"opened without a limit":      {nil, credit.Opened{CustomerID: customer}, "impossible credit-account-opened: it has no limit"},
 		"limit before it is opened": {nil, credit.LimitChanged{CustomerID: customer, Limit: money(t, "USD1.00")},
 			"impossible credit-limit-changed: it is not opened"},
-		"somebody else's limit": {events(account), credit.LimitChanged{CustomerID: "customer-8", Limit: money(t, "USD1.00")},
+		"another customer's limit": {events(account), credit.LimitChanged{CustomerID: "customer-8", Limit: money(t, "USD1.00")},
 			"impossible credit-limit-changed: it is another customer's"},
 		"limit in another currency": {events(account), credit.LimitChanged{CustomerID: customer, Limit: money(t, "EUR1.00")},
 			"impossible credit-limit-changed: it is in another currency"},
@@ -112,7 +112,7 @@ func TestApplyRefusesImpossibleHistories(t *testing.T) {
 			require.EqualError(t, err, test.want)
 			var impossible *credit.HistoryError
 			require.ErrorAs(t, err, &impossible)
-			require.Equal(t, given(t, test.given...), account, "what cannot be must change nothing")
+			require.Equal(t, given(t, test.given...), account, "an impossible event must change nothing")
 		})
 	}
 }
@@ -121,7 +121,7 @@ type invented struct{}
 
 func (invented) EventType() string { return "credit-invented" }
 
-func TestApplyRefusesEventsItDoesNotKnow(t *testing.T) {
+func TestApply_UnknownEvent(t *testing.T) {
 	t.Parallel()
 	require.ErrorIs(t, credit.NewAccount(customer).Apply(invented{}), credit.ErrUnknownEvent)
 	require.ErrorIs(t, credit.NewAccount(customer).Apply(nil), credit.ErrUnknownEvent)

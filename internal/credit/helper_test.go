@@ -18,7 +18,7 @@ func money(t require.TestingT, text string) order.Money {
 	return parsed
 }
 
-// holdUntil is when every hold of these tests ends.
+// holdUntil returns the end of every hold in these tests.
 func holdUntil() time.Time { return time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) }
 
 func terms(t require.TestingT, policy credit.UnknownPolicy, hold bool) credit.Terms {
@@ -31,7 +31,7 @@ func terms(t require.TestingT, policy credit.UnknownPolicy, hold bool) credit.Te
 	return terms
 }
 
-// given is an account with a history.
+// given returns an account with a history.
 func given(t require.TestingT, events ...credit.Event) *credit.Account {
 	account := credit.NewAccount(customer)
 	for _, event := range events {
@@ -40,25 +40,27 @@ func given(t require.TestingT, events ...credit.Event) *credit.Account {
 	return account
 }
 
-// outcome is what a command answers.
+// outcome is the result of a command.
 type outcome struct {
 	decision credit.Decision
 	events   []credit.Event
 	err      error
 }
 
-// command is one of the account's, with its arguments bound.
+// command is one of the account's commands, with its arguments bound.
 type command func(*credit.Account) (credit.Decision, []credit.Event, error)
 
-// scenario tells: given these events, when the command comes, then this is answered and recorded.
+// scenario is a test case: given these events, when this command runs, then this is
+// returned and recorded.
 type scenario struct {
 	given []credit.Event
 	when  command
 	then  outcome
 }
 
-// run plays a scenario, and what follows from it whatever it is: a command changes nothing by itself, what it records can
-// be applied, the account then says what was answered, and asked again it answers the same and records nothing.
+// run runs a scenario and checks what holds for every command: the command itself changes
+// nothing, the recorded events can be applied, the account then has the returned
+// decision, and the repeated command returns the same decision and records nothing.
 func (s scenario) run(t *testing.T) {
 	t.Helper()
 	account := given(t, s.given...)

@@ -11,16 +11,18 @@ import (
 	"orderflow/internal/order"
 )
 
-// model is an account beside its stream and beside what was answered, to be compared with each other.
+// model is an account with its stream and the decisions it returned, to be compared with
+// each other.
 type model struct {
 	account *credit.Account
 	stream  []credit.Event
 	byRule  map[string]int64           // open reservations by the rule, in minor units
-	settled map[string]credit.Decision // what was answered and can only change by a release
+	settled map[string]credit.Decision // returned decisions that only a release can change
 }
 
-// TestWhateverHappensTheRulesHold plays arbitrary commands for few orders on one account, some of whose appends fail.
-func TestWhateverHappensTheRulesHold(t *testing.T) {
+// TestAccount_Properties runs arbitrary commands for a few orders on one account, and
+// some appends fail.
+func TestAccount_Properties(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{
@@ -86,7 +88,7 @@ func (m *model) changeLimit(t *rapid.T) {
 	}
 }
 
-// ask gives a command, stores what it records, and asks once more.
+// ask runs a command, stores the events it records, and runs it once more.
 func (m *model) ask(t *rapid.T, id string, command func() (credit.Decision, []credit.Event, error)) {
 	before, decidedBefore := m.account.Decision(id)
 	decision, events, err := command()
@@ -96,7 +98,7 @@ func (m *model) ask(t *rapid.T, id string, command func() (credit.Decision, []cr
 		return
 	}
 	if rapid.IntRange(1, 10).Draw(t, "append") == 1 {
-		return // the append failed: nothing has happened
+		return // the append failed: nothing was stored
 	}
 	if len(events) == 0 {
 		require.True(t, decidedBefore)
@@ -110,7 +112,8 @@ func (m *model) ask(t *rapid.T, id string, command func() (credit.Decision, []cr
 	require.Empty(t, nothing)
 }
 
-// settle notes an answer: what is settled stays, but for a release, and a release stays for ever.
+// settle records a decision: a settled decision changes only by a release, and a release
+// is permanent.
 func (m *model) settle(t *rapid.T, id string, decision credit.Decision) {
 	before, settled := m.settled[id]
 	if settled && decision.Verdict != credit.VerdictReleased || before.Verdict == credit.VerdictReleased {
@@ -121,7 +124,7 @@ func (m *model) settle(t *rapid.T, id string, decision credit.Decision) {
 	}
 }
 
-// append stores events as bytes and takes in what is read of them.
+// append stores events as bytes and applies what it decodes from them.
 func (m *model) append(t *rapid.T, events []credit.Event) {
 	for _, event := range events {
 		data, err := credit.EncodeEvent(event)
@@ -134,7 +137,7 @@ func (m *model) append(t *rapid.T, events []credit.Event) {
 	}
 }
 
-// follow checks that what is reserved by the rule fits the limit at the time.
+// follow checks that a reservation made by the rule fits the limit at that time.
 func (m *model) follow(t *rapid.T, event credit.Event) {
 	switch e := event.(type) {
 	case credit.Reserved:
@@ -147,7 +150,8 @@ func (m *model) follow(t *rapid.T, event credit.Event) {
 	}
 }
 
-// check compares the account with the model and with itself, folded anew.
+// check compares the account with the model and with a new account folded from the
+// stream.
 func (m *model) check(t *rapid.T) {
 	require.Equal(t, given(t, m.stream...), m.account)
 	sum := int64(0)

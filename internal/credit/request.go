@@ -6,10 +6,10 @@ import (
 	"orderflow/internal/order"
 )
 
-// ReasonPaid is the reason an order that was paid is released with.
+// ReasonPaid is the reason of the release of a paid order.
 const ReasonPaid = "paid"
 
-// Cause says why an order is closed in an account.
+// Cause is why an order is closed in an account.
 type Cause struct {
 	Reason     string      // a code; required
 	DeclinedBy string      // the id of the operator who declined the order's credit, if one did
@@ -17,7 +17,8 @@ type Cause struct {
 	Overpaid   order.Money // with ReasonPaid, the part of Paid that exceeds the order's total
 }
 
-// Request asks an account something about one order. Source goes into the metadata of the events it causes.
+// Request is a command about one order. Source is stored in the metadata of the resulting
+// events.
 type Request struct {
 	CustomerID string
 	OrderID    string

@@ -11,13 +11,15 @@ import (
 	"orderflow/internal/order"
 )
 
-// ErrNoLimit says that no default limit is configured that could be given in a currency.
+// ErrNoLimit is returned if no default limit is configured that can be used in a
+// currency.
 var ErrNoLimit = errors.New("no default credit limit")
 
-// UnknownPolicy says what becomes of the first order of a customer who has no account.
+// UnknownPolicy decides the first order of a customer who has no account.
 type UnknownPolicy string
 
-// Open gives the customer an account with the default limit; hold leaves the order to an operator; reject refuses it.
+// Open opens an account with the default limit, hold leaves the order to an operator, and
+// reject refuses it.
 const (
 	UnknownOpen   UnknownPolicy = "open"
 	UnknownHold   UnknownPolicy = "hold"
@@ -42,14 +44,15 @@ type Terms struct {
 	HoldUntil       time.Time // how long an order over the limit may wait for an operator; zero refuses it at once
 }
 
-// Limits are the limits an account is opened with, per currency. The zero value has none.
+// Limits are the default limits of new accounts, per currency. The zero value has none.
 type Limits struct {
-	standard   string // a decimal number, for every currency that is not named; may be empty
+	standard   string // a decimal number, for every currency not in byCurrency; may be empty
 	byCurrency map[string]order.Money
 }
 
-// ParseLimits reads "10000.00", or with limits for single currencies "10000.00,EUR=8000.00,JPY=1500000". Without a number
-// of its own for the rest, only the named currencies have a limit.
+// ParseLimits parses "10000.00", or with limits for single currencies
+// "10000.00,EUR=8000.00,JPY=1500000". Without a general number, only the named currencies
+// have a limit.
 func ParseLimits(s string) (Limits, error) {
 	limits := Limits{byCurrency: map[string]order.Money{}}
 	for entry := range strings.SplitSeq(s, ",") {
@@ -63,7 +66,8 @@ func ParseLimits(s string) (Limits, error) {
 func (l *Limits) add(entry string) error {
 	currency, number, named := strings.Cut(entry, "=")
 	if !named {
-		// The currency with the most decimals tells whether it is a number at all.
+		// The currency with the most decimals is used to check that the entry is a
+		// number.
 		if _, err := order.ParseMoney("CLF" + entry); err != nil || l.standard != "" {
 			return errors.New("must be one amount like 10000.00, then EUR=8000.00 for single currencies")
 		}
@@ -81,7 +85,7 @@ func (l *Limits) add(entry string) error {
 	return nil
 }
 
-// UnmarshalText reads what ParseLimits reads.
+// UnmarshalText parses text with ParseLimits.
 func (l *Limits) UnmarshalText(text []byte) error {
 	parsed, err := ParseLimits(string(text))
 	if err != nil {
@@ -91,7 +95,8 @@ func (l *Limits) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// For is the default limit in a currency, or ErrNoLimit when none is configured that can be given in it.
+// For returns the default limit in a currency, or ErrNoLimit if none is configured that
+// can be used in it.
 func (l Limits) For(currency string) (order.Money, error) {
 	if limit, ok := l.byCurrency[currency]; ok {
 		return limit, nil
@@ -106,7 +111,7 @@ func (l Limits) For(currency string) (order.Money, error) {
 	return limit, nil
 }
 
-// String gives the limits as ParseLimits reads them.
+// String returns the limits in the form that ParseLimits reads.
 func (l Limits) String() string {
 	var entries []string
 	if l.standard != "" {

@@ -33,7 +33,7 @@ func TestParseLimits(t *testing.T) {
 	}
 }
 
-func TestParseLimitsRefuses(t *testing.T) {
+func TestParseLimits_Invalid(t *testing.T) {
 	t.Parallel()
 	const general = "must be one amount like 10000.00, then EUR=8000.00 for single currencies"
 	const single = "must name single currencies like EUR=8000.00, in a currency of ISO 4217 and its decimals"
@@ -48,7 +48,7 @@ func TestParseLimitsRefuses(t *testing.T) {
 	}
 }
 
-func TestThereIsNotAlwaysADefaultLimit(t *testing.T) {
+func TestLimits_For(t *testing.T) {
 	t.Parallel()
 	var none, named, fine credit.Limits
 	require.NoError(t, named.UnmarshalText([]byte("EUR=1")))
