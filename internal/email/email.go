@@ -1,6 +1,6 @@
-// Package email owns the words of the send ledger: the kinds of mail an order can cause, the states one send goes
-// through, and the letter that is to be sent. It leaves storing the ledger to internal/postgres, and rendering and
-// sending to internal/ses.
+// Package email defines the send ledger's values: the kinds of emails of an order, the
+// statuses of one send, and the letter to send. Package postgres stores the ledger, and
+// package ses renders and sends.
 package email
 
 import (
@@ -11,10 +11,10 @@ import (
 	"orderflow/internal/order"
 )
 
-// Kind is the occasion of a mail. An order gets at most one mail of each kind.
+// Kind is the kind of an email. An order has at most one email of each kind.
 type Kind string
 
-// The kinds of mail.
+// The kinds of emails.
 const (
 	KindConfirmation Kind = "confirmation"
 	KindRejection    Kind = "rejection"
@@ -22,17 +22,18 @@ const (
 	KindCancellation Kind = "cancellation"
 )
 
-// Kinds lists them all.
+// Kinds returns all kinds.
 func Kinds() []Kind { return []Kind{KindConfirmation, KindRejection, KindShipment, KindCancellation} }
 
-// Known reports whether there are mails of this kind.
+// Known reports whether k is one of Kinds.
 func (k Kind) Known() bool { return slices.Contains(Kinds(), k) }
 
-// Status is the state of one mail in the send ledger.
+// Status is the status of one email in the send ledger.
 type Status string
 
-// The states of a mail. Sending is owned by one attempt until its lease ends; unknown means that the provider may or may
-// not have accepted it; suppressed means that it was taken back while it certainly had not been sent.
+// The statuses of an email. Sending: one attempt owns it until its lease ends. Unknown:
+// the provider may or may not have accepted it. Suppressed: it was withdrawn while it
+// certainly had not been sent.
 const (
 	StatusNone       Status = "none"
 	StatusPending    Status = "pending"
@@ -43,12 +44,14 @@ const (
 	StatusSuppressed Status = "suppressed"
 )
 
-// Statuses lists them all. StatusNone is that of a mail of which the ledger has no row.
+// Statuses returns all statuses. StatusNone is the status of an email without a row in
+// the ledger.
 func Statuses() []Status {
 	return []Status{StatusNone, StatusPending, StatusSending, StatusSent, StatusFailed, StatusUnknown, StatusSuppressed}
 }
 
-// Report gives the word reports use: a mail in the middle of an attempt is still pending to whoever waits for it.
+// Report returns the status that reports show: an email whose attempt is running is shown
+// as pending.
 func (s Status) Report() Status {
 	switch s {
 	case "":
@@ -60,7 +63,7 @@ func (s Status) Report() Status {
 	}
 }
 
-// Policy says what happens to a mail whose outcome is unknown.
+// Policy decides what happens to an email whose outcome is unknown.
 type Policy string
 
 // Resend sends once more after a grace time; hold leaves it to an operator.
@@ -80,16 +83,16 @@ func (p *Policy) UnmarshalText(text []byte) error {
 	}
 }
 
-// Claim is the ledger's answer to an attempt that wants to send.
+// Claim is the result of an attempt's claim of an email.
 type Claim struct {
-	Status  Status        // sending: the caller owns the attempt; anything else: what the ledger says
-	Attempt int           // the attempt's number, to settle with
-	RetryIn time.Duration // above zero: another attempt's lease or the grace time ends then; come back
-	Letter  Letter        // filled when the caller owns the attempt
+	Status  Status        // sending: the caller owns the attempt; otherwise the status in the ledger
+	Attempt int           // the attempt's number, for its outcome
+	RetryIn time.Duration // above zero: retry after this time, when another attempt's lease or the grace time ends
+	Letter  Letter        // set if the caller owns the attempt
 }
 
-// Letter is everything a template needs and the one recipient. It is personal data: it goes from Postgres to the
-// provider and nowhere else.
+// Letter is the recipient and everything a template needs. It is personal data: it must
+// only be passed from PostgreSQL to the provider.
 type Letter struct {
 	OrderID        string
 	Kind           Kind
@@ -104,15 +107,16 @@ type Letter struct {
 	Lines          []LetterLine
 }
 
-// LetterLine is one line of the order as the customer reads it.
+// LetterLine is one line of the order as shown to the customer.
 type LetterLine struct {
 	ProductName string
 	Quantity    int
 	UnitPrice   string // decimal, in the order's currency
 }
 
-// Outcome settles one attempt: sent with the provider's message id, pending when it certainly was not sent and may be
-// tried again, failed when it certainly never will be, unknown otherwise.
+// Outcome is the outcome of one attempt: sent with the provider's message id, pending if
+// it certainly was not sent and may be tried again, failed if it certainly never will be
+// sent, and unknown otherwise.
 type Outcome struct {
 	OrderID   string `json:"orderId"`
 	Kind      Kind   `json:"kind"`
@@ -122,16 +126,17 @@ type Outcome struct {
 	ErrorCode string `json:"errorCode,omitempty"` // the provider's code, never its text
 }
 
-// SendError is how a sender says what is known about a mail it could not send.
+// SendError describes what is known about an email that a mailer could not send.
 type SendError struct {
-	Status     Status        // pending (not sent, may be tried again), failed (never will be) or unknown
+	Status     Status        // pending (not sent, may be tried again), failed (never will be sent) or unknown
 	Code       string        // the provider's error code or a short word such as "dial"
-	RetryAfter time.Duration // how long the provider wants to be left alone, 0 when it did not say
+	RetryAfter time.Duration // the delay that the provider asks for; 0 if none
 	Err        error
 }
 
-// Error names the state and the code; the cause is left to Unwrap, for it may quote an address.
-func (e *SendError) Error() string { return fmt.Sprintf("mail is %s: %s", e.Status, e.Code) }
+// Error returns the status and the code. It omits the cause, which may quote an address;
+// see Unwrap.
+func (e *SendError) Error() string { return fmt.Sprintf("email is %s: %s", e.Status, e.Code) }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *SendError) Unwrap() error { return e.Err }

@@ -6,19 +6,21 @@ import (
 	"time"
 )
 
-// Resolution is what an operator decides about a mail that does not get any further by itself.
+// Resolution is an operator's decision about an email that cannot proceed without one.
 type Resolution string
 
-// The resolutions: the customer has it, it is given up, or it is sent again.
+// The resolutions: the customer has received it, it is given up, or it is sent again.
 const (
 	ResolutionSent   Resolution = "sent"
 	ResolutionFailed Resolution = "failed"
 	ResolutionResend Resolution = "resend"
 )
 
-// Transition is the one table of what may be resolved: from any of these states to that one. A mail that is there already
-// stays as it is, so that the same command again is no error. All other states are refused: an attempt under way knows
-// best itself, one that was sent is out, and one that was taken back is not wanted any more.
+// Transition returns the statuses from which an email may be resolved, and the resulting
+// status. An email that already has the resulting status stays unchanged, so that
+// repeating a command is no error. All other statuses are rejected: the outcome of a
+// running attempt is not known yet, an email that was sent cannot be recalled, and a
+// withdrawn email is not wanted any more.
 func (r Resolution) Transition() (from []Status, to Status) {
 	switch r {
 	case ResolutionSent:
@@ -32,57 +34,57 @@ func (r Resolution) Transition() (from []Status, to Status) {
 	}
 }
 
-// Allows reports whether a mail in that state may be resolved so.
+// Allows reports whether an email with status s may be resolved this way.
 func (r Resolution) Allows(s Status) bool {
 	from, _ := r.Transition()
 	return slices.Contains(from, s)
 }
 
-// Decision is one email and what an operator decided about it.
+// Decision is an operator's decision about one email.
 type Decision struct {
 	OrderID    string
 	Kind       Kind
 	Resolution Resolution
-	MessageID  string // the provider's, with ResolutionSent alone, and at most 256 bytes; may be empty
-	Only       Status // resolve it from this state alone, or if it is resolved so already; empty: from any that allows it
+	MessageID  string // the provider's, only with ResolutionSent, and at most 256 bytes; may be empty
+	Only       Status // resolve it only from this status, or if it is already resolved this way; empty: from any allowed status
 }
 
-// Allows reports whether an email in that state may be resolved as decided.
+// Allows reports whether an email with status s may be resolved as decided.
 func (d Decision) Allows(s Status) bool {
 	_, to := d.Resolution.Transition()
 	return d.Resolution.Allows(s) && (d.Only == "" || s == d.Only || s == to)
 }
 
-// Filter picks rows of the send ledger.
+// Filter selects rows of the send ledger.
 type Filter struct {
 	Statuses []Status  // any of pending, sending, unknown and failed
 	Kind     Kind      // empty: any
-	From     time.Time // came into that state at this time or later; zero: any time
-	To       time.Time // and before this one; zero: any time
-	Limit    int       // rows at most
+	From     time.Time // has had that status since this time or later; zero: any time
+	To       time.Time // has had that status since before this time; zero: any time
+	Limit    int       // maximum number of rows
 }
 
-// Delivery is one row of the send ledger as an operator sees it: without the recipient.
+// Delivery is one row of the send ledger as shown to an operator: without the recipient.
 type Delivery struct {
 	OrderID         string    `json:"orderId"`
 	Kind            Kind      `json:"kind"`
-	Status          Status    `json:"status"` // unknown also for an attempt whose lease has ended
+	Status          Status    `json:"status"` // also unknown for an attempt whose lease has ended
 	Attempt         int       `json:"attempt"`
 	UnknownAttempts int       `json:"unknownAttempts"`
 	ErrorCode       string    `json:"errorCode,omitempty"`
-	Since           time.Time `json:"since"` // when it came into that state
+	Since           time.Time `json:"since"` // the time of the last change of the status
 }
 
-// RefusedError says why a mail cannot be resolved as it was asked for.
+// RefusedError is returned if an email cannot be resolved as decided.
 type RefusedError struct {
 	Decision   Decision
-	Status     Status    // where the mail stands
-	LeaseUntil time.Time // of the attempt that is sending it, else zero
-	Erased     bool      // there is no address any more
-	Withdrawn  bool      // it confirms an order that was cancelled
+	Status     Status    // the email's status
+	LeaseUntil time.Time // of the running attempt, otherwise zero
+	Erased     bool      // the address was erased
+	Withdrawn  bool      // it confirms an order that was canceled
 }
 
-// Error names the state and, where it passes by itself, until when to wait.
+// Error returns the status and, if the status is temporary, the time to wait for.
 func (e *RefusedError) Error() string {
 	switch {
 	case e.Status == StatusSending:

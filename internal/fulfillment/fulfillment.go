@@ -1,5 +1,5 @@
-// Package fulfillment owns what is written about an order's fulfilment: the row, how it starts and how it closes.
-// It leaves storing it to internal/postgres and deciding about it to the workflow.
+// Package fulfillment defines an order's fulfillment: its row, how it starts and how it
+// closes. Package postgres stores the row, and the workflow makes the decisions.
 package fulfillment
 
 import (
@@ -10,19 +10,22 @@ import (
 	"orderflow/internal/order"
 )
 
-// ErrClosed says that the row is already final in a way that differs from the one asked for. The row comes with it.
-var ErrClosed = errors.New("fulfilment is already closed differently")
+// ErrClosed is returned with the row if the row is already final and differs from the
+// requested one.
+var ErrClosed = errors.New("fulfillment is already closed differently")
 
-// ErrMismatch says that a row exists for the order and was written from another order: other customer or total.
-var ErrMismatch = errors.New("fulfilment differs from the order")
+// ErrMismatch is returned if the order's row was written from another order: its customer
+// or total differs.
+var ErrMismatch = errors.New("fulfillment differs from the order")
 
-// ErrNotFound says that the order has no row.
-var ErrNotFound = errors.New("order has no fulfilment")
+// ErrNotFound is returned if the order has no row.
+var ErrNotFound = errors.New("order has no fulfillment")
 
-// ErrInvalid says that the store will never take what was written, however often it is tried.
-var ErrInvalid = errors.New("fulfilment cannot be stored")
+// ErrInvalid is returned if the store will never accept the row, however often the write
+// is retried.
+var ErrInvalid = errors.New("fulfillment cannot be stored")
 
-// Row is one order's fulfilment as stored, without recipient and address.
+// Row is the stored fulfillment of one order, without recipient and address.
 type Row struct {
 	OrderID        string
 	CustomerID     string
@@ -38,19 +41,20 @@ type Row struct {
 	UpdatedAt      time.Time
 	Revision       int64
 
-	Email   email.Status // of the newest mail
-	MailDue email.Kind   // the newest mail's kind while it waits to be sent or its outcome is awaited, else empty
-	AlsoDue []email.Kind // those of older mails of which the same is true, oldest first
+	Email   email.Status // of the newest email
+	MailDue email.Kind   // the newest email's kind while it waits to be sent or for its outcome, otherwise empty
+	AlsoDue []email.Kind // the kinds of older emails that wait likewise, oldest first
 }
 
-// Start begins a fulfilment: insert, or return what is stored.
+// Start starts a fulfillment: the store inserts a row, or returns the existing one.
 type Start struct {
 	Order         order.Placed
 	SourceEventID string
 }
 
-// Close ends a fulfilment in a final status. An order that has no row gets one in that status, unless its fulfillment
-// began: then the row was lost, and has to be restored before it is closed.
+// Close closes a fulfillment in a final status. An order without a row gets one in that
+// status, unless its fulfillment began: then the row was lost, and must be restored
+// before it is closed.
 type Close struct {
 	OrderID        string
 	CustomerID     string
@@ -62,7 +66,7 @@ type Close struct {
 	Code           string
 	Carrier        string
 	TrackingNumber string
-	Emails         map[email.Kind]email.Status // what the order's workflow knows of each: what was sent stays sent
-	Began          bool                        // the order had a row: it is ErrNotFound if there is none
-	Order          *order.Placed               // the body, for a rejection: recipient, lines and mail address; nil otherwise
+	Emails         map[email.Kind]email.Status // the status of each according to the workflow: a sent email stays sent
+	Began          bool                        // the order had a row: return ErrNotFound if there is none
+	Order          *order.Placed               // the body, for a rejection: recipient, lines and email address; nil otherwise
 }

@@ -5,15 +5,16 @@ import (
 	"orderflow/internal/order"
 )
 
-// KnownEmails returns what the state of an order's workflow says about its emails. A state that does not tell them apart
-// speaks of the newest alone, and an older one of an order that has ended is unknown then.
+// KnownEmails returns the status of each email according to the state of an order's
+// workflow. A state without a status per email describes only the newest one. Then an
+// older email of an order that has ended is unknown.
 func KnownEmails(state order.State) map[email.Kind]email.Status {
 	known := make(map[email.Kind]email.Status, len(state.Emails))
 	for kind, status := range state.Emails {
 		known[email.Kind(kind)] = email.Status(status)
 	}
 	if known[email.KindCancellation] != "" && known[email.KindConfirmation] == email.StatusPending {
-		known[email.KindConfirmation] = email.StatusUnknown // or there would have been nothing to tell of
+		known[email.KindConfirmation] = email.StatusUnknown // a cancellation email is sent only after a confirmation
 	}
 	newest := newestEmail(state)
 	if len(known) > 0 || newest == "" {
@@ -26,7 +27,7 @@ func KnownEmails(state order.State) map[email.Kind]email.Status {
 	return known
 }
 
-// newestEmail returns the kind of the newest email of an order in a state, empty if it has none.
+// newestEmail returns the kind of an order's newest email, or "" if it has none.
 func newestEmail(state order.State) email.Kind {
 	status := email.Status(state.Email)
 	switch {
@@ -45,7 +46,8 @@ func newestEmail(state order.State) email.Kind {
 	}
 }
 
-// State gives the row in the words of the status query, for an order whose workflow nobody can ask any more.
+// State returns the row in the form of the status query, for an order whose workflow can
+// no longer be queried.
 func (r Row) State() order.State {
 	return order.State{
 		OrderID: r.OrderID, CustomerID: r.CustomerID, Status: r.Status, Reason: r.Reason, Code: r.Code, Total: r.Total,
@@ -54,7 +56,7 @@ func (r Row) State() order.State {
 	}
 }
 
-// credit tells what the workflow did with the credit of an order that came to such a row.
+// credit returns the state of the credit of an order with this row.
 func (r Row) credit() order.Credit {
 	switch {
 	case r.Status == order.StatusCancelled, r.Reason == order.ReasonCreditDeclined, r.Reason == order.ReasonHoldExpired:

@@ -17,30 +17,30 @@ func TestKnownEmails(t *testing.T) {
 		state order.State
 		want  known
 	}{
-		"tells each email apart": {
+		"returns the status of each email": {
 			order.State{Status: order.StatusShipped, Email: "sent", Emails: map[string]string{"confirmation": "pending", "shipment": "sent"}},
 			known{email.KindConfirmation: email.StatusPending, email.KindShipment: email.StatusSent},
 		},
-		"takes a confirmation that a cancellation followed for one that may have gone out": {
+		"returns unknown for a pending confirmation if there is a cancellation email": {
 			order.State{Status: order.StatusCancelled, Email: "sent", Emails: map[string]string{"confirmation": "pending", "cancellation": "sent"}},
 			known{email.KindConfirmation: email.StatusUnknown, email.KindCancellation: email.StatusSent},
 		},
-		"knows nothing before the first email": {order.State{Status: order.StatusOnHold, Email: "none"}, known{}},
-		"takes the newest for the shipment": {
+		"is empty before the first email": {order.State{Status: order.StatusOnHold, Email: "none"}, known{}},
+		"uses the newest status for the shipment": {
 			order.State{Status: order.StatusShipped, Email: "sent"},
 			known{email.KindConfirmation: email.StatusUnknown, email.KindShipment: email.StatusSent},
 		},
-		"takes it for the confirmation of an open order": {
+		"uses it for the confirmation of an open order": {
 			order.State{Status: order.StatusFulfilling, Email: "sent"}, known{email.KindConfirmation: email.StatusSent},
 		},
-		"takes it for the rejection": {
+		"uses it for the rejection": {
 			order.State{Status: order.StatusRejected, Email: "failed"}, known{email.KindRejection: email.StatusFailed},
 		},
-		"takes it for the cancellation": {
+		"uses it for the cancellation": {
 			order.State{Status: order.StatusCancelled, Email: "sent"},
 			known{email.KindConfirmation: email.StatusUnknown, email.KindCancellation: email.StatusSent},
 		},
-		"takes one that was taken back for the confirmation": {
+		"uses a withdrawn email's status for the confirmation": {
 			order.State{Status: order.StatusCancelled, Email: "suppressed"}, known{email.KindConfirmation: email.StatusSuppressed},
 		},
 	} {
@@ -51,7 +51,7 @@ func TestKnownEmails(t *testing.T) {
 	}
 }
 
-func TestEndedAsOfACanceledOrder(t *testing.T) {
+func TestEndedAs_CanceledOrder(t *testing.T) {
 	t.Parallel()
 	first := fulfillment.Version{OrderID: "order-1", Status: order.StatusFulfilling}
 	canceled := order.State{Status: order.StatusCancelled, Reason: order.ReasonCancelled, Email: "none"}

@@ -7,8 +7,9 @@ import (
 	"orderflow/internal/order"
 )
 
-// Version is the content of an order's row at one revision, as the history keeps it and the event on the order's
-// fulfillment stream says it. Two versions of the same content make the same event.
+// Version is the content of an order's row at one revision, as stored in the history and
+// published in the event on the order's fulfillment stream. Two versions with the same
+// content result in the same event.
 type Version struct {
 	OrderID        string
 	CustomerID     string
@@ -23,17 +24,18 @@ type Version struct {
 	PlacedAt       time.Time
 }
 
-// Restore is what is known about a fulfillment whose row was lost, or lost its last versions, in a failover of the
-// database that lost commits.
+// Restore is what is known about a fulfillment whose row was lost, or lost its last
+// versions, in a database failover that lost commits.
 type Restore struct {
 	Versions []Version     // from revision 0 on, at least one
-	Order    *order.Placed // the body: recipient, lines and email address; nil when it is gone
+	Order    *order.Placed // the body: recipient, lines and email address; nil if it is gone
 
-	// Emails is what became of each email, as the order's workflow has it. One it does not name is not known.
+	// Emails is the status of each email according to the order's workflow. An email that
+	// is not in it is not known.
 	Emails map[email.Kind]email.Status
 }
 
-// FirstVersion returns the version that a fulfillment begins with: approved, and not yet shipped.
+// FirstVersion returns the first version of a fulfillment: approved, and not yet shipped.
 func FirstVersion(placed order.Placed, sourceEventID string) Version {
 	return Version{
 		OrderID: placed.OrderID, CustomerID: placed.CustomerID, Status: order.StatusFulfilling, Total: placed.Total,
@@ -41,9 +43,10 @@ func FirstVersion(placed order.Placed, sourceEventID string) Version {
 	}
 }
 
-// EndedAs returns the versions that lead to an order's end: versions, if the last one of them is final, otherwise with
-// one more that is closed as end says. Without any version the row began in that end, unless the order was shipped.
-// first is the version that the fulfillment began with, if it did.
+// EndedAs returns the versions that lead to an order's end. If the last of versions is
+// final, it returns versions. Otherwise it appends one that is closed as end says. If
+// there are no versions, the row's first version is that end, unless the fulfillment
+// began before it. first is the version that the fulfillment began with, if it did.
 func EndedAs(versions []Version, first Version, end order.State) []Version {
 	switch {
 	case len(versions) > 0 && versions[len(versions)-1].Status.Final():
@@ -63,8 +66,8 @@ func EndedAs(versions []Version, first Version, end order.State) []Version {
 	return append(versions[:len(versions):len(versions)], last)
 }
 
-// began reports whether the fulfillment of an order began that came to such a state. A canceled one got no row before its
-// end unless an email was due.
+// began reports whether the fulfillment of an order with this state began. A canceled
+// order had no row before its end unless an email was due.
 func began(end order.State) bool {
 	switch end.Status {
 	case order.StatusFulfilling, order.StatusShipped:
