@@ -10,7 +10,7 @@ import (
 	"orderflow/internal/order"
 )
 
-// Event is an event of the log.
+// Event is an event of the $all log.
 type Event struct {
 	Stream      string
 	Revision    uint64
@@ -20,20 +20,21 @@ type Event struct {
 	Written     time.Time
 }
 
-// Change is what an event says about an order or a customer, or both.
+// Change is what an event changes about an order or a customer, or both.
 type Change struct {
-	OrderID    string // empty when it is about none
-	CustomerID string // empty when no customer's row is touched
+	OrderID    string // empty if it concerns no order
+	CustomerID string // empty if no customer's row changes
 
 	revision  int64
 	written   time.Time
 	placed    *order.Placed
 	decided   credit.Event
-	fulfilled *fulfilled
+	fulfilled *fulfillmentEvent
 }
 
-// fulfilled is the domain event of a fulfilment's version, as far as the view needs it.
-type fulfilled struct {
+// fulfillmentEvent is the domain event of a fulfillment's version, with the members the
+// view needs.
+type fulfillmentEvent struct {
 	OrderID        string       `json:"orderId"`
 	CustomerID     string       `json:"customerId"`
 	Status         order.Status `json:"status"`
@@ -46,8 +47,9 @@ type fulfilled struct {
 	} `json:"new"`
 }
 
-// Decode reads what an event says. One that says nothing to the view, or cannot be understood, gives false: it can have had
-// no effect elsewhere either, and must not keep the view from what comes after it.
+// Decode returns the change that an event makes. It returns false for an event that does
+// not concern the view or cannot be decoded: such an event had no effect elsewhere
+// either, and must not stop the view.
 func Decode(e Event) (Change, bool) {
 	c := Change{revision: int64(e.Revision), written: e.Written}
 	switch {
@@ -68,7 +70,7 @@ func (c Change) order(e Event) (Change, bool) {
 	}
 	placed, err := order.DecodePlaced(e.Stream, e.ContentType, e.Data)
 	if err != nil {
-		return c, false // it was parked
+		return c, false // the starter parked it
 	}
 	c.OrderID, c.placed = placed.OrderID, &placed
 	return c, true
@@ -95,7 +97,7 @@ func (c Change) credit(e Event) (Change, bool) {
 }
 
 func (c Change) fulfillment(e Event) (Change, bool) {
-	var f fulfilled
+	var f fulfillmentEvent
 	if json.Unmarshal(e.Data, &f) != nil || FulfillmentPrefix+f.OrderID != e.Stream || !f.valid() {
 		return c, false
 	}
@@ -103,16 +105,17 @@ func (c Change) fulfillment(e Event) (Change, bool) {
 	return c, true
 }
 
-// valid refuses what no fulfilment can be, and what no table takes.
-func (f fulfilled) valid() bool {
+// valid reports whether the event can describe a fulfillment and be stored in the view's
+// tables.
+func (f fulfillmentEvent) valid() bool {
 	return order.ValidID(f.OrderID) && order.ValidIdentifier(f.CustomerID) &&
 		(f.Status == order.StatusFulfilling || f.Status.Final()) && f.Total.Minor >= 0 &&
-		plain(string(f.Reason)) && plain(f.Carrier) && plain(f.TrackingNumber)
+		validText(string(f.Reason)) && validText(f.Carrier) && validText(f.TrackingNumber)
 }
 
-// maxText bounds a text of the view, in bytes.
+// maxText limits a text of the view, in bytes.
 const maxText = 1 << 10
 
-func plain(text string) bool {
+func validText(text string) bool {
 	return len(text) <= maxText && utf8.ValidString(text) && !strings.ContainsRune(text, 0)
 }

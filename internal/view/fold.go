@@ -8,32 +8,34 @@ import (
 	"orderflow/internal/order"
 )
 
-// Apply takes a change into the rows, which must hold the order and the customer it is about if they are stored. A change
-// that was taken before does nothing.
+// Apply applies a change to the rows, which must contain the stored rows of its order and
+// customer. A change that was applied before does nothing.
 func (r Rows) Apply(c Change) {
 	switch {
 	case c.placed != nil:
-		r.place(c)
+		r.applyPlaced(c)
 	case c.decided != nil:
-		r.decide(c)
+		r.applyCredit(c)
 	case c.fulfilled != nil:
-		r.fulfil(c)
+		r.applyFulfillment(c)
 	}
 }
 
-// place takes the first order-placed event of a stream that can be understood. Another one is another's duplicate.
-func (r Rows) place(c Change) {
+// applyPlaced applies the first order-placed event of a stream that can be decoded. Later
+// ones are duplicates.
+func (r Rows) applyPlaced(c Change) {
 	o := r.order(c.OrderID, c.placed.CustomerID)
 	if o.OrderRevision != None {
 		return
 	}
 	o.OrderRevision = c.revision
 	o.CustomerID, o.Total, o.PlacedAt = c.placed.CustomerID, c.placed.Total, c.placed.PlacedAt
-	o.touch(c)
+	o.setUpdatedAt(c)
 }
 
-// decide takes an event of a credit account. The account's revision guards the order too: they are stored together.
-func (r Rows) decide(c Change) {
+// applyCredit applies an event of a credit account. The account's revision guards the
+// order too, because both rows are stored together.
+func (r Rows) applyCredit(c Change) {
 	account := r.customer(c.CustomerID)
 	if c.revision <= account.Revision {
 		return
@@ -53,13 +55,13 @@ func (r Rows) decide(c Change) {
 	if c.OrderID != "" {
 		o := r.order(c.OrderID, c.CustomerID)
 		o.CreditRevision = c.revision
-		o.decide(c, account)
-		o.touch(c)
+		o.applyCredit(c, account)
+		o.setUpdatedAt(c)
 	}
 }
 
-// reserve keeps the sum between nothing and what can be counted: beyond that the account's history is broken, which is
-// for the account to say.
+// reserve adds to the reserved sum and keeps it between 0 and the largest integer. Beyond
+// that the account's history is broken, which package credit reports.
 func (c *Customer) reserve(minor int64) {
 	if minor > 0 && c.Reserved > math.MaxInt64-minor {
 		c.Reserved = math.MaxInt64
@@ -68,9 +70,9 @@ func (c *Customer) reserve(minor int64) {
 	c.Reserved = max(0, c.Reserved+minor)
 }
 
-// decide notes what became of the order's claim on its customer's credit. Once there is a fulfilment, that alone says
-// where the order stands.
-func (o *Order) decide(c Change, account *Customer) {
+// applyCredit updates the order's claim on its customer's credit. Once there is a
+// fulfillment, only the fulfillment sets the order's status.
+func (o *Order) applyCredit(c Change, account *Customer) {
 	status, reason := order.StatusPending, order.Reason("")
 	switch event := c.decided.(type) {
 	case credit.Reserved:
@@ -79,11 +81,12 @@ func (o *Order) decide(c Change, account *Customer) {
 	case credit.LimitExceeded:
 		o.Credit = order.CreditRefused
 		if event.Held {
-			o.Credit, status, reason = order.CreditHeld, order.StatusOnHold, account.whyHeld()
+			o.Credit, status, reason = order.CreditHeld, order.StatusOnHold, account.holdReason()
 		}
 		o.Total = cmp.Or(o.Total, event.Amount)
 	case credit.Released:
-		// Nothing is given back by a release that came before any reservation, except that a payment settles the order.
+		// A release before any reservation releases nothing, except that a payment
+		// settles the order.
 		paidFirst := event.Reason == credit.ReasonPaid && o.Credit == order.CreditNone
 		if event.Amount.Minor > 0 || o.Credit == order.CreditHeld || paidFirst {
 			o.Credit = order.CreditReleased
@@ -94,16 +97,17 @@ func (o *Order) decide(c Change, account *Customer) {
 	}
 }
 
-// whyHeld tells why an order is held: the event does not, since the account's state does.
-func (c *Customer) whyHeld() order.Reason {
+// holdReason returns the reason why an order is held. The event does not contain it,
+// because it follows from the account's state.
+func (c *Customer) holdReason() order.Reason {
 	if c.Limit.Currency == "" {
 		return order.ReasonUnknownCustomer
 	}
 	return order.ReasonInsufficientCredit
 }
 
-// fulfil takes a version of the fulfilment.
-func (r Rows) fulfil(c Change) {
+// applyFulfillment applies a version of the fulfillment.
+func (r Rows) applyFulfillment(c Change) {
 	f := c.fulfilled
 	o := r.order(c.OrderID, f.CustomerID)
 	if c.revision <= o.FulfillmentRevision {
@@ -111,13 +115,13 @@ func (r Rows) fulfil(c Change) {
 	}
 	o.FulfillmentRevision = c.revision
 	o.Status, o.Reason, o.Carrier, o.TrackingNumber = f.Status, f.Reason, f.Carrier, f.TrackingNumber
-	if o.OrderRevision == None { // the order's stream was erased, or the order is not readable
+	if o.OrderRevision == None { // the order's stream was erased, or the order cannot be decoded
 		o.CustomerID, o.Total, o.PlacedAt = f.CustomerID, f.Total, f.New.PlacedAt
 	}
-	o.touch(c)
+	o.setUpdatedAt(c)
 }
 
-func (o *Order) touch(c Change) {
+func (o *Order) setUpdatedAt(c Change) {
 	if c.written.After(o.UpdatedAt) {
 		o.UpdatedAt = c.written
 	}

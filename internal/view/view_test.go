@@ -32,8 +32,8 @@ func placed(revision uint64, customer string) view.Event {
 		"billing":{"recipient":{"emailAddress":"ann@example.com"}}}`, customer))
 }
 
-// life is an order's way from being placed to being shipped, over a hold.
-func life() []view.Event {
+// shippedAfterHold returns the events of an order that was held, approved and shipped.
+func shippedAfterHold() []view.Event {
 	return []view.Event{
 		placed(0, "c-1"),
 		event("credit-c-1", 0, "credit-account-opened", `{"customerId":"c-1","limit":"USD10.00"}`),
@@ -55,14 +55,14 @@ func apply(r view.Rows, events ...view.Event) {
 	}
 }
 
-func TestEachEventOfAnOrdersWayShows(t *testing.T) {
+func TestApply_EachEventOfAnOrder(t *testing.T) {
 	t.Parallel()
 	r := rows()
 	for i, want := range []string{
 		"pending none 0", "pending none 0", "on-hold held 0", "pending reserved 1210", "fulfilling reserved 1210",
 		"fulfilling reserved 1210", "shipped reserved 1210", "shipped released 0",
 	} {
-		apply(r, life()[i])
+		apply(r, shippedAfterHold()[i])
 		var reserved int64
 		if c := r.Customers["c-1"]; c != nil {
 			reserved = c.Reserved
@@ -70,18 +70,18 @@ func TestEachEventOfAnOrdersWayShows(t *testing.T) {
 		o := r.Orders["order-1"]
 		require.Equal(t, want, fmt.Sprintf("%s %s %d", o.Status, o.Credit, reserved), "after event %d", i)
 	}
-	require.Equal(t, "c-1", r.Orders["order-1"].CustomerID, "a second order of the id is not the order")
+	require.Equal(t, "c-1", r.Orders["order-1"].CustomerID, "a second order-placed event with the id is ignored")
 	require.Equal(t, "DHL", r.Orders["order-1"].Carrier)
 	require.Nil(t, r.Customers["c-2"])
 }
 
-func TestEventsThatComeAgainChangeNothing(t *testing.T) {
+func TestApply_RedeliveryChangesNothing(t *testing.T) {
 	t.Parallel()
 	once := rows()
-	apply(once, life()...)
+	apply(once, shippedAfterHold()...)
 	rapid.Check(t, func(t *rapid.T) {
 		again := rows()
-		events := life()
+		events := shippedAfterHold()
 		for i := 0; i < len(events); i++ {
 			apply(again, events[i])
 			if i > 0 && rapid.Bool().Draw(t, "the log is read again") {
@@ -92,7 +92,7 @@ func TestEventsThatComeAgainChangeNothing(t *testing.T) {
 	})
 }
 
-func TestAReleaseThatCameFirstCountsWhenItIsAPayment(t *testing.T) {
+func TestApply_ReleaseBeforeReservation(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[string]order.Credit{"paid": order.CreditReleased, "CANCELLED": order.CreditNone} {
 		r := rows()
@@ -102,21 +102,21 @@ func TestAReleaseThatCameFirstCountsWhenItIsAPayment(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeSaysNothing(t *testing.T) {
+func TestDecode_Ignored(t *testing.T) {
 	t.Parallel()
 	fulfilled := func(id, rest string) view.Event {
 		return event("fulfillment-"+id, 0, "order-shipped", fmt.Sprintf(`{"orderId":%q,"customerId":"c-1","total":"USD1.00",%s}`, id, rest))
 	}
 	tests := map[string]view.Event{
-		"another stream":           event("cart-1", 0, "order-placed", `{}`),
-		"an order nobody can read": event("order-1", 0, "order-placed", `{}`),
-		"a payment":                event("order-1", 0, "order-paid", `{"amount":"USD1.00"}`),
-		"an unknown credit event":  event("credit-c-1", 0, "credit-renamed", `{}`),
-		"credit of no order's id":  event("credit-c-1", 0, "credit-reserved", `{"orderId":"1","amount":"USD1.00"}`),
-		"credit of no customer":    event("credit-", 0, "credit-account-opened", `{"customerId":"","limit":"USD1.00"}`),
-		"a status there is not":    fulfilled("order-1", `"status":"lost"`),
-		"a carrier with a NUL":     fulfilled("order-1", `"status":"shipped","carrier":"a\u0000b"`),
-		"a fulfilment of no order": fulfilled("1", `"status":"shipped"`),
+		"another stream":                         event("cart-1", 0, "order-placed", `{}`),
+		"an order that cannot be decoded":        event("order-1", 0, "order-placed", `{}`),
+		"a payment":                              event("order-1", 0, "order-paid", `{"amount":"USD1.00"}`),
+		"an unknown credit event":                event("credit-c-1", 0, "credit-renamed", `{}`),
+		"credit with an invalid order id":        event("credit-c-1", 0, "credit-reserved", `{"orderId":"1","amount":"USD1.00"}`),
+		"credit without a customer":              event("credit-", 0, "credit-account-opened", `{"customerId":"","limit":"USD1.00"}`),
+		"an unknown status":                      fulfilled("order-1", `"status":"lost"`),
+		"a carrier with a NUL":                   fulfilled("order-1", `"status":"shipped","carrier":"a\u0000b"`),
+		"a fulfillment with an invalid order id": fulfilled("1", `"status":"shipped"`),
 		"another order's fulfilment": event("fulfillment-order-1", 0, "order-shipped",
 			`{"orderId":"order-2","customerId":"c-1","status":"shipped","total":"USD1.00"}`),
 	}
@@ -129,7 +129,7 @@ func TestWhatCannotBeSaysNothing(t *testing.T) {
 	}
 }
 
-func TestReservationsNeverPassWhatCanBeCounted(t *testing.T) {
+func TestApply_ReservedDoesNotOverflow(t *testing.T) {
 	t.Parallel()
 	r := rows()
 	most := order.Money{Minor: math.MaxInt64, Currency: "USD"}
