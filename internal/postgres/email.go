@@ -10,25 +10,27 @@ import (
 	"orderflow/internal/fulfillment"
 )
 
-// ClaimEmail asks for an order's mail of a kind to send. The caller owns the attempt when the answer's status is sending:
-// it may send the letter once and settles the attempt before the lease ends. Otherwise the status is what the ledger
-// says, with pending for another attempt that is under way; RetryIn above zero says when to ask again, and zero that
-// nothing is left to be done. StatusNone means that no such mail is due to the order.
+// ClaimEmail claims an order's email of a kind for sending. If the returned status is
+// sending, the caller owns the attempt: it may send the letter once and must settle the
+// attempt before the lease ends. Otherwise the status is the one in the ledger, where an
+// attempt of another caller that is under way is reported as pending. RetryIn is then
+// when to claim again, or zero if nothing is left to do. StatusNone means that the order
+// has no such email.
 func (s *Store) ClaimEmail(ctx context.Context, orderID string, kind email.Kind) (email.Claim, error) {
 	args := s.arguments(orderID)
 	args["kind"], args["lease"], args["grace"] = kind, s.config.Lease, s.config.Grace
 	var owned bool
 	var claim email.Claim
-	err := s.transact(ctx, "claim mail", func(batch *pgx.Batch) {
+	err := s.transact(ctx, "claim email", func(batch *pgx.Batch) {
 		owned, claim = false, email.Claim{Status: email.StatusNone}
 		batch.Queue(lockOrder, args)
 		batch.Queue(expireAttempt, args)
-		batch.Queue(takeMail, args).Query(func(rows pgx.Rows) error {
+		batch.Queue(takeEmail, args).Query(func(rows pgx.Rows) error {
 			owned = rows.Next()
 			rows.Close()
 			return rows.Err()
 		})
-		batch.Queue(selectMail, args).QueryRow(func(row pgx.Row) error {
+		batch.Queue(selectEmail, args).QueryRow(func(row pgx.Row) error {
 			err := scanClaim(row, &claim)
 			if errors.Is(err, pgx.ErrNoRows) {
 				return nil
@@ -42,7 +44,7 @@ func (s *Store) ClaimEmail(ctx context.Context, orderID string, kind email.Kind)
 	case owned:
 		claim.RetryIn = 0
 		claim.Letter.OrderID, claim.Letter.Kind = orderID, kind
-	default: // the letter is the owner's alone
+	default: // only the owner of the attempt gets the letter
 		claim = email.Claim{Status: claim.Status.Report(), Attempt: claim.Attempt, RetryIn: claim.RetryIn}
 	}
 	return claim, nil
@@ -64,11 +66,12 @@ func scanClaim(row pgx.Row, claim *email.Claim) error {
 	return nil
 }
 
-// SettleEmail records what became of an attempt and returns the email's status after it. That an email was sent is recorded
-// however late it comes; anything else counts only while the attempt owns the row. StatusNone means that the ledger has no
-// such email, because its row was lost: there is nothing left to settle.
+// SettleEmail records the outcome of an attempt and returns the email's status after it.
+// An email that was sent is recorded as sent however late the outcome arrives; any other
+// outcome counts only while the attempt owns the row. StatusNone means that the ledger
+// has no such email because its row was lost: there is nothing left to settle.
 func (s *Store) SettleEmail(ctx context.Context, o email.Outcome) (email.Status, error) {
-	const op = "settle mail"
+	const op = "settle email"
 	args := s.arguments(o.OrderID)
 	args["kind"], args["attempt"], args["status"] = o.Kind, o.Attempt, o.Status
 	args["message_id"], args["error_code"] = optional(o.MessageID), optional(o.ErrorCode)
@@ -88,7 +91,7 @@ func (s *Store) SettleEmail(ctx context.Context, o email.Outcome) (email.Status,
 	err := s.transact(ctx, op, func(batch *pgx.Batch) {
 		batch.Queue(lockOrder, args)
 		batch.Queue(settle, args)
-		batch.Queue(selectMailStatus, args).QueryRow(func(row pgx.Row) error {
+		batch.Queue(selectEmailStatus, args).QueryRow(func(row pgx.Row) error {
 			err := row.Scan(&status)
 			if errors.Is(err, pgx.ErrNoRows) {
 				return nil

@@ -13,19 +13,20 @@ import (
 	"orderflow/internal/fulfillment"
 )
 
-// maxMessageID is the longest message id the ledger takes, in bytes.
+// maxMessageID is the maximum length in bytes of a message id in the ledger.
 const maxMessageID = 256
 
-// ListEmails reads the emails that a filter picks, those longest in their state first, and reports whether there are more
-// than its limit. An attempt whose lease has ended is unknown here, before anything claims it.
+// ListEmails returns the emails that match a filter, those longest in their state first,
+// and reports whether there are more than its limit. An attempt whose lease has ended is
+// listed as unknown, even before anything claims it again.
 func (s *Store) ListEmails(ctx context.Context, f email.Filter) (list []email.Delivery, more bool, err error) {
 	args := pgx.NamedArgs{
-		"statuses": texts(f.Statuses), "kind": optional(string(f.Kind)), "from": optionalTime(f.From), "to": optionalTime(f.To),
+		"statuses": statusTexts(f.Statuses), "kind": optional(string(f.Kind)), "from": optionalTime(f.From), "to": optionalTime(f.To),
 		"rows": f.Limit + 1,
 	}
-	err = s.transact(ctx, "list mails", func(batch *pgx.Batch) {
+	err = s.transact(ctx, "list emails", func(batch *pgx.Batch) {
 		list = []email.Delivery{}
-		batch.Queue(selectOpenMails, args).Query(func(rows pgx.Rows) error {
+		batch.Queue(selectOpenEmails, args).Query(func(rows pgx.Rows) error {
 			var d email.Delivery
 			_, err := pgx.ForEachRow(rows, []any{
 				&d.OrderID, &d.Kind, &d.Status, &d.Attempt, &d.UnknownAttempts, &d.ErrorCode, &d.Since,
@@ -43,7 +44,7 @@ func (s *Store) ListEmails(ctx context.Context, f email.Filter) (list []email.De
 	return list[:min(f.Limit, len(list))], len(list) > f.Limit, nil
 }
 
-// optionalTime is nil for the zero time.
+// optionalTime returns nil for the zero time.
 func optionalTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -51,14 +52,17 @@ func optionalTime(t time.Time) *time.Time {
 	return &t
 }
 
-// ResolveEmail records what an operator decided about an email, and returns the row as it is then. The same again changes
-// nothing. It returns *email.RefusedError if the email's state does not allow it, and ErrNotFound if no such email is due to
-// the order.
+// ResolveEmail records an operator's decision about an email and returns the row after
+// it. Repeating the same decision changes nothing. It returns *email.RefusedError if the
+// email's state does not allow the decision, and ErrNotFound if the order has no such
+// email.
 //
-// An email to be sent again is pending afterwards, and OrderEmail has to be asked to claim it: see ClaimEmail. Each attempt
-// that may have gone out before is counted in the row already, so the bound on how often an email goes out stays true.
+// An email to be sent again is pending afterwards; the caller must then tell the
+// OrderEmail workflow to claim it, see ClaimEmail. Each attempt that may have gone out
+// before is already counted in the row, so the bound on how often an email is sent still
+// holds.
 func (s *Store) ResolveEmail(ctx context.Context, d email.Decision) (email.Delivery, error) {
-	found, err := s.readResolvable(ctx, d, expireAttempt, resolveMail)
+	found, err := s.readResolvable(ctx, d, expireAttempt, resolveEmail)
 	if err != nil {
 		return email.Delivery{}, err
 	}
@@ -68,7 +72,8 @@ func (s *Store) ResolveEmail(ctx context.Context, d email.Decision) (email.Deliv
 	return found.Delivery, nil
 }
 
-// PreviewResolution returns what ResolveEmail would, and changes nothing. The status is the one the email has now.
+// PreviewResolution returns what ResolveEmail would return, without changing anything.
+// The status is the email's current one.
 func (s *Store) PreviewResolution(ctx context.Context, d email.Decision) (email.Delivery, error) {
 	found, err := s.readResolvable(ctx, d)
 	if err != nil {
@@ -81,9 +86,10 @@ func (s *Store) PreviewResolution(ctx context.Context, d email.Decision) (email.
 	return found.Delivery, nil
 }
 
-const opResolve = "resolve mail"
+const opResolve = "resolve email"
 
-// readResolvable checks the decision, makes the changes under the order's lock, and reads the row as it is then.
+// readResolvable validates the decision, makes the changes while holding the order's
+// lock, and returns the row after them.
 func (s *Store) readResolvable(ctx context.Context, d email.Decision, changes ...string) (resolvable, error) {
 	from, to := d.Resolution.Transition()
 	if from == nil || len(d.MessageID) > maxMessageID || d.MessageID != "" && d.Resolution != email.ResolutionSent {
@@ -92,7 +98,7 @@ func (s *Store) readResolvable(ctx context.Context, d email.Decision, changes ..
 	from = slices.DeleteFunc(from, func(status email.Status) bool { return !d.Allows(status) })
 	args := s.arguments(d.OrderID)
 	args["kind"], args["resolution"], args["message_id"] = d.Kind, d.Resolution, optional(d.MessageID)
-	args["from"], args["to"] = texts(from), to
+	args["from"], args["to"] = statusTexts(from), to
 	var found resolvable
 	err := s.transact(ctx, opResolve, func(batch *pgx.Batch) {
 		found = resolvable{}
@@ -116,7 +122,7 @@ func (s *Store) readResolvable(ctx context.Context, d email.Decision, changes ..
 	return found, err
 }
 
-// refusal says why the row could not be resolved as decided.
+// refusal returns the error for a row that could not be resolved as decided.
 func (r *resolvable) refusal(d email.Decision) error {
 	refused := &email.RefusedError{Decision: d, Status: r.Status, Erased: r.erased, Withdrawn: r.withdrawn}
 	if r.leaseUntil != nil && r.Status == email.StatusSending {
@@ -125,7 +131,8 @@ func (r *resolvable) refusal(d email.Decision) error {
 	return fmt.Errorf("%s: %w", opResolve, refused)
 }
 
-// resolvable is a row of the ledger with what may keep it from being sent again.
+// resolvable is a row of the ledger, with the reasons that may keep it from being sent
+// again.
 type resolvable struct {
 	email.Delivery
 	leaseUntil        *time.Time
@@ -139,7 +146,7 @@ func (r *resolvable) scan(row pgx.Row) error {
 	return err
 }
 
-func texts(statuses []email.Status) []string {
+func statusTexts(statuses []email.Status) []string {
 	all := make([]string, len(statuses))
 	for i, status := range statuses {
 		all[i] = string(status)

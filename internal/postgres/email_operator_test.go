@@ -88,7 +88,7 @@ func TestResolveEmailFromTheChosenStateAlone(t *testing.T) {
 	waysTo()[email.StatusUnknown](w)
 	fail := email.Decision{OrderID: orderID, Kind: confirmation, Resolution: email.ResolutionFailed, Only: email.StatusPending}
 	_, preview := w.PreviewResolution(t.Context(), fail)
-	require.EqualError(t, preview, "resolve mail: it is unknown")
+	require.EqualError(t, preview, "resolve email: it is unknown")
 	_, err := w.ResolveEmail(t.Context(), fail)
 	require.Equal(t, preview, err, "it was pending when it was chosen, and an attempt that may have gone out came between")
 	require.Equal(t, "unknown|1|1|-", w.mail(confirmation))
@@ -190,8 +190,8 @@ func TestAMailThatNobodyMayGetIsNotSentAgain(t *testing.T) {
 		after func(*world)
 		want  string
 	}{
-		"the person was erased":   {func(w *world) { require.NoError(w.t, w.EraseOrder(w.t.Context(), orderID)) }, "resolve mail: it is unknown, and its address was erased"},
-		"the order was cancelled": {func(w *world) { w.close(cancelled()) }, "resolve mail: it is unknown, and its order was cancelled"},
+		"the person was erased":   {func(w *world) { require.NoError(w.t, w.EraseOrder(w.t.Context(), orderID)) }, "resolve email: it is unknown, and its address was erased"},
+		"the order was cancelled": {func(w *world) { w.close(cancelled()) }, "resolve email: it is unknown, and its order was cancelled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, postgres.Config{})

@@ -14,26 +14,29 @@ import (
 )
 
 var (
-	// ErrUnavailable says that the database did not do it now and may later: connections, timeouts, serialization, and
-	// what an operator mends, such as a missing grant or migration. The outcome of a write is unknown; repeat it.
+	// ErrUnavailable means that the database could not do it now and may be able to
+	// later: connections, timeouts, serialization failures, and what an operator must
+	// repair, such as a missing grant or migration. The outcome of a write is unknown;
+	// repeat it.
 	ErrUnavailable = errors.New("postgres is unavailable")
 
-	// ErrNotFound says that the order has no row.
+	// ErrNotFound means that the order has no row.
 	ErrNotFound = fulfillment.ErrNotFound
 
-	// ErrSchemaOutdated says that migrations are missing.
+	// ErrSchemaOutdated means that migrations have not been run.
 	ErrSchemaOutdated = errors.New("schema is outdated")
 )
 
-// Error is a failed call: ErrUnavailable, or fulfillment.ErrInvalid when the database will never take these values. Its
-// text holds codes and names of the schema and never the server's own words, which quote the values of a row.
+// Error is a failed call. It wraps ErrUnavailable, or fulfillment.ErrInvalid if the
+// database will never accept these values. Its text holds codes and names of the schema,
+// never the server's own message, which quotes the values of a row.
 type Error struct {
-	Op         string // what was being done, such as "start fulfilment"
-	Code       string // the SQLSTATE, or a short word where there was no answer
-	Constraint string // the constraint or trigger that refused, if one did
-	Detail     string // what an operator has to change, if it is known
+	Op         string // the operation, such as "start fulfillment"
+	Code       string // the SQLSTATE, or a short word if the server did not respond
+	Constraint string // the constraint or trigger that failed, if any
+	Detail     string // what an operator must change, if known
 	kind       error  // ErrUnavailable or fulfillment.ErrInvalid
-	cause      error  // the context's error, if that was it
+	cause      error  // the context's error, if that was the reason
 }
 
 // Error returns the operation, the kind and the codes, and the detail if there is one.
@@ -47,7 +50,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %v (%s)", e.Op, e.kind, e.Code)
 }
 
-// Unwrap gives the kind, and the context's error when the call ran out of time or was given up.
+// Unwrap returns the kind, and the context's error if the call timed out or was canceled.
 func (e *Error) Unwrap() []error {
 	if e.cause == nil {
 		return []error{e.kind}
@@ -58,10 +61,11 @@ func (e *Error) Unwrap() []error {
 // Retryable reports whether the same call can succeed later.
 func (e *Error) Retryable() bool { return !errors.Is(e.kind, fulfillment.ErrInvalid) }
 
-// Blocked reports whether no retry clears it before an operator has changed something: a grant, a migration, a database
-// or a role that is missing, or how a connection pooler is set up.
+// Blocked reports whether retries are useless until an operator has changed something: a
+// grant, a migration, a database or a role that is missing, or the configuration of a
+// connection pooler.
 func (e *Error) Blocked() bool {
-	if ofPooler(e.Code) || e.Code == codePooler {
+	if isPoolerCode(e.Code) || e.Code == codePooler {
 		return true
 	}
 	switch e.Code[:min(2, len(e.Code))] {
@@ -74,10 +78,11 @@ func (e *Error) Blocked() bool {
 
 const (
 	sqlStateLength = 5
-	codePooler     = "pooler" // where a connection pooler's sessions cannot be used
+	codePooler     = "pooler" // the sessions of a connection pooler cannot be used
 )
 
-// describe turns an error of the driver into one of ours, nil into nil. A *config.Error is wrapped as it is.
+// describe turns an error of the driver into an *Error, and nil into nil. It wraps a
+// *config.Error unchanged.
 func describe(op string, err error) error {
 	if err == nil {
 		return nil
@@ -95,10 +100,10 @@ func describe(op string, err error) error {
 		e.Code, e.Detail = codePooler, pooler.Error()
 	case errors.As(err, &server):
 		e.Code, e.Constraint = server.Code, server.ConstraintName
-		if permanent(server.Code) {
+		if blamesValues(server.Code) {
 			e.kind = fulfillment.ErrInvalid
 		}
-		if ofPooler(server.Code) {
+		if isPoolerCode(server.Code) {
 			e.Detail = poolerDetail
 		}
 	case errors.Is(err, context.Canceled):
@@ -106,17 +111,18 @@ func describe(op string, err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Code, e.cause = "deadline", context.DeadlineExceeded
 	case errors.As(err, &network):
-		e.Code = network.Error() // addresses and the system's word for what happened
-	case errors.As(err, &connecting): // TLS, as a rule; what is wrapped names each server and what it did, and no user
+		e.Code = network.Error() // addresses and the operating system's error
+	case errors.As(err, &connecting): // usually TLS; the wrapped error names each server and its error, and no user
 		e.Code = strings.ReplaceAll(connecting.Unwrap().Error(), "\n", "; ")
 	}
 	return e
 }
 
-// permanent reports whether a SQLSTATE blames the values: data exceptions, integrity constraints, and limits such as an
-// index row that is too long. Class 42 is not among them: a missing table or right is the operator's to mend, and giving
-// up the orders that met it would turn a slip in a deployment into lost orders.
-func permanent(code string) bool {
+// blamesValues reports whether a SQLSTATE blames the values: data exceptions, integrity
+// constraints, and limits such as an index row that is too long. Class 42 is not
+// included: a missing table or right is for the operator to repair, and rejecting the
+// orders that hit it would turn a deployment mistake into lost orders.
+func blamesValues(code string) bool {
 	switch code[:min(2, len(code))] {
 	case "22", "23", "54":
 		return true
@@ -125,19 +131,23 @@ func permanent(code string) bool {
 	}
 }
 
-// conflicted reports whether a transaction was given up for another's sake, and repeating it at once is what is meant.
-func conflicted(err error) bool {
+// isConflict reports whether the server aborted a transaction in favor of another one, so
+// that it should be repeated at once.
+func isConflict(err error) bool {
 	const serializationFailure, deadlockDetected = "40001", "40P01"
 	var server *pgconn.PgError
 	return errors.As(err, &server) && (server.Code == serializationFailure || server.Code == deadlockDetected)
 }
 
-// readOnlyTransaction is the SQLSTATE of a write on a standby, or in a session whose default_transaction_read_only is on.
+// readOnlyTransaction is the SQLSTATE of a write on a standby, or in a session whose
+// default_transaction_read_only is on.
 const readOnlyTransaction = "25006"
 
-// keepsConnection reports whether a connection may go back to its pool after an error of the server. A server that takes no
-// writes, is in recovery, or shuts down is not the one that the name of the database leads to by now: such a connection
-// answers a ping, so without this its pool stays on the wrong side for the connection's whole life.
+// keepsConnection reports whether a connection may return to its pool after an error of
+// the server. If a server takes no writes, is in recovery, or shuts down, the name of the
+// database may by now lead to another server. Such a connection still responds to a ping,
+// so without this check its pool would stay on the wrong server until the connection's
+// maximum lifetime.
 func keepsConnection(_ *pgconn.PgConn, err *pgconn.PgError) bool {
 	if strings.EqualFold(err.Severity, "FATAL") {
 		return false

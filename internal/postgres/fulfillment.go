@@ -14,11 +14,12 @@ import (
 	"orderflow/internal/order"
 )
 
-// StartFulfillment writes the order's row as fulfilling, its lines and its pending confirmation, or writes nothing when
-// there is a row, and answers what is stored: a closed order stays closed. It returns fulfillment.ErrMismatch with the
-// row when that is another order's.
+// StartFulfillment writes the order's row as fulfilling, its lines and its pending
+// confirmation. If there is a row already, it writes nothing: a closed order stays
+// closed. It returns the stored row, with fulfillment.ErrMismatch if that row belongs to
+// another order.
 func (s *Store) StartFulfillment(ctx context.Context, start fulfillment.Start) (fulfillment.Row, error) {
-	const op = "start fulfilment"
+	const op = "start fulfillment"
 	placed := start.Order
 	args := s.arguments(placed.OrderID)
 	identityArguments(args, placed.CustomerID, placed.Total)
@@ -28,19 +29,23 @@ func (s *Store) StartFulfillment(ctx context.Context, start fulfillment.Start) (
 	args["mail_kind"] = email.KindConfirmation
 
 	row, err := s.write(ctx, op, args, insertFulfillment)
-	if err == nil && !sameAs(row, placed.CustomerID, placed.Total) {
+	if err == nil && !belongsTo(row, placed.CustomerID, placed.Total) {
 		err = fmt.Errorf("%s: %w", op, fulfillment.ErrMismatch)
 	}
 	return row, err
 }
 
-// CloseFulfillment brings the order's row into its final status and queues the mail that tells the customer; an order
-// without a row gets one in that status, unless it is to be shipped or its fulfillment began, which is ErrNotFound. The
-// same close again changes nothing. It returns the row with fulfillment.ErrClosed when that is closed otherwise, with fulfillment.ErrMismatch
-// when it is another order's, and with fulfillment.ErrInvalid when an order to be rejected is being fulfilled.
+// CloseFulfillment sets the order's row to its final status and queues the email that
+// informs the customer. An order without a row gets one in that status, unless it is to
+// be shipped or its fulfillment began: then CloseFulfillment returns ErrNotFound.
+// Repeating the same close changes nothing.
+//
+// It returns the row with fulfillment.ErrClosed if the order is closed in another way,
+// with fulfillment.ErrMismatch if the row belongs to another order, and with
+// fulfillment.ErrInvalid if an order to be rejected is being fulfilled.
 func (s *Store) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulfillment.Row, error) {
-	const op = "close fulfilment"
-	c.Carrier, c.TrackingNumber = storable(c.Carrier), storable(c.TrackingNumber)
+	const op = "close fulfillment"
+	c.Carrier, c.TrackingNumber = storableText(c.Carrier), storableText(c.TrackingNumber)
 	args := s.arguments(c.OrderID)
 	identityArguments(args, c.CustomerID, c.Total)
 	args["status"], args["reason"], args["code"] = c.Status, optional(string(c.Reason)), optional(c.Code)
@@ -71,19 +76,20 @@ func (s *Store) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulf
 	if err != nil {
 		return row, err
 	}
-	if err := compare(row, c); err != nil {
+	if err := checkClosed(row, c); err != nil {
 		return row, fmt.Errorf("%s: %w", op, err)
 	}
 	return row, nil
 }
 
-// compare says in which way a row, as it is after the close, is not what was asked for.
-func compare(row fulfillment.Row, c fulfillment.Close) error {
+// checkClosed returns an error if a row, as it is after the close, is not what was
+// requested.
+func checkClosed(row fulfillment.Row, c fulfillment.Close) error {
 	switch {
-	case !sameAs(row, c.CustomerID, c.Total):
+	case !belongsTo(row, c.CustomerID, c.Total):
 		return fulfillment.ErrMismatch
 	case !row.Status.Final():
-		return fmt.Errorf("%w: an order that is being fulfilled is not rejected", fulfillment.ErrInvalid)
+		return fmt.Errorf("%w: cannot reject an order that is being fulfilled", fulfillment.ErrInvalid)
 	case row.Status != c.Status, row.Reason != c.Reason, row.Code != c.Code,
 		row.Carrier != c.Carrier, row.TrackingNumber != c.TrackingNumber:
 		return fulfillment.ErrClosed
@@ -92,14 +98,14 @@ func compare(row fulfillment.Row, c fulfillment.Close) error {
 	}
 }
 
-// FindFulfillment reads the order's row, or returns ErrNotFound.
+// FindFulfillment returns the order's row, or ErrNotFound.
 func (s *Store) FindFulfillment(ctx context.Context, orderID string) (fulfillment.Row, error) {
-	return s.write(ctx, "find fulfilment", s.arguments(orderID))
+	return s.write(ctx, "find fulfillment", s.arguments(orderID))
 }
 
-// EraseOrder blanks what the order's row and mails say about a person: recipient, address and mail addresses. Mails that
-// wait are taken back. The revision stays, for none of that ever was in the history; the same call again changes
-// nothing.
+// EraseOrder blanks the personal data in the order's row and emails: recipient, address
+// and email addresses. Pending emails are withdrawn. The revision does not change,
+// because none of this is in the history. Repeating the call changes nothing.
 func (s *Store) EraseOrder(ctx context.Context, orderID string) error {
 	_, err := s.write(ctx, "erase order", s.arguments(orderID), lockOrder, erasePerson, eraseAddresses)
 	return err
@@ -140,7 +146,7 @@ func scanRow(r pgx.Row, row *fulfillment.Row) error {
 	return err
 }
 
-// arguments are the ones that every statement shares.
+// arguments returns the arguments that every statement shares.
 func (s *Store) arguments(orderID string) pgx.NamedArgs {
 	return pgx.NamedArgs{"order_id": orderID, "resend": s.config.Unknown == email.PolicyResend}
 }
@@ -149,14 +155,15 @@ func identityArguments(args pgx.NamedArgs, customerID string, total order.Money)
 	args["customer_id"], args["total_minor"], args["currency"] = customerID, total.Minor, total.Currency
 }
 
-// sentOnly returns the emails that were sent. An open order's workflow knows of no other outcome that is the last.
+// sentOnly returns the emails that were sent. The workflow of an open order knows no
+// other final outcome.
 func sentOnly(known map[email.Kind]email.Status) map[email.Kind]email.Status {
 	sent := maps.Clone(known)
 	maps.DeleteFunc(sent, func(_ email.Kind, status email.Status) bool { return status != email.StatusSent })
 	return sent
 }
 
-// knownArguments are what a workflow says about the emails of its order.
+// knownArguments adds what a workflow knows about the emails of its order.
 func knownArguments(args pgx.NamedArgs, known map[email.Kind]email.Status) {
 	kinds, statuses := []string{}, []string{}
 	for kind, status := range known {
@@ -165,12 +172,12 @@ func knownArguments(args pgx.NamedArgs, known map[email.Kind]email.Status) {
 	args["known_kinds"], args["known_statuses"] = kinds, statuses
 }
 
-func sameAs(row fulfillment.Row, customerID string, total order.Money) bool {
+func belongsTo(row fulfillment.Row, customerID string, total order.Money) bool {
 	return row.CustomerID == customerID && row.Total == total
 }
 
-// bodyArguments are what the order's body says about the parcel, the lines and the mail address; all of it is empty
-// where there is no body.
+// bodyArguments adds the order's shipping data, lines and email address. Without a body
+// they are all empty.
 func bodyArguments(args pgx.NamedArgs, placed *order.Placed) {
 	if placed == nil {
 		placed = &order.Placed{}
@@ -180,12 +187,12 @@ func bodyArguments(args pgx.NamedArgs, placed *order.Placed) {
 	args["recipient_name"] = optional(placed.Recipient.FullName)
 	args["recipient_phone"] = optional(placed.Recipient.Phone)
 	args["address_country"] = optional(placed.Address.Country)
-	args["address_lines"] = clean(placed.Address.Lines)
+	args["address_lines"] = storableTexts(placed.Address.Lines)
 	args["mail_recipient"] = optional(placed.Email)
 	lineArguments(args, placed.Lines)
 }
 
-// lineArguments are one array per column, which the database takes apart into rows.
+// lineArguments adds one array per column, which the database unnests into rows.
 func lineArguments(args pgx.NamedArgs, lines []order.Line) {
 	n := len(lines)
 	numbers, quantities, totals := make([]int, n), make([]int, n), make([]int64, n)
@@ -195,28 +202,28 @@ func lineArguments(args pgx.NamedArgs, lines []order.Line) {
 		ids[i], names[i], prices[i], rates[i] = line.ProductID, line.ProductName, line.UnitPrice, line.TaxRate
 	}
 	args["line_no"], args["quantity"], args["line_total_minor"] = numbers, quantities, totals
-	args["product_id"], args["product_name"] = clean(ids), clean(names)
+	args["product_id"], args["product_name"] = storableTexts(ids), storableTexts(names)
 	args["unit_price"], args["tax_rate"] = prices, rates
 }
 
-// optional is null for an empty text.
+// optional returns nil, which is stored as NULL, for an empty text.
 func optional(text string) *string {
-	if text = storable(text); text == "" {
+	if text = storableText(text); text == "" {
 		return nil
 	}
 	return &text
 }
 
-func clean(texts []string) []string {
+func storableTexts(texts []string) []string {
 	var all []string
 	for _, text := range texts {
-		all = append(all, storable(text))
+		all = append(all, storableText(text))
 	}
 	return all
 }
 
-// storable drops what no text column takes, a NUL or a broken character: a name with one is no reason to hold an order
-// up.
-func storable(text string) string {
+// storableText removes what no text column accepts: NUL bytes and invalid UTF-8. A name that
+// contains them is no reason to hold up an order.
+func storableText(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, ""), "\x00", "")
 }

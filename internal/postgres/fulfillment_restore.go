@@ -11,15 +11,18 @@ import (
 	"orderflow/internal/order"
 )
 
-// RestoreFulfillment brings an order's row to the versions that it had, one by one, so that each is the same version as
-// before: the history, and with it what is published, continues where it was. A row that is at the last version, or that
-// came to another one, stays as it is. It returns what is stored, with fulfillment.ErrMismatch when that is another
-// order's.
+// RestoreFulfillment brings an order's row to the versions that it had, one by one, so
+// that each is the same version as before: the history, and with it what is published,
+// continues where it was. A row that is at the last version already, or that has another
+// version there, stays unchanged. It returns the stored row, with fulfillment.ErrMismatch
+// if that row belongs to another order.
 //
-// The ledger of the order's emails was lost with the row, or lost its last outcomes. What the order's workflow knows of an
-// email goes into the ledger, so that none is sent again of which it says that it was sent. Of an email that it does not
-// know, and the ledger neither, nobody can know: it is unknown, and the newest one is sent once more where that is the
-// policy. Whether an email is due that tells of a cancellation follows from the confirmation, as it does at the close.
+// The ledger of the order's emails was lost with the row, or lost its last outcomes. The
+// ledger receives what the order's workflow knows about an email, so that no email is
+// sent again that the workflow knows was sent. If neither the workflow nor the ledger
+// knows about an email, its outcome is unknown, and the newest such email is sent once
+// more if that is the policy. Whether an email about a cancellation is due follows from
+// the confirmation, as it does in CloseFulfillment.
 func (s *Store) RestoreFulfillment(ctx context.Context, restore fulfillment.Restore) (fulfillment.Row, error) {
 	const op = "restore fulfillment"
 	if len(restore.Versions) == 0 {
@@ -30,7 +33,7 @@ func (s *Store) RestoreFulfillment(ctx context.Context, restore fulfillment.Rest
 	err := s.transact(ctx, op, func(batch *pgx.Batch) {
 		row = fulfillment.Row{}
 		for revision := range restore.Versions {
-			args := s.restoring(restore, revision)
+			args := s.versionArguments(restore, revision)
 			if revision == 0 {
 				batch.Queue(restoreFirst, args)
 				batch.Queue(lockOrder, args)
@@ -41,14 +44,14 @@ func (s *Store) RestoreFulfillment(ctx context.Context, restore fulfillment.Rest
 		}
 		batch.Queue(selectFulfillment(), s.arguments(first.OrderID)).QueryRow(func(r pgx.Row) error { return scanRow(r, &row) })
 	})
-	if err == nil && !sameAs(row, first.CustomerID, first.Total) {
+	if err == nil && !belongsTo(row, first.CustomerID, first.Total) {
 		err = fmt.Errorf("%s: %w", op, fulfillment.ErrMismatch)
 	}
 	return row, err
 }
 
-// restoring are the arguments of one version.
-func (s *Store) restoring(restore fulfillment.Restore, revision int) pgx.NamedArgs {
+// versionArguments returns the arguments of one version.
+func (s *Store) versionArguments(restore fulfillment.Restore, revision int) pgx.NamedArgs {
 	v := restore.Versions[revision]
 	args := s.arguments(v.OrderID)
 	identityArguments(args, v.CustomerID, v.Total)
@@ -66,7 +69,8 @@ func (s *Store) restoring(restore fulfillment.Restore, revision int) pgx.NamedAr
 	return args
 }
 
-// emailOf returns the kind of the email that comes with a version, empty for an order that was canceled before it began.
+// emailOf returns the kind of the email that belongs to a version. It is empty for an
+// order that was canceled before its fulfillment began.
 func emailOf(status order.Status, revision int) email.Kind {
 	switch {
 	case status == order.StatusShipped:
@@ -82,8 +86,10 @@ func emailOf(status order.Status, revision int) email.Kind {
 	}
 }
 
-// restoredStatus is how an email comes into the ledger that has none. A workflow that took its confirmation back had no
-// cancellation to tell of: if the confirmation went out all the same, that is due for the first time.
+// restoredStatus returns the status with which an email enters a ledger that lacks it. A
+// workflow that withdrew its confirmation had no cancellation to announce. If the
+// confirmation was sent all the same, the email about the cancellation is due for the
+// first time.
 func restoredStatus(known map[email.Kind]email.Status, kind email.Kind) email.Status {
 	switch known[kind] {
 	case email.StatusSent, email.StatusFailed, email.StatusSuppressed:
@@ -96,7 +102,8 @@ func restoredStatus(known map[email.Kind]email.Status, kind email.Kind) email.St
 	return email.StatusUnknown
 }
 
-// unknownAttempts is 2 for an older email, of which no further one is sent whatever the policy says.
+// unknownAttempts returns 2 for an older email, of which no further one is sent whatever
+// the policy is.
 func unknownAttempts(status email.Status, newest bool) int {
 	switch {
 	case status != email.StatusUnknown:
@@ -108,7 +115,8 @@ func unknownAttempts(status email.Status, newest bool) int {
 	}
 }
 
-// restoredEmail writes an email of a lost ledger, for an order of the CTE closed. Without an address it is not to be sent.
+// restoredEmail inserts an email that the ledger lost, for the order in the CTE closed.
+// Without an address it is suppressed instead of pending.
 const restoredEmail = `
 INSERT INTO email_delivery (order_id, kind, status, recipient, unknown_attempts, unknown_at, resolution, resolved_at)
 SELECT order_id, @mail_kind, CASE WHEN recipient IS NULL AND @mail_status::text = 'pending' THEN 'suppressed' ELSE @mail_status::text END,
@@ -120,10 +128,10 @@ FROM (
     FROM closed WHERE @mail_kind::text <> ''
 ) due `
 
-// onceEach leaves an email alone that the ledger still has.
-const onceEach = ` ON CONFLICT (order_id, kind) DO NOTHING`
+// keepExisting leaves an email unchanged that the ledger still has.
+const keepExisting = ` ON CONFLICT (order_id, kind) DO NOTHING`
 
-// restoreFirst writes a row that is missing, its lines and its first email.
+// restoreFirst inserts a row that is missing, its lines and its first email.
 const restoreFirst = `
 WITH closed AS (
     INSERT INTO order_fulfillment (order_id, customer_id, status, reason, code, total_minor, currency, shipping_method,
@@ -135,15 +143,15 @@ WITH closed AS (
 ), lines AS (` + insertLines + `
     FROM closed, ` + orderLines + `
     ON CONFLICT (order_id, line_no) DO NOTHING
-)` + restoredEmail + onceEach
+)` + restoredEmail + keepExisting
 
-// restoreNext brings a row to its next version, with the email that comes with it. A confirmation that waits is taken back
-// by a cancellation.
+// restoreNext brings a row to its next version, with the email that belongs to it. A
+// cancellation withdraws a pending confirmation.
 func restoreNext(status order.Status) string {
 	if status == order.StatusCancelled {
-		return restoreVersion + withdrawConfirmation + restoredEmail + `WHERE (SELECT told FROM confirmation)` + onceEach
+		return restoreVersion + withdrawConfirmation + restoredEmail + `WHERE (SELECT informed FROM confirmation)` + keepExisting
 	}
-	return restoreVersion + restoredEmail + onceEach
+	return restoreVersion + restoredEmail + keepExisting
 }
 
 const restoreVersion = `

@@ -1,11 +1,12 @@
 package postgres
 
-// lockOrder is the first statement of whatever touches an order that exists. The statements after it see what the
-// previous holder committed. The lock is the one an UPDATE takes: it lets rows that refer to the order be inserted.
+// lockOrder is the first statement of every change to an existing order. The statements
+// after it see what the previous holder committed. The lock is the one that an UPDATE
+// takes: it still allows inserting rows that refer to the order.
 const lockOrder = `SELECT FROM order_fulfillment WHERE order_id = @order_id FOR NO KEY UPDATE`
 
-// insertFulfillment writes an order's row, and only together with it the lines and the first mail. It waits for another
-// transaction that is inserting the same order.
+// insertFulfillment writes an order's row, and its lines and first email only if it wrote
+// the row. It waits for another transaction that is inserting the same order.
 const insertFulfillment = `
 WITH inserted AS (
     INSERT INTO order_fulfillment (order_id, customer_id, status, reason, code, total_minor, currency, shipping_method,
@@ -20,7 +21,7 @@ WITH inserted AS (
 INSERT INTO email_delivery (order_id, kind, status, recipient)
 SELECT order_id, @mail_kind, 'pending', @mail_recipient::text FROM inserted WHERE @mail_recipient::text IS NOT NULL`
 
-// insertLines and orderLines write what was ordered beside a new row.
+// insertLines and orderLines write the order lines together with a new row.
 const (
 	insertLines = `
     INSERT INTO order_fulfillment_line
@@ -32,51 +33,55 @@ const (
         AS l (line_no, product_id, product_name, quantity, unit_price, tax_rate, total_minor)`
 )
 
-// sameOrder keeps a row of another order with the same id from being closed.
+// sameOrder prevents closing a row that belongs to another order with the same id.
 const sameOrder = ` customer_id = @customer_id AND total_minor = @total_minor AND currency = @currency `
 
-// closedMail is a mail that closing an order causes, to the address of its confirmation. Without an address, because the
-// person was erased, it is kept as not to be sent.
-const closedMail = `
+// closedEmail inserts the email that closing an order causes, addressed like its
+// confirmation. Without an address, because the person was erased, it is stored as
+// suppressed.
+const closedEmail = `
 INSERT INTO email_delivery (order_id, kind, status, recipient)
 SELECT order_id, @mail_kind, CASE WHEN recipient IS NULL THEN 'suppressed' ELSE 'pending' END, recipient `
 
-// shipFulfillment closes a fulfilment as shipped and queues the mail that says so.
+// shipFulfillment closes a fulfillment as shipped and queues the email about it.
 const shipFulfillment = `
 WITH closed AS (
     UPDATE order_fulfillment SET status = 'shipped', carrier = @carrier, tracking_number = @tracking_number
     WHERE order_id = @order_id AND status = 'fulfilling' AND ` + sameOrder + `
     RETURNING order_id
-)` + closedMail + `
+)` + closedEmail + `
 FROM closed JOIN email_delivery USING (order_id) WHERE kind = 'confirmation'`
 
-// takenBack is what becomes of a pending mail that is not to be sent any more: the customer may hold it already when an
-// earlier attempt ended unknown.
-const takenBack = `(CASE WHEN unknown_attempts > 0 THEN 'unknown' ELSE 'suppressed' END)`
+// withdrawnStatus is the status of a pending email that is not to be sent any more. It is
+// unknown rather than suppressed if an earlier attempt ended unknown: the customer may
+// have received it already.
+const withdrawnStatus = `(CASE WHEN unknown_attempts > 0 THEN 'unknown' ELSE 'suppressed' END)`
 
-// cancelFulfillment closes a fulfilment as cancelled. A confirmation that waits is taken back; a customer who
-// was told that the order goes through, or may have been, is told that it does not.
+// cancelFulfillment closes a fulfillment as canceled. A pending confirmation is
+// withdrawn. A customer who was informed that the order goes through, or may have been,
+// is informed that it does not.
 const cancelFulfillment = `
 WITH closed AS (
     UPDATE order_fulfillment SET status = 'cancelled', reason = @reason, code = @code
     WHERE order_id = @order_id AND status = 'fulfilling' AND ` + sameOrder + `
     RETURNING order_id
-)` + withdrawConfirmation + closedMail + `
-FROM confirmation WHERE told`
+)` + withdrawConfirmation + closedEmail + `
+FROM confirmation WHERE informed`
 
-// withdrawConfirmation takes back the confirmation of an order of the CTE closed, and tells whether the customer was told,
-// or may have been.
+// withdrawConfirmation withdraws the confirmation of the order in the CTE closed. Its
+// column informed is true if the customer received the confirmation, or may have.
 const withdrawConfirmation = `, confirmation AS (
-    SELECT order_id, recipient, status IN ('sending', 'sent', 'unknown') OR unknown_attempts > 0 AS told
+    SELECT order_id, recipient, status IN ('sending', 'sent', 'unknown') OR unknown_attempts > 0 AS informed
     FROM closed JOIN email_delivery USING (order_id) WHERE kind = 'confirmation'
 ), withdrawn AS (
-    UPDATE email_delivery e SET status = ` + takenBack + `, updated_at = clock_timestamp()
+    UPDATE email_delivery e SET status = ` + withdrawnStatus + `, updated_at = clock_timestamp()
     FROM closed WHERE e.order_id = closed.order_id AND e.kind = 'confirmation' AND e.status = 'pending'
 )`
 
-// settleKnown gives the ledger the outcomes that the order's workflow knows and that it does not have: a failover lost
-// them. One that was sent is out, whatever the ledger says. The others are for an email of which the ledger knows no attempt
-// and no decision: one that it knows more of is ahead of the workflow.
+// settleKnown adds the outcomes to the ledger that the order's workflow knows and the
+// ledger does not have, because a failover lost them. An email that was sent is recorded
+// as sent, whatever the ledger says. The other outcomes apply only if the ledger has no
+// attempt and no decision for the email: otherwise the ledger is ahead of the workflow.
 const settleKnown = `
 UPDATE email_delivery e SET status = known.status,
     unknown_attempts = CASE known.status WHEN 'unknown' THEN greatest(e.unknown_attempts, 2) ELSE e.unknown_attempts END,
@@ -90,57 +95,65 @@ WHERE e.order_id = @order_id AND e.kind = known.kind AND (known.status = 'sent' 
     OR known.status IN ('failed', 'unknown') AND e.status = 'pending'
         AND e.attempt = 0 AND e.unknown_attempts = 0 AND e.resolution IS NULL)`
 
-// withdrawn and resendable are about a mail e of an order f: a confirmation of a cancelled order never goes out, not even
-// once more; another mail whose outcome is unknown goes out once more where that is the policy.
+// withdrawn and resendable are conditions on an email e of an order f. The confirmation
+// of a canceled order is never sent, not even once more. Any other email whose outcome is
+// unknown is sent once more if that is the policy.
 const (
 	withdrawn  = `(e.kind = 'confirmation' AND f.status = 'cancelled')`
 	resendable = `(@resend AND e.status = 'unknown' AND e.unknown_attempts = 1
         AND e.recipient IS NOT NULL AND NOT ` + withdrawn + `)`
 )
 
-// rowColumns are an order's own, as scanRow takes them.
+// rowColumns are the columns of an order's own row, in the order in which scanRow reads
+// them.
 const rowColumns = `
     f.order_id, f.customer_id, f.status, coalesce(f.reason, ''), coalesce(f.code, ''), f.total_minor, f.currency,
     coalesce(f.carrier, ''), coalesce(f.tracking_number, ''), f.source_event_id,
     f.placed_at, f.created_at, f.updated_at, f.revision`
 
-// inTheAir is true of a mail e that waits to be sent, or whose outcome is awaited.
-const inTheAir = `e.status IN ('pending', 'sending')`
+// awaitsOutcome is true for an email e that waits to be sent, or whose outcome is
+// awaited.
+const awaitsOutcome = `e.status IN ('pending', 'sending')`
 
-// dueColumns are the newest mail's kind when something is true of it, and those of older mails of which it is true. They need
-// what joinNewestMail joins.
-func dueColumns(of string) string {
+// dueColumns returns two columns: the newest email's kind if the condition is true for
+// it, and the kinds of the older emails for which it is true. They require
+// joinNewestEmail with the same condition.
+func dueColumns(condition string) string {
 	return ` CASE WHEN mail.due THEN mail.kind ELSE '' END, nullif(ARRAY(
-        SELECT e.kind FROM email_delivery e WHERE e.order_id = f.order_id AND e.seq < mail.seq AND (` + of + `) ORDER BY e.seq), '{}') `
+        SELECT e.kind FROM email_delivery e WHERE e.order_id = f.order_id AND e.seq < mail.seq AND (` + condition + `) ORDER BY e.seq), '{}') `
 }
 
-// joinNewestMail adds the newest mail of an order f, and whether something is true of it.
-func joinNewestMail(of string) string {
+// joinNewestEmail joins the newest email of an order f, and whether the condition is true
+// for it.
+func joinNewestEmail(condition string) string {
 	return ` LEFT JOIN LATERAL (
-    SELECT e.seq, e.kind, e.status, (` + of + `) AS due
+    SELECT e.seq, e.kind, e.status, (` + condition + `) AS due
     FROM email_delivery e WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1
 ) mail ON true `
 }
 
-// selectFulfillment reads an order's row with its newest mail, and which mails are due.
+// selectFulfillment reads an order's row with its newest email and the emails that are
+// due.
 func selectFulfillment() string {
-	const due = inTheAir + ` OR ` + resendable
+	const due = awaitsOutcome + ` OR ` + resendable
 	return `SELECT ` + rowColumns + `, coalesce(mail.status, 'none'),` + dueColumns(due) +
-		`FROM order_fulfillment f` + joinNewestMail(due) + `WHERE f.order_id = @order_id`
+		`FROM order_fulfillment f` + joinNewestEmail(due) + `WHERE f.order_id = @order_id`
 }
 
-// erasePerson blanks what tells who ordered; no revision rises, for none of it is content of the row.
+// erasePerson blanks what identifies the person who ordered. The revision does not
+// change, because none of it is part of the row's content.
 const erasePerson = `
 UPDATE order_fulfillment SET recipient_title = NULL, recipient_name = NULL, recipient_phone = NULL,
     address_country = NULL, address_lines = NULL
 WHERE order_id = @order_id`
 
-// eraseAddresses blanks the mail addresses. What waits is taken back, and an attempt under way can no longer
-// be told apart from one that was lost.
+// eraseAddresses blanks the email addresses. Pending emails are withdrawn. An attempt
+// under way becomes unknown, because it can no longer be told apart from one that was
+// lost.
 const eraseAddresses = `
 UPDATE email_delivery SET
     recipient = NULL,
-    status = CASE status WHEN 'pending' THEN ` + takenBack + ` WHEN 'sending' THEN 'unknown' ELSE status END,
+    status = CASE status WHEN 'pending' THEN ` + withdrawnStatus + ` WHEN 'sending' THEN 'unknown' ELSE status END,
     unknown_attempts = unknown_attempts + (status = 'sending')::integer,
     unknown_at = CASE status WHEN 'sending' THEN clock_timestamp() ELSE unknown_at END,
     lease_until = NULL,

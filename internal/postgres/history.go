@@ -7,27 +7,29 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Version is one version of an order's row, as the history keeps it.
+// Version is one version of an order's row, as the history stores it.
 type Version struct {
-	ID        int64 // in the history; rises within an order, and says nothing about which transaction committed first
+	ID        int64 // in the history; rises within an order, but does not tell the order of commits
 	OrderID   string
 	Revision  int64
 	EventType string
-	Old, New  []byte    // images of the row, JSON; the first version has no old one
-	At        time.Time // when it was written or, in the stream, committed
+	Old, New  []byte    // the row before and after, as JSON; Old is nil for the first version
+	At        time.Time // when it was written or, if read from the log, committed
 }
 
-// Size is how many bytes the version takes up, about.
+// Size returns roughly how many bytes the version occupies in memory.
 func (v Version) Size() int {
 	const fixed = 200
 	return fixed + len(v.OrderID) + len(v.EventType) + len(v.Old) + len(v.New)
 }
 
-// pageBytes ends a page early: versions are small, and a few that are not must not fill the memory.
+// pageBytes ends a page early. Versions are small, but a few large ones must not fill the
+// memory.
 const pageBytes = 8 << 20
 
-// HistoryPage reads the versions behind id after and up to id through, in the order of their ids: limit of them, or
-// fewer when they are big. No versions means that there are no more.
+// HistoryPage returns the versions with ids above after and up to through, sorted by id.
+// It returns at most limit versions, or fewer if they are large. No versions means that
+// there are no more.
 func (s *Store) HistoryPage(ctx context.Context, after, through int64, limit int) ([]Version, error) {
 	return s.versions(ctx, "read history", `
 SELECT id, order_id, revision, event_type, old::text, new::text, at FROM order_fulfillment_history
@@ -35,7 +37,8 @@ WHERE id > @after AND id <= @through ORDER BY id LIMIT @limit`,
 		pgx.NamedArgs{"after": after, "through": through, "limit": limit})
 }
 
-// OrderHistory reads versions of one order in their order, from a revision on, as HistoryPage does.
+// OrderHistory returns the versions of one order from a revision on, sorted by revision.
+// It limits a page as HistoryPage does.
 func (s *Store) OrderHistory(ctx context.Context, orderID string, from int64, limit int) ([]Version, error) {
 	return s.versions(ctx, "read history of order", `
 SELECT id, order_id, revision, event_type, old::text, new::text, at FROM order_fulfillment_history
@@ -59,12 +62,13 @@ func (s *Store) versions(ctx context.Context, op, query string, args pgx.NamedAr
 		}
 		versions, size = append(versions, v), size+v.Size()
 	}
-	rows.Close() // passes over what is left of a page that was cut short
+	rows.Close() // discards the rest of a page that was cut short
 	return versions, describe(op, rows.Err())
 }
 
-// HistoryLag returns the age of the oldest version with an id above after, or the time since a moment of the server's clock if
-// that is longer; 0 when there is neither. A zero since is none.
+// HistoryLag returns the age of the oldest version with an id above after, or the time
+// since the given moment of the server's clock if that is longer. It returns 0 if there
+// is neither; a zero since is ignored.
 func (s *Store) HistoryLag(ctx context.Context, after int64, since time.Time) (lag time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -79,18 +83,21 @@ SELECT greatest(0, extract(epoch FROM clock_timestamp() - least($2::timestamptz,
 	return time.Duration(seconds * float64(time.Second)), describe("measure lag", err)
 }
 
-// HistoryHead is a moment in the history's life: the ids given out so far, and the transactions that may still bring one
-// of them.
+// HistoryHead describes the end of the history at one moment: the ids assigned so far,
+// and the transactions that may still commit one of them.
 type HistoryHead struct {
 	LastID int64
-	open   int64 // transactions below this one may be under way
+	open   int64 // transactions with lower numbers may be under way
 }
 
-// HistoryHead reads where the history ends now. Versions with lower ids may be under way: Settled says when none is.
+// HistoryHead reads where the history ends now. Versions with lower ids may still be
+// uncommitted: Settled reports when there are none.
 //
-// It takes a transaction number for it, which writes a few bytes to the log. A snapshot alone would not do: its xmax is one
-// past the highest transaction that has ended, and transactions above that may be under way. A number that is given out
-// is above all of them. It is given out after the statement's snapshot was taken, so whoever had an id by then is below it.
+// It takes a transaction number for this, which writes a few bytes to the log. A snapshot
+// alone is not enough: its xmax is one past the highest transaction that has ended, and
+// transactions above it may be under way. A newly assigned number is above all of them.
+// It is assigned after the statement's snapshot was taken, so every transaction that had
+// an id by then is below it.
 func (s *Store) HistoryHead(ctx context.Context) (HistoryHead, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -101,9 +108,10 @@ SELECT coalesce(max(id), 0), pg_current_xact_id()::text::bigint FROM order_fulfi
 	return h, describe("read end of history", err)
 }
 
-// Settled reports whether every transaction that was under way at that moment has ended, whichever way. Then those that
-// committed did so below the position that comes with it, and every statement from here on sees them. A transaction takes
-// its number before it takes an id, so what was then to come has come: no version with an id up to LastID appears later.
+// Settled reports whether every transaction that was under way at the moment of h has
+// committed or rolled back. If so, those that committed did so below the returned
+// position, and every statement from now on sees them. A transaction takes its number
+// before it takes an id, so no version with an id up to LastID can appear later.
 func (s *Store) Settled(ctx context.Context, h HistoryHead) (settled bool, below LSN, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -117,7 +125,8 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1, pg_current_w
 	return settled, below, describe("look for open transactions", err)
 }
 
-// HasAged reports whether PruneHistory would find a version of that age. It only reads, by the index: clock_timestamp() would keep it from that.
+// HasAged reports whether PruneHistory would find a version of that age. It only reads,
+// using the index: clock_timestamp() would prevent that.
 func (s *Store) HasAged(ctx context.Context, age time.Duration) (aged bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -127,8 +136,9 @@ SELECT EXISTS (SELECT FROM order_fulfillment_history h WHERE h.at < now() - $1::
 	return aged, describe("look for old history", err)
 }
 
-// PruneHistory drops versions older than an age, with ids up to through, a bounded number of them, and answers how many.
-// Orders that are set aside keep theirs.
+// PruneHistory deletes versions older than an age with ids up to through, a bounded
+// number of them per call, and returns how many. Versions of orders that are set aside
+// are kept.
 func (s *Store) PruneHistory(ctx context.Context, age time.Duration, through int64) (pruned int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()

@@ -8,7 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The time of a lease is the database's: clock_timestamp, not now, because a statement may wait for another holder's.
+// A lease is timed by the database's clock. It uses clock_timestamp, not now, because a
+// statement may wait for that of another holder.
 const (
 	holdLease = `
 INSERT INTO orderflow_lease AS lease (name, holder, expires_at) VALUES ($1, $2, clock_timestamp() + $3::interval)
@@ -19,11 +20,12 @@ RETURNING true`
 	releaseLease = `UPDATE orderflow_lease SET expires_at = clock_timestamp() WHERE name = $1 AND holder = $2`
 )
 
-// HoldLease takes the lease of a name, or renews it, for the given time, and reports whether this holder has it. Its
-// holder may rely on it for that time from before the call, by its own monotonic clock, and no longer.
+// HoldLease takes or renews the lease of a name for the given time, and reports whether
+// this holder has it. The holder may rely on it for that time from before the call, by
+// its own monotonic clock, and no longer.
 //
-// A lease says who should work, not who may: after a failover that lost the last renewal there can be two holders until
-// each has called again.
+// A lease elects who should work; it does not exclude others. After a failover that lost
+// the last renewal there can be two holders until each has called again.
 func (s *Store) HoldLease(ctx context.Context, name, holder string, life time.Duration) (held bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -34,7 +36,8 @@ func (s *Store) HoldLease(ctx context.Context, name, holder string, life time.Du
 	return held, describe("hold lease", err)
 }
 
-// ReleaseLease ends the lease, if this holder has it, so that another need not wait for its end.
+// ReleaseLease ends the lease, if this holder has it, so that another holder need not
+// wait for it to expire.
 func (s *Store) ReleaseLease(ctx context.Context, name, holder string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()

@@ -7,39 +7,42 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Lock is an advisory lock that one process holds at a time, for as long as its connection lasts. It says who should work,
-// and not who may: a process that was paused can believe itself its holder, so what it writes needs a guard of its own.
+// Lock is an advisory lock that one process holds at a time, for as long as its
+// connection lasts. It elects who should work; it does not exclude others: a process that
+// was paused may wrongly believe that it holds the lock, so its writes need a guard of
+// their own.
 type Lock struct {
 	conn    *pgxpool.Conn
 	timeout time.Duration
 }
 
-// TryLock takes the lock of a name, or answers nil when another process holds it.
+// TryLock takes the lock of a name. It returns nil if another process holds it.
 func (s *Store) TryLock(ctx context.Context, name string) (*Lock, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return nil, describe("take the lock", err)
+		return nil, describe("take lock", err)
 	}
-	var ours bool
-	err = conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtextextended($1, 0))`, "orderflow "+name).Scan(&ours)
-	if err != nil || !ours {
+	var held bool
+	err = conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtextextended($1, 0))`, "orderflow "+name).Scan(&held)
+	if err != nil || !held {
 		conn.Release()
-		return nil, describe("take the lock", err)
+		return nil, describe("take lock", err)
 	}
 	return &Lock{conn: conn, timeout: s.config.CallTimeout}, nil
 }
 
-// Check errs when the lock is no longer known to be held.
+// Check returns an error if the lock is no longer known to be held.
 func (l *Lock) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	_, err := l.conn.Exec(ctx, `SELECT 1`)
-	return describe("check the lock", err)
+	return describe("check lock", err)
 }
 
-// Release gives the lock back by ending its connection: whoever gets it from the pool next must not hold it.
+// Release releases the lock by closing its connection: the pool must not hand the
+// connection to another caller while it holds the lock.
 func (l *Lock) Release() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

@@ -12,15 +12,18 @@ import (
 )
 
 const (
-	// migrateTimeout bounds all migrations together, including the wait for another process that migrates.
+	// migrateTimeout bounds all migrations together, including the wait for another
+	// process that migrates.
 	migrateTimeout = 10 * time.Minute
-	// migrateLock is the key of the advisory lock. Binaries of earlier releases, which migrated with tern, use the same one.
+	// migrateLock is the key of the advisory lock. Binaries of earlier releases, which
+	// migrated with tern, use the same one.
 	migrateLock = 9628173550095224
 )
 
-// Migrate brings the schema to the version of this binary, each migration in a transaction of its own. It is safe to run
-// in several processes at a time. It leaves a newer schema unchanged: migrations only add, so that the binary before the
-// last one still works.
+// Migrate brings the schema to the version of this binary, each migration in a
+// transaction of its own. Several processes may run it at a time. It leaves a newer
+// schema unchanged: migrations only add, so that the binary before the last one still
+// works.
 func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
@@ -69,7 +72,8 @@ func migrate(ctx context.Context, conn *pgx.Conn, logger *slog.Logger) error {
 	return nil
 }
 
-// currentVersion returns how many migrations have run. It creates the table that records it if there is none.
+// currentVersion returns how many migrations have run. It creates the table that records
+// it if there is none.
 func currentVersion(ctx context.Context, conn *pgx.Conn) (int, error) {
 	version, err := schemaVersion(ctx, conn)
 	if !isUndefinedTable(err) {

@@ -10,7 +10,7 @@ import (
 	"orderflow/internal/config"
 )
 
-// The publication that the migrations make, and the table it publishes the inserts of.
+// The publication that the migrations create, and the table whose inserts it publishes.
 const (
 	publicationName  = "orderflow"
 	historyTable     = "order_fulfillment_history"
@@ -21,23 +21,25 @@ const (
 	logicalLevelName = "logical"
 )
 
-// ErrNoPublication says that the publication is missing or keeps something of what the publisher needs to itself.
+// ErrNoPublication means that the publication is missing, or withholds something that the
+// publisher needs.
 var ErrNoPublication = errors.New("publication " + publicationName + " does not publish every insert of " + historyTable +
 	", without a row filter and a column list")
 
 // Slot is a logical replication slot, as the server describes it.
 type Slot struct {
 	Name      string
-	Confirmed LSN  // what is below was confirmed, and will not be sent again
-	Lost      bool // the server has dropped log that was needed: max_slot_wal_keep_size
-	Active    bool // somebody reads it
+	Confirmed LSN  // everything below was confirmed and will not be sent again
+	Lost      bool // the server removed log that the slot needs: max_slot_wal_keep_size
+	Active    bool // a reader is connected
 	Failover  bool // copied to the standbys that synchronize slots; false before PostgreSQL 17
 }
 
-// selectPublication reads whether the publication sends every insert whole, and what changes with every change to it: each
-// ALTER PUBLICATION writes a row of the catalog again, under the number of its own transaction. A schema that is published
-// does not count, for nothing here would tell that it was taken out and put back. The JSON passes over columns that
-// PostgreSQL 14 does not have.
+// selectPublication reads whether the publication sends every insert whole, and a text
+// that changes with every change to the publication: each ALTER PUBLICATION rewrites a
+// row of the catalog under its own transaction number. A published schema does not count,
+// because nothing here would show that it was removed and added again. The JSON avoids
+// naming columns that PostgreSQL 14 does not have.
 const selectPublication = `
 SELECT current_setting('wal_level'),
     coalesce(bool_or(p.pubinsert AND (p.puballtables OR r.oid IS NOT NULL)
@@ -46,9 +48,10 @@ SELECT current_setting('wal_level'),
 FROM pg_publication p LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = to_regclass($2)
 WHERE p.pubname = $1`
 
-// CheckPublishing reports whether the server can publish at all, and returns which publication it has: an opaque text that
-// differs after every change to it. A server that cannot publish, because of how it is set up, is a *config.Error about
-// POSTGRES_URL; a publication that somebody took away or narrowed is ErrNoPublication.
+// CheckPublishing checks that the server can publish, and returns an opaque text that
+// differs after every change to the publication. It returns a *config.Error about
+// POSTGRES_URL if the server's configuration does not allow publishing, and
+// ErrNoPublication if the publication was removed or narrowed.
 func (s *Store) CheckPublishing(ctx context.Context) (publication string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -68,8 +71,8 @@ func (s *Store) CheckPublishing(ctx context.Context) (publication string, err er
 	}
 }
 
-// FindSlot looks a slot up; ok is false when there is none. One of another kind, or of another database, is a *config.Error
-// about PUBLISHER_SLOT.
+// FindSlot looks up a slot; ok is false if there is none. It returns a *config.Error
+// about PUBLISHER_SLOT if the slot is of another kind or belongs to another database.
 func (s *Store) FindSlot(ctx context.Context, name string) (slot Slot, ok bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -97,8 +100,9 @@ FROM pg_replication_slots s WHERE slot_name = $1`, name).
 	return slot, true, nil
 }
 
-// SlotLag is how many bytes of log the server has written beyond a slot's confirmed position, or beyond reached, if that
-// is further: a publisher that has nothing to do confirms seldom. A slot that is not there is ErrSlotLost.
+// SlotLag returns how many bytes of log the server has written beyond a slot's confirmed
+// position, or beyond reached if that is further: an idle publisher seldom confirms. It
+// returns ErrSlotLost if there is no such slot.
 func (s *Store) SlotLag(ctx context.Context, name string, reached LSN) (bytes int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()

@@ -8,17 +8,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// SetAside is an order with a version that could not be published, and why. It holds no personal data.
+// SetAside is an order with a version that could not be published, and the reason. It
+// holds no personal data.
 type SetAside struct {
 	OrderID  string
-	Revision int64 // of that version
-	Through  int64 // of the newest version that waits with it
+	Revision int64 // of the version that could not be published
+	Through  int64 // revision of the newest version that waits behind it
 	Code     string
 	Detail   string
 	At       time.Time
 }
 
-// SetAside keeps an order's version back, with the reason. Of several the first version counts, and the last reason.
+// SetAside sets an order's version aside, with the reason. If several versions of an
+// order are set aside, the first revision and the last reason are kept.
 func (s *Store) SetAside(ctx context.Context, a SetAside) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -30,7 +32,8 @@ ON CONFLICT (order_id) DO UPDATE SET revision = least(a.revision, excluded.revis
 	return describe("set aside", err)
 }
 
-// Defer puts a version behind those of its order that are set aside, and reports whether the order is.
+// Defer queues a version behind those of its order that are set aside, and reports
+// whether the order is set aside.
 func (s *Store) Defer(ctx context.Context, orderID string, revision int64) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -40,7 +43,8 @@ UPDATE publisher_set_aside SET through = greatest(through, $2), updated_at = clo
 	return done.RowsAffected() > 0, describe("defer", err)
 }
 
-// TakeBack ends an order's being set aside when nothing behind a revision waits, and reports whether it did.
+// TakeBack removes an order's entry if no version after the published revision waits, and
+// reports whether it did.
 func (s *Store) TakeBack(ctx context.Context, orderID string, published int64) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -48,7 +52,7 @@ func (s *Store) TakeBack(ctx context.Context, orderID string, published int64) (
 	return done.RowsAffected() > 0, describe("take back", err)
 }
 
-// FindSetAside reads one order's entry; an order that is not set aside is ErrNotFound.
+// FindSetAside returns one order's entry, or ErrNotFound if the order is not set aside.
 func (s *Store) FindSetAside(ctx context.Context, orderID string) (SetAside, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -60,7 +64,8 @@ func (s *Store) FindSetAside(ctx context.Context, orderID string) (SetAside, err
 	return a, describe("find set aside", err)
 }
 
-// SetAsideAfter reads the entries that follow an order id, sorted by it: limit of them, at most 1,000.
+// SetAsideAfter returns the entries that follow an order id, sorted by it: at most limit,
+// and at most 1,000.
 func (s *Store) SetAsideAfter(ctx context.Context, orderID string, limit int) ([]SetAside, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()

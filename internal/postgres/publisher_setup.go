@@ -9,11 +9,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrMayNotGrant says that the role setting things up may not make roles that replicate, or give rights on the tables.
+// ErrMayNotGrant means that the connected role may not create roles that replicate, or
+// grant rights on the tables.
 var ErrMayNotGrant = errors.New("this role may not do that: connect as a superuser")
 
-// PreparePublisherRole gives a role what the publisher needs: the right to log in and to replicate, and its grants. It makes
-// a role that is missing, without a password, and says what it did, a line for each step. It may be repeated.
+// PreparePublisherRole grants a role what the publisher needs: LOGIN, REPLICATION and the
+// rights on its tables. It creates a role that is missing, without a password, and
+// returns what it did, one line per step. It may be repeated.
 func (s *Store) PreparePublisherRole(ctx context.Context, role string) (did []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()

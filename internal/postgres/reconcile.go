@@ -10,13 +10,14 @@ import (
 	"orderflow/internal/fulfillment"
 )
 
-// maxListed bounds the rows of one listing.
+// maxListed is the maximum number of rows in one listing.
 const maxListed = 1_000
 
-// Fulfillments reads the rows of the orders that have one, in no order; at most 1,000 orders are asked for at a time. Of
-// the mails, only which of them wait is told.
+// Fulfillments returns the rows of those orders that have one, in no particular order. At
+// most 1,000 orders may be requested at a time. A row's Email reports only whether an
+// email waits.
 func (s *Store) Fulfillments(ctx context.Context, orderIDs []string) ([]fulfillment.Row, error) {
-	const op = "read fulfilments"
+	const op = "read fulfillments"
 	if len(orderIDs) > maxListed {
 		return nil, &Error{Op: op, Code: "too many orders", kind: fulfillment.ErrInvalid}
 	}
@@ -25,12 +26,13 @@ func (s *Store) Fulfillments(ctx context.Context, orderIDs []string) ([]fulfillm
 	return s.list(ctx, op, listFulfillments()+` WHERE f.order_id = ANY (@order_ids::text[])`, args)
 }
 
-// FulfillmentsAfter reads the rows that follow an order id, sorted by it: limit of them, at most 1,000, written since then
-// if that is not zero. The last one's id gives the next page. Of the mails, only which of them wait is told.
+// FulfillmentsAfter returns the rows that follow an order id, sorted by it: at most
+// limit, at most 1,000, and only those written since the given time. The last row's id
+// starts the next page. A row's Email reports only whether an email waits.
 func (s *Store) FulfillmentsAfter(ctx context.Context, orderID string, since time.Time, limit int) ([]fulfillment.Row, error) {
 	args := s.arguments(orderID)
 	args["since"], args["limit"] = since, min(limit, maxListed)
-	return s.list(ctx, "list fulfilments", listFulfillments()+` WHERE f.order_id > @order_id AND f.created_at >= @since
+	return s.list(ctx, "list fulfillments", listFulfillments()+` WHERE f.order_id > @order_id AND f.created_at >= @since
 		ORDER BY f.order_id LIMIT @limit`, args)
 }
 
@@ -64,10 +66,11 @@ func scanListed(r pgx.Row) (fulfillment.Row, error) {
 	return row, err
 }
 
-// listFulfillments reads many rows without what tells who ordered: neither this nor the grant for it covers that.
+// listFulfillments reads many rows without the columns that identify the person who
+// ordered, which neither this code needs nor its grant covers.
 func listFulfillments() string {
 	return `
 SELECT f.order_id, f.customer_id, f.status, coalesce(f.reason, ''), coalesce(f.code, ''), f.total_minor, f.currency,
-    f.source_event_id, f.placed_at, f.created_at, f.updated_at, f.revision,` + dueColumns(inTheAir) +
-		`FROM order_fulfillment f` + joinNewestMail(inTheAir)
+    f.source_event_id, f.placed_at, f.created_at, f.updated_at, f.revision,` + dueColumns(awaitsOutcome) +
+		`FROM order_fulfillment f` + joinNewestEmail(awaitsOutcome)
 }

@@ -16,21 +16,24 @@ import (
 )
 
 var (
-	// ErrSlotLost says that a slot is not there, or cannot go on from where it is: what it had to send is gone.
+	// ErrSlotLost means that a slot does not exist, or cannot continue from its position:
+	// what it had to send is gone.
 	ErrSlotLost = errors.New("replication slot is lost")
 
-	// ErrSlotBusy says that somebody else reads the slot.
+	// ErrSlotBusy means that another reader uses the slot.
 	ErrSlotBusy = errors.New("replication slot is in use")
 
-	// ErrMayNotReplicate says that the role lacks the attribute REPLICATION.
-	ErrMayNotReplicate = errors.New("the role may not replicate: a superuser gives it the attribute REPLICATION")
+	// ErrMayNotReplicate means that the role lacks the attribute REPLICATION.
+	ErrMayNotReplicate = errors.New("the role may not replicate: a superuser must grant it the attribute REPLICATION")
 
-	// ErrNoSlotsLeft says that the server has no room for another slot or another reader.
+	// ErrNoSlotsLeft means that the server has no room for another slot or another
+	// reader.
 	ErrNoSlotsLeft = errors.New("the server's max_replication_slots or max_wal_senders is used up")
 )
 
-// Replication is a connection that reads the log by a logical replication slot. While it is open, a lock keeps every
-// other Replication on the same slot out. It is not safe for concurrent use.
+// Replication is a replication connection that reads the log through a logical slot.
+// While it is open, a lock excludes every other Replication on the same slot. It is not
+// safe for concurrent use.
 type Replication struct {
 	System System
 
@@ -38,12 +41,12 @@ type Replication struct {
 	version  int // of the server, as server_version_num
 	slot     string
 	timeout  time.Duration // of one request
-	silence  time.Duration // the server hangs up on a reader it has not heard of for so long; 0: never
+	silence  time.Duration // the server disconnects a reader that sends nothing for so long; 0: never
 	decoder  decoder
 	received LSN
 }
 
-// OpenReplication connects, and asks which server it is connected to.
+// OpenReplication connects, and reads which server it is connected to.
 func (s *Store) OpenReplication(ctx context.Context, slot string) (*Replication, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -63,8 +66,9 @@ func (s *Store) OpenReplication(ctx context.Context, slot string) (*Replication,
 	return r, nil
 }
 
-// replicationConfig is that of the pool, which understands more in a URL than the driver, for a connection that may be
-// idle for long, and whose end the server has to notice soon: the next reader waits for it.
+// replicationConfig returns the pool's settings, because the pool understands more in a
+// URL than the driver does, adapted for a replication connection. It may be idle for
+// long. The server must notice soon when it ends, because the next reader waits for that.
 func (s *Store) replicationConfig() (*pgconn.Config, error) {
 	settings, err := parseURL(s.config.URL)
 	if err != nil {
@@ -73,7 +77,7 @@ func (s *Store) replicationConfig() (*pgconn.Config, error) {
 	settings.ConnConfig.ConnectTimeout = s.config.CallTimeout
 	nameApplication(settings.ConnConfig, s.config.ApplicationName)
 	for name, value := range map[string]string{
-		isolationSetting: isolationRequired, schemaSetting: schemaRequired, zoneSetting: zoneRequired,
+		isolationSetting: requiredIsolation, schemaSetting: requiredSchema, zoneSetting: requiredZone,
 		"replication": "database", "datestyle": "ISO", "idle_session_timeout": "0", "statement_timeout": "0", "lock_timeout": "0",
 		"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "4",
 	} {
@@ -88,7 +92,7 @@ func (r *Replication) identify(ctx context.Context) error {
 		return describeReplication("identify server", err)
 	}
 	r.System = System{ID: system.SystemID, Timeline: system.Timeline}
-	silence, err := r.ask(ctx, `SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'`)
+	silence, err := r.queryValue(ctx, `SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'`)
 	if err != nil {
 		return err
 	}
@@ -97,7 +101,7 @@ func (r *Replication) identify(ctx context.Context) error {
 		return err
 	}
 	r.silence = time.Duration(milliseconds) * time.Millisecond
-	version, err := r.ask(ctx, `SELECT setting FROM pg_settings WHERE name = 'server_version_num'`)
+	version, err := r.queryValue(ctx, `SELECT setting FROM pg_settings WHERE name = 'server_version_num'`)
 	if err != nil {
 		return err
 	}
@@ -105,25 +109,29 @@ func (r *Replication) identify(ctx context.Context) error {
 	return err
 }
 
-// FailsOver reports whether the server can copy slots to its standbys: PostgreSQL 17 and newer can.
+// FailsOver reports whether the server can copy slots to its standbys, as PostgreSQL 17
+// and newer can.
 func (r *Replication) FailsOver() bool { return r.version >= 17_00_00 }
 
-// Silence is how long the server waits to hear from its reader before it hangs up; 0 is for ever.
+// Silence returns how long the server waits for a message of its reader before it
+// disconnects; 0 means without limit.
 func (r *Replication) Silence() time.Duration { return r.silence }
 
-// Acquire takes the lock on the slot, and reports whether it got it. It is held until the connection ends.
+// Acquire tries to take the lock on the slot, and reports whether it did. The lock is
+// held until the connection ends.
 func (r *Replication) Acquire(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	got, err := r.ask(ctx, fmt.Sprintf(`SELECT pg_try_advisory_lock(hashtextextended(%s, 0))`, literal("orderflow publisher "+r.slot)))
+	got, err := r.queryValue(ctx, fmt.Sprintf(`SELECT pg_try_advisory_lock(hashtextextended(%s, 0))`, literal("orderflow publisher "+r.slot)))
 	return got == "t", err
 }
 
-// ask sends a statement and gives the one value of its answer. This kind of connection knows no parameters.
-func (r *Replication) ask(ctx context.Context, sql string) (string, error) {
+// queryValue runs a statement and returns the single value of its result. A replication
+// connection does not support parameters.
+func (r *Replication) queryValue(ctx context.Context, sql string) (string, error) {
 	results, err := r.conn.Exec(ctx, sql).ReadAll()
 	if err != nil {
-		return "", describeReplication("ask", err)
+		return "", describeReplication("query", err)
 	}
 	last := results[len(results)-1]
 	if len(last.Rows) == 0 {
@@ -132,8 +140,9 @@ func (r *Replication) ask(ctx context.Context, sql string) (string, error) {
 	return string(last.Rows[0][0]), nil
 }
 
-// CreateSlot makes the slot, for failover where the server can. The server first waits for the transactions that are under
-// way, however long they take: until ctx ends.
+// CreateSlot creates the slot, with failover if the server supports it. The server first
+// waits for the transactions that are under way, however long they take; only ctx bounds
+// the wait.
 func (r *Replication) CreateSlot(ctx context.Context) error {
 	options := "NOEXPORT_SNAPSHOT"
 	if r.FailsOver() {
@@ -144,8 +153,8 @@ func (r *Replication) CreateSlot(ctx context.Context) error {
 	return describeReplication("create slot", err)
 }
 
-// EnableFailover has the server copy an existing slot to its standbys. The server must report FailsOver, and waits while the
-// slot is active.
+// EnableFailover makes the server copy an existing slot to its standbys. FailsOver must
+// be true, and the server waits while the slot is active.
 func (r *Replication) EnableFailover(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
@@ -153,7 +162,7 @@ func (r *Replication) EnableFailover(ctx context.Context) error {
 	return describeReplication("enable failover of slot", err)
 }
 
-// DropSlot removes the slot, for one that is lost.
+// DropSlot removes a slot that is lost.
 func (r *Replication) DropSlot(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
@@ -161,7 +170,8 @@ func (r *Replication) DropSlot(ctx context.Context) error {
 	return describeReplication("drop slot", err)
 }
 
-// Start begins to read behind what was confirmed. From then on only Receive, Report, Stop and Close are of use.
+// Start begins to read after the confirmed position. After Start, only Receive, Report,
+// Stop and Close may be called.
 func (r *Replication) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
@@ -174,8 +184,8 @@ func (r *Replication) Start(ctx context.Context) error {
 	return describeReplication("start replication", err)
 }
 
-// Receive waits for the next message. A ctx that ends is its own error and leaves the connection as it is; after any
-// other error it is of no more use.
+// Receive waits for the next message. If ctx ends, it returns the error of ctx and the
+// connection stays usable; after any other error the connection must not be used.
 func (r *Replication) Receive(ctx context.Context) (Change, error) {
 	for {
 		message, err := r.conn.ReceiveMessage(ctx)
@@ -183,13 +193,13 @@ func (r *Replication) Receive(ctx context.Context) (Change, error) {
 			return Change{}, ctx.Err()
 		}
 		if err != nil {
-			return Change{}, describeReplication("read the log", err)
+			return Change{}, describeReplication("read log", err)
 		}
 		switch message := message.(type) {
 		case *pgproto3.CopyData:
 			change, known, err := r.decoder.read(message.Data)
 			if err != nil {
-				return Change{}, fmt.Errorf("read the log: %w", err)
+				return Change{}, fmt.Errorf("read log: %w", err)
 			}
 			if known {
 				r.received = max(r.received, change.Reached)
@@ -198,14 +208,15 @@ func (r *Replication) Receive(ctx context.Context) (Change, error) {
 		case *pgproto3.ErrorResponse:
 			return Change{}, describeDecoding(pgconn.ErrorResponseToPgError(message))
 		case *pgproto3.CopyDone:
-			return Change{}, describeReplication("read the log", errServerLeaves)
+			return Change{}, describeReplication("read log", errStreamEnded)
 		}
 	}
 }
 
-var errServerLeaves = errors.New("the server ended the stream")
+var errStreamEnded = errors.New("the server ended the stream")
 
-// Report tells the server that the reader lives, and below which position nothing needs to be sent again.
+// Report tells the server that the reader is alive, and below which position nothing
+// needs to be sent again.
 func (r *Replication) Report(confirmed LSN) error {
 	update := pglogrepl.StandbyStatusUpdate{
 		WALWritePosition: pglogrepl.LSN(max(r.received, confirmed)),
@@ -214,14 +225,14 @@ func (r *Replication) Report(confirmed LSN) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.timeout)
 	defer cancel()
-	// The driver writes without a context, and a server that takes nothing in must not hold us up for ever.
+	// The driver writes without a context, and a server that reads nothing must not block the caller indefinitely.
 	stop := context.AfterFunc(ctx, func() { _ = r.conn.Conn().SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
 	return describeReplication("report", pglogrepl.SendStandbyStatusUpdate(ctx, r.conn, update))
 }
 
-// Stop ends the stream in good order, so that the server has taken in what was reported, and closes the connection. What
-// the server still sends is dropped.
+// Stop ends the stream in order, so that the server has processed what was reported, and
+// closes the connection. What the server still sends is discarded.
 func (r *Replication) Stop(ctx context.Context) {
 	defer r.Close()
 	r.conn.Frontend().Send(&pgproto3.CopyDone{})
@@ -236,14 +247,15 @@ func (r *Replication) Stop(ctx context.Context) {
 	}
 }
 
-// Close ends the connection and gives the lock back.
+// Close closes the connection, which releases the lock.
 func (r *Replication) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = r.conn.Close(ctx)
 }
 
-// describeReplication names what an operator has to see to, and leaves the rest to describe.
+// describeReplication maps errors that an operator must act on, and leaves the rest to
+// describe.
 func describeReplication(op string, err error) error {
 	var server *pgconn.PgError
 	if !errors.As(err, &server) {
@@ -263,20 +275,22 @@ func describeReplication(op string, err error) error {
 	}
 }
 
-// describeDecoding tells what the server cannot decode, such as a row that a filter of the publication fails on, from what
-// passes. It must not be mistaken for an outage: every session would meet it again.
+// describeDecoding separates what the server cannot decode, such as a row on which a
+// filter of the publication fails, from transient errors. It must not be mistaken for an
+// outage: every session would hit it again.
 func describeDecoding(err *pgconn.PgError) error {
-	described := describeReplication("read the log", err)
+	described := describeReplication("read log", err)
 	switch err.Code[:min(2, len(err.Code))] {
 	case "22", "38", "39", "42", "0A", "XX": // data, routines, syntax and names, features, internal
 		if errors.Is(described, ErrUnavailable) || errors.Is(described, fulfillment.ErrInvalid) {
-			return fmt.Errorf("read the log: %w (%s)", ErrUndecodable, err.Code)
+			return fmt.Errorf("read log: %w (%s)", ErrUndecodable, err.Code)
 		}
 	}
 	return described
 }
 
-// literal quotes a text for SQL; the session has standard_conforming_strings, as every server since 9.1.
+// literal quotes a text for SQL. It relies on standard_conforming_strings, the default
+// since PostgreSQL 9.1.
 func literal(text string) string {
 	quoted := []byte{'\''}
 	for i := range len(text) {

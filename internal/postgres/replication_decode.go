@@ -9,26 +9,29 @@ import (
 	"github.com/jackc/pglogrepl"
 )
 
-// Change is one thing the stream says: a version, or how far it has got, or both are missing and the server only wants to
-// know whether we live.
+// Change is one message of the stream: a version, or how far the stream has got. Neither
+// is set if the server only asks whether the reader is alive.
 type Change struct {
 	Version     *Version // of a transaction that has committed
-	Reached     LSN      // every version of transactions that ended below has been handed out; 0: not said
-	Foreign     bool     // a row of another table, which the publication should not have
-	ReplyWanted bool     // the server waits for a report
+	Reached     LSN      // every version of transactions that ended below has been delivered; 0: not reported
+	Foreign     bool     // a row of another table, which the publication should not include
+	ReplyWanted bool     // the server waits for a Report
 }
 
-// ErrUndecodable says that the slot holds something that the server cannot decode, or that does not look as this version of
-// the program knows it. Reading it again brings the same.
+// ErrUndecodable means that the slot holds something that the server cannot decode, or
+// that does not have the form this version of the program knows. Reading it again gives
+// the same result.
 var ErrUndecodable = errors.New("the log cannot be decoded")
 
-// decoder reads pgoutput's messages. It remembers the tables it was told of, and the transaction it is in.
+// decoder decodes pgoutput's messages. It keeps the tables that the server described, and
+// the current transaction.
 type decoder struct {
 	relations map[uint32]relation
-	committed time.Time // of the transaction that is being received
+	committed time.Time // commit time of the transaction that is being received
 }
 
-// relation is where the columns of a table are: another migration may add some.
+// relation holds the positions of a table's columns, because a later migration may add
+// some.
 type relation struct {
 	history bool
 	columns map[string]int
@@ -36,7 +39,8 @@ type relation struct {
 
 func newDecoder() decoder { return decoder{relations: map[uint32]relation{}} }
 
-// read understands one message of the server; known is false for one that says nothing to us.
+// read decodes one message of the server; known is false for one that is not relevant
+// here.
 func (d *decoder) read(data []byte) (change Change, known bool, err error) {
 	if len(data) == 0 {
 		return Change{}, false, fmt.Errorf("%w: empty message", ErrUndecodable)
@@ -44,7 +48,7 @@ func (d *decoder) read(data []byte) (change Change, known bool, err error) {
 	switch data[0] {
 	case pglogrepl.PrimaryKeepaliveMessageByteID:
 		alive, err := pglogrepl.ParsePrimaryKeepaliveMessage(data[1:])
-		// What was sent so far reaches up to here: transactions that commit further on come after this message.
+		// The stream has reached this position: transactions that commit beyond it come after this message.
 		return Change{Reached: LSN(alive.ServerWALEnd), ReplyWanted: alive.ReplyRequested}, true, err
 	case pglogrepl.XLogDataByteID:
 		log, err := pglogrepl.ParseXLogData(data[1:])
@@ -102,17 +106,18 @@ func (d *decoder) insert(message *pglogrepl.InsertMessage) (change Change, known
 	return Change{Version: &v}, true, nil
 }
 
-// tuple is one row; err is the first column that could not be read.
+// tuple is one row; err is set for the first column that could not be read.
 type tuple struct {
 	columns map[string]int
 	values  []*pglogrepl.TupleDataColumn
 	err     error
 }
 
-// value gives a column's text, nil for NULL. The text is a copy: the message's memory is used again.
+// value returns a column's text, or nil for NULL. The text is a copy, because the
+// message's memory is reused.
 func (t *tuple) value(name string) []byte {
-	i, there := t.columns[name]
-	if !there || i >= len(t.values) {
+	i, ok := t.columns[name]
+	if !ok || i >= len(t.values) {
 		t.fail(name)
 		return nil
 	}

@@ -17,7 +17,7 @@ const versionTable = "public.orderflow_schema_version"
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// CheckSchema returns ErrSchemaOutdated when migrations of this binary have not run.
+// CheckSchema returns ErrSchemaOutdated if migrations of this binary have not run.
 func (s *Store) CheckSchema(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -26,7 +26,7 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 		return err
 	}
 	version, err := schemaVersion(ctx, s.pool)
-	if err != nil && !isUndefinedTable(err) { // where nothing was ever migrated, the version is 0
+	if err != nil && !isUndefinedTable(err) { // before the first migration, the version is 0
 		return describe("check schema", err)
 	}
 	if version < len(names) {
@@ -36,7 +36,8 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 	return nil
 }
 
-// MayPass reports whether waiting may clear an error of CheckSchema. A schema that is too old has to be migrated first.
+// MayPass reports whether an error of CheckSchema may clear without a migration. A schema
+// that is too old must be migrated first.
 func MayPass(err error) bool { return errors.Is(err, ErrUnavailable) }
 
 // schemaVersion returns how many migrations have run.

@@ -11,35 +11,39 @@ import (
 	"orderflow/internal/config"
 )
 
-// session pins the session settings that the statements rely on, whatever the defaults of the server or role are: they see
-// what others committed before each of them, find their tables in one schema, and write times in one zone.
+// session pins the session settings that the statements depend on, whatever the defaults
+// of the server or role are: each statement sees what others committed before it, tables
+// are found in one schema, and times are written in one time zone.
 //
-// A pooler such as PgBouncer in transaction mode may run each transaction on another connection to the server. It refuses
-// most startup parameters, and what is set in one transaction would stay with whatever client comes next. So the parameters
-// are set after connecting, and on the server's own connections alone; of a pooler's sessions it is required that the role's
-// defaults are what the statements rely on.
+// A pooler such as PgBouncer in transaction mode may run each transaction on another
+// server connection. It refuses most startup parameters, and what one transaction sets
+// would leak to the next client. So the settings are applied after connecting, and only
+// on direct connections to the server. In sessions of a pooler, the role's defaults must
+// already be what the statements depend on.
 type session struct {
-	own     bool              // a pooler is refused
-	timeout time.Duration     // of preparing a connection
-	values  map[string]string // by the setting's name
+	own     bool              // refuse a pooler
+	timeout time.Duration     // for preparing a connection
+	values  map[string]string // by name of the setting
 
-	direct atomic.Bool // the last connection was the server's own
+	direct atomic.Bool // the last connection reached the server without a pooler
 }
 
 const (
 	isolationSetting  = "default_transaction_isolation"
-	isolationRequired = "read committed"
+	requiredIsolation = "read committed"
 	schemaSetting     = "search_path"
-	schemaRequired    = "public"
+	requiredSchema    = "public"
 	zoneSetting       = "timezone"
-	zoneRequired      = "UTC"
+	requiredZone      = "UTC"
 )
 
-// newSession adds what the statements rely on to the settings of a connection: to the startup packet what every pooler
-// takes, the rest to the session that it returns. Until a connection is known to be the server's own, no statement is prepared
-// under a name: the next transaction may run on a connection that does not know it.
+// newSession adds the settings that the statements depend on to a connection: it puts
+// what every pooler accepts into the startup packet, and the rest into the returned
+// session. Until a connection is known to be direct, no statement is prepared under a
+// name, because the next transaction may run on a server connection that does not know
+// it.
 func newSession(settings *pgx.ConnConfig, applicationName string, own bool, timeout time.Duration) *session {
-	settings.RuntimeParams[zoneSetting] = zoneRequired
+	settings.RuntimeParams[zoneSetting] = requiredZone
 	nameApplication(settings, applicationName)
 	delete(settings.RuntimeParams, isolationSetting)
 	delete(settings.RuntimeParams, schemaSetting)
@@ -48,35 +52,36 @@ func newSession(settings *pgx.ConnConfig, applicationName string, own bool, time
 	}
 	return &session{
 		own: own, timeout: timeout,
-		values: map[string]string{isolationSetting: isolationRequired, schemaSetting: schemaRequired},
+		values: map[string]string{isolationSetting: requiredIsolation, schemaSetting: requiredSchema},
 	}
 }
 
-// choose has connections prepare their statements once the server is known to be reached without a pooler, which takes half
-// the time.
-func (s *session) choose(_ context.Context, settings *pgx.ConnConfig) error {
+// chooseQueryMode makes connections prepare their statements once the server is known to
+// be reached without a pooler, which halves the time a call takes.
+func (s *session) chooseQueryMode(_ context.Context, settings *pgx.ConnConfig) error {
 	if s.direct.Load() && settings.DefaultQueryExecMode == pgx.QueryExecModeCacheDescribe {
 		settings.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	}
 	return nil
 }
 
-// nameApplication names the application, unless the URL does.
+// nameApplication sets the application name, unless the URL does.
 func nameApplication(settings *pgx.ConnConfig, name string) {
 	if _, ok := settings.RuntimeParams["application_name"]; !ok && name != "" {
 		settings.RuntimeParams["application_name"] = name
 	}
 }
 
-// set sets a parameter of the server's own connections, unless the URL has it.
+// set sets a parameter of direct connections, unless the URL sets it.
 func (s *session) set(settings *pgx.ConnConfig, name, value string) {
 	if _, ok := settings.RuntimeParams[name]; !ok {
 		s.values[name] = value
 	}
 }
 
-// prepareStatement reads whether the server's process is the one that the connection was made to, and what the session has;
-// if it is, it sets what is wanted.
+// prepareStatement reads whether the server process is the one that the connection was
+// made to, and the session's settings. If it is, the statement applies the required
+// settings.
 const prepareStatement = `
 SELECT pg_backend_pid() = $1::bigint, current_setting('default_transaction_isolation'), coalesce(current_schema(), ''),
     current_setting('timezone'), (
@@ -84,8 +89,8 @@ SELECT pg_backend_pid() = $1::bigint, current_setting('default_transaction_isola
         WHERE pg_backend_pid() = $1::bigint
     )`
 
-// prepare brings a new connection to the settings. It returns a *config.Error if a pooler is refused, and a *poolerError if
-// the pooler's sessions cannot be used.
+// prepare applies the settings to a new connection. It returns a *config.Error if a
+// pooler is refused, and a *poolerError if the pooler's sessions cannot be used.
 func (s *session) prepare(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -108,20 +113,21 @@ func (s *session) prepare(ctx context.Context, conn *pgx.Conn) error {
 		return nil
 	case s.own:
 		return errPooler
-	case prepares: // the URL has come to lead to a pooler: the next connection prepares nothing
+	case prepares: // the URL now leads to a pooler: the next connection prepares nothing
 		return &poolerError{}
 	default:
 		return checkPooled(has[:])
 	}
 }
 
-// errPooler refuses a pooler for what needs sessions of the server's own.
+// errPooler refuses a pooler where direct sessions are required.
 var errPooler = config.Invalid("POSTGRES_URL", "must lead to the server itself: a connection pooler such as PgBouncer is before it, "+
 	"and this needs sessions that keep locks or replicate")
 
-// checkPooled checks what a pooler's session has, in the order of the statement.
+// checkPooled checks the settings of a pooler's session, given in the order of
+// prepareStatement.
 func checkPooled(has []string) error {
-	names, required := []string{isolationSetting, schemaSetting, zoneSetting}, []string{isolationRequired, schemaRequired, zoneRequired}
+	names, required := []string{isolationSetting, schemaSetting, zoneSetting}, []string{requiredIsolation, requiredSchema, requiredZone}
 	for i, name := range names {
 		if has[i] != required[i] {
 			return &poolerError{setting: name, required: required[i]}
@@ -130,11 +136,11 @@ func checkPooled(has []string) error {
 	return nil
 }
 
-// poolerError says that a pooler leads to sessions with a setting that the statements cannot use, or, without a required
-// value, to ones that keep no prepared statements.
+// poolerError means that a pooler's sessions have a setting that the statements cannot
+// use or, if required is empty, that they keep no prepared statements.
 type poolerError struct{ setting, required string }
 
-// Error names the setting and what clears it.
+// Error returns the setting and how to repair it.
 func (e *poolerError) Error() string {
 	if e.required == "" {
 		return "the server is now reached through a connection pooler, which keeps no prepared statements: the next connection does without"
@@ -142,12 +148,13 @@ func (e *poolerError) Error() string {
 	return "the connection pooler's sessions lack " + e.setting + " = '" + e.required + "': ALTER ROLE ... SET it for this role"
 }
 
-// poolerCodes are what a pooler makes of a client that asks for more than it gives: a startup parameter that it does not
-// know, and prepared statements that another connection has or lacks.
+// poolerCodes are the errors of a pooler for what it does not support: a startup
+// parameter that it does not know, and prepared statements that another connection has or
+// lacks.
 var poolerCodes = []string{"08P01", "42P05", "26000"}
 
-// poolerDetail says what to do about them.
+// poolerDetail tells the operator what to do about poolerCodes.
 const poolerDetail = "a connection pooler such as PgBouncer refuses a parameter or a prepared statement: take what POSTGRES_URL " +
 	"sets for the session out of it, and see docs/operations.md"
 
-func ofPooler(code string) bool { return slices.Contains(poolerCodes, code) }
+func isPoolerCode(code string) bool { return slices.Contains(poolerCodes, code) }

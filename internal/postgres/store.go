@@ -16,23 +16,24 @@ import (
 	"orderflow/internal/failpoint"
 )
 
-// The defaults of Config, in the order of its fields.
+// Defaults of Config.
 const (
 	defaultCallTimeout = 10 * time.Second
 	defaultGrace       = 10 * time.Minute
 	defaultLease       = 2 * time.Minute
 )
 
-// Config says how to reach the database and how the send ledger treats mails whose outcome is unknown.
+// Config says how to reach the database, and how the send ledger treats emails with an
+// unknown outcome.
 type Config struct {
 	URL             string        // postgres://user:password@host:port/database?sslmode=verify-full
-	MaxConns        int32         // size of the pool: as many as there are activities at a time; 0: the driver's default
+	MaxConns        int32         // size of the pool: as many as there are concurrent activities; 0: the driver's default
 	ApplicationName string        // shown by pg_stat_activity
-	OwnSessions     bool          // connections keep state between transactions, such as a lock: poolers are refused
-	CallTimeout     time.Duration // bounds every method, waiting for a connection included; 0: 10s
+	OwnSessions     bool          // connections keep state between transactions, such as a lock, so poolers are refused
+	CallTimeout     time.Duration // bounds every method, including the wait for a connection; 0: 10s
 	Unknown         email.Policy  // empty: resend
-	Grace           time.Duration // from when an outcome is known to be unknown to the one resend; 0: 10m
-	Lease           time.Duration // how long a claimed send is left alone: longer than an attempt can take; 0: 2m
+	Grace           time.Duration // from when an outcome becomes unknown to the single resend; 0: 10m
+	Lease           time.Duration // how long a claim excludes others; must exceed the time of an attempt; 0: 2m
 	Logger          *slog.Logger  // nil: no logging
 }
 
@@ -55,14 +56,15 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Store is the database. Its methods may be called concurrently.
+// Store gives access to the database. It is safe for concurrent use.
 type Store struct {
 	pool   *pgxpool.Pool
 	config Config
-	reads  bool // its URL prefers servers that take no writes
+	reads  bool // the URL prefers read-only servers
 }
 
-// Open makes a store without connecting: the database may be down now and come back. Its error is a *config.Error.
+// Open returns a store without connecting, so the database may be down. Any error is a
+// *config.Error.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	c = c.withDefaults()
 	settings, err := poolConfig(c)
@@ -73,14 +75,14 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, config.Invalid("POSTGRES_URL", "has pool settings that cannot be used")
 	}
-	return &Store{pool: pool, config: c, reads: asksForReads(c.URL)}, nil
+	return &Store{pool: pool, config: c, reads: prefersReadOnly(c.URL)}, nil
 }
 
-// Close waits for calls under way and closes the connections.
+// Close waits for calls in progress and closes the connections.
 func (s *Store) Close() { s.pool.Close() }
 
-// Ping returns ErrUnavailable if the database does not answer, or answers and takes no writes. The latter is no fault where
-// the URL asks for a server to read from.
+// Ping returns ErrUnavailable if the database does not respond, or is read-only. A
+// read-only server is accepted if the URL asks for one.
 func (s *Store) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -96,12 +98,12 @@ func (s *Store) Ping(ctx context.Context) error {
 	if readOnly != "on" || s.reads {
 		return nil
 	}
-	_ = conn.Conn().Close(ctx) // the next one may lead to a server that takes writes
+	_ = conn.Conn().Close(ctx) // the next connection may reach a server that takes writes
 	return &Error{Op: "ping", Code: "the server is read-only", kind: ErrUnavailable}
 }
 
-// poolConfig sets what the URL leaves open. The server ends what this process gave up or forgot: the same bound holds on
-// both sides.
+// poolConfig sets what the URL leaves open. The server gets the same time limit as this
+// process, so that it ends what this process gave up or forgot.
 func poolConfig(c Config) (*pgxpool.Config, error) {
 	settings, err := parseURL(c.URL)
 	if err != nil {
@@ -110,7 +112,7 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 	if c.MaxConns > 0 {
 		settings.MaxConns = c.MaxConns
 	}
-	settings.MaxConnLifetime = 30 * time.Minute // after a failover nothing clings to the old server for longer
+	settings.MaxConnLifetime = 30 * time.Minute // bounds how long connections stay on the old server after a failover
 	settings.MaxConnLifetimeJitter = 5 * time.Minute
 	settings.PingTimeout = c.CallTimeout
 	if settings.ConnConfig.ConnectTimeout == 0 {
@@ -121,28 +123,30 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 	for _, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
 		session.set(settings.ConnConfig, name, timeout)
 	}
-	settings.BeforeConnect, settings.AfterConnect = session.choose, session.prepare
-	if _, plain := waysAbroad(settings.ConnConfig); plain {
+	settings.BeforeConnect, settings.AfterConnect = session.chooseQueryMode, session.prepare
+	if _, plain := remoteTLS(settings.ConnConfig); plain {
 		c.Logger.Warn("the connection to postgres is unencrypted: set sslmode=verify-full")
 	}
 	return settings, nil
 }
 
-// conflictRetries is how often a transaction that lost to another one is repeated before the caller is told.
+// conflictRetries is how often a transaction that was aborted in favor of another is
+// repeated before the error is returned.
 const conflictRetries = 4
 
-// transact sends the statements of a batch together. They are one transaction, for nothing between them ends it. The
-// connection goes back to the pool before a repetition waits.
+// transact sends the statements of a batch together. They are one transaction, because
+// nothing between them ends it. The connection returns to the pool during the pause
+// before a retry.
 func (s *Store) transact(ctx context.Context, op string, statements func(*pgx.Batch)) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
 	for attempt := 1; ; attempt++ {
 		var batch pgx.Batch
 		statements(&batch)
-		answer := s.pool.SendBatch(ctx, &batch)
+		results := s.pool.SendBatch(ctx, &batch)
 		failpoint.Hit("worker.transaction.sent")
-		err := answer.Close()
-		if !conflicted(err) || attempt > conflictRetries {
+		err := results.Close()
+		if !isConflict(err) || attempt > conflictRetries {
 			return describe(op, err)
 		}
 		pause := time.NewTimer(time.Duration(attempt) * (5*time.Millisecond + rand.N(20*time.Millisecond)))

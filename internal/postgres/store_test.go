@@ -82,7 +82,7 @@ func TestErrorsNameTheConstraintAndNeverTheValues(t *testing.T) {
 	_, err := w.StartFulfillment(t.Context(), bad)
 
 	require.ErrorIs(t, err, fulfillment.ErrInvalid)
-	require.EqualError(t, err, "start fulfilment: fulfillment cannot be stored (23514, order_fulfillment_line_quantity_check)")
+	require.EqualError(t, err, "start fulfillment: fulfillment cannot be stored (23514, order_fulfillment_line_quantity_check)")
 	var typed *postgres.Error
 	require.ErrorAs(t, err, &typed)
 	require.False(t, typed.Retryable())

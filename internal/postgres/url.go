@@ -17,18 +17,21 @@ var (
 	errMalformedURL = config.Invalid("POSTGRES_URL", "must be a connection string such as postgres://user:password@host:port/database")
 
 	errDowngrade = config.Invalid("POSTGRES_URL",
-		"would go on without TLS where the server, or somebody between, offers none: say sslmode=verify-full, or sslmode=disable to do without")
+		"would go on without TLS if the server, or an attacker in between, offers none: set sslmode=verify-full, or sslmode=disable to connect without TLS")
 )
 
-// parseURL reads a connection string, options of a pool included. Its connections are made to servers that take writes alone,
-// unless the string says otherwise by target_session_attrs, and end with the errors of a server that must not be used again. What sslmode's default does to a server on another
-// machine, to try TLS and then to send names and addresses without, is refused.
+// parseURL parses a connection string, including options of the pool. Unless the string
+// sets target_session_attrs, connections are made only to servers that take writes, and
+// are closed on errors of a server that must not be used again.
+//
+// It refuses what sslmode's default does with a server on another machine: try TLS, and
+// then send names and addresses without it.
 func parseURL(url string) (*pgxpool.Config, error) {
 	settings, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errMalformedURL // the parser's own error repeats the URL
 	}
-	if encrypted, plain := waysAbroad(settings.ConnConfig); encrypted && plain {
+	if encrypted, plain := remoteTLS(settings.ConnConfig); encrypted && plain {
 		return nil, errDowngrade
 	}
 	if _, ok := sessionAttributes(url); !ok && settings.ConnConfig.ValidateConnect == nil {
@@ -38,8 +41,9 @@ func parseURL(url string) (*pgxpool.Config, error) {
 	return settings, nil
 }
 
-// waysAbroad tells how servers on other machines may be talked to: with TLS, without, or both, one after the other.
-func waysAbroad(c *pgx.ConnConfig) (encrypted, plain bool) {
+// remoteTLS reports how servers on other machines may be reached: with TLS, without, or
+// both, one after the other.
+func remoteTLS(c *pgx.ConnConfig) (encrypted, plain bool) {
 	note := func(host string, tls bool) {
 		if host == "localhost" || strings.HasPrefix(host, "/") || net.ParseIP(host).IsLoopback() {
 			return
@@ -53,10 +57,12 @@ func waysAbroad(c *pgx.ConnConfig) (encrypted, plain bool) {
 	return encrypted, plain
 }
 
-// attributesKeyword finds target_session_attrs in a connection string of keywords and values.
+// attributesKeyword finds target_session_attrs in a connection string of keywords and
+// values.
 var attributesKeyword = regexp.MustCompile(`(?:^|\s)target_session_attrs\s*=\s*'?([a-z-]+)`)
 
-// sessionAttributes returns the target_session_attrs of a connection string; ok is false when the string has none.
+// sessionAttributes returns the target_session_attrs of a connection string; ok is false
+// if the string has none.
 func sessionAttributes(url string) (value string, ok bool) {
 	if parsed, err := neturl.Parse(url); err == nil && parsed.Scheme != "" {
 		query := parsed.Query()
@@ -68,8 +74,8 @@ func sessionAttributes(url string) (value string, ok bool) {
 	return "", false
 }
 
-// asksForReads reports whether a connection string prefers servers that take no writes.
-func asksForReads(url string) bool {
+// prefersReadOnly reports whether a connection string prefers read-only servers.
+func prefersReadOnly(url string) bool {
 	switch value, _ := sessionAttributes(url); value {
 	case "read-only", "standby", "prefer-standby":
 		return true

@@ -11,19 +11,21 @@ import (
 	"orderflow/internal/view"
 )
 
-// ErrPositionMoved says that another projector has written to the view meanwhile: begin again where it is now.
+// ErrPositionMoved means that another projector has written to the view meanwhile:
+// continue from its current position.
 var ErrPositionMoved = errors.New("the view's position was moved by another projector")
 
-// Projection is one of the views that are kept: the one that is read, or one that is being built to replace it.
+// Projection names a copy of the view: the one that is read, or one that is being built
+// to replace it.
 type Projection string
 
-// The views.
+// The copies of the view.
 const (
 	ProjectionLive    Projection = "live"
 	ProjectionRebuild Projection = "rebuild"
 )
 
-// suffix tells the tables of a view that is being built from those that are read.
+// suffix returns the suffix of the names of a projection's tables.
 func (p Projection) suffix() string {
 	if p == ProjectionRebuild {
 		return "_rebuild"
@@ -31,13 +33,13 @@ func (p Projection) suffix() string {
 	return ""
 }
 
-// ViewPosition is how far the log was taken into a view.
+// ViewPosition is the position in the log up to which a view is current.
 type ViewPosition struct {
 	Commit, Prepare uint64
-	EventAt         time.Time // when the last event that was taken was written; zero when there was none
+	EventAt         time.Time // when the last projected event was written; zero if there was none
 }
 
-// Position reads how far the log was taken.
+// Position returns how far the log was projected into a view.
 func (s *Store) Position(ctx context.Context, p Projection) (ViewPosition, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -51,9 +53,10 @@ func (s *Store) Position(ctx context.Context, p Projection) (ViewPosition, error
 	return position, describe("read the view's position", err)
 }
 
-// Project takes changes into a view: it loads the rows they are about, lets each change them in turn, and stores them
-// together with the position behind the last change. It is ErrPositionMoved, and nothing is stored, when the view is no
-// longer where from says.
+// Project applies changes to a view: it loads the rows that they affect, applies the
+// changes in order, and stores the rows together with the position after the last change.
+// It returns ErrPositionMoved, and stores nothing, if the view is no longer at the
+// position from.
 func (s *Store) Project(ctx context.Context, p Projection, from, to ViewPosition, changes []view.Change) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
@@ -76,7 +79,8 @@ func (s *Store) Project(ctx context.Context, p Projection, from, to ViewPosition
 	return describe("project", err)
 }
 
-// movePosition comes first: its row's lock keeps other projectors out until the transaction ends.
+// movePosition must run first: its row lock excludes other projectors until the
+// transaction ends.
 func movePosition(ctx context.Context, tx pgx.Tx, p Projection, from, to ViewPosition) error {
 	moved, err := tx.Exec(ctx, `
 		UPDATE projector_position SET commit_position = $4, prepare_position = $5, event_at = coalesce($6, event_at),
@@ -89,14 +93,15 @@ func movePosition(ctx context.Context, tx pgx.Tx, p Projection, from, to ViewPos
 	return err
 }
 
-// BeginRebuild makes empty tables for a view that is built beside the one that is read. What an earlier rebuild left is
-// dropped.
+// BeginRebuild creates empty tables for a view that is built alongside the one that is
+// read. Tables of an earlier rebuild are dropped.
 func (s *Store) BeginRebuild(ctx context.Context) error {
 	return s.rebuildStep(ctx, "begin the rebuild", `SELECT projector_rebuild_begin()`)
 }
 
-// FinishRebuild puts the view that was built up to a position in the place of the one that is read, in one transaction. It
-// errs when another rebuild has begun meanwhile.
+// FinishRebuild replaces the view that is read by the one that was built up to a
+// position, in one transaction. It returns an error if another rebuild has begun
+// meanwhile.
 func (s *Store) FinishRebuild(ctx context.Context, at ViewPosition) error {
 	return s.rebuildStep(ctx, "finish the rebuild", `SELECT projector_rebuild_finish($1, $2)`, at.Commit, at.Prepare)
 }
@@ -115,7 +120,8 @@ func nullTime(t time.Time) *time.Time {
 	return &t
 }
 
-// viewTables names the tables of a view in a statement, which takes no parameter for a name.
+// viewTables inserts the names of a view's tables into a statement, because names cannot
+// be parameters.
 func viewTables(p Projection, statement string) string {
 	return fmt.Sprintf(statement, p.suffix())
 }

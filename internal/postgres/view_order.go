@@ -9,7 +9,8 @@ import (
 	"orderflow/internal/view"
 )
 
-// FindViewOrder reads an order as the view knows it. It is ErrNotFound when no stream tells of it.
+// FindViewOrder returns an order as the view has it, or ErrNotFound if no stream mentions
+// it.
 func (s *Store) FindViewOrder(ctx context.Context, orderID string) (view.Order, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()

@@ -12,28 +12,29 @@ import (
 	"orderflow/internal/view"
 )
 
-// CustomerView is a customer as the view knows it.
+// CustomerView is a customer as the view has it.
 type CustomerView struct {
 	view.Customer
-	Orders   int          // how many there are
-	Recent   []view.Order // the newest, newest first
-	Position ViewPosition // how far the log was taken
+	Orders   int          // number of all orders
+	Recent   []view.Order // the newest orders, newest first
+	Position ViewPosition // how far the log was projected
 }
 
-// FindCustomer reads a customer's view with so many recent orders, all as of one moment. It is ErrNotFound for a customer of whom
-// no stream tells.
+// FindCustomer returns a customer's view with the given number of recent orders, all read
+// in one snapshot. It returns ErrNotFound if no stream mentions the customer.
 func (s *Store) FindCustomer(ctx context.Context, customerID string, recent int) (found CustomerView, err error) {
-	err = s.look(ctx, "find customer", func(ctx context.Context, tx pgx.Tx) error {
+	err = s.readSnapshot(ctx, "find customer", func(ctx context.Context, tx pgx.Tx) error {
 		found, err = findCustomer(ctx, tx, customerID, recent)
 		return err
 	})
 	return found, err
 }
 
-// FindOrder reads the order's row, or returns ErrNotFound. It does not tell which mail is due: whether one may go out again
-// depends on there being an address, and who looks orders up has no right to see those.
+// FindOrder returns the order's row, or ErrNotFound. It does not report which email is
+// due: whether one may be sent again depends on its address, and the role that looks up
+// orders has no right to read addresses.
 func (s *Store) FindOrder(ctx context.Context, orderID string) (row fulfillment.Row, err error) {
-	err = s.look(ctx, "find order", func(ctx context.Context, tx pgx.Tx) error {
+	err = s.readSnapshot(ctx, "find order", func(ctx context.Context, tx pgx.Tx) error {
 		err := scanRow(tx.QueryRow(ctx, `SELECT `+rowColumns+`, coalesce((SELECT e.status FROM email_delivery e
 			WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1), 'none'), '', NULL::text[]
 			FROM order_fulfillment f WHERE f.order_id = $1`, orderID), &row)
@@ -45,16 +46,17 @@ func (s *Store) FindOrder(ctx context.Context, orderID string) (row fulfillment.
 	return row, err
 }
 
-// OrderView is what is known about an order beside its row.
+// OrderView is what is known about an order in addition to its row.
 type OrderView struct {
-	Order    *view.Order      // as the view knows it; nil when it has not read of it yet
-	Mails    []email.Delivery // oldest first; Since is when the mail was sent or came into its state
-	Position ViewPosition     // how far the log was taken
+	Order    *view.Order      // as the view has it; nil if the order is not projected yet
+	Mails    []email.Delivery // oldest first; Since is when the email was sent or entered its state
+	Position ViewPosition     // how far the log was projected
 }
 
-// FindOrderView reads what the view and the send ledger say about an order, all as of one moment.
+// FindOrderView returns what the view and the send ledger contain about an order, all
+// read in one snapshot.
 func (s *Store) FindOrderView(ctx context.Context, orderID string) (found OrderView, err error) {
-	err = s.look(ctx, "find order view", func(ctx context.Context, tx pgx.Tx) error {
+	err = s.readSnapshot(ctx, "find order view", func(ctx context.Context, tx pgx.Tx) error {
 		rows := view.Rows{Orders: map[string]*view.Order{}}
 		if err := loadOrders(ctx, tx, ProjectionLive, []string{orderID}, rows); err != nil {
 			return err
@@ -75,7 +77,7 @@ func (s *Store) FindOrderView(ctx context.Context, orderID string) (found OrderV
 }
 
 // look reads as of one moment.
-func (s *Store) look(ctx context.Context, op string, read func(context.Context, pgx.Tx) error) error {
+func (s *Store) readSnapshot(ctx context.Context, op string, read func(context.Context, pgx.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}

@@ -10,7 +10,7 @@ import (
 	"orderflow/internal/view"
 )
 
-// loadView reads the rows that changes are about.
+// loadView loads the rows that the changes affect.
 func loadView(ctx context.Context, tx pgx.Tx, p Projection, changes []view.Change) (view.Rows, error) {
 	orders, customers := map[string]struct{}{}, map[string]struct{}{}
 	for _, c := range changes {
@@ -36,15 +36,16 @@ func keys(set map[string]struct{}) []string {
 	return list
 }
 
-// planned has a statement planned each time it is used. A plan that is kept from when the table was as good as empty reads
-// all of it, until the table's statistics are next gathered: a rebuild fills it long before that.
-const planned = pgx.QueryExecModeCacheDescribe
+// freshPlan makes the server plan a statement on each use. A plan kept from when the
+// table was almost empty reads the whole table until its statistics are next gathered,
+// and a rebuild fills the table long before that.
+const freshPlan = pgx.QueryExecModeCacheDescribe
 
 const selectOrders = `SELECT order_id, customer_id, status, reason, total_minor, coalesce(currency, ''), credit, carrier,
 	tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision FROM customer_order%s`
 
 func loadOrders(ctx context.Context, tx pgx.Tx, p Projection, ids []string, into view.Rows) error {
-	rows, err := tx.Query(ctx, viewTables(p, selectOrders)+` WHERE order_id = ANY($1)`, planned, ids)
+	rows, err := tx.Query(ctx, viewTables(p, selectOrders)+` WHERE order_id = ANY($1)`, freshPlan, ids)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ const selectCustomers = `SELECT customer_id, coalesce(currency, ''), limit_minor
 	FROM customer_view%s`
 
 func loadCustomers(ctx context.Context, tx pgx.Tx, p Projection, ids []string, into view.Rows) error {
-	rows, err := tx.Query(ctx, viewTables(p, selectCustomers)+` WHERE customer_id = ANY($1)`, planned, ids)
+	rows, err := tx.Query(ctx, viewTables(p, selectCustomers)+` WHERE customer_id = ANY($1)`, freshPlan, ids)
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,8 @@ func scanViewCustomer(row pgx.CollectableRow) (c view.Customer, err error) {
 	return c, err
 }
 
-// storeView writes rows, each table in one statement: a statement a row would be most of a rebuild's time.
+// storeView writes the rows, each table in one statement: one statement per row would
+// take most of a rebuild's time.
 func storeView(ctx context.Context, tx pgx.Tx, p Projection, rows view.Rows) error {
 	if err := storeOrders(ctx, tx, p, rows.Orders); err != nil {
 		return err
@@ -116,7 +118,7 @@ func storeOrders(ctx context.Context, tx pgx.Tx, p Projection, orders map[string
 	return err
 }
 
-// orderColumns are rows turned into the arrays that one statement takes.
+// orderColumns holds rows as the column arrays that the statement takes.
 type orderColumns struct {
 	id, customer, status, reason, credit, carrier, tracking []string
 	currency                                                []*string
