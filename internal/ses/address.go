@@ -7,7 +7,8 @@ import (
 	"unicode"
 )
 
-// maxAddress is the longest address there can be: 64 bytes, an @ and 255 bytes. Parsers have been slow on longer ones.
+// maxAddress is the maximum length of an address: 64 bytes, an @ and 255 bytes. Parsers
+// have been slow on longer ones.
 const maxAddress = 320
 
 var (
@@ -17,9 +18,10 @@ var (
 	errSenderBytes   = errors.New("address has control characters or is not plain ASCII")
 )
 
-// recipient checks that s can be nothing else than one bare address: no display name, comment, list or group, which a mail
-// system would take apart. Whether anything can be written to is left to SES. The errors never quote it.
-func recipient(s string) (string, error) {
+// checkRecipient checks that s can only be read as one bare address: no display name,
+// comment, list or group, which a mail system would take apart. Whether the address can
+// receive email is left to SES. The errors never quote it.
+func checkRecipient(s string) (string, error) {
 	switch {
 	case s == "" || len(s) > maxAddress:
 		return "", errAddressLength
@@ -27,22 +29,24 @@ func recipient(s string) (string, error) {
 		return "", errAddressBytes
 	}
 	local, domain, _ := strings.Cut(s, "@")
-	if strings.Count(s, "@") != 1 || strings.ContainsAny(domain, "<>(),;") || strings.ContainsAny(local, "<>(),:;") && !quoted(local) {
+	if strings.Count(s, "@") != 1 || strings.ContainsAny(domain, "<>(),;") || strings.ContainsAny(local, "<>(),:;") && !isQuoted(local) {
 		return "", errAddressForm
 	}
 	return s, nil
 }
 
-// quoted reports whether a local part is one quoted string, in which specials stand for themselves.
-func quoted(local string) bool {
-	inner, begins := strings.CutPrefix(local, `"`)
-	inner, ends := strings.CutSuffix(inner, `"`)
-	return begins && ends && !strings.ContainsAny(inner, `"\`)
+// isQuoted reports whether a local part is one quoted string, in which special characters
+// have no special meaning.
+func isQuoted(local string) bool {
+	inner, opened := strings.CutPrefix(local, `"`)
+	inner, closed := strings.CutSuffix(inner, `"`)
+	return opened && closed && !strings.ContainsAny(inner, `"\`)
 }
 
-// sender checks an address of our own, which may have a display name, and writes it as a header wants it. It takes no
-// address whose form SES could object to: SES would do so in the words it refuses a recipient's in.
-func sender(s string) (string, error) {
+// formatSender checks the sender address, which may have a display name, and formats it
+// for a header. It accepts no address whose form SES could reject: SES would reject it
+// with the same texts as a recipient's.
+func formatSender(s string) (string, error) {
 	if s == "" || len(s) > maxAddress {
 		return "", errAddressLength
 	}

@@ -16,35 +16,39 @@ import (
 	"orderflow/internal/email"
 )
 
-// How long to leave SES alone. Half as much again is added at random, so that a batch that was refused together does
-// not come back together.
+// How long to wait before calling SES again. Up to half as much is added at random, so
+// that a batch that was refused together is not retried together.
 const (
 	afterRate     = 5 * time.Second
-	afterQuota    = 15 * time.Minute // a daily quota frees up bit by bit; SES's own advice is to wait ten minutes
-	afterOperator = 10 * time.Minute // somebody has to change a setting first
+	afterQuota    = 15 * time.Minute // a daily quota frees up gradually; SES's own advice is to wait ten minutes
+	afterOperator = 10 * time.Minute // an operator must change a setting first
 )
 
-// classify says what is known about an email after a call that failed.
+// classify returns what is known about an email after a failed call:
 //
-//   - SES answered 4xx or 503, or that it throttles: not sent. It may be tried again, at once or later, or never will be.
+//   - SES responded with 4xx, 503 or a throttling error: not sent. It may be tried again at
+//     once, later, or never.
 //   - There was no connection to write to: not sent.
-//   - Anything else, another 5xx, a timeout, a cut connection, an answer that cannot be read: unknown.
+//   - Anything else, such as another 5xx, a timeout, a cut connection or an unreadable
+//     response: unknown.
 //
-// Between here and SES there must be no proxy that makes 503 of a connection that was cut: one that ends TLS can.
+// There must be no proxy between this process and SES that turns a cut connection into a
+// 503, as one that terminates TLS can.
 func classify(err error, connected bool, to string) *email.SendError {
-	status, code, message := answer(err)
+	status, code, message := parseResponse(err)
 	switch {
-	case status >= 400 && status < 500, status == http.StatusServiceUnavailable, status != 0 && throttles(code):
+	case status >= 400 && status < 500, status == http.StatusServiceUnavailable, status != 0 && isThrottling(code):
 		return refused(status, code, message, to)
 	case status != 0 || connected:
-		return &email.SendError{Status: email.StatusUnknown, Code: word(code, status, err), Err: scrub(err, to)}
+		return &email.SendError{Status: email.StatusUnknown, Code: failureCode(code, status, err), Err: redact(err, to)}
 	default:
-		return &email.SendError{Status: email.StatusPending, Code: word("", 0, err), Err: scrub(err, to)}
+		return &email.SendError{Status: email.StatusPending, Code: failureCode("", 0, err), Err: redact(err, to)}
 	}
 }
 
-// answer gives the HTTP status of SES's answer, 0 when there was none, and its error code and message if readable.
-func answer(err error) (status int, code, message string) {
+// parseResponse returns the HTTP status of SES's response, or 0 if there was none, and
+// its error code and message if they are readable.
+func parseResponse(err error) (status int, code, message string) {
 	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		status = response.HTTPStatusCode()
 	}
@@ -59,19 +63,20 @@ func refused(status int, code, message, to string) *email.SendError {
 	if code == "" {
 		e.Code = fmt.Sprintf("http-%d", status)
 	}
-	e.Err = scrub(fmt.Errorf("ses answered %d %s: %s", status, e.Code, message), to)
+	e.Err = redact(fmt.Errorf("ses responded with %d %s: %s", status, e.Code, message), to)
 	if refusesLetter(code, message) {
 		e.Status = email.StatusFailed
 		return e
 	}
-	e.RetryAfter = spread(pause(status, code, message))
+	e.RetryAfter = jitter(retryAfter(status, code, message))
 	return e
 }
 
-// pause returns how long to wait. What is not known better waits for an operator: a paused or suspended account, bad
-// credentials, a missing configuration set, an unverified domain, a code of the future.
-func pause(status int, code, message string) time.Duration {
-	busy := throttles(code) || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+// retryAfter returns how long to wait. Everything that is not recognized waits for an
+// operator: a paused or suspended account, bad credentials, a missing configuration set,
+// an unverified domain, an unknown code.
+func retryAfter(status int, code, message string) time.Duration {
+	busy := isThrottling(code) || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 	switch {
 	case code == "LimitExceededException":
 		return afterQuota
@@ -84,8 +89,9 @@ func pause(status int, code, message string) time.Duration {
 	}
 }
 
-// throttles reports whether a code says that SES did not take up the request, and will take one later.
-func throttles(code string) bool {
+// isThrottling reports whether a code means that SES did not process the request, and
+// will accept one later.
+func isThrottling(code string) bool {
 	switch code {
 	case "TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded",
 		"ServiceUnavailable", "ServiceUnavailableException", "SlowDown":
@@ -95,10 +101,10 @@ func throttles(code string) bool {
 	}
 }
 
-func spread(d time.Duration) time.Duration { return d + rand.N(d/2) } //nolint:gosec // spreading load needs no secrecy
+func jitter(d time.Duration) time.Duration { return d + rand.N(d/2) } //nolint:gosec // spreading load needs no secrecy
 
-// word names a failure that SES gave no code for.
-func word(code string, status int, err error) string {
+// failureCode returns a code for a failure, its own if SES gave none.
+func failureCode(code string, status int, err error) string {
 	network, isNetwork := errors.AsType[net.Error](err)
 	operation, isOperation := errors.AsType[*net.OpError](err)
 	switch {
@@ -117,7 +123,7 @@ func word(code string, status int, err error) string {
 	case isNetwork, isConnection(err):
 		return "connection"
 	default:
-		return "request" // it was never made: no credentials, no signature
+		return "request" // the request was never made: no credentials or no signature
 	}
 }
 
@@ -129,8 +135,9 @@ func isConnection(err error) bool {
 	return ok && failed.ConnectionError()
 }
 
-// safeCode keeps a code short and plain, for it goes into the ledger, metrics and logs. UnknownError is the SDK's word for
-// an answer without a code, and the HTTP status says more.
+// safeCode drops a code that is not short and plain, because codes go into the ledger,
+// metrics and logs. UnknownError is what the SDK reports for a response without a code;
+// the HTTP status says more.
 func safeCode(code string) string {
 	plain := func(r rune) bool { return r == '.' || isTagRune(r) }
 	if code == "UnknownError" || len(code) > 64 || strings.ContainsFunc(code, func(r rune) bool { return !plain(r) }) {
@@ -139,32 +146,34 @@ func safeCode(code string) string {
 	return code
 }
 
-// scrubbed is a cause with every address taken out. What it hides can still be recognised with errors.Is.
-type scrubbed struct {
+// redacted is a cause without any addresses. errors.Is still recognizes a context error.
+type redacted struct {
 	text string
 	is   error
 }
 
-func (e *scrubbed) Error() string { return e.text }
+func (e *redacted) Error() string { return e.text }
 
-// Unwrap gives the context's error, if that was the cause, and nothing that could be printed.
-func (e *scrubbed) Unwrap() error { return e.is }
+// Unwrap returns the context's error, if that was the cause, and nothing else that could
+// be printed.
+func (e *redacted) Unwrap() error { return e.is }
 
 const (
-	maxCause = 500 // characters; an answer's text is as long as its sender likes
+	maxCause = 500 // characters; the length of a response is up to its sender
 	hidden   = "[address]"
 )
 
-// scrub writes an error without the recipient or anything else that could be an address: SES quotes them, and causes
-// travel far. The original is dropped, for whatever unwraps an error prints it too.
-func scrub(err error, to string) error {
+// redact returns an error without the recipient or anything else that could be an
+// address, because SES quotes addresses, and causes end up in logs and histories. The
+// original error is dropped, because code that unwraps an error also prints it.
+func redact(err error, to string) error {
 	words := strings.Fields(strings.ReplaceAll(err.Error(), to, hidden))
 	for i, word := range words {
 		if strings.Contains(word, "@") {
 			words[i] = hidden
 		}
 	}
-	s := &scrubbed{text: clean(strings.Join(words, " "), maxCause)}
+	s := &redacted{text: clean(strings.Join(words, " "), maxCause)}
 	for _, known := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, known) {
 			s.is = known

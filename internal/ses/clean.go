@@ -6,12 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// clean makes one line of at most limit characters from text that others wrote. What cannot be seen is dropped: control
-// characters, which could forge lines of their own, and direction marks, overrides and zero-width characters, which
-// make text read as something it is not. That takes emoji sequences apart, which is the lesser harm.
+// clean turns text from others into one line of at most limit characters. It drops what
+// cannot be seen: control characters, which could forge extra lines, and direction marks,
+// overrides and zero-width characters, which make text read as something else. This
+// breaks emoji sequences, which is the lesser harm.
 func clean(s string, limit int) string {
-	if most := limit * utf8.UTFMax * 2; len(s) > most { // room for what is dropped, but no walk through megabytes
-		s = s[:most]
+	if maxBytes := limit * utf8.UTFMax * 2; len(s) > maxBytes { // leaves room for what is dropped, without scanning megabytes
+		s = s[:maxBytes]
 	}
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -30,11 +31,12 @@ func clean(s string, limit int) string {
 	return strings.TrimSpace(string([]rune(s)[:limit-1])) + "…"
 }
 
-// typedLines makes lines of the first lines of an address, no more than most, and drops those that come out empty.
-func typedLines(lines []string, most int) []string {
+// customerLines cleans the first lines of an address, at most limit, and drops those that
+// are empty afterwards.
+func customerLines(lines []string, limit int) []string {
 	var kept []string
-	for _, line := range lines[:min(len(lines), most)] {
-		if line = typed(line, maxAddressLine); line != "" {
+	for _, line := range lines[:min(len(lines), limit)] {
+		if line = customerText(line, maxAddressLine); line != "" {
 			kept = append(kept, line)
 		}
 	}

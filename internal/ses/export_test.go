@@ -9,7 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
-// OpenAt opens a Mailer that talks to endpoint, without the process's environment, which tests share.
+// OpenAt opens a Mailer that calls endpoint and ignores the process's environment, which
+// tests share.
 func OpenAt(ctx context.Context, c Config, endpoint string) (*Mailer, error) {
 	return open(ctx, c,
 		awsconfig.WithRegion("eu-west-1"),
@@ -18,7 +19,7 @@ func OpenAt(ctx context.Context, c Config, endpoint string) (*Mailer, error) {
 	)
 }
 
-// OpenWithoutCredentials opens a Mailer whose credentials cannot be had.
+// OpenWithoutCredentials opens a Mailer that cannot get credentials.
 func OpenWithoutCredentials(ctx context.Context, c Config, endpoint string) (*Mailer, error) {
 	return open(ctx, c,
 		awsconfig.WithRegion("eu-west-1"),
@@ -29,5 +30,5 @@ func OpenWithoutCredentials(ctx context.Context, c Config, endpoint string) (*Ma
 	)
 }
 
-// LetterRefusals are the texts that fail an email.
+// LetterRefusals returns the texts that fail an email.
 func LetterRefusals() []string { return letterRefusals() }

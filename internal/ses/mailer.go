@@ -27,7 +27,8 @@ const (
 	codeNoMessageID = "NoMessageID"
 )
 
-// Mailer sends letters, each with one call to SES that is never repeated. It is safe for concurrent use.
+// Mailer sends letters, each with one call to SES that is never retried. It is safe for
+// concurrent use.
 type Mailer struct {
 	client           *sesv2.Client
 	from             string
@@ -35,8 +36,9 @@ type Mailer struct {
 	timeout          time.Duration
 }
 
-// Send hands the letter to SES and returns SES's message id. Any error is an *email.SendError that says what is known.
-// It takes no longer than the configured timeout and heeds ctx.
+// Send hands the letter to SES and returns SES's message id. Any error is an
+// *email.SendError that says what is known about the email. It returns within the
+// configured timeout, or when ctx ends.
 func (m *Mailer) Send(ctx context.Context, letter email.Letter) (messageID string, err error) {
 	input, err := m.input(letter)
 	if err != nil {
@@ -44,7 +46,7 @@ func (m *Mailer) Send(ctx context.Context, letter email.Letter) (messageID strin
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.timeout)
 	defer cancel()
-	ctx, call := watch(ctx)
+	ctx, call := withCall(ctx)
 	failpoint.Hit("worker.mail-send.before")
 	output, err := m.client.SendEmail(ctx, input)
 	if err != nil {
@@ -53,24 +55,25 @@ func (m *Mailer) Send(ctx context.Context, letter email.Letter) (messageID strin
 	failpoint.Hit("worker.mail-send.after")
 	id := aws.ToString(output.MessageId)
 	if id == "" || len(id) > maxMessageID {
-		return "", &email.SendError{Status: email.StatusUnknown, Code: codeNoMessageID, Err: errors.New("answer without a message id")}
+		return "", &email.SendError{Status: email.StatusUnknown, Code: codeNoMessageID, Err: errors.New("response without a message id")}
 	}
 	return id, nil
 }
 
-// input refuses what SES could only refuse, or what could mean something else to a mail system than it does here.
+// input rejects what SES would only reject, or what a mail system could read in another
+// way than this package.
 func (m *Mailer) input(letter email.Letter) (*sesv2.SendEmailInput, error) {
 	if !order.ValidID(letter.OrderID) {
-		return nil, never(codeOrderID, errors.New("order id cannot stand in a header"))
+		return nil, failed(codeOrderID, errors.New("order id is not valid in a header"))
 	}
-	to, err := recipient(letter.To)
+	to, err := checkRecipient(letter.To)
 	if err != nil {
-		return nil, never(codeRecipient, err)
+		return nil, failed(codeRecipient, err)
 	}
 	rendered, err := Render(letter)
 	if err != nil {
-		// The letter is as good as before: a worker of another version may have the template.
-		return nil, &email.SendError{Status: email.StatusPending, Code: codeTemplate, RetryAfter: spread(afterOperator), Err: err}
+		// The letter is still valid: a worker of another version may have the template.
+		return nil, &email.SendError{Status: email.StatusPending, Code: codeTemplate, RetryAfter: jitter(afterOperator), Err: err}
 	}
 	return &sesv2.SendEmailInput{
 		FromEmailAddress:     aws.String(m.from),
@@ -88,7 +91,7 @@ func (m *Mailer) input(letter email.Letter) (*sesv2.SendEmailInput, error) {
 	}, nil
 }
 
-func never(code string, err error) *email.SendError {
+func failed(code string, err error) *email.SendError {
 	return &email.SendError{Status: email.StatusFailed, Code: code, Err: err}
 }
 
@@ -96,11 +99,12 @@ func content(data string) *types.Content {
 	return &types.Content{Data: aws.String(data), Charset: aws.String(charset)}
 }
 
-// tagValue fits an id into the characters SES takes in a tag. An order id may hold dots, which become underscores: two
-// ids may then share a tag, so who reads SES's events tells them apart by the message id.
+// tagValue maps an id to the characters that SES accepts in a tag. An order id may
+// contain dots, which become underscores. Two ids may then share a tag, so consumers of
+// SES's events must tell them apart by the message id.
 func tagValue(id string) string { return strings.ReplaceAll(id, ".", "_") }
 
-// isTagRune reports whether SES takes r in tags and in names of its own.
+// isTagRune reports whether SES accepts r in tags and in names of its resources.
 func isTagRune(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-'
 }

@@ -18,34 +18,36 @@ import (
 
 const (
 	defaultTimeout = 10 * time.Second
-	maxDial        = 5 * time.Second  // an address that does not answer by then will not
-	idleConnection = 20 * time.Second // shorter than any peer's: a connection it closes as we write would make a mail unknown
+	maxDial        = 5 * time.Second  // an address that does not respond by then never will
+	idleConnection = 20 * time.Second // shorter than any peer's: if the peer closed a connection during a write, the outcome would be unknown
 )
 
-// Config says in whose name to send. Region, credentials and endpoint come from AWS's own variables and files.
+// Config says who sends. Region, credentials and endpoint come from AWS's own variables
+// and files.
 type Config struct {
-	From             string        // one address of an identity that SES has verified, with a display name or without
-	ConfigurationSet string        // optional: where SES publishes what became of a mail
-	Timeout          time.Duration // for one mail from end to end, getting credentials included; 0 is 10 s
+	From             string        // address of an identity that SES has verified, with an optional display name
+	ConfigurationSet string        // optional: where SES publishes delivery events
+	Timeout          time.Duration // for one email from end to end, including fetching credentials; 0: 10s
 }
 
-// Open checks the settings, all at once as a *config.Error, and makes a Mailer. It does not call SES.
+// Open checks the settings and returns a Mailer. Its error is a *config.Error with all
+// faults. It does not call SES.
 func Open(ctx context.Context, c Config) (*Mailer, error) { return open(ctx, c) }
 
 func open(ctx context.Context, c Config, extra ...func(*awsconfig.LoadOptions) error) (*Mailer, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = defaultTimeout
 	}
-	from, faults := check(c)
+	from, faults := checkConfig(c)
 	settings, err := awsconfig.LoadDefaultConfig(ctx, append(extra, awsconfig.WithHTTPClient(httpClient(c.Timeout)))...)
 	if err != nil {
-		faults = append(faults, config.Fault{Name: "AWS_*", Problem: "the AWS SDK refuses its environment or its shared configuration files"})
+		faults = append(faults, config.Fault{Name: "AWS_*", Problem: "the AWS SDK rejects its environment or its shared configuration files"})
 		return nil, &config.Error{Faults: faults}
 	}
 	client := sesv2.NewFromConfig(settings, func(o *sesv2.Options) {
-		// SES has no token to recognise a repeated call by: only the caller, who keeps the ledger, may send again.
+		// SES has no idempotency token: only the caller, who keeps the ledger, may send again.
 		o.Retryer = aws.NopRetryer{}
-		o.HTTPClient = watchedClient{o.HTTPClient}
+		o.HTTPClient = tracingClient{o.HTTPClient}
 	})
 	faults = append(faults, checkClient(client.Options())...)
 	if len(faults) > 0 {
@@ -58,8 +60,8 @@ func open(ctx context.Context, c Config, extra ...func(*awsconfig.LoadOptions) e
 	return m, nil
 }
 
-func check(c Config) (from string, faults []config.Fault) {
-	from, err := sender(c.From)
+func checkConfig(c Config) (from string, faults []config.Fault) {
+	from, err := formatSender(c.From)
 	if err != nil {
 		faults = append(faults, config.Fault{Name: "EMAIL_FROM", Problem: err.Error()})
 	}
@@ -83,7 +85,8 @@ func checkClient(o sesv2.Options) (faults []config.Fault) {
 	return faults
 }
 
-// httpClient bounds every step of an exchange. It stays the SDK's own type, because AWS_CA_BUNDLE is honoured with no other.
+// httpClient bounds every step of an exchange. It keeps the SDK's own client type,
+// because AWS_CA_BUNDLE works only with that type.
 func httpClient(timeout time.Duration) *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().
 		WithTimeout(timeout).

@@ -5,11 +5,14 @@ import (
 	"strings"
 )
 
-// refusesLetter reports whether SES refuses this letter rather than all of ours, which is known by its words alone: under
-// the same codes it reports that sending is paused, that an identity is not verified, or that the configuration set does
-// not exist. Those clear once an operator has changed the set-up, and words that are not listed may be among them.
+// refusesLetter reports whether SES refuses this letter rather than all letters. Only the
+// text of the message shows that: SES uses the same codes to report that sending is
+// paused, that an identity is not verified, or that the configuration set does not exist.
+// Those clear once an operator has changed the setup, and texts that are not listed may
+// be among them.
 //
-// A text counts only at the beginning: what follows may quote an address.
+// A text counts only at the beginning of the message, because what follows may quote an
+// address.
 func refusesLetter(code, message string) bool {
 	switch code {
 	case "MessageRejected", "BadRequestException", "ValidationException", "InvalidParameterValue":
@@ -20,9 +23,10 @@ func refusesLetter(code, message string) bool {
 	return slices.ContainsFunc(letterRefusals(), func(text string) bool { return strings.HasPrefix(message, text) })
 }
 
-// letterRefusals are the beginnings of the texts with which SES refuses a letter, in lower case. Those about an address are
-// the texts of JavaMail, which SES parses addresses with. They would fit a sender's address too, but check holds EMAIL_FROM to
-// a form that has none of these faults. docs/operations.md lists them.
+// letterRefusals returns the beginnings of the texts with which SES refuses a letter, in
+// lower case. Those about an address are the texts of JavaMail, which SES uses to parse
+// addresses. They could also be about a sender's address, but checkConfig restricts
+// EMAIL_FROM to a form that has none of these faults. docs/operations.md lists them.
 func letterRefusals() []string {
 	return []string{
 		"address blacklisted",

@@ -14,7 +14,8 @@ import (
 //go:embed templates/*.tmpl
 var templates embed.FS
 
-// Bounds for what others wrote. With them the longest mail stays far below the size at which mailboxes cut one off.
+// Limits for text from others. With them the longest email stays far below the size at
+// which mailboxes truncate one.
 const (
 	maxName         = 80
 	maxAddressLine  = 100
@@ -25,20 +26,20 @@ const (
 	maxSubject      = 200
 )
 
-// Rendered is a mail's subject and its two bodies, which say the same.
+// Rendered is an email's subject and its two bodies, which have the same content.
 type Rendered struct{ Subject, Text, HTML string }
 
-// Render writes the mail. The same letter always gives the same mail, byte for byte.
+// Render renders the email for a letter. The result is deterministic, byte for byte.
 func Render(letter email.Letter) (Rendered, error) {
 	if !letter.Kind.Known() {
-		return Rendered{}, fmt.Errorf("no template for mails of kind %q", letter.Kind)
+		return Rendered{}, fmt.Errorf("no template for emails of kind %q", letter.Kind)
 	}
-	v := viewOf(letter)
+	v := newView(letter)
 	subject, text, err := renderText(letter.Kind, v)
 	if err != nil {
 		return Rendered{}, fmt.Errorf("render text: %w", err)
 	}
-	v.Subject = clean(subject, maxSubject) // a subject is one line, whatever a template makes of it
+	v.Subject = clean(subject, maxSubject) // a subject is one line, whatever the template returns
 	html, err := renderHTML(letter.Kind, v)
 	if err != nil {
 		return Rendered{}, fmt.Errorf("render html: %w", err)
@@ -46,7 +47,8 @@ func Render(letter email.Letter) (Rendered, error) {
 	return Rendered{Subject: v.Subject, Text: text, HTML: html}, nil
 }
 
-// renderText parses its templates each time, which costs a fraction of a millisecond and spares the package any state.
+// renderText parses its templates on each call, which takes a fraction of a millisecond
+// and avoids package state.
 func renderText(kind email.Kind, v view) (subject, text string, err error) {
 	set, err := texttemplate.New("").ParseFS(templates, "templates/layout.txt.tmpl", "templates/"+string(kind)+".txt.tmpl")
 	if err != nil {
@@ -74,7 +76,8 @@ func renderHTML(kind email.Kind, v view) (string, error) {
 	return out.String(), nil
 }
 
-// view is a letter made fit to print: every string in it is one clean line, and what a customer typed links nowhere.
+// view is a letter prepared for printing: every string is one clean line, and text from
+// the customer contains no links.
 type view struct {
 	Subject        string
 	OrderID        string
@@ -85,7 +88,7 @@ type view struct {
 	TrackingNumber string
 	Address        []string
 	Lines          []viewLine
-	MoreLines      int // lines that there was no room for
+	MoreLines      int // number of lines left out
 }
 
 type viewLine struct {
@@ -94,36 +97,38 @@ type viewLine struct {
 	Price    string
 }
 
-func viewOf(letter email.Letter) view {
+func newView(letter email.Letter) view {
 	v := view{
 		OrderID:        clean(letter.OrderID, maxProduct),
 		Greeting:       greeting(letter.Name),
-		Why:            why(letter.Reason),
+		Why:            reasonText(letter.Reason),
 		Carrier:        clean(letter.Carrier, maxTracking),
 		TrackingNumber: clean(letter.TrackingNumber, maxTracking),
-		Address:        typedLines(letter.AddressLines, maxAddressLines),
+		Address:        customerLines(letter.AddressLines, maxAddressLines),
 		MoreLines:      max(0, len(letter.Lines)-maxLines),
 	}
 	if letter.Total != (order.Money{}) {
 		v.Total = letter.Total.Currency + " " + letter.Total.Decimal()
 	}
-	if country := typed(letter.Country, maxAddressLine); country != "" {
+	if country := customerText(letter.Country, maxAddressLine); country != "" {
 		v.Address = append(v.Address, country)
 	}
 	for _, line := range letter.Lines[:min(len(letter.Lines), maxLines)] {
 		v.Lines = append(v.Lines, viewLine{
 			Quantity: line.Quantity,
-			Product:  typed(line.ProductName, maxProduct),
+			Product:  customerText(line.ProductName, maxProduct),
 			Price:    clean(letter.Total.Currency+" "+line.UnitPrice, maxTracking),
 		})
 	}
 	return v
 }
 
-// typed makes one line of a customer's text, which no mail program makes a link of.
-func typed(s string, limit int) string { return unlink(clean(s, limit)) }
+// customerText turns a customer's text into one line in which no mail program finds a
+// link.
+func customerText(s string, limit int) string { return unlink(clean(s, limit)) }
 
-// greeting leaves out a name that holds a link or an address: taken apart it would still advertise.
+// greeting omits a name that contains a link or an address, because even an unlinked one
+// would still advertise.
 func greeting(name string) string {
 	name = clean(name, maxName)
 	if name == "" || name != unlink(name) || strings.ContainsAny(name, ":/@\\<>") {
@@ -132,8 +137,9 @@ func greeting(name string) string {
 	return "Dear " + name + ","
 }
 
-// why words a reason for the customer. What only we understand comes out in general terms.
-func why(reason order.Reason) string {
+// reasonText words a reason for the customer. Reasons that mean nothing to a customer get
+// a general text.
+func reasonText(reason order.Reason) string {
 	switch reason {
 	case order.ReasonInsufficientCredit:
 		return "its total is more than the credit that is open to you at the moment"

@@ -6,11 +6,14 @@ import (
 	"unicode"
 )
 
-// unlink puts spaces into a clean line where a mail program would find something to link to: a domain, an address of
-// email or of a host, or a scheme. Whoever places an order chooses its texts and whom they are sent to, and could have us
-// send their advertisement to a stranger. What links nowhere stays as it was typed: "USB 3.0 Hub 2.5m", "St. Ives", "1:24".
+// unlink inserts spaces into a clean line where a mail program would find something to
+// link to: a domain, an email or host address, or a scheme. Anyone who places an order
+// chooses its texts and their recipient, and could make the shop send advertisements to
+// third parties. Text that no program would link stays as typed: "USB 3.0 Hub 2.5m", "St.
+// Ives", "1:24".
 //
-// It goes by form and knows no list of domains, because that of a mail program may be newer.
+// It looks only at the form of a word and uses no list of domains, because a mail
+// program's list may be newer.
 func unlink(line string) string {
 	words := strings.Split(line, " ")
 	for i, word := range words {
@@ -30,7 +33,7 @@ func unlinkWord(word string) string {
 		switch {
 		case len(after) == 0:
 			b.WriteRune(r)
-		case r == '/' && after[0] == '/' && len(after) > 1: // what follows is a host, without a scheme too
+		case r == '/' && after[0] == '/' && len(after) > 1: // a host follows, even without a scheme
 			b.WriteString("/ ")
 		case len(before) == 0:
 			b.WriteRune(r)
@@ -47,11 +50,11 @@ func unlinkWord(word string) string {
 	return b.String()
 }
 
-// dots are the full stop and what browsers take for one in a domain.
+// dots are the full stop and the characters that browsers accept as one in a domain.
 const dots = ".\u2024\u3002\uff0e\uff61"
 
-// beginsDomain reports whether a top-level domain can begin here: no such domain begins with a digit, and those of ASCII have
-// two letters or more.
+// beginsDomain reports whether text may begin with a top-level domain: none begins with a
+// digit, and those in ASCII have at least two letters.
 func beginsDomain(text []rune) bool {
 	if !unicode.IsLetter(text[0]) && !unicode.IsMark(text[0]) {
 		return false
@@ -63,7 +66,8 @@ func isLabelRune(r rune) bool {
 	return r == '-' || unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsDigit(r)
 }
 
-// endsScheme reports whether a text ends like the name of a scheme, with two letters or more. "1:24" has none.
+// endsScheme reports whether text ends like the name of a scheme, with at least two
+// letters. "1:24" has none.
 func endsScheme(text []rune) bool {
 	letters := 0
 	for i := len(text) - 1; i >= 0; i-- {
@@ -77,7 +81,8 @@ func endsScheme(text []rune) bool {
 	return letters > 1
 }
 
-// isHostAddress reports whether a word has numbers like those of an IPv4 or IPv6 address.
+// isHostAddress reports whether a word contains numbers like those of an IPv4 or IPv6
+// address.
 func isHostAddress(word string) bool {
 	return regexp.MustCompile(`\d+(\.\d+){3}|[0-9A-Fa-f]*(:[0-9A-Fa-f]+){3}`).MatchString(word)
 }
