@@ -76,7 +76,7 @@ func (s *Store) FindOrderView(ctx context.Context, orderID string) (found OrderV
 	return found, err
 }
 
-// look reads as of one moment.
+// readSnapshot runs all queries of read in one snapshot.
 func (s *Store) readSnapshot(ctx context.Context, op string, read func(context.Context, pgx.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
