@@ -10,13 +10,14 @@ import (
 	"orderflow/dev/sampledata"
 )
 
-// firstOrder is when the orders of --generate begin: the same seed makes the same ones on any day.
+// firstOrder returns the fixed start time for orders of --generate, so that a seed
+// produces the same orders on any day.
 func firstOrder() time.Time { return time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
-// appendAll appends the files' streams, then what is to be generated at once.
+// appendAll appends the streams of the files, then the orders of --generate.
 func (s *session) appendAll(ctx context.Context, tracker *orders.Tracker) error {
 	for _, stream := range s.options.streams {
-		tracker.Note(stream) // all of them first: a later event may belong to an earlier order
+		tracker.Note(stream) // note all of them first: a later event may belong to an earlier order
 	}
 	for _, stream := range s.options.streams {
 		if err := s.appender.Append(ctx, stream); err != nil {
@@ -24,18 +25,18 @@ func (s *session) appendAll(ctx context.Context, tracker *orders.Tracker) error 
 		}
 	}
 	for range s.options.generate {
-		streams := s.journeys.Next()
+		streams := s.generator.Next()
 		for _, stream := range streams {
 			tracker.Note(stream)
 		}
-		if err := s.appendJourney(ctx, streams); err != nil {
+		if err := s.appendScenario(ctx, streams); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// generate places orders at the rate that was asked for, until the context ends.
+// generate places orders at the requested rate until ctx is done.
 func (s *session) generate(ctx context.Context) error {
 	if s.options.rate == 0 {
 		return nil
@@ -43,7 +44,7 @@ func (s *session) generate(ctx context.Context) error {
 	tick := time.NewTicker(time.Duration(float64(time.Second) / s.options.rate))
 	defer tick.Stop()
 	for {
-		if err := s.appendJourney(ctx, s.journeys.NextAt(time.Now())); err != nil {
+		if err := s.appendScenario(ctx, s.generator.NextAt(time.Now())); err != nil {
 			return err
 		}
 		select {
@@ -54,13 +55,14 @@ func (s *session) generate(ctx context.Context) error {
 	}
 }
 
-// appendJourney appends what the generator made up. Another content under the same ids was made from the same seed.
-func (s *session) appendJourney(ctx context.Context, streams []sampledata.Stream) error {
+// appendScenario appends generated streams. If an id already exists with different
+// content, it was generated earlier from the same seed.
+func (s *session) appendScenario(ctx context.Context, streams []sampledata.Stream) error {
 	for _, stream := range streams {
 		err := s.appender.Append(ctx, stream)
 		var different *orders.DifferentError
 		if errors.As(err, &different) {
-			return fmt.Errorf("the seed %d was used here before, take another one or --fresh: %w", s.options.seed, err)
+			return fmt.Errorf("seed %d was used here before, use another one or --fresh: %w", s.options.seed, err)
 		}
 		if err != nil {
 			return err

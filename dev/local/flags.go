@@ -18,7 +18,7 @@ import (
 
 const (
 	defaultState   = ".local"
-	defaultRate    = 0.5 // orders a second: slow enough to read along
+	defaultRate    = 0.5 // orders per second: slow enough to read along
 	minRate        = 0.001
 	maxRate        = 1000
 	maxGenerate    = 1_000_000
@@ -26,21 +26,21 @@ const (
 	defaultTimeout = 10 * time.Minute
 )
 
-// options are what the command line asks for.
+// options are the parsed command line.
 type options struct {
 	state     string
 	autoPorts bool
 	fresh     bool
 	once      bool
-	streams   []sampledata.Stream // of the files, in their order
+	streams   []sampledata.Stream // from the files, in file order
 	generate  int
 	seed      uint64
-	rate      float64 // generated orders a second; 0: none
+	rate      float64 // generated orders per second; 0 means none
 	timeout   time.Duration
 	realSES   bool
 }
 
-// command collects the flags with all their faults: the flag package stops at the first.
+// command collects all invalid flags: the flag package stops at the first.
 type command struct {
 	options
 	files  []string
@@ -48,14 +48,15 @@ type command struct {
 	flags  *flag.FlagSet
 }
 
-// parseOptions reads the command line and the files it names. flag.ErrHelp says that help was asked for and given.
+// parseOptions reads the command line and the files it names. It returns flag.ErrHelp
+// after printing help to stdout.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	c := &command{flags: flag.NewFlagSet("local", flag.ContinueOnError), options: options{
 		state: defaultState, rate: defaultRate, timeout: defaultTimeout, seed: uint64(rand.Uint32()),
 	}}
 	c.declare()
-	var complaint bytes.Buffer
-	c.flags.SetOutput(&complaint)
+	var discarded bytes.Buffer
+	c.flags.SetOutput(&discarded)
 	switch err := c.flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		_, _ = fmt.Fprint(stdout, usage)
@@ -65,7 +66,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	case err != nil:
 		c.fault("arguments", "%s", err)
 	case c.flags.NArg() > 0:
-		c.fault("arguments", "%q is none: only flags are taken", c.flags.Arg(0))
+		c.fault("arguments", "unexpected %q: only flags are accepted", c.flags.Arg(0))
 	}
 	c.check()
 	c.readFiles()
@@ -75,18 +76,18 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	return c.options, nil
 }
 
-const usage = `local runs the whole of Orderflow on this machine. See README for what it shows.
+const usage = `local runs all of Orderflow on this machine. See README for what it shows.
 
-KURRENTDB_URL, TEMPORAL_ADDRESS, POSTGRES_URL and AWS_ENDPOINT_URL_SESV2 point any part at a running one.
+KURRENTDB_URL, TEMPORAL_ADDRESS, POSTGRES_URL and AWS_ENDPOINT_URL_SESV2 replace parts of the stack with running servers.
 
 `
 
 func (c *command) declare() {
 	f := c.flags
 	f.StringVar(&c.state, "state", c.state, "folder for databases, logs and stack.json")
-	f.BoolVar(&c.fresh, "fresh", false, "forget what earlier runs left")
-	f.BoolVar(&c.once, "once", false, "bring the orders of this run where they rest, print a report and stop")
-	c.value("ports", "default, or auto for free ones (default default)", func(v string) string {
+	f.BoolVar(&c.fresh, "fresh", false, "delete the state of earlier runs first")
+	f.BoolVar(&c.once, "once", false, "wait until the orders of this run are settled, print a report and stop")
+	c.value("ports", "default, or auto for free ports (default default)", func(v string) string {
 		c.autoPorts = v == "auto"
 		return unless(c.autoPorts || v == "default", "must be default or auto")
 	})
@@ -94,17 +95,17 @@ func (c *command) declare() {
 		c.files = append(c.files, v)
 		return unless(v != "", "must name a file")
 	})
-	c.value("generate", "append so many generated orders at once", func(v string) string {
+	c.value("generate", "append this many generated orders at once", func(v string) string {
 		n, err := strconv.Atoi(v)
 		c.generate = n
 		return unless(err == nil && n >= 1 && n <= maxGenerate, fmt.Sprintf("must be from 1 to %d", maxGenerate))
 	})
-	c.value("seed", "of the generated orders; the same seed makes the same ones (default random)", func(v string) string {
+	c.value("seed", "seed of the generated orders; the same seed produces the same orders (default random)", func(v string) string {
 		n, err := strconv.ParseUint(v, 10, 64)
 		c.seed = n
 		return unless(err == nil, "must be a whole number, not below zero")
 	})
-	c.value("rate", fmt.Sprintf("generated orders a second, 0 for none (default %v)", c.rate), func(v string) string {
+	c.value("rate", fmt.Sprintf("generated orders per second, 0 for none (default %v)", c.rate), func(v string) string {
 		n, err := strconv.ParseFloat(v, 64)
 		c.rate = n
 		inRange := n == 0 || n >= minRate && n <= maxRate
@@ -115,13 +116,13 @@ func (c *command) declare() {
 		c.timeout = d
 		return unless(err == nil && d > 0 && d <= maxTimeout, "must be a duration such as 90s or 10m, up to 24h")
 	})
-	c.value("ses", "sim, or aws to send through Amazon SES; nothing is generated then (default sim)", func(v string) string {
+	c.value("ses", "sim, or aws to send through Amazon SES; disables generated orders (default sim)", func(v string) string {
 		c.realSES = v == "aws"
 		return unless(c.realSES || v == "sim", "must be sim or aws")
 	})
 }
 
-// value declares a flag whose fault is collected rather than ending the parsing.
+// value declares a flag whose error is collected instead of ending the parsing.
 func (c *command) value(name, usage string, set func(string) string) {
 	c.flags.Func(name, usage, func(v string) error {
 		if problem := set(v); problem != "" {
@@ -142,23 +143,24 @@ func (c *command) fault(name, format string, args ...any) {
 	c.faults = append(c.faults, config.Fault{Name: name, Problem: fmt.Sprintf(format, args...)})
 }
 
-// check finds what does not go together.
+// check finds flags that cannot be combined.
 func (c *command) check() {
 	if c.state == "" {
 		c.fault("--state", "must name a folder")
 	}
 	if c.once && c.generate == 0 && len(c.files) == 0 {
-		c.fault("--once", "needs --orders or --generate: there would be nothing to do")
+		c.fault("--once", "needs --orders or --generate")
 	}
 	if c.realSES && c.generate > 0 {
-		c.fault("--generate", "is not for --ses aws: nobody has the generated addresses")
+		c.fault("--generate", "cannot be used with --ses aws: the generated addresses do not exist")
 	}
 	if c.realSES || c.once {
 		c.rate = 0
 	}
 }
 
-// readFiles reads all files before anything starts. The same content a second time is the same orders, not more of them.
+// readFiles reads all files before anything starts. A file with the same content as an
+// earlier one is skipped: it holds the same orders, not more of them.
 func (c *command) readFiles() {
 	seen := map[[sha256.Size]byte]bool{}
 	for _, path := range c.files {
@@ -183,7 +185,8 @@ func (c *command) readFiles() {
 	}
 }
 
-// maxFile is a little over what the journey package takes, which says so in its own words.
+// maxFile is slightly above the limit of package sampledata, whose own error message then
+// applies.
 const maxFile = 65 << 20
 
 func readFile(path string) ([]byte, error) {
@@ -191,7 +194,7 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		var failed *os.PathError
 		if errors.As(err, &failed) {
-			err = failed.Err // the path stands beside it already
+			err = failed.Err // the message already contains the path
 		}
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 	"orderflow/internal/config"
 )
 
-func TestOptionsHaveDefaultsForALookAround(t *testing.T) {
+func TestParseOptions_Defaults(t *testing.T) {
 	t.Parallel()
 	o, err := parseOptions(nil, nil)
 
@@ -24,7 +24,7 @@ func TestOptionsHaveDefaultsForALookAround(t *testing.T) {
 	require.False(t, o.autoPorts || o.fresh || o.once || o.realSES)
 }
 
-func TestOptionsAreTakenFromTheCommandLine(t *testing.T) {
+func TestParseOptions_AllFlags(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "orders.json")
 	require.NoError(t, os.WriteFile(file, []byte(`[{"stream":"order-1","events":[]}]`), 0o600))
@@ -43,10 +43,10 @@ func TestOptionsAreTakenFromTheCommandLine(t *testing.T) {
 	require.Equal(t, 3, o.generate)
 	require.Equal(t, uint64(18446744073709551615), o.seed)
 	require.Equal(t, 90*time.Second, o.timeout)
-	require.Zero(t, o.rate, "a report is about the orders that were asked for")
+	require.Zero(t, o.rate, "--once generates no further orders")
 }
 
-func TestOptionsNameEveryFaultAtOnce(t *testing.T) {
+func TestParseOptions_ReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	odd := filepath.Join(dir, "odd.json")
@@ -69,12 +69,12 @@ func TestOptionsNameEveryFaultAtOnce(t *testing.T) {
 			"--orders " + missing + ": no such file or directory\n--orders " + odd + ": [0].events: is missing",
 		},
 		"nothing to report on": {
-			[]string{"--once"}, "--once: needs --orders or --generate: there would be nothing to do",
+			[]string{"--once"}, "--once: needs --orders or --generate",
 		},
 		"made-up addresses at the real SES": {
-			[]string{"--ses", "aws", "--generate", "1"}, "--generate: is not for --ses aws: nobody has the generated addresses",
+			[]string{"--ses", "aws", "--generate", "1"}, "--generate: cannot be used with --ses aws: the generated addresses do not exist",
 		},
-		"an argument":     {[]string{"start"}, `arguments: "start" is none: only flags are taken`},
+		"an argument":     {[]string{"start"}, `arguments: unexpected "start": only flags are accepted`},
 		"an unknown flag": {[]string{"--port", "auto"}, "arguments: flag provided but not defined: -port"},
 	}
 	for name, test := range tests {
@@ -88,7 +88,7 @@ func TestOptionsNameEveryFaultAtOnce(t *testing.T) {
 	}
 }
 
-func TestNothingIsGeneratedWithTheRealSES(t *testing.T) {
+func TestParseOptions_RealSESGeneratesNothing(t *testing.T) {
 	t.Parallel()
 	o, err := parseOptions([]string{"--ses", "aws", "--rate", "5"}, nil)
 
@@ -96,7 +96,7 @@ func TestNothingIsGeneratedWithTheRealSES(t *testing.T) {
 	require.Zero(t, o.rate)
 }
 
-func TestHelpIsGivenAndIsNoFault(t *testing.T) {
+func TestParseOptions_Help(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	_, err := parseOptions([]string{"--help"}, &out)

@@ -18,10 +18,10 @@ type hint struct {
 	lines []string
 }
 
-// hinter makes commands with the paths and addresses of this stack.
+// hinter builds commands with the paths and addresses of this stack.
 type hinter struct {
 	cli, address, reader, events string
-	chosen                       map[string]string // the order named for each thing to try
+	chosen                       map[string]string // the order id used in each command
 }
 
 func newHinter(d stack.Description, binDir string) hinter {
@@ -35,7 +35,8 @@ func newHinter(d stack.Description, binDir string) hinter {
 	return h
 }
 
-// hints gives a command for each thing to try, with an order that it fits, if there is one.
+// hints returns one command for each thing to try, with the id of a suitable order if
+// there is one.
 func (h hinter) hints(seen []orders.Seen) []hint {
 	ship := h.choose(seen, "ship", order.StatusFulfilling)
 	cancel := h.choose(seen, "cancel", order.StatusFulfilling)
@@ -56,8 +57,9 @@ func (h hinter) update(what, orderID, name, input string) hint {
 	}}
 }
 
-// choose names an order in a status, another one for each thing to try. It stays with the one it named as long as that
-// fits: a command must not change under the hand that copies it.
+// choose returns the id of an order in the given status, a different one for each
+// command. It keeps its choice while that order still fits, so a command does not change
+// while the user copies it.
 func (h hinter) choose(seen []orders.Seen, toTry string, status order.Status) string {
 	named := slices.IndexFunc(seen, func(s orders.Seen) bool { return s.OrderID == h.chosen[toTry] })
 	if h.chosen[toTry] != "" && (named < 0 || seen[named].Status == status) {

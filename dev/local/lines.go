@@ -7,7 +7,8 @@ import (
 	"orderflow/dev/local/internal/orders"
 )
 
-// lines is the display where there is no terminal: a line for each order that changed.
+// lines is the display without a terminal. It prints one line for each order that
+// changed.
 type lines struct {
 	out    io.Writer
 	before map[string]string
@@ -27,13 +28,13 @@ func newLines(out io.Writer, links []link, hints []hint) *lines {
 	return l
 }
 
-// show prints the oldest change first. What is on the list no more is forgotten.
+// show prints the oldest change first. It forgets orders that are no longer listed.
 func (l *lines) show(seen []orders.Seen) {
 	now := make(map[string]string, len(seen))
 	for i := len(seen) - 1; i >= 0; i-- {
 		s := seen[i]
 		if s.Status == "" {
-			continue // nobody has told yet
+			continue // its state is not known yet
 		}
 		text := fmt.Sprintf("%s %s %s, credit %s, e-mail %s", s.OrderID, s.Total, s.Status, s.Credit, s.Email)
 		if s.Reason != "" {

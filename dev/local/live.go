@@ -10,8 +10,8 @@ import (
 	"golang.org/x/term"
 )
 
-// live appends what was asked for, then generated orders as time goes by, and shows every order's way, until the context
-// ends.
+// live appends the requested orders, then generated ones, and shows the progress of every
+// order until ctx is done.
 func (s *session) live(ctx context.Context) error {
 	group, working := errgroup.WithContext(ctx)
 	display := s.display(working, group)
@@ -23,18 +23,18 @@ func (s *session) live(ctx context.Context) error {
 		return s.generate(working)
 	})
 	err := group.Wait()
-	if ctx.Err() != nil { // asked to stop: what was cut off is no fault
+	if ctx.Err() != nil { // stopped on request: interrupted calls are not errors
 		return nil
 	}
 	return err
 }
 
-// display begins to show orders, as the output allows.
+// display starts a table on a terminal and plain lines elsewhere.
 func (s *session) display(ctx context.Context, group *errgroup.Group) display {
 	h := newHinter(s.stack.Description, s.binDir)
 	links := s.links()
 	if s.options.rate > 0 {
-		links = append(links, link{"generating", fmt.Sprintf("%v orders a second with --seed %d", s.options.rate, s.options.seed)})
+		links = append(links, link{"generating", fmt.Sprintf("%v orders per second with --seed %d", s.options.rate, s.options.seed)})
 	}
 	if !onTerminal(s.stdout) {
 		shown := newLines(s.stderr, links, h.hints(nil))
@@ -53,7 +53,7 @@ func (s *session) display(ctx context.Context, group *errgroup.Group) display {
 	return shown
 }
 
-// onTerminal tells whether the output is one that can be drawn on.
+// onTerminal reports whether out is a terminal that can be drawn on.
 func onTerminal(out any) bool {
 	file, ok := out.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb"

@@ -1,8 +1,9 @@
-// Local runs the whole of Orderflow on one machine by one command: the servers, the real binaries, generated or given
-// orders, and a live view of each order's way or one report.
+// Local runs all of Orderflow on one machine with one command: the servers, the real
+// binaries, generated or given orders, and either a live view of every order's progress
+// or one report.
 //
-// It owns the command line, what runs through the stack and what is shown of it. Starting and stopping the stack is left
-// to its package stack, and appending and following orders to its package orders.
+// This package owns the command line, the orders sent through the stack and the display.
+// Package stack starts and stops the stack. Package orders appends and follows orders.
 package main
 
 import (
@@ -22,18 +23,19 @@ import (
 )
 
 func main() {
-	// Whoever read our output may be gone: that must not end us in the middle of stopping.
+	// The reader of our output may be gone. SIGPIPE must not end this process while it is
+	// stopping the stack.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	// A second signal ends this process at once, and the children with it.
+	// A second signal ends this process immediately, and its children with it.
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(config.Report(os.Stderr, err))
 }
 
-// creditHold is how long an order over its limit waits for somebody to decide about it. A report is not waited for that
-// long.
+// creditHold returns how long an order over its credit limit waits for a decision. A run
+// that prints a report does not wait.
 func creditHold(once bool) string {
 	if once {
 		return "0s"
@@ -61,13 +63,13 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case err != nil && ctx.Err() != nil && o.once:
 		return errIncomplete
 	case err != nil && ctx.Err() != nil:
-		return nil // asked to stop while it started
+		return nil // interrupted during startup
 	case err != nil:
 		return err
 	}
 	_, _ = fmt.Fprintln(stderr, "ready")
 	err = serve(ctx, &session{
-		options: o, stack: running, journeys: sampledata.New(o.seed, firstOrder()), binDir: filepath.Dir(program),
+		options: o, stack: running, generator: sampledata.New(o.seed, firstOrder()), binDir: filepath.Dir(program),
 		stdout: stdout, stderr: stderr, notify: func(text string) { _, _ = fmt.Fprintln(stderr, text) },
 	})
 	_, _ = fmt.Fprintln(stderr, "stopping")

@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	// lookEvery is how often the orders of a report are asked about.
+	// lookEvery is how often the orders of a report are queried.
 	lookEvery = 200 * time.Millisecond
 
-	// tellEvery is how often somebody who waits for a report hears how far it is.
-	tellEvery = 5 * time.Second
+	// progressEvery is how often progress is printed while waiting for a report.
+	progressEvery = 5 * time.Second
 
-	// lastLook bounds the look at where everything stands when the time is up.
+	// lastLook bounds the final query of every order after the timeout.
 	lastLook = 10 * time.Second
 )
 
-// errIncomplete says that the report is about orders some of which are still on their way.
-var errIncomplete = errors.New("not every order is at rest")
+// errIncomplete reports that some orders of the report are still in progress.
+var errIncomplete = errors.New("not every order is settled")
 
-// once appends this run's orders, waits until each is where it rests, and prints the report.
+// once appends this run's orders, waits until all are settled, and prints the report.
 func (s *session) once(ctx context.Context) error {
 	began := time.Now()
 	waiting, cancel := context.WithTimeoutCause(ctx, s.options.timeout, fmt.Errorf("%w within %s", errIncomplete, s.options.timeout))
@@ -46,12 +46,12 @@ func (s *session) once(ctx context.Context) error {
 	return errors.Join(s.print(tracker.Report(time.Since(began))), err)
 }
 
-// settle waits until all orders rest.
+// settle waits until all orders are settled.
 func (s *session) settle(ctx context.Context, tracker *orders.Tracker) error {
-	look, tell := time.NewTicker(lookEvery), time.NewTicker(tellEvery)
+	look, progress := time.NewTicker(lookEvery), time.NewTicker(progressEvery)
 	defer look.Stop()
-	defer tell.Stop()
-	var told string
+	defer progress.Stop()
+	var printed string
 	for {
 		err := tracker.Look(ctx)
 		if tracker.Settled() {
@@ -59,25 +59,25 @@ func (s *session) settle(ctx context.Context, tracker *orders.Tracker) error {
 		}
 		select {
 		case <-look.C:
-		case <-tell.C:
-			if progress := tracker.Progress(); progress != told {
-				s.say("%s", progress)
-				told = progress
+		case <-progress.C:
+			if text := tracker.Progress(); text != printed {
+				s.say("%s", text)
+				printed = text
 			}
 		case <-ctx.Done():
-			return errors.Join(because(ctx, ctx.Err()), notCancelled(err))
+			return errors.Join(because(ctx, ctx.Err()), notCanceled(err))
 		}
 	}
 }
 
-// lookOnce asks about everything once more, so that the report says where it stands.
+// lookOnce queries every order once more, so that the report is up to date.
 func (s *session) lookOnce(ctx context.Context, tracker *orders.Tracker) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
 	defer cancel()
-	_ = tracker.LookAtAll(ctx) // what is not known then stands in the report as it was
+	_ = tracker.LookAtAll(ctx) // on error the report shows the last known state
 }
 
-// because gives the reason a wait ended. One that was cut short left orders on their way too.
+// because returns the reason why a wait ended. An interrupted wait is errIncomplete too.
 func because(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); {
 	case cause == nil:
@@ -89,7 +89,7 @@ func because(ctx context.Context, err error) error {
 	}
 }
 
-func notCancelled(err error) error {
+func notCanceled(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}

@@ -19,23 +19,24 @@ import (
 	"orderflow/internal/temporalclient"
 )
 
-// session is what runs through a stack that is ready: its clients, and what the command line asked for.
+// session holds the options and the clients of a run against a ready stack.
 type session struct {
-	options  options
-	stack    *stack.Stack
-	temporal client.Client
-	events   *kurrent.Client
-	states   orders.States
-	outs     orders.Outs
-	appender *orders.Appender
-	journeys *sampledata.Generator
-	binDir   string // where the binaries are
-	stdout   io.Writer
-	stderr   io.Writer
-	notify   func(text string) // tells people what is no order's business
+	options   options
+	stack     *stack.Stack
+	temporal  client.Client
+	events    *kurrent.Client
+	states    orders.States
+	outcomes  orders.Stores
+	appender  *orders.Appender
+	generator *sampledata.Generator
+	binDir    string // where the binaries are
+	stdout    io.Writer
+	stderr    io.Writer
+	notify    func(text string) // shows a message that does not belong to an order
 }
 
-// serve does what was asked for until it is done, the context ends or a part of the stack does.
+// serve runs the requested mode until it is done, ctx is done, or a part of the stack
+// ends.
 func serve(ctx context.Context, s *session) error {
 	running := s.stack
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -57,13 +58,13 @@ func serve(ctx context.Context, s *session) error {
 	} else {
 		err = s.live(ctx)
 	}
-	if why := running.Why(); why != nil { // what came of it matters less
+	if why := running.Why(); why != nil { // errors caused by the broken stack matter less
 		return errors.Join(why, incomplete(err))
 	}
 	return err
 }
 
-// incomplete keeps the error that says what became of the report, and drops what a broken stack made fail.
+// incomplete keeps errIncomplete and drops errors that the broken stack caused.
 func incomplete(err error) error {
 	if errors.Is(err, errIncomplete) {
 		return errIncomplete
@@ -71,7 +72,7 @@ func incomplete(err error) error {
 	return nil
 }
 
-// connect opens the clients. What it opened is closed by the function it returns, also after an error.
+// connect opens the clients. closeAll closes what was opened, also after an error.
 func (s *session) connect(ctx context.Context) (closeAll func(), err error) {
 	var closers []func()
 	closeAll = func() {
@@ -103,16 +104,17 @@ func (s *session) connect(ctx context.Context) (closeAll func(), err error) {
 	}
 	closers = append(closers, s.temporal.Close)
 	s.states = orders.States{Temporal: s.temporal, Rows: store}
-	s.outs = orders.Outs{Events: s.events, View: store}
+	s.outcomes = orders.Stores{Events: s.events, View: store}
 	s.appender = orders.NewAppender(s.events, s.say)
 	return closeAll, nil
 }
 
 func (s *session) say(format string, args ...any) { s.notify(fmt.Sprintf(format, args...)) }
 
-// tracker follows this run's orders through the group that the starter reads.
+// tracker returns a Tracker for this run's orders, on the subscription that the starter
+// reads.
 func (s *session) tracker() *orders.Tracker {
 	stream := cmp.Or(s.stack.Getenv("STARTER_STREAM"), "$ce-order")
 	group := cmp.Or(s.stack.Getenv("STARTER_GROUP"), "fulfillment")
-	return orders.NewTracker(s.states, s.outs, s.events, stream, group)
+	return orders.NewTracker(s.states, s.outcomes, s.events, stream, group)
 }

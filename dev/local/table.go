@@ -13,7 +13,8 @@ import (
 	"orderflow/dev/local/internal/orders"
 )
 
-// Control sequences of ECMA-48, and of DEC for the wrapping of lines, which every terminal knows.
+// Control sequences of ECMA-48, and of DEC for line wrapping, which every terminal
+// supports.
 const (
 	wrapOff      = "\x1b[?7l"
 	wrapOn       = "\x1b[?7h"
@@ -23,7 +24,8 @@ const (
 	carriageBack = "\r"
 )
 
-// table is the display of a terminal. It draws each board over the one before. It is safe for concurrent use.
+// table is the display on a terminal. It draws each board over the previous one. It is
+// safe for concurrent use.
 type table struct {
 	out    io.Writer
 	height func() int // lines of the terminal; 0 if they are unknown
@@ -41,7 +43,7 @@ func newTable(out io.Writer, height func() int, b board, h hinter) *table {
 	return t
 }
 
-// show draws orders, and removes what say has drawn.
+// show draws orders and removes the message of say.
 func (t *table) show(seen []orders.Seen) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -50,7 +52,7 @@ func (t *table) show(seen []orders.Seen) {
 	t.draw()
 }
 
-// say draws a message that concerns no order.
+// say draws a message that does not belong to an order.
 func (t *table) say(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -58,7 +60,8 @@ func (t *table) say(text string) {
 	t.draw()
 }
 
-// draw writes the board in one call, so that none is seen half drawn. The terminal cuts off long lines.
+// draw writes the board in one call, so that no partial board is visible. The terminal
+// cuts off long lines.
 func (t *table) draw() {
 	if t.board.height = t.height(); t.board.height > 0 {
 		t.board.height-- // the cursor's line below the board
@@ -71,10 +74,10 @@ func (t *table) draw() {
 	}
 	b.WriteString(strings.ReplaceAll(text, "\n", clearLine+"\n") + clearScreen + wrapOn)
 	t.drawn = strings.Count(text, "\n")
-	_, _ = io.WriteString(t.out, b.String()) // a terminal that is gone ends the program by SIGHUP
+	_, _ = io.WriteString(t.out, b.String()) // a terminal that was closed ends the program by SIGHUP
 }
 
-// heightOf returns the number of lines of a terminal, 0 if it is unknown.
+// heightOf returns the number of lines of a terminal, or 0 if it is unknown.
 func heightOf(out any) int {
 	file, ok := out.(*os.File)
 	if !ok {

@@ -13,17 +13,17 @@ import (
 
 // board is everything the live view shows at one moment.
 type board struct {
-	links  []link // what to open in a browser, or to look at
+	links  []link // pages and paths to open
 	seen   []orders.Seen
 	hints  []hint
-	notice string // what is wrong just now; empty: nothing
+	notice string // the current problem, if any
 	now    time.Time
-	height int // lines of the terminal; 0: as many as it takes
+	height int // lines of the terminal; 0 means unlimited
 }
 
 type link struct{ what, where string }
 
-// wantedRows is how many orders are worth more than another command to try.
+// wantedRows is how many rows of orders take precedence over another command.
 const wantedRows = 8
 
 type column struct {
@@ -31,14 +31,16 @@ type column struct {
 	width int
 }
 
-// columns stand in the order in which a narrow terminal cuts them off, the least missed one last.
+// columns returns the columns. A narrow terminal cuts them off from the right, so the
+// least important is last.
 func columns() []column {
 	return []column{
 		{"ORDER", 38}, {"STATUS", 11}, {"CREDIT", 8}, {"E-MAIL", 10}, {"AGE", 4}, {"TOTAL", 13}, {"CUSTOMER", 20}, {"REASON", 20},
 	}
 }
 
-// render draws the board. On a low terminal the later commands give way first, then the older orders.
+// render draws the board. On a low terminal it drops the last commands first, then the
+// oldest orders.
 func (b board) render() string {
 	head, foot := b.head(), b.foot()
 	rows := len(b.seen)
@@ -80,7 +82,7 @@ func (b board) row(s orders.Seen) string {
 	for i, c := range columns() {
 		cells[i] = pad(cells[i], c.width)
 	}
-	cells[1] = colour(s.Status).Render(cells[1])
+	cells[1] = color(s.Status).Render(cells[1])
 	return strings.Join(cells, " ")
 }
 
@@ -94,11 +96,11 @@ func (b board) foot() []string {
 		lines = append(lines, faint.Render("# "+h.what))
 		lines = append(lines, h.lines...)
 	}
-	return append(lines, faint.Render("Ctrl-C stops everything; the next run goes on from here."))
+	return append(lines, faint.Render("Ctrl-C stops everything; the next run continues from here."))
 }
 
-// colour makes a status found by eye: what needs somebody is yellow or red.
-func colour(s order.Status) lipgloss.Style {
+// color makes statuses easy to find: those that need attention are yellow or red.
+func color(s order.Status) lipgloss.Style {
 	switch s {
 	case order.StatusFulfilling:
 		return lipgloss.NewStyle().Foreground(lipgloss.Color("4"))
@@ -113,7 +115,7 @@ func colour(s order.Status) lipgloss.Style {
 	}
 }
 
-// pad brings a text to a column's width.
+// pad pads or truncates text to a column's width.
 func pad(text string, width int) string {
 	if runes := []rune(text); len(runes) > width {
 		return string(runes[:width-1]) + "…"

@@ -23,18 +23,18 @@ func seen(id string, status order.Status, age time.Duration) orders.Seen {
 	}}
 }
 
-func anyHinter() hinter {
+func newTestHinter() hinter {
 	return newHinter(stack.Description{
 		TemporalCLI: "/opt/temporal", TemporalAddress: "127.0.0.1:7233", KurrentDBURL: "kurrentdb://127.0.0.1:2113?tls=false",
 	}, "/opt/bin")
 }
 
-func TestBoardShowsEachOrderAndTheCommands(t *testing.T) {
+func TestBoard_ShowsOrdersAndCommands(t *testing.T) {
 	t.Parallel()
 	all := []orders.Seen{seen("order-b", order.StatusFulfilling, 5*time.Second), seen("order-a", order.StatusOnHold, 2*time.Hour)}
 	all[1].Reason = order.ReasonInsufficientCredit
 
-	text := board{links: []link{{"inbox", "http://127.0.0.1:8005"}}, seen: all, hints: anyHinter().hints(all), now: noon}.render()
+	text := board{links: []link{{"inbox", "http://127.0.0.1:8005"}}, seen: all, hints: newTestHinter().hints(all), now: noon}.render()
 
 	require.Contains(t, text, "inbox        http://127.0.0.1:8005\n")
 	require.Regexp(t, `order-b +fulfilling +reserved +sent +5s +USD12.10 +customer-7`, text)
@@ -48,14 +48,14 @@ func TestBoardShowsEachOrderAndTheCommands(t *testing.T) {
 `)
 }
 
-func TestBoardFitsALowTerminal(t *testing.T) {
+func TestBoard_FitsLowTerminal(t *testing.T) {
 	t.Parallel()
 	var many []orders.Seen
 	for i := range 15 {
 		many = append(many, seen(fmt.Sprintf("order-%02d", i), order.StatusFulfilling, 0))
 	}
 	for _, height := range []int{12, 24, 30, 50} {
-		b := board{seen: many, hints: anyHinter().hints(many), now: noon, height: height}
+		b := board{seen: many, hints: newTestHinter().hints(many), now: noon, height: height}
 
 		text := b.render()
 
@@ -65,22 +65,22 @@ func TestBoardFitsALowTerminal(t *testing.T) {
 	}
 }
 
-func TestCommandsKeepTheirOrderAsLongAsItFits(t *testing.T) {
+func TestHinter_KeepsOrderWhileItFits(t *testing.T) {
 	t.Parallel()
-	h := anyHinter()
+	h := newTestHinter()
 	require.Contains(t, h.hints(nil)[0].lines[1], "--workflow-id ORDER")
 	require.Contains(t, h.hints([]orders.Seen{seen("order-1", order.StatusFulfilling, 0)})[0].lines[1], "order-1")
 	newer := []orders.Seen{
 		seen("order-3", order.StatusFulfilling, 0), seen("order-2", order.StatusFulfilling, 0), seen("order-1", order.StatusFulfilling, 0),
 	}
-	require.Contains(t, h.hints(newer)[0].lines[1], "order-1", "it does not change under the hand that copies it")
-	require.Contains(t, h.hints(newer)[1].lines[1], "order-3", "one order cannot be both shipped and cancelled")
+	require.Contains(t, h.hints(newer)[0].lines[1], "order-1", "the command does not change while the user copies it")
+	require.Contains(t, h.hints(newer)[1].lines[1], "order-3", "one order cannot be both shipped and canceled")
 	newer[2].Status = order.StatusShipped
 	require.Contains(t, h.hints(newer)[0].lines[1], "order-2")
-	require.Contains(t, h.hints(nil)[0].lines[1], "order-2", "an order that left the board is as it was")
+	require.Contains(t, h.hints(nil)[0].lines[1], "order-2", "an order that left the board keeps its command")
 }
 
-func TestLinesTellEachChangeOnce(t *testing.T) {
+func TestLines_PrintEachChangeOnce(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	shown := newLines(&out, nil, nil)

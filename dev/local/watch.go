@@ -10,10 +10,11 @@ import (
 )
 
 const (
-	// watchEvery is how often the newest orders are looked at.
+	// watchEvery is how often the newest orders are queried.
 	watchEvery = 500 * time.Millisecond
 
-	// shownRows is what a table shows, watchedLines what is followed where a line is printed for each change.
+	// shownRows is the number of rows of a table. watchedLines is the number of orders
+	// followed when changes are printed as lines.
 	shownRows    = 15
 	watchedLines = 100
 )
@@ -21,10 +22,10 @@ const (
 // display shows the newest orders.
 type display interface {
 	show(seen []orders.Seen)
-	say(text string) // something that is no order's business
+	say(text string) // a message that does not belong to an order
 }
 
-// watch looks at the newest orders until the context ends.
+// watch queries the newest orders and shows them until ctx is done.
 func (s *session) watch(ctx context.Context, most int, on display) {
 	recent := orders.Recent{Temporal: s.temporal, States: s.states, Most: most}
 	tick := time.NewTicker(watchEvery)
@@ -48,7 +49,8 @@ func (s *session) watch(ctx context.Context, most int, on display) {
 	}
 }
 
-// streamBrowser is the stand-in's page of streams; empty when the event store is not ours, whose pages are elsewhere.
+// streamBrowser returns the URL of kurrentsim's stream pages. It is empty if the event
+// store was not started by this stack, because its pages are elsewhere.
 func streamBrowser(d stack.Description) string {
 	address, err := url.Parse(d.KurrentDBURL)
 	if err != nil || d.PIDs["kurrentsim"] == 0 {
@@ -57,7 +59,7 @@ func streamBrowser(d stack.Description) string {
 	return "http://" + address.Host + "/web/"
 }
 
-// links are what there is to look at.
+// links returns the pages and paths to show.
 func (s *session) links() []link {
 	d := s.stack.Description
 	var all []link

@@ -16,41 +16,45 @@ import (
 // maxBatchEvents bounds the events of one append.
 const maxBatchEvents = 500
 
-// retryEvery is how often an append is tried again while the event store does not answer.
+// retryEvery is the wait between attempts to append while the event store is unavailable.
 const retryEvery = 500 * time.Millisecond
 
-// EventLog is the part of the event store that appending needs. The real one is kurrent.Client.
+// EventLog is the part of kurrent.Client that appending needs.
 type EventLog interface {
 	Append(ctx context.Context, stream string, expected kurrent.Expected, events ...kurrent.NewEvent) (uint64, error)
 	ReadStream(ctx context.Context, stream string, from uint64, limit int, visit func(kurrent.Event) error) error
 }
 
-// DifferentError says that a stream already holds something else than what was to be appended.
+// DifferentError reports that a stream already holds different content at the given
+// revision.
 type DifferentError struct {
 	Stream   string
 	Revision uint64
 	What     string
 }
 
-// Error names the place and what is there.
+// Error returns the position and what was found there.
 func (e *DifferentError) Error() string {
 	return fmt.Sprintf("stream %s, revision %d: %s", e.Stream, e.Revision, e.What)
 }
 
-// Appender appends streams from revision 0 on; one that comes again continues. It is not safe for concurrent use.
+// Appender appends streams starting at revision 0. A stream that is appended again
+// continues after its earlier events. It is not safe for concurrent use.
 type Appender struct {
 	log  EventLog
 	say  func(format string, args ...any)
 	next map[string]uint64 // the revision of the next event, by stream
 }
 
-// NewAppender makes one that has appended nothing yet. It says in a line when it has to wait.
+// NewAppender returns an Appender without any appended streams. It calls say with one
+// line when it has to wait.
 func NewAppender(log EventLog, say func(format string, args ...any)) *Appender {
 	return &Appender{log: log, say: say, next: map[string]uint64{}}
 }
 
-// Append brings the events to exactly the revisions they belong to. What is there already in the same words is left as
-// it is; anything else there is a *DifferentError. While the event store does not answer it tries again.
+// Append writes the events at exactly the revisions where they belong. Identical events
+// that are already there are skipped; anything else there is a *DifferentError. It
+// retries while the event store is unavailable.
 func (a *Appender) Append(ctx context.Context, s sampledata.Stream) error {
 	waiting := false
 	for {
@@ -60,7 +64,7 @@ func (a *Appender) Append(ctx context.Context, s sampledata.Stream) error {
 		}
 		if !waiting {
 			waiting = true
-			a.say("the event store does not answer, trying again: %s", err)
+			a.say("the event store is unavailable, retrying: %s", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -76,41 +80,42 @@ func (a *Appender) attempt(ctx context.Context, s sampledata.Stream) error {
 		return err
 	}
 	first := a.next[s.Name]
-	there, err := a.compare(ctx, s, first)
+	found, err := a.compare(ctx, s, first)
 	if err != nil {
 		return err
 	}
-	for there < len(events) {
-		size := batch(events[there:])
-		if err := a.write(ctx, s.Name, first+uint64(there), events[there:there+size]); err != nil {
+	for found < len(events) {
+		size := batch(events[found:])
+		if err := a.write(ctx, s.Name, first+uint64(found), events[found:found+size]); err != nil {
 			return err
 		}
-		there += size
+		found += size
 	}
 	a.next[s.Name] = first + uint64(len(events))
 	return nil
 }
 
-// compare counts how many of the events are in the stream already. The server would only compare their ids.
-func (a *Appender) compare(ctx context.Context, s sampledata.Stream, first uint64) (there int, err error) {
+// compare returns how many of the events the stream already holds. It compares content,
+// because the server compares only ids.
+func (a *Appender) compare(ctx context.Context, s sampledata.Stream, first uint64) (found int, err error) {
 	if len(s.Events) == 0 {
 		return 0, nil
 	}
 	err = a.log.ReadStream(ctx, s.Name, first, len(s.Events), func(stored kurrent.Event) error {
-		revision := first + uint64(there)
+		revision := first + uint64(found)
 		if stored.Revision != revision {
-			return &DifferentError{Stream: s.Name, Revision: revision, What: "the event that was there is gone"}
+			return &DifferentError{Stream: s.Name, Revision: revision, What: "the event at this revision is gone"}
 		}
-		if what := difference(stored, s.Events[there]); what != "" {
+		if what := difference(stored, s.Events[found]); what != "" {
 			return &DifferentError{Stream: s.Name, Revision: revision, What: what}
 		}
-		there++
+		found++
 		return nil
 	})
 	if errors.Is(err, kurrent.ErrNotFound) {
 		return 0, nil
 	}
-	return there, err
+	return found, err
 }
 
 func difference(stored kurrent.Event, wanted sampledata.Event) string {
@@ -118,9 +123,9 @@ func difference(stored kurrent.Event, wanted sampledata.Event) string {
 	case stored.ID.String() != wanted.ID:
 		return fmt.Sprintf("holds event %s, not %s", stored.ID, wanted.ID)
 	case stored.Type != wanted.Type:
-		return fmt.Sprintf("event %s has the type %s there, not %s", wanted.ID, stored.Type, wanted.Type)
+		return fmt.Sprintf("event %s has type %s, not %s", wanted.ID, stored.Type, wanted.Type)
 	case !bytes.Equal(stored.Data, wanted.Data) || !bytes.Equal(stored.Metadata, wanted.Metadata):
-		return fmt.Sprintf("event %s has another content there", wanted.ID)
+		return fmt.Sprintf("event %s has different content there", wanted.ID)
 	}
 	return ""
 }
@@ -132,15 +137,16 @@ func (a *Appender) write(ctx context.Context, stream string, revision uint64, ev
 	}
 	last, err := a.log.Append(ctx, stream, expected, events...)
 	if errors.Is(err, kurrent.ErrWrongRevision) {
-		return &DifferentError{Stream: stream, Revision: revision, What: "the stream is not where these events belong"}
+		return &DifferentError{Stream: stream, Revision: revision, What: "the stream is not at the expected revision"}
 	}
-	if err == nil && last != revision+uint64(len(events))-1 { // a stream that was deleted goes on behind what it held
-		return &DifferentError{Stream: stream, Revision: revision, What: fmt.Sprintf("the events went to revision %d", last)}
+	if err == nil && last != revision+uint64(len(events))-1 { // a deleted stream continues after its old revisions
+		return &DifferentError{Stream: stream, Revision: revision, What: fmt.Sprintf("the events were written up to revision %d", last)}
 	}
 	return err
 }
 
-// batch counts how many events go into the next append: at least one, and no more than every server takes.
+// batch returns how many events go into the next append: at least one, and no more than
+// every server accepts.
 func batch(events []kurrent.NewEvent) int {
 	count, size := 0, 0
 	for _, e := range events {

@@ -17,7 +17,7 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-func eventLog(t *testing.T) *kurrent.Client {
+func newEventLog(t *testing.T) *kurrent.Client {
 	t.Helper()
 	server, err := kurrentsim.Start(kurrentsim.Options{})
 	require.NoError(t, err)
@@ -30,11 +30,11 @@ func eventLog(t *testing.T) *kurrent.Client {
 	return client
 }
 
-func appender(log orders.EventLog) *orders.Appender {
+func newAppender(log orders.EventLog) *orders.Appender {
 	return orders.NewAppender(log, func(string, ...any) {})
 }
 
-// events makes some with ids and contents that follow from their numbers.
+// events returns events whose ids and contents follow from their numbers.
 func events(from, to int) []sampledata.Event {
 	var made []sampledata.Event
 	for i := from; i < to; i++ {
@@ -59,72 +59,72 @@ func stored(t *testing.T, log *kurrent.Client) (bodies []string) {
 	return bodies
 }
 
-func TestTheSameStreamsAgainChangeNothing(t *testing.T) {
+func TestAppend_SameStreamsAgain(t *testing.T) {
 	t.Parallel()
-	log := eventLog(t)
+	log := newEventLog(t)
 	for range 3 {
-		again := appender(log)
+		again := newAppender(log)
 		require.NoError(t, again.Append(t.Context(), stream(0, 2)))
-		require.NoError(t, again.Append(t.Context(), stream(2, 3)), "a stream that comes again continues")
+		require.NoError(t, again.Append(t.Context(), stream(2, 3)), "a stream appended again continues")
 	}
 
 	require.Equal(t, []string{`{"n":0}`, `{"n":1}`, `{"n":2}`}, stored(t, log))
 }
 
-func TestAStreamOfWhichAPartIsThereIsCompleted(t *testing.T) {
+func TestAppend_CompletesPartialStream(t *testing.T) {
 	t.Parallel()
-	log := eventLog(t)
-	require.NoError(t, appender(log).Append(t.Context(), stream(0, 2)))
+	log := newEventLog(t)
+	require.NoError(t, newAppender(log).Append(t.Context(), stream(0, 2)))
 
-	require.NoError(t, appender(log).Append(t.Context(), stream(0, 4)))
+	require.NoError(t, newAppender(log).Append(t.Context(), stream(0, 4)))
 
 	require.Len(t, stored(t, log), 4)
 }
 
-func TestAStreamThatGoesOnElsewhereIsLeftAsItIs(t *testing.T) {
+func TestAppend_LongerStreamStaysUnchanged(t *testing.T) {
 	t.Parallel()
-	log := eventLog(t)
-	require.NoError(t, appender(log).Append(t.Context(), stream(0, 4)))
+	log := newEventLog(t)
+	require.NoError(t, newAppender(log).Append(t.Context(), stream(0, 4)))
 
-	require.NoError(t, appender(log).Append(t.Context(), stream(0, 2)))
+	require.NoError(t, newAppender(log).Append(t.Context(), stream(0, 2)))
 
 	require.Len(t, stored(t, log), 4)
 }
 
 func TestAppend(t *testing.T) {
 	t.Parallel()
-	t.Run("splits what no server takes at once", func(t *testing.T) {
+	t.Run("splits appends that exceed the server limit", func(t *testing.T) {
 		t.Parallel()
-		log := eventLog(t)
+		log := newEventLog(t)
 		big := stream(0, 7)
 		for i := range big.Events {
 			big.Events[i].Data = fmt.Appendf(nil, `{"n":%d,"padding":"%s"}`, i, strings.Repeat("x", 400<<10))
 		}
-		require.NoError(t, appender(log).Append(t.Context(), big))
-		require.NoError(t, appender(log).Append(t.Context(), big), "the same batches again")
+		require.NoError(t, newAppender(log).Append(t.Context(), big))
+		require.NoError(t, newAppender(log).Append(t.Context(), big), "the same batches again")
 		require.Len(t, stored(t, log), 7)
 	})
-	t.Run("names the size of an event that no server takes", func(t *testing.T) {
+	t.Run("reports the size of an event that is too large", func(t *testing.T) {
 		t.Parallel()
-		log := eventLog(t)
+		log := newEventLog(t)
 		big := stream(0, 2)
 		big.Events[1].Data = fmt.Appendf(nil, `"%s"`, strings.Repeat("x", 1<<20))
-		err := appender(log).Append(t.Context(), big)
+		err := newAppender(log).Append(t.Context(), big)
 		require.ErrorIs(t, err, kurrent.ErrTooLarge)
 		require.ErrorContains(t, err, "1048590 bytes")
 	})
 }
 
-func TestManyEventsGoInSeveralAppends(t *testing.T) {
+func TestAppend_ManyEvents(t *testing.T) {
 	t.Parallel()
-	log := eventLog(t)
+	log := newEventLog(t)
 
-	require.NoError(t, appender(log).Append(t.Context(), stream(0, 1201)))
+	require.NoError(t, newAppender(log).Append(t.Context(), stream(0, 1201)))
 
 	require.Len(t, stored(t, log), 1201)
 }
 
-func TestAnythingElseInTheStreamIsAnError(t *testing.T) {
+func TestAppend_DifferentContent(t *testing.T) {
 	t.Parallel()
 	changed := func(change func(*sampledata.Event)) sampledata.Stream {
 		s := stream(0, 2)
@@ -135,26 +135,26 @@ func TestAnythingElseInTheStreamIsAnError(t *testing.T) {
 		second sampledata.Stream
 		want   string
 	}{
-		"another id": {
+		"different id": {
 			changed(func(e *sampledata.Event) { e.ID = uuid.Max.String() }), "stream test-1, revision 1: holds event ",
 		},
-		"another type": {
-			changed(func(e *sampledata.Event) { e.Type = "changed" }), "has the type tested there, not changed",
+		"different type": {
+			changed(func(e *sampledata.Event) { e.Type = "changed" }), "has type tested, not changed",
 		},
-		"another content under the same id": {
-			changed(func(e *sampledata.Event) { e.Data = []byte(`{"n":9}`) }), "has another content there",
+		"different content under the same id": {
+			changed(func(e *sampledata.Event) { e.Data = []byte(`{"n":9}`) }), "has different content there",
 		},
-		"other metadata under the same id": {
-			changed(func(e *sampledata.Event) { e.Metadata = []byte(`{}`) }), "has another content there",
+		"different metadata under the same id": {
+			changed(func(e *sampledata.Event) { e.Metadata = []byte(`{}`) }), "has different content there",
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			log := eventLog(t)
-			require.NoError(t, appender(log).Append(t.Context(), stream(0, 2)))
+			log := newEventLog(t)
+			require.NoError(t, newAppender(log).Append(t.Context(), stream(0, 2)))
 
-			err := appender(log).Append(t.Context(), test.second)
+			err := newAppender(log).Append(t.Context(), test.second)
 
 			var different *orders.DifferentError
 			require.ErrorAs(t, err, &different)
@@ -164,44 +164,45 @@ func TestAnythingElseInTheStreamIsAnError(t *testing.T) {
 	}
 }
 
-// shaky is an event log that does not answer at first, and then writes without saying so.
-type shaky struct {
+// flakyLog is an event log whose first appends fail without writing; the next one writes
+// and still fails.
+type flakyLog struct {
 	*kurrent.Client
-	silent int
+	failures int
 }
 
-func (s *shaky) Append(ctx context.Context, stream string, at kurrent.Expected, e ...kurrent.NewEvent) (uint64, error) {
-	s.silent--
-	if s.silent > 0 {
+func (s *flakyLog) Append(ctx context.Context, stream string, at kurrent.Expected, e ...kurrent.NewEvent) (uint64, error) {
+	s.failures--
+	if s.failures > 0 {
 		return 0, fmt.Errorf("append: %w", kurrent.ErrUnavailable)
 	}
 	last, err := s.Client.Append(ctx, stream, at, e...)
-	if s.silent == 0 && err == nil {
+	if s.failures == 0 && err == nil {
 		return 0, fmt.Errorf("append: %w", kurrent.ErrUnavailable)
 	}
 	return last, err
 }
 
-func TestAnEventStoreThatDoesNotAnswerIsTriedAgain(t *testing.T) {
+func TestAppend_RetriesUnavailableEventStore(t *testing.T) {
 	t.Parallel()
-	log := &shaky{Client: eventLog(t), silent: 2}
-	var said []string
-	waiting := orders.NewAppender(log, func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
+	log := &flakyLog{Client: newEventLog(t), failures: 2}
+	var messages []string
+	waiting := orders.NewAppender(log, func(format string, args ...any) { messages = append(messages, fmt.Sprintf(format, args...)) })
 
 	require.NoError(t, waiting.Append(t.Context(), stream(0, 3)))
 
 	require.Len(t, stored(t, log.Client), 3)
-	require.Len(t, said, 1)
-	require.Contains(t, said[0], "the event store does not answer")
+	require.Len(t, messages, 1)
+	require.Contains(t, messages[0], "the event store is unavailable")
 }
 
-func TestWaitingForTheEventStoreEndsWithTheContext(t *testing.T) {
+func TestAppend_WaitEndsWithContext(t *testing.T) {
 	t.Parallel()
-	log := &shaky{Client: eventLog(t), silent: 1 << 30}
+	log := &flakyLog{Client: newEventLog(t), failures: 1 << 30}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 
-	err := appender(log).Append(ctx, stream(0, 1))
+	err := newAppender(log).Append(ctx, stream(0, 1))
 
 	require.True(t, errors.Is(err, kurrent.ErrUnavailable))
 }

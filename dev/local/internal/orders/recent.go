@@ -21,10 +21,10 @@ import (
 	"orderflow/workflows"
 )
 
-// listTimeout bounds asking Temporal for its newest workflows.
+// listTimeout bounds listing the newest workflows.
 const listTimeout = 5 * time.Second
 
-// Recent looks at the newest orders, whoever placed them. It is not safe for concurrent use.
+// Recent looks at the newest orders from all sources. It is not safe for concurrent use.
 type Recent struct {
 	Temporal client.Client
 	States   StateSource
@@ -33,15 +33,16 @@ type Recent struct {
 	seen map[string]Seen
 }
 
-// Seen is an order as it was when it was last looked at.
+// Seen is an order as it was at the last look.
 type Seen struct {
 	order.State
 	Started time.Time // when its workflow was started
-	listed  string    // its status in the list of workflows, which only changes where an order comes to rest
+	listed  string    // its status in the list of workflows, which is updated only when an order settles
 	closed  bool
 }
 
-// Look gives the newest orders, the newest first. Workflows are asked only while something may have changed.
+// Look returns the newest orders, newest first. It queries only workflows that may have
+// changed.
 func (r *Recent) Look(ctx context.Context) ([]Seen, error) {
 	listed, err := r.list(ctx)
 	if err != nil {
@@ -49,7 +50,7 @@ func (r *Recent) Look(ctx context.Context) ([]Seen, error) {
 	}
 	var mu sync.Mutex
 	var group errgroup.Group
-	group.SetLimit(askAtOnce)
+	group.SetLimit(maxConcurrentQueries)
 	now := make(map[string]Seen, len(listed))
 	for _, entry := range listed {
 		before := r.seen[entry.OrderID]
@@ -63,12 +64,13 @@ func (r *Recent) Look(ctx context.Context) ([]Seen, error) {
 			return nil
 		})
 	}
-	_ = group.Wait() // an order that cannot be asked about is as it was
+	_ = group.Wait() // an order that cannot be queried keeps its earlier state
 	r.seen = now
 	return newestFirst(now), nil
 }
 
-// ask gives the order as it is now. Better an old answer than none: a busy worker answers next time.
+// ask returns the current state of the order. If the query fails, it returns the earlier
+// state: a busy worker will respond next time.
 func (r *Recent) ask(ctx context.Context, listed, before Seen) Seen {
 	state, err := r.States.State(ctx, listed.OrderID)
 	if err != nil {
@@ -79,7 +81,8 @@ func (r *Recent) ask(ctx context.Context, listed, before Seen) Seen {
 	return listed
 }
 
-// unchanged tells that nothing can have happened: the order rests where it rested, and its mail is settled.
+// unchanged reports whether nothing can have changed: the order is still settled in the
+// same status and its email is settled.
 func (s Seen) unchanged(listed Seen) bool {
 	return s.Status != "" && s.listed == listed.listed && s.closed == listed.closed &&
 		(s.closed || s.Email != string(email.StatusPending) && string(s.Status) == s.listed && s.Status != order.StatusPending)
@@ -96,20 +99,21 @@ func newestFirst(seen map[string]Seen) []Seen {
 	return all
 }
 
-// list asks for the newest open and the newest closed orders: asked together, Temporal lists all open ones first.
+// list returns the newest open and the newest closed orders. They take two requests,
+// because in a single one Temporal lists all open workflows first.
 func (r *Recent) list(ctx context.Context) ([]Seen, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	var all []Seen
 	for _, condition := range []string{`ExecutionStatus = "Running"`, `ExecutionStatus != "Running"`} {
-		answer, err := r.Temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		response, err := r.Temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 			PageSize: int32(r.Most),
 			Query:    fmt.Sprintf(`WorkflowType = %q AND %s`, workflows.OrderFulfillmentType, condition),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("list the newest orders: %w", err)
 		}
-		for _, execution := range answer.GetExecutions() {
+		for _, execution := range response.GetExecutions() {
 			all = append(all, entryOf(execution))
 		}
 	}
@@ -128,7 +132,7 @@ func entryOf(e *workflowpb.WorkflowExecutionInfo) Seen {
 
 func keyword(payload *commonpb.Payload) (value string) {
 	if payload != nil {
-		_ = converter.GetDefaultDataConverter().FromPayload(payload, &value) // one that cannot be read differs from all
+		_ = converter.GetDefaultDataConverter().FromPayload(payload, &value) // an unreadable value differs from every status
 	}
 	return value
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Report is what became of a run's orders.
+// Report is the outcome of a run's orders.
 type Report struct {
 	Orders   []Line   `json:"orders"`             // by order id
 	Parked   []Parked `json:"parked"`             // by stream and event id
@@ -13,7 +13,7 @@ type Report struct {
 	Seconds  float64  `json:"seconds"`
 }
 
-// Line is one order of a report, in the words of its state.
+// Line is one order of a report, with the same values as order.State.
 type Line struct {
 	OrderID    string `json:"orderId"`
 	CustomerID string `json:"customerId"`
@@ -22,11 +22,11 @@ type Line struct {
 	Total      string `json:"total"`
 	Credit     string `json:"credit"`
 	Email      string `json:"email"`
-	LastEvent  string `json:"lastEvent"`  // the type of the last domain event that was published; empty when there is none
-	ViewAgrees bool   `json:"viewAgrees"` // the customer view says the same
+	LastEvent  string `json:"lastEvent"`  // the type of the last published domain event; empty if there is none
+	ViewAgrees bool   `json:"viewAgrees"` // the customer view agrees
 }
 
-// Parked is one event that can have no effect: it was put aside, or left out by the server.
+// Parked is one event that can have no effect: it was parked, or the server left it out.
 type Parked struct {
 	Stream  string `json:"stream"`
 	Type    string `json:"type"`

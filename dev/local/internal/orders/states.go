@@ -15,39 +15,42 @@ import (
 	"orderflow/workflows"
 )
 
-// ErrUnknown says that nobody knows an order: it has not been started yet, or never will be.
-var ErrUnknown = errors.New("order is not known")
+// ErrUnknown reports that neither Temporal nor the database knows an order: it has not
+// been started yet, or never will be.
+var ErrUnknown = errors.New("order is unknown")
 
-// stateTimeout bounds one question about one order. A workflow answers when a worker has time for it.
+// stateTimeout bounds the query of one order. A workflow responds when a worker has time
+// for it.
 const stateTimeout = 10 * time.Second
 
-// Fulfillments finds the row of an order. The real one is postgres.Store.
+// Fulfillments finds the row of an order. postgres.Store implements it.
 type Fulfillments interface {
 	FindFulfillment(ctx context.Context, orderID string) (fulfillment.Row, error)
 }
 
-// States asks where orders stand.
+// States returns the states of orders.
 type States struct {
 	Temporal client.Client
 	Rows     Fulfillments
 }
 
-// State asks the order's workflow, and the database when Temporal does not know it: closed workflows are forgotten after
-// a while. It is ErrUnknown when neither does.
+// State queries the order's workflow. If Temporal does not know it, State reads the
+// database: Temporal deletes closed workflows after their retention. It returns
+// ErrUnknown if neither knows the order.
 func (s States) State(ctx context.Context, orderID string) (order.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
 	var state order.State
-	answer, err := s.Temporal.QueryWorkflow(ctx, orderID, "", workflows.StatusQuery)
+	response, err := s.Temporal.QueryWorkflow(ctx, orderID, "", workflows.StatusQuery)
 	if err == nil {
-		err = answer.Get(&state)
+		err = response.Get(&state)
 	}
 	var notFound *serviceerror.NotFound
 	if errors.As(err, &notFound) {
 		return s.stored(ctx, orderID)
 	}
 	if err != nil {
-		return order.State{}, fmt.Errorf("ask %s: %w", orderID, err)
+		return order.State{}, fmt.Errorf("query %s: %w", orderID, err)
 	}
 	return state, nil
 }

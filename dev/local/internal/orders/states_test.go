@@ -24,8 +24,8 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// forgetful is a Temporal that knows no workflow any more.
-func forgetful(t *testing.T) *mocks.Client {
+// newForgetfulTemporal returns a Temporal client that finds no workflow.
+func newForgetfulTemporal(t *testing.T) *mocks.Client {
 	t.Helper()
 	temporal := mocks.NewClient(t)
 	temporal.On("QueryWorkflow", mock.Anything, "order-1", "", "status").Return(nil, serviceerror.NewNotFound("gone"))
@@ -35,14 +35,14 @@ func forgetful(t *testing.T) *mocks.Client {
 type rows map[string]fulfillment.Row
 
 func (r rows) FindFulfillment(_ context.Context, id string) (fulfillment.Row, error) {
-	row, there := r[id]
-	if !there {
+	row, found := r[id]
+	if !found {
 		return row, fmt.Errorf("find: %w", postgres.ErrNotFound)
 	}
 	return row, nil
 }
 
-func TestTheRowTellsWhatTemporalHasForgotten(t *testing.T) {
+func TestState_FromRow(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		row    fulfillment.Row
@@ -60,25 +60,25 @@ func TestTheRowTellsWhatTemporalHasForgotten(t *testing.T) {
 			t.Parallel()
 			test.row.OrderID, test.row.Email = "order-1", email.StatusSending
 
-			state, err := orders.States{Temporal: forgetful(t), Rows: rows{"order-1": test.row}}.State(t.Context(), "order-1")
+			state, err := orders.States{Temporal: newForgetfulTemporal(t), Rows: rows{"order-1": test.row}}.State(t.Context(), "order-1")
 
 			require.NoError(t, err)
 			require.Equal(t, test.row.Status, state.Status)
 			require.Equal(t, test.row.Reason, state.Reason)
 			require.Equal(t, test.credit, state.Credit)
-			require.Equal(t, "pending", state.Email, "in the words of a report")
+			require.Equal(t, "pending", state.Email, "the value used in reports")
 		})
 	}
 }
 
-func TestAnOrderThatNobodyKnowsIsUnknown(t *testing.T) {
+func TestState_Unknown(t *testing.T) {
 	t.Parallel()
-	_, err := orders.States{Temporal: forgetful(t), Rows: rows{}}.State(t.Context(), "order-1")
+	_, err := orders.States{Temporal: newForgetfulTemporal(t), Rows: rows{}}.State(t.Context(), "order-1")
 
 	require.ErrorIs(t, err, orders.ErrUnknown)
 }
 
-// listing is what Temporal lists about an order.
+// listing returns Temporal's list entry for an order.
 func listing(t *testing.T, id string, age time.Duration, status order.Status) *workflowpb.WorkflowExecutionInfo {
 	t.Helper()
 	keyword, err := converter.GetDefaultDataConverter().ToPayload(string(status))
@@ -94,9 +94,9 @@ func listing(t *testing.T, id string, age time.Duration, status order.Status) *w
 	return info
 }
 
-func TestTheNewestOrdersAreShownOpenOrClosed(t *testing.T) {
+func TestRecent_NewestOpenAndClosedOrders(t *testing.T) {
 	t.Parallel()
-	shop := newShop()
+	stores := newStores()
 	temporal := mocks.NewClient(t)
 	open := []*workflowpb.WorkflowExecutionInfo{
 		listing(t, "order-1", time.Minute, order.StatusFulfilling), listing(t, "order-3", 3*time.Minute, order.StatusFulfilling),
@@ -106,10 +106,10 @@ func TestTheNewestOrdersAreShownOpenOrClosed(t *testing.T) {
 		temporal.On("ListWorkflow", mock.Anything, mock.Anything).
 			Return(&workflowservice.ListWorkflowExecutionsResponse{Executions: part}, nil).Once()
 	}
-	shop.brings("order-1", order.StatusFulfilling, "pending")
-	shop.brings("order-2", order.StatusRejected, "sent")
-	shop.brings("order-3", order.StatusFulfilling, "sent")
-	recent := orders.Recent{Temporal: temporal, States: shop, Most: 2}
+	stores.setState("order-1", order.StatusFulfilling, "pending")
+	stores.setState("order-2", order.StatusRejected, "sent")
+	stores.setState("order-3", order.StatusFulfilling, "sent")
+	recent := orders.Recent{Temporal: temporal, States: stores, Most: 2}
 
 	first, err := recent.Look(t.Context())
 	require.NoError(t, err)
@@ -117,10 +117,10 @@ func TestTheNewestOrdersAreShownOpenOrClosed(t *testing.T) {
 	require.Equal(t, "order-1", first[0].OrderID)
 	require.Equal(t, "order-2", first[1].OrderID)
 
-	shop.asked = nil
-	shop.brings("order-1", order.StatusFulfilling, "sent")
+	stores.asked = nil
+	stores.setState("order-1", order.StatusFulfilling, "sent")
 	second, err := recent.Look(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "sent", second[0].Email)
-	require.Equal(t, []string{"order-1"}, shop.asked, "a closed order does not change")
+	require.Equal(t, []string{"order-1"}, stores.asked, "a closed order does not change")
 }

@@ -19,66 +19,70 @@ import (
 )
 
 const (
-	// askAtOnce bounds the questions under way: each takes the worker's time, which the orders need.
-	askAtOnce = 8
+	// maxConcurrentQueries bounds the queries in flight: each takes time of the worker
+	// that the orders need.
+	maxConcurrentQueries = 8
 
-	// askEachTime bounds the orders asked about in one look, for the same reason. The next look goes on behind them.
-	askEachTime = 32
+	// queriesPerLook bounds the orders queried in one look, for the same reason. The next
+	// look continues after them.
+	queriesPerLook = 32
 
-	// orderPrefix is what names a stream of the category that the bridge reads.
+	// orderPrefix is the prefix of the streams in the category that the bridge reads.
 	orderPrefix = "order-"
 )
 
-// StateSource asks where an order stands, and is ErrUnknown when nobody knows. The real one is States.
+// StateSource returns the state of an order, or ErrUnknown if there is none. States
+// implements it.
 type StateSource interface {
 	State(ctx context.Context, orderID string) (order.State, error)
 }
 
-// ParkedSource lists the events that a group has put aside. The real one is kurrent.Client.
+// ParkedSource lists the events that a group has parked. kurrent.Client implements it.
 type ParkedSource interface {
 	Parked(ctx context.Context, stream, group string, visit func(kurrent.Parked) error) error
 }
 
-// Tracker follows the orders of one run until each has come to where it rests. It is not safe for concurrent use.
+// Tracker follows the orders of one run until each is settled. It is not safe for
+// concurrent use.
 type Tracker struct {
 	states        StateSource
-	outs          OutSource
-	parking       ParkedSource
+	outcomes      OutcomeSource
+	parkedSource  ParkedSource
 	stream, group string
 
 	orders   map[string]*followed
-	sequence []string         // the orders, in the order they were noted
-	next     int              // where in the sequence the next look begins
+	sequence []string         // order ids in the order they were noted
+	next     int              // index in sequence where the next look begins
 	types    map[event]string // of this run's events on order streams
-	hopeless []event          // they cannot but be parked
+	invalid  []event          // events that will certainly be parked
 	parked   map[event]Parked
 	unlinked map[event]Parked // the server leaves them out of the stream that the group reads
 }
 
-// event is one event of the run: an id may stand on two streams.
+// event identifies one event of the run. The same id may occur on two streams.
 type event struct{ stream, id string }
 
-// followed is one order on its way.
+// followed is one order of the run.
 type followed struct {
-	placed   []event // that place it: one is taken, any other is parked as a duplicate
+	placed   []event // events that place it: one is used, any other is parked as a duplicate
 	cancels  []event // requests to cancel it
-	expected Line    // what is known of it beforehand
-	known    bool    // somebody knows it
+	expected Line    // what is known from the events alone
+	known    bool    // Temporal or the database knows it
 	state    order.State
-	out      Out
+	outcome  Outcome
 	settled  bool
 }
 
-// NewTracker makes one for the events that the group reads from the stream.
-func NewTracker(states StateSource, outs OutSource, parking ParkedSource, stream, group string) *Tracker {
+// NewTracker returns a Tracker for the events that the group reads from the stream.
+func NewTracker(states StateSource, outcomes OutcomeSource, parkedSource ParkedSource, stream, group string) *Tracker {
 	return &Tracker{
-		states: states, outs: outs, parking: parking, stream: stream, group: group,
+		states: states, outcomes: outcomes, parkedSource: parkedSource, stream: stream, group: group,
 		orders: map[string]*followed{}, types: map[event]string{}, parked: map[event]Parked{},
 		unlinked: map[event]Parked{},
 	}
 }
 
-// Note takes the events of a stream into the run.
+// Note adds the events of a stream to the run.
 func (t *Tracker) Note(s sampledata.Stream) {
 	if !strings.HasPrefix(s.Name, orderPrefix) {
 		return
@@ -115,12 +119,12 @@ func (t *Tracker) note(stream string, e sampledata.Event) {
 		t.unlinked[this] = Parked{Stream: stream, Type: e.Type, EventID: e.ID, Reason: unreadable.Error()}
 		return
 	}
-	t.hopeless = append(t.hopeless, this)
+	t.invalid = append(t.invalid, this)
 }
 
 func (t *Tracker) follow(orderID string) *followed {
-	o, there := t.orders[orderID]
-	if !there {
+	o, found := t.orders[orderID]
+	if !found {
 		o = &followed{expected: Line{
 			OrderID: orderID, Status: string(order.StatusPending), Credit: string(order.CreditNone), Email: string(email.StatusNone),
 		}}
@@ -140,18 +144,18 @@ func (o *followed) place(this event, placed order.Placed) {
 	o.placed = append(o.placed, this)
 }
 
-// Progress tells in a line how far the run is.
+// Progress returns the progress of the run in one line.
 func (t *Tracker) Progress() string {
-	text := fmt.Sprintf("%d of %d orders are at rest", t.countSettled(), len(t.orders))
-	if len(t.hopeless) > 0 {
-		text += fmt.Sprintf(", %d of %d unusable events are parked", t.countParked(t.hopeless), len(t.hopeless))
+	text := fmt.Sprintf("%d of %d orders are settled", t.countSettled(), len(t.orders))
+	if len(t.invalid) > 0 {
+		text += fmt.Sprintf(", %d of %d invalid events are parked", t.countParked(t.invalid), len(t.invalid))
 	}
 	return text
 }
 
-// Settled tells whether every order is where it rests and every hopeless event is parked.
+// Settled reports whether every order is settled and every invalid event is parked.
 func (t *Tracker) Settled() bool {
-	return t.countSettled() == len(t.orders) && t.countParked(t.hopeless) == len(t.hopeless)
+	return t.countSettled() == len(t.orders) && t.countParked(t.invalid) == len(t.invalid)
 }
 
 func (t *Tracker) countSettled() (n int) {
@@ -163,13 +167,13 @@ func (t *Tracker) countSettled() (n int) {
 	return n
 }
 
-// Look asks about some of the orders that are still on their way; repeated, it comes to all of them in turn. An answer
-// that does not come now may come next time: errors are for the one who waits in vain.
+// Look queries some of the orders that are not settled; repeated calls cover all of them
+// in turn. Errors may be temporary: they matter only to a caller that has waited in vain.
 func (t *Tracker) Look(ctx context.Context) error {
-	return t.look(ctx, askEachTime)
+	return t.look(ctx, queriesPerLook)
 }
 
-// LookAtAll asks about every order that is still on its way.
+// LookAtAll queries every order that is not settled.
 func (t *Tracker) LookAtAll(ctx context.Context) error {
 	return t.look(ctx, len(t.sequence))
 }
@@ -180,12 +184,12 @@ func (t *Tracker) look(ctx context.Context, most int) error {
 		errs = append(errs, t.lookAtParked(ctx))
 	}
 	for _, o := range t.orders {
-		o.settled = o.settled || t.rests(o)
+		o.settled = o.settled || t.settles(o)
 	}
 	return errors.Join(errs...)
 }
 
-// turn picks the orders whose turn it is.
+// turn returns the orders to query next.
 func (t *Tracker) turn(most int) []string {
 	var picked []string
 	for range t.sequence {
@@ -203,7 +207,7 @@ func (t *Tracker) turn(most int) []string {
 
 func (t *Tracker) ask(ctx context.Context, ids []string) error {
 	var group errgroup.Group
-	group.SetLimit(askAtOnce)
+	group.SetLimit(maxConcurrentQueries)
 	var mu sync.Mutex
 	for _, id := range ids {
 		group.Go(func() error {
@@ -214,20 +218,21 @@ func (t *Tracker) ask(ctx context.Context, ids []string) error {
 			if err != nil {
 				return err
 			}
-			out, err := t.outs.Out(ctx, state)
+			outcome, err := t.outcomes.Outcome(ctx, state)
 			mu.Lock()
 			defer mu.Unlock()
 			o := t.orders[id]
-			o.known, o.state, o.out = true, state, out
+			o.known, o.state, o.outcome = true, state, outcome
 			return err
 		})
 	}
 	return group.Wait()
 }
 
-// lookAtParked picks this run's events from what the group has put aside. Who may not read that list learns nothing.
+// lookAtParked finds this run's events among those the group has parked. Without
+// permission to read that list it does nothing.
 func (t *Tracker) lookAtParked(ctx context.Context) error {
-	err := t.parking.Parked(ctx, t.stream, t.group, func(p kurrent.Parked) error {
+	err := t.parkedSource.Parked(ctx, t.stream, t.group, func(p kurrent.Parked) error {
 		if p.Event == nil {
 			return nil
 		}
@@ -243,9 +248,10 @@ func (t *Tracker) lookAtParked(ctx context.Context) error {
 	return err
 }
 
-// rests tells whether nothing more is going to happen to an order by itself. A mail that is due is awaited; so are the
-// effect of a request to cancel, the order's domain event and the customer view.
-func (t *Tracker) rests(o *followed) bool {
+// settles reports whether nothing more will happen to an order without further input. It
+// waits for a pending email, the effect of a cancellation request, the order's domain
+// event and the customer view.
+func (t *Tracker) settles(o *followed) bool {
 	parkedPlaced, parkedCancels := t.countParked(o.placed), t.countParked(o.cancels)
 	if !o.known {
 		return parkedPlaced == len(o.placed) && parkedCancels == len(o.cancels)
@@ -254,7 +260,7 @@ func (t *Tracker) rests(o *followed) bool {
 	if status != order.StatusFulfilling && status != order.StatusOnHold && !status.Final() {
 		return false
 	}
-	return o.state.Email != string(email.StatusPending) && o.out.complete(status) &&
+	return o.state.Email != string(email.StatusPending) && o.outcome.complete(status) &&
 		parkedPlaced >= len(o.placed)-1 &&
 		(status.Final() || parkedCancels == len(o.cancels))
 }
@@ -268,7 +274,7 @@ func (t *Tracker) countParked(events []event) (n int) {
 	return n
 }
 
-// Report says where everything stands, as far as it is known.
+// Report returns the state of everything, as far as it is known.
 func (t *Tracker) Report(took time.Duration) Report {
 	r := Report{
 		Orders: []Line{}, Parked: []Parked{},
@@ -277,7 +283,7 @@ func (t *Tracker) Report(took time.Duration) Report {
 	for _, o := range t.orders {
 		switch {
 		case o.known:
-			r.Orders = append(r.Orders, lineOf(o.state, o.out))
+			r.Orders = append(r.Orders, lineOf(o.state, o.outcome))
 		case t.countParked(o.placed) < len(o.placed):
 			r.Orders = append(r.Orders, o.expected)
 		}
@@ -292,9 +298,9 @@ func (t *Tracker) Report(took time.Duration) Report {
 	return r
 }
 
-func lineOf(s order.State, out Out) Line {
+func lineOf(s order.State, outcome Outcome) Line {
 	return Line{
 		OrderID: s.OrderID, CustomerID: s.CustomerID, Status: string(s.Status), Reason: string(s.Reason), Total: s.Total.String(),
-		Credit: string(s.Credit), Email: s.Email, LastEvent: out.LastEvent, ViewAgrees: out.ViewAgrees,
+		Credit: string(s.Credit), Email: s.Email, LastEvent: outcome.LastEvent, ViewAgrees: outcome.ViewAgrees,
 	}
 }

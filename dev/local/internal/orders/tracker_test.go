@@ -18,24 +18,26 @@ import (
 	"orderflow/internal/order"
 )
 
-// shop is what becomes of orders: a state for some, a place among the parked for some of their events.
-type shop struct {
-	mu     sync.Mutex
-	states map[string]order.State
-	outs   map[string]orders.Out
-	asked  []string
-	parked []kurrent.Parked
-	denied bool
+// fakeStores holds the states of orders and the list of parked events.
+type fakeStores struct {
+	mu       sync.Mutex
+	states   map[string]order.State
+	outcomes map[string]orders.Outcome
+	asked    []string
+	parked   []kurrent.Parked
+	denied   bool
 }
 
-func newShop() *shop { return &shop{states: map[string]order.State{}, outs: map[string]orders.Out{}} }
+func newStores() *fakeStores {
+	return &fakeStores{states: map[string]order.State{}, outcomes: map[string]orders.Outcome{}}
+}
 
-// Out has published everything and shows it in the view, unless a test says otherwise.
-func (s *shop) Out(_ context.Context, state order.State) (orders.Out, error) {
-	if out, said := s.outs[state.OrderID]; said {
+// Outcome reports everything as published and projected, unless a test overrides it.
+func (s *fakeStores) Outcome(_ context.Context, state order.State) (orders.Outcome, error) {
+	if out, found := s.outcomes[state.OrderID]; found {
 		return out, nil
 	}
-	out := orders.Out{ViewAgrees: true}
+	out := orders.Outcome{ViewAgrees: true}
 	switch {
 	case state.Status.Final():
 		out.LastEvent = "order-" + string(state.Status)
@@ -45,7 +47,7 @@ func (s *shop) Out(_ context.Context, state order.State) (orders.Out, error) {
 	return out, nil
 }
 
-func (s *shop) State(_ context.Context, id string) (order.State, error) {
+func (s *fakeStores) State(_ context.Context, id string) (order.State, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, id)
@@ -56,7 +58,7 @@ func (s *shop) State(_ context.Context, id string) (order.State, error) {
 	return state, nil
 }
 
-func (s *shop) Parked(_ context.Context, stream, group string, visit func(kurrent.Parked) error) error {
+func (s *fakeStores) Parked(_ context.Context, stream, group string, visit func(kurrent.Parked) error) error {
 	if stream != "$ce-order" || group != "fulfillment" {
 		return fmt.Errorf("asked for %s::%s", stream, group)
 	}
@@ -71,18 +73,18 @@ func (s *shop) Parked(_ context.Context, stream, group string, visit func(kurren
 	return nil
 }
 
-func (s *shop) brings(id string, status order.Status, mail string) {
+func (s *fakeStores) setState(id string, status order.Status, mail string) {
 	total, _ := order.ParseMoney("USD12.10")
 	s.states[id] = order.State{
 		OrderID: id, CustomerID: "c-1", Status: status, Total: total, Credit: order.CreditReserved, Email: mail,
 	}
 }
 
-func (s *shop) parks(stream string, e sampledata.Event, reason string) {
+func (s *fakeStores) park(stream string, e sampledata.Event, reason string) {
 	s.parked = append(s.parked, kurrent.Parked{Event: &kurrent.Event{ID: uuid.MustParse(e.ID)}, Stream: stream, Reason: reason})
 }
 
-func (s *shop) tracker() *orders.Tracker {
+func (s *fakeStores) tracker() *orders.Tracker {
 	return orders.NewTracker(s, s, s, "$ce-order", "fulfillment")
 }
 
@@ -98,7 +100,7 @@ func placed(id string) sampledata.Event {
 		"billing":{"recipient":{"emailAddress":"ann@example.com"}}}`, id)
 }
 
-func broken() sampledata.Event { return event(order.TypePlaced, `{"orderId":"another"}`) }
+func invalidPlaced() sampledata.Event { return event(order.TypePlaced, `{"orderId":"another"}`) }
 
 func cancel(id string) sampledata.Event {
 	return event(order.TypeCancellationRequested, `{"orderId":%q,"reason":"changed-mind"}`, id)
@@ -108,61 +110,61 @@ func note(t *orders.Tracker, stream string, events ...sampledata.Event) {
 	t.Note(sampledata.Stream{Name: stream, Events: events})
 }
 
-func TestARunIsSettledWhenNothingMoreHappensByItself(t *testing.T) {
+func TestTracker_Settled(t *testing.T) {
 	t.Parallel()
 	const id = "order-1"
-	first, second, request, bad := placed(id), placed(id), cancel(id), broken()
+	first, second, request, bad := placed(id), placed(id), cancel(id), invalidPlaced()
 	tests := map[string]struct {
 		noted   []sampledata.Event
-		arrange func(*shop)
+		arrange func(*fakeStores)
 		want    bool
 	}{
-		"an order nobody knows yet":             {[]sampledata.Event{first}, func(*shop) {}, false},
-		"an order that is being decided about":  {[]sampledata.Event{first}, func(s *shop) { s.brings(id, order.StatusPending, "none") }, false},
-		"an order whose confirmation is due":    {[]sampledata.Event{first}, func(s *shop) { s.brings(id, order.StatusFulfilling, "pending") }, false},
-		"a confirmed order":                     {[]sampledata.Event{first}, func(s *shop) { s.brings(id, order.StatusFulfilling, "sent") }, true},
-		"a mail of which nobody knows":          {[]sampledata.Event{first}, func(s *shop) { s.brings(id, order.StatusFulfilling, "unknown") }, true},
-		"an order on hold, which has no mail":   {[]sampledata.Event{first}, func(s *shop) { s.brings(id, order.StatusOnHold, "none") }, true},
-		"a rejected order whose mail is due":    {[]sampledata.Event{first}, func(s *shop) { s.brings(id, order.StatusRejected, "pending") }, false},
-		"an order that is being cancelled":      {[]sampledata.Event{first}, func(s *shop) { s.brings(id, order.StatusCancelling, "none") }, false},
-		"an order that was parked":              {[]sampledata.Event{first}, func(s *shop) { s.parks(id, first, "why") }, true},
-		"an unusable event":                     {[]sampledata.Event{bad}, func(*shop) {}, false},
-		"an unusable event that was parked":     {[]sampledata.Event{bad}, func(s *shop) { s.parks(id, bad, "why") }, true},
-		"an event that came twice":              {[]sampledata.Event{first, first}, func(s *shop) { s.brings(id, order.StatusFulfilling, "sent") }, true},
-		"a duplicate that is not parked yet":    {[]sampledata.Event{first, second}, func(s *shop) { s.brings(id, order.StatusFulfilling, "sent") }, false},
-		"a cancellation that has no effect yet": {[]sampledata.Event{first, request}, func(s *shop) { s.brings(id, order.StatusFulfilling, "sent") }, false},
-		"a cancellation that had its effect":    {[]sampledata.Event{first, request}, func(s *shop) { s.brings(id, order.StatusCancelled, "suppressed") }, true},
-		"a cancellation of nothing":             {[]sampledata.Event{request}, func(*shop) {}, false},
-		"a cancellation of nothing, parked":     {[]sampledata.Event{request}, func(s *shop) { s.parks(id, request, "ORDER_UNKNOWN") }, true},
-		"the same ids parked on another stream": {[]sampledata.Event{bad}, func(s *shop) { s.parks("order-2", bad, "why") }, false},
-		"an order that is not published yet": {[]sampledata.Event{first}, func(s *shop) {
-			s.brings(id, order.StatusFulfilling, "sent")
-			s.outs[id] = orders.Out{ViewAgrees: true}
+		"an order not known yet":                {[]sampledata.Event{first}, func(*fakeStores) {}, false},
+		"a pending order":                       {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusPending, "none") }, false},
+		"an order whose confirmation is due":    {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusFulfilling, "pending") }, false},
+		"a confirmed order":                     {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusFulfilling, "sent") }, true},
+		"an email of unknown outcome":           {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusFulfilling, "unknown") }, true},
+		"an order on hold, which has no email":  {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusOnHold, "none") }, true},
+		"a rejected order whose email is due":   {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusRejected, "pending") }, false},
+		"an order that is being canceled":       {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusCancelling, "none") }, false},
+		"an order that was parked":              {[]sampledata.Event{first}, func(s *fakeStores) { s.park(id, first, "why") }, true},
+		"an invalid event":                      {[]sampledata.Event{bad}, func(*fakeStores) {}, false},
+		"an invalid event that was parked":      {[]sampledata.Event{bad}, func(s *fakeStores) { s.park(id, bad, "why") }, true},
+		"an event noted twice":                  {[]sampledata.Event{first, first}, func(s *fakeStores) { s.setState(id, order.StatusFulfilling, "sent") }, true},
+		"a duplicate that is not parked yet":    {[]sampledata.Event{first, second}, func(s *fakeStores) { s.setState(id, order.StatusFulfilling, "sent") }, false},
+		"a cancellation that has no effect yet": {[]sampledata.Event{first, request}, func(s *fakeStores) { s.setState(id, order.StatusFulfilling, "sent") }, false},
+		"a cancellation that had its effect":    {[]sampledata.Event{first, request}, func(s *fakeStores) { s.setState(id, order.StatusCancelled, "suppressed") }, true},
+		"a cancellation of nothing":             {[]sampledata.Event{request}, func(*fakeStores) {}, false},
+		"a cancellation of nothing, parked":     {[]sampledata.Event{request}, func(s *fakeStores) { s.park(id, request, "ORDER_UNKNOWN") }, true},
+		"the same ids parked on another stream": {[]sampledata.Event{bad}, func(s *fakeStores) { s.park("order-2", bad, "why") }, false},
+		"an order that is not published yet": {[]sampledata.Event{first}, func(s *fakeStores) {
+			s.setState(id, order.StatusFulfilling, "sent")
+			s.outcomes[id] = orders.Outcome{ViewAgrees: true}
 		}, false},
-		"an order whose change is not published yet": {[]sampledata.Event{first}, func(s *shop) {
-			s.brings(id, order.StatusShipped, "sent")
-			s.outs[id] = orders.Out{ViewAgrees: true, LastEvent: "order-approved"}
+		"an order whose change is not published yet": {[]sampledata.Event{first}, func(s *fakeStores) {
+			s.setState(id, order.StatusShipped, "sent")
+			s.outcomes[id] = orders.Outcome{ViewAgrees: true, LastEvent: "order-approved"}
 		}, false},
-		"an order that the view does not show yet": {[]sampledata.Event{first}, func(s *shop) {
-			s.brings(id, order.StatusFulfilling, "sent")
-			s.outs[id] = orders.Out{LastEvent: "order-approved"}
+		"an order that the view does not show yet": {[]sampledata.Event{first}, func(s *fakeStores) {
+			s.setState(id, order.StatusFulfilling, "sent")
+			s.outcomes[id] = orders.Outcome{LastEvent: "order-approved"}
 		}, false},
-		"events that mean nothing to an order": {[]sampledata.Event{event("order-viewed", `{}`)}, func(*shop) {}, true},
-		"a duplicate that was parked": {[]sampledata.Event{first, second}, func(s *shop) {
-			s.brings(id, order.StatusFulfilling, "sent")
-			s.parks(id, second, "DUPLICATE_ORDER")
+		"events that mean nothing to an order": {[]sampledata.Event{event("order-viewed", `{}`)}, func(*fakeStores) {}, true},
+		"a duplicate that was parked": {[]sampledata.Event{first, second}, func(s *fakeStores) {
+			s.setState(id, order.StatusFulfilling, "sent")
+			s.park(id, second, "DUPLICATE_ORDER")
 		}, true},
-		"a list of parked events that may not be read": {[]sampledata.Event{first}, func(s *shop) {
+		"a list of parked events that may not be read": {[]sampledata.Event{first}, func(s *fakeStores) {
 			s.denied = true
-			s.brings(id, order.StatusShipped, "sent")
+			s.setState(id, order.StatusShipped, "sent")
 		}, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			shop := newShop()
-			test.arrange(shop)
-			tracker := shop.tracker()
+			stores := newStores()
+			test.arrange(stores)
+			tracker := stores.tracker()
 			note(tracker, id, test.noted...)
 			note(tracker, "cart-1", placed("cart-1"))
 
@@ -173,18 +175,18 @@ func TestARunIsSettledWhenNothingMoreHappensByItself(t *testing.T) {
 	}
 }
 
-func TestTheReportListsThisRunsOrdersAndParkedEventsSorted(t *testing.T) {
+func TestTracker_Report(t *testing.T) {
 	t.Parallel()
-	shop := newShop()
-	tracker := shop.tracker()
-	bad := broken()
+	stores := newStores()
+	tracker := stores.tracker()
+	bad := invalidPlaced()
 	note(tracker, "order-b", placed("order-b"))
 	note(tracker, "order-a", placed("order-a"))
 	note(tracker, "order-c", bad)
-	shop.brings("order-b", order.StatusRejected, "sent")
-	shop.brings("order-z", order.StatusShipped, "sent")
-	shop.parks("order-c", bad, "orderId: must be the stream's name")
-	shop.parks("order-y", broken(), "somebody else's")
+	stores.setState("order-b", order.StatusRejected, "sent")
+	stores.setState("order-z", order.StatusShipped, "sent")
+	stores.park("order-c", bad, "orderId: must be the stream's name")
+	stores.park("order-y", invalidPlaced(), "of another run")
 	require.NoError(t, tracker.Look(t.Context()))
 
 	body, err := json.Marshal(tracker.Report(1520 * time.Millisecond))
@@ -198,15 +200,15 @@ func TestTheReportListsThisRunsOrdersAndParkedEventsSorted(t *testing.T) {
 	],"parked":[
 		{"stream":"order-c","type":"order-placed","eventId":%q,"reason":"orderId: must be the stream's name"}
 	],"seconds":1.5}`, bad.ID), string(body))
-	require.Equal(t, "1 of 2 orders are at rest, 1 of 1 unusable events are parked", tracker.Progress())
+	require.Equal(t, "1 of 2 orders are settled, 1 of 1 invalid events are parked", tracker.Progress())
 }
 
-func TestWhatTheServerCannotReadIsReportedAndNotAwaited(t *testing.T) {
+func TestTracker_UnreadableEventIsReportedNotAwaited(t *testing.T) {
 	t.Parallel()
-	tracker := newShop().tracker()
+	tracker := newStores().tracker()
 	cut := event(order.TypePlaced, `{"orderId":`)
 	note(tracker, "order-a", cut)
-	require.True(t, tracker.Settled(), "nothing will ever be parked for it")
+	require.True(t, tracker.Settled(), "the event will never be parked")
 
 	body, err := json.Marshal(tracker.Report(0))
 
@@ -215,18 +217,18 @@ func TestWhatTheServerCannotReadIsReportedAndNotAwaited(t *testing.T) {
 		"eventId":%q,"reason":"its data is not JSON: it ends too early at byte 11"}]}`, cut.ID), string(body))
 }
 
-func TestAnEmptyReportHasEmptyLists(t *testing.T) {
+func TestTracker_EmptyReport(t *testing.T) {
 	t.Parallel()
-	body, err := json.Marshal(newShop().tracker().Report(0))
+	body, err := json.Marshal(newStores().tracker().Report(0))
 
 	require.NoError(t, err)
 	require.JSONEq(t, `{"orders":[],"parked":[],"seconds":0}`, string(body))
 }
 
-func TestEveryOrderGetsItsTurnHoweverManyAreOpen(t *testing.T) {
+func TestTracker_LookCoversAllOrders(t *testing.T) {
 	t.Parallel()
-	shop := newShop()
-	tracker := shop.tracker()
+	stores := newStores()
+	tracker := stores.tracker()
 	const many = 80
 	for i := range many {
 		id := fmt.Sprintf("order-%03d", i)
@@ -238,25 +240,25 @@ func TestEveryOrderGetsItsTurnHoweverManyAreOpen(t *testing.T) {
 	}
 
 	asked := map[string]bool{}
-	for _, id := range shop.asked {
+	for _, id := range stores.asked {
 		asked[id] = true
 	}
 	require.Len(t, asked, many)
-	require.Less(t, len(shop.asked), 2*many, "no look asks about all")
+	require.Less(t, len(stores.asked), 2*many, "no look queries all orders")
 }
 
-type mute struct{ *shop }
+type unavailableStates struct{ *fakeStores }
 
-func (mute) State(context.Context, string) (order.State, error) {
-	return order.State{}, errors.New("no worker answers")
+func (unavailableStates) State(context.Context, string) (order.State, error) {
+	return order.State{}, errors.New("no worker responds")
 }
 
-func TestAnOrderThatCannotBeAskedAboutIsStillOnItsWay(t *testing.T) {
+func TestTracker_QueryErrorLeavesOrderUnsettled(t *testing.T) {
 	t.Parallel()
-	shop := newShop()
-	tracker := orders.NewTracker(mute{shop}, shop, shop, "$ce-order", "fulfillment")
+	stores := newStores()
+	tracker := orders.NewTracker(unavailableStates{stores}, stores, stores, "$ce-order", "fulfillment")
 	note(tracker, "order-1", placed("order-1"))
 
-	require.ErrorContains(t, tracker.LookAtAll(t.Context()), "no worker answers")
+	require.ErrorContains(t, tracker.LookAtAll(t.Context()), "no worker responds")
 	require.False(t, tracker.Settled())
 }

@@ -16,29 +16,30 @@ import (
 )
 
 const (
-	// readyTimeout bounds how long a binary may take to be ready: on a busy machine with cold caches.
+	// readyTimeout bounds the start of a binary on a busy machine with cold caches.
 	readyTimeout = time.Minute
 
-	// migrateTimeout bounds the migrations of a database that may hold a lot already.
+	// migrateTimeout bounds the migrations of a database that may already hold much data.
 	migrateTimeout = 5 * time.Minute
 
-	// wrapUp is what a binary keeps of its time to stop for what comes after its work.
+	// wrapUp is the part of a binary's grace period that remains after its own shutdown
+	// timeout.
 	wrapUp = time.Second
 )
 
-// binary is one of the programs beside this one.
+// binary is one of the programs next to this one.
 type binary struct {
 	name  string
 	args  []string
-	env   []string // nil: as this process was given it
-	ready string   // answers with a success when the program is ready
+	env   []string // nil: the environment of this process
+	ready string   // a URL that returns a 2xx status once the program is ready
 }
 
-// product is a binary that production runs too.
+// product is a binary that also runs in production.
 type product struct {
 	name string
 	port int               // of its operations server
-	own  map[string]string // variables that the others do not need
+	own  map[string]string // variables that the other binaries do not need
 }
 
 func (s *Stack) products() []product {
@@ -51,7 +52,7 @@ func (s *Stack) products() []product {
 	}
 }
 
-// apiSettings say where it answers, and where the pages are that it links to.
+// apiSettings returns the address of the API and the URLs of the pages that it links to.
 func (s *Stack) apiSettings() map[string]string {
 	own := map[string]string{"API_ADDR": loopback(s.ports.api)}
 	if ui := s.Description.TemporalUI; ui != "" {
@@ -74,16 +75,16 @@ func (s *Stack) startProducts() []func(context.Context) error {
 	return steps
 }
 
-// startProduct starts a binary as production does: by its environment alone.
+// startProduct starts a binary as in production: configured by its environment alone.
 func (s *Stack) startProduct(ctx context.Context, p product) error {
 	own := maps.Clone(s.environment)
 	maps.Copy(own, p.own)
 	own["OPS_ADDR"] = loopback(p.port)
-	own["SHUTDOWN_TIMEOUT"] = (graceOf(p.name) - wrapUp).String() // the stack has its own time to keep
+	own["SHUTDOWN_TIMEOUT"] = (graceOf(p.name) - wrapUp).String() // it must stop within the grace period of the stack
 	return s.startBinary(ctx, binary{name: p.name, env: own.Environ(), ready: "http://" + own["OPS_ADDR"] + "/readyz"})
 }
 
-// migrate brings the database's schema up to date.
+// migrate updates the database schema.
 func (s *Stack) migrate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
@@ -120,20 +121,20 @@ func (s *Stack) startBinary(ctx context.Context, b binary) error {
 	return nil
 }
 
-// notReady tells a program that has ended from one that takes too long.
+// notReady distinguishes a program that ended from one that takes too long.
 func notReady(name string, process *devserver.Process, file string, err error) error {
 	select {
 	case <-process.Done():
 		return &EndedError{Part: name, Log: file, Err: process.Err()}
 	default:
-		return fmt.Errorf("%s is not ready: %w\nits log: %s", name, err, file)
+		return fmt.Errorf("%s is not ready: %w\nlog: %s", name, err, file)
 	}
 }
 
 func (s *Stack) launch(ctx context.Context, name string, b binary) (*devserver.Process, string, error) {
 	path := filepath.Join(s.options.BinDir, b.name)
 	if _, err := os.Stat(path); err != nil {
-		return nil, "", fmt.Errorf("%s is not in %s: make build puts it there", b.name, s.options.BinDir)
+		return nil, "", fmt.Errorf("%s is not in %s: build it with make build", b.name, s.options.BinDir)
 	}
 	if b.env == nil {
 		b.env = s.options.Environ
@@ -144,12 +145,13 @@ func (s *Stack) launch(ctx context.Context, name string, b binary) (*devserver.P
 	return process, file, err
 }
 
-// awaitReady asks until the answer is a success. It gives up with the last answer that was none.
+// awaitReady polls url until it returns a success. When it gives up it returns the last
+// error.
 func awaitReady(ctx context.Context, url string, ended <-chan struct{}) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		last := ask(ctx, url)
+		last := get(ctx, url)
 		if last == nil {
 			return nil
 		}
@@ -163,21 +165,21 @@ func awaitReady(ctx context.Context, url string, ended <-chan struct{}) error {
 	}
 }
 
-func ask(ctx context.Context, url string) error {
+func get(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	answer, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = answer.Body.Close() }()
-	if answer.StatusCode/100 == 2 {
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode/100 == 2 {
 		return nil
 	}
-	body, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
-	return fmt.Errorf("%s: %s", answer.Status, strings.TrimSpace(string(body)))
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
+	return fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(body)))
 }

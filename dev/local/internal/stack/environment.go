@@ -20,10 +20,10 @@ func environmentOf(environ []string) environment {
 	return e
 }
 
-// has tells whether a variable says anything: a blank one counts as one that is not set, as in every binary.
+// has reports whether a variable is set. A blank one counts as unset, as in every binary.
 func (e environment) has(name string) bool { return strings.TrimSpace(e[name]) != "" }
 
-// setDefault keeps what people have set themselves.
+// setDefault sets a variable that the user has not set.
 func (e environment) setDefault(name, value string) {
 	if !e.has(name) {
 		e[name] = value
@@ -34,7 +34,7 @@ func (e environment) drop(prefix string) {
 	maps.DeleteFunc(e, func(name, _ string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// Environ lists the variables as os.Environ does.
+// Environ returns the variables in the form of os.Environ.
 func (e environment) Environ() []string {
 	list := make([]string, 0, len(e))
 	for name, value := range e {
@@ -50,7 +50,7 @@ func (e environment) LookupEnv(name string) (string, bool) {
 	return value, ok
 }
 
-// external says which parts are somebody else's.
+// external records which parts this stack does not start.
 type external struct{ kurrentdb, temporal, postgres, ses bool }
 
 func (e environment) external(realSES bool) external {
@@ -61,14 +61,15 @@ func (e environment) external(realSES bool) external {
 }
 
 const (
-	// shopSender is who the simulated mails come from: .example belongs to nobody.
+	// shopSender is the sender of simulated emails. The domain .example is reserved.
 	shopSender = "orders@shop.example"
 
 	simRegion = "us-east-1"
 )
 
-// children is the environment of the real binaries: this process's own, and in it where the parts are. The address and
-// the credentials of a part that runs here replace whatever was set for another.
+// children returns the environment of the real binaries: that of this process plus the
+// addresses of the parts. The address and credentials of a part that runs here replace
+// those set for an external one.
 func (e environment) children(d Description, mine external, hold string, realSES bool) environment {
 	c := maps.Clone(e)
 	c["KURRENTDB_URL"] = d.KurrentDBURL
@@ -76,7 +77,8 @@ func (e environment) children(d Description, mine external, hold string, realSES
 		c["KURRENTDB_ALLOW_PLAINTEXT"] = "true"
 	}
 	if !mine.temporal {
-		// A profile of the user's may be about another server, with another namespace and with TLS.
+		// A profile of the user may describe another server with another namespace and
+		// TLS.
 		c.drop("TEMPORAL_")
 		c["TEMPORAL_CONFIG_FILE"] = os.DevNull
 		c["TEMPORAL_ADDRESS"] = d.TemporalAddress
@@ -93,7 +95,7 @@ func (e environment) children(d Description, mine external, hold string, realSES
 	return c
 }
 
-// emulatedSES gives what the SDK wants and an emulator does not care for.
+// emulatedSES sets what the SDK requires and an emulator ignores.
 func (e environment) emulatedSES() {
 	if !e.has("AWS_ACCESS_KEY_ID") && !e.has("AWS_PROFILE") {
 		e["AWS_ACCESS_KEY_ID"], e["AWS_SECRET_ACCESS_KEY"] = "local", "local"

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestChildrenGetTheirEnvironment(t *testing.T) {
+func TestEnvironment_Children(t *testing.T) {
 	t.Parallel()
 	ours := Description{
 		KurrentDBURL: "kurrentdb://127.0.0.1:1?tls=false", TemporalAddress: "127.0.0.1:2", PostgresURL: "postgres://127.0.0.1:3",
@@ -18,22 +18,22 @@ func TestChildrenGetTheirEnvironment(t *testing.T) {
 		want    map[string]string
 		unset   []string
 	}{
-		"everything runs here": {
+		"all parts run here": {
 			want: map[string]string{
 				"KURRENTDB_URL": ours.KurrentDBURL, "KURRENTDB_ALLOW_PLAINTEXT": "true", "TEMPORAL_ADDRESS": ours.TemporalAddress,
 				"POSTGRES_URL": ours.PostgresURL, "AWS_ENDPOINT_URL_SESV2": ours.SESURL, "AWS_REGION": "us-east-1",
 				"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "EMAIL_FROM": "orders@shop.example", "CREDIT_HOLD": "30m",
 			},
 		},
-		"what people set themselves stays": {
+		"variables set by the user stay": {
 			environ: []string{"CREDIT_HOLD=0", "EMAIL_FROM=a@b.example", "STARTER_CONCURRENCY=8", "LOG_LEVEL=debug"},
 			want:    map[string]string{"CREDIT_HOLD": "0", "EMAIL_FROM": "a@b.example", "STARTER_CONCURRENCY": "8", "LOG_LEVEL": "debug"},
 		},
-		"a blank variable is one that is not set": {
+		"a blank variable counts as unset": {
 			environ: []string{"CREDIT_HOLD= ", "KURRENTDB_URL="},
 			want:    map[string]string{"CREDIT_HOLD": "30m", "KURRENTDB_URL": ours.KurrentDBURL},
 		},
-		"real credentials never meet the simulator": {
+		"real credentials never reach the simulator": {
 			environ: []string{"AWS_ACCESS_KEY_ID=real", "AWS_SESSION_TOKEN=real", "AWS_PROFILE=real", "AWS_REGION=eu-west-1"},
 			want:    map[string]string{"AWS_ACCESS_KEY_ID": "local", "AWS_REGION": "us-east-1"},
 			unset:   []string{"AWS_SESSION_TOKEN", "AWS_PROFILE"},
@@ -43,21 +43,21 @@ func TestChildrenGetTheirEnvironment(t *testing.T) {
 			want:    map[string]string{"TEMPORAL_ADDRESS": ours.TemporalAddress, "TEMPORAL_CONFIG_FILE": "/dev/null"},
 			unset:   []string{"TEMPORAL_API_KEY", "TEMPORAL_NAMESPACE", "TEMPORAL_PROFILE"},
 		},
-		"a Temporal elsewhere keeps its variables": {
+		"an external Temporal keeps its variables": {
 			environ: []string{"TEMPORAL_ADDRESS=cloud:7233", "TEMPORAL_API_KEY=secret", "TEMPORAL_NAMESPACE=shop.abc"},
 			want:    map[string]string{"TEMPORAL_ADDRESS": "cloud:7233", "TEMPORAL_API_KEY": "secret", "TEMPORAL_NAMESPACE": "shop.abc"},
 		},
-		"a KurrentDB elsewhere is not spoken to in plain text": {
+		"an external KurrentDB is not contacted in plain text": {
 			environ: []string{"KURRENTDB_URL=kurrentdb://db:2113"},
 			unset:   []string{"KURRENTDB_ALLOW_PLAINTEXT"},
 		},
-		"an emulator elsewhere needs no credentials": {
+		"an external emulator needs no credentials": {
 			environ: []string{"AWS_ENDPOINT_URL_SESV2=http://emulator", "AWS_REGION=eu-west-1"},
 			want: map[string]string{
 				"AWS_ENDPOINT_URL_SESV2": "http://emulator", "AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "local",
 			},
 		},
-		"the real SES gets what people have and no invented sender": {
+		"the real SES gets the user's variables and no default sender": {
 			environ: []string{"AWS_PROFILE=shop"}, realSES: true,
 			want:  map[string]string{"AWS_PROFILE": "shop"},
 			unset: []string{"AWS_ENDPOINT_URL_SESV2", "AWS_ACCESS_KEY_ID", "AWS_REGION", "EMAIL_FROM"},

@@ -14,7 +14,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// helperDir tells the test binary to play one of the stack's own, by the name it was called by, and where to take notes.
+// helperDir is the directory where the fake binaries write notes. When it is set, the
+// test binary acts as the stack binary that it was called as.
 const helperDir = "STACK_TEST_HELPER_DIR"
 
 func TestMain(m *testing.M) {
@@ -24,7 +25,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// play is ready at once where its caller asks, and notes when it is told to stop.
+// play is ready immediately where its caller polls, and writes a note when it is told to
+// stop.
 func play(dir, name string, args []string) int {
 	if len(args) == 1 && args[0] == "migrate" {
 		return 0

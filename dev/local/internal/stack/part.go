@@ -14,7 +14,7 @@ import (
 	"orderflow/internal/config"
 )
 
-// The processes of a stack, as their logs are called.
+// The processes of a stack. Their logs have the same names.
 const (
 	postgresPart   = "postgres"
 	temporalPart   = "temporal"
@@ -37,13 +37,15 @@ type part struct {
 	stop func(context.Context) error
 }
 
-// turn is when parts are stopped, beside each other, and how long they have before they are ended by force.
+// turn is a group of parts that are stopped concurrently, and how long they have before
+// they are killed.
 type turn struct {
 	names []string
 	grace time.Duration
 }
 
-// stopOrder lets work finish: no more comes in, what is in hand is done, then the stores go. All of it fits 30 seconds.
+// stopOrder lets work finish: input stops first, then work in progress completes, then
+// the stores stop. The total fits in 30 seconds.
 func stopOrder() []turn {
 	return []turn{
 		{[]string{apiPart}, 2 * time.Second},
@@ -63,27 +65,28 @@ func graceOf(name string) time.Duration {
 	return 0
 }
 
-// EndedError says that a part ended although nobody had asked it to.
+// EndedError reports that a part ended without being stopped.
 type EndedError struct {
 	Part string
 	Log  string
 	Err  error // how it ended; nil for exit code 0
 }
 
-// Error names the part, what it said last, and where it said more.
+// Error returns the part, the end of its log, and the path of the log.
 func (e *EndedError) Error() string {
 	how := "exit status 0"
 	if e.Err != nil {
 		how = e.Err.Error()
 	}
-	text := fmt.Sprintf("%s ended by itself: %s", e.Part, how)
-	if said := lastLines(e.Log); said != "" {
-		text += "\n" + said
+	text := fmt.Sprintf("%s ended unexpectedly: %s", e.Part, how)
+	if tail := lastLines(e.Log); tail != "" {
+		text += "\n" + tail
 	}
-	return text + "\nits log: " + e.Log
+	return text + "\nlog: " + e.Log
 }
 
-// Unwrap gives how it ended. A binary that refused its configuration makes it ours: the environment came through us.
+// Unwrap returns how the part ended. If a binary rejected its configuration, Unwrap
+// returns a *config.Error: the environment came from this process.
 func (e *EndedError) Unwrap() error {
 	var exit *exec.ExitError
 	if errors.As(e.Err, &exit) && exit.ExitCode() == config.ExitConfiguration {
@@ -94,7 +97,7 @@ func (e *EndedError) Unwrap() error {
 	return e.Err
 }
 
-// faults reads back the lines `NAME: what is wrong`.
+// faults parses lines of the form `NAME: what is wrong`.
 func faults(lines string) []config.Fault {
 	var found []config.Fault
 	for line := range strings.Lines(lines) {
@@ -105,7 +108,7 @@ func faults(lines string) []config.Fault {
 	return found
 }
 
-// lastLines gives the end of a log: why a process ended stands there.
+// lastLines returns the end of a log, which holds the reason why a process ended.
 func lastLines(path string) string {
 	const window, most = 4 << 10, 5
 	file, err := os.Open(path)

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestEveryPartHasItsTurnToStopAndAllFit30Seconds(t *testing.T) {
+func TestStopOrder_CoversAllPartsWithin30Seconds(t *testing.T) {
 	t.Parallel()
 	var total time.Duration
 	var names []string

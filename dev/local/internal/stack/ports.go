@@ -9,14 +9,15 @@ import (
 	"orderflow/dev/devserver"
 )
 
-// ports are where the parts listen on the loopback interface. A part that is not started has none: 0.
+// ports are where the parts listen on the loopback interface. A part that is not started
+// has port 0.
 type ports struct {
 	kurrentdb, temporal, temporalUI, postgres, ses int
 	api                                            int
 	worker, starter, publisher, projector, apiOps  int // operations servers
 }
 
-// listed names each port by the part people know.
+// listed pairs each port with the name of its part for messages.
 func (p *ports) listed() []listed {
 	return []listed{
 		{"KurrentDB", &p.kurrentdb}, {"Temporal", &p.temporal}, {"Temporal Web UI", &p.temporalUI}, {"Postgres", &p.postgres},
@@ -37,8 +38,9 @@ func wellKnownPorts() ports {
 	}
 }
 
-// choosePorts gives every part that is started here a port, and fails with one line for each that is taken. Automatic ones
-// come from the block that is this stack's own.
+// choosePorts returns a port for every part that is started here. It fails with one line
+// for each port that is taken. Automatic ports come from the block reserved for this
+// stack.
 func choosePorts(own *devserver.Ports, e external) (ports, error) {
 	chosen := wellKnownPorts()
 	if e.kurrentdb {
@@ -63,7 +65,7 @@ func (p *ports) requireFree() error {
 	var taken []error
 	for _, port := range p.listed() {
 		if *port.number != 0 && !free(*port.number) {
-			taken = append(taken, fmt.Errorf("port %d (%s) is taken: stop what listens there, or use --ports auto", *port.number, port.part))
+			taken = append(taken, fmt.Errorf("port %d (%s) is in use: stop what listens there, or use --ports auto", *port.number, port.part))
 		}
 	}
 	return errors.Join(taken...)

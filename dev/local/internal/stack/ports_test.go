@@ -10,7 +10,7 @@ import (
 	"orderflow/dev/devserver"
 )
 
-func TestEachTakenPortIsNamedInALine(t *testing.T) {
+func TestRequireFree_NamesEachTakenPort(t *testing.T) {
 	t.Parallel()
 	var taken ports
 	for _, number := range []*int{&taken.temporal, &taken.ses} {
@@ -23,13 +23,13 @@ func TestEachTakenPortIsNamedInALine(t *testing.T) {
 	err := taken.requireFree()
 
 	require.EqualError(t, err, fmt.Sprintf(
-		"port %d (Temporal) is taken: stop what listens there, or use --ports auto\n"+
-			"port %d (SES inbox) is taken: stop what listens there, or use --ports auto", taken.temporal, taken.ses))
+		"port %d (Temporal) is in use: stop what listens there, or use --ports auto\n"+
+			"port %d (SES inbox) is in use: stop what listens there, or use --ports auto", taken.temporal, taken.ses))
 }
 
-func TestAutomaticPortsAreFreeAndDifferent(t *testing.T) {
+func TestChoosePorts_AutomaticPortsAreFreeAndDistinct(t *testing.T) {
 	t.Parallel()
-	chosen, err := choosePorts(claim(t), external{})
+	chosen, err := choosePorts(claimPorts(t), external{})
 	require.NoError(t, err)
 
 	seen := map[int]bool{}
@@ -40,9 +40,9 @@ func TestAutomaticPortsAreFreeAndDifferent(t *testing.T) {
 	require.Len(t, seen, len(chosen.listed()))
 }
 
-func TestWhatRunsElsewhereNeedsNoPort(t *testing.T) {
+func TestChoosePorts_ExternalPartsNeedNone(t *testing.T) {
 	t.Parallel()
-	chosen, err := choosePorts(claim(t), external{kurrentdb: true, temporal: true, postgres: true, ses: true})
+	chosen, err := choosePorts(claimPorts(t), external{kurrentdb: true, temporal: true, postgres: true, ses: true})
 
 	require.NoError(t, err)
 	require.NotZero(t, chosen.worker)
@@ -50,7 +50,7 @@ func TestWhatRunsElsewhereNeedsNoPort(t *testing.T) {
 	require.Equal(t, [5]int{}, [5]int{chosen.kurrentdb, chosen.temporal, chosen.temporalUI, chosen.postgres, chosen.ses})
 }
 
-func claim(t *testing.T) *devserver.Ports {
+func claimPorts(t *testing.T) *devserver.Ports {
 	t.Helper()
 	own, err := devserver.ClaimPorts()
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 	"orderflow/workflows"
 )
 
-// foreignTimeout bounds waiting for a Temporal that is not ours.
+// foreignTimeout bounds connecting to an external Temporal.
 const foreignTimeout = 30 * time.Second
 
 func (s *Stack) startTemporal(ctx context.Context) error {
@@ -87,7 +87,8 @@ func (s *Stack) startSessim(ctx context.Context) error {
 	})
 }
 
-// ensureSearchAttributes creates what a Temporal of somebody else's lacks; ours was started with them.
+// ensureSearchAttributes creates the search attributes that an external Temporal lacks.
+// Our own was started with them.
 func (s *Stack) ensureSearchAttributes(ctx context.Context) error {
 	if !s.external.temporal {
 		return nil
@@ -110,11 +111,12 @@ func (s *Stack) ensureSearchAttributes(ctx context.Context) error {
 	return devserver.EnsureSearchAttributes(ctx, c, namespace, workflows.SearchAttributes())
 }
 
-// TemporalOptions are those the binaries connect with. They log nothing.
+// TemporalOptions returns the options that the binaries connect with. They disable
+// logging.
 func (s *Stack) TemporalOptions() (client.Options, error) {
 	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: s.environment})
 	if err != nil {
-		return client.Options{}, errors.Join(errors.New("the TEMPORAL_ variables cannot be used"), err)
+		return client.Options{}, errors.Join(errors.New("invalid TEMPORAL_ variables"), err)
 	}
 	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	return options, nil

@@ -15,18 +15,18 @@ import (
 	"orderflow/dev/devserver"
 )
 
-// Stack is a running stack, or one that is being started or stopped.
+// Stack is a stack that is starting, running or stopping.
 type Stack struct {
 	Description Description
 
 	options     Options
 	state       *state
-	block       *devserver.Ports // what automatic ports are taken from
+	block       *devserver.Ports // source of automatic ports
 	ports       ports
 	external    external
 	environment environment // of the binaries
 
-	// broken ends with the reason when a part ends by itself.
+	// broken is canceled, with the reason, when a part ends without being stopped.
 	broken   context.Context
 	breakOff context.CancelCauseFunc
 
@@ -35,8 +35,8 @@ type Stack struct {
 	stopping bool
 }
 
-// Start starts everything and returns when all of it is ready and stack.json says so. What it started is stopped again
-// when anything fails.
+// Start starts all parts and returns when all are ready and stack.json is written. If
+// anything fails, it stops what it has started.
 func Start(ctx context.Context, o Options) (*Stack, error) {
 	s, err := prepare(o)
 	if err != nil {
@@ -48,7 +48,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	return s, nil
 }
 
-// prepare takes the state folder and settles where everything will be. Nothing runs yet.
+// prepare locks the state folder and chooses all addresses. It starts nothing.
 func prepare(o Options) (*Stack, error) {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *Stack) settlePorts() (err error) {
 	return err
 }
 
-// release lets others have the state folder and the ports.
+// release unlocks the state folder and frees the ports.
 func (s *Stack) release() error {
 	s.state.close()
 	if s.block == nil {
@@ -93,7 +93,8 @@ func (s *Stack) release() error {
 	return s.block.Close()
 }
 
-// addresses says where everything will be. The database adds its password when it runs.
+// addresses returns the addresses of all parts. The database adds its password once it
+// runs.
 func (s *Stack) addresses() Description {
 	d := Description{
 		TemporalAddress: s.environment["TEMPORAL_ADDRESS"],
@@ -111,7 +112,7 @@ func (s *Stack) addresses() Description {
 	return d
 }
 
-// start brings the servers up beside each other, then what needs them.
+// start starts the servers concurrently, then what needs them.
 func (s *Stack) start(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -138,8 +139,9 @@ func together(ctx context.Context, steps ...func(context.Context) error) error {
 	return group.Wait()
 }
 
-// because prefers the reason a part ended over what came of it. A step that says itself which part ended is believed:
-// what the others are stopped for then looks like their end too.
+// because returns the reason a part ended, in preference to an error that followed from
+// it. An error that itself says which part ended takes precedence: the parts stopped
+// because of it then appear to have ended too.
 func (s *Stack) because(err error) error {
 	var ended *EndedError
 	if errors.As(err, &ended) {
@@ -158,10 +160,12 @@ func (s *Stack) pids() map[string]int {
 	return pids
 }
 
-// Broken is closed when a part has ended by itself, or the stack is stopped.
+// Broken returns a channel that is closed when a part has ended without being stopped, or
+// the stack is stopped.
 func (s *Stack) Broken() <-chan struct{} { return s.broken.Done() }
 
-// Why is the *EndedError of the part that ended by itself, nil when none has.
+// Why returns the *EndedError of the part that ended without being stopped, or nil if
+// there is none.
 func (s *Stack) Why() error {
 	var ended *EndedError
 	if errors.As(context.Cause(s.broken), &ended) {
@@ -170,13 +174,14 @@ func (s *Stack) Why() error {
 	return nil
 }
 
-// Getenv gives a variable as the binaries see it: clients of the stack connect by the same ones.
+// Getenv returns a variable as the binaries see it. Clients of the stack connect with the
+// same variables.
 func (s *Stack) Getenv(name string) string { return s.environment[name] }
 
-// Log is the path of a process's log.
+// Log returns the path of a process's log.
 func (s *Stack) Log(process string) string { return s.options.logFile(process) }
 
-// add takes charge of a part that has been started.
+// add registers a part that has been started and watches for its end.
 func (s *Stack) add(p part) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -191,7 +196,8 @@ func (s *Stack) add(p part) {
 	}()
 }
 
-// Stop stops all parts, in the order that lets work finish, within 30 seconds. An error says which had to be forced.
+// Stop stops all parts within 30 seconds, in the order that lets work finish. Its error
+// names those that had to be killed.
 func (s *Stack) Stop() error {
 	s.mu.Lock()
 	s.stopping = true
@@ -206,7 +212,8 @@ func (s *Stack) Stop() error {
 	return errors.Join(append(forced, s.release())...)
 }
 
-// stopTurn stops the parts of a turn that were started, and says which had to be forced.
+// stopTurn stops the started parts of a turn. Its error names those that had to be
+// killed.
 func stopTurn(parts map[string]part, t turn) error {
 	ctx, cancel := context.WithTimeout(context.Background(), t.grace)
 	defer cancel()

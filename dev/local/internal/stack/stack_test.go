@@ -15,8 +15,9 @@ import (
 	"orderflow/internal/config"
 )
 
-// optionsFor a stack whose own binaries are played by the test binary. Temporal and PostgreSQL are real.
-func optionsFor(t *testing.T, environ ...string) Options {
+// newOptions returns options for a stack whose own binaries are played by the test
+// binary. Temporal and PostgreSQL are real.
+func newOptions(t *testing.T, environ ...string) Options {
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
@@ -33,7 +34,7 @@ func optionsFor(t *testing.T, environ ...string) Options {
 	}
 }
 
-func started(t *testing.T, o Options) *Stack {
+func startStack(t *testing.T, o Options) *Stack {
 	t.Helper()
 	s, err := Start(t.Context(), o)
 	require.NoError(t, err)
@@ -41,10 +42,10 @@ func started(t *testing.T, o Options) *Stack {
 	return s
 }
 
-func TestStackDescribesItselfWhileItIsReady(t *testing.T) {
+func TestStack_DescribesItselfWhileReady(t *testing.T) {
 	t.Parallel()
-	o := optionsFor(t)
-	s := started(t, o)
+	o := newOptions(t)
+	s := startStack(t, o)
 	path := filepath.Join(o.Dir, "stack.json")
 	body, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -68,10 +69,10 @@ func TestStackDescribesItselfWhileItIsReady(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestStackStopsInTheOrderThatLetsWorkFinish(t *testing.T) {
+func TestStack_StopOrder(t *testing.T) {
 	t.Parallel()
-	o := optionsFor(t)
-	require.NoError(t, started(t, o).Stop())
+	o := newOptions(t)
+	require.NoError(t, startStack(t, o).Stop())
 
 	notes, err := os.ReadFile(filepath.Join(o.BinDir, "notes"))
 
@@ -79,13 +80,13 @@ func TestStackStopsInTheOrderThatLetsWorkFinish(t *testing.T) {
 	stopped := strings.Fields(string(notes))
 	require.Len(t, stopped, 7)
 	require.Equal(t, []string{"api", "starter", "worker"}, stopped[:3])
-	require.ElementsMatch(t, []string{"publisher", "projector"}, stopped[3:5], "beside each other")
-	require.ElementsMatch(t, []string{"sessim", "kurrentsim"}, stopped[5:], "beside each other")
+	require.ElementsMatch(t, []string{"publisher", "projector"}, stopped[3:5], "concurrently")
+	require.ElementsMatch(t, []string{"sessim", "kurrentsim"}, stopped[5:], "concurrently")
 }
 
-func TestStackEndsByForceWhatDoesNotStop(t *testing.T) {
+func TestStack_KillsPartThatDoesNotStop(t *testing.T) {
 	t.Parallel()
-	s := started(t, optionsFor(t, "STUBBORN_kurrentsim=1"))
+	s := startStack(t, newOptions(t, "STUBBORN_kurrentsim=1"))
 
 	err := s.Stop()
 
@@ -93,9 +94,9 @@ func TestStackEndsByForceWhatDoesNotStop(t *testing.T) {
 	require.ErrorIs(t, syscall.Kill(s.Description.PIDs["kurrentsim"], 0), syscall.ESRCH)
 }
 
-func TestStackSaysWhichPartEndedByItself(t *testing.T) {
+func TestStack_ReportsPartThatEnded(t *testing.T) {
 	t.Parallel()
-	s := started(t, optionsFor(t))
+	s := startStack(t, newOptions(t))
 	require.NoError(t, syscall.Kill(s.Description.PIDs["worker"], syscall.SIGKILL))
 
 	<-s.Broken()
@@ -103,14 +104,14 @@ func TestStackSaysWhichPartEndedByItself(t *testing.T) {
 	var ended *EndedError
 	require.ErrorAs(t, s.Why(), &ended)
 	require.Equal(t, "worker", ended.Part)
-	require.ErrorContains(t, ended, "worker ended by itself: signal: killed")
+	require.ErrorContains(t, ended, "worker ended unexpectedly: signal: killed")
 	require.ErrorContains(t, ended, s.Log("worker"))
 	require.NoError(t, s.Stop())
 }
 
-func TestStackPassesOnWhatABinaryRefusesInItsConfiguration(t *testing.T) {
+func TestStack_ReportsRejectedConfiguration(t *testing.T) {
 	t.Parallel()
-	o := optionsFor(t, "REFUSE_worker=CREDIT_HOLD: must be 0 or from 1s to 2160h (90 days)")
+	o := newOptions(t, "REFUSE_worker=CREDIT_HOLD: must be 0 or from 1s to 2160h (90 days)")
 
 	_, err := Start(t.Context(), o)
 
@@ -121,12 +122,12 @@ func TestStackPassesOnWhatABinaryRefusesInItsConfiguration(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(o.Dir, "stack.json"))
 }
 
-func TestStackNamesABinaryThatIsNotThere(t *testing.T) {
+func TestStack_ReportsMissingBinary(t *testing.T) {
 	t.Parallel()
-	o := optionsFor(t)
+	o := newOptions(t)
 	require.NoError(t, os.Remove(filepath.Join(o.BinDir, "starter")))
 
 	_, err := Start(t.Context(), o)
 
-	require.ErrorContains(t, err, "starter is not in "+o.BinDir+": make build puts it there")
+	require.ErrorContains(t, err, "starter is not in "+o.BinDir+": build it with make build")
 }

@@ -12,14 +12,14 @@ import (
 	"syscall"
 )
 
-// state is the folder a stack keeps everything in, held by this process alone.
+// state is the folder that a stack keeps everything in, locked by this process.
 type state struct {
 	dir  string
 	lock *os.File
-	ours bool // a stack has used the folder before, or nobody has
+	ours bool // the folder was empty, or a stack has used it before
 }
 
-// openState takes the folder. The lock ends with this process, however that ends.
+// openState locks the folder. The lock ends with this process, however it ends.
 func openState(dir string) (*state, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
@@ -35,16 +35,16 @@ func openState(dir string) (*state, error) {
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
-		return nil, fmt.Errorf("another stack%s runs in %s: stop it, or take another folder with --state", holder(path), dir)
+		return nil, fmt.Errorf("another stack%s runs in %s: stop it, or choose another folder with --state", holder(path), dir)
 	}
 	s := &state{dir: dir, lock: lock, ours: ours}
-	// For the message above alone: the lock is what counts.
+	// Only for the message above: the lock itself is what counts.
 	_ = lock.Truncate(0)
 	_, _ = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
 	return s, nil
 }
 
-// used tells whether a stack has used the folder, or nobody has.
+// used reports whether the folder is empty or a stack has used it before.
 func used(dir string) bool {
 	if _, err := os.Stat(filepath.Join(dir, lockFile)); err == nil {
 		return true
@@ -61,7 +61,7 @@ func holder(path string) string {
 	return fmt.Sprintf(" (process %s)", strings.TrimSpace(string(pid)))
 }
 
-// The names of what a stack keeps in its folder, and nothing else is ever removed from there.
+// The names of what a stack keeps in its folder. Nothing else there is ever removed.
 const (
 	lockFile       = "stack.lock"
 	postgresDir    = "postgres"
@@ -72,11 +72,12 @@ const (
 	descriptorFile = "stack.json"
 )
 
-// forget removes what earlier runs left. The binaries stay, and the lock. A folder that no stack has used is left alone: what
-// is called postgres or log there is somebody else's.
+// forget deletes the state of earlier runs. It keeps the binaries and the lock. It
+// refuses a folder that no stack has used: a postgres or log folder there belongs to
+// something else.
 func (s *state) forget() error {
 	if !s.ours {
-		return fmt.Errorf("start over: %s holds files and was never a stack's: take another folder with --state", s.dir)
+		return fmt.Errorf("start over: %s holds files of something else: choose another folder with --state", s.dir)
 	}
 	for _, name := range []string{
 		postgresDir, kurrentdbDir, temporalFile, temporalFile + "-wal", temporalFile + "-shm", inboxFile, logDir, descriptorFile,
@@ -88,7 +89,8 @@ func (s *state) forget() error {
 	return nil
 }
 
-// describe writes stack.json whole or not at all. It holds the database's password: it is for its owner alone.
+// describe writes stack.json atomically. Only its owner may read it, because it contains
+// the database password.
 func (s *state) describe(d Description) error {
 	body, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
@@ -105,12 +107,13 @@ func (s *state) describe(d Description) error {
 	return nil
 }
 
-// withdraw removes stack.json: it says that the stack is ready.
+// withdraw removes stack.json, whose presence means that the stack is ready.
 func (s *state) withdraw() { _ = os.Remove(filepath.Join(s.dir, descriptorFile)) }
 
 func (s *state) close() { _ = s.lock.Close() }
 
-// maxLog is how long a log may be when a stack starts: a longer one is kept aside, and what was aside goes.
+// maxLog is the size above which a log is rotated when a stack starts. The previously
+// rotated log is overwritten.
 const maxLog = 10 << 20
 
 func rotate(path string) {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestStateIsHeldByOneStackAtATime(t *testing.T) {
+func TestOpenState_LocksFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first, err := openState(dir)
@@ -24,7 +24,7 @@ func TestStateIsHeldByOneStackAtATime(t *testing.T) {
 	second.close()
 }
 
-func TestStartingOverKeepsTheBinariesAndWhatIsNotOurs(t *testing.T) {
+func TestForget_KeepsBinariesAndOtherFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, name := range []string{"bin/local", "notes.txt", "postgres/data/PG_VERSION", "kurrentdb/events.log", "log/worker.log"} {
@@ -51,25 +51,25 @@ func TestStartingOverKeepsTheBinariesAndWhatIsNotOurs(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, "bin", "local"))
 }
 
-func TestStartingOverLeavesAFolderAloneThatWasNeverAStacks(t *testing.T) {
+func TestForget_RefusesFolderOfSomethingElse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	notOurs := filepath.Join(dir, "log", "notes.txt")
-	require.NoError(t, os.MkdirAll(filepath.Dir(notOurs), 0o755))
-	require.NoError(t, os.WriteFile(notOurs, nil, 0o600))
+	foreign := filepath.Join(dir, "log", "notes.txt")
+	require.NoError(t, os.MkdirAll(filepath.Dir(foreign), 0o755))
+	require.NoError(t, os.WriteFile(foreign, nil, 0o600))
 	s, err := openState(dir)
 	require.NoError(t, err)
 	defer s.close()
-	require.ErrorContains(t, s.forget(), "was never a stack's")
-	require.FileExists(t, notOurs)
+	require.ErrorContains(t, s.forget(), "holds files of something else")
+	require.FileExists(t, foreign)
 }
 
-func TestALongLogIsKeptAside(t *testing.T) {
+func TestRotate_LongLog(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "worker.log")
 	require.NoError(t, os.WriteFile(path, make([]byte, maxLog), 0o600))
 	rotate(path)
-	require.FileExists(t, path, "not longer than it may be")
+	require.FileExists(t, path, "the log is not over the limit")
 
 	require.NoError(t, os.WriteFile(path, make([]byte, maxLog+1), 0o600))
 	rotate(path)
