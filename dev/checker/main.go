@@ -1,9 +1,11 @@
-// Checker is the judge of the promise. It reads the raw stores, KurrentDB, Temporal, PostgreSQL and the inbox of accepted
-// mails, holds them against the invariants, and prints one JSON of counts and violations.
+// Checker verifies the invariants of Orderflow. It reads the raw stores (KurrentDB,
+// Temporal, PostgreSQL and the inbox of accepted emails), checks the invariants, and
+// prints one JSON document of counts and violations.
 //
-// It is independent: of the product it shares the decoding of order events and nothing else. It is meant for stores that
-// have come to rest, since it reads one after the other. Exit codes: 0, nothing is violated; 3, something is; 1, a store
-// could not be read; 2, bad arguments or environment.
+// It is independent: it shares only the decoding of order events with the product. It
+// expects stores that no longer change, since it reads one after the other. Exit codes:
+// 0, no violations; 3, violations found; 1, a store could not be read; 2, invalid
+// arguments or environment.
 package main
 
 import (
@@ -20,7 +22,7 @@ import (
 	"orderflow/dev/checker/internal/judge"
 )
 
-// The exit codes beside 0.
+// The exit codes other than 0.
 const (
 	exitUnreadable = 1
 	exitArguments  = 2
@@ -34,7 +36,7 @@ func main() {
 	os.Exit(exitCode(err, os.Stderr))
 }
 
-// errViolated says that the report tells of violations.
+// errViolated reports that the report contains violations.
 var errViolated = errors.New("invariants are violated")
 
 func exitCode(err error, stderr io.Writer) int {
@@ -76,7 +78,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	return nil
 }
 
-// check collects and judges. KurrentDB's client can block past its context, so nobody waits for it longer than that.
+// check collects and judges. KurrentDB's client can block past its context, so check does
+// not wait for it longer than the context.
 func check(ctx context.Context, s settings) (report, error) {
 	type answer struct {
 		report report

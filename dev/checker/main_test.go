@@ -13,7 +13,7 @@ import (
 	"orderflow/dev/checker/internal/judge"
 )
 
-func TestTheExitCodeSaysWhatCameOfIt(t *testing.T) {
+func TestRun_ExitCode(t *testing.T) {
 	t.Parallel()
 	nowhere := []string{
 		"KURRENTDB_URL=kurrentdb://127.0.0.1:1?tls=false", "KURRENTDB_ALLOW_PLAINTEXT=true",
@@ -46,7 +46,7 @@ func TestTheExitCodeSaysWhatCameOfIt(t *testing.T) {
 	}
 }
 
-func TestALocalStackIsReadFromItsDescription(t *testing.T) {
+func TestSettings_StackFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "stack.json")
 	require.NoError(t, os.WriteFile(file, []byte(`{"temporalAddress":"t:1","kurrentdbURL":"kurrentdb://k:1?tls=false","postgresURL":"postgres://p","sesURL":"http://s"}`), 0o600))
@@ -59,7 +59,7 @@ func TestALocalStackIsReadFromItsDescription(t *testing.T) {
 	require.NotContains(t, s.sources.Temporal, "TEMPORAL_PROFILE")
 }
 
-func TestSpansOfLostCommitsAreTaken(t *testing.T) {
+func TestSettings_LostSpans(t *testing.T) {
 	t.Parallel()
 	s, err := parse([]string{
 		"--list", "--lost", "2025-01-31T09:00:00Z/2025-01-31T09:00:05Z", "--lost", "2025-01-31T10:00:00.5Z/2025-01-31T10:00:01Z",
@@ -69,7 +69,7 @@ func TestSpansOfLostCommitsAreTaken(t *testing.T) {
 	require.Equal(t, 5*time.Second, s.sources.Lost[0].To.Sub(s.sources.Lost[0].From))
 }
 
-func TestManyViolationsAreCountedAndFewPrinted(t *testing.T) {
+func TestReport_LimitsPrintedViolations(t *testing.T) {
 	t.Parallel()
 	var violations []judge.Violation
 	for range 50 {

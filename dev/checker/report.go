@@ -8,7 +8,8 @@ import (
 	"orderflow/dev/checker/internal/judge"
 )
 
-// report is what is printed. Its counts say how much was judged: no violations among no orders prove nothing.
+// report is what is printed. Its counts say how much was checked: no violations among no
+// orders prove nothing.
 type report struct {
 	Counts     map[string]int64  `json:"counts"`
 	Invariants map[string]int64  `json:"violated"` // violations by invariant, all of them

@@ -15,7 +15,7 @@ import (
 	"orderflow/dev/checker/internal/judge"
 )
 
-// settings are what the arguments and the environment say.
+// settings are the parsed arguments and environment.
 type settings struct {
 	sources collect.Sources
 	timeout time.Duration
@@ -27,7 +27,7 @@ func (s settings) scope() judge.Scope {
 	return judge.Scope{Publisher: s.sources.Publisher, View: s.sources.View}
 }
 
-// argumentError is a mistake of whoever started the checker.
+// argumentError is an invalid argument or environment variable.
 type argumentError struct{ message string }
 
 func (e argumentError) Error() string { return e.message }
@@ -67,7 +67,7 @@ func parse(args, environ []string, stderr io.Writer) (settings, error) {
 	return s, s.read(env)
 }
 
-// lost takes a span in.
+// lost adds a span of lost commits.
 func (s *settings) lost(text string) error {
 	from, to, _ := strings.Cut(text, "/")
 	var span facts.Span
@@ -94,7 +94,8 @@ func variablesOf(environ []string) variables {
 	return env
 }
 
-// addStack takes the addresses of a stack that runs here, which is plaintext on the loopback.
+// addStack adds the addresses of a local stack, which uses plaintext on the loopback
+// interface.
 func (env variables) addStack(file string) error {
 	body, err := os.ReadFile(file)
 	if err != nil {
@@ -105,7 +106,7 @@ func (env variables) addStack(file string) error {
 		return errors.New("is not a stack.json")
 	}
 	for name := range env {
-		if strings.HasPrefix(name, "TEMPORAL_") { // a profile of the user's may be about another server
+		if strings.HasPrefix(name, "TEMPORAL_") { // the user's profile may describe another server
 			delete(env, name)
 		}
 	}

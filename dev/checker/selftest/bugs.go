@@ -5,26 +5,28 @@ import (
 	"time"
 )
 
-// bug is a mistake that the checker must see.
+// bug is a mistake that the checker must detect.
 type bug struct {
 	patch     string // in dev/checker/bugs, without .patch
-	scenario  string // of dev/chaos, which lets it do its harm
-	invariant string // of the checker or of the workload; must complain, others may too
+	scenario  string // of dev/chaos, in which it does harm
+	invariant string // of the checker or of the workload; must be violated, others may be too
 
-	drain time.Duration // how long a run is waited for; 0: drainWithBug
+	drain time.Duration // how long to wait for a run; 0 means drainWithBug
 }
 
-// A bug may keep a run from ever coming to rest: it is not waited for longer than its harm takes. Without a bug a run may
-// take its time.
+// A bug may keep a run from ever settling: the wait is no longer than its harm takes.
+// Without a bug a run may take its time.
 const (
 	drainWithBug = 20 * time.Second
 	drainClean   = 5 * time.Minute
 )
 
-// longerThanRecovery is how long a run takes at the most that recovers by itself, where the harm is that it does not.
+// longerThanRecovery is the maximum duration of a run that recovers on its own, for bugs
+// whose harm is that it does not.
 const longerThanRecovery = 2 * time.Minute
 
-// tries is how often a bug is given the chance to do harm: those that are races do not win every time.
+// tries is how many runs a bug gets to do harm: bugs that are races do not win every
+// time.
 const tries = 3
 
 func bugs() []bug {
@@ -48,7 +50,7 @@ func bugs() []bug {
 	}
 }
 
-// selected are the bugs whose names begin with a text.
+// selected returns the bugs whose names start with name.
 func selected(name string) []bug {
 	var found []bug
 	for _, b := range bugs() {

@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 )
 
-// The programs of a run: those that bugs are planted in, and those that run and judge them and stay as they are.
+// The programs of a run: those that bugs are planted in, and those that run and judge
+// them and stay as they are.
 func product() []string { return []string{"./starter", "./worker", "./publisher", "./api"} }
 func judges() []string {
 	return []string{"./dev/chaos", "./dev/checker", "./dev/kurrentsim/cmd/kurrentsim", "./dev/sessim/cmd/sessim", "./projector"}
@@ -16,12 +17,13 @@ func judges() []string {
 // clean is the folder of the binaries without a bug.
 const clean = "clean"
 
-// buildClean builds everything from the tree as it is.
+// buildClean builds everything from the unmodified tree.
 func (t *tree) buildClean(ctx context.Context) error {
 	return t.build(ctx, clean, append(product(), judges()...)...)
 }
 
-// buildBug builds the product with the bug that is planted, and puts the clean judges beside it.
+// buildBug builds the product with the planted bug and links the clean judges into its
+// folder.
 func (t *tree) buildBug(ctx context.Context, name string) error {
 	if err := t.build(ctx, name, product()...); err != nil {
 		return err
@@ -35,7 +37,7 @@ func (t *tree) buildBug(ctx context.Context, name string) error {
 	return nil
 }
 
-// build compiles with the failpoints in.
+// build compiles with failpoints enabled.
 func (t *tree) build(ctx context.Context, name string, packages ...string) error {
 	args := append([]string{"build", "-tags", "failpoint", "-o", t.bin(name) + string(filepath.Separator)}, packages...)
 	if err := os.MkdirAll(t.bin(name), 0o755); err != nil {

@@ -15,20 +15,20 @@ import (
 	"time"
 )
 
-// runTimeout bounds one run beside its drain.
+// runTimeout bounds one run without its drain.
 const runTimeout = 5 * time.Minute
 
-// exitViolations is how chaos exits when something is wrong.
+// exitViolations is the exit code of chaos when it found violations.
 const exitViolations = 3
 
-// verdict is what a run came to.
+// verdict is the result of a run.
 type verdict struct {
 	wrong    bool
 	violated map[string]int64 // by invariant: the checker's, and the workload's
-	first    string           // the first complaint, by whomever, for the report
+	first    string           // the first violation, for the report
 }
 
-// report is what is looked at in what chaos prints.
+// report is the checked part of the report of chaos.
 type report struct {
 	Checker struct {
 		Violated map[string]int64 `json:"violated"`
@@ -52,16 +52,16 @@ func (t *tree) chaos(ctx context.Context, scenario, bin string, seed uint64, dra
 	if err := os.MkdirAll(state, 0o755); err != nil {
 		return verdict{}, err
 	}
-	said, err := os.Create(filepath.Join(state, "chaos.log"))
+	log, err := os.Create(filepath.Join(state, "chaos.log"))
 	if err != nil {
 		return verdict{}, err
 	}
-	defer said.Close()
-	command.Stderr = said
+	defer log.Close()
+	command.Stderr = log
 	printed, err := command.Output()
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitViolations) {
-		return verdict{}, fmt.Errorf("run %s: %w: %s", scenario, err, lastLines(said.Name()))
+		return verdict{}, fmt.Errorf("run %s: %w: %s", scenario, err, lastLines(log.Name()))
 	}
 	if err := os.WriteFile(filepath.Join(state, "report.json"), printed, 0o600); err != nil {
 		return verdict{}, err
@@ -73,7 +73,8 @@ func (t *tree) chaos(ctx context.Context, scenario, bin string, seed uint64, dra
 	return r.verdict(exit != nil), nil
 }
 
-// verdict adds up. The checker's count of its own invariants is the whole one: not all it found is listed.
+// verdict sums up the report. The checker's own count is complete, whereas not every
+// violation it found is listed.
 func (r report) verdict(wrong bool) verdict {
 	v := verdict{wrong: wrong, violated: map[string]int64{}}
 	for _, found := range r.Violations {
@@ -86,7 +87,7 @@ func (r report) verdict(wrong bool) verdict {
 	return v
 }
 
-// lastLines is the end of a log, for a run that failed.
+// lastLines returns the end of a log, for a run that failed.
 func lastLines(file string) string {
 	body, err := os.ReadFile(file)
 	if err != nil {

@@ -1,11 +1,13 @@
-// Selftest is the test of the judge: it plants known bugs into a copy of the tree, one at a time, runs a scenario of
-// dev/chaos that lets the bug do its harm, and demands that the checker complains of just that. Each scenario also runs
-// without a bug and must come out clean, so that a checker that always complains does not pass.
+// Selftest tests the checker. It plants known bugs into a copy of the tree, one at a time, runs
+// the scenario of dev/chaos in which the bug does harm, and requires that the checker reports
+// exactly that harm. Each scenario also runs without a bug and must be clean, so that a checker
+// that always reports violations does not pass.
 //
 //	selftest [--only NAME] [--keep] [--seed N]
 //
-// The patches stand in dev/checker/bugs; which scenario shows which is the table in bugs.go. Exit codes: 0, every bug was
-// caught and every scenario is clean without one; 3, not so; 1, it could not run; 2, bad arguments.
+// The patches are in dev/checker/bugs. The table in bugs.go assigns each a scenario. Exit codes:
+// 0, every bug was caught and every scenario is clean without one; 3, otherwise; 1, it could not
+// run; 2, invalid arguments.
 package main
 
 import (
@@ -19,7 +21,7 @@ import (
 	"syscall"
 )
 
-// The exit codes beside 0.
+// The exit codes other than 0.
 const (
 	exitFailure   = 1
 	exitArguments = 2
@@ -53,10 +55,10 @@ func exitCode(err error, stderr io.Writer) int {
 	}
 }
 
-// options are what the command line asks for.
+// options are the parsed command line.
 type options struct {
-	only string // the one bug to plant, by the beginning of its name
-	keep bool   // the copy of the tree, with databases and logs of what went wrong
+	only string // plant only bugs whose names start with this
+	keep bool   // keep the copy of the tree, with the databases and logs of failed runs
 	seed uint64
 }
 
@@ -78,7 +80,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("%w: unexpected %q", errArguments, flags.Arg(0))
 	case len(selected(o.only)) == 0:
-		return o, fmt.Errorf("%w: no bug is called %s", errArguments, o.only)
+		return o, fmt.Errorf("%w: no bug has a name that starts with %s", errArguments, o.only)
 	}
 	return o, nil
 }
@@ -93,9 +95,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("copy the tree: %w", err)
 	}
 	if o.keep {
-		_, _ = fmt.Fprintln(stderr, "everything is in", dir)
+		_, _ = fmt.Fprintln(stderr, "keeping state in", dir)
 	} else {
-		defer func() { _ = os.RemoveAll(dir) }() // a temporary folder's remains harm nobody
+		defer func() { _ = os.RemoveAll(dir) }() // leftovers in a temporary folder are harmless
 	}
 	t, err := copyTree(ctx, dir)
 	if err != nil {

@@ -8,17 +8,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestEveryBugCanStillBePlantedAndUprooted(t *testing.T) {
+func TestTree_PlantsAndRemovesEveryBug(t *testing.T) {
 	t.Parallel()
 	tree, err := copyTree(t.Context(), t.TempDir())
 	require.NoError(t, err)
 	for _, b := range bugs() {
 		require.NoError(t, tree.plant(t.Context(), b.patch))
-		require.NoError(t, tree.uproot(t.Context(), b.patch))
+		require.NoError(t, tree.remove(t.Context(), b.patch))
 	}
 }
 
-func TestAPatchThatNoLongerAppliesIsNamed(t *testing.T) {
+func TestTree_NamesPatchThatDoesNotApply(t *testing.T) {
 	t.Parallel()
 	tree, err := copyTree(t.Context(), t.TempDir())
 	require.NoError(t, err)
@@ -27,7 +27,7 @@ func TestAPatchThatNoLongerAppliesIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "dev/checker/bugs/"+bugs()[0].patch+".patch does not apply")
 }
 
-func TestEveryPatchHasItsRow(t *testing.T) {
+func TestBugs_EveryPatchHasRow(t *testing.T) {
 	t.Parallel()
 	patches, err := filepath.Glob("../bugs/*.patch")
 	require.NoError(t, err)
@@ -42,7 +42,7 @@ func TestEveryPatchHasItsRow(t *testing.T) {
 	require.Equal(t, names, rows)
 }
 
-func TestABugIsChosenByTheBeginningOfItsName(t *testing.T) {
+func TestSelected_ByNamePrefix(t *testing.T) {
 	t.Parallel()
 	require.Len(t, selected("09"), 1)
 	require.Len(t, selected(""), len(bugs()))

@@ -52,10 +52,10 @@ func (s *suite) run(ctx context.Context, planted []bug) error {
 }
 
 func (s *suite) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.out, format+"\n", args...) // nobody is left to tell when standard output is gone
+	_, _ = fmt.Fprintf(s.out, format+"\n", args...) // a failed write to standard output cannot be reported
 }
 
-// clean runs a scenario without a bug: nothing may be found.
+// clean runs a scenario without a bug: it must find nothing.
 func (s *suite) clean(ctx context.Context, scenario string) error {
 	began := time.Now()
 	v, err := s.tree.chaos(ctx, scenario, clean, s.seed, drainClean)
@@ -72,14 +72,14 @@ func (s *suite) clean(ctx context.Context, scenario string) error {
 	return nil
 }
 
-// plant builds the product with a bug and gives it a few chances to do its harm.
+// plant builds the product with a bug and runs the scenario a few times.
 func (s *suite) plant(ctx context.Context, b bug) (caught bool, err error) {
 	building := time.Now()
 	if err := s.tree.plant(ctx, b.patch); err != nil {
 		return false, err
 	}
 	err = s.tree.buildBug(ctx, b.patch)
-	if err := errors.Join(err, s.tree.uproot(ctx, b.patch)); err != nil {
+	if err := errors.Join(err, s.tree.remove(ctx, b.patch)); err != nil {
 		return false, err
 	}
 	built := time.Since(building).Seconds()

@@ -15,7 +15,7 @@ import (
 // tree is a copy of the checkout in which bugs are planted.
 type tree struct {
 	origin string // the checkout
-	dir    string // holds the copy, the binaries and what the runs leave
+	dir    string // holds the copy, the binaries and the state of the runs
 }
 
 func (t *tree) source() string         { return filepath.Join(t.dir, "source") }
@@ -24,7 +24,7 @@ func (t *tree) patch(name string) string {
 	return filepath.Join(t.origin, "dev", "checker", "bugs", name+".patch")
 }
 
-// copyTree copies the files that git tracks, as they are right now.
+// copyTree copies the files that git tracks, including uncommitted changes.
 func copyTree(ctx context.Context, dir string) (*tree, error) {
 	top, err := output(ctx, "", "git", "rev-parse", "--show-toplevel")
 	if err != nil {
@@ -57,26 +57,27 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, body, 0o644)
 }
 
-// plant applies a patch, and uproot takes it back.
+// plant applies a patch, and remove reverts it.
 func (t *tree) plant(ctx context.Context, patch string) error { return t.apply(ctx, patch) }
-func (t *tree) uproot(ctx context.Context, patch string) error {
+func (t *tree) remove(ctx context.Context, patch string) error {
 	return t.apply(ctx, patch, "--reverse")
 }
 
 func (t *tree) apply(ctx context.Context, patch string, flags ...string) error {
 	args := append([]string{"apply", "--whitespace=nowarn"}, flags...)
 	if _, err := output(ctx, t.source(), "git", append(args, t.patch(patch))...); err != nil {
-		return fmt.Errorf("dev/checker/bugs/%s.patch does not apply any more: %w", patch, err)
+		return fmt.Errorf("dev/checker/bugs/%s.patch does not apply: %w", patch, err)
 	}
 	return nil
 }
 
-// output runs a program and gives what it wrote. Its error has what it complained of.
+// output runs a program and returns its standard output. Its error contains the standard
+// error.
 func output(ctx context.Context, dir, program string, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	command := exec.CommandContext(ctx, program, args...)
 	command.Dir, command.Stdout, command.Stderr = dir, &stdout, &stderr
-	command.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir)) // the copy is no part of a repository
+	command.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir)) // the copy is not part of a repository
 	if err := command.Run(); err != nil {
 		return stdout.String(), fmt.Errorf("%s: %w: %s", program, err, strings.TrimSpace(stderr.String()))
 	}

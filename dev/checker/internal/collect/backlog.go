@@ -10,11 +10,12 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// publishWait is how long a publisher may take over what is left, a connection that has to be given up included.
+// publishWait is how long a publisher may take to publish the rest, including the time to
+// give up a connection.
 const publishWait = 30 * time.Second
 
-// backlog waits until as many versions are published as the history has, or the publisher has been given its time: then
-// those that are missing are lost.
+// backlog waits until as many versions are published as the history has, or until
+// publishWait has passed: versions that are then missing are lost.
 func (r *reader) backlog(ctx context.Context) error {
 	if !r.sources.Publisher {
 		return nil
@@ -52,7 +53,7 @@ func (r *reader) backlog(ctx context.Context) error {
 	}
 }
 
-// categoryLength is how many events a category has had.
+// categoryLength returns how many events a category has had.
 func categoryLength(ctx context.Context, client *kurrentdb.Client, stream string) (uint64, error) {
 	events, err := client.ReadStream(ctx, stream, kurrentdb.ReadStreamOptions{Direction: kurrentdb.Backwards, From: kurrentdb.End{}}, 1)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"orderflow/dev/checker/internal/facts"
 )
 
-// Sources says where the stores are. Temporal's address comes from its SDK's own environment.
+// Sources are the locations of the stores. Temporal's address comes from the environment
+// of its SDK.
 type Sources struct {
 	KurrentURL  string
 	Stream      string // the subscription's
@@ -16,25 +17,26 @@ type Sources struct {
 	PostgresURL string
 	InboxURL    string
 	Temporal    map[string]string // the TEMPORAL_ variables
-	LogDir      string            // scanned for personal data; empty for none
-	Publisher   bool              // a publisher was there: what it did is read
-	View        bool              // a projector was there: what it made is read
-	Lost        []facts.Span      // in which PostgreSQL's commits were lost
+	LogDir      string            // scanned for personal data; empty means none
+	Publisher   bool              // a publisher ran: read what it published
+	View        bool              // a projector ran: read what it wrote
+	Lost        []facts.Span      // spans in which PostgreSQL's commits were lost
 }
 
-// reader carries what is being collected. The stores are read in the order in which orders go through them, so that an
-// effect is not missed that came while the checker was reading.
+// reader holds the facts during collection. It reads the stores in the order in which
+// orders pass through them, so that it does not miss an effect that occurs while it
+// reads.
 type reader struct {
 	sources  Sources
 	facts    *facts.Facts
-	canaries *Canaries
+	markers  *PIIMarkers
 	links    map[string]map[uint64]bool // by order and revision, what the group's stream links to
-	patience time.Duration              // with a group that has not written down yet how far it is
+	patience time.Duration              // how long a group may take to write its checkpoint
 }
 
-// All reads every store. Any error means that the facts are not all there.
+// All reads every store. If it returns an error, the facts are incomplete.
 func All(ctx context.Context, sources Sources) (*facts.Facts, error) {
-	r := &reader{sources: sources, facts: facts.New(), canaries: NewCanaries(), patience: checkpointWait}
+	r := &reader{sources: sources, facts: facts.New(), markers: NewPIIMarkers(), patience: checkpointWait}
 	for _, part := range []struct {
 		name string
 		read func(context.Context) error
@@ -46,13 +48,13 @@ func All(ctx context.Context, sources Sources) (*facts.Facts, error) {
 		}
 	}
 	r.facts.Lost = sources.Lost
-	r.facts.Scanned = r.canaries.Scanned()
+	r.facts.Scanned = r.markers.Scanned()
 	return r.facts, nil
 }
 
-// scan looks for personal data of any order in what may hold none.
+// scan searches data that must not contain personal data for that of any order.
 func (r *reader) scan(data []byte, where, orderID, what string) {
-	if r.canaries.Find(data) {
+	if r.markers.Find(data) {
 		r.facts.Leaks = append(r.facts.Leaks, facts.Leak{Where: where, Order: orderID, What: what})
 	}
 }

@@ -1,4 +1,5 @@
-// Package collect reads the stores as they are: every event of KurrentDB, every workflow's history, every row, every mail.
-// It has its own way into each of them and shares nothing with the product but the decoding of order events, so that a
-// mistake there cannot hide itself here. It leaves judging to package judge.
+// Package collect reads the raw stores: every event of KurrentDB, the history of every
+// workflow, every row and every email. It has its own access to each store and shares
+// only the decoding of order events with the product, so that a mistake there cannot hide
+// itself here. Package judge checks the result.
 package collect

@@ -18,7 +18,7 @@ func (r *reader) orderEvent(e *kurrentdb.RecordedEvent) {
 	o := r.facts.Order(e.StreamID)
 	switch e.EventType {
 	case order.TypePlaced, order.TypePlacedAlias:
-		r.canaries.AddOrder(e.Data)
+		r.markers.AddOrder(e.Data)
 		o.Placed = append(o.Placed, placed(e))
 	case order.TypePaid:
 		paid, err := order.DecodePaid(e.StreamID, e.ContentType, e.Data)
@@ -58,14 +58,14 @@ func fault(err error) string {
 	return err.Error()
 }
 
-// orderMetadata notes a stream that was deleted, or of which the beginning was.
+// orderMetadata records that a stream was deleted or truncated.
 func (r *reader) orderMetadata(e *kurrentdb.RecordedEvent) {
 	if truncatedBefore(e.Data) > 0 {
 		r.facts.Order(strings.TrimPrefix(e.StreamID, "$$")).Deleted = true
 	}
 }
 
-// parkedPrefix is what the server puts before the reason a consumer gave.
+// parkedPrefix is what the server puts before the reason that a consumer gave.
 const parkedPrefix = "Client explicitly NAK'ed message.\n"
 
 func (r *reader) parkedEvent(e *kurrentdb.RecordedEvent) {
@@ -78,7 +78,7 @@ func (r *reader) parkedEvent(e *kurrentdb.RecordedEvent) {
 		Added  time.Time `json:"added"`
 		Reason string    `json:"reason"`
 	}
-	_ = json.Unmarshal(e.UserMetadata, &note) // an entry without a note has no reason, which is what is asked about
+	_ = json.Unmarshal(e.UserMetadata, &note) // an entry without a note has no reason, which an invariant checks
 	if note.Added.IsZero() {
 		note.Added = e.CreatedDate
 	}
@@ -140,6 +140,6 @@ func causation(metadata []byte) string {
 	var m struct {
 		CausationID string `json:"$causationId"`
 	}
-	_ = json.Unmarshal(metadata, &m) // without a cause, which an invariant misses
+	_ = json.Unmarshal(metadata, &m) // without a cause, which an invariant reports
 	return m.CausationID
 }

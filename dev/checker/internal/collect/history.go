@@ -14,28 +14,29 @@ import (
 	"orderflow/internal/order"
 )
 
-// history is a run as far as its events have been read.
+// history is a run, as far as its events have been read.
 type history struct {
 	workflowType string
 	run          facts.Run
 	wait         wait
-	leaks        []string // the events that hold personal data
+	leaks        []string // the events that contain personal data
 }
 
-// input is what is looked at in the input of an order's workflow.
+// input is the checked part of the input of an order's workflow.
 type input struct {
 	CustomerID string       `json:"customerId"`
 	Total      order.Money  `json:"total"`
 	Source     order.Source `json:"source"`
 }
 
-// take reads one event. On the wire texts and payloads stand as they are, so that is where personal data is looked for.
-func (h *history) take(e *historypb.HistoryEvent, canaries *Canaries) error {
+// take reads one event. Texts and payloads are unencoded in the wire format, so it is
+// searched for personal data.
+func (h *history) take(e *historypb.HistoryEvent, markers *PIIMarkers) error {
 	wire, err := proto.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("event %d: %w", e.GetEventId(), err)
 	}
-	if canaries.Find(wire) {
+	if markers.Find(wire) {
 		h.leaks = append(h.leaks, fmt.Sprintf("event %d %s", e.GetEventId(), e.GetEventType()))
 	}
 	switch e.GetEventType() {
@@ -71,7 +72,7 @@ func (h *history) status(a *common.SearchAttributes) {
 	}
 }
 
-// closed reads how the run ended, if e says so.
+// closed records how the run ended if e is a closing event.
 func (h *history) closed(e *historypb.HistoryEvent) {
 	var end *common.Payloads
 	switch e.GetEventType() {
@@ -111,7 +112,8 @@ func first(payloads *common.Payloads) *common.Payload {
 	return payloads.GetPayloads()[0]
 }
 
-// decode leaves the target as it is when there is nothing to be read: an invariant misses it then.
+// decode leaves the target unchanged if there is nothing to decode: an invariant reports
+// it then.
 func decode(payload *common.Payload, into any) {
 	if payload != nil {
 		_ = converter.GetDefaultDataConverter().FromPayload(payload, into)

@@ -12,7 +12,7 @@ import (
 	"orderflow/internal/order"
 )
 
-// recorded reads a history that the real server wrote.
+// recorded reads a history written by the real server.
 func recorded(t *testing.T, name string) []*historypb.HistoryEvent {
 	t.Helper()
 	file, err := os.Open("../../../../workflows/testdata/histories/" + name + ".json")
@@ -23,7 +23,7 @@ func recorded(t *testing.T, name string) []*historypb.HistoryEvent {
 	return read.GetEvents()
 }
 
-func TestARunIsReadFromItsHistory(t *testing.T) {
+func TestHistory_Run(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		status    facts.RunStatus
@@ -45,7 +45,7 @@ func TestARunIsReadFromItsHistory(t *testing.T) {
 			t.Parallel()
 			h := &history{run: facts.Run{Status: facts.RunOpen}}
 			for _, e := range recorded(t, name) {
-				require.NoError(t, h.take(e, NewCanaries()))
+				require.NoError(t, h.take(e, NewPIIMarkers()))
 			}
 			require.Equal(t, "OrderFulfillment", h.workflowType)
 			require.Equal(t, test.status, h.run.Status)
@@ -61,23 +61,23 @@ func TestARunIsReadFromItsHistory(t *testing.T) {
 	}
 }
 
-func TestPersonalDataInAHistoryIsFound(t *testing.T) {
+func TestHistory_PersonalData(t *testing.T) {
 	t.Parallel()
 	events := recorded(t, "shipped")
 	var h history
 	for _, e := range events {
-		require.NoError(t, h.take(e, NewCanaries()))
+		require.NoError(t, h.take(e, NewPIIMarkers()))
 	}
-	canaries := NewCanaries()
-	canaries.Add(h.run.Input.CustomerID) // stands in the input, in the memo's neighbourhood and in activities' inputs
+	markers := NewPIIMarkers()
+	markers.Add(h.run.Input.CustomerID) // stands in the input, in the memo's neighbourhood and in activities' inputs
 	h = history{}
 	for _, e := range events {
-		require.NoError(t, h.take(e, canaries))
+		require.NoError(t, h.take(e, markers))
 	}
 	require.Contains(t, h.leaks, "event 1 WorkflowExecutionStarted")
 }
 
-func TestAnOrderIsReadOutOfAWorkflowsID(t *testing.T) {
+func TestOrderOf(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "order-a-b.1", orderOf("OrderSettlement", "settlement-order-a-b.1-17"))
 	require.Equal(t, "order-a-b.1", orderOf("OrderRepair", "repair-order-a-b.1"))

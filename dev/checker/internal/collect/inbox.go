@@ -11,7 +11,7 @@ import (
 	"orderflow/dev/checker/internal/facts"
 )
 
-// message is what is looked at in a mail that was accepted.
+// message is the checked part of an accepted email.
 type message struct {
 	MessageID string            `json:"messageId"`
 	To        string            `json:"to"`
@@ -20,7 +20,8 @@ type message struct {
 	At        time.Time         `json:"at"`
 }
 
-// inbox reads the accepted mails one by one, for all of them with their bodies are more than belongs into memory.
+// inbox reads the accepted emails one by one: together with their bodies they may not fit
+// into memory.
 func (r *reader) inbox(ctx context.Context) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(r.sources.InboxURL, "/")+"/messages", nil)
 	if err != nil {
@@ -32,10 +33,10 @@ func (r *reader) inbox(ctx context.Context) error {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("answered %s", response.Status)
+		return fmt.Errorf("status %s", response.Status)
 	}
 	decoder := json.NewDecoder(response.Body)
-	if _, err := decoder.Token(); err != nil { // the list begins
+	if _, err := decoder.Token(); err != nil { // start of the list
 		return err
 	}
 	for decoder.More() {
@@ -48,6 +49,6 @@ func (r *reader) inbox(ctx context.Context) error {
 			ID: m.MessageID, Kind: m.Tags["kind"], OrderTag: m.Tags["order_id"], To: m.To, At: m.At,
 		})
 	}
-	_, err = decoder.Token() // and ends: a list that was cut off is an error
+	_, err = decoder.Token() // end of the list: a truncated list is an error
 	return err
 }

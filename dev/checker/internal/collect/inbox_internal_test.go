@@ -22,7 +22,7 @@ const mail = `{
 	"EmailTags": [{"Name": "order_id", "Value": "order-1"}, {"Name": "kind", "Value": "confirmation"}]
 }`
 
-func TestAMailIsReadFromTheInbox(t *testing.T) {
+func TestInbox_Message(t *testing.T) {
 	t.Parallel()
 	server, err := sessim.Start(sessim.Options{Listen: "127.0.0.1:0"})
 	require.NoError(t, err)
@@ -46,7 +46,7 @@ func TestAMailIsReadFromTheInbox(t *testing.T) {
 	}, messages[0])
 }
 
-func TestAListOfMailsThatIsCutOffIsAnError(t *testing.T) {
+func TestInbox_TruncatedList(t *testing.T) {
 	t.Parallel()
 	for name, list := range map[string]string{"in a mail": `[{"to":"a`, "between mails": `[{"to":"a"}`, "at the start": ``} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(list)) }))

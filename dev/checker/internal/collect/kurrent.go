@@ -19,11 +19,12 @@ const (
 	creditPrefix      = "credit-"
 	fulfillmentPrefix = "fulfillment-"
 
-	// checkpointWait is how long a group that is done may take to write that down.
+	// checkpointWait is how long a group that is done may take to write its checkpoint.
 	checkpointWait = 10 * time.Second
 )
 
-// kurrent reads the whole log: what was parked and replayed, or deleted, is still in it.
+// kurrent reads the whole log, which still contains everything that was parked and
+// replayed, or deleted.
 func (r *reader) kurrent(ctx context.Context) error {
 	client, err := r.kurrentClient()
 	if err != nil {
@@ -40,8 +41,9 @@ func (r *reader) kurrent(ctx context.Context) error {
 	return nil
 }
 
-// markUnlinked marks the events of orders without a link in the stream that the group is on: a server leaves out what
-// says it is JSON and is not, and the group never hears of it.
+// markUnlinked marks the events of orders that have no link in the group's stream. A
+// server omits events that claim to be JSON and are not, and the group never receives
+// them.
 func (r *reader) markUnlinked() {
 	for id, o := range r.facts.Orders {
 		linked := r.links[id]
@@ -105,7 +107,7 @@ func (r *reader) log(ctx context.Context, client *kurrentdb.Client) error {
 	}
 }
 
-// event sorts an event by its stream.
+// event dispatches an event by its stream.
 func (r *reader) event(e *kurrentdb.RecordedEvent) {
 	parked := "$persistentsubscription-" + r.sources.Stream + "::" + r.sources.Group + "-parked"
 	switch {
@@ -124,7 +126,7 @@ func (r *reader) event(e *kurrentdb.RecordedEvent) {
 	}
 }
 
-// group asks how the subscription group is doing, until it is done or has been given its time.
+// group reads the state of the subscription group until it is done or its time is over.
 func (r *reader) group(ctx context.Context, client *kurrentdb.Client) error {
 	giveUp := time.NewTimer(r.patience)
 	defer giveUp.Stop()
@@ -173,14 +175,14 @@ func (r *reader) askGroup(ctx context.Context, client *kurrentdb.Client) error {
 	return nil
 }
 
-// linkTarget takes <revision>@<stream> apart.
+// linkTarget parses <revision>@<stream>.
 func linkTarget(data []byte) (stream string, revision uint64, ok bool) {
 	number, stream, ok := strings.Cut(string(data), "@")
 	revision, err := strconv.ParseUint(number, 10, 64)
 	return stream, revision, ok && err == nil
 }
 
-// truncatedBefore is the first revision that a stream's metadata leaves readable.
+// truncatedBefore returns the first revision that a stream's metadata leaves readable.
 func truncatedBefore(metadata []byte) uint64 {
 	var m struct {
 		Before uint64 `json:"$tb"`

@@ -24,7 +24,7 @@ const (
 	}`
 )
 
-// store is a KurrentDB with a group, to write to.
+// store is a KurrentDB with a group.
 type store struct {
 	*testing.T
 	url    string
@@ -56,17 +56,17 @@ func (s store) append(stream, eventType, data, metadata string) string {
 	return id.String()
 }
 
-// read gives what the checker sees.
+// read returns the facts that the checker collects.
 func (s store) read() *facts.Facts {
 	s.Helper()
 	r := &reader{
-		sources: Sources{KurrentURL: s.url, Stream: "$ce-order", Group: group}, facts: facts.New(), canaries: NewCanaries(),
+		sources: Sources{KurrentURL: s.url, Stream: "$ce-order", Group: group}, facts: facts.New(), markers: NewPIIMarkers(),
 	}
 	require.NoError(s, r.kurrent(s.Context()))
 	return r.facts
 }
 
-func TestAnOrderIsReadFromItsStream(t *testing.T) {
+func TestKurrent_Order(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	placed := s.append("order-1", order.TypePlaced, body, "")
@@ -88,7 +88,7 @@ func TestAnOrderIsReadFromItsStream(t *testing.T) {
 	require.False(t, o.Deleted)
 }
 
-func TestWhatTheServerLeavesOutIsToldFromWhatItLinks(t *testing.T) {
+func TestKurrent_UnlinkedEvents(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	s.append("order-1", order.TypePlaced, `{"orderId":`, "")
@@ -103,7 +103,7 @@ func TestWhatTheServerLeavesOutIsToldFromWhatItLinks(t *testing.T) {
 	require.False(t, o.Placed[1].Unlinked)
 }
 
-func TestADeletedOrderIsToldFromOneThatIsThere(t *testing.T) {
+func TestKurrent_DeletedOrder(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	s.append("order-1", order.TypePlaced, body, "")
@@ -112,7 +112,7 @@ func TestADeletedOrderIsToldFromOneThatIsThere(t *testing.T) {
 	require.True(t, s.read().Orders["order-1"].Deleted)
 }
 
-func TestAnAccountIsReadWithWhatItSaysOfEachOrder(t *testing.T) {
+func TestKurrent_Account(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	placed := s.append("order-1", order.TypePlaced, body, "")
@@ -129,7 +129,7 @@ func TestAnAccountIsReadWithWhatItSaysOfEachOrder(t *testing.T) {
 	require.Empty(t, f.Leaks)
 }
 
-func TestANameInACreditStreamIsALeak(t *testing.T) {
+func TestKurrent_NameInCreditStreamIsLeak(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	s.append("order-1", order.TypePlaced, body, "")
@@ -138,7 +138,7 @@ func TestANameInACreditStreamIsALeak(t *testing.T) {
 	require.Equal(t, []facts.Leak{{Where: "credit stream", Order: "order-1", What: "event 0 of credit-customer-7"}}, leaks)
 }
 
-func TestAPublishedVersionIsReadFromItsStream(t *testing.T) {
+func TestKurrent_PublishedVersion(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	image := `{"order_id":"order-1","customer_id":"customer-7","status":"fulfilling","reason":null,"code":null,"total_minor":1100,

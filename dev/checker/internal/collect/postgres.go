@@ -30,7 +30,7 @@ func (r *reader) postgres(ctx context.Context) error {
 	})
 }
 
-// table is how a table is read.
+// table pairs a table with the function that reads it.
 type table struct {
 	name string
 	read func(context.Context, pgx.Tx) error
@@ -125,7 +125,7 @@ func (r *reader) versions(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// image reads an image that may hold the listed columns and no other.
+// image decodes an image, which may hold the listed columns only.
 func image(v *facts.Version, text string) (digest string, status order.Status) {
 	var i facts.Image
 	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))

@@ -14,7 +14,7 @@ import (
 	"orderflow/internal/order"
 )
 
-// domainEvent is what is looked at in the body of a published version.
+// domainEvent is the checked part of the body of a published version.
 type domainEvent struct {
 	OrderID    string          `json:"orderId"`
 	CustomerID string          `json:"customerId"`
@@ -25,7 +25,7 @@ type domainEvent struct {
 	New        json.RawMessage `json:"new"`
 }
 
-// versionTypes lists the types of events that versions are published as.
+// versionTypes returns the event types that versions are published as.
 func versionTypes() []string {
 	return []string{"order-approved", "order-rejected", "order-shipped", "order-cancelled", "fulfillment-changed"}
 }
@@ -38,7 +38,7 @@ func (r *reader) published(e *kurrentdb.RecordedEvent) {
 		p.Fault = "the body cannot be read or names another order"
 	}
 	p.Version, p.CustomerID, p.Status, p.Total = body.Revision, body.CustomerID, body.Status, body.Total
-	var v facts.Version // takes the fault of an image
+	var v facts.Version // receives the fault of an image
 	if len(body.Old) > 0 && string(body.Old) != "null" {
 		p.Old, _ = image(&v, string(body.Old))
 	}

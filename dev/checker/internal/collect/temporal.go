@@ -27,7 +27,8 @@ const (
 	askTimeout      = 30 * time.Second
 )
 
-// temporal reads the history of every workflow there is: the visibility store only says which there are.
+// temporal reads the history of every workflow. The visibility store is used only to list
+// them.
 func (r *reader) temporal(ctx context.Context) error {
 	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: environment(r.sources.Temporal)})
 	if err != nil {
@@ -65,7 +66,8 @@ func (e environment) Environ() []string {
 	return list
 }
 
-// runKey names a run to read. Without a run's id it is the latest of the workflow, if there is any.
+// runKey identifies a run to read. Without a run id it is the latest run of the workflow,
+// if there is any.
 type runKey struct{ workflowID, runID string }
 
 func listRuns(ctx context.Context, c client.Client) ([]runKey, error) {
@@ -85,7 +87,8 @@ func listRuns(ctx context.Context, c client.Client) ([]runKey, error) {
 	}
 }
 
-// unlisted are the orders whose workflow the visibility store may not know yet: they are asked for by their ids.
+// unlisted returns the orders whose workflow the visibility store may not know yet: they
+// are queried by id.
 func (r *reader) unlisted(listed []runKey) []runKey {
 	known := map[string]bool{}
 	for _, run := range listed {
@@ -110,7 +113,7 @@ func (r *reader) histories(ctx context.Context, c client.Client, runs []runKey) 
 			var notFound *serviceerror.NotFound
 			switch {
 			case errors.As(err, &notFound):
-				return nil // never started, or forgotten since it was listed
+				return nil // never started, or deleted since it was listed
 			case err != nil:
 				return fmt.Errorf("%s: %w", key.workflowID, err)
 			}
@@ -133,14 +136,14 @@ func (r *reader) history(ctx context.Context, c client.Client, key runKey) (*his
 		if err != nil {
 			return nil, err
 		}
-		if err := h.take(event, r.canaries); err != nil {
+		if err := h.take(event, r.markers); err != nil {
 			return nil, err
 		}
 	}
 	return h, nil
 }
 
-// addRun gives a run to the order it is about.
+// addRun adds a run to its order.
 func (r *reader) addRun(h *history) {
 	id := h.run.WorkflowID
 	orderID := orderOf(h.workflowType, id)
@@ -160,7 +163,7 @@ func (r *reader) addRun(h *history) {
 	}
 }
 
-// orderOf reads the order's id out of a workflow's.
+// orderOf returns the order id contained in a workflow id.
 func orderOf(workflowType, id string) string {
 	switch workflowType {
 	case "OrderSettlement": // settlement-<order>-<revision>

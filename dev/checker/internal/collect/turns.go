@@ -15,18 +15,19 @@ import (
 // holdTimer is the summary of the timer that ends a hold.
 const holdTimer = "credit hold"
 
-// wait is a run's wait for messages, followed through its history: what had come when the workflow task began that ended it.
-// A task knows the events before its start, and the updates that it accepts, whose events follow its end. What comes
-// while it runs stands behind its end as well, and belongs to the next task.
+// wait is a run's wait for messages, followed through its history: what had arrived when
+// the workflow task began that ended it. A task knows the events before its start and the
+// updates that it accepts, whose events follow its end. What arrives while it runs also
+// follows its end, and belongs to the next task.
 type wait struct {
-	end   **facts.Turn // where it is noted; nil while the run does not wait
+	end   **facts.Turn // where the result is stored; nil while the run does not wait
 	ends  []string     // the messages that end the wait
-	timer int64        // the event that started its timer; 0: it has none
+	timer int64        // the event that started its timer; 0 means none
 
-	come  facts.Turn // since the wait began
-	begun facts.Turn // had come when the last workflow task began
-	known facts.Turn // to that task, which is completed
-	done  bool       // it is, and what it accepted is being read
+	come  facts.Turn // arrived since the wait began
+	begun facts.Turn // had arrived when the last workflow task began
+	known facts.Turn // known to that task, which is completed
+	done  bool       // the task is completed and the messages it accepted are being read
 }
 
 // turn reads one event of an order's workflow.
@@ -63,7 +64,7 @@ func (h *history) turn(e *historypb.HistoryEvent) {
 	}
 }
 
-// add takes a message that can be read and that the wait is for.
+// add adds a message if it can be decoded and can end the wait.
 func (w *wait) add(to *facts.Turn, name string, payloads *common.Payloads) {
 	var body json.RawMessage
 	decode(first(payloads), &body)
@@ -73,7 +74,7 @@ func (w *wait) add(to *facts.Turn, name string, payloads *common.Payloads) {
 	}
 }
 
-// over notes what the last completed task knew, if that ended the wait.
+// over records what the last completed task knew, if that ended the wait.
 func (w *wait) over() {
 	if w.end != nil && (w.known.Timer || len(w.known.Messages) > 0) {
 		turn := w.known

@@ -14,19 +14,19 @@ import (
 	"orderflow/dev/checker/internal/facts"
 )
 
-// script writes the events of a history.
-type script struct {
+// historyBuilder builds the events of a history.
+type historyBuilder struct {
 	t      *testing.T
 	events []*historypb.HistoryEvent
 }
 
-func (s *script) payloads(v any) *common.Payloads {
+func (s *historyBuilder) payloads(v any) *common.Payloads {
 	p, err := converter.GetDefaultDataConverter().ToPayloads(v)
 	require.NoError(s.t, err)
 	return p
 }
 
-func (s *script) add(kind enums.EventType, fill func(*historypb.HistoryEvent)) int64 {
+func (s *historyBuilder) add(kind enums.EventType, fill func(*historypb.HistoryEvent)) int64 {
 	e := &historypb.HistoryEvent{EventId: int64(len(s.events) + 1), EventType: kind}
 	if fill != nil {
 		fill(e)
@@ -35,7 +35,7 @@ func (s *script) add(kind enums.EventType, fill func(*historypb.HistoryEvent)) i
 	return e.EventId
 }
 
-func (s *script) task(while ...func()) {
+func (s *historyBuilder) task(while ...func()) {
 	s.add(enums.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, nil)
 	s.add(enums.EVENT_TYPE_WORKFLOW_TASK_STARTED, nil)
 	s.add(enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, nil)
@@ -44,13 +44,13 @@ func (s *script) task(while ...func()) {
 	}
 }
 
-func (s *script) hold() int64 {
+func (s *historyBuilder) hold() int64 {
 	return s.add(enums.EVENT_TYPE_TIMER_STARTED, func(e *historypb.HistoryEvent) {
 		e.UserMetadata = &sdkpb.UserMetadata{Summary: s.payloads(holdTimer).GetPayloads()[0]}
 	})
 }
 
-func (s *script) fires(timer int64) {
+func (s *historyBuilder) fires(timer int64) {
 	s.add(enums.EVENT_TYPE_TIMER_FIRED, func(e *historypb.HistoryEvent) {
 		e.Attributes = &historypb.HistoryEvent_TimerFiredEventAttributes{
 			TimerFiredEventAttributes: &historypb.TimerFiredEventAttributes{StartedEventId: timer},
@@ -58,7 +58,7 @@ func (s *script) fires(timer int64) {
 	})
 }
 
-func (s *script) signal(name string, body map[string]string) {
+func (s *historyBuilder) signal(name string, body map[string]string) {
 	s.add(enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, func(e *historypb.HistoryEvent) {
 		e.Attributes = &historypb.HistoryEvent_WorkflowExecutionSignaledEventAttributes{
 			WorkflowExecutionSignaledEventAttributes: &historypb.WorkflowExecutionSignaledEventAttributes{SignalName: name, Input: s.payloads(body)},
@@ -66,7 +66,7 @@ func (s *script) signal(name string, body map[string]string) {
 	})
 }
 
-func (s *script) accept(name string, body map[string]string) {
+func (s *historyBuilder) accept(name string, body map[string]string) {
 	s.add(enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED, func(e *historypb.HistoryEvent) {
 		e.Attributes = &historypb.HistoryEvent_WorkflowExecutionUpdateAcceptedEventAttributes{
 			WorkflowExecutionUpdateAcceptedEventAttributes: &historypb.WorkflowExecutionUpdateAcceptedEventAttributes{
@@ -76,27 +76,27 @@ func (s *script) accept(name string, body map[string]string) {
 	})
 }
 
-func (s *script) cancel() { s.add(enums.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED, nil) }
+func (s *historyBuilder) cancel() { s.add(enums.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED, nil) }
 
-func TestTurnOfAHold(t *testing.T) {
+func TestTurn_Hold(t *testing.T) {
 	t.Parallel()
 	by := map[string]string{"by": "op-1"}
 	for name, test := range map[string]struct {
-		write func(s *script, timer int64)
+		write func(s *historyBuilder, timer int64)
 		want  *facts.Turn
 	}{
-		"an open hold has none": {func(s *script, _ int64) { s.task() }, nil},
-		"a timer alone": {func(s *script, timer int64) {
+		"an open hold has none": {func(s *historyBuilder, _ int64) { s.task() }, nil},
+		"a timer alone": {func(s *historyBuilder, timer int64) {
 			s.fires(timer)
 			s.task()
 			s.task()
 		}, &facts.Turn{Timer: true}},
-		"another timer is none of the hold's": {func(s *script, timer int64) {
+		"another timer is none of the hold's": {func(s *historyBuilder, timer int64) {
 			s.fires(timer + 100)
 			s.task()
 			s.task()
 		}, nil},
-		"messages and a timer that one task sees, in any order": {func(s *script, timer int64) {
+		"messages and a timer that one task sees, in any order": {func(s *historyBuilder, timer int64) {
 			s.signal(facts.MessageApprove, by)
 			s.fires(timer)
 			s.signal(facts.MessageDecline, by)
@@ -104,23 +104,23 @@ func TestTurnOfAHold(t *testing.T) {
 			s.task()
 			s.task()
 		}, &facts.Turn{Timer: true, Messages: []string{facts.MessageApprove, facts.MessageDecline, facts.MessageCancel}}},
-		"what came while the task ran is not in it": {func(s *script, timer int64) {
+		"what came while the task ran is not in it": {func(s *historyBuilder, timer int64) {
 			s.fires(timer)
 			s.task(func() { s.signal(facts.MessageApprove, by) })
 			s.task()
 		}, &facts.Turn{Timer: true}},
-		"what came while a task ran that ended nothing is in the next": {func(s *script, timer int64) {
+		"what came while a task ran that ended nothing is in the next": {func(s *historyBuilder, timer int64) {
 			s.task(func() { s.signal(facts.MessageApprove, by) })
 			s.fires(timer)
 			s.task()
 			s.task()
 		}, &facts.Turn{Timer: true, Messages: []string{facts.MessageApprove}}},
-		"an update that the task accepted": {func(s *script, timer int64) {
+		"an update that the task accepted": {func(s *historyBuilder, timer int64) {
 			s.fires(timer)
 			s.task(func() { s.accept(facts.MessageApprove, by) })
 			s.task()
 		}, &facts.Turn{Timer: true, Messages: []string{facts.MessageApprove}}},
-		"a task that failed decided nothing": {func(s *script, timer int64) {
+		"a task that failed decided nothing": {func(s *historyBuilder, timer int64) {
 			s.fires(timer)
 			s.add(enums.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, nil)
 			s.add(enums.EVENT_TYPE_WORKFLOW_TASK_STARTED, nil)
@@ -129,14 +129,14 @@ func TestTurnOfAHold(t *testing.T) {
 			s.task()
 			s.task()
 		}, &facts.Turn{Timer: true, Messages: []string{facts.MessageApprove}}},
-		"messages that cannot be read, or end no hold": {func(s *script, timer int64) {
+		"messages that cannot be read, or end no hold": {func(s *historyBuilder, timer int64) {
 			s.signal(facts.MessageApprove, nil)
 			s.signal(facts.MessageShip, map[string]string{"carrier": "DHL"})
 			s.fires(timer)
 			s.task()
 			s.task()
 		}, &facts.Turn{Timer: true}},
-		"a run that ends at once": {func(s *script, timer int64) {
+		"a run that ends at once": {func(s *historyBuilder, timer int64) {
 			s.cancel()
 			s.fires(timer)
 			s.task(func() { s.add(enums.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, nil) })
@@ -144,14 +144,14 @@ func TestTurnOfAHold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &script{t: t}
+			s := &historyBuilder{t: t}
 			s.signal(facts.MessageApprove, by) // before the hold, where there is nothing to approve
 			var timer int64
 			s.task(func() { timer = s.hold() })
 			test.write(s, timer)
 			h := &history{}
 			for _, e := range s.events {
-				require.NoError(t, h.take(e, NewCanaries()))
+				require.NoError(t, h.take(e, NewPIIMarkers()))
 			}
 			if test.want != nil && test.want.Messages == nil {
 				test.want.Messages = []string{}
@@ -164,7 +164,7 @@ func TestTurnOfAHold(t *testing.T) {
 	}
 }
 
-func TestTurnOfARecordedHistory(t *testing.T) {
+func TestTurn_RecordedHistory(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ hold, shipping []string }{
 		"shipped":              {nil, []string{facts.MessageShip}},
@@ -178,7 +178,7 @@ func TestTurnOfARecordedHistory(t *testing.T) {
 			t.Parallel()
 			h := &history{}
 			for _, e := range recorded(t, name) {
-				require.NoError(t, h.take(e, NewCanaries()))
+				require.NoError(t, h.take(e, NewPIIMarkers()))
 			}
 			for want, got := range map[*[]string]*facts.Turn{&test.hold: h.run.HoldEnd, &test.shipping: h.run.Shipping} {
 				require.Equal(t, *want == nil, got == nil)

@@ -11,8 +11,8 @@ type Placed struct {
 	Revision uint64
 	EventID  string
 	At       time.Time // when it was written
-	Fault    string    // why it cannot be read, empty when it can; the rest is filled only then
-	Unlinked bool      // the server left it out of the stream that the group is on
+	Fault    string    // why it cannot be decoded; if not empty, the fields below are unset
+	Unlinked bool      // the server omitted it from the group's stream
 
 	CustomerID string
 	Total      order.Money
@@ -27,7 +27,7 @@ type Payment struct {
 	EventID   string
 	Fault     string
 	Unlinked  bool
-	PaymentID string // empty if the producer gave none
+	PaymentID string // empty if the producer set none
 	Amount    order.Money
 }
 
@@ -39,7 +39,8 @@ type Cancellation struct {
 	Unlinked bool
 }
 
-// Parked is one event of the order's stream that the group has put aside, whatever became of it later.
+// Parked is one event of the order's stream that the group has parked, whatever happened
+// to it later.
 type Parked struct {
 	Revision uint64 // in the order's stream
 	Reason   string
@@ -58,20 +59,20 @@ const (
 // Account is a customer's credit stream.
 type Account struct {
 	CustomerID string
-	Events     []CreditEvent // as they stand
+	Events     []CreditEvent // in stream order
 }
 
 // CreditEvent is one event of a credit stream.
 type CreditEvent struct {
-	CustomerID string // by the stream's name
+	CustomerID string // from the stream's name
 	Revision   uint64
 	EventID    string
 	Type       string
 	DataHash   string // SHA-256 of the body, in hex
-	Causation  string // the event that led to it
-	Fault      string // why the body cannot be read
+	Causation  string // the event that caused it
+	Fault      string // why the body cannot be decoded
 
-	Named      string // the customer the body names, if it does
+	Named      string // the customer named in the body, if any
 	OrderID    string
 	Amount     order.Money
 	Limit      order.Money

@@ -8,30 +8,30 @@ import (
 
 // Facts is everything that was read.
 type Facts struct {
-	Orders   map[string]*Order   // by the order's id, which is its stream's and its workflow's name
+	Orders   map[string]*Order   // by order id, which is also the name of its stream and the id of its workflow
 	Accounts map[string]*Account // by customer
 	Group    Group
-	SetAside []string                // orders whose versions the publisher has put aside
+	SetAside []string                // orders whose versions the publisher has set aside
 	Views    map[string]CustomerView // by customer
 	Leaks    []Leak
-	Lost     []Span // in which PostgreSQL's commits were lost
-	Scanned  int64  // bytes that were searched for personal data
+	Lost     []Span // spans in which PostgreSQL's commits were lost
+	Scanned  int64  // bytes searched for personal data
 }
 
 // Span is a span of time.
 type Span struct{ From, To time.Time }
 
-// Covers reports whether the span, and as much as slack before and after it, holds a moment.
+// Covers reports whether the span, extended by slack on both sides, contains a moment.
 func (s Span) Covers(at time.Time, slack time.Duration) bool {
 	return !at.Before(s.From.Add(-slack)) && !at.After(s.To.Add(slack))
 }
 
-// New is no facts yet.
+// New returns empty Facts.
 func New() *Facts {
 	return &Facts{Orders: map[string]*Order{}, Accounts: map[string]*Account{}, Views: map[string]CustomerView{}}
 }
 
-// Order gives what is known of an order, to add to.
+// Order returns the entry of an order, and creates it if necessary.
 func (f *Facts) Order(id string) *Order {
 	o, ok := f.Orders[id]
 	if !ok {
@@ -41,7 +41,7 @@ func (f *Facts) Order(id string) *Order {
 	return o
 }
 
-// Account gives what is known of a customer's account, to add to.
+// Account returns the entry of a customer's account, and creates it if necessary.
 func (f *Facts) Account(customerID string) *Account {
 	a, ok := f.Accounts[customerID]
 	if !ok {
@@ -51,25 +51,26 @@ func (f *Facts) Account(customerID string) *Account {
 	return a
 }
 
-// Group is the subscription that hands orders to the starter.
+// Group is the subscription that delivers orders to the starter.
 type Group struct {
 	Exists   bool
 	Lag      uint64 // events above its checkpoint
-	InFlight int64  // handed out and not answered
+	InFlight int64  // delivered and not acknowledged
 	Retrying int64
 }
 
-// Leak is a piece of personal data where none may be. What leaked is not kept.
+// Leak is personal data in a place that must not contain any. The data itself is not
+// kept.
 type Leak struct {
 	Where string // such as "workflow history"
-	Order string // whose order it was found in, empty when it was in none
-	What  string // the place in words: an event's number and type, a file's name
+	Order string // the order it was found in, if any
+	What  string // the position, such as an event's number and type, or a file name
 }
 
-// Order is everything the stores say of one order's id.
+// Order is everything the stores hold about one order id.
 type Order struct {
 	ID      string
-	Deleted bool // the stream was deleted: a person was erased, and what is missing is missing rightly
+	Deleted bool // the stream was deleted because a person was erased, so missing data is expected
 
 	Placed        []Placed
 	Payments      []Payment
@@ -82,19 +83,21 @@ type Order struct {
 
 	Row       *Row
 	Versions  []Version   // by revision
-	Published []Published // as they stand
+	Published []Published // in stream order
 	View      *OrderView
-	Mails     []Mail    // the send ledger's
-	Messages  []Message // the inbox's
+	Mails     []Mail    // of the email ledger
+	Messages  []Message // of the inbox
 	Credit    []CreditEvent
 }
 
-// Intruded tells whether somebody who is no publisher has written to the order's fulfilment stream.
-func (o *Order) Intruded() bool {
+// HasForeignEvents reports whether a program other than the publisher has written to the
+// order's fulfillment stream.
+func (o *Order) HasForeignEvents() bool {
 	return slices.ContainsFunc(o.Published, func(p Published) bool { return p.Foreign })
 }
 
-// First is the event the order was placed with: the first that can be read. It is nil when there is none.
+// First returns the event that placed the order: the first that can be decoded. It
+// returns nil if there is none.
 func (o *Order) First() *Placed {
 	for i := range o.Placed {
 		if o.Placed[i].Fault == "" {
@@ -104,15 +107,16 @@ func (o *Order) First() *Placed {
 	return nil
 }
 
-// Latest is the run that counts: an open one, else the one that closed last. It is nil when there is none.
+// Latest returns the run that counts: an open one, or the one that closed last. It
+// returns nil if there is none.
 func (o *Order) Latest() *Run { return latest(o.Runs) }
 
-// Repaired tells whether a repair of the order has been completed.
+// Repaired reports whether a repair of the order has been completed.
 func (o *Order) Repaired() bool {
 	return slices.ContainsFunc(o.Repairs, func(r Run) bool { return r.Status == RunCompleted })
 }
 
-// Mail gives the ledger's row of a kind, nil when there is none.
+// Mail returns the ledger's row of a kind, or nil if there is none.
 func (o *Order) Mail(kind string) *Mail {
 	for i := range o.Mails {
 		if o.Mails[i].Kind == kind {
@@ -122,7 +126,7 @@ func (o *Order) Mail(kind string) *Mail {
 	return nil
 }
 
-// MessagesOf gives the inbox's messages of a kind.
+// MessagesOf returns the inbox's messages of a kind.
 func (o *Order) MessagesOf(kind string) []Message {
 	var found []Message
 	for _, m := range o.Messages {

@@ -2,14 +2,14 @@ package facts
 
 import "orderflow/internal/order"
 
-// Published is one event of an order's fulfilment stream: a version that was told to the world.
+// Published is one event of an order's fulfillment stream: a published version.
 type Published struct {
 	Revision uint64 // in the stream
-	Version  int64  // as the body says
+	Version  int64  // from the body
 	Type     string
-	Foreign  bool   // no version has such a type: somebody else has written to the stream
+	Foreign  bool   // no version has such a type: another program has written to the stream
 	Old, New string // Image.Digest of the images in the body
-	Fault    string // what is wrong with the body by itself
+	Fault    string // what is wrong with the body
 
 	CustomerID string
 	Status     order.Status

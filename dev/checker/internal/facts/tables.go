@@ -32,20 +32,20 @@ type Version struct {
 	Type     string
 	Old, New string       // Image.Digest
 	Status   order.Status // in the new image
-	Fault    string       // what is wrong with an image by itself
+	Fault    string       // what is wrong with an image
 }
 
 // Mail is a row of email_delivery.
 type Mail struct {
 	Kind       string
 	Status     string
-	Unknown    int    // attempts of which nobody knows what became
-	Resolution string // what an operator decided about it last, if anything
+	Unknown    int    // attempts with an unknown outcome
+	Resolution string // the last decision of an operator about it, if any
 	Recipient  string
-	MessageIDs []string // the first, then further ones that turned out to have been sent
+	MessageIDs []string // the first, then others found later to have been sent
 }
 
-// Message is a mail that the provider has accepted.
+// Message is an email that the provider has accepted.
 type Message struct {
 	ID       string
 	Kind     string // the tag
@@ -54,7 +54,7 @@ type Message struct {
 	At       time.Time // when the provider accepted it
 }
 
-// Image is a version's content: the columns that the history may hold, and no other.
+// Image is a version's content: the only columns that the history may hold.
 type Image struct {
 	OrderID        string    `json:"order_id"`
 	CustomerID     string    `json:"customer_id"`
@@ -70,7 +70,7 @@ type Image struct {
 	PlacedAt       time.Time `json:"placed_at"`
 }
 
-// Digest is short and the same for the same content.
+// Digest returns a short hash that is equal for equal content.
 func (i Image) Digest() string {
 	i.PlacedAt = i.PlacedAt.UTC()
 	content, err := json.Marshal(i)
@@ -81,29 +81,30 @@ func (i Image) Digest() string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// Lines are an order's lines in short.
+// Lines is a digest of an order's lines.
 type Lines struct {
 	Count  int
 	Digest string
 }
 
-// LineDigest adds lines up one by one.
+// LineDigest accumulates lines one by one.
 type LineDigest struct {
 	sum   hash.Hash
 	count int
 }
 
-// Add takes in the next line. Numbers count by their value, texts without what no text column takes.
+// Add adds the next line. Numbers are compared by value. Texts are compared without
+// characters that a text column cannot hold.
 func (d *LineDigest) Add(no int, productID, productName string, quantity int, unitPrice, taxRate string, totalMinor int64) {
 	if d.sum == nil {
 		d.sum = sha256.New()
 	}
 	d.count++
-	_, _ = fmt.Fprintf(d.sum, "%d %q %q %d %s %s %d\n", // a hash takes everything
+	_, _ = fmt.Fprintf(d.sum, "%d %q %q %d %s %s %d\n", // a hash never fails to write
 		no, storable(productID), storable(productName), quantity, number(unitPrice), number(taxRate), totalMinor)
 }
 
-// Lines are what was added up.
+// Lines returns the digest of the added lines.
 func (d *LineDigest) Lines() Lines {
 	if d.sum == nil {
 		return Lines{}

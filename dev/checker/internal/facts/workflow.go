@@ -7,10 +7,10 @@ import (
 	"orderflow/internal/order"
 )
 
-// RunStatus is how a run stands, by the last event of its history.
+// RunStatus is the status of a run according to the last event of its history.
 type RunStatus string
 
-// The states of a run. A workflow that was reset has runs of one chain.
+// The states of a run. The runs of a workflow that was reset belong to one chain.
 const (
 	RunOpen       RunStatus = "open"
 	RunCompleted  RunStatus = "completed"
@@ -20,27 +20,28 @@ const (
 	RunOther      RunStatus = "timed out or continued"
 )
 
-// Run is one run of a workflow, as its history tells it.
+// Run is one run of a workflow, according to its history.
 type Run struct {
 	WorkflowID string
 	RunID      string
-	Chain      string // the first run of the ones that continue or reset each other
+	Chain      string // the first run of those that continue or reset each other
 	Status     RunStatus
 	Closed     time.Time // of a run that is not open
 
 	SourceEventID string // the memo
 	Input         Input
-	OrderStatus   string // the search attribute as it was last set
+	OrderStatus   string // the last value of the search attribute
 	Outcome       *Outcome
 
-	HoldEnd  *Turn // what ended the wait for a decision about the credit; nil when there was none
+	HoldEnd  *Turn // what ended the wait for a credit decision; nil if there was none
 	Shipping *Turn // what ended the wait for the shipment
 }
 
-// Turn is what had reached a run when the workflow task began that ended a wait: the first one with anything to end it.
+// Turn is what had reached a run when the workflow task that ended a wait began: the
+// first task with anything to end it.
 type Turn struct {
-	Timer    bool     // the wait's own had fired
-	Messages []string // their names; a native cancellation is a cancel-order
+	Timer    bool     // the timer of the wait had fired
+	Messages []string // message names; a native cancellation counts as cancel-order
 }
 
 // The messages that end a wait.
@@ -51,7 +52,7 @@ const (
 	MessageDecline = "decline-credit"
 )
 
-// Has reports whether a message was there. A wait that did not end has none.
+// Has reports whether a message had arrived. A wait that did not end has none.
 func (t *Turn) Has(message string) bool { return t != nil && slices.Contains(t.Messages, message) }
 
 // Input is what an order's workflow was started with.
@@ -62,17 +63,19 @@ type Input struct {
 	Revision      uint64
 }
 
-// Outcome is the order's state that a closed run ended with. A run that failed or was cancelled carries it too.
+// Outcome is the final state of the order in a closed run. Runs that failed or were
+// canceled have one too.
 type Outcome struct {
 	Status order.Status
 	Reason order.Reason
-	Email  string // what became of the newest mail
+	Email  string // outcome of the newest email
 }
 
-// Open tells whether the run is still on its way.
+// Open reports whether the run is not closed.
 func (r Run) Open() bool { return r.Status == RunOpen }
 
-// Chains counts the starts that led to the runs: resets and continuations are one start.
+// Chains returns the number of starts that led to the runs: resets and continuations
+// share one start.
 func Chains(runs []Run) int {
 	starts := map[string]bool{}
 	for _, r := range runs {

@@ -22,7 +22,7 @@ func accounts() []Invariant {
 	}
 }
 
-// ledger is an account as far as its events have been read.
+// ledger is an account, as far as its events have been read.
 type ledger struct {
 	opened bool
 	limit  order.Money
@@ -30,13 +30,14 @@ type ledger struct {
 	claims map[string]claim
 }
 
-// claim is what the account holds about one order.
+// claim is what the account records about one order.
 type claim struct {
 	amount                            int64 // reserved and not released
 	reserved, released, held, refused bool
 }
 
-// apply takes in whatever is there: what is wrong with it, the invariants say.
+// apply applies an event without checking it; the invariants report what is wrong with
+// it.
 func (l *ledger) apply(e facts.CreditEvent) {
 	c := l.claims[e.OrderID]
 	switch e.Type {
@@ -69,7 +70,7 @@ func eachAccount(check func(*facts.Account) []Violation) func(*facts.Facts) []Vi
 	}
 }
 
-// eachEvent asks about every event, with the account as it was before it.
+// eachEvent checks every event against the account as it was before that event.
 func eachEvent(check func(before *ledger, e facts.CreditEvent) []string) func(*facts.Facts) []Violation {
 	return eachAccount(func(a *facts.Account) []Violation {
 		var found []Violation
@@ -93,7 +94,7 @@ func contiguous(a *facts.Account) []Violation {
 	for i, e := range a.Events {
 		if e.Revision != uint64(i) {
 			found = append(found, Violation{Detail: fmt.Sprintf("%s is where %d should be", place(e), i)})
-			break // all that follow would say the same
+			break // all later ones would be reported too
 		}
 	}
 	return found

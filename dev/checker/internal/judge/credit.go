@@ -59,7 +59,7 @@ func causation(o *facts.Order, _ facts.Placed) []string {
 	return details
 }
 
-// eventID makes the ids anew, from the layout that the writer documents as its own for ever.
+// eventID recomputes the ids from the layout that the writer documents as permanent.
 func eventID(o *facts.Order) []string {
 	var details []string
 	for _, e := range o.Credit {
@@ -73,7 +73,7 @@ func eventID(o *facts.Order) []string {
 func possibleIDs(e facts.CreditEvent) []string {
 	var ids []string
 	for _, step := range []string{"reserve", "approve", "release"} {
-		for index := range 2 { // behind the event that opens the account, or by itself
+		for index := range 2 { // after the event that opens the account, or on its own
 			name := []string{
 				"orderflow:credit-" + e.CustomerID, step + " " + e.OrderID, strconv.Itoa(index), e.Type, e.DataHash,
 			}
@@ -108,7 +108,8 @@ func creditEnd(o *facts.Order, _ facts.Placed) []string {
 	}
 }
 
-// stateOf is the order's status as its workflow says, or its row once that is forgotten or repaired.
+// stateOf returns the order's status according to its workflow, or to its row once the
+// workflow is deleted or repaired.
 func stateOf(o *facts.Order) order.Status {
 	run := settledRun(o)
 	switch {

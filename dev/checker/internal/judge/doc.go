@@ -1,3 +1,4 @@
-// Package judge owns the promise: each invariant is one small function over what was read. It does no I/O, and leaves
-// reading to package collect. An invariant that concerns another store is another file here and a row in All.
+// Package judge owns the invariants. Each is one small function over the collected facts. It does
+// no I/O; package collect reads the stores. To add an invariant about another store, add a file
+// here and a row in All.
 package judge

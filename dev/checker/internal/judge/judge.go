@@ -8,21 +8,21 @@ import (
 	"orderflow/dev/checker/internal/facts"
 )
 
-// Violation is one broken promise. It holds ids and codes, never personal data.
+// Violation is one violated invariant. It holds ids and codes, never personal data.
 type Violation struct {
 	Invariant string `json:"invariant"`
 	Order     string `json:"order"` // empty when no single order is concerned
 	Detail    string `json:"detail"`
 }
 
-// Invariant is one thing that always holds.
+// Invariant is a condition that always holds.
 type Invariant struct {
 	Name    string
 	Promise string
-	Check   func(*facts.Facts) []Violation // fills order and detail
+	Check   func(*facts.Facts) []Violation // fills in Order and Detail
 }
 
-// Scope says which parts beside the pipeline itself were there to be judged.
+// Scope says which parts, apart from the pipeline itself, took part and must be checked.
 type Scope struct {
 	Publisher bool
 	View      bool
@@ -30,7 +30,7 @@ type Scope struct {
 
 // All lists the invariants.
 func All(scope Scope) []Invariant {
-	all := slices.Concat(orders(), fulfilments(), accounts(), credits(), mails(), stores())
+	all := slices.Concat(orders(), fulfillments(), accounts(), credits(), mails(), stores())
 	if scope.Publisher {
 		all = append(all, published()...)
 	}
@@ -40,7 +40,8 @@ func All(scope Scope) []Invariant {
 	return all
 }
 
-// Judge holds the facts against the invariants. The answer is sorted: the same facts give the same answer.
+// Judge checks the facts against the invariants. The result is sorted, and equal for
+// equal facts.
 func Judge(f *facts.Facts, invariants []Invariant) []Violation {
 	found := []Violation{}
 	for _, invariant := range invariants {
@@ -55,7 +56,8 @@ func Judge(f *facts.Facts, invariants []Invariant) []Violation {
 	return found
 }
 
-// eachOrder asks a question about every order by itself. The answers are what is wrong, in words.
+// eachOrder runs a check on each order separately. The check returns what is wrong, as
+// texts.
 func eachOrder(check func(*facts.Order) []string) func(*facts.Facts) []Violation {
 	return func(f *facts.Facts) []Violation {
 		var found []Violation
@@ -68,7 +70,7 @@ func eachOrder(check func(*facts.Order) []string) func(*facts.Facts) []Violation
 	}
 }
 
-// placedOrder asks about orders that were placed and are still there.
+// placedOrder runs a check on orders that were placed and not deleted.
 func placedOrder(check func(o *facts.Order, placed facts.Placed) []string) func(*facts.Facts) []Violation {
 	return eachOrder(func(o *facts.Order) []string {
 		first := o.First()
@@ -79,12 +81,12 @@ func placedOrder(check func(o *facts.Order, placed facts.Placed) []string) func(
 	})
 }
 
-// both asks two questions of one promise.
+// both combines two checks of one invariant.
 func both(one, other func(*facts.Facts) []Violation) func(*facts.Facts) []Violation {
 	return func(f *facts.Facts) []Violation { return append(one(f), other(f)...) }
 }
 
-// broken keeps the details whose conditions hold.
+// broken is a detail to report if its condition holds.
 type broken struct {
 	when   bool
 	detail string

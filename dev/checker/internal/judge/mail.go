@@ -10,7 +10,7 @@ import (
 	"orderflow/internal/order"
 )
 
-// The kinds of mail and the states of the ledger that the rules below name.
+// The kinds of email and the states of the ledger that the rules below use.
 const (
 	kindConfirmation = "confirmation"
 	kindRejection    = "rejection"
@@ -33,12 +33,13 @@ func mails() []Invariant {
 	}
 }
 
-// forgottenWithin is how long before and after a span of lost commits a mail may have been accepted whose claim is lost: what
-// was committed just before had not reached the standby, and a send outlives the commit of its claim.
+// forgottenWithin is how long before and after a span of lost commits an email may have
+// been accepted whose claim is lost. What was committed just before had not reached the
+// standby, and a send outlives the commit of its claim.
 const forgottenWithin = 5 * time.Second
 
-// remembered asks about orders without the mails of which a failover may have lost the record: what is not in the ledger
-// cannot be counted by it.
+// remembered runs a check on orders without the emails whose record a failover may have
+// lost: the ledger cannot account for emails that it has lost.
 func remembered(check func(*facts.Order) []string) func(*facts.Facts) []Violation {
 	return func(f *facts.Facts) []Violation {
 		return eachOrder(func(o *facts.Order) []string {
@@ -51,7 +52,7 @@ func remembered(check func(*facts.Order) []string) func(*facts.Facts) []Violatio
 	}
 }
 
-// mailResult holds a closed run to its word, also where the ledger has forgotten the mail.
+// mailResult checks the result of a closed run, even if the ledger has lost the email.
 func mailResult(o *facts.Order) []string {
 	run := settledRun(o)
 	if run == nil || run.Outcome == nil || run.Outcome.Email != mailSent {
@@ -63,7 +64,7 @@ func mailResult(o *facts.Order) []string {
 	return pick(broken{len(messages) > 1 && again, fmt.Sprintf("a %s mail went out again after its workflow had ended with it sent", kind)})
 }
 
-// newest is the kind of mail that an order's end calls for.
+// newest returns the kind of email that the order's final status calls for.
 func newest(o *facts.Order, status order.Status) string {
 	switch {
 	case status == order.StatusShipped:
@@ -152,7 +153,7 @@ func mailDue(o *facts.Order) []string {
 	return details
 }
 
-// due says which mails an order must have, and which others it may.
+// due returns the emails that an order must have, and others that it may have.
 func due(o *facts.Order) (want, maybe []string) {
 	switch o.Row.Status {
 	case order.StatusRejected:
@@ -162,10 +163,10 @@ func due(o *facts.Order) (want, maybe []string) {
 	case order.StatusFulfilling:
 		return []string{kindConfirmation}, nil
 	case order.StatusCancelled:
-		if o.Row.Revision == 0 { // closed before its fulfilment began: the customer was told nothing
+		if o.Row.Revision == 0 { // closed before its fulfillment began: the customer was told nothing
 			return nil, nil
 		}
-		if m := o.Mail(kindConfirmation); m != nil && told(*m) {
+		if m := o.Mail(kindConfirmation); m != nil && reachedCustomer(*m) {
 			return []string{kindConfirmation, kindCancellation}, nil
 		}
 		return []string{kindConfirmation}, []string{kindCancellation}
@@ -174,8 +175,10 @@ func due(o *facts.Order) (want, maybe []string) {
 	}
 }
 
-// told tells whether the customer has the mail, or may have it.
-func told(m facts.Mail) bool { return m.Status == mailSent || m.Status == mailUnknown || m.Unknown > 0 }
+// reachedCustomer reports whether the customer has the email, or may have it.
+func reachedCustomer(m facts.Mail) bool {
+	return m.Status == mailSent || m.Status == mailUnknown || m.Unknown > 0
+}
 
 func mailSettled(o *facts.Order) []string {
 	var details []string

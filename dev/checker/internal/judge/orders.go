@@ -9,8 +9,9 @@ import (
 	"orderflow/internal/order"
 )
 
-// parkedBefore is how long before its parking an order must have been placed for the parking to be wrong: what is placed
-// between the bridge's last look and the park is nobody's fault.
+// parkedBefore is how long before its parking an order must have been placed for the
+// parking to be wrong. An order may be placed between the bridge's last check and the
+// parking, which is not a fault.
 const parkedBefore = 2 * time.Second
 
 func orders() []Invariant {
@@ -66,17 +67,17 @@ func parked(o *facts.Order) []string {
 	}
 	first := o.First()
 	var details []string
-	check := func(what string, revision uint64, hopeless, mustPark bool) {
+	check := func(what string, revision uint64, ineffective, mustPark bool) {
 		i := slices.IndexFunc(o.Parked, func(p facts.Parked) bool { return p.Revision == revision })
 		details = append(details, pick(
-			broken{i >= 0 && !hopeless, fmt.Sprintf("good event %d (%s) is parked", revision, what)},
-			broken{i >= 0 && hopeless && o.Parked[i].Reason == "", fmt.Sprintf("event %d (%s) is parked without a reason", revision, what)},
+			broken{i >= 0 && !ineffective, fmt.Sprintf("good event %d (%s) is parked", revision, what)},
+			broken{i >= 0 && ineffective && o.Parked[i].Reason == "", fmt.Sprintf("event %d (%s) is parked without a reason", revision, what)},
 			broken{i < 0 && mustPark, fmt.Sprintf("event %d (%s) can have no effect and is not parked", revision, what)},
 		)...)
 	}
 	for _, p := range o.Placed {
-		hopeless := p.Fault != "" || p.EventID != first.EventID
-		check("order-placed", p.Revision, hopeless, hopeless && !p.Unlinked)
+		ineffective := p.Fault != "" || p.EventID != first.EventID
+		check("order-placed", p.Revision, ineffective, ineffective && !p.Unlinked)
 	}
 	for _, p := range o.Payments {
 		check("order-paid", p.Revision, p.Fault != "" || early(o, p.Revision, first),
@@ -89,7 +90,8 @@ func parked(o *facts.Order) []string {
 	return details
 }
 
-// early reports whether an event was parked when there was no order yet, or hardly.
+// early reports whether an event was parked before the order existed, or just after it
+// was placed.
 func early(o *facts.Order, revision uint64, first *facts.Placed) bool {
 	if first == nil {
 		return true
@@ -104,8 +106,8 @@ func atRest(o *facts.Order) []string {
 	if run == nil || !run.Open() {
 		return nil
 	}
-	rests := run.OrderStatus == string(order.StatusFulfilling) || run.OrderStatus == string(order.StatusOnHold)
-	return pick(broken{!rests, fmt.Sprintf("is still %q", run.OrderStatus)})
+	settled := run.OrderStatus == string(order.StatusFulfilling) || run.OrderStatus == string(order.StatusOnHold)
+	return pick(broken{!settled, fmt.Sprintf("is still %q", run.OrderStatus)})
 }
 
 func cancellation(o *facts.Order, _ facts.Placed) []string {
@@ -117,8 +119,9 @@ func cancellation(o *facts.Order, _ facts.Placed) []string {
 	return pick(broken{requested && run != nil && run.Open(), "its cancellation was requested and it is still open"})
 }
 
-// messages holds every run to what had reached it when its waits ended. A payment beats the end of a hold, and a decision
-// that came later may still beat an approval.
+// messages checks every run against what had reached it when its waits ended. A payment
+// takes precedence over the end of a hold, and a decision that arrived later may still
+// take precedence over an approval.
 func messages(o *facts.Order) []string {
 	paid := slices.ContainsFunc(o.Credit, func(e facts.CreditEvent) bool { return e.Type == facts.CreditReleased && e.Reason == reasonPaid })
 	var details []string

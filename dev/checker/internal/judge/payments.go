@@ -31,8 +31,9 @@ func payment(o *facts.Order, placed facts.Placed) []string {
 	return details
 }
 
-// paidFor adds up the payments of an order, each id once, in minor units. It reports whether they settle the order: whether
-// one that was not parked brought the sum to the total, or came after.
+// paidFor adds up the payments of an order, each id once, in minor units. It reports
+// whether they settle the order: whether a payment that was not parked brought the sum to
+// the total, or came after that.
 func paidFor(o *facts.Order, total order.Money) (sum int64, due bool) {
 	counted := map[string]order.Money{}
 	for _, p := range o.Payments {

@@ -22,7 +22,7 @@ func publishedOnce(o *facts.Order) []string {
 	}
 	var details []string
 	for i, p := range o.Published {
-		if p.Foreign { // no version has a place behind it
+		if p.Foreign { // no version can follow it
 			versions = int64(i)
 			break
 		}
@@ -38,7 +38,7 @@ func publishedOnce(o *facts.Order) []string {
 
 func publishedContent(o *facts.Order) []string {
 	byVersion := map[int64]facts.Version{}
-	for _, v := range o.Versions { // those that are pruned cannot be compared any more
+	for _, v := range o.Versions { // pruned versions can no longer be compared
 		byVersion[v.Revision] = v
 	}
 	var details []string
@@ -47,8 +47,8 @@ func publishedContent(o *facts.Order) []string {
 			continue
 		}
 		details = append(details, pick(broken{p.Fault != "", fmt.Sprintf("event %d: %s", p.Revision, p.Fault)})...)
-		v, there := byVersion[p.Version]
-		if !there || o.Row == nil {
+		v, found := byVersion[p.Version]
+		if !found || o.Row == nil {
 			continue
 		}
 		details = append(details, pick(
@@ -66,8 +66,8 @@ func aside(f *facts.Facts) []Violation {
 	return eachOrder(func(o *facts.Order) []string {
 		isAside := slices.Contains(f.SetAside, o.ID)
 		return pick(
-			broken{isAside && !o.Intruded(), "versions of it are put aside"},
-			broken{!isAside && o.Intruded() && o.Row != nil, "its stream holds somebody else's event, and it is not put aside"},
+			broken{isAside && !o.HasForeignEvents(), "versions of it are put aside"},
+			broken{!isAside && o.HasForeignEvents() && o.Row != nil, "its stream holds somebody else's event, and it is not put aside"},
 		)
 	})(f)
 }

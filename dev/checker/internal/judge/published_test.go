@@ -5,8 +5,8 @@ import (
 	"orderflow/internal/order"
 )
 
-// publish tells the world what every row says.
-func (w world) publish() {
+// publish adds the published events of every row.
+func (w factSet) publish() {
 	for _, o := range w.Orders {
 		for i, v := range o.Versions {
 			o.Published = append(o.Published, facts.Published{
@@ -17,8 +17,8 @@ func (w world) publish() {
 	}
 }
 
-// project makes the views.
-func (w world) project() {
+// project adds the views.
+func (w factSet) project() {
 	w.Views[customer] = facts.CustomerView{
 		Limit: money(250_00), Reserved: 300_00, Revision: int64(len(w.Account(customer).Events)) - 1,
 	}
@@ -35,37 +35,37 @@ func (w world) project() {
 
 func wrongPublished() []wrong {
 	return []wrong{
-		{"a version that was not published", func(w world) {
+		{"a version that was not published", func(w factSet) {
 			o := w.Order(shipped)
 			o.Published = o.Published[:1]
 			o.View.FulfillmentRevision, o.View.Status = 0, order.StatusFulfilling
 		}, []string{"published.once"}},
-		{"a version that was published twice", func(w world) {
+		{"a version that was published twice", func(w factSet) {
 			o := w.Order(shipped)
 			again := o.Published[1]
 			again.Revision = 2
 			o.Published = append(o.Published, again)
 			o.View.FulfillmentRevision = 2
 		}, []string{"published.once"}},
-		{"versions that were published in another order", func(w world) {
+		{"versions that were published in another order", func(w factSet) {
 			o := w.Order(shipped)
 			o.Published[0].Version, o.Published[1].Version = 1, 0
 		}, []string{"published.content", "published.once"}},
-		{"an event that says something else", func(w world) {
+		{"an event that says something else", func(w factSet) {
 			w.Order(shipped).Published[1].Total = money(1)
 			w.Order(shipped).View.Total = money(1)
 		}, []string{"published.content"}},
-		{"an event with an address in it", func(w world) {
+		{"an event with an address in it", func(w factSet) {
 			w.Order(shipped).Published[1].Fault = "an image holds a column that is not on the list"
 		}, []string{"published.content"}},
-		{"an order that is put aside", func(w world) {
+		{"an order that is put aside", func(w factSet) {
 			w.SetAside = []string{shipped}
 		}, []string{"published.aside"}},
-		{"an order that is not put aside for a stranger's event", func(w world) {
+		{"an order that is not put aside for a stranger's event", func(w factSet) {
 			o := w.Order(shipped)
 			o.Published = []facts.Published{{Type: "note-added", Foreign: true, Fault: "names another order"}}
 		}, []string{"published.aside"}},
-		{"a version that was published behind a stranger's event", func(w world) {
+		{"a version that was published behind a stranger's event", func(w factSet) {
 			w.SetAside = []string{shipped}
 			w.Order(shipped).Published[0].Foreign = true
 		}, []string{"published.once"}},
@@ -74,26 +74,26 @@ func wrongPublished() []wrong {
 
 func wrongViews() []wrong {
 	return []wrong{
-		{"a view of other reservations", func(w world) {
+		{"a view of other reservations", func(w factSet) {
 			v := w.Views[customer]
 			v.Reserved++
 			w.Views[customer] = v
 		}, []string{"view.customer"}},
-		{"a view that lags behind", func(w world) {
+		{"a view that lags behind", func(w factSet) {
 			v := w.Views[customer]
 			v.Revision--
 			w.Views[customer] = v
 		}, []string{"view.customer"}},
-		{"a customer without a view", func(w world) {
+		{"a customer without a view", func(w factSet) {
 			delete(w.Views, customer)
 		}, []string{"view.customer"}},
-		{"a view without a stream", func(w world) {
+		{"a view without a stream", func(w factSet) {
 			w.Views["customer-2"] = facts.CustomerView{}
 		}, []string{"view.customer"}},
-		{"an order that the view does not have", func(w world) {
+		{"an order that the view does not have", func(w factSet) {
 			w.Order(held).View = nil
 		}, []string{"view.order"}},
-		{"an order that the view has otherwise", func(w world) {
+		{"an order that the view has otherwise", func(w factSet) {
 			w.Order(shipped).View.Status = order.StatusFulfilling
 		}, []string{"view.order"}},
 	}

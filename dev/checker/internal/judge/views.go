@@ -17,7 +17,7 @@ func views() []Invariant {
 
 func viewCustomer(f *facts.Facts) []Violation {
 	var found []Violation
-	complain := func(id, detail string) {
+	report := func(id, detail string) {
 		found = append(found, Violation{Detail: "view of " + id + ": " + detail})
 	}
 	for _, id := range slices.Sorted(maps.Keys(f.Accounts)) {
@@ -25,20 +25,20 @@ func viewCustomer(f *facts.Facts) []Violation {
 		for _, e := range f.Accounts[id].Events {
 			l.apply(e)
 		}
-		view, there := f.Views[id]
+		view, exists := f.Views[id]
 		for _, detail := range pick(
-			broken{!there, "is missing"},
-			broken{there && view.Limit != l.limit, fmt.Sprintf("the limit is %s, the stream says %s", view.Limit, l.limit)},
-			broken{there && view.Reserved != l.open, fmt.Sprintf("%d is reserved, the stream says %d", view.Reserved, l.open)},
-			broken{there && view.Available != l.available(), "something else is available than the stream says"},
-			broken{there && view.Revision != int64(len(f.Accounts[id].Events))-1, "it does not stand at the stream's end"},
+			broken{!exists, "is missing"},
+			broken{exists && view.Limit != l.limit, fmt.Sprintf("the limit is %s, the stream says %s", view.Limit, l.limit)},
+			broken{exists && view.Reserved != l.open, fmt.Sprintf("%d is reserved, the stream says %d", view.Reserved, l.open)},
+			broken{exists && view.Available != l.available(), "something else is available than the stream says"},
+			broken{exists && view.Revision != int64(len(f.Accounts[id].Events))-1, "it does not stand at the stream's end"},
 		) {
-			complain(id, detail)
+			report(id, detail)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(f.Views)) {
 		if f.Accounts[id] == nil {
-			complain(id, "there is no stream")
+			report(id, "there is no stream")
 		}
 	}
 	return found
@@ -48,8 +48,8 @@ func viewOrder(o *facts.Order) []string {
 	n := len(o.Published)
 	first := o.First()
 	switch {
-	case o.Intruded():
-		return nil // nobody could say what the view makes of that
+	case o.HasForeignEvents():
+		return nil // the content of the view is undefined then
 	case o.View == nil:
 		return pick(broken{first != nil || n > 0, "is not in the view"})
 	case n == 0:

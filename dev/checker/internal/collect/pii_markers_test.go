@@ -17,10 +17,10 @@ const someOrder = `{
 	"billing": {"recipient": {"fullName": "Smith \"Bob\" & Sons Ltd", "emailAddress": "bob.smith@example.com"}, "address": {"lines": []}}
 }`
 
-func TestPersonalDataIsFoundWhereverItStands(t *testing.T) {
+func TestPIIMarkers_FindPersonalData(t *testing.T) {
 	t.Parallel()
-	canaries := collect.NewCanaries()
-	canaries.AddOrder([]byte(someOrder))
+	markers := collect.NewPIIMarkers()
+	markers.AddOrder([]byte(someOrder))
 	for text, found := range map[string]bool{
 		"Ada Lovelace":                               true,
 		`{"name":"Ada Lovelace"}`:                    true,
@@ -34,15 +34,15 @@ func TestPersonalDataIsFoundWhereverItStands(t *testing.T) {
 		"GB":                                         false,
 		"":                                           false,
 	} {
-		require.Equal(t, found, canaries.Find([]byte(text)), text)
+		require.Equal(t, found, markers.Find([]byte(text)), text)
 	}
-	require.Positive(t, canaries.Scanned())
+	require.Positive(t, markers.Scanned())
 }
 
-func TestWhatIsTooShortToBeToldApartIsNoCanary(t *testing.T) {
+func TestPIIMarkers_IgnoreShortTexts(t *testing.T) {
 	t.Parallel()
-	canaries := collect.NewCanaries()
-	canaries.Add("Al Bo")
-	canaries.AddOrder([]byte(`not JSON, with Ada Lovelace in it`))
-	require.False(t, canaries.Find([]byte("Al Bo and Ada Lovelace")))
+	markers := collect.NewPIIMarkers()
+	markers.Add("Al Bo")
+	markers.AddOrder([]byte(`not JSON, with Ada Lovelace in it`))
+	require.False(t, markers.Find([]byte("Al Bo and Ada Lovelace")))
 }

@@ -9,21 +9,23 @@ import (
 	"bytes"
 )
 
-// headBytes begin every canary: shorter ones would sing for nothing.
+// headBytes is the minimum length of a marker: shorter ones would cause false positives.
 const headBytes = 6
 
-// Canaries are the pieces of personal data that the orders hold: names, mail addresses, telephone numbers, lines of postal
-// addresses. Finding is safe for concurrent use once all have been added.
-type Canaries struct {
-	first   [1 << 16]bool       // by the first two bytes, to pass over most places quickly
+// PIIMarkers are the pieces of personal data that the orders hold: names, email
+// addresses, telephone numbers, lines of postal addresses. Find is safe for concurrent
+// use once all have been added.
+type PIIMarkers struct {
+	first   [1 << 16]bool       // by the first two bytes, to skip most positions quickly
 	heads   map[uint64][]string // by the first headBytes
 	scanned atomic.Int64
 }
 
-// NewCanaries has none yet.
-func NewCanaries() *Canaries { return &Canaries{heads: map[uint64][]string{}} }
+// NewPIIMarkers returns an empty set.
+func NewPIIMarkers() *PIIMarkers { return &PIIMarkers{heads: map[uint64][]string{}} }
 
-// personal is what is looked at in an order-placed event, whatever else may be wrong with it.
+// personal is the part of an order-placed event with personal data. The event may be
+// invalid otherwise.
 type personal struct {
 	Shipping, Billing struct {
 		Recipient struct{ FullName, EmailAddress, PhoneNumber string }
@@ -31,8 +33,9 @@ type personal struct {
 	}
 }
 
-// AddOrder takes in what an order-placed event says of a person. What is not JSON holds nothing that could be told apart.
-func (c *Canaries) AddOrder(body []byte) {
+// AddOrder adds the personal data of an order-placed event. It ignores data that is not
+// JSON, which holds nothing that could be told apart.
+func (c *PIIMarkers) AddOrder(body []byte) {
 	var p personal
 	if json.Unmarshal(body, &p) != nil {
 		return
@@ -50,8 +53,9 @@ func (c *Canaries) AddOrder(body []byte) {
 	}
 }
 
-// Add takes in one text. Its longest part counts that JSON, protobuf and logs all write the same way.
-func (c *Canaries) Add(text string) {
+// Add adds one text. Only its longest part counts that JSON, protobuf and logs all encode
+// alike.
+func (c *PIIMarkers) Add(text string) {
 	plain := ""
 	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r < ' ' || strings.ContainsRune(`"\<>&`, r) }) {
 		if part = strings.TrimSpace(part); len(part) > len(plain) {
@@ -71,15 +75,15 @@ func (c *Canaries) Add(text string) {
 	c.heads[head] = append(c.heads[head], plain)
 }
 
-// Find reports whether any canary is in data.
-func (c *Canaries) Find(data []byte) bool {
+// Find reports whether data contains any marker.
+func (c *PIIMarkers) Find(data []byte) bool {
 	c.scanned.Add(int64(len(data)))
 	for i := 0; i+headBytes <= len(data); i++ {
 		if !c.first[binary.LittleEndian.Uint16(data[i:])] {
 			continue
 		}
-		for _, canary := range c.heads[headOf(data[i:])] {
-			if bytes.HasPrefix(data[i:], []byte(canary)) {
+		for _, marker := range c.heads[headOf(data[i:])] {
+			if bytes.HasPrefix(data[i:], []byte(marker)) {
 				return true
 			}
 		}
@@ -87,8 +91,8 @@ func (c *Canaries) Find(data []byte) bool {
 	return false
 }
 
-// Scanned is how many bytes were searched.
-func (c *Canaries) Scanned() int64 { return c.scanned.Load() }
+// Scanned returns how many bytes were searched.
+func (c *PIIMarkers) Scanned() int64 { return c.scanned.Load() }
 
 func headOf(data []byte) uint64 {
 	return uint64(binary.LittleEndian.Uint32(data)) | uint64(binary.LittleEndian.Uint16(data[4:]))<<32

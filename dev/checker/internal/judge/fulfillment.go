@@ -7,7 +7,7 @@ import (
 	"orderflow/internal/order"
 )
 
-func fulfilments() []Invariant {
+func fulfillments() []Invariant {
 	return []Invariant{
 		{"row.exists", "an order has a row from the start of its fulfilment on, and not before", eachOrder(rowExists)},
 		{"row.order", "a row is of the order that was placed", placedOrder(rowOrder)},
@@ -18,8 +18,8 @@ func fulfilments() []Invariant {
 	}
 }
 
-// settledRun is the run whose end the stores must show. A terminated one ran no code at its end: nothing is promised of it
-// before a repair.
+// settledRun returns the run whose end the stores must reflect. A terminated run executed
+// no code at its end: nothing is guaranteed before a repair.
 func settledRun(o *facts.Order) *facts.Run {
 	run := o.Latest()
 	if run == nil || run.Status == facts.RunTerminated {
@@ -105,7 +105,8 @@ func rowHistory(o *facts.Order) []string {
 	)...)
 }
 
-// pruned is how many of the first versions are published and may be gone from the history, and how the last of them ended.
+// pruned returns how many of the first versions are published and may be missing from the
+// history, and the last image of those.
 func pruned(o *facts.Order) (next int64, before string) {
 	gone := o.Row.Revision + 1 - int64(len(o.Versions))
 	if gone <= 0 || gone > int64(len(o.Published)) {
@@ -118,7 +119,7 @@ func rowTransition(o *facts.Order) []string {
 	var details []string
 	var before order.Status
 	if len(o.Versions) > 0 && o.Versions[0].Revision > 0 {
-		return nil // the first were published and pruned: where they led, the published ones say
+		return nil // the first versions were published and pruned: their transitions are checked in the published events
 	}
 	for _, v := range o.Versions {
 		details = append(details, pick(

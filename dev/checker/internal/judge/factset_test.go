@@ -11,7 +11,7 @@ import (
 	"orderflow/internal/order"
 )
 
-// The orders of the good world, each by what became of it.
+// The orders of a new factSet, named by their outcome.
 const (
 	shipped    = "order-shipped"
 	paid       = "order-paid"
@@ -32,11 +32,11 @@ var (
 	lines   = facts.Lines{Count: 2, Digest: "two lines"}
 )
 
-// world is a set of facts in which every promise is kept.
-type world struct{ *facts.Facts }
+// factSet is a set of facts that violates no invariant.
+type factSet struct{ *facts.Facts }
 
-func goodWorld() world {
-	w := world{facts.New()}
+func newFactSet() factSet {
+	w := factSet{facts.New()}
 	w.Group = facts.Group{Exists: true}
 	w.credit(facts.CreditEvent{Type: facts.CreditOpened, Named: customer, Limit: money(650_00)})
 	for _, id := range []string{shipped, paid, cancelled, undone, rejected, held, approved, fulfilling} {
@@ -65,15 +65,15 @@ func money(minor int64) order.Money { return order.Money{Minor: minor, Currency:
 
 func eventOf(id string) string { return "placed " + id }
 
-func (w world) place(id string) {
+func (w factSet) place(id string) {
 	o := w.Order(id)
 	o.Placed = []facts.Placed{{
 		EventID: eventOf(id), At: noon, CustomerID: customer, Total: hundred, PlacedAt: noon, Email: id + "@example.com", Lines: lines,
 	}}
 }
 
-// credit appends an event to the one account, named as its writer names it.
-func (w world) credit(e facts.CreditEvent) {
+// credit appends an event to the only account, with the id that its writer would use.
+func (w factSet) credit(e facts.CreditEvent) {
 	a := w.Account(customer)
 	e.CustomerID, e.Revision, e.DataHash = customer, uint64(len(a.Events)), "hash "+strconv.Itoa(len(a.Events))
 	step := map[string]string{facts.CreditReserved: "reserve", facts.CreditExceeded: "reserve", facts.CreditReleased: "release"}[e.Type]
@@ -92,20 +92,20 @@ func (w world) credit(e facts.CreditEvent) {
 	a.Events = append(a.Events, e)
 }
 
-func (w world) reserve(id string) {
+func (w factSet) reserve(id string) {
 	w.credit(facts.CreditEvent{Type: facts.CreditReserved, OrderID: id, Amount: hundred})
 }
 
-func (w world) exceed(id string, held bool) {
+func (w factSet) exceed(id string, held bool) {
 	// Shipped and fulfilling hold 200.00 of the 250.00 that the limit is by then.
 	w.credit(facts.CreditEvent{Type: facts.CreditExceeded, OrderID: id, Amount: hundred, Available: money(50_00), Held: held})
 }
 
-func (w world) release(id, reason string, amount order.Money) {
+func (w factSet) release(id, reason string, amount order.Money) {
 	w.credit(facts.CreditEvent{Type: facts.CreditReleased, OrderID: id, Amount: amount, Reason: reason})
 }
 
-func (w world) run(id string, run facts.RunStatus, attribute string, status order.Status, reason order.Reason) {
+func (w factSet) run(id string, run facts.RunStatus, attribute string, status order.Status, reason order.Reason) {
 	r := facts.Run{
 		WorkflowID: id, RunID: "run of " + id, Chain: "run of " + id, Status: run, Closed: noon, SourceEventID: eventOf(id),
 		OrderStatus: attribute, Input: facts.Input{CustomerID: customer, Total: hundred, SourceEventID: eventOf(id)},
@@ -117,8 +117,8 @@ func (w world) run(id string, run facts.RunStatus, attribute string, status orde
 	o.Runs = append(o.Runs, r)
 }
 
-// row writes the versions of a row, and the row as the last of them.
-func (w world) row(id string, l facts.Lines, reason order.Reason, statuses ...order.Status) {
+// row adds the versions of a row, and the row as the last version.
+func (w factSet) row(id string, l facts.Lines, reason order.Reason, statuses ...order.Status) {
 	o := w.Order(id)
 	before, last := "", order.Status("")
 	for i, status := range statuses {
@@ -137,21 +137,21 @@ func (w world) row(id string, l facts.Lines, reason order.Reason, statuses ...or
 	}
 }
 
-func (w world) mail(id, kind string) {
+func (w factSet) mail(id, kind string) {
 	o := w.Order(id)
 	message := kind + " of " + id
 	o.Mails = append(o.Mails, facts.Mail{Kind: kind, Status: "sent", Recipient: id + "@example.com", MessageIDs: []string{message}})
 	o.Messages = append(o.Messages, facts.Message{ID: message, Kind: kind, OrderTag: id, To: id + "@example.com"})
 }
 
-func (w world) start(id string) {
+func (w factSet) start(id string) {
 	w.reserve(id)
 	w.run(id, facts.RunOpen, "fulfilling", "", "")
 	w.row(id, lines, "", order.StatusFulfilling)
 	w.mail(id, "confirmation")
 }
 
-func (w world) ship(id string) {
+func (w factSet) ship(id string) {
 	w.reserve(id)
 	w.run(id, facts.RunCompleted, "shipped", order.StatusShipped, "")
 	w.row(id, lines, "", order.StatusFulfilling, order.StatusShipped)
@@ -159,7 +159,7 @@ func (w world) ship(id string) {
 	w.mail(id, "shipment")
 }
 
-func (w world) pay(id string) {
+func (w factSet) pay(id string) {
 	w.start(id)
 	o := w.Order(id)
 	o.Payments = []facts.Payment{{Revision: 1, EventID: "paid " + id, Amount: hundred}}
@@ -167,7 +167,7 @@ func (w world) pay(id string) {
 	w.credit(facts.CreditEvent{Type: facts.CreditReleased, OrderID: id, Amount: hundred, Reason: "paid", Causation: "paid " + id})
 }
 
-func (w world) cancel(id string) {
+func (w factSet) cancel(id string) {
 	w.reserve(id)
 	w.release(id, "CANCELLED", hundred)
 	w.run(id, facts.RunCanceled, "cancelled", order.StatusCancelled, order.ReasonCancelled)
@@ -177,28 +177,28 @@ func (w world) cancel(id string) {
 	w.Order(id).Cancellations = []facts.Cancellation{{Revision: 1, EventID: "cancellation of " + id}}
 }
 
-func (w world) undo(id string) {
+func (w factSet) undo(id string) {
 	w.release(id, "CANCELLED", money(0))
 	w.run(id, facts.RunCompleted, "cancelled", order.StatusCancelled, order.ReasonCancelled)
 	w.row(id, facts.Lines{}, order.ReasonCancelled, order.StatusCancelled)
 }
 
-func (w world) reject(id string) {
+func (w factSet) reject(id string) {
 	w.exceed(id, false)
 	w.run(id, facts.RunCompleted, "rejected", order.StatusRejected, order.ReasonInsufficientCredit)
 	w.row(id, lines, order.ReasonInsufficientCredit, order.StatusRejected)
 	w.mail(id, "rejection")
 }
 
-func (w world) approve(id string) {
+func (w factSet) approve(id string) {
 	w.credit(facts.CreditEvent{Type: facts.CreditReserved, OrderID: id, Amount: hundred, ApprovedBy: "op-1"})
 	w.run(id, facts.RunOpen, "fulfilling", "", "")
 	w.row(id, lines, "", order.StatusFulfilling)
 	w.mail(id, "confirmation")
 }
 
-// endHold has a rejected order's run end its hold with what was there then.
-func (w world) endHold(id string, reason order.Reason, turn facts.Turn) {
+// endHold ends the hold of a rejected order's run with the given turn.
+func (w factSet) endHold(id string, reason order.Reason, turn facts.Turn) {
 	o := w.Order(id)
 	o.Runs[0].HoldEnd, o.Runs[0].Outcome.Reason, o.Row.Reason = &turn, reason, reason
 }
