@@ -13,8 +13,9 @@ import (
 	"orderflow/workflows"
 )
 
-// crash has the binaries crash at each failpoint as often as was asked for, while orders are under way. What did not crash
-// is told in the end: what was never tried proves nothing.
+// crash crashes the binaries at each failpoint the requested number of times, while
+// orders are in progress. It records the crashes that did not occur: a point that was
+// never reached proves nothing.
 func (s *session) crash(ctx context.Context, workload *load.Load) error {
 	if s.options.crashes == 0 {
 		return nil
@@ -33,14 +34,14 @@ func (s *session) crash(ctx context.Context, workload *load.Load) error {
 	s.say("%d crashes at %d points", len(plan), len(points))
 	began := s.elapsed()
 	result, err := crash.Run(ctx, crash.Matrix{
-		Rig: s.rig, Workload: workload, Backlog: s.pending, Plan: plan, Say: s.tell(),
+		Rig: s.rig, Workload: workload, Backlog: s.pending, Plan: plan, Say: s.faultLog(),
 	})
 	s.report.Crashes, s.missed = result.Crashes, errors.Join(result.Missed...)
 	s.say("crashed %d times in %.0f s", result.Total(), (s.elapsed() - began).Seconds())
 	return err
 }
 
-// pending counts the orders that have not come to rest anywhere yet.
+// pending returns the number of orders that are not settled yet.
 func (s *session) pending(ctx context.Context) (int64, error) {
 	answer, err := s.stores.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
 		Query: fmt.Sprintf(`WorkflowType = %q AND ExecutionStatus = "Running" AND OrderStatus = %q`,

@@ -19,47 +19,49 @@ import (
 
 const (
 	defaultBin   = ".local/chaos/bin"
-	defaultDrain = 7 * time.Minute // above the longest pause between two tries of a step
+	defaultDrain = 7 * time.Minute // longer than the longest pause between two attempts of a step
 	maxMinutes   = 24 * 60
 	maxCrashes   = 1000
 	maxRate      = 200
 )
 
-// options are what the command line asks for.
+// options are the parsed command line.
 type options struct {
 	minutes  float64
 	seed     uint64
 	bin      string
-	crashes  int    // of each failpoint
-	only     string // the one failpoint to crash at; empty: all
+	crashes  int    // at each failpoint
+	only     string // the only failpoint to crash at; empty means all
 	scenario scenario
-	state    string // empty: a folder of its own that goes when nothing is wrong
-	keep     bool   // the folder stays
+	state    string // empty means a temporary folder, removed if the run finds no violation
+	keep     bool   // keep the folder
 	rate     float64
-	// kurrentdb is the connection string of a KurrentDB that another started; empty: kurrentsim. It may hold a password.
+	// kurrentdb is the connection string of an external KurrentDB; empty means
+	// kurrentsim. It may contain a password.
 	kurrentdb string
-	// checkOnly is for a caller that does other things with that KurrentDB before the run.
+	// checkOnly is for callers that do something else with that KurrentDB before the run.
 	checkOnly bool
 	drain     time.Duration
 	verbose   bool
 }
 
-// command collects the flags with all their faults: the flag package stops at the first.
+// command collects all invalid flags: the flag package stops at the first.
 type command struct {
 	options
-	named  string // the scenario
+	named  string // name of the scenario
 	faults []config.Fault
 	flags  *flag.FlagSet
 }
 
-// parseOptions reads the command line. flag.ErrHelp says that help was asked for and given.
+// parseOptions reads the command line. It returns flag.ErrHelp after printing help to
+// stdout.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	c := &command{flags: flag.NewFlagSet("chaos", flag.ContinueOnError), options: options{
 		minutes: 1, seed: uint64(rand.Uint32()), bin: defaultBin, drain: defaultDrain,
 	}, named: soak}
 	c.declare()
-	var complaint bytes.Buffer
-	c.flags.SetOutput(&complaint)
+	var discarded bytes.Buffer
+	c.flags.SetOutput(&discarded)
 	switch err := c.flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		_, _ = fmt.Fprint(stdout, usage())
@@ -69,7 +71,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	case err != nil:
 		c.fault("arguments", "%s", err)
 	case c.flags.NArg() > 0:
-		c.fault("arguments", "%q is none: only flags are taken", c.flags.Arg(0))
+		c.fault("arguments", "unexpected %q: only flags are accepted", c.flags.Arg(0))
 	}
 	c.check()
 	if len(c.faults) > 0 {
@@ -80,7 +82,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 
 func usage() string {
 	var b strings.Builder
-	b.WriteString("chaos breaks Orderflow in every way it is said to survive, and looks whether anything was lost or doubled.\n\nScenarios:\n")
+	b.WriteString("chaos breaks Orderflow in every way that it is meant to survive, and checks whether anything was lost or duplicated.\n\nScenarios:\n")
 	for _, s := range scenarios() {
 		fmt.Fprintf(&b, "  %-14s %s\n", s.name, s.about)
 	}
@@ -91,13 +93,13 @@ func usage() string {
 func (c *command) declare() {
 	f := c.flags
 	f.StringVar(&c.bin, "bin", c.bin, "`folder` of worker, starter, kurrentsim, sessim and checker")
-	f.StringVar(&c.state, "state", "", "`folder` for databases and logs (default one of its own, which goes when nothing is wrong)")
+	f.StringVar(&c.state, "state", "", "`folder` for databases and logs (default a temporary one, removed if there are no violations)")
 	f.BoolVar(&c.keep, "keep", false, "keep that folder in any case")
 	f.BoolVar(&c.checkOnly, "check", false, "only check that the server at --kurrentdb holds no orders")
-	f.BoolVar(&c.verbose, "v", false, "tell each fault")
-	f.StringVar(&c.only, "only", "", "crash at this failpoint alone")
+	f.BoolVar(&c.verbose, "v", false, "print each fault")
+	f.StringVar(&c.only, "only", "", "crash only at this failpoint")
 	f.StringVar(&c.named, "scenario", c.named, "run the scenario of this `name`")
-	c.value("kurrentdb", "connection `string` of a KurrentDB without orders that nothing else uses, in the place of kurrentsim", func(v string) string {
+	c.value("kurrentdb", "connection `string` of a KurrentDB without orders that nothing else uses, instead of kurrentsim", func(v string) string {
 		c.kurrentdb = v
 		if err := rig.CheckKurrentDB(v); err != nil {
 			return err.Error()
@@ -109,7 +111,7 @@ func (c *command) declare() {
 		c.minutes = n
 		return unless(err == nil && n > 0 && n <= maxMinutes, fmt.Sprintf("must be above 0 and at most %d", maxMinutes))
 	})
-	c.value("seed", "of orders and faults (default random)", func(v string) string {
+	c.value("seed", "seed of orders and faults (default random)", func(v string) string {
 		n, err := strconv.ParseUint(v, 10, 64)
 		c.seed = n
 		return unless(err == nil, "must be a whole number, not below zero")
@@ -119,19 +121,19 @@ func (c *command) declare() {
 		c.crashes = n
 		return unless(err == nil && n >= 0 && n <= maxCrashes, fmt.Sprintf("must be from 0 to %d", maxCrashes))
 	})
-	c.value("rate", "orders a second (default the scenario's)", func(v string) string {
+	c.value("rate", "orders per second (default the scenario's)", func(v string) string {
 		n, err := strconv.ParseFloat(v, 64)
 		c.rate = n
 		return unless(err == nil && n > 0 && n <= maxRate, fmt.Sprintf("must be above 0 and at most %d", maxRate))
 	})
-	c.value("drain", "how long everything may take to come to rest (default 7m)", func(v string) string {
+	c.value("drain", "how long everything may take to settle (default 7m)", func(v string) string {
 		d, err := time.ParseDuration(v)
 		c.drain = d
 		return unless(err == nil && d > 0, "must be a duration such as 3m")
 	})
 }
 
-// value declares a flag whose fault is collected rather than ending the parsing.
+// value declares a flag whose error is collected instead of ending the parsing.
 func (c *command) value(name, usage string, set func(string) string) {
 	c.flags.Func(name, usage, func(v string) error {
 		if problem := set(v); problem != "" {
@@ -152,7 +154,7 @@ func (c *command) fault(name, format string, args ...any) {
 	c.faults = append(c.faults, config.Fault{Name: name, Problem: fmt.Sprintf(format, args...)})
 }
 
-// check finds the scenario, and what does not go together.
+// check finds the scenario, and flags that cannot be combined.
 func (c *command) check() {
 	var known bool
 	if c.scenario, known = findScenario(c.named); !known {
@@ -169,7 +171,7 @@ func (c *command) check() {
 	}
 }
 
-// again is the command line that repeats a run.
+// again returns the command line that repeats a run.
 func (o options) again() string {
 	args := []string{"chaos", "--seed", strconv.FormatUint(o.seed, 10), "--bin", o.bin}
 	if o.scenario.name != soak {

@@ -11,23 +11,23 @@ import (
 	"orderflow/internal/config"
 )
 
-func TestFaultsOfTheCommandLineAreToldTogether(t *testing.T) {
+func TestRun_ReportsAllInvalidFlags(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		args []string
 		want []string
 	}{
-		"a flag that is none":        {[]string{"--speed", "9"}, []string{"arguments: flag provided but not defined: -speed"}},
-		"an argument":                {[]string{"now"}, []string{`arguments: "now" is none: only flags are taken`}},
-		"a scenario nobody knows":    {[]string{"--scenario", "doom"}, []string{"--scenario: must be one of soak, steady"}},
-		"no time and a seed of none": {[]string{"--minutes", "0", "--seed", "-1"}, []string{"--minutes: must be above 0", "--seed: must be a whole number"}},
-		"crashes beyond measure":     {[]string{"--crashes", "100000"}, []string{"--crashes: must be from 0 to 1000"}},
-		"a drain that is no time":    {[]string{"--drain", "soon"}, []string{"--drain: must be a duration"}},
-		"a check of nothing":         {[]string{"--check"}, []string{"--check: needs --kurrentdb"}},
-		"a KurrentDB that is none":   {[]string{"--kurrentdb", "http://db:2113"}, []string{"--kurrentdb: must name a node"}},
-		"a cluster":                  {[]string{"--kurrentdb", "kurrentdb://a:2113,b:2113"}, []string{"--kurrentdb: must be a connection string of one node"}},
-		"nodes to be discovered":     {[]string{"--kurrentdb", "kurrentdb+discover://db:2113"}, []string{"--kurrentdb: must name a node"}},
-		"a rate of nothing":          {[]string{"--rate", "0"}, []string{"--rate: must be above 0"}},
+		"an unknown flag":             {[]string{"--speed", "9"}, []string{"arguments: flag provided but not defined: -speed"}},
+		"an argument":                 {[]string{"now"}, []string{`arguments: unexpected "now": only flags are accepted`}},
+		"an unknown scenario":         {[]string{"--scenario", "doom"}, []string{"--scenario: must be one of soak, steady"}},
+		"no time and an invalid seed": {[]string{"--minutes", "0", "--seed", "-1"}, []string{"--minutes: must be above 0", "--seed: must be a whole number"}},
+		"too many crashes":            {[]string{"--crashes", "100000"}, []string{"--crashes: must be from 0 to 1000"}},
+		"an invalid drain":            {[]string{"--drain", "soon"}, []string{"--drain: must be a duration"}},
+		"a check of nothing":          {[]string{"--check"}, []string{"--check: needs --kurrentdb"}},
+		"an invalid KurrentDB":        {[]string{"--kurrentdb", "http://db:2113"}, []string{"--kurrentdb: must name a node"}},
+		"a cluster":                   {[]string{"--kurrentdb", "kurrentdb://a:2113,b:2113"}, []string{"--kurrentdb: must be a connection string of one node"}},
+		"nodes to be discovered":      {[]string{"--kurrentdb", "kurrentdb+discover://db:2113"}, []string{"--kurrentdb: must name a node"}},
+		"a rate of zero":              {[]string{"--rate", "0"}, []string{"--rate: must be above 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -40,7 +40,7 @@ func TestFaultsOfTheCommandLineAreToldTogether(t *testing.T) {
 	}
 }
 
-func TestHelpNamesEveryScenario(t *testing.T) {
+func TestRun_HelpNamesEveryScenario(t *testing.T) {
 	t.Parallel()
 	var help strings.Builder
 	require.NoError(t, run(t.Context(), []string{"--help"}, &help, io.Discard))
@@ -49,7 +49,7 @@ func TestHelpNamesEveryScenario(t *testing.T) {
 	}
 }
 
-func TestTheCommandThatRepeatsARunAsksForTheSame(t *testing.T) {
+func TestOptions_Again(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"--minutes", "2.5", "--seed", "9"},
@@ -67,7 +67,7 @@ func TestTheCommandThatRepeatsARunAsksForTheSame(t *testing.T) {
 	}
 }
 
-func TestASeedIsDrawnWhenNoneIsGiven(t *testing.T) {
+func TestParseOptions_RandomSeed(t *testing.T) {
 	t.Parallel()
 	first, err := parseOptions(nil, io.Discard)
 	require.NoError(t, err)
@@ -76,7 +76,7 @@ func TestASeedIsDrawnWhenNoneIsGiven(t *testing.T) {
 	require.NotEqual(t, first.seed, second.seed)
 }
 
-func TestAProgramThatIsMissingIsNamed(t *testing.T) {
+func TestRun_NamesMissingPrograms(t *testing.T) {
 	t.Parallel()
 	err := run(t.Context(), []string{"--bin", t.TempDir(), "--state", t.TempDir()}, io.Discard, io.Discard)
 	require.Equal(t, config.ExitFailure, exitCode(io.Discard, err))
@@ -85,7 +85,7 @@ func TestAProgramThatIsMissingIsNamed(t *testing.T) {
 	}
 }
 
-func TestEveryScenarioCanBeRun(t *testing.T) {
+func TestScenarios_CanBeRun(t *testing.T) {
 	t.Parallel()
 	for _, s := range scenarios() {
 		require.NotEmpty(t, s.about, s.name)

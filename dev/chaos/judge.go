@@ -15,10 +15,10 @@ import (
 	"orderflow/dev/chaos/internal/load"
 )
 
-// judgeTimeout bounds reading every store from end to end, twice.
+// judgeTimeout bounds reading every store completely, twice.
 const judgeTimeout = 10 * time.Minute
 
-// judge has everybody look at the stores who can tell whether all is well, now that everything is at rest.
+// judge runs every check of the stores, now that everything is settled.
 func (s *session) judge(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
 	defer cancel()
@@ -33,7 +33,7 @@ func (s *session) judge(ctx context.Context) error {
 	return nil
 }
 
-// check asks the checker, which knows nothing but the stores and the logs.
+// check runs the checker, which reads only the stores and the logs.
 func (s *session) check(ctx context.Context) error {
 	var found struct {
 		Violations []load.Violation `json:"violations"`
@@ -56,10 +56,12 @@ func (s *session) check(ctx context.Context) error {
 	return nil
 }
 
-// mend has the product repair what it is not to survive by itself: workflows that were ended by force, and orders that the
-// projection never showed. It may run beside everything else, so what is still on its way is no fault of it. Once every
-// event was taken, an order that it finds missing was lost, unless it was hidden: mending it must not pass for keeping it.
-func (s *session) mend(ctx context.Context, workload *load.Load, taken bool) error {
+// repair has the product repair what it is not meant to survive without an operator:
+// workflows that were terminated, and orders that the projection never showed. It may run
+// while work is in progress, so work in progress does not count as a fault. Once every
+// event was taken, an order that it finds missing was lost, unless it was hidden:
+// repairing it must not hide the loss.
+func (s *session) repair(ctx context.Context, workload *load.Load, taken bool) error {
 	ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
 	defer cancel()
 	found, err := s.compare(ctx, "--fix")
@@ -77,16 +79,17 @@ func (s *session) mend(ctx context.Context, workload *load.Load, taken bool) err
 	return nil
 }
 
-// comparisons is how often a comparison is begun that meets an outage: what was broken may still be catching up.
+// comparisons is how often a comparison is attempted when it meets an outage: what was
+// broken may still be catching up.
 const comparisons = 5
 
-// comparison is what the product's reconciliation says.
+// comparison is the output of the product's reconciliation.
 type comparison struct {
 	reconciled
 	Differences []difference `json:"differences"`
 }
 
-// compare runs the product's comparison, again where it could not compare.
+// compare runs the product's comparison, and repeats it where it could not compare.
 func (s *session) compare(ctx context.Context, arguments ...string) (found comparison, err error) {
 	arguments = append([]string{"reconcile", "-o", "json", "--grace", "1s"}, arguments...)
 	for range comparisons {
@@ -102,7 +105,8 @@ func (s *session) compare(ctx context.Context, arguments ...string) (found compa
 	return found, fmt.Errorf("reconcile: %w", err)
 }
 
-// reconcile asks the product itself, which is to find nothing that an operator would have to mend.
+// reconcile runs the product's own comparison, which must find nothing that an operator
+// would have to repair.
 func (s *session) reconcile(ctx context.Context) error {
 	found, err := s.compare(ctx)
 	if err != nil {
@@ -124,7 +128,7 @@ type difference struct {
 	Detail  string `json:"detail"`
 }
 
-// ask runs a program that answers in JSON and exits with 0 or, when it has found something, with 3.
+// ask runs a program that prints JSON and exits with 0, or with 3 if it found something.
 func (s *session) ask(ctx context.Context, into any, binary string, args ...string) (json.RawMessage, error) {
 	answer, err := s.rig.Output(ctx, binary, args...)
 	var exit *exec.ExitError
@@ -132,12 +136,13 @@ func (s *session) ask(ctx context.Context, into any, binary string, args ...stri
 		return nil, err
 	}
 	if err := json.Unmarshal(answer, into); err != nil {
-		return nil, fmt.Errorf("read its answer: %w", err)
+		return nil, fmt.Errorf("decode its output: %w", err)
 	}
 	return answer, nil
 }
 
-// fallen finds binaries that ended though nobody had killed or stopped them: what they talk to may be away for any time.
+// fallen finds binaries that ended without being killed or stopped: they must survive any
+// outage of what they connect to.
 func (s *session) fallen() []load.Violation {
 	var found []load.Violation
 	for _, name := range s.rig.Binaries() {
@@ -150,13 +155,13 @@ func (s *session) fallen() []load.Violation {
 	return found
 }
 
-// panicked finds binaries that died by a fault of their own: their last words are in their logs.
+// panicked finds binaries that panicked, by their logs.
 func (s *session) panicked() []load.Violation {
 	var found []load.Violation
 	for _, name := range s.rig.Binaries() {
 		body, err := os.ReadFile(s.rig.Log(name))
 		if err != nil {
-			continue // it never said anything
+			continue // it never logged anything
 		}
 		for _, word := range []string{"\npanic: ", "\nfatal error: ", "WARNING: DATA RACE", "handler panicked"} {
 			if bytes.Contains(body, []byte(word)) {

@@ -1,14 +1,16 @@
-// Chaos runs the whole of Orderflow, breaks it in every way that it is said to survive, waits until everything has come to
-// rest, and has the checker look for anything lost or doubled.
+// Chaos runs all of Orderflow, breaks it in every way that it is meant to survive, waits
+// until everything has settled, and has the checker look for anything lost or duplicated.
 //
 //	chaos --minutes 10 --seed 7 --bin .local/chaos/bin
 //
-// It prints one JSON report on standard output and all else on standard error, and exits with 0 when nothing is wrong, 3 when
-// something is, 1 when it could not run, and 2 on bad arguments.
+// It prints one JSON report on standard output and everything else on standard error.
+// Exit codes: 0, no violations; 3, violations found; 1, it could not run; 2, invalid
+// arguments.
 //
-// This package owns the command line, the table of scenarios, the order of a run and its report. The processes and proxies
-// are left to internal/rig, what runs through them to internal/load, what breaks and when to internal/fault, and crashes at
-// named points to the crash files here.
+// This package owns the command line, the table of scenarios, the order of a run and its
+// report. Processes and proxies belong to internal/rig, the workload to internal/load,
+// faults and their schedule to internal/fault, and crashes at failpoints to
+// internal/crash and the crash files here.
 package main
 
 import (
@@ -24,16 +26,16 @@ import (
 	"orderflow/internal/config"
 )
 
-// exitViolations is the exit code of a run that found something wrong.
+// exitViolations is the exit code of a run that found violations.
 const exitViolations = 3
 
-// errViolations says that the report lists what is wrong.
-var errViolations = errors.New("something is wrong: see the report")
+// errViolations reports that the report lists violations.
+var errViolations = errors.New("violations found: see the report")
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // whoever read our output may be gone: that must not end us in the middle of stopping
+	signal.Ignore(syscall.SIGPIPE) // the reader of our output may be gone: SIGPIPE must not end this process while it stops the rig
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop) // a second signal ends this process at once, and the children with it
+	context.AfterFunc(ctx, stop) // a second signal ends this process immediately, and its children with it
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(exitCode(os.Stderr, err))

@@ -8,7 +8,7 @@ import (
 	"orderflow/dev/chaos/internal/load"
 )
 
-// report is what a run comes to.
+// report is the result of a run.
 type report struct {
 	Command      string             `json:"command"`
 	Seed         uint64             `json:"seed"`
@@ -16,26 +16,26 @@ type report struct {
 	Minutes      float64            `json:"minutes"`
 	Seconds      float64            `json:"seconds"` // of the whole run
 	Placed       int                `json:"placed"`
-	Orders       map[string]int     `json:"orders"`   // by fate
-	Statuses     map[string]int     `json:"statuses"` // by where they came to
+	Orders       map[string]int     `json:"orders"`   // by scenario of the workload
+	Statuses     map[string]int     `json:"statuses"` // by final status
 	Duplicates   int                `json:"duplicatesOffered"`
 	Faults       map[fault.Kind]int `json:"faults"`
-	FaultTargets map[string]int     `json:"faultTargets"` // by kind and what it was done to
-	HTTP         map[string]int     `json:"http"`         // requests by status, 0 for those that went unanswered
+	FaultTargets map[string]int     `json:"faultTargets"` // by kind and target
+	HTTP         map[string]int     `json:"http"`         // requests by status, 0 for those without a response
 	MailFaults   map[string]int     `json:"mailFaults"`
 	UnknownMails int64              `json:"unknownMails"`
 	Starts       map[string]int     `json:"starts"`  // by process
-	Deaths       map[string]int     `json:"deaths"`  // by process and cause, of those nobody had asked for
+	Deaths       map[string]int     `json:"deaths"`  // by process and cause, of processes that were not stopped or killed
 	Crashes      map[string]int     `json:"crashes"` // by failpoint
 	DrainSeconds float64            `json:"drainSeconds"`
 	Lost         []float64          `json:"lost"`      // seconds whose commits PostgreSQL lost, by failover
-	Mended       []reconciled       `json:"mended"`    // by each reconcile --fix, before everything came to rest
-	Reconcile    reconciled         `json:"reconcile"` // when everything had
+	Mended       []reconciled       `json:"mended"`    // by each reconcile --fix, before everything settled
+	Reconcile    reconciled         `json:"reconcile"` // after everything settled
 	Checker      json.RawMessage    `json:"checker,omitempty"`
 	Violations   []load.Violation   `json:"violations"`
 }
 
-// reconciled is what the product's reconciliation counted.
+// reconciled holds the counts of the product's reconciliation.
 type reconciled struct {
 	Checked int `json:"checked"`
 	Missing int `json:"missing"`
@@ -46,7 +46,7 @@ type reconciled struct {
 	Left    int `json:"left"`
 }
 
-// duplicates counts the orders that are offered more than once.
+// duplicates returns the number of orders that are placed more than once.
 func duplicates(orders map[string]int) int {
 	return orders["duplicate-event"] + orders["duplicate-order"]
 }

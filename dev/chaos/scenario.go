@@ -8,29 +8,30 @@ import (
 	"orderflow/dev/chaos/internal/rig"
 )
 
-// soak is the scenario of a run that names none: everything, sized by time.
+// soak is the default scenario: all faults, sized by time.
 const soak = "soak"
 
-// scenario is a run by name: so many orders, these faults, these variables. Another one is another row.
+// scenario is a named run: a number of orders, faults and variables. To add one, add a
+// row.
 type scenario struct {
-	name       string
-	about      string
-	orders     int // 0: as many as fit the minutes
-	rate       float64
-	fates      map[string]int // by weight; nil: all of them
-	hot        float64        // the share of orders that one customer places
-	room       int64          // that customer's limit by order, in cents; 0: most of them fit
-	mail       load.MailFaults
-	pace       time.Duration
-	faults     []fault.Kind // nil: all, empty: none
-	faultRate  float64      // multiplies how often; 0: 1
-	variables  map[string]string
-	breaks     string // what the names of what breaks begin with; empty: everything
-	workers    int    // 0: two
-	starters   int    // 0: two
-	publishers int
-	projectors int
-	apis       int
+	name           string
+	about          string
+	orders         int // 0 means as many as fit the minutes
+	rate           float64
+	orderScenarios map[string]int // by weight; nil means all
+	hot            float64        // the share of orders placed by one customer
+	creditPerOrder int64          // that customer's credit per order, in cents; 0 means most of them fit
+	mail           load.MailFaults
+	pace           time.Duration
+	faults         []fault.Kind // nil means all, empty means none
+	faultRate      float64      // multiplies the frequency of faults; 0 means 1
+	variables      map[string]string
+	breaks         string // prefix of the names of what breaks; empty means everything
+	workers        int    // 0 means two
+	starters       int    // 0 means two
+	publishers     int
+	projectors     int
+	apis           int
 }
 
 func scenarios() []scenario {
@@ -51,7 +52,7 @@ func scenarios() []scenario {
 		{name: "steady", about: "orders go every way and nothing breaks", orders: few, rate: 20, hot: 0.2, faults: none, variables: brief},
 		{
 			name: "lost-answers", about: "requests arrive and their answers do not",
-			orders: few, rate: 5, fates: shipped, faults: []fault.Kind{fault.LostAnswer}, faultRate: 10,
+			orders: few, rate: 5, orderScenarios: shipped, faults: []fault.Kind{fault.LostAnswer}, faultRate: 10,
 		},
 		{
 			name: "crash", about: "orders for --crashes and --only, and nothing else breaks", orders: few, rate: 10, faults: none, variables: brief, publishers: 1,
@@ -59,77 +60,77 @@ func scenarios() []scenario {
 		},
 		{
 			name: "hot-customer", about: "one customer places everything at once, by two workers",
-			orders: 2 * few, rate: 60, hot: 1, fates: map[string]int{"left": 2, "paid-first": 1, "cancelled-by-signal": 1}, faults: none,
+			orders: 2 * few, rate: 60, hot: 1, orderScenarios: map[string]int{"left": 2, "paid-first": 1, "cancelled-by-signal": 1}, faults: none,
 			variables: brief,
 		},
 		{
 			name: "scarce-credit", about: "one customer has credit for few of the orders that come all at once, by four workers",
-			orders: 4 * few, rate: 150, hot: 1, room: 200_00, workers: 4, pace: time.Second, faults: none, variables: map[string]string{"CREDIT_HOLD": "0s"},
-			fates: map[string]int{"left": 1, "paid-twice": 2, "cancelled-by-event": 2},
+			orders: 4 * few, rate: 150, hot: 1, creditPerOrder: 200_00, workers: 4, pace: time.Second, faults: none, variables: map[string]string{"CREDIT_HOLD": "0s"},
+			orderScenarios: map[string]int{"left": 1, "paid-twice": 2, "cancelled-by-event": 2},
 		},
 		{
 			name: "mail-lost", about: "the provider takes mails and its answers are lost",
-			orders: few, rate: 20, fates: shipped, mail: load.MailFaults{Lost: 1}, faults: none,
+			orders: few, rate: 20, orderScenarios: shipped, mail: load.MailFaults{Lost: 1}, faults: none,
 		},
 		{
 			name: "repeats", about: "orders come again by the same event, closed ones too",
-			orders: few, rate: 30, pace: 8 * time.Second, faults: none, fates: map[string]int{"duplicate-event": 1},
+			orders: few, rate: 30, pace: 8 * time.Second, faults: none, orderScenarios: map[string]int{"duplicate-event": 1},
 			variables: map[string]string{"CREDIT_HOLD": "0s", "CREDIT_DEFAULT_LIMIT": "2000.00"},
 		},
 		{
 			name: "cancel", about: "orders are cancelled in every way, at any moment",
-			orders: 2 * few, rate: 20, pace: time.Second, faults: none, fates: map[string]int{
+			orders: 2 * few, rate: 20, pace: time.Second, faults: none, orderScenarios: map[string]int{
 				"cancelled-by-signal": 1, "cancelled-by-update": 1, "cancelled-natively": 2, "cancelled-by-event": 1,
 				"cancelled-first": 1, "closing-race": 1,
 			},
 		},
 		{
 			name: "redeliver", about: "starters die and stand still with events in hand",
-			orders: 2 * few, rate: 10, fates: shipped, faults: []fault.Kind{fault.Kill, fault.Pause}, faultRate: 3,
+			orders: 2 * few, rate: 10, orderScenarios: shipped, faults: []fault.Kind{fault.Kill, fault.Pause}, faultRate: 3,
 			variables: map[string]string{"STARTER_MESSAGE_TIMEOUT": "2s"},
 		},
 		{
 			name: "temporal-away", about: "Temporal is away for longer than a starter holds an event",
-			orders: 3 * few, rate: 15, fates: map[string]int{"left": 1},
+			orders: 3 * few, rate: 15, orderScenarios: map[string]int{"left": 1},
 			faults: []fault.Kind{fault.Outage}, faultRate: 50, breaks: rig.Temporal,
 			variables: map[string]string{"STARTER_MESSAGE_TIMEOUT": "2s", "CREDIT_HOLD": "0s"},
 		},
 		{
 			name: "publisher", about: "a publisher is cut off and dies with versions in hand",
-			orders: 4 * few, rate: 20, pace: time.Second, fates: shipped, publishers: 1,
+			orders: 4 * few, rate: 20, pace: time.Second, orderScenarios: shipped, publishers: 1,
 			faults: []fault.Kind{fault.CutOff}, faultRate: 40, breaks: rig.Publisher,
 		},
 		{
 			name: "late-decisions", about: "operators decide when a hold is about to end, and no worker is there to see it",
-			orders: few, rate: 5, pace: time.Second, fates: map[string]int{"decided-late": 1},
+			orders: few, rate: 5, pace: time.Second, orderScenarios: map[string]int{"decided-late": 1},
 			faults: []fault.Kind{fault.Absence}, faultRate: 20, breaks: rig.Worker, variables: map[string]string{"CREDIT_HOLD": "4s"},
 		},
 		{
 			name: "failover", about: "a standby of PostgreSQL that lags is promoted while orders close",
 			orders: 3 * few, rate: 10, pace: 5 * time.Second, publishers: 1, projectors: 1,
-			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres, fates: closing, variables: brief,
+			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres, orderScenarios: closing, variables: brief,
 		},
 		{
 			name: "failover-unpublished", about: "the same, with nobody to publish what is lost",
 			orders: 3 * few, rate: 10, pace: 5 * time.Second,
-			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres, fates: closing, variables: brief,
+			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres, orderScenarios: closing, variables: brief,
 		},
 		{
 			name: "read-only", about: "the name of PostgreSQL leads to a standby for a while, and nobody is started again",
 			orders: 2 * few, rate: 10, pace: 2 * time.Second, publishers: 1, projectors: 1, apis: 1,
 			faults: []fault.Kind{fault.ReadOnly}, faultRate: 5, breaks: rig.Postgres,
-			fates: map[string]int{"left": 1, "shipped-by-signal": 2, "shipped-by-update": 2, "cancelled-by-signal": 1},
+			orderScenarios: map[string]int{"left": 1, "shipped-by-signal": 2, "shipped-by-update": 2, "cancelled-by-signal": 1},
 		},
 		{
 			name: "operator", about: "an operator changes the starters' group and stops the projection that fills its stream, and takes it back",
 			orders: 3 * few, rate: 10, pace: 2 * time.Second,
 			faults: []fault.Kind{fault.Unlinked, fault.Unfilled}, faultRate: 10, breaks: rig.KurrentDB,
-			fates: map[string]int{"left": 2, "shipped-by-signal": 1, "cancelled-by-event": 2, "paid-and-shipped": 1},
+			orderScenarios: map[string]int{"left": 2, "shipped-by-signal": 1, "cancelled-by-event": 2, "paid-and-shipped": 1},
 		},
 		{
 			name: "http", about: "orders are placed and cancelled by HTTP, and answers to that are lost",
 			orders: 2 * few, rate: 15, pace: 2 * time.Second, apis: 2, faults: []fault.Kind{fault.LostAnswer}, faultRate: 10, breaks: rig.Client,
-			fates: map[string]int{"posted-twice": 2, "shipped-by-update": 1, "cancelled-by-http": 2, "cancelled-at-once": 1, "opened-by-http": 1},
+			orderScenarios: map[string]int{"posted-twice": 2, "shipped-by-update": 1, "cancelled-by-http": 2, "cancelled-at-once": 1, "opened-by-http": 1},
 		},
 	}
 }
@@ -151,7 +152,7 @@ func scenarioNames() []string {
 	return names
 }
 
-// window is how long orders are placed.
+// window returns how long orders are placed.
 func (s scenario) window(minutes float64) time.Duration {
 	if s.orders == 0 {
 		return time.Duration(minutes * float64(time.Minute))

@@ -18,10 +18,10 @@ import (
 // healTimeout bounds bringing every process back when the faults are over.
 const healTimeout = 2 * time.Minute
 
-// tellEvery is how often somebody who waits hears how far the run is.
-const tellEvery = 15 * time.Second
+// progressEvery is how often progress is printed.
+const progressEvery = 15 * time.Second
 
-// shareOfHTTP is how many of the orders come by the api where there is one.
+// shareOfHTTP is the share of orders placed through the api, if there is one.
 const shareOfHTTP = 0.2
 
 // session is one run.
@@ -33,7 +33,7 @@ type session struct {
 	rig     *rig.Rig
 	stores  *rig.Direct
 	report  report
-	missed  error // crashes that did not come about
+	missed  error // crashes that did not occur
 
 	talking sync.Mutex
 }
@@ -46,14 +46,15 @@ func newSession(o options, stdout, stderr io.Writer) *session {
 
 func (s *session) elapsed() time.Duration { return time.Since(s.began) }
 
-// say tells how far the run is, beside the report.
+// say prints progress to standard error.
 func (s *session) say(format string, args ...any) {
 	s.talking.Lock()
 	defer s.talking.Unlock()
 	_, _ = fmt.Fprintf(s.stderr, "%6.1fs "+format+"\n", append([]any{s.elapsed().Seconds()}, args...)...)
 }
 
-// run brings the rig up, breaks it, and prints the report. The folder stays when something is wrong.
+// run starts the rig, breaks it, and prints the report. The folder is kept if there are
+// violations.
 func (s *session) run(ctx context.Context) error {
 	s.say("seed %d; again: %s", s.options.seed, s.options.again())
 	dir, ours, err := s.folder()
@@ -85,7 +86,7 @@ func (s *session) folder() (dir string, ours bool, err error) {
 	return dir, true, err
 }
 
-// within has everything running for as long as the run takes.
+// within starts everything and keeps it running for the duration of the run.
 func (s *session) within(ctx context.Context, dir string) error {
 	amount, err := s.amount()
 	if err != nil {
@@ -135,8 +136,8 @@ func orTwo(n int) int {
 	return n
 }
 
-// breakAll runs the workload and breaks things meanwhile, crashes at every failpoint that was asked for, heals everything and
-// waits until it has come to rest.
+// breakAll runs the workload and the faults concurrently, crashes at every requested
+// failpoint, heals everything and waits until it has settled.
 func (s *session) breakAll(ctx context.Context, workload *load.Load) error {
 	living, end := context.WithCancel(ctx)
 	defer end()
@@ -148,13 +149,13 @@ func (s *session) breakAll(ctx context.Context, workload *load.Load) error {
 	if err := s.heal(ctx); err != nil {
 		return err
 	}
-	s.say("healed, waiting until everything has come to rest")
+	s.say("healed, waiting until everything has settled")
 	healed := time.Now()
 	draining, drained := context.WithTimeout(ctx, s.options.drain)
 	defer drained()
 	workload.Through(draining)
-	if workload.NeedsMending() || len(s.report.Lost) > 0 {
-		if err := s.mend(ctx, workload, workload.Taken(draining)); err != nil {
+	if workload.NeedsRepair() || len(s.report.Lost) > 0 {
+		if err := s.repair(ctx, workload, workload.Taken(draining)); err != nil {
 			return err
 		}
 	}
@@ -173,8 +174,9 @@ func (s *session) heal(ctx context.Context) error {
 	return nil
 }
 
-// restore has the product repair what a failover of PostgreSQL lost, as its documentation asks for. Orders that lost their
-// rows cannot close before that, and those who ship and cancel them wait for their answers.
+// restore has the product repair what a failover of PostgreSQL lost, as its documentation
+// requires. Orders that lost their rows cannot close before that, and the steps that ship
+// and cancel them wait for a response.
 func (s *session) restore(ctx context.Context, workload *load.Load) error {
 	lost := s.rig.Lost()
 	if len(lost) == 0 {
@@ -187,15 +189,15 @@ func (s *session) restore(ctx context.Context, workload *load.Load) error {
 		s.report.Lost = append(s.report.Lost, span.To.Sub(span.From).Seconds())
 	}
 	s.say("PostgreSQL lost its commits of %.1f s", s.report.Lost)
-	return s.mend(ctx, workload, false)
+	return s.repair(ctx, workload, false)
 }
 
 func (s *session) workload(o load.Options) *load.Load {
-	o.Stores, o.APIs, o.Say, o.Behind = s.stores, s.rig.Fronts(), s.say, s.rig.Behind
+	o.Stores, o.APIs, o.Say, o.Behind = s.stores, s.rig.ClientURLs(), s.say, s.rig.Behind
 	return load.New(o)
 }
 
-// amount says how much of what comes.
+// amount returns the size of the workload.
 func (s *session) amount() (load.Options, error) {
 	sc := s.options.scenario
 	rate := sc.rate
@@ -208,12 +210,12 @@ func (s *session) amount() (load.Options, error) {
 	}
 	hold, err := rig.Hold(sc.variables)
 	return load.Options{
-		Hold: hold, HTTP: http, Shown: s.options.kurrentdb != "", Seed: s.options.seed, Orders: sc.orders, Window: sc.window(s.options.minutes), Rate: rate, Fates: sc.fates,
-		Hot: sc.hot, Room: sc.room, Mail: sc.mail, Pace: sc.pace,
+		Hold: hold, HTTP: http, Shown: s.options.kurrentdb != "", Seed: s.options.seed, Orders: sc.orders, Window: sc.window(s.options.minutes), Rate: rate, OrderScenarios: sc.orderScenarios,
+		Hot: sc.hot, CreditPerOrder: sc.creditPerOrder, Mail: sc.mail, Pace: sc.pace,
 	}, err
 }
 
-// breakWhile places orders and carries the schedule of faults out side by side.
+// breakWhile places orders and runs the schedule of faults concurrently.
 func (s *session) breakWhile(ctx context.Context, workload *load.Load) error {
 	sc := s.options.scenario
 	window, cancel := context.WithTimeout(ctx, sc.window(s.options.minutes))
@@ -228,9 +230,9 @@ func (s *session) breakWhile(ctx context.Context, workload *load.Load) error {
 	faults := make(chan struct{})
 	go func() {
 		defer close(faults)
-		counts, broken = fault.Run(window, s.rig, schedule, s.tell())
+		counts, broken = fault.Run(window, s.rig, schedule, s.faultLog())
 	}()
-	telling := s.tellProgress(window, workload)
+	telling := s.logProgress(window, workload)
 	began := time.Now()
 	err := workload.Place(ctx, window)
 	<-faults
@@ -241,11 +243,11 @@ func (s *session) breakWhile(ctx context.Context, workload *load.Load) error {
 	return errors.Join(err, broken)
 }
 
-// tellProgress says now and then how many orders there are, until ctx ends.
-func (s *session) tellProgress(ctx context.Context, workload *load.Load) *sync.WaitGroup {
+// logProgress prints the number of orders at intervals until ctx is done.
+func (s *session) logProgress(ctx context.Context, workload *load.Load) *sync.WaitGroup {
 	var telling sync.WaitGroup
 	telling.Go(func() {
-		tick := time.NewTicker(tellEvery)
+		tick := time.NewTicker(progressEvery)
 		defer tick.Stop()
 		for {
 			select {
@@ -259,15 +261,15 @@ func (s *session) tellProgress(ctx context.Context, workload *load.Load) *sync.W
 	return &telling
 }
 
-// tell is where each fault is told.
-func (s *session) tell() func(string, ...any) {
+// faultLog returns the function that reports each fault.
+func (s *session) faultLog() func(string, ...any) {
 	if s.options.verbose {
 		return s.say
 	}
 	return func(string, ...any) {}
 }
 
-// account takes over what the workload came to, and how the processes fared.
+// account adds the result of the workload and of the processes to the report.
 func (s *session) account(rest load.Rest) {
 	r := &s.report
 	r.Orders, r.Statuses, r.HTTP, r.MailFaults, r.UnknownMails = rest.Orders, rest.Statuses, rest.HTTP, rest.MailFaults, rest.Unknown
@@ -285,5 +287,5 @@ func (s *session) account(rest load.Rest) {
 			}
 		}
 	}
-	s.say("at rest after %.1f s: %d orders, %v", r.DrainSeconds, r.Placed, r.Statuses)
+	s.say("settled after %.1f s: %d orders, %v", r.DrainSeconds, r.Placed, r.Statuses)
 }

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// leads says by which fates of the workload's orders a process comes to its points, by their step. An order that is cancelled
-// early may never come to what is not done yet.
-func leads() map[string][]string {
+// routesToPoint maps each step to the scenarios of orders that lead a process to its
+// points. An order that is canceled early may never reach later steps.
+func routesToPoint() map[string][]string {
 	const shipped, cancelled, paid = "shipped-early", "cancelled-by-event", "paid-early"
 	return map[string][]string{
 		"start":             {shipped},
@@ -42,37 +42,39 @@ func leads() map[string][]string {
 	}
 }
 
-// errand is what an operator has a binary do.
-type errand struct {
+// operatorCommand is a command that an operator runs.
+type operatorCommand struct {
 	line []string // the binary and its arguments
-	dies bool     // the point is in the errand itself, not in the process that works all the time
+	dies bool     // the point is in the command itself, not in the process that runs all the time
 }
 
-// errands lists the steps that no order leads to by itself.
-func errands() map[string]errand {
-	return map[string]errand{
+// operatorCommands lists the steps that no order reaches without an operator.
+func operatorCommands() map[string]operatorCommand {
+	return map[string]operatorCommand{
 		"snapshot": {line: []string{"publisher", "snapshot"}},
 		"rebuild":  {line: []string{"projector", "rebuild"}, dies: true},
 	}
 }
 
-// stepOf is the middle of a point's name.
+// stepOf returns the middle of a point's name.
 func stepOf(point string) string {
 	_, step, _ := strings.Cut(point, ".")
 	step, _, _ = strings.Cut(step, ".")
 	return step
 }
 
-// seldom tells the steps that many orders take at once, at most once a second or as one batch.
+// seldom reports whether many orders take the step at once, at most once a second or as
+// one batch.
 func seldom(step string) bool {
 	return slices.Contains([]string{"mark", "confirm", "snapshot", "project"}, step)
 }
 
-// leadTo picks a fate that leads to a point. A step that none leads to could never be crashed at.
-func leadTo(point string, random *rand.Rand) (fate string, err error) {
-	fates := leads()[stepOf(point)]
-	if len(fates) == 0 {
-		return "", fmt.Errorf("%s: no fate of an order leads there", point)
+// leadTo picks a scenario of orders that leads to a point. A step that none leads to
+// could never be crashed at.
+func leadTo(point string, random *rand.Rand) (orderScenario string, err error) {
+	scenarios := routesToPoint()[stepOf(point)]
+	if len(scenarios) == 0 {
+		return "", fmt.Errorf("%s: no order scenario leads there", point)
 	}
-	return fates[random.IntN(len(fates))], nil
+	return scenarios[random.IntN(len(scenarios))], nil
 }

@@ -16,45 +16,46 @@ import (
 )
 
 const (
-	// deathTimeout bounds getting a process to its point, with orders sent again and again.
+	// deathTimeout bounds getting a process to its point, with orders sent repeatedly.
 	deathTimeout = 3 * time.Minute
 
-	// leadPause is how long orders have to get to the point before a few more are sent.
+	// leadPause is how long orders have to reach the point before more are sent.
 	leadPause = 4 * time.Second
 	leadMore  = 4
 
-	// settleTimeout bounds the wait for what an earlier crash left behind, and settleEvery is how often that is looked at. Five
-	// processes ask at once, and Temporal's SQLite has one connection for them and for the orders.
+	// settleTimeout bounds the wait for what an earlier crash left unfinished, and
+	// settleEvery is how often that is queried. Five processes query at once, and
+	// Temporal's SQLite has one connection for them and for the orders.
 	settleTimeout = 2 * time.Minute
 	settleEvery   = time.Second
 
-	// leadWithin is when at the latest an order is cancelled or paid that is to be.
+	// leadWithin is the latest time at which an order that is to be canceled or paid is.
 	leadWithin = 500 * time.Millisecond
 
 	variable = "FAILPOINTS"
 )
 
-// Workload sends orders. The real one is load.Load.
+// Workload sends orders. load.Load implements it.
 type Workload interface {
-	Send(ctx context.Context, fate string, n int, within time.Duration) error
+	Send(ctx context.Context, orderScenario string, n int, within time.Duration) error
 }
 
 // Matrix is the plan and what it is carried out on.
 type Matrix struct {
 	Rig      *rig.Rig
 	Workload Workload
-	Backlog  func(ctx context.Context) (int64, error) // orders that are on their way
+	Backlog  func(ctx context.Context) (int64, error) // orders in progress
 	Plan     []Crash
 	Say      func(format string, args ...any)
 }
 
-// Result is what came of a plan.
+// Result is the outcome of a plan.
 type Result struct {
 	Crashes map[string]int // by point
-	Missed  []error        // what did not crash, or not as it should have
+	Missed  []error        // crashes that did not occur, or not as intended
 }
 
-// Total is how many crashes there were.
+// Total returns the number of crashes.
 func (r Result) Total() int {
 	total := 0
 	for _, n := range r.Crashes {
@@ -63,18 +64,19 @@ func (r Result) Total() int {
 	return total
 }
 
-// Run carries out the plan with one process of each kind: any other could take the work away. The crashes of a process come
-// one after the other, and processes crash beside each other, as they do when a machine is lost. It goes on after a crash that
-// was missed. Its error is about the rig or ctx.
+// Run carries out the plan with one process of each kind: any other could take the work
+// away. The crashes of one process are sequential; different processes crash
+// concurrently, as they do when a machine is lost. It continues after a missed crash. Its
+// error is about the rig or ctx.
 func Run(ctx context.Context, m Matrix) (Result, error) {
 	result := &record{Result: Result{Crashes: map[string]int{}}, planned: len(m.Plan), say: m.Say}
 	if err := m.alone(ctx); err != nil {
 		return result.Result, err
 	}
-	var group errgroup.Group // without a context of its own: the orders that are sent live on when the crashes are over
-	for _, lane := range lanes(m.Plan) {
+	var group errgroup.Group // without a context of its own: the orders that are sent continue after the crashes
+	for _, crashes := range crashesByProcess(m.Plan) {
 		group.Go(func() error {
-			for _, c := range lane {
+			for _, c := range crashes {
 				began := time.Now()
 				err := m.crash(ctx, c)
 				if ctx.Err() != nil {
@@ -89,8 +91,8 @@ func Run(ctx context.Context, m Matrix) (Result, error) {
 	return result.Result, err
 }
 
-// lanes are the crashes of each process.
-func lanes(plan []Crash) map[string][]Crash {
+// crashesByProcess groups the crashes by process.
+func crashesByProcess(plan []Crash) map[string][]Crash {
 	byProcess := map[string][]Crash{}
 	for _, c := range plan {
 		byProcess[c.Point.Process()] = append(byProcess[c.Point.Process()], c)
@@ -98,7 +100,7 @@ func lanes(plan []Crash) map[string][]Crash {
 	return byProcess
 }
 
-// record is a result that lanes write to.
+// record is a result that is written concurrently.
 type record struct {
 	Result
 	planned int
@@ -110,17 +112,17 @@ type record struct {
 func (r *record) note(c Crash, took time.Duration, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	said := fmt.Sprintf("%.1fs", took.Seconds())
+	outcome := fmt.Sprintf("%.1fs", took.Seconds())
 	if err != nil {
 		r.Missed = append(r.Missed, fmt.Errorf("%s: %w", c, err))
-		said = err.Error()
+		outcome = err.Error()
 	} else {
 		r.Crashes[c.Point.Name]++
 	}
-	r.say("crash %d of %d, %s: %s", r.Total()+len(r.Missed), r.planned, c, said)
+	r.say("crash %d of %d, %s: %s", r.Total()+len(r.Missed), r.planned, c, outcome)
 }
 
-// alone stops every process of a kind but its first.
+// alone stops all processes of a kind except the first.
 func (m Matrix) alone(ctx context.Context) error {
 	for _, name := range m.Rig.Binaries() {
 		if strings.HasSuffix(name, "-1") {
@@ -133,16 +135,17 @@ func (m Matrix) alone(ctx context.Context) error {
 	return nil
 }
 
-// crash arms a point, sends orders that lead there until the process is dead, and waits until it is back.
+// crash arms a point, sends orders that reach it until the process is dead, and waits
+// until it is back.
 func (m Matrix) crash(ctx context.Context, c Crash) error {
 	if err := m.settle(ctx); err != nil {
 		return err
 	}
 	dying, cancel := context.WithTimeout(ctx, deathTimeout)
 	defer cancel()
-	send := func(n int) error { return m.Workload.Send(ctx, c.Fate, n, leadWithin) }
-	if e, ok := errands()[stepOf(c.Point.Name)]; ok && e.dies {
-		return errors.Join(send(c.Orders), m.crashErrand(dying, c, e))
+	send := func(n int) error { return m.Workload.Send(ctx, c.OrderScenario, n, leadWithin) }
+	if e, ok := operatorCommands()[stepOf(c.Point.Name)]; ok && e.dies {
+		return errors.Join(send(c.Orders), m.crashCommand(dying, c, e))
 	} else if ok {
 		orders := send
 		send = func(n int) error {
@@ -161,7 +164,8 @@ func (m Matrix) crash(ctx context.Context, c Crash) error {
 	if err := process.Restart(dying, map[string]string{variable: c.Failpoints()}); err != nil {
 		return fmt.Errorf("arm: %w", err)
 	}
-	// The orders outlive the crash: what is left of them is carried on when the process is back.
+	// The orders outlive the crash: their remaining work is done when the process is
+	// back.
 	death, err := drive(dying, process, seen, c, send)
 	if err != nil {
 		return err
@@ -169,17 +173,19 @@ func (m Matrix) crash(ctx context.Context, c Crash) error {
 	return errors.Join(proper(death, c, log), process.AwaitReady(dying))
 }
 
-// crashErrand has an errand die at its point, and then go through: nobody may have to tidy up before.
-func (m Matrix) crashErrand(ctx context.Context, c Crash, e errand) error {
+// crashCommand lets a command die at its point and then succeed: no cleanup may be
+// necessary before.
+func (m Matrix) crashCommand(ctx context.Context, c Crash, e operatorCommand) error {
 	_, err := m.Rig.OutputWith(ctx, map[string]string{variable: c.Failpoints()}, e.line[0], e.line[1:]...)
-	if err := properErrand(err, c); err != nil {
+	if err := properCommand(err, c); err != nil {
 		return err
 	}
 	return m.Rig.Run(ctx, e.line[0], e.line[1:]...)
 }
 
-// properErrand says whether an errand that ended with err died where and how it was asked to.
-func properErrand(err error, c Crash) error {
+// properCommand returns an error unless a command that ended with err died where and how
+// it was meant to.
+func properCommand(err error, c Crash) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.String() != "signal: killed" || !strings.HasSuffix(err.Error(), "failpoint "+c.Point.Name+": crash") {
 		return fmt.Errorf("it did not die at the point: %w", cmp.Or(err, errors.New("it went through")))
@@ -187,8 +193,8 @@ func properErrand(err error, c Crash) error {
 	return nil
 }
 
-// settle waits until no more orders are on their way than one burst: crashes that come faster than a machine can make up for
-// would show how much it can take, and nothing else.
+// settle waits until no more orders are in progress than one burst. Crashes that come
+// faster than a machine can recover would only measure its capacity.
 func (m Matrix) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
@@ -207,7 +213,7 @@ func (m Matrix) settle(ctx context.Context) error {
 	}
 }
 
-// drive sends orders until the process that was armed is dead.
+// drive sends orders until the armed process is dead.
 func drive(ctx context.Context, p *rig.Process, seen int, c Crash, send func(n int) error) (rig.Death, error) {
 	for n := c.Orders; ; n = leadMore {
 		if err := send(n); err != nil {
@@ -225,7 +231,8 @@ func drive(ctx context.Context, p *rig.Process, seen int, c Crash, send func(n i
 	}
 }
 
-// armedDeath waits for the end of the life that the crash was armed in. Arming ended the one before.
+// armedDeath waits for the death of the run in which the crash was armed. Arming ended
+// the previous run.
 func armedDeath(ctx context.Context, p *rig.Process, seen int, c Crash) (rig.Death, error) {
 	for ; ; seen++ {
 		death, err := p.AwaitDeathAfter(ctx, seen)
@@ -235,14 +242,14 @@ func armedDeath(ctx context.Context, p *rig.Process, seen int, c Crash) (rig.Dea
 	}
 }
 
-// proper says whether a process died where and how it was asked to.
+// proper returns an error unless a process died where and how it was meant to.
 func proper(death rig.Death, c Crash, log tail) error {
 	if death.Asked || !death.Killed() {
 		return fmt.Errorf("it died otherwise: %s", death.Cause)
 	}
-	said, err := log.count("failpoint " + c.Point.Name + ": crash")
-	if err == nil && said != 1 {
-		err = fmt.Errorf("it was killed, and said %d times that it is at the point", said)
+	hits, err := log.count("failpoint " + c.Point.Name + ": crash")
+	if err == nil && hits != 1 {
+		err = fmt.Errorf("it was killed, and logged the point %d times", hits)
 	}
 	return err
 }

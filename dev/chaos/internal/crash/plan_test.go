@@ -11,7 +11,7 @@ import (
 	"orderflow/internal/failpoint"
 )
 
-func TestAPlanCrashesEachPointAsOftenAsAskedWithOneOrderAndWithMany(t *testing.T) {
+func TestPlan_EachPointWithOneOrderAndWithMany(t *testing.T) {
 	t.Parallel()
 	plan, err := crash.Plan(failpoint.Points(), 6, 1)
 	require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestPlan_FewBurstsInALongPlan(t *testing.T) {
 	require.Len(t, plan, 25*len(failpoint.Names()))
 }
 
-func TestAPlanComesAgainFromItsSeedAlone(t *testing.T) {
+func TestPlan_DeterminedBySeed(t *testing.T) {
 	t.Parallel()
 	one, err := crash.Plan(failpoint.Points(), 3, 7)
 	require.NoError(t, err)
@@ -61,7 +61,7 @@ func TestAPlanComesAgainFromItsSeedAlone(t *testing.T) {
 	require.NotEqual(t, one, other)
 }
 
-func TestMailsCrashFirstInEachRound(t *testing.T) {
+func TestPlan_EmailsFirstInEachRound(t *testing.T) {
 	t.Parallel()
 	plan, err := crash.Plan(failpoint.Points(), 1, 2)
 	require.NoError(t, err)
@@ -73,24 +73,24 @@ func TestMailsCrashFirstInEachRound(t *testing.T) {
 	}
 }
 
-func TestEveryPointIsLedToByAFateOfTheWorkload(t *testing.T) {
+func TestPlan_EveryPointHasOrderScenario(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
 		plan, err := crash.Plan(failpoint.Points(), 1, seed)
 		require.NoError(t, err)
 		for _, c := range plan {
-			require.Contains(t, load.Fates(), c.Fate, c)
+			require.Contains(t, load.OrderScenarios(), c.OrderScenario, c)
 		}
 	}
 }
 
-func TestAPointThatNothingLeadsToIsRefused(t *testing.T) {
+func TestPlan_PointWithoutOrderScenario(t *testing.T) {
 	t.Parallel()
 	_, err := crash.Plan([]failpoint.Point{{Name: "worker.dance.before"}}, 1, 1)
-	require.ErrorContains(t, err, "worker.dance.before: no fate of an order leads there")
+	require.ErrorContains(t, err, "worker.dance.before: no order scenario leads there")
 }
 
-func TestOnePointCanBeSelected(t *testing.T) {
+func TestSelect_OnePoint(t *testing.T) {
 	t.Parallel()
 	points, err := crash.Select("starter.ack.before")
 	require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 	"orderflow/internal/failpoint"
 )
 
-func TestADeathCountsOnlyWhenItIsTheOneThatWasAskedFor(t *testing.T) {
+func TestProper(t *testing.T) {
 	t.Parallel()
 	killed := rig.Death{Cause: "signal: killed"}
 	at := Crash{Point: failpoint.Point{Name: "worker.reserve.after"}, Hit: 1}
@@ -26,10 +26,10 @@ func TestADeathCountsOnlyWhenItIsTheOneThatWasAskedFor(t *testing.T) {
 		"at the point":         {death: killed, said: "level=INFO\n" + line},
 		"by an exit":           {death: rig.Death{Cause: "exit status 1"}, said: line, fault: "it died otherwise: exit status 1"},
 		"by somebody else":     {death: rig.Death{Cause: "signal: killed", Asked: true}, said: line, fault: "it died otherwise"},
-		"without a word":       {death: killed, said: "level=INFO\n", fault: "said 0 times"},
-		"at another point":     {death: killed, said: "failpoint worker.reserve.before: crash\n", fault: "said 0 times"},
-		"with an earlier word": {death: killed, before: line, fault: "said 0 times"},
-		"with two words":       {death: killed, said: line + line, fault: "said 2 times"},
+		"without a word":       {death: killed, said: "level=INFO\n", fault: "logged the point 0 times"},
+		"at another point":     {death: killed, said: "failpoint worker.reserve.before: crash\n", fault: "logged the point 0 times"},
+		"with an earlier word": {death: killed, before: line, fault: "logged the point 0 times"},
+		"with two words":       {death: killed, said: line + line, fault: "logged the point 2 times"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestADeathCountsOnlyWhenItIsTheOneThatWasAskedFor(t *testing.T) {
 	}
 }
 
-func TestAnErrandCountsOnlyWhenItDiedAtItsPoint(t *testing.T) {
+func TestProperCommand(t *testing.T) {
 	t.Parallel()
 	at := Crash{Point: failpoint.Point{Name: "projector.rebuild.before"}, Hit: 1}
 	for name, test := range map[string]struct{ script, said, fault string }{
@@ -65,7 +65,7 @@ func TestAnErrandCountsOnlyWhenItDiedAtItsPoint(t *testing.T) {
 			if err != nil {
 				err = fmt.Errorf("projector rebuild: %w: %s", err, test.said)
 			}
-			err = properErrand(err, at)
+			err = properCommand(err, at)
 			if test.fault == "" {
 				require.NoError(t, err)
 				return

@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-// tail is what is added to a log from now on.
+// tail is what is appended to a log from now on.
 type tail struct {
 	path string
 	from int64
@@ -26,7 +26,7 @@ func tailOf(path string) (tail, error) {
 	return tail{path: path, from: info.Size()}, nil
 }
 
-// count says how many lines there are that are exactly so.
+// count returns how many lines are exactly equal to line.
 func (t tail) count(line string) (n int, err error) {
 	file, err := os.Open(t.path)
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package fault owns what breaks while the workload runs: the kinds of fault, a schedule of them that a seed settles, and
-// carrying it out on a rig. What is left of an order afterwards is none of its business.
+// Package fault owns what breaks while the workload runs: the kinds of fault, a schedule
+// of them determined by a seed, and carrying it out on a rig. It does not check the
+// effect on orders.
 //
-// Another kind of fault is a row of the table in kinds.go.
+// To add a kind of fault, add a row to the table in kinds.go.
 package fault

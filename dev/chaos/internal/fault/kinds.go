@@ -17,36 +17,36 @@ import (
 // Kind is a way of breaking something.
 type Kind string
 
-// The kinds. Kill to CutOff are done to a process, Reset to Bandwidth to an edge, Absence to a process and all of its kind,
-// and the others to a store.
+// The kinds. Kill to CutOff apply to a process, Reset to Bandwidth to an edge, Absence to
+// a process and all others of its kind, and the rest to a store.
 const (
 	Kill       Kind = "kill"        // kill -9; of PostgreSQL, pg_ctl stop -m immediate
 	Pause      Kind = "pause"       // SIGSTOP, and SIGCONT after a while
 	Restart    Kind = "restart"     // an orderly stop and a start
 	Outage     Kind = "outage"      // stopped, and started after a while
-	CutOff     Kind = "cut-off"     // nothing it writes reaches KurrentDB any more, and after a while it is killed
-	Reset      Kind = "reset"       // connections are reset in the middle of an answer
-	LostAnswer Kind = "lost-answer" // a request arrives, its answer does not, and the connection ends
+	CutOff     Kind = "cut-off"     // nothing it writes reaches KurrentDB any longer, and after a while it is killed
+	Reset      Kind = "reset"       // connections are reset in the middle of a response
+	LostAnswer Kind = "lost-answer" // a request arrives, its response does not, and the connection ends
 	Blackhole  Kind = "blackhole"   // connections stay open and nothing passes, in one direction
-	Latency    Kind = "latency"     // answers come late, each by another time
-	Bandwidth  Kind = "bandwidth"   // answers trickle
+	Latency    Kind = "latency"     // responses are late, each by a different delay
+	Bandwidth  Kind = "bandwidth"   // responses are slow
 	Absence    Kind = "absence"     // every process of a binary is stopped, and started after a while
 	Failover   Kind = "failover"    // a standby that lags is promoted: PostgreSQL loses its last commits
-	ReadOnly   Kind = "read-only"   // the name of PostgreSQL leads to a standby for a while, and back
+	ReadOnly   Kind = "read-only"   // PostgreSQL's address leads to a standby for a while, and back
 	Unlinked   Kind = "unlinked"    // the starters' group of KurrentDB delivers links instead of events, for a while
 	Unfilled   Kind = "unfilled"    // the projection that fills the starters' stream is stopped for a while
 )
 
-// Fault is one thing that breaks at a time, on a process or on an edge.
+// Fault is one fault of a process or an edge.
 type Fault struct {
 	At     time.Duration // since the schedule began
-	For    time.Duration // how long it stays broken; 0 where it is over at once
+	For    time.Duration // how long it lasts; 0 if it is over immediately
 	Kind   Kind
 	Target string
 	Toxic  rig.Toxic // on an edge
 }
 
-// String tells the fault in a line.
+// String describes the fault in one line.
 func (f Fault) String() string {
 	text := fmt.Sprintf("%s %s", f.Kind, f.Target)
 	if f.For > 0 {
@@ -55,16 +55,17 @@ func (f Fault) String() string {
 	return text
 }
 
-// kind is how faults of a kind are made up and done.
+// kind is how faults of a kind are generated and carried out.
 type kind struct {
 	name      Kind
-	perMinute map[string]float64 // by what a target's name begins with or, of an edge to a store, ends with
+	perMinute map[string]float64 // by the prefix of a target's name or, for an edge to a store, by its suffix
 	duration  func(r *rand.Rand, longest time.Duration) time.Duration
-	toxic     func(r *rand.Rand) rig.Toxic // nil: it is done to the process
+	toxic     func(r *rand.Rand) rig.Toxic // nil means that it applies to the process
 	do        func(ctx context.Context, r *rig.Rig, f Fault) error
 }
 
-// kinds is the table. A rate is that of each target: two workers that are killed six times a minute die twelve times.
+// kinds returns the table. A rate applies to each target: two workers that are killed six
+// times a minute die twelve times.
 func kinds() []kind {
 	edges := func(rate float64) map[string]float64 {
 		rates := map[string]float64{rig.Client + "/": rate}
@@ -83,7 +84,8 @@ func kinds() []kind {
 			return rig.Toxic{Type: "reset_peer", Stream: rig.Downstream, Attributes: map[string]int{"timeout": 0}}
 		}},
 		{name: LostAnswer, do: passing, perMinute: edges(6), duration: upTo(50*time.Millisecond, 0.03), toxic: func(r *rand.Rand) rig.Toxic {
-			// A connection that is new may say hello first: some bytes pass, so that not every one dies before its request.
+			// A new connection may exchange its handshake first: some bytes pass, so that
+			// not every connection dies before its request.
 			return rig.Toxic{Type: "limit_data", Stream: rig.Downstream, Attributes: map[string]int{"bytes": r.IntN(4 << 10)}}
 		}},
 		{name: Blackhole, do: passing, perMinute: edges(0.5), duration: upTo(500*time.Millisecond, 1), toxic: func(r *rand.Rand) rig.Toxic {
@@ -94,7 +96,7 @@ func kinds() []kind {
 			return rig.Toxic{Type: "latency", Stream: rig.Downstream, Attributes: map[string]int{"latency": 50 + r.IntN(450), "jitter": 50}}
 		}},
 		{name: Bandwidth, do: passing, perMinute: edges(0.5), duration: upTo(time.Second, 0.5), toxic: func(r *rand.Rand) rig.Toxic {
-			return rig.Toxic{Type: "bandwidth", Stream: rig.Downstream, Attributes: map[string]int{"rate": 4 + r.IntN(28)}} // KiB a second
+			return rig.Toxic{Type: "bandwidth", Stream: rig.Downstream, Attributes: map[string]int{"rate": 4 + r.IntN(28)}} // KiB/s
 		}},
 		{name: Absence, do: absent, duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.Worker + "-1": 0.5}},
 		{name: Failover, do: whole((*rig.Rig).Failover), duration: upTo(time.Second, 0.5), perMinute: map[string]float64{rig.Postgres: 0.2}},
@@ -104,7 +106,7 @@ func kinds() []kind {
 	}
 }
 
-// processes are the rates of what is done to processes: to each binary, and to each store.
+// processes returns the rates of faults of processes: of each binary, and of each store.
 func processes(binary, store float64) map[string]float64 {
 	rates := map[string]float64{}
 	for _, name := range rig.Stores() {
@@ -116,7 +118,7 @@ func processes(binary, store float64) map[string]float64 {
 	return rates
 }
 
-// Kinds lists all kinds, for reports and flags.
+// Kinds returns all kinds, for reports and flags.
 func Kinds() []Kind {
 	var all []Kind
 	for _, k := range kinds() {
@@ -125,7 +127,7 @@ func Kinds() []Kind {
 	return all
 }
 
-// upTo draws from the shortest to a share of the longest time that anything may stay broken.
+// upTo draws a duration between the shortest and a share of the longest allowed.
 func upTo(shortest time.Duration, share float64) func(*rand.Rand, time.Duration) time.Duration {
 	return func(r *rand.Rand, longest time.Duration) time.Duration {
 		most := max(time.Duration(float64(longest)*share), 2*shortest)
@@ -133,7 +135,7 @@ func upTo(shortest time.Duration, share float64) func(*rand.Rand, time.Duration)
 	}
 }
 
-// rate is how often a minute a target breaks in this way.
+// rate returns how often per minute a target breaks in this way.
 func (k kind) rate(target string) float64 {
 	for pattern, rate := range k.perMinute {
 		edge := strings.Contains(pattern, "/")
@@ -160,7 +162,7 @@ func down(ctx context.Context, r *rig.Rig, f Fault) error {
 	return r.Process(f.Target).Outage(ctx, f.For)
 }
 
-// absent has nobody do a binary's work: messages and timers pile up.
+// absent stops every process of a binary, so that messages and timers pile up.
 func absent(ctx context.Context, r *rig.Rig, f Fault) error {
 	binary, _, _ := strings.Cut(f.Target, "-")
 	var group errgroup.Group
@@ -172,10 +174,12 @@ func absent(ctx context.Context, r *rig.Rig, f Fault) error {
 	return group.Wait()
 }
 
-// wholeTimeout bounds what is done whole though the window ends meanwhile: making a standby takes seconds.
+// wholeTimeout bounds faults that are completed after the window has ended: making a
+// standby takes seconds.
 const wholeTimeout = 2 * time.Minute
 
-// whole has the rig do something for as long as a fault says, to its end though the window ends meanwhile.
+// whole wraps a fault of the rig that must be completed even if the window ends
+// meanwhile.
 func whole(do func(*rig.Rig, context.Context, time.Duration) error) func(context.Context, *rig.Rig, Fault) error {
 	return func(ctx context.Context, r *rig.Rig, f Fault) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wholeTimeout)
@@ -184,7 +188,7 @@ func whole(do func(*rig.Rig, context.Context, time.Duration) error) func(context
 	}
 }
 
-// passing has a toxic on an edge for a while.
+// passing adds a toxic to an edge for a while.
 func passing(ctx context.Context, r *rig.Rig, f Fault) error {
 	edge := r.Edge(f.Target)
 	if err := edge.Add(ctx, f.Toxic); err != nil {
@@ -194,7 +198,7 @@ func passing(ctx context.Context, r *rig.Rig, f Fault) error {
 	return edge.Remove(context.WithoutCancel(ctx), f.Toxic.Name)
 }
 
-// cutOff kills a process with requests in hand that will never arrive.
+// cutOff kills a process that has requests in flight which will never arrive.
 func cutOff(ctx context.Context, r *rig.Rig, f Fault) error {
 	edge := r.Edge(f.Target + "/" + rig.KurrentDB)
 	silence := rig.Toxic{Name: f.Toxic.Name, Type: "timeout", Stream: rig.Upstream, Attributes: map[string]int{"timeout": 0}}

@@ -10,14 +10,15 @@ import (
 	"orderflow/dev/chaos/internal/rig"
 )
 
-// Counts says how often something broke in each way.
+// Counts is how often each fault occurred.
 type Counts struct {
 	ByKind map[Kind]int
-	ByRole map[string]int // kind and what it was done to, such as "kill worker" or "reset worker/postgres"
+	ByRole map[string]int // by kind and target, such as "kill worker" or "reset worker/postgres"
 }
 
-// Run carries a schedule out and returns when its last fault is over, or ctx ends. say is told each fault. An error is
-// about the rig, not about what was broken: a process that did not come back, a proxy that is stuck.
+// Run carries out a schedule and returns when its last fault is over, or ctx is done. It
+// calls say for each fault. An error is about the rig, not about what was broken: a
+// process that did not come back, a proxy that is stuck.
 func Run(ctx context.Context, r *rig.Rig, schedule []Fault, say func(format string, args ...any)) (Counts, error) {
 	counts := Counts{ByKind: map[Kind]int{}, ByRole: map[string]int{}}
 	var mu sync.Mutex
@@ -33,7 +34,7 @@ func Run(ctx context.Context, r *rig.Rig, schedule []Fault, say func(format stri
 			err := do(ctx, r, f)
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil && ctx.Err() == nil { // what the end of the window cut short has happened all the same
+			if err != nil && ctx.Err() == nil { // a fault cut short by the end of the window has still occurred
 				failure = fmt.Errorf("%s: %w", f, err)
 				say("%s", failure)
 				return
@@ -47,7 +48,7 @@ func Run(ctx context.Context, r *rig.Rig, schedule []Fault, say func(format stri
 	return counts, failure
 }
 
-// role takes the numbers off a target: worker-2/postgres is worker/postgres.
+// role removes the numbers from a target: worker-2/postgres becomes worker/postgres.
 func role(target string) string {
 	from, to, edge := strings.Cut(target, "/")
 	from, _, _ = strings.Cut(from, "-")

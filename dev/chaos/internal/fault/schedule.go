@@ -9,18 +9,19 @@ import (
 	"time"
 )
 
-// Plan says what a schedule is made from.
+// Plan is the input of Schedule.
 type Plan struct {
 	Seed      uint64
 	Window    time.Duration // faults begin in it; the last may end a little later
 	Processes []string
 	Edges     []string
-	Kinds     []Kind  // of faults; nil: all
-	Only      string  // what the names of what breaks begin with; empty: everything breaks
-	Rate      float64 // multiplies every rate; 0: 1
+	Kinds     []Kind  // of faults; nil means all
+	Only      string  // prefix of the names of what breaks; empty means everything
+	Rate      float64 // multiplies every rate; 0 means 1
 }
 
-// The longest that anything stays broken grows with the window: a minute must see many things break and heal again.
+// The longest duration of a fault grows with the window: a minute must see many things
+// break and heal again.
 const (
 	longestShare = 25 // of the window is one
 	leastLongest = 2 * time.Second
@@ -31,8 +32,9 @@ func (p Plan) longest() time.Duration {
 	return min(max(p.Window/longestShare, leastLongest), mostLongest)
 }
 
-// Schedule makes up the faults of a run, in the order they come. The same plan makes the same schedule. Every kind comes at
-// least once for everything it can be done to by role: a kind that is rarer than once in the window is rounded up.
+// Schedule returns the faults of a run, ordered by time. Equal plans produce equal
+// schedules. Every kind occurs at least once for every role it applies to: a kind that is
+// rarer than once in the window is rounded up.
 func Schedule(p Plan) []Fault {
 	random := rand.New(rand.NewPCG(p.Seed, 1)) // the workload draws from another sequence of the same seed
 	var all []Fault
@@ -53,12 +55,12 @@ func Schedule(p Plan) []Fault {
 	return all
 }
 
-// targets are everything that may break.
+// targets returns everything that may break.
 func (p Plan) targets() []string {
 	return slices.DeleteFunc(slices.Concat(p.Processes, p.Edges), func(name string) bool { return !strings.HasPrefix(name, p.Only) })
 }
 
-// count says how often a target breaks in a way.
+// count returns how often a target breaks in a way.
 func (p Plan) count(k kind, target string) int {
 	rate := k.rate(target) * cmp.Or(p.Rate, 1)
 	if rate == 0 {

@@ -29,13 +29,13 @@ func plan(seed uint64, window time.Duration) fault.Plan {
 	return p
 }
 
-func TestTheSameSeedMakesTheSameSchedule(t *testing.T) {
+func TestSchedule_SameSeed(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, fault.Schedule(plan(7, time.Minute)), fault.Schedule(plan(7, time.Minute)))
 	require.NotEqual(t, fault.Schedule(plan(7, time.Minute)), fault.Schedule(plan(8, time.Minute)))
 }
 
-func TestAMinuteHasEveryKindForEverythingItCanBeDoneTo(t *testing.T) {
+func TestSchedule_MinuteHasEveryKindAndTarget(t *testing.T) {
 	t.Parallel()
 	p := plan(1, time.Minute)
 	schedule := fault.Schedule(p)
@@ -73,7 +73,7 @@ func has(schedule []fault.Fault, kind fault.Kind, target string) bool {
 	return slices.ContainsFunc(schedule, func(f fault.Fault) bool { return f.Kind == kind && f.Target == target })
 }
 
-func TestFaultsComeInOrderWithinTheWindowAndEnd(t *testing.T) {
+func TestSchedule_OrderedWithinWindow(t *testing.T) {
 	t.Parallel()
 	for _, window := range []time.Duration{10 * time.Second, time.Minute, 10 * time.Minute} {
 		var last time.Duration
@@ -92,13 +92,13 @@ func TestFaultsComeInOrderWithinTheWindowAndEnd(t *testing.T) {
 	}
 }
 
-func TestALongerWindowHasMoreFaults(t *testing.T) {
+func TestSchedule_LongerWindowHasMoreFaults(t *testing.T) {
 	t.Parallel()
 	minute, ten := fault.Schedule(plan(3, time.Minute)), fault.Schedule(plan(3, 10*time.Minute))
 	require.Greater(t, len(ten), 7*len(minute))
 }
 
-func TestAScheduleKeepsToTheKindsItIsGiven(t *testing.T) {
+func TestSchedule_OnlyGivenKinds(t *testing.T) {
 	t.Parallel()
 	p := plan(3, time.Minute)
 	p.Kinds = []fault.Kind{fault.LostAnswer}

@@ -1,7 +1,10 @@
-// Package load owns what runs through a rig: made-up orders and what their customers, operators and warehouses do with them,
-// all drawn from one seed, and a ledger of what each order must come to. It speaks to the stores directly and to the api as
-// its clients do, repeats what a fault swallowed, knows when everything has come to rest, and holds the api to what it said.
-// Breaking things is left to package fault, and finding out from the stores alone whether all is well to the checker.
+// Package load owns the workload of a rig: generated orders and what their customers,
+// operators and warehouses do with them, all drawn from one seed, and a ledger of what
+// the api has confirmed about each order. It calls the stores directly and the api as its
+// clients do, retries what a fault swallowed, knows when everything has settled, and
+// checks that the api's responses remain true. Package fault breaks things, and the
+// checker finds out from the stores alone whether all is well.
 //
-// Every order has a fate, a row of the table in fates.go; another way for an order to go is another row.
+// Every order has a scenario, a row of the table in scenarios.go. To add a way for an
+// order to go, add a row.
 package load

@@ -11,20 +11,21 @@ import (
 	"orderflow/internal/order"
 )
 
-// post places the order by HTTP, with the same body however often that takes.
-func post(ctx context.Context, l *life) error {
+// post places the order by HTTP, with the same body on every attempt.
+func post(ctx context.Context, l *orderDriver) error {
 	err := l.post(ctx)
 	l.next++
 	return err
 }
 
-// postTwice has two requests for the same order under way at once, and a third when they are over.
-func postTwice(ctx context.Context, l *life) error {
-	once := func(ctx context.Context, l *life) error { return l.post(ctx) }
+// postTwice sends two concurrent requests for the same order, and a third when they are
+// done.
+func postTwice(ctx context.Context, l *orderDriver) error {
+	once := func(ctx context.Context, l *orderDriver) error { return l.post(ctx) }
 	return steps(together(once, once), post)(ctx, l)
 }
 
-func (l *life) post(ctx context.Context) error {
+func (l *orderDriver) post(ctx context.Context) error {
 	return l.request(ctx, http.MethodPost, "/orders", encode(l.body), func(r reply) (wrong string) {
 		if r.status != http.StatusCreated && r.status != http.StatusOK {
 			return fmt.Sprintf("a good order was answered %s", r)
@@ -34,8 +35,9 @@ func (l *life) post(ctx context.Context) error {
 	})
 }
 
-// quarrel sends another order under the id of one that is placed, which is refused.
-func quarrel(ctx context.Context, l *life) error {
+// conflictingPost sends a different order under the id of one that is placed. It must be
+// rejected.
+func conflictingPost(ctx context.Context, l *orderDriver) error {
 	return l.request(ctx, http.MethodPost, "/orders", encode(l.contradicted()), func(r reply) string {
 		if r.status != http.StatusConflict {
 			return fmt.Sprintf("another order under an id that is taken was answered %s", r)
@@ -44,12 +46,12 @@ func quarrel(ctx context.Context, l *life) error {
 	})
 }
 
-// postInvalid sends what can never become an order, which is refused before anything is written.
-func postInvalid(ctx context.Context, l *life) error {
-	broken := spoiled(encode(l.body))
+// postInvalid sends an invalid order, which must be rejected before anything is written.
+func postInvalid(ctx context.Context, l *orderDriver) error {
+	broken := invalidBodies(encode(l.body))
 	body := broken[l.random.IntN(len(broken))]
 	if bytes.Contains(body, []byte(`"orderId":"order-other-`)) {
-		body = broken[0] // for the api that is an order of another id
+		body = broken[0] // to the api it is an order with another id
 	}
 	return l.request(ctx, http.MethodPost, "/orders", body, func(r reply) string {
 		if r.status != http.StatusBadRequest && r.status != http.StatusUnprocessableEntity {
@@ -59,13 +61,14 @@ func postInvalid(ctx context.Context, l *life) error {
 	})
 }
 
-// look asks for the order, which is there once it was accepted, and for its customer, who may not be in the view yet.
-func look(ctx context.Context, l *life) error {
+// look gets the order, which must exist once it was accepted, and its customer, who may
+// not be in the view yet.
+func look(ctx context.Context, l *orderDriver) error {
 	err := l.request(ctx, http.MethodGet, "/orders/"+l.id, nil, func(r reply) string {
 		if r.status != http.StatusOK {
 			return fmt.Sprintf("an order that is placed was answered %s", r)
 		}
-		_, wrong := l.told("GET", r)
+		_, wrong := l.readStatus("GET", r)
 		return wrong
 	})
 	if err != nil {
@@ -79,8 +82,9 @@ func look(ctx context.Context, l *life) error {
 	})
 }
 
-// told reads an order's state from an answer. One that is final must still be true in the end.
-func (l *life) told(asked string, r reply) (status order.Status, wrong string) {
+// readStatus reads an order's status from a response. A final status must still be true in the
+// end.
+func (l *orderDriver) readStatus(asked string, r reply) (status order.Status, wrong string) {
 	var said struct {
 		OrderID string       `json:"orderId"`
 		Status  order.Status `json:"status"`
@@ -95,8 +99,8 @@ func (l *life) told(asked string, r reply) (status order.Status, wrong string) {
 	return said.Status, ""
 }
 
-// cancelByHTTP cancels the order, and does it once more when that is answered.
-func cancelByHTTP(ctx context.Context, l *life) error {
+// cancelByHTTP cancels the order, and repeats that once after a response.
+func cancelByHTTP(ctx context.Context, l *orderDriver) error {
 	path, body := "/orders/"+l.id+"/cancel", encode(map[string]string{"reason": "customer-request"})
 	for range 2 {
 		if err := l.request(ctx, http.MethodPost, path, body, l.cancelled); err != nil {
@@ -106,10 +110,10 @@ func cancelByHTTP(ctx context.Context, l *life) error {
 	return nil
 }
 
-func (l *life) cancelled(r reply) (wrong string) {
+func (l *orderDriver) cancelled(r reply) (wrong string) {
 	switch r.status {
 	case http.StatusOK:
-		status, wrong := l.told("POST cancel", r)
+		status, wrong := l.readStatus("POST cancel", r)
 		if wrong == "" && status != order.StatusCancelled {
 			wrong = fmt.Sprintf("200 for an order that is %s", status)
 		}
@@ -124,14 +128,15 @@ func (l *life) cancelled(r reply) (wrong string) {
 	return ""
 }
 
-// The limits of an account that is opened by HTTP: no order of the workload fits the first, and all fit the second.
+// The limits of an account opened by HTTP: no order of the workload fits the first, and
+// all fit the second.
 const (
 	scantLimit = "USD5.00"
 	ampleLimit = "USD1000000.00"
 )
 
 // open opens the customer's account.
-func open(ctx context.Context, l *life) error {
+func open(ctx context.Context, l *orderDriver) error {
 	body := encode(map[string]string{"customerId": l.customer(), "limit": scantLimit})
 	return l.request(ctx, http.MethodPost, "/customers", body, func(r reply) (wrong string) {
 		if r.status != http.StatusCreated && r.status != http.StatusOK {
@@ -143,7 +148,7 @@ func open(ctx context.Context, l *life) error {
 }
 
 // raise changes the limit of the customer's account.
-func raise(ctx context.Context, l *life) error {
+func raise(ctx context.Context, l *orderDriver) error {
 	path := "/customers/" + url.PathEscape(l.customer()) + "/credit-limit"
 	return l.request(ctx, http.MethodPut, path, encode(map[string]string{"limit": ampleLimit}), func(r reply) string {
 		if r.status != http.StatusOK {

@@ -24,7 +24,7 @@ func problemSaid(status int, detail string) said {
 }
 
 // asked is an order whose api gives these answers, one after the other; the last one again and again.
-func asked(t *testing.T, answers ...said) *life {
+func asked(t *testing.T, answers ...said) *orderDriver {
 	t.Helper()
 	p := made(t, Options{Seed: 1, HTTP: 1}, 1)[0]
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -44,12 +44,12 @@ func asked(t *testing.T, answers ...said) *life {
 	}))
 	t.Cleanup(server.Close)
 	p.id = "order-1"
-	return &life{placement: p, front: newFront([]string{server.URL})}
+	return &orderDriver{placement: p, api: newAPIClient([]string{server.URL})}
 }
 
 const state = `{"orderId":"order-1","status":"`
 
-func TestWhatTheAPIAnswersIsHeldAgainstWhatItPromises(t *testing.T) {
+func TestRequest_ChecksResponses(t *testing.T) {
 	t.Parallel()
 	lost, outage := said{}, problemSaid(503, "a store does not answer")
 	created, again := said{201, state + `pending"}`}, said{200, state + `pending"}`}
@@ -65,7 +65,7 @@ func TestWhatTheAPIAnswersIsHeldAgainstWhatItPromises(t *testing.T) {
 		"another one placed":                  {post, []said{{201, `{"orderId":"order-2","status":"pending"}`}}, `201 says "pending" of "order-2"`},
 		"a good order is refused":             {post, []said{problemSaid(422, "must be an order")}, "a good order was answered 422 must be an order"},
 		"the same order is a conflict":        {post, []said{lost, problemSaid(409, "another order")}, "a good order was answered 409"},
-		"another order is the same":           {quarrel, []said{again}, "another order under an id that is taken was answered 200"},
+		"another order is the same":           {conflictingPost, []said{again}, "another order under an id that is taken was answered 200"},
 		"no order is an order":                {postInvalid, []said{created}, "what is no order was answered 201"},
 		"no order is none":                    {postInvalid, []said{problemSaid(422, "must not be")}, ""},
 		"a fault of its own":                  {post, []said{problemSaid(500, ""), created}, "POST /orders: 500"},
@@ -98,7 +98,7 @@ func TestWhatTheAPIAnswersIsHeldAgainstWhatItPromises(t *testing.T) {
 	}
 }
 
-func TestWhatTheAPIAnsweredOfACancellationStaysTrue(t *testing.T) {
+func TestCancelByHTTP_ResponseStaysTrue(t *testing.T) {
 	t.Parallel()
 	cancelled, conflict := said{200, state + `cancelled"}`}, problemSaid(409, "the order is shipped")
 	promised := said{202, state + `cancelling"}`}
@@ -127,12 +127,12 @@ func TestWhatTheAPIAnsweredOfACancellationStaysTrue(t *testing.T) {
 	}
 }
 
-func TestARequestThatIsNeverAnsweredEndsWithTheRun(t *testing.T) {
+func TestRequest_EndsWithContext(t *testing.T) {
 	t.Parallel()
 	l := asked(t, said{})
 	ctx, cancel := context.WithTimeout(t.Context(), 3*firstTry)
 	defer cancel()
 	require.ErrorIs(t, post(ctx, l), context.DeadlineExceeded)
-	require.Positive(t, l.front.answers["POST /orders: 0"])
+	require.Positive(t, l.api.answers["POST /orders: 0"])
 	require.False(t, l.ledger.accepted)
 }

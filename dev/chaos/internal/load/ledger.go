@@ -17,20 +17,21 @@ import (
 	"orderflow/internal/order"
 )
 
-// ledger is what the api was asked about an order and has answered. What it says obliges.
+// ledger is what the api was asked about an order and what it confirmed. What it
+// confirmed must remain true.
 type ledger struct {
-	sent     map[string]int // requests that were made, answered or not
-	accepted bool           // to place it was answered with 201 or 200
-	placed   bool           // with 201
-	opened   bool           // its customer's account was, with 201 or 200
-	fresh    bool           // with 201
-	raised   bool           // the account's limit was
-	promised bool           // to cancel it was answered with 202
-	refused  bool           // with 409
+	sent     map[string]int // requests that were made, with or without a response
+	accepted bool           // placing it returned 201 or 200
+	placed   bool           // placing it returned 201
+	opened   bool           // opening its customer's account returned 201 or 200
+	fresh    bool           // opening the account returned 201
+	raised   bool           // raising the account's limit succeeded
+	promised bool           // canceling it returned 202
+	refused  bool           // canceling it returned 409
 }
 
-// record notes something in the ledger.
-func (l *life) record(note func(of *ledger)) {
+// record updates the ledger.
+func (l *orderDriver) record(note func(of *ledger)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ledger.sent == nil {
@@ -39,8 +40,8 @@ func (l *life) record(note func(of *ledger)) {
 	note(&l.ledger)
 }
 
-// said is the ledger so far, and whether the order's stream is deleted.
-func (l *life) said() (of ledger, erased bool) {
+// snapshot returns the ledger so far, and whether the order's stream is deleted.
+func (l *orderDriver) snapshot() (of ledger, erased bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	of = l.ledger
@@ -48,10 +49,11 @@ func (l *life) said() (of ledger, erased bool) {
 	return of, l.erased
 }
 
-// accept notes that an order was accepted. One request has placed it, and none found it placed that was the first.
+// accept records that an order was accepted. Exactly one request places it, and the first
+// one cannot find it already placed.
 func (of *ledger) accept(orderID string, r reply) (wrong string) {
 	var said struct{ OrderID, Status string }
-	_ = json.Unmarshal(r.body, &said) // it is an object: what is not there is empty
+	_ = json.Unmarshal(r.body, &said) // it is an object: missing fields stay empty
 	created := r.status == http.StatusCreated
 	switch {
 	case said.OrderID != orderID || said.Status == "":
@@ -65,7 +67,7 @@ func (of *ledger) accept(orderID string, r reply) (wrong string) {
 	return wrong
 }
 
-// open notes that an account is open. One request has opened it.
+// open records that an account is open. Exactly one request opens it.
 func (of *ledger) open(r reply) (wrong string) {
 	created := r.status == http.StatusCreated
 	switch {
@@ -78,8 +80,9 @@ func (of *ledger) open(r reply) (wrong string) {
 	return wrong
 }
 
-// kept lists what the api said about the order that is not so, now that it has come to rest.
-func (of *ledger) kept(status order.Status) []string {
+// untrue returns what the api confirmed about the order that is not true, now that it has
+// settled.
+func (of *ledger) untrue(status order.Status) []string {
 	var broken []string
 	if of.promised && !status.Final() {
 		broken = append(broken, fmt.Sprintf("its cancellation was answered 202, and the order is %s", status))
@@ -93,7 +96,8 @@ func (of *ledger) kept(status order.Status) []string {
 // verifyTimeout bounds reading the streams that the api has written.
 const verifyTimeout = 2 * time.Minute
 
-// verify holds the streams against what the api answered: what it accepted is there, once.
+// verify checks the streams against the api's responses: what it accepted must exist
+// exactly once.
 func (w *Load) verify(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), verifyTimeout)
 	defer cancel()
@@ -105,9 +109,10 @@ func (w *Load) verify(ctx context.Context) error {
 	return group.Wait()
 }
 
-// verifyOrder looks for the order on its stream. One that was deleted there cannot be found any more.
-func (l *life) verifyOrder(ctx context.Context) error {
-	of, erased := l.said()
+// verifyOrder looks for the order on its stream. An order whose stream was deleted cannot
+// be found there any more.
+func (l *orderDriver) verifyOrder(ctx context.Context) error {
+	of, erased := l.snapshot()
 	if of.sent["POST /orders"] == 0 || erased {
 		return nil
 	}
@@ -122,14 +127,15 @@ func (l *life) verifyOrder(ctx context.Context) error {
 		want = 1
 	}
 	if err == nil && same != want {
-		l.blame("api.accepted-once", fmt.Sprintf("the order stands %d times in its stream, not %d", same, want))
+		l.addViolation("api.accepted-once", fmt.Sprintf("the order stands %d times in its stream, not %d", same, want))
 	}
 	return err
 }
 
-// verifyAccount looks for the opening and the change of the limit on the account's stream.
-func (l *life) verifyAccount(ctx context.Context) error {
-	of, _ := l.said()
+// verifyAccount looks for the opening and the change of the limit on the account's
+// stream.
+func (l *orderDriver) verifyAccount(ctx context.Context) error {
+	of, _ := l.snapshot()
 	if !of.opened {
 		return nil
 	}
@@ -148,14 +154,14 @@ func (l *life) verifyAccount(ctx context.Context) error {
 	}
 	for event, n := range want {
 		if err == nil && found[event] != n {
-			l.blame("api.accepted-once", fmt.Sprintf("%s stands %d times in the account's stream", event, found[event]))
+			l.addViolation("api.accepted-once", fmt.Sprintf("%s stands %d times in the account's stream", event, found[event]))
 		}
 	}
 	return err
 }
 
-// read visits the events of a stream. One that does not exist has none.
-func (l *life) read(ctx context.Context, stream string, visit func(kurrent.Event) error) error {
+// read visits the events of a stream. A stream that does not exist has none.
+func (l *orderDriver) read(ctx context.Context, stream string, visit func(kurrent.Event) error) error {
 	err := l.stores.Events.ReadStream(ctx, stream, 0, 0, visit)
 	if errors.Is(err, kurrent.ErrNotFound) {
 		return nil
@@ -166,7 +172,7 @@ func (l *life) read(ctx context.Context, stream string, visit func(kurrent.Event
 	return nil
 }
 
-// sameJSON compares what two texts mean.
+// sameJSON compares two JSON texts by value.
 func sameJSON(a, b []byte) bool {
 	var x, y any
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)

@@ -15,7 +15,7 @@ import (
 	"orderflow/internal/order"
 )
 
-func TestWhatTheAPIAcceptedHasToBeInItsStreamOnce(t *testing.T) {
+func TestVerify_AcceptedOrderExistsOnce(t *testing.T) {
 	t.Parallel()
 	events := emptyStreams(t)
 	const placed, changed, opened = order.TypePlaced, "credit-limit-changed", "credit-account-opened"
@@ -42,7 +42,7 @@ func TestWhatTheAPIAcceptedHasToBeInItsStreamOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := &life{placement: made(t, Options{Seed: 1}, 1)[0], stores: &rig.Direct{Events: events}, ledger: test.says, erased: test.erased}
+			l := &orderDriver{placement: made(t, Options{Seed: 1}, 1)[0], stores: &rig.Direct{Events: events}, ledger: test.says, erased: test.erased}
 			l.id, l.body["customerId"] = "order-"+uuid.NewString(), uuid.NewString()
 			for _, w := range test.written {
 				stream, body := l.id, []byte(w.body)
@@ -55,7 +55,7 @@ func TestWhatTheAPIAcceptedHasToBeInItsStreamOnce(t *testing.T) {
 				_, err := events.Append(t.Context(), stream, kurrent.Any(), kurrent.NewEvent{ID: uuid.New(), Type: w.eventType, Data: body})
 				require.NoError(t, err)
 			}
-			w := &Load{lives: []*life{l}}
+			w := &Load{drivers: []*orderDriver{l}}
 			require.NoError(t, w.verify(t.Context()))
 			if test.wrong == "" {
 				require.Empty(t, l.blamed)

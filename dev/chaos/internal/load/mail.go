@@ -16,18 +16,19 @@ type mailFault struct {
 	share float64
 }
 
-// shares lists the faults in the provider's words.
+// shares lists the faults under the provider's names.
 func (f MailFaults) shares() []mailFault {
 	return []mailFault{{"throttled", f.Throttled}, {"error", f.Error}, {"lost", f.Lost}}
 }
 
-// forGood is more often than any mail is tried.
+// forGood is more attempts than any email has.
 const forGood = 1_000_000
 
-// rearmEvery is how often the provider is reminded of whom it refuses: it forgets that with every restart.
+// rearmEvery is how often the provider is reminded of the addresses it rejects: every
+// restart loses them.
 const rearmEvery = time.Second
 
-// mail tells the provider what to do to which mails.
+// mail controls the provider's faults.
 type mail struct {
 	url string
 
@@ -42,14 +43,15 @@ type wireFault struct {
 	To    string `json:"to"`
 }
 
-// reject has an address refused from now on.
+// reject makes the provider reject an address from now on.
 func (m *mail) reject(address string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rejected = append(m.rejected, address)
 }
 
-// arm has the next mail to an address meet a fault. A provider that is down right now has trouble enough.
+// arm makes the next email to an address meet a fault. It ignores errors: a provider that
+// is down is a fault already.
 func (m *mail) arm(ctx context.Context, fault, address string) {
 	if m.post(ctx, wireFault{Fault: fault, Count: 1, To: address}) == nil {
 		m.mu.Lock()
@@ -58,7 +60,7 @@ func (m *mail) arm(ctx context.Context, fault, address string) {
 	}
 }
 
-// keepRejecting reminds the provider of the addresses it refuses until ctx ends.
+// keepRejecting reminds the provider of the rejected addresses until ctx is done.
 func (m *mail) keepRejecting(ctx context.Context) {
 	tick := time.NewTicker(rearmEvery)
 	defer tick.Stop()
@@ -94,7 +96,7 @@ func (m *mail) post(ctx context.Context, fault wireFault) error {
 	return m.call(ctx, http.MethodPost, encode(fault), nil)
 }
 
-// clear has the provider forget every fault.
+// clear removes every fault from the provider.
 func (m *mail) clear(ctx context.Context) error { return m.call(ctx, http.MethodDelete, nil, nil) }
 
 func (m *mail) call(ctx context.Context, method string, body []byte, into any) error {

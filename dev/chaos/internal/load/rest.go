@@ -19,84 +19,88 @@ import (
 )
 
 const (
-	lookEvery = 500 * time.Millisecond
-	tellEvery = 10 * time.Second
+	lookEvery     = 500 * time.Millisecond
+	progressEvery = 10 * time.Second
 
-	// stillFor is how long the number of unknown mails must not have moved: one that is to be sent once more waits for a
-	// grace time, and is neither pending then nor settled.
+	// stillFor is how long the number of unknown emails must stay unchanged: an email
+	// that is to be sent again waits for a grace time, and is neither pending nor settled
+	// during that time.
 	stillFor = 4 * time.Second
 
-	// lastLook bounds the look at what did not come to rest in time.
+	// lastLook bounds the final query of what did not settle in time.
 	lastLook = 30 * time.Second
 
 	lookAtOnce = 6
-	showMost   = 20 // of the orders that did not come to rest
+	showMost   = 20 // of the orders that did not settle
 )
 
-// Violation is something that must never be, found by the workload: it knows what it was told, the stores do not.
+// Violation is something that must never happen, found by the workload: it knows the
+// responses it received, the stores do not.
 type Violation struct {
 	Invariant string `json:"invariant"`
 	Order     string `json:"order"`
 	Detail    string `json:"detail"`
 }
 
-// Rest is what the workload came to.
+// Rest is the result of the workload.
 type Rest struct {
-	Orders     map[string]int // by fate
-	Statuses   map[string]int // by final status, or "none" for orders that never began
+	Orders     map[string]int // by scenario
+	Statuses   map[string]int // by final status, or "none" for orders that never started
 	MailFaults map[string]int // by fault
-	HTTP       map[string]int // requests by method, path and status; 0 for those that went unanswered
-	Unknown    int64          // mails of which nobody knows whether they were sent
+	HTTP       map[string]int // requests by method, path and status; 0 for those without a response
+	Unknown    int64          // emails of unknown outcome
 	Violations []Violation
 }
 
-// resting is one look at where everything is.
+// resting is the state of everything at one look.
 type resting struct {
 	rows    map[string]order.Status // of orders that are known to PostgreSQL
 	parked  map[string]int          // events by stream
-	moving  []string                // what is not at rest, in words
+	moving  []string                // what is not settled, as texts
 	unknown int64
 }
 
-// Through waits until every life is through, or ctx ends. The provider's passing faults are over by then.
+// Through waits until every order driver is done, or ctx is done. The provider's
+// temporary faults are cleared by then.
 func (w *Load) Through(ctx context.Context) {
 	if err := w.mail.clear(ctx); err != nil {
-		w.options.Say("the provider's faults are not cleared: %s", err)
+		w.options.Say("clearing the provider's faults failed: %s", err)
 	}
 	through := make(chan struct{})
 	go func() {
 		defer close(through)
 		w.under.Wait()
 	}()
-	tell := time.NewTicker(tellEvery)
+	tell := time.NewTicker(progressEvery)
 	defer tell.Stop()
 	for {
 		select {
 		case <-through:
 			return
 		case <-tell.C:
-			w.options.Say("not through: %s", summary(w.busy()))
+			w.options.Say("not finished: %s", summary(w.busy()))
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// busy lists what lives are at that cannot get on.
+// busy lists what order drivers are doing that cannot continue.
 func (w *Load) busy() []string {
 	var all []string
 	for _, l := range w.all() {
 		l.mu.Lock()
 		if l.doing != "" {
-			all = append(all, fmt.Sprintf("%s (%s): %s", l.id, l.fate.name, l.doing))
+			all = append(all, fmt.Sprintf("%s (%s): %s", l.id, l.scenario.name, l.doing))
 		}
 		l.mu.Unlock()
 	}
 	return all
 }
 
-// Settle waits until everything that lives which are through have caused has come to rest, or ctx ends. What has not by then
-// is a violation each, and so is an answer that did not stay true.
+// Settle waits until everything caused by finished order drivers has settled, or ctx is
+// done. Whatever has not is a violation each, and so is a response that did not remain
+// true.
 func (w *Load) Settle(ctx context.Context) Rest {
 	seen := w.await(ctx)
 	w.quit()
@@ -107,15 +111,15 @@ func (w *Load) Settle(ctx context.Context) Rest {
 	for _, l := range w.all() {
 		rest.Violations = append(rest.Violations, l.found()...)
 	}
-	if w.front != nil {
-		rest.HTTP = w.front.counted()
+	if w.api != nil {
+		rest.HTTP = w.api.counted()
 	}
 	return rest
 }
 
-// await looks again and again until nothing moves.
+// await polls until nothing moves.
 func (w *Load) await(ctx context.Context) resting {
-	look, tell := time.NewTicker(lookEvery), time.NewTicker(tellEvery)
+	look, tell := time.NewTicker(lookEvery), time.NewTicker(progressEvery)
 	defer look.Stop()
 	defer tell.Stop()
 	known := resting{rows: map[string]order.Status{}}
@@ -132,17 +136,17 @@ func (w *Load) await(ctx context.Context) resting {
 		select {
 		case <-look.C:
 		case <-tell.C:
-			w.options.Say("not at rest: %s", summary(known.moving))
+			w.options.Say("not settled: %s", summary(known.moving))
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
 			defer cancel()
-			w.look(last, &known) // the one before may have been cut short, or lives may have taken all the time there was
+			w.look(last, &known) // the previous one may have been cut short, or order drivers may have used up the time
 			return known
 		}
 	}
 }
 
-// summary gives the first few of a list.
+// summary returns the first few of a list.
 func summary(moving []string) string {
 	if len(moving) > 3 {
 		return fmt.Sprintf("%s and %d more", strings.Join(moving[:3], ", "), len(moving)-3)
@@ -150,7 +154,8 @@ func summary(moving []string) string {
 	return strings.Join(moving, ", ")
 }
 
-// look asks every store what is still under way. A store that does not answer is.
+// look queries every store for what is in progress. A store that does not respond counts
+// as in progress.
 func (w *Load) look(ctx context.Context, known *resting) {
 	known.moving = nil
 	err := errors.Join(w.lookAtGroup(ctx, known), w.lookAtRows(ctx, known), w.lookAtMails(ctx, known), w.lookAtWorkflows(ctx, known), w.lookBehind(ctx, known))
@@ -183,7 +188,7 @@ func (w *Load) lookAtGroup(ctx context.Context, known *resting) error {
 	})
 }
 
-// lookAtRows asks about the orders that were not closed when they were last looked at.
+// lookAtRows queries the orders that were not closed at the last look.
 func (w *Load) lookAtRows(ctx context.Context, known *resting) error {
 	var group errgroup.Group
 	group.SetLimit(lookAtOnce)
@@ -199,8 +204,8 @@ func (w *Load) lookAtRows(ctx context.Context, known *resting) error {
 			case !errors.Is(err, postgres.ErrNotFound):
 				return err
 			}
-			if !l.rests(known) {
-				known.moving = append(known.moving, fmt.Sprintf("%s (%s) is %q", l.id, l.fate.name, known.rows[l.id]))
+			if !l.settled(known) {
+				known.moving = append(known.moving, fmt.Sprintf("%s (%s) is %q", l.id, l.scenario.name, known.rows[l.id]))
 			}
 			return nil
 		})
@@ -208,19 +213,19 @@ func (w *Load) lookAtRows(ctx context.Context, known *resting) error {
 	return group.Wait()
 }
 
-func (w *Load) unclosed(known *resting) []*life {
-	return slices.DeleteFunc(w.all(), func(l *life) bool { return known.rows[l.id].Final() })
+func (w *Load) unclosed(known *resting) []*orderDriver {
+	return slices.DeleteFunc(w.all(), func(l *orderDriver) bool { return known.rows[l.id].Final() })
 }
 
-// rests tells whether an order is where the workload leaves it.
-func (l *life) rests(known *resting) bool {
+// settled reports whether an order is where the workload leaves it.
+func (l *orderDriver) settled(known *resting) bool {
 	switch status := known.rows[l.id]; {
 	case status.Final():
 		return true
 	case status == "":
-		return l.fate.never && known.parked[l.id] > 0 || l.fate.lost || l.fate.severed
+		return l.scenario.never && known.parked[l.id] > 0 || l.scenario.lost || l.scenario.severed
 	default:
-		return l.fate.open
+		return l.scenario.open
 	}
 }
 
@@ -236,7 +241,8 @@ func (w *Load) lookAtMails(ctx context.Context, known *resting) error {
 	return nil
 }
 
-// lookAtWorkflows finds workflows that are open although nothing is left for them to wait for.
+// lookAtWorkflows finds workflows that are open although they have nothing left to wait
+// for.
 func (w *Load) lookAtWorkflows(ctx context.Context, known *resting) error {
 	var open int64
 	for _, status := range known.rows {
@@ -264,10 +270,10 @@ func (w *Load) lookAtType(ctx context.Context, known *resting, name string, want
 	return nil
 }
 
-func (w *Load) all() []*life {
+func (w *Load) all() []*orderDriver {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Clone(w.lives)
+	return slices.Clone(w.drivers)
 }
 
 func (w *Load) report(seen resting) Rest {
@@ -279,7 +285,7 @@ func (w *Load) report(seen resting) Rest {
 		rest.Violations = append(rest.Violations, Violation{Invariant: "accepts-messages", Detail: what})
 	}
 	for _, l := range w.all() {
-		rest.Orders[l.fate.name]++
+		rest.Orders[l.scenario.name]++
 		status := seen.rows[l.id]
 		if status == "" {
 			status = "none"
@@ -303,8 +309,8 @@ func (w *Load) report(seen resting) Rest {
 	return rest
 }
 
-// broken lists what the order's updates were told and is not so.
-func (l *life) broken(status order.Status) []Violation {
+// broken returns the responses to the order's updates that are not true.
+func (l *orderDriver) broken(status order.Status) []Violation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var found []Violation
@@ -315,10 +321,10 @@ func (l *life) broken(status order.Status) []Violation {
 			})
 		}
 	}
-	for _, detail := range l.ledger.kept(status) {
+	for _, detail := range l.ledger.untrue(status) {
 		found = append(found, Violation{Invariant: "api.answers-stay-true", Order: l.id, Detail: detail})
 	}
-	if l.fate.never && status != "none" {
+	if l.scenario.never && status != "none" {
 		found = append(found, Violation{Invariant: "bad-input-starts-nothing", Order: l.id, Detail: "the order is " + string(status)})
 	}
 	return found

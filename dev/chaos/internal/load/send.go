@@ -7,20 +7,21 @@ import (
 	"time"
 )
 
-// Orders that are sent are made up apart from those that are placed, so that none is like another: from a seed and a number
-// of their own.
+// Orders that are sent are generated separately from those that are placed, so that no
+// two are equal: from a seed and a number of their own.
 const (
 	sentSeed  = 0x5e4d
 	sentFirst = 1_000_000
 )
 
-// Send begins n more orders of one fate at once, each to be carried out within a while, and does not wait for them. They
-// are the workload's as all others are. It is for one caller at a time.
+// Send starts n more orders of one scenario at once, each to be carried out within a
+// while, and does not wait for them. They belong to the workload like all others. It is
+// not safe for concurrent use.
 func (w *Load) Send(ctx context.Context, name string, n int, within time.Duration) error {
-	known := fates()
-	i := slices.IndexFunc(known, func(f fate) bool { return f.name == name })
+	known := orderScenarios()
+	i := slices.IndexFunc(known, func(f orderScenario) bool { return f.name == name })
 	if i < 0 {
-		return fmt.Errorf("send orders: there is no fate %q", name)
+		return fmt.Errorf("send orders: unknown order scenario %q", name)
 	}
 	if w.sender == nil {
 		o := w.options

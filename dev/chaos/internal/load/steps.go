@@ -15,9 +15,9 @@ import (
 	"orderflow/workflows"
 )
 
-// steps takes one step after the other.
+// steps runs steps one after the other.
 func steps(all ...step) step {
-	return func(ctx context.Context, l *life) error {
+	return func(ctx context.Context, l *orderDriver) error {
 		for _, s := range all {
 			if err := s(ctx, l); err != nil {
 				return err
@@ -27,53 +27,55 @@ func steps(all ...step) step {
 	}
 }
 
-func place(ctx context.Context, l *life) error {
+func place(ctx context.Context, l *orderDriver) error {
 	if l.http {
 		return steps(post, look)(ctx, l)
 	}
 	return l.append(ctx, l.eventID, order.TypePlaced, encode(l.body))
 }
 
-// shipment is what the warehouse says; each of two carriers would be another one.
-func (l *life) shipment(carrier string) workflows.RecordShipment {
+// shipment is the warehouse's message. A different carrier makes a different shipment.
+func (l *orderDriver) shipment(carrier string) workflows.RecordShipment {
 	return workflows.RecordShipment{Carrier: carrier, TrackingNumber: "T" + l.id[len(l.id)-12:]}
 }
 
-func shipBySignal(ctx context.Context, l *life) error {
+func shipBySignal(ctx context.Context, l *orderDriver) error {
 	return l.signal(ctx, workflows.RecordShipmentMessage, l.shipment("DHL"))
 }
 
-func shipByUpdate(ctx context.Context, l *life) error {
+func shipByUpdate(ctx context.Context, l *orderDriver) error {
 	return l.update(ctx, workflows.RecordShipmentMessage, l.shipment("DHL"))
 }
 
-// shipTwice tells the same shipment in both ways at once, and then another one, which is refused.
-func shipTwice(ctx context.Context, l *life) error {
-	return steps(together(shipBySignal, shipByUpdate), func(ctx context.Context, l *life) error {
+// shipTwice sends the same shipment in both ways at once, and then a different one, which
+// is refused.
+func shipTwice(ctx context.Context, l *orderDriver) error {
+	return steps(together(shipBySignal, shipByUpdate), func(ctx context.Context, l *orderDriver) error {
 		return l.signal(ctx, workflows.RecordShipmentMessage, l.shipment("UPS"))
 	})(ctx, l)
 }
 
-func cancelBySignal(ctx context.Context, l *life) error {
+func cancelBySignal(ctx context.Context, l *orderDriver) error {
 	return l.signal(ctx, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
 }
 
-func cancelByUpdate(ctx context.Context, l *life) error {
+func cancelByUpdate(ctx context.Context, l *orderDriver) error {
 	return l.update(ctx, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
 }
 
-func cancelNatively(ctx context.Context, l *life) error { return l.cancelNative(ctx) }
+func cancelNatively(ctx context.Context, l *orderDriver) error { return l.cancelNative(ctx) }
 
-// terminate ends the workflow as an operator does who should have cancelled it.
-func terminate(ctx context.Context, l *life) error { return l.terminate(ctx) }
+// terminate terminates the workflow, as an operator does by mistake instead of canceling
+// it.
+func terminate(ctx context.Context, l *orderDriver) error { return l.terminate(ctx) }
 
-func cancelByEvent(ctx context.Context, l *life) error {
+func cancelByEvent(ctx context.Context, l *orderDriver) error {
 	body := encode(map[string]string{"reason": "customer-request"})
-	return l.append(ctx, l.another("cancel"), order.TypeCancellationRequested, body)
+	return l.append(ctx, l.eventIDFor("cancel"), order.TypeCancellationRequested, body)
 }
 
-// race ships and cancels in the same moment.
-func race(ctx context.Context, l *life) error {
+// race ships and cancels at the same moment.
+func race(ctx context.Context, l *orderDriver) error {
 	ships := []step{shipBySignal, shipByUpdate}
 	cancels := []step{cancelBySignal, cancelByUpdate, cancelNatively, cancelByEvent}
 	if l.http {
@@ -82,9 +84,9 @@ func race(ctx context.Context, l *life) error {
 	return together(ships[l.random.IntN(len(ships))], cancels[l.random.IntN(len(cancels))])(ctx, l)
 }
 
-// together takes steps side by side.
+// together runs steps concurrently.
 func together(all ...step) step {
-	return func(ctx context.Context, l *life) error {
+	return func(ctx context.Context, l *orderDriver) error {
 		var group errgroup.Group
 		for _, s := range all {
 			group.Go(func() error { return s(ctx, l) })
@@ -93,26 +95,26 @@ func together(all ...step) step {
 	}
 }
 
-// pay pays the order's total, each time by another event.
-func pay(ctx context.Context, l *life) error {
-	id := l.another("pay" + string(rune('0'+l.next)))
+// pay pays the order's total, with a new event each time.
+func pay(ctx context.Context, l *orderDriver) error {
+	id := l.eventIDFor("pay" + string(rune('0'+l.next)))
 	return l.append(ctx, id, order.TypePaid, encode(map[string]string{"amount": l.total}))
 }
 
-func approve(ctx context.Context, l *life) error {
+func approve(ctx context.Context, l *orderDriver) error {
 	return l.decide(ctx, workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1", Note: "good customer"})
 }
 
-func decline(ctx context.Context, l *life) error {
+func decline(ctx context.Context, l *orderDriver) error {
 	return l.decide(ctx, workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-2"})
 }
 
-// lateLead is how long before the end of a hold decisions are told at the earliest.
+// lateLead is how long before the end of a hold decisions are sent at the earliest.
 const lateLead = 1500 * time.Millisecond
 
-// decideLate tells one or two decisions shortly before the hold ends. With no worker there to see them one by one, they and
-// the end of the hold meet in one workflow task.
-func decideLate(ctx context.Context, l *life) error {
+// decideLate sends one or two decisions shortly before the hold ends. Without a worker to
+// process them one by one, they and the end of the hold meet in one workflow task.
+func decideLate(ctx context.Context, l *orderDriver) error {
 	if err := l.awaitHold(ctx); err != nil {
 		return err
 	}
@@ -125,44 +127,45 @@ func decideLate(ctx context.Context, l *life) error {
 	return steps(told[l.random.IntN(len(told))]...)(ctx, l)
 }
 
-func approveBySignal(ctx context.Context, l *life) error {
+func approveBySignal(ctx context.Context, l *orderDriver) error {
 	return l.signal(ctx, workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1"})
 }
 
-func declineBySignal(ctx context.Context, l *life) error {
+func declineBySignal(ctx context.Context, l *orderDriver) error {
 	return l.signal(ctx, workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-2"})
 }
 
-// vanish deletes the order while it is on hold and then approves it: its body is gone when it is needed.
-func vanish(ctx context.Context, l *life) error {
+// vanish deletes the order while it is on hold and then approves it: its body is gone
+// when it is needed.
+func vanish(ctx context.Context, l *orderDriver) error {
 	if err := l.awaitHold(ctx); err != nil {
 		return err
 	}
 	return steps(erase, approve)(ctx, l)
 }
 
-func erase(ctx context.Context, l *life) error { return l.erase(ctx) }
+func erase(ctx context.Context, l *orderDriver) error { return l.erase(ctx) }
 
-// placeUnmailable has an address that the provider refuses for good.
-func placeUnmailable(ctx context.Context, l *life) error {
+// placeUnmailable uses an address that the provider permanently rejects.
+func placeUnmailable(ctx context.Context, l *orderDriver) error {
 	l.mail.reject(l.address())
 	return place(ctx, l)
 }
 
-// repeat appends the very same event once more, as a producer does that has forgotten what it did.
-func repeat(ctx context.Context, l *life) error { return place(ctx, l) }
+// repeat appends the very same event once more, as a producer does that lost its state.
+func repeat(ctx context.Context, l *orderDriver) error { return place(ctx, l) }
 
-// contradict places the order once more, by another event and with another sum.
-func contradict(ctx context.Context, l *life) error {
+// contradict places the order once more, by another event and with another amount.
+func contradict(ctx context.Context, l *orderDriver) error {
 	if l.http {
-		if err := quarrel(ctx, l); err != nil {
+		if err := conflictingPost(ctx, l); err != nil {
 			return err
 		}
 	}
-	return l.append(ctx, l.another("contradict"), order.TypePlaced, encode(l.contradicted()))
+	return l.append(ctx, l.eventIDFor("contradict"), order.TypePlaced, encode(l.contradicted()))
 }
 
-// contradicted is the same order with another sum.
+// contradicted returns the same order with another amount.
 func (p *placement) contradicted() map[string]any {
 	other := maps.Clone(p.body)
 	other["lineItems"] = append(other["lineItems"].([]any), map[string]any{
@@ -171,29 +174,31 @@ func (p *placement) contradicted() map[string]any {
 	return other
 }
 
-// intrude writes to the order's fulfilment stream, where only its versions belong: they can never be appended then.
-func intrude(ctx context.Context, l *life) error {
-	event := kurrent.NewEvent{ID: l.another("intrude"), Type: "note-added", Data: []byte(`{"by":"stranger"}`)}
-	return l.insist(ctx, "intrude", func(ctx context.Context) (bool, error) {
+// intrude writes to the order's fulfillment stream, where only its versions belong: they
+// can never be appended then.
+func intrude(ctx context.Context, l *orderDriver) error {
+	event := kurrent.NewEvent{ID: l.eventIDFor("intrude"), Type: "note-added", Data: []byte(`{"by":"stranger"}`)}
+	return l.retryUntilDone(ctx, "intrude", func(ctx context.Context) (bool, error) {
 		_, err := l.stores.Events.Append(ctx, view.FulfillmentPrefix+l.id, kurrent.NoStream(), event)
 		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
 	})
 }
 
-// placeInvalid places what can never become an order.
-func placeInvalid(ctx context.Context, l *life) error {
-	broken := spoiled(encode(l.body))
+// placeInvalid places an invalid order.
+func placeInvalid(ctx context.Context, l *orderDriver) error {
+	broken := invalidBodies(encode(l.body))
 	return l.append(ctx, l.eventID, order.TypePlaced, broken[l.random.IntN(len(broken))])
 }
 
-// placeCut places what is not even JSON: the server shows it to no subscription, and an operator places the order again.
-func placeCut(ctx context.Context, l *life) error {
+// placeCut places data that is not even JSON: the server shows it to no subscription, and
+// an operator places the order again.
+func placeCut(ctx context.Context, l *orderDriver) error {
 	whole := encode(l.body)
-	return l.append(ctx, l.another("cut"), order.TypePlaced, whole[:len(whole)/2])
+	return l.append(ctx, l.eventIDFor("cut"), order.TypePlaced, whole[:len(whole)/2])
 }
 
-// spoiled lists what is made of an order by those who cannot write one.
-func spoiled(whole []byte) [][]byte {
+// invalidBodies returns invalid variants of an order.
+func invalidBodies(whole []byte) [][]byte {
 	return [][]byte{
 		append(whole[:len(whole)-1:len(whole)-1], ",}"...),
 		[]byte(`"order-placed"`),
@@ -205,5 +210,7 @@ func spoiled(whole []byte) [][]byte {
 	}
 }
 
-// cancelFirst has the cancellation on the stream before its order.
-func cancelFirst(ctx context.Context, l *life) error { return steps(cancelByEvent, place)(ctx, l) }
+// cancelFirst appends the cancellation before its order.
+func cancelFirst(ctx context.Context, l *orderDriver) error {
+	return steps(cancelByEvent, place)(ctx, l)
+}

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// dialTimeout bounds reaching the server that a name leads to.
+// dialTimeout bounds connecting to the server behind an alias.
 const dialTimeout = 5 * time.Second
 
-// alias is an address that leads clients to one server now and to another later, as a DNS name or a virtual address does. Its
-// methods are safe for concurrent use.
+// alias is an address whose target server can be changed, as with a DNS name or a virtual
+// address. It is safe for concurrent use.
 type alias struct {
 	listener net.Listener
 	serving  sync.WaitGroup
@@ -24,7 +24,7 @@ type alias struct {
 	closed      bool
 }
 
-// newAlias listens at an address and leads to a target.
+// newAlias listens on an address and forwards to a target.
 func newAlias(listen, target string) (*alias, error) {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
@@ -35,27 +35,28 @@ func newAlias(listen, target string) (*alias, error) {
 	return a, nil
 }
 
-// Addr returns host:port of the name.
+// Addr returns the host:port of the alias.
 func (a *alias) Addr() string { return a.listener.Addr().String() }
 
-// Lead has new connections go to another server. Those that are open stay where they are.
+// Lead forwards new connections to another server. Open connections stay where they are.
 func (a *alias) Lead(target string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.target = target
 }
 
-// Cut ends the connections that are open.
+// Cut closes all open connections.
 func (a *alias) Cut() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for c := range a.connections {
-		_ = c.Close() // its copy ends with an error or without one
+		_ = c.Close() // its copy ends either way
 	}
 	clear(a.connections)
 }
 
-// Close refuses new connections and ends those that are open. Nothing passes any more when it returns.
+// Close refuses new connections and closes the open ones. When it returns nothing is
+// forwarded any more.
 func (a *alias) Close() {
 	a.mu.Lock()
 	a.closed = true
@@ -72,13 +73,13 @@ func (a *alias) serve() {
 			return
 		}
 		if err != nil {
-			continue // this connection alone
+			continue // only this connection fails
 		}
 		a.serving.Go(func() { a.connect(client) })
 	}
 }
 
-// connect passes a client's bytes to the server that the name leads to, and the answers back, until either ends.
+// connect copies bytes between the client and the target server until either side ends.
 func (a *alias) connect(client net.Conn) {
 	defer func() { _ = client.Close() }()
 	a.mu.Lock()
@@ -105,7 +106,7 @@ func (a *alias) connect(client net.Conn) {
 	back.Wait()
 }
 
-// keep reports whether the connection may live: none does once the name is closed.
+// keep reports whether the connection may be kept. It may not once the alias is closed.
 func (a *alias) keep(ends ...net.Conn) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

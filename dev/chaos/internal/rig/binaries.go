@@ -10,7 +10,7 @@ import (
 	"strconv"
 )
 
-// The binaries, as the first half of their processes' names.
+// The binaries: the first half of their processes' names.
 const (
 	Worker    = "worker"
 	Starter   = "starter"
@@ -19,13 +19,13 @@ const (
 	API       = "api"
 )
 
-// Client is the near end of the ways to the api: whoever places an order by HTTP.
+// Client is the near end of the edges to the api: the clients that place orders by HTTP.
 const Client = "client"
 
-// kindsOfBinaries lists them.
+// kindsOfBinaries returns them.
 func kindsOfBinaries() []string { return []string{Worker, Starter, Publisher, Projector, API} }
 
-// uses says which stores a binary talks to.
+// uses returns the stores that a binary connects to.
 func uses(binary string) []string {
 	switch binary {
 	case Worker:
@@ -52,18 +52,18 @@ func (r *Rig) addBinaries() error {
 }
 
 func (r *Rig) addBinary(binary, name string) error {
-	way := map[string]string{} // the near end of its edge, by store
+	nearEnd := map[string]string{} // the near end of its edge, by store
 	for _, store := range uses(binary) {
 		port, err := r.ports.Next()
 		if err != nil {
 			return err
 		}
-		way[store] = loopback(port)
+		nearEnd[store] = loopback(port)
 		upstream := r.addresses[store]
 		if store == Postgres {
 			upstream = r.clients.Addr()
 		}
-		e := newEdge(r.proxies, name, store, way[store], upstream)
+		e := newEdge(r.proxies, name, store, nearEnd[store], upstream)
 		r.edges[e.Name] = e
 	}
 	port, err := r.ports.Next()
@@ -73,22 +73,23 @@ func (r *Rig) addBinary(binary, name string) error {
 	r.addresses[name] = loopback(port)
 	own := map[string]string{"OPS_ADDR": r.addresses[name]}
 	if binary == API {
-		if own["API_ADDR"], err = r.addFront(name); err != nil {
+		if own["API_ADDR"], err = r.addClientEdge(name); err != nil {
 			return err
 		}
 	}
 	r.add(&Process{
 		Name: name, ready: r.answers(name, "/readyz"), pause: pauseOne,
 		launch: func(ctx context.Context, variables map[string]string) (child, error) {
-			environ := listed(machine(), product(), r.ways(way), own, r.options.Variables, variables)
+			environ := listed(machine(), product(), r.storeVariables(nearEnd), own, r.options.Variables, variables)
 			return r.launchBinary(ctx, name, binary, nil, environ)
 		},
 	})
 	return nil
 }
 
-// addFront adds the edge by which clients come to an api, and gives the address that it is to answer at.
-func (r *Rig) addFront(name string) (address string, err error) {
+// addClientEdge adds the edge through which clients reach an api, and returns the address that
+// it must listen on.
+func (r *Rig) addClientEdge(name string) (address string, err error) {
 	var ports [2]int
 	for i := range ports {
 		if ports[i], err = r.ports.Next(); err != nil {
@@ -97,21 +98,21 @@ func (r *Rig) addFront(name string) (address string, err error) {
 	}
 	address = loopback(ports[0])
 	e := newEdge(r.proxies, Client, name, loopback(ports[1]), address)
-	r.edges[e.Name], r.fronts[name] = e, loopback(ports[1])
+	r.edges[e.Name], r.clientAddresses[name] = e, loopback(ports[1])
 	return address, nil
 }
 
-// Fronts are the URLs of the apis as clients reach them, by their edges.
-func (r *Rig) Fronts() []string {
+// ClientURLs returns the URLs of the apis as clients reach them, by their edges.
+func (r *Rig) ClientURLs() []string {
 	var urls []string
-	for _, name := range slices.Sorted(maps.Keys(r.fronts)) {
-		urls = append(urls, "http://"+r.fronts[name])
+	for _, name := range slices.Sorted(maps.Keys(r.clientAddresses)) {
+		urls = append(urls, "http://"+r.clientAddresses[name])
 	}
 	return urls
 }
 
-// ways are the variables that lead to the stores by these addresses.
-func (r *Rig) ways(address map[string]string) map[string]string {
+// storeVariables returns the variables that point to the stores at these addresses.
+func (r *Rig) storeVariables(address map[string]string) map[string]string {
 	variables := map[string]string{
 		"TEMPORAL_ADDRESS": address[Temporal],
 		"KURRENTDB_URL":    r.kurrentURL(address[KurrentDB]),
@@ -125,21 +126,22 @@ func (r *Rig) ways(address map[string]string) map[string]string {
 	return variables
 }
 
-// databaseURL is how the database is reached by an address.
+// databaseURL returns the URL of the database at an address.
 func (r *Rig) databaseURL(address string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	direct, err := url.Parse(r.postgresURL)
 	if err != nil {
-		return r.postgresURL // made by devserver: it parses
+		return r.postgresURL // made by devserver, so it parses
 	}
 	direct.Host = address
 	return direct.String()
 }
 
-// Environment holds the variables of a program that is to reach the stores directly, past every fault.
+// Environment returns the variables of a program that reaches the stores directly, not
+// through the proxies.
 func (r *Rig) Environment() []string {
-	return listed(machine(), product(), r.ways(r.addresses))
+	return listed(machine(), product(), r.storeVariables(r.addresses))
 }
 
 func portOf(address string) (int, error) {

@@ -17,7 +17,8 @@ import (
 // callTimeout bounds one direct call to a store.
 const callTimeout = 5 * time.Second
 
-// Direct are clients of the stores that go past the edges. They outlive the stores' restarts.
+// Direct holds clients of the stores that bypass the edges. They survive restarts of the
+// stores.
 type Direct struct {
 	Temporal client.Client
 	Events   *kurrent.Client
@@ -25,29 +26,29 @@ type Direct struct {
 	SES      string // URL of the inbox and its faults
 }
 
-// Connect opens them.
+// Connect opens the clients.
 func (r *Rig) Connect(ctx context.Context) (*Direct, error) {
 	quiet := slog.New(slog.DiscardHandler)
-	ways := r.ways(r.addresses)
-	events, err := kurrent.Open(kurrent.Config{URL: ways["KURRENTDB_URL"], AllowPlaintext: true, CallTimeout: callTimeout})
+	variables := r.storeVariables(r.addresses)
+	events, err := kurrent.Open(kurrent.Config{URL: variables["KURRENTDB_URL"], AllowPlaintext: true, CallTimeout: callTimeout})
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	rows, err := postgres.Open(ctx, postgres.Config{
-		URL: ways["POSTGRES_URL"], MaxConns: 8, ApplicationName: "orderflow-chaos", CallTimeout: callTimeout,
+		URL: variables["POSTGRES_URL"], MaxConns: 8, ApplicationName: "orderflow-chaos", CallTimeout: callTimeout,
 	})
 	if err != nil {
 		events.Close()
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	options := client.Options{HostPort: ways["TEMPORAL_ADDRESS"], Logger: log.NewStructuredLogger(quiet)}
+	options := client.Options{HostPort: variables["TEMPORAL_ADDRESS"], Logger: log.NewStructuredLogger(quiet)}
 	temporal, err := temporalclient.Dial(ctx, options, quiet)
 	if err != nil {
 		events.Close()
 		rows.Close()
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	return &Direct{Temporal: temporal, Events: events, Rows: rows, SES: ways["AWS_ENDPOINT_URL_SESV2"]}, nil
+	return &Direct{Temporal: temporal, Events: events, Rows: rows, SES: variables["AWS_ENDPOINT_URL_SESV2"]}, nil
 }
 
 // Close closes all of them.

@@ -14,8 +14,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// toxicTimeout bounds putting a toxic on the connections of an edge and taking it off. One that stands in front of a
-// paused process waits for it.
+// toxicTimeout bounds adding a toxic to the connections of an edge and removing it. An
+// edge in front of a paused process waits for it.
 const toxicTimeout = 30 * time.Second
 
 const (
@@ -26,21 +26,21 @@ const (
 // stopTimeout bounds the end of a proxy that is not stuck.
 const stopTimeout = 3 * time.Second
 
-// Toxic is what an edge does to the bytes that pass it, in Toxiproxy's words.
+// Toxic is what an edge does to the bytes that pass it, in Toxiproxy's terms.
 type Toxic struct {
-	Name       string         `json:"name"` // one edge's toxics have different ones
+	Name       string         `json:"name"` // unique within an edge
 	Type       string         `json:"type"` // latency, bandwidth, timeout, limit_data, reset_peer
 	Stream     string         `json:"stream"`
 	Attributes map[string]int `json:"attributes"`
 }
 
-// The directions of a Toxic: requests go upstream, answers come downstream.
+// The directions of a Toxic: requests go upstream, responses go downstream.
 const (
 	Upstream   = "upstream"
 	Downstream = "downstream"
 )
 
-// Edge is the way of one process to one store, or of clients to an api.
+// Edge is the connection path from one process to one store, or from clients to an api.
 type Edge struct {
 	Name string // such as worker-1/postgres
 	From string // the process, or Client
@@ -48,7 +48,7 @@ type Edge struct {
 
 	renew func() *toxiproxy.Proxy
 
-	mu    sync.Mutex // of opening, closing and renewing
+	mu    sync.Mutex // held while opening, closing and replacing
 	proxy *toxiproxy.Proxy
 	open  bool
 }
@@ -59,8 +59,9 @@ func newEdge(server *toxiproxy.ApiServer, from, to, listen, upstream string) *Ed
 	return &Edge{Name: name, From: from, To: to, renew: renew, proxy: renew()}
 }
 
-// newProxies makes what the proxies share. They log nothing: what they do is what was asked for. Some of them log by the
-// library's one logger, whatever they are given.
+// newProxies returns what the proxies share. They log nothing, because they only do what
+// the run tells them. Some of them log through the library's global logger, whatever they
+// are given.
 func newProxies() *toxiproxy.ApiServer {
 	zerolog.SetGlobalLevel(zerolog.Disabled)
 	return toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
@@ -73,8 +74,9 @@ func (e *Edge) Open() error {
 	return e.start()
 }
 
-// start listens. A process that is being started holds a copy of every listener there is until it runs its program, and keeps
-// the port of one that was closed meanwhile taken for that moment.
+// start listens. While a process is being started it holds a copy of every listener until
+// it executes its program, so the port of a listener closed meanwhile stays in use for
+// that moment.
 func (e *Edge) start() error {
 	again := time.NewTicker(startAgain)
 	defer again.Stop()
@@ -89,14 +91,15 @@ func (e *Edge) start() error {
 	return nil
 }
 
-// Close ends every connection and refuses new ones, as a store that is not there does.
+// Close ends every connection and refuses new ones, like a store that is down.
 func (e *Edge) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.stop()
 }
 
-// stop ends the proxy. One that is stuck no longer listens after that, but may never end: another takes its place.
+// stop ends the proxy. A stuck proxy no longer listens after that but may never end, so
+// it is replaced.
 func (e *Edge) stop() {
 	e.open = false
 	proxy, stopped := e.proxy, make(chan struct{})
@@ -111,7 +114,7 @@ func (e *Edge) stop() {
 	}
 }
 
-// replace puts another proxy in the place of one that is stuck, unless that has been done.
+// replace replaces a stuck proxy, unless that has been done.
 func (e *Edge) replace(stuck *toxiproxy.Proxy) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -135,7 +138,7 @@ func (e *Edge) current() *toxiproxy.Proxy {
 	return e.proxy
 }
 
-// Add puts a toxic on all connections, those that are open and those to come.
+// Add adds a toxic to all open and future connections.
 func (e *Edge) Add(ctx context.Context, t Toxic) error {
 	body, err := json.Marshal(t)
 	if err != nil {
@@ -147,18 +150,18 @@ func (e *Edge) Add(ctx context.Context, t Toxic) error {
 	})
 }
 
-// Remove takes a toxic off. A timeout that is taken off ends the connections it was on.
+// Remove removes a toxic. Removing a timeout ends the connections it was on.
 func (e *Edge) Remove(ctx context.Context, name string) error {
 	return e.bounded(ctx, "remove "+name, func(proxy *toxiproxy.Proxy) error {
 		err := proxy.Toxics.RemoveToxic(ctx, name)
 		if errors.Is(err, toxiproxy.ErrToxicNotFound) {
-			return nil // it went with a proxy that was stuck
+			return nil // it was removed with a stuck proxy
 		}
 		return err
 	})
 }
 
-// Heal takes all toxics off.
+// Heal removes all toxics.
 func (e *Edge) Heal(ctx context.Context) error {
 	return e.bounded(ctx, "heal", func(proxy *toxiproxy.Proxy) error {
 		proxy.Toxics.ResetToxics(ctx)
@@ -166,9 +169,10 @@ func (e *Edge) Heal(ctx context.Context) error {
 	})
 }
 
-// bounded keeps a proxy that is stuck from holding up everything: the library's calls know no deadline. A toxic that is put on
-// or taken off while a connection ends can wait for ever for that connection, and then the proxy takes no call any more.
-// Another one is as good, and all it loses is that toxic.
+// bounded prevents a stuck proxy from blocking everything: the library's calls have no
+// deadline. Adding or removing a toxic while a connection ends can wait forever for that
+// connection, and then the proxy accepts no further call. A new proxy does as well; it
+// only loses that toxic.
 func (e *Edge) bounded(ctx context.Context, what string, do func(proxy *toxiproxy.Proxy) error) error {
 	proxy, done := e.current(), make(chan error, 1)
 	go func() { done <- do(proxy) }()

@@ -10,7 +10,7 @@ import (
 	"orderflow/dev/devserver/devservertest"
 )
 
-func TestAnEdgeWhoseProxyIsStuckGoesOnWithAnother(t *testing.T) {
+func TestEdge_ReplacesStuckProxy(t *testing.T) {
 	t.Parallel()
 	near := devservertest.Port(t)
 	store, err := net.Listen("tcp", "127.0.0.1:0")

@@ -13,13 +13,16 @@ import (
 // defaultKurrentPort is the port of a connection string that names none.
 const defaultKurrentPort = "2113"
 
-// errHoldsOrders refuses a KurrentDB whose orders are not of this run: they would all be missing from its other stores.
+// errHoldsOrders rejects a KurrentDB with orders of another run: they would all be
+// missing from the other stores of this run.
 var errHoldsOrders = errors.New("this KurrentDB holds orders already: start it with an empty data directory")
 
-// external reports whether KurrentDB was started by another and is neither stopped, killed nor told to hide anything.
+// external reports whether KurrentDB is external, so that it is not stopped, killed or
+// told to hide anything.
 func (o Options) external() bool { return o.KurrentDB != "" }
 
-// CheckKurrentDB returns an error that does not quote the connection string if the rig cannot put its proxies in front of it.
+// CheckKurrentDB returns an error if the rig cannot put its proxies in front of the
+// server. The error does not quote the connection string.
 func CheckKurrentDB(connection string) error {
 	_, err := parseKurrentDB(connection)
 	return err
@@ -39,7 +42,7 @@ func parseKurrentDB(connection string) (*url.URL, error) {
 	return at, nil
 }
 
-// useKurrentDB takes another's KurrentDB in the place of a process.
+// useKurrentDB uses an external KurrentDB instead of a process.
 func (r *Rig) useKurrentDB() error {
 	at, err := parseKurrentDB(r.options.KurrentDB)
 	if err != nil {
@@ -49,14 +52,15 @@ func (r *Rig) useKurrentDB() error {
 	return nil
 }
 
-// kurrentURL is the connection string by which KurrentDB is reached at an address.
+// kurrentURL returns the connection string of KurrentDB at an address.
 func (r *Rig) kurrentURL(address string) string {
 	at := r.kurrentdb
 	at.Host = address
 	return at.String()
 }
 
-// openExternal opens the ways to a KurrentDB that no process of the rig stands for, once it has no orders of others.
+// openExternal opens the edges to an external KurrentDB, after checking that it holds no
+// orders of others.
 func (r *Rig) openExternal(ctx context.Context) error {
 	if !r.options.external() {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Gauge reads one metric without labels that a binary shows, by the name it has in /metrics.
+// Gauge returns the value of one metric without labels from a binary's /metrics.
 func (r *Rig) Gauge(ctx context.Context, process, metric string) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -32,7 +32,8 @@ func (r *Rig) Gauge(ctx context.Context, process, metric string) (float64, error
 	return 0, errors.Join(fmt.Errorf("%s does not show %s", process, metric), lines.Err())
 }
 
-// Behind lists the processes that have not dealt with everything the stores hold, in words.
+// Behind lists, as texts, the processes that have not processed everything the stores
+// hold.
 func (r *Rig) Behind(ctx context.Context) ([]string, error) {
 	var behind []string
 	for _, name := range r.Binaries() {
@@ -54,7 +55,8 @@ func (r *Rig) Behind(ctx context.Context) ([]string, error) {
 	return behind, nil
 }
 
-// lags says by which metric a binary shows that it is behind. Of those who take from a subscription the group tells.
+// lags returns the metric that shows how far a binary is behind. For binaries that read a
+// subscription the group shows it.
 func lags() map[string]string {
 	return map[string]string{
 		Publisher: "orderflow_publisher_lag_seconds",

@@ -10,20 +10,21 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// The subscription of the starters by its default names, and the projection that fills its stream.
+// The default subscription of the starters, and the projection that fills its stream.
 const (
 	groupStream = "$ce-order"
 	groupName   = "fulfillment"
 	projection  = "$by_category"
 )
 
-// askAgain is how long an operator waits before he asks a server again that did not do what he wanted.
-const askAgain = 500 * time.Millisecond
+// retryEvery is how long an operator waits before retrying a request.
+const retryEvery = 500 * time.Millisecond
 
-// StopProjection has an operator disable the projection that fills the starters' stream, and enable it after a while.
+// StopProjection disables the projection that fills the starters' stream, and enables it
+// after a while.
 func (r *Rig) StopProjection(ctx context.Context, d time.Duration) error {
 	options := kurrentdb.GenericProjectionOptions{}
-	return r.meddle(ctx, d, "stop "+projection,
+	return r.applyTemporarily(ctx, d, "stop "+projection,
 		func(ctx context.Context, client *kurrentdb.Client) error {
 			return kurrentdb.NewProjectionClientFromExistingClient(client).Disable(ctx, projection, options)
 		}, func(ctx context.Context, client *kurrentdb.Client) error {
@@ -31,10 +32,10 @@ func (r *Rig) StopProjection(ctx context.Context, d time.Duration) error {
 		})
 }
 
-// UnlinkGroup has an operator change the starters' group so that it delivers links instead of events, and change it back
-// after a while.
+// UnlinkGroup changes the starters' group so that it delivers links instead of events,
+// and changes it back after a while.
 func (r *Rig) UnlinkGroup(ctx context.Context, d time.Duration) error {
-	return r.meddle(ctx, d, "unlink "+groupName,
+	return r.applyTemporarily(ctx, d, "unlink "+groupName,
 		func(ctx context.Context, client *kurrentdb.Client) error { return resolveLinks(ctx, client, false) },
 		func(ctx context.Context, client *kurrentdb.Client) error { return resolveLinks(ctx, client, true) })
 }
@@ -49,36 +50,36 @@ func resolveLinks(ctx context.Context, client *kurrentdb.Client, resolve bool) e
 	return client.UpdatePersistentSubscription(ctx, groupStream, groupName, kurrentdb.PersistentStreamSubscriptionOptions{Settings: &settings})
 }
 
-// meddle has an operator do something to KurrentDB and undo it after a while.
-func (r *Rig) meddle(
+// applyTemporarily applies an operator's change to KurrentDB and reverts it after a while.
+func (r *Rig) applyTemporarily(
 	ctx context.Context, d time.Duration, what string, do, undo func(context.Context, *kurrentdb.Client) error,
 ) error {
-	if err := r.insist(ctx, do); err != nil {
+	if err := r.retryUntilDone(ctx, do); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	rest(ctx, d)
-	if err := r.insist(ctx, undo); err != nil {
+	if err := r.retryUntilDone(ctx, undo); err != nil {
 		return fmt.Errorf("%s, and undo it: %w", what, err)
 	}
 	return nil
 }
 
-// insist repeats what an operator asks of KurrentDB, which may be down, until it is done. Each time it is a new client, for
-// one does not survive an outage.
-func (r *Rig) insist(ctx context.Context, do func(context.Context, *kurrentdb.Client) error) error {
+// retryUntilDone repeats an operator's request to KurrentDB, which may be down, until it
+// succeeds. It uses a new client each time, because a client does not survive an outage.
+func (r *Rig) retryUntilDone(ctx context.Context, do func(context.Context, *kurrentdb.Client) error) error {
 	for {
 		err := r.ask(ctx, do)
 		if err == nil {
 			return nil
 		}
-		if rest(ctx, askAgain); ctx.Err() != nil {
+		if rest(ctx, retryEvery); ctx.Err() != nil {
 			return errors.Join(ctx.Err(), err)
 		}
 	}
 }
 
 func (r *Rig) ask(ctx context.Context, do func(context.Context, *kurrentdb.Client) error) error {
-	return askKurrentDB(ctx, r.ways(r.addresses)["KURRENTDB_URL"], do)
+	return askKurrentDB(ctx, r.storeVariables(r.addresses)["KURRENTDB_URL"], do)
 }
 
 func askKurrentDB(ctx context.Context, connection string, do func(context.Context, *kurrentdb.Client) error) error {
@@ -97,7 +98,8 @@ func askKurrentDB(ctx context.Context, connection string, do func(context.Contex
 	return do(ctx, client)
 }
 
-// RequireNoOrders returns an error if the KurrentDB at a connection string holds orders already.
+// RequireNoOrders returns an error if the KurrentDB at a connection string already holds
+// orders.
 func RequireNoOrders(ctx context.Context, connection string) error {
 	if err := askKurrentDB(ctx, connection, requireNoOrders); err != nil {
 		return fmt.Errorf("KurrentDB: %w", err)
@@ -105,7 +107,7 @@ func RequireNoOrders(ctx context.Context, connection string) error {
 	return nil
 }
 
-// requireNoOrders looks at the stream of the projection that the starters need anyway.
+// requireNoOrders reads the stream of the projection that the starters need anyway.
 func requireNoOrders(ctx context.Context, client *kurrentdb.Client) error {
 	read, err := client.ReadStream(ctx, groupStream, kurrentdb.ReadStreamOptions{From: kurrentdb.Start{}}, 1)
 	if err != nil {

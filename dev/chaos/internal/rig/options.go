@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// Options say how big a rig is and where it lives.
+// Options configure a rig.
 type Options struct {
-	Dir        string            // databases, inbox and logs; made when missing
+	Dir        string            // databases, inbox and logs; created if missing
 	BinDir     string            // where worker, starter, kurrentsim and sessim are
-	Workers    int               // how many of them
-	Starters   int               // how many of them
-	Publishers int               // how many of them; one works, the others wait
-	Projectors int               // how many of them; one works, the others wait
-	APIs       int               // how many of them
-	KurrentDB  string            // connection string of one that another started and that nothing else uses; empty: kurrentsim
+	Workers    int               // number of processes
+	Starters   int               // number of processes
+	Publishers int               // number of processes; one works, the others wait for leadership
+	Projectors int               // number of processes; one works, the others wait for leadership
+	APIs       int               // number of processes
+	KurrentDB  string            // connection string of an external one that nothing else uses; empty means kurrentsim
 	Hidden     []string          // events as STREAM@REVISION that KurrentDB's projection never shows
-	Variables  map[string]string // of the binaries, over the rig's own
-	Progress   io.Writer         // is told in a line what happens
+	Variables  map[string]string // of the binaries; they override the rig's own
+	Progress   io.Writer         // receives progress, one line at a time
 }
 
-// number says how many processes of a binary there are.
+// number returns how many processes of a binary there are.
 func (o Options) number(binary string) int {
 	switch binary {
 	case Worker:
@@ -40,10 +40,11 @@ func (o Options) number(binary string) int {
 	}
 }
 
-// Log is the path of a process's log.
+// Log returns the path of a process's log.
 func (r *Rig) Log(process string) string { return filepath.Join(r.options.Dir, "log", process+".log") }
 
-// machine is what a program needs of this process's environment. What else is set there is for somebody else's servers.
+// machine lists the variables of this process that a program needs. Other variables may
+// point to other servers.
 func machine() map[string]string {
 	kept := map[string]string{}
 	for _, name := range []string{"PATH", "HOME", "TMPDIR"} {
@@ -57,7 +58,8 @@ func machine() map[string]string {
 // defaultHold is how long an order that exceeds its credit is held.
 const defaultHold = 20 * time.Second
 
-// Hold is how long orders are held that exceed their credit, unless the variables say otherwise.
+// Hold returns how long orders that exceed their credit are held, unless the variables
+// set it.
 func Hold(variables map[string]string) (time.Duration, error) {
 	text, ok := variables["CREDIT_HOLD"]
 	if !ok {
@@ -66,7 +68,8 @@ func Hold(variables map[string]string) (time.Duration, error) {
 	return time.ParseDuration(text)
 }
 
-// product is what every binary is told, wherever its stores are. Times are short, so that a minute sees whole cycles.
+// product returns the variables of every binary, wherever its stores are. Times are
+// short, so that a minute covers whole cycles.
 func product() map[string]string {
 	return map[string]string{
 		"KURRENTDB_ALLOW_PLAINTEXT": "true",
@@ -82,7 +85,7 @@ func product() map[string]string {
 	}
 }
 
-// listed gives variables as os.Environ does. Later ones win.
+// listed returns variables in the form of os.Environ. Later ones override earlier ones.
 func listed(layers ...map[string]string) []string {
 	all := map[string]string{}
 	for _, layer := range layers {

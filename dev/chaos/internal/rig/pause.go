@@ -13,7 +13,7 @@ import (
 	"orderflow/dev/devserver"
 )
 
-// longestPause is more than any pause of a server lasts.
+// longestPause is longer than any pause of a server.
 const longestPause = 30 * time.Second
 
 // pauseOne stops a program that is one process.
@@ -22,8 +22,9 @@ func pauseOne(c child) (resume func(), err error) {
 	return func() { c.Signal(syscall.SIGCONT) }, nil
 }
 
-// pauseFamily stops a server and the children it forked: a PostgreSQL whose first process alone stands still would go on
-// answering. The parent stops first, so that it forks no more and buries nobody, whose id could then be another's.
+// pauseFamily stops a server and the children it forked: if only the first process of
+// PostgreSQL is stopped, the others keep responding. The parent stops first, so that it
+// does not fork more children or reap any, whose id could then be reused.
 func pauseFamily(c child) (resume func(), err error) {
 	c.Signal(syscall.SIGSTOP)
 	pid := c.(*devserver.Postgres).PID
@@ -51,8 +52,8 @@ func pauseFamily(c child) (resume func(), err error) {
 	return resume, nil
 }
 
-// guard has somebody else let the server go on if this process is killed before it can: the signal that then ends the server
-// would wait for ever at one that stands still.
+// guard starts a process that resumes the server if this process is killed before it can:
+// the signal that then ends the server would not reach a stopped process.
 func guard(pids []int) (relieve func(), err error) {
 	words := strings.Trim(fmt.Sprint(pids), "[]")
 	guardian := exec.CommandContext(context.Background(), "/bin/sh", "-c", fmt.Sprintf("sleep %d; kill -CONT %s", int(longestPause.Seconds()), words))
@@ -66,7 +67,7 @@ func guard(pids []int) (relieve func(), err error) {
 	}, nil
 }
 
-// childrenOf lists the children of a process as Linux tells them.
+// childrenOf returns the children of a process from Linux's /proc.
 func childrenOf(pid int) ([]int, error) {
 	id := strconv.Itoa(pid)
 	body, err := os.ReadFile("/proc/" + id + "/task/" + id + "/children")

@@ -11,14 +11,15 @@ import (
 	"time"
 )
 
-// A process that died is started again after a pause that grows while it keeps dying young.
+// A process that died is started again after a pause that grows while it keeps dying
+// young.
 const (
-	firstRespawn = 200 * time.Millisecond
-	lastRespawn  = 3 * time.Second
-	grownUp      = 5 * time.Second // who lived this long starts over with the first pause
+	firstRespawn    = 200 * time.Millisecond
+	lastRespawn     = 3 * time.Second
+	resetPauseAfter = 5 * time.Second // a process that ran this long starts over with the first pause
 )
 
-// child is a running program: what package devserver starts.
+// child is a running program, started by package devserver.
 type child interface {
 	Done() <-chan struct{}
 	Err() error
@@ -30,40 +31,40 @@ type child interface {
 type Death struct {
 	At        time.Time
 	Cause     string            // such as "signal: killed" or "exit status 1"
-	Asked     bool              // somebody had killed or stopped it
-	Variables map[string]string // the further ones it was started with
+	Asked     bool              // it was killed or stopped by this run
+	Variables map[string]string // the extra variables it was started with
 }
 
-// Killed tells whether it died by SIGKILL.
+// Killed reports whether it died by SIGKILL.
 func (d Death) Killed() bool {
 	return d.Cause == syscall.SIGKILL.String() || d.Cause == "signal: killed"
 }
 
-// Process is one program of the rig. It is started again when it dies, unless it was stopped.
+// Process is one program of the rig. It is restarted when it dies, unless it was stopped.
 type Process struct {
 	Name string
 
 	launch func(ctx context.Context, variables map[string]string) (child, error)
 	ready  func(ctx context.Context) error
 	up     func(context.Context) error // called when it runs, before it is ready
-	down   func()                      // called when it no longer does
+	down   func()                      // called when it no longer runs
 	pause  func(child) (resume func(), err error)
 
-	fault sync.Mutex // held by what must not meet another fault of the same process
+	fault sync.Mutex // held by faults that must not overlap on the same process
 
 	mu      sync.Mutex
-	changed chan struct{} // closed and replaced whenever something below changes
+	changed chan struct{} // closed and replaced whenever a field below changes
 	wanted  bool
-	begun   bool // a start is under way
+	begun   bool // a start is in progress
 	current child
 	asked   bool              // the current one was told to end
-	next    map[string]string // further variables of the next start
+	next    map[string]string // extra variables of the next start
 	starts  int
 	deaths  []Death
-	failure error // why it could not be started last
+	failure error // why the last start failed
 }
 
-// change alters the process's state and tells everybody who waits for that.
+// change changes the process's state and wakes all waiters.
 func (p *Process) change(alter func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,7 +75,7 @@ func (p *Process) change(alter func()) {
 	p.changed = make(chan struct{})
 }
 
-// await waits until a condition holds. It is asked with the state locked.
+// await waits until a condition holds. The condition is called with the state locked.
 func (p *Process) await(ctx context.Context, condition func() bool) error {
 	for {
 		if ctx.Err() != nil {
@@ -102,13 +103,13 @@ func (p *Process) lastFailure() error {
 	return p.failure
 }
 
-// supervise keeps the process running while it is wanted, until ctx ends.
+// supervise keeps the process running while it is wanted, until ctx is done.
 func (p *Process) supervise(ctx context.Context) {
 	pause := firstRespawn
 	for p.await(ctx, func() bool { return p.wanted }) == nil {
 		began := time.Now()
 		p.live(ctx)
-		if time.Since(began) > grownUp || p.endedOnPurpose() {
+		if time.Since(began) > resetPauseAfter || p.endedOnPurpose() {
 			pause = firstRespawn
 		}
 		rest(ctx, pause)
@@ -116,8 +117,8 @@ func (p *Process) supervise(ctx context.Context) {
 	}
 }
 
-// endedOnPurpose tells whether the last life was ended from here, or by a failpoint that it was started with: that says
-// nothing about the next one.
+// endedOnPurpose reports whether the last run was ended from here, or by a failpoint that
+// it was started with: that says nothing about the next run.
 func (p *Process) endedOnPurpose() bool {
 	deaths := p.Deaths()
 	if len(deaths) == 0 {
@@ -127,7 +128,7 @@ func (p *Process) endedOnPurpose() bool {
 	return last.Asked || len(last.Variables) > 0
 }
 
-// live is one life of the process.
+// live is one run of the process.
 func (p *Process) live(ctx context.Context) {
 	var variables map[string]string
 	p.change(func() { p.begun, variables, p.next = true, p.next, nil })
@@ -141,7 +142,7 @@ func (p *Process) live(ctx context.Context) {
 		p.begun, p.current, p.asked, p.failure = false, running, false, err
 		p.starts++
 	})
-	end := context.AfterFunc(ctx, func() { running.Signal(p.deadly()) }) // nobody is left to stop it
+	end := context.AfterFunc(ctx, func() { running.Signal(p.deadly()) }) // nothing else is left to stop it
 	defer end()
 	<-running.Done()
 	p.down()
@@ -162,13 +163,15 @@ func causeOf(err error) string {
 	return err.Error()
 }
 
-// Start has the process run, with further variables for the first life alone, and waits until it is ready.
+// Start starts the process, with extra variables for its first run only, and waits until
+// it is ready.
 func (p *Process) Start(ctx context.Context, variables map[string]string) error {
 	p.change(func() { p.wanted, p.next = true, maps.Clone(variables) })
 	return p.AwaitReady(ctx)
 }
 
-// Stop ends the process in good order, or by force when ctx ends first, and keeps it down.
+// Stop stops the process in an orderly way, or kills it if ctx is done first, and keeps
+// it down.
 func (p *Process) Stop(ctx context.Context) error {
 	p.change(func() { p.wanted = false })
 	if err := p.await(ctx, func() bool { return !p.begun }); err != nil {
@@ -183,8 +186,8 @@ func (p *Process) Stop(ctx context.Context) error {
 	return errors.Join(err, p.await(ctx, func() bool { return p.current != running }))
 }
 
-// Restart stops the process in good order, starts it again, with further variables for this life alone, and waits until it is
-// ready.
+// Restart stops the process in an orderly way, starts it again, with extra variables for
+// this run only, and waits until it is ready.
 func (p *Process) Restart(ctx context.Context, variables map[string]string) error {
 	if err := p.turnover(ctx, variables); err != nil {
 		return err
@@ -204,8 +207,9 @@ func (p *Process) turnover(ctx context.Context, variables map[string]string) err
 	return p.await(ctx, func() bool { return p.current != nil })
 }
 
-// Kill ends the process at once, as kill -9 does (PostgreSQL as pg_ctl stop -m immediate does, because the kernel would leave
-// its children alive), and returns when it is dead. It is started again by itself.
+// Kill ends the process immediately, as kill -9 does, and returns when it is dead. For
+// PostgreSQL it acts as pg_ctl stop -m immediate, because the kernel would leave its
+// children alive. The process is then restarted.
 func (p *Process) Kill(ctx context.Context) error {
 	p.fault.Lock()
 	defer p.fault.Unlock()
@@ -218,7 +222,7 @@ func (p *Process) Kill(ctx context.Context) error {
 	return p.await(ctx, func() bool { return p.current != running })
 }
 
-// Pause stops the process in its tracks, as SIGSTOP does, and lets it go on after a while.
+// Pause stops the process with SIGSTOP and resumes it after a while.
 func (p *Process) Pause(ctx context.Context, d time.Duration) error {
 	p.fault.Lock()
 	defer p.fault.Unlock()
@@ -255,7 +259,7 @@ func (p *Process) running() child {
 	return p.current
 }
 
-// AwaitReady waits until the process runs and takes work.
+// AwaitReady waits until the process runs and accepts work.
 func (p *Process) AwaitReady(ctx context.Context) error {
 	for {
 		if err := p.await(ctx, func() bool { return p.current != nil }); err != nil {
@@ -271,7 +275,8 @@ func (p *Process) AwaitReady(ctx context.Context) error {
 	}
 }
 
-// AwaitDeath waits for the next death from now on. Whoever kills by a failpoint asks before it is armed: see Deaths.
+// AwaitDeath waits for the next death from now on. To kill by a failpoint, call Deaths
+// before arming it.
 func (p *Process) AwaitDeath(ctx context.Context) (Death, error) {
 	return p.AwaitDeathAfter(ctx, len(p.Deaths()))
 }
@@ -288,21 +293,22 @@ func (p *Process) AwaitDeathAfter(ctx context.Context, seen int) (death Death, e
 	return death, err
 }
 
-// Deaths lists how the process ended so far.
+// Deaths returns how the process ended so far.
 func (p *Process) Deaths() []Death {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]Death(nil), p.deaths...)
 }
 
-// Starts counts how often the process was started.
+// Starts returns how often the process was started.
 func (p *Process) Starts() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.starts
 }
 
-// deadly is the signal that kills: PostgreSQL's own children would outlive a SIGKILL for a while and hold its files.
+// deadly returns the signal that kills: PostgreSQL's children would outlive a SIGKILL for
+// a while and hold its files.
 func (p *Process) deadly() syscall.Signal {
 	if p.Name == Postgres {
 		return syscall.SIGQUIT
@@ -310,7 +316,7 @@ func (p *Process) deadly() syscall.Signal {
 	return syscall.SIGKILL
 }
 
-// rest waits for a while, or until ctx ends.
+// rest waits for a while, or until ctx is done.
 func rest(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

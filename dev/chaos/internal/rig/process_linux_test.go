@@ -16,12 +16,12 @@ import (
 // supervised is a process that does nothing, and is watched over until the test ends.
 func supervised(t *testing.T) (*Process, *[]map[string]string) {
 	t.Helper()
-	var lives []map[string]string
+	var starts []map[string]string
 	p := &Process{
 		Name: "sleeper", ready: func(context.Context) error { return nil }, pause: pauseOne,
 		up: func(context.Context) error { return nil }, down: func() {},
 		launch: func(ctx context.Context, variables map[string]string) (child, error) {
-			lives = append(lives, variables)
+			starts = append(starts, variables)
 			process, err := devserver.Start(ctx, devserver.Command{Name: "sleeper", Path: "/bin/sleep", Args: []string{"600"}})
 			return program{process}, err
 		},
@@ -36,16 +36,16 @@ func supervised(t *testing.T) (*Process, *[]map[string]string) {
 		cancel()
 		<-over
 	})
-	return p, &lives
+	return p, &starts
 }
 
-func TestAProcessThatIsKilledComesBackAsItWas(t *testing.T) {
+func TestProcess_RestartsAfterKill(t *testing.T) {
 	t.Parallel()
-	p, lives := supervised(t)
+	p, starts := supervised(t)
 	require.NoError(t, p.Start(t.Context(), map[string]string{"FAILPOINTS": "x=crash"}))
 	require.NoError(t, p.Kill(t.Context()))
 	require.NoError(t, p.AwaitReady(t.Context()))
-	require.Equal(t, []map[string]string{{"FAILPOINTS": "x=crash"}, nil}, *lives, "further variables are for one life")
+	require.Equal(t, []map[string]string{{"FAILPOINTS": "x=crash"}, nil}, *starts, "extra variables apply to one start only")
 	deaths := p.Deaths()
 	require.Len(t, deaths, 1)
 	require.True(t, deaths[0].Killed())
@@ -53,7 +53,7 @@ func TestAProcessThatIsKilledComesBackAsItWas(t *testing.T) {
 	require.Equal(t, "x=crash", deaths[0].Variables["FAILPOINTS"])
 }
 
-func TestADeathThatNobodyAskedForIsTold(t *testing.T) {
+func TestProcess_ReportsUnexpectedDeath(t *testing.T) {
 	t.Parallel()
 	p, _ := supervised(t)
 	require.NoError(t, p.Start(t.Context(), nil))
@@ -66,7 +66,7 @@ func TestADeathThatNobodyAskedForIsTold(t *testing.T) {
 	require.Equal(t, 2, p.Starts())
 }
 
-func TestAProcessThatIsStoppedStaysDown(t *testing.T) {
+func TestProcess_StaysDownAfterStop(t *testing.T) {
 	t.Parallel()
 	p, _ := supervised(t)
 	require.NoError(t, p.Start(t.Context(), nil))
@@ -78,7 +78,7 @@ func TestAProcessThatIsStoppedStaysDown(t *testing.T) {
 	require.Equal(t, 2, p.Starts())
 }
 
-func TestAnOutageEndsByItself(t *testing.T) {
+func TestProcess_OutageEnds(t *testing.T) {
 	t.Parallel()
 	p, _ := supervised(t)
 	require.NoError(t, p.Start(t.Context(), nil))
@@ -87,7 +87,7 @@ func TestAnOutageEndsByItself(t *testing.T) {
 	require.Equal(t, 2, p.Starts())
 }
 
-func TestAPausedProcessStandsStillAndGoesOn(t *testing.T) {
+func TestProcess_Pause(t *testing.T) {
 	t.Parallel()
 	p, _ := supervised(t)
 	require.NoError(t, p.Start(t.Context(), nil))

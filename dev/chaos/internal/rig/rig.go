@@ -19,10 +19,10 @@ import (
 )
 
 const (
-	// startTimeout bounds bringing everything up on a busy machine.
+	// startTimeout bounds starting everything on a busy machine.
 	startTimeout = 3 * time.Minute
 
-	// stopGrace is how long a process may take to stop before it is forced.
+	// stopGrace is how long a process may take to stop before it is killed.
 	stopGrace = 8 * time.Second
 
 	// readyEvery is how often a process is asked whether it is ready.
@@ -31,29 +31,29 @@ const (
 
 // Rig is everything that runs.
 type Rig struct {
-	options   Options
-	ports     *devserver.Ports
-	proxies   *toxiproxy.ApiServer
-	processes map[string]*Process
-	edges     map[string]*Edge
-	addresses map[string]string // of stores and operations servers, by process
-	fronts    map[string]string // of apis as clients reach them, by process
+	options         Options
+	ports           *devserver.Ports
+	proxies         *toxiproxy.ApiServer
+	processes       map[string]*Process
+	edges           map[string]*Edge
+	addresses       map[string]string // of stores and operations servers, by process
+	clientAddresses map[string]string // of apis as clients reach them, by process
 
-	kurrentdb   url.URL // its connection string, but for the address
-	clients     *alias  // the name that the binaries use for PostgreSQL
+	kurrentdb   url.URL // its connection string, except for the address
+	clients     *alias  // the address that the binaries use for PostgreSQL
 	mu          sync.Mutex
 	postgresURL string
 	cluster     string     // the folder of the PostgreSQL that is the primary
 	copies      int        // standbys so far
-	standbys    []*standby // that live until the rig stops
-	lost        []Interval // when commits were made that a failover has lost
+	standbys    []*standby // they live until the rig stops
+	lost        []Interval // times of commits that a failover has lost
 
 	stop        context.CancelFunc // ends the supervision
 	supervising sync.WaitGroup
 }
 
-// Start brings everything up and returns when all of it is ready. The context is for starting alone. What it started is
-// stopped again when anything fails.
+// Start starts everything and returns when all of it is ready. The context applies to
+// starting only. If anything fails, Start stops what it has started.
 func Start(ctx context.Context, o Options) (*Rig, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -67,7 +67,7 @@ func Start(ctx context.Context, o Options) (*Rig, error) {
 	return r, nil
 }
 
-// prepare settles what there will be. Nothing runs yet.
+// prepare determines all processes and addresses. It starts nothing.
 func prepare(ctx context.Context, o Options) (*Rig, error) {
 	var err error
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
@@ -89,10 +89,10 @@ func prepare(ctx context.Context, o Options) (*Rig, error) {
 	r := &Rig{
 		cluster: filepath.Join(o.Dir, Postgres), options: o, ports: ports, proxies: newProxies(),
 		processes: map[string]*Process{}, edges: map[string]*Edge{}, addresses: map[string]string{},
-		fronts: map[string]string{},
+		clientAddresses: map[string]string{},
 	}
 	cli, err := devserver.TemporalCLI(ctx, "", o.Progress)
-	if err != nil { // binaries that were copied elsewhere may have brought it along
+	if err != nil { // binaries that were copied elsewhere may have it next to them
 		if cli, err = devserver.TemporalCLI(ctx, o.BinDir, o.Progress); err != nil {
 			return nil, err
 		}
@@ -100,7 +100,8 @@ func prepare(ctx context.Context, o Options) (*Rig, error) {
 	return r, errors.Join(r.addStores(cli), r.addBinaries())
 }
 
-// add takes a process in. Its edges are open exactly while it runs: one that is down refuses, it does not accept and hang up.
+// add registers a process. Its edges are open only while it runs: an edge of a process
+// that is down refuses connections, instead of accepting and closing them.
 func (r *Rig) add(p *Process) {
 	p.up = func(context.Context) error {
 		var errs []error
@@ -156,10 +157,10 @@ func (r *Rig) Processes() []string { return slices.Sorted(maps.Keys(r.processes)
 // Edges lists all edges by name.
 func (r *Rig) Edges() []string { return slices.Sorted(maps.Keys(r.edges)) }
 
-// Process gives a process by its name; nil when there is none.
+// Process returns a process by its name, or nil if there is none.
 func (r *Rig) Process(name string) *Process { return r.processes[name] }
 
-// Edge gives an edge by its name; nil when there is none.
+// Edge returns an edge by its name, or nil if there is none.
 func (r *Rig) Edge(name string) *Edge { return r.edges[name] }
 
 func (r *Rig) edgesTo(store string) []*Edge {
@@ -172,7 +173,7 @@ func (r *Rig) edgesTo(store string) []*Edge {
 	return found
 }
 
-// Heal takes every toxic off every edge and waits until every process is ready.
+// Heal removes every toxic from every edge and waits until every process is ready.
 func (r *Rig) Heal(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, e := range r.edges {
@@ -184,8 +185,8 @@ func (r *Rig) Heal(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Stop ends everything: the binaries first, so that they find their stores for as long as they want them. An error says
-// what had to be forced.
+// Stop stops everything. The binaries stop first, so that they can reach their stores
+// until they end. Its error names what had to be killed.
 func (r *Rig) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()

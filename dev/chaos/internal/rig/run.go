@@ -11,25 +11,26 @@ import (
 	"time"
 )
 
-// killDelay is what a program that ran out of time gets to end by itself.
+// killDelay is how long a program that ran out of time has to end.
 const killDelay = 5 * time.Second
 
-// Run runs a binary that reaches the stores directly, such as `worker migrate`, to its end.
+// Run runs a binary that reaches the stores directly, such as `worker migrate`, to its
+// end.
 func (r *Rig) Run(ctx context.Context, binary string, args ...string) error {
 	_, err := r.Output(ctx, binary, args...)
 	return err
 }
 
-// Output is Run with what the program wrote to its standard output. A program that exits with another code than 0 gives an
-// *exec.ExitError and its output as well.
+// Output is like Run and returns the program's standard output. If the exit code is not
+// 0, it returns an *exec.ExitError together with the output.
 func (r *Rig) Output(ctx context.Context, binary string, args ...string) ([]byte, error) {
 	return r.OutputWith(ctx, nil, binary, args...)
 }
 
-// OutputWith is Output with further variables.
+// OutputWith is Output with extra variables.
 func (r *Rig) OutputWith(ctx context.Context, variables map[string]string, binary string, args ...string) ([]byte, error) {
 	command := exec.CommandContext(ctx, filepath.Join(r.options.BinDir, binary), args...)
-	command.Env = listed(machine(), product(), r.ways(r.addresses), variables)
+	command.Env = listed(machine(), product(), r.storeVariables(r.addresses), variables)
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = killDelay
 	var stdout, stderr bytes.Buffer

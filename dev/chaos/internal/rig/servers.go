@@ -25,13 +25,14 @@ const (
 	SES       = "ses"
 )
 
-// Stores lists them.
+// Stores returns them.
 func Stores() []string { return []string{Temporal, KurrentDB, Postgres, SES} }
 
-// inboxSize is more mails than any run sends: the checker counts them all.
+// inboxSize is more emails than any run sends: the checker counts them all.
 const inboxSize = 200_000
 
-// program is a binary as a child: stopped by SIGTERM, and by SIGKILL when that takes too long.
+// program is a binary as a child: stopped by SIGTERM, and by SIGKILL if that takes too
+// long.
 type program struct{ *devserver.Process }
 
 func (p program) Stop(ctx context.Context) error {
@@ -49,7 +50,7 @@ func (r *Rig) launchBinary(ctx context.Context, name, binary string, args []stri
 	return program{process}, nil
 }
 
-// addStores adds a process for every store. None is started yet.
+// addStores adds a process for every store. It starts none.
 func (r *Rig) addStores(cli string) error {
 	for _, store := range Stores() {
 		port, err := r.ports.Next()
@@ -106,13 +107,13 @@ func (r *Rig) launchTemporal(cli string) func(context.Context, map[string]string
 			SearchAttributes: workflows.SearchAttributes(), LogFile: r.Log(Temporal),
 		})
 		if err != nil {
-			return nil, err // not the server: a nil one in the interface would not read as none
+			return nil, err // do not return the server: a nil pointer in the interface would not equal nil
 		}
 		return server, nil
 	}
 }
 
-// addPostgres adds the server, and beside its address the name by which the binaries find it.
+// addPostgres adds the server and the alias by which the binaries reach it.
 func (r *Rig) addPostgres() error {
 	port, err := r.ports.Next()
 	if err != nil {
@@ -138,11 +139,11 @@ func (r *Rig) launchPostgres(ctx context.Context, _ map[string]string) (child, e
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.postgresURL = server.URL // the password comes with the first start and stays
+	r.postgresURL = server.URL // the password is created at the first start and kept
 	return server, nil
 }
 
-// listens is the readiness of a server that is started when it takes calls.
+// listens returns a readiness check for a server that accepts calls once it is started.
 func (r *Rig) listens(store string) func(context.Context) error {
 	return func(context.Context) error {
 		if r.processes[store].running() == nil {
@@ -152,12 +153,12 @@ func (r *Rig) listens(store string) func(context.Context) error {
 	}
 }
 
-// answers is the readiness of a server with a page that says so.
+// answers returns a readiness check for a server with a readiness page.
 func (r *Rig) answers(process, path string) func(context.Context) error {
 	return func(ctx context.Context) error { return get(ctx, "http://"+r.addresses[process]+path) }
 }
 
-// askTimeout bounds one question whether a process is ready.
+// askTimeout bounds one readiness check.
 const askTimeout = 2 * time.Second
 
 func get(ctx context.Context, url string) error {
@@ -177,7 +178,8 @@ func get(ctx context.Context, url string) error {
 	return errors.Join(err, answer.Body.Close())
 }
 
-// requireBinaries says which program is missing before anything is started.
+// requireBinaries returns an error that names missing programs, before anything is
+// started.
 func requireBinaries(o Options) error {
 	names := []string{"sessim"}
 	if !o.external() {
@@ -191,7 +193,7 @@ func requireBinaries(o Options) error {
 	var missing []error
 	for _, name := range names {
 		if _, err := os.Stat(filepath.Join(o.BinDir, name)); err != nil {
-			missing = append(missing, fmt.Errorf("%s is not in %s: make chaos builds it", name, o.BinDir))
+			missing = append(missing, fmt.Errorf("%s is not in %s: build it with make chaos", name, o.BinDir))
 		}
 	}
 	return errors.Join(missing...)

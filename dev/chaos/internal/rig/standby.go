@@ -11,14 +11,16 @@ import (
 	"orderflow/dev/devserver"
 )
 
-// promoteTimeout bounds a failover from the moment when the primary is dead: it is never left half done.
+// promoteTimeout bounds a failover from the moment the primary is dead: it is never left
+// half done.
 const promoteTimeout = time.Minute
 
 // Interval is a span of time.
 type Interval struct{ From, To time.Time }
 
-// Failover has PostgreSQL lose its last commits: a standby is made, cut off, and promoted after a while in place of the
-// primary, which dies. Clients find it at the primary's address. The replication slots of the primary are gone.
+// Failover makes PostgreSQL lose its last commits: a standby is created, cut off, and
+// promoted after a while in place of the primary, which dies. Clients find it at the
+// primary's address. The replication slots of the primary are lost.
 func (r *Rig) Failover(ctx context.Context, lag time.Duration) error {
 	p := r.processes[Postgres]
 	p.fault.Lock()
@@ -59,8 +61,9 @@ func (r *Rig) Failover(ctx context.Context, lag time.Duration) error {
 	return p.AwaitReady(ctx)
 }
 
-// LeadToStandby has the name that clients use for PostgreSQL lead to a read-only standby for a while, and back. Connections
-// that clients opened meanwhile stay open, to a standby that goes on answering.
+// LeadToStandby points the clients' address for PostgreSQL to a read-only standby for a
+// while, and back. Connections that clients opened meanwhile stay open, to a standby that
+// keeps responding.
 func (r *Rig) LeadToStandby(ctx context.Context, d time.Duration) error {
 	standby, err := r.follow(ctx)
 	if err != nil {
@@ -73,10 +76,10 @@ func (r *Rig) LeadToStandby(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// follow makes a standby that lives until the rig stops.
+// follow creates a standby that lives until the rig stops.
 func (r *Rig) follow(ctx context.Context) (*standby, error) {
 	p := r.processes[Postgres]
-	p.fault.Lock() // one that dies meanwhile cannot be copied
+	p.fault.Lock() // a server that dies meanwhile cannot be copied
 	defer p.fault.Unlock()
 	if err := p.await(ctx, func() bool { return p.current != nil }); err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ type standby struct {
 	address string
 }
 
-// startStandby copies the server that runs, and has the copy follow it by an address.
+// startStandby copies the running server; the copy follows it at an address.
 func (r *Rig) startStandby(ctx context.Context, primary string) (*standby, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -122,15 +125,16 @@ func (r *Rig) startStandby(ctx context.Context, primary string) (*standby, error
 	return s, nil
 }
 
-// Lost lists when PostgreSQL lost its commits: those that were made in one of these spans may be gone, and perhaps the ones
-// just before. A span without an end is that of a failover under way.
+// Lost returns when PostgreSQL lost its commits: those made in one of these spans may be
+// gone, and perhaps the ones just before. A span without an end belongs to a failover in
+// progress.
 func (r *Rig) Lost() []Interval {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]Interval(nil), r.lost...)
 }
 
-// primary is the folder of the server that takes writes.
+// primary returns the folder of the server that accepts writes.
 func (r *Rig) primary() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

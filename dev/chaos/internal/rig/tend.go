@@ -8,17 +8,19 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 )
 
-// Temporal's server on SQLite has one connection to its database, and a call that is cut short at the wrong moment leaves it
-// interrupted: from then on every call fails, until the server is started again. Its other databases know nothing of the kind,
-// so a run that goes on beside a server in that state tells nothing about the product.
+// Temporal's server on SQLite has one connection to its database. A call that is cut
+// short at the wrong moment leaves it interrupted: from then on every call fails, until
+// the server is restarted. Its other databases have no such state, so a run against a
+// server in that state proves nothing about the product.
 
 const (
-	stuckWords = "interrupted (9)" // SQLite's, in every answer of a server in that state
-	stuckLooks = 3                 // in a row, and the server is started again
+	stuckWords = "interrupted (9)" // SQLite's, in every response of a server in that state
+	stuckLooks = 3                 // in a row before the server is restarted
 	stuckEvery = 5 * time.Second
 )
 
-// TendTemporal starts Temporal again whenever its database is stuck, until ctx ends, and says so.
+// TendTemporal restarts Temporal whenever its database is stuck, until ctx is done, and
+// reports it.
 func (r *Rig) TendTemporal(ctx context.Context, stores *Direct, say func(format string, args ...any)) {
 	tick := time.NewTicker(stuckEvery)
 	defer tick.Stop()
@@ -39,14 +41,14 @@ func (r *Rig) tendTemporal(ctx context.Context, looks <-chan time.Time, temporal
 			continue
 		}
 		stuck = 0
-		say("the database of Temporal's server is stuck: it is started again")
+		say("the database of Temporal's server is stuck: restarting it")
 		if err := r.Process(Temporal).Kill(ctx); err != nil && ctx.Err() == nil {
 			say("kill %s: %v", Temporal, err)
 		}
 	}
 }
 
-// counter asks Temporal's database something short.
+// counter runs a cheap query on Temporal's database.
 type counter interface {
 	CountWorkflow(context.Context, *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error)
 }

@@ -5,31 +5,31 @@ import (
 	"slices"
 )
 
-// step is a part of a fate.
-type step func(ctx context.Context, l *life) error
+// step is a part of an order scenario.
+type step func(ctx context.Context, l *orderDriver) error
 
-// fate is what happens to an order of the workload.
-type fate struct {
+// orderScenario is what happens to an order of the workload.
+type orderScenario struct {
 	name   string
-	weight int // beside the others'
+	weight int // relative to the others
 
 	held bool // it asks for more credit than its customer has
 	own  bool // its customer has no other order
-	http bool // it is placed by HTTP if it is placed, and there is none without an api
+	http bool // it is placed by HTTP if it is placed at all, and it is left out without an api
 
-	begin step // in place of placing it
+	begin step // instead of placing it
 	act   step // after a while
 
 	open    bool // the workload leaves it fulfilling
-	severed bool // its workflow is ended by force, and an operator mends what that leaves behind
+	severed bool // its workflow is terminated, and an operator repairs the result
 	hidden  bool // the projection never shows it, and an operator finds it
-	lost    bool // it may be nowhere in the end: its stream is gone, or it could never be read
-	never   bool // it must be nowhere in the end
+	lost    bool // it may be missing in the end: its stream is gone, or it could never be read
+	never   bool // it must be missing in the end
 }
 
-// fates is the table.
-func fates() []fate {
-	return []fate{
+// orderScenarios returns the table.
+func orderScenarios() []orderScenario {
+	return []orderScenario{
 		{name: "left", weight: 8, open: true},
 		{name: "shipped-by-signal", weight: 14, act: shipBySignal},
 		{name: "shipped-by-update", weight: 14, act: shipByUpdate},
@@ -67,10 +67,10 @@ func fates() []fate {
 	}
 }
 
-// Fates lists the names of all fates.
-func Fates() []string {
+// OrderScenarios returns the names of all scenarios.
+func OrderScenarios() []string {
 	var names []string
-	for _, f := range fates() {
+	for _, f := range orderScenarios() {
 		names = append(names, f.name)
 	}
 	return slices.Sorted(slices.Values(names))

@@ -15,33 +15,34 @@ import (
 	"sync/atomic"
 )
 
-// maxReply bounds what is read of an answer.
+// maxReply bounds the size of a response.
 const maxReply = 1 << 20
 
-// front is the api as its clients meet it: some replicas, of which each try takes the next. A connection serves one request,
-// so that no request is repeated but by whoever made it.
-type front struct {
+// apiClient is the client of the api's replicas. Each attempt uses the next replica. A
+// connection serves one request, so that only the caller repeats requests.
+type apiClient struct {
 	urls   []string
 	client *http.Client
 	turn   atomic.Uint64
 
 	mu      sync.Mutex
-	answers map[string]int // by request and status; 0 for those that went unanswered
+	answers map[string]int // by request and status; 0 for those without a response
 }
 
-func newFront(urls []string) *front {
-	return &front{urls: urls, client: &http.Client{Timeout: oneTry, Transport: &http.Transport{DisableKeepAlives: true}}, answers: map[string]int{}}
+func newAPIClient(urls []string) *apiClient {
+	return &apiClient{urls: urls, client: &http.Client{Timeout: oneTry, Transport: &http.Transport{DisableKeepAlives: true}}, answers: map[string]int{}}
 }
 
-// reply is an answer that was read to its end.
+// reply is a completely read response.
 type reply struct {
 	status int
 	kind   string // the content type
 	body   []byte
 }
 
-// ask makes a request once and counts it. An error says that nobody knows what became of it.
-func (f *front) ask(ctx context.Context, method, path string, body []byte) (reply, error) {
+// ask makes a request once and counts it. After an error the outcome of the request is
+// unknown.
+func (f *apiClient) ask(ctx context.Context, method, path string, body []byte) (reply, error) {
 	r, err := f.try(ctx, method, path, body)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -49,14 +50,14 @@ func (f *front) ask(ctx context.Context, method, path string, body []byte) (repl
 	return r, err
 }
 
-// counted gives the requests so far, by what they asked for and the status of the answer.
-func (f *front) counted() map[string]int {
+// counted returns the number of requests so far, by request and status.
+func (f *apiClient) counted() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return maps.Clone(f.answers)
 }
 
-func (f *front) try(ctx context.Context, method, path string, body []byte) (reply, error) {
+func (f *apiClient) try(ctx context.Context, method, path string, body []byte) (reply, error) {
 	url := f.urls[f.turn.Add(1)%uint64(len(f.urls))] + path
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
@@ -77,17 +78,19 @@ func (f *front) try(ctx context.Context, method, path string, body []byte) (repl
 	return reply{status: answer.StatusCode, kind: answer.Header.Get("Content-Type"), body: said}, nil
 }
 
-// problem is what an api says that cannot do what it was asked for.
+// problem is an api's error response.
 type problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 }
 
-// innards are words that only somebody uses who looks into the machine: addresses, drivers' errors, Go's own.
-var innards = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+|rpc error|SQLSTATE|dial tcp|pgx|goroutine|\.go:\d|context (deadline|canceled)|connection re`)
+// leakedInternals are words that reveal internals: addresses, errors of drivers and of
+// Go.
+var leakedInternals = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+|rpc error|SQLSTATE|dial tcp|pgx|goroutine|\.go:\d|context (deadline|canceled)|connection re`)
 
-// improper says what is wrong with the form of an answer, whatever it answers; empty when nothing is.
+// improper returns what is wrong with the form of a response, independent of its content,
+// or "".
 func (r reply) improper() string {
 	if r.status < http.StatusBadRequest {
 		var any map[string]any
@@ -100,7 +103,7 @@ func (r reply) improper() string {
 	switch {
 	case r.kind != "application/problem+json" || p.Title == "" || p.Status != r.status:
 		return fmt.Sprintf("%d without saying so as a problem", r.status)
-	case innards.Match(r.body):
+	case leakedInternals.Match(r.body):
 		return fmt.Sprintf("%d shows what is inside: %s", r.status, p.Detail)
 	case r.status >= http.StatusInternalServerError && r.status != http.StatusServiceUnavailable:
 		return fmt.Sprintf("%d %s", r.status, p.Detail)
@@ -109,22 +112,23 @@ func (r reply) improper() string {
 }
 
 func (r reply) problem() (p problem) {
-	_ = json.Unmarshal(r.body, &p) // a problem that cannot be read is an empty one
+	_ = json.Unmarshal(r.body, &p) // an unreadable problem counts as empty
 	return p
 }
 
-// String tells the answer in a few words.
+// String describes the response briefly.
 func (r reply) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", r.status, r.problem().Detail))
 }
 
-// request asks until there is an answer, or ctx ends, and has it judged: take says what is wrong with it, if anything. What
-// went unanswered, and what the api could not do for an outage, is asked again in the same words.
-func (l *life) request(ctx context.Context, method, path string, body []byte, take func(r reply) (wrong string)) error {
+// request repeats a request until there is a response, or ctx is done, and passes it to
+// take, which returns what is wrong with it, if anything. Requests without a response,
+// and those that the api could not serve because of an outage, are repeated unchanged.
+func (l *orderDriver) request(ctx context.Context, method, path string, body []byte, take func(r reply) (wrong string)) error {
 	what := method + " " + pattern(path)
-	return l.insist(ctx, what, func(ctx context.Context) (bool, error) {
+	return l.retryUntilDone(ctx, what, func(ctx context.Context) (bool, error) {
 		l.record(func(of *ledger) { of.sent[what]++ })
-		r, err := l.front.ask(ctx, method, path, body)
+		r, err := l.api.ask(ctx, method, path, body)
 		if err != nil {
 			return false, err
 		}
@@ -136,13 +140,13 @@ func (l *life) request(ctx context.Context, method, path string, body []byte, ta
 			wrong = take(r)
 		}
 		if wrong != "" {
-			l.blame("api.answers", what+": "+wrong)
+			l.addViolation("api.answers", what+": "+wrong)
 		}
 		return r.status < http.StatusInternalServerError, nil
 	})
 }
 
-// pattern is a path without ids.
+// pattern returns a path without ids.
 func pattern(path string) string {
 	parts := strings.Split(path, "/")
 	if len(parts) > 2 {
@@ -151,15 +155,16 @@ func pattern(path string) string {
 	return strings.Join(parts, "/")
 }
 
-// found lists what was noted. A life that never ends may still be at it.
-func (l *life) found() []Violation {
+// found returns the recorded violations. An order driver that never ends may still be
+// adding some.
+func (l *orderDriver) found() []Violation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.blamed)
 }
 
-// blame notes something that must never be, once.
-func (l *life) blame(invariant, detail string) {
+// addViolation records a violation once.
+func (l *orderDriver) addViolation(invariant, detail string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, v := range l.blamed {

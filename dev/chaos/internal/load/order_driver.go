@@ -21,36 +21,37 @@ import (
 )
 
 const (
-	firstTry = 100 * time.Millisecond // before something is tried again, doubling
+	firstTry = 100 * time.Millisecond // wait before the first retry, doubling
 	lastTry  = 2 * time.Second
-	oneTry   = 10 * time.Second // what one try may take
+	oneTry   = 10 * time.Second // how long one attempt may take
 )
 
-// life is one order from being placed to where the workload leaves it.
-type life struct {
+// orderDriver drives one order from being placed to where the workload leaves it.
+type orderDriver struct {
 	placement
 	stores *rig.Direct
 	mail   *mail
-	front  *front        // nil: there is no api
+	api    *apiClient    // nil if there is no api
 	hold   time.Duration // how long it waits on hold
 	next   uint64        // revision of the next event on its stream
 
 	mu       sync.Mutex
-	doing    string // what it is at; empty: nothing
+	doing    string // the current action; empty if there is none
 	answered []answer
 	ledger   ledger
 	blamed   []Violation
-	erased   bool // its stream
+	erased   bool // its stream was deleted
 }
 
-// answer is what an update or a request was told: it must still be true in the end.
+// answer is the response to an update or a request: it must still be true in the end.
 type answer struct {
 	update string
 	status order.Status
 }
 
-// insist tries until it is done or ctx ends. What a fault swallowed is tried again.
-func (l *life) insist(ctx context.Context, what string, try func(ctx context.Context) (done bool, err error)) error {
+// retryUntilDone retries until try is done or ctx is done, because a fault may swallow an
+// attempt.
+func (l *orderDriver) retryUntilDone(ctx context.Context, what string, try func(ctx context.Context) (done bool, err error)) error {
 	defer l.note("")
 	for pause := firstTry; ; pause = min(2*pause, lastTry) {
 		attempt, cancel := context.WithTimeout(ctx, oneTry)
@@ -66,19 +67,19 @@ func (l *life) insist(ctx context.Context, what string, try func(ctx context.Con
 	}
 }
 
-func (l *life) note(doing string) {
+func (l *orderDriver) note(doing string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.doing = doing
 }
 
-// append adds an event to the order's stream, once however often it is tried.
-func (l *life) append(ctx context.Context, id uuid.UUID, eventType string, data []byte) error {
+// append adds an event to the order's stream exactly once, however often it is retried.
+func (l *orderDriver) append(ctx context.Context, id uuid.UUID, eventType string, data []byte) error {
 	expected := kurrent.NoStream()
 	if l.next > 0 {
 		expected = kurrent.At(l.next - 1)
 	}
-	err := l.insist(ctx, "append "+eventType, func(ctx context.Context) (bool, error) {
+	err := l.retryUntilDone(ctx, "append "+eventType, func(ctx context.Context) (bool, error) {
 		_, err := l.stores.Events.Append(ctx, l.id, expected, kurrent.NewEvent{ID: id, Type: eventType, Data: data})
 		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
 	})
@@ -86,62 +87,65 @@ func (l *life) append(ctx context.Context, id uuid.UUID, eventType string, data 
 	return err
 }
 
-// erase deletes the order's stream as KurrentDB does it: by metadata that truncates everything.
-func (l *life) erase(ctx context.Context) error {
-	event := kurrent.NewEvent{ID: l.another("erase"), Type: "$metadata", Data: []byte(`{"$tb":9223372036854775807}`)}
+// erase deletes the order's stream as KurrentDB does it: by metadata that truncates
+// everything.
+func (l *orderDriver) erase(ctx context.Context) error {
+	event := kurrent.NewEvent{ID: l.eventIDFor("erase"), Type: "$metadata", Data: []byte(`{"$tb":9223372036854775807}`)}
 	l.mu.Lock()
 	l.erased = true
 	l.mu.Unlock()
-	return l.insist(ctx, "erase", func(ctx context.Context) (bool, error) {
+	return l.retryUntilDone(ctx, "erase", func(ctx context.Context) (bool, error) {
 		_, err := l.stores.Events.Append(ctx, "$$"+l.id, kurrent.NoStream(), event)
 		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
 	})
 }
 
 // signal sends a signal until the workflow has it, or is closed.
-func (l *life) signal(ctx context.Context, name string, message any) error {
-	return l.insist(ctx, "signal "+name, func(ctx context.Context) (bool, error) {
+func (l *orderDriver) signal(ctx context.Context, name string, message any) error {
+	return l.retryUntilDone(ctx, "signal "+name, func(ctx context.Context) (bool, error) {
 		err := l.stores.Temporal.SignalWorkflow(ctx, l.id, "", name, message)
 		return l.over(ctx, err), nil
 	})
 }
 
 // cancelNative cancels the workflow as the CLI does.
-func (l *life) cancelNative(ctx context.Context) error {
-	return l.insist(ctx, "cancel", func(ctx context.Context) (bool, error) {
+func (l *orderDriver) cancelNative(ctx context.Context) error {
+	return l.retryUntilDone(ctx, "cancel", func(ctx context.Context) (bool, error) {
 		return l.over(ctx, l.stores.Temporal.CancelWorkflow(ctx, l.id, "")), nil
 	})
 }
 
-// terminate ends the workflow, however far it is.
-func (l *life) terminate(ctx context.Context) error {
-	return l.insist(ctx, "terminate", func(ctx context.Context) (bool, error) {
+// terminate terminates the workflow, whatever its progress.
+func (l *orderDriver) terminate(ctx context.Context) error {
+	return l.retryUntilDone(ctx, "terminate", func(ctx context.Context) (bool, error) {
 		return l.over(ctx, l.stores.Temporal.TerminateWorkflow(ctx, l.id, "", "operator")), nil
 	})
 }
 
-// overdue takes what was refused for good when the order is closed: it came too late, which is no fault.
-func (l *life) overdue(ctx context.Context, refusal error) (done bool, err error) {
+// overdue accepts a permanent refusal if the order is closed: the message came too late,
+// which is no fault.
+func (l *orderDriver) overdue(ctx context.Context, refusal error) (done bool, err error) {
 	if l.final(ctx) {
 		return true, nil
 	}
 	return false, refusal
 }
 
-// over tells whether a message got there, or is too late.
-func (l *life) over(ctx context.Context, err error) bool {
+// over reports whether a message was delivered, or is too late.
+func (l *orderDriver) over(ctx context.Context, err error) bool {
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
-		return l.final(ctx) // there is no workflow yet, or none any more
+		return l.final(ctx) // there is no workflow yet, or no longer
 	}
 	return err == nil
 }
 
-// update sends an update until it is answered, or can never be because the order is closed. The same attempt is repeated
-// under the same id, so that an answer that was lost comes again; after a refusal it is another attempt.
-func (l *life) update(ctx context.Context, name string, message any) error {
+// update sends an update until there is a response, or until there can be none because
+// the order is closed. The same attempt is repeated with the same id, so that a lost
+// response is returned again; after a refusal it is a new attempt.
+func (l *orderDriver) update(ctx context.Context, name string, message any) error {
 	refusals := 0
-	return l.insist(ctx, "update "+name, func(ctx context.Context) (bool, error) {
+	return l.retryUntilDone(ctx, "update "+name, func(ctx context.Context) (bool, error) {
 		state, err := l.ask(ctx, name, fmt.Sprintf("%s-%d", name, refusals), message)
 		var refused *temporal.ApplicationError
 		var missing *serviceerror.NotFound
@@ -153,7 +157,7 @@ func (l *life) update(ctx context.Context, name string, message any) error {
 			return true, nil
 		case errors.As(err, &refused):
 			refusals++
-			return l.overdue(ctx, err) // not yet, or never any more
+			return l.overdue(ctx, err) // not yet, or no longer
 		case errors.As(err, &missing):
 			return l.overdue(ctx, err)
 		}
@@ -161,15 +165,15 @@ func (l *life) update(ctx context.Context, name string, message any) error {
 	})
 }
 
-// decide sends an operator's decision when there is something to decide.
-func (l *life) decide(ctx context.Context, name string, message any) error {
+// decide sends an operator's decision once there is something to decide.
+func (l *orderDriver) decide(ctx context.Context, name string, message any) error {
 	if err := l.awaitHold(ctx); err != nil {
 		return err
 	}
 	return l.update(ctx, name, message)
 }
 
-func (l *life) ask(ctx context.Context, name, id string, message any) (state order.State, err error) {
+func (l *orderDriver) ask(ctx context.Context, name, id string, message any) (state order.State, err error) {
 	handle, err := l.stores.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: l.id, UpdateID: id, UpdateName: name, Args: []any{message}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
@@ -179,9 +183,9 @@ func (l *life) ask(ctx context.Context, name, id string, message any) (state ord
 	return state, err
 }
 
-// final reports whether the order is closed for good: its row says so, or its workflow, whose row a failover may have lost.
-// One that was terminated says nothing.
-func (l *life) final(ctx context.Context) bool {
+// final reports whether the order is permanently closed according to its row, or to its
+// workflow, whose row a failover may have lost. A terminated workflow proves nothing.
+func (l *orderDriver) final(ctx context.Context) bool {
 	if row, err := l.stores.Rows.FindFulfillment(ctx, l.id); err == nil && row.Status.Final() {
 		return true
 	}
@@ -197,9 +201,9 @@ func (l *life) final(ctx context.Context) bool {
 	}
 }
 
-// awaitHold waits until the order is on hold, or has gone past that.
-func (l *life) awaitHold(ctx context.Context) error {
-	return l.insist(ctx, "await the hold", func(ctx context.Context) (bool, error) {
+// awaitHold waits until the order is on hold, or has passed that state.
+func (l *orderDriver) awaitHold(ctx context.Context) error {
+	return l.retryUntilDone(ctx, "await the hold", func(ctx context.Context) (bool, error) {
 		if _, err := l.stores.Rows.FindFulfillment(ctx, l.id); !errors.Is(err, postgres.ErrNotFound) {
 			return err == nil, err
 		}
