@@ -24,64 +24,68 @@ const (
 	overTheLimit  = "USD6000.00"
 )
 
-// What somebody does on a way, by the name it has in a traveller's steps.
+// The actions of a scenario, by their names in the steps of an orderUnderTest.
 const (
-	actShip    = "shipment signalled"
-	actApprove = "approval signalled"
-	actDecline = "refusal signalled"
-	actCancel  = "cancellation signalled"
-	actNative  = "native cancellation requested"
+	actionShip    = "shipment signalled"
+	actionApprove = "approval signalled"
+	actionDecline = "refusal signalled"
+	actionCancel  = "cancellation signalled"
+	actionNative  = "native cancellation requested"
 )
 
-func act(name string) func(*traveller) {
-	return func(o *traveller) {
+func actionFor(name string) func(*orderUnderTest) {
+	return func(o *orderUnderTest) {
 		switch name {
-		case actShip:
+		case actionShip:
 			o.signal(o.id, workflows.RecordShipmentMessage, shipped)
-		case actApprove:
+		case actionApprove:
 			o.signal(o.id, workflows.ApproveCreditMessage, approval)
-		case actDecline:
+		case actionDecline:
 			o.signal(o.id, workflows.DeclineCreditMessage, approval)
-		case actCancel:
+		case actionCancel:
 			o.signal(o.id, workflows.CancelOrderMessage, cancelRequest)
-		case actNative:
+		case actionNative:
 			require.NoError(o.t, o.temporal.CancelWorkflow(o.t.Context(), o.id, ""))
 		}
 	}
 }
 
-func wayOf(name string, b basket, acts ...string) way {
-	w := way{name: name, basket: b, names: acts}
+func scenarioOf(name string, b orderSpec, acts ...string) scenario {
+	w := scenario{name: name, spec: b, names: acts}
 	for _, name := range acts {
-		w.acts = append(w.acts, act(name))
+		w.actions = append(w.actions, actionFor(name))
 	}
 	return w
 }
 
-func late(w way) way {
+func late(w scenario) scenario {
 	w.name += ", mails last"
 	w.mailLate = true
 	return w
 }
 
-// cancellation is one of the three ways to cancel. It answers what the sender is told in the end.
+// cancellation is one of the three ways to cancel. outcome returns the final result for
+// the sender.
 type cancellation struct {
 	name string
-	send func(*traveller) (outcome func() error)
+	send func(*orderUnderTest) (outcome func() error)
 }
 
 var cancellations = []cancellation{
-	{"signal", func(o *traveller) func() error {
-		return told(o.temporal.SignalWorkflow(o.t.Context(), o.id, "", workflows.CancelOrderMessage, json.RawMessage(cancelRequest)))
+	{"signal", func(o *orderUnderTest) func() error {
+		return immediate(o.temporal.SignalWorkflow(o.t.Context(), o.id, "", workflows.CancelOrderMessage, json.RawMessage(cancelRequest)))
 	}},
-	{"native", func(o *traveller) func() error { return told(o.temporal.CancelWorkflow(o.t.Context(), o.id, "")) }},
+	{"native", func(o *orderUnderTest) func() error {
+		return immediate(o.temporal.CancelWorkflow(o.t.Context(), o.id, ""))
+	}},
 	{"update", sendUpdate},
 }
 
-func told(err error) func() error { return func() error { return err } }
+func immediate(err error) func() error { return func() error { return err } }
 
-// sendUpdate returns when the server has the update, and its outcome waits for the update's.
-func sendUpdate(o *traveller) func() error {
+// sendUpdate returns when the server has the update. outcome waits for the update's
+// result.
+func sendUpdate(o *orderUnderTest) func() error {
 	id := uuid.NewString()
 	answered := make(chan error, 1)
 	go func() {
@@ -100,7 +104,7 @@ func sendUpdate(o *traveller) func() error {
 	}()
 	require.EventuallyWithT(o.t, func(c *assert.CollectT) {
 		if len(answered) > 0 {
-			return // refused before it was admitted
+			return // rejected before it was admitted
 		}
 		_, err := o.temporal.WorkflowService().PollWorkflowExecutionUpdate(o.t.Context(), &workflowservice.PollWorkflowExecutionUpdateRequest{
 			Namespace: "default", WaitPolicy: &updatepb.WaitPolicy{LifecycleStage: enums.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ADMITTED},
@@ -111,32 +115,33 @@ func sendUpdate(o *traveller) func() error {
 	return func() error { return <-answered }
 }
 
-// everywhere tries each kind of cancellation at each place of each way. Without it, they take turns, but for the first way.
-var everywhere = flag.Bool("everywhere", false, "try every kind of cancellation at every place of every way")
+// everywhere tries each kind of cancellation at each place of each scenario. Without it
+// they alternate, except in the first scenario.
+var everywhere = flag.Bool("everywhere", false, "try every kind of cancellation at every place of every scenario")
 
-// The ways that differ from the first one do so from one step to another, and are tried there.
-func TestACancellationIsUndoneOnceWhereverItMeetsTheOrder(t *testing.T) {
+// Scenarios other than the first differ from it between two steps, and are tried there.
+func TestCancellation_AtEveryStep(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		way         way
+		scenario    scenario
 		from, until string // steps
 	}{
-		{wayOf("a shipped order", basket{}, actShip), "", ""},
-		{late(wayOf("a shipped order", basket{}, actShip)), "StartFulfillment reported", ""},
-		{wayOf("an approved order", basket{price: overTheLimit}, actApprove, actShip), "", "StartFulfillment done"},
-		{wayOf("a declined order", basket{price: overTheLimit}, actDecline), actDecline, ""},
-		{wayOf("a cancelled order", basket{}, actCancel), actCancel, ""},
-		{late(wayOf("a cancelled order", basket{}, actCancel)), actCancel, ""},
-		{wayOf("a natively cancelled order", basket{}, actNative), actNative, ""},
-		{wayOf("an order cancelled on hold", basket{price: overTheLimit}, actCancel), actCancel, ""},
+		{scenarioOf("a shipped order", orderSpec{}, actionShip), "", ""},
+		{late(scenarioOf("a shipped order", orderSpec{}, actionShip)), "StartFulfillment reported", ""},
+		{scenarioOf("an approved order", orderSpec{price: overTheLimit}, actionApprove, actionShip), "", "StartFulfillment done"},
+		{scenarioOf("a declined order", orderSpec{price: overTheLimit}, actionDecline), actionDecline, ""},
+		{scenarioOf("a cancelled order", orderSpec{}, actionCancel), actionCancel, ""},
+		{late(scenarioOf("a cancelled order", orderSpec{}, actionCancel)), actionCancel, ""},
+		{scenarioOf("a natively cancelled order", orderSpec{}, actionNative), actionNative, ""},
+		{scenarioOf("an order cancelled on hold", orderSpec{price: overTheLimit}, actionCancel), actionCancel, ""},
 	}
 	for n, test := range tests {
-		t.Run(test.way.name, func(t *testing.T) {
+		t.Run(test.scenario.name, func(t *testing.T) {
 			t.Parallel()
-			whole := newLane(t, 0).begin(test.way.basket)
-			whole.walk(test.way, -1)
+			whole := newSteppedWorker(t, 0).begin(test.scenario.spec)
+			whole.runSteps(test.scenario, -1)
 			whole.requireDoneOnce()
-			record(t, "ways-"+slug(test.way.name), whole.history(whole.id))
+			record(t, "ways-"+slug(test.scenario.name), whole.history(whole.id))
 			for _, mail := range whole.children {
 				record(t, "email", whole.history(mail))
 			}
@@ -145,8 +150,8 @@ func TestACancellationIsUndoneOnceWhereverItMeetsTheOrder(t *testing.T) {
 					if n == 0 || place%len(cancellations) == turn || *everywhere {
 						t.Run(whole.name(place)+" by "+how.name, func(t *testing.T) {
 							t.Parallel()
-							o := meet(t, test.way, place, how)
-							if n == 0 && !o.did(actShip) && how.name == "signal" || whole.name(place) == "15 after "+actShip {
+							o := cancelAt(t, test.scenario, place, how)
+							if n == 0 && !o.did(actionShip) && how.name == "signal" || whole.name(place) == "15 after "+actionShip {
 								record(t, slug("met "+whole.name(place)+" by "+how.name), o.history(o.id))
 							}
 						})
@@ -157,32 +162,32 @@ func TestACancellationIsUndoneOnceWhereverItMeetsTheOrder(t *testing.T) {
 	}
 }
 
-// meet lets a cancellation meet an order at one place of its way.
-func meet(t *testing.T, w way, place int, how cancellation) *traveller {
+// cancelAt cancels an order at one place of its scenario.
+func cancelAt(t *testing.T, w scenario, place int, how cancellation) *orderUnderTest {
 	t.Helper()
-	o := newLane(t, 0).begin(w.basket)
-	o.walk(w, place)
+	o := newSteppedWorker(t, 0).begin(w.spec)
+	o.runSteps(w, place)
 	ended := o.describe(o.id).GetWorkflowExecutionInfo().GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
 	outcome := how.send(o)
 	status := o.end()
 	cancelled := o.requireDoneOnce() == order.StatusCancelled
-	shipping, declined, cancelling := o.did(actShip), o.did(actDecline), o.did(actCancel) || o.did(actNative)
-	require.False(t, shipping && cancelled, "a shipment that was recorded first wins")
+	shipping, declined, cancelling := o.did(actionShip), o.did(actionDecline), o.did(actionCancel) || o.did(actionNative)
+	require.False(t, shipping && cancelled, "a shipment that was recorded first takes precedence")
 	require.True(t, shipping || declined || cancelled, "there was time to cancel")
 	err := outcome()
 	switch {
-	case ended && how.name != "native": // of a native one the server says nothing
-		require.Error(t, err, "nobody is told that an order that is closed was cancelled")
+	case ended && how.name != "native": // the server does not report that for a native cancellation
+		require.Error(t, err, "a closed order must not be reported as canceled")
 	case how.name != "update":
 		require.NoError(t, err)
 	case err == nil:
 		require.True(t, cancelled)
-	default: // one that came when the order was ending as cancelled anyway may be told that it came too late
+	default: // a cancellation that arrives while the order is being canceled may be told that it came too late
 		require.True(t, !cancelled || cancelling, "%v", err)
 	}
 	if status != enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
 		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_CANCELED, status)
-		require.True(t, cancelled && (how.name == "native" || o.did(actNative)))
+		require.True(t, cancelled && (how.name == "native" || o.did(actionNative)))
 	}
 	return o
 }

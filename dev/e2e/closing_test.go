@@ -19,13 +19,13 @@ import (
 )
 
 var (
-	closings = flag.Int("closings", 100, "orders that are sent messages in the moment they close")
-	seed     = flag.Uint64("seed", 1, "of what they are sent, and when")
+	closings = flag.Int("closings", 100, "number of orders that receive messages while they close")
+	seed     = flag.Uint64("seed", 1, "seed of the messages and their times")
 )
 
-// lateMessages are sent around an order's close. Each is one that nobody can want to be without an effect unnoticed.
+// lateMessages are sent around an order's close. None of them may be lost silently.
 var lateMessages = []struct{ name, body string }{
-	{workflows.RecordShipmentMessage, `{"carrier":"UPS","trackingNumber":"1Z"}`}, // not the one it ships with
+	{workflows.RecordShipmentMessage, `{"carrier":"UPS","trackingNumber":"1Z"}`}, // not the shipment that the order has
 	{workflows.CancelOrderMessage, cancelRequest},
 	{workflows.ApproveCreditMessage, approval},
 	{workflows.DeclineCreditMessage, approval},
@@ -34,19 +34,20 @@ var lateMessages = []struct{ name, body string }{
 
 const unknownMessage = "no-such-message"
 
-// Each order ships, and about then it gets five signals. Whoever sent one either gets an error, or the order has read it:
-// the server lets no workflow close over a signal it has not been shown, and the workflow counts each that it has no use
-// for. Signals that were of use are none of these five, but for a cancellation that came in time.
-func TestASignalInTheClosingMomentIsReadOrRefused(t *testing.T) {
+// Each order ships, and at about that time it receives five signals. Each sender either
+// gets an error, or the order has read the signal: the server lets no workflow close
+// before it has delivered all signals, and the workflow counts each that it cannot use.
+// None of these five can be used, except a cancellation that arrives in time.
+func TestSignal_AtClose(t *testing.T) {
 	t.Parallel()
-	l := newLane(t, 0)
+	l := newSteppedWorker(t, 0)
 	l.gate.open()
 	random := rand.New(rand.NewPCG(*seed, 0))
 	took, sum := 100*time.Millisecond, closingSum{expected: map[string]int64{}}
 	for n := 0; n < *closings; {
 		var batch []*closing
 		for ; n < *closings && len(batch) < 10; n++ {
-			c := &closing{traveller: l.begin(basket{}), accepted: map[string]bool{}}
+			c := &closing{orderUnderTest: l.begin(orderSpec{}), accepted: map[string]bool{}}
 			for range lateMessages {
 				c.delays = append(c.delays, took-closingSpread+time.Duration(random.Int64N(int64(2*closingSpread))))
 			}
@@ -61,24 +62,25 @@ func TestASignalInTheClosingMomentIsReadOrRefused(t *testing.T) {
 		}
 		senders.Wait()
 		for _, c := range batch {
-			took = c.count(&sum) // it tells when the next ones are likely to close
+			took = c.count(&sum) // it predicts when the next ones will close
 		}
 	}
 	for name, n := range sum.expected {
-		require.GreaterOrEqual(t, l.metric.of("orderflow_signals_unusable "+name), n, "%s was swallowed", name)
+		require.GreaterOrEqual(t, l.metric.of("orderflow_signals_unusable "+name), n, "%s was lost", name)
 	}
-	t.Logf("seed %d: %d signals accepted, %d refused, %d orders cancelled in time, %d closes overtaken by a signal",
+	t.Logf("seed %d: %d signals accepted, %d refused, %d orders canceled in time, %d closes overtaken by a signal",
 		*seed, sum.accepted, sum.refused, sum.cancelled, sum.overtaken)
 	require.Positive(t, sum.accepted)
 	require.Positive(t, sum.refused)
 }
 
-// closingSpread is how far from the close a message may come.
+// closingSpread is how far from the close a message may arrive.
 const closingSpread = 50 * time.Millisecond
 
-// closing is an order that ships and is sent the late messages, each after a delay from the shipment.
+// closing is an order that ships and receives the late messages, each after a delay from
+// the shipment.
 type closing struct {
-	*traveller
+	*orderUnderTest
 	delays []time.Duration
 
 	mu       sync.Mutex
@@ -98,13 +100,13 @@ func (c *closing) send() {
 			c.signalOne(m.name, m.body)
 		})
 	}
-	c.signalOne(actShip, shipped)
+	c.signalOne(actionShip, shipped)
 	sending.Wait()
 }
 
 func (c *closing) signalOne(name, body string) {
 	signal := name
-	if name == actShip {
+	if name == actionShip {
 		signal = workflows.RecordShipmentMessage
 	}
 	err := c.temporal.SignalWorkflow(c.t.Context(), c.id, "", signal, json.RawMessage(body))
@@ -117,7 +119,8 @@ func (c *closing) signalOne(name, body string) {
 	c.accepted[name] = err == nil
 }
 
-// count adds up what became of the messages, and gives the time from the shipment to the close.
+// count adds up the outcomes of the messages, and returns the time from the shipment to
+// the close.
 func (c *closing) count(sum *closingSum) time.Duration {
 	c.closed(c.id)
 	history := c.history(c.id)
@@ -140,7 +143,7 @@ func (c *closing) count(sum *closingSum) time.Duration {
 	return lasted(history)
 }
 
-// lasted is the time from the first signal to the end.
+// lasted returns the time from the first signal to the end.
 func lasted(history *historypb.History) time.Duration {
 	events := history.GetEvents()
 	for _, event := range events {
@@ -151,7 +154,8 @@ func lasted(history *historypb.History) time.Duration {
 	return closingSpread
 }
 
-// requireAllShown checks that a workflow task began after each signal, and counts the tasks that a signal overtook.
+// requireAllShown checks that a workflow task began after each signal, and counts the
+// tasks that a signal interrupted.
 func requireAllShown(t *testing.T, history *historypb.History) (overtaken int64) {
 	t.Helper()
 	var lastSignal, lastTask int64
@@ -166,6 +170,6 @@ func requireAllShown(t *testing.T, history *historypb.History) (overtaken int64)
 		default:
 		}
 	}
-	require.Greater(t, lastTask, lastSignal, "the order closed over a signal")
+	require.Greater(t, lastTask, lastSignal, "the order closed before it had read a signal")
 	return overtaken
 }

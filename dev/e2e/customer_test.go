@@ -12,14 +12,14 @@ import (
 	"orderflow/workflows"
 )
 
-// The server cannot say that a stream of such a name is deleted: its refusal looks like that of a server that fails, which
-// is tried again without a word to anybody.
+// The server cannot report that a stream with such a name is deleted: its error looks
+// like that of a failing server, which is retried silently.
 func TestCustomerOutsideASCIIWithADeletedAccount(t *testing.T) {
 	t.Parallel()
-	l := newLane(t, 500*time.Millisecond)
+	l := newSteppedWorker(t, 500*time.Millisecond)
 	l.gate.open()
 	customer := "Käthe & Söhne " + uuid.NewString()
-	o := l.begin(basket{customer: customer})
+	o := l.begin(orderSpec{customer: customer})
 	o.awaitMail(o.id, order.StatusFulfilling, "sent")
 	require.Contains(t, l.credit(customer), "credit-reserved")
 

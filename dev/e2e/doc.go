@@ -1,4 +1,5 @@
-// Package e2e follows orders through the whole stack: it builds the real binaries, lets dev/local run them beside a
-// Temporal server, PostgreSQL and the stand-ins for KurrentDB and SES, and looks at what the stores hold. It holds tests
-// only; what one part does by itself is left to that part's tests.
+// Package e2e tests orders through the whole stack. It builds the real binaries, has
+// dev/local run them with a Temporal server, PostgreSQL and the simulators of KurrentDB
+// and SES, and checks the contents of the stores. It contains tests only; the behavior of
+// a single part is tested in that part.
 package e2e

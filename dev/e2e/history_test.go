@@ -14,12 +14,12 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// recordHistories keeps the histories that these tests cause, for the replay test of package workflows:
-// make record-histories.
+// recordHistories writes the histories of these tests for the replay test of package
+// workflows: make record-histories.
 var recordHistories = flag.Bool("record", false, "write the histories to workflows/testdata/histories")
 
-// record keeps a history under a new name. One that is kept already is never written over: it stands for orders that
-// were started by the code of its day.
+// record writes a history under a new name. It never overwrites an existing one, which
+// represents orders started by older code.
 func record(t *testing.T, name string, history *historypb.History) {
 	t.Helper()
 	if !*recordHistories {
@@ -35,8 +35,9 @@ func record(t *testing.T, name string, history *historypb.History) {
 	require.NoError(t, os.WriteFile(path, append(content, '\n'), 0o600))
 }
 
-// billableActions counts what Temporal Cloud would: the start, each activity and timer, each message, each change of
-// search attributes. Source: docs.temporal.io/cloud/actions.
+// billableActions returns the number of actions as Temporal Cloud counts them: the start,
+// each activity and timer, each message, each change of search attributes. Source:
+// docs.temporal.io/cloud/actions.
 func billableActions(history *historypb.History) int {
 	n := 0
 	for _, event := range history.GetEvents() {
@@ -52,7 +53,7 @@ func billableActions(history *historypb.History) int {
 }
 
 // erase deletes an order's stream.
-func (s *shop) erase(id string) {
+func (s *stackClient) erase(id string) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()

@@ -22,11 +22,12 @@ import (
 	"orderflow/internal/order"
 )
 
-// patience is how long anything that should happen may take on a busy machine.
+// patience is how long anything may take on a busy machine.
 const patience = 5 * time.Minute
 
-// shop places orders in a stack and looks at what becomes of them, in every store, with that store's own client.
-type shop struct {
+// stackClient places orders in a stack and reads every store with that store's own
+// client.
+type stackClient struct {
 	t        *testing.T
 	stack    *stack
 	temporal client.Client
@@ -34,9 +35,9 @@ type shop struct {
 	database *pgx.Conn
 }
 
-func newShop(t *testing.T) *shop {
+func newStackClient(t *testing.T) *stackClient {
 	t.Helper()
-	s := &shop{t: t, stack: sharedStack(t)}
+	s := &stackClient{t: t, stack: sharedStack(t)}
 	s.temporal = dial(t, s.stack)
 	settings, err := kurrentdb.ParseConnectionString(s.stack.KurrentURL)
 	require.NoError(t, err)
@@ -50,13 +51,14 @@ func newShop(t *testing.T) *shop {
 	return s
 }
 
-// basket is one order to place. Its name and address are canaries: they must not turn up where personal data may not be.
-type basket struct {
+// orderSpec is one order to place. Its name and address are markers of personal data:
+// they must not appear where personal data is not allowed.
+type orderSpec struct {
 	id, customer, price, email string
 }
 
-// complete fills in what a test does not care about.
-func (b basket) complete() basket {
+// complete sets the fields that a test left empty.
+func (b orderSpec) complete() orderSpec {
 	if b.id == "" {
 		b.id = "order-" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	}
@@ -72,7 +74,7 @@ func (b basket) complete() basket {
 	return b
 }
 
-func (b basket) body() map[string]any {
+func (b orderSpec) body() map[string]any {
 	return map[string]any{
 		"orderId": b.id, "customerId": b.customer, "at": "2025-01-01T01:11:30.976938+00:00",
 		"lineItems": []map[string]any{{
@@ -86,15 +88,15 @@ func (b basket) body() map[string]any {
 	}
 }
 
-// place appends an order and gives its id.
-func (s *shop) place(b basket) string {
+// place appends an order and returns its id.
+func (s *stackClient) place(b orderSpec) string {
 	s.t.Helper()
 	b = b.complete()
 	s.append(b.id, "order-placed", b.body())
 	return b.id
 }
 
-func (s *shop) append(stream, eventType string, data any) {
+func (s *stackClient) append(stream, eventType string, data any) {
 	s.t.Helper()
 	body, err := json.Marshal(data)
 	require.NoError(s.t, err)
@@ -104,8 +106,8 @@ func (s *shop) append(stream, eventType string, data any) {
 	require.NoError(s.t, err)
 }
 
-// await waits until the order answers its query as wanted, and gives the answer.
-func (s *shop) await(id string, want func(order.State) bool) order.State {
+// await waits until the order's state is as wanted, and returns it.
+func (s *stackClient) await(id string, want func(order.State) bool) order.State {
 	s.t.Helper()
 	var state order.State
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
@@ -117,18 +119,18 @@ func (s *shop) await(id string, want func(order.State) bool) order.State {
 	return state
 }
 
-func (s *shop) awaitStatus(id string, status order.Status) order.State {
+func (s *stackClient) awaitStatus(id string, status order.Status) order.State {
 	s.t.Helper()
 	return s.await(id, func(state order.State) bool { return state.Status == status })
 }
 
-func (s *shop) awaitMail(id string, status order.Status, mail string) order.State {
+func (s *stackClient) awaitMail(id string, status order.Status, mail string) order.State {
 	s.t.Helper()
 	return s.await(id, func(state order.State) bool { return state.Status == status && state.Email == mail })
 }
 
-// awaitListed waits until visibility lists so many workflows for a query.
-func (s *shop) awaitListed(query string, n int64) {
+// awaitListed waits until visibility lists n workflows for a query.
+func (s *stackClient) awaitListed(query string, n int64) {
 	s.t.Helper()
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
 		answer, err := s.temporal.CountWorkflow(s.t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Namespace: "default", Query: query})
@@ -138,8 +140,8 @@ func (s *shop) awaitListed(query string, n int64) {
 	}, patience, 50*time.Millisecond)
 }
 
-// update sends an update as the CLI would, and gives the state it answers with.
-func (s *shop) update(id, name, message string) (order.State, error) {
+// update sends an update as the CLI would, and returns the resulting state.
+func (s *stackClient) update(id, name, message string) (order.State, error) {
 	s.t.Helper()
 	handle, err := s.temporal.UpdateWorkflow(s.t.Context(), client.UpdateWorkflowOptions{
 		WorkflowID: id, UpdateName: name, Args: []any{json.RawMessage(message)}, WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -151,13 +153,13 @@ func (s *shop) update(id, name, message string) (order.State, error) {
 	return state, handle.Get(s.t.Context(), &state)
 }
 
-func (s *shop) signal(id, name, message string) {
+func (s *stackClient) signal(id, name, message string) {
 	s.t.Helper()
 	require.NoError(s.t, s.temporal.SignalWorkflow(s.t.Context(), id, "", name, json.RawMessage(message)))
 }
 
-// closed waits for the end of the workflow and gives its status.
-func (s *shop) closed(id string) enums.WorkflowExecutionStatus {
+// closed waits for the end of the workflow and returns its status.
+func (s *stackClient) closed(id string) enums.WorkflowExecutionStatus {
 	s.t.Helper()
 	var status enums.WorkflowExecutionStatus
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
@@ -170,7 +172,7 @@ func (s *shop) closed(id string) enums.WorkflowExecutionStatus {
 	return status
 }
 
-func (s *shop) history(id string) *historypb.History {
+func (s *stackClient) history(id string) *historypb.History {
 	s.t.Helper()
 	history := &historypb.History{}
 	events := s.temporal.GetWorkflowHistory(s.t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -182,8 +184,8 @@ func (s *shop) history(id string) *historypb.History {
 	return history
 }
 
-// credit reads what a customer's account decided, one line per event.
-func (s *shop) credit(customer string) []string {
+// credit returns the events of a customer's account, one line per event.
+func (s *stackClient) credit(customer string) []string {
 	s.t.Helper()
 	stream, err := s.events.ReadStream(s.t.Context(), "credit-"+customer, kurrentdb.ReadStreamOptions{From: kurrentdb.Start{}}, 100)
 	require.NoError(s.t, err)
@@ -198,8 +200,8 @@ func (s *shop) credit(customer string) []string {
 	}
 }
 
-// row reads columns of the order's fulfilment, as text.
-func (s *shop) row(id string, columns ...string) []string {
+// row returns columns of the order's fulfillment row, as text.
+func (s *stackClient) row(id string, columns ...string) []string {
 	s.t.Helper()
 	values := make([]string, len(columns))
 	into := make([]any, len(columns))
@@ -212,8 +214,8 @@ func (s *shop) row(id string, columns ...string) []string {
 	return values
 }
 
-// events of the order's fulfilment history, by type.
-func (s *shop) versions(id string) []string {
+// versions returns the types of the order's fulfillment history.
+func (s *stackClient) versions(id string) []string {
 	s.t.Helper()
 	rows, err := s.database.Query(s.t.Context(), "SELECT event_type FROM order_fulfillment_history WHERE order_id = $1 ORDER BY revision", id)
 	require.NoError(s.t, err)
@@ -227,8 +229,8 @@ type mail struct {
 	Tags                    map[string]string
 }
 
-// mails gives the kinds of mail that arrived for an order.
-func (s *shop) mails(id string) []mail {
+// mails returns the emails that arrived for an order.
+func (s *stackClient) mails(id string) []mail {
 	s.t.Helper()
 	response, err := http.Get(s.stack.SESURL + "/messages?orderId=" + id)
 	require.NoError(s.t, err)
@@ -246,7 +248,7 @@ func kinds(mails []mail) []string {
 	return kinds
 }
 
-func (s *shop) fault(body string) {
+func (s *stackClient) fault(body string) {
 	s.t.Helper()
 	response, err := http.Post(s.stack.SESURL+"/faults", "application/json", strings.NewReader(body))
 	require.NoError(s.t, err)

@@ -20,9 +20,10 @@ import (
 	"orderflow/internal/order"
 )
 
-// poolerRig is a stack whose worker and api go to PostgreSQL through a PgBouncer in transaction mode with few connections.
+// poolerRig is a stack whose worker and api connect to PostgreSQL through a PgBouncer in
+// transaction mode with few connections.
 type poolerRig struct {
-	*shop
+	*stackClient
 	pooled string // URL
 }
 
@@ -33,7 +34,7 @@ func newPoolerRig(t *testing.T) *poolerRig {
 	t.Cleanup(func() { assert.NoError(t, database.Stop(context.Background())) })
 	pooled := devservertest.PgBouncer(t, database.URL, map[string]string{"default_pool_size": "3"})
 	programs := t.TempDir()
-	for _, name := range []string{"local", "kurrentsim", "sessim", "starter", "publisher", "projector"} { // local looks beside its own file
+	for _, name := range []string{"local", "kurrentsim", "sessim", "starter", "publisher", "projector"} { // local looks next to its own file
 		require.NoError(t, os.Link(filepath.Join(binaries, name), filepath.Join(programs, name)))
 	}
 	temporal, err := os.Readlink(filepath.Join(binaries, "temporal"))
@@ -46,7 +47,7 @@ func newPoolerRig(t *testing.T) *poolerRig {
 	own, err := startStackOf(programs, t.TempDir(), []string{"POSTGRES_URL=" + database.URL}, "--rate", "0")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, own.stop(), "%s", own.log) })
-	return &poolerRig{shop: shopAt(t, own), pooled: pooled}
+	return &poolerRig{stackClient: newStackClientFor(t, own), pooled: pooled}
 }
 
 // run runs a program with the pooler's URL, and returns its output and exit code.
@@ -60,7 +61,7 @@ func (r *poolerRig) run(line string) (said string, code int) {
 		"TEMPORAL_ADDRESS="+r.stack.TemporalAddress, "OPS_ADDR=127.0.0.1:0")
 	var both bytes.Buffer
 	command.Stdout, command.Stderr = &both, &both
-	_ = command.Run() // the exit code says it
+	_ = command.Run() // the exit code is checked by the caller
 	return both.String(), command.ProcessState.ExitCode()
 }
 
@@ -68,9 +69,9 @@ func TestPgBouncerInTransactionMode(t *testing.T) {
 	t.Parallel()
 	r := newPoolerRig(t)
 	t.Run("worker and api work", func(t *testing.T) {
-		var orders []basket
+		var orders []orderSpec
 		for range 10 {
-			b := basket{}.complete()
+			b := orderSpec{}.complete()
 			code, body := r.request(http.MethodPost, "/orders", b.body())
 			require.Equal(t, http.StatusCreated, code, string(body))
 			orders = append(orders, b)

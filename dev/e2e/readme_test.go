@@ -18,15 +18,16 @@ import (
 	"orderflow/internal/order"
 )
 
-// The blocks marked sh are pasted one after the other into one shell, as README asks its reader to, beside a stack with
-// generated orders. Only addresses and folders are the test's own.
-func TestReadmesCommandsDoWhatItSays(t *testing.T) {
+// The blocks marked sh are run one after the other in one shell, as README asks its
+// reader to, next to a stack with generated orders. Only addresses and folders are the
+// test's own.
+func TestReadme_Commands(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s, err := startStack(dir, []string{"CREDIT_HOLD=30m"}, "--generate", "20", "--rate", "0", "--seed", "11")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.stop()) })
-	visitor := shopAt(t, s)
+	visitor := newStackClientFor(t, s)
 	visitor.awaitConfirmed(20)
 
 	script := strings.NewReplacer(
@@ -50,9 +51,9 @@ func TestReadmesCommandsDoWhatItSays(t *testing.T) {
 	}
 }
 
-// awaitConfirmed waits until so many orders rest, some of them on hold, and the others' customers have their mail. What an
-// order is listed as comes later than what it is.
-func (s *shop) awaitConfirmed(orders int64) {
+// awaitConfirmed waits until this many orders have settled, some of them on hold, and the
+// customers of the others have their email. Visibility lags behind the state of an order.
+func (s *stackClient) awaitConfirmed(orders int64) {
 	s.t.Helper()
 	s.awaitListed(`OrderStatus IN ("fulfilling", "on-hold")`, orders)
 	s.awaitListed(`OrderStatus="on-hold"`, 1)
@@ -67,8 +68,9 @@ func (s *shop) awaitConfirmed(orders int64) {
 	}, patience, 100*time.Millisecond)
 }
 
-// readmeScript is README's blocks one after the other. Its reader takes a moment between the command that cancels and the
-// look into the stores, and the publisher needs it.
+// readmeScript returns README's blocks one after the other. A reader takes a moment
+// between the command that cancels and the look into the stores, which the publisher
+// needs.
 func readmeScript(t *testing.T) string {
 	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
@@ -82,11 +84,12 @@ func readmeScript(t *testing.T) string {
 		}
 		script.WriteString(block[1])
 	}
-	require.Equal(t, 1, waits, "the look at what was published of the cancelled order")
+	require.Equal(t, 1, waits, "the block that reads the events published for the canceled order")
 	return script.String()
 }
 
-// published is README's command that shows what was published of the order that it cancels.
+// published is README's command that shows the events published for the order that it
+// cancels.
 const published = `kurrentsim read "fulfillment-$OTHER"`
 
 func dial(t *testing.T, s *stack) client.Client {

@@ -17,15 +17,15 @@ import (
 	"orderflow/internal/order"
 )
 
-// reconciled runs `starter reconcile` in the stack's surroundings, as an operator would, and gives what it found of an
-// order.
-func (s *shop) reconciled(t require.TestingT, id string, args ...string) (kind string, fixed bool) {
+// reconciled runs `starter reconcile` with the stack's addresses, as an operator would,
+// and returns what it found for an order.
+func (s *stackClient) reconciled(t require.TestingT, id string, args ...string) (kind string, fixed bool) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	command := exec.CommandContext(ctx, filepath.Join(binaries, "starter"), append([]string{"reconcile", "-o", "json", "--grace", "1s"}, args...)...)
 	command.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+s.stack.TemporalAddress, "KURRENTDB_URL="+s.stack.KurrentURL,
 		"KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL="+s.stack.PostgresURL)
-	out, err := command.Output() // it exits with 3 when anything is left
+	out, err := command.Output() // its exit code is 3 if any difference remains
 	var found struct {
 		Differences []struct {
 			OrderID string `json:"orderId"`
@@ -42,22 +42,22 @@ func (s *shop) reconciled(t require.TestingT, id string, args ...string) (kind s
 	return "", false
 }
 
-// It has a stack to itself: it would repair the orders that other tests terminate, too.
-func TestATerminatedOrderIsRepaired(t *testing.T) {
+// It has its own stack: it would also repair the orders that other tests terminate.
+func TestReconcile_RepairsTerminatedOrder(t *testing.T) {
 	t.Parallel()
 	own, err := startStack(t.TempDir(), nil, "--rate", "0")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, own.stop()) })
-	s := shopAt(t, own)
+	s := newStackClientFor(t, own)
 	customer := "customer-" + uuid.NewString()
-	id := s.place(basket{customer: customer})
+	id := s.place(orderSpec{customer: customer})
 	s.awaitMail(id, order.StatusFulfilling, "sent")
 	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), id, "", "by mistake"))
 
 	var kind string
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		kind, _ = s.reconciled(c, id)
-		require.NotEmpty(c, kind, "it is young at first")
+		require.NotEmpty(c, kind, "younger than the grace time at first")
 	}, patience, time.Second)
 	require.Equal(t, "held", kind)
 	kind, fixed := s.reconciled(t, id, "--fix")

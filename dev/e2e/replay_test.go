@@ -24,10 +24,10 @@ import (
 	"orderflow/internal/order"
 )
 
-// shopAt is a shop in a stack of the test's own.
-func shopAt(t *testing.T, at *stack) *shop {
+// newStackClientFor returns a stackClient for the test's own stack.
+func newStackClientFor(t *testing.T, at *stack) *stackClient {
 	t.Helper()
-	s := &shop{t: t, stack: at, temporal: dial(t, at)}
+	s := &stackClient{t: t, stack: at, temporal: dial(t, at)}
 	settings, err := kurrentdb.ParseConnectionString(at.KurrentURL)
 	require.NoError(t, err)
 	settings.Logger = kurrentdb.NoopLogging()
@@ -40,14 +40,14 @@ func shopAt(t *testing.T, at *stack) *shop {
 	return s
 }
 
-// effects is everything that orders have left in the world outside of Temporal.
+// effects is everything that orders have left outside of Temporal.
 type effects struct {
 	Credit []string            // each event of each account
 	Rows   map[string][]string // of each table
 	Mails  []string
 }
 
-func (s *shop) effects() effects {
+func (s *stackClient) effects() effects {
 	s.t.Helper()
 	all := effects{Rows: map[string][]string{}}
 	links, err := s.events.ReadStream(s.t.Context(), "$ce-credit", kurrentdb.ReadStreamOptions{From: kurrentdb.Start{}, ResolveLinkTos: true}, 10_000)
@@ -79,15 +79,15 @@ func (s *shop) effects() effects {
 	return all
 }
 
-// recreateGroup lets the bridge begin again with the first event there is.
-func (s *shop) recreateGroup() {
+// recreateGroup makes the bridge start again from the first event.
+func (s *stackClient) recreateGroup() {
 	s.t.Helper()
 	err := s.events.DeletePersistentSubscription(s.t.Context(), "$ce-order", "fulfillment", kurrentdb.DeletePersistentSubscriptionOptions{})
 	require.NoError(s.t, err)
 }
 
-// awaitDrained waits until the group is done with every event there is.
-func (s *shop) awaitDrained() {
+// awaitDrained waits until the group has processed every event.
+func (s *stackClient) awaitDrained() {
 	s.t.Helper()
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
 		info, err := s.events.GetPersistentSubscriptionInfo(s.t.Context(), "$ce-order", "fulfillment", kurrentdb.GetPersistentSubscriptionOptions{})
@@ -101,7 +101,7 @@ func (s *shop) awaitDrained() {
 	}, patience, 100*time.Millisecond)
 }
 
-func (s *shop) lastOf(stream string) (uint64, error) {
+func (s *stackClient) lastOf(stream string) (uint64, error) {
 	options := kurrentdb.ReadStreamOptions{Direction: kurrentdb.Backwards, From: kurrentdb.End{}}
 	last, err := s.events.ReadStream(s.t.Context(), stream, options, 1)
 	if err != nil {
@@ -115,8 +115,8 @@ func (s *shop) lastOf(stream string) (uint64, error) {
 	return event.OriginalEvent().EventNumber, nil
 }
 
-// awaitOpen waits until so many workflows are open, and no more.
-func (s *shop) awaitOpen(n int64) {
+// awaitOpen waits until exactly n workflows are open.
+func (s *stackClient) awaitOpen(n int64) {
 	s.t.Helper()
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
 		answer, err := s.temporal.CountWorkflow(s.t.Context(), &workflowservice.CountWorkflowExecutionsRequest{
@@ -128,64 +128,65 @@ func (s *shop) awaitOpen(n int64) {
 	}, patience, 100*time.Millisecond)
 }
 
-// What becomes of the orders of the replay, by the name of their way.
+// The scenarios of the replayed orders.
 const (
-	wayShipped    = "shipped"
-	wayCancelled  = "cancelled"
-	wayRequested  = "cancelled by an event"
-	wayRejected   = "rejected"
-	wayDeclined   = "declined"
-	wayPaid       = "paid and shipped"
-	wayFulfilling = "fulfilling"
-	wayOnHold     = "on hold"
+	scenarioShipped    = "shipped"
+	scenarioCancelled  = "cancelled"
+	scenarioRequested  = "cancelled by an event"
+	scenarioRejected   = "rejected"
+	scenarioDeclined   = "declined"
+	scenarioPaid       = "paid and shipped"
+	scenarioFulfilling = "fulfilling"
+	scenarioOnHold     = "on hold"
 )
 
-// walk takes an order each way, and gives their ids and states.
-func (s *shop) walk() (map[string]string, map[string]order.State) {
+// runScenarios runs one order through each scenario, and returns their ids and states.
+func (s *stackClient) runScenarios() (map[string]string, map[string]order.State) {
 	s.t.Helper()
 	over, small, customer := "USD6000.00", "USD100.00", "customer-"+uuid.NewString()
 	ids, states := map[string]string{}, map[string]order.State{}
-	for way, price := range map[string]string{
-		wayShipped: small, wayCancelled: small, wayRequested: small, wayDeclined: over, wayPaid: small, wayFulfilling: small, wayOnHold: over,
+	for scenario, price := range map[string]string{
+		scenarioShipped: small, scenarioCancelled: small, scenarioRequested: small, scenarioDeclined: over, scenarioPaid: small, scenarioFulfilling: small, scenarioOnHold: over,
 	} {
-		ids[way] = s.place(basket{price: price})
+		ids[scenario] = s.place(orderSpec{price: price})
 	}
-	first := s.place(basket{customer: customer})
+	first := s.place(orderSpec{customer: customer})
 	s.awaitMail(first, order.StatusFulfilling, "sent")
-	ids["fulfilling too"], ids[wayRejected] = first, s.place(basket{customer: customer, price: "EUR10.00"})
-	for _, way := range []string{wayShipped, wayCancelled, wayRequested, wayPaid, wayFulfilling} {
-		s.awaitMail(ids[way], order.StatusFulfilling, "sent")
+	ids["fulfilling too"], ids[scenarioRejected] = first, s.place(orderSpec{customer: customer, price: "EUR10.00"})
+	for _, scenario := range []string{scenarioShipped, scenarioCancelled, scenarioRequested, scenarioPaid, scenarioFulfilling} {
+		s.awaitMail(ids[scenario], order.StatusFulfilling, "sent")
 	}
-	s.append(ids[wayPaid], "order-paid", map[string]any{"amount": "USD242.00"})
-	s.closed("settlement-" + ids[wayPaid] + "-1")
-	for _, way := range []string{wayShipped, wayPaid} {
-		_, err := s.update(ids[way], "record-shipment", shipped)
+	s.append(ids[scenarioPaid], "order-paid", map[string]any{"amount": "USD242.00"})
+	s.closed("settlement-" + ids[scenarioPaid] + "-1")
+	for _, scenario := range []string{scenarioShipped, scenarioPaid} {
+		_, err := s.update(ids[scenario], "record-shipment", shipped)
 		require.NoError(s.t, err)
 	}
-	_, err := s.update(ids[wayCancelled], "cancel-order", `{"reason":"customer-request"}`)
+	_, err := s.update(ids[scenarioCancelled], "cancel-order", `{"reason":"customer-request"}`)
 	require.NoError(s.t, err)
-	s.append(ids[wayRequested], "order-cancellation-requested", map[string]any{"reason": "fraud"})
-	s.awaitStatus(ids[wayDeclined], order.StatusOnHold)
-	_, err = s.update(ids[wayDeclined], "decline-credit", `{"by":"op-1","note":""}`)
+	s.append(ids[scenarioRequested], "order-cancellation-requested", map[string]any{"reason": "fraud"})
+	s.awaitStatus(ids[scenarioDeclined], order.StatusOnHold)
+	_, err = s.update(ids[scenarioDeclined], "decline-credit", `{"by":"op-1","note":""}`)
 	require.NoError(s.t, err)
-	s.awaitStatus(ids[wayOnHold], order.StatusOnHold)
+	s.awaitStatus(ids[scenarioOnHold], order.StatusOnHold)
 	s.awaitOpen(3)
-	for way, id := range ids {
-		states[way] = s.await(id, func(order.State) bool { return true })
+	for scenario, id := range ids {
+		states[scenario] = s.await(id, func(order.State) bool { return true })
 	}
 	return ids, states
 }
 
-// rest waits until the orders are where they were, and nothing else is under way.
-func (s *shop) rest(ids map[string]string, states map[string]order.State, open int64) {
+// requireUnchanged waits until the orders are in their earlier states and no other
+// workflow is open.
+func (s *stackClient) requireUnchanged(ids map[string]string, states map[string]order.State, open int64) {
 	s.t.Helper()
-	for _, way := range slices.Sorted(maps.Keys(ids)) {
-		s.await(ids[way], func(now order.State) bool {
-			was := states[way]
+	for _, scenario := range slices.Sorted(maps.Keys(ids)) {
+		s.await(ids[scenario], func(now order.State) bool {
+			was := states[scenario]
 			was.UpdatedAt = now.UpdatedAt // of the workflow, which is a new one
 			was.Emails = now.Emails       // those that the workflow itself began to send
-			if way == wayPaid {
-				was.Credit = order.CreditReleased // by the settlement, beside the first workflow
+			if scenario == scenarioPaid {
+				was.Credit = order.CreditReleased // by the settlement, concurrently with the first workflow
 			}
 			return assert.ObjectsAreEqual(was, now)
 		})
@@ -193,14 +194,14 @@ func (s *shop) rest(ids map[string]string, states map[string]order.State, open i
 	s.awaitOpen(open)
 }
 
-func TestTheWholeStreamOverAnEmptyTemporalHasNoNewEffect(t *testing.T) {
+func TestReplay_WholeStreamOverEmptyTemporal(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	environ := []string{"CREDIT_HOLD=30m", "EMAIL_UNKNOWN_GRACE=1s"}
 	first, err := startStack(dir, environ, "--rate", "0")
 	require.NoError(t, err)
-	s := shopAt(t, first)
-	ids, states := s.walk()
+	s := newStackClientFor(t, first)
+	ids, states := s.runScenarios()
 	before := s.effects()
 	require.NoError(t, first.stop())
 
@@ -212,27 +213,27 @@ func TestTheWholeStreamOverAnEmptyTemporalHasNoNewEffect(t *testing.T) {
 	second, err := startStack(dir, environ, "--rate", "0")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, second.stop()) })
-	s = shopAt(t, second)
+	s = newStackClientFor(t, second)
 	s.awaitOpen(0)
 	s.recreateGroup()
-	s.rest(ids, states, 3)
+	s.requireUnchanged(ids, states, 3)
 	require.Equal(t, before, s.effects())
 
-	_, err = s.update(ids[wayFulfilling], "record-shipment", shipped)
+	_, err = s.update(ids[scenarioFulfilling], "record-shipment", shipped)
 	require.NoError(t, err)
-	s.awaitMail(ids[wayFulfilling], order.StatusShipped, "sent")
-	require.ElementsMatch(t, []string{"confirmation", "shipment"}, kinds(s.mails(ids[wayFulfilling])))
-	_, err = s.update(ids[wayOnHold], "approve-credit", `{"by":"op-1","note":""}`)
+	s.awaitMail(ids[scenarioFulfilling], order.StatusShipped, "sent")
+	require.ElementsMatch(t, []string{"confirmation", "shipment"}, kinds(s.mails(ids[scenarioFulfilling])))
+	_, err = s.update(ids[scenarioOnHold], "approve-credit", `{"by":"op-1","note":""}`)
 	require.NoError(t, err)
-	s.awaitMail(ids[wayOnHold], order.StatusFulfilling, "sent")
-	require.Equal(t, []string{"confirmation"}, kinds(s.mails(ids[wayOnHold])))
+	s.awaitMail(ids[scenarioOnHold], order.StatusFulfilling, "sent")
+	require.Equal(t, []string{"confirmation"}, kinds(s.mails(ids[scenarioOnHold])))
 
-	states[wayFulfilling] = s.awaitStatus(ids[wayFulfilling], order.StatusShipped)
-	states[wayOnHold] = s.awaitStatus(ids[wayOnHold], order.StatusFulfilling)
+	states[scenarioFulfilling] = s.awaitStatus(ids[scenarioFulfilling], order.StatusShipped)
+	states[scenarioOnHold] = s.awaitStatus(ids[scenarioOnHold], order.StatusFulfilling)
 	s.awaitOpen(2)
 	after := s.effects()
-	s.recreateGroup() // once more, over workflows that are there
+	s.recreateGroup() // once more, over existing workflows
 	s.awaitDrained()
-	s.rest(ids, states, 2)
+	s.requireUnchanged(ids, states, 2)
 	require.Equal(t, after, s.effects())
 }

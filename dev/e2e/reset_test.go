@@ -13,8 +13,8 @@ import (
 	"orderflow/internal/order"
 )
 
-// reset starts an order anew from an event of one of its runs, as the Web UI does.
-func (s *shop) reset(id, run string, event int64) {
+// reset resets an order to an event of one of its runs, as the Web UI does.
+func (s *stackClient) reset(id, run string, event int64) {
 	s.t.Helper()
 	_, err := s.temporal.ResetWorkflowExecution(s.t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
 		Namespace: "default", WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: run}, Reason: "tried by a test",
@@ -23,15 +23,16 @@ func (s *shop) reset(id, run string, event int64) {
 	require.NoError(s.t, err)
 }
 
-func (s *shop) currentRun(id string) string {
+func (s *stackClient) currentRun(id string) string {
 	s.t.Helper()
 	description, err := s.temporal.DescribeWorkflow(s.t.Context(), id, "")
 	require.NoError(s.t, err)
 	return description.RawResponse.GetWorkflowExecutionInfo().GetExecution().GetRunId()
 }
 
-// resetPoints are the events an order can be reset to: the end of each of its workflow tasks.
-func (s *shop) resetPoints(id string) (points []int64) {
+// resetPoints returns the events an order can be reset to: the end of each of its
+// workflow tasks.
+func (s *stackClient) resetPoints(id string) (points []int64) {
 	s.t.Helper()
 	for _, event := range s.history(id).GetEvents() {
 		if event.GetEventType() == enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
@@ -41,85 +42,86 @@ func (s *shop) resetPoints(id string) (points []int64) {
 	return points
 }
 
-// The ways an order can have gone when somebody resets it, each with what happened on it.
-var resetWays = []struct {
+// The states an order can be in when it is reset, each with how it got there.
+var resetScenarios = []struct {
 	name    string
 	price   string
-	happen  func(s *shop, id string)
-	rests   order.Status // where the order is then
-	settled string       // its mail
-	forgets bool         // a reset leaves out what happened: the server repeats messages, and no native cancellation
+	happen  func(s *stackClient, id string)
+	status  order.Status // the resulting status of the order
+	email   string       // status of its email
+	forgets bool         // a reset omits the action: the server repeats messages, but no native cancellation
 }{
-	{"waits for its shipment", "", func(*shop, string) {}, order.StatusFulfilling, "sent", false},
-	{"waits on hold", overTheLimit, func(*shop, string) {}, order.StatusOnHold, "none", false},
-	{"is approved", overTheLimit, func(s *shop, id string) {
+	{"waits for its shipment", "", func(*stackClient, string) {}, order.StatusFulfilling, "sent", false},
+	{"waits on hold", overTheLimit, func(*stackClient, string) {}, order.StatusOnHold, "none", false},
+	{"is approved", overTheLimit, func(s *stackClient, id string) {
 		s.awaitStatus(id, order.StatusOnHold)
 		s.signal(id, "approve-credit", approval)
 	},
 		order.StatusFulfilling, "sent", false},
-	{"is declined", overTheLimit, func(s *shop, id string) {
+	{"is declined", overTheLimit, func(s *stackClient, id string) {
 		s.awaitStatus(id, order.StatusOnHold)
 		s.signal(id, "decline-credit", approval)
 	},
 		order.StatusRejected, "sent", false},
-	{"is shipped", "", func(s *shop, id string) {
+	{"is shipped", "", func(s *stackClient, id string) {
 		s.awaitMail(id, order.StatusFulfilling, "sent")
 		s.signal(id, "record-shipment", shipped)
 	},
 		order.StatusShipped, "sent", false},
-	{"is cancelled", "", func(s *shop, id string) {
+	{"is cancelled", "", func(s *stackClient, id string) {
 		s.awaitMail(id, order.StatusFulfilling, "sent")
 		s.signal(id, "cancel-order", cancelRequest)
 	},
 		order.StatusCancelled, "sent", false},
-	{"is cancelled natively", "", func(s *shop, id string) {
+	{"is cancelled natively", "", func(s *stackClient, id string) {
 		s.awaitMail(id, order.StatusFulfilling, "sent")
 		require.NoError(s.t, s.temporal.CancelWorkflow(s.t.Context(), id, ""))
 	}, order.StatusCancelled, "sent", true},
-	{"is cancelled on hold", overTheLimit, func(s *shop, id string) {
+	{"is cancelled on hold", overTheLimit, func(s *stackClient, id string) {
 		s.awaitStatus(id, order.StatusOnHold)
 		s.signal(id, "cancel-order", cancelRequest)
 	},
 		order.StatusCancelled, "none", false},
 }
 
-func TestAResetDoublesNothing(t *testing.T) {
+func TestReset_HasNoNewEffect(t *testing.T) {
 	t.Parallel()
-	for _, way := range resetWays {
+	for _, scenario := range resetScenarios {
 		for _, terminated := range []bool{false, true} {
-			name := "an order that " + way.name
+			name := "an order that " + scenario.name
 			if terminated {
 				name += " and was terminated"
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				s := newShop(t)
+				s := newStackClient(t)
 				customer := "customer-" + uuid.NewString()
-				id := s.place(basket{customer: customer, price: way.price})
-				way.happen(s, id)
-				s.awaitMail(id, way.rests, way.settled)
-				if way.rests.Final() {
+				id := s.place(orderSpec{customer: customer, price: scenario.price})
+				scenario.happen(s, id)
+				s.awaitMail(id, scenario.status, scenario.email)
+				if scenario.status.Final() {
 					s.closed(id)
 				}
-				before, run := s.holdings(id, customer), s.currentRun(id)
+				before, run := s.storedEffects(id, customer), s.currentRun(id)
 				for _, point := range s.resetPoints(id) {
 					if terminated && s.isRunning(id) {
 						require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), id, "", "tried by a test"))
 					}
 					s.reset(id, run, point)
-					if way.forgets { // the order waits again, and whatever comes next finds it cancelled
+					if scenario.forgets { // the order waits again, and the next event finds it canceled
 						require.NoError(t, s.temporal.CancelWorkflow(t.Context(), id, ""))
 					}
-					s.awaitRest(id, way.rests, way.settled)
-					require.Equal(t, before, s.holdings(id, customer), fmt.Sprintf("after a reset to event %d", point))
+					s.awaitSettled(id, scenario.status, scenario.email)
+					require.Equal(t, before, s.storedEffects(id, customer), fmt.Sprintf("after a reset to event %d", point))
 				}
 			})
 		}
 	}
 }
 
-// awaitRest waits until an order that was reset is where it was before, and its mails, which go out beside it, are.
-func (s *shop) awaitRest(id string, status order.Status, mail string) {
+// awaitSettled waits until an order that was reset is in its earlier state, and so are
+// its emails, which are sent concurrently.
+func (s *stackClient) awaitSettled(id string, status order.Status, mail string) {
 	s.t.Helper()
 	if status.Final() {
 		s.closed(id)
@@ -128,20 +130,20 @@ func (s *shop) awaitRest(id string, status order.Status, mail string) {
 	s.mailsClosed(id)
 }
 
-func (s *shop) isRunning(id string) bool {
+func (s *stackClient) isRunning(id string) bool {
 	s.t.Helper()
 	description, err := s.temporal.DescribeWorkflow(s.t.Context(), id, "")
 	require.NoError(s.t, err)
 	return description.RawResponse.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
 }
 
-// Whoever terminates an order leaves what it held as it is; the worker compensates nothing that it cannot know about.
-// A message to it is an error, and a reset goes on.
-func TestATerminatedOrderKeepsWhatItHoldsUntilItIsReset(t *testing.T) {
+// Terminating an order leaves its effects in place; the worker cannot compensate for what
+// it does not notice. A message to it is an error, and a reset continues it.
+func TestReset_TerminatedOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newStackClient(t)
 	customer := "customer-" + uuid.NewString()
-	id := s.place(basket{customer: customer})
+	id := s.place(orderSpec{customer: customer})
 	s.awaitMail(id, order.StatusFulfilling, "sent")
 	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), id, "", "tried by a test"))
 	require.Equal(t, []string{"credit-account-opened", "credit-reserved"}, s.credit(customer))

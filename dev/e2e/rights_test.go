@@ -23,13 +23,14 @@ import (
 	"orderflow/internal/order"
 )
 
-// The groups of users in docs/operations.md, which $settings give rights on all streams of users' names.
+// The user groups of docs/operations.md, to which $settings gives rights on all streams.
 const (
 	readers = "orderflow-readers"
 	writers = "orderflow-writers"
 )
 
-// rightsRig is a KurrentDB with TLS in which every binary has a user of its own, with the rights of docs/operations.md.
+// rightsRig is a KurrentDB with TLS in which every binary has its own user, with the
+// rights of docs/operations.md.
 type rightsRig struct {
 	*testing.T
 	events *kurrentsimtest.Secure
@@ -62,11 +63,12 @@ func (r *rightsRig) as(user string) *kurrent.Client {
 	return client
 }
 
-// programs makes a directory in which every binary runs with its own user, whatever the environment says.
+// programs creates a directory in which every binary runs with its own user, whatever the
+// environment sets.
 func (r *rightsRig) programs() string {
 	r.Helper()
 	dir := r.TempDir()
-	for _, name := range []string{"local", "sessim"} { // a hard link: local looks beside its own file for the others
+	for _, name := range []string{"local", "sessim"} { // a hard link: local looks for the others next to its own file
 		require.NoError(r, os.Link(filepath.Join(binaries, name), filepath.Join(dir, name)))
 	}
 	temporal, err := os.Readlink(filepath.Join(binaries, "temporal"))
@@ -79,7 +81,7 @@ func (r *rightsRig) programs() string {
 	return dir
 }
 
-// starter runs a command of the starter as a user, and returns its output and how it ended.
+// starter runs a command of the starter as a user, and returns its output and error.
 func (r *rightsRig) starter(s *stack, user string, args ...string) (string, error) {
 	r.Helper()
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
@@ -103,12 +105,12 @@ func TestRightsPerBinary(t *testing.T) {
 	own, err := startStackOf(r.programs(), t.TempDir(), []string{"KURRENTDB_URL=" + r.events.URLFor(kurrentsimtest.Admin)}, "--rate", "0")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, own.stop(), "%s", own.log) })
-	s := shopAt(t, own)
+	s := newStackClientFor(t, own)
 
-	shipping, canceling := basket{}.complete(), basket{}.complete()
+	shipping, canceling := orderSpec{}.complete(), orderSpec{}.complete()
 	code, body := s.request(http.MethodPost, "/customers", map[string]any{"customerId": shipping.customer, "limit": "USD500.00"})
 	require.Equal(t, http.StatusCreated, code, string(body))
-	for _, b := range []basket{shipping, canceling} {
+	for _, b := range []orderSpec{shipping, canceling} {
 		code, body = s.request(http.MethodPost, "/orders", b.body())
 		require.Equal(t, http.StatusCreated, code, string(body))
 		s.awaitStatus(b.id, order.StatusFulfilling)
@@ -133,7 +135,7 @@ func TestRightsPerBinary(t *testing.T) {
 	awaitParked("0")
 	said, err = r.starter(own, kurrentsimtest.Admin, "parked", "replay")
 	require.NoError(t, err, said)
-	awaitParked("1") // the starter's user sees it still
+	awaitParked("1") // the starter's user still sees it
 	said, err = r.starter(own, "reconcile", "reconcile", "--grace", "1s")
 	require.NoError(t, err, said)
 	said, err = r.starter(own, "starter", "parked", "drop", "--until", "1", "--yes")
@@ -153,7 +155,7 @@ func TestRightsPerBinary(t *testing.T) {
 	}
 }
 
-// call does what no binary but those that need it may do to an order's stream.
+// call makes a call on an order's stream that only the binaries that need it may make.
 func (r *rightsRig) call(user, call, stream string) error {
 	settings, err := kurrentdb.ParseConnectionString(r.events.URLFor(user))
 	require.NoError(r, err)

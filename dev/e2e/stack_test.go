@@ -23,7 +23,7 @@ import (
 	"orderflow/dev/devserver"
 )
 
-// binaries are built once, from the sources the test was built from.
+// binaries is the folder of the binaries, built once from the sources of the test.
 var binaries string
 
 func TestMain(m *testing.M) {
@@ -53,7 +53,7 @@ func run(m *testing.M) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// local looks for the CLI beside itself before it builds one.
+	// local looks for the CLI next to itself before it builds one.
 	if err := os.Symlink(cli, filepath.Join(dir, "temporal")); err != nil {
 		return 0, err
 	}
@@ -62,7 +62,7 @@ func run(m *testing.M) (int, error) {
 	return code, nil
 }
 
-// stack is a running local stack, as its stack.json describes it.
+// stack is a running local stack, as described by its stack.json.
 type stack struct {
 	TemporalAddress string         `json:"temporalAddress"`
 	TemporalUI      string         `json:"temporalUI"`
@@ -75,20 +75,22 @@ type stack struct {
 
 	dir string
 	cmd *exec.Cmd
-	log *bytes.Buffer // what it says; whole once silent is closed
+	log *bytes.Buffer // its standard error; complete once silent is closed
 
 	silent chan struct{}
 }
 
-// kurrentDB is a server that another started, for the tests that share a stack; the others start kurrentsim in any case.
+// kurrentDB is an external server for the tests that share a stack; the other tests
+// always start kurrentsim.
 var kurrentDB = flag.String("kurrentdb", "", "connection `string` of a KurrentDB to run the shared stack on")
 
-// startStack runs the stack in dir until stop, with this environment on top of ours.
+// startStack runs the stack in dir until stop, with environ added to the environment of
+// this process.
 func startStack(dir string, environ []string, args ...string) (*stack, error) {
 	return startStackOf(binaries, dir, environ, args...)
 }
 
-// startStackOf does so with the programs in a directory of its own.
+// startStackOf is startStack with the programs of another directory.
 func startStackOf(programs, dir string, environ []string, args ...string) (*stack, error) {
 	s := &stack{dir: dir, log: &bytes.Buffer{}, silent: make(chan struct{})}
 	s.cmd = exec.Command(filepath.Join(programs, "local"), append([]string{"--ports", "auto", "--state", dir}, args...)...)
@@ -133,14 +135,14 @@ func awaitReady(stderr io.Reader, log *bytes.Buffer) bool {
 	return false
 }
 
-// stop ends the stack as Ctrl-C would, and says when it did not end well.
+// stop ends the stack as Ctrl-C would, and returns an error if it did not end properly.
 func (s *stack) stop() error {
 	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		return err
 	}
 	timer := time.AfterFunc(time.Minute, func() { _ = s.cmd.Process.Kill() })
 	defer timer.Stop()
-	<-s.silent // waiting closes the pipe
+	<-s.silent // Wait closes the pipe
 	return s.cmd.Wait()
 }
 
@@ -150,13 +152,14 @@ var shared struct {
 	err   error
 }
 
-// sharedStack is the one stack of the tests that each look at orders of their own. Orders that exceed their credit go on
-// hold, a mail of unknown outcome is sent again after a second.
+// sharedStack returns the stack shared by the tests that each look at their own orders
+// only. Orders that exceed their credit go on hold; an email of unknown outcome is sent
+// again after a second.
 func sharedStack(t *testing.T) *stack {
 	t.Helper()
 	shared.once.Do(func() {
 		environ := []string{"CREDIT_HOLD=30m", "EMAIL_UNKNOWN_GRACE=1s"}
-		if *kurrentDB != "" { // its group may be the one that a run of chaos created, with its message timeout
+		if *kurrentDB != "" { // its group may have been created by a run of chaos, with that message timeout
 			environ = append(environ, "KURRENTDB_URL="+*kurrentDB, "STARTER_MESSAGE_TIMEOUT=10s")
 		}
 		shared.stack, shared.err = startStack(filepath.Join(binaries, "state"), environ, "--rate", "0")

@@ -9,11 +9,12 @@ import (
 	"google.golang.org/grpc"
 )
 
-// gate stands between a lane's workers and the server. While it is shut, a worker asks for a task only when the test says
-// so, and what it reports about the task waits until the test lets it pass. The server can do nothing in between, so an
-// order stands still after each of its smallest steps.
-type gate struct {
-	asking  map[queueKind]chan struct{} // one token lets one worker ask for one task
+// pollGate intercepts the calls from a steppedWorker to the server. While it is shut, a
+// worker polls for a task only when the test permits it, and its report about the task
+// waits until the test lets it pass. The server can do nothing in between, so an order
+// stops after each of its smallest steps.
+type pollGate struct {
+	asking  map[queueKind]chan struct{} // each token permits one poll for one task
 	reports chan report
 	opened  chan struct{}
 	once    sync.Once
@@ -27,24 +28,24 @@ const (
 	mailSteps
 )
 
-// report is what a worker has to say about a task that it was given.
+// report is a worker's result of a task.
 type report struct {
-	pass chan struct{} // to be closed
+	pass chan struct{} // closed to let the report pass
 	done chan struct{} // closed when the server has it
 }
 
-func newGate() *gate {
-	g := &gate{asking: map[queueKind]chan struct{}{}, reports: make(chan report), opened: make(chan struct{})}
+func newPollGate() *pollGate {
+	g := &pollGate{asking: map[queueKind]chan struct{}{}, reports: make(chan report), opened: make(chan struct{})}
 	for _, kind := range []queueKind{workflowTasks, orderSteps, mailSteps} {
 		g.asking[kind] = make(chan struct{})
 	}
 	return g
 }
 
-// open lets everything pass from now on.
-func (g *gate) open() { g.once.Do(func() { close(g.opened) }) }
+// open lets all calls pass from now on.
+func (g *pollGate) open() { g.once.Do(func() { close(g.opened) }) }
 
-func (g *gate) intercept(
+func (g *pollGate) intercept(
 	ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption,
 ) error {
 	call := func() error { return invoke(ctx, method, request, reply, conn, options...) }
@@ -52,7 +53,7 @@ func (g *gate) intercept(
 	case *workflowservice.PollWorkflowTaskQueueRequest:
 		err := g.ask(ctx, workflowTasks, call)
 		if task, ok := reply.(*workflowservice.PollWorkflowTaskQueueResponse); ok && task.GetQuery() != nil {
-			go g.askAgain() // somebody looks at the order, which is no step of it
+			go g.askAgain() // a query of a test is not a step of the order
 		}
 		return err
 	case *workflowservice.PollActivityTaskQueueRequest:
@@ -69,7 +70,7 @@ func (g *gate) intercept(
 	}
 }
 
-func (g *gate) ask(ctx context.Context, kind queueKind, call func() error) error {
+func (g *pollGate) ask(ctx context.Context, kind queueKind, call func() error) error {
 	select {
 	case <-g.asking[kind]:
 	case <-g.opened:
@@ -79,14 +80,14 @@ func (g *gate) ask(ctx context.Context, kind queueKind, call func() error) error
 	return call()
 }
 
-func (g *gate) askAgain() {
+func (g *pollGate) askAgain() {
 	select {
 	case g.asking[workflowTasks] <- struct{}{}:
 	case <-g.opened:
 	}
 }
 
-func (g *gate) tell(ctx context.Context, call func() error) error {
+func (g *pollGate) tell(ctx context.Context, call func() error) error {
 	r := report{pass: make(chan struct{}), done: make(chan struct{})}
 	defer close(r.done)
 	select {

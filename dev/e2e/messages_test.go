@@ -14,18 +14,18 @@ import (
 
 const shipped = `{"carrier":"DHL","trackingNumber":"00340434292135100186"}`
 
-func TestAnOrderShips(t *testing.T) {
+func TestRecordShipment(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newStackClient(t)
 	customer := "customer-" + uuid.NewString()
-	id := s.place(basket{customer: customer})
+	id := s.place(orderSpec{customer: customer})
 	state := s.awaitMail(id, order.StatusFulfilling, "sent")
 	require.Equal(t, order.CreditReserved, state.Credit)
 	require.Equal(t, order.Money{Minor: 24200, Currency: "USD"}, state.Total)
 
 	state, err := s.update(id, "record-shipment", shipped)
 	require.NoError(t, err)
-	require.Equal(t, order.StatusShipped, state.Status, "the update answers when the order is shipped")
+	require.Equal(t, order.StatusShipped, state.Status, "the update returns once the order is shipped")
 	require.Equal(t, []string{"shipped", "DHL", "00340434292135100186"}, s.row(id, "status", "carrier", "tracking_number"))
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, s.closed(id))
 	require.Equal(t, "sent", s.awaitStatus(id, order.StatusShipped).Email)
@@ -40,11 +40,11 @@ func TestAnOrderShips(t *testing.T) {
 	record(t, "shipped", history)
 }
 
-func TestAnOrderIsCancelledAfterItsConfirmation(t *testing.T) {
+func TestCancelOrder_AfterConfirmation(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newStackClient(t)
 	customer := "customer-" + uuid.NewString()
-	id := s.place(basket{customer: customer})
+	id := s.place(orderSpec{customer: customer})
 	s.awaitMail(id, order.StatusFulfilling, "sent")
 	state, err := s.update(id, "cancel-order", `{"reason":"customer-request"}`)
 	require.NoError(t, err)
@@ -59,11 +59,11 @@ func TestAnOrderIsCancelledAfterItsConfirmation(t *testing.T) {
 	record(t, "cancelled", s.history(id))
 }
 
-func TestANativeCancellationUndoesTheOrder(t *testing.T) {
+func TestNativeCancellation(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newStackClient(t)
 	customer := "customer-" + uuid.NewString()
-	id := s.place(basket{customer: customer})
+	id := s.place(orderSpec{customer: customer})
 	s.awaitMail(id, order.StatusFulfilling, "sent")
 	require.NoError(t, s.temporal.CancelWorkflow(t.Context(), id, ""))
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_CANCELED, s.closed(id))
@@ -72,18 +72,18 @@ func TestANativeCancellationUndoesTheOrder(t *testing.T) {
 	record(t, "cancelled-natively", s.history(id))
 }
 
-func TestAnOrderOverItsCreditIsHeldAndApproved(t *testing.T) {
+func TestApproveCredit(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newStackClient(t)
 	customer := "customer-" + uuid.NewString()
-	id := s.place(basket{customer: customer, price: "USD6000.00"})
+	id := s.place(orderSpec{customer: customer, price: "USD6000.00"})
 	state := s.awaitStatus(id, order.StatusOnHold)
 	require.Equal(t, order.ReasonInsufficientCredit, state.Reason)
 	require.Equal(t, order.CreditHeld, state.Credit)
 	record(t, "on-hold", s.history(id))
 	state, err := s.update(id, "approve-credit", `{"by":"op-1","note":"good customer"}`)
 	require.NoError(t, err)
-	require.Equal(t, order.StatusFulfilling, state.Status, "the update answers when the order goes on")
+	require.Equal(t, order.StatusFulfilling, state.Status, "the update returns once the order continues")
 	require.Equal(t, []string{"credit-account-opened", "credit-limit-exceeded", "credit-reserved"}, s.credit(customer))
 	s.awaitMail(id, order.StatusFulfilling, "sent")
 	record(t, "approved-waiting-for-shipment", s.history(id))
@@ -91,11 +91,11 @@ func TestAnOrderOverItsCreditIsHeldAndApproved(t *testing.T) {
 	s.awaitMail(id, order.StatusShipped, "sent")
 }
 
-func TestAnOrderOverItsCreditIsDeclined(t *testing.T) {
+func TestDeclineCredit(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newStackClient(t)
 	customer := "customer-" + uuid.NewString()
-	id := s.place(basket{customer: customer, price: "USD6000.00"})
+	id := s.place(orderSpec{customer: customer, price: "USD6000.00"})
 	s.awaitStatus(id, order.StatusOnHold)
 	s.signal(id, "decline-credit", `{"by":"op-1","note":""}`)
 	state := s.awaitMail(id, order.StatusRejected, "sent")
@@ -107,26 +107,26 @@ func TestAnOrderOverItsCreditIsDeclined(t *testing.T) {
 	record(t, "declined", s.history(id))
 }
 
-func TestAnOrderOnHoldIsCancelled(t *testing.T) {
+func TestCancelOrder_OnHold(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	id := s.place(basket{price: "USD6000.00"})
+	s := newStackClient(t)
+	id := s.place(orderSpec{price: "USD6000.00"})
 	s.awaitStatus(id, order.StatusOnHold)
 	_, err := s.update(id, "cancel-order", `{"reason":"customer-request"}`)
 	require.NoError(t, err)
-	require.Equal(t, []string{"cancelled", ""}, s.row(id, "status", "recipient_name"), "a customer who was never told yes needs no address")
+	require.Equal(t, []string{"cancelled", ""}, s.row(id, "status", "recipient_name"), "a customer without a confirmation needs no address")
 	require.Empty(t, s.mails(id))
 	s.closed(id)
 	record(t, "cancelled-on-hold", s.history(id))
 }
 
-func TestAnotherCurrencyThanTheAccountsIsRejected(t *testing.T) {
+func TestOrder_OtherCurrencyIsRejected(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newStackClient(t)
 	customer := "customer-" + uuid.NewString()
-	first := s.place(basket{customer: customer})
+	first := s.place(orderSpec{customer: customer})
 	s.awaitStatus(first, order.StatusFulfilling)
-	second := s.place(basket{customer: customer, price: "EUR10.00"})
+	second := s.place(orderSpec{customer: customer, price: "EUR10.00"})
 	state := s.awaitMail(second, order.StatusRejected, "sent")
 	require.Equal(t, order.ReasonCurrencyMismatch, state.Reason)
 	require.Equal(t, order.CreditRefused, state.Credit)
@@ -134,11 +134,11 @@ func TestAnotherCurrencyThanTheAccountsIsRejected(t *testing.T) {
 	record(t, "rejected", s.history(second))
 }
 
-func TestAPaidOrderFreesItsCredit(t *testing.T) {
+func TestPayment_ReleasesCredit(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newStackClient(t)
 	customer := "customer-" + uuid.NewString()
-	id := s.place(basket{customer: customer})
+	id := s.place(orderSpec{customer: customer})
 	s.awaitStatus(id, order.StatusFulfilling)
 	s.append(id, "order-paid", map[string]any{"amount": "USD242.00"})
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, s.closed("settlement-"+id+"-1"))
@@ -148,11 +148,11 @@ func TestAPaidOrderFreesItsCredit(t *testing.T) {
 	s.awaitStatus(id, order.StatusShipped)
 }
 
-func TestPaymentsAddUp(t *testing.T) {
+func TestPayment_AddsUp(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newStackClient(t)
 	customer := "customer-" + uuid.NewString()
-	id := s.place(basket{customer: customer})
+	id := s.place(orderSpec{customer: customer})
 	s.awaitStatus(id, order.StatusFulfilling)
 	s.append(id, "order-paid", map[string]any{"amount": "USD100.00", "paymentId": "p-1"})
 	s.append(id, "order-paid", map[string]any{"amount": "USD100.00", "paymentId": "p-1"})
@@ -176,29 +176,29 @@ func TestPaymentsAddUp(t *testing.T) {
 		string(released.Event.Data))
 }
 
-// settlement returns what a payment came to.
-func (s *shop) settlement(id, revision string) string {
+// settlement returns the result of a payment.
+func (s *stackClient) settlement(id, revision string) string {
 	s.t.Helper()
 	var settlement activities.Settlement
 	require.NoError(s.t, s.temporal.GetWorkflow(s.t.Context(), "settlement-"+id+"-"+revision, "").Get(s.t.Context(), &settlement))
 	return string(settlement.Status) + " " + settlement.Paid.String()
 }
 
-func TestARequestOnTheStreamCancelsTheOrder(t *testing.T) {
+func TestCancellationRequested_CancelsOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	id := s.place(basket{})
+	s := newStackClient(t)
+	id := s.place(orderSpec{})
 	s.awaitStatus(id, order.StatusFulfilling)
 	s.append(id, "order-cancellation-requested", map[string]any{"reason": "customer-request"})
 	state := s.awaitStatus(id, order.StatusCancelled)
 	require.Equal(t, "customer-request", state.Code)
 }
 
-func TestAnErasedOrderThatReachesFulfilmentFailsAndIsUndone(t *testing.T) {
+func TestOrder_ErasedBeforeFulfillment(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
+	s := newStackClient(t)
 	customer := "customer-" + uuid.NewString()
-	id := s.place(basket{customer: customer, price: "USD6000.00"})
+	id := s.place(orderSpec{customer: customer, price: "USD6000.00"})
 	s.awaitStatus(id, order.StatusOnHold)
 	s.erase(id)
 	s.signal(id, "approve-credit", `{"by":"op-1"}`)
@@ -208,10 +208,10 @@ func TestAnErasedOrderThatReachesFulfilmentFailsAndIsUndone(t *testing.T) {
 	record(t, "order-gone", s.history(id))
 }
 
-func TestAnUnusableMessageLeavesTheOrderAlone(t *testing.T) {
+func TestMessage_InvalidHasNoEffect(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	id := s.place(basket{})
+	s := newStackClient(t)
+	id := s.place(orderSpec{})
 	s.awaitStatus(id, order.StatusFulfilling)
 	for _, body := range []string{`{}`, `null`, `"now"`, `{"carrier":"D\u0007HL","trackingNumber":"1"}`, `{"carrier":1}`} {
 		s.signal(id, "record-shipment", body)

@@ -15,37 +15,38 @@ import (
 	"orderflow/workflows"
 )
 
-// traveller is an order in a lane that goes on step by step. A step is the smallest thing the server can do: a task is
-// handed to a worker, or what became of it is written down. Between two steps lies every place in which anything from
-// outside can meet the order.
-type traveller struct {
-	*lane
+// orderUnderTest is an order on a steppedWorker that advances step by step. A step is the
+// smallest thing the server can do: a task is handed to a worker, or its result is
+// recorded. An external message can reach the order only between two steps.
+type orderUnderTest struct {
+	*steppedWorker
 	id, customer string
 
-	held     map[queueKind]report // handed out and done, and not yet written down
+	held     map[queueKind]report // tasks that are done and not yet reported
 	steps    []string
-	children []string // workflows of mails that the order did not wait for
+	children []string // email workflows that the order did not wait for
 }
 
-// way is what happens to an order when nothing comes between.
-type way struct {
+// scenario is the course of an order without a cancellation.
+type scenario struct {
 	name     string
-	basket   basket
-	mailLate bool               // mails are sent when nothing else is left to do
-	acts     []func(*traveller) // what somebody does each time the order rests
+	spec     orderSpec
+	mailLate bool                    // emails are sent only when nothing else is left to do
+	actions  []func(*orderUnderTest) // performed one by one, each time the order waits
 	names    []string
 }
 
-// walk takes n steps of the way, or all when n is negative, and reports how many it took.
-func (o *traveller) walk(w way, n int) int {
+// runSteps runs n steps of the scenario, or all if n is negative, and returns how many it
+// ran.
+func (o *orderUnderTest) runSteps(w scenario, n int) int {
 	o.t.Helper()
 	acts := 0
 	for n < 0 || len(o.steps) < n {
-		name := o.step(w.mailLate && acts < len(w.acts))
+		name := o.step(w.mailLate && acts < len(w.actions))
 		switch {
 		case name != "":
-		case acts < len(w.acts):
-			w.acts[acts](o)
+		case acts < len(w.actions):
+			w.actions[acts](o)
 			name = w.names[acts]
 			acts++
 		default:
@@ -56,9 +57,9 @@ func (o *traveller) walk(w way, n int) int {
 	return len(o.steps)
 }
 
-// step takes the next step and names it, or gives nothing when the order rests. A workflow task comes before an order's
-// step, and that before its mail.
-func (o *traveller) step(withoutMail bool) string {
+// step runs the next step and returns its name, or "" if the order waits. Workflow tasks
+// come before order steps, and order steps before emails.
+func (o *orderUnderTest) step(withoutMail bool) string {
 	o.t.Helper()
 	pending := o.pending()
 	for _, p := range pending {
@@ -83,11 +84,12 @@ func (o *traveller) step(withoutMail bool) string {
 	return ""
 }
 
-// pending is what is to be done for the order, and for mails that were handed over to workflows of their own.
-func (o *traveller) pending() []*workflowservice.DescribeWorkflowExecutionResponse {
+// pending returns what is to be done for the order, and for emails that were handed to
+// workflows of their own.
+func (o *orderUnderTest) pending() []*workflowservice.DescribeWorkflowExecutionResponse {
 	o.t.Helper()
 	var order *workflowservice.DescribeWorkflowExecutionResponse
-	require.EventuallyWithT(o.t, func(c *assert.CollectT) { // a child is started by the server itself, which nothing can hold up
+	require.EventuallyWithT(o.t, func(c *assert.CollectT) { // the server itself starts a child, which no gate can hold up
 		description, err := o.temporal.DescribeWorkflow(o.t.Context(), o.id, "")
 		require.NoError(c, err)
 		order = description.RawResponse
@@ -107,8 +109,9 @@ func (o *traveller) pending() []*workflowservice.DescribeWorkflowExecutionRespon
 	return all
 }
 
-// advance hands a task out and waits until the worker is done with it, or lets the outcome of one pass.
-func (o *traveller) advance(kind queueKind, name string, waiting bool) string {
+// advance hands out a task and waits until the worker is done with it, or lets a held
+// result pass.
+func (o *orderUnderTest) advance(kind queueKind, name string, waiting bool) string {
 	o.t.Helper()
 	if done, held := o.held[kind]; held {
 		delete(o.held, kind)
@@ -121,7 +124,7 @@ func (o *traveller) advance(kind queueKind, name string, waiting bool) string {
 		select {
 		case o.gate.asking[kind] <- struct{}{}:
 		case <-timeout:
-			require.FailNow(o.t, "no worker asks for "+name)
+			require.FailNow(o.t, "no worker polls for "+name)
 		}
 	}
 	select {
@@ -132,15 +135,16 @@ func (o *traveller) advance(kind queueKind, name string, waiting bool) string {
 	return name + " done"
 }
 
-func (o *traveller) describe(id string) *workflowservice.DescribeWorkflowExecutionResponse {
+func (o *orderUnderTest) describe(id string) *workflowservice.DescribeWorkflowExecutionResponse {
 	o.t.Helper()
 	description, err := o.temporal.DescribeWorkflow(o.t.Context(), id, "")
 	require.NoError(o.t, err)
 	return description.RawResponse
 }
 
-// end lets the order, and mails that it did not wait for, come to their end, and gives the order's.
-func (o *traveller) end() enums.WorkflowExecutionStatus {
+// end lets the order, and emails that it did not wait for, complete, and returns the
+// order's final status.
+func (o *orderUnderTest) end() enums.WorkflowExecutionStatus {
 	o.t.Helper()
 	o.gate.open()
 	status := o.closed(o.id)
@@ -148,8 +152,9 @@ func (o *traveller) end() enums.WorkflowExecutionStatus {
 	return status
 }
 
-// mailsClosed waits for the end of mails that an order handed over to workflows of their own.
-func (s *shop) mailsClosed(id string) {
+// mailsClosed waits for the completion of emails that an order handed to workflows of
+// their own.
+func (s *stackClient) mailsClosed(id string) {
 	s.t.Helper()
 	for _, kind := range email.Kinds() {
 		mail := workflows.EmailID(id, kind)
@@ -163,11 +168,11 @@ func (s *shop) mailsClosed(id string) {
 	}
 }
 
-// did reports whether somebody did this on the way.
-func (o *traveller) did(name string) bool { return slices.Contains(o.steps, name) }
+// did reports whether this action was performed.
+func (o *orderUnderTest) did(name string) bool { return slices.Contains(o.steps, name) }
 
-// after gives the first place after a step, or otherwise when there is none to look for.
-func (o *traveller) after(step string, otherwise int) int {
+// after returns the first place after a step, or otherwise if step is empty.
+func (o *orderUnderTest) after(step string, otherwise int) int {
 	if step == "" {
 		return otherwise
 	}
@@ -175,8 +180,8 @@ func (o *traveller) after(step string, otherwise int) int {
 	return slices.Index(o.steps, step) + 1
 }
 
-// name tells a place from every other of the way.
-func (o *traveller) name(place int) string {
+// name returns a name of the place that is unique within the scenario.
+func (o *orderUnderTest) name(place int) string {
 	if place == 0 {
 		return "00 before anything"
 	}

@@ -15,7 +15,7 @@ import (
 	"orderflow/internal/order"
 )
 
-// customerView is what the api says about a customer.
+// customerView is the api's response about a customer.
 type customerView struct {
 	Limit, Reserved, Available string
 	Orders                     int
@@ -23,15 +23,15 @@ type customerView struct {
 	LagEvents                  *int
 }
 
-// request sends JSON to the api and answers status and body.
-func (s *shop) request(method, path string, body any) (int, []byte) {
+// request sends JSON to the api and returns status and body.
+func (s *stackClient) request(method, path string, body any) (int, []byte) {
 	s.t.Helper()
 	status, received, err := s.ask(method, path, body)
 	require.NoError(s.t, err)
 	return status, received
 }
 
-func (s *shop) ask(method, path string, body any) (int, []byte, error) {
+func (s *stackClient) ask(method, path string, body any) (int, []byte, error) {
 	var sent io.Reader
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -54,8 +54,8 @@ func (s *shop) ask(method, path string, body any) (int, []byte, error) {
 	return answer.StatusCode, received, err
 }
 
-// awaitCustomer waits until the view of a customer with one order says this.
-func (s *shop) awaitCustomer(id, status, credit, available string) customerView {
+// awaitCustomer waits until the view of a customer with one order has these values.
+func (s *stackClient) awaitCustomer(id, status, credit, available string) customerView {
 	s.t.Helper()
 	var seen customerView
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
@@ -70,8 +70,8 @@ func (s *shop) awaitCustomer(id, status, credit, available string) customerView 
 	return seen
 }
 
-// published lists the types of the domain events of an order, and the last one's body.
-func (s *shop) published(orderID string) (types []string, last map[string]any) {
+// published returns the types of the domain events of an order, and the last one's body.
+func (s *stackClient) published(orderID string) (types []string, last map[string]any) {
 	s.t.Helper()
 	stream, err := s.events.ReadStream(s.t.Context(), "fulfillment-"+orderID, kurrentdb.ReadStreamOptions{From: kurrentdb.Start{}}, 100)
 	require.NoError(s.t, err)
@@ -85,14 +85,14 @@ func (s *shop) published(orderID string) (types []string, last map[string]any) {
 		types = append(types, event.Event.EventType)
 		last = map[string]any{}
 		require.NoError(s.t, json.Unmarshal(event.Event.Data, &last))
-		require.NotContains(s.t, string(event.Event.Data), "Canary", "domain events name nobody")
+		require.NotContains(s.t, string(event.Event.Data), "Canary", "domain events hold no personal data")
 	}
 }
 
-func TestAnOrderPlacedOverHTTPComesBackAsShippedToItsCustomersView(t *testing.T) {
+func TestHTTP_PlacedOrderShips(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	b := basket{}.complete()
+	s := newStackClient(t)
+	b := orderSpec{}.complete()
 	code, body := s.request(http.MethodPost, "/customers", map[string]any{"customerId": b.customer, "limit": "USD500.00"})
 	require.Equal(t, http.StatusCreated, code, string(body))
 	code, body = s.request(http.MethodPost, "/orders", b.body())
@@ -102,7 +102,7 @@ func TestAnOrderPlacedOverHTTPComesBackAsShippedToItsCustomersView(t *testing.T)
 	code, body = s.request(http.MethodPost, "/orders", b.body())
 	require.Equal(t, http.StatusOK, code, string(body))
 
-	s.awaitStatus(b.id, order.StatusFulfilling) // the view may know before the workflow does
+	s.awaitStatus(b.id, order.StatusFulfilling) // the view may be updated before the workflow
 	_, err := s.update(b.id, "record-shipment", shipped)
 	require.NoError(t, err)
 
@@ -119,17 +119,17 @@ func TestAnOrderPlacedOverHTTPComesBackAsShippedToItsCustomersView(t *testing.T)
 	require.Equal(t, http.StatusConflict, code, string(body))
 }
 
-func TestAnOrderCancelledOverHTTPComesBackAsCancelled(t *testing.T) {
+func TestHTTP_CanceledOrder(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	b := basket{}.complete()
+	s := newStackClient(t)
+	b := orderSpec{}.complete()
 	code, body := s.request(http.MethodPost, "/orders", b.body())
 	require.Equal(t, http.StatusCreated, code, string(body))
 	s.awaitCustomer(b.customer, "fulfilling", "reserved", "USD9758.00")
 
 	code, body = s.request(http.MethodPost, "/orders/"+b.id+"/cancel", map[string]any{"reason": "customer-request"})
 
-	if code != http.StatusAccepted { // as it is when the undoing takes a busy machine too long to wait for
+	if code != http.StatusAccepted { // compensation may take longer than the api waits on a busy machine
 		require.Equal(t, http.StatusOK, code, string(body))
 		require.Contains(t, string(body), `"status":"cancelled"`)
 	}

@@ -30,21 +30,23 @@ import (
 	"orderflow/workflows"
 )
 
-// lane carries orders beside the stack's own worker, on task queues of its own and in this process, so that a test can
-// stop an order wherever it is. Stores and server are the stack's. Nothing is cached between workflow tasks: each replays
-// the whole history, so that an order that could not be replayed would not get far.
-type lane struct {
-	*shop
+// steppedWorker runs orders in this process, next to the stack's own worker and on its
+// own task queues, so that a test can stop an order anywhere. It uses the stores and the
+// server of the stack. Nothing is cached between workflow tasks: each task replays the
+// whole history, so an order that cannot be replayed does not get far.
+type steppedWorker struct {
+	*stackClient
 	queue  string
-	gate   *gate
-	hurry  time.Duration // what the workflow takes for a minute, zero: a minute
-	metric *tally
+	gate   *pollGate
+	hurry  time.Duration // duration of a workflow's minute; 0 means a minute
+	metric *metricsRecorder
 }
 
-// newLane starts a worker for the test. Its gate is shut unless the test opens it.
-func newLane(t *testing.T, hurry time.Duration) *lane {
+// newSteppedWorker starts a worker for the test. Its gate is shut until the test opens
+// it.
+func newSteppedWorker(t *testing.T, hurry time.Duration) *steppedWorker {
 	t.Helper()
-	l := &lane{shop: newShop(t), queue: "lane-" + uuid.NewString(), gate: newGate(), hurry: hurry, metric: newTally()}
+	l := &steppedWorker{stackClient: newStackClient(t), queue: "lane-" + uuid.NewString(), gate: newPollGate(), hurry: hurry, metric: newMetricsRecorder()}
 	c, err := client.DialContext(t.Context(), client.Options{
 		HostPort: l.stack.TemporalAddress, Logger: silent{}, MetricsHandler: l.metric,
 		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(l.gate.intercept)}},
@@ -53,7 +55,7 @@ func newLane(t *testing.T, hurry time.Duration) *lane {
 	do := l.activities()
 	withoutCache()
 	options := worker.Options{
-		DisableEagerActivities: true, DisableRegistrationAliasing: true, Interceptors: []interceptor.WorkerInterceptor{&diversion{lane: l}},
+		DisableEagerActivities: true, DisableRegistrationAliasing: true, Interceptors: []interceptor.WorkerInterceptor{&workflowInterceptor{worker: l}},
 		MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 1,
 	}
 	orders := worker.New(c, l.queue, options)
@@ -75,13 +77,14 @@ func newLane(t *testing.T, hurry time.Duration) *lane {
 
 const mailSuffix = "-mail"
 
-func (l *lane) mailQueue() string { return l.queue + mailSuffix }
+func (l *steppedWorker) mailQueue() string { return l.queue + mailSuffix }
 
-// withoutCache holds for every worker of this process; the SDK wants it called before the first one starts.
+// withoutCache affects every worker of this process. The SDK requires the call before the
+// first worker starts.
 var withoutCache = sync.OnceFunc(func() { worker.SetStickyWorkflowCacheSize(0) })
 
-// activities are the real ones on the stack's stores.
-func (l *lane) activities() *activities.Activities {
+// activities returns the real activities on the stack's stores.
+func (l *steppedWorker) activities() *activities.Activities {
 	l.t.Helper()
 	events, err := kurrent.Open(kurrent.Config{URL: l.stack.KurrentURL, AllowPlaintext: true, CallTimeout: patience})
 	require.NoError(l.t, err)
@@ -95,19 +98,20 @@ func (l *lane) activities() *activities.Activities {
 	require.NoError(l.t, err)
 	return &activities.Activities{
 		Credit: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: events, Terms: credit.Terms{Limits: limits}}),
-		Orders: events, Fulfillments: store, Published: events, Emails: store, Mailer: newPost(l.stack.SESURL), Meter: unmetered{},
+		Orders: events, Fulfillments: store, Published: events, Emails: store, Mailer: newInboxMailer(l.stack.SESURL), Meter: unmetered{},
 		HoldFor: 30 * time.Minute,
 	}
 }
 
-// begin starts an order in the lane before it is placed: the bridge, which is no part of this, finds it started.
-func (l *lane) begin(b basket) *traveller {
+// begin starts an order on this worker before it is placed: the bridge, which is not
+// under test here, finds it started.
+func (l *steppedWorker) begin(b orderSpec) *orderUnderTest {
 	l.t.Helper()
 	return l.beginAs(b, func(*workflows.Input) {})
 }
 
-// beginAs starts an order with another input than its body asks for.
-func (l *lane) beginAs(b basket, spoil func(*workflows.Input)) *traveller {
+// beginAs starts an order with an input that differs from its body.
+func (l *steppedWorker) beginAs(b orderSpec, spoil func(*workflows.Input)) *orderUnderTest {
 	l.t.Helper()
 	b = b.complete()
 	body, err := json.Marshal(b.body())
@@ -128,69 +132,69 @@ func (l *lane) beginAs(b basket, spoil func(*workflows.Input)) *traveller {
 	require.NoError(l.t, err)
 	_, err = l.events.AppendToStream(l.t.Context(), b.id, kurrentdb.AppendToStreamOptions{StreamState: kurrentdb.NoStream{}}, event)
 	require.NoError(l.t, err)
-	return &traveller{lane: l, id: b.id, customer: b.customer, held: map[queueKind]report{}}
+	return &orderUnderTest{steppedWorker: l, id: b.id, customer: b.customer, held: map[queueKind]report{}}
 }
 
-// diversion sends mails to the lane's own queue, which is how a step of a mail is told from any other, and lets minutes
-// pass faster.
-type diversion struct {
+// workflowInterceptor sends emails to the steppedWorker's own queue, which distinguishes
+// email steps from all others, and shortens minutes.
+type workflowInterceptor struct {
 	interceptor.WorkerInterceptorBase
-	lane *lane
+	worker *steppedWorker
 }
 
-// InterceptWorkflow takes the place of what a workflow calls.
-func (d *diversion) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	return &divertedIn{WorkflowInboundInterceptorBase: interceptor.WorkflowInboundInterceptorBase{Next: next}, lane: d.lane}
+// InterceptWorkflow intercepts the calls that a workflow makes.
+func (d *workflowInterceptor) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	return &inboundInterceptor{WorkflowInboundInterceptorBase: interceptor.WorkflowInboundInterceptorBase{Next: next}, worker: d.worker}
 }
 
-type divertedIn struct {
+type inboundInterceptor struct {
 	interceptor.WorkflowInboundInterceptorBase
-	lane *lane
+	worker *steppedWorker
 }
 
-// Init puts divertedOut in between.
-func (d *divertedIn) Init(out interceptor.WorkflowOutboundInterceptor) error {
-	return d.Next.Init(&divertedOut{WorkflowOutboundInterceptorBase: interceptor.WorkflowOutboundInterceptorBase{Next: out}, lane: d.lane})
+// Init inserts an outboundInterceptor.
+func (d *inboundInterceptor) Init(out interceptor.WorkflowOutboundInterceptor) error {
+	return d.Next.Init(&outboundInterceptor{WorkflowOutboundInterceptorBase: interceptor.WorkflowOutboundInterceptorBase{Next: out}, worker: d.worker})
 }
 
-type divertedOut struct {
+type outboundInterceptor struct {
 	interceptor.WorkflowOutboundInterceptorBase
-	lane *lane
+	worker *steppedWorker
 }
 
-// ExecuteActivity diverts mails.
-func (d *divertedOut) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
+// ExecuteActivity redirects emails.
+func (d *outboundInterceptor) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
 	if workflow.GetActivityOptions(ctx).TaskQueue == workflows.EmailTaskQueue {
-		ctx = workflow.WithTaskQueue(ctx, d.lane.mailQueue())
+		ctx = workflow.WithTaskQueue(ctx, d.worker.mailQueue())
 	}
 	return d.Next.ExecuteActivity(ctx, name, args...)
 }
 
-// NewTimerWithOptions shortens timers, of which every wait with an end has one.
-func (d *divertedOut) NewTimerWithOptions(ctx workflow.Context, t time.Duration, o workflow.TimerOptions) workflow.Future {
+// NewTimerWithOptions shortens timers. Every wait with a deadline has one.
+func (d *outboundInterceptor) NewTimerWithOptions(ctx workflow.Context, t time.Duration, o workflow.TimerOptions) workflow.Future {
 	return d.Next.NewTimerWithOptions(ctx, d.hurried(t), o)
 }
 
-func (d *divertedOut) hurried(t time.Duration) time.Duration {
-	if d.lane.hurry == 0 {
+func (d *outboundInterceptor) hurried(t time.Duration) time.Duration {
+	if d.worker.hurry == 0 {
 		return t
 	}
-	return t / time.Minute * d.lane.hurry
+	return t / time.Minute * d.worker.hurry
 }
 
-// post sends mails to the stack's inbox. The real mailer takes its address from the environment of its process, which the
-// tests of this package share.
-type post struct{ client *sesv2.Client }
+// inboxMailer sends emails to the stack's inbox. The real mailer takes its address from
+// the environment of its process, which the tests of this package share.
+type inboxMailer struct{ client *sesv2.Client }
 
-func newPost(url string) post {
-	return post{sesv2.New(sesv2.Options{
+func newInboxMailer(url string) inboxMailer {
+	return inboxMailer{sesv2.New(sesv2.Options{
 		BaseEndpoint: aws.String(url), Region: "us-east-1", Retryer: aws.NopRetryer{},
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
 	})}
 }
 
-// Send hands one letter to the inbox.
-func (p post) Send(ctx context.Context, letter email.Letter) (string, error) {
+// Send delivers one letter to the inbox.
+func (p inboxMailer) Send(ctx context.Context, letter email.Letter) (string, error) {
 	text := &types.Content{Data: aws.String(string(letter.Kind))}
 	headers := []types.MessageHeader{{Name: aws.String("X-Order-Id"), Value: aws.String(letter.OrderID)}}
 	sent, err := p.client.SendEmail(ctx, &sesv2.SendEmailInput{
@@ -206,5 +210,5 @@ func (p post) Send(ctx context.Context, letter email.Letter) (string, error) {
 
 type unmetered struct{}
 
-// EmailSettled counts nothing.
+// EmailSettled does nothing.
 func (unmetered) EmailSettled(email.Kind, email.Status) {}

@@ -21,8 +21,9 @@ type onceReport struct {
 	Parked, Unlinked []struct{ Stream, Type, EventID, Reason string }
 }
 
-// once runs the stack for these arguments alone, and gives its exit code and report.
-func once(t *testing.T, dir string, environ []string, args ...string) (int, onceReport, string) {
+// runOnce runs the stack with --once and these arguments, and returns its exit code,
+// report and standard error.
+func runOnce(t *testing.T, dir string, environ []string, args ...string) (int, onceReport, string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), filepath.Join(binaries, "local"), append([]string{"--once", "--ports", "auto", "--state", dir}, args...)...)
@@ -40,7 +41,7 @@ func once(t *testing.T, dir string, environ []string, args ...string) (int, once
 	return cmd.ProcessState.ExitCode(), report, stderr.String()
 }
 
-// The orders of the file and what is wrong with them.
+// A file with one valid and several invalid orders.
 const mixedOrders = `[
 {"stream":"order-good","events":[{"type":"order-placed","content-type":"application/json","data":` + goodBody + `}]},
 {"stream":"order-bad-quantity","events":[{"type":"order-placed","content-type":"application/json","data":{"orderId":"order-bad-quantity","customerId":"c",
@@ -57,14 +58,14 @@ const goodBody = `{"orderId":"order-good","customerId":"customer-good",
  {"productId":"1","productName":"x","quantity":1,"pricePerUnit":"USD0.05","taxRate":0.10}],
  "billing":{"recipient":{"fullName":"Ada Example","emailAddress":"ada@example.com"}},"at":"2025-01-01T00:00:00Z"}`
 
-func TestOnceReportsOrdersAndWhatWasParkedAndTheSameFileAgainChangesNothing(t *testing.T) {
+func TestOnce_SameFileTwice(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "orders.json")
 	require.NoError(t, os.WriteFile(file, []byte(mixedOrders), 0o600))
 	var first onceReport
 	for run := range 2 {
-		code, report, stderr := once(t, filepath.Join(dir, "state"), nil, "--orders", file)
+		code, report, stderr := runOnce(t, filepath.Join(dir, "state"), nil, "--orders", file)
 		require.Zero(t, code, stderr)
 		require.Len(t, report.Orders, 1)
 		got := report.Orders[0]
@@ -83,9 +84,9 @@ func TestOnceReportsOrdersAndWhatWasParkedAndTheSameFileAgainChangesNothing(t *t
 	}
 }
 
-func TestOnceGeneratesOrdersOfWhichEveryTenthHasTooLittleCredit(t *testing.T) {
+func TestOnce_GeneratedOrders(t *testing.T) {
 	t.Parallel()
-	code, report, stderr := once(t, t.TempDir(), nil, "--generate", "30", "--seed", "7")
+	code, report, stderr := runOnce(t, t.TempDir(), nil, "--generate", "30", "--seed", "7")
 	require.Zero(t, code, stderr)
 	require.Len(t, report.Orders, 30)
 	rejected := 0
@@ -103,7 +104,7 @@ func TestOnceGeneratesOrdersOfWhichEveryTenthHasTooLittleCredit(t *testing.T) {
 	require.Empty(t, report.Parked)
 }
 
-func TestUnknownCustomersGoByThePolicy(t *testing.T) {
+func TestOnce_UnknownCustomerPolicy(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ policy, hold, status, reason, credit string }{
 		{"reject", "0", "rejected", "UNKNOWN_CUSTOMER", "refused"},
@@ -112,7 +113,7 @@ func TestUnknownCustomersGoByThePolicy(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.policy, func(t *testing.T) {
 			t.Parallel()
-			code, report, stderr := once(t, t.TempDir(),
+			code, report, stderr := runOnce(t, t.TempDir(),
 				[]string{"CREDIT_UNKNOWN_CUSTOMER=" + test.policy, "CREDIT_HOLD=" + test.hold}, "--generate", "1")
 			require.Zero(t, code, stderr)
 			require.Len(t, report.Orders, 1)
@@ -122,15 +123,15 @@ func TestUnknownCustomersGoByThePolicy(t *testing.T) {
 	}
 }
 
-func TestBadArgumentsAreAllReportedAtOnce(t *testing.T) {
+func TestOnce_ReportsAllInvalidArguments(t *testing.T) {
 	t.Parallel()
-	code, _, stderr := once(t, t.TempDir(), nil, "--orders", "no-such-file.json", "--generate", "-1")
+	code, _, stderr := runOnce(t, t.TempDir(), nil, "--orders", "no-such-file.json", "--generate", "-1")
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, "--orders ")
 	require.Contains(t, stderr, "--generate: ")
 }
 
-func TestABinaryWithBadConfigurationListsAllFaults(t *testing.T) {
+func TestBinary_ReportsAllConfigurationFaults(t *testing.T) {
 	t.Parallel()
 	for binary, want := range map[string][]string{
 		"worker":  {"POSTGRES_URL: is required", "KURRENTDB_URL: is required", "CREDIT_HOLD: ", "EMAIL_FROM: is required", "AWS_REGION: is required"},
@@ -149,9 +150,9 @@ func TestABinaryWithBadConfigurationListsAllFaults(t *testing.T) {
 	}
 }
 
-func TestTheExampleOrdersOfReadme(t *testing.T) {
+func TestOnce_ExampleOrders(t *testing.T) {
 	t.Parallel()
-	code, report, stderr := once(t, t.TempDir(), nil, "--orders", "../../dev/local/example-orders.json")
+	code, report, stderr := runOnce(t, t.TempDir(), nil, "--orders", "../../dev/local/example-orders.json")
 	require.Zero(t, code, stderr)
 	require.Len(t, report.Orders, 1)
 	require.Equal(t, "fulfilling", report.Orders[0].Status)

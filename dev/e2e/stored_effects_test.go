@@ -24,16 +24,17 @@ func slug(name string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(name, ",", ""), " ", "-")
 }
 
-// holdings is all that the stores hold about an order whose customer has no other.
-type holdings struct {
-	status   string // of the row, empty when there is none
+// storedEffects is everything the stores hold about an order whose customer has no other
+// order.
+type storedEffects struct {
+	status   string // of the row; empty if there is none
 	credit   []string
 	versions []string
-	mails    []string // that arrived
-	ledger   []string // that were written down, with their state
+	mails    []string // emails that arrived
+	ledger   []string // rows of the email ledger, with their status
 }
 
-func (s *shop) holdings(id, customer string) holdings {
+func (s *stackClient) storedEffects(id, customer string) storedEffects {
 	s.t.Helper()
 	rows, err := s.database.Query(s.t.Context(), "SELECT kind || ' ' || status FROM email_delivery WHERE order_id = $1 ORDER BY kind", id)
 	require.NoError(s.t, err)
@@ -43,21 +44,22 @@ func (s *shop) holdings(id, customer string) holdings {
 	require.NoError(s.t, err)
 	statuses, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(s.t, err)
-	return holdings{
+	return storedEffects{
 		status: strings.Join(statuses, ""), credit: s.credit(customer), versions: s.versions(id), mails: kinds(s.mails(id)), ledger: ledger,
 	}
 }
 
-// requireDoneOnce checks what the stores hold of an order that has ended, and gives its status.
-func (o *traveller) requireDoneOnce() order.Status {
+// requireDoneOnce checks what the stores hold about an order that has ended, and returns
+// its status.
+func (o *orderUnderTest) requireDoneOnce() order.Status {
 	o.t.Helper()
-	h := o.holdings(o.id, o.customer)
+	h := o.storedEffects(o.id, o.customer)
 	o.requireSettled(h)
 	o.requireNoTaskFailed()
 	return order.Status(h.status)
 }
 
-func (o *traveller) requireSettled(h holdings) {
+func (o *orderUnderTest) requireSettled(h storedEffects) {
 	o.t.Helper()
 	count := func(list []string, what string) (n int) {
 		for _, s := range list {
@@ -68,7 +70,7 @@ func (o *traveller) requireSettled(h holdings) {
 		return n
 	}
 	reserved, released := count(h.credit, "credit-reserved"), count(h.credit, "credit-released")
-	told := count(h.mails, "confirmation")
+	confirmed := count(h.mails, "confirmation")
 	require.LessOrEqual(o.t, reserved, 1, "%+v", h)
 	for _, entry := range h.ledger {
 		require.NotContains(o.t, entry, "pending", "%+v", h)
@@ -87,15 +89,16 @@ func (o *traveller) requireSettled(h holdings) {
 		require.Equal(o.t, 1, released, "%+v", h)
 		require.LessOrEqual(o.t, count(h.versions, "order-approved"), reserved, "%+v", h)
 		require.Equal(o.t, 1, count(h.versions, "order-cancelled"), "%+v", h)
-		require.Equal(o.t, told, count(h.mails, "cancellation"), "who was told yes is told no, and only they: %+v", h)
-		require.Len(o.t, h.mails, 2*told)
+		require.Equal(o.t, confirmed, count(h.mails, "cancellation"), "exactly the customers with a confirmation get a cancellation: %+v", h)
+		require.Len(o.t, h.mails, 2*confirmed)
 	default:
 		require.Fail(o.t, "the order has not ended", "%+v", h)
 	}
 }
 
-// requireNoTaskFailed finds out whether a workflow task failed, but for one that a message overtook.
-func (o *traveller) requireNoTaskFailed() {
+// requireNoTaskFailed checks that no workflow task failed, except because of a message
+// that arrived meanwhile.
+func (o *orderUnderTest) requireNoTaskFailed() {
 	o.t.Helper()
 	for _, event := range o.history(o.id).GetEvents() {
 		if failed := event.GetWorkflowTaskFailedEventAttributes(); failed != nil {
