@@ -24,10 +24,10 @@ func realTranscript() (transcript.Transcript, error) {
 	return real, nil
 }
 
-// reasons are why kurrentsim answers otherwise than the real server, by what differs.
+// reasons are why kurrentsim's answer differs from the real server's, by what differs.
 type reasons map[transcript.Key]string
 
-// deliberate are the differences between kurrentsim and the real server that are meant to be.
+// deliberate are the intended differences between kurrentsim and the real server.
 func deliberate() reasons {
 	return reasons{
 		{Probe: "server.features", Step: "methods"}: "kurrentsim lists the services it has: no monitoring, redaction, users or operations over " +

@@ -15,26 +15,27 @@ import (
 )
 
 const (
-	// defaultQuiet is longer than the second after which a real server looks at its groups again.
+	// defaultQuiet is longer than the second after which a real server checks its groups
+	// again.
 	defaultQuiet    = 2 * time.Second
 	defaultParallel = 8
 	maxParallel     = 64
 )
 
-// options are what the command line asks for. One of kurrentsim and url is set.
+// options are the parsed command line. Exactly one of kurrentsim and url is set.
 type options struct {
 	kurrentsim string // the program to start and ask
-	url        string // of a server to ask that another started
+	url        string // connection string of an external server
 	second     probe.Credentials
-	throwaway  bool           // the server's streams are not needed any more
-	only       *regexp.Regexp // nil: all probes
-	all        bool           // also those that the transcript lacks
-	out        string         // file for the transcript; empty: none
+	throwaway  bool           // the server's streams are no longer needed
+	only       *regexp.Regexp // nil means all probes
+	all        bool           // include probes that the transcript lacks
+	out        string         // file for the transcript; empty means none
 	quiet      time.Duration
 	parallel   int
 }
 
-// parseOptions reads the command line. It returns flag.ErrHelp after it has printed the help.
+// parseOptions reads the command line. It returns flag.ErrHelp after printing the help.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	o := options{quiet: defaultQuiet, parallel: defaultParallel}
 	flags := flag.NewFlagSet("fidelity", flag.ContinueOnError)

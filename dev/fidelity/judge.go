@@ -8,15 +8,16 @@ import (
 	"orderflow/dev/fidelity/internal/transcript"
 )
 
-// verdict is what a comparison with the real server came to.
+// verdict is the result of a comparison with the real server.
 type verdict struct {
 	compared int                     // probes
 	found    []transcript.Difference // not deliberate
-	ended    []transcript.Key        // deliberate, and different no more
+	ended    []transcript.Key        // listed as deliberate, and no longer different
 	accepted int                     // deliberate differences
 }
 
-// judge compares what was answered, in the order of the probes' names. A probe that the real transcript lacks does not count.
+// judge compares the answers, in the order of the probes' names. A probe that the real
+// transcript lacks does not count.
 func judge(real, got transcript.Transcript, meant reasons) verdict {
 	v := verdict{}
 	for _, name := range slices.Sorted(maps.Keys(got)) {
@@ -44,7 +45,8 @@ func judge(real, got transcript.Transcript, meant reasons) verdict {
 	return v
 }
 
-// probes returns the names of the probes that are neither as the real server answers nor different on purpose.
+// probes returns the names of the probes that neither answer like the real server nor
+// differ deliberately.
 func (v verdict) probes() []string {
 	var names []string
 	for _, d := range v.found {

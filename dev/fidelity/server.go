@@ -20,9 +20,10 @@ import (
 
 const (
 	stopTimeout = 10 * time.Second
-	// certified is for how long kurrentsim's certificate is valid: longer than any run.
+	// certified is the validity of kurrentsim's certificate: longer than any run.
 	certified = 23 * time.Hour
-	// The users of kurrentsim with TLS. The first has every right, the second is in no group.
+	// The users of kurrentsim with TLS. The first has every right, the second is in no
+	// group.
 	adminName, adminPassword   = "admin", "changeit"
 	secondName, secondPassword = "plain", "secret"
 )
@@ -30,8 +31,8 @@ const (
 // needsRights reports whether a probe is asked over TLS, as two users.
 func needsRights(name string) bool { return strings.HasPrefix(name, "access.") }
 
-// ask returns the answers of the server at the given URL, or of a kurrentsim started for them: one without TLS, then one with
-// it and users for the probes about rights.
+// ask returns the answers of the server at the given URL, or of kurrentsim. It starts
+// kurrentsim twice: without TLS, and with TLS and users for the probes about rights.
 func (s *session) ask(ctx context.Context, names []string, parallel int) ([]probe.Answer, error) {
 	if s.options.url != "" {
 		if !slices.Contains(names, versionProbe) {
@@ -65,7 +66,7 @@ func (s *session) asking(url string, second probe.Credentials, parallel int) pro
 	}
 }
 
-// askKurrentsim starts kurrentsim for some questions, and stops it.
+// askKurrentsim starts kurrentsim for some probes, and stops it.
 func (s *session) askKurrentsim(ctx context.Context, names []string, secure bool, parallel int) (answers []probe.Answer, err error) {
 	dir, err := os.MkdirTemp("", "fidelity-")
 	if err != nil {
@@ -103,7 +104,7 @@ func (s *session) askKurrentsim(ctx context.Context, names []string, secure bool
 	go func() {
 		select {
 		case <-server.Done():
-			said, _ := os.ReadFile(log) // what it said last is more than that it ended
+			said, _ := os.ReadFile(log) // its last log lines are more useful than its exit code
 			cancel(fmt.Errorf("kurrentsim ended: %s", strings.TrimSpace(string(said))))
 		case <-ctx.Done():
 		}
@@ -111,15 +112,16 @@ func (s *session) askKurrentsim(ctx context.Context, names []string, secure bool
 	return probe.Ask(ctx, s.asking(at, second, parallel), names)
 }
 
-// stop ends kurrentsim. The context of the session may be over by then.
+// stop stops kurrentsim. It must work after the context of the session is done.
 func stop(server *devserver.Process) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	return server.Stop(ctx, syscall.SIGTERM, syscall.SIGKILL)
 }
 
-// secureArgs returns the connection string and arguments of a kurrentsim with TLS. The administrator comes last: a kurrentsim
-// that knows a single user takes the last.
+// secureArgs returns the connection string and arguments of a kurrentsim with TLS. The
+// administrator comes last, because a kurrentsim that supports a single user takes the
+// last.
 func secureArgs(dir, address string) (at string, args []string, err error) {
 	certificate, key, err := devserver.WriteCertificate(dir, "node", time.Now().Add(certified))
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"orderflow/dev/fidelity/internal/transcript"
 )
 
-// maxAgain bounds how many probes are asked a second time: more than these are no coincidence.
+// maxAgain bounds how many probes are asked again: a larger number of differences is no
+// coincidence.
 const maxAgain = 24
 
 // versionProbe asks for the server's version.
@@ -30,8 +31,8 @@ type session struct {
 	stdout, stderr io.Writer
 }
 
-// run asks, compares and reports. It returns an error if there is a difference outside the lists; a server of another version
-// than the transcript's may differ.
+// run asks, compares and reports. It returns an error if there is an unlisted difference.
+// A server of a version other than the transcript's may differ.
 func (s *session) run(ctx context.Context) error {
 	began := time.Now()
 	names := s.names()
@@ -61,7 +62,8 @@ func (s *session) run(ctx context.Context) error {
 	return s.report(v, got, time.Since(began))
 }
 
-// requireDisposable refuses a server that somebody may need: probes leave streams behind and restart its subscriptions.
+// requireDisposable rejects a server whose data may be needed: probes leave streams
+// behind and restart its subscriptions.
 func (s *session) requireDisposable(ctx context.Context) error {
 	if s.options.url == "" || s.options.throwaway {
 		return nil
@@ -90,8 +92,9 @@ func (s *session) names() []string {
 	})
 }
 
-// again asks the probes that surprised once more, one after the other: what they answer then counts. An answer that came late
-// on a busy machine is no difference between servers.
+// again asks the probes with unexpected answers again, one after the other, and uses
+// their new answers. An answer that was late on a busy machine is not a difference
+// between servers.
 func (s *session) again(ctx context.Context, names []string, answers []probe.Answer, got transcript.Transcript) (verdict, error) {
 	fmt.Fprintf(s.stderr, "asking again: %s\n", strings.Join(names, ", "))
 	second, err := s.ask(ctx, names, 1)
@@ -119,7 +122,7 @@ func collect(answers []probe.Answer) (transcript.Transcript, error) {
 	return got, nil
 }
 
-// record writes the transcript, if it is asked for.
+// record writes the transcript if --out is set.
 func (s *session) record(answers []probe.Answer) error {
 	if s.options.out == "" {
 		return nil
@@ -132,7 +135,8 @@ func (s *session) record(answers []probe.Answer) error {
 	return os.WriteFile(s.options.out, b.Bytes(), 0o600)
 }
 
-// judge compares with the real server. What is meant to differ is kurrentsim: another server need not.
+// judge compares with the real server. Deliberate differences apply to kurrentsim only:
+// an external server need not have them.
 func (s *session) judge(got transcript.Transcript) verdict {
 	v := judge(s.real, got, s.meant)
 	if s.options.url != "" {
@@ -141,7 +145,7 @@ func (s *session) judge(got transcript.Transcript) verdict {
 	return v
 }
 
-// report prints what was found, and returns an error if that is a fault.
+// report prints the differences, and returns an error if there are unintended ones.
 func (s *session) report(v verdict, got transcript.Transcript, took time.Duration) error {
 	for _, d := range v.found {
 		want, answered := d.Parts()
@@ -162,8 +166,8 @@ func (s *session) report(v verdict, got transcript.Transcript, took time.Duratio
 	return nil
 }
 
-// otherVersion reports whether a server that was not started here says it is of another version than the transcript's. One
-// whose version is not known is judged as if it were of the same.
+// otherVersion reports whether an external server says that it has a version other than
+// the transcript's. A server of unknown version is treated as having the same.
 func (s *session) otherVersion(got transcript.Transcript) bool {
 	version := versionOf(got)
 	return s.options.url != "" && version != "" && version != versionOf(s.real)
@@ -171,7 +175,7 @@ func (s *session) otherVersion(got transcript.Transcript) bool {
 
 var versionPattern = regexp.MustCompile(`^\d+\.\d+\.\d+`)
 
-// versionOf returns what a server said its version is, empty if it did not say.
+// versionOf returns the version that a server reported, or "" if it reported none.
 func versionOf(t transcript.Transcript) string {
 	for _, step := range t[versionProbe] {
 		version, _ := step.Answer.(string)

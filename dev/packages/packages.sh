@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests need and this machine lacks. Where it may not, it names them in one line and
-# exits with 1. It may as root, or with sudo: without a password, or with one at a terminal.
+# Installs the Debian packages that the tests need and this machine lacks. It needs root, or
+# sudo: without a password, or with one at a terminal. Otherwise it prints the missing packages
+# in one line and exits with 1.
 set -euo pipefail
 shopt -s nullglob
 
 missing=()
 
-# need PACKAGE PROGRAM...: any one of the programs will do.
+# need PACKAGE PROGRAM...: any one of the programs is sufficient.
 need() {
   local package=$1 program
   shift
@@ -26,7 +27,7 @@ may_install() {
 }
 
 install() {
-  # The tests make clusters of their own: none for the machine.
+  # The tests create their own clusters; the machine needs none.
   as_root sh -c 'mkdir -p /etc/postgresql-common
     grep -qs "^create_main_cluster" /etc/postgresql-common/createcluster.conf ||
       echo "create_main_cluster = false" >>/etc/postgresql-common/createcluster.conf' &&
@@ -35,14 +36,14 @@ install() {
 }
 
 need make make
-need git git # the go command asks it about the checkout
+need git git # the go command reads the checkout with it
 need gcc gcc cc # the race detector links C
 cc -E - <<<'#include <stdlib.h>' >/dev/null 2>&1 || missing+=(libc6-dev)
 servers=(/usr/lib/postgresql/*/bin/initdb /usr/local/opt/postgresql*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb)
 ((${#servers[@]})) || need postgresql initdb
 need postgresql-client psql # README's commands are tested
 need curl curl
-need npm npm # the Node client's calls are tested, and it fetches PostgreSQL 17; an older Node is replaced
+need npm npm # the Node client's calls are tested, and npm fetches PostgreSQL 17; an older Node is replaced
 need pgbouncer pgbouncer /usr/sbin/pgbouncer # worker and api are tested behind it
 need chromium chromium chromium-browser google-chrome # the pages are tested in a browser
 

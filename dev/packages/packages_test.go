@@ -1,4 +1,4 @@
-// Package packages_test tries packages.sh on machines that are a folder of programs.
+// Package packages_test runs packages.sh with a PATH that is a folder of programs.
 package packages_test
 
 import (
@@ -12,13 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// machine is all that a script finds on its PATH. Some programs are stand-ins, which keep a log of their calls.
+// machine is the content of a script's PATH. Some programs are fakes that log their
+// calls.
 type machine struct {
 	t   *testing.T
 	dir string
 }
 
-// newMachine makes a machine that has what the tests need, but for some programs.
+// newMachine returns a machine that has what the tests need, except for some programs.
 func newMachine(t *testing.T, user string, lacking ...string) machine {
 	t.Helper()
 	m := machine{t, t.TempDir()}
@@ -46,7 +47,7 @@ func (m machine) logging(program string) string {
 	return `echo "` + program + ` $*" >>` + filepath.Join(m.dir, "log")
 }
 
-// run returns the exit code, what was printed as an error, and what was called.
+// run returns the exit code, the standard error, and the logged calls.
 func (m machine) run() (code int, printed, called string) {
 	m.t.Helper()
 	bash, err := exec.LookPath("bash")
@@ -117,7 +118,7 @@ func TestMake(t *testing.T) {
 	first := func(arguments ...string) string {
 		t.Helper()
 		c := exec.CommandContext(t.Context(), "make", append([]string{"-C", "../..", "-n", "--no-print-directory"}, arguments...)...)
-		c.Env = []string{"PATH=" + os.Getenv("PATH")} // and nothing of a make that runs this test
+		c.Env = []string{"PATH=" + os.Getenv("PATH")} // without the variables of a make that runs this test
 		commands, err := c.Output()
 		require.NoError(t, err)
 		line, _, _ := strings.Cut(string(commands), "\n")

@@ -7,7 +7,8 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// accessProbes are about rights. They need TLS and the credentials of two users, and are skipped otherwise.
+// accessProbes are about rights. They need TLS and the credentials of two users, and are
+// skipped otherwise.
 func accessProbes() []probe {
 	as := func(name string, run func(p *P, stranger *kurrentdb.Client)) probe {
 		return slow("access."+name, 15e9, func(p *P) {

@@ -9,7 +9,7 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// condition is a state a stream can be in before something is done to it.
+// condition is a state of a stream before an operation on it.
 type condition struct {
 	name string
 	make func(p *P, stream string)
@@ -44,7 +44,8 @@ func expectations() []expectation {
 	}
 }
 
-// appendProbes append one new event, with every expectation, to a stream in every condition.
+// appendProbes append one new event, with every expectation, to a stream in every
+// condition.
 func appendProbes() (probes []probe) {
 	for _, c := range conditions() {
 		for _, e := range expectations() {
@@ -152,7 +153,7 @@ func idempotencyProbes() (probes []probe) {
 			p.Note("at 0", p.Append(stream, at(0), p.Ev("b")))
 			p.Note("then", p.History(stream))
 		}),
-		ask("idempotent.long_ago", func(p *P) { // as the product repeats a step at an exact revision, whatever came since
+		ask("idempotent.long_ago", func(p *P) { // as the product repeats a step at an exact revision, whatever was appended since
 			stream := p.S("s")
 			p.Seed(stream, numbered("n", 300)...)
 			p.Note("no stream", p.Append(stream, none, p.Ev("n0")))
@@ -163,7 +164,7 @@ func idempotencyProbes() (probes []probe) {
 	)
 }
 
-// contentProbes are about what an event may be.
+// contentProbes are about the permitted content of an event.
 func contentProbes() (probes []probe) {
 	const json, binary = kurrentdb.ContentTypeJson, kurrentdb.ContentTypeBinary
 	type content struct {
@@ -191,11 +192,11 @@ func contentProbes() (probes []probe) {
 		{"type.dollar", func(e *kurrentdb.EventData) { e.EventType = "$mine" }},
 		{"type.long", func(e *kurrentdb.EventData) { e.EventType = strings.Repeat("t", 1000) }},
 		{"type.streamdeleted", func(e *kurrentdb.EventData) { e.EventType = "$streamDeleted" }},
-		{"id.nil", func(e *kurrentdb.EventData) { e.EventID = uuid.Nil }}, // the client makes one up
+		{"id.nil", func(e *kurrentdb.EventData) { e.EventID = uuid.Nil }}, // the client generates one
 		{"size.1MiB", func(e *kurrentdb.EventData) { e.Data = jsonOf(1 << 20) }},
 		{"size.4MiB", func(e *kurrentdb.EventData) { e.Data = jsonOf(4 << 20) }},
 		{"size.5MiB", func(e *kurrentdb.EventData) { e.Data = jsonOf(5 << 20) }},
-		{"size.15MiB", func(e *kurrentdb.EventData) { e.Data = jsonOf(15<<20 - 2*len(plainType)) }}, // the product's bound
+		{"size.15MiB", func(e *kurrentdb.EventData) { e.Data = jsonOf(15<<20 - 2*len(plainType)) }}, // the product's limit
 		{"size.over16MiB", func(e *kurrentdb.EventData) { e.Data = jsonOf(16<<20 - 1000); e.ContentType = json }},
 		{"size.17MiB", func(e *kurrentdb.EventData) { e.Data = jsonOf(17 << 20) }},
 		{"size.metadata1MiB", func(e *kurrentdb.EventData) { e.Metadata = jsonOf(1 << 20) }},
@@ -225,7 +226,7 @@ func contentProbes() (probes []probe) {
 			p.Note("append", p.Append(p.S("s"), kurrentdb.NoStream{}, p.Evs("a", "b", "c", "d", "e")...))
 			p.Note("then", p.Read(p.S("s"), forwards(kurrentdb.Start{}), 9, p.fullyResolved))
 		}),
-		slow("content.thousand", 20e9, func(p *P) { // the product's bound
+		slow("content.thousand", 20e9, func(p *P) { // the product's limit
 			p.Note("append", p.Append(p.S("s"), kurrentdb.NoStream{}, p.Evs(numbered("n", 1000)...)...))
 			p.Note("again", p.Append(p.S("s"), kurrentdb.NoStream{}, p.Evs(numbered("n", 1000)...)...))
 			p.Note("last", p.Read(p.S("s"), backwards(kurrentdb.End{}), 1, p.briefly))
@@ -255,7 +256,7 @@ func (p *P) appended(stream string, e kurrentdb.EventData) error {
 	return err
 }
 
-// jsonOf is a JSON string of exactly n bytes.
+// jsonOf returns a JSON string of exactly n bytes.
 func jsonOf(n int) []byte {
 	data := bytes.Repeat([]byte("x"), n)
 	data[0], data[n-1] = '"', '"'

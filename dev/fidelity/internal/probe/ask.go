@@ -17,15 +17,16 @@ import (
 type Options struct {
 	URL      string // connection string; its user is the administrator, for a server with TLS
 	Second   Credentials
-	Quiet    time.Duration // how long a silence must last to count as one
+	Quiet    time.Duration // minimum length of a silence
 	Parallel int           // probes at the same time; at least 1
 	Answered func(Answer)  // called after each probe, in the order of the names; may be nil
 }
 
-// Credentials of the user without rights that the access. probes need; without a name those probes are skipped.
+// Credentials are those of the user without rights that the access. probes need. Without
+// a name those probes are skipped.
 type Credentials struct{ Name, Password string }
 
-// Answer is what a server did in one probe.
+// Answer is the result of one probe.
 type Answer struct {
 	Probe  string
 	Line   []byte   // {"probe": name, "result": [{step: answer}, ...]}, without a newline
@@ -42,8 +43,8 @@ func Names() []string {
 	return names
 }
 
-// Ask runs the probes of these names and returns their answers in order. It returns an error if no server answers at all or
-// ctx ends: a server that fails in the middle shows in the answers.
+// Ask runs the named probes and returns their answers in order. It returns an error if no
+// server responds at all or ctx is done; a server that fails later shows in the answers.
 func Ask(ctx context.Context, o Options, names []string) ([]Answer, error) {
 	config, err := kurrentdb.ParseConnectionString(o.URL)
 	if err != nil {
@@ -64,7 +65,7 @@ func Ask(ctx context.Context, o Options, names []string) ([]Answer, error) {
 	return e.ask(ctx, o, names)
 }
 
-// awaitServer fails if no server answers within the limit of one probe.
+// awaitServer fails if no server responds within the limit of one probe.
 func (e *env) awaitServer(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, defaultLimit)
 	defer cancel()
@@ -100,7 +101,8 @@ func (e *env) ask(ctx context.Context, o Options, names []string) ([]Answer, err
 	return answers, nil
 }
 
-// schedule starts the probes in their order, until ctx ends. One that must run alone waits for the others, and they for it.
+// schedule starts the probes in order, until ctx is done. A probe that must run alone
+// waits for the others, and they wait for it.
 func (e *env) schedule(ctx context.Context, chosen []probe, answered []chan Answer, parallel int) {
 	slots := make(chan struct{}, parallel)
 	for i, pr := range chosen {

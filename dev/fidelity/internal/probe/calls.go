@@ -11,7 +11,7 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// Ev returns an event with the id of that label, whose data names the label.
+// Ev returns an event whose id belongs to the label, and whose data names the label.
 func (p *P) Ev(label string) kurrentdb.EventData {
 	data, _ := json.Marshal(map[string]string{"is": label})
 	return kurrentdb.EventData{EventID: p.ID(label), EventType: plainType, ContentType: kurrentdb.ContentTypeJson, Data: data}
@@ -26,7 +26,7 @@ func (p *P) Evs(labels ...string) []kurrentdb.EventData {
 	return events
 }
 
-// numbered are n labels.
+// numbered returns n labels.
 func numbered(name string, n int) []string {
 	labels := make([]string, n)
 	for i := range labels {
@@ -50,7 +50,7 @@ func (p *P) Append(stream string, state kurrentdb.StreamState, events ...kurrent
 	})
 }
 
-// Seed appends events that the probe starts from.
+// Seed appends the initial events of a probe.
 func (p *P) Seed(stream string, labels ...string) *kurrentdb.WriteResult {
 	result, err := p.appendTo(stream, kurrentdb.Any{}, p.Evs(labels...)...)
 	p.Must("seed "+stream, err)
@@ -76,7 +76,7 @@ func (p *P) seedMetadata(stream, data string) {
 	p.Must("set metadata of "+stream, err)
 }
 
-// seedLink writes a link by hand.
+// seedLink writes a link manually.
 func (p *P) seedLink(stream, label, target string) {
 	event := kurrentdb.EventData{EventID: p.ID(label), EventType: "$>", ContentType: kurrentdb.ContentTypeBinary, Data: []byte(target)}
 	_, err := p.appendTo(stream, kurrentdb.Any{}, event)
@@ -113,7 +113,7 @@ func (p *P) Tombstone(stream string, state kurrentdb.StreamState) any {
 
 type showEvent func(*kurrentdb.ResolvedEvent) any
 
-// Read returns the events of a counted read in order, and last how it ended.
+// Read returns the events of a counted read in order, followed by how it ended.
 func (p *P) Read(stream string, options kurrentdb.ReadStreamOptions, count uint64, show showEvent) list {
 	reading, err := p.DB().ReadStream(p.ctx, stream, options, count)
 	if err != nil {
@@ -131,11 +131,12 @@ func (p *P) ReadAll(options kurrentdb.ReadAllOptions, count uint64, show showEve
 	return p.drain(reading, show)
 }
 
-// drain returns what show returns of each event, in order, without its nils, and last how the read ended.
+// drain returns the result of show for each event, in order and without nils, followed by
+// how the read ended.
 func (p *P) drain(reading *kurrentdb.ReadStream, show showEvent) (seen list) {
 	defer reading.Close()
 	defer func() {
-		if reason := recover(); reason != nil { // the client's answer to a message it does not know
+		if reason := recover(); reason != nil { // the client panics on a message it does not know
 			seen = append(seen, fmt.Sprint("panic: ", reason))
 		}
 	}()
@@ -163,19 +164,21 @@ func resolving(options kurrentdb.ReadStreamOptions) kurrentdb.ReadStreamOptions 
 	return options
 }
 
-// History is all of a stream, in brief.
+// History returns a whole stream, in brief.
 func (p *P) History(stream string) list {
 	return p.Read(stream, forwards(kurrentdb.Start{}), 1000, p.briefly)
 }
 
-// Metadata is the newest of a stream's metadata, as the product reads it: the last event of $$stream.
+// Metadata returns the newest metadata of a stream, as the product reads it: the last
+// event of $$stream.
 func (p *P) Metadata(stream string) list {
 	return p.Read("$$"+stream, backwards(kurrentdb.End{}), 1, func(e *kurrentdb.ResolvedEvent) any {
 		return fmt.Sprintf("@%d %s %s %s", e.Event.EventNumber, e.Event.EventType, e.Event.ContentType, p.show(e.Event.Data))
 	})
 }
 
-// awaitEvents waits until a stream that the server itself fills holds n events, and reports whether it does.
+// awaitEvents waits until a stream filled by the server holds n events, and reports
+// whether it does.
 func (p *P) awaitEvents(stream string, n int) bool {
 	return p.Until(6*time.Second, func() bool {
 		reading, err := p.DB().ReadStream(p.ctx, stream, forwards(kurrentdb.Start{}), 1000)
@@ -191,7 +194,7 @@ func (p *P) awaitEvents(stream string, n int) bool {
 	})
 }
 
-// feed is a catch-up subscription whose messages can be waited for.
+// feed is a catch-up subscription whose messages can be awaited.
 type feed struct {
 	messages chan *kurrentdb.SubscriptionEvent
 	stop     context.CancelFunc
@@ -235,7 +238,8 @@ func (p *P) FollowAll(options kurrentdb.SubscribeToAllOptions) (*feed, error) {
 	return p.pump(sub, cancel), nil
 }
 
-// take returns the messages that come until there is a silence of that length or until enough, if not nil, returns true.
+// take returns the messages that arrive until there is a silence of that length, or until
+// enough, if not nil, returns true.
 func (f *feed) take(quiet time.Duration, enough func(*kurrentdb.SubscriptionEvent) bool) (messages []*kurrentdb.SubscriptionEvent, ended string) {
 	for {
 		select {
@@ -253,7 +257,8 @@ func (f *feed) take(quiet time.Duration, enough func(*kurrentdb.SubscriptionEven
 	}
 }
 
-// heard is take with each message in brief. It ends with the reason, unless enough returned true.
+// heard is take with each message in brief. It ends with the reason, unless enough
+// returned true.
 func (p *P) heard(f *feed, enough func(*kurrentdb.SubscriptionEvent) bool) list {
 	return p.heardFor(f, p.quiet, enough)
 }
@@ -274,7 +279,8 @@ func isCaughtUp(m *kurrentdb.SubscriptionEvent) bool {
 	return m.CaughtUp != nil || m.EventAppeared == nil && m.SubscriptionDropped == nil && m.CheckPointReached == nil && m.FellBehind == nil
 }
 
-// answerOf returns the server's answer, without what the client puts around it since v1.4.2: the transcript is older.
+// answerOf returns the server's answer, without what the client adds since v1.4.2: the
+// transcript is older.
 func answerOf(err error) error {
 	var known *kurrentdb.Error
 	if errors.As(err, &known) && known.Err() != nil {
@@ -283,7 +289,7 @@ func answerOf(err error) error {
 	return err
 }
 
-// message is one message of a subscription, in brief.
+// message returns one message of a subscription, in brief.
 func (p *P) message(m *kurrentdb.SubscriptionEvent) any {
 	switch {
 	case m.EventAppeared != nil:

@@ -8,7 +8,8 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
 )
 
-// catchUpProbes are about subscriptions to a stream whose place the client keeps.
+// catchUpProbes are about catch-up subscriptions to a stream, where the client keeps the
+// position.
 func catchUpProbes() (probes []probe) {
 	start, end, at := kurrentdb.Start{}, kurrentdb.End{}, kurrentdb.Revision
 	for _, c := range []struct {
@@ -120,7 +121,7 @@ func catchUpProbes() (probes []probe) {
 			p.seedMetadata(p.S("s"), `{"$maxCount":3}`)
 			p.Note("live", p.heard(f, nil))
 		}),
-		ask("subscribe.wire", func(p *P) { // the messages, also those the client keeps
+		ask("subscribe.wire", func(p *P) { // the messages, including those that the client discards
 			p.Seed(p.S("s"), "a", "b")
 			p.Note("existing", p.wireRead(subscribing(readOf(p.S("s"), start, 0))))
 			p.Note("from its end", p.wireRead(subscribing(readOf(p.S("s"), end, 0))))

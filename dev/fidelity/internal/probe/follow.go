@@ -12,7 +12,7 @@ import (
 func followProbes() []probe {
 	start, end := kurrentdb.Start{}, kurrentdb.End{}
 	return []probe{
-		ask("follow.after_position", func(p *P) { // as the product follows: streams by prefix, behind a position
+		ask("follow.after_position", func(p *P) { // as the product follows: streams by prefix, after a position
 			first := p.Seed(p.S("fulfillment-1"), "a")
 			p.Seed(p.S("other"), "x")
 			p.Seed(p.S("fulfillment-2"), "b")
@@ -22,7 +22,7 @@ func followProbes() []probe {
 			p.Seed(p.S("fulfillment-1"), "c")
 			p.Note("live", p.heardOrdered(f, nil))
 		}),
-		ask("follow.resume", func(p *P) { // behind a checkpoint, and behind an event
+		ask("follow.resume", func(p *P) { // after a checkpoint, and after an event
 			first := p.Seed(p.S("fulfillment-1"), "a")
 			p.Seed(p.S("fulfillment-1"), "b")
 			f := followAll(p, first, streamPrefix(p.S("fulfillment-")), 1000)
@@ -41,7 +41,7 @@ func followProbes() []probe {
 			p.Must("subscribe", err)
 			p.Note("resumed", p.heardOrdered(f, isCaughtUp))
 		}),
-		ask("follow.by_type", func(p *P) { // as the product scans: types by prefix, in whatever streams
+		ask("follow.by_type", func(p *P) { // as the product scans: types by prefix, in any stream
 			first := p.SeedOf(p.T("placed"), p.S("s"), "a")
 			p.SeedOf(p.T("placed-v2"), p.S("t"), "b")
 			p.SeedOf(p.T("shipped"), p.S("s"), "x")
@@ -183,8 +183,9 @@ func followAll(p *P, after *kurrentdb.WriteResult, filter *kurrentdb.Subscriptio
 	return f
 }
 
-// heardOrdered is heard for $all, where events of other probes move the checkpoints: several in a row count as one, and only
-// whether a position lies behind the event before it is recorded.
+// heardOrdered is heard for $all, where events of other probes move the checkpoints:
+// consecutive checkpoints count as one, and only whether a position follows the previous
+// event is recorded.
 func (p *P) heardOrdered(f *feed, enough func(*kurrentdb.SubscriptionEvent) bool) list {
 	seen := list{}
 	var last kurrentdb.Position
@@ -226,7 +227,8 @@ func (p *P) heardOrdered(f *feed, enough func(*kurrentdb.SubscriptionEvent) bool
 	return seen
 }
 
-// checkpoints reports whether the checkpoints among the messages rise, and what came before the caught-up message.
+// checkpoints reports whether the checkpoints among the messages rise, and what preceded
+// the caught-up message.
 func checkpoints(messages []*kurrentdb.SubscriptionEvent) any {
 	var last uint64
 	n, rising, lastKind := 0, true, "none"
@@ -271,7 +273,7 @@ func cut(text string) (string, string, bool) {
 	return text, "", false
 }
 
-// filtered is a subscription to the log behind a write.
+// filtered is a subscription to the log after a write.
 func filtered(after *kurrentdb.WriteResult, byStream *streams.ReadReq_Options_FilterOptions_Expression, window, multiplier uint32) *streams.ReadReq_Options {
 	return subscribing(&streams.ReadReq_Options{
 		StreamOption: &streams.ReadReq_Options_All{All: &streams.ReadReq_Options_AllOptions{

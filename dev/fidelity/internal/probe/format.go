@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// plainType is the type of the events that nothing depends on; a brief leaves it out.
+// plainType is the type of events whose type does not matter; a brief omits it.
 const plainType = "thing"
 
 // brief returns an event in a line: stream, revision, type and id.
@@ -30,7 +30,7 @@ func (p *P) brief(e *kurrentdb.RecordedEvent) string {
 	return line + " " + e.EventID.String()
 }
 
-// briefly is a resolved event in a line: the event, or the link and what it came with.
+// briefly returns a resolved event in a line: the event, or the link and its target.
 func (p *P) briefly(e *kurrentdb.ResolvedEvent) any {
 	if e.Link == nil {
 		return p.brief(e.Event)
@@ -38,7 +38,7 @@ func (p *P) briefly(e *kurrentdb.ResolvedEvent) any {
 	return p.brief(e.Link) + " -> " + p.brief(e.Event)
 }
 
-// fully returns every field of an event that the client has.
+// fully returns every field of an event that the client provides.
 func (p *P) fully(e *kurrentdb.RecordedEvent) any {
 	if e == nil {
 		return nil
@@ -65,15 +65,17 @@ func (p *P) fullyResolved(e *kurrentdb.ResolvedEvent) any {
 	return fields
 }
 
-// clientPrefix matches the codes that the client and gRPC write before the text: they have fields of their own.
+// clientPrefix matches the codes that the client and gRPC write before the text: they
+// have separate fields.
 var clientPrefix = regexp.MustCompile(`\[Error[A-Za-z]*(?: \d+)?\] [^:]*: |rpc error: code = \w+ desc = `)
 
-// failure returns an error as the product sees it: the client's code, the status code and the text.
+// failure returns an error as the product sees it: the client's code, the status code and
+// the text.
 func (p *P) failure(err error) any {
 	if err == nil {
 		return "ok"
 	}
-	if err == io.EOF { //nolint:errorlint // the end of a read is bare; wrapped, it is a connection that ended
+	if err == io.EOF { //nolint:errorlint // the end of a read is unwrapped; wrapped, it is a connection that ended
 		return "EOF"
 	}
 	fields := obj{"text": p.show([]byte(clientPrefix.ReplaceAllString(err.Error(), "")))}
@@ -115,7 +117,8 @@ func configOf(info *persistent.SubscriptionInfo) obj {
 	}
 }
 
-// statsOf returns the state in a group's description, without what depends on the clock: averages, and counts since the last measurement.
+// statsOf returns the state in a group's description, without values that depend on the
+// clock: averages, and counts since the last measurement.
 func (p *P) statsOf(info *persistent.SubscriptionInfo) obj {
 	connections := list{}
 	for _, c := range info.Connections {
@@ -138,7 +141,8 @@ func (p *P) statsOf(info *persistent.SubscriptionInfo) obj {
 
 func markPlace(place string) string { return (&P{}).places(place) }
 
-// userShape returns <user> for the user who asks: a server without security calls every caller system.
+// userShape returns <user> for the user who asks: a server without security calls every
+// caller system.
 func (p *P) userShape(name string) string {
 	own := "system"
 	if p.secure() {
@@ -157,7 +161,7 @@ func addressShape(from string) string {
 	return addressPattern.ReplaceAllString(from, "<addr>")
 }
 
-// label names an id that the probe did not make with ID.
+// label labels an id that the probe did not create with ID.
 func (p *P) label(id uuid.UUID, name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,7 +13,8 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// A group's stream is named by its local name here, except where it begins with $ or with the probe's prefix.
+// A group's stream is named by its local name here, except where it begins with $ or with
+// the probe's prefix.
 func (p *P) full(stream string) string {
 	if stream == "" || stream[0] == '$' || contains(stream, p.prefix) {
 		return stream
@@ -29,7 +30,7 @@ func groupSettings(edit func(*kurrentdb.PersistentSubscriptionSettings)) *kurren
 	return &settings
 }
 
-// productSettings are those the product creates its groups with.
+// productSettings are the settings with which the product creates its groups.
 func productSettings() *kurrentdb.PersistentSubscriptionSettings {
 	return groupSettings(func(s *kurrentdb.PersistentSubscriptionSettings) {
 		s.ResolveLinkTos, s.MaxRetryCount = true, 1<<31-1
@@ -80,7 +81,8 @@ func (p *P) Config(stream, group string) any {
 	return configOf(info)
 }
 
-// Stats returns a group's state once it has been the same for longer than the server's tick of one second.
+// Stats returns a group's state once it has been unchanged for longer than the server's
+// tick of one second.
 func (p *P) Stats(stream, group string) any {
 	var last obj
 	var since time.Time
@@ -110,7 +112,7 @@ func (p *P) awaitConnections(stream, group string, n int) {
 	})
 }
 
-// consumer is one that has joined a group.
+// consumer is a consumer that has joined a group.
 type consumer struct {
 	p        *P
 	sub      *kurrentdb.PersistentSubscription
@@ -153,13 +155,14 @@ func (p *P) join(stream, group string, buffer uint32) *consumer {
 	return c
 }
 
-// leave ends the consumer as the product does: by ending its context, a moment after the last acknowledgment.
+// leave ends the consumer as the product does: by canceling its context, a moment after
+// the last acknowledgment.
 func (c *consumer) leave() {
 	c.p.Sleep(150 * time.Millisecond) // acknowledgments are sent in the background
 	c.cancel()
 }
 
-// take returns up to n events that come before a silence, and the error of a drop.
+// take returns up to n events that arrive before a silence, and the error of a drop.
 func (c *consumer) take(n int, quiet time.Duration) (events []*kurrentdb.EventAppeared, dropped error) {
 	for len(events) < n {
 		select {
@@ -178,7 +181,7 @@ func (c *consumer) take(n int, quiet time.Duration) (events []*kurrentdb.EventAp
 	return events, nil
 }
 
-// Take notes up to n events that come before a silence, and returns them.
+// Take records up to n events that arrive before a silence, and returns them.
 func (c *consumer) Take(label string, n int) []*kurrentdb.EventAppeared {
 	return c.TakeWithin(label, n, c.p.quiet)
 }
@@ -223,7 +226,7 @@ func (c *consumer) nack(reason string, action kurrentdb.NackAction, events ...*k
 	}
 }
 
-// wireJoin joins past the client and returns what comes before a silence.
+// wireJoin joins directly over the wire and returns what arrives before a silence.
 func (p *P) wireJoin(stream, group string, buffer int32) list {
 	return p.wireJoinFor(stream, group, buffer, p.quiet)
 }
@@ -276,7 +279,7 @@ func (p *P) checkpointStream(stream, group string) string {
 	return "$persistentsubscription-" + p.full(stream) + "::" + group + "-checkpoint"
 }
 
-// awaitParked waits until a group has parked so many.
+// awaitParked waits until a group has parked n events.
 func (p *P) awaitParked(stream, group string, n int64) bool {
 	return p.Until(4*time.Second, func() bool {
 		info, err := p.info(stream, group)
@@ -284,7 +287,8 @@ func (p *P) awaitParked(stream, group string, n int64) bool {
 	})
 }
 
-// Parked returns all that a group has parked: the links in full, and the events they resolve to.
+// Parked returns all that a group has parked: the links in full, and the events they
+// resolve to.
 func (p *P) Parked(stream, group string) any {
 	return obj{
 		"links":    p.Read(p.parkedStream(stream, group), forwards(kurrentdb.Start{}), 100, func(e *kurrentdb.ResolvedEvent) any { return p.fully(e.Event) }),

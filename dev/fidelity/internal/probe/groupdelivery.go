@@ -8,7 +8,8 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// groupDeliveryProbes are about deliveries, acknowledgments and refusals of consumers, and the group's statistics meanwhile.
+// groupDeliveryProbes are about deliveries, acknowledgments and refusals of consumers,
+// and the group's statistics meanwhile.
 func groupDeliveryProbes() (probes []probe) {
 	start, end, at := kurrentdb.Start{}, kurrentdb.End{}, kurrentdb.Revision
 	for _, c := range []struct {
@@ -78,7 +79,7 @@ func groupDeliveryProbes() (probes []probe) {
 			one, _ := first.take(9, p.quiet)
 			two, _ := second.take(9, p.quiet)
 			counts := []int{len(one), len(two)}
-			slices.Sort(counts) // which of them is served first is not told
+			slices.Sort(counts) // which of them is served first is undefined
 			p.Note("six events to two of four each", counts)
 			p.Seed(p.S("s"), numbered("m", 6)...)
 			more, _ := first.take(9, p.quiet)
@@ -160,7 +161,7 @@ func groupDeliveryProbes() (probes []probe) {
 			c.Take("then", 1)
 			p.Note("stats", p.Stats("s", "g"))
 		}),
-		slow("group.buffer", 20e9, func(p *P) { // no more in hand than the consumer asked for
+		slow("group.buffer", 20e9, func(p *P) { // no more in flight than the consumer asked for
 			p.Seed(p.S("s"), "a", "b", "c", "d", "e", "f", "g", "h")
 			p.createGroup("s", "g", nil, start)
 			c := p.join("s", "g", 3)
@@ -191,7 +192,7 @@ func groupDeliveryProbes() (probes []probe) {
 			c.p.Note("all", c.p.delivered(got, false, nil))
 			p.Note("stats", p.Stats("s", "g"))
 		}),
-		slow("group.timeout", 25e9, func(p *P) { // not answered in time, it comes again, and counts
+		slow("group.timeout", 25e9, func(p *P) { // without an acknowledgment in time it is redelivered, and counted
 			p.Seed(p.S("s"), "a", "b")
 			p.createGroup("s", "g", groupSettings(func(s *kurrentdb.PersistentSubscriptionSettings) { s.MessageTimeout = 1000 }), start)
 			c := p.join("s", "g", 10)
@@ -230,7 +231,7 @@ func groupDeliveryProbes() (probes []probe) {
 			p.Note("parked", p.Metadata(p.parkedStream("s", "g")))
 			p.Note("stats", p.Stats("s", "g"))
 		}),
-		slow("group.leave", 25e9, func(p *P) { // what was in hand goes to the next one
+		slow("group.leave", 25e9, func(p *P) { // events in flight go to the next consumer
 			p.Seed(p.S("s"), "a", "b", "c", "d")
 			p.createGroup("s", "g", groupSettings(func(s *kurrentdb.PersistentSubscriptionSettings) { s.MaxRetryCount = 1 }), start)
 			c := p.join("s", "g", 10)
@@ -334,7 +335,7 @@ func groupDeliveryProbes() (probes []probe) {
 			c.ack(got[1], got[2])
 			p.Note("stats", p.Stats("s", "g"))
 		}),
-		slow("group.checkpoint.parked_and_skipped", 20e9, func(p *P) { // they are done with
+		slow("group.checkpoint.parked_and_skipped", 20e9, func(p *P) { // they are processed
 			p.Seed(p.S("s"), "a", "b", "c")
 			p.createGroup("s", "g", productSettings(), start)
 			c := p.join("s", "g", 10)

@@ -4,7 +4,7 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// groupLinkProbes are about groups on $ce- streams, as the product has them.
+// groupLinkProbes are about groups on $ce- streams, like the product's.
 func groupLinkProbes() (probes []probe) {
 	start, end := kurrentdb.Start{}, kurrentdb.End{}
 	for _, f := range fates() {
@@ -100,7 +100,7 @@ func groupLinkProbes() (probes []probe) {
 			p.createGroup(byType, "g", productSettings(), start)
 			p.join(byType, "g", 20).Take("joined", 1)
 		}),
-		slow("group.link.meets_deleted_later", 20e9, func(p *P) { // deleted while the group has it in hand
+		slow("group.link.meets_deleted_later", 20e9, func(p *P) { // deleted while the group has it in flight
 			category := "$ce-" + p.S("order")
 			p.Seed(p.S("order-1"), "a")
 			p.awaitEvents(category, 1)

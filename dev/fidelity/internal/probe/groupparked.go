@@ -121,7 +121,7 @@ func groupParkedProbes() (probes []probe) {
 			c.Take("replayed", 9)
 			p.Note("stats", p.Stats("s", "g"))
 		}),
-		slow("replay.lost_with_consumer", 25e9, func(p *P) { // replayed, not answered, and the consumer leaves
+		slow("replay.lost_with_consumer", 25e9, func(p *P) { // replayed, not acknowledged, and the consumer leaves
 			c := parkThree(p)
 			p.Note("replay", p.replay("s", "g", 0))
 			c.Take("replayed", 3)

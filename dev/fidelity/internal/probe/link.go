@@ -6,7 +6,8 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// fate is what became of a stream with the events a, b, c after links to them had been made.
+// fate is what happened to a stream with the events a, b, c after links to them were
+// written.
 type fate struct {
 	name string
 	meet func(p *P, stream string)
@@ -24,7 +25,8 @@ func fates() []fate {
 	}
 }
 
-// linkProbes are about $> events: those of the system projections, and those written by hand.
+// linkProbes are about $> events: those of the system projections, and those written
+// manually.
 func linkProbes() (probes []probe) {
 	start, end := kurrentdb.Start{}, kurrentdb.End{}
 	for _, f := range fates() {
@@ -87,7 +89,7 @@ func linkProbes() (probes []probe) {
 		ask("link.category.absent", func(p *P) {
 			p.Note("never", p.Read("$ce-"+p.S("never"), resolving(forwards(start)), 5, p.briefly))
 		}),
-		ask("link.category.metadata_write", func(p *P) { // does a metadata event get a link?
+		ask("link.category.metadata_write", func(p *P) { // whether a metadata event gets a link
 			p.Seed(p.S("order-1"), "a")
 			p.seedMetadata(p.S("order-1"), `{"mine":1}`)
 			p.seedMetadata(p.S("order-2"), `{"mine":1}`)

@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Patterns of what differs from run to run; the package's comment says what stands in its place.
+// Patterns of values that differ between runs. The package comment lists their
+// replacements.
 var (
 	markedPosition = regexp.MustCompile(`@@(\d+)@@`)
 	uuidPattern    = regexp.MustCompile(`[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`)
@@ -24,7 +25,7 @@ var (
 	placePosition = regexp.MustCompile(`C:(\d+)/P:(\d+)`)
 )
 
-// normalize replaces in a finished line what differs from run to run.
+// normalize replaces values that differ between runs in a finished line.
 func (p *P) normalize(line []byte) []byte {
 	text := strings.ReplaceAll(string(line), p.prefix, "~")
 	text = strings.ReplaceAll(text, p.run, "<run>")
@@ -44,7 +45,7 @@ func (p *P) normalize(line []byte) []byte {
 	return []byte(rankPositions(text))
 }
 
-// rankPositions replaces marked positions by their rank among those of the line.
+// rankPositions replaces marked positions with their rank among those of the line.
 func rankPositions(text string) string {
 	var found []uint64
 	for _, match := range markedPosition.FindAllStringSubmatch(text, -1) {
@@ -84,7 +85,8 @@ func mark(n uint64) string {
 	return fmt.Sprintf("@@%d@@", n)
 }
 
-// show returns bytes as readable text, or as a digest if they are long. Positions and versions inside are marked or replaced.
+// show returns bytes as readable text, or as a digest if they are long. Positions and
+// versions inside are marked or replaced.
 func (p *P) show(data []byte) string {
 	text := strings.ReplaceAll(string(data), p.prefix, "~")
 	if !utf8.ValidString(text) {
@@ -107,7 +109,7 @@ func (p *P) places(text string) string {
 	})
 }
 
-// clip replaces a long text by its beginning and a digest.
+// clip replaces a long text with its beginning and a digest.
 func clip(text string) string {
 	if len(text) <= 500 {
 		return text

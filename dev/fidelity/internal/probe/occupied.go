@@ -12,11 +12,12 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
 )
 
-// searchLimit bounds the search for a user's stream in a log that may hold nothing but system events.
+// searchLimit bounds the search for a user's stream in a log that may hold only system
+// events.
 const searchLimit = time.Minute
 
-// UsersStream returns the name of a stream of the server's users that its log mentions, empty if there is none. It returns an
-// error if no server answers or the log may not be read.
+// UsersStream returns the name of a user's stream that occurs in the server's log, or ""
+// if there is none. It returns an error if no server responds or the log is not readable.
 func UsersStream(ctx context.Context, connection string) (string, error) {
 	config, err := kurrentdb.ParseConnectionString(connection)
 	if err != nil {
@@ -45,7 +46,7 @@ func UsersStream(ctx context.Context, connection string) (string, error) {
 	return "", fmt.Errorf("look for users' streams: %w", err)
 }
 
-// firstOfUsers is a read of the first event in a stream that is not a system stream.
+// firstOfUsers reads the first event in a stream that is not a system stream.
 func firstOfUsers() *streams.ReadReq_Options {
 	notSystem := &streams.ReadReq_Options_FilterOptions_Expression{Regex: `^[^\$]`}
 	return &streams.ReadReq_Options{

@@ -16,9 +16,11 @@ import (
 
 const (
 	defaultLimit = 10 * time.Second
-	// grace is how long past its limit a probe may take to notice that its context has ended, before it counts as hung.
+	// grace is how long past its limit a probe may take to notice that its context is
+	// done, before it counts as hung.
 	grace = 4 * time.Second
-	// early is how long before the limit a server may end a call for it: it counts the time itself.
+	// early is how long before the limit a server may end a call because of it: it
+	// measures the time itself.
 	early = 100 * time.Millisecond
 )
 
@@ -29,7 +31,8 @@ type probe struct {
 	run   func(*P)
 }
 
-// alone reports whether the probe must not run alongside others: it reads all of $all, moves much data, or affects others.
+// alone reports whether the probe must not run concurrently with others: it reads all of
+// $all, moves much data, or affects others.
 func (pr probe) alone() bool {
 	for _, area := range []string{"all.", "follow.", "groupall.", "disturb.", "content.size.", "content.none", "wire.append.success", "wire.append.toolarge", "link.streams", "link.type.deleted"} {
 		if strings.HasPrefix(pr.name, area) {
@@ -52,7 +55,7 @@ type list = []any
 // env is shared by all probes of one run.
 type env struct {
 	config kurrentdb.Configuration
-	second kurrentdb.Credentials // of a user without rights; empty login when there is none
+	second kurrentdb.Credentials // of a user without rights; the login is empty if there is none
 	run    string                // unique to this run, of constant length
 	quiet  time.Duration
 	wire   *wire
@@ -61,7 +64,7 @@ type env struct {
 // secure reports whether the server is asked over TLS with credentials.
 func (e *env) secure() bool { return !e.config.DisableTLS && e.config.Username != "" }
 
-// P is a running probe: its means of asking, and the steps it has noted.
+// P is a running probe: its connection to the server, and the steps it has recorded.
 type P struct {
 	*env
 	ctx    context.Context
@@ -76,10 +79,10 @@ type P struct {
 	db      *kurrentdb.Client
 }
 
-// stop is the panic that ends a probe whose preparations failed.
+// stop is the panic that ends a probe whose preparation failed.
 type stop struct{}
 
-// execute runs a probe until it ends, its limit is reached or ctx ends.
+// execute runs a probe until it ends, its limit is reached or ctx is done.
 func (e *env) execute(ctx context.Context, pr probe) Answer {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, pr.limit)
@@ -114,7 +117,7 @@ func (p *P) recovered() {
 	}
 }
 
-// fault records that the probe itself went wrong.
+// fault records a failure of the probe itself.
 func (p *P) fault(what string) {
 	p.Note("FAULT", what)
 	p.mu.Lock()
@@ -122,7 +125,7 @@ func (p *P) fault(what string) {
 	p.faults = append(p.faults, what)
 }
 
-// clean runs what Later was given, the newest first, and closes the client.
+// clean runs the functions passed to Later, newest first, and closes the client.
 func (p *P) clean() {
 	defer p.recovered()
 	for i := len(p.cleanup) - 1; i >= 0; i-- {
@@ -171,7 +174,7 @@ func (p *P) DB() *kurrentdb.Client {
 	return p.db
 }
 
-// newDB opens one more client, with other credentials if they are given.
+// newDB opens another client, with other credentials if they are given.
 func (p *P) newDB(as *kurrentdb.Credentials) *kurrentdb.Client {
 	config := p.config
 	if as != nil {
@@ -182,10 +185,11 @@ func (p *P) newDB(as *kurrentdb.Credentials) *kurrentdb.Client {
 	return client
 }
 
-// Later has undo run when the probe is over.
+// Later runs undo when the probe is over.
 func (p *P) Later(undo func()) { p.cleanup = append(p.cleanup, undo) }
 
-// Until waits until done returns true or the limit is over, and returns the last result of done.
+// Until waits until done returns true or the limit is over, and returns the last result
+// of done.
 func (p *P) Until(limit time.Duration, done func() bool) bool {
 	for end := time.Now().Add(limit); time.Now().Before(end) && p.ctx.Err() == nil; {
 		if done() {

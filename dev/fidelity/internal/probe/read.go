@@ -9,7 +9,7 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
 )
 
-// readProbes are counted reads of one stream in every condition, and of its edges.
+// readProbes are counted reads of one stream in every condition, and at its edges.
 func readProbes() (probes []probe) {
 	start, end, at := kurrentdb.Start{}, kurrentdb.End{}, kurrentdb.Revision
 	for _, c := range conditions() {
@@ -87,7 +87,8 @@ func readProbes() (probes []probe) {
 	)
 }
 
-// metadataProbes are about events hidden by a stream's metadata, and the client's own calls for metadata.
+// metadataProbes are about events hidden by a stream's metadata, and the client's own
+// calls for metadata.
 func metadataProbes() (probes []probe) {
 	for _, c := range []struct{ name, data string }{
 		{"maxcount", `{"$maxCount":2}`}, {"maxcount.zero", `{"$maxCount":0}`}, {"maxcount.negative", `{"$maxCount":-1}`},
@@ -205,7 +206,7 @@ func metadataProbes() (probes []probe) {
 	)
 }
 
-// logProbes are counted reads of $all. Only the probe's own events are shown of it.
+// logProbes are counted reads of $all. They show only the probe's own events.
 func logProbes() []probe {
 	mine := func(p *P, types ...string) showEvent {
 		return func(e *kurrentdb.ResolvedEvent) any {
@@ -283,7 +284,7 @@ func logProbes() []probe {
 			p.Note("unresolved", p.ReadAll(kurrentdb.ReadAllOptions{From: place(first)}, 200, links))
 			p.Note("resolved", p.ReadAll(kurrentdb.ReadAllOptions{From: place(first), ResolveLinkTos: true}, 200, links))
 		}),
-		ask("all.filtered_read", func(p *P) { // the protocol has it, the client does not
+		ask("all.filtered_read", func(p *P) { // the protocol supports it, the client does not
 			first := p.SeedOf(p.T("x"), p.S("s"), "a", "b")
 			p.SeedOf(p.T("y"), p.S("t"), "c")
 			request := func(filter *streams.ReadReq_Options_FilterOptions) *streams.ReadReq_Options {

@@ -8,7 +8,8 @@ import (
 
 func contains(text, part string) bool { return strings.Contains(text, part) }
 
-// removeProbes delete streams in every condition, softly and hard, with every expectation.
+// removeProbes delete streams in every condition, softly and hard, with every
+// expectation.
 func removeProbes() (probes []probe) {
 	for _, c := range conditions() {
 		probes = append(probes, ask("delete."+c.name, func(p *P) {

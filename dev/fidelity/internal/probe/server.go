@@ -44,7 +44,7 @@ func serverProbes() []probe {
 			}
 			p.Note("gossip", states)
 		}),
-		ask("server.multi_append", func(p *P) { // newer servers have it; the product does without
+		ask("server.multi_append", func(p *P) { // newer servers support it; the product does not use it
 			events := p.Evs("a", "b")
 			requests := []kurrentdb.AppendStreamRequest{
 				{StreamName: p.S("s"), Events: slices.Values(events[:1]), ExpectedStreamState: kurrentdb.NoStream{}},
@@ -56,7 +56,7 @@ func serverProbes() []probe {
 			}
 			p.Note("then", p.Read(p.S("s"), forwards(kurrentdb.Start{}), 5, p.fullyResolved))
 		}),
-		ask("server.deadline", func(p *P) { // too short for any answer
+		ask("server.deadline", func(p *P) { // too short for any response
 			soon := time.Nanosecond
 			_, err := p.DB().AppendToStream(p.ctx, p.S("s"), kurrentdb.AppendToStreamOptions{StreamState: kurrentdb.Any{}, Deadline: &soon}, p.Ev("a"))
 			p.Note("append", p.failure(err))

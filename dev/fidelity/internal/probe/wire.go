@@ -23,7 +23,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// wire speaks the protocol without the client, to see what the client does not pass on: trailers, and messages it drops.
+// wire speaks the protocol without the client, to see what the client hides: trailers,
+// and messages it discards.
 type wire struct {
 	streams  streams.StreamsClient
 	groups   persistent.PersistentSubscriptionsClient
@@ -113,14 +114,14 @@ func (p *P) wireEvent(e kurrentdb.EventData, meta map[string]string) *streams.Ap
 	return &streams.AppendReq_ProposedMessage{Id: uuidOf(e.EventID), Metadata: meta, Data: e.Data, CustomMetadata: e.Metadata}
 }
 
-// wireAppend sends an append and returns the answer unchanged by the client.
+// wireAppend sends an append and returns the answer unmodified by the client.
 func (p *P) wireAppend(options *streams.AppendReq_Options, events ...*streams.AppendReq_ProposedMessage) any {
 	var trailer metadata.MD
 	call, err := p.wire.streams.Append(p.ctx, grpc.Trailer(&trailer))
 	if err != nil {
 		return p.refusal(err, trailer)
 	}
-	_ = call.Send(&streams.AppendReq{Content: &streams.AppendReq_Options_{Options: options}}) // the answer contains the reason
+	_ = call.Send(&streams.AppendReq{Content: &streams.AppendReq_Options_{Options: options}}) // the response contains the reason
 	for _, e := range events {
 		if call.Send(&streams.AppendReq{Content: &streams.AppendReq_ProposedMessage_{ProposedMessage: e}}) != nil {
 			break
@@ -140,10 +141,10 @@ func (p *P) wireAppend(options *streams.AppendReq_Options, events ...*streams.Ap
 	}
 }
 
-// compact undoes what protobuf's text form does to itself at random: one space or two.
+// compact reverts a random variation of protobuf's text format: one space or two.
 func compact(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// wireRead returns the messages of a read until it ends or falls silent.
+// wireRead returns the messages of a read until it ends or there is a silence.
 func (p *P) wireRead(options *streams.ReadReq_Options, more ...string) list {
 	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(p.ctx, more...))
 	defer cancel()
@@ -159,7 +160,8 @@ func (p *P) wireRead(options *streams.ReadReq_Options, more ...string) list {
 	return wireHeard(p, call, p.wireMessage, p.quiet)
 }
 
-// wireHeard returns what a call that the server streams to says, a line for each message, until it ends or falls silent.
+// wireHeard returns the messages of a server-streaming call, one line each, until it ends
+// or there is a silence.
 func wireHeard[M any](p *P, call grpc.ClientStream, line func(*M) any, quiet time.Duration) list {
 	lines := make(chan any, 10_000)
 	go func() {
@@ -235,7 +237,7 @@ func (p *P) wireRecorded(e *streams.ReadResp_ReadEvent_RecordedEvent) any {
 		p.show([]byte(e.GetMetadata()["type"])), position(e.GetCommitPosition(), e.GetPreparePosition()))
 }
 
-// readOf is the request to read a stream, as the client makes it.
+// readOf returns the request to read a stream, as the client sends it.
 func readOf(stream string, from any, count uint64) *streams.ReadReq_Options {
 	options := &streams.ReadReq_Options_StreamOptions{StreamIdentifier: streamID(stream)}
 	switch from := from.(type) {

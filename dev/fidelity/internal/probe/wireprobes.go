@@ -10,7 +10,8 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// expecting is an append's options with one of any, none, exists, nothing or a revision.
+// expecting returns an append's options with one of any, none, exists, nothing or a
+// revision.
 func expecting(stream string, expected any) *streams.AppendReq_Options {
 	options := &streams.AppendReq_Options{StreamIdentifier: streamID(stream)}
 	switch expected {
@@ -27,7 +28,8 @@ func expecting(stream string, expected any) *streams.AppendReq_Options {
 	return options
 }
 
-// wireProbes record what the client does not pass on: statuses, messages and trailers of refusals, and fields of answers.
+// wireProbes record what the client hides: statuses, messages and trailers of errors, and
+// fields of responses.
 func wireProbes() []probe {
 	return []probe{
 		ask("wire.append.success", func(p *P) {
@@ -227,7 +229,7 @@ func replayRequest(stream, group string, stopAt *int64) *persistent.ReplayParked
 	return &persistent.ReplayParkedReq{Options: options}
 }
 
-// createRequest is the product's request, to be changed by edit.
+// createRequest returns the product's request, modified by edit.
 func createRequest(stream, group string, edit func(*persistent.CreateReq_Settings)) *persistent.CreateReq {
 	settings := &persistent.CreateReq_Settings{
 		MaxRetryCount: 10, MinCheckpointCount: 10, MaxCheckpointCount: 1000, LiveBufferSize: 500, ReadBatchSize: 20,

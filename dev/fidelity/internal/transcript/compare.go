@@ -12,16 +12,17 @@ type Key struct{ Probe, Step string }
 
 func (k Key) String() string { return k.Probe + ": " + k.Step }
 
-// Difference is a step that two servers answered differently. A server that did not come to the step has Absent.
+// Difference is a step with different answers. If a server did not reach the step, its
+// answer is Absent.
 type Difference struct {
 	Key
 	Want, Got any
 }
 
-// Absent is the answer of a server to a step that it did not come to.
+// Absent is the answer of a server to a step that it did not reach.
 const Absent = "(no such step)"
 
-// Compare returns the steps of one probe that differ, in their order.
+// Compare returns the steps of one probe that differ, in order.
 func Compare(probe string, want, got []Step) []Difference {
 	var differences []Difference
 	theirs := map[string]any{}
@@ -49,8 +50,8 @@ func Compare(probe string, want, got []Step) []Difference {
 	return differences
 }
 
-// Parts returns the two answers as text, reduced to the parts that differ: of objects the differing keys, of lists what
-// remains without their common beginning and end.
+// Parts returns the two answers as text, reduced to the parts that differ: for objects
+// the differing keys, for lists what remains without their common beginning and end.
 func (d Difference) Parts() (want, got string) {
 	w, g := parts(d.Want, d.Got)
 	return text(w), text(g)

@@ -1,6 +1,7 @@
-// Package transcript reads the recorded answers of a KurrentDB server and finds where two recordings differ. It owns the form
-// of a recording: one JSON object a line, {"probe": name, "result": [{step: answer}, ...]}. Asking, and which differences
-// matter, are left to others.
+// Package transcript reads the recorded answers of a KurrentDB server and finds where two
+// recordings differ. It owns the format of a recording: one JSON object per line,
+// {"probe": name, "result": [{step: answer}, ...]}. It neither asks a server nor decides
+// which differences matter.
 package transcript
 
 import (
@@ -10,19 +11,21 @@ import (
 	"io"
 )
 
-// maxLine bounds a line of a recording, in bytes. Long answers are digests in it.
+// maxLine bounds a line of a recording, in bytes. Long answers are recorded as digests.
 const maxLine = 1 << 20
 
-// Transcript is what one server did, by the name of the probe.
+// Transcript holds the steps of one server, by the name of the probe.
 type Transcript map[string][]Step
 
-// Step is one recorded answer. A label that comes again within its probe has its number: "then", "then #2".
+// Step is one recorded answer. A label that is repeated within its probe is numbered:
+// "then", "then #2".
 type Step struct {
 	Label  string
-	Answer any // as encoding/json decodes it
+	Answer any // as decoded by encoding/json
 }
 
-// Read returns the transcript that r holds. It returns an error if a line is malformed or a probe comes twice.
+// Read reads a transcript from r. It returns an error if a line is malformed or a probe
+// is repeated.
 func Read(r io.Reader) (Transcript, error) {
 	t := Transcript{}
 	lines := bufio.NewScanner(r)
@@ -38,7 +41,7 @@ func Read(r io.Reader) (Transcript, error) {
 	return t, nil
 }
 
-// Add takes one line in.
+// Add adds one line.
 func (t Transcript) Add(line []byte) error {
 	var recorded struct {
 		Probe  string           `json:"probe"`
@@ -65,9 +68,10 @@ func (t Transcript) Add(line []byte) error {
 	return nil
 }
 
-// wordless leaves out the wording of errors: codes and trailers are what is compared. The few words that package kurrent tells
-// errors by are held by its own tests, against a kurrentsim that sends them. Of a call whose time ran out in the client, only that
-// is left: whether it had reached the server by then is a matter of microseconds.
+// wordless removes the wording of errors: only codes and trailers are compared. The few
+// words by which package kurrent classifies errors are covered by its own tests, against
+// a kurrentsim that sends them. For a call that timed out in the client, only the timeout
+// is kept: whether it had reached the server by then is a matter of microseconds.
 func wordless(answer any) any {
 	switch answer := answer.(type) {
 	case map[string]any:
