@@ -11,14 +11,14 @@ import (
 
 func accounts() []Invariant {
 	return []Invariant{
-		{"credit.contiguous", "a credit stream begins at revision 0 and has no gap", eachAccount(contiguous)},
+		{"credit.contiguous", "a credit stream starts at revision 0 and has no gap", eachAccount(contiguous)},
 		{"credit.readable", "every event of a credit stream can be read", eachEvent(readable)},
 		{"credit.opened", "an account is opened once, for its customer, before anything is reserved or changed on it", eachEvent(opened)},
 		{"credit.one-reservation", "an order is reserved at most once", eachEvent(oneReservation)},
-		{"credit.one-release", "an order is released at most once, and gives back exactly what was reserved", eachEvent(oneRelease)},
-		{"credit.closed", "nothing is reserved for an order after its release or refusal; what is held is reserved by approval alone", eachEvent(closed)},
-		{"credit.limit", "reservations made by the rule fit the limit when they are made", eachEvent(limit)},
-		{"credit.refusal", "an order is refused or held only when it does not fit, and the event says what was available", eachEvent(refusal)},
+		{"credit.one-release", "an order is released at most once, for exactly the amount that was reserved", eachEvent(oneRelease)},
+		{"credit.closed", "nothing is reserved for an order after its release or refusal; a held order is reserved only by approval", eachEvent(closed)},
+		{"credit.limit", "reservations without an approval fit the limit when they are made", eachEvent(limit)},
+		{"credit.refusal", "an order is refused or held only when it does not fit, and the event records what was available", eachEvent(refusal)},
 	}
 }
 
@@ -127,7 +127,7 @@ func oneRelease(before *ledger, e facts.CreditEvent) []string {
 	}
 	return pick(
 		broken{c.released, "the order was released before"},
-		broken{!c.released && e.Amount.Minor != c.amount, "it gives back another amount than was reserved"},
+		broken{!c.released && e.Amount.Minor != c.amount, "it releases another amount than was reserved"},
 	)
 }
 
@@ -139,7 +139,7 @@ func closed(before *ledger, e facts.CreditEvent) []string {
 	return pick(
 		broken{c.released, "the order was released before"},
 		broken{c.refused, "the order was refused before"},
-		broken{c.held && e.ApprovedBy == "", "the order is held and nobody approved it"},
+		broken{c.held && e.ApprovedBy == "", "the order is held and was not approved"},
 		broken{!c.held && e.ApprovedBy != "", "it is approved and was not held"},
 	)
 }
@@ -157,6 +157,6 @@ func refusal(before *ledger, e facts.CreditEvent) []string {
 	fits := e.Amount.Currency == before.limit.Currency && e.Amount.Minor <= before.available()
 	return pick(
 		broken{fits, "it fits the limit"},
-		broken{e.Available.Minor != before.available(), "it says that something else was available"},
+		broken{e.Available.Minor != before.available(), "it records another available amount"},
 	)
 }

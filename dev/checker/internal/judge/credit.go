@@ -14,11 +14,11 @@ import (
 
 func credits() []Invariant {
 	return []Invariant{
-		{"credit.order", "what an account holds about an order is of that order: its customer, its total", placedOrder(creditOrder)},
-		{"credit.never-placed", "no account holds anything about what was never placed", eachOrder(creditNeverPlaced)},
-		{"credit.causation", "what an account holds about an order names an event of the order's stream as its cause", placedOrder(causation)},
-		{"credit.event-id", "an event's id follows from what it is, so that a repeated append is recognised", eachOrder(eventID)},
-		{"credit.end", "an order holds the credit that its state says: one reservation while it is open or shipped, none once it is undone", placedOrder(creditEnd)},
+		{"credit.order", "what an account records about an order matches the order's customer and total", placedOrder(creditOrder)},
+		{"credit.never-placed", "no account records anything about an order that was never placed", eachOrder(creditNeverPlaced)},
+		{"credit.causation", "what an account records about an order names an event of the order's stream as its cause", placedOrder(causation)},
+		{"credit.event-id", "an event's id is derived from its content, so that a repeated append is recognized", eachOrder(eventID)},
+		{"credit.end", "an order holds the credit that its state requires: one reservation while it is open or shipped, none once it is compensated", placedOrder(creditEnd)},
 	}
 }
 
@@ -38,7 +38,7 @@ func creditOrder(o *facts.Order, placed facts.Placed) []string {
 }
 
 func creditNeverPlaced(o *facts.Order) []string {
-	return pick(broken{o.First() == nil && !o.Deleted && len(o.Credit) > 0, "was never placed, and an account holds something about it"})
+	return pick(broken{o.First() == nil && !o.Deleted && len(o.Credit) > 0, "was never placed, and an account records it"})
 }
 
 func causation(o *facts.Order, _ facts.Placed) []string {
@@ -54,7 +54,7 @@ func causation(o *facts.Order, _ facts.Placed) []string {
 	}
 	var details []string
 	for _, e := range o.Credit {
-		details = append(details, pick(broken{!causes[e.Causation], place(e) + ": its cause is no event of the order"})...)
+		details = append(details, pick(broken{!causes[e.Causation], place(e) + ": its cause is not an event of the order"})...)
 	}
 	return details
 }
@@ -64,7 +64,7 @@ func eventID(o *facts.Order) []string {
 	var details []string
 	for _, e := range o.Credit {
 		if !slices.Contains(possibleIDs(e), e.EventID) {
-			details = append(details, place(e)+": its id does not follow from what it is")
+			details = append(details, place(e)+": its id is not derived from its content")
 		}
 	}
 	return details

@@ -9,12 +9,12 @@ import (
 
 func fulfillments() []Invariant {
 	return []Invariant{
-		{"row.exists", "an order has a row from the start of its fulfilment on, and not before", eachOrder(rowExists)},
-		{"row.order", "a row is of the order that was placed", placedOrder(rowOrder)},
-		{"row.lines", "a row has the lines of its order, or none when nothing was to be sent", placedOrder(rowLines)},
-		{"row.status", "the row, the workflow's result and its search attribute say the same", eachOrder(rowStatus)},
-		{"row.history", "every version is in the history once, without a gap, and each begins as the one before ended", eachOrder(rowHistory)},
-		{"row.transition", "a closed order never changes, and its versions are called what they are", eachOrder(rowTransition)},
+		{"row.exists", "an order has a row once its fulfillment has started, and not before", eachOrder(rowExists)},
+		{"row.order", "a row matches the order that was placed", placedOrder(rowOrder)},
+		{"row.lines", "a row has the lines of its order, or none if nothing was to be shipped", placedOrder(rowLines)},
+		{"row.status", "the row, the workflow's result and its search attribute agree", eachOrder(rowStatus)},
+		{"row.history", "every version is in the history once, without a gap, and each starts from the end of the previous one", eachOrder(rowHistory)},
+		{"row.transition", "a closed order never changes, and the type of each version matches its change", eachOrder(rowTransition)},
 	}
 }
 
@@ -48,9 +48,9 @@ func rowOrder(o *facts.Order, placed facts.Placed) []string {
 	}
 	return pick(
 		broken{o.Row.CustomerID != placed.CustomerID, "the row names another customer"},
-		broken{o.Row.Total != placed.Total, fmt.Sprintf("the row says %s, the order %s", o.Row.Total, placed.Total)},
+		broken{o.Row.Total != placed.Total, fmt.Sprintf("the row has %s, the order %s", o.Row.Total, placed.Total)},
 		broken{o.Row.SourceEventID != placed.EventID, "the row names another event than the one that placed the order"},
-		broken{!o.Row.PlacedAt.Equal(placed.PlacedAt), "the row says another time than the order"},
+		broken{!o.Row.PlacedAt.Equal(placed.PlacedAt), "the row has another time than the order"},
 	)
 }
 
@@ -79,7 +79,7 @@ func rowStatus(o *facts.Order) []string {
 	return append(details, pick(
 		broken{run.Outcome.Status != row, fmt.Sprintf("the row is %s, the workflow ended as %s", row, run.Outcome.Status)},
 		broken{run.Outcome.Status == row && run.Outcome.Reason != o.Row.Reason,
-			fmt.Sprintf("the row says %q, the workflow ended with %q", o.Row.Reason, run.Outcome.Reason)},
+			fmt.Sprintf("the row has %q, the workflow ended with %q", o.Row.Reason, run.Outcome.Reason)},
 		broken{run.OrderStatus != string(row), fmt.Sprintf("the row is %s, the search attribute %s", row, run.OrderStatus)},
 		broken{!row.Final(), fmt.Sprintf("the workflow is closed and the row is %s", row)},
 	)...)
@@ -95,13 +95,13 @@ func rowHistory(o *facts.Order) []string {
 		details = append(details, pick(
 			broken{v.Revision != next, fmt.Sprintf("version %d is where %d should be", v.Revision, next)},
 			broken{v.Fault != "", fmt.Sprintf("version %d: %s", v.Revision, v.Fault)},
-			broken{v.Old != before, fmt.Sprintf("version %d does not begin as the one before ended", v.Revision)},
+			broken{v.Old != before, fmt.Sprintf("version %d does not start from the end of the previous one", v.Revision)},
 		)...)
 		next, before = v.Revision+1, v.New
 	}
 	return append(details, pick(
 		broken{next != o.Row.Revision+1, fmt.Sprintf("the row is at revision %d and has %d versions", o.Row.Revision, len(o.Versions))},
-		broken{len(o.Versions) > 0 && before != o.Row.Content, "the row is not as its last version ended"},
+		broken{len(o.Versions) > 0 && before != o.Row.Content, "the row differs from its last version"},
 	)...)
 }
 
@@ -125,8 +125,8 @@ func rowTransition(o *facts.Order) []string {
 		details = append(details, pick(
 			broken{before.Final(), fmt.Sprintf("version %d follows a closed one", v.Revision)},
 			broken{v.Type != versionType(before, v.Status), fmt.Sprintf("version %d from %q to %q is called %s", v.Revision, before, v.Status, v.Type)},
-			broken{before == "" && v.Status == order.StatusShipped, "was shipped before its fulfilment began"},
-			broken{before != "" && v.Status == order.StatusRejected, "was rejected after its fulfilment began"},
+			broken{before == "" && v.Status == order.StatusShipped, "was shipped before its fulfillment started"},
+			broken{before != "" && v.Status == order.StatusRejected, "was rejected after its fulfillment started"},
 		)...)
 		before = v.Status
 	}

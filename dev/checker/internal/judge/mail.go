@@ -23,13 +23,13 @@ const (
 
 func mails() []Invariant {
 	return []Invariant{
-		{"mail.count", "of a kind an order has at most one mail, and one more for each attempt of which nobody knows", remembered(mailCount)},
-		{"mail.sent", "what the ledger says was sent is in the inbox, and what it knows was not sent is not", both(eachOrder(mailSentTruly), remembered(mailNotSentTruly))},
-		{"mail.ledger", "no mail goes out that the ledger does not know", remembered(mailLedger)},
-		{"mail.recipient", "a mail goes to the order's address and carries its tags", placedOrder(mailRecipient)},
-		{"mail.due", "an order has the mails that its state calls for, and no other", eachOrder(mailDue)},
-		{"mail.result", "a mail that a closed workflow says was sent does not go out again", eachOrder(mailResult)},
-		{"mail.settled", "no mail is left on its way", eachOrder(mailSettled)},
+		{"mail.count", "an order has at most one email of a kind, and one more for each attempt with an unknown outcome", remembered(mailCount)},
+		{"mail.sent", "what the ledger records as sent is in the inbox, and what it records as not sent is not", both(eachOrder(mailSentTruly), remembered(mailNotSentTruly))},
+		{"mail.ledger", "no email is sent that the ledger does not record", remembered(mailLedger)},
+		{"mail.recipient", "an email goes to the order's address and has its tags", placedOrder(mailRecipient)},
+		{"mail.due", "an order has the emails that its state requires, and no others", eachOrder(mailDue)},
+		{"mail.result", "an email that a closed workflow reported as sent is not sent again", eachOrder(mailResult)},
+		{"mail.settled", "no email is left pending or sending", eachOrder(mailSettled)},
 	}
 }
 
@@ -61,7 +61,7 @@ func mailResult(o *facts.Order) []string {
 	kind := newest(o, run.Outcome.Status)
 	messages := o.MessagesOf(kind)
 	again := slices.ContainsFunc(messages, func(m facts.Message) bool { return m.At.After(run.Closed.Add(forgottenWithin)) })
-	return pick(broken{len(messages) > 1 && again, fmt.Sprintf("a %s mail went out again after its workflow had ended with it sent", kind)})
+	return pick(broken{len(messages) > 1 && again, fmt.Sprintf("a %s email was sent again after its workflow had ended with it sent", kind)})
 }
 
 // newest returns the kind of email that the order's final status calls for.
@@ -82,7 +82,7 @@ func mailCount(o *facts.Order) []string {
 	var details []string
 	for _, m := range o.Mails {
 		if got := len(o.MessagesOf(m.Kind)); got > 1+m.Unknown {
-			details = append(details, fmt.Sprintf("%d %s mails, with %d unknown attempts", got, m.Kind, m.Unknown))
+			details = append(details, fmt.Sprintf("%d %s emails, with %d unknown attempts", got, m.Kind, m.Unknown))
 		}
 	}
 	return details
@@ -94,11 +94,11 @@ func mailSentTruly(o *facts.Order) []string {
 		messages := o.MessagesOf(m.Kind)
 		for _, id := range m.MessageIDs {
 			if !slices.ContainsFunc(messages, func(in facts.Message) bool { return in.ID == id }) {
-				details = append(details, fmt.Sprintf("the %s mail's message is not in the inbox", m.Kind))
+				details = append(details, fmt.Sprintf("the %s email's message is not in the inbox", m.Kind))
 			}
 		}
 		nameless := m.Status == mailSent && len(m.MessageIDs) == 0 && m.Resolution != mailSent
-		details = append(details, pick(broken{nameless, fmt.Sprintf("the %s mail was sent without a message id", m.Kind)})...)
+		details = append(details, pick(broken{nameless, fmt.Sprintf("the %s email was sent without a message id", m.Kind)})...)
 	}
 	return details
 }
@@ -107,7 +107,7 @@ func mailNotSentTruly(o *facts.Order) []string {
 	var details []string
 	for _, m := range o.Mails {
 		certain := m.Status != mailSent && m.Unknown == 0
-		details = append(details, pick(broken{certain && len(o.MessagesOf(m.Kind)) > 0, fmt.Sprintf("the %s mail is %s and in the inbox", m.Kind, m.Status)})...)
+		details = append(details, pick(broken{certain && len(o.MessagesOf(m.Kind)) > 0, fmt.Sprintf("the %s email is %s and in the inbox", m.Kind, m.Status)})...)
 	}
 	return details
 }
@@ -116,7 +116,7 @@ func mailLedger(o *facts.Order) []string {
 	var details []string
 	for _, m := range o.Messages {
 		if o.Mail(m.Kind) == nil {
-			details = append(details, fmt.Sprintf("a %q mail went out that the ledger does not know", m.Kind))
+			details = append(details, fmt.Sprintf("a %q email was sent that the ledger does not record", m.Kind))
 		}
 	}
 	return details
@@ -126,29 +126,29 @@ func mailRecipient(o *facts.Order, placed facts.Placed) []string {
 	var details []string
 	for _, m := range o.Messages {
 		details = append(details, pick(
-			broken{m.To != placed.Email, fmt.Sprintf("a %s mail went to another address", m.Kind)},
-			broken{m.OrderTag != strings.ReplaceAll(o.ID, ".", "_"), fmt.Sprintf("a %s mail is tagged with another order", m.Kind)},
+			broken{m.To != placed.Email, fmt.Sprintf("a %s email went to another address", m.Kind)},
+			broken{m.OrderTag != strings.ReplaceAll(o.ID, ".", "_"), fmt.Sprintf("a %s email is tagged with another order", m.Kind)},
 		)...)
 	}
 	for _, m := range o.Mails {
 		erased := m.Recipient == ""
-		details = append(details, pick(broken{!erased && m.Recipient != placed.Email, fmt.Sprintf("the %s mail is for another address", m.Kind)})...)
+		details = append(details, pick(broken{!erased && m.Recipient != placed.Email, fmt.Sprintf("the %s email is for another address", m.Kind)})...)
 	}
 	return details
 }
 
 func mailDue(o *facts.Order) []string {
 	if o.Row == nil {
-		return pick(broken{len(o.Mails) > 0, "has mails and no row"})
+		return pick(broken{len(o.Mails) > 0, "has emails and no row"})
 	}
 	want, maybe := due(o)
 	var details []string
 	for _, kind := range want {
-		details = append(details, pick(broken{o.Mail(kind) == nil, fmt.Sprintf("is %s and has no %s mail", o.Row.Status, kind)})...)
+		details = append(details, pick(broken{o.Mail(kind) == nil, fmt.Sprintf("is %s and has no %s email", o.Row.Status, kind)})...)
 	}
 	for _, m := range o.Mails {
 		called := slices.Contains(want, m.Kind) || slices.Contains(maybe, m.Kind)
-		details = append(details, pick(broken{!called, fmt.Sprintf("is %s and has a %s mail", o.Row.Status, m.Kind)})...)
+		details = append(details, pick(broken{!called, fmt.Sprintf("is %s and has a %s email", o.Row.Status, m.Kind)})...)
 	}
 	return details
 }
@@ -184,7 +184,7 @@ func mailSettled(o *facts.Order) []string {
 	var details []string
 	for _, m := range o.Mails {
 		if m.Status == "pending" || m.Status == "sending" {
-			details = append(details, fmt.Sprintf("the %s mail is left %s", m.Kind, m.Status))
+			details = append(details, fmt.Sprintf("the %s email is left %s", m.Kind, m.Status))
 		}
 	}
 	return details

@@ -16,14 +16,14 @@ const parkedBefore = 2 * time.Second
 
 func orders() []Invariant {
 	return []Invariant{
-		{"order.one-workflow", "a valid order has exactly one workflow, or none when retention forgot it and it is closed", placedOrder(oneWorkflow)},
-		{"order.source", "a workflow was started by the event its order was placed with, and knows the order as it is", placedOrder(source)},
-		{"order.never-placed", "what was never placed has no workflow and no row", eachOrder(neverPlaced)},
+		{"order.one-workflow", "a valid order has exactly one workflow, or none if it is closed and past its retention", placedOrder(oneWorkflow)},
+		{"order.source", "a workflow was started by the event that placed its order, and its input matches the order", placedOrder(source)},
+		{"order.never-placed", "an order that was never placed has no workflow and no row", eachOrder(neverPlaced)},
 		{"order.parked", "an event is parked if and only if it was delivered and can never have an effect", eachOrder(parked)},
-		{"order.at-rest", "an open order waits for its shipment or on hold, and nothing else is going on", eachOrder(atRest)},
-		{"order.cancellation", "a cancellation that was requested has its effect unless the order closed before", placedOrder(cancellation)},
-		{"order.messages", "of what was there when a wait ended the safer wins: cancel over decline over approve over the hold's end, a shipment over a cancel", eachOrder(messages)},
-		{"order.payment", "the payments that cover their order settle it, with what they come to, and nothing else does", placedOrder(payment)},
+		{"order.at-rest", "an open order waits for its shipment or on hold, and has no other work in progress", eachOrder(atRest)},
+		{"order.cancellation", "a requested cancellation has its effect unless the order closed before", placedOrder(cancellation)},
+		{"order.messages", "of the messages present when a wait ended the safest takes effect: cancel over decline over approve over the hold's end, a shipment over a cancel", eachOrder(messages)},
+		{"order.payment", "the payments that cover their order settle it, with their sum, and nothing else does", placedOrder(payment)},
 		{"order.one-settlement", "a payment has at most one settlement", eachOrder(oneSettlement)},
 	}
 }
@@ -45,7 +45,7 @@ func source(o *facts.Order, placed facts.Placed) []string {
 			broken{run.SourceEventID != placed.EventID, "the memo names another event than the one that placed the order"},
 			broken{in.SourceEventID != placed.EventID || in.Revision != placed.Revision, "the input names another event than the one that placed the order"},
 			broken{in.CustomerID != placed.CustomerID, "the input names another customer"},
-			broken{in.Total != placed.Total, fmt.Sprintf("the input says %s, the order %s", in.Total, placed.Total)},
+			broken{in.Total != placed.Total, fmt.Sprintf("the input has %s, the order %s", in.Total, placed.Total)},
 		)...)
 	}
 	return details
@@ -135,8 +135,8 @@ func messages(o *facts.Order) []string {
 		details = append(details, pick(
 			broken{hold.Has(facts.MessageCancel) && status != order.StatusCancelled, fmt.Sprintf("was cancelled while on hold, and is %s", status)},
 			broken{declined && !paid && (status == order.StatusShipped || ended == order.ReasonHoldExpired), fmt.Sprintf("was declined while on hold, and is %s %s", status, ended)},
-			broken{hold.Has(facts.MessageApprove) && ended == order.ReasonHoldExpired, "was approved before its hold was seen to end, and is refused for that"},
-			broken{run.Shipping.Has(facts.MessageShip) && status != order.StatusShipped, fmt.Sprintf("its shipment was told before it was undone, and it is %s", status)},
+			broken{hold.Has(facts.MessageApprove) && ended == order.ReasonHoldExpired, "was approved before the workflow saw its hold end, and is rejected as expired"},
+			broken{run.Shipping.Has(facts.MessageShip) && status != order.StatusShipped, fmt.Sprintf("its shipment was recorded before it was compensated, and it is %s", status)},
 		)...)
 	}
 	return details

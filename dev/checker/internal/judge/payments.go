@@ -24,8 +24,8 @@ func payment(o *facts.Order, placed facts.Placed) []string {
 		details = append(details, pick(
 			broken{sum < placed.Total.Minor, "its credit is released as paid, and its payments do not cover it"},
 			broken{stated && (e.Paid.Minor < placed.Total.Minor || e.Paid.Minor > sum || e.Paid.Currency != placed.Total.Currency),
-				fmt.Sprintf("%s: says that %s was paid for %s", place(e), e.Paid, placed.Total)},
-			broken{stated && e.Overpaid != over, fmt.Sprintf("%s: says that %s was overpaid with %s", place(e), e.Overpaid, e.Paid)},
+				fmt.Sprintf("%s: records that %s was paid for %s", place(e), e.Paid, placed.Total)},
+			broken{stated && e.Overpaid != over, fmt.Sprintf("%s: records that %s was overpaid with %s", place(e), e.Overpaid, e.Paid)},
 		)...)
 	}
 	return details

@@ -9,9 +9,9 @@ import (
 
 func published() []Invariant {
 	return []Invariant{
-		{"published.once", "every version of a row is one event of the order's fulfilment stream, in order", eachOrder(publishedOnce)},
-		{"published.content", "a published event says what its version says", eachOrder(publishedContent)},
-		{"published.aside", "an order is put aside if and only if its fulfilment stream holds what is none of its versions", aside},
+		{"published.once", "every version of a row is one event of the order's fulfillment stream, in order", eachOrder(publishedOnce)},
+		{"published.content", "a published event matches its version", eachOrder(publishedContent)},
+		{"published.aside", "an order is set aside if and only if its fulfillment stream holds an event that is not one of its versions", aside},
 	}
 }
 
@@ -54,7 +54,7 @@ func publishedContent(o *facts.Order) []string {
 		details = append(details, pick(
 			broken{p.Type != v.Type, fmt.Sprintf("event %d is called %s, the version %s", p.Revision, p.Type, v.Type)},
 			broken{p.Old != v.Old || p.New != v.New, fmt.Sprintf("event %d has other images than the version", p.Revision)},
-			broken{p.Status != v.Status, fmt.Sprintf("event %d says %s, the version %s", p.Revision, p.Status, v.Status)},
+			broken{p.Status != v.Status, fmt.Sprintf("event %d has %s, the version %s", p.Revision, p.Status, v.Status)},
 			broken{p.CustomerID != o.Row.CustomerID || p.Total != o.Row.Total, fmt.Sprintf("event %d is of another customer or total", p.Revision)},
 			broken{p.Causation != o.Row.SourceEventID, fmt.Sprintf("event %d names another cause", p.Revision)},
 		)...)
@@ -66,8 +66,8 @@ func aside(f *facts.Facts) []Violation {
 	return eachOrder(func(o *facts.Order) []string {
 		isAside := slices.Contains(f.SetAside, o.ID)
 		return pick(
-			broken{isAside && !o.HasForeignEvents(), "versions of it are put aside"},
-			broken{!isAside && o.HasForeignEvents() && o.Row != nil, "its stream holds somebody else's event, and it is not put aside"},
+			broken{isAside && !o.HasForeignEvents(), "its versions are set aside"},
+			broken{!isAside && o.HasForeignEvents() && o.Row != nil, "its stream holds an event of another program, and it is not set aside"},
 		)
 	})(f)
 }

@@ -8,7 +8,7 @@ import (
 
 func stores() []Invariant {
 	return []Invariant{
-		{"group.drained", "the subscription group has no event left that was not answered", drained},
+		{"group.drained", "the subscription group has acknowledged every event", drained},
 		{"privacy", "names, addresses and telephone numbers are in no history, memo, image, credit stream or log", privacy},
 	}
 }
@@ -18,8 +18,8 @@ func drained(f *facts.Facts) []Violation {
 	for _, detail := range pick(
 		broken{!f.Group.Exists, "the group does not exist"},
 		broken{f.Group.Lag > 0, fmt.Sprintf("%d events are above the checkpoint", f.Group.Lag)},
-		broken{f.Group.InFlight > 0, fmt.Sprintf("%d events were handed out and not answered", f.Group.InFlight)},
-		broken{f.Group.Retrying > 0, fmt.Sprintf("%d events wait to be handed out again", f.Group.Retrying)},
+		broken{f.Group.InFlight > 0, fmt.Sprintf("%d events were delivered and not acknowledged", f.Group.InFlight)},
+		broken{f.Group.Retrying > 0, fmt.Sprintf("%d events wait for redelivery", f.Group.Retrying)},
 	) {
 		found = append(found, Violation{Detail: detail})
 	}

@@ -11,7 +11,7 @@ import (
 func views() []Invariant {
 	return []Invariant{
 		{"view.customer", "a customer's view is the fold of the credit stream", viewCustomer},
-		{"view.order", "an order's view says what its fulfilment stream says last", eachOrder(viewOrder)},
+		{"view.order", "an order's view matches the last event of its fulfillment stream", eachOrder(viewOrder)},
 	}
 }
 
@@ -28,10 +28,10 @@ func viewCustomer(f *facts.Facts) []Violation {
 		view, exists := f.Views[id]
 		for _, detail := range pick(
 			broken{!exists, "is missing"},
-			broken{exists && view.Limit != l.limit, fmt.Sprintf("the limit is %s, the stream says %s", view.Limit, l.limit)},
-			broken{exists && view.Reserved != l.open, fmt.Sprintf("%d is reserved, the stream says %d", view.Reserved, l.open)},
-			broken{exists && view.Available != l.available(), "something else is available than the stream says"},
-			broken{exists && view.Revision != int64(len(f.Accounts[id].Events))-1, "it does not stand at the stream's end"},
+			broken{exists && view.Limit != l.limit, fmt.Sprintf("the limit is %s, in the stream %s", view.Limit, l.limit)},
+			broken{exists && view.Reserved != l.open, fmt.Sprintf("%d is reserved, in the stream %d", view.Reserved, l.open)},
+			broken{exists && view.Available != l.available(), "the available amount differs from the stream"},
+			broken{exists && view.Revision != int64(len(f.Accounts[id].Events))-1, "it is not at the stream's end"},
 		) {
 			report(id, detail)
 		}
@@ -53,12 +53,12 @@ func viewOrder(o *facts.Order) []string {
 	case o.View == nil:
 		return pick(broken{first != nil || n > 0, "is not in the view"})
 	case n == 0:
-		return pick(broken{o.View.FulfillmentRevision != -1, "the view stands at a fulfilment that was not published"})
+		return pick(broken{o.View.FulfillmentRevision != -1, "the view is at a version that was not published"})
 	}
 	last := o.Published[n-1]
 	return pick(
-		broken{o.View.FulfillmentRevision != int64(last.Revision), "the view does not stand at the stream's end"},
-		broken{o.View.Status != last.Status, fmt.Sprintf("the view says %s, the stream %s", o.View.Status, last.Status)},
+		broken{o.View.FulfillmentRevision != int64(last.Revision), "the view is not at the stream's end"},
+		broken{o.View.Status != last.Status, fmt.Sprintf("the view has %s, the stream %s", o.View.Status, last.Status)},
 		broken{o.View.CustomerID != last.CustomerID || o.View.Total != last.Total, "the view is of another customer or total"},
 	)
 }
