@@ -22,33 +22,35 @@ import (
 
 var benchEvents = flag.Int("events", 1_000_000, "events of the log that the benchmark rebuilds the view from")
 
-// BenchmarkRebuild runs `projector rebuild` over a durable log, a quarter of it at first, and reports its speed, how that
-// compares to reading the log and doing nothing with it, and how much memory it takes at most.
+// BenchmarkRebuild runs `projector rebuild` over a durable log, first over a quarter of
+// it. It reports the speed, how that compares to only reading the log, and the peak
+// memory.
 func BenchmarkRebuild(b *testing.B) {
 	program := filepath.Join(b.TempDir(), "projector")
 	build := exec.CommandContext(b.Context(), "go", "build", "-o", program, ".")
 	build.Stderr = os.Stderr
 	require.NoError(b, build.Run())
 	for b.Loop() {
-		w := newWorld(b, kurrentsim.Options{DataDir: b.TempDir()})
+		rig := newProjectorRig(b, kurrentsim.Options{DataDir: b.TempDir()})
 		quarter := *benchEvents / 4 / eventsEach
-		w.fill(b, 0, quarter)
-		_, small := w.measureRebuild(b, program)
-		w.fill(b, quarter, 4*quarter)
-		took, large := w.measureRebuild(b, program)
+		rig.fill(b, 0, quarter)
+		_, small := rig.measureRebuild(b, program)
+		rig.fill(b, quarter, 4*quarter)
+		took, large := rig.measureRebuild(b, program)
 		b.ReportMetric(float64(4*quarter*eventsEach)/took.Seconds(), "events/s")
-		b.ReportMetric(w.reading(b, 4*quarter*eventsEach).Seconds()/took.Seconds(), "of-bare-reading")
+		b.ReportMetric(rig.measureReading(b, 4*quarter*eventsEach).Seconds()/took.Seconds(), "of-bare-reading")
 		b.ReportMetric(small, "MiB-at-a-quarter")
 		b.ReportMetric(large, "MiB")
 		b.ReportMetric(large/small, "memory-ratio")
 	}
 }
 
-// eventsEach is how many events an order has here: placed, reserved, approved, shipped.
+// eventsEach is the number of events per order: placed, reserved, approved, shipped.
 const eventsEach = 4
 
-// fill appends the orders from one number to another. A customer has a hundred of them.
-func (w *world) fill(b *testing.B, from, to int) {
+// fill appends the orders numbered from (inclusive) to to (exclusive). Each customer has
+// a hundred of them.
+func (rig *projectorRig) fill(b *testing.B, from, to int) {
 	b.Helper()
 	var group errgroup.Group
 	group.SetLimit(2 * runtime.NumCPU())
@@ -58,50 +60,50 @@ func (w *world) fill(b *testing.B, from, to int) {
 			name := fmt.Sprintf("c-%d", customer)
 			for n := max(from, customer*100); n < min(to, (customer+1)*100); n++ {
 				id := fmt.Sprintf("order-%d", n)
-				credit = append(credit, told("credit-reserved", map[string]any{"orderId": id, "amount": money(1210)}))
-				if err := w.write(id, placed(id, name)); err != nil {
+				credit = append(credit, newEvent("credit-reserved", map[string]any{"orderId": id, "amount": money(1210)}))
+				if err := rig.write(id, placed(id, name)); err != nil {
 					return err
 				}
-				if err := w.write("fulfillment-"+id, domainEvent(id, name, "approved", "fulfilling"), domainEvent(id, name, "shipped", "shipped")); err != nil {
+				if err := rig.write("fulfillment-"+id, domainEvent(id, name, "approved", "fulfilling"), domainEvent(id, name, "shipped", "shipped")); err != nil {
 					return err
 				}
 			}
 			if len(credit) == 0 {
 				return nil
 			}
-			return w.write("credit-"+name, credit...)
+			return rig.write("credit-"+name, credit...)
 		})
 	}
 	require.NoError(b, group.Wait())
 }
 
-func (w *world) write(stream string, events ...kurrent.NewEvent) error {
-	_, err := w.events.Append(context.Background(), stream, kurrent.Any(), events...)
+func (rig *projectorRig) write(stream string, events ...kurrent.NewEvent) error {
+	_, err := rig.events.Append(context.Background(), stream, kurrent.Any(), events...)
 	return err
 }
 
 func domainEvent(id, customer, kind, status string) kurrent.NewEvent {
-	return told("order-"+kind, map[string]any{
+	return newEvent("order-"+kind, map[string]any{
 		"orderId": id, "customerId": customer, "status": status, "reason": "", "total": money(1210), "carrier": "", "trackingNumber": "",
 		"old": nil, "new": map[string]any{"placed_at": "2026-01-01T00:00:00Z"},
 	})
 }
 
-// reading answers how long it takes to follow the whole log and do nothing with it.
-func (w *world) reading(b *testing.B, events int) time.Duration {
+// measureReading returns how long it takes to only follow the whole log.
+func (rig *projectorRig) measureReading(b *testing.B, events int) time.Duration {
 	b.Helper()
 	began := time.Now()
-	read, err := w.events.Behind(b.Context(), kurrent.Follow{Prefixes: view.Prefixes()}, events)
+	read, err := rig.events.Behind(b.Context(), kurrent.Follow{Prefixes: view.Prefixes()}, events)
 	require.NoError(b, err)
 	require.Equal(b, events, read)
 	return time.Since(began)
 }
 
-// measureRebuild answers how long a rebuild takes and how large it grows, in MiB.
-func (w *world) measureRebuild(b *testing.B, program string) (took time.Duration, peak float64) {
+// measureRebuild returns how long a rebuild takes and its peak memory in MiB.
+func (rig *projectorRig) measureRebuild(b *testing.B, program string) (took time.Duration, peak float64) {
 	b.Helper()
 	run := exec.CommandContext(b.Context(), program, "rebuild")
-	run.Env = append(os.Environ(), "KURRENTDB_URL="+w.server.URL(), "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL="+w.url)
+	run.Env = append(os.Environ(), "KURRENTDB_URL="+rig.server.URL(), "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL="+rig.url)
 	run.Stderr = os.Stderr
 	began := time.Now()
 	require.NoError(b, run.Start())

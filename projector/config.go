@@ -2,7 +2,7 @@ package main
 
 import "orderflow/internal/config"
 
-// settings are the projector's, from the environment.
+// settings are the projector's settings, read from the environment.
 type settings struct {
 	config.Log
 	config.Ops

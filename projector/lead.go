@@ -10,22 +10,24 @@ import (
 )
 
 const (
-	// waitForLead is how often a replica that waits asks whether it is its turn.
-	waitForLead = 2 * time.Second
+	// lockPollInterval is how often a waiting replica tries to take the lock.
+	lockPollInterval = 2 * time.Second
 
-	// checkLead is how often the working replica makes sure that it still is.
-	checkLead = 2 * time.Second
+	// lockCheckInterval is how often the leader verifies that it still holds the lock.
+	lockCheckInterval = 2 * time.Second
 )
 
-// locks makes one of several replicas the working one. The real one is postgres.Store.
+// locks elects one of several replicas as the leader. The real implementation is
+// postgres.Store.
 type locks interface {
 	TryLock(ctx context.Context, name string) (*postgres.Lock, error)
 }
 
-// lead does the work while this replica is the working one, and ends with the work's error or when it no longer is. Two
-// that both believe it do no harm: the view's position lets only one of them write.
+// lead runs work while this replica is the leader. It returns the error of work, or an
+// error if leadership is lost. Two replicas that both consider themselves the leader do
+// no harm: the view's position lets only one of them write.
 func lead(ctx context.Context, l locks, name string, logger *slog.Logger, work func(context.Context) error) error {
-	lock, err := turn(ctx, l, name, logger)
+	lock, err := awaitLeadership(ctx, l, name, logger)
 	if err != nil {
 		return err
 	}
@@ -36,29 +38,29 @@ func lead(ctx context.Context, l locks, name string, logger *slog.Logger, work f
 		defer close(checked)
 		for ctx.Err() == nil {
 			if err := lock.Check(ctx); err != nil && ctx.Err() == nil {
-				cancel(fmt.Errorf("another replica may work now: %w", err))
+				cancel(fmt.Errorf("another replica may lead now: %w", err))
 			}
-			pause(ctx, checkLead)
+			pause(ctx, lockCheckInterval)
 		}
 	}()
 	err = work(ctx)
 	cancel(err)
-	<-checked // the lock's connection takes one question at a time
+	<-checked // the lock's connection serves one query at a time
 	return err
 }
 
-// turn waits until this replica is the working one.
-func turn(ctx context.Context, l locks, name string, logger *slog.Logger) (*postgres.Lock, error) {
-	for told := false; ; {
+// awaitLeadership waits until this replica holds the lock.
+func awaitLeadership(ctx context.Context, l locks, name string, logger *slog.Logger) (*postgres.Lock, error) {
+	for logged := false; ; {
 		lock, err := l.TryLock(ctx, name)
 		if err != nil || lock != nil {
 			return lock, err
 		}
-		if !told {
-			logger.Info("another replica works, waiting for its end")
-			told = true
+		if !logged {
+			logger.Info("waiting for leadership")
+			logged = true
 		}
-		if pause(ctx, waitForLead); ctx.Err() != nil {
+		if pause(ctx, lockPollInterval); ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 	}

@@ -1,7 +1,9 @@
-// Projector keeps the customer view in PostgreSQL from the event streams in KurrentDB: orders, credit accounts and
-// fulfilments, in the order of the whole log. `projector rebuild` builds the view anew beside the one that is read.
+// Projector maintains the customer view in PostgreSQL from the event streams in
+// KurrentDB: orders, credit accounts and fulfillments, in the order of the whole log.
+// `projector rebuild` builds a new view alongside the one in use.
 //
-// It owns following the log and when what it says is stored. What an event changes is left to internal/view.
+// This package follows the log and decides when changes are stored. Package internal/view
+// decides what an event changes.
 package main
 
 import (

@@ -26,13 +26,13 @@ import (
 )
 
 const (
-	waitLong = 90 * time.Second // for what happens soon on a machine that has nothing else to do
+	waitLong = 90 * time.Second // generous: on an idle machine it happens soon
 	waitTick = 20 * time.Millisecond
 )
 
 var (
-	cluster *devserver.Postgres // one for all tests, each of which has a database to itself
-	worlds  atomic.Int64        // made so far
+	cluster  *devserver.Postgres // shared by all tests, each with its own database
+	rigCount atomic.Int64        // rigs created so far
 )
 
 func TestMain(m *testing.M) {
@@ -65,8 +65,8 @@ func runTests(m *testing.M) (int, error) {
 	return code, goleak.Find()
 }
 
-// world is one test's database and event store.
-type world struct {
+// projectorRig holds one test's database and event store.
+type projectorRig struct {
 	t      testing.TB
 	url    string // of the database
 	db     *pgx.Conn
@@ -74,10 +74,10 @@ type world struct {
 	events *kurrent.Client
 }
 
-func newWorld(t testing.TB, options kurrentsim.Options) *world {
+func newProjectorRig(t testing.TB, options kurrentsim.Options) *projectorRig {
 	t.Helper()
-	w := &world{t: t}
-	name := fmt.Sprintf("view_%d", worlds.Add(1))
+	rig := &projectorRig{t: t}
+	name := fmt.Sprintf("view_%d", rigCount.Add(1))
 	admin, err := pgx.Connect(t.Context(), cluster.URL)
 	require.NoError(t, err)
 	defer func() { _ = admin.Close(t.Context()) }()
@@ -86,85 +86,85 @@ func newWorld(t testing.TB, options kurrentsim.Options) *world {
 	address, err := url.Parse(cluster.URL)
 	require.NoError(t, err)
 	address.Path = "/" + name
-	w.url = address.String()
-	require.NoError(t, postgres.Migrate(t.Context(), w.url, slog.New(slog.DiscardHandler)))
-	w.db, err = pgx.Connect(t.Context(), w.url)
+	rig.url = address.String()
+	require.NoError(t, postgres.Migrate(t.Context(), rig.url, slog.New(slog.DiscardHandler)))
+	rig.db, err = pgx.Connect(t.Context(), rig.url)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = w.db.Close(context.WithoutCancel(t.Context())) })
-	w.server, err = kurrentsim.Start(options)
+	t.Cleanup(func() { _ = rig.db.Close(context.WithoutCancel(t.Context())) })
+	rig.server, err = kurrentsim.Start(options)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = w.server.Stop(context.Background()) })
-	w.events = w.client(w.server.URL())
-	return w
+	t.Cleanup(func() { _ = rig.server.Stop(context.Background()) })
+	rig.events = rig.client(rig.server.URL())
+	return rig
 }
 
-func (w *world) client(url string) *kurrent.Client {
-	w.t.Helper()
+func (rig *projectorRig) client(url string) *kurrent.Client {
+	rig.t.Helper()
 	client, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: storeTimeout})
-	require.NoError(w.t, err)
-	w.t.Cleanup(client.Close)
+	require.NoError(rig.t, err)
+	rig.t.Cleanup(client.Close)
 	return client
 }
 
-func (w *world) store() *postgres.Store {
-	w.t.Helper()
-	store, err := postgres.Open(w.t.Context(), postgres.Config{URL: w.url, MaxConns: 4, CallTimeout: storeTimeout})
-	require.NoError(w.t, err)
-	w.t.Cleanup(store.Close)
+func (rig *projectorRig) store() *postgres.Store {
+	rig.t.Helper()
+	store, err := postgres.Open(rig.t.Context(), postgres.Config{URL: rig.url, MaxConns: 4, CallTimeout: storeTimeout})
+	require.NoError(rig.t, err)
+	rig.t.Cleanup(store.Close)
 	return store
 }
 
-// projector is one that follows the log through a client.
-func (w *world) projector(events *kurrent.Client) *projection {
+// projector returns a projection that follows the log through a client.
+func (rig *projectorRig) projector(events *kurrent.Client) *projection {
 	return &projection{
-		name: postgres.ProjectionLive, events: events, store: w.store(), metrics: newMetrics(prometheus.NewRegistry()),
+		name: postgres.ProjectionLive, events: events, store: rig.store(), metrics: newMetrics(prometheus.NewRegistry()),
 		logger: slog.New(slog.DiscardHandler),
 	}
 }
 
 // start runs a projector until the returned function is called, which waits for its end.
-func (w *world) start(p *projection) (stop func()) {
-	w.t.Helper()
-	return w.startLogging(p, io.Discard)
+func (rig *projectorRig) start(p *projection) (stop func()) {
+	rig.t.Helper()
+	return rig.startLogging(p, io.Discard)
 }
 
-func (w *world) startLogging(p *projection, log io.Writer) (stop func()) {
-	ctx, cancel := context.WithCancel(w.t.Context())
+func (rig *projectorRig) startLogging(p *projection, log io.Writer) (stop func()) {
+	ctx, cancel := context.WithCancel(rig.t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		p.run(ctx, p.store.(*postgres.Store), slog.New(slog.NewTextHandler(log, nil)))
 	}()
 	stop = func() { cancel(); <-done }
-	w.t.Cleanup(stop)
+	rig.t.Cleanup(stop)
 	return stop
 }
 
-// journal keeps what is logged.
-type journal struct {
+// logBuffer collects log output. It is safe for concurrent use.
+type logBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder
 }
 
-func (j *journal) Write(line []byte) (int, error) {
+func (j *logBuffer) Write(line []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.text.Write(line)
 }
 
-func (j *journal) says(text string) bool {
+func (j *logBuffer) contains(text string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return strings.Contains(j.text.String(), text)
 }
 
-func (w *world) append(stream string, events ...kurrent.NewEvent) {
-	w.t.Helper()
-	_, err := w.events.Append(w.t.Context(), stream, kurrent.Any(), events...)
-	require.NoError(w.t, err)
+func (rig *projectorRig) append(stream string, events ...kurrent.NewEvent) {
+	rig.t.Helper()
+	_, err := rig.events.Append(rig.t.Context(), stream, kurrent.Any(), events...)
+	require.NoError(rig.t, err)
 }
 
-func (w *world) rebuild() {
-	w.t.Helper()
-	require.NoError(w.t, rebuild(w.t.Context(), w.events, w.store(), slog.New(slog.DiscardHandler)))
+func (rig *projectorRig) rebuild() {
+	rig.t.Helper()
+	require.NoError(rig.t, rebuild(rig.t.Context(), rig.events, rig.store(), slog.New(slog.DiscardHandler)))
 }

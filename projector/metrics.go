@@ -7,27 +7,27 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are what the projector counts.
+// metrics are the projector's counters and gauges.
 type metrics struct {
 	events  prometheus.Counter
 	refused prometheus.Counter
 	lag     prometheus.Gauge
 
 	mu     sync.Mutex
-	at     time.Time // when something was stored last
-	upOnce bool      // it was up to date at least once
+	at     time.Time // when a batch was last stored
+	upOnce bool      // the view was up to date at least once
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
 	m := &metrics{
 		events: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "orderflow_projector_events_total", Help: "Events of the log that are in the view.",
+			Name: "orderflow_projector_events_total", Help: "Events of the log that were applied to the view.",
 		}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "orderflow_projector_refused_total", Help: "Changes that the database does not take and that were left out.",
+			Name: "orderflow_projector_refused_total", Help: "Changes that the database rejected and that were skipped.",
 		}),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "orderflow_projector_lag_events", Help: "Events of the log that are not in the view yet, counted up to 10000.",
+			Name: "orderflow_projector_lag_events", Help: "Events of the log not yet applied to the view, counted up to 10000.",
 		}),
 	}
 	registry.MustRegister(m.events, m.refused, m.lag)
@@ -53,7 +53,7 @@ func (m *metrics) caughtUp() {
 	m.upOnce = true
 }
 
-func (m *metrics) wasUp() bool {
+func (m *metrics) hasCaughtUp() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.upOnce

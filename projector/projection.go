@@ -17,69 +17,72 @@ import (
 )
 
 const (
-	// maxBatch is how many changes are stored in one transaction, at most: while the log is read faster than that, the cost
-	// of a commit is shared by that many.
+	// maxBatch limits the changes stored in one transaction. While the log is read faster
+	// than they are stored, that many changes share the cost of a commit.
 	maxBatch = 1000
 
-	// maxBatchBytes bounds the bodies that one transaction's changes were read from, and with them the memory.
+	// maxBatchBytes limits the size of the event bodies behind one transaction's changes,
+	// and so the memory.
 	maxBatchBytes = 8 << 20
 
-	// ahead bounds the steps that are read and not yet taken. An event may have 256 KiB.
-	ahead = 128
+	// readAhead limits the steps that are read but not yet stored. An event may have 256
+	// KiB.
+	readAhead = 128
 
-	// quietMove is how far a position may lag behind a log that says nothing to the view: with it, a restart reads that
-	// much again, and nothing is written for every stranger's event.
-	quietMove = 5 * time.Second
+	// idleInterval is how long the stored position may lag behind a log without relevant
+	// events. A restart reads that much again, but not every irrelevant event causes a
+	// write.
+	idleInterval = 5 * time.Second
 )
 
-// events is the log. The real one is kurrent.Client.
+// events is the event log. The real implementation is kurrent.Client.
 type events interface {
 	Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent.Step) error) error
 }
 
-// store keeps the view. The real one is postgres.Store.
+// store stores the view. The real implementation is postgres.Store.
 type store interface {
 	Position(ctx context.Context, p postgres.Projection) (postgres.ViewPosition, error)
 	Project(ctx context.Context, p postgres.Projection, from, to postgres.ViewPosition, changes []view.Change) error
 }
 
-// projection takes the log into one view.
+// projection applies the log to one view.
 type projection struct {
-	name    postgres.Projection
-	events  events
-	store   store
-	metrics *metrics
-	logger  *slog.Logger
-	untilUp bool // end when all there was is stored, instead of going on
+	name          postgres.Projection
+	events        events
+	store         store
+	metrics       *metrics
+	logger        *slog.Logger
+	untilCaughtUp bool // session returns once everything in the log is stored
 
 	position postgres.ViewPosition // stored
-	limit    int                   // of changes in a batch; 0: maxBatch
+	limit    int                   // of changes in a batch; 0 means maxBatch
 
-	end atomic.Pointer[context.CancelCauseFunc] // of the session that is under way, or was last
+	end atomic.Pointer[context.CancelCauseFunc] // cancels the current or last session
 }
 
-// session follows the log from where the view is until something ends that, which is its error: nil when untilUp was
-// wanted and reached.
+// session follows the log from the view's position and returns the error that ends it. It
+// returns nil if untilCaughtUp is set and the view has caught up.
 func (p *projection) session(ctx context.Context) (err error) {
 	if p.position, err = p.store.Position(ctx, p.name); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	p.end.Store(&cancel)
-	steps := make(chan step, ahead)
+	steps := make(chan step, readAhead)
 	go func() {
 		defer close(steps)
 		cancel(p.follow(ctx, steps))
 	}()
 	err = p.consume(ctx, steps)
 	cancel(err)
-	for range steps { // until the follower has ended
+	for range steps { // wait for the follower to end
 		continue
 	}
 	return err
 }
 
-// follow reads and decodes beside the storing.
+// follow reads and decodes events concurrently with storing.
 func (p *projection) follow(ctx context.Context, steps chan<- step) error {
 	after := kurrent.Position{Commit: p.position.Commit, Prepare: p.position.Prepare}
 	return p.events.Follow(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, func(s kurrent.Step) error {
@@ -92,29 +95,31 @@ func (p *projection) follow(ctx context.Context, steps chan<- step) error {
 	})
 }
 
-// consume gathers what there is and stores it, again and again: a batch is as long as what came while the last one was
-// stored, so a busy log makes long ones and a quiet one is stored at once.
+// consume repeatedly gathers the available steps and stores them. A batch contains what
+// arrived while the previous one was stored, so a busy log makes large batches and an
+// event of an idle log is stored at once.
 func (p *projection) consume(ctx context.Context, steps <-chan step) error {
 	for {
 		b, err := gather(ctx, steps, p.position, cmp.Or(p.limit, maxBatch))
 		if err != nil {
 			return err
 		}
-		if err := p.take(ctx, b); err != nil {
+		if err := p.storeBatch(ctx, b); err != nil {
 			return err
 		}
 		if b.caughtUp {
 			p.metrics.caughtUp()
-			if p.untilUp {
+			if p.untilCaughtUp {
 				return nil
 			}
 		}
 	}
 }
 
-// take stores a batch. One that the database does not get done in time is made smaller the next time, and grows again.
-func (p *projection) take(ctx context.Context, b batch) error {
-	if b.to == p.position || b.events == 0 && !b.caughtUp && time.Since(p.metrics.storedAt()) < quietMove {
+// storeBatch stores a batch. If the database does not finish it in time, the next batch
+// is half as large; the limit then grows again.
+func (p *projection) storeBatch(ctx context.Context, b batch) error {
+	if b.to == p.position || b.events == 0 && !b.caughtUp && time.Since(p.metrics.storedAt()) < idleInterval {
 		return nil
 	}
 	failpoint.Hit("projector.project.before")
@@ -123,7 +128,7 @@ func (p *projection) take(ctx context.Context, b batch) error {
 		failpoint.Hit("projector.project.after")
 	}
 	if errors.Is(err, fulfillment.ErrInvalid) {
-		err = p.sift(ctx, b)
+		err = p.storeOneByOne(ctx, b)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		p.limit = max(1, len(b.changes)/2)
@@ -137,15 +142,15 @@ func (p *projection) take(ctx context.Context, b batch) error {
 	return nil
 }
 
-// sift stores the changes of a batch one by one and leaves out those that the database never takes: one that slipped through
-// must not keep the view from what comes after it.
-func (p *projection) sift(ctx context.Context, b batch) error {
+// storeOneByOne stores the changes of a batch one at a time and skips those that the
+// database rejects permanently, so that one invalid change does not block those after it.
+func (p *projection) storeOneByOne(ctx context.Context, b batch) error {
 	for _, change := range b.changes {
 		err := p.store.Project(ctx, p.name, p.position, p.position, []view.Change{change})
 		switch {
 		case errors.Is(err, fulfillment.ErrInvalid):
 			p.metrics.refused.Inc()
-			p.logger.Error("a change cannot be stored and is left out", "order", change.OrderID, "error", err)
+			p.logger.Error("skipping change that the database rejects", "order", change.OrderID, "error", err)
 		case err != nil:
 			return err
 		}
@@ -153,11 +158,11 @@ func (p *projection) sift(ctx context.Context, b batch) error {
 	return p.store.Project(ctx, p.name, p.position, b.to, nil)
 }
 
-// step is how far the log was read, and what was said there.
+// step is a position in the log and the change at it, if any.
 type step struct {
-	position kurrent.Position // zero when it is not said
-	change   *view.Change     // nil when nothing was said to the view
-	written  time.Time        // of the event; zero when there was none
+	position kurrent.Position // zero if unknown
+	change   *view.Change     // nil if nothing changes
+	written  time.Time        // of the event; zero if there is none
 	size     int              // of the event's body, in bytes
 	caughtUp bool
 }
@@ -168,20 +173,20 @@ func stepOf(s kurrent.Step) step {
 		return next
 	}
 	next.written, next.size = s.Event.Created, len(s.Event.Data)
-	change, says := view.Decode(view.Event{
+	change, relevant := view.Decode(view.Event{
 		Stream: s.Event.Stream, Revision: s.Event.Revision, Type: s.Event.Type, ContentType: s.Event.ContentType,
 		Data: s.Event.Data, Written: s.Event.Created,
 	})
-	if says {
+	if relevant {
 		next.change = &change
 	}
 	return next
 }
 
-// batch is what is stored in one transaction.
+// batch is stored in one transaction.
 type batch struct {
 	changes  []view.Change
-	size     int // of the bodies they were read from, in bytes
+	size     int // of the event bodies behind the changes, in bytes
 	events   int
 	to       postgres.ViewPosition
 	caughtUp bool
@@ -191,7 +196,7 @@ func (b *batch) full(limit int) bool {
 	return len(b.changes) >= limit || b.size >= maxBatchBytes || b.caughtUp
 }
 
-// gather waits for a step and takes those that are there already.
+// gather waits for one step and adds those that are already available.
 func gather(ctx context.Context, steps <-chan step, from postgres.ViewPosition, limit int) (batch, error) {
 	b := batch{to: from}
 	next, open := <-steps
@@ -209,7 +214,7 @@ func gather(ctx context.Context, steps <-chan step, from postgres.ViewPosition, 
 			return b, nil
 		}
 	}
-	return b, nil // when the log has ended, what there was is stored first
+	return b, nil // if the log has ended, the steps read so far are stored first
 }
 
 func (b *batch) add(s step) {

@@ -21,20 +21,20 @@ import (
 const (
 	storeTimeout = 15 * time.Second // one call to a store: a batch of a thousand rows on a busy disk
 
-	firstWait = 100 * time.Millisecond // before following again, doubling
-	lastWait  = 15 * time.Second
+	minBackoff = 100 * time.Millisecond // before following again, doubling
+	maxBackoff = 15 * time.Second
 )
 
 func run(ctx context.Context, c subcommand.Call) error {
 	if len(c.Args) > 0 {
 		return program().Dispatch(ctx, c)
 	}
-	return opened(ctx, c, project)
+	return withDrivers(ctx, c, project)
 }
 
 func program() subcommand.Program {
-	return subcommand.Program{Name: "projector", Summary: "keep the customer view from the event streams", Commands: []subcommand.Command{
-		{Name: "rebuild", Summary: "build the view anew beside the one that is read, and put it in its place", Run: rebuildView},
+	return subcommand.Program{Name: "projector", Summary: "maintain the customer view from the event streams", Commands: []subcommand.Command{
+		{Name: "rebuild", Summary: "build a new view alongside the one in use, and replace it", Run: rebuildView},
 	}}
 }
 
@@ -42,16 +42,16 @@ func rebuildView(ctx context.Context, c subcommand.Call) error {
 	if _, err := c.Parse(flag.NewFlagSet(c.Name, flag.ContinueOnError)); err != nil {
 		return err
 	}
-	return opened(ctx, c, func(ctx context.Context, _ settings, events *kurrent.Client, store *postgres.Store, logger *slog.Logger) error {
+	return withDrivers(ctx, c, func(ctx context.Context, _ settings, events *kurrent.Client, store *postgres.Store, logger *slog.Logger) error {
 		return rebuild(ctx, events, store, logger)
 	})
 }
 
-// job is what is done with the drivers.
+// job is a function that uses the drivers.
 type job func(ctx context.Context, s settings, events *kurrent.Client, store *postgres.Store, logger *slog.Logger) error
 
-// opened does a job with drivers that are closed after it.
-func opened(ctx context.Context, c subcommand.Call, do job) error {
+// withDrivers calls do with open drivers, and closes them afterwards.
+func withDrivers(ctx context.Context, c subcommand.Call, do job) error {
 	s, invalid := config.Load[settings](c.Environ)
 	logger := s.Logger(c.Stderr)
 	events, eventsErr := kurrent.Open(kurrent.Config{
@@ -72,7 +72,7 @@ func opened(ctx context.Context, c subcommand.Call, do job) error {
 	return do(ctx, s, events, store, logger)
 }
 
-// project keeps the view that is read until ctx ends.
+// project maintains the live view until ctx ends.
 func project(ctx context.Context, s settings, events *kurrent.Client, store *postgres.Store, logger *slog.Logger) error {
 	registry, err := ops.NewMetrics("projector")
 	if err != nil {
@@ -85,7 +85,7 @@ func project(ctx context.Context, s settings, events *kurrent.Client, store *pos
 		Service: "projector", Addr: s.Addr, Metrics: registry, Logger: logger,
 		Ready: map[string]ops.Check{"postgres": store.Ping, "kurrentdb": events.Ping, "view": p.ready},
 	}, func(ctx context.Context, life *ops.Life) error {
-		go p.watch(ctx, lagEvery, events)
+		go p.watch(ctx, lagInterval, events)
 		if err := life.Await(ctx, "postgres", store.CheckSchema, postgres.MayPass); err != nil {
 			return err
 		}
@@ -95,28 +95,30 @@ func project(ctx context.Context, s settings, events *kurrent.Client, store *pos
 	})
 }
 
-// run follows the log again and again until ctx ends. A batch that is being stored then is given up: it is taken again.
+// run follows the log until ctx ends, and starts again after each error. It abandons a
+// batch that is being stored when ctx ends: the batch is read again later.
 func (p *projection) run(ctx context.Context, l locks, logger *slog.Logger) {
-	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
+	for backoff := minBackoff; ctx.Err() == nil; backoff = min(2*backoff, maxBackoff) {
 		began := time.Now()
 		err := lead(ctx, l, "projector", logger, p.session)
 		if ctx.Err() != nil {
 			return
 		}
 		if errors.Is(err, postgres.ErrPositionMoved) {
-			logger.Info("the view was replaced or written by another projector, going on from where it is")
-			wait = firstWait
+			logger.Info("view replaced or written by another projector, continuing from its position")
+			backoff = minBackoff
 		} else {
-			logger.Warn("following the log ended, following again", "error", err)
+			logger.Warn("following the log ended, retrying", "error", err)
 		}
-		if time.Since(began) > lastWait {
-			wait = firstWait // it worked for a while: this is a new outage
+		if time.Since(began) > maxBackoff {
+			backoff = minBackoff // it worked for a while: this is a new outage
 		}
-		pause(ctx, wait)
+		pause(ctx, backoff)
 	}
 }
 
-// rebuild builds the view anew beside the one that is read, and puts it in its place. One that is cut off is begun anew.
+// rebuild builds a new view alongside the live one and replaces it. A rebuild that was
+// interrupted starts again from the beginning.
 func rebuild(ctx context.Context, events *kurrent.Client, store *postgres.Store, logger *slog.Logger) error {
 	return lead(ctx, store, "projector rebuild", logger, func(ctx context.Context) error {
 		return build(ctx, events, store, logger)
@@ -128,7 +130,7 @@ func build(ctx context.Context, events *kurrent.Client, store *postgres.Store, l
 		return err
 	}
 	p := &projection{
-		name: postgres.ProjectionRebuild, events: events, store: store, metrics: newMetrics(prometheus.NewRegistry()), logger: logger, untilUp: true,
+		name: postgres.ProjectionRebuild, events: events, store: store, metrics: newMetrics(prometheus.NewRegistry()), logger: logger, untilCaughtUp: true,
 	}
 	began := time.Now()
 	for {
@@ -139,7 +141,7 @@ func build(ctx context.Context, events *kurrent.Client, store *postgres.Store, l
 		if ctx.Err() != nil || !errors.Is(err, kurrent.ErrUnavailable) && !errors.Is(err, postgres.ErrUnavailable) {
 			return fmt.Errorf("rebuild: %w", err)
 		}
-		logger.Warn("following the log ended, following again", "error", err)
+		logger.Warn("following the log ended, retrying", "error", err)
 		pause(ctx, time.Second)
 	}
 	failpoint.Hit("projector.rebuild.before")
@@ -147,13 +149,13 @@ func build(ctx context.Context, events *kurrent.Client, store *postgres.Store, l
 		return err
 	}
 	failpoint.Hit("projector.rebuild.after")
-	logger.Info("the view is rebuilt", "seconds", time.Since(began).Seconds())
+	logger.Info("view rebuilt", "seconds", time.Since(began).Seconds())
 	return nil
 }
 
-// ready answers whether the view was up to date since this process began.
+// ready returns an error until the view has been up to date once in this process.
 func (p *projection) ready(context.Context) error {
-	if !p.metrics.wasUp() {
+	if !p.metrics.hasCaughtUp() {
 		return errors.New("catching up")
 	}
 	return nil

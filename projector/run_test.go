@@ -22,5 +22,5 @@ func TestRunWithoutServers(t *testing.T) {
 	d.Await("/healthz", http.StatusOK)
 	d.Await("/readyz", http.StatusServiceUnavailable, `"projector":"takes no work: `, `"view":"catching up"`, `"postgres":"`, `"kurrentdb":"`)
 	d.Await("/metrics", http.StatusOK, `orderflow_startup_retries_total{dependency="postgres"}`)
-	require.NoError(t, d.Stop(), "it was told to stop while it waited")
+	require.NoError(t, d.Stop(), "stopped while waiting for PostgreSQL")
 }

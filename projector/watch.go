@@ -11,31 +11,33 @@ import (
 )
 
 const (
-	lagEvery = 5 * time.Second // how often the lag is counted
-	maxLag   = 10_000          // and how far
+	lagInterval = 5 * time.Second // between counts of the lag
+	maxLag      = 10_000          // the lag is counted up to this
 
-	// silentRounds is after how many counts, with something to read and nothing read, a subscription is left: more than the
-	// longest batch takes.
+	// silentRounds is the number of consecutive counts with events to read but none
+	// stored after which a subscription is abandoned. They take longer than the longest
+	// batch.
 	silentRounds = 6
 )
 
-// errSilent ends a session whose subscription looks alive and is not.
+// errSilent ends a session whose subscription looks alive but delivers nothing.
 var errSilent = errors.New("the subscription is silent")
 
-// log tells how much of it is behind a position. The real one is kurrent.Client.
+// log counts the events behind a position. The real implementation is kurrent.Client.
 type log interface {
 	Behind(ctx context.Context, f kurrent.Follow, most int) (int, error)
 }
 
-// watch measures how far the stored view is behind the log, also while it cannot be stored, and ends a session that has
-// fallen silent while there is something to read. A connection that is dead shows by itself, within the transport's keepalive;
-// one that something in between keeps alive does not.
+// watch measures how far the stored view lags behind the log, even while storing fails.
+// It ends a session that receives nothing although there are events to read. The
+// transport's keepalive detects a dead connection, but not one that an intermediary keeps
+// alive.
 func (p *projection) watch(ctx context.Context, every time.Duration, events log) {
 	var seen postgres.ViewPosition
 	for silent := 0; ctx.Err() == nil; pause(ctx, every) {
 		position, lag, err := p.lag(ctx, events)
 		if err != nil {
-			continue // a store is away: that is no silence
+			continue // a store is unavailable: that is not silence
 		}
 		p.metrics.lag.Set(float64(lag))
 		if silent++; lag == 0 || position.Commit != seen.Commit || position.Prepare != seen.Prepare {

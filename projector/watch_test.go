@@ -12,16 +12,17 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// muted is the real log behind something that keeps subscriptions alive and, while it is asked to, passes nothing on.
-type muted struct {
+// mutedLog is the real log behind an intermediary that keeps subscriptions alive and,
+// while muted, delivers nothing.
+type mutedLog struct {
 	*kurrent.Client
 	mute    atomic.Bool
 	follows atomic.Int64
 }
 
-func (m *muted) Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent.Step) error) error {
+func (m *mutedLog) Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent.Step) error) error {
 	m.follows.Add(1)
-	gone := false // what was not passed on never comes on this subscription
+	gone := false // events dropped while muted never arrive on this subscription
 	return m.Client.Follow(ctx, f, func(s kurrent.Step) error {
 		if gone = gone || m.mute.Load(); gone {
 			return nil
@@ -30,73 +31,73 @@ func (m *muted) Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent
 	})
 }
 
-// counted is the real log, which counts how often it is asked what is behind.
-type counted struct {
+// countingLog is the real log, and counts the calls of Behind.
+type countingLog struct {
 	*kurrent.Client
 	n atomic.Int64
 }
 
-func (c *counted) Behind(ctx context.Context, f kurrent.Follow, most int) (int, error) {
+func (c *countingLog) Behind(ctx context.Context, f kurrent.Follow, most int) (int, error) {
 	c.n.Add(1)
 	return c.Client.Behind(ctx, f, most)
 }
 
-func TestASubscriptionThatDeliversNothingIsLeft(t *testing.T) {
+func TestWatch_EndsSilentSubscription(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
-	events := &muted{Client: w.events}
-	p := w.projector(w.events)
+	rig := newProjectorRig(t, kurrentsim.Options{})
+	events := &mutedLog{Client: rig.events}
+	p := rig.projector(rig.events)
 	p.events = events
-	w.start(p)
-	tale := newTale(9)
-	w.tell(tale, 50)
-	w.awaitTale(tale)
-	require.Eventually(t, func() bool { // what says nothing to the view may be taken later
-		_, behind, err := p.lag(t.Context(), w.events)
+	rig.start(p)
+	history := newHistory(9)
+	rig.appendSteps(history, 50)
+	rig.awaitHistory(history)
+	require.Eventually(t, func() bool { // the position may move past irrelevant events later
+		_, behind, err := p.lag(t.Context(), rig.events)
 		return err == nil && behind == 0
 	}, waitLong, waitTick)
 	follows := events.follows.Load()
 	ctx, cancel := context.WithCancel(t.Context())
 	watched := make(chan struct{})
-	looks := &counted{Client: w.events}
+	looks := &countingLog{Client: rig.events}
 	go func() { defer close(watched); p.watch(ctx, waitTick, looks) }()
 	defer func() { cancel(); <-watched }()
 	require.Eventually(t, func() bool { return looks.n.Load() > 3*silentRounds }, waitLong, waitTick)
-	require.Equal(t, follows, events.follows.Load(), "a log with nothing to read is no silence")
+	require.Equal(t, follows, events.follows.Load(), "a log with nothing to read is not silent")
 
 	events.mute.Store(true)
-	w.tell(tale, 50)
+	rig.appendSteps(history, 50)
 	require.Eventually(t, func() bool { return events.follows.Load() > follows }, waitLong, waitTick)
-	require.NotEqual(t, tale.expected(), w.shown())
+	require.NotEqual(t, history.expected(), rig.viewLines())
 	events.mute.Store(false)
 
-	w.awaitTale(tale)
+	rig.awaitHistory(history)
 }
 
-func TestASubscriptionThatIsSlowIsKept(t *testing.T) {
+func TestWatch_KeepsSlowSubscription(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kurrentsim.Options{})
-	events := &muted{Client: w.events}
-	p := w.projector(w.events)
-	p.events = slow{events}
-	w.start(p)
+	rig := newProjectorRig(t, kurrentsim.Options{})
+	events := &mutedLog{Client: rig.events}
+	p := rig.projector(rig.events)
+	p.events = slowLog{events}
+	rig.start(p)
 	ctx, cancel := context.WithCancel(t.Context())
 	watched := make(chan struct{})
-	go func() { defer close(watched); p.watch(ctx, time.Second, w.events) }()
+	go func() { defer close(watched); p.watch(ctx, time.Second, rig.events) }()
 	defer func() { cancel(); <-watched }()
-	tale := newTale(10)
+	history := newHistory(10)
 
-	w.tell(tale, 50)
+	rig.appendSteps(history, 50)
 
-	w.awaitTale(tale)
-	require.EqualValues(t, 1, events.follows.Load(), "a view that moves is behind, and not stuck")
+	rig.awaitHistory(history)
+	require.EqualValues(t, 1, events.follows.Load(), "a view that moves is behind but not stuck")
 }
 
-// slow takes longer for fifty events than the watch has patience with a view that does not move.
-type slow struct{ *muted }
+// slowLog takes longer for fifty events than watch tolerates a view that does not move.
+type slowLog struct{ *mutedLog }
 
-func (s slow) Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent.Step) error) error {
-	return s.muted.Follow(ctx, f, func(step kurrent.Step) error {
+func (s slowLog) Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent.Step) error) error {
+	return s.mutedLog.Follow(ctx, f, func(step kurrent.Step) error {
 		pause(ctx, 150*time.Millisecond)
 		return visit(step)
 	})
