@@ -18,9 +18,8 @@ import (
 	"orderflow/internal/order"
 )
 
-// The blocks marked sh are run one after the other in one shell, as README asks its
-// reader to, next to a stack with generated orders. Only addresses and folders are the
-// test's own.
+// The blocks marked sh of README and the pages it leads to are run one after the other in one shell, as their readers
+// are asked to, while a stack with generated orders is running. Only addresses and folders are the test's own.
 func TestReadme_Commands(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -68,16 +67,33 @@ func (s *stackClient) awaitConfirmed(orders int64) {
 	}, patience, 100*time.Millisecond)
 }
 
-// readmeScript returns README's blocks one after the other. A reader takes a moment
-// between the command that cancels and the look into the stores, which the publisher
-// needs.
+// executedPages are the pages with blocks marked sh, in the order in which they are read: each uses what the ones before
+// it set.
+var executedPages = []string{"README.md", "docs/tutorial.md", "docs/http.md"}
+
+// readmeScript returns the blocks of these pages one after the other. A reader takes a moment between the command that
+// cancels and the look into the stores, and the publisher needs it.
 func readmeScript(t *testing.T) string {
 	t.Helper()
-	readme, err := os.ReadFile("../../README.md")
+	documents, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)
+	for _, document := range documents {
+		text, err := os.ReadFile(document)
+		require.NoError(t, err)
+		if strings.Contains(string(text), "\n```sh\n") {
+			require.Contains(t, executedPages, "docs/"+filepath.Base(document))
+		}
+	}
+	var pages strings.Builder
+	for _, page := range executedPages {
+		text, err := os.ReadFile(filepath.Join("../..", page))
+		require.NoError(t, err)
+		require.Contains(t, string(text), "\n```sh\n", page)
+		pages.Write(text)
+	}
 	var script strings.Builder
 	waits := 0
-	for _, block := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(readme), -1) {
+	for _, block := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(pages.String(), -1) {
 		if strings.Contains(block[1], published) {
 			waits++
 			script.WriteString("for _ in {1..600}; do [[ $(" + published + ` 2>&1) == *order-cancelled* ]] && break; sleep 0.2; done` + "\n")
@@ -88,8 +104,7 @@ func readmeScript(t *testing.T) string {
 	return script.String()
 }
 
-// published is README's command that shows the events published for the order that it
-// cancels.
+// published is the tutorial's command that prints what was published of the order that it cancels.
 const published = `kurrentsim read "fulfillment-$OTHER"`
 
 func dial(t *testing.T, s *stack) client.Client {

@@ -76,7 +76,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	return c.options, nil
 }
 
-const usage = `local runs all of Orderflow on this machine. See README for what it shows.
+const usage = `local runs all of Orderflow on this machine. See docs/tutorial.md for what it shows.
 
 KURRENTDB_URL, TEMPORAL_ADDRESS, POSTGRES_URL and AWS_ENDPOINT_URL_SESV2 replace parts of the stack with running servers.
 

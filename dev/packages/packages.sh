@@ -41,7 +41,7 @@ need gcc gcc cc # the race detector links C
 cc -E - <<<'#include <stdlib.h>' >/dev/null 2>&1 || missing+=(libc6-dev)
 servers=(/usr/lib/postgresql/*/bin/initdb /usr/local/opt/postgresql*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb)
 ((${#servers[@]})) || need postgresql initdb
-need postgresql-client psql # README's commands are tested
+need postgresql-client psql # the commands of README and docs are tested
 need curl curl
 need npm npm # the Node client's calls are tested, and npm fetches PostgreSQL 17; an older Node is replaced
 need pgbouncer pgbouncer /usr/sbin/pgbouncer # worker and api are tested behind it

@@ -92,6 +92,6 @@ func (p Program) help(w io.Writer, words string) error {
 	for _, row := range rows {
 		fmt.Fprintf(table, "  %s\t%s\n", row[0], row[1])
 	}
-	fmt.Fprintln(table, "settings come from the environment; README.md lists them")
+	fmt.Fprintln(table, "settings come from the environment; docs/configuration.md lists them")
 	return table.Flush()
 }

@@ -61,11 +61,11 @@ func TestASubcommandIsChosenByItsWords(t *testing.T) {
 		"  host guest greet WHO WHERE [--loud]                 say hello\n" +
 		"  host guest list [ROOM] [--limit N] [-o table|json]  say who is there\n" +
 		"  host rest                                           do nothing\n" +
-		"settings come from the environment; README.md lists them\n"
+		"settings come from the environment; docs/configuration.md lists them\n"
 	const guests = "usage:\n" +
 		"  host guest greet WHO WHERE [--loud]                 say hello\n" +
 		"  host guest list [ROOM] [--limit N] [-o table|json]  say who is there\n" +
-		"settings come from the environment; README.md lists them\n"
+		"settings come from the environment; docs/configuration.md lists them\n"
 	const greetHelp = "usage: host guest greet WHO WHERE [--loud]\nsay hello\n  -loud\n    \tshout\n" +
 		"  -times often\n    \thow often (default 1)\n  -wait long\n    \thow long between\n"
 	const listHelp = "usage: host guest list [ROOM] [--limit N] [-o table|json]\nsay who is there\n" +
