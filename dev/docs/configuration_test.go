@@ -55,8 +55,8 @@ func documentedVariables(t *testing.T) map[string]variable {
 	return rows
 }
 
-// taggedVariables reads the env tags of every struct in the binaries and in internal/config, whose settings all binaries
-// share.
+// taggedVariables reads the env tags of every struct in the binaries and in
+// internal/config, whose settings all binaries share.
 func taggedVariables(t *testing.T) map[string]variable {
 	t.Helper()
 	standards, readers := map[string]string{}, map[string]map[string]bool{}
@@ -91,7 +91,8 @@ func taggedVariables(t *testing.T) map[string]variable {
 	return variables
 }
 
-// tagsIn returns the default of each variable that an env tag in a folder's files names, tests left out.
+// tagsIn returns the default of each variable that an env tag in a folder names. Test files
+// are left out.
 func tagsIn(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))

@@ -18,8 +18,9 @@ import (
 	"orderflow/internal/order"
 )
 
-// The blocks marked sh of README and the pages it leads to are run one after the other in one shell, as their readers
-// are asked to, while a stack with generated orders is running. Only addresses and folders are the test's own.
+// The blocks marked sh of README and the pages it links to are pasted one after the other
+// into one shell, as their readers are asked to, while a stack with generated orders is
+// running. Only addresses and folders are the test's own.
 func TestReadme_Commands(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -67,12 +68,13 @@ func (s *stackClient) awaitConfirmed(orders int64) {
 	}, patience, 100*time.Millisecond)
 }
 
-// executedPages are the pages with blocks marked sh, in the order in which they are read: each uses what the ones before
-// it set.
+// executedPages are the pages with blocks marked sh, in the order in which they are read:
+// each uses variables that the ones before it set.
 var executedPages = []string{"README.md", "docs/tutorial.md", "docs/http.md"}
 
-// readmeScript returns the blocks of these pages one after the other. A reader takes a moment between the command that
-// cancels and the look into the stores, and the publisher needs it.
+// readmeScript returns the blocks of these pages one after the other. A reader takes a
+// moment between the command that cancels and the queries of the stores, and the publisher
+// needs it. So the script waits there.
 func readmeScript(t *testing.T) string {
 	t.Helper()
 	documents, err := filepath.Glob("../../docs/*.md")
@@ -104,7 +106,8 @@ func readmeScript(t *testing.T) string {
 	return script.String()
 }
 
-// published is the tutorial's command that prints what was published of the order that it cancels.
+// published is the tutorial's command that prints what was published of the order that it
+// cancels.
 const published = `kurrentsim read "fulfillment-$OTHER"`
 
 func dial(t *testing.T, s *stack) client.Client {
