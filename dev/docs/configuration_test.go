@@ -16,7 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// variable is one environment variable: a row of docs/configuration.md, or what the env tags of the code say.
+// variable is one environment variable: a row of docs/configuration.md, or what the env
+// tags of the code say.
 type variable struct {
 	standard string // the default, "required", or empty
 	readBy   string // "all", or the binaries in alphabetical order
@@ -120,7 +121,8 @@ func tagsIn(t *testing.T, folder string) map[string]string {
 	return standards
 }
 
-// tagged returns the variable that a struct's field is read from, and its default. The name is empty if there is none.
+// tagged returns the variable that a struct's field is read from, and its default. The name
+// is empty if there is none.
 func tagged(t *testing.T, field *ast.Field) (name, standard string) {
 	t.Helper()
 	text, err := strconv.Unquote(field.Tag.Value)

@@ -33,7 +33,8 @@ func TestLinks(t *testing.T) {
 	})
 }
 
-// checkLink fails the test unless a relative link leads to a file, and its fragment to a heading of that file.
+// checkLink fails the test unless a relative link leads to a file, and its fragment to a
+// heading of that file.
 func checkLink(t *testing.T, page, target string) {
 	t.Helper()
 	path, fragment, _ := strings.Cut(target, "#")
@@ -48,7 +49,8 @@ func checkLink(t *testing.T, page, target string) {
 	}
 }
 
-// anchors returns the fragments of a page's headings: lower case, without punctuation, hyphens for spaces.
+// anchors returns the fragments of a page's headings: lower case, without punctuation,
+// hyphens for spaces.
 func anchors(t *testing.T, page string) (names []string) {
 	t.Helper()
 	for line := range strings.SplitSeq(withoutCode(t, page), "\n") {
