@@ -35,7 +35,8 @@ type fulfillments interface {
 	FindOrder(ctx context.Context, orderID string) (fulfillment.Row, error)
 }
 
-// creditAccounts opens accounts and changes their limits. The real one is kurrent.CreditAccounts.
+// creditAccounts opens accounts and changes their limits. The real one is
+// kurrent.CreditAccounts.
 type creditAccounts interface {
 	Open(ctx context.Context, customerID string, limit order.Money) (opened bool, err error)
 	ChangeLimit(ctx context.Context, customerID string, limit order.Money) (changed bool, err error)
@@ -48,7 +49,8 @@ type orderWorkflows interface {
 	QueryWorkflow(ctx context.Context, workflowID, runID, queryType string, args ...any) (converter.EncodedValue, error)
 }
 
-// orderViews reads what the projector keeps, and the mails. The real one is postgres.Store.
+// orderViews reads what the projector keeps, and the mails. The real one is
+// postgres.Store.
 type orderViews interface {
 	FindCustomer(ctx context.Context, customerID string, recent int) (postgres.CustomerView, error)
 	FindOrderView(ctx context.Context, orderID string) (postgres.OrderView, error)

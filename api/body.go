@@ -39,8 +39,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 }
 
-// decode reads a body with exactly the members of T. The experimental JSON library is used because encoding/json folds the
-// case of names and takes the last of two.
+// decode reads a body with exactly the members of T. The experimental JSON library is
+// used because encoding/json folds the case of names and takes the last of two.
 func decode[T any](w http.ResponseWriter, r *http.Request) (T, error) {
 	var value T
 	body, err := readBody(w, r)

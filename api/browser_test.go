@@ -108,7 +108,8 @@ func TestBrowserWalksFromTheSearchToTheCustomerAndBack(t *testing.T) {
 	keep(ctx, t, "nothing")
 }
 
-// requireAccessible looks for landmarks, names and contrast of at least 4.5 in what a page shows.
+// requireAccessible looks for landmarks, names and contrast of at least 4.5 in what a
+// page shows.
 func requireAccessible(ctx context.Context, t *testing.T, path string) {
 	t.Helper()
 	require.Equal(t, "1 1 1 1 en", see(ctx, t, chromedp.Evaluate[string](`

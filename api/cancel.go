@@ -20,13 +20,16 @@ import (
 	"orderflow/workflows"
 )
 
-// cancelWait is how long a request waits for the order to be undone, before it is answered with where to look.
+// cancelWait is how long a request waits for the order to be undone, before it is
+// answered with where to look.
 const cancelWait = 5 * time.Second
 
-// cancelUpdateID is the update id of a cancellation by HTTP. A run is canceled once, by whoever comes first.
+// cancelUpdateID is the update id of a cancellation by HTTP. A run is canceled once, by
+// whoever comes first.
 const cancelUpdateID = "http-" + workflows.CancelOrderMessage
 
-// acceptedThenClosed is the server's word for an update whose workflow closed before it had answered.
+// acceptedThenClosed is the server's word for an update whose workflow closed before it
+// had answered.
 const acceptedThenClosed = "AcceptedUpdateCompletedWorkflow"
 
 // cancelling is the answer to a cancellation that goes on without the request.
@@ -42,7 +45,8 @@ var errNoWorkflow = errors.New("no workflow is running")
 // errContinued means that the update was taken, and that its outcome is the next run's.
 var errContinued = errors.New("the order continued as new")
 
-// cancelOrder cancels an order: 200 with its state when it is undone, 202 when that goes on, 409 when it is too late.
+// cancelOrder cancels an order: 200 with its state when it is undone, 202 when that goes
+// on, 409 when it is too late.
 func (a *api) cancelOrder(w http.ResponseWriter, r *http.Request) error {
 	id, err := orderID(r)
 	if err != nil {
@@ -66,8 +70,8 @@ func (a *api) cancelOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// promise answers for an order whose workflow has said nothing: with how it was closed, or with 202 once the wish to cancel
-// is on its stream, where the bridge finds it.
+// promise answers for an order whose workflow has said nothing: with how it was closed,
+// or with 202 once the wish to cancel is on its stream, where the bridge finds it.
 func (a *api) promise(w http.ResponseWriter, r *http.Request, id, reason string, idle bool) error {
 	var ended bool
 	if idle { // asked before the row is read: what ends after that has closed its row
@@ -98,8 +102,9 @@ func goesOn(w http.ResponseWriter, id string) error {
 	return answer(w, http.StatusAccepted, cancelling{OrderID: id, Status: string(order.StatusCancelling), URL: url})
 }
 
-// closed answers for an order whose row is final. A canceled one is undone when its credit was seen to be released too, or
-// when no workflow is left that would have to release it.
+// closed answers for an order whose row is final. A canceled one is undone when its
+// credit was seen to be released too, or when no workflow is left that would have to
+// release it.
 func (a *api) closed(w http.ResponseWriter, r *http.Request, row fulfillment.Row, idle bool) error {
 	state, err := a.settled(r.Context(), row.State())
 	if err != nil {
@@ -130,8 +135,8 @@ func cancelled(w http.ResponseWriter, state order.State) error {
 	return answer(w, http.StatusOK, state)
 }
 
-// update asks the order's workflow to cancel and waits until that is done. It is errNoWorkflow when none runs, and
-// context.DeadlineExceeded when it takes too long.
+// update asks the order's workflow to cancel and waits until that is done. It is
+// errNoWorkflow when none runs, and context.DeadlineExceeded when it takes too long.
 func (a *api) update(ctx context.Context, id string, request workflows.CancelOrder) (state order.State, err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.cancelWait)
 	defer cancel()
@@ -146,7 +151,8 @@ func (a *api) update(ctx context.Context, id string, request workflows.CancelOrd
 	handle, err := a.workflows.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: id, UpdateName: workflows.CancelOrderMessage, Args: []any{request},
 		UpdateID: cancelUpdateID, // the same again joins the one before
-		// The run may continue as new meanwhile. Whatever else has the id by then does not get the update.
+		// The run may continue as new meanwhile. Whatever else has the id by then does
+		// not get the update.
 		FirstExecutionRunID: run.chain,
 		WaitForStage:        client.WorkflowUpdateStageCompleted,
 	})
@@ -200,8 +206,8 @@ func (a *api) request(ctx context.Context, id, reason string) error {
 	return fmt.Errorf("request to cancel %s: %w", id, kurrent.ErrConflict)
 }
 
-// requested looks for a readable wish to cancel behind the order, and tells where one may be appended. One that stands
-// before the order may have been given up.
+// requested looks for a readable wish to cancel behind the order, and tells where one may
+// be appended. One that stands before the order may have been given up.
 func (a *api) requested(ctx context.Context, placed placement) (expected kurrent.Expected, there bool, err error) {
 	expected = kurrent.At(placed.revision)
 	err = a.streams.ReadStream(ctx, placed.order.OrderID, placed.revision, maxEvents, func(e kurrent.Event) error {

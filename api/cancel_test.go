@@ -85,7 +85,8 @@ func requireWish(t *testing.T, got reply, id string) {
 	require.Equal(t, answer.URL, got.header.Get("Location"))
 }
 
-// newClientBehindProxy asks an api that reaches Temporal by a way that can be held up, and soon does not wait for it.
+// newClientBehindProxy asks an api that reaches Temporal by a way that can be held up,
+// and soon does not wait for it.
 func newClientBehindProxy(t *testing.T) (*caller, *faultproxy.Proxy) {
 	t.Helper()
 	way, err := faultproxy.Start(shared.temporalAddress)

@@ -10,8 +10,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// canonical writes a JSON value so that two values are the same bytes exactly if they say the same: members in one order,
-// strings in one spelling, numbers by their value and not by what a float makes of it.
+// canonical writes a JSON value so that two values are the same bytes exactly if they say
+// the same: members in one order, strings in one spelling, numbers by their value and not
+// by what a float makes of it.
 func canonical(value []byte) ([]byte, error) {
 	var plain bytes.Buffer
 	in, out := jsontext.NewDecoder(bytes.NewReader(value)), jsontext.NewEncoder(&plain)
@@ -45,10 +46,12 @@ func copyPlain(in *jsontext.Decoder, out *jsontext.Encoder) error {
 	return out.WriteValue(jsontext.Value(plainNumber(string(number))))
 }
 
-// maxExponentDigits bounds the exponents that are understood. A number with a longer one is compared by its spelling.
+// maxExponentDigits bounds the exponents that are understood. A number with a longer one
+// is compared by its spelling.
 const maxExponentDigits = 9
 
-// plainNumber spells a JSON number as its significant digits and an exponent. It costs no more than the number is long.
+// plainNumber spells a JSON number as its significant digits and an exponent. It costs no
+// more than the number is long.
 func plainNumber(number string) string {
 	mantissa, power, _ := strings.Cut(strings.ToLower(number), "e")
 	exponent := 0

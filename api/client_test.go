@@ -17,7 +17,8 @@ import (
 	"orderflow/workflows"
 )
 
-// teller is who is told what is wrong: a test, or what waits in it for something to come to pass.
+// teller is who is told what is wrong: a test, or what waits in it for something to come
+// to pass.
 type teller interface {
 	require.TestingT
 	Helper()
@@ -73,7 +74,8 @@ func (c *caller) ask(method, path string, value any, change ...func(*http.Reques
 	return got
 }
 
-// status makes a request beside the test, and gives its answer's status: 0 when there was none.
+// status makes a request beside the test, and gives its answer's status: 0 when there was
+// none.
 func (c *caller) status(r *http.Request) int {
 	got, err := c.send(r)
 	assert.NoError(c.t, err)
@@ -167,7 +169,8 @@ func (c *caller) awaitCustomer(id string, enough func(customer) bool) (got reply
 	return got
 }
 
-// until asks again and again, as long as a loaded machine may need, and in the end tells what was wrong the last time.
+// until asks again and again, as long as a loaded machine may need, and in the end tells
+// what was wrong the last time.
 func until(t teller, asked func(now teller)) {
 	t.Helper()
 	require.EventuallyWithT(t, func(now *assert.CollectT) { asked(now) }, time.Minute, 50*time.Millisecond)

@@ -11,7 +11,8 @@ import (
 	"orderflow/internal/config"
 )
 
-// settings are the api's, from the environment. Temporal's own variables are read by its SDK.
+// settings are the api's, from the environment. Temporal's own variables are read by its
+// SDK.
 type settings struct {
 	config.Log
 	config.Ops
@@ -29,8 +30,9 @@ type settings struct {
 	Postgres struct {
 		URL string `env:"POSTGRES_URL,required"`
 	}
-	// Links are the other tools' pages, for the page that people look at. One that is not set is not linked to. In that of the
-	// streams, {stream} stands for a stream's name; without it, it is a stream browser as kurrentsim's.
+	// Links are the other tools' pages, for the page that people look at. One that is not
+	// set is not linked to. In that of the streams, {stream} stands for a stream's name;
+	// without it, it is a stream browser as kurrentsim's.
 	Links struct {
 		Temporal string `env:"API_TEMPORAL_UI_URL"`
 		Streams  string `env:"API_STREAMS_UI_URL"`
@@ -38,8 +40,8 @@ type settings struct {
 	}
 }
 
-// Validate checks what the form of a value does not tell. Without a token everybody who reaches the address is believed,
-// so only this machine may.
+// Validate checks what the form of a value does not tell. Without a token everybody who
+// reaches the address is believed, so only this machine may.
 func (s settings) Validate() []config.Fault {
 	var faults []config.Fault
 	switch err := config.CheckAddr(s.API.Addr); {
@@ -58,7 +60,8 @@ func (s settings) Validate() []config.Fault {
 	return faults
 }
 
-// loopback tells whether only this machine reaches the address. An empty host is every interface.
+// loopback tells whether only this machine reaches the address. An empty host is every
+// interface.
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -67,7 +67,8 @@ func TestReadiness(t *testing.T) {
 	require.NoError(t, d.Stop())
 }
 
-// Each route answers without what it does not need, and with 503 and when to come again without what it does.
+// Each route answers without what it does not need, and with 503 and when to come again
+// without what it does.
 func TestRoutesWithout(t *testing.T) {
 	t.Parallel()
 	binary := build(t)

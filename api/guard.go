@@ -10,13 +10,16 @@ import (
 	"time"
 )
 
-// observer is told of every request that was answered. The route is a pattern and no path: a path holds an id.
+// observer is told of every request that was answered. The route is a pattern and no
+// path: a path holds an id.
 type observer func(route string, status int, took time.Duration)
 
-// policy keeps pages from running, framing or sending anything, whatever stands in an event.
+// policy keeps pages from running, framing or sending anything, whatever stands in an
+// event.
 const policy = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// watched counts what is answered, sets what every answer carries, and makes a handler's panic an answer.
+// watched counts what is answered, sets what every answer carries, and makes a handler's
+// panic an answer.
 func (a *api) watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
@@ -79,8 +82,9 @@ func (a *api) crowd(next http.Handler) http.Handler {
 	})
 }
 
-// authenticated lets pass who knows the token, as a bearer token or, from a browser, as the password of any name. Without a
-// token it lets pass who came to this machine by its own name: a page elsewhere could have led a browser here by another.
+// authenticated lets pass who knows the token, as a bearer token or, from a browser, as
+// the password of any name. Without a token it lets pass who came to this machine by its
+// own name: a page elsewhere could have led a browser here by another.
 func (a *api) authenticated(next http.Handler) http.Handler {
 	unauthorized := a.deny(problemOf(http.StatusUnauthorized, "the token is missing or wrong"))
 	misdirected := a.deny(problemOf(http.StatusMisdirectedRequest, "the Host must be this machine's own"))

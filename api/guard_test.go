@@ -169,7 +169,8 @@ func TestEveryAnswerCarriesItsGuards(t *testing.T) {
 	})
 }
 
-// broken is every store at once, answering with one error, or not before the request is over.
+// broken is every store at once, answering with one error, or not before the request is
+// over.
 type broken struct {
 	err  error
 	wait bool

@@ -7,7 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// newRequestMeter counts requests and their time by route, which is empty for what no route takes.
+// newRequestMeter counts requests and their time by route, which is empty for what no
+// route takes.
 func newRequestMeter(registry prometheus.Registerer) observer {
 	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "orderflow_api_request_seconds", Help: "Time that requests took, by route and status.",

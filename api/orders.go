@@ -69,8 +69,8 @@ func orderID(r *http.Request) (string, error) {
 	return id, nil
 }
 
-// state asks PostgreSQL. An order that has no row there yet waits for its credit: its workflow says so, and before that has
-// started, its stream.
+// state asks PostgreSQL. An order that has no row there yet waits for its credit: its
+// workflow says so, and before that has started, its stream.
 func (a *api) state(ctx context.Context, id string) (order.State, error) {
 	row, err := a.rows.FindOrder(ctx, id)
 	switch {
@@ -92,8 +92,8 @@ func (a *api) state(ctx context.Context, id string) (order.State, error) {
 	}, nil
 }
 
-// settled takes from the view what the row cannot know: whether the credit was released. Until the view has read of it, it
-// counts as reserved.
+// settled takes from the view what the row cannot know: whether the credit was released.
+// Until the view has read of it, it counts as reserved.
 func (a *api) settled(ctx context.Context, state order.State) (order.State, error) {
 	if state.Credit == order.CreditRefused {
 		return state, nil
@@ -128,7 +128,8 @@ func (a *api) placed(ctx context.Context, id string) (placement, error) {
 	return placement{placed, event.Revision}, err
 }
 
-// unreadable words what stands on the stream and is no order: the fault is not the request's.
+// unreadable words what stands on the stream and is no order: the fault is not the
+// request's.
 func unreadable(err error) error {
 	var invalid *order.InvalidError
 	if errors.As(err, &invalid) {
@@ -137,7 +138,8 @@ func unreadable(err error) error {
 	return err
 }
 
-// askTimeout bounds the question to a workflow, which is answered when a worker has time for it.
+// askTimeout bounds the question to a workflow, which is answered when a worker has time
+// for it.
 const askTimeout = 2 * time.Second
 
 func (a *api) ask(ctx context.Context, id string) (state order.State, err error) {

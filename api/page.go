@@ -31,7 +31,8 @@ type shown struct {
 	Body   any
 }
 
-// getPage shows an order or a customer to people: /?order=ID, /?customer=ID, or /?q=ID of either.
+// getPage shows an order or a customer to people: /?order=ID, /?customer=ID, or /?q=ID of
+// either.
 func (a *api) getPage(w http.ResponseWriter, r *http.Request) error {
 	page, err := a.page(r.Context(), r.URL.Query())
 	if err != nil {
@@ -61,7 +62,8 @@ func (a *api) page(ctx context.Context, query url.Values) (shown, error) {
 	}
 }
 
-// search tries what an id can be, in turn. An order's id may be given without its "order-".
+// search tries what an id can be, in turn. An order's id may be given without its
+// "order-".
 func (a *api) search(ctx context.Context, id string) (shown, error) {
 	tries := []func() (shown, error){
 		func() (shown, error) { return a.orderPage(ctx, id) },

@@ -75,7 +75,8 @@ func quoted(s string) jsontext.Value {
 	return value
 }
 
-// same tells whether a stored order says what this one says. What the sender left out is not compared.
+// same tells whether a stored order says what this one says. What the sender left out is
+// not compared.
 func (s submission) same(stored []byte) bool {
 	return bytes.Equal(s.essence(s.body), s.essence(stored))
 }
@@ -98,8 +99,8 @@ func (s submission) essence(body []byte) []byte {
 	return said
 }
 
-// unsettled tells who sent no id, and met an outage, which one was made up: the order may stand there, and only with its id is
-// the same request again the same order.
+// unsettled tells who sent no id, and met an outage, which one was made up: the order may
+// stand there, and only with its id is the same request again the same order.
 func (s submission) unsettled(w http.ResponseWriter, err error) error {
 	if !s.fresh || !isOutage(err) {
 		return err
@@ -114,8 +115,9 @@ func (s submission) unsettled(w http.ResponseWriter, err error) error {
 // placeTries bounds how often an order meets others who write to its stream.
 const placeTries = 4
 
-// place appends the order unless it is there already, and tells which. Another order of the same id is a conflict: the
-// bodies are compared, for KurrentDB itself compares ids alone.
+// place appends the order unless it is there already, and tells which. Another order of
+// the same id is a conflict: the bodies are compared, for KurrentDB itself compares ids
+// alone.
 func place(ctx context.Context, streams orderStreams, s submission, traceparent string) (placed bool, err error) {
 	event := kurrent.NewEvent{ID: uuid.New(), Type: order.TypePlaced, Data: s.body, Metadata: metadata(s.orderID, traceparent)}
 	for try := range placeTries {
@@ -142,8 +144,9 @@ func place(ctx context.Context, streams orderStreams, s submission, traceparent 
 	return false, fmt.Errorf("place %s: %w", s.orderID, kurrent.ErrConflict)
 }
 
-// find looks for the order on its stream, and tells where it may be appended. Events may stand there without an order: a
-// request to cancel that came first, or an order that could not be read.
+// find looks for the order on its stream, and tells where it may be appended. Events may
+// stand there without an order: a request to cancel that came first, or an order that
+// could not be read.
 func find(ctx context.Context, streams orderStreams, s submission) (expected kurrent.Expected, there bool, err error) {
 	stored, err := streams.FindPlaced(ctx, s.orderID)
 	var invalid *order.InvalidError
@@ -164,8 +167,9 @@ func find(ctx context.Context, streams orderStreams, s submission) (expected kur
 // maxEvents bounds how far a stream is read for its end: an order's stream has a handful.
 const maxEvents = 10_000
 
-// end gives the expectation that nothing is appended meanwhile. It is kurrent.ErrWrongRevision when an order stands there by
-// now: somebody has placed it between two looks.
+// end gives the expectation that nothing is appended meanwhile. It is
+// kurrent.ErrWrongRevision when an order stands there by now: somebody has placed it
+// between two looks.
 func end(ctx context.Context, streams orderStreams, stream string) (kurrent.Expected, error) {
 	expected := kurrent.NoStream()
 	err := streams.ReadStream(ctx, stream, 0, maxEvents, func(e kurrent.Event) error {
@@ -184,7 +188,8 @@ func end(ctx context.Context, streams orderStreams, stream string) (kurrent.Expe
 	return expected, err
 }
 
-// appendOnce appends, and once more when the answer may have been lost: the same append again writes nothing twice.
+// appendOnce appends, and once more when the answer may have been lost: the same append
+// again writes nothing twice.
 func appendOnce(
 	ctx context.Context, streams orderStreams, stream string, expected kurrent.Expected, event kurrent.NewEvent,
 ) (uint64, error) {

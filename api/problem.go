@@ -16,7 +16,8 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// problem is an answer that says what is wrong, in the form of RFC 9457. Field and OrderID are extension members.
+// problem is an answer that says what is wrong, in the form of RFC 9457. Field and
+// OrderID are extension members.
 type problem struct {
 	Type    string `json:"type"`
 	Title   string `json:"title"`
@@ -47,7 +48,8 @@ const problemType = "application/problem+json"
 // retryAfter is when a client whose request met an outage may come again.
 const retryAfter = 5 * time.Second
 
-// toProblem is the one place where an error becomes an answer. What is not known here is logged and kept from the client.
+// toProblem is the one place where an error becomes an answer. What is not known here is
+// logged and kept from the client.
 func toProblem(err error) *problem {
 	var known *problem
 	var invalid *order.InvalidError
@@ -109,7 +111,8 @@ func (p *problem) setHeader(h http.Header) {
 	}
 }
 
-// logProblem logs what a client cannot have caused, by the request's route alone: its path holds an id.
+// logProblem logs what a client cannot have caused, by the request's route alone: its
+// path holds an id.
 func logProblem(logger *slog.Logger, r *http.Request, p *problem, err error) {
 	switch p.Status {
 	case http.StatusInternalServerError:

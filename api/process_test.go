@@ -73,7 +73,8 @@ func exit(t *testing.T, c *exec.Cmd) (int, string) {
 	return c.ProcessState.ExitCode(), string(said)
 }
 
-// finishes stops the process while the event store has an order and its answer is on the way.
+// finishes stops the process while the event store has an order and its answer is on the
+// way.
 func finishes(t *testing.T, binary string) {
 	address, query, _ := strings.Cut(strings.TrimPrefix(shared.kurrentURL, "kurrentdb://"), "?")
 	way, err := faultproxy.Start(strings.TrimSuffix(address, "/"))

@@ -44,7 +44,8 @@ func run(ctx context.Context, c subcommand.Call) error {
 	defer d.close()
 	return ops.Run(ctx, ops.Options{
 		Service: "api", Addr: s.Addr, Metrics: d.metrics, Logger: logger,
-		// A request that needs one of these is answered with 503 without it; the others are not kept away.
+		// A request that needs one of these is answered with 503 without it; the others
+		// are not kept away.
 		State: map[string]ops.Check{
 			"temporal": temporalclient.Check(d.temporal), "postgres": d.store.Ping, "kurrentdb": d.events.Ping,
 		},
@@ -61,8 +62,9 @@ func run(ctx context.Context, c subcommand.Call) error {
 	})
 }
 
-// verify waits for a server's answer while requests are served, and returns an error if that is one which no wait heals:
-// Temporal refuses the credentials, the schema is too old.
+// verify waits for a server's answer while requests are served, and returns an error if
+// that is one which no wait heals: Temporal refuses the credentials, the schema is too
+// old.
 func verify(ctx context.Context, life *ops.Life, dependency string, check ops.Check, mayPass func(error) bool) error {
 	err := life.Await(ctx, dependency, check, mayPass)
 	if ctx.Err() != nil {
@@ -86,7 +88,8 @@ func newAPI(s settings, d drivers, token []byte, logger *slog.Logger) *api {
 	}
 }
 
-// openDrivers reports every fault of the configuration at once. Nothing connects before it is asked for something.
+// openDrivers reports every fault of the configuration at once. Nothing connects before
+// it is asked for something.
 func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Logger) (d drivers, err error) {
 	if d.metrics, err = ops.NewMetrics("api"); err != nil {
 		return d, err

@@ -14,14 +14,16 @@ import (
 	"orderflow/internal/ops"
 )
 
-// What one request may take, and how many there may be at a time: the rest is told to come again.
+// What one request may take, and how many there may be at a time: the rest is told to
+// come again.
 const (
 	requestTimeout = 15 * time.Second
 	maxHeader      = 16 << 10
 	maxRequests    = 256
 )
 
-// serve answers requests until ctx ends, and then finishes those it has within the budget.
+// serve answers requests until ctx ends, and then finishes those it has within the
+// budget.
 func serve(
 	ctx context.Context, addr string, handler http.Handler, budget time.Duration, life *ops.Life, logger *slog.Logger,
 ) error {
@@ -86,7 +88,8 @@ func (a *api) legible(next http.Handler) http.Handler {
 
 func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
-// routed words what no route takes as a problem, too. OPTIONS is answered with what a path takes.
+// routed words what no route takes as a problem, too. OPTIONS is answered with what a
+// path takes.
 func (a *api) routed(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
@@ -109,7 +112,8 @@ func (a *api) routed(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// verdict takes what the router says about a request that no route takes, and keeps its words to itself.
+// verdict takes what the router says about a request that no route takes, and keeps its
+// words to itself.
 type verdict struct{ header http.Header }
 
 func (v *verdict) Header() http.Header         { return v.header }

@@ -10,7 +10,8 @@ import (
 	"orderflow/internal/order"
 )
 
-// stepOfOrder words an event of an order's own stream, without anything of its body that is about a person.
+// stepOfOrder words an event of an order's own stream, without anything of its body that
+// is about a person.
 func stepOfOrder(e kurrent.Event) (step, bool) {
 	switch e.Type {
 	case order.TypePlaced, order.TypePlacedAlias:

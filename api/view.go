@@ -22,7 +22,8 @@ const (
 	// lagKept is how long a counted lag is good for: counting takes a connection.
 	lagKept = time.Second
 
-	// lagTimeout bounds the counting. A lag that cannot be counted keeps nobody from the view.
+	// lagTimeout bounds the counting. A lag that cannot be counted keeps nobody from the
+	// view.
 	lagTimeout = 2 * time.Second
 )
 
@@ -51,7 +52,8 @@ type recentOrder struct {
 	UpdatedAt      time.Time    `json:"updatedAt"`
 }
 
-// getCustomer answers what the streams say about a customer, as far as the projector has read them.
+// getCustomer answers what the streams say about a customer, as far as the projector has
+// read them.
 func (a *api) getCustomer(w http.ResponseWriter, r *http.Request) error {
 	id, err := customerID(r)
 	if err != nil {
@@ -116,8 +118,8 @@ type eventLog interface {
 	Behind(ctx context.Context, f kurrent.Follow, most int) (int, error)
 }
 
-// lagMeter counts how far the view is behind the log, at most once a second for all who ask. Within that second the view may
-// have come closer than it says.
+// lagMeter counts how far the view is behind the log, at most once a second for all who
+// ask. Within that second the view may have come closer than it says.
 type lagMeter struct {
 	log   eventLog
 	turn  chan struct{} // whoever counts, or reads what was counted, holds it
@@ -127,7 +129,8 @@ type lagMeter struct {
 
 func newLagMeter(log eventLog) *lagMeter { return &lagMeter{log: log, turn: make(chan struct{}, 1)} }
 
-// count answers nil when it is not known. The counting is for all who ask, so it does not end with the first of them.
+// count answers nil when it is not known. The counting is for all who ask, so it does not
+// end with the first of them.
 func (m *lagMeter) count(ctx context.Context, after kurrent.Position) *int {
 	select {
 	case m.turn <- struct{}{}:

@@ -12,10 +12,12 @@ import (
 )
 
 const (
-	// maxSteps bounds what is read of an order's own streams: both have a handful of events.
+	// maxSteps bounds what is read of an order's own streams: both have a handful of
+	// events.
 	maxSteps = 500
 
-	// creditWindow is how far back from the last decision about an order the others are looked for on its customer's stream.
+	// creditWindow is how far back from the last decision about an order the others are
+	// looked for on its customer's stream.
 	creditWindow = 1000
 )
 
@@ -37,8 +39,8 @@ type way struct {
 	known     *view.Order
 }
 
-// way gathers the order's steps. A store that does not answer, or has not read so far, is a notice and no error: what the
-// others say is still of use.
+// way gathers the order's steps. A store that does not answer, or has not read so far, is
+// a notice and no error: what the others say is still of use.
 func (a *api) way(ctx context.Context, state order.State) way {
 	var w way
 	about, err := a.view.FindOrderView(ctx, state.OrderID)
@@ -63,7 +65,8 @@ func (a *api) way(ctx context.Context, state order.State) way {
 	return w
 }
 
-// credit gathers what was decided about the order. The customer's stream may be long: the view knows where to look.
+// credit gathers what was decided about the order. The customer's stream may be long: the
+// view knows where to look.
 func (a *api) credit(ctx context.Context, w *way, state order.State) error {
 	if w.known == nil || w.known.CreditRevision == view.None {
 		if state.Credit != order.CreditNone {
@@ -83,7 +86,8 @@ func (a *api) credit(ctx context.Context, w *way, state order.State) error {
 	return err
 }
 
-// gather adds what a stream tells. One that does not exist, or was deleted, tells nothing.
+// gather adds what a stream tells. One that does not exist, or was deleted, tells
+// nothing.
 func (a *api) gather(
 	ctx context.Context, w *way, stream string, from uint64, limit int, tell func(kurrent.Event) (step, bool),
 ) error {

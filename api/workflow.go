@@ -16,8 +16,9 @@ type orderRun struct {
 	ended bool
 }
 
-// findRun describes the order's workflow. It returns errNoWorkflow if there is none, and a conflict if the order's id is
-// taken by a workflow of another type: that must not receive the order's messages, and what it says is not about the order.
+// findRun describes the order's workflow. It returns errNoWorkflow if there is none, and
+// a conflict if the order's id is taken by a workflow of another type: that must not
+// receive the order's messages, and what it says is not about the order.
 func (a *api) findRun(ctx context.Context, id string) (orderRun, error) {
 	description, err := a.workflows.DescribeWorkflow(ctx, id, "")
 	switch {

@@ -31,8 +31,8 @@ import (
 	"orderflow/workflows"
 )
 
-// world is what the tests share: the real servers with a worker, and a projection of the log. A bridge is left out: a test
-// starts an order's workflow when it wants it to run.
+// world is what the tests share: the real servers with a worker, and a projection of the
+// log. A bridge is left out: a test starts an order's workflow when it wants it to run.
 type world struct {
 	kurrentURL, postgresURL, temporalAddress string
 

@@ -100,7 +100,8 @@ func (o *orderRun) canceledNatively() bool {
 	return o.canceled || o.stepsCtx.Err() != nil && o.cancel == nil
 }
 
-// disconnected returns a context that survives both a native cancellation and cancel-order.
+// disconnected returns a context that survives both a native cancellation and
+// cancel-order.
 func disconnected(ctx workflow.Context) workflow.Context {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	return ctx

@@ -92,8 +92,8 @@ func taggedVariables(t *testing.T) map[string]variable {
 	return variables
 }
 
-// tagsIn returns the default of each variable that an env tag in a folder names. Test files
-// are left out.
+// tagsIn returns the default of each variable that an env tag in a folder names. Test
+// files are left out.
 func tagsIn(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
@@ -121,8 +121,8 @@ func tagsIn(t *testing.T, folder string) map[string]string {
 	return standards
 }
 
-// tagged returns the variable that a struct's field is read from, and its default. The name
-// is empty if there is none.
+// tagged returns the variable that a struct's field is read from, and its default. The
+// name is empty if there is none.
 func tagged(t *testing.T, field *ast.Field) (name, standard string) {
 	t.Helper()
 	text, err := strconv.Unquote(field.Tag.Value)

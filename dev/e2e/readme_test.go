@@ -73,8 +73,8 @@ func (s *stackClient) awaitConfirmed(orders int64) {
 var executedPages = []string{"README.md", "docs/tutorial.md", "docs/http.md"}
 
 // readmeScript returns the blocks of these pages one after the other. A reader takes a
-// moment between the command that cancels and the queries of the stores, and the publisher
-// needs it. So the script waits there.
+// moment between the command that cancels and the queries of the stores, and the
+// publisher needs it. So the script waits there.
 func readmeScript(t *testing.T) string {
 	t.Helper()
 	documents, err := filepath.Glob("../../docs/*.md")

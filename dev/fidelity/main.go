@@ -1,21 +1,22 @@
-// Command fidelity compares the behavior of kurrentsim, or any other server, with that of a real
-// KurrentDB. It asks the same questions as when the transcript of the real server was recorded.
-// Every answer that differs is a fault unless it is listed here as deliberate.
+// Command fidelity compares the behavior of kurrentsim, or any other server, with that of
+// a real KurrentDB. It asks the same questions as when the transcript of the real server
+// was recorded. Every answer that differs is a fault unless it is listed here as
+// deliberate.
 //
 //	fidelity --kurrentsim .local/bin/kurrentsim
 //	fidelity --url 'kurrentdb://127.0.0.1:2113?tls=false' --out transcript.jsonl
 //
-// An external server must hold no streams of users, because the questions leave streams behind,
-// unless --throwaway says that its data is not needed. If its version is not that of the
-// transcript, differences are only listed.
+// An external server must hold no streams of users, because the questions leave streams
+// behind, unless --throwaway says that its data is not needed. If its version is not that
+// of the transcript, differences are only listed.
 //
-// It prints the differences on standard output and everything else on standard error. Exit codes:
-// 0, there are no differences except deliberate ones; 1, there are, or no server responds; 2,
-// invalid arguments.
+// It prints the differences on standard output and everything else on standard error.
+// Exit codes: 0, there are no differences except deliberate ones; 1, there are, or no
+// server responds; 2, invalid arguments.
 //
-// This package owns the transcript of the real server, the deliberate differences, the start of
-// kurrentsim and the report. Package internal/probe asks the questions, and package
-// internal/transcript compares transcripts.
+// This package owns the transcript of the real server, the deliberate differences, the
+// start of kurrentsim and the report. Package internal/probe asks the questions, and
+// package internal/transcript compares transcripts.
 package main
 
 import (

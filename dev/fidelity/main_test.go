@@ -166,7 +166,8 @@ func TestDeliberateDifferences(t *testing.T) {
 	})
 }
 
-// testSession asks a kurrentsim in this process a few questions. What the real server said, a test may change.
+// testSession asks a kurrentsim in this process a few questions. What the real server
+// said, a test may change.
 type testSession struct{ *session }
 
 func newSession(t *testing.T) (testSession, *bytes.Buffer) {

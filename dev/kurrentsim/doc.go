@@ -10,12 +10,13 @@
 //
 // # Use in tests
 //
-// Tests of any module can import the package. [Start] returns a running server, by default
-// on a free port and with its data in memory, so that tests can run in parallel. The
-// official client connects to [Server.URL], and [Server.Stop] ends the server. [Options]
-// needs no other package: [User] and [Target] are declared here. With Options.DataDir the
-// data survives a restart, and Options.TLS adds a port with TLS, users and their rights.
-// Package kurrentsimtest starts such a server with a temporary certificate.
+// Tests of any module can import the package. [Start] returns a running server, by
+// default on a free port and with its data in memory, so that tests can run in parallel.
+// The official client connects to [Server.URL], and [Server.Stop] ends the server.
+// [Options] needs no other package: [User] and [Target] are declared here. With
+// Options.DataDir the data survives a restart, and Options.TLS adds a port with TLS,
+// users and their rights. Package kurrentsimtest starts such a server with a temporary
+// certificate.
 //
 // # Limits
 //
@@ -36,22 +37,22 @@
 //
 // What differs:
 //
-//   - The links of the system projections appear together with their events, or later by a
-//     fixed delay. In $all they are never late, and links that a stopped projection catches
-//     up with appear where they would have been. The projections can be enabled and
-//     disabled.
+//   - The links of the system projections appear together with their events, or later by
+//     a fixed delay. In $all they are never late, and links that a stopped projection
+//     catches up with appear where they would have been. The projections can be enabled
+//     and disabled.
 //   - With TLS the stream browser is restricted to administrators.
-//   - A group reads at most 10,000 events ahead. It restarts behind its checkpoint, or where
-//     it was created, even if that was the end. On $all it is not notified of events
-//     appended while its buffers are full.
+//   - A group reads at most 10,000 events ahead. It restarts behind its checkpoint, or
+//     where it was created, even if that was the end. On $all it is not notified of
+//     events appended while its buffers are full.
 //   - Regular expressions are RE2, without look-around and back-references.
 //   - A link's position is a number right behind its event's, which a real log does not
 //     have.
 //   - If a real node responds with HTTP status 500, because a stream's name is not ASCII,
 //     this server returns the status that the official Go client makes of it.
-//   - A call of batch appends whose client closes it ends once every append is answered; a
-//     real node may leave it open. How it treats malformed messages, and its errors, come
-//     from the sources and were not measured.
+//   - A call of batch appends whose client closes it ends once every append is answered;
+//     a real node may leave it open. How it treats malformed messages, and its errors,
+//     come from the sources and were not measured.
 //   - The behavior of versions before and after 24.10 comes from the sources and was not
 //     measured: package rpc lists the differences.
 package kurrentsim

@@ -49,8 +49,8 @@ type TLSOptions struct {
 	Users             []User
 }
 
-// User is a user of the TLS port, configured at the server's start. The users admin and ops
-// are in the groups $admins and $ops by name.
+// User is a user of the TLS port, configured at the server's start. The users admin and
+// ops are in the groups $admins and $ops by name.
 type User struct {
 	Name, Password string
 	Groups         []string

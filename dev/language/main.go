@@ -1,6 +1,7 @@
-// Command language counts words in the comments of the repository's Go code that a newcomer has to translate, and compares
-// each count with the most that well-kept projects have. It owns the list of words; which wording is right is for the
-// reader to judge, for whom it prints a random sample of comments.
+// Command language counts words in the comments of the repository's Go code that a
+// newcomer has to translate, and compares each count with the most that well-kept
+// projects have. It owns the list of words; which wording is right is for the reader to
+// judge, for whom it prints a random sample of comments.
 package main
 
 import (
@@ -24,7 +25,8 @@ func main() {
 	}
 }
 
-// term is a wording to be counted, and how often it may occur. Counts in river, setec and rqlite are the model.
+// term is a wording to be counted, and how often it may occur. Counts in river, setec and
+// rqlite are the model.
 type term struct {
 	name    string
 	pattern *regexp.Regexp
@@ -44,7 +46,8 @@ func terms() []term {
 	}
 }
 
-// run counts below the folder that it is given, and returns an error if a term occurs too often.
+// run counts below the folder that it is given, and returns an error if a term occurs too
+// often.
 func run(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("language", flag.ContinueOnError)
 	flags.SetOutput(stderr)

@@ -15,8 +15,8 @@ type comment struct {
 	text  string // without slashes, nor directives such as //go:embed
 }
 
-// read returns the comments of all Go files below root, in their order. It leaves out tests, testdata, and folders that the
-// go command ignores.
+// read returns the comments of all Go files below root, in their order. It leaves out
+// tests, testdata, and folders that the go command ignores.
 func read(root string) ([]comment, error) {
 	var comments []comment
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {

@@ -16,8 +16,9 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// rename changes the module path of the repository in root to path. It returns an error if other modules could not import
-// that path. Nothing is written unless every file can be rewritten.
+// rename changes the module path of the repository in root to path. It returns an error
+// if other modules could not import that path. Nothing is written unless every file can
+// be rewritten.
 func rename(root, path string) error {
 	if err := module.CheckPath(path); err != nil {
 		return err

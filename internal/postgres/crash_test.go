@@ -27,7 +27,8 @@ const (
 	carriers = 8 // that carry orders side by side
 )
 
-// crashing is a server of its own that is stopped at once and started again, with orders under way.
+// crashing is a server of its own that is stopped at once and started again, with orders
+// under way.
 type crashing struct {
 	t       *testing.T
 	options devserver.PostgresOptions
@@ -149,7 +150,8 @@ func TestAServerThatIsStoppedAtOnceLosesNothingThatItAnswered(t *testing.T) {
 	t.Logf("%d orders through %d crashes, %d calls repeated, going on at most %s after the server was up", c.orders.Load(), crashes, c.failures.Load(), slowest.Round(time.Millisecond))
 }
 
-// check reads what is stored: each order whole, with its two versions, and each mail that was answered as sent.
+// check reads what is stored: each order whole, with its two versions, and each mail that
+// was answered as sent.
 func (c *crashing) check() {
 	t := c.t
 	conn, err := pgx.Connect(t.Context(), c.server.URL)

@@ -11,7 +11,8 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// notSentAfterUnknown leaves a confirmation pending whose first attempt may have gone out.
+// notSentAfterUnknown leaves a confirmation pending whose first attempt may have gone
+// out.
 func notSentAfterUnknown(w *world) {
 	w.claim(confirmation)
 	w.settle(outcome(1, email.StatusUnknown, ""))

@@ -1,6 +1,7 @@
 package postgres
 
-// leaseExpired is true for an attempt whose lease has ended and that has not been claimed since.
+// leaseExpired is true for an attempt whose lease has ended and that has not been claimed
+// since.
 const leaseExpired = `(e.status = 'sending' AND e.lease_until <= clock_timestamp())`
 
 // seenStatus is the state of an email as an operator sees it, seenUnknown its number of

@@ -37,8 +37,9 @@ func (w *world) behindProxy(c postgres.Config) (*postgres.Store, *faultproxy.Pro
 	return store, d
 }
 
-// committed is true of the answer to a whole transaction, which is sent after its commit: the results of the last statement,
-// which is always a SELECT, and that the server is ready for the next.
+// committed is true of the answer to a whole transaction, which is sent after its commit:
+// the results of the last statement, which is always a SELECT, and that the server is
+// ready for the next.
 func committed(answer []byte) bool {
 	return bytes.Contains(answer, []byte("SELECT ")) && bytes.HasSuffix(answer, []byte("Z\x00\x00\x00\x05I"))
 }
@@ -114,8 +115,9 @@ func TestAnAnswerThatIsLostAfterTheCommitIsOneRowAndOneVersion(t *testing.T) {
 	}
 }
 
-// awaitWaiting waits until so many sessions of the database wait for a lock. What a transaction sees of others' sessions does
-// not change, so the world's own connection, which holds the lock, cannot be asked.
+// awaitWaiting waits until so many sessions of the database wait for a lock. What a
+// transaction sees of others' sessions does not change, so the world's own connection,
+// which holds the lock, cannot be asked.
 func (w *world) awaitWaiting(n int) {
 	w.t.Helper()
 	observer, err := pgx.Connect(w.t.Context(), w.url)
@@ -129,8 +131,8 @@ func (w *world) awaitWaiting(n int) {
 	}, patience, 5*time.Millisecond)
 }
 
-// Two clients that lock in opposite order: the store's transaction is the one the server gives up. All of it is repeated,
-// and nothing of the first try is left.
+// Two clients that lock in opposite order: the store's transaction is the one the server
+// gives up. All of it is repeated, and nothing of the first try is left.
 func TestADeadlockRepeatsTheWholeTransaction(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.start()
@@ -228,8 +230,8 @@ func TestAnExhaustedPoolAnswersInTimeAndRecovers(t *testing.T) {
 	require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_history"), 2)
 }
 
-// The worker's pool has a connection for each slot of both queues. Orders that all wait for one lock leave the mails'
-// connections alone.
+// The worker's pool has a connection for each slot of both queues. Orders that all wait
+// for one lock leave the mails' connections alone.
 func TestStuckOrdersDoNotStarveTheMails(t *testing.T) {
 	const orders, mails = 16, 8
 	w := newWorld(t, postgres.Config{MaxConns: orders + mails, CallTimeout: patience})
@@ -321,8 +323,9 @@ func TestWordsThatTheSchemaDoesNotKnowAreRefused(t *testing.T) {
 	require.Equal(t, email.Claim{Status: email.StatusNone}, claim)
 }
 
-// A migration that adds a column comes while workers run, and their prepared statements stay good. One that takes a column
-// away is a slip that somebody mends: nothing is given up for it.
+// A migration that adds a column comes while workers run, and their prepared statements
+// stay good. One that takes a column away is a slip that somebody mends: nothing is given
+// up for it.
 func TestColumnsThatComeAndGoWhileAStoreIsInUse(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.start()

@@ -222,8 +222,8 @@ func storableTexts(texts []string) []string {
 	return all
 }
 
-// storableText removes what no text column accepts: NUL bytes and invalid UTF-8. A name that
-// contains them is no reason to hold up an order.
+// storableText removes what no text column accepts: NUL bytes and invalid UTF-8. A name
+// that contains them is no reason to hold up an order.
 func storableText(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, ""), "\x00", "")
 }

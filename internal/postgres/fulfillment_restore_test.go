@@ -11,7 +11,8 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// lose takes away what a failover loses that lost these commits: rows of the given tables, whatever the triggers say.
+// lose takes away what a failover loses that lost these commits: rows of the given
+// tables, whatever the triggers say.
 func (w *world) lose(statements ...string) {
 	w.t.Helper()
 	require.NoError(w.t, w.exec("SET session_replication_role = replica"))

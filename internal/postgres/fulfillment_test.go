@@ -191,7 +191,8 @@ func TestCancellingTellsACustomerWhoWasToldOrMayHaveBeen(t *testing.T) {
 	}
 }
 
-// sentInVainAgain leaves a confirmation pending that may have gone out at its first attempt.
+// sentInVainAgain leaves a confirmation pending that may have gone out at its first
+// attempt.
 func sentInVainAgain(w *world) {
 	w.claim(email.KindConfirmation)
 	w.settle(email.Outcome{Kind: email.KindConfirmation, Attempt: 1, Status: email.StatusUnknown})

@@ -91,7 +91,8 @@ func TestHoldLease(t *testing.T) {
 	})
 }
 
-// Inside the bubble the process believes that it is the year 2000, and its clock jumps by days.
+// Inside the bubble the process believes that it is the year 2000, and its clock jumps by
+// days.
 func TestHoldLeaseGoesByTheDatabasesClock(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	synctest.Test(t, func(t *testing.T) {
@@ -134,7 +135,8 @@ func TestMigrateGrantsTheLeaseToWorkersThatThereAre(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.role("upgraded")
 	w.role("reader")
-	// As it was before the lease: the table is not there, and the role has the worker's other rights.
+	// As it was before the lease: the table is not there, and the role has the worker's
+	// other rights.
 	require.NoError(t, w.exec(`DROP TABLE orderflow_lease`))
 	require.NoError(t, w.exec(`GRANT SELECT, INSERT, UPDATE ON email_delivery TO upgraded`))
 	require.NoError(t, w.exec(`GRANT SELECT ON email_delivery TO reader`))

@@ -21,7 +21,8 @@ type attempt struct {
 	accepted bool // the provider has it
 }
 
-// ledgerRun drives one order's confirmation through whatever can happen to it, and counts what really went out.
+// ledgerRun drives one order's confirmation through whatever can happen to it, and counts
+// what really went out.
 type ledgerRun struct {
 	*world
 	id        string
@@ -45,7 +46,8 @@ func (r *ledgerRun) claimAndSend(t *rapid.T) {
 	r.inFlight = append(r.inFlight, a)
 }
 
-// settleOne reports an attempt's outcome, perhaps long after it was given up: truly, or that it is not known.
+// settleOne reports an attempt's outcome, perhaps long after it was given up: truly, or
+// that it is not known.
 func (r *ledgerRun) settleOne(t *rapid.T) {
 	if len(r.inFlight) == 0 {
 		return

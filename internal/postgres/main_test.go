@@ -99,8 +99,8 @@ func database(t *testing.T, template string) string {
 	return databaseURL(name)
 }
 
-// emptied gives a migrated database without rows. Making one takes much longer than emptying one, which takes a superuser
-// who puts the triggers to sleep.
+// emptied gives a migrated database without rows. Making one takes much longer than
+// emptying one, which takes a superuser who puts the triggers to sleep.
 func emptied(t *testing.T) string {
 	t.Helper()
 	var url string
@@ -118,7 +118,8 @@ func emptied(t *testing.T) string {
 	return url
 }
 
-// world is one test's database with the store that is tested and a connection to look behind it.
+// world is one test's database with the store that is tested and a connection to look
+// behind it.
 type world struct {
 	*postgres.Store
 	t    *testing.T
@@ -187,7 +188,8 @@ func (w *world) rows(sql string, args ...any) []string {
 	return all
 }
 
-// mail gives what the ledger says about one mail: status, attempt, unknown attempts and message id.
+// mail gives what the ledger says about one mail: status, attempt, unknown attempts and
+// message id.
 func (w *world) mail(kind email.Kind) string {
 	w.t.Helper()
 	rows := w.rows(`SELECT status, attempt, unknown_attempts, coalesce(message_id, '-') FROM email_delivery

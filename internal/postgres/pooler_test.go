@@ -21,7 +21,8 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// poolerRig is a database with a PgBouncer in transaction mode before it, which has two connections to the server, or one.
+// poolerRig is a database with a PgBouncer in transaction mode before it, which has two
+// connections to the server, or one.
 type poolerRig struct {
 	*world
 	pooled string // URL
@@ -119,7 +120,8 @@ func TestPooler(t *testing.T) {
 	})
 }
 
-// requireBlocked requires that a store's call fails until an operator has changed something.
+// requireBlocked requires that a store's call fails until an operator has changed
+// something.
 func (r *poolerRig) requireBlocked(store *postgres.Store, words string) {
 	r.t.Helper()
 	_, err := store.StartFulfillment(r.t.Context(), start())
@@ -139,7 +141,8 @@ func TestErrorsOfPoolersAreBlocked(t *testing.T) {
 	require.False(t, (&postgres.Error{Code: "08006"}).Blocked(), "a connection that broke is an outage")
 }
 
-// The address of the database comes to lead to a pooler after its connections were the server's own.
+// The address of the database comes to lead to a pooler after its connections were the
+// server's own.
 func TestPoolerThatComesLater(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	name, err := faultproxy.Start(hostOf(t, w.url))

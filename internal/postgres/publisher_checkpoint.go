@@ -11,8 +11,8 @@ import (
 // incarnation of the slot.
 var ErrNotOurs = errors.New("the checkpoint belongs to another publisher")
 
-// System identifies the server that a log belongs to. A restore from a backup or a failover
-// to a standby changes its id or its timeline.
+// System identifies the server that a log belongs to. A restore from a backup or a
+// failover to a standby changes its id or its timeline.
 type System struct {
 	ID       string
 	Timeline int32
@@ -67,8 +67,8 @@ ON CONFLICT (slot) DO UPDATE SET system_id = excluded.system_id, timeline = excl
     publication = excluded.publication, updated_at = clock_timestamp()`)
 }
 
-// SaveCheckpoint moves a checkpoint forward, never back. It returns ErrNotOurs, and changes
-// nothing, if the checkpoint belongs to another incarnation of the slot.
+// SaveCheckpoint moves a checkpoint forward, never back. It returns ErrNotOurs, and
+// changes nothing, if the checkpoint belongs to another incarnation of the slot.
 func (s *Store) SaveCheckpoint(ctx context.Context, c Checkpoint) error {
 	return s.execOnCheckpoint(ctx, c, `
 UPDATE publisher_mark SET confirmed_lsn = greatest(confirmed_lsn, @confirmed_lsn::text::pg_lsn),
@@ -77,8 +77,8 @@ UPDATE publisher_mark SET confirmed_lsn = greatest(confirmed_lsn, @confirmed_lsn
 WHERE slot = @slot AND system_id = @system_id AND timeline = @timeline AND slot_lsn = @slot_lsn::text::pg_lsn`)
 }
 
-// CheckCheckpoint returns ErrNotOurs if the checkpoint is gone or belongs to another incarnation
-// of the slot.
+// CheckCheckpoint returns ErrNotOurs if the checkpoint is gone or belongs to another
+// incarnation of the slot.
 func (s *Store) CheckCheckpoint(ctx context.Context, c Checkpoint) error {
 	return s.execOnCheckpoint(ctx, c, `
 SELECT FROM publisher_mark

@@ -19,7 +19,8 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// failoverRig is a migrated primary, its standby, and a proxy whose address stays while it leads to one or the other.
+// failoverRig is a migrated primary, its standby, and a proxy whose address stays while
+// it leads to one or the other.
 type failoverRig struct {
 	t                *testing.T
 	primary, standby *devserver.Postgres
@@ -117,7 +118,8 @@ func requireWritable(t *testing.T, s *postgres.Store) {
 	inParallel(t, 16, func(int) error { return write(t.Context(), s) }) // by each connection
 }
 
-// What a call meets on a server that takes no writes: it is not connected to, or refuses the statement.
+// What a call meets on a server that takes no writes: it is not connected to, or refuses
+// the statement.
 const (
 	notConnected = "read only connection"
 	refused      = "25006"
@@ -133,7 +135,8 @@ func requireReadOnly(t *testing.T, s *postgres.Store, words string) {
 	}, patience, 10*time.Millisecond)
 }
 
-// One primary and one standby serve all of it, for they take longer to make than the rest.
+// One primary and one standby serve all of it, for they take longer to make than the
+// rest.
 func TestStoreFailover(t *testing.T) {
 	r := newFailoverRig(t)
 	t.Run("a name that leads to a standby for a while", r.testAwayAndBack)

@@ -225,7 +225,8 @@ func (r *Replication) Report(confirmed LSN) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.timeout)
 	defer cancel()
-	// The driver writes without a context, and a server that reads nothing must not block the caller indefinitely.
+	// The driver writes without a context, and a server that reads nothing must not block
+	// the caller indefinitely.
 	stop := context.AfterFunc(ctx, func() { _ = r.conn.Conn().SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
 	return describeReplication("report", pglogrepl.SendStandbyStatusUpdate(ctx, r.conn, update))

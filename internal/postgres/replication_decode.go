@@ -48,7 +48,8 @@ func (d *decoder) read(data []byte) (change Change, known bool, err error) {
 	switch data[0] {
 	case pglogrepl.PrimaryKeepaliveMessageByteID:
 		alive, err := pglogrepl.ParsePrimaryKeepaliveMessage(data[1:])
-		// The stream has reached this position: transactions that commit beyond it come after this message.
+		// The stream has reached this position: transactions that commit beyond it come
+		// after this message.
 		return Change{Reached: LSN(alive.ServerWALEnd), ReplyWanted: alive.ReplyRequested}, true, err
 	case pglogrepl.XLogDataByteID:
 		log, err := pglogrepl.ParseXLogData(data[1:])

@@ -177,8 +177,9 @@ func TestHistoryIsPrunedByItsFunctionAlone(t *testing.T) {
 	require.Error(t, w.exec("DELETE FROM order_fulfillment_history"), "it is append-only again")
 }
 
-// A role with every right on the table still writes and drops no version: not with the setting of the pruning function,
-// not within a trigger of its own, and not with the recording trigger on a table of its own.
+// A role with every right on the table still writes and drops no version: not with the
+// setting of the pruning function, not within a trigger of its own, and not with the
+// recording trigger on a table of its own.
 func TestOnlyTheOwnersFunctionsWriteAndDropVersions(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.start()
@@ -269,7 +270,8 @@ func TestThePublishersRoleReadsAndPrunesTheHistoryAndNothingElse(t *testing.T) {
 	}
 }
 
-// role makes a role that can log in with the password secret and gives its name as SQL says it.
+// role makes a role that can log in with the password secret and gives its name as SQL
+// says it.
 func (w *world) role(name string) string {
 	w.t.Helper()
 	quoted := pgx.Identifier{name}.Sanitize()

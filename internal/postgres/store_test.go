@@ -141,7 +141,8 @@ func TestConnectionsThatTheServerEndedAreReplaced(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 }
 
-// conflictFor makes the next n inserts of an order fail with a code, counted by a sequence, which no rollback takes back.
+// conflictFor makes the next n inserts of an order fail with a code, counted by a
+// sequence, which no rollback takes back.
 func conflictFor(w *world, code string, n int) {
 	require.NoError(w.t, w.exec(`CREATE SEQUENCE conflicts`))
 	require.NoError(w.t, w.exec(fmt.Sprintf(`CREATE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -18,7 +18,8 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// constants are the texts of a type's constants, as the sources of its package declare them.
+// constants are the texts of a type's constants, as the sources of its package declare
+// them.
 func constants[T ~string](t *testing.T, dir, typeName string) (values []T) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -57,7 +58,8 @@ func TestTheListsOfWordsAreWhole(t *testing.T) {
 	require.ElementsMatch(t, constants[email.Status](t, "../email", "Status"), email.Statuses())
 }
 
-// A word that is new in Go and not in the schema's constraints would stop the first order that comes to it.
+// A word that is new in Go and not in the schema's constraints would stop the first order
+// that comes to it.
 func TestEveryStatusAndReasonThatAnOrderCanEndWithIsStored(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	orders := 0

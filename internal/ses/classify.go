@@ -26,8 +26,8 @@ const (
 
 // classify returns what is known about an email after a failed call:
 //
-//   - SES responded with 4xx, 503 or a throttling error: not sent. It may be tried again at
-//     once, later, or never.
+//   - SES responded with 4xx, 503 or a throttling error: not sent. It may be tried again
+//     at once, later, or never.
 //   - There was no connection to write to: not sent.
 //   - Anything else, such as another 5xx, a timeout, a cut connection or an unreadable
 //     response: unknown.

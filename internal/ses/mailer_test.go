@@ -55,7 +55,8 @@ func openAt(t *testing.T, endpoint string) *ses.Mailer {
 	return mailer
 }
 
-// failure sends and gives the error, which is held to what every one must be: of the one type, and without the address.
+// failure sends and gives the error, which is held to what every one must be: of the one
+// type, and without the address.
 func failure(t *testing.T, mailer *ses.Mailer, ctx context.Context, l email.Letter) *email.SendError {
 	t.Helper()
 	id, err := mailer.Send(ctx, l)
@@ -135,8 +136,9 @@ func TestEachFaultOfTheProviderIsUnderstood(t *testing.T) {
 	}
 }
 
-// Accepted is not delivered: SES takes a letter to an address on its suppression list, says so to nobody but its event
-// destinations, and drops it. All that can be said here is what SES said.
+// Accepted is not delivered: SES takes a letter to an address on its suppression list,
+// says so to nobody but its event destinations, and drops it. All that can be said here
+// is what SES said.
 func TestALetterToASuppressedAddressIsAccepted(t *testing.T) {
 	t.Parallel()
 	sim := startSim(t)
@@ -271,7 +273,8 @@ func TestAMissingRegionIsAConfigurationFault(t *testing.T) {
 	require.EqualError(t, err, "AWS_REGION: is required")
 }
 
-// TestAWSsOwnVariablesAreHonouredButNeverARetry is not parallel: it sets the process's environment.
+// TestAWSsOwnVariablesAreHonouredButNeverARetry is not parallel: it sets the process's
+// environment.
 func TestAWSsOwnVariablesAreHonouredButNeverARetry(t *testing.T) {
 	sim := startSim(t)
 	t.Setenv("AWS_REGION", "eu-central-1")

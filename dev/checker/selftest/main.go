@@ -1,13 +1,13 @@
-// Selftest tests the checker. It plants known bugs into a copy of the tree, one at a time, runs
-// the scenario of dev/chaos in which the bug does harm, and requires that the checker reports
-// exactly that harm. Each scenario also runs without a bug and must be clean, so that a checker
-// that always reports violations does not pass.
+// Selftest tests the checker. It plants known bugs into a copy of the tree, one at a
+// time, runs the scenario of dev/chaos in which the bug does harm, and requires that the
+// checker reports exactly that harm. Each scenario also runs without a bug and must be
+// clean, so that a checker that always reports violations does not pass.
 //
 //	selftest [--only NAME] [--keep] [--seed N]
 //
-// The patches are in dev/checker/bugs. The table in bugs.go assigns each a scenario. Exit codes:
-// 0, every bug was caught and every scenario is clean without one; 3, otherwise; 1, it could not
-// run; 2, invalid arguments.
+// The patches are in dev/checker/bugs. The table in bugs.go assigns each a scenario. Exit
+// codes: 0, every bug was caught and every scenario is clean without one; 3, otherwise;
+// 1, it could not run; 2, invalid arguments.
 package main
 
 import (

@@ -18,8 +18,8 @@ type Message struct {
 	Previous   int64 // place of the message before it, None if it is the first
 	RetryCount int
 	Replayed   bool // was parked before: it does not hold back the checkpoint
-	// Skipped is the number of events a filter left out; Place is that of the last one. No
-	// consumer gets it; checkpoints move over it.
+	// Skipped is the number of events a filter left out; Place is that of the last one.
+	// No consumer gets it; checkpoints move over it.
 	Skipped int
 
 	sequence int64 // counts the messages fed since the group was loaded

@@ -82,8 +82,8 @@ func look(ctx context.Context, l *orderDriver) error {
 	})
 }
 
-// readStatus reads an order's status from a response. A final status must still be true in the
-// end.
+// readStatus reads an order's status from a response. A final status must still be true
+// in the end.
 func (l *orderDriver) readStatus(asked string, r reply) (status order.Status, wrong string) {
 	var said struct {
 		OrderID string       `json:"orderId"`

@@ -23,7 +23,8 @@ func problemSaid(status int, detail string) said {
 	return said{status, string(body)}
 }
 
-// asked is an order whose api gives these answers, one after the other; the last one again and again.
+// asked is an order whose api gives these answers, one after the other; the last one
+// again and again.
 func asked(t *testing.T, answers ...said) *orderDriver {
 	t.Helper()
 	p := made(t, Options{Seed: 1, HTTP: 1}, 1)[0]

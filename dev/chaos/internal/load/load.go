@@ -27,8 +27,8 @@ const underWay = 150
 // repair, not for the machine.
 const counted = time.Minute
 
-// hotCreditPerOrder is the hot customer's credit per order, in minor units: most of the orders must
-// fit it, and some must not.
+// hotCreditPerOrder is the hot customer's credit per order, in minor units: most of the
+// orders must fit it, and some must not.
 const hotCreditPerOrder = 1_500_00
 
 // Load is a running workload.

@@ -23,7 +23,8 @@ func made(t *testing.T, o Options, n int) []placement {
 	return all
 }
 
-// summaryOf is what makes an order the same order: scenarios hold functions, which cannot be compared.
+// summaryOf is what makes an order the same order: scenarios hold functions, which cannot
+// be compared.
 func summaryOf(all []placement) []string {
 	var lines []string
 	for _, p := range all {

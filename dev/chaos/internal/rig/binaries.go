@@ -87,8 +87,8 @@ func (r *Rig) addBinary(binary, name string) error {
 	return nil
 }
 
-// addClientEdge adds the edge through which clients reach an api, and returns the address that
-// it must listen on.
+// addClientEdge adds the edge through which clients reach an api, and returns the address
+// that it must listen on.
 func (r *Rig) addClientEdge(name string) (address string, err error) {
 	var ports [2]int
 	for i := range ports {

@@ -50,7 +50,8 @@ func resolveLinks(ctx context.Context, client *kurrentdb.Client, resolve bool) e
 	return client.UpdatePersistentSubscription(ctx, groupStream, groupName, kurrentdb.PersistentStreamSubscriptionOptions{Settings: &settings})
 }
 
-// applyTemporarily applies an operator's change to KurrentDB and reverts it after a while.
+// applyTemporarily applies an operator's change to KurrentDB and reverts it after a
+// while.
 func (r *Rig) applyTemporarily(
 	ctx context.Context, d time.Duration, what string, do, undo func(context.Context, *kurrentdb.Client) error,
 ) error {

@@ -2,7 +2,8 @@ package judge_test
 
 import "orderflow/dev/checker/internal/facts"
 
-// change rewrites an order's first credit event of a type, in the order and in the account.
+// change rewrites an order's first credit event of a type, in the order and in the
+// account.
 func (w factSet) change(id, eventType string, rewrite func(*facts.CreditEvent)) {
 	for _, events := range [][]facts.CreditEvent{w.Order(id).Credit, w.Account(customer).Events} {
 		for i := range events {

@@ -15,7 +15,8 @@ import (
 
 func everything() []judge.Invariant { return judge.All(judge.Scope{Publisher: true, View: true}) }
 
-// pipeline leaves out the invariants of publisher and projector: a fault in a row is a fault in its events too.
+// pipeline leaves out the invariants of publisher and projector: a fault in a row is a
+// fault in its events too.
 func pipeline() []judge.Invariant { return judge.All(judge.Scope{}) }
 
 func TestJudge_CorrectFactsHaveNoViolation(t *testing.T) {
