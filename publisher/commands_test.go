@@ -170,7 +170,7 @@ func TestSetUp_CreatesWhatIsMissing(t *testing.T) {
 	require.ErrorContains(t, rig.command(nil, "setup", "--role", "another"), "connect as a superuser")
 	rig.exec("ALTER ROLE " + role + " NOREPLICATION")
 	_, err = rig.store().OpenReplication(t.Context(), rig.name)
-	require.ErrorContains(t, err, "a superuser gives it the attribute REPLICATION")
+	require.ErrorContains(t, err, "a superuser must grant it the attribute REPLICATION")
 	rig.url = owner
 }
 

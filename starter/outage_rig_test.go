@@ -145,7 +145,7 @@ func (tr *outageRig) operator() *kurrentdb.Client {
 
 func (tr *outageRig) deleteGroup() {
 	tr.t.Helper()
-	err := tr.admin().DeletePersistentSubscription(tr.t.Context(), "$ce-order", "fulfillment", kurrentdb.DeletePersistentSubscriptionOptions{})
+	err := tr.operator().DeletePersistentSubscription(tr.t.Context(), "$ce-order", "fulfillment", kurrentdb.DeletePersistentSubscriptionOptions{})
 	require.NoError(tr.t, err)
 }
 
@@ -153,9 +153,9 @@ func (tr *outageRig) deleteGroup() {
 // tombstones the other.
 func (tr *outageRig) deleteStreams(softly, forEver string) {
 	tr.t.Helper()
-	_, err := tr.admin().DeleteStream(tr.t.Context(), softly, kurrentdb.DeleteStreamOptions{})
+	_, err := tr.operator().DeleteStream(tr.t.Context(), softly, kurrentdb.DeleteStreamOptions{})
 	require.NoError(tr.t, err)
-	_, err = tr.admin().TombstoneStream(tr.t.Context(), forEver, kurrentdb.TombstoneStreamOptions{})
+	_, err = tr.operator().TombstoneStream(tr.t.Context(), forEver, kurrentdb.TombstoneStreamOptions{})
 	require.NoError(tr.t, err)
 }
 
