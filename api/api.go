@@ -13,7 +13,7 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// api answers requests with what the stores and the workflows say.
+// api serves requests from the stores and the workflows.
 type api struct {
 	streams   orderStreams
 	accounts  creditAccounts
@@ -22,12 +22,12 @@ type api struct {
 	view      orderViews
 	lag       *lagMeter
 	links     links
-	token     []byte // who may ask; nil: whoever is on this machine
+	token     []byte // authenticates callers; nil: every process on this machine is accepted
 	observe   observer
 	logger    *slog.Logger
 	now       func() time.Time
 
-	cancelWait time.Duration // how long a request waits for the order to be undone
+	cancelWait time.Duration // how long a request waits for the cancellation to finish
 }
 
 // fulfillments finds an order's row. The real one is postgres.Store.
@@ -42,21 +42,22 @@ type creditAccounts interface {
 	ChangeLimit(ctx context.Context, customerID string, limit order.Money) (changed bool, err error)
 }
 
-// orderWorkflows asks an order's workflow. The real one is Temporal's client.
+// orderWorkflows updates, describes and queries the workflow of an order. The real one is
+// Temporal's client.
 type orderWorkflows interface {
 	UpdateWorkflow(ctx context.Context, options client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error)
 	DescribeWorkflow(ctx context.Context, workflowID, runID string) (*client.WorkflowExecutionDescription, error)
 	QueryWorkflow(ctx context.Context, workflowID, runID, queryType string, args ...any) (converter.EncodedValue, error)
 }
 
-// orderViews reads what the projector keeps, and the mails. The real one is
-// postgres.Store.
+// orderViews reads the views that the projector maintains, and the emails. The real one
+// is postgres.Store.
 type orderViews interface {
 	FindCustomer(ctx context.Context, customerID string, recent int) (postgres.CustomerView, error)
 	FindOrderView(ctx context.Context, orderID string) (postgres.OrderView, error)
 }
 
-// routes is everything that can be asked for: openapi.yaml describes exactly these.
+// routes returns every route. openapi.yaml describes exactly these.
 func (a *api) routes() map[string]handle {
 	return map[string]handle{
 		"POST /orders":                     a.postOrder,

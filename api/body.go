@@ -15,12 +15,13 @@ import (
 	"orderflow/internal/order"
 )
 
-// maxBody bounds what a request may hold: as long as an event may be.
+// maxBody limits the size of a request body to that of an event.
 const maxBody = order.MaxEventBytes
 
 const jsonType = "application/json"
 
-// readBody reads a JSON body whole.
+// readBody reads the whole JSON body. It returns a problem if the content type is not
+// JSON, or if the body is encoded or incomplete.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != jsonType {
 		return nil, problemOf(http.StatusUnsupportedMediaType, "the body must be "+jsonType)
@@ -39,8 +40,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 }
 
-// decode reads a body with exactly the members of T. The experimental JSON library is
-// used because encoding/json folds the case of names and takes the last of two.
+// decode reads a body with exactly the members of T. It uses the experimental JSON
+// library because encoding/json ignores the case of names and takes the last of two
+// members with the same name.
 func decode[T any](w http.ResponseWriter, r *http.Request) (T, error) {
 	var value T
 	body, err := readBody(w, r)
@@ -56,7 +58,8 @@ func decode[T any](w http.ResponseWriter, r *http.Request) (T, error) {
 	return value, nil
 }
 
-// fault names the member that is wrong and never repeats its value.
+// fault returns a problem that names the invalid member. It never repeats the member's
+// value.
 func fault(err error) error {
 	var semantic *strict.SemanticError
 	var syntactic *jsontext.SyntacticError
@@ -74,7 +77,8 @@ func fault(err error) error {
 	}
 }
 
-// wrongValue tells a value of the wrong kind from one that its type refused.
+// wrongValue returns the reason why a value was refused: it is of the wrong kind, or its
+// type rejected it.
 func wrongValue(wrong *strict.SemanticError) string {
 	if wrong.Err != nil && wrong.JSONKind == '"' {
 		return wrong.Err.Error()
@@ -89,6 +93,6 @@ func answer(w http.ResponseWriter, status int, value any) error {
 	}
 	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that has gone needs no answer
+	_, _ = w.Write(append(body, '\n')) // the client may have disconnected
 	return nil
 }

@@ -20,33 +20,34 @@ import (
 	"orderflow/workflows"
 )
 
-// cancelWait is how long a request waits for the order to be undone, before it is
-// answered with where to look.
+// cancelWait is how long a request waits for the cancellation to finish before it
+// responds with the URL to poll.
 const cancelWait = 5 * time.Second
 
-// cancelUpdateID is the update id of a cancellation by HTTP. A run is canceled once, by
-// whoever comes first.
+// cancelUpdateID is the update id of every cancellation by HTTP. A run is canceled once,
+// by the first request.
 const cancelUpdateID = "http-" + workflows.CancelOrderMessage
 
-// acceptedThenClosed is the server's word for an update whose workflow closed before it
-// had answered.
+// acceptedThenClosed is the server's error type for an accepted update whose workflow
+// closed before it completed the update.
 const acceptedThenClosed = "AcceptedUpdateCompletedWorkflow"
 
-// cancelling is the answer to a cancellation that goes on without the request.
+// cancelling is the response to a cancellation that continues after the request.
 type cancelling struct {
 	OrderID string `json:"orderId"`
 	Status  string `json:"status"`
 	URL     string `json:"statusUrl"`
 }
 
-// errNoWorkflow says that there is no running workflow to ask.
+// errNoWorkflow means that the order has no running workflow.
 var errNoWorkflow = errors.New("no workflow is running")
 
-// errContinued means that the update was taken, and that its outcome is the next run's.
+// errContinued means that the update was accepted and that the next run decides its
+// outcome.
 var errContinued = errors.New("the order continued as new")
 
-// cancelOrder cancels an order: 200 with its state when it is undone, 202 when that goes
-// on, 409 when it is too late.
+// cancelOrder cancels an order. It responds with 200 and the order's state if the
+// cancellation finished, with 202 if it continues, and with 409 if it is too late.
 func (a *api) cancelOrder(w http.ResponseWriter, r *http.Request) error {
 	id, err := orderID(r)
 	if err != nil {
@@ -64,17 +65,19 @@ func (a *api) cancelOrder(w http.ResponseWriter, r *http.Request) error {
 	case err == nil:
 		return cancelled(w, state)
 	case errors.Is(err, errNoWorkflow), errors.Is(err, errContinued), errors.Is(err, context.DeadlineExceeded), isOutage(err):
-		return a.promise(w, r, id, request.Reason, errors.Is(err, errNoWorkflow))
+		return a.acceptCancellation(w, r, id, request.Reason, errors.Is(err, errNoWorkflow))
 	default:
 		return err
 	}
 }
 
-// promise answers for an order whose workflow has said nothing: with how it was closed,
-// or with 202 once the wish to cancel is on its stream, where the bridge finds it.
-func (a *api) promise(w http.ResponseWriter, r *http.Request, id, reason string, idle bool) error {
+// acceptCancellation responds for an order whose workflow did not return a result. If the
+// order is closed, the response depends on how. Otherwise it appends a cancellation
+// request to the order's stream, where the bridge finds it, and responds with 202. idle
+// means that no workflow is running.
+func (a *api) acceptCancellation(w http.ResponseWriter, r *http.Request, id, reason string, idle bool) error {
 	var ended bool
-	if idle { // asked before the row is read: what ends after that has closed its row
+	if idle { // check before reading the row: a workflow that ends later has closed its row
 		var err error
 		if ended, err = a.ended(r.Context(), id); err != nil && !isOutage(err) {
 			return err
@@ -95,16 +98,16 @@ func (a *api) promise(w http.ResponseWriter, r *http.Request, id, reason string,
 	return goesOn(w, id)
 }
 
-// goesOn answers that a cancellation is on its way.
+// goesOn responds that the cancellation continues.
 func goesOn(w http.ResponseWriter, id string) error {
 	url := "/orders/" + id
 	w.Header().Set("Location", url)
 	return answer(w, http.StatusAccepted, cancelling{OrderID: id, Status: string(order.StatusCancelling), URL: url})
 }
 
-// closed answers for an order whose row is final. A canceled one is undone when its
-// credit was seen to be released too, or when no workflow is left that would have to
-// release it.
+// closed responds for an order whose row is final. A canceled order counts as finished if
+// the view has its credit as released, or if no workflow is left that would have to
+// release it (idle).
 func (a *api) closed(w http.ResponseWriter, r *http.Request, row fulfillment.Row, idle bool) error {
 	state, err := a.settled(r.Context(), row.State())
 	if err != nil {
@@ -116,7 +119,8 @@ func (a *api) closed(w http.ResponseWriter, r *http.Request, row fulfillment.Row
 	return cancelled(w, state)
 }
 
-// ended reports whether the order's last workflow is over. One that has not begun is not.
+// ended reports whether the order's last workflow has ended. It returns false if there
+// never was one.
 func (a *api) ended(ctx context.Context, id string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -127,7 +131,8 @@ func (a *api) ended(ctx context.Context, id string) (bool, error) {
 	return run.ended, err
 }
 
-// cancelled answers with an order that is closed.
+// cancelled responds for a closed order: with its state if it was canceled, otherwise
+// with a conflict.
 func cancelled(w http.ResponseWriter, state order.State) error {
 	if state.Status != order.StatusCancelled {
 		return conflict(fmt.Sprintf("the order is %s", state.Status))
@@ -135,8 +140,9 @@ func cancelled(w http.ResponseWriter, state order.State) error {
 	return answer(w, http.StatusOK, state)
 }
 
-// update asks the order's workflow to cancel and waits until that is done. It is
-// errNoWorkflow when none runs, and context.DeadlineExceeded when it takes too long.
+// update asks the order's workflow to cancel and waits until it has. It returns
+// errNoWorkflow if none is running, errContinued if the order continued as new meanwhile,
+// a conflict if the workflow refuses, and context.DeadlineExceeded if it takes too long.
 func (a *api) update(ctx context.Context, id string, request workflows.CancelOrder) (state order.State, err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.cancelWait)
 	defer cancel()
@@ -150,9 +156,9 @@ func (a *api) update(ctx context.Context, id string, request workflows.CancelOrd
 	failpoint.Hit("api.cancel.before")
 	handle, err := a.workflows.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: id, UpdateName: workflows.CancelOrderMessage, Args: []any{request},
-		UpdateID: cancelUpdateID, // the same again joins the one before
-		// The run may continue as new meanwhile. Whatever else has the id by then does
-		// not get the update.
+		UpdateID: cancelUpdateID, // a repeated request joins the earlier update
+		// The run may continue as new meanwhile. Any other workflow that has the id by
+		// then must not receive the update.
 		FirstExecutionRunID: run.chain,
 		WaitForStage:        client.WorkflowUpdateStageCompleted,
 	})
@@ -178,9 +184,10 @@ func (a *api) update(ctx context.Context, id string, request workflows.CancelOrd
 	}
 }
 
-// request puts the wish to cancel on the order's stream, unless one stands there already.
+// request appends a cancellation request to the order's stream, unless the stream already
+// has one.
 func (a *api) request(ctx context.Context, id, reason string) error {
-	placed, err := a.placed(ctx, id)
+	placed, err := a.loadPlaced(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -206,8 +213,9 @@ func (a *api) request(ctx context.Context, id, reason string) error {
 	return fmt.Errorf("request to cancel %s: %w", id, kurrent.ErrConflict)
 }
 
-// requested looks for a readable wish to cancel behind the order, and tells where one may
-// be appended. One that stands before the order may have been given up.
+// requested reports whether a readable cancellation request follows the order, and
+// returns the revision at which to append one. A request before the order does not count:
+// it may have been given up.
 func (a *api) requested(ctx context.Context, placed placement) (expected kurrent.Expected, there bool, err error) {
 	expected = kurrent.At(placed.revision)
 	err = a.streams.ReadStream(ctx, placed.order.OrderID, placed.revision, maxEvents, func(e kurrent.Event) error {

@@ -10,9 +10,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// canonical writes a JSON value so that two values are the same bytes exactly if they say
-// the same: members in one order, strings in one spelling, numbers by their value and not
-// by what a float makes of it.
+// canonical returns a JSON value in a form that is byte for byte equal for two values
+// exactly if they mean the same: members are sorted, strings have one spelling, and
+// numbers compare by their decimal value, without conversion to a float.
 func canonical(value []byte) ([]byte, error) {
 	var plain bytes.Buffer
 	in, out := jsontext.NewDecoder(bytes.NewReader(value)), jsontext.NewEncoder(&plain)
@@ -30,7 +30,7 @@ func canonical(value []byte) ([]byte, error) {
 	return sorted, err
 }
 
-// copyPlain copies the next token, or the next number by its value.
+// copyPlain copies the next token. It writes a number in its canonical form.
 func copyPlain(in *jsontext.Decoder, out *jsontext.Encoder) error {
 	if in.PeekKind() != '0' {
 		token, err := in.ReadToken()
@@ -46,12 +46,12 @@ func copyPlain(in *jsontext.Decoder, out *jsontext.Encoder) error {
 	return out.WriteValue(jsontext.Value(plainNumber(string(number))))
 }
 
-// maxExponentDigits bounds the exponents that are understood. A number with a longer one
-// is compared by its spelling.
+// maxExponentDigits limits the exponents that plainNumber parses. A number with a longer
+// exponent is compared by its spelling.
 const maxExponentDigits = 9
 
-// plainNumber spells a JSON number as its significant digits and an exponent. It costs no
-// more than the number is long.
+// plainNumber returns a JSON number as its significant digits and an exponent. Its cost
+// is bounded by the length of the number.
 func plainNumber(number string) string {
 	mantissa, power, _ := strings.Cut(strings.ToLower(number), "e")
 	exponent := 0

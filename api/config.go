@@ -11,8 +11,8 @@ import (
 	"orderflow/internal/config"
 )
 
-// settings are the api's, from the environment. Temporal's own variables are read by its
-// SDK.
+// settings holds the configuration, read from the environment. Temporal's SDK reads its
+// own variables.
 type settings struct {
 	config.Log
 	config.Ops
@@ -30,9 +30,10 @@ type settings struct {
 	Postgres struct {
 		URL string `env:"POSTGRES_URL,required"`
 	}
-	// Links are the other tools' pages, for the page that people look at. One that is not
-	// set is not linked to. In that of the streams, {stream} stands for a stream's name;
-	// without it, it is a stream browser as kurrentsim's.
+	// Links holds the URLs of the other tools, to which the HTML page links. A tool
+	// without a URL gets no link. In the URL for streams, {stream} is the placeholder for
+	// a stream's name. A URL without it is taken for a stream browser like that of
+	// kurrentsim.
 	Links struct {
 		Temporal string `env:"API_TEMPORAL_UI_URL"`
 		Streams  string `env:"API_STREAMS_UI_URL"`
@@ -40,8 +41,9 @@ type settings struct {
 	}
 }
 
-// Validate checks what the form of a value does not tell. Without a token everybody who
-// reaches the address is believed, so only this machine may.
+// Validate checks rules that the format of a single value cannot express. Without a token
+// every caller that reaches the address is trusted, so the address must be reachable from
+// this machine only.
 func (s settings) Validate() []config.Fault {
 	var faults []config.Fault
 	switch err := config.CheckAddr(s.API.Addr); {
@@ -60,8 +62,8 @@ func (s settings) Validate() []config.Fault {
 	return faults
 }
 
-// loopback tells whether only this machine reaches the address. An empty host is every
-// interface.
+// loopback reports whether the address is reachable from this machine only. An empty host
+// means all interfaces.
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -71,13 +73,15 @@ func loopback(addr string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// A token is long enough that nobody guesses it, and short enough to be one.
+// The length of a token: long enough that it cannot be guessed, and bounded, because a
+// larger file is not a token.
 const (
 	minToken = 16
 	maxToken = 4096
 )
 
-// readToken reads the one token that may ask. Without a file there is none.
+// readToken returns the token that callers must present. It returns nil if no file is
+// configured.
 func readToken(file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil

@@ -17,7 +17,8 @@ type newLimit struct {
 	Limit order.Money `json:"limit"`
 }
 
-// postCustomer opens a credit account: 201 for a new one, 200 for the same again.
+// postCustomer opens a credit account. It responds with 201 for a new account and with
+// 200 for a repeated request.
 func (a *api) postCustomer(w http.ResponseWriter, r *http.Request) error {
 	customer, err := decode[newCustomer](w, r)
 	if err != nil {
@@ -26,7 +27,7 @@ func (a *api) postCustomer(w http.ResponseWriter, r *http.Request) error {
 	if !order.ValidIdentifier(customer.CustomerID) {
 		return badField("customerId", "must be 1 to 128 bytes without control characters")
 	}
-	if customer.CustomerID == "." || customer.CustomerID == ".." { // no path can name it
+	if customer.CustomerID == "." || customer.CustomerID == ".." { // these cannot be part of a URL path
 		return badField("customerId", "must not be . or ..")
 	}
 	failpoint.Hit("api.open.before")
@@ -42,7 +43,7 @@ func (a *api) postCustomer(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusCreated, customer)
 }
 
-// putCreditLimit sets another limit. What is reserved stays reserved.
+// putCreditLimit changes the credit limit. Reserved amounts stay reserved.
 func (a *api) putCreditLimit(w http.ResponseWriter, r *http.Request) error {
 	id, err := customerID(r)
 	if err != nil {

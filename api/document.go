@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	_ "embed" // of the document
+	_ "embed" // for the OpenAPI document
 	"flag"
 	"net/http"
 
@@ -12,10 +12,10 @@ import (
 //go:embed openapi.yaml
 var document []byte
 
-// getDocument answers with the description of everything the api answers to.
+// getDocument serves the OpenAPI document.
 func getDocument(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/yaml")
-	_, _ = w.Write(document) // a client that has gone needs no answer
+	_, _ = w.Write(document) // the client may have disconnected
 	return nil
 }
 

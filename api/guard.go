@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// observer is told of every request that was answered. The route is a pattern and no
-// path: a path holds an id.
+// observer records one completed request. route is the pattern, not the path, because a
+// path contains an id.
 type observer func(route string, status int, took time.Duration)
 
-// policy keeps pages from running, framing or sending anything, whatever stands in an
-// event.
+// policy keeps pages from running, framing or sending anything, whatever the text of an
+// event contains.
 const policy = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// watched counts what is answered, sets what every answer carries, and makes a handler's
-// panic an answer.
-func (a *api) watched(next http.Handler) http.Handler {
+// instrument measures requests, sets the headers that every response has, and turns a
+// panic of a handler into a response.
+func (a *api) instrument(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		h := w.Header()
@@ -36,13 +36,13 @@ func (a *api) watched(next http.Handler) http.Handler {
 					fail(answered, r, a.logger, problemOf(http.StatusInternalServerError, ""))
 				}
 			}
-			a.observe(r.Pattern, cmp.Or(answered.status, http.StatusOK), time.Since(began)) // a handler need not say 200
+			a.observe(r.Pattern, cmp.Or(answered.status, http.StatusOK), time.Since(began)) // a handler may leave out the status 200
 		}()
 		next.ServeHTTP(answered, r)
 	})
 }
 
-// recorder notes the status of an answer.
+// recorder records the status of a response.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -67,8 +67,8 @@ func (a *api) deny(p *problem) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fail(w, r, a.logger, p) })
 }
 
-// crowd bounds the requests under way.
-func (a *api) crowd(next http.Handler) http.Handler {
+// limitConcurrency rejects requests with 503 while maxRequests are in flight.
+func (a *api) limitConcurrency(next http.Handler) http.Handler {
 	slots := make(chan struct{}, maxRequests)
 	full := a.deny(problemOf(http.StatusServiceUnavailable, "too many requests are under way"))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -82,9 +82,10 @@ func (a *api) crowd(next http.Handler) http.Handler {
 	})
 }
 
-// authenticated lets pass who knows the token, as a bearer token or, from a browser, as
-// the password of any name. Without a token it lets pass who came to this machine by its
-// own name: a page elsewhere could have led a browser here by another.
+// authenticated lets a request pass if it presents the token: as a bearer token or, from
+// a browser, as the password with any user name. If no token is configured, it lets a
+// request pass if its Host is one of this machine's own names. With another name, a page
+// on another site could have directed a browser here.
 func (a *api) authenticated(next http.Handler) http.Handler {
 	unauthorized := a.deny(problemOf(http.StatusUnauthorized, "the token is missing or wrong"))
 	misdirected := a.deny(problemOf(http.StatusMisdirectedRequest, "the Host must be this machine's own"))
@@ -100,7 +101,8 @@ func (a *api) authenticated(next http.Handler) http.Handler {
 	})
 }
 
-// knows compares in a time that tells nothing about the token, its length included.
+// knows reports whether token is the configured one. Its duration reveals nothing about
+// the token, including its length.
 func (a *api) knows(token string) bool {
 	want, got := sha256.Sum256(a.token), sha256.Sum256([]byte(token))
 	return subtle.ConstantTimeCompare(want[:], got[:]) == 1

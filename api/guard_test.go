@@ -275,7 +275,7 @@ func TestCrowdIsToldToComeAgain(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
 	reached, release := make(chan struct{}), make(chan struct{})
-	busy := a.crowd(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached <- struct{}{}; <-release }))
+	busy := a.limitConcurrency(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached <- struct{}{}; <-release }))
 	c := newClient(t, a)
 	server := serveOnly(t, busy)
 	for range maxRequests {
@@ -312,6 +312,6 @@ func TestRequestsAreCountedByRoute(t *testing.T) {
 	c.get("/nowhere")
 	c.get("/style.css") // its handler never names a status
 	require.Equal(t, []string{"GET /orders/{id} Not Found", " Not Found", "GET /style.css OK"}, routes)
-	a.watched(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	a.instrument(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	require.Equal(t, " OK", routes[3])
 }

@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// links lead to the pages of the other tools. An empty one is not shown.
+// links holds the base URLs of the other tools' pages. A tool with an empty URL is not
+// linked.
 type links struct{ temporal, streams, inbox string }
 
-// streamPlace stands for a stream's name in API_STREAMS_UI_URL.
+// streamPlace is the placeholder for a stream's name in API_STREAMS_UI_URL.
 const streamPlace = "{stream}"
 
 func newLinks(s settings, namespace string) links {
@@ -25,13 +26,13 @@ func newLinks(s settings, namespace string) links {
 	return l
 }
 
-// Workflow is where an order's workflow is seen.
+// Workflow returns the URL of an order's workflow.
 func (l links) Workflow(id string) string { return join(l.temporal, url.PathEscape(id)) }
 
-// Inbox is where an order's mails are seen.
+// Inbox returns the URL of an order's emails.
 func (l links) Inbox(orderID string) string { return join(l.inbox, url.QueryEscape(orderID)) }
 
-// Stream is where a stream is seen.
+// Stream returns the URL of a stream.
 func (l links) Stream(name string) string {
 	return strings.Replace(l.streams, streamPlace, url.QueryEscape(name), 1)
 }

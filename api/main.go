@@ -1,10 +1,10 @@
-// Api is the HTTP way in and out: it places, cancels and looks up orders, opens credit
-// accounts and changes their limits, shows a customer's view, and has a page for people.
-// `api openapi` prints what it answers to.
+// Api is the HTTP interface: it places, cancels and looks up orders, opens credit
+// accounts and changes their limits, returns customer views, and has an HTML page. `api
+// openapi` prints the OpenAPI document.
 //
-// It owns the HTTP: routes, what a request may hold, who may ask, and how errors are
-// worded. It decides nothing: orders are appended to KurrentDB, cancelled by their
-// workflow and read from PostgreSQL.
+// It owns everything about HTTP: the routes, what a request may contain, who may call,
+// and the wording of errors. It makes no business decisions: orders are appended to
+// KurrentDB, canceled by their workflow and read from PostgreSQL.
 package main
 
 import (

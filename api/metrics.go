@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// newRequestMeter counts requests and their time by route, which is empty for what no
-// route takes.
+// newRequestMeter returns an observer that records the duration of requests by route and
+// status. The route is empty if no route matched.
 func newRequestMeter(registry prometheus.Registerer) observer {
 	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "orderflow_api_request_seconds", Help: "Time that requests took, by route and status.",

@@ -17,13 +17,14 @@ import (
 	"orderflow/workflows"
 )
 
-// accepted is the answer to an order that was placed.
+// accepted is the response to a placed order.
 type accepted struct {
 	OrderID string       `json:"orderId"`
 	Status  order.Status `json:"status"`
 }
 
-// postOrder places an order: 201 for a new one, 200 for the same again.
+// postOrder places an order. It responds with 201 for a new order and with 200 for a
+// repeated request.
 func (a *api) postOrder(w http.ResponseWriter, r *http.Request) error {
 	body, err := readBody(w, r)
 	if err != nil {
@@ -48,7 +49,7 @@ func (a *api) postOrder(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, accepted{s.orderID, state.Status})
 }
 
-// getOrder answers where an order stands.
+// getOrder responds with the state of an order.
 func (a *api) getOrder(w http.ResponseWriter, r *http.Request) error {
 	id, err := orderID(r)
 	if err != nil {
@@ -69,8 +70,9 @@ func orderID(r *http.Request) (string, error) {
 	return id, nil
 }
 
-// state asks PostgreSQL. An order that has no row there yet waits for its credit: its
-// workflow says so, and before that has started, its stream.
+// state returns the state of an order from its row in PostgreSQL. An order without a row
+// is still waiting for its credit: then the state comes from its workflow, or from its
+// stream if no workflow reports it. It returns a 404 if there is no such order.
 func (a *api) state(ctx context.Context, id string) (order.State, error) {
 	row, err := a.rows.FindOrder(ctx, id)
 	switch {
@@ -79,21 +81,21 @@ func (a *api) state(ctx context.Context, id string) (order.State, error) {
 	case !errors.Is(err, postgres.ErrNotFound):
 		return order.State{}, err
 	}
-	placed, err := a.placed(ctx, id)
+	placed, err := a.loadPlaced(ctx, id)
 	if err != nil {
 		return order.State{}, err
 	}
 	if state, err := a.ask(ctx, id); err == nil {
 		return state, nil
 	}
-	return order.State{ // nobody has more to say about it than that it was placed
+	return order.State{ // all that is known is that the order was placed
 		OrderID: id, CustomerID: placed.order.CustomerID, Status: order.StatusPending, Total: placed.order.Total,
 		Credit: order.CreditNone, Email: string(email.StatusNone), PlacedAt: placed.order.PlacedAt, UpdatedAt: placed.order.PlacedAt,
 	}, nil
 }
 
-// settled takes from the view what the row cannot know: whether the credit was released.
-// Until the view has read of it, it counts as reserved.
+// settled adds from the view what the row does not contain: whether the credit was
+// released. The credit counts as reserved until the view has read the release.
 func (a *api) settled(ctx context.Context, state order.State) (order.State, error) {
 	if state.Credit == order.CreditRefused {
 		return state, nil
@@ -109,14 +111,15 @@ func (a *api) settled(ctx context.Context, state order.State) (order.State, erro
 	return state, err
 }
 
-// placement is an order and where it stands on its stream.
+// placement is an order and its revision on its stream.
 type placement struct {
 	order    order.Placed
 	revision uint64
 }
 
-// placed reads the order from its stream.
-func (a *api) placed(ctx context.Context, id string) (placement, error) {
+// loadPlaced reads the order from its stream. It returns a 404 if there is none, or if it
+// cannot be decoded.
+func (a *api) loadPlaced(ctx context.Context, id string) (placement, error) {
 	event, err := a.streams.FindPlaced(ctx, id)
 	switch {
 	case errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
@@ -128,8 +131,7 @@ func (a *api) placed(ctx context.Context, id string) (placement, error) {
 	return placement{placed, event.Revision}, err
 }
 
-// unreadable words what stands on the stream and is no order: the fault is not the
-// request's.
+// unreadable maps an undecodable stored order to a 404: the request itself was fine.
 func unreadable(err error) error {
 	var invalid *order.InvalidError
 	if errors.As(err, &invalid) {
@@ -138,8 +140,8 @@ func unreadable(err error) error {
 	return err
 }
 
-// askTimeout bounds the question to a workflow, which is answered when a worker has time
-// for it.
+// askTimeout limits a call about a workflow. A query waits until a worker has time for
+// it.
 const askTimeout = 2 * time.Second
 
 func (a *api) ask(ctx context.Context, id string) (state order.State, err error) {

@@ -19,38 +19,39 @@ var pageFiles embed.FS
 
 const htmlType = "text/html; charset=utf-8"
 
-// maxQuery bounds what is searched for: a longer one is nobody's id.
+// maxQuery limits a search. No id is longer.
 const maxQuery = 128
 
-// shown is a page: the layout's part, and the page's own in Body.
-type shown struct {
+// pageData is the data of a page: fields for the layout, and Body for the page's own
+// template.
+type pageData struct {
 	Title  string
 	Query  string
 	Status int
-	Name   string // of the template
+	Name   string // name of the template
 	Body   any
 }
 
-// getPage shows an order or a customer to people: /?order=ID, /?customer=ID, or /?q=ID of
-// either.
+// getPage serves the HTML page of an order or a customer: /?order=ID, /?customer=ID, or
+// /?q=ID for either.
 func (a *api) getPage(w http.ResponseWriter, r *http.Request) error {
 	page, err := a.page(r.Context(), r.URL.Query())
 	if err != nil {
 		p := toProblem(err)
 		logProblem(a.logger, r, p, err)
 		p.setHeader(w.Header())
-		page = shown{Title: p.Title, Status: p.Status, Name: "problem", Body: p}
+		page = pageData{Title: p.Title, Status: p.Status, Name: "problem", Body: p}
 	}
 	return render(w, page)
 }
 
-func (a *api) page(ctx context.Context, query url.Values) (shown, error) {
+func (a *api) page(ctx context.Context, query url.Values) (pageData, error) {
 	orderID, customerID, either := query.Get("order"), query.Get("customer"), strings.TrimSpace(query.Get("q"))
 	switch {
 	case len(orderID)+len(customerID)+len(either) > maxQuery:
-		return shown{}, badField("q", "is longer than any id")
+		return pageData{}, badField("q", "is longer than any id")
 	case !isText(orderID + customerID + either):
-		return shown{}, badField("q", "must be UTF-8 without a zero byte")
+		return pageData{}, badField("q", "must be UTF-8 without a zero byte")
 	case orderID != "":
 		return a.orderPage(ctx, orderID)
 	case customerID != "":
@@ -58,17 +59,17 @@ func (a *api) page(ctx context.Context, query url.Values) (shown, error) {
 	case either != "":
 		return a.search(ctx, either)
 	default:
-		return shown{Title: "Find an order or a customer", Status: http.StatusOK, Name: "home"}, nil
+		return pageData{Title: "Find an order or a customer", Status: http.StatusOK, Name: "home"}, nil
 	}
 }
 
-// search tries what an id can be, in turn. An order's id may be given without its
-// "order-".
-func (a *api) search(ctx context.Context, id string) (shown, error) {
-	tries := []func() (shown, error){
-		func() (shown, error) { return a.orderPage(ctx, id) },
-		func() (shown, error) { return a.customerPage(ctx, id) },
-		func() (shown, error) { return a.orderPage(ctx, "order-"+id) },
+// search tries id as an order's, as a customer's, and as an order's without its prefix
+// "order-", in this order.
+func (a *api) search(ctx context.Context, id string) (pageData, error) {
+	tries := []func() (pageData, error){
+		func() (pageData, error) { return a.orderPage(ctx, id) },
+		func() (pageData, error) { return a.customerPage(ctx, id) },
+		func() (pageData, error) { return a.orderPage(ctx, "order-"+id) },
 	}
 	for _, try := range tries {
 		page, err := try()
@@ -79,49 +80,50 @@ func (a *api) search(ctx context.Context, id string) (shown, error) {
 			return page, err
 		}
 	}
-	return shown{Title: "Nothing found", Query: id, Status: http.StatusNotFound, Name: "nothing", Body: id}, nil
+	return pageData{Title: "Nothing found", Query: id, Status: http.StatusNotFound, Name: "nothing", Body: id}, nil
 }
 
-// orderBody is what an order's page shows.
+// orderBody is the data of an order's page.
 type orderBody struct {
 	order.State
-	way
+	timeline
 	Links links
 }
 
-func (a *api) orderPage(ctx context.Context, id string) (shown, error) {
+func (a *api) orderPage(ctx context.Context, id string) (pageData, error) {
 	if !order.ValidID(id) {
-		return shown{}, notFound("there is no such order")
+		return pageData{}, notFound("there is no such order")
 	}
 	state, err := a.state(ctx, id)
 	if err != nil {
-		return shown{}, err
+		return pageData{}, err
 	}
-	body := orderBody{State: state, way: a.way(ctx, state), Links: a.links}
-	return shown{Title: id, Status: http.StatusOK, Name: "order", Body: body}, nil
+	body := orderBody{State: state, timeline: a.timeline(ctx, state), Links: a.links}
+	return pageData{Title: id, Status: http.StatusOK, Name: "order", Body: body}, nil
 }
 
-// customerBody is what a customer's page shows.
+// customerBody is the data of a customer's page.
 type customerBody struct {
 	customer
 	Stream string // of the credit account
 	Links  links
 }
 
-func (a *api) customerPage(ctx context.Context, id string) (shown, error) {
+func (a *api) customerPage(ctx context.Context, id string) (pageData, error) {
 	if !order.ValidIdentifier(id) {
-		return shown{}, notFound("there is no such customer")
+		return pageData{}, notFound("there is no such customer")
 	}
 	found, err := a.customer(ctx, id)
 	if err != nil {
-		return shown{}, err
+		return pageData{}, err
 	}
 	body := customerBody{customer: found, Stream: creditStream(id), Links: a.links}
-	return shown{Title: "Customer " + id, Status: http.StatusOK, Name: "customer", Body: body}, nil
+	return pageData{Title: "Customer " + id, Status: http.StatusOK, Name: "customer", Body: body}, nil
 }
 
-// render sends a page only when it is whole.
-func render(w http.ResponseWriter, page shown) error {
+// render sends a page once it is complete. If rendering fails, it returns an error and
+// sends nothing.
+func render(w http.ResponseWriter, page pageData) error {
 	set, err := template.New("layout.html").Funcs(template.FuncMap{"time": showTime, "stamp": stamp, "tone": tone, "words": words, "deref": deref}).
 		ParseFS(pageFiles, "page/layout.html", "page/"+page.Name+".html")
 	if err != nil {
@@ -133,7 +135,7 @@ func render(w http.ResponseWriter, page shown) error {
 	}
 	w.Header().Set("Content-Type", htmlType)
 	w.WriteHeader(page.Status)
-	_, _ = whole.WriteTo(w) // whoever asked may have left
+	_, _ = whole.WriteTo(w) // the client may have disconnected
 	return nil
 }
 
@@ -143,14 +145,14 @@ func getStyle(w http.ResponseWriter, _ *http.Request) error {
 		return fmt.Errorf("read style sheet: %w", err)
 	}
 	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	_, _ = w.Write(style) // whoever asked may have left
+	_, _ = w.Write(style) // the client may have disconnected
 	return nil
 }
 
 func showTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
 func stamp(t time.Time) string    { return t.UTC().Format(time.RFC3339Nano) }
 
-// tone is the colour of a status, which is never told by colour alone.
+// tone returns the color for a status. The page never shows a status by color alone.
 func tone(status order.Status) string {
 	switch status {
 	case order.StatusShipped:
@@ -166,7 +168,8 @@ func tone(status order.Status) string {
 	}
 }
 
-// words makes a sentence's words of a code: INSUFFICIENT_CREDIT is insufficient credit.
+// words turns a code into lower-case words: INSUFFICIENT_CREDIT becomes insufficient
+// credit.
 func words(code any) string {
 	return strings.ToLower(strings.NewReplacer("_", " ", "-", " ").Replace(fmt.Sprint(code)))
 }

@@ -21,32 +21,34 @@ import (
 	"orderflow/internal/order"
 )
 
-// orderStreams are the streams that orders are placed on. The real one is kurrent.Client.
+// orderStreams holds the streams on which orders are placed. The real one is
+// kurrent.Client.
 type orderStreams interface {
 	Append(ctx context.Context, stream string, expected kurrent.Expected, events ...kurrent.NewEvent) (uint64, error)
 	ReadStream(ctx context.Context, stream string, from uint64, limit int, visit func(kurrent.Event) error) error
 	FindPlaced(ctx context.Context, stream string) (kurrent.Event, error)
 }
 
-// submission is an order as it was sent, made whole.
+// submission is a submitted order, with missing members filled in.
 type submission struct {
 	orderID string
-	fresh   bool   // the id was made up here: nothing can stand on its stream yet
-	timed   bool   // the sender said when it was placed
-	body    []byte // of the event
+	fresh   bool   // the id was generated here: its stream is still empty
+	timed   bool   // the sender included the time of the order
+	body    []byte // data of the event
 }
 
-// members of an order's body that are filled in when they are missing.
+// Members of an order's body that newSubmission fills in if they are missing.
 const (
 	orderIDMember = "orderId"
 	atMember      = "at"
 )
 
-// newSubmission completes and checks what was sent. Any fault is an *order.InvalidError.
+// newSubmission completes and validates a submitted order. A faulty order results in an
+// *order.InvalidError or a *problem.
 func newSubmission(sent []byte, now time.Time) (submission, error) {
 	var members map[string]jsontext.Value
 	if err := strict.Unmarshal(sent, &members); err != nil || members == nil {
-		_, err := order.DecodePlaced("", jsonType, sent) // it says more about what is wrong
+		_, err := order.DecodePlaced("", jsonType, sent) // its error is more specific
 		return submission{}, cmp.Or(err, error(problemOf(http.StatusBadRequest, "the body must be one JSON object")))
 	}
 	var s submission
@@ -75,8 +77,8 @@ func quoted(s string) jsontext.Value {
 	return value
 }
 
-// same tells whether a stored order says what this one says. What the sender left out is
-// not compared.
+// same reports whether a stored order equals this one. Members that the sender left out
+// are not compared.
 func (s submission) same(stored []byte) bool {
 	return bytes.Equal(s.essence(s.body), s.essence(stored))
 }
@@ -99,8 +101,9 @@ func (s submission) essence(body []byte) []byte {
 	return said
 }
 
-// unsettled tells who sent no id, and met an outage, which one was made up: the order may
-// stand there, and only with its id is the same request again the same order.
+// unsettled adds the generated order id to the error if the sender sent no id and a store
+// is unavailable. The order may have been placed, and a repeated request means the same
+// order only if it has the same id.
 func (s submission) unsettled(w http.ResponseWriter, err error) error {
 	if !s.fresh || !isOutage(err) {
 		return err
@@ -112,12 +115,13 @@ func (s submission) unsettled(w http.ResponseWriter, err error) error {
 	return fmt.Errorf("%w: %w", p, err)
 }
 
-// placeTries bounds how often an order meets others who write to its stream.
+// placeTries limits how often an append is tried while other writers append to the
+// order's stream.
 const placeTries = 4
 
-// place appends the order unless it is there already, and tells which. Another order of
-// the same id is a conflict: the bodies are compared, for KurrentDB itself compares ids
-// alone.
+// place appends the order unless it exists already, and reports whether it appended it.
+// Another order with the same id is a conflict. The bodies are compared, because
+// KurrentDB compares only ids of events.
 func place(ctx context.Context, streams orderStreams, s submission, traceparent string) (placed bool, err error) {
 	event := kurrent.NewEvent{ID: uuid.New(), Type: order.TypePlaced, Data: s.body, Metadata: metadata(s.orderID, traceparent)}
 	for try := range placeTries {
@@ -144,9 +148,9 @@ func place(ctx context.Context, streams orderStreams, s submission, traceparent 
 	return false, fmt.Errorf("place %s: %w", s.orderID, kurrent.ErrConflict)
 }
 
-// find looks for the order on its stream, and tells where it may be appended. Events may
-// stand there without an order: a request to cancel that came first, or an order that
-// could not be read.
+// find reports whether the stream has the order already, and returns the revision at
+// which to append it. The stream may have events but no order: a cancellation request
+// that came first, or an order that could not be decoded.
 func find(ctx context.Context, streams orderStreams, s submission) (expected kurrent.Expected, there bool, err error) {
 	stored, err := streams.FindPlaced(ctx, s.orderID)
 	var invalid *order.InvalidError
@@ -164,12 +168,13 @@ func find(ctx context.Context, streams orderStreams, s submission) (expected kur
 	return expected, false, err
 }
 
-// maxEvents bounds how far a stream is read for its end: an order's stream has a handful.
+// maxEvents limits how many events are read to find the end of a stream. An order's
+// stream has only a few.
 const maxEvents = 10_000
 
-// end gives the expectation that nothing is appended meanwhile. It is
-// kurrent.ErrWrongRevision when an order stands there by now: somebody has placed it
-// between two looks.
+// end returns the revision of the stream's last event, at which an append succeeds if no
+// other writer appends first. It returns kurrent.ErrWrongRevision if the stream has an
+// order by now: another writer placed it after FindPlaced had found none.
 func end(ctx context.Context, streams orderStreams, stream string) (kurrent.Expected, error) {
 	expected := kurrent.NoStream()
 	err := streams.ReadStream(ctx, stream, 0, maxEvents, func(e kurrent.Event) error {
@@ -188,8 +193,8 @@ func end(ctx context.Context, streams orderStreams, stream string) (kurrent.Expe
 	return expected, err
 }
 
-// appendOnce appends, and once more when the answer may have been lost: the same append
-// again writes nothing twice.
+// appendOnce appends the event, and repeats the append if the response may have been
+// lost. Repeating it writes nothing twice, because the event keeps its id.
 func appendOnce(
 	ctx context.Context, streams orderStreams, stream string, expected kurrent.Expected, event kurrent.NewEvent,
 ) (uint64, error) {
@@ -200,13 +205,14 @@ func appendOnce(
 	return revision, err
 }
 
-// metadata is KurrentDB's convention: an order begins its correlation.
+// metadata returns the event's metadata by KurrentDB's convention: an order starts its
+// own correlation.
 func metadata(orderID, traceparent string) []byte {
 	m := map[string]string{"$correlationId": orderID}
 	if traceparentPattern.MatchString(traceparent) {
 		m["traceparent"] = traceparent
 	}
-	body, _ := json.Marshal(m) // strings
+	body, _ := json.Marshal(m) // strings always encode
 	return body
 }
 

@@ -16,18 +16,18 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// problem is an answer that says what is wrong, in the form of RFC 9457. Field and
-// OrderID are extension members.
+// problem is an error response in the format of RFC 9457. Field and OrderID are extension
+// members.
 type problem struct {
 	Type    string `json:"type"`
 	Title   string `json:"title"`
 	Status  int    `json:"status"`
 	Detail  string `json:"detail,omitempty"`
-	Field   string `json:"field,omitempty"`   // the JSON path of the field that is wrong
-	OrderID string `json:"orderId,omitempty"` // made up for an order that may have been placed
+	Field   string `json:"field,omitempty"`   // the JSON path of the invalid field
+	OrderID string `json:"orderId,omitempty"` // generated for an order that may have been placed
 }
 
-// Error makes a problem what a handler can end with.
+// Error makes a problem an error, so that handlers can return it.
 func (p *problem) Error() string { return p.Title }
 
 func problemOf(status int, detail string) *problem {
@@ -45,11 +45,11 @@ func notFound(detail string) *problem { return problemOf(http.StatusNotFound, de
 
 const problemType = "application/problem+json"
 
-// retryAfter is when a client whose request met an outage may come again.
+// retryAfter is when a client should repeat a request that failed because of an outage.
 const retryAfter = 5 * time.Second
 
-// toProblem is the one place where an error becomes an answer. What is not known here is
-// logged and kept from the client.
+// toProblem maps an error to a response. All errors are mapped here. Details of an
+// unknown error are logged and not sent to the client.
 func toProblem(err error) *problem {
 	var known *problem
 	var invalid *order.InvalidError
@@ -78,7 +78,7 @@ func toProblem(err error) *problem {
 	}
 }
 
-// isOutage knows the errors that pass by themselves.
+// isOutage reports whether the error is temporary, so that the request can be repeated.
 func isOutage(err error) bool {
 	var down *serviceerror.Unavailable
 	var late *serviceerror.DeadlineExceeded
@@ -89,7 +89,7 @@ func isOutage(err error) bool {
 		errors.As(err, &busy) || errors.As(err, &other)
 }
 
-// fail answers with a problem.
+// fail logs the error if a client cannot have caused it, and responds with a problem.
 func fail(w http.ResponseWriter, r *http.Request, logger *slog.Logger, err error) {
 	p := toProblem(err)
 	logProblem(logger, r, p, err)
@@ -100,7 +100,7 @@ func fail(w http.ResponseWriter, r *http.Request, logger *slog.Logger, err error
 	_, _ = w.Write(append(body, '\n'))
 }
 
-// setHeader adds what a client needs to do better the next time.
+// setHeader sets the headers with which a client can correct or repeat its request.
 func (p *problem) setHeader(h http.Header) {
 	switch p.Status {
 	case http.StatusServiceUnavailable:
@@ -111,8 +111,8 @@ func (p *problem) setHeader(h http.Header) {
 	}
 }
 
-// logProblem logs what a client cannot have caused, by the request's route alone: its
-// path holds an id.
+// logProblem logs errors that a client cannot have caused. It logs the route and not the
+// path, because a path contains an id.
 func logProblem(logger *slog.Logger, r *http.Request, p *problem, err error) {
 	switch p.Status {
 	case http.StatusInternalServerError:

@@ -18,16 +18,16 @@ import (
 
 const (
 	storeTimeout = 5 * time.Second // one call to a store
-	connections  = 8               // to PostgreSQL
+	connections  = 8               // connections to PostgreSQL
 )
 
-// drivers are the ways to the servers.
+// drivers holds the clients of the servers.
 type drivers struct {
 	metrics   *ops.Metrics
 	events    *kurrent.Client
 	store     *postgres.Store
 	temporal  client.Client
-	namespace string // of Temporal
+	namespace string // Temporal namespace
 }
 
 func run(ctx context.Context, c subcommand.Call) error {
@@ -44,8 +44,8 @@ func run(ctx context.Context, c subcommand.Call) error {
 	defer d.close()
 	return ops.Run(ctx, ops.Options{
 		Service: "api", Addr: s.Addr, Metrics: d.metrics, Logger: logger,
-		// A request that needs one of these is answered with 503 without it; the others
-		// are not kept away.
+		// While one of these is down, requests that need it are answered with 503. Other
+		// requests are served.
 		State: map[string]ops.Check{
 			"temporal": temporalclient.Check(d.temporal), "postgres": d.store.Ping, "kurrentdb": d.events.Ping,
 		},
@@ -62,9 +62,8 @@ func run(ctx context.Context, c subcommand.Call) error {
 	})
 }
 
-// verify waits for a server's answer while requests are served, and returns an error if
-// that is one which no wait heals: Temporal refuses the credentials, the schema is too
-// old.
+// verify waits for a server to respond, while requests are served. It returns an error if
+// waiting cannot help: Temporal refuses the credentials, or the schema is too old.
 func verify(ctx context.Context, life *ops.Life, dependency string, check ops.Check, mayPass func(error) bool) error {
 	err := life.Await(ctx, dependency, check, mayPass)
 	if ctx.Err() != nil {
@@ -88,8 +87,8 @@ func newAPI(s settings, d drivers, token []byte, logger *slog.Logger) *api {
 	}
 }
 
-// openDrivers reports every fault of the configuration at once. Nothing connects before
-// it is asked for something.
+// openDrivers creates the clients and reports all faults of the configuration at once. No
+// client connects before its first call.
 func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Logger) (d drivers, err error) {
 	if d.metrics, err = ops.NewMetrics("api"); err != nil {
 		return d, err

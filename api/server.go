@@ -14,16 +14,16 @@ import (
 	"orderflow/internal/ops"
 )
 
-// What one request may take, and how many there may be at a time: the rest is told to
-// come again.
+// Limits of one request, and of the number of requests in flight. Requests beyond
+// maxRequests are rejected with 503 and Retry-After.
 const (
 	requestTimeout = 15 * time.Second
 	maxHeader      = 16 << 10
 	maxRequests    = 256
 )
 
-// serve answers requests until ctx ends, and then finishes those it has within the
-// budget.
+// serve handles requests until ctx is done. Then it lets requests in flight finish within
+// the budget.
 func serve(
 	ctx context.Context, addr string, handler http.Handler, budget time.Duration, life *ops.Life, logger *slog.Logger,
 ) error {
@@ -54,10 +54,10 @@ func serve(
 	return nil
 }
 
-// handle is a handler that may fail.
+// handle is an HTTP handler that may return an error.
 type handle func(w http.ResponseWriter, r *http.Request) error
 
-// handler is every route behind what holds for all of them.
+// handler returns all routes behind the common middleware.
 func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range a.routes() {
@@ -71,10 +71,11 @@ func (a *api) handler() http.Handler {
 	}
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(a.deny(problemOf(http.StatusForbidden, "requests from other sites' pages are refused")))
-	return a.watched(a.crowd(a.authenticated(crossOrigin.Handler(a.legible(a.routed(mux))))))
+	return a.instrument(a.limitConcurrency(a.authenticated(crossOrigin.Handler(a.legible(a.routed(mux))))))
 }
 
-// legible knows no path that is not text: no store takes it.
+// legible responds with 404 to a path that is not valid text. No store accepts such an
+// id.
 func (a *api) legible(next http.Handler) http.Handler {
 	unknown := a.deny(notFound("there is no such path"))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -88,8 +89,8 @@ func (a *api) legible(next http.Handler) http.Handler {
 
 func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
-// routed words what no route takes as a problem, too. OPTIONS is answered with what a
-// path takes.
+// routed responds with a problem if no route matches. It responds to OPTIONS with the
+// methods that the path allows.
 func (a *api) routed(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
@@ -97,9 +98,9 @@ func (a *api) routed(mux *http.ServeMux) http.Handler {
 			mux.ServeHTTP(w, r)
 			return
 		}
-		said := &verdict{header: http.Header{}}
-		h.ServeHTTP(said, r)
-		switch allow := said.header.Get("Allow"); {
+		discarded := &discardWriter{header: http.Header{}}
+		h.ServeHTTP(discarded, r)
+		switch allow := discarded.header.Get("Allow"); {
 		case allow == "":
 			fail(w, r, a.logger, notFound("there is no such path"))
 		case r.Method == http.MethodOptions:
@@ -112,10 +113,10 @@ func (a *api) routed(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// verdict takes what the router says about a request that no route takes, and keeps its
-// words to itself.
-type verdict struct{ header http.Header }
+// discardWriter keeps the headers with which the router responds to a request without a
+// route. It discards the status and the body.
+type discardWriter struct{ header http.Header }
 
-func (v *verdict) Header() http.Header         { return v.header }
-func (v *verdict) WriteHeader(int)             {}
-func (v *verdict) Write(p []byte) (int, error) { return len(p), nil }
+func (w *discardWriter) Header() http.Header         { return w.header }
+func (w *discardWriter) WriteHeader(int)             {}
+func (w *discardWriter) Write(p []byte) (int, error) { return len(p), nil }

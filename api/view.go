@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	// recentOrders is how many of a customer's orders are shown, the newest.
+	// recentOrders is how many of a customer's orders are shown: the newest ones.
 	recentOrders = 20
 
-	// maxLag is how far the events that the view has not taken yet are counted.
+	// maxLag is the highest lag that is counted, in events.
 	maxLag = 1000
 
-	// lagKept is how long a counted lag is good for: counting takes a connection.
+	// lagKept is how long a counted lag is cached: counting uses a connection.
 	lagKept = time.Second
 
-	// lagTimeout bounds the counting. A lag that cannot be counted keeps nobody from the
-	// view.
+	// lagTimeout limits the counting. If the lag cannot be counted, the view is shown
+	// without it.
 	lagTimeout = 2 * time.Second
 )
 
-// customer is a customer's view. Money is null until the account is opened.
+// customer is a customer's view. The amounts are null until the account is opened.
 type customer struct {
 	CustomerID string        `json:"customerId"`
 	Limit      *order.Money  `json:"limit"`
@@ -35,8 +35,8 @@ type customer struct {
 	Available  *order.Money  `json:"available"`
 	Orders     int           `json:"orders"`
 	Recent     []recentOrder `json:"recent"`
-	AsOf       *time.Time    `json:"asOf"`      // when the last event was written that is in the view; null when none is
-	LagEvents  *int          `json:"lagEvents"` // events that are not in it yet, counted up to 1000; null when nobody knows
+	AsOf       *time.Time    `json:"asOf"`      // when the last event in the view was written; null if there is none
+	LagEvents  *int          `json:"lagEvents"` // events not yet in the view, counted up to 1000; null if unknown
 }
 
 // recentOrder is one of a customer's orders.
@@ -52,8 +52,8 @@ type recentOrder struct {
 	UpdatedAt      time.Time    `json:"updatedAt"`
 }
 
-// getCustomer answers what the streams say about a customer, as far as the projector has
-// read them.
+// getCustomer responds with a customer's view, which contains the events that the
+// projector has read so far.
 func (a *api) getCustomer(w http.ResponseWriter, r *http.Request) error {
 	id, err := customerID(r)
 	if err != nil {
@@ -89,7 +89,8 @@ func (a *api) customer(ctx context.Context, id string) (customer, error) {
 	return c, nil
 }
 
-// behind counts the events that the view has not taken yet.
+// behind returns the number of events that are not yet in the view, or nil if it is
+// unknown.
 func (a *api) behind(ctx context.Context, at postgres.ViewPosition) *int {
 	return a.lag.count(ctx, kurrent.Position{Commit: at.Commit, Prepare: at.Prepare})
 }
@@ -113,24 +114,25 @@ func timeOf(t time.Time) *time.Time {
 	return &t
 }
 
-// eventLog counts what is written behind a position. The real one is kurrent.Client.
+// eventLog counts the events after a position. The real one is kurrent.Client.
 type eventLog interface {
 	Behind(ctx context.Context, f kurrent.Follow, most int) (int, error)
 }
 
-// lagMeter counts how far the view is behind the log, at most once a second for all who
-// ask. Within that second the view may have come closer than it says.
+// lagMeter counts how far the view is behind the log, at most once a second for all
+// requests. Within that second the view may have caught up further than the count says.
+// It is safe for concurrent use.
 type lagMeter struct {
 	log   eventLog
-	turn  chan struct{} // whoever counts, or reads what was counted, holds it
-	until time.Time     // when what was counted is too old
+	turn  chan struct{} // a lock, held while counting or reading the count
+	until time.Time     // when the count expires
 	lag   *int
 }
 
 func newLagMeter(log eventLog) *lagMeter { return &lagMeter{log: log, turn: make(chan struct{}, 1)} }
 
-// count answers nil when it is not known. The counting is for all who ask, so it does not
-// end with the first of them.
+// count returns nil if the lag is unknown. The count is shared by all waiting requests,
+// so it continues if the request that started it is canceled.
 func (m *lagMeter) count(ctx context.Context, after kurrent.Position) *int {
 	select {
 	case m.turn <- struct{}{}:

@@ -12,13 +12,13 @@ import (
 // orderRun is the newest run of an order's workflow.
 type orderRun struct {
 	id    string
-	chain string // the run id of the first run of those that continued as new, of which this is the last
+	chain string // run id of the first run in the chain of runs that continued as new
 	ended bool
 }
 
-// findRun describes the order's workflow. It returns errNoWorkflow if there is none, and
-// a conflict if the order's id is taken by a workflow of another type: that must not
-// receive the order's messages, and what it says is not about the order.
+// findRun describes the order's workflow. It returns errNoWorkflow if there is none. It
+// returns a conflict if the order's id is taken by a workflow of another type: that must
+// not receive the order's messages, and its state is not the order's.
 func (a *api) findRun(ctx context.Context, id string) (orderRun, error) {
 	description, err := a.workflows.DescribeWorkflow(ctx, id, "")
 	switch {

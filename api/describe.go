@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+
+	"orderflow/internal/credit"
+	"orderflow/internal/email"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+)
+
+// describeOrderEvent describes an event of an order's own stream. It includes no personal
+// data from the event's body. It returns false for events of other programs.
+func describeOrderEvent(e kurrent.Event) (timelineEntry, bool) {
+	switch e.Type {
+	case order.TypePlaced, order.TypePlacedAlias:
+		placed, err := order.DecodePlaced(e.Stream, e.ContentType, e.Data)
+		if err != nil {
+			return timelineEntry{What: "An order came that cannot be read", Detail: err.Error(), Tone: "warn"}, true
+		}
+		return timelineEntry{What: "Order placed", Detail: placed.Total.String()}, true
+	case order.TypePaid:
+		paid, err := order.DecodePaid(e.Stream, e.ContentType, e.Data)
+		if err != nil {
+			return timelineEntry{What: "A payment came that cannot be read", Detail: err.Error(), Tone: "warn"}, true
+		}
+		return timelineEntry{What: "Payment received", Detail: paid.Amount.String(), Tone: "good"}, true
+	case order.TypeCancellationRequested:
+		request, err := order.DecodeCancellation(e.Stream, e.ContentType, e.Data)
+		if err != nil {
+			return timelineEntry{What: "A cancellation came that cannot be read", Detail: err.Error(), Tone: "warn"}, true
+		}
+		return timelineEntry{What: "Cancellation requested", Detail: request.Reason, Tone: "warn"}, true
+	default:
+		return timelineEntry{}, false // written by another program
+	}
+}
+
+// describeCreditDecision describes a decision about one order. It returns false for
+// decisions about the customer's other orders.
+func describeCreditDecision(e kurrent.Event, orderID string) (timelineEntry, bool) {
+	decided, err := credit.DecodeEvent(e.Type, e.Data)
+	if err != nil {
+		return timelineEntry{}, false
+	}
+	switch decided := decided.(type) {
+	case credit.Reserved:
+		detail := decided.Amount.String()
+		if decided.ApprovedBy != "" {
+			detail += ", approved by " + decided.ApprovedBy
+		}
+		return timelineEntry{What: "Credit reserved", Detail: detail, Tone: "good"}, decided.OrderID == orderID
+	case credit.LimitExceeded:
+		entry := timelineEntry{What: "Credit refused", Detail: decided.Amount.String() + " asked, " + decided.Available.String() + " available", Tone: "bad"}
+		if decided.Held {
+			entry.What, entry.Tone = "On hold: the credit does not suffice", "warn"
+		}
+		return entry, decided.OrderID == orderID
+	case credit.Released:
+		detail := details(decided.Amount.String(), words(decided.Reason))
+		if decided.DeclinedBy != "" {
+			detail += ", declined by " + decided.DeclinedBy
+		}
+		if decided.Overpaid.Minor > 0 {
+			detail += ", " + decided.Overpaid.String() + " overpaid"
+		}
+		return timelineEntry{What: "Credit released", Detail: detail}, decided.OrderID == orderID
+	default:
+		return timelineEntry{}, false
+	}
+}
+
+// describeFulfillmentEvent describes a domain event.
+func describeFulfillmentEvent(e kurrent.Event) (timelineEntry, bool) {
+	var f struct {
+		Status         order.Status `json:"status"`
+		Reason         string       `json:"reason"`
+		Carrier        string       `json:"carrier"`
+		TrackingNumber string       `json:"trackingNumber"`
+	}
+	if json.Unmarshal(e.Data, &f) != nil || f.Status == "" {
+		return timelineEntry{}, false
+	}
+	entry := timelineEntry{What: "Fulfilment changed", Detail: words(f.Reason), Tone: tone(f.Status)}
+	switch e.Type {
+	case "order-approved":
+		entry.What = "Fulfilment begun"
+	case "order-rejected":
+		entry.What = "Order rejected"
+	case "order-cancelled":
+		entry.What = "Order cancelled"
+	case "order-shipped":
+		entry.What, entry.Detail = "Order shipped", details(f.Carrier, f.TrackingNumber)
+	}
+	return entry, true
+}
+
+// describeEmail describes an email of the send ledger. The recipient is not even read.
+func describeEmail(mail email.Delivery) timelineEntry {
+	entry := timelineEntry{At: mail.Since, Where: "send ledger", What: capital(string(mail.Kind)) + " mail "}
+	switch mail.Status {
+	case email.StatusSent:
+		entry.What, entry.Tone = entry.What+"sent", "good"
+	case email.StatusFailed:
+		entry.What, entry.Tone = entry.What+"failed", "bad"
+	case email.StatusSuppressed:
+		entry.What += "taken back before it was sent"
+	case email.StatusUnknown:
+		entry.What, entry.Tone = entry.What+"may have been sent", "warn"
+	default:
+		entry.What += "waits to be sent"
+	}
+	entry.Detail = mail.ErrorCode
+	return entry
+}
+
+func capital(word string) string {
+	if word == "" {
+		return ""
+	}
+	return strings.ToUpper(word[:1]) + word[1:]
+}
+
+func details(parts ...string) string {
+	var present []string
+	for _, part := range parts {
+		if part != "" {
+			present = append(present, part)
+		}
+	}
+	return strings.Join(present, ", ")
+}
