@@ -58,7 +58,8 @@ func classify(err error) errorClass {
 }
 
 // busyMessages returns the server's messages for a workflow that accepts no more messages
-// until it continues as new. Only the text tells them from other invalid arguments.
+// until it continues as new. Only the text distinguishes them from other invalid
+// arguments.
 func busyMessages() []string {
 	return []string{
 		"exceeded workflow execution limit for signal events",

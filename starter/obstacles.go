@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// Obstacles that can keep the bridge from being ready though every server answers.
+// Obstacles that can keep the bridge from being ready although every server responds.
 const (
 	obstacleGroup      = "group"      // its settings lose events
 	obstacleRights     = "rights"     // the user may not join the group, or create a missing one

@@ -9,9 +9,9 @@ import (
 	"orderflow/internal/email"
 )
 
-// SendAgainSignal tells OrderEmail that the ledger has its email as pending again. It is
-// sent with signal-with-start, so that it reaches a running workflow or starts one. A run
-// that is about to end checks for it once more.
+// SendAgainSignal informs OrderEmail that the ledger has its email as pending again. It
+// is sent with signal-with-start, so that it reaches a running workflow or starts one. A
+// run that is about to end checks for it once more.
 const SendAgainSignal = "send-again"
 
 // EmailInput is the input of OrderEmail: one email of an order and, if an attempt to send

@@ -13,7 +13,7 @@ import (
 )
 
 // killGrace is how long a child may take to obey the hard signal before its whole group
-// is killed: a PostgreSQL server gives its own children five seconds.
+// is killed: a PostgreSQL server allows its own children five seconds.
 const killGrace = 6 * time.Second
 
 // Command describes a child process to start.

@@ -2,8 +2,8 @@ package devserver
 
 import "syscall"
 
-// processAttributes gives the child a process group, a signal for the death of its
-// parent, and the account it runs as.
+// processAttributes sets the child's process group, the signal it receives when its
+// parent dies, and the account it runs as.
 func processAttributes(c Command) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: c.as.credential}
 	if c.Death != 0 {

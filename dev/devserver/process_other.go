@@ -4,7 +4,7 @@ package devserver
 
 import "syscall"
 
-// processAttributes gives the child a process group and the account it runs as. This
+// processAttributes sets the child's process group and the account it runs as. This
 // system has neither a signal for the death of the parent nor user namespaces.
 func processAttributes(c Command) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Credential: c.as.credential}

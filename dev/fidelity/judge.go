@@ -16,8 +16,8 @@ type verdict struct {
 	accepted int                     // deliberate differences
 }
 
-// judge compares the answers, in the order of the probes' names. A probe that the real
-// transcript lacks does not count.
+// judge compares the two transcripts, in the order of the probes' names. A probe that the
+// real transcript lacks does not count.
 func judge(real, got transcript.Transcript, meant reasons) verdict {
 	v := verdict{}
 	for _, name := range slices.Sorted(maps.Keys(got)) {

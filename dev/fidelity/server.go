@@ -31,8 +31,9 @@ const (
 // needsRights reports whether a probe is asked over TLS, as two users.
 func needsRights(name string) bool { return strings.HasPrefix(name, "access.") }
 
-// ask returns the answers of the server at the given URL, or of kurrentsim. It starts
-// kurrentsim twice: without TLS, and with TLS and users for the probes about rights.
+// ask runs the probes against the server at the given URL, or against kurrentsim, and
+// returns the results. It starts kurrentsim twice: without TLS, and with TLS and users
+// for the probes about rights.
 func (s *session) ask(ctx context.Context, names []string, parallel int) ([]probe.Answer, error) {
 	if s.options.url != "" {
 		if !slices.Contains(names, versionProbe) {

@@ -92,9 +92,8 @@ func (s *session) names() []string {
 	})
 }
 
-// again asks the probes with unexpected answers again, one after the other, and uses
-// their new answers. An answer that was late on a busy machine is not a difference
-// between servers.
+// again repeats the probes with unexpected results, one after the other, and uses the new
+// results. A late response on a busy machine is not a difference between servers.
 func (s *session) again(ctx context.Context, names []string, answers []probe.Answer, got transcript.Transcript) (verdict, error) {
 	fmt.Fprintf(s.stderr, "asking again: %s\n", strings.Join(names, ", "))
 	second, err := s.ask(ctx, names, 1)

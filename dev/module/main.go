@@ -1,4 +1,4 @@
-// Command module gives the repository another module path: MODULE becomes the path in
+// Command module changes the module path of the repository: MODULE becomes the path in
 // go.mod, in every import, in the import rules of the linter and in the patches of known
 // bugs. Run it once, when the place is known where the project will live.
 package main

@@ -51,10 +51,10 @@ func Start(t *testing.T, run func(ctx context.Context, log io.Writer) error) *Da
 	return d
 }
 
-// Cancel tells the daemon to stop, as a platform does. It does not wait.
+// Cancel asks the daemon to stop, as a platform does. It does not wait.
 func (d *Daemon) Cancel() { d.cancel() }
 
-// Stop tells the daemon to stop, waits, and returns what its run returned.
+// Stop asks the daemon to stop, waits, and returns what its run returned.
 func (d *Daemon) Stop() error {
 	d.t.Helper()
 	d.cancel()

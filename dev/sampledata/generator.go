@@ -18,10 +18,10 @@ const (
 	maxQuantity   = 5
 )
 
-// Generator makes up journeys. The same seed gives the same journeys. Every tenth order
-// exceeds the default credit limit of USD 10000.00; all others fit it together with all
-// earlier orders of their customer. Addresses are at example.com. A Generator is not safe
-// for concurrent use.
+// Generator makes up journeys. The same seed produces the same journeys. Every tenth
+// order exceeds the default credit limit of USD 10000.00; all others fit it together with
+// all earlier orders of their customer. Addresses are at example.com. A Generator is not
+// safe for concurrent use.
 type Generator struct {
 	fake    *gofakeit.Faker
 	clock   time.Time

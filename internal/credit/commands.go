@@ -176,8 +176,8 @@ func (a *Account) Approve(orderID string, amount order.Money, by string, terms T
 	return Decision{Verdict: VerdictReserved, Amount: amount}, append(opening, reserved), nil
 }
 
-// Release closes an order permanently and frees the amount reserved for it. zero gives
-// the order's currency, for the amount if nothing is reserved. If the order was released
+// Release closes an order permanently and frees the amount reserved for it. zero is the
+// amount if nothing is reserved, in the order's currency. If the order was released
 // before, Release returns that decision.
 func (a *Account) Release(orderID string, zero order.Money, cause Cause) (Decision, []Event, error) {
 	before := a.orders[orderID]

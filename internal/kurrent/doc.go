@@ -6,7 +6,7 @@
 //
 // The official client cannot be shared between callers. Its connection goroutine searches
 // for the server regardless of any caller's context. If it finds none it exits
-// permanently, and every caller queued on it then blocks forever. Closing the client
+// permanently, and every caller queued on it then blocks indefinitely. Closing the client
 // while a caller is queued panics. All of that takes a second caller, so in this package
 // a client belongs to one call at a time: see pool.
 package kurrent

@@ -99,7 +99,7 @@ func (c *Client) claimReplay(ctx context.Context, stream, group string, seen Par
 	return c.writeParkedBoundary(ctx, stream, group, claimed)
 }
 
-// replayClaimed starts the replay, and gives up the claim if the server is known to have
+// replayClaimed starts the replay, and withdraws the claim if the server is known to have
 // refused.
 func (c *Client) replayClaimed(ctx context.Context, stream, group string, seen, claimed ParkedBoundary, until uint64) (ParkedBoundary, error) {
 	err := c.call(ctx, func(ctx context.Context, client *kurrentdb.Client) error {

@@ -45,9 +45,9 @@ func NewMetrics(service string) (*Metrics, error) {
 // Meter returns a meter. name is the name of the code that measures with it.
 func (m *Metrics) Meter(name string) metric.Meter { return m.Provider.Meter(name) }
 
-// secondsView gives timers buckets from a call of milliseconds to an order that waits for
-// a day. The default buckets are meant for milliseconds and would put every timer's
-// values into the first.
+// secondsView sets the buckets of timers, from a call of milliseconds to an order that
+// waits for a day. The default buckets are meant for milliseconds and would put every
+// timer's values into the first.
 func secondsView() sdkmetric.View {
 	return sdkmetric.NewView(
 		sdkmetric.Instrument{Kind: sdkmetric.InstrumentKindHistogram, Unit: "s"},

@@ -215,8 +215,8 @@ func (r *Replication) Receive(ctx context.Context) (Change, error) {
 
 var errStreamEnded = errors.New("the server ended the stream")
 
-// Report tells the server that the reader is alive, and below which position nothing
-// needs to be sent again.
+// Report confirms to the server that the reader is alive, and below which position
+// nothing needs to be sent again.
 func (r *Replication) Report(confirmed LSN) error {
 	update := pglogrepl.StandbyStatusUpdate{
 		WALWritePosition: pglogrepl.LSN(max(r.received, confirmed)),

@@ -19,8 +19,8 @@ type Change struct {
 }
 
 // ErrUndecodable means that the slot holds something that the server cannot decode, or
-// that does not have the form this version of the program knows. Reading it again gives
-// the same result.
+// that does not have the form this version of the program knows. Reading it again has the
+// same result.
 var ErrUndecodable = errors.New("the log cannot be decoded")
 
 // decoder decodes pgoutput's messages. It keeps the tables that the server described, and

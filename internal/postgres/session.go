@@ -153,7 +153,7 @@ func (e *poolerError) Error() string {
 // lacks.
 var poolerCodes = []string{"08P01", "42P05", "26000"}
 
-// poolerDetail tells the operator what to do about poolerCodes.
+// poolerDetail explains to the operator what to do about poolerCodes.
 const poolerDetail = "a connection pooler such as PgBouncer refuses a parameter or a prepared statement: take what POSTGRES_URL " +
 	"sets for the session out of it, and see docs/operations.md"
 

@@ -56,7 +56,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Store gives access to the database. It is safe for concurrent use.
+// Store reads and writes the database. It is safe for concurrent use.
 type Store struct {
 	pool   *pgxpool.Pool
 	config Config

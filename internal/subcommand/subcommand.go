@@ -1,7 +1,7 @@
-// Package subcommand gives a binary subcommands for operators: a table of them, their
-// help, arguments with flags in any position, and listings as a table or as one JSON
-// document. It owns how a subcommand is selected and how a fault in its arguments is
-// worded. What a subcommand does is left to the binary.
+// Package subcommand provides subcommands for operators: a table of them, their help,
+// arguments with flags in any position, and listings as a table or as one JSON document.
+// It owns how a subcommand is selected and how a fault in its arguments is worded. What a
+// subcommand does is left to the binary.
 package subcommand
 
 import (

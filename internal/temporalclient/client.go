@@ -120,7 +120,7 @@ func Dial(ctx context.Context, options client.Options, logger *slog.Logger) (cli
 
 // Verify returns a check that the server responds and accepts the caller. It returns a
 // *config.Error if the server refuses the credentials for the namespace. The health check
-// alone is not enough: the server answers it before it looks at credentials. Anything
+// alone is not enough: the server responds to it before it looks at credentials. Anything
 // else that is wrong with the namespace is left to CheckNamespace.
 func Verify(c client.Client, namespace string) func(context.Context) error {
 	return func(ctx context.Context) error {

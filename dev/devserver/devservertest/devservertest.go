@@ -1,6 +1,6 @@
-// Package devservertest gives tests what they need around the servers of devserver: ports
-// reserved until the test ends, certificates, and the peak memory of a process. Package
-// devserver starts the servers.
+// Package devservertest provides tests with what they need around the servers of
+// devserver: ports reserved until the test ends, certificates, and the peak memory of a
+// process. Package devserver starts the servers.
 package devservertest
 
 import (

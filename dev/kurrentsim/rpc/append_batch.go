@@ -19,8 +19,9 @@ const maxUnanswered = 1024
 
 // BatchAppend takes any number of appends, each in one or more messages under a
 // correlation id that the client chose. It writes them in the order of their final
-// messages and answers each once it is durable, without waiting for that before it takes
-// the next. An error concerns one append and is part of its response: the call continues.
+// messages. It responds to each once it is durable, without waiting for that before it
+// takes the next. An error concerns one append and is part of its response: the call
+// continues.
 func (s *streamsServer) BatchAppend(stream streams.Streams_BatchAppendServer) error {
 	ctx, cancel := s.service.untilStopped(stream.Context())
 	defer cancel()
@@ -196,7 +197,7 @@ func (b *batchAppender) open(id uuid.UUID, options *streams.BatchAppendReq_Optio
 	return nil
 }
 
-// refuse answers an append with an error, and ignores its later messages.
+// refuse responds to an append with an error, and ignores its later messages.
 func (b *batchAppender) refuse(request *streams.BatchAppendReq, p *pendingAppend, err error) {
 	name := nameOf(request.GetOptions().GetStreamIdentifier())
 	if p != nil {

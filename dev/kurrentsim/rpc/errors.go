@@ -80,7 +80,7 @@ var (
 	errThrown = status.Error(codes.Unknown, "Exception was thrown by handler.")
 	// errUnreadable is a real node's response to a read that its code did not expect.
 	errUnreadable = status.Error(codes.Unknown, "Unexpected ReadStreamResult: Error")
-	// errBroken stands for the HTTP status 500 with which a real node responds if a
+	// errBroken represents the HTTP status 500 with which a real node responds if a
 	// trailer cannot carry a name that is not ASCII.
 	errBroken = status.Error(codes.Unknown, brokenHeader)
 )

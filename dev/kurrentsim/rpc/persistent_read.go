@@ -163,7 +163,8 @@ func fromUUIDs(ids []*shared.UUID) ([]uuid.UUID, error) {
 	return parsed, nil
 }
 
-// toPersistentEvent gives an event and its link one position, that of the link.
+// toPersistentEvent converts an event and its link. Both get one position, that of the
+// link.
 func toPersistentEvent(m subscription.Message, form uuidForm) *persistent.ReadResp {
 	position := m.Event.Original().Position
 	return &persistent.ReadResp{Content: &persistent.ReadResp_Event{Event: &persistent.ReadResp_ReadEvent{

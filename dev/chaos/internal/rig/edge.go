@@ -59,9 +59,9 @@ func newEdge(server *toxiproxy.ApiServer, from, to, listen, upstream string) *Ed
 	return &Edge{Name: name, From: from, To: to, renew: renew, proxy: renew()}
 }
 
-// newProxies returns what the proxies share. They log nothing, because they only do what
-// the run tells them. Some of them log through the library's global logger, whatever they
-// are given.
+// newProxies returns what the proxies share. They log nothing, because they only follow
+// the run's commands. Some of them log through the library's global logger, regardless of
+// the logger they receive.
 func newProxies() *toxiproxy.ApiServer {
 	zerolog.SetGlobalLevel(zerolog.Disabled)
 	return toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
@@ -170,9 +170,9 @@ func (e *Edge) Heal(ctx context.Context) error {
 }
 
 // bounded prevents a stuck proxy from blocking everything: the library's calls have no
-// deadline. Adding or removing a toxic while a connection ends can wait forever for that
-// connection, and then the proxy accepts no further call. A new proxy does as well; it
-// only loses that toxic.
+// deadline. Adding or removing a toxic while a connection ends can wait indefinitely for
+// that connection, and then the proxy accepts no further call. A new proxy does as well;
+// it only loses that toxic.
 func (e *Edge) bounded(ctx context.Context, what string, do func(proxy *toxiproxy.Proxy) error) error {
 	proxy, done := e.current(), make(chan error, 1)
 	go func() { done <- do(proxy) }()

@@ -48,7 +48,7 @@ func (r *reader) temporal(ctx context.Context) error {
 	return r.histories(ctx, c, runs)
 }
 
-// environment gives Temporal's SDK the variables the checker was given.
+// environment provides Temporal's SDK with the variables that the checker received.
 type environment map[string]string
 
 // LookupEnv is os.LookupEnv.

@@ -43,8 +43,8 @@ func Names() []string {
 	return names
 }
 
-// Ask runs the named probes and returns their answers in order. It returns an error if no
-// server responds at all or ctx is done; a server that fails later shows in the answers.
+// Ask runs the named probes and returns their results in order. It returns an error if no
+// server responds at all or ctx is done; a server that fails later shows in the results.
 func Ask(ctx context.Context, o Options, names []string) ([]Answer, error) {
 	config, err := kurrentdb.ParseConnectionString(o.URL)
 	if err != nil {

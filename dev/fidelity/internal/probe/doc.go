@@ -1,4 +1,4 @@
-// Package probe asks a KurrentDB server questions and records its answers. Asking the
+// Package probe asks a KurrentDB server questions and records its responses. Asking the
 // same server again produces the same bytes. A probe is one question: a few calls through
 // the official client, or directly over the wire, with the result of each as a step.
 //

@@ -12,8 +12,8 @@ type Key struct{ Probe, Step string }
 
 func (k Key) String() string { return k.Probe + ": " + k.Step }
 
-// Difference is a step with different answers. If a server did not reach the step, its
-// answer is Absent.
+// Difference is a step to which two servers responded differently. If a server did not
+// reach the step, its answer is Absent.
 type Difference struct {
 	Key
 	Want, Got any
@@ -50,8 +50,8 @@ func Compare(probe string, want, got []Step) []Difference {
 	return differences
 }
 
-// Parts returns the two answers as text, reduced to the parts that differ: for objects
-// the differing keys, for lists what remains without their common beginning and end.
+// Parts returns both sides as text, reduced to the parts that differ: for objects the
+// differing keys, for lists what remains without their common beginning and end.
 func (d Difference) Parts() (want, got string) {
 	w, g := parts(d.Want, d.Got)
 	return text(w), text(g)

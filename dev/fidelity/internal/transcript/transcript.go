@@ -1,4 +1,4 @@
-// Package transcript reads the recorded answers of a KurrentDB server and finds where two
+// Package transcript reads the recorded responses of a KurrentDB server and finds where two
 // recordings differ. It owns the format of a recording: one JSON object per line,
 // {"probe": name, "result": [{step: answer}, ...]}. It neither asks a server nor decides
 // which differences matter.
@@ -11,7 +11,7 @@ import (
 	"io"
 )
 
-// maxLine bounds a line of a recording, in bytes. Long answers are recorded as digests.
+// maxLine bounds a line of a recording, in bytes. Long responses are recorded as digests.
 const maxLine = 1 << 20
 
 // Transcript holds the steps of one server, by the name of the probe.

@@ -145,8 +145,8 @@ func (s *Stack) launch(ctx context.Context, name string, b binary) (*devserver.P
 	return process, file, err
 }
 
-// awaitReady polls url until it returns a success. When it gives up it returns the last
-// error.
+// awaitReady polls url until it returns a success. If ctx is done or the process ends
+// first, it returns an error with the last failure.
 func awaitReady(ctx context.Context, url string, ended <-chan struct{}) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
