@@ -31,7 +31,7 @@ var errSilent = errors.New("the subscription is silent")
 
 // watch ends a session that has fallen silent while there are events to deliver. The
 // transport's keepalive detects a dead connection. It does not detect one that a proxy
-// keeps alive, nor a server that has lost its consumer, and the group would never progress.
+// keeps alive, nor a server that has lost its consumer, and the group would be stuck.
 // activity returns how many deliveries have arrived and reports whether any is in hand.
 func (b *bridge) watch(work context.Context, activity func() (taken int64, busy bool), end context.CancelCauseFunc) {
 	ticker := time.NewTicker(b.probeEvery)

@@ -1,5 +1,5 @@
-// Package transcript reads the recorded responses of a KurrentDB server and finds where two
-// recordings differ. It owns the format of a recording: one JSON object per line,
+// Package transcript reads the recorded responses of a KurrentDB server and finds where
+// two recordings differ. It owns the format of a recording: one JSON object per line,
 // {"probe": name, "result": [{step: answer}, ...]}. It neither asks a server nor decides
 // which differences matter.
 package transcript
