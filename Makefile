@@ -158,7 +158,7 @@ chaos-minute:
 
 # One after the other: what measures whether everything comes to rest in time wants the machine to itself. CONTRIBUTING.md has
 # what each part may cost.
-CHECKS := fmt-check vet lint workflowcheck vuln tidy-check module-check conformance node-client fidelity race chaos-minute
+CHECKS := fmt-check vet lint language workflowcheck vuln tidy-check module-check conformance node-client fidelity race chaos-minute
 .PHONY: check
 check: packages ## Everything a change has to pass, with the time that each part takes
 	@took=(); for part in $(CHECKS); do \
