@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"path"
 	"time"
@@ -47,7 +46,7 @@ func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 }
 
 func migrate(ctx context.Context, conn *pgx.Conn, logger *slog.Logger) error {
-	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	names, err := migrations()
 	if err != nil {
 		return err
 	}

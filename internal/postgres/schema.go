@@ -17,11 +17,14 @@ const versionTable = "public.orderflow_schema_version"
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
+// migrations returns the names of the migrations in the order in which they run.
+func migrations() ([]string, error) { return fs.Glob(migrationFiles, "migrations/*.sql") }
+
 // CheckSchema returns ErrSchemaOutdated if migrations of this binary have not run.
 func (s *Store) CheckSchema(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
 	defer cancel()
-	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	names, err := migrations()
 	if err != nil {
 		return err
 	}
