@@ -76,9 +76,11 @@ func Run(ctx context.Context, m Matrix) (Result, error) {
 	var group errgroup.Group // without a context of its own: the orders that are sent continue after the crashes
 	for _, crashes := range crashesByProcess(m.Plan) {
 		group.Go(func() error {
-			for _, c := range crashes {
+			var next *arming
+			for i, c := range crashes {
 				began := time.Now()
-				err := m.crash(ctx, c)
+				var err error
+				next, err = m.crash(ctx, c, next, crashes[i+1:])
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
 				}
@@ -135,17 +137,18 @@ func (m Matrix) alone(ctx context.Context) error {
 	return nil
 }
 
-// crash arms a point, sends orders that reach it until the process is dead, and waits
-// until it is back.
-func (m Matrix) crash(ctx context.Context, c Crash) error {
+// crash sends orders that reach a point until the process that is armed there is dead,
+// and waits until it is back. It arms the next run for the first of the crashes that
+// follow, so that a crash costs one start.
+func (m Matrix) crash(ctx context.Context, c Crash, armed *arming, following []Crash) (next *arming, err error) {
 	if err := m.settle(ctx); err != nil {
-		return err
+		return armed, err
 	}
 	dying, cancel := context.WithTimeout(ctx, deathTimeout)
 	defer cancel()
 	send := func(n int) error { return m.Workload.Send(ctx, c.OrderScenario, n, leadWithin) }
 	if e, ok := operatorCommands()[stepOf(c.Point.Name)]; ok && e.dies {
-		return errors.Join(send(c.Orders), m.crashCommand(dying, c, e))
+		return nil, errors.Join(send(c.Orders), m.crashCommand(dying, c, e))
 	} else if ok {
 		orders := send
 		send = func(n int) error {
@@ -154,23 +157,21 @@ func (m Matrix) crash(ctx context.Context, c Crash) error {
 	}
 	process := m.Rig.Process(c.Point.Process() + "-1")
 	if process == nil {
-		return fmt.Errorf("there is no %s", c.Point.Process())
+		return nil, fmt.Errorf("there is no %s", c.Point.Process())
 	}
-	log, err := tailOf(m.Rig.Log(process.Name))
-	if err != nil {
-		return err
+	if armed, err = m.arm(dying, process, c, armed); err != nil {
+		return nil, err
 	}
-	seen := len(process.Deaths())
-	if err := process.Restart(dying, map[string]string{variable: c.Failpoints()}); err != nil {
-		return fmt.Errorf("arm: %w", err)
+	if next, err = m.armNext(process, c, following); err != nil {
+		return nil, err
 	}
 	// The orders outlive the crash: their remaining work is done when the process is
 	// back.
-	death, err := drive(dying, process, seen, c, send)
+	death, err := drive(dying, process, armed.seen, c, send)
 	if err != nil {
-		return err
+		return next, err
 	}
-	return errors.Join(proper(death, c, log), process.AwaitReady(dying))
+	return next, errors.Join(proper(death, c, armed.log), process.AwaitReady(dying))
 }
 
 // crashCommand lets a command die at its point and then succeed: no cleanup may be

@@ -44,15 +44,15 @@ func Select(only string) ([]failpoint.Point, error) {
 }
 
 // Plan returns the crashes of each point, the given number of times. Every third one
-// meets a burst of orders, the others a single order. Of a long plan only about three per
-// point meet a burst: a test machine completes some five orders a second, and the plan
-// would measure that. A plan goes round by round, each in a different order, so that a
+// meets a burst of orders, the others a single order. Of a long plan only one per point
+// meets a burst: a test machine completes some five orders a second, and the plan would
+// measure that. A plan goes round by round, each in a different order, so that a
 // crash meets what others left behind. In each round the emails come first: one that was
 // in flight when its process died takes longest to settle. It returns an error that names
 // a point which no order reaches.
 func Plan(points []failpoint.Point, times int, seed uint64) ([]Crash, error) {
 	random := rand.New(rand.NewPCG(seed, 3)) // the workload and the faults draw from other sequences of the same seed
-	every := max(3, times/3)
+	every := max(3, times)
 	var plan []Crash
 	for round := range times {
 		var mails, others []Crash

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -58,6 +59,7 @@ type Process struct {
 	begun   bool // a start is in progress
 	current child
 	asked   bool              // the current one was told to end
+	with    map[string]string // extra variables of the current one
 	next    map[string]string // extra variables of the next start
 	starts  int
 	deaths  []Death
@@ -139,7 +141,7 @@ func (p *Process) live(ctx context.Context) {
 	}
 	err = p.up(ctx)
 	p.change(func() {
-		p.begun, p.current, p.asked, p.failure = false, running, false, err
+		p.begun, p.current, p.asked, p.with, p.failure = false, running, false, variables, err
 		p.starts++
 	})
 	end := context.AfterFunc(ctx, func() { running.Signal(p.deadly()) }) // nothing else is left to stop it
@@ -152,7 +154,7 @@ func (p *Process) live(ctx context.Context) {
 	}
 	p.change(func() {
 		death.Asked = p.asked
-		p.current, p.deaths = nil, append(p.deaths, death)
+		p.current, p.with, p.deaths = nil, nil, append(p.deaths, death)
 	})
 }
 
@@ -168,6 +170,20 @@ func causeOf(err error) string {
 func (p *Process) Start(ctx context.Context, variables map[string]string) error {
 	p.change(func() { p.wanted, p.next = true, maps.Clone(variables) })
 	return p.AwaitReady(ctx)
+}
+
+// SetNext sets the extra variables of the next run, whenever that starts. The current run
+// continues.
+func (p *Process) SetNext(variables map[string]string) {
+	p.change(func() { p.next = maps.Clone(variables) })
+}
+
+// Started reports whether a run that ended after the first seen deaths, or the current
+// one, had the given value of an extra variable.
+func (p *Process) Started(name, value string, seen int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.with[name] == value || slices.ContainsFunc(p.deaths[seen:], func(d Death) bool { return d.Variables[name] == value })
 }
 
 // Stop stops the process in an orderly way, or kills it if ctx is done first, and keeps

@@ -109,3 +109,18 @@ func stateOf(t *testing.T, pid int) string {
 	require.True(t, found)
 	return rest[:1]
 }
+
+func TestProcess_SetNext(t *testing.T) {
+	t.Parallel()
+	p, starts := supervised(t)
+	require.NoError(t, p.Start(t.Context(), nil))
+	p.SetNext(map[string]string{"FAILPOINTS": "x=crash"})
+	require.False(t, p.Started("FAILPOINTS", "x=crash", 0), "the current run continues")
+	for range 2 {
+		require.NoError(t, p.Kill(t.Context()))
+		require.NoError(t, p.AwaitReady(t.Context()))
+		require.True(t, p.Started("FAILPOINTS", "x=crash", 1))
+	}
+	require.False(t, p.Started("FAILPOINTS", "x=crash", 2), "it applies to one start only")
+	require.Equal(t, []map[string]string{nil, {"FAILPOINTS": "x=crash"}, nil}, *starts)
+}
