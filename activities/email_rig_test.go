@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,20 +55,18 @@ type attemptConfig struct {
 	MailTimeout          time.Duration
 }
 
-var emailRigs atomic.Int64
-
 func newEmailRig(t *testing.T, c attemptConfig) *emailRig {
 	t.Helper()
 	t.Parallel()
 	sim, err := sessim.Start(sessim.Options{Listen: "127.0.0.1:0"})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = sim.Stop(canceledContext()) })
-	name := fmt.Sprintf("email_rig_%d", emailRigs.Add(1))
-	require.NoError(t, createDatabase(t.Context(), name, templateDatabase))
-	directURL, err := url.Parse(databaseURL(name, ""))
+	directURL, err := url.Parse(servers.Database(t))
 	require.NoError(t, err)
 	r := &emailRig{t: t, sim: sim, mailProxy: startProxy(t, strings.TrimPrefix(sim.URL(), "http://")), dbProxy: startProxy(t, directURL.Host)}
-	r.config = c.withDefaults(databaseURL(name, r.dbProxy.Addr()), "http://"+r.mailProxy.Addr())
+	proxiedURL := *directURL
+	proxiedURL.Host = r.dbProxy.Addr()
+	r.config = c.withDefaults(proxiedURL.String(), "http://"+r.mailProxy.Addr())
 	direct := r.config
 	direct.DatabaseURL = directURL.String()
 	r.ledger = direct.openLedger(t.Context())
@@ -157,7 +154,7 @@ func (r *emailRig) withoutProxies() attemptConfig {
 	c := r.config
 	address, err := url.Parse(c.DatabaseURL)
 	require.NoError(r.t, err)
-	directURL, err := url.Parse(cluster.URL)
+	directURL, err := url.Parse(servers.Postgres(r.t).URL)
 	require.NoError(r.t, err)
 	address.Host = directURL.Host
 	c.DatabaseURL, c.MailURL = address.String(), r.sim.URL()

@@ -1,38 +1,21 @@
 package activities_test
 
 import (
-	"context"
-	"fmt"
-	"log/slog"
-	"net/url"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/jackc/pgx/v5"
-
-	"orderflow/dev/devserver"
-	"orderflow/internal/postgres"
+	"orderflow/dev/devserver/devservertest"
 )
 
-// cluster is one PostgreSQL for all tests. Each test has its own database, copied from a
-// migrated template.
-var cluster *devserver.Postgres
-
-const templateDatabase = "migrated"
+var servers devservertest.Servers
 
 func TestMain(m *testing.M) {
 	clearAWSEnvironment()
 	if script := os.Getenv(childVariable); script != "" {
 		os.Exit(runChild(script))
 	}
-	code, err := runTests(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	servers.Main(m)
 }
 
 // clearAWSEnvironment removes this machine's AWS settings from the environment and sets
@@ -49,51 +32,4 @@ func clearAWSEnvironment() {
 	} {
 		_ = os.Setenv(name, value)
 	}
-}
-
-func runTests(m *testing.M) (int, error) {
-	dir, err := os.MkdirTemp("", "orderflow-activities-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	if cluster, err = devserver.StartPostgres(ctx, devserver.PostgresOptions{Dir: dir, Fast: true}); err != nil {
-		return 1, err
-	}
-	if err := createDatabase(ctx, templateDatabase, "template1"); err != nil {
-		return 1, err
-	}
-	if err := postgres.Migrate(ctx, databaseURL(templateDatabase, ""), slog.New(slog.DiscardHandler)); err != nil {
-		return 1, err
-	}
-	code := m.Run()
-	stopping, stop := context.WithTimeout(context.Background(), time.Minute)
-	defer stop()
-	return code, cluster.Stop(stopping)
-}
-
-func createDatabase(ctx context.Context, name, template string) error {
-	conn, err := pgx.Connect(ctx, cluster.URL)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	_, err = conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template)
-	return err
-}
-
-// databaseURL returns the URL of a database of the cluster, through the proxy if one is
-// given.
-func databaseURL(name, proxy string) string {
-	address, err := url.Parse(cluster.URL)
-	if err != nil {
-		panic(err)
-	}
-	address.Path = "/" + name
-	if proxy != "" {
-		address.Host = proxy
-	}
-	return address.String()
 }

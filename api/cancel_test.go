@@ -92,7 +92,7 @@ func newClientBehindProxy(t *testing.T) (*caller, *faultproxy.Proxy) {
 	way, err := faultproxy.Start(shared.temporalAddress)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, way.Close()) })
-	dialled, err := client.DialContext(t.Context(), client.Options{HostPort: way.Addr(), Logger: quiet{}})
+	dialled, err := client.DialContext(t.Context(), client.Options{HostPort: way.Addr(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(dialled.Close)
 	a := shared.api()

@@ -20,7 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"orderflow/activities"
-	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
@@ -44,44 +44,23 @@ type world struct {
 
 var shared world
 
+var servers = devservertest.Servers{SearchAttributes: workflows.SearchAttributes()}
+
 func TestMain(m *testing.M) {
-	code, err := runTests(m)
-	if err == nil && code == 0 && allRun() {
-		err = seen.complete()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	servers.Run(func() (int, error) {
+		code, err := runTests(context.Background(), m)
+		if err == nil && code == 0 && allRun() {
+			err = seen.complete()
+		}
+		return code, err
+	})
 }
 
-func runTests(m *testing.M) (code int, err error) {
-	dir, err := os.MkdirTemp("", "orderflow-api-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // it may have to build the CLI
-	defer cancel()
-	database, err := devserver.StartPostgres(ctx, devserver.PostgresOptions{Dir: dir, Fast: true})
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, database.Stop(ctx)) }()
-	cli, err := devserver.TemporalCLI(ctx, "", os.Stderr)
-	if err != nil {
-		return 1, err
-	}
-	temporal, err := devserver.StartTemporal(ctx, devserver.TemporalOptions{
-		CLIPath: cli, Headless: true, SearchAttributes: workflows.SearchAttributes(),
-	})
-	if err != nil {
-		return 1, err
-	}
-	defer func() { _ = temporal.Stop(ctx) }() // it takes its time when workflows are open
-	sim, err := kurrentsim.Start(kurrentsim.Options{})
-	if err != nil {
+func runTests(ctx context.Context, m *testing.M) (code int, err error) {
+	database, postgresErr := servers.StartPostgres()
+	temporal, temporalErr := servers.StartTemporal()
+	sim, simErr := kurrentsim.Start(kurrentsim.Options{})
+	if err := errors.Join(postgresErr, temporalErr, simErr); err != nil {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, sim.Stop(ctx)) }()
@@ -106,7 +85,7 @@ func (w *world) run(ctx context.Context, m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer w.store.Close()
-	if w.temporal, err = client.DialContext(ctx, client.Options{HostPort: w.temporalAddress, Logger: quiet{}}); err != nil {
+	if w.temporal, err = client.DialContext(ctx, client.Options{HostPort: w.temporalAddress, Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		return 1, err
 	}
 	defer w.temporal.Close()
@@ -180,13 +159,6 @@ type nobody struct{}
 
 func (nobody) Send(context.Context, email.Letter) (string, error) { return uuid.NewString(), nil }
 func (nobody) EmailSettled(email.Kind, email.Status)              {}
-
-type quiet struct{}
-
-func (quiet) Debug(string, ...any) {}
-func (quiet) Info(string, ...any)  {}
-func (quiet) Warn(string, ...any)  {}
-func (quiet) Error(string, ...any) {}
 
 // api is one over the real servers, for a test to change.
 func (w *world) api() *api {

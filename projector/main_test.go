@@ -2,24 +2,18 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
-	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
@@ -30,40 +24,9 @@ const (
 	waitTick = 20 * time.Millisecond
 )
 
-var (
-	cluster  *devserver.Postgres // shared by all tests, each with its own database
-	rigCount atomic.Int64        // rigs created so far
-)
+var servers = devservertest.Servers{FindLeaks: true}
 
-func TestMain(m *testing.M) {
-	code, err := runTests(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func runTests(m *testing.M) (int, error) {
-	dir, err := os.MkdirTemp("", "orderflow-projector-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	cluster, err = devserver.StartPostgres(ctx, devserver.PostgresOptions{Dir: filepath.Join(dir, "postgres"), Fast: true})
-	if err != nil {
-		return 1, err
-	}
-	code := m.Run()
-	stopping, stop := context.WithTimeout(context.Background(), time.Minute)
-	defer stop()
-	if err := cluster.Stop(stopping); err != nil {
-		return 1, err
-	}
-	return code, goleak.Find()
-}
+func TestMain(m *testing.M) { servers.Main(m) }
 
 // projectorRig holds one test's database and event store.
 type projectorRig struct {
@@ -77,17 +40,8 @@ type projectorRig struct {
 func newProjectorRig(t testing.TB, options kurrentsim.Options) *projectorRig {
 	t.Helper()
 	rig := &projectorRig{t: t}
-	name := fmt.Sprintf("view_%d", rigCount.Add(1))
-	admin, err := pgx.Connect(t.Context(), cluster.URL)
-	require.NoError(t, err)
-	defer func() { _ = admin.Close(t.Context()) }()
-	_, err = admin.Exec(t.Context(), "CREATE DATABASE "+name)
-	require.NoError(t, err)
-	address, err := url.Parse(cluster.URL)
-	require.NoError(t, err)
-	address.Path = "/" + name
-	rig.url = address.String()
-	require.NoError(t, postgres.Migrate(t.Context(), rig.url, slog.New(slog.DiscardHandler)))
+	rig.url = servers.Database(t)
+	var err error
 	rig.db, err = pgx.Connect(t.Context(), rig.url)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = rig.db.Close(context.WithoutCancel(t.Context())) })

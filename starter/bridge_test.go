@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
-	"os"
 	"testing"
 	"time"
 
@@ -17,7 +15,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
-	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -32,43 +30,9 @@ const (
 	waitTick = 10 * time.Millisecond
 )
 
-// temporalAddress is the address of the development server that all tests of this package
-// share. Each test has its own workflows.
-var temporalAddress string
+var servers = devservertest.Servers{SearchAttributes: workflows.SearchAttributes()}
 
-func TestMain(m *testing.M) {
-	code, err := runTests(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func runTests(m *testing.M) (int, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // the first run builds the CLI
-	defer cancel()
-	server, err := startTemporal(ctx)
-	if err != nil {
-		return 0, err
-	}
-	temporalAddress = server.Address
-	code := m.Run()
-	stop, done := context.WithTimeout(ctx, 5*time.Second)
-	defer done()
-	_ = server.Stop(stop) // slow while workflows are open, and its data is not needed
-	return code, nil
-}
-
-func startTemporal(ctx context.Context) (*devserver.Temporal, error) {
-	cli, err := devserver.TemporalCLI(ctx, "", os.Stderr)
-	if err != nil {
-		return nil, err
-	}
-	return devserver.StartTemporal(ctx, devserver.TemporalOptions{
-		CLIPath: cli, Headless: true, SearchAttributes: workflows.SearchAttributes(),
-	})
-}
+func TestMain(m *testing.M) { servers.Main(m) }
 
 // bridgeRig is a bridge between its own KurrentDB simulator and the shared Temporal
 // server. No worker runs, so a started order waits. Its group's message timeout is longer
@@ -87,7 +51,7 @@ func newBridgeRig(t *testing.T) *bridgeRig {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
 	logger := slog.New(slog.DiscardHandler)
-	temporal, err := client.DialContext(t.Context(), client.Options{HostPort: temporalAddress, Logger: logger})
+	temporal, err := client.DialContext(t.Context(), client.Options{HostPort: servers.Temporal(t), Logger: logger})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
 	b := &bridgeRig{t: t, temporal: temporal}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -83,7 +84,7 @@ func (b *bridgeRig) useLimitedServer() {
 		defer cancel()
 		_ = server.Stop(ctx)
 	})
-	temporal, err := client.DialContext(b.t.Context(), client.Options{HostPort: server.Address, Logger: quietLogger{}})
+	temporal, err := client.DialContext(b.t.Context(), client.Options{HostPort: server.Address, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(b.t, err)
 	b.t.Cleanup(temporal.Close)
 	b.temporal, b.bridge.temporal = temporal, temporal

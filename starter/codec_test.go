@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -71,7 +72,7 @@ func (s encryptingCodec) Decode(payloads []*common.Payload) ([]*common.Payload, 
 func (b *bridgeRig) encrypt(codec converter.PayloadCodec) {
 	b.t.Helper()
 	options := client.Options{
-		HostPort: temporalAddress, Logger: quietLogger{},
+		HostPort: servers.Temporal(b.t), Logger: slog.New(slog.DiscardHandler),
 		DataConverter: converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), codec),
 	}
 	temporal, err := client.DialContext(b.t.Context(), options)

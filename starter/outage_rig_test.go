@@ -102,12 +102,12 @@ func (tr *outageRig) secondBridge() *outageRig {
 func (tr *outageRig) connectThroughProxies() {
 	t := tr.t
 	t.Helper()
-	tr.toTemporal = newFaultProxy(t, temporalAddress)
+	tr.toTemporal = newFaultProxy(t, servers.Temporal(t))
 	address, _, _ := strings.Cut(strings.TrimPrefix(tr.url, "kurrentdb://"), "?")
 	tr.toKurrent = newFaultProxy(t, address)
 	logger := slog.New(&tr.load)
 	temporal, err := client.DialContext(t.Context(), client.Options{
-		HostPort: tr.toTemporal.addr, Logger: quietLogger{},
+		HostPort: tr.toTemporal.addr, Logger: slog.New(slog.DiscardHandler),
 		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(tr.load.intercept)}},
 	})
 	require.NoError(t, err)
@@ -294,10 +294,3 @@ func measure(inFlight func() int) (highest func() watermark) {
 		return <-done
 	}
 }
-
-type quietLogger struct{}
-
-func (quietLogger) Debug(string, ...any) {}
-func (quietLogger) Info(string, ...any)  {}
-func (quietLogger) Warn(string, ...any)  {}
-func (quietLogger) Error(string, ...any) {}

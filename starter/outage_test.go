@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -16,8 +17,8 @@ import (
 // throughProxy makes the bridge reach Temporal through a fault proxy.
 func (b *bridgeRig) throughProxy() *faultProxy {
 	b.t.Helper()
-	proxy := newFaultProxy(b.t, temporalAddress)
-	temporal, err := client.DialContext(b.t.Context(), client.Options{HostPort: proxy.addr, Logger: quietLogger{}})
+	proxy := newFaultProxy(b.t, servers.Temporal(b.t))
+	temporal, err := client.DialContext(b.t.Context(), client.Options{HostPort: proxy.addr, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(b.t, err)
 	b.t.Cleanup(temporal.Close)
 	b.bridge.temporal = temporal

@@ -129,7 +129,7 @@ func TestReconcile_Command(t *testing.T) {
 	h.run()
 	h.awaitStatus(h.place(newOrderID()), order.StatusFulfilling)
 	h.place(hidden)
-	t.Setenv("TEMPORAL_ADDRESS", temporalAddress)
+	t.Setenv("TEMPORAL_ADDRESS", servers.Temporal(t))
 	t.Setenv("TEMPORAL_NAMESPACE", h.namespace)
 	environ := []string{"KURRENTDB_URL=" + h.url, "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL=" + h.address, "LOG_LEVEL=error"}
 	command := func(environ []string, args ...string) (stdout, stderr string, code int) {

@@ -210,7 +210,7 @@ func newReconcileRig(t *testing.T, c cluster, options kurrentsim.Options, hold t
 // openNamespace creates a namespace in the shared server, and waits until it can be used.
 func (h *reconcileRig) openNamespace() client.Client {
 	h.t.Helper()
-	c, err := client.DialContext(h.t.Context(), client.Options{HostPort: temporalAddress, Namespace: h.namespace, Logger: quietLogger{}})
+	c, err := client.DialContext(h.t.Context(), client.Options{HostPort: servers.Temporal(h.t), Namespace: h.namespace, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(h.t, err)
 	h.t.Cleanup(c.Close)
 	_, err = c.WorkflowService().RegisterNamespace(h.t.Context(), &workflowservice.RegisterNamespaceRequest{

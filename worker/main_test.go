@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -17,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
-	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
 	"orderflow/dev/sessim"
 	"orderflow/internal/kurrent"
@@ -40,40 +39,17 @@ type workerRig struct {
 
 var shared workerRig
 
-func TestMain(m *testing.M) {
-	code, err := runTests(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+var servers = devservertest.Servers{SearchAttributes: workflows.SearchAttributes()}
 
-func runTests(m *testing.M) (code int, err error) {
-	dir, err := os.MkdirTemp("", "orderflow-worker-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // it may have to build the CLI
-	defer cancel()
-	database, err := devserver.StartPostgres(ctx, devserver.PostgresOptions{Dir: dir, Fast: true})
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, database.Stop(ctx)) }()
-	cli, err := devserver.TemporalCLI(ctx, "", os.Stderr)
-	if err != nil {
-		return 1, err
-	}
-	temporal, err := devserver.StartTemporal(ctx, devserver.TemporalOptions{
-		CLIPath: cli, Headless: true, SearchAttributes: workflows.SearchAttributes(),
+func TestMain(m *testing.M) {
+	servers.Run(func() (int, error) {
+		database, postgresErr := servers.StartPostgres()
+		temporal, temporalErr := servers.StartTemporal()
+		if err := errors.Join(postgresErr, temporalErr); err != nil {
+			return 1, err
+		}
+		return shared.run(context.Background(), m, database.URL, temporal.Address)
 	})
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, temporal.Stop(ctx)) }()
-	return shared.run(ctx, m, database.URL, temporal.Address)
 }
 
 // run starts the servers of this process, and the worker, which gets its settings as in

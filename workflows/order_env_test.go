@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -60,7 +61,7 @@ func input() workflows.Input {
 func newOrderEnv(t *testing.T) *orderEnv {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(discardLogger{})
+	suite.SetLogger(slog.New(slog.DiscardHandler))
 	e := &orderEnv{t: t, env: suite.NewTestWorkflowEnvironment()}
 	e.env.SetTestTimeout(20 * time.Second)
 	e.decide = func(activities.ReserveCreditInput) (activities.CreditDecision, error) { return reserved(), nil }
@@ -250,13 +251,6 @@ func permanentError(errType string) error {
 }
 
 var shipment = workflows.RecordShipment{Carrier: "DHL", TrackingNumber: "00340434292135100186"}
-
-type discardLogger struct{}
-
-func (discardLogger) Debug(string, ...any) {}
-func (discardLogger) Info(string, ...any)  {}
-func (discardLogger) Warn(string, ...any)  {}
-func (discardLogger) Error(string, ...any) {}
 
 type (
 	emailKind   = email.Kind

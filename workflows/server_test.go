@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -20,7 +21,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"orderflow/activities"
-	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
 	"orderflow/internal/order"
@@ -33,47 +34,9 @@ const serverTimeout = 2 * time.Minute
 // record-histories.
 var recordHistories = flag.Bool("record", false, "write the histories to testdata/histories")
 
-// sharedServer is one Temporal server for the tests that need a real one.
-type sharedServer struct {
-	once    sync.Once
-	server  *devserver.Temporal
-	address string
-	err     error
-}
+var servers = devservertest.Servers{SearchAttributes: workflows.SearchAttributes()} //nolint:gochecknoglobals // shared by the package; TestMain stops them
 
-var temporalServer sharedServer //nolint:gochecknoglobals // one server for the whole package; TestMain stops it
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	temporalServer.stop()
-	os.Exit(code)
-}
-
-func (s *sharedServer) stop() {
-	if s.server == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	_ = s.server.Stop(ctx) // its data is not needed
-}
-
-func (s *sharedServer) start() (string, error) {
-	s.once.Do(func() {
-		ctx := context.Background()
-		cli, err := devserver.TemporalCLI(ctx, "", os.Stderr)
-		if err != nil {
-			s.err = err
-			return
-		}
-		if s.server, s.err = devserver.StartTemporal(ctx, devserver.TemporalOptions{
-			CLIPath: cli, Headless: true, SearchAttributes: workflows.SearchAttributes(),
-		}); s.err == nil {
-			s.address = s.server.Address
-		}
-	})
-	return s.address, s.err
-}
+func TestMain(m *testing.M) { servers.Main(m) }
 
 // orderOnServer is one order on a real server. Its worker can be stopped, so that
 // everything sent meanwhile shares the next workflow task. Its activities follow the
@@ -89,9 +52,7 @@ type orderOnServer struct {
 
 func newOrderOnServer(t *testing.T) *orderOnServer {
 	t.Helper()
-	address, err := temporalServer.start()
-	require.NoError(t, err)
-	c, err := client.Dial(client.Options{HostPort: address, Logger: discardLogger{}})
+	c, err := client.Dial(client.Options{HostPort: servers.Temporal(t), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	name := fmt.Sprintf("order-%d", time.Now().UnixNano())

@@ -3,11 +3,8 @@ package temporalclient_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	enums "go.temporal.io/api/enums/v1"
@@ -18,38 +15,13 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/internal/temporalclient"
 )
 
-// serverAddress is the address of one development server for all tests. Its namespace has
-// the attributes of present.
-var serverAddress string
+var servers = devservertest.Servers{SearchAttributes: present()}
 
-func TestMain(m *testing.M) {
-	code, err := runTests(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func runTests(m *testing.M) (code int, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // it may have to build the CLI
-	defer cancel()
-	cli, err := devserver.TemporalCLI(ctx, "", os.Stderr)
-	if err != nil {
-		return 1, err
-	}
-	server, err := devserver.StartTemporal(ctx, devserver.TemporalOptions{CLIPath: cli, Headless: true, SearchAttributes: present()})
-	if err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, server.Stop(ctx)) }()
-	serverAddress = server.Address
-	return m.Run(), nil
-}
+func TestMain(m *testing.M) { servers.Main(m) }
 
 func present() temporal.SearchAttributes {
 	return temporal.NewSearchAttributes(
@@ -69,7 +41,7 @@ func dial(t *testing.T, refused map[string]codes.Code) client.Client {
 		return next(ctx, method, req, reply, conn, o...)
 	}
 	c, err := client.DialContext(t.Context(), client.Options{
-		HostPort: serverAddress, ConnectionOptions: client.ConnectionOptions{
+		HostPort: servers.Temporal(t), ConnectionOptions: client.ConnectionOptions{
 			DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(refuse)},
 		},
 	})

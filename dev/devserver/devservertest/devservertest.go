@@ -1,6 +1,7 @@
-// Package devservertest provides tests with what they need around the servers of
-// devserver: ports reserved until the test ends, certificates, and the peak memory of a
-// process. Package devserver starts the servers.
+// Package devservertest provides tests with servers and with what they need around them:
+// one PostgreSQL cluster and one Temporal server for all tests of a package, a database
+// with the product's schema for each test, ports reserved until the test ends,
+// certificates, and the peak memory of a process. Package devserver starts the servers.
 package devservertest
 
 import (
