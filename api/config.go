@@ -16,6 +16,8 @@ import (
 type settings struct {
 	config.Log
 	config.Ops
+	config.KurrentDB
+	config.Postgres
 	Shutdown config.Shutdown
 
 	API struct {
@@ -23,13 +25,6 @@ type settings struct {
 		TokenFile string `env:"API_TOKEN_FILE"`
 	}
 
-	Kurrent struct {
-		URL            string `env:"KURRENTDB_URL,required"`
-		AllowPlaintext bool   `env:"KURRENTDB_ALLOW_PLAINTEXT"`
-	}
-	Postgres struct {
-		URL string `env:"POSTGRES_URL,required"`
-	}
 	// Links holds the URLs of the other tools, to which the HTML page links. A tool
 	// without a URL gets no link. In the URL for streams, {stream} is the placeholder for
 	// a stream's name. A URL without it is taken for a stream browser like that of

@@ -6,13 +6,7 @@ import "orderflow/internal/config"
 type settings struct {
 	config.Log
 	config.Ops
+	config.KurrentDB
+	config.Postgres
 	Shutdown config.Shutdown
-
-	Kurrent struct {
-		URL            string `env:"KURRENTDB_URL,required"`
-		AllowPlaintext bool   `env:"KURRENTDB_ALLOW_PLAINTEXT"`
-	}
-	Postgres struct {
-		URL string `env:"POSTGRES_URL,required"`
-	}
 }

@@ -55,7 +55,7 @@ func withDrivers(ctx context.Context, c subcommand.Call, do job) error {
 	s, invalid := config.Load[settings](c.Environ)
 	logger := s.Logger(c.Stderr)
 	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: s.Kurrent.URL, AllowPlaintext: s.Kurrent.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+		URL: s.KurrentDB.URL, AllowPlaintext: s.KurrentDB.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	store, storeErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: 4, ApplicationName: "orderflow-projector", OwnSessions: true, CallTimeout: storeTimeout, Logger: logger,

@@ -11,21 +11,17 @@ import (
 type settings struct {
 	config.Log
 	config.Ops
+	config.KurrentDB
 	Shutdown config.Shutdown
-	Kurrent  eventStore
-	Postgres database
+	Database database
 
 	Window    int           `env:"PUBLISHER_WINDOW" envDefault:"256"`
 	Retention time.Duration `env:"PUBLISHER_HISTORY_RETENTION" envDefault:"168h"`
 }
 
-type eventStore struct {
-	URL            string `env:"KURRENTDB_URL,required"`
-	AllowPlaintext bool   `env:"KURRENTDB_ALLOW_PLAINTEXT"`
-}
-
+// database says what to publish from: the database, and its replication slot.
 type database struct {
-	URL  string `env:"POSTGRES_URL,required"`
+	config.Postgres
 	Slot string `env:"PUBLISHER_SLOT" envDefault:"orderflow"`
 }
 

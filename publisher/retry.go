@@ -16,8 +16,8 @@ import (
 // retrySettings are the settings of the retry command.
 type retrySettings struct {
 	config.Log
-	Kurrent  eventStore
-	Postgres database
+	config.KurrentDB
+	Database database
 }
 
 // retry publishes orders that are set aside. It may run alongside the publisher.
@@ -32,7 +32,7 @@ func retry(ctx context.Context, c subcommand.Call) error {
 		arguments = config.Invalid("ORDER", "is required, or --all in its place")
 	}
 	s, invalid := config.Load[retrySettings](c.Environ)
-	events, store, err := open(ctx, s.Kurrent, s.Postgres, false, config.Merge(arguments, invalid), s.Logger(c.Stderr))
+	events, store, err := open(ctx, s.KurrentDB, s.Database, false, config.Merge(arguments, invalid), s.Logger(c.Stderr))
 	if err != nil {
 		return err
 	}

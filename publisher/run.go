@@ -28,14 +28,14 @@ func run(ctx context.Context, c subcommand.Call) error {
 	if err != nil {
 		return err
 	}
-	events, store, err := open(ctx, s.Kurrent, s.Postgres, true, invalid, logger)
+	events, store, err := open(ctx, s.KurrentDB, s.Database, true, invalid, logger)
 	if err != nil {
 		return err
 	}
 	defer events.Close()
 	defer store.Close()
 	p := &publisher{
-		events: events, store: store, slot: s.Postgres.Slot, window: s.Window, retention: s.Retention, intervals: defaultIntervals(),
+		events: events, store: store, slot: s.Database.Slot, window: s.Window, retention: s.Retention, intervals: defaultIntervals(),
 		shutdownTimeout: s.Shutdown.Timeout, metrics: newMetrics(registry.Registry), logger: logger,
 	}
 	registry.Registry.MustRegister(gauges{p, logger})
@@ -54,7 +54,7 @@ func run(ctx context.Context, c subcommand.Call) error {
 // open creates the clients. Neither connects yet, so all errors in the settings are
 // reported together; invalid holds the errors found before.
 func open(
-	ctx context.Context, k eventStore, d database, ownSessions bool, invalid error, logger *slog.Logger,
+	ctx context.Context, k config.KurrentDB, d database, ownSessions bool, invalid error, logger *slog.Logger,
 ) (*kurrent.Client, *postgres.Store, error) {
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: k.URL, AllowPlaintext: k.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout, Connections: concurrentAppends,

@@ -18,14 +18,14 @@ const defaultRole = "orderflow_publisher"
 // databaseSettings are the settings of subcommands that need only PostgreSQL.
 type databaseSettings struct {
 	config.Log
-	Postgres database
+	Database database
 }
 
 // openDatabase opens the store for a subcommand that needs no event store. It reports
 // errors in the arguments together with errors in the settings.
 func openDatabase(ctx context.Context, c subcommand.Call, ownSessions bool, arguments error) (databaseSettings, *postgres.Store, error) {
 	s, invalid := config.Load[databaseSettings](c.Environ)
-	store, storeErr := openStore(ctx, s.Postgres, ownSessions, s.Logger(c.Stderr))
+	store, storeErr := openStore(ctx, s.Database, ownSessions, s.Logger(c.Stderr))
 	err := config.Merge(arguments, invalid, storeErr)
 	if err != nil && store != nil {
 		store.Close()
@@ -62,7 +62,7 @@ func setUp(ctx context.Context, c subcommand.Call) error {
 			_, _ = fmt.Fprintln(c.Stdout, line)
 		}
 	}
-	message, err := setUpSlot(ctx, store, s.Postgres.Slot)
+	message, err := setUpSlot(ctx, store, s.Database.Slot)
 	if err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
@@ -132,7 +132,7 @@ func requestSnapshot(ctx context.Context, c subcommand.Call) error {
 		return err
 	}
 	defer store.Close()
-	if err := store.DeleteCheckpoint(ctx, s.Postgres.Slot); err != nil {
+	if err := store.DeleteCheckpoint(ctx, s.Database.Slot); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	_, err = fmt.Fprintln(c.Stdout, "the history is read from its beginning by the publisher's next session, which begins within seconds")

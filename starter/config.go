@@ -13,16 +13,15 @@ import (
 type settings struct {
 	config.Log
 	config.Ops
+	config.KurrentDB
 	Shutdown     config.Shutdown
 	Subscription subscription
 
 	Concurrency int `env:"STARTER_CONCURRENCY" envDefault:"64"`
 }
 
-// subscription says which events to take. It is all that `starter group create` needs.
+// subscription says which events to take.
 type subscription struct {
-	URL            string        `env:"KURRENTDB_URL,required"`
-	AllowPlaintext bool          `env:"KURRENTDB_ALLOW_PLAINTEXT"`
 	Stream         string        `env:"STARTER_STREAM" envDefault:"$ce-order"`
 	Group          string        `env:"STARTER_GROUP" envDefault:"fulfillment"`
 	MessageTimeout time.Duration `env:"STARTER_MESSAGE_TIMEOUT" envDefault:"4m"`
@@ -32,16 +31,16 @@ type subscription struct {
 // outage, for an event may have 256 KiB.
 const maxConcurrency = 1024
 
-// Validate checks the values beyond their syntax.
+// Validate checks the range of the concurrency.
 func (s settings) Validate() []config.Fault {
-	faults := s.Subscription.faults()
 	if s.Concurrency < 1 || s.Concurrency > maxConcurrency {
-		faults = append(faults, config.Fault{Name: "STARTER_CONCURRENCY", Problem: "must be from 1 to 1024"})
+		return []config.Fault{{Name: "STARTER_CONCURRENCY", Problem: "must be from 1 to 1024"}}
 	}
-	return faults
+	return nil
 }
 
-func (s subscription) faults() []config.Fault {
+// Validate checks the values beyond their syntax.
+func (s subscription) Validate() []config.Fault {
 	var faults []config.Fault
 	if strings.ContainsAny(s.Stream, " \t\r\n") {
 		faults = append(faults, config.Fault{Name: "STARTER_STREAM", Problem: "must be a stream name without blanks"})

@@ -21,13 +21,14 @@ const groupTimeout = 30 * time.Second
 // from the concurrency.
 type groupSettings struct {
 	config.Log
+	config.KurrentDB
 	Subscription subscription
 	Concurrency  int `env:"STARTER_CONCURRENCY" envDefault:"64"`
 }
 
-// Validate checks the values beyond their syntax.
+// Validate checks the range of the concurrency.
 func (s groupSettings) Validate() []config.Fault {
-	return settings{Subscription: s.Subscription, Concurrency: s.Concurrency}.Validate()
+	return settings{Concurrency: s.Concurrency}.Validate()
 }
 
 // createGroup creates the persistent subscription, for platforms whose starter may not.
@@ -46,7 +47,7 @@ func createGroup(ctx context.Context, c subcommand.Call) error {
 		return err
 	}
 	events, err := kurrent.Open(kurrent.Config{
-		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: s.Logger(c.Stderr), CallTimeout: storeTimeout,
+		URL: s.KurrentDB.URL, AllowPlaintext: s.KurrentDB.AllowPlaintext, Logger: s.Logger(c.Stderr), CallTimeout: storeTimeout,
 	})
 	if err != nil {
 		return err

@@ -21,11 +21,9 @@ const parkedTimeout = 30 * time.Second
 // storeSettings are the few settings that commands about the group need.
 type storeSettings struct {
 	config.Log
+	config.KurrentDB
 	Subscription subscription
 }
-
-// Validate checks the values beyond their syntax.
-func (s storeSettings) Validate() []config.Fault { return s.Subscription.faults() }
 
 // parkedGroup is a group whose parked events an operator inspects.
 type parkedGroup struct {
@@ -43,7 +41,7 @@ func openParkedGroup(c subcommand.Call, invalid error) (*parkedGroup, error) {
 	}
 	s, settingsErr := config.Load[storeSettings](c.Environ)
 	events, err := kurrent.Open(kurrent.Config{
-		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: s.Logger(c.Stderr), CallTimeout: storeTimeout,
+		URL: s.KurrentDB.URL, AllowPlaintext: s.KurrentDB.AllowPlaintext, Logger: s.Logger(c.Stderr), CallTimeout: storeTimeout,
 	})
 	if err := config.Merge(invalid, settingsErr, err); err != nil {
 		return nil, err

@@ -39,12 +39,10 @@ const (
 // reconcileSettings are the settings of a comparison, which needs all three stores.
 type reconcileSettings struct {
 	config.Log
+	config.KurrentDB
+	config.Postgres
 	Subscription subscription
-	PostgresURL  string `env:"POSTGRES_URL,required"`
 }
-
-// Validate checks the values beyond their syntax.
-func (s reconcileSettings) Validate() []config.Fault { return s.Subscription.faults() }
 
 // reconciliation compares the placed orders with what Temporal, the credit accounts and
 // PostgreSQL say about them. It reads the log itself and no projection's stream, so it
@@ -170,10 +168,10 @@ func openReconciliation(ctx context.Context, c subcommand.Call, invalid error) (
 		return nil, nil, err
 	}
 	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+		URL: s.KurrentDB.URL, AllowPlaintext: s.KurrentDB.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	store, storeErr := postgres.Open(ctx, postgres.Config{
-		URL: s.PostgresURL, MaxConns: lookups, ApplicationName: "orderflow-reconcile", Logger: logger,
+		URL: s.Postgres.URL, MaxConns: lookups, ApplicationName: "orderflow-reconcile", Logger: logger,
 	})
 	options, optionsErr := temporalclient.Options("starter-reconcile", logger, registry)
 	if err := config.Merge(invalid, settingsErr, eventsErr, storeErr, optionsErr); err != nil {

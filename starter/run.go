@@ -24,7 +24,7 @@ func run(ctx context.Context, c subcommand.Call) error {
 		return err
 	}
 	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: s.Subscription.URL, AllowPlaintext: s.Subscription.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+		URL: s.KurrentDB.URL, AllowPlaintext: s.KurrentDB.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	options, optionsErr := temporalclient.Options("starter", logger, registry)
 	temporal, temporalErr := temporalclient.Open(options)

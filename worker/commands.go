@@ -34,7 +34,7 @@ func program() subcommand.Program {
 // databaseSettings are the few settings that a subcommand needs.
 type databaseSettings struct {
 	config.Log
-	URL string `env:"POSTGRES_URL,required"`
+	config.Postgres
 }
 
 // openStore connects a subcommand to a database and checks its schema. It reports the

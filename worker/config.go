@@ -16,15 +16,10 @@ import (
 type settings struct {
 	config.Log
 	config.Ops
+	config.KurrentDB
+	config.Postgres
 	Shutdown config.Shutdown
 
-	Kurrent struct {
-		URL            string `env:"KURRENTDB_URL,required"`
-		AllowPlaintext bool   `env:"KURRENTDB_ALLOW_PLAINTEXT"`
-	}
-	Postgres struct {
-		URL string `env:"POSTGRES_URL,required"`
-	}
 	Email struct {
 		From             string        `env:"EMAIL_FROM,required"`
 		ConfigurationSet string        `env:"EMAIL_CONFIGURATION_SET"`

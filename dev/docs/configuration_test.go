@@ -56,30 +56,30 @@ func documentedVariables(t *testing.T) map[string]variable {
 	return rows
 }
 
-// taggedVariables reads the env tags of every struct in the binaries and in
-// internal/config, whose settings all binaries share.
+// taggedVariables reads the env tags of every struct in the binaries, and of the structs
+// of internal/config that they contain.
 func taggedVariables(t *testing.T) map[string]variable {
 	t.Helper()
 	standards, readers := map[string]string{}, map[string]map[string]bool{}
-	add := func(name, standard string, by ...string) {
-		if before, ok := standards[name]; ok {
-			require.Equal(t, before, standard, "%s has one default in all binaries", name)
-		}
-		standards[name] = standard
-		if readers[name] == nil {
-			readers[name] = map[string]bool{}
-		}
-		for _, binary := range by {
+	add := func(variables map[string]string, binary string) {
+		for name, standard := range variables {
+			if before, ok := standards[name]; ok {
+				require.Equal(t, before, standard, "%s has one default in all binaries", name)
+			} else {
+				standards[name], readers[name] = standard, map[string]bool{}
+			}
 			readers[name][binary] = true
 		}
 	}
+	shared := structsIn(t, filepath.Join("internal", "config"))
 	for _, binary := range binaries {
-		for name, standard := range tagsIn(t, binary) {
-			add(name, standard, binary)
+		for _, own := range structsIn(t, binary) {
+			add(own.variables, binary)
+			for _, name := range own.shared {
+				require.Contains(t, shared, name, "a field of %s", binary)
+				add(shared[name].variables, binary)
+			}
 		}
-	}
-	for name, standard := range tagsIn(t, filepath.Join("internal", "config")) {
-		add(name, standard, binaries...)
 	}
 	variables := map[string]variable{}
 	for name, standard := range standards {
@@ -92,14 +92,19 @@ func taggedVariables(t *testing.T) map[string]variable {
 	return variables
 }
 
-// tagsIn returns the default of each variable that an env tag in a folder names. Test
-// files are left out.
-func tagsIn(t *testing.T, folder string) map[string]string {
+// settings is what a struct reads from the environment.
+type settings struct {
+	variables map[string]string // the default of each variable that an env tag names
+	shared    []string          // structs of internal/config among its fields
+}
+
+// structsIn returns the structs of a folder by name. Test files are left out.
+func structsIn(t *testing.T, folder string) map[string]settings {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files, folder)
-	standards := map[string]string{}
+	structs := map[string]settings{}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
@@ -107,18 +112,41 @@ func tagsIn(t *testing.T, folder string) map[string]string {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 		require.NoError(t, err)
 		ast.Inspect(parsed, func(n ast.Node) bool {
-			if field, ok := n.(*ast.Field); ok && field.Tag != nil {
-				if name, standard := tagged(t, field); name != "" {
-					if before, ok := standards[name]; ok {
-						require.Equal(t, before, standard, "%s has two defaults in %s", name, folder)
-					}
-					standards[name] = standard
-				}
+			declared, ok := n.(*ast.TypeSpec)
+			if !ok {
+				return true
 			}
-			return true
+			if body, ok := declared.Type.(*ast.StructType); ok {
+				structs[declared.Name.Name] = settingsOf(t, body)
+			}
+			return false
 		})
 	}
-	return standards
+	return structs
+}
+
+// settingsOf includes the fields of nested structs without a name.
+func settingsOf(t *testing.T, body *ast.StructType) settings {
+	t.Helper()
+	s := settings{variables: map[string]string{}}
+	ast.Inspect(body, func(n ast.Node) bool {
+		field, ok := n.(*ast.Field)
+		if !ok {
+			return true
+		}
+		if field.Tag != nil {
+			if name, standard := tagged(t, field); name != "" {
+				s.variables[name] = standard
+			}
+		}
+		if selected, ok := field.Type.(*ast.SelectorExpr); ok {
+			if from, ok := selected.X.(*ast.Ident); ok && from.Name == "config" {
+				s.shared = append(s.shared, selected.Sel.Name)
+			}
+		}
+		return true
+	})
+	return s
 }
 
 // tagged returns the variable that a struct's field is read from, and its default. The

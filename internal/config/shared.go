@@ -76,6 +76,19 @@ func CheckAddr(addr string) error {
 	return nil
 }
 
+// KurrentDB says where the event store is. The connection string is validated by
+// internal/kurrent when it opens the client: its parser belongs to the driver.
+type KurrentDB struct {
+	URL            string `env:"KURRENTDB_URL,required"`
+	AllowPlaintext bool   `env:"KURRENTDB_ALLOW_PLAINTEXT"`
+}
+
+// Postgres says where the database is. The connection string is validated by
+// internal/postgres when it opens the pool.
+type Postgres struct {
+	URL string `env:"POSTGRES_URL,required"`
+}
+
 // maxShutdown bounds the budget: with a mistyped unit, a binary would seem never to stop.
 const maxShutdown = time.Hour
 
