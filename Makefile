@@ -84,7 +84,7 @@ bench: ## Measure what is published and what is rebuilt a second, on durable sto
 .PHONY: chaos-bin
 chaos-bin:
 	@mkdir -p $(CHAOS)/bin
-	@go build -tags failpoint -o $(CHAOS)/bin/ ./worker ./starter ./publisher ./projector ./api ./dev/kurrentsim/cmd/kurrentsim ./dev/sessim/cmd/sessim ./dev/checker ./dev/chaos
+	@go build -tags failpoint -o $(CHAOS)/bin/ ./worker ./starter ./publisher ./projector ./api ./orderflow ./dev/kurrentsim/cmd/kurrentsim ./dev/sessim/cmd/sessim ./dev/checker ./dev/chaos
 
 .PHONY: chaos
 chaos: temporal chaos-bin ## Break everything for a while and judge what became of the orders: make chaos MINUTES=10 SEED=
@@ -105,7 +105,7 @@ fmt-check:
 .PHONY: vet
 vet:
 	go vet ./...
-	go vet -tags failpoint ./internal/failpoint ./starter ./worker ./publisher ./projector ./api
+	go vet -tags failpoint ./internal/failpoint ./starter ./worker ./publisher ./projector ./api ./orderflow
 
 .PHONY: lint
 lint: ## Run the linters, the import rules among them

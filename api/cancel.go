@@ -90,7 +90,7 @@ func (a *api) acceptCancellation(w http.ResponseWriter, r *http.Request, id, rea
 	case err != nil && !errors.Is(err, postgres.ErrNotFound):
 		return err
 	case ended:
-		return conflict("the order's workflow has ended without closing the order: an operator has to repair it (starter reconcile --fix)")
+		return conflict("the order's workflow has ended without closing the order: an operator has to repair it (orderflow reconcile --fix)")
 	}
 	if err := a.request(r.Context(), id, reason); err != nil {
 		return err

@@ -167,7 +167,7 @@ func TestOrderWhoseWorkflowWasEndedNeedsAnOperator(t *testing.T) {
 	c := newClient(t, shared.api())
 	id, _ := c.fulfil()
 	require.NoError(t, shared.temporal.TerminateWorkflow(t.Context(), id, "", "a test"))
-	require.Contains(t, c.post("/orders/"+id+"/cancel", wish).problem(http.StatusConflict).Detail, "starter reconcile --fix")
+	require.Contains(t, c.post("/orders/"+id+"/cancel", wish).problem(http.StatusConflict).Detail, "orderflow reconcile --fix")
 	require.Len(t, readAll(t, id), 1)
 }
 

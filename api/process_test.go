@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -20,7 +19,6 @@ import (
 
 	"orderflow/dev/faultproxy"
 	"orderflow/internal/config"
-	"orderflow/internal/subcommand"
 )
 
 func TestProcess(t *testing.T) {
@@ -41,10 +39,15 @@ func TestProcess(t *testing.T) {
 		require.Equal(t, 1, code, said)
 		require.Contains(t, said, "listen for requests")
 	})
-	t.Run("prints its document", func(t *testing.T) {
-		printed, err := exec.CommandContext(t.Context(), binary, "openapi").Output()
-		require.NoError(t, err)
-		require.Equal(t, document, printed)
+	t.Run("prints help and its version, and has no subcommands", func(t *testing.T) {
+		for flag, want := range map[string]string{"--help": "usage: api [--help | --version]\n", "--version": "api "} {
+			printed, err := exec.CommandContext(t.Context(), binary, flag).Output()
+			require.NoError(t, err)
+			require.Contains(t, string(printed), want)
+		}
+		code, said := exit(t, exec.CommandContext(t.Context(), binary, "serve"))
+		require.Equal(t, 2, code)
+		require.Contains(t, said, "arguments: must be none, --help or --version")
 	})
 }
 
@@ -165,9 +168,9 @@ func TestSettingsAreHeldToWhatIsSafe(t *testing.T) {
 		"API_INBOX_URL=file:///etc/passwd":                                "API_INBOX_URL: must be an http or https URL",
 		"SHUTDOWN_TIMEOUT=soon":                                           "SHUTDOWN_TIMEOUT: ",
 	} {
-		err := run(t.Context(), subcommand.Call{Stderr: io.Discard, Environ: []string{
+		err := run(t.Context(), []string{
 			"KURRENTDB_URL=kurrentdb://127.0.0.1:1?tls=false", "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL=postgres://127.0.0.1:1/x", given,
-		}})
+		}, io.Discard)
 		require.ErrorContains(t, err, want, given)
 		require.Equal(t, 2, config.ExitCode(err), given)
 		require.NotContains(t, err.Error(), "secret", "a token is not repeated")
@@ -182,15 +185,6 @@ func TestSettingsAreHeldToWhatIsSafe(t *testing.T) {
 		s.API.Addr, s.API.TokenFile = ":8080", "file"
 		require.Empty(t, s.Validate(), "with a token, from everywhere")
 	}
-}
-
-func TestArgumentsThatNameNothingAreRefused(t *testing.T) {
-	t.Parallel()
-	var out bytes.Buffer
-	require.Equal(t, 2, config.ExitCode(run(t.Context(), subcommand.Call{Args: []string{"serve"}, Stdout: &out, Stderr: io.Discard})))
-	require.NoError(t, run(t.Context(), subcommand.Call{Args: []string{"--help"}, Stdout: &out, Stderr: io.Discard}))
-	require.Contains(t, out.String(), "api openapi")
-	require.NoError(t, run(context.Background(), subcommand.Call{Args: []string{"openapi"}, Stdout: &out}))
 }
 
 func TestStreamLinksFitEitherBrowser(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
 	"orderflow/internal/postgres"
-	"orderflow/internal/subcommand"
 	"orderflow/internal/temporalclient"
 )
 
@@ -30,12 +30,9 @@ type drivers struct {
 	namespace string // Temporal namespace
 }
 
-func run(ctx context.Context, c subcommand.Call) error {
-	if len(c.Args) > 0 {
-		return program().Dispatch(ctx, c)
-	}
-	s, invalid := config.Load[settings](c.Environ)
-	logger := s.Logger(c.Stderr)
+func run(ctx context.Context, environ []string, stderr io.Writer) error {
+	s, invalid := config.Load[settings](environ)
+	logger := s.Logger(stderr)
 	token, tokenErr := readToken(s.API.TokenFile)
 	d, err := openDrivers(ctx, s, config.Merge(invalid, tokenErr), logger)
 	if err != nil {

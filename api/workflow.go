@@ -29,7 +29,7 @@ func (a *api) findRun(ctx context.Context, id string) (orderRun, error) {
 	}
 	info := description.RawResponse.GetWorkflowExecutionInfo()
 	if info.GetType().GetName() != workflows.OrderFulfillmentType {
-		return orderRun{}, conflict("the order's id is taken by a workflow of another type: an operator has to delete it (starter parked list)")
+		return orderRun{}, conflict("the order's id is taken by a workflow of another type: an operator has to delete it (orderflow parked list)")
 	}
 	run := orderRun{id: info.GetExecution().GetRunId(), chain: info.GetFirstRunId()}
 	switch info.GetStatus() {

@@ -1,6 +1,6 @@
 -- The roles of Orderflow's binaries, with the grants that each needs and no more.
 --
--- Run it as a superuser, after `worker migrate`, in the database of Orderflow:
+-- Run it as a superuser, after `orderflow migrate`, in the database of Orderflow:
 --
 --     psql -v ON_ERROR_STOP=1 -d orderflow -f deploy/roles.sql
 --
@@ -15,10 +15,10 @@ FROM unnest(ARRAY['orderflow_worker', 'orderflow_reconcile', 'orderflow_projecto
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec
 
--- Worker, `worker email` and `worker erase`: orders' rows, the email ledger, the lease of the global metrics.
+-- Worker, `orderflow email` and `orderflow erase`: orders' rows, the email ledger, the lease of the global metrics.
 SELECT orderflow_grant_worker('orderflow_worker');
 
--- `starter reconcile`: what orders and emails came to, without names and addresses. The starter itself needs no PostgreSQL.
+-- `orderflow reconcile`: what orders and emails came to, without names and addresses. The starter itself needs no PostgreSQL.
 SELECT orderflow_grant_reconcile('orderflow_reconcile');
 
 -- Projector and `projector rebuild`: the customer view.

@@ -12,6 +12,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/temporalclient"
 )
@@ -29,7 +30,7 @@ type bridge struct {
 	namespace        string
 	payloads         temporalclient.Payloads
 	events           *kurrent.Client
-	settings         subscription
+	settings         config.Subscription
 	concurrency      int
 	holdLimit        time.Duration // how long an event is held while Temporal does not answer, before it is returned to the server
 	drainTimeout     time.Duration // for the events in flight when the bridge stops
@@ -69,7 +70,7 @@ func (b *bridge) session(ctx context.Context) error {
 		return err
 	}
 	if err := b.ensureGroup(ctx); err != nil {
-		return b.blockIfDenied(err, "as an operator or administrator, create the group with starter group create")
+		return b.blockIfDenied(err, "as an operator or administrator, create the group with orderflow group create")
 	}
 	if err := b.awaitTemporal(ctx); err != nil {
 		return err
@@ -88,7 +89,7 @@ func (b *bridge) session(ctx context.Context) error {
 }
 
 func (b *bridge) ensureGroup(ctx context.Context) error {
-	differences, created, err := b.events.EnsureGroup(ctx, b.settings.group(b.concurrency))
+	differences, created, err := b.events.EnsureGroup(ctx, b.group())
 	if err != nil {
 		return err
 	}
@@ -116,8 +117,8 @@ func (b *bridge) blockIfDenied(err error, remedy string) error {
 // joinRemedy returns how a user gets the right to read a stream. The first event of a
 // category opens its stream to all users.
 func joinRemedy(stream string) string {
-	remedy := "as an administrator, let their user read " + stream + " with starter group create --grant USER"
-	if strings.HasPrefix(stream, "$ce-") {
+	remedy := "as an administrator, let their user read " + stream + " with orderflow group create --grant USER"
+	if strings.HasPrefix(stream, categoryStream) {
 		remedy += "; the first event of the category does the same"
 	}
 	return remedy
@@ -125,7 +126,7 @@ func joinRemedy(stream string) string {
 
 // checkGroup returns errBlocked if the group's settings lose or park good events.
 func (b *bridge) checkGroup(differences []kurrent.Difference) error {
-	reason := lossReason(b.settings, differences)
+	reason := b.group().LossReason(differences)
 	b.obstacles.set(obstacleGroup, reason, b.metrics, b.logger)
 	if reason != "" {
 		return errBlocked
@@ -133,20 +134,11 @@ func (b *bridge) checkGroup(differences []kurrent.Difference) error {
 	return nil
 }
 
-// lossReason names the group settings that lose events, and how to repair them. It
-// returns an empty string if there are none.
-func lossReason(s subscription, differences []kurrent.Difference) string {
-	var all []string
-	for _, d := range differences {
-		if d.Loses {
-			all = append(all, d.Text)
-		}
+// group returns the settings that the group should have.
+func (b *bridge) group() kurrent.GroupSettings {
+	return kurrent.GroupSettings{
+		Stream: b.settings.Stream, Group: b.settings.Group, MessageTimeout: b.settings.MessageTimeout, BufferSize: b.concurrency,
 	}
-	if len(all) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("group %s on %s loses events (%s): update it, or delete it and create it again with starter group create",
-		s.Group, s.Stream, strings.Join(all, "; "))
 }
 
 // awaitTemporal returns once Temporal can take events, so that the bridge stays out of

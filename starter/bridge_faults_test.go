@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"orderflow/internal/routes"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -80,7 +82,7 @@ func TestBridge_DeletedGroup(t *testing.T) {
 		tr.place()
 	}
 	tr.requireAllDone()
-	tr.awaitAtLeast(14, resultDuplicate) // from the start of the stream: repeated events have no second effect
+	tr.awaitAtLeast(14, routes.Duplicate) // from the start of the stream: repeated events have no second effect
 }
 
 func TestBridge_Burst(t *testing.T) {
@@ -94,7 +96,7 @@ func TestBridge_Burst(t *testing.T) {
 	tr.run()
 	tr.requireAllDone()
 	require.LessOrEqual(t, highest().inFlight, tr.bridge.concurrency)
-	tr.awaitAtLeast(events, resultIgnored)
+	tr.awaitAtLeast(events, routes.Ignored)
 }
 
 func TestBridge_CancellationBeforeOrder(t *testing.T) {
@@ -108,6 +110,6 @@ func TestBridge_CancellationBeforeOrder(t *testing.T) {
 	tr.append(id, placedBy(tr.customer, id))
 	tr.placed, tr.cancelled = []string{id}, []string{id}
 	tr.requireAllDone()
-	tr.awaitAtLeast(1, resultSignalled)
-	require.Zero(t, tr.count(resultParked))
+	tr.awaitAtLeast(1, routes.Signalled)
+	require.Zero(t, tr.count(routes.Parked))
 }

@@ -17,8 +17,10 @@ import (
 
 	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
+	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/routes"
 	"orderflow/workflows"
 )
 
@@ -59,7 +61,7 @@ func newBridgeRig(t *testing.T) *bridgeRig {
 		temporal: temporal, concurrency: 8, holdLimit: 20 * time.Second, drainTimeout: 20 * time.Second,
 		probeEvery: 30 * time.Second, inspectEvery: 30 * time.Second, logger: logger,
 		metrics:  newMetrics(prometheus.NewRegistry()),
-		settings: subscription{Stream: "$ce-order", Group: "fulfillment", MessageTimeout: time.Minute},
+		settings: config.Subscription{Stream: "$ce-order", Group: "fulfillment", MessageTimeout: time.Minute},
 	}
 	b.use(server.URL())
 	return b
@@ -103,7 +105,7 @@ func (b *bridgeRig) tryAppend(stream string, events ...kurrent.NewEvent) error {
 }
 
 // awaitCounts waits until the bridge has counted these events.
-func (b *bridgeRig) awaitCounts(want map[result]int) {
+func (b *bridgeRig) awaitCounts(want map[routes.Result]int) {
 	b.t.Helper()
 	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
 		for r, n := range want {
@@ -114,7 +116,7 @@ func (b *bridgeRig) awaitCounts(want map[result]int) {
 
 // awaitAtLeast waits until the bridge has counted at least want events with a result. A
 // redelivered event counts twice.
-func (b *bridgeRig) awaitAtLeast(want int, r result) {
+func (b *bridgeRig) awaitAtLeast(want int, r routes.Result) {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool { return b.count(r) >= want }, longEnough, waitTick, r)
 }
@@ -124,7 +126,7 @@ func (b *bridgeRig) awaitJoined() {
 	require.Eventually(b.t, b.bridge.joined.Load, longEnough, time.Millisecond)
 }
 
-func (b *bridgeRig) count(r result) int {
+func (b *bridgeRig) count(r routes.Result) int {
 	return int(testutil.ToFloat64(b.bridge.metrics.events.WithLabelValues(string(r))))
 }
 

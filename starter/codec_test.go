@@ -15,6 +15,7 @@ import (
 
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/routes"
 	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
 )
@@ -93,18 +94,18 @@ func TestHandlePlaced_Codec(t *testing.T) {
 		b, id := newBridgeRig(t), newOrderID()
 		b.encrypt(newEncryptingCodec(t))
 		first := placedEvent(id)
-		outcome, err := b.bridge.handlePlaced(t.Context(), delivered(id, first))
+		outcome, err := b.bridge.router().Apply(t.Context(), delivered(id, first))
 		require.NoError(t, err)
-		require.Equal(t, resultStarted, outcome)
+		require.Equal(t, routes.Started, outcome)
 		description, err := b.temporal.DescribeWorkflow(t.Context(), id, "")
 		require.NoError(t, err)
 		memo := description.RawResponse.GetWorkflowExecutionInfo().GetMemo().GetFields()[workflows.MemoSourceEventID]
 		require.Equal(t, "binary/encrypted", string(memo.GetMetadata()[converter.MetadataEncoding]), "the memo is encrypted")
 
-		outcome, err = b.bridge.handlePlaced(t.Context(), delivered(id, first))
+		outcome, err = b.bridge.router().Apply(t.Context(), delivered(id, first))
 		require.NoError(t, err)
-		require.Equal(t, resultDuplicate, outcome)
-		_, err = b.bridge.handlePlaced(t.Context(), delivered(id, placedEvent(id)))
+		require.Equal(t, routes.Duplicate, outcome)
+		_, err = b.bridge.router().Apply(t.Context(), delivered(id, placedEvent(id)))
 		require.EqualError(t, err, "DUPLICATE_ORDER: the order was placed by event "+first.ID.String())
 	})
 	t.Run("decides nothing while a key is missing", func(t *testing.T) {
@@ -113,14 +114,14 @@ func TestHandlePlaced_Codec(t *testing.T) {
 		plain := b.bridge.temporal
 		b.encrypt(newEncryptingCodec(t))
 		first := placedEvent(id)
-		_, err := b.bridge.handlePlaced(t.Context(), delivered(id, first))
+		_, err := b.bridge.router().Apply(t.Context(), delivered(id, first))
 		require.NoError(t, err)
 
 		b.encrypt(newEncryptingCodec(t)) // another key
-		_, err = b.bridge.handlePlaced(t.Context(), delivered(id, first))
+		_, err = b.bridge.router().Apply(t.Context(), delivered(id, first))
 		require.ErrorIs(t, err, temporalclient.ErrUnreadable)
 		b.bridge.temporal, b.bridge.payloads = plain, temporalclient.Payloads{} // no codec at all
-		_, err = b.bridge.handlePlaced(t.Context(), delivered(id, first))
+		_, err = b.bridge.router().Apply(t.Context(), delivered(id, first))
 		require.ErrorIs(t, err, temporalclient.ErrUnreadable)
 	})
 	t.Run("reads the input of a workflow without a memo", func(t *testing.T) {
@@ -128,35 +129,22 @@ func TestHandlePlaced_Codec(t *testing.T) {
 		b, id := newBridgeRig(t), newOrderID()
 		b.encrypt(newEncryptingCodec(t))
 		first := placedEvent(id)
-		input, err := orderInput(delivered(id, first))
+		input, err := routes.Input(delivered(id, first))
 		require.NoError(t, err)
-		options := orderOptions(input)
-		options.Memo = nil
+		options := client.StartWorkflowOptions{ID: id, TaskQueue: workflows.TaskQueue}
 		_, err = b.bridge.temporal.ExecuteWorkflow(t.Context(), options, workflows.OrderFulfillmentType, input)
 		require.NoError(t, err)
-		outcome, err := b.bridge.handlePlaced(t.Context(), delivered(id, first))
+		outcome, err := b.bridge.router().Apply(t.Context(), delivered(id, first))
 		require.NoError(t, err)
-		require.Equal(t, resultDuplicate, outcome)
+		require.Equal(t, routes.Duplicate, outcome)
 	})
 	t.Run("treats a workflow that names no event as another order", func(t *testing.T) {
 		t.Parallel()
 		b, id := newBridgeRig(t), newOrderID()
 		b.startByHand(id, workflows.OrderFulfillmentType)
-		_, err := b.bridge.handlePlaced(t.Context(), delivered(id, placedEvent(id)))
+		_, err := b.bridge.router().Apply(t.Context(), delivered(id, placedEvent(id)))
 		require.EqualError(t, err, "DUPLICATE_ORDER: the order was placed by event unknown")
 	})
-}
-
-func TestReconciliationStart_Codec(t *testing.T) {
-	t.Parallel()
-	b, id := newBridgeRig(t), newOrderID()
-	b.encrypt(newEncryptingCodec(t))
-	first := placedEvent(id)
-	_, err := b.bridge.handlePlaced(t.Context(), delivered(id, first))
-	require.NoError(t, err)
-	r := newReconciliation(b.bridge.temporal, b.events, nil, b.bridge.logger)
-	r.bridge.payloads = b.bridge.payloads
-	require.NoError(t, r.start(t.Context(), delivered(id, first))) // the bridge had started it already
 }
 
 // startByHand starts a workflow under an order's id, as an operator might.
@@ -176,6 +164,6 @@ func (b *bridgeRig) deleteWorkflow(id string) {
 	require.NoError(b.t, err)
 	require.Eventually(b.t, func() bool {
 		_, err := b.temporal.DescribeWorkflow(b.t.Context(), id, "")
-		return isNotFound(err)
+		return temporalclient.IsNotFound(err)
 	}, longEnough, waitTick)
 }

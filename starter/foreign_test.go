@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
@@ -11,6 +12,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/internal/order"
+	"orderflow/internal/routes"
 	"orderflow/workflows"
 )
 
@@ -25,7 +27,7 @@ func TestBridge_ForeignWorkflow(t *testing.T) {
 		b.startByHand(workflows.SettlementID(id, 2), "SomethingElse")
 		b.append(id, placedEvent(id), cancellationEvent, payment)
 		b.run()
-		b.awaitCounts(map[result]int{resultParked: 3})
+		b.awaitCounts(map[routes.Result]int{routes.Parked: 3})
 		for _, reason := range b.awaitParked(3) {
 			require.Regexp(t, "^FOREIGN_WORKFLOW: (settlement-)?"+id+"(-2)? is a workflow of type SomethingElse, not Order", reason)
 		}
@@ -33,9 +35,9 @@ func TestBridge_ForeignWorkflow(t *testing.T) {
 
 		b.deleteWorkflow(id)
 		b.deleteWorkflow(workflows.SettlementID(id, 2))
-		require.NoError(t, b.starter("parked", "replay").err)
+		require.NoError(t, b.admin().ReplayParkedMessages(t.Context(), "$ce-order", "fulfillment", kurrentdb.ReplayParkedMessagesOptions{}))
 		require.Eventually(t, func() bool {
-			return b.count(resultStarted)+b.count(resultDuplicate) == 2 && b.count(resultSignalled) == 1
+			return b.count(routes.Started)+b.count(routes.Duplicate) == 2 && b.count(routes.Signalled) == 1
 		}, longEnough, waitTick)
 		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(id))
 		require.Equal(t, 1, b.signals(id))
@@ -47,7 +49,7 @@ func TestBridge_ForeignWorkflow(t *testing.T) {
 		require.NoError(t, b.temporal.TerminateWorkflow(t.Context(), id, "", "test"))
 		b.append(id, placedEvent(id), cancellationEvent)
 		b.run()
-		b.awaitCounts(map[result]int{resultParked: 2, resultLate: 0})
+		b.awaitCounts(map[routes.Result]int{routes.Parked: 2, routes.Late: 0})
 	})
 	t.Run("is not signaled if it starts between the lookup and the signal", func(t *testing.T) {
 		t.Parallel()
@@ -57,7 +59,7 @@ func TestBridge_ForeignWorkflow(t *testing.T) {
 		b.bridge.temporal = &racingClient{Client: b.temporal, once: func() { b.startByHand(id, "SomethingElse") }}
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
-		_, err = b.bridge.handleCancellation(t.Context(), event)
+		_, err = b.bridge.router().Apply(t.Context(), event)
 		require.ErrorContains(t, err, "FOREIGN_WORKFLOW")
 		require.Zero(t, b.signals(id))
 	})
@@ -77,9 +79,9 @@ func TestHandleCancellation(t *testing.T) {
 		}}
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
-		outcome, err := b.bridge.handleCancellation(t.Context(), event)
+		outcome, err := b.bridge.router().Apply(t.Context(), event)
 		require.NoError(t, err)
-		require.Equal(t, resultSignalled, outcome)
+		require.Equal(t, routes.Signalled, outcome)
 		require.Equal(t, 1, b.signals(id), "of the newest run")
 	})
 	t.Run("is in the first task of an order delivered after it", func(t *testing.T) {
@@ -88,7 +90,7 @@ func TestHandleCancellation(t *testing.T) {
 		b.append(id, placedEvent(id), cancellationEvent)
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
-		_, err = b.bridge.handleCancellation(t.Context(), event)
+		_, err = b.bridge.router().Apply(t.Context(), event)
 		require.NoError(t, err)
 		history := b.temporal.GetWorkflowHistory(t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		var types []enums.EventType

@@ -11,6 +11,7 @@ import (
 
 	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
+	"orderflow/internal/routes"
 )
 
 const (
@@ -115,16 +116,16 @@ func (b *bridge) handle(ctx context.Context, sub deliveries, t *heldEvent, giveU
 	if !errors.Is(err, errNotYet) {
 		b.waiting.clearRefusals(eventName(d))
 	}
-	var parked *parkError
+	var parked *routes.ParkError
 	switch {
 	case errors.As(err, &parked):
-		outcome = resultParked
-		if parked.replied {
+		outcome = routes.Parked
+		if parked.Replied {
 			b.obstacles.set(obstacleRefusal, "", b.metrics, b.logger)
 		}
-		b.logger.Warn("event parked", "event", eventName(d), "reason", parked.reason)
+		b.logger.Warn("event parked", "event", eventName(d), "reason", parked.Reason)
 		failpoint.Hit("starter.park.before")
-		err = sub.Park(d, parked.reason)
+		err = sub.Park(d, parked.Reason)
 		failpoint.Hit("starter.park.after")
 	case errors.Is(err, errNotYet):
 		b.metrics.retries.WithLabelValues(string(heldByServer)).Inc()
@@ -150,7 +151,7 @@ func (b *bridge) handle(ctx context.Context, sub deliveries, t *heldEvent, giveU
 
 // retryUntilDone attempts the effect with backoff for as long as the bridge may hold the
 // event.
-func (b *bridge) retryUntilDone(ctx context.Context, t *heldEvent) (result, error) {
+func (b *bridge) retryUntilDone(ctx context.Context, t *heldEvent) (routes.Result, error) {
 	defer b.stopWaiting(t)
 	began := time.Now()
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
@@ -170,16 +171,16 @@ func (b *bridge) retryUntilDone(ctx context.Context, t *heldEvent) (result, erro
 
 // nextStep decides what follows an attempt at an event that has been held for the given
 // time. It reports whether that attempt was the last.
-func (b *bridge) nextStep(ctx context.Context, t *heldEvent, held time.Duration, outcome result, err error) (result, bool, error) {
-	switch meaning := classify(err); meaning {
-	case classDone:
+func (b *bridge) nextStep(ctx context.Context, t *heldEvent, held time.Duration, outcome routes.Result, err error) (routes.Result, bool, error) {
+	switch meaning := routes.Classify(err); meaning {
+	case routes.ClassDone:
 		return outcome, true, err
-	case classConfiguration:
+	case routes.ClassConfiguration:
 		b.obstacles.set(obstacleRefusal, err.Error(), b.metrics, b.logger)
 		return "", true, fmt.Errorf("%w: %w", errBlocked, err)
-	case classBusy, classUndecodable:
+	case routes.ClassBusy, routes.ClassUndecodable:
 		return b.wait(t, meaning, held, err)
-	case classRefused:
+	case routes.ClassRefused:
 		t.refusals++
 		span := b.waiting.refusedFor(eventName(t.delivery))
 		if t.refusals < maxRefusals {
@@ -195,8 +196,8 @@ func (b *bridge) nextStep(ctx context.Context, t *heldEvent, held time.Duration,
 		t.refusals = 0
 	}
 	switch {
-	case errors.Is(err, errNotPlaced) && held > min(unplacedWait, b.holdLimit):
-		return "", true, parkAfterReply("%s: the order has not been placed", reasonOrderUnknown)
+	case errors.Is(err, routes.ErrNotPlaced) && held > min(unplacedWait, b.holdLimit):
+		return "", true, routes.ParkAfterReply("%s: the order has not been placed", routes.ReasonOrderUnknown)
 	case held > b.holdLimit:
 		return "", true, fmt.Errorf("%w: %w", errHeldTooLong, err)
 	}
@@ -205,9 +206,9 @@ func (b *bridge) nextStep(ctx context.Context, t *heldEvent, held time.Duration,
 
 // wait keeps an event that Temporal does not take yet, without a slot if there is room,
 // until it has to be returned to the server. It reports whether the event is done.
-func (b *bridge) wait(t *heldEvent, meaning errorClass, held time.Duration, cause error) (result, bool, error) {
+func (b *bridge) wait(t *heldEvent, meaning routes.Class, held time.Duration, cause error) (routes.Result, bool, error) {
 	if b.waitWithoutSlot(t, meaning, cause) {
-		return resultDuplicate, true, nil
+		return routes.Duplicate, true, nil
 	}
 	if held > b.holdLimit || t.stopped() {
 		return "", true, fmt.Errorf("%w: %w", errNotYet, cause)
@@ -215,18 +216,18 @@ func (b *bridge) wait(t *heldEvent, meaning errorClass, held time.Duration, caus
 	return "", false, nil
 }
 
-func (b *bridge) attempt(ctx context.Context, d kurrent.Delivery) (result, error) {
+func (b *bridge) attempt(ctx context.Context, d kurrent.Delivery) (routes.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	event, err := b.resolve(ctx, d)
 	if err != nil || event == nil {
-		return resultIgnored, err
+		return routes.Ignored, err
 	}
-	handler, known := b.routes()[event.Type]
-	if !known {
-		return resultIgnored, nil
-	}
-	return handler(ctx, *event)
+	return b.router().Apply(ctx, *event)
+}
+
+func (b *bridge) router() *routes.Router {
+	return &routes.Router{Temporal: b.temporal, Orders: b.events, Payloads: b.payloads}
 }
 
 // resolve returns the event behind a delivery. It looks up a link that was delivered

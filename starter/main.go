@@ -1,39 +1,17 @@
 // Starter is the bridge from KurrentDB to Temporal. It starts one workflow for every
-// order placed, and passes on the other events of an order's stream. Its subcommands
-// (`starter --help`) are for operators and terminate.
+// order placed, and passes on the other events of an order's stream.
 //
-// It owns the subscription, the routes from event types to workflows, and the decision
-// when an event counts as handled. Package workflows owns what a workflow does.
+// It owns the subscription, how many events are in hand, when one is tried again, and the
+// decision when it counts as handled. Package routes owns what an event does in Temporal,
+// and package workflows what a workflow does.
 package main
 
 import (
-	"context"
-	"errors"
-	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
-	"orderflow/internal/config"
-	"orderflow/internal/subcommand"
+	"orderflow/internal/ops"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, subcommand.Call{
-		Args: os.Args[1:], Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-	})
-	stop()
-	os.Exit(exitCode(os.Stderr, err))
-}
-
-// exitDifferences is the exit code of a comparison that succeeded and left differences.
-const exitDifferences = 3
-
-func exitCode(stderr io.Writer, err error) int {
-	code := config.Report(stderr, err)
-	if _, left := errors.AsType[*differencesLeft](err); left {
-		return exitDifferences
-	}
-	return code
+	os.Exit(ops.Program{Name: "starter", Summary: "Start the workflows of orders placed in KurrentDB until stopped.", Run: run}.Main())
 }

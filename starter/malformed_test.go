@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrent"
+	"orderflow/internal/routes"
 )
 
 // appendLink appends a link to $ce-order by hand, as a custom projection may.
@@ -33,7 +34,7 @@ func TestBridge_MalformedLinks(t *testing.T) {
 	b.appendLink("0@" + id)
 	b.run()
 	// "-1@" is the last event of its stream.
-	b.awaitCounts(map[result]int{resultStarted: 1, resultDuplicate: 3, resultParked: 1, resultIgnored: 8})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Duplicate: 3, routes.Parked: 1, routes.Ignored: 8})
 	require.Contains(t, b.awaitParked(1)[0], "orderId: ")
 	_, err := b.temporal.DescribeWorkflow(t.Context(), elsewhere, "")
 	require.Error(t, err)
@@ -49,7 +50,7 @@ func TestHandlePlaced_UnreadableMetadata(t *testing.T) {
 		b.append(id, event)
 	}
 	b.run()
-	b.awaitCounts(map[result]int{resultStarted: 7, resultParked: 0})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 7, routes.Parked: 0})
 }
 
 func TestBridge_DeletedStream(t *testing.T) {
@@ -62,7 +63,7 @@ func TestBridge_DeletedStream(t *testing.T) {
 	tr.place()
 	tr.run()
 	tr.requireAllDone()
-	require.Zero(t, tr.count(resultParked))
+	require.Zero(t, tr.count(routes.Parked))
 	for _, id := range []string{gone, tombstoned} {
 		_, err := tr.temporal.DescribeWorkflow(t.Context(), id, "")
 		require.Error(t, err)

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"orderflow/internal/routes"
+)
 
 // metrics are the bridge's metrics.
 type metrics struct {
@@ -40,7 +44,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	for _, name := range []string{obstacleGroup, obstacleRights, obstacleProjection, obstacleNamespace, obstacleRefusal, obstacleCodec} {
 		m.blocked.WithLabelValues(name)
 	}
-	for _, r := range []result{resultStarted, resultDuplicate, resultIgnored, resultSignalled, resultLate, resultParked} {
+	for _, r := range []routes.Result{routes.Started, routes.Duplicate, routes.Ignored, routes.Signalled, routes.Late, routes.Parked} {
 		m.events.WithLabelValues(string(r)) // a series that starts at 0 can trigger an alert at its first event
 	}
 	for _, by := range []holder{heldByBridge, heldByServer} {

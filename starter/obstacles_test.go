@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrent"
+	"orderflow/internal/routes"
 )
 
 // admin is the official client, for operations that the product never performs.
@@ -60,7 +61,7 @@ func TestCheckGroup_LosesEvents(t *testing.T) {
 	err = admin.DeletePersistentSubscription(t.Context(), "$ce-order", "fulfillment", kurrentdb.DeletePersistentSubscriptionOptions{})
 	require.NoError(t, err)
 	b.awaitReady()
-	b.awaitCounts(map[result]int{resultStarted: 1, resultIgnored: 0})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Ignored: 0})
 	require.False(t, b.blocked(obstacleGroup))
 }
 
@@ -83,7 +84,7 @@ func TestInspect_ChangedGroup(t *testing.T) {
 	b.append(id, placedEvent(id))
 	update(func(*kurrentdb.PersistentSubscriptionSettings) {})
 	b.awaitReady()
-	b.awaitCounts(map[result]int{resultStarted: 1})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 1})
 }
 
 // A server that keeps consumers when their group changes leaves it to the bridge to
@@ -115,13 +116,13 @@ func TestBridgeReady(t *testing.T) {
 		unread := placedEvent(newOrderID())
 		unread.Data = []byte("{}")
 		b.append(newOrderID(), unread)
-		b.awaitCounts(map[result]int{resultParked: 1})
+		b.awaitCounts(map[routes.Result]int{routes.Parked: 1})
 		require.ErrorContains(t, b.bridge.ready(t.Context()), "refusal: denied")
 	})
 	t.Run("is restored by an event that was parked after Temporal replied", func(t *testing.T) {
 		refused()
 		b.append(id, placedEvent(id))
-		b.awaitCounts(map[result]int{resultParked: 2})
+		b.awaitCounts(map[routes.Result]int{routes.Parked: 2})
 		b.awaitReady()
 		require.False(t, b.blocked(obstacleRefusal))
 	})
@@ -136,14 +137,14 @@ func TestResolve_DeliveredLink(t *testing.T) {
 	}
 	got, err := b.bridge.attempt(t.Context(), link("0@"+id))
 	require.NoError(t, err)
-	require.Equal(t, resultStarted, got)
+	require.Equal(t, routes.Started, got)
 	got, err = b.bridge.attempt(t.Context(), link("0@"+newOrderID()))
 	require.NoError(t, err)
-	require.Equal(t, resultIgnored, got)
+	require.Equal(t, routes.Ignored, got)
 	got, err = b.bridge.attempt(t.Context(), link("nowhere"))
 	require.NoError(t, err)
-	require.Equal(t, resultIgnored, got)
+	require.Equal(t, routes.Ignored, got)
 	got, err = b.bridge.attempt(t.Context(), kurrent.Delivery{Link: link("nowhere").Event})
 	require.NoError(t, err)
-	require.Equal(t, resultIgnored, got)
+	require.Equal(t, routes.Ignored, got)
 }

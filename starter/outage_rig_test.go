@@ -23,6 +23,7 @@ import (
 
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/routes"
 	"orderflow/workflows"
 )
 
@@ -162,7 +163,7 @@ func (tr *outageRig) deleteStreams(softly, forEver string) {
 // handled returns how many events the bridge has completed.
 func (tr *outageRig) handled() int {
 	n := 0
-	for _, r := range []result{resultStarted, resultDuplicate, resultIgnored, resultSignalled, resultLate, resultParked} {
+	for _, r := range []routes.Result{routes.Started, routes.Duplicate, routes.Ignored, routes.Signalled, routes.Late, routes.Parked} {
 		n += tr.count(r)
 	}
 	return n

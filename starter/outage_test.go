@@ -12,6 +12,7 @@ import (
 
 	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
+	"orderflow/internal/routes"
 )
 
 // throughProxy makes the bridge reach Temporal through a fault proxy.
@@ -46,11 +47,11 @@ func TestBridge_TemporalUnavailable(t *testing.T) {
 	proxy.setState(passing)
 	// It may return them once more, and a workflow started then is a duplicate at the
 	// redelivery.
-	require.Eventually(t, func() bool { return b.count(resultStarted)+b.count(resultDuplicate) >= orders }, longEnough, waitTick)
+	require.Eventually(t, func() bool { return b.count(routes.Started)+b.count(routes.Duplicate) >= orders }, longEnough, waitTick)
 	for _, id := range ids {
 		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(id))
 	}
-	require.Zero(t, b.count(resultParked))
+	require.Zero(t, b.count(routes.Parked))
 	require.Empty(t, b.parked(t))
 }
 
@@ -64,7 +65,7 @@ func TestBridge_KurrentDBRestart(t *testing.T) {
 	before := newOrderID()
 	b.append(before, placedEvent(before))
 	b.run()
-	b.awaitCounts(map[result]int{resultStarted: 1})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 1})
 
 	require.NoError(t, server.Stop(context.Background()))
 	require.Eventually(t, func() bool { return !b.bridge.joined.Load() }, longEnough, waitTick)
@@ -74,7 +75,7 @@ func TestBridge_KurrentDBRestart(t *testing.T) {
 	after := newOrderID()
 	require.Eventually(t, func() bool { return b.events.Ping(t.Context()) == nil }, longEnough, waitTick)
 	b.append(after, placedEvent(after))
-	b.awaitCounts(map[result]int{resultStarted: 2, resultParked: 0})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 2, routes.Parked: 0})
 }
 
 func TestBridge_Drain(t *testing.T) {
@@ -99,7 +100,7 @@ func TestBridge_Drain(t *testing.T) {
 	proxy.setState(passing)
 
 	require.NoError(t, <-ended)
-	finished := b.count(resultStarted) + b.count(resultDuplicate) // a start whose response took too long is retried
+	finished := b.count(routes.Started) + b.count(routes.Duplicate) // a start whose response took too long is retried
 	require.GreaterOrEqual(t, finished, b.bridge.concurrency, "it finishes the events in flight")
 	require.Less(t, finished, orders, "it stops taking events before it has taken all")
 	b.run() // an acknowledgement lost with the connection causes a redelivery
@@ -107,6 +108,6 @@ func TestBridge_Drain(t *testing.T) {
 		info, err := b.events.GroupInfo(t.Context(), "$ce-order", "fulfillment")
 		return err == nil && info.Lag == 0 && info.InFlight == 0
 	}, longEnough, waitTick)
-	require.GreaterOrEqual(t, b.count(resultStarted)+b.count(resultDuplicate), orders)
-	require.Zero(t, b.count(resultParked))
+	require.GreaterOrEqual(t, b.count(routes.Started)+b.count(routes.Duplicate), orders)
+	require.Zero(t, b.count(routes.Parked))
 }

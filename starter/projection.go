@@ -9,6 +9,9 @@ import (
 	"orderflow/internal/kurrent"
 )
 
+// categoryStream is the prefix of the streams that $by_category fills.
+const categoryStream = "$ce-"
+
 // checkProjection asks whether the server fills the subscription's stream, and sets the
 // obstacle if it does not. The bridge joins the group all the same, for events linked
 // before are still delivered. It returns an error if the status cannot be read, but not

@@ -12,6 +12,7 @@ import (
 
 	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
+	"orderflow/internal/routes"
 )
 
 // newBridgeRigOn returns a rig whose server is started with options.
@@ -81,7 +82,7 @@ func TestCheckProjection_NotRunning(t *testing.T) {
 			require.NoError(t, projections.Enable(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{}))
 			b.awaitReady()
 			require.False(t, b.blocked(obstacleProjection))
-			b.awaitCounts(map[result]int{resultStarted: 1})
+			b.awaitCounts(map[routes.Result]int{routes.Started: 1})
 			require.Equal(t, 1, log.count("not ready until this is repaired"))
 			require.Equal(t, 1, log.count("obstacle is gone"))
 		})

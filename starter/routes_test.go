@@ -14,6 +14,7 @@ import (
 
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/routes"
 	"orderflow/workflows"
 )
 
@@ -24,7 +25,7 @@ func TestHandlePlaced_StartsOneWorkflow(t *testing.T) {
 	event.Metadata = []byte(`{"$correlationId":"cart-1","traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}`)
 	b.append(id, event)
 	b.run()
-	b.awaitCounts(map[result]int{resultStarted: 1})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 1})
 
 	description, err := b.temporal.DescribeWorkflow(t.Context(), id, "")
 	require.NoError(t, err)
@@ -68,18 +69,18 @@ func TestHandlePlaced_SecondOrderOnStream(t *testing.T) {
 	first := placedEvent(id)
 	b.append(id, first)
 	stop := b.run()
-	b.awaitCounts(map[result]int{resultStarted: 1})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 1})
 	stop()
 
-	again, err := b.bridge.handlePlaced(t.Context(), kurrent.Event{
+	again, err := b.bridge.router().Apply(t.Context(), kurrent.Event{
 		ID: first.ID, Stream: id, Type: order.TypePlaced, ContentType: "application/json", Data: first.Data,
 	})
 	require.NoError(t, err)
-	require.Equal(t, resultDuplicate, again)
+	require.Equal(t, routes.Duplicate, again)
 
 	b.append(id, placedEvent(id))
 	b.run()
-	b.awaitCounts(map[result]int{resultParked: 1})
+	b.awaitCounts(map[routes.Result]int{routes.Parked: 1})
 	require.Equal(t, []string{"DUPLICATE_ORDER: the order was placed by event " + first.ID.String()}, b.awaitParked(1))
 }
 
@@ -95,7 +96,7 @@ func TestHandlePlaced_FirstOrderWins(t *testing.T) {
 		firsts[id] = first.ID.String()
 	}
 	b.run()
-	b.awaitCounts(map[result]int{resultStarted: streams, resultParked: streams})
+	b.awaitCounts(map[routes.Result]int{routes.Started: streams, routes.Parked: streams})
 	for id, first := range firsts {
 		require.Equal(t, first, startInput(t, b.temporal, id).Source.EventID)
 	}
@@ -115,7 +116,7 @@ func TestHandlePlaced_SameEventTwice(t *testing.T) {
 		ids = append(ids, id)
 	}
 	b.run()
-	b.awaitCounts(map[result]int{resultStarted: streams, resultDuplicate: streams})
+	b.awaitCounts(map[routes.Result]int{routes.Started: streams, routes.Duplicate: streams})
 	for _, id := range ids {
 		input := startInput(t, b.temporal, id)
 		require.Zero(t, input.Source.Revision)
@@ -131,7 +132,7 @@ func TestHandlePlaced_CorrectedOrder(t *testing.T) {
 	good := placedEvent(id)
 	b.append(id, bad, good)
 	b.run()
-	b.awaitCounts(map[result]int{resultStarted: 1, resultParked: 1})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Parked: 1})
 	require.Equal(t, good.ID.String(), startInput(t, b.temporal, id).Source.EventID)
 }
 
@@ -153,7 +154,7 @@ func TestBridge_InvalidEvents(t *testing.T) {
 	good := newOrderID()
 	b.append(good, placedEvent(good))
 	b.run()
-	b.awaitCounts(map[result]int{resultStarted: 1, resultParked: 6})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Parked: 6})
 	reasons := strings.Join(b.awaitParked(6), "\n")
 	for _, want := range []string{"lineItems[0].quantity: ", "customerId: ", "lineItems[0].pricePerUnit: ", "amount: ", "reason: "} {
 		require.Contains(t, reasons, want)
@@ -166,10 +167,10 @@ func TestBridge_IgnoredEvents(t *testing.T) {
 	b, id := newBridgeRig(t), newOrderID()
 	b.append(id, newEvent("order-viewed", map[string]any{}), newEvent("order-packed", map[string]any{}))
 	b.run()
-	b.awaitCounts(map[result]int{resultIgnored: 2})
+	b.awaitCounts(map[routes.Result]int{routes.Ignored: 2})
 	result, err := b.bridge.attempt(t.Context(), kurrent.Delivery{Link: &kurrent.Event{Type: "$>", Data: []byte("0@order-never")}})
 	require.NoError(t, err)
-	require.Equal(t, resultIgnored, result)
+	require.Equal(t, routes.Ignored, result)
 	require.Empty(t, b.parked(t))
 }
 
@@ -177,11 +178,11 @@ func TestHandlePlaced_ErasedOrder(t *testing.T) {
 	t.Parallel()
 	b, id := newBridgeRig(t), newOrderID()
 	event := placedEvent(id)
-	outcome, err := b.bridge.handlePlaced(t.Context(), kurrent.Event{
+	outcome, err := b.bridge.router().Apply(t.Context(), kurrent.Event{
 		ID: event.ID, Stream: id, Revision: 1, Type: order.TypePlaced, ContentType: "application/json", Data: event.Data,
 	})
 	require.NoError(t, err)
-	require.Equal(t, resultIgnored, outcome)
+	require.Equal(t, routes.Ignored, outcome)
 }
 
 func TestHandlePaid_EachStartsASettlement(t *testing.T) {
@@ -189,7 +190,7 @@ func TestHandlePaid_EachStartsASettlement(t *testing.T) {
 	b, id := newBridgeRig(t), newOrderID()
 	b.append(id, placedEvent(id), newEvent(order.TypePaid, map[string]any{"amount": "USD242.00"}), newEvent(order.TypePaid, map[string]any{"amount": "USD242.00"}))
 	b.run()
-	b.awaitCounts(map[result]int{resultStarted: 3})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 3})
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(workflows.SettlementID(id, 1)))
 }
 
@@ -202,12 +203,12 @@ func TestHandlePaid(t *testing.T) {
 		b.append(id, payment)
 		event, err := b.events.ReadEvent(t.Context(), id, 0)
 		require.NoError(t, err)
-		_, err = b.bridge.handlePaid(t.Context(), event)
-		require.ErrorIs(t, err, errNotPlaced)
+		_, err = b.bridge.router().Apply(t.Context(), event)
+		require.ErrorIs(t, err, routes.ErrNotPlaced)
 		b.run()
 		b.awaitJoined()
 		b.append(id, placedEvent(id))
-		b.awaitCounts(map[result]int{resultStarted: 2})
+		b.awaitCounts(map[routes.Result]int{routes.Started: 2})
 		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(workflows.SettlementID(id, 0)))
 		require.Empty(t, b.parked(t))
 	})
@@ -233,9 +234,9 @@ func TestHandlePaid(t *testing.T) {
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
 		b.append("$$"+id, newEvent("$metadata", map[string]any{"$tb": int64(math.MaxInt64)})) // as a soft deletion does
-		outcome, err := b.bridge.handlePaid(t.Context(), event)
+		outcome, err := b.bridge.router().Apply(t.Context(), event)
 		require.NoError(t, err)
-		require.Equal(t, resultIgnored, outcome)
+		require.Equal(t, routes.Ignored, outcome)
 	})
 }
 
@@ -247,9 +248,9 @@ func TestBridge_CancellationFindsItsOrder(t *testing.T) {
 		b, id := newBridgeRig(t), newOrderID()
 		b.append(id, placedEvent(id))
 		b.run()
-		b.awaitCounts(map[result]int{resultStarted: 1})
+		b.awaitCounts(map[routes.Result]int{routes.Started: 1})
 		b.append(id, requested)
-		b.awaitCounts(map[result]int{resultSignalled: 1})
+		b.awaitCounts(map[routes.Result]int{routes.Signalled: 1})
 		require.Equal(t, 1, b.signals(id))
 	})
 	t.Run("that has not been started yet", func(t *testing.T) {
@@ -258,12 +259,12 @@ func TestBridge_CancellationFindsItsOrder(t *testing.T) {
 		b.append(id, placedEvent(id), requested)
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
-		outcome, err := b.bridge.handleCancellation(t.Context(), event)
+		outcome, err := b.bridge.router().Apply(t.Context(), event)
 		require.NoError(t, err)
-		require.Equal(t, resultSignalled, outcome)
+		require.Equal(t, routes.Signalled, outcome)
 		require.Equal(t, 1, b.signals(id))
 		b.run() // the order itself finds its workflow started by the same event
-		b.awaitCounts(map[result]int{resultDuplicate: 1, resultSignalled: 1})
+		b.awaitCounts(map[routes.Result]int{routes.Duplicate: 1, routes.Signalled: 1})
 		require.Empty(t, b.parked(t))
 	})
 	t.Run("that is closed", func(t *testing.T) {
@@ -271,10 +272,10 @@ func TestBridge_CancellationFindsItsOrder(t *testing.T) {
 		b, id := newBridgeRig(t), newOrderID()
 		b.append(id, placedEvent(id))
 		b.run()
-		b.awaitCounts(map[result]int{resultStarted: 1})
+		b.awaitCounts(map[routes.Result]int{routes.Started: 1})
 		require.NoError(t, b.temporal.TerminateWorkflow(t.Context(), id, "", "test"))
 		b.append(id, requested)
-		b.awaitCounts(map[result]int{resultLate: 1})
+		b.awaitCounts(map[routes.Result]int{routes.Late: 1})
 	})
 	t.Run("that was never placed", func(t *testing.T) {
 		t.Parallel()
@@ -282,7 +283,7 @@ func TestBridge_CancellationFindsItsOrder(t *testing.T) {
 		b.bridge.holdLimit = time.Second // the wait for the order
 		b.append(id, requested)
 		b.run()
-		b.awaitCounts(map[result]int{resultParked: 1})
+		b.awaitCounts(map[routes.Result]int{routes.Parked: 1})
 		require.Equal(t, []string{"ORDER_UNKNOWN: the order has not been placed"}, b.awaitParked(1))
 	})
 }

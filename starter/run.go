@@ -2,23 +2,20 @@ package main
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
-	"orderflow/internal/subcommand"
 	"orderflow/internal/temporalclient"
 )
 
 const storeTimeout = 5 * time.Second // one call to KurrentDB
 
-func run(ctx context.Context, c subcommand.Call) error {
-	if len(c.Args) > 0 {
-		return program().Dispatch(ctx, c)
-	}
-	s, invalid := config.Load[settings](c.Environ)
-	logger := s.Logger(c.Stderr)
+func run(ctx context.Context, environ []string, stderr io.Writer) error {
+	s, invalid := config.Load[settings](environ)
+	logger := s.Logger(stderr)
 	registry, err := ops.NewMetrics("starter")
 	if err != nil {
 		return err
@@ -39,7 +36,7 @@ func run(ctx context.Context, c subcommand.Call) error {
 	}
 	b := &bridge{
 		temporal: temporal, namespace: temporalclient.Namespace(options), payloads: temporalclient.NewPayloads(options), events: events,
-		settings: s.Subscription, concurrency: s.Concurrency,
+		settings: s.Subscription, concurrency: s.Subscription.Concurrency,
 		holdLimit: s.Subscription.MessageTimeout / 2, drainTimeout: s.Shutdown.Timeout,
 		probeEvery: probeInterval, inspectEvery: inspectionInterval,
 		refusalSpan: attributesCached + lastWait,

@@ -7,6 +7,7 @@ import (
 
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/routes"
 )
 
 // heldEvent is one event in hand, with the state of its attempts.
@@ -67,11 +68,11 @@ type waitingEvents struct {
 // add adds t and reports whether it did: there must be room. It also reports whether t is
 // covered: another waiting event cancels the same order already. That applies to
 // cancellations alone; events of other types each wait separately.
-func (w *waitingEvents) add(t *heldEvent, meaning errorClass, room int) (added, covered bool) {
+func (w *waitingEvents) add(t *heldEvent, meaning routes.Class, room int) (added, covered bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	stream, cancels := t.cancels()
-	cancels = cancels && meaning == classBusy
+	cancels = cancels && meaning == routes.ClassBusy
 	if first := w.cancels[stream]; cancels && first != nil && eventName(first.delivery) != eventName(t.delivery) {
 		return false, true
 	}
@@ -140,8 +141,8 @@ func (w *waitingEvents) addKeyless(change int) int {
 // waitWithoutSlot makes an event wait outside of the slots, or in its slot if too many
 // wait. It reports whether the event is covered by an earlier cancellation and need not
 // wait, for the first cancellation cancels the order.
-func (b *bridge) waitWithoutSlot(t *heldEvent, meaning errorClass, cause error) (covered bool) {
-	if meaning == classUndecodable && !t.keyless {
+func (b *bridge) waitWithoutSlot(t *heldEvent, meaning routes.Class, cause error) (covered bool) {
+	if meaning == routes.ClassUndecodable && !t.keyless {
 		t.keyless = true
 		b.waiting.addKeyless(1)
 		b.obstacles.set(obstacleCodec, "the inputs of workflows cannot be decoded: configure this process with their codec and every key",

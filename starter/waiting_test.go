@@ -7,6 +7,7 @@ import (
 
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/routes"
 )
 
 func TestWaitingEvents(t *testing.T) {
@@ -21,16 +22,16 @@ func TestWaitingEvents(t *testing.T) {
 		t.Parallel()
 		var waiting waitingEvents
 		for _, event := range []*heldEvent{placed, first, paid} {
-			added, covered := waiting.add(event, classBusy, roomy)
+			added, covered := waiting.add(event, routes.ClassBusy, roomy)
 			require.True(t, added, event.delivery.Event.Type)
 			require.False(t, covered, event.delivery.Event.Type)
 		}
-		added, covered := waiting.add(second, classBusy, roomy)
+		added, covered := waiting.add(second, routes.ClassBusy, roomy)
 		require.False(t, added)
 		require.True(t, covered)
 		waiting.remove(placed)
 		waiting.remove(first)
-		added, covered = waiting.add(second, classBusy, roomy)
+		added, covered = waiting.add(second, routes.ClassBusy, roomy)
 		require.True(t, added, "the first has left")
 		require.False(t, covered)
 	})
@@ -38,7 +39,7 @@ func TestWaitingEvents(t *testing.T) {
 		t.Parallel()
 		var waiting waitingEvents
 		for _, event := range []*heldEvent{first, second} {
-			added, covered := waiting.add(event, classUndecodable, roomy)
+			added, covered := waiting.add(event, routes.ClassUndecodable, roomy)
 			require.True(t, added)
 			require.False(t, covered)
 		}

@@ -78,7 +78,7 @@ func (b *bridge) inspect(work context.Context, end context.CancelCauseFunc) {
 		case <-ticker.C:
 		}
 		_ = b.checkProjection(work)
-		differences, err := b.events.CompareGroup(work, b.settings.group(b.concurrency))
+		differences, err := b.events.CompareGroup(work, b.group())
 		if err != nil {
 			continue
 		}

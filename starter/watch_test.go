@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"orderflow/internal/routes"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -30,7 +32,7 @@ func TestWatch_SilentSubscription(t *testing.T) {
 	b.append(id, placedEvent(id))
 	require.Eventually(t, func() bool { return between.count(subscribing) > 1 }, longEnough, time.Millisecond)
 	between.set(func() { between.mute = false })
-	b.awaitCounts(map[result]int{resultStarted: 1, resultParked: 0})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Parked: 0})
 }
 
 func TestWatch_IdleSubscription(t *testing.T) {
@@ -39,7 +41,7 @@ func TestWatch_IdleSubscription(t *testing.T) {
 	stop := b.run()
 	id := newOrderID()
 	b.append(id, placedEvent(id))
-	b.awaitCounts(map[result]int{resultStarted: 1})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 1})
 	require.Eventually(t, func() bool { // the checkpoint is written once a second
 		info, err := b.events.GroupInfo(t.Context(), "$ce-order", "fulfillment")
 		return err == nil && info.Lag == 0
@@ -67,5 +69,5 @@ func TestWatch_AccessDenied(t *testing.T) {
 	b.append(id, placedEvent(id))
 	require.Eventually(t, func() bool { return between.count(subscribing) > joined+1 }, longEnough, time.Millisecond)
 	between.set(func() { between.mute = false })
-	b.awaitCounts(map[result]int{resultStarted: 1})
+	b.awaitCounts(map[routes.Result]int{routes.Started: 1})
 }

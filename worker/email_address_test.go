@@ -11,7 +11,7 @@ import (
 
 func TestEmailAddress_Punycode(t *testing.T) {
 	t.Parallel()
-	p := placeFor(t, " mira.punycode@bücher.example\t")
+	p := place(t, " mira.punycode@bücher.example\t")
 	p.await(order.StatusFulfilling, "sent")
 	p.address = "mira.punycode@xn--bcher-kva.example"
 	require.Equal(t, map[string]int{"confirmation": 1}, p.acceptedEmails())
@@ -20,7 +20,7 @@ func TestEmailAddress_Punycode(t *testing.T) {
 func TestEmailAddress_RefusedBySES(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"mira..refused@example.com", "mira@", "Mira <mira@example.com>"} {
-		p := placeFor(t, address)
+		p := place(t, address)
 		p.await(order.StatusFulfilling, "failed")
 		p.signal(workflows.RecordShipmentMessage, workflows.RecordShipment{Carrier: "Österreichische Post", TrackingNumber: "1"})
 		p.await(order.StatusShipped, "failed")

@@ -62,8 +62,8 @@ func (w *metricsWorker) exports(t *testing.T) []string {
 // freeLease ends any lease that an earlier test left.
 func freeLease(t *testing.T) {
 	t.Helper()
-	lock.Lock()
-	defer lock.Unlock()
+	databaseLock.Lock()
+	defer databaseLock.Unlock()
 	_, err := shared.database.Exec(t.Context(), "DELETE FROM orderflow_lease")
 	require.NoError(t, err)
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +23,6 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
-	"orderflow/internal/subcommand"
 	"orderflow/workflows"
 )
 
@@ -38,6 +38,9 @@ type workerRig struct {
 }
 
 var shared workerRig
+
+// databaseLock guards the one connection through which the tests use the database.
+var databaseLock sync.Mutex
 
 var servers = devservertest.Servers{SearchAttributes: workflows.SearchAttributes()}
 
@@ -80,7 +83,7 @@ func (w *workerRig) run(ctx context.Context, m *testing.M, postgresURL, temporal
 	}
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- run(running, subcommand.Call{Environ: w.environ, Stderr: os.Stderr}) }()
+	go func() { ended <- run(running, w.environ, os.Stderr) }()
 	code := m.Run()
 	stop()
 	w.store.Close()
@@ -109,21 +112,12 @@ type testOrder struct {
 	id, address string
 }
 
-// place appends an order, after injecting faults into its emails, and starts its workflow
-// as the bridge does.
-func place(t *testing.T, faults ...string) testOrder {
-	t.Helper()
-	return placeFor(t, strings.ReplaceAll(uuid.NewString(), "-", "")+"@example.com", faults...)
-}
-
-// placeFor is place for a customer with a given address.
-func placeFor(t *testing.T, address string, faults ...string) testOrder {
+// place appends an order of a customer with this address, and starts its workflow as the
+// bridge does.
+func place(t *testing.T, address string) testOrder {
 	t.Helper()
 	unique := strings.ReplaceAll(uuid.NewString(), "-", "")
 	p := testOrder{t: t, id: "order-" + unique, address: address}
-	for _, fault := range faults {
-		require.NoError(t, shared.sim.AddFault(sessim.Fault{Fault: fault, To: p.address}))
-	}
 	body, err := json.Marshal(map[string]any{
 		"orderId": p.id, "customerId": "customer-" + unique, "at": "2025-01-01T01:11:30Z",
 		"lineItems": []map[string]any{{"productId": "1", "productName": "Lamp", "quantity": 1, "pricePerUnit": "USD100.00", "taxRate": 0}},
@@ -167,28 +161,13 @@ func (p testOrder) signal(name string, message any) {
 
 // row returns an email's state in the ledger: status, attempts, unknown attempts. It
 // returns an empty string if there is none yet.
-func (p testOrder) row(kind string) string {
+func (p testOrder) row(kind string) (row string) {
 	p.t.Helper()
-	row, err := p.findRow(kind)
-	require.NoError(p.t, err)
+	databaseLock.Lock()
+	defer databaseLock.Unlock()
+	require.NoError(p.t, shared.database.QueryRow(p.t.Context(), `SELECT coalesce(max(concat_ws('|', status, attempt, unknown_attempts)), '')
+		FROM email_delivery WHERE order_id = $1 AND kind = $2`, p.id, kind).Scan(&row))
 	return row
-}
-
-func (p testOrder) findRow(kind string) (row string, err error) {
-	lock.Lock()
-	defer lock.Unlock()
-	err = shared.database.QueryRow(p.t.Context(), `SELECT coalesce(max(concat_ws('|', status, attempt, unknown_attempts)), '')
-		FROM email_delivery WHERE order_id = $1 AND kind = $2`, p.id, kind).Scan(&row)
-	return row, err
-}
-
-func (p testOrder) awaitRow(kind, want string) {
-	p.t.Helper()
-	require.EventuallyWithT(p.t, func(c *assert.CollectT) {
-		row, err := p.findRow(kind)
-		require.NoError(c, err)
-		require.Equal(c, want, row)
-	}, longEnough, 20*time.Millisecond)
 }
 
 // acceptedEmails returns how often each kind of email was accepted for the order.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"orderflow/activities"
@@ -10,17 +11,13 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
 	"orderflow/internal/postgres"
-	"orderflow/internal/subcommand"
 	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
 )
 
-func run(ctx context.Context, c subcommand.Call) error {
-	if len(c.Args) > 0 {
-		return program().Dispatch(ctx, c)
-	}
-	s, invalid := config.Load[settings](c.Environ)
-	logger := s.Logger(c.Stderr)
+func run(ctx context.Context, environ []string, stderr io.Writer) error {
+	s, invalid := config.Load[settings](environ)
+	logger := s.Logger(stderr)
 	d, err := openDrivers(ctx, s, invalid, logger)
 	if err != nil {
 		return err

@@ -18,7 +18,6 @@ import (
 
 	"orderflow/dev/devserver"
 	"orderflow/dev/opstest"
-	"orderflow/internal/subcommand"
 	"orderflow/workflows"
 )
 
@@ -46,7 +45,7 @@ func startWorker(t *testing.T, environ ...string) *opstest.Daemon {
 	t.Helper()
 	return opstest.Start(t, func(ctx context.Context, log io.Writer) error {
 		environ := slices.Concat(shared.environ, []string{"OPS_ADDR=127.0.0.1:0", "LOG_LEVEL=info"}, environ)
-		return run(ctx, subcommand.Call{Environ: environ, Stderr: log})
+		return run(ctx, environ, log)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"orderflow/dev/chaos/internal/load"
+	"orderflow/dev/chaos/internal/rig"
 )
 
 // judgeTimeout bounds reading every store completely, twice.
@@ -94,7 +95,7 @@ func (s *session) compare(ctx context.Context, arguments ...string) (found compa
 	arguments = append([]string{"reconcile", "-o", "json", "--grace", "1s"}, arguments...)
 	for range comparisons {
 		found = comparison{}
-		if _, err = s.ask(ctx, &found, "starter", arguments...); err == nil {
+		if _, err = s.ask(ctx, &found, rig.Orderflow, arguments...); err == nil {
 			return found, nil
 		}
 		if ctx.Err() != nil {

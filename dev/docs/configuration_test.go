@@ -24,7 +24,7 @@ type variable struct {
 }
 
 // binaries are the folders of the programs that ship.
-var binaries = []string{"api", "projector", "publisher", "starter", "worker"}
+var binaries = []string{"api", "orderflow", "projector", "publisher", "starter", "worker"}
 
 func TestConfiguration(t *testing.T) {
 	t.Parallel()

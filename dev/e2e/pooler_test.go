@@ -34,14 +34,14 @@ func newPoolerRig(t *testing.T) *poolerRig {
 	t.Cleanup(func() { assert.NoError(t, database.Stop(context.Background())) })
 	pooled := devservertest.PgBouncer(t, database.URL, map[string]string{"default_pool_size": "3"})
 	programs := t.TempDir()
-	for _, name := range []string{"local", "kurrentsim", "sessim", "starter", "publisher", "projector"} { // local looks next to its own file
+	for _, name := range []string{"local", "kurrentsim", "sessim", "starter", "publisher", "projector", "orderflow"} { // local looks next to its own file
 		require.NoError(t, os.Link(filepath.Join(binaries, name), filepath.Join(programs, name)))
 	}
 	temporal, err := os.Readlink(filepath.Join(binaries, "temporal"))
 	require.NoError(t, err)
 	require.NoError(t, os.Symlink(temporal, filepath.Join(programs, "temporal")))
 	for _, name := range []string{"worker", "api"} {
-		script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = migrate ] || export POSTGRES_URL='%s'\nexec '%s' \"$@\"\n", pooled, filepath.Join(binaries, name))
+		script := fmt.Sprintf("#!/bin/sh\nexport POSTGRES_URL='%s'\nexec '%s' \"$@\"\n", pooled, filepath.Join(binaries, name))
 		require.NoError(t, os.WriteFile(filepath.Join(programs, name), []byte(script), 0o700))
 	}
 	own, err := startStackOf(programs, t.TempDir(), []string{"POSTGRES_URL=" + database.URL}, "--rate", "0")
@@ -90,13 +90,13 @@ func TestPgBouncerInTransactionMode(t *testing.T) {
 		said string
 		code int
 	}{
-		"starter reconcile --grace 1s":                        {"left 0", config.ExitOK},
-		"worker email list":                                   {"there are none", config.ExitOK},
-		"worker email resolve order-none confirmation --sent": {"order-none", config.ExitFailure},
-		"worker erase order-none":                             {"order-none", config.ExitFailure},
-		"publisher list":                                      {"there are none", config.ExitOK},
-		"publisher retry order-none":                          {"is not set aside", config.ExitFailure},
-		"publisher snapshot":                                  {"the history is read from its beginning", config.ExitOK},
+		"orderflow reconcile --grace 1s":                         {"left 0", config.ExitOK},
+		"orderflow email list":                                   {"there are none", config.ExitOK},
+		"orderflow email resolve order-none confirmation --sent": {"order-none", config.ExitFailure},
+		"orderflow erase order-none":                             {"order-none", config.ExitFailure},
+		"publisher list":                                         {"there are none", config.ExitOK},
+		"publisher retry order-none":                             {"is not set aside", config.ExitFailure},
+		"publisher snapshot":                                     {"the history is read from its beginning", config.ExitOK},
 	} {
 		t.Run(line+" works", func(t *testing.T) {
 			said, code := r.run(line)
@@ -104,7 +104,7 @@ func TestPgBouncerInTransactionMode(t *testing.T) {
 			require.Equal(t, want.code, code, said)
 		})
 	}
-	for _, line := range []string{"worker migrate", "publisher setup", "publisher", "projector", "projector rebuild"} {
+	for _, line := range []string{"orderflow migrate", "publisher setup", "publisher", "projector", "projector rebuild"} {
 		t.Run(line+" refuses it", func(t *testing.T) {
 			said, code := r.run(line)
 			require.Contains(t, said, "POSTGRES_URL: must lead to the server itself: a connection pooler such as PgBouncer is before it")

@@ -17,12 +17,12 @@ import (
 	"orderflow/internal/order"
 )
 
-// reconciled runs `starter reconcile` with the stack's addresses, as an operator would,
+// reconciled runs `orderflow reconcile` with the stack's addresses, as an operator would,
 // and returns what it found for an order.
 func (s *stackClient) reconciled(t require.TestingT, id string, args ...string) (kind string, fixed bool) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	command := exec.CommandContext(ctx, filepath.Join(binaries, "starter"), append([]string{"reconcile", "-o", "json", "--grace", "1s"}, args...)...)
+	command := exec.CommandContext(ctx, filepath.Join(binaries, "orderflow"), append([]string{"reconcile", "-o", "json", "--grace", "1s"}, args...)...)
 	command.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+s.stack.TemporalAddress, "KURRENTDB_URL="+s.stack.KurrentURL,
 		"KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL="+s.stack.PostgresURL)
 	out, err := command.Output() // its exit code is 3 if any difference remains

@@ -68,7 +68,7 @@ func (r *rightsRig) as(user string) *kurrent.Client {
 func (r *rightsRig) programs() string {
 	r.Helper()
 	dir := r.TempDir()
-	for _, name := range []string{"local", "sessim"} { // a hard link: local looks for the others next to its own file
+	for _, name := range []string{"local", "sessim", "orderflow"} { // a hard link: local looks for the others next to its own file
 		require.NoError(r, os.Link(filepath.Join(binaries, name), filepath.Join(dir, name)))
 	}
 	temporal, err := os.Readlink(filepath.Join(binaries, "temporal"))
@@ -81,12 +81,12 @@ func (r *rightsRig) programs() string {
 	return dir
 }
 
-// starter runs a command of the starter as a user, and returns its output and error.
-func (r *rightsRig) starter(s *stack, user string, args ...string) (string, error) {
+// orderflow runs an operator's command as a user, and returns its output and error.
+func (r *rightsRig) orderflow(s *stack, user string, args ...string) (string, error) {
 	r.Helper()
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	command := exec.CommandContext(ctx, filepath.Join(binaries, "starter"), args...)
+	command := exec.CommandContext(ctx, filepath.Join(binaries, "orderflow"), args...)
 	command.Env = append(os.Environ(), "KURRENTDB_URL="+r.events.URLFor(user))
 	if s != nil {
 		command.Env = append(command.Env, "TEMPORAL_ADDRESS="+s.TemporalAddress, "POSTGRES_URL="+s.PostgresURL)
@@ -100,7 +100,7 @@ func (r *rightsRig) starter(s *stack, user string, args ...string) (string, erro
 func TestRightsPerBinary(t *testing.T) {
 	t.Parallel()
 	r := newRightsRig(t)
-	said, err := r.starter(nil, kurrentsimtest.Admin, "group", "create", "--grant", "starter", "--grant", "reconcile")
+	said, err := r.orderflow(nil, kurrentsimtest.Admin, "group", "create", "--grant", "starter", "--grant", "reconcile")
 	require.NoError(t, err, said)
 	own, err := startStackOf(r.programs(), t.TempDir(), []string{"KURRENTDB_URL=" + r.events.URLFor(kurrentsimtest.Admin)}, "--rate", "0")
 	require.NoError(t, err)
@@ -127,18 +127,18 @@ func TestRightsPerBinary(t *testing.T) {
 	awaitParked := func(number string) {
 		t.Helper()
 		require.EventuallyWithT(t, func(c *assert.CollectT) {
-			said, err := r.starter(own, "starter", "parked", "list")
+			said, err := r.orderflow(own, "starter", "parked", "list")
 			require.NoError(c, err, said)
 			require.Regexp(c, `(?m)^`+number+` +`+unknown+`@0 `, said)
 		}, patience, 100*time.Millisecond)
 	}
 	awaitParked("0")
-	said, err = r.starter(own, kurrentsimtest.Admin, "parked", "replay")
+	said, err = r.orderflow(own, kurrentsimtest.Admin, "parked", "replay")
 	require.NoError(t, err, said)
 	awaitParked("1") // the starter's user still sees it
-	said, err = r.starter(own, "reconcile", "reconcile", "--grace", "1s")
+	said, err = r.orderflow(own, "reconcile", "reconcile", "--grace", "1s")
 	require.NoError(t, err, said)
-	said, err = r.starter(own, "starter", "parked", "drop", "--until", "1", "--yes")
+	said, err = r.orderflow(own, "starter", "parked", "drop", "--until", "1", "--yes")
 	require.NoError(t, err, said)
 
 	for user, denied := range map[string][]string{

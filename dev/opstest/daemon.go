@@ -1,5 +1,5 @@
-// Package opstest runs a daemon in a test's process and sends requests to its operations
-// server.
+// Package opstest runs a daemon, in a test's process or as a program that it builds, and
+// sends requests to its operations server.
 package opstest
 
 import (
@@ -23,7 +23,7 @@ const patience = 2 * time.Minute
 
 // Daemon is a running daemon. It runs until Stop, or until the test ends.
 type Daemon struct {
-	t      *testing.T
+	t      testing.TB
 	cancel context.CancelFunc
 	ended  chan struct{}
 	err    error // set before ended is closed
@@ -32,7 +32,7 @@ type Daemon struct {
 
 // Start runs a daemon. Its operations server must listen on a free port, and it must log
 // to the writer.
-func Start(t *testing.T, run func(ctx context.Context, log io.Writer) error) *Daemon {
+func Start(t testing.TB, run func(ctx context.Context, log io.Writer) error) *Daemon {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	d := &Daemon{t: t, cancel: cancel, ended: make(chan struct{})}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -87,6 +88,37 @@ type KurrentDB struct {
 // internal/postgres when it opens the pool.
 type Postgres struct {
 	URL string `env:"POSTGRES_URL,required"`
+}
+
+// maxConcurrency bounds the starts in flight. It thereby bounds the memory used during an
+// outage, for an event may have 256 KiB.
+const maxConcurrency = 1024
+
+// Subscription says which persistent subscription the starter takes its events from, and
+// what a new one is created with.
+type Subscription struct {
+	Stream         string        `env:"STARTER_STREAM" envDefault:"$ce-order"`
+	Group          string        `env:"STARTER_GROUP" envDefault:"fulfillment"`
+	MessageTimeout time.Duration `env:"STARTER_MESSAGE_TIMEOUT" envDefault:"4m"`
+	Concurrency    int           `env:"STARTER_CONCURRENCY" envDefault:"64"` // starts in flight, and the group's buffer
+}
+
+// Validate reports names that a server refuses, and values out of range.
+func (s Subscription) Validate() []Fault {
+	var faults []Fault
+	if strings.ContainsAny(s.Stream, " \t\r\n") {
+		faults = append(faults, Fault{Name: "STARTER_STREAM", Problem: "must be a stream name without blanks"})
+	}
+	if strings.ContainsAny(s.Group, " \t\r\n:/") {
+		faults = append(faults, Fault{Name: "STARTER_GROUP", Problem: "must be a group name without blanks, : and /"})
+	}
+	if s.MessageTimeout < 2*time.Second || s.MessageTimeout > time.Hour {
+		faults = append(faults, Fault{Name: "STARTER_MESSAGE_TIMEOUT", Problem: "must be from 2s to 1h"})
+	}
+	if s.Concurrency < 1 || s.Concurrency > maxConcurrency {
+		faults = append(faults, Fault{Name: "STARTER_CONCURRENCY", Problem: "must be from 1 to 1024"})
+	}
+	return faults
 }
 
 // maxShutdown bounds the budget: with a mistyped unit, a binary would seem never to stop.

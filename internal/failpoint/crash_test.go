@@ -96,7 +96,7 @@ func TestFailpoints_AbsentFromProductionBinaries(t *testing.T) {
 	for _, name := range failpoint.Names() {
 		require.True(t, bytes.Contains(crashing, []byte(name)), "%s would not be found", name)
 	}
-	for _, process := range []string{"starter", "worker", "publisher", "projector", "api"} {
+	for _, process := range []string{"starter", "worker", "publisher", "projector", "api", "orderflow"} {
 		plain := contents(t, "../../"+process)
 		for _, name := range append(failpoint.Names(), "FAILPOINTS") {
 			require.False(t, bytes.Contains(plain, []byte(name)), "%s is in %s", name, process)

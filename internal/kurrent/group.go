@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
@@ -69,6 +70,22 @@ func (g GroupSettings) wanted() kurrentdb.PersistentSubscriptionSettings {
 type Difference struct {
 	Text  string // the actual and the wanted value, with the reason if it loses events
 	Loses bool   // good events are never delivered, are delivered as something else, or are parked
+}
+
+// LossReason returns the settings that make the group lose good events, with the repair.
+// It returns an empty string if there are none.
+func (g GroupSettings) LossReason(differences []Difference) string {
+	var all []string
+	for _, d := range differences {
+		if d.Loses {
+			all = append(all, d.Text)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("group %s on %s loses events (%s): update it, or delete it and create it again with orderflow group create",
+		g.Group, g.Stream, strings.Join(all, "; "))
 }
 
 // unreadableSettings returns the one difference of a group whose settings may not be

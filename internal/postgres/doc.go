@@ -17,7 +17,7 @@
 //
 //	SELECT orderflow_grant_worker('orderflow_worker');
 //	SELECT orderflow_grant_publisher('orderflow_publisher'); -- also needs the attribute REPLICATION
-//	SELECT orderflow_grant_reconcile('orderflow_reconcile'); -- for starter reconcile
+//	SELECT orderflow_grant_reconcile('orderflow_reconcile'); -- for orderflow reconcile
 //
-// `worker migrate` connects as the owner.
+// `orderflow migrate` connects as the owner.
 package postgres

@@ -33,7 +33,7 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 		return describe("check schema", err)
 	}
 	if version < len(names) {
-		return fmt.Errorf("%w: it is at version %d, this binary needs %d: run `worker migrate`",
+		return fmt.Errorf("%w: it is at version %d, this binary needs %d: run `orderflow migrate`",
 			ErrSchemaOutdated, version, len(names))
 	}
 	return nil

@@ -26,7 +26,7 @@ func TestMigrateBringsAnEmptyDatabaseToTheVersionThatIsChecked(t *testing.T) {
 	require.ErrorIs(t, err, postgres.ErrSchemaOutdated)
 	files, globErr := filepath.Glob("migrations/*.sql")
 	require.NoError(t, globErr)
-	require.EqualError(t, err, fmt.Sprintf("schema is outdated: it is at version 0, this binary needs %d: run `worker migrate`", len(files)))
+	require.EqualError(t, err, fmt.Sprintf("schema is outdated: it is at version 0, this binary needs %d: run `orderflow migrate`", len(files)))
 
 	var said strings.Builder
 	logger := slog.New(slog.NewTextHandler(&said, nil))

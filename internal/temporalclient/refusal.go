@@ -31,3 +31,9 @@ func code(err error) codes.Code {
 	}
 	return status.Code(err)
 }
+
+// IsNotFound reports whether the server has no such workflow or run.
+func IsNotFound(err error) bool {
+	_, notFound := errors.AsType[*serviceerror.NotFound](err)
+	return notFound
+}

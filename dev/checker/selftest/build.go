@@ -9,7 +9,9 @@ import (
 
 // The programs of a run: those that bugs are planted in, and those that run and judge
 // them and stay as they are.
-func product() []string { return []string{"./starter", "./worker", "./publisher", "./api"} }
+func product() []string {
+	return []string{"./starter", "./worker", "./publisher", "./api", "./orderflow"}
+}
 func judges() []string {
 	return []string{"./dev/chaos", "./dev/checker", "./dev/kurrentsim/cmd/kurrentsim", "./dev/sessim/cmd/sessim", "./projector"}
 }

@@ -19,6 +19,9 @@ const (
 	API       = "api"
 )
 
+// Orderflow is the operators' command, which no process runs for long.
+const Orderflow = "orderflow"
+
 // Client is the near end of the edges to the api: the clients that place orders by HTTP.
 const Client = "client"
 

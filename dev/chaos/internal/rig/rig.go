@@ -127,7 +127,7 @@ func (r *Rig) start(ctx context.Context) error {
 	if err := errors.Join(r.startEach(ctx, r.stores()), r.openExternal(ctx)); err != nil {
 		return err
 	}
-	if err := r.Run(ctx, "worker", "migrate"); err != nil {
+	if err := r.Run(ctx, Orderflow, "migrate"); err != nil {
 		return err
 	}
 	return r.startEach(ctx, r.Binaries())

@@ -14,8 +14,8 @@ import (
 // killDelay is how long a program that ran out of time has to end.
 const killDelay = 5 * time.Second
 
-// Run runs a binary that reaches the stores directly, such as `worker migrate`, to its
-// end.
+// Run runs a binary that reaches the stores directly, such as `orderflow migrate`, to
+// its end.
 func (r *Rig) Run(ctx context.Context, binary string, args ...string) error {
 	_, err := r.Output(ctx, binary, args...)
 	return err

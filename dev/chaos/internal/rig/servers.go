@@ -181,7 +181,7 @@ func get(ctx context.Context, url string) error {
 // requireBinaries returns an error that names missing programs, before anything is
 // started.
 func requireBinaries(o Options) error {
-	names := []string{"sessim"}
+	names := []string{"sessim", Orderflow}
 	if !o.external() {
 		names = append(names, "kurrentsim")
 	}

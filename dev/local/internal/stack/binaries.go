@@ -89,7 +89,7 @@ func (s *Stack) migrate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
 	const name = "migrate"
-	process, file, err := s.launch(ctx, name, binary{name: workerPart, args: []string{name}, env: s.environment.Environ()})
+	process, file, err := s.launch(ctx, name, binary{name: operator, args: []string{name}, env: s.environment.Environ()})
 	if err != nil {
 		return err
 	}

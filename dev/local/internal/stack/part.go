@@ -27,6 +27,9 @@ const (
 	apiPart        = "api"
 )
 
+// operator is the operators' command, which prepares the database.
+const operator = "orderflow"
+
 // part is one running process of the stack.
 type part struct {
 	name string

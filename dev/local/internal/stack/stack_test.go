@@ -25,7 +25,7 @@ func newOptions(t *testing.T, environ ...string) Options {
 	require.NoError(t, err)
 	bin := t.TempDir()
 	require.NoError(t, os.Symlink(cli, filepath.Join(bin, "temporal")))
-	for _, name := range []string{workerPart, starterPart, publisherPart, projectorPart, apiPart, kurrentsimPart, sessimPart} {
+	for _, name := range []string{workerPart, starterPart, publisherPart, projectorPart, apiPart, kurrentsimPart, sessimPart, operator} {
 		require.NoError(t, os.Symlink(program, filepath.Join(bin, name)))
 	}
 	return Options{

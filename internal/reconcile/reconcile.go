@@ -1,0 +1,164 @@
+// Package reconcile compares the placed orders with what Temporal, the credit accounts and
+// PostgreSQL say about them, reports where they disagree, and repairs what is safe to
+// repair.
+//
+// It owns what counts as a difference and its remedy (judge.go), and the order in which
+// the stores are read. It reads the log itself and no projection's stream, so it finds
+// events that the starter never received. It only reads, and starts what is safe to start
+// twice: it may run alongside the starter and alongside another comparison. Package
+// routes delivers a missing event, as it does for the starter. Package workflows owns the
+// workflows that repair an order.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"orderflow/internal/credit"
+	"orderflow/internal/fulfillment"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+	"orderflow/internal/routes"
+	"orderflow/internal/temporalclient"
+)
+
+const (
+	callTimeout   = 10 * time.Second // one call to Temporal
+	progressEvery = 50_000           // orders between two progress logs
+)
+
+// Options are the stores to compare, and how.
+type Options struct {
+	Temporal client.Client
+	Payloads temporalclient.Payloads
+	Events   *kurrent.Client
+	Rows     Rows
+	Logger   *slog.Logger
+
+	Stream, Group string        // the starter's subscription
+	Since         time.Time     // only orders placed then or later; zero means all
+	Cutoff        time.Time     // younger orders are left to the starter
+	Fix           bool          // start missing orders, and repair held ones
+	Wait          time.Duration // for the repairs to take effect
+}
+
+// Rows lists the rows of the orders' fulfillments. postgres.Store implements it.
+type Rows interface {
+	Fulfillments(ctx context.Context, orderIDs []string) ([]fulfillment.Row, error)
+	FulfillmentsAfter(ctx context.Context, orderID string, since time.Time, limit int) ([]fulfillment.Row, error)
+}
+
+// Run compares the stores.
+func Run(ctx context.Context, o Options) (*Findings, error) {
+	began := time.Now()
+	r := newReconciliation(o)
+	if err := r.run(ctx); err != nil {
+		return nil, err
+	}
+	r.report.Seconds = time.Since(began).Round(time.Millisecond).Seconds()
+	return &r.report, nil
+}
+
+// reconciliation is one comparison.
+type reconciliation struct {
+	temporal client.Client
+	events   *kurrent.Client
+	accounts creditDecisions
+	rows     Rows
+	parked   parkedEvents
+	router   routes.Router // starts missing workflows
+	logger   *slog.Logger
+
+	stream, group string
+	since         time.Time
+	cutoff        time.Time
+	wait          time.Duration // for remedies to take effect
+	fix           bool
+
+	report        Findings
+	known         *idSet // orders that were placed
+	missing       *idSet
+	unknownOrders *idSet // orders that were reported as extra
+
+	queriesUnanswered atomic.Bool // an open workflow did not answer the status query
+	pendingRemedies   struct {
+		sync.Mutex
+		all []pendingRemedy
+	}
+}
+
+// creditDecisions reads the decisions of credit accounts. kurrent.CreditAccounts
+// implements it.
+type creditDecisions interface {
+	Decision(ctx context.Context, customerID, orderID string) (decision credit.Decision, decided bool, err error)
+}
+
+// parkedEvents visits the events a group has parked. kurrent.Client implements it.
+type parkedEvents interface {
+	Parked(ctx context.Context, stream, group string, visit func(kurrent.Parked) error) error
+}
+
+func newReconciliation(o Options) *reconciliation {
+	return &reconciliation{
+		temporal: o.Temporal, events: o.Events, rows: o.Rows, parked: o.Events, logger: o.Logger,
+		accounts: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: o.Events}),
+		router:   routes.Router{Temporal: o.Temporal, Orders: o.Events, Payloads: o.Payloads},
+		stream:   o.Stream, group: o.Group, since: o.Since, cutoff: o.Cutoff, wait: o.Wait, fix: o.Fix,
+		report: Findings{Differences: []*difference{}},
+		known:  newIDSet(), missing: newIDSet(), unknownOrders: newIDSet(),
+	}
+}
+
+// run compares in both directions: the placed orders with the stores, and the stores with
+// the placed orders.
+func (r *reconciliation) run(ctx context.Context) error {
+	for _, check := range []func(context.Context) error{
+		r.checkOrders, r.checkRows, r.checkWorkflows, r.awaitRemedies, r.countParked,
+	} {
+		if err := check(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countParked counts the order-placed events that the group has parked, except those
+// reported as missing. If the user may not read them, or the server does not answer, the
+// comparison is still valid, and the report says why there is no count.
+func (r *reconciliation) countParked(ctx context.Context) error {
+	err := r.parked.Parked(ctx, r.stream, r.group, func(p kurrent.Parked) error {
+		e := p.Event
+		if e == nil || e.Type != order.TypePlaced && e.Type != order.TypePlacedAlias || e.Created.Before(r.since) {
+			return nil
+		}
+		if !r.missing.has(e.Stream) {
+			r.report.Parked++
+		}
+		return nil
+	})
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, kurrent.ErrAccessDenied):
+		r.report.Uncounted = "the user of KURRENTDB_URL may not read them; a replay by a program other than " +
+			"`orderflow parked replay` restricts that to $admins"
+	case err != nil:
+		r.report.Uncounted = err.Error()
+	}
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

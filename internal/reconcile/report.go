@@ -1,0 +1,192 @@
+package reconcile
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"text/tabwriter"
+)
+
+// maxDifferences bounds the list of differences; all are counted.
+const maxDifferences = 100
+
+// Findings are the result of a comparison. Their JSON encoding is the output of -o json.
+type Findings struct {
+	Checked     int           `json:"checked"` // placed orders that can be decoded
+	Young       int           `json:"young"`   // further orders placed within the grace, and not checked
+	Missing     int           `json:"missing"`
+	Extra       int           `json:"extra"`
+	Held        int           `json:"held"`
+	Lost        int           `json:"lost"`
+	Conflict    int           `json:"conflict"`
+	Stuck       int           `json:"stuck"`
+	Undelivered int           `json:"undelivered"`         // events that never reached Temporal
+	Unlinked    int           `json:"unlinked"`            // events that the server left out of the subscription's stream
+	Parked      int           `json:"parked"`              // parked order-placed events, except the missing ones
+	Uncounted   string        `json:"uncounted,omitempty"` // why those could not be counted; parked is meaningless then
+	Fixed       int           `json:"fixed"`               // differences that --fix repaired
+	Left        int           `json:"left"`                // differences that are not fixed
+	Differences []*difference `json:"differences"`
+	More        int           `json:"more"` // differences beyond those listed
+	Seconds     float64       `json:"seconds"`
+
+	mu sync.Mutex
+}
+
+// difference is one order about which the stores disagree.
+type difference struct {
+	OrderID  string `json:"orderId"`
+	Kind     kind   `json:"kind"`
+	Workflow string `json:"workflow"` // empty: not read
+	Row      string `json:"row"`      // empty: none
+	Credit   string `json:"credit"`   // empty: not read
+	Detail   string `json:"detail"`
+	Fixed    bool   `json:"fixed"`
+
+	Revision *uint64 `json:"revision,omitempty"` // of the event, where the difference is about one
+
+	facts facts
+}
+
+// add counts a difference, and lists it while there is room.
+func (r *Findings) add(orderID string, what kind, f facts) *difference {
+	d := &difference{
+		OrderID: orderID, Kind: what, Workflow: string(f.Workflow), Row: string(f.Row), Credit: string(f.Credit),
+		Detail: detail(f), facts: f,
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*r.count(what)++
+	r.Left++
+	if len(r.Differences) < maxDifferences {
+		r.Differences = append(r.Differences, d)
+	} else {
+		r.More++
+	}
+	return d
+}
+
+// count returns the counter for differences of a kind.
+func (r *Findings) count(what kind) *int {
+	switch what {
+	case missing:
+		return &r.Missing
+	case held:
+		return &r.Held
+	case lost:
+		return &r.Lost
+	case conflict:
+		return &r.Conflict
+	case stuck:
+		return &r.Stuck
+	case undelivered:
+		return &r.Undelivered
+	case extra:
+		return &r.Extra
+	case unlinked:
+		return &r.Unlinked
+	default:
+		panic("unknown kind of difference: " + string(what))
+	}
+}
+
+func detail(f facts) string {
+	var all []string
+	if f.Detail != "" {
+		all = append(all, f.Detail)
+	}
+	if f.Unreadable != "" {
+		all = append(all, f.Unreadable)
+	}
+	if f.Erased {
+		all = append(all, "its stream is deleted")
+	}
+	if f.Failures > 0 {
+		all = append(all, fmt.Sprintf("its workflow task failed %d times in a row", f.Failures))
+	}
+	if f.Result.Status != "" && f.Result.Status != f.Row {
+		all = append(all, "its workflow ended as "+string(f.Result.Status))
+	}
+	if f.Workflow == workflowOpen && f.Fulfilling && f.Row == "" {
+		all = append(all, "it waits for a shipment without a row")
+	}
+	if f.Published.Final() {
+		all = append(all, "it was published as "+string(f.Published))
+	}
+	if f.LostEmail {
+		all = append(all, "a due email was not sent")
+	}
+	if f.WaitsOnFinalRow {
+		all = append(all, "it waits for a shipment although its row is final")
+	}
+	if f.Credit == creditUnknown {
+		all = append(all, "its customer's credit account cannot be read")
+	}
+	return strings.Join(all, ", ")
+}
+
+func (r *Findings) addDetail(d *difference, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d.Detail = strings.TrimPrefix(d.Detail+", "+reason, ", ")
+}
+
+func (r *Findings) markFixed(d *difference) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d.Fixed = true
+	r.Fixed++
+	r.Left--
+}
+
+// Print writes a line of counts, and a line for each listed difference.
+func (r *Findings) Print(w io.Writer) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "checked %d  missing %d  extra %d  held %d", r.Checked, r.Missing, r.Extra, r.Held)
+	for _, what := range []kind{lost, conflict, stuck, undelivered} { // rare, so shown only if there are any
+		if n := *r.count(what); n > 0 {
+			fmt.Fprintf(&text, "  %s %d", what, n)
+		}
+	}
+	parked := strconv.Itoa(r.Parked)
+	if r.Uncounted != "" {
+		parked = "?"
+	}
+	fmt.Fprintf(&text, "  parked %s  fixed %d  left %d\n", parked, r.Fixed, r.Left)
+	if r.Uncounted != "" {
+		fmt.Fprintf(&text, "the parked events could not be counted: %s\n", r.Uncounted)
+	}
+	if r.Young > 0 {
+		fmt.Fprintf(&text, "%d orders are younger than the grace and were not checked\n", r.Young)
+	}
+	if r.Unlinked > 0 {
+		fmt.Fprintf(&text, "unlinked %d: the server cannot read these events and delivers none of them; append each again, corrected\n", r.Unlinked)
+	}
+	if len(r.Differences) > 0 {
+		table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "\nORDER\tIS\tWORKFLOW\tROW\tCREDIT\tFIXED\tDETAIL")
+		for _, d := range r.Differences {
+			fixed := "no"
+			if d.Fixed {
+				fixed = "yes"
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+				d.OrderID, d.Kind, orDash(d.Workflow), orDash(d.Row), orDash(d.Credit), fixed, d.Detail)
+		}
+		_ = table.Flush() // writing to a strings.Builder cannot fail
+	}
+	if r.More > 0 {
+		fmt.Fprintf(&text, "and %d more\n", r.More)
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

@@ -1,0 +1,44 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"orderflow/internal/routes"
+	"orderflow/internal/temporalclient"
+
+	"go.temporal.io/api/serviceerror"
+)
+
+const (
+	// maxTries is how often a call to Temporal is tried if it does not answer: a slow
+	// server must not end a long comparison.
+	maxTries = 4
+
+	// firstRetryPause is the pause before the second try. It doubles each time: more
+	// requests do not help a slow server.
+	firstRetryPause = time.Second
+)
+
+// retryCall repeats a call until it is answered, at most maxTries times, each with its
+// own deadline.
+func (r *reconciliation) retryCall(ctx context.Context, call func(context.Context) error) error {
+	for try, retryPause := 1, firstRetryPause; ; try, retryPause = try+1, 2*retryPause {
+		asking, cancel := context.WithTimeout(ctx, callTimeout)
+		err := call(asking)
+		cancel()
+		if try == maxTries || !isUnanswered(err) || ctx.Err() != nil {
+			return err
+		}
+		r.logger.Warn("retrying call to Temporal", "try", try, "error", err)
+		pause(ctx, retryPause)
+	}
+}
+
+// isUnanswered reports whether a call failed because Temporal did not answer, so that a
+// retry may succeed.
+func isUnanswered(err error) bool {
+	_, said := errors.AsType[serviceerror.ServiceError](err)
+	return routes.Classify(err) == routes.ClassRetry && !temporalclient.IsNotFound(err) && (said || errors.Is(err, context.DeadlineExceeded))
+}

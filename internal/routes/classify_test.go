@@ -1,0 +1,49 @@
+package routes
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"orderflow/internal/kurrent"
+	"orderflow/internal/temporalclient"
+)
+
+func TestClassify(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		err  error
+		want Class
+	}{
+		{nil, ClassDone},
+		{park("bad"), ClassDone},
+		{serviceerror.NewInvalidArgument("exceeded workflow execution limit for signal events"), ClassBusy},
+		{serviceerror.NewInvalidArgument("Workflow history size exceeds limit."), ClassBusy},
+		{&serviceerror.ResourceExhausted{Cause: enums.RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW}, ClassBusy},
+		{&serviceerror.ResourceExhausted{Cause: enums.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT}, ClassRetry},
+		{serviceerror.NewInvalidArgument("Blob data size exceeds limit."), ClassRefused},
+		{serviceerror.NewInvalidArgument("Namespace default has no mapping defined for search attribute CustomerId"), ClassConfiguration},
+		{serviceerror.NewInvalidArgument("search attribute CustomerId is not defined"), ClassConfiguration},
+		{serviceerror.NewInvalidArgument(`invalid value for search attribute CustomerId of type Int: unable to decode "customer-7"`), ClassConfiguration},
+		{serviceerror.NewInvalidArgument("unable to get CustomerId search attribute type: invalid search attribute type: Unspecified"), ClassConfiguration},
+		{serviceerror.NewFailedPrecondition("failing over"), ClassRetry},
+		{serviceerror.NewNamespaceNotFound("orders"), ClassConfiguration},
+		{serviceerror.NewPermissionDenied("no", ""), ClassConfiguration},
+		{status.Error(codes.Unauthenticated, "no"), ClassConfiguration},
+		{kurrent.ErrAccessDenied, ClassRetry},
+		{fmt.Errorf("workflow: %w", temporalclient.ErrUnreadable), ClassUndecodable},
+		{serviceerror.NewUnavailable("down"), ClassRetry},
+		{context.DeadlineExceeded, ClassRetry},
+	} {
+		require.Equal(t, test.want, Classify(test.err), "%v", test.err)
+		if test.err != nil {
+			require.Equal(t, test.want, Classify(fmt.Errorf("start: %w", test.err)), "%v, wrapped", test.err)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"orderflow/internal/config"
+	"orderflow/internal/kurrent"
+)
+
+// groupTimeout bounds creating the group from the command line.
+const groupTimeout = 30 * time.Second
+
+func (c *cli) createGroup() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "create", Short: "create the subscription's group, and grant a starter's user the right to join it",
+		Long: "Create the persistent subscription's group, for platforms whose starter may not. An existing group is left\n" +
+			"unchanged; it is an error if that group loses events.",
+		Args: c.takes(),
+	}
+	var users []string
+	cmd.Flags().Var(value{"user", func(name string) error {
+		users = append(users, name)
+		return checkUser(name)
+	}}, "grant", "allow this user, or group of users, to join, and to see and drop parked events; repeatable; requires an administrator")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		g, err := c.openGroup()
+		if err != nil {
+			return err
+		}
+		defer g.events.Close()
+		ctx, cancel := context.WithTimeout(cmd.Context(), groupTimeout)
+		defer cancel()
+		if err := g.create(ctx, c.stderr); err != nil {
+			return err
+		}
+		for _, user := range users {
+			if err := g.grant(ctx, c.stderr, user); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// maxName bounds the name of a user, in bytes.
+const maxName = 128
+
+func checkUser(name string) error {
+	if name == "" || len(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("must be the name of a user or of a group of users, of at most %d bytes", maxName)
+	}
+	return nil
+}
+
+// groupSettings are the settings of commands about the starter's group.
+type groupSettings struct {
+	config.Log
+	config.KurrentDB
+	Subscription config.Subscription
+}
+
+// group is the group of the starter's subscription.
+type group struct {
+	events *kurrent.Client
+	kurrent.GroupSettings
+}
+
+// openGroup opens the group of the settings. The caller closes its events.
+func (c *cli) openGroup(others ...error) (*group, error) {
+	s, invalid := settings[groupSettings](c, others...)
+	events, err := c.openEvents(s.KurrentDB, s.Logger(c.stderr))
+	if err := config.Merge(invalid, err); err != nil {
+		if events != nil {
+			events.Close()
+		}
+		return nil, err
+	}
+	return &group{events: events, GroupSettings: kurrent.GroupSettings{
+		Stream: s.Subscription.Stream, Group: s.Subscription.Group,
+		MessageTimeout: s.Subscription.MessageTimeout, BufferSize: s.Subscription.Concurrency,
+	}}, nil
+}
+
+// create creates the group, unless it exists, and says which.
+func (g *group) create(ctx context.Context, w io.Writer) error {
+	differences, created, err := g.events.EnsureGroup(ctx, g.GroupSettings)
+	if err != nil {
+		return fmt.Errorf("create group: %w", err)
+	}
+	if reason := g.LossReason(differences); reason != "" {
+		return errors.New(reason)
+	}
+	var texts []string
+	for _, d := range differences {
+		texts = append(texts, d.Text)
+	}
+	said := "exists with the expected settings"
+	switch {
+	case created:
+		said = "created"
+	case len(texts) > 0:
+		said = fmt.Sprintf("exists with other settings, left unchanged: %v", texts)
+	}
+	_, err = fmt.Fprintf(w, "%s: %s\n", g, said)
+	return err
+}
+
+// grant grants a user the starter's rights and says which of them were missing.
+func (g *group) grant(ctx context.Context, w io.Writer, user string) error {
+	grants, err := g.events.GrantGroup(ctx, g.Stream, g.Group, user)
+	for _, given := range grants {
+		said := "has the rights already"
+		if len(given.Rights) > 0 {
+			said = fmt.Sprintf("granted %v", given.Rights)
+		}
+		if _, err := fmt.Fprintf(w, "%s on %s: %s\n", user, given.Stream, said); err != nil {
+			return err
+		}
+	}
+	if errors.Is(err, kurrent.ErrAccessDenied) {
+		return fmt.Errorf("the user of KURRENTDB_URL is not an administrator: %w", err)
+	}
+	return err
+}
+
+// String returns the group's name for messages.
+func (g *group) String() string { return fmt.Sprintf("group %s on %s", g.Group, g.Stream) }

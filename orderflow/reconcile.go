@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"orderflow/internal/config"
+	"orderflow/internal/ops"
+	"orderflow/internal/postgres"
+	"orderflow/internal/reconcile"
+	"orderflow/internal/temporalclient"
+)
+
+const (
+	// defaultGrace is the minimum age of an order whose workflow counts as missing. A
+	// working starter starts it within a second. While Temporal is unavailable, the
+	// starter holds it for half a message timeout, and then KurrentDB does.
+	defaultGrace = time.Minute
+
+	defaultWait = time.Minute // for the remedies that --fix has started
+	maxWait     = time.Hour
+)
+
+// reconcileSettings are the settings of a comparison, which needs all three stores.
+type reconcileSettings struct {
+	config.Log
+	config.KurrentDB
+	config.Postgres
+	Subscription config.Subscription
+}
+
+// differencesLeft is the error of a comparison that succeeded and left differences it
+// could not, or was not asked to, repair.
+type differencesLeft struct{ n int }
+
+func (e *differencesLeft) Error() string { return fmt.Sprintf("reconcile: %d differences left", e.n) }
+
+// reconcileOptions are the flags of reconcile.
+type reconcileOptions struct {
+	since  time.Time
+	fix    *bool
+	grace  *time.Duration
+	wait   *time.Duration
+	output *output
+}
+
+func (c *cli) reconcile() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "reconcile", Short: "compare the placed orders with workflows, credit and fulfillments",
+		Long: "Compare the placed orders with workflows, credit and fulfillments. The exit code is 3 if differences are left.",
+		Args: c.takes(),
+	}
+	began := time.Now()
+	flags := cmd.Flags()
+	o := reconcileOptions{
+		fix:    flags.Bool("fix", false, "start missing orders, and repair held ones"),
+		grace:  flags.Duration("grace", defaultGrace, "skip orders placed within this `time`: the starter may be starting them"),
+		wait:   flags.Duration("wait", defaultWait, "with --fix, how `long` to wait for repairs"),
+		output: outputFlag(cmd),
+	}
+	flags.Var(value{"time", func(text string) (err error) {
+		o.since, err = parseSince(began, text)
+		return err
+	}}, "since", "check orders placed since this time, or within this duration; default all")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.compare(cmd.Context(), &o, began) }
+	return cmd
+}
+
+// parseSince parses a time in the past, or a duration before now.
+func parseSince(now time.Time, text string) (time.Time, error) {
+	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
+		return now.Add(-ago), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil || at.After(now) {
+		return time.Time{}, errors.New("must be a duration such as 24h, or a time in the past such as 2025-01-31T09:00:00Z")
+	}
+	return at, nil
+}
+
+func checkDuration(name string, d time.Duration) error {
+	if d < 0 || d > maxWait {
+		return config.Invalid(name, "must be from 0s to 1h")
+	}
+	return nil
+}
+
+// compare compares the stores and prints the findings. It returns a *differencesLeft, for
+// exit code 3, if differences are left.
+func (c *cli) compare(ctx context.Context, o *reconcileOptions, began time.Time) error {
+	options, closeAll, err := c.openStores(ctx, checkDuration("--grace", *o.grace), checkDuration("--wait", *o.wait))
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	options.Since, options.Cutoff, options.Fix, options.Wait = o.since, began.Add(-*o.grace), *o.fix, *o.wait
+	findings, err := reconcile.Run(ctx, options)
+	if err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	err = o.output.print(c.stdout, findings, findings.Print)
+	if err == nil && findings.Left > 0 {
+		err = &differencesLeft{n: findings.Left}
+	}
+	return err
+}
+
+// openStores reads the settings and connects to the three stores. Its error has all
+// faults at once.
+func (c *cli) openStores(ctx context.Context, others ...error) (o reconcile.Options, closeAll func(), err error) {
+	s, invalid := settings[reconcileSettings](c, others...)
+	logger := s.Logger(c.stderr)
+	const service = "orderflow-reconcile"
+	registry, err := ops.NewMetrics(service)
+	if err != nil {
+		return o, nil, err
+	}
+	events, eventsErr := c.openEvents(s.KurrentDB, logger)
+	store, storeErr := postgres.Open(ctx, postgres.Config{
+		URL: s.Postgres.URL, MaxConns: reconcile.Lookups, ApplicationName: service, Logger: logger,
+	})
+	clientOptions, optionsErr := temporalclient.Options(service, logger, registry)
+	if err := config.Merge(invalid, eventsErr, storeErr, optionsErr); err != nil {
+		return o, nil, err // nothing has connected yet
+	}
+	dialing, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	temporal, err := temporalclient.Dial(dialing, clientOptions, logger)
+	if err == nil {
+		err = store.CheckSchema(ctx)
+	}
+	if err != nil {
+		events.Close()
+		store.Close()
+		return o, nil, err
+	}
+	o = reconcile.Options{
+		Temporal: temporal, Payloads: temporalclient.NewPayloads(clientOptions), Events: events, Rows: store, Logger: logger,
+		Stream: s.Subscription.Stream, Group: s.Subscription.Group,
+	}
+	return o, func() { temporal.Close(); store.Close(); events.Close() }, nil
+}

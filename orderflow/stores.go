@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"orderflow/internal/config"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/ops"
+	"orderflow/internal/postgres"
+	"orderflow/internal/temporalclient"
+)
+
+// callTimeout bounds one call while an operator waits at a terminal.
+const callTimeout = 10 * time.Second
+
+// databaseSettings are the settings of commands that need only PostgreSQL.
+type databaseSettings struct {
+	config.Log
+	URL string `env:"POSTGRES_URL,required"`
+}
+
+// openDatabase connects to the database and checks its schema. others are faults of the
+// command line that settings cannot know.
+func (c *cli) openDatabase(ctx context.Context, others ...error) (*postgres.Store, error) {
+	s, invalid := settings[databaseSettings](c, others...)
+	store, storeErr := postgres.Open(ctx, postgres.Config{
+		URL: s.URL, MaxConns: 1, ApplicationName: "orderflow-operator", CallTimeout: callTimeout, Logger: s.Logger(c.stderr),
+	})
+	err := config.Merge(invalid, storeErr)
+	if err == nil {
+		err = store.CheckSchema(ctx)
+	}
+	if err != nil {
+		if store != nil {
+			store.Close()
+		}
+		return nil, err
+	}
+	return store, nil
+}
+
+// storeTimeout bounds one call to KurrentDB.
+const storeTimeout = 5 * time.Second
+
+// openEvents opens a client of KurrentDB, which does not connect yet.
+func (c *cli) openEvents(k config.KurrentDB, logger *slog.Logger) (*kurrent.Client, error) {
+	return kurrent.Open(kurrent.Config{
+		URL: k.URL, AllowPlaintext: k.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+	})
+}
+
+// dialTemporal connects to Temporal within callTimeout.
+func (c *cli) dialTemporal(ctx context.Context, service string) (client.Client, error) {
+	s, err := settings[config.Log](c)
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := ops.NewMetrics(service)
+	if err != nil {
+		return nil, err
+	}
+	logger := s.Logger(c.stderr)
+	s.Level = max(s.Level, slog.LevelWarn) // the client logs verbosely
+	options, err := temporalclient.Options(service, s.Logger(c.stderr), metrics)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return temporalclient.Dial(ctx, options, logger)
+}
