@@ -1,16 +1,14 @@
-// Package faultproxy is a TCP proxy between a client and a server in tests. It stalls
-// traffic, resumes it, and cuts connections at an exact moment, such as after a
-// transaction has committed and before its response arrives. It knows no protocol: the
-// test decides which bytes to act on.
+// Package faultproxy puts faults between a client and a server in tests.
+//
+// [Proxy] forwards TCP connections and knows no protocol: it stalls traffic, resets and
+// refuses connections, and cuts them at an exact moment, such as after a transaction has
+// committed and before its response arrives. The test decides which bytes to act on.
+// [Relay] forwards gRPC calls, and lets the test handle the calls of a method.
 package faultproxy
 
 import (
-	"context"
-	"errors"
-	"io"
 	"net"
 	"sync"
-	"time"
 )
 
 // Direction of the traffic through the proxy.
@@ -22,57 +20,97 @@ const (
 	Downstream
 )
 
-const dialTimeout = 5 * time.Second
-
 // Proxy forwards connections until Close. Its methods are safe for concurrent use.
 type Proxy struct {
+	addr string
+	done sync.WaitGroup
+
+	mu       sync.Mutex
 	listener net.Listener
-	done     sync.WaitGroup
-
-	mu      sync.Mutex
-	target  string     // of new connections
-	changed *sync.Cond // stalled, cut or closed
-	stalled [2]bool
-	read    [2]int64 // bytes read so far, stalled ones included
-	drop    func(response []byte) bool
-	stall   func(response []byte) bool
-	dropped int
-	open    map[*connection]struct{}
-	closed  bool
-}
-
-// connection is one connection through the proxy.
-type connection struct {
-	client, server net.Conn
-	cut            bool
+	target   string     // of new connections
+	changed  *sync.Cond // a fault, a cut or the end
+	stalled  [2]bool    // new connections
+	refused  bool       // it does not listen
+	reset    bool       // new connections
+	read     [2]int64   // bytes read so far, stalled ones included
+	accepted int
+	drop     func(response []byte) bool
+	stall    func(response []byte) bool
+	dropped  int
+	open     map[*connection]struct{}
+	closed   bool
 }
 
 // Start listens on a free port of the loopback interface and forwards to a server at
 // host:port.
-func Start(target string) (*Proxy, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func Start(target string) (*Proxy, error) { return StartAt("127.0.0.1:0", target) }
+
+// StartAt is Start on a given port, which must be reserved for the proxy if it refuses
+// connections.
+func StartAt(listen, target string) (*Proxy, error) {
+	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{target: target, listener: listener, open: map[*connection]struct{}{}}
+	p := &Proxy{addr: listener.Addr().String(), listener: listener, target: target, open: map[*connection]struct{}{}}
 	p.changed = sync.NewCond(&p.mu)
-	p.done.Add(1)
-	go p.serve()
+	p.done.Go(func() { p.serve(listener) })
 	return p, nil
 }
 
 // Addr returns host:port for clients.
-func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+func (p *Proxy) Addr() string { return p.addr }
 
 // PointTo sends new connections to another server at host:port, like a DNS name whose
 // address changes. Open connections stay.
 func (p *Proxy) PointTo(target string) { p.set(func() { p.target = target }) }
 
-// Stall stops forwarding in a direction until Resume.
-func (p *Proxy) Stall(direction Direction) { p.set(func() { p.stalled[direction] = true }) }
+// Stall stops forwarding in a direction, or in both if none is given, until Resume. That
+// includes the end of a connection.
+func (p *Proxy) Stall(directions ...Direction) {
+	p.set(func() {
+		for _, direction := range bothIfNone(directions) {
+			p.stallAll(direction)
+		}
+	})
+}
+
+// StallOpen stalls the open connections in both directions until Resume, but not new
+// ones, like a firewall that lost its state.
+func (p *Proxy) StallOpen() {
+	p.set(func() {
+		for c := range p.open {
+			c.stalled = [2]bool{true, true}
+		}
+	})
+}
+
+// Reset resets every open connection, and new ones until Resume.
+func (p *Proxy) Reset() {
+	p.set(func() {
+		p.reset = true
+		p.resetAll()
+	})
+}
+
+// Refuse resets every open connection, and does not listen until Resume.
+func (p *Proxy) Refuse() {
+	p.set(func() {
+		p.refused = true
+		_ = p.listener.Close()
+		p.resetAll()
+	})
+}
 
 // Resume forwards everything again.
-func (p *Proxy) Resume() { p.set(func() { p.stalled, p.stall = [2]bool{}, nil }) }
+func (p *Proxy) Resume() {
+	p.set(func() {
+		p.stalled, p.stall, p.reset, p.refused = [2]bool{}, nil, false, false
+		for c := range p.open {
+			c.stalled = [2]bool{}
+		}
+	})
+}
 
 // DropResponse drops the next response for which when returns true, and cuts its
 // connection. A response is what one read returns.
@@ -97,6 +135,14 @@ func (p *Proxy) Received(direction Direction) int64 {
 	return p.read[direction]
 }
 
+// Accepted returns how many connections were accepted so far, including those that were
+// reset.
+func (p *Proxy) Accepted() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.accepted
+}
+
 // Cut closes every open connection and discards what is stalled on it. New connections
 // are forwarded.
 func (p *Proxy) Cut() {
@@ -109,8 +155,12 @@ func (p *Proxy) Cut() {
 
 // Close closes the listener and every connection, and waits until both have ended.
 func (p *Proxy) Close() error {
-	err := p.listener.Close()
-	p.set(func() { p.closed = true })
+	var err error
+	p.set(func() {
+		if p.closed = true; !p.refused {
+			err = p.listener.Close()
+		}
+	})
 	p.Cut()
 	p.done.Wait()
 	return err
@@ -123,88 +173,24 @@ func (p *Proxy) set(change func()) {
 	p.changed.Broadcast()
 }
 
-func (p *Proxy) destination() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.target
+func bothIfNone(directions []Direction) []Direction {
+	if len(directions) == 0 {
+		return []Direction{Upstream, Downstream}
+	}
+	return directions
 }
 
-func (p *Proxy) serve() {
-	defer p.done.Done()
-	for {
-		client, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		server, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(context.Background(), "tcp", p.destination())
-		if err != nil {
-			_ = client.Close()
-			continue
-		}
-		c := &connection{client: client, server: server}
-		p.set(func() {
-			p.open[c] = struct{}{}
-			if p.closed {
-				c.end()
-			}
-		})
-		p.done.Add(2)
-		go p.forward(c, Upstream, server, client)
-		go p.forward(c, Downstream, client, server)
+// stallAll stalls open and new connections. The caller must hold the proxy's lock.
+func (p *Proxy) stallAll(direction Direction) {
+	p.stalled[direction] = true
+	for c := range p.open {
+		c.stalled[direction] = true
 	}
 }
 
-// forward copies bytes in one direction until either end is gone, and then closes the
-// other direction too.
-func (p *Proxy) forward(c *connection, direction Direction, to io.Writer, from io.Reader) {
-	defer p.done.Done()
-	defer p.set(func() {
-		c.end()
-		delete(p.open, c)
-	})
-	buffer := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(buffer)
-		if n > 0 && p.admit(c, direction, buffer[:n]) {
-			_, writeErr := to.Write(buffer[:n])
-			err = errors.Join(err, writeErr)
-		}
-		if err != nil || p.isCut(c) {
-			return
-		}
+// resetAll resets the open connections. The caller must hold the proxy's lock.
+func (p *Proxy) resetAll() {
+	for c := range p.open {
+		c.reset()
 	}
-}
-
-// admit waits while the direction is stalled, and reports whether the bytes may be
-// forwarded.
-func (p *Proxy) admit(c *connection, direction Direction, bytes []byte) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.read[direction] += int64(len(bytes))
-	if direction == Downstream && p.drop != nil && p.drop(bytes) {
-		p.drop = nil
-		p.dropped++
-		c.end()
-	}
-	if direction == Downstream && p.stall != nil && p.stall(bytes) {
-		p.stall = nil
-		p.stalled[Downstream] = true
-	}
-	for p.stalled[direction] && !c.cut && !p.closed {
-		p.changed.Wait()
-	}
-	return !c.cut
-}
-
-func (p *Proxy) isCut(c *connection) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return c.cut
-}
-
-// end closes both sides. The caller must hold the proxy's lock.
-func (c *connection) end() {
-	c.cut = true
-	_ = c.client.Close()
-	_ = c.server.Close()
 }

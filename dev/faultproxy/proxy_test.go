@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,18 +40,24 @@ func startEcho(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// connect starts a proxy and returns it with a function that sends a line and returns the
-// next response.
+// connect starts a proxy and dials it.
 func connect(t *testing.T) (*faultproxy.Proxy, func(line string) (string, error)) {
 	t.Helper()
 	p, err := faultproxy.Start(startEcho(t))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	return p, dial(t, p)
+}
+
+// dial connects to a proxy and returns a function that sends a line and returns the next
+// response.
+func dial(t *testing.T, p *faultproxy.Proxy) func(line string) (string, error) {
+	t.Helper()
 	conn, err := net.Dial("tcp", p.Addr())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	responses := bufio.NewReader(conn)
-	return p, func(line string) (string, error) {
+	return func(line string) (string, error) {
 		_ = conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
 		if line != "" {
 			if _, err := fmt.Fprintln(conn, line); err != nil {
@@ -68,7 +75,7 @@ func TestStall_ForwardsAfterResume(t *testing.T) {
 		p.Stall(direction)
 		_, err := say("hello")
 		require.Error(t, err)
-		require.EqualValues(t, 6, p.Received(direction))
+		require.Eventually(t, func() bool { return p.Received(direction) == 6 }, 10*time.Second, time.Millisecond)
 		p.Resume()
 		response, err := say("")
 		require.NoError(t, err)
@@ -115,4 +122,75 @@ func TestCut_DiscardsStalledBytes(t *testing.T) {
 	p.Resume()
 	_, err = say("")
 	require.Error(t, err)
+}
+
+func TestStall_BothDirectionsAndNewConnections(t *testing.T) {
+	t.Parallel()
+	p, say := connect(t)
+	p.Stall()
+	_, err := say("hello")
+	require.Error(t, err)
+	second := dial(t, p)
+	_, err = second("hello")
+	require.Error(t, err)
+	p.Resume()
+	for _, say := range []func(string) (string, error){say, second} {
+		response, err := say("")
+		require.NoError(t, err)
+		require.Equal(t, "hello\n", response)
+	}
+	require.Equal(t, 2, p.Accepted())
+}
+
+func TestStallOpen_LeavesNewConnections(t *testing.T) {
+	t.Parallel()
+	p, say := connect(t)
+	_, err := say("one")
+	require.NoError(t, err)
+	p.StallOpen()
+	_, err = say("two")
+	require.Error(t, err)
+	response, err := dial(t, p)("three")
+	require.NoError(t, err)
+	require.Equal(t, "three\n", response)
+	p.Resume()
+	response, err = say("")
+	require.NoError(t, err)
+	require.Equal(t, "two\n", response)
+}
+
+func TestReset_OpenAndNewConnections(t *testing.T) {
+	t.Parallel()
+	p, say := connect(t)
+	_, err := say("one")
+	require.NoError(t, err)
+	p.Reset()
+	_, err = say("two")
+	require.Error(t, err)
+	_, err = dial(t, p)("three")
+	require.Error(t, err)
+	p.Resume()
+	response, err := dial(t, p)("four")
+	require.NoError(t, err)
+	require.Equal(t, "four\n", response)
+}
+
+func TestRefuse_UntilResume(t *testing.T) {
+	t.Parallel()
+	p, say := connect(t)
+	_, err := say("one")
+	require.NoError(t, err)
+	p.Refuse()
+	_, err = say("two")
+	require.Error(t, err)
+	_, err = net.Dial("tcp", p.Addr())
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	p.Resume()
+	require.Eventually(t, func() bool {
+		conn, err := net.Dial("tcp", p.Addr())
+		return err == nil && conn.Close() == nil
+	}, 10*time.Second, time.Millisecond)
+	response, err := dial(t, p)("three")
+	require.NoError(t, err)
+	require.Equal(t, "three\n", response)
 }
