@@ -181,13 +181,13 @@ func TestPublisher_ReadinessAndGauges(t *testing.T) {
 	require.Error(t, (&publisher{}).ready(t.Context()))
 	p.awaitPhase(phaseStream)
 	require.NoError(t, p.ready(t.Context()))
-	proxy.stall()
+	proxy.Stall()
 	rig.approve("order-1")
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		require.Greater(c, gatherGauges(c, p)["orderflow_publisher_lag_seconds"], 0.5)
 	}, waitLong, waitTick)
 	require.Positive(t, gatherGauges(t, p)["orderflow_publisher_lag_bytes"])
-	proxy.resume()
+	proxy.Resume()
 	rig.awaitAll()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		g := gatherGauges(c, p)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,7 +15,6 @@ import (
 
 	"orderflow/dev/devserver"
 	"orderflow/dev/devserver/devservertest"
-	"orderflow/dev/faultproxy"
 	"orderflow/internal/postgres"
 )
 
@@ -100,13 +98,8 @@ func testSlotSurvivesFailover(t *testing.T, bin string) {
 	standby := startPostgres17(t, bin, standbyDir, map[string]string{
 		"primary_conninfo": primary.URL, "primary_slot_name": "standby", "hot_standby_feedback": "on", "sync_replication_slots": "on",
 	})
-	proxy, err := faultproxy.Start(hostOf(t, primary.URL))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
-	address, err := url.Parse(primary.URL)
-	require.NoError(t, err)
-	address.Host = proxy.Addr()
-	rig := newRigOnDatabase(t, "orderflow", address.String())
+	proxy, through := startProxy(t, primary.URL)
+	rig := newRigOnDatabase(t, "orderflow", through)
 	p := rig.publish()
 	p.awaitPhase(phaseStream)
 	rig.approve("order-1")

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/dev/devserver"
-	"orderflow/dev/faultproxy"
 )
 
 // The database's address points to a standby for a while and back. The connections to the
@@ -22,13 +20,8 @@ func TestPublisher_FailoverAndBack(t *testing.T) {
 	standby, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: t.TempDir(), Fast: true, StandbyOf: primary.URL})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = standby.Stop(t.Context()) })
-	proxy, err := faultproxy.Start(hostOf(t, primary.URL))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
-	address, err := url.Parse(primary.URL)
-	require.NoError(t, err)
-	address.Host = proxy.Addr()
-	rig.url = address.String()
+	proxy, through := startProxy(t, primary.URL)
+	rig.url = through
 	p := rig.publish()
 	p.awaitPhase(phaseStream)
 	rig.approve("order-1")

@@ -64,7 +64,7 @@ func TestLagSeconds_KurrentDBUnavailable(t *testing.T) {
 	rig.settings.shutdownTimeout = time.Millisecond
 	p := rig.publish()
 	p.awaitPhase(phaseStream)
-	proxy.stall()
+	proxy.Stall()
 	rig.approve("order-1")
 	require.EventuallyWithT(t, func(c *assert.CollectT) { require.Positive(c, gatherGauges(c, p)[lagSeconds]) }, waitLong, waitTick)
 	p.stop()
@@ -79,7 +79,7 @@ func TestLagSeconds_KurrentDBUnavailable(t *testing.T) {
 		}
 	}
 	require.InDelta(t, value[float64](rig, age), gatherGauges(t, p)[lagSeconds], 5)
-	proxy.resume()
+	proxy.Resume()
 	rig.awaitTypes("order-1", "order-approved")
 	require.EventuallyWithT(t, func(c *assert.CollectT) { require.Zero(c, gatherGauges(c, p)[lagSeconds]) }, waitLong, waitTick)
 }

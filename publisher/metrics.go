@@ -95,9 +95,8 @@ func (g gauges) lagSeconds(ctx context.Context) (float64, error) {
 
 func (g gauges) lagBytes(ctx context.Context) (float64, error) {
 	var reached postgres.LSN
-	if inFlight := g.inFlight.Load(); inFlight != nil && g.phase.Load() == phaseStream {
-		position, _, _ := inFlight.state()
-		reached = postgres.LSN(position)
+	if inFlight := g.current.Load(); inFlight != nil && g.phase.Load() == phaseStream {
+		reached = postgres.LSN(inFlight.State().Reached)
 	}
 	bytes, err := g.store.SlotLag(ctx, g.slot, reached)
 	return float64(bytes), err

@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"orderflow/internal/postgres"
+	"orderflow/publisher/internal/inflight"
 )
 
 // prune periodically deletes old published versions from the history until ctx ends. It
 // retries failures at the next interval.
-func (p *publisher) prune(ctx context.Context, w *window, publication string) {
+func (p *publisher) prune(ctx context.Context, inFlight *inflight.Versions, publication string) {
 	if p.retention == 0 {
 		return
 	}
@@ -16,7 +17,7 @@ func (p *publisher) prune(ctx context.Context, w *window, publication string) {
 		if pause(ctx, p.intervals.Prune); ctx.Err() != nil {
 			return
 		}
-		pruned, err := p.pruneOnce(ctx, w, publication)
+		pruned, err := p.pruneOnce(ctx, inFlight, publication)
 		if err != nil && ctx.Err() == nil {
 			p.logger.Warn("prune history failed", "error", err)
 		}
@@ -31,7 +32,7 @@ func (p *publisher) prune(ctx context.Context, w *window, publication string) {
 // before the barrier's log position is complete, every version up to its id is published
 // or set aside, provided that the publication withheld none of them. The barrier is
 // written to the log, so pruneOnce skips it if there is nothing to delete.
-func (p *publisher) pruneOnce(ctx context.Context, w *window, publication string) (pruned int64, err error) {
+func (p *publisher) pruneOnce(ctx context.Context, inFlight *inflight.Versions, publication string) (pruned int64, err error) {
 	if aged, err := p.store.HasAged(ctx, p.retention); !aged || err != nil {
 		return 0, err
 	}
@@ -39,7 +40,7 @@ func (p *publisher) pruneOnce(ctx context.Context, w *window, publication string
 	if err != nil {
 		return 0, err
 	}
-	for wait := minPollWait; !hasReached(w, below); wait = min(2*wait, maxPollWait) {
+	for wait := minPollWait; postgres.LSN(inFlight.State().Reached) < below; wait = min(2*wait, maxPollWait) {
 		if pause(ctx, wait); ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
@@ -54,9 +55,4 @@ func (p *publisher) pruneOnce(ctx context.Context, w *window, publication string
 			return pruned, err
 		}
 	}
-}
-
-func hasReached(w *window, below postgres.LSN) bool {
-	reached, _, _ := w.state()
-	return postgres.LSN(reached) >= below
 }

@@ -63,11 +63,11 @@ func TestPrune_KeepsUnpublishedAndSetAsideVersions(t *testing.T) {
 	rig.foreignEvent("fulfillment-order-aside")
 	rig.approve("order-aside", "order-fine")
 	rig.awaitReason("order-aside", codeOther)
-	proxy.stall()
+	proxy.Stall()
 	rig.approve("order-waiting")
 	rig.age(2 * time.Hour)
 	never(t, func() bool { return rig.historySize() < 2 }, time.Second)
-	proxy.resume()
+	proxy.Resume()
 	rig.awaitHistorySize(1)
 	require.Equal(t, "order-aside", value[string](rig, "SELECT order_id FROM order_fulfillment_history"))
 }
@@ -92,11 +92,11 @@ func TestPrune_LateCommit(t *testing.T) {
 	require.NoError(t, err)
 	rig.approveMany("order-quick", 20)
 	rig.awaitTypes("order-quick-19", "order-approved")
-	proxy.stall()
+	proxy.Stall()
 	_, err = slow.Exec(t.Context(), "COMMIT")
 	require.NoError(t, err)
 	never(t, func() bool { return rig.historySize() < 21 }, time.Second)
-	proxy.resume()
+	proxy.Resume()
 	rig.awaitTypes("order-x", "order-approved")
 	rig.awaitHistorySize(20)
 }
@@ -121,4 +121,31 @@ func TestPruneHistory_DeletesInBatches(t *testing.T) {
 	pruned, err = rig.store().PruneHistory(t.Context(), time.Minute, 1<<40)
 	require.NoError(t, err)
 	require.EqualValues(t, 499, pruned)
+}
+
+// The check for versions to delete does not write, so an idle server stays idle.
+func TestPrune_WritesNothingIfNothingCanBeDeleted(t *testing.T) {
+	rig := newDedicatedServerRig(t)
+	rig.settings.retention = time.Hour
+	rig.foreignEvent("fulfillment-order-aside")
+	rig.approve("order-aside")
+	rig.publish().awaitPhase(phaseStream)
+	rig.awaitReason("order-aside", codeOther)
+	rig.age(2 * time.Hour)
+	rig.approve("order-young")
+	rig.awaitTypes("order-young", "order-approved")
+	rig.awaitConfirmed()
+	rig.requireNoWrites(10, 20*rig.settings.intervals.Prune)
+}
+
+// requireNoWrites fails if, within the given time, as many writing transactions appear as
+// a repeating write would cause. A slow machine could hide such a write. The server must
+// belong to the test alone.
+func (rig *publisherRig) requireNoWrites(many int64, during time.Duration) {
+	rig.t.Helper()
+	taken := func() int64 {
+		return value[int64](rig, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+	}
+	before := taken()
+	never(rig.t, func() bool { return taken()-before >= many }, during, "the server is being written to")
 }

@@ -11,6 +11,7 @@ import (
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
+	"orderflow/publisher/internal/inflight"
 )
 
 const (
@@ -33,11 +34,11 @@ type publisher struct {
 	metrics         *metrics
 	logger          *slog.Logger
 
-	phase    atomic.Int32
-	inFlight atomic.Pointer[window] // of the session that publishes; nil if there is none
-	failure  atomic.Pointer[error]  // what ended the last session; nil before the first end
-	rebuild  string                 // why the slot cannot continue; empty if it can
-	rebuilt  time.Time              // when a slot was last replaced because it could not be decoded
+	phase   atomic.Int32
+	current atomic.Pointer[inflight.Versions] // of the phase that runs; nil if there is none
+	failure atomic.Pointer[error]             // what ended the last session; nil before the first end
+	rebuild string                            // why the slot cannot continue; empty if it can
+	rebuilt time.Time                         // when a slot was last replaced because it could not be decoded
 }
 
 // intervals are the intervals of periodic work.
@@ -149,15 +150,15 @@ func (p *publisher) ready(context.Context) error {
 var errStandby = errors.New("another publisher is active")
 
 // lag returns the age of the oldest committed version that is neither published nor set
-// aside, or 0 if there is none. The window knows what is in flight. Everything else is in
+// aside, or 0 if there is none. A session knows what is in flight. Everything else is in
 // the history above an id; before a session has begun, the checkpoint holds that id. All
 // times are the database's.
 func (p *publisher) lag(ctx context.Context) (time.Duration, error) {
 	if p.phase.Load() == phaseWaiting {
 		return 0, errStandby
 	}
-	if inFlight := p.inFlight.Load(); inFlight != nil {
-		since, newest := inFlight.oldest()
+	if inFlight := p.current.Load(); inFlight != nil {
+		since, newest := inFlight.Oldest()
 		return p.store.HistoryLag(ctx, newest, since)
 	}
 	checkpoint, _, err := p.store.FindCheckpoint(ctx, p.slot) // if there is none, nothing is known to be published
@@ -167,13 +168,16 @@ func (p *publisher) lag(ctx context.Context) (time.Duration, error) {
 	return p.store.HistoryLag(ctx, checkpoint.SnapshotID, time.Time{})
 }
 
-// beginPhase returns queues for a phase of the session. The metrics report on them until
-// the caller calls the returned function.
+// beginPhase returns an empty set of versions in flight for a phase of the session. The
+// metrics report on it until the caller calls the returned function, which stops it.
 func (p *publisher) beginPhase(
-	vp *versionPublisher, phase int32, checkpoint postgres.Checkpoint,
-) (queues *orderQueues, endPhase func()) {
-	queues = newOrderQueues(p.window, checkpoint.SnapshotID, vp.publish)
-	p.inFlight.Store(queues.window)
+	ctx context.Context, vp *versionPublisher, phase int32, checkpoint postgres.Checkpoint,
+) (inFlight *inflight.Versions, endPhase func()) {
+	inFlight = inflight.New(ctx, p.window, checkpoint.SnapshotID, vp.publish)
+	p.current.Store(inFlight)
 	p.phase.Store(phase)
-	return queues, func() { p.inFlight.Store(nil) }
+	return inFlight, func() {
+		inFlight.Stop()
+		p.current.Store(nil)
+	}
 }

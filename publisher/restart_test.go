@@ -18,7 +18,6 @@ import (
 
 	"orderflow/dev/devserver"
 	"orderflow/dev/devserver/devservertest"
-	"orderflow/internal/postgres"
 )
 
 // publisherBinary returns the path of the publisher's binary.
@@ -111,7 +110,7 @@ func TestPublisher_KillBetweenAppendAndConfirmation(t *testing.T) {
 	rig.approve("order-held")
 	rig.awaitTypes("order-held", "order-approved")
 	first.kill()
-	proxy.resume()
+	proxy.Resume()
 	rig.ship("order-held")
 
 	rig.start(binary)
@@ -150,13 +149,13 @@ func TestPublisher_StopTimeoutWhileEventStoreUnavailable(t *testing.T) {
 	rig.settings.shutdownTimeout = 300 * time.Millisecond
 	p := rig.publish()
 	p.awaitPhase(phaseStream)
-	proxy.stall()
+	proxy.Stall()
 	rig.approve("order-1")
 	require.Eventually(t, p.hasInFlight, waitLong, time.Millisecond)
 	began := time.Now()
 	p.stop()
 	require.Less(t, time.Since(began), waitLong)
-	proxy.resume()
+	proxy.Resume()
 	rig.publish()
 	rig.awaitAll()
 }
@@ -177,7 +176,7 @@ func TestSnapshot_ContinuesAfterCrash(t *testing.T) {
 	p.kill()
 	require.False(t, value[bool](rig, "SELECT snapshot_done FROM publisher_mark"))
 	require.GreaterOrEqual(t, value[int64](rig, saved), int64(snapshotPage))
-	proxy.resume()
+	proxy.Resume()
 	rig.approve("order-between")
 
 	again := rig.publish()
@@ -197,7 +196,7 @@ func TestPublisher_KurrentDBOutageUnderLoad(t *testing.T) {
 		rig.approveMany(fmt.Sprintf("order-%d", round), 100)
 		switch round % 2 {
 		case 0:
-			proxy.stall()
+			proxy.Stall()
 		case 1:
 			proxy.Cut()
 		}
@@ -205,7 +204,7 @@ func TestPublisher_KurrentDBOutageUnderLoad(t *testing.T) {
 		if round%2 == 0 {
 			require.Eventually(t, func() bool { return p.hasInFlight() && p.lagNow() > 500*time.Millisecond }, waitLong, waitTick)
 		}
-		proxy.resume()
+		proxy.Resume()
 	}
 	rig.awaitAll()
 	require.Zero(t, value[int](rig, "SELECT count(*) FROM publisher_set_aside"))
@@ -264,7 +263,7 @@ func TestPublisher_SurvivesDatabaseCrashesAndStops(t *testing.T) {
 	for round, end := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGINT, syscall.SIGQUIT} {
 		rig.approveMany(fmt.Sprintf("order-%d", round), 200)
 		if round == 1 {
-			proxy.stall() // a server that shuts down gracefully would wait forever for a reader that cannot confirm
+			proxy.Stall() // a server that shuts down gracefully would wait forever for a reader that cannot confirm
 			rig.approve("order-held")
 		}
 		pg.Signal(end)
@@ -273,22 +272,10 @@ func TestPublisher_SurvivesDatabaseCrashesAndStops(t *testing.T) {
 		case <-time.After(waitLong):
 			require.Fail(t, "the server does not stop", "round %d", round)
 		}
-		proxy.resume()
+		proxy.Resume()
 		pg = start()
 		rig.reconnect()
 	}
 	rig.awaitAll()
 	p.awaitPhase(phaseStream)
-}
-
-// store returns a store on the rig's current URL. It opens one per URL.
-func (rig *publisherRig) store() *postgres.Store {
-	rig.t.Helper()
-	if rig.stores[rig.url] == nil {
-		store, err := postgres.Open(rig.t.Context(), postgres.Config{URL: rig.url, MaxConns: 2})
-		require.NoError(rig.t, err)
-		rig.t.Cleanup(store.Close)
-		rig.stores[rig.url] = store
-	}
-	return rig.stores[rig.url]
 }

@@ -6,6 +6,7 @@ import (
 
 	"orderflow/internal/failpoint"
 	"orderflow/internal/postgres"
+	"orderflow/publisher/internal/inflight"
 )
 
 // snapshotPage is how many versions of the history are read at a time.
@@ -23,11 +24,8 @@ const snapshotPage = 200
 // it.
 func (p *publisher) snapshot(ctx context.Context, vp *versionPublisher, checkpoint postgres.Checkpoint) (postgres.Checkpoint, error) {
 	began := time.Now()
-	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	queues, endPhase := p.beginPhase(vp, phaseSnapshot, checkpoint)
+	inFlight, endPhase := p.beginPhase(ctx, vp, phaseSnapshot, checkpoint)
 	defer endPhase()
-	defer queues.wait()
-	defer cancel()
 	if _, _, err := p.barrier(ctx); err != nil {
 		return checkpoint, err
 	}
@@ -44,35 +42,34 @@ func (p *publisher) snapshot(ctx context.Context, vp *versionPublisher, checkpoi
 			break
 		}
 		for _, v := range page {
-			if err := queues.enqueueWait(ctx, work, v); err != nil {
+			if err := inFlight.EnqueueWait(ctx, v); err != nil {
 				return checkpoint, err
 			}
 			after = v.ID
 		}
-		queues.window.reach(uint64(after))
-		if checkpoint, err = p.saveSnapshot(ctx, checkpoint, queues.window); err != nil {
+		inFlight.Reach(uint64(after))
+		if checkpoint, err = p.saveSnapshot(ctx, checkpoint, inFlight); err != nil {
 			return checkpoint, err
 		}
 	}
-	if err := queues.drain(ctx); err != nil {
+	if err := inFlight.Drain(ctx); err != nil {
 		return checkpoint, err
 	}
 	checkpoint.SnapshotID, checkpoint.SnapshotDone = max(checkpoint.SnapshotID, head.LastID), true
 	if err := p.writeCheckpoint(ctx, checkpoint); err != nil {
 		return checkpoint, err
 	}
-	_, published, _ := queues.window.state()
-	p.logger.Info("history published", "versions", published, "seconds", int(time.Since(began).Seconds()))
+	p.logger.Info("history published", "versions", inFlight.State().Completed, "seconds", int(time.Since(began).Seconds()))
 	return checkpoint, nil
 }
 
 // saveSnapshot saves the id up to which every version is complete.
-func (p *publisher) saveSnapshot(ctx context.Context, checkpoint postgres.Checkpoint, w *window) (postgres.Checkpoint, error) {
-	reached, _, _ := w.state()
-	if int64(reached) <= checkpoint.SnapshotID {
+func (p *publisher) saveSnapshot(ctx context.Context, checkpoint postgres.Checkpoint, inFlight *inflight.Versions) (postgres.Checkpoint, error) {
+	through := int64(inFlight.State().Reached)
+	if through <= checkpoint.SnapshotID {
 		return checkpoint, nil
 	}
-	checkpoint.SnapshotID = int64(reached)
+	checkpoint.SnapshotID = through
 	return checkpoint, p.writeCheckpoint(ctx, checkpoint)
 }
 
@@ -84,4 +81,34 @@ func (p *publisher) writeCheckpoint(ctx context.Context, checkpoint postgres.Che
 		failpoint.Hit("publisher.snapshot.after")
 	}
 	return err
+}
+
+// Waits between queries of the database, doubling.
+const (
+	minPollWait = 20 * time.Millisecond
+	maxPollWait = 5 * time.Second
+)
+
+// barrier notes the end of the history and waits until every transaction that was open
+// then has ended. After that none of them can add a version below that end, and every
+// version that they added is below the returned log position. It takes as long as the
+// longest of them.
+func (p *publisher) barrier(ctx context.Context) (postgres.HistoryHead, postgres.LSN, error) {
+	head, err := p.store.HistoryHead(ctx)
+	if err != nil {
+		return head, 0, err
+	}
+	for wait, logged := minPollWait, false; ; wait = min(2*wait, maxPollWait) {
+		settled, below, err := p.store.Settled(ctx, head)
+		if settled || err != nil {
+			return head, below, err
+		}
+		if wait == maxPollWait && !logged {
+			logged = true
+			p.logger.Info("waiting for long-running transactions")
+		}
+		if pause(ctx, wait); ctx.Err() != nil {
+			return head, 0, ctx.Err()
+		}
+	}
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"orderflow/internal/failpoint"
 	"orderflow/internal/postgres"
+	"orderflow/publisher/internal/inflight"
 )
 
 const (
@@ -29,7 +31,7 @@ const (
 type stream struct {
 	*publisher
 	replication *postgres.Replication
-	queues      *orderQueues
+	inFlight    *inflight.Versions
 	checkpoint  postgres.Checkpoint // Confirmed is the last position reported to the server
 	keepalive   time.Duration
 
@@ -44,34 +46,37 @@ func (p *publisher) stream(ctx context.Context, vp *versionPublisher, replicatio
 	if err := replication.Start(ctx); err != nil {
 		return err
 	}
-	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	queues, endPhase := p.beginPhase(vp, phaseStream, checkpoint)
+	inFlight, endPhase := p.beginPhase(ctx, vp, phaseStream, checkpoint)
 	defer endPhase()
-	defer queues.wait()
-	defer cancel()
-	s := &stream{publisher: p, replication: replication, queues: queues, checkpoint: checkpoint, keepalive: keepaliveInterval}
+	s := &stream{publisher: p, replication: replication, inFlight: inFlight, checkpoint: checkpoint, keepalive: keepaliveInterval}
 	if silence := replication.Silence(); silence > 0 {
 		s.keepalive = min(s.keepalive, silence/3)
 	}
 	p.logger.Info("publishing", "slot", p.slot, "from", checkpoint.Confirmed.String())
-	queues.window.reach(uint64(checkpoint.Confirmed))
-	queues.running.Go(func() { p.prune(work, queues.window, checkpoint.Publication) })
-	err := s.follow(ctx, work)
+	inFlight.Reach(uint64(checkpoint.Confirmed))
+	var pruning sync.WaitGroup
+	defer pruning.Wait()
+	pruneCtx, stopPruning := context.WithCancel(ctx)
+	defer stopPruning()
+	pruning.Go(func() { p.prune(pruneCtx, inFlight, checkpoint.Publication) })
+	err := s.follow(ctx)
 	if ctx.Err() == nil {
 		return err
 	}
-	s.finish(cancel)
+	s.finish()
 	return nil
 }
 
-func (s *stream) follow(ctx, work context.Context) error {
+// follow queues each version that the server sends, and keeps the server informed, until
+// ctx ends or the connection is lost.
+func (s *stream) follow(ctx context.Context) error {
 	for {
 		change, err := s.receive(ctx)
 		if err != nil {
 			return err
 		}
 		if change.Version != nil {
-			if err := s.enqueue(ctx, work, *change.Version); err != nil {
+			if err := s.enqueue(ctx, *change.Version); err != nil {
 				return err
 			}
 		}
@@ -79,7 +84,7 @@ func (s *stream) follow(ctx, work context.Context) error {
 			s.metrics.events.WithLabelValues(string(resultIgnored)).Inc()
 		}
 		if change.Reached > 0 {
-			s.queues.window.reach(uint64(change.Reached))
+			s.inFlight.Reach(uint64(change.Reached))
 		}
 		if err := s.report(change.ReplyWanted); err != nil {
 			return err
@@ -103,17 +108,17 @@ func (s *stream) tick() time.Duration { return min(s.intervals.Confirm, s.keepal
 
 // enqueue queues a version as soon as there is room. Until then nothing more is read, but
 // reports still go to the server.
-func (s *stream) enqueue(ctx, work context.Context, v postgres.Version) error {
-	if s.queues.enqueue(work, v) {
+func (s *stream) enqueue(ctx context.Context, v postgres.Version) error {
+	if s.inFlight.Enqueue(v) {
 		return nil
 	}
 	tick := time.NewTicker(s.tick())
 	defer tick.Stop()
-	for !s.queues.enqueue(work, v) {
+	for !s.inFlight.Enqueue(v) {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-s.queues.window.freed:
+		case <-s.inFlight.Freed():
 		case <-tick.C:
 		}
 		if err := s.report(false); err != nil {
@@ -146,9 +151,9 @@ func (s *stream) report(wanted bool) error {
 
 // checkpointDue reports whether the checkpoint must be moved.
 func (s *stream) checkpointDue() bool {
-	reached, completed, _ := s.queues.window.state()
-	ahead := int64(reached) - int64(s.checkpoint.Confirmed)
-	return ahead > 0 && time.Since(s.savedAt) >= s.intervals.Confirm && (completed != s.completed || ahead >= idleBytes)
+	published := s.inFlight.State()
+	ahead := int64(published.Reached) - int64(s.checkpoint.Confirmed)
+	return ahead > 0 && time.Since(s.savedAt) >= s.intervals.Confirm && (published.Completed != s.completed || ahead >= idleBytes)
 }
 
 // check returns an error unless the checkpoint still belongs to this publisher and the
@@ -170,28 +175,28 @@ func (s *stream) saveCheckpoint() error {
 	if err := s.checkPublication(context.Background(), s.checkpoint.Publication); err != nil {
 		return err
 	}
-	reached, completed, _ := s.queues.window.state()
+	published := s.inFlight.State()
 	checkpoint := s.checkpoint
-	checkpoint.Confirmed, checkpoint.SnapshotID = max(checkpoint.Confirmed, postgres.LSN(reached)), max(checkpoint.SnapshotID, s.queues.window.published())
+	checkpoint.Confirmed = max(checkpoint.Confirmed, postgres.LSN(published.Reached))
+	checkpoint.SnapshotID = max(checkpoint.SnapshotID, s.inFlight.Published())
 	failpoint.Hit("publisher.mark.before")
 	if err := s.store.SaveCheckpoint(context.Background(), checkpoint); err != nil {
 		return fmt.Errorf("confirm: %w", err)
 	}
 	failpoint.Hit("publisher.mark.after")
-	s.checkpoint, s.completed, s.savedAt = checkpoint, completed, time.Now()
+	s.checkpoint, s.completed, s.savedAt = checkpoint, published.Completed, time.Now()
 	s.checkedAt = s.savedAt
 	return nil
 }
 
 // finish waits for what is in flight, within the shutdown timeout, and confirms it.
-func (s *stream) finish(cancel context.CancelFunc) {
+func (s *stream) finish() {
 	drainCtx, done := context.WithTimeout(context.Background(), s.shutdownTimeout)
 	defer done()
-	for s.queues.drainFor(drainCtx, s.tick()) && s.report(false) == nil {
+	for !s.drainTick(drainCtx) && drainCtx.Err() == nil && s.report(false) == nil {
 		continue
 	}
-	cancel()
-	s.queues.wait()
+	s.inFlight.Stop()
 	stopCtx, end := context.WithTimeout(context.Background(), stopTimeout)
 	defer end()
 	if err := s.saveCheckpoint(); err != nil {
@@ -201,4 +206,12 @@ func (s *stream) finish(cancel context.CancelFunc) {
 	if s.replication.Report(s.checkpoint.Confirmed) == nil {
 		s.replication.Stop(stopCtx)
 	}
+}
+
+// drainTick waits until nothing is in flight or the next report is due, and reports
+// whether nothing is in flight.
+func (s *stream) drainTick(ctx context.Context) bool {
+	waiting, cancel := context.WithTimeout(ctx, s.tick())
+	defer cancel()
+	return s.inFlight.Drain(waiting) == nil
 }

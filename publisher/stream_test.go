@@ -9,15 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestSnapshot_PublishesExistingHistory(t *testing.T) {
-	rig := newPublisherRig(t)
-	rig.approveMany("order-early", 1_200)
-	rig.ship("order-early-7")
-	rig.publish()
-	rig.awaitAll()
-	rig.awaitAtLeast(1_201, resultPublished)
-}
-
 func TestStream_LongTransactionCommitsLast(t *testing.T) {
 	rig := newPublisherRig(t)
 	p := rig.publish()
@@ -40,30 +31,6 @@ func TestStream_LongTransactionCommitsLast(t *testing.T) {
 	require.NoError(t, err)
 
 	rig.awaitTypes("order-slow", "order-approved")
-	rig.awaitAll()
-}
-
-func TestSnapshot_VersionCommittedMeanwhile(t *testing.T) {
-	rig := newPublisherRig(t)
-	p := rig.publish()
-	p.awaitPhase(phaseStream)
-	p.stop()
-	slow, err := pgx.Connect(t.Context(), rig.url)
-	require.NoError(t, err)
-	defer func() { _ = slow.Close(t.Context()) }()
-	_, err = slow.Exec(t.Context(), "BEGIN")
-	require.NoError(t, err)
-	_, err = slow.Exec(t.Context(), insertOrder, "order-slow", "fulfilling", nil)
-	require.NoError(t, err)
-	rig.approveMany("order-quick", 50)
-	rig.exec("DELETE FROM publisher_mark")
-
-	again := rig.publish()
-	again.awaitPhase(phaseSnapshot)
-	_, err = slow.Exec(t.Context(), "COMMIT")
-	require.NoError(t, err)
-	again.awaitPhase(phaseStream)
-
 	rig.awaitAll()
 }
 
@@ -165,7 +132,7 @@ func TestStream_KeepaliveDuringKurrentDBOutage(t *testing.T) {
 	rig.settings.window = 2
 	p := rig.publish()
 	p.awaitPhase(phaseStream)
-	proxy.stall()
+	proxy.Stall()
 	rig.approveMany("order", 50)
 	pid := value[int](rig, "SELECT active_pid FROM pg_replication_slots WHERE slot_name = $1", rig.name)
 	never(t, func() bool {
@@ -173,7 +140,7 @@ func TestStream_KeepaliveDuringKurrentDBOutage(t *testing.T) {
 	}, 2*silence+silence/2, "the server has disconnected")
 	require.NoError(t, p.ready(t.Context()))
 	require.Greater(t, p.lagNow(), time.Second)
-	proxy.resume()
+	proxy.Resume()
 	rig.awaitAll()
 	rig.awaitConfirmed()
 	require.Eventually(t, func() bool { return p.lagNow() == 0 }, waitLong, waitTick)

@@ -2,24 +2,10 @@ package main
 
 import (
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-
-	"orderflow/dev/devserver"
 )
-
-// newDedicatedServerRig returns a rig on its own server, where no other test assigns
-// transaction ids.
-func newDedicatedServerRig(t *testing.T) *publisherRig {
-	t.Helper()
-	t.Parallel()
-	pg, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: t.TempDir(), Fast: true})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = pg.Stop(t.Context()) })
-	return newRigOnServer(t, pg.URL)
-}
 
 // begin opens a transaction that has a transaction id.
 func (rig *publisherRig) begin() pgx.Tx {
@@ -63,29 +49,35 @@ func TestSettled_YoungestTransactionOpen(t *testing.T) {
 	require.Len(t, page, 2)
 }
 
-// The check for versions to delete does not write, so an idle server stays idle.
-func TestPrune_WritesNothingIfNothingCanBeDeleted(t *testing.T) {
-	rig := newDedicatedServerRig(t)
-	rig.settings.retention = time.Hour
-	rig.foreignEvent("fulfillment-order-aside")
-	rig.approve("order-aside")
-	rig.publish().awaitPhase(phaseStream)
-	rig.awaitReason("order-aside", codeOther)
-	rig.age(2 * time.Hour)
-	rig.approve("order-young")
-	rig.awaitTypes("order-young", "order-approved")
-	rig.awaitConfirmed()
-	rig.requireNoWrites(10, 20*rig.settings.intervals.Prune)
+func TestSnapshot_PublishesExistingHistory(t *testing.T) {
+	rig := newPublisherRig(t)
+	rig.approveMany("order-early", 1_200)
+	rig.ship("order-early-7")
+	rig.publish()
+	rig.awaitAll()
+	rig.awaitAtLeast(1_201, resultPublished)
 }
 
-// requireNoWrites fails if, within the given time, as many writing transactions appear as
-// a repeating write would cause. A slow machine could hide such a write. The server must
-// belong to the test alone.
-func (rig *publisherRig) requireNoWrites(many int64, during time.Duration) {
-	rig.t.Helper()
-	taken := func() int64 {
-		return value[int64](rig, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
-	}
-	before := taken()
-	never(rig.t, func() bool { return taken()-before >= many }, during, "the server is being written to")
+func TestSnapshot_VersionCommittedMeanwhile(t *testing.T) {
+	rig := newPublisherRig(t)
+	p := rig.publish()
+	p.awaitPhase(phaseStream)
+	p.stop()
+	slow, err := pgx.Connect(t.Context(), rig.url)
+	require.NoError(t, err)
+	defer func() { _ = slow.Close(t.Context()) }()
+	_, err = slow.Exec(t.Context(), "BEGIN")
+	require.NoError(t, err)
+	_, err = slow.Exec(t.Context(), insertOrder, "order-slow", "fulfilling", nil)
+	require.NoError(t, err)
+	rig.approveMany("order-quick", 50)
+	rig.exec("DELETE FROM publisher_mark")
+
+	again := rig.publish()
+	again.awaitPhase(phaseSnapshot)
+	_, err = slow.Exec(t.Context(), "COMMIT")
+	require.NoError(t, err)
+	again.awaitPhase(phaseStream)
+
+	rig.awaitAll()
 }

@@ -1,17 +1,12 @@
-package main
+package inflight
 
 import (
-	"context"
-	"fmt"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"orderflow/internal/postgres"
 )
 
 func TestProgress_ReachesOnlyContiguousCompletions(t *testing.T) {
@@ -79,64 +74,4 @@ func TestProgress_OldestIsTheFirstIncompleteVersion(t *testing.T) {
 	p.complete(a)
 	_, ok = p.oldest()
 	require.False(t, ok)
-}
-
-func TestWindow_LimitsVersionsAndBytes(t *testing.T) {
-	t.Parallel()
-	w := newWindow(3, 0)
-	one, ok := w.add(1, maxInFlightBytes*2, time.Now())
-	require.True(t, ok, "a version that exceeds the limit goes alone")
-	_, ok = w.add(1, 1, time.Now())
-	require.False(t, ok)
-	w.complete(one, maxInFlightBytes*2)
-	for range 3 {
-		_, ok = w.add(1, 1, time.Now())
-		require.True(t, ok)
-	}
-	_, ok = w.add(1, 1, time.Now())
-	require.False(t, ok)
-}
-
-func TestOrderQueues_SequentialPerOrderConcurrentAcrossOrders(t *testing.T) {
-	t.Parallel()
-	const orders, versions, several = 20, 25, 5
-	ctx, cancel := context.WithTimeout(t.Context(), waitLong)
-	defer cancel()
-	together := make(chan struct{}) // closed once several run at once; until then none completes
-	var met sync.Once
-	var mu sync.Mutex
-	seen, most, now := map[string][]int64{}, 0, 0
-	l := newOrderQueues(orders*2, 0, func(_ context.Context, v postgres.Version) error {
-		mu.Lock()
-		now++
-		most = max(most, now)
-		seen[v.OrderID] = append(seen[v.OrderID], v.Revision)
-		if now == several {
-			met.Do(func() { close(together) })
-		}
-		mu.Unlock()
-		select {
-		case <-together:
-		case <-ctx.Done():
-		}
-		pause(ctx, time.Millisecond)
-		mu.Lock()
-		now--
-		mu.Unlock()
-		return nil
-	})
-	for revision := range int64(versions) {
-		for i := range orders {
-			require.NoError(t, l.enqueueWait(t.Context(), t.Context(), postgres.Version{OrderID: fmt.Sprint(i), Revision: revision}))
-		}
-	}
-	require.NoError(t, l.drain(t.Context()))
-	l.wait()
-	require.Len(t, seen, orders)
-	for order, revisions := range seen {
-		require.Len(t, revisions, versions, order)
-		require.True(t, slices.IsSorted(revisions), order)
-	}
-	require.GreaterOrEqual(t, most, several, "different orders run concurrently")
-	require.LessOrEqual(t, most, orders, "an order has one queue")
 }
