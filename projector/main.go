@@ -1,9 +1,3 @@
-// Projector maintains the customer view in PostgreSQL from the event streams in
-// KurrentDB: orders, credit accounts and fulfillments, in the order of the whole log.
-// `projector rebuild` builds a new view alongside the one in use.
-//
-// This package follows the log and decides when changes are stored. Package internal/view
-// decides what an event changes.
 package main
 
 import (

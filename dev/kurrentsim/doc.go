@@ -8,6 +8,32 @@
 // users (who may log in), access (who may do what), rpc (the wire) and web (the stream
 // browser). Each can be read independently.
 //
+// # From an append to a delivery
+//
+//  1. The mux (mux.go) accepts a connection, and its first bytes decide whether gRPC or
+//     plain HTTP serves it (endpoint.go). On the port with TLS, [rpc.Guard] identifies
+//     the caller and asks package access before a handler sees the first message.
+//  2. [rpc.Service] has a server type for each service of the protocol. An append
+//     collects the call's events (append.go; append_batch.go and append_session.go for
+//     the other two forms) and passes them to [store.Store].
+//  3. Store.StartAppend checks the expected state and looks for a repetition (check.go).
+//     A transaction encodes all events into one frame, adds it to the journal and applies
+//     it to the index (transaction.go). The links of the system projections are derived
+//     there too (projection.go): they are entries of the index, not bytes of the file.
+//  4. The journal syncs the frame, together with those of concurrent appends. Only then
+//     does the store publish the events to readers and close the channel that
+//     [store.Store.Changed] returned, and the client gets its response.
+//  5. Readers wait on that channel. A catch-up subscription (rpc, subscribe.go and
+//     subscribe_all.go) reads and sends the next page itself.
+//  6. A persistent subscription has one goroutine per group, which [groups.Manager]
+//     starts when the data is opened or the group is created. It reads the next events
+//     (groups, source.go) and feeds them to the Engine of package subscription, whose
+//     Pump chooses a consumer for each.
+//  7. The consumer's call (rpc, persistent_read.go) takes its messages from a
+//     [groups.Connection], sends them, and passes acknowledgements back to the engine.
+//     The group appends the checkpoint and parked messages as ordinary events (groups,
+//     writes.go).
+//
 // # Use in tests
 //
 // Tests of any module can import the package. [Start] returns a running server, by
