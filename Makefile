@@ -79,7 +79,7 @@ bench-store: ## Measure kurrentsim beside a bare gRPC server of the same sizes
 
 .PHONY: bench
 bench: ## Measure what is published and what is rebuilt a second, on durable stores
-	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./publisher ./projector
+	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./publisher ./internal/projection
 
 .PHONY: chaos-bin
 chaos-bin:

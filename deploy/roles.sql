@@ -21,7 +21,7 @@ SELECT orderflow_grant_worker('orderflow_worker');
 -- `orderflow reconcile`: what orders and emails came to, without names and addresses. The starter itself needs no PostgreSQL.
 SELECT orderflow_grant_reconcile('orderflow_reconcile');
 
--- Projector and `projector rebuild`: the customer view.
+-- Projector and `orderflow view rebuild`: the customer view.
 SELECT orderflow_grant_projector('orderflow_projector');
 
 -- Api: orders, emails and the customer view, read-only, without names and addresses.

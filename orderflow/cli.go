@@ -34,6 +34,7 @@ func (c *cli) root() *cobra.Command {
 		c.reconcile(),
 		c.group("parked", "inspect, replay and drop parked events", c.listParked(), c.showParked(), c.replayParked(), c.dropParked()),
 		c.group("email", "list and resolve emails that are not settled", c.listEmails(), c.resolveEmail()),
+		c.group("view", "rebuild the customer view", c.rebuildView()),
 		c.erase(),
 	)
 	root.Long = "Operate Orderflow: prepare its servers, and inspect and repair what its daemons work on."

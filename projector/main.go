@@ -1,18 +1,16 @@
+// Projector maintains the customer view in PostgreSQL from the event streams in
+// KurrentDB: orders, credit accounts and fulfillments, in the order of the whole log.
+//
+// It owns its settings and wiring. Package internal/projection follows the log, and
+// package internal/view decides what an event changes.
 package main
 
 import (
-	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
-	"orderflow/internal/config"
-	"orderflow/internal/subcommand"
+	"orderflow/internal/ops"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, subcommand.Call{Args: os.Args[1:], Environ: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr})
-	stop()
-	os.Exit(config.Report(os.Stderr, err))
+	os.Exit(ops.Program{Name: "projector", Summary: "Maintain the customer view from the event streams until stopped.", Run: run}.Main())
 }

@@ -104,7 +104,7 @@ func TestPgBouncerInTransactionMode(t *testing.T) {
 			require.Equal(t, want.code, code, said)
 		})
 	}
-	for _, line := range []string{"orderflow migrate", "publisher setup", "publisher", "projector", "projector rebuild"} {
+	for _, line := range []string{"orderflow migrate", "publisher setup", "publisher", "projector", "orderflow view rebuild"} {
 		t.Run(line+" refuses it", func(t *testing.T) {
 			said, code := r.run(line)
 			require.Contains(t, said, "POSTGRES_URL: must lead to the server itself: a connection pooler such as PgBouncer is before it")

@@ -42,11 +42,14 @@ func TestPoints_PlacedExactlyOnce(t *testing.T) {
 	require.Empty(t, placed, "points that are not listed")
 }
 
-// hostOf returns the binary that a file is in. A file that belongs to no other binary is
-// the worker's.
+// hostOf returns the daemon whose work a file does. A file that belongs to no other daemon
+// is the worker's.
 func hostOf(path string) string {
-	if filepath.Dir(path) == filepath.Join(root, "internal", "routes") {
-		return "starter" // reconcile delivers events by the same code
+	switch filepath.Dir(path) {
+	case filepath.Join(root, "internal", "projection"):
+		return "projector"
+	case filepath.Join(root, "internal", "routes"):
+		return "starter"
 	}
 	for _, process := range []string{"starter", "publisher", "projector", "api"} {
 		if strings.HasPrefix(path, filepath.Join(root, process)+string(filepath.Separator)) {

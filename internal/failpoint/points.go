@@ -8,7 +8,8 @@ type Point struct {
 	Dies string // what has happened and what has not when the process crashes there
 }
 
-// Process returns the binary that the point is in.
+// Process returns the daemon whose work the point is in. An operator's command may do that
+// work too, such as orderflow view rebuild.
 func (p Point) Process() string {
 	process, _, _ := strings.Cut(p.Name, ".")
 	return process

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"orderflow/dev/chaos/internal/rig"
 )
 
 // routesToPoint maps each step to the scenarios of orders that lead a process to its
@@ -52,7 +54,7 @@ type operatorCommand struct {
 func operatorCommands() map[string]operatorCommand {
 	return map[string]operatorCommand{
 		"snapshot": {line: []string{"publisher", "snapshot"}},
-		"rebuild":  {line: []string{"projector", "rebuild"}, dies: true},
+		"rebuild":  {line: []string{rig.Orderflow, "view", "rebuild"}, dies: true},
 	}
 }
 

@@ -54,8 +54,8 @@ func TestProperCommand(t *testing.T) {
 	at := Crash{Point: failpoint.Point{Name: "projector.rebuild.before"}, Hit: 1}
 	for name, test := range map[string]struct{ script, said, fault string }{
 		"at the point":    {"kill -9 $$", "failpoint projector.rebuild.before: crash", ""},
-		"by an exit":      {"exit 1", "failpoint projector.rebuild.before: crash", "it did not die at the point: projector rebuild: exit status 1"},
-		"without a word":  {"kill -9 $$", "", "it did not die at the point: projector rebuild: signal: killed"},
+		"by an exit":      {"exit 1", "failpoint projector.rebuild.before: crash", "it did not die at the point: orderflow view rebuild: exit status 1"},
+		"without a word":  {"kill -9 $$", "", "it did not die at the point: orderflow view rebuild: signal: killed"},
 		"at another":      {"kill -9 $$", "failpoint projector.rebuild.after: crash", "it did not die at the point"},
 		"it went through": {"exit 0", "", "it did not die at the point: it went through"},
 	} {
@@ -63,7 +63,7 @@ func TestProperCommand(t *testing.T) {
 			t.Parallel()
 			err := exec.CommandContext(t.Context(), "sh", "-c", test.script).Run()
 			if err != nil {
-				err = fmt.Errorf("projector rebuild: %w: %s", err, test.said)
+				err = fmt.Errorf("orderflow view rebuild: %w: %s", err, test.said)
 			}
 			err = properCommand(err, at)
 			if test.fault == "" {

@@ -1,4 +1,4 @@
-package main
+package projection
 
 import (
 	"cmp"
@@ -17,6 +17,12 @@ import (
 )
 
 const (
+	// CallTimeout bounds one call to a store: a batch of a thousand rows on a busy disk.
+	CallTimeout = 15 * time.Second
+
+	minBackoff = 100 * time.Millisecond // before following again, doubling
+	maxBackoff = 15 * time.Second
+
 	// maxBatch limits the changes stored in one transaction. While the log is read faster
 	// than they are stored, that many changes share the cost of a commit.
 	maxBatch = 1000
@@ -35,23 +41,23 @@ const (
 	idleInterval = 5 * time.Second
 )
 
-// events is the event log. The real implementation is kurrent.Client.
-type events interface {
+// Events is the event log. The real implementation is kurrent.Client.
+type Events interface {
 	Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent.Step) error) error
 }
 
-// store stores the view. The real implementation is postgres.Store.
-type store interface {
+// Store stores the view. The real implementation is postgres.Store.
+type Store interface {
 	Position(ctx context.Context, p postgres.Projection) (postgres.ViewPosition, error)
 	Project(ctx context.Context, p postgres.Projection, from, to postgres.ViewPosition, changes []view.Change) error
 }
 
-// projection applies the log to one view.
-type projection struct {
+// Projection applies the log to one view.
+type Projection struct {
 	name          postgres.Projection
-	events        events
-	store         store
-	metrics       *metrics
+	events        Events
+	store         Store
+	metrics       *Metrics
 	logger        *slog.Logger
 	untilCaughtUp bool // session returns once everything in the log is stored
 
@@ -61,9 +67,45 @@ type projection struct {
 	end atomic.Pointer[context.CancelCauseFunc] // cancels the current or last session
 }
 
+// New returns the projection of the live view.
+func New(events Events, store Store, m *Metrics, logger *slog.Logger) *Projection {
+	return &Projection{name: postgres.ProjectionLive, events: events, store: store, metrics: m, logger: logger}
+}
+
+// Run follows the log while this replica leads, until ctx ends, and starts again after
+// each error. It abandons a batch that is being stored when ctx ends: the batch is read
+// again later.
+func (p *Projection) Run(ctx context.Context, l Locks) {
+	for backoff := minBackoff; ctx.Err() == nil; backoff = min(2*backoff, maxBackoff) {
+		began := time.Now()
+		err := lead(ctx, l, "projector", p.logger, p.session)
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, postgres.ErrPositionMoved) {
+			p.logger.Info("view replaced or written by another projector, continuing from its position")
+			backoff = minBackoff
+		} else {
+			p.logger.Warn("following the log ended, retrying", "error", err)
+		}
+		if time.Since(began) > maxBackoff {
+			backoff = minBackoff // it worked for a while: this is a new outage
+		}
+		pause(ctx, backoff)
+	}
+}
+
+// Ready returns an error until the view has been up to date once in this process.
+func (p *Projection) Ready(context.Context) error {
+	if !p.metrics.hasCaughtUp() {
+		return errors.New("catching up")
+	}
+	return nil
+}
+
 // session follows the log from the view's position and returns the error that ends it. It
 // returns nil if untilCaughtUp is set and the view has caught up.
-func (p *projection) session(ctx context.Context) (err error) {
+func (p *Projection) session(ctx context.Context) (err error) {
 	if p.position, err = p.store.Position(ctx, p.name); err != nil {
 		return err
 	}
@@ -83,7 +125,7 @@ func (p *projection) session(ctx context.Context) (err error) {
 }
 
 // follow reads and decodes events concurrently with storing.
-func (p *projection) follow(ctx context.Context, steps chan<- step) error {
+func (p *Projection) follow(ctx context.Context, steps chan<- step) error {
 	after := kurrent.Position{Commit: p.position.Commit, Prepare: p.position.Prepare}
 	return p.events.Follow(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, func(s kurrent.Step) error {
 		select {
@@ -98,7 +140,7 @@ func (p *projection) follow(ctx context.Context, steps chan<- step) error {
 // consume repeatedly gathers the available steps and stores them. A batch contains what
 // arrived while the previous one was stored, so a busy log makes large batches and an
 // event of an idle log is stored at once.
-func (p *projection) consume(ctx context.Context, steps <-chan step) error {
+func (p *Projection) consume(ctx context.Context, steps <-chan step) error {
 	for {
 		b, err := gather(ctx, steps, p.position, cmp.Or(p.limit, maxBatch))
 		if err != nil {
@@ -118,7 +160,7 @@ func (p *projection) consume(ctx context.Context, steps <-chan step) error {
 
 // storeBatch stores a batch. If the database does not finish it in time, the next batch
 // is half as large; the limit then grows again.
-func (p *projection) storeBatch(ctx context.Context, b batch) error {
+func (p *Projection) storeBatch(ctx context.Context, b batch) error {
 	if b.to == p.position || b.events == 0 && !b.caughtUp && time.Since(p.metrics.storedAt()) < idleInterval {
 		return nil
 	}
@@ -144,7 +186,7 @@ func (p *projection) storeBatch(ctx context.Context, b batch) error {
 
 // storeOneByOne stores the changes of a batch one at a time and skips those that the
 // database rejects permanently, so that one invalid change does not block those after it.
-func (p *projection) storeOneByOne(ctx context.Context, b batch) error {
+func (p *Projection) storeOneByOne(ctx context.Context, b batch) error {
 	for _, change := range b.changes {
 		err := p.store.Project(ctx, p.name, p.position, p.position, []view.Change{change})
 		switch {

@@ -1,4 +1,4 @@
-package main
+package projection
 
 import (
 	"context"
@@ -22,12 +22,12 @@ import (
 
 var benchEvents = flag.Int("events", 1_000_000, "events of the log that the benchmark rebuilds the view from")
 
-// BenchmarkRebuild runs `projector rebuild` over a durable log, first over a quarter of
+// BenchmarkRebuild runs `orderflow view rebuild` over a durable log, first over a quarter of
 // it. It reports the speed, how that compares to only reading the log, and the peak
 // memory.
 func BenchmarkRebuild(b *testing.B) {
-	program := filepath.Join(b.TempDir(), "projector")
-	build := exec.CommandContext(b.Context(), "go", "build", "-o", program, ".")
+	program := filepath.Join(b.TempDir(), "orderflow")
+	build := exec.CommandContext(b.Context(), "go", "build", "-o", program, "../../orderflow")
 	build.Stderr = os.Stderr
 	require.NoError(b, build.Run())
 	for b.Loop() {
@@ -102,7 +102,7 @@ func (rig *projectorRig) measureReading(b *testing.B, events int) time.Duration 
 // measureRebuild returns how long a rebuild takes and its peak memory in MiB.
 func (rig *projectorRig) measureRebuild(b *testing.B, program string) (took time.Duration, peak float64) {
 	b.Helper()
-	run := exec.CommandContext(b.Context(), program, "rebuild")
+	run := exec.CommandContext(b.Context(), program, "view", "rebuild")
 	run.Env = append(os.Environ(), "KURRENTDB_URL="+rig.server.URL(), "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL="+rig.url)
 	run.Stderr = os.Stderr
 	began := time.Now()

@@ -1,4 +1,4 @@
-package main
+package projection
 
 import (
 	"context"
@@ -17,16 +17,16 @@ const (
 	lockCheckInterval = 2 * time.Second
 )
 
-// locks elects one of several replicas as the leader. The real implementation is
+// Locks elects one of several replicas as the leader. The real implementation is
 // postgres.Store.
-type locks interface {
+type Locks interface {
 	TryLock(ctx context.Context, name string) (*postgres.Lock, error)
 }
 
 // lead runs work while this replica is the leader. It returns the error of work, or an
 // error if leadership is lost. Two replicas that both consider themselves the leader do
 // no harm: the view's position lets only one of them write.
-func lead(ctx context.Context, l locks, name string, logger *slog.Logger, work func(context.Context) error) error {
+func lead(ctx context.Context, l Locks, name string, logger *slog.Logger, work func(context.Context) error) error {
 	lock, err := awaitLeadership(ctx, l, name, logger)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func lead(ctx context.Context, l locks, name string, logger *slog.Logger, work f
 }
 
 // awaitLeadership waits until this replica holds the lock.
-func awaitLeadership(ctx context.Context, l locks, name string, logger *slog.Logger) (*postgres.Lock, error) {
+func awaitLeadership(ctx context.Context, l Locks, name string, logger *slog.Logger) (*postgres.Lock, error) {
 	for logged := false; ; {
 		lock, err := l.TryLock(ctx, name)
 		if err != nil || lock != nil {
@@ -63,5 +63,14 @@ func awaitLeadership(ctx context.Context, l locks, name string, logger *slog.Log
 		if pause(ctx, lockPollInterval); ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package projection
 
 import (
 	"sync"
@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the projector's counters and gauges.
-type metrics struct {
+// Metrics are the projector's counters and gauges.
+type Metrics struct {
 	events  prometheus.Counter
 	refused prometheus.Counter
 	lag     prometheus.Gauge
@@ -18,8 +18,9 @@ type metrics struct {
 	upOnce bool      // the view was up to date at least once
 }
 
-func newMetrics(registry prometheus.Registerer) *metrics {
-	m := &metrics{
+// NewMetrics registers the metrics.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	m := &Metrics{
 		events: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "orderflow_projector_events_total", Help: "Events of the log that were applied to the view.",
 		}),
@@ -34,26 +35,26 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) stored(b batch) {
+func (m *Metrics) stored(b batch) {
 	m.events.Add(float64(b.events))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.at = time.Now()
 }
 
-func (m *metrics) storedAt() time.Time {
+func (m *Metrics) storedAt() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.at
 }
 
-func (m *metrics) caughtUp() {
+func (m *Metrics) caughtUp() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.upOnce = true
 }
 
-func (m *metrics) hasCaughtUp() bool {
+func (m *Metrics) hasCaughtUp() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.upOnce

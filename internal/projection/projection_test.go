@@ -1,4 +1,4 @@
-package main
+package projection
 
 import (
 	"fmt"
@@ -128,12 +128,12 @@ func TestRun_StandbyTakesOver(t *testing.T) {
 	rig.start(second)
 	rig.appendSteps(history, 50)
 	rig.awaitHistory(history)
-	require.Error(t, second.ready(t.Context()), "it has never led")
+	require.Error(t, second.Ready(t.Context()), "it has never led")
 	stop()
 	rig.appendSteps(history, 50)
 
 	rig.awaitHistory(history)
-	require.Eventually(t, func() bool { return second.ready(t.Context()) == nil }, waitLong, waitTick)
+	require.Eventually(t, func() bool { return second.Ready(t.Context()) == nil }, waitLong, waitTick)
 }
 
 func TestRun_FollowsAgainAfterStalledConnection(t *testing.T) {

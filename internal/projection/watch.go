@@ -1,4 +1,4 @@
-package main
+package projection
 
 import (
 	"context"
@@ -23,16 +23,18 @@ const (
 // errSilent ends a session whose subscription looks alive but delivers nothing.
 var errSilent = errors.New("the subscription is silent")
 
-// log counts the events behind a position. The real implementation is kurrent.Client.
-type log interface {
+// Log counts the events behind a position. The real implementation is kurrent.Client.
+type Log interface {
 	Behind(ctx context.Context, f kurrent.Follow, most int) (int, error)
 }
 
-// watch measures how far the stored view lags behind the log, even while storing fails.
-// It ends a session that receives nothing although there are events to read. The
-// transport's keepalive detects a dead connection, but not one that an intermediary keeps
-// alive.
-func (p *projection) watch(ctx context.Context, every time.Duration, events log) {
+// Watch measures how far the stored view lags behind the log until ctx ends, even while
+// storing fails. It ends a session that receives nothing although there are events to
+// read. The transport's keepalive detects a dead connection, but not one that an
+// intermediary keeps alive.
+func (p *Projection) Watch(ctx context.Context, events Log) { p.watch(ctx, lagInterval, events) }
+
+func (p *Projection) watch(ctx context.Context, every time.Duration, events Log) {
 	var seen postgres.ViewPosition
 	for silent := 0; ctx.Err() == nil; pause(ctx, every) {
 		position, lag, err := p.lag(ctx, events)
@@ -51,8 +53,8 @@ func (p *projection) watch(ctx context.Context, every time.Duration, events log)
 	}
 }
 
-func (p *projection) lag(ctx context.Context, events log) (at postgres.ViewPosition, behind int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+func (p *Projection) lag(ctx context.Context, events Log) (at postgres.ViewPosition, behind int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
 	if at, err = p.store.Position(ctx, p.name); err != nil {
 		return at, 0, err

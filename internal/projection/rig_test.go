@@ -1,4 +1,4 @@
-package main
+package projection
 
 import (
 	"context"
@@ -54,7 +54,7 @@ func newProjectorRig(t testing.TB, options kurrentsim.Options) *projectorRig {
 
 func (rig *projectorRig) client(url string) *kurrent.Client {
 	rig.t.Helper()
-	client, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: storeTimeout})
+	client, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: CallTimeout})
 	require.NoError(rig.t, err)
 	rig.t.Cleanup(client.Close)
 	return client
@@ -62,32 +62,33 @@ func (rig *projectorRig) client(url string) *kurrent.Client {
 
 func (rig *projectorRig) store() *postgres.Store {
 	rig.t.Helper()
-	store, err := postgres.Open(rig.t.Context(), postgres.Config{URL: rig.url, MaxConns: 4, CallTimeout: storeTimeout})
+	store, err := postgres.Open(rig.t.Context(), postgres.Config{URL: rig.url, MaxConns: 4, CallTimeout: CallTimeout})
 	require.NoError(rig.t, err)
 	rig.t.Cleanup(store.Close)
 	return store
 }
 
 // projector returns a projection that follows the log through a client.
-func (rig *projectorRig) projector(events *kurrent.Client) *projection {
-	return &projection{
-		name: postgres.ProjectionLive, events: events, store: rig.store(), metrics: newMetrics(prometheus.NewRegistry()),
+func (rig *projectorRig) projector(events *kurrent.Client) *Projection {
+	return &Projection{
+		name: postgres.ProjectionLive, events: events, store: rig.store(), metrics: NewMetrics(prometheus.NewRegistry()),
 		logger: slog.New(slog.DiscardHandler),
 	}
 }
 
 // start runs a projector until the returned function is called, which waits for its end.
-func (rig *projectorRig) start(p *projection) (stop func()) {
+func (rig *projectorRig) start(p *Projection) (stop func()) {
 	rig.t.Helper()
 	return rig.startLogging(p, io.Discard)
 }
 
-func (rig *projectorRig) startLogging(p *projection, log io.Writer) (stop func()) {
+func (rig *projectorRig) startLogging(p *Projection, log io.Writer) (stop func()) {
 	ctx, cancel := context.WithCancel(rig.t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.run(ctx, p.store.(*postgres.Store), slog.New(slog.NewTextHandler(log, nil)))
+		p.logger = slog.New(slog.NewTextHandler(log, nil))
+		p.Run(ctx, p.store.(*postgres.Store))
 	}()
 	stop = func() { cancel(); <-done }
 	rig.t.Cleanup(stop)
@@ -120,5 +121,5 @@ func (rig *projectorRig) append(stream string, events ...kurrent.NewEvent) {
 
 func (rig *projectorRig) rebuild() {
 	rig.t.Helper()
-	require.NoError(rig.t, rebuild(rig.t.Context(), rig.events, rig.store(), slog.New(slog.DiscardHandler)))
+	require.NoError(rig.t, Rebuild(rig.t.Context(), rig.events, rig.store(), slog.New(slog.DiscardHandler)))
 }

@@ -1,4 +1,4 @@
-package main
+package projection
 
 import (
 	"encoding/json"

@@ -1,0 +1,51 @@
+package projection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"orderflow/internal/failpoint"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/postgres"
+)
+
+// Rebuild builds a new view alongside the live one and replaces it. A rebuild that was
+// interrupted starts again from the beginning.
+func Rebuild(ctx context.Context, events Events, store *postgres.Store, logger *slog.Logger) error {
+	return lead(ctx, store, "projector rebuild", logger, func(ctx context.Context) error {
+		return build(ctx, events, store, logger)
+	})
+}
+
+func build(ctx context.Context, events Events, store *postgres.Store, logger *slog.Logger) error {
+	if err := store.BeginRebuild(ctx); err != nil {
+		return err
+	}
+	p := &Projection{
+		name: postgres.ProjectionRebuild, events: events, store: store, metrics: NewMetrics(prometheus.NewRegistry()), logger: logger, untilCaughtUp: true,
+	}
+	began := time.Now()
+	for {
+		err := p.session(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil || !errors.Is(err, kurrent.ErrUnavailable) && !errors.Is(err, postgres.ErrUnavailable) {
+			return fmt.Errorf("rebuild: %w", err)
+		}
+		logger.Warn("following the log ended, retrying", "error", err)
+		pause(ctx, time.Second)
+	}
+	failpoint.Hit("projector.rebuild.before")
+	if err := store.FinishRebuild(ctx, p.position); err != nil {
+		return err
+	}
+	failpoint.Hit("projector.rebuild.after")
+	logger.Info("view rebuilt", "seconds", time.Since(began).Seconds())
+	return nil
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"orderflow/internal/config"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/postgres"
+	"orderflow/internal/projection"
+)
+
+// viewSettings are the settings of a rebuild.
+type viewSettings struct {
+	config.Log
+	config.KurrentDB
+	config.Postgres
+}
+
+func (c *cli) rebuildView() *cobra.Command {
+	return &cobra.Command{
+		Use: "rebuild", Short: "build a new view alongside the one in use, and replace it", Args: c.takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.rebuild(cmd.Context()) },
+	}
+}
+
+func (c *cli) rebuild(ctx context.Context) error {
+	s, invalid := settings[viewSettings](c)
+	logger := s.Logger(c.stderr)
+	events, eventsErr := kurrent.Open(kurrent.Config{
+		URL: s.KurrentDB.URL, AllowPlaintext: s.KurrentDB.AllowPlaintext, Logger: logger, CallTimeout: projection.CallTimeout,
+	})
+	store, storeErr := postgres.Open(ctx, postgres.Config{
+		URL: s.Postgres.URL, MaxConns: 4, ApplicationName: "orderflow-projector", OwnSessions: true, CallTimeout: projection.CallTimeout,
+		Logger: logger,
+	})
+	if eventsErr == nil {
+		defer events.Close()
+	}
+	if storeErr == nil {
+		defer store.Close()
+	}
+	if err := config.Merge(invalid, eventsErr, storeErr); err != nil {
+		return err
+	}
+	return projection.Rebuild(ctx, events, store, logger)
+}
