@@ -28,7 +28,7 @@ SELECT orderflow_grant_projector('orderflow_projector');
 SELECT orderflow_grant_api('orderflow_api');
 
 -- Publisher: the history and its own tables. REPLICATION lets a role read the whole cluster through the log, names and
--- addresses included, whatever its grants say: use this role for the publisher alone. `publisher setup` does the same and
+-- addresses included, whatever its grants say: use this role for the publisher alone. `orderflow publisher setup` does the same and
 -- also creates the replication slot, so it still has to be run.
 ALTER ROLE orderflow_publisher REPLICATION;
 SELECT orderflow_grant_publisher('orderflow_publisher');

@@ -34,6 +34,8 @@ func (c *cli) root() *cobra.Command {
 		c.reconcile(),
 		c.group("parked", "inspect, replay and drop parked events", c.listParked(), c.showParked(), c.replayParked(), c.dropParked()),
 		c.group("email", "list and resolve emails that are not settled", c.listEmails(), c.resolveEmail()),
+		c.group("publisher", "set up the publisher, and publish orders that it has set aside",
+			c.setUpPublisher(), c.listSetAside(), c.retryPublishing(), c.snapshotPublisher()),
 		c.group("view", "rebuild the customer view", c.rebuildView()),
 		c.erase(),
 	)

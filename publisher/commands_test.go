@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,11 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/config"
-	"orderflow/internal/postgres"
-	"orderflow/internal/subcommand"
+	"orderflow/internal/publish"
 )
 
-// command runs a subcommand, or the publisher itself until it exits, against this rig.
+// command runs `orderflow publisher` with arguments as an operator does, or the publisher
+// itself until it exits, against this rig. Its error is what the command says, with its
+// exit code.
 func (rig *publisherRig) command(environ []string, args ...string) error {
 	_, err := rig.run(environ, args...)
 	return err
@@ -29,11 +33,27 @@ func (rig *publisherRig) run(environ []string, args ...string) (string, error) {
 	rig.t.Helper()
 	ctx, cancel := context.WithTimeout(rig.t.Context(), waitLong)
 	defer cancel()
-	var stdout, stderr strings.Builder
-	err := run(ctx, subcommand.Call{Args: args, Stdout: &stdout, Stderr: &stderr, Environ: append([]string{
+	environ = append([]string{
 		"POSTGRES_URL=" + rig.url, "KURRENTDB_URL=" + rig.kurrentDB, "KURRENTDB_ALLOW_PLAINTEXT=true", "PUBLISHER_SLOT=" + rig.name,
-	}, environ...)})
-	return stdout.String(), err
+	}, environ...)
+	if len(args) == 0 {
+		return "", run(ctx, environ, io.Discard)
+	}
+	var stdout, stderr strings.Builder
+	command := exec.CommandContext(ctx, filepath.Join(scratch, "orderflow"), append([]string{"publisher"}, args...)...)
+	command.Env = append(append(os.Environ(), "LOG_LEVEL=error"), environ...)
+	command.Stdout, command.Stderr = &stdout, &stderr
+	err := command.Run()
+	said := strings.TrimSpace(stderr.String())
+	switch {
+	case err == nil:
+		return stdout.String(), nil
+	case command.ProcessState != nil && command.ProcessState.ExitCode() == config.ExitConfiguration:
+		name, problem, _ := strings.Cut(said, ": ")
+		return stdout.String(), config.Invalid(name, "%s", problem)
+	default:
+		return stdout.String(), fmt.Errorf("%s: %w", said, err)
+	}
 }
 
 func TestRun_ReportsAllInvalidSettings(t *testing.T) {
@@ -50,7 +70,7 @@ func TestRun_ReportsAllInvalidSettings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := run(t.Context(), subcommand.Call{Environ: c.environ, Stdout: &strings.Builder{}, Stderr: &strings.Builder{}})
+			err := run(t.Context(), c.environ, io.Discard)
 			require.Equal(t, config.ExitConfiguration, config.ExitCode(err))
 			require.ErrorContains(t, err, c.want)
 			for _, variable := range c.environ {
@@ -59,72 +79,6 @@ func TestRun_ReportsAllInvalidSettings(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestCommands_InvalidArguments(t *testing.T) {
-	rig := newPublisherRig(t)
-	for line, want := range map[string]string{
-		"nonsense":               "arguments: must be none, or one of: setup, list, retry, snapshot; see --help",
-		"retry":                  "ORDER: is required, or --all in its place",
-		"retry a --all":          "ORDER: is required, or --all in its place",
-		"retry a b":              "arguments: retry takes only [ORDER]",
-		"list --limit 0 -o yaml": "--limit: must be from 1 to 10000\n-o: must be table or json",
-		"list all":               "arguments: list takes no arguments",
-		"setup x":                "arguments: setup takes no arguments",
-		"snapshot now":           "arguments: snapshot takes no arguments",
-	} {
-		err := rig.command(nil, strings.Fields(line)...)
-		require.EqualError(t, err, want, line)
-		require.Equal(t, config.ExitConfiguration, config.ExitCode(err), line)
-	}
-	help, err := rig.output("--help")
-	require.NoError(t, err)
-	for _, known := range program().Commands {
-		require.Contains(t, help, "publisher "+known.Name)
-		text, err := rig.output(known.Name, "--help")
-		require.NoError(t, err)
-		require.Contains(t, text, known.Summary)
-	}
-}
-
-func TestList_PrintsAllPagesAsOneDocument(t *testing.T) {
-	rig := newPublisherRig(t)
-	list := func(arguments string) string {
-		out, err := rig.output(append([]string{"list"}, strings.Fields(arguments)...)...)
-		require.NoError(t, err)
-		return out
-	}
-	require.Equal(t, "there are none\n", list(""))
-	require.JSONEq(t, `{"orders":[],"more":false}`, list("-o json"))
-	for n := range 1_003 { // more than a page of the database
-		require.NoError(t, rig.store().SetAside(t.Context(), postgres.SetAside{OrderID: fmt.Sprintf("order-%04d", n), Code: "TEST", Detail: "a < b"}))
-	}
-	for arguments, want := range map[string]struct {
-		orders int
-		more   bool
-	}{
-		"":             {100, true},
-		"--limit 2":    {2, true},
-		"--limit 1000": {1_000, true},
-		"--limit 1002": {1_002, true},
-		"--limit 1003": {1_003, false},
-		"--limit 1004": {1_003, false},
-	} {
-		var page setAsidePage
-		require.NoError(t, json.Unmarshal([]byte(list(arguments+" -o json")), &page), "one document")
-		require.Equal(t, want.more, page.More, arguments)
-		require.Len(t, page.Orders, want.orders, arguments)
-		for n, line := range page.Orders {
-			require.Equal(t, fmt.Sprintf("order-%04d", n), line.OrderID, arguments)
-		}
-	}
-	require.Contains(t, list("--limit 1 -o json"), `"detail": "a < b"`)
-	lines := strings.Split(strings.TrimSpace(list("--limit 2")), "\n")
-	require.Len(t, lines, 4)
-	require.Regexp(t, `^ORDER +REVISION +THROUGH +SINCE +CODE +DETAIL$`, lines[0])
-	require.Regexp(t, `^"order-0001" +0 +\d+ +\S+Z +TEST +a < b$`, lines[2])
-	require.Equal(t, "there are more than these 2: --limit", lines[3])
-	require.NotContains(t, list("--limit 1003"), "there are more")
 }
 
 func TestSetUp_CreatesWhatIsMissing(t *testing.T) {
@@ -160,7 +114,7 @@ func TestSetUp_CreatesWhatIsMissing(t *testing.T) {
 	rig.url = address.String()
 	p := rig.publish()
 	rig.awaitHistorySize(1)
-	require.Equal(t, codeOther, rig.reason("order-aside"))
+	require.Equal(t, publish.CodeOther, rig.reason("order-aside"))
 	require.Error(t, rig.command(nil, "retry", "order-aside"))
 	p.stop()
 	rig.execWhenSlotFree("SELECT pg_drop_replication_slot($1)", rig.name)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"regexp"
 	"time"
 
 	"orderflow/internal/config"
@@ -12,17 +11,12 @@ type settings struct {
 	config.Log
 	config.Ops
 	config.KurrentDB
+	config.Postgres
 	Shutdown config.Shutdown
-	Database database
+	Slot     config.Slot
 
 	Window    int           `env:"PUBLISHER_WINDOW" envDefault:"256"`
 	Retention time.Duration `env:"PUBLISHER_HISTORY_RETENTION" envDefault:"168h"`
-}
-
-// database says what to publish from: the database, and its replication slot.
-type database struct {
-	config.Postgres
-	Slot string `env:"PUBLISHER_SLOT" envDefault:"orderflow"`
 }
 
 const (
@@ -30,9 +24,6 @@ const (
 	minRetention = time.Minute // a version must be published and older than this
 	maxRetention = 10 * 8784 * time.Hour
 )
-
-// slotName matches the slot names that PostgreSQL accepts.
-var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
 
 // Validate checks the ranges of the values.
 func (s settings) Validate() []config.Fault {
@@ -46,12 +37,4 @@ func (s settings) Validate() []config.Fault {
 		})
 	}
 	return faults
-}
-
-// Validate checks the slot's name.
-func (d database) Validate() []config.Fault {
-	if !slotName.MatchString(d.Slot) {
-		return []config.Fault{{Name: "PUBLISHER_SLOT", Problem: "must be 1 to 63 of a-z, 0-9 and _"}}
-	}
-	return nil
 }

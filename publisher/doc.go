@@ -1,10 +1,9 @@
 // Publisher publishes fulfillment changes from PostgreSQL to KurrentDB: each version of
-// an order's fulfillment becomes one event in the stream fulfillment-<order id>. Its
-// subcommands (`publisher --help`) are one-shot commands for operators.
+// an order's fulfillment becomes one event in the stream fulfillment-<order id>.
 //
 // This package decides the order of work: what is read first, when a version counts as
 // published, and which position is confirmed to the server. Package internal/postgres
-// reads the log, and internal/kurrent makes an append safe to repeat.
+// reads the log, and internal/publish makes an append safe to repeat.
 //
 // # From a version to its event
 //
@@ -17,9 +16,9 @@
 //     At most PUBLISHER_WINDOW versions are in flight. While there is no room, it
 //     receives nothing more, and only keeps reporting (6).
 //  4. versionPublisher.publish (publish.go) repeats attempts at the version until it has
-//     an outcome. eventOf (event.go) builds its event, and appender.append (append.go)
-//     appends it at expected revision = row revision - 1. An event that an earlier
-//     attempt has appended is recognized by its id.
+//     an outcome. [publish.Appender] builds its event, and appends it at expected
+//     revision = row revision - 1. An event that an earlier attempt has appended is
+//     recognized by its id.
 //  5. The version is complete, and [inflight.State] moves to the position before the
 //     first version that is not.
 //  6. stream.report (stream.go) saves that position in the checkpoint, and then confirms
@@ -48,8 +47,9 @@
 //     The next one reads everything after the confirmed position again.
 //   - A version cannot be appended, whatever the number of attempts: append returns a
 //     refusal, and setAside records its order. The version counts as complete, later ones
-//     of the order are deferred behind it, and all other orders continue. The retry
-//     command publishes the order from the history once the cause is fixed.
+//     of the order are deferred behind it, and all other orders continue. The command
+//     orderflow publisher retry publishes the order from the history once the cause is
+//     fixed.
 //   - A stream ends before the preceding version, such as after a restore of KurrentDB:
 //     closeGap (publish.go) appends the missing versions from the history.
 //   - The publisher stops: stream.finish waits for the versions in flight, saves and

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"orderflow/dev/devserver"
+	"orderflow/dev/opstest"
 	"orderflow/internal/postgres"
 )
 
@@ -51,7 +53,7 @@ func runTests(m *testing.M) (int, error) {
 	if err != nil {
 		return 1, err
 	}
-	if err := makeTemplate(ctx); err != nil {
+	if err := errors.Join(makeTemplate(ctx), opstest.Build(ctx, dir, "../orderflow")); err != nil {
 		return 1, err
 	}
 	code := m.Run()

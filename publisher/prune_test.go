@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/postgres"
+	"orderflow/internal/publish"
 )
 
 // age makes every version older.
@@ -62,7 +63,7 @@ func TestPrune_KeepsUnpublishedAndSetAsideVersions(t *testing.T) {
 	rig.publish().awaitPhase(phaseStream)
 	rig.foreignEvent("fulfillment-order-aside")
 	rig.approve("order-aside", "order-fine")
-	rig.awaitReason("order-aside", codeOther)
+	rig.awaitReason("order-aside", publish.CodeOther)
 	proxy.Stall()
 	rig.approve("order-waiting")
 	rig.age(2 * time.Hour)
@@ -130,7 +131,7 @@ func TestPrune_WritesNothingIfNothingCanBeDeleted(t *testing.T) {
 	rig.foreignEvent("fulfillment-order-aside")
 	rig.approve("order-aside")
 	rig.publish().awaitPhase(phaseStream)
-	rig.awaitReason("order-aside", codeOther)
+	rig.awaitReason("order-aside", publish.CodeOther)
 	rig.age(2 * time.Hour)
 	rig.approve("order-young")
 	rig.awaitTypes("order-young", "order-approved")

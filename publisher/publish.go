@@ -10,6 +10,7 @@ import (
 
 	"orderflow/internal/failpoint"
 	"orderflow/internal/postgres"
+	"orderflow/internal/publish"
 )
 
 // result is the outcome of publishing a version.
@@ -32,7 +33,7 @@ const (
 // versionPublisher appends each version to its stream or sets it aside. It is safe for
 // concurrent use by different orders.
 type versionPublisher struct {
-	appender
+	publish.Appender
 	metrics *metrics
 	logger  *slog.Logger
 	outage  *outage
@@ -45,7 +46,7 @@ type versionPublisher struct {
 func (vp *versionPublisher) loadSetAside(ctx context.Context) error {
 	aside := map[string]bool{}
 	for after := ""; ; {
-		page, err := vp.store.SetAsideAfter(ctx, after, 1_000)
+		page, err := vp.Store.SetAsideAfter(ctx, after, 1_000)
 		if err != nil {
 			return err
 		}
@@ -90,11 +91,11 @@ func (vp *versionPublisher) attempt(ctx context.Context, v postgres.Version) (re
 	if waits, err := vp.deferIfSetAside(ctx, v); waits || err != nil {
 		return resultDeferred, err
 	}
-	err := vp.append(ctx, v)
-	if errors.Is(err, errGap) {
+	err := vp.Append(ctx, v)
+	if errors.Is(err, publish.ErrGap) {
 		err = vp.closeGap(ctx, v)
 	}
-	var refused *refusal
+	var refused *publish.Refusal
 	if errors.As(err, &refused) {
 		return resultSetAside, vp.setAside(ctx, v, refused)
 	}
@@ -104,13 +105,13 @@ func (vp *versionPublisher) attempt(ctx context.Context, v postgres.Version) (re
 // closeGap appends the missing earlier versions from the history, and then the version
 // itself, which may not be visible there yet.
 func (vp *versionPublisher) closeGap(ctx context.Context, v postgres.Version) error {
-	last, err := vp.replay(ctx, v.OrderID)
+	last, err := vp.Replay(ctx, v.OrderID)
 	if err != nil || last >= v.Revision {
 		return err
 	}
-	err = vp.append(ctx, v)
-	if errors.Is(err, errGap) {
-		return &refusal{Code: codeGap, Detail: "earlier versions are neither in the stream nor in the history"}
+	err = vp.Append(ctx, v)
+	if errors.Is(err, publish.ErrGap) {
+		return &publish.Refusal{Code: publish.CodeGap, Detail: "earlier versions are neither in the stream nor in the history"}
 	}
 	return err
 }
@@ -124,7 +125,7 @@ func (vp *versionPublisher) deferIfSetAside(ctx context.Context, v postgres.Vers
 	if !setAside {
 		return false, nil // no other process sets orders aside
 	}
-	waits, err := vp.store.Defer(ctx, v.OrderID, v.Revision)
+	waits, err := vp.Store.Defer(ctx, v.OrderID, v.Revision)
 	if err == nil && !waits { // an operator's retry has published the order
 		vp.mu.Lock()
 		delete(vp.setAsideOrders, v.OrderID)
@@ -133,9 +134,9 @@ func (vp *versionPublisher) deferIfSetAside(ctx context.Context, v postgres.Vers
 	return waits, err
 }
 
-func (vp *versionPublisher) setAside(ctx context.Context, v postgres.Version, reason *refusal) error {
+func (vp *versionPublisher) setAside(ctx context.Context, v postgres.Version, reason *publish.Refusal) error {
 	failpoint.Hit("publisher.set-aside.before")
-	err := vp.store.SetAside(ctx, postgres.SetAside{OrderID: v.OrderID, Revision: v.Revision, Code: reason.Code, Detail: reason.Detail})
+	err := vp.Store.SetAside(ctx, postgres.SetAside{OrderID: v.OrderID, Revision: v.Revision, Code: reason.Code, Detail: reason.Detail})
 	if err != nil {
 		return err
 	}

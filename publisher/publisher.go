@@ -11,6 +11,7 @@ import (
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
+	"orderflow/internal/publish"
 	"orderflow/publisher/internal/inflight"
 )
 
@@ -99,7 +100,7 @@ func (p *publisher) session(ctx context.Context) error {
 		return err
 	}
 	vp := &versionPublisher{
-		appender: appender{events: p.events, store: p.store}, metrics: p.metrics, logger: p.logger,
+		Appender: publish.Appender{Events: p.events, Store: p.store}, metrics: p.metrics, logger: p.logger,
 		outage: &outage{logger: p.logger, now: time.Now},
 	}
 	if err := vp.loadSetAside(ctx); err != nil {

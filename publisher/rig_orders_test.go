@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrent"
+	"orderflow/internal/publish"
 )
 
 func (rig *publisherRig) exec(sql string, args ...any) {
@@ -146,7 +147,7 @@ func (rig *publisherRig) published(t require.TestingT) map[string][]string {
 			return nil
 		}
 		return rig.events.ReadStream(rig.t.Context(), stream, 0, 0, func(e kurrent.Event) error {
-			var data domainEvent
+			var data publish.Event
 			if err := json.Unmarshal(e.Data, &data); err != nil {
 				return err
 			}

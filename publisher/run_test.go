@@ -9,15 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/dev/opstest"
-	"orderflow/internal/subcommand"
 )
 
 func TestRunWithoutServers(t *testing.T) {
 	t.Parallel()
 	d := opstest.Start(t, func(ctx context.Context, log io.Writer) error {
-		return run(ctx, subcommand.Call{Stderr: log, Environ: []string{
+		return run(ctx, []string{
 			"KURRENTDB_URL=kurrentdb://127.0.0.1:1?tls=false", "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL=postgres://127.0.0.1:1/x", "OPS_ADDR=127.0.0.1:0",
-		}})
+		}, log)
 	})
 	d.Await("/healthz", http.StatusOK)
 	d.Await("/readyz", http.StatusServiceUnavailable, `"publisher":"takes no work: `, `"slot":"not connected for replication`, `"postgres":"`, `"kurrentdb":"`)

@@ -11,6 +11,7 @@ import (
 
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
+	"orderflow/internal/publish"
 )
 
 const goodImage = `{"order_id": "order-x", "customer_id": "customer-7", "status": "fulfilling", "reason": null, "total_minor": 1,
@@ -48,44 +49,44 @@ func TestSetAside_VersionThatCannotBeAppended(t *testing.T) {
 		do   func(rig *publisherRig)
 		code string
 	}{
-		"an unknown event type":          {func(rig *publisherRig) { rig.insertVersion("order-x", 0, "order-lost", nil, goodImage) }, codeInvalid},
-		"an image that is not an object": {func(rig *publisherRig) { rig.insertVersion("order-x", 0, "order-approved", nil, `"text"`) }, codeInvalid},
+		"an unknown event type":          {func(rig *publisherRig) { rig.insertVersion("order-x", 0, "order-lost", nil, goodImage) }, publish.CodeInvalid},
+		"an image that is not an object": {func(rig *publisherRig) { rig.insertVersion("order-x", 0, "order-approved", nil, `"text"`) }, publish.CodeInvalid},
 		"a number in place of a string": {func(rig *publisherRig) {
 			rig.insertVersion("order-x", 0, "order-approved", nil, strings.Replace(goodImage, `"customer-7"`, "7", 1))
-		}, codeInvalid},
+		}, publish.CodeInvalid},
 		"an unknown currency": {func(rig *publisherRig) {
 			rig.insertVersion("order-x", 0, "order-approved", nil, strings.Replace(goodImage, "USD", "XQZ", 1))
-		}, codeInvalid},
+		}, publish.CodeInvalid},
 		"a total of zero": {func(rig *publisherRig) {
 			rig.insertVersion("order-x", 0, "order-approved", nil, strings.Replace(goodImage, `"total_minor": 1`, `"total_minor": 0`, 1))
-		}, codeInvalid},
+		}, publish.CodeInvalid},
 		"the image of another order": {func(rig *publisherRig) {
 			rig.insertVersion("order-x", 0, "order-approved", nil, strings.Replace(goodImage, "order-x", "order-y", 1))
-		}, codeInvalid},
-		"a revision below zero":                {func(rig *publisherRig) { rig.insertVersion("order-x", -1, "order-approved", goodImage, goodImage) }, codeInvalid},
-		"a later version without an old image": {func(rig *publisherRig) { rig.insertVersion("order-x", 1, "order-shipped", nil, goodImage) }, codeInvalid},
+		}, publish.CodeInvalid},
+		"a revision below zero":                {func(rig *publisherRig) { rig.insertVersion("order-x", -1, "order-approved", goodImage, goodImage) }, publish.CodeInvalid},
+		"a later version without an old image": {func(rig *publisherRig) { rig.insertVersion("order-x", 1, "order-shipped", nil, goodImage) }, publish.CodeInvalid},
 		"16 MiB": {func(rig *publisherRig) {
 			rig.approve("order-x")
 			rig.change("order-x", strings.Repeat("x", 16<<20))
-		}, codeTooBig},
-		"an earlier version missing": {func(rig *publisherRig) { rig.insertVersion("order-x", 3, "fulfillment-changed", goodImage, goodImage) }, codeGap},
+		}, publish.CodeTooBig},
+		"an earlier version missing": {func(rig *publisherRig) { rig.insertVersion("order-x", 3, "fulfillment-changed", goodImage, goodImage) }, publish.CodeGap},
 		"a stream that holds something else": {func(rig *publisherRig) {
 			rig.foreignEvent("fulfillment-order-x")
 			rig.approve("order-x")
-		}, codeOther},
+		}, publish.CodeOther},
 		"a stream that is ahead": {func(rig *publisherRig) {
 			rig.approve("order-x")
 			rig.awaitTypes("order-x", "order-approved")
 			rig.foreignEvent("fulfillment-order-x")
 			rig.foreignEvent("fulfillment-order-x")
 			rig.ship("order-x")
-		}, codeOther},
+		}, publish.CodeOther},
 		"a tombstoned stream": {func(rig *publisherRig) {
 			rig.approve("order-x")
 			rig.awaitTypes("order-x", "order-approved")
 			rig.tombstone("fulfillment-order-x")
 			rig.ship("order-x")
-		}, codeDeleted},
+		}, publish.CodeDeleted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rig := newPublisherRig(t)
@@ -108,7 +109,7 @@ func TestSetAside_InvalidOrderID(t *testing.T) {
 	rig.publish()
 	for _, id := range []string{"", " ", "order-", "$all", "order-a/b", "order-ä", "order-x\r\ny", "ORDER-1", strings.Repeat("x", 2000)} {
 		rig.insertVersion(id, 0, "order-approved", nil, goodImage)
-		rig.awaitReason(id, codeInvalid)
+		rig.awaitReason(id, publish.CodeInvalid)
 	}
 	require.Empty(t, rig.published(t))
 }
@@ -124,7 +125,7 @@ func TestSetAside_LaterVersionsDeferredUntilRetry(t *testing.T) {
 	rig.exec("UPDATE order_fulfillment SET revision = 1 WHERE order_id = 'order-x'")
 	rig.exec("SET session_replication_role = origin")
 	rig.change("order-x", "overnight")
-	rig.awaitReason("order-x", codeGap)
+	rig.awaitReason("order-x", publish.CodeGap)
 	rig.change("order-x", "drone")
 	rig.awaitAtLeast(1, resultDeferred)
 	p.stop()
@@ -138,14 +139,20 @@ func TestSetAside_LaterVersionsDeferredUntilRetry(t *testing.T) {
 	require.Equal(t, []string{"order-approved"}, rig.types("order-x"))
 	out, err := rig.output("list", "-o", "json")
 	require.NoError(t, err)
-	var page setAsidePage
+	var page struct {
+		Orders []struct {
+			OrderID           string
+			Revision, Through int64
+			Code              string
+		}
+	}
 	require.NoError(t, json.Unmarshal([]byte(out), &page))
 	require.Len(t, page.Orders, 1)
 	entry := page.Orders[0]
-	require.Equal(t, setAsideLine{
-		OrderID: "order-x", Revision: 2, Through: 4, Since: entry.Since, Code: codeGap, Detail: entry.Detail,
-	}, entry)
-	require.ErrorContains(t, rig.command(nil, "retry", "order-x"), codeGap, "nothing has changed")
+	require.Equal(t, "order-x", entry.OrderID)
+	require.Equal(t, []int64{2, 4}, []int64{entry.Revision, entry.Through})
+	require.Equal(t, publish.CodeGap, entry.Code)
+	require.ErrorContains(t, rig.command(nil, "retry", "order-x"), publish.CodeGap, "nothing has changed")
 	require.ErrorContains(t, rig.command(nil, "retry", "--all"), "not every order could be published")
 
 	rig.insertVersion("order-x", 1, "fulfillment-changed", goodImage, strings.Replace(goodImage, "customer-7", "customer-8", 1))

@@ -94,9 +94,9 @@ func TestPgBouncerInTransactionMode(t *testing.T) {
 		"orderflow email list":                                   {"there are none", config.ExitOK},
 		"orderflow email resolve order-none confirmation --sent": {"order-none", config.ExitFailure},
 		"orderflow erase order-none":                             {"order-none", config.ExitFailure},
-		"publisher list":                                         {"there are none", config.ExitOK},
-		"publisher retry order-none":                             {"is not set aside", config.ExitFailure},
-		"publisher snapshot":                                     {"the history is read from its beginning", config.ExitOK},
+		"orderflow publisher list":                               {"there are none", config.ExitOK},
+		"orderflow publisher retry order-none":                   {"is not set aside", config.ExitFailure},
+		"orderflow publisher snapshot":                           {"the history is read from its beginning", config.ExitOK},
 	} {
 		t.Run(line+" works", func(t *testing.T) {
 			said, code := r.run(line)
@@ -104,7 +104,7 @@ func TestPgBouncerInTransactionMode(t *testing.T) {
 			require.Equal(t, want.code, code, said)
 		})
 	}
-	for _, line := range []string{"orderflow migrate", "publisher setup", "publisher", "projector", "orderflow view rebuild"} {
+	for _, line := range []string{"orderflow migrate", "orderflow publisher setup", "publisher", "projector", "orderflow view rebuild"} {
 		t.Run(line+" refuses it", func(t *testing.T) {
 			said, code := r.run(line)
 			require.Contains(t, said, "POSTGRES_URL: must lead to the server itself: a connection pooler such as PgBouncer is before it")

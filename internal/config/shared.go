@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -119,6 +120,22 @@ func (s Subscription) Validate() []Fault {
 		faults = append(faults, Fault{Name: "STARTER_CONCURRENCY", Problem: "must be from 1 to 1024"})
 	}
 	return faults
+}
+
+// slotName matches the slot names that PostgreSQL accepts.
+var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
+
+// Slot is the replication slot that the publisher reads.
+type Slot struct {
+	Name string `env:"PUBLISHER_SLOT" envDefault:"orderflow"`
+}
+
+// Validate reports a name that PostgreSQL does not accept.
+func (s Slot) Validate() []Fault {
+	if !slotName.MatchString(s.Name) {
+		return []Fault{{Name: "PUBLISHER_SLOT", Problem: "must be 1 to 63 of a-z, 0-9 and _"}}
+	}
+	return nil
 }
 
 // maxShutdown bounds the budget: with a mistyped unit, a binary would seem never to stop.

@@ -48,6 +48,8 @@ func hostOf(path string) string {
 	switch filepath.Dir(path) {
 	case filepath.Join(root, "internal", "projection"):
 		return "projector"
+	case filepath.Join(root, "internal", "publish"):
+		return "publisher"
 	case filepath.Join(root, "internal", "routes"):
 		return "starter"
 	}

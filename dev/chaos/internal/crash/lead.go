@@ -53,7 +53,7 @@ type operatorCommand struct {
 // operatorCommands lists the steps that no order reaches without an operator.
 func operatorCommands() map[string]operatorCommand {
 	return map[string]operatorCommand{
-		"snapshot": {line: []string{"publisher", "snapshot"}},
+		"snapshot": {line: []string{rig.Orderflow, "publisher", "snapshot"}},
 		"rebuild":  {line: []string{rig.Orderflow, "view", "rebuild"}, dies: true},
 	}
 }

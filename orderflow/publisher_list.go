@@ -2,17 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"orderflow/internal/postgres"
-	"orderflow/internal/subcommand"
 )
 
-// setAsidePage is the output of `list`.
+// setAsidePage is the output of `publisher list`.
 type setAsidePage struct {
 	Orders []setAsideLine `json:"orders"`
 	More   bool           `json:"more"`
@@ -29,23 +28,22 @@ type setAsideLine struct {
 }
 
 // listSetAside prints the orders that are set aside.
-func listSetAside(ctx context.Context, c subcommand.Call) error {
-	flags := flag.NewFlagSet(c.Name, flag.ContinueOnError)
-	output, limit := subcommand.OutputFlag(flags), subcommand.LimitFlag(flags)
-	_, arguments := c.Parse(flags)
-	if errors.Is(arguments, flag.ErrHelp) {
-		return arguments
+func (c *cli) listSetAside() *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "list the orders that are set aside, with the reason", Args: c.takes()}
+	output, limit := outputFlag(cmd), limitFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		_, store, err := c.openPublished(cmd.Context(), false)
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		page, err := readSetAside(cmd.Context(), store, *limit)
+		if err != nil {
+			return fmt.Errorf("list: %w", err)
+		}
+		return output.print(c.stdout, page, page.printTable)
 	}
-	_, store, err := openDatabase(ctx, c, false, arguments)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	page, err := readSetAside(ctx, store, *limit)
-	if err != nil {
-		return fmt.Errorf("list: %w", err)
-	}
-	return output.Print(c.Stdout, page, page.printTable)
+	return cmd
 }
 
 // readSetAside reads at most limit orders, and whether there are more.
@@ -71,5 +69,5 @@ func (p setAsidePage) printTable(w io.Writer) error {
 	for i, l := range p.Orders {
 		rows[i] = fmt.Sprintf("%q\t%d\t%d\t%s\t%s\t%s", l.OrderID, l.Revision, l.Through, l.Since.Format(time.RFC3339), l.Code, l.Detail)
 	}
-	return subcommand.Table(w, "ORDER\tREVISION\tTHROUGH\tSINCE\tCODE\tDETAIL", rows, p.More)
+	return printTable(w, "ORDER\tREVISION\tTHROUGH\tSINCE\tCODE\tDETAIL", rows, p.More)
 }

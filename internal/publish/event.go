@@ -1,4 +1,4 @@
-package main
+package publish
 
 import (
 	"bytes"
@@ -17,9 +17,9 @@ func eventTypes() []string {
 	return []string{"order-approved", "order-rejected", "order-shipped", "order-cancelled", "fulfillment-changed"}
 }
 
-// domainEvent is the data of every event. Old and New are the history's row images, which
+// Event is the data of every event. Old and New are the history's row images, which
 // contain neither recipient nor address.
-type domainEvent struct {
+type Event struct {
 	OrderID        string          `json:"orderId"`
 	CustomerID     string          `json:"customerId"`
 	Status         string          `json:"status"`
@@ -45,17 +45,17 @@ type image struct {
 	SourceEventID  string `json:"source_event_id"`
 }
 
-// eventOf returns the event of a version. It returns a *refusal if the version can never
+// eventOf returns the event of a version. It returns a *Refusal if the version can never
 // become an event.
 func eventOf(v postgres.Version) (kurrent.FulfillmentVersion, kurrent.NewEvent, error) {
 	row, err := parseImage(v)
 	if err != nil {
-		return kurrent.FulfillmentVersion{}, kurrent.NewEvent{}, &refusal{Code: codeInvalid, Detail: err.Error()}
+		return kurrent.FulfillmentVersion{}, kurrent.NewEvent{}, &Refusal{Code: CodeInvalid, Detail: err.Error()}
 	}
 	version := kurrent.FulfillmentVersion{
 		OrderID: v.OrderID, Revision: uint64(v.Revision), Type: v.EventType, Content: [][]byte{v.Old, v.New},
 		SourceEventID: row.SourceEventID,
-		Data: domainEvent{
+		Data: Event{
 			OrderID: v.OrderID, CustomerID: row.CustomerID, Status: row.Status, Reason: row.Reason,
 			Total: order.Money{Minor: row.TotalMinor, Currency: row.Currency}, Carrier: row.Carrier,
 			TrackingNumber: row.TrackingNumber, Revision: v.Revision, Old: v.Old, New: v.New,
@@ -63,7 +63,7 @@ func eventOf(v postgres.Version) (kurrent.FulfillmentVersion, kurrent.NewEvent, 
 	}
 	event, err := version.Event()
 	if err != nil {
-		return kurrent.FulfillmentVersion{}, kurrent.NewEvent{}, &refusal{Code: codeInvalid, Detail: "total: " + errMoney.Error()}
+		return kurrent.FulfillmentVersion{}, kurrent.NewEvent{}, &Refusal{Code: CodeInvalid, Detail: "total: " + errMoney.Error()}
 	}
 	return version, event, nil
 }

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"orderflow/internal/config"
+	"orderflow/internal/postgres"
+)
+
+// defaultRole is the default of the role that the publisher connects as.
+const defaultRole = "orderflow_publisher"
+
+// publisherSettings are the settings of the publisher's commands that need only
+// PostgreSQL.
+type publisherSettings struct {
+	config.Log
+	config.Postgres
+	Slot config.Slot
+}
+
+// openPublished opens the database that the publisher reads, without checking its schema.
+func (c *cli) openPublished(ctx context.Context, ownSessions bool) (slot string, store *postgres.Store, err error) {
+	s, invalid := settings[publisherSettings](c)
+	store, storeErr := openPublisherStore(ctx, s.Postgres, ownSessions, s.Logger(c.stderr))
+	if err = config.Merge(invalid, storeErr); err != nil && store != nil {
+		store.Close()
+	}
+	return s.Slot.Name, store, err
+}
+
+// openPublisherStore opens a pool, which does not connect yet.
+func openPublisherStore(ctx context.Context, p config.Postgres, ownSessions bool, logger *slog.Logger) (*postgres.Store, error) {
+	return postgres.Open(ctx, postgres.Config{
+		URL: p.URL, MaxConns: 2, ApplicationName: "orderflow-publisher", OwnSessions: ownSessions, CallTimeout: storeTimeout, Logger: logger,
+	})
+}
+
+func (c *cli) setUpPublisher() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "setup", Short: "create the role, its grants and the replication slot, as far as they are missing",
+		Long: "Create what the publisher needs in PostgreSQL; the caller's role must be allowed to. Each step prints what it\n" +
+			"did and leaves what exists unchanged.",
+		Args: c.takes(),
+	}
+	role := cmd.Flags().String("role", defaultRole, "the role the publisher connects as; empty leaves roles unchanged")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		slot, store, err := c.openPublished(cmd.Context(), true)
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		return c.setUp(cmd.Context(), store, *role, slot)
+	}
+	return cmd
+}
+
+func (c *cli) setUp(ctx context.Context, store *postgres.Store, role, slot string) error {
+	if err := store.CheckSchema(ctx); err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	if _, err := store.CheckPublishing(ctx); err != nil {
+		return err
+	}
+	if role != "" {
+		did, err := store.PreparePublisherRole(ctx, role)
+		if err != nil {
+			return fmt.Errorf("set up: %w", err)
+		}
+		for _, line := range did {
+			_, _ = fmt.Fprintln(c.stdout, line)
+		}
+	}
+	message, err := setUpSlot(ctx, store, slot)
+	if err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	_, err = fmt.Fprintln(c.stdout, message)
+	return err
+}
+
+// slotTimeout bounds slot creation, which waits for open transactions to end.
+const slotTimeout = 5 * time.Minute
+
+// setUpSlot creates the slot without a checkpoint, so the publisher reads the whole
+// history when it first uses the slot.
+func setUpSlot(ctx context.Context, store *postgres.Store, name string) (string, error) {
+	slot, ok, err := store.FindSlot(ctx, name)
+	switch {
+	case err != nil:
+		return "", err
+	case ok && slot.Lost:
+		return fmt.Sprintf("slot %s: is lost; the publisher makes a new one when it starts", name), nil
+	case ok && slot.Failover:
+		return fmt.Sprintf("slot %s: is there already, confirmed up to %s", name, slot.Confirmed), nil
+	}
+	replication, err := store.OpenReplication(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	defer replication.Close()
+	if ok {
+		failover, err := setUpFailover(ctx, replication, slot)
+		return fmt.Sprintf("slot %s: is there already, confirmed up to %s%s", name, slot.Confirmed, failover), err
+	}
+	if err := store.DeleteCheckpoint(ctx, name); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, slotTimeout)
+	defer cancel()
+	if err := replication.CreateSlot(ctx); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("slot %s: made; from now on the server keeps its log for the publisher, so start it, "+
+		"or drop the slot: SELECT pg_drop_replication_slot('%s')", name, name), nil
+}
+
+// setUpFailover makes the server copy an existing slot to its standbys, if it can, and
+// returns the message for that.
+func setUpFailover(ctx context.Context, replication *postgres.Replication, slot postgres.Slot) (string, error) {
+	switch {
+	case !replication.FailsOver():
+		return "", nil
+	case slot.Active:
+		return "; the publisher that reads it enables copying to standbys at its next start", nil
+	}
+	if err := replication.EnableFailover(ctx); err != nil {
+		return "", err
+	}
+	return "; from now on it is copied to standbys", nil
+}
+
+// snapshotPublisher makes the publisher's next session read the history from its
+// beginning.
+func (c *cli) snapshotPublisher() *cobra.Command {
+	return &cobra.Command{
+		Use: "snapshot", Short: "read the whole history again, after the event store was restored", Args: c.takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			slot, store, err := c.openPublished(cmd.Context(), false)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			if err := store.DeleteCheckpoint(cmd.Context(), slot); err != nil {
+				return fmt.Errorf("snapshot: %w", err)
+			}
+			_, err = fmt.Fprintln(c.stdout, "the history is read from its beginning by the publisher's next session, which begins within seconds")
+			return err
+		},
+	}
+}
