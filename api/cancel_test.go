@@ -210,6 +210,27 @@ func TestOrderWhoseIDIsTakenByAForeignWorkflow(t *testing.T) {
 	require.Contains(t, c.post("/orders/"+id+"/cancel", wish).problem(http.StatusConflict).Detail, "a workflow of another type")
 }
 
+func TestOrderWhoseWorkflowTaskFailsIsCancelledByAnEvent(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	id, _ := c.place()
+	w := worker.New(shared.temporal, id, worker.Options{})
+	w.RegisterWorkflowWithOptions(func(workflow.Context) error { panic("a bug of a deployment") },
+		workflow.RegisterOptions{Name: workflows.OrderFulfillmentType})
+	require.NoError(t, w.Start())
+	t.Cleanup(w.Stop)
+	_, err := shared.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: id}, workflows.OrderFulfillmentType)
+	require.NoError(t, err)
+	until(t, func(now teller) {
+		run, err := shared.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+		require.NoError(now, err)
+		require.GreaterOrEqual(now, run.GetPendingWorkflowTask().GetAttempt(), int32(3), "from here on the server refuses updates")
+	})
+	requireWish(t, c.post("/orders/"+id+"/cancel", wish), id)
+	require.Equal(t, order.TypeCancellationRequested, readAll(t, id)[1].Type)
+	require.NoError(t, shared.temporal.TerminateWorkflow(t.Context(), id, "", "test"))
+}
+
 // failing fails every update as a worker can, and not as an order does.
 type failing struct{ orderWorkflows }
 

@@ -8,12 +8,11 @@ import (
 	"strconv"
 	"time"
 
-	"go.temporal.io/api/serviceerror"
-
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
+	"orderflow/internal/temporalclient"
 )
 
 // problem is an error response in the format of RFC 9457. Field and OrderID are extension
@@ -80,13 +79,8 @@ func toProblem(err error) *problem {
 
 // isOutage reports whether the error is temporary, so that the request can be repeated.
 func isOutage(err error) bool {
-	var down *serviceerror.Unavailable
-	var late *serviceerror.DeadlineExceeded
-	var busy *serviceerror.ResourceExhausted   // throttling, or too many updates in flight
-	var other *serviceerror.FailedPrecondition // a failover or an upgrade, or too many updates in all
 	return errors.Is(err, kurrent.ErrUnavailable) || errors.Is(err, kurrent.ErrConflict) || errors.Is(err, kurrent.ErrWrongRevision) ||
-		errors.Is(err, postgres.ErrUnavailable) || errors.As(err, &down) || errors.As(err, &late) ||
-		errors.As(err, &busy) || errors.As(err, &other)
+		errors.Is(err, postgres.ErrUnavailable) || temporalclient.IsOutage(err)
 }
 
 // fail logs the error if a client cannot have caused it, and responds with a problem.
@@ -114,10 +108,12 @@ func (p *problem) setHeader(h http.Header) {
 // logProblem logs errors that a client cannot have caused. It logs the route and not the
 // path, because a path contains an id.
 func logProblem(logger *slog.Logger, r *http.Request, p *problem, err error) {
-	switch p.Status {
-	case http.StatusInternalServerError:
+	switch {
+	case r.Context().Err() != nil:
+		logger.Info("client disconnected", "route", r.Pattern, "error", err)
+	case p.Status == http.StatusInternalServerError:
 		logger.Error("request failed", "route", r.Pattern, "error", err)
-	case http.StatusServiceUnavailable:
+	case p.Status == http.StatusServiceUnavailable:
 		logger.Warn("request met an outage", "route", r.Pattern, "error", err)
 	}
 }

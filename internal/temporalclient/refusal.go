@@ -24,6 +24,18 @@ func NeedsOperator(err error) bool {
 	return RefusesCredentials(err) || errors.As(err, &notFound) || errors.As(err, &missing)
 }
 
+// IsOutage reports whether the server cannot do something at the moment, so that the call
+// may succeed later: it is unreachable or late, it throttles, a namespace fails over or a
+// cluster is upgraded, or a workflow's task fails.
+func IsOutage(err error) bool {
+	switch code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.FailedPrecondition, codes.Aborted:
+		return true
+	default:
+		return false
+	}
+}
+
 // code returns the gRPC code of an SDK error. The SDK has its own types for most codes.
 func code(err error) codes.Code {
 	if known, ok := errors.AsType[serviceerror.ServiceError](err); ok {
