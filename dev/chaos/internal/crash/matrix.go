@@ -23,14 +23,19 @@ const (
 	leadPause = 4 * time.Second
 	leadMore  = 4
 
-	// settleTimeout bounds the wait for what an earlier crash left unfinished, and
-	// settleEvery is how often that is queried. Five processes query at once, and
-	// Temporal's SQLite has one connection for them and for the orders.
+	// windowTimeout bounds the wait for what the window left unfinished, settleTimeout
+	// that for what an earlier crash left, and settleEvery is how often that is queried.
+	// Five processes query at once, and Temporal's SQLite has one connection for them and
+	// for the orders.
+	windowTimeout = 10 * time.Minute
 	settleTimeout = 2 * time.Minute
 	settleEvery   = time.Second
 
 	// leadWithin is the latest time at which an order that is to be canceled or paid is.
-	leadWithin = 500 * time.Millisecond
+	// Those that are sent later have longer: on a machine that is behind, an order that is
+	// canceled at once has no workflow yet, and never reaches the points after that.
+	leadWithin      = 500 * time.Millisecond
+	leadLaterWithin = 10 * time.Second
 
 	variable = "FAILPOINTS"
 )
@@ -70,7 +75,7 @@ func (r Result) Total() int {
 // error is about the rig or ctx.
 func Run(ctx context.Context, m Matrix) (Result, error) {
 	result := &record{Result: Result{Crashes: map[string]int{}}, planned: len(m.Plan), say: m.Say}
-	if err := m.alone(ctx); err != nil {
+	if err := errors.Join(m.settle(ctx, windowTimeout), m.alone(ctx)); err != nil {
 		return result.Result, err
 	}
 	var group errgroup.Group // without a context of its own: the orders that are sent continue after the crashes
@@ -141,18 +146,18 @@ func (m Matrix) alone(ctx context.Context) error {
 // and waits until it is back. It arms the next run for the first of the crashes that
 // follow, so that a crash costs one start.
 func (m Matrix) crash(ctx context.Context, c Crash, armed *arming, following []Crash) (next *arming, err error) {
-	if err := m.settle(ctx); err != nil {
+	if err := m.settle(ctx, settleTimeout); err != nil {
 		return armed, err
 	}
 	dying, cancel := context.WithTimeout(ctx, deathTimeout)
 	defer cancel()
-	send := func(n int) error { return m.Workload.Send(ctx, c.OrderScenario, n, leadWithin) }
+	send := func(n int, within time.Duration) error { return m.Workload.Send(ctx, c.OrderScenario, n, within) }
 	if e, ok := operatorCommands()[stepOf(c.Point.Name)]; ok && e.dies {
-		return nil, errors.Join(send(c.Orders), m.crashCommand(dying, c, e))
+		return nil, errors.Join(send(c.Orders, leadWithin), m.crashCommand(dying, c, e))
 	} else if ok {
 		orders := send
-		send = func(n int) error {
-			return errors.Join(orders(n), m.Rig.Run(dying, e.line[0], e.line[1:]...))
+		send = func(n int, within time.Duration) error {
+			return errors.Join(orders(n, within), m.Rig.Run(dying, e.line[0], e.line[1:]...))
 		}
 	}
 	process := m.Rig.Process(c.Point.Process() + "-1")
@@ -196,28 +201,32 @@ func properCommand(err error, c Crash) error {
 
 // settle waits until no more orders are in progress than one burst. Crashes that come
 // faster than a machine can recover would only measure its capacity.
-func (m Matrix) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+func (m Matrix) settle(ctx context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	tick := time.NewTicker(settleEvery)
 	defer tick.Stop()
+	var last int64
 	for {
 		under, err := m.Backlog(ctx)
+		if err == nil {
+			last = under
+		}
 		if err == nil && under <= burst {
 			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%d orders are still on their way: %w", under, errors.Join(context.Cause(ctx), err))
+			return fmt.Errorf("%d orders are still in progress: %w", last, errors.Join(context.Cause(ctx), err))
 		}
 	}
 }
 
 // drive sends orders until the armed process is dead.
-func drive(ctx context.Context, p *rig.Process, seen int, c Crash, send func(n int) error) (rig.Death, error) {
-	for n := c.Orders; ; n = leadMore {
-		if err := send(n); err != nil {
+func drive(ctx context.Context, p *rig.Process, seen int, c Crash, send func(n int, within time.Duration) error) (rig.Death, error) {
+	for n, within := c.Orders, leadWithin; ; n, within = leadMore, leadLaterWithin {
+		if err := send(n, within); err != nil {
 			return rig.Death{}, err
 		}
 		waiting, cancel := context.WithTimeout(ctx, leadPause)

@@ -35,6 +35,7 @@ const hotCreditPerOrder = 1_500_00
 type Load struct {
 	options Options
 	maker   *maker
+	sending sync.Mutex
 	sender  *maker // of what Send sends; nil before
 	mail    *mail
 	api     *apiClient // nil if there is no api

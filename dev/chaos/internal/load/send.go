@@ -16,13 +16,15 @@ const (
 
 // Send starts n more orders of one scenario at once, each to be carried out within a
 // while, and does not wait for them. They belong to the workload like all others. It is
-// not safe for concurrent use.
+// safe for concurrent use.
 func (w *Load) Send(ctx context.Context, name string, n int, within time.Duration) error {
 	known := orderScenarios()
 	i := slices.IndexFunc(known, func(f orderScenario) bool { return f.name == name })
 	if i < 0 {
 		return fmt.Errorf("send orders: unknown order scenario %q", name)
 	}
+	w.sending.Lock()
+	defer w.sending.Unlock()
 	if w.sender == nil {
 		o := w.options
 		o.Seed ^= sentSeed
