@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"orderflow/dev/faultproxy"
 	"orderflow/dev/startertest"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
@@ -213,9 +214,12 @@ func TestReplayParked(t *testing.T) {
 // request to replay.
 func (b *starterRig) relayReplays(reply func(pass func() error) error) {
 	b.t.Helper()
-	host := strings.TrimPrefix(b.url, "kurrentdb://")
-	host, options, _ := strings.Cut(host, "?")
-	b.url = "kurrentdb://" + startCallRelay(b.t, host, "ReplayParked", reply) + "?" + options
+	address, options, _ := strings.Cut(strings.TrimPrefix(b.url, "kurrentdb://"), "?")
+	relay, err := faultproxy.StartRelay(address)
+	require.NoError(b.t, err)
+	b.t.Cleanup(func() { require.NoError(b.t, relay.Close()) })
+	relay.Handle("PersistentSubscriptions/ReplayParked", reply)
+	b.url = "kurrentdb://" + relay.Addr() + "?" + options
 }
 
 func TestReplayParked_NoConsumer(t *testing.T) {

@@ -7,11 +7,15 @@ import (
 	"orderflow/internal/routes"
 
 	"github.com/stretchr/testify/require"
+
+	"orderflow/dev/faultproxy"
 )
 
 func TestBridge_KilledWithEventsInFlight(t *testing.T) {
 	t.Parallel()
-	for name, death := range map[string]proxyState{"killed": reset, "with its machine": silent} {
+	for name, death := range map[string]func(*faultproxy.Proxy){
+		"killed": (*faultproxy.Proxy).Reset, "with its machine": func(p *faultproxy.Proxy) { p.Stall() },
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tr := newOutageRig(t)
@@ -26,13 +30,13 @@ func TestBridge_KilledWithEventsInFlight(t *testing.T) {
 				tr.place()
 			}
 			require.Eventually(t, func() bool { return victim.handled() > 0 }, longEnough, time.Millisecond)
-			victim.toTemporal.setState(silent) // so that it cannot have completed all its events when it dies
+			victim.toTemporal.Stall() // so that it cannot have completed all its events when it dies
 			for range 50 {
 				tr.place()
 			}
 			require.Eventually(t, func() bool { return inFlight(victim.bridge) > 0 }, longEnough, time.Millisecond)
-			victim.toKurrent.setState(death)
-			victim.toTemporal.setState(death)
+			death(victim.toKurrent)
+			death(victim.toTemporal)
 			for range 100 {
 				tr.place()
 			}
@@ -48,12 +52,12 @@ func TestBridge_RedeliveryBeforeCompletion(t *testing.T) {
 	tr.bridge.holdLimit = longEnough
 	tr.run()
 	tr.awaitJoined()
-	tr.toTemporal.setState(silent)
+	tr.toTemporal.Stall()
 	for range 4 { // fewer than its concurrency, so the same ones are redelivered
 		tr.place()
 	}
 	require.Eventually(t, func() bool { return inFlight(tr.bridge) == tr.bridge.concurrency }, longEnough, time.Millisecond)
-	tr.toTemporal.setState(passing)
+	tr.toTemporal.Resume()
 	tr.requireAllDone()
 }
 
@@ -62,7 +66,7 @@ func TestBridge_StaleConnection(t *testing.T) {
 	tr := newOutageRig(t)
 	tr.run()
 	tr.awaitJoined()
-	tr.toKurrent.setState(stale)
+	tr.toKurrent.StallOpen()
 	for range 10 {
 		tr.place()
 	}

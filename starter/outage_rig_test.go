@@ -21,6 +21,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
 
+	"orderflow/dev/devserver/devservertest"
+	"orderflow/dev/faultproxy"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
@@ -44,7 +46,7 @@ const (
 type outageRig struct {
 	*bridgeRig
 	direct                *kurrent.Client // bypasses the proxies
-	toKurrent, toTemporal *faultProxy
+	toKurrent, toTemporal *faultproxy.Proxy
 	customer              string
 	load                  loadCounter
 
@@ -103,22 +105,32 @@ func (tr *outageRig) secondBridge() *outageRig {
 func (tr *outageRig) connectThroughProxies() {
 	t := tr.t
 	t.Helper()
-	tr.toTemporal = newFaultProxy(t, servers.Temporal(t))
+	tr.toTemporal = startProxy(t, servers.Temporal(t))
 	address, _, _ := strings.Cut(strings.TrimPrefix(tr.url, "kurrentdb://"), "?")
-	tr.toKurrent = newFaultProxy(t, address)
+	tr.toKurrent = startProxy(t, address)
 	logger := slog.New(&tr.load)
 	temporal, err := client.DialContext(t.Context(), client.Options{
-		HostPort: tr.toTemporal.addr, Logger: slog.New(slog.DiscardHandler),
+		HostPort: tr.toTemporal.Addr(), Logger: slog.New(slog.DiscardHandler),
 		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(tr.load.intercept)}},
 	})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
 	events, err := kurrent.Open(kurrent.Config{
-		URL: "kurrentdb://" + tr.toKurrent.addr + "?tls=false", AllowPlaintext: true, CallTimeout: storeTimeout, Logger: logger,
+		URL: "kurrentdb://" + tr.toKurrent.Addr() + "?tls=false", AllowPlaintext: true, CallTimeout: storeTimeout, Logger: logger,
 	})
 	require.NoError(t, err)
 	t.Cleanup(events.Close)
 	tr.bridge.temporal, tr.bridge.events, tr.bridge.logger = temporal, events, logger
+}
+
+// startProxy starts a proxy to a server. Its port stays reserved while it refuses
+// connections.
+func startProxy(t *testing.T, target string) *faultproxy.Proxy {
+	t.Helper()
+	proxy, err := faultproxy.StartAt(devservertest.Address(t), target)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
+	return proxy
 }
 
 // appendIgnored appends events that the bridge ignores.

@@ -11,15 +11,16 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"orderflow/dev/devserver/devservertest"
+	"orderflow/dev/faultproxy"
 	"orderflow/dev/kurrentsim"
 	"orderflow/internal/routes"
 )
 
 // throughProxy makes the bridge reach Temporal through a fault proxy.
-func (b *bridgeRig) throughProxy() *faultProxy {
+func (b *bridgeRig) throughProxy() *faultproxy.Proxy {
 	b.t.Helper()
-	proxy := newFaultProxy(b.t, servers.Temporal(b.t))
-	temporal, err := client.DialContext(b.t.Context(), client.Options{HostPort: proxy.addr, Logger: slog.New(slog.DiscardHandler)})
+	proxy := startProxy(b.t, servers.Temporal(b.t))
+	temporal, err := client.DialContext(b.t.Context(), client.Options{HostPort: proxy.Addr(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(b.t, err)
 	b.t.Cleanup(temporal.Close)
 	b.bridge.temporal = temporal
@@ -34,7 +35,7 @@ func TestBridge_TemporalUnavailable(t *testing.T) {
 	b.run()
 	b.awaitJoined()
 
-	proxy.setState(refused)
+	proxy.Refuse()
 	const orders = 20
 	var ids []string
 	for range orders {
@@ -44,7 +45,7 @@ func TestBridge_TemporalUnavailable(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return !b.bridge.joined.Load() }, longEnough, waitTick,
 		"the bridge returns the events it cannot deliver")
-	proxy.setState(passing)
+	proxy.Resume()
 	// It may return them once more, and a workflow started then is a duplicate at the
 	// redelivery.
 	require.Eventually(t, func() bool { return b.count(routes.Started)+b.count(routes.Duplicate) >= orders }, longEnough, waitTick)
@@ -88,7 +89,7 @@ func TestBridge_Drain(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- b.bridge.run(ctx) }()
 	b.awaitJoined()
-	proxy.setState(silent)
+	proxy.Stall()
 	const orders = 200
 	for range orders {
 		id := newOrderID()
@@ -97,7 +98,7 @@ func TestBridge_Drain(t *testing.T) {
 	require.Eventually(t, func() bool { return inFlight(b.bridge) == b.bridge.concurrency }, longEnough, time.Millisecond)
 
 	cancel()
-	proxy.setState(passing)
+	proxy.Resume()
 
 	require.NoError(t, <-ended)
 	finished := b.count(routes.Started) + b.count(routes.Duplicate) // a start whose response took too long is retried

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"orderflow/dev/faultproxy"
 )
 
 // Limits for the six bridges of TestOutages, together with their servers in the same
@@ -24,6 +26,13 @@ const (
 	connectionsAtOnce, connectionsEach = 30, 1
 )
 
+// outageKinds returns what a server in an outage does to its connections, by name.
+func outageKinds() map[string]func(*faultproxy.Proxy) {
+	return map[string]func(*faultproxy.Proxy){
+		"refused": (*faultproxy.Proxy).Refuse, "silent": func(p *faultproxy.Proxy) { p.Stall() }, "reset": (*faultproxy.Proxy).Reset,
+	}
+}
+
 // TestOutages runs one bridge for each of six kinds of outage, all at once. It is not
 // parallel with other tests, so that it measures only its own use of the process.
 func TestOutages(t *testing.T) {
@@ -35,9 +44,9 @@ func TestOutages(t *testing.T) {
 			highest := measure(func() int { return 0 })
 			var all sync.WaitGroup // t.Parallel would run only as many at a time as there are processors
 			for _, server := range []string{"Temporal", "KurrentDB"} {
-				for _, kind := range []proxyState{refused, silent, reset} {
+				for kind, begin := range outageKinds() {
 					all.Go(func() {
-						t.Run(server+" "+string(kind), func(t *testing.T) { runOutage(t, server, kind, duration) })
+						t.Run(server+" "+kind, func(t *testing.T) { runOutage(t, server, begin, duration) })
 					})
 				}
 			}
@@ -52,7 +61,7 @@ func TestOutages(t *testing.T) {
 	}
 }
 
-func runOutage(t *testing.T, server string, kind proxyState, outage time.Duration) {
+func runOutage(t *testing.T, server string, begin func(*faultproxy.Proxy), outage time.Duration) {
 	tr := newOutageRig(t)
 	// Ten redeliveries in the outage, but not so many that a slow machine only repeats
 	// earlier work.
@@ -64,15 +73,15 @@ func runOutage(t *testing.T, server string, kind proxyState, outage time.Duratio
 	}
 	tr.requireAllDone()
 
-	proxy := map[string]*faultProxy{"Temporal": tr.toTemporal, "KurrentDB": tr.toKurrent}[server]
-	calls, lines, connections := tr.load.calls.Load(), tr.load.lines.Load(), proxy.connections()
+	proxy := map[string]*faultproxy.Proxy{"Temporal": tr.toTemporal, "KurrentDB": tr.toKurrent}[server]
+	calls, lines, connections := tr.load.calls.Load(), tr.load.lines.Load(), proxy.Accepted()
 	highest := measure(func() int { return inFlight(tr.bridge) })
 	began := time.Now()
-	proxy.setState(kind)
+	begin(proxy)
 	tr.placeDuring(outage)
 	seconds := time.Since(began).Seconds() // longer than outage on a slow machine
-	calls, lines, connections = tr.load.calls.Load()-calls, tr.load.lines.Load()-lines, proxy.connections()-connections
-	proxy.setState(passing)
+	calls, lines, connections = tr.load.calls.Load()-calls, tr.load.lines.Load()-lines, proxy.Accepted()-connections
+	proxy.Resume()
 	back := time.Now()
 	tr.awaitAllDone()
 	took := time.Since(back).Round(time.Millisecond)

@@ -5,19 +5,29 @@ import (
 	"testing"
 	"time"
 
-	"orderflow/internal/routes"
-
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"orderflow/dev/faultproxy"
+	"orderflow/internal/routes"
+)
+
+// Methods of KurrentDB's persistent subscriptions.
+const (
+	subscribing = "PersistentSubscriptions/Read"
+	asking      = "PersistentSubscriptions/GetInfo"
 )
 
 // newRelayedRig returns a rig with a relay between the bridge and its KurrentDB.
-func newRelayedRig(t *testing.T) (*bridgeRig, *relay) {
+func newRelayedRig(t *testing.T) (*bridgeRig, *faultproxy.Relay) {
 	t.Helper()
 	b := newBridgeRig(t)
-	address := strings.TrimPrefix(b.url, "kurrentdb://")
-	address, _, _ = strings.Cut(address, "?")
-	between := startRelay(t, address)
-	b.use(between.url)
+	address, _, _ := strings.Cut(strings.TrimPrefix(b.url, "kurrentdb://"), "?")
+	between, err := faultproxy.StartRelay(address)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, between.Close()) })
+	b.use("kurrentdb://" + between.Addr() + "?tls=false")
 	return b, between
 }
 
@@ -27,11 +37,11 @@ func TestWatch_SilentSubscription(t *testing.T) {
 	b.bridge.probeEvery = 100 * time.Millisecond
 	b.run()
 	b.awaitJoined()
-	between.set(func() { between.mute = true })
+	between.Mute(subscribing)
 	id := newOrderID()
 	b.append(id, placedEvent(id))
-	require.Eventually(t, func() bool { return between.count(subscribing) > 1 }, longEnough, time.Millisecond)
-	between.set(func() { between.mute = false })
+	require.Eventually(t, func() bool { return between.Count(subscribing) > 1 }, longEnough, time.Millisecond)
+	between.Unmute(subscribing)
 	b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Parked: 0})
 }
 
@@ -48,10 +58,10 @@ func TestWatch_IdleSubscription(t *testing.T) {
 	}, longEnough, waitTick)
 	stop()
 	b.bridge.probeEvery = 50 * time.Millisecond
-	asked := between.count(asking)
+	asked := between.Count(asking)
 	b.run()
-	require.Eventually(t, func() bool { return between.count(asking) > asked+20 }, longEnough, time.Millisecond)
-	require.Equal(t, 2, between.count(subscribing))
+	require.Eventually(t, func() bool { return between.Count(asking) > asked+20 }, longEnough, time.Millisecond)
+	require.Equal(t, 2, between.Count(subscribing))
 	require.True(t, b.bridge.joined.Load())
 }
 
@@ -62,12 +72,13 @@ func TestWatch_AccessDenied(t *testing.T) {
 	stop := b.run()
 	b.awaitJoined()
 	stop()
-	between.set(func() { between.denied, between.mute = asking, true })
-	joined := between.count(subscribing)
+	between.Handle(asking, func(func() error) error { return status.Error(codes.PermissionDenied, "denied") })
+	between.Mute(subscribing)
+	joined := between.Count(subscribing)
 	b.run()
 	id := newOrderID()
 	b.append(id, placedEvent(id))
-	require.Eventually(t, func() bool { return between.count(subscribing) > joined+1 }, longEnough, time.Millisecond)
-	between.set(func() { between.mute = false })
+	require.Eventually(t, func() bool { return between.Count(subscribing) > joined+1 }, longEnough, time.Millisecond)
+	between.Unmute(subscribing)
 	b.awaitCounts(map[routes.Result]int{routes.Started: 1})
 }
