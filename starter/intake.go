@@ -2,30 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/routes"
 )
-
-const (
-	// callTimeout bounds one attempt at an event's effect: a call or two to Temporal, and
-	// at most one read.
-	callTimeout = 10 * time.Second
-
-	// unplacedWait bounds the wait for an order whose cancellation came first.
-	unplacedWait = 30 * time.Second
-)
-
-// errHeldTooLong ends a session whose events cannot take effect. The error it is joined
-// with says why.
-var errHeldTooLong = errors.New("event held for too long")
 
 // deliveries is the part of a subscription that handling events needs.
 // kurrent.Subscription implements it.
@@ -36,231 +18,105 @@ type deliveries interface {
 	Retry(d kurrent.Delivery, reason string) error
 }
 
-// consume handles each delivery in its own goroutine and limits how many run at a time: a
-// server whose messages time out sooner than ours sends more than the group's buffer.
-// When ctx ends, it takes no more events, and those in flight have drainTimeout to
-// finish.
+// intake takes the events of one session and handles each in its own goroutine. It limits
+// how many run at a time: a server whose messages time out sooner than ours sends more
+// than the group's buffer.
+type intake struct {
+	*bridge
+	sub    deliveries
+	work   context.Context         // of the events in hand
+	end    context.CancelCauseFunc // ends work, and so the session
+	slots  chan struct{}           // taken by each event in hand unless it waits for its order, and by receive while it waits
+	taken  atomic.Int64            // deliveries
+	inHand sync.WaitGroup          // events
+}
+
+// consume handles deliveries until the subscription drops, a check or an event ends the
+// session, or ctx ends.
 func (b *bridge) consume(ctx context.Context, sub deliveries) error {
+	work, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	in := &intake{bridge: b, sub: sub, work: work, end: end, slots: make(chan struct{}, b.concurrency)}
 	var watching sync.WaitGroup
 	defer watching.Wait()
-	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer cancel(nil)
-	var inFlight sync.WaitGroup
-	received := make(chan kurrent.Delivery)
-	slots := make(chan struct{}, b.concurrency)
-	ended := make(chan error, 1)
-	var taken atomic.Int64
-	go receive(work, sub, slots, received, ended)
-	watching.Go(func() { b.inspect(work, cancel) })
-	watching.Go(func() { // receive holds one slot while it waits
-		b.watch(work, func() (int64, bool) { return taken.Load(), len(slots) > 1 || b.waiting.nonEmpty() }, cancel)
-	})
-	err := func() error {
-		for {
-			select {
-			case d := <-received:
-				taken.Add(1)
-				inFlight.Go(func() {
-					t := &heldEvent{delivery: d, release: sync.OnceFunc(func() { <-slots }), stopping: ctx.Done()}
-					defer t.release()
-					b.handle(work, sub, t, cancel)
-				})
-			case err := <-ended:
-				return err
-			case <-work.Done():
-				return context.Cause(work)
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-	}()
-	if ctx.Err() != nil {
-		stop := time.AfterFunc(b.drainTimeout, func() { cancel(nil) })
-		defer stop.Stop()
-	} else {
-		cancel(err) // the server redelivers what is in flight: finishing it would only do it twice
-	}
-	inFlight.Wait()
+	defer end(nil)
+	watching.Go(func() { b.inspect(work, end) })
+	watching.Go(func() { b.watch(work, in.activity, end) })
+	err := in.take(ctx)
+	in.finish(ctx, err)
 	return err
+}
+
+// arrival is what the subscription delivered, or why it ended.
+type arrival struct {
+	delivery kurrent.Delivery
+	err      error
+}
+
+// take begins to handle each delivery, and returns why the session ends.
+func (in *intake) take(ctx context.Context) error {
+	arrivals := make(chan arrival)
+	go in.receive(arrivals)
+	for {
+		select {
+		case next := <-arrivals:
+			if next.err != nil {
+				return next.err
+			}
+			in.begin(ctx, next.delivery)
+		case <-in.work.Done():
+			return context.Cause(in.work)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // receive passes on each delivery when a slot is free, until the subscription drops or
 // work ends. Its last Recv ends when the caller closes the subscription.
-func receive(work context.Context, sub deliveries, slots chan<- struct{}, received chan<- kurrent.Delivery, ended chan<- error) {
+func (in *intake) receive(arrivals chan<- arrival) {
 	for {
 		select {
-		case slots <- struct{}{}:
-		case <-work.Done():
+		case in.slots <- struct{}{}:
+		case <-in.work.Done():
 			return
 		}
-		d, err := sub.Recv()
-		if err != nil {
-			ended <- err
-			return
-		}
+		var next arrival
+		next.delivery, next.err = in.sub.Recv()
 		select {
-		case received <- d:
-		case <-work.Done():
+		case arrivals <- next:
+		case <-in.work.Done():
+			return
+		}
+		if next.err != nil {
 			return
 		}
 	}
 }
 
-// handle applies the effect of one event, retrying while that is worthwhile, and then
-// acknowledges, parks or returns the event.
-func (b *bridge) handle(ctx context.Context, sub deliveries, t *heldEvent, giveUp context.CancelCauseFunc) {
-	b.metrics.inFlight.Inc()
-	defer b.metrics.inFlight.Dec()
-	d := t.delivery
-	outcome, err := b.retryUntilDone(ctx, t)
-	if !errors.Is(err, errNotYet) {
-		b.waiting.clearRefusals(eventName(d))
-	}
-	var parked *routes.ParkError
-	switch {
-	case errors.As(err, &parked):
-		outcome = routes.Parked
-		if parked.Replied {
-			b.obstacles.set(obstacleRefusal, "", b.metrics, b.logger)
-		}
-		b.logger.Warn("event parked", "event", eventName(d), "reason", parked.Reason)
-		failpoint.Hit("starter.park.before")
-		err = sub.Park(d, parked.Reason)
-		failpoint.Hit("starter.park.after")
-	case errors.Is(err, errNotYet):
-		b.metrics.retries.WithLabelValues(string(heldByServer)).Inc()
-		if err := sub.Retry(d, err.Error()); err != nil {
-			giveUp(fmt.Errorf("return event: %w", err))
-		}
-		return
-	case err != nil:
-		giveUp(err)
-		return
-	default:
-		b.obstacles.set(obstacleRefusal, "", b.metrics, b.logger)
-		failpoint.Hit("starter.ack.before")
-		err = sub.Ack(d)
-		failpoint.Hit("starter.ack.after")
-	}
-	if err != nil {
-		giveUp(fmt.Errorf("acknowledge: %w", err))
-		return
-	}
-	b.metrics.events.WithLabelValues(string(outcome)).Inc()
+// begin handles a delivery in its own goroutine. It owns the slot that receive has taken.
+func (in *intake) begin(ctx context.Context, d kurrent.Delivery) {
+	in.taken.Add(1)
+	in.inHand.Go(func() {
+		t := &heldEvent{delivery: d, release: sync.OnceFunc(func() { <-in.slots }), stopping: ctx.Done()}
+		defer t.release()
+		in.handle(t)
+	})
 }
 
-// retryUntilDone attempts the effect with backoff for as long as the bridge may hold the
-// event.
-func (b *bridge) retryUntilDone(ctx context.Context, t *heldEvent) (routes.Result, error) {
-	defer b.stopWaiting(t)
-	began := time.Now()
-	for wait := firstWait; ; wait = min(2*wait, lastWait) {
-		outcome, err := b.attempt(ctx, t.delivery)
-		if ctx.Err() != nil {
-			return outcome, err
-		}
-		outcome, done, err := b.nextStep(ctx, t, time.Since(began), outcome, err)
-		if done {
-			return outcome, err
-		}
-		b.metrics.retries.WithLabelValues(string(heldByBridge)).Inc()
-		b.logger.Debug("retrying event", "event", eventName(t.delivery))
-		t.pause(ctx, wait/2+rand.N(wait/2)) // jitter, so that events that failed together do not retry together
-	}
+// activity returns how many deliveries have arrived, and reports whether any is in hand.
+func (in *intake) activity() (taken int64, busy bool) {
+	return in.taken.Load(), len(in.slots) > 1 || in.waiting.nonEmpty()
 }
 
-// nextStep decides what follows an attempt at an event that has been held for the given
-// time. It reports whether that attempt was the last.
-func (b *bridge) nextStep(ctx context.Context, t *heldEvent, held time.Duration, outcome routes.Result, err error) (routes.Result, bool, error) {
-	switch meaning := routes.Classify(err); meaning {
-	case routes.ClassDone:
-		return outcome, true, err
-	case routes.ClassConfiguration:
-		b.obstacles.set(obstacleRefusal, err.Error(), b.metrics, b.logger)
-		return "", true, fmt.Errorf("%w: %w", errBlocked, err)
-	case routes.ClassBusy, routes.ClassUndecodable:
-		return b.wait(t, meaning, held, err)
-	case routes.ClassRefused:
-		t.refusals++
-		span := b.waiting.refusedFor(eventName(t.delivery))
-		if t.refusals < maxRefusals {
-			return "", false, nil
-		}
-		if span >= b.refusalSpan {
-			if refused := b.checkRefusal(ctx, err); refused != nil {
-				return "", true, refused
-			}
-		}
-		return b.wait(t, meaning, held, err)
-	default:
-		t.refusals = 0
+// finish waits for the events in hand. When ctx has ended, they have drainTimeout to
+// finish. Otherwise they are abandoned: the server redelivers them, and finishing them
+// would only do it twice.
+func (in *intake) finish(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		stop := time.AfterFunc(in.drainTimeout, func() { in.end(nil) })
+		defer stop.Stop()
+	} else {
+		in.end(err)
 	}
-	switch {
-	case errors.Is(err, routes.ErrNotPlaced) && held > min(unplacedWait, b.holdLimit):
-		return "", true, routes.ParkAfterReply("%s: the order has not been placed", routes.ReasonOrderUnknown)
-	case held > b.holdLimit:
-		return "", true, fmt.Errorf("%w: %w", errHeldTooLong, err)
-	}
-	return "", false, nil
-}
-
-// wait keeps an event that Temporal does not take yet, without a slot if there is room,
-// until it has to be returned to the server. It reports whether the event is done.
-func (b *bridge) wait(t *heldEvent, meaning routes.Class, held time.Duration, cause error) (routes.Result, bool, error) {
-	if b.waitWithoutSlot(t, meaning, cause) {
-		return routes.Duplicate, true, nil
-	}
-	if held > b.holdLimit || t.stopped() {
-		return "", true, fmt.Errorf("%w: %w", errNotYet, cause)
-	}
-	return "", false, nil
-}
-
-func (b *bridge) attempt(ctx context.Context, d kurrent.Delivery) (routes.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	event, err := b.resolve(ctx, d)
-	if err != nil || event == nil {
-		return routes.Ignored, err
-	}
-	return b.router().Apply(ctx, *event)
-}
-
-func (b *bridge) router() *routes.Router {
-	return &routes.Router{Temporal: b.temporal, Orders: b.events, Payloads: b.payloads}
-}
-
-// resolve returns the event behind a delivery. It looks up a link that was delivered
-// without its target, and a link delivered as an event by a group that does not resolve
-// links. It returns nil if the link has no target, or if the target is certainly gone.
-func (b *bridge) resolve(ctx context.Context, d kurrent.Delivery) (*kurrent.Event, error) {
-	link := d.Link
-	if d.Event != nil {
-		if _, _, isLink := kurrent.LinkTarget(*d.Event); !isLink {
-			return d.Event, nil
-		}
-		link = d.Event
-	}
-	if link == nil {
-		return nil, nil
-	}
-	if _, _, isLink := kurrent.LinkTarget(*link); !isLink {
-		return nil, nil // it has no target
-	}
-	event, err := b.events.ReadLinkTarget(ctx, *link)
-	switch {
-	case errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	return &event, nil
-}
-
-// eventName returns the position of a delivery for the logs, never its content.
-func eventName(d kurrent.Delivery) string {
-	if d.Event != nil {
-		return fmt.Sprintf("%d@%s", d.Event.Revision, d.Event.Stream)
-	}
-	return string(d.Link.Data)
+	in.inHand.Wait()
 }
