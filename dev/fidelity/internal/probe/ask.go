@@ -130,8 +130,10 @@ func (e *env) schedule(ctx context.Context, chosen []probe, answered []chan Answ
 func probes() []probe {
 	return slices.Concat(
 		serverProbes(), appendProbes(), idempotencyProbes(), contentProbes(), nameProbes(), readProbes(), metadataProbes(),
-		linkProbes(), removeProbes(), logProbes(), catchUpProbes(), followProbes(), wireProbes(), groupAdminProbes(),
-		groupDeliveryProbes(), groupParkedProbes(), groupLinkProbes(), groupAllProbes(), accessProbes(), disturbingProbes(),
+		linkProbes(), removeProbes(), logProbes(), catchUpProbes(), followProbes(), wireProbes(),
+		groupCreateProbes(), groupSettingsProbes(), groupNameProbes(), groupAdminProbes(),
+		groupDeliveryProbes(), groupUnackedProbes(), groupCheckpointProbes(), groupStreamProbes(),
+		groupParkedProbes(), groupLinkProbes(), groupAllProbes(), accessProbes(), disturbingProbes(),
 	)
 }
 

@@ -17,6 +17,10 @@
 // trailers. FAULT is a failure of the probe itself: a panic, its time limit, or a call
 // that never returned.
 //
+// A file of probes has a list of them: the name of each, as in the transcript, and the
+// function that asks. What several probes need is in calls.go, feed.go, group.go,
+// consumer.go and wire.go; format.go and normal.go make results comparable.
+//
 // The package owns the questions and the format of the answers. It does not judge the
 // answers. The data of the server asked must be disposable: streams are left behind, and
 // the last probe restarts its persistent subscriptions.
