@@ -14,10 +14,11 @@ import (
 // produces the same orders on any day.
 func firstOrder() time.Time { return time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
-// appendAll appends the streams of the files, then the orders of --generate.
-func (s *session) appendAll(ctx context.Context, tracker *orders.Tracker) error {
+// appendAll appends the streams of the files, then the orders of --generate. It calls note
+// with each stream before it appends it.
+func (s *session) appendAll(ctx context.Context, note func(sampledata.Stream)) error {
 	for _, stream := range s.options.streams {
-		tracker.Note(stream) // note all of them first: a later event may belong to an earlier order
+		note(stream) // note all of them first: a later event may belong to an earlier order
 	}
 	for _, stream := range s.options.streams {
 		if err := s.appender.Append(ctx, stream); err != nil {
@@ -27,7 +28,7 @@ func (s *session) appendAll(ctx context.Context, tracker *orders.Tracker) error 
 	for range s.options.generate {
 		streams := s.generator.Next()
 		for _, stream := range streams {
-			tracker.Note(stream)
+			note(stream)
 		}
 		if err := s.appendScenario(ctx, streams); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"orderflow/dev/local/internal/orders"
+	"orderflow/internal/postgres"
 )
 
 const (
@@ -27,11 +29,17 @@ var errIncomplete = errors.New("not every order is settled")
 // once appends this run's orders, waits until all are settled, and prints the report.
 func (s *session) once(ctx context.Context) error {
 	began := time.Now()
+	view, err := postgres.Open(ctx, postgres.Config{
+		URL: s.stack.Description.PostgresURL, MaxConns: 2, ApplicationName: "orderflow-local",
+	})
+	if err != nil {
+		return err
+	}
+	defer view.Close()
 	waiting, cancel := context.WithTimeoutCause(ctx, s.options.timeout, fmt.Errorf("%w within %s", errIncomplete, s.options.timeout))
 	defer cancel()
-	tracker := s.tracker()
-	err := s.appendAll(waiting, tracker)
-	if err != nil {
+	tracker := s.tracker(view)
+	if err = s.appendAll(waiting, tracker.Note); err != nil {
 		err = because(waiting, err)
 	} else {
 		err = s.settle(waiting, tracker)
@@ -44,6 +52,14 @@ func (s *session) once(ctx context.Context) error {
 		s.lookOnce(ctx, tracker)
 	}
 	return errors.Join(s.print(tracker.Report(time.Since(began))), err)
+}
+
+// tracker returns a Tracker for this run's orders, on the subscription that the starter
+// reads.
+func (s *session) tracker(view orders.ViewOrders) *orders.Tracker {
+	stream := cmp.Or(s.stack.Getenv("STARTER_STREAM"), "$ce-order")
+	group := cmp.Or(s.stack.Getenv("STARTER_GROUP"), "fulfillment")
+	return orders.NewTracker(s.api, orders.Stores{Events: s.events, View: view}, s.events, stream, group)
 }
 
 // settle waits until all orders are settled.

@@ -1,32 +1,27 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-
-	"go.temporal.io/sdk/client"
+	"os"
+	"strings"
 
 	"orderflow/dev/local/internal/orders"
 	"orderflow/dev/local/internal/stack"
 	"orderflow/dev/sampledata"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/postgres"
-	"orderflow/internal/temporalclient"
 )
 
 // session holds the options and the clients of a run against a ready stack.
 type session struct {
 	options   options
 	stack     *stack.Stack
-	temporal  client.Client
+	api       orders.API
 	events    *kurrent.Client
-	states    orders.States
-	outcomes  orders.Stores
 	appender  *orders.Appender
 	generator *sampledata.Generator
 	binDir    string // where the binaries are
@@ -48,11 +43,11 @@ func serve(ctx context.Context, s *session) error {
 		case <-ctx.Done():
 		}
 	}()
-	closeAll, err := s.connect(ctx)
-	defer closeAll()
-	if err != nil {
+	if err := s.connect(); err != nil {
 		return err
 	}
+	defer s.events.Close()
+	var err error
 	if s.options.once {
 		err = s.once(ctx)
 	} else {
@@ -72,49 +67,33 @@ func incomplete(err error) error {
 	return nil
 }
 
-// connect opens the clients. closeAll closes what was opened, also after an error.
-func (s *session) connect(ctx context.Context) (closeAll func(), err error) {
-	var closers []func()
-	closeAll = func() {
-		for _, closer := range closers {
-			defer closer()
-		}
+// connect opens the clients that every mode uses.
+func (s *session) connect() (err error) {
+	if s.api, err = s.apiClient(); err != nil {
+		return err
 	}
-	logger := slog.New(slog.DiscardHandler)
 	s.events, err = kurrent.Open(kurrent.Config{
-		URL: s.stack.Description.KurrentDBURL, AllowPlaintext: s.stack.Getenv("KURRENTDB_ALLOW_PLAINTEXT") == "true", Logger: logger,
+		URL: s.stack.Description.KurrentDBURL, AllowPlaintext: s.stack.Getenv("KURRENTDB_ALLOW_PLAINTEXT") == "true",
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		return closeAll, config.Invalid("KURRENTDB_URL", "%s", err)
+		return config.Invalid("KURRENTDB_URL", "%s", err)
 	}
-	closers = append(closers, s.events.Close)
-	store, err := postgres.Open(ctx, postgres.Config{
-		URL: s.stack.Description.PostgresURL, MaxConns: 2, ApplicationName: "orderflow-local",
-	})
-	if err != nil {
-		return closeAll, err
-	}
-	closers = append(closers, store.Close)
-	temporal, err := s.stack.TemporalOptions()
-	if err != nil {
-		return closeAll, err
-	}
-	if s.temporal, err = temporalclient.Dial(ctx, temporal, logger); err != nil {
-		return closeAll, err
-	}
-	closers = append(closers, s.temporal.Close)
-	s.states = orders.States{Temporal: s.temporal, Rows: store}
-	s.outcomes = orders.Stores{Events: s.events, View: store}
 	s.appender = orders.NewAppender(s.events, s.say)
-	return closeAll, nil
+	return nil
+}
+
+// apiClient returns a client with the token that the user's environment gives to the api.
+func (s *session) apiClient() (orders.API, error) {
+	client := orders.API{URL: s.stack.Description.APIURL}
+	if file := strings.TrimSpace(s.stack.Getenv("API_TOKEN_FILE")); file != "" {
+		token, err := os.ReadFile(file)
+		if err != nil {
+			return client, config.Invalid("API_TOKEN_FILE", "%s", err)
+		}
+		client.Token = strings.TrimSpace(string(token))
+	}
+	return client, nil
 }
 
 func (s *session) say(format string, args ...any) { s.notify(fmt.Sprintf(format, args...)) }
-
-// tracker returns a Tracker for this run's orders, on the subscription that the starter
-// reads.
-func (s *session) tracker() *orders.Tracker {
-	stream := cmp.Or(s.stack.Getenv("STARTER_STREAM"), "$ce-order")
-	group := cmp.Or(s.stack.Getenv("STARTER_GROUP"), "fulfillment")
-	return orders.NewTracker(s.states, s.outcomes, s.events, stream, group)
-}

@@ -26,8 +26,7 @@ type display interface {
 }
 
 // watch queries the newest orders and shows them until ctx is done.
-func (s *session) watch(ctx context.Context, most int, on display) {
-	recent := orders.Recent{Temporal: s.temporal, States: s.states, Most: most}
+func watch(ctx context.Context, recent *orders.Recent, on display) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	trouble := ""

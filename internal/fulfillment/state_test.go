@@ -59,3 +59,31 @@ func TestEndedAs_CanceledOrder(t *testing.T) {
 	canceled.Emails = map[string]string{"confirmation": "sent", "cancellation": "unknown"}
 	require.Len(t, fulfillment.EndedAs(nil, first, canceled), 2, "the ledger lost the newest email, and the workflow knows of an older one")
 }
+
+func TestRow_State(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		row    fulfillment.Row
+		credit order.Credit
+	}{
+		"waiting for shipment": {fulfillment.Row{Status: order.StatusFulfilling}, order.CreditReserved},
+		"shipped":              {fulfillment.Row{Status: order.StatusShipped}, order.CreditReserved},
+		"cancelled":            {fulfillment.Row{Status: order.StatusCancelled, Reason: order.ReasonCancelled}, order.CreditReleased},
+		"never had the credit": {fulfillment.Row{Status: order.StatusRejected, Reason: order.ReasonInsufficientCredit}, order.CreditRefused},
+		"declined on hold":     {fulfillment.Row{Status: order.StatusRejected, Reason: order.ReasonCreditDeclined}, order.CreditReleased},
+		"held for too long":    {fulfillment.Row{Status: order.StatusRejected, Reason: order.ReasonHoldExpired}, order.CreditReleased},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.row.OrderID, test.row.Email = "order-1", email.StatusSending
+
+			state := test.row.State()
+
+			require.Equal(t, test.row.Status, state.Status)
+			require.Equal(t, test.row.Reason, state.Reason)
+			require.Equal(t, test.credit, state.Credit)
+			require.Equal(t, "pending", state.Email, "the value used in reports")
+		})
+	}
+}

@@ -15,7 +15,7 @@ import (
 // event and the customer view.
 type Outcome struct {
 	LastEvent  string // its type; empty if none was published
-	ViewAgrees bool   // the view agrees with the state that the workflow returned
+	ViewAgrees bool   // the view agrees with the state that the api returned
 }
 
 // OutcomeSource returns the outcome of an order. Stores implements it.
@@ -60,13 +60,7 @@ func (s Stores) Outcome(ctx context.Context, state order.State) (Outcome, error)
 func agrees(row view.Order, state order.State) bool {
 	return row.OrderID == state.OrderID && row.CustomerID == state.CustomerID && row.Status == state.Status &&
 		row.Reason == state.Reason && row.Total == state.Total && row.Carrier == state.Carrier &&
-		row.TrackingNumber == state.TrackingNumber && agreesOnCredit(row.Credit, state.Credit)
-}
-
-// agreesOnCredit reports whether the view and the workflow agree on credit. A payment
-// releases credit without the workflow: the streams record it, the workflow does not.
-func agreesOnCredit(inView, known order.Credit) bool {
-	return inView == known || inView == order.CreditReleased && known == order.CreditReserved
+		row.TrackingNumber == state.TrackingNumber && row.Credit == state.Credit
 }
 
 // complete reports whether everything about the order has been published and projected.

@@ -12,7 +12,6 @@ import (
 	"go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"golang.org/x/sync/errgroup"
 
@@ -24,11 +23,17 @@ import (
 // listTimeout bounds listing the newest workflows.
 const listTimeout = 5 * time.Second
 
-// Recent looks at the newest orders from all sources. It is not safe for concurrent use.
+// Workflows lists workflows. Temporal's client implements it.
+type Workflows interface {
+	ListWorkflow(ctx context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
+}
+
+// Recent looks at the newest orders from all sources: Temporal lists them, because the
+// api does not. It is not safe for concurrent use.
 type Recent struct {
-	Temporal client.Client
-	States   StateSource
-	Most     int // how many orders to look at
+	Workflows Workflows
+	States    StateSource
+	Most      int // how many orders to look at
 
 	seen map[string]Seen
 }
@@ -41,7 +46,7 @@ type Seen struct {
 	closed  bool
 }
 
-// Look returns the newest orders, newest first. It queries only workflows that may have
+// Look returns the newest orders, newest first. It queries only orders that may have
 // changed.
 func (r *Recent) Look(ctx context.Context) ([]Seen, error) {
 	listed, err := r.list(ctx)
@@ -70,7 +75,7 @@ func (r *Recent) Look(ctx context.Context) ([]Seen, error) {
 }
 
 // ask returns the current state of the order. If the query fails, it returns the earlier
-// state: a busy worker will respond next time.
+// state: the api will respond next time.
 func (r *Recent) ask(ctx context.Context, listed, before Seen) Seen {
 	state, err := r.States.State(ctx, listed.OrderID)
 	if err != nil {
@@ -81,11 +86,23 @@ func (r *Recent) ask(ctx context.Context, listed, before Seen) Seen {
 	return listed
 }
 
-// unchanged reports whether nothing can have changed: the order is still settled in the
-// same status and its email is settled.
+// unchanged reports whether nothing can have changed since the last look: the list shows
+// the order as before, and nothing else is still to come.
 func (s Seen) unchanged(listed Seen) bool {
-	return s.Status != "" && s.listed == listed.listed && s.closed == listed.closed &&
-		(s.closed || s.Email != string(email.StatusPending) && string(s.Status) == s.listed && s.Status != order.StatusPending)
+	return s.listed == listed.listed && s.closed == listed.closed && s.settled()
+}
+
+// settled reports whether the state is up to date with the list of workflows. The api
+// shows credit as reserved until the customer view has read the release.
+func (s Seen) settled() bool {
+	switch {
+	case s.Status == "", s.Email == string(email.StatusPending):
+		return false
+	case s.closed:
+		return s.Credit != order.CreditReserved || s.Status == order.StatusShipped
+	default:
+		return string(s.Status) == s.listed && s.Status != order.StatusPending
+	}
 }
 
 func newestFirst(seen map[string]Seen) []Seen {
@@ -106,7 +123,7 @@ func (r *Recent) list(ctx context.Context) ([]Seen, error) {
 	defer cancel()
 	var all []Seen
 	for _, condition := range []string{`ExecutionStatus = "Running"`, `ExecutionStatus != "Running"`} {
-		response, err := r.Temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		response, err := r.Workflows.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 			PageSize: int32(r.Most),
 			Query:    fmt.Sprintf(`WorkflowType = %q AND %s`, workflows.OrderFulfillmentType, condition),
 		})

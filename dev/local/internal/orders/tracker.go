@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// maxConcurrentQueries bounds the queries in flight: each takes time of the worker
-	// that the orders need.
+	// maxConcurrentQueries bounds the queries in flight: those about an order without a
+	// fulfillment take time of the worker that the orders need.
 	maxConcurrentQueries = 8
 
 	// queriesPerLook bounds the orders queried in one look, for the same reason. The next
@@ -31,7 +31,7 @@ const (
 	orderPrefix = "order-"
 )
 
-// StateSource returns the state of an order, or ErrUnknown if there is none. States
+// StateSource returns the state of an order, or ErrUnknown if there is none. API
 // implements it.
 type StateSource interface {
 	State(ctx context.Context, orderID string) (order.State, error)
@@ -64,13 +64,11 @@ type event struct{ stream, id string }
 
 // followed is one order of the run.
 type followed struct {
-	placed   []event // events that place it: one is used, any other is parked as a duplicate
-	cancels  []event // requests to cancel it
-	expected Line    // what is known from the events alone
-	known    bool    // Temporal or the database knows it
-	state    order.State
-	outcome  Outcome
-	settled  bool
+	placed  []event     // events that place it: one is used, any other is parked as a duplicate
+	cancels []event     // requests to cancel it
+	state   order.State // from its events until the api returns one
+	outcome Outcome
+	settled bool
 }
 
 // NewTracker returns a Tracker for the events that the group reads from the stream.
@@ -125,8 +123,8 @@ func (t *Tracker) note(stream string, e sampledata.Event) {
 func (t *Tracker) follow(orderID string) *followed {
 	o, found := t.orders[orderID]
 	if !found {
-		o = &followed{expected: Line{
-			OrderID: orderID, Status: string(order.StatusPending), Credit: string(order.CreditNone), Email: string(email.StatusNone),
+		o = &followed{state: order.State{
+			OrderID: orderID, Status: order.StatusPending, Credit: order.CreditNone, Email: string(email.StatusNone),
 		}}
 		t.orders[orderID] = o
 		t.sequence = append(t.sequence, orderID)
@@ -139,7 +137,7 @@ func (o *followed) place(this event, placed order.Placed) {
 		return
 	}
 	if len(o.placed) == 0 {
-		o.expected.CustomerID, o.expected.Total = placed.CustomerID, placed.Total.String()
+		o.state.CustomerID, o.state.Total = placed.CustomerID, placed.Total
 	}
 	o.placed = append(o.placed, this)
 }
@@ -222,7 +220,7 @@ func (t *Tracker) ask(ctx context.Context, ids []string) error {
 			mu.Lock()
 			defer mu.Unlock()
 			o := t.orders[id]
-			o.known, o.state, o.outcome = true, state, outcome
+			o.state, o.outcome = state, outcome
 			return err
 		})
 	}
@@ -252,17 +250,23 @@ func (t *Tracker) lookAtParked(ctx context.Context) error {
 // waits for a pending email, the effect of a cancellation request, the order's domain
 // event and the customer view.
 func (t *Tracker) settles(o *followed) bool {
-	parkedPlaced, parkedCancels := t.countParked(o.placed), t.countParked(o.cancels)
-	if !o.known {
-		return parkedPlaced == len(o.placed) && parkedCancels == len(o.cancels)
-	}
-	status := o.state.Status
-	if status != order.StatusFulfilling && status != order.StatusOnHold && !status.Final() {
+	parkedCancels := t.countParked(o.cancels)
+	switch status := o.state.Status; {
+	case t.neverStarts(o):
+		return parkedCancels == len(o.cancels)
+	case status != order.StatusFulfilling && status != order.StatusOnHold && !status.Final():
 		return false
+	default:
+		return o.state.Email != string(email.StatusPending) && o.outcome.complete(status) &&
+			t.countParked(o.placed) >= len(o.placed)-1 &&
+			(status.Final() || parkedCancels == len(o.cancels))
 	}
-	return o.state.Email != string(email.StatusPending) && o.outcome.complete(status) &&
-		parkedPlaced >= len(o.placed)-1 &&
-		(status.Final() || parkedCancels == len(o.cancels))
+}
+
+// neverStarts reports whether an order is not started and every event that could start it
+// is parked.
+func (t *Tracker) neverStarts(o *followed) bool {
+	return o.state.Status == order.StatusPending && t.countParked(o.placed) == len(o.placed)
 }
 
 func (t *Tracker) countParked(events []event) (n int) {
@@ -281,11 +285,8 @@ func (t *Tracker) Report(took time.Duration) Report {
 		Seconds: float64(took.Round(100*time.Millisecond)) / float64(time.Second),
 	}
 	for _, o := range t.orders {
-		switch {
-		case o.known:
+		if !t.neverStarts(o) {
 			r.Orders = append(r.Orders, lineOf(o.state, o.outcome))
-		case t.countParked(o.placed) < len(o.placed):
-			r.Orders = append(r.Orders, o.expected)
 		}
 	}
 	for _, p := range t.parked {

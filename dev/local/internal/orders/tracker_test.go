@@ -80,6 +80,12 @@ func (s *fakeStores) setState(id string, status order.Status, mail string) {
 	}
 }
 
+func (s *fakeStores) setCredit(id string, credit order.Credit) {
+	state := s.states[id]
+	state.Credit = credit
+	s.states[id] = state
+}
+
 func (s *fakeStores) park(stream string, e sampledata.Event, reason string) {
 	s.parked = append(s.parked, kurrent.Parked{Event: &kurrent.Event{ID: uuid.MustParse(e.ID)}, Stream: stream, Reason: reason})
 }
@@ -119,15 +125,19 @@ func TestTracker_Settled(t *testing.T) {
 		arrange func(*fakeStores)
 		want    bool
 	}{
-		"an order not known yet":                {[]sampledata.Event{first}, func(*fakeStores) {}, false},
-		"a pending order":                       {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusPending, "none") }, false},
-		"an order whose confirmation is due":    {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusFulfilling, "pending") }, false},
-		"a confirmed order":                     {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusFulfilling, "sent") }, true},
-		"an email of unknown outcome":           {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusFulfilling, "unknown") }, true},
-		"an order on hold, which has no email":  {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusOnHold, "none") }, true},
-		"a rejected order whose email is due":   {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusRejected, "pending") }, false},
-		"an order that is being canceled":       {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusCancelling, "none") }, false},
-		"an order that was parked":              {[]sampledata.Event{first}, func(s *fakeStores) { s.park(id, first, "why") }, true},
+		"an order not known yet":               {[]sampledata.Event{first}, func(*fakeStores) {}, false},
+		"a pending order":                      {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusPending, "none") }, false},
+		"an order whose confirmation is due":   {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusFulfilling, "pending") }, false},
+		"a confirmed order":                    {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusFulfilling, "sent") }, true},
+		"an email of unknown outcome":          {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusFulfilling, "unknown") }, true},
+		"an order on hold, which has no email": {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusOnHold, "none") }, true},
+		"a rejected order whose email is due":  {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusRejected, "pending") }, false},
+		"an order that is being canceled":      {[]sampledata.Event{first}, func(s *fakeStores) { s.setState(id, order.StatusCancelling, "none") }, false},
+		"an order that was parked":             {[]sampledata.Event{first}, func(s *fakeStores) { s.park(id, first, "why") }, true},
+		"a parked order, which the api shows as pending": {[]sampledata.Event{first}, func(s *fakeStores) {
+			s.setState(id, order.StatusPending, "none")
+			s.park(id, first, "why")
+		}, true},
 		"an invalid event":                      {[]sampledata.Event{bad}, func(*fakeStores) {}, false},
 		"an invalid event that was parked":      {[]sampledata.Event{bad}, func(s *fakeStores) { s.park(id, bad, "why") }, true},
 		"an event noted twice":                  {[]sampledata.Event{first, first}, func(s *fakeStores) { s.setState(id, order.StatusFulfilling, "sent") }, true},
@@ -185,6 +195,10 @@ func TestTracker_Report(t *testing.T) {
 	note(tracker, "order-c", bad)
 	stores.setState("order-b", order.StatusRejected, "sent")
 	stores.setState("order-z", order.StatusShipped, "sent")
+	refused := placed("order-d")
+	note(tracker, "order-d", refused)
+	stores.setState("order-d", order.StatusPending, "none")
+	stores.park("order-d", refused, "INVALID_ARGUMENT")
 	stores.park("order-c", bad, "orderId: must be the stream's name")
 	stores.park("order-y", invalidPlaced(), "of another run")
 	require.NoError(t, tracker.Look(t.Context()))
@@ -198,9 +212,10 @@ func TestTracker_Report(t *testing.T) {
 		{"orderId":"order-b","customerId":"c-1","status":"rejected","reason":"","total":"USD12.10","credit":"reserved","email":"sent",
 			"lastEvent":"order-rejected","viewAgrees":true}
 	],"parked":[
-		{"stream":"order-c","type":"order-placed","eventId":%q,"reason":"orderId: must be the stream's name"}
-	],"seconds":1.5}`, bad.ID), string(body))
-	require.Equal(t, "1 of 2 orders are settled, 1 of 1 invalid events are parked", tracker.Progress())
+		{"stream":"order-c","type":"order-placed","eventId":%q,"reason":"orderId: must be the stream's name"},
+		{"stream":"order-d","type":"order-placed","eventId":%q,"reason":"INVALID_ARGUMENT"}
+	],"seconds":1.5}`, bad.ID, refused.ID), string(body))
+	require.Equal(t, "2 of 3 orders are settled, 1 of 1 invalid events are parked", tracker.Progress())
 }
 
 func TestTracker_UnreadableEventIsReportedNotAwaited(t *testing.T) {
