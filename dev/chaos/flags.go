@@ -1,9 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -14,7 +11,7 @@ import (
 
 	"orderflow/dev/chaos/internal/crash"
 	"orderflow/dev/chaos/internal/rig"
-	"orderflow/internal/config"
+	"orderflow/dev/flags"
 )
 
 const (
@@ -45,39 +42,22 @@ type options struct {
 	verbose   bool
 }
 
-// command collects all invalid flags: the flag package stops at the first.
+// command is the command line while it is read.
 type command struct {
 	options
-	named  string // name of the scenario
-	faults []config.Fault
-	flags  *flag.FlagSet
+	*flags.Set
+	named string // name of the scenario
 }
 
 // parseOptions reads the command line. It returns flag.ErrHelp after printing help to
 // stdout.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
-	c := &command{flags: flag.NewFlagSet("chaos", flag.ContinueOnError), options: options{
+	c := &command{Set: flags.New("chaos"), named: soak, options: options{
 		minutes: 1, seed: uint64(rand.Uint32()), bin: defaultBin, drain: defaultDrain,
-	}, named: soak}
+	}}
 	c.declare()
-	var discarded bytes.Buffer
-	c.flags.SetOutput(&discarded)
-	switch err := c.flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		_, _ = fmt.Fprint(stdout, usage())
-		c.flags.SetOutput(stdout)
-		c.flags.PrintDefaults()
-		return options{}, err
-	case err != nil:
-		c.fault("arguments", "%s", err)
-	case c.flags.NArg() > 0:
-		c.fault("arguments", "unexpected %q: only flags are accepted", c.flags.Arg(0))
-	}
-	c.check()
-	if len(c.faults) > 0 {
-		return options{}, &config.Error{Faults: c.faults}
-	}
-	return c.options, nil
+	err := c.ReadArguments(args, stdout, usage(), c.check)
+	return c.options, err
 }
 
 func usage() string {
@@ -86,85 +66,51 @@ func usage() string {
 	for _, s := range scenarios() {
 		fmt.Fprintf(&b, "  %-14s %s\n", s.name, s.about)
 	}
-	b.WriteString("\n")
 	return b.String()
 }
 
 func (c *command) declare() {
-	f := c.flags
-	f.StringVar(&c.bin, "bin", c.bin, "`folder` of worker, starter, kurrentsim, sessim and checker")
-	f.StringVar(&c.state, "state", "", "`folder` for databases and logs (default a temporary one, removed if there are no violations)")
-	f.BoolVar(&c.keep, "keep", false, "keep that folder in any case")
-	f.BoolVar(&c.checkOnly, "check", false, "only check that the server at --kurrentdb holds no orders")
-	f.BoolVar(&c.verbose, "v", false, "print each fault")
-	f.StringVar(&c.only, "only", "", "crash only at this failpoint")
-	f.StringVar(&c.named, "scenario", c.named, "run the scenario of this `name`")
-	c.value("kurrentdb", "connection `string` of a KurrentDB without orders that nothing else uses, instead of kurrentsim", func(v string) string {
+	c.StringVar(&c.bin, "bin", c.bin, "`folder` of worker, starter, kurrentsim, sessim and checker")
+	c.StringVar(&c.state, "state", "", "`folder` for databases and logs (default a temporary one, removed if there are no violations)")
+	c.BoolVar(&c.keep, "keep", false, "keep that folder in any case")
+	c.BoolVar(&c.checkOnly, "check", false, "only check that the server at --kurrentdb holds no orders")
+	c.BoolVar(&c.verbose, "v", false, "print each fault")
+	c.StringVar(&c.only, "only", "", "crash only at this failpoint")
+	c.StringVar(&c.named, "scenario", c.named, "run the scenario of this `name`")
+	c.Value("kurrentdb", "connection `string` of a KurrentDB without orders that nothing else uses, instead of kurrentsim", func(v string) error {
 		c.kurrentdb = v
-		if err := rig.CheckKurrentDB(v); err != nil {
-			return err.Error()
-		}
-		return ""
+		return rig.CheckKurrentDB(v)
 	})
-	c.value("minutes", "how long orders are placed and things break (default 1)", func(v string) string {
+	c.Value("minutes", "how long orders are placed and things break (default 1)", func(v string) error {
 		n, err := strconv.ParseFloat(v, 64)
 		c.minutes = n
-		return unless(err == nil && n > 0 && n <= maxMinutes, fmt.Sprintf("must be above 0 and at most %d", maxMinutes))
+		return flags.Unless(err == nil && n > 0 && n <= maxMinutes, "must be above 0 and at most %d", maxMinutes)
 	})
-	c.value("seed", "seed of orders and faults (default random)", func(v string) string {
-		n, err := strconv.ParseUint(v, 10, 64)
-		c.seed = n
-		return unless(err == nil, "must be a whole number, not below zero")
-	})
-	c.value("crashes", "how often to crash at each failpoint (default 0)", func(v string) string {
-		n, err := strconv.Atoi(v)
-		c.crashes = n
-		return unless(err == nil && n >= 0 && n <= maxCrashes, fmt.Sprintf("must be from 0 to %d", maxCrashes))
-	})
-	c.value("rate", "orders per second (default the scenario's)", func(v string) string {
+	c.Seed(&c.seed, "seed", "seed of orders and faults (default random)")
+	c.Count(&c.crashes, "crashes", "how often to crash at each failpoint (default 0)", 0, maxCrashes)
+	c.Value("rate", "orders per second (default the scenario's)", func(v string) error {
 		n, err := strconv.ParseFloat(v, 64)
 		c.rate = n
-		return unless(err == nil && n > 0 && n <= maxRate, fmt.Sprintf("must be above 0 and at most %d", maxRate))
+		return flags.Unless(err == nil && n > 0 && n <= maxRate, "must be above 0 and at most %d", maxRate)
 	})
-	c.value("drain", "how long everything may take to settle (default 7m)", func(v string) string {
+	c.Value("drain", "how long everything may take to settle (default 7m)", func(v string) error {
 		d, err := time.ParseDuration(v)
 		c.drain = d
-		return unless(err == nil && d > 0, "must be a duration such as 3m")
+		return flags.Unless(err == nil && d > 0, "must be a duration such as 3m")
 	})
-}
-
-// value declares a flag whose error is collected instead of ending the parsing.
-func (c *command) value(name, usage string, set func(string) string) {
-	c.flags.Func(name, usage, func(v string) error {
-		if problem := set(v); problem != "" {
-			c.fault("--"+name, "%s", problem)
-		}
-		return nil
-	})
-}
-
-func unless(ok bool, problem string) string {
-	if ok {
-		return ""
-	}
-	return problem
-}
-
-func (c *command) fault(name, format string, args ...any) {
-	c.faults = append(c.faults, config.Fault{Name: name, Problem: fmt.Sprintf(format, args...)})
 }
 
 // check finds the scenario, and flags that cannot be combined.
 func (c *command) check() {
 	var known bool
 	if c.scenario, known = findScenario(c.named); !known {
-		c.fault("--scenario", "must be one of %s", strings.Join(scenarioNames(), ", "))
+		c.Fault("--scenario", "must be one of %s", strings.Join(scenarioNames(), ", "))
 	}
 	if _, err := crash.Select(c.only); err != nil {
-		c.fault("--only", "%s", err)
+		c.Fault("--only", "%s", err)
 	}
 	if c.checkOnly && c.kurrentdb == "" {
-		c.fault("--check", "needs --kurrentdb")
+		c.Fault("--check", "needs --kurrentdb")
 	}
 	if c.only != "" && c.crashes == 0 {
 		c.crashes = 1

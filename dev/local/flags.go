@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,8 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"orderflow/dev/flags"
 	"orderflow/dev/sampledata"
-	"orderflow/internal/config"
 )
 
 const (
@@ -40,119 +39,73 @@ type options struct {
 	realSES   bool
 }
 
-// command collects all invalid flags: the flag package stops at the first.
+// command is the command line while it is read.
 type command struct {
 	options
-	files  []string
-	faults []config.Fault
-	flags  *flag.FlagSet
+	*flags.Set
+	files []string
 }
 
 // parseOptions reads the command line and the files it names. It returns flag.ErrHelp
 // after printing help to stdout.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
-	c := &command{flags: flag.NewFlagSet("local", flag.ContinueOnError), options: options{
+	c := &command{Set: flags.New("local"), options: options{
 		state: defaultState, rate: defaultRate, timeout: defaultTimeout, seed: uint64(rand.Uint32()),
 	}}
 	c.declare()
-	var discarded bytes.Buffer
-	c.flags.SetOutput(&discarded)
-	switch err := c.flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		_, _ = fmt.Fprint(stdout, usage)
-		c.flags.SetOutput(stdout)
-		c.flags.PrintDefaults()
-		return options{}, err
-	case err != nil:
-		c.fault("arguments", "%s", err)
-	case c.flags.NArg() > 0:
-		c.fault("arguments", "unexpected %q: only flags are accepted", c.flags.Arg(0))
-	}
-	c.check()
-	c.readFiles()
-	if len(c.faults) > 0 {
-		return options{}, &config.Error{Faults: c.faults}
-	}
-	return c.options, nil
+	err := c.ReadArguments(args, stdout, usage, func() {
+		c.check()
+		c.readFiles()
+	})
+	return c.options, err
 }
 
 const usage = `local runs all of Orderflow on this machine. See docs/tutorial.md for what it shows.
 
 KURRENTDB_URL, TEMPORAL_ADDRESS, POSTGRES_URL and AWS_ENDPOINT_URL_SESV2 replace parts of the stack with running servers.
-
 `
 
 func (c *command) declare() {
-	f := c.flags
-	f.StringVar(&c.state, "state", c.state, "folder for databases, logs and stack.json")
-	f.BoolVar(&c.fresh, "fresh", false, "delete the state of earlier runs first")
-	f.BoolVar(&c.once, "once", false, "wait until the orders of this run are settled, print a report and stop")
-	c.value("ports", "default, or auto for free ports (default default)", func(v string) string {
+	c.StringVar(&c.state, "state", c.state, "folder for databases, logs and stack.json")
+	c.BoolVar(&c.fresh, "fresh", false, "delete the state of earlier runs first")
+	c.BoolVar(&c.once, "once", false, "wait until the orders of this run are settled, print a report and stop")
+	c.Value("ports", "default, or auto for free ports (default default)", func(v string) error {
 		c.autoPorts = v == "auto"
-		return unless(c.autoPorts || v == "default", "must be default or auto")
+		return flags.Unless(c.autoPorts || v == "default", "must be default or auto")
 	})
-	c.value("orders", "append the streams of a `file`; repeatable", func(v string) string {
+	c.Value("orders", "append the streams of a `file`; repeatable", func(v string) error {
 		c.files = append(c.files, v)
-		return unless(v != "", "must name a file")
+		return flags.Unless(v != "", "must name a file")
 	})
-	c.value("generate", "append this many generated orders at once", func(v string) string {
-		n, err := strconv.Atoi(v)
-		c.generate = n
-		return unless(err == nil && n >= 1 && n <= maxGenerate, fmt.Sprintf("must be from 1 to %d", maxGenerate))
-	})
-	c.value("seed", "seed of the generated orders; the same seed produces the same orders (default random)", func(v string) string {
-		n, err := strconv.ParseUint(v, 10, 64)
-		c.seed = n
-		return unless(err == nil, "must be a whole number, not below zero")
-	})
-	c.value("rate", fmt.Sprintf("generated orders per second, 0 for none (default %v)", c.rate), func(v string) string {
+	c.Count(&c.generate, "generate", "append this many generated orders at once", 1, maxGenerate)
+	c.Seed(&c.seed, "seed", "seed of the generated orders; the same seed produces the same orders (default random)")
+	c.Value("rate", fmt.Sprintf("generated orders per second, 0 for none (default %v)", c.rate), func(v string) error {
 		n, err := strconv.ParseFloat(v, 64)
 		c.rate = n
 		inRange := n == 0 || n >= minRate && n <= maxRate
-		return unless(err == nil && inRange, fmt.Sprintf("must be 0, or from %v to %d", minRate, maxRate))
+		return flags.Unless(err == nil && inRange, "must be 0, or from %v to %d", minRate, maxRate)
 	})
-	c.value("timeout", fmt.Sprintf("how long --once may take (default %s)", c.timeout), func(v string) string {
+	c.Value("timeout", fmt.Sprintf("how long --once may take (default %s)", c.timeout), func(v string) error {
 		d, err := time.ParseDuration(v)
 		c.timeout = d
-		return unless(err == nil && d > 0 && d <= maxTimeout, "must be a duration such as 90s or 10m, up to 24h")
+		return flags.Unless(err == nil && d > 0 && d <= maxTimeout, "must be a duration such as 90s or 10m, up to 24h")
 	})
-	c.value("ses", "sim, or aws to send through Amazon SES; disables generated orders (default sim)", func(v string) string {
+	c.Value("ses", "sim, or aws to send through Amazon SES; disables generated orders (default sim)", func(v string) error {
 		c.realSES = v == "aws"
-		return unless(c.realSES || v == "sim", "must be sim or aws")
+		return flags.Unless(c.realSES || v == "sim", "must be sim or aws")
 	})
-}
-
-// value declares a flag whose error is collected instead of ending the parsing.
-func (c *command) value(name, usage string, set func(string) string) {
-	c.flags.Func(name, usage, func(v string) error {
-		if problem := set(v); problem != "" {
-			c.fault("--"+name, "%s", problem)
-		}
-		return nil
-	})
-}
-
-func unless(ok bool, problem string) string {
-	if ok {
-		return ""
-	}
-	return problem
-}
-
-func (c *command) fault(name, format string, args ...any) {
-	c.faults = append(c.faults, config.Fault{Name: name, Problem: fmt.Sprintf(format, args...)})
 }
 
 // check finds flags that cannot be combined.
 func (c *command) check() {
 	if c.state == "" {
-		c.fault("--state", "must name a folder")
+		c.Fault("--state", "must name a folder")
 	}
 	if c.once && c.generate == 0 && len(c.files) == 0 {
-		c.fault("--once", "needs --orders or --generate")
+		c.Fault("--once", "needs --orders or --generate")
 	}
 	if c.realSES && c.generate > 0 {
-		c.fault("--generate", "cannot be used with --ses aws: the generated addresses do not exist")
+		c.Fault("--generate", "cannot be used with --ses aws: the generated addresses do not exist")
 	}
 	if c.realSES || c.once {
 		c.rate = 0
@@ -169,7 +122,7 @@ func (c *command) readFiles() {
 		}
 		content, err := readFile(path)
 		if err != nil {
-			c.fault("--orders "+path, "%s", err)
+			c.Fault("--orders "+path, "%s", err)
 			continue
 		}
 		sum := sha256.Sum256(content)
@@ -179,7 +132,7 @@ func (c *command) readFiles() {
 		seen[sum] = true
 		streams, err := sampledata.ReadFile(bytes.NewReader(content))
 		if err != nil {
-			c.fault("--orders "+path, "%s", err)
+			c.Fault("--orders "+path, "%s", err)
 		}
 		c.streams = append(c.streams, streams...)
 	}
