@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"orderflow/dev/sampledata"
 	"orderflow/internal/email"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
-	"orderflow/internal/serverjson"
 )
 
 const (
@@ -26,9 +22,6 @@ const (
 	// queriesPerLook bounds the orders queried in one look, for the same reason. The next
 	// look continues after them.
 	queriesPerLook = 32
-
-	// orderPrefix is the prefix of the streams in the category that the bridge reads.
-	orderPrefix = "order-"
 )
 
 // StateSource returns the state of an order, or ErrUnknown if there is none. API
@@ -59,18 +52,6 @@ type Tracker struct {
 	unlinked map[event]Parked // the server leaves them out of the stream that the group reads
 }
 
-// event identifies one event of the run. The same id may occur on two streams.
-type event struct{ stream, id string }
-
-// followed is one order of the run.
-type followed struct {
-	placed  []event     // events that place it: one is used, any other is parked as a duplicate
-	cancels []event     // requests to cancel it
-	state   order.State // from its events until the api returns one
-	outcome Outcome
-	settled bool
-}
-
 // NewTracker returns a Tracker for the events that the group reads from the stream.
 func NewTracker(states StateSource, outcomes OutcomeSource, parkedSource ParkedSource, stream, group string) *Tracker {
 	return &Tracker{
@@ -78,68 +59,6 @@ func NewTracker(states StateSource, outcomes OutcomeSource, parkedSource ParkedS
 		orders: map[string]*followed{}, types: map[event]string{}, parked: map[event]Parked{},
 		unlinked: map[event]Parked{},
 	}
-}
-
-// Note adds the events of a stream to the run.
-func (t *Tracker) Note(s sampledata.Stream) {
-	if !strings.HasPrefix(s.Name, orderPrefix) {
-		return
-	}
-	for _, e := range s.Events {
-		t.note(s.Name, e)
-	}
-}
-
-func (t *Tracker) note(stream string, e sampledata.Event) {
-	var err error
-	this := event{stream, e.ID}
-	switch e.Type {
-	case order.TypePlaced, order.TypePlacedAlias:
-		var placed order.Placed
-		if placed, err = order.DecodePlaced(stream, e.ContentType, e.Data); err == nil {
-			t.follow(stream).place(this, placed)
-		}
-	case order.TypeCancellationRequested:
-		if _, err = order.DecodeCancellation(stream, e.ContentType, e.Data); err == nil {
-			o := t.follow(stream)
-			o.cancels = append(o.cancels, this)
-		}
-	case order.TypePaid:
-		_, err = order.DecodePaid(stream, e.ContentType, e.Data)
-	default:
-		return
-	}
-	t.types[this] = e.Type
-	if err == nil {
-		return
-	}
-	if unreadable := serverjson.Check(e.Data); unreadable != nil && e.ContentType == sampledata.ContentTypeJSON {
-		t.unlinked[this] = Parked{Stream: stream, Type: e.Type, EventID: e.ID, Reason: unreadable.Error()}
-		return
-	}
-	t.invalid = append(t.invalid, this)
-}
-
-func (t *Tracker) follow(orderID string) *followed {
-	o, found := t.orders[orderID]
-	if !found {
-		o = &followed{state: order.State{
-			OrderID: orderID, Status: order.StatusPending, Credit: order.CreditNone, Email: string(email.StatusNone),
-		}}
-		t.orders[orderID] = o
-		t.sequence = append(t.sequence, orderID)
-	}
-	return o
-}
-
-func (o *followed) place(this event, placed order.Placed) {
-	if slices.Contains(o.placed, this) {
-		return
-	}
-	if len(o.placed) == 0 {
-		o.state.CustomerID, o.state.Total = placed.CustomerID, placed.Total
-	}
-	o.placed = append(o.placed, this)
 }
 
 // Progress returns the progress of the run in one line.
