@@ -28,7 +28,7 @@ type Ports struct {
 func ClaimPorts() (*Ports, error) {
 	for _, n := range rand.Perm((lastPort - firstPort) / blockSize) {
 		first := firstPort + n*blockSize
-		if claim, err := net.Listen("tcp", loopback(first)); err == nil {
+		if claim, err := net.Listen("tcp", Loopback(first)); err == nil {
 			return &Ports{claim: claim, last: first}, nil
 		}
 	}
@@ -51,6 +51,9 @@ func (p *Ports) Next() (int, error) {
 // Close releases the block.
 func (p *Ports) Close() error { return p.claim.Close() }
 
+// Loopback returns the address of a port of the loopback interface.
+func Loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
 // FreePort returns a TCP port of the loopback interface that no process listened on a
 // moment ago. It may be taken before it is used: the caller must handle a server that
 // fails to start on it.
@@ -66,7 +69,7 @@ func FreePort() (int, error) {
 // requireFree returns a one-line error if a port is taken, which a server's own log
 // reports in several lines.
 func requireFree(port int) error {
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	listener, err := net.Listen("tcp", Loopback(port))
 	if err != nil {
 		return fmt.Errorf("port %d of 127.0.0.1 cannot be used, choose another or stop what holds it: %w", port, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"syscall"
 	"time"
@@ -98,9 +97,9 @@ func startTemporal(ctx context.Context, o TemporalOptions) (*Temporal, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &Temporal{Address: loopback(o.Port), PID: process.PID, process: process}
+	server := &Temporal{Address: Loopback(o.Port), PID: process.PID, process: process}
 	if !o.Headless {
-		server.UI = "http://" + loopback(o.UIPort)
+		server.UI = "http://" + Loopback(o.UIPort)
 	}
 	if err := server.awaitReady(ctx, o); err != nil {
 		return nil, fmt.Errorf("start temporal: %w", err)
@@ -117,8 +116,6 @@ func choosePort(port *int) (err error) {
 	}
 	return requireFree(*port)
 }
-
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // arguments returns the command line. The write-ahead log without a sync for each
 // transaction is about three times as fast and loses nothing when the process is killed.

@@ -17,9 +17,11 @@ func TestReadArguments(t *testing.T) {
 		args []string
 		want string // the error; empty if there is none
 	}{
-		"valid flags":     {[]string{"--count", "3", "--seed=18446744073709551615"}, ""},
-		"no flags":        {nil, ""},
-		"invalid values":  {[]string{"--count", "0", "--seed", "-1"}, "--count: must be from 1 to 3\n--seed: must be a whole number, not below zero"},
+		"valid flags": {[]string{"--count", "3", "--seed=18446744073709551615"}, ""},
+		"no flags":    {nil, ""},
+		"invalid values": {
+			[]string{"--count", "0", "--seed", "-1"}, "--count: must be from 1 to 3\n--seed: must be a whole number, not below zero",
+		},
 		"text":            {[]string{"--count", "few"}, "--count: must be from 1 to 3"},
 		"an argument":     {[]string{"now"}, `arguments: unexpected "now": only flags are accepted`},
 		"an unknown flag": {[]string{"--speed", "9"}, "arguments: flag provided but not defined: -speed"},

@@ -8,6 +8,9 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+
+	"orderflow/dev/devserver"
+	"orderflow/dev/programs"
 )
 
 // The binaries: the first half of their processes' names.
@@ -61,7 +64,7 @@ func (r *Rig) addBinary(binary, name string) error {
 		if err != nil {
 			return err
 		}
-		nearEnd[store] = loopback(port)
+		nearEnd[store] = devserver.Loopback(port)
 		upstream := r.addresses[store]
 		if store == Postgres {
 			upstream = r.clients.Addr()
@@ -73,7 +76,7 @@ func (r *Rig) addBinary(binary, name string) error {
 	if err != nil {
 		return err
 	}
-	r.addresses[name] = loopback(port)
+	r.addresses[name] = devserver.Loopback(port)
 	own := map[string]string{"OPS_ADDR": r.addresses[name]}
 	if binary == API {
 		if own["API_ADDR"], err = r.addClientEdge(name); err != nil {
@@ -81,10 +84,10 @@ func (r *Rig) addBinary(binary, name string) error {
 		}
 	}
 	r.add(&Process{
-		Name: name, ready: r.answers(name, "/readyz"), pause: pauseOne,
+		Name: name, ready: r.answers(name, programs.BinaryReady), pause: pauseOne,
 		launch: func(ctx context.Context, variables map[string]string) (child, error) {
-			environ := listed(machine(), product(), r.storeVariables(nearEnd), own, r.options.Variables, variables)
-			return r.launchBinary(ctx, name, binary, nil, environ)
+			environ := r.environment(nearEnd, own, r.options.Variables, variables)
+			return r.options.launcher().Start(ctx, name, binary, nil, environ)
 		},
 	})
 	return nil
@@ -99,9 +102,9 @@ func (r *Rig) addClientEdge(name string) (address string, err error) {
 			return "", err
 		}
 	}
-	address = loopback(ports[0])
-	e := newEdge(r.proxies, Client, name, loopback(ports[1]), address)
-	r.edges[e.Name], r.clientAddresses[name] = e, loopback(ports[1])
+	address = devserver.Loopback(ports[0])
+	e := newEdge(r.proxies, Client, name, devserver.Loopback(ports[1]), address)
+	r.edges[e.Name], r.clientAddresses[name] = e, devserver.Loopback(ports[1])
 	return address, nil
 }
 
@@ -114,21 +117,6 @@ func (r *Rig) ClientURLs() []string {
 	return urls
 }
 
-// storeVariables returns the variables that point to the stores at these addresses.
-func (r *Rig) storeVariables(address map[string]string) map[string]string {
-	variables := map[string]string{
-		"TEMPORAL_ADDRESS": address[Temporal],
-		"KURRENTDB_URL":    r.kurrentURL(address[KurrentDB]),
-	}
-	if to, ok := address[Postgres]; ok {
-		variables["POSTGRES_URL"] = r.databaseURL(to)
-	}
-	if to, ok := address[SES]; ok {
-		variables["AWS_ENDPOINT_URL_SESV2"] = "http://" + to
-	}
-	return variables
-}
-
 // databaseURL returns the URL of the database at an address.
 func (r *Rig) databaseURL(address string) string {
 	r.mu.Lock()
@@ -139,12 +127,6 @@ func (r *Rig) databaseURL(address string) string {
 	}
 	direct.Host = address
 	return direct.String()
-}
-
-// Environment returns the variables of a program that reaches the stores directly, not
-// through the proxies.
-func (r *Rig) Environment() []string {
-	return listed(machine(), product(), r.storeVariables(r.addresses))
 }
 
 func portOf(address string) (int, error) {

@@ -29,26 +29,26 @@ type Direct struct {
 // Connect opens the clients.
 func (r *Rig) Connect(ctx context.Context) (*Direct, error) {
 	quiet := slog.New(slog.DiscardHandler)
-	variables := r.storeVariables(r.addresses)
-	events, err := kurrent.Open(kurrent.Config{URL: variables["KURRENTDB_URL"], AllowPlaintext: true, CallTimeout: callTimeout})
+	servers := r.servers(r.addresses)
+	events, err := kurrent.Open(kurrent.Config{URL: servers.KurrentDB, AllowPlaintext: true, CallTimeout: callTimeout})
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	rows, err := postgres.Open(ctx, postgres.Config{
-		URL: variables["POSTGRES_URL"], MaxConns: 8, ApplicationName: "orderflow-chaos", CallTimeout: callTimeout,
+		URL: servers.Postgres, MaxConns: 8, ApplicationName: "orderflow-chaos", CallTimeout: callTimeout,
 	})
 	if err != nil {
 		events.Close()
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	options := client.Options{HostPort: variables["TEMPORAL_ADDRESS"], Logger: log.NewStructuredLogger(quiet)}
+	options := client.Options{HostPort: servers.Temporal, Logger: log.NewStructuredLogger(quiet)}
 	temporal, err := temporalclient.Dial(ctx, options, quiet)
 	if err != nil {
 		events.Close()
 		rows.Close()
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	return &Direct{Temporal: temporal, Events: events, Rows: rows, SES: variables["AWS_ENDPOINT_URL_SESV2"]}, nil
+	return &Direct{Temporal: temporal, Events: events, Rows: rows, SES: servers.SES}, nil
 }
 
 // Close closes all of them.

@@ -20,6 +20,7 @@
 // like every store.
 //
 // Package load owns what runs through the rig, package fault what breaks and when, and
-// the checker whether anything was lost. They reach the stores directly, by Direct and
-// Environment.
+// the checker whether anything was lost. They reach the stores directly, by Direct.
+// Package programs knows how a binary is started and which variables lead it to its
+// stores.
 package rig

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/devserver"
 	"orderflow/dev/devserver/devservertest"
 )
 
@@ -16,15 +17,15 @@ func TestEdge_ReplacesStuckProxy(t *testing.T) {
 	store, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	e := newEdge(newProxies(), "worker-1", Postgres, loopback(near), store.Addr().String())
+	e := newEdge(newProxies(), "worker-1", Postgres, devserver.Loopback(near), store.Addr().String())
 	t.Cleanup(e.Close)
 	require.NoError(t, e.Open())
-	passes(t, loopback(near), store)
+	passes(t, devserver.Loopback(near), store)
 
 	stuck := e.current()
 	require.NoError(t, e.replace(stuck))
 	require.NotSame(t, stuck, e.current())
-	passes(t, loopback(near), store)
+	passes(t, devserver.Loopback(near), store)
 	again := e.current()
 	require.NoError(t, e.replace(stuck), "it was replaced already")
 	require.Same(t, again, e.current())
@@ -34,7 +35,7 @@ func TestEdge_ReplacesStuckProxy(t *testing.T) {
 	require.NoError(t, e.replace(again))
 	// A process that another test is starting holds a copy of the listener for a moment.
 	require.Eventually(t, func() bool {
-		connection, err := net.Dial("tcp", loopback(near))
+		connection, err := net.Dial("tcp", devserver.Loopback(near))
 		if err == nil {
 			_ = connection.Close()
 		}

@@ -8,7 +8,11 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
+
+// askTimeout bounds reading the metrics of a process.
+const askTimeout = 2 * time.Second
 
 // Gauge returns the value of one metric without labels from a binary's /metrics.
 func (r *Rig) Gauge(ctx context.Context, process, metric string) (float64, error) {

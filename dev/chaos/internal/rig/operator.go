@@ -80,7 +80,7 @@ func (r *Rig) retryUntilDone(ctx context.Context, do func(context.Context, *kurr
 }
 
 func (r *Rig) ask(ctx context.Context, do func(context.Context, *kurrentdb.Client) error) error {
-	return askKurrentDB(ctx, r.storeVariables(r.addresses)["KURRENTDB_URL"], do)
+	return askKurrentDB(ctx, r.kurrentURL(r.addresses[KurrentDB]), do)
 }
 
 func askKurrentDB(ctx context.Context, connection string, do func(context.Context, *kurrentdb.Client) error) error {

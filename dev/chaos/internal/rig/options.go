@@ -4,9 +4,9 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
-	"slices"
 	"time"
+
+	"orderflow/dev/programs"
 )
 
 // Options configure a rig.
@@ -40,13 +40,17 @@ func (o Options) number(binary string) int {
 	}
 }
 
-// Log returns the path of a process's log.
-func (r *Rig) Log(process string) string { return filepath.Join(r.options.Dir, "log", process+".log") }
+func (o Options) launcher() programs.Launcher {
+	return programs.Launcher{BinDir: o.BinDir, StateDir: o.Dir}
+}
 
-// machine lists the variables of this process that a program needs. Other variables may
+// Log returns the path of a process's log.
+func (r *Rig) Log(process string) string { return r.options.launcher().Log(process) }
+
+// machine returns the variables of this process that a program needs. Other variables may
 // point to other servers.
-func machine() map[string]string {
-	kept := map[string]string{}
+func machine() programs.Environment {
+	kept := programs.Environment{}
 	for _, name := range []string{"PATH", "HOME", "TMPDIR"} {
 		if value, ok := os.LookupEnv(name); ok {
 			kept[name] = value
@@ -68,33 +72,36 @@ func Hold(variables map[string]string) (time.Duration, error) {
 	return time.ParseDuration(text)
 }
 
-// product returns the variables of every binary, wherever its stores are. Times are
-// short, so that a minute covers whole cycles.
-func product() map[string]string {
+// shortTimes returns variables of every binary. Times are short, so that a minute covers
+// whole cycles.
+func shortTimes() map[string]string {
 	return map[string]string{
-		"KURRENTDB_ALLOW_PLAINTEXT": "true",
-		"TEMPORAL_CONFIG_FILE":      os.DevNull,
-		"AWS_ACCESS_KEY_ID":         "chaos",
-		"AWS_SECRET_ACCESS_KEY":     "chaos",
-		"AWS_REGION":                "us-east-1",
-		"EMAIL_FROM":                "orders@shop.example",
-		"EMAIL_UNKNOWN_GRACE":       "1s",
-		"CREDIT_HOLD":               defaultHold.String(),
-		"STARTER_MESSAGE_TIMEOUT":   "10s",
-		"SHUTDOWN_TIMEOUT":          "5s",
+		"EMAIL_UNKNOWN_GRACE":     "1s",
+		"CREDIT_HOLD":             defaultHold.String(),
+		"STARTER_MESSAGE_TIMEOUT": "10s",
+		"SHUTDOWN_TIMEOUT":        "5s",
 	}
 }
 
-// listed returns variables in the form of os.Environ. Later ones override earlier ones.
-func listed(layers ...map[string]string) []string {
-	all := map[string]string{}
-	for _, layer := range layers {
-		maps.Copy(all, layer)
+// environment returns the variables of a program that reaches the stores at these
+// addresses. Later variables override earlier ones.
+func (r *Rig) environment(address map[string]string, more ...map[string]string) []string {
+	e := machine()
+	e.LeadTo(r.servers(address))
+	for _, variables := range append([]map[string]string{shortTimes()}, more...) {
+		maps.Copy(e, variables)
 	}
-	var list []string
-	for name, value := range all {
-		list = append(list, name+"="+value)
+	return e.Environ()
+}
+
+// servers returns where the stores at these addresses are.
+func (r *Rig) servers(address map[string]string) programs.Servers {
+	s := programs.Servers{KurrentDB: r.kurrentURL(address[KurrentDB]), Temporal: address[Temporal]}
+	if to, ok := address[Postgres]; ok {
+		s.Postgres = r.databaseURL(to)
 	}
-	slices.Sort(list)
-	return list
+	if to, ok := address[SES]; ok {
+		s.SES = "http://" + to
+	}
+	return s
 }

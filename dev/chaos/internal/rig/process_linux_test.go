@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/dev/devserver"
+	"orderflow/dev/programs"
 )
 
 // supervised is a process that does nothing, and is watched over until the test ends.
@@ -23,7 +24,7 @@ func supervised(t *testing.T) (*Process, *[]map[string]string) {
 		launch: func(ctx context.Context, variables map[string]string) (child, error) {
 			starts = append(starts, variables)
 			process, err := devserver.Start(ctx, devserver.Command{Name: "sleeper", Path: "/bin/sleep", Args: []string{"600"}})
-			return program{process}, err
+			return programs.Program{Process: process}, err
 		},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -57,7 +58,7 @@ func TestProcess_ReportsUnexpectedDeath(t *testing.T) {
 	t.Parallel()
 	p, _ := supervised(t)
 	require.NoError(t, p.Start(t.Context(), nil))
-	p.running().(program).Signal(9)
+	p.running().(programs.Program).Signal(9)
 	death, err := p.AwaitDeathAfter(t.Context(), 0)
 	require.NoError(t, err)
 	require.True(t, death.Killed())
@@ -91,7 +92,7 @@ func TestProcess_Pause(t *testing.T) {
 	t.Parallel()
 	p, _ := supervised(t)
 	require.NoError(t, p.Start(t.Context(), nil))
-	pid := p.running().(program).PID
+	pid := p.running().(programs.Program).PID
 	paused := make(chan error, 1)
 	go func() { paused <- p.Pause(t.Context(), 300*time.Millisecond) }()
 	require.Eventually(t, func() bool { return stateOf(t, pid) == "T" }, 5*time.Second, time.Millisecond)

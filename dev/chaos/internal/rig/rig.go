@@ -79,7 +79,7 @@ func prepare(ctx context.Context, o Options) (*Rig, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
-	if err := requireBinaries(o); err != nil {
+	if err := o.requireBinaries(); err != nil {
 		return nil, err
 	}
 	ports, err := devserver.ClaimPorts()

@@ -30,7 +30,7 @@ func (r *Rig) Output(ctx context.Context, binary string, args ...string) ([]byte
 // OutputWith is Output with extra variables.
 func (r *Rig) OutputWith(ctx context.Context, variables map[string]string, binary string, args ...string) ([]byte, error) {
 	command := exec.CommandContext(ctx, filepath.Join(r.options.BinDir, binary), args...)
-	command.Env = listed(machine(), product(), r.storeVariables(r.addresses), variables)
+	command.Env = r.environment(r.addresses, variables)
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = killDelay
 	var stdout, stderr bytes.Buffer

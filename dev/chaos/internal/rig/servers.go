@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
-	"time"
 
 	"orderflow/dev/devserver"
+	"orderflow/dev/programs"
 	"orderflow/workflows"
 )
 
@@ -31,25 +27,6 @@ func Stores() []string { return []string{Temporal, KurrentDB, Postgres, SES} }
 // inboxSize is more emails than any run sends: the checker counts them all.
 const inboxSize = 200_000
 
-// program is a binary as a child: stopped by SIGTERM, and by SIGKILL if that takes too
-// long.
-type program struct{ *devserver.Process }
-
-func (p program) Stop(ctx context.Context) error {
-	return p.Process.Stop(ctx, syscall.SIGTERM, syscall.SIGKILL)
-}
-
-// launchBinary starts one of the programs in the folder of binaries.
-func (r *Rig) launchBinary(ctx context.Context, name, binary string, args []string, environ []string) (child, error) {
-	process, err := devserver.Start(ctx, devserver.Command{
-		Name: name, Path: filepath.Join(r.options.BinDir, binary), Args: args, Env: environ, LogFile: r.Log(name),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return program{process}, nil
-}
-
 // addStores adds a process for every store. It starts none.
 func (r *Rig) addStores(cli string) error {
 	for _, store := range Stores() {
@@ -57,7 +34,7 @@ func (r *Rig) addStores(cli string) error {
 		if err != nil {
 			return err
 		}
-		r.addresses[store] = loopback(port)
+		r.addresses[store] = devserver.Loopback(port)
 	}
 	if err := r.addPostgres(); err != nil {
 		return err
@@ -74,24 +51,24 @@ func (r *Rig) addStores(cli string) error {
 func (r *Rig) addKurrentsim() {
 	r.kurrentdb = url.URL{Scheme: "kurrentdb", RawQuery: "tls=false"}
 	r.add(&Process{
-		Name: KurrentDB, ready: r.answers(KurrentDB, "/health/live"), pause: pauseOne,
+		Name: KurrentDB, ready: r.answers(KurrentDB, programs.SimulatorReady), pause: pauseOne,
 		launch: func(ctx context.Context, _ map[string]string) (child, error) {
 			args := []string{"--listen", r.addresses[KurrentDB], "--data", filepath.Join(r.options.Dir, "kurrentdb")}
 			for _, link := range r.options.Hidden {
 				args = append(args, "--hide-link", link)
 			}
-			return r.launchBinary(ctx, KurrentDB, "kurrentsim", args, listed(machine()))
+			return r.options.launcher().Start(ctx, KurrentDB, "kurrentsim", args, machine().Environ())
 		},
 	})
 }
 
 func (r *Rig) addSES() {
 	r.add(&Process{
-		Name: SES, ready: r.answers(SES, "/health/live"), pause: pauseOne,
+		Name: SES, ready: r.answers(SES, programs.SimulatorReady), pause: pauseOne,
 		launch: func(ctx context.Context, _ map[string]string) (child, error) {
-			return r.launchBinary(ctx, SES, "sessim", []string{
+			return r.options.launcher().Start(ctx, SES, "sessim", []string{
 				"--listen", r.addresses[SES], "--data", filepath.Join(r.options.Dir, "inbox.jsonl"), "--keep", strconv.Itoa(inboxSize),
-			}, listed(machine()))
+			}, machine().Environ())
 		},
 	})
 }
@@ -119,7 +96,7 @@ func (r *Rig) addPostgres() error {
 	if err != nil {
 		return err
 	}
-	if r.clients, err = newAlias(loopback(port), r.addresses[Postgres]); err != nil {
+	if r.clients, err = newAlias(devserver.Loopback(port), r.addresses[Postgres]); err != nil {
 		return fmt.Errorf("name of %s: %w", Postgres, err)
 	}
 	r.add(&Process{Name: Postgres, launch: r.launchPostgres, ready: r.listens(Postgres), pause: pauseFamily})
@@ -153,34 +130,14 @@ func (r *Rig) listens(store string) func(context.Context) error {
 	}
 }
 
-// answers returns a readiness check for a server with a readiness page.
+// answers returns a readiness check for a program with a readiness page.
 func (r *Rig) answers(process, path string) func(context.Context) error {
-	return func(ctx context.Context) error { return get(ctx, "http://"+r.addresses[process]+path) }
-}
-
-// askTimeout bounds one readiness check.
-const askTimeout = 2 * time.Second
-
-func get(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	if answer.StatusCode/100 != 2 {
-		err = errors.New(answer.Status)
-	}
-	return errors.Join(err, answer.Body.Close())
+	return func(ctx context.Context) error { return programs.Ready(ctx, r.addresses[process], path) }
 }
 
 // requireBinaries returns an error that names missing programs, before anything is
 // started.
-func requireBinaries(o Options) error {
+func (o Options) requireBinaries() error {
 	names := []string{"sessim", Orderflow}
 	if !o.external() {
 		names = append(names, "kurrentsim")
@@ -190,13 +147,5 @@ func requireBinaries(o Options) error {
 			names = append(names, binary)
 		}
 	}
-	var missing []error
-	for _, name := range names {
-		if _, err := os.Stat(filepath.Join(o.BinDir, name)); err != nil {
-			missing = append(missing, fmt.Errorf("%s is not in %s: build it with make chaos", name, o.BinDir))
-		}
-	}
-	return errors.Join(missing...)
+	return o.launcher().Require("chaos", names...)
 }
-
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

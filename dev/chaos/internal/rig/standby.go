@@ -28,7 +28,7 @@ func (r *Rig) Failover(ctx context.Context, lag time.Duration) error {
 	if err := p.await(ctx, func() bool { return p.current != nil }); err != nil {
 		return err
 	}
-	link, err := newAlias(loopback(0), r.addresses[Postgres])
+	link, err := newAlias(devserver.Loopback(0), r.addresses[Postgres])
 	if err != nil {
 		return fmt.Errorf("replicate: %w", err)
 	}

@@ -23,7 +23,7 @@ func newPostgresRig(t *testing.T) *Rig {
 	dir := t.TempDir()
 	r := &Rig{
 		cluster: filepath.Join(dir, Postgres), options: Options{Dir: dir}, ports: ports, proxies: newProxies(),
-		processes: map[string]*Process{}, edges: map[string]*Edge{}, addresses: map[string]string{Postgres: loopback(port)},
+		processes: map[string]*Process{}, edges: map[string]*Edge{}, addresses: map[string]string{Postgres: devserver.Loopback(port)},
 	}
 	require.NoError(t, r.addPostgres())
 	supervision, stop := context.WithCancel(context.WithoutCancel(t.Context()))

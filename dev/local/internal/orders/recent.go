@@ -25,7 +25,9 @@ const listTimeout = 5 * time.Second
 
 // Workflows lists workflows. Temporal's client implements it.
 type Workflows interface {
-	ListWorkflow(ctx context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
+	ListWorkflow(
+		ctx context.Context, r *workflowservice.ListWorkflowExecutionsRequest,
+	) (*workflowservice.ListWorkflowExecutionsResponse, error)
 }
 
 // Recent looks at the newest orders from all sources: Temporal lists them, because the

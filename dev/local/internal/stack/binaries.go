@@ -3,16 +3,11 @@ package stack
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
 	"orderflow/dev/devserver"
+	"orderflow/dev/programs"
 )
 
 const (
@@ -29,10 +24,11 @@ const (
 
 // binary is one of the programs next to this one.
 type binary struct {
-	name  string
-	args  []string
-	env   []string // nil: the environment of this process
-	ready string   // a URL that returns a 2xx status once the program is ready
+	name    string
+	args    []string
+	env     []string // nil: the environment of this process
+	address string
+	ready   string // a path at the address that responds with a success once the program is ready
 }
 
 // product is a binary that also runs in production.
@@ -54,12 +50,12 @@ func (s *Stack) products() []product {
 
 // apiSettings returns the address of the API and the URLs of the pages that it links to.
 func (s *Stack) apiSettings() map[string]string {
-	own := map[string]string{"API_ADDR": loopback(s.ports.api)}
+	own := map[string]string{"API_ADDR": devserver.Loopback(s.ports.api)}
 	if ui := s.Description.TemporalUI; ui != "" {
 		own["API_TEMPORAL_UI_URL"] = ui
 	}
 	if !s.external.kurrentdb {
-		own["API_STREAMS_UI_URL"] = "http://" + loopback(s.ports.kurrentdb) + "/web/"
+		own["API_STREAMS_UI_URL"] = "http://" + devserver.Loopback(s.ports.kurrentdb) + "/web/"
 	}
 	if !s.external.ses {
 		own["API_INBOX_URL"] = s.Description.SESURL
@@ -79,9 +75,9 @@ func (s *Stack) startProducts() []func(context.Context) error {
 func (s *Stack) startProduct(ctx context.Context, p product) error {
 	own := maps.Clone(s.environment)
 	maps.Copy(own, p.own)
-	own["OPS_ADDR"] = loopback(p.port)
+	own["OPS_ADDR"] = devserver.Loopback(p.port)
 	own["SHUTDOWN_TIMEOUT"] = (graceOf(p.name) - wrapUp).String() // it must stop within the grace period of the stack
-	return s.startBinary(ctx, binary{name: p.name, env: own.Environ(), ready: "http://" + own["OPS_ADDR"] + "/readyz"})
+	return s.startBinary(ctx, binary{name: p.name, env: own.Environ(), address: own["OPS_ADDR"], ready: programs.BinaryReady})
 }
 
 // migrate updates the database schema.
@@ -89,97 +85,62 @@ func (s *Stack) migrate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
 	const name = "migrate"
-	process, file, err := s.launch(ctx, name, binary{name: operator, args: []string{name}, env: s.environment.Environ()})
+	process, err := s.launch(ctx, name, binary{name: operator, args: []string{name}, env: s.environment.Environ()})
 	if err != nil {
 		return err
 	}
 	select {
 	case <-process.Done():
 	case <-ctx.Done():
-		_ = process.Stop(ctx, syscall.SIGTERM, syscall.SIGKILL)
+		_ = process.Stop(ctx)
 		return fmt.Errorf("migrate: %w", context.Cause(ctx))
 	}
 	if err := process.Err(); err != nil {
-		return &EndedError{Part: name, Log: file, Err: err}
+		return &EndedError{Part: name, Log: s.Log(name), Err: err}
 	}
 	return nil
 }
 
 // startBinary starts a program and waits until it is ready.
 func (s *Stack) startBinary(ctx context.Context, b binary) error {
-	process, file, err := s.launch(ctx, b.name, b)
+	process, err := s.launch(ctx, b.name, b)
 	if err != nil {
 		return err
 	}
-	s.add(part{name: b.name, pid: process.PID, log: file, done: process.Done(), err: process.Err,
-		stop: func(ctx context.Context) error { return process.Stop(ctx, syscall.SIGTERM, syscall.SIGKILL) }})
+	s.add(part{name: b.name, pid: process.PID, log: s.Log(b.name), done: process.Done(), err: process.Err, stop: process.Stop})
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	if err := awaitReady(ctx, b.ready, process.Done()); err != nil {
-		return notReady(b.name, process, file, err)
-	}
-	return nil
+	return s.awaitReady(ctx, b, process)
 }
 
-// notReady distinguishes a program that ended from one that takes too long.
-func notReady(name string, process *devserver.Process, file string, err error) error {
-	select {
-	case <-process.Done():
-		return &EndedError{Part: name, Log: file, Err: process.Err()}
-	default:
-		return fmt.Errorf("%s is not ready: %w\nlog: %s", name, err, file)
-	}
-}
-
-func (s *Stack) launch(ctx context.Context, name string, b binary) (*devserver.Process, string, error) {
-	path := filepath.Join(s.options.BinDir, b.name)
-	if _, err := os.Stat(path); err != nil {
-		return nil, "", fmt.Errorf("%s is not in %s: build it with make build", b.name, s.options.BinDir)
+func (s *Stack) launch(ctx context.Context, name string, b binary) (programs.Program, error) {
+	launcher := s.options.launcher()
+	if err := launcher.Require("build", b.name); err != nil {
+		return programs.Program{}, err
 	}
 	if b.env == nil {
 		b.env = s.options.Environ
 	}
-	file := s.options.logFile(name)
-	rotate(file)
-	process, err := devserver.Start(ctx, devserver.Command{Name: name, Path: path, Args: b.args, Env: b.env, LogFile: file})
-	return process, file, err
+	rotate(launcher.Log(name))
+	return launcher.Start(ctx, name, b.name, b.args, b.env)
 }
 
-// awaitReady polls url until it returns a success. If ctx is done or the process ends
-// first, it returns an error with the last failure.
-func awaitReady(ctx context.Context, url string, ended <-chan struct{}) error {
+// awaitReady waits until a program is ready. It returns an *EndedError if the program
+// ends first, and the last failure if ctx is done.
+func (s *Stack) awaitReady(ctx context.Context, b binary, process programs.Program) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		last := get(ctx, url)
+		last := programs.Ready(ctx, b.address, b.ready)
 		if last == nil {
 			return nil
 		}
 		select {
 		case <-tick.C:
-		case <-ended:
-			return last
+		case <-process.Done():
+			return &EndedError{Part: b.name, Log: s.Log(b.name), Err: process.Err()}
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", context.Cause(ctx), last)
+			return fmt.Errorf("%s is not ready: %w: %w\nlog: %s", b.name, context.Cause(ctx), last, s.Log(b.name))
 		}
 	}
-}
-
-func get(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode/100 == 2 {
-		return nil
-	}
-	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
-	return fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(body)))
 }

@@ -4,9 +4,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"orderflow/dev/programs"
 )
 
-func TestEnvironment_Children(t *testing.T) {
+func TestOfBinaries(t *testing.T) {
 	t.Parallel()
 	ours := Description{
 		KurrentDBURL: "kurrentdb://127.0.0.1:1?tls=false", TemporalAddress: "127.0.0.1:2", PostgresURL: "postgres://127.0.0.1:3",
@@ -66,14 +68,14 @@ func TestEnvironment_Children(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := environmentOf(test.environ)
-			mine := e.external(test.realSES)
+			e := programs.EnvironmentOf(test.environ)
+			mine := externalIn(e, test.realSES)
 			d := ours
 			if mine.kurrentdb {
 				d.KurrentDBURL = e["KURRENTDB_URL"]
 			}
 
-			got := e.children(d, mine, "30m", test.realSES)
+			got := ofBinaries(e, d, mine, "30m", test.realSES)
 
 			for variable, value := range test.want {
 				require.Equal(t, value, got[variable], variable)

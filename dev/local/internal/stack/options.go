@@ -2,7 +2,8 @@ package stack
 
 import (
 	"io"
-	"path/filepath"
+
+	"orderflow/dev/programs"
 )
 
 // Options configure a stack.
@@ -17,7 +18,9 @@ type Options struct {
 	Progress  io.Writer // receives progress, one line at a time
 }
 
-func (o Options) logFile(process string) string { return filepath.Join(o.Dir, "log", process+".log") }
+func (o Options) launcher() programs.Launcher {
+	return programs.Launcher{BinDir: o.BinDir, StateDir: o.Dir}
+}
 
 // Description is the content of stack.json.
 type Description struct {

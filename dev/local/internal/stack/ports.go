@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 
 	"orderflow/dev/devserver"
 )
@@ -84,11 +83,9 @@ func (p *ports) takeFrom(own *devserver.Ports) (err error) {
 }
 
 func free(port int) bool {
-	listener, err := net.Listen("tcp", loopback(port))
+	listener, err := net.Listen("tcp", devserver.Loopback(port))
 	if err != nil {
 		return false
 	}
 	return listener.Close() == nil
 }
-
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

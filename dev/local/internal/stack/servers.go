@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"orderflow/dev/devserver"
+	"orderflow/dev/programs"
 	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
 )
@@ -32,7 +33,7 @@ func (s *Stack) startTemporal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	file := s.options.logFile(temporalPart)
+	file := s.Log(temporalPart)
 	rotate(file)
 	server, err := devserver.StartTemporal(ctx, devserver.TemporalOptions{
 		CLIPath: cli, DBFile: filepath.Join(s.options.Dir, temporalFile), Port: s.ports.temporal, UIPort: s.ports.temporalUI,
@@ -50,7 +51,7 @@ func (s *Stack) startPostgres(ctx context.Context) error {
 	if s.external.postgres {
 		return nil
 	}
-	file := s.options.logFile(postgresPart)
+	file := s.Log(postgresPart)
 	rotate(file)
 	server, err := devserver.StartPostgres(ctx, devserver.PostgresOptions{
 		Dir: filepath.Join(s.options.Dir, postgresDir), Port: s.ports.postgres, LogFile: file, Progress: s.options.Progress,
@@ -67,11 +68,11 @@ func (s *Stack) startKurrentsim(ctx context.Context) error {
 	if s.external.kurrentdb {
 		return nil
 	}
-	address := loopback(s.ports.kurrentdb)
+	address := devserver.Loopback(s.ports.kurrentdb)
 	return s.startBinary(ctx, binary{
-		name:  kurrentsimPart,
-		args:  []string{"--listen", address, "--data", filepath.Join(s.options.Dir, kurrentdbDir)},
-		ready: "http://" + address + "/health/live",
+		name:    kurrentsimPart,
+		args:    []string{"--listen", address, "--data", filepath.Join(s.options.Dir, kurrentdbDir)},
+		address: address, ready: programs.SimulatorReady,
 	})
 }
 
@@ -79,11 +80,11 @@ func (s *Stack) startSessim(ctx context.Context) error {
 	if s.external.ses {
 		return nil
 	}
-	address := loopback(s.ports.ses)
+	address := devserver.Loopback(s.ports.ses)
 	return s.startBinary(ctx, binary{
-		name:  sessimPart,
-		args:  []string{"--listen", address, "--data", filepath.Join(s.options.Dir, inboxFile)},
-		ready: "http://" + address + "/",
+		name:    sessimPart,
+		args:    []string{"--listen", address, "--data", filepath.Join(s.options.Dir, inboxFile)},
+		address: address, ready: programs.SimulatorReady,
 	})
 }
 

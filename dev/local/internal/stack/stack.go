@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"orderflow/dev/devserver"
+	"orderflow/dev/programs"
 )
 
 // Stack is a stack that is starting, running or stopping.
@@ -24,7 +25,7 @@ type Stack struct {
 	block       *devserver.Ports // source of automatic ports
 	ports       ports
 	external    external
-	environment environment // of the binaries
+	environment programs.Environment // of the binaries
 
 	// broken is canceled, with the reason, when a part ends without being stopped.
 	broken   context.Context
@@ -55,9 +56,9 @@ func prepare(o Options) (*Stack, error) {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
 	o.Dir = dir
-	s := &Stack{options: o, environment: environmentOf(o.Environ), parts: map[string]part{}}
+	s := &Stack{options: o, environment: programs.EnvironmentOf(o.Environ), parts: map[string]part{}}
 	s.broken, s.breakOff = context.WithCancelCause(context.Background())
-	s.external = s.environment.external(o.RealSES)
+	s.external = externalIn(s.environment, o.RealSES)
 	if s.state, err = openState(dir); err != nil {
 		return nil, err
 	}
@@ -101,13 +102,13 @@ func (s *Stack) addresses() Description {
 		KurrentDBURL:    s.environment["KURRENTDB_URL"],
 		PostgresURL:     s.environment["POSTGRES_URL"],
 		SESURL:          s.environment["AWS_ENDPOINT_URL_SESV2"],
-		APIURL:          "http://" + loopback(s.ports.api),
+		APIURL:          "http://" + devserver.Loopback(s.ports.api),
 	}
 	if !s.external.kurrentdb {
-		d.KurrentDBURL = "kurrentdb://" + loopback(s.ports.kurrentdb) + "?tls=false"
+		d.KurrentDBURL = "kurrentdb://" + devserver.Loopback(s.ports.kurrentdb) + "?tls=false"
 	}
 	if !s.external.ses {
-		d.SESURL = "http://" + loopback(s.ports.ses)
+		d.SESURL = "http://" + devserver.Loopback(s.ports.ses)
 	}
 	return d
 }
@@ -120,7 +121,7 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := together(ctx, s.startTemporal, s.startPostgres, s.startKurrentsim, s.startSessim); err != nil {
 		return s.because(err)
 	}
-	s.environment = s.environment.children(s.Description, s.external, s.options.Hold, s.options.RealSES)
+	s.environment = ofBinaries(s.environment, s.Description, s.external, s.options.Hold, s.options.RealSES)
 	if err := together(ctx, s.migrate, s.ensureSearchAttributes); err != nil {
 		return s.because(err)
 	}
@@ -179,7 +180,7 @@ func (s *Stack) Why() error {
 func (s *Stack) Getenv(name string) string { return s.environment[name] }
 
 // Log returns the path of a process's log.
-func (s *Stack) Log(process string) string { return s.options.logFile(process) }
+func (s *Stack) Log(process string) string { return s.options.launcher().Log(process) }
 
 // add registers a part that has been started and watches for its end.
 func (s *Stack) add(p part) {
