@@ -92,7 +92,7 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 	}
 	var eventsErr, storeErr, temporalErr error
 	d.events, eventsErr = kurrent.Open(kurrent.Config{
-		URL: s.KurrentDB.URL, AllowPlaintext: s.KurrentDB.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	d.store, storeErr = postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: connections, ApplicationName: "orderflow-api", CallTimeout: storeTimeout, Logger: logger,

@@ -29,7 +29,7 @@ func (c *cli) rebuild(ctx context.Context) error {
 	s, invalid := settings[viewSettings](c)
 	logger := s.Logger(c.stderr)
 	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: s.KurrentDB.URL, AllowPlaintext: s.KurrentDB.AllowPlaintext, Logger: logger, CallTimeout: projection.CallTimeout,
+		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: projection.CallTimeout,
 	})
 	store, storeErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: 4, ApplicationName: "orderflow-projector", OwnSessions: true, CallTimeout: projection.CallTimeout,

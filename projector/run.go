@@ -19,7 +19,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		return err
 	}
 	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: s.KurrentDB.URL, AllowPlaintext: s.KurrentDB.AllowPlaintext, Logger: logger, CallTimeout: projection.CallTimeout,
+		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: projection.CallTimeout,
 	})
 	store, storeErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: 4, ApplicationName: "orderflow-projector", OwnSessions: true, CallTimeout: projection.CallTimeout,

@@ -25,7 +25,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		return err
 	}
 	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: s.KurrentDB.URL, AllowPlaintext: s.KurrentDB.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout, Connections: concurrentAppends,
+		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout, Connections: concurrentAppends,
 	})
 	store, storeErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: poolConnections, ApplicationName: "orderflow-publisher", OwnSessions: true,

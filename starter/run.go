@@ -21,7 +21,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		return err
 	}
 	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: s.KurrentDB.URL, AllowPlaintext: s.KurrentDB.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+		URL: s.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	options, optionsErr := temporalclient.Options("starter", logger, registry)
 	temporal, temporalErr := temporalclient.Open(options)

@@ -40,7 +40,7 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 		return drivers{}, err
 	}
 	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: s.KurrentDB.URL, AllowPlaintext: s.KurrentDB.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	store, storeErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: poolConnections, ApplicationName: "orderflow-worker", CallTimeout: storeTimeout,
