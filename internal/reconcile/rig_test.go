@@ -173,7 +173,8 @@ func newReconcileRig(t *testing.T, options kurrentsim.Options, hold time.Duratio
 	server, err := kurrentsim.Start(options)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
-	h.Starter = startertest.New(t, program, server.URL(), "TEMPORAL_ADDRESS="+servers.Temporal(t), "TEMPORAL_NAMESPACE="+h.namespace)
+	h.Starter = startertest.New(t, program, server.URL(), "TEMPORAL_ADDRESS="+servers.Temporal(t), "TEMPORAL_NAMESPACE="+h.namespace,
+		"STARTER_CONCURRENCY=8") // the worker shares the machine with those of other tests
 	h.store, err = postgres.Open(t.Context(), postgres.Config{URL: h.address, MaxConns: 24})
 	require.NoError(t, err)
 	t.Cleanup(h.store.Close)
