@@ -29,7 +29,7 @@ type Activities struct {
 	HoldFor time.Duration // how long an order over its credit limit waits for an operator; 0 refuses it at once
 }
 
-// CreditAccounts stores the event-sourced credit accounts. kurrent.CreditAccounts
+// CreditAccounts stores the event-sourced credit accounts. streams.CreditAccounts
 // implements it.
 type CreditAccounts interface {
 	Reserve(ctx context.Context, r credit.Request) (credit.Decision, error)
@@ -38,7 +38,7 @@ type CreditAccounts interface {
 }
 
 // PlacedOrders reads the streams of orders. Their bodies stay in the event store.
-// kurrent.Client implements it.
+// streams.Orders implements it.
 //
 // Body and Payments return order.ErrGone if there is nothing left to read. Payments
 // returns the order of a payment's stream and the order's payments, up to and including
@@ -58,8 +58,8 @@ type Fulfillments interface {
 }
 
 // PublishedFulfillments reads the published versions of fulfillments. If a row is
-// missing, or is behind its published versions, the database has lost it. kurrent.Client
-// implements it.
+// missing, or is behind its published versions, the database has lost it.
+// streams.Fulfillments implements it.
 type PublishedFulfillments interface {
 	PublishedVersions(ctx context.Context, orderID string) ([]fulfillment.Version, error)
 }

@@ -36,7 +36,7 @@ type fulfillments interface {
 }
 
 // creditAccounts opens accounts and changes their limits. The real one is
-// kurrent.CreditAccounts.
+// streams.CreditAccounts.
 type creditAccounts interface {
 	Open(ctx context.Context, customerID string, limit order.Money) (opened bool, err error)
 	ChangeLimit(ctx context.Context, customerID string, limit order.Money) (changed bool, err error)

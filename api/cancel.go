@@ -210,7 +210,7 @@ func (a *api) request(ctx context.Context, id, reason string) error {
 			return err
 		}
 	}
-	return fmt.Errorf("request to cancel %s: %w", id, kurrent.ErrConflict)
+	return fmt.Errorf("request to cancel %s: %w", id, kurrent.ErrWrongRevision)
 }
 
 // requested reports whether a readable cancellation request follows the order, and

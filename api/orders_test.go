@@ -124,7 +124,7 @@ func TestLostAnswerPlacesNothingTwice(t *testing.T) {
 	t.Parallel()
 	for lost, want := range map[int]int{1: http.StatusCreated, 2: http.StatusServiceUnavailable} {
 		a := shared.api()
-		a.streams = &lossy{orderStreams: shared.events, lose: lost}
+		a.streams = &lossy{orderStreams: shared.orders, lose: lost}
 		c, sent := newClient(t, a), body(newID(), newCustomerID(), nil)
 		got := c.post("/orders", sent)
 		require.Equal(t, want, got.status, got.body)
@@ -285,7 +285,7 @@ func readAll(t *testing.T, stream string) (events []kurrent.Event) {
 func TestOutageTellsTheIDThatWasMadeUp(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
-	a.streams = &lossy{orderStreams: shared.events, lose: 100}
+	a.streams = &lossy{orderStreams: shared.orders, lose: 100}
 	sent := body("", newCustomerID(), map[string]any{"orderId": nil, "at": nil})
 	got := newClient(t, a).post("/orders", sent)
 	p := got.problem(http.StatusServiceUnavailable)

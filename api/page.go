@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"orderflow/internal/credit"
 	"orderflow/internal/order"
 )
 
@@ -69,7 +70,7 @@ func (a *api) search(ctx context.Context, id string) (pageData, error) {
 	tries := []func() (pageData, error){
 		func() (pageData, error) { return a.orderPage(ctx, id) },
 		func() (pageData, error) { return a.customerPage(ctx, id) },
-		func() (pageData, error) { return a.orderPage(ctx, "order-"+id) },
+		func() (pageData, error) { return a.orderPage(ctx, order.StreamPrefix+id) },
 	}
 	for _, try := range tries {
 		page, err := try()
@@ -117,7 +118,7 @@ func (a *api) customerPage(ctx context.Context, id string) (pageData, error) {
 	if err != nil {
 		return pageData{}, err
 	}
-	body := customerBody{customer: found, Stream: creditStream(id), Links: a.links}
+	body := customerBody{customer: found, Stream: credit.Stream(id), Links: a.links}
 	return pageData{Title: "Customer " + id, Status: http.StatusOK, Name: "customer", Body: body}, nil
 }
 

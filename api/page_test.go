@@ -29,7 +29,7 @@ func linked() *api {
 func domainEvent(t *testing.T, kind, id, data string) {
 	t.Helper()
 	stream := "fulfillment-" + id
-	expected, err := end(t.Context(), shared.events, stream)
+	expected, err := end(t.Context(), shared.orders, stream)
 	require.NoError(t, err)
 	_, err = shared.events.Append(t.Context(), stream, expected, event(kind, []byte(`{"orderId":"`+id+`",`+data+`}`)))
 	require.NoError(t, err)
@@ -121,7 +121,7 @@ func TestPageShowsWhatItCanWhenAStoreDoesNotAnswer(t *testing.T) {
 	require.Contains(t, page.body, "fulfilling")
 	require.Contains(t, log.String(), "page is shown in part")
 	a.view = broken{err: errors.New("canary")}
-	a.streams = shared.events
+	a.streams = shared.orders
 	require.Equal(t, http.StatusInternalServerError, c.get("/?q="+id).status)
 }
 

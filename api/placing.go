@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
@@ -22,7 +21,7 @@ import (
 )
 
 // orderStreams holds the streams on which orders are placed. The real one is
-// kurrent.Client.
+// streams.Orders.
 type orderStreams interface {
 	Append(ctx context.Context, stream string, expected kurrent.Expected, events ...kurrent.NewEvent) (uint64, error)
 	ReadStream(ctx context.Context, stream string, from uint64, limit int, visit func(kurrent.Event) error) error
@@ -58,7 +57,7 @@ func newSubmission(sent []byte, now time.Time) (submission, error) {
 		}
 	} else {
 		s.fresh = true
-		s.orderID = "order-" + strings.ReplaceAll(uuid.NewString(), "-", "")
+		s.orderID = order.StreamPrefix + strings.ReplaceAll(uuid.NewString(), "-", "")
 		members[orderIDMember] = quoted(s.orderID)
 	}
 	if _, s.timed = members[atMember]; !s.timed {
@@ -145,7 +144,7 @@ func place(ctx context.Context, streams orderStreams, s submission, traceparent 
 			return err == nil, err
 		}
 	}
-	return false, fmt.Errorf("place %s: %w", s.orderID, kurrent.ErrConflict)
+	return false, fmt.Errorf("place %s: %w", s.orderID, kurrent.ErrWrongRevision)
 }
 
 // find reports whether the stream has the order already, and returns the revision at
@@ -205,15 +204,11 @@ func appendOnce(
 	return revision, err
 }
 
-// metadata returns the event's metadata by KurrentDB's convention: an order starts its
-// own correlation.
+// metadata returns the event's metadata: an order starts its own correlation.
 func metadata(orderID, traceparent string) []byte {
-	m := map[string]string{"$correlationId": orderID}
-	if traceparentPattern.MatchString(traceparent) {
-		m["traceparent"] = traceparent
+	trace := kurrent.Trace{CorrelationID: orderID}
+	if kurrent.ValidTraceparent(traceparent) {
+		trace.Traceparent = traceparent
 	}
-	body, _ := json.Marshal(m) // strings always encode
-	return body
+	return trace.Metadata()
 }
-
-var traceparentPattern = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)

@@ -12,6 +12,7 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
+	"orderflow/internal/streams"
 	"orderflow/internal/temporalclient"
 )
 
@@ -79,7 +80,7 @@ func toProblem(err error) *problem {
 
 // isOutage reports whether the error is temporary, so that the request can be repeated.
 func isOutage(err error) bool {
-	return errors.Is(err, kurrent.ErrUnavailable) || errors.Is(err, kurrent.ErrConflict) || errors.Is(err, kurrent.ErrWrongRevision) ||
+	return errors.Is(err, kurrent.ErrUnavailable) || errors.Is(err, streams.ErrConflict) || errors.Is(err, kurrent.ErrWrongRevision) ||
 		errors.Is(err, postgres.ErrUnavailable) || temporalclient.IsOutage(err)
 }
 

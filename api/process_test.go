@@ -95,7 +95,7 @@ func finishes(t *testing.T, binary string) {
 	require.Equal(t, http.StatusCreated, c.post("/orders", body(newID(), newCustomerID(), nil)).status)
 
 	id, status := newID(), make(chan int, 1)
-	stored := func() error { _, err := shared.events.FindPlaced(t.Context(), id); return err }
+	stored := func() error { _, err := shared.orders.FindPlaced(t.Context(), id); return err }
 	way.StallResponse(func([]byte) bool { return stored() == nil })
 	request := c.request(http.MethodPost, "/orders", body(id, newCustomerID(), nil))
 	go func() { status <- c.status(request) }()

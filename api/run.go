@@ -13,6 +13,7 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
 	"orderflow/internal/postgres"
+	"orderflow/internal/streams"
 	"orderflow/internal/temporalclient"
 )
 
@@ -77,7 +78,7 @@ func newAPI(s settings, d drivers, token []byte, logger *slog.Logger) *api {
 		logger.Warn("the api speaks plain HTTP: put what speaks TLS in front of it, or orders and the token can be read on their way")
 	}
 	return &api{
-		streams: d.events, accounts: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: d.events}),
+		streams: streams.Orders{Client: d.events}, accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: d.events}),
 		rows: d.store, workflows: d.temporal, view: d.store, lag: newLagMeter(d.events),
 		links: newLinks(s, d.namespace), token: token, observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now,
 		cancelWait: cancelWait,

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"orderflow/internal/credit"
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/view"
@@ -55,7 +57,7 @@ func (a *api) timeline(ctx context.Context, state order.State) timeline {
 	}
 	err = errors.Join(
 		a.gather(ctx, &t, state.OrderID, 0, maxTimelineEvents, describeOrderEvent),
-		a.gather(ctx, &t, view.FulfillmentPrefix+state.OrderID, 0, maxTimelineEvents, describeFulfillmentEvent),
+		a.gather(ctx, &t, fulfillment.Stream(state.OrderID), 0, maxTimelineEvents, describeFulfillmentEvent),
 		a.credit(ctx, &t, state),
 	)
 	if err != nil {
@@ -77,7 +79,7 @@ func (a *api) credit(ctx context.Context, t *timeline, state order.State) error 
 	last := uint64(t.known.CreditRevision)
 	from := last - min(last, creditWindow-1)
 	found := len(t.Steps)
-	err := a.gather(ctx, t, creditStream(state.CustomerID), from, int(last-from)+1, func(e kurrent.Event) (timelineEntry, bool) {
+	err := a.gather(ctx, t, credit.Stream(state.CustomerID), from, int(last-from)+1, func(e kurrent.Event) (timelineEntry, bool) {
 		return describeCreditDecision(e, state.OrderID)
 	})
 	if from > 0 && len(t.Steps)-found < 2 {
@@ -108,5 +110,3 @@ func (a *api) missing(t *timeline, err error, notice string) {
 	a.logger.Warn("page is shown in part", "error", err)
 	t.Notices = append(t.Notices, notice)
 }
-
-func creditStream(customerID string) string { return view.CreditPrefix + customerID }

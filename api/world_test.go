@@ -27,6 +27,7 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
+	"orderflow/internal/streams"
 	"orderflow/internal/view"
 	"orderflow/workflows"
 )
@@ -38,7 +39,8 @@ type world struct {
 
 	events   *kurrent.Client
 	store    *postgres.Store
-	accounts *kurrent.CreditAccounts
+	orders   streams.Orders
+	accounts *streams.CreditAccounts
 	temporal client.Client
 }
 
@@ -93,7 +95,8 @@ func (w *world) run(ctx context.Context, m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	w.accounts = kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: w.events, Terms: credit.Terms{Limits: limits}})
+	w.orders = streams.Orders{Client: w.events}
+	w.accounts = streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: w.events, Terms: credit.Terms{Limits: limits}})
 	stop, err := w.work()
 	if err != nil {
 		return 1, err
@@ -118,7 +121,7 @@ func (w *world) run(ctx context.Context, m *testing.M) (code int, err error) {
 // work runs the product's workflows and activities. Mails go nowhere.
 func (w *world) work() (stop func(), err error) {
 	does := &activities.Activities{
-		Credit: w.accounts, Orders: w.events, Fulfillments: w.store, Published: w.events, Emails: w.store, Mailer: nobody{}, Meter: nobody{},
+		Credit: w.accounts, Orders: w.orders, Fulfillments: w.store, Published: streams.Fulfillments{Client: w.events}, Emails: w.store, Mailer: nobody{}, Meter: nobody{},
 	}
 	orders := worker.New(w.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})
 	mails := worker.New(w.temporal, workflows.EmailTaskQueue, worker.Options{DisableRegistrationAliasing: true})
@@ -163,7 +166,7 @@ func (nobody) EmailSettled(email.Kind, email.Status)              {}
 // api is one over the real servers, for a test to change.
 func (w *world) api() *api {
 	return &api{
-		streams: w.events, accounts: w.accounts, rows: w.store, workflows: w.temporal, view: w.store, lag: newLagMeter(w.events),
+		streams: w.orders, accounts: w.accounts, rows: w.store, workflows: w.temporal, view: w.store, lag: newLagMeter(w.events),
 		observe: func(string, int, time.Duration) {}, logger: slog.New(slog.NewTextHandler(io.Discard, nil)), now: time.Now,
 		cancelWait: time.Minute, // of which the time for a request leaves less
 	}
@@ -194,7 +197,7 @@ func event(kind string, data []byte) kurrent.NewEvent {
 
 // begin starts an order's workflow, as the bridge does.
 func (w *world) begin(ctx context.Context, id string) error {
-	found, err := w.events.FindPlaced(ctx, id)
+	found, err := w.orders.FindPlaced(ctx, id)
 	if err != nil {
 		return err
 	}

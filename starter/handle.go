@@ -10,6 +10,7 @@ import (
 	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/routes"
+	"orderflow/internal/streams"
 )
 
 const (
@@ -146,7 +147,7 @@ func (b *bridge) attempt(ctx context.Context, d kurrent.Delivery) (routes.Result
 }
 
 func (b *bridge) router() *routes.Router {
-	return &routes.Router{Temporal: b.temporal, Orders: b.events, Payloads: b.payloads}
+	return &routes.Router{Temporal: b.temporal, Orders: streams.Orders{Client: b.events}, Payloads: b.payloads}
 }
 
 // resolve returns the event behind a delivery. It looks up a link that was delivered

@@ -8,9 +8,9 @@ import (
 
 	"orderflow/activities"
 	"orderflow/internal/config"
-	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
 	"orderflow/internal/postgres"
+	"orderflow/internal/streams"
 	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
 )
@@ -92,12 +92,12 @@ func startGlobalMetrics(ctx context.Context, d drivers, logger *slog.Logger) (en
 
 func newActivities(s settings, d drivers) *activities.Activities {
 	return &activities.Activities{
-		Credit: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{
+		Credit: streams.NewCreditAccounts(streams.CreditAccountsConfig{
 			Client: d.events, Terms: s.terms(), CacheSize: accountsCache,
 		}),
-		Orders:       d.events,
+		Orders:       streams.Orders{Client: d.events},
 		Fulfillments: d.store,
-		Published:    d.events,
+		Published:    streams.Fulfillments{Client: d.events},
 		Emails:       d.store,
 		Mailer:       d.mailer,
 		Meter:        newEmailMeter(d.metrics.Registry),

@@ -27,6 +27,7 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
+	"orderflow/internal/streams"
 	"orderflow/workflows"
 )
 
@@ -97,8 +98,8 @@ func (l *steppedWorker) activities() *activities.Activities {
 	limits, err := credit.ParseLimits("10000.00")
 	require.NoError(l.t, err)
 	return &activities.Activities{
-		Credit: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: events, Terms: credit.Terms{Limits: limits}}),
-		Orders: events, Fulfillments: store, Published: events, Emails: store, Mailer: newInboxMailer(l.stack.SESURL), Meter: unmetered{},
+		Credit: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: events, Terms: credit.Terms{Limits: limits}}),
+		Orders: streams.Orders{Client: events}, Fulfillments: store, Published: streams.Fulfillments{Client: events}, Emails: store, Mailer: newInboxMailer(l.stack.SESURL), Meter: unmetered{},
 		HoldFor: 30 * time.Minute,
 	}
 }

@@ -3,9 +3,23 @@ package credit
 import (
 	"errors"
 	"maps"
+	"strings"
 
 	"orderflow/internal/order"
 )
+
+// StreamPrefix begins the name of every account's stream.
+const StreamPrefix = "credit-"
+
+// Stream returns the name of a customer's account's stream: credit-<customerId>.
+func Stream(customerID string) string { return StreamPrefix + customerID }
+
+// CustomerOf returns the customer whose account a stream is. It reports false for any
+// other stream.
+func CustomerOf(stream string) (customerID string, ok bool) {
+	customerID, ok = strings.CutPrefix(stream, StreamPrefix)
+	return customerID, ok && order.ValidIdentifier(customerID)
+}
 
 // ErrHistory is returned if the recorded history of an account is impossible or
 // incomplete. The account decides nothing, now or later, until an operator has looked at

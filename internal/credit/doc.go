@@ -1,6 +1,6 @@
 // Package credit implements the rules of a customer's credit account: what may be
 // reserved, the decision about each order, and the events that record it. It is pure:
-// package kurrent loads, folds and appends the stream credit-<customerId>, and the
+// package streams loads, folds and appends the stream credit-<customerId>, and the
 // workflow acts on the decision.
 //
 // The rule: an order's amount is reserved if limit − Σ open reservations ≥ amount. Each

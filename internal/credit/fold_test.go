@@ -126,3 +126,14 @@ func TestApply_UnknownEvent(t *testing.T) {
 	require.ErrorIs(t, credit.NewAccount(customer).Apply(invented{}), credit.ErrUnknownEvent)
 	require.ErrorIs(t, credit.NewAccount(customer).Apply(nil), credit.ErrUnknownEvent)
 }
+
+func TestCustomerOf(t *testing.T) {
+	t.Parallel()
+	customer, ok := credit.CustomerOf(credit.Stream("c1"))
+	require.True(t, ok)
+	require.Equal(t, "c1", customer)
+	for _, stream := range []string{"order-1", "credit-", "credits-c1"} {
+		_, ok := credit.CustomerOf(stream)
+		require.False(t, ok, stream)
+	}
+}

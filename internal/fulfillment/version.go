@@ -7,6 +7,13 @@ import (
 	"orderflow/internal/order"
 )
 
+// StreamPrefix begins the name of every stream that fulfillments are published to.
+const StreamPrefix = "fulfillment-"
+
+// Stream returns the name of the stream that an order's fulfillment is published to:
+// fulfillment-<order id>.
+func Stream(orderID string) string { return StreamPrefix + orderID }
+
 // Version is the content of an order's row at one revision, as stored in the history and
 // published in the event on the order's fulfillment stream. Two versions with the same
 // content result in the same event.

@@ -12,12 +12,13 @@ import (
 	"google.golang.org/grpc/status"
 
 	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 )
 
 // eventOfSize returns an event of that many bytes, as the server's limit counts them.
 func eventOfSize(size int) kurrent.NewEvent {
-	e := event("tested", "")
+	e := kurrentsimtest.Event("tested", "")
 	e.Data = []byte(`"` + strings.Repeat("x", size-2*len(e.Type)-2) + `"`)
 	return e
 }
@@ -37,7 +38,7 @@ func TestAppend_Size(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := openClient(t, startServerWith(t, kurrentsim.Options{Version: c.version}).url())
+			client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServerWith(t, kurrentsim.Options{Version: c.version}).URL())
 			_, err := client.Append(t.Context(), "append-1", kurrent.NoStream(), c.events...)
 			if c.refusal == "" {
 				require.NoError(t, err)
@@ -64,7 +65,7 @@ func TestAppend_CutOff(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var calls atomic.Int32
-			client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+			client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, func(_ string, stream grpc.ServerStream) error {
 				calls.Add(1)
 				return status.Error(codes.InvalidArgument, "") // before the client has sent all
 			}))
@@ -80,29 +81,29 @@ func TestStreamName_OutsideASCII(t *testing.T) {
 	const name = "credit-Käthe"
 	t.Run("belongs to a stream like any other", func(t *testing.T) {
 		t.Parallel()
-		client := openClient(t, startServer(t).url())
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 		require.NoError(t, appendOne(t.Context(), client, name))
 		require.Equal(t, sequence(0, 0), revisions(t, client, name, 0, 0))
-		_, err := client.Append(t.Context(), name, kurrent.NoStream(), event("tested", `{}`))
+		_, err := client.Append(t.Context(), name, kurrent.NoStream(), kurrentsimtest.Event("tested", `{}`))
 		require.ErrorIs(t, err, kurrent.ErrWrongRevision)
 	})
 	t.Run("of a deleted stream", func(t *testing.T) {
 		t.Parallel()
-		server := startServer(t)
-		client := openClient(t, server.url())
+		server := kurrentsimtest.StartServer(t)
+		client := kurrentsimtest.OpenClient(t, server.URL())
 		require.NoError(t, appendOne(t.Context(), client, name))
-		_, err := officialClient(t, server.url()).TombstoneStream(t.Context(), name, kurrentdb.TombstoneStreamOptions{})
+		_, err := kurrentsimtest.OfficialClient(t, server.URL()).TombstoneStream(t.Context(), name, kurrentdb.TombstoneStreamOptions{})
 		require.NoError(t, err)
 		require.ErrorIs(t, appendOne(t.Context(), client, name), kurrent.ErrDeleted)
 		require.ErrorIs(t, client.ReadStream(t.Context(), name, 0, 0, nil), kurrent.ErrDeleted)
 		_, err = client.LastEvent(t.Context(), name)
 		require.ErrorIs(t, err, kurrent.ErrDeleted)
-		server.stop()
+		server.Stop()
 		require.ErrorIs(t, appendOne(t.Context(), client, name), kurrent.ErrUnavailable)
 	})
 	t.Run("does not turn an outage into a deletion", func(t *testing.T) {
 		t.Parallel()
-		client := openClient(t, startStub(t, func(string, grpc.ServerStream) error {
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, func(string, grpc.ServerStream) error {
 			return status.Error(codes.Unknown, "unexpected HTTP status code received from server: 500 (Internal Server Error)")
 		}))
 		require.ErrorIs(t, appendOne(t.Context(), client, name), kurrent.ErrUnavailable)

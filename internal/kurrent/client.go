@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
@@ -55,7 +56,7 @@ func (c *Client) Ping(ctx context.Context) error {
 		}
 		return err
 	})
-	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrDeleted) {
+	if err == nil || IsGone(err) {
 		return nil
 	}
 	return fmt.Errorf("ping: %w", err)
@@ -87,6 +88,35 @@ func (c *Client) callOn(ctx context.Context, borrow func(context.Context) (*kurr
 	err = onLeader(func() error { return recoverPanics(ctx, client, operation) })
 	c.pool.put(client, err)
 	return translate(ctx, err)
+}
+
+// callOnStream makes a call about one stream, and finds out what a refusal without a
+// reason means. A header holds only ASCII, and the server reports a deleted stream by
+// putting its name into one. With any other name the refusal is a bare HTTP 500, the same
+// as from a broken server.
+func (c *Client) callOnStream(ctx context.Context, stream string, call caller, operation operation) error {
+	err := call(ctx, operation)
+	if !errors.Is(err, errNoReason) || fitsHeader(stream) || !c.refusesOnlyStream(ctx, stream) {
+		return err
+	}
+	return fmt.Errorf("%w: the server responds, but not for this stream", ErrDeleted)
+}
+
+// caller is Client.call or Client.callLeader.
+type caller func(context.Context, operation) error
+
+// refusesOnlyStream reports whether the server refuses to read this stream without a
+// reason, and responds otherwise.
+func (c *Client) refusesOnlyStream(ctx context.Context, stream string) bool {
+	err := c.call(ctx, func(ctx context.Context, client *kurrentdb.Client) error {
+		_, _, err := readPage(ctx, client, page{stream: stream, count: 1})
+		return err
+	})
+	return errors.Is(err, errNoReason) && c.Ping(ctx) == nil
+}
+
+func fitsHeader(name string) bool {
+	return strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
 // onLeader repeats a request that reached a node which does not lead, and so was not

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 )
@@ -84,7 +85,7 @@ func TestOpen_ClientLog(t *testing.T) {
 	log.SetOutput(&standardLog)
 	t.Cleanup(func() { log.SetOutput(writer) })
 	logger := slog.New(slog.NewTextHandler(&ownLog, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	url := "kurrentdb://admin:s3cret@" + closedAddress(t) + "?tls=false&keepAliveInterval=100&throwOnAppendFailure=false"
+	url := "kurrentdb://admin:s3cret@" + kurrentsimtest.ClosedAddress(t) + "?tls=false&keepAliveInterval=100&throwOnAppendFailure=false"
 	client, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, Logger: logger})
 	require.NoError(t, err)
 	err = pingBriefly(t, client)

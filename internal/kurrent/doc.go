@@ -1,8 +1,21 @@
-// Package kurrent is the only package that talks to KurrentDB. It owns the guarded client
-// (append, read, persistent subscriptions, parked events), the errors that callers decide
-// by, the order bodies kept in the event store, and the load-fold-append cycle of credit
-// accounts. What an event means is left to internal/order and internal/credit. What to do
-// about an error is left to the callers.
+// Package kurrent is the guarded client of KurrentDB, and the only package that talks to
+// it. It knows streams, events and groups, and no orders: what is kept there is left to
+// package streams, and what to do about an error to the callers.
+//
+// In the order that a call takes: Config and its address (config.go, address.go) become
+// settings of the official client; Client bounds each call by its context and a timeout,
+// repeats what reached a node that does not lead, and translates errors (client.go,
+// errors.go); the pool lends each call a connected client of its own (pool.go).
+//
+// In the order that data takes: Append writes events at an expected revision, with the
+// Trace of what led to them in their metadata (append.go, event.go, trace.go). ReadStream
+// and its relatives read them back in pages (read.go). Follow visits the whole log as it
+// is written, and Scan what it holds now (follow.go, scan.go). A group of a persistent
+// subscription (group.go) delivers a stream to its consumers: Subscription receives,
+// acknowledges and parks (subscription.go). Parked events are a stream of links, which can
+// be listed, dropped and replayed (parked.go, parked_boundary.go, parked_replay.go). The
+// metadata of streams holds their boundaries and rights (stream_metadata.go, grant.go).
+// The projection that fills a category's stream can be asked about (projection.go).
 //
 // The official client cannot be shared between callers. Its connection goroutine searches
 // for the server regardless of any caller's context. If it finds none it exits

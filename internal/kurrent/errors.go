@@ -47,6 +47,9 @@ var (
 	errNoReason = fmt.Errorf("no reason given: %w", ErrUnavailable)
 )
 
+// IsGone reports whether err says that what was asked for does not exist, or was deleted.
+func IsGone(err error) bool { return errors.Is(err, ErrNotFound) || errors.Is(err, ErrDeleted) }
+
 // operatorError is an error that no retry clears until an operator has changed something:
 // a grant, a limit, a stream.
 type operatorError string

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -13,6 +15,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 )
 
@@ -44,7 +47,7 @@ func TestTranslate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+			client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, func(_ string, stream grpc.ServerStream) error {
 				stream.SetTrailer(c.trailers)
 				return status.Error(c.code, c.message)
 			}))
@@ -57,7 +60,7 @@ func TestTranslate(t *testing.T) {
 
 func TestReadStream_UnknownMessage(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, func(_ string, stream grpc.ServerStream) error {
 		caughtUp := &streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}}
 		return stream.SendMsg(caughtUp)
 	}))
@@ -66,7 +69,7 @@ func TestReadStream_UnknownMessage(t *testing.T) {
 
 func TestReadStream_CutOff(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, func(_ string, stream grpc.ServerStream) error {
 		if err := stream.SendMsg(recorded("s", 0)); err != nil {
 			return err
 		}
@@ -83,8 +86,12 @@ func TestReadStream_CutOff(t *testing.T) {
 func recorded(stream string, revision uint64) *streams.ReadResp {
 	return &streams.ReadResp{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
 		Event: &streams.ReadResp_ReadEvent_RecordedEvent{
-			Id: protoID(), StreamIdentifier: streamID(stream), StreamRevision: revision,
+			Id: protoID(), StreamIdentifier: kurrentsimtest.StreamID(stream), StreamRevision: revision,
 			Metadata: map[string]string{"type": "tested", "content-type": "application/json", "created": fmt.Sprint(time.Now().UnixNano() / 100)},
 		},
 	}}}
+}
+
+func protoID() *shared.UUID {
+	return &shared.UUID{Value: &shared.UUID_String_{String_: uuid.NewString()}}
 }

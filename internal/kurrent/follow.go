@@ -102,6 +102,9 @@ func stepOf(message *kurrentdb.SubscriptionEvent) (Step, error) {
 	return Step{Event: eventOf(e), Position: Position{e.Position.Commit, e.Position.Prepare}}, nil
 }
 
+// errEnough ends a count.
+var errEnough = errors.New("enough")
+
 // Behind counts the selected events after a position, up to most. It opens a connection
 // and reads them.
 func (c *Client) Behind(ctx context.Context, f Follow, most int) (behind int, err error) {
@@ -110,11 +113,11 @@ func (c *Client) Behind(ctx context.Context, f Follow, most int) (behind int, er
 			behind++
 		}
 		if step.CaughtUp || behind >= most {
-			return errFound
+			return errEnough
 		}
 		return nil
 	})
-	if errors.Is(err, errFound) {
+	if errors.Is(err, errEnough) {
 		err = nil
 	}
 	return behind, err

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 )
 
@@ -24,9 +25,9 @@ func startFollower(t *testing.T, leader string) (url string) {
 	t.Helper()
 	host, port, err := net.SplitHostPort(leader)
 	require.NoError(t, err)
-	return startStub(t, func(method string, stream grpc.ServerStream) error {
+	return kurrentsimtest.StartStub(t, func(method string, stream grpc.ServerStream) error {
 		if method == streams.Streams_Append_FullMethodName {
-			receiveAppend(stream)
+			kurrentsimtest.ReceiveAppend(stream)
 		} else if err := stream.RecvMsg(&emptypb.Empty{}); err != nil { // any request
 			return err
 		}
@@ -39,8 +40,8 @@ func startFollower(t *testing.T, leader string) (url string) {
 
 func TestFollower(t *testing.T) {
 	t.Parallel()
-	leader := startServer(t)
-	direct := openClient(t, leader.url())
+	leader := kurrentsimtest.StartServer(t)
+	direct := kurrentsimtest.OpenClient(t, leader.URL())
 	placeOrders(t, direct, 0, 1)
 	createGroup(t, direct, bridgeGroup)
 	everything := kurrent.Follow{Prefixes: []string{"order-"}}
@@ -71,19 +72,19 @@ func TestFollower(t *testing.T) {
 	} {
 		t.Run(name+" reaches the leading node at the first attempt", func(t *testing.T) {
 			t.Parallel()
-			client := openClient(t, startFollower(t, leader.addr()))
+			client := kurrentsimtest.OpenClient(t, startFollower(t, leader.Addr()))
 			require.NoError(t, request(t.Context(), client))
 			require.NoError(t, request(t.Context(), client))
 		})
 		t.Run(name+" ends with its context while the leading node is silent", func(t *testing.T) {
 			t.Parallel()
-			p := startProxy(t, leader.addr())
+			p := startProxy(t, leader.Addr())
 			p.stall()
 			url := startFollower(t, p.listener.Addr().String())
-			client := openClient(t, strings.Replace(url, "gossipTimeout=1", "gossipTimeout=60", 1))
+			client := kurrentsimtest.OpenClient(t, strings.Replace(url, "gossipTimeout=1", "gossipTimeout=60", 1))
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			requireWithin(t, promptly, func() {
+			kurrentsimtest.RequireWithin(t, kurrentsimtest.Promptly, func() {
 				err := request(ctx, client)
 				require.ErrorIs(t, err, kurrent.ErrUnavailable)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -91,7 +92,7 @@ func TestFollower(t *testing.T) {
 			// The official client drops a connection to the leading node that fails, and
 			// closes one that does not.
 			p.resume()
-			require.Eventually(t, p.idle, waitLimit, time.Millisecond)
+			require.Eventually(t, p.idle, kurrentsimtest.WaitLimit, time.Millisecond)
 		})
 	}
 }

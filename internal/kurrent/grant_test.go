@@ -26,11 +26,11 @@ func newSecureServer(t *testing.T) *secureServer {
 	t.Helper()
 	server := kurrentsimtest.StartSecure(t, kurrentsim.Options{},
 		kurrentsimtest.User("starter"), kurrentsimtest.User("ops", access.Operations), kurrentsimtest.User("other"))
-	return &secureServer{T: t, server: server, admin: openClient(t, server.URLFor(kurrentsimtest.Admin))}
+	return &secureServer{T: t, server: server, admin: kurrentsimtest.OpenClient(t, server.URLFor(kurrentsimtest.Admin))}
 }
 
 func (s *secureServer) clientOf(user string) *kurrent.Client {
-	return openClient(s.T, s.server.URLFor(user))
+	return kurrentsimtest.OpenClient(s.T, s.server.URLFor(user))
 }
 
 // write appends an event to a stream.
@@ -69,7 +69,7 @@ func TestGrantGroup(t *testing.T) {
 		s := newSecureServer(t)
 		starter := s.clientOf("starter")
 		_, _, err := s.admin.EnsureGroup(t.Context(), kurrent.GroupSettings{
-			Stream: "$ce-order", Group: "fulfillment", MessageTimeout: waitLimit, BufferSize: 10,
+			Stream: "$ce-order", Group: "fulfillment", MessageTimeout: kurrentsimtest.WaitLimit, BufferSize: 10,
 		})
 		require.NoError(t, err)
 		_, err = starter.Join(t.Context(), "$ce-order", "fulfillment", 1)

@@ -11,12 +11,13 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 )
 
 func TestEnsureGroup(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, startServer(t).url())
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 	differences, created, err := client.EnsureGroup(t.Context(), bridgeGroup)
 	require.NoError(t, err)
 	require.True(t, created)
@@ -35,11 +36,11 @@ func TestEnsureGroup(t *testing.T) {
 
 func TestEnsureGroup_Differences(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
+	server := kurrentsimtest.StartServer(t)
 	options := kurrentdb.PersistentStreamSubscriptionOptions{} // the client's own defaults: from the end, ten retries, no links
-	err := officialClient(t, server.url()).CreatePersistentSubscription(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, options)
+	err := kurrentsimtest.OfficialClient(t, server.URL()).CreatePersistentSubscription(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, options)
 	require.NoError(t, err)
-	differences, created, err := openClient(t, server.url()).EnsureGroup(t.Context(), bridgeGroup)
+	differences, created, err := kurrentsimtest.OpenClient(t, server.URL()).EnsureGroup(t.Context(), bridgeGroup)
 	require.NoError(t, err)
 	require.False(t, created)
 	want := []kurrent.Difference{
@@ -54,7 +55,7 @@ func TestEnsureGroup_Differences(t *testing.T) {
 		{Text: "liveBufferSize is 500, want 16"},
 	}
 	require.Equal(t, want, differences)
-	differences, err = openClient(t, server.url()).CompareGroup(t.Context(), bridgeGroup)
+	differences, err = kurrentsimtest.OpenClient(t, server.URL()).CompareGroup(t.Context(), bridgeGroup)
 	require.NoError(t, err)
 	require.Equal(t, want, differences)
 }
@@ -80,7 +81,7 @@ func TestEnsureGroup_Rights(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := openClient(t, startStub(t, func(method string, stream grpc.ServerStream) error {
+			client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, func(method string, stream grpc.ServerStream) error {
 				if code := c.answers[method]; code != codes.OK {
 					return status.Error(code, "no")
 				}
@@ -106,7 +107,7 @@ func wantedInfo() *persistent.SubscriptionInfo {
 
 func TestEnsureGroup_InvalidSettings(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, urlOf(closedAddress(t)))
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.URL(kurrentsimtest.ClosedAddress(t)))
 	for name, change := range map[string]func(*kurrent.GroupSettings){
 		"no stream":                           func(s *kurrent.GroupSettings) { s.Stream = "" },
 		"no group":                            func(s *kurrent.GroupSettings) { s.Group = "" },

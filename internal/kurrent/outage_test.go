@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 )
 
@@ -44,16 +45,16 @@ func callConcurrently(ctx context.Context, client *kurrent.Client, timeout time.
 
 func TestCall_EndsWithItsContext(t *testing.T) {
 	for name, address := range map[string]func(*testing.T) string{
-		"refuses connections":                    closedAddress,
+		"refuses connections":                    kurrentsimtest.ClosedAddress,
 		"accepts connections and never responds": silentAddress,
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := openClient(t, urlOf(address(t)))
+			client := kurrentsimtest.OpenClient(t, kurrentsimtest.URL(address(t)))
 			before := runtime.NumGoroutine()
 			for range 5 {
 				slowest, failures := callConcurrently(t.Context(), client, 200*time.Millisecond)
 				t.Logf("slowest of %d calls: %s, goroutines %d -> %d", callers, slowest, before, runtime.NumGoroutine())
-				require.Less(t, slowest, promptly)
+				require.Less(t, slowest, kurrentsimtest.Promptly)
 				require.Len(t, failures, callers)
 				for _, err := range failures {
 					require.ErrorIs(t, err, kurrent.ErrUnavailable)
@@ -69,10 +70,10 @@ func TestCall_EndsWithItsContext(t *testing.T) {
 
 func TestCall_Timeout(t *testing.T) {
 	t.Parallel()
-	client, err := kurrent.Open(kurrent.Config{URL: urlOf(silentAddress(t)), AllowPlaintext: true, CallTimeout: 300 * time.Millisecond})
+	client, err := kurrent.Open(kurrent.Config{URL: kurrentsimtest.URL(silentAddress(t)), AllowPlaintext: true, CallTimeout: 300 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	requireWithin(t, promptly, func() { require.ErrorIs(t, client.Ping(t.Context()), kurrent.ErrUnavailable) })
+	kurrentsimtest.RequireWithin(t, kurrentsimtest.Promptly, func() { require.ErrorIs(t, client.Ping(t.Context()), kurrent.ErrUnavailable) })
 }
 
 // keepCalling makes calls without a pause until the returned function is called.
@@ -101,23 +102,23 @@ func keepCalling(ctx context.Context, client *kurrent.Client) (slowest func() ti
 }
 
 func TestPool_ServerReturns(t *testing.T) {
-	server := startServer(t)
-	client := openClient(t, server.url())
+	server := kurrentsimtest.StartServer(t)
+	client := kurrentsimtest.OpenClient(t, server.URL())
 	slowest := keepCalling(t.Context(), client)
 	for range 3 {
 		awaitPing(t, client)
-		server.stop()
+		server.Stop()
 		for range 10 { // 200 ms each, once the connections are gone: longer than the official client survives
-			require.Eventually(t, func() bool { return isUnavailable(pingBriefly(t, client)) }, waitLimit, time.Millisecond)
+			require.Eventually(t, func() bool { return isUnavailable(pingBriefly(t, client)) }, kurrentsimtest.WaitLimit, time.Millisecond)
 		}
-		server.start()
+		server.Start()
 		back := time.Now()
 		awaitPing(t, client)
 		t.Logf("found again after %s", time.Since(back))
 	}
 	took := slowest()
 	t.Logf("slowest call: %s", took)
-	require.Less(t, took, promptly)
+	require.Less(t, took, kurrentsimtest.Promptly)
 }
 
 func pingBriefly(t *testing.T, client *kurrent.Client) error {
@@ -131,10 +132,10 @@ func pingBriefly(t *testing.T, client *kurrent.Client) error {
 func awaitPing(t *testing.T, client *kurrent.Client) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		ctx, cancel := context.WithTimeout(t.Context(), promptly)
+		ctx, cancel := context.WithTimeout(t.Context(), kurrentsimtest.Promptly)
 		defer cancel()
 		require.NoError(c, client.Ping(ctx))
-	}, waitLimit, time.Millisecond)
+	}, kurrentsimtest.WaitLimit, time.Millisecond)
 }
 
 // awaitGoroutines waits until there are at most limit goroutines.
@@ -144,37 +145,37 @@ func awaitGoroutines(t *testing.T, limit int) {
 	require.Eventually(t, func() bool {
 		count = runtime.NumGoroutine()
 		return count <= limit
-	}, waitLimit, 20*time.Millisecond, "goroutines stay above %d", limit)
+	}, kurrentsimtest.WaitLimit, 20*time.Millisecond, "goroutines stay above %d", limit)
 	t.Logf("goroutines: %d", count)
 }
 
 func TestPool_RestartsLeakNothing(t *testing.T) {
 	base := runtime.NumGoroutine()
-	server := startServer(t)
-	client := openClient(t, server.url())
+	server := kurrentsimtest.StartServer(t)
+	client := kurrentsimtest.OpenClient(t, server.URL())
 	for range 30 {
 		slowest := keepCalling(t.Context(), client)
 		awaitPing(t, client)
-		server.stop() // while all of them call
+		server.Stop() // while all of them call
 		slowest()
-		server.start()
+		server.Start()
 	}
 	awaitPing(t, client)
 	t.Logf("goroutines: %d before, %d after the last restart", base, runtime.NumGoroutine())
 	client.Close()
-	server.stop()
+	server.Stop()
 	awaitGoroutines(t, base+2) // waiting itself uses some
 }
 
 func TestReadStream_FrozenServer(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
-	p := startProxy(t, server.addr())
-	direct, client := openClient(t, server.url()), openClient(t, p.url())
+	server := kurrentsimtest.StartServer(t)
+	p := startProxy(t, server.Addr())
+	direct, client := kurrentsimtest.OpenClient(t, server.URL()), kurrentsimtest.OpenClient(t, p.url())
 	for range 5 {
 		events := make([]kurrent.NewEvent, 200)
 		for i := range events {
-			events[i] = event("tested", `{"padding":"`+strings.Repeat("x", 2<<10)+`"}`) // more than is in flight at a time
+			events[i] = kurrentsimtest.Event("tested", `{"padding":"`+strings.Repeat("x", 2<<10)+`"}`) // more than is in flight at a time
 		}
 		_, err := direct.Append(t.Context(), "frozen-1", kurrent.Any(), events...)
 		require.NoError(t, err)
@@ -192,7 +193,7 @@ func TestReadStream_FrozenServer(t *testing.T) {
 		return nil
 	})
 	require.ErrorIs(t, err, kurrent.ErrUnavailable)
-	require.Less(t, time.Since(frozen), promptly)
+	require.Less(t, time.Since(frozen), kurrentsimtest.Promptly)
 	require.Less(t, visited, 1000, "an interrupted read does not return the whole stream")
 	p.resume()
 	awaitPing(t, client)
@@ -200,14 +201,14 @@ func TestReadStream_FrozenServer(t *testing.T) {
 
 func TestClose_CallInProgress(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, urlOf(silentAddress(t)))
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.URL(silentAddress(t)))
 	ended := make(chan error, 1)
 	go func() { ended <- client.Ping(t.Context()) }()
 	client.Close()
 	select {
 	case err := <-ended:
 		require.ErrorIs(t, err, kurrent.ErrClosed)
-	case <-time.After(promptly):
+	case <-time.After(kurrentsimtest.Promptly):
 		require.Fail(t, "the call goes on")
 	}
 	require.ErrorIs(t, client.Ping(t.Context()), kurrent.ErrClosed)

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 )
 
@@ -27,7 +28,7 @@ func TestReplayParked(t *testing.T) {
 	}
 	t.Run("does not bring back what was dropped since the boundary was seen", func(t *testing.T) {
 		t.Parallel()
-		client := openClient(t, startServer(t).url())
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 		parkAll(t, client, 5)
 		seen := boundary(t, client)
 		require.NoError(t, client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, 3))
@@ -36,7 +37,7 @@ func TestReplayParked(t *testing.T) {
 	})
 	t.Run("refuses a number below the boundary", func(t *testing.T) {
 		t.Parallel()
-		client := openClient(t, startServer(t).url())
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 		parkAll(t, client, 3)
 		require.NoError(t, client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, client), 1))
 		require.ErrorIs(t, replay(t, client, boundary(t, client), 1), kurrent.ErrInvalid)
@@ -47,10 +48,10 @@ func TestReplayParked(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 3)
 		held, release := make(chan struct{}), make(chan struct{})
-		r.gateway.onReplay(func(ctx context.Context, request *persistent.ReplayParkedReq) error {
+		r.gateway.OnReplay(func(ctx context.Context, request *persistent.ReplayParkedReq) error {
 			close(held)
 			<-release
-			return r.gateway.forwardReplay(ctx, request)
+			return r.gateway.ForwardReplay(ctx, request)
 		})
 		replayed := make(chan error, 1)
 		seen := boundary(t, r.viaGateway)
@@ -88,9 +89,9 @@ func TestReplayParked(t *testing.T) {
 		} {
 			r := newReplayRig(t, 3)
 			r.write(`{"orderflow-replay":{"until":1},"team":"orders"}`)
-			r.gateway.ageEvents(time.Minute)
+			r.gateway.AgeEvents(time.Minute)
 			require.ErrorIs(t, act(r.viaGateway, boundary(t, r.viaGateway)), kurrent.ErrReplaying, name)
-			r.gateway.ageEvents(time.Hour)
+			r.gateway.AgeEvents(time.Hour)
 			require.NoError(t, act(r.viaGateway, boundary(t, r.viaGateway)), name)
 			require.NotContains(t, newestMetadata(t, r.client), "orderflow-replay", name)
 			require.Contains(t, newestMetadata(t, r.client), `"team":"orders"`, name)
@@ -98,7 +99,7 @@ func TestReplayParked(t *testing.T) {
 	})
 	t.Run("gives up its claim if the server refuses", func(t *testing.T) {
 		t.Parallel()
-		client := openClient(t, startServer(t).url())
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 		_, err := client.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, client), 1)
 		require.ErrorIs(t, err, kurrent.ErrNotFound)
 		require.Equal(t, `{}`, newestMetadata(t, client))
@@ -109,15 +110,15 @@ func TestReplayParked(t *testing.T) {
 // client of its server, and a client that connects through a gateway.
 type replayRig struct {
 	*testing.T
-	gateway            *gateway
+	gateway            *kurrentsimtest.Gateway
 	client, viaGateway *kurrent.Client
 }
 
 func newReplayRig(t *testing.T, count int) *replayRig {
 	t.Helper()
-	server := startServer(t)
-	r := &replayRig{T: t, gateway: startGateway(t, server.addr()), client: openClient(t, server.url())}
-	r.viaGateway = openClient(t, r.gateway.url)
+	server := kurrentsimtest.StartServer(t)
+	r := &replayRig{T: t, gateway: kurrentsimtest.StartGateway(t, server.Addr()), client: kurrentsimtest.OpenClient(t, server.URL())}
+	r.viaGateway = kurrentsimtest.OpenClient(t, r.gateway.URL)
 	parkAll(t, r.client, count)
 	r.write(`{"$acl":{"$r":"support"},"team":"orders"}`)
 	return r
@@ -125,7 +126,7 @@ func newReplayRig(t *testing.T, count int) *replayRig {
 
 func (r *replayRig) write(metadata string) {
 	r.Helper()
-	_, err := r.client.Append(r.Context(), parkedMetadata, kurrent.Any(), event("$metadata", metadata))
+	_, err := r.client.Append(r.Context(), parkedMetadata, kurrent.Any(), kurrentsimtest.Event("$metadata", metadata))
 	require.NoError(r, err)
 }
 
@@ -140,7 +141,7 @@ func (r *replayRig) replay(until uint64) (claimed kurrent.ParkedBoundary) {
 
 func (r *replayRig) awaitEnd() {
 	r.Helper()
-	require.Eventually(r, func() bool { return !boundary(r.T, r.client).Claimed() }, waitLimit, 10*time.Millisecond)
+	require.Eventually(r, func() bool { return !boundary(r.T, r.client).Claimed() }, kurrentsimtest.WaitLimit, 10*time.Millisecond)
 }
 
 func (r *replayRig) keep(claimed kurrent.ParkedBoundary) (uint64, error) {
@@ -202,7 +203,7 @@ func TestKeepParkedAccess(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 2)
 		late := make(chan *persistent.ReplayParkedReq, 1)
-		r.gateway.onReplay(func(_ context.Context, request *persistent.ReplayParkedReq) error {
+		r.gateway.OnReplay(func(_ context.Context, request *persistent.ReplayParkedReq) error {
 			late <- request
 			return status.Error(codes.Unavailable, "cut off")
 		})
@@ -215,7 +216,7 @@ func TestKeepParkedAccess(t *testing.T) {
 			ended <- err
 		}()
 		require.Never(t, func() bool { return len(ended) > 0 }, 300*time.Millisecond, 10*time.Millisecond, "the replay has not begun")
-		require.NoError(t, r.gateway.forwardReplay(t.Context(), <-late))
+		require.NoError(t, r.gateway.ForwardReplay(t.Context(), <-late))
 		require.NoError(t, <-ended)
 		require.JSONEq(t, `{"$tb":1,"$acl":{"$r":"support"},"team":"orders"}`, newestMetadata(t, r.client))
 	})
@@ -223,7 +224,7 @@ func TestKeepParkedAccess(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 2)
 		claimed := r.replay(0)
-		r.gateway.refuseNext(2)
+		r.gateway.RefuseNext(2)
 		_, err := r.viaGateway.KeepParkedAccess(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 		require.NoError(t, err)
 		require.JSONEq(t, `{"$tb":1,"$acl":{"$r":"support"},"team":"orders"}`, newestMetadata(t, r.client))
@@ -232,7 +233,7 @@ func TestKeepParkedAccess(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 2)
 		claimed := r.replay(0)
-		r.gateway.afterAppends(func(context.Context) error { return status.Error(codes.Unavailable, "cut off") })
+		r.gateway.AfterAppends(func(context.Context) error { return status.Error(codes.Unavailable, "cut off") })
 		left, err := r.viaGateway.KeepParkedAccess(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, left)
@@ -240,7 +241,7 @@ func TestKeepParkedAccess(t *testing.T) {
 	t.Run("ends with its context", func(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 2)
-		r.gateway.onReplay(func(context.Context, *persistent.ReplayParkedReq) error { return nil })
+		r.gateway.OnReplay(func(context.Context, *persistent.ReplayParkedReq) error { return nil })
 		claimed, err := r.viaGateway.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, r.viaGateway), 0)
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -251,9 +252,9 @@ func TestKeepParkedAccess(t *testing.T) {
 	t.Run("returns where another replay stopped", func(t *testing.T) {
 		t.Parallel()
 		r := newReplayRig(t, 5)
-		r.gateway.onReplay(func(ctx context.Context, request *persistent.ReplayParkedReq) error {
+		r.gateway.OnReplay(func(ctx context.Context, request *persistent.ReplayParkedReq) error {
 			request.Options.StopAtOption = &persistent.ReplayParkedReq_Options_StopAt{StopAt: 4}
-			return r.gateway.forwardReplay(ctx, request)
+			return r.gateway.ForwardReplay(ctx, request)
 		})
 		claimed, err := r.viaGateway.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, r.viaGateway), 0)
 		require.NoError(t, err)
@@ -273,7 +274,7 @@ func newestMetadata(t *testing.T, client *kurrent.Client) string {
 func TestReplayParked_ConcurrentDrop(t *testing.T) {
 	t.Parallel()
 	for range 20 {
-		client := openClient(t, startServer(t).url())
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 		parkAll(t, client, 5)
 		seen := boundary(t, client)
 		var replayed, dropped error

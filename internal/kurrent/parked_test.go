@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 )
 
@@ -42,7 +43,7 @@ func boundary(t *testing.T, client *kurrent.Client) kurrent.ParkedBoundary {
 
 func TestParkedRange(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, startServer(t).url())
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 	_, _, found := parkedRange(t, client)
 	require.False(t, found)
 	parkAll(t, client, 5)
@@ -58,7 +59,7 @@ func TestParkedRange(t *testing.T) {
 
 func TestReplayParked_UpToANumber(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, startServer(t).url())
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 	sub := parkAll(t, client, 5)
 	claimed, err := client.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, client), 1)
 	require.NoError(t, err)
@@ -80,7 +81,7 @@ func TestReplayParked_UpToANumber(t *testing.T) {
 
 func TestDropParked_BoundaryMoved(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, startServer(t).url())
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 	sub := parkAll(t, client, 5)
 	seen := boundary(t, client)
 	_, err := client.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, 0)
@@ -102,13 +103,13 @@ func TestDropParked(t *testing.T) {
 	t.Parallel()
 	t.Run("refuses metadata that the server ignores", func(t *testing.T) {
 		t.Parallel()
-		client := openClient(t, startServer(t).url())
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 		parkAll(t, client, 2)
 		for _, body := range []string{
 			`null`, `[1]`, `"text"`, `{`, `{"$acl":{"$r":"support",}}`, `{"$maxCount":"3"}`, `{"$maxAge":1.5}`, `{"$cacheControl":null}`,
 			`{"$tb":"1"}`, `{"$acl":"support"}`, `{"$acl":{"$r":5}}`, `{"$acl":{"$r":["support",5]}}`, `{"$acl":{"read":"support"}}`,
 		} {
-			_, err := client.Append(t.Context(), parkedMetadata, kurrent.Any(), event("$metadata", body))
+			_, err := client.Append(t.Context(), parkedMetadata, kurrent.Any(), kurrentsimtest.Event("$metadata", body))
 			require.NoError(t, err)
 			_, err = client.ParkedBoundary(t.Context(), bridgeGroup.Stream, bridgeGroup.Group)
 			require.ErrorIs(t, err, kurrent.ErrMalformed, body)
@@ -119,10 +120,10 @@ func TestDropParked(t *testing.T) {
 	})
 	t.Run("accepts metadata that the server reads", func(t *testing.T) {
 		t.Parallel()
-		client := openClient(t, startServer(t).url())
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 		parkAll(t, client, 2)
 		for _, body := range []string{``, `{}`, `{"$maxCount":3,"$maxAge":60,"$acl":{"$r":["support","ops"],"$mw":"support"},"team":null}`} {
-			_, err := client.Append(t.Context(), parkedMetadata, kurrent.Any(), event("$metadata", body))
+			_, err := client.Append(t.Context(), parkedMetadata, kurrent.Any(), kurrentsimtest.Event("$metadata", body))
 			require.NoError(t, err)
 			require.NoError(t, client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, client), 0), body)
 			require.Equal(t, []string{"0@order-1 no"}, parked(t, client))
@@ -130,7 +131,7 @@ func TestDropParked(t *testing.T) {
 	})
 	t.Run("does not move the boundary back", func(t *testing.T) {
 		t.Parallel()
-		client := openClient(t, startServer(t).url())
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 		parkAll(t, client, 3)
 		require.NoError(t, client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, client), 1))
 		require.NoError(t, client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, client), 0))
@@ -140,9 +141,9 @@ func TestDropParked(t *testing.T) {
 
 func TestParked_AccessDenied(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, startStub(t, func(method string, stream grpc.ServerStream) error {
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, func(method string, stream grpc.ServerStream) error {
 		if method == streams.Streams_Append_FullMethodName {
-			receiveAppend(stream)
+			kurrentsimtest.ReceiveAppend(stream)
 		}
 		return status.Error(codes.PermissionDenied, "access denied")
 	}))

@@ -163,6 +163,18 @@ func pause(failures int) time.Duration {
 	return longest/2 + rand.N(longest/2)
 }
 
+// pauseFor waits between half of longest and longest. It reports false if ctx ends first.
+func pauseFor(ctx context.Context, longest time.Duration) bool {
+	timer := time.NewTimer(longest/2 + rand.N(longest/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // put takes back a client after a call that returned err, as the client returned it.
 func (p *pool) put(client *kurrentdb.Client, err error) {
 	if err != nil && errors.Is(sentinelOf(err), ErrUnavailable) {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 )
 
@@ -33,7 +34,7 @@ func TestProjection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := openClient(t, startStub(t, func(called string, stream grpc.ServerStream) error {
+			client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, func(called string, stream grpc.ServerStream) error {
 				switch {
 				case called != method:
 					return status.Error(codes.Internal, called)

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 )
 
 // proxy forwards connections to a server, and can stall and close them.
@@ -35,7 +37,7 @@ func startProxy(t *testing.T, target string) *proxy {
 	return p
 }
 
-func (p *proxy) url() string { return urlOf(p.listener.Addr().String()) }
+func (p *proxy) url() string { return kurrentsimtest.URL(p.listener.Addr().String()) }
 
 func (p *proxy) accept() {
 	for {

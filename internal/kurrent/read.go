@@ -22,15 +22,68 @@ const (
 // error means that every existing event has been visited: an interrupted read is an
 // error, never a short history. It returns ErrNotFound if the stream does not exist.
 func (c *Client) ReadStream(ctx context.Context, stream string, from uint64, limit int, visit func(Event) error) error {
-	return c.read(ctx, page{stream: stream, from: from, count: limit}, func(e *kurrentdb.ResolvedEvent) error {
-		return visit(*eventOf(e.Event))
-	})
+	return c.readStream(ctx, page{stream: stream, from: from, count: limit}, visit)
 }
 
 // ReadEvent reads one event. It returns ErrNotFound if the stream has no event at that
 // revision, or no longer has it.
 func (c *Client) ReadEvent(ctx context.Context, stream string, revision uint64) (Event, error) {
 	return c.readEvent(ctx, page{stream: stream, from: revision, count: 1})
+}
+
+// Leader reads from the node that leads now: each call uses a new connection. Every call
+// of a Client asks for the leading node, but a node that led until a moment ago and does
+// not know yet still responds on its existing connections. So what seems to be missing
+// should be read again from the leader before it is taken as missing.
+type Leader struct{ client *Client }
+
+// Leader returns a reader of the leading node.
+func (c *Client) Leader() Leader { return Leader{c} }
+
+// ReadStream is Client.ReadStream on the leading node.
+func (l Leader) ReadStream(ctx context.Context, stream string, from uint64, limit int, visit func(Event) error) error {
+	return l.client.readStream(ctx, page{stream: stream, from: from, count: limit, leader: true}, visit)
+}
+
+// ReadEvent is Client.ReadEvent on the leading node.
+func (l Leader) ReadEvent(ctx context.Context, stream string, revision uint64) (Event, error) {
+	return l.client.readEvent(ctx, page{stream: stream, from: revision, count: 1, leader: true})
+}
+
+// ReadLinkTarget reads the event that link points to. It may be readable again since the
+// link was delivered without it. ReadLinkTarget returns ErrNotFound or ErrDeleted if the
+// event is gone, and ErrInvalid if link is not a link.
+func (c *Client) ReadLinkTarget(ctx context.Context, link Event) (Event, error) {
+	stream, revision, ok := LinkTarget(link)
+	if !ok {
+		return Event{}, fmt.Errorf("%w: event %d of %s is not a link", ErrInvalid, link.Revision, link.Stream)
+	}
+	event, err := c.ReadEvent(ctx, stream, revision)
+	if IsGone(err) {
+		return c.Leader().ReadEvent(ctx, stream, revision)
+	}
+	return event, err
+}
+
+// LastEvent reads the newest event of a stream. It returns ErrNotFound or ErrDeleted if
+// there is none.
+func (c *Client) LastEvent(ctx context.Context, stream string) (Event, error) {
+	var found *Event
+	err := c.read(ctx, page{stream: stream, count: 1, last: true}, func(e *kurrentdb.ResolvedEvent) error {
+		found = eventOf(e.Event)
+		return nil
+	})
+	if err == nil && found == nil {
+		err = fmt.Errorf("read the end of %s: %w", stream, ErrNotFound)
+	}
+	if err != nil {
+		return Event{}, err
+	}
+	return *found, nil
+}
+
+func (c *Client) readStream(ctx context.Context, request page, visit func(Event) error) error {
+	return c.read(ctx, request, func(e *kurrentdb.ResolvedEvent) error { return visit(*eventOf(e.Event)) })
 }
 
 func (c *Client) readEvent(ctx context.Context, one page) (Event, error) {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/dev/kurrentsim/store"
 	"orderflow/internal/kurrent"
 )
@@ -22,7 +23,7 @@ func writeStreams(t *testing.T, client *kurrent.Client, from, count int) (stream
 	t.Helper()
 	for i := range count {
 		stream := fmt.Sprintf("order-%d", from+i)
-		_, err := client.Append(t.Context(), stream, kurrent.NoStream(), event("wanted-not", `{}`), event("wanted", `{}`))
+		_, err := client.Append(t.Context(), stream, kurrent.NoStream(), kurrentsimtest.Event("wanted-not", `{}`), kurrentsimtest.Event("wanted", `{}`))
 		require.NoError(t, err)
 		streams = append(streams, stream)
 	}
@@ -41,8 +42,8 @@ func scanStreams(t *testing.T, client *kurrent.Client, scan kurrent.Scan) (strea
 
 func TestScan(t *testing.T) {
 	t.Parallel()
-	server := startServerWith(t, kurrentsim.Options{HiddenLinks: []store.Target{{Stream: "order-3", Revision: 1}}, ProjectionDelay: time.Hour})
-	client := openClient(t, server.url())
+	server := kurrentsimtest.StartServerWith(t, kurrentsim.Options{HiddenLinks: []store.Target{{Stream: "order-3", Revision: 1}}, ProjectionDelay: time.Hour})
+	client := kurrentsimtest.OpenClient(t, server.URL())
 	require.Empty(t, scanStreams(t, client, kurrent.Scan{Types: []string{"wanted"}}), "there are no events of that type")
 	want := writeStreams(t, client, 0, 700)
 	require.Equal(t, want, scanStreams(t, client, kurrent.Scan{Types: []string{"wanted"}}), "late and hidden links do not matter")
@@ -50,7 +51,7 @@ func TestScan(t *testing.T) {
 
 func TestScan_Since(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, startServer(t).url())
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 	writeStreams(t, client, 0, 400)
 	since := time.Now()
 	want := writeStreams(t, client, 400, 3)
@@ -61,10 +62,10 @@ func TestScan_Since(t *testing.T) {
 
 func TestScan_Resumes(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
-	p := startProxy(t, server.addr())
-	want := writeStreams(t, openClient(t, server.url()), 0, 2_000)
-	client := openClient(t, p.url())
+	server := kurrentsimtest.StartServer(t)
+	p := startProxy(t, server.Addr())
+	want := writeStreams(t, kurrentsimtest.OpenClient(t, server.URL()), 0, 2_000)
+	client := kurrentsimtest.OpenClient(t, p.url())
 	var got []string
 	require.NoError(t, client.Scan(t.Context(), kurrent.Scan{Types: []string{"wanted"}}, func(e kurrent.Event) error {
 		got = append(got, e.Stream)
@@ -83,7 +84,7 @@ func TestScan_Ends(t *testing.T) {
 
 	t.Run("with the error of visit", func(t *testing.T) {
 		t.Parallel()
-		client := openClient(t, startServer(t).url())
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 		writeStreams(t, client, 0, 3)
 		enough := errors.New("enough")
 		visits := 0
@@ -92,54 +93,25 @@ func TestScan_Ends(t *testing.T) {
 	})
 	t.Run("when no server responds", func(t *testing.T) {
 		t.Parallel()
-		client := openClient(t, urlOf(closedAddress(t)))
-		short, err := kurrent.Open(kurrent.Config{URL: urlOf(closedAddress(t)), AllowPlaintext: true, CallTimeout: 100 * time.Millisecond})
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.URL(kurrentsimtest.ClosedAddress(t)))
+		short, err := kurrent.Open(kurrent.Config{URL: kurrentsimtest.URL(kurrentsimtest.ClosedAddress(t)), AllowPlaintext: true, CallTimeout: 100 * time.Millisecond})
 		require.NoError(t, err)
 		t.Cleanup(short.Close)
-		requireWithin(t, waitLimit, func() { require.ErrorIs(t, short.Scan(t.Context(), wanted, none), kurrent.ErrUnavailable) })
+		kurrentsimtest.RequireWithin(t, kurrentsimtest.WaitLimit, func() { require.ErrorIs(t, short.Scan(t.Context(), wanted, none), kurrent.ErrUnavailable) })
 		client.Close()
 		require.ErrorIs(t, client.Scan(t.Context(), wanted, none), kurrent.ErrClosed)
 	})
 	t.Run("when it has no right to read the log", func(t *testing.T) {
 		t.Parallel()
-		client := openClient(t, startStub(t, func(string, grpc.ServerStream) error { return status.Error(codes.PermissionDenied, "no") }))
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, func(string, grpc.ServerStream) error { return status.Error(codes.PermissionDenied, "no") }))
 		require.ErrorIs(t, client.Scan(t.Context(), wanted, none), kurrent.ErrAccessDenied)
 		since := kurrent.Scan{Types: wanted.Types, Since: time.Now()}
 		require.ErrorIs(t, client.Scan(t.Context(), since, none), kurrent.ErrAccessDenied)
 	})
 	t.Run("when its client is closed", func(t *testing.T) {
 		t.Parallel()
-		client := openClient(t, startServer(t).url())
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 		writeStreams(t, client, 0, 100)
 		require.ErrorIs(t, client.Scan(t.Context(), wanted, func(kurrent.Event) error { client.Close(); return nil }), kurrent.ErrClosed)
 	})
-}
-
-func TestCreditAccounts_Decision(t *testing.T) {
-	t.Parallel()
-	client := openClient(t, startServer(t).url())
-	accounts := kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: client})
-	_, decided, err := accounts.Decision(t.Context(), "c1", "order-1")
-	require.NoError(t, err)
-	require.False(t, decided)
-	require.ErrorIs(t, client.ReadStream(t.Context(), "credit-c1", 0, 1, func(kurrent.Event) error { return nil }), kurrent.ErrNotFound)
-
-	_, err = client.Append(t.Context(), "credit-c1", kurrent.NoStream(),
-		event("credit-account-opened", `{"customerId":"c1","limit":"USD100.00"}`),
-		event("credit-reserved", `{"orderId":"order-1","amount":"USD10.00"}`))
-	require.NoError(t, err)
-	decision, decided, err := accounts.Decision(t.Context(), "c1", "order-1")
-	require.NoError(t, err)
-	require.True(t, decided)
-	require.Equal(t, "USD10.00", decision.Amount.String())
-	_, _, err = accounts.Decision(t.Context(), "", "order-1")
-	require.ErrorIs(t, err, kurrent.ErrInvalid)
-
-	customer, ok := kurrent.CustomerOf("credit-c1")
-	require.True(t, ok)
-	require.Equal(t, "c1", customer)
-	for _, stream := range []string{"order-1", "credit-", "credits-c1"} {
-		_, ok := kurrent.CustomerOf(stream)
-		require.False(t, ok, stream)
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 )
 
@@ -40,7 +41,7 @@ func join(t *testing.T, client *kurrent.Client, settings kurrent.GroupSettings) 
 func placeOrders(t *testing.T, client *kurrent.Client, from, count int) {
 	t.Helper()
 	for i := from; i < from+count; i++ {
-		_, err := client.Append(t.Context(), fmt.Sprintf("order-%d", i), kurrent.NoStream(), event("order-placed", `{}`))
+		_, err := client.Append(t.Context(), fmt.Sprintf("order-%d", i), kurrent.NoStream(), kurrentsimtest.Event("order-placed", `{}`))
 		require.NoError(t, err)
 	}
 }
@@ -62,7 +63,7 @@ func receive(t *testing.T, sub *kurrent.Subscription) kurrent.Delivery {
 		return d
 	case err := <-failed:
 		require.NoError(t, err)
-	case <-time.After(waitLimit):
+	case <-time.After(kurrentsimtest.WaitLimit):
 		require.Fail(t, "nothing is delivered")
 	}
 	return kurrent.Delivery{}
@@ -83,7 +84,7 @@ func awaitError(t *testing.T, sub *kurrent.Subscription) error {
 	select {
 	case err := <-failed:
 		return err
-	case <-time.After(waitLimit):
+	case <-time.After(kurrentsimtest.WaitLimit):
 		require.Fail(t, "the subscription goes on")
 		return nil
 	}
@@ -91,7 +92,7 @@ func awaitError(t *testing.T, sub *kurrent.Subscription) error {
 
 func TestSubscription_AckParkRetry(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, startServer(t).url())
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 	placeOrders(t, client, 0, 3)
 	createGroup(t, client, bridgeGroup)
 	sub := join(t, client, bridgeGroup)
@@ -128,7 +129,7 @@ func requireInfo(t *testing.T, client *kurrent.Client, as func(kurrent.GroupInfo
 		info, err := client.GroupInfo(t.Context(), bridgeGroup.Stream, bridgeGroup.Group)
 		last = info
 		return err == nil && as(info)
-	}, waitLimit, 20*time.Millisecond)
+	}, kurrentsimtest.WaitLimit, 20*time.Millisecond)
 	t.Logf("%+v", last)
 }
 
@@ -141,7 +142,7 @@ func parked(t *testing.T, client *kurrent.Client) []string {
 func parkedTo(ctx context.Context, t require.TestingT, client *kurrent.Client) []string {
 	var lines []string
 	err := client.Parked(ctx, bridgeGroup.Stream, bridgeGroup.Group, func(p kurrent.Parked) error {
-		require.WithinDuration(t, time.Now(), p.At, 10*waitLimit)
+		require.WithinDuration(t, time.Now(), p.At, 10*kurrentsimtest.WaitLimit)
 		if p.Event != nil {
 			require.Equal(t, p.Stream, p.Event.Stream)
 		}
@@ -156,15 +157,15 @@ func awaitParked(t *testing.T, client *kurrent.Client, count int) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		require.Len(c, parkedTo(t.Context(), c, client), count)
-	}, waitLimit, 10*time.Millisecond)
+	}, kurrentsimtest.WaitLimit, 10*time.Millisecond)
 }
 
 func TestSubscription_LinkWithoutTarget(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
-	client := openClient(t, server.url())
+	server := kurrentsimtest.StartServer(t)
+	client := kurrentsimtest.OpenClient(t, server.URL())
 	placeOrders(t, client, 0, 1)
-	_, err := officialClient(t, server.url()).TombstoneStream(t.Context(), "order-0", kurrentdb.TombstoneStreamOptions{})
+	_, err := kurrentsimtest.OfficialClient(t, server.URL()).TombstoneStream(t.Context(), "order-0", kurrentdb.TombstoneStreamOptions{})
 	require.NoError(t, err)
 	createGroup(t, client, bridgeGroup)
 	sub := join(t, client, bridgeGroup)
@@ -183,7 +184,7 @@ func TestSubscription_LinkWithoutTarget(t *testing.T) {
 
 func TestSubscription_AckBeforeClose(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, startServer(t).url())
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 	placeOrders(t, client, 0, 40)
 	createGroup(t, client, bridgeGroup)
 	seen := map[string]int{}
@@ -194,7 +195,7 @@ func TestSubscription_AckBeforeClose(t *testing.T) {
 			seen[d.Event.Stream]++
 			require.NoError(t, sub.Ack(d))
 		}
-		requireWithin(t, promptly, sub.Close)
+		kurrentsimtest.RequireWithin(t, kurrentsimtest.Promptly, sub.Close)
 	}
 	require.Len(t, seen, 40)
 	requireInfo(t, client, func(info kurrent.GroupInfo) bool { return info == kurrent.GroupInfo{} })
@@ -202,7 +203,7 @@ func TestSubscription_AckBeforeClose(t *testing.T) {
 
 func TestSubscription_ConcurrentAcks(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, startServer(t).url())
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 	placeOrders(t, client, 0, 300)
 	settings := bridgeGroup
 	settings.BufferSize = 64
@@ -226,8 +227,8 @@ func TestSubscription_ConcurrentAcks(t *testing.T) {
 
 func TestSubscription_ServerRestart(t *testing.T) {
 	t.Parallel()
-	server := startServerWith(t, kurrentsim.Options{DataDir: t.TempDir()})
-	client := openClient(t, server.url())
+	server := kurrentsimtest.StartServerWith(t, kurrentsim.Options{DataDir: t.TempDir()})
+	client := kurrentsimtest.OpenClient(t, server.URL())
 	placeOrders(t, client, 0, 5)
 	createGroup(t, client, bridgeGroup)
 	done := map[string]bool{}
@@ -238,12 +239,12 @@ func TestSubscription_ServerRestart(t *testing.T) {
 			require.NoError(t, sub.Ack(d))
 			done[d.Event.Stream] = true
 		}
-		server.stop()
+		server.Stop()
 		require.ErrorIs(t, awaitError(t, sub), kurrent.ErrUnavailable)
 		require.ErrorIs(t, awaitError(t, sub), kurrent.ErrUnavailable, "and on every later call")
 		require.Error(t, sub.Ack(kurrent.Delivery{Event: &kurrent.Event{}}))
 		sub.Close()
-		server.start()
+		server.Start()
 		placeOrders(t, client, 5*(round+1), 5)
 	}
 	require.GreaterOrEqual(t, len(done), 5)
@@ -251,8 +252,8 @@ func TestSubscription_ServerRestart(t *testing.T) {
 
 func TestSubscription_DeletedGroup(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
-	client := openClient(t, server.url())
+	server := kurrentsimtest.StartServer(t)
+	client := kurrentsimtest.OpenClient(t, server.URL())
 	_, err := client.Join(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, 8)
 	require.ErrorIs(t, err, kurrent.ErrNotFound)
 	_, err = client.GroupInfo(t.Context(), bridgeGroup.Stream, bridgeGroup.Group)
@@ -260,7 +261,7 @@ func TestSubscription_DeletedGroup(t *testing.T) {
 	require.Empty(t, parked(t, client))
 	createGroup(t, client, bridgeGroup)
 	sub := join(t, client, bridgeGroup)
-	err = officialClient(t, server.url()).DeletePersistentSubscription(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, kurrentdb.DeletePersistentSubscriptionOptions{})
+	err = kurrentsimtest.OfficialClient(t, server.URL()).DeletePersistentSubscription(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, kurrentdb.DeletePersistentSubscriptionOptions{})
 	require.NoError(t, err)
 	require.ErrorIs(t, awaitError(t, sub), kurrent.ErrUnavailable)
 	_, err = client.Join(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, 8)
@@ -269,13 +270,13 @@ func TestSubscription_DeletedGroup(t *testing.T) {
 
 func TestSubscription_Close(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
+	server := kurrentsimtest.StartServer(t)
 	for name, closing := range map[string]func(*kurrent.Client, *kurrent.Subscription){
 		"its own":      func(_ *kurrent.Client, sub *kurrent.Subscription) { sub.Close() },
 		"the client's": func(client *kurrent.Client, _ *kurrent.Subscription) { client.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := openClient(t, server.url())
+			client := kurrentsimtest.OpenClient(t, server.URL())
 			if _, _, err := client.EnsureGroup(t.Context(), bridgeGroup); err != nil {
 				require.NoError(t, err)
 			}
@@ -285,7 +286,7 @@ func TestSubscription_Close(t *testing.T) {
 				_, err := sub.Recv()
 				ended <- err
 			}()
-			requireWithin(t, promptly, func() {
+			kurrentsimtest.RequireWithin(t, kurrentsimtest.Promptly, func() {
 				closing(client, sub)
 				require.ErrorIs(t, <-ended, kurrent.ErrClosed)
 			})
@@ -298,7 +299,7 @@ func TestSubscription_Close(t *testing.T) {
 // full.
 func TestSubscription_BlockedAck(t *testing.T) {
 	t.Parallel()
-	unresponsive := startStub(t, func(_ string, stream grpc.ServerStream) error {
+	unresponsive := kurrentsimtest.StartStub(t, func(_ string, stream grpc.ServerStream) error {
 		confirmation := &persistent.ReadResp_SubscriptionConfirmation{SubscriptionId: "s"}
 		err := stream.SendMsg(&persistent.ReadResp{Content: &persistent.ReadResp_SubscriptionConfirmation_{SubscriptionConfirmation: confirmation}})
 		<-stream.Context().Done()
@@ -340,7 +341,7 @@ func TestSubscription_BlockedAck(t *testing.T) {
 			if c.timeout == time.Minute {
 				go sub.Close()
 			}
-			requireWithin(t, promptly, func() { require.ErrorIs(t, <-blocked, kurrent.ErrUnavailable) })
+			kurrentsimtest.RequireWithin(t, kurrentsimtest.Promptly, func() { require.ErrorIs(t, <-blocked, kurrent.ErrUnavailable) })
 			require.ErrorIs(t, awaitError(t, sub), c.want)
 		})
 	}
@@ -348,19 +349,19 @@ func TestSubscription_BlockedAck(t *testing.T) {
 
 func TestJoin_Context(t *testing.T) {
 	t.Parallel()
-	client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, func(_ string, stream grpc.ServerStream) error {
 		<-stream.Context().Done() // sends no confirmation
 		return stream.Context().Err()
 	}))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	requireWithin(t, promptly, func() {
+	kurrentsimtest.RequireWithin(t, kurrentsimtest.Promptly, func() {
 		_, err := client.Join(ctx, bridgeGroup.Stream, bridgeGroup.Group, 8)
 		require.ErrorIs(t, err, kurrent.ErrUnavailable)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 
-	client = openClient(t, startServer(t).url())
+	client = kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 	createGroup(t, client, bridgeGroup)
 	ctx, cancel = context.WithCancel(t.Context())
 	sub, err := client.Join(ctx, bridgeGroup.Stream, bridgeGroup.Group, 8)
@@ -377,7 +378,7 @@ func TestSubscription_EndedByServer(t *testing.T) {
 		codes.Unavailable: kurrent.ErrUnavailable, codes.Canceled: kurrent.ErrUnavailable,
 		codes.NotFound: kurrent.ErrNotFound, codes.PermissionDenied: kurrent.ErrAccessDenied,
 	} {
-		client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+		client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, func(_ string, stream grpc.ServerStream) error {
 			if err := stream.RecvMsg(&persistent.ReadReq{}); err != nil { // otherwise joining may fail, which is not tested here
 				return err
 			}
@@ -408,7 +409,7 @@ func TestSubscription_UnexpectedMessage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := openClient(t, startStub(t, func(_ string, stream grpc.ServerStream) error {
+			client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, func(_ string, stream grpc.ServerStream) error {
 				if err := stream.SendMsg(confirmation); err != nil {
 					return err
 				}

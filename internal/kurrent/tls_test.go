@@ -10,6 +10,7 @@ import (
 
 	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 )
 
@@ -18,8 +19,8 @@ func TestClient_TLS(t *testing.T) {
 	inAnHour := time.Now().Add(time.Hour)
 	certificate, key := devservertest.Certificate(t, "node", inAnHour)
 	otherCA, _ := devservertest.Certificate(t, "otherCA", inAnHour)
-	address := closedAddress(t)
-	startServerWith(t, kurrentsim.Options{TLS: &kurrentsim.TLSOptions{
+	address := kurrentsimtest.ClosedAddress(t)
+	kurrentsimtest.StartServerWith(t, kurrentsim.Options{TLS: &kurrentsim.TLSOptions{
 		Listen: address, CertFile: certificate, KeyFile: key,
 		Users: []kurrentsim.User{{Name: "worker", Password: "s3cret@/"}},
 	}})
@@ -35,7 +36,7 @@ func TestClient_TLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			query := url.Values{"gossipTimeout": {"1"}}
-			timeout := waitLimit
+			timeout := kurrentsimtest.WaitLimit
 			if errors.Is(c.want, kurrent.ErrUnavailable) { // which it is until the time for a call is over
 				timeout = 2 * time.Second
 			}

@@ -1,6 +1,6 @@
 // Package order implements the placed order: its identity, decoding and validating the
 // events of an order stream, money and totals, and the values of an order's state. It is
-// pure: package kurrent reads the streams.
+// pure: package streams reads them.
 //
 // There are many producers, and this project does not control them. So decoding is strict
 // about what it reads: names are case-sensitive, no member may be given twice, numbers

@@ -2,16 +2,21 @@ package order
 
 import "strings"
 
+// StreamPrefix begins the name of every order's stream, and so every order's id.
+const StreamPrefix = "order-"
+
 const (
-	idPrefix   = "order-"
-	maxIDBytes = len(idPrefix) + 120
+	maxIDBytes = len(StreamPrefix) + 120
 	maxCode    = 64
 )
+
+// Stream returns the name of an order's stream, which is the order's id.
+func Stream(orderID string) string { return orderID }
 
 // ValidID reports whether id is an order id, which is also the name of its stream and the
 // id of its workflow: "order-" and 1 to 120 of [A-Za-z0-9._-].
 func ValidID(id string) bool {
-	rest, ok := strings.CutPrefix(id, idPrefix)
+	rest, ok := strings.CutPrefix(id, StreamPrefix)
 	return ok && rest != "" && len(id) <= maxIDBytes && onlyBytes(rest, isCodeByte)
 }
 

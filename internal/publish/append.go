@@ -8,6 +8,7 @@ import (
 	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
+	"orderflow/internal/streams"
 )
 
 // ErrGap means that the stream does not yet contain the version before this one.
@@ -47,7 +48,7 @@ func (a Appender) Append(ctx context.Context, v postgres.Version) error {
 
 // inspectConflict finds out why a stream was not at the expected revision. It returns nil
 // if the version is already published.
-func (a Appender) inspectConflict(ctx context.Context, version kurrent.FulfillmentVersion, event kurrent.NewEvent) error {
+func (a Appender) inspectConflict(ctx context.Context, version streams.FulfillmentVersion, event kurrent.NewEvent) error {
 	found, err := a.Events.ReadEvent(ctx, version.Stream(), version.Revision)
 	switch {
 	case err == nil && found.ID == event.ID:
@@ -66,7 +67,7 @@ func (a Appender) inspectConflict(ctx context.Context, version kurrent.Fulfillme
 // inspectEnd distinguishes a stream that ends before a version from one that contained it
 // and was truncated since, as $maxCount, $maxAge and $tb do. In the second case the
 // version is published.
-func (a Appender) inspectEnd(ctx context.Context, version kurrent.FulfillmentVersion, event kurrent.NewEvent) error {
+func (a Appender) inspectEnd(ctx context.Context, version streams.FulfillmentVersion, event kurrent.NewEvent) error {
 	last, err := a.Events.LastEvent(ctx, version.Stream())
 	switch {
 	case err == nil && (last.Revision > version.Revision || last.Revision == version.Revision && last.ID == event.ID):
@@ -82,7 +83,7 @@ func (a Appender) inspectEnd(ctx context.Context, version kurrent.FulfillmentVer
 	return err
 }
 
-func otherEventRefusal(version kurrent.FulfillmentVersion) *Refusal {
+func otherEventRefusal(version streams.FulfillmentVersion) *Refusal {
 	return &Refusal{Code: CodeOther, Detail: fmt.Sprintf("event %d of the stream belongs to another version", version.Revision)}
 }
 

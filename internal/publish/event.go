@@ -10,6 +10,7 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
+	"orderflow/internal/streams"
 )
 
 // eventTypes returns the known event types. The history's trigger chooses among them.
@@ -47,12 +48,12 @@ type image struct {
 
 // eventOf returns the event of a version. It returns a *Refusal if the version can never
 // become an event.
-func eventOf(v postgres.Version) (kurrent.FulfillmentVersion, kurrent.NewEvent, error) {
+func eventOf(v postgres.Version) (streams.FulfillmentVersion, kurrent.NewEvent, error) {
 	row, err := parseImage(v)
 	if err != nil {
-		return kurrent.FulfillmentVersion{}, kurrent.NewEvent{}, &Refusal{Code: CodeInvalid, Detail: err.Error()}
+		return streams.FulfillmentVersion{}, kurrent.NewEvent{}, &Refusal{Code: CodeInvalid, Detail: err.Error()}
 	}
-	version := kurrent.FulfillmentVersion{
+	version := streams.FulfillmentVersion{
 		OrderID: v.OrderID, Revision: uint64(v.Revision), Type: v.EventType, Content: [][]byte{v.Old, v.New},
 		SourceEventID: row.SourceEventID,
 		Data: Event{
@@ -63,7 +64,7 @@ func eventOf(v postgres.Version) (kurrent.FulfillmentVersion, kurrent.NewEvent, 
 	}
 	event, err := version.Event()
 	if err != nil {
-		return kurrent.FulfillmentVersion{}, kurrent.NewEvent{}, &Refusal{Code: CodeInvalid, Detail: "total: " + errMoney.Error()}
+		return streams.FulfillmentVersion{}, kurrent.NewEvent{}, &Refusal{Code: CodeInvalid, Detail: "total: " + errMoney.Error()}
 	}
 	return version, event, nil
 }

@@ -104,7 +104,7 @@ func (r *reconciliation) undelivered(ctx context.Context, d delivery) (f facts, 
 // cancellation may have been parked because the order had not been placed, and then
 // dropped by an operator.
 func (r *reconciliation) precedesOrder(ctx context.Context, d delivery) (bool, error) {
-	placed, err := r.events.FindPlaced(ctx, d.orderID)
+	placed, err := r.orders.FindPlaced(ctx, d.orderID)
 	if isGone(err) {
 		return false, nil
 	}
@@ -120,7 +120,7 @@ func (r *reconciliation) unsettled(ctx context.Context, d delivery) (f facts, wa
 	if err != nil || settlement.state != workflowNone {
 		return f, false, err
 	}
-	placed, payments, err := r.events.Payments(ctx, routes.SourceOf(d.event))
+	placed, payments, err := r.orders.Payments(ctx, routes.SourceOf(d.event))
 	if isGone(err) {
 		return f, false, nil
 	}

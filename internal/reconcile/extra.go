@@ -169,7 +169,7 @@ func (r *reconciliation) wasPlaced(ctx context.Context, orderID string) (placed,
 	if !order.ValidID(orderID) {
 		return false, false, nil
 	}
-	_, err = r.events.FindPlaced(ctx, orderID)
+	_, err = r.orders.FindPlaced(ctx, orderID)
 	switch {
 	case err == nil:
 		return true, false, nil

@@ -16,8 +16,8 @@ import (
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
-	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/streams"
 	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
 )
@@ -48,7 +48,7 @@ func (r *reconciliation) gatherFacts(ctx context.Context, in workflows.Input) (f
 	}
 	if run.state == workflowNone && !row.Status.Final() {
 		f.Published, err = r.published(ctx, in.OrderID)
-		if errors.Is(err, kurrent.ErrVersions) {
+		if errors.Is(err, streams.ErrVersions) {
 			f.Unreadable = err.Error()
 		} else if err != nil {
 			return facts{}, err
@@ -171,7 +171,7 @@ func (r *reconciliation) credit(ctx context.Context, customerID, orderID string)
 // published returns the last status published about the order, or an empty one if there
 // is none.
 func (r *reconciliation) published(ctx context.Context, orderID string) (order.Status, error) {
-	versions, err := r.events.PublishedVersions(ctx, orderID)
+	versions, err := streams.Fulfillments{Client: r.events}.PublishedVersions(ctx, orderID)
 	if err != nil || len(versions) == 0 {
 		return "", err
 	}

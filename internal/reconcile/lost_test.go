@@ -17,9 +17,9 @@ import (
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
-	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
+	"orderflow/internal/streams"
 	"orderflow/workflows"
 )
 
@@ -62,7 +62,7 @@ func (h *reconcileRig) publish(id string) {
 	require.NoError(h.t, err)
 	require.NotEmpty(h.t, versions)
 	for _, v := range versions {
-		version := kurrent.FulfillmentVersion{
+		version := streams.FulfillmentVersion{
 			OrderID: id, Revision: uint64(v.Revision), Type: v.EventType, Content: [][]byte{v.Old, v.New},
 			Data: map[string]any{"orderId": id, "revision": v.Revision, "new": json.RawMessage(v.New)},
 		}
@@ -244,9 +244,9 @@ func aPublishedOrder(t *testing.T) {
 	// A workflow that is started all the same, for example by the bridge, ends as it was
 	// published.
 	h.loseRow(gone)
-	placed, err := h.Events.FindPlaced(t.Context(), gone)
+	placed, err := h.orders.FindPlaced(t.Context(), gone)
 	require.NoError(t, err)
-	started, err := (&routes.Router{Temporal: h.temporal, Orders: h.Events}).Apply(t.Context(), placed)
+	started, err := (&routes.Router{Temporal: h.temporal, Orders: h.orders}).Apply(t.Context(), placed)
 	require.NoError(t, err)
 	require.Equal(t, routes.Started, started)
 	h.awaitStatus(gone, order.StatusShipped) // it may wait for the email whose outcome is unknown
@@ -393,7 +393,7 @@ func anUnreadableEnd(t *testing.T) {
 	h.Run()
 	truncated := h.shippedOrder()
 	h.publish(truncated)
-	h.Append("$$"+kurrent.FulfillmentPrefix+truncated, startertest.NewEvent("$metadata", map[string]any{"$tb": 1}))
+	h.Append("$$"+fulfillment.Stream(truncated), startertest.NewEvent("$metadata", map[string]any{"$tb": 1}))
 	h.loseRow(truncated)
 	h.forget()
 	h.stopWork()
@@ -404,14 +404,14 @@ func anUnreadableEnd(t *testing.T) {
 	require.NoError(t, other.Start())
 	defer other.Stop()
 	strange := h.place(startertest.NewOrderID())
-	placed, err := h.Events.FindPlaced(t.Context(), strange)
+	placed, err := h.orders.FindPlaced(t.Context(), strange)
 	require.NoError(t, err)
-	_, err = (&routes.Router{Temporal: h.temporal, Orders: h.Events}).Apply(t.Context(), placed)
+	_, err = (&routes.Router{Temporal: h.temporal, Orders: h.orders}).Apply(t.Context(), placed)
 	require.NoError(t, err)
 	h.awaitClosed(strange)
 
 	found := h.reconcile(fixing)
 	require.Equal(t, []int{2, 0, 2}, []int{found.Conflict, found.Fixed, found.Left}, "%+v", found.Differences)
-	require.Contains(t, found.of(t, truncated).Detail, kurrent.ErrVersions.Error())
+	require.Contains(t, found.of(t, truncated).Detail, streams.ErrVersions.Error())
 	require.Contains(t, found.of(t, strange).Detail, "its workflow's result cannot be read")
 }

@@ -149,7 +149,7 @@ func (r *reconciliation) orderToCheck(e kurrent.Event) (workflows.Input, bool) {
 func (r *reconciliation) addUnplaced(all []reservation, e kurrent.Event) []reservation {
 	event, err := credit.DecodeEvent(e.Type, e.Data)
 	reserved, ok := event.(credit.Reserved)
-	customerID, mine := kurrent.CustomerOf(e.Stream)
+	customerID, mine := credit.CustomerOf(e.Stream)
 	if err != nil || !ok || !mine || r.known.has(reserved.OrderID) || e.Created.After(r.cutoff) {
 		return all
 	}
@@ -222,7 +222,7 @@ func (r *reconciliation) quickCheck(ctx context.Context, input workflows.Input, 
 // recheck checks an order that seems to be a difference again, this time beginning at its
 // stream, and reports it.
 func (r *reconciliation) recheck(ctx context.Context, input workflows.Input) error {
-	placed, err := r.events.FindPlaced(ctx, input.OrderID)
+	placed, err := r.orders.FindPlaced(ctx, input.OrderID)
 	erased := isGone(err)
 	if err != nil && !erased {
 		return fmt.Errorf("recheck %s: %w", input.OrderID, err)

@@ -25,6 +25,7 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
+	"orderflow/internal/streams"
 	"orderflow/internal/temporalclient"
 )
 
@@ -69,6 +70,7 @@ func Run(ctx context.Context, o Options) (*Findings, error) {
 type reconciliation struct {
 	temporal client.Client
 	events   *kurrent.Client
+	orders   streams.Orders
 	accounts creditDecisions
 	rows     Rows
 	parked   parkedEvents
@@ -93,7 +95,7 @@ type reconciliation struct {
 	}
 }
 
-// creditDecisions reads the decisions of credit accounts. kurrent.CreditAccounts
+// creditDecisions reads the decisions of credit accounts. streams.CreditAccounts
 // implements it.
 type creditDecisions interface {
 	Decision(ctx context.Context, customerID, orderID string) (decision credit.Decision, decided bool, err error)
@@ -105,10 +107,11 @@ type parkedEvents interface {
 }
 
 func newReconciliation(o Options) *reconciliation {
+	orders := streams.Orders{Client: o.Events}
 	return &reconciliation{
-		temporal: o.Temporal, events: o.Events, rows: o.Rows, parked: o.Events, logger: o.Logger,
-		accounts: kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: o.Events}),
-		router:   routes.Router{Temporal: o.Temporal, Orders: o.Events, Payloads: o.Payloads},
+		temporal: o.Temporal, events: o.Events, orders: orders, rows: o.Rows, parked: o.Events, logger: o.Logger,
+		accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: o.Events}),
+		router:   routes.Router{Temporal: o.Temporal, Orders: orders, Payloads: o.Payloads},
 		stream:   o.Stream, group: o.Group, since: o.Since, cutoff: o.Cutoff, wait: o.Wait, fix: o.Fix,
 		report: Findings{Differences: []*difference{}},
 		known:  newIDSet(), missing: newIDSet(), unknownOrders: newIDSet(),

@@ -91,7 +91,7 @@ func TestStart_Codec(t *testing.T) {
 	r := newReconciliation(Options{
 		Temporal: temporal, Payloads: temporalclient.NewPayloads(options), Events: h.Events, Rows: h.store, Logger: slog.New(slog.DiscardHandler),
 	})
-	placed, err := h.Events.FindPlaced(t.Context(), h.place(startertest.NewOrderID()))
+	placed, err := h.orders.FindPlaced(t.Context(), h.place(startertest.NewOrderID()))
 	require.NoError(t, err)
 	require.NoError(t, r.start(t.Context(), placed))
 	require.NoError(t, r.start(t.Context(), placed)) // as if the starter had started it already

@@ -38,6 +38,7 @@ import (
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 	"orderflow/internal/routes"
+	"orderflow/internal/streams"
 	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
 )
@@ -51,7 +52,8 @@ type reconcileRig struct {
 	temporal  client.Client
 	address   string // of PostgreSQL
 	store     *postgres.Store
-	accounts  *kurrent.CreditAccounts
+	orders    streams.Orders
+	accounts  *streams.CreditAccounts
 	namespace string
 	mailer    *fakeMailer
 	gate      *activityGate
@@ -180,7 +182,8 @@ func newReconcileRig(t *testing.T, options kurrentsim.Options, hold time.Duratio
 	t.Cleanup(h.store.Close)
 	limits, err := credit.ParseLimits("10000.00")
 	require.NoError(t, err)
-	h.accounts = kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{
+	h.orders = streams.Orders{Client: h.Events}
+	h.accounts = streams.NewCreditAccounts(streams.CreditAccountsConfig{
 		Client: h.Events, Terms: credit.Terms{Limits: limits},
 	})
 	h.temporal = h.openNamespace()
@@ -188,7 +191,7 @@ func newReconcileRig(t *testing.T, options kurrentsim.Options, hold time.Duratio
 		CreditAccounts: h.accounts, Fulfillments: h.store, reached: make(chan struct{}), opened: make(chan struct{}),
 	}
 	h.activities = &activities.Activities{
-		Credit: h.gate, Orders: h.Events, Fulfillments: h.gate, Published: h.Events, Emails: h.store, Mailer: h.mailer, Meter: h.mailer, HoldFor: hold,
+		Credit: h.gate, Orders: h.orders, Fulfillments: h.gate, Published: streams.Fulfillments{Client: h.Events}, Emails: h.store, Mailer: h.mailer, Meter: h.mailer, HoldFor: hold,
 	}
 	h.startWork()
 	t.Cleanup(func() { h.stopWork() })
@@ -426,7 +429,7 @@ func (h *reconcileRig) memo(id string) (eventID string) {
 // input returns the input that an order's workflow was started with.
 func (h *reconcileRig) input(id string) workflows.Input {
 	h.t.Helper()
-	placed, err := h.Events.FindPlaced(h.t.Context(), id)
+	placed, err := h.orders.FindPlaced(h.t.Context(), id)
 	require.NoError(h.t, err)
 	input, err := routes.Input(placed)
 	require.NoError(h.t, err)

@@ -3,9 +3,7 @@ package routes
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"regexp"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
@@ -108,26 +106,9 @@ func (r *Router) checkDuplicateStart(ctx context.Context, workflowID, eventID st
 // SourceOf returns the position of an event, with the correlation and tracing ids of its
 // metadata.
 func SourceOf(event kurrent.Event) order.Source {
-	s := order.Source{Stream: event.Stream, Revision: event.Revision, EventID: event.ID.String()}
-	var metadata struct {
-		CorrelationID string `json:"$correlationId"`
-		Traceparent   string `json:"traceparent"`
+	trace := event.Trace()
+	return order.Source{
+		Stream: event.Stream, Revision: event.Revision, EventID: event.ID.String(),
+		CorrelationID: trace.CorrelationID, Traceparent: trace.Traceparent,
 	}
-	// The producer controls the metadata: what is unreadable, or could hold more than an
-	// id, is left out.
-	if json.Unmarshal(event.Metadata, &metadata) != nil {
-		return s
-	}
-	if correlationPattern.MatchString(metadata.CorrelationID) {
-		s.CorrelationID = metadata.CorrelationID
-	}
-	if traceparentPattern.MatchString(metadata.Traceparent) {
-		s.Traceparent = metadata.Traceparent
-	}
-	return s
 }
-
-var (
-	correlationPattern = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
-	traceparentPattern = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
-)

@@ -25,7 +25,7 @@ type Router struct {
 	Payloads temporalclient.Payloads
 }
 
-// Orders finds the event that placed the order of a stream. kurrent.Client implements it.
+// Orders finds the event that placed the order of a stream. streams.Orders implements it.
 type Orders interface {
 	FindPlaced(ctx context.Context, stream string) (kurrent.Event, error)
 }

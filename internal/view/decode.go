@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"orderflow/internal/credit"
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 )
 
@@ -53,11 +54,11 @@ type fulfillmentEvent struct {
 func Decode(e Event) (Change, bool) {
 	c := Change{revision: int64(e.Revision), written: e.Written}
 	switch {
-	case strings.HasPrefix(e.Stream, OrderPrefix):
+	case strings.HasPrefix(e.Stream, order.StreamPrefix):
 		return c.order(e)
-	case strings.HasPrefix(e.Stream, CreditPrefix):
+	case strings.HasPrefix(e.Stream, credit.StreamPrefix):
 		return c.credit(e)
-	case strings.HasPrefix(e.Stream, FulfillmentPrefix):
+	case strings.HasPrefix(e.Stream, fulfillment.StreamPrefix):
 		return c.fulfillment(e)
 	default:
 		return c, false
@@ -81,10 +82,11 @@ func (c Change) credit(e Event) (Change, bool) {
 	if err != nil {
 		return c, false
 	}
-	c.CustomerID, c.decided = strings.TrimPrefix(e.Stream, CreditPrefix), event
-	if !order.ValidIdentifier(c.CustomerID) {
+	customer, ok := credit.CustomerOf(e.Stream)
+	if !ok {
 		return c, false
 	}
+	c.CustomerID, c.decided = customer, event
 	switch event := event.(type) {
 	case credit.Reserved:
 		c.OrderID = event.OrderID
@@ -98,7 +100,7 @@ func (c Change) credit(e Event) (Change, bool) {
 
 func (c Change) fulfillment(e Event) (Change, bool) {
 	var f fulfillmentEvent
-	if json.Unmarshal(e.Data, &f) != nil || FulfillmentPrefix+f.OrderID != e.Stream || !f.valid() {
+	if json.Unmarshal(e.Data, &f) != nil || fulfillment.Stream(f.OrderID) != e.Stream || !f.valid() {
 		return c, false
 	}
 	c.OrderID, c.fulfilled = f.OrderID, &f

@@ -7,18 +7,15 @@ package view
 import (
 	"time"
 
+	"orderflow/internal/credit"
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 )
 
-// The prefixes of the streams that the view is built from.
-const (
-	OrderPrefix       = "order-"
-	CreditPrefix      = "credit-"
-	FulfillmentPrefix = "fulfillment-"
-)
-
-// Prefixes returns all stream prefixes to follow.
-func Prefixes() []string { return []string{OrderPrefix, CreditPrefix, FulfillmentPrefix} }
+// Prefixes returns the prefixes of the streams that the view is built from.
+func Prefixes() []string {
+	return []string{order.StreamPrefix, credit.StreamPrefix, fulfillment.StreamPrefix}
+}
 
 // None is the revision of a stream without applied events.
 const None int64 = -1

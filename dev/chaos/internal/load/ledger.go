@@ -140,7 +140,7 @@ func (l *orderDriver) verifyAccount(ctx context.Context) error {
 		return nil
 	}
 	found := map[string]int{}
-	err := l.read(ctx, "credit-"+l.customer(), func(e kurrent.Event) error {
+	err := l.read(ctx, credit.Stream(l.customer()), func(e kurrent.Event) error {
 		var said struct{ Limit string }
 		if err := json.Unmarshal(e.Data, &said); err != nil {
 			return err

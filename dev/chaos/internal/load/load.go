@@ -144,7 +144,7 @@ func (w *Load) openHot(ctx context.Context) error {
 	id := uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "%s/%d", hotCustomer, w.options.Seed))
 	l := &orderDriver{placement: placement{id: hotCustomer}, stores: w.options.Stores}
 	return l.retryUntilDone(ctx, "open the hot account", func(ctx context.Context) (bool, error) {
-		_, err := w.options.Stores.Events.Append(ctx, "credit-"+hotCustomer, kurrent.NoStream(),
+		_, err := w.options.Stores.Events.Append(ctx, credit.Stream(hotCustomer), kurrent.NoStream(),
 			kurrent.NewEvent{ID: id, Type: opened.EventType(), Data: data})
 		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
 	})

@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
-	"orderflow/internal/view"
 	"orderflow/workflows"
 )
 
@@ -179,7 +179,7 @@ func (p *placement) contradicted() map[string]any {
 func intrude(ctx context.Context, l *orderDriver) error {
 	event := kurrent.NewEvent{ID: l.eventIDFor("intrude"), Type: "note-added", Data: []byte(`{"by":"stranger"}`)}
 	return l.retryUntilDone(ctx, "intrude", func(ctx context.Context) (bool, error) {
-		_, err := l.stores.Events.Append(ctx, view.FulfillmentPrefix+l.id, kurrent.NoStream(), event)
+		_, err := l.stores.Events.Append(ctx, fulfillment.Stream(l.id), kurrent.NoStream(), event)
 		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
 	})
 }

@@ -10,9 +10,6 @@ import (
 	"orderflow/internal/serverjson"
 )
 
-// orderPrefix is the prefix of the streams in the category that the bridge reads.
-const orderPrefix = "order-"
-
 // event identifies one event of the run. The same id may occur on two streams.
 type event struct{ stream, id string }
 
@@ -27,7 +24,7 @@ type followed struct {
 
 // Note adds the events of a stream to the run.
 func (t *Tracker) Note(s sampledata.Stream) {
-	if !strings.HasPrefix(s.Name, orderPrefix) {
+	if !strings.HasPrefix(s.Name, order.StreamPrefix) {
 		return
 	}
 	for _, e := range s.Events {

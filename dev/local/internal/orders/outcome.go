@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
@@ -44,7 +45,7 @@ func (s Stores) Outcome(ctx context.Context, state order.State) (Outcome, error)
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
 	var outcome Outcome
-	event, err := s.Events.LastEvent(ctx, view.FulfillmentPrefix+state.OrderID)
+	event, err := s.Events.LastEvent(ctx, fulfillment.Stream(state.OrderID))
 	if err != nil && !errors.Is(err, kurrent.ErrNotFound) {
 		return outcome, fmt.Errorf("read events published for %s: %w", state.OrderID, err)
 	}

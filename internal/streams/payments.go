@@ -1,4 +1,4 @@
-package kurrent
+package streams
 
 import (
 	"cmp"
@@ -6,8 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
-
+	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 )
 
@@ -19,28 +18,26 @@ import (
 // It returns order.ErrGone if the order or the payment no longer exists. It returns an
 // *order.InvalidError if either cannot be decoded or the payment is not among the first
 // 10,000 events.
-func (c *Client) Payments(ctx context.Context, source order.Source) (order.Placed, []order.Paid, error) {
-	placed, err := c.findPlaced(ctx, source.Stream)
+func (o Orders) Payments(ctx context.Context, source order.Source) (order.Placed, []order.Paid, error) {
+	placed, err := o.findPlaced(ctx, source.Stream)
 	if err != nil {
 		return order.Placed{}, nil, mapGone(err)
 	}
-	payments, err := confirmedOnLeader(func(leader bool) ([]order.Paid, error) { return c.scanPayments(ctx, source, leader) })
+	payments, err := confirmedOnLeader(o.Client, func(on reader) ([]order.Paid, error) { return scanPayments(ctx, on, source) })
 	if err != nil {
 		return order.Placed{}, nil, mapGone(fmt.Errorf("find payments: %w", err))
 	}
 	return placed.order, payments, nil
 }
 
-func (c *Client) scanPayments(ctx context.Context, last order.Source, leader bool) ([]order.Paid, error) {
+func scanPayments(ctx context.Context, on reader, last order.Source) ([]order.Paid, error) {
 	var payments []order.Paid
 	events := 0
-	request := page{stream: last.Stream, count: maxOrderEvents, leader: leader}
-	err := c.read(ctx, request, func(e *kurrentdb.ResolvedEvent) error {
+	err := on.ReadStream(ctx, last.Stream, 0, maxOrderEvents, func(event kurrent.Event) error {
 		events++
-		event := *eventOf(e.Event)
 		isLast := event.Revision == last.Revision
 		if event.Revision > last.Revision || isLast && event.ID.String() != last.EventID {
-			return fmt.Errorf("%s at %d: it is another event: %w", last.Stream, last.Revision, ErrNotFound)
+			return fmt.Errorf("%s at %d: it is another event: %w", last.Stream, last.Revision, kurrent.ErrNotFound)
 		}
 		if event.Type == order.TypePaid {
 			paid, invalid := order.DecodePaid(event.Stream, event.ContentType, event.Data)
@@ -65,6 +62,6 @@ func (c *Client) scanPayments(ctx context.Context, last order.Source, leader boo
 	case events == maxOrderEvents:
 		return nil, &order.InvalidError{Reason: fmt.Sprintf("more than %d events precede the payment", maxOrderEvents)}
 	default:
-		return nil, fmt.Errorf("%s at %d: %w", last.Stream, last.Revision, ErrNotFound)
+		return nil, fmt.Errorf("%s at %d: %w", last.Stream, last.Revision, kurrent.ErrNotFound)
 	}
 }

@@ -1,4 +1,4 @@
-package kurrent_test
+package streams_test
 
 import (
 	"cmp"

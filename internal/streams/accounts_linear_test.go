@@ -1,4 +1,4 @@
-package kurrent_test
+package streams_test
 
 import (
 	"context"
@@ -18,9 +18,11 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/streams"
 )
 
 var (
@@ -189,7 +191,7 @@ func perform(t *testing.T, account accountUnderTest, limitChanger *limitChanger,
 		CustomerID: hotCustomer, OrderID: fmt.Sprintf("order-%d", in.order),
 		Amount: order.Money{Minor: amountOf(in.order), Currency: "USD"}, Source: order.Source{EventID: uuid.NewString()}, HoldUntil: hotHold(),
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), kurrentsimtest.WaitLimit)
 	defer cancel()
 	var decision credit.Decision
 	var err error
@@ -267,7 +269,7 @@ func (k *limitChanger) changeLimit(ctx context.Context, limit int64) error {
 
 // injectFaults makes the gateway delay appends, drop responses, and hold some back until
 // their caller has given up.
-func injectFaults(gw *gateway, seed uint64) {
+func injectFaults(gw *kurrentsimtest.Gateway, seed uint64) {
 	var mu sync.Mutex
 	random := rand.New(rand.NewPCG(seed, 1))
 	draw := func() float64 {
@@ -275,14 +277,14 @@ func injectFaults(gw *gateway, seed uint64) {
 		defer mu.Unlock()
 		return random.Float64()
 	}
-	gw.beforeAppends(func() {
+	gw.BeforeAppends(func() {
 		if p := draw(); p < 0.004 {
 			<-time.After(hotTimeout + hotTimeout/2) // its caller has given up by then
 		} else if p < 0.1 {
 			<-time.After(time.Duration(p * float64(30*time.Millisecond)))
 		}
 	})
-	gw.afterAppends(func(ctx context.Context) error {
+	gw.AfterAppends(func(ctx context.Context) error {
 		switch p := draw(); {
 		case p < 0.003:
 			<-ctx.Done()
@@ -309,13 +311,13 @@ func hotTerms(t *testing.T) credit.Terms {
 
 // faultyClients returns clients that connect through a gateway with faults. Several
 // writers share each client, like those of one worker.
-func faultyClients(t *testing.T, server *node, seed uint64, processes int) []*kurrent.Client {
+func faultyClients(t *testing.T, server *kurrentsimtest.Server, seed uint64, processes int) []*kurrent.Client {
 	t.Helper()
-	gw := startGateway(t, server.addr())
+	gw := kurrentsimtest.StartGateway(t, server.Addr())
 	injectFaults(gw, seed)
 	var clients []*kurrent.Client
 	for range processes {
-		client, err := kurrent.Open(kurrent.Config{URL: gw.url, AllowPlaintext: true, CallTimeout: hotTimeout})
+		client, err := kurrent.Open(kurrent.Config{URL: gw.URL, AllowPlaintext: true, CallTimeout: hotTimeout})
 		require.NoError(t, err)
 		t.Cleanup(client.Close)
 		clients = append(clients, client)
@@ -328,18 +330,18 @@ func TestCreditAccounts_Linearizable(t *testing.T) {
 	for seed := range *seeds {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			server := startServer(t)
+			server := kurrentsimtest.StartServer(t)
 			clients := faultyClients(t, server, uint64(seed), 8)
-			var accounts []*kurrent.CreditAccounts
+			var accounts []*streams.CreditAccounts
 			for _, client := range clients {
-				accounts = append(accounts, kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: client, Terms: hotTerms(t)}))
+				accounts = append(accounts, streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: client, Terms: hotTerms(t)}))
 			}
 			l := load{clients: 32, operations: *hotOperations, orders: 8 * *hotOperations, seed: uint64(seed), giveUp: 0.2,
 				account: func(c int) (accountUnderTest, *limitChanger) { return accounts[c%8], newLimitChanger(clients[c%8]) }}
 			began := time.Now()
 			history := l.run(t)
 			ran := time.Since(began)
-			stored := changes(t, openClient(t, server.url()))
+			stored := changes(t, kurrentsimtest.OpenClient(t, server.URL()))
 			result := porcupine.CheckOperationsTimeout(creditModel(l.orders), narrow(t, history, stored), 5*time.Minute)
 			t.Logf("%d operations in %s, %d of unknown outcome, %d events; checked in %s", len(history), ran.Round(time.Millisecond),
 				unknowns(history), len(stored), (time.Since(began) - ran).Round(time.Millisecond))

@@ -1,4 +1,4 @@
-package kurrent
+package streams
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package kurrent
+package streams
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orderflow/internal/fulfillment"
+	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 )
 
@@ -19,15 +20,19 @@ const maxVersions = 100
 // stream was truncated, or is too long.
 var ErrVersions = errors.New("published versions cannot be read back")
 
+// Fulfillments reads the streams to which fulfillments are published,
+// fulfillment-<order id>.
+type Fulfillments struct{ *kurrent.Client }
+
 // PublishedVersions returns what was published about an order's fulfillment, from
 // revision 0 on. It returns none if nothing was published or the stream is deleted. An
 // event of another writer ends the list, because the versions after it were never
 // published. It returns ErrVersions if the stream has lost its beginning or holds 100
 // events or more.
-func (c *Client) PublishedVersions(ctx context.Context, orderID string) ([]fulfillment.Version, error) {
-	stream := FulfillmentPrefix + orderID
+func (f Fulfillments) PublishedVersions(ctx context.Context, orderID string) ([]fulfillment.Version, error) {
+	stream := fulfillment.Stream(orderID)
 	var versions []fulfillment.Version
-	err := c.ReadStream(ctx, stream, 0, maxVersions, func(e Event) error {
+	err := f.ReadStream(ctx, stream, 0, maxVersions, func(e kurrent.Event) error {
 		if e.Revision != uint64(len(versions)) {
 			return fmt.Errorf("%w: %s continues at %d", ErrVersions, stream, e.Revision)
 		}
@@ -39,7 +44,7 @@ func (c *Client) PublishedVersions(ctx context.Context, orderID string) ([]fulfi
 		return nil
 	})
 	switch {
-	case errors.Is(err, errFound), isGone(err):
+	case errors.Is(err, errFound), kurrent.IsGone(err):
 		return versions, nil
 	case err == nil && len(versions) == maxVersions:
 		err = fmt.Errorf("%w: %s has %d events or more", ErrVersions, stream, maxVersions)
@@ -52,7 +57,7 @@ func (c *Client) PublishedVersions(ctx context.Context, orderID string) ([]fulfi
 
 // versionOf decodes the row image that an event carries, and reports whether it is the
 // image of the event's own revision.
-func versionOf(orderID string, e Event) (fulfillment.Version, bool) {
+func versionOf(orderID string, e kurrent.Event) (fulfillment.Version, bool) {
 	var data struct {
 		OrderID  string  `json:"orderId"`
 		Revision *uint64 `json:"revision"`

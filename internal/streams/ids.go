@@ -1,34 +1,32 @@
-package kurrent
+package streams
 
 import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
 
 	"orderflow/internal/credit"
+	"orderflow/internal/kurrent"
 )
 
 // proposedEvents returns the events of one step. They can be appended any number of
 // times.
-func proposedEvents(r credit.Request, step string, events []credit.Event) ([]NewEvent, error) {
-	metadata, err := metadataOf(r)
-	if err != nil {
-		return nil, err
+func proposedEvents(r credit.Request, step string, events []credit.Event) ([]kurrent.NewEvent, error) {
+	trace := kurrent.Trace{
+		CorrelationID: cmp.Or(r.Source.CorrelationID, r.OrderID), CausationID: r.Source.EventID, Traceparent: r.Source.Traceparent,
 	}
-	proposed := make([]NewEvent, len(events))
+	proposed := make([]kurrent.NewEvent, len(events))
 	for i, event := range events {
 		data, err := credit.EncodeEvent(event)
 		if err != nil {
 			return nil, err
 		}
-		name := eventName{stream: streamOf(r.CustomerID), step: step + " " + r.OrderID, index: i, eventType: event.EventType(), data: data}
-		proposed[i] = NewEvent{ID: name.id(), Type: event.EventType(), Data: data, Metadata: metadata}
+		name := eventName{stream: credit.Stream(r.CustomerID), step: step + " " + r.OrderID, index: i, eventType: event.EventType(), data: data}
+		proposed[i] = kurrent.NewEvent{ID: name.id(), Type: event.EventType(), Data: data, Metadata: trace.Metadata()}
 	}
 	return proposed, nil
 }
@@ -54,24 +52,4 @@ func (n eventName) id() uuid.UUID {
 	sum := sha256.Sum256(n.data)
 	name := []string{n.stream, n.step, strconv.Itoa(n.index), n.eventType, hex.EncodeToString(sum[:])}
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("orderflow:"+strings.Join(name, "\n")))
-}
-
-// eventMetadata follows KurrentDB's convention: the correlation id is shared by
-// everything one order causes, and the causation id names the event that led to this one.
-type eventMetadata struct {
-	CorrelationID string `json:"$correlationId"`
-	CausationID   string `json:"$causationId,omitempty"`
-	Traceparent   string `json:"traceparent,omitempty"`
-}
-
-func metadataOf(r credit.Request) ([]byte, error) {
-	metadata, err := json.Marshal(eventMetadata{
-		CorrelationID: cmp.Or(r.Source.CorrelationID, r.OrderID),
-		CausationID:   r.Source.EventID,
-		Traceparent:   r.Source.Traceparent,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encode metadata: %w", err)
-	}
-	return metadata, nil
 }

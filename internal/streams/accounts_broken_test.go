@@ -1,4 +1,4 @@
-package kurrent_test
+package streams_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 )
@@ -119,7 +120,7 @@ func TestLinearizabilityCheck_FindsBrokenAccounts(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			client := openClient(t, startServer(t).url())
+			client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 			l := load{clients: 8, operations: 30, orders: 60, seed: 1, account: func(int) (accountUnderTest, *limitChanger) {
 				c := &brokenAccounts{client: client, terms: hotTerms(t), pause: func() { <-time.After(2 * time.Millisecond) }}
 				test.fault(c)

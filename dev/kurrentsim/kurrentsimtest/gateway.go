@@ -1,4 +1,4 @@
-package kurrent_test
+package kurrentsimtest
 
 import (
 	"context"
@@ -19,12 +19,14 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	"orderflow/internal/kurrent"
 )
 
-// gateway forwards reads, appends and replays to a server, and can inject network faults
+// Gateway forwards reads, appends and replays to a server, and can inject network faults
 // into single calls.
-type gateway struct {
-	url    string
+type Gateway struct {
+	URL    string // its connection string
 	server streams.StreamsClient
 	groups persistent.PersistentSubscriptionsClient
 
@@ -44,14 +46,15 @@ type gateway struct {
 	leaderReads  int // reads on later connections
 }
 
-func startGateway(t *testing.T, addr string) *gateway {
+// StartGateway starts a gateway to the server at addr.
+func StartGateway(t *testing.T, addr string) *Gateway {
 	t.Helper()
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	g := &gateway{server: streams.NewStreamsClient(conn), groups: persistent.NewPersistentSubscriptionsClient(conn), before: func() {}, reading: func() {}, after: func(context.Context) error { return nil }}
-	g.onReplay(g.forwardReplay)
-	g.url = startStub(t, func(method string, stream grpc.ServerStream) error {
+	g := &Gateway{server: streams.NewStreamsClient(conn), groups: persistent.NewPersistentSubscriptionsClient(conn), before: func() {}, reading: func() {}, after: func(context.Context) error { return nil }}
+	g.OnReplay(g.ForwardReplay)
+	g.URL = StartStub(t, func(method string, stream grpc.ServerStream) error {
 		switch method {
 		case streams.Streams_Append_FullMethodName:
 			return g.append(stream)
@@ -63,7 +66,7 @@ func startGateway(t *testing.T, addr string) *gateway {
 	return g
 }
 
-func (g *gateway) handleReplay(stream grpc.ServerStream) error {
+func (g *Gateway) handleReplay(stream grpc.ServerStream) error {
 	request := new(persistent.ReplayParkedReq)
 	if err := stream.RecvMsg(request); err != nil {
 		return err
@@ -77,20 +80,21 @@ func (g *gateway) handleReplay(stream grpc.ServerStream) error {
 	return stream.SendMsg(new(persistent.ReplayParkedResp))
 }
 
-func (g *gateway) forwardReplay(ctx context.Context, request *persistent.ReplayParkedReq) error {
+// ForwardReplay forwards a request to replay.
+func (g *Gateway) ForwardReplay(ctx context.Context, request *persistent.ReplayParkedReq) error {
 	_, err := g.groups.ReplayParked(ctx, request)
 	return err
 }
 
-// onReplay sets the handler of requests to replay.
-func (g *gateway) onReplay(replay func(context.Context, *persistent.ReplayParkedReq) error) {
+// OnReplay sets the handler of requests to replay.
+func (g *Gateway) OnReplay(replay func(context.Context, *persistent.ReplayParkedReq) error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.replay = replay
 }
 
-// ageEvents makes events that are read appear older.
-func (g *gateway) ageEvents(by time.Duration) {
+// AgeEvents makes events that are read appear older.
+func (g *Gateway) AgeEvents(by time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.age = by
@@ -104,10 +108,11 @@ func makeOlder(e *streams.ReadResp_ReadEvent_RecordedEvent, by time.Duration) {
 }
 
 // connections numbers a gateway's connections, so that calls on them can be told apart.
-type connections struct{ *gateway }
+type connections struct{ *Gateway }
 
 type connectionNumber struct{}
 
+// TagConn implements stats.Handler.
 func (c connections) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,13 +120,16 @@ func (c connections) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.
 	return context.WithValue(ctx, connectionNumber{}, c.conns)
 }
 
+// HandleConn implements stats.Handler.
 func (connections) HandleConn(context.Context, stats.ConnStats) {}
 
+// TagRPC implements stats.Handler.
 func (connections) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
 
+// HandleRPC implements stats.Handler.
 func (connections) HandleRPC(context.Context, stats.RPCStats) {}
 
-func (g *gateway) append(stream grpc.ServerStream) error {
+func (g *Gateway) append(stream grpc.ServerStream) error {
 	g.mu.Lock()
 	before, after, refuse := g.before, g.after, g.refuse || g.refusals > 0
 	g.refusals = max(0, g.refusals-1)
@@ -154,7 +162,7 @@ func (g *gateway) append(stream grpc.ServerStream) error {
 	return stream.SendMsg(response)
 }
 
-func (g *gateway) read(stream grpc.ServerStream) error {
+func (g *Gateway) read(stream grpc.ServerStream) error {
 	request := new(streams.ReadReq)
 	if err := stream.RecvMsg(request); err != nil {
 		return err
@@ -188,7 +196,7 @@ func (g *gateway) read(stream grpc.ServerStream) error {
 	}
 }
 
-func (g *gateway) beginRead(ctx context.Context) (stale bool) {
+func (g *Gateway) beginRead(ctx context.Context) (stale bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.reads++
@@ -202,67 +210,97 @@ func (g *gateway) beginRead(ctx context.Context) (stale bool) {
 	return false
 }
 
-// makeStale makes the existing connections lead to a node that no longer leads and does
+// MakeStale makes the existing connections lead to a node that no longer leads and does
 // not know it. Later connections lead to the one that does.
-func (g *gateway) makeStale() {
+func (g *Gateway) MakeStale() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.staleConns, g.leaderReads = g.conns, 0
 }
 
-func (g *gateway) readsBegun() int {
+// ReadsBegun returns how many reads have begun.
+func (g *Gateway) ReadsBegun() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.reads
 }
 
-func (g *gateway) readsOnLeader() int {
+// ReadsOnLeader returns how many reads since MakeStale went to the leading node.
+func (g *Gateway) ReadsOnLeader() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.leaderReads
 }
 
-// readsOnAnyNode returns the number of reads that did not require the leading node.
-func (g *gateway) readsOnAnyNode() int {
+// ReadsOnAnyNode returns the number of reads that did not require the leading node.
+func (g *Gateway) ReadsOnAnyNode() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.anyNodeReads
 }
 
-func (g *gateway) beforeAppends(before func()) {
+// BeforeAppends sets a function that is called before each append. It may block.
+func (g *Gateway) BeforeAppends(before func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.before = before
 }
 
-func (g *gateway) afterAppends(after func(context.Context) error) {
+// AfterAppends sets a function that is called after each append. If it returns an error, the
+// response is dropped.
+func (g *Gateway) AfterAppends(after func(context.Context) error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.after = after
 }
 
-func (g *gateway) refuseAppends(refuse bool) {
+// RefuseAppends refuses every append, without executing it, or stops refusing.
+func (g *Gateway) RefuseAppends(refuse bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.refuse = refuse
 }
 
-func (g *gateway) eventsRead() int {
+// EventsRead returns how many events have been read.
+func (g *Gateway) EventsRead() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.visited
 }
 
-// refuseNext refuses the next appends, without executing them.
-func (g *gateway) refuseNext(count int) {
+// RefuseNext refuses the next appends, without executing them.
+func (g *Gateway) RefuseNext(count int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.refusals = count
 }
 
-// onRead sets a function that is called for each event that is read.
-func (g *gateway) onRead(reading func()) {
+// OnRead sets a function that is called for each event that is read.
+func (g *Gateway) OnRead(reading func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.reading = reading
+}
+
+// RequireConfirmed requires that read, which finds an event with one round trip, reads
+// again on the leading node before it misses one. A node that led a moment ago returns
+// old data on its existing connections.
+func RequireConfirmed(t *testing.T, server *Server, read func(*kurrent.Client) error) {
+	t.Helper()
+	g := StartGateway(t, server.Addr())
+	client := OpenClient(t, g.URL)
+	var warm sync.WaitGroup // several connections, all of which turn stale
+	for range 4 {
+		warm.Go(func() { _ = client.Ping(t.Context()) })
+	}
+	warm.Wait()
+	before := g.ReadsBegun()
+	require.NoError(t, read(client))
+	require.Equal(t, 1, g.ReadsBegun()-before, "an existing event takes one round trip")
+
+	g.MakeStale()
+	require.NoError(t, read(client))
+	require.Equal(t, 3, g.ReadsBegun()-before)
+	require.Equal(t, 1, g.ReadsOnLeader(), "the second read goes to the leading node")
+	require.Zero(t, g.ReadsOnAnyNode())
 }

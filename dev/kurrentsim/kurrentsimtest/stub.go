@@ -1,4 +1,4 @@
-package kurrent_test
+package kurrentsimtest
 
 import (
 	"context"
@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/serverfeatures"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/shared"
 	"github.com/kurrent-io/KurrentDB-Client-Go/protos/kurrentdb/protocols/v1/streams"
@@ -23,7 +21,8 @@ type stub struct {
 	respond func(method string, stream grpc.ServerStream) error
 }
 
-func startStub(
+// StartStub starts a stub and returns its connection string.
+func StartStub(
 	t *testing.T, respond func(method string, stream grpc.ServerStream) error, options ...grpc.ServerOption,
 ) (url string) {
 	t.Helper()
@@ -41,7 +40,7 @@ func startStub(
 		server.Stop()
 		require.NoError(t, <-served)
 	})
-	return urlOf(listener.Addr().String())
+	return URL(listener.Addr().String())
 }
 
 func (s *stub) handle(_ any, stream grpc.ServerStream) error {
@@ -49,6 +48,7 @@ func (s *stub) handle(_ any, stream grpc.ServerStream) error {
 	return s.respond(method, stream)
 }
 
+// GetSupportedMethods completes the handshake.
 func (s *stub) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
 	const persistent = "event_store.client.persistent_subscriptions.persistentsubscriptions"
 	return &serverfeatures.SupportedMethods{
@@ -57,29 +57,14 @@ func (s *stub) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatu
 	}, nil
 }
 
-// officialClient returns the official client, to do what the product never does.
-func officialClient(t *testing.T, url string) *kurrentdb.Client {
-	t.Helper()
-	settings, err := kurrentdb.ParseConnectionString(url)
-	require.NoError(t, err)
-	settings.Logger = kurrentdb.NoopLogging()
-	client, err := kurrentdb.NewClient(settings)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = client.Close() })
-	return client
-}
-
-func protoID() *shared.UUID {
-	return &shared.UUID{Value: &shared.UUID_String_{String_: uuid.NewString()}}
-}
-
-func streamID(name string) *shared.StreamIdentifier {
+// StreamID returns a stream's name as messages hold it.
+func StreamID(name string) *shared.StreamIdentifier {
 	return &shared.StreamIdentifier{StreamName: []byte(name)}
 }
 
-// receiveAppend reads a whole append: the client sees no response that comes before it
+// ReceiveAppend reads a whole append: the client sees no response that comes before it
 // has sent everything.
-func receiveAppend(stream grpc.ServerStream) {
+func ReceiveAppend(stream grpc.ServerStream) {
 	for err := error(nil); err == nil; err = stream.RecvMsg(&streams.AppendReq{}) {
 	}
 }

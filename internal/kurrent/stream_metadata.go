@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -100,4 +101,21 @@ func (c *Client) writeMetadata(ctx context.Context, stream string, at Expected, 
 		return 0, fmt.Errorf("encode the metadata of %s: %w", stream, err)
 	}
 	return c.Append(ctx, "$$"+stream, at, NewEvent{ID: uuid.New(), Type: "$metadata", Data: data})
+}
+
+// SoftlyDeleted reports whether a stream was deleted, but not permanently. A read cannot
+// tell such a stream from one that never existed, but the deletion leaves a marker in the
+// stream's metadata. Without the right to read the metadata, it returns false.
+func (c *Client) SoftlyDeleted(ctx context.Context, stream string) (bool, error) {
+	last, err := c.LastEvent(ctx, "$$"+stream)
+	switch {
+	case IsGone(err), errors.Is(err, ErrAccessDenied):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	var metadata struct {
+		TruncateBefore uint64 `json:"$tb"`
+	}
+	return json.Unmarshal(last.Data, &metadata) == nil && metadata.TruncateBefore == math.MaxInt64, nil
 }

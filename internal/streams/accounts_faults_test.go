@@ -1,4 +1,4 @@
-package kurrent_test
+package streams_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,29 +16,31 @@ import (
 	"google.golang.org/grpc/status"
 	"pgregory.net/rapid"
 
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/streams"
 )
 
 // Each writer is a process of its own: only the stream's revision keeps them apart.
 func TestReserve_ThirtyTwoProcesses(t *testing.T) {
 	t.Parallel()
 	const orders = 8
-	server := startServer(t)
+	server := kurrentsimtest.StartServer(t)
 	var mu sync.Mutex
 	var took []time.Duration
 	conflicts := 0
 	var writers sync.WaitGroup
 	for process := range 32 {
-		a := newAccounts(t, openClient(t, server.url()))
+		a := newAccounts(t, kurrentsimtest.OpenClient(t, server.URL()))
 		writers.Go(func() {
 			for n := range orders {
 				request := requestFor(t, "c1", 100*process+n, "USD30.00")
 				began, busy := time.Now(), 0
 				_, err := retryUntilDone(t.Context(), func() (credit.Decision, error) {
 					decision, err := a.Reserve(t.Context(), request)
-					if errors.Is(err, kurrent.ErrConflict) {
+					if errors.Is(err, streams.ErrConflict) {
 						busy++
 					}
 					return decision, err
@@ -54,8 +57,8 @@ func TestReserve_ThirtyTwoProcesses(t *testing.T) {
 	writers.Wait()
 	slices.Sort(took)
 	t.Logf("%d decisions, %d conflicts; median %s, slowest %s", len(took), conflicts, took[len(took)/2], took[len(took)-1])
-	require.Less(t, took[len(took)-1], waitLimit)
-	requireWithinLimit(t, openClient(t, server.url()), "c1", 32*orders)
+	require.Less(t, took[len(took)-1], kurrentsimtest.WaitLimit)
+	requireWithinLimit(t, kurrentsimtest.OpenClient(t, server.URL()), "c1", 32*orders)
 }
 
 // requireWithinLimit folds a customer's stream and checks every prefix of it.
@@ -88,9 +91,9 @@ func requireWithinLimit(t *testing.T, client *kurrent.Client, customer string, d
 
 func TestReserve_HundredLostResponses(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
-	gw := startGateway(t, server.addr())
-	a := newAccounts(t, openClient(t, gw.url))
+	server := kurrentsimtest.StartServer(t)
+	gw := kurrentsimtest.StartGateway(t, server.Addr())
+	a := newAccounts(t, kurrentsimtest.OpenClient(t, gw.URL))
 	for n := range 100 {
 		// The response to the append, or also to its repetition, after which the caller
 		// has to retry.
@@ -100,7 +103,7 @@ func TestReserve_HundredLostResponses(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, credit.VerdictReserved, decision.Verdict)
 	}
-	requireWithinLimit(t, openClient(t, server.url()), "c1", 100)
+	requireWithinLimit(t, kurrentsimtest.OpenClient(t, server.URL()), "c1", 100)
 }
 
 // writeLongStream writes an account that was opened and had the given number of orders
@@ -108,14 +111,14 @@ func TestReserve_HundredLostResponses(t *testing.T) {
 func writeLongStream(t *testing.T, client *kurrent.Client, customer string, orders int) {
 	t.Helper()
 	stream := "credit-" + customer
-	_, err := client.Append(t.Context(), stream, kurrent.NoStream(), event(credit.TypeOpened, `{"customerId":"`+customer+`","limit":"USD1000.00"}`))
+	_, err := client.Append(t.Context(), stream, kurrent.NoStream(), kurrentsimtest.Event(credit.TypeOpened, `{"customerId":"`+customer+`","limit":"USD1000.00"}`))
 	require.NoError(t, err)
 	for first := 0; first < orders; first += 500 {
 		var events []kurrent.NewEvent
 		for n := first; n < min(first+500, orders); n++ {
 			events = append(events,
-				event(credit.TypeReserved, fmt.Sprintf(`{"orderId":"order-%d","amount":"USD900.00"}`, n)),
-				event(credit.TypeReleased, fmt.Sprintf(`{"orderId":"order-%d","amount":"USD900.00","reason":"paid"}`, n)))
+				kurrentsimtest.Event(credit.TypeReserved, fmt.Sprintf(`{"orderId":"order-%d","amount":"USD900.00"}`, n)),
+				kurrentsimtest.Event(credit.TypeReleased, fmt.Sprintf(`{"orderId":"order-%d","amount":"USD900.00","reason":"paid"}`, n)))
 		}
 		_, err := client.Append(t.Context(), stream, kurrent.Any(), events...)
 		require.NoError(t, err)
@@ -124,16 +127,16 @@ func writeLongStream(t *testing.T, client *kurrent.Client, customer string, orde
 
 // It is not parallel, because it measures the memory of the process.
 func TestReserve_HundredThousandEvents(t *testing.T) {
-	server := startServer(t)
-	writeLongStream(t, openClient(t, server.url()), "c1", 50_000)
-	gw := startGateway(t, server.addr())
-	a := newAccounts(t, openClient(t, gw.url))
+	server := kurrentsimtest.StartServer(t)
+	writeLongStream(t, kurrentsimtest.OpenClient(t, server.URL()), "c1", 50_000)
+	gw := kurrentsimtest.StartGateway(t, server.Addr())
+	a := newAccounts(t, kurrentsimtest.OpenClient(t, gw.URL))
 	before := heapSize()
 	began := time.Now()
 	_, err := a.Reserve(t.Context(), requestFor(t, "c1", 100_000, "USD1.00"))
 	require.NoError(t, err)
 	cold, held := time.Since(began), heapSize()-before
-	require.Equal(t, 100_001, gw.eventsRead())
+	require.Equal(t, 100_001, gw.EventsRead())
 	var took []time.Duration
 	for n := range 100 {
 		began := time.Now()
@@ -141,7 +144,7 @@ func TestReserve_HundredThousandEvents(t *testing.T) {
 		require.NoError(t, err)
 		took = append(took, time.Since(began))
 	}
-	require.Equal(t, 100_001, gw.eventsRead(), "a folded account is not read again")
+	require.Equal(t, 100_001, gw.EventsRead(), "a folded account is not read again")
 	slices.Sort(took)
 	t.Logf("first decision after %s, with %d MiB; then median %s, slowest %s", cold.Round(time.Millisecond), held>>20, took[50], took[99])
 	require.Less(t, held, int64(64<<20))
@@ -159,16 +162,16 @@ func heapSize() int64 {
 // A stream too long to be read within one attempt is read further by the next.
 func TestReserve_LongStreamIsReadOnce(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
-	writeLongStream(t, openClient(t, server.url()), "c1", 2000)
-	gw := startGateway(t, server.addr())
-	a := newAccounts(t, openClient(t, gw.url))
+	server := kurrentsimtest.StartServer(t)
+	writeLongStream(t, kurrentsimtest.OpenClient(t, server.URL()), "c1", 2000)
+	gw := kurrentsimtest.StartGateway(t, server.Addr())
+	a := newAccounts(t, kurrentsimtest.OpenClient(t, gw.URL))
 	attempts := 0
 	for ; ; attempts++ {
 		ctx, cancel := context.WithCancel(t.Context())
-		read := gw.eventsRead()
-		gw.onRead(func() {
-			if gw.eventsRead() > read+1000 {
+		read := gw.EventsRead()
+		gw.OnRead(func() {
+			if gw.EventsRead() > read+1000 {
 				cancel()
 			}
 		})
@@ -181,15 +184,15 @@ func TestReserve_LongStreamIsReadOnce(t *testing.T) {
 		require.Less(t, attempts, 20)
 	}
 	require.Positive(t, attempts)
-	require.Less(t, gw.eventsRead(), 2*4001, "no attempt starts from the beginning")
+	require.Less(t, gw.EventsRead(), 2*4001, "no attempt starts from the beginning")
 }
 
 // script runs random commands for a few orders of one customer, whose appends fail in
 // various ways.
 type script struct {
 	t        *testing.T
-	gw       *gateway
-	accounts []*kurrent.CreditAccounts // of several processes
+	gw       *kurrentsimtest.Gateway
+	accounts []*streams.CreditAccounts // of several processes
 	customer string
 	model    *credit.Account // the result of a single writer without faults
 	terms    credit.Terms
@@ -198,17 +201,17 @@ type script struct {
 // The default is 100 scripts; -rapid.checks=20000 makes as many.
 func TestCreditAccounts_RandomCommandsWithFaults(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
-	direct := openClient(t, server.url())
-	gw := startGateway(t, server.addr())
-	clients := []*kurrent.Client{openClient(t, gw.url), openClient(t, gw.url)}
+	server := kurrentsimtest.StartServer(t)
+	direct := kurrentsimtest.OpenClient(t, server.URL())
+	gw := kurrentsimtest.StartGateway(t, server.Addr())
+	clients := []*kurrent.Client{kurrentsimtest.OpenClient(t, gw.URL), kurrentsimtest.OpenClient(t, gw.URL)}
 	customers := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		customers++
 		s := &script{t: t, gw: gw, customer: fmt.Sprintf("c%d", customers), terms: hotTerms(t)}
 		s.model = credit.NewAccount(s.customer)
 		for _, client := range clients {
-			s.accounts = append(s.accounts, kurrent.NewCreditAccounts(kurrent.CreditAccountsConfig{Client: client, Terms: s.terms}))
+			s.accounts = append(s.accounts, streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: client, Terms: s.terms}))
 		}
 		for range rapid.IntRange(1, 12).Draw(rt, "commands") {
 			s.command(rt)
@@ -254,8 +257,120 @@ func (s *script) command(rt *rapid.T) {
 		require.NoError(rt, s.model.Apply(event))
 	}
 	dropResponses(s.gw, rapid.IntRange(0, 4).Draw(rt, "lost responses"), func(context.Context) error { return status.Error(codes.Unavailable, "gone") })
-	s.gw.refuseNext(rapid.IntRange(0, 3).Draw(rt, "refused appends"))
+	s.gw.RefuseNext(rapid.IntRange(0, 3).Draw(rt, "refused appends"))
 	got, err := retryUntilDone(s.t.Context(), do)
 	require.ErrorIs(rt, err, wantErr)
 	require.Equal(rt, want, got)
+}
+
+func TestReserve_LostResponses(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(context.Context) error{
+		"because the connection broke": func(context.Context) error { return status.Error(codes.Unavailable, "gone") },
+		"because no response came": func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := kurrentsimtest.StartServer(t)
+			gw := kurrentsimtest.StartGateway(t, server.Addr())
+			client, err := kurrent.Open(kurrent.Config{URL: gw.URL, AllowPlaintext: true, CallTimeout: 150 * time.Millisecond})
+			require.NoError(t, err)
+			t.Cleanup(client.Close)
+			a := newAccounts(t, client)
+			for n := range 12 {
+				dropResponses(gw, n%4+1, lose) // of the first append, or also of its repetition and of the caller's retry
+				request := requestFor(t, "c1", n, "USD60.00")
+				_, err := retryUntilDone(t.Context(), func() (credit.Decision, error) { return a.Reserve(t.Context(), request) })
+				require.NoError(t, err)
+			}
+			seen := map[string]int{}
+			for _, line := range accountHistory(t, kurrentsimtest.OpenClient(t, server.URL()), "c1") {
+				seen[line]++
+				require.Equal(t, 1, seen[line], line)
+			}
+			require.Len(t, seen, 1+12)
+		})
+	}
+}
+
+// dropResponses drops the responses to the next count appends.
+func dropResponses(gw *kurrentsimtest.Gateway, count int, lose func(context.Context) error) {
+	var lost atomic.Int64
+	gw.AfterAppends(func(ctx context.Context) error {
+		if lost.Add(1) <= int64(count) {
+			return lose(ctx)
+		}
+		return nil
+	})
+}
+
+func TestReserve_OneLostResponse(t *testing.T) {
+	t.Parallel()
+	gw := kurrentsimtest.StartGateway(t, kurrentsimtest.StartServer(t).Addr())
+	dropResponses(gw, 1, func(context.Context) error { return status.Error(codes.Unavailable, "gone") })
+	decision, err := newAccounts(t, kurrentsimtest.OpenClient(t, gw.URL)).Reserve(t.Context(), requestFor(t, "c1", 1, "USD60.00"))
+	require.NoError(t, err)
+	require.Equal(t, credit.VerdictReserved, decision.Verdict)
+}
+
+func TestReserve_AfterRelease(t *testing.T) {
+	t.Parallel()
+	server := kurrentsimtest.StartServer(t)
+	gw := kurrentsimtest.StartGateway(t, server.Addr())
+	direct := kurrentsimtest.OpenClient(t, server.URL())
+	late, prompt := newAccounts(t, kurrentsimtest.OpenClient(t, gw.URL)), newAccounts(t, direct)
+	request := requestFor(t, "c1", 1, "USD60.00")
+	arrived, release := make(chan struct{}, 1), make(chan struct{})
+	gw.BeforeAppends(func() {
+		arrived <- struct{}{}
+		<-release
+	})
+	decided := make(chan credit.Decision, 1)
+	go func() {
+		decision, err := late.Reserve(t.Context(), request)
+		if err != nil {
+			t.Error(err)
+		}
+		decided <- decision
+	}()
+	<-arrived
+	_, err := prompt.Release(t.Context(), request, credit.Cause{Reason: "CANCELLED"})
+	require.NoError(t, err)
+	close(release)
+	require.Equal(t, credit.VerdictReleased, (<-decided).Verdict)
+	require.Equal(t, []string{`credit-released {"orderId":"order-1","amount":"USD0.00","reason":"CANCELLED"}`}, accountHistory(t, direct, "c1"))
+}
+
+func TestReserve_StaleNode(t *testing.T) {
+	t.Parallel()
+	gw := kurrentsimtest.StartGateway(t, kurrentsimtest.StartServer(t).Addr())
+	a := newAccounts(t, kurrentsimtest.OpenClient(t, gw.URL))
+	_, err := a.Reserve(t.Context(), requestFor(t, "c1", 1, "USD60.00"))
+	require.NoError(t, err)
+	gw.MakeStale()
+	decision, err := a.Reserve(t.Context(), requestFor(t, "c1", 2, "USD60.00"))
+	require.NoError(t, err)
+	require.Equal(t, credit.VerdictReserved, decision.Verdict)
+}
+
+func TestReserve_FailedAppend(t *testing.T) {
+	t.Parallel()
+	server := kurrentsimtest.StartServer(t)
+	gw := kurrentsimtest.StartGateway(t, server.Addr())
+	client, err := kurrent.Open(kurrent.Config{URL: gw.URL, AllowPlaintext: true, CallTimeout: 200 * time.Millisecond})
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	a := newAccounts(t, client)
+	_, err = a.Reserve(t.Context(), requestFor(t, "c1", 1, "USD600.00"))
+	require.NoError(t, err)
+	gw.RefuseAppends(true)
+	_, err = a.Reserve(t.Context(), requestFor(t, "c1", 2, "USD300.00"))
+	require.ErrorIs(t, err, kurrent.ErrUnavailable)
+	gw.RefuseAppends(false)
+	decision, err := a.Reserve(t.Context(), requestFor(t, "c1", 3, "USD400.00"))
+	require.NoError(t, err)
+	require.Equal(t, credit.VerdictReserved, decision.Verdict)
 }

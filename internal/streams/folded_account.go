@@ -1,13 +1,12 @@
-package kurrent
+package streams
 
 import (
 	"context"
 	"errors"
 	"fmt"
 
-	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
-
 	"orderflow/internal/credit"
+	"orderflow/internal/kurrent"
 )
 
 // foldedAccount is an account folded from its stream up to, but not including, revision
@@ -17,13 +16,11 @@ type foldedAccount struct {
 	next uint64
 }
 
-func streamOf(customerID string) string { return "credit-" + customerID }
-
-func (f *foldedAccount) expected() Expected {
+func (f *foldedAccount) expected() kurrent.Expected {
 	if f.next == 0 {
-		return NoStream()
+		return kurrent.NoStream()
 	}
-	return At(f.next - 1)
+	return kurrent.At(f.next - 1)
 }
 
 // load returns the current account: the cached part, and the events written since. An
@@ -34,24 +31,20 @@ func (a *CreditAccounts) load(ctx context.Context, customerID string) (*foldedAc
 	if !cached {
 		account = &foldedAccount{Account: credit.NewAccount(customerID)}
 	}
-	stream := streamOf(customerID)
-	read := func(leader bool) error {
-		return a.client.read(ctx, page{stream: stream, from: account.next, leader: leader}, func(e *kurrentdb.ResolvedEvent) error {
-			return account.fold(*eventOf(e.Event))
-		})
-	}
-	err := read(false)
-	if account.next > 0 && isGone(err) {
-		err = read(true) // as in confirmedOnLeader: a node that led a moment ago may hold fewer events
+	stream := credit.Stream(customerID)
+	err := a.client.ReadStream(ctx, stream, account.next, 0, account.fold)
+	if account.next > 0 && kurrent.IsGone(err) {
+		// As in confirmedOnLeader: a node that led a moment ago may hold fewer events.
+		err = a.client.Leader().ReadStream(ctx, stream, account.next, 0, account.fold)
 	}
 	switch {
-	case errors.Is(err, ErrNotFound) && account.next == 0:
+	case errors.Is(err, kurrent.ErrNotFound) && account.next == 0:
 		return account, nil // nothing to cache yet
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDeleted):
+	case errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
 		err = fmt.Errorf("%w: %w", ErrTruncated, err)
 	}
 	switch {
-	case err == nil, errors.Is(err, ErrUnavailable):
+	case err == nil, errors.Is(err, kurrent.ErrUnavailable):
 		a.cache.Add(customerID, account)
 	default:
 		a.cache.Remove(customerID)
@@ -65,7 +58,7 @@ func (a *CreditAccounts) load(ctx context.Context, customerID string) (*foldedAc
 // fold applies the stream's next event. A truncated stream, or one that was deleted and
 // written again, is recognized by its revisions: the server silently leaves out what was
 // removed.
-func (f *foldedAccount) fold(e Event) error {
+func (f *foldedAccount) fold(e kurrent.Event) error {
 	if e.Revision != f.next {
 		return fmt.Errorf("%w: %s has %d where %d should be", ErrTruncated, e.Stream, e.Revision, f.next)
 	}
@@ -84,7 +77,7 @@ func (f *foldedAccount) fold(e Event) error {
 // the revision of the newest.
 func (f *foldedAccount) applyAppended(events []credit.Event, last uint64) error {
 	if last != f.next+uint64(len(events))-1 { // a deleted stream continues at its old revision
-		return fmt.Errorf("%w: %s continues at %d", ErrTruncated, streamOf(f.CustomerID()), last)
+		return fmt.Errorf("%w: %s continues at %d", ErrTruncated, credit.Stream(f.CustomerID()), last)
 	}
 	for _, event := range events {
 		if err := f.Apply(event); err != nil {

@@ -1,4 +1,4 @@
-package kurrent
+package streams
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"orderflow/internal/credit"
+	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 )
 
@@ -33,7 +34,7 @@ const defaultCacheSize = 1024
 
 // CreditAccountsConfig says where accounts are stored and on which terms they decide.
 type CreditAccountsConfig struct {
-	Client    *Client
+	Client    *kurrent.Client
 	Terms     credit.Terms
 	CacheSize int // folded accounts kept in memory; 0 is 1024
 }
@@ -43,7 +44,7 @@ type CreditAccountsConfig struct {
 // revision it was decided on. It is safe for concurrent use, including alongside other
 // processes on the same streams.
 type CreditAccounts struct {
-	client *Client
+	client *kurrent.Client
 	terms  credit.Terms
 	cache  *lru.Cache[string, *foldedAccount] // by customer id; an entry is used only under the customer's lock
 	locks  *keyedLock
@@ -62,8 +63,8 @@ func NewCreditAccounts(config CreditAccountsConfig) *CreditAccounts {
 // Reserve decides about an order by the credit rule, or returns the decision already
 // made. Its errors wrap one of
 //
-//   - ErrUnavailable, ErrConflict or ErrAccessDenied: temporary. The last two clear once
-//     other writers are done or an operator helps.
+//   - kurrent.ErrUnavailable, ErrConflict or kurrent.ErrAccessDenied: temporary. The
+//     last two clear once other writers are done or an operator helps.
 //   - credit.ErrUnknownEvent: nothing can be decided here until a version that knows the
 //     event runs.
 //   - credit.ErrHistory, by way of ErrTruncated, *credit.HistoryError or
@@ -71,8 +72,8 @@ func NewCreditAccounts(config CreditAccountsConfig) *CreditAccounts {
 //     stream.
 //   - an error of the account's own command, such as credit.ErrInvalidAmount: the same
 //     request fails again.
-//   - ErrInvalid for an invalid customer id, or ErrInvalid or ErrTooLarge for an append
-//     that the server will never accept.
+//   - kurrent.ErrInvalid for an invalid customer id, or kurrent.ErrInvalid or
+//     kurrent.ErrTooLarge for an append that the server will never accept.
 func (a *CreditAccounts) Reserve(ctx context.Context, r credit.Request) (credit.Decision, error) {
 	return a.decide(ctx, r, "reserve", func(account *credit.Account) (credit.Decision, []credit.Event, error) {
 		terms := a.terms
@@ -97,13 +98,51 @@ func (a *CreditAccounts) Release(ctx context.Context, r credit.Request, cause cr
 	})
 }
 
+// Open opens a customer's account with a limit, and reports whether it was new. It
+// returns credit.ErrAlreadyOpened if the account was opened with another limit. Other
+// errors are those of Reserve.
+func (a *CreditAccounts) Open(ctx context.Context, customerID string, limit order.Money) (opened bool, err error) {
+	return a.limit(ctx, customerID, "open", func(account *credit.Account) ([]credit.Event, error) {
+		return account.Open(limit)
+	})
+}
+
+// ChangeLimit sets another limit on an opened account, and reports whether the limit
+// changed. Open reservations are kept. It returns credit.ErrNotOpened or
+// credit.ErrOtherCurrency. Other errors are those of Reserve.
+func (a *CreditAccounts) ChangeLimit(ctx context.Context, customerID string, limit order.Money) (changed bool, err error) {
+	return a.limit(ctx, customerID, "change-limit", func(account *credit.Account) ([]credit.Event, error) {
+		return account.ChangeLimit(limit)
+	})
+}
+
+// Decision returns what the customer's account decided about an order, and reports
+// whether it decided anything. It writes nothing. Errors are those of the first three
+// kinds of Reserve.
+func (a *CreditAccounts) Decision(ctx context.Context, customerID, orderID string) (credit.Decision, bool, error) {
+	if !order.ValidIdentifier(customerID) {
+		return credit.Decision{}, false, fmt.Errorf("%w: customer id", kurrent.ErrInvalid)
+	}
+	unlock, err := a.locks.lock(ctx, customerID)
+	if err != nil {
+		return credit.Decision{}, false, fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	defer unlock()
+	account, err := a.load(ctx, customerID)
+	if err != nil {
+		return credit.Decision{}, false, err
+	}
+	decision, decided := account.Decision(orderID)
+	return decision, decided, nil
+}
+
 type command func(*credit.Account) (credit.Decision, []credit.Event, error)
 
 // decide runs command with one writer of this process at a time per customer: more would
 // only conflict with each other.
 func (a *CreditAccounts) decide(ctx context.Context, r credit.Request, step string, command command) (credit.Decision, error) {
 	if !order.ValidIdentifier(r.CustomerID) { // event ids rely on it having no control characters
-		return credit.Decision{}, fmt.Errorf("%w: customer id", ErrInvalid)
+		return credit.Decision{}, fmt.Errorf("%w: customer id", kurrent.ErrInvalid)
 	}
 	unlock, err := a.locks.lock(ctx, r.CustomerID)
 	if err != nil {
@@ -112,14 +151,30 @@ func (a *CreditAccounts) decide(ctx context.Context, r credit.Request, step stri
 	defer unlock()
 	for try := range conflictTries {
 		decision, err := a.attempt(ctx, r, step, command)
-		if !errors.Is(err, ErrWrongRevision) {
+		if !errors.Is(err, kurrent.ErrWrongRevision) {
 			return decision, err
 		}
 		if !pauseFor(ctx, conflictPause<<try) {
 			break
 		}
 	}
-	return credit.Decision{}, fmt.Errorf("%w: %s", ErrConflict, streamOf(r.CustomerID))
+	return credit.Decision{}, fmt.Errorf("%w: %s", ErrConflict, credit.Stream(r.CustomerID))
+}
+
+// limit runs a command that concerns no order. A limit that is set again later is the
+// same event at another revision. That is fine: an append at an exact revision compares
+// ids only at that revision.
+func (a *CreditAccounts) limit(
+	ctx context.Context, customerID, step string, command func(*credit.Account) ([]credit.Event, error),
+) (bool, error) {
+	written := false
+	request := credit.Request{CustomerID: customerID, Source: order.Source{CorrelationID: customerID}}
+	_, err := a.decide(ctx, request, step, func(account *credit.Account) (credit.Decision, []credit.Event, error) {
+		events, err := command(account)
+		written = len(events) > 0
+		return credit.Decision{}, events, err
+	})
+	return written && err == nil, err
 }
 
 // attempt folds the new events, decides, and appends.
@@ -146,9 +201,9 @@ func (a *CreditAccounts) append(ctx context.Context, account *foldedAccount, r c
 	if err != nil {
 		return err
 	}
-	stream, expected := streamOf(r.CustomerID), account.expected()
+	stream, expected := credit.Stream(r.CustomerID), account.expected()
 	last, err := a.client.Append(ctx, stream, expected, proposed...)
-	if errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
+	if errors.Is(err, kurrent.ErrUnavailable) && ctx.Err() == nil {
 		// The response was lost, and perhaps only that. Repeating the same append writes
 		// what is missing and nothing twice.
 		last, err = a.client.Append(ctx, stream, expected, proposed...)

@@ -1,0 +1,16 @@
+// Package streams owns what Orderflow keeps in KurrentDB: a stream per order, per credit
+// account and per published fulfillment.
+//
+//   - Orders reads an order's stream: the event that placed it, its payments and its
+//     cancellation. The body stays there: it is the claim check of the workflow.
+//   - CreditAccounts folds an account's stream, lets the account decide, and appends the
+//     outcome at exactly the revision it was decided on. It keeps folded accounts in
+//     memory, and lets one writer of this process at a time work on each.
+//   - FulfillmentVersion is what the publisher appends to a fulfillment's stream, and
+//     Fulfillments reads it back.
+//
+// Events get ids that derive from their content, so a repeated append writes nothing
+// twice. What an event means is left to the domain packages (order, credit, fulfillment),
+// and calls to the server are left to package kurrent. What to do about an error is left
+// to the callers.
+package streams
