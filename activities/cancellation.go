@@ -3,10 +3,12 @@ package activities
 import (
 	"context"
 	"fmt"
+
+	"orderflow/internal/order"
 )
 
-// FindCancellationInput is the id of an order, which is the name of its stream, and the
-// revision of the event it was placed with.
+// FindCancellationInput is the id of an order and the revision of the event it was placed
+// with.
 type FindCancellationInput struct {
 	OrderID string `json:"orderId"`
 	Placed  uint64 `json:"placed"`
@@ -24,7 +26,7 @@ type RequestedCancellation struct {
 // reached it any other way. A request from before that event is ignored, because it may
 // have been withdrawn.
 func (a *Activities) FindCancellation(ctx context.Context, in FindCancellationInput) (RequestedCancellation, error) {
-	request, found, err := a.Orders.FirstCancellation(ctx, in.OrderID, in.Placed)
+	request, found, err := a.Orders.FirstCancellation(ctx, order.Stream(in.OrderID), in.Placed)
 	if err != nil {
 		return RequestedCancellation{}, classifyError(ctx, fmt.Errorf("look for a cancellation: %w", err))
 	}

@@ -202,7 +202,7 @@ func (a *api) request(ctx context.Context, id, reason string) error {
 			return err
 		}
 		failpoint.Hit("api.request.before")
-		_, err = appendOnce(ctx, a.streams, id, expected, event)
+		_, err = appendOnce(ctx, a.streams, order.Stream(id), expected, event)
 		if err == nil {
 			failpoint.Hit("api.request.after")
 		}
@@ -218,7 +218,7 @@ func (a *api) request(ctx context.Context, id, reason string) error {
 // it may have been given up.
 func (a *api) requested(ctx context.Context, placed placement) (expected kurrent.Expected, there bool, err error) {
 	expected = kurrent.At(placed.revision)
-	err = a.streams.ReadStream(ctx, placed.order.OrderID, placed.revision, maxEvents, func(e kurrent.Event) error {
+	err = a.streams.ReadStream(ctx, order.Stream(placed.order.OrderID), placed.revision, maxEvents, func(e kurrent.Event) error {
 		expected = kurrent.At(e.Revision)
 		if e.Type == order.TypeCancellationRequested {
 			_, invalid := order.DecodeCancellation(e.Stream, e.ContentType, e.Data)

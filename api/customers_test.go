@@ -136,7 +136,7 @@ type counting struct {
 	err   error
 }
 
-func (l *counting) Behind(ctx context.Context, _ kurrent.Follow, _ int) (int, error) {
+func (l *counting) CountEvents(ctx context.Context, _ kurrent.Follow, _ int) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asked++

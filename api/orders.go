@@ -120,9 +120,9 @@ type placement struct {
 // loadPlaced reads the order from its stream. It returns a 404 if there is none, or if it
 // cannot be decoded.
 func (a *api) loadPlaced(ctx context.Context, id string) (placement, error) {
-	event, err := a.streams.FindPlaced(ctx, id)
+	event, err := a.streams.FindPlaced(ctx, order.Stream(id))
 	switch {
-	case errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
+	case kurrent.IsGone(err):
 		return placement{}, notFound("there is no such order")
 	case err != nil:
 		return placement{}, unreadable(err)

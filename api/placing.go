@@ -136,7 +136,7 @@ func place(ctx context.Context, streams orderStreams, s submission, traceparent 
 			}
 		}
 		failpoint.Hit("api.place.before")
-		_, err = appendOnce(ctx, streams, s.orderID, expected, event)
+		_, err = appendOnce(ctx, streams, order.Stream(s.orderID), expected, event)
 		if err == nil {
 			failpoint.Hit("api.place.after")
 		}
@@ -151,7 +151,7 @@ func place(ctx context.Context, streams orderStreams, s submission, traceparent 
 // which to append it. The stream may have events but no order: a cancellation request
 // that came first, or an order that could not be decoded.
 func find(ctx context.Context, streams orderStreams, s submission) (expected kurrent.Expected, there bool, err error) {
-	stored, err := streams.FindPlaced(ctx, s.orderID)
+	stored, err := streams.FindPlaced(ctx, order.Stream(s.orderID))
 	var invalid *order.InvalidError
 	switch {
 	case err == nil && s.same(stored.Data):
@@ -163,7 +163,7 @@ func find(ctx context.Context, streams orderStreams, s submission) (expected kur
 	case !errors.Is(err, kurrent.ErrNotFound) && !errors.As(err, &invalid):
 		return expected, false, err
 	}
-	expected, err = end(ctx, streams, s.orderID)
+	expected, err = end(ctx, streams, order.Stream(s.orderID))
 	return expected, false, err
 }
 

@@ -56,7 +56,7 @@ func (a *api) timeline(ctx context.Context, state order.State) timeline {
 		}
 	}
 	err = errors.Join(
-		a.gather(ctx, &t, state.OrderID, 0, maxTimelineEvents, describeOrderEvent),
+		a.gather(ctx, &t, order.Stream(state.OrderID), 0, maxTimelineEvents, describeOrderEvent),
 		a.gather(ctx, &t, fulfillment.Stream(state.OrderID), 0, maxTimelineEvents, describeFulfillmentEvent),
 		a.credit(ctx, &t, state),
 	)
@@ -100,7 +100,7 @@ func (a *api) gather(
 		}
 		return nil
 	})
-	if errors.Is(err, kurrent.ErrNotFound) || errors.Is(err, kurrent.ErrDeleted) {
+	if kurrent.IsGone(err) {
 		return nil
 	}
 	return err

@@ -116,7 +116,7 @@ func timeOf(t time.Time) *time.Time {
 
 // eventLog counts the events after a position. The real one is kurrent.Client.
 type eventLog interface {
-	Behind(ctx context.Context, f kurrent.Follow, most int) (int, error)
+	CountEvents(ctx context.Context, f kurrent.Follow, most int) (int, error)
 }
 
 // lagMeter counts how far the view is behind the log, at most once a second for all
@@ -145,7 +145,7 @@ func (m *lagMeter) count(ctx context.Context, after kurrent.Position) *int {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lagTimeout)
 	defer cancel()
-	behind, err := m.log.Behind(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, maxLag)
+	behind, err := m.log.CountEvents(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, maxLag)
 	m.lag, m.until = nil, time.Now().Add(lagKept)
 	if err == nil {
 		m.lag = &behind

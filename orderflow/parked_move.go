@@ -72,7 +72,7 @@ func (g *group) replay(ctx context.Context, boundary kurrent.ParkedBoundary, las
 	if asked != nil && !claimed.Claimed() {
 		return conflictError(asked, "replayed")
 	}
-	left, err := g.events.KeepParkedAccess(ctx, g.Stream, g.Group, claimed)
+	left, err := g.events.AwaitReplay(ctx, g.Stream, g.Group, claimed)
 	switch {
 	case err != nil:
 		return fmt.Errorf("the replay was requested, but the parked stream's metadata was not restored; it was %s before: %w",

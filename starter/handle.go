@@ -169,7 +169,7 @@ func (b *bridge) resolve(ctx context.Context, d kurrent.Delivery) (*kurrent.Even
 	}
 	event, err := b.events.ReadLinkTarget(ctx, *link)
 	switch {
-	case errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
+	case kurrent.IsGone(err):
 		return nil, nil
 	case err != nil:
 		return nil, err

@@ -17,51 +17,45 @@ const (
 	// events from the subscription.
 	inspectionInterval = time.Minute
 
-	// silentProbes is how many failed probes in a row end a session. A single one may
-	// race with an event in transit.
+	// silentProbes is how many failed probes in a row end a session.
 	silentProbes = 2
 
-	// blindProbes is the same limit for a bridge that may not ask. Joining again costs
+	// deniedProbes is the same limit for a bridge that may not ask. Joining again costs
 	// little and shows as much.
-	blindProbes = 10
+	deniedProbes = 10
 )
 
-// errSilent ends a session whose subscription looks alive and delivers nothing.
-var errSilent = errors.New("the subscription is silent")
-
-// watch ends a session that has fallen silent while there are events to deliver. The
-// transport's keepalive detects a dead connection. It does not detect one that a proxy
-// keeps alive, nor a server that has lost its consumer, and the group would be stuck.
-// activity returns how many deliveries have arrived and reports whether any is in hand.
+// watch ends a session that has fallen silent while there are events to deliver: otherwise
+// the group would be stuck. activity returns how many deliveries have arrived and reports
+// whether any is in hand.
 func (b *bridge) watch(work context.Context, activity func() (taken int64, busy bool), end context.CancelCauseFunc) {
-	ticker := time.NewTicker(b.probeEvery)
-	defer ticker.Stop()
-	seen, silent, blind := int64(0), 0, 0
-	for {
-		select {
-		case <-work.Done():
-			return
-		case <-ticker.C:
-		}
+	seen := int64(0)
+	watch := kurrent.Watch{Every: b.probeEvery, MaxSilent: silentProbes, MaxDenied: deniedProbes}
+	err := watch.Run(work, func(ctx context.Context) kurrent.Finding {
 		taken, busy := activity()
 		if busy || taken != seen {
-			seen, silent, blind = taken, 0, 0
-			continue
+			seen = taken
+			return kurrent.Delivering
 		}
-		info, err := b.events.GroupInfo(work, b.settings.Stream, b.settings.Group)
-		switch {
-		case errors.Is(err, kurrent.ErrAccessDenied):
-			blind++
-		case err != nil: // the server is down or the group deleted: the subscription itself will fail
-		case info.Consumers > 0 && info.Lag <= info.Resting:
-			silent, blind = 0, 0
-		default:
-			silent++
-		}
-		if silent >= silentProbes || blind >= blindProbes {
-			end(errSilent)
-			return
-		}
+		return b.probe(ctx)
+	})
+	if err != nil {
+		end(err)
+	}
+}
+
+// probe asks the server about a subscription that delivers nothing.
+func (b *bridge) probe(ctx context.Context) kurrent.Finding {
+	info, err := b.events.GroupInfo(ctx, b.settings.Stream, b.settings.Group)
+	switch {
+	case errors.Is(err, kurrent.ErrAccessDenied):
+		return kurrent.Denied
+	case err != nil: // the server is down or the group deleted: the subscription itself will fail
+		return kurrent.Unclear
+	case info.Consumers > 0 && info.CaughtUp():
+		return kurrent.Delivering
+	default:
+		return kurrent.Silent
 	}
 }
 

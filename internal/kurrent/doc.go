@@ -7,15 +7,20 @@
 // repeats what reached a node that does not lead, and translates errors (client.go,
 // errors.go); the pool lends each call a connected client of its own (pool.go).
 //
-// In the order that data takes: Append writes events at an expected revision, with the
-// Trace of what led to them in their metadata (append.go, event.go, trace.go). ReadStream
-// and its relatives read them back in pages (read.go). Follow visits the whole log as it
-// is written, and Scan what it holds now (follow.go, scan.go). A group of a persistent
-// subscription (group.go) delivers a stream to its consumers: Subscription receives,
-// acknowledges and parks (subscription.go). Parked events are a stream of links, which can
-// be listed, dropped and replayed (parked.go, parked_boundary.go, parked_replay.go). The
-// metadata of streams holds their boundaries and rights (stream_metadata.go, grant.go).
-// The projection that fills a category's stream can be asked about (projection.go).
+// In the order that data takes:
+//
+//   - Append writes events at an expected revision, with the Trace of what led to them in
+//     their metadata (append.go, event.go, trace.go).
+//   - ReadStream and its relatives read them back in pages (read.go).
+//   - Follow visits the whole log as it is written, and Scan what it holds now
+//     (follow.go, scan.go).
+//   - A projection fills the stream of a category (projection.go), and a group of a
+//     persistent subscription delivers that to its consumers (group.go). Subscription
+//     receives, acknowledges and parks (subscription.go).
+//   - Watch notices a subscription that has fallen silent (watch.go).
+//   - Parked events are a stream of links, which can be listed, dropped and replayed
+//     (parked.go, parked_boundary.go, parked_replay.go). The metadata of a stream holds
+//     that boundary and the rights (stream_metadata.go, grant.go).
 //
 // The official client cannot be shared between callers. Its connection goroutine searches
 // for the server regardless of any caller's context. If it finds none it exits

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
@@ -28,8 +29,11 @@ type Step struct {
 }
 
 // followWindow is the number of skipped events after which the server reports its
-// position.
+// position: often enough that it is not taken for dead, seldom enough not to matter.
 const followWindow = 1_000
+
+// forever bounds the wait for a message of a server that has nothing to send.
+const forever = time.Duration(math.MaxInt64)
 
 // Follow visits events of the whole log in the order in which they were written, then new
 // ones as they are written, until ctx ends, visit returns an error, or the connection
@@ -38,46 +42,81 @@ const followWindow = 1_000
 // without the right to read $all, which only administrators have unless they grant it.
 // The subscription has a connection of its own.
 func (c *Client) Follow(ctx context.Context, f Follow, visit func(Step) error) error {
+	var visitErr error
+	err := c.follow(ctx, f.options(), forever, func(step Step) bool {
+		visitErr = visit(step)
+		return visitErr == nil
+	})
+	if visitErr != nil {
+		return visitErr
+	}
+	return fmt.Errorf("follow the log: %w", err)
+}
+
+// CountEvents counts the selected events after a position, up to most. It opens a
+// connection and reads them.
+func (c *Client) CountEvents(ctx context.Context, f Follow, most int) (count int, err error) {
+	err = c.follow(ctx, f.options(), forever, func(step Step) bool {
+		if step.Event != nil {
+			count++
+		}
+		return !step.CaughtUp && count < most
+	})
+	if err != nil {
+		return count, fmt.Errorf("follow the log: %w", err)
+	}
+	return count, nil
+}
+
+// follow reads the log on a connection of its own, and visits each step until visit
+// returns false. It returns an error if the subscription ends before that, or if the
+// server sends no message for as long as silence.
+func (c *Client) follow(
+	ctx context.Context, options kurrentdb.SubscribeToAllOptions, silence time.Duration, visit func(Step) (more bool),
+) error {
 	dialCtx, cancel := c.withDeadline(ctx)
 	defer cancel()
 	client, err := c.pool.get(dialCtx)
 	if err != nil {
-		return fmt.Errorf("follow the log: %w", err)
+		return err
 	}
 	c.pool.detach(client)
 	defer closeClient(client)
 	subCtx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	defer context.AfterFunc(c.closing, func() { end(ErrClosed) })()
-	var visitErr error
+	// The client's calls have no deadline of their own. Visiting happens between them and
+	// may take any time.
+	waiting := time.AfterFunc(silence, func() { end(fmt.Errorf("%w: no message from the server", ErrUnavailable)) })
+	defer waiting.Stop()
 	err = recoverPanics(subCtx, client, func(subCtx context.Context, client *kurrentdb.Client) error {
-		subscription, err := subscribeToAll(subCtx, client, f.options())
+		subscription, err := subscribeToAll(subCtx, client, options)
 		if err != nil {
 			return err
 		}
 		for {
-			step, err := stepOf(subscription.Recv())
-			if err != nil {
+			message := subscription.Recv()
+			waiting.Stop()
+			step, err := stepOf(message)
+			if err != nil || !visit(step) {
 				return err
 			}
-			if visitErr = visit(step); visitErr != nil {
-				return visitErr
-			}
+			waiting.Reset(silence)
 		}
 	})
-	if visitErr != nil {
-		return visitErr
-	}
-	return fmt.Errorf("follow the log: %w", translate(subCtx, err))
+	return translate(subCtx, err)
 }
 
 func (f Follow) options() kurrentdb.SubscribeToAllOptions {
+	return followOptions(f.After, &kurrentdb.SubscriptionFilter{Type: kurrentdb.StreamFilterType, Prefixes: f.Prefixes})
+}
+
+func followOptions(after Position, filter *kurrentdb.SubscriptionFilter) kurrentdb.SubscribeToAllOptions {
 	options := kurrentdb.SubscribeToAllOptions{
-		From: kurrentdb.Start{}, MaxSearchWindow: followWindow, CheckpointInterval: 1,
-		Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.StreamFilterType, Prefixes: f.Prefixes},
+		From: kurrentdb.Start{}, MaxSearchWindow: followWindow, CheckpointInterval: 1, Filter: filter,
 	}
-	if f.After != (Position{}) {
-		options.From = kurrentdb.Position{Commit: f.After.Commit, Prepare: f.After.Prepare}
+	if after != (Position{}) {
+		options.From = kurrentdb.Position{Commit: after.Commit, Prepare: after.Prepare}
 	}
 	return options
 }
@@ -99,26 +138,9 @@ func stepOf(message *kurrentdb.SubscriptionEvent) (Step, error) {
 	if e == nil || e.Position.Commit == math.MaxUint64 {
 		return Step{}, errors.New("event has no position")
 	}
-	return Step{Event: eventOf(e), Position: Position{e.Position.Commit, e.Position.Prepare}}, nil
+	return Step{Event: eventOf(e), Position: positionOf(e)}, nil
 }
 
-// errEnough ends a count.
-var errEnough = errors.New("enough")
-
-// Behind counts the selected events after a position, up to most. It opens a connection
-// and reads them.
-func (c *Client) Behind(ctx context.Context, f Follow, most int) (behind int, err error) {
-	err = c.Follow(ctx, f, func(step Step) error {
-		if step.Event != nil {
-			behind++
-		}
-		if step.CaughtUp || behind >= most {
-			return errEnough
-		}
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
-	return behind, err
+func positionOf(e *kurrentdb.RecordedEvent) Position {
+	return Position{e.Position.Commit, e.Position.Prepare}
 }

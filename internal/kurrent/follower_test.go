@@ -59,7 +59,7 @@ func TestFollower(t *testing.T) {
 			return c.Scan(ctx, kurrent.Scan{Types: []string{"order-placed"}}, func(kurrent.Event) error { return nil })
 		},
 		"follow": func(ctx context.Context, c *kurrent.Client) error {
-			_, err := c.Behind(ctx, everything, 1)
+			_, err := c.CountEvents(ctx, everything, 1)
 			return err
 		},
 		"join": func(ctx context.Context, c *kurrent.Client) error {

@@ -229,10 +229,15 @@ func startOf(position any) string {
 // dropped. Read the parked stream instead.
 type GroupInfo struct {
 	Lag       uint64 // events above the group's checkpoint that the group knows of
-	Resting   uint64 // a lag up to this counts as none: the group writes its checkpoint only after more events
 	InFlight  int64  // events sent to a consumer and not yet acknowledged
 	Consumers int
+
+	maxIdleLag uint64 // the lag may stay so high: the group writes its checkpoint only after more events
 }
+
+// CaughtUp reports whether the group has no events to deliver. A group that does not
+// write its checkpoint after each event may have a small lag then.
+func (i GroupInfo) CaughtUp() bool { return i.Lag <= i.maxIdleLag }
 
 // GroupInfo returns the state of a group. It returns ErrNotFound if the group does not
 // exist.
@@ -243,9 +248,10 @@ func (c *Client) GroupInfo(ctx context.Context, stream, group string) (GroupInfo
 	}
 	return GroupInfo{
 		Lag:       lag(info.Stats),
-		Resting:   uint64(max(info.Settings.CheckpointLowerBound-1, 0)),
 		InFlight:  info.Stats.TotalInFlightMessages,
 		Consumers: len(info.Connections),
+
+		maxIdleLag: uint64(max(info.Settings.CheckpointLowerBound-1, 0)),
 	}, nil
 }
 

@@ -32,7 +32,7 @@ const replayClaim = "orderflow-replay"
 // that much earlier.
 const claimLifetime = 2 * time.Minute
 
-// parkedPoll is how often KeepParkedAccess checks whether a replay has ended.
+// parkedPoll is how often AwaitReplay checks whether a replay has ended.
 const parkedPoll = 100 * time.Millisecond
 
 type claim struct {
@@ -58,7 +58,7 @@ func (b ParkedBoundary) Claimed() bool { return b.claimed() != nil }
 
 // ReplayParked makes the server redeliver a group's parked events, oldest first, up to
 // and including number until. It returns once the server has started. The returned
-// boundary is the claimed one, for KeepParkedAccess. If it is not known whether the
+// boundary is the claimed one, for AwaitReplay. If it is not known whether the
 // server has started, it returns that boundary together with ErrUnavailable. With any
 // other error nothing is replayed, and the boundary is not Claimed.
 //
@@ -114,7 +114,7 @@ func (c *Client) replayClaimed(ctx context.Context, stream, group string, seen, 
 	return claimed, err
 }
 
-// KeepParkedAccess waits until a replay has ended or ctx ends, and restores what the
+// AwaitReplay waits until a replay has ended or ctx ends, and restores what the
 // replay removed from the metadata of the parked stream: the server rewrites it from
 // scratch, with an access list of only $admins. claimed is what ReplayParked returned.
 // The boundary is left where the replay put it. It returns the first number that is still
@@ -124,7 +124,7 @@ func (c *Client) replayClaimed(ctx context.Context, stream, group string, seen, 
 // It retries while the server is unavailable. Fields that another writer has set since
 // the end of the replay are kept; if the replay removed anything, it then returns
 // ErrWrongRevision.
-func (c *Client) KeepParkedAccess(ctx context.Context, stream, group string, claimed ParkedBoundary) (first uint64, err error) {
+func (c *Client) AwaitReplay(ctx context.Context, stream, group string, claimed ParkedBoundary) (first uint64, err error) {
 	ticker := time.NewTicker(parkedPoll)
 	defer ticker.Stop()
 	for {

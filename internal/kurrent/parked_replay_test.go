@@ -58,7 +58,7 @@ func TestReplayParked(t *testing.T) {
 		go func() {
 			claimed, err := r.viaGateway.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, 1)
 			if err == nil {
-				_, err = r.viaGateway.KeepParkedAccess(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
+				_, err = r.viaGateway.AwaitReplay(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 			}
 			replayed <- err
 		}()
@@ -145,10 +145,10 @@ func (r *replayRig) awaitEnd() {
 }
 
 func (r *replayRig) keep(claimed kurrent.ParkedBoundary) (uint64, error) {
-	return r.client.KeepParkedAccess(r.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
+	return r.client.AwaitReplay(r.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 }
 
-func TestKeepParkedAccess(t *testing.T) {
+func TestAwaitReplay(t *testing.T) {
 	t.Parallel()
 	const byServer = `"$acl":{"$r":"$admins","$w":"$admins","$d":"$admins","$mr":"$admins","$mw":"$admins"}`
 	t.Run("keeps the list that another replay has restored", func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestKeepParkedAccess(t *testing.T) {
 		r := newReplayRig(t, 2)
 		claimed := r.replay(0)
 		r.gateway.RefuseNext(2)
-		_, err := r.viaGateway.KeepParkedAccess(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
+		_, err := r.viaGateway.AwaitReplay(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 		require.NoError(t, err)
 		require.JSONEq(t, `{"$tb":1,"$acl":{"$r":"support"},"team":"orders"}`, newestMetadata(t, r.client))
 	})
@@ -234,7 +234,7 @@ func TestKeepParkedAccess(t *testing.T) {
 		r := newReplayRig(t, 2)
 		claimed := r.replay(0)
 		r.gateway.AfterAppends(func(context.Context) error { return status.Error(codes.Unavailable, "cut off") })
-		left, err := r.viaGateway.KeepParkedAccess(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
+		left, err := r.viaGateway.AwaitReplay(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, left)
 	})
@@ -246,7 +246,7 @@ func TestKeepParkedAccess(t *testing.T) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
-		_, err = r.client.KeepParkedAccess(ctx, bridgeGroup.Stream, bridgeGroup.Group, claimed)
+		_, err = r.client.AwaitReplay(ctx, bridgeGroup.Stream, bridgeGroup.Group, claimed)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 	t.Run("returns where another replay stopped", func(t *testing.T) {
@@ -282,7 +282,7 @@ func TestReplayParked_ConcurrentDrop(t *testing.T) {
 		both.Go(func() {
 			var claimed kurrent.ParkedBoundary
 			if claimed, replayed = client.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, 1); replayed == nil {
-				_, replayed = client.KeepParkedAccess(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
+				_, replayed = client.AwaitReplay(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 			}
 		})
 		both.Go(func() { dropped = client.DropParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, seen, 3) })

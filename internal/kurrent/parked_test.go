@@ -63,7 +63,7 @@ func TestReplayParked_UpToANumber(t *testing.T) {
 	sub := parkAll(t, client, 5)
 	claimed, err := client.ReplayParked(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, boundary(t, client), 1)
 	require.NoError(t, err)
-	left, err := client.KeepParkedAccess(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
+	left, err := client.AwaitReplay(t.Context(), bridgeGroup.Stream, bridgeGroup.Group, claimed)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, left)
 	for i := range 2 {

@@ -155,11 +155,17 @@ func readPage(ctx context.Context, client *kurrentdb.Client, p page) (events []*
 	if err != nil {
 		return nil, false, err
 	}
+	events, ended, err := receivePage(reading)
+	return events, err == nil && (!ended || len(events) == p.count), err
+}
+
+// receivePage receives events until the read ends or the page is full.
+func receivePage(reading *kurrentdb.ReadStream) (events []*kurrentdb.ResolvedEvent, ended bool, err error) {
 	defer reading.Close()
 	for size := 0; size < pageBytes; {
 		e, err := reading.Recv()
 		if errors.Is(err, io.EOF) {
-			return events, len(events) == p.count, nil
+			return events, true, nil
 		}
 		if err != nil {
 			return nil, false, err
@@ -167,7 +173,7 @@ func readPage(ctx context.Context, client *kurrentdb.Client, p page) (events []*
 		events = append(events, e)
 		size += sizeOf(e)
 	}
-	return events, true, nil
+	return events, false, nil
 }
 
 func sizeOf(e *kurrentdb.ResolvedEvent) int {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"slices"
 	"time"
 
@@ -13,11 +11,6 @@ import (
 )
 
 const (
-	// scanWindow is the number of skipped events after which the server reports its
-	// position: often enough that the scan is not taken for dead, seldom enough not to
-	// matter.
-	scanWindow = 1_000
-
 	// scanSilence bounds the wait for the server's next message in a scan.
 	scanSilence = 30 * time.Second
 
@@ -78,8 +71,8 @@ type scanner struct {
 	client   *Client
 	scan     Scan
 	visit    func(Event) error
-	visitErr error              // returned by visit
-	after    kurrentdb.Position // everything up to here has been visited; zero is before the first event
+	visitErr error    // returned by visit
+	after    Position // everything up to here has been visited; zero is before the first event
 }
 
 // seek finds a position after which everything was written since the scan's time. It
@@ -99,7 +92,7 @@ func (s *scanner) seek(ctx context.Context) error {
 		for _, e := range page {
 			original := e.OriginalEvent()
 			if original.CreatedDate.Before(s.scan.Since.Add(-scanClock)) {
-				s.after = original.Position
+				s.after = positionOf(original)
 				return nil
 			}
 			from = original.Position
@@ -117,95 +110,28 @@ func readBack(ctx context.Context, client *kurrentdb.Client, from kurrentdb.AllP
 	if err != nil {
 		return nil, err
 	}
-	defer reading.Close()
-	for size := 0; size < pageBytes; {
-		e, err := reading.Recv()
-		if errors.Is(err, io.EOF) {
-			return events, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		events = append(events, e)
-		size += sizeOf(e)
-	}
-	return events, nil
+	events, _, err = receivePage(reading)
+	return events, err
 }
 
-// follow subscribes to the log after what has been visited, on a connection of its own,
-// until the server reports the end of the log.
+// follow visits the log after what has been visited, until its end.
 func (s *scanner) follow(ctx context.Context) error {
-	dialCtx, cancelDial := s.client.withDeadline(ctx)
-	defer cancelDial()
-	client, err := s.client.pool.get(dialCtx)
-	if err != nil {
-		return err
-	}
-	s.client.pool.detach(client)
-	defer closeClient(client)
-	subCtx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	stop := context.AfterFunc(s.client.closing, func() { end(ErrClosed) })
-	defer stop()
-	// The client's calls have no deadline of their own. Visiting happens between them and
-	// may take any time.
-	silence := time.AfterFunc(scanSilence, func() { end(fmt.Errorf("%w: no message from the server", ErrUnavailable)) })
-	defer silence.Stop()
-	err = recoverPanics(subCtx, client, func(subCtx context.Context, client *kurrentdb.Client) error {
-		subscription, err := subscribeToAll(subCtx, client, s.options())
-		if err != nil {
-			return err
-		}
-		for {
-			message := subscription.Recv()
-			silence.Stop()
-			if done, err := s.handle(message); done || err != nil {
-				return err
-			}
-			silence.Reset(scanSilence)
-		}
-	})
-	if s.visitErr != nil {
-		return s.visitErr
-	}
-	return translate(subCtx, err)
+	// By prefix and not by pattern, which would be compiled and tried on every event of
+	// the log.
+	filter := &kurrentdb.SubscriptionFilter{Type: kurrentdb.EventFilterType, Prefixes: s.scan.Types}
+	return s.client.follow(ctx, followOptions(s.after, filter), scanSilence, s.visitStep)
 }
 
-func (s *scanner) options() kurrentdb.SubscribeToAllOptions {
-	options := kurrentdb.SubscribeToAllOptions{
-		From: kurrentdb.Start{}, MaxSearchWindow: scanWindow, CheckpointInterval: 1,
-		// By prefix and not by pattern, which would be compiled and tried on every event
-		// of the log.
-		Filter: &kurrentdb.SubscriptionFilter{Type: kurrentdb.EventFilterType, Prefixes: s.scan.Types},
-	}
-	if s.after != (kurrentdb.Position{}) {
-		options.From = s.after
-	}
-	return options
-}
-
-// handle handles one message, and reports whether it was the last one.
-func (s *scanner) handle(message *kurrentdb.SubscriptionEvent) (done bool, err error) {
-	switch {
-	case message.SubscriptionDropped != nil:
-		return false, message.SubscriptionDropped.Error
-	case message.CheckPointReached != nil:
-		s.after = *message.CheckPointReached
-		return false, nil
-	case message.EventAppeared == nil:
-		// Caught up. Servers before 25.1 send that without a time, and the client then
-		// returns an empty message.
-		return true, nil
-	}
-	e := message.EventAppeared.OriginalEvent()
-	if e == nil || e.Position.Commit == math.MaxUint64 {
-		return false, errors.New("event has no position")
-	}
-	if slices.Contains(s.scan.Types, e.EventType) && !e.CreatedDate.Before(s.scan.Since) {
-		if s.visitErr = s.visit(*eventOf(e)); s.visitErr != nil {
-			return false, s.visitErr
+// visitStep visits the step's event, and reports whether more of the log follows.
+func (s *scanner) visitStep(step Step) (more bool) {
+	e := step.Event
+	if e != nil && slices.Contains(s.scan.Types, e.Type) && !e.Created.Before(s.scan.Since) {
+		if s.visitErr = s.visit(*e); s.visitErr != nil {
+			return false
 		}
 	}
-	s.after = e.Position
-	return false, nil
+	if step.Position != (Position{}) {
+		s.after = step.Position
+	}
+	return !step.CaughtUp
 }

@@ -5,8 +5,8 @@ import (
 	"regexp"
 )
 
-// Trace is what an event's metadata says about where the event comes from. It follows
-// KurrentDB's convention: the correlation id is shared by everything one thing causes, and
+// Trace is what an event's metadata says about what led to the event. It follows
+// KurrentDB's convention: the correlation id is shared by all events with one origin, and
 // the causation id names the event that led to this one.
 type Trace struct {
 	CorrelationID string `json:"$correlationId"`
@@ -20,8 +20,8 @@ func (t Trace) Metadata() []byte {
 	return metadata
 }
 
-// Trace returns the correlation id and the traceparent of the event. The producer controls
-// the metadata: what is unreadable, or could hold more than an id, is left out.
+// Trace returns the correlation id and the traceparent of the event. The producer
+// controls the metadata: what is unreadable, or could hold more than an id, is left out.
 func (e Event) Trace() Trace {
 	var metadata struct {
 		CorrelationID string `json:"$correlationId"`

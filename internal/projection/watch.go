@@ -2,7 +2,6 @@ package projection
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"orderflow/internal/kurrent"
@@ -20,35 +19,37 @@ const (
 	silentRounds = 6
 )
 
-// errSilent ends a session whose subscription looks alive but delivers nothing.
-var errSilent = errors.New("the subscription is silent")
-
 // Log counts the events behind a position. The real implementation is kurrent.Client.
 type Log interface {
-	Behind(ctx context.Context, f kurrent.Follow, most int) (int, error)
+	CountEvents(ctx context.Context, f kurrent.Follow, most int) (int, error)
 }
 
 // Watch measures how far the stored view lags behind the log until ctx ends, even while
 // storing fails. It ends a session that receives nothing although there are events to
-// read. The transport's keepalive detects a dead connection, but not one that an
-// intermediary keeps alive.
+// read.
 func (p *Projection) Watch(ctx context.Context, events Log) { p.watch(ctx, lagInterval, events) }
 
 func (p *Projection) watch(ctx context.Context, every time.Duration, events Log) {
 	var seen postgres.ViewPosition
-	for silent := 0; ctx.Err() == nil; pause(ctx, every) {
+	look := func(ctx context.Context) kurrent.Finding {
 		position, lag, err := p.lag(ctx, events)
 		if err != nil {
-			continue // a store is unavailable: that is not silence
+			return kurrent.Unclear
 		}
 		p.metrics.lag.Set(float64(lag))
-		if silent++; lag == 0 || position.Commit != seen.Commit || position.Prepare != seen.Prepare {
-			silent = 0
-		}
+		moved := position.Commit != seen.Commit || position.Prepare != seen.Prepare
 		seen = position
-		if end := p.end.Load(); end != nil && silent >= silentRounds {
-			(*end)(errSilent)
-			silent = 0
+		if lag == 0 || moved {
+			return kurrent.Delivering
+		}
+		return kurrent.Silent
+	}
+	look(ctx) // the metric has a value from the start
+	watch := kurrent.Watch{Every: every, MaxSilent: silentRounds}
+	for ctx.Err() == nil {
+		err := watch.Run(ctx, look)
+		if end := p.end.Load(); end != nil && err != nil {
+			(*end)(err)
 		}
 	}
 }
@@ -60,6 +61,6 @@ func (p *Projection) lag(ctx context.Context, events Log) (at postgres.ViewPosit
 		return at, 0, err
 	}
 	after := kurrent.Position{Commit: at.Commit, Prepare: at.Prepare}
-	behind, err = events.Behind(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, maxLag)
+	behind, err = events.CountEvents(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, maxLag)
 	return at, behind, err
 }

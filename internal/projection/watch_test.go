@@ -31,15 +31,15 @@ func (m *mutedLog) Follow(ctx context.Context, f kurrent.Follow, visit func(kurr
 	})
 }
 
-// countingLog is the real log, and counts the calls of Behind.
+// countingLog is the real log, and counts the calls of CountEvents.
 type countingLog struct {
 	*kurrent.Client
 	n atomic.Int64
 }
 
-func (c *countingLog) Behind(ctx context.Context, f kurrent.Follow, most int) (int, error) {
+func (c *countingLog) CountEvents(ctx context.Context, f kurrent.Follow, most int) (int, error) {
 	c.n.Add(1)
-	return c.Client.Behind(ctx, f, most)
+	return c.Client.CountEvents(ctx, f, most)
 }
 
 func TestWatch_EndsSilentSubscription(t *testing.T) {

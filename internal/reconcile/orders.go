@@ -252,7 +252,7 @@ func (r *reconciliation) recheck(ctx context.Context, input workflows.Input) err
 // stream was deleted, or its beginning was scavenged.
 func isGone(err error) bool {
 	_, invalid := errors.AsType[*order.InvalidError](err)
-	return invalid || errors.Is(err, kurrent.ErrDeleted) || errors.Is(err, kurrent.ErrNotFound)
+	return invalid || kurrent.IsGone(err)
 }
 
 // each runs work on all items of a batch, up to Lookups at a time.

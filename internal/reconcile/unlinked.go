@@ -91,7 +91,7 @@ func (r *reconciliation) awaitsCorrection(ctx context.Context, e unlinkedEvent) 
 		return nil
 	})
 	switch {
-	case errors.Is(err, errCorrected), errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
+	case errors.Is(err, errCorrected), kurrent.IsGone(err):
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("find a correction of event %d of %s: %w", e.revision, e.stream, err)

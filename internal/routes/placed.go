@@ -3,7 +3,6 @@ package routes
 import (
 	"cmp"
 	"context"
-	"errors"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
@@ -22,7 +21,7 @@ func (r *Router) handlePlaced(ctx context.Context, event kurrent.Event) (Result,
 		input, err = r.firstPlacedInput(ctx, event)
 	}
 	switch {
-	case errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
+	case kurrent.IsGone(err):
 		return Ignored, nil // the order was erased while its event was being handled
 	case err != nil:
 		return "", err

@@ -52,7 +52,10 @@ func StartGateway(t *testing.T, addr string) *Gateway {
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	g := &Gateway{server: streams.NewStreamsClient(conn), groups: persistent.NewPersistentSubscriptionsClient(conn), before: func() {}, reading: func() {}, after: func(context.Context) error { return nil }}
+	g := &Gateway{
+		server: streams.NewStreamsClient(conn), groups: persistent.NewPersistentSubscriptionsClient(conn),
+		before: func() {}, reading: func() {}, after: func(context.Context) error { return nil },
+	}
 	g.OnReplay(g.ForwardReplay)
 	g.URL = StartStub(t, func(method string, stream grpc.ServerStream) error {
 		switch method {
@@ -246,8 +249,8 @@ func (g *Gateway) BeforeAppends(before func()) {
 	g.before = before
 }
 
-// AfterAppends sets a function that is called after each append. If it returns an error, the
-// response is dropped.
+// AfterAppends sets a function that is called after each append. If it returns an error,
+// the response is dropped.
 func (g *Gateway) AfterAppends(after func(context.Context) error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

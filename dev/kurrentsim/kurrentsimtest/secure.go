@@ -1,9 +1,8 @@
-// Package kurrentsimtest gives tests a KurrentDB to run against, from the closest to the
-// real one to the most obedient. Server is a kurrentsim that can be stopped and started
-// again, and Secure one with TLS, users and their rights. Gateway forwards calls to a
-// server, and injects faults into single calls. StartStub completes the client's handshake
-// and leaves every other call to the test. Faults of the network are left to package
-// faultproxy.
+// Package kurrentsimtest starts servers in place of KurrentDB for tests. Server is a
+// kurrentsim that can be stopped and started again, and Secure is one with TLS, users and
+// their rights. Gateway forwards calls to a server, and injects faults into single calls.
+// StartStub starts a server that completes the client's handshake and passes every other
+// call to the test. Faults of the network are left to package faultproxy.
 package kurrentsimtest
 
 import (

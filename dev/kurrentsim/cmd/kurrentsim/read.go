@@ -72,7 +72,7 @@ func (p *printer) print(ctx context.Context, e kurrent.Event) error {
 		switch {
 		case err == nil:
 			shown = target
-		case !errors.Is(err, kurrent.ErrNotFound) && !errors.Is(err, kurrent.ErrDeleted):
+		case !kurrent.IsGone(err):
 			return err
 		}
 	}
