@@ -143,6 +143,13 @@ func (p *Proxy) Accepted() int {
 	return p.accepted
 }
 
+// Open returns how many connections are open.
+func (p *Proxy) Open() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.open)
+}
+
 // Cut closes every open connection and discards what is stalled on it. New connections
 // are forwarded.
 func (p *Proxy) Cut() {

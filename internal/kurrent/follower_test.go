@@ -79,8 +79,8 @@ func TestFollower(t *testing.T) {
 		t.Run(name+" ends with its context while the leading node is silent", func(t *testing.T) {
 			t.Parallel()
 			p := startProxy(t, leader.Addr())
-			p.stall()
-			url := startFollower(t, p.listener.Addr().String())
+			p.Stall()
+			url := startFollower(t, p.Addr())
 			client := kurrentsimtest.OpenClient(t, strings.Replace(url, "gossipTimeout=1", "gossipTimeout=60", 1))
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
@@ -91,8 +91,8 @@ func TestFollower(t *testing.T) {
 			})
 			// The official client drops a connection to the leading node that fails, and
 			// closes one that does not.
-			p.resume()
-			require.Eventually(t, p.idle, kurrentsimtest.WaitLimit, time.Millisecond)
+			p.Resume()
+			require.Eventually(t, func() bool { return p.Open() == 0 }, kurrentsimtest.WaitLimit, time.Millisecond)
 		})
 	}
 }

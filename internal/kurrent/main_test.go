@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"orderflow/dev/faultproxy"
 	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 )
@@ -22,6 +23,15 @@ func silentAddress(t *testing.T) string {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
 	return listener.Addr().String() // the kernel's backlog accepts them
+}
+
+// startProxy starts a proxy to a server.
+func startProxy(t *testing.T, target string) *faultproxy.Proxy {
+	t.Helper()
+	p, err := faultproxy.Start(target)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	return p
 }
 
 func appendOne(ctx context.Context, client *kurrent.Client, stream string) error {

@@ -171,7 +171,7 @@ func TestReadStream_FrozenServer(t *testing.T) {
 	t.Parallel()
 	server := kurrentsimtest.StartServer(t)
 	p := startProxy(t, server.Addr())
-	direct, client := kurrentsimtest.OpenClient(t, server.URL()), kurrentsimtest.OpenClient(t, p.url())
+	direct, client := kurrentsimtest.OpenClient(t, server.URL()), kurrentsimtest.OpenClient(t, kurrentsimtest.URL(p.Addr()))
 	for range 5 {
 		events := make([]kurrent.NewEvent, 200)
 		for i := range events {
@@ -186,7 +186,7 @@ func TestReadStream_FrozenServer(t *testing.T) {
 	var frozen time.Time
 	err := client.ReadStream(ctx, "frozen-1", 0, 0, func(kurrent.Event) error {
 		if visited++; visited == 1 {
-			p.stall()
+			p.Stall()
 			frozen = time.Now()
 			time.AfterFunc(500*time.Millisecond, cancel)
 		}
@@ -195,7 +195,7 @@ func TestReadStream_FrozenServer(t *testing.T) {
 	require.ErrorIs(t, err, kurrent.ErrUnavailable)
 	require.Less(t, time.Since(frozen), kurrentsimtest.Promptly)
 	require.Less(t, visited, 1000, "an interrupted read does not return the whole stream")
-	p.resume()
+	p.Resume()
 	awaitPing(t, client)
 }
 

@@ -65,12 +65,12 @@ func TestScan_Resumes(t *testing.T) {
 	server := kurrentsimtest.StartServer(t)
 	p := startProxy(t, server.Addr())
 	want := writeStreams(t, kurrentsimtest.OpenClient(t, server.URL()), 0, 2_000)
-	client := kurrentsimtest.OpenClient(t, p.url())
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.URL(p.Addr()))
 	var got []string
 	require.NoError(t, client.Scan(t.Context(), kurrent.Scan{Types: []string{"wanted"}}, func(e kurrent.Event) error {
 		got = append(got, e.Stream)
 		if len(got)%300 == 0 {
-			p.closeAll()
+			p.Cut()
 		}
 		return nil
 	}))
