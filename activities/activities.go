@@ -50,7 +50,7 @@ type PlacedOrders interface {
 	FirstCancellation(ctx context.Context, stream string, placed uint64) (request order.Cancellation, found bool, err error)
 }
 
-// Fulfillments stores the fulfillments of orders. postgres.Store implements it.
+// Fulfillments stores the fulfillments of orders. postgres.Fulfillments implements it.
 type Fulfillments interface {
 	StartFulfillment(ctx context.Context, s fulfillment.Start) (fulfillment.Row, error)
 	CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulfillment.Row, error)
@@ -65,7 +65,7 @@ type PublishedFulfillments interface {
 }
 
 // EmailLedger records the send attempts of each email, so that a repeated attempt does
-// not send it twice. postgres.Store implements it.
+// not send it twice. postgres.EmailLedger implements it.
 type EmailLedger interface {
 	ClaimEmail(ctx context.Context, orderID string, kind email.Kind) (email.Claim, error)
 	SettleEmail(ctx context.Context, outcome email.Outcome) (email.Status, error)

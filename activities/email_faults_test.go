@@ -125,7 +125,7 @@ func TestSendEmail_MessageIDIsReturnedAndSettledLater(t *testing.T) {
 func TestSendEmail_ErasedOrder(t *testing.T) {
 	t.Run("while it waits", func(t *testing.T) {
 		r := newEmailRig(t, attemptConfig{})
-		require.NoError(t, r.ledger.EraseOrder(t.Context(), orderID))
+		require.NoError(t, r.fulfillments.EraseOrder(t.Context(), orderID))
 		result, err := r.attempt()
 		require.NoError(t, err)
 		require.Equal(t, activities.EmailResult{Status: email.StatusSuppressed}, result)
@@ -136,7 +136,7 @@ func TestSendEmail_ErasedOrder(t *testing.T) {
 		require.NoError(t, r.sim.AddFault(sessim.Fault{Fault: sessim.FaultError}))
 		_, err := r.attempt()
 		require.NoError(t, err)
-		require.NoError(t, r.ledger.EraseOrder(t.Context(), orderID))
+		require.NoError(t, r.fulfillments.EraseOrder(t.Context(), orderID))
 		r.advanceAnHour()
 		result, err := r.attempt()
 		require.NoError(t, err)

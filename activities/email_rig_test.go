@@ -41,7 +41,8 @@ type emailRig struct {
 	sim                *sessim.Server
 	mailProxy, dbProxy *faultproxy.Proxy
 	config             attemptConfig // of an attempt through the proxies
-	ledger             *postgres.Store
+	ledger             *postgres.EmailLedger
+	fulfillments       *postgres.Fulfillments
 	conn               *pgx.Conn
 }
 
@@ -69,12 +70,14 @@ func newEmailRig(t *testing.T, c attemptConfig) *emailRig {
 	r.config = c.withDefaults(proxiedURL.String(), "http://"+r.mailProxy.Addr())
 	direct := r.config
 	direct.DatabaseURL = directURL.String()
-	r.ledger = direct.openLedger(t.Context())
-	t.Cleanup(r.ledger.Close)
+	pool := direct.openPool(t.Context())
+	t.Cleanup(pool.Close)
+	r.ledger = postgres.NewEmailLedger(pool, direct.rules())
+	r.fulfillments = postgres.NewFulfillments(pool, direct.rules())
 	r.conn, err = pgx.Connect(t.Context(), directURL.String())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = r.conn.Close(canceledContext()) })
-	_, err = r.ledger.StartFulfillment(t.Context(), fulfillment.Start{SourceEventID: "event-1", Order: order.Placed{
+	_, err = r.fulfillments.StartFulfillment(t.Context(), fulfillment.Start{SourceEventID: "event-1", Order: order.Placed{
 		OrderID: orderID, CustomerID: "customer-7", Total: total, PlacedAt: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC),
 		Email: "ada@example.com", Lines: []order.Line{{No: 1, ProductID: "1", ProductName: "Lamp", Quantity: 1, UnitPrice: "18.00", TaxRate: "0", Total: total}},
 	}})
@@ -104,14 +107,16 @@ func canceledContext() context.Context {
 	return ctx
 }
 
-func (c attemptConfig) openLedger(ctx context.Context) *postgres.Store {
-	store, err := postgres.Open(ctx, postgres.Config{
-		URL: c.DatabaseURL, MaxConns: 2, CallTimeout: c.StoreTimeout, Unknown: c.Policy, Grace: c.Grace, Lease: c.Lease,
-	})
+func (c attemptConfig) rules() postgres.EmailRules {
+	return postgres.EmailRules{Unknown: c.Policy, Grace: c.Grace, Lease: c.Lease}
+}
+
+func (c attemptConfig) openPool(ctx context.Context) *postgres.Pool {
+	pool, err := postgres.Open(ctx, postgres.Config{URL: c.DatabaseURL, MaxConns: 2, CallTimeout: c.StoreTimeout})
 	if err != nil {
 		panic(err)
 	}
-	return store
+	return pool
 }
 
 // endpointEnvironment guards the variable with the endpoint's URL, which the SDK reads
@@ -135,11 +140,13 @@ func (discardMeter) EmailSettled(email.Kind, email.Status) {}
 
 // attempt runs SendEmail once, as a worker would.
 func (c attemptConfig) attempt(ctx context.Context) (result activities.EmailResult, err error) {
-	ledger := c.openLedger(ctx)
-	context.AfterFunc(ctx, ledger.Close) // Close waits for a connection that a proxy stalls
+	pool := c.openPool(ctx)
+	context.AfterFunc(ctx, pool.Close) // Close waits for a connection that a proxy stalls
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	env.RegisterActivity(&activities.Activities{Emails: ledger, Mailer: c.openMailer(ctx), Meter: discardMeter{}})
+	env.RegisterActivity(&activities.Activities{
+		Emails: postgres.NewEmailLedger(pool, c.rules()), Mailer: c.openMailer(ctx), Meter: discardMeter{},
+	})
 	value, err := env.ExecuteActivity("SendEmail", activities.SendEmailInput{OrderID: orderID, Kind: email.KindConfirmation})
 	if err == nil {
 		err = value.Get(&result)

@@ -8,7 +8,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 )
@@ -30,9 +29,9 @@ type api struct {
 	cancelWait time.Duration // how long a request waits for the cancellation to finish
 }
 
-// fulfillments finds an order's row. The real one is postgres.Store.
+// fulfillments finds the state of an order in its row. The real one is postgres.Fulfillments.
 type fulfillments interface {
-	FindOrder(ctx context.Context, orderID string) (fulfillment.Row, error)
+	FindState(ctx context.Context, orderID string) (order.State, error)
 }
 
 // creditAccounts opens accounts and changes their limits. The real one is
@@ -51,10 +50,10 @@ type orderWorkflows interface {
 }
 
 // orderViews reads the views that the projector maintains, and the emails. The real one
-// is postgres.Store.
+// is postgres.CustomerView.
 type orderViews interface {
-	FindCustomer(ctx context.Context, customerID string, recent int) (postgres.CustomerView, error)
-	FindOrderView(ctx context.Context, orderID string) (postgres.OrderView, error)
+	FindCustomer(ctx context.Context, customerID string, recent int) (postgres.ViewCustomer, error)
+	FindOrder(ctx context.Context, orderID string) (postgres.ViewOrder, error)
 }
 
 // routes returns every route. openapi.yaml describes exactly these.

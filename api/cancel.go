@@ -13,7 +13,6 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"orderflow/internal/failpoint"
-	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
@@ -83,10 +82,10 @@ func (a *api) acceptCancellation(w http.ResponseWriter, r *http.Request, id, rea
 			return err
 		}
 	}
-	row, err := a.rows.FindOrder(r.Context(), id)
+	state, err := a.rows.FindState(r.Context(), id)
 	switch {
-	case err == nil && row.Status.Final():
-		return a.closed(w, r, row, idle)
+	case err == nil && state.Status.Final():
+		return a.closed(w, r, state, idle)
 	case err != nil && !errors.Is(err, postgres.ErrNotFound):
 		return err
 	case ended:
@@ -108,13 +107,13 @@ func goesOn(w http.ResponseWriter, id string) error {
 // closed responds for an order whose row is final. A canceled order counts as finished if
 // the view has its credit as released, or if no workflow is left that would have to
 // release it (idle).
-func (a *api) closed(w http.ResponseWriter, r *http.Request, row fulfillment.Row, idle bool) error {
-	state, err := a.settled(r.Context(), row.State())
+func (a *api) closed(w http.ResponseWriter, r *http.Request, state order.State, idle bool) error {
+	state, err := a.settled(r.Context(), state)
 	if err != nil {
 		return err
 	}
 	if state.Status == order.StatusCancelled && state.Credit == order.CreditReserved && !idle {
-		return goesOn(w, row.OrderID)
+		return goesOn(w, state.OrderID)
 	}
 	return cancelled(w, state)
 }

@@ -119,7 +119,7 @@ func TestOrderIsNotCancelledBeforeItsCreditIsReleased(t *testing.T) {
 	c, way := newClientBehindProxy(t)
 	id, customerID := c.fulfil()
 	way.Stall(faultproxy.Upstream) // the workflow is at its compensation, and cannot say so
-	_, err := shared.store.CloseFulfillment(t.Context(), fulfillment.Close{
+	_, err := shared.fulfillments().CloseFulfillment(t.Context(), fulfillment.Close{
 		OrderID: id, CustomerID: customerID, Total: usd(t, "USD242.00"), Status: order.StatusCancelled,
 		Reason: order.ReasonCancelled, Code: "customer-request", Began: true,
 	})

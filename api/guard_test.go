@@ -17,7 +17,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
@@ -184,8 +183,8 @@ func (b broken) fail(ctx context.Context) error {
 	return b.err
 }
 
-func (b broken) FindOrder(ctx context.Context, _ string) (fulfillment.Row, error) {
-	return fulfillment.Row{}, b.fail(ctx)
+func (b broken) FindState(ctx context.Context, _ string) (order.State, error) {
+	return order.State{}, b.fail(ctx)
 }
 
 func (b broken) Open(ctx context.Context, _ string, _ order.Money) (bool, error) {
@@ -196,12 +195,12 @@ func (b broken) ChangeLimit(ctx context.Context, _ string, _ order.Money) (bool,
 	return false, b.fail(ctx)
 }
 
-func (b broken) FindCustomer(ctx context.Context, _ string, _ int) (postgres.CustomerView, error) {
-	return postgres.CustomerView{}, b.fail(ctx)
+func (b broken) FindCustomer(ctx context.Context, _ string, _ int) (postgres.ViewCustomer, error) {
+	return postgres.ViewCustomer{}, b.fail(ctx)
 }
 
-func (b broken) FindOrderView(ctx context.Context, _ string) (postgres.OrderView, error) {
-	return postgres.OrderView{}, b.fail(ctx)
+func (b broken) FindOrder(ctx context.Context, _ string) (postgres.ViewOrder, error) {
+	return postgres.ViewOrder{}, b.fail(ctx)
 }
 
 func (b broken) Append(ctx context.Context, _ string, _ kurrent.Expected, _ ...kurrent.NewEvent) (uint64, error) {

@@ -74,10 +74,10 @@ func orderID(r *http.Request) (string, error) {
 // is still waiting for its credit: then the state comes from its workflow, or from its
 // stream if no workflow reports it. It returns a 404 if there is no such order.
 func (a *api) state(ctx context.Context, id string) (order.State, error) {
-	row, err := a.rows.FindOrder(ctx, id)
+	state, err := a.rows.FindState(ctx, id)
 	switch {
 	case err == nil:
-		return a.settled(ctx, row.State())
+		return a.settled(ctx, state)
 	case !errors.Is(err, postgres.ErrNotFound):
 		return order.State{}, err
 	}
@@ -101,7 +101,7 @@ func (a *api) settled(ctx context.Context, state order.State) (order.State, erro
 		return state, nil
 	}
 	state.Credit = order.CreditReserved
-	known, err := a.view.FindOrderView(ctx, state.OrderID)
+	known, err := a.view.FindOrder(ctx, state.OrderID)
 	if err == nil && known.Order != nil && known.Order.CreditRevision != view.None {
 		switch known.Order.Credit {
 		case order.CreditReleased, order.CreditNone: // closed before anything was reserved

@@ -24,13 +24,13 @@ func TestTheRoleOfTheAPIReadsNothingPersonal(t *testing.T) {
 	address, err := url.Parse(shared.postgresURL)
 	require.NoError(t, err)
 	address.User = url.UserPassword(role, "secret")
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: address.String()})
+	pool, err := postgres.Open(t.Context(), postgres.Config{URL: address.String()})
 	require.NoError(t, err)
-	defer store.Close()
-	require.NoError(t, store.CheckSchema(t.Context()))
+	defer pool.Close()
+	require.NoError(t, pool.CheckSchema(t.Context()))
 
 	a := shared.api()
-	a.rows, a.view = store, store
+	a.rows, a.view = postgres.NewFulfillments(pool, postgres.EmailRules{}), postgres.NewCustomerView(pool)
 	c := newClient(t, a)
 	id, customerID := c.fulfil()
 	c.ship(id)

@@ -26,7 +26,7 @@ const (
 type drivers struct {
 	metrics   *ops.Metrics
 	events    *kurrent.Client
-	store     *postgres.Store
+	pool      *postgres.Pool
 	temporal  client.Client
 	namespace string // Temporal namespace
 }
@@ -45,14 +45,15 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		// While one of these is down, requests that need it are answered with 503. Other
 		// requests are served.
 		State: map[string]ops.Check{
-			"temporal": temporalclient.Check(d.temporal), "postgres": d.store.Ping, "kurrentdb": d.events.Ping,
+			"temporal": temporalclient.Check(d.temporal), "postgres": d.pool.Ping, "kurrentdb": d.events.Ping,
 		},
 	}, func(ctx context.Context, life *ops.Life) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error {
-			return verify(ctx, life, "temporal", temporalclient.Verify(d.temporal, d.namespace), temporalclient.MayPass)
+			check := temporalclient.Verify(d.temporal, d.namespace)
+			return unlessDone(ctx, life.Await(ctx, "temporal", check, temporalclient.MayPass))
 		})
-		group.Go(func() error { return verify(ctx, life, "postgres", d.store.CheckSchema, postgres.MayPass) })
+		group.Go(func() error { return unlessDone(ctx, d.pool.AwaitSchema(ctx, life)) })
 		group.Go(func() error {
 			return serve(ctx, s.API.Addr, newAPI(s, d, token, logger).handler(), s.Shutdown.Timeout, life, logger)
 		})
@@ -60,10 +61,10 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	})
 }
 
-// verify waits for a server to respond, while requests are served. It returns an error if
-// waiting cannot help: Temporal refuses the credentials, or the schema is too old.
-func verify(ctx context.Context, life *ops.Life, dependency string, check ops.Check, mayPass func(error) bool) error {
-	err := life.Await(ctx, dependency, check, mayPass)
+// unlessDone returns the error of waiting for a server, while requests are served: waiting
+// cannot help if Temporal refuses the credentials, or the schema is too old. It returns nil
+// if ctx has ended.
+func unlessDone(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -79,7 +80,8 @@ func newAPI(s settings, d drivers, token []byte, logger *slog.Logger) *api {
 	}
 	return &api{
 		streams: streams.Orders{Client: d.events}, accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: d.events}),
-		rows: d.store, workflows: d.temporal, view: d.store, lag: newLagMeter(d.events),
+		rows: postgres.NewFulfillments(d.pool, postgres.EmailRules{}), view: postgres.NewCustomerView(d.pool),
+		workflows: d.temporal, lag: newLagMeter(d.events),
 		links: newLinks(s, d.namespace), token: token, observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now,
 		cancelWait: cancelWait,
 	}
@@ -91,17 +93,17 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 	if d.metrics, err = ops.NewMetrics("api"); err != nil {
 		return d, err
 	}
-	var eventsErr, storeErr, temporalErr error
+	var eventsErr, poolErr, temporalErr error
 	d.events, eventsErr = kurrent.Open(kurrent.Config{
 		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
-	d.store, storeErr = postgres.Open(ctx, postgres.Config{
+	d.pool, poolErr = postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: connections, ApplicationName: "orderflow-api", CallTimeout: storeTimeout, Logger: logger,
 	})
 	options, optionsErr := temporalclient.Options("api", logger, d.metrics)
 	d.temporal, temporalErr = temporalclient.Open(options)
 	d.namespace = temporalclient.Namespace(options)
-	if err = config.Merge(invalid, eventsErr, storeErr, optionsErr, temporalErr); err != nil {
+	if err = config.Merge(invalid, eventsErr, poolErr, optionsErr, temporalErr); err != nil {
 		d.close()
 	}
 	return d, err
@@ -114,7 +116,7 @@ func (d drivers) close() {
 	if d.events != nil {
 		d.events.Close()
 	}
-	if d.store != nil {
-		d.store.Close()
+	if d.pool != nil {
+		d.pool.Close()
 	}
 }

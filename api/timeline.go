@@ -45,7 +45,7 @@ type timeline struct {
 // behind, adds a notice and is no error, because the rest is still useful.
 func (a *api) timeline(ctx context.Context, state order.State) timeline {
 	var t timeline
-	about, err := a.view.FindOrderView(ctx, state.OrderID)
+	about, err := a.view.FindOrder(ctx, state.OrderID)
 	if err != nil {
 		a.missing(&t, err, "The mails and credit decisions are missing here: PostgreSQL does not answer.")
 	} else {

@@ -38,7 +38,7 @@ type world struct {
 	kurrentURL, postgresURL, temporalAddress string
 
 	events   *kurrent.Client
-	store    *postgres.Store
+	pool     *postgres.Pool
 	orders   streams.Orders
 	accounts *streams.CreditAccounts
 	temporal client.Client
@@ -83,10 +83,10 @@ func (w *world) run(ctx context.Context, m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer w.events.Close()
-	if w.store, err = postgres.Open(ctx, postgres.Config{URL: w.postgresURL, MaxConns: 8}); err != nil {
+	if w.pool, err = postgres.Open(ctx, postgres.Config{URL: w.postgresURL, MaxConns: 8}); err != nil {
 		return 1, err
 	}
-	defer w.store.Close()
+	defer w.pool.Close()
 	if w.temporal, err = client.DialContext(ctx, client.Options{HostPort: w.temporalAddress, Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		return 1, err
 	}
@@ -118,10 +118,15 @@ func (w *world) run(ctx context.Context, m *testing.M) (code int, err error) {
 	return code, <-ended
 }
 
+func (w *world) fulfillments() *postgres.Fulfillments {
+	return postgres.NewFulfillments(w.pool, postgres.EmailRules{})
+}
+
 // work runs the product's workflows and activities. Mails go nowhere.
 func (w *world) work() (stop func(), err error) {
 	does := &activities.Activities{
-		Credit: w.accounts, Orders: w.orders, Fulfillments: w.store, Published: streams.Fulfillments{Client: w.events}, Emails: w.store, Mailer: nobody{}, Meter: nobody{},
+		Credit: w.accounts, Orders: w.orders, Fulfillments: w.fulfillments(), Published: streams.Fulfillments{Client: w.events},
+		Emails: postgres.NewEmailLedger(w.pool, postgres.EmailRules{}), Mailer: nobody{}, Meter: nobody{},
 	}
 	orders := worker.New(w.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})
 	mails := worker.New(w.temporal, workflows.EmailTaskQueue, worker.Options{DisableRegistrationAliasing: true})
@@ -152,7 +157,7 @@ func (w *world) project(ctx context.Context) error {
 				changes = append(changes, change)
 			}
 		}
-		err := w.store.Project(ctx, postgres.ProjectionLive, at, to, changes)
+		err := postgres.NewCustomerView(w.pool).Project(ctx, postgres.ProjectionLive, at, to, changes)
 		at = to
 		return err
 	})
@@ -166,7 +171,8 @@ func (nobody) EmailSettled(email.Kind, email.Status)              {}
 // api is one over the real servers, for a test to change.
 func (w *world) api() *api {
 	return &api{
-		streams: w.orders, accounts: w.accounts, rows: w.store, workflows: w.temporal, view: w.store, lag: newLagMeter(w.events),
+		streams: w.orders, accounts: w.accounts, rows: w.fulfillments(), workflows: w.temporal,
+		view: postgres.NewCustomerView(w.pool), lag: newLagMeter(w.events),
 		observe: func(string, int, time.Duration) {}, logger: slog.New(slog.NewTextHandler(io.Discard, nil)), now: time.Now,
 		cancelWait: time.Minute, // of which the time for a request leaves less
 	}

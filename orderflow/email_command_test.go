@@ -15,6 +15,7 @@ import (
 	"orderflow/internal/config"
 	"orderflow/internal/email"
 	"orderflow/internal/order"
+	"orderflow/internal/postgres"
 	"orderflow/workflows"
 )
 
@@ -200,7 +201,7 @@ func TestResolveEmail_RepeatedResend(t *testing.T) {
 	t.Parallel()
 	p := place(t, sessim.FaultError)
 	p.await(order.StatusFulfilling, "unknown")
-	_, err := shared.store.ResolveEmail(t.Context(), email.Decision{
+	_, err := postgres.NewEmailLedger(shared.pool, postgres.EmailRules{}).ResolveEmail(t.Context(), email.Decision{
 		OrderID: p.id, Kind: email.KindConfirmation, Resolution: email.ResolutionResend,
 	})
 	require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderflow/internal/email"
+	"orderflow/internal/postgres"
 )
 
 // emailPage is the output of `email list`. The oldest emails come first, in the order in
@@ -32,12 +33,12 @@ func (c *cli) listEmails() *cobra.Command {
 	complete(cmd, "status", "unknown", "pending", "sending", "failed", "all")
 	output, limit := outputFlag(cmd), limitFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		store, err := c.openDatabase(cmd.Context())
+		pool, err := c.openDatabase(cmd.Context())
 		if err != nil {
 			return err
 		}
-		defer store.Close()
-		list, more, err := store.ListEmails(cmd.Context(), email.Filter{Statuses: statuses, Limit: *limit})
+		defer pool.Close()
+		list, more, err := postgres.NewEmailLedger(pool, postgres.EmailRules{}).ListEmails(cmd.Context(), email.Filter{Statuses: statuses, Limit: *limit})
 		if err != nil {
 			return fmt.Errorf("list emails: %w", err)
 		}

@@ -57,12 +57,12 @@ func (c *cli) resolveEmail() *cobra.Command {
 
 // resolve settles one email, or all that a filter selects, or has them sent again.
 func (c *cli) resolve(ctx context.Context, r resolution, invalid error) error {
-	store, err := c.openDatabase(ctx, invalid)
+	pool, err := c.openDatabase(ctx, invalid)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	resolver := resolver{store: store, dryRun: r.dryRun}
+	defer pool.Close()
+	resolver := resolver{ledger: postgres.NewEmailLedger(pool, postgres.EmailRules{}), dryRun: r.dryRun}
 	if r.decision == email.ResolutionResend && !r.dryRun {
 		if resolver.temporal, err = c.dialTemporal(ctx, "orderflow-email"); err != nil {
 			return err
@@ -85,7 +85,7 @@ func (c *cli) resolve(ctx context.Context, r resolution, invalid error) error {
 // If Temporal fails in between, repeating the same decision completes it, for an email
 // that is already pending stays so.
 type resolver struct {
-	store    *postgres.Store
+	ledger   *postgres.EmailLedger
 	temporal client.Client // nil unless emails are sent again
 	dryRun   bool
 }
@@ -93,9 +93,9 @@ type resolver struct {
 // resolve carries out one decision and returns the resulting row; in a dry run it returns
 // the current row.
 func (r resolver) resolve(ctx context.Context, d email.Decision) (email.Delivery, error) {
-	resolve := r.store.ResolveEmail
+	resolve := r.ledger.ResolveEmail
 	if r.dryRun {
-		resolve = r.store.PreviewResolution
+		resolve = r.ledger.PreviewResolution
 	}
 	row, err := resolve(ctx, d)
 	var refused *email.RefusedError

@@ -85,7 +85,7 @@ type resolvedPage struct {
 // that has left its state meanwhile is refused, and the others continue. The completed
 // ones are printed even if the rest fail.
 func (r resolver) resolveBulk(ctx context.Context, w io.Writer, request resolution) error {
-	picked, more, err := r.store.ListEmails(ctx, *request.filter)
+	picked, more, err := r.ledger.ListEmails(ctx, *request.filter)
 	if err != nil {
 		return fmt.Errorf("list emails: %w", err)
 	}

@@ -19,18 +19,18 @@ func (c *cli) erase() *cobra.Command {
 			"that is not fulfilled yet would be read from it again.",
 		Args: c.takes(argument{"ORDER", checkOrderID}),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := c.openDatabase(cmd.Context())
+			pool, err := c.openDatabase(cmd.Context())
 			if err != nil {
 				return err
 			}
-			defer store.Close()
-			return c.eraseOrder(cmd.Context(), store, args[0])
+			defer pool.Close()
+			return c.eraseOrder(cmd.Context(), postgres.NewFulfillments(pool, postgres.EmailRules{}), args[0])
 		},
 	}
 }
 
-func (c *cli) eraseOrder(ctx context.Context, store *postgres.Store, orderID string) error {
-	err := store.EraseOrder(ctx, orderID)
+func (c *cli) eraseOrder(ctx context.Context, fulfillments *postgres.Fulfillments, orderID string) error {
+	err := fulfillments.EraseOrder(ctx, orderID)
 	if errors.Is(err, postgres.ErrNotFound) {
 		return fmt.Errorf("erase: no order %s", orderID)
 	}

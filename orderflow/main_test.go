@@ -40,7 +40,7 @@ type operatorRig struct {
 	temporal client.Client
 	waiting  client.Client // of waitingNamespace
 	database *pgx.Conn
-	store    *postgres.Store
+	pool     *postgres.Pool
 	worker   string // path of the program
 	starter  string // path of the program
 	environ  []string
@@ -97,7 +97,7 @@ func (w *operatorRig) run(ctx context.Context, m *testing.M, postgresURL, tempor
 	go func() { ended <- opstest.Run(running, w.worker, w.environ, os.Stderr) }()
 	code := m.Run()
 	stop()
-	w.store.Close()
+	w.pool.Close()
 	w.events.Close()
 	w.temporal.Close()
 	w.waiting.Close()
@@ -138,7 +138,7 @@ func (w *operatorRig) connect(ctx context.Context, kurrentURL, postgresURL, temp
 	if w.events, err = kurrent.Open(kurrent.Config{URL: kurrentURL, AllowPlaintext: true, CallTimeout: 5 * time.Second}); err != nil {
 		return err
 	}
-	if w.store, err = postgres.Open(ctx, postgres.Config{URL: postgresURL, MaxConns: 4}); err != nil {
+	if w.pool, err = postgres.Open(ctx, postgres.Config{URL: postgresURL, MaxConns: 4}); err != nil {
 		return err
 	}
 	if w.database, err = pgx.Connect(ctx, postgresURL); err != nil {

@@ -32,12 +32,12 @@ func (c *cli) listSetAside() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "list the orders that are set aside, with the reason", Args: c.takes()}
 	output, limit := outputFlag(cmd), limitFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		_, store, err := c.openPublished(cmd.Context(), false)
+		_, pool, err := c.openPublished(cmd.Context(), false)
 		if err != nil {
 			return err
 		}
-		defer store.Close()
-		page, err := readSetAside(cmd.Context(), store, *limit)
+		defer pool.Close()
+		page, err := readSetAside(cmd.Context(), postgres.NewPublisherState(pool), *limit)
 		if err != nil {
 			return fmt.Errorf("list: %w", err)
 		}
@@ -47,10 +47,10 @@ func (c *cli) listSetAside() *cobra.Command {
 }
 
 // readSetAside reads at most limit orders, and whether there are more.
-func readSetAside(ctx context.Context, store *postgres.Store, limit int) (setAsidePage, error) {
+func readSetAside(ctx context.Context, state *postgres.PublisherState, limit int) (setAsidePage, error) {
 	page := setAsidePage{Orders: []setAsideLine{}}
 	for after := ""; ; {
-		entries, err := store.SetAsideAfter(ctx, after, limit+1-len(page.Orders))
+		entries, err := state.ListSetAside(ctx, after, limit+1-len(page.Orders))
 		if err != nil || len(entries) == 0 {
 			return page, err
 		}

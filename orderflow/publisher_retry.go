@@ -30,7 +30,7 @@ func (c *cli) retryPublishing() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		defer r.Store.Close()
+		defer r.pool.Close()
 		defer r.Events.Close()
 		if *all {
 			return r.all(cmd.Context())
@@ -52,23 +52,28 @@ func (c *cli) openRetrier(ctx context.Context, others error) (retrier, error) {
 	s, invalid := settings[retrySettings](c, others)
 	logger := s.Logger(c.stderr)
 	events, eventsErr := c.openEvents(s.KurrentDB, logger)
-	store, storeErr := openPublisherStore(ctx, s.Postgres, false, logger)
-	if err := config.Merge(invalid, eventsErr, storeErr); err != nil {
+	pool, poolErr := openPublisherPool(ctx, s.Postgres, false, logger)
+	if err := config.Merge(invalid, eventsErr, poolErr); err != nil {
 		if events != nil {
 			events.Close()
 		}
-		if store != nil {
-			store.Close()
+		if pool != nil {
+			pool.Close()
 		}
 		return retrier{}, err
 	}
-	return retrier{Appender: publish.Appender{Events: events, Store: store}, out: c.stdout}, nil
+	return retrier{
+		Appender: publish.Appender{Events: events, History: postgres.NewHistory(pool)},
+		pool:     pool, state: postgres.NewPublisherState(pool), out: c.stdout,
+	}, nil
 }
 
 // retrier publishes orders that are set aside.
 type retrier struct {
 	publish.Appender
-	out io.Writer
+	pool  *postgres.Pool
+	state *postgres.PublisherState
+	out   io.Writer
 }
 
 // errStillSetAside means that at least one order could not be published.
@@ -76,7 +81,7 @@ var errStillSetAside = errors.New("retry: not every order could be published")
 
 // named publishes one order.
 func (r retrier) named(ctx context.Context, orderID string) error {
-	entry, err := r.Store.FindSetAside(ctx, orderID)
+	entry, err := r.state.FindSetAside(ctx, orderID)
 	if errors.Is(err, postgres.ErrNotFound) {
 		return fmt.Errorf("retry: %s is not set aside", orderID)
 	}
@@ -89,7 +94,7 @@ func (r retrier) named(ctx context.Context, orderID string) error {
 func (r retrier) all(ctx context.Context) error {
 	left := false
 	for after := ""; ; {
-		page, err := r.Store.SetAsideAfter(ctx, after, 1_000)
+		page, err := r.state.ListSetAside(ctx, after, 1_000)
 		if err != nil {
 			return fmt.Errorf("retry: %w", err)
 		}
@@ -126,14 +131,14 @@ func (r retrier) one(ctx context.Context, entry postgres.SetAside) error {
 		last, err := r.Replay(ctx, entry.OrderID)
 		var refused *publish.Refusal
 		if errors.As(err, &refused) {
-			err = errors.Join(err, r.Store.SetAside(ctx, postgres.SetAside{
+			err = errors.Join(err, r.state.SetAside(ctx, postgres.SetAside{
 				OrderID: entry.OrderID, Revision: max(last+1, entry.Revision), Code: refused.Code, Detail: refused.Detail,
 			}))
 		}
 		if err != nil {
 			return fmt.Errorf("retry %s: %w", entry.OrderID, err)
 		}
-		done, err := r.Store.TakeBack(ctx, entry.OrderID, last)
+		done, err := r.state.RemoveSetAside(ctx, entry.OrderID, last)
 		if err != nil {
 			return fmt.Errorf("retry %s: %w", entry.OrderID, err)
 		}

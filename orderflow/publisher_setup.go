@@ -24,17 +24,17 @@ type publisherSettings struct {
 }
 
 // openPublished opens the database that the publisher reads, without checking its schema.
-func (c *cli) openPublished(ctx context.Context, ownSessions bool) (slot string, store *postgres.Store, err error) {
+func (c *cli) openPublished(ctx context.Context, ownSessions bool) (slot string, pool *postgres.Pool, err error) {
 	s, invalid := settings[publisherSettings](c)
-	store, storeErr := openPublisherStore(ctx, s.Postgres, ownSessions, s.Logger(c.stderr))
-	if err = config.Merge(invalid, storeErr); err != nil && store != nil {
-		store.Close()
+	pool, poolErr := openPublisherPool(ctx, s.Postgres, ownSessions, s.Logger(c.stderr))
+	if err = config.Merge(invalid, poolErr); err != nil && pool != nil {
+		pool.Close()
 	}
-	return s.Slot.Name, store, err
+	return s.Slot.Name, pool, err
 }
 
-// openPublisherStore opens a pool, which does not connect yet.
-func openPublisherStore(ctx context.Context, p config.Postgres, ownSessions bool, logger *slog.Logger) (*postgres.Store, error) {
+// openPublisherPool opens a pool, which does not connect yet.
+func openPublisherPool(ctx context.Context, p config.Postgres, ownSessions bool, logger *slog.Logger) (*postgres.Pool, error) {
 	return postgres.Open(ctx, postgres.Config{
 		URL: p.URL, MaxConns: 2, ApplicationName: "orderflow-publisher", OwnSessions: ownSessions, CallTimeout: storeTimeout, Logger: logger,
 	})
@@ -49,25 +49,26 @@ func (c *cli) setUpPublisher() *cobra.Command {
 	}
 	role := cmd.Flags().String("role", defaultRole, "the role the publisher connects as; empty leaves roles unchanged")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		slot, store, err := c.openPublished(cmd.Context(), true)
+		slot, pool, err := c.openPublished(cmd.Context(), true)
 		if err != nil {
 			return err
 		}
-		defer store.Close()
-		return c.setUp(cmd.Context(), store, *role, slot)
+		defer pool.Close()
+		return c.setUp(cmd.Context(), pool, *role, slot)
 	}
 	return cmd
 }
 
-func (c *cli) setUp(ctx context.Context, store *postgres.Store, role, slot string) error {
-	if err := store.CheckSchema(ctx); err != nil {
+func (c *cli) setUp(ctx context.Context, pool *postgres.Pool, role, slot string) error {
+	if err := pool.CheckSchema(ctx); err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
-	if _, err := store.CheckPublishing(ctx); err != nil {
+	publication := postgres.NewPublication(pool)
+	if _, err := publication.Check(ctx); err != nil {
 		return err
 	}
 	if role != "" {
-		did, err := store.PreparePublisherRole(ctx, role)
+		did, err := publication.PrepareRole(ctx, role)
 		if err != nil {
 			return fmt.Errorf("set up: %w", err)
 		}
@@ -75,7 +76,7 @@ func (c *cli) setUp(ctx context.Context, store *postgres.Store, role, slot strin
 			_, _ = fmt.Fprintln(c.stdout, line)
 		}
 	}
-	message, err := setUpSlot(ctx, store, slot)
+	message, err := setUpSlot(ctx, publication, postgres.NewPublisherState(pool), slot)
 	if err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
@@ -88,8 +89,10 @@ const slotTimeout = 5 * time.Minute
 
 // setUpSlot creates the slot without a checkpoint, so the publisher reads the whole
 // history when it first uses the slot.
-func setUpSlot(ctx context.Context, store *postgres.Store, name string) (string, error) {
-	slot, ok, err := store.FindSlot(ctx, name)
+func setUpSlot(
+	ctx context.Context, publication *postgres.Publication, state *postgres.PublisherState, name string,
+) (string, error) {
+	slot, ok, err := publication.FindSlot(ctx, name)
 	switch {
 	case err != nil:
 		return "", err
@@ -98,7 +101,7 @@ func setUpSlot(ctx context.Context, store *postgres.Store, name string) (string,
 	case ok && slot.Failover:
 		return fmt.Sprintf("slot %s: is there already, confirmed up to %s", name, slot.Confirmed), nil
 	}
-	replication, err := store.OpenReplication(ctx, name)
+	replication, err := publication.OpenReplication(ctx, name)
 	if err != nil {
 		return "", err
 	}
@@ -107,7 +110,7 @@ func setUpSlot(ctx context.Context, store *postgres.Store, name string) (string,
 		failover, err := setUpFailover(ctx, replication, slot)
 		return fmt.Sprintf("slot %s: is there already, confirmed up to %s%s", name, slot.Confirmed, failover), err
 	}
-	if err := store.DeleteCheckpoint(ctx, name); err != nil {
+	if err := state.DeleteCheckpoint(ctx, name); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, slotTimeout)
@@ -140,12 +143,12 @@ func (c *cli) snapshotPublisher() *cobra.Command {
 	return &cobra.Command{
 		Use: "snapshot", Short: "read the whole history again, after the event store was restored", Args: c.takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			slot, store, err := c.openPublished(cmd.Context(), false)
+			slot, pool, err := c.openPublished(cmd.Context(), false)
 			if err != nil {
 				return err
 			}
-			defer store.Close()
-			if err := store.DeleteCheckpoint(cmd.Context(), slot); err != nil {
+			defer pool.Close()
+			if err := postgres.NewPublisherState(pool).DeleteCheckpoint(cmd.Context(), slot); err != nil {
 				return fmt.Errorf("snapshot: %w", err)
 			}
 			_, err = fmt.Fprintln(c.stdout, "the history is read from its beginning by the publisher's next session, which begins within seconds")

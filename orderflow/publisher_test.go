@@ -42,9 +42,10 @@ func TestPublisherCommands_InvalidArguments(t *testing.T) {
 func TestListSetAside(t *testing.T) {
 	t.Parallel()
 	url := servers.Database(t)
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: url, MaxConns: 2})
+	pool, err := postgres.Open(t.Context(), postgres.Config{URL: url, MaxConns: 2})
 	require.NoError(t, err)
-	t.Cleanup(store.Close)
+	t.Cleanup(pool.Close)
+	state := postgres.NewPublisherState(pool)
 	list := func(arguments string) string {
 		out, err := publisherCommand(t, "list "+arguments, "POSTGRES_URL="+url)
 		require.NoError(t, err)
@@ -53,7 +54,7 @@ func TestListSetAside(t *testing.T) {
 	require.Equal(t, "there are none\n", list(""))
 	require.JSONEq(t, `{"orders":[],"more":false}`, list("-o json"))
 	for n := range 1_003 { // more than a page of the database
-		require.NoError(t, store.SetAside(t.Context(), postgres.SetAside{OrderID: fmt.Sprintf("order-%04d", n), Code: "TEST", Detail: "a < b"}))
+		require.NoError(t, state.SetAside(t.Context(), postgres.SetAside{OrderID: fmt.Sprintf("order-%04d", n), Code: "TEST", Detail: "a < b"}))
 	}
 	for arguments, want := range map[string]struct {
 		orders int

@@ -120,27 +120,28 @@ func (c *cli) openStores(ctx context.Context, others ...error) (o reconcile.Opti
 		return o, nil, err
 	}
 	events, eventsErr := c.openEvents(s.KurrentDB, logger)
-	store, storeErr := postgres.Open(ctx, postgres.Config{
+	pool, poolErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: reconcile.Lookups, ApplicationName: service, Logger: logger,
 	})
 	clientOptions, optionsErr := temporalclient.Options(service, logger, registry)
-	if err := config.Merge(invalid, eventsErr, storeErr, optionsErr); err != nil {
+	if err := config.Merge(invalid, eventsErr, poolErr, optionsErr); err != nil {
 		return o, nil, err // nothing has connected yet
 	}
 	dialing, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	temporal, err := temporalclient.Dial(dialing, clientOptions, logger)
 	if err == nil {
-		err = store.CheckSchema(ctx)
+		err = pool.CheckSchema(ctx)
 	}
 	if err != nil {
 		events.Close()
-		store.Close()
+		pool.Close()
 		return o, nil, err
 	}
 	o = reconcile.Options{
-		Temporal: temporal, Payloads: temporalclient.NewPayloads(clientOptions), Events: events, Rows: store, Logger: logger,
+		Temporal: temporal, Payloads: temporalclient.NewPayloads(clientOptions), Events: events,
+		Rows: postgres.NewFulfillments(pool, postgres.EmailRules{}), Logger: logger,
 		Stream: s.Subscription.Stream, Group: s.Subscription.Group,
 	}
-	return o, func() { temporal.Close(); store.Close(); events.Close() }, nil
+	return o, func() { temporal.Close(); pool.Close(); events.Close() }, nil
 }

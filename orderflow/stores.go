@@ -25,22 +25,22 @@ type databaseSettings struct {
 
 // openDatabase connects to the database and checks its schema. others are faults of the
 // command line that settings cannot know.
-func (c *cli) openDatabase(ctx context.Context, others ...error) (*postgres.Store, error) {
+func (c *cli) openDatabase(ctx context.Context, others ...error) (*postgres.Pool, error) {
 	s, invalid := settings[databaseSettings](c, others...)
-	store, storeErr := postgres.Open(ctx, postgres.Config{
+	pool, poolErr := postgres.Open(ctx, postgres.Config{
 		URL: s.URL, MaxConns: 1, ApplicationName: "orderflow-operator", CallTimeout: callTimeout, Logger: s.Logger(c.stderr),
 	})
-	err := config.Merge(invalid, storeErr)
+	err := config.Merge(invalid, poolErr)
 	if err == nil {
-		err = store.CheckSchema(ctx)
+		err = pool.CheckSchema(ctx)
 	}
 	if err != nil {
-		if store != nil {
-			store.Close()
+		if pool != nil {
+			pool.Close()
 		}
 		return nil, err
 	}
-	return store, nil
+	return pool, nil
 }
 
 // storeTimeout bounds one call to KurrentDB.

@@ -31,18 +31,18 @@ func (c *cli) rebuild(ctx context.Context) error {
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: projection.CallTimeout,
 	})
-	store, storeErr := postgres.Open(ctx, postgres.Config{
+	pool, poolErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: 4, ApplicationName: "orderflow-projector", OwnSessions: true, CallTimeout: projection.CallTimeout,
 		Logger: logger,
 	})
 	if eventsErr == nil {
 		defer events.Close()
 	}
-	if storeErr == nil {
-		defer store.Close()
+	if poolErr == nil {
+		defer pool.Close()
 	}
-	if err := config.Merge(invalid, eventsErr, storeErr); err != nil {
+	if err := config.Merge(invalid, eventsErr, poolErr); err != nil {
 		return err
 	}
-	return projection.Rebuild(ctx, events, store, logger)
+	return projection.Rebuild(ctx, events, pool, logger)
 }

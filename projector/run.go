@@ -21,30 +21,30 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: projection.CallTimeout,
 	})
-	store, storeErr := postgres.Open(ctx, postgres.Config{
+	pool, poolErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: 4, ApplicationName: "orderflow-projector", OwnSessions: true, CallTimeout: projection.CallTimeout,
 		Logger: logger,
 	})
 	if eventsErr == nil {
 		defer events.Close()
 	}
-	if storeErr == nil {
-		defer store.Close()
+	if poolErr == nil {
+		defer pool.Close()
 	}
-	if err := config.Merge(invalid, eventsErr, storeErr); err != nil {
+	if err := config.Merge(invalid, eventsErr, poolErr); err != nil {
 		return err
 	}
-	p := projection.New(events, store, projection.NewMetrics(registry.Registry), logger)
+	p := projection.New(events, postgres.NewCustomerView(pool), projection.NewMetrics(registry.Registry), logger)
 	return ops.Run(ctx, ops.Options{
 		Service: "projector", Addr: s.Addr, Metrics: registry, Logger: logger,
-		Ready: map[string]ops.Check{"postgres": store.Ping, "kurrentdb": events.Ping, "view": p.Ready},
+		Ready: map[string]ops.Check{"postgres": pool.Ping, "kurrentdb": events.Ping, "view": p.Ready},
 	}, func(ctx context.Context, life *ops.Life) error {
 		go p.Watch(ctx, events)
-		if err := life.Await(ctx, "postgres", store.CheckSchema, postgres.MayPass); err != nil {
+		if err := pool.AwaitSchema(ctx, life); err != nil {
 			return err
 		}
 		life.Working()
-		p.Run(ctx, store)
+		p.Run(ctx, pool)
 		return nil
 	})
 }

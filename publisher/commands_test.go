@@ -123,7 +123,7 @@ func TestSetUp_CreatesWhatIsMissing(t *testing.T) {
 	p.stop()
 	require.ErrorContains(t, rig.command(nil, "setup", "--role", "another"), "connect as a superuser")
 	rig.exec("ALTER ROLE " + role + " NOREPLICATION")
-	_, err = rig.store().OpenReplication(t.Context(), rig.name)
+	_, err = rig.publication().OpenReplication(t.Context(), rig.name)
 	require.ErrorContains(t, err, "a superuser must grant it the attribute REPLICATION")
 	rig.url = owner
 }

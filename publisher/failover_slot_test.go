@@ -71,7 +71,7 @@ func TestSlotFailover(t *testing.T) {
 		t.Parallel()
 		rig := newRigOnServer(t, startPostgres17(t, bin, filepath.Join(t.TempDir(), "postgres"), nil).URL)
 		rig.exec("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", rig.name)
-		replication, err := rig.store().OpenReplication(t.Context(), rig.name)
+		replication, err := rig.publication().OpenReplication(t.Context(), rig.name)
 		require.NoError(t, err)
 		t.Cleanup(replication.Close)
 		require.NoError(t, replication.Start(t.Context()))

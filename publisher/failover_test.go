@@ -32,12 +32,12 @@ func TestPublisher_FailoverAndBack(t *testing.T) {
 	rig.ship("order-1")
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		require.Error(c, p.ready(t.Context()))
-		require.Error(c, p.store.Ping(t.Context()))
-		require.Error(c, p.store.DeleteCheckpoint(t.Context(), "nobody"))
+		require.Error(c, p.pool.Ping(t.Context()))
+		require.Error(c, p.state.DeleteCheckpoint(t.Context(), "nobody"))
 	}, waitLong, waitTick)
 	proxy.PointTo(hostOf(t, primary.URL))
 
 	rig.awaitTypes("order-1", "order-approved", "order-shipped")
 	p.awaitPhase(phaseStream)
-	require.NoError(t, p.store.Ping(t.Context()))
+	require.NoError(t, p.pool.Ping(t.Context()))
 }

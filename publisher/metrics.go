@@ -98,12 +98,12 @@ func (g gauges) lagBytes(ctx context.Context) (float64, error) {
 	if inFlight := g.current.Load(); inFlight != nil && g.phase.Load() == phaseStream {
 		reached = postgres.LSN(inFlight.State().Reached)
 	}
-	bytes, err := g.store.SlotLag(ctx, g.slot, reached)
+	bytes, err := g.publication.SlotLag(ctx, g.slot, reached)
 	return float64(bytes), err
 }
 
 func (g gauges) publicationComplete(ctx context.Context) (float64, error) {
-	_, err := g.store.CheckPublishing(ctx)
+	_, err := g.publication.Check(ctx)
 	if errors.Is(err, postgres.ErrNoPublication) {
 		return 0, nil
 	}
@@ -111,6 +111,6 @@ func (g gauges) publicationComplete(ctx context.Context) (float64, error) {
 }
 
 func (g gauges) setAside(ctx context.Context) (float64, error) {
-	orders, err := g.store.CountSetAside(ctx)
+	orders, err := g.state.CountSetAside(ctx)
 	return float64(orders), err
 }

@@ -33,7 +33,7 @@ func (p *publisher) prune(ctx context.Context, inFlight *inflight.Versions, publ
 // or set aside, provided that the publication withheld none of them. The barrier is
 // written to the log, so pruneOnce skips it if there is nothing to delete.
 func (p *publisher) pruneOnce(ctx context.Context, inFlight *inflight.Versions, publication string) (pruned int64, err error) {
-	if aged, err := p.store.HasAged(ctx, p.retention); !aged || err != nil {
+	if aged, err := p.history.HasOlderThan(ctx, p.retention); !aged || err != nil {
 		return 0, err
 	}
 	head, below, err := p.barrier(ctx)
@@ -49,7 +49,7 @@ func (p *publisher) pruneOnce(ctx context.Context, inFlight *inflight.Versions, 
 		return 0, err
 	}
 	for {
-		n, err := p.store.PruneHistory(ctx, p.retention, head.LastID)
+		n, err := p.history.Prune(ctx, p.retention, head.LastID)
 		pruned += n
 		if err != nil || n == 0 {
 			return pruned, err

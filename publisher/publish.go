@@ -34,6 +34,7 @@ const (
 // concurrent use by different orders.
 type versionPublisher struct {
 	publish.Appender
+	state   *postgres.PublisherState
 	metrics *metrics
 	logger  *slog.Logger
 	outage  *outage
@@ -46,7 +47,7 @@ type versionPublisher struct {
 func (vp *versionPublisher) loadSetAside(ctx context.Context) error {
 	aside := map[string]bool{}
 	for after := ""; ; {
-		page, err := vp.Store.SetAsideAfter(ctx, after, 1_000)
+		page, err := vp.state.ListSetAside(ctx, after, 1_000)
 		if err != nil {
 			return err
 		}
@@ -125,7 +126,7 @@ func (vp *versionPublisher) deferIfSetAside(ctx context.Context, v postgres.Vers
 	if !setAside {
 		return false, nil // no other process sets orders aside
 	}
-	waits, err := vp.Store.Defer(ctx, v.OrderID, v.Revision)
+	waits, err := vp.state.ExtendSetAside(ctx, v.OrderID, v.Revision)
 	if err == nil && !waits { // an operator's retry has published the order
 		vp.mu.Lock()
 		delete(vp.setAsideOrders, v.OrderID)
@@ -136,7 +137,7 @@ func (vp *versionPublisher) deferIfSetAside(ctx context.Context, v postgres.Vers
 
 func (vp *versionPublisher) setAside(ctx context.Context, v postgres.Version, reason *publish.Refusal) error {
 	failpoint.Hit("publisher.set-aside.before")
-	err := vp.Store.SetAside(ctx, postgres.SetAside{OrderID: v.OrderID, Revision: v.Revision, Code: reason.Code, Detail: reason.Detail})
+	err := vp.state.SetAside(ctx, postgres.SetAside{OrderID: v.OrderID, Revision: v.Revision, Code: reason.Code, Detail: reason.Detail})
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,9 @@ const (
 // confirmed position.
 type publisher struct {
 	events          *kurrent.Client
-	store           *postgres.Store
+	publication     *postgres.Publication
+	history         *postgres.History
+	state           *postgres.PublisherState
 	slot            string
 	window          int
 	retention       time.Duration // of published versions in the history; 0 keeps all
@@ -84,10 +86,10 @@ func (p *publisher) run(ctx context.Context) error {
 
 // session publishes until ctx ends or an error occurs.
 func (p *publisher) session(ctx context.Context) error {
-	if _, err := p.store.CheckPublishing(ctx); err != nil {
+	if _, err := p.publication.Check(ctx); err != nil {
 		return err
 	}
-	replication, err := p.store.OpenReplication(ctx, p.slot)
+	replication, err := p.publication.OpenReplication(ctx, p.slot)
 	if err != nil {
 		return err
 	}
@@ -100,7 +102,7 @@ func (p *publisher) session(ctx context.Context) error {
 		return err
 	}
 	vp := &versionPublisher{
-		Appender: publish.Appender{Events: p.events, Store: p.store}, metrics: p.metrics, logger: p.logger,
+		Appender: publish.Appender{Events: p.events, History: p.history}, state: p.state, metrics: p.metrics, logger: p.logger,
 		outage: &outage{logger: p.logger, now: time.Now},
 	}
 	if err := vp.loadSetAside(ctx); err != nil {
@@ -160,13 +162,13 @@ func (p *publisher) lag(ctx context.Context) (time.Duration, error) {
 	}
 	if inFlight := p.current.Load(); inFlight != nil {
 		since, newest := inFlight.Oldest()
-		return p.store.HistoryLag(ctx, newest, since)
+		return p.history.Lag(ctx, newest, since)
 	}
-	checkpoint, _, err := p.store.FindCheckpoint(ctx, p.slot) // if there is none, nothing is known to be published
+	checkpoint, _, err := p.state.FindCheckpoint(ctx, p.slot) // if there is none, nothing is known to be published
 	if err != nil {
 		return 0, err
 	}
-	return p.store.HistoryLag(ctx, checkpoint.SnapshotID, time.Time{})
+	return p.history.Lag(ctx, checkpoint.SnapshotID, time.Time{})
 }
 
 // beginPhase returns an empty set of versions in flight for a phase of the session. The

@@ -30,9 +30,9 @@ type publisherRig struct {
 	t            *testing.T
 	name         string // of the database and the slot
 	url          string
-	db           *pgx.Conn                  // for writes
-	pool         *pgxpool.Pool              // for reads from any goroutine
-	stores       map[string]*postgres.Store // by URL
+	db           *pgx.Conn                 // for writes
+	pool         *pgxpool.Pool             // for reads from any goroutine
+	pools        map[string]*postgres.Pool // by URL
 	kurrentDB    string
 	events       *kurrent.Client // for the test's own reads and appends, never through the proxy
 	throughProxy *kurrent.Client // the publishers' client, if it differs from events
@@ -82,7 +82,7 @@ func newDedicatedServerRig(t *testing.T) *publisherRig {
 // newRigOnDatabase returns a rig on a migrated database.
 func newRigOnDatabase(t *testing.T, name, url string) *publisherRig {
 	t.Helper()
-	rig := &publisherRig{t: t, name: name, url: url, stores: map[string]*postgres.Store{}}
+	rig := &publisherRig{t: t, name: name, url: url, pools: map[string]*postgres.Pool{}}
 	var err error
 	rig.db, err = pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
@@ -110,16 +110,26 @@ func (rig *publisherRig) reconnect() {
 	require.NoError(rig.t, err)
 }
 
-// store returns a store on the rig's current URL. It opens one per URL.
-func (rig *publisherRig) store() *postgres.Store {
+// database returns a pool on the rig's current URL. It opens one per URL.
+func (rig *publisherRig) database() *postgres.Pool {
 	rig.t.Helper()
-	if rig.stores[rig.url] == nil {
-		store, err := postgres.Open(rig.t.Context(), postgres.Config{URL: rig.url, MaxConns: 2})
+	if rig.pools[rig.url] == nil {
+		pool, err := postgres.Open(rig.t.Context(), postgres.Config{URL: rig.url, MaxConns: 2})
 		require.NoError(rig.t, err)
-		rig.t.Cleanup(store.Close)
-		rig.stores[rig.url] = store
+		rig.t.Cleanup(pool.Close)
+		rig.pools[rig.url] = pool
 	}
-	return rig.stores[rig.url]
+	return rig.pools[rig.url]
+}
+
+func (rig *publisherRig) publication() *postgres.Publication {
+	return postgres.NewPublication(rig.database())
+}
+
+func (rig *publisherRig) history() *postgres.History { return postgres.NewHistory(rig.database()) }
+
+func (rig *publisherRig) state() *postgres.PublisherState {
+	return postgres.NewPublisherState(rig.database())
 }
 
 // useEventStore points publishers started from now on at an event store.
@@ -234,6 +244,7 @@ func (rig *publisherRig) dropSlot() {
 type running struct {
 	*publisher
 	rig    *publisherRig
+	pool   *postgres.Pool
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error
@@ -242,17 +253,18 @@ type running struct {
 // publish runs a publisher until stop is called, or the test ends.
 func (rig *publisherRig) publish() *running {
 	rig.t.Helper()
-	store, err := postgres.Open(rig.t.Context(), postgres.Config{URL: rig.url, MaxConns: poolConnections, CallTimeout: 20 * time.Second})
+	pool, err := postgres.Open(rig.t.Context(), postgres.Config{URL: rig.url, MaxConns: poolConnections, CallTimeout: 20 * time.Second})
 	require.NoError(rig.t, err)
-	r := &running{rig: rig, done: make(chan struct{}), publisher: &publisher{
-		events: cmp.Or(rig.throughProxy, rig.events), store: store, slot: rig.name, window: rig.settings.window, retention: rig.settings.retention,
+	r := &running{rig: rig, pool: pool, done: make(chan struct{}), publisher: &publisher{
+		events: cmp.Or(rig.throughProxy, rig.events), publication: postgres.NewPublication(pool), history: postgres.NewHistory(pool),
+		state: postgres.NewPublisherState(pool), slot: rig.name, window: rig.settings.window, retention: rig.settings.retention,
 		intervals: rig.settings.intervals, shutdownTimeout: rig.settings.shutdownTimeout, metrics: rig.metrics, logger: testLogger(rig.t),
 	}}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go func() {
 		defer close(r.done)
-		defer store.Close()
+		defer pool.Close()
 		r.err = r.run(ctx)
 	}()
 	rig.t.Cleanup(func() { cancel(); <-r.done })

@@ -27,29 +27,30 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout, Connections: concurrentAppends,
 	})
-	store, storeErr := postgres.Open(ctx, postgres.Config{
+	pool, poolErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: poolConnections, ApplicationName: "orderflow-publisher", OwnSessions: true,
 		CallTimeout: storeTimeout, Logger: logger,
 	})
 	if eventsErr == nil {
 		defer events.Close()
 	}
-	if storeErr == nil {
-		defer store.Close()
+	if poolErr == nil {
+		defer pool.Close()
 	}
-	if err := config.Merge(invalid, eventsErr, storeErr); err != nil {
+	if err := config.Merge(invalid, eventsErr, poolErr); err != nil {
 		return err
 	}
 	p := &publisher{
-		events: events, store: store, slot: s.Slot.Name, window: s.Window, retention: s.Retention, intervals: defaultIntervals(),
+		events: events, publication: postgres.NewPublication(pool), history: postgres.NewHistory(pool),
+		state: postgres.NewPublisherState(pool), slot: s.Slot.Name, window: s.Window, retention: s.Retention, intervals: defaultIntervals(),
 		shutdownTimeout: s.Shutdown.Timeout, metrics: newMetrics(registry.Registry), logger: logger,
 	}
 	registry.Registry.MustRegister(gauges{p, logger})
 	return ops.Run(ctx, ops.Options{
 		Service: "publisher", Addr: s.Addr, Metrics: registry, Logger: logger,
-		Ready: map[string]ops.Check{"postgres": store.Ping, "kurrentdb": events.Ping, "slot": p.ready},
+		Ready: map[string]ops.Check{"postgres": pool.Ping, "kurrentdb": events.Ping, "slot": p.ready},
 	}, func(ctx context.Context, life *ops.Life) error {
-		if err := life.Await(ctx, "postgres", store.CheckSchema, postgres.MayPass); err != nil {
+		if err := pool.AwaitSchema(ctx, life); err != nil {
 			return err
 		}
 		life.Working()

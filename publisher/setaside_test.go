@@ -37,7 +37,7 @@ func (rig *publisherRig) foreignEvent(stream string) {
 // not set aside.
 func (rig *publisherRig) reason(order string) string {
 	rig.t.Helper()
-	entry, err := rig.store().FindSetAside(rig.t.Context(), order)
+	entry, err := rig.state().FindSetAside(rig.t.Context(), order)
 	if err != nil {
 		return err.Error()
 	}
@@ -132,7 +132,7 @@ func TestSetAside_LaterVersionsDeferredUntilRetry(t *testing.T) {
 	rig.publish()
 	rig.ship("order-x")
 	require.EventuallyWithT(t, func(c *assert.CollectT) { // the previous version may be delivered again first
-		entry, err := rig.store().FindSetAside(t.Context(), "order-x")
+		entry, err := rig.state().FindSetAside(t.Context(), "order-x")
 		require.NoError(c, err)
 		require.EqualValues(c, 4, entry.Through)
 	}, waitLong, waitTick)
@@ -170,7 +170,7 @@ func TestRetry_RunningPublisherResumesOrder(t *testing.T) {
 	rig.publish().awaitPhase(phaseStream)
 	rig.approve("order-x")
 	rig.awaitTypes("order-x", "order-approved")
-	require.NoError(t, rig.store().SetAside(t.Context(), postgres.SetAside{OrderID: "order-x", Revision: 1, Code: "TEST"}))
+	require.NoError(t, rig.state().SetAside(t.Context(), postgres.SetAside{OrderID: "order-x", Revision: 1, Code: "TEST"}))
 	require.NoError(t, rig.command(nil, "snapshot")) // the next session loads it
 	rig.ship("order-x")
 	rig.awaitAtLeast(1, resultDeferred)

@@ -28,7 +28,7 @@ var errPublicationChanged = errors.New("the publication was changed")
 // checkPublication returns an error unless the publication is still the expected one,
 // which the checkpoint was created with.
 func (p *publisher) checkPublication(ctx context.Context, expected string) error {
-	publication, err := p.store.CheckPublishing(ctx)
+	publication, err := p.publication.Check(ctx)
 	if err == nil && publication != expected {
 		return errPublicationChanged
 	}
@@ -55,11 +55,11 @@ func (p *publisher) noteUnusableSlot(err error) {
 // not in the snapshot is decoded with this publication or a later one, which the next
 // check finds.
 func (p *publisher) prepareSlot(ctx context.Context, replication *postgres.Replication) (postgres.Checkpoint, error) {
-	publication, err := p.store.CheckPublishing(ctx)
+	publication, err := p.publication.Check(ctx)
 	if err != nil {
 		return postgres.Checkpoint{}, err
 	}
-	checkpoint, ok, err := p.store.FindCheckpoint(ctx, p.slot)
+	checkpoint, ok, err := p.state.FindCheckpoint(ctx, p.slot)
 	if err != nil {
 		return postgres.Checkpoint{}, err
 	}
@@ -68,7 +68,7 @@ func (p *publisher) prepareSlot(ctx context.Context, replication *postgres.Repli
 	}
 	reason := p.rebuild
 	slot, made, err := p.ensureSlot(ctx, replication)
-	if err != nil || !made && ok && checkpoint.Holds(replication.System, slot) {
+	if err != nil || !made && ok && checkpoint.Matches(replication.System, slot) {
 		return checkpoint, err
 	}
 	if reason == "" {
@@ -79,7 +79,7 @@ func (p *publisher) prepareSlot(ctx context.Context, replication *postgres.Repli
 	checkpoint = postgres.Checkpoint{
 		Slot: p.slot, System: replication.System, SlotLSN: slot.Confirmed, Confirmed: slot.Confirmed, Publication: publication,
 	}
-	return checkpoint, p.store.PutCheckpoint(ctx, checkpoint)
+	return checkpoint, p.state.ReplaceCheckpoint(ctx, checkpoint)
 }
 
 func snapshotReason(reason string, checkpoint postgres.Checkpoint, ok bool, system postgres.System) string {
@@ -101,7 +101,7 @@ func snapshotReason(reason string, checkpoint postgres.Checkpoint, ok bool, syst
 
 // ensureSlot returns the slot. It creates one if there is none that can continue.
 func (p *publisher) ensureSlot(ctx context.Context, replication *postgres.Replication) (slot postgres.Slot, made bool, err error) {
-	slot, ok, err := p.store.FindSlot(ctx, p.slot)
+	slot, ok, err := p.publication.FindSlot(ctx, p.slot)
 	if err != nil {
 		return slot, false, err
 	}
@@ -109,7 +109,7 @@ func (p *publisher) ensureSlot(ctx context.Context, replication *postgres.Replic
 		p.enableFailover(ctx, replication, slot)
 		return slot, false, nil
 	}
-	if err := p.store.DeleteCheckpoint(ctx, p.slot); err != nil {
+	if err := p.state.DeleteCheckpoint(ctx, p.slot); err != nil {
 		return postgres.Slot{}, false, err
 	}
 	if ok {
@@ -125,7 +125,7 @@ func (p *publisher) ensureSlot(ctx context.Context, replication *postgres.Replic
 		p.rebuilt = time.Now()
 	}
 	p.rebuild = ""
-	slot, ok, err = p.store.FindSlot(ctx, p.slot)
+	slot, ok, err = p.publication.FindSlot(ctx, p.slot)
 	if err == nil && !ok {
 		err = fmt.Errorf("%w: it disappeared right after it was created", postgres.ErrSlotLost)
 	}

@@ -134,7 +134,7 @@ func TestPublication_DroppedAndRecreated(t *testing.T) {
 	rig.exec("DROP PUBLICATION orderflow")
 	rig.approve("order-1")
 	again := rig.publish()
-	_, err := rig.store().CheckPublishing(t.Context())
+	_, err := rig.publication().Check(t.Context())
 	require.ErrorIs(t, err, postgres.ErrNoPublication)
 	never(t, func() bool { return again.phase.Load() == phaseStream }, 500*time.Millisecond)
 	rig.exec("CREATE PUBLICATION orderflow FOR TABLE order_fulfillment_history WITH (publish = 'insert')")

@@ -29,12 +29,12 @@ func (p *publisher) snapshot(ctx context.Context, vp *versionPublisher, checkpoi
 	if _, _, err := p.barrier(ctx); err != nil {
 		return checkpoint, err
 	}
-	head, err := p.store.HistoryHead(ctx) // after the barrier, so that it includes what the barrier waited for
+	head, err := p.history.Head(ctx) // after the barrier, so that it includes what the barrier waited for
 	if err != nil {
 		return checkpoint, err
 	}
 	for after := checkpoint.SnapshotID; ; {
-		page, err := p.store.HistoryPage(ctx, after, head.LastID, snapshotPage)
+		page, err := p.history.Page(ctx, after, head.LastID, snapshotPage)
 		if err != nil {
 			return checkpoint, err
 		}
@@ -76,7 +76,7 @@ func (p *publisher) saveSnapshot(ctx context.Context, checkpoint postgres.Checkp
 // writeCheckpoint saves how far the snapshot has got or that it is done.
 func (p *publisher) writeCheckpoint(ctx context.Context, checkpoint postgres.Checkpoint) error {
 	failpoint.Hit("publisher.snapshot.before")
-	err := p.store.SaveCheckpoint(ctx, checkpoint)
+	err := p.state.AdvanceCheckpoint(ctx, checkpoint)
 	if err == nil {
 		failpoint.Hit("publisher.snapshot.after")
 	}
@@ -94,12 +94,12 @@ const (
 // version that they added is below the returned log position. It takes as long as the
 // longest of them.
 func (p *publisher) barrier(ctx context.Context) (postgres.HistoryHead, postgres.LSN, error) {
-	head, err := p.store.HistoryHead(ctx)
+	head, err := p.history.Head(ctx)
 	if err != nil {
 		return head, 0, err
 	}
 	for wait, logged := minPollWait, false; ; wait = min(2*wait, maxPollWait) {
-		settled, below, err := p.store.Settled(ctx, head)
+		settled, below, err := p.history.Settled(ctx, head)
 		if settled || err != nil {
 			return head, below, err
 		}

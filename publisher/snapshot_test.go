@@ -31,20 +31,20 @@ func TestSettled_YoungestTransactionOpen(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, elder.Commit(t.Context()))
 
-	head, err := rig.store().HistoryHead(t.Context())
+	head, err := rig.history().Head(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 2, head.LastID)
-	settled, _, err := rig.store().Settled(t.Context(), head)
+	settled, _, err := rig.history().Settled(t.Context(), head)
 	require.NoError(t, err)
 	require.False(t, settled, "version 1 has not committed yet")
 
 	require.NoError(t, younger.Commit(t.Context()))
 	rig.begin() // a later transaction does not matter
-	settled, below, err := rig.store().Settled(t.Context(), head)
+	settled, below, err := rig.history().Settled(t.Context(), head)
 	require.NoError(t, err)
 	require.True(t, settled)
 	require.NotZero(t, below)
-	page, err := rig.store().HistoryPage(t.Context(), 0, head.LastID, 10)
+	page, err := rig.history().Page(t.Context(), 0, head.LastID, 10)
 	require.NoError(t, err)
 	require.Len(t, page, 2)
 }

@@ -165,7 +165,7 @@ func (s *stream) check() error {
 	if err := s.checkPublication(context.Background(), s.checkpoint.Publication); err != nil {
 		return err
 	}
-	return s.store.CheckCheckpoint(context.Background(), s.checkpoint)
+	return s.state.VerifyCheckpoint(context.Background(), s.checkpoint)
 }
 
 // saveCheckpoint saves the position before which every version is complete. It must run
@@ -180,7 +180,7 @@ func (s *stream) saveCheckpoint() error {
 	checkpoint.Confirmed = max(checkpoint.Confirmed, postgres.LSN(published.Reached))
 	checkpoint.SnapshotID = max(checkpoint.SnapshotID, s.inFlight.Published())
 	failpoint.Hit("publisher.mark.before")
-	if err := s.store.SaveCheckpoint(context.Background(), checkpoint); err != nil {
+	if err := s.state.AdvanceCheckpoint(context.Background(), checkpoint); err != nil {
 		return fmt.Errorf("confirm: %w", err)
 	}
 	failpoint.Hit("publisher.mark.after")

@@ -93,7 +93,7 @@ func TestStream_IdleTableDoesNotRetainLog(t *testing.T) {
 	}
 	require.EqualValues(t, 0, rig.count(resultPublished))
 	require.Eventually(t, func() bool { // parallel tests write to the same log
-		lag, err := p.store.SlotLag(t.Context(), rig.name, 0)
+		lag, err := p.publication.SlotLag(t.Context(), rig.name, 0)
 		return err == nil && lag < int64(idleBytes)+64<<10
 	}, waitLong, waitTick)
 }

@@ -24,12 +24,14 @@ const (
 
 // drivers are the stores and services that the activities use.
 type drivers struct {
-	events    *kurrent.Client
-	store     *postgres.Store
-	mailer    *ses.Mailer
-	temporal  client.Client
-	namespace string // of Temporal
-	metrics   *ops.Metrics
+	events       *kurrent.Client
+	pool         *postgres.Pool
+	fulfillments *postgres.Fulfillments
+	emails       *postgres.EmailLedger
+	mailer       *ses.Mailer
+	temporal     client.Client
+	namespace    string // of Temporal
+	metrics      *ops.Metrics
 }
 
 // openDrivers opens every driver. None connects yet, so that all errors in the settings
@@ -42,19 +44,21 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
-	store, storeErr := postgres.Open(ctx, postgres.Config{
+	pool, poolErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: poolConnections, ApplicationName: "orderflow-worker", CallTimeout: storeTimeout,
-		Unknown: s.Email.UnknownPolicy, Grace: s.Email.UnknownGrace, Lease: emailLease, Logger: logger,
+		Logger: logger,
 	})
+	rules := postgres.EmailRules{Unknown: s.Email.UnknownPolicy, Grace: s.Email.UnknownGrace, Lease: emailLease}
 	mailer, mailerErr := ses.Open(ctx, ses.Config{
 		From: s.Email.From, ConfigurationSet: s.Email.ConfigurationSet, Timeout: emailTimeout,
 	})
 	options, optionsErr := temporalclient.Options("worker", logger, metrics)
 	temporal, temporalErr := temporalclient.Open(options)
 	d := drivers{
-		events: events, store: store, mailer: mailer, temporal: temporal, namespace: temporalclient.Namespace(options), metrics: metrics,
+		events: events, pool: pool, fulfillments: postgres.NewFulfillments(pool, rules), emails: postgres.NewEmailLedger(pool, rules),
+		mailer: mailer, temporal: temporal, namespace: temporalclient.Namespace(options), metrics: metrics,
 	}
-	if err := config.Merge(invalid, eventsErr, storeErr, mailerErr, optionsErr, temporalErr); err != nil {
+	if err := config.Merge(invalid, eventsErr, poolErr, mailerErr, optionsErr, temporalErr); err != nil {
 		d.close()
 		return drivers{}, err
 	}
@@ -65,8 +69,8 @@ func (d drivers) close() {
 	if d.temporal != nil {
 		d.temporal.Close()
 	}
-	if d.store != nil {
-		d.store.Close()
+	if d.pool != nil {
+		d.pool.Close()
 	}
 	if d.events != nil {
 		d.events.Close()

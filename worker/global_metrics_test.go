@@ -71,7 +71,7 @@ func freeLease(t *testing.T) {
 func TestGlobalMetrics(t *testing.T) {
 	t.Run("one of two workers exports them", func(t *testing.T) {
 		freeLease(t)
-		a, b := newMetricsWorker(shared.store), newMetricsWorker(shared.store)
+		a, b := newMetricsWorker(shared.pool), newMetricsWorker(shared.pool)
 		require.Empty(t, a.exports(t), "nothing is known before the first count")
 		a.collectCounts(t.Context())
 		b.collectCounts(t.Context())
@@ -81,7 +81,7 @@ func TestGlobalMetrics(t *testing.T) {
 	})
 	t.Run("another worker takes over at once from one that stops", func(t *testing.T) {
 		freeLease(t)
-		a, b := newMetricsWorker(shared.store), newMetricsWorker(shared.store)
+		a, b := newMetricsWorker(shared.pool), newMetricsWorker(shared.pool)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
@@ -97,7 +97,7 @@ func TestGlobalMetrics(t *testing.T) {
 	})
 	t.Run("a worker that lost the lease exports nothing", func(t *testing.T) {
 		freeLease(t)
-		a, b := newMetricsWorker(shared.store), newMetricsWorker(shared.store)
+		a, b := newMetricsWorker(shared.pool), newMetricsWorker(shared.pool)
 		a.collectCounts(t.Context())
 		freeLease(t) // like a failover that loses the last commits
 		b.collectCounts(t.Context())
@@ -107,7 +107,7 @@ func TestGlobalMetrics(t *testing.T) {
 	})
 	t.Run("a count that fails is absent from the start, and counted", func(t *testing.T) {
 		freeLease(t)
-		a := newMetricsWorker(shared.store)
+		a := newMetricsWorker(shared.pool)
 		a.broken = errors.New("no answer")
 		a.collectCounts(t.Context())
 		require.Equal(t, []string{"first"}, a.exports(t))
@@ -118,18 +118,18 @@ func TestGlobalMetrics(t *testing.T) {
 // Inside the bubble the clock advances as the test says; the database's clock runs
 // normally.
 func TestGlobalMetricsAge(t *testing.T) {
-	bubble := func(t *testing.T, test func(t *testing.T, store *postgres.Store)) {
+	bubble := func(t *testing.T, test func(t *testing.T, pool *postgres.Pool)) {
 		freeLease(t)
 		synctest.Test(t, func(t *testing.T) {
-			store, err := postgres.Open(t.Context(), postgres.Config{URL: postgresURL(), MaxConns: 1})
+			pool, err := postgres.Open(t.Context(), postgres.Config{URL: postgresURL(), MaxConns: 1})
 			require.NoError(t, err)
-			defer store.Close()
-			test(t, store)
+			defer pool.Close()
+			test(t, pool)
 		})
 	}
 	t.Run("if the store does not answer, the lease lasts for its duration", func(t *testing.T) {
-		bubble(t, func(t *testing.T, store *postgres.Store) {
-			a := newMetricsWorker(store)
+		bubble(t, func(t *testing.T, pool *postgres.Pool) {
+			a := newMetricsWorker(pool)
 			a.collectCounts(t.Context())
 			gone, cancel := context.WithCancel(t.Context())
 			cancel()
@@ -142,8 +142,8 @@ func TestGlobalMetricsAge(t *testing.T) {
 		})
 	})
 	t.Run("a count that is too old is absent", func(t *testing.T) {
-		bubble(t, func(t *testing.T, store *postgres.Store) {
-			a := newMetricsWorker(store)
+		bubble(t, func(t *testing.T, pool *postgres.Pool) {
+			a := newMetricsWorker(pool)
 			a.collectCounts(t.Context())
 			a.broken = errors.New("no answer")
 			for range 4 {

@@ -33,7 +33,7 @@ type workerRig struct {
 	events   *kurrent.Client
 	temporal client.Client
 	database *pgx.Conn
-	store    *postgres.Store
+	pool     *postgres.Pool
 	environ  []string
 }
 
@@ -86,7 +86,7 @@ func (w *workerRig) run(ctx context.Context, m *testing.M, postgresURL, temporal
 	go func() { ended <- run(running, w.environ, os.Stderr) }()
 	code := m.Run()
 	stop()
-	w.store.Close()
+	w.pool.Close()
 	w.events.Close()
 	w.temporal.Close()
 	return code, errors.Join(<-ended, w.database.Close(ctx))
@@ -96,7 +96,7 @@ func (w *workerRig) connect(ctx context.Context, kurrentURL, postgresURL, tempor
 	if w.events, err = kurrent.Open(kurrent.Config{URL: kurrentURL, AllowPlaintext: true, CallTimeout: 5 * time.Second}); err != nil {
 		return err
 	}
-	if w.store, err = postgres.Open(ctx, postgres.Config{URL: postgresURL, MaxConns: 4}); err != nil {
+	if w.pool, err = postgres.Open(ctx, postgres.Config{URL: postgresURL, MaxConns: 4}); err != nil {
 		return err
 	}
 	if w.database, err = pgx.Connect(ctx, postgresURL); err != nil {

@@ -31,11 +31,11 @@ func (m emailMeter) EmailSettled(kind email.Kind, status email.Status) {
 
 // unsettledEmails counts the emails that are pending, and those of which it is unknown
 // whether they were sent. It reads the ledger, which includes attempts whose worker died.
-func unsettledEmails(store *postgres.Store) globalCount {
+func unsettledEmails(ledger *postgres.EmailLedger) globalCount {
 	return globalCount{
 		name: "emails", desc: prometheus.NewDesc("orderflow_emails", "Emails that are not settled, by state.", []string{"status"}, nil),
 		count: func(ctx context.Context) (map[string]int64, error) {
-			pending, unknown, err := store.UnsettledEmails(ctx)
+			pending, unknown, err := ledger.CountUnsettledEmails(ctx)
 			return map[string]int64{string(email.StatusPending): pending, string(email.StatusUnknown): unknown}, err
 		},
 	}

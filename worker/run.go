@@ -9,7 +9,6 @@ import (
 	"orderflow/activities"
 	"orderflow/internal/config"
 	"orderflow/internal/ops"
-	"orderflow/internal/postgres"
 	"orderflow/internal/streams"
 	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
@@ -26,7 +25,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	return ops.Run(ctx, ops.Options{
 		Service: "worker", Addr: s.Addr, Metrics: d.metrics, Logger: logger,
 		Ready: map[string]ops.Check{
-			"temporal": temporalclient.Check(d.temporal), "postgres": d.store.Ping, "kurrentdb": d.events.Ping,
+			"temporal": temporalclient.Check(d.temporal), "postgres": d.pool.Ping, "kurrentdb": d.events.Ping,
 		},
 	}, func(ctx context.Context, life *ops.Life) error { return work(ctx, s, d, life, logger) })
 }
@@ -62,7 +61,7 @@ func work(ctx context.Context, s settings, d drivers, life *ops.Life, logger *sl
 // awaitDependencies waits for the dependencies that the worker needs before it takes
 // work: a migrated database, Temporal, and a namespace with the search attributes.
 func awaitDependencies(ctx context.Context, d drivers, life *ops.Life) error {
-	if err := life.Await(ctx, "postgres", d.store.CheckSchema, postgres.MayPass); err != nil {
+	if err := d.pool.AwaitSchema(ctx, life); err != nil {
 		return err
 	}
 	if err := life.Await(ctx, "temporal", temporalclient.Verify(d.temporal, d.namespace), temporalclient.MayPass); err != nil {
@@ -76,8 +75,8 @@ func awaitDependencies(ctx context.Context, d drivers, life *ops.Life) error {
 // startGlobalMetrics starts counting the global metrics. It returns a function that stops
 // the counting and waits for it to stop.
 func startGlobalMetrics(ctx context.Context, d drivers, logger *slog.Logger) (end func()) {
-	counts := []globalCount{unsettledEmails(d.store), stuckOrders(d.temporal, d.namespace, workflows.Steps())}
-	metrics := newGlobalMetrics(d.store, counts, d.metrics.Registry, logger)
+	counts := []globalCount{unsettledEmails(d.emails), stuckOrders(d.temporal, d.namespace, workflows.Steps())}
+	metrics := newGlobalMetrics(d.pool, counts, d.metrics.Registry, logger)
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -96,9 +95,9 @@ func newActivities(s settings, d drivers) *activities.Activities {
 			Client: d.events, Terms: s.terms(), CacheSize: accountsCache,
 		}),
 		Orders:       streams.Orders{Client: d.events},
-		Fulfillments: d.store,
+		Fulfillments: d.fulfillments,
 		Published:    streams.Fulfillments{Client: d.events},
-		Emails:       d.store,
+		Emails:       d.emails,
 		Mailer:       d.mailer,
 		Meter:        newEmailMeter(d.metrics.Registry),
 		HoldFor:      s.Credit.Hold,

@@ -90,16 +90,18 @@ func (l *steppedWorker) activities() *activities.Activities {
 	events, err := kurrent.Open(kurrent.Config{URL: l.stack.KurrentURL, AllowPlaintext: true, CallTimeout: patience})
 	require.NoError(l.t, err)
 	l.t.Cleanup(events.Close)
-	store, err := postgres.Open(context.Background(), postgres.Config{
-		URL: l.stack.PostgresURL, MaxConns: 4, CallTimeout: patience, Lease: time.Minute, Grace: time.Second,
+	pool, err := postgres.Open(context.Background(), postgres.Config{
+		URL: l.stack.PostgresURL, MaxConns: 4, CallTimeout: patience,
 	})
 	require.NoError(l.t, err)
-	l.t.Cleanup(store.Close)
+	l.t.Cleanup(pool.Close)
+	rules := postgres.EmailRules{Lease: time.Minute, Grace: time.Second}
 	limits, err := credit.ParseLimits("10000.00")
 	require.NoError(l.t, err)
 	return &activities.Activities{
 		Credit: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: events, Terms: credit.Terms{Limits: limits}}),
-		Orders: streams.Orders{Client: events}, Fulfillments: store, Published: streams.Fulfillments{Client: events}, Emails: store, Mailer: newInboxMailer(l.stack.SESURL), Meter: unmetered{},
+		Orders: streams.Orders{Client: events}, Fulfillments: postgres.NewFulfillments(pool, rules),
+		Published: streams.Fulfillments{Client: events}, Emails: postgres.NewEmailLedger(pool, rules), Mailer: newInboxMailer(l.stack.SESURL), Meter: unmetered{},
 		HoldFor: 30 * time.Minute,
 	}
 }

@@ -29,16 +29,16 @@ var errIncomplete = errors.New("not every order is settled")
 // once appends this run's orders, waits until all are settled, and prints the report.
 func (s *session) once(ctx context.Context) error {
 	began := time.Now()
-	view, err := postgres.Open(ctx, postgres.Config{
+	pool, err := postgres.Open(ctx, postgres.Config{
 		URL: s.stack.Description.PostgresURL, MaxConns: 2, ApplicationName: "orderflow-local",
 	})
 	if err != nil {
 		return err
 	}
-	defer view.Close()
+	defer pool.Close()
 	waiting, cancel := context.WithTimeoutCause(ctx, s.options.timeout, fmt.Errorf("%w within %s", errIncomplete, s.options.timeout))
 	defer cancel()
-	tracker := s.tracker(view)
+	tracker := s.tracker(postgres.NewCustomerView(pool))
 	if err = s.appendAll(waiting, tracker.Note); err != nil {
 		err = because(waiting, err)
 	} else {

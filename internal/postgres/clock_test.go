@@ -19,7 +19,7 @@ func TestLeasesGoByTheDatabasesClock(t *testing.T) {
 	w.start()
 	synctest.Test(t, func(t *testing.T) {
 		require.Equal(t, 2000, time.Now().Year())
-		store, err := postgres.Open(t.Context(), postgres.Config{URL: w.url, MaxConns: 1, Lease: time.Minute, Grace: time.Hour})
+		store, err := openStores(t.Context(), postgres.Config{URL: w.url, MaxConns: 1}, postgres.EmailRules{Lease: time.Minute, Grace: time.Hour})
 		require.NoError(t, err)
 		defer store.Close()
 		claim := func() email.Claim {
@@ -47,7 +47,7 @@ func TestLeasesGoByTheDatabasesClock(t *testing.T) {
 	})
 	w.elapse(time.Hour) // and the other way round: an hour for the database, none for the process
 	synctest.Test(t, func(t *testing.T) {
-		store, err := postgres.Open(t.Context(), postgres.Config{URL: w.url, MaxConns: 1})
+		store, err := openStores(t.Context(), postgres.Config{URL: w.url, MaxConns: 1})
 		require.NoError(t, err)
 		defer store.Close()
 		claim, err := store.ClaimEmail(t.Context(), orderID, confirmation)

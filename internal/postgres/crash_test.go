@@ -33,7 +33,7 @@ type crashing struct {
 	t       *testing.T
 	options devserver.PostgresOptions
 	server  *devserver.Postgres
-	store   *postgres.Store
+	store   *stores
 
 	orders   atomic.Int64 // that were carried from start to shipment
 	failures atomic.Int64 // calls that were answered with an outage
@@ -49,7 +49,7 @@ func newCrashing(t *testing.T) *crashing {
 	}}
 	c.start()
 	require.NoError(t, postgres.Migrate(t.Context(), c.server.URL, slog.New(slog.DiscardHandler)))
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: c.server.URL, MaxConns: carriers, CallTimeout: 2 * time.Second, Lease: time.Hour})
+	store, err := openStores(t.Context(), postgres.Config{URL: c.server.URL, MaxConns: carriers, CallTimeout: 2 * time.Second}, postgres.EmailRules{Lease: time.Hour})
 	require.NoError(t, err)
 	c.store = store
 	t.Cleanup(c.store.Close)

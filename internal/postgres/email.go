@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -10,18 +11,64 @@ import (
 	"orderflow/internal/fulfillment"
 )
 
+// Defaults of EmailRules.
+const (
+	defaultGrace = 10 * time.Minute
+	defaultLease = 2 * time.Minute
+)
+
+// EmailRules say how emails are claimed, and what becomes of an email of which it is
+// unknown whether it was sent.
+type EmailRules struct {
+	Unknown email.Policy  // empty: resend
+	Grace   time.Duration // from when an outcome becomes unknown to the single resend; 0: 10m
+	Lease   time.Duration // how long a claim excludes others; must exceed the time of an attempt; 0: 2m
+}
+
+func (r EmailRules) withDefaults() EmailRules {
+	if r.Unknown == "" {
+		r.Unknown = email.PolicyResend
+	}
+	if r.Grace <= 0 {
+		r.Grace = defaultGrace
+	}
+	if r.Lease <= 0 {
+		r.Lease = defaultLease
+	}
+	return r
+}
+
+// arguments returns the arguments of the statements that read or change an order's
+// emails.
+func (r EmailRules) arguments(orderID string) pgx.NamedArgs {
+	return pgx.NamedArgs{"order_id": orderID, "resend": r.Unknown == email.PolicyResend}
+}
+
+// EmailLedger holds one row per email of an order: whether it was sent, and who may send
+// it. Each attempt is claimed before it is made. Senders claim and settle; operators list
+// and resolve what senders left open. It is safe for concurrent use.
+type EmailLedger struct {
+	pool  *Pool
+	rules EmailRules
+}
+
+// NewEmailLedger returns the ledger in the pool's database.
+func NewEmailLedger(pool *Pool, rules EmailRules) *EmailLedger {
+	return &EmailLedger{pool: pool, rules: rules.withDefaults()}
+}
+
 // ClaimEmail claims an order's email of a kind for sending. If the returned status is
 // sending, the caller owns the attempt: it may send the letter once and must settle the
 // attempt before the lease ends. Otherwise the status is the one in the ledger, where an
 // attempt of another caller that is under way is reported as pending. RetryIn is then
 // when to claim again, or zero if nothing is left to do. StatusNone means that the order
 // has no such email.
-func (s *Store) ClaimEmail(ctx context.Context, orderID string, kind email.Kind) (email.Claim, error) {
-	args := s.arguments(orderID)
-	args["kind"], args["lease"], args["grace"] = kind, s.config.Lease, s.config.Grace
+func (l *EmailLedger) ClaimEmail(ctx context.Context, orderID string, kind email.Kind) (email.Claim, error) {
+	args := l.rules.arguments(orderID)
+	args["kind"], args["lease"], args["grace"] = kind, l.rules.Lease, l.rules.Grace
 	var owned bool
 	var claim email.Claim
-	err := s.transact(ctx, "claim email", func(batch *pgx.Batch) {
+	err := l.pool.transact(ctx, "claim email", func(batch *pgx.Batch) {
 		owned, claim = false, email.Claim{Status: email.StatusNone}
 		batch.Queue(lockOrder, args)
 		batch.Queue(expireAttempt, args)
@@ -70,9 +117,9 @@ func scanClaim(row pgx.Row, claim *email.Claim) error {
 // An email that was sent is recorded as sent however late the outcome arrives; any other
 // outcome counts only while the attempt owns the row. StatusNone means that the ledger
 // has no such email because its row was lost: there is nothing left to settle.
-func (s *Store) SettleEmail(ctx context.Context, o email.Outcome) (email.Status, error) {
+func (l *EmailLedger) SettleEmail(ctx context.Context, o email.Outcome) (email.Status, error) {
 	const op = "settle email"
-	args := s.arguments(o.OrderID)
+	args := l.rules.arguments(o.OrderID)
 	args["kind"], args["attempt"], args["status"] = o.Kind, o.Attempt, o.Status
 	args["message_id"], args["error_code"] = optional(o.MessageID), optional(o.ErrorCode)
 	var settle string
@@ -88,7 +135,7 @@ func (s *Store) SettleEmail(ctx context.Context, o email.Outcome) (email.Status,
 		return "", &Error{Op: op, Code: "status", kind: fulfillment.ErrInvalid}
 	}
 	status := email.StatusNone
-	err := s.transact(ctx, op, func(batch *pgx.Batch) {
+	err := l.pool.transact(ctx, op, func(batch *pgx.Batch) {
 		batch.Queue(lockOrder, args)
 		batch.Queue(settle, args)
 		batch.Queue(selectEmailStatus, args).QueryRow(func(row pgx.Row) error {

@@ -37,7 +37,7 @@ func TestMailsThatAreNotSettledAreCounted(t *testing.T) {
 		}
 	}
 	w.start()
-	pending, unknown, err := w.UnsettledEmails(t.Context())
+	pending, unknown, err := w.CountUnsettledEmails(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 3, pending, "one waits, one is being sent, and one is to be tried again")
 	require.EqualValues(t, 2, unknown)

@@ -38,7 +38,7 @@ func TestAMailTheCustomerMayHoldIsNeverSaidToBeTakenBack(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, postgres.Config{Grace: time.Minute})
+			w := newWorld(t, postgres.Config{}, postgres.EmailRules{Grace: time.Minute})
 			w.start()
 			takeBack(w)
 			require.Equal(t, "unknown|2|1|-", w.mail(confirmation))
@@ -72,7 +72,7 @@ func TestAnEarlierAttemptThatWasSentIsRecordedWhateverCameOfTheMail(t *testing.T
 		"the person was erased":           {func(w *world) { again(w); require.NoError(w.t, w.EraseOrder(w.t.Context(), orderID)) }, "sent|2|2|m-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, postgres.Config{Grace: time.Minute, Lease: time.Minute})
+			w := newWorld(t, postgres.Config{}, postgres.EmailRules{Grace: time.Minute, Lease: time.Minute})
 			w.start()
 			c.before(w)
 			for range 2 { // the same again changes nothing
@@ -89,7 +89,7 @@ func TestAnEarlierAttemptThatWasSentIsRecordedWhateverCameOfTheMail(t *testing.T
 }
 
 func TestALaterAttemptThatWasSentTooIsKeptBesideTheFirst(t *testing.T) {
-	w := newWorld(t, postgres.Config{Grace: time.Minute, Lease: time.Minute})
+	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Grace: time.Minute, Lease: time.Minute})
 	w.start()
 	for range 2 {
 		w.claim(confirmation)

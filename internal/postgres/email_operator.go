@@ -19,12 +19,12 @@ const maxMessageID = 256
 // ListEmails returns the emails that match a filter, those longest in their state first,
 // and reports whether there are more than its limit. An attempt whose lease has ended is
 // listed as unknown, even before anything claims it again.
-func (s *Store) ListEmails(ctx context.Context, f email.Filter) (list []email.Delivery, more bool, err error) {
+func (l *EmailLedger) ListEmails(ctx context.Context, f email.Filter) (list []email.Delivery, more bool, err error) {
 	args := pgx.NamedArgs{
 		"statuses": statusTexts(f.Statuses), "kind": optional(string(f.Kind)), "from": optionalTime(f.From), "to": optionalTime(f.To),
 		"rows": f.Limit + 1,
 	}
-	err = s.transact(ctx, "list emails", func(batch *pgx.Batch) {
+	err = l.pool.transact(ctx, "list emails", func(batch *pgx.Batch) {
 		list = []email.Delivery{}
 		batch.Queue(selectOpenEmails, args).Query(func(rows pgx.Rows) error {
 			var d email.Delivery
@@ -44,6 +44,15 @@ func (s *Store) ListEmails(ctx context.Context, f email.Filter) (list []email.De
 	return list[:min(f.Limit, len(list))], len(list) > f.Limit, nil
 }
 
+// CountUnsettledEmails counts the emails that wait or are being sent, and those of which it is
+// unknown whether they were sent.
+func (l *EmailLedger) CountUnsettledEmails(ctx context.Context) (pending, unknown int64, err error) {
+	ctx, cancel := l.pool.withDeadline(ctx)
+	defer cancel()
+	err = l.pool.db.QueryRow(ctx, countUnsettled).Scan(&pending, &unknown)
+	return pending, unknown, describe("count emails", err)
+}
+
 // optionalTime returns nil for the zero time.
 func optionalTime(t time.Time) *time.Time {
 	if t.IsZero() {
@@ -61,8 +70,8 @@ func optionalTime(t time.Time) *time.Time {
 // OrderEmail workflow to claim it, see ClaimEmail. Each attempt that may have gone out
 // before is already counted in the row, so the bound on how often an email is sent still
 // holds.
-func (s *Store) ResolveEmail(ctx context.Context, d email.Decision) (email.Delivery, error) {
-	found, err := s.readResolvable(ctx, d, expireAttempt, resolveEmail)
+func (l *EmailLedger) ResolveEmail(ctx context.Context, d email.Decision) (email.Delivery, error) {
+	found, err := l.readResolvable(ctx, d, expireAttempt, resolveEmail)
 	if err != nil {
 		return email.Delivery{}, err
 	}
@@ -74,8 +83,8 @@ func (s *Store) ResolveEmail(ctx context.Context, d email.Decision) (email.Deliv
 
 // PreviewResolution returns what ResolveEmail would return, without changing anything.
 // The status is the email's current one.
-func (s *Store) PreviewResolution(ctx context.Context, d email.Decision) (email.Delivery, error) {
-	found, err := s.readResolvable(ctx, d)
+func (l *EmailLedger) PreviewResolution(ctx context.Context, d email.Decision) (email.Delivery, error) {
+	found, err := l.readResolvable(ctx, d)
 	if err != nil {
 		return email.Delivery{}, err
 	}
@@ -90,17 +99,17 @@ const opResolve = "resolve email"
 
 // readResolvable validates the decision, makes the changes while holding the order's
 // lock, and returns the row after them.
-func (s *Store) readResolvable(ctx context.Context, d email.Decision, changes ...string) (resolvable, error) {
+func (l *EmailLedger) readResolvable(ctx context.Context, d email.Decision, changes ...string) (resolvable, error) {
 	from, to := d.Resolution.Transition()
 	if from == nil || len(d.MessageID) > maxMessageID || d.MessageID != "" && d.Resolution != email.ResolutionSent {
 		return resolvable{}, &Error{Op: opResolve, Code: "resolution", kind: fulfillment.ErrInvalid}
 	}
 	from = slices.DeleteFunc(from, func(status email.Status) bool { return !d.Allows(status) })
-	args := s.arguments(d.OrderID)
+	args := l.rules.arguments(d.OrderID)
 	args["kind"], args["resolution"], args["message_id"] = d.Kind, d.Resolution, optional(d.MessageID)
 	args["from"], args["to"] = statusTexts(from), to
 	var found resolvable
-	err := s.transact(ctx, opResolve, func(batch *pgx.Batch) {
+	err := l.pool.transact(ctx, opResolve, func(batch *pgx.Batch) {
 		found = resolvable{}
 		if len(changes) > 0 {
 			batch.Queue(lockOrder, args)

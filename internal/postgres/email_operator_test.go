@@ -112,7 +112,7 @@ func TestResolveEmailAsFailedEndsAPendingOne(t *testing.T) {
 }
 
 func TestPreviewResolutionSeesAnAttemptWhoseLeaseHasEnded(t *testing.T) {
-	w := newWorld(t, postgres.Config{Lease: time.Minute})
+	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Lease: time.Minute})
 	w.start()
 	w.claim(confirmation)
 	w.elapse(time.Minute)
@@ -168,7 +168,7 @@ func TestAMailThatIsSentOnAnOperatorsWordTakesItsMessageIDWhenItBecomesKnown(t *
 }
 
 func TestAMailThatIsSentAgainOnAnOperatorsWordCountsEachAttemptThatMayHaveGoneOut(t *testing.T) {
-	w := newWorld(t, postgres.Config{Unknown: email.PolicyHold, Lease: time.Minute})
+	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Unknown: email.PolicyHold, Lease: time.Minute})
 	w.start()
 	for i := 1; i <= 3; i++ {
 		require.Equal(t, email.StatusSending, w.claim(confirmation).Status)
@@ -235,7 +235,7 @@ func TestResolutionsThatAreNoneAreRefused(t *testing.T) {
 }
 
 func TestOpenMailsAreListedOldestFirstAndALostAttemptAsUnknown(t *testing.T) {
-	w := newWorld(t, postgres.Config{Lease: time.Minute})
+	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Lease: time.Minute})
 	settles := []email.Status{email.StatusUnknown, email.StatusFailed, email.StatusSent, email.StatusPending, "lost", "sending"}
 	for i, status := range settles {
 		begin := start()

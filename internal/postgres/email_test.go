@@ -57,7 +57,7 @@ func TestTheShipmentLetterNamesTheCarrier(t *testing.T) {
 }
 
 func TestALiveLeaseSendsOthersAwayUntilItEnds(t *testing.T) {
-	w := newWorld(t, postgres.Config{Lease: time.Minute})
+	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Lease: time.Minute})
 	w.start()
 	w.claim(confirmation)
 
@@ -168,7 +168,7 @@ func TestAMailThatIsSettledIsNotClaimedAgain(t *testing.T) {
 }
 
 func TestAnExpiredLeaseIsUnknownAndIsSentOnceMoreAfterTheGraceTime(t *testing.T) {
-	w := newWorld(t, postgres.Config{Lease: time.Minute, Grace: time.Hour})
+	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Lease: time.Minute, Grace: time.Hour})
 	w.start()
 	w.claim(confirmation)
 
@@ -199,7 +199,7 @@ func TestAnExpiredLeaseIsUnknownAndIsSentOnceMoreAfterTheGraceTime(t *testing.T)
 }
 
 func TestAnOlderMailThatIsNotSettledIsDueBesideTheNewest(t *testing.T) {
-	w := newWorld(t, postgres.Config{Lease: time.Minute})
+	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Lease: time.Minute})
 	w.start()
 	claim := w.claim(confirmation)
 	w.close(cancelled())
@@ -207,7 +207,7 @@ func TestAnOlderMailThatIsNotSettledIsDueBesideTheNewest(t *testing.T) {
 		t.Helper()
 		row, err := w.FindFulfillment(t.Context(), orderID)
 		require.NoError(t, err)
-		listed, err := w.Fulfillments(t.Context(), []string{orderID})
+		listed, err := w.FindFulfillments(t.Context(), []string{orderID})
 		require.NoError(t, err)
 		for _, row := range append(listed, row) {
 			require.Equal(t, due, row.MailDue)
@@ -223,7 +223,7 @@ func TestAnOlderMailThatIsNotSettledIsDueBesideTheNewest(t *testing.T) {
 }
 
 func TestUnderThePolicyHoldAnUnknownMailIsNeverSentAgain(t *testing.T) {
-	w := newWorld(t, postgres.Config{Unknown: email.PolicyHold, Grace: time.Microsecond})
+	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Unknown: email.PolicyHold, Grace: time.Microsecond})
 	w.start()
 	w.claim(confirmation)
 	w.settle(outcome(1, email.StatusUnknown, ""))
@@ -248,7 +248,7 @@ func TestTheConfirmationOfACancelledOrderNeverGoesOut(t *testing.T) {
 		"its attempt was sent late": {func(w *world) { w.claim(confirmation); cancel(w); w.settle(outcome(1, email.StatusSent, "m-1")) }, "sent|1|0|m-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, postgres.Config{Grace: time.Microsecond})
+			w := newWorld(t, postgres.Config{}, postgres.EmailRules{Grace: time.Microsecond})
 			w.start()
 			c.after(w)
 			claim := w.claim(confirmation)
@@ -260,7 +260,7 @@ func TestTheConfirmationOfACancelledOrderNeverGoesOut(t *testing.T) {
 }
 
 func TestAnUnknownShipmentMailOfAShippedOrderIsSentOnceMore(t *testing.T) {
-	w := newWorld(t, postgres.Config{Grace: time.Microsecond})
+	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Grace: time.Microsecond})
 	w.start()
 	w.close(shipped())
 	w.claim(email.KindShipment)
@@ -319,7 +319,7 @@ func TestErasingBlanksThePersonAndLeavesNoTrace(t *testing.T) {
 }
 
 func TestErasingInTheMiddleOfAnAttemptMakesItUnknownForGood(t *testing.T) {
-	w := newWorld(t, postgres.Config{Grace: time.Microsecond})
+	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Grace: time.Microsecond})
 	w.start()
 	w.claim(confirmation)
 

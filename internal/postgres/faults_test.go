@@ -22,7 +22,7 @@ import (
 )
 
 // behindProxy gives the world's database a proxy, and a store that goes through it.
-func (w *world) behindProxy(c postgres.Config) (*postgres.Store, *faultproxy.Proxy) {
+func (w *world) behindProxy(c postgres.Config) (*stores, *faultproxy.Proxy) {
 	w.t.Helper()
 	address, err := url.Parse(w.url)
 	require.NoError(w.t, err)
@@ -31,7 +31,7 @@ func (w *world) behindProxy(c postgres.Config) (*postgres.Store, *faultproxy.Pro
 	w.t.Cleanup(func() { require.NoError(w.t, d.Close()) })
 	address.Host = d.Addr()
 	c.URL, c.MaxConns = address.String(), 4
-	store, err := postgres.Open(w.t.Context(), c)
+	store, err := openStores(w.t.Context(), c)
 	require.NoError(w.t, err)
 	w.t.Cleanup(store.Close)
 	return store, d
@@ -48,50 +48,50 @@ func TestAnAnswerThatIsLostAfterTheCommitIsOneRowAndOneVersion(t *testing.T) {
 	const held = "sending|1|0|-"
 	for name, c := range map[string]struct {
 		before   func(*world)
-		call     func(*postgres.Store) error
+		call     func(*stores) error
 		versions int
 		mail     string
 	}{
-		"start": {func(*world) {}, func(s *postgres.Store) error {
+		"start": {func(*world) {}, func(s *stores) error {
 			_, err := s.StartFulfillment(t.Context(), start())
 			return err
 		}, 1, "pending|0|0|-"},
-		"ship": {func(w *world) { w.start() }, func(s *postgres.Store) error {
+		"ship": {func(w *world) { w.start() }, func(s *stores) error {
 			_, err := s.CloseFulfillment(t.Context(), shipped())
 			return err
 		}, 2, "pending|0|0|-"},
-		"cancel": {func(w *world) { w.start() }, func(s *postgres.Store) error {
+		"cancel": {func(w *world) { w.start() }, func(s *stores) error {
 			_, err := s.CloseFulfillment(t.Context(), cancelled())
 			return err
 		}, 2, "suppressed|0|0|-"},
-		"reject": {func(*world) {}, func(s *postgres.Store) error {
+		"reject": {func(*world) {}, func(s *stores) error {
 			_, err := s.CloseFulfillment(t.Context(), rejected())
 			return err
 		}, 1, "none"},
-		"claim": {func(w *world) { w.start() }, func(s *postgres.Store) error {
+		"claim": {func(w *world) { w.start() }, func(s *stores) error {
 			claim, err := s.ClaimEmail(t.Context(), orderID, confirmation)
 			if err == nil && claim.RetryIn == 0 {
 				return fmt.Errorf("an attempt that nobody knows of is nobody's: %+v", claim)
 			}
 			return err
 		}, 1, held},
-		"settle": {func(w *world) { w.start(); w.claim(confirmation) }, func(s *postgres.Store) error {
+		"settle": {func(w *world) { w.start(); w.claim(confirmation) }, func(s *stores) error {
 			o := outcome(1, email.StatusSent, "m-1")
 			o.OrderID = orderID
 			_, err := s.SettleEmail(t.Context(), o)
 			return err
 		}, 1, "sent|1|0|m-1"},
-		"settle as unknown": {func(w *world) { w.start(); w.claim(confirmation) }, func(s *postgres.Store) error {
+		"settle as unknown": {func(w *world) { w.start(); w.claim(confirmation) }, func(s *stores) error {
 			o := outcome(1, email.StatusUnknown, "")
 			o.OrderID = orderID
 			_, err := s.SettleEmail(t.Context(), o)
 			return err
 		}, 1, "unknown|1|1|-"},
-		"resolve": {func(w *world) { w.start(); w.claim(confirmation); w.settle(outcome(1, email.StatusUnknown, "")) }, func(s *postgres.Store) error {
+		"resolve": {func(w *world) { w.start(); w.claim(confirmation); w.settle(outcome(1, email.StatusUnknown, "")) }, func(s *stores) error {
 			_, err := s.ResolveEmail(t.Context(), email.Decision{OrderID: orderID, Kind: confirmation, Resolution: email.ResolutionResend})
 			return err
 		}, 1, "pending|1|1|-"},
-		"erase": {func(w *world) { w.start() }, func(s *postgres.Store) error {
+		"erase": {func(w *world) { w.start() }, func(s *stores) error {
 			return s.EraseOrder(t.Context(), orderID)
 		}, 1, "suppressed|0|0|-"},
 	} {
@@ -136,7 +136,7 @@ func (w *world) awaitWaiting(n int) {
 func TestADeadlockRepeatsTheWholeTransaction(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.start()
-	patient, err := postgres.Open(t.Context(), postgres.Config{URL: w.url + "&deadlock_timeout=5s", CallTimeout: patience})
+	patient, err := openStores(t.Context(), postgres.Config{URL: w.url + "&deadlock_timeout=5s", CallTimeout: patience})
 	require.NoError(t, err)
 	defer patient.Close()
 	require.NoError(t, w.exec("SET deadlock_timeout = '10min'; SET log_lock_waits = off"))

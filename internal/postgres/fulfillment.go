@@ -14,21 +14,34 @@ import (
 	"orderflow/internal/order"
 )
 
+// Fulfillments holds one row per order, with its lines, and changes it together with the
+// order's emails. It is safe for concurrent use.
+type Fulfillments struct {
+	pool  *Pool
+	rules EmailRules
+}
+
+// NewFulfillments returns the fulfillments in the pool's database. The rules decide which
+// emails of a row are due.
+func NewFulfillments(pool *Pool, rules EmailRules) *Fulfillments {
+	return &Fulfillments{pool: pool, rules: rules.withDefaults()}
+}
+
 // StartFulfillment writes the order's row as fulfilling, its lines and its pending
 // confirmation. If there is a row already, it writes nothing: a closed order stays
 // closed. It returns the stored row, with fulfillment.ErrMismatch if that row belongs to
 // another order.
-func (s *Store) StartFulfillment(ctx context.Context, start fulfillment.Start) (fulfillment.Row, error) {
+func (f *Fulfillments) StartFulfillment(ctx context.Context, start fulfillment.Start) (fulfillment.Row, error) {
 	const op = "start fulfillment"
 	placed := start.Order
-	args := s.arguments(placed.OrderID)
+	args := f.rules.arguments(placed.OrderID)
 	identityArguments(args, placed.CustomerID, placed.Total)
 	bodyArguments(args, &placed)
 	args["status"] = order.StatusFulfilling
 	args["source_event_id"], args["placed_at"] = start.SourceEventID, placed.PlacedAt
 	args["mail_kind"] = email.KindConfirmation
 
-	row, err := s.write(ctx, op, args, insertFulfillment)
+	row, err := f.write(ctx, op, args, insertFulfillment)
 	if err == nil && !belongsTo(row, placed.CustomerID, placed.Total) {
 		err = fmt.Errorf("%s: %w", op, fulfillment.ErrMismatch)
 	}
@@ -43,10 +56,10 @@ func (s *Store) StartFulfillment(ctx context.Context, start fulfillment.Start) (
 // It returns the row with fulfillment.ErrClosed if the order is closed in another way,
 // with fulfillment.ErrMismatch if the row belongs to another order, and with
 // fulfillment.ErrInvalid if an order to be rejected is being fulfilled.
-func (s *Store) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulfillment.Row, error) {
+func (f *Fulfillments) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulfillment.Row, error) {
 	const op = "close fulfillment"
 	c.Carrier, c.TrackingNumber = storableText(c.Carrier), storableText(c.TrackingNumber)
-	args := s.arguments(c.OrderID)
+	args := f.rules.arguments(c.OrderID)
 	identityArguments(args, c.CustomerID, c.Total)
 	args["status"], args["reason"], args["code"] = c.Status, optional(string(c.Reason)), optional(c.Code)
 	args["carrier"], args["tracking_number"] = optional(c.Carrier), optional(c.TrackingNumber)
@@ -72,7 +85,7 @@ func (s *Store) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulf
 	default:
 		return fulfillment.Row{}, &Error{Op: op, Code: "status", kind: fulfillment.ErrInvalid}
 	}
-	row, err := s.write(ctx, op, args, statements...)
+	row, err := f.write(ctx, op, args, statements...)
 	if err != nil {
 		return row, err
 	}
@@ -99,23 +112,23 @@ func checkClosed(row fulfillment.Row, c fulfillment.Close) error {
 }
 
 // FindFulfillment returns the order's row, or ErrNotFound.
-func (s *Store) FindFulfillment(ctx context.Context, orderID string) (fulfillment.Row, error) {
-	return s.write(ctx, "find fulfillment", s.arguments(orderID))
+func (f *Fulfillments) FindFulfillment(ctx context.Context, orderID string) (fulfillment.Row, error) {
+	return f.write(ctx, "find fulfillment", f.rules.arguments(orderID))
 }
 
 // EraseOrder blanks the personal data in the order's row and emails: recipient, address
 // and email addresses. Pending emails are withdrawn. The revision does not change,
 // because none of this is in the history. Repeating the call changes nothing.
-func (s *Store) EraseOrder(ctx context.Context, orderID string) error {
-	_, err := s.write(ctx, "erase order", s.arguments(orderID), lockOrder, erasePerson, eraseAddresses)
+func (f *Fulfillments) EraseOrder(ctx context.Context, orderID string) error {
+	_, err := f.write(ctx, "erase order", f.rules.arguments(orderID), lockOrder, erasePerson, eraseAddresses)
 	return err
 }
 
 // write sends the statements and reads the row as it is after them, in one transaction.
-func (s *Store) write(ctx context.Context, op string, args pgx.NamedArgs, statements ...string) (fulfillment.Row, error) {
+func (f *Fulfillments) write(ctx context.Context, op string, args pgx.NamedArgs, statements ...string) (fulfillment.Row, error) {
 	var row fulfillment.Row
 	var missing bool
-	err := s.transact(ctx, op, func(batch *pgx.Batch) {
+	err := f.pool.transact(ctx, op, func(batch *pgx.Batch) {
 		row, missing = fulfillment.Row{}, false
 		for _, statement := range statements {
 			batch.Queue(statement, args)
@@ -144,11 +157,6 @@ func scanRow(r pgx.Row, row *fulfillment.Row) error {
 		&row.Email, &row.MailDue, &row.AlsoDue)
 	row.PlacedAt, row.CreatedAt, row.UpdatedAt = row.PlacedAt.UTC(), row.CreatedAt.UTC(), row.UpdatedAt.UTC()
 	return err
-}
-
-// arguments returns the arguments that every statement shares.
-func (s *Store) arguments(orderID string) pgx.NamedArgs {
-	return pgx.NamedArgs{"order_id": orderID, "resend": s.config.Unknown == email.PolicyResend}
 }
 
 func identityArguments(args pgx.NamedArgs, customerID string, total order.Money) {

@@ -23,17 +23,17 @@ import (
 // knows about an email, its outcome is unknown, and the newest such email is sent once
 // more if that is the policy. Whether an email about a cancellation is due follows from
 // the confirmation, as it does in CloseFulfillment.
-func (s *Store) RestoreFulfillment(ctx context.Context, restore fulfillment.Restore) (fulfillment.Row, error) {
+func (f *Fulfillments) RestoreFulfillment(ctx context.Context, restore fulfillment.Restore) (fulfillment.Row, error) {
 	const op = "restore fulfillment"
 	if len(restore.Versions) == 0 {
 		return fulfillment.Row{}, &Error{Op: op, Code: "no versions", kind: fulfillment.ErrInvalid}
 	}
 	first := restore.Versions[0]
 	var row fulfillment.Row
-	err := s.transact(ctx, op, func(batch *pgx.Batch) {
+	err := f.pool.transact(ctx, op, func(batch *pgx.Batch) {
 		row = fulfillment.Row{}
 		for revision := range restore.Versions {
-			args := s.versionArguments(restore, revision)
+			args := f.versionArguments(restore, revision)
 			if revision == 0 {
 				batch.Queue(restoreFirst, args)
 				batch.Queue(lockOrder, args)
@@ -42,7 +42,7 @@ func (s *Store) RestoreFulfillment(ctx context.Context, restore fulfillment.Rest
 			}
 			batch.Queue(settleKnown, args)
 		}
-		batch.Queue(selectFulfillment(), s.arguments(first.OrderID)).QueryRow(func(r pgx.Row) error { return scanRow(r, &row) })
+		batch.Queue(selectFulfillment(), f.rules.arguments(first.OrderID)).QueryRow(func(r pgx.Row) error { return scanRow(r, &row) })
 	})
 	if err == nil && !belongsTo(row, first.CustomerID, first.Total) {
 		err = fmt.Errorf("%s: %w", op, fulfillment.ErrMismatch)
@@ -51,9 +51,9 @@ func (s *Store) RestoreFulfillment(ctx context.Context, restore fulfillment.Rest
 }
 
 // versionArguments returns the arguments of one version.
-func (s *Store) versionArguments(restore fulfillment.Restore, revision int) pgx.NamedArgs {
+func (f *Fulfillments) versionArguments(restore fulfillment.Restore, revision int) pgx.NamedArgs {
 	v := restore.Versions[revision]
-	args := s.arguments(v.OrderID)
+	args := f.rules.arguments(v.OrderID)
 	identityArguments(args, v.CustomerID, v.Total)
 	bodyArguments(args, restore.Order)
 	args["revision"], args["status"] = revision, v.Status

@@ -177,7 +177,7 @@ func TestCancellingTellsACustomerWhoWasToldOrMayHaveBeen(t *testing.T) {
 		"sent in vain again": {sentInVainAgain, "unknown|2|1|-", "pending|0|0|-", email.KindCancellation},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, postgres.Config{Grace: time.Microsecond})
+			w := newWorld(t, postgres.Config{}, postgres.EmailRules{Grace: time.Microsecond})
 			w.start()
 			c.before(w)
 

@@ -27,29 +27,36 @@ func (v Version) Size() int {
 // memory.
 const pageBytes = 8 << 20
 
-// HistoryPage returns the versions with ids above after and up to through, sorted by id.
+// History is the append-only history of the orders' rows, which a trigger writes. It is
+// safe for concurrent use.
+type History struct{ pool *Pool }
+
+// NewHistory returns the history in the pool's database.
+func NewHistory(pool *Pool) *History { return &History{pool: pool} }
+
+// Page returns the versions with ids above after and up to through, sorted by id.
 // It returns at most limit versions, or fewer if they are large. No versions means that
 // there are no more.
-func (s *Store) HistoryPage(ctx context.Context, after, through int64, limit int) ([]Version, error) {
-	return s.versions(ctx, "read history", `
+func (h *History) Page(ctx context.Context, after, through int64, limit int) ([]Version, error) {
+	return h.versions(ctx, "read history", `
 SELECT id, order_id, revision, event_type, old::text, new::text, at FROM order_fulfillment_history
 WHERE id > @after AND id <= @through ORDER BY id LIMIT @limit`,
 		pgx.NamedArgs{"after": after, "through": through, "limit": limit})
 }
 
-// OrderHistory returns the versions of one order from a revision on, sorted by revision.
-// It limits a page as HistoryPage does.
-func (s *Store) OrderHistory(ctx context.Context, orderID string, from int64, limit int) ([]Version, error) {
-	return s.versions(ctx, "read history of order", `
+// OrderPage returns the versions of one order from a revision on, sorted by revision.
+// It limits a page as Page does.
+func (h *History) OrderPage(ctx context.Context, orderID string, from int64, limit int) ([]Version, error) {
+	return h.versions(ctx, "read history of order", `
 SELECT id, order_id, revision, event_type, old::text, new::text, at FROM order_fulfillment_history
 WHERE order_id = @order_id AND revision >= @from ORDER BY revision LIMIT @limit`,
 		pgx.NamedArgs{"order_id": orderID, "from": from, "limit": limit})
 }
 
-func (s *Store) versions(ctx context.Context, op, query string, args pgx.NamedArgs) ([]Version, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (h *History) versions(ctx context.Context, op, query string, args pgx.NamedArgs) ([]Version, error) {
+	ctx, cancel := h.pool.withDeadline(ctx)
 	defer cancel()
-	rows, err := s.pool.Query(ctx, query, args)
+	rows, err := h.pool.db.Query(ctx, query, args)
 	if err != nil {
 		return nil, describe(op, err)
 	}
@@ -66,18 +73,18 @@ func (s *Store) versions(ctx context.Context, op, query string, args pgx.NamedAr
 	return versions, describe(op, rows.Err())
 }
 
-// HistoryLag returns the age of the oldest version with an id above after, or the time
+// Lag returns the age of the oldest version with an id above after, or the time
 // since the given moment of the server's clock if that is longer. It returns 0 if there
 // is neither; a zero since is ignored.
-func (s *Store) HistoryLag(ctx context.Context, after int64, since time.Time) (lag time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (h *History) Lag(ctx context.Context, after int64, since time.Time) (lag time.Duration, err error) {
+	ctx, cancel := h.pool.withDeadline(ctx)
 	defer cancel()
 	var other *time.Time
 	if !since.IsZero() {
 		other = &since
 	}
 	var seconds float64
-	err = s.pool.QueryRow(ctx, `
+	err = h.pool.db.QueryRow(ctx, `
 SELECT greatest(0, extract(epoch FROM clock_timestamp() - least($2::timestamptz,
     (SELECT at FROM order_fulfillment_history WHERE id > $1 ORDER BY id LIMIT 1))))::float8`, after, other).Scan(&seconds)
 	return time.Duration(seconds * float64(time.Second)), describe("measure lag", err)
@@ -90,7 +97,7 @@ type HistoryHead struct {
 	open   int64 // transactions with lower numbers may be under way
 }
 
-// HistoryHead reads where the history ends now. Versions with lower ids may still be
+// Head reads where the history ends now. Versions with lower ids may still be
 // uncommitted: Settled reports when there are none.
 //
 // It takes a transaction number for this, which writes a few bytes to the log. A snapshot
@@ -98,26 +105,26 @@ type HistoryHead struct {
 // transactions above it may be under way. A newly assigned number is above all of them.
 // It is assigned after the statement's snapshot was taken, so every transaction that had
 // an id by then is below it.
-func (s *Store) HistoryHead(ctx context.Context) (HistoryHead, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (h *History) Head(ctx context.Context) (HistoryHead, error) {
+	ctx, cancel := h.pool.withDeadline(ctx)
 	defer cancel()
-	var h HistoryHead
-	err := s.pool.QueryRow(ctx, `
+	var head HistoryHead
+	err := h.pool.db.QueryRow(ctx, `
 SELECT coalesce(max(id), 0), pg_current_xact_id()::text::bigint FROM order_fulfillment_history`).
-		Scan(&h.LastID, &h.open)
-	return h, describe("read end of history", err)
+		Scan(&head.LastID, &head.open)
+	return head, describe("read end of history", err)
 }
 
-// Settled reports whether every transaction that was under way at the moment of h has
+// Settled reports whether every transaction that was under way at the moment of head has
 // committed or rolled back. If so, those that committed did so below the returned
 // position, and every statement from now on sees them. A transaction takes its number
 // before it takes an id, so no version with an id up to LastID can appear later.
-func (s *Store) Settled(ctx context.Context, h HistoryHead) (settled bool, below LSN, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (h *History) Settled(ctx context.Context, head HistoryHead) (settled bool, below LSN, err error) {
+	ctx, cancel := h.pool.withDeadline(ctx)
 	defer cancel()
 	var position string
-	err = s.pool.QueryRow(ctx, `
-SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1, pg_current_wal_insert_lsn()::text`, h.open).
+	err = h.pool.db.QueryRow(ctx, `
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1, pg_current_wal_insert_lsn()::text`, head.open).
 		Scan(&settled, &position)
 	if err == nil {
 		below, err = parseLSN(position)
@@ -125,24 +132,24 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1, pg_current_w
 	return settled, below, describe("look for open transactions", err)
 }
 
-// HasAged reports whether PruneHistory would find a version of that age. It only reads,
+// HasOlderThan reports whether Prune would find a version of that age. It only reads,
 // using the index: clock_timestamp() would prevent that.
-func (s *Store) HasAged(ctx context.Context, age time.Duration) (aged bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (h *History) HasOlderThan(ctx context.Context, age time.Duration) (aged bool, err error) {
+	ctx, cancel := h.pool.withDeadline(ctx)
 	defer cancel()
-	err = s.pool.QueryRow(ctx, `
+	err = h.pool.db.QueryRow(ctx, `
 SELECT EXISTS (SELECT FROM order_fulfillment_history h WHERE h.at < now() - $1::interval
     AND NOT EXISTS (SELECT FROM publisher_set_aside a WHERE a.order_id = h.order_id))`, age).Scan(&aged)
 	return aged, describe("look for old history", err)
 }
 
-// PruneHistory deletes versions older than an age with ids up to through, a bounded
+// Prune deletes versions older than an age with ids up to through, a bounded
 // number of them per call, and returns how many. Versions of orders that are set aside
 // are kept.
-func (s *Store) PruneHistory(ctx context.Context, age time.Duration, through int64) (pruned int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (h *History) Prune(ctx context.Context, age time.Duration, through int64) (pruned int64, err error) {
+	ctx, cancel := h.pool.withDeadline(ctx)
 	defer cancel()
-	err = s.pool.QueryRow(ctx, `SELECT prune_order_fulfillment_history(clock_timestamp() - $1::interval, $2)`,
+	err = h.pool.db.QueryRow(ctx, `SELECT prune_order_fulfillment_history(clock_timestamp() - $1::interval, $2)`,
 		age, through).Scan(&pruned)
 	return pruned, describe("prune history", err)
 }

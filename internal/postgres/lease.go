@@ -26,10 +26,10 @@ RETURNING true`
 //
 // A lease elects who should work; it does not exclude others. After a failover that lost
 // the last renewal there can be two holders until each has called again.
-func (s *Store) HoldLease(ctx context.Context, name, holder string, life time.Duration) (held bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (p *Pool) HoldLease(ctx context.Context, name, holder string, life time.Duration) (held bool, err error) {
+	ctx, cancel := p.withDeadline(ctx)
 	defer cancel()
-	err = s.pool.QueryRow(ctx, holdLease, name, holder, life).Scan(&held)
+	err = p.db.QueryRow(ctx, holdLease, name, holder, life).Scan(&held)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil // another holder has it
 	}
@@ -38,9 +38,9 @@ func (s *Store) HoldLease(ctx context.Context, name, holder string, life time.Du
 
 // ReleaseLease ends the lease, if this holder has it, so that another holder need not
 // wait for it to expire.
-func (s *Store) ReleaseLease(ctx context.Context, name, holder string) error {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (p *Pool) ReleaseLease(ctx context.Context, name, holder string) error {
+	ctx, cancel := p.withDeadline(ctx)
 	defer cancel()
-	_, err := s.pool.Exec(ctx, releaseLease, name, holder)
+	_, err := p.db.Exec(ctx, releaseLease, name, holder)
 	return describe("release lease", err)
 }

@@ -96,7 +96,7 @@ func TestHoldLease(t *testing.T) {
 func TestHoldLeaseGoesByTheDatabasesClock(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	synctest.Test(t, func(t *testing.T) {
-		store, err := postgres.Open(t.Context(), postgres.Config{URL: w.url, MaxConns: 1})
+		store, err := openStores(t.Context(), postgres.Config{URL: w.url, MaxConns: 1})
 		require.NoError(t, err)
 		defer store.Close()
 		held, err := store.HoldLease(t.Context(), "metrics", "a", time.Hour)
@@ -120,12 +120,12 @@ func TestReleaseLease(t *testing.T) {
 }
 
 // limited is a store on the world's database, of the role.
-func (w *world) limited(role string) *postgres.Store {
+func (w *world) limited(role string) *stores {
 	w.t.Helper()
 	address, err := url.Parse(w.url)
 	require.NoError(w.t, err)
 	address.User = url.UserPassword(role, "secret")
-	store, err := postgres.Open(w.t.Context(), postgres.Config{URL: address.String()})
+	store, err := openStores(w.t.Context(), postgres.Config{URL: address.String()})
 	require.NoError(w.t, err)
 	w.t.Cleanup(store.Close)
 	return store

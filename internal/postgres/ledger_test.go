@@ -116,7 +116,7 @@ func (r *ledgerRun) check(t *rapid.T) {
 }
 
 func TestAMailGoesOutOnceOrOnceMoreForEachUnknownAttempt(t *testing.T) {
-	w := newWorld(t, postgres.Config{Lease: time.Hour, Grace: time.Hour})
+	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Lease: time.Hour, Grace: time.Hour})
 	var orders atomic.Int64
 	rapid.Check(t, func(t *rapid.T) {
 		r := &ledgerRun{world: w, id: fmt.Sprintf("order-%d", orders.Add(1))}

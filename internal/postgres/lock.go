@@ -17,10 +17,10 @@ type Lock struct {
 }
 
 // TryLock takes the lock of a name. It returns nil if another process holds it.
-func (s *Store) TryLock(ctx context.Context, name string) (*Lock, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (p *Pool) TryLock(ctx context.Context, name string) (*Lock, error) {
+	ctx, cancel := p.withDeadline(ctx)
 	defer cancel()
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := p.db.Acquire(ctx)
 	if err != nil {
 		return nil, describe("take lock", err)
 	}
@@ -30,7 +30,7 @@ func (s *Store) TryLock(ctx context.Context, name string) (*Lock, error) {
 		conn.Release()
 		return nil, describe("take lock", err)
 	}
-	return &Lock{conn: conn, timeout: s.config.CallTimeout}, nil
+	return &Lock{conn: conn, timeout: p.config.CallTimeout}, nil
 }
 
 // Check returns an error if the lock is no longer known to be held.

@@ -118,21 +118,44 @@ func emptied(t *testing.T) string {
 	return url
 }
 
-// world is one test's database with the store that is tested and a connection to look
+// stores are all stores on one pool.
+type stores struct {
+	*postgres.Pool
+	*postgres.Fulfillments
+	*postgres.EmailLedger
+	*postgres.Publication
+}
+
+func openStores(ctx context.Context, c postgres.Config, rules ...postgres.EmailRules) (*stores, error) {
+	pool, err := postgres.Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	var r postgres.EmailRules
+	if len(rules) > 0 {
+		r = rules[0]
+	}
+	return &stores{
+		Pool: pool, Fulfillments: postgres.NewFulfillments(pool, r), EmailLedger: postgres.NewEmailLedger(pool, r),
+		Publication: postgres.NewPublication(pool),
+	}, nil
+}
+
+// world is one test's database with the stores that are tested and a connection to look
 // behind it.
 type world struct {
-	*postgres.Store
+	*stores
 	t    *testing.T
 	url  string
 	conn *pgx.Conn
 }
 
 // newWorld runs the test beside others.
-func newWorld(t *testing.T, c postgres.Config) *world {
+func newWorld(t *testing.T, c postgres.Config, rules ...postgres.EmailRules) *world {
 	t.Helper()
 	t.Parallel()
 	c.URL = emptied(t)
-	return openWorld(t, c)
+	return openWorld(t, c, rules...)
 }
 
 // newWorldToChange is for a test that changes more in its database than rows.
@@ -143,18 +166,18 @@ func newWorldToChange(t *testing.T, c postgres.Config) *world {
 	return openWorld(t, c)
 }
 
-func openWorld(t *testing.T, c postgres.Config) *world {
+func openWorld(t *testing.T, c postgres.Config, rules ...postgres.EmailRules) *world {
 	t.Helper()
 	if c.MaxConns == 0 {
 		c.MaxConns = 4
 	}
-	store, err := postgres.Open(t.Context(), c)
+	store, err := openStores(t.Context(), c, rules...)
 	require.NoError(t, err)
 	t.Cleanup(store.Close)
 	conn, err := pgx.Connect(t.Context(), c.URL)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, conn.Close(context.WithoutCancel(t.Context()))) })
-	return &world{Store: store, t: t, url: c.URL, conn: conn}
+	return &world{stores: store, t: t, url: c.URL, conn: conn}
 }
 
 func (w *world) exec(sql string, args ...any) error {
@@ -163,9 +186,9 @@ func (w *world) exec(sql string, args ...any) error {
 }
 
 // hasty is a store on the world's database that gives up soon.
-func (w *world) hasty(timeout time.Duration, conns int32) *postgres.Store {
+func (w *world) hasty(timeout time.Duration, conns int32) *stores {
 	w.t.Helper()
-	store, err := postgres.Open(w.t.Context(), postgres.Config{URL: w.url, CallTimeout: timeout, MaxConns: conns})
+	store, err := openStores(w.t.Context(), postgres.Config{URL: w.url, CallTimeout: timeout, MaxConns: conns})
 	require.NoError(w.t, err)
 	w.t.Cleanup(store.Close)
 	return store

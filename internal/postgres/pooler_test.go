@@ -35,10 +35,10 @@ func newPoolerRig(t *testing.T, connections int) *poolerRig {
 }
 
 // open returns a store that goes through the pooler.
-func (r *poolerRig) open(c postgres.Config, parameters string) *postgres.Store {
+func (r *poolerRig) open(c postgres.Config, parameters string) *stores {
 	r.t.Helper()
 	c.URL, c.MaxConns = r.pooled+parameters, 8
-	store, err := postgres.Open(r.t.Context(), c)
+	store, err := openStores(r.t.Context(), c)
 	require.NoError(r.t, err)
 	r.t.Cleanup(store.Close)
 	return store
@@ -122,7 +122,7 @@ func TestPooler(t *testing.T) {
 
 // requireBlocked requires that a store's call fails until an operator has changed
 // something.
-func (r *poolerRig) requireBlocked(store *postgres.Store, words string) {
+func (r *poolerRig) requireBlocked(store *stores, words string) {
 	r.t.Helper()
 	_, err := store.StartFulfillment(r.t.Context(), start())
 	require.ErrorContains(r.t, err, words)
@@ -151,7 +151,7 @@ func TestPoolerThatComesLater(t *testing.T) {
 	address, err := url.Parse(w.url)
 	require.NoError(t, err)
 	address.Host = name.Addr()
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: address.String(), MaxConns: 4})
+	store, err := openStores(t.Context(), postgres.Config{URL: address.String(), MaxConns: 4})
 	require.NoError(t, err)
 	t.Cleanup(store.Close)
 	require.NoError(t, store.CheckSchema(t.Context()))

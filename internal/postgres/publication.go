@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
 	"orderflow/internal/config"
@@ -26,6 +27,18 @@ const (
 var ErrNoPublication = errors.New("publication " + publicationName + " does not publish every insert of " + historyTable +
 	", without a row filter and a column list")
 
+// LSN is a position in the server's write-ahead log, in bytes from its beginning. 0 means
+// none.
+type LSN uint64
+
+// String returns the form that PostgreSQL writes: 0/1A2B3C4.
+func (l LSN) String() string { return pglogrepl.LSN(l).String() }
+
+func parseLSN(text string) (LSN, error) {
+	lsn, err := pglogrepl.ParseLSN(text)
+	return LSN(lsn), err
+}
+
 // Slot is a logical replication slot, as the server describes it.
 type Slot struct {
 	Name      string
@@ -34,6 +47,14 @@ type Slot struct {
 	Active    bool // a reader is connected
 	Failover  bool // copied to the standbys that synchronize slots; false before PostgreSQL 17
 }
+
+// Publication is the logical replication of the history: PostgreSQL's publication of it,
+// the slots through which it is read, and the role that reads it. It is safe for
+// concurrent use.
+type Publication struct{ pool *Pool }
+
+// NewPublication returns the publication in the pool's database.
+func NewPublication(pool *Pool) *Publication { return &Publication{pool: pool} }
 
 // selectPublication reads whether the publication sends every insert whole, and a text
 // that changes with every change to the publication: each ALTER PUBLICATION rewrites a
@@ -48,16 +69,16 @@ SELECT current_setting('wal_level'),
 FROM pg_publication p LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = to_regclass($2)
 WHERE p.pubname = $1`
 
-// CheckPublishing checks that the server can publish, and returns an opaque text that
+// Check checks that the server can publish, and returns an opaque text that
 // differs after every change to the publication. It returns a *config.Error about
 // POSTGRES_URL if the server's configuration does not allow publishing, and
 // ErrNoPublication if the publication was removed or narrowed.
-func (s *Store) CheckPublishing(ctx context.Context) (publication string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (p *Publication) Check(ctx context.Context) (publication string, err error) {
+	ctx, cancel := p.pool.withDeadline(ctx)
 	defer cancel()
 	var level string
 	var complete bool
-	err = s.pool.QueryRow(ctx, selectPublication, publicationName, "public."+historyTable).Scan(&level, &complete, &publication)
+	err = p.pool.db.QueryRow(ctx, selectPublication, publicationName, "public."+historyTable).Scan(&level, &complete, &publication)
 	switch {
 	case err != nil:
 		return "", describe("check publication", err)
@@ -73,12 +94,12 @@ func (s *Store) CheckPublishing(ctx context.Context) (publication string, err er
 
 // FindSlot looks up a slot; ok is false if there is none. It returns a *config.Error
 // about PUBLISHER_SLOT if the slot is of another kind or belongs to another database.
-func (s *Store) FindSlot(ctx context.Context, name string) (slot Slot, ok bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (p *Publication) FindSlot(ctx context.Context, name string) (slot Slot, ok bool, err error) {
+	ctx, cancel := p.pool.withDeadline(ctx)
 	defer cancel()
 	var kind, plugin, status, confirmed string
 	var here bool
-	err = s.pool.QueryRow(ctx, `
+	err = p.pool.db.QueryRow(ctx, `
 SELECT slot_name, slot_type, coalesce(plugin, ''), coalesce(database = current_database(), false) AND NOT temporary,
     coalesce(wal_status, ''), coalesce(confirmed_flush_lsn, '0/0')::text, active,
     coalesce((to_jsonb(s) ->> 'failover')::boolean, false)
@@ -103,10 +124,10 @@ FROM pg_replication_slots s WHERE slot_name = $1`, name).
 // SlotLag returns how many bytes of log the server has written beyond a slot's confirmed
 // position, or beyond reached if that is further: an idle publisher seldom confirms. It
 // returns ErrSlotLost if there is no such slot.
-func (s *Store) SlotLag(ctx context.Context, name string, reached LSN) (bytes int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (p *Publication) SlotLag(ctx context.Context, name string, reached LSN) (bytes int64, err error) {
+	ctx, cancel := p.pool.withDeadline(ctx)
 	defer cancel()
-	err = s.pool.QueryRow(ctx, `
+	err = p.pool.db.QueryRow(ctx, `
 SELECT greatest(0, pg_current_wal_lsn() - greatest(confirmed_flush_lsn, $2::text::pg_lsn))::bigint
 FROM pg_replication_slots WHERE slot_name = $1`, name, reached.String()).Scan(&bytes)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -13,13 +13,13 @@ import (
 // grant rights on the tables.
 var ErrMayNotGrant = errors.New("this role may not do that: connect as a superuser")
 
-// PreparePublisherRole grants a role what the publisher needs: LOGIN, REPLICATION and the
+// PrepareRole grants a role what the publisher needs: LOGIN, REPLICATION and the
 // rights on its tables. It creates a role that is missing, without a password, and
 // returns what it did, one line per step. It may be repeated.
-func (s *Store) PreparePublisherRole(ctx context.Context, role string) (did []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (p *Publication) PrepareRole(ctx context.Context, role string) (did []string, err error) {
+	ctx, cancel := p.pool.withDeadline(ctx)
 	defer cancel()
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, p.pool.db, func(tx pgx.Tx) error {
 		step, err := ensureRole(ctx, tx, role)
 		if err != nil {
 			return err

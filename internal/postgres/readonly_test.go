@@ -57,7 +57,7 @@ func hostOf(t *testing.T, address string) string {
 }
 
 // open opens a store by the name, with something added to its connection string.
-func (r *failoverRig) open(more string) *postgres.Store {
+func (r *failoverRig) open(more string) *stores {
 	r.t.Helper()
 	address, err := url.Parse(r.primary.URL)
 	require.NoError(r.t, err)
@@ -65,9 +65,9 @@ func (r *failoverRig) open(more string) *postgres.Store {
 	return r.openAt(address.String() + more)
 }
 
-func (r *failoverRig) openAt(address string) *postgres.Store {
+func (r *failoverRig) openAt(address string) *stores {
 	r.t.Helper()
-	store, err := postgres.Open(r.t.Context(), postgres.Config{URL: address, MaxConns: 4, CallTimeout: 20 * time.Second})
+	store, err := openStores(r.t.Context(), postgres.Config{URL: address, MaxConns: 4, CallTimeout: 20 * time.Second})
 	require.NoError(r.t, err)
 	r.t.Cleanup(store.Close)
 	return store
@@ -92,13 +92,13 @@ func (r *failoverRig) point(to *devserver.Postgres) {
 	r.name.Cut()
 }
 
-func write(ctx context.Context, s *postgres.Store) error {
+func write(ctx context.Context, s *stores) error {
 	_, err := s.StartFulfillment(ctx, start())
 	return err
 }
 
 // fillPool has every connection of a store's pool made, to whatever server is there.
-func fillPool(t *testing.T, s *postgres.Store) {
+func fillPool(t *testing.T, s *stores) {
 	t.Helper()
 	inParallel(t, 16, func(int) error {
 		_, err := s.FindFulfillment(t.Context(), orderID)
@@ -109,7 +109,7 @@ func fillPool(t *testing.T, s *postgres.Store) {
 	})
 }
 
-func requireWritable(t *testing.T, s *postgres.Store) {
+func requireWritable(t *testing.T, s *stores) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		require.NoError(c, write(t.Context(), s))
@@ -125,7 +125,7 @@ const (
 	refused      = "25006"
 )
 
-func requireReadOnly(t *testing.T, s *postgres.Store, words string) {
+func requireReadOnly(t *testing.T, s *stores, words string) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		err := write(t.Context(), s)
@@ -149,7 +149,7 @@ func TestStoreFailover(t *testing.T) {
 // No connection to the standby outlives the time for which the name led there.
 func (r *failoverRig) testAwayAndBack(t *testing.T) {
 	for name, c := range map[string]struct {
-		store *postgres.Store
+		store *stores
 		words string
 	}{
 		"the URL says nothing":    {r.open(""), notConnected},

@@ -2,43 +2,67 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
+	"orderflow/internal/order"
 )
 
 // maxListed is the maximum number of rows in one listing.
 const maxListed = 1_000
 
-// Fulfillments returns the rows of those orders that have one, in no particular order. At
-// most 1,000 orders may be requested at a time. A row's Email reports only whether an
-// email waits.
-func (s *Store) Fulfillments(ctx context.Context, orderIDs []string) ([]fulfillment.Row, error) {
+// FindState returns the order's state as its row has it, or ErrNotFound. Unlike
+// FindFulfillment it does not read which email is due: whether one may be sent again
+// depends on its address, and the role that looks up orders has no right to read
+// addresses.
+func (f *Fulfillments) FindState(ctx context.Context, orderID string) (order.State, error) {
+	const op = "find order"
+	ctx, cancel := f.pool.withDeadline(ctx)
+	defer cancel()
+	var row fulfillment.Row
+	err := scanRow(f.pool.db.QueryRow(ctx, `SELECT `+rowColumns+`, coalesce((SELECT e.status FROM email_delivery e
+		WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1), 'none'), '', NULL::text[]
+		FROM order_fulfillment f WHERE f.order_id = $1`, orderID), &row)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return order.State{}, fmt.Errorf("%s: %w", op, ErrNotFound)
+	case err != nil:
+		return order.State{}, describe(op, err)
+	}
+	return row.State(), nil
+}
+
+// FindFulfillments returns the rows of those orders that have one, in no particular
+// order. At most 1,000 orders may be requested at a time. A row's Email reports only
+// whether an email waits.
+func (f *Fulfillments) FindFulfillments(ctx context.Context, orderIDs []string) ([]fulfillment.Row, error) {
 	const op = "read fulfillments"
 	if len(orderIDs) > maxListed {
 		return nil, &Error{Op: op, Code: "too many orders", kind: fulfillment.ErrInvalid}
 	}
-	args := s.arguments("")
+	args := f.rules.arguments("")
 	args["order_ids"] = orderIDs
-	return s.list(ctx, op, listFulfillments()+` WHERE f.order_id = ANY (@order_ids::text[])`, args)
+	return f.list(ctx, op, listFulfillments()+` WHERE f.order_id = ANY (@order_ids::text[])`, args)
 }
 
-// FulfillmentsAfter returns the rows that follow an order id, sorted by it: at most
+// ListFulfillments returns the rows that follow an order id, sorted by it: at most
 // limit, at most 1,000, and only those written since the given time. The last row's id
 // starts the next page. A row's Email reports only whether an email waits.
-func (s *Store) FulfillmentsAfter(ctx context.Context, orderID string, since time.Time, limit int) ([]fulfillment.Row, error) {
-	args := s.arguments(orderID)
+func (f *Fulfillments) ListFulfillments(ctx context.Context, orderID string, since time.Time, limit int) ([]fulfillment.Row, error) {
+	args := f.rules.arguments(orderID)
 	args["since"], args["limit"] = since, min(limit, maxListed)
-	return s.list(ctx, "list fulfillments", listFulfillments()+` WHERE f.order_id > @order_id AND f.created_at >= @since
+	return f.list(ctx, "list fulfillments", listFulfillments()+` WHERE f.order_id > @order_id AND f.created_at >= @since
 		ORDER BY f.order_id LIMIT @limit`, args)
 }
 
-func (s *Store) list(ctx context.Context, op, query string, args pgx.NamedArgs) ([]fulfillment.Row, error) {
+func (f *Fulfillments) list(ctx context.Context, op, query string, args pgx.NamedArgs) ([]fulfillment.Row, error) {
 	var rows []fulfillment.Row
-	err := s.transact(ctx, op, func(batch *pgx.Batch) {
+	err := f.pool.transact(ctx, op, func(batch *pgx.Batch) {
 		rows = rows[:0]
 		batch.Queue(query, args).Query(func(found pgx.Rows) error {
 			for found.Next() {

@@ -32,7 +32,7 @@ func TestFulfilmentsAreListedByPage(t *testing.T) {
 	}
 	var got []string
 	for after := ""; ; {
-		page, err := w.FulfillmentsAfter(t.Context(), after, time.Time{}, 10)
+		page, err := w.ListFulfillments(t.Context(), after, time.Time{}, 10)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page), 10)
 		if len(page) == 0 {
@@ -47,7 +47,7 @@ func TestFulfilmentsAreListedByPage(t *testing.T) {
 
 	row, err := w.FindFulfillment(t.Context(), "order-07")
 	require.NoError(t, err)
-	late, err := w.FulfillmentsAfter(t.Context(), "", row.CreatedAt, 100)
+	late, err := w.ListFulfillments(t.Context(), "", row.CreatedAt, 100)
 	require.NoError(t, err)
 	require.Len(t, late, 18, "those written since then")
 }
@@ -55,28 +55,28 @@ func TestFulfilmentsAreListedByPage(t *testing.T) {
 func TestFulfilmentsAreReadForManyOrders(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
-	rows, err := w.Fulfillments(t.Context(), []string{"order-none", orderID})
+	rows, err := w.FindFulfillments(t.Context(), []string{"order-none", orderID})
 	require.NoError(t, err)
 	want := w.mustFind(orderID)
 	require.Equal(t, []fulfillment.Row{want}, rows, "what is listed is what one row tells")
 
 	w.close(shipped())
-	rows, err = w.Fulfillments(t.Context(), []string{orderID})
+	rows, err = w.FindFulfillments(t.Context(), []string{orderID})
 	require.NoError(t, err)
 	require.Equal(t, order.StatusShipped, rows[0].Status)
 	require.Equal(t, email.KindShipment, rows[0].MailDue)
 
 	claim := w.claim(email.KindShipment)
 	w.settle(email.Outcome{Kind: email.KindShipment, Attempt: claim.Attempt, Status: email.StatusSent, MessageID: "m"})
-	rows, err = w.Fulfillments(t.Context(), []string{orderID})
+	rows, err = w.FindFulfillments(t.Context(), []string{orderID})
 	require.NoError(t, err)
 	require.Empty(t, rows[0].MailDue)
 	require.Equal(t, []email.Kind{email.KindConfirmation}, rows[0].AlsoDue, "nobody has sent the older one")
 
-	none, err := w.Fulfillments(t.Context(), nil)
+	none, err := w.FindFulfillments(t.Context(), nil)
 	require.NoError(t, err)
 	require.Empty(t, none)
-	_, err = w.Fulfillments(t.Context(), make([]string, 1001))
+	_, err = w.FindFulfillments(t.Context(), make([]string, 1001))
 	require.ErrorIs(t, err, fulfillment.ErrInvalid)
 }
 
@@ -88,15 +88,15 @@ func TestTheRoleThatReconcilesReadsNothingPersonal(t *testing.T) {
 	address, err := url.Parse(w.url)
 	require.NoError(t, err)
 	address.User = url.UserPassword("reconciler", "secret")
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: address.String()})
+	store, err := openStores(t.Context(), postgres.Config{URL: address.String()})
 	require.NoError(t, err)
 	defer store.Close()
 
 	require.NoError(t, store.CheckSchema(t.Context()))
-	rows, err := store.Fulfillments(t.Context(), []string{orderID})
+	rows, err := store.FindFulfillments(t.Context(), []string{orderID})
 	require.NoError(t, err)
 	require.Len(t, rows, 1)
-	rows, err = store.FulfillmentsAfter(t.Context(), "", time.Time{}, 10)
+	rows, err = store.ListFulfillments(t.Context(), "", time.Time{}, 10)
 	require.NoError(t, err)
 	require.Len(t, rows, 1)
 	_, err = store.FindFulfillment(t.Context(), orderID)

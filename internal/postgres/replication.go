@@ -47,10 +47,10 @@ type Replication struct {
 }
 
 // OpenReplication connects, and reads which server it is connected to.
-func (s *Store) OpenReplication(ctx context.Context, slot string) (*Replication, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (p *Publication) OpenReplication(ctx context.Context, slot string) (*Replication, error) {
+	ctx, cancel := p.pool.withDeadline(ctx)
 	defer cancel()
-	settings, err := s.replicationConfig()
+	settings, err := p.replicationConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (s *Store) OpenReplication(ctx context.Context, slot string) (*Replication,
 	if err != nil {
 		return nil, describeReplication("connect for replication", err)
 	}
-	r := &Replication{conn: conn, slot: slot, timeout: s.config.CallTimeout, decoder: newDecoder()}
+	r := &Replication{conn: conn, slot: slot, timeout: p.pool.config.CallTimeout, decoder: newDecoder()}
 	if err := r.identify(ctx); err != nil {
 		r.Close()
 		return nil, err
@@ -69,13 +69,13 @@ func (s *Store) OpenReplication(ctx context.Context, slot string) (*Replication,
 // replicationConfig returns the pool's settings, because the pool understands more in a
 // URL than the driver does, adapted for a replication connection. It may be idle for
 // long. The server must notice soon when it ends, because the next reader waits for that.
-func (s *Store) replicationConfig() (*pgconn.Config, error) {
-	settings, err := parseURL(s.config.URL)
+func (p *Publication) replicationConfig() (*pgconn.Config, error) {
+	settings, err := parseURL(p.pool.config.URL)
 	if err != nil {
 		return nil, err
 	}
-	settings.ConnConfig.ConnectTimeout = s.config.CallTimeout
-	nameApplication(settings.ConnConfig, s.config.ApplicationName)
+	settings.ConnConfig.ConnectTimeout = p.pool.config.CallTimeout
+	nameApplication(settings.ConnConfig, p.pool.config.ApplicationName)
 	for name, value := range map[string]string{
 		isolationSetting: requiredIsolation, schemaSetting: requiredSchema, zoneSetting: requiredZone,
 		"replication": "database", "datestyle": "ISO", "idle_session_timeout": "0", "statement_timeout": "0", "lock_timeout": "0",

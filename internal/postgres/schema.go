@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"orderflow/internal/ops"
 )
 
 // versionTable holds one number: how many migrations have run.
@@ -21,14 +23,14 @@ var migrationFiles embed.FS
 func migrations() ([]string, error) { return fs.Glob(migrationFiles, "migrations/*.sql") }
 
 // CheckSchema returns ErrSchemaOutdated if migrations of this binary have not run.
-func (s *Store) CheckSchema(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (p *Pool) CheckSchema(ctx context.Context) error {
+	ctx, cancel := p.withDeadline(ctx)
 	defer cancel()
 	names, err := migrations()
 	if err != nil {
 		return err
 	}
-	version, err := schemaVersion(ctx, s.pool)
+	version, err := schemaVersion(ctx, p.db)
 	if err != nil && !isUndefinedTable(err) { // before the first migration, the version is 0
 		return describe("check schema", err)
 	}
@@ -39,9 +41,12 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 	return nil
 }
 
-// MayPass reports whether an error of CheckSchema may clear without a migration. A schema
-// that is too old must be migrated first.
-func MayPass(err error) bool { return errors.Is(err, ErrUnavailable) }
+// AwaitSchema waits until the database responds, and returns nil if its schema is current.
+// It returns ErrSchemaOutdated without waiting for a migration, and an error if ctx ends
+// first.
+func (p *Pool) AwaitSchema(ctx context.Context, life *ops.Life) error {
+	return life.Await(ctx, "postgres", p.CheckSchema, func(err error) bool { return errors.Is(err, ErrUnavailable) })
+}
 
 // schemaVersion returns how many migrations have run.
 func schemaVersion(ctx context.Context, db interface {

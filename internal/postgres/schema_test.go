@@ -19,7 +19,7 @@ import (
 func TestMigrateBringsAnEmptyDatabaseToTheVersionThatIsChecked(t *testing.T) {
 	t.Parallel()
 	url := database(t, "template1")
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: url})
+	store, err := openStores(t.Context(), postgres.Config{URL: url})
 	require.NoError(t, err)
 	defer store.Close()
 	err = store.CheckSchema(t.Context())
@@ -229,10 +229,10 @@ func TestTheWorkersRoleNeedsNoMoreThanItsGrants(t *testing.T) {
 	address, err := url.Parse(w.url)
 	require.NoError(t, err)
 	address.User = url.UserPassword("Worker's", "secret")
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: address.String()})
+	store, err := openStores(t.Context(), postgres.Config{URL: address.String()})
 	require.NoError(t, err)
 	t.Cleanup(store.Close)
-	limited := &world{Store: store, t: t, url: address.String(), conn: w.conn}
+	limited := &world{stores: store, t: t, url: address.String(), conn: w.conn}
 
 	require.NoError(t, limited.CheckSchema(t.Context()))
 	limited.start()
@@ -240,7 +240,7 @@ func TestTheWorkersRoleNeedsNoMoreThanItsGrants(t *testing.T) {
 	limited.settle(outcome(1, "sent", "m-1"))
 	limited.close(cancelled())
 	require.NoError(t, limited.EraseOrder(t.Context(), orderID))
-	_, _, err = limited.UnsettledEmails(t.Context())
+	_, _, err = limited.CountUnsettledEmails(t.Context())
 	require.NoError(t, err)
 	require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_history"), 2)
 

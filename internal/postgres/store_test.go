@@ -20,7 +20,7 @@ import (
 func TestOpenNeedsNoDatabaseAndCallsSayThatItIsUnavailable(t *testing.T) {
 	t.Parallel()
 	port := devservertest.Port(t) // nobody listens there, and nobody will
-	store, err := postgres.Open(t.Context(), postgres.Config{
+	store, err := openStores(t.Context(), postgres.Config{
 		URL: fmt.Sprintf("postgres://someone:hush@127.0.0.1:%d/orderflow?sslmode=disable", port),
 	})
 	require.NoError(t, err)
@@ -37,7 +37,7 @@ func TestOpenNeedsNoDatabaseAndCallsSayThatItIsUnavailable(t *testing.T) {
 func TestAMalformedURLIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	const url = "postgres://someone:hush@127.0.0.1:not-a-port/orderflow"
-	_, err := postgres.Open(t.Context(), postgres.Config{URL: url})
+	_, err := openStores(t.Context(), postgres.Config{URL: url})
 	require.ErrorContains(t, err, "POSTGRES_URL: must be a connection string")
 	require.NotContains(t, err.Error(), "hush")
 	err = postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler))
@@ -61,7 +61,7 @@ func TestPlaintextToAnotherMachineIsAskedForAndWarnedOf(t *testing.T) {
 		"postgres://u:hush@db.example.com,127.0.0.1/o?sslmode=verify-full": fine,
 	} {
 		var said bytes.Buffer
-		store, err := postgres.Open(t.Context(), postgres.Config{URL: url, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+		store, err := openStores(t.Context(), postgres.Config{URL: url, Logger: slog.New(slog.NewTextHandler(&said, nil))})
 		if want == refused {
 			require.ErrorContains(t, err, "POSTGRES_URL: would go on without TLS", url)
 			require.ErrorContains(t, postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler)), "without TLS", url)
@@ -174,7 +174,7 @@ func TestATransactionThatKeepsLosingIsUnavailable(t *testing.T) {
 
 func TestAMissingTableIsTheOperatorsToMend(t *testing.T) {
 	t.Parallel()
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: database(t, "template1")})
+	store, err := openStores(t.Context(), postgres.Config{URL: database(t, "template1")})
 	require.NoError(t, err)
 	defer store.Close()
 

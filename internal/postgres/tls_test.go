@@ -32,7 +32,7 @@ func encrypted(t *testing.T, until time.Time) (address *url.URL, certFile string
 func ping(t *testing.T, address url.URL, query url.Values) error {
 	t.Helper()
 	address.RawQuery = query.Encode()
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: address.String(), CallTimeout: 10 * time.Second})
+	store, err := openStores(t.Context(), postgres.Config{URL: address.String(), CallTimeout: 10 * time.Second})
 	require.NoError(t, err)
 	defer store.Close()
 	return store.Ping(t.Context())

@@ -33,6 +33,13 @@ func (p Projection) suffix() string {
 	return ""
 }
 
+// CustomerView holds one row per customer and per order, projected from the event
+// streams. The projector writes it, and the api reads it. It is safe for concurrent use.
+type CustomerView struct{ pool *Pool }
+
+// NewCustomerView returns the view in the pool's database.
+func NewCustomerView(pool *Pool) *CustomerView { return &CustomerView{pool: pool} }
+
 // ViewPosition is the position in the log up to which a view is current.
 type ViewPosition struct {
 	Commit, Prepare uint64
@@ -40,12 +47,12 @@ type ViewPosition struct {
 }
 
 // Position returns how far the log was projected into a view.
-func (s *Store) Position(ctx context.Context, p Projection) (ViewPosition, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (v *CustomerView) Position(ctx context.Context, p Projection) (ViewPosition, error) {
+	ctx, cancel := v.pool.withDeadline(ctx)
 	defer cancel()
 	var position ViewPosition
 	var eventAt *time.Time
-	err := s.pool.QueryRow(ctx, `SELECT commit_position, prepare_position, event_at FROM projector_position WHERE view = $1`, p).
+	err := v.pool.db.QueryRow(ctx, `SELECT commit_position, prepare_position, event_at FROM projector_position WHERE view = $1`, p).
 		Scan(&position.Commit, &position.Prepare, &eventAt)
 	if eventAt != nil {
 		position.EventAt = *eventAt
@@ -57,10 +64,10 @@ func (s *Store) Position(ctx context.Context, p Projection) (ViewPosition, error
 // changes in order, and stores the rows together with the position after the last change.
 // It returns ErrPositionMoved, and stores nothing, if the view is no longer at the
 // position from.
-func (s *Store) Project(ctx context.Context, p Projection, from, to ViewPosition, changes []view.Change) error {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (v *CustomerView) Project(ctx context.Context, p Projection, from, to ViewPosition, changes []view.Change) error {
+	ctx, cancel := v.pool.withDeadline(ctx)
 	defer cancel()
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, v.pool.db, func(tx pgx.Tx) error {
 		if err := movePosition(ctx, tx, p, from, to); err != nil || len(changes) == 0 {
 			return err
 		}
@@ -95,21 +102,21 @@ func movePosition(ctx context.Context, tx pgx.Tx, p Projection, from, to ViewPos
 
 // BeginRebuild creates empty tables for a view that is built alongside the one that is
 // read. Tables of an earlier rebuild are dropped.
-func (s *Store) BeginRebuild(ctx context.Context) error {
-	return s.rebuildStep(ctx, "begin the rebuild", `SELECT projector_rebuild_begin()`)
+func (v *CustomerView) BeginRebuild(ctx context.Context) error {
+	return v.rebuildStep(ctx, "begin the rebuild", `SELECT projector_rebuild_begin()`)
 }
 
 // FinishRebuild replaces the view that is read by the one that was built up to a
 // position, in one transaction. It returns an error if another rebuild has begun
 // meanwhile.
-func (s *Store) FinishRebuild(ctx context.Context, at ViewPosition) error {
-	return s.rebuildStep(ctx, "finish the rebuild", `SELECT projector_rebuild_finish($1, $2)`, at.Commit, at.Prepare)
+func (v *CustomerView) FinishRebuild(ctx context.Context, at ViewPosition) error {
+	return v.rebuildStep(ctx, "finish the rebuild", `SELECT projector_rebuild_finish($1, $2)`, at.Commit, at.Prepare)
 }
 
-func (s *Store) rebuildStep(ctx context.Context, op, statement string, arguments ...any) error {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (v *CustomerView) rebuildStep(ctx context.Context, op, statement string, arguments ...any) error {
+	ctx, cancel := v.pool.withDeadline(ctx)
 	defer cancel()
-	_, err := s.pool.Exec(ctx, statement, arguments...)
+	_, err := v.pool.db.Exec(ctx, statement, arguments...)
 	return describe(op, err)
 }
 

@@ -8,12 +8,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"orderflow/internal/email"
-	"orderflow/internal/fulfillment"
 	"orderflow/internal/view"
 )
 
-// CustomerView is a customer as the view has it.
-type CustomerView struct {
+// ViewCustomer is a customer as the view has it.
+type ViewCustomer struct {
 	view.Customer
 	Orders   int          // number of all orders
 	Recent   []view.Order // the newest orders, newest first
@@ -22,41 +21,25 @@ type CustomerView struct {
 
 // FindCustomer returns a customer's view with the given number of recent orders, all read
 // in one snapshot. It returns ErrNotFound if no stream mentions the customer.
-func (s *Store) FindCustomer(ctx context.Context, customerID string, recent int) (found CustomerView, err error) {
-	err = s.readSnapshot(ctx, "find customer", func(ctx context.Context, tx pgx.Tx) error {
+func (v *CustomerView) FindCustomer(ctx context.Context, customerID string, recent int) (found ViewCustomer, err error) {
+	err = v.readSnapshot(ctx, "find customer", func(ctx context.Context, tx pgx.Tx) error {
 		found, err = findCustomer(ctx, tx, customerID, recent)
 		return err
 	})
 	return found, err
 }
 
-// FindOrder returns the order's row, or ErrNotFound. It does not report which email is
-// due: whether one may be sent again depends on its address, and the role that looks up
-// orders has no right to read addresses.
-func (s *Store) FindOrder(ctx context.Context, orderID string) (row fulfillment.Row, err error) {
-	err = s.readSnapshot(ctx, "find order", func(ctx context.Context, tx pgx.Tx) error {
-		err := scanRow(tx.QueryRow(ctx, `SELECT `+rowColumns+`, coalesce((SELECT e.status FROM email_delivery e
-			WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1), 'none'), '', NULL::text[]
-			FROM order_fulfillment f WHERE f.order_id = $1`, orderID), &row)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return ErrNotFound
-		}
-		return err
-	})
-	return row, err
-}
-
-// OrderView is what is known about an order in addition to its row.
-type OrderView struct {
+// ViewOrder is what is known about an order in addition to its row.
+type ViewOrder struct {
 	Order    *view.Order      // as the view has it; nil if the order is not projected yet
 	Mails    []email.Delivery // oldest first; Since is when the email was sent or entered its state
 	Position ViewPosition     // how far the log was projected
 }
 
-// FindOrderView returns what the view and the send ledger contain about an order, all
+// FindOrder returns what the view and the send ledger contain about an order, all
 // read in one snapshot.
-func (s *Store) FindOrderView(ctx context.Context, orderID string) (found OrderView, err error) {
-	err = s.readSnapshot(ctx, "find order view", func(ctx context.Context, tx pgx.Tx) error {
+func (v *CustomerView) FindOrder(ctx context.Context, orderID string) (found ViewOrder, err error) {
+	err = v.readSnapshot(ctx, "find order in the view", func(ctx context.Context, tx pgx.Tx) error {
 		rows := view.Rows{Orders: map[string]*view.Order{}}
 		if err := loadOrders(ctx, tx, ProjectionLive, []string{orderID}, rows); err != nil {
 			return err
@@ -77,18 +60,18 @@ func (s *Store) FindOrderView(ctx context.Context, orderID string) (found OrderV
 }
 
 // readSnapshot runs all queries of read in one snapshot.
-func (s *Store) readSnapshot(ctx context.Context, op string, read func(context.Context, pgx.Tx) error) error {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (v *CustomerView) readSnapshot(ctx context.Context, op string, read func(context.Context, pgx.Tx) error) error {
+	ctx, cancel := v.pool.withDeadline(ctx)
 	defer cancel()
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, s.pool, snapshot, func(tx pgx.Tx) error { return read(ctx, tx) })
+	err := pgx.BeginTxFunc(ctx, v.pool.db, snapshot, func(tx pgx.Tx) error { return read(ctx, tx) })
 	if errors.Is(err, ErrNotFound) {
 		return err
 	}
 	return describe(op, err)
 }
 
-func findCustomer(ctx context.Context, tx pgx.Tx, customerID string, recent int) (found CustomerView, err error) {
+func findCustomer(ctx context.Context, tx pgx.Tx, customerID string, recent int) (found ViewCustomer, err error) {
 	rows := view.Rows{Customers: map[string]*view.Customer{}}
 	if err := loadCustomers(ctx, tx, ProjectionLive, []string{customerID}, rows); err != nil {
 		return found, err

@@ -18,7 +18,7 @@ const (
 )
 
 // Locks elects one of several replicas as the leader. The real implementation is
-// postgres.Store.
+// postgres.Pool.
 type Locks interface {
 	TryLock(ctx context.Context, name string) (*postgres.Lock, error)
 }

@@ -46,7 +46,7 @@ type Events interface {
 	Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent.Step) error) error
 }
 
-// Store stores the view. The real implementation is postgres.Store.
+// Store stores the view. The real implementation is postgres.CustomerView.
 type Store interface {
 	Position(ctx context.Context, p postgres.Projection) (postgres.ViewPosition, error)
 	Project(ctx context.Context, p postgres.Projection, from, to postgres.ViewPosition, changes []view.Change) error

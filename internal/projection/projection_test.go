@@ -86,7 +86,7 @@ func TestRebuild_StartsAgainAfterInterruption(t *testing.T) {
 	rig := newProjectorRig(t, kurrentsim.Options{})
 	history := newHistory(4)
 	rig.appendSteps(history, 200)
-	store := rig.store()
+	store := postgres.NewCustomerView(rig.pool())
 	require.NoError(t, store.BeginRebuild(t.Context()))
 	_, err := rig.db.Exec(t.Context(), `INSERT INTO customer_view_rebuild (customer_id, limit_minor, reserved_minor, credit_revision,
 		updated_at) VALUES ('c-1', 1, 1, 99, now()); UPDATE projector_position SET commit_position = 5 WHERE view = 'rebuild'`)
@@ -235,7 +235,7 @@ func TestFinishRebuild_RejectsAnotherRebuild(t *testing.T) {
 	history := newHistory(11)
 	rig.appendSteps(history, 50)
 	rig.rebuild()
-	store := rig.store()
+	store := postgres.NewCustomerView(rig.pool())
 	require.NoError(t, store.BeginRebuild(t.Context()))
 
 	require.Error(t, store.FinishRebuild(t.Context(), postgres.ViewPosition{Commit: 77, Prepare: 77}))

@@ -16,13 +16,13 @@ import (
 
 // Rebuild builds a new view alongside the live one and replaces it. A rebuild that was
 // interrupted starts again from the beginning.
-func Rebuild(ctx context.Context, events Events, store *postgres.Store, logger *slog.Logger) error {
-	return lead(ctx, store, "projector rebuild", logger, func(ctx context.Context) error {
-		return build(ctx, events, store, logger)
+func Rebuild(ctx context.Context, events Events, pool *postgres.Pool, logger *slog.Logger) error {
+	return lead(ctx, pool, "projector rebuild", logger, func(ctx context.Context) error {
+		return build(ctx, events, postgres.NewCustomerView(pool), logger)
 	})
 }
 
-func build(ctx context.Context, events Events, store *postgres.Store, logger *slog.Logger) error {
+func build(ctx context.Context, events Events, store *postgres.CustomerView, logger *slog.Logger) error {
 	if err := store.BeginRebuild(ctx); err != nil {
 		return err
 	}

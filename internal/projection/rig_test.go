@@ -60,18 +60,18 @@ func (rig *projectorRig) client(url string) *kurrent.Client {
 	return client
 }
 
-func (rig *projectorRig) store() *postgres.Store {
+func (rig *projectorRig) pool() *postgres.Pool {
 	rig.t.Helper()
-	store, err := postgres.Open(rig.t.Context(), postgres.Config{URL: rig.url, MaxConns: 4, CallTimeout: CallTimeout})
+	pool, err := postgres.Open(rig.t.Context(), postgres.Config{URL: rig.url, MaxConns: 4, CallTimeout: CallTimeout})
 	require.NoError(rig.t, err)
-	rig.t.Cleanup(store.Close)
-	return store
+	rig.t.Cleanup(pool.Close)
+	return pool
 }
 
 // projector returns a projection that follows the log through a client.
 func (rig *projectorRig) projector(events *kurrent.Client) *Projection {
 	return &Projection{
-		name: postgres.ProjectionLive, events: events, store: rig.store(), metrics: NewMetrics(prometheus.NewRegistry()),
+		name: postgres.ProjectionLive, events: events, store: postgres.NewCustomerView(rig.pool()), metrics: NewMetrics(prometheus.NewRegistry()),
 		logger: slog.New(slog.DiscardHandler),
 	}
 }
@@ -83,12 +83,13 @@ func (rig *projectorRig) start(p *Projection) (stop func()) {
 }
 
 func (rig *projectorRig) startLogging(p *Projection, log io.Writer) (stop func()) {
+	pool := rig.pool()
 	ctx, cancel := context.WithCancel(rig.t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		p.logger = slog.New(slog.NewTextHandler(log, nil))
-		p.Run(ctx, p.store.(*postgres.Store))
+		p.Run(ctx, pool)
 	}()
 	stop = func() { cancel(); <-done }
 	rig.t.Cleanup(stop)
@@ -121,5 +122,5 @@ func (rig *projectorRig) append(stream string, events ...kurrent.NewEvent) {
 
 func (rig *projectorRig) rebuild() {
 	rig.t.Helper()
-	require.NoError(rig.t, Rebuild(rig.t.Context(), rig.events, rig.store(), slog.New(slog.DiscardHandler)))
+	require.NoError(rig.t, Rebuild(rig.t.Context(), rig.events, rig.pool(), slog.New(slog.DiscardHandler)))
 }

@@ -18,8 +18,8 @@ var ErrGap = errors.New("the stream lacks earlier versions")
 // time: it expects the version's revision, and the event id is derived from the version's
 // content.
 type Appender struct {
-	Events *kurrent.Client
-	Store  *postgres.Store
+	Events  *kurrent.Client
+	History *postgres.History
 }
 
 // Append appends the event of a version. It returns a *Refusal, ErrGap, or a temporary
@@ -96,7 +96,7 @@ const historyPage = 100
 // reading or by a restored event store.
 func (a Appender) Replay(ctx context.Context, orderID string) (last int64, err error) {
 	for last = -1; ; {
-		page, err := a.Store.OrderHistory(ctx, orderID, last+1, historyPage)
+		page, err := a.History.OrderPage(ctx, orderID, last+1, historyPage)
 		if err != nil || len(page) == 0 {
 			return last, err
 		}

@@ -158,9 +158,9 @@ type heapMeter struct {
 	each func()
 }
 
-func (m heapMeter) Fulfillments(ctx context.Context, ids []string) (rows []fulfillment.Row, err error) {
+func (m heapMeter) FindFulfillments(ctx context.Context, ids []string) (rows []fulfillment.Row, err error) {
 	m.each()
-	return m.Rows.Fulfillments(ctx, ids)
+	return m.Rows.FindFulfillments(ctx, ids)
 }
 
 func heapInUse() uint64 {

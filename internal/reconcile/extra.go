@@ -23,7 +23,7 @@ const listTimeout = 30 * time.Second
 // those were placed before --since, or erased.
 func (r *reconciliation) checkRows(ctx context.Context) error {
 	for after := ""; ; {
-		rows, err := r.rows.FulfillmentsAfter(ctx, after, r.since, batchSize)
+		rows, err := r.rows.ListFulfillments(ctx, after, r.since, batchSize)
 		if err != nil || len(rows) == 0 {
 			return err
 		}

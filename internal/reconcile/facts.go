@@ -147,7 +147,7 @@ func (r *reconciliation) emailLost(ctx context.Context, row fulfillment.Row, rep
 
 // row returns the order's fulfillment, or the zero row if there is none.
 func (r *reconciliation) row(ctx context.Context, orderID string) (fulfillment.Row, error) {
-	rows, err := r.rows.Fulfillments(ctx, []string{orderID})
+	rows, err := r.rows.FindFulfillments(ctx, []string{orderID})
 	if err != nil || len(rows) == 0 {
 		return fulfillment.Row{}, err
 	}

@@ -18,6 +18,7 @@ import (
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
+	"orderflow/internal/postgres"
 	"orderflow/internal/routes"
 	"orderflow/internal/streams"
 	"orderflow/workflows"
@@ -58,7 +59,7 @@ func (h *reconcileRig) loseEnd(id string) {
 // revision.
 func (h *reconcileRig) publish(id string) {
 	h.t.Helper()
-	versions, err := h.store.OrderHistory(h.t.Context(), id, 0, 10)
+	versions, err := postgres.NewHistory(h.pool).OrderPage(h.t.Context(), id, 0, 10)
 	require.NoError(h.t, err)
 	require.NotEmpty(h.t, versions)
 	for _, v := range versions {
@@ -80,7 +81,7 @@ func (h *reconcileRig) publish(id string) {
 // find returns the whole row.
 func (h *reconcileRig) find(id string) fulfillment.Row {
 	h.t.Helper()
-	row, err := h.store.FindFulfillment(h.t.Context(), id)
+	row, err := h.rows.FindFulfillment(h.t.Context(), id)
 	require.NoError(h.t, err)
 	return row
 }

@@ -188,7 +188,7 @@ func (r *reconciliation) rowsOf(ctx context.Context, batch []workflows.Input) (m
 	for i, input := range batch {
 		ids[i] = input.OrderID
 	}
-	found, err := r.rows.Fulfillments(ctx, ids)
+	found, err := r.rows.FindFulfillments(ctx, ids)
 	for _, row := range found {
 		rows[row.OrderID] = row
 	}

@@ -49,10 +49,10 @@ type Options struct {
 	Wait          time.Duration // for the repairs to take effect
 }
 
-// Rows lists the rows of the orders' fulfillments. postgres.Store implements it.
+// Rows lists the rows of the orders' fulfillments. postgres.Fulfillments implements it.
 type Rows interface {
-	Fulfillments(ctx context.Context, orderIDs []string) ([]fulfillment.Row, error)
-	FulfillmentsAfter(ctx context.Context, orderID string, since time.Time, limit int) ([]fulfillment.Row, error)
+	FindFulfillments(ctx context.Context, orderIDs []string) ([]fulfillment.Row, error)
+	ListFulfillments(ctx context.Context, orderID string, since time.Time, limit int) ([]fulfillment.Row, error)
 }
 
 // Run compares the stores.

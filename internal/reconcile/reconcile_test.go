@@ -347,7 +347,7 @@ func aContinuedOrder(t *testing.T) {
 	} {
 		listed.Executions = append(listed.Executions, &workflow.WorkflowExecutionInfo{Execution: executionOf(id, ""), Status: status})
 	}
-	r := newReconciliation(Options{Temporal: h.temporal, Events: h.Events, Rows: h.store, Logger: slog.New(slog.DiscardHandler)})
+	r := newReconciliation(Options{Temporal: h.temporal, Events: h.Events, Rows: h.rows, Logger: slog.New(slog.DiscardHandler)})
 	r.known.add(id)
 	require.EventuallyWithT(t, func(t *assert.CollectT) { // it may still be running its last task
 		r.report = Findings{}

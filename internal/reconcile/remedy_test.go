@@ -89,7 +89,7 @@ func TestStart_Codec(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
 	r := newReconciliation(Options{
-		Temporal: temporal, Payloads: temporalclient.NewPayloads(options), Events: h.Events, Rows: h.store, Logger: slog.New(slog.DiscardHandler),
+		Temporal: temporal, Payloads: temporalclient.NewPayloads(options), Events: h.Events, Rows: h.rows, Logger: slog.New(slog.DiscardHandler),
 	})
 	placed, err := h.orders.FindPlaced(t.Context(), h.place(startertest.NewOrderID()))
 	require.NoError(t, err)

@@ -51,7 +51,8 @@ type reconcileRig struct {
 	t         *testing.T
 	temporal  client.Client
 	address   string // of PostgreSQL
-	store     *postgres.Store
+	pool      *postgres.Pool
+	rows      *postgres.Fulfillments
 	orders    streams.Orders
 	accounts  *streams.CreditAccounts
 	namespace string
@@ -177,9 +178,10 @@ func newReconcileRig(t *testing.T, options kurrentsim.Options, hold time.Duratio
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
 	h.Starter = startertest.New(t, program, server.URL(), "TEMPORAL_ADDRESS="+servers.Temporal(t), "TEMPORAL_NAMESPACE="+h.namespace,
 		"STARTER_CONCURRENCY=8") // the worker shares the machine with those of other tests
-	h.store, err = postgres.Open(t.Context(), postgres.Config{URL: h.address, MaxConns: 24})
+	h.pool, err = postgres.Open(t.Context(), postgres.Config{URL: h.address, MaxConns: 24})
 	require.NoError(t, err)
-	t.Cleanup(h.store.Close)
+	t.Cleanup(h.pool.Close)
+	h.rows = postgres.NewFulfillments(h.pool, postgres.EmailRules{})
 	limits, err := credit.ParseLimits("10000.00")
 	require.NoError(t, err)
 	h.orders = streams.Orders{Client: h.Events}
@@ -188,10 +190,11 @@ func newReconcileRig(t *testing.T, options kurrentsim.Options, hold time.Duratio
 	})
 	h.temporal = h.openNamespace()
 	h.gate = &activityGate{
-		CreditAccounts: h.accounts, Fulfillments: h.store, reached: make(chan struct{}), opened: make(chan struct{}),
+		CreditAccounts: h.accounts, Fulfillments: h.rows, reached: make(chan struct{}), opened: make(chan struct{}),
 	}
 	h.activities = &activities.Activities{
-		Credit: h.gate, Orders: h.orders, Fulfillments: h.gate, Published: streams.Fulfillments{Client: h.Events}, Emails: h.store, Mailer: h.mailer, Meter: h.mailer, HoldFor: hold,
+		Credit: h.gate, Orders: h.orders, Fulfillments: h.gate, Published: streams.Fulfillments{Client: h.Events},
+		Emails: postgres.NewEmailLedger(h.pool, postgres.EmailRules{}), Mailer: h.mailer, Meter: h.mailer, HoldFor: hold,
 	}
 	h.startWork()
 	t.Cleanup(func() { h.stopWork() })
@@ -274,7 +277,7 @@ func (h *reconcileRig) row(id string) order.Status {
 }
 
 func (h *reconcileRig) rowFor(t require.TestingT, id string) order.Status {
-	rows, err := h.store.Fulfillments(h.t.Context(), []string{id})
+	rows, err := h.rows.FindFulfillments(h.t.Context(), []string{id})
 	require.NoError(t, err)
 	if len(rows) == 0 {
 		return ""
@@ -326,7 +329,7 @@ func (h *reconcileRig) reconcile(change ...func(*reconciliation)) *Findings {
 
 func (h *reconcileRig) reconcileFor(t require.TestingT, change ...func(*reconciliation)) *Findings {
 	r := newReconciliation(Options{
-		Temporal: h.temporal, Events: h.Events, Rows: h.store, Logger: slog.New(slog.DiscardHandler),
+		Temporal: h.temporal, Events: h.Events, Rows: h.rows, Logger: slog.New(slog.DiscardHandler),
 		Stream: startertest.Stream, Group: startertest.Group, Cutoff: time.Now().Add(time.Second), Wait: longEnough,
 	})
 	for _, change := range change {
@@ -452,7 +455,7 @@ func (h *reconcileRig) writeRow(id string) {
 	h.t.Helper()
 	placed, err := order.DecodePlaced(id, "application/json", orderFor(id, "customer-of-"+id, "USD1.00").Data)
 	require.NoError(h.t, err)
-	_, err = h.store.StartFulfillment(h.t.Context(), fulfillment.Start{Order: placed, SourceEventID: uuid.NewString()})
+	_, err = h.rows.StartFulfillment(h.t.Context(), fulfillment.Start{Order: placed, SourceEventID: uuid.NewString()})
 	require.NoError(h.t, err)
 }
 

@@ -230,7 +230,7 @@ func (l *orderDriver) settled(known *resting) bool {
 }
 
 func (w *Load) lookAtMails(ctx context.Context, known *resting) error {
-	pending, unknown, err := w.options.Stores.Rows.UnsettledEmails(ctx)
+	pending, unknown, err := w.options.Stores.Emails.CountUnsettledEmails(ctx)
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,11 @@ const callTimeout = 5 * time.Second
 type Direct struct {
 	Temporal client.Client
 	Events   *kurrent.Client
-	Rows     *postgres.Store
+	Rows     *postgres.Fulfillments
+	Emails   *postgres.EmailLedger
 	SES      string // URL of the inbox and its faults
+
+	pool *postgres.Pool
 }
 
 // Connect opens the clients.
@@ -34,7 +37,7 @@ func (r *Rig) Connect(ctx context.Context) (*Direct, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	rows, err := postgres.Open(ctx, postgres.Config{
+	pool, err := postgres.Open(ctx, postgres.Config{
 		URL: servers.Postgres, MaxConns: 8, ApplicationName: "orderflow-chaos", CallTimeout: callTimeout,
 	})
 	if err != nil {
@@ -45,15 +48,18 @@ func (r *Rig) Connect(ctx context.Context) (*Direct, error) {
 	temporal, err := temporalclient.Dial(ctx, options, quiet)
 	if err != nil {
 		events.Close()
-		rows.Close()
+		pool.Close()
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	return &Direct{Temporal: temporal, Events: events, Rows: rows, SES: servers.SES}, nil
+	return &Direct{
+		Temporal: temporal, Events: events, SES: servers.SES, pool: pool,
+		Rows: postgres.NewFulfillments(pool, postgres.EmailRules{}), Emails: postgres.NewEmailLedger(pool, postgres.EmailRules{}),
+	}, nil
 }
 
 // Close closes all of them.
 func (d *Direct) Close() {
 	d.Temporal.Close()
 	d.Events.Close()
-	d.Rows.Close()
+	d.pool.Close()
 }

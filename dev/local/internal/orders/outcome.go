@@ -29,9 +29,10 @@ type EventStreams interface {
 	LastEvent(ctx context.Context, stream string) (kurrent.Event, error)
 }
 
-// ViewOrders finds an order in the customer view. postgres.Store implements it.
+// ViewOrders finds an order in the customer view. postgres.CustomerView implements
+// it.
 type ViewOrders interface {
-	FindViewOrder(ctx context.Context, orderID string) (view.Order, error)
+	FindOrder(ctx context.Context, orderID string) (postgres.ViewOrder, error)
 }
 
 // Stores reads the stores that the publisher and the projector write.
@@ -50,11 +51,11 @@ func (s Stores) Outcome(ctx context.Context, state order.State) (Outcome, error)
 		return outcome, fmt.Errorf("read events published for %s: %w", state.OrderID, err)
 	}
 	outcome.LastEvent = event.Type
-	row, err := s.View.FindViewOrder(ctx, state.OrderID)
-	if err != nil && !errors.Is(err, postgres.ErrNotFound) {
+	found, err := s.View.FindOrder(ctx, state.OrderID)
+	if err != nil {
 		return outcome, err
 	}
-	outcome.ViewAgrees = agrees(row, state)
+	outcome.ViewAgrees = found.Order != nil && agrees(*found.Order, state)
 	return outcome, nil
 }
 

@@ -12,28 +12,19 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"orderflow/internal/config"
-	"orderflow/internal/email"
 	"orderflow/internal/failpoint"
 )
 
-// Defaults of Config.
-const (
-	defaultCallTimeout = 10 * time.Second
-	defaultGrace       = 10 * time.Minute
-	defaultLease       = 2 * time.Minute
-)
+// defaultCallTimeout is Config.CallTimeout if it is 0.
+const defaultCallTimeout = 10 * time.Second
 
-// Config says how to reach the database, and how the send ledger treats emails with an
-// unknown outcome.
+// Config says how to reach the database.
 type Config struct {
 	URL             string        // postgres://user:password@host:port/database?sslmode=verify-full
 	MaxConns        int32         // size of the pool: as many as there are concurrent activities; 0: the driver's default
 	ApplicationName string        // shown by pg_stat_activity
 	OwnSessions     bool          // connections keep state between transactions, such as a lock, so poolers are refused
-	CallTimeout     time.Duration // bounds every method, including the wait for a connection; 0: 10s
-	Unknown         email.Policy  // empty: resend
-	Grace           time.Duration // from when an outcome becomes unknown to the single resend; 0: 10m
-	Lease           time.Duration // how long a claim excludes others; must exceed the time of an attempt; 0: 2m
+	CallTimeout     time.Duration // bounds every call, including the wait for a connection; 0: 10s
 	Logger          *slog.Logger  // nil: no logging
 }
 
@@ -41,52 +32,46 @@ func (c Config) withDefaults() Config {
 	if c.CallTimeout <= 0 {
 		c.CallTimeout = defaultCallTimeout
 	}
-	if c.Unknown == "" {
-		c.Unknown = email.PolicyResend
-	}
-	if c.Grace <= 0 {
-		c.Grace = defaultGrace
-	}
-	if c.Lease <= 0 {
-		c.Lease = defaultLease
-	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
 }
 
-// Store reads and writes the database. It is safe for concurrent use.
-type Store struct {
-	pool   *pgxpool.Pool
+// Pool is the connections to one database. Every other type of this package reads and
+// writes through one. It bounds each call, prepares each session, and repeats a
+// transaction that was aborted in favor of another. It also checks the schema and elects
+// one of several processes. It is safe for concurrent use.
+type Pool struct {
+	db     *pgxpool.Pool
 	config Config
 	reads  bool // the URL prefers read-only servers
 }
 
-// Open returns a store without connecting, so the database may be down. Any error is a
+// Open returns a pool without connecting, so the database may be down. Any error is a
 // *config.Error.
-func Open(ctx context.Context, c Config) (*Store, error) {
+func Open(ctx context.Context, c Config) (*Pool, error) {
 	c = c.withDefaults()
 	settings, err := poolConfig(c)
 	if err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, settings)
+	db, err := pgxpool.NewWithConfig(ctx, settings)
 	if err != nil {
 		return nil, config.Invalid("POSTGRES_URL", "has pool settings that cannot be used")
 	}
-	return &Store{pool: pool, config: c, reads: prefersReadOnly(c.URL)}, nil
+	return &Pool{db: db, config: c, reads: prefersReadOnly(c.URL)}, nil
 }
 
 // Close waits for calls in progress and closes the connections.
-func (s *Store) Close() { s.pool.Close() }
+func (p *Pool) Close() { p.db.Close() }
 
 // Ping returns ErrUnavailable if the database does not respond, or is read-only. A
 // read-only server is accepted if the URL asks for one.
-func (s *Store) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (p *Pool) Ping(ctx context.Context) error {
+	ctx, cancel := p.withDeadline(ctx)
 	defer cancel()
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := p.db.Acquire(ctx)
 	if err != nil {
 		return describe("ping", err)
 	}
@@ -95,7 +80,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	if err := conn.QueryRow(ctx, `SHOW transaction_read_only`).Scan(&readOnly); err != nil {
 		return describe("ping", err)
 	}
-	if readOnly != "on" || s.reads {
+	if readOnly != "on" || p.reads {
 		return nil
 	}
 	_ = conn.Conn().Close(ctx) // the next connection may reach a server that takes writes
@@ -130,6 +115,11 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 	return settings, nil
 }
 
+// withDeadline bounds a call. The caller must call the returned function when it is done.
+func (p *Pool) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, p.config.CallTimeout)
+}
+
 // conflictRetries is how often a transaction that was aborted in favor of another is
 // repeated before the error is returned.
 const conflictRetries = 4
@@ -137,13 +127,13 @@ const conflictRetries = 4
 // transact sends the statements of a batch together. They are one transaction, because
 // nothing between them ends it. The connection returns to the pool during the pause
 // before a retry.
-func (s *Store) transact(ctx context.Context, op string, statements func(*pgx.Batch)) error {
-	ctx, cancel := context.WithTimeout(ctx, s.config.CallTimeout)
+func (p *Pool) transact(ctx context.Context, op string, statements func(*pgx.Batch)) error {
+	ctx, cancel := p.withDeadline(ctx)
 	defer cancel()
 	for attempt := 1; ; attempt++ {
 		var batch pgx.Batch
 		statements(&batch)
-		results := s.pool.SendBatch(ctx, &batch)
+		results := p.db.SendBatch(ctx, &batch)
 		failpoint.Hit("worker.transaction.sent")
 		err := results.Close()
 		if !isConflict(err) || attempt > conflictRetries {
