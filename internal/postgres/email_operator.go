@@ -44,8 +44,8 @@ func (l *EmailLedger) ListEmails(ctx context.Context, f email.Filter) (list []em
 	return list[:min(f.Limit, len(list))], len(list) > f.Limit, nil
 }
 
-// CountUnsettledEmails counts the emails that wait or are being sent, and those of which it is
-// unknown whether they were sent.
+// CountUnsettledEmails counts the emails that wait or are being sent, and those of which
+// it is unknown whether they were sent.
 func (l *EmailLedger) CountUnsettledEmails(ctx context.Context) (pending, unknown int64, err error) {
 	ctx, cancel := l.pool.withDeadline(ctx)
 	defer cancel()

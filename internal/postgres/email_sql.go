@@ -1,32 +1,41 @@
 package postgres
 
-// thisEmail selects the row that a claim or an outcome is about, joined with its order.
-const thisEmail = ` e.order_id = @order_id AND e.kind = @kind AND f.order_id = e.order_id `
+// The statements of senders. A claim sends lockOrder, expireAttempt, takeEmail and
+// selectEmail in one transaction; an outcome sends lockOrder, one of the two that settle,
+// and selectEmailStatus.
 
 // expireAttempt marks an attempt whose lease has ended as unknown: its outcome was never
-// reported.
+// reported. Repeated, it finds the email in another status and changes nothing.
 const expireAttempt = `
 UPDATE email_delivery SET status = 'unknown', unknown_attempts = unknown_attempts + 1, unknown_at = clock_timestamp(),
     lease_until = NULL, updated_at = clock_timestamp()
 WHERE order_id = @order_id AND kind = @kind AND status = 'sending' AND lease_until <= clock_timestamp()`
 
-// takeEmail claims an email for the caller: a pending one, or one whose outcome stayed
-// unknown through the grace time.
+// takeEmail claims an email for the caller: a pending one or, if that is the policy, one
+// whose single unknown outcome stayed unknown through the grace time. The confirmation of
+// a canceled order is never sent, not even once more. Repeated, it finds the email being
+// sent and returns no row, so a claim whose response was lost has no owner until its
+// lease ends.
 const takeEmail = `
 UPDATE email_delivery e SET status = 'sending', attempt = e.attempt + 1, lease_until = clock_timestamp() + @lease::interval,
     updated_at = clock_timestamp()
 FROM order_fulfillment f
-WHERE ` + thisEmail + ` AND (e.status = 'pending' AND NOT ` + withdrawn + `
-    OR ` + resendable + ` AND e.unknown_at + @grace::interval <= clock_timestamp())
+WHERE e.order_id = @order_id AND e.kind = @kind AND f.order_id = e.order_id
+    AND (e.status = 'pending' AND NOT (e.kind = 'confirmation' AND f.status = 'cancelled')
+        OR (@resend AND e.status = 'unknown' AND e.unknown_attempts = 1
+            AND e.recipient IS NOT NULL AND NOT (e.kind = 'confirmation' AND f.status = 'cancelled'))
+            AND e.unknown_at + @grace::interval <= clock_timestamp())
 RETURNING e.attempt`
 
 // selectEmail reads an email, what the letter says, and how long to wait if another
-// caller's lease or the grace time is running.
+// caller's lease or the grace time of takeEmail is running.
 const selectEmail = `
 SELECT e.status, e.attempt,
     CASE -- never zero if there is something to wait for, even if the wait has ended since the previous statement
         WHEN e.status = 'sending' THEN greatest(e.lease_until - clock_timestamp(), '1ms')
-        WHEN ` + resendable + ` THEN greatest(e.unknown_at + @grace::interval - clock_timestamp(), '1ms')
+        WHEN (@resend AND e.status = 'unknown' AND e.unknown_attempts = 1
+            AND e.recipient IS NOT NULL AND NOT (e.kind = 'confirmation' AND f.status = 'cancelled'))
+            THEN greatest(e.unknown_at + @grace::interval - clock_timestamp(), '1ms')
         ELSE '0'
     END,
     coalesce(e.recipient, ''), concat_ws(' ', f.recipient_title, f.recipient_name), f.total_minor, f.currency,
@@ -39,11 +48,11 @@ FROM email_delivery e, order_fulfillment f, LATERAL (
         coalesce(array_agg(l.unit_price::text ORDER BY l.line_no), '{}') AS unit_prices
     FROM order_fulfillment_line l WHERE l.order_id = f.order_id
 ) lines
-WHERE ` + thisEmail
+WHERE e.order_id = @order_id AND e.kind = @kind AND f.order_id = e.order_id`
 
 // settleSent records a message id whatever the ledger says, because the email has left.
 // The first id is kept; further ones show that an attempt given up as unknown was sent
-// too.
+// too. Repeated, it finds the id recorded and adds nothing.
 const settleSent = `
 UPDATE email_delivery SET status = 'sent', lease_until = NULL, error_code = NULL,
     message_id = coalesce(message_id, @message_id),
@@ -54,24 +63,18 @@ WHERE order_id = @order_id AND kind = @kind`
 
 // settleUnsent records any other outcome, and only for the attempt that owns the row: a
 // later attempt knows better. An email that may be tried again is withdrawn if its order
-// was canceled meanwhile. It then stays unknown if the outcome of an earlier attempt is
-// unknown.
+// was canceled meanwhile: it becomes suppressed, or unknown if the outcome of an earlier
+// attempt is unknown. Repeated, it finds the attempt settled and changes nothing.
 const settleUnsent = `
 UPDATE email_delivery e SET
-    status = CASE WHEN @status::text = 'pending' AND ` + withdrawn + ` THEN ` + withdrawnStatus + ` ELSE @status::text END,
+    status = CASE WHEN @status::text = 'pending' AND (e.kind = 'confirmation' AND f.status = 'cancelled')
+        THEN CASE WHEN unknown_attempts > 0 THEN 'unknown' ELSE 'suppressed' END ELSE @status::text END,
     unknown_attempts = e.unknown_attempts + (@status::text = 'unknown')::integer,
     unknown_at = CASE @status::text WHEN 'unknown' THEN clock_timestamp() ELSE e.unknown_at END,
     error_code = left(regexp_replace(@error_code::text, '[^A-Za-z0-9._-]', '_', 'g'), 64),
     lease_until = NULL, updated_at = clock_timestamp()
 FROM order_fulfillment f
-WHERE ` + thisEmail + ` AND e.status = 'sending' AND e.attempt = @attempt`
+WHERE e.order_id = @order_id AND e.kind = @kind AND f.order_id = e.order_id AND e.status = 'sending' AND e.attempt = @attempt`
 
-// unsettled implies the condition of the index email_delivery_open; otherwise the planner
-// would not use it.
-const unsettled = ` e.status IN ('pending', 'sending', 'unknown') `
-
-const countUnsettled = `
-SELECT count(*) FILTER (WHERE e.status <> 'unknown'), count(*) FILTER (WHERE e.status = 'unknown')
-FROM email_delivery e WHERE ` + unsettled
-
+// selectEmailStatus reads the status that an outcome left behind.
 const selectEmailStatus = `SELECT status FROM email_delivery WHERE order_id = @order_id AND kind = @kind`

@@ -133,7 +133,7 @@ func (f *Fulfillments) write(ctx context.Context, op string, args pgx.NamedArgs,
 		for _, statement := range statements {
 			batch.Queue(statement, args)
 		}
-		batch.Queue(selectFulfillment(), args).QueryRow(func(r pgx.Row) error {
+		batch.Queue(selectFulfillment, args).QueryRow(func(r pgx.Row) error {
 			err := scanRow(r, &row)
 			missing = errors.Is(err, pgx.ErrNoRows)
 			if missing {

@@ -34,15 +34,18 @@ func (f *Fulfillments) RestoreFulfillment(ctx context.Context, restore fulfillme
 		row = fulfillment.Row{}
 		for revision := range restore.Versions {
 			args := f.versionArguments(restore, revision)
-			if revision == 0 {
+			switch {
+			case revision == 0:
 				batch.Queue(restoreFirst, args)
 				batch.Queue(lockOrder, args)
-			} else {
-				batch.Queue(restoreNext(restore.Versions[revision].Status), args)
+			case restore.Versions[revision].Status == order.StatusCancelled:
+				batch.Queue(restoreCancellation, args)
+			default:
+				batch.Queue(restoreNext, args)
 			}
 			batch.Queue(settleKnown, args)
 		}
-		batch.Queue(selectFulfillment(), f.rules.arguments(first.OrderID)).QueryRow(func(r pgx.Row) error { return scanRow(r, &row) })
+		batch.Queue(selectFulfillment, f.rules.arguments(first.OrderID)).QueryRow(func(r pgx.Row) error { return scanRow(r, &row) })
 	})
 	if err == nil && !belongsTo(row, first.CustomerID, first.Total) {
 		err = fmt.Errorf("%s: %w", op, fulfillment.ErrMismatch)
@@ -114,50 +117,3 @@ func unknownAttempts(status email.Status, newest bool) int {
 		return 2
 	}
 }
-
-// restoredEmail inserts an email that the ledger lost, for the order in the CTE closed.
-// Without an address it is suppressed instead of pending.
-const restoredEmail = `
-INSERT INTO email_delivery (order_id, kind, status, recipient, unknown_attempts, unknown_at, resolution, resolved_at)
-SELECT order_id, @mail_kind, CASE WHEN recipient IS NULL AND @mail_status::text = 'pending' THEN 'suppressed' ELSE @mail_status::text END,
-    recipient, @unknown_attempts, CASE WHEN @unknown_attempts::integer > 0 THEN clock_timestamp() END,
-    CASE WHEN @mail_status::text = 'sent' THEN 'sent' END, CASE WHEN @mail_status::text = 'sent' THEN clock_timestamp() END
-FROM (
-    SELECT order_id, coalesce(@mail_recipient::text,
-        (SELECT recipient FROM email_delivery c WHERE c.order_id = closed.order_id AND c.kind = 'confirmation')) AS recipient
-    FROM closed WHERE @mail_kind::text <> ''
-) due `
-
-// keepExisting leaves an email unchanged that the ledger still has.
-const keepExisting = ` ON CONFLICT (order_id, kind) DO NOTHING`
-
-// restoreFirst inserts a row that is missing, its lines and its first email.
-const restoreFirst = `
-WITH closed AS (
-    INSERT INTO order_fulfillment (order_id, customer_id, status, reason, code, total_minor, currency, shipping_method,
-        recipient_title, recipient_name, recipient_phone, address_country, address_lines, source_event_id, placed_at)
-    VALUES (@order_id, @customer_id, @status, @reason, @code, @total_minor, @currency, @shipping_method,
-        @recipient_title, @recipient_name, @recipient_phone, @address_country, @address_lines, @source_event_id, @placed_at)
-    ON CONFLICT (order_id) DO NOTHING
-    RETURNING order_id
-), lines AS (` + insertLines + `
-    FROM closed, ` + orderLines + `
-    ON CONFLICT (order_id, line_no) DO NOTHING
-)` + restoredEmail + keepExisting
-
-// restoreNext brings a row to its next version, with the email that belongs to it. A
-// cancellation withdraws a pending confirmation.
-func restoreNext(status order.Status) string {
-	if status == order.StatusCancelled {
-		return restoreVersion + withdrawConfirmation + restoredEmail + `WHERE (SELECT informed FROM confirmation)` + keepExisting
-	}
-	return restoreVersion + restoredEmail + keepExisting
-}
-
-const restoreVersion = `
-WITH closed AS (
-    UPDATE order_fulfillment SET status = @status, reason = @reason, code = @code, shipping_method = @shipping_method,
-        carrier = @carrier, tracking_number = @tracking_number, source_event_id = @source_event_id, placed_at = @placed_at
-    WHERE order_id = @order_id AND revision = @revision - 1 AND status = 'fulfilling' AND ` + sameOrder + `
-    RETURNING order_id
-)`

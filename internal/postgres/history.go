@@ -23,6 +23,42 @@ func (v Version) Size() int {
 	return fixed + len(v.OrderID) + len(v.EventType) + len(v.Old) + len(v.New)
 }
 
+// selectHistory reads versions in the order of their ids, which is that of the primary
+// key.
+const selectHistory = `
+SELECT id, order_id, revision, event_type, old::text, new::text, at FROM order_fulfillment_history
+WHERE id > @after AND id <= @through ORDER BY id LIMIT @limit`
+
+// selectOrderHistory reads the versions of one order.
+const selectOrderHistory = `
+SELECT id, order_id, revision, event_type, old::text, new::text, at FROM order_fulfillment_history
+WHERE order_id = @order_id AND revision >= @from ORDER BY revision LIMIT @limit`
+
+// selectHistoryLag reads the seconds since the oldest version above an id or since a
+// moment, whichever is longer. least ignores NULL, and so does greatest.
+const selectHistoryLag = `
+SELECT greatest(0, extract(epoch FROM clock_timestamp() - least($2::timestamptz,
+    (SELECT at FROM order_fulfillment_history WHERE id > $1 ORDER BY id LIMIT 1))))::float8`
+
+// selectHistoryHead reads the highest id, and takes a number for this transaction.
+const selectHistoryHead = `
+SELECT coalesce(max(id), 0), pg_current_xact_id()::text::bigint FROM order_fulfillment_history`
+
+// selectSettled reads whether every transaction below a number has ended, and where the
+// log ends.
+const selectSettled = `
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1, pg_current_wal_insert_lsn()::text`
+
+// selectHasOlder reads whether there is a version to prune. clock_timestamp() in place of
+// now() would prevent the use of the index.
+const selectHasOlder = `
+SELECT EXISTS (SELECT FROM order_fulfillment_history h WHERE h.at < now() - $1::interval
+    AND NOT EXISTS (SELECT FROM publisher_set_aside a WHERE a.order_id = h.order_id))`
+
+// pruneHistory deletes a bounded number of old versions, through the only function that
+// may. Repeated, it deletes the next ones.
+const pruneHistory = `SELECT prune_order_fulfillment_history(clock_timestamp() - $1::interval, $2)`
+
 // pageBytes ends a page early. Versions are small, but a few large ones must not fill the
 // memory.
 const pageBytes = 8 << 20
@@ -38,18 +74,13 @@ func NewHistory(pool *Pool) *History { return &History{pool: pool} }
 // It returns at most limit versions, or fewer if they are large. No versions means that
 // there are no more.
 func (h *History) Page(ctx context.Context, after, through int64, limit int) ([]Version, error) {
-	return h.versions(ctx, "read history", `
-SELECT id, order_id, revision, event_type, old::text, new::text, at FROM order_fulfillment_history
-WHERE id > @after AND id <= @through ORDER BY id LIMIT @limit`,
-		pgx.NamedArgs{"after": after, "through": through, "limit": limit})
+	return h.versions(ctx, "read history", selectHistory, pgx.NamedArgs{"after": after, "through": through, "limit": limit})
 }
 
 // OrderPage returns the versions of one order from a revision on, sorted by revision.
 // It limits a page as Page does.
 func (h *History) OrderPage(ctx context.Context, orderID string, from int64, limit int) ([]Version, error) {
-	return h.versions(ctx, "read history of order", `
-SELECT id, order_id, revision, event_type, old::text, new::text, at FROM order_fulfillment_history
-WHERE order_id = @order_id AND revision >= @from ORDER BY revision LIMIT @limit`,
+	return h.versions(ctx, "read history of order", selectOrderHistory,
 		pgx.NamedArgs{"order_id": orderID, "from": from, "limit": limit})
 }
 
@@ -84,9 +115,7 @@ func (h *History) Lag(ctx context.Context, after int64, since time.Time) (lag ti
 		other = &since
 	}
 	var seconds float64
-	err = h.pool.db.QueryRow(ctx, `
-SELECT greatest(0, extract(epoch FROM clock_timestamp() - least($2::timestamptz,
-    (SELECT at FROM order_fulfillment_history WHERE id > $1 ORDER BY id LIMIT 1))))::float8`, after, other).Scan(&seconds)
+	err = h.pool.db.QueryRow(ctx, selectHistoryLag, after, other).Scan(&seconds)
 	return time.Duration(seconds * float64(time.Second)), describe("measure lag", err)
 }
 
@@ -109,9 +138,7 @@ func (h *History) Head(ctx context.Context) (HistoryHead, error) {
 	ctx, cancel := h.pool.withDeadline(ctx)
 	defer cancel()
 	var head HistoryHead
-	err := h.pool.db.QueryRow(ctx, `
-SELECT coalesce(max(id), 0), pg_current_xact_id()::text::bigint FROM order_fulfillment_history`).
-		Scan(&head.LastID, &head.open)
+	err := h.pool.db.QueryRow(ctx, selectHistoryHead).Scan(&head.LastID, &head.open)
 	return head, describe("read end of history", err)
 }
 
@@ -123,24 +150,20 @@ func (h *History) Settled(ctx context.Context, head HistoryHead) (settled bool, 
 	ctx, cancel := h.pool.withDeadline(ctx)
 	defer cancel()
 	var position string
-	err = h.pool.db.QueryRow(ctx, `
-SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1, pg_current_wal_insert_lsn()::text`, head.open).
-		Scan(&settled, &position)
+	err = h.pool.db.QueryRow(ctx, selectSettled, head.open).Scan(&settled, &position)
 	if err == nil {
 		below, err = parseLSN(position)
 	}
 	return settled, below, describe("look for open transactions", err)
 }
 
-// HasOlderThan reports whether Prune would find a version of that age. It only reads,
-// using the index: clock_timestamp() would prevent that.
-func (h *History) HasOlderThan(ctx context.Context, age time.Duration) (aged bool, err error) {
+// HasOlderThan reports whether Prune would find a version of that age. It only
+// reads, and from an index.
+func (h *History) HasOlderThan(ctx context.Context, age time.Duration) (older bool, err error) {
 	ctx, cancel := h.pool.withDeadline(ctx)
 	defer cancel()
-	err = h.pool.db.QueryRow(ctx, `
-SELECT EXISTS (SELECT FROM order_fulfillment_history h WHERE h.at < now() - $1::interval
-    AND NOT EXISTS (SELECT FROM publisher_set_aside a WHERE a.order_id = h.order_id))`, age).Scan(&aged)
-	return aged, describe("look for old history", err)
+	err = h.pool.db.QueryRow(ctx, selectHasOlder, age).Scan(&older)
+	return older, describe("look for old history", err)
 }
 
 // Prune deletes versions older than an age with ids up to through, a bounded
@@ -149,7 +172,6 @@ SELECT EXISTS (SELECT FROM order_fulfillment_history h WHERE h.at < now() - $1::
 func (h *History) Prune(ctx context.Context, age time.Duration, through int64) (pruned int64, err error) {
 	ctx, cancel := h.pool.withDeadline(ctx)
 	defer cancel()
-	err = h.pool.db.QueryRow(ctx, `SELECT prune_order_fulfillment_history(clock_timestamp() - $1::interval, $2)`,
-		age, through).Scan(&pruned)
+	err = h.pool.db.QueryRow(ctx, pruneHistory, age, through).Scan(&pruned)
 	return pruned, describe("prune history", err)
 }

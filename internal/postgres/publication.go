@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"orderflow/internal/config"
 )
@@ -92,6 +93,20 @@ func (p *Publication) Check(ctx context.Context) (publication string, err error)
 	}
 }
 
+// selectSlot reads a slot, and whether it is one of this database that lasts. The JSON
+// avoids naming a column that PostgreSQL 16 does not have.
+const selectSlot = `
+SELECT slot_name, slot_type, coalesce(plugin, ''), coalesce(database = current_database(), false) AND NOT temporary,
+    coalesce(wal_status, ''), coalesce(confirmed_flush_lsn, '0/0')::text, active,
+    coalesce((to_jsonb(s) ->> 'failover')::boolean, false)
+FROM pg_replication_slots s WHERE slot_name = $1`
+
+// selectSlotLag reads how far the log is ahead of a slot, or of a position if that is
+// further.
+const selectSlotLag = `
+SELECT greatest(0, pg_current_wal_lsn() - greatest(confirmed_flush_lsn, $2::text::pg_lsn))::bigint
+FROM pg_replication_slots WHERE slot_name = $1`
+
 // FindSlot looks up a slot; ok is false if there is none. It returns a *config.Error
 // about PUBLISHER_SLOT if the slot is of another kind or belongs to another database.
 func (p *Publication) FindSlot(ctx context.Context, name string) (slot Slot, ok bool, err error) {
@@ -99,11 +114,7 @@ func (p *Publication) FindSlot(ctx context.Context, name string) (slot Slot, ok 
 	defer cancel()
 	var kind, plugin, status, confirmed string
 	var here bool
-	err = p.pool.db.QueryRow(ctx, `
-SELECT slot_name, slot_type, coalesce(plugin, ''), coalesce(database = current_database(), false) AND NOT temporary,
-    coalesce(wal_status, ''), coalesce(confirmed_flush_lsn, '0/0')::text, active,
-    coalesce((to_jsonb(s) ->> 'failover')::boolean, false)
-FROM pg_replication_slots s WHERE slot_name = $1`, name).
+	err = p.pool.db.QueryRow(ctx, selectSlot, name).
 		Scan(&slot.Name, &kind, &plugin, &here, &status, &confirmed, &slot.Active, &slot.Failover)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Slot{}, false, nil
@@ -127,11 +138,59 @@ FROM pg_replication_slots s WHERE slot_name = $1`, name).
 func (p *Publication) SlotLag(ctx context.Context, name string, reached LSN) (bytes int64, err error) {
 	ctx, cancel := p.pool.withDeadline(ctx)
 	defer cancel()
-	err = p.pool.db.QueryRow(ctx, `
-SELECT greatest(0, pg_current_wal_lsn() - greatest(confirmed_flush_lsn, $2::text::pg_lsn))::bigint
-FROM pg_replication_slots WHERE slot_name = $1`, name, reached.String()).Scan(&bytes)
+	err = p.pool.db.QueryRow(ctx, selectSlotLag, name, reached.String()).Scan(&bytes)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, ErrSlotLost
 	}
 	return bytes, describe("measure lag", err)
+}
+
+// ErrMayNotGrant means that the connected role may not create roles that replicate, or
+// grant rights on the tables.
+var ErrMayNotGrant = errors.New("this role may not do that: connect as a superuser")
+
+// PrepareRole grants a role what the publisher needs: LOGIN, REPLICATION and the
+// rights on its tables. It creates a role that is missing, without a password, and
+// returns what it did, one line per step. It may be repeated.
+func (p *Publication) PrepareRole(ctx context.Context, role string) (did []string, err error) {
+	ctx, cancel := p.pool.withDeadline(ctx)
+	defer cancel()
+	err = pgx.BeginFunc(ctx, p.pool.db, func(tx pgx.Tx) error {
+		step, err := ensureRole(ctx, tx, role)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `SELECT orderflow_grant_publisher($1::name)`, role)
+		did = []string{
+			fmt.Sprintf("role %s: %s", role, step),
+			fmt.Sprintf("role %s: may read and prune the history and write the publisher's own tables", role),
+		}
+		return err
+	})
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "42501" {
+		return nil, fmt.Errorf("prepare role: %w", ErrMayNotGrant)
+	}
+	if err != nil {
+		return nil, describe("prepare role", err)
+	}
+	return did, nil
+}
+
+func ensureRole(ctx context.Context, tx pgx.Tx, role string) (did string, err error) {
+	var replicates bool
+	name := pgx.Identifier{role}.Sanitize()
+	err = tx.QueryRow(ctx, `SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = $1`, role).Scan(&replicates)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		_, err = tx.Exec(ctx, `CREATE ROLE `+name+` LOGIN REPLICATION`)
+		return "made; it may log in and replicate, and has no password yet", err
+	case err != nil:
+		return "", err
+	case !replicates:
+		_, err = tx.Exec(ctx, `ALTER ROLE `+name+` REPLICATION`)
+		return "may replicate now", err
+	default:
+		return "may replicate already", nil
+	}
 }

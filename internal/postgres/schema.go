@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"path"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,11 +16,27 @@ import (
 	"orderflow/internal/ops"
 )
 
-// versionTable holds one number: how many migrations have run.
-const versionTable = "public.orderflow_schema_version"
-
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
+
+// The table orderflow_schema_version holds one number: how many migrations have run.
+const (
+	selectVersion = `SELECT version FROM public.orderflow_schema_version`
+
+	// createVersion is two statements. It runs under the lock, and only if there is no
+	// table.
+	createVersion = `
+CREATE TABLE public.orderflow_schema_version (version integer NOT NULL);
+INSERT INTO public.orderflow_schema_version VALUES (0)`
+
+	// setVersion is in the transaction of its migration, so neither is done without the
+	// other.
+	setVersion = `UPDATE public.orderflow_schema_version SET version = $1`
+
+	// lockMigrations waits for another process that migrates. The lock ends with the
+	// connection.
+	lockMigrations = `SELECT pg_advisory_lock($1)`
+)
 
 // migrations returns the names of the migrations in the order in which they run.
 func migrations() ([]string, error) { return fs.Glob(migrationFiles, "migrations/*.sql") }
@@ -52,7 +71,7 @@ func (p *Pool) AwaitSchema(ctx context.Context, life *ops.Life) error {
 func schemaVersion(ctx context.Context, db interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }) (version int, err error) {
-	err = db.QueryRow(ctx, "SELECT version FROM "+versionTable).Scan(&version)
+	err = db.QueryRow(ctx, selectVersion).Scan(&version)
 	return version, err
 }
 
@@ -60,4 +79,91 @@ func isUndefinedTable(err error) bool {
 	const undefinedTable = "42P01"
 	var server *pgconn.PgError
 	return errors.As(err, &server) && server.Code == undefinedTable
+}
+
+const (
+	// migrateTimeout bounds all migrations together, including the wait for another
+	// process that migrates.
+	migrateTimeout = 10 * time.Minute
+	// migrateLock is the key of the advisory lock. Binaries of earlier releases, which
+	// migrated with tern, use the same one.
+	migrateLock = 9628173550095224
+)
+
+// Migrate brings the schema to the version of this binary, each migration in a
+// transaction of its own. Several processes may run it at a time. It leaves a newer
+// schema unchanged: migrations only add, so that the binary before the last one still
+// works.
+func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
+	defer cancel()
+	settings, err := parseURL(url)
+	if err != nil {
+		return err
+	}
+	session := newSession(settings.ConnConfig, "orderflow-migrate", true, defaultCallTimeout)
+	conn, err := pgx.ConnectConfig(ctx, settings.ConnConfig)
+	if err != nil {
+		return describe("migrate", err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // which releases the lock
+	if err := session.prepare(ctx, conn); err != nil {
+		return describe("migrate", err)
+	}
+	if err := migrate(ctx, conn, logger); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+func migrate(ctx context.Context, conn *pgx.Conn, logger *slog.Logger) error {
+	names, err := migrations()
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, lockMigrations, migrateLock); err != nil {
+		return err
+	}
+	version, err := currentVersion(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if version > len(names) {
+		logger.Info("schema is newer than this binary", "version", version, "needed", len(names))
+		return nil
+	}
+	for ; version < len(names); version++ {
+		name := names[version]
+		logger.Info("migrating the schema", "version", version+1, "migration", path.Base(name))
+		if err := apply(ctx, conn, name, version+1); err != nil {
+			return fmt.Errorf("%s: %w", path.Base(name), err)
+		}
+	}
+	return nil
+}
+
+// currentVersion returns how many migrations have run. It creates the table that records
+// it if there is none.
+func currentVersion(ctx context.Context, conn *pgx.Conn) (int, error) {
+	version, err := schemaVersion(ctx, conn)
+	if !isUndefinedTable(err) {
+		return version, err
+	}
+	_, err = conn.PgConn().Exec(ctx, createVersion).ReadAll()
+	return 0, err
+}
+
+// apply runs one migration and records its version, in one transaction.
+func apply(ctx context.Context, conn *pgx.Conn, name string, version int) error {
+	statements, err := migrationFiles.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Conn().PgConn().Exec(ctx, string(statements)).ReadAll(); err != nil { // several statements
+			return err
+		}
+		_, err := tx.Exec(ctx, setVersion, version)
+		return err
+	})
 }

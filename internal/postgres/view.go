@@ -46,13 +46,31 @@ type ViewPosition struct {
 	EventAt         time.Time // when the last projected event was written; zero if there was none
 }
 
+// selectPosition reads how far the log was projected into a view.
+const selectPosition = `SELECT commit_position, prepare_position, event_at FROM projector_position WHERE view = $1`
+
+// updatePosition moves a view's position from one that is expected, and locks it until
+// the transaction ends. Repeated, it finds the position moved and changes nothing.
+const updatePosition = `
+UPDATE projector_position SET commit_position = $4, prepare_position = $5, event_at = coalesce($6, event_at),
+    updated_at = clock_timestamp()
+WHERE view = $1 AND commit_position = $2 AND prepare_position = $3`
+
+// beginRebuild creates the tables of a rebuild and its position. Repeated, it starts the
+// rebuild again.
+const beginRebuild = `SELECT projector_rebuild_begin()`
+
+// finishRebuild renames the tables of a rebuild that is at this position. Repeated, it
+// finds no such rebuild and fails.
+const finishRebuild = `SELECT projector_rebuild_finish($1, $2)`
+
 // Position returns how far the log was projected into a view.
 func (v *CustomerView) Position(ctx context.Context, p Projection) (ViewPosition, error) {
 	ctx, cancel := v.pool.withDeadline(ctx)
 	defer cancel()
 	var position ViewPosition
 	var eventAt *time.Time
-	err := v.pool.db.QueryRow(ctx, `SELECT commit_position, prepare_position, event_at FROM projector_position WHERE view = $1`, p).
+	err := v.pool.db.QueryRow(ctx, selectPosition, p).
 		Scan(&position.Commit, &position.Prepare, &eventAt)
 	if eventAt != nil {
 		position.EventAt = *eventAt
@@ -89,10 +107,7 @@ func (v *CustomerView) Project(ctx context.Context, p Projection, from, to ViewP
 // movePosition must run first: its row lock excludes other projectors until the
 // transaction ends.
 func movePosition(ctx context.Context, tx pgx.Tx, p Projection, from, to ViewPosition) error {
-	moved, err := tx.Exec(ctx, `
-		UPDATE projector_position SET commit_position = $4, prepare_position = $5, event_at = coalesce($6, event_at),
-			updated_at = clock_timestamp()
-		WHERE view = $1 AND commit_position = $2 AND prepare_position = $3`,
+	moved, err := tx.Exec(ctx, updatePosition,
 		p, from.Commit, from.Prepare, to.Commit, to.Prepare, nullTime(to.EventAt))
 	if err == nil && moved.RowsAffected() == 0 {
 		err = ErrPositionMoved
@@ -103,14 +118,14 @@ func movePosition(ctx context.Context, tx pgx.Tx, p Projection, from, to ViewPos
 // BeginRebuild creates empty tables for a view that is built alongside the one that is
 // read. Tables of an earlier rebuild are dropped.
 func (v *CustomerView) BeginRebuild(ctx context.Context) error {
-	return v.rebuildStep(ctx, "begin the rebuild", `SELECT projector_rebuild_begin()`)
+	return v.rebuildStep(ctx, "begin the rebuild", beginRebuild)
 }
 
 // FinishRebuild replaces the view that is read by the one that was built up to a
 // position, in one transaction. It returns an error if another rebuild has begun
 // meanwhile.
 func (v *CustomerView) FinishRebuild(ctx context.Context, at ViewPosition) error {
-	return v.rebuildStep(ctx, "finish the rebuild", `SELECT projector_rebuild_finish($1, $2)`, at.Commit, at.Prepare)
+	return v.rebuildStep(ctx, "finish the rebuild", finishRebuild, at.Commit, at.Prepare)
 }
 
 func (v *CustomerView) rebuildStep(ctx context.Context, op, statement string, arguments ...any) error {

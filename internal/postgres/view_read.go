@@ -11,6 +11,23 @@ import (
 	"orderflow/internal/view"
 )
 
+// The statements of readers. Each read sends all of its statements in one snapshot.
+const (
+	// selectRecentOrders reads a customer's newest orders, in the columns of selectOrders.
+	selectRecentOrders = `
+SELECT order_id, customer_id, status, reason, total_minor, coalesce(currency, ''), credit, carrier,
+    tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision
+FROM customer_order WHERE customer_id = $1 ORDER BY placed_at DESC NULLS LAST, order_id LIMIT $2`
+
+	// countOrders counts a customer's orders.
+	countOrders = `SELECT count(*) FROM customer_order WHERE customer_id = $1`
+
+	// selectOrderEmails reads an order's emails, oldest first, without their addresses.
+	selectOrderEmails = `
+SELECT order_id, kind, status, attempt, unknown_attempts, coalesce(error_code, ''), coalesce(sent_at, updated_at)
+FROM email_delivery WHERE order_id = $1 ORDER BY seq`
+)
+
 // ViewCustomer is a customer as the view has it.
 type ViewCustomer struct {
 	view.Customer
@@ -45,8 +62,7 @@ func (v *CustomerView) FindOrder(ctx context.Context, orderID string) (found Vie
 			return err
 		}
 		found.Order = rows.Orders[orderID]
-		mails, err := tx.Query(ctx, `SELECT order_id, kind, status, attempt, unknown_attempts, coalesce(error_code, ''),
-			coalesce(sent_at, updated_at) FROM email_delivery WHERE order_id = $1 ORDER BY seq`, orderID)
+		mails, err := tx.Query(ctx, selectOrderEmails, orderID)
 		if err != nil {
 			return err
 		}
@@ -76,7 +92,7 @@ func findCustomer(ctx context.Context, tx pgx.Tx, customerID string, recent int)
 	if err := loadCustomers(ctx, tx, ProjectionLive, []string{customerID}, rows); err != nil {
 		return found, err
 	}
-	err = tx.QueryRow(ctx, `SELECT count(*) FROM customer_order WHERE customer_id = $1`, customerID).Scan(&found.Orders)
+	err = tx.QueryRow(ctx, countOrders, customerID).Scan(&found.Orders)
 	if err != nil {
 		return found, err
 	}
@@ -88,8 +104,7 @@ func findCustomer(ctx context.Context, tx pgx.Tx, customerID string, recent int)
 	if known {
 		found.Customer = *account
 	}
-	newest, err := tx.Query(ctx, viewTables(ProjectionLive, selectOrders)+
-		` WHERE customer_id = $1 ORDER BY placed_at DESC NULLS LAST, order_id LIMIT $2`, customerID, recent)
+	newest, err := tx.Query(ctx, selectRecentOrders, customerID, recent)
 	if err != nil {
 		return found, err
 	}
@@ -102,7 +117,7 @@ func findCustomer(ctx context.Context, tx pgx.Tx, customerID string, recent int)
 
 func viewPosition(ctx context.Context, tx pgx.Tx) (at ViewPosition, err error) {
 	var eventAt *time.Time // null before the first event
-	err = tx.QueryRow(ctx, `SELECT commit_position, prepare_position, event_at FROM projector_position WHERE view = 'live'`).
+	err = tx.QueryRow(ctx, selectPosition, ProjectionLive).
 		Scan(&at.Commit, &at.Prepare, &eventAt)
 	if eventAt != nil {
 		at.EventAt = *eventAt

@@ -41,11 +41,15 @@ func keys(set map[string]struct{}) []string {
 // and a rebuild fills the table long before that.
 const freshPlan = pgx.QueryExecModeCacheDescribe
 
-const selectOrders = `SELECT order_id, customer_id, status, reason, total_minor, coalesce(currency, ''), credit, carrier,
-	tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision FROM customer_order%s`
+// selectOrders reads the orders that a batch changes. In this and the following
+// statements %s is the suffix of the projection's tables.
+const selectOrders = `
+SELECT order_id, customer_id, status, reason, total_minor, coalesce(currency, ''), credit, carrier,
+    tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision
+FROM customer_order%s WHERE order_id = ANY($1)`
 
 func loadOrders(ctx context.Context, tx pgx.Tx, p Projection, ids []string, into view.Rows) error {
-	rows, err := tx.Query(ctx, viewTables(p, selectOrders)+` WHERE order_id = ANY($1)`, freshPlan, ids)
+	rows, err := tx.Query(ctx, viewTables(p, selectOrders), freshPlan, ids)
 	if err != nil {
 		return err
 	}
@@ -66,11 +70,13 @@ func scanViewOrder(row pgx.CollectableRow) (o view.Order, err error) {
 	return o, err
 }
 
-const selectCustomers = `SELECT customer_id, coalesce(currency, ''), limit_minor, reserved_minor, credit_revision, updated_at
-	FROM customer_view%s`
+// selectCustomers reads the customers that a batch changes.
+const selectCustomers = `
+SELECT customer_id, coalesce(currency, ''), limit_minor, reserved_minor, credit_revision, updated_at
+FROM customer_view%s WHERE customer_id = ANY($1)`
 
 func loadCustomers(ctx context.Context, tx pgx.Tx, p Projection, ids []string, into view.Rows) error {
-	rows, err := tx.Query(ctx, viewTables(p, selectCustomers)+` WHERE customer_id = ANY($1)`, freshPlan, ids)
+	rows, err := tx.Query(ctx, viewTables(p, selectCustomers), freshPlan, ids)
 	if err != nil {
 		return err
 	}
@@ -95,15 +101,18 @@ func storeView(ctx context.Context, tx pgx.Tx, p Projection, rows view.Rows) err
 	return storeCustomers(ctx, tx, p, rows.Customers)
 }
 
-const upsertOrders = `INSERT INTO customer_order%s AS t (order_id, customer_id, status, reason, total_minor, currency, credit,
-		carrier, tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision)
-	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::char(3)[], $7::text[], $8::text[],
-		$9::text[], $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[])
-	ON CONFLICT (order_id) DO UPDATE SET customer_id = excluded.customer_id, status = excluded.status, reason = excluded.reason,
-		total_minor = excluded.total_minor, currency = excluded.currency, credit = excluded.credit, carrier = excluded.carrier,
-		tracking_number = excluded.tracking_number, placed_at = excluded.placed_at, updated_at = excluded.updated_at,
-		order_revision = excluded.order_revision, credit_revision = excluded.credit_revision,
-		fulfillment_revision = excluded.fulfillment_revision`
+// upsertOrders writes the orders that a batch changed, one array per column. It is in the
+// transaction of updatePosition, which keeps it from being repeated.
+const upsertOrders = `
+INSERT INTO customer_order%s AS t (order_id, customer_id, status, reason, total_minor, currency, credit,
+    carrier, tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::char(3)[], $7::text[], $8::text[],
+    $9::text[], $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[])
+ON CONFLICT (order_id) DO UPDATE SET customer_id = excluded.customer_id, status = excluded.status, reason = excluded.reason,
+    total_minor = excluded.total_minor, currency = excluded.currency, credit = excluded.credit, carrier = excluded.carrier,
+    tracking_number = excluded.tracking_number, placed_at = excluded.placed_at, updated_at = excluded.updated_at,
+    order_revision = excluded.order_revision, credit_revision = excluded.credit_revision,
+    fulfillment_revision = excluded.fulfillment_revision`
 
 func storeOrders(ctx context.Context, tx pgx.Tx, p Projection, orders map[string]*view.Order) error {
 	if len(orders) == 0 {
@@ -146,11 +155,12 @@ func currencyOf(m order.Money) *string {
 	return &m.Currency
 }
 
-const upsertCustomers = `INSERT INTO customer_view%s AS t
-		(customer_id, currency, limit_minor, reserved_minor, credit_revision, updated_at)
-	SELECT * FROM unnest($1::text[], $2::char(3)[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
-	ON CONFLICT (customer_id) DO UPDATE SET currency = excluded.currency, limit_minor = excluded.limit_minor,
-		reserved_minor = excluded.reserved_minor, credit_revision = excluded.credit_revision, updated_at = excluded.updated_at`
+// upsertCustomers writes the customers that a batch changed, as upsertOrders does.
+const upsertCustomers = `
+INSERT INTO customer_view%s AS t (customer_id, currency, limit_minor, reserved_minor, credit_revision, updated_at)
+SELECT * FROM unnest($1::text[], $2::char(3)[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+ON CONFLICT (customer_id) DO UPDATE SET currency = excluded.currency, limit_minor = excluded.limit_minor,
+    reserved_minor = excluded.reserved_minor, credit_revision = excluded.credit_revision, updated_at = excluded.updated_at`
 
 func storeCustomers(ctx context.Context, tx pgx.Tx, p Projection, customers map[string]*view.Customer) error {
 	if len(customers) == 0 {

@@ -16,6 +16,47 @@ import (
 // maxListed is the maximum number of rows in one listing.
 const maxListed = 1_000
 
+// selectState reads an order's row with the status of its newest email, in the columns of
+// selectFulfillment but without the emails that are due.
+const selectState = `
+SELECT f.order_id, f.customer_id, f.status, coalesce(f.reason, ''), coalesce(f.code, ''), f.total_minor, f.currency,
+    coalesce(f.carrier, ''), coalesce(f.tracking_number, ''), f.source_event_id,
+    f.placed_at, f.created_at, f.updated_at, f.revision,
+    coalesce((SELECT e.status FROM email_delivery e WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1), 'none'),
+    '', NULL::text[]
+FROM order_fulfillment f WHERE f.order_id = @order_id`
+
+// selectFulfillments reads the rows of some orders, without the columns that identify the
+// person who ordered: reconcile's role has no right to read them. An email is due here if
+// it waits to be sent or its outcome is awaited; whether takeEmail would send it once
+// more depends on its address.
+const selectFulfillments = `
+SELECT f.order_id, f.customer_id, f.status, coalesce(f.reason, ''), coalesce(f.code, ''), f.total_minor, f.currency,
+    f.source_event_id, f.placed_at, f.created_at, f.updated_at, f.revision,
+    CASE WHEN mail.due THEN mail.kind ELSE '' END, nullif(ARRAY(
+        SELECT e.kind FROM email_delivery e
+        WHERE e.order_id = f.order_id AND e.seq < mail.seq AND (e.status IN ('pending', 'sending')) ORDER BY e.seq), '{}')
+FROM order_fulfillment f LEFT JOIN LATERAL (
+    SELECT e.seq, e.kind, e.status, (e.status IN ('pending', 'sending')) AS due
+    FROM email_delivery e WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1
+) mail ON true
+WHERE f.order_id = ANY (@order_ids::text[])`
+
+// selectFulfillmentsAfter reads the rows that follow an order id, in the columns of
+// selectFulfillments and in the order of the primary key.
+const selectFulfillmentsAfter = `
+SELECT f.order_id, f.customer_id, f.status, coalesce(f.reason, ''), coalesce(f.code, ''), f.total_minor, f.currency,
+    f.source_event_id, f.placed_at, f.created_at, f.updated_at, f.revision,
+    CASE WHEN mail.due THEN mail.kind ELSE '' END, nullif(ARRAY(
+        SELECT e.kind FROM email_delivery e
+        WHERE e.order_id = f.order_id AND e.seq < mail.seq AND (e.status IN ('pending', 'sending')) ORDER BY e.seq), '{}')
+FROM order_fulfillment f LEFT JOIN LATERAL (
+    SELECT e.seq, e.kind, e.status, (e.status IN ('pending', 'sending')) AS due
+    FROM email_delivery e WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1
+) mail ON true
+WHERE f.order_id > @order_id AND f.created_at >= @since
+ORDER BY f.order_id LIMIT @limit`
+
 // FindState returns the order's state as its row has it, or ErrNotFound. Unlike
 // FindFulfillment it does not read which email is due: whether one may be sent again
 // depends on its address, and the role that looks up orders has no right to read
@@ -25,9 +66,7 @@ func (f *Fulfillments) FindState(ctx context.Context, orderID string) (order.Sta
 	ctx, cancel := f.pool.withDeadline(ctx)
 	defer cancel()
 	var row fulfillment.Row
-	err := scanRow(f.pool.db.QueryRow(ctx, `SELECT `+rowColumns+`, coalesce((SELECT e.status FROM email_delivery e
-		WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1), 'none'), '', NULL::text[]
-		FROM order_fulfillment f WHERE f.order_id = $1`, orderID), &row)
+	err := scanRow(f.pool.db.QueryRow(ctx, selectState, pgx.NamedArgs{"order_id": orderID}), &row)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return order.State{}, fmt.Errorf("%s: %w", op, ErrNotFound)
@@ -47,7 +86,7 @@ func (f *Fulfillments) FindFulfillments(ctx context.Context, orderIDs []string) 
 	}
 	args := f.rules.arguments("")
 	args["order_ids"] = orderIDs
-	return f.list(ctx, op, listFulfillments()+` WHERE f.order_id = ANY (@order_ids::text[])`, args)
+	return f.list(ctx, op, selectFulfillments, args)
 }
 
 // ListFulfillments returns the rows that follow an order id, sorted by it: at most
@@ -56,8 +95,7 @@ func (f *Fulfillments) FindFulfillments(ctx context.Context, orderIDs []string) 
 func (f *Fulfillments) ListFulfillments(ctx context.Context, orderID string, since time.Time, limit int) ([]fulfillment.Row, error) {
 	args := f.rules.arguments(orderID)
 	args["since"], args["limit"] = since, min(limit, maxListed)
-	return f.list(ctx, "list fulfillments", listFulfillments()+` WHERE f.order_id > @order_id AND f.created_at >= @since
-		ORDER BY f.order_id LIMIT @limit`, args)
+	return f.list(ctx, "list fulfillments", selectFulfillmentsAfter, args)
 }
 
 func (f *Fulfillments) list(ctx context.Context, op, query string, args pgx.NamedArgs) ([]fulfillment.Row, error) {
@@ -88,13 +126,4 @@ func scanListed(r pgx.Row) (fulfillment.Row, error) {
 		row.Email = email.StatusPending
 	}
 	return row, err
-}
-
-// listFulfillments reads many rows without the columns that identify the person who
-// ordered, which neither this code needs nor its grant covers.
-func listFulfillments() string {
-	return `
-SELECT f.order_id, f.customer_id, f.status, coalesce(f.reason, ''), coalesce(f.code, ''), f.total_minor, f.currency,
-    f.source_event_id, f.placed_at, f.created_at, f.updated_at, f.revision,` + dueColumns(awaitsOutcome) +
-		`FROM order_fulfillment f` + joinNewestEmail(awaitsOutcome)
 }
