@@ -242,7 +242,7 @@ func TestCloseFulfillment_ReadsBodyOnlyForRejection(t *testing.T) {
 
 func TestCloseFulfillment_AlreadyClosed(t *testing.T) {
 	t.Parallel()
-	s := &fakeStores{row: fulfillment.Row{Status: order.StatusShipped, Carrier: "DHL"}, err: fulfillment.ErrClosed}
+	s := &fakeStores{row: fulfillment.Row{Status: order.StatusShipped, Shipment: order.Shipment{Carrier: "DHL"}}, err: fulfillment.ErrClosed}
 	out, err := runActivity[activities.Fulfillment](t, s, "CloseFulfillment", activities.CloseFulfillmentInput{Status: order.StatusCancelled})
 	require.NoError(t, err)
 	require.Equal(t, order.StatusShipped, out.Status)

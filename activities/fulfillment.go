@@ -24,14 +24,13 @@ type StartFulfillmentInput struct {
 // Fulfillment is the part of the stored row that the workflow may see: no name, no
 // address.
 type Fulfillment struct {
-	Status         order.Status `json:"status"`
-	Reason         order.Reason `json:"reason,omitempty"`
-	Code           string       `json:"code,omitempty"`
-	Carrier        string       `json:"carrier,omitempty"`
-	TrackingNumber string       `json:"trackingNumber,omitempty"`
-	Email          email.Status `json:"email,omitempty"`   // of the newest email
-	MailDue        email.Kind   `json:"mailDue,omitempty"` // the newest email's kind, while it waits to be sent
-	AlsoDue        []email.Kind `json:"alsoDue,omitempty"` // older emails that wait to be sent
+	Status          order.Status `json:"status"`
+	Reason          order.Reason `json:"reason,omitempty"`
+	Code            string       `json:"code,omitempty"`
+	*order.Shipment              // of a shipped order, otherwise nil
+	Email           email.Status `json:"email,omitempty"`   // of the newest email
+	MailDue         email.Kind   `json:"mailDue,omitempty"` // the newest email's kind, while it waits to be sent
+	AlsoDue         []email.Kind `json:"alsoDue,omitempty"` // older emails that wait to be sent
 }
 
 // StartFulfillment reads the order's body and writes the fulfillment with its
@@ -78,17 +77,16 @@ func (a *Activities) body(ctx context.Context, customerID string, total order.Mo
 
 // CloseFulfillmentInput is the input of CloseFulfillment.
 type CloseFulfillmentInput struct {
-	OrderID        string       `json:"orderId"`
-	CustomerID     string       `json:"customerId"`
-	Total          order.Money  `json:"total"`
-	PlacedAt       time.Time    `json:"placedAt"`
-	Source         order.Source `json:"source"`
-	Status         order.Status `json:"status"`
-	Reason         order.Reason `json:"reason,omitempty"`
-	Code           string       `json:"code,omitempty"`
-	Carrier        string       `json:"carrier,omitempty"`
-	TrackingNumber string       `json:"trackingNumber,omitempty"`
-	Email          email.Status `json:"email,omitempty"` // of the newest email; none until the fulfillment began
+	OrderID         string       `json:"orderId"`
+	CustomerID      string       `json:"customerId"`
+	Total           order.Money  `json:"total"`
+	PlacedAt        time.Time    `json:"placedAt"`
+	Source          order.Source `json:"source"`
+	Status          order.Status `json:"status"`
+	Reason          order.Reason `json:"reason,omitempty"`
+	Code            string       `json:"code,omitempty"`
+	*order.Shipment              // of an order to be closed as shipped, otherwise nil
+	Email           email.Status `json:"email,omitempty"` // of the newest email; none until the fulfillment began
 
 	Emails map[string]string `json:"emails,omitempty"` // the status of each, from the order's state
 }
@@ -111,8 +109,10 @@ func (in CloseFulfillmentInput) state() order.State {
 func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentInput) (Fulfillment, error) {
 	closing := fulfillment.Close{
 		OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, SourceEventID: in.Source.EventID,
-		Status: in.Status, Reason: in.Reason, Code: in.Code, Carrier: in.Carrier, TrackingNumber: in.TrackingNumber,
-		Emails: fulfillment.KnownEmails(in.state()),
+		Status: in.Status, Reason: in.Reason, Code: in.Code, Emails: fulfillment.KnownEmails(in.state()),
+	}
+	if in.Shipment != nil {
+		closing.Shipment = *in.Shipment
 	}
 	if in.Status == order.StatusRejected {
 		// Nothing was written about a rejected order before, so its email address has to
@@ -133,8 +133,12 @@ func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentIn
 }
 
 func stored(row fulfillment.Row) Fulfillment {
-	return Fulfillment{
-		Status: row.Status, Reason: row.Reason, Code: row.Code, Carrier: row.Carrier, TrackingNumber: row.TrackingNumber,
+	seen := Fulfillment{
+		Status: row.Status, Reason: row.Reason, Code: row.Code,
 		Email: row.Email.Report(), MailDue: row.MailDue, AlsoDue: row.AlsoDue,
 	}
+	if row.Status == order.StatusShipped {
+		seen.Shipment = &row.Shipment
+	}
+	return seen
 }

@@ -22,7 +22,7 @@ func closingAs(status order.Status) activities.CloseFulfillmentInput {
 }
 
 func TestCloseFulfillment(t *testing.T) {
-	shipped := fulfillment.EndedAs([]fulfillment.Version{approved()}, approved(), order.State{Status: order.StatusShipped, Carrier: "DHL"})
+	shipped := fulfillment.EndedAs([]fulfillment.Version{approved()}, approved(), order.State{Status: order.StatusShipped, Shipment: order.Shipment{Carrier: "DHL"}})
 	t.Run("does not cancel a fulfillment that was published as final", func(t *testing.T) {
 		s := &fakeStores{body: placed, published: shipped, row: fulfillment.Row{Status: order.StatusShipped}}
 		row, err := runActivity[activities.Fulfillment](t, s, "CloseFulfillment", closingAs(order.StatusCancelled))

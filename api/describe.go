@@ -74,10 +74,9 @@ func describeCreditDecision(e kurrent.Event, orderID string) (timelineEntry, boo
 // describeFulfillmentEvent describes a domain event.
 func describeFulfillmentEvent(e kurrent.Event) (timelineEntry, bool) {
 	var f struct {
-		Status         order.Status `json:"status"`
-		Reason         string       `json:"reason"`
-		Carrier        string       `json:"carrier"`
-		TrackingNumber string       `json:"trackingNumber"`
+		Status order.Status `json:"status"`
+		Reason string       `json:"reason"`
+		order.Shipment
 	}
 	if json.Unmarshal(e.Data, &f) != nil || f.Status == "" {
 		return timelineEntry{}, false

@@ -41,15 +41,14 @@ type customer struct {
 
 // recentOrder is one of a customer's orders.
 type recentOrder struct {
-	OrderID        string       `json:"orderId"`
-	Status         order.Status `json:"status"`
-	Reason         order.Reason `json:"reason"`
-	Total          *order.Money `json:"total"`
-	Credit         order.Credit `json:"credit"`
-	Carrier        string       `json:"carrier"`
-	TrackingNumber string       `json:"trackingNumber"`
-	PlacedAt       *time.Time   `json:"placedAt"`
-	UpdatedAt      time.Time    `json:"updatedAt"`
+	OrderID string       `json:"orderId"`
+	Status  order.Status `json:"status"`
+	Reason  order.Reason `json:"reason"`
+	Total   *order.Money `json:"total"`
+	Credit  order.Credit `json:"credit"`
+	order.Shipment
+	PlacedAt  *time.Time `json:"placedAt"`
+	UpdatedAt time.Time  `json:"updatedAt"`
 }
 
 // getCustomer responds with a customer's view, which contains the events that the
@@ -97,7 +96,7 @@ func (a *api) behind(ctx context.Context, at postgres.ViewPosition) *int {
 
 func recentOf(o view.Order) recentOrder {
 	recent := recentOrder{
-		OrderID: o.OrderID, Status: o.Status, Reason: o.Reason, Credit: o.Credit, Carrier: o.Carrier, TrackingNumber: o.TrackingNumber,
+		OrderID: o.OrderID, Status: o.Status, Reason: o.Reason, Credit: o.Credit, Shipment: o.Shipment,
 		PlacedAt: timeOf(o.PlacedAt), UpdatedAt: o.UpdatedAt.UTC(),
 	}
 	if o.Total.Currency != "" {

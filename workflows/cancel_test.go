@@ -198,7 +198,7 @@ func TestCompensation_StopsAtShippedOrder(t *testing.T) {
 	t.Parallel()
 	e := newOrderEnv(t)
 	e.decide = held("INSUFFICIENT_CREDIT", 1800)
-	e.row = &activities.Fulfillment{Status: order.StatusShipped, Carrier: "DHL", TrackingNumber: "1"}
+	e.row = &activities.Fulfillment{Status: order.StatusShipped, Shipment: &order.Shipment{Carrier: "DHL", TrackingNumber: "1"}}
 	e.after(time.Minute, func() { e.signal(workflows.CancelOrderMessage, cancelOrder) })
 	e.run()
 	e.requireCalls([]string{"reserve", "close cancelled CANCELLED"})

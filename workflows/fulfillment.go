@@ -29,16 +29,9 @@ func (o *orderRun) startFulfillment() error {
 	o.phase = phaseFulfilling
 	if row.Status.Final() {
 		o.phase = phaseClosing
-		o.shipment = shipmentOf(row)
+		o.shipment = (*RecordShipment)(row.Shipment)
 	}
 	return o.applyRow(o.stepsCtx, row)
-}
-
-func shipmentOf(row activities.Fulfillment) *RecordShipment {
-	if row.Status != order.StatusShipped {
-		return nil
-	}
-	return &RecordShipment{Carrier: row.Carrier, TrackingNumber: row.TrackingNumber}
 }
 
 // waitForShipment waits for a shipment or a cancellation. If both are there, the shipment
@@ -111,7 +104,7 @@ func (o *orderRun) closeInput(status order.Status) activities.CloseFulfillmentIn
 		Emails: maps.Clone(o.state.Emails),
 	}
 	if status == order.StatusShipped {
-		in.Carrier, in.TrackingNumber = o.shipment.Carrier, o.shipment.TrackingNumber
+		in.Shipment = (*order.Shipment)(o.shipment)
 	}
 	return in
 }
@@ -128,7 +121,10 @@ func (o *orderRun) applyRow(ctx workflow.Context, row activities.Fulfillment) er
 		}
 	}
 	o.state.Status, o.state.Reason, o.state.Code = row.Status, row.Reason, row.Code
-	o.state.Carrier, o.state.TrackingNumber = row.Carrier, row.TrackingNumber
+	o.state.Shipment = order.Shipment{}
+	if row.Shipment != nil {
+		o.state.Shipment = *row.Shipment
+	}
 	if row.Email != "" {
 		o.state.Email = string(row.Email)
 	}

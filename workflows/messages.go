@@ -30,10 +30,7 @@ type CancelOrder struct {
 }
 
 // RecordShipment records that the order has left with a carrier.
-type RecordShipment struct {
-	Carrier        string `json:"carrier"`
-	TrackingNumber string `json:"trackingNumber"`
-}
+type RecordShipment order.Shipment
 
 // ApproveCredit approves a held order although its credit does not suffice. Its note is
 // accepted, for senders that have one, and ignored.

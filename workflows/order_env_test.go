@@ -136,7 +136,7 @@ func (e *orderEnv) closeFulfillment(_ context.Context, in activities.CloseFulfil
 		return *e.row, nil
 	}
 	row := activities.Fulfillment{
-		Status: in.Status, Reason: in.Reason, Code: in.Code, Carrier: in.Carrier, TrackingNumber: in.TrackingNumber,
+		Status: in.Status, Reason: in.Reason, Code: in.Code, Shipment: in.Shipment,
 	}
 	switch {
 	case in.Status == order.StatusShipped:

@@ -253,7 +253,7 @@ func (m *memoryStores) CloseFulfillment(_ context.Context, in activities.CloseFu
 	}
 	if m.closed == nil {
 		m.closed = &activities.Fulfillment{
-			Status: in.Status, Reason: in.Reason, Code: in.Code, Carrier: in.Carrier, TrackingNumber: in.TrackingNumber,
+			Status: in.Status, Reason: in.Reason, Code: in.Code, Shipment: in.Shipment,
 			Email: email.StatusSent,
 		}
 	}

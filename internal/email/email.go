@@ -94,17 +94,16 @@ type Claim struct {
 // Letter is the recipient and everything a template needs. It is personal data: it must
 // only be passed from PostgreSQL to the provider.
 type Letter struct {
-	OrderID        string
-	Kind           Kind
-	To             string
-	Name           string // the recipient's title and full name, may be empty
-	Total          order.Money
-	Reason         order.Reason
-	Carrier        string
-	TrackingNumber string
-	Country        string
-	AddressLines   []string
-	Lines          []LetterLine
+	OrderID string
+	Kind    Kind
+	To      string
+	Name    string // the recipient's title and full name, may be empty
+	Total   order.Money
+	Reason  order.Reason
+	order.Shipment
+	Country      string
+	AddressLines []string
+	Lines        []LetterLine
 }
 
 // LetterLine is one line of the order as shown to the customer.

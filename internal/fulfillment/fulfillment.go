@@ -27,19 +27,18 @@ var ErrInvalid = errors.New("fulfillment cannot be stored")
 
 // Row is the stored fulfillment of one order, without recipient and address.
 type Row struct {
-	OrderID        string
-	CustomerID     string
-	Status         order.Status // fulfilling or a final status
-	Reason         order.Reason
-	Code           string // the operator's code of a cancellation
-	Total          order.Money
-	Carrier        string
-	TrackingNumber string
-	SourceEventID  string
-	PlacedAt       time.Time
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-	Revision       int64
+	OrderID    string
+	CustomerID string
+	Status     order.Status // fulfilling or a final status
+	Reason     order.Reason
+	Code       string // the operator's code of a cancellation
+	Total      order.Money
+	order.Shipment
+	SourceEventID string
+	PlacedAt      time.Time
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	Revision      int64
 
 	Email   email.Status // of the newest email
 	MailDue email.Kind   // the newest email's kind while it waits to be sent or for its outcome, otherwise empty
@@ -56,17 +55,16 @@ type Start struct {
 // status, unless its fulfillment began: then the row was lost, and must be restored
 // before it is closed.
 type Close struct {
-	OrderID        string
-	CustomerID     string
-	Total          order.Money
-	PlacedAt       time.Time
-	SourceEventID  string
-	Status         order.Status
-	Reason         order.Reason
-	Code           string
-	Carrier        string
-	TrackingNumber string
-	Emails         map[email.Kind]email.Status // the status of each according to the workflow: a sent email stays sent
-	Began          bool                        // the order had a row: return ErrNotFound if there is none
-	Order          *order.Placed               // the body, for a rejection: recipient, lines and email address; nil otherwise
+	OrderID       string
+	CustomerID    string
+	Total         order.Money
+	PlacedAt      time.Time
+	SourceEventID string
+	Status        order.Status
+	Reason        order.Reason
+	Code          string
+	order.Shipment
+	Emails map[email.Kind]email.Status // the status of each according to the workflow: a sent email stays sent
+	Began  bool                        // the order had a row: return ErrNotFound if there is none
+	Order  *order.Placed               // the body, for a rejection: recipient, lines and email address; nil otherwise
 }

@@ -25,10 +25,9 @@ type Version struct {
 	Code           string
 	Total          order.Money
 	ShippingMethod string
-	Carrier        string
-	TrackingNumber string
-	SourceEventID  string
-	PlacedAt       time.Time
+	order.Shipment
+	SourceEventID string
+	PlacedAt      time.Time
 }
 
 // Restore is what is known about a fulfillment whose row was lost, or lost its last
@@ -69,7 +68,7 @@ func EndedAs(versions []Version, first Version, end order.State) []Version {
 		last = versions[len(versions)-1]
 	}
 	last.Status, last.Reason, last.Code = end.Status, end.Reason, end.Code
-	last.Carrier, last.TrackingNumber = end.Carrier, end.TrackingNumber
+	last.Shipment = end.Shipment
 	return append(versions[:len(versions):len(versions)], last)
 }
 

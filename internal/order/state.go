@@ -83,21 +83,28 @@ const (
 	CreditReleased Credit = "released"
 )
 
+// Shipment is how an order left: the carrier and the carrier's number for the parcel. It is
+// the zero value until the order is shipped. Where it is embedded, its JSON members are
+// those of the outer object.
+type Shipment struct {
+	Carrier        string `json:"carrier"`
+	TrackingNumber string `json:"trackingNumber"`
+}
+
 // State is the JSON returned by the status query, the workflow and its updates. It
 // contains ids, codes and amounts, never a name or an address.
 type State struct {
-	OrderID        string    `json:"orderId"`
-	CustomerID     string    `json:"customerId"`
-	Status         Status    `json:"status"`
-	Reason         Reason    `json:"reason"`
-	Code           string    `json:"code,omitempty"`
-	Total          Money     `json:"total"`
-	Credit         Credit    `json:"credit"`
-	Email          string    `json:"email"` // of the newest email
-	Carrier        string    `json:"carrier"`
-	TrackingNumber string    `json:"trackingNumber"`
-	PlacedAt       time.Time `json:"placedAt"`
-	UpdatedAt      time.Time `json:"updatedAt"`
+	OrderID    string `json:"orderId"`
+	CustomerID string `json:"customerId"`
+	Status     Status `json:"status"`
+	Reason     Reason `json:"reason"`
+	Code       string `json:"code,omitempty"`
+	Total      Money  `json:"total"`
+	Credit     Credit `json:"credit"`
+	Email      string `json:"email"` // of the newest email
+	Shipment
+	PlacedAt  time.Time `json:"placedAt"`
+	UpdatedAt time.Time `json:"updatedAt"`
 
 	// Emails is the status of each email that the workflow began to send, by kind. It is
 	// pending until the outcome is known.

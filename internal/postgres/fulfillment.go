@@ -103,8 +103,7 @@ func checkClosed(row fulfillment.Row, c fulfillment.Close) error {
 		return fulfillment.ErrMismatch
 	case !row.Status.Final():
 		return fmt.Errorf("%w: cannot reject an order that is being fulfilled", fulfillment.ErrInvalid)
-	case row.Status != c.Status, row.Reason != c.Reason, row.Code != c.Code,
-		row.Carrier != c.Carrier, row.TrackingNumber != c.TrackingNumber:
+	case row.Status != c.Status, row.Reason != c.Reason, row.Code != c.Code, row.Shipment != c.Shipment:
 		return fulfillment.ErrClosed
 	default:
 		return nil

@@ -41,7 +41,7 @@ func versions(end order.State) []fulfillment.Version {
 }
 
 func shippedState(e email.Status) order.State {
-	return order.State{Status: order.StatusShipped, Carrier: "UPS", TrackingNumber: "1Z999", Email: string(e)}
+	return order.State{Status: order.StatusShipped, Shipment: order.Shipment{Carrier: "UPS", TrackingNumber: "1Z999"}, Email: string(e)}
 }
 
 func TestRestoreFulfillment(t *testing.T) {

@@ -79,16 +79,15 @@ func renderHTML(kind email.Kind, v view) (string, error) {
 // view is a letter prepared for printing: every string is one clean line, and text from
 // the customer contains no links.
 type view struct {
-	Subject        string
-	OrderID        string
-	Greeting       string
-	Total          string
-	Why            string
-	Carrier        string
-	TrackingNumber string
-	Address        []string
-	Lines          []viewLine
-	MoreLines      int // number of lines left out
+	Subject  string
+	OrderID  string
+	Greeting string
+	Total    string
+	Why      string
+	order.Shipment
+	Address   []string
+	Lines     []viewLine
+	MoreLines int // number of lines left out
 }
 
 type viewLine struct {
@@ -99,13 +98,15 @@ type viewLine struct {
 
 func newView(letter email.Letter) view {
 	v := view{
-		OrderID:        clean(letter.OrderID, maxProduct),
-		Greeting:       greeting(letter.Name),
-		Why:            reasonText(letter.Reason),
-		Carrier:        clean(letter.Carrier, maxTracking),
-		TrackingNumber: clean(letter.TrackingNumber, maxTracking),
-		Address:        customerLines(letter.AddressLines, maxAddressLines),
-		MoreLines:      max(0, len(letter.Lines)-maxLines),
+		OrderID:  clean(letter.OrderID, maxProduct),
+		Greeting: greeting(letter.Name),
+		Why:      reasonText(letter.Reason),
+		Shipment: order.Shipment{
+			Carrier:        clean(letter.Carrier, maxTracking),
+			TrackingNumber: clean(letter.TrackingNumber, maxTracking),
+		},
+		Address:   customerLines(letter.AddressLines, maxAddressLines),
+		MoreLines: max(0, len(letter.Lines)-maxLines),
 	}
 	if letter.Total != (order.Money{}) {
 		v.Total = letter.Total.Currency + " " + letter.Total.Decimal()

@@ -121,7 +121,7 @@ func TestEveryFieldOthersWriteIsCleaned(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			got, err := ses.Render(email.Letter{
-				OrderID: evil, Kind: kind, Name: evil, Reason: evil, Carrier: evil, TrackingNumber: evil, Country: evil,
+				OrderID: evil, Kind: kind, Name: evil, Reason: evil, Shipment: order.Shipment{Carrier: evil, TrackingNumber: evil}, Country: evil,
 				AddressLines: []string{evil}, Total: order.Money{Minor: 1, Currency: "USD"},
 				Lines: []email.LetterLine{{ProductName: evil, Quantity: 1, UnitPrice: evil}},
 			})

@@ -84,7 +84,7 @@ func versionOf(orderID string, e kurrent.Event) (fulfillment.Version, bool) {
 	return fulfillment.Version{
 		OrderID: row.OrderID, CustomerID: row.CustomerID, Status: row.Status, Reason: row.Reason, Code: row.Code,
 		Total:          order.Money{Minor: row.TotalMinor, Currency: row.Currency},
-		ShippingMethod: row.ShippingMethod, Carrier: row.Carrier, TrackingNumber: row.TrackingNumber,
+		ShippingMethod: row.ShippingMethod, Shipment: order.Shipment{Carrier: row.Carrier, TrackingNumber: row.TrackingNumber},
 		SourceEventID: row.SourceEventID, PlacedAt: row.PlacedAt.UTC(),
 	}, matches && (row.Status == order.StatusFulfilling || row.Status.Final())
 }

@@ -36,14 +36,13 @@ type Change struct {
 // fulfillmentEvent is the domain event of a fulfillment's version, with the members the
 // view needs.
 type fulfillmentEvent struct {
-	OrderID        string       `json:"orderId"`
-	CustomerID     string       `json:"customerId"`
-	Status         order.Status `json:"status"`
-	Reason         order.Reason `json:"reason"`
-	Total          order.Money  `json:"total"`
-	Carrier        string       `json:"carrier"`
-	TrackingNumber string       `json:"trackingNumber"`
-	New            struct {
+	OrderID    string       `json:"orderId"`
+	CustomerID string       `json:"customerId"`
+	Status     order.Status `json:"status"`
+	Reason     order.Reason `json:"reason"`
+	Total      order.Money  `json:"total"`
+	order.Shipment
+	New struct {
 		PlacedAt time.Time `json:"placed_at"`
 	} `json:"new"`
 }

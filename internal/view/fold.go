@@ -114,7 +114,7 @@ func (r Rows) applyFulfillment(c Change) {
 		return
 	}
 	o.FulfillmentRevision = c.revision
-	o.Status, o.Reason, o.Carrier, o.TrackingNumber = f.Status, f.Reason, f.Carrier, f.TrackingNumber
+	o.Status, o.Reason, o.Shipment = f.Status, f.Reason, f.Shipment
 	if o.OrderRevision == None { // the order's stream was erased, or the order cannot be decoded
 		o.CustomerID, o.Total, o.PlacedAt = f.CustomerID, f.Total, f.New.PlacedAt
 	}

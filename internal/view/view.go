@@ -22,16 +22,15 @@ const None int64 = -1
 
 // Order is the view of an order.
 type Order struct {
-	OrderID        string
-	CustomerID     string
-	Status         order.Status
-	Reason         order.Reason
-	Total          order.Money // without a currency until it is known
-	Credit         order.Credit
-	Carrier        string
-	TrackingNumber string
-	PlacedAt       time.Time // zero until it is known
-	UpdatedAt      time.Time // the time of the last event that changed the order
+	OrderID    string
+	CustomerID string
+	Status     order.Status
+	Reason     order.Reason
+	Total      order.Money // without a currency until it is known
+	Credit     order.Credit
+	order.Shipment
+	PlacedAt  time.Time // zero until it is known
+	UpdatedAt time.Time // the time of the last event that changed the order
 
 	OrderRevision       int64 // the last event applied of order-<id>
 	CreditRevision      int64 // the last event applied of the customer's credit stream about this order

@@ -61,8 +61,7 @@ func (s Stores) Outcome(ctx context.Context, state order.State) (Outcome, error)
 
 func agrees(row view.Order, state order.State) bool {
 	return row.OrderID == state.OrderID && row.CustomerID == state.CustomerID && row.Status == state.Status &&
-		row.Reason == state.Reason && row.Total == state.Total && row.Carrier == state.Carrier &&
-		row.TrackingNumber == state.TrackingNumber && row.Credit == state.Credit
+		row.Reason == state.Reason && row.Total == state.Total && row.Shipment == state.Shipment && row.Credit == state.Credit
 }
 
 // complete reports whether everything about the order has been published and projected.
