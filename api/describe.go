@@ -1,11 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"strings"
 
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 )
@@ -73,23 +73,19 @@ func describeCreditDecision(e kurrent.Event, orderID string) (timelineEntry, boo
 
 // describeFulfillmentEvent describes a domain event.
 func describeFulfillmentEvent(e kurrent.Event) (timelineEntry, bool) {
-	var f struct {
-		Status order.Status `json:"status"`
-		Reason string       `json:"reason"`
-		order.Shipment
-	}
-	if json.Unmarshal(e.Data, &f) != nil || f.Status == "" {
+	f, err := fulfillment.DecodeEvent(e.Data)
+	if err != nil || f.Status == "" {
 		return timelineEntry{}, false
 	}
-	entry := timelineEntry{What: "Fulfilment changed", Detail: words(f.Reason), Tone: tone(f.Status)}
+	entry := timelineEntry{What: "Fulfilment changed", Detail: words(string(f.Reason)), Tone: tone(f.Status)}
 	switch e.Type {
-	case "order-approved":
+	case fulfillment.TypeApproved:
 		entry.What = "Fulfilment begun"
-	case "order-rejected":
+	case fulfillment.TypeRejected:
 		entry.What = "Order rejected"
-	case "order-cancelled":
+	case fulfillment.TypeCancelled:
 		entry.What = "Order cancelled"
-	case "order-shipped":
+	case fulfillment.TypeShipped:
 		entry.What, entry.Detail = "Order shipped", details(f.Carrier, f.TrackingNumber)
 	}
 	return entry, true

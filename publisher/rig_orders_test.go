@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,8 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/publish"
 )
 
 func (rig *publisherRig) exec(sql string, args ...any) {
@@ -147,8 +146,8 @@ func (rig *publisherRig) published(t require.TestingT) map[string][]string {
 			return nil
 		}
 		return rig.events.ReadStream(rig.t.Context(), stream, 0, 0, func(e kurrent.Event) error {
-			var data publish.Event
-			if err := json.Unmarshal(e.Data, &data); err != nil {
+			data, err := fulfillment.DecodeEvent(e.Data)
+			if err != nil {
 				return err
 			}
 			all[data.OrderID] = append(all[data.OrderID], fmt.Sprintf("%s %d", e.Type, data.Revision))

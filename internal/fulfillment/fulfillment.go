@@ -1,5 +1,6 @@
 // Package fulfillment defines an order's fulfillment: its row, how it starts and how it
-// closes. Package postgres stores the row, and the workflow makes the decisions.
+// closes, and the event that each version of the row is published as. Package postgres
+// stores the row, and the workflow makes the decisions.
 package fulfillment
 
 import (

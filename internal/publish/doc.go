@@ -2,7 +2,7 @@
 // the order's stream, for the publisher and for the operators' command that publishes an
 // order again.
 //
-// It owns the event of a version, what makes an append safe to repeat, and the reasons
-// for which a version can never be appended. It makes one attempt. The publisher decides
-// when to try again and when an order is set aside.
+// It owns which version becomes an event, what makes an append safe to repeat, and the
+// reasons for which a version can never be appended. It makes one attempt. The publisher
+// decides when to try again and when an order is set aside.
 package publish

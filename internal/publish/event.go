@@ -7,60 +7,23 @@ import (
 	"fmt"
 	"slices"
 
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 	"orderflow/internal/streams"
 )
 
-// eventTypes returns the known event types. The history's trigger chooses among them.
-func eventTypes() []string {
-	return []string{"order-approved", "order-rejected", "order-shipped", "order-cancelled", "fulfillment-changed"}
-}
-
-// Event is the data of every event. Old and New are the history's row images, which
-// contain neither recipient nor address.
-type Event struct {
-	OrderID        string          `json:"orderId"`
-	CustomerID     string          `json:"customerId"`
-	Status         string          `json:"status"`
-	Reason         string          `json:"reason"`
-	Total          order.Money     `json:"total"`
-	Carrier        string          `json:"carrier"`
-	TrackingNumber string          `json:"trackingNumber"`
-	Revision       int64           `json:"revision"`
-	Old            json.RawMessage `json:"old"` // null for the first version
-	New            json.RawMessage `json:"new"`
-}
-
-// image holds the fields of a row image that the event repeats under its own names.
-type image struct {
-	OrderID        string `json:"order_id"`
-	CustomerID     string `json:"customer_id"`
-	Status         string `json:"status"`
-	Reason         string `json:"reason"`
-	TotalMinor     int64  `json:"total_minor"`
-	Currency       string `json:"currency"`
-	Carrier        string `json:"carrier"`
-	TrackingNumber string `json:"tracking_number"`
-	SourceEventID  string `json:"source_event_id"`
-}
-
 // eventOf returns the event of a version. It returns a *Refusal if the version can never
 // become an event.
 func eventOf(v postgres.Version) (streams.FulfillmentVersion, kurrent.NewEvent, error) {
-	row, err := parseImage(v)
+	row, err := decodeRow(v)
 	if err != nil {
 		return streams.FulfillmentVersion{}, kurrent.NewEvent{}, &Refusal{Code: CodeInvalid, Detail: err.Error()}
 	}
 	version := streams.FulfillmentVersion{
-		OrderID: v.OrderID, Revision: uint64(v.Revision), Type: v.EventType, Content: [][]byte{v.Old, v.New},
-		SourceEventID: row.SourceEventID,
-		Data: Event{
-			OrderID: v.OrderID, CustomerID: row.CustomerID, Status: row.Status, Reason: row.Reason,
-			Total: order.Money{Minor: row.TotalMinor, Currency: row.Currency}, Carrier: row.Carrier,
-			TrackingNumber: row.TrackingNumber, Revision: v.Revision, Old: v.Old, New: v.New,
-		},
+		OrderID: v.OrderID, Revision: uint64(v.Revision), Type: v.EventType, SourceEventID: row.SourceEventID,
+		Data: fulfillment.NewEvent(row, v.Revision, v.Old, v.New),
 	}
 	event, err := version.Event()
 	if err != nil {
@@ -71,16 +34,15 @@ func eventOf(v postgres.Version) (streams.FulfillmentVersion, kurrent.NewEvent, 
 
 var errMoney = errors.New("must be an amount in a known currency")
 
-// parseImage validates a version and decodes its new image. Its errors name the column
-// and the problem, never a value.
-func parseImage(v postgres.Version) (image, error) {
-	var row image
+// decodeRow validates a version and decodes its new image. Its errors name the column and
+// the problem, never a value.
+func decodeRow(v postgres.Version) (row fulfillment.Version, err error) {
 	switch {
 	case !order.ValidID(v.OrderID):
 		return row, errors.New("order_id: must be order- and 1 to 120 of [A-Za-z0-9._-]")
 	case v.Revision < 0:
 		return row, errors.New("revision: must not be below zero")
-	case !slices.Contains(eventTypes(), v.EventType):
+	case !slices.Contains(fulfillment.EventTypes(), v.EventType):
 		return row, errors.New("event_type: must be a known event type")
 	case (v.Old == nil) != (v.Revision == 0):
 		return row, errors.New("old: must be present unless the revision is 0")
@@ -89,12 +51,11 @@ func parseImage(v postgres.Version) (image, error) {
 	case !isObject(v.New):
 		return row, errors.New("new: must be an object")
 	}
-	if err := json.Unmarshal(v.New, &row); err != nil {
-		var mistyped *json.UnmarshalTypeError
-		if errors.As(err, &mistyped) {
+	if row, err = fulfillment.DecodeImage(v.New); err != nil {
+		if mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return row, fmt.Errorf("new.%s: must not be a JSON %s", mistyped.Field, mistyped.Value)
 		}
-		return row, errors.New("new: must be JSON")
+		return row, errors.New("new: must be the JSON of a row")
 	}
 	switch {
 	case row.OrderID != v.OrderID:
@@ -103,7 +64,7 @@ func parseImage(v postgres.Version) (image, error) {
 		return row, errors.New("new.customer_id: must be an identifier")
 	case row.Status == "":
 		return row, errors.New("new.status: is required")
-	case row.TotalMinor <= 0:
+	case row.Total.Minor <= 0:
 		return row, errors.New("new.total_minor: must be above zero")
 	}
 	return row, nil

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -64,8 +63,8 @@ func (h *reconcileRig) publish(id string) {
 	require.NotEmpty(h.t, versions)
 	for _, v := range versions {
 		version := streams.FulfillmentVersion{
-			OrderID: id, Revision: uint64(v.Revision), Type: v.EventType, Content: [][]byte{v.Old, v.New},
-			Data: map[string]any{"orderId": id, "revision": v.Revision, "new": json.RawMessage(v.New)},
+			OrderID: id, Revision: uint64(v.Revision), Type: v.EventType,
+			Data: fulfillment.Event{OrderID: id, Revision: v.Revision, Old: v.Old, New: v.New},
 		}
 		event, err := version.Event()
 		require.NoError(h.t, err)

@@ -2,8 +2,6 @@ package streams
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
 	"strconv"
 
 	"orderflow/internal/fulfillment"
@@ -16,9 +14,8 @@ type FulfillmentVersion struct {
 	OrderID       string
 	Revision      uint64 // of the row, and so of the event in its stream
 	Type          string
-	Content       [][]byte // what was stored: the event's id derives from it, and from stream, revision and type
-	Data          any      // the event's JSON
-	SourceEventID string   // the order-placed event
+	Data          fulfillment.Event
+	SourceEventID string // the order-placed event
 }
 
 // Stream returns the stream that the version belongs to.
@@ -33,17 +30,17 @@ func (v FulfillmentVersion) Expected() kurrent.Expected {
 	return kurrent.At(v.Revision - 1)
 }
 
-// Event returns the event. Its id derives from what was stored and not from how the event
-// words it. So a version that a later release appends again, perhaps in other words, is
-// still the same event.
+// Event returns the event. Its id derives from stream, revision, type and the stored
+// images, and not from how the event words them. So a version that a later release appends
+// again, perhaps in other words, is still the same event.
 func (v FulfillmentVersion) Event() (kurrent.NewEvent, error) {
-	data, err := json.Marshal(v.Data)
+	data, err := fulfillment.EncodeEvent(v.Data)
 	if err != nil {
-		return kurrent.NewEvent{}, fmt.Errorf("encode event: %w", err)
+		return kurrent.NewEvent{}, err
 	}
 	name := eventName{
 		stream: v.Stream(), step: "publish " + strconv.FormatUint(v.Revision, 10), eventType: v.Type,
-		data: bytes.Join(v.Content, []byte{'\n'}),
+		data: bytes.Join([][]byte{v.Data.Old, v.Data.New}, []byte{'\n'}),
 	}
 	trace := kurrent.Trace{CorrelationID: v.OrderID, CausationID: v.SourceEventID}
 	return kurrent.NewEvent{ID: name.id(), Type: v.Type, Data: data, Metadata: trace.Metadata()}, nil

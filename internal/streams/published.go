@@ -2,10 +2,8 @@ package streams
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
@@ -55,36 +53,14 @@ func (f Fulfillments) PublishedVersions(ctx context.Context, orderID string) ([]
 	return versions, nil
 }
 
-// versionOf decodes the row image that an event carries, and reports whether it is the
-// image of the event's own revision.
+// versionOf decodes the version that an event publishes, and reports whether it is the
+// one of the event's own revision.
 func versionOf(orderID string, e kurrent.Event) (fulfillment.Version, bool) {
-	var data struct {
-		OrderID  string  `json:"orderId"`
-		Revision *uint64 `json:"revision"`
-		New      struct {
-			OrderID        string       `json:"order_id"`
-			CustomerID     string       `json:"customer_id"`
-			Status         order.Status `json:"status"`
-			Reason         order.Reason `json:"reason"`
-			Code           string       `json:"code"`
-			TotalMinor     int64        `json:"total_minor"`
-			Currency       string       `json:"currency"`
-			ShippingMethod string       `json:"shipping_method"`
-			Carrier        string       `json:"carrier"`
-			TrackingNumber string       `json:"tracking_number"`
-			SourceEventID  string       `json:"source_event_id"`
-			PlacedAt       time.Time    `json:"placed_at"`
-		} `json:"new"`
-	}
-	if json.Unmarshal(e.Data, &data) != nil {
+	event, err := fulfillment.DecodeEvent(e.Data)
+	if err != nil || event.OrderID != orderID || event.Revision != int64(e.Revision) {
 		return fulfillment.Version{}, false
 	}
-	row := data.New
-	matches := data.OrderID == orderID && row.OrderID == orderID && data.Revision != nil && *data.Revision == e.Revision
-	return fulfillment.Version{
-		OrderID: row.OrderID, CustomerID: row.CustomerID, Status: row.Status, Reason: row.Reason, Code: row.Code,
-		Total:          order.Money{Minor: row.TotalMinor, Currency: row.Currency},
-		ShippingMethod: row.ShippingMethod, Shipment: order.Shipment{Carrier: row.Carrier, TrackingNumber: row.TrackingNumber},
-		SourceEventID: row.SourceEventID, PlacedAt: row.PlacedAt.UTC(),
-	}, matches && (row.Status == order.StatusFulfilling || row.Status.Final())
+	version, err := event.Version()
+	published := version.Status == order.StatusFulfilling || version.Status.Final()
+	return version, err == nil && version.OrderID == orderID && published
 }

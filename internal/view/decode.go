@@ -1,7 +1,6 @@
 package view
 
 import (
-	"encoding/json"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -30,21 +29,8 @@ type Change struct {
 	written   time.Time
 	placed    *order.Placed
 	decided   credit.Event
-	fulfilled *fulfillmentEvent
-}
-
-// fulfillmentEvent is the domain event of a fulfillment's version, with the members the
-// view needs.
-type fulfillmentEvent struct {
-	OrderID    string       `json:"orderId"`
-	CustomerID string       `json:"customerId"`
-	Status     order.Status `json:"status"`
-	Reason     order.Reason `json:"reason"`
-	Total      order.Money  `json:"total"`
-	order.Shipment
-	New struct {
-		PlacedAt time.Time `json:"placed_at"`
-	} `json:"new"`
+	fulfilled *fulfillment.Event
+	placedAt  time.Time // of a fulfillment's order
 }
 
 // Decode returns the change that an event makes. It returns false for an event that does
@@ -98,17 +84,18 @@ func (c Change) credit(e Event) (Change, bool) {
 }
 
 func (c Change) fulfillment(e Event) (Change, bool) {
-	var f fulfillmentEvent
-	if json.Unmarshal(e.Data, &f) != nil || fulfillment.Stream(f.OrderID) != e.Stream || !f.valid() {
+	event, err := fulfillment.DecodeEvent(e.Data)
+	if err != nil || fulfillment.Stream(event.OrderID) != e.Stream || !storable(event) {
 		return c, false
 	}
-	c.OrderID, c.fulfilled = f.OrderID, &f
-	return c, true
+	version, err := event.Version()
+	c.OrderID, c.fulfilled, c.placedAt = event.OrderID, &event, version.PlacedAt
+	return c, err == nil
 }
 
-// valid reports whether the event can describe a fulfillment and be stored in the view's
-// tables.
-func (f fulfillmentEvent) valid() bool {
+// storable reports whether the event can describe a fulfillment and be stored in the
+// view's tables.
+func storable(f fulfillment.Event) bool {
 	return order.ValidID(f.OrderID) && order.ValidIdentifier(f.CustomerID) &&
 		(f.Status == order.StatusFulfilling || f.Status.Final()) && f.Total.Minor >= 0 &&
 		validText(string(f.Reason)) && validText(f.Carrier) && validText(f.TrackingNumber)

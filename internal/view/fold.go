@@ -116,7 +116,7 @@ func (r Rows) applyFulfillment(c Change) {
 	o.FulfillmentRevision = c.revision
 	o.Status, o.Reason, o.Shipment = f.Status, f.Reason, f.Shipment
 	if o.OrderRevision == None { // the order's stream was erased, or the order cannot be decoded
-		o.CustomerID, o.Total, o.PlacedAt = f.CustomerID, f.Total, f.New.PlacedAt
+		o.CustomerID, o.Total, o.PlacedAt = f.CustomerID, f.Total, c.placedAt
 	}
 	o.setUpdatedAt(c)
 }

@@ -72,11 +72,15 @@ func (o Outcome) complete(status order.Status) bool {
 // lastEvent returns the type of the last domain event published for an order in this
 // status.
 func lastEvent(status order.Status) string {
-	switch {
-	case status == order.StatusFulfilling:
-		return "order-approved"
-	case status.Final():
-		return "order-" + string(status)
+	switch status {
+	case order.StatusFulfilling:
+		return fulfillment.TypeApproved
+	case order.StatusShipped:
+		return fulfillment.TypeShipped
+	case order.StatusRejected:
+		return fulfillment.TypeRejected
+	case order.StatusCancelled:
+		return fulfillment.TypeCancelled
 	default:
 		return "" // it has no row yet
 	}
