@@ -98,7 +98,7 @@ func isPermanent(err error) bool {
 	}
 	return slices.ContainsFunc([]error{
 		fulfillment.ErrInvalid,
-		credit.ErrInvalidAmount, credit.ErrInvalidOrderID, credit.ErrNotHeld, credit.ErrOtherAmount,
+		credit.ErrInvalidAmount, order.ErrInvalidID, credit.ErrNotHeld, credit.ErrOtherAmount,
 		credit.ErrTooMuch, credit.ErrNoReason,
 	}, func(target error) bool { return errors.Is(err, target) })
 }

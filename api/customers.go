@@ -25,7 +25,7 @@ func (a *api) postCustomer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !order.ValidIdentifier(customer.CustomerID) {
-		return badField("customerId", "must be 1 to 128 bytes without control characters")
+		return badField("customerId", order.ErrInvalidIdentifier.Error())
 	}
 	if customer.CustomerID == "." || customer.CustomerID == ".." { // these cannot be part of a URL path
 		return badField("customerId", "must not be . or ..")
@@ -64,7 +64,7 @@ func (a *api) putCreditLimit(w http.ResponseWriter, r *http.Request) error {
 func customerID(r *http.Request) (string, error) {
 	id := r.PathValue("id")
 	if !order.ValidIdentifier(id) {
-		return "", badField("id", "must be 1 to 128 bytes without control characters")
+		return "", badField("id", order.ErrInvalidIdentifier.Error())
 	}
 	return id, nil
 }

@@ -65,7 +65,7 @@ func (a *api) getOrder(w http.ResponseWriter, r *http.Request) error {
 func orderID(r *http.Request) (string, error) {
 	id := r.PathValue("id")
 	if !order.ValidID(id) {
-		return "", badField("id", "must be order- and 1 to 120 of [A-Za-z0-9._-]")
+		return "", badField("id", order.ErrInvalidID.Error())
 	}
 	return id, nil
 }

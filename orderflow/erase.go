@@ -43,7 +43,7 @@ func (c *cli) eraseOrder(ctx context.Context, fulfillments *postgres.Fulfillment
 
 func checkOrderID(id string) error {
 	if !order.ValidID(id) {
-		return errors.New("must be order- and 1 to 120 of [A-Za-z0-9._-]")
+		return order.ErrInvalidID
 	}
 	return nil
 }

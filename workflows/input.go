@@ -49,7 +49,7 @@ func (in Input) Details() string {
 func (in Input) validate() error {
 	switch {
 	case !order.ValidID(in.OrderID):
-		return errors.New("orderId: must be order- and 1 to 120 of [A-Za-z0-9._-]")
+		return fmt.Errorf("orderId: %w", order.ErrInvalidID)
 	case in.CustomerID == "":
 		return errors.New("customerId: must not be empty")
 	case in.Total.Minor <= 0 || in.Total.Currency == "":

@@ -2,6 +2,7 @@ package credit
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"orderflow/internal/order"
@@ -9,15 +10,14 @@ import (
 
 // The errors of a command. None of them goes away on a retry.
 var (
-	ErrInvalidAmount  = errors.New("amount must be more than 0 and have a currency")
-	ErrNotHeld        = errors.New("order is not held")
-	ErrOtherAmount    = errors.New("order is held with another amount")
-	ErrTooMuch        = errors.New("sum of reservations overflows")
-	ErrNoReason       = errors.New("a reason or an approver is missing")
-	ErrAlreadyOpened  = errors.New("credit account is already opened with another limit")
-	ErrNotOpened      = errors.New("credit account is not opened")
-	ErrOtherCurrency  = errors.New("credit account is in another currency")
-	ErrInvalidOrderID = errors.New("invalid order id")
+	ErrInvalidAmount = errors.New("amount must be more than 0 and have a currency")
+	ErrNotHeld       = errors.New("order is not held")
+	ErrOtherAmount   = errors.New("order is held with another amount")
+	ErrTooMuch       = errors.New("sum of reservations overflows")
+	ErrNoReason      = errors.New("a reason or an approver is missing")
+	ErrAlreadyOpened = errors.New("credit account is already opened with another limit")
+	ErrNotOpened     = errors.New("credit account is not opened")
+	ErrOtherCurrency = errors.New("credit account is in another currency")
 )
 
 // Verdict is an account's decision about an order.
@@ -84,7 +84,7 @@ func (a *Account) Reserve(orderID string, amount order.Money, terms Terms) (Deci
 		return decision, nil, nil
 	}
 	if !order.ValidID(orderID) {
-		return Decision{}, nil, ErrInvalidOrderID
+		return Decision{}, nil, fmt.Errorf("order id: %w", order.ErrInvalidID)
 	}
 	if !positive(amount) {
 		return Decision{}, nil, ErrInvalidAmount
@@ -185,7 +185,7 @@ func (a *Account) Release(orderID string, zero order.Money, cause Cause) (Decisi
 	case before.Verdict == VerdictReleased:
 		return before, nil, nil
 	case !order.ValidID(orderID):
-		return Decision{}, nil, ErrInvalidOrderID
+		return Decision{}, nil, fmt.Errorf("order id: %w", order.ErrInvalidID)
 	case cause.Reason == "":
 		return Decision{}, nil, ErrNoReason
 	case zero.Currency == "":

@@ -286,7 +286,7 @@ func TestRelease(t *testing.T) {
 		"once more, for what it was": {given: events(released(t, "order-1", "USD0.00", "paid")), when: asked, then: outcome{decision: decided(t, "released", "paid", "USD0.00")}},
 		"without a reason":           {when: release("order-1", "USD", ""), then: outcome{err: credit.ErrNoReason}},
 		"without a currency":         {when: release("order-1", "", "paid"), then: outcome{err: credit.ErrInvalidAmount}},
-		"of an invalid order id":     {when: release("invoice-1", "USD", "paid"), then: outcome{err: credit.ErrInvalidOrderID}},
+		"of an invalid order id":     {when: release("invoice-1", "USD", "paid"), then: outcome{err: fmt.Errorf("order id: %w", order.ErrInvalidID)}},
 	})
 }
 
@@ -300,7 +300,7 @@ func TestReserve_Invalid(t *testing.T) {
 		require.Empty(t, events)
 	}
 	_, _, err := account.Reserve("invoice-1", money(t, "USD1.00"), open)
-	require.ErrorIs(t, err, credit.ErrInvalidOrderID)
+	require.ErrorIs(t, err, order.ErrInvalidID)
 }
 
 func TestReserve_NoDefaultLimit(t *testing.T) {

@@ -1,6 +1,9 @@
 package order
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // StreamPrefix begins the name of every order's stream, and so every order's id.
 const StreamPrefix = "order-"
@@ -8,6 +11,13 @@ const StreamPrefix = "order-"
 const (
 	maxIDBytes = len(StreamPrefix) + 120
 	maxCode    = 64
+)
+
+// The errors for an id that breaks a rule. Their texts are the rules: the caller puts the
+// name of the id in front.
+var (
+	ErrInvalidID         = errors.New("must be order- and 1 to 120 of [A-Za-z0-9._-]")
+	ErrInvalidIdentifier = errors.New("must be 1 to 128 bytes without control characters")
 )
 
 // Stream returns the name of an order's stream, which is the order's id.

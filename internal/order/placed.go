@@ -231,7 +231,7 @@ func (c *checker) orderID(id, stream string) string {
 	switch {
 	case c.identifier("orderId", id) == "":
 	case !ValidID(id):
-		c.addFault("orderId", "must be order- and 1 to 120 of [A-Za-z0-9._-]")
+		c.addFault("orderId", ErrInvalidID.Error())
 	case id != stream:
 		c.addFault("orderId", "must be the name of the stream")
 	}

@@ -39,7 +39,7 @@ var errMoney = errors.New("must be an amount in a known currency")
 func decodeRow(v postgres.Version) (row fulfillment.Version, err error) {
 	switch {
 	case !order.ValidID(v.OrderID):
-		return row, errors.New("order_id: must be order- and 1 to 120 of [A-Za-z0-9._-]")
+		return row, fmt.Errorf("order_id: %w", order.ErrInvalidID)
 	case v.Revision < 0:
 		return row, errors.New("revision: must not be below zero")
 	case !slices.Contains(fulfillment.EventTypes(), v.EventType):
@@ -61,7 +61,7 @@ func decodeRow(v postgres.Version) (row fulfillment.Version, err error) {
 	case row.OrderID != v.OrderID:
 		return row, errors.New("new.order_id: must equal order_id")
 	case !order.ValidIdentifier(row.CustomerID):
-		return row, errors.New("new.customer_id: must be an identifier")
+		return row, fmt.Errorf("new.customer_id: %w", order.ErrInvalidIdentifier)
 	case row.Status == "":
 		return row, errors.New("new.status: is required")
 	case row.Total.Minor <= 0:

@@ -3,6 +3,7 @@ package ses
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -64,7 +65,7 @@ func (m *Mailer) Send(ctx context.Context, letter email.Letter) (messageID strin
 // way than this package.
 func (m *Mailer) input(letter email.Letter) (*sesv2.SendEmailInput, error) {
 	if !order.ValidID(letter.OrderID) {
-		return nil, failed(codeOrderID, errors.New("order id is not valid in a header"))
+		return nil, failed(codeOrderID, fmt.Errorf("order id: %w", order.ErrInvalidID))
 	}
 	to, err := checkRecipient(letter.To)
 	if err != nil {
