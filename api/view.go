@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
@@ -80,7 +81,8 @@ func (a *api) customer(ctx context.Context, id string) (customer, error) {
 	if currency := found.Limit.Currency; currency != "" {
 		c.Limit = &found.Limit
 		c.Reserved = &order.Money{Minor: found.Reserved, Currency: currency}
-		c.Available = &order.Money{Minor: found.Available(), Currency: currency}
+		available := credit.Available(found.Limit, found.Reserved)
+		c.Available = &available
 	}
 	for _, o := range found.Recent {
 		c.Recent = append(c.Recent, recentOf(o))

@@ -71,12 +71,15 @@ func (a *Account) Reserved() order.Money { return a.money(a.byRule + a.byApprova
 // rule.
 func (a *Account) ReservedByApproval() order.Money { return a.money(a.byApproval) }
 
-// Available returns the amount that can still be reserved by the rule. It is never less
-// than 0, although approvals and a lowered limit can bring the reservations above the
-// limit.
-func (a *Account) Available() order.Money {
-	return a.money(max(0, a.limit.Minor-a.byRule-a.byApproval))
+// Available returns the amount that can still be reserved by the rule under a limit, of
+// which an amount in its minor units is reserved. It is never less than 0, although
+// approvals and a lowered limit can bring the reservations above the limit.
+func Available(limit order.Money, reserved int64) order.Money {
+	return order.Money{Minor: max(0, limit.Minor-reserved), Currency: limit.Currency}
 }
+
+// Available returns the amount that can still be reserved by the rule.
+func (a *Account) Available() order.Money { return Available(a.limit, a.byRule+a.byApproval) }
 
 // Decision returns the decision about an order, and reports whether there is one.
 func (a *Account) Decision(orderID string) (Decision, bool) {

@@ -99,8 +99,7 @@ func (a *Account) Reserve(orderID string, amount order.Money, terms Terms) (Deci
 	if err != nil {
 		return Decision{}, nil, err
 	}
-	available := order.Money{Minor: max(0, limit.Minor-a.byRule-a.byApproval), Currency: limit.Currency}
-	decision, events, err := a.decide(orderID, amount, available, terms.HoldUntil)
+	decision, events, err := a.decide(orderID, amount, Available(limit, a.byRule+a.byApproval), terms.HoldUntil)
 	return decision, append(opening, events...), err
 }
 

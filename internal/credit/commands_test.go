@@ -1,6 +1,7 @@
 package credit_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 

@@ -70,7 +70,9 @@ func scanViewOrder(row pgx.CollectableRow) (o view.Order, err error) {
 	return o, err
 }
 
-// selectCustomers reads the customers that a batch changes.
+// selectCustomers reads the customers that a batch changes. It leaves out available_minor,
+// a generated column for those who query the view in SQL and for the checker. The API
+// calculates it with credit.Available.
 const selectCustomers = `
 SELECT customer_id, coalesce(currency, ''), limit_minor, reserved_minor, credit_revision, updated_at
 FROM customer_view%s WHERE customer_id = ANY($1)`

@@ -46,10 +46,6 @@ type Customer struct {
 	UpdatedAt  time.Time
 }
 
-// Available returns the amount that can still be reserved by the rule, in minor units. It
-// is never less than 0.
-func (c Customer) Available() int64 { return max(0, c.Limit.Minor-c.Reserved) }
-
 // Rows are the orders and customers of some changes. A row that is not stored yet is
 // missing.
 type Rows struct {
