@@ -68,7 +68,7 @@ func (a *Account) ChangeLimit(limit order.Money) ([]Event, error) {
 		return nil, ErrInvalidAmount
 	case !a.Opened():
 		return nil, ErrNotOpened
-	case limit.Currency != a.limit.Currency:
+	case !limit.SameCurrency(a.limit):
 		return nil, ErrOtherCurrency
 	case a.limit == limit:
 		return nil, nil
@@ -106,7 +106,7 @@ func (a *Account) Reserve(orderID string, amount order.Money, terms Terms) (Deci
 // decide applies the rule to an order of an opened account.
 func (a *Account) decide(orderID string, amount, available order.Money, holdUntil time.Time) (Decision, []Event, error) {
 	switch {
-	case amount.Currency != available.Currency:
+	case !amount.SameCurrency(available):
 		return a.limitExceeded(orderID, amount, available, time.Time{}, order.ReasonCurrencyMismatch)
 	case amount.Minor > available.Minor:
 		return a.limitExceeded(orderID, amount, available, holdUntil, order.ReasonInsufficientCredit)
@@ -166,7 +166,7 @@ func (a *Account) Approve(orderID string, amount order.Money, by string, terms T
 	switch {
 	case err != nil:
 		return Decision{}, nil, err
-	case limit.Currency != amount.Currency:
+	case !amount.SameCurrency(limit):
 		return a.limitExceeded(orderID, amount, a.Available(), time.Time{}, order.ReasonCurrencyMismatch)
 	case !a.fits64(amount):
 		return Decision{}, nil, ErrTooMuch

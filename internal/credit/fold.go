@@ -65,7 +65,7 @@ func (a *Account) applyLimitChanged(e LimitChanged) error {
 		return &HistoryError{EventType: TypeLimitChanged, Reason: "it is not opened"}
 	case e.CustomerID != a.customerID:
 		return &HistoryError{EventType: TypeLimitChanged, Reason: "it is another customer's"}
-	case e.Limit.Currency != a.limit.Currency || e.Limit.Minor < 0:
+	case !e.Limit.SameCurrency(a.limit) || e.Limit.Minor < 0:
 		return &HistoryError{EventType: TypeLimitChanged, Reason: "it is in another currency"}
 	}
 	a.limit = e.Limit
@@ -83,7 +83,7 @@ func (a *Account) applyReserved(e Reserved) error {
 		reason = "what is held is reserved by approval, and only that"
 	case held && before.Amount != e.Amount:
 		reason = "another amount was held"
-	case !a.Opened() || e.Amount.Currency != a.limit.Currency:
+	case !a.Opened() || !e.Amount.SameCurrency(a.limit):
 		reason = "the account is not in its currency"
 	case !a.fits64(e.Amount):
 		reason = "the reservations overflow"
@@ -109,7 +109,7 @@ func (a *Account) fits64(amount order.Money) bool {
 
 func (a *Account) applyLimitExceeded(e LimitExceeded) error {
 	before, decided := a.orders[e.OrderID]
-	reason := a.reasonFor(e.Amount)
+	reason := ReasonExceeded(a.limit, e.Amount)
 	settles := before.Verdict == VerdictHeld && !e.Held && reason == order.ReasonCurrencyMismatch
 	if decided && !settles || !positive(e.Amount) {
 		return &HistoryError{EventType: TypeLimitExceeded, OrderID: e.OrderID, Reason: "it was decided before, or asks for nothing"}
@@ -122,13 +122,14 @@ func (a *Account) applyLimitExceeded(e LimitExceeded) error {
 	return nil
 }
 
-// reasonFor returns the reason why an amount was not reserved. The event does not contain
-// it, because it follows from the account's state.
-func (a *Account) reasonFor(amount order.Money) order.Reason {
+// ReasonExceeded returns the reason why an amount was not reserved under an account's
+// limit, which has no currency before the account is opened. A LimitExceeded does not
+// contain the reason, because it follows from the events before it.
+func ReasonExceeded(limit, amount order.Money) order.Reason {
 	switch {
-	case !a.Opened():
+	case limit.Currency == "":
 		return order.ReasonUnknownCustomer
-	case amount.Currency != a.limit.Currency:
+	case !amount.SameCurrency(limit):
 		return order.ReasonCurrencyMismatch
 	default:
 		return order.ReasonInsufficientCredit

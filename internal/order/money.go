@@ -97,6 +97,10 @@ func Zero(currency string) Money { return Money{Currency: currency} }
 // IsZero reports whether the amount is 0, in any currency.
 func (m Money) IsZero() bool { return m.Minor == 0 }
 
+// SameCurrency reports whether two amounts are in the same currency. An order, its
+// customer's account and its payments must be: nothing is converted.
+func (m Money) SameCurrency(other Money) bool { return m.Currency == other.Currency }
+
 // Decimal returns the amount without its currency, with the currency's number of
 // decimals: "4885.49".
 func (m Money) Decimal() string {

@@ -43,7 +43,7 @@ func AddPayments(total Money, payments []Paid) (Balance, error) {
 			fault = ErrPaymentConflict
 		case repeated:
 			fault = nil
-		case p.Amount.Currency != total.Currency:
+		case !p.Amount.SameCurrency(total):
 			fault = ErrPaymentCurrency
 		case p.Amount.Minor > math.MaxInt64-balance.Paid.Minor:
 			fault = ErrPaymentTooMuch

@@ -81,7 +81,7 @@ func (o *Order) applyCredit(c Change, account *Customer) {
 	case credit.LimitExceeded:
 		o.Credit = order.CreditRefused
 		if event.Held {
-			o.Credit, status, reason = order.CreditHeld, order.StatusOnHold, account.holdReason()
+			o.Credit, status, reason = order.CreditHeld, order.StatusOnHold, credit.ReasonExceeded(account.Limit, event.Amount)
 		}
 		o.Total = cmp.Or(o.Total, event.Amount)
 	case credit.Released:
@@ -95,15 +95,6 @@ func (o *Order) applyCredit(c Change, account *Customer) {
 	if o.FulfillmentRevision == None {
 		o.Status, o.Reason = status, reason
 	}
-}
-
-// holdReason returns the reason why an order is held. The event does not contain it,
-// because it follows from the account's state.
-func (c *Customer) holdReason() order.Reason {
-	if c.Limit.Currency == "" {
-		return order.ReasonUnknownCustomer
-	}
-	return order.ReasonInsufficientCredit
 }
 
 // applyFulfillment applies a version of the fulfillment.
