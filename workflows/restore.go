@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 )
 
@@ -36,7 +37,7 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 	if err := in.validate(); err != nil {
 		return nil, temporal.NewNonRetryableApplicationError(err.Error(), "INVALID_INPUT", nil)
 	}
-	if in.State.Status != order.StatusFulfilling && !in.State.Status.Final() {
+	if !fulfillment.ValidStatus(in.State.Status) {
 		return nil, temporal.NewNonRetryableApplicationError("state: must be fulfilling or final", "INVALID_INPUT", nil)
 	}
 	var do *activities.Activities

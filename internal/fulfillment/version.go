@@ -41,6 +41,9 @@ type Restore struct {
 	Emails map[email.Kind]email.Status
 }
 
+// ValidStatus reports whether a fulfillment can have a status.
+func ValidStatus(s order.Status) bool { return s == order.StatusFulfilling || s.Final() }
+
 // FirstVersion returns the first version of a fulfillment: approved, and not yet shipped.
 func FirstVersion(placed order.Placed, sourceEventID string) Version {
 	return Version{

@@ -44,11 +44,13 @@ func (c *checker) identifier(path, value string) string {
 }
 
 // text returns value if PostgreSQL can store it, which excludes the character 0, and ""
-// otherwise.
+// otherwise. Its length is limited, as that of all text from producers.
 func (c *checker) text(path, value string) string {
 	switch {
 	case len(value) > maxTextBytes:
 		c.addFault(path, fmt.Sprintf("must be at most %d bytes", maxTextBytes))
+	case !utf8.ValidString(value):
+		c.addFault(path, "must be UTF-8")
 	case strings.Contains(value, "\x00"):
 		c.addFault(path, "must not have the character 0")
 	default:

@@ -43,6 +43,14 @@ func ValidIdentifier(id string) bool {
 	return c.identifier("", id) != ""
 }
 
+// ValidText reports whether text may be any other text of an event: at most 1024 bytes
+// that PostgreSQL can store.
+func ValidText(text string) bool {
+	var c checker
+	c.text("", text)
+	return c.fault == nil
+}
+
 func isCodeByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || isCapital(c) || isDigit(c) || c == '.' || c == '_' || c == '-'
 }

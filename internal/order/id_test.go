@@ -18,3 +18,13 @@ func TestValidIdentifier(t *testing.T) {
 		require.Equal(t, want, order.ValidIdentifier(id), "%q", id)
 	}
 }
+
+func TestValidText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"": true, "a\nb": true, strings.Repeat("a", 1024): true,
+		"a\x00": false, "\xff": false, strings.Repeat("a", 1025): false,
+	} {
+		require.Equal(t, want, order.ValidText(text), "%q", text)
+	}
+}

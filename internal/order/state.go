@@ -34,8 +34,7 @@ const (
 	StatusCancelled  Status = "cancelled"
 )
 
-// Statuses returns all statuses. Of those that are not final, a fulfillment can only have
-// StatusFulfilling.
+// Statuses returns all statuses.
 func Statuses() []Status {
 	return []Status{
 		StatusPending, StatusOnHold, StatusFulfilling, StatusShipped, StatusRejected, StatusCancelling, StatusCancelled,

@@ -7,7 +7,6 @@ import (
 
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/order"
 )
 
 // maxVersions bounds how many versions of one fulfillment are read. An order has two or
@@ -61,6 +60,5 @@ func versionOf(orderID string, e kurrent.Event) (fulfillment.Version, bool) {
 		return fulfillment.Version{}, false
 	}
 	version, err := event.Version()
-	published := version.Status == order.StatusFulfilling || version.Status.Final()
-	return version, err == nil && version.OrderID == orderID && published
+	return version, err == nil && version.OrderID == orderID && fulfillment.ValidStatus(version.Status)
 }

@@ -3,7 +3,6 @@ package view
 import (
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"orderflow/internal/credit"
 	"orderflow/internal/fulfillment"
@@ -97,13 +96,6 @@ func (c Change) fulfillment(e Event) (Change, bool) {
 // view's tables.
 func storable(f fulfillment.Event) bool {
 	return order.ValidID(f.OrderID) && order.ValidIdentifier(f.CustomerID) &&
-		(f.Status == order.StatusFulfilling || f.Status.Final()) && f.Total.Minor >= 0 &&
-		validText(string(f.Reason)) && validText(f.Carrier) && validText(f.TrackingNumber)
-}
-
-// maxText limits a text of the view, in bytes.
-const maxText = 1 << 10
-
-func validText(text string) bool {
-	return len(text) <= maxText && utf8.ValidString(text) && !strings.ContainsRune(text, 0)
+		fulfillment.ValidStatus(f.Status) && f.Total.Minor >= 0 &&
+		order.ValidText(string(f.Reason)) && order.ValidText(f.Carrier) && order.ValidText(f.TrackingNumber)
 }
