@@ -86,10 +86,10 @@ func wrongValue(wrong *strict.SemanticError) string {
 	return "must be a string"
 }
 
-func answer(w http.ResponseWriter, status int, value any) error {
+func writeJSON(w http.ResponseWriter, status int, value any) error {
 	body, err := json.Marshal(value)
 	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
+		return fmt.Errorf("encode the response: %w", err)
 	}
 	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(status)

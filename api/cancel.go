@@ -94,26 +94,26 @@ func (a *api) acceptCancellation(w http.ResponseWriter, r *http.Request, id, rea
 	if err := a.request(r.Context(), id, reason); err != nil {
 		return err
 	}
-	return goesOn(w, id)
+	return writeAccepted(w, id)
 }
 
-// goesOn responds that the cancellation continues.
-func goesOn(w http.ResponseWriter, id string) error {
+// writeAccepted responds that the cancellation continues.
+func writeAccepted(w http.ResponseWriter, id string) error {
 	url := "/orders/" + id
 	w.Header().Set("Location", url)
-	return answer(w, http.StatusAccepted, cancelling{OrderID: id, Status: string(order.StatusCancelling), URL: url})
+	return writeJSON(w, http.StatusAccepted, cancelling{OrderID: id, Status: string(order.StatusCancelling), URL: url})
 }
 
 // closed responds for an order whose row is final. A canceled order counts as finished if
 // the view has its credit as released, or if no workflow is left that would have to
 // release it (idle).
 func (a *api) closed(w http.ResponseWriter, r *http.Request, state order.State, idle bool) error {
-	state, err := a.settled(r.Context(), state)
+	state, err := a.withCreditFromView(r.Context(), state)
 	if err != nil {
 		return err
 	}
 	if state.Status == order.StatusCancelled && state.Credit == order.CreditReserved && !idle {
-		return goesOn(w, state.OrderID)
+		return writeAccepted(w, state.OrderID)
 	}
 	return cancelled(w, state)
 }
@@ -121,7 +121,7 @@ func (a *api) closed(w http.ResponseWriter, r *http.Request, state order.State, 
 // ended reports whether the order's last workflow has ended. It returns false if there
 // never was one.
 func (a *api) ended(ctx context.Context, id string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	run, err := a.findRun(ctx, id)
 	if errors.Is(err, errNoWorkflow) {
@@ -136,7 +136,7 @@ func cancelled(w http.ResponseWriter, state order.State) error {
 	if state.Status != order.StatusCancelled {
 		return conflict(fmt.Sprintf("the order is %s", state.Status))
 	}
-	return answer(w, http.StatusOK, state)
+	return writeJSON(w, http.StatusOK, state)
 }
 
 // update asks the order's workflow to cancel and waits until it has. It returns

@@ -85,40 +85,40 @@ func requireWish(t *testing.T, got reply, id string) {
 	require.Equal(t, answer.URL, got.header.Get("Location"))
 }
 
-// newClientBehindProxy asks an api that reaches Temporal by a way that can be held up,
-// and soon does not wait for it.
+// newClientBehindProxy returns a client of an api that reaches Temporal through a proxy and
+// waits for it only briefly.
 func newClientBehindProxy(t *testing.T) (*caller, *faultproxy.Proxy) {
 	t.Helper()
-	way, err := faultproxy.Start(shared.temporalAddress)
+	proxy, err := faultproxy.Start(shared.temporalAddress)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, way.Close()) })
-	dialled, err := client.DialContext(t.Context(), client.Options{HostPort: way.Addr(), Logger: slog.New(slog.DiscardHandler)})
+	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
+	dialled, err := client.DialContext(t.Context(), client.Options{HostPort: proxy.Addr(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(dialled.Close)
 	a := shared.api()
 	a.workflows, a.cancelWait = dialled, time.Second
-	return newClient(t, a), way
+	return newClient(t, a), proxy
 }
 
 func TestOrderIsCancelledByAnEventWhileTemporalDoesNotAnswer(t *testing.T) {
 	t.Parallel()
-	c, way := newClientBehindProxy(t)
+	c, proxy := newClientBehindProxy(t)
 	id, _ := c.fulfil()
 	shipped, _ := c.fulfil()
 	c.ship(shipped)
-	way.Stall(faultproxy.Upstream)
+	proxy.Stall(faultproxy.Upstream)
 	requireWish(t, c.post("/orders/"+id+"/cancel", wish), id)
 	require.Equal(t, order.TypeCancellationRequested, readAll(t, id)[1].Type)
 	require.Contains(t, c.post("/orders/"+shipped+"/cancel", wish).problem(http.StatusConflict).Detail, "shipped")
 	require.Len(t, readAll(t, shipped), 1, "nothing is promised that cannot be kept")
-	way.Resume()
+	proxy.Resume()
 }
 
 func TestOrderIsNotCancelledBeforeItsCreditIsReleased(t *testing.T) {
 	t.Parallel()
-	c, way := newClientBehindProxy(t)
+	c, proxy := newClientBehindProxy(t)
 	id, customerID := c.fulfil()
-	way.Stall(faultproxy.Upstream) // the workflow is at its compensation, and cannot say so
+	proxy.Stall(faultproxy.Upstream) // the workflow is at its compensation, and cannot say so
 	_, err := shared.fulfillments().CloseFulfillment(t.Context(), fulfillment.Close{
 		OrderID: id, CustomerID: customerID, Total: usd(t, "USD242.00"), Status: order.StatusCancelled,
 		Reason: order.ReasonCancelled, Code: "customer-request", Began: true,
@@ -136,7 +136,7 @@ func TestOrderIsNotCancelledBeforeItsCreditIsReleased(t *testing.T) {
 	})
 	c.post("/orders/"+id+"/cancel", wish).into(http.StatusOK, &state)
 	require.Equal(t, order.CreditReleased, state.Credit)
-	way.Resume()
+	proxy.Resume()
 }
 
 func TestCancellationsShareOneUpdate(t *testing.T) {

@@ -38,9 +38,9 @@ func (a *api) postCustomer(w http.ResponseWriter, r *http.Request) error {
 	failpoint.Hit("api.open.after")
 	w.Header().Set("Location", "/customers/"+url.PathEscape(customer.CustomerID))
 	if !opened {
-		return answer(w, http.StatusOK, customer)
+		return writeJSON(w, http.StatusOK, customer)
 	}
-	return answer(w, http.StatusCreated, customer)
+	return writeJSON(w, http.StatusCreated, customer)
 }
 
 // putCreditLimit changes the credit limit. Reserved amounts stay reserved.
@@ -58,7 +58,7 @@ func (a *api) putCreditLimit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	failpoint.Hit("api.limit.after")
-	return answer(w, http.StatusOK, newCustomer{CustomerID: id, Limit: body.Limit})
+	return writeJSON(w, http.StatusOK, newCustomer{CustomerID: id, Limit: body.Limit})
 }
 
 func customerID(r *http.Request) (string, error) {

@@ -17,19 +17,19 @@ func describeOrderEvent(e kurrent.Event) (timelineEntry, bool) {
 	case order.TypePlaced, order.TypePlacedAlias:
 		placed, err := order.DecodePlaced(e.Stream, e.ContentType, e.Data)
 		if err != nil {
-			return timelineEntry{What: "An order came that cannot be read", Detail: err.Error(), Tone: "warn"}, true
+			return timelineEntry{What: "Undecodable order", Detail: err.Error(), Tone: "warn"}, true
 		}
 		return timelineEntry{What: "Order placed", Detail: placed.Total.String()}, true
 	case order.TypePaid:
 		paid, err := order.DecodePaid(e.Stream, e.ContentType, e.Data)
 		if err != nil {
-			return timelineEntry{What: "A payment came that cannot be read", Detail: err.Error(), Tone: "warn"}, true
+			return timelineEntry{What: "Undecodable payment", Detail: err.Error(), Tone: "warn"}, true
 		}
 		return timelineEntry{What: "Payment received", Detail: paid.Amount.String(), Tone: "good"}, true
 	case order.TypeCancellationRequested:
 		request, err := order.DecodeCancellation(e.Stream, e.ContentType, e.Data)
 		if err != nil {
-			return timelineEntry{What: "A cancellation came that cannot be read", Detail: err.Error(), Tone: "warn"}, true
+			return timelineEntry{What: "Undecodable cancellation request", Detail: err.Error(), Tone: "warn"}, true
 		}
 		return timelineEntry{What: "Cancellation requested", Detail: request.Reason, Tone: "warn"}, true
 	default:
@@ -52,9 +52,9 @@ func describeCreditDecision(e kurrent.Event, orderID string) (timelineEntry, boo
 		}
 		return timelineEntry{What: "Credit reserved", Detail: detail, Tone: "good"}, decided.OrderID == orderID
 	case credit.LimitExceeded:
-		entry := timelineEntry{What: "Credit refused", Detail: decided.Amount.String() + " asked, " + decided.Available.String() + " available", Tone: "bad"}
+		entry := timelineEntry{What: "Credit refused", Detail: decided.Amount.String() + " requested, " + decided.Available.String() + " available", Tone: "bad"}
 		if decided.Held {
-			entry.What, entry.Tone = "On hold: the credit does not suffice", "warn"
+			entry.What, entry.Tone = "On hold: insufficient credit", "warn"
 		}
 		return entry, decided.OrderID == orderID
 	case credit.Released:
@@ -77,14 +77,14 @@ func describeFulfillmentEvent(e kurrent.Event) (timelineEntry, bool) {
 	if err != nil || f.Status == "" {
 		return timelineEntry{}, false
 	}
-	entry := timelineEntry{What: "Fulfilment changed", Detail: words(string(f.Reason)), Tone: tone(f.Status)}
+	entry := timelineEntry{What: "Fulfillment changed", Detail: words(string(f.Reason)), Tone: tone(f.Status)}
 	switch e.Type {
 	case fulfillment.TypeApproved:
-		entry.What = "Fulfilment begun"
+		entry.What = "Fulfillment started"
 	case fulfillment.TypeRejected:
 		entry.What = "Order rejected"
 	case fulfillment.TypeCancelled:
-		entry.What = "Order cancelled"
+		entry.What = "Order canceled"
 	case fulfillment.TypeShipped:
 		entry.What, entry.Detail = "Order shipped", details(f.Carrier, f.TrackingNumber)
 	}
@@ -93,18 +93,18 @@ func describeFulfillmentEvent(e kurrent.Event) (timelineEntry, bool) {
 
 // describeEmail describes an email of the send ledger. The recipient is not even read.
 func describeEmail(mail email.Delivery) timelineEntry {
-	entry := timelineEntry{At: mail.Since, Where: "send ledger", What: capital(string(mail.Kind)) + " mail "}
+	entry := timelineEntry{At: mail.Since, Where: "send ledger", What: capital(string(mail.Kind)) + " email "}
 	switch mail.Status {
 	case email.StatusSent:
 		entry.What, entry.Tone = entry.What+"sent", "good"
 	case email.StatusFailed:
 		entry.What, entry.Tone = entry.What+"failed", "bad"
 	case email.StatusSuppressed:
-		entry.What += "taken back before it was sent"
+		entry.What += "withdrawn before it was sent"
 	case email.StatusUnknown:
 		entry.What, entry.Tone = entry.What+"may have been sent", "warn"
 	default:
-		entry.What += "waits to be sent"
+		entry.What += "waiting to be sent"
 	}
 	entry.Detail = mail.ErrorCode
 	return entry

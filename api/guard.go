@@ -70,7 +70,7 @@ func (a *api) deny(p *problem) http.Handler {
 // limitConcurrency rejects requests with 503 while maxRequests are in flight.
 func (a *api) limitConcurrency(next http.Handler) http.Handler {
 	slots := make(chan struct{}, maxRequests)
-	full := a.deny(problemOf(http.StatusServiceUnavailable, "too many requests are under way"))
+	full := a.deny(problemOf(http.StatusServiceUnavailable, "too many requests are in flight"))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case slots <- struct{}{}:
@@ -88,7 +88,7 @@ func (a *api) limitConcurrency(next http.Handler) http.Handler {
 // on another site could have directed a browser here.
 func (a *api) authenticated(next http.Handler) http.Handler {
 	unauthorized := a.deny(problemOf(http.StatusUnauthorized, "the token is missing or wrong"))
-	misdirected := a.deny(problemOf(http.StatusMisdirectedRequest, "the Host must be this machine's own"))
+	misdirected := a.deny(problemOf(http.StatusMisdirectedRequest, "the Host header must be a name of this machine"))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case a.token == nil && !ownHost(r.Host):

@@ -36,17 +36,17 @@ func (a *api) postOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	placed, err := place(r.Context(), a.streams, s, r.Header.Get("Traceparent"))
 	if err != nil {
-		return s.unsettled(w, err)
+		return s.withOrderID(w, err)
 	}
 	w.Header().Set("Location", "/orders/"+s.orderID)
 	if placed {
-		return answer(w, http.StatusCreated, accepted{s.orderID, order.StatusPending})
+		return writeJSON(w, http.StatusCreated, accepted{s.orderID, order.StatusPending})
 	}
 	state, err := a.state(r.Context(), s.orderID)
 	if err != nil {
-		return s.unsettled(w, err)
+		return s.withOrderID(w, err)
 	}
-	return answer(w, http.StatusOK, accepted{s.orderID, state.Status})
+	return writeJSON(w, http.StatusOK, accepted{s.orderID, state.Status})
 }
 
 // getOrder responds with the state of an order.
@@ -59,7 +59,7 @@ func (a *api) getOrder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, state)
+	return writeJSON(w, http.StatusOK, state)
 }
 
 func orderID(r *http.Request) (string, error) {
@@ -77,7 +77,7 @@ func (a *api) state(ctx context.Context, id string) (order.State, error) {
 	state, err := a.rows.FindState(ctx, id)
 	switch {
 	case err == nil:
-		return a.settled(ctx, state)
+		return a.withCreditFromView(ctx, state)
 	case !errors.Is(err, postgres.ErrNotFound):
 		return order.State{}, err
 	}
@@ -85,7 +85,7 @@ func (a *api) state(ctx context.Context, id string) (order.State, error) {
 	if err != nil {
 		return order.State{}, err
 	}
-	if state, err := a.ask(ctx, id); err == nil {
+	if state, err := a.queryState(ctx, id); err == nil {
 		return state, nil
 	}
 	return order.State{ // all that is known is that the order was placed
@@ -94,9 +94,9 @@ func (a *api) state(ctx context.Context, id string) (order.State, error) {
 	}, nil
 }
 
-// settled adds from the view what the row does not contain: whether the credit was
+// withCreditFromView adds from the view what the row does not contain: whether the credit was
 // released. The credit counts as reserved until the view has read the release.
-func (a *api) settled(ctx context.Context, state order.State) (order.State, error) {
+func (a *api) withCreditFromView(ctx context.Context, state order.State) (order.State, error) {
 	if state.Credit == order.CreditRefused {
 		return state, nil
 	}
@@ -135,17 +135,17 @@ func (a *api) loadPlaced(ctx context.Context, id string) (placement, error) {
 func unreadable(err error) error {
 	var invalid *order.InvalidError
 	if errors.As(err, &invalid) {
-		return notFound("what was placed with this id is no order: " + invalid.Error())
+		return notFound("the order placed with this id cannot be decoded: " + invalid.Error())
 	}
 	return err
 }
 
-// askTimeout limits a call about a workflow. A query waits until a worker has time for
+// queryTimeout limits a call about a workflow. A query waits until a worker has time for
 // it.
-const askTimeout = 2 * time.Second
+const queryTimeout = 2 * time.Second
 
-func (a *api) ask(ctx context.Context, id string) (state order.State, err error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+func (a *api) queryState(ctx context.Context, id string) (state order.State, err error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	run, err := a.findRun(ctx, id)
 	if err != nil {
@@ -153,7 +153,7 @@ func (a *api) ask(ctx context.Context, id string) (state order.State, err error)
 	}
 	value, err := a.workflows.QueryWorkflow(ctx, id, run.id, workflows.StatusQuery)
 	if err != nil {
-		return state, fmt.Errorf("ask the workflow: %w", err)
+		return state, fmt.Errorf("query the workflow: %w", err)
 	}
 	return state, value.Get(&state)
 }

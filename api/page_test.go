@@ -35,7 +35,7 @@ func domainEvent(t *testing.T, kind, id, data string) {
 	require.NoError(t, err)
 }
 
-func TestPageShowsAnOrdersWay(t *testing.T) {
+func TestPage_OrderTimeline(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, linked())
 	id, customerID := c.fulfil()
@@ -46,9 +46,9 @@ func TestPageShowsAnOrdersWay(t *testing.T) {
 	require.NoError(t, err)
 	release(t, id, customerID)
 
-	page := c.saying("/?q="+id, "Credit released", "Shipment mail sent", "Confirmation mail sent")
+	page := c.saying("/?q="+id, "Credit released", "Shipment email sent", "Confirmation email sent")
 	at := -1
-	for _, step := range []string{"Order placed", "Credit reserved", "Fulfilment begun", "Order shipped", "Payment received", "Credit released"} {
+	for _, step := range []string{"Order placed", "Credit reserved", "Fulfillment started", "Order shipped", "Payment received", "Credit released"} {
 		next := strings.Index(page, step)
 		require.Greater(t, next, at, step)
 		at = next
@@ -64,7 +64,7 @@ func TestPageShowsAnOrdersWay(t *testing.T) {
 	require.Contains(t, c.get("/?q="+strings.TrimPrefix(id, "order-")).body, "Order shipped", "an id may be given without its prefix")
 }
 
-func TestPageShowsACustomer(t *testing.T) {
+func TestPage_Customer(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, linked())
 	id, customerID := c.fulfil()
@@ -79,7 +79,7 @@ func TestPageShowsACustomer(t *testing.T) {
 	require.NotContains(t, newClient(t, shared.api()).get("/?customer="+customerID).body, "8233", "what is not set is not linked to")
 }
 
-func TestPageSaysWhatItDoesNotFind(t *testing.T) {
+func TestPage_NotFound(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, linked())
 	for _, wanted := range []string{newID(), "nobody", `"><script>alert(1)</script>`, "order-", "\x01"} {
@@ -95,19 +95,19 @@ func TestPageSaysWhatItDoesNotFind(t *testing.T) {
 	require.Equal(t, http.StatusOK, c.get("/?q=+").status)
 }
 
-func TestPageSaysHowFarTheViewIsBehind(t *testing.T) {
+func TestPage_LagOfView(t *testing.T) {
 	t.Parallel()
 	a := linked()
 	log := &counting{}
 	a.lag = newLagMeter(log)
 	c := newClient(t, a)
 	id, _ := c.place()
-	require.Contains(t, c.get("/?q="+id).body, "The view is 7 events behind")
+	require.Contains(t, c.get("/?q="+id).body, "The customer view is 7 events behind")
 	a.lag = newLagMeter(&counting{err: errors.New("no")})
-	require.Contains(t, c.get("/?q="+id).body, "It is not known whether the view has read everything yet")
+	require.Contains(t, c.get("/?q="+id).body, "The lag of the customer view is unknown")
 }
 
-func TestPageShowsWhatItCanWhenAStoreDoesNotAnswer(t *testing.T) {
+func TestPage_IncompleteWhenStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	a := linked()
 	c := newClient(t, a)
@@ -117,15 +117,15 @@ func TestPageShowsWhatItCanWhenAStoreDoesNotAnswer(t *testing.T) {
 	a.streams = broken{err: kurrent.ErrUnavailable}
 	page := c.get("/?q=" + id)
 	require.Equal(t, http.StatusOK, page.status)
-	require.Contains(t, page.body, "the event store does not answer")
+	require.Contains(t, page.body, "KurrentDB is unavailable")
 	require.Contains(t, page.body, "fulfilling")
-	require.Contains(t, log.String(), "page is shown in part")
+	require.Contains(t, log.String(), "showing an incomplete page")
 	a.view = broken{err: errors.New("canary")}
 	a.streams = shared.orders
 	require.Equal(t, http.StatusInternalServerError, c.get("/?q="+id).status)
 }
 
-func TestPageWordsEveryKindOfStep(t *testing.T) {
+func TestPage_DescribesEveryKindOfEntry(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, linked())
 	id := newID()
@@ -140,7 +140,7 @@ func TestPageWordsEveryKindOfStep(t *testing.T) {
 	c.await(id, order.StatusRejected)
 	domainEvent(t, "order-rejected", id, `"status":"rejected","reason":"INSUFFICIENT_CREDIT"`)
 	page := c.saying("/?order="+id,
-		"An order came that cannot be read", "A payment came that cannot be read", "Cancellation requested</strong> <span>early",
-		"Credit refused", "USD99999.00 asked, USD10000.00 available", "Order rejected</strong> <span>insufficient credit", "Rejection mail")
+		"Undecodable order", "Undecodable payment", "Cancellation requested</strong> <span>early",
+		"Credit refused", "USD99999.00 requested, USD10000.00 available", "Order rejected</strong> <span>insufficient credit", "Rejection email")
 	require.NotContains(t, page, "order-viewed")
 }

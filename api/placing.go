@@ -79,10 +79,10 @@ func quoted(s string) jsontext.Value {
 // same reports whether a stored order equals this one. Members that the sender left out
 // are not compared.
 func (s submission) same(stored []byte) bool {
-	return bytes.Equal(s.essence(s.body), s.essence(stored))
+	return bytes.Equal(s.comparable(s.body), s.comparable(stored))
 }
 
-func (s submission) essence(body []byte) []byte {
+func (s submission) comparable(body []byte) []byte {
 	var members map[string]jsontext.Value
 	if strict.Unmarshal(body, &members) != nil {
 		return body
@@ -90,26 +90,26 @@ func (s submission) essence(body []byte) []byte {
 	if !s.timed {
 		delete(members, atMember)
 	}
-	said, err := strict.Marshal(members)
+	compared, err := strict.Marshal(members)
 	if err == nil {
-		said, err = canonical(said)
+		compared, err = canonical(compared)
 	}
 	if err != nil {
 		return body
 	}
-	return said
+	return compared
 }
 
-// unsettled adds the generated order id to the error if the sender sent no id and a store
+// withOrderID adds the generated order id to the error if the sender sent no id and a store
 // is unavailable. The order may have been placed, and a repeated request means the same
 // order only if it has the same id.
-func (s submission) unsettled(w http.ResponseWriter, err error) error {
+func (s submission) withOrderID(w http.ResponseWriter, err error) error {
 	if !s.fresh || !isOutage(err) {
 		return err
 	}
 	w.Header().Set("Location", "/orders/"+s.orderID)
 	p := problemOf(http.StatusServiceUnavailable,
-		"a store does not answer; it is not known whether the order was placed: repeat the request with this orderId")
+		"a store is unavailable; whether the order was placed is unknown: repeat the request with this orderId")
 	p.OrderID = s.orderID
 	return fmt.Errorf("%w: %w", p, err)
 }

@@ -72,7 +72,7 @@ func toProblem(err error) *problem {
 	case errors.Is(err, credit.ErrOtherCurrency):
 		return badField("limit", "must be in the account's currency")
 	case isOutage(err):
-		return problemOf(http.StatusServiceUnavailable, "a store does not answer; it is not known whether the request had its effect: make it again")
+		return problemOf(http.StatusServiceUnavailable, "a store is unavailable; the outcome of the request is unknown: repeat it")
 	default:
 		return problemOf(http.StatusInternalServerError, "")
 	}
@@ -115,6 +115,6 @@ func logProblem(logger *slog.Logger, r *http.Request, p *problem, err error) {
 	case p.Status == http.StatusInternalServerError:
 		logger.Error("request failed", "route", r.Pattern, "error", err)
 	case p.Status == http.StatusServiceUnavailable:
-		logger.Warn("request met an outage", "route", r.Pattern, "error", err)
+		logger.Warn("request failed in an outage", "route", r.Pattern, "error", err)
 	}
 }

@@ -76,14 +76,14 @@ func exit(t *testing.T, c *exec.Cmd) (int, string) {
 	return c.ProcessState.ExitCode(), string(said)
 }
 
-// finishes stops the process while the event store has an order and its answer is on the
-// way.
+// finishes stops the process while the event store has an order and its response is in
+// transit.
 func finishes(t *testing.T, binary string) {
 	address, query, _ := strings.Cut(strings.TrimPrefix(shared.kurrentURL, "kurrentdb://"), "?")
-	way, err := faultproxy.Start(strings.TrimSuffix(address, "/"))
+	proxy, err := faultproxy.Start(strings.TrimSuffix(address, "/"))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, way.Close()) })
-	running := process(t, binary, "kurrentdb://"+way.Addr()+"?"+query, "127.0.0.1:0")
+	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
+	running := process(t, binary, "kurrentdb://"+proxy.Addr()+"?"+query, "127.0.0.1:0")
 	var log lines
 	running.Stderr, running.Env = &log, append(running.Env, "OPS_ADDR=127.0.0.1:0")
 	require.NoError(t, running.Start())
@@ -96,7 +96,7 @@ func finishes(t *testing.T, binary string) {
 
 	id, status := newID(), make(chan int, 1)
 	stored := func() error { _, err := shared.orders.FindPlaced(t.Context(), id); return err }
-	way.StallResponse(func([]byte) bool { return stored() == nil })
+	proxy.StallResponse(func([]byte) bool { return stored() == nil })
 	request := c.request(http.MethodPost, "/orders", body(id, newCustomerID(), nil))
 	go func() { status <- c.status(request) }()
 	until(t, func(now teller) { require.NoError(now, stored()) })
@@ -106,7 +106,7 @@ func finishes(t *testing.T, binary string) {
 	require.NoError(t, err)
 	require.NoError(t, draining.Body.Close())
 	require.Equal(t, http.StatusServiceUnavailable, draining.StatusCode, "no new requests, please")
-	way.Resume()
+	proxy.Resume()
 	require.Equal(t, http.StatusCreated, <-status)
 	require.NoError(t, running.Wait(), log.String())
 	require.Len(t, readAll(t, id), 1)

@@ -39,7 +39,7 @@ func TestTheRoleOfTheAPIReadsNothingPersonal(t *testing.T) {
 	for _, path := range []string{"/?order=" + id, "/?customer=" + customerID} {
 		require.Equal(t, http.StatusOK, c.get(path).status, path)
 	}
-	c.saying("/?order="+id, "Shipment mail sent")
+	c.saying("/?order="+id, "Shipment email sent")
 
 	conn, err := pgx.Connect(t.Context(), address.String())
 	require.NoError(t, err)

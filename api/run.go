@@ -74,9 +74,9 @@ func unlessDone(ctx context.Context, err error) error {
 func newAPI(s settings, d drivers, token []byte, logger *slog.Logger) *api {
 	switch {
 	case token == nil:
-		logger.Warn("there is no API_TOKEN_FILE: whoever is on this machine may place and cancel orders")
+		logger.Warn("API_TOKEN_FILE is not set: every process on this machine may place and cancel orders")
 	case !loopback(s.API.Addr):
-		logger.Warn("the api speaks plain HTTP: put what speaks TLS in front of it, or orders and the token can be read on their way")
+		logger.Warn("serving plain HTTP: without a TLS proxy in front, orders and the token can be read in transit")
 	}
 	return &api{
 		streams: streams.Orders{Client: d.events}, accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: d.events}),

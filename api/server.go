@@ -71,12 +71,12 @@ func (a *api) handler() http.Handler {
 	}
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(a.deny(problemOf(http.StatusForbidden, "requests from other sites' pages are refused")))
-	return a.instrument(a.limitConcurrency(a.authenticated(crossOrigin.Handler(a.legible(a.routed(mux))))))
+	return a.instrument(a.limitConcurrency(a.authenticated(crossOrigin.Handler(a.rejectInvalidPath(a.routed(mux))))))
 }
 
-// legible responds with 404 to a path that is not valid text. No store accepts such an
+// rejectInvalidPath responds with 404 to a path that is not valid text. No store accepts such an
 // id.
-func (a *api) legible(next http.Handler) http.Handler {
+func (a *api) rejectInvalidPath(next http.Handler) http.Handler {
 	unknown := a.deny(notFound("there is no such path"))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isText(r.URL.Path) {
@@ -108,7 +108,7 @@ func (a *api) routed(mux *http.ServeMux) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 		default:
 			w.Header().Set("Allow", allow)
-			fail(w, r, a.logger, problemOf(http.StatusMethodNotAllowed, "the path takes "+allow))
+			fail(w, r, a.logger, problemOf(http.StatusMethodNotAllowed, "the path accepts "+allow))
 		}
 	})
 }

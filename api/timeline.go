@@ -35,7 +35,7 @@ type timelineEntry struct {
 
 // timeline is what happened to an order, with notices about what is missing.
 type timeline struct {
-	Steps     []timelineEntry
+	Entries   []timelineEntry
 	Notices   []string
 	LagEvents *int
 	known     *view.Order
@@ -47,12 +47,12 @@ func (a *api) timeline(ctx context.Context, state order.State) timeline {
 	var t timeline
 	about, err := a.view.FindOrder(ctx, state.OrderID)
 	if err != nil {
-		a.missing(&t, err, "The mails and credit decisions are missing here: PostgreSQL does not answer.")
+		a.missing(&t, err, "Emails and credit decisions are missing: PostgreSQL is unavailable.")
 	} else {
 		t.known = about.Order
 		t.LagEvents = a.behind(ctx, about.Position)
 		for _, mail := range about.Mails {
-			t.Steps = append(t.Steps, describeEmail(mail))
+			t.Entries = append(t.Entries, describeEmail(mail))
 		}
 	}
 	err = errors.Join(
@@ -61,9 +61,9 @@ func (a *api) timeline(ctx context.Context, state order.State) timeline {
 		a.credit(ctx, &t, state),
 	)
 	if err != nil {
-		a.missing(&t, err, "Steps are missing here: the event store does not answer.")
+		a.missing(&t, err, "Events are missing: KurrentDB is unavailable.")
 	}
-	slices.SortStableFunc(t.Steps, func(x, y timelineEntry) int { return x.At.Compare(y.At) })
+	slices.SortStableFunc(t.Entries, func(x, y timelineEntry) int { return x.At.Compare(y.At) })
 	return t
 }
 
@@ -72,18 +72,18 @@ func (a *api) timeline(ctx context.Context, state order.State) timeline {
 func (a *api) credit(ctx context.Context, t *timeline, state order.State) error {
 	if t.known == nil || t.known.CreditRevision == view.None {
 		if state.Credit != order.CreditNone {
-			t.Notices = append(t.Notices, "Credit decisions are missing here: the view has not read of them yet.")
+			t.Notices = append(t.Notices, "Credit decisions are missing: they are not in the customer view yet.")
 		}
 		return nil
 	}
 	last := uint64(t.known.CreditRevision)
 	from := last - min(last, creditWindow-1)
-	found := len(t.Steps)
+	found := len(t.Entries)
 	err := a.gather(ctx, t, credit.Stream(state.CustomerID), from, int(last-from)+1, func(e kurrent.Event) (timelineEntry, bool) {
 		return describeCreditDecision(e, state.OrderID)
 	})
-	if from > 0 && len(t.Steps)-found < 2 {
-		t.Notices = append(t.Notices, "Only the newest credit decision is looked for: the account has many events.")
+	if from > 0 && len(t.Entries)-found < 2 {
+		t.Notices = append(t.Notices, "Only the newest credit decision is shown: the account has many events.")
 	}
 	return err
 }
@@ -96,7 +96,7 @@ func (a *api) gather(
 	err := a.streams.ReadStream(ctx, stream, from, limit, func(e kurrent.Event) error {
 		if entry, ok := describe(e); ok {
 			entry.At, entry.Where, entry.Stream = e.Created, e.Stream, e.Stream
-			t.Steps = append(t.Steps, entry)
+			t.Entries = append(t.Entries, entry)
 		}
 		return nil
 	})
@@ -107,6 +107,6 @@ func (a *api) gather(
 }
 
 func (a *api) missing(t *timeline, err error, notice string) {
-	a.logger.Warn("page is shown in part", "error", err)
+	a.logger.Warn("showing an incomplete page", "error", err)
 	t.Notices = append(t.Notices, notice)
 }

@@ -63,7 +63,7 @@ func (a *api) getCustomer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, found)
+	return writeJSON(w, http.StatusOK, found)
 }
 
 func (a *api) customer(ctx context.Context, id string) (customer, error) {
