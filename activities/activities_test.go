@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -238,6 +239,30 @@ func TestCloseFulfillment_ReadsBodyOnlyForRejection(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, wantBody, s.closed.Order != nil, status)
 	}
+}
+
+// TestFulfillment_JSON pins the form that recorded histories have: the members of a
+// shipment are those of the payload, and are left out before the order is shipped.
+func TestFulfillment_JSON(t *testing.T) {
+	t.Parallel()
+	dhl := &order.Shipment{Carrier: "DHL", TrackingNumber: "42"}
+	for want, out := range map[string]activities.Fulfillment{
+		`{"status":"fulfilling","email":"pending"}`:                                               {Status: order.StatusFulfilling, Email: email.StatusPending},
+		`{"status":"shipped","carrier":"DHL","trackingNumber":"42","email":"sent","mailDue":"x"}`: {Status: order.StatusShipped, Shipment: dhl, Email: email.StatusSent, MailDue: "x"},
+	} {
+		encoded, err := json.Marshal(out)
+		require.NoError(t, err)
+		require.Equal(t, want, string(encoded))
+		var decoded activities.Fulfillment
+		require.NoError(t, json.Unmarshal(encoded, &decoded))
+		require.Equal(t, out, decoded)
+	}
+	encoded, err := json.Marshal(activities.CloseFulfillmentInput{Status: order.StatusShipped, Shipment: dhl})
+	require.NoError(t, err)
+	require.Contains(t, string(encoded), `"status":"shipped","carrier":"DHL","trackingNumber":"42"}`)
+	encoded, err = json.Marshal(activities.CloseFulfillmentInput{Status: order.StatusCancelled})
+	require.NoError(t, err)
+	require.NotContains(t, string(encoded), "carrier")
 }
 
 func TestCloseFulfillment_AlreadyClosed(t *testing.T) {
