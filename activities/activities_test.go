@@ -248,7 +248,7 @@ func TestFulfillment_JSON(t *testing.T) {
 	dhl := &order.Shipment{Carrier: "DHL", TrackingNumber: "42"}
 	for want, out := range map[string]activities.Fulfillment{
 		`{"status":"fulfilling","email":"pending"}`:                                               {Status: order.StatusFulfilling, Email: email.StatusPending},
-		`{"status":"shipped","carrier":"DHL","trackingNumber":"42","email":"sent","mailDue":"x"}`: {Status: order.StatusShipped, Shipment: dhl, Email: email.StatusSent, MailDue: "x"},
+		`{"status":"shipped","carrier":"DHL","trackingNumber":"42","email":"sent","mailDue":"x"}`: {Status: order.StatusShipped, Shipment: dhl, Email: email.StatusSent, EmailDue: "x"},
 	} {
 		encoded, err := json.Marshal(out)
 		require.NoError(t, err)

@@ -29,7 +29,7 @@ type Fulfillment struct {
 	Code            string       `json:"code,omitempty"`
 	*order.Shipment              // of a shipped order, otherwise nil
 	Email           email.Status `json:"email,omitempty"`   // of the newest email
-	MailDue         email.Kind   `json:"mailDue,omitempty"` // the newest email's kind, while it waits to be sent
+	EmailDue        email.Kind   `json:"mailDue,omitempty"` // the newest email's kind, while it waits to be sent
 	AlsoDue         []email.Kind `json:"alsoDue,omitempty"` // older emails that wait to be sent
 }
 
@@ -135,7 +135,7 @@ func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentIn
 func stored(row fulfillment.Row) Fulfillment {
 	seen := Fulfillment{
 		Status: row.Status, Reason: row.Reason, Code: row.Code,
-		Email: row.Email.Report(), MailDue: row.MailDue, AlsoDue: row.AlsoDue,
+		Email: row.Email.Report(), EmailDue: row.EmailDue, AlsoDue: row.AlsoDue,
 	}
 	if row.Status == order.StatusShipped {
 		seen.Shipment = &row.Shipment

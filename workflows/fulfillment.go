@@ -132,8 +132,8 @@ func (o *orderRun) applyRow(ctx workflow.Context, row activities.Fulfillment) er
 		o.noteEmail(email.KindConfirmation, row.Email)
 	}
 	o.publishStatus(ctx)
-	if row.MailDue != "" {
-		o.send(ctx, row.MailDue)
+	if row.EmailDue != "" {
+		o.send(ctx, row.EmailDue)
 	}
 	for _, kind := range row.AlsoDue {
 		if !o.sends.begun[kind] { // a lost run had begun it, and nothing follows it any more

@@ -120,7 +120,7 @@ func (e *orderEnv) startFulfillment(context.Context, activities.StartFulfillment
 		return activities.Fulfillment{}, err
 	}
 	if e.row == nil {
-		e.row = &activities.Fulfillment{Status: order.StatusFulfilling, Email: email.StatusPending, MailDue: email.KindConfirmation}
+		e.row = &activities.Fulfillment{Status: order.StatusFulfilling, Email: email.StatusPending, EmailDue: email.KindConfirmation}
 	}
 	return *e.row, nil
 }
@@ -140,14 +140,14 @@ func (e *orderEnv) closeFulfillment(_ context.Context, in activities.CloseFulfil
 	}
 	switch {
 	case in.Status == order.StatusShipped:
-		row.MailDue = email.KindShipment
+		row.EmailDue = email.KindShipment
 		if !e.confirmed {
 			row.AlsoDue = []email.Kind{email.KindConfirmation}
 		}
 	case in.Status == order.StatusRejected:
-		row.MailDue = email.KindRejection
+		row.EmailDue = email.KindRejection
 	case e.confirmed:
-		row.MailDue = email.KindCancellation
+		row.EmailDue = email.KindCancellation
 	case e.row != nil:
 		row.Email = email.StatusSuppressed
 	}

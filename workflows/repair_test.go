@@ -73,7 +73,7 @@ func TestOrderRepair_Compensates(t *testing.T) {
 		},
 		"the shipment email of an order that has shipped, which keeps its credit": {
 			row: &activities.Fulfillment{
-				Status: order.StatusShipped, Shipment: &order.Shipment{Carrier: "DHL", TrackingNumber: "1"}, Email: email.StatusPending, MailDue: email.KindShipment,
+				Status: order.StatusShipped, Shipment: &order.Shipment{Carrier: "DHL", TrackingNumber: "1"}, Email: email.StatusPending, EmailDue: email.KindShipment,
 			},
 			calls: []string{"is it open", "close cancelled CANCELLED", "email shipment"},
 			state: order.State{

@@ -64,8 +64,8 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 // sendDue starts the workflows of the emails that are due for a row and have none.
 func sendDue(ctx workflow.Context, orderID string, row activities.Fulfillment) error {
 	due := row.AlsoDue
-	if row.MailDue != "" {
-		due = append(due, row.MailDue)
+	if row.EmailDue != "" {
+		due = append(due, row.EmailDue)
 	}
 	for _, kind := range due {
 		if err := startEmail(ctx, EmailInput{OrderID: orderID, Kind: kind}); err != nil {

@@ -41,9 +41,9 @@ type Row struct {
 	UpdatedAt     time.Time
 	Revision      int64
 
-	Email   email.Status // of the newest email
-	MailDue email.Kind   // the newest email's kind while it waits to be sent or for its outcome, otherwise empty
-	AlsoDue []email.Kind // the kinds of older emails that wait likewise, oldest first
+	Email    email.Status // of the newest email
+	EmailDue email.Kind   // the newest email's kind while it waits to be sent or for its outcome, otherwise empty
+	AlsoDue  []email.Kind // the kinds of older emails that wait likewise, oldest first
 }
 
 // Start starts a fulfillment: the store inserts a row, or returns the existing one.

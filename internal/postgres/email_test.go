@@ -180,7 +180,7 @@ func TestAnExpiredLeaseIsUnknownAndIsSentOnceMoreAfterTheGraceTime(t *testing.T)
 	row, err := w.FindFulfillment(t.Context(), orderID)
 	require.NoError(t, err)
 	require.Equal(t, email.StatusUnknown, row.Email)
-	require.Equal(t, confirmation, row.MailDue, "it is still to be sent")
+	require.Equal(t, confirmation, row.EmailDue, "it is still to be sent")
 
 	w.elapse(time.Hour)
 	resend := w.claim(confirmation)
@@ -195,7 +195,7 @@ func TestAnExpiredLeaseIsUnknownAndIsSentOnceMoreAfterTheGraceTime(t *testing.T)
 	require.Equal(t, "unknown|2|2|-", w.mail(confirmation))
 	row, err = w.FindFulfillment(t.Context(), orderID)
 	require.NoError(t, err)
-	require.Empty(t, row.MailDue)
+	require.Empty(t, row.EmailDue)
 }
 
 func TestAnOlderMailThatIsNotSettledIsDueBesideTheNewest(t *testing.T) {
@@ -210,7 +210,7 @@ func TestAnOlderMailThatIsNotSettledIsDueBesideTheNewest(t *testing.T) {
 		listed, err := w.FindFulfillments(t.Context(), []string{orderID})
 		require.NoError(t, err)
 		for _, row := range append(listed, row) {
-			require.Equal(t, due, row.MailDue)
+			require.Equal(t, due, row.EmailDue)
 			require.Equal(t, older, row.AlsoDue)
 		}
 	}
@@ -232,7 +232,7 @@ func TestUnderThePolicyHoldAnUnknownMailIsNeverSentAgain(t *testing.T) {
 	require.Equal(t, email.Claim{Status: email.StatusUnknown, Attempt: 1}, w.claim(confirmation))
 	row, err := w.FindFulfillment(t.Context(), orderID)
 	require.NoError(t, err)
-	require.Empty(t, row.MailDue)
+	require.Empty(t, row.EmailDue)
 }
 
 func TestTheConfirmationOfACancelledOrderNeverGoesOut(t *testing.T) {
@@ -309,7 +309,7 @@ func TestErasingBlanksThePersonAndLeavesNoTrace(t *testing.T) {
 
 	row, err := w.FindFulfillment(t.Context(), orderID)
 	require.NoError(t, err)
-	before.Email, before.MailDue = email.StatusSuppressed, ""
+	before.Email, before.EmailDue = email.StatusSuppressed, ""
 	require.Equal(t, before, row, "revision and times stay")
 	require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_history"), 2)
 	w.requireNoPerson("order_fulfillment", "order_fulfillment_line", "order_fulfillment_history", "email_delivery")
@@ -328,7 +328,7 @@ func TestErasingInTheMiddleOfAnAttemptMakesItUnknownForGood(t *testing.T) {
 	require.Equal(t, email.Claim{Status: email.StatusUnknown, Attempt: 1}, w.claim(confirmation))
 	row := w.close(shipped())
 	require.Equal(t, email.StatusSuppressed, row.Email, "there is no address to write to")
-	require.Empty(t, row.MailDue)
+	require.Empty(t, row.EmailDue)
 	require.Equal(t, email.StatusSent, w.settle(outcome(1, email.StatusSent, "m-1")))
 }
 

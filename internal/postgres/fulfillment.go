@@ -153,7 +153,7 @@ func (f *Fulfillments) write(ctx context.Context, op string, args pgx.NamedArgs,
 func scanRow(r pgx.Row, row *fulfillment.Row) error {
 	err := r.Scan(&row.OrderID, &row.CustomerID, &row.Status, &row.Reason, &row.Code, &row.Total.Minor, &row.Total.Currency,
 		&row.Carrier, &row.TrackingNumber, &row.SourceEventID, &row.PlacedAt, &row.CreatedAt, &row.UpdatedAt, &row.Revision,
-		&row.Email, &row.MailDue, &row.AlsoDue)
+		&row.Email, &row.EmailDue, &row.AlsoDue)
 	row.PlacedAt, row.CreatedAt, row.UpdatedAt = row.PlacedAt.UTC(), row.CreatedAt.UTC(), row.UpdatedAt.UTC()
 	return err
 }

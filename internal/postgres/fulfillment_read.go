@@ -119,10 +119,10 @@ func (f *Fulfillments) list(ctx context.Context, op, query string, args pgx.Name
 func scanListed(r pgx.Row) (fulfillment.Row, error) {
 	var row fulfillment.Row
 	err := r.Scan(&row.OrderID, &row.CustomerID, &row.Status, &row.Reason, &row.Code, &row.Total.Minor, &row.Total.Currency,
-		&row.SourceEventID, &row.PlacedAt, &row.CreatedAt, &row.UpdatedAt, &row.Revision, &row.MailDue, &row.AlsoDue)
+		&row.SourceEventID, &row.PlacedAt, &row.CreatedAt, &row.UpdatedAt, &row.Revision, &row.EmailDue, &row.AlsoDue)
 	row.PlacedAt, row.CreatedAt, row.UpdatedAt = row.PlacedAt.UTC(), row.CreatedAt.UTC(), row.UpdatedAt.UTC()
 	row.Email = email.StatusNone
-	if row.MailDue != "" {
+	if row.EmailDue != "" {
 		row.Email = email.StatusPending
 	}
 	return row, err

@@ -225,7 +225,7 @@ func TestCloseFulfillmentSettlesWhatTheWorkflowKnows(t *testing.T) {
 	closing := cancelled()
 	closing.Emails = map[email.Kind]email.Status{email.KindConfirmation: email.StatusSent}
 	row := w.close(closing)
-	require.Equal(t, email.KindCancellation, row.MailDue, "the customer was told that the order goes through")
+	require.Equal(t, email.KindCancellation, row.EmailDue, "the customer was told that the order goes through")
 	require.Equal(t, "sent|0|0|-", w.mail(email.KindConfirmation))
 }
 

@@ -26,7 +26,7 @@ func TestStartWritesTheRowItsLinesAndItsPendingConfirmation(t *testing.T) {
 	row.CreatedAt, row.UpdatedAt = time.Time{}, time.Time{}
 	require.Equal(t, fulfillment.Row{
 		OrderID: orderID, CustomerID: customer, Status: order.StatusFulfilling, Total: total(), SourceEventID: sourceID,
-		PlacedAt: placedAt(), Email: email.StatusPending, MailDue: email.KindConfirmation,
+		PlacedAt: placedAt(), Email: email.StatusPending, EmailDue: email.KindConfirmation,
 	}, row)
 	require.Equal(t, []string{"1|3906|Lamp|5|601.05|0.21|363635", "2|4579|Ring|3|392.810|0.06|124914"},
 		w.rows(`SELECT line_no, product_id, product_name, quantity, unit_price::text, tax_rate::text, total_minor
@@ -107,7 +107,7 @@ func TestShippingClosesTheRowAndQueuesItsMail(t *testing.T) {
 	require.Equal(t, order.StatusShipped, row.Status)
 	require.Equal(t, "UPS 1Z999", row.Carrier+" "+row.TrackingNumber)
 	require.EqualValues(t, 1, row.Revision)
-	require.Equal(t, email.KindShipment, row.MailDue)
+	require.Equal(t, email.KindShipment, row.EmailDue)
 	require.Equal(t, "pending|0|0|-", w.mail(email.KindConfirmation), "a confirmation may still go out")
 	require.Equal(t, email.StatusSending, w.claim(email.KindConfirmation).Status)
 }
@@ -120,7 +120,7 @@ func TestRejectingWritesAFinalRowWithItsMail(t *testing.T) {
 	require.Equal(t, order.StatusRejected, row.Status)
 	require.Equal(t, order.ReasonInsufficientCredit, row.Reason)
 	require.EqualValues(t, 0, row.Revision)
-	require.Equal(t, email.KindRejection, row.MailDue)
+	require.Equal(t, email.KindRejection, row.EmailDue)
 	require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_line"), 2)
 	claim := w.claim(email.KindRejection)
 	require.Equal(t, "canary-mail@example.com", claim.Letter.To)
@@ -136,7 +136,7 @@ func TestRejectingWithoutTheBodyWritesARowWithoutMail(t *testing.T) {
 
 	require.Equal(t, order.StatusRejected, row.Status)
 	require.Equal(t, email.StatusNone, row.Email)
-	require.Empty(t, row.MailDue)
+	require.Empty(t, row.EmailDue)
 }
 
 func TestCancellingBeforeTheStartLeavesNoWayBack(t *testing.T) {
@@ -185,7 +185,7 @@ func TestCancellingTellsACustomerWhoWasToldOrMayHaveBeen(t *testing.T) {
 
 			require.Equal(t, c.confirmation, w.mail(email.KindConfirmation))
 			require.Equal(t, c.cancellation, w.mail(email.KindCancellation))
-			require.Equal(t, c.due, row.MailDue)
+			require.Equal(t, c.due, row.EmailDue)
 			require.Equal(t, row, w.close(cancelled()), "the same again")
 		})
 	}

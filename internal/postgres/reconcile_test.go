@@ -64,13 +64,13 @@ func TestFulfilmentsAreReadForManyOrders(t *testing.T) {
 	rows, err = w.FindFulfillments(t.Context(), []string{orderID})
 	require.NoError(t, err)
 	require.Equal(t, order.StatusShipped, rows[0].Status)
-	require.Equal(t, email.KindShipment, rows[0].MailDue)
+	require.Equal(t, email.KindShipment, rows[0].EmailDue)
 
 	claim := w.claim(email.KindShipment)
 	w.settle(email.Outcome{Kind: email.KindShipment, Attempt: claim.Attempt, Status: email.StatusSent, MessageID: "m"})
 	rows, err = w.FindFulfillments(t.Context(), []string{orderID})
 	require.NoError(t, err)
-	require.Empty(t, rows[0].MailDue)
+	require.Empty(t, rows[0].EmailDue)
 	require.Equal(t, []email.Kind{email.KindConfirmation}, rows[0].AlsoDue, "nobody has sent the older one")
 
 	none, err := w.FindFulfillments(t.Context(), nil)

@@ -76,7 +76,7 @@ func (r *reconciliation) gatherFacts(ctx context.Context, in workflows.Input) (f
 // gatherOpenFacts gathers what can be wrong although an order's workflow is open.
 func (r *reconciliation) gatherOpenFacts(ctx context.Context, f facts, row fulfillment.Row) (facts, error) {
 	var err error
-	if f.Fulfilling && row.Status == order.StatusFulfilling && row.MailDue != "" && f.Failures == 0 {
+	if f.Fulfilling && row.Status == order.StatusFulfilling && row.EmailDue != "" && f.Failures == 0 {
 		f.LostEmail, f.Unanswered, err = r.workflowSaysSent(ctx, row)
 		return f, err
 	}
@@ -101,7 +101,7 @@ func (r *reconciliation) workflowSaysSent(ctx context.Context, row fulfillment.R
 	if err := r.addEmailResults(ctx, &state); err != nil {
 		return false, true, err
 	}
-	return state.Emails[string(row.MailDue)] == string(email.StatusSent), false, nil
+	return state.Emails[string(row.EmailDue)] == string(email.StatusSent), false, nil
 }
 
 // queryState returns an open workflow's result of the status query.
@@ -308,8 +308,8 @@ func inputFromRow(row fulfillment.Row) workflows.Input {
 
 // dueEmails returns the kinds of emails that are due, the newest last.
 func dueEmails(row fulfillment.Row) []email.Kind {
-	if row.MailDue == "" {
+	if row.EmailDue == "" {
 		return row.AlsoDue
 	}
-	return append(slices.Clone(row.AlsoDue), row.MailDue)
+	return append(slices.Clone(row.AlsoDue), row.EmailDue)
 }

@@ -150,7 +150,7 @@ func aShippedOrder(t *testing.T, lose func(*reconcileRig, string)) {
 	require.Equal(t, order.StatusShipped, after.Status)
 	require.Equal(t, []string{before.Carrier, before.TrackingNumber}, []string{after.Carrier, after.TrackingNumber})
 	require.Equal(t, email.StatusSent, after.Email)
-	require.Empty(t, after.MailDue)
+	require.Empty(t, after.EmailDue)
 	require.Empty(t, after.AlsoDue)
 	require.Equal(t, credit.VerdictReserved, h.credit(id))
 	require.Equal(t, workflowNone, h.describe(workflows.RepairID(id)))
