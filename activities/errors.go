@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"orderflow/internal/credit"
@@ -42,12 +40,6 @@ const (
 	typeLeased      = "MAIL_LEASED"
 )
 
-// The delay before a failed step is retried grows from firstRetry to lastRetry.
-const (
-	firstRetry = time.Second
-	lastRetry  = 5 * time.Minute
-)
-
 // classifyError is the one place where an error becomes retryable or not. An error that
 // can never clear is not retried. An error that an operator has to clear is blocked.
 // Every other error is an outage that ends some day, and is retried with a backoff.
@@ -68,7 +60,7 @@ func classifyError(ctx context.Context, err error) error {
 
 func retryable(ctx context.Context, errType string, err error) error {
 	return temporal.NewApplicationErrorWithOptions(err.Error(), errType,
-		temporal.ApplicationErrorOptions{NextRetryDelay: backoff(ctx)})
+		temporal.ApplicationErrorOptions{NextRetryDelay: nextDelay(ctx, storeBackoff)})
 }
 
 // blocker is a driver's error that an operator may have to clear, such as a missing
@@ -118,18 +110,7 @@ func retryAfter(err error, delay time.Duration) error {
 // notSent returns an error with the provider's code but not its text, which may quote an
 // address.
 func notSent(ctx context.Context, kind email.Kind, err *email.SendError) error {
-	delay := max(err.RetryAfter, backoff(ctx))
+	delay := max(err.RetryAfter, nextDelay(ctx, emailBackoff))
 	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf("send %s email: %s", kind, err.Code), typeNotSent,
 		temporal.ApplicationErrorOptions{NextRetryDelay: delay})
-}
-
-// backoff returns a delay that doubles from firstRetry to lastRetry, less a random part,
-// so that orders that failed together are not retried together. Temporal's own retry
-// interval has no jitter.
-func backoff(ctx context.Context) time.Duration {
-	delay := lastRetry
-	if attempt := activity.GetInfo(ctx).Attempt; attempt < 10 {
-		delay = min(firstRetry<<max(attempt-1, 0), lastRetry)
-	}
-	return delay - time.Duration(rand.Int64N(int64(delay)/2))
 }

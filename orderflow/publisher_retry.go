@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/config"
 	"orderflow/internal/postgres"
 	"orderflow/internal/publish"
@@ -146,10 +147,7 @@ func (r retrier) one(ctx context.Context, entry postgres.SetAside) error {
 			_, err := fmt.Fprintf(r.out, "%s: published up to revision %d\n", entry.OrderID, last)
 			return err
 		}
-		select { // a deferred version becomes visible in a moment
-		case <-ctx.Done():
-		case <-time.After(100 * time.Millisecond):
-		}
+		_ = backoff.Sleep(ctx, 100*time.Millisecond) // a deferred version becomes visible in a moment
 	}
 	return fmt.Errorf("retry %s: a deferred version is not in the history: the order stays set aside", entry.OrderID)
 }

@@ -22,6 +22,7 @@ import (
 
 	"orderflow/dev/devserver"
 	"orderflow/dev/devserver/devservertest"
+	"orderflow/internal/backoff"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
 )
@@ -74,7 +75,7 @@ func benchmarkPublish(b *testing.B, orders int, snapshot bool) {
 		b.StartTimer()
 		began := time.Now()
 		for published(ops) < float64(orders) {
-			pause(b.Context(), 50*time.Millisecond) // a scrape queries PostgreSQL too
+			_ = backoff.Sleep(b.Context(), 50*time.Millisecond) // a scrape queries PostgreSQL too
 		}
 		b.StopTimer()
 		rate = float64(orders) / time.Since(began).Seconds()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/postgres"
 	"orderflow/publisher/internal/inflight"
 )
@@ -14,7 +15,7 @@ func (p *publisher) prune(ctx context.Context, inFlight *inflight.Versions, publ
 		return
 	}
 	for {
-		if pause(ctx, p.intervals.Prune); ctx.Err() != nil {
+		if backoff.Sleep(ctx, p.intervals.Prune) != nil {
 			return
 		}
 		pruned, err := p.pruneOnce(ctx, inFlight, publication)
@@ -40,9 +41,9 @@ func (p *publisher) pruneOnce(ctx context.Context, inFlight *inflight.Versions, 
 	if err != nil {
 		return 0, err
 	}
-	for wait := minPollWait; postgres.LSN(inFlight.State().Reached) < below; wait = min(2*wait, maxPollWait) {
-		if pause(ctx, wait); ctx.Err() != nil {
-			return 0, ctx.Err()
+	for polls := 0; postgres.LSN(inFlight.State().Reached) < below; polls++ {
+		if err := pollBackoff.Wait(ctx, polls); err != nil {
+			return 0, err
 		}
 	}
 	if err := p.checkPublication(ctx, publication); err != nil {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/failpoint"
 	"orderflow/internal/postgres"
 	"orderflow/internal/publish"
@@ -23,12 +23,8 @@ const (
 	resultIgnored   result = "ignored"   // a row of another table
 )
 
-// Waits between attempts. A random part is subtracted, so that versions that failed
-// together do not retry together.
-const (
-	minRetryWait = 50 * time.Millisecond
-	maxRetryWait = 2 * time.Second
-)
+// retryBackoff is the backoff between attempts to publish a version.
+var retryBackoff = backoff.Exponential{Min: 50 * time.Millisecond, Max: 2 * time.Second}
 
 // versionPublisher appends each version to its stream or sets it aside. It is safe for
 // concurrent use by different orders.
@@ -76,10 +72,10 @@ func (vp *versionPublisher) publish(ctx context.Context, v postgres.Version) err
 		vp.outage.begin()
 		defer vp.outage.end()
 	}
-	for wait := minRetryWait; err != nil; wait = min(2*wait, maxRetryWait) {
+	for failures := 0; err != nil; failures++ {
 		vp.outage.report(err)
-		if pause(ctx, wait/2+rand.N(wait/2)); ctx.Err() != nil {
-			return ctx.Err()
+		if err := retryBackoff.Wait(ctx, failures); err != nil {
+			return err
 		}
 		outcome, err = vp.attempt(ctx, v)
 	}
@@ -148,13 +144,4 @@ func (vp *versionPublisher) setAside(ctx context.Context, v postgres.Version, re
 	defer vp.mu.Unlock()
 	vp.setAsideOrders[v.OrderID] = true
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
@@ -15,11 +16,11 @@ import (
 	"orderflow/publisher/internal/inflight"
 )
 
-const (
-	minSessionBackoff = 100 * time.Millisecond // before the next session, doubling
-	maxSessionBackoff = 5 * time.Second
-	lockPollInterval  = time.Second // between attempts to take a lock that is held
-)
+// lockPollInterval is the time between attempts to take a lock that is held.
+const lockPollInterval = time.Second
+
+// sessionBackoff is the backoff before the next session.
+var sessionBackoff = backoff.Exponential{Min: 100 * time.Millisecond, Max: 5 * time.Second}
 
 // publisher reads versions from PostgreSQL and publishes them, in sessions. A session
 // lasts until its replication connection is lost. The next one continues from the
@@ -64,7 +65,7 @@ const (
 // *config.Error, which an operator must fix.
 func (p *publisher) run(ctx context.Context) error {
 	sessions := sessionLog{logger: p.logger}
-	for backoff := minSessionBackoff; ctx.Err() == nil; backoff = min(2*backoff, maxSessionBackoff) {
+	for failures := 0; ctx.Err() == nil; failures++ {
 		began := time.Now()
 		err := p.session(ctx)
 		p.phase.Store(phaseConnecting)
@@ -76,10 +77,10 @@ func (p *publisher) run(ctx context.Context) error {
 			p.failure.Store(&err)
 			sessions.ended(p.slot, err)
 		}
-		if time.Since(began) > maxSessionBackoff {
-			backoff = minSessionBackoff // the session worked for a while: this is a new outage
+		if time.Since(began) > sessionBackoff.Max {
+			failures = 0 // the session worked for a while: this is a new outage
 		}
-		pause(ctx, backoff)
+		_ = sessionBackoff.Wait(ctx, failures)
 	}
 	return nil
 }
@@ -128,8 +129,8 @@ func (p *publisher) acquireLock(ctx context.Context, replication *postgres.Repli
 		if !logged {
 			p.logger.Info("another publisher is active: waiting for leadership", "slot", p.slot)
 		}
-		if pause(ctx, lockPollInterval); ctx.Err() != nil {
-			return ctx.Err()
+		if err := backoff.Sleep(ctx, lockPollInterval); err != nil {
+			return err
 		}
 	}
 }

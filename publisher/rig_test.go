@@ -21,6 +21,7 @@ import (
 	"orderflow/dev/devserver"
 	"orderflow/dev/faultproxy"
 	"orderflow/dev/kurrentsim"
+	"orderflow/internal/backoff"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
 )
@@ -232,7 +233,7 @@ func (rig *publisherRig) dropSlot() {
 		return // the server is gone, and so is the slot
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	for left := 1; left > 0 && ctx.Err() == nil; pause(ctx, waitTick) { // the server may not have noticed yet that the reader disconnected
+	for left := 1; left > 0 && ctx.Err() == nil; _ = backoff.Sleep(ctx, waitTick) { // the server may not have noticed yet that the reader disconnected
 		_, _ = conn.Exec(ctx, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active", rig.name)
 		if conn.QueryRow(ctx, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = $1", rig.name).Scan(&left) != nil {
 			return
@@ -326,7 +327,7 @@ func gatherGauges(t require.TestingT, r *running) map[string]float64 {
 // testify's Never leaves a goroutine behind that could outlive the test.
 func never(t *testing.T, happens func() bool, during time.Duration, about ...any) {
 	t.Helper()
-	for end := time.Now().Add(during); time.Now().Before(end); pause(t.Context(), waitTick) {
+	for end := time.Now().Add(during); time.Now().Before(end); _ = backoff.Sleep(t.Context(), waitTick) {
 		require.False(t, happens(), about...)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/failpoint"
 	"orderflow/internal/postgres"
 	"orderflow/publisher/internal/inflight"
@@ -83,11 +84,8 @@ func (p *publisher) writeCheckpoint(ctx context.Context, checkpoint postgres.Che
 	return err
 }
 
-// Waits between queries of the database, doubling.
-const (
-	minPollWait = 20 * time.Millisecond
-	maxPollWait = 5 * time.Second
-)
+// pollBackoff is the backoff between queries for something that is about to happen.
+var pollBackoff = backoff.Exponential{Min: 20 * time.Millisecond, Max: 5 * time.Second}
 
 // barrier notes the end of the history and waits until every transaction that was open
 // then has ended. After that none of them can add a version below that end, and every
@@ -98,17 +96,18 @@ func (p *publisher) barrier(ctx context.Context) (postgres.HistoryHead, postgres
 	if err != nil {
 		return head, 0, err
 	}
-	for wait, logged := minPollWait, false; ; wait = min(2*wait, maxPollWait) {
+	began, logged := time.Now(), false
+	for polls := 0; ; polls++ {
 		settled, below, err := p.history.Settled(ctx, head)
 		if settled || err != nil {
 			return head, below, err
 		}
-		if wait == maxPollWait && !logged {
+		if time.Since(began) > pollBackoff.Max && !logged {
 			logged = true
 			p.logger.Info("waiting for long-running transactions")
 		}
-		if pause(ctx, wait); ctx.Err() != nil {
-			return head, 0, ctx.Err()
+		if err := pollBackoff.Wait(ctx, polls); err != nil {
+			return head, 0, err
 		}
 	}
 }

@@ -12,15 +12,14 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/temporalclient"
 )
 
-const (
-	firstWait = 100 * time.Millisecond // before joining or asking again; doubles
-	lastWait  = 15 * time.Second
-)
+// retryBackoff is the backoff before joining, asking or applying an event again.
+var retryBackoff = backoff.Exponential{Min: 100 * time.Millisecond, Max: 15 * time.Second}
 
 // bridge takes events from a persistent subscription and applies the effect of each in
 // Temporal. It acknowledges an event only after that, so the server redelivers it after
@@ -50,15 +49,15 @@ var errBlocked = errors.New("blocked by an obstacle")
 
 // run joins the group repeatedly until ctx ends, and then finishes the events in flight.
 func (b *bridge) run(ctx context.Context) error {
-	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
+	for failures := 0; ctx.Err() == nil; failures++ {
 		began := time.Now()
 		if err := b.session(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, errBlocked) { // obstacles are logged once
 			b.logger.Warn("rejoining subscription", "stream", b.settings.Stream, "group", b.settings.Group, "error", err)
 		}
-		if time.Since(began) > lastWait {
-			wait = firstWait // the session worked for a while, so this is a new outage
+		if time.Since(began) > retryBackoff.Max {
+			failures = 0 // the session worked for a while, so this is a new outage
 		}
-		pause(ctx, wait)
+		_ = retryBackoff.Wait(ctx, failures)
 	}
 	return nil
 }
@@ -145,7 +144,7 @@ func (b *bridge) group() kurrent.GroupSettings {
 // the group until then.
 func (b *bridge) awaitTemporal(ctx context.Context) error {
 	check := temporalclient.Check(b.temporal)
-	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+	for failures := 0; ; failures++ {
 		err := check(ctx)
 		if err == nil {
 			err = b.checkNamespace(ctx)
@@ -156,8 +155,8 @@ func (b *bridge) awaitTemporal(ctx context.Context) error {
 		if !temporalclient.NeedsOperator(err) { // an obstacle is logged once
 			b.logger.Warn("waiting for Temporal, events stay in KurrentDB", "error", err)
 		}
-		if pause(ctx, wait); ctx.Err() != nil {
-			return ctx.Err()
+		if err := retryBackoff.Wait(ctx, failures); err != nil {
+			return err
 		}
 	}
 }
@@ -171,13 +170,4 @@ func (b *bridge) ready(context.Context) error {
 		return errors.New("not joined")
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

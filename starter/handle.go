@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"orderflow/internal/failpoint"
@@ -74,7 +73,7 @@ func (in *intake) handle(t *heldEvent) {
 func (b *bridge) retryUntilDone(ctx context.Context, t *heldEvent) (routes.Result, error) {
 	defer b.stopWaiting(t)
 	began := time.Now()
-	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+	for failures := 0; ; failures++ {
 		outcome, err := b.attempt(ctx, t.delivery)
 		if ctx.Err() != nil {
 			return outcome, err
@@ -85,7 +84,7 @@ func (b *bridge) retryUntilDone(ctx context.Context, t *heldEvent) (routes.Resul
 		}
 		b.metrics.retries.WithLabelValues(string(heldByBridge)).Inc()
 		b.logger.Debug("retrying event", "event", eventName(t.delivery))
-		t.pause(ctx, wait/2+rand.N(wait/2)) // jitter, so that events that failed together do not retry together
+		t.pause(ctx, retryBackoff.Delay(failures))
 	}
 }
 

@@ -39,7 +39,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		settings: s.Subscription, concurrency: s.Subscription.Concurrency,
 		holdLimit: s.Subscription.MessageTimeout / 2, drainTimeout: s.Shutdown.Timeout,
 		probeEvery: probeInterval, inspectEvery: inspectionInterval,
-		refusalSpan: attributesCached + lastWait,
+		refusalSpan: attributesCached + retryBackoff.Max,
 		metrics:     newMetrics(registry.Registry), logger: logger,
 	}
 	return ops.Run(ctx, ops.Options{

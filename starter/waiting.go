@@ -167,7 +167,7 @@ func (b *bridge) stopWaiting(t *heldEvent) {
 	}
 	if t.keyless {
 		// The event may have been returned and may be redelivered at once.
-		time.AfterFunc(firstWait*10, func() {
+		time.AfterFunc(10*retryBackoff.Min, func() {
 			if b.waiting.addKeyless(-1) == 0 {
 				b.obstacles.set(obstacleCodec, "", b.metrics, b.logger)
 			}

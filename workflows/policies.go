@@ -3,12 +3,14 @@ package workflows
 import (
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"orderflow/activities"
 	"orderflow/internal/email"
 )
 
+// How long activities may take. How long a failed one waits before its next attempt is
+// set in activities/backoff.go.
 const (
 	// attemptTimeout bounds one attempt at a store: several calls of 5 s each, with room
 	// for a conflict or two.
@@ -27,19 +29,11 @@ const (
 	emailWait = 15 * time.Minute
 )
 
-// retries returns the retry policy of every activity. A failing activity sets its own
-// backoff, with jitter. These numbers apply to attempts that returned no error because
-// their worker died. There is no limit: the order waits until a store that is down
-// recovers.
-func retries() *temporal.RetryPolicy {
-	return &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute}
-}
-
 // settleOptions returns the options for recording an attempt's outcome in the ledger,
 // without a time limit.
 func settleOptions(ctx workflow.Context, kind email.Kind) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: attemptTimeout, RetryPolicy: retries(), Summary: "settle " + emailSummary(kind),
+		StartToCloseTimeout: attemptTimeout, RetryPolicy: activities.StoreRetryPolicy(), Summary: "settle " + emailSummary(kind),
 	})
 }
 
@@ -64,7 +58,7 @@ func emailOptions(ctx workflow.Context, kind email.Kind) workflow.Context {
 // wait for, on the task queue with the provider's rate limit.
 func detachedEmailOptions(ctx workflow.Context, kind email.Kind) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: EmailTaskQueue, StartToCloseTimeout: emailAttemptTimeout, RetryPolicy: retries(),
+		TaskQueue: EmailTaskQueue, StartToCloseTimeout: emailAttemptTimeout, RetryPolicy: activities.EmailRetryPolicy(),
 		WaitForCancellation: true, Summary: emailSummary(kind),
 	})
 }

@@ -216,7 +216,7 @@ func (s *stepper) publishStuck(ctx workflow.Context) {
 // do, so that the step proceeds soon after the cause was cleared.
 func roundOptions(ctx workflow.Context, n int) workflow.Context {
 	options := workflow.ActivityOptions{
-		StartToCloseTimeout: attemptTimeout, ScheduleToCloseTimeout: longRoundTime, RetryPolicy: retries(),
+		StartToCloseTimeout: attemptTimeout, ScheduleToCloseTimeout: longRoundTime, RetryPolicy: activities.StoreRetryPolicy(),
 		WaitForCancellation: true, // a running attempt's outcome has to be known before it is undone
 	}
 	if n == 0 {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/postgres"
 )
 
@@ -40,7 +41,7 @@ func lead(ctx context.Context, l Locks, name string, logger *slog.Logger, work f
 			if err := lock.Check(ctx); err != nil && ctx.Err() == nil {
 				cancel(fmt.Errorf("another replica may lead now: %w", err))
 			}
-			pause(ctx, lockCheckInterval)
+			_ = backoff.Sleep(ctx, lockCheckInterval)
 		}
 	}()
 	err = work(ctx)
@@ -60,17 +61,8 @@ func awaitLeadership(ctx context.Context, l Locks, name string, logger *slog.Log
 			logger.Info("waiting for leadership")
 			logged = true
 		}
-		if pause(ctx, lockPollInterval); ctx.Err() != nil {
-			return nil, ctx.Err()
+		if err := backoff.Sleep(ctx, lockPollInterval); err != nil {
+			return nil, err
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
 	}
 }

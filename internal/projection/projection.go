@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/failpoint"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
@@ -19,9 +20,6 @@ import (
 const (
 	// CallTimeout bounds one call to a store: a batch of a thousand rows on a busy disk.
 	CallTimeout = 15 * time.Second
-
-	minBackoff = 100 * time.Millisecond // before following again, doubling
-	maxBackoff = 15 * time.Second
 
 	// maxBatch limits the changes stored in one transaction. While the log is read faster
 	// than they are stored, that many changes share the cost of a commit.
@@ -40,6 +38,9 @@ const (
 	// write.
 	idleInterval = 5 * time.Second
 )
+
+// followBackoff is the backoff before following the log again.
+var followBackoff = backoff.Exponential{Min: 100 * time.Millisecond, Max: 15 * time.Second}
 
 // Events is the event log. The real implementation is kurrent.Client.
 type Events interface {
@@ -76,7 +77,7 @@ func New(events Events, store Store, m *Metrics, logger *slog.Logger) *Projectio
 // each error. It abandons a batch that is being stored when ctx ends: the batch is read
 // again later.
 func (p *Projection) Run(ctx context.Context, l Locks) {
-	for backoff := minBackoff; ctx.Err() == nil; backoff = min(2*backoff, maxBackoff) {
+	for failures := 0; ctx.Err() == nil; failures++ {
 		began := time.Now()
 		err := lead(ctx, l, "projector", p.logger, p.session)
 		if ctx.Err() != nil {
@@ -84,14 +85,14 @@ func (p *Projection) Run(ctx context.Context, l Locks) {
 		}
 		if errors.Is(err, postgres.ErrPositionMoved) {
 			p.logger.Info("view replaced or written by another projector, continuing from its position")
-			backoff = minBackoff
+			failures = 0
 		} else {
 			p.logger.Warn("following the log ended, retrying", "error", err)
 		}
-		if time.Since(began) > maxBackoff {
-			backoff = minBackoff // it worked for a while: this is a new outage
+		if time.Since(began) > followBackoff.Max {
+			failures = 0 // it worked for a while: this is a new outage
 		}
-		pause(ctx, backoff)
+		_ = followBackoff.Wait(ctx, failures)
 	}
 }
 

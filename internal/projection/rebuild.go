@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
@@ -39,7 +40,7 @@ func build(ctx context.Context, events Events, store *postgres.CustomerView, log
 			return fmt.Errorf("rebuild: %w", err)
 		}
 		logger.Warn("following the log ended, retrying", "error", err)
-		pause(ctx, time.Second)
+		_ = backoff.Sleep(ctx, time.Second)
 	}
 	failpoint.Hit("projector.rebuild.before")
 	if err := store.FinishRebuild(ctx, p.position); err != nil {

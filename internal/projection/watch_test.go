@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/dev/kurrentsim"
+	"orderflow/internal/backoff"
 	"orderflow/internal/kurrent"
 )
 
@@ -98,7 +99,7 @@ type slowLog struct{ *mutedLog }
 
 func (s slowLog) Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent.Step) error) error {
 	return s.mutedLog.Follow(ctx, f, func(step kurrent.Step) error {
-		pause(ctx, 150*time.Millisecond)
+		_ = backoff.Sleep(ctx, 150*time.Millisecond)
 		return visit(step)
 	})
 }

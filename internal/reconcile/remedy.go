@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
@@ -21,12 +22,12 @@ const (
 	// the memory.
 	maxPendingRemedies = 1_000
 
-	firstPoll = 100 * time.Millisecond // between checks of pending remedies; doubles
-	lastPoll  = 2 * time.Second
-
 	// reconciledCode replaces an operator's reason code when reconcile cancels an order.
 	reconciledCode = "RECONCILED"
 )
+
+// remedyBackoff is the backoff between checks of pending remedies.
+var remedyBackoff = backoff.Exponential{Min: 100 * time.Millisecond, Max: 2 * time.Second}
 
 // pendingRemedy is a difference whose remedy was applied and has not been seen to work.
 type pendingRemedy struct {
@@ -195,16 +196,17 @@ func (r *reconciliation) awaitRemedies(ctx context.Context) error {
 	r.pendingRemedies.Unlock()
 	before := len(left)
 	deadline := time.Now().Add(r.wait)
-	for pauseFor := firstPoll; ; pauseFor = min(2*pauseFor, lastPoll) {
+	for polls := 0; ; polls++ {
 		var err error
 		if left, err = r.unsettledRemedies(ctx, left); err != nil || len(left) == 0 {
 			return err
 		}
-		if time.Now().Add(pauseFor).After(deadline) {
+		delay := remedyBackoff.Delay(polls)
+		if time.Now().Add(delay).After(deadline) {
 			break
 		}
-		if pause(ctx, pauseFor); ctx.Err() != nil {
-			return ctx.Err()
+		if err := backoff.Sleep(ctx, delay); err != nil {
+			return err
 		}
 	}
 	if len(left) == before {

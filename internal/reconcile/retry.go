@@ -9,22 +9,21 @@ import (
 	"orderflow/internal/temporalclient"
 
 	"go.temporal.io/api/serviceerror"
+
+	"orderflow/internal/backoff"
 )
 
-const (
-	// maxTries is how often a call to Temporal is tried if it does not answer: a slow
-	// server must not end a long comparison.
-	maxTries = 4
+// maxTries is how often a call to Temporal is tried if it does not answer: a slow server
+// must not end a long comparison.
+const maxTries = 4
 
-	// firstRetryPause is the pause before the second try. It doubles each time: more
-	// requests do not help a slow server.
-	firstRetryPause = time.Second
-)
+// callBackoff is the backoff between the tries: more requests do not help a slow server.
+var callBackoff = backoff.Exponential{Min: time.Second, Max: 4 * time.Second}
 
 // retryCall repeats a call until it is answered, at most maxTries times, each with its
 // own deadline.
 func (r *reconciliation) retryCall(ctx context.Context, call func(context.Context) error) error {
-	for try, retryPause := 1, firstRetryPause; ; try, retryPause = try+1, 2*retryPause {
+	for try := 1; ; try++ {
 		asking, cancel := context.WithTimeout(ctx, callTimeout)
 		err := call(asking)
 		cancel()
@@ -32,7 +31,7 @@ func (r *reconciliation) retryCall(ctx context.Context, call func(context.Contex
 			return err
 		}
 		r.logger.Warn("retrying call to Temporal", "try", try, "error", err)
-		pause(ctx, retryPause)
+		_ = callBackoff.Wait(ctx, try-1)
 	}
 }
 

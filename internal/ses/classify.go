@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/email"
 )
 
@@ -101,7 +101,7 @@ func isThrottling(code string) bool {
 	}
 }
 
-func jitter(d time.Duration) time.Duration { return d + rand.N(d/2) } //nolint:gosec // spreading load needs no secrecy
+func jitter(d time.Duration) time.Duration { return d/2 + backoff.Jitter(d) }
 
 // failureCode returns a code for a failure, its own if SES gave none.
 func failureCode(code string, status int, err error) string {

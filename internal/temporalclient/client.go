@@ -20,6 +20,7 @@ import (
 	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/log"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/config"
 	"orderflow/internal/ops"
 )
@@ -99,7 +100,8 @@ func Dial(ctx context.Context, options client.Options, logger *slog.Logger) (cli
 		return nil, err
 	}
 	verify := Verify(c, Namespace(options))
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+	retry := backoff.Exponential{Min: 100 * time.Millisecond, Max: 5 * time.Second}
+	for failures := 0; ; failures++ {
 		if err = verify(ctx); err == nil {
 			return c, nil
 		}
@@ -107,11 +109,9 @@ func Dial(ctx context.Context, options client.Options, logger *slog.Logger) (cli
 			break
 		}
 		logger.Warn("waiting for Temporal", "address", options.HostPort, "error", err)
-		select {
-		case <-ctx.Done():
+		if retry.Wait(ctx, failures) != nil {
 			c.Close()
 			return nil, fmt.Errorf("connect to Temporal: %w", err)
-		case <-time.After(wait):
 		}
 	}
 	c.Close()
