@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
-	"golang.org/x/sync/errgroup"
 
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
@@ -40,6 +39,11 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		return err
 	}
 	defer d.close()
+	listener, err := listen(ctx, s.API.Addr) // before the api is ready, so that no connection is refused
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
 	return ops.Run(ctx, ops.Options{
 		Service: "api", Addr: s.Addr, Metrics: d.metrics, Logger: logger,
 		// While one of these is down, requests that need it are answered with 503. Other
@@ -47,28 +51,10 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		State: map[string]ops.Check{
 			"temporal": temporalclient.Check(d.temporal), "postgres": d.pool.Ping, "kurrentdb": d.events.Ping,
 		},
-	}, func(ctx context.Context, life *ops.Life) error {
-		group, ctx := errgroup.WithContext(ctx)
-		group.Go(func() error {
-			check := temporalclient.Verify(d.temporal, d.namespace)
-			return unlessDone(ctx, life.Await(ctx, "temporal", check, temporalclient.MayPass))
-		})
-		group.Go(func() error { return unlessDone(ctx, d.pool.AwaitSchema(ctx, life)) })
-		group.Go(func() error {
-			return serve(ctx, s.API.Addr, newAPI(s, d, token, logger).handler(), s.Shutdown.Timeout, life, logger)
-		})
-		return group.Wait()
+		Verify: []ops.Dependency{temporalclient.Dependency(d.temporal, d.namespace), d.pool.Dependency()},
+	}, func(ctx context.Context) error {
+		return serve(ctx, listener, newAPI(s, d, token, logger).handler(), s.Shutdown.Timeout, logger)
 	})
-}
-
-// unlessDone returns the error of waiting for a server, while requests are served: waiting
-// cannot help if Temporal refuses the credentials, or the schema is too old. It returns nil
-// if ctx has ended.
-func unlessDone(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 func newAPI(s settings, d drivers, token []byte, logger *slog.Logger) *api {

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"orderflow/internal/ops"
 )
 
 // Limits of one request, and of the number of requests in flight. Requests beyond
@@ -22,23 +20,27 @@ const (
 	maxRequests    = 256
 )
 
-// serve handles requests until ctx is done. Then it lets requests in flight finish within
-// the budget.
-func serve(
-	ctx context.Context, addr string, handler http.Handler, budget time.Duration, life *ops.Life, logger *slog.Logger,
-) error {
+// listen accepts connections, which wait until serve handles their requests.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
 	var listening net.ListenConfig
 	listener, err := listening.Listen(ctx, "tcp", addr)
 	if err != nil {
-		return fmt.Errorf("listen for requests: %w", err)
+		return nil, fmt.Errorf("listen for requests: %w", err)
 	}
+	return listener, nil
+}
+
+// serve handles requests until ctx is done. Then it lets requests in flight finish within
+// the budget.
+func serve(
+	ctx context.Context, listener net.Listener, handler http.Handler, budget time.Duration, logger *slog.Logger,
+) error {
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: requestTimeout, WriteTimeout: 2 * requestTimeout,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
-	life.Working()
 	logger.Info("api is running", "address", listener.Addr().String())
 	select {
 	case err := <-ended:

@@ -37,13 +37,10 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	p := projection.New(events, postgres.NewCustomerView(pool), projection.NewMetrics(registry.Registry), logger)
 	return ops.Run(ctx, ops.Options{
 		Service: "projector", Addr: s.Addr, Metrics: registry, Logger: logger,
+		Await: []ops.Dependency{pool.Dependency()},
 		Ready: map[string]ops.Check{"postgres": pool.Ping, "kurrentdb": events.Ping, "view": p.Ready},
-	}, func(ctx context.Context, life *ops.Life) error {
+	}, func(ctx context.Context) error {
 		go p.Watch(ctx, events)
-		if err := pool.AwaitSchema(ctx, life); err != nil {
-			return err
-		}
-		life.Working()
 		p.Run(ctx, pool)
 		return nil
 	})

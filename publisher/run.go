@@ -48,12 +48,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	registry.Registry.MustRegister(gauges{p, logger})
 	return ops.Run(ctx, ops.Options{
 		Service: "publisher", Addr: s.Addr, Metrics: registry, Logger: logger,
+		Await: []ops.Dependency{pool.Dependency()},
 		Ready: map[string]ops.Check{"postgres": pool.Ping, "kurrentdb": events.Ping, "slot": p.ready},
-	}, func(ctx context.Context, life *ops.Life) error {
-		if err := pool.AwaitSchema(ctx, life); err != nil {
-			return err
-		}
-		life.Working()
-		return p.run(ctx)
-	})
+	}, p.run)
 }

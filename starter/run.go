@@ -44,12 +44,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	}
 	return ops.Run(ctx, ops.Options{
 		Service: "starter", Addr: s.Addr, Metrics: registry, Logger: logger,
+		Await: []ops.Dependency{temporalclient.Dependency(temporal, b.namespace)},
 		Ready: map[string]ops.Check{"temporal": temporalclient.Check(temporal), "subscription": b.ready},
-	}, func(ctx context.Context, life *ops.Life) error {
-		if err := life.Await(ctx, "temporal", temporalclient.Verify(temporal, b.namespace), temporalclient.MayPass); err != nil {
-			return err
-		}
-		life.Working()
-		return b.run(ctx)
-	})
+	}, b.run)
 }

@@ -24,18 +24,18 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	defer d.close()
 	return ops.Run(ctx, ops.Options{
 		Service: "worker", Addr: s.Addr, Metrics: d.metrics, Logger: logger,
+		Await: []ops.Dependency{
+			d.pool.Dependency(), temporalclient.Dependency(d.temporal, d.namespace), namespaceDependency(d),
+		},
 		Ready: map[string]ops.Check{
 			"temporal": temporalclient.Check(d.temporal), "postgres": d.pool.Ping, "kurrentdb": d.events.Ping,
 		},
-	}, func(ctx context.Context, life *ops.Life) error { return work(ctx, s, d, life, logger) })
+	}, func(ctx context.Context) error { return work(ctx, s, d, logger) })
 }
 
 // work hosts the workflows and activities until ctx ends, and then finishes the tasks in
 // flight.
-func work(ctx context.Context, s settings, d drivers, life *ops.Life, logger *slog.Logger) error {
-	if err := awaitDependencies(ctx, d, life); err != nil {
-		return err
-	}
+func work(ctx context.Context, s settings, d drivers, logger *slog.Logger) error {
 	fatal := make(chan error, 2)
 	pools := newPools(d.temporal, newActivities(s, d), s, func(err error) { fatal <- err })
 	if err := pools.start(); err != nil {
@@ -45,7 +45,6 @@ func work(ctx context.Context, s settings, d drivers, life *ops.Life, logger *sl
 	if s.Addr != "" { // a worker that serves no metrics leaves the lease to others
 		endMetrics = startGlobalMetrics(ctx, d, logger)
 	}
-	life.Working()
 	logger.Info("worker running", "namespace", d.namespace)
 	var err error
 	select {
@@ -58,18 +57,12 @@ func work(ctx context.Context, s settings, d drivers, life *ops.Life, logger *sl
 	return err
 }
 
-// awaitDependencies waits for the dependencies that the worker needs before it takes
-// work: a migrated database, Temporal, and a namespace with the search attributes.
-func awaitDependencies(ctx context.Context, d drivers, life *ops.Life) error {
-	if err := d.pool.AwaitSchema(ctx, life); err != nil {
-		return err
-	}
-	if err := life.Await(ctx, "temporal", temporalclient.Verify(d.temporal, d.namespace), temporalclient.MayPass); err != nil {
-		return err
-	}
-	return life.Await(ctx, "namespace", func(ctx context.Context) error {
+// namespaceDependency is a namespace that has the search attributes. An operator may add
+// them at any time.
+func namespaceDependency(d drivers) ops.Dependency {
+	return ops.Dependency{Name: "namespace", Check: func(ctx context.Context) error {
 		return temporalclient.CheckNamespace(ctx, d.temporal, d.namespace, workflows.SearchAttributes())
-	}, func(error) bool { return true })
+	}}
 }
 
 // startGlobalMetrics starts counting the global metrics. It returns a function that stops

@@ -24,14 +24,13 @@ import (
 // startWorking starts a daemon that works at once, until the test ends.
 func startWorking(t *testing.T, o ops.Options) *opstest.Daemon {
 	t.Helper()
-	return startDaemon(t, o, func(ctx context.Context, life *ops.Life) error {
-		life.Working()
+	return startDaemon(t, o, func(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	})
 }
 
-func startDaemon(t *testing.T, o ops.Options, work ops.Work) *opstest.Daemon {
+func startDaemon(t *testing.T, o ops.Options, work func(context.Context) error) *opstest.Daemon {
 	t.Helper()
 	return opstest.Start(t, func(ctx context.Context, log io.Writer) error {
 		o.Service, o.Addr, o.Logger = "baker", "127.0.0.1:0", slog.New(slog.NewTextHandler(log, nil))
@@ -52,17 +51,15 @@ func TestRun(t *testing.T) {
 	t.Parallel()
 	t.Run("is alive and not ready before the work begins", func(t *testing.T) {
 		t.Parallel()
-		d := startDaemon(t, ops.Options{}, func(ctx context.Context, _ *ops.Life) error { return hang(ctx) })
+		d := startDaemon(t, ops.Options{Await: []ops.Dependency{{Name: "mill", Check: hang}}}, func(context.Context) error { panic("it works") })
 		require.Equal(t, "ok\n", d.Await("/healthz", http.StatusOK))
 		require.JSONEq(t, `{"baker":"takes no work: it is starting"}`, d.Await("/readyz", http.StatusServiceUnavailable))
 	})
 	t.Run("is alive and not ready while work finishes", func(t *testing.T) {
 		t.Parallel()
 		finish := make(chan struct{})
-		d := startDaemon(t, ops.Options{}, func(ctx context.Context, life *ops.Life) error {
-			life.Working()
+		d := startDaemon(t, ops.Options{}, func(ctx context.Context) error {
 			<-ctx.Done()
-			life.Working() // too late
 			<-finish
 			return errors.New("not all was finished")
 		})
@@ -78,13 +75,13 @@ func TestRun(t *testing.T) {
 		t.Parallel()
 		failed := errors.New("no flour")
 		o := ops.Options{Service: "baker", Logger: slog.New(slog.DiscardHandler)}
-		require.Equal(t, failed, ops.Run(t.Context(), o, func(context.Context, *ops.Life) error { return failed }))
+		require.Equal(t, failed, ops.Run(t.Context(), o, func(context.Context) error { return failed }))
 	})
 	t.Run("does no work if the address is taken", func(t *testing.T) {
 		t.Parallel()
 		address := startWorking(t, ops.Options{}).Find(`address=(\S+)`)
 		o := ops.Options{Service: "baker", Addr: address, Logger: slog.New(slog.DiscardHandler)}
-		err := ops.Run(t.Context(), o, func(context.Context, *ops.Life) error { panic("it works") })
+		err := ops.Run(t.Context(), o, func(context.Context) error { panic("it works") })
 		require.ErrorContains(t, err, "listen for operations")
 	})
 }
@@ -96,13 +93,7 @@ func TestAwait(t *testing.T) {
 		t.Helper()
 		metrics, err := ops.NewMetrics("baker")
 		require.NoError(t, err)
-		return startDaemon(t, ops.Options{Metrics: metrics}, func(ctx context.Context, life *ops.Life) error {
-			if err := life.Await(ctx, "mill", check, mayPass); err != nil {
-				return err
-			}
-			life.Working()
-			return hang(ctx)
-		})
+		return startDaemon(t, ops.Options{Metrics: metrics, Await: []ops.Dependency{{Name: "mill", Check: check, MayPass: mayPass}}}, hang)
 	}
 	t.Run("shows, counts and logs what is waited for", func(t *testing.T) {
 		t.Parallel()
@@ -129,6 +120,28 @@ func TestAwait(t *testing.T) {
 		d := await(t, bad, always)
 		d.Await("/readyz", http.StatusServiceUnavailable, "schema is outdated")
 		require.NoError(t, d.Stop())
+	})
+}
+
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	t.Run("lets the work run meanwhile", func(t *testing.T) {
+		t.Parallel()
+		d := startDaemon(t, ops.Options{Verify: []ops.Dependency{{Name: "mill", Check: bad}}}, hang)
+		d.Find(`waiting_for=(mill) error="schema is outdated"`)
+		d.Await("/readyz", http.StatusOK)
+		require.NoError(t, d.Stop())
+	})
+	t.Run("ends the work with an error that does not clear", func(t *testing.T) {
+		t.Parallel()
+		never := func(error) bool { return false }
+		d := startDaemon(t, ops.Options{Verify: []ops.Dependency{{Name: "mill", Check: bad, MayPass: never}}}, hang)
+		require.EqualError(t, d.Wait(), "schema is outdated")
+	})
+	t.Run("ends with the work", func(t *testing.T) {
+		t.Parallel()
+		d := startDaemon(t, ops.Options{Verify: []ops.Dependency{{Name: "mill", Check: hang}}}, ok)
+		require.NoError(t, d.Wait())
 	})
 }
 

@@ -10,16 +10,16 @@ import (
 
 // report is the state of a daemon, served at /readyz and as a metric.
 type report struct {
-	service string
-	life    *Life
-	ready   *readiness
-	states  *states
-	passing *prometheus.Desc
+	service   string
+	lifecycle *lifecycle
+	ready     *readiness
+	states    *states
+	passing   *prometheus.Desc
 }
 
-func newReport(o Options, life *Life) *report {
+func newReport(o Options, l *lifecycle) *report {
 	return &report{
-		service: o.Service, life: life, states: newStates(o.State), ready: &readiness{checks: o.Ready, now: time.Now},
+		service: o.Service, lifecycle: l, states: newStates(o.State), ready: &readiness{checks: o.Ready, now: time.Now},
 		passing: prometheus.NewDesc("orderflow_check_passing", "1 while the check passes, as /readyz shows it.", []string{"check"}, nil),
 	}
 }
@@ -32,7 +32,7 @@ func (r *report) results() (ready bool, results map[string]string) {
 		ready = ready && result == passed
 		results[name] = result
 	}
-	result := textOf(r.life.check())
+	result := textOf(r.lifecycle.check())
 	results[r.service] = result
 	return ready && result == passed, results
 }

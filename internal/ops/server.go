@@ -14,12 +14,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Options configure the operations server.
+// Options configure a daemon and its operations server.
 type Options struct {
 	Service string           // the binary's name, used in its log and in its readiness
 	Addr    string           // host:port; empty means no server
-	Ready   map[string]Check // dependencies: the daemon is ready if it works and all of these pass
-	State   map[string]Check // other dependencies, shown alongside readiness, without effect on it
+	Await   []Dependency     // work begins once each of these has passed, in this order
+	Verify  []Dependency     // checked until they pass while work runs; an error that waiting cannot clear ends it
+	Ready   map[string]Check // the daemon is ready if it works and all of these pass
+	State   map[string]Check // shown alongside readiness, without effect on it
 	Metrics *Metrics         // nil means that /metrics is not served
 	Logger  *slog.Logger
 }
@@ -34,7 +36,7 @@ type server struct {
 
 // start listens and serves until shutdown. The context bounds only listening. Without an
 // address it returns nil.
-func start(ctx context.Context, o Options, life *Life) (*server, error) {
+func start(ctx context.Context, o Options, l *lifecycle) (*server, error) {
 	if o.Addr == "" {
 		return nil, nil //nolint:nilnil // documented: a nil server is usable, which spares Run a condition
 	}
@@ -44,7 +46,7 @@ func start(ctx context.Context, o Options, life *Life) (*server, error) {
 		return nil, fmt.Errorf("listen for operations: %w", err)
 	}
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
-	shown := newReport(o, life)
+	shown := newReport(o, l)
 	s := &server{listener: listener, stop: stop}
 	s.http = &http.Server{
 		Handler:           handler(shown, o.Metrics),

@@ -60,11 +60,11 @@ func (p *Pool) CheckSchema(ctx context.Context) error {
 	return nil
 }
 
-// AwaitSchema waits until the database responds, and returns nil if its schema is current.
-// It returns ErrSchemaOutdated without waiting for a migration, and an error if ctx ends
-// first.
-func (p *Pool) AwaitSchema(ctx context.Context, life *ops.Life) error {
-	return life.Await(ctx, "postgres", p.CheckSchema, func(err error) bool { return errors.Is(err, ErrUnavailable) })
+// Dependency returns the database with a current schema, for daemons to await. A schema
+// that is too old must be migrated first.
+func (p *Pool) Dependency() ops.Dependency {
+	mayPass := func(err error) bool { return errors.Is(err, ErrUnavailable) }
+	return ops.Dependency{Name: "postgres", Check: p.CheckSchema, MayPass: mayPass}
 }
 
 // schemaVersion returns how many migrations have run.

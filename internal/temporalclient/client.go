@@ -105,7 +105,7 @@ func Dial(ctx context.Context, options client.Options, logger *slog.Logger) (cli
 		if err = verify(ctx); err == nil {
 			return c, nil
 		}
-		if !MayPass(err) {
+		if !mayPass(err) {
 			break
 		}
 		logger.Warn("waiting for Temporal", "address", options.HostPort, "error", err)
@@ -137,8 +137,13 @@ func Verify(c client.Client, namespace string) func(context.Context) error {
 	}
 }
 
-// MayPass reports whether an error of Verify may clear by waiting.
-func MayPass(err error) bool {
+// Dependency returns the server, for daemons to await.
+func Dependency(c client.Client, namespace string) ops.Dependency {
+	return ops.Dependency{Name: "temporal", Check: Verify(c, namespace), MayPass: mayPass}
+}
+
+// mayPass reports whether an error of Verify may clear by waiting.
+func mayPass(err error) bool {
 	_, refused := errors.AsType[*config.Error](err)
 	return !refused
 }
