@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/config"
 	"orderflow/internal/failpoint"
 )
@@ -124,6 +124,9 @@ func (p *Pool) withDeadline(ctx context.Context) (context.Context, context.Cance
 // repeated before the error is returned.
 const conflictRetries = 4
 
+// conflictBackoff is the backoff between those attempts.
+var conflictBackoff = backoff.Exponential{Min: 25 * time.Millisecond, Max: 100 * time.Millisecond}
+
 // transact sends the statements of a batch together. They are one transaction, because
 // nothing between them ends it. The connection returns to the pool during the pause
 // before a retry.
@@ -139,12 +142,8 @@ func (p *Pool) transact(ctx context.Context, op string, statements func(*pgx.Bat
 		if !isConflict(err) || attempt > conflictRetries {
 			return describe(op, err)
 		}
-		pause := time.NewTimer(time.Duration(attempt) * (5*time.Millisecond + rand.N(20*time.Millisecond)))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			return describe(op, fmt.Errorf("%w: %w", ctx.Err(), err))
+		if ended := conflictBackoff.Wait(ctx, attempt-1); ended != nil {
+			return describe(op, fmt.Errorf("%w: %w", ended, err))
 		}
 	}
 }
