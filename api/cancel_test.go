@@ -222,9 +222,9 @@ func TestOrderWhoseWorkflowTaskFailsIsCancelledByAnEvent(t *testing.T) {
 	_, err := shared.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: id}, workflows.OrderFulfillmentType)
 	require.NoError(t, err)
 	until(t, func(now teller) {
-		run, err := shared.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+		run, err := shared.temporal.DescribeWorkflow(t.Context(), id, "")
 		require.NoError(now, err)
-		require.GreaterOrEqual(now, run.GetPendingWorkflowTask().GetAttempt(), int32(3), "from here on the server refuses updates")
+		require.GreaterOrEqual(now, run.RawResponse.GetPendingWorkflowTask().GetAttempt(), int32(3), "from here on the server refuses updates")
 	})
 	requireWish(t, c.post("/orders/"+id+"/cancel", wish), id)
 	require.Equal(t, order.TypeCancellationRequested, readAll(t, id)[1].Type)

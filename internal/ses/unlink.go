@@ -35,7 +35,7 @@ func unlinkWord(word string) string {
 			b.WriteRune(r)
 		case r == '/' && after[0] == '/' && len(after) > 1: // a host follows, even without a scheme
 			b.WriteString("/ ")
-		case len(before) == 0:
+		case len(before) == 0 && r != ':':
 			b.WriteRune(r)
 		case r == '@':
 			b.WriteString(" @ ")

@@ -74,6 +74,7 @@ func TestUnlink(t *testing.T) {
 		"[2001:db8::1]":                    "[2001:db8: :1]",
 		"1:2:3:4:5:6:7:8":                  "1: 2: 3: 4: 5: 6: 7: 8",
 		"fe80::1":                          "fe80: :1",
+		"::bad-shop":                       ": :bad-shop", // ::bad is an address
 		"ftp.bad-shop.com:21":              "ftp. bad-shop. com: 21",
 		"Dr.Smith":                         "Dr. Smith",
 	} {
