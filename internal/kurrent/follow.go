@@ -32,8 +32,8 @@ type Step struct {
 // position: often enough that it is not taken for dead, seldom enough not to matter.
 const followWindow = 1_000
 
-// forever bounds the wait for a message of a server that has nothing to send.
-const forever = time.Duration(math.MaxInt64)
+// noLimit is the longest wait for a message: a server may have nothing to send.
+const noLimit = time.Duration(math.MaxInt64)
 
 // Follow visits events of the whole log in the order in which they were written, then new
 // ones as they are written, until ctx ends, visit returns an error, or the connection
@@ -43,7 +43,7 @@ const forever = time.Duration(math.MaxInt64)
 // The subscription has a connection of its own.
 func (c *Client) Follow(ctx context.Context, f Follow, visit func(Step) error) error {
 	var visitErr error
-	err := c.follow(ctx, f.options(), forever, func(step Step) bool {
+	err := c.follow(ctx, f.options(), noLimit, func(step Step) bool {
 		visitErr = visit(step)
 		return visitErr == nil
 	})
@@ -56,7 +56,7 @@ func (c *Client) Follow(ctx context.Context, f Follow, visit func(Step) error) e
 // CountEvents counts the selected events after a position, up to most. It opens a
 // connection and reads them.
 func (c *Client) CountEvents(ctx context.Context, f Follow, most int) (count int, err error) {
-	err = c.follow(ctx, f.options(), forever, func(step Step) bool {
+	err = c.follow(ctx, f.options(), noLimit, func(step Step) bool {
 		if step.Event != nil {
 			count++
 		}
