@@ -5,24 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+
+	"orderflow/internal/backoff"
 )
 
 // defaultConnections is how many calls can be in progress at once. More wait for one to
 // end. A call takes a millisecond or two, so that allows thousands a second.
 const defaultConnections = 16
 
-// After a failed attempt to connect, the next one waits between half of a pause and a
-// whole one. The pause doubles up to longestPause: a server that is back is found within
-// that time.
-const (
-	shortestPause = 50 * time.Millisecond
-	longestPause  = time.Second
-)
+// connectBackoff is the backoff after a failed attempt to connect. A server that is back
+// is found within its Max.
+var connectBackoff = backoff.Exponential{Min: 50 * time.Millisecond, Max: time.Second}
 
 // pool lends connected clients, each to one call at a time. The client (v1.4.2) makes
 // that necessary:
@@ -133,8 +130,8 @@ func (p *pool) connect() {
 	p.lastErr = err
 	if err != nil {
 		// The client's goroutine ended when it failed, so there is nothing to close.
+		time.AfterFunc(connectBackoff.Delay(p.failures), func() { p.permit <- struct{}{} })
 		p.failures++
-		time.AfterFunc(pause(p.failures), func() { p.permit <- struct{}{} })
 		p.logger.Debug("connecting to the event store failed", "attempts", p.failures, "error", detailOf(err))
 		return
 	}
@@ -156,23 +153,6 @@ func connect(config kurrentdb.Configuration) (*kurrentdb.Client, error) {
 	}
 	_, err = client.GetServerVersion()
 	return client, err
-}
-
-func pause(failures int) time.Duration {
-	longest := min(shortestPause<<min(failures-1, 10), longestPause)
-	return longest/2 + rand.N(longest/2)
-}
-
-// pauseFor waits between half of longest and longest. It reports false if ctx ends first.
-func pauseFor(ctx context.Context, longest time.Duration) bool {
-	timer := time.NewTimer(longest/2 + rand.N(longest/2))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // put takes back a client after a call that returned err, as the client returned it.

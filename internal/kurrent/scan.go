@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+
+	"orderflow/internal/backoff"
 )
 
 const (
@@ -60,7 +62,7 @@ func (c *Client) Scan(ctx context.Context, scan Scan, visit func(Event) error) e
 		case s.after != before:
 			failures = 0
 		}
-		if failures++; failures >= scanTries || !pauseFor(ctx, longestPause) {
+		if failures++; failures >= scanTries || backoff.Sleep(ctx, backoff.Jitter(connectBackoff.Max)) != nil {
 			return fmt.Errorf("scan the log: %w", err)
 		}
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -23,12 +23,12 @@ var ErrTruncated = fmt.Errorf("credit stream is not whole: %w", credit.ErrHistor
 // little later.
 var ErrConflict = errors.New("credit account is busy")
 
-// A decision that conflicts with another writer is made again on what that writer wrote,
-// at most conflictTries times, with a pause before each.
-const (
-	conflictTries = 6
-	conflictPause = 10 * time.Millisecond // doubling
-)
+// conflictTries limits how often a decision is made. After a conflict with another writer
+// it is made again on what that writer wrote.
+const conflictTries = 6
+
+// conflictBackoff is the backoff between those tries.
+var conflictBackoff = backoff.Exponential{Min: 10 * time.Millisecond, Max: 320 * time.Millisecond}
 
 const defaultCacheSize = 1024
 
@@ -154,7 +154,7 @@ func (a *CreditAccounts) decide(ctx context.Context, r credit.Request, step stri
 		if !errors.Is(err, kurrent.ErrWrongRevision) {
 			return decision, err
 		}
-		if !pauseFor(ctx, conflictPause<<try) {
+		if conflictBackoff.Wait(ctx, try) != nil {
 			break
 		}
 	}
@@ -217,17 +217,4 @@ func (a *CreditAccounts) append(ctx context.Context, account *foldedAccount, r c
 	}
 	a.cache.Add(r.CustomerID, account) // a small cache may have evicted it meanwhile
 	return nil
-}
-
-// pauseFor waits between half of longest and longest, so that writers that collided once
-// do not collide again. It reports false if ctx ends first.
-func pauseFor(ctx context.Context, longest time.Duration) bool {
-	timer := time.NewTimer(longest/2 + rand.N(longest/2))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
