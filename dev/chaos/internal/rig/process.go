@@ -291,13 +291,8 @@ func (p *Process) AwaitReady(ctx context.Context) error {
 	}
 }
 
-// AwaitDeath waits for the next death from now on. To kill by a failpoint, call Deaths
-// before arming it.
-func (p *Process) AwaitDeath(ctx context.Context) (Death, error) {
-	return p.AwaitDeathAfter(ctx, len(p.Deaths()))
-}
-
-// AwaitDeathAfter waits for a death after the first seen ones.
+// AwaitDeathAfter waits for a death after the first seen ones. To kill by a failpoint,
+// count them with Deaths before arming it.
 func (p *Process) AwaitDeathAfter(ctx context.Context, seen int) (death Death, err error) {
 	err = p.await(ctx, func() bool {
 		if len(p.deaths) <= seen {
