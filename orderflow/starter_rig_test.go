@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 
 	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/dev/startertest"
 )
 
@@ -75,13 +76,7 @@ func (b *starterRig) command(ctx context.Context, stdin *os.File, stdout, stderr
 // admin is the official client, for operations that the product never performs.
 func (b *starterRig) admin() *kurrentdb.Client {
 	b.t.Helper()
-	settings, err := kurrentdb.ParseConnectionString(b.URL)
-	require.NoError(b.t, err)
-	settings.Logger = kurrentdb.NoopLogging()
-	admin, err := kurrentdb.NewClient(settings)
-	require.NoError(b.t, err)
-	b.t.Cleanup(func() { _ = admin.Close() })
-	return admin
+	return kurrentsimtest.OfficialClient(b.t, b.URL)
 }
 
 // signals counts the signals in a workflow's history.

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/routes"
 )
@@ -15,13 +16,7 @@ import (
 // admin is the official client, for operations that the product never performs.
 func (b *bridgeRig) admin() *kurrentdb.Client {
 	b.t.Helper()
-	settings, err := kurrentdb.ParseConnectionString(b.url)
-	require.NoError(b.t, err)
-	settings.Logger = kurrentdb.NoopLogging()
-	admin, err := kurrentdb.NewClient(settings)
-	require.NoError(b.t, err)
-	b.t.Cleanup(func() { _ = admin.Close() })
-	return admin
+	return kurrentsimtest.OfficialClient(b.t, b.url)
 }
 
 // goodGroup returns the minimum settings that a group needs.

@@ -23,6 +23,7 @@ import (
 
 	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/faultproxy"
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
@@ -147,13 +148,7 @@ func (tr *outageRig) appendIgnored(count int) {
 // operator is the official client, for operations that the product never performs.
 func (tr *outageRig) operator() *kurrentdb.Client {
 	tr.t.Helper()
-	settings, err := kurrentdb.ParseConnectionString(tr.url)
-	require.NoError(tr.t, err)
-	settings.Logger = kurrentdb.NoopLogging()
-	operator, err := kurrentdb.NewClient(settings)
-	require.NoError(tr.t, err)
-	tr.t.Cleanup(func() { _ = operator.Close() })
-	return operator
+	return kurrentsimtest.OfficialClient(tr.t, tr.url)
 }
 
 func (tr *outageRig) deleteGroup() {

@@ -8,9 +8,10 @@
 // variables:
 //
 //	worker := r.Process("worker-1")
+//	seen := len(worker.Deaths())
 //	err := worker.Restart(ctx, map[string]string{"FAILPOINTS": "worker.reserve.after=crash"}) // for this start alone
-//	death, err := worker.AwaitDeath(ctx) // by SIGKILL, with its variables
-//	err = worker.AwaitReady(ctx)         // restarted without them
+//	death, err := worker.AwaitDeathAfter(ctx, seen) // by SIGKILL, with its variables
+//	err = worker.AwaitReady(ctx)                    // restarted without them
 //
 // An Edge is the connection path from one binary to one store, such as
 // "worker-1/postgres", or from the clients to an api, "client/api-1". It can be given
