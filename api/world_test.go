@@ -126,7 +126,7 @@ func (w *world) fulfillments() *postgres.Fulfillments {
 func (w *world) work() (stop func(), err error) {
 	does := &activities.Activities{
 		Credit: w.accounts, Orders: w.orders, Fulfillments: w.fulfillments(), Published: streams.Fulfillments{Client: w.events},
-		Emails: postgres.NewEmailLedger(w.pool, postgres.EmailRules{}), Mailer: nobody{}, Meter: nobody{},
+		Emails: postgres.NewEmailLedger(w.pool, postgres.EmailRules{}), Mailer: discardEmails{}, Meter: discardEmails{},
 	}
 	orders := worker.New(w.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})
 	mails := worker.New(w.temporal, workflows.EmailTaskQueue, worker.Options{DisableRegistrationAliasing: true})
@@ -163,10 +163,12 @@ func (w *world) project(ctx context.Context) error {
 	})
 }
 
-type nobody struct{}
+type discardEmails struct{}
 
-func (nobody) Send(context.Context, email.Letter) (string, error) { return uuid.NewString(), nil }
-func (nobody) EmailSettled(email.Kind, email.Status)              {}
+func (discardEmails) Send(context.Context, email.Letter) (string, error) {
+	return uuid.NewString(), nil
+}
+func (discardEmails) EmailSettled(email.Kind, email.Status) {}
 
 // api is one over the real servers, for a test to change.
 func (w *world) api() *api {

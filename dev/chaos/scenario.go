@@ -45,13 +45,13 @@ func scenarios() []scenario {
 	}
 	return []scenario{
 		{
-			name: soak, about: "everything breaks while orders go every way, for --minutes",
+			name: soak, about: "everything breaks while orders take every path, for --minutes",
 			rate: 8, hot: 0.2, mail: load.MailFaults{Throttled: 0.05, Error: 0.02, Lost: 0.02}, publishers: 1, projectors: 1,
 			apis: 2,
 		},
-		{name: "steady", about: "orders go every way and nothing breaks", orders: few, rate: 20, hot: 0.2, faults: none, variables: brief},
+		{name: "steady", about: "orders take every path and nothing breaks", orders: few, rate: 20, hot: 0.2, faults: none, variables: brief},
 		{
-			name: "lost-answers", about: "requests arrive and their answers do not",
+			name: "lost-answers", about: "requests arrive and their responses are lost",
 			orders: few, rate: 5, orderScenarios: shipped, faults: []fault.Kind{fault.LostAnswer}, faultRate: 10,
 		},
 		{
@@ -64,44 +64,44 @@ func scenarios() []scenario {
 			variables: brief,
 		},
 		{
-			name: "scarce-credit", about: "one customer has credit for few of the orders that come all at once, by four workers",
+			name: "scarce-credit", about: "one customer has credit for few of the orders placed at once, by four workers",
 			orders: 4 * few, rate: 150, hot: 1, creditPerOrder: 200_00, workers: 4, pace: time.Second, faults: none, variables: map[string]string{"CREDIT_HOLD": "0s"},
 			orderScenarios: map[string]int{"left": 1, "paid-twice": 2, "cancelled-by-event": 2},
 		},
 		{
-			name: "mail-lost", about: "the provider takes mails and its answers are lost",
+			name: "mail-lost", about: "the provider accepts emails and its responses are lost",
 			orders: few, rate: 20, orderScenarios: shipped, mail: load.MailFaults{Lost: 1}, faults: none,
 		},
 		{
-			name: "repeats", about: "orders come again by the same event, closed ones too",
+			name: "repeats", about: "orders are placed again by the same event, closed ones too",
 			orders: few, rate: 30, pace: 8 * time.Second, faults: none, orderScenarios: map[string]int{"duplicate-event": 1},
 			variables: map[string]string{"CREDIT_HOLD": "0s", "CREDIT_DEFAULT_LIMIT": "2000.00"},
 		},
 		{
-			name: "cancel", about: "orders are cancelled in every way, at any moment",
+			name: "cancel", about: "orders are canceled in every way, at any moment",
 			orders: 2 * few, rate: 20, pace: time.Second, faults: none, orderScenarios: map[string]int{
 				"cancelled-by-signal": 1, "cancelled-by-update": 1, "cancelled-natively": 2, "cancelled-by-event": 1,
 				"cancelled-first": 1, "closing-race": 1,
 			},
 		},
 		{
-			name: "redeliver", about: "starters die and stand still with events in hand",
+			name: "redeliver", about: "starters die and pause while they hold events",
 			orders: 2 * few, rate: 10, orderScenarios: shipped, faults: []fault.Kind{fault.Kill, fault.Pause}, faultRate: 3,
 			variables: map[string]string{"STARTER_MESSAGE_TIMEOUT": "2s"},
 		},
 		{
-			name: "temporal-away", about: "Temporal is away for longer than a starter holds an event",
+			name: "temporal-away", about: "Temporal is down for longer than a starter holds an event",
 			orders: 3 * few, rate: 15, orderScenarios: map[string]int{"left": 1},
 			faults: []fault.Kind{fault.Outage}, faultRate: 50, breaks: rig.Temporal,
 			variables: map[string]string{"STARTER_MESSAGE_TIMEOUT": "2s", "CREDIT_HOLD": "0s"},
 		},
 		{
-			name: "publisher", about: "a publisher is cut off and dies with versions in hand",
+			name: "publisher", about: "a publisher is cut off and dies while it holds versions",
 			orders: 4 * few, rate: 20, pace: time.Second, orderScenarios: shipped, publishers: 1,
 			faults: []fault.Kind{fault.CutOff}, faultRate: 40, breaks: rig.Publisher,
 		},
 		{
-			name: "late-decisions", about: "operators decide when a hold is about to end, and no worker is there to see it",
+			name: "late-decisions", about: "operators decide when a hold is about to end, and no worker runs",
 			orders: few, rate: 5, pace: time.Second, orderScenarios: map[string]int{"decided-late": 1},
 			faults: []fault.Kind{fault.Absence}, faultRate: 20, breaks: rig.Worker, variables: map[string]string{"CREDIT_HOLD": "4s"},
 		},
@@ -111,24 +111,24 @@ func scenarios() []scenario {
 			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres, orderScenarios: closing, variables: brief,
 		},
 		{
-			name: "failover-unpublished", about: "the same, with nobody to publish what is lost",
+			name: "failover-unpublished", about: "the same without a publisher, so that what is lost is not published",
 			orders: 3 * few, rate: 10, pace: 5 * time.Second,
 			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres, orderScenarios: closing, variables: brief,
 		},
 		{
-			name: "read-only", about: "the name of PostgreSQL leads to a standby for a while, and nobody is started again",
+			name: "read-only", about: "the name of PostgreSQL leads to a standby for a while, and no process is restarted",
 			orders: 2 * few, rate: 10, pace: 2 * time.Second, publishers: 1, projectors: 1, apis: 1,
 			faults: []fault.Kind{fault.ReadOnly}, faultRate: 5, breaks: rig.Postgres,
 			orderScenarios: map[string]int{"left": 1, "shipped-by-signal": 2, "shipped-by-update": 2, "cancelled-by-signal": 1},
 		},
 		{
-			name: "operator", about: "an operator changes the starters' group and stops the projection that fills its stream, and takes it back",
+			name: "operator", about: "an operator changes the starters' group and stops the projection that fills its stream, then undoes both",
 			orders: 3 * few, rate: 10, pace: 2 * time.Second,
 			faults: []fault.Kind{fault.Unlinked, fault.Unfilled}, faultRate: 10, breaks: rig.KurrentDB,
 			orderScenarios: map[string]int{"left": 2, "shipped-by-signal": 1, "cancelled-by-event": 2, "paid-and-shipped": 1},
 		},
 		{
-			name: "http", about: "orders are placed and cancelled by HTTP, and answers to that are lost",
+			name: "http", about: "orders are placed and canceled by HTTP, and responses are lost",
 			orders: 2 * few, rate: 15, pace: 2 * time.Second, apis: 2, faults: []fault.Kind{fault.LostAnswer}, faultRate: 10, breaks: rig.Client,
 			orderScenarios: map[string]int{"posted-twice": 2, "shipped-by-update": 1, "cancelled-by-http": 2, "cancelled-at-once": 1, "opened-by-http": 1},
 		},

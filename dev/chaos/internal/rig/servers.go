@@ -51,7 +51,7 @@ func (r *Rig) addStores(cli string) error {
 func (r *Rig) addKurrentsim() {
 	r.kurrentdb = url.URL{Scheme: "kurrentdb", RawQuery: "tls=false"}
 	r.add(&Process{
-		Name: KurrentDB, ready: r.answers(KurrentDB, programs.SimulatorReady), pause: pauseOne,
+		Name: KurrentDB, ready: r.readyPage(KurrentDB, programs.SimulatorReady), pause: pauseOne,
 		launch: func(ctx context.Context, _ map[string]string) (child, error) {
 			args := []string{"--listen", r.addresses[KurrentDB], "--data", filepath.Join(r.options.Dir, "kurrentdb")}
 			for _, link := range r.options.Hidden {
@@ -64,7 +64,7 @@ func (r *Rig) addKurrentsim() {
 
 func (r *Rig) addSES() {
 	r.add(&Process{
-		Name: SES, ready: r.answers(SES, programs.SimulatorReady), pause: pauseOne,
+		Name: SES, ready: r.readyPage(SES, programs.SimulatorReady), pause: pauseOne,
 		launch: func(ctx context.Context, _ map[string]string) (child, error) {
 			return r.options.launcher().Start(ctx, SES, "sessim", []string{
 				"--listen", r.addresses[SES], "--data", filepath.Join(r.options.Dir, "inbox.jsonl"), "--keep", strconv.Itoa(inboxSize),
@@ -130,8 +130,8 @@ func (r *Rig) listens(store string) func(context.Context) error {
 	}
 }
 
-// answers returns a readiness check for a program with a readiness page.
-func (r *Rig) answers(process, path string) func(context.Context) error {
+// readyPage returns a readiness check for a program with a readiness page.
+func (r *Rig) readyPage(process, path string) func(context.Context) error {
 	return func(ctx context.Context) error { return programs.Ready(ctx, r.addresses[process], path) }
 }
 
