@@ -127,7 +127,7 @@ func runPublisher(b *testing.B, environ []string, during func(*exec.Cmd)) time.D
 // startKurrentsim starts kurrentsim as a process that stores its events in files.
 func startKurrentsim(b *testing.B) (url string) {
 	b.Helper()
-	binary, err := build(scratch, "../dev/kurrentsim/cmd/kurrentsim")
+	binary, err := build(servers.Dir(), "../dev/kurrentsim/cmd/kurrentsim")
 	require.NoError(b, err)
 	port, err := devserver.FreePort()
 	require.NoError(b, err)

@@ -40,7 +40,7 @@ func (rig *publisherRig) run(environ []string, args ...string) (string, error) {
 		return "", run(ctx, environ, io.Discard)
 	}
 	var stdout, stderr strings.Builder
-	command := exec.CommandContext(ctx, filepath.Join(scratch, "orderflow"), append([]string{"publisher"}, args...)...)
+	command := exec.CommandContext(ctx, filepath.Join(servers.Dir(), "orderflow"), append([]string{"publisher"}, args...)...)
 	command.Env = append(append(os.Environ(), "LOG_LEVEL=error"), environ...)
 	command.Stdout, command.Stderr = &stdout, &stderr
 	err := command.Run()

@@ -29,7 +29,7 @@ func publisherBinary(t testing.TB) string {
 }
 
 // built builds the binary once for all tests.
-var built = sync.OnceValues(func() (string, error) { return build(scratch, ".") })
+var built = sync.OnceValues(func() (string, error) { return build(servers.Dir(), ".") })
 
 func build(dir, pkg string) (string, error) {
 	binary := filepath.Join(dir, filepath.Base(pkg)+".bin")

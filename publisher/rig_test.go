@@ -3,11 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/url"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,17 +46,13 @@ func newPublisherRig(t *testing.T) *publisherRig {
 	return newSecondRig(t)
 }
 
-var rigCount atomic.Int64 // rigs created so far
-
 // newSecondRig returns another rig for a test that already has one.
 func newSecondRig(t *testing.T) *publisherRig {
 	t.Helper()
-	name := fmt.Sprintf("test_%d", rigCount.Add(1))
-	admin, err := pgx.Connect(t.Context(), cluster.URL)
+	url := servers.Database(t)
+	config, err := pgx.ParseConfig(url)
 	require.NoError(t, err)
-	_, err = admin.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE migrated")
-	require.NoError(t, errors.Join(err, admin.Close(t.Context())))
-	return newRigOnDatabase(t, name, databaseURL(name))
+	return newRigOnDatabase(t, config.Database, url)
 }
 
 // newRigOnServer migrates the server's default database and returns a rig on it.

@@ -4,100 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/url"
-	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
-	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 )
 
-const templateDatabase = "migrated"
-
 // patience is how long anything that should happen may take on a busy machine.
 const patience = time.Minute
 
-var (
-	cluster   *devserver.Postgres        // one for all tests, each of which has a database to itself
-	databases atomic.Int64               // made so far
-	idle      = make(chan string, 1<<10) // databases that a test is done with, to be emptied for the next
-)
+// servers has one cluster for all tests, each of which has a database to itself.
+var servers = devservertest.Servers{FindLeaks: true}
 
-func TestMain(m *testing.M) {
-	code, err := runTests(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+var idle = make(chan string, 1<<10) // databases that a test is done with, to be emptied for the next
 
-func runTests(m *testing.M) (int, error) {
-	dir, err := os.MkdirTemp("", "orderflow-postgres-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	if cluster, err = devserver.StartPostgres(ctx, devserver.PostgresOptions{Dir: dir, Fast: true}); err != nil {
-		return 1, err
-	}
-	if err := makeTemplate(ctx); err != nil {
-		return 1, err
-	}
-	code := m.Run()
-	stopping, stop := context.WithTimeout(context.Background(), patience)
-	defer stop()
-	if err := cluster.Stop(stopping); err != nil {
-		return 1, err
-	}
-	return code, goleak.Find()
-}
-
-func makeTemplate(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, cluster.URL)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+templateDatabase); err != nil {
-		return err
-	}
-	return postgres.Migrate(ctx, databaseURL(templateDatabase), slog.New(slog.DiscardHandler))
-}
-
-func databaseURL(name string) string {
-	address, err := url.Parse(cluster.URL)
-	if err != nil {
-		panic(err)
-	}
-	address.Path = "/" + name
-	return address.String()
-}
-
-// database makes a database for one test, migrated or empty, and gives its URL.
-func database(t *testing.T, template string) string {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), cluster.URL)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, conn.Close(t.Context())) }()
-	name := fmt.Sprintf("test_%d", databases.Add(1))
-	_, err = conn.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+template)
-	require.NoError(t, err)
-	return databaseURL(name)
-}
+func TestMain(m *testing.M) { servers.Main(m) }
 
 // emptied gives a migrated database without rows. Making one takes much longer than
 // emptying one, which takes a superuser who puts the triggers to sleep.
@@ -112,7 +41,7 @@ func emptied(t *testing.T) string {
 			order_fulfillment_line, order_fulfillment_history, email_delivery, orderflow_lease RESTART IDENTITY`)
 		require.NoError(t, errors.Join(err, conn.Close(t.Context())))
 	default:
-		url = database(t, templateDatabase)
+		url = servers.Database(t)
 	}
 	t.Cleanup(func() { idle <- url })
 	return url
@@ -162,7 +91,7 @@ func newWorld(t *testing.T, c postgres.Config, rules ...postgres.EmailRules) *wo
 func newWorldToChange(t *testing.T, c postgres.Config) *world {
 	t.Helper()
 	t.Parallel()
-	c.URL = database(t, templateDatabase)
+	c.URL = servers.Database(t)
 	return openWorld(t, c)
 }
 

@@ -10,7 +10,7 @@ import (
 
 func TestRolesFile(t *testing.T) {
 	t.Parallel()
-	url := database(t, templateDatabase)
+	url := servers.Database(t)
 	for range 2 { // it may be run again
 		psql := exec.CommandContext(t.Context(), "psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", url, "-f", "../../deploy/roles.sql")
 		out, err := psql.CombinedOutput()

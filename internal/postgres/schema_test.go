@@ -18,7 +18,7 @@ import (
 
 func TestMigrateBringsAnEmptyDatabaseToTheVersionThatIsChecked(t *testing.T) {
 	t.Parallel()
-	url := database(t, "template1")
+	url := servers.DatabaseFrom(t, "template1")
 	store, err := openStores(t.Context(), postgres.Config{URL: url})
 	require.NoError(t, err)
 	defer store.Close()
@@ -39,7 +39,7 @@ func TestMigrateBringsAnEmptyDatabaseToTheVersionThatIsChecked(t *testing.T) {
 
 func TestManyMigrationsAtOnceRunEachMigrationOnce(t *testing.T) {
 	t.Parallel()
-	url := database(t, "template1")
+	url := servers.DatabaseFrom(t, "template1")
 	var said strings.Builder
 	logger := slog.New(slog.NewTextHandler(&said, nil)) // it writes one line at a time
 	inParallel(t, 6, func(int) error { return postgres.Migrate(t.Context(), url, logger) })

@@ -174,7 +174,7 @@ func TestATransactionThatKeepsLosingIsUnavailable(t *testing.T) {
 
 func TestAMissingTableIsTheOperatorsToMend(t *testing.T) {
 	t.Parallel()
-	store, err := openStores(t.Context(), postgres.Config{URL: database(t, "template1")})
+	store, err := openStores(t.Context(), postgres.Config{URL: servers.DatabaseFrom(t, "template1")})
 	require.NoError(t, err)
 	defer store.Close()
 

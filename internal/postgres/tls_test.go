@@ -49,14 +49,14 @@ func TestAServerThatCannotProveWhoItIsGetsNothing(t *testing.T) {
 	require.NoError(t, ping(t, *address, verified(ours)))
 	require.ErrorContains(t, ping(t, *address, verified(theirs)), "unknown authority")
 	require.ErrorContains(t, ping(t, *expired, verified(late)), "expired")
-	plain, err := url.Parse(cluster.URL)
+	plain, err := url.Parse(servers.Postgres(t).URL)
 	require.NoError(t, err)
 	require.ErrorContains(t, ping(t, *plain, verified(ours)), "refused TLS", "no falling back to plaintext")
 }
 
 func TestARefusedUserIsToldWithoutThePassword(t *testing.T) {
 	t.Parallel()
-	address, err := url.Parse(cluster.URL)
+	address, err := url.Parse(servers.Postgres(t).URL)
 	require.NoError(t, err)
 	address.User = url.UserPassword("nobody", "hush")
 	err = ping(t, *address, address.Query())

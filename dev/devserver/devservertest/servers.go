@@ -27,9 +27,10 @@ const (
 	// CLI.
 	startTimeout = 10 * time.Minute
 
-	// stopTimeout bounds stopping one. Temporal is killed then: it stops slowly while
+	// temporalStop bounds stopping Temporal, which is killed then: it stops slowly while
 	// workflows are open, and its data is not needed.
-	stopTimeout = 10 * time.Second
+	temporalStop = 10 * time.Second
+	postgresStop = time.Minute
 
 	// template is the database that each test gets a copy of.
 	template = "migrated"
@@ -97,7 +98,7 @@ func (s *Servers) run(tests func() (int, error)) (code int, err error) {
 }
 
 func (s *Servers) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), temporalStop)
 	defer cancel()
 	if s.temporal.server != nil {
 		_ = s.temporal.server.Stop(ctx)
@@ -105,7 +106,7 @@ func (s *Servers) stop() error {
 	if s.postgres.server == nil {
 		return nil
 	}
-	ctx, cancel = context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel = context.WithTimeout(context.Background(), postgresStop)
 	defer cancel()
 	return s.postgres.server.Stop(ctx)
 }
@@ -164,7 +165,7 @@ func (s *Servers) Database(t testing.TB) (url string) {
 	return s.DatabaseFrom(t, template)
 }
 
-// DatabaseFrom is Database with another template, such as template0 for an empty one.
+// DatabaseFrom is Database with another template, such as template1 for an empty one.
 func (s *Servers) DatabaseFrom(t testing.TB, template string) (url string) {
 	t.Helper()
 	s.Postgres(t)
