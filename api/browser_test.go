@@ -50,7 +50,7 @@ func see[T any](ctx context.Context, t *testing.T, what chromedp.Action[T]) T {
 	return got
 }
 
-// window sets the size and the reader's colours.
+// window sets the size and the reader's colors.
 func window(ctx context.Context, t *testing.T, width int64, scheme string) {
 	t.Helper()
 	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -69,11 +69,11 @@ func keep(ctx context.Context, t *testing.T, name string) {
 	}
 }
 
-func TestBrowserWalksFromTheSearchToTheCustomerAndBack(t *testing.T) {
+func TestBrowser_SearchToCustomerAndBack(t *testing.T) {
 	t.Parallel()
 	a := linked()
 	c := newClient(t, a)
-	id, customerID := c.fulfil()
+	id, customerID := c.fulfill()
 	domainEvent(t, "order-approved", id, `"customerId":"`+customerID+`","status":"fulfilling"`)
 	c.ship(id)
 	domainEvent(t, "order-shipped", id, `"customerId":"`+customerID+`","status":"shipped","carrier":"DHL","trackingNumber":"00340434292135100186"`)

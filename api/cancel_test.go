@@ -26,10 +26,10 @@ import (
 
 var wish = map[string]any{"reason": "customer-request"}
 
-func TestRunningOrderIsCancelledAtOnce(t *testing.T) {
+func TestCancelOrder_Running(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
-	id, _ := c.fulfil()
+	id, _ := c.fulfill()
 	var state order.State
 	c.post("/orders/"+id+"/cancel", wish).into(http.StatusOK, &state)
 	require.Equal(t, order.StatusCancelled, state.Status)
@@ -39,17 +39,17 @@ func TestRunningOrderIsCancelledAtOnce(t *testing.T) {
 	require.Len(t, readAll(t, id), 1, "the workflow was asked, and no event was needed")
 }
 
-func TestShippedOrderIsNotCancelled(t *testing.T) {
+func TestCancelOrder_Shipped(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
-	id, _ := c.fulfil()
+	id, _ := c.fulfill()
 	c.ship(id)
-	// The row says shipped before the workflow that waits for its mail does.
+	// The row says shipped before the workflow that waits for its email does.
 	require.Regexp(t, "^the order is ship(ping|ped)$", c.post("/orders/"+id+"/cancel", wish).problem(http.StatusConflict).Detail)
 	require.Len(t, readAll(t, id), 1)
 }
 
-func TestOrderWithoutAWorkflowIsCancelledByAnEvent(t *testing.T) {
+func TestCancelOrder_WithoutWorkflowAppendsEvent(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	id, _ := c.place()
@@ -63,7 +63,7 @@ func TestOrderWithoutAWorkflowIsCancelledByAnEvent(t *testing.T) {
 	require.Equal(t, order.Cancellation{OrderID: id, Reason: "customer-request"}, got)
 }
 
-func TestWishBeforeTheOrderOrUnreadableDoesNotCount(t *testing.T) {
+func TestCancelOrder_IgnoresEarlyAndUnreadableRequests(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	id := newID()
@@ -100,11 +100,11 @@ func newClientBehindProxy(t *testing.T) (*caller, *faultproxy.Proxy) {
 	return newClient(t, a), proxy
 }
 
-func TestOrderIsCancelledByAnEventWhileTemporalDoesNotAnswer(t *testing.T) {
+func TestCancelOrder_TemporalOutageAppendsEvent(t *testing.T) {
 	t.Parallel()
 	c, proxy := newClientBehindProxy(t)
-	id, _ := c.fulfil()
-	shipped, _ := c.fulfil()
+	id, _ := c.fulfill()
+	shipped, _ := c.fulfill()
 	c.ship(shipped)
 	proxy.Stall(faultproxy.Upstream)
 	requireWish(t, c.post("/orders/"+id+"/cancel", wish), id)
@@ -114,10 +114,10 @@ func TestOrderIsCancelledByAnEventWhileTemporalDoesNotAnswer(t *testing.T) {
 	proxy.Resume()
 }
 
-func TestOrderIsNotCancelledBeforeItsCreditIsReleased(t *testing.T) {
+func TestCancelOrder_AcceptedUntilCreditIsReleased(t *testing.T) {
 	t.Parallel()
 	c, proxy := newClientBehindProxy(t)
-	id, customerID := c.fulfil()
+	id, customerID := c.fulfill()
 	proxy.Stall(faultproxy.Upstream) // the workflow is at its compensation, and cannot say so
 	_, err := shared.fulfillments().CloseFulfillment(t.Context(), fulfillment.Close{
 		OrderID: id, CustomerID: customerID, Total: usd(t, "USD242.00"), Status: order.StatusCancelled,
@@ -139,10 +139,10 @@ func TestOrderIsNotCancelledBeforeItsCreditIsReleased(t *testing.T) {
 	proxy.Resume()
 }
 
-func TestCancellationsShareOneUpdate(t *testing.T) {
+func TestCancelOrder_ConcurrentRequestsShareOneUpdate(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
-	id, _ := c.fulfil()
+	id, _ := c.fulfill()
 	var answers sync.WaitGroup
 	for range 4 {
 		answers.Go(func() {
@@ -162,16 +162,16 @@ func TestCancellationsShareOneUpdate(t *testing.T) {
 	require.Equal(t, map[string]bool{cancelUpdateID: true}, updates)
 }
 
-func TestOrderWhoseWorkflowWasEndedNeedsAnOperator(t *testing.T) {
+func TestCancelOrder_TerminatedWorkflowNeedsOperator(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
-	id, _ := c.fulfil()
+	id, _ := c.fulfill()
 	require.NoError(t, shared.temporal.TerminateWorkflow(t.Context(), id, "", "a test"))
 	require.Contains(t, c.post("/orders/"+id+"/cancel", wish).problem(http.StatusConflict).Detail, "orderflow reconcile --fix")
 	require.Len(t, readAll(t, id), 1)
 }
 
-func TestOrderWhoseIDIsTakenByAForeignWorkflow(t *testing.T) {
+func TestCancelOrder_ForeignWorkflow(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	id, _ := c.place()
@@ -210,7 +210,7 @@ func TestOrderWhoseIDIsTakenByAForeignWorkflow(t *testing.T) {
 	require.Contains(t, c.post("/orders/"+id+"/cancel", wish).problem(http.StatusConflict).Detail, "a workflow of another type")
 }
 
-func TestOrderWhoseWorkflowTaskFailsIsCancelledByAnEvent(t *testing.T) {
+func TestCancelOrder_FailingWorkflowTaskAppendsEvent(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	id, _ := c.place()
@@ -245,31 +245,31 @@ func (continuing) UpdateWorkflow(context.Context, client.UpdateWorkflowOptions) 
 	return nil, temporal.NewNonRetryableApplicationError("the order continues as new", workflows.Continued, nil)
 }
 
-func TestUpdateThatMeetsAnOrderContinuingAsNewIsAccepted(t *testing.T) {
+func TestCancelOrder_ContinuingAsNewIsAccepted(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
 	a.workflows = continuing{shared.temporal}
 	c := newClient(t, a)
-	id, _ := c.fulfil()
+	id, _ := c.fulfill()
 	requireWish(t, c.post("/orders/"+id+"/cancel", wish), id)
 	require.Equal(t, order.TypeCancellationRequested, readAll(t, id)[1].Type, "the wish outlasts the run")
 }
 
-func TestUpdateThatFailsIsNoRefusal(t *testing.T) {
+func TestCancelOrder_FailedUpdateIsNoRefusal(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
 	a.workflows = failing{shared.temporal}
 	var log bytes.Buffer
 	a.logger = slog.New(slog.NewTextHandler(&log, nil))
 	c := newClient(t, a)
-	id, _ := c.fulfil()
+	id, _ := c.fulfill()
 	got := c.post("/orders/"+id+"/cancel", wish)
 	require.Empty(t, got.problem(http.StatusInternalServerError).Detail)
 	require.NotContains(t, got.body, "canary")
 	require.Contains(t, log.String(), "canary", "the operator is told")
 }
 
-func TestCancellationNeedsAReason(t *testing.T) {
+func TestCancelOrder_RequiresReason(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	path := "/orders/" + newID() + "/cancel"

@@ -137,8 +137,8 @@ func (c *caller) place() (id, customerID string) {
 	return id, customerID
 }
 
-// fulfil places an order and lets its workflow run until it waits for its shipment.
-func (c *caller) fulfil() (id, customerID string) {
+// fulfill places an order and lets its workflow run until it waits for its shipment.
+func (c *caller) fulfill() (id, customerID string) {
 	c.t.Helper()
 	id, customerID = c.place()
 	require.NoError(c.t, shared.begin(c.ctx, id))

@@ -33,7 +33,7 @@ func release(t *testing.T, id, customerID string) {
 	require.NoError(t, err)
 }
 
-func TestAccountIsOpenedOnce(t *testing.T) {
+func TestPostCustomer_OpensAccountOnce(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	account := map[string]any{"customerId": "shop/ä " + newCustomerID(), "limit": "USD500.00"}
@@ -56,7 +56,7 @@ func TestAccountIsOpenedOnce(t *testing.T) {
 	require.Len(t, readAll(t, "credit-"+account["customerId"].(string)), 4)
 }
 
-func TestSameAccountTwiceAtOnceIsOpenedOnce(t *testing.T) {
+func TestPostCustomer_ConcurrentlyOpensAccountOnce(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	account, statuses := map[string]any{"customerId": newCustomerID(), "limit": "USD500.00"}, make([]int, 4)
@@ -69,7 +69,7 @@ func TestSameAccountTwiceAtOnceIsOpenedOnce(t *testing.T) {
 	require.ElementsMatch(t, []int{201, 200, 200, 200}, statuses)
 }
 
-func TestFaultsOfAnAccountNameTheirField(t *testing.T) {
+func TestPostCustomer_FaultsNameTheirField(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	for sent, field := range map[string]string{
@@ -93,10 +93,10 @@ func TestFaultsOfAnAccountNameTheirField(t *testing.T) {
 	require.Equal(t, "id", c.get("/customers/%20").problem(422).Field)
 }
 
-func TestCustomerShowsCreditAndNewestOrders(t *testing.T) {
+func TestGetCustomer_CreditAndRecentOrders(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
-	id, customerID := c.fulfil()
+	id, customerID := c.fulfill()
 	var got customer
 	c.awaitCustomer(customerID, func(c customer) bool { return c.Reserved != nil && c.Reserved.Minor == 24200 }).into(200, &got)
 	require.Equal(t, "USD10000.00", got.Limit.String())
@@ -112,7 +112,7 @@ func TestCustomerShowsCreditAndNewestOrders(t *testing.T) {
 	c.get("/customers/" + newCustomerID()).problem(http.StatusNotFound)
 }
 
-func TestCustomerWithoutAnAccountHasNoMoney(t *testing.T) {
+func TestGetCustomer_WithoutAccount(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	id, customerID := c.place()
@@ -146,7 +146,7 @@ func (l *counting) CountEvents(ctx context.Context, _ kurrent.Follow, _ int) (in
 	return 7, l.err
 }
 
-func TestLagIsCountedOnceForAllWhoAskWithinASecond(t *testing.T) {
+func TestLagMeter_CountsOncePerSecond(t *testing.T) {
 	t.Parallel()
 	log := &counting{}
 	meter := newLagMeter(log)
@@ -166,7 +166,7 @@ func TestLagIsCountedOnceForAllWhoAskWithinASecond(t *testing.T) {
 	require.NotNil(t, meter.count(t.Context(), kurrent.Position{}))
 }
 
-func TestLagThatCannotBeCountedIsNull(t *testing.T) {
+func TestGetCustomer_UnknownLagIsNull(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
 	a.lag = newLagMeter(&counting{err: errors.New("no")})

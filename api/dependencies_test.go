@@ -85,7 +85,7 @@ func TestRoutesWithout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			placed, _ := direct.place()
-			fulfilling, customerID := direct.fulfil()
+			fulfilling, customerID := direct.fulfill()
 			direct.awaitCustomer(customerID, func(c customer) bool { return c.Limit != nil })
 			d, c := runProcess(t, binary, test.environ)
 			awaitState(t, d, name)

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDocumentDescribesExactlyTheRoutes(t *testing.T) {
+func TestDocument_DescribesEveryRoute(t *testing.T) {
 	t.Parallel()
 	var described, routed []string
 	for path, item := range loadDocument(t).Paths.Map() {
@@ -32,7 +32,7 @@ func TestDocumentDescribesExactlyTheRoutes(t *testing.T) {
 	require.ElementsMatch(t, routed, described)
 }
 
-func TestDocumentIsServedAsItIs(t *testing.T) {
+func TestDocument_IsServed(t *testing.T) {
 	t.Parallel()
 	got := newClient(t, shared.api()).get("/openapi.yaml")
 	require.Equal(t, http.StatusOK, got.status)

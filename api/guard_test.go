@@ -48,7 +48,7 @@ func everywhere(c *caller, change func(*http.Request), look func(request string,
 	}
 }
 
-func TestNothingIsToldWithoutTheToken(t *testing.T) {
+func TestGuard_RequiresToken(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
 	a.token = []byte(token)
@@ -75,7 +75,7 @@ func TestNothingIsToldWithoutTheToken(t *testing.T) {
 	}
 }
 
-func TestWithoutATokenOnlyThisMachinesNamesAreAnswered(t *testing.T) {
+func TestGuard_WithoutTokenServesLoopbackHostsOnly(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	for _, host := range []string{"evil.example.com", "evil.example.com:8080", "localhost.evil.example.com", "192.0.2.1", "127.0.0.1.nip.io:80"} {
@@ -88,7 +88,7 @@ func TestWithoutATokenOnlyThisMachinesNamesAreAnswered(t *testing.T) {
 	}
 }
 
-func TestPagesOfOtherSitesChangeNothing(t *testing.T) {
+func TestGuard_RefusesCrossSiteWrites(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	for _, change := range []func(*http.Request){
@@ -102,7 +102,7 @@ func TestPagesOfOtherSitesChangeNothing(t *testing.T) {
 	require.Empty(t, c.get("/style.css").header.Get("Access-Control-Allow-Origin"))
 }
 
-func TestUnknownPathsAndMethodsAreProblems(t *testing.T) {
+func TestRoutes_UnknownPathOrMethod(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	c.get("/nowhere").problem(http.StatusNotFound)
@@ -148,7 +148,7 @@ func FuzzRoutes(f *testing.F) {
 	})
 }
 
-func TestHeadIsGetWithoutABody(t *testing.T) {
+func TestRoutes_Head(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	id, _ := c.place()
@@ -158,7 +158,7 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, c.ask(http.MethodHead, "/orders/"+newID(), nil).status)
 }
 
-func TestEveryAnswerCarriesItsGuards(t *testing.T) {
+func TestGuard_SetsSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	everywhere(c, func(*http.Request) {}, func(request string, got reply) {
@@ -235,7 +235,7 @@ func (b broken) over(log *bytes.Buffer) *api {
 	return a
 }
 
-func TestOutagesAndFaultsTellNothingAboutTheInside(t *testing.T) {
+func TestProblem_HidesInternalErrors(t *testing.T) {
 	t.Parallel()
 	for status, err := range map[int]error{
 		http.StatusServiceUnavailable:  errors.Join(kurrent.ErrUnavailable, errors.New("dial canary:2113")),
@@ -260,7 +260,7 @@ func TestOutagesAndFaultsTellNothingAboutTheInside(t *testing.T) {
 	}
 }
 
-func TestHandlerThatPanicsIsAProblem(t *testing.T) {
+func TestProblem_OfPanickingHandler(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
 	a.rows = nil
@@ -270,7 +270,7 @@ func TestHandlerThatPanicsIsAProblem(t *testing.T) {
 	require.Contains(t, log.String(), "handler panicked")
 }
 
-func TestCrowdIsToldToComeAgain(t *testing.T) {
+func TestLimitConcurrency(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
 	reached, release := make(chan struct{}), make(chan struct{})
@@ -298,7 +298,7 @@ func TestCrowdIsToldToComeAgain(t *testing.T) {
 	close(release)
 }
 
-func TestRequestsAreCountedByRoute(t *testing.T) {
+func TestInstrument_CountsRequestsByRoute(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
 	var routes []string

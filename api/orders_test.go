@@ -15,7 +15,7 @@ import (
 	"orderflow/internal/order"
 )
 
-func TestOrderIsPlacedOnceHoweverOftenItComes(t *testing.T) {
+func TestPostOrder_RepeatedIsPlacedOnce(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	id, customerID := newID(), newCustomerID()
@@ -38,7 +38,7 @@ func TestOrderIsPlacedOnceHoweverOftenItComes(t *testing.T) {
 	require.Len(t, readAll(t, id), 1)
 }
 
-func TestSameBodyInOtherWordsIsTheSameOrder(t *testing.T) {
+func TestPostOrder_EquivalentBodiesAreTheSameOrder(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	id := newID()
@@ -51,7 +51,7 @@ func TestSameBodyInOtherWordsIsTheSameOrder(t *testing.T) {
 	require.Equal(t, http.StatusConflict, c.post("/orders", []byte(later)).status)
 }
 
-func TestNumbersOfAnOrderCompareByValue(t *testing.T) {
+func TestPostOrder_ComparesNumbersByValue(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	with := func(id, number string) []byte {
@@ -73,7 +73,7 @@ func TestNumbersOfAnOrderCompareByValue(t *testing.T) {
 	}
 }
 
-func TestOrderWithoutIDOrTimeGetsThem(t *testing.T) {
+func TestPostOrder_AssignsMissingIDAndTime(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	bare := body("", newCustomerID(), map[string]any{"orderId": nil, "at": nil})
@@ -90,7 +90,7 @@ func TestOrderWithoutIDOrTimeGetsThem(t *testing.T) {
 	require.Equal(t, http.StatusOK, c.post("/orders", bare).status)
 }
 
-func TestSameOrderTwiceAtOnceIsPlacedOnce(t *testing.T) {
+func TestPostOrder_ConcurrentlyIsPlacedOnce(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	for range 10 {
@@ -120,7 +120,7 @@ func (l *lossy) Append(ctx context.Context, stream string, expected kurrent.Expe
 	return revision, err
 }
 
-func TestLostAnswerPlacesNothingTwice(t *testing.T) {
+func TestPostOrder_LostResponsePlacesNothingTwice(t *testing.T) {
 	t.Parallel()
 	for lost, want := range map[int]int{1: http.StatusCreated, 2: http.StatusServiceUnavailable} {
 		a := shared.api()
@@ -133,7 +133,7 @@ func TestLostAnswerPlacesNothingTwice(t *testing.T) {
 	}
 }
 
-func TestOrderIsPlacedBehindWhatIsNoOrder(t *testing.T) {
+func TestPostOrder_AfterOtherEvents(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	for what, first := range map[string]kurrent.NewEvent{
@@ -153,7 +153,7 @@ func TestOrderIsPlacedBehindWhatIsNoOrder(t *testing.T) {
 	}
 }
 
-func TestFaultsOfAnOrderNameTheirField(t *testing.T) {
+func TestPostOrder_FaultsNameTheirField(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	line := func(changes map[string]any) map[string]any {
@@ -181,7 +181,7 @@ func TestFaultsOfAnOrderNameTheirField(t *testing.T) {
 	require.Equal(t, "orderId", c.post("/orders", []byte(`{"orderId":null}`)).problem(422).Field)
 }
 
-func TestBodyThatIsNoOrderIsRefused(t *testing.T) {
+func TestBody_RefusesMalformedJSON(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	for what, sent := range map[string]string{
@@ -194,7 +194,7 @@ func TestBodyThatIsNoOrderIsRefused(t *testing.T) {
 	}
 }
 
-func TestBodyIsBoundedAndTyped(t *testing.T) {
+func TestBody_LimitsSizeAndType(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	long := []byte(`{"a":"` + strings.Repeat("x", maxBody) + `"}`)
@@ -207,7 +207,7 @@ func TestBodyIsBoundedAndTyped(t *testing.T) {
 	}
 }
 
-func TestEncodedBodyIsRefused(t *testing.T) {
+func TestBody_RefusesContentEncoding(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	for encoding, want := range map[string]int{
@@ -220,8 +220,8 @@ func TestEncodedBodyIsRefused(t *testing.T) {
 	}
 }
 
-// TestDocumentAndDecoderAgreeOnWhatIsRequired leaves out each member of an order in turn.
-func TestDocumentAndDecoderAgreeOnWhatIsRequired(t *testing.T) {
+// TestDocument_RequiresWhatTheDecoderRequires leaves out each member of an order in turn.
+func TestDocument_RequiresWhatTheDecoderRequires(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	schemas := loadDocument(t).Components.Schemas
@@ -251,7 +251,7 @@ func TestDocumentAndDecoderAgreeOnWhatIsRequired(t *testing.T) {
 	}
 }
 
-func TestLookingUpWhatIsNoOrder(t *testing.T) {
+func TestGetOrder_NotFound(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	c.get("/orders/" + newID()).problem(http.StatusNotFound)
@@ -259,10 +259,10 @@ func TestLookingUpWhatIsNoOrder(t *testing.T) {
 	require.Equal(t, "id", c.post("/orders/nonsense/cancel", map[string]any{"reason": "x"}).problem(http.StatusUnprocessableEntity).Field)
 }
 
-func TestPaymentReleasesTheCreditThatAnOrderShows(t *testing.T) {
+func TestGetOrder_ShowsReleasedCredit(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
-	id, customerID := c.fulfil()
+	id, customerID := c.fulfill()
 	require.Equal(t, order.CreditReserved, c.await(id, order.StatusFulfilling).Credit)
 	release(t, id, customerID)
 	until(t, func(now teller) {
@@ -282,7 +282,7 @@ func readAll(t *testing.T, stream string) (events []kurrent.Event) {
 	return events
 }
 
-func TestOutageTellsTheIDThatWasMadeUp(t *testing.T) {
+func TestPostOrder_OutageReturnsGeneratedID(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
 	a.streams = &lossy{orderStreams: shared.orders, lose: 100}

@@ -25,7 +25,7 @@ func linked() *api {
 	return a
 }
 
-// domainEvent is a version of a fulfilment, as the publisher writes it.
+// domainEvent is a version of a fulfillment, as the publisher writes it.
 func domainEvent(t *testing.T, kind, id, data string) {
 	t.Helper()
 	stream := "fulfillment-" + id
@@ -38,7 +38,7 @@ func domainEvent(t *testing.T, kind, id, data string) {
 func TestPage_OrderTimeline(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, linked())
-	id, customerID := c.fulfil()
+	id, customerID := c.fulfill()
 	domainEvent(t, "order-approved", id, `"status":"fulfilling"`)
 	c.ship(id)
 	domainEvent(t, "order-shipped", id, `"status":"shipped","carrier":"DHL","trackingNumber":"00340434292135100186"`)
@@ -67,7 +67,7 @@ func TestPage_OrderTimeline(t *testing.T) {
 func TestPage_Customer(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, linked())
-	id, customerID := c.fulfil()
+	id, customerID := c.fulfill()
 	c.awaitCustomer(customerID, func(c customer) bool { return c.Reserved != nil && c.Reserved.Minor > 0 })
 	for _, path := range []string{"/?q=" + customerID, "/?customer=" + customerID} {
 		page := c.get(path)
@@ -111,7 +111,7 @@ func TestPage_IncompleteWhenStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	a := linked()
 	c := newClient(t, a)
-	id, _ := c.fulfil()
+	id, _ := c.fulfill()
 	var log bytes.Buffer
 	a.logger = slog.New(slog.NewTextHandler(&log, nil))
 	a.streams = broken{err: kurrent.ErrUnavailable}

@@ -142,7 +142,7 @@ func (l *lines) await(t *testing.T, pattern string) (found string) {
 	return found
 }
 
-func TestSettingsAreHeldToWhatIsSafe(t *testing.T) {
+func TestSettings_RefuseUnsafeValues(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := func(name, content string) string {
@@ -187,7 +187,7 @@ func TestSettingsAreHeldToWhatIsSafe(t *testing.T) {
 	}
 }
 
-func TestStreamLinksFitEitherBrowser(t *testing.T) {
+func TestLinks_Stream(t *testing.T) {
 	t.Parallel()
 	var s settings
 	s.Links.Streams = "https://events.example.com/web/index.html#/streams/{stream}"

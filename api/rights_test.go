@@ -13,7 +13,7 @@ import (
 	"orderflow/internal/postgres"
 )
 
-func TestTheRoleOfTheAPIReadsNothingPersonal(t *testing.T) {
+func TestGrantAPI_ReadsNothingPersonal(t *testing.T) {
 	t.Parallel()
 	owner, err := pgx.Connect(t.Context(), shared.postgresURL)
 	require.NoError(t, err)
@@ -32,7 +32,7 @@ func TestTheRoleOfTheAPIReadsNothingPersonal(t *testing.T) {
 	a := shared.api()
 	a.rows, a.view = postgres.NewFulfillments(pool, postgres.EmailRules{}), postgres.NewCustomerView(pool)
 	c := newClient(t, a)
-	id, customerID := c.fulfil()
+	id, customerID := c.fulfill()
 	c.ship(id)
 	c.awaitCustomer(customerID, func(found customer) bool { return found.Orders == 1 })
 	require.Equal(t, http.StatusOK, c.get("/orders/"+id).status)

@@ -14,7 +14,7 @@ import (
 // Inside the bubble the process believes that it is the year 2000, and its clock jumps by
 // days where the test says so. Leases and grace times go by the database's clock, which
 // does neither.
-func TestLeasesGoByTheDatabasesClock(t *testing.T) {
+func TestClaimEmail_UsesDatabaseClock(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	synctest.Test(t, func(t *testing.T) {

@@ -37,7 +37,7 @@ type crashing struct {
 
 	orders   atomic.Int64 // that were carried from start to shipment
 	failures atomic.Int64 // calls that were answered with an outage
-	sent     sync.Map     // message id by order, for mails that the ledger said are sent
+	sent     sync.Map     // message id by order, for emails that the ledger said are sent
 }
 
 func newCrashing(t *testing.T) *crashing {
@@ -109,7 +109,7 @@ func (c *crashing) carry(id string) error {
 	})
 }
 
-func TestAServerThatIsStoppedAtOnceLosesNothingThatItAnswered(t *testing.T) {
+func TestStore_LosesNothingAcknowledgedInServerCrash(t *testing.T) {
 	t.Parallel()
 	c := newCrashing(t)
 	ended := make(chan struct{})
@@ -150,8 +150,8 @@ func TestAServerThatIsStoppedAtOnceLosesNothingThatItAnswered(t *testing.T) {
 	t.Logf("%d orders through %d crashes, %d calls repeated, going on at most %s after the server was up", c.orders.Load(), crashes, c.failures.Load(), slowest.Round(time.Millisecond))
 }
 
-// check reads what is stored: each order whole, with its two versions, and each mail that
-// was answered as sent.
+// check reads what is stored: each order whole, with its two versions, and each email
+// that was acknowledged as sent.
 func (c *crashing) check() {
 	t := c.t
 	conn, err := pgx.Connect(t.Context(), c.server.URL)

@@ -11,14 +11,14 @@ import (
 	"orderflow/internal/postgres"
 )
 
-// age moves everything that happened to the mails so far into the past.
+// age moves everything that happened to the emails so far into the past.
 func (w *world) age(by time.Duration) {
 	w.t.Helper()
 	w.elapse(by)
 	require.NoError(w.t, w.exec("UPDATE email_delivery SET updated_at = updated_at - $1::interval", by))
 }
 
-func TestMailsThatAreNotSettledAreCounted(t *testing.T) {
+func TestCountUnsettledEmails(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	for i, settle := range []email.Outcome{
 		outcome(1, email.StatusUnknown, ""), outcome(1, email.StatusUnknown, ""), outcome(1, email.StatusPending, ""),

@@ -21,10 +21,10 @@ func notSentAfterUnknown(w *world) {
 	w.settle(outcome(2, email.StatusPending, ""))
 }
 
-func TestAMailTheCustomerMayHoldIsNeverSaidToBeTakenBack(t *testing.T) {
+func TestEmailLedger_KeepsUnknownOverSuppressed(t *testing.T) {
 	for name, takeBack := range map[string]func(*world){
-		"the order is cancelled": func(w *world) { notSentAfterUnknown(w); w.close(cancelled()) },
-		"the order is cancelled in the middle of an attempt": func(w *world) {
+		"the order is canceled": func(w *world) { notSentAfterUnknown(w); w.close(cancelled()) },
+		"the order is canceled in the middle of an attempt": func(w *world) {
 			w.claim(confirmation)
 			w.settle(outcome(1, email.StatusUnknown, ""))
 			w.elapse(time.Hour)
@@ -52,7 +52,7 @@ func TestAMailTheCustomerMayHoldIsNeverSaidToBeTakenBack(t *testing.T) {
 }
 
 // A later attempt may be where the message id of an earlier one becomes known.
-func TestAnEarlierAttemptThatWasSentIsRecordedWhateverCameOfTheMail(t *testing.T) {
+func TestSettleEmail_RecordsEarlierAttemptAsSent(t *testing.T) {
 	lost := func(w *world) { w.claim(confirmation); w.elapse(time.Hour); w.claim(confirmation) }
 	again := func(w *world) { lost(w); w.elapse(time.Hour); w.claim(confirmation) } // attempt 2 is under way
 	for name, c := range map[string]struct {
@@ -68,7 +68,7 @@ func TestAnEarlierAttemptThatWasSentIsRecordedWhateverCameOfTheMail(t *testing.T
 		"a later attempt is unknown too":  {func(w *world) { again(w); w.settle(outcome(2, email.StatusUnknown, "")) }, "sent|2|2|m-1"},
 		"a later attempt was sent":        {func(w *world) { again(w); w.settle(outcome(2, email.StatusSent, "m-2")) }, "sent|2|1|m-2"},
 		"it was not sent, as it was said": {func(w *world) { w.claim(confirmation); w.settle(outcome(1, email.StatusPending, "")) }, "sent|1|0|m-1"},
-		"the order was cancelled":         {func(w *world) { lost(w); w.close(cancelled()) }, "sent|1|1|m-1"},
+		"the order was canceled":          {func(w *world) { lost(w); w.close(cancelled()) }, "sent|1|1|m-1"},
 		"the person was erased":           {func(w *world) { again(w); require.NoError(w.t, w.EraseOrder(w.t.Context(), orderID)) }, "sent|2|2|m-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestAnEarlierAttemptThatWasSentIsRecordedWhateverCameOfTheMail(t *testing.T
 	}
 }
 
-func TestALaterAttemptThatWasSentTooIsKeptBesideTheFirst(t *testing.T) {
+func TestSettleEmail_KeepsMessageIDOfSecondSend(t *testing.T) {
 	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Grace: time.Minute, Lease: time.Minute})
 	w.start()
 	for range 2 {

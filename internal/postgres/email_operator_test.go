@@ -43,7 +43,7 @@ func (w *world) list(limit int, statuses ...email.Status) ([]email.Delivery, boo
 	return list, more
 }
 
-func TestAnOperatorResolvesWhatIsUnknownOrFailedAndNothingElse(t *testing.T) {
+func TestResolveEmail_OfEachStatus(t *testing.T) {
 	const sent, failed, resend = email.ResolutionSent, email.ResolutionFailed, email.ResolutionResend
 	want := map[email.Status]map[email.Resolution]string{
 		email.StatusPending:    {failed: "failed|0|0|-", resend: "pending|0|0|-"},
@@ -82,7 +82,7 @@ func TestAnOperatorResolvesWhatIsUnknownOrFailedAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestResolveEmailFromTheChosenStateAlone(t *testing.T) {
+func TestResolveEmail_FromChosenStatusOnly(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	waysTo()[email.StatusUnknown](w)
@@ -101,7 +101,7 @@ func TestResolveEmailFromTheChosenStateAlone(t *testing.T) {
 	}
 }
 
-func TestResolveEmailAsFailedEndsAPendingOne(t *testing.T) {
+func TestResolveEmail_FailsPendingEmail(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	w.claim(confirmation)
@@ -111,7 +111,7 @@ func TestResolveEmailAsFailedEndsAPendingOne(t *testing.T) {
 	require.Equal(t, email.Claim{Status: email.StatusFailed, Attempt: 1}, w.claim(confirmation))
 }
 
-func TestPreviewResolutionSeesAnAttemptWhoseLeaseHasEnded(t *testing.T) {
+func TestPreviewResolution_CountsExpiredAttempt(t *testing.T) {
 	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Lease: time.Minute})
 	w.start()
 	w.claim(confirmation)
@@ -123,7 +123,7 @@ func TestPreviewResolutionSeesAnAttemptWhoseLeaseHasEnded(t *testing.T) {
 	require.Equal(t, "sending|1|0|-", w.mail(confirmation))
 }
 
-func TestListEmailsPicksByTheTimeOfTheState(t *testing.T) {
+func TestListEmails_FiltersByTimeOfStatus(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	w.claim(confirmation)
@@ -149,7 +149,7 @@ func TestListEmailsPicksByTheTimeOfTheState(t *testing.T) {
 	require.Equal(t, 1, found(email.Filter{From: due}), "it was pending already")
 }
 
-func TestAMailThatIsSentOnAnOperatorsWordTakesItsMessageIDWhenItBecomesKnown(t *testing.T) {
+func TestResolveEmail_SentTakesLaterMessageIDs(t *testing.T) {
 	ids := `SELECT message_id, array_to_string(late_message_ids, ','), sent_at IS NOT NULL FROM email_delivery`
 	w := newWorld(t, postgres.Config{})
 	w.start()
@@ -167,7 +167,7 @@ func TestAMailThatIsSentOnAnOperatorsWordTakesItsMessageIDWhenItBecomesKnown(t *
 	require.Equal(t, email.Claim{Status: email.StatusSent, Attempt: 1}, w.claim(confirmation))
 }
 
-func TestAMailThatIsSentAgainOnAnOperatorsWordCountsEachAttemptThatMayHaveGoneOut(t *testing.T) {
+func TestResolveEmail_ResendCountsUnknownAttempts(t *testing.T) {
 	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Unknown: email.PolicyHold, Lease: time.Minute})
 	w.start()
 	for i := 1; i <= 3; i++ {
@@ -184,14 +184,14 @@ func TestAMailThatIsSentAgainOnAnOperatorsWordCountsEachAttemptThatMayHaveGoneOu
 	require.Equal(t, "sent|4|3|m-4", w.mail(confirmation))
 }
 
-func TestAMailThatNobodyMayGetIsNotSentAgain(t *testing.T) {
+func TestResolveEmail_RefusesResendWithoutRecipient(t *testing.T) {
 	unknown := waysTo()[email.StatusUnknown]
 	for name, c := range map[string]struct {
 		after func(*world)
 		want  string
 	}{
-		"the person was erased":   {func(w *world) { require.NoError(w.t, w.EraseOrder(w.t.Context(), orderID)) }, "resolve email: it is unknown, and its address was erased"},
-		"the order was cancelled": {func(w *world) { w.close(cancelled()) }, "resolve email: it is unknown, and its order was cancelled"},
+		"the person was erased":  {func(w *world) { require.NoError(w.t, w.EraseOrder(w.t.Context(), orderID)) }, "resolve email: it is unknown, and its address was erased"},
+		"the order was canceled": {func(w *world) { w.close(cancelled()) }, "resolve email: it is unknown, and its order was cancelled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, postgres.Config{})
@@ -206,7 +206,7 @@ func TestAMailThatNobodyMayGetIsNotSentAgain(t *testing.T) {
 	}
 }
 
-func TestAResentConfirmationIsTakenBackWithItsOrder(t *testing.T) {
+func TestCloseFulfillment_SuppressesResentConfirmation(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	waysTo()[email.StatusUnknown](w)
@@ -218,7 +218,7 @@ func TestAResentConfirmationIsTakenBackWithItsOrder(t *testing.T) {
 	require.Equal(t, email.Claim{Status: email.StatusUnknown, Attempt: 1}, w.claim(confirmation))
 }
 
-func TestResolutionsThatAreNoneAreRefused(t *testing.T) {
+func TestResolveEmail_RefusesInvalidResolutions(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	_, err := w.resolve(email.ResolutionSent, "")
 	require.ErrorIs(t, err, postgres.ErrNotFound)
@@ -234,7 +234,7 @@ func TestResolutionsThatAreNoneAreRefused(t *testing.T) {
 	require.Equal(t, "unknown|1|1|-", w.mail(confirmation))
 }
 
-func TestOpenMailsAreListedOldestFirstAndALostAttemptAsUnknown(t *testing.T) {
+func TestListEmails_OldestFirstAndLostAttemptsAsUnknown(t *testing.T) {
 	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Lease: time.Minute})
 	settles := []email.Status{email.StatusUnknown, email.StatusFailed, email.StatusSent, email.StatusPending, "lost", "sending"}
 	for i, status := range settles {
@@ -282,7 +282,7 @@ func TestOpenMailsAreListedOldestFirstAndALostAttemptAsUnknown(t *testing.T) {
 	require.False(t, more)
 }
 
-func TestOpenMailsAreFoundByTheirIndex(t *testing.T) {
+func TestListEmails_UsesIndex(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	require.NoError(t, w.exec("SET enable_seqscan = off"))
 	for _, question := range []string{"status IN ('pending', 'sending', 'unknown')", "status IN ('pending', 'sending', 'unknown', 'failed')"} {

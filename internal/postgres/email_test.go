@@ -20,13 +20,13 @@ func outcome(attempt int, status email.Status, messageID string) email.Outcome {
 	return email.Outcome{Kind: confirmation, Attempt: attempt, Status: status, MessageID: messageID}
 }
 
-// elapse moves a mail's lease and grace time into the past, as if that long had gone by.
+// elapse moves an email's lease and grace time into the past, as if that long had gone by.
 func (w *world) elapse(by time.Duration) {
 	w.t.Helper()
 	require.NoError(w.t, w.exec(`UPDATE email_delivery SET lease_until = lease_until - $1::interval, unknown_at = unknown_at - $1::interval`, by))
 }
 
-func TestAClaimOwnsThePendingMailAndGetsItsLetter(t *testing.T) {
+func TestClaimEmail_ReturnsLetterOfPendingEmail(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 
@@ -45,7 +45,7 @@ func TestAClaimOwnsThePendingMailAndGetsItsLetter(t *testing.T) {
 	}, claim)
 }
 
-func TestTheShipmentLetterNamesTheCarrier(t *testing.T) {
+func TestClaimEmail_ShipmentLetterNamesCarrier(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	w.close(shipped())
@@ -56,7 +56,7 @@ func TestTheShipmentLetterNamesTheCarrier(t *testing.T) {
 	require.Equal(t, "UPS 1Z999", letter.Carrier+" "+letter.TrackingNumber)
 }
 
-func TestALiveLeaseSendsOthersAwayUntilItEnds(t *testing.T) {
+func TestClaimEmail_WaitsForLease(t *testing.T) {
 	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Lease: time.Minute})
 	w.start()
 	w.claim(confirmation)
@@ -69,7 +69,7 @@ func TestALiveLeaseSendsOthersAwayUntilItEnds(t *testing.T) {
 	require.Empty(t, other.Letter)
 }
 
-func TestManyClaimsOfOneMailHaveOneOwner(t *testing.T) {
+func TestClaimEmail_ConcurrentlyHasOneOwner(t *testing.T) {
 	w := newWorld(t, postgres.Config{MaxConns: 16})
 	w.start()
 	var owners atomic.Int64
@@ -86,7 +86,7 @@ func TestManyClaimsOfOneMailHaveOneOwner(t *testing.T) {
 	require.Equal(t, "sending|1|0|-", w.mail(confirmation))
 }
 
-func TestNoSuchMailIsNothingToDo(t *testing.T) {
+func TestEmailLedger_IgnoresMissingEmail(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	require.Equal(t, email.Claim{Status: email.StatusNone}, w.claim(confirmation))
 	w.start()
@@ -97,7 +97,7 @@ func TestNoSuchMailIsNothingToDo(t *testing.T) {
 }
 
 // The ledger, state by state: what is there, what is reported, and what is there then.
-func TestAnOutcomeCountsOnlyForTheAttemptThatOwnsTheMail(t *testing.T) {
+func TestSettleEmail_CountsOwningAttemptOnly(t *testing.T) {
 	claimed := func(w *world) { w.claim(confirmation) }
 	second := func(w *world) {
 		w.claim(confirmation)
@@ -143,7 +143,7 @@ func TestAnOutcomeCountsOnlyForTheAttemptThatOwnsTheMail(t *testing.T) {
 	}
 }
 
-func TestEveryLateMessageIDIsKeptOnce(t *testing.T) {
+func TestSettleEmail_KeepsEachLateMessageIDOnce(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	w.claim(confirmation)
@@ -153,7 +153,7 @@ func TestEveryLateMessageIDIsKeptOnce(t *testing.T) {
 	require.Equal(t, []string{"m-1|m-2,m-3"}, w.rows("SELECT message_id, array_to_string(late_message_ids, ',') FROM email_delivery"))
 }
 
-func TestAMailThatIsSettledIsNotClaimedAgain(t *testing.T) {
+func TestClaimEmail_LeavesSettledEmailAlone(t *testing.T) {
 	for _, o := range []email.Outcome{
 		outcome(1, email.StatusSent, "m-1"), outcome(1, email.StatusFailed, ""),
 	} {
@@ -167,7 +167,7 @@ func TestAMailThatIsSettledIsNotClaimedAgain(t *testing.T) {
 	}
 }
 
-func TestAnExpiredLeaseIsUnknownAndIsSentOnceMoreAfterTheGraceTime(t *testing.T) {
+func TestClaimEmail_RetriesUnknownOnceAfterGrace(t *testing.T) {
 	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Lease: time.Minute, Grace: time.Hour})
 	w.start()
 	w.claim(confirmation)
@@ -198,7 +198,7 @@ func TestAnExpiredLeaseIsUnknownAndIsSentOnceMoreAfterTheGraceTime(t *testing.T)
 	require.Empty(t, row.EmailDue)
 }
 
-func TestAnOlderMailThatIsNotSettledIsDueBesideTheNewest(t *testing.T) {
+func TestFindFulfillment_ReportsOlderUnsettledEmail(t *testing.T) {
 	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Lease: time.Minute})
 	w.start()
 	claim := w.claim(confirmation)
@@ -222,7 +222,7 @@ func TestAnOlderMailThatIsNotSettledIsDueBesideTheNewest(t *testing.T) {
 	both("")
 }
 
-func TestUnderThePolicyHoldAnUnknownMailIsNeverSentAgain(t *testing.T) {
+func TestClaimEmail_PolicyHoldNeverRetriesUnknown(t *testing.T) {
 	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Unknown: email.PolicyHold, Grace: time.Microsecond})
 	w.start()
 	w.claim(confirmation)
@@ -235,7 +235,7 @@ func TestUnderThePolicyHoldAnUnknownMailIsNeverSentAgain(t *testing.T) {
 	require.Empty(t, row.EmailDue)
 }
 
-func TestTheConfirmationOfACancelledOrderNeverGoesOut(t *testing.T) {
+func TestClaimEmail_SkipsConfirmationOfCanceledOrder(t *testing.T) {
 	cancel := func(w *world) { w.close(cancelled()) }
 	for name, c := range map[string]struct {
 		after func(*world)
@@ -259,7 +259,7 @@ func TestTheConfirmationOfACancelledOrderNeverGoesOut(t *testing.T) {
 	}
 }
 
-func TestAnUnknownShipmentMailOfAShippedOrderIsSentOnceMore(t *testing.T) {
+func TestClaimEmail_RetriesUnknownShipmentEmail(t *testing.T) {
 	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Grace: time.Microsecond})
 	w.start()
 	w.close(shipped())
@@ -269,7 +269,7 @@ func TestAnUnknownShipmentMailOfAShippedOrderIsSentOnceMore(t *testing.T) {
 	require.Equal(t, email.StatusSending, w.claim(email.KindShipment).Status)
 }
 
-func TestErrorCodesAreShortAndCodes(t *testing.T) {
+func TestSettleEmail_CleansErrorCode(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	w.claim(confirmation)
@@ -282,7 +282,7 @@ func TestErrorCodesAreShortAndCodes(t *testing.T) {
 		w.rows("SELECT error_code FROM email_delivery"))
 }
 
-func TestOutcomesThatAreNoneAreRefused(t *testing.T) {
+func TestSettleEmail_RefusesInvalidOutcomes(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	w.claim(confirmation)
@@ -296,7 +296,7 @@ func TestOutcomesThatAreNoneAreRefused(t *testing.T) {
 	require.Equal(t, "sending|1|0|-", w.mail(confirmation))
 }
 
-func TestErasingBlanksThePersonAndLeavesNoTrace(t *testing.T) {
+func TestEraseOrder_RemovesPersonalData(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	w.claim(confirmation)
@@ -318,7 +318,7 @@ func TestErasingBlanksThePersonAndLeavesNoTrace(t *testing.T) {
 	require.Equal(t, row, w.start(), "a late start brings nothing back")
 }
 
-func TestErasingInTheMiddleOfAnAttemptMakesItUnknownForGood(t *testing.T) {
+func TestEraseOrder_DuringAttemptLeavesItUnknown(t *testing.T) {
 	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Grace: time.Microsecond})
 	w.start()
 	w.claim(confirmation)
@@ -332,12 +332,12 @@ func TestErasingInTheMiddleOfAnAttemptMakesItUnknownForGood(t *testing.T) {
 	require.Equal(t, email.StatusSent, w.settle(outcome(1, email.StatusSent, "m-1")))
 }
 
-func TestErasingAnOrderThatIsNotThereSaysSo(t *testing.T) {
+func TestEraseOrder_NotFound(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	require.ErrorIs(t, w.EraseOrder(t.Context(), orderID), postgres.ErrNotFound)
 }
 
-func TestHistoryHoldsNoPersonalData(t *testing.T) {
+func TestHistory_HoldsNoPersonalData(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	w.close(cancelled())

@@ -44,7 +44,7 @@ func committed(answer []byte) bool {
 	return bytes.Contains(answer, []byte("SELECT ")) && bytes.HasSuffix(answer, []byte("Z\x00\x00\x00\x05I"))
 }
 
-func TestAnAnswerThatIsLostAfterTheCommitIsOneRowAndOneVersion(t *testing.T) {
+func TestTransaction_RepeatedAfterLostCommitResponse(t *testing.T) {
 	const held = "sending|1|0|-"
 	for name, c := range map[string]struct {
 		before   func(*world)
@@ -133,7 +133,7 @@ func (w *world) awaitWaiting(n int) {
 
 // Two clients that lock in opposite order: the store's transaction is the one the server
 // gives up. All of it is repeated, and nothing of the first try is left.
-func TestADeadlockRepeatsTheWholeTransaction(t *testing.T) {
+func TestTransaction_RepeatedAfterDeadlock(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.start()
 	patient, err := openStores(t.Context(), postgres.Config{URL: w.url + "&deadlock_timeout=5s", CallTimeout: patience})
@@ -143,7 +143,7 @@ func TestADeadlockRepeatsTheWholeTransaction(t *testing.T) {
 	require.NoError(t, w.exec("BEGIN; UPDATE email_delivery SET updated_at = clock_timestamp()"))
 	done := make(chan error, 1)
 	go func() {
-		_, err := patient.CloseFulfillment(t.Context(), cancelled()) // holds the order, wants its mail
+		_, err := patient.CloseFulfillment(t.Context(), cancelled()) // holds the order, wants its email
 		done <- err
 	}()
 	w.awaitWaiting(1)
@@ -160,7 +160,7 @@ func TestADeadlockRepeatsTheWholeTransaction(t *testing.T) {
 }
 
 // What fails may be the last statement of several: then nothing of the others stays.
-func TestAConflictOrAFullDiskInTheMiddleLeavesNothingHalfDone(t *testing.T) {
+func TestTransaction_AbortsAsAWhole(t *testing.T) {
 	for _, c := range []struct {
 		code string
 		n    int
@@ -199,7 +199,7 @@ func unavailable(err error) error {
 	return fmt.Errorf("not unavailable: %w", err)
 }
 
-func TestAnExhaustedPoolAnswersInTimeAndRecovers(t *testing.T) {
+func TestPool_ExhaustedRespondsInTimeAndRecovers(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	hasty := w.hasty(700*time.Millisecond, 2)
@@ -231,8 +231,8 @@ func TestAnExhaustedPoolAnswersInTimeAndRecovers(t *testing.T) {
 }
 
 // The worker's pool has a connection for each slot of both queues. Orders that all wait
-// for one lock leave the mails' connections alone.
-func TestStuckOrdersDoNotStarveTheMails(t *testing.T) {
+// for one lock leave the emails' connections alone.
+func TestPool_StuckOrdersDoNotStarveEmails(t *testing.T) {
 	const orders, mails = 16, 8
 	w := newWorld(t, postgres.Config{MaxConns: orders + mails, CallTimeout: patience})
 	w.start()
@@ -262,7 +262,7 @@ func TestStuckOrdersDoNotStarveTheMails(t *testing.T) {
 	}
 }
 
-func TestTextsOfAllKindsAreStoredAsTheyAreAndReachTheHistory(t *testing.T) {
+func TestStore_StoresUnusualTextUnchanged(t *testing.T) {
 	for name, text := range map[string]string{
 		"quotes":                   `O'Neil "the" \ back`,
 		"a dollar quote":           `$tag$ ; DROP TABLE order_fulfillment; -- $tag$`,
@@ -291,7 +291,7 @@ func TestTextsOfAllKindsAreStoredAsTheyAreAndReachTheHistory(t *testing.T) {
 	}
 }
 
-func TestTextsThatAreTooLongAreRefusedAndHugeOnesAreNot(t *testing.T) {
+func TestStore_RefusesTextTooLongForItsColumn(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	long := start()
 	long.SourceEventID = strings.Repeat("x", 129)
@@ -311,7 +311,7 @@ func TestTextsThatAreTooLongAreRefusedAndHugeOnesAreNot(t *testing.T) {
 	require.Equal(t, order.StatusFulfilling, w.mustFind(orderID).Status)
 }
 
-func TestWordsThatTheSchemaDoesNotKnowAreRefused(t *testing.T) {
+func TestStore_RefusesUnknownReasonAndKind(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	c := cancelled()
@@ -326,7 +326,7 @@ func TestWordsThatTheSchemaDoesNotKnowAreRefused(t *testing.T) {
 // A migration that adds a column comes while workers run, and their prepared statements
 // stay good. One that takes a column away is a slip that somebody mends: nothing is given
 // up for it.
-func TestColumnsThatComeAndGoWhileAStoreIsInUse(t *testing.T) {
+func TestStore_SurvivesColumnChanges(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.start()
 	require.NoError(t, w.exec("ALTER TABLE order_fulfillment ADD COLUMN gift boolean NOT NULL DEFAULT false"))

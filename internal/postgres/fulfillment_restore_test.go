@@ -78,7 +78,7 @@ func TestRestoreFulfillment(t *testing.T) {
 	}
 }
 
-func TestRestoreFulfillmentEmails(t *testing.T) {
+func TestRestoreFulfillment_Emails(t *testing.T) {
 	body := placed()
 	for name, c := range map[string]struct {
 		restore            fulfillment.Restore
@@ -126,7 +126,7 @@ func TestRestoreFulfillmentEmails(t *testing.T) {
 }
 
 // A failover may lose an email's outcome and keep the email.
-func TestRestoreFulfillmentOfASurvivingLedger(t *testing.T) {
+func TestRestoreFulfillment_SurvivingLedger(t *testing.T) {
 	const (
 		claimed = `UPDATE email_delivery SET status = 'sending', attempt = 1, lease_until = clock_timestamp() - interval '1s'`
 		sent    = `UPDATE email_delivery SET status = 'sent', attempt = 1, message_id = 'm-1'`
@@ -207,7 +207,7 @@ func TestRestoreFulfillmentOfASurvivingLedger(t *testing.T) {
 	}
 }
 
-func TestCloseFulfillmentLeavesWhatTheLedgerKnowsBetter(t *testing.T) {
+func TestCloseFulfillment_KeepsNewerLedgerEntry(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.start()
 	w.lose(`UPDATE email_delivery SET attempt = 2, unknown_attempts = 1, unknown_at = clock_timestamp()`) // it is tried again
@@ -219,7 +219,7 @@ func TestCloseFulfillmentLeavesWhatTheLedgerKnowsBetter(t *testing.T) {
 	}
 }
 
-func TestCloseFulfillmentSettlesWhatTheWorkflowKnows(t *testing.T) {
+func TestCloseFulfillment_SettlesEmailsOfWorkflow(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start() // a failover lost that the confirmation was sent
 	closing := cancelled()
@@ -229,7 +229,7 @@ func TestCloseFulfillmentSettlesWhatTheWorkflowKnows(t *testing.T) {
 	require.Equal(t, "sent|0|0|-", w.mail(email.KindConfirmation))
 }
 
-func TestRestoreFulfillmentRefuses(t *testing.T) {
+func TestRestoreFulfillment_Refuses(t *testing.T) {
 	t.Run("a row of another order", func(t *testing.T) {
 		w := newWorld(t, postgres.Config{})
 		w.start()
@@ -254,7 +254,7 @@ func TestRestoreFulfillmentRefuses(t *testing.T) {
 	})
 }
 
-func TestCloseFulfillmentThatBegan(t *testing.T) {
+func TestCloseFulfillment_OfLostRow(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	lost := cancelled()
 	lost.Began = true

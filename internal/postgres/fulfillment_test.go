@@ -15,7 +15,7 @@ import (
 	"orderflow/internal/postgres"
 )
 
-func TestStartWritesTheRowItsLinesAndItsPendingConfirmation(t *testing.T) {
+func TestStartFulfillment_WritesRowLinesAndConfirmation(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	before := time.Now().Add(-time.Minute)
 
@@ -38,7 +38,7 @@ func TestStartWritesTheRowItsLinesAndItsPendingConfirmation(t *testing.T) {
 		w.rows(`SELECT kind, status, recipient FROM email_delivery`))
 }
 
-func TestStartAgainAnswersTheStoredRowAndWritesNothing(t *testing.T) {
+func TestStartFulfillment_AgainReturnsStoredRow(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	first := w.start()
 
@@ -53,7 +53,7 @@ func TestStartAgainAnswersTheStoredRowAndWritesNothing(t *testing.T) {
 	require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_history"), 1)
 }
 
-func TestStartOfAnotherOrderUnderTheSameIDIsAMismatch(t *testing.T) {
+func TestStartFulfillment_AnotherOrderIsMismatch(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	first := w.start()
 	for name, change := range map[string]func(*order.Placed){
@@ -69,7 +69,7 @@ func TestStartOfAnotherOrderUnderTheSameIDIsAMismatch(t *testing.T) {
 	}
 }
 
-func TestStartTakesTextsThatNoColumnCouldHold(t *testing.T) {
+func TestStartFulfillment_CleansUnstorableText(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	odd := start()
 	odd.Order.Lines[0].ProductName = "La\x00mp\xff"
@@ -83,7 +83,7 @@ func TestStartTakesTextsThatNoColumnCouldHold(t *testing.T) {
 	require.Equal(t, []string{"<nil>|<nil>"}, w.rows("SELECT recipient_name, address_lines FROM order_fulfillment"))
 }
 
-func TestManyStartsOfOneOrderMakeOneRowAndOneVersion(t *testing.T) {
+func TestStartFulfillment_ConcurrentlyWritesOneVersion(t *testing.T) {
 	w := newWorld(t, postgres.Config{MaxConns: 16})
 	rows := make([]fulfillment.Row, 16)
 	inParallel(t, len(rows), func(i int) (err error) {
@@ -98,7 +98,7 @@ func TestManyStartsOfOneOrderMakeOneRowAndOneVersion(t *testing.T) {
 	require.Len(t, w.rows("SELECT 1 FROM email_delivery"), 1)
 }
 
-func TestShippingClosesTheRowAndQueuesItsMail(t *testing.T) {
+func TestCloseFulfillment_ShippedQueuesEmail(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 
@@ -112,7 +112,7 @@ func TestShippingClosesTheRowAndQueuesItsMail(t *testing.T) {
 	require.Equal(t, email.StatusSending, w.claim(email.KindConfirmation).Status)
 }
 
-func TestRejectingWritesAFinalRowWithItsMail(t *testing.T) {
+func TestCloseFulfillment_RejectedWritesFinalRowAndEmail(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 
 	row := w.close(rejected())
@@ -127,7 +127,7 @@ func TestRejectingWritesAFinalRowWithItsMail(t *testing.T) {
 	require.Equal(t, order.ReasonInsufficientCredit, claim.Letter.Reason)
 }
 
-func TestRejectingWithoutTheBodyWritesARowWithoutMail(t *testing.T) {
+func TestCloseFulfillment_RejectedWithoutBodyHasNoEmail(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	bare := rejected()
 	bare.Reason, bare.Order = order.ReasonOrderGone, nil
@@ -139,7 +139,7 @@ func TestRejectingWithoutTheBodyWritesARowWithoutMail(t *testing.T) {
 	require.Empty(t, row.EmailDue)
 }
 
-func TestCancellingBeforeTheStartLeavesNoWayBack(t *testing.T) {
+func TestCloseFulfillment_CanceledBeforeStartIsFinal(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 
 	row := w.close(cancelled())
@@ -153,7 +153,7 @@ func TestCancellingBeforeTheStartLeavesNoWayBack(t *testing.T) {
 	require.Empty(t, w.rows("SELECT 1 FROM email_delivery"))
 }
 
-func TestCancellingTellsACustomerWhoWasToldOrMayHaveBeen(t *testing.T) {
+func TestCloseFulfillment_CancellationEmail(t *testing.T) {
 	own := email.Outcome{Kind: email.KindConfirmation, Attempt: 1}
 	settled := func(status email.Status, id string) func(*world) {
 		return func(w *world) {
@@ -200,15 +200,15 @@ func sentInVainAgain(w *world) {
 	w.settle(email.Outcome{Kind: email.KindConfirmation, Attempt: 2, Status: email.StatusPending})
 }
 
-func TestClosingAgainTheSameWayChangesNothing(t *testing.T) {
+func TestCloseFulfillment_AgainChangesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		started bool
 		close   fulfillment.Close
 	}{
-		"shipped":                  {true, shipped()},
-		"cancelled":                {true, cancelled()},
-		"cancelled before a start": {false, cancelled()},
-		"rejected":                 {false, rejected()},
+		"shipped":                 {true, shipped()},
+		"cancelled":               {true, cancelled()},
+		"canceled before a start": {false, cancelled()},
+		"rejected":                {false, rejected()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, postgres.Config{})
@@ -226,15 +226,15 @@ func TestClosingAgainTheSameWayChangesNothing(t *testing.T) {
 	}
 }
 
-func TestClosingAnotherWayAnswersTheRowAsItIs(t *testing.T) {
+func TestCloseFulfillment_AnotherWayReturnsStoredRow(t *testing.T) {
 	otherTracking, otherCode := shipped(), cancelled()
 	otherTracking.TrackingNumber, otherCode.Code = "1Z000", "fraud"
 	for name, c := range map[string]struct{ first, second fulfillment.Close }{
-		"shipped, then cancelled":             {shipped(), cancelled()},
+		"shipped, then canceled":              {shipped(), cancelled()},
 		"shipped, then with another tracking": {shipped(), otherTracking},
-		"cancelled, then shipped":             {cancelled(), shipped()},
-		"cancelled, then for another reason":  {cancelled(), otherCode},
-		"cancelled, then rejected":            {cancelled(), rejected()},
+		"canceled, then shipped":              {cancelled(), shipped()},
+		"canceled, then for another reason":   {cancelled(), otherCode},
+		"canceled, then rejected":             {cancelled(), rejected()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, postgres.Config{})
@@ -248,7 +248,7 @@ func TestClosingAnotherWayAnswersTheRowAsItIs(t *testing.T) {
 	}
 }
 
-func TestClosingRefusesWhatCannotBe(t *testing.T) {
+func TestCloseFulfillment_Refuses(t *testing.T) {
 	other, unknown, blank, unexplained := shipped(), shipped(), shipped(), cancelled()
 	other.CustomerID, unknown.Status, blank.Carrier, unexplained.Reason = "customer-2", order.StatusOnHold, "", ""
 	for name, c := range map[string]struct {
@@ -281,7 +281,7 @@ func TestClosingRefusesWhatCannotBe(t *testing.T) {
 	}
 }
 
-func TestStartAndCancelAtOnceEndCancelledWhoeverIsFirst(t *testing.T) {
+func TestStartFulfillment_ConcurrentCancellationWins(t *testing.T) {
 	w := newWorld(t, postgres.Config{MaxConns: 8})
 	for i := range 40 {
 		id := fmt.Sprintf("order-race-%d", i)
@@ -310,7 +310,7 @@ func TestStartAndCancelAtOnceEndCancelledWhoeverIsFirst(t *testing.T) {
 	}
 }
 
-func TestCancelAndClaimAtOnceAgreeOnWhetherTheCustomerIsTold(t *testing.T) {
+func TestCloseFulfillment_ConcurrentClaim(t *testing.T) {
 	w := newWorld(t, postgres.Config{MaxConns: 8})
 	for i := range 40 {
 		id := fmt.Sprintf("order-race-%d", i)

@@ -93,7 +93,7 @@ func TestHoldLease(t *testing.T) {
 
 // Inside the bubble the process believes that it is the year 2000, and its clock jumps by
 // days.
-func TestHoldLeaseGoesByTheDatabasesClock(t *testing.T) {
+func TestHoldLease_UsesDatabaseClock(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	synctest.Test(t, func(t *testing.T) {
 		store, err := openStores(t.Context(), postgres.Config{URL: w.url, MaxConns: 1})
@@ -131,7 +131,7 @@ func (w *world) limited(role string) *stores {
 	return store
 }
 
-func TestMigrateGrantsTheLeaseToWorkersThatThereAre(t *testing.T) {
+func TestMigrate_GrantsLeaseToExistingWorkers(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.role("upgraded")
 	w.role("reader")
@@ -153,7 +153,7 @@ func TestMigrateGrantsTheLeaseToWorkersThatThereAre(t *testing.T) {
 	require.Equal(t, "42501", refused.Code)
 }
 
-func TestTheWorkersRoleMayHoldALease(t *testing.T) {
+func TestGrantWorker_MayHoldLease(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.role("leaseholder")
 	require.NoError(t, w.exec("SELECT orderflow_grant_worker('leaseholder')"))

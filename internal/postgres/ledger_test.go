@@ -38,7 +38,7 @@ func (r *ledgerRun) claimAndSend(t *rapid.T) {
 	if claim.Status != email.StatusSending {
 		return
 	}
-	require.False(t, r.cancelled, "nothing is tried once the order is cancelled")
+	require.False(t, r.cancelled, "nothing is tried once the order is canceled")
 	a := attempt{number: claim.Attempt, accepted: rapid.Bool().Draw(t, "accepted")}
 	if a.accepted {
 		r.accepted++
@@ -69,7 +69,7 @@ func (r *ledgerRun) settleOne(t *rapid.T) {
 	}
 }
 
-// resolve lets an operator decide, now and then, whatever state the mail is in.
+// resolve lets an operator decide, now and then, whatever state the email is in.
 func (r *ledgerRun) resolve(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "now and then") != 0 {
 		return
@@ -82,7 +82,7 @@ func (r *ledgerRun) resolve(t *rapid.T) {
 	}
 	require.NoError(t, err)
 	if resolution == email.ResolutionResend {
-		require.False(t, r.cancelled, "nothing is sent again once the order is cancelled")
+		require.False(t, r.cancelled, "nothing is sent again once the order is canceled")
 		r.resent++
 	}
 }
@@ -115,7 +115,7 @@ func (r *ledgerRun) check(t *rapid.T) {
 	}
 }
 
-func TestAMailGoesOutOnceOrOnceMoreForEachUnknownAttempt(t *testing.T) {
+func TestEmailLedger_SendsOncePlusOncePerUnknownAttempt(t *testing.T) {
 	w := newWorld(t, postgres.Config{}, postgres.EmailRules{Lease: time.Hour, Grace: time.Hour})
 	var orders atomic.Int64
 	rapid.Check(t, func(t *rapid.T) {

@@ -140,8 +140,8 @@ func (w *world) rows(sql string, args ...any) []string {
 	return all
 }
 
-// mail gives what the ledger says about one mail: status, attempt, unknown attempts and
-// message id.
+// mail returns the status, attempt, unknown attempts and message id of an email in the
+// ledger.
 func (w *world) mail(kind email.Kind) string {
 	w.t.Helper()
 	rows := w.rows(`SELECT status, attempt, unknown_attempts, coalesce(message_id, '-') FROM email_delivery

@@ -133,7 +133,7 @@ func (r *poolerRig) requireBlocked(store *stores, words string) {
 	require.False(r.t, strings.Contains(err.Error(), "statement_timeout=5000"))
 }
 
-func TestErrorsOfPoolersAreBlocked(t *testing.T) {
+func TestError_BlockedByPooler(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"08P01", "42P05", "26000"} {
 		require.True(t, (&postgres.Error{Code: code}).Blocked(), code)
@@ -143,7 +143,7 @@ func TestErrorsOfPoolersAreBlocked(t *testing.T) {
 
 // The address of the database comes to lead to a pooler after its connections were the
 // server's own.
-func TestPoolerThatComesLater(t *testing.T) {
+func TestPooler_ThatComesLater(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	name, err := faultproxy.Start(hostOf(t, w.url))
 	require.NoError(t, err)

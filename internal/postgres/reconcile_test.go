@@ -21,7 +21,7 @@ func startOf(id string) fulfillment.Start {
 	return s
 }
 
-func TestFulfilmentsAreListedByPage(t *testing.T) {
+func TestListFulfillments_Pages(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	var want []string
 	for i := range 25 {
@@ -52,7 +52,7 @@ func TestFulfilmentsAreListedByPage(t *testing.T) {
 	require.Len(t, late, 18, "those written since then")
 }
 
-func TestFulfilmentsAreReadForManyOrders(t *testing.T) {
+func TestFindFulfillments_EqualsFindFulfillment(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	rows, err := w.FindFulfillments(t.Context(), []string{"order-none", orderID})
@@ -80,7 +80,7 @@ func TestFulfilmentsAreReadForManyOrders(t *testing.T) {
 	require.ErrorIs(t, err, fulfillment.ErrInvalid)
 }
 
-func TestTheRoleThatReconcilesReadsNothingPersonal(t *testing.T) {
+func TestGrantReconcile_ReadsNothingPersonal(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.start()
 	w.role("reconciler")

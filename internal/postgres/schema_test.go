@@ -16,7 +16,7 @@ import (
 	"orderflow/internal/postgres"
 )
 
-func TestMigrateBringsAnEmptyDatabaseToTheVersionThatIsChecked(t *testing.T) {
+func TestMigrate_EmptyDatabaseToRequiredVersion(t *testing.T) {
 	t.Parallel()
 	url := servers.DatabaseFrom(t, "template1")
 	store, err := openStores(t.Context(), postgres.Config{URL: url})
@@ -37,7 +37,7 @@ func TestMigrateBringsAnEmptyDatabaseToTheVersionThatIsChecked(t *testing.T) {
 	require.Equal(t, len(files), strings.Count(said.String(), "migrating the schema"), "the second time there is nothing to do")
 }
 
-func TestManyMigrationsAtOnceRunEachMigrationOnce(t *testing.T) {
+func TestMigrate_ConcurrentlyRunsEachMigrationOnce(t *testing.T) {
 	t.Parallel()
 	url := servers.DatabaseFrom(t, "template1")
 	var said strings.Builder
@@ -48,7 +48,7 @@ func TestManyMigrationsAtOnceRunEachMigrationOnce(t *testing.T) {
 	require.Equal(t, len(files), strings.Count(said.String(), "migrating the schema"))
 }
 
-func TestANewerSchemaIsLeftAloneAndUsed(t *testing.T) {
+func TestMigrate_LeavesNewerSchemaAlone(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	require.NoError(t, w.exec("UPDATE orderflow_schema_version SET version = 99"))
 
@@ -62,7 +62,7 @@ const addLine = `INSERT INTO order_fulfillment_line
 	(order_id, line_no, product_id, product_name, quantity, unit_price, tax_rate, total_minor)
 	VALUES ('` + orderID + `', 3, 'p', 'Gold', 1, 1, 0, 100)`
 
-func TestAnOrderWithoutLinesGetsNone(t *testing.T) {
+func TestSchema_RefusesLinesOfOrderWithoutBody(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.close(cancelled())
 	var refused *pgconn.PgError
@@ -70,7 +70,7 @@ func TestAnOrderWithoutLinesGetsNone(t *testing.T) {
 	require.Equal(t, "order_fulfillment_line_complete", refused.ConstraintName)
 }
 
-func TestTheDatabaseItselfKeepsRowsAndHistory(t *testing.T) {
+func TestSchema_GuardsRowsAndHistory(t *testing.T) {
 	for name, c := range map[string]struct{ sql, constraint string }{
 		"a row is not deleted":                             {"DELETE FROM order_fulfillment", "order_fulfillment_keep"},
 		"rows are not truncated":                           {"TRUNCATE order_fulfillment CASCADE", "order_fulfillment_keep_all"},
@@ -104,7 +104,7 @@ func TestTheDatabaseItselfKeepsRowsAndHistory(t *testing.T) {
 	}
 }
 
-func TestAStartedOrderIsNotRejectedByHandEither(t *testing.T) {
+func TestSchema_RefusesRejectionOfStartedOrder(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	var refused *pgconn.PgError
@@ -112,7 +112,7 @@ func TestAStartedOrderIsNotRejectedByHandEither(t *testing.T) {
 	require.Equal(t, "order_fulfillment_began", refused.ConstraintName)
 }
 
-func TestTheRevisionRisesWithTheContentAndNeverOtherwise(t *testing.T) {
+func TestSchema_RevisionRisesWithContentOnly(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	first := w.start()
 	for _, same := range []string{
@@ -140,7 +140,7 @@ func TestTheRevisionRisesWithTheContentAndNeverOtherwise(t *testing.T) {
 	w.requireNoPerson("order_fulfillment_history")
 }
 
-func TestEachWayAnOrderEndsIsAnEventType(t *testing.T) {
+func TestSchema_EventTypeOfEachOutcome(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	w.close(cancelled())
@@ -154,7 +154,7 @@ func TestEachWayAnOrderEndsIsAnEventType(t *testing.T) {
 	}, w.rows("SELECT order_id, revision, event_type FROM order_fulfillment_history ORDER BY id"))
 }
 
-func TestAnImageIsTheSameWhoeverWrites(t *testing.T) {
+func TestSchema_ImageIndependentOfSession(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	require.NoError(t, w.exec("SET timezone = 'Asia/Tokyo'"))
@@ -167,7 +167,7 @@ func TestAnImageIsTheSameWhoeverWrites(t *testing.T) {
 	}, w.rows("SELECT new::text FROM order_fulfillment_history WHERE revision = 1"))
 }
 
-func TestHistoryIsPrunedByItsFunctionAlone(t *testing.T) {
+func TestSchema_HistoryPrunedByFunctionOnly(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	w.close(shipped())
@@ -180,7 +180,7 @@ func TestHistoryIsPrunedByItsFunctionAlone(t *testing.T) {
 // A role with every right on the table still writes and drops no version: not with the
 // setting of the pruning function, not within a trigger of its own, and not with the
 // recording trigger on a table of its own.
-func TestOnlyTheOwnersFunctionsWriteAndDropVersions(t *testing.T) {
+func TestSchema_HistoryWrittenByOwnersFunctionsOnly(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.start()
 	role := w.role("meddler")
@@ -213,14 +213,14 @@ func TestOnlyTheOwnersFunctionsWriteAndDropVersions(t *testing.T) {
 	require.ErrorContains(t, err, "42501")
 }
 
-func TestThePublicationSendsNewVersionsAlone(t *testing.T) {
+func TestSchema_PublishesInsertsOnly(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	require.Equal(t, []string{"order_fulfillment_history|true|false|false|false"},
 		w.rows(`SELECT tablename, pubinsert, pubupdate, pubdelete, pubtruncate
 			FROM pg_publication JOIN pg_publication_tables USING (pubname) WHERE pubname = 'orderflow'`))
 }
 
-func TestTheWorkersRoleNeedsNoMoreThanItsGrants(t *testing.T) {
+func TestGrantWorker_GrantsWhatTheWorkerNeeds(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	role := w.role("Worker's")
 	for range 2 { // it may be given again
@@ -255,7 +255,7 @@ func TestTheWorkersRoleNeedsNoMoreThanItsGrants(t *testing.T) {
 	}
 }
 
-func TestThePublishersRoleReadsAndPrunesTheHistoryAndNothingElse(t *testing.T) {
+func TestGrantPublisher_ReadsAndPrunesHistoryOnly(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	w.start()
 	role := w.role("publisher")

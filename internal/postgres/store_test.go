@@ -17,7 +17,7 @@ import (
 	"orderflow/internal/postgres"
 )
 
-func TestOpenNeedsNoDatabaseAndCallsSayThatItIsUnavailable(t *testing.T) {
+func TestOpen_WithoutServer(t *testing.T) {
 	t.Parallel()
 	port := devservertest.Port(t) // nobody listens there, and nobody will
 	store, err := openStores(t.Context(), postgres.Config{
@@ -34,7 +34,7 @@ func TestOpenNeedsNoDatabaseAndCallsSayThatItIsUnavailable(t *testing.T) {
 	require.ErrorIs(t, store.Ping(t.Context()), postgres.ErrUnavailable)
 }
 
-func TestAMalformedURLIsNotRepeated(t *testing.T) {
+func TestOpen_HidesMalformedURL(t *testing.T) {
 	t.Parallel()
 	const url = "postgres://someone:hush@127.0.0.1:not-a-port/orderflow"
 	_, err := openStores(t.Context(), postgres.Config{URL: url})
@@ -44,7 +44,7 @@ func TestAMalformedURLIsNotRepeated(t *testing.T) {
 	require.NotContains(t, err.Error(), "hush")
 }
 
-func TestPlaintextToAnotherMachineIsAskedForAndWarnedOf(t *testing.T) {
+func TestOpen_PlaintextToAnotherMachine(t *testing.T) {
 	t.Parallel()
 	const refused, warned, fine = "refused", "warned", ""
 	for url, want := range map[string]string{
@@ -74,7 +74,7 @@ func TestPlaintextToAnotherMachineIsAskedForAndWarnedOf(t *testing.T) {
 	}
 }
 
-func TestErrorsNameTheConstraintAndNeverTheValues(t *testing.T) {
+func TestError_NamesConstraintAndNoValues(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	bad := start()
 	bad.Order.Lines[0].Quantity = 0
@@ -89,7 +89,7 @@ func TestErrorsNameTheConstraintAndNeverTheValues(t *testing.T) {
 	require.Empty(t, w.rows("SELECT 1 FROM order_fulfillment"), "nothing is half written")
 }
 
-func TestACallEndsAtItsDeadlineWhileTheRowIsLocked(t *testing.T) {
+func TestCallTimeout_WhileRowIsLocked(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	hasty := w.hasty(200*time.Millisecond, 1)
@@ -108,7 +108,7 @@ func TestACallEndsAtItsDeadlineWhileTheRowIsLocked(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 }
 
-func TestACallGivenUpByItsCallerSaysSo(t *testing.T) {
+func TestStore_CanceledCall(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -119,7 +119,7 @@ func TestACallGivenUpByItsCallerSaysSo(t *testing.T) {
 	require.ErrorIs(t, err, postgres.ErrUnavailable)
 }
 
-func TestAnExhaustedPoolIsUnavailableAtTheDeadline(t *testing.T) {
+func TestPool_ExhaustedIsUnavailableAtDeadline(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	hasty := w.hasty(500*time.Millisecond, 1)
@@ -131,7 +131,7 @@ func TestAnExhaustedPoolIsUnavailableAtTheDeadline(t *testing.T) {
 	require.NoError(t, w.exec("ROLLBACK"))
 }
 
-func TestConnectionsThatTheServerEndedAreReplaced(t *testing.T) {
+func TestPool_ReplacesConnectionsEndedByServer(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	require.NoError(t, w.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"))
@@ -153,7 +153,7 @@ func conflictFor(w *world, code string, n int) {
 	require.NoError(w.t, w.exec(`CREATE TRIGGER conflict BEFORE INSERT ON order_fulfillment FOR EACH ROW EXECUTE FUNCTION conflict()`))
 }
 
-func TestATransactionThatLostToAnotherIsRepeated(t *testing.T) {
+func TestTransaction_RepeatedAfterConflict(t *testing.T) {
 	for _, code := range []string{"40001", "40P01"} {
 		t.Run(code, func(t *testing.T) {
 			w := newWorldToChange(t, postgres.Config{})
@@ -164,7 +164,7 @@ func TestATransactionThatLostToAnotherIsRepeated(t *testing.T) {
 	}
 }
 
-func TestATransactionThatKeepsLosingIsUnavailable(t *testing.T) {
+func TestTransaction_RepeatedConflictIsUnavailable(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{})
 	conflictFor(w, "40001", 1000)
 	_, err := w.StartFulfillment(t.Context(), start())
@@ -172,7 +172,7 @@ func TestATransactionThatKeepsLosingIsUnavailable(t *testing.T) {
 	require.Equal(t, []string{"5"}, w.rows("SELECT last_value FROM conflicts"), "a bounded number of times")
 }
 
-func TestAMissingTableIsTheOperatorsToMend(t *testing.T) {
+func TestStore_MissingTableIsUnavailable(t *testing.T) {
 	t.Parallel()
 	store, err := openStores(t.Context(), postgres.Config{URL: servers.DatabaseFrom(t, "template1")})
 	require.NoError(t, err)
@@ -184,7 +184,7 @@ func TestAMissingTableIsTheOperatorsToMend(t *testing.T) {
 	require.ErrorContains(t, err, "42P01")
 }
 
-func TestSessionsAreBoundedAndNamed(t *testing.T) {
+func TestPrepareSession_SetsLimitsAndName(t *testing.T) {
 	w := newWorldToChange(t, postgres.Config{ApplicationName: "worker-of-this-test", CallTimeout: 30 * time.Second})
 	require.NoError(t, w.exec("ALTER DATABASE "+w.rows("SELECT current_database()")[0]+" SET default_transaction_isolation = 'serializable'"))
 	require.NoError(t, w.exec(`CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -38,7 +38,7 @@ func ping(t *testing.T, address url.URL, query url.Values) error {
 	return store.Ping(t.Context())
 }
 
-func TestAServerThatCannotProveWhoItIsGetsNothing(t *testing.T) {
+func TestOpen_VerifiesServerCertificate(t *testing.T) {
 	t.Parallel()
 	tomorrow := time.Now().Add(24 * time.Hour)
 	address, ours := encrypted(t, tomorrow)
@@ -54,7 +54,7 @@ func TestAServerThatCannotProveWhoItIsGetsNothing(t *testing.T) {
 	require.ErrorContains(t, ping(t, *plain, verified(ours)), "refused TLS", "no falling back to plaintext")
 }
 
-func TestARefusedUserIsToldWithoutThePassword(t *testing.T) {
+func TestOpen_HidesPasswordOfRefusedUser(t *testing.T) {
 	t.Parallel()
 	address, err := url.Parse(servers.Postgres(t).URL)
 	require.NoError(t, err)

@@ -50,7 +50,7 @@ func constants[T ~string](t *testing.T, dir, typeName string) (values []T) {
 	return values
 }
 
-func TestTheListsOfWordsAreWhole(t *testing.T) {
+func TestEnumerations_ListEveryConstant(t *testing.T) {
 	t.Parallel()
 	require.ElementsMatch(t, constants[order.Status](t, "../order", "Status"), order.Statuses())
 	require.ElementsMatch(t, constants[order.Reason](t, "../order", "Reason"), order.Reasons())
@@ -60,7 +60,7 @@ func TestTheListsOfWordsAreWhole(t *testing.T) {
 
 // A word that is new in Go and not in the schema's constraints would stop the first order
 // that comes to it.
-func TestEveryStatusAndReasonThatAnOrderCanEndWithIsStored(t *testing.T) {
+func TestSchema_StoresEveryFinalStatusAndReason(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	orders := 0
 	end := func(status order.Status, reason order.Reason) {
@@ -92,7 +92,7 @@ func TestEveryStatusAndReasonThatAnOrderCanEndWithIsStored(t *testing.T) {
 	require.Equal(t, 1+2*len(order.Reasons()), orders, "a status that is new belongs into this test")
 }
 
-func TestEveryKindAndStatusOfAMailIsStored(t *testing.T) {
+func TestSchema_StoresEveryEmailKindAndStatus(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	for _, kind := range email.Kinds() {
 		for _, status := range email.Statuses() {
@@ -108,7 +108,7 @@ func TestEveryKindAndStatusOfAMailIsStored(t *testing.T) {
 	}
 }
 
-func TestEveryResolutionOfAMailIsStored(t *testing.T) {
+func TestSchema_StoresEveryEmailResolution(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	w.start()
 	for _, resolution := range constants[email.Resolution](t, "../email", "Resolution") {

@@ -50,7 +50,7 @@ func plain(status int, body string) http.HandlerFunc {
 	}
 }
 
-func TestAnAnswerTellsWhatIsKnownAboutTheMail(t *testing.T) {
+func TestSend_ClassifiesResponses(t *testing.T) {
 	t.Parallel()
 	const never, seconds, quota, operator = time.Duration(0), 5 * time.Second, 15 * time.Minute, 10 * time.Minute
 	tests := []struct {
@@ -132,7 +132,7 @@ func TestAnAnswerTellsWhatIsKnownAboutTheMail(t *testing.T) {
 	}
 }
 
-func TestWhatNeverLeftIsNotSent(t *testing.T) {
+func TestSend_UnsentRequestIsPending(t *testing.T) {
 	t.Parallel()
 	t.Run("nobody listens", func(t *testing.T) {
 		t.Parallel()
@@ -194,7 +194,7 @@ func hanging(t *testing.T) (url string, there <-chan struct{}) {
 	return url, arrived
 }
 
-func TestAnAnswerThatDoesNotComeInTimeIsUnknown(t *testing.T) {
+func TestSend_TimeoutIsUnknown(t *testing.T) {
 	t.Parallel()
 	url, _ := hanging(t)
 	mailer, err := ses.OpenAt(t.Context(), ses.Config{From: "shop@example.com", Timeout: 200 * time.Millisecond}, url)
@@ -203,10 +203,10 @@ func TestAnAnswerThatDoesNotComeInTimeIsUnknown(t *testing.T) {
 	failed := failure(t, mailer, t.Context(), letter(email.KindShipment))
 	require.Equal(t, email.StatusUnknown, failed.Status)
 	require.Equal(t, "timeout", failed.Code)
-	require.Less(t, time.Since(began), 3*time.Second, "the timeout is honoured")
+	require.Less(t, time.Since(began), 3*time.Second, "the timeout is honored")
 }
 
-func TestACallerThatLeavesInTheMiddleLeavesTheMailUnknown(t *testing.T) {
+func TestSend_CanceledCallIsUnknown(t *testing.T) {
 	t.Parallel()
 	url, there := hanging(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -217,7 +217,7 @@ func TestACallerThatLeavesInTheMiddleLeavesTheMailUnknown(t *testing.T) {
 	require.ErrorIs(t, failed, context.Canceled)
 }
 
-func TestWithoutCredentialsNothingIsSentAndItMayBeTriedAgain(t *testing.T) {
+func TestSend_WithoutCredentialsIsPending(t *testing.T) {
 	t.Parallel()
 	url, asked := answering(t, plain(200, `{"MessageId":"x"}`))
 	mailer, err := ses.OpenWithoutCredentials(t.Context(), ses.Config{From: "shop@example.com"}, url)
@@ -228,7 +228,7 @@ func TestWithoutCredentialsNothingIsSentAndItMayBeTriedAgain(t *testing.T) {
 	require.Zero(t, asked.Load())
 }
 
-func TestLetterRefusalsAreThoseOfTheDocumentation(t *testing.T) {
+func TestLetterRefusals_EqualDocumentation(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/operations.md")
 	require.NoError(t, err)

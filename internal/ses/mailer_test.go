@@ -78,7 +78,7 @@ func unwrap(err error) error {
 	return nil
 }
 
-func TestALetterArrivesWholeWithItsTags(t *testing.T) {
+func TestSend_DeliversLetterWithTags(t *testing.T) {
 	t.Parallel()
 	sim := startSim(t)
 	l := letter(email.KindConfirmation)
@@ -99,7 +99,7 @@ func TestALetterArrivesWholeWithItsTags(t *testing.T) {
 	}, messages[0])
 }
 
-func TestEachFaultOfTheProviderIsUnderstood(t *testing.T) {
+func TestSend_ClassifiesFaultsOfSES(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		fault, code string
@@ -139,7 +139,7 @@ func TestEachFaultOfTheProviderIsUnderstood(t *testing.T) {
 // Accepted is not delivered: SES takes a letter to an address on its suppression list,
 // says so to nobody but its event destinations, and drops it. All that can be said here
 // is what SES said.
-func TestALetterToASuppressedAddressIsAccepted(t *testing.T) {
+func TestSend_SuppressedAddressIsAccepted(t *testing.T) {
 	t.Parallel()
 	sim := startSim(t)
 	require.NoError(t, sim.AddFault(sessim.Fault{Fault: sessim.FaultSuppressed}))
@@ -149,7 +149,7 @@ func TestALetterToASuppressedAddressIsAccepted(t *testing.T) {
 	require.True(t, sim.Messages()[0].Suppressed)
 }
 
-func TestAddressesThatAreOddButPlainAreSent(t *testing.T) {
+func TestSend_UnusualAddresses(t *testing.T) {
 	t.Parallel()
 	sim := startSim(t)
 	mailer := openAt(t, sim.URL())
@@ -166,7 +166,7 @@ func TestAddressesThatAreOddButPlainAreSent(t *testing.T) {
 	require.Len(t, sim.Messages(), 8)
 }
 
-func TestSendFailsAnEmailWhoseAddressSESRefuses(t *testing.T) {
+func TestSend_AddressThatSESRefuses(t *testing.T) {
 	t.Parallel()
 	sim := startSim(t)
 	mailer := openAt(t, sim.URL())
@@ -185,7 +185,7 @@ func TestSendFailsAnEmailWhoseAddressSESRefuses(t *testing.T) {
 	require.Empty(t, sim.Messages())
 }
 
-func TestALetterThatCannotBeSentIsNeverOffered(t *testing.T) {
+func TestSend_InvalidLetterNeverReachesSES(t *testing.T) {
 	t.Parallel()
 	with := func(change func(*email.Letter)) email.Letter {
 		l := letter(email.KindConfirmation)
@@ -228,7 +228,7 @@ func TestALetterThatCannotBeSentIsNeverOffered(t *testing.T) {
 	require.Empty(t, sim.Messages())
 }
 
-func TestSendLeavesPendingWhatItHasNoTemplateFor(t *testing.T) {
+func TestSend_WithoutTemplateIsPending(t *testing.T) {
 	t.Parallel()
 	sim := startSim(t)
 	failed := failure(t, openAt(t, sim.URL()), t.Context(), letter("newsletter"))
@@ -238,7 +238,7 @@ func TestSendLeavesPendingWhatItHasNoTemplateFor(t *testing.T) {
 	require.Empty(t, sim.Messages())
 }
 
-func TestSettingsThatCannotWorkAreAllNamedAtStart(t *testing.T) {
+func TestOpen_NamesAllInvalidSettings(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name     string
@@ -267,15 +267,15 @@ func TestSettingsThatCannotWorkAreAllNamedAtStart(t *testing.T) {
 	}
 }
 
-func TestAMissingRegionIsAConfigurationFault(t *testing.T) {
+func TestOpen_WithoutRegion(t *testing.T) {
 	t.Parallel()
 	_, err := ses.Open(t.Context(), ses.Config{From: "shop@example.com"})
 	require.EqualError(t, err, "AWS_REGION: is required")
 }
 
-// TestAWSsOwnVariablesAreHonouredButNeverARetry is not parallel: it sets the process's
+// TestOpen_HonorsAWSVariablesExceptRetries is not parallel: it sets the process's
 // environment.
-func TestAWSsOwnVariablesAreHonouredButNeverARetry(t *testing.T) {
+func TestOpen_HonorsAWSVariablesExceptRetries(t *testing.T) {
 	sim := startSim(t)
 	t.Setenv("AWS_REGION", "eu-central-1")
 	t.Setenv("AWS_ACCESS_KEY_ID", "id")

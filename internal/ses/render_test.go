@@ -33,7 +33,7 @@ func letter(kind email.Kind) email.Letter {
 	}
 }
 
-func TestTheMailOfEachKindReadsAsBefore(t *testing.T) {
+func TestRender_EachKind(t *testing.T) {
 	t.Parallel()
 	letters := map[string]email.Letter{
 		"confirmation": letter(email.KindConfirmation),
@@ -71,7 +71,7 @@ func golden(t *testing.T, name, got string) {
 	require.Equal(t, string(want), got)
 }
 
-func TestHostileTextStaysText(t *testing.T) {
+func TestRender_HostileText(t *testing.T) {
 	t.Parallel()
 	const rtlOverride, zeroWidth = "\u202e", "\u200b"
 	tests := []struct {
@@ -103,7 +103,7 @@ func TestHostileTextStaysText(t *testing.T) {
 	}
 }
 
-// harmless holds a mail to what no input may break.
+// harmless holds an email to what no input may break.
 func harmless(t *testing.T, got ses.Rendered) {
 	t.Helper()
 	for _, tag := range []string{"<script", "<img", "<a ", "onerror=alert(1)>"} {
@@ -114,7 +114,7 @@ func harmless(t *testing.T, got ses.Rendered) {
 	require.True(t, utf8.ValidString(got.HTML+got.Text+got.Subject))
 }
 
-func TestEveryFieldOthersWriteIsCleaned(t *testing.T) {
+func TestRender_CleansEveryField(t *testing.T) {
 	t.Parallel()
 	const evil = "x\r\n\u202e<script>alert(1)</script>\x00"
 	for _, kind := range email.Kinds() {
@@ -131,7 +131,7 @@ func TestEveryFieldOthersWriteIsCleaned(t *testing.T) {
 	}
 }
 
-func TestLongInputMakesABoundedMail(t *testing.T) {
+func TestRender_BoundsLongInput(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("語", 10<<10)
 	l := letter(email.KindShipment)
@@ -156,7 +156,7 @@ func slicesOf(s string, n int) []string {
 	return all
 }
 
-func TestANameThatCouldBeALinkIsNotGreeted(t *testing.T) {
+func TestRender_OmitsNameThatCouldBeALink(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"Win at http://evil.example", "www.evil.example", "a@evil.example", "evil.example/win", " ", "Claim your prize at bad-shop.com",
 		"Win at bad-shop。com", "bitcoin:1A1z", "Go to 192.0.2.1"} {
@@ -168,7 +168,7 @@ func TestANameThatCouldBeALinkIsNotGreeted(t *testing.T) {
 	}
 }
 
-func TestAnUnknownKindHasNoMail(t *testing.T) {
+func TestRender_UnknownKind(t *testing.T) {
 	t.Parallel()
 	_, err := ses.Render(letter("../layout"))
 	require.ErrorContains(t, err, "no template")

@@ -87,7 +87,7 @@ func TestUnlink(t *testing.T) {
 	}
 }
 
-func TestUnlinkLeavesAloneWhatLinksNowhere(t *testing.T) {
+func TestUnlink_KeepsOrdinaryText(t *testing.T) {
 	t.Parallel()
 	for _, typed := range []string{
 		"USB 3.0 Hub 2.5m", "St. Ives", "P.O. Box 7", "U.S.A.", "J.R.R. Tolkien", "No.12", "1:24 Porsche 911", "10:30", "12:30:45",
@@ -104,7 +104,7 @@ func TestUnlinkLeavesAloneWhatLinksNowhere(t *testing.T) {
 	}
 }
 
-func TestUnlinkLeavesNothingToALinkifier(t *testing.T) {
+func TestUnlink_LeavesNothingToALinkifier(t *testing.T) {
 	t.Parallel()
 	parts := rapid.SampledFrom([]string{
 		"bad-shop", "www", "com", "co", "uk", "example", "xn--p1ai", "рф", "テスト", "ä", "a", "1", "192", "fe80", "http", "https", "mailto", "ftp", "bitcoin",
@@ -117,7 +117,7 @@ func TestUnlinkLeavesNothingToALinkifier(t *testing.T) {
 	})
 }
 
-func TestGreetingKeepsAnOrdinaryName(t *testing.T) {
+func TestRender_GreetsOrdinaryNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"Dr Jane Doe", "J. R. R. Tolkien", "Herr Dr. Müller-Lüdenscheidt jr.", "María José O'Neil", "李小龙"} {
 		l := letter(email.KindConfirmation)
