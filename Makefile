@@ -1,4 +1,4 @@
-# One entry for people and CI alike. `make help` lists the targets; `make check` is everything a change has to pass.
+# The same targets for people and CI. `make help` lists them; `make check` is everything a change has to pass.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -10,7 +10,7 @@ LINT := go tool -modfile=dev/tools/lint/go.mod
 MODULES := . dev/tools dev/tools/lint
 PKG ?= ./...
 FUZZTIME ?= 30s
-# A test binary that hangs shows its goroutines well before CI gives up on it.
+# A test binary that hangs prints its goroutines well before CI stops it.
 TEST_TIMEOUT ?= 20m
 # Integration tests start servers of their own: as many packages at once as there are processors is enough for them.
 TESTFLAGS ?=
@@ -44,7 +44,7 @@ temporal: ## Build the Temporal CLI into .local/bin unless there is one on the P
 packages: ## Install the Debian packages that the tests need, or name them
 	@dev/packages/packages.sh
 
-# All tests need all packages. Some tests need what they need.
+# All Debian packages are installed only if all tests run.
 WHOLE := $(if $(filter ./...,$(PKG)),packages)
 
 .PHONY: test
@@ -74,7 +74,7 @@ fidelity: ## Compare kurrentsim with what a real KurrentDB did: make fidelity AR
 	@$(BIN)/fidelity --kurrentsim $(BIN)/kurrentsim $(ARGS)
 
 .PHONY: bench-store
-bench-store: ## Measure kurrentsim beside a bare gRPC server of the same sizes
+bench-store: ## Compare kurrentsim's speed with that of a bare gRPC server, for the same sizes
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./dev/kurrentsim/cmd/kurrentsim
 
 .PHONY: bench
@@ -87,7 +87,7 @@ chaos-bin:
 	@go build -tags failpoint -o $(CHAOS)/bin/ ./worker ./starter ./publisher ./projector ./api ./orderflow ./dev/kurrentsim/cmd/kurrentsim ./dev/sessim/cmd/sessim ./dev/checker ./dev/chaos
 
 .PHONY: chaos
-chaos: temporal chaos-bin ## Break everything for a while and judge what became of the orders: make chaos MINUTES=10 SEED=
+chaos: temporal chaos-bin ## Inject faults for a while and check what became of the orders: make chaos MINUTES=10 SEED=
 	$(CHAOS)/bin/chaos --bin $(CHAOS)/bin --minutes $(MINUTES) --crashes $(CRASHES) $(if $(SEED),--seed $(SEED))
 
 .PHONY: checker-selftest
@@ -112,7 +112,7 @@ lint: ## Run the linters, the import rules among them
 	$(LINT) golangci-lint run
 
 .PHONY: workflowcheck
-workflowcheck: ## Look for what a workflow must not do because a replay would do it differently
+workflowcheck: ## Find code in workflows that a replay would execute differently
 	$(LINT) workflowcheck -config workflowcheck.yaml ./...
 
 .PHONY: language
@@ -156,8 +156,8 @@ real: temporal chaos-bin ## Check any KurrentDB that runs already: make real KUR
 chaos-minute:
 	@$(MAKE) --no-print-directory chaos MINUTES=1
 
-# One after the other: what measures whether everything comes to rest in time wants the machine to itself. CONTRIBUTING.md has
-# what each part may cost.
+# One after the other, because some parts measure durations and need the machine to themselves. CONTRIBUTING.md lists what
+# each part may cost.
 CHECKS := fmt-check vet lint language workflowcheck vuln tidy-check module-check conformance node-client fidelity race chaos-minute
 .PHONY: check
 check: packages ## Everything a change has to pass, with the time that each part takes
