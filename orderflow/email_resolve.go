@@ -144,8 +144,8 @@ func (o resolveOptions) resolution(cmd *cobra.Command, args []string) (resolutio
 		one = config.Invalid("arguments", "exactly one of --sent, --failed and --resend is needed")
 	}
 	many := o.bulk.used(cmd)
-	if r.messageID != "" && (r.decision != email.ResolutionSent || len(r.messageID) > 256 || many) {
-		id = config.Invalid("--message-id", "goes with --sent and one email, and has at most 256 bytes")
+	if r.messageID != "" && (r.decision != email.ResolutionSent || len(r.messageID) > email.MaxMessageID || many) {
+		id = config.Invalid("--message-id", "goes with --sent and one email, and has at most %d bytes", email.MaxMessageID)
 	}
 	switch {
 	case many && len(args) > 0:

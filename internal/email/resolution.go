@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// MaxMessageID is the maximum length in bytes of a provider's message id in the ledger.
+const MaxMessageID = 256
+
 // Resolution is an operator's decision about an email that cannot proceed without one.
 type Resolution string
 
@@ -45,7 +48,7 @@ type Decision struct {
 	OrderID    string
 	Kind       Kind
 	Resolution Resolution
-	MessageID  string // the provider's, only with ResolutionSent, and at most 256 bytes; may be empty
+	MessageID  string // the provider's, only with ResolutionSent, at most MaxMessageID bytes; may be empty
 	Only       Status // resolve it only from this status, or if it is already resolved this way; empty: from any allowed status
 }
 

@@ -13,9 +13,6 @@ import (
 	"orderflow/internal/fulfillment"
 )
 
-// maxMessageID is the maximum length in bytes of a message id in the ledger.
-const maxMessageID = 256
-
 // ListEmails returns the emails that match a filter, those longest in their state first,
 // and reports whether there are more than its limit. An attempt whose lease has ended is
 // listed as unknown, even before anything claims it again.
@@ -51,14 +48,6 @@ func (l *EmailLedger) CountUnsettledEmails(ctx context.Context) (pending, unknow
 	defer cancel()
 	err = l.pool.db.QueryRow(ctx, countUnsettled).Scan(&pending, &unknown)
 	return pending, unknown, describe("count emails", err)
-}
-
-// optionalTime returns nil for the zero time.
-func optionalTime(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 // ResolveEmail records an operator's decision about an email and returns the row after
@@ -101,7 +90,7 @@ const opResolve = "resolve email"
 // lock, and returns the row after them.
 func (l *EmailLedger) readResolvable(ctx context.Context, d email.Decision, changes ...string) (resolvable, error) {
 	from, to := d.Resolution.Transition()
-	if from == nil || len(d.MessageID) > maxMessageID || d.MessageID != "" && d.Resolution != email.ResolutionSent {
+	if from == nil || len(d.MessageID) > email.MaxMessageID || d.MessageID != "" && d.Resolution != email.ResolutionSent {
 		return resolvable{}, &Error{Op: opResolve, Code: "resolution", kind: fulfillment.ErrInvalid}
 	}
 	from = slices.DeleteFunc(from, func(status email.Status) bool { return !d.Allows(status) })

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -219,6 +220,14 @@ func optional(text string) *string {
 		return nil
 	}
 	return &text
+}
+
+// optionalTime returns nil, which is stored as NULL, for the zero time.
+func optionalTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 func storableTexts(texts []string) []string {

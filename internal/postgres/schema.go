@@ -67,10 +67,13 @@ func (p *Pool) Dependency() ops.Dependency {
 	return ops.Dependency{Name: "postgres", Check: p.CheckSchema, MayPass: mayPass}
 }
 
-// schemaVersion returns how many migrations have run.
-func schemaVersion(ctx context.Context, db interface {
+// rowQuerier is the pool, a connection of it, or a transaction.
+type rowQuerier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}) (version int, err error) {
+}
+
+// schemaVersion returns how many migrations have run.
+func schemaVersion(ctx context.Context, db rowQuerier) (version int, err error) {
 	err = db.QueryRow(ctx, selectVersion).Scan(&version)
 	return version, err
 }

@@ -68,14 +68,17 @@ const finishRebuild = `SELECT projector_rebuild_finish($1, $2)`
 func (v *CustomerView) Position(ctx context.Context, p Projection) (ViewPosition, error) {
 	ctx, cancel := v.pool.withDeadline(ctx)
 	defer cancel()
-	var position ViewPosition
-	var eventAt *time.Time
-	err := v.pool.db.QueryRow(ctx, selectPosition, p).
-		Scan(&position.Commit, &position.Prepare, &eventAt)
-	if eventAt != nil {
-		position.EventAt = *eventAt
-	}
+	position, err := readPosition(ctx, v.pool.db, p)
 	return position, describe("read the view's position", err)
+}
+
+func readPosition(ctx context.Context, db rowQuerier, p Projection) (at ViewPosition, err error) {
+	var eventAt *time.Time // null before the first event
+	err = db.QueryRow(ctx, selectPosition, p).Scan(&at.Commit, &at.Prepare, &eventAt)
+	if eventAt != nil {
+		at.EventAt = *eventAt
+	}
+	return at, err
 }
 
 // Project applies changes to a view: it loads the rows that they affect, applies the
@@ -108,7 +111,7 @@ func (v *CustomerView) Project(ctx context.Context, p Projection, from, to ViewP
 // transaction ends.
 func movePosition(ctx context.Context, tx pgx.Tx, p Projection, from, to ViewPosition) error {
 	moved, err := tx.Exec(ctx, updatePosition,
-		p, from.Commit, from.Prepare, to.Commit, to.Prepare, nullTime(to.EventAt))
+		p, from.Commit, from.Prepare, to.Commit, to.Prepare, optionalTime(to.EventAt))
 	if err == nil && moved.RowsAffected() == 0 {
 		err = ErrPositionMoved
 	}
@@ -133,13 +136,6 @@ func (v *CustomerView) rebuildStep(ctx context.Context, op, statement string, ar
 	defer cancel()
 	_, err := v.pool.db.Exec(ctx, statement, arguments...)
 	return describe(op, err)
-}
-
-func nullTime(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 // viewTables inserts the names of a view's tables into a statement, because names cannot

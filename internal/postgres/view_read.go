@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -69,7 +68,7 @@ func (v *CustomerView) FindOrder(ctx context.Context, orderID string) (found Vie
 		if found.Mails, err = pgx.CollectRows(mails, pgx.RowToStructByPos[email.Delivery]); err != nil {
 			return err
 		}
-		found.Position, err = viewPosition(ctx, tx)
+		found.Position, err = readPosition(ctx, tx, ProjectionLive)
 		return err
 	})
 	return found, err
@@ -111,16 +110,6 @@ func findCustomer(ctx context.Context, tx pgx.Tx, customerID string, recent int)
 	if found.Recent, err = pgx.CollectRows(newest, scanViewOrder); err != nil {
 		return found, err
 	}
-	found.Position, err = viewPosition(ctx, tx)
+	found.Position, err = readPosition(ctx, tx, ProjectionLive)
 	return found, err
-}
-
-func viewPosition(ctx context.Context, tx pgx.Tx) (at ViewPosition, err error) {
-	var eventAt *time.Time // null before the first event
-	err = tx.QueryRow(ctx, selectPosition, ProjectionLive).
-		Scan(&at.Commit, &at.Prepare, &eventAt)
-	if eventAt != nil {
-		at.EventAt = *eventAt
-	}
-	return at, err
 }

@@ -145,7 +145,7 @@ func (c *orderColumns) add(o *view.Order) {
 	c.total, c.currency = append(c.total, o.Total.Minor), append(c.currency, currencyOf(o.Total))
 	c.credit = append(c.credit, string(o.Credit))
 	c.carrier, c.tracking = append(c.carrier, o.Carrier), append(c.tracking, o.TrackingNumber)
-	c.placedAt, c.updatedAt = append(c.placedAt, nullTime(o.PlacedAt)), append(c.updatedAt, o.UpdatedAt)
+	c.placedAt, c.updatedAt = append(c.placedAt, optionalTime(o.PlacedAt)), append(c.updatedAt, o.UpdatedAt)
 	c.orderRevision, c.creditRevision = append(c.orderRevision, o.OrderRevision), append(c.creditRevision, o.CreditRevision)
 	c.fulfillmentRevision = append(c.fulfillmentRevision, o.FulfillmentRevision)
 }
