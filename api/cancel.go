@@ -57,7 +57,7 @@ func (a *api) cancelOrder(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !order.ValidCode(request.Reason) {
-		return badField("reason", "must be a code of 1 to 64 of [A-Za-z0-9._-]")
+		return badField("reason", order.ErrInvalidCode.Error())
 	}
 	state, err := a.update(r.Context(), id, request)
 	switch {

@@ -13,20 +13,20 @@ import (
 // describeOrderEvent describes an event of an order's own stream. It includes no personal
 // data from the event's body. It returns false for events of other programs.
 func describeOrderEvent(e kurrent.Event) (timelineEntry, bool) {
-	switch e.Type {
-	case order.TypePlaced, order.TypePlacedAlias:
+	switch {
+	case order.IsPlaced(e.Type):
 		placed, err := order.DecodePlaced(e.Stream, e.ContentType, e.Data)
 		if err != nil {
 			return timelineEntry{What: "Undecodable order", Detail: err.Error(), Tone: "warn"}, true
 		}
 		return timelineEntry{What: "Order placed", Detail: placed.Total.String()}, true
-	case order.TypePaid:
+	case e.Type == order.TypePaid:
 		paid, err := order.DecodePaid(e.Stream, e.ContentType, e.Data)
 		if err != nil {
 			return timelineEntry{What: "Undecodable payment", Detail: err.Error(), Tone: "warn"}, true
 		}
 		return timelineEntry{What: "Payment received", Detail: paid.Amount.String(), Tone: "good"}, true
-	case order.TypeCancellationRequested:
+	case e.Type == order.TypeCancellationRequested:
 		request, err := order.DecodeCancellation(e.Stream, e.ContentType, e.Data)
 		if err != nil {
 			return timelineEntry{What: "Undecodable cancellation request", Detail: err.Error(), Tone: "warn"}, true

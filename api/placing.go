@@ -178,7 +178,7 @@ func end(ctx context.Context, streams orderStreams, stream string) (kurrent.Expe
 	expected := kurrent.NoStream()
 	err := streams.ReadStream(ctx, stream, 0, maxEvents, func(e kurrent.Event) error {
 		expected = kurrent.At(e.Revision)
-		if e.Type != order.TypePlaced && e.Type != order.TypePlacedAlias {
+		if !order.IsPlaced(e.Type) {
 			return nil
 		}
 		if _, err := order.DecodePlaced(e.Stream, e.ContentType, e.Data); err == nil {

@@ -61,3 +61,8 @@ func (in Input) validate() error {
 	}
 	return nil
 }
+
+// invalidInput returns the error that a workflow with an invalid input fails with.
+func invalidInput(err error) error {
+	return temporal.NewNonRetryableApplicationError(err.Error(), "INVALID_INPUT", nil)
+}

@@ -85,7 +85,7 @@ func checkCode(field, value string) error {
 	case value == "":
 		return fmt.Errorf("%s: must not be empty", field)
 	case !order.ValidCode(value):
-		return fmt.Errorf("%s: must be 1 to 64 of [A-Za-z0-9._-]", field)
+		return fmt.Errorf("%s: %w", field, order.ErrInvalidCode)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
@@ -35,10 +34,10 @@ func (in RestoreInput) Summary() string {
 // events, or the row itself, are final in another status.
 func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillment, error) {
 	if err := in.validate(); err != nil {
-		return nil, temporal.NewNonRetryableApplicationError(err.Error(), "INVALID_INPUT", nil)
+		return nil, invalidInput(err)
 	}
 	if !fulfillment.ValidStatus(in.State.Status) {
-		return nil, temporal.NewNonRetryableApplicationError("state: must be fulfilling or final", "INVALID_INPUT", nil)
+		return nil, invalidInput(errors.New("state: must be fulfilling or final"))
 	}
 	var do *activities.Activities
 	var row activities.Fulfillment

@@ -3,7 +3,6 @@ package workflows
 import (
 	"errors"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
@@ -25,7 +24,7 @@ type SettlementInput struct {
 // the activity makes that decision.
 func OrderSettlement(ctx workflow.Context, in SettlementInput) (*activities.Settlement, error) {
 	if !order.ValidID(in.OrderID) || in.Source.Stream != in.OrderID {
-		return nil, temporal.NewNonRetryableApplicationError("orderId: must be the stream's order id", "INVALID_INPUT", nil)
+		return nil, invalidInput(errors.New("orderId: must be the stream's order id"))
 	}
 	var do *activities.Activities
 	var settlement activities.Settlement

@@ -11,6 +11,9 @@ const (
 	TypeCancellationRequested = "order-cancellation-requested"
 )
 
+// IsPlaced reports whether an event of this type places an order.
+func IsPlaced(eventType string) bool { return eventType == TypePlaced || eventType == TypePlacedAlias }
+
 // MaxEventBytes is the longest body of an event that is decoded.
 const MaxEventBytes = 256 << 10
 

@@ -1,5 +1,11 @@
 package order
 
+import "errors"
+
+// ErrInvalidCode is the error for a code that ValidCode refuses. Its text is the rule: the
+// caller puts the name of the code in front.
+var ErrInvalidCode = errors.New("must be 1 to 64 of [A-Za-z0-9._-]")
+
 type wirePaid struct {
 	OrderID   *string `json:"orderId"`
 	PaymentID *string `json:"paymentId"`
@@ -74,7 +80,7 @@ func (c *checker) code(path, code string) string {
 	case code == "":
 		c.addFault(path, "is missing")
 	case !ValidCode(code):
-		c.addFault(path, "must be 1 to 64 of [A-Za-z0-9._-]")
+		c.addFault(path, ErrInvalidCode.Error())
 	}
 	return code
 }

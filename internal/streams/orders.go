@@ -118,7 +118,7 @@ func (o Orders) findPlaced(ctx context.Context, stream string) (storedOrder, err
 func scanPlaced(ctx context.Context, on reader, stream string) (found storedOrder, err error) {
 	var firstInvalid error // of the first event that cannot be decoded
 	err = on.ReadStream(ctx, stream, 0, maxOrderEvents, func(event kurrent.Event) (err error) {
-		if event.Type != order.TypePlaced && event.Type != order.TypePlacedAlias {
+		if !order.IsPlaced(event.Type) {
 			return nil
 		}
 		if found.order, err = decodePlaced(event); err != nil {

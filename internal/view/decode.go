@@ -50,7 +50,7 @@ func Decode(e Event) (Change, bool) {
 }
 
 func (c Change) order(e Event) (Change, bool) {
-	if e.Type != order.TypePlaced && e.Type != order.TypePlacedAlias {
+	if !order.IsPlaced(e.Type) {
 		return c, false
 	}
 	placed, err := order.DecodePlaced(e.Stream, e.ContentType, e.Data)
