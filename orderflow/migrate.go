@@ -1,17 +1,10 @@
 package main
 
 import (
-	"context"
-	"fmt"
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"orderflow/internal/postgres"
 )
-
-// migrateTimeout bounds the wait for another migration and the run of this one.
-const migrateTimeout = 5 * time.Minute
 
 func (c *cli) migrate() *cobra.Command {
 	return &cobra.Command{
@@ -21,12 +14,7 @@ func (c *cli) migrate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), migrateTimeout)
-			defer cancel()
-			if err := postgres.Migrate(ctx, s.URL, s.Logger(c.stderr)); err != nil {
-				return fmt.Errorf("migrate: %w", err)
-			}
-			return nil
+			return postgres.Migrate(cmd.Context(), s.URL, s.Logger(c.stderr))
 		},
 	}
 }
