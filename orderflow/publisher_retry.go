@@ -41,16 +41,9 @@ func (c *cli) retryPublishing() *cobra.Command {
 	return cmd
 }
 
-// retrySettings are the settings of `publisher retry`.
-type retrySettings struct {
-	config.Log
-	config.KurrentDB
-	config.Postgres
-}
-
 // openRetrier opens both stores. The caller closes them.
 func (c *cli) openRetrier(ctx context.Context, others error) (retrier, error) {
-	s, invalid := settings[retrySettings](c, others)
+	s, invalid := settings[storesSettings](c, others)
 	logger := s.Logger(c.stderr)
 	events, eventsErr := c.openEvents(s.KurrentDB, logger)
 	pool, poolErr := openPublisherPool(ctx, s.Postgres, false, logger)

@@ -20,7 +20,14 @@ const callTimeout = 10 * time.Second
 // databaseSettings are the settings of commands that need only PostgreSQL.
 type databaseSettings struct {
 	config.Log
-	URL string `env:"POSTGRES_URL,required"`
+	config.Postgres
+}
+
+// storesSettings are the settings of commands that need KurrentDB and PostgreSQL.
+type storesSettings struct {
+	config.Log
+	config.KurrentDB
+	config.Postgres
 }
 
 // openDatabase connects to the database and checks its schema. others are faults of the

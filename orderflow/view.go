@@ -11,13 +11,6 @@ import (
 	"orderflow/internal/projection"
 )
 
-// viewSettings are the settings of a rebuild.
-type viewSettings struct {
-	config.Log
-	config.KurrentDB
-	config.Postgres
-}
-
 func (c *cli) rebuildView() *cobra.Command {
 	return &cobra.Command{
 		Use: "rebuild", Short: "build a new view alongside the one in use, and replace it", Args: c.takes(),
@@ -26,7 +19,7 @@ func (c *cli) rebuildView() *cobra.Command {
 }
 
 func (c *cli) rebuild(ctx context.Context) error {
-	s, invalid := settings[viewSettings](c)
+	s, invalid := settings[storesSettings](c)
 	logger := s.Logger(c.stderr)
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: projection.CallTimeout,

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,10 +31,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 
 // gauges show the publisher's lag and the orders it set aside. They query PostgreSQL, so
 // every replica reports the same values and a restart does not change them.
-type gauges struct {
-	*publisher
-	logger *slog.Logger
-}
+type gauges struct{ *publisher }
 
 // scrapeTimeout bounds the queries of one scrape.
 const scrapeTimeout = 2 * time.Second

@@ -306,7 +306,7 @@ func (r *running) lagNow() time.Duration {
 // gatherGauges returns the gauges as a scrape sees them.
 func gatherGauges(t require.TestingT, r *running) map[string]float64 {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(gauges{r.publisher, r.logger})
+	registry.MustRegister(gauges{r.publisher})
 	families, err := registry.Gather()
 	require.NoError(t, err)
 	values := map[string]float64{}
