@@ -3,8 +3,9 @@
 // sends one of its emails, OrderRepair compensates an order whose workflow was lost, and
 // OrderRestore restores a lost row. It owns their inputs, messages and activity options.
 // The code is deterministic: every effect is an activity of package activities, and
-// settings reach a workflow only as an activity's result. Package starter starts the
-// workflows.
+// settings reach a workflow only as an activity's result. Workflows are started by
+// internal/routes for the starter, by internal/reconcile, and by orderflow's `email
+// resolve`.
 //
 // Two rules hold for everything here. Histories are kept and shown to operators, so
 // inputs, messages, results, summaries and search attributes hold ids, codes and amounts,
@@ -16,8 +17,9 @@
 // # An order from start to end
 //
 //  1. [OrderFulfillment] (order_fulfillment.go) is started with an [Input], once per
-//     order. newOrderRun (order_run.go) first registers the order's messages
-//     (handlers.go), so that none arrives without a handler, and adds the compensations.
+//     order. newOrderRun (order_run.go) adds the compensations, resumes the state of an
+//     earlier run, and registers the order's messages (handlers.go) before anything
+//     blocks, so that none arrives without a handler.
 //  2. obtainCredit (credit.go) reserves the total on the customer's account. If the
 //     account holds the order, hold waits for [ApproveCredit] or [DeclineCredit] until
 //     the hold expires. An order that gets no credit is closed as rejected by refuse.
@@ -26,9 +28,9 @@
 //     background.
 //  4. waitForShipment waits for [RecordShipment], for weeks if need be.
 //  5. ship closes the row as shipped, and applyRow sends the shipment email.
-//  6. finish waits a limited time for the emails and hands over those that are left
-//     (email_sends.go), and closeMessages (handlers.go) responds to the last messages.
-//     result returns the order's state.
+//  6. finish hands over the emails that are left, waits a limited time for those being
+//     sent (email_sends.go), and closeMessages (handlers.go) responds to the last
+//     messages. result returns the order's state.
 //
 // Every activity of these steps is retried by stepper (steps.go) in rounds. After a
 // failed round the order shows the step in the search attribute OrderStuck. policies.go
@@ -37,9 +39,9 @@
 // # Messages, cancellation and compensation
 //
 // A message is both a signal and an update. decodeMessage (messages.go) reads it
-// strictly, its check decides by the order's phase whether it is accepted, and its take
-// applies it (decisions.go). [CancelOrder] and Temporal's own cancellation cancel the
-// context of the steps 2 to 4. The step that runs then ends with an error, as it does
+// strictly, its check decides by the order's phase whether it is accepted, and its
+// accept applies it (decisions.go). [CancelOrder] and Temporal's own cancellation cancel
+// the context of the steps 2 to 4. The step that runs then ends with an error, as it does
 // after an error that must not be retried. classifyFailure (undo.go) turns it into a
 // reason, and undo runs the compensations in reverse on a disconnected context: it closes
 // the row as canceled, and then releases the credit. From step 5 on nothing is

@@ -4,9 +4,9 @@
 //
 // The package runs the process around the parts: listeners, the gRPC server's settings,
 // health, start and stop. The parts are journal (the file), store (streams and their
-// rules), subscription (the rules of persistent subscriptions), groups (running them),
-// users (who may log in), access (who may do what), rpc (the wire) and web (the stream
-// browser). Each can be read independently.
+// rules), metadata (of streams), subscription (the rules of persistent subscriptions),
+// groups (running them), users (who may log in), access (who may do what), rpc (the wire)
+// and web (the stream browser). Each can be read independently.
 //
 // # From an append to a delivery
 //
