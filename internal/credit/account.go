@@ -2,7 +2,6 @@ package credit
 
 import (
 	"errors"
-	"maps"
 	"strings"
 
 	"orderflow/internal/order"
@@ -44,14 +43,6 @@ type Account struct {
 // NewAccount returns the account of a customer without any events.
 func NewAccount(customerID string) *Account {
 	return &Account{customerID: customerID, orders: map[string]Decision{}, approved: map[string]struct{}{}}
-}
-
-// Clone returns an independent copy. It copies every order's decision.
-func (a *Account) Clone() *Account {
-	clone := *a
-	clone.orders = maps.Clone(a.orders)
-	clone.approved = maps.Clone(a.approved)
-	return &clone
 }
 
 // CustomerID returns the id of the account's customer.

@@ -44,17 +44,6 @@ func TestAccount_NotOpened(t *testing.T) {
 	require.Zero(t, account.Reserved())
 }
 
-func TestAccount_Clone(t *testing.T) {
-	t.Parallel()
-	history := events(opened(t, "USD100.00"), exceeded(t, "order-1", "USD200.00", "USD100.00", true), approved(t, "order-1", "USD200.00"))
-	account := given(t, history...)
-	clone := account.Clone()
-	require.Equal(t, account, clone)
-	require.NoError(t, clone.Apply(released(t, "order-1", "USD200.00", "paid")))
-	require.NoError(t, clone.Apply(reserved(t, "order-2", "USD1.00")))
-	require.Equal(t, given(t, history...), account)
-}
-
 func TestApply_ImpossibleHistory(t *testing.T) {
 	t.Parallel()
 	account := opened(t, "USD100.00")

@@ -58,9 +58,6 @@ func (e *Error) Unwrap() []error {
 	return []error{e.kind, e.cause}
 }
 
-// Retryable reports whether the same call can succeed later.
-func (e *Error) Retryable() bool { return !errors.Is(e.kind, fulfillment.ErrInvalid) }
-
 // Blocked reports whether retries are useless until an operator has changed something: a
 // grant, a migration, a database or a role that is missing, or the configuration of a
 // connection pooler.

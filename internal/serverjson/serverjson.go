@@ -14,11 +14,8 @@ import (
 	"fmt"
 )
 
-// MaxDepth is how many levels of objects and arrays the server accepts.
-const MaxDepth = 64
-
-// ErrEmpty is returned for an event without data.
-var ErrEmpty = errors.New("its data is empty")
+// maxDepth is how many levels of objects and arrays the server accepts.
+const maxDepth = 64
 
 // SyntaxError is the position where data stops being JSON to the server. It quotes
 // nothing from the data.
@@ -31,11 +28,11 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("its data is not JSON: %s at byte %d", e.Reason, e.Offset)
 }
 
-// Check returns nil if the server can read data as JSON, and otherwise ErrEmpty or a
-// *SyntaxError.
+// Check returns nil if the server can read data as JSON, and otherwise why not. The
+// error is a *SyntaxError unless data is empty.
 func Check(data []byte) error {
 	if len(data) == 0 {
-		return ErrEmpty
+		return errors.New("its data is empty")
 	}
 	s := scanner{data: data}
 	if err := s.document(); err != nil {
@@ -151,7 +148,7 @@ func (s *scanner) value() error {
 }
 
 func (s *scanner) descend(closing byte) error {
-	if len(s.open) == MaxDepth {
+	if len(s.open) == maxDepth {
 		return s.fault("nested too deeply")
 	}
 	s.open = append(s.open, closing)

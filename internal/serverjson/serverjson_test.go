@@ -11,6 +11,9 @@ import (
 	"orderflow/internal/serverjson"
 )
 
+// maxDepth is how many levels the server accepts.
+const maxDepth = 64
+
 func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
 
 func TestCheck(t *testing.T) {
@@ -24,7 +27,7 @@ func TestCheck(t *testing.T) {
 		"half a surrogate pair":            `"\ud800"`,
 		"comments":                         "/* a */ {\"a\": // b\r\n 1 /*/ c */ } // d",
 		"a comment after a trailing comma": "[1, /* a */ ]",
-		"the deepest nesting":              nested(serverjson.MaxDepth),
+		"the deepest nesting":              nested(maxDepth),
 		"a negative number":                "[-0, -1.5E-3]",
 	} {
 		t.Run("accepts "+name, func(t *testing.T) {
@@ -63,7 +66,7 @@ func TestCheck(t *testing.T) {
 		"an open comment":            {"1 /* a", "it ends too early at byte 6"},
 		"half a comment":             {"1 / 2", "missing value at byte 2"},
 		"a line separator":           {"1 // a\u2028", "line separator in a comment at byte 6"},
-		"nesting that is too deep":   {nested(serverjson.MaxDepth + 1), "nested too deeply at byte 64"},
+		"nesting that is too deep":   {nested(maxDepth + 1), "nested too deeply at byte 64"},
 		"a zero byte":                {"1\x00", "data after the value at byte 1"},
 	} {
 		t.Run("rejects "+name, func(t *testing.T) {
@@ -80,7 +83,7 @@ func FuzzCheck(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		err := serverjson.Check(data)
-		if json.Valid(data) && bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) <= serverjson.MaxDepth {
+		if json.Valid(data) && bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) <= maxDepth {
 			require.NoError(t, err)
 		}
 	})

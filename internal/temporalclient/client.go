@@ -25,8 +25,8 @@ import (
 	"orderflow/internal/ops"
 )
 
-// CheckTimeout bounds one check that the server responds.
-const CheckTimeout = 5 * time.Second
+// checkTimeout bounds one check that the server responds.
+const checkTimeout = 5 * time.Second
 
 // Options returns the client's options from the environment. It returns a *config.Error
 // if a profile or certificate cannot be used.
@@ -126,11 +126,11 @@ func Verify(c client.Client, namespace string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		err := Check(c)(ctx)
 		if err == nil {
-			if err = describeNamespace(ctx, c, namespace); !RefusesCredentials(err) {
+			if err = describeNamespace(ctx, c, namespace); !refusesCredentials(err) {
 				return nil
 			}
 		}
-		if RefusesCredentials(err) {
+		if refusesCredentials(err) {
 			return config.Invalid("TEMPORAL_*", "the server refuses the credentials for namespace %s: %v", namespace, err)
 		}
 		return err
@@ -151,7 +151,7 @@ func mayPass(err error) bool {
 // Check returns a check that the server responds.
 func Check(c client.Client) func(context.Context) error {
 	return func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		defer cancel()
 		_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
 		return err

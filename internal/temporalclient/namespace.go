@@ -70,7 +70,7 @@ func (e *AttributesError) Repair() string {
 // whose values do not matter. It returns an *AttributesError if any is missing or has
 // another type. Otherwise it wraps the server's error, such as
 // *serviceerror.NamespaceNotFound or *serviceerror.PermissionDenied. Each call it makes
-// is bounded by CheckTimeout.
+// is bounded by checkTimeout.
 //
 // It needs only the right to read the namespace. The workflow service's
 // GetSearchAttributes is no alternative: it needs a right to the whole cluster, does not
@@ -103,7 +103,7 @@ func CheckNamespace(ctx context.Context, s Services, namespace string, want temp
 }
 
 func describeNamespace(ctx context.Context, s Services, namespace string) error {
-	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	_, err := s.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
 	if err != nil {
@@ -115,7 +115,7 @@ func describeNamespace(ctx context.Context, s Services, namespace string) error 
 type attributeTypes = map[string]enums.IndexedValueType
 
 func listAttributes(ctx context.Context, s Services, namespace string) (attributeTypes, error) {
-	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	list, err := s.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	return list.GetCustomAttributes(), err
@@ -139,7 +139,7 @@ func probeAttributes(ctx context.Context, s Services, namespace string, want tem
 // probeAttribute counts by a workflow id that no order has, so the store reads an index
 // and no rows. It returns InvalidArgument if the namespace does not know the attribute.
 func probeAttribute(ctx context.Context, s Services, namespace, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	_, err := s.WorkflowService().CountWorkflowExecutions(ctx, &workflowservice.CountWorkflowExecutionsRequest{
 		Namespace: namespace, Query: fmt.Sprintf("WorkflowId = 'orderflow-check' AND `%s` IS NULL", name),

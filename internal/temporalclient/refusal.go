@@ -8,9 +8,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// RefusesCredentials reports whether err means that the server refuses the caller, or
+// refusesCredentials reports whether err means that the server refuses the caller, or
 // does not know it.
-func RefusesCredentials(err error) bool {
+func refusesCredentials(err error) bool {
 	var denied *serviceerror.PermissionDenied
 	return errors.As(err, &denied) || code(err) == codes.Unauthenticated || code(err) == codes.PermissionDenied
 }
@@ -21,7 +21,7 @@ func RefusesCredentials(err error) bool {
 func NeedsOperator(err error) bool {
 	var notFound *serviceerror.NamespaceNotFound
 	var missing *AttributesError
-	return RefusesCredentials(err) || errors.As(err, &notFound) || errors.As(err, &missing)
+	return refusesCredentials(err) || errors.As(err, &notFound) || errors.As(err, &missing)
 }
 
 // IsOutage reports whether the server cannot do something at the moment, so that the call
