@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
 )
@@ -109,4 +113,25 @@ func (a *Activities) RestoreFulfillment(ctx context.Context, in RestoreFulfillme
 		return Fulfillment{}, classifyError(ctx, fmt.Errorf("restore fulfillment: %w", err))
 	}
 	return stored(row), nil
+}
+
+// OrderIsOpenInput identifies an order.
+type OrderIsOpenInput struct {
+	OrderID string `json:"orderId"`
+}
+
+// OrderIsOpen reports whether the order has an open workflow. If so, that workflow is
+// responsible for the order. OrderIsOpen describes the newest run instead of listing
+// workflows, because the list lags behind.
+func (a *Activities) OrderIsOpen(ctx context.Context, in OrderIsOpenInput) (bool, error) {
+	description, err := activity.GetClient(ctx).DescribeWorkflow(ctx, in.OrderID, "")
+	var notFound *serviceerror.NotFound
+	switch {
+	case errors.As(err, &notFound):
+		return false, nil
+	case err != nil:
+		return false, classifyError(ctx, fmt.Errorf("look for the order's workflow: %w", err))
+	}
+	status := description.RawResponse.GetWorkflowExecutionInfo().GetStatus()
+	return status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING || status == enums.WORKFLOW_EXECUTION_STATUS_PAUSED, nil
 }

@@ -2,14 +2,18 @@ package main
 
 import (
 	"context"
+	_ "embed" // for the OpenAPI document
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Limits of one request, and of the number of requests in flight. Requests beyond
@@ -76,8 +80,8 @@ func (a *api) handler() http.Handler {
 	return a.instrument(a.limitConcurrency(a.authenticated(crossOrigin.Handler(a.rejectInvalidPath(a.routed(mux))))))
 }
 
-// rejectInvalidPath responds with 404 to a path that is not valid text. No store accepts such an
-// id.
+// rejectInvalidPath responds with 404 to a path that is not valid text. No store accepts
+// such an id.
 func (a *api) rejectInvalidPath(next http.Handler) http.Handler {
 	unknown := a.deny(notFound("there is no such path"))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -122,3 +126,26 @@ type discardWriter struct{ header http.Header }
 func (w *discardWriter) Header() http.Header         { return w.header }
 func (w *discardWriter) WriteHeader(int)             {}
 func (w *discardWriter) Write(p []byte) (int, error) { return len(p), nil }
+
+// newRequestMeter returns an observer that records the duration of requests by route and
+// status. The route is empty if no route matched.
+func newRequestMeter(registry prometheus.Registerer) observer {
+	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "orderflow_api_request_seconds", Help: "Time that requests took, by route and status.",
+		Buckets: []float64{.005, .02, .1, .5, 2, 5, 15},
+	}, []string{"route", "status"})
+	registry.MustRegister(seconds)
+	return func(route string, status int, took time.Duration) {
+		seconds.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
+	}
+}
+
+//go:embed openapi.yaml
+var document []byte
+
+// getDocument serves the OpenAPI document.
+func getDocument(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, _ = w.Write(document) // the client may have disconnected
+	return nil
+}

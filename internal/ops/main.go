@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"orderflow/internal/config"
@@ -43,4 +44,14 @@ func (p Program) call(ctx context.Context, args, environ []string, stdout, stder
 	}
 	_, err := io.WriteString(stdout, text)
 	return err
+}
+
+// Version returns the version of the module that the binary was built from, and the Go
+// release that built it.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok { // built without modules
+		return "unknown"
+	}
+	return info.Main.Version + " " + info.GoVersion
 }
