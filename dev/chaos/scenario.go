@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"orderflow/dev/chaos/internal/fault"
@@ -34,59 +35,80 @@ type scenario struct {
 	apis           int
 }
 
+// scenarios returns all scenarios, in the order in which they are listed.
 func scenarios() []scenario {
-	const few = 60
-	none := []fault.Kind{}
-	brief := map[string]string{"CREDIT_HOLD": "5s"}
-	shipped := map[string]int{"shipped-by-signal": 1, "shipped-by-update": 1}
-	closing := map[string]int{
-		"left": 2, "shipped-by-signal": 3, "shipped-by-update": 3, "shipped-early": 2, "cancelled-by-signal": 2, "cancelled-by-event": 1,
-		"cancelled-natively": 1, "approved": 1, "expired": 1,
-	}
+	return slices.Concat(generalScenarios(), undisturbedScenarios(), processScenarios(), postgresScenarios(), callerScenarios())
+}
+
+// few is the number of orders of a short run.
+const few = 60
+
+func noFaults() []fault.Kind { return []fault.Kind{} }
+
+func shortHold() map[string]string { return map[string]string{"CREDIT_HOLD": "5s"} }
+
+func shippedOnly() map[string]int {
+	return map[string]int{"shipped-by-signal": 1, "shipped-by-update": 1}
+}
+
+// generalScenarios concern the whole system.
+func generalScenarios() []scenario {
 	return []scenario{
 		{
 			name: soak, about: "everything breaks while orders take every path, for --minutes",
 			rate: 8, hot: 0.2, mail: load.MailFaults{Throttled: 0.05, Error: 0.02, Lost: 0.02}, publishers: 1, projectors: 1,
 			apis: 2,
 		},
-		{name: "steady", about: "orders take every path and nothing breaks", orders: few, rate: 20, hot: 0.2, faults: none, variables: brief},
+		{name: "steady", about: "orders take every path and nothing breaks", orders: few, rate: 20, hot: 0.2, faults: noFaults(), variables: shortHold()},
 		{
 			name: "lost-answers", about: "requests arrive and their responses are lost",
-			orders: few, rate: 5, orderScenarios: shipped, faults: []fault.Kind{fault.LostAnswer}, faultRate: 10,
+			orders: few, rate: 5, orderScenarios: shippedOnly(), faults: []fault.Kind{fault.LostAnswer}, faultRate: 10,
 		},
 		{
-			name: "crash", about: "orders for --crashes and --only, and nothing else breaks", orders: few, rate: 10, faults: none, variables: brief, publishers: 1,
+			name: "crash", about: "orders for --crashes and --only, and nothing else breaks", orders: few, rate: 10, faults: noFaults(), variables: shortHold(), publishers: 1,
 			projectors: 1, apis: 1,
 		},
+	}
+}
+
+// undisturbedScenarios concern what customers and the email provider do. Nothing breaks.
+func undisturbedScenarios() []scenario {
+	return []scenario{
 		{
 			name: "hot-customer", about: "one customer places everything at once, by two workers",
-			orders: 2 * few, rate: 60, hot: 1, orderScenarios: map[string]int{"left": 2, "paid-first": 1, "cancelled-by-signal": 1}, faults: none,
-			variables: brief,
+			orders: 2 * few, rate: 60, hot: 1, orderScenarios: map[string]int{"left": 2, "paid-first": 1, "cancelled-by-signal": 1}, faults: noFaults(),
+			variables: shortHold(),
 		},
 		{
 			name: "scarce-credit", about: "one customer has credit for few of the orders placed at once, by four workers",
-			orders: 4 * few, rate: 150, hot: 1, creditPerOrder: 200_00, workers: 4, pace: time.Second, faults: none, variables: map[string]string{"CREDIT_HOLD": "0s"},
+			orders: 4 * few, rate: 150, hot: 1, creditPerOrder: 200_00, workers: 4, pace: time.Second, faults: noFaults(), variables: map[string]string{"CREDIT_HOLD": "0s"},
 			orderScenarios: map[string]int{"left": 1, "paid-twice": 2, "cancelled-by-event": 2},
 		},
 		{
 			name: "mail-lost", about: "the provider accepts emails and its responses are lost",
-			orders: few, rate: 20, orderScenarios: shipped, mail: load.MailFaults{Lost: 1}, faults: none,
+			orders: few, rate: 20, orderScenarios: shippedOnly(), mail: load.MailFaults{Lost: 1}, faults: noFaults(),
 		},
 		{
 			name: "repeats", about: "orders are placed again by the same event, closed ones too",
-			orders: few, rate: 30, pace: 8 * time.Second, faults: none, orderScenarios: map[string]int{"duplicate-event": 1},
+			orders: few, rate: 30, pace: 8 * time.Second, faults: noFaults(), orderScenarios: map[string]int{"duplicate-event": 1},
 			variables: map[string]string{"CREDIT_HOLD": "0s", "CREDIT_DEFAULT_LIMIT": "2000.00"},
 		},
 		{
 			name: "cancel", about: "orders are canceled in every way, at any moment",
-			orders: 2 * few, rate: 20, pace: time.Second, faults: none, orderScenarios: map[string]int{
+			orders: 2 * few, rate: 20, pace: time.Second, faults: noFaults(), orderScenarios: map[string]int{
 				"cancelled-by-signal": 1, "cancelled-by-update": 1, "cancelled-natively": 2, "cancelled-by-event": 1,
 				"cancelled-first": 1, "closing-race": 1,
 			},
 		},
+	}
+}
+
+// processScenarios concern processes and servers that stop or are cut off.
+func processScenarios() []scenario {
+	return []scenario{
 		{
 			name: "redeliver", about: "starters die and pause while they hold events",
-			orders: 2 * few, rate: 10, orderScenarios: shipped, faults: []fault.Kind{fault.Kill, fault.Pause}, faultRate: 3,
+			orders: 2 * few, rate: 10, orderScenarios: shippedOnly(), faults: []fault.Kind{fault.Kill, fault.Pause}, faultRate: 3,
 			variables: map[string]string{"STARTER_MESSAGE_TIMEOUT": "2s"},
 		},
 		{
@@ -97,7 +119,7 @@ func scenarios() []scenario {
 		},
 		{
 			name: "publisher", about: "a publisher is cut off and dies while it holds versions",
-			orders: 4 * few, rate: 20, pace: time.Second, orderScenarios: shipped, publishers: 1,
+			orders: 4 * few, rate: 20, pace: time.Second, orderScenarios: shippedOnly(), publishers: 1,
 			faults: []fault.Kind{fault.CutOff}, faultRate: 40, breaks: rig.Publisher,
 		},
 		{
@@ -105,15 +127,25 @@ func scenarios() []scenario {
 			orders: few, rate: 5, pace: time.Second, orderScenarios: map[string]int{"decided-late": 1},
 			faults: []fault.Kind{fault.Absence}, faultRate: 20, breaks: rig.Worker, variables: map[string]string{"CREDIT_HOLD": "4s"},
 		},
+	}
+}
+
+// postgresScenarios concern standbys of PostgreSQL.
+func postgresScenarios() []scenario {
+	closing := map[string]int{
+		"left": 2, "shipped-by-signal": 3, "shipped-by-update": 3, "shipped-early": 2, "cancelled-by-signal": 2, "cancelled-by-event": 1,
+		"cancelled-natively": 1, "approved": 1, "expired": 1,
+	}
+	return []scenario{
 		{
 			name: "failover", about: "a standby of PostgreSQL that lags is promoted while orders close",
 			orders: 3 * few, rate: 10, pace: 5 * time.Second, publishers: 1, projectors: 1,
-			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres, orderScenarios: closing, variables: brief,
+			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres, orderScenarios: closing, variables: shortHold(),
 		},
 		{
 			name: "failover-unpublished", about: "the same without a publisher, so that what is lost is not published",
 			orders: 3 * few, rate: 10, pace: 5 * time.Second,
-			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres, orderScenarios: closing, variables: brief,
+			faults: []fault.Kind{fault.Failover}, faultRate: 10, breaks: rig.Postgres, orderScenarios: closing, variables: shortHold(),
 		},
 		{
 			name: "read-only", about: "the name of PostgreSQL leads to a standby for a while, and no process is restarted",
@@ -121,6 +153,12 @@ func scenarios() []scenario {
 			faults: []fault.Kind{fault.ReadOnly}, faultRate: 5, breaks: rig.Postgres,
 			orderScenarios: map[string]int{"left": 1, "shipped-by-signal": 2, "shipped-by-update": 2, "cancelled-by-signal": 1},
 		},
+	}
+}
+
+// callerScenarios concern operators and clients of the api.
+func callerScenarios() []scenario {
+	return []scenario{
 		{
 			name: "operator", about: "an operator changes the starters' group and stops the projection that fills its stream, then undoes both",
 			orders: 3 * few, rate: 10, pace: 2 * time.Second,
