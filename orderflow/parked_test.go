@@ -17,12 +17,12 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"orderflow/bridge"
 	"orderflow/dev/faultproxy"
 	"orderflow/dev/startertest"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
-	"orderflow/internal/routes"
 )
 
 // park makes the starter park events of orders that cannot be placed, one after the other.
@@ -106,11 +106,11 @@ func TestReplayParked_UntilNumber(t *testing.T) {
 	b.park(2)
 
 	b.Append(id, startertest.PlacedEvent(id)) // the cause is fixed: the order is placed
-	b.AwaitCounts(map[routes.Result]int{routes.Started: 1})
+	b.AwaitCounts(map[bridge.Result]int{bridge.Started: 1})
 	replayed := b.orderflow("parked", "replay", "--until", "0")
 	require.NoError(t, replayed.err)
 	require.Contains(t, replayed.stderr, "replayed 1 event, number 0")
-	b.AwaitCounts(map[routes.Result]int{routes.Signalled: 1, routes.Parked: 3})
+	b.AwaitCounts(map[bridge.Result]int{bridge.Signalled: 1, bridge.Parked: 3})
 	require.Equal(t, 1, b.signals(id))
 	require.Eventually(t, func() bool { return b.numbers() == "1 2" }, longEnough, waitTick)
 

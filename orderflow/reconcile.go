@@ -139,7 +139,7 @@ func (c *cli) openStores(ctx context.Context, others ...error) (o reconcile.Opti
 		return o, nil, err
 	}
 	o = reconcile.Options{
-		Temporal: temporal, Payloads: temporalclient.NewPayloads(clientOptions), Events: events,
+		Temporal: temporal, TemporalOptions: clientOptions, Events: events,
 		Rows: postgres.NewFulfillments(pool, postgres.EmailRules{}), Logger: logger,
 		Stream: s.Subscription.Stream, Group: s.Subscription.Group,
 	}

@@ -6,13 +6,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/bridge"
 	"orderflow/dev/kurrentsim"
 	"orderflow/dev/kurrentsim/access"
 	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/dev/startertest"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/routes"
 )
 
 // newSecureRig returns a rig whose starter runs as the plain user starter, and whose
@@ -41,7 +41,7 @@ func TestGroupRights(t *testing.T) {
 		b.Append(id, startertest.PlacedEvent(id))
 		b.AwaitReady()
 		b.Await("/metrics", http.StatusOK, `orderflow_bridge_blocked{by="rights"} 0`)
-		b.AwaitCounts(map[routes.Result]int{routes.Started: 1})
+		b.AwaitCounts(map[bridge.Result]int{bridge.Started: 1})
 	})
 	t.Run("are granted before the first event", func(t *testing.T) {
 		t.Parallel()
@@ -76,7 +76,7 @@ func TestGroupRights(t *testing.T) {
 		require.Equal(t, 1, config.ExitCode(replayed.err))
 		require.ErrorContains(t, replayed.err, `{"$acl":{"$mr":["$admins","starter","opal"]`)
 		require.NotContains(t, replayed.stderr, "replayed")
-		b.AwaitCounts(map[routes.Result]int{routes.Parked: 3})
+		b.AwaitCounts(map[bridge.Result]int{bridge.Parked: 3})
 	})
 	t.Run("survive an administrator's replay", func(t *testing.T) {
 		t.Parallel()

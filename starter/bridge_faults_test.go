@@ -4,10 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"orderflow/internal/routes"
-
 	"github.com/stretchr/testify/require"
 
+	"orderflow/bridge"
 	"orderflow/dev/faultproxy"
 )
 
@@ -21,7 +20,7 @@ func TestBridge_KilledWithEventsInFlight(t *testing.T) {
 			tr := newOutageRig(t)
 			bridges := []*outageRig{tr, tr.secondBridge(), tr.secondBridge()}
 			victim := bridges[1]
-			victim.bridge.holdLimit, victim.bridge.drainTimeout = longEnough, 0 // it holds its events, and does not leave the group cleanly
+			victim.options.HoldTimeout, victim.options.DrainTimeout = longEnough, 0 // it holds its events, and does not leave the group cleanly
 			for _, each := range bridges {
 				each.run()
 				each.awaitJoined()
@@ -34,7 +33,7 @@ func TestBridge_KilledWithEventsInFlight(t *testing.T) {
 			for range 50 {
 				tr.place()
 			}
-			require.Eventually(t, func() bool { return inFlight(victim.bridge) > 0 }, longEnough, time.Millisecond)
+			require.Eventually(t, func() bool { return inFlight(victim.bridgeRig) > 0 }, longEnough, time.Millisecond)
 			death(victim.toKurrent)
 			death(victim.toTemporal)
 			for range 100 {
@@ -49,14 +48,14 @@ func TestBridge_KilledWithEventsInFlight(t *testing.T) {
 func TestBridge_RedeliveryBeforeCompletion(t *testing.T) {
 	t.Parallel()
 	tr := newOutageRig(t) // its group redelivers events after a second
-	tr.bridge.holdLimit = longEnough
+	tr.options.HoldTimeout = longEnough
 	tr.run()
 	tr.awaitJoined()
 	tr.toTemporal.Stall()
 	for range 4 { // fewer than its concurrency, so the same ones are redelivered
 		tr.place()
 	}
-	require.Eventually(t, func() bool { return inFlight(tr.bridge) == tr.bridge.concurrency }, longEnough, time.Millisecond)
+	require.Eventually(t, func() bool { return inFlight(tr.bridgeRig) == tr.options.Concurrency }, longEnough, time.Millisecond)
 	tr.toTemporal.Resume()
 	tr.requireAllDone()
 }
@@ -86,7 +85,7 @@ func TestBridge_DeletedGroup(t *testing.T) {
 		tr.place()
 	}
 	tr.requireAllDone()
-	tr.awaitAtLeast(14, routes.Duplicate) // from the start of the stream: repeated events have no second effect
+	tr.awaitAtLeast(14, bridge.Duplicate) // from the start of the stream: repeated events have no second effect
 }
 
 func TestBridge_Burst(t *testing.T) {
@@ -96,24 +95,24 @@ func TestBridge_Burst(t *testing.T) {
 	for range events / 100 {
 		tr.appendIgnored(100)
 	}
-	highest := measure(func() int { return inFlight(tr.bridge) })
+	highest := measure(func() int { return inFlight(tr.bridgeRig) })
 	tr.run()
 	tr.requireAllDone()
-	require.LessOrEqual(t, highest().inFlight, tr.bridge.concurrency)
-	tr.awaitAtLeast(events, routes.Ignored)
+	require.LessOrEqual(t, highest().inFlight, tr.options.Concurrency)
+	tr.awaitAtLeast(events, bridge.Ignored)
 }
 
 func TestBridge_CancellationBeforeOrder(t *testing.T) {
 	t.Parallel()
 	tr := newOutageRig(t)
-	tr.bridge.holdLimit = longEnough
+	tr.options.HoldTimeout = longEnough
 	tr.run()
 	id := newOrderID()
 	tr.append(id, newEvent("order-cancellation-requested", map[string]any{"reason": "customer-request"}))
-	require.Eventually(t, func() bool { return inFlight(tr.bridge) > 0 }, longEnough, time.Millisecond)
+	require.Eventually(t, func() bool { return inFlight(tr.bridgeRig) > 0 }, longEnough, time.Millisecond)
 	tr.append(id, placedBy(tr.customer, id))
 	tr.placed, tr.cancelled = []string{id}, []string{id}
 	tr.requireAllDone()
-	tr.awaitAtLeast(1, routes.Signalled)
-	require.Zero(t, tr.count(routes.Parked))
+	tr.awaitAtLeast(1, bridge.Signalled)
+	require.Zero(t, tr.count(bridge.Parked))
 }

@@ -8,19 +8,19 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"orderflow/bridge"
 	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
-	"orderflow/internal/config"
+	"orderflow/dev/metertest"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
+	"orderflow/internal/streams"
 	"orderflow/workflows"
 )
 
@@ -44,7 +44,9 @@ type bridgeRig struct {
 	url      string
 	events   *kurrent.Client
 	temporal client.Client
-	bridge   *bridge
+	meter    *metertest.Meter
+	options  bridge.Options // of the next run
+	bridge   *bridge.Bridge // of the last run
 }
 
 func newBridgeRig(t *testing.T) *bridgeRig {
@@ -56,12 +58,12 @@ func newBridgeRig(t *testing.T) *bridgeRig {
 	temporal, err := client.DialContext(t.Context(), client.Options{HostPort: servers.Temporal(t), Logger: logger})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
-	b := &bridgeRig{t: t, temporal: temporal}
-	b.bridge = &bridge{
-		temporal: temporal, concurrency: 8, holdLimit: 20 * time.Second, drainTimeout: 20 * time.Second,
-		probeEvery: 30 * time.Second, inspectEvery: 30 * time.Second, logger: logger,
-		metrics:  newMetrics(prometheus.NewRegistry()),
-		settings: config.Subscription{Stream: "$ce-order", Group: "fulfillment", MessageTimeout: time.Minute},
+	b := &bridgeRig{t: t, temporal: temporal, meter: metertest.New()}
+	b.options = bridge.Options{
+		Concurrency: 8, HoldTimeout: 20 * time.Second, DrainTimeout: 20 * time.Second,
+		ProbeInterval: 30 * time.Second, InspectInterval: 30 * time.Second, Logger: logger,
+		MeterProvider: b.meter, SearchAttributes: workflows.Input{}.SearchAttributes(),
+		Subscription: bridge.Subscription{Stream: "$ce-order", Group: "fulfillment", MessageTimeout: time.Minute},
 	}
 	b.use(server.URL())
 	return b
@@ -73,14 +75,27 @@ func (b *bridgeRig) use(url string) {
 	events, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: 30 * time.Second})
 	require.NoError(b.t, err)
 	b.t.Cleanup(events.Close)
-	b.url, b.events, b.bridge.events = url, events, events
+	b.url, b.events = url, events
+	b.options.Router = routes.New(b.temporal, client.Options{}, streams.Orders{Client: events})
+	b.options.KurrentDB = b.connect(url, 30*time.Second, b.options.Logger)
+}
+
+// connect returns a bridge's connection to KurrentDB.
+func (b *bridgeRig) connect(url string, callTimeout time.Duration, logger *slog.Logger) *bridge.KurrentDB {
+	b.t.Helper()
+	source, err := bridge.Connect(url, bridge.ConnectOptions{AllowPlaintext: true, CallTimeout: callTimeout, Logger: logger})
+	require.NoError(b.t, err)
+	b.t.Cleanup(source.Close)
+	return source
 }
 
 // run runs the bridge until the returned function is called, which waits for it to end.
 func (b *bridgeRig) run() (stop func()) {
+	b.t.Helper()
 	ctx, cancel := context.WithCancel(b.t.Context())
 	done := make(chan error, 1)
-	go func() { done <- b.bridge.run(ctx) }()
+	b.prepare()
+	go func() { done <- b.bridge.Run(ctx) }()
 	stopped := false
 	stop = func() {
 		if !stopped {
@@ -92,6 +107,16 @@ func (b *bridgeRig) run() (stop func()) {
 	b.t.Cleanup(stop)
 	return stop
 }
+
+// prepare makes the bridge of the next run.
+func (b *bridgeRig) prepare() {
+	b.t.Helper()
+	next, err := bridge.New(b.options)
+	require.NoError(b.t, err)
+	b.bridge = next
+}
+
+func (b *bridgeRig) joined() bool { return b.bridge.Joined() }
 
 func (b *bridgeRig) append(stream string, events ...kurrent.NewEvent) {
 	b.t.Helper()
@@ -105,7 +130,7 @@ func (b *bridgeRig) tryAppend(stream string, events ...kurrent.NewEvent) error {
 }
 
 // awaitCounts waits until the bridge has counted these events.
-func (b *bridgeRig) awaitCounts(want map[routes.Result]int) {
+func (b *bridgeRig) awaitCounts(want map[bridge.Result]int) {
 	b.t.Helper()
 	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
 		for r, n := range want {
@@ -116,18 +141,18 @@ func (b *bridgeRig) awaitCounts(want map[routes.Result]int) {
 
 // awaitAtLeast waits until the bridge has counted at least want events with a result. A
 // redelivered event counts twice.
-func (b *bridgeRig) awaitAtLeast(want int, r routes.Result) {
+func (b *bridgeRig) awaitAtLeast(want int, r bridge.Result) {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool { return b.count(r) >= want }, longEnough, waitTick, r)
 }
 
 func (b *bridgeRig) awaitJoined() {
 	b.t.Helper()
-	require.Eventually(b.t, b.bridge.joined.Load, longEnough, time.Millisecond)
+	require.Eventually(b.t, b.joined, longEnough, time.Millisecond)
 }
 
-func (b *bridgeRig) count(r routes.Result) int {
-	return int(testutil.ToFloat64(b.bridge.metrics.events.WithLabelValues(string(r))))
+func (b *bridgeRig) count(r bridge.Result) int {
+	return b.meter.Value("orderflow_bridge_events", string(r))
 }
 
 // parked returns the reasons of the events that the group has parked.

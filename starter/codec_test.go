@@ -13,9 +13,11 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"orderflow/bridge"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
+	"orderflow/internal/streams"
 	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
 )
@@ -79,12 +81,12 @@ func (b *bridgeRig) encrypt(codec converter.PayloadCodec) {
 	temporal, err := client.DialContext(b.t.Context(), options)
 	require.NoError(b.t, err)
 	b.t.Cleanup(temporal.Close)
-	b.bridge.temporal, b.bridge.payloads = temporal, temporalclient.NewPayloads(options)
+	b.options.Router = routes.New(temporal, options, streams.Orders{Client: b.events})
 }
 
 // delivered returns an order-placed event as the bridge receives it.
-func delivered(id string, event kurrent.NewEvent) kurrent.Event {
-	return kurrent.Event{ID: event.ID, Stream: id, Type: order.TypePlaced, ContentType: "application/json", Data: event.Data}
+func delivered(id string, event kurrent.NewEvent) bridge.Event {
+	return bridge.Event{ID: event.ID, Stream: id, Type: order.TypePlaced, ContentType: "application/json", Data: event.Data}
 }
 
 func TestHandlePlaced_Codec(t *testing.T) {
@@ -94,34 +96,34 @@ func TestHandlePlaced_Codec(t *testing.T) {
 		b, id := newBridgeRig(t), newOrderID()
 		b.encrypt(newEncryptingCodec(t))
 		first := placedEvent(id)
-		outcome, err := b.bridge.router().Apply(t.Context(), delivered(id, first))
+		outcome, err := b.options.Router.Apply(t.Context(), delivered(id, first))
 		require.NoError(t, err)
-		require.Equal(t, routes.Started, outcome)
+		require.Equal(t, bridge.Started, outcome)
 		description, err := b.temporal.DescribeWorkflow(t.Context(), id, "")
 		require.NoError(t, err)
 		memo := description.RawResponse.GetWorkflowExecutionInfo().GetMemo().GetFields()[workflows.MemoSourceEventID]
 		require.Equal(t, "binary/encrypted", string(memo.GetMetadata()[converter.MetadataEncoding]), "the memo is encrypted")
 
-		outcome, err = b.bridge.router().Apply(t.Context(), delivered(id, first))
+		outcome, err = b.options.Router.Apply(t.Context(), delivered(id, first))
 		require.NoError(t, err)
-		require.Equal(t, routes.Duplicate, outcome)
-		_, err = b.bridge.router().Apply(t.Context(), delivered(id, placedEvent(id)))
+		require.Equal(t, bridge.Duplicate, outcome)
+		_, err = b.options.Router.Apply(t.Context(), delivered(id, placedEvent(id)))
 		require.EqualError(t, err, "DUPLICATE_ORDER: the order was placed by event "+first.ID.String())
 	})
 	t.Run("decides nothing while a key is missing", func(t *testing.T) {
 		t.Parallel()
 		b, id := newBridgeRig(t), newOrderID()
-		plain := b.bridge.temporal
+		plain := b.options.Router.Temporal
 		b.encrypt(newEncryptingCodec(t))
 		first := placedEvent(id)
-		_, err := b.bridge.router().Apply(t.Context(), delivered(id, first))
+		_, err := b.options.Router.Apply(t.Context(), delivered(id, first))
 		require.NoError(t, err)
 
 		b.encrypt(newEncryptingCodec(t)) // another key
-		_, err = b.bridge.router().Apply(t.Context(), delivered(id, first))
+		_, err = b.options.Router.Apply(t.Context(), delivered(id, first))
 		require.ErrorIs(t, err, temporalclient.ErrUnreadable)
-		b.bridge.temporal, b.bridge.payloads = plain, temporalclient.Payloads{} // no codec at all
-		_, err = b.bridge.router().Apply(t.Context(), delivered(id, first))
+		b.options.Router = routes.New(plain, client.Options{}, streams.Orders{Client: b.events}) // no codec at all
+		_, err = b.options.Router.Apply(t.Context(), delivered(id, first))
 		require.ErrorIs(t, err, temporalclient.ErrUnreadable)
 	})
 	t.Run("reads the input of a workflow without a memo", func(t *testing.T) {
@@ -132,17 +134,17 @@ func TestHandlePlaced_Codec(t *testing.T) {
 		input, err := routes.Input(delivered(id, first))
 		require.NoError(t, err)
 		options := client.StartWorkflowOptions{ID: id, TaskQueue: workflows.TaskQueue}
-		_, err = b.bridge.temporal.ExecuteWorkflow(t.Context(), options, workflows.OrderFulfillmentType, input)
+		_, err = b.options.Router.Temporal.ExecuteWorkflow(t.Context(), options, workflows.OrderFulfillmentType, input)
 		require.NoError(t, err)
-		outcome, err := b.bridge.router().Apply(t.Context(), delivered(id, first))
+		outcome, err := b.options.Router.Apply(t.Context(), delivered(id, first))
 		require.NoError(t, err)
-		require.Equal(t, routes.Duplicate, outcome)
+		require.Equal(t, bridge.Duplicate, outcome)
 	})
 	t.Run("treats a workflow that names no event as another order", func(t *testing.T) {
 		t.Parallel()
 		b, id := newBridgeRig(t), newOrderID()
 		b.startByHand(id, workflows.OrderFulfillmentType)
-		_, err := b.bridge.router().Apply(t.Context(), delivered(id, placedEvent(id)))
+		_, err := b.options.Router.Apply(t.Context(), delivered(id, placedEvent(id)))
 		require.EqualError(t, err, "DUPLICATE_ORDER: the order was placed by event unknown")
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"orderflow/bridge"
 	"orderflow/internal/order"
-	"orderflow/internal/routes"
 	"orderflow/workflows"
 )
 
@@ -27,7 +27,7 @@ func TestBridge_ForeignWorkflow(t *testing.T) {
 		b.startByHand(workflows.SettlementID(id, 2), "SomethingElse")
 		b.append(id, placedEvent(id), cancellationEvent, payment)
 		b.run()
-		b.awaitCounts(map[routes.Result]int{routes.Parked: 3})
+		b.awaitCounts(map[bridge.Result]int{bridge.Parked: 3})
 		for _, reason := range b.awaitParked(3) {
 			require.Regexp(t, "^FOREIGN_WORKFLOW: (settlement-)?"+id+"(-2)? is a workflow of type SomethingElse, not Order", reason)
 		}
@@ -37,7 +37,7 @@ func TestBridge_ForeignWorkflow(t *testing.T) {
 		b.deleteWorkflow(workflows.SettlementID(id, 2))
 		require.NoError(t, b.admin().ReplayParkedMessages(t.Context(), "$ce-order", "fulfillment", kurrentdb.ReplayParkedMessagesOptions{}))
 		require.Eventually(t, func() bool {
-			return b.count(routes.Started)+b.count(routes.Duplicate) == 2 && b.count(routes.Signalled) == 1
+			return b.count(bridge.Started)+b.count(bridge.Duplicate) == 2 && b.count(bridge.Signalled) == 1
 		}, longEnough, waitTick)
 		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(id))
 		require.Equal(t, 1, b.signals(id))
@@ -49,17 +49,17 @@ func TestBridge_ForeignWorkflow(t *testing.T) {
 		require.NoError(t, b.temporal.TerminateWorkflow(t.Context(), id, "", "test"))
 		b.append(id, placedEvent(id), cancellationEvent)
 		b.run()
-		b.awaitCounts(map[routes.Result]int{routes.Parked: 2, routes.Late: 0})
+		b.awaitCounts(map[bridge.Result]int{bridge.Parked: 2, bridge.Late: 0})
 	})
 	t.Run("is not signaled if it starts between the lookup and the signal", func(t *testing.T) {
 		t.Parallel()
 		b, id := newBridgeRig(t), newOrderID()
 		b.append(id, placedEvent(id), cancellationEvent)
 		// The bridge finds no workflow, and before it acts there is one.
-		b.bridge.temporal = &racingClient{Client: b.temporal, once: func() { b.startByHand(id, "SomethingElse") }}
+		b.options.Router.Temporal = &racingClient{Client: b.temporal, once: func() { b.startByHand(id, "SomethingElse") }}
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
-		_, err = b.bridge.router().Apply(t.Context(), event)
+		_, err = b.options.Router.Apply(t.Context(), bridge.Event(event))
 		require.ErrorContains(t, err, "FOREIGN_WORKFLOW")
 		require.Zero(t, b.signals(id))
 	})
@@ -73,15 +73,15 @@ func TestHandleCancellation(t *testing.T) {
 		b, id := newBridgeRig(t), newOrderID()
 		b.append(id, placedEvent(id), cancellationEvent)
 		first := b.startContinuing(id)
-		b.bridge.temporal = &racingClient{Client: b.temporal, once: func() {
+		b.options.Router.Temporal = &racingClient{Client: b.temporal, once: func() {
 			require.NoError(t, b.temporal.SignalWorkflow(t.Context(), id, "", "continue", nil))
 			require.Eventually(t, func() bool { return b.newestRun(id) != first }, longEnough, waitTick)
 		}}
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
-		outcome, err := b.bridge.router().Apply(t.Context(), event)
+		outcome, err := b.options.Router.Apply(t.Context(), bridge.Event(event))
 		require.NoError(t, err)
-		require.Equal(t, routes.Signalled, outcome)
+		require.Equal(t, bridge.Signalled, outcome)
 		require.Equal(t, 1, b.signals(id), "of the newest run")
 	})
 	t.Run("is in the first task of an order delivered after it", func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestHandleCancellation(t *testing.T) {
 		b.append(id, placedEvent(id), cancellationEvent)
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
-		_, err = b.bridge.router().Apply(t.Context(), event)
+		_, err = b.options.Router.Apply(t.Context(), bridge.Event(event))
 		require.NoError(t, err)
 		history := b.temporal.GetWorkflowHistory(t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		var types []enums.EventType

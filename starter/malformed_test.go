@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/bridge"
 	"orderflow/internal/kurrent"
-	"orderflow/internal/routes"
 )
 
 // appendLink appends a link to $ce-order by hand, as a custom projection may.
@@ -34,7 +34,7 @@ func TestBridge_MalformedLinks(t *testing.T) {
 	b.appendLink("0@" + id)
 	b.run()
 	// "-1@" is the last event of its stream.
-	b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Duplicate: 3, routes.Parked: 1, routes.Ignored: 8})
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: 1, bridge.Duplicate: 3, bridge.Parked: 1, bridge.Ignored: 8})
 	require.Contains(t, b.awaitParked(1)[0], "orderId: ")
 	_, err := b.temporal.DescribeWorkflow(t.Context(), elsewhere, "")
 	require.Error(t, err)
@@ -50,7 +50,7 @@ func TestHandlePlaced_UnreadableMetadata(t *testing.T) {
 		b.append(id, event)
 	}
 	b.run()
-	b.awaitCounts(map[routes.Result]int{routes.Started: 7, routes.Parked: 0})
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: 7, bridge.Parked: 0})
 }
 
 func TestBridge_DeletedStream(t *testing.T) {
@@ -63,7 +63,7 @@ func TestBridge_DeletedStream(t *testing.T) {
 	tr.place()
 	tr.run()
 	tr.requireAllDone()
-	require.Zero(t, tr.count(routes.Parked))
+	require.Zero(t, tr.count(bridge.Parked))
 	for _, id := range []string{gone, tombstoned} {
 		_, err := tr.temporal.DescribeWorkflow(t.Context(), id, "")
 		require.Error(t, err)

@@ -13,20 +13,21 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
 
+	"orderflow/bridge"
 	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/faultproxy"
 	"orderflow/dev/kurrentsim/kurrentsimtest"
+	"orderflow/dev/metertest"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
+	"orderflow/internal/streams"
 	"orderflow/workflows"
 )
 
@@ -83,7 +84,7 @@ func newOutageRig(t *testing.T) *outageRig {
 	t.Helper()
 	b := newBridgeRig(t)
 	tr := &outageRig{bridgeRig: b, direct: b.events, customer: "customer-" + uuid.NewString()}
-	b.bridge.settings.MessageTimeout, b.bridge.holdLimit = time.Second, 3*time.Second
+	b.options.Subscription.MessageTimeout, b.options.HoldTimeout = time.Second, 3*time.Second
 	tr.connectThroughProxies()
 	return tr
 }
@@ -93,10 +94,8 @@ func newOutageRig(t *testing.T) *outageRig {
 func (tr *outageRig) secondBridge() *outageRig {
 	tr.t.Helper()
 	rig := *tr.bridgeRig
-	rig.bridge = &bridge{
-		concurrency: tr.bridge.concurrency, holdLimit: tr.bridge.holdLimit, drainTimeout: tr.bridge.drainTimeout, probeEvery: tr.bridge.probeEvery, inspectEvery: tr.bridge.inspectEvery,
-		settings: tr.bridge.settings, metrics: newMetrics(prometheus.NewRegistry()),
-	}
+	rig.meter = metertest.New()
+	rig.options.MeterProvider = rig.meter
 	other := &outageRig{bridgeRig: &rig, direct: tr.direct, customer: tr.customer}
 	other.connectThroughProxies()
 	return other
@@ -116,12 +115,12 @@ func (tr *outageRig) connectThroughProxies() {
 	})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
-	events, err := kurrent.Open(kurrent.Config{
-		URL: "kurrentdb://" + tr.toKurrent.Addr() + "?tls=false", AllowPlaintext: true, CallTimeout: storeTimeout, Logger: logger,
-	})
+	url := "kurrentdb://" + tr.toKurrent.Addr() + "?tls=false"
+	events, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: storeTimeout, Logger: logger})
 	require.NoError(t, err)
 	t.Cleanup(events.Close)
-	tr.bridge.temporal, tr.bridge.events, tr.bridge.logger = temporal, events, logger
+	tr.options.Router = routes.New(temporal, client.Options{}, streams.Orders{Client: events})
+	tr.options.KurrentDB, tr.options.Logger = tr.connect(url, storeTimeout, logger), logger
 }
 
 // startProxy starts a proxy to a server. Its port stays reserved while it refuses
@@ -170,13 +169,13 @@ func (tr *outageRig) deleteStreams(softly, forEver string) {
 // handled returns how many events the bridge has completed.
 func (tr *outageRig) handled() int {
 	n := 0
-	for _, r := range []routes.Result{routes.Started, routes.Duplicate, routes.Ignored, routes.Signalled, routes.Late, routes.Parked} {
+	for _, r := range []bridge.Result{bridge.Started, bridge.Duplicate, bridge.Ignored, bridge.Signalled, bridge.Late, bridge.Parked} {
 		n += tr.count(r)
 	}
 	return n
 }
 
-func inFlight(b *bridge) int { return int(testutil.ToFloat64(b.metrics.inFlight)) }
+func inFlight(b *bridgeRig) int { return b.meter.Value("orderflow_bridge_in_flight", "") }
 
 // place appends the events of one more order. Every third is paid, and every fifth is
 // canceled.

@@ -65,8 +65,8 @@ func runOutage(t *testing.T, server string, begin func(*faultproxy.Proxy), outag
 	tr := newOutageRig(t)
 	// Ten redeliveries in the outage, but not so many that a slow machine only repeats
 	// earlier work.
-	tr.bridge.settings.MessageTimeout = min(max(outage/10, time.Second), 10*time.Second)
-	tr.bridge.holdLimit = 3 * tr.bridge.settings.MessageTimeout
+	tr.options.Subscription.MessageTimeout = min(max(outage/10, time.Second), 10*time.Second)
+	tr.options.HoldTimeout = 3 * tr.options.Subscription.MessageTimeout
 	tr.run()
 	for range 10 {
 		tr.place()
@@ -75,7 +75,7 @@ func runOutage(t *testing.T, server string, begin func(*faultproxy.Proxy), outag
 
 	proxy := map[string]*faultproxy.Proxy{"Temporal": tr.toTemporal, "KurrentDB": tr.toKurrent}[server]
 	calls, lines, connections := tr.load.calls.Load(), tr.load.lines.Load(), proxy.Accepted()
-	highest := measure(func() int { return inFlight(tr.bridge) })
+	highest := measure(func() int { return inFlight(tr.bridgeRig) })
 	began := time.Now()
 	begin(proxy)
 	tr.placeDuring(outage)
@@ -89,7 +89,7 @@ func runOutage(t *testing.T, server string, begin func(*faultproxy.Proxy), outag
 	high := highest()
 	t.Logf("%d events, %d answers, done %s after the outage; in it %d calls, %d log lines, %d connections; in flight at most %d",
 		len(tr.placed)+len(tr.paid)+len(tr.cancelled), tr.handled(), took, calls, lines, connections, high.inFlight)
-	require.LessOrEqual(t, high.inFlight, tr.bridge.concurrency)
+	require.LessOrEqual(t, high.inFlight, tr.options.Concurrency)
 	require.LessOrEqual(t, calls, int64(callsAtOnce+callsEach*seconds))
 	require.LessOrEqual(t, lines, int64(linesAtOnce+linesEach*seconds))
 	require.LessOrEqual(t, connections, int(connectionsAtOnce+connectionsEach*seconds))

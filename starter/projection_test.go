@@ -10,9 +10,8 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
 
+	"orderflow/bridge"
 	"orderflow/dev/kurrentsim"
-	"orderflow/internal/kurrent"
-	"orderflow/internal/routes"
 )
 
 // newBridgeRigOn returns a rig whose server is started with options.
@@ -23,7 +22,7 @@ func newBridgeRigOn(t *testing.T, options kurrentsim.Options) (*bridgeRig, *kurr
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
 	b := newBridgeRig(t)
 	b.use(server.URL())
-	b.bridge.inspectEvery = 20 * time.Millisecond
+	b.options.InspectInterval = 20 * time.Millisecond
 	return b, server
 }
 
@@ -68,12 +67,12 @@ func TestCheckProjection_NotRunning(t *testing.T) {
 				require.NoError(t, server.FaultProjection("$by_category", "it broke"))
 			}
 			log := &logCounter{lines: map[string]int{}}
-			b.bridge.logger = slog.New(log)
+			b.options.Logger = slog.New(log)
 			id := newOrderID()
 			b.append(id, placedEvent(id))
 			b.run()
 			b.awaitJoined() // events linked before are still delivered
-			require.ErrorContains(t, b.bridge.ready(t.Context()), c.want)
+			require.ErrorContains(t, b.bridge.Ready(t.Context()), c.want)
 			require.True(t, b.blocked(obstacleProjection))
 			if c.options.WithoutProjections {
 				return
@@ -82,7 +81,7 @@ func TestCheckProjection_NotRunning(t *testing.T) {
 			require.NoError(t, projections.Enable(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{}))
 			b.awaitReady()
 			require.False(t, b.blocked(obstacleProjection))
-			b.awaitCounts(map[routes.Result]int{routes.Started: 1})
+			b.awaitCounts(map[bridge.Result]int{bridge.Started: 1})
 			require.Equal(t, 1, log.count("not ready until this is repaired"))
 			require.Equal(t, 1, log.count("obstacle is gone"))
 		})
@@ -97,19 +96,5 @@ func TestCheckProjection_StoppedWhileRunning(t *testing.T) {
 	projections := kurrentdb.NewProjectionClientFromExistingClient(b.admin())
 	require.NoError(t, projections.Disable(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{}))
 	require.Eventually(t, func() bool { return b.blocked(obstacleProjection) }, longEnough, waitTick)
-	require.ErrorContains(t, b.bridge.ready(t.Context()), "is stopped")
-}
-
-func TestCheckProjection_OnlyForCategories(t *testing.T) {
-	t.Parallel()
-	b, server := newBridgeRigOn(t, kurrentsim.Options{WithoutProjections: true})
-	b.bridge.settings.Stream = "orders"
-	require.NoError(t, b.bridge.checkProjection(t.Context()))
-	require.False(t, b.blocked(obstacleProjection))
-	b.bridge.settings.Stream = "$ce-order"
-	require.NoError(t, server.Stop(context.Background()))
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	require.ErrorIs(t, b.bridge.checkProjection(ctx), kurrent.ErrUnavailable, "no response is an outage")
-	require.False(t, b.blocked(obstacleProjection))
+	require.ErrorContains(t, b.bridge.Ready(t.Context()), "is stopped")
 }

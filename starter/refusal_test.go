@@ -9,17 +9,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"orderflow/bridge"
 	"orderflow/dev/devserver"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
-	"orderflow/internal/routes"
 	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
 )
@@ -51,17 +50,18 @@ func (b *bridgeRig) useLimitedServer() {
 	temporal, err := client.DialContext(b.t.Context(), client.Options{HostPort: server.Address, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(b.t, err)
 	b.t.Cleanup(temporal.Close)
-	b.temporal, b.bridge.temporal = temporal, temporal
+	b.temporal, b.options.Router.Temporal = temporal, temporal
 }
 
 func cancellationEvent() kurrent.NewEvent {
 	return newEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"})
 }
 
-func (b *bridgeRig) waiting() int { return int(testutil.ToFloat64(b.bridge.metrics.waiting)) }
+func (b *bridgeRig) waiting() int { return b.meter.Value("orderflow_bridge_waiting", "") }
 
-func (b *bridgeRig) retries(by holder) int {
-	return int(testutil.ToFloat64(b.bridge.metrics.retries.WithLabelValues(string(by))))
+// retries counts repeated attempts, by who holds the event in between.
+func (b *bridgeRig) retries(by string) int {
+	return b.meter.Value("orderflow_bridge_retries", by)
 }
 
 func TestBridge_ServerLimits(t *testing.T) {
@@ -70,7 +70,7 @@ func TestBridge_ServerLimits(t *testing.T) {
 		t.Parallel()
 		b := newBridgeRig(t)
 		b.useLimitedServer()
-		b.bridge.concurrency, b.bridge.holdLimit = 2, time.Second // events are returned and redelivered meanwhile
+		b.options.Concurrency, b.options.HoldTimeout = 2, time.Second // events are returned and redelivered meanwhile
 		queue := "full-" + newOrderID()
 		var full []string
 		for range 3 { // one more than there is room for
@@ -93,15 +93,15 @@ func TestBridge_ServerLimits(t *testing.T) {
 			b.append(id, placedEvent(id))
 			others = append(others, id)
 		}
-		b.awaitCounts(map[routes.Result]int{routes.Started: len(others)})
-		require.True(t, b.bridge.joined.Load())
-		require.Zero(t, b.count(routes.Signalled))
-		b.awaitAtLeast(1, routes.Duplicate) // the first order's second cancellation
-		require.Positive(t, b.retries(heldByBridge))
-		require.Eventually(t, func() bool { return b.retries(heldByServer) > 0 }, longEnough, waitTick)
+		b.awaitCounts(map[bridge.Result]int{bridge.Started: len(others)})
+		require.True(t, b.joined())
+		require.Zero(t, b.count(bridge.Signalled))
+		b.awaitAtLeast(1, bridge.Duplicate) // the first order's second cancellation
+		require.Positive(t, b.retries("bridge"))
+		require.Eventually(t, func() bool { return b.retries("kurrentdb") > 0 }, longEnough, waitTick)
 
 		b.continueAsNew(queue)
-		b.awaitAtLeast(3, routes.Signalled)
+		b.awaitAtLeast(3, bridge.Signalled)
 		for _, id := range full { // the first order may be signaled for each of its cancellations
 			require.Eventually(t, func() bool { return b.signals(id) >= 1 }, longEnough, waitTick, "of the newest run")
 		}
@@ -121,15 +121,15 @@ func TestBridge_ServerLimits(t *testing.T) {
 		b.append(long, refused)
 		b.append(good, placedEvent(good))
 		b.run()
-		b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Parked: 1})
+		b.awaitCounts(map[bridge.Result]int{bridge.Started: 1, bridge.Parked: 1})
 		require.Regexp(t, "^REFUSED: search attribute CustomerId value size .* exceeds size limit", b.awaitParked(1)[0])
-		require.NoError(t, b.bridge.ready(t.Context()))
+		require.NoError(t, b.bridge.Ready(t.Context()))
 	})
 	t.Run("holds a refused event without a slot for longer than the server's cache may be stale", func(t *testing.T) {
 		t.Parallel()
 		b := newBridgeRig(t)
 		b.useLimitedServer()
-		b.bridge.concurrency, b.bridge.holdLimit, b.bridge.refusalSpan = 1, time.Second, 5*time.Second // it is returned and redelivered
+		b.options.Concurrency, b.options.HoldTimeout, b.options.RefusalSpan = 1, time.Second, 5*time.Second // it is returned and redelivered
 		long, good := newOrderID(), newOrderID()
 		refused := placedEvent(long)
 		refused.Data = []byte(strings.Replace(string(refused.Data), "customer-7", strings.Repeat("c", maxSearchedBytes), 1))
@@ -138,10 +138,10 @@ func TestBridge_ServerLimits(t *testing.T) {
 		b.run()
 		require.Eventually(t, func() bool { return b.waiting() == 1 }, longEnough, time.Millisecond)
 		b.append(good, placedEvent(good))
-		b.awaitCounts(map[routes.Result]int{routes.Started: 1})
-		b.awaitCounts(map[routes.Result]int{routes.Parked: 1})
-		require.GreaterOrEqual(t, time.Since(began), b.bridge.refusalSpan)
-		require.True(t, b.bridge.joined.Load())
+		b.awaitCounts(map[bridge.Result]int{bridge.Started: 1})
+		b.awaitCounts(map[bridge.Result]int{bridge.Parked: 1})
+		require.GreaterOrEqual(t, time.Since(began), b.options.RefusalSpan)
+		require.True(t, b.joined())
 	})
 	t.Run("is blocked by a namespace that loses a search attribute and parks nothing", func(t *testing.T) {
 		t.Parallel()
@@ -160,14 +160,14 @@ func TestBridge_ServerLimits(t *testing.T) {
 		b.append(id, placedEvent(id))
 		require.Eventually(t, func() bool {
 			ids := b.blocked(obstacleNamespace)
-			return ids && !b.bridge.joined.Load() || b.count(routes.Started) > 0
+			return ids && !b.joined() || b.count(bridge.Started) > 0
 		}, longEnough, waitTick)
-		require.Zero(t, b.count(routes.Started), "the server has accepted a start without the attribute")
-		require.ErrorContains(t, b.bridge.ready(t.Context()), "CustomerId (Keyword) is missing: temporal operator search-attribute create")
+		require.Zero(t, b.count(bridge.Started), "the server has accepted a start without the attribute")
+		require.ErrorContains(t, b.bridge.Ready(t.Context()), "CustomerId (Keyword) is missing: temporal operator search-attribute create")
 		require.Empty(t, b.parked(t))
 
 		require.NoError(t, devserver.EnsureSearchAttributes(t.Context(), b.temporal, client.DefaultNamespace, workflows.SearchAttributes()))
-		b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Parked: 0})
+		b.awaitCounts(map[bridge.Result]int{bridge.Started: 1, bridge.Parked: 0})
 		b.awaitReady()
 	})
 }
@@ -194,26 +194,26 @@ func (b *bridgeRig) continueAsNew(queue string) {
 func TestBridge_MissingCodecKey(t *testing.T) {
 	t.Parallel()
 	b, id, other := newBridgeRig(t), newOrderID(), newOrderID()
-	b.bridge.holdLimit = time.Second // the event is returned and redelivered meanwhile
+	b.options.HoldTimeout = time.Second // the event is returned and redelivered meanwhile
 	first := placedEvent(id)
 	codec := newEncryptingCodec(t)
 	b.encrypt(codec)
-	_, err := b.bridge.router().Apply(t.Context(), delivered(id, first))
+	_, err := b.options.Router.Apply(t.Context(), delivered(id, first))
 	require.NoError(t, err)
 	b.append(id, first)
 	b.encrypt(newEncryptingCodec(t))
 	stop := b.run()
 	require.Eventually(t, func() bool { return b.blocked(obstacleCodec) && b.waiting() == 1 }, longEnough, time.Millisecond)
-	require.ErrorContains(t, b.bridge.ready(t.Context()), "codec: ")
+	require.ErrorContains(t, b.bridge.Ready(t.Context()), "codec: ")
 	b.append(other, placedEvent(other))
-	b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Duplicate: 0})
-	require.True(t, b.bridge.joined.Load())
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: 1, bridge.Duplicate: 0})
+	require.True(t, b.joined())
 	require.Empty(t, b.parked(t))
 
 	stop()
 	b.encrypt(codec)
 	b.run()
-	b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Duplicate: 1})
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: 1, bridge.Duplicate: 1})
 	b.awaitReady()
 	require.Empty(t, b.parked(t))
 }

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"orderflow/bridge"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
@@ -25,7 +26,7 @@ func TestHandlePlaced_StartsOneWorkflow(t *testing.T) {
 	event.Metadata = []byte(`{"$correlationId":"cart-1","traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}`)
 	b.append(id, event)
 	b.run()
-	b.awaitCounts(map[routes.Result]int{routes.Started: 1})
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: 1})
 
 	description, err := b.temporal.DescribeWorkflow(t.Context(), id, "")
 	require.NoError(t, err)
@@ -69,18 +70,18 @@ func TestHandlePlaced_SecondOrderOnStream(t *testing.T) {
 	first := placedEvent(id)
 	b.append(id, first)
 	stop := b.run()
-	b.awaitCounts(map[routes.Result]int{routes.Started: 1})
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: 1})
 	stop()
 
-	again, err := b.bridge.router().Apply(t.Context(), kurrent.Event{
+	again, err := b.options.Router.Apply(t.Context(), bridge.Event{
 		ID: first.ID, Stream: id, Type: order.TypePlaced, ContentType: "application/json", Data: first.Data,
 	})
 	require.NoError(t, err)
-	require.Equal(t, routes.Duplicate, again)
+	require.Equal(t, bridge.Duplicate, again)
 
 	b.append(id, placedEvent(id))
 	b.run()
-	b.awaitCounts(map[routes.Result]int{routes.Parked: 1})
+	b.awaitCounts(map[bridge.Result]int{bridge.Parked: 1})
 	require.Equal(t, []string{"DUPLICATE_ORDER: the order was placed by event " + first.ID.String()}, b.awaitParked(1))
 }
 
@@ -96,7 +97,7 @@ func TestHandlePlaced_FirstOrderWins(t *testing.T) {
 		firsts[id] = first.ID.String()
 	}
 	b.run()
-	b.awaitCounts(map[routes.Result]int{routes.Started: streams, routes.Parked: streams})
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: streams, bridge.Parked: streams})
 	for id, first := range firsts {
 		require.Equal(t, first, startInput(t, b.temporal, id).Source.EventID)
 	}
@@ -116,7 +117,7 @@ func TestHandlePlaced_SameEventTwice(t *testing.T) {
 		ids = append(ids, id)
 	}
 	b.run()
-	b.awaitCounts(map[routes.Result]int{routes.Started: streams, routes.Duplicate: streams})
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: streams, bridge.Duplicate: streams})
 	for _, id := range ids {
 		input := startInput(t, b.temporal, id)
 		require.Zero(t, input.Source.Revision)
@@ -132,7 +133,7 @@ func TestHandlePlaced_CorrectedOrder(t *testing.T) {
 	good := placedEvent(id)
 	b.append(id, bad, good)
 	b.run()
-	b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Parked: 1})
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: 1, bridge.Parked: 1})
 	require.Equal(t, good.ID.String(), startInput(t, b.temporal, id).Source.EventID)
 }
 
@@ -154,7 +155,7 @@ func TestBridge_InvalidEvents(t *testing.T) {
 	good := newOrderID()
 	b.append(good, placedEvent(good))
 	b.run()
-	b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Parked: 6})
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: 1, bridge.Parked: 6})
 	reasons := strings.Join(b.awaitParked(6), "\n")
 	for _, want := range []string{"lineItems[0].quantity: ", "customerId: ", "lineItems[0].pricePerUnit: ", "amount: ", "reason: "} {
 		require.Contains(t, reasons, want)
@@ -167,10 +168,7 @@ func TestBridge_IgnoredEvents(t *testing.T) {
 	b, id := newBridgeRig(t), newOrderID()
 	b.append(id, newEvent("order-viewed", map[string]any{}), newEvent("order-packed", map[string]any{}))
 	b.run()
-	b.awaitCounts(map[routes.Result]int{routes.Ignored: 2})
-	result, err := b.bridge.attempt(t.Context(), kurrent.Delivery{Link: &kurrent.Event{Type: "$>", Data: []byte("0@order-never")}})
-	require.NoError(t, err)
-	require.Equal(t, routes.Ignored, result)
+	b.awaitCounts(map[bridge.Result]int{bridge.Ignored: 2})
 	require.Empty(t, b.parked(t))
 }
 
@@ -178,11 +176,11 @@ func TestHandlePlaced_ErasedOrder(t *testing.T) {
 	t.Parallel()
 	b, id := newBridgeRig(t), newOrderID()
 	event := placedEvent(id)
-	outcome, err := b.bridge.router().Apply(t.Context(), kurrent.Event{
+	outcome, err := b.options.Router.Apply(t.Context(), bridge.Event{
 		ID: event.ID, Stream: id, Revision: 1, Type: order.TypePlaced, ContentType: "application/json", Data: event.Data,
 	})
 	require.NoError(t, err)
-	require.Equal(t, routes.Ignored, outcome)
+	require.Equal(t, bridge.Ignored, outcome)
 }
 
 func TestHandlePaid_EachStartsASettlement(t *testing.T) {
@@ -190,7 +188,7 @@ func TestHandlePaid_EachStartsASettlement(t *testing.T) {
 	b, id := newBridgeRig(t), newOrderID()
 	b.append(id, placedEvent(id), newEvent(order.TypePaid, map[string]any{"amount": "USD242.00"}), newEvent(order.TypePaid, map[string]any{"amount": "USD242.00"}))
 	b.run()
-	b.awaitCounts(map[routes.Result]int{routes.Started: 3})
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: 3})
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(workflows.SettlementID(id, 1)))
 }
 
@@ -203,19 +201,19 @@ func TestHandlePaid(t *testing.T) {
 		b.append(id, payment)
 		event, err := b.events.ReadEvent(t.Context(), id, 0)
 		require.NoError(t, err)
-		_, err = b.bridge.router().Apply(t.Context(), event)
+		_, err = b.options.Router.Apply(t.Context(), bridge.Event(event))
 		require.ErrorIs(t, err, routes.ErrNotPlaced)
 		b.run()
 		b.awaitJoined()
 		b.append(id, placedEvent(id))
-		b.awaitCounts(map[routes.Result]int{routes.Started: 2})
+		b.awaitCounts(map[bridge.Result]int{bridge.Started: 2})
 		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(workflows.SettlementID(id, 0)))
 		require.Empty(t, b.parked(t))
 	})
 	t.Run("is parked if no order comes", func(t *testing.T) {
 		t.Parallel()
 		b, id := newBridgeRig(t), newOrderID()
-		b.bridge.holdLimit = time.Second // the wait for the order
+		b.options.HoldTimeout = time.Second // the wait for the order
 		b.append(id, payment)
 		b.run()
 		require.Equal(t, []string{"ORDER_UNKNOWN: the order has not been placed"}, b.awaitParked(1))
@@ -234,9 +232,9 @@ func TestHandlePaid(t *testing.T) {
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
 		b.append("$$"+id, newEvent("$metadata", map[string]any{"$tb": int64(math.MaxInt64)})) // as a soft deletion does
-		outcome, err := b.bridge.router().Apply(t.Context(), event)
+		outcome, err := b.options.Router.Apply(t.Context(), bridge.Event(event))
 		require.NoError(t, err)
-		require.Equal(t, routes.Ignored, outcome)
+		require.Equal(t, bridge.Ignored, outcome)
 	})
 }
 
@@ -248,9 +246,9 @@ func TestBridge_CancellationFindsItsOrder(t *testing.T) {
 		b, id := newBridgeRig(t), newOrderID()
 		b.append(id, placedEvent(id))
 		b.run()
-		b.awaitCounts(map[routes.Result]int{routes.Started: 1})
+		b.awaitCounts(map[bridge.Result]int{bridge.Started: 1})
 		b.append(id, requested)
-		b.awaitCounts(map[routes.Result]int{routes.Signalled: 1})
+		b.awaitCounts(map[bridge.Result]int{bridge.Signalled: 1})
 		require.Equal(t, 1, b.signals(id))
 	})
 	t.Run("that has not been started yet", func(t *testing.T) {
@@ -259,12 +257,12 @@ func TestBridge_CancellationFindsItsOrder(t *testing.T) {
 		b.append(id, placedEvent(id), requested)
 		event, err := b.events.ReadEvent(t.Context(), id, 1)
 		require.NoError(t, err)
-		outcome, err := b.bridge.router().Apply(t.Context(), event)
+		outcome, err := b.options.Router.Apply(t.Context(), bridge.Event(event))
 		require.NoError(t, err)
-		require.Equal(t, routes.Signalled, outcome)
+		require.Equal(t, bridge.Signalled, outcome)
 		require.Equal(t, 1, b.signals(id))
 		b.run() // the order itself finds its workflow started by the same event
-		b.awaitCounts(map[routes.Result]int{routes.Duplicate: 1, routes.Signalled: 1})
+		b.awaitCounts(map[bridge.Result]int{bridge.Duplicate: 1, bridge.Signalled: 1})
 		require.Empty(t, b.parked(t))
 	})
 	t.Run("that is closed", func(t *testing.T) {
@@ -272,18 +270,18 @@ func TestBridge_CancellationFindsItsOrder(t *testing.T) {
 		b, id := newBridgeRig(t), newOrderID()
 		b.append(id, placedEvent(id))
 		b.run()
-		b.awaitCounts(map[routes.Result]int{routes.Started: 1})
+		b.awaitCounts(map[bridge.Result]int{bridge.Started: 1})
 		require.NoError(t, b.temporal.TerminateWorkflow(t.Context(), id, "", "test"))
 		b.append(id, requested)
-		b.awaitCounts(map[routes.Result]int{routes.Late: 1})
+		b.awaitCounts(map[bridge.Result]int{bridge.Late: 1})
 	})
 	t.Run("that was never placed", func(t *testing.T) {
 		t.Parallel()
 		b, id := newBridgeRig(t), newOrderID()
-		b.bridge.holdLimit = time.Second // the wait for the order
+		b.options.HoldTimeout = time.Second // the wait for the order
 		b.append(id, requested)
 		b.run()
-		b.awaitCounts(map[routes.Result]int{routes.Parked: 1})
+		b.awaitCounts(map[bridge.Result]int{bridge.Parked: 1})
 		require.Equal(t, []string{"ORDER_UNKNOWN: the order has not been placed"}, b.awaitParked(1))
 	})
 }

@@ -5,13 +5,27 @@ import (
 	"io"
 	"time"
 
+	"orderflow/bridge"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
+	"orderflow/internal/routes"
+	"orderflow/internal/streams"
 	"orderflow/internal/temporalclient"
+	"orderflow/workflows"
 )
 
 const storeTimeout = 5 * time.Second // one call to KurrentDB
+
+// settings are the starter's settings, read from the environment. The Temporal SDK reads
+// its own variables.
+type settings struct {
+	config.Log
+	config.Ops
+	config.KurrentDB
+	Shutdown     config.Shutdown
+	Subscription config.Subscription
+}
 
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	s, invalid := config.Load[settings](environ)
@@ -20,6 +34,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	// The routes read orders on a connection of their own.
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: s.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
@@ -34,17 +49,29 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err := config.Merge(invalid, eventsErr, optionsErr, temporalErr); err != nil {
 		return err
 	}
-	b := &bridge{
-		temporal: temporal, namespace: temporalclient.Namespace(options), payloads: temporalclient.NewPayloads(options), events: events,
-		settings: s.Subscription, concurrency: s.Subscription.Concurrency,
-		holdLimit: s.Subscription.MessageTimeout / 2, drainTimeout: s.Shutdown.Timeout,
-		probeEvery: probeInterval, inspectEvery: inspectionInterval,
-		refusalSpan: attributesCached + retryBackoff.Max,
-		metrics:     newMetrics(registry.Registry), logger: logger,
+	source, err := bridge.Connect(s.URL, bridge.ConnectOptions{AllowPlaintext: s.AllowPlaintext, CallTimeout: storeTimeout, Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	b, err := bridge.New(bridge.Options{
+		KurrentDB: source,
+		Router:    routes.New(temporal, options, streams.Orders{Client: events}),
+		Subscription: bridge.Subscription{
+			Stream: s.Subscription.Stream, Group: s.Subscription.Group, MessageTimeout: s.Subscription.MessageTimeout,
+		},
+		Concurrency:      s.Subscription.Concurrency,
+		DrainTimeout:     s.Shutdown.Timeout,
+		SearchAttributes: workflows.Input{}.SearchAttributes(),
+		Logger:           logger,
+		MeterProvider:    registry.Provider,
+	})
+	if err != nil {
+		return err
 	}
 	return ops.Run(ctx, ops.Options{
 		Service: "starter", Addr: s.Addr, Metrics: registry, Logger: logger,
-		Await: []ops.Dependency{temporalclient.Dependency(temporal, b.namespace)},
-		Ready: map[string]ops.Check{"temporal": temporalclient.Check(temporal), "subscription": b.ready},
-	}, b.run)
+		Await: []ops.Dependency{temporalclient.Dependency(temporal, temporalclient.Namespace(options))},
+		Ready: map[string]ops.Check{"temporal": temporalclient.Check(temporal), "subscription": b.Ready},
+	}, b.Run)
 }

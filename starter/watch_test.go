@@ -9,8 +9,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"orderflow/bridge"
 	"orderflow/dev/faultproxy"
-	"orderflow/internal/routes"
 )
 
 // Methods of KurrentDB's persistent subscriptions.
@@ -34,7 +34,7 @@ func newRelayedRig(t *testing.T) (*bridgeRig, *faultproxy.Relay) {
 func TestWatch_SilentSubscription(t *testing.T) {
 	t.Parallel()
 	b, between := newRelayedRig(t)
-	b.bridge.probeEvery = 100 * time.Millisecond
+	b.options.ProbeInterval = 100 * time.Millisecond
 	b.run()
 	b.awaitJoined()
 	between.Mute(subscribing)
@@ -42,7 +42,7 @@ func TestWatch_SilentSubscription(t *testing.T) {
 	b.append(id, placedEvent(id))
 	require.Eventually(t, func() bool { return between.Count(subscribing) > 1 }, longEnough, time.Millisecond)
 	between.Unmute(subscribing)
-	b.awaitCounts(map[routes.Result]int{routes.Started: 1, routes.Parked: 0})
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: 1, bridge.Parked: 0})
 }
 
 func TestWatch_IdleSubscription(t *testing.T) {
@@ -51,24 +51,24 @@ func TestWatch_IdleSubscription(t *testing.T) {
 	stop := b.run()
 	id := newOrderID()
 	b.append(id, placedEvent(id))
-	b.awaitCounts(map[routes.Result]int{routes.Started: 1})
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: 1})
 	require.Eventually(t, func() bool { // the checkpoint is written once a second
 		info, err := b.events.GroupInfo(t.Context(), "$ce-order", "fulfillment")
 		return err == nil && info.Lag == 0
 	}, longEnough, waitTick)
 	stop()
-	b.bridge.probeEvery = 50 * time.Millisecond
+	b.options.ProbeInterval = 50 * time.Millisecond
 	asked := between.Count(asking)
 	b.run()
 	require.Eventually(t, func() bool { return between.Count(asking) > asked+20 }, longEnough, time.Millisecond)
 	require.Equal(t, 2, between.Count(subscribing))
-	require.True(t, b.bridge.joined.Load())
+	require.True(t, b.joined())
 }
 
 func TestWatch_AccessDenied(t *testing.T) {
 	t.Parallel()
 	b, between := newRelayedRig(t)
-	b.bridge.probeEvery = 20 * time.Millisecond
+	b.options.ProbeInterval = 20 * time.Millisecond
 	stop := b.run()
 	b.awaitJoined()
 	stop()
@@ -80,5 +80,5 @@ func TestWatch_AccessDenied(t *testing.T) {
 	b.append(id, placedEvent(id))
 	require.Eventually(t, func() bool { return between.Count(subscribing) > joined+1 }, longEnough, time.Millisecond)
 	between.Unmute(subscribing)
-	b.awaitCounts(map[routes.Result]int{routes.Started: 1})
+	b.awaitCounts(map[bridge.Result]int{bridge.Started: 1})
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"orderflow/bridge"
 	"orderflow/dev/opstest"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
-	"orderflow/internal/routes"
 )
 
 // The subscription of a starter with default settings.
@@ -83,7 +83,7 @@ func (s *Starter) AwaitReady() {
 }
 
 // Count returns how many events the starter has completed with a result.
-func (s *Starter) Count(r routes.Result) int {
+func (s *Starter) Count(r bridge.Result) int {
 	s.t.Helper()
 	_, body, _ := s.running.Get("/metrics")
 	line := regexp.MustCompile(`(?m)^orderflow_bridge_events_total\{result="` + string(r) + `"\} (\d+)$`).FindStringSubmatch(body)
@@ -96,7 +96,7 @@ func (s *Starter) Count(r routes.Result) int {
 }
 
 // AwaitCounts waits until the starter has counted these events.
-func (s *Starter) AwaitCounts(want map[routes.Result]int) {
+func (s *Starter) AwaitCounts(want map[bridge.Result]int) {
 	s.t.Helper()
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
 		for r, n := range want {

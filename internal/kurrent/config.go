@@ -17,7 +17,12 @@ const defaultCallTimeout = 10 * time.Second
 
 // Config says where the event store is and how to connect to it.
 type Config struct {
-	URL            string        // connection string, such as kurrentdb://user:password@host:2113
+	URL string // connection string, such as kurrentdb://user:password@host:2113; unused with Settings
+
+	// Settings are the official client's, from its ParseConnectionString or made by hand;
+	// they are copied. TLS is as they say.
+	Settings *kurrentdb.Configuration
+
 	AllowPlaintext bool          // accept tls=false and tlsVerifyCert=false
 	Logger         *slog.Logger  // the client's own lines are logged at debug level; nil drops them
 	CallTimeout    time.Duration // bounds every call; 0 means the connection string's defaultDeadline, or 10 s
@@ -28,6 +33,23 @@ type Config struct {
 // a single attempt, and the connection string's maxDiscoverAttempts and discoveryInterval
 // have no effect.
 func (c Config) parse() (*kurrentdb.Configuration, error) {
+	settings, err := c.settings()
+	if err != nil {
+		return nil, err
+	}
+	settings.MaxDiscoverAttempts = 1
+	settings.DiscoveryInterval = 0
+	settings.Logger = c.clientLog()
+	settings.DefaultDeadline = c.callTimeout(settings.DefaultDeadline)
+	return settings, nil
+}
+
+// settings returns a copy of Settings, or else what URL says.
+func (c Config) settings() (*kurrentdb.Configuration, error) {
+	if c.Settings != nil {
+		settings := *c.Settings
+		return &settings, nil
+	}
 	address, faults := parseAddress(c.URL)
 	if !c.AllowPlaintext {
 		faults = append(faults, address.insecureOptions()...)
@@ -43,10 +65,6 @@ func (c Config) parse() (*kurrentdb.Configuration, error) {
 	if len(address.ignored) > 0 {
 		c.logger().Warn("options of the connection string are ignored", "options", address.ignored)
 	}
-	settings.MaxDiscoverAttempts = 1
-	settings.DiscoveryInterval = 0
-	settings.Logger = c.clientLog()
-	settings.DefaultDeadline = c.callTimeout(settings.DefaultDeadline)
 	return settings, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,18 +29,45 @@ const (
 // last for months.
 const minRetries = 1_000_000
 
+// All is the name of the stream that holds every event of the server. A group on it
+// delivers the events themselves, and no links to them.
+const All = "$all"
+
 // GroupSettings are the settings of a persistent subscription's group. The rest is fixed:
-// the group starts at the beginning of the stream, resolves links, uses RoundRobin, and
-// retries without limit, so that a good event is never parked because an outage took
-// long.
+// the group starts at the beginning of the stream, resolves links unless the stream is
+// All, uses RoundRobin, and retries without limit, so that a good event is never parked
+// because an outage took long.
 type GroupSettings struct {
 	Stream         string
 	Group          string
 	MessageTimeout time.Duration // an event not acknowledged within it is redelivered; whole milliseconds, 1 s to 24 h
 	BufferSize     int           // about how many events all consumers together work on at once, 1 to 10,000
+	Filter         Filter        // of a group on All
 }
 
-func (g GroupSettings) validate() error {
+// Filter selects events of a group on All, by the prefixes of either their types or their
+// streams. The zero value selects all but the server's own events. The server keeps the
+// filter that a group was created with, and does not show it.
+type Filter struct {
+	TypePrefixes   []string
+	StreamPrefixes []string
+}
+
+func (f Filter) wanted() *kurrentdb.SubscriptionFilter {
+	switch {
+	case len(f.TypePrefixes) > 0:
+		return &kurrentdb.SubscriptionFilter{Type: kurrentdb.EventFilterType, Prefixes: f.TypePrefixes}
+	case len(f.StreamPrefixes) > 0:
+		return &kurrentdb.SubscriptionFilter{Type: kurrentdb.StreamFilterType, Prefixes: f.StreamPrefixes}
+	default:
+		return kurrentdb.ExcludeSystemEventsFilter()
+	}
+}
+
+func (f Filter) empty() bool { return len(f.TypePrefixes)+len(f.StreamPrefixes) == 0 }
+
+// Validate returns ErrInvalid, with what is wrong, for settings that no server accepts.
+func (g GroupSettings) Validate() error {
 	switch {
 	case g.Stream == "" || g.Group == "":
 		return fmt.Errorf("%w: group and stream must be named", ErrInvalid)
@@ -47,14 +75,20 @@ func (g GroupSettings) validate() error {
 		return fmt.Errorf("%w: message timeout must be from 1s to 24h", ErrInvalid)
 	case g.BufferSize < 1 || g.BufferSize > maxBuffer:
 		return fmt.Errorf("%w: buffer size must be from 1 to %d", ErrInvalid, maxBuffer)
+	case g.Stream != All && !g.Filter.empty():
+		return fmt.Errorf("%w: only a group on %s has a filter", ErrInvalid, All)
+	case len(g.Filter.TypePrefixes) > 0 && len(g.Filter.StreamPrefixes) > 0:
+		return fmt.Errorf("%w: a filter selects by types or by streams, not by both", ErrInvalid)
+	case slices.Contains(g.Filter.TypePrefixes, "") || slices.Contains(g.Filter.StreamPrefixes, ""):
+		return fmt.Errorf("%w: a filter's prefix must not be empty", ErrInvalid)
 	}
 	return nil
 }
 
 func (g GroupSettings) wanted() kurrentdb.PersistentSubscriptionSettings {
 	wanted := kurrentdb.SubscriptionSettingsDefault()
-	wanted.StartFrom = kurrentdb.Start{} // only for comparison: the start is not sent from here
-	wanted.ResolveLinkTos = true
+	wanted.StartFrom = kurrentdb.Start{}    // only for comparison: the start is not sent from here
+	wanted.ResolveLinkTos = g.Stream != All // there, every event would also arrive once for each link to it
 	wanted.MaxRetryCount = math.MaxInt32
 	wanted.MessageTimeout = int32(g.MessageTimeout.Milliseconds())
 	wanted.CheckpointAfter = int32(checkpointAfter.Milliseconds())
@@ -113,7 +147,7 @@ func (c *Client) CompareGroup(ctx context.Context, settings GroupSettings) ([]Di
 // group is missing and the caller may not create it. If the caller may not read the
 // settings of an existing group, the single difference says so.
 func (c *Client) EnsureGroup(ctx context.Context, settings GroupSettings) (differences []Difference, created bool, err error) {
-	if err := settings.validate(); err != nil {
+	if err := settings.Validate(); err != nil {
 		return nil, false, fmt.Errorf("group %s::%s: %w", settings.Stream, settings.Group, err)
 	}
 	info, err := c.groupInfo(ctx, settings.Stream, settings.Group)
@@ -140,14 +174,45 @@ func (c *Client) EnsureGroup(ctx context.Context, settings GroupSettings) (diffe
 func (c *Client) createGroup(ctx context.Context, settings GroupSettings) error {
 	return c.call(ctx, func(ctx context.Context, client *kurrentdb.Client) error {
 		wanted := settings.wanted()
+		if settings.Stream == All {
+			options := kurrentdb.PersistentAllSubscriptionOptions{Settings: &wanted, StartFrom: kurrentdb.Start{}, Filter: settings.Filter.wanted()}
+			return client.CreatePersistentSubscriptionToAll(ctx, settings.Group, options)
+		}
 		options := kurrentdb.PersistentStreamSubscriptionOptions{Settings: &wanted, StartFrom: kurrentdb.Start{}}
 		return client.CreatePersistentSubscription(ctx, settings.Stream, settings.Group, options)
 	})
 }
 
+// UpdateGroup gives an existing group these settings. Its checkpoint, its parked events
+// and its filter stay as they are. The server drops every consumer of the group and
+// delivers their unacknowledged events again. It returns ErrNotFound if there is no such
+// group.
+func (c *Client) UpdateGroup(ctx context.Context, settings GroupSettings) error {
+	err := settings.Validate()
+	if err == nil {
+		err = c.call(ctx, func(ctx context.Context, client *kurrentdb.Client) error {
+			wanted := settings.wanted()
+			if settings.Stream == All {
+				options := kurrentdb.PersistentAllSubscriptionOptions{Settings: &wanted, StartFrom: kurrentdb.Start{}}
+				return client.UpdatePersistentSubscriptionToAll(ctx, settings.Group, options)
+			}
+			options := kurrentdb.PersistentStreamSubscriptionOptions{Settings: &wanted, StartFrom: kurrentdb.Start{}}
+			return client.UpdatePersistentSubscription(ctx, settings.Stream, settings.Group, options)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("update group %s::%s: %w", settings.Stream, settings.Group, err)
+	}
+	return nil
+}
+
 func (c *Client) groupInfo(ctx context.Context, stream, group string) (info *kurrentdb.PersistentSubscriptionInfo, err error) {
 	err = c.call(ctx, func(ctx context.Context, client *kurrentdb.Client) (err error) {
-		info, err = client.GetPersistentSubscriptionInfo(ctx, stream, group, kurrentdb.GetPersistentSubscriptionOptions{})
+		if stream == All {
+			info, err = client.GetPersistentSubscriptionInfoToAll(ctx, group, kurrentdb.GetPersistentSubscriptionOptions{})
+		} else {
+			info, err = client.GetPersistentSubscriptionInfo(ctx, stream, group, kurrentdb.GetPersistentSubscriptionOptions{})
+		}
 		if err == nil && (info.Settings == nil || info.Stats == nil) { // old servers respond over HTTP, and may leave them out
 			err = errors.New("group info has no settings or no statistics")
 		}
@@ -204,6 +269,8 @@ func startsLate(position any) bool {
 		return true
 	case kurrentdb.StreamRevision:
 		return position.Value > 0
+	case kurrentdb.Position:
+		return position.Commit > 0
 	default:
 		return false
 	}
@@ -219,6 +286,8 @@ func startOf(position any) string {
 		return "the end"
 	case kurrentdb.StreamRevision:
 		return fmt.Sprint(position.Value)
+	case kurrentdb.Position:
+		return fmt.Sprint(position.Commit)
 	default:
 		return "unknown"
 	}
@@ -228,7 +297,7 @@ func startOf(position any) string {
 // number of parked events: the server's own count does not fall when parked events are
 // dropped. Read the parked stream instead.
 type GroupInfo struct {
-	Lag       uint64 // events above the group's checkpoint that the group knows of
+	Lag       uint64 // events above the group's checkpoint that the group knows of; of a group on All, bytes of the log
 	InFlight  int64  // events sent to a consumer and not yet acknowledged
 	Consumers int
 
@@ -256,6 +325,12 @@ func (c *Client) GroupInfo(ctx context.Context, stream, group string) (GroupInfo
 }
 
 func lag(stats *kurrentdb.PersistentSubscriptionStats) uint64 {
+	if known, done := stats.LastKnownPosition, stats.LastCheckpointedPosition; known != nil {
+		if done == nil {
+			return known.Commit
+		}
+		return known.Commit - min(done.Commit, known.Commit)
+	}
 	known, done := stats.LastKnownEventRevision, stats.LastCheckpointedEventRevision
 	switch {
 	case known == nil:

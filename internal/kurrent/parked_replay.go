@@ -104,6 +104,9 @@ func (c *Client) claimReplay(ctx context.Context, stream, group string, seen Par
 func (c *Client) replayClaimed(ctx context.Context, stream, group string, seen, claimed ParkedBoundary, until uint64) (ParkedBoundary, error) {
 	err := c.call(ctx, func(ctx context.Context, client *kurrentdb.Client) error {
 		options := kurrentdb.ReplayParkedMessagesOptions{StopAt: int(until) + 1} // the first number that is not replayed
+		if stream == All {
+			return client.ReplayParkedMessagesToAll(ctx, group, options)
+		}
 		return client.ReplayParkedMessages(ctx, stream, group, options)
 	})
 	if err != nil && !errors.Is(err, ErrUnavailable) {

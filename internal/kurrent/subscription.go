@@ -76,7 +76,11 @@ func (s *Subscription) join(ctx context.Context, stream, group string, buffer ui
 	err := recoverPanics(s.ctx, s.client, func(subCtx context.Context, client *kurrentdb.Client) (err error) {
 		options := kurrentdb.SubscribeToPersistentSubscriptionOptions{BufferSize: buffer}
 		return onLeader(func() error {
-			s.inner, err = client.SubscribeToPersistentSubscription(subCtx, stream, group, options)
+			if stream == All {
+				s.inner, err = client.SubscribeToPersistentSubscriptionToAll(subCtx, group, options)
+			} else {
+				s.inner, err = client.SubscribeToPersistentSubscription(subCtx, stream, group, options)
+			}
 			return err
 		})
 	})

@@ -16,11 +16,11 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/bridge"
 	"orderflow/dev/kurrentsim"
 	"orderflow/dev/startertest"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
-	"orderflow/internal/routes"
 	"orderflow/workflows"
 )
 
@@ -42,7 +42,7 @@ func alongsideTheBridge(t *testing.T) {
 				return
 			case <-tick.C:
 			}
-			if orders < most && orders-h.Count(routes.Started) < ahead {
+			if orders < most && orders-h.Count(bridge.Started) < ahead {
 				id := startertest.NewOrderID()
 				if !assert.NoError(t, h.TryAppend(id, orderFor(id, "customer-of-"+id, "USD100.00"))) {
 					return
@@ -74,8 +74,8 @@ func alongsideTheBridge(t *testing.T) {
 	t.Logf("%d comparisons alongside the bridge, of %d orders in the end", comparisons, orders)
 	require.Positive(t, checked)
 	requireFindings(t, fmt.Sprintf("checked %d  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", orders), h.reconcile(fixing))
-	h.AwaitCounts(map[routes.Result]int{routes.Started: orders}) // the bridge started all of them
-	require.Zero(t, h.Count(routes.Duplicate))
+	h.AwaitCounts(map[bridge.Result]int{bridge.Started: orders}) // the bridge started all of them
+	require.Zero(t, h.Count(bridge.Duplicate))
 	h.awaitRuns(orders)
 }
 

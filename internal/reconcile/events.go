@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
 
+	"orderflow/bridge"
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -120,7 +121,7 @@ func (r *reconciliation) unsettled(ctx context.Context, d delivery) (f facts, wa
 	if err != nil || settlement.state != workflowNone {
 		return f, false, err
 	}
-	placed, payments, err := r.orders.Payments(ctx, routes.SourceOf(d.event))
+	placed, payments, err := r.orders.Payments(ctx, routes.SourceOf(bridge.Event(d.event)))
 	if isGone(err) {
 		return f, false, nil
 	}
@@ -169,7 +170,7 @@ func (r *reconciliation) deliver(ctx context.Context, noted *difference, d deliv
 	}
 	delivering, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	_, err := r.router.Apply(delivering, d.event)
+	_, err := r.router.Apply(delivering, bridge.Event(d.event))
 	if err != nil {
 		return r.reportRefusal(noted, fmt.Errorf("deliver event %d of %s: %w", d.event.Revision, d.event.Stream, err))
 	}

@@ -8,9 +8,11 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"orderflow/bridge"
 	"orderflow/dev/kurrentsim"
 	"orderflow/dev/startertest"
 	"orderflow/internal/credit"
@@ -246,9 +248,9 @@ func aPublishedOrder(t *testing.T) {
 	h.loseRow(gone)
 	placed, err := h.orders.FindPlaced(t.Context(), gone)
 	require.NoError(t, err)
-	started, err := (&routes.Router{Temporal: h.temporal, Orders: h.orders}).Apply(t.Context(), placed)
+	started, err := routes.New(h.temporal, client.Options{}, h.orders).Apply(t.Context(), bridge.Event(placed))
 	require.NoError(t, err)
-	require.Equal(t, routes.Started, started)
+	require.Equal(t, bridge.Started, started)
 	h.awaitStatus(gone, order.StatusShipped) // it may wait for the email whose outcome is unknown
 	require.Equal(t, shipment.TrackingNumber, h.find(gone).TrackingNumber)
 }
@@ -406,7 +408,7 @@ func anUnreadableEnd(t *testing.T) {
 	strange := h.place(startertest.NewOrderID())
 	placed, err := h.orders.FindPlaced(t.Context(), strange)
 	require.NoError(t, err)
-	_, err = (&routes.Router{Temporal: h.temporal, Orders: h.orders}).Apply(t.Context(), placed)
+	_, err = routes.New(h.temporal, client.Options{}, h.orders).Apply(t.Context(), bridge.Event(placed))
 	require.NoError(t, err)
 	h.awaitClosed(strange)
 

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/bridge"
 	"orderflow/internal/credit"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
@@ -129,7 +130,7 @@ func (r *reconciliation) checkScanned(ctx context.Context, s *scanned, atLeast i
 // a stream counts, and the log keeps the events of a stream in order. It skips orders
 // that the bridge may be about to start.
 func (r *reconciliation) orderToCheck(e kurrent.Event) (workflows.Input, bool) {
-	input, err := routes.Input(e)
+	input, err := routes.Input(bridge.Event(e))
 	if err != nil || !r.known.add(input.OrderID) {
 		return workflows.Input{}, false
 	}
@@ -228,7 +229,7 @@ func (r *reconciliation) recheck(ctx context.Context, input workflows.Input) err
 		return fmt.Errorf("recheck %s: %w", input.OrderID, err)
 	}
 	if !erased { // the order may have been placed before --since, by another event
-		if input, err = routes.Input(placed); err != nil {
+		if input, err = routes.Input(bridge.Event(placed)); err != nil {
 			return fmt.Errorf("recheck %s: %w", input.OrderID, err)
 		}
 	}

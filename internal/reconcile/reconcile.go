@@ -20,13 +20,13 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"orderflow/bridge"
 	"orderflow/internal/credit"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
 	"orderflow/internal/streams"
-	"orderflow/internal/temporalclient"
 )
 
 const (
@@ -36,11 +36,11 @@ const (
 
 // Options are the stores to compare, and how.
 type Options struct {
-	Temporal client.Client
-	Payloads temporalclient.Payloads
-	Events   *kurrent.Client
-	Rows     Rows
-	Logger   *slog.Logger
+	Temporal        client.Client
+	TemporalOptions client.Options // of the client
+	Events          *kurrent.Client
+	Rows            Rows
+	Logger          *slog.Logger
 
 	Stream, Group string        // the starter's subscription
 	Since         time.Time     // only orders placed then or later; zero means all
@@ -74,7 +74,7 @@ type reconciliation struct {
 	accounts creditDecisions
 	rows     Rows
 	parked   parkedEvents
-	router   routes.Router // starts missing workflows
+	router   *bridge.Router // starts missing workflows
 	logger   *slog.Logger
 
 	stream, group string
@@ -111,7 +111,7 @@ func newReconciliation(o Options) *reconciliation {
 	return &reconciliation{
 		temporal: o.Temporal, events: o.Events, orders: orders, rows: o.Rows, parked: o.Events, logger: o.Logger,
 		accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: o.Events}),
-		router:   routes.Router{Temporal: o.Temporal, Orders: orders, Payloads: o.Payloads},
+		router:   routes.New(o.Temporal, o.TemporalOptions, orders),
 		stream:   o.Stream, group: o.Group, since: o.Since, cutoff: o.Cutoff, wait: o.Wait, fix: o.Fix,
 		report: Findings{Differences: []*difference{}},
 		known:  newIDSet(), missing: newIDSet(), unknownOrders: newIDSet(),

@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"orderflow/bridge"
 	"orderflow/dev/kurrentsim"
 	"orderflow/dev/kurrentsim/store"
 	"orderflow/dev/startertest"
@@ -22,7 +23,6 @@ import (
 	"orderflow/internal/email"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
-	"orderflow/internal/routes"
 	"orderflow/workflows"
 )
 
@@ -185,7 +185,7 @@ func parkedEventsCounted(t *testing.T) {
 	h.Append(broken, startertest.NewEvent(order.TypePlaced, map[string]any{"orderId": broken}))
 	h.place(doubled)
 	h.Append(doubled, orderFor(doubled, "customer-of-"+doubled, "USD50.00"), startertest.NewEvent(order.TypePaid, map[string]any{}))
-	h.AwaitCounts(map[routes.Result]int{routes.Started: 1})
+	h.AwaitCounts(map[bridge.Result]int{bridge.Started: 1})
 	h.AwaitParked(3)
 	h.awaitStatus(doubled, order.StatusFulfilling)
 	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 2  fixed 0  left 0", h.reconcile(fixing))

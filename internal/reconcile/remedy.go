@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"orderflow/bridge"
 	"orderflow/internal/backoff"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -81,19 +82,19 @@ func (r *reconciliation) awaitRemedy(d *difference, settled func(context.Context
 // difference for another comparison. It returns err if every other remedy would fail the
 // same way.
 func (r *reconciliation) reportRefusal(d *difference, err error) error {
-	var parked *routes.ParkError
-	class := routes.Classify(err)
+	var parked *bridge.ParkError
+	class := bridge.Classify(err)
 	switch {
 	case errors.As(err, &parked):
 		r.report.addDetail(d, parked.Reason)
-	case errors.Is(err, routes.ErrRunChanged), errors.Is(err, routes.ErrNotPlaced):
+	case errors.Is(err, bridge.ErrRunChanged), errors.Is(err, routes.ErrNotPlaced):
 		r.report.addDetail(d, "it changed while it was being repaired")
-	case class == routes.ClassBusy:
+	case class == bridge.ClassBusy:
 		r.report.addDetail(d, "its workflow accepts no more messages for now")
-	case class == routes.ClassUndecodable:
+	case class == bridge.ClassUndecodable:
 		r.report.addDetail(d, "the key to decode its workflow's input is missing")
-	case class == routes.ClassRefused:
-		r.report.addDetail(d, fmt.Sprintf("%s: %.512s", routes.ReasonRefused, routes.ServerMessage(err)))
+	case class == bridge.ClassRefused:
+		r.report.addDetail(d, fmt.Sprintf("%s: %.512s", bridge.ReasonRefused, bridge.ServerMessage(err)))
 	default:
 		return err
 	}
@@ -104,7 +105,7 @@ func (r *reconciliation) reportRefusal(d *difference, err error) error {
 // park cannot be started.
 func (r *reconciliation) start(ctx context.Context, placed kurrent.Event) error {
 	return r.retryCall(ctx, func(ctx context.Context) error {
-		_, err := r.router.Apply(ctx, placed)
+		_, err := r.router.Apply(ctx, bridge.Event(placed))
 		return err
 	})
 }
@@ -171,7 +172,7 @@ func closeCode(state workflowState) string {
 
 // cancel asks the order's workflow to cancel, unless it has closed meanwhile.
 func (r *reconciliation) cancel(ctx context.Context, orderID string) error {
-	return r.retryCall(ctx, func(ctx context.Context) error { return r.router.CancelOpen(ctx, orderID, reconciledCode) })
+	return r.retryCall(ctx, func(ctx context.Context) error { return routes.CancelOpen(ctx, r.router, orderID, reconciledCode) })
 }
 
 // checkEach runs work on all of a batch. It waits for the pending remedies if there are

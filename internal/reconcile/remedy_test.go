@@ -10,12 +10,11 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"orderflow/bridge"
 	"orderflow/dev/kurrentsim"
 	"orderflow/dev/kurrentsim/store"
 	"orderflow/dev/startertest"
 	"orderflow/internal/order"
-	"orderflow/internal/routes"
-	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
 )
 
@@ -55,7 +54,7 @@ func aRefusedRemedy(t *testing.T) {
 	h.Append(full, startertest.NewEvent(order.TypeCancellationRequested, map[string]any{"reason": "customer-request"}))
 	server := refusingClient{
 		h.temporal,
-		map[string]error{refused: serviceerror.NewInvalidArgument("it is too long"), changed: routes.ErrRunChanged},
+		map[string]error{refused: serviceerror.NewInvalidArgument("it is too long"), changed: bridge.ErrRunChanged},
 		map[string]error{full: serviceerror.NewInvalidArgument("exceeded workflow execution limit for signal events")},
 	}
 
@@ -89,7 +88,7 @@ func TestStart_Codec(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
 	r := newReconciliation(Options{
-		Temporal: temporal, Payloads: temporalclient.NewPayloads(options), Events: h.Events, Rows: h.rows, Logger: slog.New(slog.DiscardHandler),
+		Temporal: temporal, TemporalOptions: options, Events: h.Events, Rows: h.rows, Logger: slog.New(slog.DiscardHandler),
 	})
 	placed, err := h.orders.FindPlaced(t.Context(), h.place(startertest.NewOrderID()))
 	require.NoError(t, err)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"orderflow/internal/routes"
+	"orderflow/bridge"
 	"orderflow/internal/temporalclient"
 
 	"go.temporal.io/api/serviceerror"
@@ -39,5 +39,5 @@ func (r *reconciliation) retryCall(ctx context.Context, call func(context.Contex
 // retry may succeed.
 func isUnanswered(err error) bool {
 	_, said := errors.AsType[serviceerror.ServiceError](err)
-	return routes.Classify(err) == routes.ClassRetry && !temporalclient.IsNotFound(err) && (said || errors.Is(err, context.DeadlineExceeded))
+	return bridge.Classify(err) == bridge.ClassRetry && !temporalclient.IsNotFound(err) && (said || errors.Is(err, context.DeadlineExceeded))
 }

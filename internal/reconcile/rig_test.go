@@ -26,6 +26,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"orderflow/activities"
+	"orderflow/bridge"
 	"orderflow/dev/devserver"
 	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
@@ -434,7 +435,7 @@ func (h *reconcileRig) input(id string) workflows.Input {
 	h.t.Helper()
 	placed, err := h.orders.FindPlaced(h.t.Context(), id)
 	require.NoError(h.t, err)
-	input, err := routes.Input(placed)
+	input, err := routes.Input(bridge.Event(placed))
 	require.NoError(h.t, err)
 	return input
 }

@@ -4,61 +4,80 @@ import (
 	"cmp"
 	"context"
 
-	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
-	"orderflow/internal/failpoint"
+	"orderflow/bridge"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )
 
-// handlePlaced starts the order's workflow.
-func (r *Router) handlePlaced(ctx context.Context, event kurrent.Event) (Result, error) {
-	input, err := Input(event)
+// placed starts the order's workflow.
+func (r orderRoutes) placed(ctx context.Context, event bridge.Event) (bridge.Action, error) {
+	action, err := start(event)
 	if err == nil && event.Revision > 0 {
-		input, err = r.firstPlacedInput(ctx, event)
+		action, err = r.startFirst(ctx, event)
 	}
-	switch {
-	case kurrent.IsGone(err):
-		return Ignored, nil // the order was erased while its event was being handled
-	case err != nil:
-		return "", err
+	if kurrent.IsGone(err) {
+		return bridge.Ignore{}, nil // the order was erased while its event was being handled
 	}
-	failpoint.Hit("starter.start.before")
-	_, err = r.Temporal.ExecuteWorkflow(ctx, orderOptions(input), workflows.OrderFulfillmentType, input)
-	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
-		return r.checkDuplicateStart(ctx, input.OrderID, input.Source.EventID)
-	}
-	if err != nil {
-		return "", err
-	}
-	failpoint.Hit("starter.start.after")
-	return Started, nil
+	return action, err
 }
 
-// firstPlacedInput returns the input from the first readable order-placed event of the
-// stream. Only that one becomes the order: events are handled concurrently, so a second
-// one could otherwise overtake it. An event that a forgetful producer has appended twice
-// counts as the first.
-func (r *Router) firstPlacedInput(ctx context.Context, event kurrent.Event) (workflows.Input, error) {
-	first, err := r.Orders.FindPlaced(ctx, event.Stream)
+// startFirst returns the start for the first readable order-placed event of the stream.
+// Only that one becomes the order: events are handled concurrently, so a second one could
+// otherwise overtake it. An event that a forgetful producer has appended twice counts as
+// the first.
+func (r orderRoutes) startFirst(ctx context.Context, event bridge.Event) (bridge.Action, error) {
+	first, err := r.orders.FindPlaced(ctx, event.Stream)
 	if err != nil {
-		return workflows.Input{}, err
+		return nil, err
 	}
 	if first.ID != event.ID {
-		return workflows.Input{}, park("%s: the order was placed by event %s", reasonDuplicateOrder, first.ID)
+		return nil, duplicateOrder(first.ID.String())
 	}
-	return Input(first)
+	return start(bridge.Event(first))
+}
+
+func duplicateOrder(placedBy string) error {
+	return bridge.Park("%s: the order was placed by event %s", reasonDuplicateOrder, cmp.Or(placedBy, "unknown"))
+}
+
+// start returns the start of the workflow of an order.
+func start(event bridge.Event) (bridge.Action, error) {
+	input, err := Input(event)
+	if err != nil {
+		return nil, err
+	}
+	return bridge.Start{
+		Options: client.StartWorkflowOptions{
+			ID:                    input.OrderID,
+			TaskQueue:             workflows.TaskQueue,
+			Memo:                  map[string]any{workflows.MemoSourceEventID: input.Source.EventID},
+			TypedSearchAttributes: input.SearchAttributes(),
+			StaticSummary:         input.Summary(),
+			StaticDetails:         input.Details(),
+		},
+		Workflow: workflows.OrderFulfillmentType,
+		Args:     []any{input},
+		EventID:  sourceEvent,
+		Conflict: duplicateOrder,
+	}, nil
+}
+
+// sourceEvent returns the id of the event in the input of an order's workflow.
+func sourceEvent(decode func(into any) error) (string, error) {
+	var input workflows.Input
+	err := decode(&input)
+	return input.Source.EventID, err
 }
 
 // Input returns the input of the workflow that an order-placed event starts. It drops all
 // personal data.
-func Input(event kurrent.Event) (workflows.Input, error) {
+func Input(event bridge.Event) (workflows.Input, error) {
 	placed, err := order.DecodePlaced(event.Stream, event.ContentType, event.Data)
 	if err != nil {
-		return workflows.Input{}, park("%s", err)
+		return workflows.Input{}, bridge.Park("%s", err)
 	}
 	return workflows.Input{
 		OrderID: placed.OrderID, CustomerID: placed.CustomerID, Total: placed.Total, PlacedAt: placed.PlacedAt.UTC(),
@@ -66,45 +85,9 @@ func Input(event kurrent.Event) (workflows.Input, error) {
 	}, nil
 }
 
-// orderOptions returns start options that allow an order only one workflow, ever. A
-// second start fails with an error that identifies it as such.
-func orderOptions(input workflows.Input) client.StartWorkflowOptions {
-	return client.StartWorkflowOptions{
-		ID:                                       input.OrderID,
-		TaskQueue:                                workflows.TaskQueue,
-		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
-		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		Memo:                                     map[string]any{workflows.MemoSourceEventID: input.Source.EventID},
-		TypedSearchAttributes:                    input.SearchAttributes(),
-		StaticSummary:                            input.Summary(),
-		StaticDetails:                            input.Details(),
-	}
-}
-
-// checkDuplicateStart distinguishes the redelivery of an event, which is a duplicate,
-// from another order-placed event for the same order, which is parked.
-func (r *Router) checkDuplicateStart(ctx context.Context, workflowID, eventID string) (Result, error) {
-	run, err := r.findExecution(ctx, workflowID, workflows.OrderFulfillmentType)
-	if err != nil {
-		return "", err
-	}
-	if run.runID == "" {
-		return "", ErrRunChanged // it was deleted since the start was refused
-	}
-	startedBy, err := r.startedBy(ctx, workflowID, run)
-	switch {
-	case err != nil:
-		return "", err
-	case startedBy != eventID:
-		return "", ParkAfterReply("%s: the order was placed by event %s", reasonDuplicateOrder, cmp.Or(startedBy, "unknown"))
-	}
-	return Duplicate, nil
-}
-
 // SourceOf returns the position of an event, with the correlation and tracing ids of its
 // metadata.
-func SourceOf(event kurrent.Event) order.Source {
+func SourceOf(event bridge.Event) order.Source {
 	trace := event.Trace()
 	return order.Source{
 		Stream: event.Stream, Revision: event.Revision, EventID: event.ID.String(),

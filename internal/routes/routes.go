@@ -1,96 +1,141 @@
-// Package routes applies the events on an order's stream to Temporal. Each type of event
-// has a route, which starts or signals a workflow.
+// Package routes says what the events on an order's stream do in Temporal: the routes of
+// the starter's bridge.
 //
-// It owns the ids and options of what is started, when an event is a duplicate, too late
-// or can never take effect, and what an error means for its event. It makes one attempt.
-// The starter, which receives the events, and reconcile, which finds those that never
-// arrived, decide when to try again. Package workflows owns what a workflow does.
+// It owns the ids and options of what is started, and which events are for it. Package
+// bridge owns how an event takes effect, and package workflows what a workflow does.
+// Reconcile applies the events that never arrived by the same routes.
 package routes
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"go.temporal.io/sdk/client"
 
+	"orderflow/bridge"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
-	"orderflow/internal/temporalclient"
+	"orderflow/workflows"
 )
 
-// Router applies events. It is safe for concurrent use.
-type Router struct {
-	Temporal client.Client
-	Orders   Orders
-	Payloads temporalclient.Payloads
-}
+// Reasons that an event is parked for, other than those of package bridge and that a body
+// cannot be decoded, which is parked with its field's error.
+const (
+	ReasonOrderUnknown = "ORDER_UNKNOWN"
+
+	reasonDuplicateOrder = "DUPLICATE_ORDER"
+)
+
+// ErrNotPlaced means that an order's stream holds no order yet. A persistent subscription
+// may deliver the events of one stream out of order, so a short wait is worthwhile.
+var ErrNotPlaced = errors.New("the order has not been placed")
 
 // Orders finds the event that placed the order of a stream. streams.Orders implements it.
 type Orders interface {
 	FindPlaced(ctx context.Context, stream string) (kurrent.Event, error)
 }
 
-// Result is the outcome of an event, as the starter's metric counts it.
-type Result string
-
-// The outcomes of events.
-const (
-	Started   Result = "started"   // a workflow was started
-	Duplicate Result = "duplicate" // this same event took effect before
-	Ignored   Result = "ignored"   // not for the bridge, or deleted
-	Signalled Result = "signalled" // a running workflow received it
-	Late      Result = "late"      // its workflow is closed
-	Parked    Result = "parked"    // it can never take effect; the parked stream says why
-)
-
-// ParkError means that an event can never take effect. Every other error is an outage and
-// is retried.
-type ParkError struct {
-	Reason  string
-	Replied bool // Temporal replied before the fault was found, so it does not refuse every event
-}
-
-// Error returns the reason.
-func (e *ParkError) Error() string { return e.Reason }
-
-func park(format string, args ...any) error { return &ParkError{Reason: fmt.Sprintf(format, args...)} }
-
-// ParkAfterReply returns a ParkError for an event about which Temporal has replied.
-func ParkAfterReply(format string, args ...any) error {
-	return &ParkError{Reason: fmt.Sprintf(format, args...), Replied: true}
-}
-
-// Reasons other than that a body cannot be decoded, which is parked with its field's
-// error.
-const (
-	ReasonOrderUnknown = "ORDER_UNKNOWN"
-	ReasonRefused      = "REFUSED" // by Temporal, followed by its message
-
-	reasonDuplicateOrder  = "DUPLICATE_ORDER"
-	reasonForeignWorkflow = "FOREIGN_WORKFLOW"
-)
-
-// route applies one type of event. It is repeated until it returns a result or a
-// ParkError.
-type route func(ctx context.Context, event kurrent.Event) (Result, error)
-
-// routes returns the table of the events that are understood. Each event type and
-// workflow is one row. Adding one takes the event's type and decoder in internal/order, a
-// route here, and the workflow and its name in package workflows.
-func (r *Router) routes() map[string]route {
-	return map[string]route{
-		order.TypePlaced:                r.handlePlaced,
-		order.TypePlacedAlias:           r.handlePlaced,
-		order.TypePaid:                  r.handlePaid,
-		order.TypeCancellationRequested: r.handleCancellation,
+// New returns the router of orders. options are those of the Temporal client.
+func New(temporal client.Client, options client.Options, orders Orders) *bridge.Router {
+	r := orderRoutes{orders: orders}
+	return &bridge.Router{
+		Temporal: temporal, Namespace: options.Namespace, DataConverter: options.DataConverter,
+		Routes: bridge.Routes{
+			order.TypePlaced:                r.placed,
+			order.TypePlacedAlias:           r.placed,
+			order.TypePaid:                  r.paid,
+			order.TypeCancellationRequested: r.cancellationRequested,
+		},
 	}
 }
 
-// Apply applies an event. It returns Ignored for a type without a route.
-func (r *Router) Apply(ctx context.Context, event kurrent.Event) (Result, error) {
-	handler, known := r.routes()[event.Type]
-	if !known {
-		return Ignored, nil
+// orderRoutes are the routes. Each event type and workflow is one method. Adding one
+// takes the event's type and decoder in internal/order, a method here and its row in New,
+// and the workflow and its name in package workflows.
+type orderRoutes struct {
+	orders Orders
+}
+
+// paid starts a separate settlement for each payment, so that one that cannot count does
+// not keep a later one from being settled. A payment delivered before its order waits for
+// it, as a cancellation does.
+func (r orderRoutes) paid(ctx context.Context, event bridge.Event) (bridge.Action, error) {
+	paid, err := order.DecodePaid(event.Stream, event.ContentType, event.Data)
+	if err != nil {
+		return nil, bridge.Park("%s", err)
 	}
-	return handler(ctx, event)
+	if _, erased, err := r.findOrder(ctx, event.Stream); err != nil {
+		return nil, err
+	} else if erased {
+		return bridge.Ignore{}, nil
+	}
+	return bridge.Start{
+		Options: client.StartWorkflowOptions{
+			ID: workflows.SettlementID(paid.OrderID, event.Revision), TaskQueue: workflows.TaskQueue,
+			StaticSummary: paid.Amount.String() + " paid",
+		},
+		Workflow: workflows.OrderSettlementType,
+		Args:     []any{workflows.SettlementInput{OrderID: paid.OrderID, Amount: paid.Amount, Source: SourceOf(event)}},
+		PerEvent: true,
+	}, nil
+}
+
+// cancellationRequested signals the order's workflow. If there is none, it looks for the
+// order on the order's stream, and the workflow is started first.
+func (r orderRoutes) cancellationRequested(_ context.Context, event bridge.Event) (bridge.Action, error) {
+	cancellation, err := order.DecodeCancellation(event.Stream, event.ContentType, event.Data)
+	if err != nil {
+		return nil, bridge.Park("%s", err)
+	}
+	return bridge.SignalWithStart{
+		Signal: cancelSignal(cancellation.OrderID, cancellation.Reason),
+		Start: func(ctx context.Context) (bridge.Action, error) {
+			placed, erased, err := r.findOrder(ctx, event.Stream)
+			switch {
+			case err != nil:
+				return nil, err
+			case erased:
+				return bridge.Ignore{}, nil
+			}
+			return start(bridge.Event(placed))
+		},
+	}, nil
+}
+
+// cancelSignal returns the signal that cancels an order. The first one counts, whatever
+// its reason.
+func cancelSignal(orderID, reason string) bridge.Signal {
+	return bridge.Signal{
+		WorkflowID: orderID, Workflow: workflows.OrderFulfillmentType,
+		Name: workflows.CancelOrderMessage, Arg: workflows.CancelOrder{Reason: reason}, Coalesce: orderID,
+	}
+}
+
+// CancelOpen asks the order's open workflow to cancel. It does nothing if the workflow has
+// closed or does not exist, or if another workflow has the order's id.
+func CancelOpen(ctx context.Context, r *bridge.Router, orderID, reason string) error {
+	_, err := r.Perform(ctx, bridge.Event{}, cancelSignal(orderID, reason))
+	var foreign *bridge.ParkError
+	var missing *bridge.NotYetError
+	if errors.As(err, &foreign) || errors.As(err, &missing) {
+		return nil
+	}
+	return err
+}
+
+// findOrder returns the event that placed the order of a stream, and reports whether the
+// stream was deleted. It returns a NotYetError if there is no order yet, and a ParkError
+// if the order itself was parked.
+func (r orderRoutes) findOrder(ctx context.Context, stream string) (placed kurrent.Event, erased bool, err error) {
+	placed, err = r.orders.FindPlaced(ctx, stream)
+	var invalid *order.InvalidError
+	switch {
+	case errors.Is(err, kurrent.ErrNotFound):
+		return kurrent.Event{}, false, bridge.NotYet(ReasonOrderUnknown, ErrNotPlaced)
+	case errors.Is(err, kurrent.ErrDeleted):
+		return kurrent.Event{}, true, nil
+	case errors.As(err, &invalid):
+		return kurrent.Event{}, false, bridge.ParkAfterReply("%s: %s", ReasonOrderUnknown, invalid)
+	}
+	return placed, false, err
 }

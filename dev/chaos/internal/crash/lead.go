@@ -17,7 +17,7 @@ func routesToPoint() map[string][]string {
 		"start":             {shipped},
 		"signal":            {cancelled},
 		"start-early":       {"cancelled-first"},
-		"settlement":        {paid},
+		"start-per-event":   {paid},
 		"ack":               {shipped, cancelled, paid},
 		"park":              {"invalid"},
 		"reserve":           {shipped, paid},

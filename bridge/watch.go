@@ -1,4 +1,4 @@
-package main
+package bridge
 
 import (
 	"context"
@@ -28,9 +28,9 @@ const (
 // watch ends a session that has fallen silent while there are events to deliver: otherwise
 // the group would be stuck. activity returns how many deliveries have arrived and reports
 // whether any is in hand.
-func (b *bridge) watch(work context.Context, activity func() (taken int64, busy bool), end context.CancelCauseFunc) {
+func (b *Bridge) watch(work context.Context, activity func() (taken int64, busy bool), end context.CancelCauseFunc) {
 	seen := int64(0)
-	watch := kurrent.Watch{Every: b.probeEvery, MaxSilent: silentProbes, MaxDenied: deniedProbes}
+	watch := kurrent.Watch{Every: b.o.ProbeInterval, MaxSilent: silentProbes, MaxDenied: deniedProbes}
 	err := watch.Run(work, func(ctx context.Context) kurrent.Finding {
 		taken, busy := activity()
 		if busy || taken != seen {
@@ -45,8 +45,8 @@ func (b *bridge) watch(work context.Context, activity func() (taken int64, busy 
 }
 
 // probe asks the server about a subscription that delivers nothing.
-func (b *bridge) probe(ctx context.Context) kurrent.Finding {
-	info, err := b.events.GroupInfo(ctx, b.settings.Stream, b.settings.Group)
+func (b *Bridge) probe(ctx context.Context) kurrent.Finding {
+	info, err := b.events.GroupInfo(ctx, b.o.Subscription.Stream, b.o.Subscription.Group)
 	switch {
 	case errors.Is(err, kurrent.ErrAccessDenied):
 		return kurrent.Denied
@@ -62,8 +62,8 @@ func (b *bridge) probe(ctx context.Context) kurrent.Finding {
 // inspect checks regularly whether the subscription's stream is still filled. It ends the
 // session if the group was changed so that it loses events. It ignores failed checks: the
 // subscription itself detects an outage.
-func (b *bridge) inspect(work context.Context, end context.CancelCauseFunc) {
-	ticker := time.NewTicker(b.inspectEvery)
+func (b *Bridge) inspect(work context.Context, end context.CancelCauseFunc) {
+	ticker := time.NewTicker(b.o.InspectInterval)
 	defer ticker.Stop()
 	for {
 		select {

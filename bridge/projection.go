@@ -1,4 +1,4 @@
-package main
+package bridge
 
 import (
 	"context"
@@ -16,21 +16,21 @@ const categoryStream = "$ce-"
 // obstacle if it does not. The bridge joins the group all the same, for events linked
 // before are still delivered. It returns an error if the status cannot be read, but not
 // for a user who may not read it.
-func (b *bridge) checkProjection(ctx context.Context) error {
-	if !strings.HasPrefix(b.settings.Stream, categoryStream) {
+func (b *Bridge) checkProjection(ctx context.Context) error {
+	if !strings.HasPrefix(b.o.Subscription.Stream, categoryStream) {
 		return nil
 	}
 	status, err := b.events.Projection(ctx, kurrent.ByCategory)
 	if errors.Is(err, kurrent.ErrAccessDenied) {
 		b.projectionDenied.Do(func() {
-			b.logger.Warn("not allowed to read the projection's status", "projection", kurrent.ByCategory, "error", err)
+			b.o.Logger.Warn("not allowed to read the projection's status", "projection", kurrent.ByCategory, "error", err)
 		})
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	b.obstacles.set(obstacleProjection, projectionProblem(b.settings.Stream, status), b.metrics, b.logger)
+	b.setObstacle(obstacleProjection, projectionProblem(b.o.Subscription.Stream, status))
 	return nil
 }
 

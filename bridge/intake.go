@@ -1,4 +1,4 @@
-package main
+package bridge
 
 import (
 	"context"
@@ -22,20 +22,24 @@ type deliveries interface {
 // how many run at a time: a server whose messages time out sooner than ours sends more
 // than the group's buffer.
 type intake struct {
-	*bridge
-	sub    deliveries
-	work   context.Context         // of the events in hand
-	end    context.CancelCauseFunc // ends work, and so the session
-	slots  chan struct{}           // taken by each event in hand unless it waits for its order, and by receive while it waits
-	taken  atomic.Int64            // deliveries
-	inHand sync.WaitGroup          // events
+	*Bridge
+	sub     deliveries
+	work    context.Context         // of the events in hand
+	end     context.CancelCauseFunc // ends work, and so the session
+	slots   chan struct{}           // taken by each event in hand unless it waits, and by receive while it waits
+	updates chan struct{}           // taken by each update in progress
+	taken   atomic.Int64            // deliveries
+	inHand  sync.WaitGroup          // events
 }
 
 // consume handles deliveries until the subscription drops, a check or an event ends the
 // session, or ctx ends.
-func (b *bridge) consume(ctx context.Context, sub deliveries) error {
+func (b *Bridge) consume(ctx context.Context, sub deliveries) error {
 	work, end := context.WithCancelCause(context.WithoutCancel(ctx))
-	in := &intake{bridge: b, sub: sub, work: work, end: end, slots: make(chan struct{}, b.concurrency)}
+	in := &intake{
+		Bridge: b, sub: sub, work: work, end: end,
+		slots: make(chan struct{}, b.o.Concurrency), updates: make(chan struct{}, b.o.UpdateConcurrency),
+	}
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer end(nil)
@@ -113,7 +117,7 @@ func (in *intake) activity() (taken int64, busy bool) {
 // would only do it twice.
 func (in *intake) finish(ctx context.Context, err error) {
 	if ctx.Err() != nil {
-		stop := time.AfterFunc(in.drainTimeout, func() { in.end(nil) })
+		stop := time.AfterFunc(in.o.DrainTimeout, func() { in.end(nil) })
 		defer stop.Stop()
 	} else {
 		in.end(err)

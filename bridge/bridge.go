@@ -1,19 +1,17 @@
-package main
+package bridge
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"go.temporal.io/sdk/client"
+	"go.opentelemetry.io/otel/trace"
 
 	"orderflow/internal/backoff"
-	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/temporalclient"
 )
@@ -21,38 +19,47 @@ import (
 // retryBackoff is the backoff before joining, asking or applying an event again.
 var retryBackoff = backoff.Exponential{Min: 100 * time.Millisecond, Max: 15 * time.Second}
 
-// bridge takes events from a persistent subscription and applies the effect of each in
-// Temporal. It acknowledges an event only after that, so the server redelivers it after
-// any failure in between.
-type bridge struct {
-	temporal         client.Client
-	namespace        string
-	payloads         temporalclient.Payloads
+// Bridge takes events from a group of a persistent subscription and applies the effect of
+// each in Temporal. It acknowledges an event only after that, so the server redelivers it
+// after any failure in between. Several bridges, in one process or many, may share a
+// group.
+type Bridge struct {
+	o                Options
 	events           *kurrent.Client
-	settings         config.Subscription
-	concurrency      int
-	holdLimit        time.Duration // how long an event is held while Temporal does not answer, before it is returned to the server
-	drainTimeout     time.Duration // for the events in flight when the bridge stops
-	probeEvery       time.Duration // how often to ask the server about a subscription that delivers nothing
-	refusalSpan      time.Duration // how long an event must be refused before it is parked, see attributesCached
-	inspectEvery     time.Duration // how often to ask the server whether anything keeps events from the subscription
 	metrics          *metrics
-	logger           *slog.Logger
+	tracer           trace.Tracer
 	joined           atomic.Bool
 	obstacles        obstacles
 	projectionDenied sync.Once // logs once that the user may not read the projection's status
 	waiting          waitingEvents
 }
 
+// New returns a bridge that does not run yet. It returns an error that names every option
+// out of range.
+func New(o Options) (*Bridge, error) {
+	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(o.MeterProvider)
+	if err != nil {
+		return nil, err
+	}
+	return &Bridge{o: o, events: o.KurrentDB.client, metrics: m, tracer: o.TracerProvider.Tracer(scope)}, nil
+}
+
 // errBlocked ends a session in which an obstacle keeps the bridge out of the group.
 var errBlocked = errors.New("blocked by an obstacle")
 
-// run joins the group repeatedly until ctx ends, and then finishes the events in flight.
-func (b *bridge) run(ctx context.Context) error {
+// Run joins the group repeatedly until ctx ends, and then finishes the events in flight
+// within DrainTimeout. It may be called once at a time. It returns nil: whatever fails is
+// retried, logged and counted, and Ready says whether the bridge works.
+func (b *Bridge) Run(ctx context.Context) error {
+	defer b.obstacles.forget(b.metrics)
 	for failures := 0; ctx.Err() == nil; failures++ {
 		began := time.Now()
 		if err := b.session(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, errBlocked) { // obstacles are logged once
-			b.logger.Warn("rejoining subscription", "stream", b.settings.Stream, "group", b.settings.Group, "error", err)
+			b.o.Logger.Warn("rejoining subscription", "stream", b.o.Subscription.Stream, "group", b.o.Subscription.Group, "error", err)
 		}
 		if time.Since(began) > retryBackoff.Max {
 			failures = 0 // the session worked for a while, so this is a new outage
@@ -64,40 +71,41 @@ func (b *bridge) run(ctx context.Context) error {
 
 // session joins the group once. It returns when the subscription drops, when Temporal is
 // unavailable for too long, or when ctx ends.
-func (b *bridge) session(ctx context.Context) error {
+func (b *Bridge) session(ctx context.Context) error {
 	if err := b.checkProjection(ctx); err != nil {
 		return err
 	}
 	if err := b.ensureGroup(ctx); err != nil {
-		return b.blockIfDenied(err, "as an operator or administrator, create the group with orderflow group create")
+		return b.blockIfDenied(err, "as an operator or administrator, create the group: EnsureGroup of the library, or orderflow group create")
 	}
 	if err := b.awaitTemporal(ctx); err != nil {
 		return err
 	}
 	// The server counts waiting events against what it delivers.
-	sub, err := b.events.Join(ctx, b.settings.Stream, b.settings.Group, 2*b.concurrency)
+	buffer := 2*b.o.Concurrency + 2*b.o.UpdateConcurrency
+	sub, err := b.events.Join(ctx, b.o.Subscription.Stream, b.o.Subscription.Group, buffer)
 	if err != nil {
-		return b.blockIfDenied(err, joinRemedy(b.settings.Stream))
+		return b.blockIfDenied(err, joinRemedy(b.o.Subscription.Stream))
 	}
 	defer sub.Close()
-	b.obstacles.set(obstacleRights, "", b.metrics, b.logger)
+	b.clearObstacle(obstacleRights)
 	b.joined.Store(true)
 	defer b.joined.Store(false)
-	b.logger.Info("joined subscription", "stream", b.settings.Stream, "group", b.settings.Group)
+	b.o.Logger.Info("joined subscription", "stream", b.o.Subscription.Stream, "group", b.o.Subscription.Group)
 	return b.consume(ctx, sub)
 }
 
-func (b *bridge) ensureGroup(ctx context.Context) error {
+func (b *Bridge) ensureGroup(ctx context.Context) error {
 	differences, created, err := b.events.EnsureGroup(ctx, b.group())
 	if err != nil {
 		return err
 	}
 	if created {
-		b.logger.Info("group created", "stream", b.settings.Stream, "group", b.settings.Group)
+		b.o.Logger.Info("group created", "stream", b.o.Subscription.Stream, "group", b.o.Subscription.Group)
 	}
 	for _, difference := range differences {
 		if !difference.Loses {
-			b.logger.Warn("group settings differ, left unchanged", "group", b.settings.Group, "difference", difference.Text)
+			b.o.Logger.Warn("group settings differ, left unchanged", "group", b.o.Subscription.Group, "difference", difference.Text)
 		}
 	}
 	return b.checkGroup(differences)
@@ -105,11 +113,11 @@ func (b *bridge) ensureGroup(ctx context.Context) error {
 
 // blockIfDenied records an access error as an obstacle, with its remedy, and returns
 // errBlocked. The bridge keeps trying. It returns any other error unchanged.
-func (b *bridge) blockIfDenied(err error, remedy string) error {
+func (b *Bridge) blockIfDenied(err error, remedy string) error {
 	if !errors.Is(err, kurrent.ErrAccessDenied) {
 		return err
 	}
-	b.obstacles.set(obstacleRights, fmt.Sprintf("%v: correct the credentials, or, %s", err, remedy), b.metrics, b.logger)
+	b.setObstacle(obstacleRights, fmt.Sprintf("%v: correct the credentials, or, %s", err, remedy))
 	return errBlocked
 }
 
@@ -124,9 +132,9 @@ func joinRemedy(stream string) string {
 }
 
 // checkGroup returns errBlocked if the group's settings lose or park good events.
-func (b *bridge) checkGroup(differences []kurrent.Difference) error {
+func (b *Bridge) checkGroup(differences []kurrent.Difference) error {
 	reason := b.group().LossReason(differences)
-	b.obstacles.set(obstacleGroup, reason, b.metrics, b.logger)
+	b.setObstacle(obstacleGroup, reason)
 	if reason != "" {
 		return errBlocked
 	}
@@ -134,16 +142,12 @@ func (b *bridge) checkGroup(differences []kurrent.Difference) error {
 }
 
 // group returns the settings that the group should have.
-func (b *bridge) group() kurrent.GroupSettings {
-	return kurrent.GroupSettings{
-		Stream: b.settings.Stream, Group: b.settings.Group, MessageTimeout: b.settings.MessageTimeout, BufferSize: b.concurrency,
-	}
-}
+func (b *Bridge) group() kurrent.GroupSettings { return b.o.Subscription.settings(b.o.Concurrency) }
 
 // awaitTemporal returns once Temporal can take events, so that the bridge stays out of
 // the group until then.
-func (b *bridge) awaitTemporal(ctx context.Context) error {
-	check := temporalclient.Check(b.temporal)
+func (b *Bridge) awaitTemporal(ctx context.Context) error {
+	check := temporalclient.Check(b.o.Router.Temporal)
 	for failures := 0; ; failures++ {
 		err := check(ctx)
 		if err == nil {
@@ -153,7 +157,7 @@ func (b *bridge) awaitTemporal(ctx context.Context) error {
 			return nil
 		}
 		if !temporalclient.NeedsOperator(err) { // an obstacle is logged once
-			b.logger.Warn("waiting for Temporal, events stay in KurrentDB", "error", err)
+			b.o.Logger.Warn("waiting for Temporal, events stay in KurrentDB", "error", err)
 		}
 		if err := retryBackoff.Wait(ctx, failures); err != nil {
 			return err
@@ -161,8 +165,12 @@ func (b *bridge) awaitTemporal(ctx context.Context) error {
 	}
 }
 
-// ready returns an error unless the bridge has joined its group and no obstacle is set.
-func (b *bridge) ready(context.Context) error {
+// Joined reports whether the bridge has joined its group.
+func (b *Bridge) Joined() bool { return b.joined.Load() }
+
+// Ready returns an error unless the bridge has joined its group and nothing waits for an
+// operator. Then the error says what, and how to repair it.
+func (b *Bridge) Ready(context.Context) error {
 	if err := b.obstacles.err(); err != nil {
 		return err
 	}

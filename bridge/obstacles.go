@@ -1,4 +1,4 @@
-package main
+package bridge
 
 import (
 	"fmt"
@@ -18,6 +18,10 @@ const (
 	obstacleCodec      = "codec"      // the inputs of workflows cannot be decoded
 )
 
+func obstacleNames() []string {
+	return []string{obstacleGroup, obstacleRights, obstacleProjection, obstacleNamespace, obstacleRefusal, obstacleCodec}
+}
+
 // obstacles are the conditions that an operator has to clear before the bridge is ready.
 // Each is logged when it appears, when its reason changes and when it is gone, however
 // often it is set. The zero value is ready for use. It is safe for concurrent use.
@@ -35,17 +39,36 @@ func (o *obstacles) set(name, reason string, m *metrics, logger *slog.Logger) {
 	}
 	if reason == "" {
 		delete(o.reasons, name)
-		m.blocked.WithLabelValues(name).Set(0)
+		m.block(name, -1)
 		logger.Info("obstacle is gone", "obstacle", name)
 		return
 	}
 	if o.reasons == nil {
 		o.reasons = map[string]string{}
 	}
+	if o.reasons[name] == "" {
+		m.block(name, 1)
+	}
 	o.reasons[name] = reason
-	m.blocked.WithLabelValues(name).Set(1)
 	logger.Error("not ready until this is repaired", "obstacle", name, "reason", reason)
 }
+
+// forget forgets all obstacles: a bridge that does not run waits for nobody.
+func (o *obstacles) forget(m *metrics) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for name := range o.reasons {
+		m.block(name, -1)
+	}
+	o.reasons = nil
+}
+
+// setObstacle records an obstacle, or clears it if reason is empty.
+func (b *Bridge) setObstacle(name, reason string) {
+	b.obstacles.set(name, reason, b.metrics, b.o.Logger)
+}
+
+func (b *Bridge) clearObstacle(name string) { b.setObstacle(name, "") }
 
 // err returns the current reasons as one error, or nil if there are none.
 func (o *obstacles) err() error {

@@ -1,4 +1,4 @@
-package routes
+package bridge
 
 import (
 	"context"
@@ -22,7 +22,7 @@ func TestClassify(t *testing.T) {
 		want Class
 	}{
 		{nil, ClassDone},
-		{park("bad"), ClassDone},
+		{Park("bad"), ClassDone},
 		{serviceerror.NewInvalidArgument("exceeded workflow execution limit for signal events"), ClassBusy},
 		{serviceerror.NewInvalidArgument("Workflow history size exceeds limit."), ClassBusy},
 		{&serviceerror.ResourceExhausted{Cause: enums.RESOURCE_EXHAUSTED_CAUSE_BUSY_WORKFLOW}, ClassBusy},

@@ -1,4 +1,4 @@
-package routes
+package bridge
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
 
 	"orderflow/internal/kurrent"
 	"orderflow/internal/temporalclient"
@@ -19,11 +20,17 @@ type Class int
 const (
 	ClassDone          Class = iota // no error, or the event is parked
 	ClassRetry                      // an outage, or throttling
-	ClassBusy                       // not yet: the order's workflow accepts no more messages for now
-	ClassUndecodable                // not yet: this process lacks the key to decode which event the order's workflow was started for
+	ClassNotYet                     // what the event is about does not exist yet
+	ClassBusy                       // not yet: the workflow accepts no more messages for now, or no worker accepts an update
+	ClassUndecodable                // not yet: this process lacks the key to decode which event the workflow was started for
 	ClassRefused                    // this event is at fault, unless the namespace lacks something
 	ClassConfiguration              // the namespace or the credentials are at fault, so it concerns every event
 )
+
+// String returns the name of the class.
+func (c Class) String() string {
+	return [...]string{"done", "retry", "not yet", "busy", "undecodable", "refused", "configuration"}[c]
+}
 
 // Classify returns the class of an error of an event's effect. It is the only place that
 // does. FailedPrecondition counts as an outage whatever its message: the server sends it
@@ -32,9 +39,15 @@ func Classify(err error) Class {
 	var parked *ParkError
 	var invalid *serviceerror.InvalidArgument
 	var exhausted *serviceerror.ResourceExhausted
+	var early *NotYetError
+	var noWorker *client.WorkflowUpdateServiceTimeoutOrCanceledError
 	switch {
 	case err == nil, errors.As(err, &parked):
 		return ClassDone
+	case errors.As(err, &early):
+		return ClassNotYet
+	case errors.As(err, &noWorker), errors.Is(err, errNoUpdateSlot):
+		return ClassBusy
 	case errors.Is(err, temporalclient.ErrUnreadable):
 		return ClassUndecodable
 	case errors.Is(err, kurrent.ErrAccessDenied):

@@ -1,0 +1,30 @@
+package bridge
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// startSpan starts the span of an event, from its delivery to its outcome. Its parent is
+// what the event's metadata names. A tracing interceptor of Temporal's client makes it
+// the parent of the workflow's spans.
+func (b *Bridge) startSpan(ctx context.Context, t *heldEvent) (context.Context, trace.Span) {
+	name, attributes := "bridge", []attribute.KeyValue{attribute.String("messaging.system", "kurrentdb")}
+	if e := t.delivery.Event; e != nil && !isLink(e) {
+		ctx, name = Event(*e).context(ctx), "bridge "+e.Type
+		attributes = append(attributes, attribute.String("messaging.destination.name", e.Stream), attribute.String("messaging.message.id", e.ID.String()))
+	}
+	return b.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attributes...))
+}
+
+// endSpan records the outcome. The text of an error may hold more than an id, so the span
+// has only its class.
+func endSpan(span trace.Span, result Result, err error) {
+	span.SetAttributes(attribute.String("bridge.result", string(result)))
+	if class := Classify(err); err != nil {
+		span.SetStatus(codes.Error, class.String())
+	}
+}
