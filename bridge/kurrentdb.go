@@ -109,6 +109,37 @@ func (k *KurrentDB) UpdateGroup(ctx context.Context, s Subscription, concurrency
 	return k.client.UpdateGroup(ctx, s.settings(concurrency))
 }
 
+// LossReason returns the settings that make the group lose good events, with the repair.
+// It returns an empty string if there are none.
+func (s Subscription) LossReason(differences []Difference) string {
+	all := make([]kurrent.Difference, len(differences))
+	for i, d := range differences {
+		all[i] = kurrent.Difference(d)
+	}
+	return s.settings(0).LossReason(all)
+}
+
+// Grant is what a user was granted on a stream.
+type Grant struct {
+	Stream string
+	Rights []string // entries of the stream's access control list that were missing; none if the user had them all
+}
+
+// Grant grants a user, or all users in a group of that name, what is needed to join the
+// group and to list and drop its parked events. The caller must be an administrator. It
+// returns ErrReplaying while parked events are replayed, whose end would undo it.
+func (k *KurrentDB) Grant(ctx context.Context, s Subscription, user string) ([]Grant, error) {
+	given, err := k.client.GrantGroup(ctx, s.Stream, s.Group, user)
+	grants := make([]Grant, len(given))
+	for i, g := range given {
+		grants[i].Stream = g.Stream
+		for _, right := range g.Rights {
+			grants[i].Rights = append(grants[i].Rights, string(right))
+		}
+	}
+	return grants, err
+}
+
 func differencesOf(found []kurrent.Difference) []Difference {
 	all := make([]Difference, len(found))
 	for i, d := range found {

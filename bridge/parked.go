@@ -89,8 +89,12 @@ type Selection struct {
 	boundary kurrent.ParkedBoundary
 }
 
-// SelectAll selects all parked events. It returns ErrNotParked if there are none.
-func (p ParkedEvents) SelectAll(ctx context.Context) (Selection, error) {
+// Len returns how many numbers are selected. Each is an event that is parked, or one that
+// its stream no longer has.
+func (s Selection) Len() uint64 { return s.Last - s.First + 1 }
+
+// Select selects all parked events. It returns ErrNotParked if there are none.
+func (p ParkedEvents) Select(ctx context.Context) (Selection, error) {
 	boundary, err := p.client.ParkedBoundary(ctx, p.stream, p.group) // before the range, so that no change goes unnoticed
 	if err != nil {
 		return Selection{}, err
@@ -102,18 +106,14 @@ func (p ParkedEvents) SelectAll(ctx context.Context) (Selection, error) {
 	return Selection{First: first, Last: last, boundary: boundary}, err
 }
 
-// Select selects the parked events up to and including a number. It returns the selection of all
-// together with ErrNotParked if that number is not parked.
-func (p ParkedEvents) Select(ctx context.Context, until uint64) (Selection, error) {
-	all, err := p.SelectAll(ctx)
-	if err != nil {
-		return all, err
+// Until returns the selected events up to and including a number. It returns ErrNotParked
+// if that number is not selected.
+func (s Selection) Until(number uint64) (Selection, error) {
+	if number < s.First || number > s.Last {
+		return s, fmt.Errorf("event %d: %w", number, ErrNotParked)
 	}
-	if until < all.First || until > all.Last {
-		return all, fmt.Errorf("event %d: %w", until, ErrNotParked)
-	}
-	all.Last = until
-	return all, nil
+	s.Last = number
+	return s, nil
 }
 
 // Replay delivers the selected events to the group's consumers again, and returns once

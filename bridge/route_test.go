@@ -255,7 +255,7 @@ func TestBridge_All(t *testing.T) {
 	bad.Data = []byte("[]")
 	r.append(newTicket(), bad)
 	require.Equal(t, "INVALID: data: must not be of type array", r.awaitParked(1))
-	selected, err := r.options.KurrentDB.Parked(All, ticketGroup).SelectAll(t.Context())
+	selected, err := r.options.KurrentDB.Parked(All, ticketGroup).Select(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, r.options.KurrentDB.Parked(All, ticketGroup).Replay(t.Context(), selected))
 	r.awaitCounts(map[Result]int{Started: 1, Parked: 2, Duplicate: 0, Ignored: 0})

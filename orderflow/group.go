@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderflow/bridge"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 )
@@ -35,7 +36,7 @@ func (c *cli) createGroup() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		defer g.events.Close()
+		defer g.Close()
 		ctx, cancel := context.WithTimeout(cmd.Context(), groupTimeout)
 		defer cancel()
 		if err := g.create(ctx, c.stderr); err != nil {
@@ -70,29 +71,31 @@ type groupSettings struct {
 
 // group is the group of the starter's subscription.
 type group struct {
-	events *kurrent.Client
-	kurrent.GroupSettings
+	*bridge.KurrentDB
+	bridge.Subscription
+	concurrency int
 }
 
-// openGroup opens the group of the settings. The caller closes its events.
+// openGroup opens the group of the settings. The caller closes it.
 func (c *cli) openGroup(others ...error) (*group, error) {
 	s, invalid := settings[groupSettings](c, others...)
-	events, err := c.openEvents(s.KurrentDB, s.Logger(c.stderr))
-	if err := config.Merge(invalid, err); err != nil {
-		if events != nil {
-			events.Close()
-		}
+	logger := s.Logger(c.stderr)
+	urlErr := kurrent.Config{URL: s.URL, AllowPlaintext: s.AllowPlaintext}.Validate()
+	if err := config.Merge(invalid, urlErr); err != nil {
 		return nil, err
 	}
-	return &group{events: events, GroupSettings: kurrent.GroupSettings{
-		Stream: s.Subscription.Stream, Group: s.Subscription.Group,
-		MessageTimeout: s.Subscription.MessageTimeout, BufferSize: s.Subscription.Concurrency,
+	events, err := bridge.Connect(s.URL, bridge.ConnectOptions{AllowPlaintext: s.AllowPlaintext, CallTimeout: storeTimeout, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	return &group{KurrentDB: events, concurrency: s.Subscription.Concurrency, Subscription: bridge.Subscription{
+		Stream: s.Subscription.Stream, Group: s.Subscription.Group, MessageTimeout: s.Subscription.MessageTimeout,
 	}}, nil
 }
 
 // create creates the group, unless it exists, and says which.
 func (g *group) create(ctx context.Context, w io.Writer) error {
-	differences, created, err := g.events.EnsureGroup(ctx, g.GroupSettings)
+	differences, created, err := g.EnsureGroup(ctx, g.Subscription, g.concurrency)
 	if err != nil {
 		return fmt.Errorf("create group: %w", err)
 	}
@@ -116,7 +119,7 @@ func (g *group) create(ctx context.Context, w io.Writer) error {
 
 // grant grants a user the starter's rights and says which of them were missing.
 func (g *group) grant(ctx context.Context, w io.Writer, user string) error {
-	grants, err := g.events.GrantGroup(ctx, g.Stream, g.Group, user)
+	grants, err := g.Grant(ctx, g.Subscription, user)
 	for _, given := range grants {
 		said := "has the rights already"
 		if len(given.Rights) > 0 {
@@ -126,7 +129,7 @@ func (g *group) grant(ctx context.Context, w io.Writer, user string) error {
 			return err
 		}
 	}
-	if errors.Is(err, kurrent.ErrAccessDenied) {
+	if errors.Is(err, bridge.ErrAccessDenied) {
 		return fmt.Errorf("the user of KURRENTDB_URL is not an administrator: %w", err)
 	}
 	return err

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/spf13/cobra"
+	"orderflow/bridge"
 
-	"orderflow/internal/kurrent"
+	"github.com/spf13/cobra"
 )
 
 // parkedTimeout bounds a command about parked events, without the time in which it waits
@@ -20,7 +20,7 @@ const parkedTimeout = 30 * time.Second
 // wrapError adds the command to an error and, to an access error, the right that is
 // missing: the streams behind a group belong to the server.
 func (g *group) wrapError(verb string, err error) error {
-	if errors.Is(err, kurrent.ErrAccessDenied) {
+	if errors.Is(err, bridge.ErrAccessDenied) {
 		return fmt.Errorf("%s: the user of KURRENTDB_URL has no right to what %s has parked: %w", verb, g, err)
 	}
 	return fmt.Errorf("%s: %w", verb, err)
@@ -29,12 +29,11 @@ func (g *group) wrapError(verb string, err error) error {
 // requireGroup returns an error if the group does not exist, so that it is not mistaken
 // for one without parked events. It returns nil for a user who may not ask.
 func (g *group) requireGroup(ctx context.Context) error {
-	_, err := g.events.GroupInfo(ctx, g.Stream, g.Group)
-	if errors.Is(err, kurrent.ErrAccessDenied) {
-		return nil
-	}
+	_, err := g.CompareGroup(ctx, g.Subscription, g.concurrency)
 	return err
 }
+
+func (g *group) parked() bridge.ParkedEvents { return g.Parked(g.Stream, g.Group) }
 
 // number is the number of a parked event. set reports whether it was given.
 type number struct {
@@ -70,7 +69,7 @@ func (c *cli) listParked() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		defer g.events.Close()
+		defer g.Close()
 		ctx, cancel := context.WithTimeout(cmd.Context(), parkedTimeout)
 		defer cancel()
 		page, err := g.page(ctx, from.value, *limit)
@@ -88,7 +87,7 @@ func (c *cli) listParked() *cobra.Command {
 // page reads up to limit parked events, and whether there are more.
 func (g *group) page(ctx context.Context, from uint64, limit int) (parkedPage, error) {
 	page := parkedPage{Parked: []parkedLine{}}
-	err := g.events.ParkedFrom(ctx, g.Stream, g.Group, from, limit+1, func(parked kurrent.Parked) error {
+	err := g.parked().List(ctx, from, limit+1, func(parked bridge.ParkedEvent) error {
 		if len(page.Parked) == limit {
 			page.Next = &parked.Number
 			return nil
@@ -114,33 +113,22 @@ func (c *cli) showParked() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		defer g.events.Close()
+		defer g.Close()
 		ctx, cancel := context.WithTimeout(cmd.Context(), parkedTimeout)
 		defer cancel()
 		n, err := parseNumber(args[0])
 		if err != nil {
 			return err
 		}
-		found, err := g.find(ctx, n)
-		if err != nil {
+		found, err := g.parked().Find(ctx, n)
+		switch {
+		case errors.Is(err, bridge.ErrNotParked):
+			return fmt.Errorf("show: %s has parked no event %d", g, n)
+		case err != nil:
 			return g.wrapError("show", err)
 		}
-		if found == nil {
-			return fmt.Errorf("show: %s has parked no event %d", g, n)
-		}
-		details := detailsOf(*found, *body)
+		details := detailsOf(found, *body)
 		return output.print(c.stdout, details, details.print)
 	}
 	return cmd
-}
-
-// find returns a parked event, or nil if there is none with this number.
-func (g *group) find(ctx context.Context, n uint64) (found *kurrent.Parked, err error) {
-	err = g.events.ParkedFrom(ctx, g.Stream, g.Group, n, 1, func(parked kurrent.Parked) error {
-		if parked.Number == n { // if that event is behind the boundary, the server returns the next one
-			found = &parked
-		}
-		return nil
-	})
-	return found, err
 }

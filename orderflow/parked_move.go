@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"orderflow/bridge"
 	"orderflow/internal/config"
-	"orderflow/internal/kurrent"
 )
 
 // shownBeforeDrop is how many of the events to be dropped are shown before asking.
@@ -29,98 +28,59 @@ func (c *cli) replayParked() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		defer g.events.Close()
-		first, last, err := g.replayUntil(cmd.Context(), *until)
+		defer g.Close()
+		replayed, err := g.replay(cmd.Context(), *until)
 		if err != nil {
 			return g.wrapError("replay", err)
 		}
 		_, err = fmt.Fprintf(c.stderr, "%s: replayed %s; events that still cannot take effect are parked again, with new numbers\n",
-			g, describeRange(first, last))
+			g, describeRange(replayed))
 		return err
 	}
 	return cmd
 }
 
-// replayUntil replays the parked events up to until, and returns their range.
-func (g *group) replayUntil(ctx context.Context, until number) (first, last uint64, err error) {
+// replay replays the parked events up to until, and returns which.
+func (g *group) replay(ctx context.Context, until number) (bridge.Selection, error) {
 	readCtx, cancel := context.WithTimeout(ctx, parkedTimeout)
 	defer cancel()
-	boundary, err := g.events.ParkedBoundary(readCtx, g.Stream, g.Group)
-	if err != nil {
-		return 0, 0, err
+	selected, err := g.selectUntil(readCtx, until)
+	if err == nil {
+		err = g.parked().Replay(ctx, selected)
 	}
-	if first, last, err = g.rangeUntil(readCtx, until); err != nil {
-		return 0, 0, err
+	if errors.Is(err, bridge.ErrNoConsumer) {
+		err = fmt.Errorf("no starter has joined %s to take the events: start one first", g)
 	}
-	if err := g.requireConsumer(readCtx); err != nil {
-		return 0, 0, err
-	}
-	return first, last, g.replay(ctx, boundary, last)
-}
-
-// replayTimeout bounds the wait for the end of a replay.
-const replayTimeout = 2 * time.Minute
-
-// replay makes the server replay from the boundary at which the operator's numbers were
-// read, and from no other. Then it restores who may read and drop parked events, for the
-// server resets that to $admins. A lost response does not matter if the end of the replay
-// is seen.
-func (g *group) replay(ctx context.Context, boundary kurrent.ParkedBoundary, last uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, replayTimeout)
-	defer cancel()
-	claimed, asked := g.events.ReplayParked(ctx, g.Stream, g.Group, boundary, last)
-	if asked != nil && !claimed.Claimed() {
-		return conflictError(asked, "replayed")
-	}
-	left, err := g.events.AwaitReplay(ctx, g.Stream, g.Group, claimed)
-	switch {
-	case err != nil:
-		return fmt.Errorf("the replay was requested, but the parked stream's metadata was not restored; it was %s before: %w",
-			claimed.Metadata(), errors.Join(asked, err))
-	case left != last+1:
-		return fmt.Errorf("another replay or drop intervened, and the remaining events begin at number %d: list them again", left)
-	}
-	return nil
+	return selected, conflictError(err, "replayed")
 }
 
 // conflictError returns an error that says what to do when another command or program
 // came first.
 func conflictError(err error, done string) error {
 	switch {
-	case errors.Is(err, kurrent.ErrReplaying):
+	case errors.Is(err, bridge.ErrReplaying):
 		return fmt.Errorf("another replay of the parked events is running: nothing was %s, list them again when it has ended", done)
-	case errors.Is(err, kurrent.ErrWrongRevision):
+	case errors.Is(err, bridge.ErrChanged):
 		return fmt.Errorf("the parked events were replayed or dropped meanwhile: nothing was %s, list them again", done)
 	}
 	return err
 }
 
-// requireConsumer returns an error if no consumer has joined the group. The server
-// removes replayed events from the parked stream, and keeps them only in memory until a
-// consumer has acknowledged them.
-func (g *group) requireConsumer(ctx context.Context) error {
-	info, err := g.events.GroupInfo(ctx, g.Stream, g.Group)
-	if err == nil && info.Consumers == 0 {
-		err = fmt.Errorf("no starter has joined %s to take the events: start one first", g)
-	}
-	return err
-}
-
-// rangeUntil returns the range from the oldest parked event to until. It returns an error
-// for a number that is not parked, for the server would take it for another boundary.
-func (g *group) rangeUntil(ctx context.Context, until number) (first, last uint64, err error) {
-	first, last, found, err := g.events.ParkedRange(ctx, g.Stream, g.Group)
+// selectUntil selects the parked events up to until. It returns an error for a number
+// that is not parked, for the server would take it for another boundary.
+func (g *group) selectUntil(ctx context.Context, until number) (bridge.Selection, error) {
+	all, err := g.parked().Select(ctx)
 	switch {
-	case err != nil:
-		return 0, 0, err
-	case !found:
-		return 0, 0, fmt.Errorf("%s has parked nothing", g)
-	case !until.set:
-		return first, last, nil
-	case until.value < first || until.value > last:
-		return 0, 0, fmt.Errorf("%s has parked no event %d, but %s", g, until.value, describeRange(first, last))
+	case errors.Is(err, bridge.ErrNotParked):
+		return all, fmt.Errorf("%s has parked nothing", g)
+	case err != nil || !until.set:
+		return all, err
 	}
-	return first, until.value, nil
+	selected, err := all.Until(until.value)
+	if err != nil {
+		return all, fmt.Errorf("%s has parked no event %d, but %s", g, until.value, describeRange(all))
+	}
+	return selected, nil
 }
 
 // dropParked hides parked events from the parked stream, after the operator has confirmed
@@ -143,7 +103,7 @@ func (c *cli) dropParked() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		defer g.events.Close()
+		defer g.Close()
 		if err := c.drop(cmd.Context(), g, *until, *yes); err != nil {
 			return g.wrapError("drop", err)
 		}
@@ -157,32 +117,28 @@ func (c *cli) dropParked() *cobra.Command {
 func (c *cli) drop(ctx context.Context, g *group, until number, yes bool) error {
 	readCtx, cancel := context.WithTimeout(ctx, parkedTimeout)
 	defer cancel()
-	boundary, err := g.events.ParkedBoundary(readCtx, g.Stream, g.Group)
-	if err != nil {
-		return err
-	}
-	first, last, err := g.rangeUntil(readCtx, until)
+	selected, err := g.selectUntil(readCtx, until)
 	if err != nil {
 		return err
 	}
 	if !yes {
-		if err := c.confirmDrop(ctx, readCtx, g, first, last); err != nil {
+		if err := c.confirmDrop(ctx, readCtx, g, selected); err != nil {
 			return err
 		}
 	}
 	dropCtx, cancel := context.WithTimeout(ctx, parkedTimeout)
 	defer cancel()
-	if err := g.events.DropParked(dropCtx, g.Stream, g.Group, boundary, last); err != nil {
+	if err := g.parked().Drop(dropCtx, selected); err != nil {
 		return conflictError(err, "dropped")
 	}
-	_, err = fmt.Fprintf(c.stderr, "%s: dropped %s; the events themselves stay in their streams\n", g, describeRange(first, last))
+	_, err = fmt.Fprintf(c.stderr, "%s: dropped %s; the events themselves stay in their streams\n", g, describeRange(selected))
 	return err
 }
 
 // confirmDrop shows the events and asks the operator. It waits for the answer until ctx
 // ends.
-func (c *cli) confirmDrop(ctx, readCtx context.Context, g *group, first, last uint64) error {
-	page, err := g.page(readCtx, first, int(min(last-first+1, shownBeforeDrop)))
+func (c *cli) confirmDrop(ctx, readCtx context.Context, g *group, s bridge.Selection) error {
+	page, err := g.page(readCtx, s.First, int(min(s.Len(), shownBeforeDrop)))
 	if err != nil {
 		return err
 	}
@@ -190,12 +146,12 @@ func (c *cli) confirmDrop(ctx, readCtx context.Context, g *group, first, last ui
 	if err := g.printTable(c.stdout, page); err != nil {
 		return err
 	}
-	if hidden := last - first + 1 - uint64(len(page.Parked)); hidden > 0 {
+	if hidden := s.Len() - uint64(len(page.Parked)); hidden > 0 {
 		if _, err := fmt.Fprintf(c.stdout, "and %d more\n", hidden); err != nil {
 			return err
 		}
 	}
-	if _, err := fmt.Fprintf(c.stdout, "drop %s of %s? [y/N] ", describeRange(first, last), g); err != nil {
+	if _, err := fmt.Fprintf(c.stdout, "drop %s of %s? [y/N] ", describeRange(s), g); err != nil {
 		return err
 	}
 	answers := make(chan string, 1)
@@ -214,10 +170,10 @@ func (c *cli) confirmDrop(ctx, readCtx context.Context, g *group, first, last ui
 	}
 }
 
-// describeRange returns the count and numbers of the parked events from first to last.
-func describeRange(first, last uint64) string {
-	if first == last {
-		return fmt.Sprintf("1 event, number %d", first)
+// describeRange returns the count and numbers of the selected parked events.
+func describeRange(s bridge.Selection) string {
+	if s.Len() == 1 {
+		return fmt.Sprintf("1 event, number %d", s.First)
 	}
-	return fmt.Sprintf("%d events, numbers %d to %d", last-first+1, first, last)
+	return fmt.Sprintf("%d events, numbers %d to %d", s.Len(), s.First, s.Last)
 }

@@ -11,7 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"orderflow/internal/kurrent"
+	"orderflow/bridge"
 )
 
 // parkedPage is what `parked list` prints.
@@ -32,7 +32,7 @@ type parkedLine struct {
 	Reason   string    `json:"reason"`
 }
 
-func lineOf(p kurrent.Parked) parkedLine {
+func lineOf(p bridge.ParkedEvent) parkedLine {
 	line := parkedLine{
 		Number: p.Number, Stream: p.Stream, Revision: p.Revision, ParkedAt: p.At.Truncate(time.Second), Reason: p.Reason,
 	}
@@ -82,7 +82,7 @@ type parkedDetails struct {
 	Body        json.RawMessage `json:"body,omitempty"`
 }
 
-func detailsOf(p kurrent.Parked, body bool) parkedDetails {
+func detailsOf(p bridge.ParkedEvent, body bool) parkedDetails {
 	details := parkedDetails{parkedLine: lineOf(p)}
 	if p.Event == nil {
 		return details

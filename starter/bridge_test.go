@@ -40,7 +40,7 @@ func TestMain(m *testing.M) { servers.Main(m) }
 // server. No worker runs, so a started order waits. Its group's message timeout is longer
 // than a slow machine needs, so each event is delivered once and a test may count them.
 type bridgeRig struct {
-	t        *testing.T
+	t        testing.TB
 	url      string
 	events   *kurrent.Client
 	temporal client.Client
@@ -49,7 +49,7 @@ type bridgeRig struct {
 	bridge   *bridge.Bridge // of the last run
 }
 
-func newBridgeRig(t *testing.T) *bridgeRig {
+func newBridgeRig(t testing.TB) *bridgeRig {
 	t.Helper()
 	server, err := kurrentsim.Start(kurrentsim.Options{})
 	require.NoError(t, err)

@@ -125,7 +125,7 @@ func (tr *outageRig) connectThroughProxies() {
 
 // startProxy starts a proxy to a server. Its port stays reserved while it refuses
 // connections.
-func startProxy(t *testing.T, target string) *faultproxy.Proxy {
+func startProxy(t testing.TB, target string) *faultproxy.Proxy {
 	t.Helper()
 	proxy, err := faultproxy.StartAt(devservertest.Address(t), target)
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
 package kurrent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,9 @@ import (
 // does.
 const defaultCallTimeout = 10 * time.Second
 
+// defaultGossipTimeout bounds one attempt to connect, in seconds, unless the settings do.
+const defaultGossipTimeout = 5
+
 // Config says where the event store is and how to connect to it.
 type Config struct {
 	URL string // connection string, such as kurrentdb://user:password@host:2113; unused with Settings
@@ -27,6 +31,12 @@ type Config struct {
 	Logger         *slog.Logger  // the client's own lines are logged at debug level; nil drops them
 	CallTimeout    time.Duration // bounds every call; 0 means the connection string's defaultDeadline, or 10 s
 	Connections    int           // how many calls can be in progress at once; 0 means 16
+}
+
+// Validate returns a *config.Error that says what is wrong with the connection string.
+func (c Config) Validate() error {
+	_, err := c.parse()
+	return err
 }
 
 // parse returns the client's configuration. Discovery is up to the pool: the client gets
@@ -48,6 +58,8 @@ func (c Config) parse() (*kurrentdb.Configuration, error) {
 func (c Config) settings() (*kurrentdb.Configuration, error) {
 	if c.Settings != nil {
 		settings := *c.Settings
+		settings.NodePreference = kurrentdb.NodePreferenceLeader
+		settings.GossipTimeout = cmp.Or(settings.GossipTimeout, defaultGossipTimeout)
 		return &settings, nil
 	}
 	address, faults := parseAddress(c.URL)

@@ -4,22 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
+	"orderflow/bridge"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
-	"orderflow/internal/serverjson"
 )
 
-const (
-	categoryStream = "$ce-" // prefix of the streams that $by_category fills
-
-	contentTypeJSON = "application/json"
-
-	// maxCorrections bounds how many events after an unlinked one are searched for its
-	// correction.
-	maxCorrections = 10_000
-)
+// maxCorrections bounds how many events after an unlinked one are searched for its
+// correction.
+const maxCorrections = 10_000
 
 // errCorrected ends a read that has found an unlinked event's correction.
 var errCorrected = errors.New("corrected")
@@ -36,11 +29,7 @@ type unlinkedEvent struct {
 // unlinkedIn returns e as an unlinked event, and reports whether a subscription to stream
 // should have delivered it but cannot.
 func unlinkedIn(stream string, e kurrent.Event) (unlinkedEvent, bool) {
-	category, ok := strings.CutPrefix(stream, categoryStream)
-	if !ok || e.ContentType != contentTypeJSON || !strings.HasPrefix(e.Stream, category+"-") {
-		return unlinkedEvent{}, false
-	}
-	reason := serverjson.Check(e.Data)
+	reason := bridge.WhyUnlinked(stream, bridge.Event(e))
 	return unlinkedEvent{
 		stream: e.Stream, revision: e.Revision, eventType: canonicalType(e.Type), reason: reason,
 	}, reason != nil

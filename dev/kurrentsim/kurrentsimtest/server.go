@@ -105,7 +105,7 @@ func RequireWithin(t *testing.T, limit time.Duration, action func()) {
 }
 
 // OfficialClient returns the official client, to do what the product never does.
-func OfficialClient(t *testing.T, url string) *kurrentdb.Client {
+func OfficialClient(t testing.TB, url string) *kurrentdb.Client {
 	t.Helper()
 	settings, err := kurrentdb.ParseConnectionString(url)
 	require.NoError(t, err)
