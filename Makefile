@@ -99,11 +99,11 @@ fmt: ## Format the code
 	$(LINT) golangci-lint fmt
 
 .PHONY: fmt-check
-fmt-check:
+fmt-check: ## Check that the code is formatted
 	$(LINT) golangci-lint fmt --diff
 
 .PHONY: vet
-vet:
+vet: ## Look for suspicious code, in the binaries with failpoints too
 	go vet ./...
 	go vet -tags failpoint ./internal/failpoint ./starter ./worker ./publisher ./projector ./api ./orderflow
 
@@ -134,7 +134,7 @@ vuln: ## Look for known vulnerabilities
 		*) echo "$$found" >&2; exit 1 ;; esac
 
 .PHONY: tidy-check
-tidy-check:
+tidy-check: ## Check that go.mod and go.sum of every module are tidy
 	@for module in $(MODULES); do (cd $$module && go mod tidy -diff) \
 		|| { echo "$$module: go.mod or go.sum is not tidy" >&2; exit 1; }; done
 
@@ -153,7 +153,7 @@ real: temporal chaos-bin ## Check any KurrentDB that runs already: make real KUR
 	@KURRENTDB_ALLOW_PLAINTEXT=true go test -count=1 -timeout $(TEST_TIMEOUT) ./dev/e2e $(TESTFLAGS) -args -kurrentdb "$$REAL_URL"
 
 .PHONY: chaos-minute
-chaos-minute:
+chaos-minute: ## Run one minute of faults, and one crash at every failpoint
 	@$(MAKE) --no-print-directory chaos MINUTES=1
 
 # One after the other, because some parts measure durations and need the machine to themselves. CONTRIBUTING.md lists what

@@ -81,10 +81,13 @@ func (r *Router) route(ctx context.Context, event Event) (Action, Result, error)
 		}
 	}
 	action, err := r.call(ctx, route, event)
-	if err == nil && action == nil {
-		err = Park("%s: the route of %.64s returned no action", ReasonRoute, event.Type)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case action == nil:
+		return nil, "", Park("%s: the route of %.64s returned no action", ReasonRoute, event.Type)
 	}
-	return action, "", err
+	return action, "", nil
 }
 
 // call returns a panic as a ParkError: it would end the process again at each delivery.
