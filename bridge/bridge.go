@@ -76,7 +76,7 @@ func (b *Bridge) session(ctx context.Context) error {
 		return err
 	}
 	if err := b.ensureGroup(ctx); err != nil {
-		return b.blockIfDenied(err, "as an operator or administrator, create the group: EnsureGroup of the library, or orderflow group create")
+		return b.blockIfDenied(err, "as an operator or administrator, create the group with orderflow group create, or EnsureGroup of package bridge")
 	}
 	if err := b.awaitTemporal(ctx); err != nil {
 		return err

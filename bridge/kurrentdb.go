@@ -109,6 +109,20 @@ func (k *KurrentDB) UpdateGroup(ctx context.Context, s Subscription, concurrency
 	return k.client.UpdateGroup(ctx, s.settings(concurrency))
 }
 
+// GroupInfo is the state of a group.
+type GroupInfo struct {
+	Lag       uint64 // events above the group's checkpoint that the group knows of; of a group on All, bytes of the log
+	InFlight  int64  // events sent to a consumer and not yet acknowledged
+	Consumers int
+}
+
+// GroupInfo returns the state of a group. It returns ErrNotFound if there is no such
+// group.
+func (k *KurrentDB) GroupInfo(ctx context.Context, stream, group string) (GroupInfo, error) {
+	info, err := k.client.GroupInfo(ctx, stream, group)
+	return GroupInfo{Lag: info.Lag, InFlight: info.InFlight, Consumers: info.Consumers}, err
+}
+
 // LossReason returns the settings that make the group lose good events, with the repair.
 // It returns an empty string if there are none.
 func (s Subscription) LossReason(differences []Difference) string {

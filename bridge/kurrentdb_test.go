@@ -52,12 +52,12 @@ func TestNew_Faults(t *testing.T) {
 		t.Parallel()
 		_, err := New(Options{
 			Router: &Router{Routes: Routes{"a": nil}}, Concurrency: 1025, UpdateConcurrency: -1, DrainTimeout: -1,
-			Subscription: Subscription{Stream: "s", Group: "g", MessageTimeout: time.Second, Filter: Filter{TypePrefixes: []string{"a"}}},
+			Subscription: Subscription{Stream: "s", Group: "g", MessageTimeout: 2 * time.Hour, Filter: Filter{TypePrefixes: []string{"a"}}},
 		})
 		for _, want := range []string{
 			"Router.Temporal is missing", `Router.Routes["a"] is nil`, "Concurrency must be from 1 to 1024",
 			"UpdateConcurrency must be from 1 to 1024", "DrainTimeout must not be negative",
-			"Subscription.MessageTimeout must be from 2s to 1h0m0s", "only a group on $all has a filter",
+			"Subscription.MessageTimeout must be from 1s to 1h0m0s", "only a group on $all has a filter",
 		} {
 			require.ErrorContains(t, err, want)
 		}
@@ -69,6 +69,8 @@ func TestKurrentDB_UpdateGroup(t *testing.T) {
 	r := newRig(t)
 	source, wanted := r.options.KurrentDB, r.options.Subscription
 	require.ErrorIs(t, source.UpdateGroup(t.Context(), wanted, 8), ErrNotFound)
+	_, err := source.GroupInfo(t.Context(), wanted.Stream, wanted.Group)
+	require.ErrorIs(t, err, ErrNotFound)
 	short := wanted
 	short.MessageTimeout = time.Second
 	_, created, err := source.EnsureGroup(t.Context(), short, 8)

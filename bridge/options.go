@@ -29,7 +29,7 @@ type Subscription struct {
 	Group  string
 
 	// MessageTimeout is how long the server waits for an acknowledgment before it delivers
-	// an event again, in whole milliseconds: 4 minutes by default, at least 2 s, at most
+	// an event again, in whole milliseconds: 4 minutes by default, at least 1 s, at most
 	// 1 h.
 	MessageTimeout time.Duration
 
@@ -95,7 +95,7 @@ type Options struct {
 // The limits of Options.
 const (
 	maxConcurrency    = 1024
-	minMessageTimeout = 2 * time.Second
+	minMessageTimeout = time.Second
 	maxMessageTimeout = time.Hour
 )
 

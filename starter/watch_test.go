@@ -34,7 +34,7 @@ func newRelayedRig(t *testing.T) (*bridgeRig, *faultproxy.Relay) {
 func TestWatch_SilentSubscription(t *testing.T) {
 	t.Parallel()
 	b, between := newRelayedRig(t)
-	b.options.ProbeInterval = 100 * time.Millisecond
+	b.options.ProbeInterval = time.Second // a session outlasts the second after which the server delivers again
 	b.run()
 	b.awaitJoined()
 	between.Mute(subscribing)

@@ -50,7 +50,7 @@ func hostOf(path string) string {
 		return "projector"
 	case filepath.Join(root, "internal", "publish"):
 		return "publisher"
-	case filepath.Join(root, "internal", "routes"):
+	case filepath.Join(root, "bridge"):
 		return "starter"
 	}
 	for _, process := range []string{"starter", "publisher", "projector", "api"} {
