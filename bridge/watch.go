@@ -9,14 +9,6 @@ import (
 )
 
 const (
-	// probeInterval is how often the bridge asks the server about a subscription that
-	// delivers nothing.
-	probeInterval = 30 * time.Second
-
-	// inspectionInterval is how often the bridge asks the server whether anything keeps
-	// events from the subscription.
-	inspectionInterval = time.Minute
-
 	// silentProbes is how many failed probes in a row end a session.
 	silentProbes = 2
 
