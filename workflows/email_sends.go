@@ -31,6 +31,9 @@ func newSends() sends {
 
 func (s *sends) settled() bool { return len(s.open) == 0 }
 
+// left reports whether there are pending hand-overs that are not already being started.
+func (s *sends) left() bool { return len(s.handOvers) > len(s.starting) }
+
 // send starts sending an email. A cancellation of the order does not stop it; only
 // stopEmails does.
 func (o *orderRun) send(ctx workflow.Context, kind email.Kind) {
@@ -85,8 +88,8 @@ func (o *orderRun) handOver(ctx workflow.Context, in EmailInput) {
 }
 
 // handOverOutcome hands over the outcome of an attempt. While the order is being undone
-// it only records it until the order's row is closed, because an email that was not sent
-// could otherwise go out meanwhile.
+// it only records it, because an email that was not sent could otherwise go out before
+// the order's row is closed. handOverStopped or awaitEmails hands it over.
 func (o *orderRun) handOverOutcome(ctx workflow.Context, in EmailInput) {
 	if o.phase == phaseUndoing {
 		o.sends.handOvers[in.workflowID()] = in
@@ -157,7 +160,8 @@ func (o *orderRun) noteEmail(kind email.Kind, status email.Status) {
 
 // awaitEmails waits a limited time for the open emails, then hands them over and leaves
 // the order's state unchanged. The email that closes an order has that limit as its own
-// timeout, so only a confirmation that is still open costs a timer.
+// timeout, so only a confirmation that is still open costs a timer. Call it when the order
+// has ended: from here on the run does not continue as new.
 func (o *orderRun) awaitEmails(ctx workflow.Context) {
 	ctx = disconnected(ctx)
 	if o.sends.open[email.KindConfirmation] {
@@ -169,6 +173,10 @@ func (o *orderRun) awaitEmails(ctx workflow.Context) {
 		}
 	}
 	_ = workflow.Await(ctx, o.sends.settled)
+	if o.sends.left() && workflow.GetVersion(ctx, versionHandOverLast, workflow.DefaultVersion, 1) == 1 {
+		o.finishing, o.continuing = true, false
+		o.handOverLeft(ctx)
+	}
 }
 
 // stopEmails cancels every open send. It waits until the outcome of a running attempt is

@@ -62,6 +62,10 @@ const (
 
 	// versionContinueAsNew: a run whose history has grown continues as new.
 	versionContinueAsNew = "continue-as-new"
+
+	// versionHandOverLast: emails that are left when an order or a repair has ended are
+	// handed over.
+	versionHandOverLast = "hand-over-last"
 )
 
 // SettlementID returns the workflow id of the settlement of the payment at the given

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
 	"orderflow/internal/email"
@@ -108,6 +110,36 @@ func TestOrderRepair_HandsOverEmailOfLostRun(t *testing.T) {
 	e.repair(notOpen)
 	require.Equal(t, []string{workflows.EmailID(orderID, email.KindConfirmation)}, e.handedOver)
 	require.Equal(t, string(email.StatusSent), e.state().Email, "the status is the newest email's")
+}
+
+func TestOrderRepair_HandsOverOutcome(t *testing.T) {
+	t.Parallel()
+	e := newOrderEnv(t)
+	e.row, e.confirmed = &activities.Fulfillment{Status: order.StatusFulfilling, Email: email.StatusSent}, true
+	outcome, handed := e.loseLedger(email.KindCancellation)
+	e.repair(notOpen)
+	require.Equal(t, order.StatusCancelled, e.state().Status)
+	require.Equal(t, []workflows.EmailInput{{OrderID: orderID, Kind: email.KindCancellation, Outcome: &outcome}}, *handed)
+}
+
+func TestOrderRepair_HandsOverDespiteFailedRounds(t *testing.T) {
+	t.Parallel()
+	e := newOrderEnv(t)
+	e.row = &activities.Fulfillment{
+		Status: order.StatusCancelled, Reason: order.ReasonCancelled, Email: email.StatusSent,
+		AlsoDue: []email.Kind{email.KindConfirmation},
+	}
+	tries := 0
+	e.env.OnWorkflow(workflows.OrderEmailType, mock.Anything, mock.Anything).Return(
+		func(workflow.Context, workflows.EmailInput) (*activities.EmailResult, error) {
+			if tries++; tries <= 60 { // more than one run may fail
+				return nil, testsuite.ErrMockStartChildWorkflowFailed
+			}
+			return &activities.EmailResult{Status: email.StatusUnknown}, nil
+		})
+	e.repair(notOpen)
+	require.Equal(t, order.StatusCancelled, e.state().Status)
+	require.Equal(t, 61, tries)
 }
 
 func withoutUpdatedAt(state order.State) order.State {

@@ -128,12 +128,12 @@ func TestStuckStep(t *testing.T) {
 	})
 }
 
-func TestCompensation_DoesNotWaitForLedger(t *testing.T) {
-	t.Parallel()
-	e := newOrderEnv(t)
-	outcome := email.Outcome{OrderID: orderID, Kind: email.KindConfirmation, Attempt: 1, Status: email.StatusSent, MessageID: "m-1"}
-	e.send = func(kind email.Kind) (activities.EmailResult, error) {
-		if kind == email.KindConfirmation {
+// loseLedger makes the ledger unable to record that an email of this kind was sent, and
+// returns the outcome to be handed over and those that were.
+func (e *orderEnv) loseLedger(kind email.Kind) (email.Outcome, *[]workflows.EmailInput) {
+	outcome := email.Outcome{OrderID: orderID, Kind: kind, Attempt: 1, Status: email.StatusSent, MessageID: "m-1"}
+	e.send = func(sent email.Kind) (activities.EmailResult, error) {
+		if sent == kind {
 			return activities.EmailResult{Status: email.StatusSent, Unsettled: &outcome}, nil
 		}
 		return activities.EmailResult{Status: email.StatusSent}, nil
@@ -142,18 +142,30 @@ func TestCompensation_DoesNotWaitForLedger(t *testing.T) {
 		func(context.Context, email.Outcome) (activities.EmailResult, error) {
 			return activities.EmailResult{}, errors.New("connection refused")
 		})
-	var handed []workflows.EmailInput
+	handed := &[]workflows.EmailInput{}
 	e.env.OnWorkflow(workflows.OrderEmailType, mock.Anything, mock.Anything).Return(
 		func(_ workflow.Context, in workflows.EmailInput) (*activities.EmailResult, error) {
-			handed = append(handed, in)
+			*handed = append(*handed, in)
 			return &activities.EmailResult{Status: email.StatusSent}, nil
 		})
-	began := e.env.Now()
-	e.after(10*time.Second, func() { e.signal(workflows.CancelOrderMessage, cancelOrder) })
-	e.run()
-	require.Equal(t, order.StatusCancelled, e.state().Status)
-	require.Less(t, e.env.Now().Sub(began), 10*time.Minute, "the ledger never recovered")
-	require.Equal(t, []workflows.EmailInput{{OrderID: orderID, Kind: email.KindConfirmation, Outcome: &outcome}}, handed)
+	return outcome, handed
+}
+
+func TestCompensation_DoesNotWaitForLedger(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []email.Kind{email.KindConfirmation, email.KindCancellation} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			e := newOrderEnv(t)
+			outcome, handed := e.loseLedger(kind)
+			began := e.env.Now()
+			e.after(10*time.Second, func() { e.signal(workflows.CancelOrderMessage, cancelOrder) })
+			e.run()
+			require.Equal(t, order.StatusCancelled, e.state().Status)
+			require.Less(t, e.env.Now().Sub(began), 10*time.Minute, "the ledger never recovered")
+			require.Equal(t, []workflows.EmailInput{{OrderID: orderID, Kind: kind, Outcome: &outcome}}, *handed)
+		})
+	}
 }
 
 func TestOrderEmail_KnownOutcomeIsSettledNotSentAgain(t *testing.T) {
