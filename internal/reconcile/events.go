@@ -138,23 +138,22 @@ func (r *reconciliation) unsettled(ctx context.Context, d delivery) (f facts, wa
 // cancelRequested reports whether a run was asked to cancel, by signal, update or
 // natively, whatever the outcome. It reads the history, for the order may have no worker
 // to answer a query.
-func (r *reconciliation) cancelRequested(ctx context.Context, orderID, runID string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, listTimeout)
-	defer cancel()
-	events := r.temporal.GetWorkflowHistory(ctx, orderID, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for events.HasNext() {
-		event, err := events.Next()
-		if temporalclient.IsNotFound(err) {
-			return false, nil
+func (r *reconciliation) cancelRequested(ctx context.Context, orderID, runID string) (requested bool, err error) {
+	err = r.retryCall(ctx, listTimeout, func(ctx context.Context) error {
+		events := r.temporal.GetWorkflowHistory(ctx, orderID, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for !requested && events.HasNext() {
+			event, err := events.Next()
+			if err != nil {
+				return err
+			}
+			requested = isCancellation(event)
 		}
-		if err != nil {
-			return false, fmt.Errorf("read the history of %s: %w", orderID, err)
-		}
-		if isCancellation(event) {
-			return true, nil
-		}
+		return nil
+	})
+	if err != nil && !temporalclient.IsNotFound(err) {
+		return false, fmt.Errorf("read the history of %s: %w", orderID, err)
 	}
-	return false, nil
+	return requested, nil
 }
 
 func isCancellation(event *history.HistoryEvent) bool {
@@ -168,9 +167,10 @@ func (r *reconciliation) deliver(ctx context.Context, noted *difference, d deliv
 	if !r.fix {
 		return nil
 	}
-	delivering, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	_, err := r.router.Apply(delivering, bridge.Event(d.event))
+	err := r.retryCall(ctx, callTimeout, func(ctx context.Context) error {
+		_, err := r.router.Apply(ctx, bridge.Event(d.event))
+		return err
+	})
 	if err != nil {
 		return r.reportRefusal(noted, fmt.Errorf("deliver event %d of %s: %w", d.event.Revision, d.event.Stream, err))
 	}

@@ -105,12 +105,14 @@ func (r *reconciliation) checkWorkflows(ctx context.Context) error {
 
 func (r *reconciliation) list(
 	ctx context.Context, query string, page []byte,
-) (*workflowservice.ListWorkflowExecutionsResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, listTimeout)
-	defer cancel()
-	return r.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		Query: query, PageSize: batchSize, NextPageToken: page,
+) (listed *workflowservice.ListWorkflowExecutionsResponse, err error) {
+	err = r.retryCall(ctx, listTimeout, func(ctx context.Context) (err error) {
+		listed, err = r.temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+			Query: query, PageSize: batchSize, NextPageToken: page,
+		})
+		return err
 	})
+	return listed, err
 }
 
 func (r *reconciliation) checkListed(ctx context.Context, listed *workflowservice.ListWorkflowExecutionsResponse) error {

@@ -61,8 +61,12 @@ func (r *reconciliation) gatherFacts(ctx context.Context, in workflows.Input) (f
 	if err != nil {
 		return facts{}, err
 	}
-	if f.Result.Status == "" && repairing.state.ended() {
-		if repaired, err := r.result(ctx, workflows.RepairID(in.OrderID), repairing); err == nil && repaired.Status == row.Status {
+	if f.Result.Status == "" {
+		repaired, err := r.result(ctx, workflows.RepairID(in.OrderID), repairing)
+		if _, undecodable := errors.AsType[*resultError](err); err != nil && !undecodable {
+			return facts{}, err
+		}
+		if repaired.Status == row.Status {
 			f.Result = repaired
 		}
 	}
@@ -94,8 +98,9 @@ func (r *reconciliation) workflowSaysSent(ctx context.Context, row fulfillment.R
 	}
 	state, err := r.queryState(ctx, row.OrderID)
 	if err != nil {
-		_, refused := errors.AsType[*serviceerror.QueryFailed](err)
-		r.queriesUnanswered.Store(!refused)
+		if isUnanswered(err) {
+			r.queriesUnanswered.Store(true)
+		}
 		return false, true, ctx.Err()
 	}
 	if err := r.addEmailResults(ctx, &state); err != nil {
@@ -199,7 +204,7 @@ func (r *reconciliation) result(ctx context.Context, orderID string, run workflo
 // cancellation carries. It leaves into unchanged if there are none. It returns a
 // *resultError if they cannot be decoded.
 func (r *reconciliation) decodeResult(ctx context.Context, workflowID string, run workflowRun, into any) error {
-	err := r.retryCall(ctx, func(ctx context.Context) error {
+	err := r.retryCall(ctx, callTimeout, func(ctx context.Context) error {
 		return r.temporal.GetWorkflow(ctx, workflowID, run.id).Get(ctx, into)
 	})
 	var failed *temporal.ApplicationError
@@ -248,7 +253,7 @@ type workflowRun struct {
 // would report an order that was just started as missing.
 func (r *reconciliation) describe(ctx context.Context, workflowID string) (workflowRun, error) {
 	var found *client.WorkflowExecutionDescription
-	err := r.retryCall(ctx, func(ctx context.Context) (err error) {
+	err := r.retryCall(ctx, callTimeout, func(ctx context.Context) (err error) {
 		found, err = r.temporal.DescribeWorkflow(ctx, workflowID, "")
 		return err
 	})

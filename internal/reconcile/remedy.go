@@ -104,7 +104,7 @@ func (r *reconciliation) reportRefusal(d *difference, err error) error {
 // start applies the order's event as the starter would. An event that the starter would
 // park cannot be started.
 func (r *reconciliation) start(ctx context.Context, placed kurrent.Event) error {
-	return r.retryCall(ctx, func(ctx context.Context) error {
+	return r.retryCall(ctx, callTimeout, func(ctx context.Context) error {
 		_, err := r.router.Apply(ctx, bridge.Event(placed))
 		return err
 	})
@@ -125,7 +125,7 @@ func (r *reconciliation) repair(ctx context.Context, d *difference, input workfl
 }
 
 func (r *reconciliation) execute(ctx context.Context, options client.StartWorkflowOptions, workflow string, in any) error {
-	return r.retryCall(ctx, func(ctx context.Context) error {
+	return r.retryCall(ctx, callTimeout, func(ctx context.Context) error {
 		_, err := r.temporal.ExecuteWorkflow(ctx, options, workflow, in)
 		return err
 	})
@@ -172,7 +172,9 @@ func closeCode(state workflowState) string {
 
 // cancel asks the order's workflow to cancel, unless it has closed meanwhile.
 func (r *reconciliation) cancel(ctx context.Context, orderID string) error {
-	return r.retryCall(ctx, func(ctx context.Context) error { return routes.CancelOpen(ctx, r.router, orderID, reconciledCode) })
+	return r.retryCall(ctx, callTimeout, func(ctx context.Context) error {
+		return routes.CancelOpen(ctx, r.router, orderID, reconciledCode)
+	})
 }
 
 // checkEach runs work on all of a batch. It waits for the pending remedies if there are

@@ -21,10 +21,10 @@ const maxTries = 4
 var callBackoff = backoff.Exponential{Min: time.Second, Max: 4 * time.Second}
 
 // retryCall repeats a call until it is answered, at most maxTries times, each with its
-// own deadline.
-func (r *reconciliation) retryCall(ctx context.Context, call func(context.Context) error) error {
+// own timeout.
+func (r *reconciliation) retryCall(ctx context.Context, timeout time.Duration, call func(context.Context) error) error {
 	for try := 1; ; try++ {
-		asking, cancel := context.WithTimeout(ctx, callTimeout)
+		asking, cancel := context.WithTimeout(ctx, timeout)
 		err := call(asking)
 		cancel()
 		if try == maxTries || !isUnanswered(err) || ctx.Err() != nil {
@@ -36,8 +36,11 @@ func (r *reconciliation) retryCall(ctx context.Context, call func(context.Contex
 }
 
 // isUnanswered reports whether a call failed because Temporal did not answer, so that a
-// retry may succeed.
+// retry may succeed. What it says about one workflow is an answer.
 func isUnanswered(err error) bool {
 	_, said := errors.AsType[serviceerror.ServiceError](err)
-	return bridge.Classify(err) == bridge.ClassRetry && !temporalclient.IsNotFound(err) && (said || errors.Is(err, context.DeadlineExceeded))
+	_, refused := errors.AsType[*serviceerror.QueryFailed](err)
+	_, notReady := errors.AsType[*serviceerror.WorkflowNotReady](err)
+	answered := refused || notReady || temporalclient.IsNotFound(err)
+	return bridge.Classify(err) == bridge.ClassRetry && !answered && (said || errors.Is(err, context.DeadlineExceeded))
 }

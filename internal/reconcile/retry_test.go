@@ -37,7 +37,7 @@ func TestRetryCall(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r, calls := &reconciliation{logger: slog.New(slog.DiscardHandler)}, 0
-				_ = r.retryCall(t.Context(), func(ctx context.Context) error {
+				_ = r.retryCall(t.Context(), callTimeout, func(ctx context.Context) error {
 					if calls++; calls == 1 {
 						return c.first(ctx)
 					}
@@ -51,7 +51,7 @@ func TestRetryCall(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			r, calls := &reconciliation{logger: slog.New(slog.DiscardHandler)}, 0
-			err := r.retryCall(t.Context(), func(ctx context.Context) error {
+			err := r.retryCall(t.Context(), callTimeout, func(ctx context.Context) error {
 				calls++
 				return late(ctx)
 			})
