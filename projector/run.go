@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"sync"
 
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
@@ -40,8 +41,10 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		Await: []ops.Dependency{pool.Dependency()},
 		Ready: map[string]ops.Check{"postgres": pool.Ping, "kurrentdb": events.Ping, "view": p.Ready},
 	}, func(ctx context.Context) error {
-		go p.Watch(ctx, events)
+		var watching sync.WaitGroup
+		watching.Go(func() { p.Watch(ctx) })
 		p.Run(ctx, pool)
+		watching.Wait()
 		return nil
 	})
 }

@@ -45,6 +45,7 @@ var followBackoff = backoff.Exponential{Min: 100 * time.Millisecond, Max: 15 * t
 // Events is the event log. The real implementation is kurrent.Client.
 type Events interface {
 	Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent.Step) error) error
+	CountEvents(ctx context.Context, f kurrent.Follow, most int) (int, error)
 }
 
 // Store stores the view. The real implementation is postgres.CustomerView.

@@ -19,20 +19,15 @@ const (
 	silentRounds = 6
 )
 
-// Log counts the events behind a position. The real implementation is kurrent.Client.
-type Log interface {
-	CountEvents(ctx context.Context, f kurrent.Follow, most int) (int, error)
-}
-
 // Watch measures how far the stored view lags behind the log until ctx ends, even while
 // storing fails. It ends a session that receives nothing although there are events to
 // read.
-func (p *Projection) Watch(ctx context.Context, events Log) { p.watch(ctx, lagInterval, events) }
+func (p *Projection) Watch(ctx context.Context) { p.watch(ctx, lagInterval) }
 
-func (p *Projection) watch(ctx context.Context, every time.Duration, events Log) {
+func (p *Projection) watch(ctx context.Context, every time.Duration) {
 	var seen postgres.ViewPosition
 	look := func(ctx context.Context) kurrent.Finding {
-		position, lag, err := p.lag(ctx, events)
+		position, lag, err := p.lag(ctx)
 		if err != nil {
 			return kurrent.Unclear
 		}
@@ -54,13 +49,13 @@ func (p *Projection) watch(ctx context.Context, every time.Duration, events Log)
 	}
 }
 
-func (p *Projection) lag(ctx context.Context, events Log) (at postgres.ViewPosition, behind int, err error) {
+func (p *Projection) lag(ctx context.Context) (at postgres.ViewPosition, behind int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
 	if at, err = p.store.Position(ctx, p.name); err != nil {
 		return at, 0, err
 	}
 	after := kurrent.Position{Commit: at.Commit, Prepare: at.Prepare}
-	behind, err = events.CountEvents(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, maxLag)
+	behind, err = p.events.CountEvents(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, maxLag)
 	return at, behind, err
 }

@@ -2,6 +2,7 @@ package projection
 
 import (
 	"context"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"orderflow/dev/kurrentsim"
 	"orderflow/internal/backoff"
 	"orderflow/internal/kurrent"
+	"orderflow/internal/postgres"
 )
 
 // mutedLog is the real log behind an intermediary that keeps subscriptions alive and,
@@ -32,15 +34,15 @@ func (m *mutedLog) Follow(ctx context.Context, f kurrent.Follow, visit func(kurr
 	})
 }
 
-// countingLog is the real log, and counts the calls of CountEvents.
+// countingLog counts the calls of CountEvents.
 type countingLog struct {
-	*kurrent.Client
+	*mutedLog
 	n atomic.Int64
 }
 
 func (c *countingLog) CountEvents(ctx context.Context, f kurrent.Follow, most int) (int, error) {
 	c.n.Add(1)
-	return c.Client.CountEvents(ctx, f, most)
+	return c.mutedLog.CountEvents(ctx, f, most)
 }
 
 func TestWatch_EndsSilentSubscription(t *testing.T) {
@@ -48,20 +50,21 @@ func TestWatch_EndsSilentSubscription(t *testing.T) {
 	rig := newProjectorRig(t, kurrentsim.Options{})
 	events := &mutedLog{Client: rig.events}
 	p := rig.projector(rig.events)
-	p.events = events
+	looks := &countingLog{mutedLog: events}
+	p.events = looks
 	rig.start(p)
 	history := newHistory(9)
 	rig.appendSteps(history, 50)
 	rig.awaitHistory(history)
 	require.Eventually(t, func() bool { // the position may move past irrelevant events later
-		_, behind, err := p.lag(t.Context(), rig.events)
+		_, behind, err := p.lag(t.Context())
 		return err == nil && behind == 0
 	}, waitLong, waitTick)
 	follows := events.follows.Load()
 	ctx, cancel := context.WithCancel(t.Context())
 	watched := make(chan struct{})
-	looks := &countingLog{Client: rig.events}
-	go func() { defer close(watched); p.watch(ctx, waitTick, looks) }()
+	looks.n.Store(0)
+	go func() { defer close(watched); p.watch(ctx, waitTick) }()
 	defer func() { cancel(); <-watched }()
 	require.Eventually(t, func() bool { return looks.n.Load() > 3*silentRounds }, waitLong, waitTick)
 	require.Equal(t, follows, events.follows.Load(), "a log with nothing to read is not silent")
@@ -84,7 +87,7 @@ func TestWatch_KeepsSlowSubscription(t *testing.T) {
 	rig.start(p)
 	ctx, cancel := context.WithCancel(t.Context())
 	watched := make(chan struct{})
-	go func() { defer close(watched); p.watch(ctx, time.Second, rig.events) }()
+	go func() { defer close(watched); p.watch(ctx, time.Second) }()
 	defer func() { cancel(); <-watched }()
 	history := newHistory(10)
 
@@ -102,4 +105,21 @@ func (s slowLog) Follow(ctx context.Context, f kurrent.Follow, visit func(kurren
 		_ = backoff.Sleep(ctx, 150*time.Millisecond)
 		return visit(step)
 	})
+}
+
+func TestRebuild_RetriesSilentSubscription(t *testing.T) {
+	t.Parallel()
+	rig := newProjectorRig(t, kurrentsim.Options{})
+	history := newHistory(11)
+	rig.appendSteps(history, 50)
+	events := &mutedLog{Client: rig.events}
+	events.mute.Store(true)
+	store, built := postgres.NewCustomerView(rig.pool()), make(chan error, 1)
+	go func() { built <- build(t.Context(), events, store, waitTick, slog.New(slog.DiscardHandler)) }()
+	require.Eventually(t, func() bool { return events.follows.Load() > 1 }, waitLong, waitTick)
+
+	events.mute.Store(false)
+
+	require.NoError(t, <-built)
+	rig.awaitHistory(history)
 }
