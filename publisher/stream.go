@@ -197,12 +197,12 @@ func (s *stream) finish() {
 		continue
 	}
 	s.inFlight.Stop()
-	stopCtx, end := context.WithTimeout(context.Background(), stopTimeout)
-	defer end()
 	if err := s.saveCheckpoint(); err != nil {
 		s.logger.Warn("last published versions not confirmed, they will be checked again", "error", err)
 		return
 	}
+	stopCtx, end := context.WithTimeout(context.Background(), stopTimeout)
+	defer end()
 	if s.replication.Report(s.checkpoint.Confirmed) == nil {
 		s.replication.Stop(stopCtx)
 	}

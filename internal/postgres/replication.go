@@ -225,17 +225,23 @@ func (r *Replication) Report(confirmed LSN) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.timeout)
 	defer cancel()
-	// The driver writes without a context, and a server that reads nothing must not block
-	// the caller indefinitely.
-	stop := context.AfterFunc(ctx, func() { _ = r.conn.Conn().SetWriteDeadline(time.Unix(1, 0)) })
-	defer stop()
+	defer r.boundWrites(ctx)()
 	return describeReplication("report", pglogrepl.SendStandbyStatusUpdate(ctx, r.conn, update))
 }
 
+// boundWrites makes writes fail once ctx ends, until the returned function is called. The
+// driver writes without a context, and a server that reads nothing must not block the
+// caller indefinitely.
+func (r *Replication) boundWrites(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { _ = r.conn.Conn().SetWriteDeadline(time.Unix(1, 0)) })
+}
+
 // Stop ends the stream in order, so that the server has processed what was reported, and
-// closes the connection. What the server still sends is discarded.
+// closes the connection, at the latest when ctx ends. What the server still sends is
+// discarded.
 func (r *Replication) Stop(ctx context.Context) {
 	defer r.Close()
+	defer r.boundWrites(ctx)()
 	r.conn.Frontend().Send(&pgproto3.CopyDone{})
 	if r.conn.Frontend().Flush() != nil {
 		return
