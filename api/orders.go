@@ -85,8 +85,12 @@ func (a *api) state(ctx context.Context, id string) (order.State, error) {
 	if err != nil {
 		return order.State{}, err
 	}
-	if state, err := a.queryState(ctx, id); err == nil {
+	state, err = a.queryState(ctx, id)
+	switch {
+	case err == nil:
 		return state, nil
+	case !errors.Is(err, errNoWorkflow):
+		a.logger.Warn("cannot query an order's workflow", "error", err) // without its id, like every log of the api
 	}
 	return order.State{ // all that is known is that the order was placed
 		OrderID: id, CustomerID: placed.order.CustomerID, Status: order.StatusPending, Total: placed.order.Total,

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -36,6 +39,24 @@ func TestPostOrder_RepeatedIsPlacedOnce(t *testing.T) {
 	other := body(id, customerID, nil)
 	require.Contains(t, c.post("/orders", other).problem(http.StatusConflict).Detail, "another order")
 	require.Len(t, readAll(t, id), 1)
+}
+
+func TestOrderState_WorkflowThatCannotBeQueriedIsLogged(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	a := shared.api()
+	a.logger = slog.New(slog.NewTextHandler(&log, nil))
+	c := newClient(t, a)
+	id := newID()
+	c.post("/orders", body(id, newCustomerID(), nil))
+	require.Equal(t, http.StatusOK, c.get("/orders/"+id).status)
+	require.Empty(t, log.String(), "an order without a workflow waits for the starter")
+
+	a.workflows = broken{err: errors.New("canary")}
+
+	require.Equal(t, http.StatusOK, c.get("/orders/"+id).status)
+	require.Contains(t, log.String(), "canary")
+	require.NotContains(t, log.String(), id)
 }
 
 func TestPostOrder_EquivalentBodiesAreTheSameOrder(t *testing.T) {
