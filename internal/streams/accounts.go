@@ -154,8 +154,11 @@ func (a *CreditAccounts) decide(ctx context.Context, r credit.Request, step stri
 		if !errors.Is(err, kurrent.ErrWrongRevision) {
 			return decision, err
 		}
-		if conflictBackoff.Wait(ctx, try) != nil {
+		if try == conflictTries-1 {
 			break
+		}
+		if err := conflictBackoff.Wait(ctx, try); err != nil {
+			return credit.Decision{}, fmt.Errorf("%w: %w", ErrConflict, err)
 		}
 	}
 	return credit.Decision{}, fmt.Errorf("%w: %s", ErrConflict, credit.Stream(r.CustomerID))

@@ -287,22 +287,60 @@ func TestReserve_BusyCustomerContext(t *testing.T) {
 	require.NoError(t, <-decided)
 }
 
-func TestReserve_Conflict(t *testing.T) {
-	t.Parallel()
-	var tries atomic.Int64
-	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, func(method string, stream grpc.ServerStream) error {
+// busyAccount serves an account that another writer always writes to first. It calls met
+// at each append.
+func busyAccount(met func()) func(method string, stream grpc.ServerStream) error {
+	return func(method string, stream grpc.ServerStream) error {
 		if method == "/event_store.client.streams.Streams/Read" {
 			missing := &wire.ReadResp_StreamNotFound{StreamIdentifier: kurrentsimtest.StreamID("s")}
 			return stream.SendMsg(&wire.ReadResp{Content: &wire.ReadResp_StreamNotFound_{StreamNotFound: missing}})
 		}
 		kurrentsimtest.ReceiveAppend(stream)
-		tries.Add(1)
+		met()
 		wrong := &wire.AppendResp_WrongExpectedVersion{
 			CurrentRevisionOption: &wire.AppendResp_WrongExpectedVersion_CurrentNoStream{CurrentNoStream: &shared.Empty{}},
 		}
 		return stream.SendMsg(&wire.AppendResp{Result: &wire.AppendResp_WrongExpectedVersion_{WrongExpectedVersion: wrong}})
-	}))
+	}
+}
+
+func TestReserve_Conflict(t *testing.T) {
+	t.Parallel()
+	var tries atomic.Int64
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, busyAccount(func() { tries.Add(1) })))
 	_, err := newAccounts(t, client).Reserve(t.Context(), requestFor(t, "c1", 1, "USD1.00"))
 	require.ErrorIs(t, err, streams.ErrConflict)
 	require.Greater(t, tries.Load(), int64(2))
+}
+
+func TestReserve_ConflictUntilContextEnds(t *testing.T) {
+	t.Parallel()
+	var conflict atomic.Bool
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, busyAccount(func() { conflict.Store(true) })))
+	ctx := endingContext{Context: t.Context(), ended: &conflict}
+	_, err := newAccounts(t, client).Reserve(ctx, requestFor(t, "c1", 1, "USD1.00"))
+	require.ErrorIs(t, err, streams.ErrConflict)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// endingContext is canceled once ended is true, for those who look only then.
+type endingContext struct {
+	context.Context
+	ended *atomic.Bool
+}
+
+func (c endingContext) Done() <-chan struct{} {
+	if !c.ended.Load() {
+		return c.Context.Done()
+	}
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+func (c endingContext) Err() error {
+	if c.ended.Load() {
+		return context.Canceled
+	}
+	return c.Context.Err()
 }
