@@ -7,7 +7,8 @@ SHELL := bash
 BIN := .local/bin
 # Tools have go.mod files of their own, so that what they need never upgrades what the product links.
 LINT := go tool -modfile=dev/tools/lint/go.mod
-MODULES := . dev/tools dev/tools/lint
+EXAMPLES := $(wildcard examples/*)
+MODULES := . dev/tools dev/tools/lint $(EXAMPLES)
 PKG ?= ./...
 FUZZTIME ?= 30s
 # A test binary that hangs prints its goroutines well before CI stops it.
@@ -54,6 +55,10 @@ test: $(WHOLE) temporal ## Run all tests: make test PKG=./internal/credit TESTFL
 .PHONY: race
 race: $(WHOLE) temporal ## Run all tests with the race detector
 	go test -race -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PKG)
+
+.PHONY: examples
+examples: temporal ## Build and test the programs in examples, each of which is a module of its own
+	@for module in $(EXAMPLES); do (cd $$module && go vet ./... && go test -timeout $(TEST_TIMEOUT) ./...); done
 
 .PHONY: record-histories
 record-histories: temporal ## Keep the histories that the end-to-end tests cause and that are not kept yet, for the replay test
@@ -124,7 +129,7 @@ module: ## Give the repository the module path of the place where it lives: make
 	@go run ./dev/module . '$(MODULE)'
 
 .PHONY: module-check
-module-check: ## Rename the module in a copy, build the copy, and import it from another module
+module-check: ## Rename the module in a copy, build the copy with its examples, and import it from another module
 	@dev/module/check.sh
 
 .PHONY: vuln
@@ -158,7 +163,7 @@ chaos-minute: ## Run one minute of faults, and one crash at every failpoint
 
 # One after the other, because some parts measure durations and need the machine to themselves. CONTRIBUTING.md lists what
 # each part may cost.
-CHECKS := fmt-check vet lint language workflowcheck vuln tidy-check module-check conformance node-client fidelity race chaos-minute
+CHECKS := fmt-check vet lint language workflowcheck vuln tidy-check module-check examples conformance node-client fidelity race chaos-minute
 .PHONY: check
 check: packages ## Everything a change has to pass, with the time that each part takes
 	@took=(); for part in $(CHECKS); do \

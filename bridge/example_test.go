@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/workflow"
@@ -146,4 +147,28 @@ func ExampleIgnore() {
 	// Output:
 	// invoice-viewed ignored
 	// invoice-printed ignored
+}
+
+// A new group delivers the whole history of its stream. Done leaves out what is not to
+// take effect again: here, every event from before the bridge was introduced.
+func ExampleRouter() {
+	introduced := time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC)
+	temporal := dialTemporal()
+	defer temporal.Close()
+	invoice := newInvoice()
+	router := &bridge.Router{
+		Temporal: temporal,
+		Routes:   bridge.Routes{"invoice-issued": invoice.start},
+		Done: func(_ context.Context, event bridge.Event) (bool, error) {
+			return event.Created.Before(introduced), nil
+		},
+	}
+	issued := invoice.event("invoice-issued")
+	issued.Created = introduced.AddDate(-1, 0, 0)
+	fmt.Println(router.Apply(context.Background(), issued))
+	issued.Created = introduced.AddDate(1, 0, 0)
+	fmt.Println(router.Apply(context.Background(), issued))
+	// Output:
+	// duplicate <nil>
+	// started <nil>
 }

@@ -53,7 +53,7 @@ func (o *obstacles) set(name, reason string, m *metrics, logger *slog.Logger) {
 	logger.Error("not ready until this is repaired", "obstacle", name, "reason", reason)
 }
 
-// forget forgets all obstacles: a bridge that does not run waits for nobody.
+// forget forgets all obstacles: a bridge that does not run needs no operator.
 func (o *obstacles) forget(m *metrics) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

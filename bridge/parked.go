@@ -149,7 +149,7 @@ func (p ParkedEvents) Replay(ctx context.Context, s Selection) error {
 	return nil
 }
 
-// Drop removes the selected events from the parked stream, for ever. The events
+// Drop removes the selected events from the parked stream, permanently. The events
 // themselves stay in their streams. It returns ErrChanged or ErrReplaying if it has
 // dropped nothing.
 func (p ParkedEvents) Drop(ctx context.Context, s Selection) error {

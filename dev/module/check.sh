@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Renames the module in a copy of the repository, builds the copy, and runs a program of another module that imports it.
+# Renames the module in a copy of the repository, builds the copy with its examples, and runs a program of another module that
+# imports it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
@@ -16,6 +17,9 @@ if left=$(git -C "$work" grep --no-index -nE '^\s*(\w+ )?"orderflow/' -- '*.go')
   exit 1
 fi
 (cd "$work/copy" && go build ./...)
+for example in "$work"/copy/examples/*/; do
+  (cd "$example" && go vet ./...)
+done
 
 # What the copy requires, the other module finds without a network.
 cp "$work/copy/go.mod" "$work/copy/go.sum" "$work/user/"

@@ -1,6 +1,7 @@
 // Command module changes the module path of the repository: MODULE becomes the path in
-// go.mod, in every import, in the import rules of the linter and in the patches of known
-// bugs. Run it once, when the place is known where the project will live.
+// go.mod, in the go.mod files of tools and examples, in every import, in the import rules
+// of the linter and in the patches of known bugs. Run it once, when the place is known
+// where the project will live.
 package main
 
 import (

@@ -68,7 +68,7 @@ func rewrite(name, old, path string) ([]byte, error) {
 	case filepath.Ext(base) == ".go":
 		rewriter = imports
 	case base == "go.mod":
-		rewriter = moduleLine
+		rewriter = goMod
 	case base == ".golangci.yml", filepath.Ext(base) == ".patch":
 		rewriter = mentions
 	default:
@@ -110,9 +110,10 @@ func imports(content []byte, old, path string) ([]byte, error) {
 	return content, nil
 }
 
-// moduleLine also rewrites the modules of tools, whose paths begin with the repository's.
-func moduleLine(content []byte, old, path string) ([]byte, error) {
-	file, err := modfile.ParseLax("go.mod", content, nil)
+// goMod also rewrites the modules of tools, whose paths begin with the repository's, and
+// the examples, which require the repository's and replace it by its folder.
+func goMod(content []byte, old, path string) ([]byte, error) {
+	file, err := modfile.Parse("go.mod", content, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +123,20 @@ func moduleLine(content []byte, old, path string) ([]byte, error) {
 	if err := file.AddModuleStmt(within(file.Module.Mod.Path, old, path)); err != nil {
 		return nil, err
 	}
+	for _, required := range file.Require {
+		renameIn(required.Syntax, required.Mod.Path, within(required.Mod.Path, old, path))
+	}
+	for _, replaced := range file.Replace {
+		renameIn(replaced.Syntax, replaced.Old.Path, within(replaced.Old.Path, old, path))
+	}
 	return file.Format()
+}
+
+// renameIn changes a module path in its line, which stays where it is.
+func renameIn(line *modfile.Line, old, path string) {
+	if i := slices.Index(line.Token, old); i >= 0 {
+		line.Token[i] = path
+	}
 }
 
 // mentions rewrites text in which import paths follow a space, a quote or a bracket.

@@ -20,6 +20,11 @@ func TestRename(t *testing.T) {
 		"the modules of tools": {
 			"dev/tools/go.mod", "module orderflow/dev/tools\n\ngo 1.26.0\n", "module example.com/team/orderflow/dev/tools\n\ngo 1.26.0\n",
 		},
+		"the examples, which require the module": {
+			"examples/a/go.mod",
+			"module example.com/a\n\ngo 1.26.0\n\nrequire (\n\torderflow v0.0.0\n\torderflows v1.0.0\n)\n\nrequire golang.org/x/mod v0.43.0 // indirect\n\nreplace orderflow => ../..\n",
+			"module example.com/a\n\ngo 1.26.0\n\nrequire (\n\texample.com/team/orderflow v0.0.0\n\torderflows v1.0.0\n)\n\nrequire golang.org/x/mod v0.43.0 // indirect\n\nreplace example.com/team/orderflow => ../..\n",
+		},
 		"the import rules": {
 			".golangci.yml", "allow:\n  - orderflow/internal/order # orders\n  - {pkg: orderflow/dev}\nlocal-prefixes: [orderflow]\n",
 			"allow:\n  - example.com/team/orderflow/internal/order # orders\n  - {pkg: example.com/team/orderflow/dev}\nlocal-prefixes: [example.com/team/orderflow]\n",
