@@ -22,6 +22,9 @@ CRASHES ?= $(if $(filter 1,$(MINUTES)),1,25)
 SEED ?=
 CHAOS := .local/chaos
 
+# Events of the property test of the bridge, which has a SEED too.
+N ?= 1000
+
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +102,10 @@ chaos: temporal chaos-bin ## Inject faults for a while and check what became of 
 checker-selftest: temporal ## Plant sixteen known bugs, one at a time, and demand that the checker finds each
 	go run ./dev/checker/selftest
 
+.PHONY: bridge-property
+bridge-property: temporal ## Check that the bridge gives each event its outcome under faults: make bridge-property N=10000 SEED=
+	go test -count=1 -v -timeout 3h ./dev/bridgeproperty $(TESTFLAGS) -args -n $(N) $(if $(SEED),-seed $(SEED))
+
 .PHONY: fmt
 fmt: ## Format the code
 	$(LINT) golangci-lint fmt
@@ -156,6 +163,7 @@ real: temporal chaos-bin ## Check any KurrentDB that runs already: make real KUR
 	@$(BIN)/fidelity --url "$$REAL_URL" $(if $(filter yes,$(THROWAWAY)),--throwaway) $(ARGS)
 	@$(CHAOS)/bin/chaos --bin $(CHAOS)/bin --kurrentdb "$$REAL_URL" --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 	@KURRENTDB_ALLOW_PLAINTEXT=true go test -count=1 -timeout $(TEST_TIMEOUT) ./dev/e2e $(TESTFLAGS) -args -kurrentdb "$$REAL_URL"
+	@go test -count=1 -timeout $(TEST_TIMEOUT) ./dev/bridgeproperty $(TESTFLAGS) -args -kurrentdb "$$REAL_URL" $(if $(SEED),-seed $(SEED))
 
 .PHONY: chaos-minute
 chaos-minute: ## Run one minute of faults, and one crash at every failpoint

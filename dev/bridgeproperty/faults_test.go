@@ -48,12 +48,7 @@ func (r *rig) appendUnderFaults(order []*event) {
 		<-time.After(lasts)
 		f.end()
 		handled()
-		r.await(func() bool {
-			r.outcomes.read()
-			return len(r.outcomes.without(order[:last])) <= size/2
-		}, func() string {
-			return fmt.Sprintf("the bridges do not go on after: %s: no outcome of %v", f.name, r.outcomes.without(order[:last]))
-		})
+		r.awaitHandled(order[:last], size/2)
 	}
 }
 
@@ -202,22 +197,39 @@ func (r *rig) replay(appended []*event) (handled func()) {
 	}
 }
 
-// settle waits until the group is idle. An idle group with an event that has no outcome
-// has lost it, once the checkpoint has had the time to be written.
+// settle waits until all events that were appended are handled and the group is idle.
 func (r *rig) settle(appended []*event) {
 	r.Helper()
-	idle := 0
+	r.awaitHandled(appended, 0)
+	r.await(r.idle, func() string { return "the group never becomes idle" })
+}
+
+// awaitHandled waits until all but some of the appended events have an outcome. It does not
+// wait for an event that is lost, as one without outcome is once the group has been idle
+// for longer than an acknowledgment takes.
+func (r *rig) awaitHandled(appended []*event, left int) {
+	r.Helper()
+	const lost = 5 * time.Second
+	busy := time.Now()
+	var without []*event
 	r.await(func() bool {
-		info, err := r.events.GroupInfo(r.Context(), r.settings.Stream, r.settings.Group)
-		require.NoError(r, err)
-		if idle++; !info.CaughtUp() || info.InFlight > 0 {
-			idle = 0
-		}
 		r.outcomes.read()
-		return idle > 0 && len(r.outcomes.without(appended)) == 0 || idle > 100
-	}, func() string {
-		return fmt.Sprintf("the group never becomes idle: no outcome of %v", r.outcomes.without(appended))
-	})
+		if without = r.outcomes.without(appended); len(without) <= left {
+			return true
+		}
+		if !r.idle() {
+			busy = time.Now()
+		}
+		return time.Since(busy) > lost
+	}, func() string { return fmt.Sprintf("the bridges do not go on: no outcome of %v", without) })
+}
+
+// idle reports whether the group has nothing to deliver and nothing in flight.
+func (r *rig) idle() bool {
+	r.Helper()
+	info, err := r.events.GroupInfo(r.Context(), r.settings.Stream, r.settings.Group)
+	require.NoError(r, err)
+	return info.CaughtUp() && info.InFlight == 0
 }
 
 // newRandom returns the generator of a test. Tests with the same seed draw differently.
