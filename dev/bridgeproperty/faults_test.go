@@ -3,7 +3,9 @@ package bridgeproperty_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -15,6 +17,8 @@ import (
 const (
 	// maxFault is how long a fault lasts at most after the events of its step are appended.
 	maxFault = 3 * time.Second
+
+	mostReplayed = 30 // at a step
 
 	shortTimeout = 2 * time.Second // events are redelivered while a bridge still holds them
 	longTimeout  = 20 * time.Second
@@ -37,7 +41,7 @@ func (r *rig) appendUnderFaults(order []*event) {
 		last := min(first+size, len(order))
 		f, handled := r.fault(), func() {}
 		if r.random.IntN(4) == 0 && !f.changesGroup {
-			handled = r.replay(order[:first])
+			handled = r.replay(order[:first], mostReplayed)
 		}
 		lasts := time.Duration(r.random.Int64N(int64(maxFault)))
 		r.Logf("events %d to %d: %s for %s", first, last-1, f.name, lasts.Round(time.Millisecond))
@@ -162,18 +166,21 @@ func (r *rig) setTimeout(timeout time.Duration) {
 	require.NoError(r, r.bridged.UpdateGroup(r.Context(), s, r.settings.Concurrency))
 }
 
-// replay replays every parked event, unless no bridge takes it. It returns a function that
-// waits until each has had another outcome and the group is idle.
-func (r *rig) replay(appended []*event) (handled func()) {
+// replay replays the oldest parked events, unless no bridge takes them. It returns a
+// function that waits until each has had another outcome and the group is idle.
+func (r *rig) replay(appended []*event, most uint64) (handled func()) {
 	r.Helper()
-	before := map[string]int{}
-	r.outcomes.read()
-	for key := range r.parked() {
-		before[key] = len(r.outcomes.of[key])
-	}
 	parked := r.bridged.Parked(r.settings.Stream, r.settings.Group)
 	selected, err := parked.Select(r.Context())
+	if err == nil && selected.Len() > most {
+		selected, err = selected.Until(selected.First + most - 1)
+	}
+	before := map[string]int{}
 	if err == nil {
+		r.outcomes.read()
+		for key := range r.parkedUntil(selected.Last) {
+			before[key] = len(r.outcomes.of[key])
+		}
 		err = parked.Replay(r.Context(), selected)
 	}
 	if errors.Is(err, bridge.ErrNotParked) || errors.Is(err, bridge.ErrNoConsumer) {
@@ -183,16 +190,14 @@ func (r *rig) replay(appended []*event) (handled func()) {
 	r.Logf("%d events replayed", len(before))
 	again := func() bool {
 		r.outcomes.read()
-		for key, count := range before {
-			if len(r.outcomes.of[key]) <= count {
-				return false
-			}
-		}
-		return true
+		maps.DeleteFunc(before, func(key string, count int) bool { return len(r.outcomes.of[key]) > count })
+		return len(before) == 0
 	}
 	return func() {
 		r.Helper()
-		r.await(again, func() string { return "a replayed event is lost" })
+		r.await(again, func() string {
+			return fmt.Sprintf("replayed, and no outcome since: %v", slices.Collect(maps.Keys(before)))
+		})
 		r.settle(appended)
 	}
 }

@@ -3,6 +3,7 @@ package bridgeproperty_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -185,11 +186,17 @@ func count(results []bridge.Result, wanted bridge.Result) (n int) {
 }
 
 // parked returns the reasons of the parked events, by event.
-func (r *rig) parked() map[string][]string {
+func (r *rig) parked() map[string][]string { return r.parkedUntil(math.MaxUint64) }
+
+// parkedUntil is parked for those up to a number.
+func (r *rig) parkedUntil(last uint64) map[string][]string {
 	r.Helper()
 	all := map[string][]string{}
 	err := r.bridged.Parked(r.settings.Stream, r.settings.Group).List(r.Context(), 0, 0, func(p bridge.ParkedEvent) error {
 		require.NotNil(r, p.Event, "%s", p.Stream)
+		if p.Number > last {
+			return nil
+		}
 		key := p.Event.Stream + " " + p.Event.ID.String()
 		all[key] = append(all[key], p.Reason)
 		return nil
