@@ -22,7 +22,8 @@
 //  4. After the faults the group must become idle. judge (judge_test.go) reads the history
 //     of every workflow and the parked events, and compares them with the model. Then all
 //     parked events are replayed, and those that may only have come too early must take
-//     effect, while the others must be parked again for the same reason.
+//     effect, while the others must be parked again for the same reason. Some are parked
+//     more than once by then, for a changed group delivers again what was parked last.
 //
 // A second test holds as many events open as may wait, and requires that others are done
 // meanwhile.

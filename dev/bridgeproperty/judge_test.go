@@ -139,9 +139,6 @@ func (j *judgment) judgeReasons(s *scenario, e *event, wanted string, reasons []
 	if wanted != "" && len(reasons) == 0 {
 		j.violate(s, e, "parked for "+wanted, "not parked")
 	}
-	if j.final && len(reasons) > 1 {
-		j.violate(s, e, "parked once", "%q", reasons)
-	}
 	for _, reason := range reasons {
 		early := !j.final && e.early != "" && strings.HasPrefix(reason, e.early+": ")
 		if !early && (wanted == "" || reason != wanted) {
