@@ -80,15 +80,13 @@ func TestBridge_WaitingHoldsUpNoOther(t *testing.T) {
 	r := newRig(t, newRandom(2), settings{
 		Concurrency: 6, UpdateConcurrency: 3, MessageTimeout: time.Hour, HoldTimeout: 30 * time.Minute,
 	})
-	for range 2 {
-		r.addBridge()
-	}
+	r.addBridge()
 	for round := range 1 + *events/100 {
 		s := &scenario{
 			workflow: fmt.Sprintf("%s/%d", r.category, round), streamPrefix: fmt.Sprintf("%s-%d", r.category, round), random: r.random,
 			queue: fmt.Sprintf("%s-%d", r.category, round),
 		}
-		waiting, needed := r.holdOpen(s)
+		waiting, needed := r.holdOpen(s, round == 0)
 		others := r.startOthers(s)
 		r.awaitOutcomes(others)
 		require.Len(t, r.outcomes.without(waiting), len(waiting), "seed %s: the events wait until they are released", seedText())
@@ -99,17 +97,21 @@ func TestBridge_WaitingHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-// holdOpen appends as many events as may wait, and returns the event that most of them
-// wait for. The updates wait for a worker.
-func (r *rig) holdOpen(s *scenario) (waiting []*event, needed *event) {
+// holdOpen appends as many events as may wait, or some of them, and returns the event that
+// those wait for which are no updates. The updates wait for a worker.
+func (r *rig) holdOpen(s *scenario, all bool) (waiting []*event, needed *event) {
 	r.Helper()
+	starts, updates := r.settings.Concurrency, 2*r.settings.UpdateConcurrency
+	if !all {
+		starts, updates = r.random.IntN(starts+1), r.random.IntN(updates+1)
+	}
 	needed = s.add(skipped, instruction{}, event{})
 	needed.stream = s.newStream()
-	for i := range r.random.IntN(r.settings.Concurrency + 1) {
+	for i := range starts {
 		workflow := fmt.Sprintf("%s/waiting/%d", s.workflow, i)
 		waiting = append(waiting, r.appendNew(s, workflow, needing, instruction{Needs: needed.stream}))
 	}
-	for i := range r.random.IntN(2*r.settings.UpdateConcurrency + 1) {
+	for i := range updates {
 		waiting = append(waiting, r.appendNew(s, fmt.Sprintf("%s/updated/%d", s.workflow, i), asked, instruction{}))
 	}
 	return waiting, needed
