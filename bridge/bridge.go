@@ -142,7 +142,7 @@ func (b *Bridge) checkGroup(differences []kurrent.Difference) error {
 }
 
 // group returns the settings that the group should have.
-func (b *Bridge) group() kurrent.GroupSettings { return b.o.Subscription.settings(b.o.Concurrency) }
+func (b *Bridge) group() kurrent.GroupSettings { return b.o.Subscription.settings() }
 
 // awaitTemporal returns once Temporal can take events, so that the bridge stays out of
 // the group until then.

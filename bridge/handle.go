@@ -99,6 +99,9 @@ func (in *intake) retryUntilDone(ctx context.Context, t *heldEvent) (Result, err
 // time. It reports whether that attempt was the last.
 func (b *Bridge) nextStep(ctx context.Context, t *heldEvent, held time.Duration, result Result, err error) (Result, bool, error) {
 	class := Classify(err)
+	if class != ClassNotYet {
+		t.early = time.Time{} // an outage does not count as waiting in vain
+	}
 	if class != ClassRefused && class != ClassBusy && class != ClassUndecodable {
 		t.refusals = 0
 	}
@@ -123,11 +126,14 @@ func (b *Bridge) nextStep(ctx context.Context, t *heldEvent, held time.Duration,
 }
 
 // awaitOccasion keeps an event until what it is about exists, and parks it when that has
-// taken too long.
+// taken too long without an outage in between.
 func (b *Bridge) awaitOccasion(t *heldEvent, held time.Duration, err error) (Result, bool, error) {
 	var early *NotYetError
 	errors.As(err, &early)
-	if held > min(early.Wait, b.o.HoldTimeout) {
+	if t.early.IsZero() {
+		t.early = time.Now()
+	}
+	if time.Since(t.early) > min(early.Wait, b.o.HoldTimeout/2) {
 		return "", true, ParkAfterReply("%s: %s", early.Code, early)
 	}
 	return b.wait(t, ClassNotYet, held, err)

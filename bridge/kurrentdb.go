@@ -89,24 +89,25 @@ type Difference struct {
 }
 
 // CompareGroup returns where the group differs from what a bridge with this subscription
-// and concurrency wants. It returns ErrNotFound if there is no such group.
-func (k *KurrentDB) CompareGroup(ctx context.Context, s Subscription, concurrency int) ([]Difference, error) {
-	found, err := k.client.CompareGroup(ctx, s.settings(concurrency))
+// wants. It returns ErrNotFound if there is no such group.
+func (k *KurrentDB) CompareGroup(ctx context.Context, s Subscription) ([]Difference, error) {
+	found, err := k.client.CompareGroup(ctx, s.settings())
 	return differencesOf(found), err
 }
 
 // EnsureGroup creates the group if it is missing, as a bridge does when it joins. An
 // existing group is not changed.
-func (k *KurrentDB) EnsureGroup(ctx context.Context, s Subscription, concurrency int) (differences []Difference, created bool, err error) {
-	found, created, err := k.client.EnsureGroup(ctx, s.settings(concurrency))
+func (k *KurrentDB) EnsureGroup(ctx context.Context, s Subscription) (differences []Difference, created bool, err error) {
+	found, created, err := k.client.EnsureGroup(ctx, s.settings())
 	return differencesOf(found), created, err
 }
 
 // UpdateGroup gives an existing group what a bridge wants. The server drops every
 // consumer of the group, which join again, and delivers their unacknowledged events
-// again. Checkpoint, parked events and filter remain.
-func (k *KurrentDB) UpdateGroup(ctx context.Context, s Subscription, concurrency int) error {
-	return k.client.UpdateGroup(ctx, s.settings(concurrency))
+// again. Checkpoint, parked events and filter remain. Replayed events that are not
+// acknowledged yet are lost: the server has them in memory alone.
+func (k *KurrentDB) UpdateGroup(ctx context.Context, s Subscription) error {
+	return k.client.UpdateGroup(ctx, s.settings())
 }
 
 // GroupInfo is the state of a group.
@@ -130,7 +131,7 @@ func (s Subscription) LossReason(differences []Difference) string {
 	for i, d := range differences {
 		all[i] = kurrent.Difference(d)
 	}
-	return s.settings(0).LossReason(all)
+	return s.settings().LossReason(all)
 }
 
 // Grant is what a user was granted on a stream.

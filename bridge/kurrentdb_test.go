@@ -33,7 +33,7 @@ func TestConnectWith_OfficialConfiguration(t *testing.T) {
 			source, err := ConnectWith(settings, ConnectOptions{})
 			require.NoError(t, err)
 			defer source.Close()
-			_, err = source.CompareGroup(t.Context(), r.options.Subscription, 8)
+			_, err = source.CompareGroup(t.Context(), r.options.Subscription)
 			require.ErrorIs(t, err, ErrNotFound)
 		})
 	}
@@ -68,20 +68,20 @@ func TestKurrentDB_UpdateGroup(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	source, wanted := r.options.KurrentDB, r.options.Subscription
-	require.ErrorIs(t, source.UpdateGroup(t.Context(), wanted, 8), ErrNotFound)
+	require.ErrorIs(t, source.UpdateGroup(t.Context(), wanted), ErrNotFound)
 	_, err := source.GroupInfo(t.Context(), wanted.Stream, wanted.Group)
 	require.ErrorIs(t, err, ErrNotFound)
 	short := wanted
 	short.MessageTimeout = time.Second
-	_, created, err := source.EnsureGroup(t.Context(), short, 8)
+	_, created, err := source.EnsureGroup(t.Context(), short)
 	require.NoError(t, err)
 	require.True(t, created)
-	differences, created, err := source.EnsureGroup(t.Context(), wanted, 8)
+	differences, created, err := source.EnsureGroup(t.Context(), wanted)
 	require.NoError(t, err)
 	require.False(t, created, "an existing group is left as it is")
 	require.Contains(t, wanted.LossReason(differences), "messageTimeout is 1s, want 1m0s")
-	require.NoError(t, source.UpdateGroup(t.Context(), wanted, 8))
-	differences, err = source.CompareGroup(t.Context(), wanted, 8)
+	require.NoError(t, source.UpdateGroup(t.Context(), wanted))
+	differences, err = source.CompareGroup(t.Context(), wanted)
 	require.NoError(t, err)
 	require.Empty(t, differences)
 }

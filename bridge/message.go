@@ -50,9 +50,11 @@ func (a *attempt) deliver(ctx context.Context, m message) (Result, error) {
 			}
 			continue
 		}
-		err = m.send(ctx, run.runID)
-		if !temporalclient.IsNotFound(err) {
-			return m.sent, err
+		switch err := m.send(ctx, run.runID); {
+		case err == nil:
+			return m.sent, nil
+		case !temporalclient.IsNotFound(err):
+			return "", err
 		}
 		// That run has ended since. Only describing the workflow again shows whether it
 		// has closed or continued as new.

@@ -33,6 +33,10 @@ type Subscription struct {
 	// 1 h.
 	MessageTimeout time.Duration
 
+	// BufferSize is about how many events all bridges of the group together work on at
+	// once, from 1 to 10,000: 64 by default. The server keeps no more in memory for them.
+	BufferSize int
+
 	// Filter selects the events of All, when the group is created.
 	Filter Filter
 }
@@ -100,7 +104,7 @@ const (
 )
 
 func (o Options) withDefaults() Options {
-	o.Subscription.MessageTimeout = cmp.Or(o.Subscription.MessageTimeout, 4*time.Minute)
+	o.Subscription = o.Subscription.withDefaults()
 	o.Concurrency = cmp.Or(o.Concurrency, 64)
 	o.UpdateConcurrency = cmp.Or(o.UpdateConcurrency, o.Concurrency)
 	o.DrainTimeout = cmp.Or(o.DrainTimeout, 20*time.Second)
@@ -141,7 +145,7 @@ func (o Options) check() error {
 	}
 	timeout := o.Subscription.MessageTimeout
 	fault(timeout < minMessageTimeout || timeout > maxMessageTimeout, "Subscription.MessageTimeout must be from %s to %s", minMessageTimeout, maxMessageTimeout)
-	if err := o.Subscription.settings(o.Concurrency).Validate(); err != nil {
+	if err := o.Subscription.settings().Validate(); err != nil {
 		fault(true, "Subscription: %w", err)
 	}
 	fault(o.Concurrency < 1 || o.Concurrency > maxConcurrency, "Concurrency must be from 1 to %d", maxConcurrency)
@@ -155,9 +159,16 @@ func (o Options) check() error {
 	return errors.Join(faults...)
 }
 
+func (s Subscription) withDefaults() Subscription {
+	s.MessageTimeout = cmp.Or(s.MessageTimeout, 4*time.Minute)
+	s.BufferSize = cmp.Or(s.BufferSize, 64)
+	return s
+}
+
 // settings returns the settings that the group should have.
-func (s Subscription) settings(concurrency int) kurrent.GroupSettings {
+func (s Subscription) settings() kurrent.GroupSettings {
+	s = s.withDefaults()
 	return kurrent.GroupSettings{
-		Stream: s.Stream, Group: s.Group, MessageTimeout: s.MessageTimeout, BufferSize: concurrency, Filter: kurrent.Filter(s.Filter),
+		Stream: s.Stream, Group: s.Group, MessageTimeout: s.MessageTimeout, BufferSize: s.BufferSize, Filter: kurrent.Filter(s.Filter),
 	}
 }

@@ -69,7 +69,7 @@ func afterReply(err error) error {
 type NotYetError struct {
 	Err  error
 	Code string        // precedes Err in the reason that the event is parked with
-	Wait time.Duration // at most half the message timeout
+	Wait time.Duration // at most half of HoldTimeout; an outage in between starts it anew
 }
 
 // Error returns the text of Err.

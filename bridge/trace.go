@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -20,11 +21,16 @@ func (b *Bridge) startSpan(ctx context.Context, t *heldEvent) (context.Context, 
 	return b.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attributes...))
 }
 
-// endSpan records the outcome. The text of an error may hold more than an id, so the span
-// has only its class.
+// endSpan records the outcome, if there is one. The text of an error may hold more than an
+// id, so the span has only its class.
 func endSpan(span trace.Span, result Result, err error) {
-	span.SetAttributes(attribute.String("bridge.result", string(result)))
-	if class := Classify(err); err != nil {
-		span.SetStatus(codes.Error, class.String())
+	var parked *ParkError
+	if errors.As(err, &parked) {
+		result, err = Parked, nil
 	}
+	if err != nil {
+		span.SetStatus(codes.Error, Classify(err).String())
+		return
+	}
+	span.SetAttributes(attribute.String("bridge.result", string(result)))
 }

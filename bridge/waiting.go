@@ -17,6 +17,7 @@ type heldEvent struct {
 	stopping <-chan struct{} // closed when the bridge stops
 	coalesce string          // see Signal; of the last attempt
 	refusals int             // in a row
+	early    time.Time       // the first of the attempts in a row for which it was not yet time; zero if the last was none
 	slotless bool            // idle without a slot
 	updating bool            // in a slot for updates, or idle without a slot until there is one
 	keyless  bool            // idle for a key of the payload codec

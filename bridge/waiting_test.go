@@ -1,9 +1,13 @@
 package bridge
 
 import (
+	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"orderflow/internal/kurrent"
 )
@@ -43,4 +47,38 @@ func TestWaitingEvents(t *testing.T) {
 			require.False(t, covered)
 		}
 	})
+}
+
+func TestNextStep_OutageStartsTheWaitAnew(t *testing.T) {
+	t.Parallel()
+	early, down := NotYet(ReasonNoWorkflow, errNoWorkflow), errors.New("down")
+	for _, c := range []struct {
+		name   string
+		errs   []error // of attempts, 20 seconds apart
+		parked bool
+	}{
+		{"in vain for long enough", []error{early, early, early}, true},
+		{"an outage in between", []error{early, down, early, early}, false},
+		{"in vain after an outage", []error{early, down, early, early, early}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m, err := newMetrics(noop.NewMeterProvider())
+				require.NoError(t, err)
+				b := &Bridge{o: Options{HoldTimeout: 5 * time.Minute, Concurrency: 1, Logger: loggerOr(nil)}, metrics: m}
+				event := &heldEvent{delivery: kurrent.Delivery{Event: &kurrent.Event{}}, release: func() {}}
+				began := time.Now()
+				var done bool
+				for _, attempted := range c.errs {
+					_, done, err = b.nextStep(t.Context(), event, time.Since(began), "", attempted)
+					time.Sleep(20 * time.Second) //nolint:forbidigo // in the bubble's time
+				}
+				require.Equal(t, c.parked, done, "%v", err)
+				if c.parked {
+					require.EqualError(t, err, "NO_WORKFLOW: there is no workflow to signal")
+				}
+			})
+		})
+	}
 }

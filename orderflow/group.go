@@ -73,7 +73,6 @@ type groupSettings struct {
 type group struct {
 	*bridge.KurrentDB
 	bridge.Subscription
-	concurrency int
 }
 
 // openGroup opens the group of the settings. The caller closes it.
@@ -88,14 +87,14 @@ func (c *cli) openGroup(others ...error) (*group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &group{KurrentDB: events, concurrency: s.Subscription.Concurrency, Subscription: bridge.Subscription{
-		Stream: s.Subscription.Stream, Group: s.Subscription.Group, MessageTimeout: s.Subscription.MessageTimeout,
+	return &group{KurrentDB: events, Subscription: bridge.Subscription{
+		Stream: s.Subscription.Stream, Group: s.Subscription.Group, MessageTimeout: s.Subscription.MessageTimeout, BufferSize: s.Subscription.Concurrency,
 	}}, nil
 }
 
 // create creates the group, unless it exists, and says which.
 func (g *group) create(ctx context.Context, w io.Writer) error {
-	differences, created, err := g.EnsureGroup(ctx, g.Subscription, g.concurrency)
+	differences, created, err := g.EnsureGroup(ctx, g.Subscription)
 	if err != nil {
 		return fmt.Errorf("create group: %w", err)
 	}

@@ -58,7 +58,8 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		KurrentDB: source,
 		Router:    routes.New(temporal, options, streams.Orders{Client: events}),
 		Subscription: bridge.Subscription{
-			Stream: s.Subscription.Stream, Group: s.Subscription.Group, MessageTimeout: s.Subscription.MessageTimeout,
+			Stream: s.Subscription.Stream, Group: s.Subscription.Group,
+			MessageTimeout: s.Subscription.MessageTimeout, BufferSize: s.Subscription.Concurrency,
 		},
 		Concurrency:      s.Subscription.Concurrency,
 		DrainTimeout:     s.Shutdown.Timeout,

@@ -163,7 +163,7 @@ func (r *rig) setTimeout(timeout time.Duration) {
 	r.Helper()
 	s := r.settings.subscription()
 	s.MessageTimeout = timeout
-	require.NoError(r, r.bridged.UpdateGroup(r.Context(), s, r.settings.Concurrency))
+	require.NoError(r, r.bridged.UpdateGroup(r.Context(), s))
 }
 
 // replay replays the oldest parked events, unless no bridge takes them. It returns a

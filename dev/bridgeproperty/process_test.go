@@ -32,7 +32,7 @@ type settings struct {
 }
 
 func (s settings) subscription() bridge.Subscription {
-	return bridge.Subscription{Stream: s.Stream, Group: s.Group, MessageTimeout: s.MessageTimeout}
+	return bridge.Subscription{Stream: s.Stream, Group: s.Group, MessageTimeout: s.MessageTimeout, BufferSize: s.Concurrency}
 }
 
 // runBridge runs a bridge until standard input ends, which it also does when the test is
@@ -90,9 +90,6 @@ func (r recorder) OnEnd(span trace.ReadOnlySpan) {
 		found[a.Key] = a.Value.AsString()
 	}
 	result := found["bridge.result"]
-	if span.Status().Description == bridge.ClassDone.String() {
-		result = string(bridge.Parked)
-	}
 	if result == "" {
 		return
 	}

@@ -61,7 +61,7 @@ func newRig(t *testing.T, random *rand.Rand, s settings) *rig {
 		address = simulator(t)
 	}
 	r.connect(address, servers.Temporal(t))
-	_, _, err := r.bridged.EnsureGroup(t.Context(), s.subscription(), s.Concurrency)
+	_, _, err := r.bridged.EnsureGroup(t.Context(), s.subscription())
 	require.NoError(t, err)
 	r.outcomes = newOutcomes(t, s.Outcomes)
 	return r
