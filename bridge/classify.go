@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"orderflow/internal/kurrent"
 	"orderflow/internal/temporalclient"
@@ -46,7 +47,7 @@ func Classify(err error) Class {
 		return ClassDone
 	case errors.As(err, &early):
 		return ClassNotYet
-	case errors.As(err, &noWorker), errors.Is(err, errNoUpdateSlot):
+	case errors.As(err, &noWorker), errors.Is(err, errNoUpdateSlot), isBusyWithUpdates(err):
 		return ClassBusy
 	case errors.Is(err, temporalclient.ErrUnreadable):
 		return ClassUndecodable
@@ -58,11 +59,29 @@ func Classify(err error) Class {
 		return ClassBusy // it is closing, and may continue as new
 	case errors.As(err, &invalid) && slices.Contains(busyMessages(), invalid.Message):
 		return ClassBusy
-	case errors.As(err, &invalid):
+	case errors.As(err, &invalid), isRefusedLocally(err):
 		return ClassRefused
 	default:
 		return ClassRetry
 	}
+}
+
+// isBusyWithUpdates reports whether one workflow accepts no updates for now, while
+// Temporal works: its task fails, or it has too many of them.
+func isBusyWithUpdates(err error) bool {
+	var notReady *serviceerror.WorkflowNotReady
+	var exhausted *serviceerror.ResourceExhausted
+	var precondition *serviceerror.FailedPrecondition
+	return errors.As(err, &notReady) ||
+		errors.As(err, &exhausted) && exhausted.Cause == enums.RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT ||
+		errors.As(err, &precondition) && strings.HasPrefix(precondition.Message, "The limit on the total number of distinct updates")
+}
+
+// isRefusedLocally reports whether Temporal's client refuses a call before it sends it: it
+// cannot encode an argument or the memo, or what it encoded is too large. Only texts tell.
+func isRefusedLocally(err error) bool {
+	return err != nil && (errors.Is(err, converter.ErrUnableToEncode) ||
+		strings.Contains(err.Error(), "encode workflow memo error") || strings.Contains(err.Error(), "larger than max "))
 }
 
 // busyMessages returns the server's messages for a workflow that accepts no more messages
@@ -87,11 +106,16 @@ func isAttributeError(message string) bool {
 		strings.HasPrefix(message, "unable to get ") && strings.Contains(message, " search attribute type: ")
 }
 
-// ServerMessage returns the text of Temporal's error without the context that wraps it.
+// ServerMessage returns the text of Temporal's error, without the context that wraps it and
+// without the value of a search attribute.
 func ServerMessage(err error) string {
 	var invalid *serviceerror.InvalidArgument
-	if errors.As(err, &invalid) {
-		return invalid.Message
+	if !errors.As(err, &invalid) {
+		return err.Error()
 	}
-	return err.Error()
+	if attribute, rest, found := strings.Cut(invalid.Message, " of type "); found && isAttributeError(invalid.Message) {
+		kind, _, _ := strings.Cut(rest, ":") // what follows quotes the value
+		return attribute + " of type " + kind
+	}
+	return invalid.Message
 }

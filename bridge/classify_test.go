@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/converter"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -33,6 +34,10 @@ func TestClassify(t *testing.T) {
 		{serviceerror.NewInvalidArgument(`invalid value for search attribute CustomerId of type Int: unable to decode "customer-7"`), ClassConfiguration},
 		{serviceerror.NewInvalidArgument("unable to get CustomerId search attribute type: invalid search attribute type: Unspecified"), ClassConfiguration},
 		{serviceerror.NewFailedPrecondition("failing over"), ClassRetry},
+		{serviceerror.NewWorkflowNotReady("its task fails"), ClassBusy},
+		{&serviceerror.ResourceExhausted{Cause: enums.RESOURCE_EXHAUSTED_CAUSE_CONCURRENT_LIMIT}, ClassBusy},
+		{serviceerror.NewFailedPrecondition("The limit on the total number of distinct updates in this workflow has been reached"), ClassBusy},
+		{converter.ErrUnableToEncode, ClassRefused},
 		{serviceerror.NewNamespaceNotFound("orders"), ClassConfiguration},
 		{serviceerror.NewPermissionDenied("no", ""), ClassConfiguration},
 		{status.Error(codes.Unauthenticated, "no"), ClassConfiguration},
@@ -46,4 +51,20 @@ func TestClassify(t *testing.T) {
 			require.Equal(t, test.want, Classify(fmt.Errorf("start: %w", test.err)), "%v, wrapped", test.err)
 		}
 	}
+}
+
+func TestServerMessage_WithoutValue(t *testing.T) {
+	t.Parallel()
+	err := serviceerror.NewInvalidArgument(`invalid value for search attribute CustomerId of type Int: unable to decode "customer-7"`)
+	require.Equal(t, "invalid value for search attribute CustomerId of type Int", ServerMessage(err))
+}
+
+func TestSignalKey(t *testing.T) {
+	t.Parallel()
+	cancel := Signal{WorkflowID: "1", Name: "cancel", Coalesce: "a"}
+	require.Equal(t, cancel.key(), Signal{WorkflowID: "1", Name: "cancel", Coalesce: "a", Arg: 7}.key())
+	for _, other := range []Signal{{WorkflowID: "1", Name: "pause", Coalesce: "a"}, {WorkflowID: "2", Name: "cancel", Coalesce: "a"}} {
+		require.NotEqual(t, cancel.key(), other.key())
+	}
+	require.Empty(t, Signal{WorkflowID: "1", Name: "cancel"}.key())
 }

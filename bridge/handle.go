@@ -1,10 +1,13 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
+
+	"go.temporal.io/api/serviceerror"
 
 	"orderflow/internal/failpoint"
 )
@@ -25,7 +28,7 @@ func (in *intake) handle(t *heldEvent) {
 	defer in.metrics.addInFlight(-1)
 	result, err := in.retryUntilDone(in.work, t)
 	if !errors.Is(err, errNotYet) {
-		in.waiting.clearRefusals(t.name())
+		in.waiting.forget(t.name())
 	}
 	var parked *ParkError
 	switch {
@@ -55,7 +58,9 @@ func (in *intake) park(t *heldEvent, parked *ParkError) {
 }
 
 func (in *intake) acknowledge(t *heldEvent, result Result) {
-	in.clearObstacle(obstacleRefusal)
+	if result != Ignored { // Temporal has replied
+		in.clearObstacle(obstacleRefusal)
+	}
 	failpoint.Hit("starter.ack.before")
 	err := in.sub.Ack(t.delivery)
 	failpoint.Hit("starter.ack.after")
@@ -77,12 +82,12 @@ func (in *intake) retryUntilDone(ctx context.Context, t *heldEvent) (Result, err
 	defer in.stopWaiting(t)
 	ctx, span := in.startSpan(ctx, t)
 	defer span.End()
-	began := time.Now()
+	t.began = time.Now()
 	for failures := 0; ; failures++ {
 		result, err := in.attempt(ctx, t)
 		if ctx.Err() == nil {
 			var done bool
-			result, done, err = in.nextStep(ctx, t, time.Since(began), result, err)
+			result, done, err = in.nextStep(ctx, t, time.Since(t.began), result, err)
 			if !done {
 				in.metrics.countRetries(heldByBridge, 1)
 				in.o.Logger.Debug("retrying event", "event", t.name())
@@ -99,18 +104,20 @@ func (in *intake) retryUntilDone(ctx context.Context, t *heldEvent) (Result, err
 // time. It reports whether that attempt was the last.
 func (b *Bridge) nextStep(ctx context.Context, t *heldEvent, held time.Duration, result Result, err error) (Result, bool, error) {
 	class := Classify(err)
-	if class != ClassNotYet {
-		t.early = time.Time{} // an outage does not count as waiting in vain
+	if class == ClassConfiguration && b.isAboutEvent(ctx, err) {
+		class = ClassRefused
 	}
-	if class != ClassRefused && class != ClassBusy && class != ClassUndecodable {
-		t.refusals = 0
+	b.waiting.forgetOthers(t, class)
+	switch {
+	case class == ClassDone:
+		return result, true, err
+	case class == ClassConfiguration:
+		b.setObstacle(obstacleRefusal, ServerMessage(err))
+		return "", true, fmt.Errorf("%w: %w", errBlocked, err)
+	case t.slotless && t.stopped(): // it is not among those that a drain finishes
+		return "", true, fmt.Errorf("%w: %w", errNotYet, err)
 	}
 	switch class {
-	case ClassDone:
-		return result, true, err
-	case ClassConfiguration:
-		b.setObstacle(obstacleRefusal, err.Error())
-		return "", true, fmt.Errorf("%w: %w", errBlocked, err)
 	case ClassNotYet:
 		return b.awaitOccasion(t, held, err)
 	case ClassBusy, ClassUndecodable:
@@ -118,11 +125,28 @@ func (b *Bridge) nextStep(ctx context.Context, t *heldEvent, held time.Duration,
 	case ClassRefused:
 		return b.weighRefusal(ctx, t, held, err)
 	default:
-		if held > b.o.HoldTimeout {
-			return "", true, fmt.Errorf("%w: %w", errHeldTooLong, err)
-		}
-		return "", false, nil
+		return b.weighFailure(ctx, t, held, err)
 	}
+}
+
+// weighFailure tells an outage of Temporal, which ends the session when it lasts, from a
+// failure of this event, which waits without holding up others.
+func (b *Bridge) weighFailure(ctx context.Context, t *heldEvent, held time.Duration, err error) (Result, bool, error) {
+	t.failures++
+	if t.slotless || t.failures%maxRefusals == 0 && b.checkNamespace(ctx) == nil {
+		return b.wait(t, ClassRetry, held, err)
+	}
+	if held > b.o.HoldTimeout {
+		return "", true, fmt.Errorf("%w: %w", errHeldTooLong, err)
+	}
+	return "", false, nil
+}
+
+// isAboutEvent reports whether a refusal that usually concerns the namespace concerns this
+// event alone, for the namespace is as it should be.
+func (b *Bridge) isAboutEvent(ctx context.Context, refusal error) bool {
+	var invalid *serviceerror.InvalidArgument
+	return errors.As(refusal, &invalid) && b.checkNamespace(ctx) == nil
 }
 
 // awaitOccasion keeps an event until what it is about exists, and parks it when that has
@@ -130,10 +154,13 @@ func (b *Bridge) nextStep(ctx context.Context, t *heldEvent, held time.Duration,
 func (b *Bridge) awaitOccasion(t *heldEvent, held time.Duration, err error) (Result, bool, error) {
 	var early *NotYetError
 	errors.As(err, &early)
-	if t.early.IsZero() {
-		t.early = time.Now()
+	wait := cmp.Or(early.Wait, WorkflowWait)
+	if early.forEvent {
+		wait += b.o.Subscription.MessageTimeout + b.o.HoldTimeout
+	} else {
+		wait = min(wait, b.o.HoldTimeout/2)
 	}
-	if time.Since(t.early) > min(early.Wait, b.o.HoldTimeout/2) {
+	if b.waiting.earlyFor(t.name()) > wait {
 		return "", true, ParkAfterReply("%s: %s", early.Code, early)
 	}
 	return b.wait(t, ClassNotYet, held, err)
@@ -179,11 +206,12 @@ func (in *intake) attempt(ctx context.Context, t *heldEvent) (Result, error) {
 	if action == nil {
 		return result, err
 	}
+	t.coalesce = ""
 	switch action := action.(type) {
 	case Signal:
-		t.coalesce = action.Coalesce
+		t.coalesce = action.key()
 	case SignalWithStart:
-		t.coalesce = action.Signal.Coalesce
+		t.coalesce = action.Signal.key()
 	case UpdateWithStart:
 		release, err := in.takeUpdateSlot(ctx, t)
 		if err != nil {

@@ -23,13 +23,14 @@ type deliveries interface {
 // than the group's buffer.
 type intake struct {
 	*Bridge
-	sub     deliveries
-	work    context.Context         // of the events in hand
-	end     context.CancelCauseFunc // ends work, and so the session
-	slots   chan struct{}           // taken by each event in hand unless it waits, and by receive while it waits
-	updates chan struct{}           // taken by each update in progress
-	taken   atomic.Int64            // deliveries
-	inHand  sync.WaitGroup          // events
+	sub      deliveries
+	work     context.Context         // of the events in hand
+	end      context.CancelCauseFunc // ends work, and so the session
+	slots    chan struct{}           // taken by each event in hand unless it waits, and by receive while it waits
+	updates  chan struct{}           // taken by each update in progress
+	taken    atomic.Int64            // deliveries
+	inHand   sync.WaitGroup          // events
+	handling atomic.Int64            // the same, counted
 }
 
 // consume handles deliveries until the subscription drops, a check or an event ends the
@@ -100,7 +101,9 @@ func (in *intake) receive(arrivals chan<- arrival) {
 // begin handles a delivery in its own goroutine. It owns the slot that receive has taken.
 func (in *intake) begin(ctx context.Context, d kurrent.Delivery) {
 	in.taken.Add(1)
+	in.handling.Add(1)
 	in.inHand.Go(func() {
+		defer in.handling.Add(-1)
 		t := &heldEvent{delivery: d, release: sync.OnceFunc(func() { <-in.slots }), stopping: ctx.Done()}
 		defer t.release()
 		in.handle(t)
@@ -109,7 +112,7 @@ func (in *intake) begin(ctx context.Context, d kurrent.Delivery) {
 
 // activity returns how many deliveries have arrived, and reports whether any is in hand.
 func (in *intake) activity() (taken int64, busy bool) {
-	return in.taken.Load(), len(in.slots) > 1 || in.waiting.nonEmpty()
+	return in.taken.Load(), in.handling.Load() > 0
 }
 
 // finish waits for the events in hand. When ctx has ended, they have drainTimeout to

@@ -13,7 +13,7 @@ import (
 	"orderflow/internal/temporalclient"
 )
 
-// WorkflowWait is how long a signal waits for its workflow to be started. A persistent
+// WorkflowWait is how long an event waits by default for what it is about. A persistent
 // subscription may deliver the events of one stream out of order, so a wait is
 // worthwhile.
 const WorkflowWait = 30 * time.Second
@@ -64,14 +64,19 @@ func (a *attempt) deliver(ctx context.Context, m message) (Result, error) {
 
 // check returns a ParkError for a message that names no workflow or no handler.
 func (m message) check(event Event) error {
-	if m.workflowID == "" || m.workflow == "" || m.name == "" {
+	switch {
+	case m.workflowID == "" || m.workflow == "" || m.name == "":
 		return Park("%s: the message for %.64s lacks its workflow's id or type, or a name", ReasonRoute, event.Type)
+	case !isPrintable(m.workflowID):
+		return Park("%s: the message for %.64s has a workflow id that is not printable ASCII", ReasonRoute, event.Type)
 	}
 	return nil
 }
 
 func (s Signal) apply(ctx context.Context, a *attempt) (Result, error) {
-	return s.deliver(ctx, a, func(context.Context) (Result, error) { return "", NotYet(ReasonNoWorkflow, errNoWorkflow) })
+	return s.deliver(ctx, a, func(context.Context) (Result, error) {
+		return "", &NotYetError{Err: errNoWorkflow, Code: ReasonNoWorkflow, Wait: s.Wait, forEvent: true}
+	})
 }
 
 func (s Signal) deliver(ctx context.Context, a *attempt, missing func(context.Context) (Result, error)) (Result, error) {
@@ -109,10 +114,11 @@ func (a *attempt) startFor(
 	if start == nil {
 		return "", Park("%s: the message for %.64s has no start", ReasonRoute, a.event.Type)
 	}
-	action, err := start(ctx)
+	returned, err := start(ctx)
 	if err != nil {
-		return "", err
+		return "", usable(err, a.event)
 	}
+	action := valueOf(returned)
 	s, ok := action.(Start)
 	switch _, ignore := action.(Ignore); {
 	case ignore:
@@ -124,7 +130,9 @@ func (a *attempt) startFor(
 		return "", err
 	}
 	options := s.options(a.event)
-	options.StartDelay = max(options.StartDelay, delay)
+	if options.CronSchedule == "" { // Temporal refuses both together
+		options.StartDelay = max(options.StartDelay, delay)
+	}
 	failpoint.Hit("starter.start-early.before")
 	_, err = a.temporal.ExecuteWorkflow(ctx, options, s.Workflow, s.Args...)
 	switch {
@@ -165,11 +173,18 @@ func (u UpdateWithStart) send(ctx context.Context, a *attempt, runID string) err
 	// keeps it from waiting for the outcome.
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
+	var open *client.WorkflowUpdateServiceTimeoutOrCanceledError
 	var failed *temporal.ApplicationError
-	if err := handle.Get(ended, nil); errors.As(err, &failed) && failed.Type() != acceptedUnfinished {
+	switch err := handle.Get(ended, nil); {
+	case err == nil, errors.As(err, &open):
+		return nil
+	case !errors.As(err, &failed):
+		return ParkAfterReply("%s: %T", ReasonRejected, err)
+	case failed.Type() == acceptedUnfinished:
+		return nil
+	default:
 		return ParkAfterReply("%s: %.512s", ReasonRejected, failed.Message())
 	}
-	return nil
 }
 
 // acceptedUnfinished is the type of the server's error about an update that was accepted

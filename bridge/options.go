@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -74,8 +75,8 @@ type Options struct {
 	DrainTimeout time.Duration
 
 	// HoldTimeout is how long an event that cannot take effect is held before it is
-	// returned to the server: half of the message timeout by default, so that the
-	// server never delivers it to another consumer meanwhile.
+	// returned to the server: half of the message timeout by default. With more, the server
+	// may deliver it to another consumer meanwhile, and its effect is attempted twice.
 	HoldTimeout time.Duration
 
 	// ProbeInterval is how often the server is asked about a subscription that delivers
@@ -135,7 +136,7 @@ func (o Options) check() error {
 			faults = append(faults, fmt.Errorf("bridge: "+format, args...))
 		}
 	}
-	fault(o.KurrentDB == nil, "KurrentDB is missing")
+	fault(o.KurrentDB == nil || o.KurrentDB.client == nil, "KurrentDB is missing: it comes from Connect")
 	if fault(o.Router == nil, "Router is missing"); o.Router != nil {
 		fault(o.Router.Temporal == nil, "Router.Temporal is missing")
 		fault(len(o.Router.Routes) == 0, "Router.Routes is empty: every event would be acknowledged without effect")
@@ -145,6 +146,7 @@ func (o Options) check() error {
 	}
 	timeout := o.Subscription.MessageTimeout
 	fault(timeout < minMessageTimeout || timeout > maxMessageTimeout, "Subscription.MessageTimeout must be from %s to %s", minMessageTimeout, maxMessageTimeout)
+	fault(strings.HasPrefix(o.Subscription.Stream, "$$"), "Subscription.Stream must not hold the metadata of another")
 	if err := o.Subscription.settings().Validate(); err != nil {
 		fault(true, "Subscription: %w", err)
 	}

@@ -69,7 +69,9 @@ func afterReply(err error) error {
 type NotYetError struct {
 	Err  error
 	Code string        // precedes Err in the reason that the event is parked with
-	Wait time.Duration // at most half of HoldTimeout; an outage in between starts it anew
+	Wait time.Duration // WorkflowWait by default, at most half of HoldTimeout; an outage in between starts it anew
+
+	forEvent bool // another event has to take effect first, which may be in another bridge's hands
 }
 
 // Error returns the text of Err.
@@ -78,9 +80,9 @@ func (e *NotYetError) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *NotYetError) Unwrap() error { return e.Err }
 
-// NotYet returns a NotYetError with a wait of WorkflowWait.
+// NotYet returns a NotYetError with the default wait.
 func NotYet(code string, err error) error {
-	return &NotYetError{Err: err, Code: code, Wait: WorkflowWait}
+	return &NotYetError{Err: err, Code: code}
 }
 
 // ErrRunChanged means that a workflow's run ended or was deleted between two calls. The

@@ -46,7 +46,7 @@ func ticketRoutes(queue string) Routes {
 		}
 	}
 	signal := func(e Event, name string) Signal {
-		return Signal{WorkflowID: e.Stream, Workflow: ticketWorkflow, Name: name, Arg: e.ID.String()}
+		return Signal{WorkflowID: e.Stream, Workflow: ticketWorkflow, Name: name, Arg: e.ID.String(), Wait: time.Millisecond}
 	}
 	return Routes{
 		"ticket-opened":  func(_ context.Context, e Event) (Action, error) { return start(e), e.Decode(&struct{}{}) },

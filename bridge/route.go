@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"time"
 
 	"go.temporal.io/sdk/client"
 )
@@ -14,15 +15,17 @@ import (
 //   - NotYet or a NotYetError: what the event is about does not exist yet.
 //   - Any other error: an outage, and the route is called again.
 //
-// ctx ends after 10 s. A route that panics parks its event.
+// An error reaches logs, so it must not quote the event. ctx ends after 10 s. A route that
+// panics parks its event.
 type Route func(ctx context.Context, event Event) (Action, error)
 
 // Routes maps the types of events to their routes. An event of any other type is ignored,
 // which means that it is acknowledged.
 type Routes map[string]Route
 
-// Action is what an event does: Start, Signal, SignalWithStart, UpdateWithStart or
-// Ignore.
+// Action is what an event does: Start, Signal, SignalWithStart, UpdateWithStart or Ignore,
+// or a pointer to one of them. Workflow ids must be printable ASCII: Temporal's client
+// sends them in a header.
 type Action interface {
 	apply(ctx context.Context, attempt *attempt) (Result, error)
 }
@@ -58,7 +61,7 @@ type Start struct {
 }
 
 // Signal signals the workflow's open run. If the workflow is closed, the event came too
-// late. If there is none, the event waits for it for WorkflowWait, and is parked then.
+// late. If there is none, the event waits for it, and is parked then.
 //
 // A signal is sent at least once: the workflow must tolerate repetitions.
 type Signal struct {
@@ -67,9 +70,13 @@ type Signal struct {
 	Name       string
 	Arg        any
 
-	// Coalesce names signals that repeat each other. While an event with this name waits
-	// until a workflow takes messages again, later ones are duplicates of it. Empty means
-	// that each signal counts.
+	// Wait is how long the event waits for the workflow besides a message timeout and the
+	// time that a bridge may hold the event that starts it: WorkflowWait by default.
+	Wait time.Duration
+
+	// Coalesce names signals to the workflow that repeat each other. While an event with
+	// this name waits until the workflow takes messages again, later ones are duplicates of
+	// it. Empty means that each signal counts.
 	Coalesce string
 }
 
@@ -91,7 +98,7 @@ type SignalWithStart struct {
 // is done when the update is accepted. If the workflow rejects it, or its handler has
 // failed by then, the event is parked with the reason. If the workflow is closed, the
 // event came too late. The id of the update is that of the event, so a run receives it
-// once.
+// once; two bridges must not update one workflow for the same event.
 //
 // Only a worker can accept an update. While none polls the task queue, events wait: each
 // in a slot for updates, of which there are Options.UpdateConcurrency, so that events of

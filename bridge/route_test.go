@@ -3,6 +3,9 @@ package bridge
 import (
 	"context"
 	"errors"
+	"math"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,18 +123,96 @@ func TestRouter_Done(t *testing.T) {
 
 func TestBridge_BadRoutes(t *testing.T) {
 	t.Parallel()
+	for name, c := range map[string]struct {
+		route Route
+		want  string
+	}{
+		"panics": {func(_ context.Context, e Event) (Action, error) { panic(string(e.Data)) }, "panicked"},
+		"panics in the start of a message": {func(_ context.Context, e Event) (Action, error) {
+			return SignalWithStart{
+				Signal: Signal{WorkflowID: e.Stream, Workflow: ticketWorkflow, Name: "escalate"},
+				Start:  func(context.Context) (Action, error) { panic(string(e.Data)) },
+			}, nil
+		}, "panicked"},
+		"returns nothing":              {func(context.Context, Event) (Action, error) { return nil, nil }, "returned no action"},
+		"returns a pointer to nothing": {func(context.Context, Event) (Action, error) { return (*Start)(nil), nil }, "returned no action"},
+		"returns a nil ParkError": {func(context.Context, Event) (Action, error) {
+			var parked *ParkError
+			return nil, parked
+		}, "returned an error that is nil"},
+		"starts an id that is not ASCII": {func(context.Context, Event) (Action, error) {
+			return Start{Options: client.StartWorkflowOptions{ID: "caf\u00e9", TaskQueue: "q"}, Workflow: "W"}, nil
+		}, "has a workflow id that is not printable ASCII"},
+		"signals an id that is not ASCII": {func(context.Context, Event) (Action, error) {
+			return Signal{WorkflowID: "caf\u00e9", Workflow: "W", Name: "n"}, nil
+		}, "has a workflow id that is not printable ASCII"},
+		"sets the memo to something else": {func(_ context.Context, e Event) (Action, error) {
+			options := client.StartWorkflowOptions{ID: e.Stream, TaskQueue: "q", Memo: map[string]any{MemoEventID: "mine"}}
+			return Start{Options: options, Workflow: "W"}, nil
+		}, "sets the memo sourceEventId"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.options.Router.Routes["ticket-bad"] = c.route
+			bad := newEvent("ticket-bad")
+			bad.Data = []byte(`{"secret":1}`)
+			r.append(newTicket(), bad, newEvent("ticket-unknown"), newEvent("ticket-ignored"))
+			r.run()
+			r.awaitCounts(map[Result]int{Parked: 1, Ignored: 2})
+			reason := r.awaitParked(1)
+			require.Regexp(t, "^ROUTE: the (route of|start for|message for) ticket-bad "+c.want, reason)
+			require.NotContains(t, reason, "secret")
+		})
+	}
+}
+
+func TestBridge_EventThatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*Start){
+		"an argument":            func(s *Start) { s.Args = []any{math.NaN()} },
+		"a field of the memo":    func(s *Start) { s.Options.Memo = map[string]any{"a": math.NaN()} },
+		"an argument of 5 MiB":   func(s *Start) { s.Args = []any{strings.Repeat("x", 5<<20)} },
+		"both search attributes": func(s *Start) { s.Options.SearchAttributes = map[string]any{"BuildIds": 7} }, //nolint:staticcheck // deprecated, and still possible
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.options.Concurrency, r.options.HoldTimeout, r.options.RefusalSpan = 1, 2*time.Second, 3*time.Second
+			r.options.Router.Routes["ticket-bad"] = func(_ context.Context, e Event) (Action, error) {
+				s := Start{Options: client.StartWorkflowOptions{ID: e.Stream, TaskQueue: r.queue}, Workflow: ticketWorkflow}
+				spoil(&s)
+				return &s, nil
+			}
+			r.append(newTicket(), newEvent("ticket-bad"))
+			r.run()
+			require.Eventually(t, func() bool { return r.waiting() == 1 }, longEnough, waitTick)
+			r.append(newTicket(), newEvent("ticket-opened"))
+			r.awaitCounts(map[Result]int{Started: 1})
+			require.Regexp(t, "^REFUSED: ", r.awaitParked(1))
+			require.NoError(t, r.bridge.Ready(t.Context()))
+		})
+	}
+}
+
+func TestBridge_FailingRouteHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
-	r.options.Router.Routes["ticket-panics"] = func(_ context.Context, e Event) (Action, error) { panic(string(e.Data)) }
-	r.options.Router.Routes["ticket-nothing"] = func(context.Context, Event) (Action, error) { return nil, nil }
-	secret := newEvent("ticket-panics")
-	secret.Data = []byte(`{"secret":1}`)
-	r.append(newTicket(), secret, newEvent("ticket-nothing"), newEvent("ticket-unknown"), newEvent("ticket-ignored"))
-	r.run()
-	r.awaitCounts(map[Result]int{Parked: 2, Ignored: 2})
-	reasons := r.awaitParked(2)
-	require.Contains(t, reasons, "ROUTE: the route of ticket-panics panicked")
-	require.Contains(t, reasons, "ROUTE: the route of ticket-nothing returned no action")
-	require.NotContains(t, reasons, "secret")
+	r.options.Concurrency, r.options.HoldTimeout = 1, time.Second
+	var calls atomic.Int64
+	r.options.Router.Routes["ticket-bad"] = func(context.Context, Event) (Action, error) {
+		calls.Add(1)
+		return nil, errors.New("its database is down")
+	}
+	r.append(newTicket(), newEvent("ticket-bad"))
+	stop := r.run()
+	require.Eventually(t, func() bool { return r.waiting() == 1 }, longEnough, waitTick)
+	r.append(newTicket(), newEvent("ticket-opened"))
+	r.awaitCounts(map[Result]int{Started: 1, Parked: 0})
+	require.True(t, r.bridge.Joined())
+	before := calls.Load()
+	stop()
+	require.LessOrEqual(t, calls.Load(), before+2, "a waiting event is not tried again and again while the bridge stops")
 }
 
 func TestSignal(t *testing.T) {
@@ -154,7 +235,7 @@ func TestSignal(t *testing.T) {
 	t.Run("is parked if its workflow never starts", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t)
-		r.options.HoldTimeout = time.Second // bounds the wait
+		r.options.Subscription.MessageTimeout, r.options.HoldTimeout = time.Second, 500*time.Millisecond // parts of the wait
 		r.append(newTicket(), newEvent("ticket-noted"))
 		r.run()
 		require.Equal(t, "NO_WORKFLOW: there is no workflow to signal", r.awaitParked(1))
@@ -206,6 +287,25 @@ func TestUpdateWithStart(t *testing.T) {
 		r.append(ticket, answer)
 		r.run()
 		require.Equal(t, "REJECTED: no such answer", r.awaitParked(1))
+	})
+	t.Run("is parked if the workflow rejects it with another error than an application's", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		w := worker.New(r.temporal, r.queue, worker.Options{})
+		w.RegisterWorkflowWithOptions(func(ctx workflow.Context, _ string) error {
+			options := workflow.UpdateHandlerOptions{Validator: func(workflow.Context, string) error { return workflow.ErrCanceled }}
+			handle := func(workflow.Context, string) error { return nil }
+			if err := workflow.SetUpdateHandlerWithOptions(ctx, "answer", handle, options); err != nil {
+				return err
+			}
+			workflow.GetSignalChannel(ctx, "close").Receive(ctx, nil)
+			return nil
+		}, workflow.RegisterOptions{Name: ticketWorkflow})
+		require.NoError(t, w.Start())
+		t.Cleanup(w.Stop)
+		r.append(newTicket(), newEvent("ticket-answered"))
+		r.run()
+		require.Equal(t, "REJECTED: *temporal.CanceledError", strings.ReplaceAll(r.awaitParked(1), "*internal.", "*temporal."))
 	})
 	t.Run("waits for a worker without holding up events of other kinds", func(t *testing.T) {
 		t.Parallel()

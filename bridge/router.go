@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -61,13 +62,15 @@ func (r *Router) Apply(ctx context.Context, event Event) (Result, error) {
 
 // Perform applies one action, without a route, for an event that may be none: then it must
 // not be a Start or an UpdateWithStart, which take the event's id.
-func (r *Router) Perform(ctx context.Context, event Event, action Action) (Result, error) {
-	return r.attempt(event).apply(ctx, action)
+func (r *Router) Perform(ctx context.Context, event Event, action Action) (result Result, err error) {
+	defer r.recoverPanic(event, &result, &err)
+	return action.apply(ctx, r.attempt(event))
 }
 
 // route returns what the event does. Without an action, the result and the error are the
 // outcome.
-func (r *Router) route(ctx context.Context, event Event) (Action, Result, error) {
+func (r *Router) route(ctx context.Context, event Event) (action Action, result Result, err error) {
+	defer r.recoverPanic(event, &result, &err)
 	route, known := r.Routes[event.Type]
 	if !known {
 		return nil, Ignored, nil
@@ -80,25 +83,59 @@ func (r *Router) route(ctx context.Context, event Event) (Action, Result, error)
 			return nil, Duplicate, nil
 		}
 	}
-	action, err := r.call(ctx, route, event)
-	switch {
-	case err != nil:
-		return nil, "", err
-	case action == nil:
+	returned, err := route(ctx, event)
+	if err != nil {
+		return nil, "", usable(err, event)
+	}
+	if action = valueOf(returned); action == nil {
 		return nil, "", Park("%s: the route of %.64s returned no action", ReasonRoute, event.Type)
 	}
 	return action, "", nil
 }
 
-// call returns a panic as a ParkError: it would end the process again at each delivery.
-func (r *Router) call(ctx context.Context, route Route, event Event) (action Action, err error) {
-	defer func() {
-		if recover() != nil { // the reason may quote the event, so only the place is logged
-			err = Park("%s: the route of %.64s panicked", ReasonRoute, event.Type)
-			loggerOr(r.Logger).Error("route panicked", "type", event.Type, "stack", string(debug.Stack()))
-		}
-	}()
-	return route(ctx, event)
+// recoverPanic makes a panic of a route or of its functions a ParkError: it would end the
+// process again at each delivery. The panic may quote the event, so only the place is
+// logged.
+func (r *Router) recoverPanic(event Event, result *Result, err *error) {
+	if recover() != nil {
+		*result, *err = "", Park("%s: the route of %.64s panicked", ReasonRoute, event.Type)
+		loggerOr(r.Logger).Error("route panicked", "type", event.Type, "stack", string(debug.Stack()))
+	}
+}
+
+// usable returns err, unless it is a nil pointer to an error of this package.
+func usable(err error, event Event) error {
+	var parked *ParkError
+	var early *NotYetError
+	if errors.As(err, &parked) && parked == nil || errors.As(err, &early) && early == nil {
+		return Park("%s: the route of %.64s returned an error that is nil", ReasonRoute, event.Type)
+	}
+	return err
+}
+
+// valueOf returns what a pointer to an action points to, and nil for nil.
+func valueOf(action Action) Action {
+	switch a := action.(type) {
+	case *Start:
+		return dereference(a)
+	case *Signal:
+		return dereference(a)
+	case *SignalWithStart:
+		return dereference(a)
+	case *UpdateWithStart:
+		return dereference(a)
+	case *Ignore:
+		return dereference(a)
+	default:
+		return action
+	}
+}
+
+func dereference[A Action](a *A) Action {
+	if a == nil {
+		return nil
+	}
+	return *a
 }
 
 func loggerOr(logger *slog.Logger) *slog.Logger {
@@ -106,10 +143,6 @@ func loggerOr(logger *slog.Logger) *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return logger
-}
-
-func (a *attempt) apply(ctx context.Context, action Action) (Result, error) {
-	return action.apply(ctx, a)
 }
 
 func (Ignore) apply(context.Context, *attempt) (Result, error) { return Ignored, nil }

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -14,6 +16,7 @@ import (
 )
 
 // MemoEventID is the memo field with the id of the event that a workflow was started for.
+// A Start may set it to the id of another event than the one it is applied for.
 const MemoEventID = "sourceEventId"
 
 // StartDelay delays the first task of a workflow that is started for a message. The
@@ -40,15 +43,28 @@ func (s Start) apply(ctx context.Context, a *attempt) (Result, error) {
 func (s Start) check(event Event) error {
 	o := s.Options
 	for problem, found := range map[string]bool{
-		"has no workflow id": o.ID == "", "has no task queue": o.TaskQueue == "", "has no workflow type": s.Workflow == "",
-		"sets a policy for reuse of the workflow id": o.WorkflowIDReusePolicy != enums.WORKFLOW_ID_REUSE_POLICY_UNSPECIFIED,
-		"sets a policy for conflicts":                o.WorkflowIDConflictPolicy != enums.WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED,
+		"has no workflow id": o.ID == "", "has a workflow id that is not printable ASCII": !isPrintable(o.ID), "has no task queue": o.TaskQueue == "", "has no workflow type": s.Workflow == "",
+		"sets a policy for reuse of the workflow id":                             o.WorkflowIDReusePolicy != enums.WORKFLOW_ID_REUSE_POLICY_UNSPECIFIED,
+		"sets a policy for conflicts":                                            o.WorkflowIDConflictPolicy != enums.WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED,
+		"sets the memo " + MemoEventID + " to something else than an event's id": !isEventID(o.Memo[MemoEventID]),
 	} {
 		if found {
 			return Park("%s: the start for %.64s %s", ReasonRoute, event.Type, problem)
 		}
 	}
 	return nil
+}
+
+// isPrintable reports whether a workflow id can be sent in a header, as Temporal's client
+// does.
+func isPrintable(id string) bool {
+	return !strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// isEventID reports whether a value of the memo is the id of an event, or is not set.
+func isEventID(value any) bool {
+	id, ok := value.(string)
+	return value == nil || ok && uuid.Validate(id) == nil
 }
 
 // options returns start options that allow the id only one workflow, ever. A second start

@@ -16,11 +16,20 @@ type heldEvent struct {
 	release  func()          // frees the slot for another event; may be called twice
 	stopping <-chan struct{} // closed when the bridge stops
 	coalesce string          // see Signal; of the last attempt
+	began    time.Time       // when its attempts began
 	refusals int             // in a row
-	early    time.Time       // the first of the attempts in a row for which it was not yet time; zero if the last was none
+	failures int             // for which no other class accounts
 	slotless bool            // idle without a slot
 	updating bool            // in a slot for updates, or idle without a slot until there is one
 	keyless  bool            // idle for a key of the payload codec
+}
+
+// key identifies what the signal says, or is empty if each signal counts.
+func (s Signal) key() string {
+	if s.Coalesce == "" {
+		return ""
+	}
+	return s.WorkflowID + "\x00" + s.Name + "\x00" + s.Coalesce
 }
 
 // name returns the position of the event for the logs, never its content.
@@ -66,7 +75,8 @@ var errNoUpdateSlot = errors.New("too many updates wait for a worker")
 type waitingEvents struct {
 	mu      sync.Mutex
 	first   map[string]*heldEvent // by coalesce, the event that waits until its workflow accepts messages again
-	refused map[string]time.Time  // by event, when its refusals began; it may be returned and redelivered meanwhile
+	refused spells                // by event, when its refusals began
+	early   spells                // by event, when it was first not yet time for it
 	size    int                   // without updates
 	updates int
 	keyless int // events that wait for a key of the payload codec
@@ -121,36 +131,59 @@ func (w *waitingEvents) remove(t *heldEvent) {
 	w.size--
 }
 
-// maxRefused bounds the refused events remembered, for other starters may have taken them
-// over.
-const maxRefused = 4096
-
 // refusedFor returns how long an event has been refused, or zero the first time.
 func (w *waitingEvents) refusedFor(event string) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	since, known := w.refused[event]
-	if known {
-		return time.Since(since)
-	}
-	if w.refused == nil || len(w.refused) >= maxRefused {
-		w.refused = map[string]time.Time{}
-	}
-	w.refused[event] = time.Now()
-	return 0
+	return w.refused.length(event)
 }
 
-// clearRefusals forgets an event's refusals.
-func (w *waitingEvents) clearRefusals(event string) {
+// earlyFor returns how long it has not been time for an event, or zero the first time.
+func (w *waitingEvents) earlyFor(event string) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.early.length(event)
+}
+
+// forget forgets an event's spells.
+func (w *waitingEvents) forget(event string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.refused, event)
+	delete(w.early, event)
 }
 
-func (w *waitingEvents) nonEmpty() bool {
+// forgetOthers forgets the spells of t that an attempt of this class has ended: an outage,
+// for example, does not count as waiting in vain.
+func (w *waitingEvents) forgetOthers(t *heldEvent, class Class) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.size+w.updates > 0
+	if class != ClassNotYet {
+		delete(w.early, t.name())
+	}
+	if class != ClassRefused && class != ClassBusy && class != ClassUndecodable {
+		delete(w.refused, t.name())
+		t.refusals = 0
+	}
+}
+
+// spells are when something began for each event. They outlast the event's return to the
+// server and its redelivery.
+type spells map[string]time.Time
+
+// maxSpells bounds the events remembered, for other bridges may have taken them over.
+const maxSpells = 4096
+
+// length returns how long a spell has lasted, or zero and begins it.
+func (s *spells) length(event string) time.Duration {
+	if since, known := (*s)[event]; known {
+		return time.Since(since)
+	}
+	if *s == nil || len(*s) >= maxSpells {
+		*s = spells{}
+	}
+	(*s)[event] = time.Now()
+	return 0
 }
 
 // addKeyless changes the count of events that wait for a key, and returns the new count.
@@ -188,7 +221,7 @@ func (in *intake) takeUpdateSlot(ctx context.Context, t *heldEvent) (release fun
 		in.metrics.addWaiting(1)
 		t.release()
 	}
-	timer := time.NewTimer(in.o.HoldTimeout)
+	timer := time.NewTimer(in.o.HoldTimeout - time.Since(t.began))
 	defer timer.Stop()
 	select {
 	case in.updates <- struct{}{}:

@@ -57,7 +57,7 @@ func (i instruction) startEarly(context.Context) (bridge.Action, error) { return
 
 // signal returns a signal that carries the id of its event, which shows in the history.
 func (i instruction) signal(e bridge.Event) bridge.Signal {
-	return bridge.Signal{WorkflowID: i.Workflow, Workflow: subjectWorkflow, Name: i.Signal, Arg: e.ID.String()}
+	return bridge.Signal{WorkflowID: i.Workflow, Workflow: subjectWorkflow, Name: i.Signal, Arg: e.ID.String(), Wait: time.Millisecond}
 }
 
 func (i instruction) update(e bridge.Event) bridge.UpdateWithStart {
