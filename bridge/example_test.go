@@ -72,8 +72,8 @@ func ExampleStart() {
 }
 
 // A signal to the workflow of an invoice. Without a workflow it cannot take effect yet: a
-// Bridge keeps the event for 30 s, because the one that starts the workflow may follow,
-// and then parks it.
+// Bridge keeps the event, because the one that starts the workflow may follow, and parks
+// it after Signal.Wait and the time that another bridge may hold that one.
 func ExampleSignal() {
 	invoice := newInvoice()
 	routes := bridge.Routes{

@@ -55,8 +55,8 @@ type Start struct {
 	EventID func(decode func(into any) error) (string, error)
 
 	// Conflict returns the error for an event whose workflow was started for another
-	// one, which is empty if unknown. By default it is a ParkError with
-	// ReasonAlreadyStarted.
+	// one, which is empty if unknown; nil makes the event a duplicate. By default it is a
+	// ParkError with ReasonAlreadyStarted.
 	Conflict func(startedBy string) error
 }
 
@@ -96,7 +96,8 @@ type SignalWithStart struct {
 
 // UpdateWithStart starts the workflow if there is none, and then updates its open run. It
 // is done when the update is accepted. If the workflow rejects it, or its handler has
-// failed by then, the event is parked with the reason. If the workflow is closed, the
+// failed by then, the event is parked with the reason; a workflow that was started for it
+// stays. If the workflow is closed, the
 // event came too late. The id of the update is that of the event, so a run receives it
 // once; two bridges must not update one workflow for the same event.
 //

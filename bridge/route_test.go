@@ -69,6 +69,21 @@ func TestStart(t *testing.T) {
 		require.EqualError(t, err, "ALREADY_STARTED: workflow "+ticket+" was started for event "+first.ID.String())
 		require.Equal(t, ClassDone, Classify(err))
 	})
+	t.Run("leaves another event for the same workflow to Conflict", func(t *testing.T) {
+		t.Parallel()
+		ticket, first := newTicket(), newEvent("ticket-opened")
+		r.append(ticket, first)
+		_, err := apply(read(ticket, 0))
+		require.NoError(t, err)
+		start := Start{Options: client.StartWorkflowOptions{ID: ticket, TaskQueue: r.queue}, Workflow: ticketWorkflow}
+		start.Conflict = func(startedBy string) error {
+			require.Equal(t, first.ID.String(), startedBy)
+			return nil
+		}
+		got, err := r.options.Router.Perform(t.Context(), Event{Type: "e"}, start)
+		require.NoError(t, err)
+		require.Equal(t, Duplicate, got)
+	})
 	t.Run("counts every workflow of its type as its own if the id is the event's", func(t *testing.T) {
 		t.Parallel()
 		ticket := newTicket()

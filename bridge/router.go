@@ -28,7 +28,7 @@ type Router struct {
 	Namespace     string
 	DataConverter converter.DataConverter
 
-	Logger *slog.Logger // of panics in routes; nil logs nothing
+	Logger *slog.Logger // of panics in routes; nil means the Bridge's, or none without a Bridge
 
 	// Done reports whether an event took effect before, and is asked before its route. It
 	// is for events that may be delivered again after Temporal's retention has deleted

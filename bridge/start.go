@@ -103,7 +103,10 @@ func (s Start) checkDuplicate(ctx context.Context, a *attempt) (Result, error) {
 	case startedBy == a.event.ID.String():
 		return Duplicate, nil
 	case s.Conflict != nil:
-		return "", afterReply(s.Conflict(startedBy))
+		if err := s.Conflict(startedBy); err != nil {
+			return "", afterReply(err)
+		}
+		return Duplicate, nil
 	}
 	return "", ParkAfterReply("%s: workflow %s was started for event %s", ReasonAlreadyStarted, s.Options.ID, cmp.Or(startedBy, "unknown"))
 }

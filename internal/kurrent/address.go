@@ -140,10 +140,10 @@ func (a *address) checkKeyPair() []string {
 func (a *address) insecureOptions() []string {
 	var faults []string
 	if isFalse(a.options["tls"]) {
-		faults = append(faults, "tls=false is refused: plaintext is not allowed")
+		faults = append(faults, "tls=false is refused: plaintext is not allowed, unless KURRENTDB_ALLOW_PLAINTEXT or AllowPlaintext is true")
 	}
 	if isFalse(a.options["tlsverifycert"]) {
-		faults = append(faults, "tlsVerifyCert=false is refused: plaintext is not allowed")
+		faults = append(faults, "tlsVerifyCert=false is refused: plaintext is not allowed, unless KURRENTDB_ALLOW_PLAINTEXT or AllowPlaintext is true")
 	}
 	return faults
 }
