@@ -5,12 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"orderflow/bridge"
-	"orderflow/internal/temporalclient"
-
 	"go.temporal.io/api/serviceerror"
 
+	"orderflow/bridge"
 	"orderflow/internal/backoff"
+	"orderflow/internal/temporalclient"
 )
 
 // maxTries is how often a call to Temporal is tried if it does not answer: a slow server
