@@ -193,7 +193,7 @@ func TestBridge_EventThatCannotBeSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			r.options.Concurrency, r.options.HoldTimeout, r.options.RefusalSpan = 1, 2*time.Second, 3*time.Second
+			r.options.Concurrency, r.options.RefusalSpan = 1, 10*time.Second // longer than a slow machine needs for four attempts
 			r.options.Router.Routes["ticket-bad"] = func(_ context.Context, e Event) (Action, error) {
 				s := Start{Options: client.StartWorkflowOptions{ID: e.Stream, TaskQueue: r.queue}, Workflow: ticketWorkflow}
 				spoil(&s)
@@ -213,7 +213,7 @@ func TestBridge_EventThatCannotBeSent(t *testing.T) {
 func TestBridge_FailingRouteHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.options.Concurrency, r.options.HoldTimeout = 1, time.Second
+	r.options.Concurrency = 1
 	var calls atomic.Int64
 	r.options.Router.Routes["ticket-bad"] = func(context.Context, Event) (Action, error) {
 		calls.Add(1)
