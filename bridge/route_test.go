@@ -17,20 +17,15 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// work runs a worker that hosts tickets until the test ends. A ticket accepts answers,
-// rejects the one with the given argument, and closes on the signal "close".
-func (r *rig) work(rejected string) {
+// work runs a worker that hosts tickets until the test ends. A ticket accepts the answers
+// that validate returns nil for, and closes on the signal "close".
+func (r *rig) work(validate func(answer string) error) {
 	r.Helper()
 	w := worker.New(r.temporal, r.queue, worker.Options{})
 	w.RegisterWorkflowWithOptions(func(ctx workflow.Context, _ string) error {
-		validate := func(_ workflow.Context, answer string) error {
-			if answer == rejected {
-				return errors.New("no such answer")
-			}
-			return nil
-		}
+		options := workflow.UpdateHandlerOptions{Validator: func(_ workflow.Context, answer string) error { return validate(answer) }}
 		handle := func(ctx workflow.Context, _ string) error { return workflow.Sleep(ctx, time.Hour) }
-		if err := workflow.SetUpdateHandlerWithOptions(ctx, "answer", handle, workflow.UpdateHandlerOptions{Validator: validate}); err != nil {
+		if err := workflow.SetUpdateHandlerWithOptions(ctx, "answer", handle, options); err != nil {
 			return err
 		}
 		workflow.GetSignalChannel(ctx, "close").Receive(ctx, nil)
@@ -39,6 +34,8 @@ func (r *rig) work(rejected string) {
 	require.NoError(r, w.Start())
 	r.Cleanup(w.Stop)
 }
+
+func acceptAll(string) error { return nil }
 
 func TestStart(t *testing.T) {
 	t.Parallel()
@@ -283,7 +280,7 @@ func TestUpdateWithStart(t *testing.T) {
 		t.Parallel()
 		r, ticket := newRig(t), newTicket()
 		answer := newEvent("ticket-answered")
-		r.work("")
+		r.work(acceptAll)
 		r.append(ticket, answer)
 		event, err := r.events.ReadEvent(t.Context(), ticket, 0)
 		require.NoError(t, err)
@@ -298,7 +295,12 @@ func TestUpdateWithStart(t *testing.T) {
 		t.Parallel()
 		r, ticket := newRig(t), newTicket()
 		answer := newEvent("ticket-answered")
-		r.work(answer.ID.String())
+		r.work(func(got string) error {
+			if got == answer.ID.String() {
+				return errors.New("no such answer")
+			}
+			return nil
+		})
 		r.append(ticket, answer)
 		r.run()
 		require.Equal(t, "REJECTED: no such answer", r.awaitParked(1))
@@ -306,18 +308,7 @@ func TestUpdateWithStart(t *testing.T) {
 	t.Run("is parked if the workflow rejects it with another error than an application's", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t)
-		w := worker.New(r.temporal, r.queue, worker.Options{})
-		w.RegisterWorkflowWithOptions(func(ctx workflow.Context, _ string) error {
-			options := workflow.UpdateHandlerOptions{Validator: func(workflow.Context, string) error { return workflow.ErrCanceled }}
-			handle := func(workflow.Context, string) error { return nil }
-			if err := workflow.SetUpdateHandlerWithOptions(ctx, "answer", handle, options); err != nil {
-				return err
-			}
-			workflow.GetSignalChannel(ctx, "close").Receive(ctx, nil)
-			return nil
-		}, workflow.RegisterOptions{Name: ticketWorkflow})
-		require.NoError(t, w.Start())
-		t.Cleanup(w.Stop)
+		r.work(func(string) error { return workflow.ErrCanceled })
 		r.append(newTicket(), newEvent("ticket-answered"))
 		r.run()
 		require.Equal(t, "REJECTED: *temporal.CanceledError", strings.ReplaceAll(r.awaitParked(1), "*internal.", "*temporal."))
@@ -339,7 +330,7 @@ func TestUpdateWithStart(t *testing.T) {
 			r.append(newTicket(), newEvent("ticket-opened"))
 		}
 		r.awaitCounts(map[Result]int{Started: 5, Updated: 0})
-		r.work("")
+		r.work(acceptAll)
 		r.awaitCounts(map[Result]int{Updated: 2})
 		for i, ticket := range tickets {
 			require.Equal(t, []string{answers[i].ID.String()}, r.messages(ticket))

@@ -43,9 +43,12 @@ func (s Start) apply(ctx context.Context, a *attempt) (Result, error) {
 func (s Start) check(event Event) error {
 	o := s.Options
 	for problem, found := range map[string]bool{
-		"has no workflow id": o.ID == "", "has a workflow id that is not printable ASCII": !isPrintable(o.ID), "has no task queue": o.TaskQueue == "", "has no workflow type": s.Workflow == "",
-		"sets a policy for reuse of the workflow id":                             o.WorkflowIDReusePolicy != enums.WORKFLOW_ID_REUSE_POLICY_UNSPECIFIED,
-		"sets a policy for conflicts":                                            o.WorkflowIDConflictPolicy != enums.WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED,
+		"has no workflow id":                            o.ID == "",
+		"has a workflow id that is not printable ASCII": !isPrintable(o.ID),
+		"has no task queue":                             o.TaskQueue == "",
+		"has no workflow type":                          s.Workflow == "",
+		"sets a policy for reuse of the workflow id":    o.WorkflowIDReusePolicy != enums.WORKFLOW_ID_REUSE_POLICY_UNSPECIFIED,
+		"sets a policy for conflicts":                   o.WorkflowIDConflictPolicy != enums.WORKFLOW_ID_CONFLICT_POLICY_UNSPECIFIED,
 		"sets the memo " + MemoEventID + " to something else than an event's id": !isEventID(o.Memo[MemoEventID]),
 	} {
 		if found {

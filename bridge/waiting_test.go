@@ -72,7 +72,7 @@ func TestNextStep_OutageStartsTheWaitAnew(t *testing.T) {
 				var done bool
 				for _, attempted := range c.errs {
 					_, done, err = b.nextStep(t.Context(), event, time.Since(began), "", attempted)
-					time.Sleep(20 * time.Second) //nolint:forbidigo // in the bubble's time
+					<-time.After(20 * time.Second) // in the bubble's time
 				}
 				require.Equal(t, c.parked, done, "%v", err)
 				if c.parked {

@@ -14,6 +14,7 @@ import (
 	"orderflow/bridge"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
+	"orderflow/internal/routes"
 )
 
 // groupTimeout bounds creating the group from the command line.
@@ -87,9 +88,7 @@ func (c *cli) openGroup(others ...error) (*group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &group{KurrentDB: events, Subscription: bridge.Subscription{
-		Stream: s.Subscription.Stream, Group: s.Subscription.Group, MessageTimeout: s.Subscription.MessageTimeout, BufferSize: s.Subscription.Concurrency,
-	}}, nil
+	return &group{KurrentDB: events, Subscription: routes.Subscription(s.Subscription)}, nil
 }
 
 // create creates the group, unless it exists, and says which.

@@ -55,12 +55,9 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	}
 	defer source.Close()
 	b, err := bridge.New(bridge.Options{
-		KurrentDB: source,
-		Router:    routes.New(temporal, options, streams.Orders{Client: events}),
-		Subscription: bridge.Subscription{
-			Stream: s.Subscription.Stream, Group: s.Subscription.Group,
-			MessageTimeout: s.Subscription.MessageTimeout, BufferSize: s.Subscription.Concurrency,
-		},
+		KurrentDB:        source,
+		Router:           routes.New(temporal, options, streams.Orders{Client: events}),
+		Subscription:     routes.Subscription(s.Subscription),
 		Concurrency:      s.Subscription.Concurrency,
 		DrainTimeout:     s.Shutdown.Timeout,
 		SearchAttributes: workflows.Input{}.SearchAttributes(),

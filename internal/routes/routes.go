@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"orderflow/bridge"
+	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/workflows"
@@ -47,6 +48,11 @@ func New(temporal client.Client, options client.Options, orders Orders) *bridge.
 			order.TypeCancellationRequested: r.cancellationRequested,
 		},
 	}
+}
+
+// Subscription returns the starter's subscription, with its settings.
+func Subscription(s config.Subscription) bridge.Subscription {
+	return bridge.Subscription{Stream: s.Stream, Group: s.Group, MessageTimeout: s.MessageTimeout, BufferSize: s.Concurrency}
 }
 
 // orderRoutes are the routes. Each event type and workflow is one method. Adding one
