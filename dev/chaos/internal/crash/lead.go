@@ -65,10 +65,11 @@ func stepOf(point string) string {
 	return step
 }
 
-// seldom reports whether many orders take the step at once, at most once a second or as
-// one batch.
+// seldom reports whether only few of many orders reach the step: because they take it
+// together, once a second or as one batch, or because it has to follow within seconds of a
+// request, which it does not for most of a burst on a slow machine.
 func seldom(step string) bool {
-	return slices.Contains([]string{"mark", "confirm", "snapshot", "project"}, step)
+	return slices.Contains([]string{"mark", "confirm", "snapshot", "project", "cancel"}, step)
 }
 
 // leadTo picks a scenario of orders that leads to a point. A step that none leads to

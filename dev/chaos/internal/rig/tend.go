@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,10 +15,13 @@ import (
 // server in that state proves nothing about the product.
 
 const (
-	stuckWords = "interrupted (9)" // SQLite's, in every response of a server in that state
-	stuckLooks = 3                 // in a row before the server is restarted
+	stuckLooks = 3 // in a row before the server is restarted
 	stuckEvery = 5 * time.Second
 )
+
+// stuckWords returns what the responses of a server in that state contain: SQLite's words,
+// or the conclusion that the server drew from them.
+func stuckWords() []string { return []string{"interrupted (9)", "Namespace default is not found"} }
 
 // TendTemporal restarts Temporal whenever its database is stuck, until ctx is done, and
 // reports it.
@@ -57,5 +61,5 @@ func temporalStuck(ctx context.Context, temporal counter) bool {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, err := temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{})
-	return err != nil && strings.Contains(err.Error(), stuckWords)
+	return err != nil && slices.ContainsFunc(stuckWords(), func(words string) bool { return strings.Contains(err.Error(), words) })
 }

@@ -27,11 +27,13 @@ func (a *answers) CountWorkflow(
 func TestTendTemporal(t *testing.T) {
 	t.Parallel()
 	const stuck = "GetNamespace operation failed. Error interrupted (9)"
+	const lost = "Namespace default is not found."
 	for name, c := range map[string]struct {
 		said  answers
 		kills int
 	}{
 		"starts a server again whose database is stuck": {answers{stuck, stuck, stuck, "", stuck, stuck, stuck}, 2},
+		"starts a server again that lost its namespace": {answers{stuck, lost, lost, ""}, 1},
 		"leaves a server alone that comes to itself":    {answers{stuck, stuck, "", stuck, stuck, ""}, 0},
 		"leaves outages to the faults":                  {answers{"unavailable", "unavailable", "unavailable", "unavailable"}, 0},
 	} {
