@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,9 @@ import (
 
 // judgeTimeout bounds reading every store completely, twice.
 const judgeTimeout = 10 * time.Minute
+
+// repairEvery separates two repairs of what could not be repaired at once.
+const repairEvery = 5 * time.Second
 
 // judge runs every check of the stores, now that everything is settled.
 func (s *session) judge(ctx context.Context) error {
@@ -62,12 +66,12 @@ func (s *session) check(ctx context.Context) error {
 // while work is in progress, so work in progress does not count as a fault. Once every
 // event was taken, an order that it finds missing was lost, unless it was hidden:
 // repairing it must not hide the loss.
-func (s *session) repair(ctx context.Context, workload *load.Load, taken bool) error {
+func (s *session) repair(ctx context.Context, workload *load.Load, taken bool) (comparison, error) {
 	ctx, cancel := context.WithTimeout(ctx, judgeTimeout)
 	defer cancel()
 	found, err := s.compare(ctx, "--fix")
 	if err != nil {
-		return err
+		return found, err
 	}
 	s.report.Mended = append(s.report.Mended, found.reconciled)
 	for _, d := range found.Differences {
@@ -77,7 +81,26 @@ func (s *session) repair(ctx context.Context, workload *load.Load, taken bool) e
 			})
 		}
 	}
-	return nil
+	return found, nil
+}
+
+// repairAll repairs what is left when all orders have been placed. A row whose workflow has
+// not ended can be restored only then, so it repeats the comparison until none is lost or
+// draining is done.
+func (s *session) repairAll(ctx, draining context.Context, workload *load.Load) error {
+	again := time.NewTicker(repairEvery)
+	defer again.Stop()
+	for taken := workload.Taken(draining); ; {
+		found, err := s.repair(ctx, workload, taken)
+		if err != nil || !found.leavesLost() {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-draining.Done():
+			return nil
+		}
+	}
 }
 
 // comparisons is how often a comparison is attempted when it meets an outage: what was
@@ -88,6 +111,11 @@ const comparisons = 5
 type comparison struct {
 	reconciled
 	Differences []difference `json:"differences"`
+}
+
+// leavesLost reports whether an order has lost its row and does not have it back.
+func (c comparison) leavesLost() bool {
+	return slices.ContainsFunc(c.Differences, func(d difference) bool { return d.Kind == "lost" && !d.Fixed })
 }
 
 // compare runs the product's comparison, and repeats it where it could not compare.
@@ -127,6 +155,7 @@ type difference struct {
 	OrderID string `json:"orderId"`
 	Kind    string `json:"kind"`
 	Detail  string `json:"detail"`
+	Fixed   bool   `json:"fixed"`
 }
 
 // ask runs a program that prints JSON and exits with 0, or with 3 if it found something.

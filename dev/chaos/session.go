@@ -155,7 +155,7 @@ func (s *session) breakAll(ctx context.Context, workload *load.Load) error {
 	defer drained()
 	workload.Through(draining)
 	if workload.NeedsRepair() || len(s.report.Lost) > 0 {
-		if err := s.repair(ctx, workload, workload.Taken(draining)); err != nil {
+		if err := s.repairAll(ctx, draining, workload); err != nil {
 			return err
 		}
 	}
@@ -189,7 +189,8 @@ func (s *session) restore(ctx context.Context, workload *load.Load) error {
 		s.report.Lost = append(s.report.Lost, span.To.Sub(span.From).Seconds())
 	}
 	s.say("PostgreSQL lost its commits of %.1f s", s.report.Lost)
-	return s.repair(ctx, workload, false)
+	_, err := s.repair(ctx, workload, false)
+	return err
 }
 
 func (s *session) workload(o load.Options) *load.Load {

@@ -31,7 +31,7 @@ func (r *reconciliation) gatherFacts(ctx context.Context, in workflows.Input) (f
 	if err != nil {
 		return facts{}, err
 	}
-	f := facts{Workflow: run.state, Detail: run.detail, Failures: run.failures, Fulfilling: run.fulfilling}
+	f := facts{Workflow: run.state, Detail: run.detail, Failures: run.failures, Fulfilling: run.fulfilling, Closing: run.closing}
 	row, err := r.row(ctx, in.OrderID)
 	if err != nil {
 		return facts{}, err
@@ -245,6 +245,7 @@ type workflowRun struct {
 	status     order.Status // the order's status by its search attribute
 	failures   int32        // of its current workflow task
 	fulfilling bool         // it is open and its status is fulfilling
+	closing    order.Status // its status if it is open and the status is final, otherwise empty
 	idle       bool         // it is fulfilling and has no pending task, activity or child
 	detail     string       // anything unusual about it
 }
@@ -281,6 +282,9 @@ func (r *reconciliation) describe(ctx context.Context, workflowID string) (workf
 		failures: max(task.GetAttempt()-1, 0),
 	}
 	run.fulfilling = run.state == workflowOpen && status == order.StatusFulfilling
+	if run.state == workflowOpen && status.Final() {
+		run.closing = status
+	}
 	run.idle = run.fulfilling && !atWork
 	return run, nil
 }

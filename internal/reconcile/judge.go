@@ -44,6 +44,7 @@ type facts struct {
 	Workflow        workflowState
 	Failures        int32        // of the open workflow's current task, in a row
 	Fulfilling      bool         // by the open workflow's status, so its row was written
+	Closing         order.Status // final status that the open workflow has published, so its row was closed; empty otherwise
 	Result          order.State  // result of the workflow; zero if it has none
 	Row             order.Status // of the fulfillment; empty if there is no row
 	Published       order.Status // last status on its fulfillment stream; empty if not read, because it does not matter
@@ -93,6 +94,7 @@ const (
 //	open (2)   none                 any         lost         restore: as fulfilling, by the same version
 //	open (2)   fulfilling, lost email any       lost         restore: records in the ledger that it was sent
 //	open (3)   any                  any         stuck        none: an operator has to repair the worker
+//	open (9)   none, fulfilling     any         lost         none until it has ended, which its emails delay
 //	none       none                 any         missing      start
 //	none       fulfilling           any         missing      start: by its row the order is open, and continues waiting
 //	none       none, fulfilling (4) any         lost         repair: writes the row as it was published, and compensates nothing
@@ -138,6 +140,8 @@ const (
 // (8) With the row's status as its result, or as that of its repair, which says what
 // became of the emails.
 //
+// (9) Its status is final, so its row was closed.
+//
 // Closed means closed in any way.
 func judge(f facts) (kind, remedy) {
 	final := f.Row.Final()
@@ -180,6 +184,8 @@ func judgeOpen(f facts) (kind, remedy) {
 		return held, cancel
 	case f.Fulfilling && (f.Row == "" || f.LostEmail):
 		return lost, restore
+	case f.Closing != "" && !f.Row.Final():
+		return lost, noRemedy
 	default:
 		return consistent, noRemedy
 	}

@@ -154,6 +154,15 @@ func TestJudge_DueEmails(t *testing.T) {
 		"an open workflow that says that it waits for a shipment, and has no row": {
 			facts{Workflow: workflowOpen, Fulfilling: true}, lost, restore,
 		},
+		"an open workflow that closed its order, and its row did not close": {
+			facts{Workflow: workflowOpen, Closing: order.StatusShipped, Row: order.StatusFulfilling}, lost, noRemedy,
+		},
+		"an open workflow that closed its order, and has no row": {
+			facts{Workflow: workflowOpen, Closing: order.StatusRejected}, lost, noRemedy,
+		},
+		"an open workflow that closed its order, as did its row": {
+			facts{Workflow: workflowOpen, Closing: order.StatusShipped, Row: order.StatusShipped}, consistent, noRemedy,
+		},
 		"an open workflow that waits, and its row does too": {
 			facts{Workflow: workflowOpen, Row: order.StatusFulfilling, WaitsOnFinalRow: true}, consistent, noRemedy,
 		},

@@ -117,6 +117,7 @@ func TestReconcile_LostRows(t *testing.T) {
 		"an order that was published as shipped is not started again":       aPublishedOrder,
 		"a terminated order that was published as shipped is not canceled":  aPublishedTermination,
 		"an open order whose row is gone has it restored, and ships":        anOpenOrder,
+		"an order that loses its end while its email is sent is reported":   anEndDuringItsEmail,
 		"an order whose row is gone ships without a reconciliation":         aShipmentWithoutRow,
 		"an order whose row is gone is canceled over what was published":    aCancellationWithoutRow,
 		"a deleted order whose row is gone is started, and continues":       aDeletedOrderWithoutRow,
@@ -159,6 +160,29 @@ func aShippedOrder(t *testing.T, lose func(*reconcileRig, string)) {
 	h.publish(id)
 	h.requireNothingLeft()
 	require.Equal(t, []email.Kind{email.KindConfirmation, email.KindShipment}, h.mailer.kinds(id))
+}
+
+// The workflow of an order that shipped is open until its email is sent.
+func anEndDuringItsEmail(t *testing.T) {
+	h := newReconcileRig(t, kurrentsim.Options{}, 0)
+	h.Run()
+	id := h.place(startertest.NewOrderID())
+	h.awaitEmails(id, email.KindConfirmation)
+	h.mailer.setThrottled(true)
+	h.ship(id)
+	h.publish(id)
+	h.loseEnd(id)
+
+	found := h.reconcile(fixing)
+	require.Equal(t, []int{1, 0, 1}, []int{found.Lost, found.Fixed, found.Left}, "%+v", found.Differences)
+	require.Contains(t, found.Differences[0].Detail, "its open workflow has closed it as shipped")
+	h.mailer.setThrottled(false)
+	h.awaitClosed(id)
+	found = h.reconcile(fixing)
+	require.Equal(t, []int{1, 1, 0}, []int{found.Lost, found.Fixed, found.Left}, "%+v", found.Differences)
+	require.Equal(t, order.StatusShipped, h.find(id).Status)
+	require.Equal(t, email.StatusUnknown, h.ledger(id)[email.KindShipment])
+	h.requireNothingLeft()
 }
 
 func aCanceledOrder(t *testing.T, lose func(*reconcileRig, string)) {

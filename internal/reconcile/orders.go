@@ -216,7 +216,7 @@ func (r *reconciliation) quickCheck(ctx context.Context, input workflows.Input, 
 	default:
 		run, err := r.describe(ctx, input.OrderID)
 		rowless := run.fulfilling && row.Status == ""
-		return run.state == workflowOpen && run.failures == 0 && !rowless, err
+		return run.state == workflowOpen && run.failures == 0 && !rowless && run.closing == "", err
 	}
 }
 

@@ -112,6 +112,9 @@ func detail(f facts) string {
 	if f.Workflow == workflowOpen && f.Fulfilling && f.Row == "" {
 		all = append(all, "it waits for a shipment without a row")
 	}
+	if f.Closing != "" && !f.Row.Final() {
+		all = append(all, "its open workflow has closed it as "+string(f.Closing)+": once that has ended, it can be restored")
+	}
 	if f.Published.Final() {
 		all = append(all, "it was published as "+string(f.Published))
 	}
