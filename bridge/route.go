@@ -97,9 +97,9 @@ type SignalWithStart struct {
 // UpdateWithStart starts the workflow if there is none, and then updates its open run. It
 // is done when the update is accepted. If the workflow rejects it, or its handler has
 // failed by then, the event is parked with the reason; a workflow that was started for it
-// stays. If the workflow is closed, the
-// event came too late. The id of the update is that of the event, so a run receives it
-// once; two bridges must not update one workflow for the same event.
+// stays. If the workflow is closed, the event came too late. The id of the update is that
+// of the event, so a run receives it once; two bridges must not update one workflow for
+// the same event.
 //
 // Only a worker can accept an update. While none polls the task queue, events wait: each
 // in a slot for updates, of which there are Options.UpdateConcurrency, so that events of

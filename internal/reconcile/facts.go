@@ -31,13 +31,14 @@ func (r *reconciliation) gatherFacts(ctx context.Context, in workflows.Input) (f
 	if err != nil {
 		return facts{}, err
 	}
-	f := facts{Workflow: run.state, Detail: run.detail, Failures: run.failures, Fulfilling: run.fulfilling, Closing: run.closing}
+	f := facts{Workflow: run.state, Detail: run.detail, Failures: run.failures}
 	row, err := r.row(ctx, in.OrderID)
 	if err != nil {
 		return facts{}, err
 	}
 	f.Row = row.Status
 	if run.state == workflowOpen {
+		f.Status = run.status
 		return r.gatherOpenFacts(ctx, f, row)
 	}
 	f.Result, err = r.result(ctx, in.OrderID, run)
@@ -80,7 +81,7 @@ func (r *reconciliation) gatherFacts(ctx context.Context, in workflows.Input) (f
 // gatherOpenFacts gathers what can be wrong although an order's workflow is open.
 func (r *reconciliation) gatherOpenFacts(ctx context.Context, f facts, row fulfillment.Row) (facts, error) {
 	var err error
-	if f.Fulfilling && row.Status == order.StatusFulfilling && row.EmailDue != "" && f.Failures == 0 {
+	if f.Status == order.StatusFulfilling && row.Status == order.StatusFulfilling && row.EmailDue != "" && f.Failures == 0 {
 		f.LostEmail, f.Unanswered, err = r.workflowSaysSent(ctx, row)
 		return f, err
 	}
@@ -240,14 +241,12 @@ func decodeDetails(ending interface {
 
 // workflowRun is the newest run of a workflow.
 type workflowRun struct {
-	id         string
-	state      workflowState
-	status     order.Status // the order's status by its search attribute
-	failures   int32        // of its current workflow task
-	fulfilling bool         // it is open and its status is fulfilling
-	closing    order.Status // its status if it is open and the status is final, otherwise empty
-	idle       bool         // it is fulfilling and has no pending task, activity or child
-	detail     string       // anything unusual about it
+	id       string
+	state    workflowState
+	status   order.Status // the order's status by its search attribute
+	failures int32        // of its current workflow task
+	idle     bool         // it is open and fulfilling, and has no pending task, activity or child
+	detail   string       // anything unusual about it
 }
 
 // describe describes one workflow. The list of workflows is eventually consistent and
@@ -281,11 +280,7 @@ func (r *reconciliation) describe(ctx context.Context, workflowID string) (workf
 		id: info.GetExecution().GetRunId(), state: stateOf(info.GetStatus()), status: status,
 		failures: max(task.GetAttempt()-1, 0),
 	}
-	run.fulfilling = run.state == workflowOpen && status == order.StatusFulfilling
-	if run.state == workflowOpen && status.Final() {
-		run.closing = status
-	}
-	run.idle = run.fulfilling && !atWork
+	run.idle = run.state == workflowOpen && status == order.StatusFulfilling && !atWork
 	return run, nil
 }
 

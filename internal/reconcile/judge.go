@@ -43,8 +43,7 @@ func (c creditState) open() bool { return c == creditReserved || c == creditHeld
 type facts struct {
 	Workflow        workflowState
 	Failures        int32        // of the open workflow's current task, in a row
-	Fulfilling      bool         // by the open workflow's status, so its row was written
-	Closing         order.Status // final status that the open workflow has published, so its row was closed; empty otherwise
+	Status          order.Status // published by the open workflow: fulfilling or final only after it wrote the row; empty if not open
 	Result          order.State  // result of the workflow; zero if it has none
 	Row             order.Status // of the fulfillment; empty if there is no row
 	Published       order.Status // last status on its fulfillment stream; empty if not read, because it does not matter
@@ -182,9 +181,9 @@ func judgeOpen(f facts) (kind, remedy) {
 		return stuck, noRemedy
 	case f.WaitsOnFinalRow && f.Row.Final():
 		return held, cancel
-	case f.Fulfilling && (f.Row == "" || f.LostEmail):
+	case f.Status == order.StatusFulfilling && (f.Row == "" || f.LostEmail):
 		return lost, restore
-	case f.Closing != "" && !f.Row.Final():
+	case f.Status.Final() && !f.Row.Final():
 		return lost, noRemedy
 	default:
 		return consistent, noRemedy

@@ -143,7 +143,7 @@ func TestJudge_DueEmails(t *testing.T) {
 			}, held, restore,
 		},
 		"a confirmation whose outcome the ledger lost, of an order that waits for its shipment": {
-			facts{Workflow: workflowOpen, Fulfilling: true, Row: order.StatusFulfilling, LostEmail: true}, lost, restore,
+			facts{Workflow: workflowOpen, Status: order.StatusFulfilling, Row: order.StatusFulfilling, LostEmail: true}, lost, restore,
 		},
 		"an open workflow that waits although its row is final": {
 			facts{Workflow: workflowOpen, Row: order.StatusCancelled, WaitsOnFinalRow: true}, held, cancel,
@@ -152,16 +152,16 @@ func TestJudge_DueEmails(t *testing.T) {
 			facts{Workflow: workflowOpen, Row: order.StatusShipped, Failures: 1}, stuck, noRemedy,
 		},
 		"an open workflow that says that it waits for a shipment, and has no row": {
-			facts{Workflow: workflowOpen, Fulfilling: true}, lost, restore,
+			facts{Workflow: workflowOpen, Status: order.StatusFulfilling}, lost, restore,
 		},
 		"an open workflow that closed its order, and its row did not close": {
-			facts{Workflow: workflowOpen, Closing: order.StatusShipped, Row: order.StatusFulfilling}, lost, noRemedy,
+			facts{Workflow: workflowOpen, Status: order.StatusShipped, Row: order.StatusFulfilling}, lost, noRemedy,
 		},
 		"an open workflow that closed its order, and has no row": {
-			facts{Workflow: workflowOpen, Closing: order.StatusRejected}, lost, noRemedy,
+			facts{Workflow: workflowOpen, Status: order.StatusRejected}, lost, noRemedy,
 		},
 		"an open workflow that closed its order, as did its row": {
-			facts{Workflow: workflowOpen, Closing: order.StatusShipped, Row: order.StatusShipped}, consistent, noRemedy,
+			facts{Workflow: workflowOpen, Status: order.StatusShipped, Row: order.StatusShipped}, consistent, noRemedy,
 		},
 		"an open workflow that waits, and its row does too": {
 			facts{Workflow: workflowOpen, Row: order.StatusFulfilling, WaitsOnFinalRow: true}, consistent, noRemedy,

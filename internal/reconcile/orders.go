@@ -215,8 +215,8 @@ func (r *reconciliation) quickCheck(ctx context.Context, input workflows.Input, 
 		return !run.state.ended() || run.status == row.Status, err
 	default:
 		run, err := r.describe(ctx, input.OrderID)
-		rowless := run.fulfilling && row.Status == ""
-		return run.state == workflowOpen && run.failures == 0 && !rowless && run.closing == "", err
+		rowless := run.status == order.StatusFulfilling && row.Status == ""
+		return run.state == workflowOpen && run.failures == 0 && !rowless && !run.status.Final(), err
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"text/tabwriter"
+
+	"orderflow/internal/order"
 )
 
 // maxDifferences bounds the list of differences; all are counted.
@@ -109,11 +111,11 @@ func detail(f facts) string {
 	if f.Result.Status != "" && f.Result.Status != f.Row {
 		all = append(all, "its workflow ended as "+string(f.Result.Status))
 	}
-	if f.Workflow == workflowOpen && f.Fulfilling && f.Row == "" {
+	if f.Status == order.StatusFulfilling && f.Row == "" {
 		all = append(all, "it waits for a shipment without a row")
 	}
-	if f.Closing != "" && !f.Row.Final() {
-		all = append(all, "its open workflow has closed it as "+string(f.Closing)+": once that has ended, it can be restored")
+	if f.Status.Final() && !f.Row.Final() {
+		all = append(all, "its open workflow has closed it as "+string(f.Status)+": once that has ended, it can be restored")
 	}
 	if f.Published.Final() {
 		all = append(all, "it was published as "+string(f.Published))
