@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -26,13 +27,25 @@ func main() {
 	os.Exit(exitCode(os.Stderr, err))
 }
 
-// exitDifferences is the exit code of a comparison that succeeded and left differences.
-const exitDifferences = 3
+// exitAttention is the exit code of a command that did its work and leaves something for an
+// operator to look at. The codes 0 to 2 are those of every binary.
+const exitAttention = 3
+
+// attentionError is the error of such a command. It is not wrapped around a failure.
+type attentionError struct{ left string }
+
+// Error returns what is left.
+func (e *attentionError) Error() string { return e.left }
+
+// needsAttention returns an *attentionError, for exit code 3.
+func needsAttention(format string, args ...any) error {
+	return &attentionError{left: fmt.Sprintf(format, args...)}
+}
 
 func exitCode(stderr io.Writer, err error) int {
 	code := config.Report(stderr, err)
-	if _, left := errors.AsType[*differencesLeft](err); left {
-		return exitDifferences
+	if _, left := errors.AsType[*attentionError](err); left && code == config.ExitFailure {
+		return exitAttention
 	}
 	return code
 }

@@ -33,12 +33,6 @@ type reconcileSettings struct {
 	Subscription config.Subscription
 }
 
-// differencesLeft is the error of a comparison that succeeded and left differences it
-// could not, or was not asked to, repair.
-type differencesLeft struct{ n int }
-
-func (e *differencesLeft) Error() string { return fmt.Sprintf("reconcile: %d differences left", e.n) }
-
 // reconcileOptions are the flags of reconcile.
 type reconcileOptions struct {
 	since  time.Time
@@ -89,8 +83,8 @@ func checkDuration(name string, d time.Duration) error {
 	return nil
 }
 
-// compare compares the stores and prints the findings. It returns a *differencesLeft, for
-// exit code 3, if differences are left.
+// compare compares the stores and prints the findings. It returns an *attentionError,
+// for exit code 3, if differences are left that it could not, or was not asked to, repair.
 func (c *cli) compare(ctx context.Context, o *reconcileOptions, began time.Time) error {
 	options, closeAll, err := c.openStores(ctx, checkDuration("--grace", *o.grace), checkDuration("--wait", *o.wait))
 	if err != nil {
@@ -104,7 +98,7 @@ func (c *cli) compare(ctx context.Context, o *reconcileOptions, began time.Time)
 	}
 	err = o.output.print(c.stdout, findings, findings.Print)
 	if err == nil && findings.Left > 0 {
-		err = &differencesLeft{n: findings.Left}
+		err = needsAttention("reconcile: %d differences left", findings.Left)
 	}
 	return err
 }
