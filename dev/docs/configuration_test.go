@@ -138,6 +138,9 @@ func settingsOf(t *testing.T, body *ast.StructType) settings {
 			if name, standard := tagged(t, field); name != "" {
 				s.variables[name] = standard
 			}
+			if name := tagOf(t, field).Get("orFile"); name != "" {
+				s.variables[name] = ""
+			}
 		}
 		if selected, ok := field.Type.(*ast.SelectorExpr); ok {
 			if from, ok := selected.X.(*ast.Ident); ok && from.Name == "config" {
@@ -153,9 +156,7 @@ func settingsOf(t *testing.T, body *ast.StructType) settings {
 // name is empty if there is none.
 func tagged(t *testing.T, field *ast.Field) (name, standard string) {
 	t.Helper()
-	text, err := strconv.Unquote(field.Tag.Value)
-	require.NoError(t, err)
-	tag := reflect.StructTag(text)
+	tag := tagOf(t, field)
 	name, options, _ := strings.Cut(tag.Get("env"), ",")
 	standard = tag.Get("envDefault")
 	kind, _ := field.Type.(*ast.Ident)
@@ -166,4 +167,11 @@ func tagged(t *testing.T, field *ast.Field) (name, standard string) {
 		return name, "false"
 	}
 	return name, standard
+}
+
+func tagOf(t *testing.T, field *ast.Field) reflect.StructTag {
+	t.Helper()
+	text, err := strconv.Unquote(field.Tag.Value)
+	require.NoError(t, err)
+	return reflect.StructTag(text)
 }

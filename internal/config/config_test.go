@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ type settings struct {
 	config.Log
 	config.Ops
 	config.Shutdown
-	URL         string        `env:"STORE_URL,required"`
+	URL         string        `env:"STORE_URL,required" orFile:"STORE_URL_FILE"`
 	Token       string        `env:"TOKEN_FILE,file"`
 	Concurrency int           `env:"CONCURRENCY" envDefault:"64"`
 	Hold        time.Duration `env:"HOLD"`
@@ -28,6 +29,7 @@ type settings struct {
 	Endpoint    url.URL       `env:"ENDPOINT"`
 	Nested      struct {
 		Timeout time.Duration `env:"NESTED_TIMEOUT" envDefault:"1s"`
+		URL     string        `env:"STORE_URL" orFile:"STORE_URL_FILE"`
 	}
 }
 
@@ -104,6 +106,42 @@ func TestLoad_FaultsWithoutValues(t *testing.T) {
 			require.Equal(t, config.ExitConfiguration, config.ExitCode(err))
 		})
 	}
+}
+
+func TestLoad_FromFile(t *testing.T) {
+	t.Parallel()
+	write := func(t *testing.T, content string) string {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "url")
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		return file
+	}
+	t.Run("takes the content without the blanks around it", func(t *testing.T) {
+		t.Parallel()
+		got, err := config.Load[settings]([]string{"STORE_URL= ", "STORE_URL_FILE=" + write(t, " postgres://x \n")})
+		require.NoError(t, err)
+		require.Equal(t, "postgres://x", got.URL)
+		require.Equal(t, "postgres://x", got.Nested.URL)
+	})
+	tests := []struct{ name, path, want string }{
+		{"no such file", "/hunter2", "names a file that cannot be read: no such file or directory"},
+		{"a folder", t.TempDir(), "names a file that cannot be read: is a directory"},
+		{"an empty file", write(t, " \n"), "names a file that is empty"},
+		{"a large file", write(t, strings.Repeat("x", 64<<10+1)), "names a file that cannot be read: it has more than 65536 bytes"},
+	}
+	for _, test := range tests {
+		t.Run("refuses "+test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := config.Load[settings]([]string{"STORE_URL_FILE=" + test.path})
+			require.EqualError(t, err, "STORE_URL_FILE: "+test.want)
+			require.Equal(t, config.ExitConfiguration, config.ExitCode(err))
+		})
+	}
+	t.Run("refuses a file and a value", func(t *testing.T) {
+		t.Parallel()
+		_, err := config.Load[settings]([]string{"STORE_URL=x", "STORE_URL_FILE=" + write(t, "x"), "CONCURRENCY=0"})
+		require.EqualError(t, err, "CONCURRENCY: must be at least 1\nSTORE_URL_FILE: must not be set together with STORE_URL")
+	})
 }
 
 func TestLoad_AllFaultsSorted(t *testing.T) {

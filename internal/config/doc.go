@@ -5,7 +5,8 @@
 //
 // A binary declares a struct with env tags. It embeds those of Log, Ops, KurrentDB,
 // Postgres and Shutdown that it needs, adds its own fields, and may have a method
-// Validate. Load fills the struct and collects the faults. Values that only a driver can
+// Validate. A secret may come from a file instead: its field names that variable in the
+// tag orFile. Load fills the struct and collects the faults. Values that only a driver can
 // judge, such as connection strings, are judged when the driver opens, which reports a
 // fault by Invalid. Merge joins all of these, so that an operator sees them at once, and
 // Report prints them and returns the exit code. A test in dev/docs compares the tags with

@@ -14,7 +14,8 @@ import (
 
 // Load fills a T, a struct with `env` tags of caarlos0/env, from environ (as returned by
 // os.Environ). Values are trimmed, and a blank variable counts as not set: its default
-// applies, or it is a fault if it is required. If the struct, or one nested in it, has a
+// applies, or it is a fault if it is required. A field with a tag `orFile:"NAME_FILE"`
+// may be read from the file that this variable names instead. If the struct, or one nested in it, has a
 // method Validate() []Fault, that is called as well. The error is an *Error with every
 // fault.
 func Load[T any](environ []string) (T, error) {
@@ -72,6 +73,11 @@ func (l *loader) fill(target reflect.Value) error {
 }
 
 func (l *loader) fillOne(target reflect.Value, field reflect.StructField) error {
+	if fault, ok := l.fromFile(field.Tag); !ok {
+		l.faults = append(l.faults, fault)
+		l.faulty[variableOf(field.Tag)] = true
+		return nil
+	}
 	field.Anonymous = false
 	single := reflect.New(reflect.StructOf([]reflect.StructField{field}))
 	err := env.ParseWithOptions(single.Interface(), env.Options{Environment: l.environment})
@@ -83,10 +89,15 @@ func (l *loader) fillOne(target reflect.Value, field reflect.StructField) error 
 	if !known {
 		return err
 	}
-	name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
+	name := variableOf(field.Tag)
 	l.faults = append(l.faults, Fault{Name: name, Problem: problem})
 	l.faulty[name] = true
 	return nil
+}
+
+func variableOf(tag reflect.StructTag) string {
+	name, _, _ := strings.Cut(tag.Get("env"), ",")
+	return name
 }
 
 func (l *loader) validate(target reflect.Value) {

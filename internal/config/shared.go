@@ -81,14 +81,14 @@ func CheckAddr(addr string) error {
 // KurrentDB says where the event store is. The connection string is validated by
 // internal/kurrent when it opens the client: its parser belongs to the driver.
 type KurrentDB struct {
-	URL            string `env:"KURRENTDB_URL,required"`
+	URL            string `env:"KURRENTDB_URL,required" orFile:"KURRENTDB_URL_FILE"`
 	AllowPlaintext bool   `env:"KURRENTDB_ALLOW_PLAINTEXT"`
 }
 
 // Postgres says where the database is. The connection string is validated by
 // internal/postgres when it opens the pool.
 type Postgres struct {
-	URL string `env:"POSTGRES_URL,required"`
+	URL string `env:"POSTGRES_URL,required" orFile:"POSTGRES_URL_FILE"`
 }
 
 // maxConcurrency bounds the starts in flight. It thereby bounds the memory used during an
