@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"orderflow/internal/config"
-	"orderflow/internal/ops"
+	"orderflow/internal/version"
 )
 
 // cli is one call of the command.
@@ -44,7 +44,8 @@ func (c *cli) root() *cobra.Command {
 }
 
 func (c *cli) execute(ctx context.Context, root *cobra.Command) error {
-	root.Version = ops.Version()
+	root.Version = version.Read().String()
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n") // as the daemons print it
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetUsageTemplate(root.UsageTemplate() + "\nSettings come from the environment; docs/configuration.md lists them.\n")

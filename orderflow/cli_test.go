@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/config"
+	"orderflow/internal/version"
 )
 
 // hostSettings are the settings of the commands of host.
@@ -141,7 +142,7 @@ func TestCLI_Help(t *testing.T) {
 		"guest greet --help":            {"host guest greet WHO WHERE [flags]", "--loud", "--wait long", "docs/configuration.md"},
 		"guest greet --loud=ish --help": {"host guest greet WHO WHERE [flags]"},
 		"guest list --help":             {"-o, --output format", "--limit number", "1 to 10000; default 100"},
-		"--version":                     {"host version "},
+		"--version":                     {"host " + version.Read().String() + "\n"},
 		"completion bash":               {"bash completion"},
 	} {
 		out, err := execute(t, nil, args)

@@ -3,9 +3,6 @@ package main
 import (
 	"time"
 
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
-
 	"orderflow/internal/config"
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
@@ -31,12 +28,7 @@ type settings struct {
 		UnknownCustomer credit.UnknownPolicy `env:"CREDIT_UNKNOWN_CUSTOMER" envDefault:"open"`
 		Hold            time.Duration        `env:"CREDIT_HOLD" envDefault:"0s"`
 	}
-	// Deployment is set by Temporal's Worker Controller, or by hand. Without it the
-	// worker takes work of every version.
-	Deployment struct {
-		Name    string `env:"TEMPORAL_DEPLOYMENT_NAME"`
-		BuildID string `env:"TEMPORAL_WORKER_BUILD_ID"`
-	}
+	Deployment deployment
 }
 
 // maxHold and maxGrace keep a mistyped unit from delaying orders for years. The grace
@@ -56,27 +48,7 @@ func (s settings) Validate() []config.Fault {
 	if s.Email.UnknownGrace < time.Second || s.Email.UnknownGrace > maxGrace {
 		faults = append(faults, config.Fault{Name: "EMAIL_UNKNOWN_GRACE", Problem: "must be from 1s to 10m"})
 	}
-	if (s.Deployment.Name == "") != (s.Deployment.BuildID == "") {
-		faults = append(faults, config.Fault{
-			Name: "TEMPORAL_DEPLOYMENT_NAME", Problem: "must be set together with TEMPORAL_WORKER_BUILD_ID",
-		})
-	}
 	return faults
-}
-
-// deployment returns options that make the worker one version of a Worker Deployment, if
-// it is configured as one.
-func (s settings) deployment() worker.DeploymentOptions {
-	if s.Deployment.Name == "" {
-		return worker.DeploymentOptions{} // the SDK rejects a versioning behavior without versioning
-	}
-	return worker.DeploymentOptions{
-		UseVersioning: true,
-		Version:       worker.WorkerDeploymentVersion{DeploymentName: s.Deployment.Name, BuildID: s.Deployment.BuildID},
-		// Orders wait for weeks, so they and the emails they send move on to the newest
-		// version.
-		DefaultVersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
-	}
 }
 
 func (s settings) terms() credit.Terms {

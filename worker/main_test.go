@@ -39,6 +39,9 @@ type workerRig struct {
 
 var shared workerRig
 
+// sharedBuildID is the build id of the shared worker, which is unversioned.
+const sharedBuildID = "shared"
+
 // databaseLock guards the one connection through which the tests use the database.
 var databaseLock sync.Mutex
 
@@ -77,6 +80,7 @@ func (w *workerRig) run(ctx context.Context, m *testing.M, postgresURL, temporal
 	w.environ = []string{
 		"POSTGRES_URL=" + postgresURL, "KURRENTDB_URL=" + kurrentURL, "KURRENTDB_ALLOW_PLAINTEXT=true",
 		"EMAIL_FROM=shop@example.com", "EMAIL_UNKNOWN_POLICY=hold", "LOG_LEVEL=error", "SHUTDOWN_TIMEOUT=10s",
+		"TEMPORAL_WORKER_BUILD_ID=" + sharedBuildID,
 	}
 	if err := w.connect(ctx, kurrentURL, postgresURL, temporalAddress); err != nil {
 		return 1, err

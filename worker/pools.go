@@ -5,6 +5,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"orderflow/activities"
+	"orderflow/internal/version"
 	"orderflow/workflows"
 )
 
@@ -40,13 +41,14 @@ func newPools(c client.Client, a *activities.Activities, s settings, fatal func(
 	polling := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
 		InitialNumberOfPollers: 4, MinimumNumberOfPollers: 2, MaximumNumberOfPollers: 16,
 	})
+	deployment := s.Deployment.options(version.Read())
 	orders := worker.New(c, workflows.TaskQueue, worker.Options{
 		MaxConcurrentWorkflowTaskExecutionSize: workflowSlots,
 		MaxConcurrentActivityExecutionSize:     storeSlots,
 		WorkflowTaskPollerBehavior:             polling,
 		ActivityTaskPollerBehavior:             polling,
 		WorkerStopTimeout:                      s.Shutdown.Timeout, // the SDK's default of 0 drops running activities at once
-		DeploymentOptions:                      s.deployment(),
+		DeploymentOptions:                      deployment,
 		DisableRegistrationAliasing:            true,
 		OnFatalError:                           fatal,
 	})
@@ -55,7 +57,7 @@ func newPools(c client.Client, a *activities.Activities, s settings, fatal func(
 		MaxConcurrentActivityExecutionSize: emailSlots,
 		ActivityTaskPollerBehavior:         polling,
 		WorkerStopTimeout:                  s.Shutdown.Timeout,
-		DeploymentOptions:                  s.deployment(),
+		DeploymentOptions:                  deployment,
 		DisableRegistrationAliasing:        true,
 		OnFatalError:                       fatal,
 	})

@@ -11,6 +11,7 @@ import (
 	"orderflow/internal/ops"
 	"orderflow/internal/streams"
 	"orderflow/internal/temporalclient"
+	"orderflow/internal/version"
 	"orderflow/workflows"
 )
 
@@ -45,7 +46,8 @@ func work(ctx context.Context, s settings, d drivers, logger *slog.Logger) error
 	if s.Addr != "" { // a worker that serves no metrics leaves the lease to others
 		endMetrics = startGlobalMetrics(ctx, d, logger)
 	}
-	logger.Info("worker running", "namespace", d.namespace)
+	logger.Info("worker running", "namespace", d.namespace,
+		"deployment", s.Deployment.Name, "build_id", s.Deployment.buildID(version.Read()))
 	var err error
 	select {
 	case <-ctx.Done():

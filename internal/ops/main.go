@@ -6,10 +6,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"orderflow/internal/config"
+	"orderflow/internal/version"
 )
 
 // Program is a daemon's binary. It has no subcommands: operators use the command
@@ -38,20 +38,10 @@ func (p Program) call(ctx context.Context, args, environ []string, stdout, stder
 	switch {
 	case len(args) == 1 && (args[0] == "--help" || args[0] == "-h"):
 	case len(args) == 1 && args[0] == "--version":
-		text = p.Name + " " + Version() + "\n"
+		text = p.Name + " " + version.Read().String() + "\n"
 	default:
 		return config.Invalid("arguments", "must be none, --help or --version: operators use the command orderflow")
 	}
 	_, err := io.WriteString(stdout, text)
 	return err
-}
-
-// Version returns the version of the module that the binary was built from, and the Go
-// release that built it.
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok { // built without modules
-		return "unknown"
-	}
-	return info.Main.Version + " " + info.GoVersion
 }

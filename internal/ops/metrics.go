@@ -10,6 +10,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
+
+	"orderflow/internal/version"
 )
 
 // Metrics holds all metrics of a binary. The product's own counters register with
@@ -27,6 +29,7 @@ func NewMetrics(service string) (*Metrics, error) {
 	registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		buildInfo(version.Read()),
 	)
 	// Scope info would be a label on every series of the SDK, with the same value
 	// everywhere.
@@ -40,6 +43,16 @@ func NewMetrics(service string) (*Metrics, error) {
 		sdkmetric.WithView(secondsView()),
 	)
 	return &Metrics{Registry: registry, Provider: provider}, nil
+}
+
+// buildInfo is the metric that says which build runs, by its labels.
+func buildInfo(b version.Build) prometheus.Collector {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "orderflow_build_info", Help: "1, with the build that runs as labels.",
+		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "goversion": b.GoVersion},
+	})
+	info.Set(1)
+	return info
 }
 
 // Meter returns a meter. name is the name of the code that measures with it.

@@ -3,6 +3,7 @@ package ops_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 
 	"orderflow/dev/opstest"
 	"orderflow/internal/ops"
+	"orderflow/internal/version"
 )
 
 // startWorking starts a daemon that works at once, until the test ends.
@@ -203,6 +205,18 @@ func TestState(t *testing.T) {
 	d.Await("/readyz", http.StatusOK, `"store":"ok"`, `"mill":"schema is outdated"`, `"river":"no answer in time"`)
 	d.Await("/metrics", http.StatusOK, `orderflow_check_passing{check="store"} 1`, `orderflow_check_passing{check="mill"} 0`,
 		`orderflow_check_passing{check="river"} 0`)
+}
+
+func TestRun_Version(t *testing.T) {
+	t.Parallel()
+	metrics, err := ops.NewMetrics("baker")
+	require.NoError(t, err)
+	d := startWorking(t, ops.Options{Metrics: metrics})
+	build := version.Read()
+	d.Await("/metrics", http.StatusOK, fmt.Sprintf("orderflow_build_info{goversion=%q,revision=%q,version=%q} 1",
+		build.GoVersion, build.Revision, build.Version))
+	first, _, _ := strings.Cut(d.Log(), "\n")
+	require.Contains(t, first, fmt.Sprintf(`msg="baker starting" version=%s revision=%q go=%s`, build.Version, build.Revision, build.GoVersion))
 }
 
 func TestMetrics_OneRegistry(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"orderflow/internal/version"
 )
 
 // Run runs a daemon until ctx ends, in this order:
@@ -20,6 +22,8 @@ import (
 // Run returns the error of work, or of a dependency that waiting cannot clear. A wait
 // that was canceled by ctx is not an error.
 func Run(ctx context.Context, o Options, work func(context.Context) error) error {
+	build := version.Read()
+	o.Logger.Info(o.Service+" starting", "version", build.Version, "revision", build.Revision, "go", build.GoVersion)
 	l := newLifecycle(o)
 	server, err := start(ctx, o, l)
 	if err != nil {
