@@ -8,7 +8,7 @@ BIN := .local/bin
 # Tools have go.mod files of their own, so that what they need never upgrades what the product links.
 LINT := go tool -modfile=dev/tools/lint/go.mod
 EXAMPLES := $(wildcard examples/*)
-MODULES := . dev/tools dev/tools/lint $(EXAMPLES)
+MODULES := . dev/tools dev/tools/lint dev/tools/sbom $(EXAMPLES)
 PKG ?= ./...
 FUZZTIME ?= 30s
 # A test binary that hangs prints its goroutines well before CI stops it.
@@ -139,6 +139,14 @@ module: ## Give the repository the module path of the place where it lives: make
 module-check: ## Rename the module in a copy, build the copy with its examples, and import it from another module
 	@dev/module/check.sh
 
+.PHONY: dist
+dist: ## Build a release into dist, with checksums and SBOMs: make dist VERSION=v1.2.3 PLATFORMS='linux/amd64 linux/arm64'
+	@dev/dist/build.sh
+
+.PHONY: dist-check
+dist-check: ## Build a release twice, compare the bytes, and check what is in it
+	@dev/dist/check.sh
+
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities
 	@found=$$($(LINT) govulncheck ./... 2>&1) || case $$found in \
@@ -171,7 +179,7 @@ chaos-minute: ## Run one minute of faults, and one crash at every failpoint
 
 # One after the other, because some parts measure durations and need the machine to themselves. CONTRIBUTING.md lists what
 # each part may cost.
-CHECKS := fmt-check vet lint language workflowcheck vuln tidy-check module-check examples conformance node-client fidelity race chaos-minute
+CHECKS := fmt-check vet lint language workflowcheck vuln tidy-check module-check dist-check examples conformance node-client fidelity race chaos-minute
 .PHONY: check
 check: packages ## Everything a change has to pass, with the time that each part takes
 	@took=(); for part in $(CHECKS); do \
