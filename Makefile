@@ -34,10 +34,18 @@ build: ## Build every binary into .local/bin
 	@mkdir -p $(BIN)
 	@go build -o $(BIN)/ ./...
 
+# What the stack consists of, and orderflow for its user: a first run compiles nothing else.
+STACK := ./worker ./starter ./publisher ./projector ./api ./orderflow ./dev/kurrentsim/cmd/kurrentsim ./dev/sessim/cmd/sessim ./dev/local
+
 .PHONY: run
-run: build ## Run the whole stack here: make run ARGS='--fresh'
+run: ## Run the whole stack here: make run ARGS='--fresh'
+	@mkdir -p $(BIN)
+	@[ -x $(BIN)/local ] || echo "building Orderflow: two to five minutes, once" >&2
+	@go build -o $(BIN)/ $(STACK)
 	@exec $(BIN)/local $(ARGS)
 
+# For tests and checks it is built and never downloaded, so that they need no server on the internet. `make run` tries the
+# download of Temporal's SDK first.
 .PHONY: temporal
 temporal: ## Build the Temporal CLI into .local/bin unless there is one on the PATH
 	@command -v temporal >/dev/null || { \

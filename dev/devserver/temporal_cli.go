@@ -26,6 +26,18 @@ const temporalModule = "github.com/temporalio/cli"
 // Any number of processes may call it concurrently: one builds, and none sees an
 // incomplete program.
 func TemporalCLI(ctx context.Context, binDir string, progress io.Writer) (string, error) {
+	return temporalCLI(ctx, binDir, progress, nil)
+}
+
+// TemporalCLIOrDownload is like TemporalCLI, but before it builds the program, it tries
+// the download of Temporal's SDK, which is faster. It is for people's first run: tests
+// build, because their result and duration must not depend on a server on the internet.
+func TemporalCLIOrDownload(ctx context.Context, binDir string, progress io.Writer) (string, error) {
+	return temporalCLI(ctx, binDir, progress, sdkDownload())
+}
+
+// temporalCLI finds or makes the program. A nil download means that it is built.
+func temporalCLI(ctx context.Context, binDir string, progress io.Writer, download *cliDownload) (string, error) {
 	if path, err := exec.LookPath("temporal"); err == nil && hasDevServer(ctx, path) {
 		return filepath.Abs(path)
 	}
@@ -40,6 +52,7 @@ func TemporalCLI(ctx context.Context, binDir string, progress io.Writer) (string
 	if err != nil {
 		return "", fmt.Errorf("find the temporal CLI: %w", err)
 	}
+	b.download = download
 	if b.current() {
 		return b.path(), nil
 	}
@@ -62,6 +75,7 @@ type cliBuild struct {
 	tools, bin      string
 	module, version string // of the CLI
 	progress        io.Writer
+	download        *cliDownload // tried first; nil means that the program is built
 }
 
 func newCLIBuild(binDir string, progress io.Writer) (cliBuild, error) {
@@ -129,14 +143,18 @@ func requiredVersion(goMod, module string) (string, error) {
 
 func (b cliBuild) path() string { return filepath.Join(b.bin, "temporal") }
 
-// current reports whether the program was built from the wanted version, which it reads
-// from the program.
+// current reports whether the program is of the wanted version. It reads the version from
+// a program that was built, and from the name of one that was downloaded.
 func (b cliBuild) current() bool {
+	if target, err := os.Readlink(b.path()); err == nil && target == filepath.Base(downloaded(b.version, b.bin)) {
+		_, err := os.Stat(b.path())
+		return err == nil
+	}
 	info, err := buildinfo.ReadFile(b.path())
 	return err == nil && info.Main.Path == b.module && info.Main.Version == b.version
 }
 
-// run builds under a lock, which is released when the process that holds it ends.
+// run downloads or builds under a lock, which is released when the process that holds it ends.
 func (b cliBuild) run(ctx context.Context) error {
 	if err := os.MkdirAll(b.bin, 0o755); err != nil {
 		return err
@@ -152,6 +170,15 @@ func (b cliBuild) run(ctx context.Context) error {
 	if b.current() { // the previous holder of the lock has built it
 		return nil
 	}
+	if b.download != nil {
+		b.say("downloading the Temporal CLI %s into %s, once: a minute or two, or nothing after %s without a network",
+			b.version, b.bin, b.download.probeLimit)
+		path, err := b.download.run(ctx, b.version, b.bin)
+		if err == nil {
+			return link(path, b.path())
+		}
+		b.say("the Temporal CLI cannot be downloaded, so it is built: %s", err)
+	}
 	return b.build(ctx)
 }
 
@@ -163,6 +190,7 @@ func (b cliBuild) build(ctx context.Context) error {
 		return fmt.Errorf("neither temporal nor go is on PATH: install the Temporal CLI or Go: %w", err)
 	}
 	b.say("building the Temporal CLI %s into %s: about three minutes, once", b.version, b.bin)
+	began := time.Now()
 	fresh := filepath.Join(b.bin, ".temporal.new")
 	log := filepath.Join(b.bin, ".temporal-build.log")
 	if err := os.Remove(log); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -183,6 +211,7 @@ func (b cliBuild) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	b.say("built the Temporal CLI in %s", time.Since(began).Round(time.Second))
 	return os.Rename(fresh, b.path())
 }
 

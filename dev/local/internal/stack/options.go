@@ -15,6 +15,7 @@ type Options struct {
 	Fresh     bool      // delete the state of earlier runs
 	RealSES   bool      // send through Amazon SES with the credentials of the environment
 	Hold      string    // CREDIT_HOLD if the environment does not set it
+	Download  bool      // try to download the Temporal CLI before it is built
 	Progress  io.Writer // receives progress, one line at a time
 }
 

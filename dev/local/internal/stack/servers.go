@@ -29,7 +29,11 @@ func (s *Stack) startTemporal(ctx context.Context) error {
 		}
 		return nil
 	}
-	cli, err := devserver.TemporalCLI(ctx, s.options.BinDir, s.options.Progress)
+	findCLI := devserver.TemporalCLI
+	if s.options.Download {
+		findCLI = devserver.TemporalCLIOrDownload
+	}
+	cli, err := findCLI(ctx, s.options.BinDir, s.options.Progress)
 	if err != nil {
 		return err
 	}
