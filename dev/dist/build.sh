@@ -34,7 +34,11 @@ case $VERSION$REVISION in *[[:space:]\'\"]*) echo 'dist: VERSION and REVISION mu
 export GOFLAGS='' GOWORK=off GOEXPERIMENT='' GODEBUG='' CGO_ENABLED=0 GOAMD64=v1 GOARM64=v8.0
 module=$(go list -m)
 linked=$module/internal/version
-sbom=$(GOFLAGS=-trimpath go tool -modfile=dev/tools/sbom/go.mod -n cyclonedx-gomod) # built for this machine
+# Built for this machine. The SBOMs have its hash, so it must be the same wherever it is built.
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+sbom=$tools/cyclonedx-gomod
+go build -modfile=dev/tools/sbom/go.mod -trimpath -buildvcs=false -o "$sbom" github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
 umask 022
 if [ -e "$DIST" ] && [ ! -e "$DIST/SHA256SUMS" ]; then

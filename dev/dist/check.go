@@ -100,6 +100,10 @@ func checkModules(program, bom string) error {
 	if err != nil {
 		return err
 	}
+	return compareModules(info, bom)
+}
+
+func compareModules(info *buildinfo.BuildInfo, bom string) error {
 	linked := map[string]bool{"std@" + info.GoVersion: true}
 	for _, m := range info.Deps {
 		if m.Replace != nil {
