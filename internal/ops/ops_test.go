@@ -174,6 +174,14 @@ func TestReadiness(t *testing.T) {
 			require.JSONEq(t, test.answer, startWorking(t, ops.Options{Ready: test.checks}).Await("/readyz", test.status, `"baker":"ok"`))
 		})
 	}
+	t.Run("shows an excluded check, which does not count", func(t *testing.T) {
+		t.Parallel()
+		d := startWorking(t, ops.Options{Ready: map[string]ops.Check{"a": ok, "slot": bad}})
+		require.JSONEq(t, `{"baker":"ok","a":"ok","slot":"schema is outdated"}`, d.Await("/readyz?exclude=slot", http.StatusOK))
+		d.Await("/readyz?exclude=a", http.StatusServiceUnavailable)
+		d.Await("/readyz?exclude=sl%20ot", http.StatusBadRequest, `no check of readiness is called "sl ot"`)
+		d.Await("/readyz?exclude=slot&exclude=baker", http.StatusBadRequest, `"baker"`)
+	})
 	t.Run("is asked at most once a second, and recovers", func(t *testing.T) {
 		t.Parallel()
 		var asked atomic.Int32

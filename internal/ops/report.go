@@ -2,7 +2,9 @@ package ops
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,11 +27,12 @@ func newReport(o Options, l *lifecycle) *report {
 }
 
 // results returns the result of each check, and whether all that readiness depends on
-// passed. The daemon's own phase is never cached.
-func (r *report) results() (ready bool, results map[string]string) {
+// passed, except for the excluded checks. The daemon's own phase is never cached and
+// cannot be excluded.
+func (r *report) results(excluded ...string) (ready bool, results map[string]string) {
 	ready, results = true, r.states.last()
 	for name, result := range r.ready.check() {
-		ready = ready && result == passed
+		ready = ready && (result == passed || slices.Contains(excluded, name))
 		results[name] = result
 	}
 	result := textOf(r.lifecycle.check())
@@ -38,9 +41,19 @@ func (r *report) results() (ready bool, results map[string]string) {
 }
 
 // serve writes a JSON object with a member for each check. The status is 200 if the
-// daemon is ready, and 503 otherwise.
-func (r *report) serve(w http.ResponseWriter, _ *http.Request) {
-	ready, results := r.results()
+// daemon is ready, and 503 otherwise. A check named by the parameter exclude is shown and
+// does not count: a platform that replaces replicas one after the other needs a replica
+// that waits for leadership to count as ready. It is 400 for a name that is none, so that
+// a mistyped probe is noticed.
+func (r *report) serve(w http.ResponseWriter, request *http.Request) {
+	excluded := request.URL.Query()["exclude"]
+	for _, name := range excluded {
+		if _, ok := r.ready.checks[name]; !ok {
+			http.Error(w, fmt.Sprintf("exclude: no check of readiness is called %q", name), http.StatusBadRequest)
+			return
+		}
+	}
+	ready, results := r.results(excluded...)
 	w.Header().Set("Content-Type", "application/json")
 	if !ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
