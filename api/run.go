@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"time"
@@ -51,10 +52,19 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		State: map[string]ops.Check{
 			"temporal": temporalclient.Check(d.temporal), "postgres": d.pool.Ping, "kurrentdb": d.events.Ping,
 		},
-		Verify: []ops.Dependency{temporalclient.Dependency(d.temporal, d.namespace), d.pool.Dependency()},
+		Verify: []ops.Dependency{temporalclient.Dependency(d.temporal, d.namespace), schemaDependency(d.pool)},
 	}, func(ctx context.Context) error {
 		return serve(ctx, listener, newAPI(s, d, token, logger).handler(), s.Shutdown.Timeout, logger)
 	})
+}
+
+// schemaDependency ends an api whose schema is outdated instead of waiting for the
+// migration: it is ready meanwhile, and would replace replicas that work.
+func schemaDependency(pool *postgres.Pool) ops.Dependency {
+	d := pool.Dependency()
+	mayPass := d.MayPass
+	d.MayPass = func(err error) bool { return mayPass(err) && !errors.Is(err, postgres.ErrSchemaOutdated) }
+	return d
 }
 
 func newAPI(s settings, d drivers, token []byte, logger *slog.Logger) *api {

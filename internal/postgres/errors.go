@@ -24,8 +24,17 @@ var (
 	ErrNotFound = fulfillment.ErrNotFound
 
 	// ErrSchemaOutdated means that migrations have not been run.
-	ErrSchemaOutdated = errors.New("schema is outdated")
+	ErrSchemaOutdated error = operatorError("schema is outdated")
 )
+
+// operatorError is an error that no retry clears until an operator has done something.
+type operatorError string
+
+// Error returns the text.
+func (e operatorError) Error() string { return string(e) }
+
+// Blocked reports true.
+func (operatorError) Blocked() bool { return true }
 
 // Error is a failed call. It wraps ErrUnavailable, or fulfillment.ErrInvalid if the
 // database will never accept these values. Its text holds codes and names of the schema,

@@ -61,9 +61,10 @@ func (p *Pool) CheckSchema(ctx context.Context) error {
 }
 
 // Dependency returns the database with a current schema, for daemons to await. A schema
-// that is too old must be migrated first.
+// that is too old is awaited as well: a platform may start a new release and the
+// migration that it needs at the same time.
 func (p *Pool) Dependency() ops.Dependency {
-	mayPass := func(err error) bool { return errors.Is(err, ErrUnavailable) }
+	mayPass := func(err error) bool { return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrSchemaOutdated) }
 	return ops.Dependency{Name: "postgres", Check: p.CheckSchema, MayPass: mayPass}
 }
 

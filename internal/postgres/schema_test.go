@@ -26,6 +26,7 @@ func TestMigrate_EmptyDatabaseToRequiredVersion(t *testing.T) {
 	require.ErrorIs(t, err, postgres.ErrSchemaOutdated)
 	files, globErr := filepath.Glob("migrations/*.sql")
 	require.NoError(t, globErr)
+	require.True(t, store.Dependency().MayPass(err), "daemons wait for the migration")
 	require.EqualError(t, err, fmt.Sprintf("schema is outdated: it is at version 0, this binary needs %d: run `orderflow migrate`", len(files)))
 
 	var said strings.Builder
