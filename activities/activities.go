@@ -25,6 +25,7 @@ type Activities struct {
 	Emails       EmailLedger
 	Mailer       Mailer
 	Meter        EmailMeter
+	Checks       []StoreCheck // what a deployment has to pass
 
 	HoldFor time.Duration // how long an order over its credit limit waits for an operator; 0 refuses it at once
 }

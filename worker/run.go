@@ -95,6 +95,7 @@ func newActivities(s settings, d drivers) *activities.Activities {
 		Emails:       d.emails,
 		Mailer:       d.mailer,
 		Meter:        newEmailMeter(d.metrics.Registry),
+		Checks:       storeChecks(d),
 		HoldFor:      s.Credit.Hold,
 	}
 }

@@ -31,13 +31,21 @@ type unpreparedWorker struct {
 
 func startUnpreparedWorker(t *testing.T) *unpreparedWorker {
 	t.Helper()
+	namespace := newNamespace(t)
+	return &unpreparedWorker{Daemon: startWorker(t), t: t, namespace: namespace}
+}
+
+// newNamespace creates a namespace without search attributes, which workers started by
+// this test use.
+func newNamespace(t *testing.T) string {
+	t.Helper()
 	namespace := "orders-" + uuid.NewString()
 	_, err := shared.temporal.WorkflowService().RegisterNamespace(t.Context(), &workflowservice.RegisterNamespaceRequest{
 		Namespace: namespace, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
 	})
 	require.NoError(t, err)
 	t.Setenv("TEMPORAL_NAMESPACE", namespace)
-	return &unpreparedWorker{Daemon: startWorker(t), t: t, namespace: namespace}
+	return namespace
 }
 
 // startWorker runs a worker alongside the shared one.

@@ -64,4 +64,7 @@
 //     timed out. It is an orderRun that begins in the phase of compensation.
 //   - [OrderRestore] (restore.go) writes the row again if PostgreSQL lost it. Like the
 //     repair, it is started by reconcile.
+//
+// [DeploymentGate] (gate.go) belongs to no order. A deployment starts it on a new build of
+// the worker, before that build takes orders.
 package workflows

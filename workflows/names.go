@@ -13,6 +13,7 @@ const (
 	OrderEmailType       = "OrderEmail"
 	OrderRepairType      = "OrderRepair"
 	OrderRestoreType     = "OrderRestore"
+	DeploymentGateType   = "DeploymentGate"
 )
 
 // The task queues. Email has its own, because its rate limit is the SES account's and is

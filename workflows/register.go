@@ -24,4 +24,8 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(OrderSettlement, workflow.RegisterOptions{
 		Name: OrderSettlementType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
 	})
+	// A gate is a statement about one build, so it ends on the build that it began on.
+	r.RegisterWorkflowWithOptions(DeploymentGate, workflow.RegisterOptions{
+		Name: DeploymentGateType, VersioningBehavior: workflow.VersioningBehaviorPinned,
+	})
 }
