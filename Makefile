@@ -8,7 +8,7 @@ BIN := .local/bin
 # Tools have go.mod files of their own, so that what they need never upgrades what the product links.
 LINT := go tool -modfile=dev/tools/lint/go.mod
 EXAMPLES := $(wildcard examples/*)
-MODULES := . dev/tools dev/tools/lint dev/tools/sbom $(EXAMPLES)
+MODULES := . dev/tools dev/tools/lint dev/tools/sbom dev/deploycheck $(EXAMPLES)
 PKG ?= ./...
 FUZZTIME ?= 30s
 # A test binary that hangs prints its goroutines well before CI stops it.
@@ -155,6 +155,11 @@ dist: ## Build a release into dist, with checksums and SBOMs: make dist VERSION=
 dist-check: ## Build a release twice, compare the bytes, and check what is in it
 	@dev/dist/check.sh
 
+.PHONY: manifests
+manifests: ## Render the Kubernetes manifests into dist/kubernetes, decode them strictly and check them
+	@cd dev/deploycheck && go vet ./... && go test ./...
+	@go run -C dev/deploycheck . $(CURDIR) $(CURDIR)/dist/kubernetes
+
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities
 	@found=$$($(LINT) govulncheck ./... 2>&1) || case $$found in \
@@ -187,7 +192,7 @@ chaos-minute: ## Run one minute of faults, and one crash at every failpoint
 
 # One after the other, because some parts measure durations and need the machine to themselves. CONTRIBUTING.md lists what
 # each part may cost.
-CHECKS := fmt-check vet lint language workflowcheck vuln tidy-check module-check dist-check examples conformance node-client fidelity race chaos-minute
+CHECKS := fmt-check vet lint language workflowcheck vuln tidy-check manifests module-check dist-check examples conformance node-client fidelity race chaos-minute
 .PHONY: check
 check: packages ## Everything a change has to pass, with the time that each part takes
 	@took=(); for part in $(CHECKS); do \
