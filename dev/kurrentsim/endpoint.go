@@ -88,9 +88,10 @@ func forBrowser(certificate tls.Certificate, hello *tls.ClientHelloInfo) *tls.Co
 
 // serve serves gRPC calls, and the pages of the browser to other requests. Without TLS
 // there are no users to manage.
-func (e *endpoint) serve(browser, users http.Handler) {
+func (e *endpoint) serve(browser, users http.Handler, maxAppend int) {
 	pages := http.NewServeMux()
 	pages.Handle("/", browser)
+	pages.HandleFunc("GET /info/options", infoOptions(maxAppend))
 	e.http = newHTTPServer(pages)
 	if e.guard != nil {
 		pages.Handle("POST /users/{$}", users)

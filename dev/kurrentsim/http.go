@@ -1,7 +1,9 @@
 package kurrentsim
 
 import (
+	"encoding/json"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -20,5 +22,16 @@ func newHTTPServer(browser http.Handler) *http.Server {
 		WriteTimeout:      sniffTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
+	}
+}
+
+// infoOptions lists the server's options, of which it has one that clients can notice. A
+// real server lists them all, to administrators and operators.
+func infoOptions(maxAppend int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		_ = json.NewEncoder(w).Encode([]map[string]string{ // the client has disconnected if this fails
+			{"name": "MaxAppendSize", "group": "Database Options", "value": strconv.Itoa(maxAppend)},
+		})
 	}
 }

@@ -30,6 +30,9 @@ type Options struct {
 	SecureOnly bool
 	Logger     *slog.Logger
 	Version    string // the release it behaves like, major.minor.patch; empty means rpc.DefaultVersion
+	// MaxAppendSize is the server option of that name: the most bytes of one append. 0 is
+	// the default of the release.
+	MaxAppendSize int
 	// For tests of lag and loss: how long the streams of the system projections lag
 	// behind, and the events whose link in $ce- no reader sees.
 	ProjectionDelay time.Duration
@@ -89,6 +92,7 @@ func Start(options Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	release = release.WithMaxAppend(options.MaxAppendSize)
 	// The ports come first: a second server on them must not touch the first one's data.
 	endpoints, err := listen(options)
 	if err != nil {
@@ -118,7 +122,7 @@ func Start(options Options) (*Server, error) {
 		if e.guard != nil {
 			e.guard.Users, e.guard.Lists = directory, rpc.Lists{Store: s.store}
 		}
-		e.serve(browser, directory)
+		e.serve(browser, directory, release.MaxAppend())
 	}
 	return s, nil
 }

@@ -97,17 +97,3 @@ func (s *Server) hangUp(w http.ResponseWriter) {
 func newMessageID() string {
 	return "01000000-" + uuid.Must(uuid.NewV7()).String() + "-000000"
 }
-
-// account responds like an account outside the sandbox with the default quota.
-func (s *Server) account(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]any{
-		"EnforcementStatus":       "HEALTHY",
-		"ProductionAccessEnabled": true,
-		"SendingEnabled":          true,
-		"SendQuota": map[string]float64{
-			"Max24HourSend":   50_000,
-			"MaxSendRate":     14,
-			"SentLast24Hours": float64(s.inbox.since(time.Now().Add(-24 * time.Hour))),
-		},
-	})
-}

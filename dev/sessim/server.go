@@ -22,6 +22,7 @@ type Options struct {
 	DataFile string       // file that keeps the inbox as JSON lines; empty keeps it only in memory
 	Keep     int          // newest messages to keep; 0 means 10,000
 	Logger   *slog.Logger // nil logs nothing
+	Account  *Account     // nil is DefaultAccount
 }
 
 // Server is a running stand-in.
@@ -30,6 +31,7 @@ type Server struct {
 	listener net.Listener
 	inbox    *inbox
 	faults   *faults
+	account  accountBox
 	logger   *slog.Logger
 	done     chan struct{}
 }
@@ -54,6 +56,10 @@ func Start(o Options) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("listen: %w", err), kept.close())
 	}
 	s := &Server{listener: listener, inbox: kept, faults: &faults{}, logger: o.Logger, done: make(chan struct{})}
+	s.SetAccount(DefaultAccount())
+	if o.Account != nil {
+		s.SetAccount(*o.Account)
+	}
 	s.http = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -108,7 +114,9 @@ func (s *Server) Stop(ctx context.Context) error {
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /v2/email/outbound-emails", authorized(s.sendEmail))
-	mux.Handle("GET /v2/email/account", authorized(s.account))
+	mux.Handle("GET /v2/email/account", authorized(s.getAccount))
+	mux.Handle("GET /v2/email/identities/{identity}", authorized(s.identity))
+	mux.Handle("GET /v2/email/configuration-sets/{set}", authorized(s.configurationSet))
 	mux.Handle("/v2/", authorized(unknownOperation))
 
 	mux.HandleFunc("GET /messages", s.listMessages)

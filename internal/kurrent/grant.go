@@ -12,9 +12,10 @@ import (
 // Right is an entry of a stream's access control list.
 type Right string
 
-// Rights that GrantGroup grants.
+// Rights on a stream. GrantGroup grants all but RightWrite.
 const (
 	RightRead      Right = "$r"
+	RightWrite     Right = "$w"
 	RightMetaRead  Right = "$mr"
 	RightMetaWrite Right = "$mw"
 )
@@ -120,7 +121,7 @@ func (c *Client) defaultList(ctx context.Context, stream string) (accessList, er
 		key, serverDefault = "$systemStreamAcl", administrators
 	}
 	list := readList(settings.fields[key])
-	for _, right := range []Right{RightRead, RightMetaRead, RightMetaWrite} {
+	for _, right := range []Right{RightRead, RightWrite, RightMetaRead, RightMetaWrite} {
 		if _, set := list.holders(right); !set {
 			list[string(right)], _ = json.Marshal(serverDefault) // a string always marshals
 		}

@@ -8,6 +8,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
+// RefusesCredentials reports whether err means that the server refuses the caller, or
+// does not know it.
+func RefusesCredentials(err error) bool { return err != nil && refusesCredentials(err) }
+
 // refusesCredentials reports whether err means that the server refuses the caller, or
 // does not know it.
 func refusesCredentials(err error) bool {

@@ -41,6 +41,16 @@ func ParseRelease(version string) (Release, error) {
 	return r, nil
 }
 
+// WithMaxAppend returns the release with another limit of one append, in bytes, as by the
+// server option MaxAppendSize. 0 leaves it unchanged.
+func (r Release) WithMaxAppend(bytes int) Release {
+	r.maxAppend = cmp.Or(bytes, r.maxAppend)
+	return r
+}
+
+// MaxAppend returns how many bytes the events of one append may have in all.
+func (r Release) MaxAppend() int { return r.maxAppend }
+
 // parseVersion parses major.minor.patch, whose patch may have a suffix.
 func parseVersion(version string) (major, minor int, err error) {
 	parts := strings.SplitN(version, ".", 3)
