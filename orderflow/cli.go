@@ -31,6 +31,7 @@ func (c *cli) root() *cobra.Command {
 	root := c.group("orderflow", "operate Orderflow",
 		c.migrate(),
 		c.group("group", "prepare the starter's subscription", c.createGroup()),
+		c.doctor(),
 		c.reconcile(),
 		c.group("parked", "inspect, replay and drop parked events", c.listParked(), c.showParked(), c.replayParked(), c.dropParked()),
 		c.group("email", "list and resolve emails that are not settled", c.listEmails(), c.resolveEmail()),

@@ -41,6 +41,13 @@ type loader struct {
 	faulty      map[string]bool // variables that could not be read hold the zero value: validating them would confuse
 }
 
+// Has reports whether environ sets a variable to more than blanks, or the one that names a
+// file in its place.
+func Has(environ []string, name string) bool {
+	environment := present(environ)
+	return environment[name] != "" || environment[name+"_FILE"] != ""
+}
+
 func present(environ []string) map[string]string {
 	environment := env.ToMap(environ)
 	for name, value := range environment {

@@ -39,10 +39,9 @@ type ServerState struct {
 	Isolation    string // of a pooler's sessions, which must be what the statements depend on
 	SearchSchema string
 
-	MaxConnections, Reserved, Connected  int64
-	DatabaseLimit, DatabaseConnected     int64 // a limit of -1 is none
-	RoleLimit, RoleConnected             int64
-	MaxSenders, Senders, MaxSlots, Slots int64
+	MaxConnections, Reserved, Connected int64
+	DatabaseLimit, DatabaseConnected    int64 // a limit of -1 is none
+	RoleLimit, RoleConnected            int64
 }
 
 // SchemaState is the version of the schema and the one that this build needs.
@@ -154,9 +153,7 @@ SELECT current_setting('server_version_num')::int, current_setting('server_versi
     current_setting('superuser_reserved_connections')::bigint + coalesce(current_setting('reserved_connections', true), '0')::bigint,
     (SELECT coalesce(sum(numbackends), 0)::bigint FROM pg_stat_database),
     d.datconnlimit, (SELECT numbackends FROM pg_stat_database WHERE datid = d.oid),
-    r.rolconnlimit, (SELECT count(*) FROM pg_stat_activity WHERE usesysid = r.oid),
-    current_setting('max_wal_senders')::bigint, (SELECT count(*) FROM pg_stat_replication),
-    current_setting('max_replication_slots')::bigint, (SELECT count(*) FROM pg_replication_slots)
+    r.rolconnlimit, (SELECT count(*) FROM pg_stat_activity WHERE usesysid = r.oid)
 FROM pg_database d, pg_roles r WHERE d.datname = current_database() AND r.rolname = current_user`
 
 func readServer(ctx context.Context, tx pgx.Tx, found *Inspection) error {
@@ -164,7 +161,7 @@ func readServer(ctx context.Context, tx pgx.Tx, found *Inspection) error {
 	return tx.QueryRow(ctx, inspectServer, int64(tx.Conn().PgConn().PID())).Scan(
 		&s.Version, &s.VersionText, &s.Now, &s.Pooled, &s.Standby, &s.ReadOnly, &s.WALLevel, &s.Commit, &s.Fsync, &s.PageWrites,
 		&s.KeepMiB, &s.SyncedSlots, &s.Isolation, &s.SearchSchema, &found.CurrentRole, &s.MaxConnections, &s.Reserved, &s.Connected,
-		&s.DatabaseLimit, &s.DatabaseConnected, &s.RoleLimit, &s.RoleConnected, &s.MaxSenders, &s.Senders, &s.MaxSlots, &s.Slots)
+		&s.DatabaseLimit, &s.DatabaseConnected, &s.RoleLimit, &s.RoleConnected)
 }
 
 func readSchema(ctx context.Context, tx pgx.Tx, found *Inspection) error {

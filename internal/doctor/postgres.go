@@ -1,0 +1,216 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"orderflow/internal/postgres"
+)
+
+// oldestPostgres is PostgreSQL 15, as server_version_num.
+const oldestPostgres = 150_000
+
+// connectionsOf is the size of each binary's pool. A publisher replicates over one more.
+func connectionsOf() map[string]int64 {
+	return map[string]int64{"worker": 52, "publisher": 9, "projector": 4, "api": 8, "reconcile": 16}
+}
+
+// daemonConnections is how many connections one of each daemon may open.
+func daemonConnections() (n int64) {
+	pools := connectionsOf()
+	for _, daemon := range []string{"worker", "publisher", "projector", "api"} {
+		n += pools[daemon]
+	}
+	return n
+}
+
+func (f *facts) readPostgres(ctx context.Context) (func(), error) {
+	var c clock
+	found, err := f.options.Postgres.Inspect(ctx, func() { c.begin(f.options.Now) })
+	if e, ok := errors.AsType[*postgres.Error](err); ok && e.Blocked() {
+		return nil, &refusedError{
+			err, "No binary with this address works.", "Correct user, password and database in POSTGRES_URL, or what the error names.",
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.end(f.options.Now, found.Server.Now, 0, nil)
+	return func() { f.postgres, f.clocks[Postgres] = found, c }, nil
+}
+
+func postgresReachable(f *facts) Result { return ok("responds to role %s", f.postgres.CurrentRole) }
+
+func postgresVersion(f *facts) Result {
+	s := f.postgres.Server
+	if s.Version < oldestPostgres {
+		return problem("PostgreSQL "+s.VersionText, "Publications and grants need what newer servers have.", "Upgrade to PostgreSQL 15 or newer.")
+	}
+	return ok("PostgreSQL %s", s.VersionText)
+}
+
+func writable(f *facts) Result {
+	switch s := f.postgres.Server; {
+	case s.Standby:
+		return problem("the server is a standby", "Nothing can be written there: no order proceeds.",
+			"Let POSTGRES_URL name the primary, or all servers with target_session_attrs=read-write.")
+	case s.ReadOnly:
+		return problem("sessions are read-only by default", "Nothing is written: no order proceeds.",
+			"Set default_transaction_read_only = off for the role, the database or the server.")
+	default:
+		return ok("the server accepts writes")
+	}
+}
+
+func pooler(f *facts) Result {
+	s := f.postgres.Server
+	switch {
+	case !s.Pooled:
+		return ok("no connection pooler is before the server")
+	case s.Isolation != "read committed" || s.SearchSchema != "public":
+		return problem(fmt.Sprintf("a connection pooler is before the server, with sessions of isolation %q and schema %q", s.Isolation, s.SearchSchema),
+			"Through a pooler the binaries cannot set what their statements depend on, and do nothing.",
+			"ALTER ROLE ... SET default_transaction_isolation = 'read committed'; ALTER ROLE ... SET search_path = public")
+	case f.options.As == "worker" || f.options.As == "api":
+		return ok("a connection pooler is before the server, which %s may use", f.options.As)
+	default:
+		return warning("a connection pooler is before the server",
+			"Migrations, publisher and projector hold locks or replicate: they refuse a pooler. Worker and api may use it.",
+			"Give migrate, publisher and projector a POSTGRES_URL that leads to the server itself.")
+	}
+}
+
+func schema(f *facts) Result {
+	switch s := f.postgres.Schema; {
+	case !s.Exists:
+		return problem("the schema does not exist", "No binary starts.", "orderflow migrate, as the owner of the database")
+	case !s.Readable:
+		return notChecked("role %s may not read orderflow_schema_version", f.postgres.CurrentRole)
+	case s.Version < s.Needed:
+		return problem(fmt.Sprintf("the schema is at version %d, this build needs %d", s.Version, s.Needed), "Binaries of this build do not start.",
+			"orderflow migrate, as the owner of the database")
+	case s.Version > s.Needed:
+		return warning(fmt.Sprintf("the schema is at version %d, newer than this build's %d", s.Version, s.Needed),
+			"This build still works with it, if it is the one before.", "Use the orderflow command of the release that runs.")
+	default:
+		return ok("the schema is at version %d, as this build needs", s.Version)
+	}
+}
+
+func durability(f *facts) Result {
+	s := f.postgres.Server
+	var off []string
+	for name, value := range map[string]string{"fsync": s.Fsync, "full_page_writes": s.PageWrites, "synchronous_commit": s.Commit} {
+		if value == "off" {
+			off = append(off, name)
+		}
+	}
+	if len(off) > 0 {
+		slices.Sort(off)
+		return problem(list(off)+" is off", "A crash of the server loses what was committed: an email is sent twice, an order's row disagrees with its workflow.",
+			"Set "+strings.Join(off, " = on, ")+" = on for the server, the database and the role.")
+	}
+	return ok("what is committed survives a crash (synchronous_commit = %s)", s.Commit)
+}
+
+func roles(f *facts) Result {
+	const script = "psql -v ON_ERROR_STOP=1 -d DATABASE -f deploy/roles.sql, as a superuser"
+	p := f.postgres
+	if !p.GrantsKnown {
+		return notChecked("there is no schema")
+	}
+	var absent, lacking []string
+	all := postgres.Roles()
+	for _, binary := range slices.Sorted(maps.Keys(all)) {
+		role := all[binary]
+		if _, exists := p.Roles[role]; !exists {
+			absent = append(absent, role)
+		}
+		for _, grant := range p.Missing[role] {
+			lacking = append(lacking, role+" lacks "+grant)
+		}
+	}
+	switch {
+	case len(absent) == len(all):
+		return notChecked("none of the roles of deploy/roles.sql exists; --as checks a role of another name, with its POSTGRES_URL")
+	case len(lacking) > 0:
+		return problem(list(lacking), "What the binary does with it is refused until it is granted.", script)
+	case len(absent) > 0:
+		return warning("there is no role "+list(absent), "The binaries share roles with more rights than they need, or cannot connect.", script)
+	default:
+		return ok("each role of deploy/roles.sql exists, with its grants")
+	}
+}
+
+func replicationRole(f *facts) Result {
+	all := postgres.Roles()
+	reader, exists := f.postgres.Roles[all["publisher"]]
+	if f.options.As == "publisher" {
+		reader, exists = f.postgres.Roles[f.postgres.CurrentRole]
+	}
+	var others []string
+	for binary, role := range all {
+		if binary != "publisher" && f.postgres.Roles[role].Replication {
+			others = append(others, role)
+		}
+	}
+	slices.Sort(others)
+	switch {
+	case len(others) > 0:
+		return warning(list(others)+" may replicate", "A role with REPLICATION can read everything in the cluster through the log, whatever its grants say.",
+			"ALTER ROLE "+others[0]+" NOREPLICATION")
+	case !exists:
+		return notChecked("there is no role %s", all["publisher"])
+	case !reader.Replication && !reader.Superuser:
+		return problem("the publisher's role may not replicate", "It cannot read the log: nothing is published.",
+			"ALTER ROLE "+all["publisher"]+" REPLICATION, as a superuser")
+	default:
+		return ok("only the publisher's role may replicate")
+	}
+}
+
+func postgresRights(f *facts) Result {
+	as, role := f.options.As, f.postgres.CurrentRole
+	switch {
+	case as == "":
+		return notChecked("--as says whose rights to check: %s", list(Binaries()))
+	case as == "starter":
+		return ok("the starter uses no PostgreSQL")
+	case !f.postgres.GrantsKnown:
+		return notChecked("there is no schema")
+	case f.postgres.Roles[role].Superuser:
+		return warning("role "+role+" is a superuser", "It can read everything and drop the triggers that protect the rows.",
+			"Give the "+as+" a role of its own: deploy/roles.sql")
+	case len(f.postgres.CurrentLacks[as]) > 0:
+		return problem("role "+role+" lacks "+list(f.postgres.CurrentLacks[as]), "What the "+as+" does with it is refused.",
+			"SELECT orderflow_grant_"+as+"('"+role+"'), as the owner or a superuser")
+	default:
+		return ok("role %s has what the %s needs", role, as)
+	}
+}
+
+func connections(f *facts) Result {
+	s := f.postgres.Server
+	limit, connected, of := s.MaxConnections-s.Reserved, s.Connected, "max_connections, less the reserved ones"
+	needed, whose := daemonConnections(), "one of each daemon"
+	if s.DatabaseLimit >= 0 && s.DatabaseLimit < limit {
+		limit, connected, of = s.DatabaseLimit, s.DatabaseConnected, "the database's CONNECTION LIMIT"
+	}
+	if pool, named := connectionsOf()[f.options.As]; named && s.RoleLimit >= 0 && s.RoleLimit < limit {
+		limit, connected, of = s.RoleLimit, s.RoleConnected, "the role's CONNECTION LIMIT"
+		needed, whose = pool, "one "+f.options.As
+	}
+	const do = "Raise the limit, run fewer replicas, or put a pooler before worker and api."
+	switch {
+	case limit < needed:
+		return warning(fmt.Sprintf("%d connections are allowed (%s), and %s may open %d", limit, of, whose, needed), "Under load, calls fail and are retried.", do)
+	case connected*10 > limit*9:
+		return warning(fmt.Sprintf("%d of %d connections are in use (%s)", connected, limit, of), "A further replica may not get its own.", do)
+	default:
+		return ok("%d of %d connections are in use; one of each daemon may open %d", connected, limit, daemonConnections())
+	}
+}
