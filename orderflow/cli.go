@@ -33,6 +33,7 @@ func (c *cli) root() *cobra.Command {
 		c.group("group", "prepare the starter's subscription", c.createGroup()),
 		c.doctor(),
 		c.reconcile(),
+		c.replay(),
 		c.group("parked", "inspect, replay and drop parked events", c.listParked(), c.showParked(), c.replayParked(), c.dropParked()),
 		c.group("email", "list and resolve emails that are not settled", c.listEmails(), c.resolveEmail()),
 		c.group("publisher", "set up the publisher, and publish orders that it has set aside",

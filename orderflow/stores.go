@@ -62,21 +62,29 @@ func (c *cli) openEvents(k config.KurrentDB, logger *slog.Logger) (*kurrent.Clie
 
 // dialTemporal connects to Temporal within callTimeout.
 func (c *cli) dialTemporal(ctx context.Context, service string) (client.Client, error) {
-	s, err := settings[config.Log](c)
+	connected, _, err := c.dialTemporalWith(ctx, service)
+	return connected, err
+}
+
+// dialTemporalWith is dialTemporal for a command that needs the client's options too.
+// others are faults of the command line that settings cannot know.
+func (c *cli) dialTemporalWith(ctx context.Context, service string, others ...error) (client.Client, client.Options, error) {
+	s, err := settings[config.Log](c, others...)
 	if err != nil {
-		return nil, err
+		return nil, client.Options{}, err
 	}
 	metrics, err := ops.NewMetrics(service)
 	if err != nil {
-		return nil, err
+		return nil, client.Options{}, err
 	}
 	logger := s.Logger(c.stderr)
 	s.Level = max(s.Level, slog.LevelWarn) // the client logs verbosely
 	options, err := temporalclient.Options(service, s.Logger(c.stderr), metrics)
 	if err != nil {
-		return nil, err
+		return nil, client.Options{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return temporalclient.Dial(ctx, options, logger)
+	connected, err := temporalclient.Dial(ctx, options, logger)
+	return connected, options, err
 }

@@ -5,9 +5,12 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// Register adds every workflow type to a worker or a replayer. Orders wait for weeks, so
-// they auto-upgrade to the newest worker version, and changes to their code must go
-// through workflow.GetVersion.
+// Register adds every workflow type to a worker or a replayer. An order, its emails and
+// its repairs may wait for weeks, so they auto-upgrade to the current worker version, and
+// changes to their code must go through workflow.GetVersion. A settlement is over within
+// seconds, so it is pinned: it ends on the version that it began on, and its code may
+// change freely once the workers are versioned. A settlement that is stuck keeps that
+// version from draining.
 func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(OrderFulfillment, workflow.RegisterOptions{
 		Name: OrderFulfillmentType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
@@ -22,7 +25,7 @@ func Register(r worker.WorkflowRegistry) {
 		Name: OrderRestoreType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
 	})
 	r.RegisterWorkflowWithOptions(OrderSettlement, workflow.RegisterOptions{
-		Name: OrderSettlementType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
+		Name: OrderSettlementType, VersioningBehavior: workflow.VersioningBehaviorPinned,
 	})
 	// A gate is a statement about one build, so it ends on the build that it began on.
 	r.RegisterWorkflowWithOptions(DeploymentGate, workflow.RegisterOptions{
