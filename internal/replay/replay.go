@@ -93,6 +93,8 @@ func (r replay) one(ctx context.Context, e execution) error {
 	case errors.Is(err, errTooLarge):
 		r.report.add(e, unreadable, err.Error())
 		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
 	case err != nil:
 		return fmt.Errorf("read the history of %s %s: %w", e.Type, e.WorkflowID, err)
 	}

@@ -63,9 +63,12 @@ func draw(ctx context.Context, o Options) (map[string]*sample, error) {
 }
 
 func list(ctx context.Context, c client.Client, request *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	calling, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	page, err := c.ListWorkflow(ctx, request)
+	page, err := c.ListWorkflow(calling, request)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if invalid, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok {
 		return nil, config.Invalid("--query", "%s", invalid.Message)
 	}
