@@ -157,7 +157,7 @@ func (r *upgradeRig) program(version, name string) string {
 func (r *upgradeRig) startWorker(version string, environ ...string) *opstest.Daemon {
 	r.t.Helper()
 	environ = append(r.environ.Environ(), append([]string{
-		"TEMPORAL_DEPLOYMENT_NAME=orderflow", "TEMPORAL_WORKER_BUILD_ID=" + version, "OPS_ADDR=127.0.0.1:0", "LOG_LEVEL=info",
+		"TEMPORAL_DEPLOYMENT_NAME=orderflow", "OPS_ADDR=127.0.0.1:0", "LOG_LEVEL=info",
 	}, environ...)...)
 	worker := opstest.Start(r.t, func(ctx context.Context, log io.Writer) error {
 		return opstest.Run(ctx, r.program(version, "worker"), environ, log)
