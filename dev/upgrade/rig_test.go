@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -141,12 +142,20 @@ func (r *upgradeRig) build(version string, overlay map[string]string, packages .
 	overlayFile := filepath.Join(dir, "overlay.json")
 	require.NoError(r.t, os.WriteFile(overlayFile, encoded, 0o600))
 	args := append([]string{
-		"build", "-overlay", overlayFile, "-ldflags", "-X orderflow/internal/version.linkedVersion=" + version, "-o", dir + "/",
+		"build", "-overlay", overlayFile, "-ldflags", "-X " + module(r.t) + "/internal/version.linkedVersion=" + version, "-o", dir + "/",
 	}, packages...)
 	build := exec.CommandContext(r.t.Context(), "go", args...)
 	build.Dir = root
 	out, err := build.CombinedOutput()
 	require.NoError(r.t, err, string(out))
+}
+
+// module returns the path of this module, which may be renamed.
+func module(t *testing.T) string {
+	t.Helper()
+	info, ok := debug.ReadBuildInfo()
+	require.True(t, ok)
+	return info.Main.Path
 }
 
 func (r *upgradeRig) program(version, name string) string {
