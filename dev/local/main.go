@@ -57,7 +57,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	}
 	running, err := stack.Start(ctx, stack.Options{
 		Dir: o.state, BinDir: filepath.Dir(program), Environ: environ, AutoPorts: o.autoPorts, Fresh: o.fresh,
-		RealSES: o.realSES, Hold: creditHold(o.once), Download: true, Progress: stderr,
+		RealSES: o.realSES, Hold: creditHold(o.once), Download: true, Progress: stderr, TwoVersions: o.versions,
 	})
 	switch {
 	case err != nil && ctx.Err() != nil && o.once:

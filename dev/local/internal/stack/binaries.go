@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -25,6 +26,7 @@ const (
 // binary is one of the programs next to this one.
 type binary struct {
 	name    string
+	process string // its name as a part; empty: that of the program
 	args    []string
 	env     []string // nil: the environment of this process
 	address string
@@ -33,19 +35,19 @@ type binary struct {
 
 // product is a binary that also runs in production.
 type product struct {
-	name string
-	port int               // of its operations server
-	own  map[string]string // variables that the other binaries do not need
+	name    string
+	port    int               // of its operations server
+	own     map[string]string // variables that the other binaries do not need
+	process string            // as in binary
 }
 
 func (s *Stack) products() []product {
-	return []product{
-		{workerPart, s.ports.worker, nil},
-		{starterPart, s.ports.starter, nil},
-		{publisherPart, s.ports.publisher, nil},
-		{projectorPart, s.ports.projector, nil},
-		{apiPart, s.ports.apiOps, s.apiSettings()},
-	}
+	return append(s.workers(),
+		product{name: starterPart, port: s.ports.starter},
+		product{name: publisherPart, port: s.ports.publisher},
+		product{name: projectorPart, port: s.ports.projector},
+		product{name: apiPart, port: s.ports.apiOps, own: s.apiSettings()},
+	)
 }
 
 // apiSettings returns the address of the API and the URLs of the pages that it links to.
@@ -77,7 +79,7 @@ func (s *Stack) startProduct(ctx context.Context, p product) error {
 	maps.Copy(own, p.own)
 	own["OPS_ADDR"] = devserver.Loopback(p.port)
 	own["SHUTDOWN_TIMEOUT"] = (graceOf(p.name) - wrapUp).String() // it must stop within the grace period of the stack
-	return s.startBinary(ctx, binary{name: p.name, env: own.Environ(), address: own["OPS_ADDR"], ready: programs.BinaryReady})
+	return s.startBinary(ctx, binary{name: p.name, process: p.process, env: own.Environ(), address: own["OPS_ADDR"], ready: programs.BinaryReady})
 }
 
 // migrate updates the database schema.
@@ -103,11 +105,12 @@ func (s *Stack) migrate(ctx context.Context) error {
 
 // startBinary starts a program and waits until it is ready.
 func (s *Stack) startBinary(ctx context.Context, b binary) error {
-	process, err := s.launch(ctx, b.name, b)
+	b.process = cmp.Or(b.process, b.name)
+	process, err := s.launch(ctx, b.process, b)
 	if err != nil {
 		return err
 	}
-	s.add(part{name: b.name, pid: process.PID, log: s.Log(b.name), done: process.Done(), err: process.Err, stop: process.Stop})
+	s.add(part{name: b.process, pid: process.PID, log: s.Log(b.process), done: process.Done(), err: process.Err, stop: process.Stop})
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	return s.awaitReady(ctx, b, process)
@@ -138,9 +141,9 @@ func (s *Stack) awaitReady(ctx context.Context, b binary, process programs.Progr
 		select {
 		case <-tick.C:
 		case <-process.Done():
-			return &EndedError{Part: b.name, Log: s.Log(b.name), Err: process.Err()}
+			return &EndedError{Part: b.process, Log: s.Log(b.process), Err: process.Err()}
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w: %w\nlog: %s", b.name, context.Cause(ctx), last, s.Log(b.name))
+			return fmt.Errorf("%s is not ready: %w: %w\nlog: %s", b.process, context.Cause(ctx), last, s.Log(b.process))
 		}
 	}
 }

@@ -17,6 +17,8 @@ type Options struct {
 	Hold      string    // CREDIT_HOLD if the environment does not set it
 	Download  bool      // try to download the Temporal CLI before it is built
 	Progress  io.Writer // receives progress, one line at a time
+
+	TwoVersions bool // run the worker as two versions of a Worker Deployment
 }
 
 func (o Options) launcher() programs.Launcher {

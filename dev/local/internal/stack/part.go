@@ -21,6 +21,7 @@ const (
 	kurrentsimPart = "kurrentsim"
 	sessimPart     = "sessim"
 	workerPart     = "worker"
+	nextWorkerPart = "worker-next" // of the second version
 	starterPart    = "starter"
 	publisherPart  = "publisher"
 	projectorPart  = "projector"
@@ -53,7 +54,7 @@ func stopOrder() []turn {
 	return []turn{
 		{[]string{apiPart}, 2 * time.Second},
 		{[]string{starterPart}, 6 * time.Second},
-		{[]string{workerPart}, 7 * time.Second},
+		{[]string{workerPart, nextWorkerPart}, 7 * time.Second},
 		{[]string{publisherPart, projectorPart}, 4 * time.Second},
 		{[]string{sessimPart, kurrentsimPart, temporalPart, postgresPart}, 10 * time.Second},
 	}

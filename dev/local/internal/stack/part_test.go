@@ -17,6 +17,6 @@ func TestStopOrder_CoversAllPartsWithin30Seconds(t *testing.T) {
 	}
 	require.LessOrEqual(t, total, 30*time.Second)
 	require.ElementsMatch(t, []string{
-		postgresPart, temporalPart, kurrentsimPart, sessimPart, workerPart, starterPart, publisherPart, projectorPart, apiPart,
+		postgresPart, temporalPart, kurrentsimPart, sessimPart, workerPart, nextWorkerPart, starterPart, publisherPart, projectorPart, apiPart,
 	}, names)
 }

@@ -14,6 +14,7 @@ type ports struct {
 	kurrentdb, temporal, temporalUI, postgres, ses int
 	api                                            int
 	worker, starter, publisher, projector, apiOps  int // operations servers
+	nextWorker                                     int // of the second version
 }
 
 // listed pairs each port with the name of its part for messages.
@@ -21,7 +22,7 @@ func (p *ports) listed() []listed {
 	return []listed{
 		{"KurrentDB", &p.kurrentdb}, {"Temporal", &p.temporal}, {"Temporal Web UI", &p.temporalUI}, {"Postgres", &p.postgres},
 		{"SES inbox", &p.ses}, {"api", &p.api}, {"worker", &p.worker}, {"starter", &p.starter}, {"publisher", &p.publisher},
-		{"projector", &p.projector}, {"operations of api", &p.apiOps},
+		{"projector", &p.projector}, {"operations of api", &p.apiOps}, {"worker of the next version", &p.nextWorker},
 	}
 }
 
@@ -33,15 +34,19 @@ type listed struct {
 func wellKnownPorts() ports {
 	return ports{
 		kurrentdb: 2113, temporal: 7233, temporalUI: 8233, postgres: 5433, ses: 8005, api: 8080,
-		worker: 9101, starter: 9102, publisher: 9103, projector: 9104, apiOps: 9105,
+		worker: 9101, starter: 9102, publisher: 9103, projector: 9104, apiOps: 9105, nextWorker: 9106,
 	}
 }
 
-// choosePorts returns a port for every part that is started here. It fails with one line
+// choosePorts returns a port for every part that is started here, and one for a worker of
+// another version if there are two. It fails with one line
 // for each port that is taken. Automatic ports come from the block reserved for this
 // stack.
-func choosePorts(own *devserver.Ports, e external) (ports, error) {
+func choosePorts(own *devserver.Ports, e external, twoVersions bool) (ports, error) {
 	chosen := wellKnownPorts()
+	if !twoVersions {
+		chosen.nextWorker = 0
+	}
 	if e.kurrentdb {
 		chosen.kurrentdb = 0
 	}

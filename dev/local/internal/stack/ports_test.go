@@ -29,7 +29,7 @@ func TestRequireFree_NamesEachTakenPort(t *testing.T) {
 
 func TestChoosePorts_AutomaticPortsAreFreeAndDistinct(t *testing.T) {
 	t.Parallel()
-	chosen, err := choosePorts(claimPorts(t), external{})
+	chosen, err := choosePorts(claimPorts(t), external{}, true)
 	require.NoError(t, err)
 
 	seen := map[int]bool{}
@@ -42,11 +42,12 @@ func TestChoosePorts_AutomaticPortsAreFreeAndDistinct(t *testing.T) {
 
 func TestChoosePorts_ExternalPartsNeedNone(t *testing.T) {
 	t.Parallel()
-	chosen, err := choosePorts(claimPorts(t), external{kurrentdb: true, temporal: true, postgres: true, ses: true})
+	chosen, err := choosePorts(claimPorts(t), external{kurrentdb: true, temporal: true, postgres: true, ses: true}, false)
 
 	require.NoError(t, err)
 	require.NotZero(t, chosen.worker)
 	require.NotZero(t, chosen.api)
+	require.Zero(t, chosen.nextWorker)
 	require.Equal(t, [5]int{}, [5]int{chosen.kurrentdb, chosen.temporal, chosen.temporalUI, chosen.postgres, chosen.ses})
 }
 

@@ -59,6 +59,9 @@ func prepare(o Options) (*Stack, error) {
 	s := &Stack{options: o, environment: programs.EnvironmentOf(o.Environ), parts: map[string]part{}}
 	s.broken, s.breakOff = context.WithCancelCause(context.Background())
 	s.external = externalIn(s.environment, o.RealSES)
+	if o.TwoVersions && s.external.temporal {
+		return nil, errForeignVersions
+	}
 	if s.state, err = openState(dir); err != nil {
 		return nil, err
 	}
@@ -81,7 +84,7 @@ func (s *Stack) settlePorts() (err error) {
 			return err
 		}
 	}
-	s.ports, err = choosePorts(s.block, s.external)
+	s.ports, err = choosePorts(s.block, s.external, s.options.TwoVersions)
 	return err
 }
 
@@ -126,6 +129,9 @@ func (s *Stack) start(ctx context.Context) error {
 		return s.because(err)
 	}
 	if err := together(ctx, s.startProducts()...); err != nil {
+		return s.because(err)
+	}
+	if err := s.routeWork(ctx); err != nil {
 		return s.because(err)
 	}
 	s.Description.PIDs = s.pids()
