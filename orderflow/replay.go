@@ -85,9 +85,9 @@ func (c *cli) replayOpen(ctx context.Context, o replayOptions) error {
 	if report != nil && len(report.Types) > 0 || err == nil {
 		err = errors.Join(err, o.output.print(c.stdout, report, report.Print))
 	}
-	switch _, invalid := errors.AsType[*config.Error](err); {
-	case invalid:
-		return err
+	switch {
+	case errors.Is(err, replay.ErrQuery):
+		return config.Invalid("--query", "%s", err)
 	case err != nil:
 		return fmt.Errorf("replay: %w", err)
 	case report.Left > 0:

@@ -93,7 +93,7 @@ const maxDetail = 300
 
 // message finds the text of a failure in the SDK's error, which has the failure's stack
 // trace too.
-var message = regexp.MustCompile(`message:("(?:[^"\\]|\\.)*")`)
+var message = regexp.MustCompile(`message:\s*("(?:[^"\\]|\\.)*")`)
 
 // describe returns the first line of what went wrong.
 func describe(err error) string {

@@ -35,7 +35,7 @@ type Options struct {
 
 // Run replays a sample of the workflows that the query selects. If it cannot read all of
 // the sample before ctx ends, it returns an error and the report of what it has replayed.
-// It returns a *config.Error if the server rejects the query.
+// It returns ErrQuery if the server rejects the query.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	began := time.Now()
 	code, err := newCode(o)

@@ -19,7 +19,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"orderflow/internal/config"
 	"orderflow/internal/replay"
 )
 
@@ -87,10 +86,9 @@ func TestRun(t *testing.T) {
 		require.NoError(t, report.Print(&out))
 		require.True(t, strings.HasPrefix(out.String(), "there are none: TaskQueue="), out.String())
 	})
-	t.Run("reports an invalid query as a usage fault", func(t *testing.T) {
+	t.Run("says that the server rejects the query", func(t *testing.T) {
 		_, err := r.run(3, func(o *replay.Options) { o.Query = "ExecutionStatus = " })
-		require.Equal(t, config.ExitConfiguration, config.ExitCode(err))
-		require.ErrorContains(t, err, "--query: ")
+		require.ErrorIs(t, err, replay.ErrQuery)
 	})
 	t.Run("ends when a history may not be read", func(t *testing.T) {
 		c := r.dialRefusing(t, ids[1], status.Error(codes.PermissionDenied, "Request unauthorized."))

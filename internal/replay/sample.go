@@ -14,7 +14,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
-	"orderflow/internal/config"
 	"orderflow/internal/temporalclient"
 )
 
@@ -22,6 +21,9 @@ const (
 	pageSize    = 1000
 	listTimeout = 20 * time.Second // one page
 )
+
+// ErrQuery is returned if the server rejects the query.
+var ErrQuery = errors.New("the server rejects the query")
 
 // execution is one run of a workflow.
 type execution struct {
@@ -70,7 +72,7 @@ func list(ctx context.Context, c client.Client, request *workflowservice.ListWor
 		return nil, context.Cause(ctx)
 	}
 	if invalid, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok {
-		return nil, config.Invalid("--query", "%s", invalid.Message)
+		return nil, fmt.Errorf("%w: %s", ErrQuery, invalid.Message)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list workflows: %w", err)
