@@ -69,11 +69,18 @@ func TestUpgrade(t *testing.T) {
 	require.Equal(t, []string{oldBuild}, r.builds(settlement), "a settlement stays on its build")
 	r.runUntil(newBuild, drain, 0, `(?i)drained`)
 
-	during := l.keep()
+	during, stays, freed := l.keep(), l.keep(), l.keep()
 	r.run(oldBuild, back, 1)
+	r.override(stays, 3)
+	r.override(freed, 3)
 	r.run(newBuild, back, 2)
 	l.release(during)
 	require.Equal(t, []string{newBuild, oldBuild}, r.builds(during), "orders go back")
+	l.release(stays)
+	require.Equal(t, []string{newBuild}, r.builds(stays), "an order that was pinned to the new build ends there")
+	r.override(freed, 4)
+	l.release(freed)
+	require.Equal(t, []string{newBuild, oldBuild}, r.builds(freed), "without the override it goes back")
 	after := l.keep()
 	require.Equal(t, []string{oldBuild}, r.builds(after))
 	l.release(after)
@@ -81,6 +88,13 @@ func TestUpgrade(t *testing.T) {
 	l.release(paid)
 	l.end()
 	l.requireComplete()
+}
+
+// override executes a block of the page that changes the version of one order.
+func (r *upgradeRig) override(id string, block int) {
+	r.t.Helper()
+	out, err := r.shell(newBuild, "ORDER="+id+"\n"+r.block(back, block))
+	require.NoError(r.t, err, out)
 }
 
 // pay pays an order and waits until the settlement has begun. It returns the settlement's
