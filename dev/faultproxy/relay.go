@@ -25,11 +25,17 @@ type Relay struct {
 	upstream *grpc.ClientConn
 	served   chan error
 
-	mu       sync.Mutex
-	calls    map[string]int
-	handlers map[string]func(pass func() error) error
-	muted    map[string]bool
+	mu        sync.Mutex
+	calls     map[string]int
+	handlers  map[string]func(pass func() error) error
+	intercept Interceptor
+	muted     map[string]bool
 }
+
+// Interceptor responds to a call, by returning the error to respond with, by sending
+// encoded messages as a *[]byte, or by calling pass, which forwards what arrives on a
+// stream until the stream's context ends.
+type Interceptor func(method string, stream grpc.ServerStream, pass func(grpc.ServerStream) error) error
 
 // StartRelay listens on a free port of the loopback interface and forwards to a server at
 // host:port, without TLS.
@@ -77,6 +83,13 @@ func (r *Relay) Handle(method string, handle func(pass func() error) error) {
 	r.handlers[method] = handle
 }
 
+// Intercept makes intercept respond to the calls of every method without a handler.
+func (r *Relay) Intercept(intercept Interceptor) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.intercept = intercept
+}
+
 // Mute makes the calls of a method, also those that are open, stay open and discard each
 // message of the server after the first, until Unmute.
 func (r *Relay) Mute(method string) { r.setMuted(method, true) }
@@ -99,15 +112,19 @@ func (r *Relay) isMuted(method string) bool {
 func (r *Relay) serve(_ any, down grpc.ServerStream) error {
 	full, _ := grpc.MethodFromServerStream(down)
 	method := strings.TrimPrefix(full[strings.LastIndex(full, ".")+1:], "/")
-	pass := func() error { return r.pass(full, method, down) }
+	pass := func(down grpc.ServerStream) error { return r.pass(full, method, down) }
 	r.mu.Lock()
 	r.calls[method]++
-	handle := r.handlers[method]
+	handle, intercept := r.handlers[method], r.intercept
 	r.mu.Unlock()
-	if handle != nil {
-		return handle(pass)
+	switch {
+	case handle != nil:
+		return handle(func() error { return pass(down) })
+	case intercept != nil:
+		return intercept(method, down, pass)
+	default:
+		return pass(down)
 	}
-	return pass()
 }
 
 // pass forwards a call until either side ends it.

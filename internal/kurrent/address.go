@@ -163,7 +163,13 @@ func (a *address) String() string {
 	if a.user != nil {
 		credentials = a.user.String() + "@"
 	}
-	return a.scheme + "://" + credentials + strings.Join(a.hosts, ",") + "?" + query.Encode()
+	scheme := a.scheme
+	if len(a.hosts) > 1 {
+		// The client asks each of several hosts for gossip anyway. With a scheme that asks
+		// for discovery it connects to an empty address instead.
+		scheme = strings.TrimSuffix(scheme, "+discover")
+	}
+	return scheme + "://" + credentials + strings.Join(a.hosts, ",") + "?" + query.Encode()
 }
 
 func isFalse(value string) bool {
