@@ -85,8 +85,9 @@ func (c *Client) callOn(ctx context.Context, borrow func(context.Context) (*kurr
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	err = onLeader(func() error { return recoverPanics(ctx, client, operation) })
-	c.pool.put(client, err)
+	c.pool.put(client, began, err)
 	return translate(ctx, err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -191,4 +192,46 @@ func TestCluster_GroupFollowsTheLeadingNode(t *testing.T) {
 		again.Close()
 	}, kurrentsimtest.WaitLimit, time.Millisecond)
 	require.Positive(t, cluster.Served(1, "PersistentSubscriptions/Read"))
+}
+
+// fillConnections makes concurrent calls until enough connections are open, and leaves
+// them idle.
+func fillConnections(t *testing.T, client *kurrent.Client, enough func() bool) {
+	t.Helper()
+	var group sync.WaitGroup
+	for range callers {
+		group.Go(func() {
+			for !enough() {
+				assert.NoError(t, client.Ping(t.Context()))
+			}
+		})
+	}
+	group.Wait()
+}
+
+// A pool that is full of connections to a node that is gone.
+func TestPool_NodeGone(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(*kurrentsimtest.Cluster, int){
+		"its process dies":     (*kurrentsimtest.Cluster).Stop,
+		"its machine vanishes": (*kurrentsimtest.Cluster).Vanish,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := kurrentsimtest.StartCluster(t, clusterNodes)
+			client := kurrentsimtest.OpenClient(t, cluster.URL())
+			fillConnections(t, client, func() bool { return cluster.Connections(0) > 8 })
+			leave(cluster, 0)
+			cluster.Elect(1)
+			failed := 0
+			for err := error(kurrent.ErrUnavailable); err != nil && failed < 8; { // one after the other, so each takes one connection
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				if err = client.Ping(ctx); err != nil {
+					failed++
+				}
+				cancel()
+			}
+			require.LessOrEqual(t, failed, 2, "one call fails, and not one for each connection to that node")
+		})
+	}
 }

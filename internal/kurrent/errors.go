@@ -135,6 +135,12 @@ func sentinelOfStatus(err error) error {
 	}
 }
 
+// isCanceled reports whether the caller gave the call up, which says nothing about the
+// server. A deadline is not one.
+func isCanceled(err error) bool {
+	return errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled
+}
+
 // isUnimplemented reports whether the server lacks the service that was called.
 func isUnimplemented(err error) bool {
 	client, ok := errors.AsType[*kurrentdb.Error](err)

@@ -33,6 +33,10 @@ var connectBackoff = backoff.Exponential{Min: 50 * time.Millisecond, Max: time.S
 //   - A client that has to search again leaks its old connection. So it is returned to
 //     the pool only after the server has responded. After anything else, such as a
 //     timeout or a lost connection, it is closed.
+//   - A client stays with its node. If a node of a cluster is gone, each client that is
+//     connected to it would fail one more call, and with a machine that is gone only at
+//     that call's deadline. So the idle ones are closed too, and the next call searches
+//     for the node that leads now.
 //
 // While lent, a client changes its connection only to move to the leading node: see
 // onLeader.
@@ -155,10 +159,14 @@ func connect(config kurrentdb.Configuration) (*kurrentdb.Client, error) {
 	return client, err
 }
 
-// put takes back a client after a call that returned err, as the client returned it.
-func (p *pool) put(client *kurrentdb.Client, err error) {
+// put takes back a client after a call that began at a time and returned err, as the
+// client returned it.
+func (p *pool) put(client *kurrentdb.Client, began time.Time, err error) {
 	if err != nil && errors.Is(sentinelOf(err), ErrUnavailable) {
 		p.discard(client)
+		if !isCanceled(err) && !errors.Is(sentinelOf(err), errNoReason) {
+			p.discardIdle(began)
+		}
 		return
 	}
 	p.mu.Lock()
@@ -173,6 +181,25 @@ func (p *pool) release(client *kurrentdb.Client) {
 		return
 	}
 	p.idle <- client
+}
+
+// discardIdle closes the idle clients that began to connect before a call that had no
+// response: they may be connected to the same node. Later ones found their node during
+// the call.
+func (p *pool) discardIdle(began time.Time) {
+	for range len(p.idle) {
+		client := p.takeIdle()
+		if client == nil {
+			return
+		}
+		if p.dialTime(client).Before(began) {
+			p.discard(client)
+			continue
+		}
+		p.mu.Lock()
+		p.release(client)
+		p.mu.Unlock()
+	}
 }
 
 func (p *pool) discard(client *kurrentdb.Client) {

@@ -58,11 +58,12 @@ func (c *Client) Join(ctx context.Context, stream, group string, buffer int) (*S
 	if err != nil {
 		return nil, fmt.Errorf("join %s::%s: %w", stream, group, err)
 	}
+	began := time.Now()
 	s := &Subscription{client: client, timeout: c.timeout}
 	s.ctx, s.end = context.WithCancelCause(c.closing)
 	if err := s.join(ctx, stream, group, uint32(buffer)); err != nil {
 		s.end(err)
-		c.pool.put(client, err)
+		c.pool.put(client, began, err)
 		return nil, fmt.Errorf("join %s::%s: %w", stream, group, translate(ctx, err))
 	}
 	c.pool.detach(client)

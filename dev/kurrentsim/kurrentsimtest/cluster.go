@@ -109,6 +109,9 @@ func (c *Cluster) Return(node int) {
 	c.setAlive(node, true)
 }
 
+// Connections returns how many connections to a node are open.
+func (c *Cluster) Connections(node int) int { return c.nodes[node].proxy.Open() }
+
 // Served returns how many calls of a method, such as Streams/Read, a node was asked for.
 func (c *Cluster) Served(node int, method string) int { return c.nodes[node].relay.Count(method) }
 
