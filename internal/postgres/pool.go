@@ -100,9 +100,7 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 	settings.MaxConnLifetime = 30 * time.Minute // bounds how long connections stay on the old server after a failover
 	settings.MaxConnLifetimeJitter = 5 * time.Minute
 	settings.PingTimeout = c.CallTimeout
-	if settings.ConnConfig.ConnectTimeout == 0 {
-		settings.ConnConfig.ConnectTimeout = c.CallTimeout
-	}
+	limitConnecting(settings.ConnConfig, c.CallTimeout)
 	session := newSession(settings.ConnConfig, c.ApplicationName, c.OwnSessions, c.CallTimeout)
 	timeout := strconv.FormatInt(c.CallTimeout.Milliseconds(), 10)
 	for _, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {

@@ -74,7 +74,7 @@ func (p *Publication) replicationConfig() (*pgconn.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings.ConnConfig.ConnectTimeout = p.pool.config.CallTimeout
+	limitConnecting(settings.ConnConfig, p.pool.config.CallTimeout)
 	nameApplication(settings.ConnConfig, p.pool.config.ApplicationName)
 	for name, value := range map[string]string{
 		isolationSetting: requiredIsolation, schemaSetting: requiredSchema, zoneSetting: requiredZone,

@@ -105,6 +105,7 @@ func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	limitConnecting(settings.ConnConfig, defaultCallTimeout)
 	session := newSession(settings.ConnConfig, "orderflow-migrate", true, defaultCallTimeout)
 	conn, err := pgx.ConnectConfig(ctx, settings.ConnConfig)
 	if err != nil {

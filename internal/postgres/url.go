@@ -4,7 +4,9 @@ import (
 	"net"
 	neturl "net/url"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -55,6 +57,21 @@ func remoteTLS(c *pgx.ConnConfig) (encrypted, plain bool) {
 		note(fallback.Host, fallback.TLSConfig != nil)
 	}
 	return encrypted, plain
+}
+
+// limitConnecting bounds the attempt to connect to each host, unless the URL does, so
+// that all of them together take no longer than a call may. Otherwise a first host whose
+// machine is gone, and which therefore does not even refuse, would use up the call's
+// time, and the next host would never be tried.
+func limitConnecting(c *pgx.ConnConfig, call time.Duration) {
+	if c.ConnectTimeout != 0 {
+		return
+	}
+	hosts := map[string]bool{net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))): true}
+	for _, fallback := range c.Fallbacks {
+		hosts[net.JoinHostPort(fallback.Host, strconv.Itoa(int(fallback.Port)))] = true
+	}
+	c.ConnectTimeout = call / time.Duration(len(hosts))
 }
 
 // attributesKeyword finds target_session_attrs in a connection string of keywords and
