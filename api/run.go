@@ -50,7 +50,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		// While one of these is down, requests that need it are answered with 503. Other
 		// requests are served.
 		State: map[string]ops.Check{
-			"temporal": temporalclient.Check(d.temporal), "postgres": d.pool.Ping, "kurrentdb": d.events.Ping,
+			"temporal": temporalclient.Verify(d.temporal, d.namespace), "postgres": d.pool.Ping, "kurrentdb": d.events.Ping,
 		},
 		Verify: []ops.Dependency{temporalclient.Dependency(d.temporal, d.namespace), schemaDependency(d.pool)},
 	}, func(ctx context.Context) error {

@@ -70,6 +70,6 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	return ops.Run(ctx, ops.Options{
 		Service: "starter", Addr: s.Addr, Metrics: registry, Logger: logger,
 		Await: []ops.Dependency{temporalclient.Dependency(temporal, temporalclient.Namespace(options))},
-		Ready: map[string]ops.Check{"temporal": temporalclient.Check(temporal), "subscription": b.Ready},
+		Ready: map[string]ops.Check{"temporal": temporalclient.Verify(temporal, temporalclient.Namespace(options)), "subscription": b.Ready},
 	}, b.Run)
 }

@@ -29,7 +29,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 			d.pool.Dependency(), temporalclient.Dependency(d.temporal, d.namespace), namespaceDependency(d),
 		},
 		Ready: map[string]ops.Check{
-			"temporal": temporalclient.Check(d.temporal), "postgres": d.pool.Ping, "kurrentdb": d.events.Ping,
+			"temporal": temporalclient.Verify(d.temporal, d.namespace), "postgres": d.pool.Ping, "kurrentdb": d.events.Ping,
 		},
 	}, func(ctx context.Context) error { return work(ctx, s, d, logger) })
 }

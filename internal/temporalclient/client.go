@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/log"
 
@@ -34,7 +33,7 @@ func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.
 	if faults := checkEnvironment(os.Getenv); len(faults) > 0 {
 		return client.Options{}, &config.Error{Faults: faults}
 	}
-	options, err := envconfig.LoadDefaultClientOptions()
+	options, err := loadOptions(logger)
 	if err != nil {
 		return client.Options{}, config.Invalid("TEMPORAL_*", "%v", err)
 	}
@@ -57,13 +56,16 @@ func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.
 
 // checkEnvironment reports what the SDK silently ignores: a boolean it cannot parse
 // counts as not set, and a missing file as empty, which can mean plaintext although TLS
-// was requested.
+// was requested. A key with the line end of its file fails every call, like an outage.
 func checkEnvironment(getenv func(string) string) []config.Fault {
 	var faults []config.Fault
 	for _, name := range []string{"TEMPORAL_TLS", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"} {
 		if value := getenv(name); value != "" && !slices.Contains([]string{"0", "1", "true", "false"}, strings.ToLower(value)) {
 			faults = append(faults, config.Fault{Name: name, Problem: "must be true or false"})
 		}
+	}
+	if key := getenv("TEMPORAL_API_KEY"); strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		faults = append(faults, config.Fault{Name: "TEMPORAL_API_KEY", Problem: "must be one word, without blanks and line ends"})
 	}
 	for _, name := range []string{
 		"TEMPORAL_CONFIG_FILE", "TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH", "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
@@ -154,6 +156,6 @@ func Check(c client.Client) func(context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		defer cancel()
 		_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
-		return err
+		return explainTLS(err)
 	}
 }

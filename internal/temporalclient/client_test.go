@@ -14,6 +14,7 @@ func TestOptions_FaultsTheSDKIgnores(t *testing.T) {
 	tests := []struct{ name, value, want string }{
 		{"TEMPORAL_TLS", "yes-please", "TEMPORAL_TLS: must be true or false"},
 		{"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "2", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: must be true or false"},
+		{"TEMPORAL_API_KEY", "key\n", "TEMPORAL_API_KEY: must be one word, without blanks and line ends"},
 		{"TEMPORAL_CONFIG_FILE", "no-such-file", "TEMPORAL_CONFIG_FILE: names a file that cannot be read"},
 		{"TEMPORAL_TLS_SERVER_CA_CERT_PATH", "no-such-file", "TEMPORAL_TLS_SERVER_CA_CERT_PATH: names a file that cannot be read"},
 	}
