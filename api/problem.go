@@ -79,9 +79,11 @@ func toProblem(err error) *problem {
 }
 
 // isOutage reports whether the error is temporary, so that the request can be repeated.
+// Credentials that Temporal no longer accepts are: an operator replaces them, and the
+// request was right.
 func isOutage(err error) bool {
 	return errors.Is(err, kurrent.ErrUnavailable) || errors.Is(err, streams.ErrConflict) || errors.Is(err, kurrent.ErrWrongRevision) ||
-		errors.Is(err, postgres.ErrUnavailable) || temporalclient.IsOutage(err)
+		errors.Is(err, postgres.ErrUnavailable) || temporalclient.IsOutage(err) || temporalclient.NeedsOperator(err)
 }
 
 // fail logs the error if a client cannot have caused it, and responds with a problem.
