@@ -48,7 +48,8 @@
 //
 // What a real node has and this one lacks:
 //
-//   - A cluster: there is one node, which gossip names as the leader.
+//   - A cluster: there is one node, which gossip names as the leader. Cluster of package
+//     kurrentsimtest puts several addresses before one server, without replication.
 //   - Services: operations, monitoring, redaction and users are missing and not
 //     advertised, as is AppendRecords of 26.1. The projections service has statistics,
 //     enabling and disabling: no projection can be created, updated, reset or deleted, or

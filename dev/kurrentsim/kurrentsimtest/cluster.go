@@ -36,8 +36,8 @@ type Cluster struct {
 	term   chan struct{} // closed when the leader changes
 }
 
-// clusterNode is one node: a proxy, which can stop or vanish, before a relay, which
-// answers as a node of a cluster does.
+// clusterNode is one node: a proxy, which can stop or vanish, in front of a relay, which
+// responds as a node of a cluster does.
 type clusterNode struct {
 	id    *shared.UUID
 	proxy *faultproxy.Proxy

@@ -1,6 +1,6 @@
 // Package kurrentsimtest starts servers in place of KurrentDB for tests. Server is a
 // kurrentsim that can be stopped and started again, and Secure is one with TLS, users and
-// their rights. Gateway forwards calls to a server, and injects faults into single calls.
+// their rights. Cluster is several addresses of one kurrentsim. Gateway forwards calls to a server, and injects faults into single calls.
 // StartStub starts a server that completes the client's handshake and passes every other
 // call to the test. Faults of the network are left to package faultproxy.
 package kurrentsimtest
