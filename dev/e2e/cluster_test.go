@@ -72,7 +72,10 @@ func newClusterRig(t *testing.T) *clusterRig {
 func (r *clusterRig) startPostgres(t *testing.T) (hosts string) {
 	t.Helper()
 	start := func(standbyOf string) *devserver.Postgres {
-		server, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: t.TempDir(), Fast: true, StandbyOf: standbyOf})
+		server, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{
+			Dir: t.TempDir(), Fast: true, StandbyOf: standbyOf,
+			Settings: map[string]string{"synchronous_commit": "on"}, // Fast turns it off, and then no commit waits for the standby
+		})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = stopBriefly(server.Stop) })
 		return server
