@@ -58,12 +58,13 @@ func (o *orderRun) details() string {
 	if o.state.Code != "" {
 		fmt.Fprintf(&b, " `%s`", o.state.Code)
 	}
-	fmt.Fprintf(&b, "\n\n- credit: %s\n- email: %s\n", o.state.Credit, o.state.Email)
+	b.WriteString("\n\n")
+	for _, stuck := range o.stuck { // first: the Web UI may show only the beginning
+		fmt.Fprintf(&b, "- **stuck at `%s`**: %s\n", stuck.Step, stuck.Cause)
+	}
+	fmt.Fprintf(&b, "- credit: %s\n- email: %s\n", o.state.Credit, o.state.Email)
 	if o.state.Carrier != "" {
 		fmt.Fprintf(&b, "- shipped with `%s`, `%s`\n", o.state.Carrier, o.state.TrackingNumber)
-	}
-	for _, stuck := range o.stuck {
-		fmt.Fprintf(&b, "- **stuck at `%s`**: %s\n", stuck.Step, stuck.Cause)
 	}
 	if unused := o.unusedShipment(); unused != nil {
 		fmt.Fprintf(&b, "- shipment `%s` `%s` was signaled and cannot be used\n", unused.Carrier, unused.TrackingNumber)
