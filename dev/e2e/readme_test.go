@@ -3,9 +3,7 @@ package e2e_test
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,31 +22,32 @@ import (
 // running. Only addresses and folders are the test's own.
 func TestReadme_Commands(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s, err := startStack(dir, []string{"CREDIT_HOLD=30m"}, "--generate", "20", "--rate", "0", "--seed", "11")
+	s, err := startStack(t.TempDir(), []string{"CREDIT_HOLD=30m"}, "--generate", "20", "--rate", "0", "--seed", "11")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.stop()) })
 	visitor := newStackClientFor(t, s)
 	visitor.awaitConfirmed(20)
 
-	script := strings.NewReplacer(
-		"$PWD/.local/bin", binaries, ".local/stack.json", filepath.Join(dir, "stack.json"), "http://localhost:8005", s.SESURL,
-		"http://localhost:8080", s.APIURL,
-	).Replace(readmeScript(t))
-	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script+"\necho \"ids $ORDER $OTHER $HELD\"\n")
-	shell.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+s.TemporalAddress, "KURRENTDB_URL="+s.KurrentURL)
-	out, err := shell.CombinedOutput()
-	require.NoError(t, err, string(out))
+	shell, waits := newPageShell(t, s), 0
+	var printed strings.Builder
+	for _, block := range readmeBlocks(t) {
+		if strings.Contains(block.script, published) {
+			// A reader takes a moment between the command that cancels and the queries of
+			// the stores, and the publisher needs it.
+			waits++
+			shell.run("for _ in {1..600}; do [[ $(" + published + ` 2>&1) == *order-cancelled* ]] && break; sleep 0.2; done` + "\n")
+		}
+		printed.WriteString(shell.run(block.script))
+	}
+	require.Equal(t, 1, waits, "the block that reads the events published for the canceled order")
 
-	ids := regexp.MustCompile(`(?m)^ids (\S+) (\S+) (\S+)$`).FindStringSubmatch(string(out))
-	require.Len(t, ids, 4, string(out))
-	visitor.awaitStatus(ids[1], order.StatusShipped)
-	visitor.awaitStatus(ids[2], order.StatusCancelled)
-	visitor.awaitStatus(ids[3], order.StatusFulfilling)
+	visitor.awaitStatus(shell.variable("ORDER"), order.StatusShipped)
+	visitor.awaitStatus(shell.variable("OTHER"), order.StatusCancelled)
+	visitor.awaitStatus(shell.variable("HELD"), order.StatusFulfilling)
 	for _, want := range []string{
 		"order-shipped", "credit-released", "order-placed", "order-cancelled", "confirmation", "201 Created", `"limit":"USD900.00"`,
 	} {
-		require.Contains(t, string(out), want)
+		require.Contains(t, printed.String(), want)
 	}
 }
 
@@ -69,18 +68,17 @@ func (s *stackClient) awaitConfirmed(orders int64) {
 	}, patience, 100*time.Millisecond)
 }
 
-// executedPages are the pages with blocks marked sh, in the order in which they are read:
-// each uses variables that the ones before it set.
-var executedPages = []string{"README.md", "docs/tutorial.md", "docs/http.md"}
+// readmePages are README and the pages that continue where it ends, in the order in which
+// they are read: each uses variables that the ones before it set.
+var readmePages = []string{"README.md", "docs/tutorial.md", "docs/http.md"}
 
-// executedElsewhere are the pages whose blocks a test of another package executes, with a
-// stack of its own.
-var executedElsewhere = []string{"docs/upgrades.md"} // dev/upgrade
+// executedElsewhere are the pages whose blocks other tests execute: dev/upgrade, with a
+// stack of its own, and TestTemporalCLI_Page.
+var executedElsewhere = []string{"docs/upgrades.md", cliPage}
 
-// readmeScript returns the blocks of these pages one after the other. A reader takes a
-// moment between the command that cancels and the queries of the stores, and the
-// publisher needs it. So the script waits there.
-func readmeScript(t *testing.T) string {
+// readmeBlocks returns the blocks of these pages, and fails the test if another page has
+// blocks that no test runs.
+func readmeBlocks(t *testing.T) (blocks []pageBlock) {
 	t.Helper()
 	documents, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)
@@ -88,27 +86,13 @@ func readmeScript(t *testing.T) string {
 		text, err := os.ReadFile(document)
 		require.NoError(t, err)
 		if page := "docs/" + filepath.Base(document); strings.Contains(string(text), "\n```sh\n") && !slices.Contains(executedElsewhere, page) {
-			require.Contains(t, executedPages, page)
+			require.Contains(t, readmePages, page)
 		}
 	}
-	var pages strings.Builder
-	for _, page := range executedPages {
-		text, err := os.ReadFile(filepath.Join("../..", page))
-		require.NoError(t, err)
-		require.Contains(t, string(text), "\n```sh\n", page)
-		pages.Write(text)
+	for _, page := range readmePages {
+		blocks = append(blocks, pageBlocks(t, page)...)
 	}
-	var script strings.Builder
-	waits := 0
-	for _, block := range regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(pages.String(), -1) {
-		if strings.Contains(block[1], published) {
-			waits++
-			script.WriteString("for _ in {1..600}; do [[ $(" + published + ` 2>&1) == *order-cancelled* ]] && break; sleep 0.2; done` + "\n")
-		}
-		script.WriteString(block[1])
-	}
-	require.Equal(t, 1, waits, "the block that reads the events published for the canceled order")
-	return script.String()
+	return blocks
 }
 
 // published is the tutorial's command that prints what was published of the order that it

@@ -43,6 +43,7 @@ servers=(/usr/lib/postgresql/*/bin/initdb /usr/local/opt/postgresql*/bin/initdb 
 ((${#servers[@]})) || need postgresql initdb
 need postgresql-client psql # the commands of README and docs are tested
 need curl curl
+need jq jq # the commands of docs are tested
 need npm npm # the Node client's calls are tested, and npm fetches PostgreSQL 17; an older Node is replaced
 need pgbouncer pgbouncer /usr/sbin/pgbouncer # worker and api are tested behind it
 need chromium chromium chromium-browser google-chrome # the pages are tested in a browser
