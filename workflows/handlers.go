@@ -25,6 +25,8 @@ type handler[M message] struct {
 // registerMessages registers every message. Call it before anything blocks, so every
 // message has a handler.
 func (o *orderRun) registerMessages(ctx workflow.Context) error {
+	refresh := acceptRefresh(ctx, o.attributes)
+	o.drains = append(o.drains, refresh.drain)
 	query := workflow.QueryHandlerOptions{Description: "The order's state."}
 	return errors.Join(
 		workflow.SetQueryHandlerWithOptions(ctx, StatusQuery, func() (*order.State, error) { return o.snapshot(), nil }, query),

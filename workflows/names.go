@@ -67,6 +67,9 @@ const (
 	// versionHandOverLast: emails that are left when an order or a repair has ended are
 	// handed over.
 	versionHandOverLast = "hand-over-last"
+
+	// versionRefresh: the signal that sets the search attributes again has an effect.
+	versionRefresh = "refresh-search-attributes"
 )
 
 // SettlementID returns the workflow id of the settlement of the payment at the given
