@@ -1,6 +1,7 @@
 -- The roles of Orderflow's binaries, with the grants that each needs and no more.
 --
--- Run it as a superuser, after `orderflow migrate`, in the database of Orderflow:
+-- `orderflow setup` runs these steps. To run them by hand, as a superuser, after `orderflow migrate`, in the database of
+-- Orderflow:
 --
 --     psql -v ON_ERROR_STOP=1 -d orderflow -f deploy/roles.sql
 --
@@ -8,27 +9,45 @@
 -- each, for example with psql's \password, which keeps it out of the server's log:
 --
 --     \password orderflow_worker
+--
+-- A line `-- step: KIND ROLE` begins a step. CREATE ROLE has no IF NOT EXISTS, hence the blocks.
 
--- CREATE ROLE has no IF NOT EXISTS.
-SELECT format('CREATE ROLE %I LOGIN', name)
-FROM unnest(ARRAY['orderflow_worker', 'orderflow_reconcile', 'orderflow_projector', 'orderflow_api', 'orderflow_publisher']) AS name
-WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
-\gexec
+-- step: role orderflow_worker
+DO $$ BEGIN IF to_regrole('orderflow_worker') IS NULL THEN CREATE ROLE orderflow_worker LOGIN; END IF; END $$;
+
+-- step: role orderflow_reconcile
+DO $$ BEGIN IF to_regrole('orderflow_reconcile') IS NULL THEN CREATE ROLE orderflow_reconcile LOGIN; END IF; END $$;
+
+-- step: role orderflow_projector
+DO $$ BEGIN IF to_regrole('orderflow_projector') IS NULL THEN CREATE ROLE orderflow_projector LOGIN; END IF; END $$;
+
+-- step: role orderflow_api
+DO $$ BEGIN IF to_regrole('orderflow_api') IS NULL THEN CREATE ROLE orderflow_api LOGIN; END IF; END $$;
+
+-- step: role orderflow_publisher
+DO $$ BEGIN IF to_regrole('orderflow_publisher') IS NULL THEN CREATE ROLE orderflow_publisher LOGIN; END IF; END $$;
 
 -- Worker, `orderflow email` and `orderflow erase`: orders' rows, the email ledger, the lease of the global metrics.
+-- step: grants orderflow_worker
 SELECT orderflow_grant_worker('orderflow_worker');
 
 -- `orderflow reconcile`: what orders and emails came to, without names and addresses. The starter itself needs no PostgreSQL.
+-- step: grants orderflow_reconcile
 SELECT orderflow_grant_reconcile('orderflow_reconcile');
 
 -- Projector and `orderflow view rebuild`: the customer view.
+-- step: grants orderflow_projector
 SELECT orderflow_grant_projector('orderflow_projector');
 
 -- Api: orders, emails and the customer view, read-only, without names and addresses.
+-- step: grants orderflow_api
 SELECT orderflow_grant_api('orderflow_api');
 
--- Publisher: the history and its own tables. REPLICATION lets a role read the whole cluster through the log, names and
--- addresses included, whatever its grants say: use this role for the publisher alone. `orderflow publisher setup` does the same and
--- also creates the replication slot, so it still has to be run.
-ALTER ROLE orderflow_publisher REPLICATION;
+-- Publisher: the history and its own tables.
+-- step: grants orderflow_publisher
 SELECT orderflow_grant_publisher('orderflow_publisher');
+
+-- REPLICATION lets a role read the whole cluster through the log, names and addresses included, whatever its grants say: use
+-- this role for the publisher alone. The replication slot is created by `orderflow setup` or `orderflow publisher setup`.
+-- step: replication orderflow_publisher
+DO $$ BEGIN IF NOT (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = 'orderflow_publisher') THEN ALTER ROLE orderflow_publisher REPLICATION; END IF; END $$;

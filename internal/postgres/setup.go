@@ -1,0 +1,270 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Setup is what an administrator prepares in a database before the binaries can use it:
+// the schema, the publication and the roles. Its methods read, or do one step. It is safe
+// for concurrent use.
+type Setup struct{ pool *Pool }
+
+// NewSetup returns the setup of the pool's database. The pool's role has to own the
+// schema or, for some steps, be a superuser.
+func NewSetup(pool *Pool) *Setup { return &Setup{pool: pool} }
+
+// SchemaVersion returns how many migrations have run in the database, and how many this
+// binary has.
+func (s *Setup) SchemaVersion(ctx context.Context) (version, newest int, err error) {
+	ctx, cancel := s.pool.withDeadline(ctx)
+	defer cancel()
+	names, err := migrations()
+	if err != nil {
+		return 0, 0, err
+	}
+	version, err = schemaVersion(ctx, s.pool.db)
+	if err != nil && !isUndefinedTable(err) {
+		return 0, 0, describe("read the schema's version", err)
+	}
+	return version, len(names), nil
+}
+
+// pruningSetting is set by a function of the schema. From PostgreSQL 15 on, only a
+// superuser may let a function set a parameter that no library defines, or grant that.
+const pruningSetting = "orderflow.pruning"
+
+const selectAccount = `
+SELECT current_user, current_database(), current_setting('server_version_num')::integer,
+    has_schema_privilege('public', 'CREATE'), has_database_privilege(current_database(), 'CREATE')`
+
+// RightsToMigrate returns the statements by which a superuser gives the connected role
+// the rights that the pending migrations need and that it lacks.
+func (s *Setup) RightsToMigrate(ctx context.Context) (grants []string, err error) {
+	ctx, cancel := s.pool.withDeadline(ctx)
+	defer cancel()
+	var role, database string
+	var server int
+	var schemaRight, databaseRight, settingRight bool
+	if err := s.pool.db.QueryRow(ctx, selectAccount).Scan(&role, &database, &server, &schemaRight, &databaseRight); err != nil {
+		return nil, describe("read the role's rights", err)
+	}
+	role, database = pgx.Identifier{role}.Sanitize(), pgx.Identifier{database}.Sanitize()
+	if !schemaRight {
+		grants = append(grants, "GRANT CREATE, USAGE ON SCHEMA public TO "+role+";")
+	}
+	if !databaseRight {
+		grants = append(grants, "GRANT CREATE ON DATABASE "+database+" TO "+role+";")
+	}
+	sets, err := s.pendingSets(ctx)
+	if err != nil || !sets || server < 15_00_00 {
+		return grants, err
+	}
+	err = s.pool.db.QueryRow(ctx, `SELECT has_parameter_privilege($1, 'SET')`, pruningSetting).Scan(&settingRight)
+	if err != nil {
+		return nil, describe("read the role's rights", err)
+	}
+	if !settingRight {
+		grants = append(grants, "GRANT SET ON PARAMETER "+pruningSetting+" TO "+role+";")
+	}
+	return grants, nil
+}
+
+// pendingSets reports whether a pending migration has a function that sets
+// pruningSetting.
+func (s *Setup) pendingSets(ctx context.Context) (bool, error) {
+	version, _, err := s.SchemaVersion(ctx)
+	if err != nil {
+		return false, err
+	}
+	names, err := migrations()
+	if err != nil {
+		return false, err
+	}
+	for _, name := range names[min(version, len(names)):] {
+		statements, err := migrationFiles.ReadFile(name)
+		if err != nil {
+			return false, err
+		}
+		if strings.Contains(string(statements), "SET "+pruningSetting) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// OwnsSchema reports whether the connected role may grant rights on the tables: it is
+// their owner, a member of the owner, or a superuser.
+func (s *Setup) OwnsSchema(ctx context.Context) (owns bool, err error) {
+	ctx, cancel := s.pool.withDeadline(ctx)
+	defer cancel()
+	err = s.pool.db.QueryRow(ctx,
+		`SELECT coalesce(bool_and(pg_has_role(relowner, 'USAGE')), false) FROM pg_class
+		WHERE relnamespace = to_regnamespace('public') AND relkind IN ('r', 'p') AND relname LIKE ANY ($1)`,
+		[]string{"order\\_%", "orderflow\\_%", "email\\_%", "customer\\_%", "publisher\\_%"}).Scan(&owns)
+	return owns, describe("read the owner of the tables", err)
+}
+
+// selectRoleRights reads what a role has: that it exists, its attributes, and what was
+// granted to it by name.
+const selectRoleRights = `
+WITH role AS (SELECT oid, rolcanlogin, rolreplication OR rolsuper AS replicates FROM pg_roles WHERE rolname = $1)
+SELECT 'the role' FROM role
+UNION ALL SELECT 'LOGIN' FROM role WHERE rolcanlogin
+UNION ALL SELECT 'REPLICATION' FROM role WHERE replicates
+UNION ALL SELECT a.privilege_type || ' on schema ' || n.nspname
+    FROM role, pg_namespace n, aclexplode(n.nspacl) a WHERE a.grantee = role.oid AND n.nspname = 'public'
+UNION ALL SELECT a.privilege_type || ' on ' || c.relname
+    FROM role, pg_class c, aclexplode(c.relacl) a WHERE a.grantee = role.oid AND c.relnamespace = to_regnamespace('public')
+UNION ALL SELECT a.privilege_type || ' (' || t.attname || ') on ' || c.relname
+    FROM role, pg_class c, pg_attribute t, aclexplode(t.attacl) a
+    WHERE a.grantee = role.oid AND t.attrelid = c.oid AND c.relnamespace = to_regnamespace('public')
+UNION ALL SELECT a.privilege_type || ' on function ' || p.proname
+    FROM role, pg_proc p, aclexplode(p.proacl) a WHERE a.grantee = role.oid AND p.pronamespace = to_regnamespace('public')`
+
+// errRolledBack ends the transaction of a dry run.
+var errRolledBack = errors.New("dry run")
+
+// ApplyRole runs a statement that creates a role, or grants it something, and returns
+// what the role has gained, sorted. A dry run does the same in a transaction that is
+// rolled back, so it meets the same refusals. ApplyRole returns ErrMayNotGrant if the
+// connected role may not do it.
+func (s *Setup) ApplyRole(ctx context.Context, role, statement string, dryRun bool) (gained []string, err error) {
+	ctx, cancel := s.pool.withDeadline(ctx)
+	defer cancel()
+	err = pgx.BeginFunc(ctx, s.pool.db, func(tx pgx.Tx) error {
+		before, err := roleRights(ctx, tx, role)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, statement); err != nil {
+			return err
+		}
+		after, err := roleRights(ctx, tx, role)
+		if err != nil {
+			return err
+		}
+		gained = slices.DeleteFunc(after, func(right string) bool { return slices.Contains(before, right) })
+		slices.Sort(gained)
+		if dryRun {
+			return errRolledBack
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errRolledBack) {
+		return nil, describeRefusal("prepare role", err)
+	}
+	return gained, nil
+}
+
+func roleRights(ctx context.Context, tx pgx.Tx, role string) ([]string, error) {
+	rows, err := tx.Query(ctx, selectRoleRights, role)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// RoleExists reports whether there is a role of a name.
+func (s *Setup) RoleExists(ctx context.Context, role string) (exists bool, err error) {
+	ctx, cancel := s.pool.withDeadline(ctx)
+	defer cancel()
+	err = s.pool.db.QueryRow(ctx, `SELECT to_regrole(quote_ident($1)) IS NOT NULL`, role).Scan(&exists)
+	return exists, describe("look up role", err)
+}
+
+// WithoutPassword returns those of the roles that have no password. It returns
+// ErrMayNotGrant unless the connected role may read that, which by default only
+// superusers may.
+func (s *Setup) WithoutPassword(ctx context.Context, roles []string) (without []string, err error) {
+	ctx, cancel := s.pool.withDeadline(ctx)
+	defer cancel()
+	rows, err := s.pool.db.Query(ctx,
+		`SELECT rolname FROM pg_authid WHERE rolname = ANY ($1) AND rolpassword IS NULL ORDER BY rolname`, roles)
+	if err == nil {
+		without, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	return without, describeRefusal("read which roles have passwords", err)
+}
+
+// describeRefusal is describe for statements that the connected role may not be allowed
+// to run.
+func describeRefusal(op string, err error) error {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "42501" { // insufficient_privilege
+		return fmt.Errorf("%s: %w", op, ErrMayNotGrant)
+	}
+	return describe(op, err)
+}
+
+const selectPublicationParts = `
+SELECT p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
+    EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = to_regclass($2))
+FROM pg_publication p WHERE p.pubname = $1`
+
+// PublicationRepair returns the statements that make an incomplete publication send every
+// insert into the history again. Other tables stay in it.
+func (s *Setup) PublicationRepair(ctx context.Context) (statements []string, err error) {
+	ctx, cancel := s.pool.withDeadline(ctx)
+	defer cancel()
+	const table = "public." + historyTable
+	var all, listed bool
+	var kinds [4]bool
+	err = s.pool.db.QueryRow(ctx, selectPublicationParts, publicationName, table).
+		Scan(&all, &kinds[0], &kinds[1], &kinds[2], &kinds[3], &listed)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return []string{"CREATE PUBLICATION " + publicationName + " FOR TABLE " + table + " WITH (publish = 'insert');"}, nil
+	case err != nil:
+		return nil, describe("read publication", err)
+	}
+	if listed && !all { // without its row filter and column list
+		statements = append(statements, "ALTER PUBLICATION "+publicationName+" DROP TABLE "+table+";")
+	}
+	if !all {
+		statements = append(statements, "ALTER PUBLICATION "+publicationName+" ADD TABLE "+table+";")
+	}
+	if !kinds[0] {
+		publish := []string{"insert"}
+		for i, kind := range []string{"update", "delete", "truncate"} {
+			if kinds[i+1] {
+				publish = append(publish, kind)
+			}
+		}
+		statements = append(statements, "ALTER PUBLICATION "+publicationName+" SET (publish = '"+strings.Join(publish, ", ")+"');")
+	}
+	return statements, nil
+}
+
+// Apply runs statements in one transaction. It returns ErrMayNotGrant if the connected
+// role may not run one of them.
+func (s *Setup) Apply(ctx context.Context, op string, statements []string) error {
+	ctx, cancel := s.pool.withDeadline(ctx)
+	defer cancel()
+	err := pgx.BeginFunc(ctx, s.pool.db, func(tx pgx.Tx) error {
+		for _, statement := range statements {
+			if _, err := tx.Exec(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return describeRefusal(op, err)
+}
+
+// Migrate runs the pending migrations. It returns ErrMayNotGrant if the connected role
+// may not.
+func (s *Setup) Migrate(ctx context.Context) error {
+	err := Migrate(ctx, s.pool.config.URL, s.pool.config.Logger)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "42501" {
+		return fmt.Errorf("%w (%s)", ErrMayNotGrant, refused.Message)
+	}
+	return err
+}
