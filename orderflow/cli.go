@@ -29,6 +29,7 @@ func (c *cli) run(ctx context.Context) error { return c.execute(ctx, c.root()) }
 
 func (c *cli) root() *cobra.Command {
 	root := c.group("orderflow", "operate Orderflow",
+		c.setUpStores(),
 		c.migrate(),
 		c.group("group", "prepare the starter's subscription", c.createGroup()),
 		c.doctor(),

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"orderflow/internal/config"
 	"orderflow/internal/postgres"
+	"orderflow/internal/setup"
 )
 
 // defaultRole is the default of the role that the publisher connects as.
@@ -84,57 +84,28 @@ func (c *cli) setUp(ctx context.Context, pool *postgres.Pool, role, slot string)
 	return err
 }
 
-// slotTimeout bounds slot creation, which waits for open transactions to end.
-const slotTimeout = 5 * time.Minute
-
-// setUpSlot creates the slot without a checkpoint, so the publisher reads the whole
-// history when it first uses the slot.
+// setUpSlot creates the slot and returns a message about it.
 func setUpSlot(
 	ctx context.Context, publication *postgres.Publication, state *postgres.PublisherState, name string,
 ) (string, error) {
-	slot, ok, err := publication.FindSlot(ctx, name)
-	switch {
-	case err != nil:
-		return "", err
-	case ok && slot.Lost:
-		return fmt.Sprintf("slot %s: is lost; the publisher makes a new one when it starts", name), nil
-	case ok && slot.Failover:
-		return fmt.Sprintf("slot %s: is there already, confirmed up to %s", name, slot.Confirmed), nil
-	}
-	replication, err := publication.OpenReplication(ctx, name)
+	slot, err := setup.EnsureSlot(ctx, publication, state, name)
 	if err != nil {
 		return "", err
 	}
-	defer replication.Close()
-	if ok {
-		failover, err := setUpFailover(ctx, replication, slot)
-		return fmt.Sprintf("slot %s: is there already, confirmed up to %s%s", name, slot.Confirmed, failover), err
-	}
-	if err := state.DeleteCheckpoint(ctx, name); err != nil {
-		return "", err
-	}
-	ctx, cancel := context.WithTimeout(ctx, slotTimeout)
-	defer cancel()
-	if err := replication.CreateSlot(ctx); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("slot %s: made; from now on the server keeps its log for the publisher, so start it, "+
-		"or drop the slot: SELECT pg_drop_replication_slot('%s')", name, name), nil
-}
-
-// setUpFailover makes the server copy an existing slot to its standbys, if it can, and
-// returns the message for that.
-func setUpFailover(ctx context.Context, replication *postgres.Replication, slot postgres.Slot) (string, error) {
+	message := fmt.Sprintf("slot %s: is there already, confirmed up to %s", name, slot.Confirmed)
 	switch {
-	case !replication.FailsOver():
-		return "", nil
-	case slot.Active:
-		return "; the publisher that reads it enables copying to standbys at its next start", nil
+	case slot.Created:
+		return fmt.Sprintf("slot %s: made; from now on the server keeps its log for the publisher, so start it, "+
+			"or drop the slot: SELECT pg_drop_replication_slot('%s')", name, name), nil
+	case slot.Lost:
+		return fmt.Sprintf("slot %s: is lost; the publisher makes a new one when it starts", name), nil
+	case slot.FailoverEnabled:
+		return message + "; from now on it is copied to standbys", nil
+	case slot.FailoverLater:
+		return message + "; the publisher that reads it enables copying to standbys at its next start", nil
+	default:
+		return message, nil
 	}
-	if err := replication.EnableFailover(ctx); err != nil {
-		return "", err
-	}
-	return "; from now on it is copied to standbys", nil
 }
 
 // snapshotPublisher makes the publisher's next session read the history from its

@@ -36,6 +36,9 @@ type Grant struct {
 	Rights []Right // the rights that were missing; none if the user had them all
 }
 
+// metadataWriter replaces a stream's metadata. writeMetadata is one.
+type metadataWriter func(ctx context.Context, stream string, at Expected, fields map[string]json.RawMessage) (uint64, error)
+
 // GrantGroup grants a user, or all users in a group of that name, what is needed to join
 // a persistent subscription's group and to list and drop its parked events: read on the
 // group's stream and on the parked stream, and both rights on the metadata of the latter.
@@ -44,12 +47,22 @@ type Grant struct {
 // administrator. It returns ErrReplaying while the group's parked events are being
 // replayed, because the end of the replay would remove the grant.
 func (c *Client) GrantGroup(ctx context.Context, stream, group, user string) ([]Grant, error) {
+	return c.grantGroup(ctx, stream, group, user, c.writeMetadata)
+}
+
+// MissingGrants returns what GrantGroup would grant, and changes nothing.
+func (c *Client) MissingGrants(ctx context.Context, stream, group, user string) ([]Grant, error) {
+	writeNothing := func(context.Context, string, Expected, map[string]json.RawMessage) (uint64, error) { return 0, nil }
+	return c.grantGroup(ctx, stream, group, user, writeNothing)
+}
+
+func (c *Client) grantGroup(ctx context.Context, stream, group, user string, write metadataWriter) ([]Grant, error) {
 	var grants []Grant
 	for _, wanted := range []Grant{
 		{stream, []Right{RightRead}},
 		{parkedStream(stream, group), []Right{RightRead, RightMetaRead, RightMetaWrite}},
 	} {
-		granted, err := c.grant(ctx, wanted, user)
+		granted, err := c.grant(ctx, wanted, user, write)
 		if err != nil {
 			return grants, fmt.Errorf("grant %s on %s: %w", user, wanted.Stream, err)
 		}
@@ -58,14 +71,14 @@ func (c *Client) GrantGroup(ctx context.Context, stream, group, user string) ([]
 	return grants, nil
 }
 
-func (c *Client) grant(ctx context.Context, wanted Grant, user string) (Grant, error) {
+func (c *Client) grant(ctx context.Context, wanted Grant, user string, write metadataWriter) (Grant, error) {
 	defaults, err := c.defaultList(ctx, wanted.Stream)
 	for range grantAttempts {
 		if err != nil {
 			return Grant{}, err
 		}
 		var granted Grant
-		if granted, err = c.tryGrant(ctx, wanted, user, defaults); !errors.Is(err, ErrWrongRevision) {
+		if granted, err = c.tryGrant(ctx, wanted, user, defaults, write); !errors.Is(err, ErrWrongRevision) {
 			return granted, err
 		}
 		err = nil
@@ -73,7 +86,9 @@ func (c *Client) grant(ctx context.Context, wanted Grant, user string) (Grant, e
 	return Grant{}, fmt.Errorf("%w: other writers keep changing its metadata", ErrWrongRevision)
 }
 
-func (c *Client) tryGrant(ctx context.Context, wanted Grant, user string, defaults accessList) (Grant, error) {
+func (c *Client) tryGrant(
+	ctx context.Context, wanted Grant, user string, defaults accessList, write metadataWriter,
+) (Grant, error) {
 	newest, err := c.readMetadata(ctx, wanted.Stream)
 	if err != nil {
 		return Grant{}, err
@@ -105,7 +120,7 @@ func (c *Client) tryGrant(ctx context.Context, wanted Grant, user string, defaul
 	if newest.fields[aclKey], err = json.Marshal(list); err != nil {
 		return Grant{}, err
 	}
-	_, err = c.writeMetadata(ctx, wanted.Stream, newest.at, newest.fields)
+	_, err = write(ctx, wanted.Stream, newest.at, newest.fields)
 	return granted, err
 }
 

@@ -128,12 +128,13 @@ UNION ALL SELECT a.privilege_type || ' (' || t.attname || ') on ' || c.relname
 UNION ALL SELECT a.privilege_type || ' on function ' || p.proname
     FROM role, pg_proc p, aclexplode(p.proacl) a WHERE a.grantee = role.oid AND p.pronamespace = to_regnamespace('public')`
 
-// errRolledBack ends the transaction of a dry run.
-var errRolledBack = errors.New("dry run")
+// errRolledBack ends a transaction that is to change nothing.
+var errRolledBack = errors.New("nothing to change")
 
 // ApplyRole runs a statement that creates a role, or grants it something, and returns
-// what the role has gained, sorted. A dry run does the same in a transaction that is
-// rolled back, so it meets the same refusals. ApplyRole returns ErrMayNotGrant if the
+// what the role has gained, sorted. If that is nothing, the transaction is rolled back, so
+// that repeated grants do not rewrite the catalog. A dry run always rolls back, and so
+// meets the same refusals. ApplyRole returns ErrMayNotGrant if the
 // connected role may not do it.
 func (s *Setup) ApplyRole(ctx context.Context, role, statement string, dryRun bool) (gained []string, err error) {
 	ctx, cancel := s.pool.withDeadline(ctx)
@@ -152,7 +153,7 @@ func (s *Setup) ApplyRole(ctx context.Context, role, statement string, dryRun bo
 		}
 		gained = slices.DeleteFunc(after, func(right string) bool { return slices.Contains(before, right) })
 		slices.Sort(gained)
-		if dryRun {
+		if dryRun || len(gained) == 0 {
 			return errRolledBack
 		}
 		return nil

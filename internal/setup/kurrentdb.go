@@ -1,0 +1,108 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"orderflow/internal/kurrent"
+)
+
+// KurrentDBOptions are what to set up in KurrentDB.
+type KurrentDBOptions struct {
+	Client *kurrent.Client       // as a user of $ops or, to grant rights, of $admins
+	Group  kurrent.GroupSettings // the starter's group
+	Grant  []string              // users, or groups of users, who may join it, and see and drop parked events
+}
+
+// kurrentRun is the setup of KurrentDB.
+type kurrentRun struct {
+	*run
+	KurrentDBOptions
+}
+
+func (k *kurrentRun) setUp(ctx context.Context) {
+	never := func(error) bool { return false } // a new server knows its users only after a while
+	if !k.await(ctx, KurrentDB, k.Client.Ping, never) {
+		return
+	}
+	k.group(ctx)
+	for _, user := range k.Grant {
+		k.grant(ctx, user)
+	}
+}
+
+func (k *kurrentRun) group(ctx context.Context) {
+	step := fmt.Sprintf("group %s on %s", k.Group.Group, k.Group.Stream)
+	ensure := k.Client.EnsureGroup
+	if k.dryRun() {
+		ensure = k.compareGroup
+	}
+	differences, created, err := ensure(ctx, k.Group)
+	switch {
+	case errors.Is(err, kurrent.ErrAccessDenied):
+		k.add(KurrentDB, step, Refused, "a user in $ops has to create it", "orderflow group create")
+	case err != nil:
+		k.fail(KurrentDB, step, err)
+	case created:
+		k.done(KurrentDB, step, Created, "")
+	case k.Group.LossReason(differences) != "":
+		k.add(KurrentDB, step, Left, k.Group.LossReason(differences))
+	case len(differences) > 0:
+		k.add(KurrentDB, step, AlreadyThere, "left unchanged, with other settings: "+joinDifferences(differences))
+	default:
+		k.add(KurrentDB, step, AlreadyThere, "")
+	}
+}
+
+// compareGroup returns what EnsureGroup would, and changes nothing.
+func (k *kurrentRun) compareGroup(ctx context.Context, settings kurrent.GroupSettings) ([]kurrent.Difference, bool, error) {
+	_, err := k.Client.GroupInfo(ctx, settings.Stream, settings.Group) // unlike CompareGroup, it returns a refusal
+	if errors.Is(err, kurrent.ErrNotFound) {
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	differences, err := k.Client.CompareGroup(ctx, settings)
+	return differences, false, err
+}
+
+func joinDifferences(differences []kurrent.Difference) string {
+	var texts []string
+	for _, d := range differences {
+		texts = append(texts, d.Text)
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (k *kurrentRun) grant(ctx context.Context, user string) {
+	step := "rights of " + user
+	grant := k.Client.GrantGroup
+	if k.dryRun() {
+		grant = k.Client.MissingGrants
+	}
+	grants, err := grant(ctx, k.Group.Stream, k.Group.Group, user)
+	gained := describeGrants(grants)
+	switch {
+	case errors.Is(err, kurrent.ErrAccessDenied):
+		k.add(KurrentDB, step, Refused, "an administrator has to grant them", "orderflow group create --grant "+user)
+	case err != nil:
+		k.fail(KurrentDB, step, err)
+	case gained == "":
+		k.add(KurrentDB, step, AlreadyThere, "")
+	default:
+		k.done(KurrentDB, step, Created, gained)
+	}
+}
+
+func describeGrants(grants []kurrent.Grant) string {
+	var texts []string
+	for _, g := range grants {
+		if len(g.Rights) > 0 {
+			texts = append(texts, fmt.Sprintf("%v on %s", g.Rights, g.Stream))
+		}
+	}
+	return strings.Join(texts, ", ")
+}
