@@ -180,14 +180,14 @@ func (s *Setup) RoleExists(ctx context.Context, role string) (exists bool, err e
 	return exists, describe("look up role", err)
 }
 
-// WithoutPassword returns those of the roles that have no password. It returns
-// ErrMayNotGrant unless the connected role may read that, which by default only
+// WithoutPassword returns those of the roles that have no password, or do not exist. It
+// returns ErrMayNotGrant unless the connected role may read that, which by default only
 // superusers may.
 func (s *Setup) WithoutPassword(ctx context.Context, roles []string) (without []string, err error) {
 	ctx, cancel := s.pool.withDeadline(ctx)
 	defer cancel()
 	rows, err := s.pool.db.Query(ctx,
-		`SELECT rolname FROM pg_authid WHERE rolname = ANY ($1) AND rolpassword IS NULL ORDER BY rolname`, roles)
+		`SELECT name FROM unnest($1::name[]) AS name LEFT JOIN pg_authid ON rolname = name WHERE rolpassword IS NULL ORDER BY name`, roles)
 	if err == nil {
 		without, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}

@@ -216,8 +216,18 @@ func (p *postgresRun) role(ctx context.Context, setup *postgres.Setup, step depl
 	case step.Kind == deploy.StepReplication:
 		p.done(Postgres, title, Changed, "from NOREPLICATION to REPLICATION")
 	default:
-		p.done(Postgres, title, Created, strings.Join(gained, ", "))
+		p.done(Postgres, title, Created, listRights(gained))
 	}
+}
+
+// maxRights is how many rights are listed by name.
+const maxRights = 4
+
+func listRights(rights []string) string {
+	if len(rights) > maxRights {
+		return fmt.Sprintf("%d rights", len(rights))
+	}
+	return strings.Join(rights, ", ")
 }
 
 // passwords reports roles that cannot log in by password. It sets none: a password on the

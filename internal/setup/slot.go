@@ -2,6 +2,7 @@ package setup
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"orderflow/internal/postgres"
@@ -20,7 +21,8 @@ type Slot struct {
 
 // EnsureSlot creates the slot if it is missing, without a checkpoint, so the publisher
 // reads the whole history when it first uses the slot. On PostgreSQL 17 and newer it
-// makes the server copy an existing one to its standbys.
+// makes the server copy an existing one to its standbys, if the connected role may
+// replicate; otherwise the publisher does that at its next start.
 func EnsureSlot(
 	ctx context.Context, publication *postgres.Publication, state *postgres.PublisherState, name string,
 ) (Slot, error) {
@@ -29,6 +31,9 @@ func EnsureSlot(
 		return Slot{Slot: found}, err
 	}
 	replication, err := publication.OpenReplication(ctx, name)
+	if ok && errors.Is(err, postgres.ErrMayNotReplicate) {
+		return Slot{Slot: found}, nil
+	}
 	if err != nil {
 		return Slot{}, err
 	}
@@ -56,6 +61,9 @@ func wouldEnsureSlot(
 		return Slot{Slot: found}, err
 	}
 	replication, err := publication.OpenReplication(ctx, name) // which takes the right to replicate
+	if ok && errors.Is(err, postgres.ErrMayNotReplicate) {
+		return Slot{Slot: found}, nil
+	}
 	if err != nil {
 		return Slot{}, err
 	}
