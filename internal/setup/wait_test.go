@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,7 +41,7 @@ func TestRun_Waits(t *testing.T) {
 	port, err := devserver.FreePort()
 	require.NoError(t, err)
 	address := "127.0.0.1:" + strconv.Itoa(port)
-	events, err := kurrent.Open(kurrent.Config{URL: "kurrentdb://" + address + "?tls=false", AllowPlaintext: true, CallTimeout: patience})
+	events, err := kurrent.Open(kurrent.Config{URL: "kurrentdb://" + address + "?tls=false", AllowPlaintext: true, CallTimeout: 5 * time.Second})
 	require.NoError(t, err)
 	t.Cleanup(events.Close)
 	store := &setup.KurrentDBOptions{Client: events, Group: groupSettings()}
