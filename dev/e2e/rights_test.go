@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,10 +14,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/devserver"
 	"orderflow/dev/kurrentsim"
 	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
@@ -30,10 +33,11 @@ const (
 )
 
 // rightsRig is a KurrentDB with TLS in which every binary has its own user, with the
-// rights of docs/operations.md.
+// rights of docs/operations.md, and a PostgreSQL in which it has its own role.
 type rightsRig struct {
 	*testing.T
-	events *kurrentsimtest.Secure
+	events   *kurrentsimtest.Secure
+	postgres string // URL of the superuser
 }
 
 func newRightsRig(t *testing.T) *rightsRig {
@@ -43,6 +47,14 @@ func newRightsRig(t *testing.T) *rightsRig {
 		kurrentsimtest.User("api", readers, writers), kurrentsimtest.User("starter", readers),
 		kurrentsimtest.User("projector"), kurrentsimtest.User("reconcile", readers),
 	)}
+	cluster, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: t.TempDir(), Fast: true})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		require.NoError(t, cluster.Stop(ctx))
+	})
+	r.postgres = cluster.URL
 	for stream, body := range map[string]string{
 		"$settings": `{"$userStreamAcl":{"$r":["$admins","` + readers + `"],"$w":["$admins","` + writers + `"],"$d":"$admins",
 			"$mr":["$admins","` + readers + `"],"$mw":"$admins"}}`,
@@ -63,6 +75,37 @@ func (r *rightsRig) as(user string) *kurrent.Client {
 	return client
 }
 
+// postgresAs returns the URL of the database for the role of a binary.
+func (r *rightsRig) postgresAs(binary string) string {
+	r.Helper()
+	u, err := url.Parse(r.postgres)
+	require.NoError(r, err)
+	u.User = url.UserPassword("orderflow_"+binary, rolePassword)
+	return u.String()
+}
+
+const rolePassword = "secret"
+
+// setUp runs `orderflow setup` as an administrator of both stores, sets the passwords of
+// the roles, and requires that nothing is left then.
+func (r *rightsRig) setUp() {
+	r.Helper()
+	args := []string{"setup", "--only", "postgres,kurrentdb", "--grant", "starter", "--grant", "reconcile"}
+	said, err := r.orderflow(nil, kurrentsimtest.Admin, args...)
+	require.ErrorContains(r, err, "exit status 3", said)
+	require.Contains(r, said, `\password orderflow_worker`)
+	conn, err := pgx.Connect(r.Context(), r.postgres)
+	require.NoError(r, err)
+	for _, binary := range []string{"worker", "publisher", "projector", "api", "reconcile"} {
+		_, err = conn.Exec(r.Context(), "ALTER ROLE orderflow_"+binary+" PASSWORD '"+rolePassword+"'")
+		require.NoError(r, err)
+	}
+	require.NoError(r, conn.Close(r.Context()))
+	said, err = r.orderflow(nil, kurrentsimtest.Admin, args...)
+	require.NoError(r, err, said)
+	require.NotContains(r, said, "created")
+}
+
 // programs creates a directory in which every binary runs with its own user, whatever the
 // environment sets.
 func (r *rightsRig) programs() string {
@@ -75,7 +118,8 @@ func (r *rightsRig) programs() string {
 	require.NoError(r, err)
 	require.NoError(r, os.Symlink(temporal, filepath.Join(dir, "temporal")))
 	for _, name := range []string{"worker", "starter", "publisher", "projector", "api"} {
-		script := fmt.Sprintf("#!/bin/sh\nKURRENTDB_URL='%s' exec '%s' \"$@\"\n", r.events.URLFor(name), filepath.Join(binaries, name))
+		script := fmt.Sprintf("#!/bin/sh\nKURRENTDB_URL='%s' POSTGRES_URL='%s' exec '%s' \"$@\"\n",
+			r.events.URLFor(name), r.postgresAs(name), filepath.Join(binaries, name))
 		require.NoError(r, os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700))
 	}
 	return dir
@@ -87,9 +131,12 @@ func (r *rightsRig) orderflow(s *stack, user string, args ...string) (string, er
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	command := exec.CommandContext(ctx, filepath.Join(binaries, "orderflow"), args...)
-	command.Env = append(os.Environ(), "KURRENTDB_URL="+r.events.URLFor(user))
+	command.Env = append(os.Environ(), "KURRENTDB_URL="+r.events.URLFor(user), "POSTGRES_URL="+r.postgres)
+	if user == "reconcile" {
+		command.Env = append(command.Env, "POSTGRES_URL="+r.postgresAs(user))
+	}
 	if s != nil {
-		command.Env = append(command.Env, "TEMPORAL_ADDRESS="+s.TemporalAddress, "POSTGRES_URL="+s.PostgresURL)
+		command.Env = append(command.Env, "TEMPORAL_ADDRESS="+s.TemporalAddress)
 	}
 	var both bytes.Buffer
 	command.Stdout, command.Stderr = &both, &both
@@ -100,9 +147,9 @@ func (r *rightsRig) orderflow(s *stack, user string, args ...string) (string, er
 func TestRightsPerBinary(t *testing.T) {
 	t.Parallel()
 	r := newRightsRig(t)
-	said, err := r.orderflow(nil, kurrentsimtest.Admin, "group", "create", "--grant", "starter", "--grant", "reconcile")
-	require.NoError(t, err, said)
-	own, err := startStackOf(r.programs(), t.TempDir(), []string{"KURRENTDB_URL=" + r.events.URLFor(kurrentsimtest.Admin)}, "--rate", "0")
+	r.setUp()
+	own, err := startStackOf(r.programs(), t.TempDir(),
+		[]string{"KURRENTDB_URL=" + r.events.URLFor(kurrentsimtest.Admin), "POSTGRES_URL=" + r.postgres}, "--rate", "0")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, own.stop(), "%s", own.log) })
 	s := newStackClientFor(t, own)
@@ -133,13 +180,17 @@ func TestRightsPerBinary(t *testing.T) {
 		}, patience, 100*time.Millisecond)
 	}
 	awaitParked("0")
-	said, err = r.orderflow(own, kurrentsimtest.Admin, "parked", "replay")
+	said, err := r.orderflow(own, kurrentsimtest.Admin, "parked", "replay")
 	require.NoError(t, err, said)
 	awaitParked("1") // the starter's user still sees it
 	said, err = r.orderflow(own, "reconcile", "reconcile", "--grace", "1s")
 	require.NoError(t, err, said)
 	said, err = r.orderflow(own, "starter", "parked", "drop", "--until", "1", "--yes")
 	require.NoError(t, err, said)
+
+	said, err = r.orderflow(own, kurrentsimtest.Admin, "setup", "--dry-run", "--grant", "starter")
+	require.NoError(t, err, said)
+	require.NotContains(t, said, "would")
 
 	for user, denied := range map[string][]string{
 		"worker":    {"read $all", "delete"},

@@ -106,8 +106,8 @@ func (s *Setup) OwnsSchema(ctx context.Context) (owns bool, err error) {
 	defer cancel()
 	err = s.pool.db.QueryRow(ctx,
 		`SELECT coalesce(bool_and(pg_has_role(relowner, 'USAGE')), false) FROM pg_class
-		WHERE relnamespace = to_regnamespace('public') AND relkind IN ('r', 'p') AND relname LIKE ANY ($1)`,
-		[]string{"order\\_%", "orderflow\\_%", "email\\_%", "customer\\_%", "publisher\\_%"}).Scan(&owns)
+		WHERE relnamespace = to_regnamespace('public') AND relname = ANY ($1)`,
+		[]string{"order_fulfillment", historyTable, "email_delivery", "customer_view", "publisher_mark"}).Scan(&owns)
 	return owns, describe("read the owner of the tables", err)
 }
 

@@ -2,13 +2,16 @@ package setup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
 )
@@ -67,9 +70,13 @@ func (t *temporalRun) refresh(ctx context.Context, query string) {
 }
 
 func (t *temporalRun) wouldRefresh(ctx context.Context, query string) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	found, err := t.Client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: t.Namespace, Query: query})
+	var found *workflowservice.CountWorkflowExecutionsResponse
+	err := whenKnown(ctx, func() (err error) {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		found, err = t.Client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Namespace: t.Namespace, Query: query})
+		return err
+	})
 	switch {
 	case err != nil:
 		t.fail(Temporal, stepRefresh, err)
@@ -80,6 +87,24 @@ func (t *temporalRun) wouldRefresh(ctx context.Context, query string) {
 	}
 }
 
+// knownTimeout is how long the nodes of a server may take to know a search attribute that
+// another setup has just created.
+const knownTimeout = 30 * time.Second
+
+// whenKnown repeats a query while the server rejects it: it may not know every search
+// attribute yet.
+func whenKnown(ctx context.Context, query func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, knownTimeout)
+	defer cancel()
+	retry := backoff.Exponential{Min: 100 * time.Millisecond, Max: 5 * time.Second}
+	for tries := 0; ; tries++ {
+		err := query()
+		if _, rejected := errors.AsType[*serviceerror.InvalidArgument](err); !rejected || retry.Wait(ctx, tries) != nil {
+			return err
+		}
+	}
+}
+
 // tellAll signals the workflows one after the other. It returns how many were told, and
 // how many accept no more signals. One that has closed meanwhile counts as neither.
 func (t *temporalRun) tellAll(ctx context.Context, query string) (told, refused int, err error) {
@@ -87,7 +112,11 @@ func (t *temporalRun) tellAll(ctx context.Context, query string) (told, refused 
 	defer tick.Stop()
 	var next []byte
 	for {
-		page, err := t.listPage(ctx, query, next)
+		var page *workflowservice.ListWorkflowExecutionsResponse
+		err := whenKnown(ctx, func() (err error) {
+			page, err = t.listPage(ctx, query, next)
+			return err
+		})
 		if err != nil {
 			return told, refused, err
 		}

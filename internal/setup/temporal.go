@@ -233,7 +233,7 @@ func (t *temporalRun) rate(ctx context.Context) {
 	}
 	switch {
 	case isRefusal(err):
-		t.add(Temporal, stepRate, Refused, "the server does not let this user limit it, or is older than 1.29", t.rateCommand())
+		t.add(Temporal, stepRate, Refused, "the server does not let this user limit it, or is too old for that", t.rateCommand())
 	case err != nil:
 		t.fail(Temporal, stepRate, err)
 	default:
