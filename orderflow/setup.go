@@ -96,13 +96,15 @@ func (c *cli) setUpStores() *cobra.Command {
 // storesInto returns a flag's function that adds stores to a list.
 func storesInto(list *[]setup.Store) func(text string) error {
 	return func(text string) error {
+		var stores []setup.Store
 		for name := range strings.SplitSeq(text, ",") {
 			store := setup.Store(strings.TrimSpace(name))
 			if !slices.Contains(setup.Stores(), store) {
 				return errors.New("must be of postgres, kurrentdb and temporal, separated by commas")
 			}
-			*list = append(*list, store)
+			stores = append(stores, store)
 		}
+		*list = append(*list, stores...)
 		return nil
 	}
 }

@@ -32,7 +32,7 @@ func TestSetup_Faults(t *testing.T) {
 	}{
 		"all stores need settings":         {nil, []string{"--skip", "temporal"}, "KURRENTDB_URL: is required\nPOSTGRES_URL: is required\n"},
 		"one store needs only its own":     {nil, []string{"--only", "postgres"}, "POSTGRES_URL: is required\n"},
-		"an unknown store":                 {nil, []string{"--only", "postgres,oracle"}, "--only: must be of postgres, kurrentdb and temporal, separated by commas\n"},
+		"an unknown store":                 {nil, []string{"--only", "postgres,oracle", "--skip", "postgres,kurrentdb"}, "--only: must be of postgres, kurrentdb and temporal, separated by commas\n"},
 		"no store at all":                  {nil, []string{"--only", "temporal", "--skip", "temporal"}, "--skip: leaves no store to set up\n"},
 		"a rate that is none":              {nil, []string{"--only", "temporal", "--email-rate", "0"}, "--email-rate: must be a number of emails per second, above 0 and at most 100000\n"},
 		"a rate of the environment":        {[]string{"EMAIL_RATE=NaN"}, []string{"--only", "temporal"}, "EMAIL_RATE: must be a number of emails per second, above 0 and at most 100000\n"},
