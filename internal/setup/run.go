@@ -43,7 +43,8 @@ type run struct {
 	available time.Time // when stores must be available
 }
 
-// DryRun hides the field of Options and Report, which are the same.
+// dryRun reports whether nothing may be changed. Options and Report both have a field for
+// it.
 func (r *run) dryRun() bool { return r.Options.DryRun }
 
 func (r *run) add(store Store, step string, outcome Outcome, detail string, todo ...string) {
