@@ -44,7 +44,7 @@ const selectAccount = `
 SELECT current_user, current_database(), current_setting('server_version_num')::integer,
     has_schema_privilege('public', 'CREATE'), has_database_privilege(current_database(), 'CREATE')`
 
-// RightsToMigrate returns the statements by which a superuser gives the connected role
+// RightsToMigrate returns the statements by which a superuser grants the connected role
 // the rights that the pending migrations need and that it lacks.
 func (s *Setup) RightsToMigrate(ctx context.Context) (grants []string, err error) {
 	ctx, cancel := s.pool.withDeadline(ctx)
