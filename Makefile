@@ -8,7 +8,7 @@ BIN := .local/bin
 # Tools have go.mod files of their own, so that what they need never upgrades what the product links.
 LINT := go tool -modfile=dev/tools/lint/go.mod
 EXAMPLES := $(wildcard examples/*)
-MODULES := . dev/tools dev/tools/lint dev/tools/sbom dev/deploycheck $(EXAMPLES)
+MODULES := . dev/tools dev/tools/lint dev/tools/sbom dev/deploycheck dev/tools/compose $(EXAMPLES)
 PKG ?= ./...
 FUZZTIME ?= 30s
 # A test binary that hangs prints its goroutines well before CI stops it.
@@ -192,9 +192,14 @@ chaos-minute: ## Run one minute of faults, and one crash at every failpoint
 
 # One after the other, because some parts measure durations and need the machine to themselves. CONTRIBUTING.md lists what
 # each part may cost.
-CHECKS := fmt-check vet lint language workflowcheck vuln tidy-check manifests module-check dist-check examples conformance node-client fidelity race chaos-minute
+CHECKS := fmt-check vet lint language workflowcheck vuln tidy-check manifests module-check dist-check images-check compose-check systemd-check examples conformance node-client fidelity race chaos-minute
+
+.PHONY: check-packages
+check-packages:
+	@dev/packages/packages.sh check
+
 .PHONY: check
-check: packages ## Everything a change has to pass, with the time that each part takes
+check: check-packages ## Everything a change has to pass, with the time that each part takes
 	@took=(); for part in $(CHECKS); do \
 		began=$$SECONDS; \
 		$(MAKE) --no-print-directory $$part; \
@@ -202,6 +207,20 @@ check: packages ## Everything a change has to pass, with the time that each part
 	done; \
 	took+=("$$(printf '%5d s  in all' $$SECONDS)"); \
 	printf '%s\n' "$${took[@]}"
+
+.PHONY: images-check
+images-check: temporal ## Build the container image without a container engine, and settle orders with its binaries
+	@dev/deploy/images.sh
+
+.PHONY: compose-check
+compose-check: ## Read the Compose file with an old and a new release of Compose, and compare it with the documentation
+	@deploy/compose/up.sh --secrets
+	@docker-compose --file deploy/compose/compose.yaml config --quiet
+	@cd dev/tools/compose && go vet ./... && go test ./...
+
+.PHONY: systemd-check
+systemd-check: ## Verify the systemd units, and measure how far they are confined
+	@dev/deploy/systemd.sh
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for a while: make fuzz FUZZTIME=10m PKG=./internal/order

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests need and this machine lacks. It needs root, or
+# Installs the Debian packages that the tests need and this machine lacks, and with the
+# argument check also those of the other parts of make check. It needs root, or
 # sudo: without a password, or with one at a terminal. Otherwise it prints the missing packages
 # in one line and exits with 1.
 set -euo pipefail
@@ -47,6 +48,15 @@ need jq jq # the commands of docs are tested
 need npm npm # the Node client's calls are tested, and npm fetches PostgreSQL 17; an older Node is replaced
 need pgbouncer pgbouncer /usr/sbin/pgbouncer # worker and api are tested behind it
 need chromium chromium chromium-browser google-chrome # the pages are tested in a browser
+
+if [[ ${1-} == check ]]; then
+  [[ -e /etc/ssl/certs/ca-certificates.crt ]] || missing+=(ca-certificates) # it becomes part of the image
+  need openssl openssl
+  need iproute2 ip
+  need buildah buildah # the image is built without a container engine
+  need docker-compose docker-compose # an old release reads the Compose file too
+  need systemd systemd-analyze # the units are checked
+fi
 
 ((${#missing[@]})) || exit 0
 if may_install && install >&2; then exit 0; fi

@@ -48,11 +48,11 @@ func (m machine) logging(program string) string {
 }
 
 // run returns the exit code, the standard error, and the logged calls.
-func (m machine) run() (code int, printed, called string) {
+func (m machine) run(arguments ...string) (code int, printed, called string) {
 	m.t.Helper()
 	bash, err := exec.LookPath("bash")
 	require.NoError(m.t, err)
-	c := exec.CommandContext(m.t.Context(), bash, "packages.sh")
+	c := exec.CommandContext(m.t.Context(), bash, append([]string{"packages.sh"}, arguments...)...)
 	c.Env = []string{"PATH=" + m.dir}
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
@@ -78,6 +78,14 @@ func TestPackages(t *testing.T) {
 		m.add("google-chrome", "")
 		code, printed, _ := m.run()
 		require.Zero(t, code, printed)
+	})
+	t.Run("knows what only make check needs", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t, "1000")
+		m.add("docker-compose", "")
+		code, printed, _ := m.run("check")
+		require.Equal(t, 1, code)
+		require.Contains(t, printed, "apt-get install --no-install-recommends openssl iproute2 buildah systemd\n")
 	})
 	t.Run("installs as root", func(t *testing.T) {
 		t.Parallel()
