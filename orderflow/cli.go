@@ -41,6 +41,7 @@ func (c *cli) root() *cobra.Command {
 			c.setUpPublisher(), c.listSetAside(), c.retryPublishing(), c.snapshotPublisher()),
 		c.group("view", "rebuild the customer view", c.rebuildView()),
 		c.erase(),
+		c.ready(),
 	)
 	root.Long = "Operate Orderflow: prepare its servers, and inspect and repair what its daemons work on."
 	return root
