@@ -107,7 +107,7 @@ func TestGitHub_Dependabot(t *testing.T) {
 		listed[u.Ecosystem] = slices.DeleteFunc(folders, func(f string) bool { return f == "" })
 	}
 	require.Equal(t, map[string][]string{
-		"gomod": foldersWith(t, "go.mod"), "npm": foldersWith(t, "package.json"), "docker": {"/deploy"}, "github-actions": {"/"},
+		"gomod": foldersWith(t, "go.mod"), "npm": foldersWith(t, "package.json"), "docker": {"/deploy"}, "docker-compose": {"/deploy/compose"}, "github-actions": {"/"},
 	}, listed)
 	require.Subset(t, listed["docker"], foldersWith(t, "Dockerfile"))
 }
