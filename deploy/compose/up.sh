@@ -39,4 +39,4 @@ if [ ! -s secrets/postgres_roles.sql ]; then
 fi
 
 [ "${1-}" != --secrets ] || exit 0
-exec docker compose up --build --detach "$@"
+exec docker compose --project-name orderflow up --build --detach "$@"
