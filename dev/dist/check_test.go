@@ -54,7 +54,7 @@ func TestCheckStatic(t *testing.T) {
 
 func TestCheckHidden(t *testing.T) {
 	t.Parallel()
-	program := write(t, "", "worker", "\x00/home/builder/src\x00")
+	program := write(t, "", "worker", "\x00/home/builder/src\x00crypto/x509/root.go\x00")
 	require.NoError(t, checkHidden(program, []string{"/root", "/usr/local/go"}))
 	require.ErrorContains(t, checkHidden(program, []string{"/root", "/home/builder"}), "/home/builder")
 }

@@ -26,7 +26,7 @@ func main() {
 type release struct {
 	dir               string
 	version, revision string
-	hidden            []string // paths that no program may contain
+	hidden            []string // folders of which no program may contain a path
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -35,9 +35,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	set.SetOutput(stderr)
 	set.StringVar(&r.version, "version", "", "the version that every program must print")
 	set.StringVar(&r.revision, "revision", "", "the commit that every program must print")
-	set.Func("hidden", "a path that no program may contain; repeatable", func(path string) error {
-		if len(path) > 1 { // a home folder of / is in every program
-			r.hidden = append(r.hidden, path)
+	set.Func("hidden", "a folder of which no program may contain a path; repeatable", func(folder string) error {
+		if len(folder) > 1 { // a home folder of / is in every program
+			r.hidden = append(r.hidden, folder)
 		}
 		return nil
 	})
