@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the secrets of compose.yaml that are missing, and starts everything:
 #
-#   deploy/compose/up.sh              builds the image and starts all services in the background
+#   deploy/compose/up.sh              builds the image, unless ORDERFLOW_IMAGE names one, and starts all services in the background
 #   deploy/compose/up.sh --secrets    only makes the secrets
 #
 # Passwords are random, and stay as they are once they are made: the databases know them from their first start. Other
@@ -39,4 +39,6 @@ if [ ! -s secrets/postgres_roles.sql ]; then
 fi
 
 [ "${1-}" != --secrets ] || exit 0
-exec docker compose --project-name orderflow up --build --detach "$@"
+build=--build
+if [ -n "${ORDERFLOW_IMAGE-}" ] || grep -qs '^ORDERFLOW_IMAGE=.' .env; then build=--no-build; fi
+exec docker compose --project-name orderflow up $build --detach "$@"

@@ -129,7 +129,7 @@ func TestRun(t *testing.T) {
 	output := t.TempDir()
 	var said strings.Builder
 	require.NoError(t, run([]string{repository, output}, &said))
-	require.Contains(t, said.String(), "worker-controller.yaml: 32 objects, checked")
+	require.Contains(t, said.String(), "worker-controller.yaml: 33 objects, checked")
 	content, err := os.ReadFile(filepath.Join(output, "worker-controller.yaml"))
 	require.NoError(t, err)
 	require.Contains(t, string(content), "kind: WorkerDeployment")
