@@ -19,7 +19,7 @@ func walLevel(f *facts) Result {
 }
 
 func publication(f *facts) Result {
-	const statement = "ALTER PUBLICATION orderflow SET TABLE order_fulfillment_history; ALTER PUBLICATION orderflow SET (publish = 'insert')"
+	const repair = "orderflow setup --only postgres, as the owner of the database: it keeps the publication's other tables and operations"
 	p := f.postgres.Publication
 	var found string
 	switch {
@@ -27,7 +27,7 @@ func publication(f *facts) Result {
 		return notChecked("there is no schema")
 	case !p.Exists:
 		return problem("there is no publication orderflow", "Nothing is published.",
-			"CREATE PUBLICATION orderflow FOR TABLE order_fulfillment_history WITH (publish = 'insert')")
+			"orderflow setup --only postgres, as the owner of the database")
 	case !p.HasTable:
 		found = "the publication has no table order_fulfillment_history"
 	case !p.Inserts:
@@ -39,7 +39,7 @@ func publication(f *facts) Result {
 	default:
 		return ok("the publication sends every insert of the history whole")
 	}
-	return problem(found, "Versions are withheld from the log, so the publisher stops.", statement)
+	return problem(found, "Versions are withheld from the log, so the publisher stops.", repair)
 }
 
 func slot(f *facts) Result {
@@ -52,7 +52,7 @@ func slot(f *facts) Result {
 			"orderflow publisher setup, or start the publisher")
 	case !s.Ours:
 		return problem("slot "+name+" is used for something else", "The publisher refuses it.",
-			"Set PUBLISHER_SLOT to another name, or drop the slot: SELECT pg_drop_replication_slot('"+name+"')")
+			"Set PUBLISHER_SLOT to another name: another program may read this slot.")
 	case s.Status == "lost":
 		return problem("slot "+name+" is lost: the server removed log that it needs", "The publisher has to read the whole history again.",
 			"Start the publisher, which replaces it; raise max_slot_wal_keep_size if that happens while a publisher runs.")
@@ -147,7 +147,7 @@ func standbys(f *facts) Result {
 	switch {
 	case len(gone) > 0:
 		return warning("no standby reads slot "+list(gone), "The server keeps its log for it; named in synchronized_standby_slots, it also stops publishing.",
-			"Start the standby, or SELECT pg_drop_replication_slot('"+gone[0]+"')")
+			"Start the standby. Only if nothing will ever read the slot again: SELECT pg_drop_replication_slot('"+gone[0]+"')")
 	case slots && len(silent) > 0:
 		return warning("the standby of slot "+list(silent)+" sends no feedback", "It cannot keep a copy of the publisher's slot.",
 			"On the standby: hot_standby_feedback = on and sync_replication_slots = on")

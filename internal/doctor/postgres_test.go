@@ -214,35 +214,35 @@ func TestPostgres(t *testing.T) {
 				r.exec("DROP PUBLICATION orderflow")
 				r.after("CREATE PUBLICATION orderflow FOR TABLE order_fulfillment_history WITH (publish = 'insert')")
 			},
-			wanted{"postgres/publication", doctor.Problem, "no publication", "CREATE PUBLICATION"}, false,
+			wanted{"postgres/publication", doctor.Problem, "no publication", "orderflow setup --only postgres"}, false,
 		},
 		"a publication without its table": {
 			func(r *rowsRig, _ *doctor.Options) {
 				r.exec("ALTER PUBLICATION orderflow SET TABLE customer_view")
 				r.after("ALTER PUBLICATION orderflow SET TABLE order_fulfillment_history")
 			},
-			wanted{"postgres/publication", doctor.Problem, "has no table order_fulfillment_history", "SET TABLE"}, false,
+			wanted{"postgres/publication", doctor.Problem, "has no table order_fulfillment_history", "orderflow setup --only postgres"}, false,
 		},
 		"a publication without inserts": {
 			func(r *rowsRig, _ *doctor.Options) {
 				r.exec("ALTER PUBLICATION orderflow SET (publish = 'delete')")
 				r.after("ALTER PUBLICATION orderflow SET (publish = 'insert')")
 			},
-			wanted{"postgres/publication", doctor.Problem, "sends no inserts", "publish = 'insert'"}, false,
+			wanted{"postgres/publication", doctor.Problem, "sends no inserts", "orderflow setup --only postgres"}, false,
 		},
 		"a publication with a row filter": {
 			func(r *rowsRig, _ *doctor.Options) {
 				r.exec("ALTER PUBLICATION orderflow SET TABLE order_fulfillment_history WHERE (revision > 1)")
 				r.after("ALTER PUBLICATION orderflow SET TABLE order_fulfillment_history")
 			},
-			wanted{"postgres/publication", doctor.Problem, "row filter", "SET TABLE"}, false,
+			wanted{"postgres/publication", doctor.Problem, "row filter", "orderflow setup --only postgres"}, false,
 		},
 		"a publication with a column list": {
 			func(r *rowsRig, _ *doctor.Options) {
 				r.exec("ALTER PUBLICATION orderflow SET TABLE order_fulfillment_history (order_id)")
 				r.after("ALTER PUBLICATION orderflow SET TABLE order_fulfillment_history")
 			},
-			wanted{"postgres/publication", doctor.Problem, "column list", "SET TABLE"}, false,
+			wanted{"postgres/publication", doctor.Problem, "column list", "orderflow setup --only postgres"}, false,
 		},
 		"no slot": {
 			func(r *rowsRig, _ *doctor.Options) { r.dropSlot() },
@@ -257,7 +257,7 @@ func TestPostgres(t *testing.T) {
 				_, err = other.Exec(r.Context(), "SELECT pg_create_logical_replication_slot($1, 'pgoutput')", r.name)
 				require.NoError(r, err)
 			},
-			wanted{"postgres/slot", doctor.Problem, "used for something else", "PUBLISHER_SLOT"}, true,
+			wanted{"postgres/slot", doctor.Problem, "used for something else", "Set PUBLISHER_SLOT to another name: another program may read this slot."}, true,
 		},
 		"no publisher": {
 			func(r *rowsRig, _ *doctor.Options) { r.leave() },
@@ -282,7 +282,7 @@ func TestPostgres(t *testing.T) {
 				r.exec("SELECT pg_create_physical_replication_slot('standby', true)")
 				r.after("SELECT pg_drop_replication_slot('standby')")
 			},
-			wanted{"postgres/standbys", doctor.Warning, "no standby reads slot standby", "pg_drop_replication_slot('standby')"}, false,
+			wanted{"postgres/standbys", doctor.Warning, "no standby reads slot standby", "Only if nothing will ever read the slot again: "}, false,
 		},
 		"a role that lacks a grant": {
 			func(r *rowsRig, _ *doctor.Options) {
