@@ -41,17 +41,17 @@ func (f *facts) readKurrentDB(ctx context.Context) (func(), error) {
 		return nil, err
 	}
 	var k kurrentFacts
-	var c clock
-	c.begin(f.options.Now)
-	at, err := client.Time(ctx)
-	c.end(f.options.Now, at, time.Second, err)
 	k.version = ask(client.ServerVersion(ctx))
-	k.maxAppend = ask(client.MaxAppend(ctx))
 	k.byCategory = ask(client.Projection(ctx, kurrent.ByCategory))
 	k.differences = ask(client.CompareGroup(ctx, settings))
 	k.info = ask(client.GroupInfo(ctx, settings.Stream, settings.Group))
 	k.parked = ask(countParked(ctx, client, settings))
 	k.rights = f.readRights(ctx)
+	var c clock // last, for over HTTP each node is tried, also one whose machine is gone
+	c.begin(f.options.Now)
+	at, err := client.Time(ctx)
+	c.end(f.options.Now, at, time.Second, err)
+	k.maxAppend = ask(client.MaxAppend(ctx))
 	return func() { f.kurrentDB, f.clocks[KurrentDB] = k, c }, nil
 }
 

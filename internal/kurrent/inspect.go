@@ -9,8 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
@@ -29,8 +31,9 @@ func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v.Major, v.Min
 // nothing. It is safe for concurrent use.
 type Inspector struct {
 	*Client
-	settings kurrentdb.Configuration
-	http     *http.Client
+	settings  kurrentdb.Configuration
+	http      *http.Client
+	responded atomic.Pointer[string] // the node that responded last
 }
 
 // OpenInspector opens a client with the calls of an Inspector, like Open.
@@ -132,20 +135,27 @@ type response struct {
 	body   []byte
 }
 
-// get sends a request to the first node that responds.
+// get sends a request to the first node that responds. Each node gets its share of the
+// time that is left. Otherwise a node whose machine is gone, and which therefore does not
+// even refuse, would use up the time of all others.
 func (i *Inspector) get(ctx context.Context, path string) (found response, err error) {
 	ctx, cancel := i.withDeadline(ctx)
 	defer cancel()
 	err = errors.New("no node is named")
-	for _, node := range i.nodes() {
-		if found, err = i.getFrom(ctx, node, path); err == nil {
+	nodes := i.nodes()
+	for n, node := range nodes {
+		end, _ := ctx.Deadline()
+		if found, err = i.getFrom(ctx, time.Until(end)/time.Duration(len(nodes)-n), node, path); err == nil {
+			i.responded.Store(&node)
 			return found, nil
 		}
 	}
 	return response{}, fmt.Errorf("get %s: %w: %s", path, ErrUnavailable, detailOf(err))
 }
 
-func (i *Inspector) getFrom(ctx context.Context, node, path string) (response, error) {
+func (i *Inspector) getFrom(ctx context.Context, timeout time.Duration, node, path string) (response, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	scheme := "https://"
 	if i.settings.DisableTLS {
 		scheme = "http://"
@@ -166,6 +176,7 @@ func (i *Inspector) getFrom(ctx context.Context, node, path string) (response, e
 	return response{received.StatusCode, received.Header.Get("Date"), body}, err
 }
 
+// nodes returns the nodes of the connection string, first the one that responded last.
 func (i *Inspector) nodes() []string {
 	if i.settings.Address != "" {
 		return []string{i.settings.Address}
@@ -173,6 +184,11 @@ func (i *Inspector) nodes() []string {
 	var nodes []string
 	for _, seed := range i.settings.GossipSeeds {
 		nodes = append(nodes, net.JoinHostPort(seed.Host, strconv.Itoa(int(seed.Port))))
+	}
+	if responded := i.responded.Load(); responded != nil {
+		if n := slices.Index(nodes, *responded); n > 0 {
+			nodes[0], nodes[n] = nodes[n], nodes[0]
+		}
 	}
 	return nodes
 }
