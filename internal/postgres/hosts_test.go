@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/url"
@@ -57,6 +58,15 @@ func TestURL_FirstHostIsGone(t *testing.T) {
 		require.NoError(t, err)
 		replication.Close()
 		require.Less(t, time.Since(began), patience/2, "connect_timeout is not replaced")
+	})
+	t.Run("an inspector reads the second within the doctor's time", func(t *testing.T) {
+		t.Parallel()
+		inspector, err := postgres.OpenInspector(address.String(), "orderflow")
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err = inspector.Inspect(ctx, func() {})
+		require.NoError(t, err)
 	})
 	t.Run("the migrations too", func(t *testing.T) {
 		t.Parallel()

@@ -99,10 +99,15 @@ func OpenInspector(url, slot string) (*Inspector, error) {
 	if _, ok := sessionAttributes(url); !ok && oneHost(conn) {
 		conn.ValidateConnect = nil // a standby is a finding and not an outage
 	}
+	limitConnecting(conn, inspectorConnecting)
 	conn.DefaultQueryExecMode = pgx.QueryExecModeExec // also through a pooler
 	nameApplication(conn, "orderflow-doctor")
 	return &Inspector{settings: conn, slot: slot}, nil
 }
+
+// inspectorConnecting bounds the attempts to connect to all hosts. It leaves the doctor,
+// which has ten seconds for a server, time to read.
+const inspectorConnecting = 5 * time.Second
 
 // oneHost reports whether a connection string names one server. Of several, the binaries
 // use the one that takes writes.
@@ -210,7 +215,7 @@ FROM pg_replication_slots s WHERE slot_name = $1`, i.slot, decoderPlugin).Scan(&
 func readStandbys(ctx context.Context, tx pgx.Tx, found *Inspection) error {
 	rows, err := tx.Query(ctx, `
 SELECT slot_name, active, xmin IS NOT NULL FROM pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary
-ORDER BY slot_name LIMIT 100`)
+ORDER BY slot_name LIMIT 1000`)
 	if err != nil {
 		return err
 	}
