@@ -31,6 +31,7 @@ func TestChecks_OfFacts(t *testing.T) {
 	}
 	standby := func(s postgres.Standby, synced string) *facts {
 		f := server(postgres.ServerState{Version: failoverPostgres, SyncedSlots: synced})
+		f.postgres.Slot.Failover = true
 		f.postgres.Standbys = []postgres.Standby{s}
 		return f
 	}
@@ -50,8 +51,11 @@ func TestChecks_OfFacts(t *testing.T) {
 		"a slot that is not copied":            {failover, server(postgres.ServerState{Version: failoverPostgres}), Warning, "not copied"},
 		"no standby":                           {standbys, server(postgres.ServerState{}), OK, "no standby"},
 		"a standby without feedback":           {standbys, standby(postgres.Standby{Slot: "s1", Active: true}, "s1"), Warning, "sends no feedback"},
-		"a standby that is not waited for":     {standbys, standby(postgres.Standby{Slot: "s1", Active: true, Feedback: true}, "other"), Warning, "lacks s1"},
-		"a standby that is waited for":         {standbys, standby(postgres.Standby{Slot: "s1", Active: true, Feedback: true}, "other, s1"), OK, "s1"},
+		"a standby that is not waited for":     {standbys, standby(postgres.Standby{Slot: "s1", Active: true, Feedback: true}, ""), Warning, "synchronized_standby_slots is empty"},
+		"a standby that is waited for":         {standbys, standby(postgres.Standby{Slot: "s1", Active: true, Feedback: true}, ` "s1"`), OK, "s1"},
+		"a standby that stops the publisher":   {standbys, standby(postgres.Standby{Slot: "s1", Feedback: true}, "s1"), Problem, "has s1, which"},
+		"a slot that is named and absent":      {standbys, standby(postgres.Standby{Slot: "s1", Active: true}, "s2"), Problem, "has s2, which"},
+		"a backup through a slot":              {standbys, standby(postgres.Standby{Slot: "backup", Active: true}, ""), OK, "backup"},
 		"Temporal 1.28":                        {temporalVersion, &facts{temporal: temporalFacts{version: "1.28.2"}}, Warning, "1.28.2"},
 		"Temporal 2.0":                         {temporalVersion, &facts{temporal: temporalFacts{version: "2.0.0-rc1"}}, OK, "2.0.0"},
 		"a server that says no version":        {temporalVersion, &facts{}, NotChecked, "no version"},

@@ -124,37 +124,58 @@ func failover(f *facts) Result {
 	return ok("the slot is copied to standbys that run with sync_replication_slots = on")
 }
 
+// physicalSlots are the slots of standbys and backups, by what is wrong with them.
+type physicalSlots struct {
+	names, unread []string
+	fed           []string // with hot_standby_feedback
+	synchronized  []string // in synchronized_standby_slots: of standbys that a failover may choose
+	stopping      []string // those of them that nothing reads, or that do not exist
+	silent        []string // those of them without feedback
+}
+
+func (f *facts) physicalSlots() (p physicalSlots) {
+	var read []string
+	for _, s := range f.postgres.Standbys {
+		p.names = append(p.names, s.Slot)
+		if s.Active {
+			read = append(read, s.Slot)
+		} else {
+			p.unread = append(p.unread, s.Slot)
+		}
+		if s.Feedback {
+			p.fed = append(p.fed, s.Slot)
+		}
+	}
+	p.synchronized = strings.FieldsFunc(f.postgres.Server.SyncedSlots, func(r rune) bool { return strings.ContainsRune(`, "`, r) })
+	p.stopping, p.silent = without(p.synchronized, read), without(p.synchronized, p.fed)
+	return p
+}
+
+func without(names, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) })
+}
+
+// standbys judges only the slots in synchronized_standby_slots as those of standbys that
+// a failover may choose. Backups and read replicas have physical slots as well.
 func standbys(f *facts) Result {
-	s := f.postgres
-	if len(s.Standbys) == 0 {
-		return ok("no standby follows through a slot")
-	}
-	var names, gone, silent, unsynced []string
-	synchronized := strings.Fields(strings.ReplaceAll(s.Server.SyncedSlots, ",", " "))
-	for _, standby := range s.Standbys {
-		names = append(names, standby.Slot)
-		switch {
-		case !standby.Active:
-			gone = append(gone, standby.Slot)
-		case !standby.Feedback:
-			silent = append(silent, standby.Slot)
-		}
-		if !slices.Contains(synchronized, standby.Slot) {
-			unsynced = append(unsynced, standby.Slot)
-		}
-	}
-	slots := s.Server.Version >= failoverPostgres
+	p, copied := f.physicalSlots(), f.postgres.Slot != nil && f.postgres.Slot.Failover
 	switch {
-	case len(gone) > 0:
-		return warning("no standby reads slot "+list(gone), "The server keeps its log for it; named in synchronized_standby_slots, it also stops publishing.",
-			"Start the standby. Only if nothing will ever read the slot again: SELECT pg_drop_replication_slot('"+gone[0]+"')")
-	case slots && len(silent) > 0:
-		return warning("the standby of slot "+list(silent)+" sends no feedback", "It cannot keep a copy of the publisher's slot.",
+	case copied && len(p.stopping) > 0:
+		return problem("synchronized_standby_slots has "+list(p.stopping)+", which no standby reads", "Nothing is published until one does.",
+			"Start the standby, or take a slot that is no longer used out of synchronized_standby_slots.")
+	case len(p.unread) > 0:
+		return warning("no standby or backup reads slot "+list(p.unread), "The server keeps its log for it.",
+			"Start what reads it. Only if nothing will ever read the slot again: SELECT pg_drop_replication_slot('"+p.unread[0]+"')")
+	case copied && len(p.silent) > 0:
+		return warning("the standby of slot "+list(p.silent)+" sends no feedback", "It cannot keep a copy of the publisher's slot.",
 			"On the standby: hot_standby_feedback = on and sync_replication_slots = on")
-	case slots && len(unsynced) > 0:
-		return warning("synchronized_standby_slots lacks "+list(unsynced), "Versions are published that the standby does not have: after a failover, events describe rows that are gone.",
-			"On the primary: synchronized_standby_slots = '"+strings.Join(names, ",")+"'")
+	case copied && len(p.synchronized) == 0 && len(p.fed) > 0:
+		return warning("synchronized_standby_slots is empty",
+			"Versions may be published that a standby does not have: after a failover to it, events describe rows that are gone.",
+			"Name the slots of the standbys that a failover may choose, and no others: while a named slot has no reader, nothing is published.")
+	case len(p.names) == 0:
+		return ok("no standby follows through a slot")
 	default:
-		return ok("standbys follow through %s", list(names))
+		return ok("physical slots, each with a reader: %s", list(p.names))
 	}
 }

@@ -282,7 +282,7 @@ func TestPostgres(t *testing.T) {
 				r.exec("SELECT pg_create_physical_replication_slot('standby', true)")
 				r.after("SELECT pg_drop_replication_slot('standby')")
 			},
-			wanted{"postgres/standbys", doctor.Warning, "no standby reads slot standby", "Only if nothing will ever read the slot again: "}, false,
+			wanted{"postgres/standbys", doctor.Warning, "no standby or backup reads slot standby", "Only if nothing will ever read the slot again: "}, false,
 		},
 		"a role that lacks a grant": {
 			func(r *rowsRig, _ *doctor.Options) {
@@ -415,6 +415,13 @@ func TestPostgres17(t *testing.T) {
 	require.NoError(t, postgres.Migrate(t.Context(), server.URL, slog.New(slog.DiscardHandler)))
 	r := newRowsRigOn(t, server.URL)
 	require.Empty(t, findings(run(t, r.options())))
+
+	r.exec("SELECT pg_create_physical_replication_slot('standby', true)")
+	requireOnly(t, run(t, r.options()), wanted{"postgres/standbys", doctor.Warning, "no standby or backup reads slot standby", "Only if"})
+	r.configure("synchronized_standby_slots", "'standby'")
+	requireOnly(t, run(t, r.options()), wanted{"postgres/standbys", doctor.Problem, "has standby, which no standby reads", "Start the standby"})
+	r.configure("synchronized_standby_slots", "''")
+	r.exec("SELECT pg_drop_replication_slot('standby')")
 
 	r.leave()
 	r.exec("SELECT pg_drop_replication_slot('" + r.name + "'), pg_create_logical_replication_slot('" + r.name + "', 'pgoutput')")

@@ -64,7 +64,8 @@ type SlotState struct {
 	Lag      int64 // bytes of log after the confirmed position
 }
 
-// Standby is a physical replication slot, through which a standby follows.
+// Standby is a physical replication slot, through which a standby follows or a backup is
+// taken.
 type Standby struct {
 	Slot     string
 	Active   bool
