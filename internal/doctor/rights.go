@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -161,7 +162,7 @@ func (f *facts) rightsResult(selected func(right) bool, deniedGroup bool) Result
 		return problem(fmt.Sprintf("user %s may not %s", found.user, list(lacks)), "The "+as+" does not work without it.", f.grantHint())
 	case len(unknown) > 0:
 		return notChecked("only an administrator sees whether user %s may %s: run the command with an administrator's KURRENTDB_URL and --user %s",
-			found.user, list(unknown), found.user)
+			found.user, list(unknown), word(found.user))
 	default:
 		return ok("user %s may %s", found.user, list(needed))
 	}
@@ -172,12 +173,17 @@ func (f *facts) grantHint() string {
 	user := f.kurrentDB.rights.user
 	switch f.options.As {
 	case "starter":
-		return "As an administrator: orderflow group create --grant " + user + "; and grant read on user streams in $settings, as in " + rightsPage
+		return "As an administrator: orderflow group create --grant " + word(user) + "; and grant read on user streams in $settings, as in " + rightsPage
 	case "projector":
-		return `As an administrator, name the user in the metadata of $all: stream $$$all, {"$acl":{"$r":["$admins","` + user + `"]}}, as in ` + rightsPage
+		return `As an administrator, name the user in the metadata of $all: stream $$$all, {"$acl":{"$r":` + jsonList("$admins", user) + `}}, as in ` + rightsPage
 	default:
 		return "As an administrator, put the user into a group that $settings grants the right to, as in " + rightsPage
 	}
+}
+
+func jsonList(names ...string) string {
+	text, _ := json.Marshal(names) // strings always can be
+	return string(text)
 }
 
 const rightsPage = "docs/operations.md, Rights in KurrentDB"
