@@ -45,6 +45,9 @@ func TestChecks_OfFacts(t *testing.T) {
 		"PostgreSQL 14":                        {postgresVersion, server(postgres.ServerState{Version: 140_011, VersionText: "14.11"}), Problem, "14.11"},
 		"a standby":                            {writable, server(postgres.ServerState{Standby: true}), Problem, "is a standby"},
 		"fsync off":                            {durability, server(postgres.ServerState{Fsync: "off"}), Problem, "fsync is off"},
+		"full_page_writes off":                 {durability, server(postgres.ServerState{PageWrites: "off"}), Warning, "full_page_writes is off"},
+		"local commits":                        {durability, server(postgres.ServerState{Commit: "local"}), OK, "local"},
+		"local commits and a sync standby":     {durability, server(postgres.ServerState{Commit: "local", SyncStandbys: "s1"}), Warning, "synchronous_commit is local"},
 		"connections that are used up":         {connections, server(postgres.ServerState{MaxConnections: 103, Reserved: 3, Connected: 95, DatabaseLimit: -1, RoleLimit: -1}), Warning, "95 of 100"},
 		"a slot that is about to be lost":      {slot, &facts{postgres: postgres.Inspection{Slot: &postgres.SlotState{Ours: true, Status: "unreserved"}}}, Problem, "about to be lost"},
 		"PostgreSQL 15 and failover":           {failover, server(postgres.ServerState{Version: 150_000}), NotChecked, "before 17"},
@@ -87,7 +90,7 @@ func absentRole() *facts {
 	f := &facts{postgres: postgres.Inspection{GrantsKnown: true, Roles: map[string]postgres.RoleState{}}}
 	for _, role := range postgres.Roles() {
 		if role != "orderflow_api" {
-			f.postgres.Roles[role] = postgres.RoleState{}
+			f.postgres.Roles[role] = postgres.RoleState{Login: true}
 		}
 	}
 	return f
@@ -148,6 +151,14 @@ func TestHolds(t *testing.T) {
 			require.Equal(t, [2]bool{c.has, c.known}, [2]bool{has, known})
 		})
 	}
+}
+
+func TestQuoting(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []string{"worker", "'$ops'", `'o'\''brien'`}, []string{word("worker"), word("$ops"), word("o'brien")})
+	require.Equal(t, "'o''brien'", literal("o'brien"))
+	require.Equal(t, []string{"orderflow_api", `"user"`, `"o""brien"`}, []string{identifier("orderflow_api"), identifier("user"), identifier(`o"brien`)})
+	require.Equal(t, `["$admins","o\"brien"]`, jsonList("$admins", `o"brien`))
 }
 
 func TestWithin(t *testing.T) {

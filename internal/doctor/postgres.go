@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"orderflow/internal/postgres"
 )
@@ -75,11 +74,11 @@ func pooler(f *facts) Result {
 		return problem(fmt.Sprintf("a connection pooler is before the server, with sessions of isolation %q and schema %q", s.Isolation, s.SearchSchema),
 			"Through a pooler the binaries cannot set what their statements depend on, and do nothing.",
 			"ALTER ROLE ... SET default_transaction_isolation = 'read committed'; ALTER ROLE ... SET search_path = public")
-	case f.options.As == "worker" || f.options.As == "api":
+	case f.options.As != "" && f.options.As != "publisher" && f.options.As != "projector":
 		return ok("a connection pooler is before the server, which %s may use", f.options.As)
 	default:
 		return warning("a connection pooler is before the server",
-			"Migrations, publisher and projector hold locks or replicate: they refuse a pooler. Worker and api may use it.",
+			"Migrations, publisher and projector hold locks or replicate: they refuse a pooler. Worker, api and reconcile may use it.",
 			"Give migrate, publisher and projector a POSTGRES_URL that leads to the server itself.")
 	}
 }
@@ -101,20 +100,52 @@ func schema(f *facts) Result {
 	}
 }
 
-func durability(f *facts) Result {
-	s := f.postgres.Server
-	var off []string
-	for name, value := range map[string]string{"fsync": s.Fsync, "full_page_writes": s.PageWrites, "synchronous_commit": s.Commit} {
-		if value == "off" {
-			off = append(off, name)
+// commits returns the synchronous_commit of the session and of the roles whose commits
+// must not be lost, as far as they have one of their own, by what a finding calls it.
+func (f *facts) commits() map[string]string {
+	const setting = "synchronous_commit"
+	found, all := map[string]string{setting: f.postgres.Server.Commit}, postgres.Roles()
+	for _, binary := range []string{"worker", "publisher"} {
+		if own := f.postgres.Roles[all[binary]].Commit; own != "" && all[binary] != f.postgres.CurrentRole {
+			found[setting+" of role "+all[binary]] = own
 		}
 	}
-	if len(off) > 0 {
-		slices.Sort(off)
-		return problem(list(off)+" is off", "A crash of the server loses what was committed: an email is sent twice, an order's row disagrees with its workflow.",
-			"Set "+strings.Join(off, " = on, ")+" = on for the server, the database and the role.")
+	return found
+}
+
+// weakCommits returns what of commits may lose a commit in a crash, and what in a failover.
+func (f *facts) weakCommits() (crash, failover []string) {
+	commits := f.commits()
+	for _, name := range slices.Sorted(maps.Keys(commits)) {
+		switch value := commits[name]; {
+		case slices.Contains([]string{"off", "false", "no", "0"}, value):
+			crash = append(crash, name)
+		case value == "local" && f.postgres.Server.SyncStandbys != "":
+			failover = append(failover, name)
+		}
 	}
-	return ok("what is committed survives a crash (synchronous_commit = %s)", s.Commit)
+	return crash, failover
+}
+
+func durability(f *facts) Result {
+	s := f.postgres.Server
+	lost, local := f.weakCommits()
+	if s.Fsync == "off" {
+		lost = append([]string{"fsync"}, lost...)
+	}
+	switch {
+	case len(lost) > 0:
+		return problem(list(lost)+" is off", "A crash of the server loses what was committed: an email is sent twice, an order's row disagrees with its workflow.",
+			"Set fsync = on for the server, and synchronous_commit = on for it, the database and the role.")
+	case len(local) > 0:
+		return warning(list(local)+" is local", "No commit waits for synchronous_standby_names: a failover loses the last ones.",
+			"Set synchronous_commit = on for the server, the database and the role.")
+	case s.PageWrites == "off":
+		return warning("full_page_writes is off", "A crash in the middle of writing a page damages it, unless the storage writes whole pages.",
+			"Set full_page_writes = on, unless the file system copies on write, as ZFS does.")
+	default:
+		return ok("what is committed survives a crash (synchronous_commit = %s)", s.Commit)
+	}
 }
 
 func roles(f *facts) Result {
@@ -123,12 +154,14 @@ func roles(f *facts) Result {
 	if !p.GrantsKnown {
 		return notChecked("there is no schema")
 	}
-	var absent, lacking []string
+	var absent, lacking, noLogin []string
 	all := postgres.Roles()
 	for _, binary := range slices.Sorted(maps.Keys(all)) {
 		role := all[binary]
-		if _, exists := p.Roles[role]; !exists {
+		if state, exists := p.Roles[role]; !exists {
 			absent = append(absent, role)
+		} else if !state.Login {
+			noLogin = append(noLogin, role)
 		}
 		for _, grant := range p.Missing[role] {
 			lacking = append(lacking, role+" lacks "+grant)
@@ -139,6 +172,8 @@ func roles(f *facts) Result {
 		return notChecked("none of the roles of deploy/roles.sql exists; --as checks a role of another name, with its POSTGRES_URL")
 	case len(lacking) > 0:
 		return problem(list(lacking), "What the binary does with it is refused until it is granted.", script)
+	case len(noLogin) > 0:
+		return warning("without LOGIN: role "+list(noLogin), "A binary that connects as such a role is refused.", "ALTER ROLE "+noLogin[0]+" LOGIN")
 	case len(absent) > 0:
 		return warning("there is no role "+list(absent), "The binaries share roles with more rights than they need, or cannot connect.", script)
 	default:
@@ -148,10 +183,11 @@ func roles(f *facts) Result {
 
 func replicationRole(f *facts) Result {
 	all := postgres.Roles()
-	reader, exists := f.postgres.Roles[all["publisher"]]
+	name := all["publisher"]
 	if f.options.As == "publisher" {
-		reader, exists = f.postgres.Roles[f.postgres.CurrentRole]
+		name = f.postgres.CurrentRole
 	}
+	reader, exists := f.postgres.Roles[name]
 	var others []string
 	for binary, role := range all {
 		if binary != "publisher" && f.postgres.Roles[role].Replication {
@@ -162,12 +198,12 @@ func replicationRole(f *facts) Result {
 	switch {
 	case len(others) > 0:
 		return warning(list(others)+" may replicate", "A role with REPLICATION can read everything in the cluster through the log, whatever its grants say.",
-			"ALTER ROLE "+others[0]+" NOREPLICATION")
+			"ALTER ROLE "+others[0]+" NOREPLICATION; on Amazon RDS: REVOKE rds_replication FROM "+others[0])
 	case !exists:
-		return notChecked("there is no role %s", all["publisher"])
+		return notChecked("there is no role %s", name)
 	case !reader.Replication && !reader.Superuser:
 		return problem("the publisher's role may not replicate", "It cannot read the log: nothing is published.",
-			"ALTER ROLE "+all["publisher"]+" REPLICATION, as a superuser")
+			"ALTER ROLE "+identifier(name)+" REPLICATION, as a superuser; on Amazon RDS: GRANT rds_replication TO "+identifier(name))
 	default:
 		return ok("only the publisher's role may replicate")
 	}
@@ -187,7 +223,7 @@ func postgresRights(f *facts) Result {
 			"Give the "+as+" a role of its own: deploy/roles.sql")
 	case len(f.postgres.CurrentLacks[as]) > 0:
 		return problem("role "+role+" lacks "+list(f.postgres.CurrentLacks[as]), "What the "+as+" does with it is refused.",
-			"SELECT orderflow_grant_"+as+"('"+role+"'), as the owner or a superuser")
+			"SELECT orderflow_grant_"+as+"("+literal(role)+"), as the owner or a superuser")
 	default:
 		return ok("role %s has what the %s needs", role, as)
 	}

@@ -209,6 +209,20 @@ func TestPostgres(t *testing.T) {
 			},
 			wanted{"postgres/durability", doctor.Problem, "synchronous_commit is off", "synchronous_commit = on"}, false,
 		},
+		"a role whose commits are not durable": {
+			func(r *rowsRig, _ *doctor.Options) {
+				r.exec("ALTER ROLE orderflow_worker IN DATABASE " + r.name + " SET synchronous_commit = off")
+				r.after("ALTER ROLE orderflow_worker IN DATABASE " + r.name + " RESET synchronous_commit")
+			},
+			wanted{"postgres/durability", doctor.Problem, "synchronous_commit of role orderflow_worker is off", "role"}, false,
+		},
+		"a role that may not log in": {
+			func(r *rowsRig, _ *doctor.Options) {
+				r.exec("ALTER ROLE orderflow_api NOLOGIN")
+				r.after("ALTER ROLE orderflow_api LOGIN")
+			},
+			wanted{"postgres/roles", doctor.Warning, "without LOGIN: role orderflow_api", "ALTER ROLE orderflow_api LOGIN"}, false,
+		},
 		"no publication": {
 			func(r *rowsRig, _ *doctor.Options) {
 				r.exec("DROP PUBLICATION orderflow")
@@ -372,6 +386,28 @@ func TestPostgres(t *testing.T) {
 			require.Empty(t, findings(results), binary)
 			require.Equal(t, doctor.OK, resultOf(t, results, "postgres/rights").Status, binary)
 		}
+	})
+	t.Run("accepts a pooler before reconcile", func(t *testing.T) {
+		r := shared.within(t)
+		o := inspectRows(t, devservertest.PgBouncer(r, r.url, map[string]string{"default_pool_size": "2"}), r.name)
+		o.As = "reconcile"
+		require.Equal(t, doctor.OK, resultOf(t, run(t, o), "postgres/pooler").Status)
+	})
+	t.Run("accepts a publisher's role that replicates by rds_replication", func(t *testing.T) {
+		r := shared.within(t)
+		r.exec("CREATE ROLE rds_replication")
+		r.after("DROP ROLE rds_replication")
+		r.exec("ALTER ROLE orderflow_publisher NOREPLICATION")
+		r.after("ALTER ROLE orderflow_publisher REPLICATION")
+		r.exec("GRANT rds_replication TO orderflow_publisher")
+		require.Empty(t, findings(run(t, r.options())))
+	})
+	t.Run("quotes the name of a role", func(t *testing.T) {
+		r := shared.within(t)
+		r.createRole(`"o'brien"`)
+		o := r.as("o'brien", "secret")
+		o.As = "worker"
+		require.Contains(t, resultOf(t, run(t, o), "postgres/rights").Do, `SELECT orderflow_grant_worker('o''brien')`)
 	})
 	t.Run("finds another wal_level", func(t *testing.T) {
 		server, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{

@@ -32,6 +32,7 @@ type ServerState struct {
 	ReadOnly     bool // sessions of this role are read-only by default
 	WALLevel     string
 	Commit       string // synchronous_commit
+	SyncStandbys string // synchronous_standby_names
 	Fsync        string
 	PageWrites   string // full_page_writes
 	KeepMiB      int64  // max_slot_wal_keep_size; -1 is unlimited
@@ -73,7 +74,11 @@ type Standby struct {
 }
 
 // RoleState describes a role.
-type RoleState struct{ Login, Replication, Superuser bool }
+type RoleState struct {
+	Login, Superuser bool
+	Replication      bool   // also by membership in rds_replication, as Amazon RDS has it
+	Commit           string // synchronous_commit, if the role has one of its own
+}
 
 // Inspector inspects one database.
 type Inspector struct {
@@ -152,6 +157,7 @@ const inspectServer = `
 SELECT current_setting('server_version_num')::int, current_setting('server_version'), clock_timestamp(), pg_backend_pid() <> $1::bigint,
     pg_is_in_recovery(), current_setting('default_transaction_read_only')::boolean, current_setting('wal_level'),
     current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes'),
+    current_setting('synchronous_standby_names'),
     (SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'),
     coalesce(current_setting('synchronized_standby_slots', true), ''),
     current_setting('default_transaction_isolation'), coalesce(current_schema(), ''), current_user,
@@ -166,7 +172,7 @@ func readServer(ctx context.Context, tx pgx.Tx, found *Inspection) error {
 	s := &found.Server
 	return tx.QueryRow(ctx, inspectServer, int64(tx.Conn().PgConn().PID())).Scan(
 		&s.Version, &s.VersionText, &s.Now, &s.Pooled, &s.Standby, &s.ReadOnly, &s.WALLevel, &s.Commit, &s.Fsync, &s.PageWrites,
-		&s.KeepMiB, &s.SyncedSlots, &s.Isolation, &s.SearchSchema, &found.CurrentRole, &s.MaxConnections, &s.Reserved, &s.Connected,
+		&s.SyncStandbys, &s.KeepMiB, &s.SyncedSlots, &s.Isolation, &s.SearchSchema, &found.CurrentRole, &s.MaxConnections, &s.Reserved, &s.Connected,
 		&s.DatabaseLimit, &s.DatabaseConnected, &s.RoleLimit, &s.RoleConnected)
 }
 

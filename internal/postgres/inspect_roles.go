@@ -101,15 +101,24 @@ func readRoles(ctx context.Context, tx pgx.Tx, found *Inspection) error {
 	return nil
 }
 
+// selectRoles reads roles. A role's setting for the database precedes that for all.
+const selectRoles = `
+SELECT r.rolname, r.rolcanlogin, r.rolreplication OR coalesce(pg_has_role(r.oid, to_regrole('rds_replication')::oid, 'MEMBER'), false), r.rolsuper,
+    coalesce((SELECT split_part(setting, '=', 2) FROM pg_db_role_setting s, unnest(s.setconfig) AS setting
+        WHERE s.setrole = r.oid AND setting LIKE 'synchronous\_commit=%'
+            AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+        ORDER BY s.setdatabase DESC LIMIT 1), '')
+FROM pg_roles r WHERE r.rolname = ANY ($1::text[])`
+
 func readRoleStates(ctx context.Context, tx pgx.Tx, found *Inspection, names []string) error {
-	rows, err := tx.Query(ctx, `SELECT rolname, rolcanlogin, rolreplication, rolsuper FROM pg_roles WHERE rolname = ANY ($1::text[])`, names)
+	rows, err := tx.Query(ctx, selectRoles, names)
 	if err != nil {
 		return err
 	}
 	found.Roles = map[string]RoleState{}
 	var name string
 	var state RoleState
-	_, err = pgx.ForEachRow(rows, []any{&name, &state.Login, &state.Replication, &state.Superuser}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&name, &state.Login, &state.Replication, &state.Superuser, &state.Commit}, func() error {
 		found.Roles[name] = state
 		return nil
 	})
