@@ -156,9 +156,9 @@ dist-check: ## Build a release twice, compare the bytes, and check what is in it
 	@dev/dist/check.sh
 
 .PHONY: manifests
-manifests: ## Render the Kubernetes manifests into dist/kubernetes, decode them strictly and check them
+manifests: ## Render the Kubernetes manifests into .local/kubernetes, decode them strictly and check them
 	@cd dev/deploycheck && go vet ./... && go test ./...
-	@go run -C dev/deploycheck . $(CURDIR) $(CURDIR)/dist/kubernetes
+	@go run -C dev/deploycheck . $(CURDIR) $(CURDIR)/.local/kubernetes
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities
@@ -213,7 +213,7 @@ images-check: temporal ## Build the container image without a container engine, 
 	@dev/deploy/images.sh
 
 .PHONY: compose-check
-compose-check: ## Read the Compose file with an old and a new release of Compose, and compare it with the documentation
+compose-check: ## Read the Compose file with docker-compose and the library of Compose v2, and compare it with the documentation
 	@deploy/compose/up.sh --secrets
 	@docker-compose --file deploy/compose/compose.yaml config --quiet
 	@cd dev/tools/compose && go vet ./... && go test ./...
