@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,8 @@ const (
 // ready returns the command that container platforms run as a health check: the image has
 // no shell and no curl.
 func (c *cli) ready() *cobra.Command {
-	return &cobra.Command{
+	var excluded []string
+	cmd := &cobra.Command{
 		Use: "ready", Short: "ask the daemon at OPS_ADDR whether it is ready",
 		Long: "Ask the daemon on this machine whether it is ready, with the OPS_ADDR that the daemon has. It prints what\n" +
 			"/readyz returns. Exit code 0 means ready, 1 not ready or not reachable.",
@@ -36,9 +38,20 @@ func (c *cli) ready() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.askReady(cmd.Context(), localAddress(s.Addr))
+			return c.askReady(cmd.Context(), readyURL(localAddress(s.Addr), excluded))
 		},
 	}
+	cmd.Flags().Var(value{"check", func(name string) error {
+		excluded = append(excluded, name)
+		return nil
+	}}, "exclude", "show this check without counting it, such as slot of publisher or view of projector; repeatable")
+	return cmd
+}
+
+// readyURL returns the URL of a daemon's readiness without the excluded checks.
+func readyURL(address string, excluded []string) string {
+	u := url.URL{Scheme: "http", Host: address, Path: "/readyz", RawQuery: url.Values{"exclude": excluded}.Encode()}
+	return u.String()
 }
 
 // readySettings are the settings of the command ready.
@@ -69,10 +82,10 @@ func localAddress(addr string) string {
 	return net.JoinHostPort(host, port)
 }
 
-func (c *cli) askReady(ctx context.Context, address string) error {
+func (c *cli) askReady(ctx context.Context, readyz string) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, readyz, nil)
 	if err != nil {
 		return fmt.Errorf("ready: %w", err)
 	}

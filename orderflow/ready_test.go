@@ -19,10 +19,10 @@ import (
 
 func TestReady(t *testing.T) {
 	t.Parallel()
-	ask := func(t *testing.T, address string) (string, error) {
+	ask := func(t *testing.T, address string, flags ...string) (string, error) {
 		t.Helper()
 		var stdout bytes.Buffer
-		c := &cli{args: []string{"ready"}, environ: []string{"OPS_ADDR=" + address}, stdout: &stdout, stderr: io.Discard}
+		c := &cli{args: append([]string{"ready"}, flags...), environ: []string{"OPS_ADDR=" + address}, stdout: &stdout, stderr: io.Discard}
 		err := c.run(t.Context())
 		return stdout.String(), err
 	}
@@ -61,6 +61,20 @@ func TestReady(t *testing.T) {
 			return err == nil
 		}, longEnough, waitTick)
 		require.Contains(t, report, `"oven":"ok"`)
+	})
+	t.Run("does not count excluded checks", func(t *testing.T) {
+		t.Parallel()
+		address := start(t, func(context.Context) error { return errors.New("is cold") })
+		var report string
+		require.Eventually(t, func() (ready bool) {
+			var err error
+			report, err = ask(t, address, "--exclude", "oven")
+			return err == nil
+		}, longEnough, waitTick)
+		require.Contains(t, report, `"oven":"is cold"`, "the check is shown")
+		report, err := ask(t, address, "--exclude", "oven", "--exclude", "o&en")
+		require.EqualError(t, err, "not ready")
+		require.Contains(t, report, `no check of readiness is called "o&en"`)
 	})
 	t.Run("fails if no daemon listens", func(t *testing.T) {
 		t.Parallel()
