@@ -39,6 +39,9 @@ if [ ! -s secrets/postgres_roles.sql ]; then
 fi
 
 [ "${1-}" != --secrets ] || exit 0
-build=--build
-if [ -n "${ORDERFLOW_IMAGE-}" ] || grep -qs '^ORDERFLOW_IMAGE=.' .env; then build=--no-build; fi
-exec docker compose --project-name orderflow up $build --detach "$@"
+# Compose says which image it uses, from the environment or .env. One that is built exists before `up`, which would otherwise try
+# to pull it for the daemons: only the set-up says how to build it.
+if docker compose --project-name orderflow config --images | grep -x orderflow:local >/dev/null; then
+  docker compose --project-name orderflow build setup
+fi
+exec docker compose --project-name orderflow up --no-build --detach "$@"
