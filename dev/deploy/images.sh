@@ -151,8 +151,7 @@ check_authorities() {
   server=
 }
 
-# environment_of prints what the Compose file sets for a service, with a zero after each. Debian's
-# Python has the module, because docker-compose needs it.
+# environment_of prints what the Compose file sets for a service, with a zero after each.
 environment_of() {
   /usr/bin/python3 - "$work/compose.yaml" "$1" <<'EOF'
 import sys, yaml

@@ -18,6 +18,9 @@ need() {
   missing+=("$package")
 }
 
+# need_module PACKAGE MODULE: the system's Python, which Debian's programs use, must have the module.
+need_module() { /usr/bin/python3 -c "import $2" 2>/dev/null || missing+=("$1"); }
+
 as_root() {
   if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi
 }
@@ -54,7 +57,10 @@ if [[ ${1-} == check ]]; then
   need openssl openssl
   need iproute2 ip
   need buildah buildah # the image is built without a container engine
-  need docker-compose docker-compose # an old release reads the Compose file too
+  need docker-compose docker-compose # the distribution's release, 1.29 or 2, reads the Compose file too
+  # Release 1.29 imports distutils, which Python 3.12 and newer have from setuptools only.
+  docker-compose --version >/dev/null 2>&1 || need_module python3-setuptools distutils
+  need_module python3-yaml yaml # images-check reads the Compose file
   need systemd systemd-analyze # the units are checked
 fi
 
