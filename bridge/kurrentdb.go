@@ -142,7 +142,8 @@ type Grant struct {
 
 // Grant grants a user, or all users in a group of that name, what is needed to join the
 // group and to list and drop its parked events. The caller must be an administrator. It
-// returns ErrReplaying while parked events are replayed, whose end would undo it.
+// returns ErrReplaying if a right is missing while parked events are replayed, whose end
+// would undo the grant.
 func (k *KurrentDB) Grant(ctx context.Context, s Subscription, user string) ([]Grant, error) {
 	given, err := k.client.GrantGroup(ctx, s.Stream, s.Group, user)
 	grants := make([]Grant, len(given))

@@ -44,8 +44,8 @@ type metadataWriter func(ctx context.Context, stream string, at Expected, fields
 // group's stream and on the parked stream, and both rights on the metadata of the latter.
 // All other entries of the lists are kept, and existing rights are not written again. A
 // right that a list leaves to the defaults keeps its holders. The caller must be an
-// administrator. It returns ErrReplaying while the group's parked events are being
-// replayed, because the end of the replay would remove the grant.
+// administrator. It returns ErrReplaying if a right is missing while the group's parked
+// events are being replayed, because the end of the replay would remove the grant.
 func (c *Client) GrantGroup(ctx context.Context, stream, group, user string) ([]Grant, error) {
 	return c.grantGroup(ctx, stream, group, user, c.writeMetadata)
 }
@@ -93,30 +93,15 @@ func (c *Client) tryGrant(
 	if err != nil {
 		return Grant{}, err
 	}
+	granted := Grant{Stream: wanted.Stream}
+	list := readList(newest.fields[aclKey])
+	if granted.Rights, err = list.add(user, wanted.Rights, defaults); err != nil || len(granted.Rights) == 0 {
+		return granted, err
+	}
 	if newest.boundary().replaying() { // the end of the replay replaces the metadata
 		return Grant{}, ErrReplaying
 	}
 	delete(newest.fields, replayClaim) // otherwise the write would renew it
-	list := readList(newest.fields[aclKey])
-	granted := Grant{Stream: wanted.Stream}
-	for _, right := range wanted.Rights {
-		holders, listed := list.holders(right)
-		if !listed {
-			holders, _ = defaults.holders(right)
-		}
-		if slices.Contains(holders, user) || slices.Contains(holders, everyone) {
-			continue
-		}
-		encoded, err := json.Marshal(append(slices.Clone(holders), user))
-		if err != nil {
-			return Grant{}, err
-		}
-		list[string(right)] = encoded
-		granted.Rights = append(granted.Rights, right)
-	}
-	if len(granted.Rights) == 0 {
-		return granted, nil
-	}
 	if newest.fields[aclKey], err = json.Marshal(list); err != nil {
 		return Grant{}, err
 	}
@@ -154,6 +139,25 @@ func readList(body json.RawMessage) accessList {
 		return accessList{}
 	}
 	return list
+}
+
+// add adds a user to the holders of those rights that it lacks, and returns them. A right
+// that the list does not mention has the holders that the defaults name.
+func (l accessList) add(user string, rights []Right, defaults accessList) (added []Right, err error) {
+	for _, right := range rights {
+		holders, listed := l.holders(right)
+		if !listed {
+			holders, _ = defaults.holders(right)
+		}
+		if slices.Contains(holders, user) || slices.Contains(holders, everyone) {
+			continue
+		}
+		if l[string(right)], err = json.Marshal(append(slices.Clone(holders), user)); err != nil {
+			return nil, err
+		}
+		added = append(added, right)
+	}
+	return added, nil
 }
 
 // holders returns who holds a right according to the list. It reports false if the list

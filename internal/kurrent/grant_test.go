@@ -96,6 +96,20 @@ func TestGrantGroup(t *testing.T) {
 		require.Equal(t, []kurrent.Grant{{"$ce-order", nil}, {parkedOfGroup, nil}}, s.grant("starter"))
 		require.Equal(t, before, s.metadata(parkedOfGroup))
 	})
+	t.Run("waits for the end of a replay only if a right is missing", func(t *testing.T) {
+		t.Parallel()
+		s := newSecureServer(t)
+		s.grant("starter")
+		replaying := s.metadata(parkedOfGroup)
+		replaying["orderflow-replay"] = map[string]any{}
+		body, err := json.Marshal(replaying)
+		require.NoError(t, err)
+		s.write("$$"+parkedOfGroup, "$metadata", string(body))
+		require.Equal(t, []kurrent.Grant{{"$ce-order", nil}, {parkedOfGroup, nil}}, s.grant("starter"))
+		_, err = s.admin.GrantGroup(t.Context(), "$ce-order", "fulfillment", "other")
+		require.ErrorIs(t, err, kurrent.ErrReplaying)
+		require.Equal(t, replaying, s.metadata(parkedOfGroup))
+	})
 	t.Run("keeps the other fields of the metadata", func(t *testing.T) {
 		t.Parallel()
 		s := newSecureServer(t)
