@@ -99,16 +99,27 @@ func (s *Setup) pendingSets(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// OwnsSchema reports whether the connected role may grant rights on the tables: it is
-// their owner, a member of the owner, or a superuser.
-func (s *Setup) OwnsSchema(ctx context.Context) (owns bool, err error) {
+const selectMayGrant = `
+SELECT coalesce(bool_and(pg_has_role(relowner, 'USAGE')), false), coalesce(bool_and(
+    has_schema_privilege(relnamespace, 'USAGE WITH GRANT OPTION') OR has_schema_privilege($2::name, relnamespace, 'USAGE')), false),
+    quote_ident(current_user)
+FROM pg_class WHERE relnamespace = to_regnamespace('public') AND relname = ANY ($1)`
+
+// MayGrant reports whether the connected role may grant a role rights on the tables: it
+// is their owner, a member of the owner, or a superuser. If it is, but may not grant
+// USAGE on the schema, which the role lacks, MayGrant returns the statement by which the
+// owner of the schema allows that: PostgreSQL would ignore the grant with a warning.
+func (s *Setup) MayGrant(ctx context.Context, role string) (tables bool, allow string, err error) {
 	ctx, cancel := s.pool.withDeadline(ctx)
 	defer cancel()
-	err = s.pool.db.QueryRow(ctx,
-		`SELECT coalesce(bool_and(pg_has_role(relowner, 'USAGE')), false) FROM pg_class
-		WHERE relnamespace = to_regnamespace('public') AND relname = ANY ($1)`,
-		[]string{"order_fulfillment", historyTable, "email_delivery", "customer_view", "publisher_mark"}).Scan(&owns)
-	return owns, describe("read the owner of the tables", err)
+	var schema bool
+	var grantor string
+	err = s.pool.db.QueryRow(ctx, selectMayGrant,
+		[]string{"order_fulfillment", historyTable, "email_delivery", "customer_view", "publisher_mark"}, role).Scan(&tables, &schema, &grantor)
+	if err == nil && tables && !schema {
+		allow = "GRANT USAGE ON SCHEMA public TO " + grantor + " WITH GRANT OPTION;"
+	}
+	return tables, allow, describe("read the rights to grant", err)
 }
 
 // selectRoleRights reads what a role has: that it exists, its attributes, and what was

@@ -193,12 +193,14 @@ func (p *postgresRun) roles(ctx context.Context, setup *postgres.Setup, schema b
 }
 
 func (p *postgresRun) grants(ctx context.Context, setup *postgres.Setup, step deploy.RoleStep, title string) {
-	owns, err := setup.OwnsSchema(ctx)
+	owns, allow, err := setup.MayGrant(ctx, step.Role)
 	switch {
 	case err != nil:
 		p.fail(Postgres, title, err)
 	case !owns: // some of its grants would be ignored with a warning
 		p.add(Postgres, title, Refused, "the owner of the tables grants it", step.SQL)
+	case allow != "":
+		p.add(Postgres, title, Refused, "the owner of the schema public has to allow it first, then run this again", allow)
 	default:
 		p.role(ctx, setup, step, title)
 	}

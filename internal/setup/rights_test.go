@@ -55,6 +55,29 @@ func TestPostgres_Owner(t *testing.T) {
 	require.Zero(t, report.Count(setup.Failed, setup.Created), lines)
 }
 
+// The owner of the tables does not own the schema, on which nobody else has rights.
+func TestPostgres_SchemaOfAnother(t *testing.T) {
+	t.Parallel()
+	cluster := openDatabase(t, startCluster(t))
+	cluster.exec("CREATE ROLE owner LOGIN PASSWORD 'secret'", "CREATE DATABASE shop")
+	superuser := openDatabase(t, strings.Replace(cluster.url, "/orderflow?", "/shop?", 1))
+	superuser.exec("REVOKE ALL ON SCHEMA public FROM PUBLIC", "GRANT CREATE, USAGE ON SCHEMA public TO owner",
+		"GRANT CREATE ON DATABASE shop TO owner", "GRANT SET ON PARAMETER orderflow.pruning TO owner", "CREATE ROLE orderflow_worker LOGIN")
+	o := setup.Options{Postgres: cluster.options(cluster.urlOf("owner", "secret", "shop"))}
+	const grants, allow = "postgres, grants orderflow_worker: ", "GRANT USAGE ON SCHEMA public TO owner WITH GRANT OPTION;"
+
+	report, lines := set(t, o)
+	require.Contains(t, lines, grants+"refused: the owner of the schema public has to allow it first, then run this again\n")
+	require.Contains(t, todo(report), allow)
+	superuser.exec(allow)
+	_, lines = set(t, o)
+	require.Contains(t, lines, grants+"created: 13 rights\n")
+
+	superuser.exec("REVOKE GRANT OPTION FOR USAGE ON SCHEMA public FROM owner CASCADE", "GRANT USAGE ON SCHEMA public TO orderflow_worker")
+	_, lines = set(t, o)
+	require.Contains(t, lines, grants+"already there: \n", "the role has the right on the schema from another grantor")
+}
+
 func TestKurrentDB_Refused(t *testing.T) {
 	t.Parallel()
 	es := startEventStore(t)
