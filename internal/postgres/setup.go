@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"orderflow/internal/backoff"
 )
 
 // Setup is what an administrator prepares in a database before the binaries can use it:
@@ -145,9 +148,41 @@ var errRolledBack = errors.New("nothing to change")
 // ApplyRole runs a statement that creates a role, or grants it something, and returns
 // what the role has gained, sorted. If that is nothing, the transaction is rolled back, so
 // that repeated grants do not rewrite the catalog. A dry run always rolls back, and so
-// meets the same refusals. ApplyRole returns ErrMayNotGrant if the
+// meets the same refusals. It repeats what conflicts with the setup of another database of
+// the same cluster, which has the same roles. ApplyRole returns ErrMayNotGrant if the
 // connected role may not do it.
 func (s *Setup) ApplyRole(ctx context.Context, role, statement string, dryRun bool) (gained []string, err error) {
+	retry := backoff.Exponential{Min: 100 * time.Millisecond, Max: time.Second}
+	for tries := 0; ; tries++ {
+		gained, err = s.tryApplyRole(ctx, role, statement, dryRun)
+		if err == nil || errors.Is(err, errRolledBack) {
+			return gained, nil
+		}
+		if tries == roleAttempts-1 || !conflictsOnRole(err) || retry.Wait(ctx, tries) != nil {
+			return nil, describeRefusal("prepare role", err)
+		}
+	}
+}
+
+// roleAttempts bounds how often ApplyRole tries.
+const roleAttempts = 4
+
+// conflictsOnRole reports whether another transaction changed the same role meanwhile:
+// the roles of a cluster have no lock that works across its databases.
+func conflictsOnRole(err error) bool {
+	var conflict *pgconn.PgError
+	if !errors.As(err, &conflict) {
+		return false
+	}
+	switch conflict.Code {
+	case "23505", "42710": // the role, or its row in the catalog, was created
+		return true
+	default:
+		return conflict.Code == "XX000" && strings.Contains(conflict.Message, "concurrently updated")
+	}
+}
+
+func (s *Setup) tryApplyRole(ctx context.Context, role, statement string, dryRun bool) (gained []string, err error) {
 	ctx, cancel := s.pool.withDeadline(ctx)
 	defer cancel()
 	err = pgx.BeginFunc(ctx, s.pool.db, func(tx pgx.Tx) error {
@@ -169,10 +204,7 @@ func (s *Setup) ApplyRole(ctx context.Context, role, statement string, dryRun bo
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errRolledBack) {
-		return nil, describeRefusal("prepare role", err)
-	}
-	return gained, nil
+	return gained, err
 }
 
 func roleRights(ctx context.Context, tx pgx.Tx, role string) ([]string, error) {
@@ -189,6 +221,15 @@ func (s *Setup) RoleExists(ctx context.Context, role string) (exists bool, err e
 	defer cancel()
 	err = s.pool.db.QueryRow(ctx, `SELECT to_regrole(quote_ident($1)) IS NOT NULL`, role).Scan(&exists)
 	return exists, describe("look up role", err)
+}
+
+// MayLogIn reports whether a role has LOGIN. It reports true for a role that does not
+// exist.
+func (s *Setup) MayLogIn(ctx context.Context, role string) (may bool, err error) {
+	ctx, cancel := s.pool.withDeadline(ctx)
+	defer cancel()
+	err = s.pool.db.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM pg_roles WHERE rolname = $1 AND NOT rolcanlogin)`, role).Scan(&may)
+	return may, describe("look up role", err)
 }
 
 // WithoutPassword returns those of the roles that have no password, or do not exist. It

@@ -87,7 +87,7 @@ func (k *kurrentRun) grant(ctx context.Context, user string) {
 	gained := describeGrants(grants)
 	switch {
 	case errors.Is(err, kurrent.ErrAccessDenied):
-		k.add(KurrentDB, step, Refused, "an administrator has to grant them", "orderflow group create --grant "+user)
+		k.add(KurrentDB, step, Refused, "an administrator has to grant them", "orderflow group create --grant "+shellQuote(user))
 	case err != nil:
 		k.fail(KurrentDB, step, err)
 	case gained == "":

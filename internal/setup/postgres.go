@@ -33,7 +33,7 @@ const (
 type postgresRun struct {
 	*run
 	PostgresOptions
-	pending bool // in a dry run: the schema is not there yet
+	pending bool // in a dry run: there is no schema yet
 }
 
 // lockName is the name of the lock that one setup of a database holds at a time.
@@ -117,7 +117,7 @@ func (p *postgresRun) schema(ctx context.Context, setup *postgres.Setup) bool {
 	default:
 		p.done(Postgres, stepSchema, Changed, fmt.Sprintf("version from %d to %d", version, newest))
 	}
-	p.pending = p.dryRun()
+	p.pending = p.dryRun() && version == 0 // an older schema has what the other steps look at
 	return true
 }
 
@@ -176,7 +176,7 @@ func (p *postgresRun) roles(ctx context.Context, setup *postgres.Setup, schema b
 			p.fail(Postgres, title, err)
 		case step.Kind == deploy.StepRole:
 			names = append(names, step.Role)
-			p.role(ctx, setup, step, title)
+			p.createRole(ctx, setup, step, title)
 		case !exists && p.dryRun():
 			p.done(Postgres, title, Created, "after the role")
 		case !exists:
@@ -190,6 +190,20 @@ func (p *postgresRun) roles(ctx context.Context, setup *postgres.Setup, schema b
 		}
 	}
 	p.passwords(ctx, setup, names)
+}
+
+// createRole creates a role. An existing one that may not log in is left to a person, who
+// may have locked it on purpose.
+func (p *postgresRun) createRole(ctx context.Context, setup *postgres.Setup, step deploy.RoleStep, title string) {
+	may, err := setup.MayLogIn(ctx, step.Role)
+	switch {
+	case err != nil:
+		p.fail(Postgres, title, err)
+	case !may:
+		p.add(Postgres, title, Left, "it may not log in", "ALTER ROLE "+step.Role+" LOGIN;")
+	default:
+		p.role(ctx, setup, step, title)
+	}
 }
 
 func (p *postgresRun) grants(ctx context.Context, setup *postgres.Setup, step deploy.RoleStep, title string) {

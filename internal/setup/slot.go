@@ -1,10 +1,13 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/postgres"
 )
 
@@ -42,14 +45,25 @@ func EnsureSlot(
 	slot.Name = name
 	switch {
 	case !ok:
-		return created(ctx, publication, slot, createSlot(ctx, replication, state, name))
+		err := createSlot(ctx, publication, replication, state, name)
+		return created(ctx, publication, slot, err)
 	case replication.FailsOver() && found.Active:
 		slot.FailoverLater = true
 	case replication.FailsOver():
-		slot.FailoverEnabled = true
-		return slot, replication.EnableFailover(ctx)
+		return enableFailover(ctx, replication, slot)
 	}
 	return slot, nil
+}
+
+// enableFailover leaves a slot that a publisher has begun to read meanwhile to that
+// publisher.
+func enableFailover(ctx context.Context, replication *postgres.Replication, slot Slot) (Slot, error) {
+	err := replication.EnableFailover(ctx)
+	slot.FailoverEnabled, slot.FailoverLater = err == nil, errors.Is(err, postgres.ErrSlotBusy)
+	if slot.FailoverLater {
+		return slot, nil
+	}
+	return slot, err
 }
 
 // wouldEnsureSlot returns what EnsureSlot would, and changes nothing.
@@ -83,11 +97,43 @@ func created(ctx context.Context, publication *postgres.Publication, slot Slot, 
 	return slot, err
 }
 
-func createSlot(ctx context.Context, replication *postgres.Replication, state *postgres.PublisherState, name string) error {
+// createSlot creates the slot under the lock that a publisher holds from before it creates
+// the slot until it ends: the checkpoint of a running publisher must not be deleted. It
+// returns an error if the slot exists by then.
+func createSlot(
+	ctx context.Context, publication *postgres.Publication, replication *postgres.Replication, state *postgres.PublisherState, name string,
+) error {
+	ctx, cancel := context.WithTimeout(ctx, slotTimeout)
+	defer cancel()
+	if err := awaitSlotLock(ctx, publication, replication, name); err != nil {
+		return err
+	}
 	if err := state.DeleteCheckpoint(ctx, name); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, slotTimeout)
-	defer cancel()
 	return replication.CreateSlot(ctx)
+}
+
+// errSlotExists means that another program created the slot meanwhile.
+var errSlotExists = errors.New("the slot exists by now")
+
+// awaitSlotLock takes the slot's lock. It returns errSlotExists once the slot exists,
+// whether or not a publisher still holds the lock.
+func awaitSlotLock(ctx context.Context, publication *postgres.Publication, replication *postgres.Replication, name string) error {
+	poll := backoff.Exponential{Min: 100 * time.Millisecond, Max: 2 * time.Second}
+	for tries := 0; ; tries++ {
+		acquired, err := replication.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		if _, ok, err := publication.FindSlot(ctx, name); err != nil || ok {
+			return cmp.Or(err, errSlotExists)
+		}
+		if acquired {
+			return nil
+		}
+		if err := poll.Wait(ctx, tries); err != nil {
+			return fmt.Errorf("a publisher works on the slot: %w", err)
+		}
+	}
 }
