@@ -48,6 +48,6 @@ SELECT orderflow_grant_api('orderflow_api');
 SELECT orderflow_grant_publisher('orderflow_publisher');
 
 -- REPLICATION lets a role read the whole cluster through the log, names and addresses included, whatever its grants say: use
--- this role for the publisher alone. The replication slot is created by `orderflow setup` or `orderflow publisher setup`.
+-- this role for the publisher alone. Amazon RDS has the role rds_replication instead. The replication slot is created by `orderflow setup` or `orderflow publisher setup`.
 -- step: replication orderflow_publisher
-DO $$ BEGIN IF NOT (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = 'orderflow_publisher') THEN ALTER ROLE orderflow_publisher REPLICATION; END IF; END $$;
+DO $$ BEGIN IF NOT (SELECT rolreplication OR rolsuper OR coalesce(pg_has_role(oid, to_regrole('rds_replication')::oid, 'MEMBER'), false) FROM pg_roles WHERE rolname = 'orderflow_publisher') THEN IF to_regrole('rds_replication') IS NULL THEN ALTER ROLE orderflow_publisher REPLICATION; ELSE GRANT rds_replication TO orderflow_publisher; END IF; END IF; END $$;

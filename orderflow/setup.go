@@ -61,6 +61,7 @@ type setupOptions struct {
 	only, skip                        []setup.Store
 	grant                             []string
 	rate                              emailRate
+	refreshBefore                     time.Time
 	output                            *output
 }
 
@@ -87,6 +88,12 @@ func (c *cli) setUpStores() *cobra.Command {
 		o.grant = append(o.grant, name)
 		return checkUser(name)
 	}}, "grant", "let this KurrentDB user, or group of users, join the group, and see and drop parked events; repeatable")
+	flags.Var(value{"time", func(text string) (err error) {
+		if o.refreshBefore, err = time.Parse(time.RFC3339, text); err != nil {
+			return errors.New("must be a time such as 2026-01-31T12:00:00Z")
+		}
+		return nil
+	}}, "refresh-before", "like --refresh, for the orders that started until then: continue a refresh that stopped early")
 	flags.Var(value{"number", func(text string) error { return o.rate.UnmarshalText([]byte(text)) }},
 		"email-rate", "emails per second that the SES account allows; default EMAIL_RATE, else unchanged")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.runSetup(cmd.Context(), &o) }
@@ -164,7 +171,7 @@ func (c *cli) openSetup(ctx context.Context, o *setupOptions) (options setup.Opt
 	if o.includes(setup.Temporal) {
 		opened, err := openSetupTemporal(options.Logger)
 		if faults = append(faults, err); err == nil {
-			opened.EmailRate, opened.Refresh = float64(max(s.EmailRate, 0)), *o.refresh
+			opened.EmailRate, opened.Refresh, opened.RefreshBefore = float64(max(s.EmailRate, 0)), *o.refresh, o.refreshBefore
 			if o.rate > 0 {
 				opened.EmailRate = float64(o.rate)
 			}

@@ -177,20 +177,32 @@ func (p *Publication) PrepareRole(ctx context.Context, role string) (did []strin
 	return did, nil
 }
 
+// replicates is the condition on a row of pg_roles that the role may replicate. On Amazon
+// RDS, where no caller may set REPLICATION, the members of rds_replication may.
+const replicates = `(rolreplication OR rolsuper OR coalesce(pg_has_role(oid, to_regrole('rds_replication')::oid, 'MEMBER'), false))`
+
 func ensureRole(ctx context.Context, tx pgx.Tx, role string) (did string, err error) {
-	var replicates bool
+	var already, rds, missing bool
 	name := pgx.Identifier{role}.Sanitize()
-	err = tx.QueryRow(ctx, `SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = $1`, role).Scan(&replicates)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		_, err = tx.Exec(ctx, `CREATE ROLE `+name+` LOGIN REPLICATION`)
-		return "made; it may log in and replicate, and has no password yet", err
-	case err != nil:
+	err = tx.QueryRow(ctx, `SELECT coalesce(bool_or(`+replicates+`), false), to_regrole('rds_replication') IS NOT NULL, count(*) = 0
+		FROM pg_roles WHERE rolname = $1`, role).Scan(&already, &rds, &missing)
+	if err != nil {
 		return "", err
-	case !replicates:
-		_, err = tx.Exec(ctx, `ALTER ROLE `+name+` REPLICATION`)
-		return "may replicate now", err
-	default:
+	}
+	if already {
 		return "may replicate already", nil
 	}
+	did = "may replicate now"
+	if missing {
+		if _, err := tx.Exec(ctx, `CREATE ROLE `+name+` LOGIN`); err != nil {
+			return "", err
+		}
+		did = "made; it may log in and replicate, and has no password yet"
+	}
+	if rds {
+		_, err = tx.Exec(ctx, `GRANT rds_replication TO `+name)
+	} else {
+		_, err = tx.Exec(ctx, `ALTER ROLE `+name+` REPLICATION`)
+	}
+	return did, err
 }

@@ -128,7 +128,7 @@ func (s *Setup) MayGrant(ctx context.Context, role string) (tables bool, allow s
 // selectRoleRights reads what a role has: that it exists, its attributes, and what was
 // granted to it by name.
 const selectRoleRights = `
-WITH role AS (SELECT oid, rolcanlogin, rolreplication OR rolsuper AS replicates FROM pg_roles WHERE rolname = $1)
+WITH role AS (SELECT oid, rolcanlogin, ` + replicates + ` AS replicates FROM pg_roles WHERE rolname = $1)
 SELECT 'the role' FROM role
 UNION ALL SELECT 'LOGIN' FROM role WHERE rolcanlogin
 UNION ALL SELECT 'REPLICATION' FROM role WHERE replicates

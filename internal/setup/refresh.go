@@ -17,22 +17,24 @@ import (
 )
 
 const (
-	// refreshTimeout bounds telling the open orders. What is left is told by the next
-	// setup.
+	// refreshTimeout bounds telling the open orders. The report has the command for the
+	// rest.
 	refreshTimeout = 30 * time.Minute
 
 	// refreshInterval keeps the signals from using up the namespace's rate limit.
 	refreshInterval = 10 * time.Millisecond
 
 	refreshPage = 200
+
+	refreshAll = "orderflow setup --only temporal --refresh"
 )
 
-// allOpen selects all open workflows that may have search attributes. A search attribute
-// that was created again may show the values of another one that was removed, so there is
-// no narrower query.
-func allOpen() string {
+// openUntil selects all open workflows that may have search attributes and started until
+// then. A search attribute that was created again may show the values of another one that
+// was removed, so there is no narrower query.
+func openUntil(started time.Time) string {
 	return fmt.Sprintf("WorkflowType IN (%s) AND ExecutionStatus = 'Running' AND StartTime <= '%s'",
-		quote(workflows.RefreshableTypes()), time.Now().UTC().Format(time.RFC3339Nano))
+		quote(workflows.RefreshableTypes()), started.UTC().Format(time.RFC3339Nano))
 }
 
 // openWithout selects the open workflows that lack a search attribute which they had when
@@ -47,26 +49,44 @@ func openWithout() string {
 }
 
 // refresh tells the open workflows that a query selects to set their search attributes
-// again. To tell one twice is harmless.
-func (t *temporalRun) refresh(ctx context.Context, query string) {
+// again. To tell one twice is harmless. again is the command that repeats all of it.
+func (t *temporalRun) refresh(ctx context.Context, query, again string) {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	if t.dryRun() {
 		t.wouldRefresh(ctx, query)
 		return
 	}
-	told, refused, err := t.tellAll(ctx, query)
+	told, err := t.tellAll(ctx, query)
+	detail := fmt.Sprintf("%d orders were told to set them again", told.count)
 	switch {
+	case err != nil && ctx.Err() != nil:
+		t.add(Temporal, stepRefresh, Left, detail+", and the time was up or the setup was stopped", told.rest(again))
 	case err != nil:
-		t.fail(Temporal, stepRefresh, fmt.Errorf("%d orders were told to set them again, run this again for the rest: %w", told, err))
-	case refused > 0:
-		t.add(Temporal, stepRefresh, Left,
-			fmt.Sprintf("%d orders were told to set them again, %d accept no more signals: run this again after they have continued as new", told, refused))
-	case told == 0:
+		t.add(Temporal, stepRefresh, Failed, fmt.Sprintf("%s, and not the rest: %v", detail, err), told.rest(again))
+	case told.refused > 0:
+		t.add(Temporal, stepRefresh, Left, fmt.Sprintf("%s, %d accept no more signals: run this after they have continued as new", detail, told.refused), again)
+	case told.count == 0:
 		t.add(Temporal, stepRefresh, AlreadyThere, "")
 	default:
-		t.add(Temporal, stepRefresh, Changed, fmt.Sprintf("%d orders were told to set them again", told))
+		t.add(Temporal, stepRefresh, Changed, detail)
 	}
+}
+
+// refreshed is how far a refresh has come.
+type refreshed struct {
+	count   int       // workflows that were told
+	refused int       // those that accept no more signals
+	until   time.Time // start of the last workflow; the server lists the newest first
+}
+
+// rest returns the command that tells the workflows which were not reached: again, or, if
+// that is refreshAll, the same from the last workflow on.
+func (r refreshed) rest(again string) string {
+	if again != refreshAll || r.until.IsZero() {
+		return again
+	}
+	return "orderflow setup --only temporal --refresh-before " + r.until.UTC().Format(time.RFC3339Nano)
 }
 
 func (t *temporalRun) wouldRefresh(ctx context.Context, query string) {
@@ -105,9 +125,8 @@ func whenKnown(ctx context.Context, query func() error) error {
 	}
 }
 
-// tellAll signals the workflows one after the other. It returns how many were told, and
-// how many accept no more signals. One that has closed meanwhile counts as neither.
-func (t *temporalRun) tellAll(ctx context.Context, query string) (told, refused int, err error) {
+// tellAll signals the workflows one after the other, the newest first.
+func (t *temporalRun) tellAll(ctx context.Context, query string) (told refreshed, err error) {
 	tick := time.NewTicker(refreshInterval)
 	defer tick.Stop()
 	var next []byte
@@ -118,29 +137,39 @@ func (t *temporalRun) tellAll(ctx context.Context, query string) (told, refused 
 			return err
 		})
 		if err != nil {
-			return told, refused, err
+			return told, err
 		}
 		for _, found := range page.GetExecutions() {
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
-				return told, refused, ctx.Err()
+				return told, ctx.Err()
 			}
-			switch err := t.tell(ctx, found); {
-			case err == nil:
-				told++
-			case temporalclient.IsNotFound(err):
-			case temporalclient.IsOutage(err) || ctx.Err() != nil || isRefusal(err):
-				return told, refused, err
-			default:
-				t.Logger.Warn("order cannot be told to set its search attributes", "workflow", found.GetExecution().GetWorkflowId(), "error", err)
-				refused++
+			if err := t.tellCounted(ctx, found, &told); err != nil {
+				return told, err
 			}
 		}
 		if next = page.GetNextPageToken(); len(next) == 0 {
-			return told, refused, nil
+			return told, nil
 		}
 	}
+}
+
+// tellCounted signals a workflow and counts it. One that has closed meanwhile is not
+// counted. It returns an error if the others would fail, too.
+func (t *temporalRun) tellCounted(ctx context.Context, found *workflow.WorkflowExecutionInfo, told *refreshed) error {
+	switch err := t.tell(ctx, found); {
+	case err == nil:
+		told.count++
+	case temporalclient.IsNotFound(err):
+	case temporalclient.IsOutage(err) || ctx.Err() != nil || isRefusal(err):
+		return err
+	default:
+		t.Logger.Warn("order cannot be told to set its search attributes", "workflow", found.GetExecution().GetWorkflowId(), "error", err)
+		told.refused++
+	}
+	told.until = found.GetStartTime().AsTime()
+	return nil
 }
 
 func (t *temporalRun) listPage(ctx context.Context, query string, next []byte) (*workflowservice.ListWorkflowExecutionsResponse, error) {

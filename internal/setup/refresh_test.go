@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
+	"google.golang.org/grpc/codes"
 
 	"orderflow/activities"
 	"orderflow/internal/credit"
@@ -128,5 +129,23 @@ func TestTemporal_OpenOrders(t *testing.T) {
 		_, lines := set(t, setup.Options{Temporal: o})
 		require.Contains(t, lines, step+"changed: 1 orders were told to set them again\n")
 		ns.awaitFound(1, "CustomerId = 'a' AND "+everything)
+	})
+	t.Run("are told from where an earlier run stopped", func(t *testing.T) {
+		t.Parallel()
+		ns := newNamespace(t)
+		ns.setUp()
+		ns.startOrder("a", false)
+		between := time.Now()
+		ns.startOrder("b", false)
+		ns.awaitFound(2, "Currency = 'EUR'")
+		o := ns.options()
+		o.RefreshBefore = between
+		_, lines := set(t, setup.Options{Temporal: o})
+		require.Contains(t, lines, step+"changed: 1 orders were told to set them again\n")
+		o.Refresh, o.RefreshBefore = true, time.Time{}
+		o.Client = ns.dial(map[string]codes.Code{"SignalWorkflowExecution": codes.PermissionDenied})
+		report, lines := set(t, setup.Options{Temporal: o})
+		require.Contains(t, lines, step+"failed: 0 orders were told to set them again, and not the rest: ")
+		require.Equal(t, []string{"orderflow setup --only temporal --refresh"}, todo(report))
 	})
 }

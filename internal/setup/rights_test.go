@@ -78,13 +78,38 @@ func TestPostgres_SchemaOfAnother(t *testing.T) {
 	require.Contains(t, lines, grants+"already there: \n", "the role has the right on the schema from another grantor")
 }
 
+// Roles that exist may lack LOGIN, and have Amazon RDS's right to replicate.
+func TestPostgres_ExistingRoles(t *testing.T) {
+	t.Parallel()
+	db := openDatabase(t, startCluster(t))
+	db.exec("CREATE ROLE orderflow_worker PASSWORD 'secret'", "CREATE ROLE rds_replication")
+	o := setup.Options{Postgres: db.options(db.url)}
+	const replication = "postgres, replication orderflow_publisher: "
+
+	report, lines := set(t, o)
+	require.Contains(t, lines, "postgres, role orderflow_worker: left: it may not log in\n")
+	require.Equal(t, []string{"ALTER ROLE orderflow_worker LOGIN;"}, todo(report))
+	require.Contains(t, lines, replication+"changed: ")
+	var member, replicates bool
+	require.NoError(t, db.conn.QueryRow(t.Context(), `SELECT pg_has_role(oid, 'rds_replication', 'MEMBER'), rolreplication
+		FROM pg_roles WHERE rolname = 'orderflow_publisher'`).Scan(&member, &replicates))
+	require.True(t, member)
+	require.False(t, replicates)
+
+	db.exec(todo(report)...)
+	_, lines = set(t, o)
+	require.Contains(t, lines, "postgres, role orderflow_worker: already there: \n")
+	require.Contains(t, lines, replication+"already there: \n")
+}
+
 func TestKurrentDB_Refused(t *testing.T) {
 	t.Parallel()
 	es := startEventStore(t)
 	for _, dryRun := range []bool{true, false} {
-		report, lines := set(t, setup.Options{DryRun: dryRun, KurrentDB: es.options("starter", "starter")})
+		report, lines := set(t, setup.Options{DryRun: dryRun, KurrentDB: es.options("starter", "starter", "$ops")})
 		require.Contains(t, lines, "kurrentdb, rights of starter: refused: an administrator has to grant them\n")
 		require.Contains(t, todo(report), "orderflow group create --grant starter")
+		require.Contains(t, todo(report), "orderflow group create --grant '$ops'")
 		require.Zero(t, report.Count(setup.Failed, setup.Created), lines)
 	}
 	report, lines := set(t, setup.Options{KurrentDB: es.options("starter")})

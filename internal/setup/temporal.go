@@ -29,6 +29,10 @@ type TemporalOptions struct {
 	Identity  string
 	EmailRate float64 // emails per second; 0 leaves the queue unchanged
 	Refresh   bool    // tell all open orders to set their search attributes, whether or not one is missing
+
+	// RefreshBefore is Refresh for the orders that started until then: those that an
+	// earlier refresh did not reach. Zero means none.
+	RefreshBefore time.Time
 }
 
 const (
@@ -93,10 +97,12 @@ func (t *temporalRun) attributes(ctx context.Context) {
 	switch {
 	case err != nil || len(wrong) > 0:
 		t.add(Temporal, stepRefresh, Skipped, "the search attributes come first")
+	case len(missing) == 0 && !t.RefreshBefore.IsZero():
+		t.refresh(ctx, openUntil(t.RefreshBefore), refreshAll)
 	case t.Refresh || len(missing) > 0:
-		t.refresh(ctx, allOpen())
+		t.refresh(ctx, openUntil(time.Now()), refreshAll)
 	default:
-		t.refresh(ctx, openWithout())
+		t.refresh(ctx, openWithout(), "orderflow setup --only temporal")
 	}
 }
 
@@ -114,7 +120,7 @@ func (t *temporalRun) attribute(name string, missing, wrong lackingAttributes, c
 	step := "search attribute " + name
 	if a, ok := wrong[name]; ok {
 		t.add(Temporal, step, Left, fmt.Sprintf("is %s and must be %s; to replace it loses its values, also those of closed orders", a.Found, a.Want),
-			append(t.commands(lackingAttributes{name: a}), "orderflow setup --only temporal --refresh")...)
+			append(t.commands(lackingAttributes{name: a}), refreshAll)...)
 		return
 	}
 	a, ok := missing[name]
@@ -125,7 +131,7 @@ func (t *temporalRun) attribute(name string, missing, wrong lackingAttributes, c
 		t.done(Temporal, step, Created, a.Want.String())
 	case isRefusal(createErr):
 		t.add(Temporal, step, Refused, "the server does not let this user create it", append(t.commands(lackingAttributes{name: a}),
-			"orderflow setup --only temporal --refresh")...)
+			refreshAll)...)
 	default:
 		t.fail(Temporal, step, createErr)
 	}
