@@ -143,19 +143,19 @@ func (r *cliPageRig) deploymentBlocks() []cliBlock {
 	const heading = "What do I do after a bad deployment?"
 	return []cliBlock{
 		{heading: "Do workers take the work?", prepare: r.deployBuilds, prints: []string{
-			`UNVERSIONED +workflow +worker@`, `UNVERSIONED +activity +worker@`, `CurrentVersionBuildID +1.5.0`, `orderflow +1.4.0 `,
-			`^  order-email +activity`, `orderflow:1.5.0 +workflow +worker@`,
+			`UNVERSIONED +workflow +worker@`, `UNVERSIONED +activity +worker@`, `CurrentVersionBuildID +v0.3.0`, `orderflow +v0.2.0 `,
+			`^  order-email +activity`, `orderflow:v0.3.0 +workflow +worker@`,
 		}},
 		{heading: heading, prints: []string{`^Successfully set the current worker deployment version`, `Running +` + r.newest[0], `Running +` + r.newest[1]}},
 		{heading: heading, prints: batchDone("Reset", `\d`), check: func() {
 			for i, id := range r.newest {
 				r.awaitMail(id, order.StatusFulfilling, "sent")
 				require.Equal(r.t, r.before[i], r.storedEffects(id, r.await(id, func(order.State) bool { return true }).CustomerID))
-				require.Contains(r.t, r.builds(id), "1.4.0")
+				require.Contains(r.t, r.builds(id), "v0.2.0")
 			}
 		}},
 		{heading: heading, prepare: func() { r.awaitListed(`OrderStatus="fulfilling" AND ExecutionStatus="Running"`, 1) }, prints: []string{
-			`^Resetting workflow order-\w+ to event ID \d+`, `"buildId": "1.4.0"`, `(?s)Update workflow options succeeded.*Update workflow options succeeded`,
+			`^Resetting workflow order-\w+ to event ID \d+`, `"buildId": "v0.2.0"`, `(?s)Update workflow options succeeded.*Update workflow options succeeded`,
 		}},
 	}
 }

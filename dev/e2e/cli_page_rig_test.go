@@ -145,10 +145,10 @@ func (r *cliPageRig) startBuild(id string) {
 // task that build completes.
 func (r *cliPageRig) deployBuilds() {
 	r.t.Helper()
-	r.startBuild("1.4.0")
-	r.startBuild("1.5.0")
+	r.startBuild("v0.2.0")
+	r.startBuild("v0.3.0")
 	_, err := r.temporal.WorkerDeploymentClient().GetHandle("orderflow").SetCurrentVersion(r.t.Context(),
-		client.WorkerDeploymentSetCurrentVersionOptions{BuildID: "1.5.0"})
+		client.WorkerDeploymentSetCurrentVersionOptions{BuildID: "v0.3.0"})
 	require.NoError(r.t, err)
 	for _, id := range r.newest {
 		customer := "customer-" + uuid.NewString()
@@ -156,7 +156,7 @@ func (r *cliPageRig) deployBuilds() {
 		r.awaitMail(id, order.StatusFulfilling, "sent")
 		r.before = append(r.before, r.storedEffects(id, customer))
 	}
-	r.awaitListed(`BuildIds="versioned:1.5.0" AND ExecutionStatus="Running"`, 2)
+	r.awaitListed(`BuildIds="versioned:v0.3.0" AND ExecutionStatus="Running"`, 2)
 }
 
 // builds returns the builds that have completed a workflow task of the order's current

@@ -22,9 +22,9 @@ func TestStack_TwoVersions(t *testing.T) {
 	s := newStackClientFor(t, versions)
 	id := s.place(orderSpec{})
 	s.awaitMail(id, order.StatusFulfilling, "sent")
-	require.Contains(t, s.builds(id), "v0.1.0")
+	require.Contains(t, s.builds(id), "v0.2.0")
 	for _, arguments := range [][]string{
-		{"set-current-version", "--build-id", "v0.2.0"}, {"set-ramping-version", "--build-id", "v0.1.0", "--percentage", "100"},
+		{"set-current-version", "--build-id", "v0.3.0"}, {"set-ramping-version", "--build-id", "v0.2.0", "--percentage", "100"},
 	} {
 		arguments = append([]string{"worker", "deployment", arguments[0], "--deployment-name", "orderflow", "--yes"}, arguments[1:]...)
 		command := exec.CommandContext(t.Context(), filepath.Join(binaries, "temporal"), arguments...)

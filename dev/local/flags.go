@@ -69,7 +69,7 @@ KURRENTDB_URL, TEMPORAL_ADDRESS, POSTGRES_URL and AWS_ENDPOINT_URL_SESV2 replace
 func (c *command) declare() {
 	c.StringVar(&c.state, "state", c.state, "folder for databases, logs and stack.json")
 	c.BoolVar(&c.fresh, "fresh", false, "delete the state of earlier runs first")
-	c.BoolVar(&c.versions, "two-versions", false, "run the worker as two versions, v0.1.0 and v0.2.0, for docs/upgrades.md")
+	c.BoolVar(&c.versions, "two-versions", false, "run the worker as two versions, v0.2.0 and v0.3.0, for docs/upgrades.md")
 	c.BoolVar(&c.once, "once", false, "wait until the orders of this run are settled, print a report and stop")
 	c.Value("ports", "default, or auto for free ports (default default)", func(v string) error {
 		c.autoPorts = v == "auto"

@@ -39,8 +39,8 @@ const patience = 4 * time.Minute
 
 // The builds, by the names that the page uses for them.
 const (
-	oldBuild = "v0.1.0"
-	newBuild = "v0.2.0"
+	oldBuild = "v0.2.0"
+	newBuild = "v0.3.0"
 )
 
 var servers devservertest.Servers

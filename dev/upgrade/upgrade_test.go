@@ -18,7 +18,7 @@ const (
 	variables = "Before you begin"
 	first     = "The first version"
 	gate      = "1. Replay open workflows on the new build"
-	database  = "2. Migrate the database"
+	database  = "2. Prepare the stores"
 	start     = "3. Start workers of the new build"
 	ramp      = "4. Ramp"
 	current   = "5. Make it current"

@@ -16,8 +16,8 @@ import (
 // program. docs/upgrades.md uses these names.
 const (
 	deployment = "orderflow"
-	oldVersion = "v0.1.0"
-	newVersion = "v0.2.0"
+	oldVersion = "v0.2.0"
+	newVersion = "v0.3.0"
 )
 
 // errForeignVersions keeps this stack from changing what another server's workers get.
