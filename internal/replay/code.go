@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,14 +17,15 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// replayTimeout bounds the replay of one history. The largest takes seconds; a workflow
-// that loops without blocking would never end.
+// replayTimeout bounds the replay of one history if the options do not. The largest takes
+// seconds; a workflow that loops without blocking would never end.
 const replayTimeout = time.Minute
 
 // code is the workflow code of this build.
 type code struct {
 	replayer worker.WorkflowReplayer
 	types    map[string]bool // the registered workflow types
+	timeout  time.Duration   // of one replay
 	logger   log.Logger
 }
 
@@ -37,7 +39,10 @@ func newCode(o Options) (*code, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a replayer: %w", err)
 	}
-	c := &code{replayer: replayer, types: map[string]bool{}, logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))}
+	c := &code{
+		replayer: replayer, types: map[string]bool{}, timeout: cmp.Or(o.ReplayTimeout, replayTimeout),
+		logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	}
 	o.Register(registry{WorkflowRegistry: replayer, types: c.types})
 	return c, nil
 }
@@ -54,10 +59,13 @@ func (r registry) RegisterWorkflowWithOptions(w any, options workflow.RegisterOp
 	r.WorkflowRegistry.RegisterWorkflowWithOptions(w, options)
 }
 
-var errTooLong = errors.New("its replay did not end within a minute")
+// errTooLong means that a replay did not end in time. On a slow machine that may happen to
+// code that can continue the workflow.
+var errTooLong = errors.New("its replay takes too long")
 
 // replay replays a history. It returns an error if the code does not do what the history
-// recorded, or if ctx ends first.
+// recorded, errTooLong if that is not known in time, and the cause of ctx if it ends first.
+// In the last two cases the replay goes on in the background.
 func (c *code) replay(ctx context.Context, e execution, h *history.History) error {
 	done := make(chan error, 1)
 	go func() { // the replayer takes no context
@@ -65,7 +73,7 @@ func (c *code) replay(ctx context.Context, e execution, h *history.History) erro
 			OriginalExecution: workflow.Execution{ID: e.WorkflowID, RunID: e.RunID},
 		})
 	}()
-	timer := time.NewTimer(replayTimeout)
+	timer := time.NewTimer(c.timeout)
 	defer timer.Stop()
 	select {
 	case err := <-done:

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"golang.org/x/sync/errgroup"
@@ -31,11 +32,13 @@ type Options struct {
 	Query           string                        // selects the workflows, as in `temporal workflow list`
 	Sample          int                           // at most so many of each type, chosen at random
 	Pinned          bool                          // also workflows that stay on the version they run on
+	ReplayTimeout   time.Duration                 // of one history; a minute if zero
 }
 
 // Run replays a sample of the workflows that the query selects. If it cannot read all of
-// the sample before ctx ends, it returns an error and the report of what it has replayed.
-// It returns ErrQuery if the server rejects the query.
+// the sample before ctx ends, or the replay of one does not end in time, it returns an
+// error and the report of what it has replayed. It returns ErrQuery if the server rejects
+// the query.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	began := time.Now()
 	code, err := newCode(o)
@@ -79,8 +82,8 @@ func (r replay) run(ctx context.Context, o Options) error {
 	return r.report.unread()
 }
 
-// one replays one run, and adds the result to the report. It returns an error if the
-// server cannot be read, which ends the replay.
+// one reads and replays one run, and adds the result to the report. It returns an error if
+// the server cannot be read or the replay takes too long, which ends the whole replay.
 func (r replay) one(ctx context.Context, e execution) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -102,13 +105,23 @@ func (r replay) one(ctx context.Context, e execution) error {
 		r.report.add(e, fresh, "")
 		return nil
 	}
-	if err := r.code.replay(ctx, e, history); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
+	return r.compare(ctx, e, history)
+}
+
+// compare replays a history that was read. A replay that takes too long occupies a
+// processor until the process exits, so it is the last one.
+func (r replay) compare(ctx context.Context, e execution, h *history.History) error {
+	err := r.code.replay(ctx, e, h)
+	switch {
+	case err == nil:
+		r.report.add(e, replayed, "")
+	case errors.Is(err, errTooLong):
+		r.report.add(e, unreadable, err.Error())
+		return fmt.Errorf("%s %s: %w", e.Type, e.WorkflowID, err)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	default:
 		r.report.add(e, kindOf(err), describe(err))
-		return nil
 	}
-	r.report.add(e, replayed, "")
 	return nil
 }

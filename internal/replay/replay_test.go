@@ -3,6 +3,8 @@ package replay_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -97,6 +100,17 @@ func TestRun(t *testing.T) {
 		require.Equal(t, 3, only(t, report).Sampled)
 		require.Less(t, only(t, report).Replayed, 3)
 	})
+	t.Run("ends when a replay takes too long, which does not make the code incompatible", func(t *testing.T) {
+		held := make(chan struct{})
+		t.Cleanup(func() { close(held) })
+		report, err := r.run(3, func(o *replay.Options) {
+			o.ReplayTimeout = 100 * time.Millisecond
+			o.Register = register(func(workflow.Context) (string, error) { <-held; return "", nil })
+		})
+		require.ErrorContains(t, err, "its replay takes too long")
+		require.Positive(t, only(t, report).Unread)
+		require.Zero(t, report.Left)
+	})
 	t.Run("counts a workflow that was deleted meanwhile", func(t *testing.T) {
 		c := r.dialRefusing(t, ids[1], status.Error(codes.NotFound, "workflow not found"))
 		report, err := r.run(3, func(o *replay.Options) { o.Temporal = c })
@@ -110,6 +124,20 @@ func TestRun(t *testing.T) {
 		_, err := replay.Run(ctx, replay.Options{Temporal: r.client, Register: register(waiting), Query: "", Sample: 1})
 		require.ErrorIs(t, err, context.Canceled)
 	})
+}
+
+func TestReport(t *testing.T) {
+	report := replay.Report{Types: []*replay.Type{{Type: waitingType}}, Problems: make([]replay.Problem, 102)}
+	for i := range report.Problems {
+		report.Problems[i].WorkflowID = fmt.Sprintf("order-%d", i)
+	}
+	var out bytes.Buffer
+	require.NoError(t, report.Print(&out))
+	require.Contains(t, out.String(), "\norder-99 ")
+	require.True(t, strings.HasSuffix(out.String(), "\nand 2 more\n"), out.String())
+	encoded, err := json.Marshal(&report)
+	require.NoError(t, err)
+	require.Equal(t, 102, bytes.Count(encoded, []byte(`"workflowId":"order-`)), "-o json lists all")
 }
 
 // dialRefusing returns a client whose reads of one workflow's history fail.

@@ -20,23 +20,23 @@ const (
 	differs    result = "non-determinism" // the code does something else than was recorded
 	failed     result = "failed"          // the code or the SDK failed otherwise, such as on a payload
 	unknown    result = "unknown-type"    // the build has no such workflow
-	unreadable result = "unreadable"      // too large to be read
+	unreadable result = "unreadable"      // too large to be read, or its replay takes too long
 )
 
-// maxProblems bounds the list of problems; all are counted.
-const maxProblems = 100
+// maxPrinted bounds the table of problems. The JSON encoding has all of them, at most as
+// many as the sample.
+const maxPrinted = 100
 
 // Report says what was replayed. Its JSON encoding is the output of -o json.
 type Report struct {
 	Query    string    `json:"query"`
 	Types    []*Type   `json:"types"` // sorted by name
 	Problems []Problem `json:"problems"`
-	More     int       `json:"more"` // problems beyond those listed
 	Left     int       `json:"left"` // workflows that this build cannot continue
 	Seconds  float64   `json:"seconds"`
 
 	mu     sync.Mutex
-	unseen int // workflows that were too large to be read
+	unseen int // workflows that could not be read or replayed
 }
 
 // Type counts the workflows of one type.
@@ -50,7 +50,7 @@ type Type struct {
 	New      int    `json:"new"`  // of the sample, without a completed workflow task
 	Gone     int    `json:"gone"` // of the sample, deleted since
 	Failed   int    `json:"failed"`
-	Unread   int    `json:"unread"` // of the sample, too large
+	Unread   int    `json:"unread"` // of the sample, too large, or their replay takes too long
 }
 
 // Problem is a workflow that this build cannot continue, or a workflow type that it does
@@ -108,12 +108,7 @@ func (r *Report) add(e execution, what result, detail string) {
 	r.list(e, what, detail)
 }
 
-// list lists a problem while there is room.
 func (r *Report) list(e execution, what result, detail string) {
-	if len(r.Problems) == maxProblems {
-		r.More++
-		return
-	}
 	r.Problems = append(r.Problems, Problem{Type: e.Type, WorkflowID: e.WorkflowID, RunID: e.RunID, Problem: what, Detail: detail})
 }
 
@@ -133,7 +128,7 @@ func (r *Report) finish(took time.Duration) {
 	slices.SortFunc(r.Problems, func(a, b Problem) int { return strings.Compare(a.WorkflowID+a.RunID, b.WorkflowID+b.RunID) })
 }
 
-// Print writes a table of the types, and one of the problems.
+// Print writes a table of the types, and one of the first problems.
 func (r *Report) Print(w io.Writer) error {
 	if len(r.Types) == 0 {
 		_, err := fmt.Fprintf(w, "there are none: %s\n", r.Query)
@@ -147,12 +142,12 @@ func (r *Report) Print(w io.Writer) error {
 	}
 	if len(r.Problems) > 0 {
 		fmt.Fprintln(table, "\nWORKFLOW\tRUN\tPROBLEM\tDETAIL")
-		for _, p := range r.Problems {
+		for _, p := range r.Problems[:min(len(r.Problems), maxPrinted)] {
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.WorkflowID, p.RunID, p.Problem, p.Detail)
 		}
 	}
-	if r.More > 0 {
-		fmt.Fprintf(table, "and %d more\n", r.More)
+	if more := len(r.Problems) - maxPrinted; more > 0 {
+		fmt.Fprintf(table, "and %d more\n", more)
 	}
 	return table.Flush()
 }
