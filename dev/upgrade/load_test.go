@@ -3,6 +3,7 @@ package upgrade_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,7 +51,7 @@ func (r *upgradeRig) startLoad() *load {
 			}
 		})
 	}
-	every(placeEvery, func() { l.note(l.place(startertest.NewOrderID())) })
+	every(placeEvery, func() { id := startertest.NewOrderID(); l.note(l.place(id, "customer-of-"+id)) })
 	every(shipEvery, func() { l.ship(ctx) })
 	r.t.Cleanup(l.end)
 	return l
@@ -71,10 +72,10 @@ func (l *load) note(err error) {
 	}
 }
 
-// place places an order of a customer of its own.
-func (r *upgradeRig) place(id string) error {
+// place places an order.
+func (r *upgradeRig) place(id, customer string) error {
 	return r.starter.TryAppend(id, startertest.NewEvent(order.TypePlaced, map[string]any{
-		"orderId": id, "customerId": "customer-of-" + id, "at": "2025-01-01T01:11:30Z",
+		"orderId": id, "customerId": customer, "at": "2025-01-01T01:11:30Z",
 		"lineItems": []map[string]any{{"productId": "1", "productName": "Lamp", "quantity": 1, "pricePerUnit": "USD100.00", "taxRate": 0}},
 		"billing":   map[string]any{"recipient": map[string]any{"emailAddress": "ada@example.com"}},
 	}))
@@ -129,12 +130,27 @@ func (r *upgradeRig) awaitCount(query string, n int64) {
 func (l *load) keep() string {
 	l.t.Helper()
 	id := startertest.NewOrderID()
+	l.keepOrder(id, "customer-of-"+id)
+	return id
+}
+
+// keepDecided places an order like keep, and waits until it has recorded the change of the
+// new build.
+func (l *load) keepDecided() string {
+	l.t.Helper()
+	id := startertest.NewOrderID()
+	l.keepOrder(id, decidingCustomer)
+	l.awaitCount(fmt.Sprintf(`TemporalChangeVersion="reserve-in-parallel-1" AND WorkflowId=%q`, id), 1)
+	return id
+}
+
+func (l *load) keepOrder(id, customer string) {
+	l.t.Helper()
 	l.mu.Lock()
 	l.kept[id] = true
 	l.mu.Unlock()
-	require.NoError(l.t, l.place(id))
+	require.NoError(l.t, l.place(id, customer))
 	l.awaitCount(fmt.Sprintf(`OrderStatus="fulfilling" AND WorkflowId=%q`, id), 1)
-	return id
 }
 
 // release ships a kept order and waits for its end.
@@ -147,8 +163,8 @@ func (l *load) release(id string) {
 }
 
 // requireComplete waits until every workflow has closed, and checks that all completed,
-// none with a failed workflow task.
-func (l *load) requireComplete() {
+// none with a failed workflow task but the given ones.
+func (l *load) requireComplete(failing ...string) {
 	l.t.Helper()
 	l.mu.Lock()
 	placed := l.placed
@@ -166,7 +182,7 @@ func (l *load) requireComplete() {
 		id := info.GetExecution().GetWorkflowId()
 		require.Equal(l.t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, info.GetStatus(), id)
 		for _, event := range l.history(id) {
-			if failed := event.GetWorkflowTaskFailedEventAttributes(); failed != nil {
+			if failed := event.GetWorkflowTaskFailedEventAttributes(); failed != nil && !slices.Contains(failing, id) {
 				require.Contains(l.t, []enums.WorkflowTaskFailedCause{enums.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND},
 					failed.GetCause(), "%s: %s", id, failed.GetFailure().GetMessage())
 			}

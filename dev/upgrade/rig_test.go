@@ -65,7 +65,9 @@ func newUpgradeRig(t *testing.T) *upgradeRig {
 	require.NoError(t, err)
 	r.page = string(page)
 	r.build(oldBuild, nil, "./worker", "./orderflow", "./starter")
-	r.build(newBuild, map[string]string{"workflows/settlement.go": changedSettlement(t)}, "./worker", "./orderflow")
+	r.build(newBuild, map[string]string{
+		"workflows/settlement.go": changedSettlement(t), "workflows/order_fulfillment.go": changedFulfillment(t),
+	}, "./worker", "./orderflow")
 
 	temporal := r.startTemporal()
 	events, err := kurrentsim.Start(kurrentsim.Options{})
@@ -116,12 +118,30 @@ func (r *upgradeRig) startTemporal() (address string) {
 // settlement that began on one build cannot continue on the other.
 func changedSettlement(t *testing.T) string {
 	t.Helper()
-	source, err := os.ReadFile("../../workflows/settlement.go")
-	require.NoError(t, err)
 	const before = "	steps.resumePublished(ctx)\n"
+	return changedSource(t, "settlement.go", before, before+
+		"	if err := workflow.UpsertMemo(ctx, map[string]any{\"changed\": true}); err != nil {\n		return nil, err\n	}\n")
+}
+
+// decidingCustomer is the customer of orders that record the change of the new build.
+const decidingCustomer = "customer-of-a-change"
+
+// changedFulfillment returns the source of OrderFulfillment with a decision that the old
+// build does not know, for the orders of one customer.
+func changedFulfillment(t *testing.T) string {
+	t.Helper()
+	const before = "	if err := o.waitForShipment(ctx); err != nil {\n"
+	return changedSource(t, "order_fulfillment.go", before, "	if o.in.CustomerID == \""+decidingCustomer+"\" {\n"+
+		"		workflow.GetVersion(ctx, \"reserve-in-parallel\", workflow.DefaultVersion, 1)\n	}\n"+before)
+}
+
+// changedSource returns a file of the workflows with a text replaced that it has once.
+func changedSource(t *testing.T, name, before, after string) string {
+	t.Helper()
+	source, err := os.ReadFile("../../workflows/" + name)
+	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(string(source), before))
-	return strings.Replace(string(source), before, before+
-		"	if err := workflow.UpsertMemo(ctx, map[string]any{\"changed\": true}); err != nil {\n		return nil, err\n	}\n", 1)
+	return strings.Replace(string(source), before, after, 1)
 }
 
 // build builds programs as a version, with other contents in place of some source files.
