@@ -63,6 +63,7 @@ func stand(ctx workflow.Context, run string) error {
 type versionedQueue struct {
 	t          *testing.T
 	client     client.Client
+	name       string // of the deployment
 	queue      string
 	deployment client.WorkerDeploymentHandle
 }
@@ -73,7 +74,7 @@ func newVersionedQueue(t *testing.T) *versionedQueue {
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	name := "d-" + uuid.NewString()
-	v := &versionedQueue{t: t, client: c, queue: "queue-" + name, deployment: c.WorkerDeploymentClient().GetHandle(name)}
+	v := &versionedQueue{t: t, client: c, name: name, queue: "queue-" + name, deployment: c.WorkerDeploymentClient().GetHandle(name)}
 	for _, build := range []string{"1", "2"} {
 		w := worker.New(c, v.queue, worker.Options{
 			DisableRegistrationAliasing: true,
@@ -103,6 +104,28 @@ func (v *versionedQueue) setCurrent(build string) {
 		_, err := v.deployment.SetCurrentVersion(v.t.Context(), client.WorkerDeploymentSetCurrentVersionOptions{BuildID: build})
 		require.NoError(c, err)
 	}, patience, 200*time.Millisecond)
+}
+
+// The next run of a workflow that an override pins begins on that version, but without the
+// override: it moves to the current version at its second task, and its child begins there.
+func TestVersioningOverride(t *testing.T) {
+	t.Parallel()
+	v := newVersionedQueue(t)
+	v.setCurrent("1")
+	id := v.start(workflows.OrderFulfillmentType)
+	_, err := v.client.UpdateWorkflowExecutionOptions(t.Context(), client.UpdateWorkflowExecutionOptionsRequest{
+		WorkflowId: id, WorkflowExecutionOptionsChanges: client.WorkflowExecutionOptionsChanges{
+			VersioningOverride: &client.VersioningOverrideChange{Value: &client.PinnedVersioningOverride{
+				Version: worker.WorkerDeploymentVersion{DeploymentName: v.name, BuildID: "1"},
+			}},
+		},
+	})
+	require.NoError(t, err)
+	v.setCurrent("2")
+	require.NoError(t, v.client.SignalWorkflow(t.Context(), id, "", "continue", nil))
+	require.Equal(t, "1", v.await(id, "next"))
+	require.NoError(t, v.client.SignalWorkflow(t.Context(), id, "", "continue", nil))
+	require.Equal(t, "2", v.await(id+"-child", ""))
 }
 
 // start starts a workflow on version 1.
