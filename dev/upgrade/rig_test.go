@@ -127,12 +127,14 @@ func changedSettlement(t *testing.T) string {
 const decidingCustomer = "customer-of-a-change"
 
 // changedFulfillment returns the source of OrderFulfillment with a decision that the old
-// build does not know, for the orders of one customer.
+// build does not know, for the orders of one customer. It leads to a command, because the
+// SDK skips the record of a decision alone that it does not know.
 func changedFulfillment(t *testing.T) string {
 	t.Helper()
 	const before = "	if err := o.waitForShipment(ctx); err != nil {\n"
 	return changedSource(t, "order_fulfillment.go", before, "	if o.in.CustomerID == \""+decidingCustomer+"\" {\n"+
-		"		workflow.GetVersion(ctx, \"reserve-in-parallel\", workflow.DefaultVersion, 1)\n	}\n"+before)
+		"		workflow.GetVersion(ctx, \"reserve-in-parallel\", workflow.DefaultVersion, 1)\n"+
+		"		if err := workflow.UpsertMemo(ctx, map[string]any{\"changed\": true}); err != nil {\n			return err\n		}\n	}\n"+before)
 }
 
 // changedSource returns a file of the workflows with a text replaced that it has once.
