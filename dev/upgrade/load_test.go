@@ -170,12 +170,13 @@ func (l *load) requireComplete(failing ...string) {
 	placed := l.placed
 	require.NoError(l.t, l.err)
 	l.mu.Unlock()
-	l.awaitCount(fmt.Sprintf(`WorkflowType=%q`, workflows.OrderFulfillmentType), int64(placed))
+	const runs = `ExecutionStatus!="Terminated"` // a reset terminates a run, and begins another
+	l.awaitCount(fmt.Sprintf(`WorkflowType=%q AND %s`, workflows.OrderFulfillmentType, runs), int64(placed))
 	require.Eventually(l.t, func() bool {
 		l.ship(l.t.Context())
 		return l.count(`ExecutionStatus="Running" AND TaskQueue="`+workflows.TaskQueue+`"`) == 0
 	}, patience, time.Second)
-	all, err := l.list(l.t.Context(), `TaskQueue="`+workflows.TaskQueue+`"`)
+	all, err := l.list(l.t.Context(), `TaskQueue="`+workflows.TaskQueue+`" AND `+runs)
 	require.NoError(l.t, err)
 	l.t.Logf("%d orders placed, %d workflows", placed, len(all))
 	for _, info := range all {

@@ -84,6 +84,7 @@ const (
 	pin
 	endRamp
 	setOld
+	resetPinned
 	replayThird
 	unpin
 )
@@ -103,14 +104,14 @@ func (r *upgradeRig) rollBack(l *load) (late string) {
 	l.release(pinned)
 	require.Equal(r.t, []string{newBuild}, r.builds(pinned), "an order that was pinned to the new build ends there")
 
-	// An order that was not pinned fails until it is.
+	// An order that was not pinned before fails on the old build until it is reset.
 	require.NoError(r.t, r.temporal.SignalWorkflow(r.t.Context(), late, "", "any", nil))
 	require.Eventually(r.t, func() bool {
 		return slices.ContainsFunc(r.history(late), func(e *history.HistoryEvent) bool {
 			return e.GetWorkflowTaskFailedEventAttributes().GetCause() == enums.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
 		})
 	}, patience, 100*time.Millisecond)
-	r.pin(late)
+	r.resetPinned(late)
 	l.release(late)
 	require.Equal(r.t, []string{newBuild}, r.builds(late))
 	after := l.keep()
@@ -150,6 +151,14 @@ func (r *upgradeRig) pin(id string) {
 	out, err := r.shell(newBuild, r.block(back, changeID)+r.block(back, pin))
 	require.NoError(r.t, err, out)
 	r.awaitOverride(id, true)
+}
+
+// resetPinned executes the block of the page that resets an order which has begun to move
+// to the old build.
+func (r *upgradeRig) resetPinned(id string) {
+	r.t.Helper()
+	out, err := r.shell(newBuild, r.block(back, changeID)+"export ORDER="+id+"\n"+r.block(back, resetPinned))
+	require.NoError(r.t, err, out)
 }
 
 // awaitOverride waits until a workflow is, or is no longer, listed as pinned, and until the
