@@ -15,6 +15,7 @@ import (
 	enums "go.temporal.io/api/enums/v1"
 
 	"orderflow/internal/postgres"
+	"orderflow/internal/shell"
 )
 
 // What no server of the tests can be made to show is checked on facts.
@@ -155,7 +156,7 @@ func TestHolds(t *testing.T) {
 
 func TestQuoting(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, []string{"worker", "'$ops'", `'o'\''brien'`}, []string{word("worker"), word("$ops"), word("o'brien")})
+	require.Equal(t, []string{"worker", "'$ops'", `'o'\''brien'`}, []string{shell.Quote("worker"), shell.Quote("$ops"), shell.Quote("o'brien")})
 	require.Equal(t, "'o''brien'", literal("o'brien"))
 	require.Equal(t, []string{"orderflow_api", `"user"`, `"o""brien"`}, []string{identifier("orderflow_api"), identifier("user"), identifier(`o"brien`)})
 	require.Equal(t, `["$admins","o\"brien"]`, jsonList("$admins", `o"brien`))

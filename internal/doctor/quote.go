@@ -5,19 +5,8 @@ import (
 	"strings"
 )
 
-var (
-	plainWord = regexp.MustCompile(`^[A-Za-z0-9_.,:@%+/-]+$`)
-	// plainIdentifier is a name of deploy/roles.sql: any other could be a reserved word.
-	plainIdentifier = regexp.MustCompile(`^orderflow_[a-z0-9_]+$`)
-)
-
-// word quotes an argument for a shell, unless it needs no quotes.
-func word(text string) string {
-	if plainWord.MatchString(text) {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
-}
+// plainIdentifier is a name of deploy/roles.sql: any other could be a reserved word.
+var plainIdentifier = regexp.MustCompile(`^orderflow_[a-z0-9_]+$`)
 
 // literal quotes a text for SQL.
 func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"orderflow/internal/kurrent"
+	"orderflow/internal/shell"
 )
 
 // right is a right on a stream that a binary needs.
@@ -162,7 +163,7 @@ func (f *facts) rightsResult(selected func(right) bool, deniedGroup bool) Result
 		return problem(fmt.Sprintf("user %s may not %s", found.user, list(lacks)), "The "+as+" does not work without it.", f.grantHint())
 	case len(unknown) > 0:
 		return notChecked("only an administrator sees whether user %s may %s: run the command with an administrator's KURRENTDB_URL and --user %s",
-			found.user, list(unknown), word(found.user))
+			found.user, list(unknown), shell.Quote(found.user))
 	default:
 		return ok("user %s may %s", found.user, list(needed))
 	}
@@ -173,7 +174,7 @@ func (f *facts) grantHint() string {
 	user := f.kurrentDB.rights.user
 	switch f.options.As {
 	case "starter":
-		return "As an administrator: orderflow group create --grant " + word(user) + "; and grant read on user streams in $settings, as in " + rightsPage
+		return "As an administrator: orderflow group create --grant " + shell.Quote(user) + "; and grant read on user streams in $settings, as in " + rightsPage
 	case "projector":
 		return `As an administrator, name the user in the metadata of $all: stream $$$all, {"$acl":{"$r":` + jsonList("$admins", user) + `}}, as in ` + rightsPage
 	default:

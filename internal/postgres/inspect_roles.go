@@ -103,7 +103,7 @@ func readRoles(ctx context.Context, tx pgx.Tx, found *Inspection) error {
 
 // selectRoles reads roles. A role's setting for the database precedes that for all.
 const selectRoles = `
-SELECT r.rolname, r.rolcanlogin, r.rolreplication OR coalesce(pg_has_role(r.oid, to_regrole('rds_replication')::oid, 'MEMBER'), false), r.rolsuper,
+SELECT r.rolname, r.rolcanlogin, ` + mayReplicate + `, r.rolsuper,
     coalesce((SELECT split_part(setting, '=', 2) FROM pg_db_role_setting s, unnest(s.setconfig) AS setting
         WHERE s.setrole = r.oid AND setting LIKE 'synchronous\_commit=%'
             AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))

@@ -177,9 +177,15 @@ func (p *Publication) PrepareRole(ctx context.Context, role string) (did []strin
 	return did, nil
 }
 
-// replicates is the condition on a row of pg_roles that the role may replicate. On Amazon
-// RDS, where no caller may set REPLICATION, the members of rds_replication may.
-const replicates = `(rolreplication OR rolsuper OR coalesce(pg_has_role(oid, to_regrole('rds_replication')::oid, 'MEMBER'), false))`
+const (
+	// mayReplicate is the condition on a row of pg_roles that the role has the right to
+	// replicate. On Amazon RDS, where no caller may set REPLICATION, the members of
+	// rds_replication have it.
+	mayReplicate = `(rolreplication OR coalesce(pg_has_role(oid, to_regrole('rds_replication')::oid, 'MEMBER'), false))`
+
+	// replicates is the condition that the role can replicate, with that right or without.
+	replicates = `(rolsuper OR ` + mayReplicate + `)`
+)
 
 func ensureRole(ctx context.Context, tx pgx.Tx, role string) (did string, err error) {
 	var already, rds, missing bool

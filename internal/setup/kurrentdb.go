@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"orderflow/internal/kurrent"
+	"orderflow/internal/shell"
 )
 
 // KurrentDBOptions are what to set up in KurrentDB.
@@ -87,7 +88,7 @@ func (k *kurrentRun) grant(ctx context.Context, user string) {
 	gained := describeGrants(grants)
 	switch {
 	case errors.Is(err, kurrent.ErrAccessDenied):
-		k.add(KurrentDB, step, Refused, "an administrator has to grant them", "orderflow group create --grant "+shellQuote(user))
+		k.add(KurrentDB, step, Refused, "an administrator has to grant them", "orderflow group create --grant "+shell.Quote(user))
 	case err != nil:
 		k.fail(KurrentDB, step, err)
 	case gained == "":

@@ -3,9 +3,7 @@ package setup
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
-	"strings"
 	"text/tabwriter"
 )
 
@@ -89,14 +87,4 @@ func (r *Report) Print(w io.Writer) error {
 		}
 	}
 	return nil
-}
-
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
-
-// shellQuote returns a word as a POSIX shell reads it back.
-func shellQuote(word string) string {
-	if plainWord.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

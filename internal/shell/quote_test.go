@@ -1,0 +1,20 @@
+package shell_test
+
+import (
+	"os/exec"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/shell"
+)
+
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "worker", shell.Quote("worker"))
+	for _, word := range []string{"worker", "$ops", "o'brien", "", "two words", "a=b", `back\slash`, "`id`", "line\nend", "*"} {
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+shell.Quote(word)).Output()
+		require.NoError(t, err, word)
+		require.Equal(t, word, string(out))
+	}
+}
