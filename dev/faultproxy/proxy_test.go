@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ func startEcho(t *testing.T) string {
 }
 
 // connect starts a proxy and dials it.
-func connect(t *testing.T) (*faultproxy.Proxy, func(line string) (string, error)) {
+func connect(t *testing.T) (*faultproxy.Proxy, *peer) {
 	t.Helper()
 	p, err := faultproxy.Start(startEcho(t))
 	require.NoError(t, err)
@@ -49,35 +50,49 @@ func connect(t *testing.T) (*faultproxy.Proxy, func(line string) (string, error)
 	return p, dial(t, p)
 }
 
-// dial connects to a proxy and returns a function that sends a line and returns the next
-// response.
-func dial(t *testing.T, p *faultproxy.Proxy) func(line string) (string, error) {
+// peer is a connection to the server, through the proxy.
+type peer struct {
+	net.Conn
+	responses *bufio.Reader
+}
+
+func dial(t *testing.T, p *faultproxy.Proxy) *peer {
 	t.Helper()
 	conn, err := net.Dial("tcp", p.Addr())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	responses := bufio.NewReader(conn)
-	return func(line string) (string, error) {
-		_ = conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
-		if line != "" {
-			if _, err := fmt.Fprintln(conn, line); err != nil {
-				return "", err
-			}
+	return &peer{Conn: conn, responses: bufio.NewReader(conn)}
+}
+
+// say sends a line, unless it is empty, and returns the next response.
+func (c *peer) say(line string) (string, error) { return c.exchange(line, 10*time.Second) }
+
+// requireStalled sends a line, unless it is empty, and requires that no response arrives.
+func (c *peer) requireStalled(t *testing.T, line string) {
+	t.Helper()
+	_, err := c.exchange(line, 100*time.Millisecond)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+}
+
+func (c *peer) exchange(line string, timeout time.Duration) (string, error) {
+	_ = c.SetDeadline(time.Now().Add(timeout))
+	if line != "" {
+		if _, err := fmt.Fprintln(c, line); err != nil {
+			return "", err
 		}
-		return responses.ReadString('\n')
 	}
+	return c.responses.ReadString('\n')
 }
 
 func TestStall_ForwardsAfterResume(t *testing.T) {
 	t.Parallel()
 	for _, direction := range []faultproxy.Direction{faultproxy.Upstream, faultproxy.Downstream} {
-		p, say := connect(t)
+		p, c := connect(t)
 		p.Stall(direction)
-		_, err := say("hello")
-		require.Error(t, err)
+		c.requireStalled(t, "hello")
 		require.Eventually(t, func() bool { return p.Received(direction) == 6 }, 10*time.Second, time.Millisecond)
 		p.Resume()
-		response, err := say("")
+		response, err := c.say("")
 		require.NoError(t, err)
 		require.Equal(t, "hello\n", response)
 	}
@@ -85,57 +100,53 @@ func TestStall_ForwardsAfterResume(t *testing.T) {
 
 func TestStallResponse(t *testing.T) {
 	t.Parallel()
-	p, say := connect(t)
+	p, c := connect(t)
 	p.StallResponse(func(response []byte) bool { return bytes.Contains(response, []byte("two")) })
-	response, err := say("one")
+	response, err := c.say("one")
 	require.NoError(t, err)
 	require.Equal(t, "one\n", response)
-	_, err = say("two")
-	require.Error(t, err)
+	c.requireStalled(t, "two")
 	p.Resume()
-	response, err = say("")
+	response, err = c.say("")
 	require.NoError(t, err)
 	require.Equal(t, "two\n", response)
 }
 
 func TestDropResponse(t *testing.T) {
 	t.Parallel()
-	p, say := connect(t)
+	p, c := connect(t)
 	p.DropResponse(func(response []byte) bool { return bytes.Contains(response, []byte("two")) })
-	response, err := say("one")
+	response, err := c.say("one")
 	require.NoError(t, err)
 	require.Equal(t, "one\n", response)
-	_, err = say("two")
+	_, err = c.say("two")
 	require.Error(t, err)
 	require.Equal(t, 1, p.Dropped())
-	_, err = say("two")
+	_, err = c.say("two")
 	require.Error(t, err, "the connection is closed")
 }
 
 func TestCut_DiscardsStalledBytes(t *testing.T) {
 	t.Parallel()
-	p, say := connect(t)
+	p, c := connect(t)
 	p.Stall(faultproxy.Downstream)
-	_, err := say("hello")
-	require.Error(t, err)
+	c.requireStalled(t, "hello")
 	p.Cut()
 	p.Resume()
-	_, err = say("")
+	_, err := c.say("")
 	require.Error(t, err)
 }
 
 func TestStall_BothDirectionsAndNewConnections(t *testing.T) {
 	t.Parallel()
-	p, say := connect(t)
+	p, c := connect(t)
 	p.Stall()
-	_, err := say("hello")
-	require.Error(t, err)
+	c.requireStalled(t, "hello")
 	second := dial(t, p)
-	_, err = second("hello")
-	require.Error(t, err)
+	second.requireStalled(t, "hello")
 	p.Resume()
-	for _, say := range []func(string) (string, error){say, second} {
-		response, err := say("")
+	for _, c := range []*peer{c, second} {
+		response, err := c.say("")
 		require.NoError(t, err)
 		require.Equal(t, "hello\n", response)
 	}
@@ -144,44 +155,43 @@ func TestStall_BothDirectionsAndNewConnections(t *testing.T) {
 
 func TestStallOpen_LeavesNewConnections(t *testing.T) {
 	t.Parallel()
-	p, say := connect(t)
-	_, err := say("one")
+	p, c := connect(t)
+	_, err := c.say("one")
 	require.NoError(t, err)
 	p.StallOpen()
-	_, err = say("two")
-	require.Error(t, err)
-	response, err := dial(t, p)("three")
+	c.requireStalled(t, "two")
+	response, err := dial(t, p).say("three")
 	require.NoError(t, err)
 	require.Equal(t, "three\n", response)
 	p.Resume()
-	response, err = say("")
+	response, err = c.say("")
 	require.NoError(t, err)
 	require.Equal(t, "two\n", response)
 }
 
 func TestReset_OpenAndNewConnections(t *testing.T) {
 	t.Parallel()
-	p, say := connect(t)
-	_, err := say("one")
+	p, c := connect(t)
+	_, err := c.say("one")
 	require.NoError(t, err)
 	p.Reset()
-	_, err = say("two")
+	_, err = c.say("two")
 	require.Error(t, err)
-	_, err = dial(t, p)("three")
+	_, err = dial(t, p).say("three")
 	require.Error(t, err)
 	p.Resume()
-	response, err := dial(t, p)("four")
+	response, err := dial(t, p).say("four")
 	require.NoError(t, err)
 	require.Equal(t, "four\n", response)
 }
 
 func TestRefuse_UntilResume(t *testing.T) {
 	t.Parallel()
-	p, say := connect(t)
-	_, err := say("one")
+	p, c := connect(t)
+	_, err := c.say("one")
 	require.NoError(t, err)
 	p.Refuse()
-	_, err = say("two")
+	_, err = c.say("two")
 	require.Error(t, err)
 	_, err = net.Dial("tcp", p.Addr())
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
@@ -190,7 +200,7 @@ func TestRefuse_UntilResume(t *testing.T) {
 		conn, err := net.Dial("tcp", p.Addr())
 		return err == nil && conn.Close() == nil
 	}, 10*time.Second, time.Millisecond)
-	response, err := dial(t, p)("three")
+	response, err := dial(t, p).say("three")
 	require.NoError(t, err)
 	require.Equal(t, "three\n", response)
 }
