@@ -93,8 +93,23 @@ fidelity: ## Compare kurrentsim with what a real KurrentDB did: make fidelity AR
 bench-store: ## Compare kurrentsim's speed with that of a bare gRPC server, for the same sizes
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./dev/kurrentsim/cmd/kurrentsim
 
+.PHONY: bench-bin
+bench-bin:
+	@mkdir -p $(BIN)
+	@go build -o $(BIN)/ $(STACK) ./dev/bench
+
+# As for `make real`, the connection string reaches the program by its environment.
+bench bench-full: export REAL_URL = $(value KURRENTDB_URL)
 .PHONY: bench
-bench: ## Measure what is published and what is rebuilt a second, on durable stores
+bench: temporal bench-bin ## Measure ratios to ceilings in at most 15 minutes: make bench ARGS='--only ^bridge' KURRENTDB_URL=
+	@KURRENTDB_URL="$$REAL_URL" $(BIN)/bench $(ARGS)
+
+.PHONY: bench-full
+bench-full: temporal bench-bin ## Measure the large sizes, which takes hours on a small machine
+	@KURRENTDB_URL="$$REAL_URL" $(BIN)/bench --full $(ARGS)
+
+.PHONY: bench-out
+bench-out: ## Measure what is published and what is rebuilt a second, on durable stores
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./publisher ./internal/projection
 
 .PHONY: chaos-bin

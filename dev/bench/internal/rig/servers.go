@@ -1,0 +1,127 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"orderflow/dev/devserver"
+	"orderflow/dev/programs"
+	"orderflow/internal/config"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/postgres"
+	"orderflow/workflows"
+)
+
+// migrateTimeout bounds the migrations of an empty database.
+const migrateTimeout = time.Minute
+
+// inboxSize is how many emails the inbox keeps: enough to look at after a failure, and few
+// enough that it does not grow with the run.
+const inboxSize = 1000
+
+func (r *Rig) startTemporal(ctx context.Context) error {
+	cli, err := devserver.TemporalCLI(ctx, r.options.BinDir, r.options.Progress)
+	if err != nil {
+		return err
+	}
+	port, err := r.ports.Next()
+	if err != nil {
+		return err
+	}
+	server, err := devserver.StartTemporal(ctx, devserver.TemporalOptions{
+		CLIPath: cli, DBFile: filepath.Join(r.options.Dir, "temporal.db"), Port: port, Headless: true,
+		SearchAttributes: workflows.SearchAttributes(), LogFile: r.launcher().Log("temporal"),
+	})
+	if err != nil {
+		return err
+	}
+	r.onStop(server.Stop)
+	r.environment.LeadTo(programs.Servers{Temporal: server.Address})
+	return nil
+}
+
+func (r *Rig) startPostgres(ctx context.Context) error {
+	port, err := r.ports.Next()
+	if err != nil {
+		return err
+	}
+	server, err := devserver.StartPostgres(ctx, devserver.PostgresOptions{
+		Dir: filepath.Join(r.options.Dir, "postgres"), Port: port, LogFile: r.launcher().Log("postgres"), Progress: r.options.Progress,
+	})
+	if err != nil {
+		return err
+	}
+	r.onStop(server.Stop)
+	r.PostgresURL = server.URL
+	r.environment.LeadTo(programs.Servers{Postgres: server.URL})
+	return nil
+}
+
+func (r *Rig) startSES(ctx context.Context) error {
+	address, err := r.address()
+	if err != nil {
+		return err
+	}
+	r.environment.LeadTo(programs.Servers{SES: "http://" + address})
+	return r.startSimulator(ctx, "sessim", address, "--data", filepath.Join(r.options.Dir, "inbox.jsonl"), "--keep", strconv.Itoa(inboxSize))
+}
+
+// startKurrentDB starts kurrentsim unless the environment names a server.
+func (r *Rig) startKurrentDB(ctx context.Context) error {
+	if r.external {
+		return nil
+	}
+	address, err := r.address()
+	if err != nil {
+		return err
+	}
+	r.environment.LeadTo(programs.Servers{KurrentDB: "kurrentdb://" + address + "?tls=false"})
+	return r.startSimulator(ctx, "kurrentsim", address, "--data", filepath.Join(r.options.Dir, "kurrentdb"))
+}
+
+func (r *Rig) startSimulator(ctx context.Context, name, address string, args ...string) error {
+	_, err := r.launch(ctx, launch{
+		program: name, args: append([]string{"--listen", address}, args...), environ: r.options.Environ,
+		address: address, ready: programs.SimulatorReady,
+	})
+	return err
+}
+
+// connect opens the clients that the scenarios use.
+func (r *Rig) connect(ctx context.Context) (err error) {
+	r.Temporal, err = client.DialContext(ctx, client.Options{
+		HostPort: r.Getenv("TEMPORAL_ADDRESS"), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	})
+	if err != nil {
+		return fmt.Errorf("temporal: %w", err)
+	}
+	r.onStop(func(context.Context) error { r.Temporal.Close(); return nil })
+	if r.DB, err = pgxpool.New(ctx, r.PostgresURL); err != nil {
+		return fmt.Errorf("PostgreSQL: %w", err)
+	}
+	r.onStop(func(context.Context) error { r.DB.Close(); return nil })
+	settings, err := config.Load[config.KurrentDB](r.environment.Environ())
+	if err != nil {
+		return err
+	}
+	r.Events, err = kurrent.OpenInspector(kurrent.Config{URL: settings.URL, AllowPlaintext: settings.AllowPlaintext, CallTimeout: callTimeout})
+	if err != nil {
+		return err
+	}
+	r.onStop(func(context.Context) error { r.Events.Close(); return nil })
+	return nil
+}
+
+func (r *Rig) migrate(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
+	defer cancel()
+	return postgres.Migrate(ctx, r.PostgresURL, slog.New(slog.DiscardHandler))
+}

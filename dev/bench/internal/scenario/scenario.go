@@ -1,0 +1,37 @@
+package scenario
+
+import (
+	"context"
+
+	"orderflow/dev/bench/internal/measure"
+	"orderflow/dev/bench/internal/rig"
+)
+
+// Scenario is one thing that the benchmark measures.
+type Scenario struct {
+	Name  string // for --only
+	Title string // what is measured, as a heading
+	About string // how it is measured and what the ceiling is, for the reader of the result
+	Run   func(ctx context.Context, servers *rig.Rig, size Size) (measure.Result, error)
+}
+
+// Size says how large a run is.
+type Size struct {
+	Full   bool // the large sizes
+	Rounds int  // of an interleaved measurement; at least 1
+}
+
+// Pick returns the short or the full one of two numbers.
+func (s Size) Pick(short, full int) int {
+	if s.Full {
+		return full
+	}
+	return short
+}
+
+// All returns the scenarios in the order in which they run.
+func All() []Scenario {
+	return []Scenario{
+		bridgeStarts(),
+	}
+}
