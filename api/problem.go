@@ -12,7 +12,6 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
-	"orderflow/internal/streams"
 	"orderflow/internal/temporalclient"
 )
 
@@ -82,7 +81,7 @@ func toProblem(err error) *problem {
 // Credentials that Temporal no longer accepts are: an operator replaces them, and the
 // request was right.
 func isOutage(err error) bool {
-	return errors.Is(err, kurrent.ErrUnavailable) || errors.Is(err, streams.ErrConflict) || errors.Is(err, kurrent.ErrWrongRevision) ||
+	return errors.Is(err, kurrent.ErrUnavailable) || errors.Is(err, credit.ErrBusy) || errors.Is(err, kurrent.ErrWrongRevision) ||
 		errors.Is(err, postgres.ErrUnavailable) || temporalclient.IsOutage(err) || temporalclient.NeedsOperator(err)
 }
 

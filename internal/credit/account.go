@@ -36,13 +36,28 @@ type Account struct {
 	limit      order.Money // without a currency until the account is opened
 	byRule     int64       // open reservations made by the rule, in minor units
 	byApproval int64       // open reservations made by approval; byRule + byApproval never overflows
-	orders     map[string]Decision
-	approved   map[string]struct{} // the orders whose open reservation is counted in byApproval
+	orders     map[string]decided
+	base       *Account // of a draft: what it continues from; nil otherwise
+}
+
+// decided is what an account keeps of an order.
+type decided struct {
+	Decision
+	approved bool // its open reservation is counted in byApproval
 }
 
 // NewAccount returns the account of a customer without any events.
 func NewAccount(customerID string) *Account {
-	return &Account{customerID: customerID, orders: map[string]Decision{}, approved: map[string]struct{}{}}
+	return &Account{customerID: customerID, orders: map[string]decided{}}
+}
+
+// Draft returns an account that continues from a. Events applied to the draft leave a
+// unchanged, and a must not change while the draft is in use. Several commands can so be
+// decided in turn before their events are stored. It costs the same for any history.
+func (a *Account) Draft() *Account {
+	draft := *a
+	draft.base, draft.orders = a, map[string]decided{}
+	return &draft
 }
 
 // CustomerID returns the id of the account's customer.
@@ -74,8 +89,20 @@ func (a *Account) Available() order.Money { return Available(a.limit, a.byRule+a
 
 // Decision returns the decision about an order, and reports whether there is one.
 func (a *Account) Decision(orderID string) (Decision, bool) {
-	decision, ok := a.orders[orderID]
-	return decision, ok
+	found, ok := a.find(orderID)
+	return found.Decision, ok
+}
+
+// Decided returns the number of orders that the account has decided. It keeps each of
+// them in memory, closed or not, because a decision is permanent.
+func (a *Account) Decided() int { return len(a.orders) }
+
+func (a *Account) find(orderID string) (decided, bool) {
+	found, ok := a.orders[orderID]
+	if !ok && a.base != nil {
+		return a.base.find(orderID)
+	}
+	return found, ok
 }
 
 func (a *Account) money(minor int64) order.Money {

@@ -8,6 +8,10 @@ import (
 	"orderflow/internal/order"
 )
 
+// ErrBusy is returned while other requests and writers keep an account busy. Nothing was
+// written. The same request succeeds a little later.
+var ErrBusy = errors.New("credit account is busy")
+
 // The errors of a command. None of them goes away on a retry.
 var (
 	ErrInvalidAmount = errors.New("amount must be more than 0 and have a currency")
@@ -101,7 +105,7 @@ func (a *Account) ChangeLimit(limit order.Money) ([]Event, error) {
 // returns that decision, whatever the amount. It returns ErrNoLimit if the account would
 // have to be opened in a currency that has no default limit.
 func (a *Account) Reserve(orderID string, amount order.Money, terms Terms) (Decision, []Event, error) {
-	if decision, decided := a.orders[orderID]; decided {
+	if decision, ok := a.Decision(orderID); ok {
 		return decision, nil, nil
 	}
 	if !order.ValidID(orderID) {
@@ -172,11 +176,11 @@ func exceededVerdict(held bool) Verdict {
 // Approve returns that decision. It returns ErrNotHeld for an order that was never
 // decided, ErrOtherAmount, ErrTooMuch or ErrNoLimit.
 func (a *Account) Approve(orderID string, amount order.Money, by string, terms Terms) (Decision, []Event, error) {
-	held, decided := a.orders[orderID]
+	held, ok := a.Decision(orderID)
 	switch {
-	case decided && held.Verdict != VerdictHeld:
+	case ok && held.Verdict != VerdictHeld:
 		return held, nil, nil
-	case !decided:
+	case !ok:
 		return Decision{}, nil, ErrNotHeld
 	case held.Amount != amount:
 		return Decision{}, nil, ErrOtherAmount
@@ -200,7 +204,7 @@ func (a *Account) Approve(orderID string, amount order.Money, by string, terms T
 // amount if nothing is reserved, in the order's currency. If the order was released
 // before, Release returns that decision.
 func (a *Account) Release(orderID string, zero order.Money, cause Cause) (Decision, []Event, error) {
-	before := a.orders[orderID]
+	before, _ := a.Decision(orderID)
 	switch {
 	case before.Verdict == VerdictReleased:
 		return before, nil, nil

@@ -73,11 +73,11 @@ func (a *Account) applyLimitChanged(e LimitChanged) error {
 }
 
 func (a *Account) applyReserved(e Reserved) error {
-	before, decided := a.orders[e.OrderID]
+	before, found := a.find(e.OrderID)
 	held, approved := before.Verdict == VerdictHeld, e.ApprovedBy != ""
 	reason := ""
 	switch {
-	case decided && !held:
+	case found && !held:
 		reason = "it was " + string(before.Verdict) + " before"
 	case held != approved:
 		reason = "what is held is reserved by approval, and only that"
@@ -93,11 +93,10 @@ func (a *Account) applyReserved(e Reserved) error {
 	}
 	if approved {
 		a.byApproval += e.Amount.Minor
-		a.approved[e.OrderID] = struct{}{}
 	} else {
 		a.byRule += e.Amount.Minor
 	}
-	a.orders[e.OrderID] = Decision{Verdict: VerdictReserved, Amount: e.Amount}
+	a.orders[e.OrderID] = decided{Decision: Decision{Verdict: VerdictReserved, Amount: e.Amount}, approved: approved}
 	return nil
 }
 
@@ -108,17 +107,17 @@ func (a *Account) fits64(amount order.Money) bool {
 }
 
 func (a *Account) applyLimitExceeded(e LimitExceeded) error {
-	before, decided := a.orders[e.OrderID]
+	before, found := a.find(e.OrderID)
 	reason := ReasonExceeded(a.limit, e.Amount)
 	settles := before.Verdict == VerdictHeld && !e.Held && reason == order.ReasonCurrencyMismatch
-	if decided && !settles || !positive(e.Amount) {
+	if found && !settles || !positive(e.Amount) {
 		return &HistoryError{EventType: TypeLimitExceeded, OrderID: e.OrderID, Reason: "it was decided before, or asks for nothing"}
 	}
 	decision := Decision{Verdict: exceededVerdict(e.Held), Reason: string(reason), Amount: e.Amount}
 	if e.Held {
 		decision.HoldUntil = e.HoldUntil
 	}
-	a.orders[e.OrderID] = decision
+	a.orders[e.OrderID] = decided{Decision: decision}
 	return nil
 }
 
@@ -137,7 +136,7 @@ func ReasonExceeded(limit, amount order.Money) order.Reason {
 }
 
 func (a *Account) applyReleased(e Released) error {
-	before := a.orders[e.OrderID]
+	before, _ := a.find(e.OrderID)
 	reserved := before.Verdict == VerdictReserved
 	switch {
 	case before.Verdict == VerdictReleased:
@@ -145,12 +144,11 @@ func (a *Account) applyReleased(e Released) error {
 	case reserved && e.Amount != before.Amount, !reserved && !e.Amount.IsZero():
 		return &HistoryError{EventType: TypeReleased, OrderID: e.OrderID, Reason: "another amount was reserved"}
 	}
-	if _, approved := a.approved[e.OrderID]; approved {
+	if before.approved {
 		a.byApproval -= e.Amount.Minor
-		delete(a.approved, e.OrderID)
 	} else {
 		a.byRule -= e.Amount.Minor
 	}
-	a.orders[e.OrderID] = Decision{Verdict: VerdictReleased, Reason: e.Reason, Amount: e.Amount}
+	a.orders[e.OrderID] = decided{Decision: Decision{Verdict: VerdictReleased, Reason: e.Reason, Amount: e.Amount}}
 	return nil
 }

@@ -110,7 +110,7 @@ func newReconciliation(o Options) *reconciliation {
 	orders := streams.Orders{Client: o.Events}
 	return &reconciliation{
 		temporal: o.Temporal, events: o.Events, orders: orders, rows: o.Rows, parked: o.Events, logger: o.Logger,
-		accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: o.Events}),
+		accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: o.Events, MaxRequests: Lookups}),
 		router:   routes.New(o.Temporal, o.TemporalOptions, orders),
 		stream:   o.Stream, group: o.Group, since: o.Since, cutoff: o.Cutoff, wait: o.Wait, fix: o.Fix,
 		report: Findings{Differences: []*difference{}},

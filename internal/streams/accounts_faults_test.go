@@ -40,7 +40,7 @@ func TestReserve_ThirtyTwoProcesses(t *testing.T) {
 				began, busy := time.Now(), 0
 				_, err := retryUntilDone(t.Context(), func() (credit.Decision, error) {
 					decision, err := a.Reserve(t.Context(), request)
-					if errors.Is(err, streams.ErrConflict) {
+					if errors.Is(err, credit.ErrBusy) {
 						busy++
 					}
 					return decision, err

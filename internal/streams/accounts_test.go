@@ -197,7 +197,7 @@ func TestCreditAccounts_Decision(t *testing.T) {
 func retryUntilDone(ctx context.Context, reserve func() (credit.Decision, error)) (credit.Decision, error) {
 	for {
 		decision, err := reserve()
-		if !errors.Is(err, streams.ErrConflict) && !errors.Is(err, kurrent.ErrUnavailable) || ctx.Err() != nil {
+		if !errors.Is(err, credit.ErrBusy) && !errors.Is(err, kurrent.ErrUnavailable) || ctx.Err() != nil {
 			return decision, err
 		}
 	}
@@ -280,7 +280,7 @@ func TestReserve_BusyCustomerContext(t *testing.T) {
 	defer cancel()
 	kurrentsimtest.RequireWithin(t, kurrentsimtest.Promptly, func() {
 		_, err := a.Reserve(ctx, requestFor(t, "c1", 2, "USD1.00"))
-		require.ErrorIs(t, err, streams.ErrConflict)
+		require.ErrorIs(t, err, credit.ErrBusy)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 	close(release)
@@ -309,38 +309,16 @@ func TestReserve_Conflict(t *testing.T) {
 	var tries atomic.Int64
 	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, busyAccount(func() { tries.Add(1) })))
 	_, err := newAccounts(t, client).Reserve(t.Context(), requestFor(t, "c1", 1, "USD1.00"))
-	require.ErrorIs(t, err, streams.ErrConflict)
+	require.ErrorIs(t, err, credit.ErrBusy)
 	require.Greater(t, tries.Load(), int64(2))
 }
 
 func TestReserve_ConflictUntilContextEnds(t *testing.T) {
 	t.Parallel()
-	var conflict atomic.Bool
-	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, busyAccount(func() { conflict.Store(true) })))
-	ctx := endingContext{Context: t.Context(), ended: &conflict}
-	_, err := newAccounts(t, client).Reserve(ctx, requestFor(t, "c1", 1, "USD1.00"))
-	require.ErrorIs(t, err, streams.ErrConflict)
-	require.ErrorIs(t, err, context.Canceled)
-}
-
-// endingContext is canceled once ended is true, for those who look only then.
-type endingContext struct {
-	context.Context
-	ended *atomic.Bool
-}
-
-func (c endingContext) Done() <-chan struct{} {
-	if !c.ended.Load() {
-		return c.Context.Done()
-	}
-	done := make(chan struct{})
-	close(done)
-	return done
-}
-
-func (c endingContext) Err() error {
-	if c.ended.Load() {
-		return context.Canceled
-	}
-	return c.Context.Err()
+	ctx, cancel := context.WithCancel(t.Context())
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartStub(t, busyAccount(cancel)))
+	kurrentsimtest.RequireWithin(t, kurrentsimtest.Promptly, func() {
+		_, err := newAccounts(t, client).Reserve(ctx, requestFor(t, "c1", 1, "USD1.00"))
+		require.ErrorIs(t, err, context.Canceled)
+	})
 }

@@ -13,7 +13,8 @@ import (
 // next.
 type foldedAccount struct {
 	*credit.Account
-	next uint64
+	next       uint64
+	conflicted bool // another writer had taken revision next at the last append
 }
 
 func (f *foldedAccount) expected() kurrent.Expected {
@@ -25,17 +26,19 @@ func (f *foldedAccount) expected() kurrent.Expected {
 
 // load returns the current account: the cached part, and the events written since. An
 // account that cannot be brought up to date is evicted, unless the server was only
-// unavailable. So a long stream is not read from the start again after an outage.
+// unavailable. So a long stream is not read from the start again after an outage, or if
+// the callers did not wait until its end.
 func (a *CreditAccounts) load(ctx context.Context, customerID string) (*foldedAccount, error) {
-	account, cached := a.cache.Get(customerID)
-	if !cached {
+	account := a.cache.get(customerID)
+	if account == nil {
 		account = &foldedAccount{Account: credit.NewAccount(customerID)}
 	}
-	stream := credit.Stream(customerID)
-	err := a.client.ReadStream(ctx, stream, account.next, 0, account.fold)
-	if account.next > 0 && kurrent.IsGone(err) {
-		// As in confirmedOnLeader: a node that led a moment ago may hold fewer events.
-		err = a.client.Leader().ReadStream(ctx, stream, account.next, 0, account.fold)
+	err := a.readOn(ctx, account)
+	if err == nil && account.conflicted {
+		// What the append conflicted with cannot be read, so the stream is shorter than
+		// the cached part: the server was restored from a backup.
+		account = &foldedAccount{Account: credit.NewAccount(customerID)}
+		err = a.readOn(ctx, account)
 	}
 	switch {
 	case errors.Is(err, kurrent.ErrNotFound) && account.next == 0:
@@ -45,14 +48,26 @@ func (a *CreditAccounts) load(ctx context.Context, customerID string) (*foldedAc
 	}
 	switch {
 	case err == nil, errors.Is(err, kurrent.ErrUnavailable):
-		a.cache.Add(customerID, account)
+		a.cache.add(account)
 	default:
-		a.cache.Remove(customerID)
+		a.cache.remove(customerID)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("fold credit account: %w", err)
 	}
 	return account, nil
+}
+
+// readOn folds the events that were written since account was folded. If none is found
+// where there should be some, the leading node is asked: as in confirmedOnLeader, a node
+// that led a moment ago may hold fewer events.
+func (a *CreditAccounts) readOn(ctx context.Context, account *foldedAccount) error {
+	stream := credit.Stream(account.CustomerID())
+	err := a.client.ReadStream(ctx, stream, account.next, 0, account.fold)
+	if account.next > 0 && kurrent.IsGone(err) || err == nil && account.conflicted {
+		err = a.client.Leader().ReadStream(ctx, stream, account.next, 0, account.fold)
+	}
+	return err
 }
 
 // fold applies the stream's next event. A truncated stream, or one that was deleted and
@@ -69,7 +84,7 @@ func (f *foldedAccount) fold(e kurrent.Event) error {
 	if err != nil {
 		return fmt.Errorf("%s at %d: %w", e.Stream, e.Revision, err)
 	}
-	f.next++
+	f.next, f.conflicted = f.next+1, false
 	return nil
 }
 
