@@ -150,6 +150,7 @@ func TestStartFulfillment_ErrorClassification(t *testing.T) {
 		{"an account with an impossible history", &credit.HistoryError{}, "BLOCKED", true},
 		{"an account with an event of a newer version", credit.ErrUnknownEvent, "BLOCKED", true},
 		{"a currency without a default limit", credit.ErrNoLimit, "BLOCKED", true},
+		{"a busy account", fmt.Errorf("%w: 16 requests", credit.ErrBusy), "CREDIT_BUSY", true},
 		{"a missing permission in KurrentDB", fmt.Errorf("append: %w", kurrent.ErrAccessDenied), "BLOCKED", true},
 		{"an event that is too large", kurrent.ErrTooLarge, "BLOCKED", true},
 	}
@@ -166,6 +167,22 @@ func TestStartFulfillment_ErrorClassification(t *testing.T) {
 			require.Equal(t, !test.retried, application.NonRetryable())
 			require.Equal(t, test.retried, application.NextRetryDelay() > 0)
 		})
+	}
+}
+
+// An outage is left a second at least. A busy account is not down: its steps come back
+// much sooner, and do not count as failures.
+func TestReserveCredit_BusyAccount(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		_, err := runActivity[activities.CreditDecision](t, &fakeStores{err: credit.ErrBusy}, "ReserveCredit", activities.ReserveCreditInput{
+			OrderID: orderID, CustomerID: placed.CustomerID, Amount: total, Source: source,
+		})
+		var application *temporal.ApplicationError
+		require.ErrorAs(t, err, &application)
+		require.Equal(t, temporal.ApplicationErrorCategoryBenign, application.Category())
+		require.Less(t, application.NextRetryDelay(), 250*time.Millisecond)
+		require.Greater(t, application.NextRetryDelay(), 10*time.Millisecond)
 	}
 }
 

@@ -27,6 +27,11 @@ var (
 	// storeBackoff is the backoff of a step that calls a store.
 	storeBackoff = backoff.Exponential{Min: time.Second, Max: 5 * time.Minute}
 
+	// busyBackoff is the backoff of a step whose account has too many requests at once, or
+	// other writers that were faster. Nothing is down, and the attempt that waits for its
+	// delay holds no slot.
+	busyBackoff = backoff.Exponential{Min: 100 * time.Millisecond, Max: 800 * time.Millisecond}
+
 	// emailBackoff is the backoff of an email that was certainly not sent.
 	emailBackoff = backoff.Exponential{Min: time.Second, Max: 5 * time.Minute}
 )

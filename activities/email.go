@@ -41,7 +41,7 @@ func (a *Activities) SendEmail(ctx context.Context, in SendEmailInput) (EmailRes
 	case claim.Status == email.StatusUnknown:
 		return EmailResult{Status: claim.Status, RetrySeconds: wholeSeconds(claim.RetryIn)}, nil
 	case claim.RetryIn > 0:
-		return EmailResult{}, retryAfter(fmt.Errorf("claim %s email: %w", in.Kind, errLeased), claim.RetryIn)
+		return EmailResult{}, retryAfter(typeLeased, fmt.Errorf("claim %s email: %w", in.Kind, errLeased), claim.RetryIn)
 	case claim.Status != email.StatusSending:
 		return EmailResult{Status: claim.Status.Report()}, nil
 	}

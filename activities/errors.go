@@ -36,13 +36,15 @@ const TypeBlocked = "BLOCKED"
 // Types of the errors that are retried, for the Web UI.
 const (
 	typeUnavailable = "UNAVAILABLE"
+	typeBusy        = "CREDIT_BUSY"
 	typeNotSent     = "MAIL_NOT_SENT"
 	typeLeased      = "MAIL_LEASED"
 )
 
 // classifyError is the one place where an error becomes retryable or not. An error that
-// can never clear is not retried. An error that an operator has to clear is blocked.
-// Every other error is an outage that ends some day, and is retried with a backoff.
+// can never clear is not retried. An error that an operator has to clear is blocked. A
+// busy account is tried again soon. Every other error is an outage that ends some day,
+// and is retried with a backoff.
 func classifyError(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, order.ErrGone):
@@ -53,6 +55,8 @@ func classifyError(ctx context.Context, err error) error {
 		return permanent(TypeFulfillmentFailed, err)
 	case isBlocked(err):
 		return retryable(ctx, TypeBlocked, err)
+	case errors.Is(err, credit.ErrBusy):
+		return retryAfter(typeBusy, err, nextDelay(ctx, busyBackoff))
 	default:
 		return retryable(ctx, typeUnavailable, err)
 	}
@@ -101,8 +105,8 @@ func permanent(errType string, err error) error {
 
 // retryAfter returns an error that asks for another attempt after the given delay. It is
 // not a fault, so it stays out of the failure metrics.
-func retryAfter(err error, delay time.Duration) error {
-	return temporal.NewApplicationErrorWithOptions(err.Error(), typeLeased, temporal.ApplicationErrorOptions{
+func retryAfter(errType string, err error, delay time.Duration) error {
+	return temporal.NewApplicationErrorWithOptions(err.Error(), errType, temporal.ApplicationErrorOptions{
 		NextRetryDelay: delay, Category: temporal.ApplicationErrorCategoryBenign,
 	})
 }

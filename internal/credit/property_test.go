@@ -2,6 +2,7 @@ package credit_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -92,6 +93,7 @@ func (m *model) changeLimit(t *rapid.T) {
 func (m *model) ask(t *rapid.T, id string, command func() (credit.Decision, []credit.Event, error)) {
 	before, decidedBefore := m.account.Decision(id)
 	decision, events, err := command()
+	m.draft(t, events)
 	if err != nil {
 		require.ErrorIs(t, err, credit.ErrNotHeld)
 		require.Empty(t, events)
@@ -110,6 +112,29 @@ func (m *model) ask(t *rapid.T, id string, command func() (credit.Decision, []cr
 	require.NoError(t, err)
 	require.Equal(t, decision, again)
 	require.Empty(t, nothing)
+}
+
+// draft applies events to a draft of a draft, which must come to the same as the account
+// that the events are stored in, and must leave the account unchanged.
+func (m *model) draft(t *rapid.T, events []credit.Event) {
+	draft := m.account.Draft()
+	for i, event := range events {
+		require.NoError(t, draft.Apply(event))
+		if i == 0 {
+			draft = draft.Draft()
+		}
+	}
+	require.Equal(t, given(t, m.stream...), m.account)
+	after := given(t, append(slices.Clone(m.stream), events...)...)
+	require.Equal(t, after.Limit(), draft.Limit())
+	require.Equal(t, after.Reserved(), draft.Reserved())
+	require.Equal(t, after.ReservedByApproval(), draft.ReservedByApproval())
+	for n := range 7 {
+		want, decided := after.Decision(fmt.Sprintf("order-%d", n))
+		got, found := draft.Decision(fmt.Sprintf("order-%d", n))
+		require.Equal(t, decided, found)
+		require.Equal(t, want, got)
+	}
 }
 
 // settle records a decision: a settled decision changes only by a release, and a release

@@ -31,15 +31,15 @@ const maxGroupBytes = kurrent.MaxAppendBytes / 4
 // there, the server returns success and writes nothing, however much was written after
 // it. An order that was released since would be reported as reserved. And an append to a
 // deleted stream would bring it back.
-func (a *CreditAccounts) decideGroup(ctx context.Context, customerID string, group []*accountRequest) (again []*accountRequest, delay time.Duration) {
+func (a *CreditAccounts) decideGroup(ctx context.Context, customerID string, group []*accountRequest) (again []*accountRequest) {
 	account, err := a.load(ctx, customerID)
 	if err != nil {
 		a.finishAll(group, outcome{err: err})
-		return nil, 0
+		return nil
 	}
 	draft, rest := draftGroup(account.Account, a.finishUnchanged(account.Account, group))
 	if len(draft.requests) == 0 {
-		return nil, 0
+		return nil
 	}
 	err = a.append(ctx, account, draft)
 	switch {
@@ -49,7 +49,7 @@ func (a *CreditAccounts) decideGroup(ctx context.Context, customerID string, gro
 		}
 	case errors.Is(err, kurrent.ErrWrongRevision):
 		account.conflicted = true
-		again, delay = a.retryConflict(draft.requests)
+		again = a.retryConflict(ctx, draft.requests)
 	case len(draft.requests) > 1 && (errors.Is(err, kurrent.ErrTooLarge) || errors.Is(err, kurrent.ErrInvalid)):
 		for _, r := range draft.requests { // only one of them may be at fault
 			r.alone = true
@@ -58,7 +58,7 @@ func (a *CreditAccounts) decideGroup(ctx context.Context, customerID string, gro
 	default:
 		a.finishAll(draft.requests, outcome{err: err})
 	}
-	return append(again, rest...), delay
+	return append(again, rest...)
 }
 
 // finishUnchanged finishes the requests that change nothing, because they were decided
@@ -81,9 +81,10 @@ func (a *CreditAccounts) finishAll(requests []*accountRequest, o outcome) {
 	}
 }
 
-// retryConflict returns the requests that are decided again after a conflict, and how
-// long to wait before that.
-func (a *CreditAccounts) retryConflict(requests []*accountRequest) (again []*accountRequest, delay time.Duration) {
+// retryConflict waits for the backoff after a conflict, and returns the requests that are
+// decided again.
+func (a *CreditAccounts) retryConflict(ctx context.Context, requests []*accountRequest) (again []*accountRequest) {
+	var delay time.Duration
 	for _, r := range requests {
 		r.conflicts++
 		if r.conflicts >= conflictTries {
@@ -93,7 +94,8 @@ func (a *CreditAccounts) retryConflict(requests []*accountRequest) (again []*acc
 		delay = max(delay, conflictBackoff.Delay(r.conflicts-1))
 		again = append(again, r)
 	}
-	return again, delay
+	_ = backoff.Sleep(ctx, delay) // cut short if all of their callers leave
+	return again
 }
 
 // groupDraft is what a group's requests come to if its events are appended.

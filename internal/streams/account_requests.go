@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
@@ -48,11 +47,10 @@ const (
 // later requests wait; they are the next group. Each account with requests has a
 // goroutine, which calls decide with one group at a time.
 //
-// decide calls finish for each request that it has an outcome for. It returns those that
-// have to be decided again, and how long to wait before that. Its context ends when no
-// caller waits for the group any more.
+// decide calls finish for each request that it has an outcome for, and returns those that
+// have to be decided again. Its context ends when no caller waits for the group any more.
 type accountRequests struct {
-	decide func(ctx context.Context, customerID string, group []*accountRequest) (again []*accountRequest, delay time.Duration)
+	decide func(ctx context.Context, customerID string, group []*accountRequest) (again []*accountRequest)
 	limit  int // of requests for one account at a time
 
 	mu     sync.Mutex
@@ -145,9 +143,7 @@ func (q *accountRequests) run(customerID string, queue *accountQueue) {
 		if len(group) == 0 {
 			return
 		}
-		again, delay := q.decide(ctx, customerID, group)
-		q.putBack(queue, again)
-		time.Sleep(delay)
+		q.putBack(queue, q.decide(ctx, customerID, group))
 	}
 }
 

@@ -325,19 +325,24 @@ func faultyClients(t *testing.T, server *kurrentsimtest.Server, seed uint64, pro
 	return clients
 }
 
+// The clients are in eight processes, in two, or in one: the fewer, the more requests are
+// decided together.
 func TestCreditAccounts_Linearizable(t *testing.T) {
 	t.Parallel()
 	for seed := range *seeds {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+		processes := []int{8, 2, 1}[seed%3]
+		t.Run(fmt.Sprintf("seed %d, %d processes", seed, processes), func(t *testing.T) {
 			t.Parallel()
 			server := kurrentsimtest.StartServer(t)
-			clients := faultyClients(t, server, uint64(seed), 8)
+			clients := faultyClients(t, server, uint64(seed), processes)
 			var accounts []*streams.CreditAccounts
 			for _, client := range clients {
-				accounts = append(accounts, streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: client, Terms: hotTerms(t)}))
+				accounts = append(accounts, streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: client, Terms: hotTerms(t), MaxRequests: 32}))
 			}
 			l := load{clients: 32, operations: *hotOperations, orders: 8 * *hotOperations, seed: uint64(seed), giveUp: 0.2,
-				account: func(c int) (accountUnderTest, *limitChanger) { return accounts[c%8], newLimitChanger(clients[c%8]) }}
+				account: func(c int) (accountUnderTest, *limitChanger) {
+					return accounts[c%processes], newLimitChanger(clients[c%processes])
+				}}
 			began := time.Now()
 			history := l.run(t)
 			ran := time.Since(began)

@@ -5,7 +5,9 @@
 //     cancellation. The body stays there: it is the claim check of the workflow.
 //   - CreditAccounts folds an account's stream, lets the account decide, and appends the
 //     outcome at exactly the revision it was decided on. It keeps folded accounts in
-//     memory, and lets one writer of this process at a time work on each.
+//     memory (account_cache.go, folded_account.go). Requests for an account that arrive
+//     while others are being decided wait (account_requests.go), and are decided together
+//     and written in one append (account_group.go).
 //   - FulfillmentVersion is what the publisher appends to a fulfillment's stream, and
 //     Fulfillments reads it back.
 //
