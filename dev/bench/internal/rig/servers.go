@@ -108,16 +108,30 @@ func (r *Rig) connect(ctx context.Context) (err error) {
 		return fmt.Errorf("PostgreSQL: %w", err)
 	}
 	r.onStop(func(context.Context) error { r.DB.Close(); return nil })
-	settings, err := config.Load[config.KurrentDB](r.environment.Environ())
+	settings, err := r.eventsConfig()
 	if err != nil {
 		return err
 	}
-	r.Events, err = kurrent.OpenInspector(kurrent.Config{URL: settings.URL, AllowPlaintext: settings.AllowPlaintext, CallTimeout: callTimeout})
-	if err != nil {
+	if r.Events, err = kurrent.OpenInspector(settings); err != nil {
 		return err
 	}
 	r.onStop(func(context.Context) error { r.Events.Close(); return nil })
 	return nil
+}
+
+// OpenEvents opens one more client of KurrentDB, with connections of its own. The caller
+// closes it.
+func (r *Rig) OpenEvents() (*kurrent.Client, error) {
+	settings, err := r.eventsConfig()
+	if err != nil {
+		return nil, err
+	}
+	return kurrent.Open(settings)
+}
+
+func (r *Rig) eventsConfig() (kurrent.Config, error) {
+	settings, err := config.Load[config.KurrentDB](r.environment.Environ())
+	return kurrent.Config{URL: settings.URL, AllowPlaintext: settings.AllowPlaintext, CallTimeout: callTimeout}, err
 }
 
 func (r *Rig) migrate(ctx context.Context) error {

@@ -33,5 +33,6 @@ func (s Size) Pick(short, full int) int {
 func All() []Scenario {
 	return []Scenario{
 		bridgeStarts(),
+		creditAccounts(),
 	}
 }

@@ -1,0 +1,152 @@
+package scenario
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/google/uuid"
+
+	"orderflow/dev/bench/internal/load"
+	"orderflow/dev/bench/internal/measure"
+	"orderflow/internal/credit"
+	"orderflow/internal/kurrent"
+)
+
+// longOrders is how many orders a long account has, of which each is two events.
+const longOrders = 100_000
+
+// shortOrders is how many orders the account has that it is compared with.
+const shortOrders = 10
+
+// long measures an account with a long history: the first decision of a worker, which
+// folds the stream, and decisions after that.
+//
+// The goals: 100,000 orders of one customer must fold well within the call timeout of 5 s
+// that one page of it has, and within an attempt of 30 s, on a machine of any kind. As a
+// ratio, folding may cost as much as reading: then a snapshot, which has to be read too,
+// saves a worker's start a second or two per account of that size, once.
+func (l creditLoad) long(ctx context.Context, workers []creditWorker, result *measure.Result) error {
+	long, err := l.open(ctx, workers[0], 0)
+	if err != nil {
+		return err
+	}
+	if err := l.fill(ctx, workers[0].client, long); err != nil {
+		return err
+	}
+	short, err := l.open(ctx, workers[0], shortOrders)
+	if err != nil {
+		return err
+	}
+	events := float64(1 + 2*longOrders)
+	folds, err := measure.Interleave(ctx, l.rounds,
+		func(ctx context.Context, _ int) (float64, error) {
+			took, err := l.fold(ctx, long)
+			return events / took.Seconds(), err
+		},
+		func(ctx context.Context, _ int) (float64, error) {
+			took, err := readAll(ctx, workers[1].client, long)
+			return events / took.Seconds(), err
+		})
+	if err != nil {
+		return err
+	}
+	memory, err := memoryOf(ctx, workers[0], long)
+	if err != nil {
+		return err
+	}
+	warm, err := measure.Interleave(ctx, l.rounds,
+		func(ctx context.Context, _ int) (float64, error) { return l.latency(ctx, workers[0], long) },
+		func(ctx context.Context, _ int) (float64, error) { return l.latency(ctx, workers[0], short) })
+	if err != nil {
+		return err
+	}
+	fold := measure.NewRatio("cold fold of 200,001 events", "events/s", "reading them", measure.AtLeast(0.5), folds)
+	perSecond, _ := fold.Sides()
+	result.Ratios = append(result.Ratios, fold,
+		measure.NewRatio("warm reservation after 100,000 orders", "ms", "one after 10 orders", measure.AtMost(1.5), warm))
+	result.Figures = append(result.Figures,
+		measure.Figure{Name: "cold fold of 200,001 events", Unit: "s", Value: events / perSecond},
+		measure.Figure{Name: "memory of a folded account of 100,000 orders", Unit: "MiB", Value: memory, Goal: measure.AtMost(32)})
+	return nil
+}
+
+// fill appends orders to an opened account, each reserved and released.
+func (l creditLoad) fill(ctx context.Context, client *kurrent.Client, customer string) error {
+	const batch = 500
+	last := uint64(0)
+	for range longOrders / batch {
+		var events []kurrent.NewEvent
+		for range batch {
+			id := "order-" + uuid.NewString()
+			for _, event := range []credit.Event{
+				credit.Reserved{OrderID: id, Amount: reservation},
+				credit.Released{OrderID: id, Amount: reservation, Reason: credit.ReasonPaid, Paid: reservation},
+			} {
+				e, err := newEvent(event)
+				if err != nil {
+					return err
+				}
+				events = append(events, e)
+			}
+		}
+		var err error
+		if last, err = client.Append(ctx, credit.Stream(customer), kurrent.At(last), events...); err != nil {
+			return err
+		}
+	}
+	l.servers.Say("a long account has %d events", last+1)
+	return nil
+}
+
+// fold returns how long the first decision of a new worker takes.
+func (l creditLoad) fold(ctx context.Context, customer string) (time.Duration, error) {
+	w, err := startCreditWorker(l.servers)
+	if err != nil {
+		return 0, err
+	}
+	defer w.client.Close()
+	if err := w.client.Ping(ctx); err != nil { // it connects
+		return 0, err
+	}
+	began := time.Now()
+	_, _, err = w.Decision(ctx, customer, "order-none")
+	took := time.Since(began)
+	l.servers.Say("cold fold: %s", took.Round(time.Millisecond))
+	return took, err
+}
+
+func readAll(ctx context.Context, client *kurrent.Client, customer string) (time.Duration, error) {
+	began := time.Now()
+	err := client.ReadStream(ctx, credit.Stream(customer), 0, 0, func(kurrent.Event) error { return nil })
+	return time.Since(began), err
+}
+
+// memoryOf folds an account and returns how many MiB it takes.
+func memoryOf(ctx context.Context, w creditWorker, customer string) (float64, error) {
+	before := heap()
+	_, _, err := w.Decision(ctx, customer, "order-none")
+	return float64(heap()-before) / (1 << 20), err
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // what the first one found only finalizable
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return int64(memory.HeapAlloc)
+}
+
+// latency returns the mean time of a reservation, in ms, of several one after the other.
+func (l creditLoad) latency(ctx context.Context, w creditWorker, customer string) (float64, error) {
+	count := l.each / 4
+	began := time.Now()
+	for _, o := range load.OrdersOf(customer, count) {
+		if err := reserve(ctx, w, o); err != nil {
+			return 0, err
+		}
+	}
+	mean := float64(time.Since(began).Microseconds()) / 1000 / float64(count)
+	l.servers.Say("reservation: %.2f ms", mean)
+	return mean, nil
+}
