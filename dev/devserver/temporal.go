@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"syscall"
 	"time"
@@ -28,7 +29,7 @@ type TemporalOptions struct {
 	Headless         bool                      // no Web UI
 	Namespace        string                    // empty means default
 	SearchAttributes temporal.SearchAttributes // the names and types to register; the values do not matter
-	DynamicConfig    map[string]string         // settings of the server by name, such as limits; values in JSON
+	DynamicConfig    map[string]string         // settings of the server by name, such as limits; values in JSON. Fairness is on by default
 	LogFile          string                    // the server's log, appended to; empty drops it
 }
 
@@ -124,9 +125,8 @@ func (o TemporalOptions) arguments() []string {
 	args := []string{
 		"server", "start-dev", "--ip", "127.0.0.1", "--port", strconv.Itoa(o.Port), "--namespace", o.Namespace,
 		"--log-format", "json", "--log-level", "warn",
-		"--dynamic-config-value", "frontend.enableServerVersionCheck=false", // it would ask a server on the internet
 	}
-	for name, value := range o.DynamicConfig {
+	for name, value := range o.dynamicConfig() {
 		args = append(args, "--dynamic-config-value", name+"="+value)
 	}
 	if o.Headless {
@@ -142,6 +142,16 @@ func (o TemporalOptions) arguments() []string {
 		args = append(args, "--search-attribute", key.GetName()+"="+key.GetValueType().String())
 	}
 	return args
+}
+
+// dynamicConfig returns the settings of the server. The caller's replace the defaults.
+func (o TemporalOptions) dynamicConfig() map[string]string {
+	config := map[string]string{
+		"frontend.enableServerVersionCheck": "false", // it would ask a server on the internet
+		temporalclient.FairnessSetting:      "true",
+	}
+	maps.Copy(config, o.DynamicConfig)
+	return config
 }
 
 // awaitReady waits until the server knows its namespace, and stops a server that never

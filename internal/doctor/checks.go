@@ -50,6 +50,7 @@ func checks() []check {
 		{"temporal/workers", workers},
 		{"temporal/deployment", deployment},
 		{"temporal/email-rate", emailRate},
+		{"temporal/fairness", fairness},
 		{"temporal/stuck", stuck},
 		{"ses/reachable", sesReachable},
 		{"ses/sandbox", sandbox},

@@ -40,6 +40,7 @@ type polledQueue struct {
 	currentID   string
 	unversioned int
 	versions    []workerVersion // sorted, each once
+	prioritized bool            // tasks of another than the default priority have a backlog of their own
 }
 
 // workerVersion is a version of a Worker Deployment.
@@ -96,7 +97,7 @@ func (f *facts) readQueues(ctx context.Context, t *temporalFacts) {
 	} {
 		described, err := f.options.Temporal.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
 			Namespace: f.options.Namespace, TaskQueue: &taskqueue.TaskQueue{Name: q.name, Kind: enums.TASK_QUEUE_KIND_NORMAL},
-			TaskQueueType: q.kind, ReportConfig: true,
+			TaskQueueType: q.kind, ReportConfig: true, ReportStats: true,
 		})
 		if err != nil {
 			t.queues.err, t.emailLimit.err = err, err
@@ -108,11 +109,19 @@ func (f *facts) readQueues(ctx context.Context, t *temporalFacts) {
 	}
 }
 
-// add adds the pollers of a queue and the version that it is routed to.
+// defaultPriority is the priority of tasks that have no key. A server that does not
+// dispatch by priority reports the whole backlog under it.
+const defaultPriority = 3
+
+// add adds the pollers of a queue, the version that it is routed to, and what its backlog
+// shows about priorities.
 func (q *polledQueue) add(described *workflowservice.DescribeTaskQueueResponse) {
 	if current := described.GetVersioningInfo().GetCurrentDeploymentVersion(); current != nil {
 		q.currentName, q.currentID = current.GetDeploymentName(), current.GetBuildId()
 		q.current = workerVersion{q.currentName, q.currentID}.String()
+	}
+	for priority, stats := range described.GetStatsByPriorityKey() {
+		q.prioritized = q.prioritized || priority != defaultPriority && stats.GetApproximateBacklogCount() > 0
 	}
 	var newest time.Time // on the server's clock, which may differ from ours
 	for _, p := range described.GetPollers() {

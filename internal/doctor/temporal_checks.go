@@ -195,6 +195,20 @@ func emailRate(f *facts) Result {
 	return ok("task queue %s is limited to %s emails per second", workflows.EmailTaskQueue, number(float64(limit.GetRequestsPerSecond())))
 }
 
+// fairness reports what can be observed of fairness, which no API of Temporal shows. Only
+// a backlog shows that priorities work; with fairness they do.
+func fairness(f *facts) Result {
+	if r, unusable := f.queuesResult(); unusable {
+		return r
+	}
+	for _, q := range f.temporal.queues.value {
+		if q.prioritized {
+			return notChecked("unknown: %s is dispatched by priority, and Temporal shows no client whether also by %s", q, temporalclient.FairnessSetting)
+		}
+	}
+	return notChecked("unknown: Temporal shows no client whether %s is on", temporalclient.FairnessSetting)
+}
+
 // rateCommand returns the command that limits the email queue.
 func rateCommand(rate string) string {
 	return "temporal task-queue config set --task-queue " + workflows.EmailTaskQueue + " --task-queue-type activity --queue-rps-limit " + rate +

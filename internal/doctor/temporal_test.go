@@ -107,6 +107,7 @@ func TestTemporal(t *testing.T) {
 	r := newWorkflowsRig(t)
 	r.retain(72 * time.Hour)
 	r.limitEmails(14)
+	testFairness(r)
 	r.poll(workflows.TaskQueue, worker.Options{})
 	r.await(r.options(), wanted{"temporal/workers", doctor.Warning, "no worker polls order-email (activity)", "Start a worker"})
 	r.poll(workflows.EmailTaskQueue, worker.Options{})
@@ -133,6 +134,20 @@ func TestTemporal(t *testing.T) {
 	t.Run("search attributes", func(t *testing.T) { testAttributes(&workflowsRig{t, r.client}) })
 	t.Run("writes nothing", func(t *testing.T) { testWritesNothing(&workflowsRig{t, r.client}) })
 	t.Run("versions", func(t *testing.T) { testVersions(&workflowsRig{t, r.client}) }) // last: pollers are listed for minutes
+}
+
+// testFairness has an order of a higher priority wait, while no worker polls.
+func testFairness(r *workflowsRig) {
+	found := func() string { return resultOf(r.T, run(r.T, r.options()), "temporal/fairness").Found }
+	require.Equal(r, "unknown: Temporal shows no client whether matching.enableFairness is on", found())
+	_, err := r.client.ExecuteWorkflow(r.Context(), client.StartWorkflowOptions{
+		ID: "doctor-prior", TaskQueue: workflows.TaskQueue, Priority: temporal.Priority{PriorityKey: 1},
+	}, workflows.OrderFulfillmentType)
+	require.NoError(r, err)
+	require.EventuallyWithT(r, func(c *assert.CollectT) {
+		require.Contains(c, found(), "unknown: order-fulfillment (workflow) is dispatched by priority")
+	}, patience, 100*time.Millisecond)
+	require.NoError(r, r.client.TerminateWorkflow(r.Context(), "doctor-prior", "", "test"))
 }
 
 // testOrders starts an order that is stuck, and looks at it after its retention.

@@ -34,6 +34,7 @@ const (
 	Left         Outcome = "left"         // only a person can do or decide it
 	Failed       Outcome = "failed"
 	Skipped      Outcome = "skipped" // not asked for, or another step has to come first
+	Unknown      Outcome = "unknown" // the server does not show its clients whether it is done
 )
 
 // Result is what came of one step.

@@ -1,6 +1,7 @@
 package setup_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
 
@@ -68,11 +69,13 @@ func TestRun(t *testing.T) {
 	require.Contains(t, lines, "postgres, grants orderflow_worker: created: 13 rights\n")
 	require.Contains(t, lines, "kurrentdb, rights of starter: created: [$r] on $ce-order, [$r $mr $mw] on ")
 	require.Contains(t, lines, "temporal, rate of order-email: changed: from unlimited to 14 per second\n")
+	require.Contains(t, lines, "temporal, fairness of task queues: unknown: ")
+	require.Contains(t, strings.Join(todo(report), "\n"), `matching.enableFairness: [{value: true, constraints: {namespace: "`+s.ns.name+`"}}] # `)
 	require.Len(t, report.Steps, len(dry.Steps), "a dry run has the same steps")
 
 	before := s.state()
 	report, lines = set(t, s.o)
-	require.Equal(t, len(report.Steps)-1, report.Count(setup.AlreadyThere), lines)
+	require.Equal(t, len(report.Steps)-1, report.Count(setup.AlreadyThere, setup.Unknown), lines)
 	require.Equal(t, before, s.state(), "a second run changes nothing")
 
 	for _, role := range []string{"worker", "api", "projector", "publisher", "reconcile"} {
@@ -92,7 +95,7 @@ func TestRun(t *testing.T) {
 				require.Contains(t, lines, want.step+": "+want.did)
 			}
 			report, lines = s.dryRun()
-			require.Equal(t, len(report.Steps), report.Count(setup.AlreadyThere), lines)
+			require.Equal(t, len(report.Steps), report.Count(setup.AlreadyThere, setup.Unknown), lines)
 		})
 	}
 	s.t, s.db.t, s.es.t, s.ns.t = t, t, t, t
@@ -159,5 +162,5 @@ func TestRun_SeveralAtOnce(t *testing.T) {
 		require.Zero(t, reports[i].Count(setup.Failed, setup.Refused, setup.Skipped), lines[i])
 	}
 	report, after := s.dryRun()
-	require.Equal(t, len(report.Steps)-1, report.Count(setup.AlreadyThere), after)
+	require.Equal(t, len(report.Steps)-1, report.Count(setup.AlreadyThere, setup.Unknown), after)
 }

@@ -45,6 +45,7 @@ const (
 	stepNamespace = "namespace"
 	stepRefresh   = "search attributes of open orders"
 	stepRate      = "rate of " + workflows.EmailTaskQueue
+	stepFairness  = "fairness of task queues"
 )
 
 // temporalRun is the setup of Temporal.
@@ -59,6 +60,7 @@ func (t *temporalRun) setUp(ctx context.Context) {
 	}
 	t.attributes(ctx)
 	t.rate(ctx)
+	t.fairness()
 }
 
 // namespace waits for the namespace, which a new server creates only after it accepts
@@ -245,6 +247,16 @@ func (t *temporalRun) rate(ctx context.Context) {
 	default:
 		t.done(Temporal, stepRate, Changed, fmt.Sprintf("from %s to %s", formatRate(current), formatRate(&taskqueue.RateLimit{RequestsPerSecond: wanted})))
 	}
+}
+
+// fairness prints how an administrator turns fairness on. No API of Temporal sets it or
+// shows it.
+func (t *temporalRun) fairness() {
+	t.add(Temporal, stepFairness, Unknown, "Temporal shows no client whether it is on, and setup cannot turn it on",
+		temporalclient.DynamicConfigLine(temporalclient.FairnessSetting, t.Namespace)+
+			" # dynamic configuration of a self-hosted server; on Temporal 1.29 while no task waits",
+		temporalclient.DynamicConfigLine(temporalclient.FairnessMigrationSetting, t.Namespace)+" # on Temporal 1.30 also this, first",
+		"on Temporal Cloud, in its UI: Namespaces, "+t.Namespace+", Overview, Fairness")
 }
 
 const rateReason = "SES account"
