@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -89,6 +90,18 @@ func TestCompose(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestCompose_TemporalFairness(t *testing.T) {
+	t.Parallel()
+	temporal := load(t).Services["temporal"]
+	path := temporal.Environment["DYNAMIC_CONFIG_FILE_PATH"]
+	require.NotNil(t, path)
+	i := slices.IndexFunc(temporal.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == *path })
+	require.GreaterOrEqual(t, i, 0, "no file is mounted there")
+	settings, err := os.ReadFile(temporal.Volumes[i].Source)
+	require.NoError(t, err)
+	require.Contains(t, string(settings), "\nmatching.enableFairness:\n  - value: true\n")
 }
 
 // isJob reports whether a service ends when it has done its work.
