@@ -3,6 +3,7 @@ package devserver_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -21,7 +23,7 @@ import (
 
 // backlog is how many tasks of one fairness key wait when the single task of another key
 // comes.
-const backlog = 100
+const backlog = 60
 
 // near is how far workers that take tasks concurrently may be off the exact order.
 const near = 10
@@ -73,7 +75,13 @@ type fairQueue struct {
 }
 
 func newFairQueue(t *testing.T, server *devserver.Temporal) *fairQueue {
-	return &fairQueue{T: t, client: dial(t, server)}
+	t.Helper()
+	c, err := client.DialContext(t.Context(), client.Options{
+		HostPort: server.Address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return &fairQueue{T: t, client: c}
 }
 
 func (q *fairQueue) take(id string) {
