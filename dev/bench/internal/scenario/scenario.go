@@ -34,5 +34,6 @@ func All() []Scenario {
 	return []Scenario{
 		bridgeStarts(),
 		creditAccounts(),
+		pipeline(),
 	}
 }
