@@ -16,6 +16,7 @@ const (
 	defaultJSON   = ".local/bench/result.json"
 	defaultRounds = 5
 	maxRounds     = 100
+	maxOrders     = 1_000_000
 )
 
 // options are the parsed command line.
@@ -38,6 +39,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	set.StringVar(&o.json, "json", defaultJSON, "`file` that all samples are written to")
 	set.BoolVar(&o.size.Full, "full", false, "measure the large sizes")
 	set.Count(&o.size.Rounds, "rounds", "rounds of each interleaved measurement (default 5)", 1, maxRounds)
+	set.Count(&o.size.Orders, "orders", "orders of each measurement, to try something: ratios of few orders mean little", 0, maxOrders)
 	set.Value("only", "run only the scenarios whose names match this `regexp`", func(value string) (err error) {
 		only, err = regexp.Compile(value)
 		if err != nil {

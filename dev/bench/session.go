@@ -67,6 +67,7 @@ func (s *session) measure(ctx context.Context, one scenario.Scenario) error {
 	outcome.Result, err = s.onServers(limited, dir, one)
 	cancel()
 	outcome.Seconds = seconds(began)
+	s.say("  took %s", time.Since(began).Round(time.Second))
 	if err != nil {
 		outcome.Error = err.Error()
 		err = fmt.Errorf("%s: %w\nstate: %s", one.Name, err, dir)

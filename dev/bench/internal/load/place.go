@@ -19,10 +19,13 @@ const appends = 32
 
 // Append places orders in KurrentDB, each on its own stream.
 func Append(ctx context.Context, events *kurrent.Client, orders []Order) error {
-	return Each(ctx, appends, orders, func(ctx context.Context, o Order) error {
-		_, err := events.Append(ctx, o.ID, kurrent.NoStream(), o.Event())
-		return err
-	})
+	return Each(ctx, appends, orders, func(ctx context.Context, o Order) error { return AppendOne(ctx, events, o) })
+}
+
+// AppendOne places one order in KurrentDB.
+func AppendOne(ctx context.Context, events *kurrent.Client, o Order) error {
+	_, err := events.Append(ctx, o.ID, kurrent.NoStream(), o.Event())
+	return err
 }
 
 // Each calls a function for each order, with so many calls in flight. It returns the first

@@ -10,6 +10,7 @@ import (
 type Result struct {
 	Ratios  []Ratio  `json:"ratios,omitempty"`
 	Figures []Figure `json:"figures,omitempty"`
+	Charts  []Chart  `json:"charts,omitempty"`
 }
 
 // Ratio compares the product with a ceiling, round by round. The ratio of a round does

@@ -23,3 +23,12 @@ func percentile(sorted []time.Duration, rank float64) time.Duration {
 	at := int(math.Ceil(rank*float64(len(sorted)))) - 1
 	return sorted[max(0, at)]
 }
+
+// Mean returns the mean of at least one value.
+func Mean(values []float64) float64 {
+	var sum float64
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}

@@ -19,14 +19,19 @@ type Scenario struct {
 type Size struct {
 	Full   bool // the large sizes
 	Rounds int  // of an interleaved measurement; at least 1
+	Orders int  // of each measurement, instead of what Pick chooses; 0 for a run that counts
 }
 
 // Pick returns the short or the full one of two numbers.
 func (s Size) Pick(short, full int) int {
-	if s.Full {
+	switch {
+	case s.Orders > 0:
+		return s.Orders
+	case s.Full:
 		return full
+	default:
+		return short
 	}
-	return short
 }
 
 // All returns the scenarios in the order in which they run.
@@ -35,5 +40,8 @@ func All() []Scenario {
 		bridgeStarts(),
 		creditAccounts(),
 		pipeline(),
+		latency(),
+		fairness(),
+		backlog(),
 	}
 }
