@@ -28,6 +28,7 @@ type (
 		config.Log
 		Subscription config.Subscription
 		Slot         config.Slot
+		Worker       config.Worker
 	}
 	eventsSettings struct{ config.KurrentDB }
 	rowsSettings   struct{ config.Postgres }
@@ -141,7 +142,7 @@ type doctorDrivers struct {
 func (c *cli) openDoctor(ctx context.Context, o *doctorOptions) (doctor.Options, func(), error) {
 	shared, invalid := settings[doctorSettings](c)
 	d := doctorDrivers{c: c, only: o.only, faults: []error{invalid}, options: doctor.Options{
-		As: o.as, User: *o.user, Slot: shared.Slot.Name, Skipped: map[doctor.Store]string{},
+		As: o.as, User: *o.user, Slot: shared.Slot.Name, Worker: shared.Worker, Skipped: map[doctor.Store]string{},
 		Group: kurrent.GroupSettings{
 			Stream: shared.Subscription.Stream, Group: shared.Subscription.Group,
 			MessageTimeout: shared.Subscription.MessageTimeout, BufferSize: shared.Subscription.Concurrency,

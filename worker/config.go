@@ -16,6 +16,7 @@ type settings struct {
 	config.KurrentDB
 	config.Postgres
 	Shutdown config.Shutdown
+	Tuning   config.Worker
 
 	Email struct {
 		From             string        `env:"EMAIL_FROM,required"`

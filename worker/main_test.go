@@ -113,15 +113,22 @@ func (w *workerRig) connect(ctx context.Context, kurrentURL, postgresURL, tempor
 // testOrder is one order, and its customer's email address.
 type testOrder struct {
 	t           *testing.T
+	temporal    client.Client
 	id, address string
 }
 
-// place appends an order of a customer with this address, and starts its workflow as the
-// bridge does.
+// place appends an order of a customer with this address, and starts its workflow in the
+// shared worker's namespace as the bridge does.
 func place(t *testing.T, address string) testOrder {
 	t.Helper()
+	return placeIn(t, shared.temporal, address)
+}
+
+// placeIn is like place, in the namespace of a client.
+func placeIn(t *testing.T, c client.Client, address string) testOrder {
+	t.Helper()
 	unique := strings.ReplaceAll(uuid.NewString(), "-", "")
-	p := testOrder{t: t, id: "order-" + unique, address: address}
+	p := testOrder{t: t, temporal: c, id: "order-" + unique, address: address}
 	body, err := json.Marshal(map[string]any{
 		"orderId": p.id, "customerId": "customer-" + unique, "at": "2025-01-01T01:11:30Z",
 		"lineItems": []map[string]any{{"productId": "1", "productName": "Lamp", "quantity": 1, "pricePerUnit": "USD100.00", "taxRate": 0}},
@@ -135,7 +142,7 @@ func place(t *testing.T, address string) testOrder {
 		OrderID: p.id, CustomerID: "customer-" + unique, Total: order.Money{Minor: 10000, Currency: "USD"},
 		PlacedAt: time.Date(2025, 1, 1, 1, 11, 30, 0, time.UTC), Source: order.Source{Stream: p.id, EventID: event.ID.String()},
 	}
-	_, err = shared.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+	_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
 		ID: p.id, TaskQueue: workflows.TaskQueue, TypedSearchAttributes: in.SearchAttributes(),
 	}, workflows.OrderFulfillmentType, in)
 	require.NoError(t, err)
@@ -150,7 +157,7 @@ func (p testOrder) await(status order.Status, emailStatus string) {
 	p.t.Helper()
 	require.EventuallyWithT(p.t, func(c *assert.CollectT) {
 		var state order.State
-		value, err := shared.temporal.QueryWorkflow(p.t.Context(), p.id, "", workflows.StatusQuery)
+		value, err := p.temporal.QueryWorkflow(p.t.Context(), p.id, "", workflows.StatusQuery)
 		if assert.NoError(c, err) && assert.NoError(c, value.Get(&state)) {
 			assert.Equal(c, status, state.Status)
 			assert.Equal(c, emailStatus, state.Email)
@@ -160,7 +167,7 @@ func (p testOrder) await(status order.Status, emailStatus string) {
 
 func (p testOrder) signal(name string, message any) {
 	p.t.Helper()
-	require.NoError(p.t, shared.temporal.SignalWorkflow(p.t.Context(), p.id, "", name, message))
+	require.NoError(p.t, p.temporal.SignalWorkflow(p.t.Context(), p.id, "", name, message))
 }
 
 // row returns an email's state in the ledger: status, attempts, unknown attempts. It

@@ -1,91 +1,97 @@
 package main
 
 import (
+	"sync"
+
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 
 	"orderflow/activities"
+	"orderflow/internal/config"
 	"orderflow/internal/version"
 	"orderflow/workflows"
 )
 
-const (
-	// storeSlots bounds the activities that write to the stores. Each holds at most one
-	// PostgreSQL connection at a time.
-	storeSlots = 32
-
-	// emailSlots bounds the emails being sent. An attempt holds a connection only before
-	// and after its HTTP call, not during it.
-	emailSlots = 16
-
-	// poolConnections covers every slot, plus a few for health checks.
-	poolConnections = storeSlots + emailSlots + 4
-
-	// workflowSlots bounds workflow tasks, which are short and only compute.
-	workflowSlots = 200
-
-	// stickyWorkflows bounds the orders cached in memory between their tasks. Most orders
-	// wait for days. Beyond this number the least recently used are evicted, and replayed
-	// from their short histories at their next event.
-	stickyWorkflows = 200
-)
-
-// pools are the two workers of one process: one for orders, and one for the email queue,
-// whose rate the server limits.
-type pools struct{ orders, emails worker.Worker }
+// pools are the workers of one process: one for orders, and one for the email queue, whose
+// rate the server limits. A queue that the process does not serve has none.
+type pools []worker.Worker
 
 func newPools(c client.Client, a *activities.Activities, s settings, fatal func(error)) pools {
-	worker.SetStickyWorkflowCacheSize(stickyWorkflows)
-	// Autoscaled pollers start few and grow under load, for an idle worker should not
-	// hold a hundred long polls.
-	polling := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
-		InitialNumberOfPollers: 4, MinimumNumberOfPollers: 2, MaximumNumberOfPollers: 16,
-	})
-	deployment := s.Deployment.options(version.Read())
-	orders := worker.New(c, workflows.TaskQueue, worker.Options{
-		MaxConcurrentWorkflowTaskExecutionSize: workflowSlots,
-		MaxConcurrentActivityExecutionSize:     storeSlots,
-		WorkflowTaskPollerBehavior:             polling,
-		ActivityTaskPollerBehavior:             polling,
-		WorkerStopTimeout:                      s.Shutdown.Timeout, // the SDK's default of 0 drops running activities at once
-		DeploymentOptions:                      deployment,
-		DisableRegistrationAliasing:            true,
-		OnFatalError:                           fatal,
-	})
-	emails := worker.New(c, workflows.EmailTaskQueue, worker.Options{
-		DisableWorkflowWorker:              true,
-		MaxConcurrentActivityExecutionSize: emailSlots,
-		ActivityTaskPollerBehavior:         polling,
-		WorkerStopTimeout:                  s.Shutdown.Timeout,
-		DeploymentOptions:                  deployment,
-		DisableRegistrationAliasing:        true,
-		OnFatalError:                       fatal,
-	})
-	workflows.Register(orders)
-	orders.RegisterActivity(a)
-	emails.RegisterActivity(a)
-	return pools{orders: orders, emails: emails}
+	var p pools
+	shared := worker.Options{
+		ActivityTaskPollerBehavior:  polling(s.Tuning.Partitions, s.Tuning.Pollers.Activities),
+		WorkerStopTimeout:           s.Shutdown.Timeout, // the SDK's default of 0 drops running activities at once
+		DeploymentOptions:           s.Deployment.options(version.Read()),
+		DisableRegistrationAliasing: true,
+		OnFatalError:                fatal,
+	}
+	if s.Tuning.ServesOrders() {
+		p = append(p, newOrders(c, a, s.Tuning, shared))
+	}
+	if s.Tuning.ServesEmails() {
+		p = append(p, newEmails(c, a, s.Tuning, shared))
+	}
+	return p
 }
 
+// newOrders returns the worker of every workflow, and of every activity but the sending of
+// emails.
+func newOrders(c client.Client, a *activities.Activities, t config.Worker, o worker.Options) worker.Worker {
+	// Most orders wait for days. Beyond this number the least recently used are evicted
+	// from memory, and replayed from their short histories at their next event.
+	worker.SetStickyWorkflowCacheSize(t.CachedOrders)
+	o.MaxConcurrentWorkflowTaskExecutionSize = t.WorkflowSlots
+	o.MaxConcurrentActivityExecutionSize = t.ActivitySlots
+	o.MaxConcurrentLocalActivityExecutionSize = t.LocalSlots
+	o.WorkflowTaskPollerBehavior = polling(t.Partitions, t.Pollers.Workflows)
+	orders := worker.New(c, workflows.TaskQueue, o)
+	workflows.Register(orders)
+	orders.RegisterActivity(a)
+	return orders
+}
+
+// newEmails returns the worker that sends emails.
+func newEmails(c client.Client, a *activities.Activities, t config.Worker, o worker.Options) worker.Worker {
+	o.DisableWorkflowWorker = true
+	o.MaxConcurrentActivityExecutionSize = t.EmailSlots
+	emails := worker.New(c, workflows.EmailTaskQueue, o)
+	emails.RegisterActivity(a.SendEmail)
+	return emails
+}
+
+// polling returns pollers that are few while a worker is idle and grow under load, but are
+// never fewer than the task queue has partitions.
+//
+// The server keeps the tasks of a queue in partitions, 4 by default, and its frontend sends
+// each poll to the partition with the fewest. A poll that reaches a partition with a backlog
+// older than matching.backlogNegligibleAge (5 s) is not forwarded to the root partition. If
+// that backlog has gone elsewhere by then, the poll waits there for its whole minute,
+// although other partitions have tasks. With fewer polls than partitions all of them may
+// end like this, and nothing runs for up to a minute on an idle machine. With as many, every
+// partition has a poll of its own.
+func polling(partitions, most int) worker.PollerBehavior {
+	return worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
+		InitialNumberOfPollers: partitions, MinimumNumberOfPollers: partitions, MaximumNumberOfPollers: most,
+	})
+}
+
+// start starts all workers, or none.
 func (p pools) start() error {
-	if err := p.orders.Start(); err != nil {
-		return err
-	}
-	if err := p.emails.Start(); err != nil {
-		p.orders.Stop()
-		return err
+	for i, w := range p {
+		if err := w.Start(); err != nil {
+			p[:i].stop()
+			return err
+		}
 	}
 	return nil
 }
 
-// stop waits until both have finished their running tasks, in parallel, within their stop
+// stop waits until all have finished their running tasks, in parallel, within their stop
 // timeout.
 func (p pools) stop() {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		p.emails.Stop()
-	}()
-	p.orders.Stop()
-	<-done
+	var stopping sync.WaitGroup
+	for _, w := range p {
+		stopping.Go(w.Stop)
+	}
+	stopping.Wait()
 }

@@ -7,6 +7,8 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"orderflow/activities"
+	"orderflow/internal/config"
+	"orderflow/workflows"
 )
 
 func TestNewPools_Deployment(t *testing.T) {
@@ -14,16 +16,16 @@ func TestNewPools_Deployment(t *testing.T) {
 	c, err := client.NewLazyClient(client.Options{})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	var versioned settings
+	loaded, err := config.Load[settings]([]string{"KURRENTDB_URL=x", "POSTGRES_URL=x", "EMAIL_FROM=x"})
+	require.NoError(t, err)
+	versioned := loaded
 	versioned.Deployment.Name, versioned.Deployment.BuildID = "orderflow", "1"
-	for _, s := range []settings{{}, versioned} {
+	for _, s := range []settings{loaded, versioned} {
 		require.NotPanics(t, func() { newPools(c, &activities.Activities{}, s, func(error) {}) })
 	}
 }
 
-// Each slot holds at most one connection at a time, so none waits for another's, and
-// orders stuck at a lock never keep an email from its ledger.
-func TestPoolConnections(t *testing.T) {
+func TestQueues(t *testing.T) {
 	t.Parallel()
-	require.GreaterOrEqual(t, poolConnections, storeSlots+emailSlots)
+	require.Equal(t, []string{workflows.TaskQueue, workflows.EmailTaskQueue}, []string{config.OrderQueue, config.EmailQueue})
 }

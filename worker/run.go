@@ -28,10 +28,18 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		Await: []ops.Dependency{
 			d.pool.Dependency(), temporalclient.Dependency(d.temporal, d.namespace), namespaceDependency(d),
 		},
-		Ready: map[string]ops.Check{
-			"temporal": temporalclient.Verify(d.temporal, d.namespace), "postgres": d.pool.Ping, "kurrentdb": d.events.Ping,
-		},
+		Ready: readiness(d),
 	}, func(ctx context.Context) error { return work(ctx, s, d, logger) })
+}
+
+// readiness returns the checks of the servers without which the worker's queues get no
+// work done. SES is not one of them: its limits are those of an account, and an email waits.
+func readiness(d drivers) map[string]ops.Check {
+	checks := map[string]ops.Check{"temporal": temporalclient.Verify(d.temporal, d.namespace), "postgres": d.pool.Ping}
+	if d.events != nil {
+		checks["kurrentdb"] = d.events.Ping
+	}
+	return checks
 }
 
 // work hosts the workflows and activities until ctx ends, and then finishes the tasks in
@@ -46,7 +54,7 @@ func work(ctx context.Context, s settings, d drivers, logger *slog.Logger) error
 	if s.Addr != "" { // a worker that serves no metrics leaves the lease to others
 		endMetrics = startGlobalMetrics(ctx, d, logger)
 	}
-	logger.Info("worker running", "namespace", d.namespace,
+	logger.Info("worker running", "namespace", d.namespace, "queues", s.Tuning.Queues,
 		"deployment", s.Deployment.Name, "build_id", s.Deployment.buildID(version.Read()))
 	var err error
 	select {
@@ -87,7 +95,7 @@ func startGlobalMetrics(ctx context.Context, d drivers, logger *slog.Logger) (en
 func newActivities(s settings, d drivers) *activities.Activities {
 	return &activities.Activities{
 		Credit: streams.NewCreditAccounts(streams.CreditAccountsConfig{
-			Client: d.events, Terms: s.terms(), CacheSize: accountsCache,
+			Client: d.events, Terms: s.terms(), CacheSize: s.Tuning.CachedAccounts,
 		}),
 		Orders:       streams.Orders{Client: d.events},
 		Fulfillments: d.fulfillments,

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,8 +17,9 @@ import (
 // os.Environ). Values are trimmed, and a blank variable counts as not set: its default
 // applies, or it is a fault if it is required. A field with a tag `orFile:"NAME_FILE"`
 // may be read from the file that this variable names instead. If the struct, or one nested in it, has a
-// method Validate() []Fault, that is called as well. The error is an *Error with every
-// fault.
+// method Validate() []Fault, that is called as well. A method Unneeded() []string returns
+// the variables that are not required after all, because of the other settings. The error
+// is an *Error with every fault.
 func Load[T any](environ []string) (T, error) {
 	var settings T
 	l := loader{environment: present(environ), faulty: map[string]bool{}}
@@ -25,11 +27,15 @@ func Load[T any](environ []string) (T, error) {
 		return settings, err
 	}
 	l.validate(reflect.ValueOf(&settings).Elem())
+	l.dropUnneeded(reflect.ValueOf(&settings).Elem())
 	if len(l.faults) > 0 {
 		return settings, &Error{Faults: l.faults}
 	}
 	return settings, nil
 }
+
+// missing is the problem of a required variable that is not set.
+const missing = "is required"
 
 // validator is implemented by settings structs that check more than the form of single
 // values.
@@ -122,15 +128,31 @@ func (l *loader) validate(target reflect.Value) {
 	}
 }
 
+// dropUnneeded drops the faults of required variables that are not set and, by the other
+// settings, not needed.
+func (l *loader) dropUnneeded(target reflect.Value) {
+	if u, ok := target.Addr().Interface().(interface{ Unneeded() []string }); ok {
+		unneeded := u.Unneeded()
+		l.faults = slices.DeleteFunc(l.faults, func(f Fault) bool {
+			return f.Problem == missing && slices.Contains(unneeded, f.Name)
+		})
+	}
+	for i := range target.NumField() {
+		if target.Field(i).Kind() == reflect.Struct && target.Type().Field(i).IsExported() {
+			l.dropUnneeded(target.Field(i))
+		}
+	}
+}
+
 // problemOf describes a fault without the value. It reports false for errors that are the
 // program's fault and not the environment's, such as a field of a type that nothing can
 // parse.
 func problemOf(err error, fieldType reflect.Type) (string, bool) {
 	if _, ok := errors.AsType[env.VarIsNotSetError](err); ok {
-		return "is required", true
+		return missing, true
 	}
 	if _, ok := errors.AsType[env.EmptyVarError](err); ok {
-		return "is required", true
+		return missing, true
 	}
 	if file, ok := errors.AsType[env.LoadFileContentError](err); ok {
 		return "names a file that cannot be read: " + fileProblem(file.Err), true

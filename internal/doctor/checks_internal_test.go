@@ -217,12 +217,11 @@ checks: 8, findings: 1, failed: 1
 // The pools of the mains cannot be imported, so their sizes are read from the code.
 func TestConnectionsOf(t *testing.T) {
 	t.Parallel()
-	pools := connectionsOf()
+	pools := Options{}.connectionsOf()
 	for binary, c := range map[string]struct {
 		file, pattern string
 		more          int64
 	}{
-		"worker":    {"worker/pools.go", `(?s)storeSlots = (\d+).*emailSlots = (\d+).*poolConnections = storeSlots \+ emailSlots \+ (\d+)`, 0},
 		"publisher": {"publisher/run.go", `poolConnections +=\s(\d+)`, 1},
 		"projector": {"projector/run.go", `MaxConns: (\d+)`, 0},
 		"api":       {"api/run.go", `\tconnections +=\s(\d+)`, 0},

@@ -16,6 +16,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
 	"orderflow/internal/ses"
@@ -80,6 +81,7 @@ type Options struct {
 	Namespace string
 	SES       *ses.Inspector
 	Skipped   map[Store]string // why a store has no driver
+	Worker    config.Worker    // its pool of connections follows from these settings
 
 	As   string // one of Binaries; empty checks no rights
 	User string // in KurrentDB, whose rights are checked; empty is the user that is connected

@@ -14,13 +14,15 @@ import (
 const oldestPostgres = 150_000
 
 // connectionsOf is the size of each binary's pool. A publisher replicates over one more.
-func connectionsOf() map[string]int64 {
-	return map[string]int64{"worker": 52, "publisher": 9, "projector": 4, "api": 8, "reconcile": 16}
+func (o Options) connectionsOf() map[string]int64 {
+	return map[string]int64{
+		"worker": int64(o.Worker.Connections()), "publisher": 9, "projector": 4, "api": 8, "reconcile": 16,
+	}
 }
 
 // daemonConnections is how many connections one of each daemon may open.
-func daemonConnections() (n int64) {
-	pools := connectionsOf()
+func (o Options) daemonConnections() (n int64) {
+	pools := o.connectionsOf()
 	for _, daemon := range []string{"worker", "publisher", "projector", "api"} {
 		n += pools[daemon]
 	}
@@ -232,11 +234,11 @@ func postgresRights(f *facts) Result {
 func connections(f *facts) Result {
 	s := f.postgres.Server
 	limit, connected, of := s.MaxConnections-s.Reserved, s.Connected, "max_connections, less the reserved ones"
-	needed, whose := daemonConnections(), "one of each daemon"
+	needed, whose := f.options.daemonConnections(), "one of each daemon"
 	if s.DatabaseLimit >= 0 && s.DatabaseLimit < limit {
 		limit, connected, of = s.DatabaseLimit, s.DatabaseConnected, "the database's CONNECTION LIMIT"
 	}
-	if pool, named := connectionsOf()[f.options.As]; named && s.RoleLimit >= 0 && s.RoleLimit < limit {
+	if pool, named := f.options.connectionsOf()[f.options.As]; named && s.RoleLimit >= 0 && s.RoleLimit < limit {
 		limit, connected, of = s.RoleLimit, s.RoleConnected, "the role's CONNECTION LIMIT"
 		needed, whose = pool, "one "+f.options.As
 	}
@@ -247,6 +249,6 @@ func connections(f *facts) Result {
 	case connected*10 > limit*9:
 		return warning(fmt.Sprintf("%d of %d connections are in use (%s)", connected, limit, of), "A further replica may not get its own.", do)
 	default:
-		return ok("%d of %d connections are in use; one of each daemon may open %d", connected, limit, daemonConnections())
+		return ok("%d of %d connections are in use; one of each daemon may open %d", connected, limit, f.options.daemonConnections())
 	}
 }

@@ -1,0 +1,133 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Worker bounds what one worker does at once. The orders' queue is that of the workflows
+// and of every activity but the sending of emails, which has a queue of its own.
+type Worker struct {
+	Queues         Queues `env:"WORKER_QUEUES" envDefault:"order-fulfillment,order-email"` // task queues that it polls
+	WorkflowSlots  int    `env:"WORKER_WORKFLOW_SLOTS" envDefault:"200"`                   // workflow tasks
+	ActivitySlots  int    `env:"WORKER_ACTIVITY_SLOTS" envDefault:"32"`                    // activities of the orders' queue
+	LocalSlots     int    `env:"WORKER_LOCAL_ACTIVITY_SLOTS" envDefault:"16"`              // activities within a workflow task
+	EmailSlots     int    `env:"WORKER_EMAIL_SLOTS" envDefault:"16"`                       // emails being sent
+	Partitions     int    `env:"WORKER_QUEUE_PARTITIONS" envDefault:"4"`                   // of each task queue on the server
+	Pollers        Pollers
+	CachedOrders   int `env:"WORKER_CACHED_ORDERS" envDefault:"500"`    // workflows kept in memory between their tasks
+	CachedAccounts int `env:"WORKER_CACHED_ACCOUNTS" envDefault:"1024"` // credit accounts kept folded in memory
+}
+
+// Pollers are the most polls of one kind that a worker has open at once.
+type Pollers struct {
+	Workflows  int `env:"WORKER_WORKFLOW_POLLERS" envDefault:"16"` // of the queue, and as many of the sticky queue
+	Activities int `env:"WORKER_ACTIVITY_POLLERS" envDefault:"16"` // of each task queue
+}
+
+// OrderQueue and EmailQueue are the task queues that a worker may poll.
+const (
+	OrderQueue = "order-fulfillment"
+	EmailQueue = "order-email"
+)
+
+// Queues are task queues, at least one.
+type Queues []string
+
+// UnmarshalText accepts the names of task queues with commas between, each at most once.
+func (q *Queues) UnmarshalText(text []byte) error {
+	var queues Queues
+	for name := range strings.SplitSeq(string(text), ",") {
+		name = strings.TrimSpace(name)
+		if name != OrderQueue && name != EmailQueue || slices.Contains(queues, name) {
+			return fmt.Errorf("must be %s, %s, or both with a comma between", OrderQueue, EmailQueue)
+		}
+		queues = append(queues, name)
+	}
+	*q = queues
+	return nil
+}
+
+// maxSlots and maxCached keep a mistyped number from exhausting the memory or the stores.
+const (
+	maxSlots      = 10_000
+	maxPartitions = 100
+	maxCached     = 1_000_000
+)
+
+// spareConnections are for health checks and the counts of the global metrics.
+const spareConnections = 4
+
+// ServesOrders reports whether the worker polls the orders' queue.
+func (w Worker) ServesOrders() bool { return slices.Contains(w.Queues, OrderQueue) }
+
+// ServesEmails reports whether the worker polls the email queue.
+func (w Worker) ServesEmails() bool { return slices.Contains(w.Queues, EmailQueue) }
+
+// Connections returns the size of the worker's pool of connections to PostgreSQL. Each
+// slot of an activity holds at most one connection at a time, so none waits for another's,
+// and orders stuck at a lock never keep an email from its ledger.
+func (w Worker) Connections() int32 {
+	n := spareConnections
+	if w.ServesOrders() {
+		n += w.ActivitySlots + w.LocalSlots
+	}
+	if w.ServesEmails() {
+		n += w.EmailSlots
+	}
+	return int32(n)
+}
+
+// Unneeded returns the required variables of stores that no activity of the worker's
+// queues uses: sending an email needs no event store, and the rest sends none.
+func (w Worker) Unneeded() []string {
+	switch {
+	case !w.ServesOrders() && w.ServesEmails():
+		return []string{"KURRENTDB_URL"}
+	case w.ServesOrders() && !w.ServesEmails():
+		return []string{"EMAIL_FROM"}
+	default:
+		return nil
+	}
+}
+
+// Validate reports numbers out of range. A poll occupies a
+// slot while it waits, and a worker with fewer polls than the queue has partitions may
+// wait at empty partitions for a minute while another has a backlog.
+func (w Worker) Validate() []Fault {
+	var faults []Fault
+	for _, n := range []struct {
+		name            string
+		value, min, max int
+	}{
+		{"WORKER_QUEUE_PARTITIONS", w.Partitions, 1, maxPartitions},
+		{"WORKER_WORKFLOW_SLOTS", w.WorkflowSlots, 2 * w.Partitions, maxSlots},
+		{"WORKER_ACTIVITY_SLOTS", w.ActivitySlots, w.Partitions, maxSlots},
+		{"WORKER_LOCAL_ACTIVITY_SLOTS", w.LocalSlots, 1, maxSlots},
+		{"WORKER_EMAIL_SLOTS", w.EmailSlots, w.Partitions, maxSlots},
+		{"WORKER_WORKFLOW_POLLERS", w.Pollers.Workflows, w.Partitions, maxSlots},
+		{"WORKER_ACTIVITY_POLLERS", w.Pollers.Activities, w.Partitions, maxSlots},
+		{"WORKER_CACHED_ORDERS", w.CachedOrders, 1, maxCached},
+		{"WORKER_CACHED_ACCOUNTS", w.CachedAccounts, 1, maxCached},
+	} {
+		if n.value < n.min || n.value > n.max {
+			faults = append(faults, Fault{Name: n.name, Problem: rangeProblem(n.min, n.max, w.Partitions)})
+		}
+	}
+	return faults
+}
+
+// rangeProblem describes a range, and where its lower end comes from if that depends on
+// the number of partitions.
+func rangeProblem(low, high, partitions int) string {
+	problem := fmt.Sprintf("must be from %d to %d", low, high)
+	switch low {
+	case 1:
+		return problem
+	case partitions:
+		return problem + ": WORKER_QUEUE_PARTITIONS is the minimum"
+	default:
+		return problem + ": twice WORKER_QUEUE_PARTITIONS is the minimum"
+	}
+}
