@@ -133,6 +133,20 @@ func seriesOf(metrics io.Reader, series string) (float64, error) {
 	return 0, fmt.Errorf("no metric %s", series)
 }
 
+// Name returns the name of the binary.
+func (p *Program) Name() string { return p.name }
+
+// AwaitMetric waits until a series has at least a value.
+func (p *Program) AwaitMetric(ctx context.Context, series string, least int) error {
+	return p.await(ctx, func() error {
+		value, err := p.Metric(ctx, series)
+		if err == nil && value < float64(least) {
+			err = fmt.Errorf("%s is %.0f of %d", series, value, least)
+		}
+		return err
+	})
+}
+
 // Rate waits until a counter has increased by count, and returns the increase per second
 // from the first increase that is seen. What the program does before that, such as
 // connecting, does not count.

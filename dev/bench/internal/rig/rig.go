@@ -45,7 +45,11 @@ type Rig struct {
 	environment programs.Environment // of the binaries
 	external    bool                 // KurrentDB is not started here
 	ports       *devserver.Ports
-	closers     []func(context.Context) error // in the order of starting
+	temporal    struct {
+		options devserver.TemporalOptions
+		server  *devserver.Temporal // nil while it is stopped
+	}
+	closers []func(context.Context) error // in the order of starting
 }
 
 // Start starts the servers and migrates the database. If anything fails, it stops what it

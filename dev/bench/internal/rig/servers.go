@@ -36,16 +36,33 @@ func (r *Rig) startTemporal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server, err := devserver.StartTemporal(ctx, devserver.TemporalOptions{
+	r.temporal.options = devserver.TemporalOptions{
 		CLIPath: cli, DBFile: filepath.Join(r.options.Dir, "temporal.db"), Port: port, Headless: true,
 		SearchAttributes: workflows.SearchAttributes(), LogFile: r.launcher().Log("temporal"),
-	})
-	if err != nil {
+	}
+	if err := r.RestartTemporal(ctx); err != nil {
 		return err
 	}
-	r.onStop(server.Stop)
-	r.environment.LeadTo(programs.Servers{Temporal: server.Address})
+	r.onStop(r.StopTemporal)
+	r.environment.LeadTo(programs.Servers{Temporal: r.temporal.server.Address})
 	return nil
+}
+
+// StopTemporal stops the Temporal server. It does nothing if the server is stopped.
+func (r *Rig) StopTemporal(ctx context.Context) error {
+	server := r.temporal.server
+	if server == nil {
+		return nil
+	}
+	r.temporal.server = nil
+	return server.Stop(ctx)
+}
+
+// RestartTemporal starts the Temporal server again after StopTemporal, with its state and
+// at its address, and returns once it accepts calls.
+func (r *Rig) RestartTemporal(ctx context.Context) (err error) {
+	r.temporal.server, err = devserver.StartTemporal(ctx, r.temporal.options)
+	return err
 }
 
 func (r *Rig) startPostgres(ctx context.Context) error {

@@ -43,5 +43,7 @@ func All() []Scenario {
 		latency(),
 		fairness(),
 		backlog(),
+		growth(),
+		drain(),
 	}
 }
