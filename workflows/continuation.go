@@ -70,7 +70,7 @@ func (o *orderRun) watchHistory(ctx workflow.Context) {
 				info := workflow.GetInfo(ctx)
 				return !o.finishing && info.GetContinueAsNewSuggested() && info.GetCurrentHistoryLength() >= least
 			})
-			o.continuing = workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) == 1
+			o.continuing = o.follows(ctx, change)
 			// A run that was recorded beyond the suggestion before this rule existed gets
 			// another chance a little later.
 			change, least = fmt.Sprintf("%s-%d", versionContinueAsNew, n), workflow.GetInfo(ctx).GetCurrentHistoryLength()+500

@@ -46,10 +46,9 @@ func endOfHold(held activities.CreditDecision, now time.Time) time.Time {
 func (o *orderRun) reserveCredit(approvedBy string) (activities.CreditDecision, error) {
 	var decision activities.CreditDecision
 	err := o.retryUntilDecided(o.stepsCtx, StepReserveCredit, func(ctx workflow.Context) error {
-		return workflow.ExecuteActivity(summarized(ctx, "reserve "+o.in.Total.String()), o.do.ReserveCredit,
-			activities.ReserveCreditInput{
-				OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Amount: o.in.Total, Source: o.in.Source, ApprovedBy: approvedBy,
-			}).Get(ctx, &decision)
+		return o.execute(summarized(ctx, "reserve "+o.in.Total.String()), o.do.ReserveCredit, activities.ReserveCreditInput{
+			OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Amount: o.in.Total, Source: o.in.Source, ApprovedBy: approvedBy,
+		}, &decision)
 	})
 	if err != nil {
 		return decision, err
@@ -107,7 +106,7 @@ func (o *orderRun) awaitHoldEnd(ctx workflow.Context) (holdEnd, error) {
 	if end == holdOpen && !met {
 		end = holdExpired
 	}
-	if end != before && workflow.GetVersion(ctx, versionMessagesFirst, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+	if end != before && !o.follows(ctx, versionMessagesFirst) {
 		if end = before; end == holdExpired {
 			o.dropMessages(ctx, shipment)
 		}
@@ -170,7 +169,7 @@ func (o *orderRun) refuseHeld(ctx workflow.Context, reason order.Reason) (activi
 	o.setPhase(phaseClosing, order.StatusOnHold, reason)
 	var decision activities.CreditDecision
 	err := o.retryUntilDecided(disconnected(ctx), StepReleaseCredit, func(ctx workflow.Context) error {
-		return workflow.ExecuteActivity(summarized(ctx, "end the hold"), o.do.ReleaseCredit, o.releaseInput(reason)).Get(ctx, &decision)
+		return o.execute(summarized(ctx, "end the hold"), o.do.ReleaseCredit, o.releaseInput(reason), &decision)
 	})
 	if err != nil {
 		return decision, err
@@ -222,7 +221,7 @@ func (o *orderRun) undoCredit(ctx workflow.Context) error {
 	}
 	var decision activities.CreditDecision
 	ctx = summarized(ctx, fmt.Sprintf("release: %s", o.state.Reason))
-	if err := workflow.ExecuteActivity(ctx, o.do.ReleaseCredit, o.releaseInput(o.state.Reason)).Get(ctx, &decision); err != nil {
+	if err := o.execute(ctx, o.do.ReleaseCredit, o.releaseInput(o.state.Reason), &decision); err != nil {
 		return err
 	}
 	if decision.Amount.Minor > 0 || o.state.Credit == order.CreditHeld {

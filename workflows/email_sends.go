@@ -173,7 +173,7 @@ func (o *orderRun) awaitEmails(ctx workflow.Context) {
 		}
 	}
 	_ = workflow.Await(ctx, o.sends.settled)
-	if o.sends.left() && workflow.GetVersion(ctx, versionHandOverLast, workflow.DefaultVersion, 1) == 1 {
+	if o.sends.left() && o.follows(ctx, versionHandOverLast) {
 		o.finishing, o.continuing = true, false
 		o.handOverLeft(ctx)
 	}

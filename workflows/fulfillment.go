@@ -18,10 +18,9 @@ import (
 func (o *orderRun) startFulfillment() error {
 	var row activities.Fulfillment
 	err := o.retryUntilDecided(o.stepsCtx, StepStartFulfillment, func(ctx workflow.Context) error {
-		return workflow.ExecuteActivity(summarized(ctx, "start fulfillment"), o.do.StartFulfillment,
-			activities.StartFulfillmentInput{
-				OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Total: o.in.Total, Source: o.in.Source,
-			}).Get(ctx, &row)
+		return o.execute(summarized(ctx, "start fulfillment"), o.do.StartFulfillment, activities.StartFulfillmentInput{
+			OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Total: o.in.Total, Source: o.in.Source,
+		}, &row)
 	})
 	if err != nil {
 		return err
@@ -43,7 +42,7 @@ func (o *orderRun) waitForShipment(ctx workflow.Context) error {
 	}
 	yieldToHandlers(ctx)
 	switch {
-	case o.shipment != nil && (err == nil || workflow.GetVersion(ctx, versionYieldToHandlers, workflow.DefaultVersion, 1) == 1):
+	case o.shipment != nil && (err == nil || o.follows(ctx, versionYieldToHandlers)):
 		return nil
 	case o.stepsCtx.Err() != nil:
 		return o.stepsCtx.Err()
@@ -71,7 +70,7 @@ func (o *orderRun) ship(ctx workflow.Context) error {
 // closeRow closes the fulfillment in a final status. If the row is already final, it
 // returns that row, and the order ends with it.
 func (o *orderRun) closeRow(ctx workflow.Context, status order.Status) (row activities.Fulfillment, err error) {
-	err = workflow.ExecuteActivity(ctx, o.do.CloseFulfillment, o.closeInput(status)).Get(ctx, &row)
+	err = o.execute(ctx, o.do.CloseFulfillment, o.closeInput(status), &row)
 	return row, err
 }
 

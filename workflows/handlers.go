@@ -25,7 +25,7 @@ type handler[M message] struct {
 // registerMessages registers every message. Call it before anything blocks, so every
 // message has a handler.
 func (o *orderRun) registerMessages(ctx workflow.Context) error {
-	refresh := acceptRefresh(ctx, o.attributes)
+	refresh := o.acceptRefresh(ctx, o.attributes)
 	o.drains = append(o.drains, refresh.drain)
 	query := workflow.QueryHandlerOptions{Description: "The order's state."}
 	return errors.Join(
@@ -121,7 +121,7 @@ func (o *orderRun) recordedFault(ctx workflow.Context, m any) error {
 	if o.widerCarriers++; o.widerCarriers > 1 {
 		change = fmt.Sprintf("%s-%d", versionPrintableCarrier, o.widerCarriers)
 	}
-	if workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) == 1 {
+	if o.follows(ctx, change) {
 		return nil
 	}
 	return earlier

@@ -19,8 +19,25 @@ type Input struct {
 	PlacedAt   time.Time    `json:"placedAt"`
 	Source     order.Source `json:"source"`
 
+	Rules int `json:"rules,omitempty"` // that the order's runs follow, CurrentRules for a new order
+
 	Continuation *Continuation `json:"continuation,omitempty"` // from the previous run, nil in the first
 }
+
+// The rules of a run are a number in its input. They decide what workflow.GetVersion would
+// otherwise decide for two events of history each: a run keeps the rules that it was
+// started with, whatever the code has learned since, and passes them on when it continues
+// as new. An order without rules was started before there were any, or by hand.
+const (
+	// rulesLocal: a step is tried as a local activity first (execute). Every change id of
+	// names.go is part of these rules.
+	rulesLocal = 1
+
+	// CurrentRules are the rules that new orders are started with. A worker from before
+	// these rules does not know them, so every worker has to be upgraded before anything
+	// that starts orders.
+	CurrentRules = rulesLocal
+)
 
 // SearchAttributes returns the search attributes an order is started with.
 func (in Input) SearchAttributes() temporal.SearchAttributes {

@@ -16,6 +16,12 @@ const (
 	// for a conflict or two.
 	attemptTimeout = 30 * time.Second
 
+	// localTimeout bounds a step's local attempt, including its wait for a slot of the
+	// worker. One workflow task makes at most three (reserve, start, ship), so it ends
+	// before 80 % of its timeout of 10 s, when the SDK would extend it with a heartbeat of
+	// several events.
+	localTimeout = 2 * time.Second
+
 	// emailAttemptTimeout is above the mailer's HTTP timeout and below the ledger's
 	// lease, so that an attempt ends before another one may claim the email.
 	emailAttemptTimeout = 30 * time.Second

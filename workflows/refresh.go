@@ -25,6 +25,7 @@ func StartedWithAttributes() []string { return []string{OrderFulfillmentType, Or
 
 // refresher acts on RefreshSignal.
 type refresher struct {
+	steps     *stepper
 	signals   workflow.ReceiveChannel
 	refreshed int // signals so far
 	current   func() []temporal.SearchAttributeUpdate
@@ -32,8 +33,8 @@ type refresher struct {
 
 // acceptRefresh starts acting on RefreshSignal, in the background. current returns what
 // the search attributes should be.
-func acceptRefresh(ctx workflow.Context, current func() []temporal.SearchAttributeUpdate) *refresher {
-	r := &refresher{current: current}
+func (s *stepper) acceptRefresh(ctx workflow.Context, current func() []temporal.SearchAttributeUpdate) *refresher {
+	r := &refresher{steps: s, current: current}
 	r.signals = workflow.GetSignalChannelWithOptions(ctx, RefreshSignal,
 		workflow.SignalChannelOptions{Description: "Set the search attributes again, after they were removed and created again."})
 	workflow.GoNamed(ctx, RefreshSignal, func(ctx workflow.Context) {
@@ -62,7 +63,7 @@ func (r *refresher) refresh(ctx workflow.Context) {
 	if r.refreshed++; r.refreshed > 1 {
 		change = fmt.Sprintf("%s-%d", versionRefresh, r.refreshed)
 	}
-	if workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) != 1 {
+	if !r.steps.follows(ctx, change) {
 		countUnusable(ctx, unknownMessage, errUnknownMessage)
 		return
 	}

@@ -113,7 +113,7 @@ func newRepair(ctx workflow.Context, in RepairInput) (*orderRun, error) {
 	o.show = o.publishStatus
 	o.resumePublished(ctx)
 	o.showProgress(o.stepsCtx)
-	acceptRefresh(o.stepsCtx, o.attributes)
+	o.acceptRefresh(o.stepsCtx, o.attributes)
 	query := workflow.QueryHandlerOptions{Description: "The order's state."}
 	return o, workflow.SetQueryHandlerWithOptions(ctx, StatusQuery, func() (*order.State, error) { return o.snapshot(), nil }, query)
 }

@@ -43,7 +43,7 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 	var row activities.Fulfillment
 	var steps stepper
 	steps.resumePublished(ctx)
-	acceptRefresh(ctx, steps.stuckAttribute)
+	steps.acceptRefresh(ctx, steps.stuckAttribute)
 	err := steps.retryUntilDecided(ctx, StepRestoreFulfillment, func(ctx workflow.Context) error {
 		return workflow.ExecuteActivity(summarized(ctx, "restore the row"), do.RestoreFulfillment, activities.RestoreFulfillmentInput{
 			OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, Source: in.Source, State: in.State,

@@ -30,7 +30,7 @@ func OrderSettlement(ctx workflow.Context, in SettlementInput) (*activities.Sett
 	var settlement activities.Settlement
 	var steps stepper
 	steps.resumePublished(ctx)
-	acceptRefresh(ctx, steps.stuckAttribute)
+	steps.acceptRefresh(ctx, steps.stuckAttribute)
 	err := steps.retryUntilDecided(ctx, StepReleaseCredit, func(ctx workflow.Context) error {
 		ctx = summarized(ctx, "release credit: paid "+in.Amount.String())
 		return workflow.ExecuteActivity(ctx, do.SettleCredit, activities.SettleCreditInput(in)).Get(ctx, &settlement)

@@ -37,7 +37,8 @@ func Steps() []string {
 
 const (
 	// roundTime bounds the first round of retries, after which the workflow shows that it
-	// is stuck. An outage shorter than that costs no history event.
+	// is stuck. An outage shorter than that costs a step at most one event, the marker of
+	// its local attempt.
 	roundTime = 15 * time.Minute
 
 	// longRoundTime bounds every later round. The end of a round refreshes the displayed
@@ -70,6 +71,7 @@ type stuckStep struct {
 // stepper runs the steps of one workflow in rounds of retries, and shows the steps that
 // are stuck. The zero value is ready to use for a workflow that shows nothing else.
 type stepper struct {
+	rules         int // of the run, see Input
 	stuck         []stuckStep
 	publishedStep string                 // the step in the search attribute
 	show          func(workflow.Context) // shows what changed; may be nil
@@ -127,7 +129,7 @@ func (s *stepper) countRound(ctx workflow.Context) {
 	if s.failedRounds++; s.failedRounds > 1 {
 		change = fmt.Sprintf("%s-%d", versionLongRounds, s.failedRounds)
 	}
-	s.longRounds = workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) == 1
+	s.longRounds = s.follows(ctx, change)
 }
 
 // resumePublished reads the search attribute that the previous run set, for a workflow
@@ -222,6 +224,7 @@ func roundOptions(ctx workflow.Context, n int) workflow.Context {
 	if n == 0 {
 		options.ScheduleToCloseTimeout = roundTime
 		options.RetryPolicy.NonRetryableErrorTypes = []string{activities.TypeBlocked}
+		ctx = workflow.WithValue(ctx, firstRound{}, true)
 	}
 	return workflow.WithActivityOptions(ctx, options)
 }

@@ -81,7 +81,7 @@ func Input(event bridge.Event) (workflows.Input, error) {
 	}
 	return workflows.Input{
 		OrderID: placed.OrderID, CustomerID: placed.CustomerID, Total: placed.Total, PlacedAt: placed.PlacedAt.UTC(),
-		Source: SourceOf(event),
+		Source: SourceOf(event), Rules: workflows.CurrentRules,
 	}, nil
 }
 
