@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
@@ -46,9 +47,16 @@ func endOfHold(held activities.CreditDecision, now time.Time) time.Time {
 func (o *orderRun) reserveCredit(approvedBy string) (activities.CreditDecision, error) {
 	var decision activities.CreditDecision
 	err := o.retryUntilDecided(o.stepsCtx, StepReserveCredit, func(ctx workflow.Context) error {
-		return o.execute(summarized(ctx, "reserve "+o.in.Total.String()), o.do.ReserveCredit, activities.ReserveCreditInput{
+		in := activities.ReserveCreditInput{
 			OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Amount: o.in.Total, Source: o.in.Source, ApprovedBy: approvedBy,
-		}, &decision)
+		}
+		ctx = summarized(ctx, "reserve "+o.in.Total.String())
+		if approvedBy == "" {
+			return o.execute(ctx, o.do.ReserveCredit, in, &decision)
+		}
+		// The approval has to be in the history before its effects. Otherwise, if this
+		// workflow task is lost after the order was started, a decline could still win.
+		return workflow.ExecuteActivity(workflow.WithPriority(ctx, temporal.Priority{PriorityKey: priorityProceed}), o.do.ReserveCredit, in).Get(ctx, &decision)
 	})
 	if err != nil {
 		return decision, err

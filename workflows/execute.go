@@ -18,6 +18,10 @@ type firstRound struct{}
 // order without local attempts, after one more event. Only a permanent error ends the step
 // at once.
 //
+// Of what a lost workflow task has done, nothing is in the history: the task is executed
+// again, maybe together with messages that arrived since. So a local attempt must suit
+// whatever those can decide.
+//
 // A local attempt is not canceled. No message reaches the workflow while it runs, and its
 // outcome has to be known before it is undone. An attempt that timed out, or whose worker
 // died, may write later than what undoes it. Compensation stands up to that, because it

@@ -55,6 +55,7 @@ func input() workflows.Input {
 	return workflows.Input{
 		OrderID: orderID, CustomerID: customerID, Total: total, PlacedAt: time.Date(2025, 1, 1, 1, 11, 30, 0, time.UTC),
 		Source: order.Source{Stream: orderID, Revision: 0, EventID: "8ac54566-28e9-4090-9719-7f41848bd2e2"},
+		Rules:  workflows.CurrentRules,
 	}
 }
 

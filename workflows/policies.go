@@ -1,8 +1,11 @@
 package workflows
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
@@ -35,11 +38,64 @@ const (
 	emailWait = 15 * time.Minute
 )
 
+// Priorities decide what goes first when tasks wait in a queue of Temporal: the lowest key,
+// and within a key each customer in turn. A task without a key has 3, among them workflow
+// tasks and what was scheduled before there were keys.
+//
+//	order-fulfillment   order-email              key
+//	close, release, and everything else          1
+//	start fulfillment   shipment, cancellation,  2
+//	                    rejection
+//	workflow tasks                               3
+//	reserve credit      confirmation             4
+//
+// Steps of orders that have begun go before the first step of a new order, so that a
+// backlog is finished order by order instead of begun as a whole. Emails that close an
+// order go before confirmations, of which a backlog has most.
+//
+// Every workflow of an order has its customer as the fairness key (CustomerPriority), which
+// its activities and children inherit. It has no effect on a server without
+// matching.enableFairness.
+const (
+	priorityEnd     = 1 // whatever lets an order end
+	priorityProceed = 2 // the next step of an order that has begun
+	priorityBegin   = 4 // the first step of an order
+)
+
+// stepPriority returns the priority of a step's activities.
+func stepPriority(step string) temporal.Priority {
+	switch step {
+	case StepReserveCredit:
+		return temporal.Priority{PriorityKey: priorityBegin}
+	case StepStartFulfillment:
+		return temporal.Priority{PriorityKey: priorityProceed}
+	default:
+		return temporal.Priority{PriorityKey: priorityEnd}
+	}
+}
+
+// emailPriority returns the priority of sending an email.
+func emailPriority(kind email.Kind) temporal.Priority {
+	if kind == email.KindConfirmation {
+		return temporal.Priority{PriorityKey: priorityBegin}
+	}
+	return temporal.Priority{PriorityKey: priorityProceed}
+}
+
+// CustomerPriority returns the priority to start the workflows of a customer's orders
+// with. Its fairness key is a hash of the customer's id, because Temporal accepts at most
+// 64 bytes.
+func CustomerPriority(customerID string) temporal.Priority {
+	hash := sha256.Sum256([]byte(customerID))
+	return temporal.Priority{FairnessKey: hex.EncodeToString(hash[:])}
+}
+
 // settleOptions returns the options for recording an attempt's outcome in the ledger,
 // without a time limit.
 func settleOptions(ctx workflow.Context, kind email.Kind) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: attemptTimeout, RetryPolicy: activities.StoreRetryPolicy(), Summary: "settle " + emailSummary(kind),
+		Priority: temporal.Priority{PriorityKey: priorityEnd},
 	})
 }
 
@@ -65,6 +121,6 @@ func emailOptions(ctx workflow.Context, kind email.Kind) workflow.Context {
 func detachedEmailOptions(ctx workflow.Context, kind email.Kind) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: EmailTaskQueue, StartToCloseTimeout: emailAttemptTimeout, RetryPolicy: activities.EmailRetryPolicy(),
-		WaitForCancellation: true, Summary: emailSummary(kind),
+		WaitForCancellation: true, Summary: emailSummary(kind), Priority: emailPriority(kind),
 	})
 }

@@ -97,7 +97,7 @@ func (s *stepper) retryInRounds(
 ) error {
 	for n := 0; !s.continuing && (n < maxRounds || s.legacy()); n++ {
 		began := workflow.Now(ctx)
-		err := s.runRound(ctx, n, do)
+		err := s.runRound(ctx, step, n, do)
 		switch {
 		case err == nil || final(err):
 			s.clearStuck(ctx, step)
@@ -140,8 +140,8 @@ func (s *stepper) resumePublished(ctx workflow.Context) {
 
 // runRound runs do once, within the time limit of the round, and cancels what it started
 // when the workflow is to continue as new.
-func (s *stepper) runRound(ctx workflow.Context, n int, do func(workflow.Context) error) error {
-	ctx, cancel := workflow.WithCancel(roundOptions(ctx, n))
+func (s *stepper) runRound(ctx workflow.Context, step string, n int, do func(workflow.Context) error) error {
+	ctx, cancel := workflow.WithCancel(roundOptions(ctx, step, n))
 	ended := false
 	workflow.Go(disconnected(ctx), func(ctx workflow.Context) {
 		// A disconnected context is never canceled, so the wait cannot fail.
@@ -213,13 +213,14 @@ func (s *stepper) publishStuck(ctx workflow.Context) {
 	}
 }
 
-// roundOptions returns the activity options of round n. The first round does not retry
+// roundOptions returns the activity options of a step's round n. The first round does not retry
 // errors that only an operator can clear, so that they are shown at once. Later rounds
 // do, so that the step proceeds soon after the cause was cleared.
-func roundOptions(ctx workflow.Context, n int) workflow.Context {
+func roundOptions(ctx workflow.Context, step string, n int) workflow.Context {
 	options := workflow.ActivityOptions{
 		StartToCloseTimeout: attemptTimeout, ScheduleToCloseTimeout: longRoundTime, RetryPolicy: activities.StoreRetryPolicy(),
 		WaitForCancellation: true, // a running attempt's outcome has to be known before it is undone
+		Priority:            stepPriority(step),
 	}
 	if n == 0 {
 		options.ScheduleToCloseTimeout = roundTime

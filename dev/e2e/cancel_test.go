@@ -119,56 +119,89 @@ func sendUpdate(o *orderUnderTest) func() error {
 // they alternate, except in the first scenario.
 var everywhere = flag.Bool("everywhere", false, "try every kind of cancellation at every place of every scenario")
 
+// cancelableScenario is a scenario, and the part of it in which cancellations are tried.
 // Scenarios other than the first differ from it between two steps, and are tried there.
-func TestCancellation_AtEveryStep(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		scenario    scenario
-		from, until string // steps
-	}{
+type cancelableScenario struct {
+	scenario
+	from, until string // steps
+}
+
+// cancelableScenarios returns the scenarios. reported and started are the steps after
+// which the fulfillment is known, and written.
+func cancelableScenarios(reported, started string) []cancelableScenario {
+	return []cancelableScenario{
 		{scenarioOf("a shipped order", orderSpec{}, actionShip), "", ""},
-		{late(scenarioOf("a shipped order", orderSpec{}, actionShip)), "StartFulfillment reported", ""},
-		{scenarioOf("an approved order", orderSpec{price: overTheLimit}, actionApprove, actionShip), "", "StartFulfillment done"},
+		{late(scenarioOf("a shipped order", orderSpec{}, actionShip)), reported, ""},
+		{scenarioOf("an approved order", orderSpec{price: overTheLimit}, actionApprove, actionShip), "", started},
 		{scenarioOf("a declined order", orderSpec{price: overTheLimit}, actionDecline), actionDecline, ""},
 		{scenarioOf("a cancelled order", orderSpec{}, actionCancel), actionCancel, ""},
 		{late(scenarioOf("a cancelled order", orderSpec{}, actionCancel)), actionCancel, ""},
 		{scenarioOf("a natively cancelled order", orderSpec{}, actionNative), actionNative, ""},
 		{scenarioOf("an order cancelled on hold", orderSpec{price: overTheLimit}, actionCancel), actionCancel, ""},
 	}
-	for n, test := range tests {
-		t.Run(test.scenario.name, func(t *testing.T) {
-			t.Parallel()
-			whole := newSteppedWorker(t, 0).begin(test.scenario.spec)
-			whole.runSteps(test.scenario, -1)
-			whole.requireDoneOnce()
-			record(t, "ways-"+slug(test.scenario.name), whole.history(whole.id))
-			for _, mail := range whole.children {
-				record(t, "email", whole.history(mail))
-			}
-			for place := whole.after(test.from, 0); place <= whole.after(test.until, len(whole.steps)); place++ {
-				for turn, how := range cancellations {
-					if n == 0 || place%len(cancellations) == turn || *everywhere {
-						t.Run(whole.name(place)+" by "+how.name, func(t *testing.T) {
-							t.Parallel()
-							o := cancelAt(t, test.scenario, place, how)
-							if n == 0 && !o.did(actionShip) && how.name == "signal" || whole.name(place) == "15 after "+actionShip {
-								record(t, slug("met "+whole.name(place)+" by "+how.name), o.history(o.id))
-							}
-						})
-					}
-				}
-			}
-		})
-	}
 }
 
-// cancelAt cancels an order at one place of its scenario.
-func cancelAt(t *testing.T, w scenario, place int, how cancellation) *orderUnderTest {
+func TestCancellation_AtEveryStep(t *testing.T) {
+	t.Parallel()
+	t.Run("with local attempts that succeed", func(t *testing.T) {
+		t.Parallel()
+		for n, w := range cancelableScenarios("StartFulfillment done locally", "StartFulfillment done locally") {
+			cancelEverywhere(t, w, n == 0, attemptsSucceed)
+		}
+	})
+	// An order takes the same steps whatever became of its local attempts, so the places
+	// share the ways in which they end.
+	t.Run("with regular activities", func(t *testing.T) {
+		t.Parallel()
+		for n, w := range cancelableScenarios("StartFulfillment reported", "StartFulfillment done") {
+			cancelEverywhere(t, w, n == 0, attemptsFail, attemptsTimeOut, attemptsWriteLate)
+		}
+	})
+}
+
+// cancelEverywhere tries the cancellations at the places of a scenario: all of them if
+// each is set, and one after the other otherwise.
+func cancelEverywhere(t *testing.T, w cancelableScenario, each bool, attempts ...localAttempts) {
 	t.Helper()
-	o := newSteppedWorker(t, 0).begin(w.spec)
+	t.Run(w.name, func(t *testing.T) {
+		t.Parallel()
+		whole := steppedWorkerOn(newStackClient(t), attempts[0]).start().begin(w.spec)
+		whole.runSteps(w.scenario, -1)
+		whole.requireDoneOnce()
+		record(t, slug("attempts "+string(attempts[0])+" "+w.name), whole.history(whole.id))
+		for place := whole.after(w.from, 0); place <= whole.after(w.until, len(whole.steps)); place++ {
+			for turn, how := range cancellations {
+				if !each && place%len(cancellations) != turn && !*everywhere {
+					continue
+				}
+				attempts := attempts[(place+turn)%len(attempts)]
+				name := whole.name(place) + " by " + how.name
+				if attempts != attemptsSucceed {
+					name += ", attempts " + string(attempts)
+				}
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					o := cancelAt(t, w.scenario, place, how, attempts)
+					if each && how.name == "signal" && !o.did(actionShip) {
+						record(t, slug("attempts "+string(attempts)+" canceled "+whole.name(place)), o.history(o.id))
+					}
+				})
+			}
+		}
+	})
+}
+
+// cancelAt cancels an order at one place of its scenario. Attempts that write late do so
+// before anything is compensated, or after the end, in turn.
+func cancelAt(t *testing.T, w scenario, place int, how cancellation, attempts localAttempts) *orderUnderTest {
+	t.Helper()
+	o := steppedWorkerOn(newStackClient(t), attempts).start().begin(w.spec)
 	o.runSteps(w, place)
 	ended := o.describe(o.id).GetWorkflowExecutionInfo().GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
 	outcome := how.send(o)
+	if place%2 == 0 {
+		o.late.writeAll()
+	}
 	status := o.end()
 	cancelled := o.requireDoneOnce() == order.StatusCancelled
 	shipping, declined, cancelling := o.did(actionShip), o.did(actionDecline), o.did(actionCancel) || o.did(actionNative)

@@ -9,9 +9,14 @@ import (
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protopath"
+	"google.golang.org/protobuf/reflect/protorange"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // recordHistories writes the histories of these tests for the replay test of package
@@ -35,20 +40,58 @@ func record(t *testing.T, name string, history *historypb.History) {
 	require.NoError(t, os.WriteFile(path, append(content, '\n'), 0o600))
 }
 
-// billableActions returns the number of actions as Temporal Cloud counts them: the start,
-// each activity and timer, each message, each change of search attributes. Source:
-// docs.temporal.io/cloud/actions.
+// billableActions returns the number of actions as Temporal Cloud counts them, by
+// https://docs.temporal.io/cloud/actions: the start, each timer, each signal and update,
+// each upsert of search attributes, each attempt of an activity, and two for a child
+// workflow. All markers of one workflow task, and so all its local activities, are one
+// action; each heartbeat of the task counts again. The upsert that belongs to
+// workflow.GetVersion is free. A query, which no history shows, is an action too.
 func billableActions(history *historypb.History) int {
-	n := 0
+	n, tasks := 0, map[int64]bool{}
 	for _, event := range history.GetEvents() {
 		switch event.GetEventType() {
-		case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, enums.EVENT_TYPE_TIMER_STARTED,
-			enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
-			enums.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
+		case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, enums.EVENT_TYPE_TIMER_STARTED,
+			enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED, enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
 			n++
+		case enums.EVENT_TYPE_ACTIVITY_TASK_STARTED: // recorded once, for the last attempt
+			n += int(event.GetActivityTaskStartedEventAttributes().GetAttempt())
+		case enums.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
+			n += 2
+		case enums.EVENT_TYPE_MARKER_RECORDED:
+			tasks[event.GetMarkerRecordedEventAttributes().GetWorkflowTaskCompletedEventId()] = true
+		case enums.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
+			fields := event.GetUpsertWorkflowSearchAttributesEventAttributes().GetSearchAttributes().GetIndexedFields()
+			if _, versions := fields["TemporalChangeVersion"]; !versions {
+				n++
+			}
 		default:
 		}
 	}
+	return n + len(tasks)
+}
+
+// completedTasks returns the number of workflow tasks that were completed.
+func completedTasks(history *historypb.History) (n int) {
+	for _, event := range history.GetEvents() {
+		if event.GetEventType() == enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+			n++
+		}
+	}
+	return n
+}
+
+// payloadBytes returns the size of all payloads of a history, each as it is encoded on the
+// wire: inputs, results and markers, messages, search attributes, memos, headers, and the
+// summaries and details of the Web UI.
+func payloadBytes(history *historypb.History) (n int) {
+	_ = protorange.Range(history.ProtoReflect(), func(p protopath.Values) error {
+		if message, ok := p.Index(-1).Value.Interface().(protoreflect.Message); ok {
+			if payload, ok := message.Interface().(*commonpb.Payload); ok {
+				n += proto.Size(payload)
+			}
+		}
+		return nil
+	})
 	return n
 }
 

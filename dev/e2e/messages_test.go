@@ -34,8 +34,8 @@ func TestRecordShipment(t *testing.T) {
 	require.ElementsMatch(t, []string{"confirmation", "shipment"}, kinds(s.mails(id)))
 
 	history := s.history(id)
-	require.LessOrEqual(t, len(history.Events), 42, "a shipped order stays small")
-	require.LessOrEqual(t, billableActions(history), 9)
+	require.LessOrEqual(t, len(history.Events), 30, "a shipped order stays small")
+	require.LessOrEqual(t, billableActions(history), 8)
 	require.NotContains(t, history.String(), "anary", "no personal data in the history")
 	record(t, "shipped", history)
 }

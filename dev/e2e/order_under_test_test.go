@@ -17,7 +17,8 @@ import (
 
 // orderUnderTest is an order on a steppedWorker that advances step by step. A step is the
 // smallest thing the server can do: a task is handed to a worker, or its result is
-// recorded. An external message can reach the order only between two steps.
+// recorded. A local attempt that has written is a step of its own. An external message can
+// be sent only between two steps.
 type orderUnderTest struct {
 	*steppedWorker
 	id, customer string
@@ -40,8 +41,14 @@ type scenario struct {
 // ran.
 func (o *orderUnderTest) runSteps(w scenario, n int) int {
 	o.t.Helper()
-	acts := 0
-	for n < 0 || len(o.steps) < n {
+	return o.runUntil(w, func() bool { return n >= 0 && len(o.steps) >= n })
+}
+
+// runUntil runs the scenario until a condition is met or nothing is left to do, and
+// returns the number of steps.
+func (o *orderUnderTest) runUntil(w scenario, met func() bool) int {
+	o.t.Helper()
+	for acts := 0; !met(); {
 		name := o.step(w.mailLate && acts < len(w.actions))
 		switch {
 		case name != "":
@@ -109,15 +116,17 @@ func (o *orderUnderTest) pending() []*workflowservice.DescribeWorkflowExecutionR
 	return all
 }
 
-// advance hands out a task and waits until the worker is done with it, or lets a held
-// result pass.
+// advance hands out a task and waits until the worker is done with it or with a local
+// attempt in it, or lets a held result pass.
 func (o *orderUnderTest) advance(kind queueKind, name string, waiting bool) string {
 	o.t.Helper()
 	if done, held := o.held[kind]; held {
 		delete(o.held, kind)
 		close(done.pass)
-		<-done.done
-		return name + " reported"
+		if done.attempt == "" {
+			<-done.done
+			return name + " reported"
+		}
 	}
 	timeout := time.After(patience)
 	if waiting {
@@ -128,7 +137,11 @@ func (o *orderUnderTest) advance(kind queueKind, name string, waiting bool) stri
 		}
 	}
 	select {
-	case o.held[kind] = <-o.gate.reports:
+	case done := <-o.gate.reports:
+		o.held[kind] = done
+		if done.attempt != "" {
+			return done.attempt + " done locally"
+		}
 	case <-timeout:
 		require.FailNow(o.t, name+" does not end", "%v", o.steps)
 	}
@@ -143,12 +156,13 @@ func (o *orderUnderTest) describe(id string) *workflowservice.DescribeWorkflowEx
 }
 
 // end lets the order, and emails that it did not wait for, complete, and returns the
-// order's final status.
+// order's final status. What local attempts still have to write comes last.
 func (o *orderUnderTest) end() enums.WorkflowExecutionStatus {
 	o.t.Helper()
 	o.gate.open()
 	status := o.closed(o.id)
 	o.mailsClosed(o.id)
+	o.late.writeAll()
 	return status
 }
 

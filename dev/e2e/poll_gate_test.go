@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 )
@@ -28,10 +29,16 @@ const (
 	mailSteps
 )
 
-// report is a worker's result of a task.
+// report is a worker's result of a task, or a local attempt that has written.
 type report struct {
-	pass chan struct{} // closed to let the report pass
-	done chan struct{} // closed when the server has it
+	attempt string        // the activity of a local attempt, empty for a task
+	pass    chan struct{} // closed to let the report pass
+	drop    chan struct{} // closed to lose the report of a task
+	done    chan struct{} // closed when the server has it
+}
+
+func newReport(attempt string) report {
+	return report{attempt: attempt, pass: make(chan struct{}), drop: make(chan struct{}), done: make(chan struct{})}
 }
 
 func newPollGate() *pollGate {
@@ -88,12 +95,14 @@ func (g *pollGate) askAgain() {
 }
 
 func (g *pollGate) tell(ctx context.Context, call func() error) error {
-	r := report{pass: make(chan struct{}), done: make(chan struct{})}
+	r := newReport("")
 	defer close(r.done)
 	select {
 	case g.reports <- r:
 		select {
 		case <-r.pass:
+		case <-r.drop:
+			return serviceerror.NewInvalidArgument("lost by the test") // an error that the SDK does not retry
 		case <-g.opened:
 		case <-ctx.Done():
 		}
@@ -101,4 +110,21 @@ func (g *pollGate) tell(ctx context.Context, call func() error) error {
 	case <-ctx.Done():
 	}
 	return call()
+}
+
+// holdAttempt holds up a local attempt that has written.
+func (g *pollGate) holdAttempt(ctx context.Context, activity string) {
+	r := newReport(activity)
+	select {
+	case g.reports <- r:
+	case <-g.opened:
+		return
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-r.pass:
+	case <-g.opened:
+	case <-ctx.Done():
+	}
 }

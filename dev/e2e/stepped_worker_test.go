@@ -37,17 +37,38 @@ import (
 // whole history, so an order that cannot be replayed does not get far.
 type steppedWorker struct {
 	*stackClient
-	queue  string
-	gate   *pollGate
-	hurry  time.Duration // duration of a workflow's minute; 0 means a minute
-	metric *metricsRecorder
+	queue    string
+	gate     *pollGate
+	hurry    time.Duration // duration of a workflow's minute; 0 means a minute
+	metric   *metricsRecorder
+	attempts localAttempts
+
+	taskTimeout time.Duration // of the workflow tasks of its orders
+
+	late lateWrites
 }
 
-// newSteppedWorker starts a worker for the test. Its gate is shut until the test opens
-// it.
+// newSteppedWorker starts a worker for the test, whose local attempts succeed. Its gate is
+// shut until the test opens it.
 func newSteppedWorker(t *testing.T, hurry time.Duration) *steppedWorker {
 	t.Helper()
-	l := &steppedWorker{stackClient: newStackClient(t), queue: "lane-" + uuid.NewString(), gate: newPollGate(), hurry: hurry, metric: newMetricsRecorder()}
+	l := steppedWorkerOn(newStackClient(t), attemptsSucceed)
+	l.hurry = hurry
+	return l.start()
+}
+
+// steppedWorkerOn returns a worker that has not been started.
+func steppedWorkerOn(s *stackClient, attempts localAttempts) *steppedWorker {
+	return &steppedWorker{
+		stackClient: s, queue: "lane-" + uuid.NewString(), gate: newPollGate(), metric: newMetricsRecorder(),
+		attempts: attempts, taskTimeout: maxTaskTimeout,
+	}
+}
+
+// start starts the worker, until the end of the test.
+func (l *steppedWorker) start() *steppedWorker {
+	t := l.t
+	t.Helper()
 	c, err := client.DialContext(t.Context(), client.Options{
 		HostPort: l.stack.TemporalAddress, Logger: silent{}, MetricsHandler: l.metric,
 		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(l.gate.intercept)}},
@@ -75,6 +96,10 @@ func newSteppedWorker(t *testing.T, hurry time.Duration) *steppedWorker {
 	})
 	return l
 }
+
+// maxTaskTimeout is the longest timeout that the server accepts for a workflow task, so
+// that a test can hold up the local attempts in it.
+const maxTaskTimeout = 2 * time.Minute
 
 const mailSuffix = "-mail"
 
@@ -124,11 +149,12 @@ func (l *steppedWorker) beginAs(b orderSpec, spoil func(*workflows.Input)) *orde
 	event := kurrentdb.EventData{EventID: uuid.New(), EventType: order.TypePlaced, ContentType: kurrentdb.ContentTypeJson, Data: body}
 	in := workflows.Input{
 		OrderID: b.id, CustomerID: placed.CustomerID, Total: placed.Total, PlacedAt: placed.PlacedAt,
-		Source: order.Source{Stream: b.id, EventID: event.EventID.String()},
+		Source: order.Source{Stream: b.id, EventID: event.EventID.String()}, Rules: workflows.CurrentRules,
 	}
 	spoil(&in)
 	_, err = l.temporal.ExecuteWorkflow(l.t.Context(), client.StartWorkflowOptions{
-		ID: b.id, TaskQueue: l.queue, TypedSearchAttributes: in.SearchAttributes(),
+		ID: b.id, TaskQueue: l.queue, TypedSearchAttributes: in.SearchAttributes(), Priority: workflows.CustomerPriority(in.CustomerID),
+		WorkflowTaskTimeout:   l.taskTimeout,
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		Memo:                  map[string]any{workflows.MemoSourceEventID: in.Source.EventID},
 	}, workflows.OrderFulfillmentType, in)

@@ -121,6 +121,7 @@ func (r *reconciliation) repair(ctx context.Context, d *difference, input workfl
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes:    in.SearchAttributes(),
 		StaticSummary:            in.Summary(),
+		Priority:                 workflows.CustomerPriority(input.CustomerID),
 	}, workflows.OrderRepairType, in)
 }
 
@@ -158,6 +159,7 @@ func (r *reconciliation) restore(ctx context.Context, d *difference, input workf
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		StaticSummary:            in.Summary(),
+		Priority:                 workflows.CustomerPriority(input.CustomerID),
 	}, workflows.OrderRestoreType, in)
 	return err == nil, err
 }

@@ -57,6 +57,7 @@ func start(event bridge.Event) (bridge.Action, error) {
 			TypedSearchAttributes: input.SearchAttributes(),
 			StaticSummary:         input.Summary(),
 			StaticDetails:         input.Details(),
+			Priority:              workflows.CustomerPriority(input.CustomerID),
 		},
 		Workflow: workflows.OrderFulfillmentType,
 		Args:     []any{input},

@@ -70,15 +70,22 @@ func (r orderRoutes) paid(ctx context.Context, event bridge.Event) (bridge.Actio
 	if err != nil {
 		return nil, bridge.Park("%s", err)
 	}
-	if _, erased, err := r.findOrder(ctx, event.Stream); err != nil {
+	placed, erased, err := r.findOrder(ctx, event.Stream)
+	switch {
+	case err != nil:
 		return nil, err
-	} else if erased {
+	case erased:
 		return bridge.Ignore{}, nil
+	}
+	input, err := Input(bridge.Event(placed))
+	if err != nil {
+		return nil, err
 	}
 	return bridge.Start{
 		Options: client.StartWorkflowOptions{
 			ID: workflows.SettlementID(paid.OrderID, event.Revision), TaskQueue: workflows.TaskQueue,
 			StaticSummary: paid.Amount.String() + " paid",
+			Priority:      workflows.CustomerPriority(input.CustomerID),
 		},
 		Workflow: workflows.OrderSettlementType,
 		Args:     []any{workflows.SettlementInput{OrderID: paid.OrderID, Amount: paid.Amount, Source: SourceOf(event)}},

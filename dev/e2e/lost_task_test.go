@@ -1,0 +1,63 @@
+package e2e_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/order"
+)
+
+// lostTaskTimeout is after how long the server executes a lost workflow task again.
+const lostTaskTimeout = 5 * time.Second
+
+// A workflow task that is lost after its local attempts have written is executed again,
+// together with the messages that have arrived meanwhile. What the stores hold from the
+// first time must not stand in the way of what these decide.
+func TestLostWorkflowTask(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		spec  orderSpec
+		until string // the step whose workflow task is lost
+		acts  []string
+		then  string // what arrives before it is executed again
+		want  order.Status
+	}{
+		{"an order that was begun is cancelled", orderSpec{}, "StartFulfillment done locally", nil, actionCancel, order.StatusCancelled},
+		{"an order that was begun is cancelled natively", orderSpec{}, "StartFulfillment done locally", nil, actionNative, order.StatusCancelled},
+		{"a shipment comes before a cancellation", orderSpec{}, "CloseFulfillment done locally", []string{actionShip}, actionCancel, order.StatusShipped},
+		{"a cancellation comes before a shipment", orderSpec{}, "ReleaseCredit done locally", []string{actionCancel}, actionShip, order.StatusCancelled},
+		{"a refusal comes before a cancellation", orderSpec{price: overTheLimit}, "CloseFulfillment done locally", []string{actionDecline}, actionCancel, order.StatusRejected},
+		{"an approval comes before a refusal", orderSpec{price: overTheLimit}, actionApprove, []string{actionApprove}, actionDecline, order.StatusRejected},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			l := steppedWorkerOn(newStackClient(t), attemptsSucceed)
+			l.taskTimeout = lostTaskTimeout
+			o := l.start().begin(test.spec)
+			w := scenarioOf(test.name, test.spec, test.acts...)
+			o.runUntil(w, func() bool { return o.did(test.until) })
+			o.loseTask()
+			actionFor(test.then)(o)
+			o.end()
+			require.Equal(t, test.want, o.requireDoneOnce())
+		})
+	}
+}
+
+// loseTask runs the workflow task to its end, and loses its result.
+func (o *orderUnderTest) loseTask() {
+	o.t.Helper()
+	for {
+		name := o.advance(workflowTasks, "workflow task", len(o.held) == 0)
+		if o.held[workflowTasks].attempt == "" {
+			require.Equal(o.t, "workflow task done", name)
+			close(o.held[workflowTasks].drop)
+			delete(o.held, workflowTasks)
+			return
+		}
+	}
+}
