@@ -10,9 +10,9 @@
 // Two rules hold for everything here. Histories are kept and shown to operators, so
 // inputs, messages, results, summaries and search attributes hold ids, codes and amounts,
 // never a name or an address. And orders wait for weeks, so every change must replay the
-// histories in testdata, which were recorded from real orders: guard it with
-// workflow.GetVersion, and record a history of the new behavior alongside the old ones
-// with make record-histories.
+// histories in testdata, which were recorded from real orders: guard it with the rules of
+// its input (input.go) or with workflow.GetVersion, and record a history of the new
+// behavior alongside the old ones with make record-histories.
 //
 // # An order from start to end
 //
@@ -32,9 +32,11 @@
 //     sent (email_sends.go), and closeMessages (handlers.go) responds to the last
 //     messages. result returns the order's state.
 //
-// Every activity of these steps is retried by stepper (steps.go) in rounds. After a
-// failed round the order shows the step in the search attribute OrderStuck. policies.go
-// has the timeouts and the retry policy.
+// Every activity of these steps but the emails is retried by stepper (steps.go) in rounds.
+// The first round begins with a local attempt (execute.go), so that an order takes the
+// steps 1 to 3 in one workflow task. After a failed round the order shows the step in the
+// search attribute OrderStuck. policies.go has the timeouts, the retry policy and the
+// priorities.
 //
 // # Messages, cancellation and compensation
 //

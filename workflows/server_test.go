@@ -65,11 +65,7 @@ func (o *orderOnServer) startWorker() {
 	o.t.Helper()
 	o.worker = worker.New(o.client, o.queue, worker.Options{})
 	workflows.Register(o.worker)
-	for name, do := range map[string]any{
-		"ReserveCredit": o.stores.ReserveCredit, "ReleaseCredit": o.stores.ReleaseCredit,
-		"StartFulfillment": o.stores.StartFulfillment, "CloseFulfillment": o.stores.CloseFulfillment,
-		"FindCancellation": o.stores.FindCancellation,
-	} {
+	for name, do := range o.stores.activities() {
 		o.worker.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: name})
 	}
 	require.NoError(o.t, o.worker.Start())
@@ -197,6 +193,15 @@ type memoryStores struct {
 	closed      *activities.Fulfillment
 	requested   *activities.RequestedCancellation
 	unavailable bool
+}
+
+// activities returns the activities by their names.
+func (m *memoryStores) activities() map[string]any {
+	return map[string]any{
+		"ReserveCredit": m.ReserveCredit, "ReleaseCredit": m.ReleaseCredit,
+		"StartFulfillment": m.StartFulfillment, "CloseFulfillment": m.CloseFulfillment,
+		"FindCancellation": m.FindCancellation,
+	}
 }
 
 // block makes closing the fulfillment fail as in an outage, until unblock.

@@ -1,0 +1,107 @@
+package workflows_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// startWorkerWithoutRules starts a worker from before there were rules, which ignores them
+// in the input.
+func (o *orderOnServer) startWorkerWithoutRules() {
+	o.t.Helper()
+	o.worker = worker.New(o.client, o.queue, worker.Options{})
+	o.worker.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.Input) (*order.State, error) {
+		in.Rules = 0
+		return workflows.OrderFulfillment(ctx, in)
+	}, workflow.RegisterOptions{Name: workflows.OrderFulfillmentType})
+	for name, do := range o.stores.activities() {
+		o.worker.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: name})
+	}
+	require.NoError(o.t, o.worker.Start())
+}
+
+// count returns the number of events of a kind.
+func (o *orderOnServer) count(kind enums.EventType) (n int) {
+	for _, event := range o.history("") {
+		if event.GetEventType() == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// resetToFirstTask does what `temporal workflow reset --type FirstWorkflowTask` does.
+func (o *orderOnServer) resetToFirstTask() {
+	o.t.Helper()
+	var first int64
+	for _, event := range o.history("") {
+		if event.GetEventType() == enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+			first = event.GetEventId()
+			break
+		}
+	}
+	_, err := o.client.ResetWorkflowExecution(o.t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace: client.DefaultNamespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: o.id},
+		Reason: "begun by a worker that does not know its rules", WorkflowTaskFinishEventId: first, RequestId: uuid.NewString(),
+	})
+	require.NoError(o.t, err)
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	t.Run("an order's first steps share one workflow task", func(t *testing.T) {
+		t.Parallel()
+		o := newOrderOnServer(t)
+		o.startWorker()
+		o.start()
+		o.awaitStatus(order.StatusFulfilling)
+		require.Equal(t, 1, o.count(enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED))
+		require.Equal(t, 2, o.count(enums.EVENT_TYPE_MARKER_RECORDED))
+		require.Zero(t, o.count(enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED))
+	})
+	t.Run("a reset cures an order that an older worker has begun", func(t *testing.T) {
+		t.Parallel()
+		o := newOrderOnServer(t)
+		o.startWorkerWithoutRules()
+		o.start()
+		o.awaitStatus(order.StatusFulfilling)
+		require.Zero(t, o.count(enums.EVENT_TYPE_MARKER_RECORDED))
+		o.stopWorker()
+		o.startWorker()
+		o.signal(workflows.RecordShipmentMessage, shipment)
+		o.awaitEvent(enums.EVENT_TYPE_WORKFLOW_TASK_FAILED)
+		o.resetToFirstTask()
+		state, err := o.result()
+		require.NoError(t, err)
+		require.Equal(t, order.StatusShipped, state.Status)
+		require.Equal(t, order.CreditReserved, state.Credit)
+		o.record("reset-to-its-rules", "")
+	})
+	t.Run("a reset cures an order that a newer worker has begun", func(t *testing.T) {
+		t.Parallel()
+		o := newOrderOnServer(t)
+		o.startWorker()
+		o.start()
+		o.awaitStatus(order.StatusFulfilling)
+		o.stopWorker()
+		o.startWorkerWithoutRules()
+		o.signal(workflows.RecordShipmentMessage, shipment)
+		o.awaitEvent(enums.EVENT_TYPE_WORKFLOW_TASK_FAILED)
+		o.resetToFirstTask()
+		state, err := o.result()
+		require.NoError(t, err)
+		require.Equal(t, order.StatusShipped, state.Status)
+	})
+}
