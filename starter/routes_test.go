@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
@@ -49,14 +50,27 @@ func TestHandlePlaced_StartsOneWorkflow(t *testing.T) {
 		Stream: id, EventID: event.ID.String(), CorrelationID: "cart-1",
 		Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 	}, input.Source)
+	require.Equal(t, workflows.CurrentRules, input.Rules)
+	require.Equal(t, workflows.CustomerPriority("customer-7").FairnessKey, fairnessKey(t, b.temporal, id))
+}
+
+// fairnessKey returns the fairness key that a workflow was started with.
+func fairnessKey(t *testing.T, c client.Client, id string) string {
+	t.Helper()
+	return started(t, c, id).GetPriority().GetFairnessKey()
+}
+
+func started(t *testing.T, c client.Client, id string) *historypb.WorkflowExecutionStartedEventAttributes {
+	t.Helper()
+	history := c.GetWorkflowHistory(t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	first, err := history.Next()
+	require.NoError(t, err)
+	return first.GetWorkflowExecutionStartedEventAttributes()
 }
 
 func startInput(t *testing.T, c client.Client, id string) workflows.Input {
 	t.Helper()
-	history := c.GetWorkflowHistory(t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	started, err := history.Next()
-	require.NoError(t, err)
-	payloads := started.GetWorkflowExecutionStartedEventAttributes().GetInput()
+	payloads := started(t, c, id).GetInput()
 	require.NotContains(t, payloads.String(), "ada@example.com")
 	require.NotContains(t, payloads.String(), "Ada")
 	var input workflows.Input
@@ -190,6 +204,7 @@ func TestHandlePaid_EachStartsASettlement(t *testing.T) {
 	b.run()
 	b.awaitCounts(map[bridge.Result]int{bridge.Started: 3})
 	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, b.status(workflows.SettlementID(id, 1)))
+	require.Equal(t, workflows.CustomerPriority("customer-7").FairnessKey, fairnessKey(t, b.temporal, workflows.SettlementID(id, 1)))
 }
 
 func TestHandlePaid(t *testing.T) {
