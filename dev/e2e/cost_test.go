@@ -85,8 +85,7 @@ func newMeteredWorker(t *testing.T) *meteredWorker {
 	m.events, err = faultproxy.StartRelay(kurrent.Host)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = m.events.Close() })
-	kurrent.Host = m.events.Addr()
-	metered.KurrentURL = kurrent.String()
+	metered.KurrentURL = redirected(t, shared.KurrentURL, m.events.Addr())
 	s := newStackClientFor(t, shared)
 	s.stack = &metered
 	m.steppedWorker = steppedWorkerOn(s, attemptsSucceed).start()
@@ -146,8 +145,7 @@ func meterSQL(t *testing.T, server string) (string, *sqlMeter) {
 			}()
 		}
 	}()
-	at.Host = listener.Addr().String()
-	return at.String(), m
+	return redirected(t, server, listener.Addr().String()), m
 }
 
 // forward copies the messages of a client without TLS until one of the ends closes. The

@@ -17,6 +17,7 @@ type localAttempts string
 
 const (
 	attemptsSucceed   localAttempts = "that succeed"
+	attemptsAsShipped localAttempts = "as shipped"      // with the timeout of the product
 	attemptsFail      localAttempts = "that fail"       // at once, as in an outage
 	attemptsTimeOut   localAttempts = "that time out"   // after they have written
 	attemptsWriteLate localAttempts = "that write late" // they time out, and write what they were to write later
@@ -37,6 +38,9 @@ func (a localAttempts) timeout() time.Duration {
 // ExecuteLocalActivity changes the timeout of local attempts.
 func (d *outboundInterceptor) ExecuteLocalActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
 	options := workflow.GetLocalActivityOptions(ctx)
+	if d.worker.attempts == attemptsAsShipped {
+		return d.Next.ExecuteLocalActivity(ctx, name, args...)
+	}
 	options.StartToCloseTimeout, options.ScheduleToCloseTimeout = d.worker.attempts.timeout(), d.worker.attempts.timeout()
 	return d.Next.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, options), name, args...)
 }
@@ -59,6 +63,8 @@ func (a *attemptInterceptor) ExecuteActivity(ctx context.Context, in *intercepto
 	}
 	write := func() { _, _ = a.Next.ExecuteActivity(context.WithoutCancel(ctx), in) }
 	switch a.worker.attempts {
+	case attemptsAsShipped:
+		return a.Next.ExecuteActivity(ctx, in)
 	case attemptsFail:
 		return nil, errors.New("connection refused")
 	case attemptsTimeOut:
