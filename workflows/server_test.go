@@ -149,11 +149,11 @@ func (o *orderOnServer) history(runID string) []*history.HistoryEvent {
 	return events
 }
 
-// record writes the history of one run to the file name.json. It never overwrites an
-// existing file.
+// record writes the history of one run to a file whose name begins with the rules of the
+// orders here. It never overwrites an existing file.
 func (o *orderOnServer) record(name, runID string) {
 	o.t.Helper()
-	path := filepath.Join("testdata", "histories", name+".json")
+	path := filepath.Join("testdata", "histories", fmt.Sprintf("rules-%d-%s.json", workflows.CurrentRules, name))
 	if _, err := os.Stat(path); err == nil || !*recordHistories {
 		return
 	}

@@ -168,7 +168,7 @@ func cancelEverywhere(t *testing.T, w cancelableScenario, each bool, attempts ..
 		whole := steppedWorkerOn(newStackClient(t), attempts[0]).start().begin(w.spec)
 		whole.runSteps(w.scenario, -1)
 		whole.requireDoneOnce()
-		record(t, slug("attempts "+string(attempts[0])+" "+w.name), whole.history(whole.id))
+		record(t, slug(w.name+" attempts "+string(attempts[0])), whole.history(whole.id))
 		for place := whole.after(w.from, 0); place <= whole.after(w.until, len(whole.steps)); place++ {
 			for turn, how := range cancellations {
 				if !each && place%len(cancellations) != turn && !*everywhere {
@@ -183,7 +183,7 @@ func cancelEverywhere(t *testing.T, w cancelableScenario, each bool, attempts ..
 					t.Parallel()
 					o := cancelAt(t, w.scenario, place, how, attempts)
 					if each && how.name == "signal" && !o.did(actionShip) {
-						record(t, slug("attempts "+string(attempts)+" canceled "+whole.name(place)), o.history(o.id))
+						record(t, slug("canceled "+whole.name(place)+" attempts "+string(attempts)), o.history(o.id))
 					}
 				})
 			}

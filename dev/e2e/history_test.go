@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protopath"
@@ -23,12 +25,16 @@ import (
 // workflows: make record-histories.
 var recordHistories = flag.Bool("record", false, "write the histories to workflows/testdata/histories")
 
-// record writes a history under a new name. It never overwrites an existing one, which
-// represents orders started by older code.
+// record writes a history under a new name, which begins with the rules of its order if it
+// has any. It never overwrites an existing one, which represents orders started by older
+// code.
 func record(t *testing.T, name string, history *historypb.History) {
 	t.Helper()
 	if !*recordHistories {
 		return
+	}
+	if rules := rulesOf(t, history); rules > 0 {
+		name = fmt.Sprintf("rules-%d-%s", rules, name)
 	}
 	path := filepath.Join("..", "..", "workflows", "testdata", "histories", name+".json")
 	if _, err := os.Stat(path); err == nil {
@@ -38,6 +44,17 @@ func record(t *testing.T, name string, history *historypb.History) {
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(t, os.WriteFile(path, append(content, '\n'), 0o600))
+}
+
+// rulesOf returns the rules in a workflow's input.
+func rulesOf(t *testing.T, history *historypb.History) int {
+	t.Helper()
+	var in struct {
+		Rules int `json:"rules"`
+	}
+	started := history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes()
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(started.GetInput(), &in))
+	return in.Rules
 }
 
 // billableActions returns the number of actions as Temporal Cloud counts them, by

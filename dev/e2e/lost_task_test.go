@@ -44,6 +44,7 @@ func TestLostWorkflowTask(t *testing.T) {
 			actionFor(test.then)(o)
 			o.end()
 			require.Equal(t, test.want, o.requireDoneOnce())
+			record(t, slug("lost task "+test.name), o.history(o.id))
 		})
 	}
 }

@@ -36,6 +36,7 @@ func TestRecordShipment(t *testing.T) {
 	history := s.history(id)
 	require.LessOrEqual(t, len(history.Events), 30, "a shipped order stays small")
 	require.LessOrEqual(t, billableActions(history), 8)
+	require.LessOrEqual(t, payloadBytes(history), maxPayload)
 	require.NotContains(t, history.String(), "anary", "no personal data in the history")
 	record(t, "shipped", history)
 }

@@ -155,6 +155,8 @@ func (l *steppedWorker) beginAs(b orderSpec, spoil func(*workflows.Input)) *orde
 	_, err = l.temporal.ExecuteWorkflow(l.t.Context(), client.StartWorkflowOptions{
 		ID: b.id, TaskQueue: l.queue, TypedSearchAttributes: in.SearchAttributes(), Priority: workflows.CustomerPriority(in.CustomerID),
 		WorkflowTaskTimeout:   l.taskTimeout,
+		StaticSummary:         in.Summary(),
+		StaticDetails:         in.Details(),
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		Memo:                  map[string]any{workflows.MemoSourceEventID: in.Source.EventID},
 	}, workflows.OrderFulfillmentType, in)
