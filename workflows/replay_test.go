@@ -38,6 +38,12 @@ func TestReplay_RecordedHistories(t *testing.T) {
 		// arrived, and the messages sent with it.
 		"unusable-carrier-waiting-for-shipment", "unusable-carrier-twice", "unusable-carrier-then-shipped", "unusable-carrier-on-hold",
 		"unusable-carrier-beside-another-carrier", "unusable-carrier-beside-a-cancellation",
+		// Orders with rules: by local attempts, by regular activities after them, and by
+		// local attempts that were repeated because their workflow task was lost.
+		"rules-1-shipped", "rules-1-rejected", "rules-1-on-hold", "rules-1-hold-expired", "rules-1-approved-waiting-for-shipment",
+		"rules-1-cancelled-after-rounds", "rules-1-order-gone", "rules-1-continued-on-hold-second-run", "rules-1-refreshed-twice-and-shipped",
+		"rules-1-a-cancelled-order-attempts-that-succeed", "rules-1-a-cancelled-order-attempts-that-fail", "rules-1-reset-to-its-rules",
+		"rules-1-lost-task-an-order-that-was-begun-is-cancelled",
 	} {
 		require.True(t, names[must], "no history of %q", must)
 	}
