@@ -34,7 +34,7 @@ func (r *cliPageRig) readingBlocks() []cliBlock {
 			`^coroutine root `, `waitForShipment`, `1 .+WorkflowExecutionStarted`, `UpsertWorkflowSearchAttributes`,
 		}},
 		{heading: "What is this order doing?", prints: []string{
-			`✓ ReserveCredit`, `✓ CloseFulfillment`, `Status +COMPLETED`, `"status":"shipped"`,
+			`✓ OrderFulfillment`, `✓ SendEmail`, `Status +COMPLETED`, `"status":"shipped"`,
 		}},
 		{heading: "How do I change one order?", prints: []string{`UpdateID +dhl-00340434292135100186`, `status:shipped`}, check: func() {
 			r.closed(r.shell.variable("ORDER"))

@@ -128,7 +128,7 @@ func TestWebUI_Orders(t *testing.T) {
 	t.Run("lists orders by search attributes", u.listsOrders)
 	t.Run("shows why an order is on hold, and takes messages to it", func(t *testing.T) {
 		u.open(t, view{u.orderPath("order-held", "history"), "web-ui-held-history", 1000, []string{
-			"Running", "credit hold", "ReserveCredit • reserve USD14520.00", "USD14520.00 for customer-1001",
+			"Running", "credit hold", "Local Activity Activity Type ReserveCredit Summary reserve USD14520.00", "USD14520.00 for customer-1001",
 		}})
 		u.open(t, view{u.orderPath("order-held", "user-metadata"), "web-ui-held", 800, []string{
 			"USD14520.00 for customer-1001", "Placed at 2025-01-01T01:11:30Z by customer-1001", "on-hold: INSUFFICIENT_CREDIT", "credit: held",
@@ -145,13 +145,13 @@ func TestWebUI_Orders(t *testing.T) {
 	})
 	t.Run("shows what was done for an order that has shipped", func(t *testing.T) {
 		u.open(t, view{u.orderPath("order-shipped", "history"), "web-ui-shipped", 1130, []string{
-			"Completed", `"status": "shipped"`, `"carrier": "DHL"`, "ReserveCredit • reserve USD242.00", "StartFulfillment • start fulfillment",
-			"SendEmail • confirmation email", "record-shipment", "CloseFulfillment • close as shipped", "SendEmail • shipment email",
+			"Completed", `"status": "shipped"`, `"carrier": "DHL"`, "ReserveCredit Summary reserve USD242.00", "StartFulfillment Summary start fulfillment",
+			"SendEmail • confirmation email", "record-shipment", "CloseFulfillment Summary close as shipped", "SendEmail • shipment email",
 		}})
 	})
 	t.Run("shows what was compensated for an order that was canceled", func(t *testing.T) {
 		u.open(t, view{u.orderPath("order-canceled", "history"), "web-ui-canceled", 1130, []string{
-			"Canceled", `"status": "cancelled"`, "CloseFulfillment • close as cancelled", "ReleaseCredit • release: CANCELLED",
+			"Canceled", `"status": "cancelled"`, "CloseFulfillment Summary close as cancelled", "ReleaseCredit Summary release: CANCELLED",
 			"SendEmail • cancellation email",
 		}})
 	})
