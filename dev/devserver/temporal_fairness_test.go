@@ -163,7 +163,7 @@ func (q *fairQueue) activityTasks() []string {
 func (q *fairQueue) awaitActivity(id string) {
 	q.Helper()
 	require.Eventually(q, func() bool {
-		described, err := q.client.DescribeWorkflowExecution(q.Context(), id, "")
-		return err == nil && len(described.GetPendingActivities()) == 1
+		described, err := q.client.DescribeWorkflow(q.Context(), id, "")
+		return err == nil && len(described.RawResponse.GetPendingActivities()) == 1
 	}, time.Minute, 20*time.Millisecond)
 }
