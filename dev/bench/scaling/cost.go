@@ -18,8 +18,8 @@ const (
 	// In PostgreSQL, by the worker.
 	sqlStatements   = 20
 	sqlTransactions = 6
-	rowBytes        = 2_600 // of the order, its lines and its emails, with their indexes
-	versionBytes    = 2_000 // of both versions in the history, until they are pruned
+	rowBytes        = 1_600 // of the order, its lines and its emails, with their indexes
+	versionBytes    = 1_700 // of both versions in the history, until they are pruned
 	viewBytes       = 500   // of the order in the customer view
 	walBytes        = 9_500
 

@@ -13,14 +13,15 @@ import (
 	"orderflow/internal/config"
 )
 
-func main() { os.Exit(config.Report(os.Stderr, run(os.Args[1:], os.Stdout))) }
+func main() { os.Exit(config.Report(os.Stderr, run(os.Args[1:], os.Environ(), os.Stdout))) }
 
-func run(args []string, stdout io.Writer) error {
+func run(args, environ []string, stdout io.Writer) error {
 	l, result, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	}
-	if err != nil {
+	worker, invalid := config.Load[config.Worker](environ)
+	if err := config.Merge(err, invalid); err != nil {
 		return err
 	}
 	var m *measured
@@ -29,7 +30,7 @@ func run(args []string, stdout io.Writer) error {
 			return err
 		}
 	}
-	return show(stdout, plan(l, m), m)
+	return show(stdout, plan(l, worker, m), m)
 }
 
 // parse reads the command line.
@@ -47,7 +48,7 @@ func parse(args []string, stdout io.Writer) (l load, result string, err error) {
 	set.Count(&l.retentionDays, "retention-days", "`days` that Temporal keeps closed workflows (default 30)", 1, 3650)
 	set.Count(&l.historyDays, "history-days", "`days` of PUBLISHER_HISTORY_RETENTION (default 7)", 1, 3650)
 	set.StringVar(&result, "result", "", "`file` that the benchmark has written, for the number of processors")
-	return l, result, set.ReadArguments(args, stdout, "scaling calculates what a number of orders a day needs.\n", func() {})
+	return l, result, set.ReadArguments(args, stdout, "scaling calculates what a number of orders a day needs. The variables WORKER_* count as they do for a worker.\n", func() {})
 }
 
 // show prints the plan as a table, and how it agrees with a measurement.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"orderflow/internal/config"
 )
 
 // load is what a deployment has to take.
@@ -28,10 +30,7 @@ const (
 	daysInMonth = 30
 	daysInYear  = 365
 
-	// Of the worker with its default settings.
-	emailSlots        = 16
-	emailSeconds      = 0.3 // that a slot is taken by one email
-	workerConnections = 52
+	emailSeconds = 0.3 // that a slot of the worker is taken by one email
 
 	// Of the other daemons, as deploy/kubernetes/README.md lists them.
 	publisherConnections = 8 + 1
@@ -50,10 +49,11 @@ const (
 // line is one result of the calculation.
 type line struct{ where, what, value string }
 
-// plan returns what a load needs. The measured throughput may be nil.
-func plan(l load, m *measured) []line {
+// plan returns what a load needs with workers of these settings. The measured throughput
+// may be nil.
+func plan(l load, w config.Worker, m *measured) []line {
 	busiest := l.busiest()
-	workers := max(replicas, ceil(busiest*emails*emailSeconds/emailSlots))
+	workers := max(replicas, ceil(busiest*emails*emailSeconds/float64(w.EmailSlots)))
 	starters := replicas
 	if m != nil && m.starts > 0 {
 		starters = max(replicas, ceil(busiest/(m.starts*busy)))
@@ -62,7 +62,7 @@ func plan(l load, m *measured) []line {
 		{"orders", "a second, on average and at the peak", fmt.Sprintf("%.1f, %.1f", l.average(), busiest)},
 	}
 	lines = append(lines, temporal(l)...)
-	lines = append(lines, postgres(l, workers)...)
+	lines = append(lines, postgres(l, workers*int(w.Connections()))...)
 	lines = append(lines, kurrent(l)...)
 	lines = append(lines,
 		line{"SES", "emails a second at the peak, and a day", fmt.Sprintf("%.0f, %s", math.Ceil(busiest*emails), count(l.perDay*emails))},
@@ -89,7 +89,9 @@ func temporal(l load) []line {
 	}
 }
 
-func postgres(l load, workers int) []line {
+// postgres returns what the load needs of PostgreSQL. The workers open that many
+// connections.
+func postgres(l load, workerConnections int) []line {
 	busiest := l.busiest()
 	return []line{
 		{"PostgreSQL", "transactions and statements a second at the peak", fmt.Sprintf("%s, %s",
@@ -99,7 +101,7 @@ func postgres(l load, workers int) []line {
 		{"PostgreSQL", "versions until they are pruned", bytesOf(l.perDay * l.historyDays * versionBytes)},
 		{"PostgreSQL", "log a day, and kept for each hour that the publisher is down", fmt.Sprintf("%s, %s",
 			bytesOf(l.perDay*walBytes), bytesOf(int(busiest*time.Hour.Seconds()*walBytes)))},
-		{"PostgreSQL", "connections", fmt.Sprint(workers*workerConnections + publisherConnections + projectorConnections + replicas*apiConnections)},
+		{"PostgreSQL", "connections", fmt.Sprint(workerConnections + publisherConnections + projectorConnections + replicas*apiConnections)},
 	}
 }
 

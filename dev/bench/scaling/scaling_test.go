@@ -10,6 +10,7 @@ import (
 
 	"orderflow/dev/bench/internal/measure"
 	"orderflow/dev/bench/internal/report"
+	"orderflow/internal/config"
 )
 
 // value returns the value of one line of a plan.
@@ -24,9 +25,17 @@ func value(t *testing.T, lines []line, where, what string) string {
 	return ""
 }
 
+// defaultWorker returns the worker's default settings.
+func defaultWorker(t *testing.T) config.Worker {
+	t.Helper()
+	w, err := config.Load[config.Worker](nil)
+	require.NoError(t, err)
+	return w
+}
+
 func TestPlan(t *testing.T) {
 	t.Parallel()
-	lines := plan(load{perDay: 864_000, peak: 2, orderBytes: 2_000, openDays: 1, retentionDays: 2, historyDays: 3}, nil)
+	lines := plan(load{perDay: 864_000, peak: 2, orderBytes: 2_000, openDays: 1, retentionDays: 2, historyDays: 3}, defaultWorker(t), nil)
 
 	require.Equal(t, "10.0, 20.0", value(t, lines, "orders", "a second"))
 	require.Equal(t, "280", value(t, lines, "Temporal", "state transitions"))
@@ -43,10 +52,10 @@ func TestPlan_WorkersForEmails(t *testing.T) {
 	l := defaultLoad()
 	l.perDay, l.peak = 86_400*400, 1
 
-	lines := plan(l, nil)
+	lines := plan(l, defaultWorker(t), nil)
 
 	require.Equal(t, "15", value(t, lines, "processes", "workers"), "800 emails a second at 0.3 s and 16 slots")
-	require.Equal(t, "809", value(t, lines, "PostgreSQL", "connections"))
+	require.Equal(t, "1049", value(t, lines, "PostgreSQL", "connections"))
 }
 
 func TestPlan_Measured(t *testing.T) {
@@ -60,7 +69,7 @@ func TestPlan_Measured(t *testing.T) {
 
 	require.NoError(t, err)
 	require.Equal(t, &measured{cores: 2, starts: 20, shipped: 12, bare: 14}, m)
-	lines := plan(l, m)
+	lines := plan(l, defaultWorker(t), m)
 	require.Equal(t, "10", value(t, lines, "processes", "starters"), "100 starts a second at half of 20 each")
 	require.Equal(t, "34", value(t, lines, "processors", "of all"), "100 orders a second at half of 6 each")
 	require.InDelta(t, 14*23/14., m.predicted(), 1e-9)
@@ -88,20 +97,22 @@ func TestReadMeasured_WithoutOrders(t *testing.T) {
 
 	require.NoError(t, err)
 	require.Contains(t, m.check(), "run the benchmark's scenario pipeline")
-	require.Equal(t, plan(defaultLoad(), nil), plan(defaultLoad(), m))
+	require.Equal(t, plan(defaultLoad(), defaultWorker(t), nil), plan(defaultLoad(), defaultWorker(t), m))
 }
 
 func TestRun(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, run([]string{"--orders-per-day", "1000000", "--peak", "3"}, &out))
+	require.NoError(t, run([]string{"--orders-per-day", "1000000", "--peak", "3"}, nil, &out))
 	require.Contains(t, out.String(), "11.6, 34.7\n")
 
-	err := run([]string{"--peak", "0.5", "--orders-per-day", "0"}, &out)
+	err := run([]string{"--peak", "0.5", "--orders-per-day", "0"}, []string{"WORKER_EMAIL_SLOTS=none"}, &out)
 	require.ErrorContains(t, err, "--peak: must be from 1 to 1000")
 	require.ErrorContains(t, err, "--orders-per-day: must be from 1 to 1000000000")
 
-	require.ErrorContains(t, run([]string{"--result", filepath.Join(t.TempDir(), "missing")}, &out), "no such file")
+	require.ErrorContains(t, err, "WORKER_EMAIL_SLOTS")
+
+	require.ErrorContains(t, run([]string{"--result", filepath.Join(t.TempDir(), "missing")}, nil, &out), "no such file")
 }
 
 func TestBytesOf(t *testing.T) {

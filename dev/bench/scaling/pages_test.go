@@ -1,0 +1,44 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func page(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../../..", name))
+	require.NoError(t, err)
+	return string(text)
+}
+
+// An end-to-end test counts what an order costs, and compares it with that page.
+func TestCosts_AreThoseOfThePage(t *testing.T) {
+	t.Parallel()
+	orders := page(t, "docs/orders.md")
+	for what, cost := range map[string]int{
+		"events in its history": historyEvents, "workflow tasks": workflowTasks, "billable actions": billedActions,
+		"SQL statements": sqlStatements, "SQL transactions, each one round trip": sqlTransactions, "KurrentDB reads": kurrentReads,
+	} {
+		require.Contains(t, orders, fmt.Sprintf("| %s | %d |", what, cost))
+	}
+}
+
+func TestConnections_AreThoseOfThePage(t *testing.T) {
+	t.Parallel()
+	require.Contains(t, page(t, "deploy/kubernetes/README.md"), fmt.Sprintf("| %d | 0 | %d and 1 for replication | %d | %d |",
+		defaultWorker(t).Connections(), publisherConnections-1, projectorConnections, apiConnections))
+}
+
+func TestPlan_IsThatOfThePage(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.NoError(t, run(nil, nil, &out))
+	require.Contains(t, page(t, "docs/scaling.md"), "```\n"+strings.TrimSpace(out.String())+"\n```")
+}
