@@ -1,7 +1,6 @@
 package setup_test
 
 import (
-	"strings"
 	"sync"
 	"testing"
 
@@ -70,7 +69,7 @@ func TestRun(t *testing.T) {
 	require.Contains(t, lines, "kurrentdb, rights of starter: created: [$r] on $ce-order, [$r $mr $mw] on ")
 	require.Contains(t, lines, "temporal, rate of order-email: changed: from unlimited to 14 per second\n")
 	require.Contains(t, lines, "temporal, fairness of task queues: unknown: ")
-	require.Contains(t, strings.Join(todo(report), "\n"), `matching.enableFairness: [{value: true, constraints: {namespace: "`+s.ns.name+`"}}] # `)
+	require.Contains(t, report.Steps[len(report.Steps)-1].Todo[0], `matching.enableFairness: [{value: true, constraints: {namespace: "`+s.ns.name+`"}}] # `)
 	require.Len(t, report.Steps, len(dry.Steps), "a dry run has the same steps")
 
 	before := s.state()
