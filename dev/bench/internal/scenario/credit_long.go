@@ -2,10 +2,14 @@ package scenario
 
 import (
 	"context"
+	"errors"
+	"io"
+	"math"
 	"runtime"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 
 	"orderflow/dev/bench/internal/load"
 	"orderflow/dev/bench/internal/measure"
@@ -45,7 +49,7 @@ func (l creditLoad) long(ctx context.Context, workers []creditWorker, result *me
 			return events / took.Seconds(), err
 		},
 		func(ctx context.Context, _ int) (float64, error) {
-			took, err := readAll(ctx, workers[1].client, long)
+			took, err := l.read(ctx, long)
 			return events / took.Seconds(), err
 		})
 	if err != nil {
@@ -116,10 +120,36 @@ func (l creditLoad) fold(ctx context.Context, customer string) (time.Duration, e
 	return took, err
 }
 
-func readAll(ctx context.Context, client *kurrent.Client, customer string) (time.Duration, error) {
+// read returns how long the official client takes to read an account's stream, in one
+// call.
+func (l creditLoad) read(ctx context.Context, customer string) (time.Duration, error) {
+	settings, err := kurrentdb.ParseConnectionString(l.servers.Getenv("KURRENTDB_URL"))
+	if err != nil {
+		return 0, err
+	}
+	client, err := kurrentdb.NewClient(settings)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = client.Close() }()
+	if _, err := client.GetServerVersion(); err != nil { // it connects
+		return 0, err
+	}
 	began := time.Now()
-	err := client.ReadStream(ctx, credit.Stream(customer), 0, 0, func(kurrent.Event) error { return nil })
-	return time.Since(began), err
+	reading, err := client.ReadStream(ctx, credit.Stream(customer), kurrentdb.ReadStreamOptions{From: kurrentdb.Start{}}, math.MaxInt64)
+	if err != nil {
+		return 0, err
+	}
+	defer reading.Close()
+	for err == nil {
+		_, err = reading.Recv()
+	}
+	if !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	took := time.Since(began)
+	l.servers.Say("bare read: %s", took.Round(time.Millisecond))
+	return took, nil
 }
 
 // memoryOf folds an account and returns how many MiB it takes.
