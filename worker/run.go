@@ -96,6 +96,7 @@ func newActivities(s settings, d drivers) *activities.Activities {
 	return &activities.Activities{
 		Credit: streams.NewCreditAccounts(streams.CreditAccountsConfig{
 			Client: d.events, Terms: s.terms(), CacheSize: s.Tuning.CachedAccounts,
+			MaxRequests: max(1, s.Tuning.LocalSlots/2), // a slow account leaves the other half to other accounts
 		}),
 		Orders:       streams.Orders{Client: d.events},
 		Fulfillments: d.fulfillments,

@@ -31,8 +31,7 @@ type CreditAccountsConfig struct {
 
 	// MaxRequests is how many requests for one account can be in progress. More fail at
 	// once with credit.ErrBusy, so that an account that is slow, because its stream is
-	// long or contended, does not take up all of its callers' capacity. 0 is 16, half of
-	// a worker's slots.
+	// long or contended, does not take up all of its callers' capacity. 0 is 16.
 	MaxRequests int
 }
 
