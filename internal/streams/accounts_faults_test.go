@@ -364,13 +364,17 @@ func TestReserve_FailedAppend(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	a := newAccounts(t, client)
-	_, err = a.Reserve(t.Context(), requestFor(t, "c1", 1, "USD600.00"))
+	reserve := func(number int, amount string) (credit.Decision, error) { // on a slow machine a call may take longer
+		request := requestFor(t, "c1", number, amount)
+		return retryUntilDone(t.Context(), func() (credit.Decision, error) { return a.Reserve(t.Context(), request) })
+	}
+	_, err = reserve(1, "USD600.00")
 	require.NoError(t, err)
 	gw.RefuseAppends(true)
 	_, err = a.Reserve(t.Context(), requestFor(t, "c1", 2, "USD300.00"))
 	require.ErrorIs(t, err, kurrent.ErrUnavailable)
 	gw.RefuseAppends(false)
-	decision, err := a.Reserve(t.Context(), requestFor(t, "c1", 3, "USD400.00"))
+	decision, err := reserve(3, "USD400.00")
 	require.NoError(t, err)
 	require.Equal(t, credit.VerdictReserved, decision.Verdict)
 }

@@ -127,6 +127,7 @@ func (l creditLoad) read(ctx context.Context, customer string) (time.Duration, e
 	if err != nil {
 		return 0, err
 	}
+	settings.Logger = kurrentdb.NoopLogging()
 	client, err := kurrentdb.NewClient(settings)
 	if err != nil {
 		return 0, err
