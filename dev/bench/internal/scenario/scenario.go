@@ -45,5 +45,6 @@ func All() []Scenario {
 		backlog(),
 		growth(),
 		drain(),
+		pipeline(),
 	}
 }
