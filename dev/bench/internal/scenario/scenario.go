@@ -46,5 +46,8 @@ func All() []Scenario {
 		growth(),
 		drain(),
 		pipeline(),
+		latency(),
+		fairness(),
+		backlog(),
 	}
 }
