@@ -19,7 +19,7 @@ type pools []worker.Worker
 func newPools(c client.Client, a *activities.Activities, s settings, fatal func(error)) pools {
 	var p pools
 	shared := worker.Options{
-		ActivityTaskPollerBehavior:  polling(s.Tuning.Partitions, s.Tuning.Pollers.Activities),
+		ActivityTaskPollerBehavior:  polling(s.Tuning.Partitions, s.Tuning.ActivityPollers),
 		WorkerStopTimeout:           s.Shutdown.Timeout, // the SDK's default of 0 drops running activities at once
 		DeploymentOptions:           s.Deployment.options(version.Read()),
 		DisableRegistrationAliasing: true,
@@ -43,7 +43,7 @@ func newOrders(c client.Client, a *activities.Activities, t config.Worker, o wor
 	o.MaxConcurrentWorkflowTaskExecutionSize = t.WorkflowSlots
 	o.MaxConcurrentActivityExecutionSize = t.ActivitySlots
 	o.MaxConcurrentLocalActivityExecutionSize = t.LocalSlots
-	o.WorkflowTaskPollerBehavior = polling(t.Partitions, t.Pollers.Workflows)
+	o.WorkflowTaskPollerBehavior = polling(t.Partitions, t.WorkflowPollers)
 	orders := worker.New(c, workflows.TaskQueue, o)
 	workflows.Register(orders)
 	orders.RegisterActivity(a)
@@ -63,12 +63,13 @@ func newEmails(c client.Client, a *activities.Activities, t config.Worker, o wor
 // never fewer than the task queue has partitions.
 //
 // The server keeps the tasks of a queue in partitions, 4 by default, and its frontend sends
-// each poll to the partition with the fewest. A poll that reaches a partition with a backlog
-// older than matching.backlogNegligibleAge (5 s) is not forwarded to the root partition. If
-// that backlog has gone elsewhere by then, the poll waits there for its whole minute,
-// although other partitions have tasks. With fewer polls than partitions all of them may
-// end like this, and nothing runs for up to a minute on an idle machine. With as many, every
-// partition has a poll of its own.
+// each poll to the partition with the fewest. The backlog of a partition without a poll has
+// to be forwarded to the root partition, one task at a time and at most 10 a second
+// (matching.forwarderMaxRatePerSecond). If the root has no poll either, each attempt lasts
+// 2 s. A poll is not forwarded while its partition has a backlog older than 5 s
+// (matching.backlogNegligibleAge), also if that backlog then goes elsewhere: it waits at an
+// empty partition until it expires after a minute. With a poll at every partition neither
+// matters.
 func polling(partitions, most int) worker.PollerBehavior {
 	return worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
 		InitialNumberOfPollers: partitions, MinimumNumberOfPollers: partitions, MaximumNumberOfPollers: most,

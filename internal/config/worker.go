@@ -9,21 +9,20 @@ import (
 // Worker bounds what one worker does at once. The orders' queue is that of the workflows
 // and of every activity but the sending of emails, which has a queue of its own.
 type Worker struct {
-	Queues         Queues `env:"WORKER_QUEUES" envDefault:"order-fulfillment,order-email"` // task queues that it polls
-	WorkflowSlots  int    `env:"WORKER_WORKFLOW_SLOTS" envDefault:"200"`                   // workflow tasks
-	ActivitySlots  int    `env:"WORKER_ACTIVITY_SLOTS" envDefault:"32"`                    // activities of the orders' queue
-	LocalSlots     int    `env:"WORKER_LOCAL_ACTIVITY_SLOTS" envDefault:"16"`              // activities within a workflow task
-	EmailSlots     int    `env:"WORKER_EMAIL_SLOTS" envDefault:"16"`                       // emails being sent
-	Partitions     int    `env:"WORKER_QUEUE_PARTITIONS" envDefault:"4"`                   // of each task queue on the server
-	Pollers        Pollers
+	Queues        Queues `env:"WORKER_QUEUES" envDefault:"order-fulfillment,order-email"` // task queues that it polls
+	WorkflowSlots int    `env:"WORKER_WORKFLOW_SLOTS" envDefault:"48"`                    // workflow tasks, and polls for them
+	ActivitySlots int    `env:"WORKER_ACTIVITY_SLOTS" envDefault:"32"`                    // activities of the orders' queue
+	LocalSlots    int    `env:"WORKER_LOCAL_ACTIVITY_SLOTS" envDefault:"16"`              // activities within a workflow task
+	EmailSlots    int    `env:"WORKER_EMAIL_SLOTS" envDefault:"16"`                       // emails being sent
+	Partitions    int    `env:"WORKER_QUEUE_PARTITIONS" envDefault:"4"`                   // of each task queue on the server
+
+	// The most polls that are open at once: for workflow tasks of the queue, and as many of
+	// the sticky queue; for activities of each task queue.
+	WorkflowPollers int `env:"WORKER_WORKFLOW_POLLERS" envDefault:"16"`
+	ActivityPollers int `env:"WORKER_ACTIVITY_POLLERS" envDefault:"16"`
+
 	CachedOrders   int `env:"WORKER_CACHED_ORDERS" envDefault:"500"`    // workflows kept in memory between their tasks
 	CachedAccounts int `env:"WORKER_CACHED_ACCOUNTS" envDefault:"1024"` // credit accounts kept folded in memory
-}
-
-// Pollers are the most polls of one kind that a worker has open at once.
-type Pollers struct {
-	Workflows  int `env:"WORKER_WORKFLOW_POLLERS" envDefault:"16"` // of the queue, and as many of the sticky queue
-	Activities int `env:"WORKER_ACTIVITY_POLLERS" envDefault:"16"` // of each task queue
 }
 
 // OrderQueue and EmailQueue are the task queues that a worker may poll.
@@ -92,9 +91,8 @@ func (w Worker) Unneeded() []string {
 	}
 }
 
-// Validate reports numbers out of range. A poll occupies a
-// slot while it waits, and a worker with fewer polls than the queue has partitions may
-// wait at empty partitions for a minute while another has a backlog.
+// Validate reports numbers out of range. Every partition of a task queue needs a poll of
+// its own, which occupies a slot while it waits.
 func (w Worker) Validate() []Fault {
 	var faults []Fault
 	for _, n := range []struct {
@@ -106,8 +104,8 @@ func (w Worker) Validate() []Fault {
 		{"WORKER_ACTIVITY_SLOTS", w.ActivitySlots, w.Partitions, maxSlots},
 		{"WORKER_LOCAL_ACTIVITY_SLOTS", w.LocalSlots, 1, maxSlots},
 		{"WORKER_EMAIL_SLOTS", w.EmailSlots, w.Partitions, maxSlots},
-		{"WORKER_WORKFLOW_POLLERS", w.Pollers.Workflows, w.Partitions, maxSlots},
-		{"WORKER_ACTIVITY_POLLERS", w.Pollers.Activities, w.Partitions, maxSlots},
+		{"WORKER_WORKFLOW_POLLERS", w.WorkflowPollers, w.Partitions, maxSlots},
+		{"WORKER_ACTIVITY_POLLERS", w.ActivityPollers, w.Partitions, maxSlots},
 		{"WORKER_CACHED_ORDERS", w.CachedOrders, 1, maxCached},
 		{"WORKER_CACHED_ACCOUNTS", w.CachedAccounts, 1, maxCached},
 	} {
