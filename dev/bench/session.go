@@ -18,7 +18,7 @@ import (
 
 // How long one scenario may take before it is given up.
 const (
-	shortLimit = 10 * time.Minute
+	shortLimit = 5 * time.Minute
 	fullLimit  = 2 * time.Hour
 )
 

@@ -40,6 +40,29 @@ func TestLatencies(t *testing.T) {
 	require.InDelta(t, 7, Latencies("one", []time.Duration{7 * time.Second}, Goal{}, Goal{})[0].Value, 1e-9)
 }
 
+func TestLatenciesAt(t *testing.T) {
+	t.Parallel()
+	figures := append([]Figure{{Name: "capacity"}}, Latencies("confirmed", []time.Duration{time.Second}, Goal{}, Goal{})...)
+	for at, want := range []string{"", "confirmed", "", "", ""} {
+		name, percentiles := LatenciesAt(figures, at)
+		require.Equal(t, want, name)
+		require.Equal(t, want != "", len(percentiles) == 4)
+	}
+}
+
+func TestNewLine(t *testing.T) {
+	t.Parallel()
+	var points [][2]float64
+	for i := range 1001 {
+		points = append(points, [2]float64{float64(i), float64(i) / 3})
+	}
+	line := NewLine("many", points)
+	require.Len(t, line.Points, 100)
+	require.Equal(t, [2]float64{0, 0}, line.Points[0])
+	require.Equal(t, [2]float64{1000, 333.3}, line.Points[99])
+	require.Len(t, NewLine("one", points[:1]).Points, 1)
+}
+
 func TestGoal(t *testing.T) {
 	t.Parallel()
 	require.True(t, AtLeast(1).Met(1))

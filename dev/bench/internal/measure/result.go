@@ -1,8 +1,8 @@
 package measure
 
 import (
-	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -61,19 +61,37 @@ type Figure struct {
 	Goal  Goal    `json:"goal,omitzero"`
 }
 
+// percentiles are what is kept of many durations, by the ends of their figures' names.
+var percentiles = []struct {
+	name string
+	rank float64
+}{{"p50", 0.50}, {"p95", 0.95}, {"p99", 0.99}, {"max", 1}}
+
 // Latencies returns the p50, p95, p99 and maximum of at least one duration, in seconds.
 // The goals apply to the p99 and the maximum.
 func Latencies(name string, samples []time.Duration, p99, most Goal) []Figure {
 	sorted := slices.Sorted(slices.Values(samples))
-	figures := make([]Figure, 0, 4)
-	for _, point := range []struct {
-		name string
-		rank float64
-		goal Goal
-	}{{"p50", 0.50, Goal{}}, {"p95", 0.95, Goal{}}, {"p99", 0.99, p99}, {"max", 1, most}} {
-		figures = append(figures, Figure{
-			Name: fmt.Sprintf("%s, %s", name, point.name), Unit: "s", Value: percentile(sorted, point.rank).Seconds(), Goal: point.goal,
-		})
+	figures := make([]Figure, 0, len(percentiles))
+	for i, p := range percentiles {
+		goals := []Goal{{}, {}, p99, most}
+		figures = append(figures, Figure{Name: name + ", " + p.name, Unit: "s", Value: percentile(sorted, p.rank).Seconds(), Goal: goals[i]})
 	}
 	return figures
+}
+
+// LatenciesAt returns the name of the latencies that begin at an index, and the names of
+// their percentiles. It returns "" if other figures are there.
+func LatenciesAt(figures []Figure, at int) (name string, names []string) {
+	if len(figures)-at < len(percentiles) {
+		return "", nil
+	}
+	name, found := strings.CutSuffix(figures[at].Name, ", "+percentiles[0].name)
+	for i, p := range percentiles {
+		found = found && figures[at+i].Name == name+", "+p.name
+		names = append(names, p.name)
+	}
+	if !found {
+		return "", nil
+	}
+	return name, names
 }

@@ -23,7 +23,14 @@ func sample() Report {
 			{Name: "memory", Title: "Memory", Result: measure.Result{
 				Figures: []measure.Figure{{Name: "starter", Unit: "MiB", Value: 70.25, Goal: measure.AtMost(64)}},
 			}},
-			{Name: "latency", Title: "Latency", Error: "it took too long"},
+			{Name: "latency", Title: "Latency", Result: measure.Result{
+				Figures: measure.Latencies("to confirmed", []time.Duration{time.Second}, measure.AtMost(2), measure.AtMost(0.5)),
+				Charts: []measure.Chart{{
+					Name: "confirmed", Title: "Confirmed", X: "share (%)", Y: "latency (s)",
+					Lines: []measure.Line{measure.NewLine("p50", [][2]float64{{25, 1}})},
+				}},
+			}},
+			{Name: "growth", Title: "Growth", Error: "it took too long"},
 		},
 	}
 }
@@ -34,7 +41,8 @@ func TestReport_Table(t *testing.T) {
 	require.NoError(t, sample().Table(&table))
 	require.Regexp(t, `bridge +starts +0\.95 +0\.90 to 1\.00 +95\.0 starts/s +100 \(bare\) +>= 0\.95 met`, table.String())
 	require.Regexp(t, `memory +starter +70\.2 MiB +<= 64 missed`, table.String())
-	require.Regexp(t, `latency +Latency +failed`, table.String())
+	require.Regexp(t, `latency +to confirmed +p50 1\.00, p95 1\.00, p99 1\.00, max 1\.00 s +p99 <= 2, max <= 0\.5 missed`, table.String())
+	require.Regexp(t, `growth +Growth +failed`, table.String())
 }
 
 func TestReport_WriteAndRead(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 type Row struct {
 	Scenario string
 	Name     string
-	Value    string // the ratio's median, or the figure with its unit
+	Value    string // the ratio's median, or the figure or the percentiles with their unit
 	Spread   string // the least and the greatest ratio
 	Product  string // median of the product's samples, with its unit
 	Ceiling  string // median of the ceiling's samples, and what the ceiling is
@@ -33,13 +33,47 @@ func (r Report) Rows() []Row {
 		for _, ratio := range s.Ratios {
 			rows = append(rows, rowOfRatio(s.Name, ratio))
 		}
-		for _, f := range s.Figures {
-			rows = append(rows, Row{
-				Scenario: s.Name, Name: f.Name, Value: Number(f.Value) + " " + f.Unit, Goal: f.Goal.String(), Verdict: verdict(f.Goal, f.Value),
-			})
-		}
+		rows = append(rows, rowsOfFigures(s.Name, s.Figures)...)
 	}
 	return rows
+}
+
+// rowsOfFigures returns a row for each figure, and a single one for all percentiles of the
+// same latency.
+func rowsOfFigures(scenario string, figures []measure.Figure) []Row {
+	var rows []Row
+	for i := 0; i < len(figures); {
+		f := figures[i]
+		row := Row{Scenario: scenario, Name: f.Name, Value: Number(f.Value) + " " + f.Unit, Goal: f.Goal.String(), Verdict: verdict(f.Goal, f.Value)}
+		count := 1
+		if name, percentiles := measure.LatenciesAt(figures, i); name != "" {
+			count = len(percentiles)
+			row = rowOfLatencies(scenario, name, percentiles, figures[i:i+count])
+		}
+		rows = append(rows, row)
+		i += count
+	}
+	return rows
+}
+
+func rowOfLatencies(scenario, name string, percentiles []string, figures []measure.Figure) Row {
+	var values, goals []string
+	met := true
+	for i, f := range figures {
+		values = append(values, percentiles[i]+" "+Number(f.Value))
+		if !f.Goal.IsZero() {
+			goals = append(goals, percentiles[i]+" "+f.Goal.String())
+			met = met && f.Goal.Met(f.Value)
+		}
+	}
+	row := Row{Scenario: scenario, Name: name, Value: strings.Join(values, ", ") + " " + figures[0].Unit, Goal: strings.Join(goals, ", ")}
+	switch {
+	case len(goals) > 0 && met:
+		row.Verdict = verdictMet
+	case len(goals) > 0:
+		row.Verdict = verdictMissed
+	}
+	return row
 }
 
 func rowOfRatio(scenario string, r measure.Ratio) Row {
@@ -53,14 +87,20 @@ func rowOfRatio(scenario string, r measure.Ratio) Row {
 
 func ratioText(ratio float64) string { return strconv.FormatFloat(ratio, 'f', 2, 64) }
 
+// The verdicts on a value with a goal.
+const (
+	verdictMet    = "met"
+	verdictMissed = "missed"
+)
+
 func verdict(g measure.Goal, value float64) string {
 	switch {
 	case g.IsZero():
 		return ""
 	case g.Met(value):
-		return "met"
+		return verdictMet
 	default:
-		return "missed"
+		return verdictMissed
 	}
 }
 
