@@ -108,6 +108,10 @@ bench: temporal bench-bin ## Measure ratios to ceilings in at most 15 minutes: m
 bench-full: temporal bench-bin ## Measure the large sizes, which takes hours on a small machine
 	@KURRENTDB_URL="$$REAL_URL" $(BIN)/bench --full $(ARGS)
 
+.PHONY: bench-docs
+bench-docs: ## Write docs/performance.md and its charts: make bench-docs RESULT=.local/bench/result.json
+	@go run ./dev/bench/docs $(if $(RESULT),--result $(RESULT))
+
 .PHONY: bench-out
 bench-out: ## Measure what is published and what is rebuilt a second, on durable stores
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./publisher ./internal/projection
