@@ -33,7 +33,7 @@ func runFairness(ctx context.Context, servers *rig.Rig, size Size) (measure.Resu
 	if err != nil {
 		return measure.Result{}, err
 	}
-	if _, err := p.confirm(ctx, load.Orders(warmUp)); err != nil {
+	if _, err := p.confirm(ctx, load.Orders(size.warmUp())); err != nil {
 		return measure.Result{}, err
 	}
 	rounds := size.Rounds

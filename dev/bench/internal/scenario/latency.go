@@ -36,7 +36,7 @@ func runLatency(ctx context.Context, servers *rig.Rig, size Size) (measure.Resul
 	if err != nil {
 		return measure.Result{}, err
 	}
-	if _, err := p.confirm(ctx, load.Orders(warmUp)); err != nil {
+	if _, err := p.confirm(ctx, load.Orders(size.warmUp())); err != nil {
 		return measure.Result{}, err
 	}
 	b, err := p.confirm(ctx, load.Orders(size.Pick(300, 2_000)))

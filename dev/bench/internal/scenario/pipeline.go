@@ -40,7 +40,7 @@ func runPipeline(ctx context.Context, servers *rig.Rig, size Size) (measure.Resu
 	}
 	defer ceiling.Close()
 	l := pipelineLoad{product: p, ceiling: ceiling, each: size.Pick(200, 2_000), rounds: size.Rounds}
-	if err := l.warmUp(ctx); err != nil {
+	if err := l.warmUp(ctx, size); err != nil {
 		return measure.Result{}, err
 	}
 	ratios, err := l.confirmed(ctx)
@@ -62,11 +62,11 @@ type pipelineLoad struct {
 	rounds  int
 }
 
-func (l pipelineLoad) warmUp(ctx context.Context) error {
-	if _, err := l.product.ship(ctx, load.Orders(warmUp)); err != nil {
+func (l pipelineLoad) warmUp(ctx context.Context, size Size) error {
+	if _, err := l.product.ship(ctx, load.Orders(size.warmUp())); err != nil {
 		return err
 	}
-	_, err := l.ceiling.Run(ctx, load.Orders(warmUp), startsInFlight, activitiesShipped)
+	_, err := l.ceiling.Run(ctx, load.Orders(size.warmUp()), startsInFlight, activitiesShipped)
 	return err
 }
 

@@ -10,10 +10,6 @@ import (
 	"orderflow/workflows"
 )
 
-// warmUp is how many orders run before anything is measured: pollers have grown,
-// connections are open, and plans are cached afterwards.
-const warmUp = 40
-
 // product is the running starter and worker.
 type product struct {
 	servers         *rig.Rig

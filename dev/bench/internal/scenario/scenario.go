@@ -34,6 +34,10 @@ func (s Size) Pick(short, full int) int {
 	}
 }
 
+// warmUp returns how many orders run before anything is measured: pollers have grown,
+// connections are open, and plans are cached afterwards.
+func (s Size) warmUp() int { return min(40, s.Pick(40, 40)) }
+
 // All returns the scenarios in the order in which they run.
 func All() []Scenario {
 	return []Scenario{
