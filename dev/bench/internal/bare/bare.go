@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/dev/bench/internal/load"
+	"orderflow/internal/config"
 	"orderflow/workflows"
 )
 
@@ -30,15 +31,6 @@ const (
 // activityTimeout bounds an attempt, as in the product.
 const activityTimeout = 30 * time.Second
 
-// The product's slots, cache and pollers.
-const (
-	workflowSlots   = 200
-	activitySlots   = 32
-	cachedWorkflows = 200
-	leastPollers    = 4
-	mostPollers     = 16
-)
-
 // Worker runs the workflows in this process.
 type Worker struct {
 	worker  worker.Worker
@@ -50,18 +42,16 @@ type Worker struct {
 	end  chan time.Time  // receives the time at which the last of them ended
 }
 
-// Start starts a worker for workflows of so many activities each. Close stops it.
-func Start(temporal client.Client, activities ...int) (*Worker, error) {
-	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
-	polling := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
-		InitialNumberOfPollers: leastPollers, MinimumNumberOfPollers: leastPollers, MaximumNumberOfPollers: mostPollers,
-	})
+// Start starts a worker for workflows of so many activities each, with the settings of the
+// product's. Close stops it.
+func Start(temporal client.Client, settings config.Worker, activities ...int) (*Worker, error) {
+	worker.SetStickyWorkflowCacheSize(settings.CachedOrders)
 	w := &Worker{client: temporal, starter: load.NewStarter(temporal), end: make(chan time.Time, 1)}
 	w.worker = worker.New(temporal, taskQueue, worker.Options{
-		MaxConcurrentWorkflowTaskExecutionSize: workflowSlots,
-		MaxConcurrentActivityExecutionSize:     activitySlots,
-		WorkflowTaskPollerBehavior:             polling,
-		ActivityTaskPollerBehavior:             polling,
+		MaxConcurrentWorkflowTaskExecutionSize: settings.WorkflowSlots,
+		MaxConcurrentActivityExecutionSize:     settings.ActivitySlots,
+		WorkflowTaskPollerBehavior:             polling(settings.Partitions, settings.Pollers.Workflows),
+		ActivityTaskPollerBehavior:             polling(settings.Partitions, settings.Pollers.Activities),
 	})
 	for _, count := range activities {
 		w.worker.RegisterWorkflowWithOptions(workflowOf(count), workflow.RegisterOptions{Name: nameOf(count)})
@@ -69,6 +59,13 @@ func Start(temporal client.Client, activities ...int) (*Worker, error) {
 	w.worker.RegisterActivityWithOptions(func(context.Context) error { return nil }, activity.RegisterOptions{Name: emptyName})
 	w.worker.RegisterActivityWithOptions(w.last, activity.RegisterOptions{Name: lastName})
 	return w, w.worker.Start()
+}
+
+// polling is as in the worker.
+func polling(partitions, most int) worker.PollerBehavior {
+	return worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
+		InitialNumberOfPollers: partitions, MinimumNumberOfPollers: partitions, MaximumNumberOfPollers: most,
+	})
 }
 
 // Close stops the worker.

@@ -25,11 +25,11 @@ var colors = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7"}
 var (
 	//go:embed lines.svg.tmpl
 	linesText string
-	//go:embed ratios.svg.tmpl
-	ratiosText string
+	//go:embed goals.svg.tmpl
+	goalsText string
 
-	linesTemplate  = parse("lines", linesText)
-	ratiosTemplate = parse("ratios", ratiosText)
+	linesTemplate = parse("lines", linesText)
+	goalsTemplate = parse("goals", goalsText)
 )
 
 func parse(name, text string) *template.Template {

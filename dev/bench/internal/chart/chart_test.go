@@ -47,17 +47,24 @@ func TestLines_Zero(t *testing.T) {
 	require.NotContains(t, string(svg), "NaN")
 }
 
-func TestRatios(t *testing.T) {
+func TestGoals(t *testing.T) {
 	t.Parallel()
-	goal := measure.AtLeast(0.9)
-	svg, err := Ratios([]NamedRatio{
-		{"bridge", measure.NewRatio("", "", "", goal, []measure.Round{{Product: 95, Ceiling: 100}})},
-		{"pipeline", measure.NewRatio("", "", "", goal, []measure.Round{{Product: 80, Ceiling: 100}})},
+	svg, err := Goals([]Result{
+		{"bridge", measure.AtLeast(0.9), 0.95, [2]float64{0.9, 1}},
+		{"backlog", measure.AtMost(1.1), 2, [2]float64{2, 2}},
 	})
 	require.NoError(t, err)
-	require.Subset(t, texts(t, svg), []string{"bridge", "pipeline", "0.0", "1.0"})
+	require.Subset(t, texts(t, svg), []string{"bridge", "backlog", "0.0", "1.0", "2.0"})
 	require.Contains(t, string(svg), colors[1], "a missed goal has another color")
-	require.Equal(t, 2, strings.Count(string(svg), "stroke-dasharray"))
+}
+
+func TestShare(t *testing.T) {
+	t.Parallel()
+	require.InDelta(t, 0.5, share(measure.AtLeast(2), 1), 1e-9)
+	require.InDelta(t, 0.5, share(measure.AtMost(1), 2), 1e-9)
+	require.InDelta(t, 1, share(measure.AtMost(3), 3), 1e-9)
+	require.InDelta(t, goalsEnd, share(measure.AtLeast(1), 40), 1e-9)
+	require.InDelta(t, goalsEnd, share(measure.AtMost(1), 0), 1e-9)
 }
 
 func TestRoundStep(t *testing.T) {

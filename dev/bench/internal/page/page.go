@@ -76,7 +76,7 @@ func goalsBlock(r report.Report) []byte {
 		}
 		_, _ = fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s |\n", row.Scenario, anchor(titleOf(r, row.Scenario)), row.Name, valueOf(row), row.Goal, row.Verdict)
 	}
-	_, _ = fmt.Fprintf(&b, "\n![Ratios to the ceilings](%s/%s)\n\n", chartFolder, ratiosFile)
+	_, _ = fmt.Fprintf(&b, "\n![Results relative to their goals](%s/%s)\n\n", chartFolder, goalsFile)
 	return b.Bytes()
 }
 

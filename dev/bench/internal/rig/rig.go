@@ -15,6 +15,7 @@ import (
 
 	"orderflow/dev/devserver"
 	"orderflow/dev/programs"
+	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 )
 
@@ -102,6 +103,12 @@ func (r *Rig) Stop() error {
 
 // Getenv returns a variable as the binaries see it.
 func (r *Rig) Getenv(name string) string { return r.environment[name] }
+
+// WorkerSettings returns the settings that a worker is started with.
+func (r *Rig) WorkerSettings() (config.Worker, error) {
+	settings, err := config.Load[struct{ Tuning config.Worker }](r.environment.Environ())
+	return settings.Tuning, err
+}
 
 // Say prints a line of progress.
 func (r *Rig) Say(format string, args ...any) {

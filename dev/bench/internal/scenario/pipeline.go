@@ -34,7 +34,11 @@ func runPipeline(ctx context.Context, servers *rig.Rig, size Size) (measure.Resu
 	if err != nil {
 		return measure.Result{}, err
 	}
-	ceiling, err := bare.Start(servers.Temporal, activitiesConfirmed, activitiesShipped)
+	settings, err := servers.WorkerSettings()
+	if err != nil {
+		return measure.Result{}, err
+	}
+	ceiling, err := bare.Start(servers.Temporal, settings, activitiesConfirmed, activitiesShipped)
 	if err != nil {
 		return measure.Result{}, err
 	}

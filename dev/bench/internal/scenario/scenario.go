@@ -42,16 +42,12 @@ func (s Size) warmUp() int { return min(40, s.Pick(40, 40)) }
 func All() []Scenario {
 	return []Scenario{
 		bridgeStarts(),
-		creditAccounts(),
 		pipeline(),
 		latency(),
 		fairness(),
 		backlog(),
+		creditAccounts(),
 		growth(),
 		drain(),
-		pipeline(),
-		latency(),
-		fairness(),
-		backlog(),
 	}
 }
