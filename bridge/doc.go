@@ -18,8 +18,8 @@
 //     group exists and loses no events, and that Temporal responds. Then it joins the
 //     group.
 //  2. intake (intake.go) takes the events of one session: receive waits for a free slot
-//     and then for the next delivery, and begin handles each delivery in its own
-//     goroutine.
+//     and then for the next delivery, and begin passes each delivery to a handler, a
+//     goroutine that has one event at a time.
 //  3. intake.handle (handle.go) repeats attempts at the event's effect. An attempt
 //     resolves the delivered link to its event (resolve.go), asks the Router for the
 //     event's action (router.go), and applies that (start.go, message.go).

@@ -18,9 +18,9 @@ type deliveries interface {
 	Retry(d kurrent.Delivery, reason string) error
 }
 
-// intake takes the events of one session and handles each in its own goroutine. It limits
-// how many run at a time: a server whose messages time out sooner than ours sends more
-// than the group's buffer.
+// intake takes the events of one session and handles them concurrently. It limits how many
+// run at a time: a server whose messages time out sooner than ours sends more than the
+// group's buffer.
 type intake struct {
 	*Bridge
 	sub      deliveries
@@ -28,9 +28,10 @@ type intake struct {
 	end      context.CancelCauseFunc // ends work, and so the session
 	slots    chan struct{}           // taken by each event in hand unless it waits, and by receive while it waits
 	updates  chan struct{}           // taken by each update in progress
+	idle     chan kurrent.Delivery   // to a handler without an event
 	taken    atomic.Int64            // deliveries
-	inHand   sync.WaitGroup          // events
-	handling atomic.Int64            // the same, counted
+	handlers sync.WaitGroup          // goroutines that handle events
+	handling atomic.Int64            // events in hand
 }
 
 // consume handles deliveries until the subscription drops, a check or an event ends the
@@ -40,6 +41,7 @@ func (b *Bridge) consume(ctx context.Context, sub deliveries) error {
 	in := &intake{
 		Bridge: b, sub: sub, work: work, end: end,
 		slots: make(chan struct{}, b.o.Concurrency), updates: make(chan struct{}, b.o.UpdateConcurrency),
+		idle: make(chan kurrent.Delivery),
 	}
 	var watching sync.WaitGroup
 	defer watching.Wait()
@@ -98,16 +100,28 @@ func (in *intake) receive(arrivals chan<- arrival) {
 	}
 }
 
-// begin handles a delivery in its own goroutine. It owns the slot that receive has taken.
+// begin passes a delivery to an idle handler, or to a new one. A handler is kept for the
+// session: a call to Temporal needs a deep stack, and growing that for each event would
+// cost a fifth of the bridge's time. begin owns the slot that receive has taken.
 func (in *intake) begin(ctx context.Context, d kurrent.Delivery) {
 	in.taken.Add(1)
 	in.handling.Add(1)
-	in.inHand.Go(func() {
-		defer in.handling.Add(-1)
-		t := &heldEvent{delivery: d, release: sync.OnceFunc(func() { <-in.slots }), stopping: ctx.Done()}
-		defer t.release()
-		in.handle(t)
-	})
+	select {
+	case in.idle <- d:
+	default:
+		in.handlers.Go(func() {
+			for ok := true; ok; d, ok = <-in.idle {
+				in.handleOne(ctx, d)
+			}
+		})
+	}
+}
+
+func (in *intake) handleOne(ctx context.Context, d kurrent.Delivery) {
+	defer in.handling.Add(-1)
+	t := &heldEvent{delivery: d, release: sync.OnceFunc(func() { <-in.slots }), stopping: ctx.Done()}
+	defer t.release()
+	in.handle(t)
 }
 
 // activity returns how many deliveries have arrived, and reports whether any is in hand.
@@ -119,11 +133,12 @@ func (in *intake) activity() (taken int64, busy bool) {
 // finish. Otherwise they are abandoned: the server redelivers them, and finishing them
 // would only do it twice.
 func (in *intake) finish(ctx context.Context, err error) {
+	close(in.idle)
 	if ctx.Err() != nil {
 		stop := time.AfterFunc(in.o.DrainTimeout, func() { in.end(nil) })
 		defer stop.Stop()
 	} else {
 		in.end(err)
 	}
-	in.inHand.Wait()
+	in.handlers.Wait()
 }

@@ -15,6 +15,7 @@ const scope = "orderflow/bridge"
 type metrics struct {
 	events, retries            metric.Int64Counter
 	inFlight, waiting, blocked metric.Int64UpDownCounter
+	results                    map[Result]metric.MeasurementOption // the attributes of events
 }
 
 // holder says who holds an event until it is tried again.
@@ -44,9 +45,13 @@ func newMetrics(provider metric.MeterProvider) (*metrics, error) {
 		inFlight: gauge("orderflow_bridge_in_flight", "Events taken from KurrentDB and not yet acknowledged."),
 		waiting:  gauge("orderflow_bridge_waiting", "Events that wait, without holding up others, until they can take effect."),
 		blocked:  gauge("orderflow_bridge_blocked", "1 while the bridge is not ready until an operator repairs this."),
+		results:  map[Result]metric.MeasurementOption{},
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
+	}
+	for _, result := range Results() {
+		m.results[result] = metric.WithAttributeSet(attribute.NewSet(attribute.String("result", string(result))))
 	}
 	m.startAtZero()
 	return m, nil
@@ -69,7 +74,7 @@ func (m *metrics) startAtZero() {
 }
 
 func (m *metrics) countEvents(result Result, n int64) {
-	m.events.Add(context.Background(), n, metric.WithAttributes(attribute.String("result", string(result))))
+	m.events.Add(context.Background(), n, m.results[result])
 }
 
 func (m *metrics) countRetries(by holder, n int64) {

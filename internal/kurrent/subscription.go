@@ -40,6 +40,10 @@ type Subscription struct {
 	end     context.CancelCauseFunc // closes the connection too
 	timeout time.Duration           // for sending one acknowledgment
 
+	acking   sync.Mutex
+	batch    *ackBatch // acknowledgments that wait for more; nil if none do
+	maxBatch int       // events in a batch
+
 	closed   atomic.Bool
 	sending  sync.Mutex   // the connection takes one message at a time
 	lastSent atomic.Int64 // when the last acknowledgment was sent, in Unix nanoseconds
@@ -59,7 +63,7 @@ func (c *Client) Join(ctx context.Context, stream, group string, buffer int) (*S
 		return nil, fmt.Errorf("join %s::%s: %w", stream, group, err)
 	}
 	began := time.Now()
-	s := &Subscription{client: client, timeout: c.timeout}
+	s := &Subscription{client: client, timeout: c.timeout, maxBatch: max(1, buffer/ackShare)}
 	s.ctx, s.end = context.WithCancelCause(c.closing)
 	if err := s.join(ctx, stream, group, uint32(buffer)); err != nil {
 		s.end(err)
@@ -124,12 +128,6 @@ func deliveryOf(appeared *kurrentdb.EventAppeared) Delivery {
 	}
 }
 
-// Ack acknowledges d. A nil error means that the acknowledgment was sent. If it is lost
-// with the connection, d is delivered again.
-func (s *Subscription) Ack(d Delivery) error {
-	return s.respond(d, "ack", func(e *kurrentdb.ResolvedEvent) error { return s.inner.Ack(e) })
-}
-
 // Park parks d for an operator to look at, with a reason of up to 1 KiB.
 func (s *Subscription) Park(d Delivery, reason string) error {
 	return s.nack(d, "park", kurrentdb.NackActionPark, reason)
@@ -142,20 +140,30 @@ func (s *Subscription) Retry(d Delivery, reason string) error {
 }
 
 func (s *Subscription) nack(d Delivery, verb string, action kurrentdb.NackAction, reason string) error {
+	original, err := d.original(verb)
+	if err != nil {
+		return err
+	}
 	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
-	return s.respond(d, verb, func(e *kurrentdb.ResolvedEvent) error { return s.inner.Nack(reason, action, e) })
+	return s.send(verb, func() error { return s.inner.Nack(reason, action, original) })
 }
 
-// respond sends one acknowledgment. A server that stops reading would block it, and with
-// it all others, so the subscription is ended then.
-func (s *Subscription) respond(d Delivery, verb string, send func(*kurrentdb.ResolvedEvent) error) error {
+// original returns the event to acknowledge. The server identifies it by the id it sent,
+// which is the link's if there is one.
+func (d Delivery) original(verb string) (*kurrentdb.ResolvedEvent, error) {
 	original := d.Link
 	if original == nil {
 		original = d.Event
 	}
 	if original == nil {
-		return fmt.Errorf("%s: %w: empty delivery", verb, ErrInvalid)
+		return nil, fmt.Errorf("%s: %w: empty delivery", verb, ErrInvalid)
 	}
+	return &kurrentdb.ResolvedEvent{Event: &kurrentdb.RecordedEvent{EventID: original.ID}}, nil
+}
+
+// send sends one message of acknowledgments. A server that stops reading would block it,
+// and with it all others, so the subscription is ended then.
+func (s *Subscription) send(verb string, message func() error) error {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	switch {
@@ -166,9 +174,7 @@ func (s *Subscription) respond(d Delivery, verb string, send func(*kurrentdb.Res
 	}
 	timeout := time.AfterFunc(s.timeout, func() { s.end(errAckBlocked) })
 	defer timeout.Stop()
-	// The server identifies an event by the id it sent, which is the link's if there is
-	// one.
-	if err := send(&kurrentdb.ResolvedEvent{Event: &kurrentdb.RecordedEvent{EventID: original.ID}}); err != nil {
+	if err := message(); err != nil {
 		return fmt.Errorf("%s: %w: subscription has ended", verb, ErrUnavailable) // Recv returns the cause
 	}
 	s.lastSent.Store(time.Now().UnixNano())
