@@ -89,6 +89,9 @@ func (v *CustomerView) Project(ctx context.Context, p Projection, from, to ViewP
 	ctx, cancel := v.pool.withDeadline(ctx)
 	defer cancel()
 	err := pgx.BeginFunc(ctx, v.pool.db, func(tx pgx.Tx) error {
+		if err := relaxCommit(ctx, tx, p); err != nil {
+			return err
+		}
 		if err := movePosition(ctx, tx, p, from, to); err != nil || len(changes) == 0 {
 			return err
 		}
@@ -107,7 +110,18 @@ func (v *CustomerView) Project(ctx context.Context, p Projection, from, to ViewP
 	return describe("project", err)
 }
 
-// movePosition must run first: its row lock excludes other projectors until the
+// relaxCommit makes the commits of a rebuild not wait for the disk. If the server crashes,
+// the rebuild starts again anyway. The transaction that renames the tables waits for the
+// disk, and so for the whole log before it.
+func relaxCommit(ctx context.Context, tx pgx.Tx, p Projection) error {
+	if p != ProjectionRebuild {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`)
+	return err
+}
+
+// movePosition must run before the rows are read: its row lock excludes other projectors until the
 // transaction ends.
 func movePosition(ctx context.Context, tx pgx.Tx, p Projection, from, to ViewPosition) error {
 	moved, err := tx.Exec(ctx, updatePosition,

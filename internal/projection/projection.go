@@ -21,18 +21,6 @@ const (
 	// CallTimeout bounds one call to a store: a batch of a thousand rows on a busy disk.
 	CallTimeout = 15 * time.Second
 
-	// maxBatch limits the changes stored in one transaction. While the log is read faster
-	// than they are stored, that many changes share the cost of a commit.
-	maxBatch = 1000
-
-	// maxBatchBytes limits the size of the event bodies behind one transaction's changes,
-	// and so the memory.
-	maxBatchBytes = 8 << 20
-
-	// readAhead limits the steps that are read but not yet stored. An event may have 256
-	// KiB.
-	readAhead = 128
-
 	// idleInterval is how long the stored position may lag behind a log without relevant
 	// events. A restart reads that much again, but not every irrelevant event causes a
 	// write.
@@ -113,22 +101,27 @@ func (p *Projection) session(ctx context.Context) (err error) {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	p.end.Store(&cancel)
-	steps := make(chan step, readAhead)
+	steps, batches := make(chan step, readAhead), make(chan batch)
+	position := p.position // it moves with each batch that is stored
 	go func() {
 		defer close(steps)
-		cancel(p.follow(ctx, steps))
+		cancel(p.follow(ctx, position, steps))
 	}()
-	err = p.consume(ctx, steps)
+	go func() {
+		defer close(batches)
+		gatherer{steps: steps, batches: batches, limit: cmp.Or(p.limit, maxBatch), whole: p.untilCaughtUp}.run(position)
+	}()
+	err = p.consume(ctx, batches)
 	cancel(err)
-	for range steps { // wait for the follower to end
+	for range batches { // wait for the follower and the gatherer to end
 		continue
 	}
 	return err
 }
 
-// follow reads and decodes events concurrently with storing.
-func (p *Projection) follow(ctx context.Context, steps chan<- step) error {
-	after := kurrent.Position{Commit: p.position.Commit, Prepare: p.position.Prepare}
+// follow reads and decodes the events after a position, concurrently with storing.
+func (p *Projection) follow(ctx context.Context, from postgres.ViewPosition, steps chan<- step) error {
+	after := kurrent.Position{Commit: from.Commit, Prepare: from.Prepare}
 	return p.events.Follow(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, func(s kurrent.Step) error {
 		select {
 		case steps <- stepOf(s):
@@ -139,17 +132,11 @@ func (p *Projection) follow(ctx context.Context, steps chan<- step) error {
 	})
 }
 
-// consume repeatedly gathers the available steps and stores them. A batch contains what
-// arrived while the previous one was stored, so a busy log makes large batches and an
-// event of an idle log is stored at once.
-func (p *Projection) consume(ctx context.Context, steps <-chan step) error {
-	for {
-		b, err := gather(ctx, steps, p.position, cmp.Or(p.limit, maxBatch))
-		if err != nil {
-			return err
-		}
+// consume stores batches until ctx ends, and then returns its cause.
+func (p *Projection) consume(ctx context.Context, batches <-chan batch) error {
+	for b := range batches {
 		if err := p.storeBatch(ctx, b); err != nil {
-			return err
+			return cmp.Or(context.Cause(ctx), err)
 		}
 		if b.caughtUp {
 			p.metrics.caughtUp()
@@ -158,10 +145,11 @@ func (p *Projection) consume(ctx context.Context, steps <-chan step) error {
 			}
 		}
 	}
+	return context.Cause(ctx)
 }
 
-// storeBatch stores a batch. If the database does not finish it in time, the next batch
-// is half as large; the limit then grows again.
+// storeBatch stores a batch. If the database does not finish it in time, the first batch
+// of the next session is half as large.
 func (p *Projection) storeBatch(ctx context.Context, b batch) error {
 	if b.to == p.position || b.events == 0 && !b.caughtUp && time.Since(p.metrics.storedAt()) < idleInterval {
 		return nil
@@ -180,7 +168,7 @@ func (p *Projection) storeBatch(ctx context.Context, b batch) error {
 	if err != nil {
 		return fmt.Errorf("store the view: %w", err)
 	}
-	p.limit = min(maxBatch, 2*cmp.Or(p.limit, maxBatch))
+	p.limit = 0
 	p.position = b.to
 	p.metrics.stored(b)
 	return nil
@@ -200,79 +188,4 @@ func (p *Projection) storeOneByOne(ctx context.Context, b batch) error {
 		}
 	}
 	return p.store.Project(ctx, p.name, p.position, b.to, nil)
-}
-
-// step is a position in the log and the change at it, if any.
-type step struct {
-	position kurrent.Position // zero if unknown
-	change   *view.Change     // nil if nothing changes
-	written  time.Time        // of the event; zero if there is none
-	size     int              // of the event's body, in bytes
-	caughtUp bool
-}
-
-func stepOf(s kurrent.Step) step {
-	next := step{position: s.Position, caughtUp: s.CaughtUp}
-	if s.Event == nil {
-		return next
-	}
-	next.written, next.size = s.Event.Created, len(s.Event.Data)
-	change, relevant := view.Decode(view.Event{
-		Stream: s.Event.Stream, Revision: s.Event.Revision, Type: s.Event.Type, ContentType: s.Event.ContentType,
-		Data: s.Event.Data, Written: s.Event.Created,
-	})
-	if relevant {
-		next.change = &change
-	}
-	return next
-}
-
-// batch is stored in one transaction.
-type batch struct {
-	changes  []view.Change
-	size     int // of the event bodies behind the changes, in bytes
-	events   int
-	to       postgres.ViewPosition
-	caughtUp bool
-}
-
-func (b *batch) full(limit int) bool {
-	return len(b.changes) >= limit || b.size >= maxBatchBytes || b.caughtUp
-}
-
-// gather waits for one step and adds those that are already available.
-func gather(ctx context.Context, steps <-chan step, from postgres.ViewPosition, limit int) (batch, error) {
-	b := batch{to: from}
-	next, open := <-steps
-	if !open {
-		return b, context.Cause(ctx)
-	}
-	for open {
-		b.add(next)
-		if b.full(limit) {
-			break
-		}
-		select {
-		case next, open = <-steps:
-		default:
-			return b, nil
-		}
-	}
-	return b, nil // if the log has ended, the steps read so far are stored first
-}
-
-func (b *batch) add(s step) {
-	b.caughtUp = b.caughtUp || s.caughtUp
-	if s.position != (kurrent.Position{}) {
-		b.to.Commit, b.to.Prepare = s.position.Commit, s.position.Prepare
-	}
-	if s.written.IsZero() {
-		return
-	}
-	b.events++
-	b.size += s.size
-	b.to.EventAt = s.written
-	if s.change != nil {
-		b.changes = append(b.changes, *s.change)
-	}
 }

@@ -56,6 +56,10 @@ func (p *Projection) lag(ctx context.Context) (at postgres.ViewPosition, behind 
 		return at, 0, err
 	}
 	after := kurrent.Position{Commit: at.Commit, Prepare: at.Prepare}
-	behind, err = p.events.CountEvents(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, maxLag)
+	most := maxLag
+	if p.untilCaughtUp { // it has no metrics, and reading events twice takes as long as reading them
+		most = 1
+	}
+	behind, err = p.events.CountEvents(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, most)
 	return at, behind, err
 }
