@@ -68,10 +68,17 @@ func (p *publisher) stream(ctx context.Context, vp *versionPublisher, replicatio
 }
 
 // follow queues each version that the server sends, and keeps the server informed, until
-// ctx ends or the connection is lost.
+// ctx ends or the connection is lost. It waits for messages until the next report is due,
+// with one context for all that arrive in that time.
 func (s *stream) follow(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, s.tick())
+	defer func() { cancel() }()
 	for {
-		change, err := s.receive(ctx)
+		if waiting.Err() != nil {
+			cancel()
+			waiting, cancel = context.WithTimeout(ctx, s.tick())
+		}
+		change, err := s.receive(ctx, waiting)
 		if err != nil {
 			return err
 		}
@@ -92,11 +99,9 @@ func (s *stream) follow(ctx context.Context) error {
 	}
 }
 
-// receive waits for a message until the next report is due. If there is none, it returns
-// an empty change.
-func (s *stream) receive(ctx context.Context) (postgres.Change, error) {
-	waiting, cancel := context.WithTimeout(ctx, s.tick())
-	defer cancel()
+// receive waits for a message until waiting ends. If there is none, it returns an empty
+// change.
+func (s *stream) receive(ctx, waiting context.Context) (postgres.Change, error) {
 	change, err := s.replication.Receive(waiting)
 	if errors.Is(err, context.DeadlineExceeded) && waiting.Err() != nil && ctx.Err() == nil {
 		return postgres.Change{}, nil

@@ -4,8 +4,8 @@
 // A source delivers versions in its own order and, in between, the positions it has
 // reached: the replication log, whose positions are LSNs, or the history, whose positions
 // are its ids. [Versions.Enqueue] appends each version to the queue of its order. One
-// goroutine per order takes the versions of its queue one after another, because each of
-// them must follow the revision before it. Different orders are published at the same
+// worker at a time takes the versions of a queue one after another, because each of them
+// must follow the revision before it. Different orders are published at the same
 // time, within a limit on versions and on bytes. While there is no room, the source is
 // not read, and PostgreSQL keeps what follows.
 //
@@ -37,7 +37,8 @@ type Versions struct {
 	publish func(context.Context, postgres.Version) error
 	work    context.Context // of every publish
 	cancel  context.CancelFunc
-	running sync.WaitGroup // one goroutine per order that has a queue
+	running sync.WaitGroup // the workers
+	idle    chan string    // hands an order to a worker that waits for one
 	freed   chan struct{}  // holds a token after a version was completed
 
 	mu        sync.Mutex
@@ -64,7 +65,7 @@ type queued struct {
 func New(ctx context.Context, limit int, through int64, publish func(context.Context, postgres.Version) error) *Versions {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	return &Versions{
-		limit: limit, publish: publish, work: work, cancel: cancel, freed: make(chan struct{}, 1),
+		limit: limit, publish: publish, work: work, cancel: cancel, idle: make(chan string), freed: make(chan struct{}, 1),
 		queues: map[string][]queued{}, progress: progress{newest: through}, newest: through,
 	}
 }
@@ -84,9 +85,31 @@ func (v *Versions) Enqueue(version postgres.Version) bool {
 	queue, running := v.queues[version.OrderID]
 	v.queues[version.OrderID] = append(queue, queued{Version: version, seq: v.progress.add(version.ID, version.At)})
 	if !running {
-		v.running.Go(func() { v.run(version.OrderID) })
+		v.start(version.OrderID)
 	}
 	return true
+}
+
+// start hands an order to a worker that waits for one, or to a new worker if all are busy.
+// A worker is kept until Stop, because the stack of a new goroutine has to grow again for
+// each order.
+func (v *Versions) start(orderID string) {
+	select {
+	case v.idle <- orderID:
+	default:
+		v.running.Go(func() { v.serve(orderID) })
+	}
+}
+
+// serve publishes the versions of an order and then those of others, until Stop.
+func (v *Versions) serve(orderID string) {
+	for v.run(orderID) {
+		select {
+		case orderID = <-v.idle:
+		case <-v.work.Done():
+			return
+		}
+	}
 }
 
 // EnqueueWait adds a version as soon as there is room. It returns an error if ctx ends
@@ -106,13 +129,17 @@ func (v *Versions) EnqueueWait(ctx context.Context, version postgres.Version) er
 // waits for room.
 func (v *Versions) Freed() <-chan struct{} { return v.freed }
 
-// run publishes an order's versions until its queue is empty. After Stop nothing more is
-// published: the remaining versions stay incomplete, and the source delivers them again.
-func (v *Versions) run(orderID string) {
+// run publishes an order's versions until its queue is empty, and reports whether it
+// became empty. After Stop nothing more is published: the remaining versions stay
+// incomplete, and the source delivers them again.
+func (v *Versions) run(orderID string) bool {
 	for {
 		next, ok := v.next(orderID)
-		if !ok || v.publish(v.work, next.Version) != nil {
-			return
+		if !ok {
+			return true
+		}
+		if v.publish(v.work, next.Version) != nil {
+			return false
 		}
 		v.complete(next)
 	}
