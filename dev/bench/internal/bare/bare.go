@@ -50,8 +50,8 @@ func Start(temporal client.Client, settings config.Worker, activities ...int) (*
 	w.worker = worker.New(temporal, taskQueue, worker.Options{
 		MaxConcurrentWorkflowTaskExecutionSize: settings.WorkflowSlots,
 		MaxConcurrentActivityExecutionSize:     settings.ActivitySlots,
-		WorkflowTaskPollerBehavior:             polling(settings.Partitions, settings.Pollers.Workflows),
-		ActivityTaskPollerBehavior:             polling(settings.Partitions, settings.Pollers.Activities),
+		WorkflowTaskPollerBehavior:             polling(settings.Partitions, settings.WorkflowPollers),
+		ActivityTaskPollerBehavior:             polling(settings.Partitions, settings.ActivityPollers),
 	})
 	for _, count := range activities {
 		w.worker.RegisterWorkflowWithOptions(workflowOf(count), workflow.RegisterOptions{Name: nameOf(count)})
