@@ -40,7 +40,7 @@ func runCredit(ctx context.Context, servers *rig.Rig, size Size) (measure.Result
 	if err != nil {
 		return measure.Result{}, err
 	}
-	l := creditLoad{servers: servers, each: size.Pick(600, 4_000), rounds: size.Rounds}
+	l := creditLoad{servers: servers, each: max(creditWriters, size.Pick(600, 4_000)), rounds: size.Rounds}
 	hot, err := l.open(ctx, workers[0], 1)
 	if err != nil {
 		return measure.Result{}, err
