@@ -136,14 +136,21 @@ func seriesOf(metrics io.Reader, series string) (float64, error) {
 // Name returns the name of the binary.
 func (p *Program) Name() string { return p.name }
 
-// AwaitMetric waits until a series has at least a value.
-func (p *Program) AwaitMetric(ctx context.Context, series string, least int) error {
+// AwaitSum waits until the sum of series that exist is at least a value.
+func (p *Program) AwaitSum(ctx context.Context, least int, series ...string) error {
 	return p.await(ctx, func() error {
-		value, err := p.Metric(ctx, series)
-		if err == nil && value < float64(least) {
-			err = fmt.Errorf("%s is %.0f of %d", series, value, least)
+		sum := 0.0
+		for _, one := range series {
+			value, err := p.Metric(ctx, one)
+			if err != nil {
+				return err
+			}
+			sum += value
 		}
-		return err
+		if sum < float64(least) {
+			return fmt.Errorf("%s is %.0f of %d", strings.Join(series, " + "), sum, least)
+		}
+		return nil
 	})
 }
 
