@@ -17,14 +17,14 @@ func growth() Scenario {
 	return Scenario{
 		Name: "growth", Title: "Memory while orders wait",
 		About: "Orders are placed, confirmed and then wait for their shipment. The resident memory of starter and worker is read " +
-			"after a garbage collection that began after the last order, and compared with that of a tenth of the orders or less.",
+			"after a garbage collection that ended after the last order, and compared with that while fewer orders wait.",
 		Run: runGrowth,
 	}
 }
 
 func runGrowth(ctx context.Context, servers *rig.Rig, size Size) (measure.Result, error) {
 	most := size.Pick(2_400, 100_000)
-	steps := []int{most / 4, most}
+	steps := []int{most / 2, most} // the worker's caches are full by the first
 	if size.Full {
 		steps = []int{most / 100, most / 10, most}
 	}
