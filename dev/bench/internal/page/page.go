@@ -18,24 +18,27 @@ import (
 // comment that ends it.
 var block = regexp.MustCompile(`(?s)(<!-- bench: ([a-z-]+) -->\n)(.*?)(<!-- /bench -->)`)
 
+// notMeasured is the content of a scenario's block if the run did not measure it.
+const notMeasured = "\nNot part of this run.\n\n"
+
 // Fill returns the page with its blocks replaced: run, goals, and one for each scenario by
-// its name. It returns an error for a block that is missing or unknown.
+// its name. It returns an error if the page has no block for something in the result.
 func Fill(page []byte, r report.Report) ([]byte, error) {
 	contents, err := contentsOf(r)
 	if err != nil {
 		return nil, err
 	}
-	var faults []error
 	filled := block.ReplaceAllFunc(page, func(found []byte) []byte {
 		parts := block.FindSubmatch(found)
 		name := string(parts[2])
-		content, known := contents[name]
-		if !known {
-			faults = append(faults, fmt.Errorf("the page has a block %s, and the result has none", name))
+		content, measured := contents[name]
+		if !measured {
+			content = []byte(notMeasured)
 		}
 		delete(contents, name)
 		return slices.Concat(parts[1], content, parts[4])
 	})
+	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(contents)) {
 		faults = append(faults, fmt.Errorf("the result has %s, and the page has no block for it", name))
 	}

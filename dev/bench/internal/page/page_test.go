@@ -10,11 +10,22 @@ import (
 
 	"orderflow/dev/bench/internal/measure"
 	"orderflow/dev/bench/internal/report"
+	"orderflow/dev/bench/internal/scenario"
 )
 
 func TestPerformancePage(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, Check("../../../../docs"), "write it with make bench-docs")
+}
+
+func TestPerformancePage_Scenarios(t *testing.T) {
+	t.Parallel()
+	written, err := os.ReadFile("../../../../docs/performance.md")
+	require.NoError(t, err)
+	for _, s := range scenario.All() {
+		require.Contains(t, string(written), "\n## "+s.Title+"\n", "a section describes each scenario")
+		require.Contains(t, string(written), "\n<!-- bench: "+s.Name+" -->\n")
+	}
 }
 
 const template = `# Performance
@@ -28,6 +39,8 @@ Prose.
 <!-- bench: bridge -->
 <!-- /bench -->
 The end.
+<!-- bench: growth -->
+<!-- /bench -->
 `
 
 func sample() report.Report {
@@ -70,7 +83,7 @@ func TestUpdate(t *testing.T) {
 	require.Contains(t, page, "| starts | 0.90 (0.90 to 0.90) | 90.0 starts/s | 100 (bare) | >= 0.95, missed |")
 	require.Contains(t, page, "| to started | p50 1.00, p95 1.00, p99 1.00, max 1.00 s |")
 	require.Contains(t, page, "![Curve](images/performance-bridge-curve.svg)")
-	require.Contains(t, page, "The end.")
+	require.Contains(t, page, "The end.\n<!-- bench: growth -->\n"+notMeasured+"<!-- /bench -->\n")
 	require.FileExists(t, filepath.Join(docs, chartFolder, "performance-bridge-curve.svg"))
 	require.NoFileExists(t, stale)
 }
@@ -93,8 +106,7 @@ func TestUpdate_OtherResult(t *testing.T) {
 func TestUpdate_Blocks(t *testing.T) {
 	t.Parallel()
 	docs := newPage(t, "<!-- bench: growth -->\n<!-- /bench -->\n", sample())
-	require.EqualError(t, Update(docs, ""), "the page has a block growth, and the result has none\n"+
-		"the result has bridge, and the page has no block for it\n"+
+	require.EqualError(t, Update(docs, ""), "the result has bridge, and the page has no block for it\n"+
 		"the result has goals, and the page has no block for it\nthe result has run, and the page has no block for it")
 
 	failed := sample()
