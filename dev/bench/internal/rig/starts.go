@@ -16,11 +16,11 @@ const listed = 1000
 // StartTime returns when a workflow was started, by the clock of Temporal, which runs on
 // this machine. The server reads it before it writes the workflow.
 func (r *Rig) StartTime(ctx context.Context, id string) (time.Time, error) {
-	execution, err := r.Temporal.DescribeWorkflowExecution(ctx, id, "")
+	execution, err := r.Temporal.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return time.Time{}, fmt.Errorf("start of %s: %w", id, err)
 	}
-	return execution.GetWorkflowExecutionInfo().GetStartTime().AsTime(), nil
+	return execution.WorkflowStartTime, nil
 }
 
 // StartTimes returns when the orders' workflows were started, by workflow id, of those that

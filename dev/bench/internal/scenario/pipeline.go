@@ -43,7 +43,7 @@ func runPipeline(ctx context.Context, servers *rig.Rig, size Size) (measure.Resu
 		return measure.Result{}, err
 	}
 	defer ceiling.Close()
-	l := pipelineLoad{product: p, ceiling: ceiling, each: size.Pick(200, 2_000), rounds: size.Rounds}
+	l := pipelineLoad{product: p, ceiling: ceiling, each: size.Pick(150, 2_000), rounds: size.Rounds}
 	if err := l.warmUp(ctx, size); err != nil {
 		return measure.Result{}, err
 	}
