@@ -112,10 +112,6 @@ bench-full: temporal bench-bin ## Measure the large sizes, which takes hours on 
 bench-docs: ## Write docs/performance.md and its charts: make bench-docs RESULT=.local/bench/result.json
 	@go run ./dev/bench/docs $(if $(RESULT),--result $(RESULT))
 
-.PHONY: bench-out
-bench-out: ## Measure what is published and what is rebuilt a second, on durable stores
-	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./publisher ./internal/projection
-
 .PHONY: chaos-bin
 chaos-bin:
 	@mkdir -p $(CHAOS)/bin

@@ -68,16 +68,22 @@ func (p *publisher) stream(ctx context.Context, vp *versionPublisher, replicatio
 }
 
 // follow queues each version that the server sends, and keeps the server informed, until
-// ctx ends or the connection is lost. It waits for messages until the next report is due,
-// with one context for all that arrive in that time.
+// ctx ends or the connection is lost.
 func (s *stream) follow(ctx context.Context) error {
-	waiting, cancel := context.WithTimeout(ctx, s.tick())
-	defer func() { cancel() }()
-	for {
-		if waiting.Err() != nil {
-			cancel()
-			waiting, cancel = context.WithTimeout(ctx, s.tick())
+	for ctx.Err() == nil {
+		if err := s.followTick(ctx); err != nil {
+			return err
 		}
+	}
+	return ctx.Err()
+}
+
+// followTick follows the log until the next report is due. All messages that arrive in
+// that time share a context, because a busy log has thousands a second.
+func (s *stream) followTick(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, s.tick())
+	defer cancel()
+	for waiting.Err() == nil {
 		change, err := s.receive(ctx, waiting)
 		if err != nil {
 			return err
@@ -97,6 +103,7 @@ func (s *stream) follow(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // receive waits for a message until waiting ends. If there is none, it returns an empty

@@ -15,7 +15,7 @@
 //  3. Projection.follow receives each event and turns it into a step: [view.Decode] maps
 //     the event to a change, or finds that it changes nothing. A step without an event
 //     holds a position, or says that the end of the log was reached.
-//  4. Projection.consume gathers the steps that have arrived while the previous batch was
+//  4. gatherer.run (batch.go) gathers the steps that arrive while the previous batch is
 //     stored into one batch.
 //  5. Projection.storeBatch stores the batch's changes and its position in one
 //     transaction. It is refused if the position is not the expected one, so a second
@@ -24,7 +24,8 @@
 // # Rebuild
 //
 // Rebuild (rebuild.go) runs the same session on empty tables, until it has caught up, and
-// then renames the tables in one transaction. The running projector finds that the
+// then renames the tables in one transaction. It stores full batches, and only the last
+// transaction waits for the disk: after a crash of the server a rebuild starts again. The running projector finds that the
 // position has moved, and continues on the new view from its position.
 //
 // # Failures

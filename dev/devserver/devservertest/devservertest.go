@@ -1,15 +1,12 @@
 // Package devservertest provides tests with servers and with what they need around them:
 // one PostgreSQL cluster and one Temporal server for all tests of a package, a database
-// with the product's schema for each test, ports reserved until the test ends,
-// certificates, and the peak memory of a process. Package devserver starts the servers.
+// with the product's schema for each test, ports reserved until the test ends, and
+// certificates. Package devserver starts the servers.
 package devservertest
 
 import (
-	"fmt"
 	"net"
-	"os"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,20 +30,4 @@ func Port(t testing.TB) int {
 func Address(t testing.TB) string {
 	t.Helper()
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(Port(t)))
-}
-
-// PeakMiB reads the largest resident size that a running process has had, from /proc. The
-// usage that the system reports after the end would do, except that it includes the peak
-// of the process that started it.
-func PeakMiB(pid int) (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	_, line, _ := strings.Cut(string(status), "VmHWM:")
-	var kib float64
-	if _, err := fmt.Sscan(line, &kib); err != nil {
-		return 0, fmt.Errorf("peak of process %d: %w", pid, err)
-	}
-	return kib / 1024, nil
 }

@@ -47,6 +47,29 @@ func (r *Rig) Run(ctx context.Context, name string, variables map[string]string)
 	return r.launch(ctx, launch{program: name, environ: environment.Environ(), address: address, ready: programs.BinaryReady})
 }
 
+// Finish runs a command of the product to its end. It returns an error unless the command
+// exits with 0.
+func (r *Rig) Finish(ctx context.Context, name string, args ...string) error {
+	launcher := r.launcher()
+	if err := launcher.Require("bench", name); err != nil {
+		return err
+	}
+	process, err := launcher.Start(ctx, name, name, args, r.environment.Environ())
+	if err != nil {
+		return err
+	}
+	p := &Program{Program: process, name: name}
+	select {
+	case <-p.Done():
+		if err := p.Err(); err != nil {
+			return fmt.Errorf("%s %s: %w\nlog: %s", name, strings.Join(args, " "), err, launcher.Log(name))
+		}
+		return nil
+	case <-ctx.Done():
+		return errors.Join(context.Cause(ctx), p.Stop(context.WithoutCancel(ctx)))
+	}
+}
+
 // launch is a program to start.
 type launch struct {
 	program       string

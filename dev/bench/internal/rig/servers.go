@@ -72,6 +72,7 @@ func (r *Rig) startPostgres(ctx context.Context) error {
 	}
 	server, err := devserver.StartPostgres(ctx, devserver.PostgresOptions{
 		Dir: filepath.Join(r.options.Dir, "postgres"), Port: port, LogFile: r.launcher().Log("postgres"), Progress: r.options.Progress,
+		Settings: map[string]string{"track_commit_timestamp": "on"}, // for ViewLags
 	})
 	if err != nil {
 		return err
@@ -143,6 +144,17 @@ func (r *Rig) OpenEvents() (*kurrent.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return kurrent.Open(settings)
+}
+
+// OpenAppender is like OpenEvents for a client with so many connections, and so as many
+// calls in progress.
+func (r *Rig) OpenAppender(connections int) (*kurrent.Client, error) {
+	settings, err := r.eventsConfig()
+	if err != nil {
+		return nil, err
+	}
+	settings.Connections = connections
 	return kurrent.Open(settings)
 }
 

@@ -49,5 +49,8 @@ func All() []Scenario {
 		creditAccounts(),
 		growth(),
 		drain(),
+		publish(),
+		rebuild(),
+		viewLag(),
 	}
 }
