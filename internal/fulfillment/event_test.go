@@ -68,3 +68,32 @@ func TestDecodeEvent_AnotherWriters(t *testing.T) {
 	_, err = fulfillment.DecodeEvent([]byte(`{"orderId":7}`))
 	require.Error(t, err)
 }
+
+func TestDecodeCurrent(t *testing.T) {
+	t.Parallel()
+	placedAt := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	body := `{"orderId":"order-1","customerId":"c-1","status":"shipped","total":"USD12.10","carrier":"DHL","revision":1,
+		"old":{"placed_at":7},"new":{"placed_at":"2026-01-01T01:00:00+01:00","status":"fulfilling"}}`
+	t.Run("leaves out the images", func(t *testing.T) {
+		t.Parallel()
+		event, at, err := fulfillment.DecodeCurrent([]byte(body))
+		require.NoError(t, err)
+		whole, err := fulfillment.DecodeEvent([]byte(body))
+		require.NoError(t, err)
+		whole.Old, whole.New = nil, nil
+		require.Equal(t, whole, event)
+		require.Equal(t, placedAt, at)
+	})
+	t.Run("has no time without an image", func(t *testing.T) {
+		t.Parallel()
+		event, at, err := fulfillment.DecodeCurrent([]byte(`{"orderId":"order-1","total":"USD1.00","old":null,"new":null}`))
+		require.NoError(t, err)
+		require.True(t, at.IsZero())
+		require.EqualValues(t, -1, event.Revision)
+	})
+	t.Run("rejects what is no event", func(t *testing.T) {
+		t.Parallel()
+		_, _, err := fulfillment.DecodeCurrent([]byte(`{"total":7}`))
+		require.Error(t, err)
+	})
+}

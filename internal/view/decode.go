@@ -83,13 +83,12 @@ func (c Change) credit(e Event) (Change, bool) {
 }
 
 func (c Change) fulfillment(e Event) (Change, bool) {
-	event, err := fulfillment.DecodeEvent(e.Data)
+	event, placedAt, err := fulfillment.DecodeCurrent(e.Data)
 	if err != nil || fulfillment.Stream(event.OrderID) != e.Stream || !storable(event) {
 		return c, false
 	}
-	version, err := event.Version()
-	c.OrderID, c.fulfilled, c.placedAt = event.OrderID, &event, version.PlacedAt
-	return c, err == nil
+	c.OrderID, c.fulfilled, c.placedAt = event.OrderID, &event, placedAt
+	return c, true
 }
 
 // storable reports whether the event can describe a fulfillment and be stored in the
