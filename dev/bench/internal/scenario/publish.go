@@ -40,7 +40,7 @@ func runPublish(ctx context.Context, servers *rig.Rig, size Size) (measure.Resul
 	}
 	defer client.Close()
 	p := publishing{servers: servers, client: client, each: size.Pick(3_000, 50_000)}
-	if _, err := p.publish(ctx, warmUp); err != nil { // also creates the slot: later versions are read from the log
+	if _, err := p.publish(ctx, size.warmUp()); err != nil { // also creates the slot: later versions are read from the log
 		return measure.Result{}, err
 	}
 	rounds, err := measure.Interleave(ctx, size.Rounds,

@@ -32,7 +32,7 @@ func runViewLag(ctx context.Context, servers *rig.Rig, size Size) (measure.Resul
 		}
 		others = append(others, program)
 	}
-	if _, err := p.confirm(ctx, load.Orders(warmUp)); err != nil {
+	if _, err := p.confirm(ctx, load.Orders(size.warmUp())); err != nil {
 		return measure.Result{}, err
 	}
 	b, err := p.confirm(ctx, load.Orders(size.Pick(200, 2_000)))
