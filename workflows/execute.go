@@ -24,7 +24,7 @@ type firstRound struct{}
 //
 // A local attempt is not canceled. No message reaches the workflow while it runs, and its
 // outcome has to be known before it is undone. An attempt that timed out, or whose worker
-// died, may write later than what undoes it. Compensation stands up to that, because it
+// died, may write later than what undoes it. Compensation copes with that, because it
 // closes the order in every store.
 func (s *stepper) execute(ctx workflow.Context, activity, in, out any) error {
 	if first, _ := ctx.Value(firstRound{}).(bool); first && s.rules >= rulesLocal {

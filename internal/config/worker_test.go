@@ -78,10 +78,10 @@ func TestWorker_Unneeded(t *testing.T) {
 	t.Parallel()
 	const events, from = "KURRENTDB_URL: is required", "EMAIL_FROM: is required"
 	for queues, want := range map[string]string{
-		"order-fulfillment,order-email":   from + "\n" + events,
-		"order-fulfillment":               events,
-		" order-email, order-fulfillment": from + "\n" + events,
-		"order-email":                     from,
+		"order-fulfillment,order-email":  from + "\n" + events,
+		"order-fulfillment":              events,
+		"order-email, order-fulfillment": from + "\n" + events,
+		"order-email":                    from,
 	} {
 		_, err := config.Load[storeSettings]([]string{"WORKER_QUEUES=" + queues})
 		require.EqualError(t, err, want, queues)

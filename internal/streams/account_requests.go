@@ -101,7 +101,7 @@ func (q *accountRequests) add(r *accountRequest) bool {
 	return true
 }
 
-// leave gives a request up: a waiting one is not decided any more.
+// leave withdraws a request: a waiting one is not decided any more.
 func (q *accountRequests) leave(r *accountRequest, cause error) outcome {
 	q.mu.Lock()
 	defer q.mu.Unlock()

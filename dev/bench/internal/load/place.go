@@ -54,7 +54,7 @@ func NewStarter(temporal client.Client) Starter {
 	return Starter{temporal: temporal, route: router.Routes[order.TypePlaced]}
 }
 
-// Prepare returns the start that the product's own route gives for an order, so that both
+// Prepare returns the start that the product's own route returns for an order, so that both
 // sides of a comparison start the same workflows with the same options.
 func (s Starter) Prepare(ctx context.Context, o Order) (bridge.Start, error) {
 	action, err := s.route(ctx, o.delivered())

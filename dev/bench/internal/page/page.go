@@ -118,7 +118,7 @@ func titleOf(r report.Report, scenario string) string {
 
 var notInAnchor = regexp.MustCompile(`[^a-z0-9 -]`)
 
-// anchor returns the anchor that GitHub gives a heading.
+// anchor returns the anchor of a heading on GitHub.
 func anchor(heading string) string {
 	lower := bytes.ToLower([]byte(heading))
 	return string(bytes.ReplaceAll(notInAnchor.ReplaceAll(lower, nil), []byte(" "), []byte("-")))
