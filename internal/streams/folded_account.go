@@ -42,7 +42,7 @@ func (a *CreditAccounts) load(ctx context.Context, customerID string) (*foldedAc
 	}
 	switch {
 	case errors.Is(err, kurrent.ErrNotFound) && account.next == 0:
-		return account, nil // nothing to cache yet
+		return account, a.requireNew(ctx, customerID) // nothing to cache yet
 	case errors.Is(err, kurrent.ErrNotFound), errors.Is(err, kurrent.ErrDeleted):
 		err = fmt.Errorf("%w: %w", ErrTruncated, err)
 	}
@@ -56,6 +56,21 @@ func (a *CreditAccounts) load(ctx context.Context, customerID string) (*foldedAc
 		return nil, fmt.Errorf("fold credit account: %w", err)
 	}
 	return account, nil
+}
+
+// requireNew returns ErrTruncated if an account without events had some before its stream
+// was deleted. The server accepts an append to such a stream as to one that never existed,
+// and what was decided without those events would be there when they are restored.
+func (a *CreditAccounts) requireNew(ctx context.Context, customerID string) error {
+	stream := credit.Stream(customerID)
+	deleted, err := a.client.SoftlyDeleted(ctx, stream)
+	if err == nil && deleted {
+		err = fmt.Errorf("%w: %s was deleted", ErrTruncated, stream)
+	}
+	if err != nil {
+		return fmt.Errorf("fold credit account: %w", err)
+	}
+	return nil
 }
 
 // readOn folds the events that were written since account was folded. If none is found
