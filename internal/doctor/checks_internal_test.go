@@ -98,7 +98,7 @@ func absentRole() *facts {
 }
 
 func roleLimit() *facts {
-	f := &facts{options: Options{As: "worker"}}
+	f := &facts{options: Options{As: "reconcile"}}
 	f.postgres.Server = postgres.ServerState{MaxConnections: 200, DatabaseLimit: -1, RoleLimit: 10}
 	return f
 }
