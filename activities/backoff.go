@@ -36,6 +36,10 @@ var (
 	emailBackoff = backoff.Exponential{Min: time.Second, Max: 5 * time.Minute}
 )
 
+// BusyDelay returns the delay of a step whose account was busy, after so many earlier
+// attempts: 0 for the first one.
+func BusyDelay(failures int) time.Duration { return busyBackoff.Delay(failures) }
+
 // StoreRetryPolicy returns the retry policy of the activities that call a store. It has
 // no limit: the order waits until a store that is down recovers.
 func StoreRetryPolicy() *temporal.RetryPolicy { return retryPolicy(storeBackoff) }

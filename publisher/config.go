@@ -15,12 +15,11 @@ type settings struct {
 	Shutdown config.Shutdown
 	Slot     config.Slot
 
-	Window    int           `env:"PUBLISHER_WINDOW" envDefault:"256"`
+	Tuning    config.Publisher
 	Retention time.Duration `env:"PUBLISHER_HISTORY_RETENTION" envDefault:"168h"`
 }
 
 const (
-	maxWindow    = 4096        // versions in memory and, as goroutines, in flight
 	minRetention = time.Minute // a version must be published and older than this
 	maxRetention = 10 * 8784 * time.Hour
 )
@@ -28,9 +27,6 @@ const (
 // Validate checks the ranges of the values.
 func (s settings) Validate() []config.Fault {
 	var faults []config.Fault
-	if s.Window < 1 || s.Window > maxWindow {
-		faults = append(faults, config.Fault{Name: "PUBLISHER_WINDOW", Problem: "must be from 1 to 4096"})
-	}
 	if s.Retention != 0 && (s.Retention < minRetention || s.Retention > maxRetention) {
 		faults = append(faults, config.Fault{
 			Name: "PUBLISHER_HISTORY_RETENTION", Problem: "must be 0, to keep everything, or from 1m to 87840h (10 years)",

@@ -129,7 +129,7 @@ func (rig *publisherRig) state() *postgres.PublisherState {
 // useEventStore points publishers started from now on at an event store.
 func (rig *publisherRig) useEventStore(url string) {
 	rig.t.Helper()
-	events, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: 5 * time.Second, Connections: concurrentAppends})
+	events, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: 5 * time.Second, Connections: config.PublisherConnections})
 	require.NoError(rig.t, err)
 	rig.t.Cleanup(events.Close)
 	rig.kurrentDB, rig.events = url, events

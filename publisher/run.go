@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	storeTimeout      = 5 * time.Second // one call to a store
-	concurrentAppends = 32              // connections to KurrentDB
-	poolConnections   = 8               // to PostgreSQL: set-aside orders, checkpoints, pruning, metrics
+	storeTimeout    = 5 * time.Second // one call to a store
+	poolConnections = 8               // to PostgreSQL: set-aside orders, checkpoints, pruning, metrics
 )
 
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
@@ -25,7 +24,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		return err
 	}
 	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout, Connections: concurrentAppends,
+		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout, Connections: config.PublisherConnections,
 	})
 	pool, poolErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: poolConnections, ApplicationName: "orderflow-publisher", OwnSessions: true,
@@ -42,7 +41,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	}
 	p := &publisher{
 		events: events, publication: postgres.NewPublication(pool), history: postgres.NewHistory(pool),
-		state: postgres.NewPublisherState(pool), slot: s.Slot.Name, window: s.Window, retention: s.Retention, intervals: defaultIntervals(),
+		state: postgres.NewPublisherState(pool), slot: s.Slot.Name, window: s.Tuning.Window, retention: s.Retention, intervals: defaultIntervals(),
 		shutdownTimeout: s.Shutdown.Timeout, metrics: newMetrics(registry.Registry), logger: logger,
 	}
 	registry.Registry.MustRegister(gauges{p})

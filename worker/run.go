@@ -95,8 +95,7 @@ func startGlobalMetrics(ctx context.Context, d drivers, logger *slog.Logger) (en
 func newActivities(s settings, d drivers) *activities.Activities {
 	return &activities.Activities{
 		Credit: streams.NewCreditAccounts(streams.CreditAccountsConfig{
-			Client: d.events, Terms: s.terms(), CacheSize: s.Tuning.CachedAccounts,
-			MaxRequests: max(1, s.Tuning.LocalSlots/2), // a slow account leaves the other half to other accounts
+			Client: d.events, Terms: s.terms(), CacheSize: s.Tuning.CachedAccounts, MaxRequests: s.Tuning.RequestsPerAccount(),
 		}),
 		Orders:       streams.Orders{Client: d.events},
 		Fulfillments: d.fulfillments,

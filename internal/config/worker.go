@@ -78,6 +78,10 @@ func (w Worker) Connections() int32 {
 	return int32(n)
 }
 
+// RequestsPerAccount returns how many requests for one credit account the worker takes at
+// once. A slow account leaves the other half of the local slots to other accounts.
+func (w Worker) RequestsPerAccount() int { return max(1, w.LocalSlots/2) }
+
 // Unneeded returns the required variables of stores that no activity of the worker's
 // queues uses: sending an email needs no event store, and the rest sends none.
 func (w Worker) Unneeded() []string {

@@ -46,9 +46,7 @@ func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.
 	}
 	options.Identity = fmt.Sprintf("%s@%s:%d", service, host, os.Getpid())
 	options.Logger = log.NewStructuredLogger(logger)
-	// Our messages are a kilobyte or two. Compressing them costs a tenth of a start's time,
-	// and for each call at once a compressor of almost a megabyte.
-	options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
+	options.ConnectionOptions.GrpcCompression = Compression()
 	options.MetricsHandler = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
 		Meter:                metrics.Meter("temporal-sdk-go"),
 		OnError:              func(err error) { logger.Warn("recording metric failed", "error", err) },
@@ -56,6 +54,11 @@ func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.
 	})
 	return options, nil
 }
+
+// Compression returns that of the calls, which is none. Our messages are a kilobyte or
+// two. Compressing them costs a tenth of a start's time, and for each call at once a
+// compressor of almost a megabyte.
+func Compression() client.GrpcCompression { return &client.GrpcCompressionNone{} }
 
 // checkEnvironment reports what the SDK silently ignores: a boolean it cannot parse
 // counts as not set, and a missing file as empty, which can mean plaintext although TLS

@@ -5,22 +5,13 @@ import (
 
 	"orderflow/dev/bench/internal/measure"
 	"orderflow/dev/bench/internal/report"
+	"orderflow/dev/bench/internal/scenario"
 )
-
-// The scenarios of the benchmark that are read, and the ratios in them.
-const (
-	bridgeScenario, startedRatio   = "bridge", "events to started workflows"
-	pipelineScenario, shippedRatio = "pipeline", "placed to shipped"
-)
-
-// bareActivities is how many activities the workflow has that the benchmark compares
-// shipped orders with.
-const bareActivities = 5
 
 // bareTransitions are the writes of the history service for that workflow: the start, two
 // for each activity, and two for each workflow task, of which it has one more than
 // activities.
-const bareTransitions = 1 + 2*bareActivities + 2*(bareActivities+1)
+const bareTransitions = 1 + 2*scenario.ActivitiesShipped + 2*(scenario.ActivitiesShipped+1)
 
 // measured is the throughput in one result, in which all servers and processes shared one
 // machine. A rate is 0 if it was not measured.
@@ -28,7 +19,7 @@ type measured struct {
 	cores   int
 	starts  float64 // workflows that one starter starts a second
 	shipped float64 // orders a second
-	bare    float64 // workflows of bareActivities a second, without the product
+	bare    float64 // bare workflows a second, without the product
 }
 
 func readMeasured(path string) (*measured, error) {
@@ -37,15 +28,15 @@ func readMeasured(path string) (*measured, error) {
 		return nil, err
 	}
 	m := &measured{cores: max(1, r.Machine.Cores)}
-	m.starts, _ = sides(r, bridgeScenario, startedRatio)
-	m.shipped, m.bare = sides(r, pipelineScenario, shippedRatio)
+	m.starts, _ = sides(r, scenario.BridgeName, scenario.StartsRatio)
+	m.shipped, m.bare = sides(r, scenario.PipelineName, scenario.ShippedRatio)
 	return m, nil
 }
 
 // sides returns the medians of a ratio's samples, or zeros if the result lacks it.
-func sides(r report.Report, scenario, ratio string) (product, ceiling float64) {
+func sides(r report.Report, name, ratio string) (product, ceiling float64) {
 	for _, s := range r.Scenarios {
-		if s.Name != scenario {
+		if s.Name != name {
 			continue
 		}
 		if found := ratioOf(s.Result, ratio); found != nil {
@@ -73,7 +64,7 @@ func (m *measured) predicted() float64 { return m.bare * bareTransitions / trans
 // check compares the prediction with the measurement.
 func (m *measured) check() string {
 	if m.shipped == 0 || m.bare == 0 {
-		return "the result has no orders that were shipped: run the benchmark's scenario " + pipelineScenario
+		return "the result has no orders that were shipped: run the benchmark's scenario " + scenario.PipelineName
 	}
 	return fmt.Sprintf("checked on %d processors: %.1f orders/s shipped, of %.1f/s predicted from Temporal alone (%.0f %%): %.1f bare workflows/s "+
 		"of %d state transitions, and %d for an order",

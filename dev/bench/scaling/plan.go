@@ -66,7 +66,7 @@ func plan(l load, w config.Worker, m *measured) []line {
 	lines = append(lines, kurrent(l)...)
 	lines = append(lines,
 		line{"SES", "emails a second at the peak, and a day", fmt.Sprintf("%.0f, %s", math.Ceil(busiest*emails), count(l.perDay*emails))},
-		line{"processes", "workers", fmt.Sprint(workers)},
+		line{"processes", "workers, for the emails", fmt.Sprint(workers)},
 		line{"processes", "starters", fmt.Sprint(starters)},
 	)
 	if m != nil && m.shipped > 0 {

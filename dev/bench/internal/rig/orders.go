@@ -77,14 +77,16 @@ func (r *Rig) Confirmed(ctx context.Context, since Mark) ([]string, error) {
 type Times struct {
 	Confirmed time.Time  // its row was written as fulfilling
 	Emailed   *time.Time // SES has accepted the confirmation
-	Shipped   *time.Time
+	Shipped   *time.Time // its row was closed as shipped
+	Notified  *time.Time // SES has accepted the email about the shipment
 }
 
 // Times returns the times of the orders that have been confirmed since the mark, by id.
 func (r *Rig) Times(ctx context.Context, since Mark) (map[string]Times, error) {
 	rows, err := r.DB.Query(ctx, `
 SELECT order_id, h.at, (SELECT sent_at FROM email_delivery e WHERE e.order_id = h.order_id AND kind = 'confirmation'),
-    (SELECT at FROM order_fulfillment_history s WHERE s.order_id = h.order_id AND event_type = 'order-shipped')
+    (SELECT at FROM order_fulfillment_history s WHERE s.order_id = h.order_id AND event_type = 'order-shipped'),
+    (SELECT sent_at FROM email_delivery e WHERE e.order_id = h.order_id AND kind = 'shipment')
 FROM order_fulfillment_history h WHERE id > $1 AND event_type = 'order-approved'`, since)
 	if err != nil {
 		return nil, wrapRead(err)
@@ -92,7 +94,7 @@ FROM order_fulfillment_history h WHERE id > $1 AND event_type = 'order-approved'
 	times := map[string]Times{}
 	var id string
 	var t Times
-	_, err = pgx.ForEachRow(rows, []any{&id, &t.Confirmed, &t.Emailed, &t.Shipped}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &t.Confirmed, &t.Emailed, &t.Shipped, &t.Notified}, func() error {
 		times[id] = t
 		return nil
 	})

@@ -182,10 +182,14 @@ func (p *Program) AwaitSum(ctx context.Context, least int, series ...string) err
 // connecting, does not count.
 func (p *Program) Rate(ctx context.Context, series string, count int) (float64, error) {
 	var first, last progress
+	idle := progress{at: time.Now()} // before the first increase
 	err := p.await(ctx, func() error {
 		value, err := p.Metric(ctx, series)
 		last = progress{value, time.Now()}
-		if value > 0 && first.value == 0 {
+		switch {
+		case value == 0:
+			idle = last
+		case first.value == 0:
 			first = last
 		}
 		if err == nil && value < float64(count) {
@@ -195,6 +199,9 @@ func (p *Program) Rate(ctx context.Context, series string, count int) (float64, 
 	})
 	if err != nil {
 		return 0, err
+	}
+	if first.value == last.value { // so few that they were seen at once
+		first = idle
 	}
 	return (last.value - first.value) / last.at.Sub(first.at).Seconds(), nil
 }

@@ -110,6 +110,17 @@ func (r *Rig) WorkerSettings() (config.Worker, error) {
 	return settings.Tuning, err
 }
 
+// StartsInFlight returns how many starts a starter has in flight.
+func (r *Rig) StartsInFlight() (int, error) {
+	settings, err := config.Load[config.Subscription](r.environment.Environ())
+	return settings.Concurrency, err
+}
+
+// PublisherSettings returns the settings that a publisher is started with.
+func (r *Rig) PublisherSettings() (config.Publisher, error) {
+	return config.Load[config.Publisher](r.environment.Environ())
+}
+
 // Say prints a line of progress.
 func (r *Rig) Say(format string, args ...any) {
 	_, _ = fmt.Fprintf(r.options.Progress, "  "+format+"\n", args...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
+	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
 )
 
@@ -40,7 +42,7 @@ func (r *Rig) startTemporal(ctx context.Context) error {
 		CLIPath: cli, DBFile: filepath.Join(r.options.Dir, "temporal.db"), Port: port, Headless: true,
 		SearchAttributes: workflows.SearchAttributes(), LogFile: r.launcher().Log("temporal"),
 	}
-	if err := r.RestartTemporal(ctx); err != nil {
+	if _, err := r.RestartTemporal(ctx); err != nil {
 		return err
 	}
 	r.onStop(r.StopTemporal)
@@ -59,10 +61,38 @@ func (r *Rig) StopTemporal(ctx context.Context) error {
 }
 
 // RestartTemporal starts the Temporal server again after StopTemporal, with its state and
-// at its address, and returns once it accepts calls.
-func (r *Rig) RestartTemporal(ctx context.Context) (err error) {
-	r.temporal.server, err = devserver.StartTemporal(ctx, r.temporal.options)
-	return err
+// at its address. It returns once the server accepts calls and knows its namespace, and
+// reports when its port opened, which is earlier: clients may get through from then on.
+func (r *Rig) RestartTemporal(ctx context.Context) (opened time.Time, err error) {
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	open := make(chan time.Time, 1)
+	go func() { open <- awaitPort(waiting, devserver.Loopback(r.temporal.options.Port)) }()
+	if r.temporal.server, err = devserver.StartTemporal(ctx, r.temporal.options); err != nil {
+		return time.Time{}, err
+	}
+	return <-open, nil
+}
+
+// portPoll is how often a closed port is tried.
+const portPoll = 5 * time.Millisecond
+
+// awaitPort returns the time at which an address accepts connections, or at which ctx ends.
+func awaitPort(ctx context.Context, address string) time.Time {
+	ticker := time.NewTicker(portPoll)
+	defer ticker.Stop()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err == nil {
+			_ = conn.Close()
+			return time.Now()
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return time.Now()
+		}
+	}
 }
 
 func (r *Rig) startPostgres(ctx context.Context) error {
@@ -113,10 +143,12 @@ func (r *Rig) startSimulator(ctx context.Context, name, address string, args ...
 	return err
 }
 
-// connect opens the clients that the scenarios use.
+// connect opens the clients that the scenarios use. That of Temporal has the options of
+// the product's that affect its speed.
 func (r *Rig) connect(ctx context.Context) (err error) {
 	r.Temporal, err = client.DialContext(ctx, client.Options{
 		HostPort: r.Getenv("TEMPORAL_ADDRESS"), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: temporalclient.Compression()},
 	})
 	if err != nil {
 		return fmt.Errorf("temporal: %w", err)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/activities"
 	"orderflow/dev/bench/internal/load"
 	"orderflow/dev/bench/internal/measure"
 	"orderflow/dev/bench/internal/rig"
@@ -19,14 +20,15 @@ import (
 	"orderflow/internal/streams"
 )
 
-// creditWriters is as many requests for one account as the scenario has at once: all
-// slots of a worker.
+// creditWriters is the most callers that the scenario has for one account. A worker takes
+// fewer requests at once with its default settings, so that some are refused.
 const creditWriters = 32
 
 func creditAccounts() Scenario {
 	return Scenario{
 		Name: "credit", Title: "Decisions of one credit account",
-		About: "Requests to reserve credit for new orders of one customer, through the worker's own package in this process. The " +
+		About: "Requests to reserve credit for new orders of one customer, through the worker's own package in this process. An account takes " +
+			"as many at once as in a worker of these settings; a refused one comes back after the worker's own backoff. The " +
 			"ceiling is bare appends of one such event: by one writer at the exact revision, which is all that an account could do " +
 			"with an append for each decision, or by as many writers, each on a stream of its own. Two workers have a connection, " +
 			"a cache and half of the requests each. A long account has 100,000 orders, reserved and released.",
@@ -93,11 +95,17 @@ func startCreditWorkers(servers *rig.Rig, count int) (workers []creditWorker, er
 }
 
 func startCreditWorker(servers *rig.Rig) (creditWorker, error) {
+	settings, err := servers.WorkerSettings()
+	if err != nil {
+		return creditWorker{}, err
+	}
 	client, err := servers.OpenEvents()
 	if err != nil {
 		return creditWorker{}, err
 	}
-	accounts := streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: client, MaxRequests: creditWriters})
+	accounts := streams.NewCreditAccounts(streams.CreditAccountsConfig{
+		Client: client, CacheSize: settings.CachedAccounts, MaxRequests: settings.RequestsPerAccount(),
+	})
 	return creditWorker{CreditAccounts: accounts, client: client}, nil
 }
 
@@ -129,16 +137,17 @@ func (l creditLoad) open(ctx context.Context, w creditWorker, orders int) (custo
 	return customer, nil
 }
 
-// reserve reserves credit for an order. A busy account is tried again, as the activity is.
+// reserve reserves credit for an order. After a refusal by a busy account it tries again
+// after the delay that the activity has.
 func reserve(ctx context.Context, w creditWorker, o load.Order) error {
 	request := credit.Request{
 		CustomerID: o.Customer, OrderID: o.ID, Amount: reservation, Source: order.Source{EventID: uuid.NewString(), CorrelationID: o.ID},
 	}
-	for {
+	for failures := 0; ; failures++ {
 		decision, err := w.Reserve(ctx, request)
 		switch {
 		case errors.Is(err, credit.ErrBusy) && ctx.Err() == nil:
-			if err := backoff.Sleep(ctx, backoff.Jitter(busyDelay)); err != nil {
+			if err := backoff.Sleep(ctx, activities.BusyDelay(failures)); err != nil {
 				return err
 			}
 		case err == nil && decision.Verdict != credit.VerdictReserved:
@@ -148,9 +157,6 @@ func reserve(ctx context.Context, w creditWorker, o load.Order) error {
 		}
 	}
 }
-
-// busyDelay is the first delay of activities/backoff.go.
-const busyDelay = 100 * time.Millisecond
 
 var reservation = order.Money{Minor: 100, Currency: "USD"}
 

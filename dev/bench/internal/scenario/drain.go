@@ -16,14 +16,14 @@ const repeatedEvents = `orderflow_bridge_events_total{result="duplicate"}`
 func drain() Scenario {
 	return Scenario{
 		Name: "drain", Title: "Orders that waited for Temporal",
-		About: "Orders are placed while Temporal is down and a starter runs. Temporal returns: from then until all workflows are started. " +
+		About: "Orders are placed while Temporal is down and a starter runs. Temporal returns: from the opening of its port until all workflows are started. " +
 			"The ceiling is bare ExecuteWorkflow calls afterwards, with the same options and input and as many in flight. No worker runs.",
 		Run: runDrain,
 	}
 }
 
 func runDrain(ctx context.Context, servers *rig.Rig, size Size) (measure.Result, error) {
-	waiting := size.Pick(2_000, 10_000)
+	waiting := max(fewestStarts, size.Pick(2_000, 10_000))
 	starter, err := servers.Run(ctx, "starter", nil)
 	if err != nil {
 		return measure.Result{}, err
@@ -34,10 +34,10 @@ func runDrain(ctx context.Context, servers *rig.Rig, size Size) (measure.Result,
 	if err := load.Append(ctx, servers.Events.Client, load.Orders(waiting)); err != nil {
 		return measure.Result{}, err
 	}
-	if err := servers.RestartTemporal(ctx); err != nil {
+	began, err := servers.RestartTemporal(ctx)
+	if err != nil {
 		return measure.Result{}, err
 	}
-	began := time.Now()
 	if err := starter.AwaitSum(ctx, 1, startedEvents, repeatedEvents); err != nil {
 		return measure.Result{}, err
 	}
@@ -54,7 +54,11 @@ func runDrain(ctx context.Context, servers *rig.Rig, size Size) (measure.Result,
 	if err := starter.Stop(ctx); err != nil {
 		return measure.Result{}, err
 	}
-	bare, err := startBare(ctx, load.NewStarter(servers.Temporal), waiting)
+	inFlight, err := servers.StartsInFlight()
+	if err != nil {
+		return measure.Result{}, err
+	}
+	bare, err := startBare(ctx, load.NewStarter(servers.Temporal), inFlight, waiting)
 	if err != nil {
 		return measure.Result{}, err
 	}

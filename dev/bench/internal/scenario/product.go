@@ -87,6 +87,9 @@ func (p product) ship(ctx context.Context, orders []load.Order) (batch, error) {
 	return b, err
 }
 
+// signals is how many signals are in flight.
+const signals = 64
+
 // shipConfirmed signals so many orders that are confirmed after the mark, each as soon as
 // that is seen.
 func (p product) shipConfirmed(ctx context.Context, since rig.Mark, count int) error {
@@ -106,7 +109,7 @@ func (p product) shipConfirmed(ctx context.Context, since rig.Mark, count int) e
 				fresh = append(fresh, load.Order{ID: id})
 			}
 		}
-		if err := load.Each(ctx, startsInFlight, fresh, p.signalShipped); err != nil {
+		if err := load.Each(ctx, signals, fresh, p.signalShipped); err != nil {
 			return err
 		}
 	}
@@ -118,12 +121,14 @@ func (p product) signalShipped(ctx context.Context, o load.Order) error {
 	return p.servers.Temporal.SignalWorkflow(ctx, o.ID, "", workflows.RecordShipmentMessage, shipment)
 }
 
-// rate returns orders per second until the last one has reached a step.
-func (b batch) rate(step func(rig.Times) time.Time) float64 {
+// rate returns orders per second until the last one has reached all of the steps.
+func (b batch) rate(steps ...func(rig.Times) time.Time) float64 {
 	var last time.Time
 	for _, t := range b.times {
-		if at := step(t); at.After(last) {
-			last = at
+		for _, step := range steps {
+			if at := step(t); at.After(last) {
+				last = at
+			}
 		}
 	}
 	return float64(len(b.times)) / last.Sub(b.began).Seconds()
@@ -132,6 +137,7 @@ func (b batch) rate(step func(rig.Times) time.Time) float64 {
 func confirmed(t rig.Times) time.Time { return t.Confirmed }
 func emailed(t rig.Times) time.Time   { return value(t.Emailed) }
 func shipped(t rig.Times) time.Time   { return value(t.Shipped) }
+func notified(t rig.Times) time.Time  { return value(t.Notified) }
 
 func value(t *time.Time) time.Time {
 	if t == nil {

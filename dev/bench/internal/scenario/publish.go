@@ -12,15 +12,9 @@ import (
 	"orderflow/dev/bench/internal/load"
 	"orderflow/dev/bench/internal/measure"
 	"orderflow/dev/bench/internal/rig"
+	"orderflow/internal/config"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
-)
-
-// The publisher's default window, and its connections to KurrentDB: those of the bare
-// appends too.
-const (
-	publisherWindow      = 256
-	publisherConnections = 32
 )
 
 func publish() Scenario {
@@ -34,12 +28,16 @@ func publish() Scenario {
 }
 
 func runPublish(ctx context.Context, servers *rig.Rig, size Size) (measure.Result, error) {
-	client, err := servers.OpenAppender(publisherConnections)
+	settings, err := servers.PublisherSettings()
+	if err != nil {
+		return measure.Result{}, err
+	}
+	client, err := servers.OpenAppender(config.PublisherConnections)
 	if err != nil {
 		return measure.Result{}, err
 	}
 	defer client.Close()
-	p := publishing{servers: servers, client: client, each: size.Pick(3_000, 50_000)}
+	p := publishing{servers: servers, client: client, window: settings.Window, each: size.Pick(3_000, 50_000)}
 	if _, err := p.publish(ctx, size.warmUp()); err != nil { // also creates the slot: later versions are read from the log
 		return measure.Result{}, err
 	}
@@ -60,6 +58,7 @@ func runPublish(ctx context.Context, servers *rig.Rig, size Size) (measure.Resul
 type publishing struct {
 	servers *rig.Rig
 	client  *kurrent.Client
+	window  int // appends in flight
 	each    int
 	end     kurrent.Position // what was measured is before it
 	like    kurrent.Event    // a published event
@@ -119,7 +118,7 @@ func (p *publishing) awaitStream(ctx context.Context, stream string) (err error)
 func (p *publishing) append(ctx context.Context, count int) (float64, error) {
 	run := "bare-" + uuid.NewString()
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(publisherWindow)
+	group.SetLimit(p.window)
 	for i := range count {
 		group.Go(func() error {
 			event := kurrent.NewEvent{ID: uuid.New(), Type: p.like.Type, Data: p.like.Data, Metadata: p.like.Metadata}

@@ -11,6 +11,7 @@ import (
 	"orderflow/dev/bench/internal/load"
 	"orderflow/dev/bench/internal/measure"
 	"orderflow/dev/bench/internal/rig"
+	"orderflow/internal/config"
 	"orderflow/internal/credit"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
@@ -70,12 +71,12 @@ func perSecond(count int, work func() error) (float64, error) {
 
 // fillLog writes the events of so many customers' orders.
 func fillLog(ctx context.Context, servers *rig.Rig, customers int) error {
-	client, err := servers.OpenAppender(publisherConnections)
+	client, err := servers.OpenAppender(config.PublisherConnections)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	return load.Each(ctx, publisherConnections, load.Orders(customers), func(ctx context.Context, customer load.Order) error {
+	return load.Each(ctx, config.PublisherConnections, load.Orders(customers), func(ctx context.Context, customer load.Order) error {
 		orders := load.OrdersOf(customer.Customer, ordersEach)
 		var reserved []kurrent.NewEvent
 		for _, o := range orders {

@@ -15,6 +15,14 @@ type Scenario struct {
 	Run   func(ctx context.Context, servers *rig.Rig, size Size) (measure.Result, error)
 }
 
+// The scenarios and ratios that the scaling calculation reads.
+const (
+	BridgeName   = "bridge"
+	StartsRatio  = "events to started workflows"
+	PipelineName = "pipeline"
+	ShippedRatio = "placed to shipped"
+)
+
 // Size says how large a run is.
 type Size struct {
 	Full   bool // the large sizes

@@ -39,7 +39,7 @@ func runViewLag(ctx context.Context, servers *rig.Rig, size Size) (measure.Resul
 	if err != nil {
 		return measure.Result{}, err
 	}
-	rate := min(b.rate(emailed), b.rate(confirmed)) * goalShare / 100
+	rate := b.rate(confirmed, emailed) * goalShare / 100
 	placed := arrivals(size, rate)
 	servers.Say("%d orders at %.1f orders/s", len(placed), rate)
 	if _, err := p.arrive(ctx, placed); err != nil {
