@@ -98,15 +98,18 @@ bench-bin:
 	@mkdir -p $(BIN)
 	@go build -o $(BIN)/ $(STACK) ./dev/bench
 
+# The result names the commit, also where go builds without it.
+BENCH_COMMIT = $(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null)
+
 # As for `make real`, the connection string reaches the program by its environment.
 bench bench-full: export REAL_URL = $(value KURRENTDB_URL)
 .PHONY: bench
 bench: temporal bench-bin ## Measure ratios to ceilings in at most 15 minutes: make bench ARGS='--only ^bridge' KURRENTDB_URL=
-	@KURRENTDB_URL="$$REAL_URL" $(BIN)/bench $(ARGS)
+	@KURRENTDB_URL="$$REAL_URL" $(BIN)/bench --commit "$(BENCH_COMMIT)" $(ARGS)
 
 .PHONY: bench-full
 bench-full: temporal bench-bin ## Measure the large sizes, which takes hours on a small machine
-	@KURRENTDB_URL="$$REAL_URL" $(BIN)/bench --full $(ARGS)
+	@KURRENTDB_URL="$$REAL_URL" $(BIN)/bench --full --commit "$(BENCH_COMMIT)" $(ARGS)
 
 .PHONY: bench-docs
 bench-docs: ## Write docs/performance.md and its charts: make bench-docs RESULT=.local/bench/result.json

@@ -1,9 +1,9 @@
 // Bench measures how fast Orderflow is, as ratios to ceilings that it measures on the same
-// servers in the same run: the same server without the product around it. A ratio means
-// the same on any machine. The rounds of both sides alternate, and the table shows the
+// servers in the same run: the same server without the product around it. Ratios
+// are comparable between machines with as many cores. The rounds of both sides alternate, and the table shows the
 // median of the rounds' ratios with the least and the greatest.
 //
-//	bench                    # at most 15 minutes
+//	bench                    # at most 15 minutes; --budget allows more
 //	bench --full             # the large sizes, hours on a small machine
 //	bench --only '^bridge$'
 //
@@ -15,7 +15,7 @@
 //
 // It prints a table on standard output and its progress on standard error, and writes all
 // samples to a JSON file. Exit codes: 0, whether goals were met or not; 1, a scenario
-// failed; 2, invalid arguments.
+// failed, or was skipped because the budget was used up; 2, invalid arguments.
 //
 // This package owns the command line and the order of a run. Package scenario owns what is
 // measured, package rig the servers and binaries, package load the orders, package measure

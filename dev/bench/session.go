@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,12 +41,21 @@ func (s *session) run(ctx context.Context) error {
 	began := time.Now()
 	s.report = report.Report{
 		Size: sizeName(s.options.size), Rounds: s.options.size.Rounds, Began: began.UTC().Truncate(time.Second), Version: build.Version,
-		Commit: build.Revision, Machine: report.ThisMachine(), Settings: settingsIn(s.environ),
+		Commit: cmp.Or(s.options.commit, build.Revision), Machine: report.ThisMachine(), Settings: settingsIn(s.environ),
+	}
+	if s.options.budget > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.options.budget, fmt.Errorf("the budget of %s is used up: raise --budget", s.options.budget))
+		defer cancel()
 	}
 	var failed []error
 	for i, one := range s.options.scenarios {
 		if ctx.Err() != nil {
-			return errors.Join(append(failed, context.Cause(ctx))...)
+			for _, skipped := range s.options.scenarios[i:] {
+				failed = append(failed, fmt.Errorf("%s: skipped", skipped.Name))
+			}
+			failed = append(failed, context.Cause(ctx))
+			break
 		}
 		s.say("[%d/%d] %s: %s", i+1, len(s.options.scenarios), one.Name, one.Title)
 		failed = append(failed, s.measure(ctx, one))

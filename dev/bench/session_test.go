@@ -52,7 +52,7 @@ func TestRun(t *testing.T) {
 			require.Contains(t, table.String(), ratio.Name)
 		}
 	}
-	require.Equal(t, []string{"placed to confirmed", "placed to email sent", "placed to shipped", "mean wait for confirmation"}, names)
+	require.Equal(t, []string{"placed to confirmed", "placed to shipped", "mean wait for confirmation"}, names)
 	curve := r.Scenarios[1].Charts[0].Lines[0].Points
 	require.Len(t, curve, 4)
 	require.InDelta(t, 3, curve[3][1], 1e-9)

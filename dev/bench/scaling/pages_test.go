@@ -30,6 +30,19 @@ func TestCosts_AreThoseOfThePage(t *testing.T) {
 	}
 }
 
+// Sizes were measured once: the page and the calculation have the same.
+func TestSizes_AreThoseOfThePage(t *testing.T) {
+	t.Parallel()
+	scaling := page(t, "docs/scaling.md")
+	for text, bytes := range map[string][]any{
+		"rows that stay | %.1f KB": {rowBytes / 1000.}, "%.1f KB in the customer view": {viewBytes / 1000.},
+		"until pruned | %.1f KB": {versionBytes / 1000.}, "%.1f KB by the worker, 2.1 KB": {(walBytes - 2_100) / 1000.},
+		"the order itself, and %.1f KB": {eventBytes / 1000.}, "about %d bytes each": {linkBytes},
+	} {
+		require.Contains(t, scaling, fmt.Sprintf(text, bytes...))
+	}
+}
+
 func TestConnections_AreThoseOfThePage(t *testing.T) {
 	t.Parallel()
 	require.Contains(t, page(t, "deploy/kubernetes/README.md"), fmt.Sprintf("| %d | 0 | %d and 1 for replication | %d | %d |",

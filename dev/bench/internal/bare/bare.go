@@ -1,5 +1,5 @@
-// Package bare is what the product's pipeline is compared with: workflows that do nothing
-// but run empty regular activities one after the other, on a worker with the same slots
+// Package bare runs the workflows that the product's pipeline is compared with. They run
+// empty regular activities one after the other, on a worker with the same slots
 // and pollers as the product's. They are started like orders, with the same options and
 // input, so the comparison includes the start.
 package bare
@@ -61,7 +61,7 @@ func Start(temporal client.Client, settings config.Worker, activities ...int) (*
 	return w, w.worker.Start()
 }
 
-// polling is as in the worker.
+// polling returns the same behavior as in the worker.
 func polling(partitions, most int) worker.PollerBehavior {
 	return worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
 		InitialNumberOfPollers: partitions, MinimumNumberOfPollers: partitions, MaximumNumberOfPollers: most,

@@ -59,6 +59,8 @@ type Figure struct {
 	Unit  string  `json:"unit"` // such as s or MiB
 	Value float64 `json:"value"`
 	Goal  Goal    `json:"goal,omitzero"`
+
+	Samples int `json:"samples,omitempty"` // that a percentile is of
 }
 
 // percentiles are what is kept of many durations, by the ends of their figures' names.
@@ -74,7 +76,8 @@ func Latencies(name string, samples []time.Duration, p99, most Goal) []Figure {
 	figures := make([]Figure, 0, len(percentiles))
 	for i, p := range percentiles {
 		goals := []Goal{{}, {}, p99, most}
-		figures = append(figures, Figure{Name: name + ", " + p.name, Unit: "s", Value: percentile(sorted, p.rank).Seconds(), Goal: goals[i]})
+		figures = append(figures, Figure{Name: name + ", " + p.name, Unit: "s", Value: percentile(sorted, p.rank).Seconds(), Goal: goals[i],
+			Samples: len(samples)})
 	}
 	return figures
 }

@@ -24,6 +24,9 @@ func Update(docs, result string) error {
 		if err != nil {
 			return err
 		}
+		if r.Commit == "" {
+			return errors.New("the result names no commit: measure with make bench")
+		}
 		if err := r.Write(filepath.Join(docs, resultFile)); err != nil {
 			return err
 		}

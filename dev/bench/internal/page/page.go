@@ -5,11 +5,13 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"orderflow/dev/bench/internal/report"
 )
@@ -65,7 +67,9 @@ func runBlock(r report.Report) []byte {
 	}
 	_, _ = fmt.Fprintf(&b, "\nThe %s run of %s took %.0f minutes on %d cores (%s), %.0f GiB of memory, %s. ",
 		r.Size, r.Began.Format("2 January 2006"), r.Seconds/60, r.Machine.Cores, r.Machine.Processor, r.Machine.MemoryGiB, r.Machine.OS)
-	_, _ = fmt.Fprintf(&b, "Servers: Temporal %s, PostgreSQL %s, %s, sessim. %d rounds.\n\n", r.Servers.Temporal, r.Servers.Postgres, kurrentdb, r.Rounds)
+	_, _ = fmt.Fprintf(&b, "Servers: Temporal %s, PostgreSQL %s, %s, sessim. %d rounds. ", r.Servers.Temporal, r.Servers.Postgres, kurrentdb, r.Rounds)
+	_, _ = fmt.Fprintf(&b, "Orderflow %s, commit %s, %s.\n\n", r.Version, cmp.Or(r.Commit, "unknown"),
+		cmp.Or(strings.Join(r.Settings, ", "), "default settings"))
 	return b.Bytes()
 }
 

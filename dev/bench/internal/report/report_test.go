@@ -41,7 +41,7 @@ func TestReport_Table(t *testing.T) {
 	require.NoError(t, sample().Table(&table))
 	require.Regexp(t, `bridge +starts +0\.95 +0\.90 to 1\.00 +95\.0 starts/s +100 \(bare\) +>= 0\.95 met`, table.String())
 	require.Regexp(t, `memory +starter +70\.2 MiB +<= 64 missed`, table.String())
-	require.Regexp(t, `latency +to confirmed +p50 1\.00, p95 1\.00, p99 1\.00, max 1\.00 s +p99 <= 2, max <= 0\.5 missed`, table.String())
+	require.Regexp(t, `latency +to confirmed +p50 1\.00, p95 1\.00, p99 1\.00, max 1\.00 s of 1 +p99 <= 2, max <= 0\.5 missed`, table.String())
 	require.Regexp(t, `growth +Growth +failed`, table.String())
 }
 

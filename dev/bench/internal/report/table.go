@@ -16,7 +16,7 @@ type Row struct {
 	Scenario string
 	Name     string
 	Value    string // the ratio's median, or the figure or the percentiles with their unit
-	Spread   string // the least and the greatest ratio
+	Spread   string // the least and the greatest ratio; empty for a single round
 	Product  string // median of the product's samples, with its unit
 	Ceiling  string // median of the ceiling's samples, and what the ceiling is
 	Goal     string
@@ -66,7 +66,11 @@ func rowOfLatencies(scenario, name string, percentiles []string, figures []measu
 			met = met && f.Goal.Met(f.Value)
 		}
 	}
-	row := Row{Scenario: scenario, Name: name, Value: strings.Join(values, ", ") + " " + figures[0].Unit, Goal: strings.Join(goals, ", ")}
+	samples := ""
+	if figures[0].Samples > 0 {
+		samples = fmt.Sprintf(" of %d", figures[0].Samples)
+	}
+	row := Row{Scenario: scenario, Name: name, Value: strings.Join(values, ", ") + " " + figures[0].Unit + samples, Goal: strings.Join(goals, ", ")}
 	switch {
 	case len(goals) > 0 && met:
 		row.Verdict = verdictMet
@@ -78,8 +82,12 @@ func rowOfLatencies(scenario, name string, percentiles []string, figures []measu
 
 func rowOfRatio(scenario string, r measure.Ratio) Row {
 	product, ceiling := r.Sides()
+	spread := ""
+	if len(r.Rounds) > 1 {
+		spread = ratioText(r.Range[0]) + " to " + ratioText(r.Range[1])
+	}
 	return Row{
-		Scenario: scenario, Name: r.Name, Value: ratioText(r.Median), Spread: ratioText(r.Range[0]) + " to " + ratioText(r.Range[1]),
+		Scenario: scenario, Name: r.Name, Value: ratioText(r.Median), Spread: spread,
 		Product: Number(product) + " " + r.Unit, Ceiling: fmt.Sprintf("%s (%s)", Number(ceiling), r.Ceiling),
 		Goal: r.Goal.String(), Verdict: verdict(r.Goal, r.Median),
 	}
