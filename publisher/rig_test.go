@@ -19,6 +19,7 @@ import (
 	"orderflow/dev/faultproxy"
 	"orderflow/dev/kurrentsim"
 	"orderflow/internal/backoff"
+	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
 )

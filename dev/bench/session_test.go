@@ -24,7 +24,7 @@ func buildBinaries(t *testing.T) (dir string) {
 	return dir
 }
 
-// It asserts what is measured, and no speed.
+// It asserts what is measured, and no speed. The other scenarios take too long for a test.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	state := t.TempDir()
@@ -32,13 +32,13 @@ func TestRun(t *testing.T) {
 	var table, progress bytes.Buffer
 
 	err := run(t.Context(), []string{
-		"--bin", buildBinaries(t), "--state", state, "--json", result, "--only", "^(pipeline|backlog)$", "--rounds", "1", "--orders", "3",
+		"--bin", buildBinaries(t), "--state", state, "--json", result, "--only", "^(bridge|pipeline|backlog)$", "--rounds", "1", "--orders", "3",
 	}, os.Environ(), &table, &progress)
 
 	require.NoError(t, err, "%s", &progress)
 	r, err := report.Read(result)
 	require.NoError(t, err)
-	require.Len(t, r.Scenarios, 2)
+	require.Len(t, r.Scenarios, 3)
 	require.NotEmpty(t, r.Servers.Temporal)
 	var names []string
 	for _, s := range r.Scenarios {
@@ -52,8 +52,8 @@ func TestRun(t *testing.T) {
 			require.Contains(t, table.String(), ratio.Name)
 		}
 	}
-	require.Equal(t, []string{"placed to confirmed", "placed to shipped", "mean wait for confirmation"}, names)
-	curve := r.Scenarios[1].Charts[0].Lines[0].Points
+	require.Equal(t, []string{"events to started workflows", "placed to confirmed", "placed to shipped", "mean wait for confirmation"}, names)
+	curve := r.Scenarios[2].Charts[0].Lines[0].Points
 	require.Len(t, curve, 4)
 	require.InDelta(t, 3, curve[3][1], 1e-9)
 	left, err := os.ReadDir(state)
