@@ -110,9 +110,11 @@ func (v *CustomerView) Project(ctx context.Context, p Projection, from, to ViewP
 	return describe("project", err)
 }
 
-// relaxCommit makes the commits of a rebuild not wait for the disk. If the server crashes,
-// the rebuild starts again anyway. The transaction that renames the tables waits for the
-// disk, and so for the whole log before it.
+// relaxCommit makes the commits of a rebuild not wait for the disk. A crash of the server
+// may take the newest of them, but each takes its rows and its position along: the tables
+// are logged, and one transaction writes both. So the rebuild continues from the position
+// that is stored then. The transaction that renames the tables waits for the disk, and so
+// for the whole log before it.
 func relaxCommit(ctx context.Context, tx pgx.Tx, p Projection) error {
 	if p != ProjectionRebuild {
 		return nil

@@ -17,8 +17,8 @@ const (
 	// and so the memory: one batch is stored while the next one is gathered.
 	maxBatchBytes = 8 << 20
 
-	// maxGather is how long a whole batch may take to fill. A slow log must not look like a
-	// silent one.
+	// maxGather is how long a whole batch may take to fill. A log that is slow or pauses
+	// must not look like a silent one.
 	maxGather = time.Second
 
 	// readAhead limits the steps that are read but not yet in a batch. An event may have
@@ -80,6 +80,8 @@ type gatherer struct {
 // large batches and an event of an idle log is stored at once.
 func (g gatherer) run(from postgres.ViewPosition) {
 	b := batch{to: from}
+	overdue := time.NewTimer(maxGather)
+	defer overdue.Stop()
 	for open := true; open || b.steps > 0; {
 		in, out := g.steps, g.batches
 		if b.full(g.limit) {
@@ -95,7 +97,10 @@ func (g gatherer) run(from postgres.ViewPosition) {
 				g.steps = nil
 				break
 			}
-			b.add(next)
+			if b.add(next); b.steps == 1 {
+				overdue.Reset(maxGather)
+			}
+		case <-overdue.C: // a log that pauses must not hold back what was read before
 		case out <- b:
 			b, g.limit = batch{to: b.to}, min(maxBatch, 2*g.limit)
 		}

@@ -2,6 +2,7 @@ package projection
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -44,4 +45,24 @@ func TestGatherer_StoresEachStepOnceAndInOrder(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The log pauses after a burst that fills no batch.
+func TestGatherer_StoresPartialBatchWhileTheLogPauses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		steps, batches := make(chan step), make(chan batch)
+		go gatherer{steps: steps, batches: batches, limit: maxBatch, whole: true}.run(postgres.ViewPosition{})
+		for commit := range uint64(3) {
+			time.Sleep(10 * maxGather) // of the bubble's clock
+			steps <- step{position: kurrent.Position{Commit: commit + 1}, written: time.Now()}
+			read := time.Now()
+
+			b := <-batches // else the test ends in a deadlock
+
+			require.Equal(t, commit+1, b.to.Commit)
+			require.Equal(t, maxGather, time.Since(read), "of the bubble's clock")
+		}
+		close(steps)
+	})
 }
