@@ -20,7 +20,7 @@ func (o *orderRun) obtainCredit(ctx workflow.Context) (activities.CreditDecision
 		return o.hold(ctx)
 	case o.phase == phaseClosing && o.state.Status == order.StatusOnHold:
 		return o.refuseHeld(ctx, o.state.Reason)
-	case o.phase == phaseCredit && o.approval != nil:
+	case o.phase == phaseCredit && o.approval != nil && (o.holdEnd == holdApproved || o.rules < rulesLocal):
 		return o.reserveCredit(o.approval.By)
 	}
 	decision, err := o.reserveCredit("")
@@ -46,7 +46,7 @@ func endOfHold(held activities.CreditDecision, now time.Time) time.Time {
 // operator's id, the reservation overrides the credit limit.
 func (o *orderRun) reserveCredit(approvedBy string) (activities.CreditDecision, error) {
 	var decision activities.CreditDecision
-	err := o.retryUntilDecided(o.stepsCtx, StepReserveCredit, func(ctx workflow.Context) error {
+	err := o.retryUntilPrevented(StepReserveCredit, func(ctx workflow.Context) error {
 		in := activities.ReserveCreditInput{
 			OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Amount: o.in.Total, Source: o.in.Source, ApprovedBy: approvedBy,
 		}

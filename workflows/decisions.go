@@ -126,3 +126,27 @@ func (o *orderRun) checkDecline(DeclineCredit) error {
 func (o *orderRun) takeApproval(m ApproveCredit) { o.approval = &ApproveCredit{By: m.By} }
 
 func (o *orderRun) takeDecline(m DeclineCredit) { o.decline = &DeclineCredit{By: m.By} }
+
+// keepApproval keeps an approval that was signaled before the hold, which a reset puts
+// there, until the hold begins. It reports whether the approval was kept.
+func (o *orderRun) keepApproval(m ApproveCredit, _ error) bool {
+	keep := o.beforeHold() && o.approval == nil && o.decline == nil
+	if keep {
+		o.takeApproval(m)
+	}
+	return keep
+}
+
+// keepDecline keeps a decline like keepApproval.
+func (o *orderRun) keepDecline(m DeclineCredit, _ error) bool {
+	keep := o.beforeHold() && o.decline == nil
+	if keep {
+		o.takeDecline(m)
+	}
+	return keep
+}
+
+// beforeHold reports whether a hold may still begin, in a run that keeps decisions for it.
+func (o *orderRun) beforeHold() bool {
+	return o.rules >= rulesLocal && o.phase == phaseCredit && o.holdEnd == holdOpen
+}

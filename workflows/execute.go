@@ -26,8 +26,12 @@ type firstRound struct{}
 // outcome has to be known before it is undone. An attempt that timed out, or whose worker
 // died, may write later than what undoes it. Compensation copes with that, because it
 // closes the order in every store.
+//
+// The step that follows an update in its workflow task has no local attempt. An update is
+// not in the history before its task completes, and is lost with it: then nothing would
+// continue what the attempt began.
 func (s *stepper) execute(ctx workflow.Context, activity, in, out any) error {
-	if first, _ := ctx.Value(firstRound{}).(bool); first && s.rules >= rulesLocal {
+	if first, _ := ctx.Value(firstRound{}).(bool); first && s.rules >= rulesLocal && !s.updatedNow(ctx) {
 		yieldToHandlers(ctx) // a cancellation that is there already prevents the attempt
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -42,6 +46,17 @@ func (s *stepper) execute(ctx workflow.Context, activity, in, out any) error {
 		}
 	}
 	return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
+}
+
+// noteUpdate records that an update was accepted in the current workflow task.
+func (s *stepper) noteUpdate(ctx workflow.Context) {
+	s.updatedAt = workflow.GetInfo(ctx).GetCurrentHistoryLength()
+}
+
+// updatedNow reports whether an update was accepted in the current workflow task, and so
+// is not in the history yet.
+func (s *stepper) updatedNow(ctx workflow.Context) bool {
+	return s.updatedAt > 0 && s.updatedAt == workflow.GetInfo(ctx).GetCurrentHistoryLength()
 }
 
 // localOptions returns a disconnected context with the options of a local attempt.

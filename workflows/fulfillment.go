@@ -17,7 +17,7 @@ import (
 // workflow closed it, and the order ends.
 func (o *orderRun) startFulfillment() error {
 	var row activities.Fulfillment
-	err := o.retryUntilDecided(o.stepsCtx, StepStartFulfillment, func(ctx workflow.Context) error {
+	err := o.retryUntilPrevented(StepStartFulfillment, func(ctx workflow.Context) error {
 		return o.execute(summarized(ctx, "start fulfillment"), o.do.StartFulfillment, activities.StartFulfillmentInput{
 			OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Total: o.in.Total, Source: o.in.Source,
 		}, &row)
@@ -31,6 +31,24 @@ func (o *orderRun) startFulfillment() error {
 		o.shipment = (*RecordShipment)(row.Shipment)
 	}
 	return o.applyRow(o.stepsCtx, row)
+}
+
+// retryUntilPrevented repeats a step before the order waits for its shipment, until it
+// succeeds, fails with an error that must not be retried, or a cancellation prevents it.
+//
+// A cancellation does not prevent it while there is a shipment: a workflow task that was
+// lost, or an attempt that timed out, may have started the fulfillment, and the parcel has
+// left. The shipment then wins, as in waitForShipment.
+func (o *orderRun) retryUntilPrevented(step string, do func(workflow.Context) error) error {
+	err := o.retryUntilDecided(o.stepsCtx, step, do)
+	if err == nil || isPermanent(err) || o.stepsCtx.Err() == nil || o.rules < rulesLocal {
+		return err
+	}
+	yieldToHandlers(o.stepsCtx)
+	if o.shipment == nil {
+		return err
+	}
+	return o.retryUntilDecided(disconnected(o.stepsCtx), step, do)
 }
 
 // waitForShipment waits for a shipment or a cancellation. If both are there, the shipment

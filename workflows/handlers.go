@@ -42,12 +42,12 @@ func (o *orderRun) registerMessages(ctx workflow.Context) error {
 		registerMessage(ctx, o, handler[ApproveCredit]{
 			name: ApproveCreditMessage, description: "Approve an order on hold: {by, note}.",
 			check: o.checkApproval, accept: o.takeApproval, effect: o.decisionMade,
-			outcome: o.expectStatus(order.StatusFulfilling, order.StatusShipped),
+			outcome: o.expectStatus(order.StatusFulfilling, order.StatusShipped), keepUnusable: o.keepApproval,
 		}),
 		registerMessage(ctx, o, handler[DeclineCredit]{
 			name: DeclineCreditMessage, description: "Decline an order on hold: {by, note}.",
 			check: o.checkDecline, accept: o.takeDecline, effect: o.decisionMade,
-			outcome: o.expectStatus(order.StatusRejected),
+			outcome: o.expectStatus(order.StatusRejected), keepUnusable: o.keepDecline,
 		}),
 	)
 }
@@ -144,6 +144,7 @@ func onUpdate[M message](ctx workflow.Context, o *orderRun, h handler[M], raw co
 		return nil, refusedError(err)
 	}
 	h.accept(m)
+	o.noteUpdate(ctx)
 	// A disconnected context is never canceled, so the wait cannot fail.
 	_ = workflow.Await(disconnected(ctx), func() bool { return h.effect() || o.handingOver })
 	if !h.effect() {

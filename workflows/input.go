@@ -33,9 +33,9 @@ const (
 	// names.go is part of these rules.
 	rulesLocal = 1
 
-	// CurrentRules are the rules that new orders are started with. A worker from before
-	// these rules does not know them, so every worker has to be upgraded before anything
-	// that starts orders.
+	// CurrentRules are the rules that new orders are started with. An older worker does not
+	// know them, so every worker has to be upgraded before anything that starts orders.
+	// One that knows rules at all leaves newer ones to others (requireKnownRules).
 	CurrentRules = rulesLocal
 )
 
@@ -75,8 +75,19 @@ func (in Input) validate() error {
 		return errors.New("source.stream: must be the order id")
 	case in.Source.EventID == "":
 		return errors.New("source.eventId: must not be empty")
+	case in.Rules < 0:
+		return errors.New("rules: must not be negative")
 	}
 	return nil
+}
+
+// requireKnownRules panics if the run's rules are newer than this worker. The workflow
+// task then fails and is retried until a newer worker takes it. An error would fail the
+// order.
+func (in Input) requireKnownRules() {
+	if in.Rules > CurrentRules {
+		panic(fmt.Sprintf("order has rules %d, this worker knows %d: upgrade it", in.Rules, CurrentRules))
+	}
 }
 
 // invalidInput returns the error that a workflow with an invalid input fails with.

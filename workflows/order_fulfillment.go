@@ -20,6 +20,7 @@ func OrderFulfillment(ctx workflow.Context, in Input) (*order.State, error) {
 	if err := in.validate(); err != nil {
 		return nil, temporal.NewNonRetryableApplicationError(err.Error(), "INVALID_INPUT", nil)
 	}
+	in.requireKnownRules()
 	o, err := newOrderRun(ctx, in)
 	if err != nil {
 		return nil, err

@@ -20,10 +20,10 @@ const (
 	attemptTimeout = 30 * time.Second
 
 	// localTimeout bounds a step's local attempt, including its wait for a slot of the
-	// worker. One workflow task makes at most three (reserve, start, ship), so it ends
-	// before 80 % of its timeout of 10 s, when the SDK would extend it with a heartbeat of
-	// several events.
-	localTimeout = 2 * time.Second
+	// worker. One workflow task makes at most five (reserve, end the hold, start, close,
+	// release). So they end before 80 % of its timeout of 10 s, when the SDK would extend
+	// it with a heartbeat of several events.
+	localTimeout = 1500 * time.Millisecond
 
 	// emailAttemptTimeout is above the mailer's HTTP timeout and below the ledger's
 	// lease, so that an attempt ends before another one may claim the email.
@@ -41,6 +41,10 @@ const (
 // Priorities decide what goes first when tasks wait in a queue of Temporal: the lowest key,
 // and within a key each customer in turn. A task without a key has 3, among them workflow
 // tasks and what was scheduled before there were keys.
+//
+// From rulesLocal on, most steps run within workflow tasks, and so with key 3. The other
+// keys of order-fulfillment matter for regular activities alone: those that replace a
+// local attempt that failed, approvals, and what follows an update.
 //
 //	order-fulfillment   order-email              key
 //	close, release, and everything else          1

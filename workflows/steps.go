@@ -72,6 +72,7 @@ type stuckStep struct {
 // are stuck. The zero value is ready to use for a workflow that shows nothing else.
 type stepper struct {
 	rules         int // of the run, see Input
+	updatedAt     int // length of the history in the workflow task that accepted an update last
 	stuck         []stuckStep
 	publishedStep string                 // the step in the search attribute
 	show          func(workflow.Context) // shows what changed; may be nil
