@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -10,6 +11,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -104,4 +106,99 @@ func TestRules(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, order.StatusShipped, state.Status)
 	})
+}
+
+// scheduled returns the types of the regular activities, in the order of their events.
+func (o *orderOnServer) scheduled() (names []string) {
+	for _, event := range o.history("") {
+		if a := event.GetActivityTaskScheduledEventAttributes(); a != nil && a.GetActivityType().GetName() != "SendEmail" {
+			names = append(names, a.GetActivityType().GetName())
+		}
+	}
+	return names
+}
+
+// What an update causes must not happen before the update is in the history.
+func TestRules_Update(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		hold    time.Duration
+		message string
+		body    any
+		before  order.Status
+		first   string // the step after the update
+	}{
+		"a shipment":     {0, workflows.RecordShipmentMessage, shipment, order.StatusFulfilling, "CloseFulfillment"},
+		"a cancellation": {0, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"}, order.StatusFulfilling, "CloseFulfillment"},
+		"a decline":      {time.Hour, workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-1"}, order.StatusOnHold, "ReleaseCredit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOrderOnServer(t)
+			o.stores.holdFor = c.hold
+			o.startWorker()
+			o.start()
+			o.awaitStatus(c.before)
+			require.Empty(t, o.scheduled())
+			markers := o.count(enums.EVENT_TYPE_MARKER_RECORDED)
+			require.NoError(t, <-o.update(c.message, c.body))
+			_, err := o.result()
+			require.NoError(t, err)
+			require.Equal(t, []string{c.first}, o.scheduled())
+			if c.message != workflows.RecordShipmentMessage { // the step after it is local again
+				require.Equal(t, markers+1, o.count(enums.EVENT_TYPE_MARKER_RECORDED))
+			}
+			o.stopWorker()
+			o.startWorker() // has the order in no cache, and replays it
+			state, ok := o.query()
+			require.True(t, ok)
+			require.True(t, state.Status.Final())
+		})
+	}
+}
+
+func TestRules_Unknown(t *testing.T) {
+	t.Parallel()
+	run := func(rules int) error {
+		e := newOrderEnv(t)
+		in := input()
+		in.Rules = rules
+		e.env.ExecuteWorkflow(workflows.OrderFulfillmentType, in)
+		require.Empty(t, e.calls())
+		return e.env.GetWorkflowError()
+	}
+	var panicked *temporal.PanicError
+	require.ErrorAs(t, run(workflows.CurrentRules+1), &panicked)
+	require.ErrorContains(t, panicked, "upgrade it")
+	require.ErrorContains(t, run(-1), "rules: must not be negative")
+}
+
+// A reset puts the decisions that were signaled before the hold.
+func TestRules_DecisionBeforeHold(t *testing.T) {
+	t.Parallel()
+	approve, decline := workflows.ApproveCredit{By: "op-1"}, workflows.DeclineCredit{By: "op-2"}
+	for name, c := range map[string]struct {
+		send   func(*orderOnServer)
+		status order.Status
+	}{
+		"an approval": {func(o *orderOnServer) { o.signal(workflows.ApproveCreditMessage, approve) }, order.StatusFulfilling},
+		"a decline wins over an approval": {func(o *orderOnServer) {
+			o.signal(workflows.ApproveCreditMessage, approve)
+			o.signal(workflows.DeclineCreditMessage, decline)
+		}, order.StatusRejected},
+		"a decline before an approval": {func(o *orderOnServer) {
+			o.signal(workflows.DeclineCreditMessage, decline)
+			o.signal(workflows.ApproveCreditMessage, approve)
+		}, order.StatusRejected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOrderOnServer(t)
+			o.stores.holdFor = time.Hour
+			o.start()
+			c.send(o)
+			o.startWorker()
+			o.awaitStatus(c.status)
+		})
+	}
 }

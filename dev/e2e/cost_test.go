@@ -14,6 +14,7 @@ import (
 
 	"orderflow/dev/faultproxy"
 	"orderflow/internal/order"
+	"orderflow/workflows"
 )
 
 // orderCost is what the worker causes for one order.
@@ -24,8 +25,8 @@ type orderCost struct {
 }
 
 // The table of docs/orders.md is compared with these numbers. They are those of an order
-// of one line whose customer's account is in the worker's cache, and that ships by an
-// update after its confirmation was sent.
+// of one line whose customer's account is in the worker's cache, and that ships by a
+// signal after its confirmation was sent.
 func TestCost_ShippedOrder(t *testing.T) {
 	t.Parallel()
 	m := newMeteredWorker(t)
@@ -97,8 +98,7 @@ func newMeteredWorker(t *testing.T) *meteredWorker {
 func (m *meteredWorker) ship(o *orderUnderTest) {
 	m.t.Helper()
 	o.awaitMail(o.id, order.StatusFulfilling, "sent")
-	_, err := o.update(o.id, "record-shipment", shipped)
-	require.NoError(m.t, err)
+	o.signal(o.id, workflows.RecordShipmentMessage, shipped)
 	o.end()
 	require.Equal(m.t, []string{"shipped"}, o.row(o.id, "status"))
 }
