@@ -5,7 +5,7 @@ package main
 // once, on PostgreSQL 15 with 2,000 orders of two lines, and are those of docs/scaling.md.
 const (
 	// In Temporal.
-	historyEvents = 27
+	historyEvents = 26
 	workflowTasks = 4
 	billedActions = 8
 	payloadBytes  = 6 << 10 // at most: inputs, results, search attributes, memo and headers
