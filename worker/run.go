@@ -46,7 +46,7 @@ func readiness(d drivers) map[string]ops.Check {
 // flight.
 func work(ctx context.Context, s settings, d drivers, logger *slog.Logger) error {
 	fatal := make(chan error, 2)
-	pools := newPools(d.temporal, newActivities(s, d), s, func(err error) { fatal <- err })
+	pools := newPools(d.temporal, newActivities(s, d, logger), s, func(err error) { fatal <- err })
 	if err := pools.start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
@@ -92,10 +92,11 @@ func startGlobalMetrics(ctx context.Context, d drivers, logger *slog.Logger) (en
 	}
 }
 
-func newActivities(s settings, d drivers) *activities.Activities {
+func newActivities(s settings, d drivers, logger *slog.Logger) *activities.Activities {
 	return &activities.Activities{
 		Credit: streams.NewCreditAccounts(streams.CreditAccountsConfig{
-			Client: d.events, Terms: s.terms(), CacheSize: s.Tuning.CachedAccounts, MaxRequests: s.Tuning.RequestsPerAccount(),
+			Client: d.events, Terms: s.terms(), CacheSize: s.Tuning.CachedAccounts,
+			MaxRequests: s.Tuning.RequestsPerAccount(), Logger: logger,
 		}),
 		Orders:       streams.Orders{Client: d.events},
 		Fulfillments: d.fulfillments,

@@ -10,7 +10,7 @@ import (
 // and of every activity but the sending of emails, which has a queue of its own.
 type Worker struct {
 	Queues        Queues `env:"WORKER_QUEUES" envDefault:"order-fulfillment,order-email"` // task queues that it polls
-	WorkflowSlots int    `env:"WORKER_WORKFLOW_SLOTS" envDefault:"48"`                    // workflow tasks, and polls for them
+	WorkflowSlots int    `env:"WORKER_WORKFLOW_SLOTS" envDefault:"16"`                    // workflow tasks, and polls for them
 	ActivitySlots int    `env:"WORKER_ACTIVITY_SLOTS" envDefault:"32"`                    // activities of the orders' queue
 	LocalSlots    int    `env:"WORKER_LOCAL_ACTIVITY_SLOTS" envDefault:"16"`              // activities within a workflow task
 	EmailSlots    int    `env:"WORKER_EMAIL_SLOTS" envDefault:"16"`                       // emails being sent
@@ -79,8 +79,9 @@ func (w Worker) Connections() int32 {
 }
 
 // RequestsPerAccount returns how many requests for one credit account the worker takes at
-// once. A slow account leaves the other half of the local slots to other accounts.
-func (w Worker) RequestsPerAccount() int { return max(1, w.LocalSlots/2) }
+// once, local and regular attempts together. A slow account leaves the other half of the
+// local slots to other accounts.
+func (w Worker) RequestsPerAccount() int { return max(2, w.LocalSlots/2) }
 
 // Unneeded returns the required variables of stores that no activity of the worker's
 // queues uses: sending an email needs no event store, and the rest sends none.

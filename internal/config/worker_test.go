@@ -64,7 +64,7 @@ func TestWorker_Faults(t *testing.T) {
 		_, err := config.Load[config.Worker]([]string{"WORKER_QUEUE_PARTITIONS=17"})
 		require.EqualError(t, err, "WORKER_ACTIVITY_POLLERS: must be from 17 to 10000: WORKER_QUEUE_PARTITIONS is the minimum\n"+
 			"WORKER_EMAIL_SLOTS: must be from 17 to 10000: WORKER_QUEUE_PARTITIONS is the minimum\n"+
-			"WORKER_WORKFLOW_POLLERS: must be from 17 to 10000: WORKER_QUEUE_PARTITIONS is the minimum")
+			"WORKER_WORKFLOW_POLLERS: must be from 17 to 10000: WORKER_QUEUE_PARTITIONS is the minimum\nWORKER_WORKFLOW_SLOTS: must be from 34 to 10000: twice WORKER_QUEUE_PARTITIONS is the minimum")
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"orderflow/internal/backoff"
@@ -21,6 +22,21 @@ var conflictBackoff = backoff.Exponential{Min: 10 * time.Millisecond, Max: 320 *
 // maxGroupBytes bounds the events that are appended together, unless one request has
 // more. It leaves a server with a low limit some room.
 const maxGroupBytes = kurrent.MaxAppendBytes / 4
+
+// decideSafely is decideGroup, except that a panic fails the group. No activity's
+// goroutine runs it, so the panic would end the process again at each attempt. The folded
+// account may be half changed, and is read again.
+func (a *CreditAccounts) decideSafely(ctx context.Context, customerID string, group []*accountRequest) (again []*accountRequest) {
+	defer func() {
+		if recover() != nil {
+			a.logger.Error("deciding on a credit account panicked", "stream", credit.Stream(customerID), "stack", string(debug.Stack()))
+			a.cache.remove(customerID)
+			a.finishAll(group, outcome{err: ErrPanicked})
+			again = nil
+		}
+	}()
+	return a.decideGroup(ctx, customerID, group)
+}
 
 // decideGroup brings the account up to date, and decides a group of requests. Those that
 // change nothing are finished at once. The events of the others are written in one

@@ -3,7 +3,9 @@ package streams
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
@@ -14,6 +16,11 @@ import (
 // gap, or was deleted. What was decided before cannot be known, so nothing is decided on
 // it. It wraps credit.ErrHistory.
 var ErrTruncated = fmt.Errorf("credit stream is not whole: %w", credit.ErrHistory)
+
+// ErrPanicked is returned if this program panicked while it folded the account or decided
+// on it. The panic may quote an order, so only its place is logged. Nothing is known about
+// what was written.
+var ErrPanicked = errors.New("deciding on the credit account panicked")
 
 const (
 	defaultCacheSize   = 1024
@@ -33,6 +40,8 @@ type CreditAccountsConfig struct {
 	// once with credit.ErrBusy, so that an account that is slow, because its stream is
 	// long or contended, does not take up all of its callers' capacity. 0 is 16.
 	MaxRequests int
+
+	Logger *slog.Logger // of panics; nil discards them
 }
 
 // CreditAccounts keeps each customer's credit account in the stream credit-<customerId>.
@@ -45,16 +54,17 @@ type CreditAccounts struct {
 	terms    credit.Terms
 	cache    *accountCache // an entry is used only by the goroutine of the account's requests
 	requests *accountRequests
+	logger   *slog.Logger
 }
 
 // NewCreditAccounts returns accounts on the client, with an empty cache.
 func NewCreditAccounts(config CreditAccountsConfig) *CreditAccounts {
 	a := &CreditAccounts{
-		client: config.Client, terms: config.Terms,
+		client: config.Client, terms: config.Terms, logger: cmp.Or(config.Logger, slog.New(slog.DiscardHandler)),
 		cache: newAccountCache(cmp.Or(config.CacheSize, defaultCacheSize), cmp.Or(config.CacheOrders, defaultCacheOrders)),
 	}
 	a.requests = &accountRequests{
-		decide: a.decideGroup, limit: cmp.Or(config.MaxRequests, defaultMaxRequests), queues: map[string]*accountQueue{},
+		decide: a.decideSafely, limit: cmp.Or(config.MaxRequests, defaultMaxRequests), queues: map[string]*accountQueue{},
 	}
 	return a
 }
@@ -69,6 +79,7 @@ func NewCreditAccounts(config CreditAccountsConfig) *CreditAccounts {
 //   - credit.ErrHistory, by way of ErrTruncated, *credit.HistoryError or
 //     credit.ErrInvalidEvent: nothing can be decided until an operator has repaired the
 //     stream.
+//   - ErrPanicked: the same request may fail again, until another version runs.
 //   - an error of the account's own command, such as credit.ErrInvalidAmount: the same
 //     request fails again.
 //   - kurrent.ErrInvalid for an invalid customer id, or kurrent.ErrInvalid or

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
@@ -76,12 +77,7 @@ func (r *groupRig) fill(first ...func()) {
 		}
 		r.callers.Go(send)
 	}
-	gone, cancel := context.WithCancel(r.t.Context())
-	cancel()
-	require.Eventually(r.t, func() bool {
-		_, err := r.Reserve(gone, requestFor(r.t, "c1", 99, "USD1.00"))
-		return errors.Is(err, credit.ErrBusy) && !errors.Is(err, context.Canceled)
-	}, kurrentsimtest.WaitLimit, 1)
+	require.Eventually(r.t, func() bool { return r.Waiting("c1") == groupRequests-1 }, kurrentsimtest.WaitLimit, time.Millisecond)
 }
 
 // finish lets the append go that is held back, and waits for every caller.
