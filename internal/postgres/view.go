@@ -111,10 +111,11 @@ func (v *CustomerView) Project(ctx context.Context, p Projection, from, to ViewP
 }
 
 // relaxCommit makes the commits of a rebuild not wait for the disk. A crash of the server
-// may take the newest of them, but each takes its rows and its position along: the tables
-// are logged, and one transaction writes both. So the rebuild continues from the position
-// that is stored then. The transaction that renames the tables waits for the disk, and so
-// for the whole log before it.
+// may lose the newest of them, but never rows without their position: the tables are
+// logged, and one transaction writes both. A session that goes on after a crash reads the
+// stored position. The crash also ends the connection that holds the rebuild's lock, and
+// so soon the rebuild. The transaction that renames the tables waits for the disk, and so
+// for the whole log before it, and fails if a commit was lost meanwhile.
 func relaxCommit(ctx context.Context, tx pgx.Tx, p Projection) error {
 	if p != ProjectionRebuild {
 		return nil
