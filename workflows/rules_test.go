@@ -150,8 +150,10 @@ func TestRules_Update(t *testing.T) {
 			}
 			o.stopWorker()
 			o.startWorker() // has the order in no cache, and replays it
-			state, ok := o.query()
-			require.True(t, ok)
+			value, err := o.client.QueryWorkflow(t.Context(), o.id, "", workflows.StatusQuery)
+			require.NoError(t, err)
+			var state order.State
+			require.NoError(t, value.Get(&state))
 			require.True(t, state.Status.Final())
 		})
 	}
