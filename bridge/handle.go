@@ -61,7 +61,6 @@ func (in *intake) acknowledge(t *heldEvent, result Result) {
 	if result != Ignored { // Temporal has replied
 		in.clearObstacle(obstacleRefusal)
 	}
-	t.release() // the acknowledgment may wait a moment for others
 	failpoint.Hit("starter.ack.before")
 	err := in.sub.Ack(t.delivery)
 	failpoint.Hit("starter.ack.after")
