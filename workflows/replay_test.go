@@ -12,6 +12,15 @@ import (
 	"orderflow/workflows"
 )
 
+// newReplayer returns a replayer of every workflow.
+func newReplayer(t *testing.T) worker.WorkflowReplayer {
+	t.Helper()
+	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DisableRegistrationAliasing: true})
+	require.NoError(t, err)
+	workflows.Register(replayer)
+	return replayer
+}
+
 // The histories were recorded from a real server, among them orders that still wait on
 // hold and for their shipment. They are never recorded again: code that cannot replay
 // them would break the orders that are waiting right now.
@@ -25,10 +34,7 @@ func TestReplay_RecordedHistories(t *testing.T) {
 		names[name] = true
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DisableRegistrationAliasing: true})
-			require.NoError(t, err)
-			workflows.Register(replayer)
-			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, file))
+			require.NoError(t, newReplayer(t).ReplayWorkflowHistoryFromJSONFile(nil, file))
 		})
 	}
 	for _, must := range []string{
@@ -57,10 +63,7 @@ func TestReplay_ComposedHistories(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
-		replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DisableRegistrationAliasing: true})
-		require.NoError(t, err)
-		workflows.Register(replayer)
-		require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, file), file)
+		require.NoError(t, newReplayer(t).ReplayWorkflowHistoryFromJSONFile(nil, file), file)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/history/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -148,13 +149,7 @@ func TestRules_Update(t *testing.T) {
 			if c.message != workflows.RecordShipmentMessage { // the step after it is local again
 				require.Equal(t, markers+1, o.count(enums.EVENT_TYPE_MARKER_RECORDED))
 			}
-			o.stopWorker()
-			o.startWorker() // has the order in no cache, and replays it
-			value, err := o.client.QueryWorkflow(t.Context(), o.id, "", workflows.StatusQuery)
-			require.NoError(t, err)
-			var state order.State
-			require.NoError(t, value.Get(&state))
-			require.True(t, state.Status.Final())
+			require.NoError(t, newReplayer(t).ReplayWorkflowHistory(nil, &history.History{Events: o.history("")}))
 		})
 	}
 }
