@@ -8,6 +8,8 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"orderflow/activities"
@@ -158,12 +160,14 @@ func TestFinish_HandsEmailsOverDespiteLongHistory(t *testing.T) {
 	t.Parallel()
 	e := newOrderEnv(t)
 	e.row = &activities.Fulfillment{Status: order.StatusFulfilling, Email: email.StatusUnknown}
-	e.close = func() error {
-		e.env.SetContinueAsNewSuggested(true)
-		return nil
-	}
+	suggested := false
+	e.env.SetOnLocalActivityCompletedListener(func(a *activity.Info, _ converter.EncodedValue, _ error) {
+		suggested = a.ActivityType.Name == "CloseFulfillment"
+		e.env.SetContinueAsNewSuggested(suggested)
+	})
 	e.after(time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
 	e.run()
+	require.True(t, suggested)
 	require.Equal(t, order.StatusShipped, e.state().Status)
 	require.Equal(t, []string{"email-order-0001-confirmation"}, e.handedOver)
 }
