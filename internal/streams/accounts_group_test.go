@@ -61,11 +61,15 @@ func newGroupRig(t *testing.T, options kurrentsim.Options) *groupRig {
 	return r
 }
 
-// fill sends requests until no more are taken, and waits until all of them are queued.
-// The first ones are those given; the others reserve orders from 100 on.
-func (r *groupRig) fill(first ...func()) {
+// fill sends as many requests as are taken. The first ones are those given.
+func (r *groupRig) fill(first ...func()) { r.send(groupRequests-1, first...) }
+
+// send sends requests, and waits until all of them are queued. The first ones are those
+// given; the others reserve orders from 100 on.
+func (r *groupRig) send(count int, first ...func()) {
 	r.t.Helper()
-	for n := range groupRequests - 1 {
+	queued := r.Waiting("c1")
+	for n := range count {
 		request := requestFor(r.t, "c1", 100+n, "USD1.00")
 		send := func() {
 			if _, err := r.Reserve(r.t.Context(), request); err != nil {
@@ -77,7 +81,7 @@ func (r *groupRig) fill(first ...func()) {
 		}
 		r.callers.Go(send)
 	}
-	require.Eventually(r.t, func() bool { return r.Waiting("c1") == groupRequests-1 }, kurrentsimtest.WaitLimit, time.Millisecond)
+	require.Eventually(r.t, func() bool { return r.Waiting("c1") == queued+count }, kurrentsimtest.WaitLimit, time.Millisecond)
 }
 
 // finish lets the append go that is held back, and waits for every caller.
@@ -276,13 +280,16 @@ func TestCreditAccounts_TooManyRequests(t *testing.T) {
 }
 
 // The server's limit is below what a group may have. So each request is appended alone,
-// and only the one that is larger than that fails.
+// and only the one that is larger than that fails. It is the group's last: a server that
+// closes the call while the client still sends is not heard.
 func TestCreditAccounts_GroupTooLarge(t *testing.T) {
 	t.Parallel()
-	r := newGroupRig(t, kurrentsim.Options{MaxAppendSize: 1000})
+	const limit = 10_000
+	r := newGroupRig(t, kurrentsim.Options{MaxAppendSize: limit})
 	large := requestFor(t, "c1", 1, "USD1.00")
-	large.Source.CorrelationID = strings.Repeat("x", 1000)
-	r.fill(func() {
+	large.Source.CorrelationID = strings.Repeat("x", limit)
+	r.send(groupRequests - 2)
+	r.send(1, func() {
 		if _, err := r.Reserve(t.Context(), large); !errors.Is(err, kurrent.ErrTooLarge) {
 			t.Error(err)
 		}
