@@ -54,7 +54,7 @@ func TestGatherer_StoresPartialBatchWhileTheLogPauses(t *testing.T) {
 		steps, batches := make(chan step), make(chan batch)
 		go gatherer{steps: steps, batches: batches, limit: maxBatch, whole: true}.run(postgres.ViewPosition{})
 		for commit := range uint64(3) {
-			time.Sleep(10 * maxGather) // of the bubble's clock
+			<-time.After(10 * maxGather) // of the bubble's clock
 			steps <- step{position: kurrent.Position{Commit: commit + 1}, written: time.Now()}
 			read := time.Now()
 
