@@ -257,6 +257,8 @@ func aResetOrder(t *testing.T) {
 	first, waiting := h.place(startertest.NewOrderID()), h.place(startertest.NewOrderID())
 	for _, id := range []string{first, waiting} {
 		h.awaitEmails(id, email.KindConfirmation)
+		// In its first workflow task the order was begun, in its last one the email was noted.
+		h.awaitState(id, func(s order.State) bool { return s.Email == string(email.StatusSent) })
 		h.terminate(id)
 	}
 	requireFindings(t, "checked 2  missing 0  extra 0  held 2  parked 0  fixed 2  left 0", h.reconcile(fixing))
