@@ -258,7 +258,7 @@ func TestCreditAccounts_CallersLeave(t *testing.T) {
 	close(leave)
 	r.callers.Wait()
 	for _, e := range r.events() {
-		require.NotContains(t, string(e.Data), `"order-1"`, "what nobody waited for when it was decided")
+		require.NotContains(t, string(e.Data), `"order-1"`, "its caller had left before it was decided")
 	}
 	decision, err := r.Reserve(t.Context(), requestFor(t, "c1", 100+groupRequests-2, "USD1.00"))
 	require.NoError(t, err)

@@ -37,14 +37,20 @@ type batch struct {
 	times map[string]rig.Times // by order
 }
 
-// confirm places orders at once and waits until all are confirmed and their emails sent.
-func (p product) confirm(ctx context.Context, orders []load.Order) (batch, error) {
+// place places orders at once. It returns the mark that they come after.
+func (p product) place(ctx context.Context, orders []load.Order) (rig.Mark, batch, error) {
 	mark, err := p.servers.Mark(ctx)
 	if err != nil {
-		return batch{}, err
+		return mark, batch{}, err
 	}
 	b := batch{began: time.Now()}
-	if err := load.Append(ctx, p.servers.Events.Client, orders); err != nil {
+	return mark, b, load.Append(ctx, p.servers.Events.Client, orders)
+}
+
+// confirm places orders at once and waits until all are confirmed and their emails sent.
+func (p product) confirm(ctx context.Context, orders []load.Order) (batch, error) {
+	mark, b, err := p.place(ctx, orders)
+	if err != nil {
 		return batch{}, err
 	}
 	if err := p.settle(ctx, mark, len(orders)); err != nil {
@@ -66,12 +72,8 @@ func (p product) settle(ctx context.Context, since rig.Mark, count int) error {
 // ship places orders at once, ships each as soon as it is confirmed, and waits until all
 // are shipped and their emails sent.
 func (p product) ship(ctx context.Context, orders []load.Order) (batch, error) {
-	mark, err := p.servers.Mark(ctx)
+	mark, b, err := p.place(ctx, orders)
 	if err != nil {
-		return batch{}, err
-	}
-	b := batch{began: time.Now()}
-	if err := load.Append(ctx, p.servers.Events.Client, orders); err != nil {
 		return batch{}, err
 	}
 	if err := p.shipConfirmed(ctx, mark, len(orders)); err != nil {
