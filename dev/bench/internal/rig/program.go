@@ -19,8 +19,12 @@ const (
 	// readyTimeout bounds the start of a binary.
 	readyTimeout = time.Minute
 
-	// tick is how often a process is asked whether it is ready or has come so far.
-	tick = 20 * time.Millisecond
+	// readyPoll is how often a process is asked whether it is ready.
+	readyPoll = 20 * time.Millisecond
+
+	// scrapePoll is how often it is asked how far it has come. A scrape costs a process as
+	// much as two starts of a workflow.
+	scrapePoll = 250 * time.Millisecond
 
 	// scrapeTimeout bounds one scrape of metrics.
 	scrapeTimeout = 5 * time.Second
@@ -91,7 +95,7 @@ func (r *Rig) launch(ctx context.Context, l launch) (*Program, error) {
 	r.onStop(p.Stop)
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	err = p.await(ctx, func() error { return programs.Ready(ctx, l.address, l.ready) })
+	err = p.await(ctx, readyPoll, func() error { return programs.Ready(ctx, l.address, l.ready) })
 	if err != nil {
 		return nil, fmt.Errorf("%w\nlog: %s", err, launcher.Log(l.program))
 	}
@@ -100,8 +104,8 @@ func (r *Rig) launch(ctx context.Context, l launch) (*Program, error) {
 
 // await repeats a call until it returns nil. It returns an error if the program ends or
 // ctx is done first.
-func (p *Program) await(ctx context.Context, call func() error) error {
-	ticker := time.NewTicker(tick)
+func (p *Program) await(ctx context.Context, poll time.Duration, call func() error) error {
+	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	for {
 		last := call()
@@ -135,6 +139,7 @@ func (p *Program) Metric(ctx context.Context, series string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	request.Header.Set("Accept-Encoding", "identity") // compressing would cost the program more than the rest
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, err
@@ -161,7 +166,7 @@ func (p *Program) Name() string { return p.name }
 
 // AwaitSum waits until the sum of series that exist is at least a value.
 func (p *Program) AwaitSum(ctx context.Context, least int, series ...string) error {
-	return p.await(ctx, func() error {
+	return p.await(ctx, scrapePoll, func() error {
 		sum := 0.0
 		for _, one := range series {
 			value, err := p.Metric(ctx, one)
@@ -178,32 +183,33 @@ func (p *Program) AwaitSum(ctx context.Context, least int, series ...string) err
 }
 
 // Rate waits until a counter has increased by count, and returns the increase per second
-// from the first increase that is seen. What the program does before that, such as
-// connecting, does not count.
+// from the first increase that is seen to the last one before the end. What the program
+// does before that, such as connecting, does not count.
 func (p *Program) Rate(ctx context.Context, series string, count int) (float64, error) {
-	var first, last progress
-	idle := progress{at: time.Now()} // before the first increase
-	err := p.await(ctx, func() error {
+	idle := progress{at: time.Now()}
+	var first, last progress // within the count
+	err := p.await(ctx, scrapePoll, func() error {
 		value, err := p.Metric(ctx, series)
-		last = progress{value, time.Now()}
+		if err != nil {
+			return err
+		}
+		seen := progress{value, time.Now()}
 		switch {
+		case value >= float64(count):
+			if last.value == first.value { // so few that they were not seen in between
+				first, last = idle, seen
+			}
+			return nil
 		case value == 0:
-			idle = last
+			idle = seen
 		case first.value == 0:
-			first = last
+			first, last = seen, seen
+		default:
+			last = seen
 		}
-		if err == nil && value < float64(count) {
-			err = fmt.Errorf("%s is %.0f of %d", series, value, count)
-		}
-		return err
+		return fmt.Errorf("%s is %.0f of %d", series, value, count)
 	})
-	if err != nil {
-		return 0, err
-	}
-	if first.value == last.value { // so few that they were seen at once
-		first = idle
-	}
-	return (last.value - first.value) / last.at.Sub(first.at).Seconds(), nil
+	return (last.value - first.value) / last.at.Sub(first.at).Seconds(), err
 }
 
 // progress is a counter's value at a time.

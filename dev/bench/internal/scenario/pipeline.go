@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"orderflow/dev/bench/internal/bare"
@@ -53,15 +54,33 @@ func runPipeline(ctx context.Context, servers *rig.Rig, size Size) (measure.Resu
 	if err := l.warmUp(ctx, size); err != nil {
 		return measure.Result{}, err
 	}
-	confirm, fulfilling, err := l.confirmed(ctx)
+	var fulfilling []float64
+	toConfirmed, err := l.compare(ctx, "confirmed", activitiesConfirmed, func(ctx context.Context) (float64, error) {
+		b, err := p.confirm(ctx, load.Orders(l.each))
+		if err != nil {
+			return 0, err
+		}
+		fulfilling = append(fulfilling, b.rate(confirmed))
+		return b.rate(confirmed, emailed), nil
+	})
 	if err != nil {
 		return measure.Result{}, err
 	}
-	ship, err := l.shipped(ctx)
+	toShipped, err := l.compare(ctx, "shipped", ActivitiesShipped, func(ctx context.Context) (float64, error) {
+		b, err := p.ship(ctx, load.Orders(l.each))
+		if err != nil {
+			return 0, err
+		}
+		return b.rate(shipped, emailed, notified), nil
+	})
 	if err != nil {
 		return measure.Result{}, err
 	}
-	return measure.Result{Ratios: []measure.Ratio{confirm, ship}, Figures: []measure.Figure{fulfilling}}, p.stop(ctx)
+	return measure.Result{
+		Ratios: append(toConfirmed, toShipped...),
+		// Two of the three steps to confirmed, which therefore have no ceiling.
+		Figures: []measure.Figure{{Name: "placed to row fulfilling", Unit: ordersUnit, Value: measure.Median(fulfilling)}},
+	}, p.stop(ctx)
 }
 
 // pipelineLoad alternates batches of orders with batches of bare workflows.
@@ -82,57 +101,47 @@ func (l pipelineLoad) warmUp(ctx context.Context, size Size) error {
 	return err
 }
 
-// confirmed returns the ratio to confirmed orders, and the rate to fulfilling rows, which
-// is two of the three steps and therefore has no ceiling.
-func (l pipelineLoad) confirmed(ctx context.Context) (measure.Ratio, measure.Figure, error) {
-	var fulfilling []float64
-	rounds, err := measure.Interleave(ctx, l.rounds,
-		func(ctx context.Context, _ int) (float64, error) {
-			b, err := l.product.confirm(ctx, load.Orders(l.each))
-			if err != nil {
-				return 0, err
-			}
-			fulfilling = append(fulfilling, b.rate(confirmed))
-			rate := b.rate(confirmed, emailed)
-			l.say("orders confirmed", rate)
-			return rate, nil
+// compare returns the ratio of the rates of orders and of bare workflows with so many
+// activities, and that of the processor time that one of them takes in Temporal.
+func (l pipelineLoad) compare(
+	ctx context.Context, outcome string, activities int, orders func(context.Context) (float64, error),
+) ([]measure.Ratio, error) {
+	costs := make([]measure.Round, l.rounds)
+	rates, err := measure.Interleave(ctx, l.rounds,
+		func(ctx context.Context, round int) (float64, error) {
+			return l.costed(&costs[round].Product, "orders "+outcome, func() (float64, error) { return orders(ctx) })
 		},
-		func(ctx context.Context, _ int) (float64, error) { return l.bare(ctx, activitiesConfirmed) })
+		func(ctx context.Context, round int) (float64, error) {
+			return l.costed(&costs[round].Ceiling, "bare workflows", func() (float64, error) { return l.bare(ctx, activities) })
+		})
 	if err != nil {
-		return measure.Ratio{}, measure.Figure{}, err
+		return nil, err
 	}
-	return measure.NewRatio("placed to confirmed", ordersUnit, "3 empty activities", measure.AtLeast(1.2), rounds),
-		measure.Figure{Name: "placed to row fulfilling", Unit: ordersUnit, Value: measure.Median(fulfilling)}, nil
+	ceiling := fmt.Sprintf("%d empty activities", activities)
+	return []measure.Ratio{
+		measure.NewRatio("placed to "+outcome, ordersUnit, ceiling, measure.AtLeast(1.2), rates),
+		measure.NewRatio("Temporal's processor time to "+outcome, "ms", ceiling, measure.Goal{}, costs),
+	}, nil
 }
 
-func (l pipelineLoad) shipped(ctx context.Context) (measure.Ratio, error) {
-	rounds, err := measure.Interleave(ctx, l.rounds,
-		func(ctx context.Context, _ int) (float64, error) {
-			b, err := l.product.ship(ctx, load.Orders(l.each))
-			if err != nil {
-				return 0, err
-			}
-			rate := b.rate(shipped, emailed, notified)
-			l.say("orders shipped", rate)
-			return rate, nil
-		},
-		func(ctx context.Context, _ int) (float64, error) { return l.bare(ctx, ActivitiesShipped) })
+// costed runs one side of a round, and sets the milliseconds of processor time that
+// Temporal has spent on each of its orders.
+func (l pipelineLoad) costed(cost *float64, side string, run func() (float64, error)) (rate float64, err error) {
+	servers := l.product.servers
+	before, err := servers.TemporalTime()
 	if err != nil {
-		return measure.Ratio{}, err
+		return 0, err
 	}
-	return measure.NewRatio(ShippedRatio, ordersUnit, "5 empty activities", measure.AtLeast(1.2), rounds), nil
+	if rate, err = run(); err != nil {
+		return 0, err
+	}
+	after, err := servers.TemporalTime()
+	*cost = (after - before).Seconds() * 1000 / float64(l.each)
+	servers.Say("%s: %.1f/s, %.1f ms of Temporal's processor time each", side, rate, *cost)
+	return rate, err
 }
 
 func (l pipelineLoad) bare(ctx context.Context, activities int) (float64, error) {
 	took, err := l.ceiling.Run(ctx, load.Orders(l.each), l.inFlight, activities)
-	if err != nil {
-		return 0, err
-	}
-	rate := float64(l.each) / took.Round(time.Microsecond).Seconds()
-	l.say("bare workflows", rate)
-	return rate, nil
-}
-
-func (l pipelineLoad) say(what string, rate float64) {
-	l.product.servers.Say("%s: %.1f/s", what, rate)
+	return float64(l.each) / took.Round(time.Microsecond).Seconds(), err
 }
