@@ -82,7 +82,7 @@ func (b *Bridge) session(ctx context.Context) error {
 		return err
 	}
 	// The server counts waiting events against what it delivers.
-	buffer := 2*b.o.Concurrency + 2*b.o.UpdateConcurrency
+	buffer := b.o.Concurrency + b.o.waitingRoom() + b.o.waitingUpdates()
 	sub, err := b.events.Join(ctx, b.o.Subscription.Stream, b.o.Subscription.Group, buffer)
 	if err != nil {
 		return b.blockIfDenied(err, joinRemedy(b.o.Subscription.Stream))

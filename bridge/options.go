@@ -61,9 +61,10 @@ type Options struct {
 	// not ready on a namespace without them.
 	SearchAttributes temporal.SearchAttributes
 
-	// Concurrency is how many events are handled at once, from 1 to 1024: 64 by default.
-	// As many may wait besides, without holding up others. A start takes some
-	// milliseconds, so the default allows thousands a second.
+	// Concurrency is how many events are handled at once, from 1 to 1024: 16 by default.
+	// Four times as many may wait besides, without holding up others. A start takes some
+	// milliseconds, so the default allows a thousand a second. More than Temporal works
+	// on at once wait there, and the tasks of running workflows wait behind them.
 	Concurrency int
 
 	// UpdateConcurrency is how many updates are in progress at once. They depend on
@@ -104,9 +105,15 @@ const (
 	maxMessageTimeout = time.Hour
 )
 
+// waitingRoom is how many events may wait without holding up others, besides updates.
+func (o Options) waitingRoom() int { return 4 * o.Concurrency }
+
+// waitingUpdates is how many updates may do so.
+func (o Options) waitingUpdates() int { return 2 * o.UpdateConcurrency }
+
 func (o Options) withDefaults() Options {
 	o.Subscription = o.Subscription.withDefaults()
-	o.Concurrency = cmp.Or(o.Concurrency, 64)
+	o.Concurrency = cmp.Or(o.Concurrency, 16)
 	o.UpdateConcurrency = cmp.Or(o.UpdateConcurrency, o.Concurrency)
 	o.DrainTimeout = cmp.Or(o.DrainTimeout, 20*time.Second)
 	o.HoldTimeout = cmp.Or(o.HoldTimeout, o.Subscription.MessageTimeout/2)

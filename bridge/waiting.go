@@ -205,7 +205,7 @@ func (b *Bridge) waitWithoutSlot(t *heldEvent, class Class, cause error) (covere
 	if t.slotless {
 		return false
 	}
-	if t.slotless, covered = b.waiting.add(t, class, b.o.Concurrency); t.slotless {
+	if t.slotless, covered = b.waiting.add(t, class, b.o.waitingRoom()); t.slotless {
 		b.metrics.addWaiting(1)
 		b.o.Logger.Info("event waiting", "event", t.name(), "error", cause)
 		t.release()
@@ -216,7 +216,7 @@ func (b *Bridge) waitWithoutSlot(t *heldEvent, class Class, cause error) (covere
 // takeUpdateSlot waits for a slot for updates, outside of the other slots unless too many
 // updates do. The caller must release it.
 func (in *intake) takeUpdateSlot(ctx context.Context, t *heldEvent) (release func(), err error) {
-	if !t.slotless && in.waiting.addUpdate(2*in.o.UpdateConcurrency) {
+	if !t.slotless && in.waiting.addUpdate(in.o.waitingUpdates()) {
 		t.slotless, t.updating = true, true
 		in.metrics.addWaiting(1)
 		t.release()

@@ -145,7 +145,7 @@ func (c *cli) openDoctor(ctx context.Context, o *doctorOptions) (doctor.Options,
 		As: o.as, User: *o.user, Slot: shared.Slot.Name, Worker: shared.Worker, Skipped: map[doctor.Store]string{},
 		Group: kurrent.GroupSettings{
 			Stream: shared.Subscription.Stream, Group: shared.Subscription.Group,
-			MessageTimeout: shared.Subscription.MessageTimeout, BufferSize: shared.Subscription.Concurrency,
+			MessageTimeout: shared.Subscription.MessageTimeout, BufferSize: shared.Subscription.GroupBuffer(),
 		},
 	}}
 	quiet := slog.New(slog.DiscardHandler) // what drivers log about an outage is in the result

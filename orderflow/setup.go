@@ -215,7 +215,7 @@ func (c *cli) openSetupKurrent(logger *slog.Logger) (*setup.KurrentDBOptions, er
 	}
 	group := kurrent.GroupSettings{
 		Stream: s.Subscription.Stream, Group: s.Subscription.Group, MessageTimeout: s.Subscription.MessageTimeout,
-		BufferSize: s.Subscription.Concurrency,
+		BufferSize: s.Subscription.GroupBuffer(),
 	}
 	return &setup.KurrentDBOptions{Client: events, Group: group}, nil
 }

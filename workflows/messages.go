@@ -107,15 +107,13 @@ func checkLabel(field, value string) error {
 	switch {
 	case value == "":
 		return fmt.Errorf("%s: must not be empty", field)
-	case !labelPattern().MatchString(value):
+	case !labelPattern.MatchString(value):
 		return fmt.Errorf("%s: must be 1 to 64 of letters, digits, blanks and ._-/&+", field)
 	}
 	return nil
 }
 
-func labelPattern() *regexp.Regexp {
-	return regexp.MustCompile(`^[A-Za-z0-9._/&+-]([A-Za-z0-9 ._/&+-]{0,62}[A-Za-z0-9._/&+-])?$`)
-}
+var labelPattern = regexp.MustCompile(`^[A-Za-z0-9._/&+-]([A-Za-z0-9 ._/&+-]{0,62}[A-Za-z0-9._/&+-])?$`)
 
 func checkNote(field, value string) error {
 	switch {
@@ -161,7 +159,7 @@ func decodeError(err error) error {
 		return fmt.Errorf("message: %w", err)
 	}
 	field := strings.TrimPrefix(string(wrong.JSONPointer), "/")
-	if !namePattern().MatchString(field) {
+	if !namePattern.MatchString(field) {
 		field = "a field" // the name is the sender's text, and the error goes to logs
 	}
 	if errors.Is(err, json.ErrUnknownName) {
@@ -170,7 +168,7 @@ func decodeError(err error) error {
 	return fmt.Errorf("%s: must be a string, is %s", field, kindName(wrong.JSONKind))
 }
 
-func namePattern() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z]{1,32}$`) }
+var namePattern = regexp.MustCompile(`^[A-Za-z]{1,32}$`)
 
 // kindName returns the name of a JSON kind; the library represents kinds by their first
 // character.

@@ -101,7 +101,7 @@ func TestBridge_WaitingHoldsUpNoOther(t *testing.T) {
 // those wait for which are no updates. The updates wait for a worker.
 func (r *rig) holdOpen(s *scenario, all bool) (waiting []*event, needed *event) {
 	r.Helper()
-	starts, updates := r.settings.Concurrency, 2*r.settings.UpdateConcurrency
+	starts, updates := 4*r.settings.Concurrency, 2*r.settings.UpdateConcurrency // as docs/bridge.md says
 	if !all {
 		starts, updates = r.random.IntN(starts+1), r.random.IntN(updates+1)
 	}

@@ -145,10 +145,15 @@ func (o TemporalOptions) arguments() []string {
 }
 
 // dynamicConfig returns the settings of the server. The caller's replace the defaults.
+//
+// Partitions divide the work of a task queue among servers. Fairness and priority keys hold
+// within one partition, so a single server has one.
 func (o TemporalOptions) dynamicConfig() map[string]string {
 	config := map[string]string{
-		"frontend.enableServerVersionCheck": "false", // it would ask a server on the internet
-		temporalclient.FairnessSetting:      "true",
+		"frontend.enableServerVersionCheck":    "false", // it would ask a server on the internet
+		"matching.numTaskqueueReadPartitions":  "1",
+		"matching.numTaskqueueWritePartitions": "1",
+		temporalclient.FairnessSetting:         "true",
 	}
 	maps.Copy(config, o.DynamicConfig)
 	return config

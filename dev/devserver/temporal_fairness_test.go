@@ -40,9 +40,7 @@ func TestTemporal_Fairness(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			config := map[string]string{ // the order is exact within a partition
-				"matching.numTaskqueueReadPartitions": "1", "matching.numTaskqueueWritePartitions": "1",
-			}
+			config := map[string]string{}
 			if c.setting != "" {
 				config[temporalclient.FairnessSetting] = c.setting
 			}

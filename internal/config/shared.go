@@ -101,8 +101,11 @@ type Subscription struct {
 	Stream         string        `env:"STARTER_STREAM" envDefault:"$ce-order"`
 	Group          string        `env:"STARTER_GROUP" envDefault:"fulfillment"`
 	MessageTimeout time.Duration `env:"STARTER_MESSAGE_TIMEOUT" envDefault:"4m"`
-	Concurrency    int           `env:"STARTER_CONCURRENCY" envDefault:"64"` // starts in flight, and the group's buffer
+	Concurrency    int           `env:"STARTER_CONCURRENCY" envDefault:"16"` // starts in flight
 }
+
+// GroupBuffer returns the buffer size of a new group, which several starters share.
+func (s Subscription) GroupBuffer() int { return 4 * s.Concurrency }
 
 // Validate reports names that a server refuses, and values out of range.
 func (s Subscription) Validate() []Fault {

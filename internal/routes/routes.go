@@ -52,7 +52,7 @@ func New(temporal client.Client, options client.Options, orders Orders) *bridge.
 
 // Subscription returns the starter's subscription, with its settings.
 func Subscription(s config.Subscription) bridge.Subscription {
-	return bridge.Subscription{Stream: s.Stream, Group: s.Group, MessageTimeout: s.MessageTimeout, BufferSize: s.Concurrency}
+	return bridge.Subscription{Stream: s.Stream, Group: s.Group, MessageTimeout: s.MessageTimeout, BufferSize: s.GroupBuffer()}
 }
 
 // orderRoutes are the routes. Each event type and workflow is one method. Adding one

@@ -29,51 +29,46 @@ const (
 // Rendered is an email's subject and its two bodies, which have the same content.
 type Rendered struct{ Subject, Text, HTML string }
 
+// template is the parsed templates of one kind of email.
+type template struct {
+	text *texttemplate.Template
+	html *htmltemplate.Template
+}
+
+// parsed has the templates of every kind. Parsing them for each email would take three
+// percent of a busy worker's time.
+var parsed = parse()
+
+func parse() map[email.Kind]template {
+	all := map[email.Kind]template{}
+	for _, kind := range email.Kinds() {
+		all[kind] = template{
+			text: texttemplate.Must(texttemplate.ParseFS(templates, "templates/layout.txt.tmpl", "templates/"+string(kind)+".txt.tmpl")),
+			html: htmltemplate.Must(htmltemplate.ParseFS(templates, "templates/layout.html.tmpl", "templates/"+string(kind)+".html.tmpl")),
+		}
+	}
+	return all
+}
+
 // Render renders the email for a letter. The result is deterministic, byte for byte.
 func Render(letter email.Letter) (Rendered, error) {
-	if !letter.Kind.Known() {
+	t, ok := parsed[letter.Kind]
+	if !ok {
 		return Rendered{}, fmt.Errorf("no template for emails of kind %q", letter.Kind)
 	}
 	v := newView(letter)
-	subject, text, err := renderText(letter.Kind, v)
-	if err != nil {
+	var subject, text, html strings.Builder
+	if err := t.text.ExecuteTemplate(&subject, "subject", v); err != nil {
+		return Rendered{}, fmt.Errorf("render subject: %w", err)
+	}
+	v.Subject = clean(subject.String(), maxSubject) // a subject is one line, whatever the template returns
+	if err := t.text.ExecuteTemplate(&text, "layout", v); err != nil {
 		return Rendered{}, fmt.Errorf("render text: %w", err)
 	}
-	v.Subject = clean(subject, maxSubject) // a subject is one line, whatever the template returns
-	html, err := renderHTML(letter.Kind, v)
-	if err != nil {
+	if err := t.html.ExecuteTemplate(&html, "layout", v); err != nil {
 		return Rendered{}, fmt.Errorf("render html: %w", err)
 	}
-	return Rendered{Subject: v.Subject, Text: text, HTML: html}, nil
-}
-
-// renderText parses its templates on each call, which takes a fraction of a millisecond
-// and avoids package state.
-func renderText(kind email.Kind, v view) (subject, text string, err error) {
-	set, err := texttemplate.New("").ParseFS(templates, "templates/layout.txt.tmpl", "templates/"+string(kind)+".txt.tmpl")
-	if err != nil {
-		return "", "", err
-	}
-	var subjectOut, textOut strings.Builder
-	if err := set.ExecuteTemplate(&subjectOut, "subject", v); err != nil {
-		return "", "", err
-	}
-	if err := set.ExecuteTemplate(&textOut, "layout", v); err != nil {
-		return "", "", err
-	}
-	return subjectOut.String(), textOut.String(), nil
-}
-
-func renderHTML(kind email.Kind, v view) (string, error) {
-	set, err := htmltemplate.New("").ParseFS(templates, "templates/layout.html.tmpl", "templates/"+string(kind)+".html.tmpl")
-	if err != nil {
-		return "", err
-	}
-	var out strings.Builder
-	if err := set.ExecuteTemplate(&out, "layout", v); err != nil {
-		return "", err
-	}
-	return out.String(), nil
+	return Rendered{Subject: v.Subject, Text: text.String(), HTML: html.String()}, nil
 }
 
 // view is a letter prepared for printing: every string is one clean line, and text from

@@ -83,6 +83,6 @@ func endsScheme(text []rune) bool {
 
 // isHostAddress reports whether a word contains numbers like those of an IPv4 or IPv6
 // address.
-func isHostAddress(word string) bool {
-	return regexp.MustCompile(`\d+(\.\d+){3}|[0-9A-Fa-f]*(:[0-9A-Fa-f]+){3}`).MatchString(word)
-}
+func isHostAddress(word string) bool { return hostAddress.MatchString(word) }
+
+var hostAddress = regexp.MustCompile(`\d+(\.\d+){3}|[0-9A-Fa-f]*(:[0-9A-Fa-f]+){3}`)
