@@ -45,7 +45,11 @@ const sharedBuildID = "shared"
 // databaseLock guards the one connection through which the tests use the database.
 var databaseLock sync.Mutex
 
-var servers = devservertest.Servers{SearchAttributes: workflows.SearchAttributes()}
+// Task queues have as many partitions as on a server without other settings.
+var servers = devservertest.Servers{
+	SearchAttributes: workflows.SearchAttributes(),
+	DynamicConfig:    map[string]string{"matching.numTaskqueueReadPartitions": "4", "matching.numTaskqueueWritePartitions": "4"},
+}
 
 func TestMain(m *testing.M) {
 	servers.Run(func() (int, error) {

@@ -47,6 +47,7 @@ const (
 type Servers struct {
 	Settings         map[string]string         // of PostgreSQL
 	SearchAttributes temporal.SearchAttributes // of Temporal's default namespace
+	DynamicConfig    map[string]string         // of Temporal, added to the development server's
 	FindLeaks        bool                      // a goroutine left after the tests is a failure
 
 	postgres  once[*devserver.Postgres]
@@ -143,7 +144,7 @@ func (s *Servers) StartTemporal() (*devserver.Temporal, error) {
 			return nil, err
 		}
 		return devserver.StartTemporal(ctx, devserver.TemporalOptions{
-			CLIPath: cli, Headless: true, SearchAttributes: s.SearchAttributes,
+			CLIPath: cli, Headless: true, SearchAttributes: s.SearchAttributes, DynamicConfig: s.DynamicConfig,
 		})
 	})
 }

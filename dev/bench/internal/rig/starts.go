@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"orderflow/workflows"
@@ -21,6 +22,21 @@ func (r *Rig) StartTime(ctx context.Context, id string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("start of %s: %w", id, err)
 	}
 	return execution.WorkflowStartTime, nil
+}
+
+// FirstTask returns when a worker took a workflow's first task, by the same clock.
+func (r *Rig) FirstTask(ctx context.Context, id string) (time.Time, error) {
+	events := r.Temporal.GetWorkflowHistory(ctx, id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return time.Time{}, fmt.Errorf("first task of %s: %w", id, err)
+		}
+		if event.GetEventType() == enums.EVENT_TYPE_WORKFLOW_TASK_STARTED {
+			return event.GetEventTime().AsTime(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("no worker took a task of %s", id)
 }
 
 // StartTimes returns when the orders' workflows were started, by workflow id, of those that

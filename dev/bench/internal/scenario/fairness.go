@@ -40,13 +40,18 @@ func runFairness(ctx context.Context, servers *rig.Rig, size Size) (measure.Resu
 	if !size.Full {
 		rounds = min(rounds, mostBursts)
 	}
-	var inBridge, bursts []float64
+	var inBridge, untilTask, bursts []float64
 	measured, err := measure.Interleave(ctx, rounds,
 		func(ctx context.Context, _ int) (float64, error) {
 			b, err := p.behindBurst(ctx, size.Pick(600, 600))
-			inBridge, bursts = append(inBridge, b.inBridge.Seconds()), append(bursts, b.took.Seconds())
-			servers.Say("behind a burst: %.0f ms in the bridge, then %.0f ms", b.inBridge.Seconds()*1000, b.confirmed.Seconds()*1000)
-			return b.confirmed.Seconds(), err
+			if err != nil {
+				return 0, err
+			}
+			inBridge, untilTask = append(inBridge, b.inBridge.Seconds()), append(untilTask, b.untilTask.Seconds())
+			bursts = append(bursts, b.took.Seconds())
+			servers.Say("behind a burst: %.0f ms in the bridge, then %.0f ms, of which %.0f ms until its first workflow task",
+				b.inBridge.Seconds()*1000, b.confirmed.Seconds()*1000, b.untilTask.Seconds()*1000)
+			return b.confirmed.Seconds(), nil
 		},
 		func(ctx context.Context, _ int) (float64, error) { return p.alone(ctx) },
 	)
@@ -58,6 +63,7 @@ func runFairness(ctx context.Context, servers *rig.Rig, size Size) (measure.Resu
 			measure.NewRatio("started to confirmed", "s", "alone", measure.AtMost(3), measured),
 		},
 		Figures: []measure.Figure{
+			{Name: "of that, until its first workflow task", Unit: "s", Value: measure.Median(untilTask)},
 			{Name: "wait in the bridge before that", Unit: "s", Value: measure.Median(inBridge)},
 			{Name: "burst placed to confirmed", Unit: "s", Value: measure.Median(bursts)},
 		},
@@ -67,6 +73,7 @@ func runFairness(ctx context.Context, servers *rig.Rig, size Size) (measure.Resu
 // wait is what one order waited for.
 type wait struct {
 	inBridge  time.Duration // from its event to its workflow
+	untilTask time.Duration // from its workflow to its first workflow task
 	confirmed time.Duration // from its workflow to confirmed
 	took      time.Duration // until the burst before it was confirmed
 }
@@ -98,10 +105,14 @@ func (p product) behindBurst(ctx context.Context, count int) (wait, error) {
 	if err != nil {
 		return wait{}, err
 	}
+	task, err := p.servers.FirstTask(ctx, other[0].ID)
+	if err != nil {
+		return wait{}, err
+	}
 	at := times[other[0].ID].Confirmed
 	took := float64(len(times)) / batch{began: began, times: times}.rate(confirmed)
 	return wait{
-		inBridge: started.Sub(appended), confirmed: at.Sub(started), took: time.Duration(took * float64(time.Second)),
+		inBridge: started.Sub(appended), untilTask: task.Sub(started), confirmed: at.Sub(started), took: time.Duration(took * float64(time.Second)),
 	}, nil
 }
 
