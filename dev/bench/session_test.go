@@ -52,7 +52,10 @@ func TestRun(t *testing.T) {
 			require.Contains(t, table.String(), ratio.Name)
 		}
 	}
-	require.Equal(t, []string{"events to started workflows", "placed to confirmed", "placed to shipped", "mean wait for confirmation"}, names)
+	require.Equal(t, []string{
+		"events to started workflows", "placed to confirmed", "Temporal's processor time to confirmed",
+		"placed to shipped", "Temporal's processor time to shipped", "mean wait for confirmation",
+	}, names)
 	curve := r.Scenarios[2].Charts[0].Lines[0].Points
 	require.Len(t, curve, 4)
 	require.InDelta(t, 3, curve[3][1], 1e-9)
