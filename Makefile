@@ -13,7 +13,8 @@ PKG ?= ./...
 FUZZTIME ?= 30s
 # A test binary that hangs prints its goroutines well before CI stops it.
 TEST_TIMEOUT ?= 20m
-# Integration tests start servers of their own: as many packages at once as there are processors is enough for them.
+# Integration tests wait for servers most of the time: `make test` runs one package more at once than there are processors.
+AT_ONCE := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 TESTFLAGS ?=
 
 # Chaos: how long things break, how often a binary is crashed at each failpoint, and the seed to repeat a run with.
@@ -61,7 +62,7 @@ WHOLE := $(if $(filter ./...,$(PKG)),packages)
 
 .PHONY: test
 test: $(WHOLE) temporal ## Run all tests: make test PKG=./internal/credit TESTFLAGS='-run Reserve -v'
-	go test -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PKG)
+	go test -p $(AT_ONCE) -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PKG)
 
 .PHONY: race
 race: $(WHOLE) temporal ## Run all tests with the race detector

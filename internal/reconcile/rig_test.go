@@ -111,17 +111,28 @@ func (g *activityGate) CloseFulfillment(ctx context.Context, c fulfillment.Close
 // machine.
 func withoutDeadline(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
-// fakeMailer is a mailer that keeps the emails it is given, or throttles.
+// fakeMailer is a mailer that keeps the emails it is given, or throttles, or does not
+// respond for a while and throttles then.
 type fakeMailer struct {
 	mu        sync.Mutex
 	sent      []email.Letter
 	throttled bool
+	held      chan struct{} // closed at the end of the while
 }
 
-func (p *fakeMailer) Send(_ context.Context, letter email.Letter) (string, error) {
+func (p *fakeMailer) Send(ctx context.Context, letter email.Letter) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.throttled {
+	held := p.held
+	if held != nil {
+		p.mu.Unlock()
+		select {
+		case <-held:
+		case <-ctx.Done():
+		}
+		p.mu.Lock()
+	}
+	if p.throttled || held != nil {
 		return "", &email.SendError{Status: email.StatusPending, Code: "throttled", RetryAfter: time.Second}
 	}
 	p.sent = append(p.sent, letter)
@@ -132,6 +143,20 @@ func (p *fakeMailer) setThrottled(throttled bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.throttled = throttled
+}
+
+// hold makes the mailer not respond until release is called.
+func (p *fakeMailer) hold() (release func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	held := make(chan struct{})
+	p.held = held
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.held = nil
+		close(held)
+	}
 }
 
 // kinds returns the kinds of emails an order got, in order.

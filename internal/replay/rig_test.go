@@ -23,6 +23,9 @@ import (
 // patience is how long anything may take on a busy machine.
 const patience = 2 * time.Minute
 
+// taskTimeout is how long a workflow task may be left running.
+const taskTimeout = 2 * time.Minute
+
 var servers devservertest.Servers
 
 func TestMain(m *testing.M) {
@@ -99,7 +102,7 @@ func (r *replayRig) work(code any, o worker.Options) (stop func()) {
 func (r *replayRig) start() string {
 	r.t.Helper()
 	run, err := r.client.ExecuteWorkflow(r.t.Context(), client.StartWorkflowOptions{
-		ID: "w-" + uuid.NewString(), TaskQueue: r.queue, WorkflowTaskTimeout: 2 * time.Minute,
+		ID: "w-" + uuid.NewString(), TaskQueue: r.queue, WorkflowTaskTimeout: taskTimeout,
 	}, waitingType)
 	require.NoError(r.t, err)
 	return run.GetID()
@@ -160,7 +163,9 @@ func (r *replayRig) startSignaled() string {
 // beginTask takes the next workflow task, as a worker does, and does not complete it.
 func (r *replayRig) beginTask() {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
+	// A poll of a worker that has stopped may have taken the task: then it is there again
+	// after its timeout.
+	ctx, cancel := context.WithTimeout(r.t.Context(), taskTimeout+patience)
 	defer cancel()
 	for {
 		task, err := r.client.WorkflowService().PollWorkflowTaskQueue(ctx, &workflowservice.PollWorkflowTaskQueueRequest{
