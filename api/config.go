@@ -19,6 +19,7 @@ type settings struct {
 	config.KurrentDB
 	config.Postgres
 	Shutdown config.Shutdown
+	Payloads config.Payloads
 
 	API struct {
 		Addr      string `env:"API_ADDR" envDefault:"127.0.0.1:8080"`

@@ -96,7 +96,7 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 	d.pool, poolErr = postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: connections, ApplicationName: "orderflow-api", CallTimeout: storeTimeout, Logger: logger,
 	})
-	options, optionsErr := temporalclient.Options("api", logger, d.metrics)
+	options, optionsErr := temporalclient.Options("api", s.Payloads, logger, d.metrics)
 	d.temporal, temporalErr = temporalclient.Open(options)
 	d.namespace = temporalclient.Namespace(options)
 	if err = config.Merge(invalid, eventsErr, poolErr, optionsErr, temporalErr); err != nil {

@@ -200,7 +200,7 @@ func (b *Bridge) waitWithoutSlot(t *heldEvent, class Class, cause error) (covere
 	if class == ClassUndecodable && !t.keyless {
 		t.keyless = true
 		b.waiting.addKeyless(1)
-		b.setObstacle(obstacleCodec, "the inputs of workflows cannot be decoded: configure this process with their codec and every key")
+		b.setObstacle(obstacleCodec, "the inputs of workflows cannot be decoded: configure this process with their codec and every key: "+cause.Error())
 	}
 	if t.slotless {
 		return false

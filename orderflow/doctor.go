@@ -29,6 +29,7 @@ type (
 		Subscription config.Subscription
 		Slot         config.Slot
 		Worker       config.Worker
+		Payloads     config.Payloads
 	}
 	eventsSettings struct{ config.KurrentDB }
 	rowsSettings   struct{ config.Postgres }
@@ -151,7 +152,7 @@ func (c *cli) openDoctor(ctx context.Context, o *doctorOptions) (doctor.Options,
 	quiet := slog.New(slog.DiscardHandler) // what drivers log about an outage is in the result
 	d.openKurrentDB(quiet)
 	d.openPostgres()
-	d.openTemporal(quiet)
+	d.openTemporal(shared.Payloads, quiet)
 	d.openSES(ctx)
 	closeAll := func() {
 		for _, closeOne := range d.closing {
@@ -202,7 +203,7 @@ func (d *doctorDrivers) openPostgres() {
 	}
 }
 
-func (d *doctorDrivers) openTemporal(logger *slog.Logger) {
+func (d *doctorDrivers) openTemporal(payloads config.Payloads, logger *slog.Logger) {
 	if !d.wants(doctor.Temporal, "") {
 		return
 	}
@@ -210,7 +211,7 @@ func (d *doctorDrivers) openTemporal(logger *slog.Logger) {
 	if err == nil {
 		var options client.Options
 		var temporal client.Client
-		if options, err = temporalclient.Options("orderflow-doctor", logger, metrics); err == nil {
+		if options, err = temporalclient.Options("orderflow-doctor", payloads, logger, metrics); err == nil {
 			temporal, err = temporalclient.Open(options)
 		}
 		if err == nil {

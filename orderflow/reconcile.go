@@ -31,6 +31,7 @@ type reconcileSettings struct {
 	config.KurrentDB
 	config.Postgres
 	Subscription config.Subscription
+	Payloads     config.Payloads
 }
 
 // reconcileOptions are the flags of reconcile.
@@ -117,7 +118,7 @@ func (c *cli) openStores(ctx context.Context, others ...error) (o reconcile.Opti
 	pool, poolErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, MaxConns: reconcile.Lookups, ApplicationName: service, Logger: logger,
 	})
-	clientOptions, optionsErr := temporalclient.Options(service, logger, registry)
+	clientOptions, optionsErr := temporalclient.Options(service, s.Payloads, logger, registry)
 	if err := config.Merge(invalid, eventsErr, poolErr, optionsErr); err != nil {
 		return o, nil, err // nothing has connected yet
 	}

@@ -23,6 +23,7 @@ import (
 // setupSettings are the settings of a setup of any store.
 type setupSettings struct {
 	config.Log
+	config.Payloads
 	EmailRate emailRate `env:"EMAIL_RATE"`
 }
 
@@ -169,7 +170,7 @@ func (c *cli) openSetup(ctx context.Context, o *setupOptions) (options setup.Opt
 		}
 	}
 	if o.includes(setup.Temporal) {
-		opened, err := openSetupTemporal(options.Logger)
+		opened, err := openSetupTemporal(s.Payloads, options.Logger)
 		if faults = append(faults, err); err == nil {
 			opened.EmailRate, opened.Refresh, opened.RefreshBefore = float64(max(s.EmailRate, 0)), *o.refresh, o.refreshBefore
 			if o.rate > 0 {
@@ -220,13 +221,13 @@ func (c *cli) openSetupKurrent(logger *slog.Logger) (*setup.KurrentDBOptions, er
 	return &setup.KurrentDBOptions{Client: events, Group: group}, nil
 }
 
-func openSetupTemporal(logger *slog.Logger) (*setup.TemporalOptions, error) {
+func openSetupTemporal(payloads config.Payloads, logger *slog.Logger) (*setup.TemporalOptions, error) {
 	const service = "orderflow-setup"
 	metrics, err := ops.NewMetrics(service)
 	if err != nil {
 		return nil, err
 	}
-	options, err := temporalclient.Options(service, logger, metrics)
+	options, err := temporalclient.Options(service, payloads, logger, metrics)
 	if err != nil {
 		return nil, err
 	}

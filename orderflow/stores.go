@@ -23,6 +23,13 @@ type databaseSettings struct {
 	config.Postgres
 }
 
+// temporalSettings are the settings of commands that need Temporal alone, besides the
+// SDK's own.
+type temporalSettings struct {
+	config.Log
+	config.Payloads
+}
+
 // storesSettings are the settings of commands that need KurrentDB and PostgreSQL.
 type storesSettings struct {
 	config.Log
@@ -69,7 +76,7 @@ func (c *cli) dialTemporal(ctx context.Context, service string) (client.Client, 
 // dialTemporalWith is dialTemporal for a command that needs the client's options too.
 // others are faults of the command line that settings cannot know.
 func (c *cli) dialTemporalWith(ctx context.Context, service string, others ...error) (client.Client, client.Options, error) {
-	s, err := settings[config.Log](c, others...)
+	s, err := settings[temporalSettings](c, others...)
 	if err != nil {
 		return nil, client.Options{}, err
 	}
@@ -79,7 +86,7 @@ func (c *cli) dialTemporalWith(ctx context.Context, service string, others ...er
 	}
 	logger := s.Logger(c.stderr)
 	s.Level = max(s.Level, slog.LevelWarn) // the client logs verbosely
-	options, err := temporalclient.Options(service, s.Logger(c.stderr), metrics)
+	options, err := temporalclient.Options(service, s.Payloads, s.Logger(c.stderr), metrics)
 	if err != nil {
 		return nil, client.Options{}, err
 	}

@@ -25,6 +25,7 @@ type settings struct {
 	config.KurrentDB
 	Shutdown     config.Shutdown
 	Subscription config.Subscription
+	Payloads     config.Payloads
 }
 
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
@@ -38,7 +39,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: s.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
-	options, optionsErr := temporalclient.Options("starter", logger, registry)
+	options, optionsErr := temporalclient.Options("starter", s.Payloads, logger, registry)
 	temporal, temporalErr := temporalclient.Open(options)
 	if temporalErr == nil {
 		defer temporal.Close()

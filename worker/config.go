@@ -17,6 +17,7 @@ type settings struct {
 	config.Postgres
 	Shutdown config.Shutdown
 	Tuning   config.Worker
+	Payloads config.Payloads
 
 	Email struct {
 		From             string        `env:"EMAIL_FROM,required"`

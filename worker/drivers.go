@@ -42,7 +42,7 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 		return drivers{}, err
 	}
 	d := drivers{metrics: metrics}
-	if err := config.Merge(invalid, d.openStores(ctx, s, logger), d.openTemporal(logger)); err != nil {
+	if err := config.Merge(invalid, d.openStores(ctx, s, logger), d.openTemporal(s.Payloads, logger)); err != nil {
 		d.close()
 		return drivers{}, err
 	}
@@ -70,8 +70,8 @@ func (d *drivers) openStores(ctx context.Context, s settings, logger *slog.Logge
 	return config.Merge(eventsErr, poolErr, mailerErr)
 }
 
-func (d *drivers) openTemporal(logger *slog.Logger) error {
-	options, optionsErr := temporalclient.Options("worker", logger, d.metrics)
+func (d *drivers) openTemporal(payloads config.Payloads, logger *slog.Logger) error {
+	options, optionsErr := temporalclient.Options("worker", payloads, logger, d.metrics)
 	temporal, err := temporalclient.Open(options)
 	d.temporal, d.namespace = temporal, temporalclient.Namespace(options)
 	return config.Merge(optionsErr, err)

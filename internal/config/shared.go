@@ -91,6 +91,12 @@ type Postgres struct {
 	URL string `env:"POSTGRES_URL,required" orFile:"POSTGRES_URL_FILE"`
 }
 
+// Payloads says how the payloads of workflows are encrypted. Without a key file they are
+// not. The file is read by internal/payloadcodec.
+type Payloads struct {
+	KeysFile string `env:"PAYLOAD_KEYS_FILE"`
+}
+
 // maxConcurrency bounds the starts in flight. It thereby bounds the memory used during an
 // outage, for an event may have 256 KiB.
 const maxConcurrency = 1024

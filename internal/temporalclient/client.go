@@ -22,14 +22,15 @@ import (
 	"orderflow/internal/backoff"
 	"orderflow/internal/config"
 	"orderflow/internal/ops"
+	"orderflow/internal/payloadcodec"
 )
 
 // checkTimeout bounds one check that the server responds.
 const checkTimeout = 5 * time.Second
 
 // Options returns the client's options from the environment. It returns a *config.Error
-// if a profile or certificate cannot be used.
-func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.Options, error) {
+// if a profile, certificate or key file cannot be used.
+func Options(service string, payloads config.Payloads, logger *slog.Logger, metrics *ops.Metrics) (client.Options, error) {
 	if faults := checkEnvironment(os.Getenv); len(faults) > 0 {
 		return client.Options{}, &config.Error{Faults: faults}
 	}
@@ -39,6 +40,9 @@ func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.
 	}
 	if options.Namespace == "" {
 		options.Namespace = client.DefaultNamespace // the client's own default, for requests that name the namespace
+	}
+	if err := encrypt(&options, payloads, logger); err != nil {
+		return client.Options{}, err
 	}
 	host, err := os.Hostname()
 	if err != nil {
@@ -53,6 +57,20 @@ func Options(service string, logger *slog.Logger, metrics *ops.Metrics) (client.
 		UseMonotonicCounters: true,
 	})
 	return options, nil
+}
+
+// encrypt makes the client encrypt payloads and failures if there is a key file.
+func encrypt(options *client.Options, payloads config.Payloads, logger *slog.Logger) error {
+	if payloads.KeysFile == "" {
+		return nil
+	}
+	keys, err := payloadcodec.OpenKeys(payloads.KeysFile, logger)
+	if err != nil {
+		return config.Invalid("PAYLOAD_KEYS_FILE", "%v", err)
+	}
+	options.DataConverter = payloadcodec.Converter(payloadcodec.New(keys))
+	options.FailureConverter = payloadcodec.FailureConverter(options.DataConverter)
+	return nil
 }
 
 // Compression returns that of the calls, which is none. Our messages are a kilobyte or

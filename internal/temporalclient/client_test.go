@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/internal/config"
 	"orderflow/internal/ops"
 	"orderflow/internal/temporalclient"
 )
@@ -23,13 +24,13 @@ func TestOptions_FaultsTheSDKIgnores(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv(test.name, test.value)
-			_, err := temporalclient.Options("test", slog.New(slog.DiscardHandler), metrics)
+			_, err := temporalclient.Options("test", config.Payloads{}, slog.New(slog.DiscardHandler), metrics)
 			require.EqualError(t, err, test.want)
 		})
 	}
 	t.Run("an address is used unchanged", func(t *testing.T) {
 		t.Setenv("TEMPORAL_ADDRESS", "temporal.example.com:7233")
-		options, err := temporalclient.Options("test", slog.New(slog.DiscardHandler), metrics)
+		options, err := temporalclient.Options("test", config.Payloads{}, slog.New(slog.DiscardHandler), metrics)
 		require.NoError(t, err)
 		require.Equal(t, "temporal.example.com:7233", options.HostPort)
 		require.Equal(t, "default", options.Namespace)

@@ -136,7 +136,7 @@ func (f *frontend) options(t *testing.T, variables map[string]string) (client.Op
 	}
 	metrics, err := ops.NewMetrics("test")
 	require.NoError(t, err)
-	return temporalclient.Options("test", slog.New(slog.DiscardHandler), metrics)
+	return temporalclient.Options("test", config.Payloads{}, slog.New(slog.DiscardHandler), metrics)
 }
 
 // dial connects as a binary with these variables does, and waits for the server.

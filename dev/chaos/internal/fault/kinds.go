@@ -35,6 +35,7 @@ const (
 	ReadOnly   Kind = "read-only"   // PostgreSQL's address leads to a standby for a while, and back
 	Unlinked   Kind = "unlinked"    // the starters' group of KurrentDB delivers links instead of events, for a while
 	Unfilled   Kind = "unfilled"    // the projection that fills the starters' stream is stopped for a while
+	Rotation   Kind = "rotation"    // the payloads of workflows are encrypted with a new key from now on
 )
 
 // Fault is one fault of a process or an edge.
@@ -102,6 +103,7 @@ func kinds() []kind {
 		{name: Failover, do: whole((*rig.Rig).Failover), duration: upTo(time.Second, 0.5), perMinute: map[string]float64{rig.Postgres: 0.2}},
 		{name: Unlinked, do: whole((*rig.Rig).UnlinkGroup), duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.KurrentDB: 0.3}},
 		{name: Unfilled, do: whole((*rig.Rig).StopProjection), duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.KurrentDB: 0.3}},
+		{name: Rotation, do: rotated, perMinute: map[string]float64{rig.Temporal: 2}},
 		{name: ReadOnly, do: whole((*rig.Rig).LeadToStandby), duration: upTo(2*time.Second, 1), perMinute: map[string]float64{rig.Postgres: 0.2}},
 	}
 }
@@ -161,6 +163,8 @@ func restarted(ctx context.Context, r *rig.Rig, f Fault) error {
 func down(ctx context.Context, r *rig.Rig, f Fault) error {
 	return r.Process(f.Target).Outage(ctx, f.For)
 }
+
+func rotated(_ context.Context, r *rig.Rig, _ Fault) error { return r.RotateKeys() }
 
 // absent stops every process of a binary, so that messages and timers pile up.
 func absent(ctx context.Context, r *rig.Rig, f Fault) error {

@@ -66,7 +66,7 @@ func TestSchedule_MinuteHasEveryKindAndTarget(t *testing.T) {
 			require.True(t, has(schedule, kind, edge), "%s %s", kind, edge)
 		}
 	}
-	require.Len(t, fault.Kinds(), 15, "a kind that is new belongs into this test")
+	require.Len(t, fault.Kinds(), 16, "a kind that is new belongs into this test")
 }
 
 func has(schedule []fault.Fault, kind fault.Kind, target string) bool {

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"orderflow/internal/kurrent"
+	"orderflow/internal/payloadcodec"
 	"orderflow/internal/postgres"
 	"orderflow/internal/temporalclient"
 )
@@ -44,7 +45,17 @@ func (r *Rig) Connect(ctx context.Context) (*Direct, error) {
 		events.Close()
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	options := client.Options{HostPort: servers.Temporal, Logger: log.NewStructuredLogger(quiet)}
+	keys, err := payloadcodec.OpenKeys(r.keysFile(), quiet)
+	if err != nil {
+		events.Close()
+		pool.Close()
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	payloads := payloadcodec.Converter(payloadcodec.New(keys))
+	options := client.Options{
+		HostPort: servers.Temporal, Logger: log.NewStructuredLogger(quiet),
+		DataConverter: payloads, FailureConverter: payloadcodec.FailureConverter(payloads),
+	}
 	temporal, err := temporalclient.Dial(ctx, options, quiet)
 	if err != nil {
 		events.Close()

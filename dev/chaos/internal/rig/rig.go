@@ -91,6 +91,9 @@ func prepare(ctx context.Context, o Options) (*Rig, error) {
 		processes: map[string]*Process{}, edges: map[string]*Edge{}, addresses: map[string]string{},
 		clientAddresses: map[string]string{},
 	}
+	if err := r.RotateKeys(); err != nil {
+		return nil, fmt.Errorf("payload keys: %w", err)
+	}
 	cli, err := devserver.TemporalCLI(ctx, "", o.Progress)
 	if err != nil { // binaries that were copied elsewhere may have it next to them
 		if cli, err = devserver.TemporalCLI(ctx, o.BinDir, o.Progress); err != nil {

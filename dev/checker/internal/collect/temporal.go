@@ -15,10 +15,13 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 
 	"orderflow/dev/checker/internal/facts"
+	"orderflow/internal/payloadcodec"
 )
 
 const (
@@ -35,6 +38,9 @@ func (r *reader) temporal(ctx context.Context) error {
 		return err
 	}
 	options.Logger = log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if options.ConnectionOptions.DialOptions, err = decryption(r.sources.Temporal["PAYLOAD_KEYS_FILE"]); err != nil {
+		return err
+	}
 	c, err := client.DialContext(ctx, options)
 	if err != nil {
 		return err
@@ -46,6 +52,27 @@ func (r *reader) temporal(ctx context.Context) error {
 	}
 	runs = append(runs, r.unlisted(runs)...)
 	return r.histories(ctx, c, runs)
+}
+
+// decryption returns options that decrypt everything in the server's responses, if there
+// is a key file. So histories are searched for personal data that was encrypted, too.
+func decryption(keysFile string) ([]grpc.DialOption, error) {
+	if keysFile == "" {
+		return nil, nil
+	}
+	keys, err := payloadcodec.OpenKeys(keysFile, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, fmt.Errorf("PAYLOAD_KEYS_FILE: %w", err)
+	}
+	codec := payloadcodec.New(keys)
+	payloads, err := converter.NewPayloadCodecGRPCClientInterceptor(
+		converter.PayloadCodecGRPCClientInterceptorOptions{Codecs: []converter.PayloadCodec{codec}})
+	if err != nil {
+		return nil, err
+	}
+	failures, err := converter.NewFailureGRPCClientInterceptor(
+		converter.NewFailureGRPCClientInterceptorOptions{DataConverter: payloadcodec.Converter(codec), EncodeCommonAttributes: true})
+	return []grpc.DialOption{grpc.WithChainUnaryInterceptor(failures, payloads)}, err
 }
 
 // environment provides Temporal's SDK with the variables that the checker received.
