@@ -15,13 +15,10 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
 
 	"orderflow/dev/checker/internal/facts"
-	"orderflow/internal/payloadcodec"
 )
 
 const (
@@ -52,27 +49,6 @@ func (r *reader) temporal(ctx context.Context) error {
 	}
 	runs = append(runs, r.unlisted(runs)...)
 	return r.histories(ctx, c, runs)
-}
-
-// decryption returns options that decrypt everything in the server's responses, if there
-// is a key file. So histories are searched for personal data that was encrypted, too.
-func decryption(keysFile string) ([]grpc.DialOption, error) {
-	if keysFile == "" {
-		return nil, nil
-	}
-	keys, err := payloadcodec.OpenKeys(keysFile, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, fmt.Errorf("PAYLOAD_KEYS_FILE: %w", err)
-	}
-	codec := payloadcodec.New(keys)
-	payloads, err := converter.NewPayloadCodecGRPCClientInterceptor(
-		converter.PayloadCodecGRPCClientInterceptorOptions{Codecs: []converter.PayloadCodec{codec}})
-	if err != nil {
-		return nil, err
-	}
-	failures, err := converter.NewFailureGRPCClientInterceptor(
-		converter.NewFailureGRPCClientInterceptorOptions{DataConverter: payloadcodec.Converter(codec), EncodeCommonAttributes: true})
-	return []grpc.DialOption{grpc.WithChainUnaryInterceptor(failures, payloads)}, err
 }
 
 // environment provides Temporal's SDK with the variables that the checker received.
