@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"orderflow/internal/access"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 )
@@ -21,7 +22,7 @@ type api struct {
 	view      orderViews
 	lag       *lagMeter
 	links     links
-	token     []byte // authenticates callers; nil: every process on this machine is accepted
+	tokens    *access.Tokens // authenticate callers; nil: every process on this machine is accepted
 	observe   observer
 	logger    *slog.Logger
 	now       func() time.Time
@@ -56,17 +57,23 @@ type orderViews interface {
 	FindOrder(ctx context.Context, orderID string) (postgres.ViewOrder, error)
 }
 
+// route is what a pattern leads to.
+type route struct {
+	role   access.Role // that a token needs; empty: any token
+	handle handle
+}
+
 // routes returns every route. openapi.yaml describes exactly these.
-func (a *api) routes() map[string]handle {
-	return map[string]handle{
-		"POST /orders":                     a.postOrder,
-		"GET /orders/{id}":                 a.getOrder,
-		"POST /orders/{id}/cancel":         a.cancelOrder,
-		"POST /customers":                  a.postCustomer,
-		"GET /customers/{id}":              a.getCustomer,
-		"PUT /customers/{id}/credit-limit": a.putCreditLimit,
-		"GET /openapi.yaml":                getDocument,
-		"GET /{$}":                         a.getPage,
-		"GET /style.css":                   getStyle,
+func (a *api) routes() map[string]route {
+	return map[string]route{
+		"POST /orders":                     {role: access.Place, handle: a.postOrder},
+		"GET /orders/{id}":                 {role: access.Read, handle: a.getOrder},
+		"POST /orders/{id}/cancel":         {role: access.Operate, handle: a.cancelOrder},
+		"POST /customers":                  {role: access.Credit, handle: a.postCustomer},
+		"GET /customers/{id}":              {role: access.Read, handle: a.getCustomer},
+		"PUT /customers/{id}/credit-limit": {role: access.Credit, handle: a.putCreditLimit},
+		"GET /openapi.yaml":                {handle: getDocument},
+		"GET /{$}":                         {role: access.Read, handle: a.getPage},
+		"GET /style.css":                   {handle: getStyle},
 	}
 }

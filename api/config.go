@@ -1,13 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 
+	"orderflow/internal/access"
 	"orderflow/internal/config"
 )
 
@@ -22,8 +21,9 @@ type settings struct {
 	Payloads config.Payloads
 
 	API struct {
-		Addr      string `env:"API_ADDR" envDefault:"127.0.0.1:8080"`
-		TokenFile string `env:"API_TOKEN_FILE"`
+		Addr       string `env:"API_ADDR" envDefault:"127.0.0.1:8080"`
+		TokensFile string `env:"API_TOKENS_FILE"`
+		TokenFile  string `env:"API_TOKEN_FILE"`
 	}
 
 	// Links holds the URLs of the other tools, to which the HTML page links. A tool
@@ -37,7 +37,7 @@ type settings struct {
 	}
 }
 
-// Validate checks rules that the format of a single value cannot express. Without a token
+// Validate checks rules that the format of a single value cannot express. Without tokens
 // every caller that reaches the address is trusted, so the address must be reachable from
 // this machine only.
 func (s settings) Validate() []config.Fault {
@@ -45,8 +45,13 @@ func (s settings) Validate() []config.Fault {
 	switch err := config.CheckAddr(s.API.Addr); {
 	case err != nil:
 		faults = append(faults, config.Fault{Name: "API_ADDR", Problem: err.Error()})
-	case s.API.TokenFile == "" && !loopback(s.API.Addr):
-		faults = append(faults, config.Fault{Name: "API_ADDR", Problem: "must be a loopback address unless API_TOKEN_FILE is set"})
+	case s.API.TokensFile+s.API.TokenFile == "" && !loopback(s.API.Addr):
+		faults = append(faults, config.Fault{
+			Name: "API_ADDR", Problem: "must be a loopback address unless " + tokensFile + " or " + tokenFile + " is set",
+		})
+	}
+	if s.API.TokensFile != "" && s.API.TokenFile != "" {
+		faults = append(faults, config.Fault{Name: tokenFile, Problem: "must not be set together with " + tokensFile})
 	}
 	for name, link := range map[string]string{
 		"API_TEMPORAL_UI_URL": s.Links.Temporal, "API_STREAMS_UI_URL": s.Links.Streams, "API_INBOX_URL": s.Links.Inbox,
@@ -69,31 +74,21 @@ func loopback(addr string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// The length of a token: long enough that it cannot be guessed, and bounded, because a
-// larger file is not a token.
+// The variables that name the files of tokens.
 const (
-	minToken = 16
-	maxToken = 4096
+	tokensFile = "API_TOKENS_FILE"
+	tokenFile  = "API_TOKEN_FILE"
 )
 
-// readToken returns the token that callers must present. It returns nil if no file is
+// openTokens returns the tokens that callers may present. It returns nil if no file is
 // configured.
-func readToken(file string) ([]byte, error) {
-	if file == "" {
+func openTokens(s settings, logger *slog.Logger) (*access.Tokens, error) {
+	switch {
+	case s.API.TokensFile != "":
+		return access.Open(tokensFile, s.API.TokensFile, logger)
+	case s.API.TokenFile != "":
+		return access.OpenSingle(tokenFile, s.API.TokenFile, logger)
+	default:
 		return nil, nil
 	}
-	opened, err := os.Open(file)
-	if err != nil {
-		return nil, config.Invalid("API_TOKEN_FILE", "cannot be read")
-	}
-	defer opened.Close()
-	content, err := io.ReadAll(io.LimitReader(opened, 2*maxToken))
-	if err != nil {
-		return nil, config.Invalid("API_TOKEN_FILE", "cannot be read")
-	}
-	token := bytes.TrimSpace(content)
-	if len(token) < minToken || len(token) > maxToken || bytes.ContainsAny(token, " \t\r\n") {
-		return nil, config.Invalid("API_TOKEN_FILE", "must hold one token of %d to %d bytes without blanks", minToken, maxToken)
-	}
-	return token, nil
 }

@@ -32,6 +32,21 @@ func TestDocument_DescribesEveryRoute(t *testing.T) {
 	require.ElementsMatch(t, routed, described)
 }
 
+func TestDocument_NamesRoleOfEveryRoute(t *testing.T) {
+	t.Parallel()
+	paths := loadDocument(t).Paths
+	for pattern, to := range shared.api().routes() {
+		method, path, _ := strings.Cut(strings.TrimSuffix(pattern, "{$}"), " ")
+		security := paths.Value(path).GetOperation(method).Security
+		if to.role == "" {
+			require.Nil(t, security, "%s: any token", pattern)
+			continue
+		}
+		role := []string{string(to.role)}
+		require.Equal(t, &openapi3.SecurityRequirements{{"bearer": role}, {"basic": role}, {}}, security, pattern)
+	}
+}
+
 func TestDocument_IsServed(t *testing.T) {
 	t.Parallel()
 	got := newClient(t, shared.api()).get("/openapi.yaml")

@@ -2,11 +2,7 @@ package main
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"crypto/subtle"
-	"net"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -19,10 +15,12 @@ type observer func(route string, status int, took time.Duration)
 const policy = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // instrument measures requests, sets the headers that every response has, and turns a
-// panic of a handler into a response.
+// panic of a handler into a response. It also makes the principal that the handlers inside
+// complete.
 func (a *api) instrument(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
+		r = withPrincipal(r) // before the router notes the pattern in r
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -80,45 +78,4 @@ func (a *api) limitConcurrency(next http.Handler) http.Handler {
 			full.ServeHTTP(w, r)
 		}
 	})
-}
-
-// authenticated lets a request pass if it presents the token: as a bearer token or, from
-// a browser, as the password with any user name. If no token is configured, it lets a
-// request pass if its Host is one of this machine's own names. With another name, a page
-// on another site could have directed a browser here.
-func (a *api) authenticated(next http.Handler) http.Handler {
-	unauthorized := a.deny(problemOf(http.StatusUnauthorized, "the token is missing or wrong"))
-	misdirected := a.deny(problemOf(http.StatusMisdirectedRequest, "the Host header must be a name of this machine"))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case a.token == nil && !ownHost(r.Host):
-			misdirected.ServeHTTP(w, r)
-		case a.token != nil && !a.knows(presented(r)):
-			unauthorized.ServeHTTP(w, r)
-		default:
-			next.ServeHTTP(w, r)
-		}
-	})
-}
-
-// knows reports whether token is the configured one. Its duration reveals nothing about
-// the token, including its length.
-func (a *api) knows(token string) bool {
-	want, got := sha256.Sum256(a.token), sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(want[:], got[:]) == 1
-}
-
-func presented(r *http.Request) string {
-	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(token)
-	}
-	_, password, _ := r.BasicAuth()
-	return password
-}
-
-func ownHost(host string) bool {
-	if _, _, err := net.SplitHostPort(host); err != nil {
-		host = net.JoinHostPort(strings.Trim(host, "[]"), "80")
-	}
-	return loopback(host)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/dev/faultproxy"
+	"orderflow/internal/access"
 	"orderflow/internal/config"
 )
 
@@ -150,23 +152,25 @@ func TestSettings_RefuseUnsafeValues(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 		return path
 	}
-	const open = "API_ADDR: must be a loopback address unless API_TOKEN_FILE is set"
+	const open = "API_ADDR: must be a loopback address unless API_TOKENS_FILE or API_TOKEN_FILE is set"
+	const missing = "names a file that cannot be read: no such file or directory"
 	const form = "API_TOKEN_FILE: must hold one token of 16 to 4096 bytes without blanks"
 	for given, want := range map[string]string{
-		"API_ADDR=:8080":                                                  open,
-		"API_ADDR=0.0.0.0:8080":                                           open,
-		"API_ADDR=192.0.2.1:8080":                                         open,
-		"API_ADDR=[::]:8080":                                              open,
-		"API_ADDR=nonsense":                                               "API_ADDR: ",
-		"API_TOKEN_FILE=" + filepath.Join(dir, "missing"):                 "API_TOKEN_FILE: cannot be read",
-		"API_TOKEN_FILE=" + dir:                                           "API_TOKEN_FILE: cannot be read",
-		"API_TOKEN_FILE=" + file("short", "secret\n"):                     form,
-		"API_TOKEN_FILE=" + file("two", token+" "+token):                  form,
-		"API_TOKEN_FILE=" + file("long", strings.Repeat("x", 3*maxToken)): form,
-		"API_TEMPORAL_UI_URL=javascript:alert(1)":                         "API_TEMPORAL_UI_URL: must be an http or https URL",
-		"API_STREAMS_UI_URL=localhost:2113":                               "API_STREAMS_UI_URL: must be an http or https URL",
-		"API_INBOX_URL=file:///etc/passwd":                                "API_INBOX_URL: must be an http or https URL",
-		"SHUTDOWN_TIMEOUT=soon":                                           "SHUTDOWN_TIMEOUT: ",
+		"API_ADDR=:8080":                                            open,
+		"API_ADDR=0.0.0.0:8080":                                     open,
+		"API_ADDR=192.0.2.1:8080":                                   open,
+		"API_ADDR=[::]:8080":                                        open,
+		"API_ADDR=nonsense":                                         "API_ADDR: ",
+		"API_TOKEN_FILE=" + filepath.Join(dir, "missing"):           "API_TOKEN_FILE: " + missing,
+		"API_TOKENS_FILE=" + filepath.Join(dir, "missing"):          "API_TOKENS_FILE: " + missing,
+		"API_TOKENS_FILE=" + file("roles", "shop secret x\n\nops"):  "API_TOKENS_FILE: line 1 has a role that is none of read, place, operate, credit, decode; line 3 must be NAME",
+		"API_TOKEN_FILE=" + file("short", "secret\n"):               form,
+		"API_TOKEN_FILE=" + file("two", token+" "+token):            form,
+		"API_TOKEN_FILE=" + file("long", strings.Repeat("x", 5000)): form,
+		"API_TEMPORAL_UI_URL=javascript:alert(1)":                   "API_TEMPORAL_UI_URL: must be an http or https URL",
+		"API_STREAMS_UI_URL=localhost:2113":                         "API_STREAMS_UI_URL: must be an http or https URL",
+		"API_INBOX_URL=file:///etc/passwd":                          "API_INBOX_URL: must be an http or https URL",
+		"SHUTDOWN_TIMEOUT=soon":                                     "SHUTDOWN_TIMEOUT: ",
 	} {
 		err := run(t.Context(), []string{
 			"KURRENTDB_URL=kurrentdb://127.0.0.1:1?tls=false", "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL=postgres://127.0.0.1:1/x", given,
@@ -175,14 +179,22 @@ func TestSettings_RefuseUnsafeValues(t *testing.T) {
 		require.Equal(t, 2, config.ExitCode(err), given)
 		require.NotContains(t, err.Error(), "secret", "a token is not repeated")
 	}
-	got, err := readToken(file("good", " "+token+"\n"))
+	var single settings
+	single.API.TokenFile = file("good", " "+token+"\n")
+	tokens, err := openTokens(single, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	require.Equal(t, token, string(got))
+	got, known := tokens.Authenticate(token)
+	require.True(t, known)
+	require.True(t, got.May(access.Credit), "the one token has every role")
+	single.API.TokensFile, single.API.Addr = "another", ":8080"
+	require.Equal(t, []config.Fault{{Name: "API_TOKEN_FILE", Problem: "must not be set together with API_TOKENS_FILE"}}, single.Validate())
 	for _, addr := range []string{"127.0.0.1:8080", "localhost:0", "[::1]:80", "127.8.8.8:1"} {
 		var s settings
 		s.API.Addr = addr
 		require.Empty(t, s.Validate(), addr)
-		s.API.Addr, s.API.TokenFile = ":8080", "file"
+		s.API.Addr, s.API.TokensFile = ":8080", "file"
+		require.Empty(t, s.Validate(), "with tokens, from everywhere")
+		s.API.TokensFile, s.API.TokenFile = "", "file"
 		require.Empty(t, s.Validate(), "with a token, from everywhere")
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"orderflow/internal/access"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
@@ -34,8 +35,8 @@ type drivers struct {
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	s, invalid := config.Load[settings](environ)
 	logger := s.Logger(stderr)
-	token, tokenErr := readToken(s.API.TokenFile)
-	d, err := openDrivers(ctx, s, config.Merge(invalid, tokenErr), logger)
+	tokens, tokensErr := openTokens(s, logger)
+	d, err := openDrivers(ctx, s, config.Merge(invalid, tokensErr), logger)
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		},
 		Verify: []ops.Dependency{temporalclient.Dependency(d.temporal, d.namespace), schemaDependency(d.pool)},
 	}, func(ctx context.Context) error {
-		return serve(ctx, listener, newAPI(s, d, token, logger).handler(), s.Shutdown.Timeout, logger)
+		return serve(ctx, listener, newAPI(s, d, tokens, logger).handler(), s.Shutdown.Timeout, logger)
 	})
 }
 
@@ -67,18 +68,18 @@ func schemaDependency(pool *postgres.Pool) ops.Dependency {
 	return d
 }
 
-func newAPI(s settings, d drivers, token []byte, logger *slog.Logger) *api {
+func newAPI(s settings, d drivers, tokens *access.Tokens, logger *slog.Logger) *api {
 	switch {
-	case token == nil:
-		logger.Warn("API_TOKEN_FILE is not set: every process on this machine may place and cancel orders")
+	case tokens == nil:
+		logger.Warn("API_TOKENS_FILE is not set: every process on this machine may place and cancel orders")
 	case !loopback(s.API.Addr):
-		logger.Warn("serving plain HTTP: without a TLS proxy in front, orders and the token can be read in transit")
+		logger.Warn("serving plain HTTP: without a TLS proxy in front, orders and tokens can be read in transit")
 	}
 	return &api{
 		streams: streams.Orders{Client: d.events}, accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: d.events}),
 		rows: postgres.NewFulfillments(d.pool, postgres.EmailRules{}), view: postgres.NewCustomerView(d.pool),
 		workflows: d.temporal, lag: newLagMeter(d.events),
-		links: newLinks(s, d.namespace), token: token, observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now,
+		links: newLinks(s, d.namespace), tokens: tokens, observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now,
 		cancelWait: cancelWait,
 	}
 }

@@ -66,18 +66,27 @@ type handle func(w http.ResponseWriter, r *http.Request) error
 // handler returns all routes behind the common middleware.
 func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, h := range a.routes() {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-			defer cancel()
-			if err := h(w, r.WithContext(ctx)); err != nil {
-				fail(w, r, a.logger, err)
-			}
-		})
+	for pattern, to := range a.routes() {
+		mux.Handle(pattern, a.serveRoute(to))
 	}
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(a.deny(problemOf(http.StatusForbidden, "requests from other sites' pages are refused")))
 	return a.instrument(a.limitConcurrency(a.authenticated(crossOrigin.Handler(a.rejectInvalidPath(a.routed(mux))))))
+}
+
+// serveRoute handles a request within the time limit, if its token has the route's role.
+func (a *api) serveRoute(to route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		defer cancel()
+		err := a.authorize(r, to.role)
+		if err == nil {
+			err = to.handle(w, r.WithContext(ctx))
+		}
+		if err != nil {
+			fail(w, r, a.logger, err)
+		}
+	})
 }
 
 // rejectInvalidPath responds with 404 to a path that is not valid text. No store accepts
