@@ -26,6 +26,13 @@ type settings struct {
 		TokenFile  string `env:"API_TOKEN_FILE"`
 	}
 
+	// TLS names the files of the certificate and its key. Without them the api serves plain
+	// HTTP.
+	TLS struct {
+		CertFile string `env:"API_TLS_CERT_FILE"`
+		KeyFile  string `env:"API_TLS_KEY_FILE"`
+	}
+
 	// Links holds the URLs of the other tools, to which the HTML page links. A tool
 	// without a URL gets no link. In the URL for streams, {stream} is the placeholder for
 	// a stream's name. A URL without it is taken for a stream browser like that of
@@ -52,6 +59,12 @@ func (s settings) Validate() []config.Fault {
 	}
 	if s.API.TokensFile != "" && s.API.TokenFile != "" {
 		faults = append(faults, config.Fault{Name: tokenFile, Problem: "must not be set together with " + tokensFile})
+	}
+	if s.TLS.CertFile != "" && s.TLS.KeyFile == "" {
+		faults = append(faults, config.Fault{Name: keyFile, Problem: "is required with " + certFile})
+	}
+	if s.TLS.KeyFile != "" && s.TLS.CertFile == "" {
+		faults = append(faults, config.Fault{Name: certFile, Problem: "is required with " + keyFile})
 	}
 	for name, link := range map[string]string{
 		"API_TEMPORAL_UI_URL": s.Links.Temporal, "API_STREAMS_UI_URL": s.Links.Streams, "API_INBOX_URL": s.Links.Inbox,

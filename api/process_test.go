@@ -27,6 +27,7 @@ func TestProcess(t *testing.T) {
 	t.Parallel()
 	binary := build(t)
 	t.Run("finishes the request it has when it is stopped, and exits with 0", func(t *testing.T) { finishes(t, binary) })
+	t.Run("serves TLS to callers with a token, at a limited rate", func(t *testing.T) { servesTLS(t, binary) })
 	t.Run("exits with 2 when its environment is wrong", func(t *testing.T) {
 		code, said := exit(t, exec.CommandContext(t.Context(), binary))
 		require.Equal(t, 2, code)
@@ -167,6 +168,8 @@ func TestSettings_RefuseUnsafeValues(t *testing.T) {
 		"API_TOKEN_FILE=" + file("short", "secret\n"):               form,
 		"API_TOKEN_FILE=" + file("two", token+" "+token):            form,
 		"API_TOKEN_FILE=" + file("long", strings.Repeat("x", 5000)): form,
+		"API_TLS_CERT_FILE=" + file("cert", "secret"):                     "API_TLS_KEY_FILE: is required with API_TLS_CERT_FILE",
+		"API_TLS_KEY_FILE=" + file("key", "secret"):                       "API_TLS_CERT_FILE: is required with API_TLS_KEY_FILE",
 		"API_TEMPORAL_UI_URL=javascript:alert(1)":                   "API_TEMPORAL_UI_URL: must be an http or https URL",
 		"API_STREAMS_UI_URL=localhost:2113":                         "API_STREAMS_UI_URL: must be an http or https URL",
 		"API_INBOX_URL=file:///etc/passwd":                          "API_INBOX_URL: must be an http or https URL",

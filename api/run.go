@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
 
 	"orderflow/internal/access"
@@ -36,11 +37,13 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	s, invalid := config.Load[settings](environ)
 	logger := s.Logger(stderr)
 	tokens, tokensErr := openTokens(s, logger)
-	d, err := openDrivers(ctx, s, config.Merge(invalid, tokensErr), logger)
+	identity, identityErr := openCertificate(s, logger)
+	d, err := openDrivers(ctx, s, config.Merge(invalid, tokensErr, identityErr), logger)
 	if err != nil {
 		return err
 	}
 	defer d.close()
+	exportStaleFiles(d.metrics.Registry, tokens, identity)
 	listener, err := listen(ctx, s.API.Addr) // before the api is ready, so that no connection is refused
 	if err != nil {
 		return err
@@ -55,8 +58,30 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		},
 		Verify: []ops.Dependency{temporalclient.Dependency(d.temporal, d.namespace), schemaDependency(d.pool)},
 	}, func(ctx context.Context) error {
-		return serve(ctx, listener, newAPI(s, d, tokens, logger).handler(), s.Shutdown.Timeout, logger)
+		return serve(ctx, listener, tlsConfig(identity), newAPI(s, d, tokens, logger).handler(), s.Shutdown.Timeout, logger)
 	})
+}
+
+// exportStaleFiles exports for each file that is read again whether it cannot be used. The
+// files are read at a scrape, too, so that the metric is right without any request.
+func exportStaleFiles(registry prometheus.Registerer, tokens *access.Tokens, identity *certificate) {
+	export := func(file string, stale func() bool) {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "orderflow_api_stale_file", Help: "1 while a changed file cannot be used, so that what was read before stays.",
+			ConstLabels: prometheus.Labels{"file": file},
+		}, func() float64 {
+			if stale() {
+				return 1
+			}
+			return 0
+		}))
+	}
+	if tokens != nil {
+		export("tokens", tokens.Stale)
+	}
+	if identity != nil {
+		export("certificate", identity.Stale)
+	}
 }
 
 // schemaDependency ends an api whose schema is outdated instead of waiting for the
@@ -72,7 +97,7 @@ func newAPI(s settings, d drivers, tokens *access.Tokens, logger *slog.Logger) *
 	switch {
 	case tokens == nil:
 		logger.Warn("API_TOKENS_FILE is not set: every process on this machine may place and cancel orders")
-	case !loopback(s.API.Addr):
+	case s.TLS.CertFile == "" && !loopback(s.API.Addr):
 		logger.Warn("serving plain HTTP: without a TLS proxy in front, orders and tokens can be read in transit")
 	}
 	return &api{

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	_ "embed" // for the OpenAPI document
 	"errors"
 	"fmt"
@@ -34,18 +35,24 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return listener, nil
 }
 
-// serve handles requests until ctx is done. Then it lets requests in flight finish within
-// the budget.
+// serve handles requests until ctx is done, by TLS unless secure is nil. Then it lets
+// requests in flight finish within the budget.
 func serve(
-	ctx context.Context, listener net.Listener, handler http.Handler, budget time.Duration, logger *slog.Logger,
+	ctx context.Context, listener net.Listener, secure *tls.Config, handler http.Handler, budget time.Duration, logger *slog.Logger,
 ) error {
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: requestTimeout, WriteTimeout: 2 * requestTimeout,
+		Handler: handler, TLSConfig: secure, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: requestTimeout, WriteTimeout: 2 * requestTimeout,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	logger.Info("api is running", "address", listener.Addr().String())
+	go func() {
+		if secure != nil {
+			ended <- server.ServeTLS(listener, "", "")
+			return
+		}
+		ended <- server.Serve(listener)
+	}()
+	logger.Info("api is running", "address", listener.Addr().String(), "tls", secure != nil)
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve requests: %w", err)

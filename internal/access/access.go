@@ -93,6 +93,5 @@ func (t *Tokens) Authenticate(presented string) (Token, bool) {
 	return entries[found].token, true
 }
 
-// Stale reports whether the file could not be used when it was read last, so that the
-// tokens are those of before.
+// Stale reports whether the file cannot be used, so that the tokens are those of before.
 func (t *Tokens) Stale() bool { return t.entries.Stale() }

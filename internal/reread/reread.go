@@ -75,9 +75,12 @@ func (v *Value[T]) Get() T {
 	return *v.current.Load()
 }
 
-// Stale reports whether the files could not be used when they were read last, so that the
-// value is the one of before.
-func (v *Value[T]) Stale() bool { return v.stale.Load() }
+// Stale reports whether the files cannot be used, so that the value is the one of before.
+// It reads the files as Get does.
+func (v *Value[T]) Stale() bool {
+	v.Get()
+	return v.stale.Load()
+}
 
 // update reads the files and logs what changed: a failure once, not at every look.
 func (v *Value[T]) update() {
