@@ -23,6 +23,7 @@ type api struct {
 	lag       *lagMeter
 	links     links
 	tokens    *access.Tokens // authenticate callers; nil: every process on this machine is accepted
+	limit     *rateLimit     // of each token
 	observe   observer
 	logger    *slog.Logger
 	now       func() time.Time

@@ -24,6 +24,8 @@ type settings struct {
 		Addr       string `env:"API_ADDR" envDefault:"127.0.0.1:8080"`
 		TokensFile string `env:"API_TOKENS_FILE"`
 		TokenFile  string `env:"API_TOKEN_FILE"`
+		RateLimit  int    `env:"API_RATE_LIMIT" envDefault:"100"` // requests per second of one token; 0: no limit
+		RateBurst  int    `env:"API_RATE_BURST" envDefault:"200"` // requests of one token at once
 	}
 
 	// TLS names the files of the certificate and its key. Without them the api serves plain
@@ -44,6 +46,9 @@ type settings struct {
 	}
 }
 
+// maxRate is more than the api can serve.
+const maxRate = 100_000
+
 // Validate checks rules that the format of a single value cannot express. Without tokens
 // every caller that reaches the address is trusted, so the address must be reachable from
 // this machine only.
@@ -59,6 +64,12 @@ func (s settings) Validate() []config.Fault {
 	}
 	if s.API.TokensFile != "" && s.API.TokenFile != "" {
 		faults = append(faults, config.Fault{Name: tokenFile, Problem: "must not be set together with " + tokensFile})
+	}
+	if s.API.RateLimit < 0 || s.API.RateLimit > maxRate {
+		faults = append(faults, config.Fault{Name: "API_RATE_LIMIT", Problem: "must be from 0 to 100000"})
+	}
+	if s.API.RateBurst < 1 || s.API.RateBurst > maxRate {
+		faults = append(faults, config.Fault{Name: "API_RATE_BURST", Problem: "must be from 1 to 100000"})
 	}
 	if s.TLS.CertFile != "" && s.TLS.KeyFile == "" {
 		faults = append(faults, config.Fault{Name: keyFile, Problem: "is required with " + certFile})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -24,6 +25,8 @@ type problem struct {
 	Detail  string `json:"detail,omitempty"`
 	Field   string `json:"field,omitempty"`   // the JSON path of the invalid field
 	OrderID string `json:"orderId,omitempty"` // generated for an order that may have been placed
+
+	retryAfter time.Duration // for a status with Retry-After: when, if it is not after an outage
 }
 
 // Error makes a problem an error, so that handlers can return it.
@@ -99,8 +102,8 @@ func fail(w http.ResponseWriter, r *http.Request, logger *slog.Logger, err error
 // setHeader sets the headers with which a client can correct or repeat its request.
 func (p *problem) setHeader(h http.Header) {
 	switch p.Status {
-	case http.StatusServiceUnavailable:
-		h.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		h.Set("Retry-After", seconds(cmp.Or(p.retryAfter, retryAfter)))
 	case http.StatusUnauthorized:
 		h.Add("WWW-Authenticate", `Bearer realm="orderflow"`)
 		h.Add("WWW-Authenticate", `Basic realm="orderflow", charset="UTF-8"`)

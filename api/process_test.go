@@ -168,8 +168,11 @@ func TestSettings_RefuseUnsafeValues(t *testing.T) {
 		"API_TOKEN_FILE=" + file("short", "secret\n"):               form,
 		"API_TOKEN_FILE=" + file("two", token+" "+token):            form,
 		"API_TOKEN_FILE=" + file("long", strings.Repeat("x", 5000)): form,
-		"API_TLS_CERT_FILE=" + file("cert", "secret"):                     "API_TLS_KEY_FILE: is required with API_TLS_CERT_FILE",
-		"API_TLS_KEY_FILE=" + file("key", "secret"):                       "API_TLS_CERT_FILE: is required with API_TLS_KEY_FILE",
+		"API_RATE_LIMIT=-1":                                         "API_RATE_LIMIT: must be from 0 to 100000",
+		"API_RATE_LIMIT=100001":                                     "API_RATE_LIMIT: must be from 0 to 100000",
+		"API_RATE_BURST=0":                                          "API_RATE_BURST: must be from 1 to 100000",
+		"API_TLS_CERT_FILE=" + file("cert", "secret"):               "API_TLS_KEY_FILE: is required with API_TLS_CERT_FILE",
+		"API_TLS_KEY_FILE=" + file("key", "secret"):                 "API_TLS_CERT_FILE: is required with API_TLS_KEY_FILE",
 		"API_TEMPORAL_UI_URL=javascript:alert(1)":                   "API_TEMPORAL_UI_URL: must be an http or https URL",
 		"API_STREAMS_UI_URL=localhost:2113":                         "API_STREAMS_UI_URL: must be an http or https URL",
 		"API_INBOX_URL=file:///etc/passwd":                          "API_INBOX_URL: must be an http or https URL",
@@ -189,11 +192,11 @@ func TestSettings_RefuseUnsafeValues(t *testing.T) {
 	got, known := tokens.Authenticate(token)
 	require.True(t, known)
 	require.True(t, got.May(access.Credit), "the one token has every role")
-	single.API.TokensFile, single.API.Addr = "another", ":8080"
+	single.API.TokensFile, single.API.Addr, single.API.RateBurst = "another", ":8080", 1
 	require.Equal(t, []config.Fault{{Name: "API_TOKEN_FILE", Problem: "must not be set together with API_TOKENS_FILE"}}, single.Validate())
 	for _, addr := range []string{"127.0.0.1:8080", "localhost:0", "[::1]:80", "127.8.8.8:1"} {
-		var s settings
-		s.API.Addr = addr
+		s := settings{}
+		s.API.Addr, s.API.RateBurst = addr, 1
 		require.Empty(t, s.Validate(), addr)
 		s.API.Addr, s.API.TokensFile = ":8080", "file"
 		require.Empty(t, s.Validate(), "with tokens, from everywhere")

@@ -205,7 +205,8 @@ func servesTLS(t *testing.T, binary string) {
 	writeFile(t, tokens, tokenLine("shop", token, access.Place)+tokenLine("ops", "of ops", access.Operate))
 	running := process(t, binary, shared.kurrentURL, "127.0.0.1:0")
 	var log lines
-	running.Stderr, running.Env = &log, append(running.Env, "API_TLS_CERT_FILE="+cert, "API_TLS_KEY_FILE="+key, "API_TOKENS_FILE="+tokens)
+	running.Stderr, running.Env = &log, append(running.Env, "API_TLS_CERT_FILE="+cert, "API_TLS_KEY_FILE="+key, "API_TOKENS_FILE="+tokens,
+		"API_RATE_LIMIT=1", "API_RATE_BURST=4")
 	require.NoError(t, running.Start())
 	_, port, err := net.SplitHostPort(log.await(t, `api is running.*address=(\S+) tls=true`))
 	require.NoError(t, err)
@@ -217,6 +218,9 @@ func servesTLS(t *testing.T, binary string) {
 	require.Equal(t, http.StatusCreated, c.ask("POST", "/orders", body(id, newCustomerID(), nil), bearer(token)).status)
 	require.Equal(t, http.StatusForbidden, c.ask("POST", "/orders/"+id+"/cancel", wish, bearer(token)).status)
 	require.Equal(t, http.StatusAccepted, c.ask("POST", "/orders/"+id+"/cancel", wish, bearer("of ops")).status)
+	until(t, func(now teller) {
+		require.Equal(now, http.StatusTooManyRequests, c.telling(now).ask("GET", "/style.css", nil, bearer(token)).status)
+	})
 	require.NoError(t, running.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, running.Wait(), log.String())
 	require.NotContains(t, log.String(), token)
