@@ -61,6 +61,7 @@ type orderViews interface {
 // route is what a pattern leads to.
 type route struct {
 	role   access.Role // that a token needs; empty: any token
+	action string      // its name in the audit; empty: not audited
 	handle handle
 }
 
@@ -69,10 +70,10 @@ func (a *api) routes() map[string]route {
 	return map[string]route{
 		"POST /orders":                     {role: access.Place, handle: a.postOrder},
 		"GET /orders/{id}":                 {role: access.Read, handle: a.getOrder},
-		"POST /orders/{id}/cancel":         {role: access.Operate, handle: a.cancelOrder},
-		"POST /customers":                  {role: access.Credit, handle: a.postCustomer},
+		"POST /orders/{id}/cancel":         {role: access.Operate, action: "cancel-order", handle: a.cancelOrder},
+		"POST /customers":                  {role: access.Credit, action: "open-account", handle: a.postCustomer},
 		"GET /customers/{id}":              {role: access.Read, handle: a.getCustomer},
-		"PUT /customers/{id}/credit-limit": {role: access.Credit, handle: a.putCreditLimit},
+		"PUT /customers/{id}/credit-limit": {role: access.Credit, action: "change-limit", handle: a.putCreditLimit},
 		"GET /openapi.yaml":                {handle: getDocument},
 		"GET /{$}":                         {role: access.Read, handle: a.getPage},
 		"GET /style.css":                   {handle: getStyle},

@@ -52,6 +52,7 @@ func (a *api) cancelOrder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	concernsOrder(r, id)
 	request, err := decode[workflows.CancelOrder](w, r)
 	if err != nil {
 		return err

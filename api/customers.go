@@ -30,6 +30,7 @@ func (a *api) postCustomer(w http.ResponseWriter, r *http.Request) error {
 	if customer.CustomerID == "." || customer.CustomerID == ".." { // these cannot be part of a URL path
 		return badField("customerId", "must not be . or ..")
 	}
+	concernsCustomer(r, customer.CustomerID)
 	failpoint.Hit("api.open.before")
 	opened, err := a.accounts.Open(r.Context(), customer.CustomerID, customer.Limit)
 	if err != nil {
@@ -49,6 +50,7 @@ func (a *api) putCreditLimit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	concernsCustomer(r, id)
 	body, err := decode[newLimit](w, r)
 	if err != nil {
 		return err

@@ -226,7 +226,7 @@ func TestProblem_HidesInternalErrors(t *testing.T) {
 			}
 		})
 		require.Contains(t, log.String(), "canary", "the operator is told")
-		require.NotContains(t, log.String(), "order-", "a route is logged, and no id")
+		require.NotContains(t, withoutAudit(log.String()), "order-", "a route is logged, and no id")
 		require.NotContains(t, log.String(), "customers/c", "nor a customer's")
 	}
 }

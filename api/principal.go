@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -9,9 +10,10 @@ import (
 	"orderflow/internal/access"
 )
 
-// principal is who makes a request.
+// principal is who makes a request, and what the audit says that it is about.
 type principal struct {
-	token access.Token // the zero Token if none is configured
+	token   access.Token // the zero Token if none is configured
+	subject slog.Attr    // the zero Attr until the request is known to be valid
 }
 
 type principalKey struct{}

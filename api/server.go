@@ -74,7 +74,7 @@ type handle func(w http.ResponseWriter, r *http.Request) error
 func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, to := range a.routes() {
-		mux.Handle(pattern, a.serveRoute(to))
+		mux.Handle(pattern, a.audited(to.action, a.serveRoute(to)))
 	}
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(a.deny(problemOf(http.StatusForbidden, "requests from other sites' pages are refused")))

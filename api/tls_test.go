@@ -223,5 +223,7 @@ func servesTLS(t *testing.T, binary string) {
 	})
 	require.NoError(t, running.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, running.Wait(), log.String())
+	require.Regexp(t, `msg=audit action=cancel-order token=shop status=403`, log.String())
+	require.Regexp(t, `msg=audit action=cancel-order token=ops order=`+id+` status=202`, log.String())
 	require.NotContains(t, log.String(), token)
 }
