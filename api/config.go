@@ -58,9 +58,8 @@ func (s settings) Validate() []config.Fault {
 	case err != nil:
 		faults = append(faults, config.Fault{Name: "API_ADDR", Problem: err.Error()})
 	case s.API.TokensFile+s.API.TokenFile == "" && !loopback(s.API.Addr):
-		faults = append(faults, config.Fault{
-			Name: "API_ADDR", Problem: "must be a loopback address unless " + tokensFile + " or " + tokenFile + " is set",
-		})
+		problem := "must be a loopback address unless " + tokensFile + " or " + tokenFile + " is set"
+		faults = append(faults, config.Fault{Name: "API_ADDR", Problem: problem})
 	}
 	if s.API.TokensFile != "" && s.API.TokenFile != "" {
 		faults = append(faults, config.Fault{Name: tokenFile, Problem: "must not be set together with " + tokensFile})

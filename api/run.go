@@ -104,8 +104,8 @@ func newAPI(s settings, d drivers, tokens *access.Tokens, logger *slog.Logger) *
 		streams: streams.Orders{Client: d.events}, accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: d.events}),
 		rows: postgres.NewFulfillments(d.pool, postgres.EmailRules{}), view: postgres.NewCustomerView(d.pool),
 		workflows: d.temporal, lag: newLagMeter(d.events),
-		links: newLinks(s, d.namespace), tokens: tokens, limit: newRateLimit(s.API.RateLimit, s.API.RateBurst), observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now,
-		cancelWait: cancelWait,
+		links: newLinks(s, d.namespace), tokens: tokens, limit: newRateLimit(s.API.RateLimit, s.API.RateBurst),
+		observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now, cancelWait: cancelWait,
 	}
 }
 

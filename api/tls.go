@@ -22,7 +22,8 @@ func openCertificate(s settings, logger *slog.Logger) (*certificate, error) {
 	if s.TLS.CertFile == "" || s.TLS.KeyFile == "" { // Validate reports one without the other
 		return nil, nil
 	}
-	return reread.Open(logger, parseCertificate, reread.File{Setting: certFile, Path: s.TLS.CertFile}, reread.File{Setting: keyFile, Path: s.TLS.KeyFile})
+	return reread.Open(logger, parseCertificate,
+		reread.File{Setting: certFile, Path: s.TLS.CertFile}, reread.File{Setting: keyFile, Path: s.TLS.KeyFile})
 }
 
 func parseCertificate(contents [][]byte) (*tls.Certificate, error) {
