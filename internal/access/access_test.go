@@ -77,6 +77,12 @@ func TestAuthenticate(t *testing.T) {
 		require.Empty(t, got.Name)
 		require.False(t, got.May(access.Read))
 	}
+	for _, other := range []string{"00" + hashOf("first")[2:], hashOf("first")[:62] + "00"} {
+		tokens, err := openFile("shop read "+other, write(t, ""))
+		require.NoError(t, err)
+		_, ok := tokens.Authenticate("first")
+		require.False(t, ok, "every byte of the hash counts")
+	}
 }
 
 func TestAuthenticate_FollowsFile(t *testing.T) {
