@@ -125,15 +125,15 @@ func TestCodec_CannotDecrypt(t *testing.T) {
 func TestOpenKeys_Faults(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ content, want string }{
-		"empty":         {"", "has no key"},
-		"only comments": {"# a\n\n", "has no key"},
-		"no key":        {line("a", "x") + "b\n", "line 2: must be an id of 1 to 64 of [A-Za-z0-9._-], blanks, and a key"},
-		"another word":  {"a b c\n", "line 1: must be an id of 1 to 64 of [A-Za-z0-9._-], blanks, and a key"},
-		"a bad id":      {line("a/b", "x"), "line 1: must be an id of 1 to 64 of [A-Za-z0-9._-], blanks, and a key"},
-		"no base64":     {"a ***\n", "line 1: the key must be 32 bytes in base64"},
-		"a short key":   {"a eA==\n", "line 1: the key must be 32 bytes in base64"},
-		"twice":         {line("a", "x") + line("a", "y"), "line 2: the id is there twice"},
-		"too large":     {strings.Repeat("#\n", 40_000), "has more than 65536 bytes"},
+		"empty":         {"", "PAYLOAD_KEYS_FILE: has no key"},
+		"only comments": {"# a\n\n", "PAYLOAD_KEYS_FILE: has no key"},
+		"no key":        {line("a", "x") + "b\n", "PAYLOAD_KEYS_FILE: line 2: must be an id of 1 to 64 of [A-Za-z0-9._-], blanks, and a key"},
+		"another word":  {"a b c\n", "PAYLOAD_KEYS_FILE: line 1: must be an id of 1 to 64 of [A-Za-z0-9._-], blanks, and a key"},
+		"a bad id":      {line("a/b", "x"), "PAYLOAD_KEYS_FILE: line 1: must be an id of 1 to 64 of [A-Za-z0-9._-], blanks, and a key"},
+		"no base64":     {"a ***\n", "PAYLOAD_KEYS_FILE: line 1: the key must be 32 bytes in base64"},
+		"a short key":   {"a eA==\n", "PAYLOAD_KEYS_FILE: line 1: the key must be 32 bytes in base64"},
+		"twice":         {line("a", "x") + line("a", "y"), "PAYLOAD_KEYS_FILE: line 2: the id is there twice"},
+		"too large":     {strings.Repeat("#\n", 200_000), "PAYLOAD_KEYS_FILE: names a file that cannot be read: it has more than 262144 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -144,7 +144,7 @@ func TestOpenKeys_Faults(t *testing.T) {
 		})
 	}
 	_, err := payloadcodec.OpenKeys(filepath.Join(t.TempDir(), "absent"), slog.New(slog.DiscardHandler))
-	require.EqualError(t, err, "cannot be read: no such file or directory")
+	require.EqualError(t, err, "PAYLOAD_KEYS_FILE: names a file that cannot be read: no such file or directory")
 }
 
 // A process keeps running while its keys are rotated.

@@ -4,8 +4,8 @@
 // client uses the codec is up to internal/temporalclient. Search attributes, workflow ids
 // and the names of types are never encrypted, because Temporal has to read them.
 //
-// A key file holds the keys, one to a line. The first one encrypts, all decrypt. Keys reads
-// it again when it changes. Codec encrypts and decrypts with the keys, and reports a payload
+// A key file holds the keys, one to a line. The first one encrypts, all decrypt. It is read
+// again when it changes, by internal/reread. Codec encrypts and decrypts with the keys, and reports a payload
 // that it cannot decrypt as a *KeyError: the key may arrive later, so nothing is to be
 // decided without it. Converter has workflows wait in that case, too.
 package payloadcodec

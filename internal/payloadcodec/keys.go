@@ -6,39 +6,27 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"regexp"
 	"strings"
-	"sync"
-	"time"
+
+	"orderflow/internal/reread"
 )
+
+// Setting is the variable that names the key file.
+const Setting = "PAYLOAD_KEYS_FILE"
 
 // The limits of a key file.
 const (
-	maxFile = 64 << 10
 	maxKeys = 100
 	keySize = 32 // bytes, for AES-256
 )
 
-// recheck is how often the file is looked at, at most.
-const recheck = time.Second
-
 var keyID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// Keys are the keys of a file. They are read again when the file has changed. It is safe
-// for concurrent use.
-type Keys struct {
-	path   string
-	logger *slog.Logger
-
-	mu      sync.Mutex
-	ring    ring
-	version fileVersion // of the ring
-	checked time.Time   // when the file was last looked at
-	failing bool        // the last look failed
-}
+// Keys are the keys of a file. They are read again when the file changes. It is safe for
+// concurrent use.
+type Keys struct{ rings *reread.Value[ring] }
 
 // ring is the keys of one version of the file.
 type ring struct {
@@ -46,101 +34,36 @@ type ring struct {
 	ciphers map[string]cipher.AEAD
 }
 
-// fileVersion changes when a file is written or replaced.
-type fileVersion struct {
-	modified time.Time
-	size     int64
-}
-
 // OpenKeys reads a key file: on each line the id of a key, blanks, and the key, 32 bytes
-// in base64. Blank lines, and those that begin with #, do not count. The error names the
-// line and never quotes it.
+// in base64. Blank lines, and those that begin with #, do not count. Its error is a
+// *config.Error that names the line and never quotes it.
 func OpenKeys(path string, logger *slog.Logger) (*Keys, error) {
-	k := &Keys{path: path, logger: logger, checked: time.Now()}
-	if err := k.read(); err != nil {
+	rings, err := reread.Open(logger, parseKeys, reread.File{Setting: Setting, Path: path})
+	if err != nil {
 		return nil, err
 	}
-	return k, nil
+	return &Keys{rings}, nil
 }
 
 // encrypting returns the key that encrypts.
 func (k *Keys) encrypting() (id string, with cipher.AEAD) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.refresh()
-	return k.ring.current, k.ring.ciphers[k.ring.current]
+	r := k.rings.Get()
+	return r.current, r.ciphers[r.current]
 }
 
 // decrypting returns the key with an id, or nil. If there is none, another process may
-// have read a newer file: so it looks at the file first, whenever that was done last.
+// have read a newer file, and so it is read now.
 func (k *Keys) decrypting(id string) cipher.AEAD {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.ring.ciphers[id] == nil {
-		k.checked = time.Time{}
+	if with := k.rings.Get().ciphers[id]; with != nil {
+		return with
 	}
-	k.refresh()
-	return k.ring.ciphers[id]
+	return k.rings.Reread().ciphers[id]
 }
 
-// refresh reads the file if it has changed. What is wrong with the new content is logged,
-// and the keys that were read before stay in use.
-func (k *Keys) refresh() {
-	if time.Since(k.checked) < recheck {
-		return
-	}
-	k.checked = time.Now()
-	err := k.read()
-	if err != nil && !k.failing {
-		k.logger.Error("payload keys not read again, those read before stay in use", "error", err)
-	}
-	k.failing = err != nil
-}
-
-func (k *Keys) read() error {
-	file, err := os.Open(k.path)
-	if err != nil {
-		return withoutPath(err)
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return withoutPath(err)
-	}
-	version := fileVersion{info.ModTime(), info.Size()}
-	if version == k.version {
-		return nil
-	}
-	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err != nil {
-		return withoutPath(err)
-	}
-	parsed, err := parseKeys(string(content))
-	if err != nil {
-		return err
-	}
-	if k.ring.current != "" {
-		k.logger.Info("payload keys read again", "keys", len(parsed.ciphers), "current", parsed.current)
-	}
-	k.ring, k.version = parsed, version
-	return nil
-}
-
-// withoutPath leaves out the path: if the variable was set to a key itself, it is the key.
-func withoutPath(err error) error {
-	if path, ok := errors.AsType[*os.PathError](err); ok {
-		return fmt.Errorf("cannot be read: %w", path.Err)
-	}
-	return err
-}
-
-func parseKeys(content string) (ring, error) {
-	if len(content) > maxFile {
-		return ring{}, fmt.Errorf("has more than %d bytes", maxFile)
-	}
+func parseKeys(contents [][]byte) (ring, error) {
 	r := ring{ciphers: map[string]cipher.AEAD{}}
 	number := 0
-	for line := range strings.Lines(content) {
+	for line := range strings.Lines(string(contents[0])) {
 		number++
 		fields := strings.Fields(line)
 		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {

@@ -75,6 +75,16 @@ func (v *Value[T]) Get() T {
 	return *v.current.Load()
 }
 
+// Reread reads the files now, however recent the last look is, and returns the value. It
+// is for a caller who knows that the files have changed.
+func (v *Value[T]) Reread() T {
+	v.reading.Lock()
+	defer v.reading.Unlock()
+	v.readAt = time.Now()
+	v.update()
+	return *v.current.Load()
+}
+
 // Stale reports whether the files cannot be used, so that the value is the one of before.
 // It reads the files as Get does.
 func (v *Value[T]) Stale() bool {

@@ -66,7 +66,7 @@ func encrypt(options *client.Options, payloads config.Payloads, logger *slog.Log
 	}
 	keys, err := payloadcodec.OpenKeys(payloads.KeysFile, logger)
 	if err != nil {
-		return config.Invalid("PAYLOAD_KEYS_FILE", "%v", err)
+		return err
 	}
 	options.DataConverter = payloadcodec.Converter(payloadcodec.New(keys))
 	options.FailureConverter = payloadcodec.FailureConverter(options.DataConverter)
