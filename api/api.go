@@ -24,6 +24,7 @@ type api struct {
 	links     links
 	tokens    *access.Tokens // authenticate callers; nil: every process on this machine is accepted
 	limit     *rateLimit     // of each token
+	codec     *codecServer   // nil: payloads are not encrypted
 	observe   observer
 	logger    *slog.Logger
 	now       func() time.Time

@@ -26,6 +26,8 @@ type settings struct {
 		TokenFile  string `env:"API_TOKEN_FILE"`
 		RateLimit  int    `env:"API_RATE_LIMIT" envDefault:"100"` // requests per second of one token; 0: no limit
 		RateBurst  int    `env:"API_RATE_BURST" envDefault:"200"` // requests of one token at once
+
+		CodecOrigins []string `env:"API_CODEC_ORIGINS"` // of Web UIs that decrypt payloads here
 	}
 
 	// TLS names the files of the certificate and its key. Without them the api serves plain
@@ -76,6 +78,7 @@ func (s settings) Validate() []config.Fault {
 	if s.TLS.KeyFile != "" && s.TLS.CertFile == "" {
 		faults = append(faults, config.Fault{Name: certFile, Problem: "is required with " + keyFile})
 	}
+	faults = append(faults, checkOrigins("API_CODEC_ORIGINS", s.API.CodecOrigins)...)
 	for name, link := range map[string]string{
 		"API_TEMPORAL_UI_URL": s.Links.Temporal, "API_STREAMS_UI_URL": s.Links.Streams, "API_INBOX_URL": s.Links.Inbox,
 	} {

@@ -30,7 +30,8 @@ type drivers struct {
 	events    *kurrent.Client
 	pool      *postgres.Pool
 	temporal  client.Client
-	namespace string // Temporal namespace
+	namespace string       // Temporal namespace
+	codec     *codecServer // nil without keys
 }
 
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
@@ -104,7 +105,7 @@ func newAPI(s settings, d drivers, tokens *access.Tokens, logger *slog.Logger) *
 		streams: streams.Orders{Client: d.events}, accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: d.events}),
 		rows: postgres.NewFulfillments(d.pool, postgres.EmailRules{}), view: postgres.NewCustomerView(d.pool),
 		workflows: d.temporal, lag: newLagMeter(d.events),
-		links: newLinks(s, d.namespace), tokens: tokens, limit: newRateLimit(s.API.RateLimit, s.API.RateBurst),
+		links: newLinks(s, d.namespace), tokens: tokens, codec: d.codec, limit: newRateLimit(s.API.RateLimit, s.API.RateBurst),
 		observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now, cancelWait: cancelWait,
 	}
 }
@@ -125,7 +126,11 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 	options, optionsErr := temporalclient.Options("api", s.Payloads, logger, d.metrics)
 	d.temporal, temporalErr = temporalclient.Open(options)
 	d.namespace = temporalclient.Namespace(options)
-	if err = config.Merge(invalid, eventsErr, poolErr, optionsErr, temporalErr); err != nil {
+	var codecErr error
+	if optionsErr == nil { // or the fault would be reported twice
+		d.codec, codecErr = openCodec(s, d.namespace, logger)
+	}
+	if err = config.Merge(invalid, eventsErr, poolErr, optionsErr, temporalErr, codecErr); err != nil {
 		d.close()
 	}
 	return d, err

@@ -78,7 +78,8 @@ func (a *api) handler() http.Handler {
 	}
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(a.deny(problemOf(http.StatusForbidden, "requests from other sites' pages are refused")))
-	return a.instrument(a.limitConcurrency(a.authenticated(a.limitRate(crossOrigin.Handler(a.rejectInvalidPath(a.routed(mux)))))))
+	orders := a.authenticated(a.limitRate(crossOrigin.Handler(a.rejectInvalidPath(a.routed(mux)))))
+	return a.instrument(a.limitConcurrency(a.withCodec(orders)))
 }
 
 // serveRoute handles a request within the time limit, if its token has the route's role.
