@@ -19,8 +19,8 @@ const namespaceHeader = "X-Namespace"
 // Handler encrypts and decrypts payloads for Temporal's CLI and Web UI, by POST requests
 // to paths that end in /encode and /decode. A payload that cannot be decrypted is returned
 // as it came, so that the others of an event are shown. Requests for another namespace are
-// refused, because their payloads have other keys. Whoever may call it may read every
-// payload: who that is, is up to the caller, as are the times that a request may take.
+// refused, because their payloads have other keys. Its callers may read every payload: who
+// they are is left to the server, and so is the time that a request may take.
 func Handler(c Codec, namespace string) http.Handler {
 	remote := converter.NewPayloadCodecHTTPHandler(lenient{c})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
