@@ -61,6 +61,7 @@ type setupOptions struct {
 	wait                              *time.Duration
 	only, skip                        []setup.Store
 	grant                             []string
+	rights                            rightsOptions
 	rate                              emailRate
 	refreshBefore                     time.Time
 	output                            *output
@@ -70,8 +71,9 @@ func (c *cli) setUpStores() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "setup", Short: "prepare PostgreSQL, KurrentDB and Temporal, as far as it is not done yet",
 		Long: "Prepare the stores: PostgreSQL's schema, publication, roles, grants and replication slot; the starter's group in\n" +
-			"KurrentDB; Temporal's search attributes and the rate of the email queue. It may be repeated, and never removes\n" +
-			"anything. What the caller's rights do not allow is printed as statements or commands, and the rest is done.\n" +
+			"KurrentDB and, with --rights, the rights of each binary; Temporal's search attributes and the rate of the email\n" +
+			"queue. It may be repeated, and removes nothing but, with --rights, what every user may do by default. What the\n" +
+			"caller's rights do not allow is printed as statements or commands, and the rest is done.\n" +
 			"The exit code is 3 if something is left for a person, 1 if a step failed.",
 		Args: c.takes(),
 	}
@@ -89,6 +91,7 @@ func (c *cli) setUpStores() *cobra.Command {
 		o.grant = append(o.grant, name)
 		return checkUser(name)
 	}}, "grant", "let this KurrentDB user, or group of users, join the group, and see and drop parked events; repeatable")
+	o.rights.add(flags)
 	flags.Var(value{"time", func(text string) (err error) {
 		if o.refreshBefore, err = time.Parse(time.RFC3339, text); err != nil {
 			return errors.New("must be a time such as 2026-01-31T12:00:00Z")
@@ -126,7 +129,7 @@ func (o *setupOptions) validate() error {
 	if !slices.ContainsFunc(setup.Stores(), o.includes) {
 		return config.Invalid("--skip", "leaves no store to set up")
 	}
-	return nil
+	return o.rights.validate()
 }
 
 // runSetup sets the stores up and prints the report.
@@ -165,7 +168,7 @@ func (c *cli) openSetup(ctx context.Context, o *setupOptions) (options setup.Opt
 	if o.includes(setup.KurrentDB) {
 		opened, err := c.openSetupKurrent(options.Logger)
 		if faults = append(faults, err); err == nil {
-			opened.Grant = o.grant
+			opened.Grant, opened.Users = o.grant, o.rights.users()
 			options.KurrentDB, closers = opened, append(closers, opened.Client.Close)
 		}
 	}

@@ -35,6 +35,8 @@ func TestSetup_Faults(t *testing.T) {
 		"an unknown store":                 {nil, []string{"--only", "postgres,oracle", "--skip", "postgres,kurrentdb"}, "--only: must be of postgres, kurrentdb and temporal, separated by commas\n"},
 		"no store at all":                  {nil, []string{"--only", "temporal", "--skip", "temporal"}, "--skip: leaves no store to set up\n"},
 		"a rate that is none":              {nil, []string{"--only", "temporal", "--email-rate", "0"}, "--email-rate: must be a number of emails per second, above 0 and at most 100000\n"},
+		"a user without --rights":          {[]string{"KURRENTDB_URL=kurrentdb://h"}, []string{"--only", "kurrentdb", "--user", "worker=w"}, "--user: has no effect without --rights\n"},
+		"a user of no program":             {[]string{"KURRENTDB_URL=kurrentdb://h"}, []string{"--only", "kurrentdb", "--rights", "--user", "shop=w"}, "--user: must be PROGRAM=USER, with one of starter, worker, publisher, projector, api, reconcile and checkout\n"},
 		"a rate of the environment":        {[]string{"EMAIL_RATE=NaN"}, []string{"--only", "temporal"}, "EMAIL_RATE: must be a number of emails per second, above 0 and at most 100000\n"},
 		"a wait that is too long":          {nil, []string{"--only", "temporal", "--wait", "2h"}, "--wait: must be from 0s to 1h\n"},
 		"a database behind no real server": {[]string{"POSTGRES_URL=nonsense"}, []string{"--only", "postgres"}, "POSTGRES_URL: must be a connection string such as postgres://user:password@host:port/database\n"},

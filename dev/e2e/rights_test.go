@@ -22,18 +22,13 @@ import (
 	"orderflow/dev/devserver"
 	"orderflow/dev/kurrentsim"
 	"orderflow/dev/kurrentsim/kurrentsimtest"
-	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
-)
-
-// The user groups of docs/operations.md, to which $settings gives rights on all streams.
-const (
-	readers = "orderflow-readers"
-	writers = "orderflow-writers"
+	"orderflow/internal/rights"
 )
 
 // rightsRig is a KurrentDB with TLS in which every binary has its own user, with the
-// rights of docs/operations.md, and a PostgreSQL in which it has its own role.
+// rights that orderflow setup --rights gives it, and a PostgreSQL in which it has its own
+// role.
 type rightsRig struct {
 	*testing.T
 	events   *kurrentsimtest.Secure
@@ -42,11 +37,10 @@ type rightsRig struct {
 
 func newRightsRig(t *testing.T) *rightsRig {
 	t.Helper()
-	r := &rightsRig{T: t, events: kurrentsimtest.StartSecure(t, kurrentsim.Options{},
-		kurrentsimtest.User("worker", readers, writers), kurrentsimtest.User("publisher", readers, writers),
-		kurrentsimtest.User("api", readers, writers), kurrentsimtest.User("starter", readers),
-		kurrentsimtest.User("projector"), kurrentsimtest.User("reconcile", readers),
-	)}
+	r := &rightsRig{T: t, events: kurrentsimtest.StartSecure(t, kurrentsim.Options{})}
+	for _, user := range rights.Binaries() {
+		r.events.CreateUser(t, user)
+	}
 	cluster, err := devserver.StartPostgres(t.Context(), devserver.PostgresOptions{Dir: t.TempDir(), Fast: true})
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -55,24 +49,7 @@ func newRightsRig(t *testing.T) *rightsRig {
 		require.NoError(t, cluster.Stop(ctx))
 	})
 	r.postgres = cluster.URL
-	for stream, body := range map[string]string{
-		"$settings": `{"$userStreamAcl":{"$r":["$admins","` + readers + `"],"$w":["$admins","` + writers + `"],"$d":"$admins",
-			"$mr":["$admins","` + readers + `"],"$mw":"$admins"}}`,
-		"$$$all": `{"$acl":{"$r":["$admins","projector","reconcile"]}}`,
-	} {
-		_, err := r.as(kurrentsimtest.Admin).Append(t.Context(), stream, kurrent.Any(),
-			kurrent.NewEvent{ID: uuid.New(), Type: "$metadata", Data: []byte(body)})
-		require.NoError(t, err)
-	}
 	return r
-}
-
-func (r *rightsRig) as(user string) *kurrent.Client {
-	r.Helper()
-	client, err := kurrent.Open(kurrent.Config{URL: r.events.URLFor(user), CallTimeout: patience})
-	require.NoError(r, err)
-	r.Cleanup(client.Close)
-	return client
 }
 
 // postgresAs returns the URL of the database for the role of a binary.
@@ -90,7 +67,7 @@ const rolePassword = "secret"
 // the roles, and requires that nothing is left then.
 func (r *rightsRig) setUp() {
 	r.Helper()
-	args := []string{"setup", "--only", "postgres,kurrentdb", "--grant", "starter", "--grant", "reconcile"}
+	args := []string{"setup", "--only", "postgres,kurrentdb", "--rights"}
 	said, err := r.orderflow(nil, kurrentsimtest.Admin, args...)
 	require.ErrorContains(r, err, "exit status 3", said)
 	require.Contains(r, said, `\password orderflow_worker`)
@@ -104,6 +81,7 @@ func (r *rightsRig) setUp() {
 	said, err = r.orderflow(nil, kurrentsimtest.Admin, args...)
 	require.NoError(r, err, said)
 	require.NotContains(r, said, "created")
+	require.NotContains(r, said, "changed")
 }
 
 // programs creates a directory in which every binary runs with its own user, whatever the
@@ -188,9 +166,21 @@ func TestRightsPerBinary(t *testing.T) {
 	said, err = r.orderflow(own, "starter", "parked", "drop", "--until", "1", "--yes")
 	require.NoError(t, err, said)
 
-	said, err = r.orderflow(own, kurrentsimtest.Admin, "setup", "--dry-run", "--grant", "starter")
+	said, err = r.orderflow(own, kurrentsimtest.Admin, "setup", "--dry-run", "--rights")
 	require.NoError(t, err, said)
 	require.NotContains(t, said, "would")
+
+	for _, binary := range rights.Binaries() {
+		for _, args := range [][]string{{}, {"--user", binary}} { // as itself, and as an administrator sees it
+			user := binary
+			if len(args) > 0 {
+				user = kurrentsimtest.Admin
+			}
+			said, _ = r.orderflow(own, user, append([]string{"doctor", "--only", "kurrentdb", "--as", binary}, args...)...)
+			require.Regexp(t, `(?m)^ok +kurrentdb/read-rights `, said)
+			require.NotRegexp(t, `(?m)^(warning|problem|failed) +kurrentdb/write-rights `, said)
+		}
+	}
 
 	for user, denied := range map[string][]string{
 		"worker":    {"read $all", "delete"},

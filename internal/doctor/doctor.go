@@ -19,6 +19,7 @@ import (
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/postgres"
+	"orderflow/internal/rights"
 	"orderflow/internal/ses"
 )
 
@@ -38,9 +39,7 @@ const (
 func Stores() []Store { return []Store{KurrentDB, Postgres, Temporal, SES} }
 
 // Binaries returns the programs whose rights can be checked.
-func Binaries() []string {
-	return []string{"starter", "worker", "publisher", "projector", "api", "reconcile"}
-}
+func Binaries() []string { return rights.Binaries() }
 
 // Status is the outcome of a check.
 type Status string

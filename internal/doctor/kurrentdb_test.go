@@ -1,14 +1,8 @@
 package doctor_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"os"
 	"testing"
 	"time"
 
@@ -197,7 +191,7 @@ func newUsersRig(t *testing.T) *usersRig {
 	t.Helper()
 	r := &usersRig{t, kurrentsimtest.StartSecure(t, kurrentsim.Options{})}
 	for name, groups := range map[string][]string{"starter": nil, "worker": {"readers", "writers"}, "reader": {"readers"}} {
-		r.createUser(name, groups)
+		r.server.CreateUser(t, name, groups...)
 	}
 	_, _, err := r.as(kurrentsimtest.Admin).EnsureGroup(t.Context(), fulfillment)
 	require.NoError(t, err)
@@ -214,26 +208,6 @@ func (r *usersRig) as(user string) *kurrent.Client {
 	require.NoError(r, err)
 	r.Cleanup(client.Close)
 	return client
-}
-
-// createUser creates a user as an operator does.
-func (r *usersRig) createUser(name string, groups []string) {
-	r.Helper()
-	authority, err := os.ReadFile(r.server.CAFile)
-	require.NoError(r, err)
-	roots := x509.NewCertPool()
-	require.True(r, roots.AppendCertsFromPEM(authority))
-	body, err := json.Marshal(map[string]any{"loginName": name, "fullName": name, "password": kurrentsimtest.Password, "groups": groups})
-	require.NoError(r, err)
-	request, err := http.NewRequestWithContext(r.Context(), http.MethodPost, "https://"+r.server.Addr()+"/users/", bytes.NewReader(body))
-	require.NoError(r, err)
-	request.Header.Set("Content-Type", "application/json")
-	request.SetBasicAuth(kurrentsimtest.Admin, kurrentsimtest.Password)
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	require.NoError(r, err)
-	require.NoError(r, response.Body.Close())
-	require.Equal(r, http.StatusCreated, response.StatusCode)
 }
 
 // restrict gives rights on all user streams to two groups.
@@ -276,7 +250,7 @@ func TestKurrentDB_Rights(t *testing.T) {
 		r.restrict()
 		results := run(t, r.options("worker", "worker", ""))
 		require.Empty(t, findings(results))
-		require.Equal(t, "user worker may read credit-*, read order-*, read the metadata of order-*", resultOf(t, results, "kurrentdb/read-rights").Found)
+		require.Equal(t, "user worker may read credit-*, read the metadata of credit-*, read order-*, read the metadata of order-*", resultOf(t, results, "kurrentdb/read-rights").Found)
 		write := resultOf(t, results, "kurrentdb/write-rights")
 		require.Equal(t, doctor.NotChecked, write.Status)
 		require.Contains(t, write.Found, "--user worker")

@@ -8,63 +8,16 @@ import (
 	"slices"
 
 	"orderflow/internal/kurrent"
+	"orderflow/internal/rights"
 	"orderflow/internal/shell"
 )
-
-// right is a right on a stream that a binary needs.
-type right struct {
-	stream string // as docs/operations.md writes it
-	probe  string // a stream of that name, which need not exist
-	right  kurrent.Right
-}
-
-func (r right) String() string {
-	verb := map[kurrent.Right]string{
-		kurrent.RightRead: "read ", kurrent.RightWrite: "write ", kurrent.RightMetaRead: "read the metadata of ",
-	}[r.right]
-	return verb + r.stream
-}
-
-// category returns a right on each stream of a category. The stream that is looked at need
-// not exist: its rights are the same as those of a new one.
-func category(name string, r kurrent.Right) right {
-	return right{name + "-*", name + "-orderflow.doctor", r}
-}
-
-func on(stream string, r kurrent.Right) right { return right{stream, stream, r} }
-
-// rightsOf returns the rights of docs/operations.md: what a binary reads and writes.
-func rightsOf(binary, stream string) []right {
-	const read, write = kurrent.RightRead, kurrent.RightWrite
-	switch binary {
-	case "starter":
-		return []right{on(stream, read), category("order", read)}
-	case "worker":
-		return []right{
-			category("credit", read), category("order", read), category("order", kurrent.RightMetaRead), category("credit", write),
-		}
-	case "publisher":
-		return []right{category("fulfillment", read), category("fulfillment", write)}
-	case "projector":
-		return []right{on(kurrent.All, read)}
-	case "api":
-		return []right{category("order", read), category("credit", read), category("order", write), category("credit", write)}
-	case "reconcile":
-		return []right{on(kurrent.All, read), category("order", read), category("credit", read), category("fulfillment", read)}
-	default:
-		return nil
-	}
-}
-
-// needsGroup reports whether a binary describes the group.
-func needsGroup(binary string) bool { return binary == "starter" || binary == "reconcile" }
 
 // rightsFacts are the rights that a user lacks, and those that could not be determined.
 type rightsFacts struct {
 	user    string
 	open    bool // the server checks no rights
-	lacks   []right
-	unknown []right
+	lacks   []rights.Need
+	unknown []rights.Need
 	err     error
 }
 
@@ -86,13 +39,13 @@ func (f *facts) readRights(ctx context.Context) (found rightsFacts) {
 		found.err = fmt.Errorf("there is no user %s", found.user)
 		return found
 	}
-	for _, r := range rightsOf(f.options.As, f.options.Group.Stream) {
+	for _, r := range rights.Of(f.options.As, f.options.Group.Stream) {
 		var has answer[bool]
 		var known bool
-		if !other && r.right != kurrent.RightWrite {
+		if !other && r.Right != kurrent.RightWrite {
 			has, known = ask(client.MayRead(ctx, probeOf(r))), true
 		} else {
-			holders, err := client.Holders(ctx, r.probe, r.right)
+			holders, err := client.Holders(ctx, r.Probe, r.Right)
 			has.value, known = holds(found.user, groups, groupsErr == nil, holders)
 			has.err, known = err, known && err == nil
 		}
@@ -110,11 +63,11 @@ func (f *facts) readRights(ctx context.Context) (found rightsFacts) {
 }
 
 // probeOf returns the stream to read for a right: the metadata of a stream is one itself.
-func probeOf(r right) string {
-	if r.right == kurrent.RightMetaRead {
-		return "$$" + r.probe
+func probeOf(r rights.Need) string {
+	if r.Right == kurrent.RightMetaRead {
+		return "$$" + r.Probe
 	}
-	return r.probe
+	return r.Probe
 }
 
 // holds reports whether a user is among the holders of a right, and whether that is
@@ -134,18 +87,18 @@ func holds(user string, groups []string, groupsKnown bool, holders []string) (ha
 }
 
 func readRights(f *facts) Result {
-	describe := needsGroup(f.options.As) && (f.options.User == "" || f.options.User == f.options.KurrentDB.User()) && f.deniesGroup()
-	return f.rightsResult(func(r right) bool { return r.right != kurrent.RightWrite }, describe)
+	describe := rights.UsesGroup(f.options.As) && (f.options.User == "" || f.options.User == f.options.KurrentDB.User()) && f.deniesGroup()
+	return f.rightsResult(func(r rights.Need) bool { return r.Right != kurrent.RightWrite }, describe)
 }
 
 func writeRights(f *facts) Result {
-	return f.rightsResult(func(r right) bool { return r.right == kurrent.RightWrite }, false)
+	return f.rightsResult(func(r rights.Need) bool { return r.Right == kurrent.RightWrite }, false)
 }
 
 // rightsResult judges the selected rights.
-func (f *facts) rightsResult(selected func(right) bool, deniedGroup bool) Result {
+func (f *facts) rightsResult(selected func(rights.Need) bool, deniedGroup bool) Result {
 	found, as := f.kurrentDB.rights, f.options.As
-	needed := pick(rightsOf(as, f.options.Group.Stream), selected)
+	needed := pick(rights.Of(as, f.options.Group.Stream), selected)
 	lacks, unknown := pick(found.lacks, selected), pick(found.unknown, selected)
 	if deniedGroup {
 		lacks = append(lacks, "describe the group")
@@ -171,14 +124,15 @@ func (f *facts) rightsResult(selected func(right) bool, deniedGroup bool) Result
 
 // grantHint returns how an administrator grants the rights of the binary.
 func (f *facts) grantHint() string {
-	user := f.kurrentDB.rights.user
-	switch f.options.As {
+	as, user := f.options.As, shell.Quote(f.kurrentDB.rights.user)
+	all := "As an administrator: orderflow setup --only kurrentdb --rights --user " + as + "=" + user + ", which also restricts the other users"
+	switch as {
 	case "starter":
-		return "As an administrator: orderflow group create --grant " + shell.Quote(user) + "; and grant read on user streams in $settings, as in " + rightsPage
+		return "As an administrator: orderflow group create --grant " + user + "; for user streams $settings, as in " + rightsPage
 	case "projector":
-		return `As an administrator, name the user in the metadata of $all: stream $$$all, {"$acl":{"$r":` + jsonList("$admins", user) + `}}, as in ` + rightsPage
+		return all + `; or name the user in the metadata of $all: stream $$$all, {"$acl":{"$r":` + jsonList("$admins", f.kurrentDB.rights.user) + "}}"
 	default:
-		return "As an administrator, put the user into a group that $settings grants the right to, as in " + rightsPage
+		return all + "; or put the user into a group that $settings grants the right to, as in " + rightsPage
 	}
 }
 
@@ -189,8 +143,8 @@ func jsonList(names ...string) string {
 
 const rightsPage = "docs/operations.md, Rights in KurrentDB"
 
-func pick(rights []right, selected func(right) bool) (texts []string) {
-	for _, r := range rights {
+func pick(needs []rights.Need, selected func(rights.Need) bool) (texts []string) {
+	for _, r := range needs {
 		if selected(r) {
 			texts = append(texts, r.String())
 		}

@@ -12,10 +12,11 @@ import (
 // Right is an entry of a stream's access control list.
 type Right string
 
-// Rights on a stream. GrantGroup grants all but RightWrite.
+// Rights on a stream.
 const (
 	RightRead      Right = "$r"
 	RightWrite     Right = "$w"
+	RightDelete    Right = "$d"
 	RightMetaRead  Right = "$mr"
 	RightMetaWrite Right = "$mw"
 )
@@ -52,8 +53,22 @@ func (c *Client) GrantGroup(ctx context.Context, stream, group, user string) ([]
 
 // MissingGrants returns what GrantGroup would grant, and changes nothing.
 func (c *Client) MissingGrants(ctx context.Context, stream, group, user string) ([]Grant, error) {
-	writeNothing := func(context.Context, string, Expected, map[string]json.RawMessage) (uint64, error) { return 0, nil }
 	return c.grantGroup(ctx, stream, group, user, writeNothing)
+}
+
+// GrantReadAll grants a user, or all users in a group of that name, the right to read
+// $all, as GrantGroup does on other streams.
+func (c *Client) GrantReadAll(ctx context.Context, user string) (Grant, error) {
+	return c.grant(ctx, Grant{All, []Right{RightRead}}, user, c.writeMetadata)
+}
+
+// MissingReadAll returns what GrantReadAll would grant, and changes nothing.
+func (c *Client) MissingReadAll(ctx context.Context, user string) (Grant, error) {
+	return c.grant(ctx, Grant{All, []Right{RightRead}}, user, writeNothing)
+}
+
+func writeNothing(context.Context, string, Expected, map[string]json.RawMessage) (uint64, error) {
+	return 0, nil
 }
 
 func (c *Client) grantGroup(ctx context.Context, stream, group, user string, write metadataWriter) ([]Grant, error) {
@@ -64,7 +79,7 @@ func (c *Client) grantGroup(ctx context.Context, stream, group, user string, wri
 	} {
 		granted, err := c.grant(ctx, wanted, user, write)
 		if err != nil {
-			return grants, fmt.Errorf("grant %s on %s: %w", user, wanted.Stream, err)
+			return grants, err
 		}
 		grants = append(grants, granted)
 	}
@@ -72,6 +87,14 @@ func (c *Client) grantGroup(ctx context.Context, stream, group, user string, wri
 }
 
 func (c *Client) grant(ctx context.Context, wanted Grant, user string, write metadataWriter) (Grant, error) {
+	granted, err := c.grantMissing(ctx, wanted, user, write)
+	if err != nil {
+		return Grant{}, fmt.Errorf("grant %s on %s: %w", user, wanted.Stream, err)
+	}
+	return granted, nil
+}
+
+func (c *Client) grantMissing(ctx context.Context, wanted Grant, user string, write metadataWriter) (Grant, error) {
 	defaults, err := c.defaultList(ctx, wanted.Stream)
 	for range grantAttempts {
 		if err != nil {
@@ -116,12 +139,12 @@ func (c *Client) defaultList(ctx context.Context, stream string) (accessList, er
 	if err != nil {
 		return nil, err
 	}
-	key, serverDefault := "$userStreamAcl", everyone
+	key, serverDefault := userStreamDefaults, everyone
 	if strings.HasPrefix(stream, "$") {
-		key, serverDefault = "$systemStreamAcl", administrators
+		key, serverDefault = systemStreamDefaults, administrators
 	}
 	list := readList(settings.fields[key])
-	for _, right := range []Right{RightRead, RightWrite, RightMetaRead, RightMetaWrite} {
+	for _, right := range []Right{RightRead, RightWrite, RightDelete, RightMetaRead, RightMetaWrite} {
 		if _, set := list.holders(right); !set {
 			list[string(right)], _ = json.Marshal(serverDefault) // a string always marshals
 		}

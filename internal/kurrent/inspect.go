@@ -68,9 +68,6 @@ func (i *Inspector) User() string {
 	return i.settings.Username
 }
 
-// Plaintext reports whether the connection has no TLS. The server then checks no rights.
-func (i *Inspector) Plaintext() bool { return i.settings.DisableTLS }
-
 // ServerVersion returns the version of the leading node.
 func (i *Inspector) ServerVersion(ctx context.Context) (version Version, err error) {
 	err = i.call(ctx, func(_ context.Context, client *kurrentdb.Client) error {
@@ -237,20 +234,4 @@ func (i *Inspector) Holders(ctx context.Context, stream string, right Right) ([]
 	}
 	holders, _ := defaults.holders(right)
 	return holders, nil
-}
-
-// GroupsOf returns the groups of a user. It returns ErrNotFound if there is no such user,
-// and ErrAccessDenied unless the caller is an administrator.
-func (i *Inspector) GroupsOf(ctx context.Context, user string) ([]string, error) {
-	last, err := i.LastEvent(ctx, "$user-"+user)
-	if err != nil {
-		return nil, fmt.Errorf("read user %s: %w", user, err)
-	}
-	var described struct {
-		Groups []string `json:"groups"`
-	}
-	if err := json.Unmarshal(last.Data, &described); err != nil {
-		return nil, fmt.Errorf("read user %s: %w", user, ErrMalformed)
-	}
-	return described.Groups, nil
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"orderflow/internal/kurrent"
-	"orderflow/internal/shell"
 )
 
 // KurrentDBOptions are what to set up in KurrentDB.
@@ -15,6 +14,10 @@ type KurrentDBOptions struct {
 	Client *kurrent.Client       // as a user of $ops or, to grant rights, of $admins
 	Group  kurrent.GroupSettings // the starter's group
 	Grant  []string              // users, or groups of users, who may join it, and see and drop parked events
+
+	// Users are those of each program of package rights, which get their rights. All other
+	// users lose theirs on streams without a list of their own. Empty leaves rights alone.
+	Users map[string][]string
 }
 
 // kurrentRun is the setup of KurrentDB.
@@ -29,9 +32,16 @@ func (k *kurrentRun) setUp(ctx context.Context) {
 		return
 	}
 	k.group(ctx)
-	for _, user := range k.Grant {
-		k.grant(ctx, user)
+	if len(k.Users) > 0 && k.Client.Plaintext() {
+		k.add(KurrentDB, "rights", Skipped, "without TLS the server checks none")
+		k.Users = nil
 	}
+	// Without its user, a program would lose the rights of the one it has now.
+	if len(k.Users) > 0 && k.missingUsers(ctx) && !k.dryRun() {
+		k.add(KurrentDB, "rights", Skipped, "the users come first")
+		k.Users = nil
+	}
+	k.rights(ctx)
 }
 
 func (k *kurrentRun) group(ctx context.Context) {
@@ -76,26 +86,6 @@ func joinDifferences(differences []kurrent.Difference) string {
 		texts = append(texts, d.Text)
 	}
 	return strings.Join(texts, "; ")
-}
-
-func (k *kurrentRun) grant(ctx context.Context, user string) {
-	step := "rights of " + user
-	grant := k.Client.GrantGroup
-	if k.dryRun() {
-		grant = k.Client.MissingGrants
-	}
-	grants, err := grant(ctx, k.Group.Stream, k.Group.Group, user)
-	gained := describeGrants(grants)
-	switch {
-	case errors.Is(err, kurrent.ErrAccessDenied):
-		k.add(KurrentDB, step, Refused, "an administrator has to grant them", "orderflow group create --grant "+shell.Quote(user))
-	case err != nil:
-		k.fail(KurrentDB, step, err)
-	case gained == "":
-		k.add(KurrentDB, step, AlreadyThere, "")
-	default:
-		k.done(KurrentDB, step, Created, gained)
-	}
 }
 
 func describeGrants(grants []kurrent.Grant) string {

@@ -6,8 +6,14 @@
 package kurrentsimtest
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"net/http"
 	"net/url"
+	"os"
 	"testing"
 	"time"
 
@@ -52,4 +58,25 @@ func StartSecure(t testing.TB, options kurrentsim.Options, others ...kurrentsim.
 // URLFor returns the connection string of a user with Password.
 func (s *Secure) URLFor(user string) string {
 	return "kurrentdb://" + user + ":" + Password + "@" + s.Addr() + "?tlsCaFile=" + url.QueryEscape(s.CAFile)
+}
+
+// CreateUser creates a user as an administrator does over HTTP, with Password. Unlike
+// those a server starts with, it is in the log.
+func (s *Secure) CreateUser(t testing.TB, name string, groups ...string) {
+	t.Helper()
+	authority, err := os.ReadFile(s.CAFile)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(authority))
+	body, err := json.Marshal(map[string]any{"loginName": name, "fullName": name, "password": Password, "groups": groups})
+	require.NoError(t, err)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.Addr()+"/users/", bytes.NewReader(body))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	request.SetBasicAuth(Admin, Password)
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusCreated, response.StatusCode)
 }

@@ -1,0 +1,94 @@
+// Package rights is the table of what each binary may do in KurrentDB.
+//
+// Package setup grants it and package doctor compares a server with it. It owns neither
+// the users' names nor how rights are stored. Rights in PostgreSQL belong to the schema's
+// own grant functions.
+package rights
+
+import (
+	"slices"
+	"strings"
+
+	"orderflow/internal/kurrent"
+)
+
+// Checkout stands for any other program that appends orders and payments.
+const Checkout = "checkout"
+
+// Binaries returns the programs of Orderflow that connect to KurrentDB, each with its own
+// user.
+func Binaries() []string {
+	return []string{"starter", "worker", "publisher", "projector", "api", "reconcile"}
+}
+
+// Need is a right on a stream, or on each stream of a category, that a program needs.
+type Need struct {
+	Stream string // for people: a category is NAME-*
+	Probe  string // a stream of that name, which need not exist
+	Right  kurrent.Right
+}
+
+// String returns what the right allows, such as "read credit-*".
+func (n Need) String() string {
+	verb := map[kurrent.Right]string{
+		kurrent.RightRead: "read ", kurrent.RightWrite: "write ", kurrent.RightMetaRead: "read the metadata of ",
+	}[n.Right]
+	return verb + n.Stream
+}
+
+// Of returns what a binary, or Checkout, needs. The starter's group is on groupStream.
+func Of(program, groupStream string) []Need {
+	const read, write, metadata = kurrent.RightRead, kurrent.RightWrite, kurrent.RightMetaRead
+	switch program {
+	case "starter":
+		return slices.Concat(on(groupStream, read), category("order", read, metadata))
+	case "worker":
+		return slices.Concat(category("credit", read, metadata, write), category("order", read, metadata))
+	case "publisher":
+		return category("fulfillment", read, write)
+	case "projector":
+		return on(kurrent.All, read)
+	case "api":
+		return slices.Concat(category("order", read, metadata, write), category("credit", read, metadata, write))
+	case "reconcile":
+		return slices.Concat(on(kurrent.All, read), category("order", read, metadata), category("credit", read, metadata),
+			category("fulfillment", read))
+	case Checkout:
+		return category("order", write)
+	default:
+		return nil
+	}
+}
+
+// OnUserStreams returns the rights on streams of users' names that a program needs. The
+// server has one default for all of them, whatever their category.
+func OnUserStreams(program string) (found []kurrent.Right) {
+	for _, need := range Of(program, kurrent.All) {
+		if !strings.HasPrefix(need.Probe, "$") && !slices.Contains(found, need.Right) {
+			found = append(found, need.Right)
+		}
+	}
+	return found
+}
+
+// ReadsAll reports whether a program reads $all.
+func ReadsAll(program string) bool { return program == "projector" || program == "reconcile" }
+
+// UsesGroup reports whether a program describes the starter's group and reads its stream
+// or its parked events.
+func UsesGroup(program string) bool { return program == "starter" || program == "reconcile" }
+
+// category returns rights on each stream of a category. The stream that is looked at need
+// not exist: its rights are the same as those of a new one.
+func category(name string, rights ...kurrent.Right) []Need {
+	return needs(name+"-*", name+"-orderflow.doctor", rights)
+}
+
+func on(stream string, rights ...kurrent.Right) []Need { return needs(stream, stream, rights) }
+
+func needs(stream, probe string, rights []kurrent.Right) (all []Need) {
+	for _, right := range rights {
+		all = append(all, Need{stream, probe, right})
+	}
+	return all
+}

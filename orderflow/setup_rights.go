@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"orderflow/internal/config"
+	"orderflow/internal/rights"
+)
+
+// rightsOptions are the flags of setup about rights in KurrentDB.
+type rightsOptions struct {
+	enabled *bool
+	named   map[string][]string // the users of a program that are not called like it
+}
+
+func (o *rightsOptions) add(flags *pflag.FlagSet) {
+	o.named = map[string][]string{}
+	o.enabled = flags.Bool("rights", false, "give the KurrentDB user of each binary its rights, and restrict all other users' rights on user streams")
+	flags.Var(value{"program=user", o.name}, "user", "with --rights: the KurrentDB user of "+strings.Join(rights.Binaries(), ", ")+
+		" (default the same name) or "+rights.Checkout+", any other program that places orders (default none); repeatable")
+}
+
+// name reads a program and its user.
+func (o *rightsOptions) name(text string) error {
+	program, user, _ := strings.Cut(text, "=")
+	if program != rights.Checkout && !slices.Contains(rights.Binaries(), program) {
+		return errors.New("must be PROGRAM=USER, with one of " + strings.Join(rights.Binaries(), ", ") + " and " + rights.Checkout)
+	}
+	if err := checkUser(user); err != nil {
+		return err
+	}
+	o.named[program] = append(o.named[program], user)
+	return nil
+}
+
+func (o *rightsOptions) validate() error {
+	if len(o.named) > 0 && !*o.enabled {
+		return config.Invalid("--user", "has no effect without --rights")
+	}
+	return nil
+}
+
+// users returns the users of each program, or none without --rights.
+func (o *rightsOptions) users() map[string][]string {
+	if !*o.enabled {
+		return nil
+	}
+	users := map[string][]string{}
+	for _, binary := range rights.Binaries() {
+		users[binary] = []string{binary}
+	}
+	for program, named := range o.named {
+		users[program] = named
+	}
+	return users
+}
