@@ -121,7 +121,8 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	d.pool, poolErr = postgres.Open(ctx, postgres.Config{
-		URL: s.Postgres.URL, MaxConns: connections, ApplicationName: "orderflow-api", CallTimeout: storeTimeout, Logger: logger,
+		URL: s.Postgres.URL, URLFile: s.Postgres.URLFile,
+		MaxConns: connections, ApplicationName: "orderflow-api", CallTimeout: storeTimeout, Logger: logger,
 	})
 	options, optionsErr := temporalclient.Options("api", s.Payloads, logger, d.metrics)
 	d.temporal, temporalErr = temporalclient.Open(options)

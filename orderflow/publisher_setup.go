@@ -36,7 +36,8 @@ func (c *cli) openPublished(ctx context.Context, ownSessions bool) (slot string,
 // openPublisherPool opens a pool, which does not connect yet.
 func openPublisherPool(ctx context.Context, p config.Postgres, ownSessions bool, logger *slog.Logger) (*postgres.Pool, error) {
 	return postgres.Open(ctx, postgres.Config{
-		URL: p.URL, MaxConns: 2, ApplicationName: "orderflow-publisher", OwnSessions: ownSessions, CallTimeout: storeTimeout, Logger: logger,
+		URL: p.URL, URLFile: p.URLFile,
+		MaxConns: 2, ApplicationName: "orderflow-publisher", OwnSessions: ownSessions, CallTimeout: storeTimeout, Logger: logger,
 	})
 }
 

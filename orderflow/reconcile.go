@@ -116,7 +116,8 @@ func (c *cli) openStores(ctx context.Context, others ...error) (o reconcile.Opti
 	}
 	events, eventsErr := c.openEvents(s.KurrentDB, logger)
 	pool, poolErr := postgres.Open(ctx, postgres.Config{
-		URL: s.Postgres.URL, MaxConns: reconcile.Lookups, ApplicationName: service, Logger: logger,
+		URL: s.Postgres.URL, URLFile: s.Postgres.URLFile,
+		MaxConns: reconcile.Lookups, ApplicationName: service, Logger: logger,
 	})
 	clientOptions, optionsErr := temporalclient.Options(service, s.Payloads, logger, registry)
 	if err := config.Merge(invalid, eventsErr, poolErr, optionsErr); err != nil {

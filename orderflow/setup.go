@@ -197,7 +197,8 @@ func (c *cli) openSetup(ctx context.Context, o *setupOptions) (options setup.Opt
 func (c *cli) openSetupPostgres(ctx context.Context, logger *slog.Logger) (*setup.PostgresOptions, error) {
 	s, invalid := config.Load[setupPostgresSettings](c.environ)
 	pool, poolErr := postgres.Open(ctx, postgres.Config{
-		URL: s.URL, MaxConns: 3, ApplicationName: "orderflow-setup", OwnSessions: true, CallTimeout: callTimeout, Logger: logger,
+		URL: s.URL, URLFile: s.URLFile,
+		MaxConns: 3, ApplicationName: "orderflow-setup", OwnSessions: true, CallTimeout: callTimeout, Logger: logger,
 	})
 	if err := config.Merge(invalid, poolErr); err != nil {
 		if pool != nil {

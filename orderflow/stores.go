@@ -42,7 +42,8 @@ type storesSettings struct {
 func (c *cli) openDatabase(ctx context.Context, others ...error) (*postgres.Pool, error) {
 	s, invalid := settings[databaseSettings](c, others...)
 	pool, poolErr := postgres.Open(ctx, postgres.Config{
-		URL: s.URL, MaxConns: 1, ApplicationName: "orderflow-operator", CallTimeout: callTimeout, Logger: s.Logger(c.stderr),
+		URL: s.URL, URLFile: s.URLFile,
+		MaxConns: 1, ApplicationName: "orderflow-operator", CallTimeout: callTimeout, Logger: s.Logger(c.stderr),
 	})
 	err := config.Merge(invalid, poolErr)
 	if err == nil {

@@ -23,7 +23,8 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: projection.CallTimeout,
 	})
 	pool, poolErr := postgres.Open(ctx, postgres.Config{
-		URL: s.Postgres.URL, MaxConns: 4, ApplicationName: "orderflow-projector", OwnSessions: true, CallTimeout: projection.CallTimeout,
+		URL: s.Postgres.URL, URLFile: s.Postgres.URLFile,
+		MaxConns: 4, ApplicationName: "orderflow-projector", OwnSessions: true, CallTimeout: projection.CallTimeout,
 		Logger: logger,
 	})
 	if eventsErr == nil {

@@ -24,10 +24,12 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		return err
 	}
 	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout, Connections: config.PublisherConnections,
+		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+		Connections: config.PublisherConnections,
 	})
 	pool, poolErr := postgres.Open(ctx, postgres.Config{
-		URL: s.Postgres.URL, MaxConns: poolConnections, ApplicationName: "orderflow-publisher", OwnSessions: true,
+		URL: s.Postgres.URL, URLFile: s.Postgres.URLFile,
+		MaxConns: poolConnections, ApplicationName: "orderflow-publisher", OwnSessions: true,
 		CallTimeout: storeTimeout, Logger: logger,
 	})
 	if eventsErr == nil {

@@ -62,7 +62,8 @@ func (d *drivers) openStores(ctx context.Context, s settings, logger *slog.Logge
 		})
 	}
 	d.pool, poolErr = postgres.Open(ctx, postgres.Config{
-		URL: s.Postgres.URL, MaxConns: s.Tuning.Connections(), ApplicationName: "orderflow-worker", CallTimeout: storeTimeout,
+		URL: s.Postgres.URL, URLFile: s.Postgres.URLFile,
+		MaxConns: s.Tuning.Connections(), ApplicationName: "orderflow-worker", CallTimeout: storeTimeout,
 		Logger: logger,
 	})
 	rules := postgres.EmailRules{Unknown: s.Email.UnknownPolicy, Grace: s.Email.UnknownGrace, Lease: emailLease}

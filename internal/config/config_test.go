@@ -110,12 +110,6 @@ func TestLoad_FaultsWithoutValues(t *testing.T) {
 
 func TestLoad_FromFile(t *testing.T) {
 	t.Parallel()
-	write := func(t *testing.T, content string) string {
-		t.Helper()
-		file := filepath.Join(t.TempDir(), "url")
-		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
-		return file
-	}
 	t.Run("takes the content without the blanks around it", func(t *testing.T) {
 		t.Parallel()
 		got, err := config.Load[settings]([]string{"STORE_URL= ", "STORE_URL_FILE=" + write(t, " postgres://x \n")})
@@ -212,4 +206,33 @@ func TestMerge(t *testing.T) {
 	require.EqualError(t, err, "A: is odd\nB: is required")
 	require.NoError(t, config.Merge(nil, nil))
 	require.EqualError(t, config.Merge(nil, errors.New("other")), "other")
+}
+
+// write returns a file with a content.
+func write(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "url")
+	require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+	return file
+}
+
+// Drivers read the files of connection strings again.
+func TestLoad_KeepsNamesOfFiles(t *testing.T) {
+	t.Parallel()
+	events, rows := write(t, "kurrentdb://events"), write(t, "postgres://rows")
+	got, err := config.Load[struct {
+		config.KurrentDB
+		Rows config.Postgres
+	}]([]string{"KURRENTDB_URL_FILE=" + events, "POSTGRES_URL_FILE=" + rows})
+	require.NoError(t, err)
+	require.Equal(t, config.KurrentDB{URLFile: events, URL: "kurrentdb://events"}, got.KurrentDB)
+	require.Equal(t, config.Postgres{URLFile: rows, URL: "postgres://rows"}, got.Rows)
+	require.NoError(t, os.WriteFile(rows, []byte(" postgres://later\n"), 0o600))
+	again, err := config.ReadFile(rows)
+	require.NoError(t, err)
+	require.Equal(t, "postgres://later", again)
+	for _, c := range []struct{ path, want string }{{write(t, " \n"), "the file is empty"}, {t.TempDir() + "/secret", "no such file or directory"}} {
+		_, err = config.ReadFile(c.path)
+		require.EqualError(t, err, c.want)
+	}
 }

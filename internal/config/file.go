@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,6 +36,19 @@ func (l *loader) fromFile(tag reflect.StructTag) (Fault, bool) {
 	l.environment[name] = content
 	delete(l.environment, fileName) // another field may read the same variable
 	return Fault{}, true
+}
+
+// ReadFile reads a file that holds a secret again, as Load does. Its error has neither the
+// content nor the path.
+func ReadFile(path string) (string, error) {
+	content, err := readFile(path)
+	switch {
+	case err != nil:
+		return "", errors.New(fileProblem(err))
+	case content == "":
+		return "", errors.New("the file is empty")
+	}
+	return content, nil
 }
 
 // readFile returns the content of a file without the blanks around it.

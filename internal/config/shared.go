@@ -81,6 +81,7 @@ func CheckAddr(addr string) error {
 // KurrentDB says where the event store is. The connection string is validated by
 // internal/kurrent when it opens the client: its parser belongs to the driver.
 type KurrentDB struct {
+	URLFile        string `env:"KURRENTDB_URL_FILE"` // before URL, whose reader forgets it
 	URL            string `env:"KURRENTDB_URL,required" orFile:"KURRENTDB_URL_FILE"`
 	AllowPlaintext bool   `env:"KURRENTDB_ALLOW_PLAINTEXT"`
 }
@@ -88,7 +89,8 @@ type KurrentDB struct {
 // Postgres says where the database is. The connection string is validated by
 // internal/postgres when it opens the pool.
 type Postgres struct {
-	URL string `env:"POSTGRES_URL,required" orFile:"POSTGRES_URL_FILE"`
+	URLFile string `env:"POSTGRES_URL_FILE"` // before URL, whose reader forgets it
+	URL     string `env:"POSTGRES_URL,required" orFile:"POSTGRES_URL_FILE"`
 }
 
 // Payloads says how the payloads of workflows are encrypted. Without a key file they are

@@ -21,6 +21,7 @@ const defaultCallTimeout = 10 * time.Second
 // Config says how to reach the database.
 type Config struct {
 	URL             string        // postgres://user:password@host:port/database?sslmode=verify-full
+	URLFile         string        // the file that URL was read from, if any: read again for each connection
 	MaxConns        int32         // size of the pool: as many as there are concurrent activities; 0: the driver's default
 	ApplicationName string        // shown by pg_stat_activity
 	OwnSessions     bool          // connections keep state between transactions, such as a lock, so poolers are refused
@@ -45,6 +46,7 @@ func (c Config) withDefaults() Config {
 type Pool struct {
 	db     *pgxpool.Pool
 	config Config
+	renew  *credentials
 	reads  bool // the URL prefers read-only servers
 }
 
@@ -52,7 +54,7 @@ type Pool struct {
 // *config.Error.
 func Open(ctx context.Context, c Config) (*Pool, error) {
 	c = c.withDefaults()
-	settings, err := poolConfig(c)
+	settings, renew, err := poolConfig(c)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +62,7 @@ func Open(ctx context.Context, c Config) (*Pool, error) {
 	if err != nil {
 		return nil, config.Invalid("POSTGRES_URL", "has pool settings that cannot be used")
 	}
-	return &Pool{db: db, config: c, reads: prefersReadOnly(c.URL)}, nil
+	return &Pool{db: db, config: c, renew: renew, reads: prefersReadOnly(c.URL)}, nil
 }
 
 // Close waits for calls in progress and closes the connections.
@@ -89,11 +91,12 @@ func (p *Pool) Ping(ctx context.Context) error {
 
 // poolConfig sets what the URL leaves open. The server gets the same time limit as this
 // process, so that it ends what this process gave up or forgot.
-func poolConfig(c Config) (*pgxpool.Config, error) {
+func poolConfig(c Config) (*pgxpool.Config, *credentials, error) {
 	settings, err := parseURL(c.URL)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	renew := newCredentials(c, settings.ConnConfig)
 	if c.MaxConns > 0 {
 		settings.MaxConns = c.MaxConns
 	}
@@ -106,11 +109,15 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 	for _, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
 		session.set(settings.ConnConfig, name, timeout)
 	}
-	settings.BeforeConnect, settings.AfterConnect = session.chooseQueryMode, session.prepare
+	settings.BeforeConnect = func(ctx context.Context, conn *pgx.ConnConfig) error {
+		renew.apply(conn)
+		return session.chooseQueryMode(ctx, conn)
+	}
+	settings.AfterConnect = session.prepare
 	if _, plain := remoteTLS(settings.ConnConfig); plain {
 		c.Logger.Warn("the connection to postgres is unencrypted: set sslmode=verify-full")
 	}
-	return settings, nil
+	return settings, renew, nil
 }
 
 // withDeadline bounds a call. The caller must call the returned function when it is done.

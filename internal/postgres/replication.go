@@ -50,11 +50,7 @@ type Replication struct {
 func (p *Publication) OpenReplication(ctx context.Context, slot string) (*Replication, error) {
 	ctx, cancel := p.pool.withDeadline(ctx)
 	defer cancel()
-	settings, err := p.replicationConfig()
-	if err != nil {
-		return nil, err
-	}
-	conn, err := pgconn.ConnectConfig(ctx, settings)
+	conn, err := pgconn.ConnectConfig(ctx, p.replicationConfig())
 	if err != nil {
 		return nil, describeReplication("connect for replication", err)
 	}
@@ -69,21 +65,19 @@ func (p *Publication) OpenReplication(ctx context.Context, slot string) (*Replic
 // replicationConfig returns the pool's settings, because the pool understands more in a
 // URL than the driver does, adapted for a replication connection. It may be idle for
 // long. The server must notice soon when it ends, because the next reader waits for that.
-func (p *Publication) replicationConfig() (*pgconn.Config, error) {
-	settings, err := parseURL(p.pool.config.URL)
-	if err != nil {
-		return nil, err
-	}
-	limitConnecting(settings.ConnConfig, p.pool.config.CallTimeout)
-	nameApplication(settings.ConnConfig, p.pool.config.ApplicationName)
+func (p *Publication) replicationConfig() *pgconn.Config {
+	settings := p.pool.renew.opened.Copy()
+	p.pool.renew.apply(settings)
+	limitConnecting(settings, p.pool.config.CallTimeout)
+	nameApplication(settings, p.pool.config.ApplicationName)
 	for name, value := range map[string]string{
 		isolationSetting: requiredIsolation, schemaSetting: requiredSchema, zoneSetting: requiredZone,
 		"replication": "database", "datestyle": "ISO", "idle_session_timeout": "0", "statement_timeout": "0", "lock_timeout": "0",
 		"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "4",
 	} {
-		settings.ConnConfig.RuntimeParams[name] = value
+		settings.RuntimeParams[name] = value
 	}
-	return &settings.ConnConfig.Config, nil
+	return &settings.Config
 }
 
 func (r *Replication) identify(ctx context.Context) error {
