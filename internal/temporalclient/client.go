@@ -88,9 +88,10 @@ func checkEnvironment(getenv func(string) string) []config.Fault {
 			faults = append(faults, config.Fault{Name: name, Problem: "must be true or false"})
 		}
 	}
-	if key := getenv("TEMPORAL_API_KEY"); strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if key := getenv("TEMPORAL_API_KEY"); key != "" && !isKey(key) {
 		faults = append(faults, config.Fault{Name: "TEMPORAL_API_KEY", Problem: "must be one word, without blanks and line ends"})
 	}
+	faults = append(faults, checkKeyFile(getenv)...)
 	for _, name := range []string{
 		"TEMPORAL_CONFIG_FILE", "TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH", "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
 	} {

@@ -1,6 +1,7 @@
 package temporalclient
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -12,21 +13,37 @@ import (
 )
 
 // loadOptions reads the environment and the profile as the SDK does. Unlike the SDK it
-// reads the files of a client certificate again for each connection.
+// reads the files of certificates again for each connection, and the API key in a file
+// again for calls. It accepts a file that holds nothing but the key.
 func loadOptions(logger *slog.Logger) (client.Options, error) {
 	profile, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{})
 	if err != nil {
 		return client.Options{}, err
 	}
+	source := keySource(profile)
+	if source != nil {
+		if profile.APIKey, err = source(); err != nil {
+			return client.Options{}, err
+		}
+	}
 	options, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {
 		return client.Options{}, err
+	}
+	if source != nil {
+		key := &apiKey{read: source, logger: logger, last: profile.APIKey}
+		options.Credentials = client.NewAPIKeyDynamicCredentials(key.get)
 	}
 	if settings := options.ConnectionOptions.TLS; settings != nil && len(settings.Certificates) > 0 && profile.TLS.ClientCertPath != "" {
 		files := &certificateFiles{
 			cert: profile.TLS.ClientCertPath, key: profile.TLS.ClientKeyPath, logger: logger, last: &settings.Certificates[0],
 		}
 		settings.GetClientCertificate = files.read
+	}
+	if settings := options.ConnectionOptions.TLS; settings != nil && settings.RootCAs != nil && profile.TLS.ServerCACertPath != "" &&
+		!settings.InsecureSkipVerify {
+		host := hostOf(cmp.Or(options.ConnectionOptions.Authority, options.HostPort, client.DefaultHostPort))
+		verifyWith(settings, profile.TLS.ServerCACertPath, host, logger)
 	}
 	return options, nil
 }

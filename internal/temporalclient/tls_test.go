@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -40,12 +42,14 @@ type frontend struct {
 	address string // of a proxy, whose connections can be cut
 	proxy   *faultproxy.Proxy
 	dir     string
-	ca      string // file with its certificate
+	ca      string    // file with its certificate
+	log     clientLog // of its clients
 
 	mu      sync.Mutex
-	clients *x509.CertPool // accepted client certificates; nil demands none
-	key     string         // the accepted API key
-	headers metadata.MD    // of the last call
+	own     tls.Certificate // of the server
+	clients *x509.CertPool  // accepted client certificates; nil demands none
+	key     string          // the accepted API key
+	headers metadata.MD     // of the last call
 }
 
 func startFrontend(t *testing.T) *frontend {
@@ -53,8 +57,7 @@ func startFrontend(t *testing.T) *frontend {
 	f := &frontend{t: t, dir: t.TempDir()}
 	var keyFile string
 	f.ca, keyFile = f.certificate("frontend", time.Now().Add(time.Hour))
-	own, err := tls.LoadX509KeyPair(f.ca, keyFile)
-	require.NoError(t, err)
+	f.present(f.ca, keyFile)
 	var listen net.ListenConfig
 	listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -63,7 +66,7 @@ func startFrontend(t *testing.T) *frontend {
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{own}, NextProtos: []string{"h2"}}
+			c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{f.own}, NextProtos: []string{"h2"}}
 			if f.clients != nil {
 				c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, f.clients
 			}
@@ -89,6 +92,16 @@ func (f *frontend) certificate(name string, until time.Time) (certFile, keyFile 
 	certFile, keyFile, err := devserver.WriteCertificate(f.dir, name, until)
 	require.NoError(f.t, err)
 	return certFile, keyFile
+}
+
+// present makes the server use the certificate in these files for new connections.
+func (f *frontend) present(certFile, keyFile string) {
+	f.t.Helper()
+	own, err := tls.LoadX509KeyPair(certFile, keyFile)
+	require.NoError(f.t, err)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.own = own
 }
 
 // acceptOnly demands the client certificate that a file holds now.
@@ -136,7 +149,25 @@ func (f *frontend) options(t *testing.T, variables map[string]string) (client.Op
 	}
 	metrics, err := ops.NewMetrics("test")
 	require.NoError(t, err)
-	return temporalclient.Options("test", config.Payloads{}, slog.New(slog.DiscardHandler), metrics)
+	return temporalclient.Options("test", config.Payloads{}, slog.New(slog.NewTextHandler(&f.log, nil)), metrics)
+}
+
+// clientLog keeps what clients log.
+type clientLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *clientLog) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *clientLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // dial connects as a binary with these variables does, and waits for the server.
@@ -219,19 +250,39 @@ func TestClientCertificate_IsRenewedOnDisk(t *testing.T) {
 		"TEMPORAL_TLS_SERVER_CA_CERT_PATH": f.ca, "TEMPORAL_TLS_CLIENT_CERT_PATH": certFile, "TEMPORAL_TLS_CLIENT_KEY_PATH": keyFile,
 	})
 	require.NoError(t, err)
-	awaitCheck := func() {
-		t.Helper()
-		f.proxy.Cut()
-		require.EventuallyWithT(t, func(col *assert.CollectT) {
-			require.NoError(col, temporalclient.Check(c)(t.Context()))
-		}, patience, 10*time.Millisecond)
-	}
 	f.certificate("client", time.Now().Add(2*time.Hour))
 	f.acceptOnly(certFile) // and no longer the first one
-	awaitCheck()
+	f.awaitReconnect(c)
 
 	require.NoError(t, os.WriteFile(certFile, []byte("half of a"), 0o600))
-	awaitCheck()
+	f.awaitReconnect(c)
+}
+
+// awaitReconnect cuts the connections, and waits until a new one works.
+func (f *frontend) awaitReconnect(c client.Client) {
+	f.t.Helper()
+	f.proxy.Cut()
+	require.EventuallyWithT(f.t, func(col *assert.CollectT) {
+		require.NoError(col, temporalclient.Check(c)(f.t.Context()))
+	}, patience, 10*time.Millisecond)
+}
+
+// The certificate of the server is its own authority, so both change at once.
+func TestServerAuthority_IsRenewedOnDisk(t *testing.T) {
+	f := startFrontend(t)
+	c, err := f.dial(t, map[string]string{"TEMPORAL_TLS_SERVER_CA_CERT_PATH": f.ca})
+	require.NoError(t, err)
+	f.present(f.certificate("frontend", time.Now().Add(2*time.Hour)))
+	f.awaitReconnect(c)
+
+	require.NoError(t, os.WriteFile(f.ca, []byte("half of a"), 0o600))
+	f.awaitReconnect(c)
+
+	f.present(f.certificate("other", time.Now().Add(time.Hour))) // of an authority that is in no file of the client's
+	f.proxy.Cut()
+	require.EventuallyWithT(t, func(col *assert.CollectT) {
+		require.ErrorContains(col, temporalclient.Check(c)(t.Context()), "x509: certificate signed by unknown authority")
+	}, patience, 10*time.Millisecond)
 }
 
 func TestDial_APIKey(t *testing.T) {
@@ -259,6 +310,42 @@ func TestDial_APIKey(t *testing.T) {
 		f.setKey("first-key")
 		require.NoError(t, verify(t.Context()))
 	})
+}
+
+func TestAPIKey_IsRenewedOnDisk(t *testing.T) {
+	for name, format := range map[string]string{
+		"TEMPORAL_API_KEY_FILE": "%s\n",
+		"TEMPORAL_CONFIG_FILE":  "[profile.default]\napi_key = \"%s\"\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := startFrontend(t)
+			file := f.dir + "/key"
+			write := func(key string) { require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, format, key), 0o600)) }
+			f.setKey("first-key")
+			write("first-key")
+			c, err := f.dial(t, map[string]string{"TEMPORAL_TLS_SERVER_CA_CERT_PATH": f.ca, name: file})
+			require.NoError(t, err)
+			await := func() {
+				t.Helper()
+				require.EventuallyWithT(t, func(col *assert.CollectT) {
+					require.NoError(col, temporalclient.Verify(c, "default")(t.Context()))
+				}, patience, 10*time.Millisecond)
+			}
+			f.setKey("second-key")
+			require.ErrorContains(t, temporalclient.Verify(c, "default")(t.Context()), "refuses the credentials")
+			write("second-key")
+			await()
+
+			write("third key")
+			require.EventuallyWithT(t, func(col *assert.CollectT) {
+				require.NoError(t, temporalclient.Verify(c, "default")(t.Context()), "the previous key is sent")
+				require.Contains(col, f.log.String(), "using the previous one")
+			}, patience, 10*time.Millisecond)
+			f.setKey("third-key")
+			write("third-key")
+			await()
+		})
+	}
 }
 
 // A profile of temporal.toml in place of the variables.
