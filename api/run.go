@@ -118,7 +118,7 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 	}
 	var eventsErr, poolErr, temporalErr error
 	d.events, eventsErr = kurrent.Open(kurrent.Config{
-		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+		URL: s.KurrentDB.URL, URLFile: s.KurrentDB.URLFile, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	d.pool, poolErr = postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, URLFile: s.Postgres.URLFile,

@@ -42,6 +42,7 @@ type KurrentDB struct {
 
 // ConnectOptions are how to connect. The zero value will do.
 type ConnectOptions struct {
+	File           string        // the file that the connection string was read from, read again for new connections; none if empty
 	AllowPlaintext bool          // accept tls=false and tlsVerifyCert=false in a connection string
 	CallTimeout    time.Duration // of each call; 0 means the connection string's defaultDeadline, or 10 s
 	Connections    int           // how many calls can be in progress at once, besides subscriptions; 0 means 16
@@ -50,9 +51,10 @@ type ConnectOptions struct {
 
 // Connect returns a connection by the connection string of the official client, such as
 // kurrentdb://user:password@host:2113. It never dials: the first call does. The error
-// quotes nothing of the connection string.
+// quotes nothing of the connection string. Certificates and keys in the files that the
+// string names are read again when they change.
 func Connect(connectionString string, o ConnectOptions) (*KurrentDB, error) {
-	return connect(kurrent.Config{URL: connectionString}, o)
+	return connect(kurrent.Config{URL: connectionString, URLFile: o.File}, o)
 }
 
 // ConnectWith is Connect by the configuration of the official client, which is copied. A

@@ -64,7 +64,7 @@ const storeTimeout = 5 * time.Second
 // openEvents opens a client of KurrentDB, which does not connect yet.
 func (c *cli) openEvents(k config.KurrentDB, logger *slog.Logger) (*kurrent.Client, error) {
 	return kurrent.Open(kurrent.Config{
-		URL: k.URL, AllowPlaintext: k.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+		URL: k.URL, URLFile: k.URLFile, AllowPlaintext: k.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 }
 

@@ -22,7 +22,7 @@ func (c *cli) rebuild(ctx context.Context) error {
 	s, invalid := settings[storesSettings](c)
 	logger := s.Logger(c.stderr)
 	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: projection.CallTimeout,
+		URL: s.KurrentDB.URL, URLFile: s.KurrentDB.URLFile, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: projection.CallTimeout,
 	})
 	pool, poolErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, URLFile: s.Postgres.URLFile,

@@ -37,7 +37,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	}
 	// The routes read orders on a connection of their own.
 	events, eventsErr := kurrent.Open(kurrent.Config{
-		URL: s.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+		URL: s.URL, URLFile: s.URLFile, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	options, optionsErr := temporalclient.Options("starter", s.Payloads, logger, registry)
 	temporal, temporalErr := temporalclient.Open(options)
@@ -50,7 +50,9 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err := config.Merge(invalid, eventsErr, optionsErr, temporalErr); err != nil {
 		return err
 	}
-	source, err := bridge.Connect(s.URL, bridge.ConnectOptions{AllowPlaintext: s.AllowPlaintext, CallTimeout: storeTimeout, Logger: logger})
+	source, err := bridge.Connect(s.URL, bridge.ConnectOptions{
+		File: s.URLFile, AllowPlaintext: s.AllowPlaintext, CallTimeout: storeTimeout, Logger: logger,
+	})
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (d *drivers) openStores(ctx context.Context, s settings, logger *slog.Logge
 	var eventsErr, poolErr, mailerErr error
 	if s.Tuning.ServesOrders() {
 		d.events, eventsErr = kurrent.Open(kurrent.Config{
-			URL: s.KurrentDB.URL, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
+			URL: s.KurrentDB.URL, URLFile: s.KurrentDB.URLFile, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 		})
 	}
 	if s.Tuning.ServesEmails() {

@@ -33,7 +33,7 @@ func Open(c Config) (*Client, error) {
 	}
 	closing, closeAll := context.WithCancelCause(context.Background())
 	return &Client{
-		pool:    newPool(closing, *settings, c.connections(), c.logger()),
+		pool:    newPool(closing, *settings, newRenewal(c, *settings), c.connections(), c.logger()),
 		timeout: *settings.DefaultDeadline,
 		closing: closing,
 		close:   func() { closeAll(ErrClosed) },

@@ -23,6 +23,10 @@ const defaultGossipTimeout = 5
 type Config struct {
 	URL string // connection string, such as kurrentdb://user:password@host:2113; unused with Settings
 
+	// URLFile is the file that URL was read from, if any. It is read again for new
+	// connections, and so are the files of certificates and keys that URL names.
+	URLFile string
+
 	// Settings are the official client's, from its ParseConnectionString or made by hand;
 	// they are copied. TLS is as they say.
 	Settings *kurrentdb.Configuration

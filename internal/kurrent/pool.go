@@ -41,7 +41,7 @@ var connectBackoff = backoff.Exponential{Min: 50 * time.Millisecond, Max: time.S
 // While lent, a client changes its connection only to move to the leading node: see
 // onLeader.
 type pool struct {
-	config  kurrentdb.Configuration
+	renewal *renewal // nil if the settings never change
 	logger  *slog.Logger
 	closing context.Context // ends when the pool is closed
 
@@ -49,6 +49,8 @@ type pool struct {
 	permit chan struct{}          // its one token permits connecting one more client
 
 	mu       sync.Mutex
+	config   kurrentdb.Configuration
+	renewed  time.Time // when config last changed: older clients are closed
 	closed   bool
 	limit    int
 	dialed   map[*kurrentdb.Client]time.Time // clients that are lent or idle, and when each began to connect
@@ -57,9 +59,9 @@ type pool struct {
 	lastErr  error                           // of the last attempt; nil if it succeeded
 }
 
-func newPool(closing context.Context, config kurrentdb.Configuration, limit int, logger *slog.Logger) *pool {
+func newPool(closing context.Context, config kurrentdb.Configuration, renewal *renewal, limit int, logger *slog.Logger) *pool {
 	p := &pool{
-		config: config, logger: logger, closing: closing, limit: limit, dialed: map[*kurrentdb.Client]time.Time{},
+		config: config, renewal: renewal, logger: logger, closing: closing, limit: limit, dialed: map[*kurrentdb.Client]time.Time{},
 		idle: make(chan *kurrentdb.Client, limit), permit: make(chan struct{}, 1),
 	}
 	p.permit <- struct{}{}
@@ -69,6 +71,7 @@ func newPool(closing context.Context, config kurrentdb.Configuration, limit int,
 // get lends a connected client, or returns ErrUnavailable if ctx ends first. The caller
 // must return it with put or detach.
 func (p *pool) get(ctx context.Context) (*kurrentdb.Client, error) {
+	p.renew()
 	for {
 		if client := p.takeIdle(); client != nil { // rather than open one more
 			return client, nil
@@ -127,8 +130,9 @@ func (p *pool) unreachable(ctx context.Context) error {
 
 // connect uses the token to connect one more client, then releases both.
 func (p *pool) connect() {
+	p.renew() // the caller may have waited for long
 	began := time.Now()
-	client, err := connect(p.config)
+	client, err := connect(p.settings())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lastErr = err
@@ -146,6 +150,28 @@ func (p *pool) connect() {
 	if !p.withheld {
 		p.permit <- struct{}{}
 	}
+}
+
+// settings returns what to connect a client with.
+func (p *pool) settings() kurrentdb.Configuration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.config
+}
+
+// renew replaces the clients if the credentials have changed: the idle ones now, and the
+// lent ones as they are returned.
+func (p *pool) renew() {
+	config, changed := p.renewal.next()
+	if !changed {
+		return
+	}
+	p.mu.Lock()
+	p.config, p.renewed = config, time.Now()
+	at := p.renewed
+	p.mu.Unlock()
+	p.logger.Info("credentials for the event store changed, connecting again")
+	p.discardIdle(at)
 }
 
 // connect returns a client that has contacted the server. The attempt is bounded by the
@@ -170,8 +196,14 @@ func (p *pool) put(client *kurrentdb.Client, began time.Time, err error) {
 		return
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.release(client)
+	outdated := p.dialed[client].Before(p.renewed)
+	if !outdated {
+		p.release(client)
+	}
+	p.mu.Unlock()
+	if outdated {
+		p.discard(client)
+	}
 }
 
 // release makes a client idle, or closes it if the pool is closed. p.mu must be held.

@@ -7,7 +7,7 @@ import (
 )
 
 // Plaintext reports whether the connection has no TLS. The server then checks no rights.
-func (c *Client) Plaintext() bool { return c.pool.config.DisableTLS }
+func (c *Client) Plaintext() bool { return c.pool.settings().DisableTLS }
 
 // GroupsOf returns the groups of a user. It returns ErrNotFound if there is no such user,
 // and ErrAccessDenied unless the caller is an administrator.
