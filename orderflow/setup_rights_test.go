@@ -56,7 +56,7 @@ func TestSetup_Rights(t *testing.T) {
 		{args, "already there"},
 		{append(args, "--user", "checkout=mobile"), "left: there is none called mobile"},
 	} {
-		stdout, stderr, code = runSetup(t, environ(kurrentsimtest.Admin), run.args...)
+		stdout, stderr, _ = runSetup(t, environ(kurrentsimtest.Admin), run.args...)
 		require.Contains(t, stdout, run.want, stderr)
 	}
 	server.CreateUser(t, "mobile")
