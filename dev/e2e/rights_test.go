@@ -33,11 +33,12 @@ type rightsRig struct {
 	*testing.T
 	events   *kurrentsimtest.Secure
 	postgres string // URL of the superuser
+	urls     string // folder with the files of the daemons' connection strings
 }
 
 func newRightsRig(t *testing.T) *rightsRig {
 	t.Helper()
-	r := &rightsRig{T: t, events: kurrentsimtest.StartSecure(t, kurrentsim.Options{})}
+	r := &rightsRig{T: t, events: kurrentsimtest.StartSecure(t, kurrentsim.Options{}), urls: t.TempDir()}
 	for _, user := range rights.Binaries() {
 		r.events.CreateUser(t, user)
 	}
@@ -53,12 +54,30 @@ func newRightsRig(t *testing.T) *rightsRig {
 }
 
 // postgresAs returns the URL of the database for the role of a binary.
-func (r *rightsRig) postgresAs(binary string) string {
+func (r *rightsRig) postgresAs(binary, password string) string {
 	r.Helper()
 	u, err := url.Parse(r.postgres)
 	require.NoError(r, err)
-	u.User = url.UserPassword("orderflow_"+binary, rolePassword)
+	u.User = url.UserPassword("orderflow_"+binary, password)
 	return u.String()
+}
+
+// setPasswords sets the password of every role.
+func (r *rightsRig) setPasswords(password string) {
+	r.Helper()
+	for _, binary := range []string{"worker", "publisher", "projector", "api", "reconcile"} {
+		r.exec("ALTER ROLE orderflow_" + binary + " PASSWORD '" + password + "'")
+	}
+}
+
+// exec runs a statement as the superuser.
+func (r *rightsRig) exec(statement string) {
+	r.Helper()
+	conn, err := pgx.Connect(r.Context(), r.postgres)
+	require.NoError(r, err)
+	_, err = conn.Exec(r.Context(), statement)
+	require.NoError(r, err)
+	require.NoError(r, conn.Close(r.Context()))
 }
 
 const rolePassword = "secret"
@@ -71,13 +90,7 @@ func (r *rightsRig) setUp() {
 	said, err := r.orderflow(nil, kurrentsimtest.Admin, args...)
 	require.ErrorContains(r, err, "exit status 3", said)
 	require.Contains(r, said, `\password orderflow_worker`)
-	conn, err := pgx.Connect(r.Context(), r.postgres)
-	require.NoError(r, err)
-	for _, binary := range []string{"worker", "publisher", "projector", "api", "reconcile"} {
-		_, err = conn.Exec(r.Context(), "ALTER ROLE orderflow_"+binary+" PASSWORD '"+rolePassword+"'")
-		require.NoError(r, err)
-	}
-	require.NoError(r, conn.Close(r.Context()))
+	r.setPasswords(rolePassword)
 	said, err = r.orderflow(nil, kurrentsimtest.Admin, args...)
 	require.NoError(r, err, said)
 	require.NotContains(r, said, "created")
@@ -95,12 +108,23 @@ func (r *rightsRig) programs() string {
 	temporal, err := os.Readlink(filepath.Join(binaries, "temporal"))
 	require.NoError(r, err)
 	require.NoError(r, os.Symlink(temporal, filepath.Join(dir, "temporal")))
-	for _, name := range []string{"worker", "starter", "publisher", "projector", "api"} {
-		script := fmt.Sprintf("#!/bin/sh\nKURRENTDB_URL='%s' POSTGRES_URL='%s' exec '%s' \"$@\"\n",
-			r.events.URLFor(name), r.postgresAs(name), filepath.Join(binaries, name))
+	for _, name := range daemons() {
+		r.writeURLs(name, name, rolePassword)
+		script := fmt.Sprintf("#!/bin/sh\nunset KURRENTDB_URL POSTGRES_URL\nKURRENTDB_URL_FILE='%s' POSTGRES_URL_FILE='%s' exec '%s' \"$@\"\n",
+			filepath.Join(r.urls, name+".kurrentdb"), filepath.Join(r.urls, name+".postgres"), filepath.Join(binaries, name))
 		require.NoError(r, os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700))
 	}
 	return dir
+}
+
+func daemons() []string { return []string{"worker", "starter", "publisher", "projector", "api"} }
+
+// writeURLs writes the files of a daemon's connection strings.
+func (r *rightsRig) writeURLs(daemon, user, password string) {
+	r.Helper()
+	for store, content := range map[string]string{"kurrentdb": r.events.URLFor(user), "postgres": r.postgresAs(daemon, password)} {
+		require.NoError(r, os.WriteFile(filepath.Join(r.urls, daemon+"."+store), []byte(content+"\n"), 0o600))
+	}
 }
 
 // orderflow runs an operator's command as a user, and returns its output and error.
@@ -111,7 +135,7 @@ func (r *rightsRig) orderflow(s *stack, user string, args ...string) (string, er
 	command := exec.CommandContext(ctx, filepath.Join(binaries, "orderflow"), args...)
 	command.Env = append(os.Environ(), "KURRENTDB_URL="+r.events.URLFor(user), "POSTGRES_URL="+r.postgres)
 	if user == "reconcile" {
-		command.Env = append(command.Env, "POSTGRES_URL="+r.postgresAs(user))
+		command.Env = append(command.Env, "POSTGRES_URL="+r.postgresAs(user, rolePassword))
 	}
 	if s != nil {
 		command.Env = append(command.Env, "TEMPORAL_ADDRESS="+s.TemporalAddress)
@@ -194,6 +218,53 @@ func TestRightsPerBinary(t *testing.T) {
 			require.ErrorContains(t, r.call(user, call, shipping.id), "Access Denied", "%s must not %s", user, call)
 		}
 	}
+
+	r.rotate()
+	later := orderSpec{}.complete()
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // a broken connection is replaced
+		code, body := s.request(http.MethodPost, "/orders", later.body())
+		require.Contains(c, []int{http.StatusOK, http.StatusCreated}, code, string(body))
+	}, patience, 100*time.Millisecond)
+	s.awaitStatus(later.id, order.StatusFulfilling)
+	_, err = s.update(later.id, "record-shipment", shipped)
+	require.NoError(t, err)
+	s.awaitCustomer(later.customer, "shipped", "reserved", "USD9758.00")
+	for _, user := range []string{"worker", "api"} {
+		require.ErrorContains(t, r.call(user, "read", later.id), "Access Denied", "%s was replaced", user)
+	}
+}
+
+// rotate gives every daemon another user of KurrentDB and another password of PostgreSQL,
+// in the files it reads, and revokes the first ones.
+func (r *rightsRig) rotate() {
+	r.Helper()
+	args := []string{"setup", "--only", "kurrentdb", "--rights"}
+	for _, name := range daemons() {
+		r.events.CreateUser(r.T, name+"-2")
+		args = append(args, "--user", name+"="+name, "--user", name+"="+name+"-2")
+	}
+	said, err := r.orderflow(nil, kurrentsimtest.Admin, args...)
+	require.NoError(r, err, said)
+	const password = "rotated"
+	r.setPasswords(password)
+	for _, name := range daemons() {
+		r.writeURLs(name, name+"-2", password)
+	}
+	r.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'orderflow\\_%'")
+
+	admin := kurrentsimtest.OfficialClient(r.T, r.events.URLFor(kurrentsimtest.Admin))
+	read, err := admin.ReadStream(r.Context(), "$settings", kurrentdb.ReadStreamOptions{Direction: kurrentdb.Backwards, From: kurrentdb.End{}}, 1)
+	require.NoError(r, err)
+	defer read.Close()
+	newest, err := read.Recv()
+	require.NoError(r, err)
+	settings := string(newest.OriginalEvent().Data)
+	for _, name := range daemons() {
+		settings = strings.ReplaceAll(settings, `"`+name+`",`, "")
+	}
+	_, err = admin.AppendToStream(r.Context(), "$settings", kurrentdb.AppendToStreamOptions{StreamState: kurrentdb.Any{}},
+		kurrentdb.EventData{EventID: uuid.New(), EventType: "$settings", ContentType: kurrentdb.ContentTypeJson, Data: []byte(settings)})
+	require.NoError(r, err)
 }
 
 // call makes a call on an order's stream that only the binaries that need it may make.
