@@ -15,15 +15,8 @@ import (
 	"orderflow/internal/temporalclient"
 )
 
-const (
-	// defaultGrace is the minimum age of an order whose workflow counts as missing. A
-	// working starter starts it within a second. While Temporal is unavailable, the
-	// starter holds it for half a message timeout, and then KurrentDB does.
-	defaultGrace = time.Minute
-
-	defaultWait = time.Minute // for the remedies that --fix has started
-	maxWait     = time.Hour
-)
+// maxWait bounds the durations that an operator may give.
+const maxWait = time.Hour
 
 // reconcileSettings are the settings of a comparison, which needs all three stores.
 type reconcileSettings struct {
@@ -53,8 +46,8 @@ func (c *cli) reconcile() *cobra.Command {
 	flags := cmd.Flags()
 	o := reconcileOptions{
 		fix:    flags.Bool("fix", false, "start missing orders, and repair held ones"),
-		grace:  flags.Duration("grace", defaultGrace, "skip orders placed within this `time`: the starter may be starting them"),
-		wait:   flags.Duration("wait", defaultWait, "with --fix, how `long` to wait for repairs"),
+		grace:  flags.Duration("grace", reconcile.DefaultGrace, "skip orders placed within this `time`: the starter may be starting them"),
+		wait:   flags.Duration("wait", reconcile.DefaultWait, "with --fix, how `long` to wait for repairs"),
 		output: outputFlag(cmd),
 	}
 	flags.Var(value{"time", func(text string) (err error) {

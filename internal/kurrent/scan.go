@@ -30,6 +30,11 @@ const (
 type Scan struct {
 	Types []string  // exactly these types, in any stream
 	Since time.Time // written then or later; zero means from the beginning
+
+	// Progress, unless nil, is called after every message of the server and every failure,
+	// with the position up to which everything was visited, so that the caller can tell a
+	// long scan from one that hangs. The position is zero until the first message that has one.
+	Progress func(Position)
 }
 
 // Scan visits events of the whole log in the order in which they were written, up to the
@@ -62,6 +67,7 @@ func (c *Client) Scan(ctx context.Context, scan Scan, visit func(Event) error) e
 		case s.after != before:
 			failures = 0
 		}
+		s.progress()
 		if failures++; failures >= scanTries || backoff.Sleep(ctx, backoff.Jitter(connectBackoff.Max)) != nil {
 			return fmt.Errorf("scan the log: %w", err)
 		}
@@ -91,6 +97,7 @@ func (s *scanner) seek(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.progress()
 		for _, e := range page {
 			original := e.OriginalEvent()
 			if original.CreatedDate.Before(s.scan.Since.Add(-scanClock)) {
@@ -135,5 +142,12 @@ func (s *scanner) visitStep(step Step) (more bool) {
 	if step.Position != (Position{}) {
 		s.after = step.Position
 	}
+	s.progress()
 	return !step.CaughtUp
+}
+
+func (s *scanner) progress() {
+	if s.scan.Progress != nil {
+		s.scan.Progress(s.after)
+	}
 }

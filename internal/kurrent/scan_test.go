@@ -115,3 +115,23 @@ func TestScan_Ends(t *testing.T) {
 		require.ErrorIs(t, client.Scan(t.Context(), wanted, func(kurrent.Event) error { client.Close(); return nil }), kurrent.ErrClosed)
 	})
 }
+
+func TestScan_Progress(t *testing.T) {
+	t.Parallel()
+	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
+	want := writeStreams(t, client, 0, 50)
+	var last kurrent.Position
+	visited, calls, after := 0, 0, 0
+	scan := kurrent.Scan{Types: []string{"wanted"}, Progress: func(p kurrent.Position) {
+		calls++
+		require.GreaterOrEqual(t, p.Commit, last.Commit, "the position never goes back")
+		if visited > 0 && p.Commit > last.Commit {
+			after++
+		}
+		last = p
+	}}
+	require.NoError(t, client.Scan(t.Context(), scan, func(kurrent.Event) error { visited++; return nil }))
+	require.Equal(t, len(want), visited)
+	require.GreaterOrEqual(t, calls, visited)
+	require.GreaterOrEqual(t, after, visited, "every event has a position of its own")
+}

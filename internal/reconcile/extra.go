@@ -22,7 +22,10 @@ const listTimeout = 30 * time.Second
 // checkRows checks the fulfillments of orders that were not seen in the log. Most of
 // those were placed before --since, or erased.
 func (r *reconciliation) checkRows(ctx context.Context) error {
-	for after := ""; ; {
+	if r.progress.done(partRows) {
+		return nil
+	}
+	for after := r.progress.from.Row; ; {
 		rows, err := r.rows.ListFulfillments(ctx, after, r.since, batchSize)
 		if err != nil || len(rows) == 0 {
 			return err
@@ -30,6 +33,11 @@ func (r *reconciliation) checkRows(ctx context.Context) error {
 		after = rows[len(rows)-1].OrderID
 		if err := checkEach(ctx, r, rows, r.checkRow); err != nil {
 			return err
+		}
+		if r.progress.due() {
+			if err := r.save(ctx, partRows, after); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -50,7 +58,7 @@ func (r *reconciliation) checkRow(ctx context.Context, row fulfillment.Row) erro
 
 // checkReservations checks the open reservations of orders that were not seen in the log.
 func (r *reconciliation) checkReservations(ctx context.Context, all []reservation) error {
-	return each(ctx, all, func(ctx context.Context, one reservation) error {
+	return each(ctx, r, all, func(ctx context.Context, one reservation) error {
 		credit, err := r.credit(ctx, one.customerID, one.orderID)
 		if err != nil || credit != creditReserved {
 			return err
@@ -85,6 +93,9 @@ func (r *reconciliation) checkErased(ctx context.Context, one reservation) error
 // checkWorkflows checks every order workflow: whether its order was placed, and whether
 // an open one still waits, or is stuck, although its row is final.
 func (r *reconciliation) checkWorkflows(ctx context.Context) error {
+	if err := r.save(ctx, partWorkflows, ""); err != nil {
+		return err
+	}
 	query := fmt.Sprintf("WorkflowType = '%s'", workflows.OrderFulfillmentType)
 	if !r.since.IsZero() {
 		query += fmt.Sprintf(" AND StartTime >= '%s'", r.since.UTC().Format(time.RFC3339))
@@ -131,7 +142,7 @@ func (r *reconciliation) checkListed(ctx context.Context, listed *workflowservic
 			open = append(open, workflows.Input{OrderID: id})
 		}
 	}
-	if err := each(ctx, unknownOrders, r.checkUnknownOrder); err != nil {
+	if err := each(ctx, r, unknownOrders, r.checkUnknownOrder); err != nil {
 		return err
 	}
 	return r.checkOpen(ctx, open)

@@ -71,6 +71,11 @@ const (
 	unlinked    kind = "unlinked"    // the server left an event of the order out of the subscription's stream
 )
 
+// kinds returns every kind of difference.
+func kinds() []kind {
+	return []kind{missing, held, lost, conflict, stuck, undelivered, extra, unlinked}
+}
+
 // remedy is what --fix does.
 type remedy int
 

@@ -73,8 +73,15 @@ func (r *reconciliation) checkOrders(ctx context.Context) error {
 	scan := kurrent.Scan{Types: []string{
 		order.TypePlaced, order.TypePlacedAlias, order.TypePaid, order.TypeCancellationRequested,
 		credit.TypeReserved, credit.TypeReleased,
-	}, Since: r.since}
+	}, Since: r.since, Progress: r.progress.advance}
 	err := r.events.Scan(ctx, scan, func(e kurrent.Event) error {
+		if r.progress.skips() {
+			r.addKnown(e)
+			return nil
+		}
+		if err := r.saveScanned(ctx, &s); err != nil {
+			return err
+		}
 		r.collect(&s, e)
 		return r.checkScanned(ctx, &s, batchSize)
 	})
@@ -84,7 +91,32 @@ func (r *reconciliation) checkOrders(ctx context.Context) error {
 	if err == nil {
 		err = r.checkScanned(ctx, &s, 1)
 	}
+	if err == nil && r.progress.behind() {
+		err = errNotReached
+	}
 	return err
+}
+
+// saveScanned saves the position of the last visited event, if it is time to. It first
+// checks everything up to there.
+func (r *reconciliation) saveScanned(ctx context.Context, s *scanned) error {
+	if !r.progress.due() {
+		return nil
+	}
+	if err := r.checkScanned(ctx, s, 1); err != nil {
+		return err
+	}
+	return r.save(ctx, r.progress.part(), r.progress.from.Row)
+}
+
+// addKnown notes the order that an event places, which was checked before.
+func (r *reconciliation) addKnown(e kurrent.Event) {
+	if e.Type != order.TypePlaced && e.Type != order.TypePlacedAlias {
+		return
+	}
+	if input, err := routes.Input(bridge.Event(e)); err == nil {
+		r.known.add(input.OrderID)
+	}
 }
 
 // collect adds an event of the log to the batch it belongs to.
@@ -257,11 +289,14 @@ func isGone(err error) bool {
 }
 
 // each runs work on all items of a batch, up to Lookups at a time.
-func each[T any](ctx context.Context, batch []T, work func(context.Context, T) error) error {
+func each[T any](ctx context.Context, r *reconciliation, batch []T, work func(context.Context, T) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(Lookups)
 	for _, item := range batch {
-		group.Go(func() error { return work(ctx, item) })
+		group.Go(func() error {
+			r.progress.beat()
+			return work(ctx, item)
+		})
 	}
 	return group.Wait()
 }

@@ -47,7 +47,28 @@ type Options struct {
 	Cutoff        time.Time     // younger orders are left to the starter
 	Fix           bool          // start missing orders, and repair held ones
 	Wait          time.Duration // for the repairs to take effect
+	Listed        int           // how many differences to list; 0 means 100
+
+	// Resume is the progress of a comparison with the same options that ended early; nil
+	// begins a new one.
+	Resume *Progress
+
+	// Heartbeat, unless nil, is called every few seconds while the comparison proceeds, by
+	// one goroutine at a time, with what Resume needs to continue.
+	Heartbeat      func(Progress)
+	HeartbeatEvery time.Duration // between two calls, and two positions to resume from; 0 means 10s
 }
+
+// What a comparison uses unless an operator says otherwise.
+const (
+	// DefaultGrace is the minimum age of an order whose workflow counts as missing. A
+	// working starter starts it within a second. While Temporal is unavailable, the
+	// starter holds it for half a message timeout, and then KurrentDB does.
+	DefaultGrace = time.Minute
+
+	// DefaultWait is how long to wait for the repairs to take effect.
+	DefaultWait = time.Minute
+)
 
 // Rows lists the rows of the orders' fulfillments. postgres.Fulfillments implements it.
 type Rows interface {
@@ -59,11 +80,18 @@ type Rows interface {
 func Run(ctx context.Context, o Options) (*Findings, error) {
 	began := time.Now()
 	r := newReconciliation(o)
-	if err := r.run(ctx); err != nil {
+	err := r.run(ctx)
+	if errors.Is(err, errNotReached) {
+		o.Logger.Warn("restarting comparison", "error", err)
+		o.Resume = nil
+		r = newReconciliation(o)
+		err = r.run(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	r.report.Seconds = time.Since(began).Round(time.Millisecond).Seconds()
-	return &r.report, nil
+	return r.report, nil
 }
 
 // reconciliation is one comparison.
@@ -83,7 +111,8 @@ type reconciliation struct {
 	wait          time.Duration // for remedies to take effect
 	fix           bool
 
-	report        Findings
+	progress      progress
+	report        *Findings
 	known         *idSet // orders that were placed
 	missing       *idSet
 	unknownOrders *idSet // orders that were reported as extra
@@ -108,14 +137,17 @@ type parkedEvents interface {
 
 func newReconciliation(o Options) *reconciliation {
 	orders := streams.Orders{Client: o.Events}
-	return &reconciliation{
+	r := &reconciliation{
 		temporal: o.Temporal, events: o.Events, orders: orders, rows: o.Rows, parked: o.Events, logger: o.Logger,
 		accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: o.Events, MaxRequests: Lookups}),
 		router:   routes.New(o.Temporal, o.TemporalOptions, orders),
 		stream:   o.Stream, group: o.Group, since: o.Since, cutoff: o.Cutoff, wait: o.Wait, fix: o.Fix,
-		report: Findings{Differences: []*difference{}},
+		report: newFindings(o.Listed),
 		known:  newIDSet(), missing: newIDSet(), unknownOrders: newIDSet(),
 	}
+	r.progress.begin(o)
+	r.resume(o.Resume)
+	return r
 }
 
 // run compares in both directions: the placed orders with the stores, and the stores with
@@ -136,6 +168,7 @@ func (r *reconciliation) run(ctx context.Context) error {
 // comparison is still valid, and the report says why there is no count.
 func (r *reconciliation) countParked(ctx context.Context) error {
 	err := r.parked.Parked(ctx, r.stream, r.group, func(p kurrent.Parked) error {
+		r.progress.beat()
 		e := p.Event
 		if e == nil || e.Type != order.TypePlaced && e.Type != order.TypePlacedAlias || e.Created.Before(r.since) {
 			return nil

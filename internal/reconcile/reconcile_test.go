@@ -247,7 +247,7 @@ func sinceThen(t *testing.T) {
 	requireFindings(t, "checked 1  missing 1  extra 0  held 0  parked 0  fixed 0  left 1", found)
 	found = h.reconcile()
 	requireFindings(t, "checked 301  missing 301  extra 0  held 0  parked 0  fixed 0  left 301", found)
-	require.Len(t, found.Differences, maxDifferences)
+	require.Len(t, found.Differences, defaultListed)
 	require.Equal(t, 201, found.More)
 }
 
@@ -352,7 +352,7 @@ func aContinuedOrder(t *testing.T) {
 	r := newReconciliation(Options{Temporal: h.temporal, Events: h.Events, Rows: h.rows, Logger: slog.New(slog.DiscardHandler)})
 	r.known.add(id)
 	require.EventuallyWithT(t, func(t *assert.CollectT) { // it may still be running its last task
-		r.report = Findings{}
+		r.report = newFindings(0)
 		require.NoError(t, r.checkListed(h.t.Context(), listed))
 		require.Positive(t, r.report.Held)
 	}, longEnough, 50*time.Millisecond)

@@ -182,7 +182,7 @@ func (r *reconciliation) cancel(ctx context.Context, orderID string) error {
 // checkEach runs work on all of a batch. It waits for the pending remedies if there are
 // many.
 func checkEach[T any](ctx context.Context, r *reconciliation, batch []T, work func(context.Context, T) error) error {
-	if err := each(ctx, batch, work); err != nil {
+	if err := each(ctx, r, batch, work); err != nil {
 		return err
 	}
 	if len(r.pendingRemedies.all) < maxPendingRemedies {
@@ -224,7 +224,7 @@ func (r *reconciliation) awaitRemedies(ctx context.Context) error {
 // worked yet.
 func (r *reconciliation) unsettledRemedies(ctx context.Context, all []pendingRemedy) ([]pendingRemedy, error) {
 	var left []pendingRemedy
-	err := each(ctx, all, func(ctx context.Context, m pendingRemedy) error {
+	err := each(ctx, r, all, func(ctx context.Context, m pendingRemedy) error {
 		settled, err := m.settled(ctx)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -11,30 +12,42 @@ import (
 	"orderflow/internal/order"
 )
 
-// maxDifferences bounds the list of differences; all are counted.
-const maxDifferences = 100
+// defaultListed is how many differences are listed if the options do not say; all are
+// counted.
+const defaultListed = 100
+
+// Counts count the orders of a comparison, and the differences by kind.
+type Counts struct {
+	Checked     int    `json:"checked"` // placed orders that can be decoded
+	Young       int    `json:"young"`   // further orders placed within the grace, and not checked
+	Missing     int    `json:"missing"`
+	Extra       int    `json:"extra"`
+	Held        int    `json:"held"`
+	Lost        int    `json:"lost"`
+	Conflict    int    `json:"conflict"`
+	Stuck       int    `json:"stuck"`
+	Undelivered int    `json:"undelivered"`         // events that never reached Temporal
+	Unlinked    int    `json:"unlinked"`            // events that the server left out of the subscription's stream
+	Parked      int    `json:"parked"`              // parked order-placed events, except the missing ones
+	Uncounted   string `json:"uncounted,omitempty"` // why those could not be counted; parked is meaningless then
+	Fixed       int    `json:"fixed"`               // differences that --fix repaired
+	Left        int    `json:"left"`                // differences that are not fixed
+}
 
 // Findings are the result of a comparison. Their JSON encoding is the output of -o json.
 type Findings struct {
-	Checked     int           `json:"checked"` // placed orders that can be decoded
-	Young       int           `json:"young"`   // further orders placed within the grace, and not checked
-	Missing     int           `json:"missing"`
-	Extra       int           `json:"extra"`
-	Held        int           `json:"held"`
-	Lost        int           `json:"lost"`
-	Conflict    int           `json:"conflict"`
-	Stuck       int           `json:"stuck"`
-	Undelivered int           `json:"undelivered"`         // events that never reached Temporal
-	Unlinked    int           `json:"unlinked"`            // events that the server left out of the subscription's stream
-	Parked      int           `json:"parked"`              // parked order-placed events, except the missing ones
-	Uncounted   string        `json:"uncounted,omitempty"` // why those could not be counted; parked is meaningless then
-	Fixed       int           `json:"fixed"`               // differences that --fix repaired
-	Left        int           `json:"left"`                // differences that are not fixed
+	Counts
 	Differences []*difference `json:"differences"`
 	More        int           `json:"more"` // differences beyond those listed
 	Seconds     float64       `json:"seconds"`
 
-	mu sync.Mutex
+	mu      sync.Mutex
+	limit   int          // of Differences
+	fixedOf map[kind]int // fixed differences by kind
+}
+
+func newFindings(limit int) *Findings {
+	return &Findings{Differences: []*difference{}, limit: cmp.Or(limit, defaultListed), fixedOf: map[kind]int{}}
 }
 
 // difference is one order about which the stores disagree.
@@ -62,7 +75,7 @@ func (r *Findings) add(orderID string, what kind, f facts) *difference {
 	defer r.mu.Unlock()
 	*r.count(what)++
 	r.Left++
-	if len(r.Differences) < maxDifferences {
+	if len(r.Differences) < r.limit {
 		r.Differences = append(r.Differences, d)
 	} else {
 		r.More++
@@ -71,7 +84,7 @@ func (r *Findings) add(orderID string, what kind, f facts) *difference {
 }
 
 // count returns the counter for differences of a kind.
-func (r *Findings) count(what kind) *int {
+func (r *Counts) count(what kind) *int {
 	switch what {
 	case missing:
 		return &r.Missing
@@ -138,10 +151,41 @@ func (r *Findings) addDetail(d *difference, reason string) {
 	d.Detail = strings.TrimPrefix(d.Detail+", "+reason, ", ")
 }
 
+// ByKind returns how many differences of each kind were found, and how many of those are
+// not fixed. Both have every kind.
+func (r *Findings) ByKind() (found, left map[string]int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found, left = map[string]int{}, map[string]int{}
+	for _, what := range kinds() {
+		n := *r.count(what)
+		found[string(what)], left[string(what)] = n, n-r.fixedOf[what]
+	}
+	return found, left
+}
+
+// Orders visits the listed differences. The id is empty if it is not that of an order, so
+// that it may contain anything.
+func (r *Findings) Orders(visit func(orderID, what string, fixed bool)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range r.Differences {
+		visit(validOrNone(d.OrderID), string(d.Kind), d.Fixed)
+	}
+}
+
+func validOrNone(orderID string) string {
+	if order.ValidID(orderID) {
+		return orderID
+	}
+	return ""
+}
+
 func (r *Findings) markFixed(d *difference) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d.Fixed = true
+	r.fixedOf[d.Kind]++
 	r.Fixed++
 	r.Left--
 }

@@ -23,6 +23,7 @@ var callBackoff = backoff.Exponential{Min: time.Second, Max: 4 * time.Second}
 // own timeout.
 func (r *reconciliation) retryCall(ctx context.Context, timeout time.Duration, call func(context.Context) error) error {
 	for try := 1; ; try++ {
+		r.progress.beat()
 		asking, cancel := context.WithTimeout(ctx, timeout)
 		err := call(asking)
 		cancel()

@@ -355,7 +355,7 @@ func (h *reconcileRig) reconcileFor(t require.TestingT, change ...func(*reconcil
 		change(r)
 	}
 	require.NoError(t, r.run(h.t.Context()))
-	return &r.report
+	return r.report
 }
 
 func fixing(r *reconciliation) { r.fix = true }

@@ -45,7 +45,7 @@ func canonicalType(eventType string) string {
 
 // checkUnlinked reports the unlinked events that still wait for an operator.
 func (r *reconciliation) checkUnlinked(ctx context.Context, batch []unlinkedEvent) error {
-	return each(ctx, batch, func(ctx context.Context, e unlinkedEvent) error {
+	return each(ctx, r, batch, func(ctx context.Context, e unlinkedEvent) error {
 		waits, err := r.awaitsCorrection(ctx, e)
 		if err != nil || !waits {
 			return err
