@@ -19,6 +19,8 @@ type settings struct {
 	Tuning   config.Worker
 	Payloads config.Payloads
 
+	Subscription config.Subscription // the starter's, whose parked events a comparison counts
+
 	Email struct {
 		From             string        `env:"EMAIL_FROM,required"`
 		ConfigurationSet string        `env:"EMAIL_CONFIGURATION_SET"`

@@ -23,13 +23,14 @@ const (
 
 // drivers are the stores and services that the activities use.
 type drivers struct {
-	events       *kurrent.Client // nil if the worker serves no orders
+	events       *kurrent.Client // nil if the worker only sends emails
 	pool         *postgres.Pool
 	fulfillments *postgres.Fulfillments
 	emails       *postgres.EmailLedger
 	mailer       *ses.Mailer // nil if the worker sends no emails
 	temporal     client.Client
-	namespace    string // of Temporal
+	options      client.Options // of temporal
+	namespace    string         // of Temporal
 	metrics      *ops.Metrics
 }
 
@@ -51,7 +52,7 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 
 func (d *drivers) openStores(ctx context.Context, s settings, logger *slog.Logger) error {
 	var eventsErr, poolErr, mailerErr error
-	if s.Tuning.ServesOrders() {
+	if s.Tuning.ServesOrders() || s.Tuning.ServesReconcile() {
 		d.events, eventsErr = kurrent.Open(kurrent.Config{
 			URL: s.KurrentDB.URL, URLFile: s.KurrentDB.URLFile, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 		})
@@ -63,7 +64,7 @@ func (d *drivers) openStores(ctx context.Context, s settings, logger *slog.Logge
 	}
 	d.pool, poolErr = postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, URLFile: s.Postgres.URLFile,
-		MaxConns: s.Tuning.Connections(), ApplicationName: "orderflow-worker", CallTimeout: storeTimeout,
+		MaxConns: s.Tuning.Connections(), ApplicationName: applicationName(s.Tuning), CallTimeout: storeTimeout,
 		Logger: logger,
 	})
 	rules := postgres.EmailRules{Unknown: s.Email.UnknownPolicy, Grace: s.Email.UnknownGrace, Lease: emailLease}
@@ -71,10 +72,18 @@ func (d *drivers) openStores(ctx context.Context, s settings, logger *slog.Logge
 	return config.Merge(eventsErr, poolErr, mailerErr)
 }
 
+// applicationName returns the name by which PostgreSQL shows the worker's sessions.
+func applicationName(t config.Worker) string {
+	if t.ServesReconcile() {
+		return "orderflow-reconcile"
+	}
+	return "orderflow-worker"
+}
+
 func (d *drivers) openTemporal(payloads config.Payloads, logger *slog.Logger) error {
 	options, optionsErr := temporalclient.Options("worker", payloads, logger, d.metrics)
 	temporal, err := temporalclient.Open(options)
-	d.temporal, d.namespace = temporal, temporalclient.Namespace(options)
+	d.temporal, d.options, d.namespace = temporal, options, temporalclient.Namespace(options)
 	return config.Merge(optionsErr, err)
 }
 

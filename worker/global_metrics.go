@@ -28,7 +28,7 @@ type leaseStore interface {
 type globalCount struct {
 	name  string // of the source, for the failure metric
 	desc  *prometheus.Desc
-	count func(context.Context) (map[string]int64, error) // by the value of the metric's only label
+	count func(context.Context) (map[string]int64, error) // by the value of the metric's only label; by "" if it has none
 }
 
 // globalMetrics exports the global counts from the one worker that holds the lease, so
@@ -94,7 +94,11 @@ func (m *globalMetrics) Collect(metrics chan<- prometheus.Metric) {
 			continue
 		}
 		for label, n := range s.values {
-			metrics <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(n), label)
+			labels := []string{label}
+			if label == "" {
+				labels = nil
+			}
+			metrics <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(n), labels...)
 		}
 	}
 }

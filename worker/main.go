@@ -7,7 +7,8 @@
 // activities.Activities, whose package declares the interfaces that they implement.
 // pools.go hosts those activities and the workflows in two pools of task slots: one for
 // orders, and one for the email queue, whose rate the server limits. A process may serve
-// either queue alone; it then opens only the stores of that queue. global_metrics.go
+// either queue alone; it then opens only the stores of that queue. A third queue, which a
+// process serves alone, is that of reconcile.go: it compares the stores. global_metrics.go
 // counts what concerns all workers, in the one that holds the lease.
 package main
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"sync"
+	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
@@ -13,10 +14,11 @@ import (
 )
 
 // pools are the workers of one process: one for orders, and one for the email queue, whose
-// rate the server limits. A queue that the process does not serve has none.
+// rate the server limits, or one for comparisons. A queue that the process does not serve
+// has none.
 type pools []worker.Worker
 
-func newPools(c client.Client, a *activities.Activities, s settings, fatal func(error)) pools {
+func newPools(c client.Client, h hosted, s settings, fatal func(error)) pools {
 	var p pools
 	shared := worker.Options{
 		ActivityTaskPollerBehavior:  polling(s.Tuning.Partitions, s.Tuning.ActivityPollers),
@@ -26,12 +28,22 @@ func newPools(c client.Client, a *activities.Activities, s settings, fatal func(
 		OnFatalError:                fatal,
 	}
 	if s.Tuning.ServesOrders() {
-		p = append(p, newOrders(c, a, s.Tuning, shared))
+		p = append(p, newOrders(c, h.orders, s.Tuning, shared))
 	}
 	if s.Tuning.ServesEmails() {
-		p = append(p, newEmails(c, a, s.Tuning, shared))
+		p = append(p, newEmails(c, h.orders, s.Tuning, shared))
+	}
+	if s.Tuning.ServesReconcile() {
+		shared.MaxHeartbeatThrottleInterval = reconcileHeartbeat
+		p = append(p, newReconciliations(c, h.reconciler, s.Tuning, shared))
 	}
 	return p
+}
+
+// hosted are the activities of the queues that a process serves.
+type hosted struct {
+	orders     *activities.Activities // nil for the reconcile queue
+	reconciler *activities.Reconciler // nil for the others
 }
 
 // newOrders returns the worker of every workflow, and of every activity but the sending of
@@ -57,6 +69,24 @@ func newEmails(c client.Client, a *activities.Activities, t config.Worker, o wor
 	emails := worker.New(c, workflows.EmailTaskQueue, o)
 	emails.RegisterActivity(a.SendEmail)
 	return emails
+}
+
+// reconcileHeartbeat is how often the position of a comparison reaches the server: what a
+// worker that dies loses. The SDK would send it every minute.
+const reconcileHeartbeat = 20 * time.Second
+
+// newReconciliations returns the worker that compares the stores. A comparison makes
+// requests in parallel itself, so its slots are only as many as a poll for each partition
+// needs.
+func newReconciliations(c client.Client, r *activities.Reconciler, t config.Worker, o worker.Options) worker.Worker {
+	o.MaxConcurrentWorkflowTaskExecutionSize = t.WorkflowSlots
+	o.MaxConcurrentActivityExecutionSize = t.Partitions
+	o.ActivityTaskPollerBehavior = polling(t.Partitions, t.Partitions)
+	o.WorkflowTaskPollerBehavior = polling(t.Partitions, t.Partitions)
+	comparing := worker.New(c, workflows.ReconcileTaskQueue, o)
+	workflows.RegisterReconciliation(comparing)
+	comparing.RegisterActivity(r)
+	return comparing
 }
 
 // polling returns pollers that are few while a worker is idle and grow under load, but are

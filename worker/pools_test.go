@@ -8,6 +8,7 @@ import (
 
 	"orderflow/activities"
 	"orderflow/internal/config"
+	"orderflow/internal/reconcile"
 	"orderflow/workflows"
 )
 
@@ -21,11 +22,16 @@ func TestNewPools_Deployment(t *testing.T) {
 	versioned := loaded
 	versioned.Deployment.Name, versioned.Deployment.BuildID = "orderflow", "1"
 	for _, s := range []settings{loaded, versioned} {
-		require.NotPanics(t, func() { newPools(c, &activities.Activities{}, s, func(error) {}) })
+		require.NotPanics(t, func() { newPools(c, hosted{orders: &activities.Activities{}}, s, func(error) {}) })
+		s.Tuning.Queues = config.Queues{config.ReconcileQueue}
+		require.NotPanics(t, func() { newPools(c, hosted{reconciler: &activities.Reconciler{}}, s, func(error) {}) })
 	}
 }
 
 func TestQueues(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, []string{workflows.TaskQueue, workflows.EmailTaskQueue}, []string{config.OrderQueue, config.EmailQueue})
+	require.Equal(t, []string{workflows.TaskQueue, workflows.EmailTaskQueue, workflows.ReconcileTaskQueue},
+		[]string{config.OrderQueue, config.EmailQueue, config.ReconcileQueue})
+	comparing := config.Worker{Queues: config.Queues{config.ReconcileQueue}}
+	require.Greater(t, int(comparing.Connections()), reconcile.Lookups, "a connection for each lookup, and some for health checks")
 }

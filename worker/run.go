@@ -46,12 +46,12 @@ func readiness(d drivers) map[string]ops.Check {
 // flight.
 func work(ctx context.Context, s settings, d drivers, logger *slog.Logger) error {
 	fatal := make(chan error, 2)
-	pools := newPools(d.temporal, newActivities(s, d, logger), s, func(err error) { fatal <- err })
+	pools := newPools(d.temporal, newHosted(s, d, logger), s, func(err error) { fatal <- err })
 	if err := pools.start(); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
 	endMetrics := func() {}
-	if s.Addr != "" { // a worker that serves no metrics leaves the lease to others
+	if s.Addr != "" && !s.Tuning.ServesReconcile() { // a worker that serves no metrics, or has no right to, leaves the lease to others
 		endMetrics = startGlobalMetrics(ctx, d, logger)
 	}
 	logger.Info("worker running", "namespace", d.namespace, "queues", s.Tuning.Queues,
@@ -79,6 +79,7 @@ func namespaceDependency(d drivers) ops.Dependency {
 // the counting and waits for it to stop.
 func startGlobalMetrics(ctx context.Context, d drivers, logger *slog.Logger) (end func()) {
 	counts := []globalCount{unsettledEmails(d.emails), stuckOrders(d.temporal, d.namespace, workflows.Steps())}
+	counts = append(counts, reconciliationCounts(d.temporal, d.namespace)...)
 	metrics := newGlobalMetrics(d.pool, counts, d.metrics.Registry, logger)
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -90,6 +91,14 @@ func startGlobalMetrics(ctx context.Context, d drivers, logger *slog.Logger) (en
 		cancel()
 		<-done
 	}
+}
+
+// newHosted returns the activities of the queues that the process serves.
+func newHosted(s settings, d drivers, logger *slog.Logger) hosted {
+	if s.Tuning.ServesReconcile() {
+		return hosted{reconciler: &activities.Reconciler{Comparison: newComparison(s, d, logger)}}
+	}
+	return hosted{orders: newActivities(s, d, logger)}
 }
 
 func newActivities(s settings, d drivers, logger *slog.Logger) *activities.Activities {

@@ -1,11 +1,12 @@
 // Package workflows implements the workflows of an order: OrderFulfillment runs it from
 // credit to shipment or compensation, OrderSettlement handles its payments, OrderEmail
 // sends one of its emails, OrderRepair compensates an order whose workflow was lost, and
-// OrderRestore restores a lost row. It owns their inputs, messages and activity options.
+// OrderRestore restores a lost row. Reconciliation compares all orders with the stores. The
+// package owns their inputs, messages and activity options.
 // The code is deterministic: every effect is an activity of package activities, and
 // settings reach a workflow only as an activity's result. Workflows are started by
-// internal/routes for the starter, by internal/reconcile, and by orderflow's `email
-// resolve`.
+// internal/routes for the starter, by internal/reconcile, by orderflow's `email resolve`,
+// and by the schedule that internal/setup creates.
 //
 // Two rules hold for everything here. Histories are kept and shown to operators, so
 // inputs, messages, results, summaries and search attributes hold ids, codes and amounts,

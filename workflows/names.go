@@ -14,13 +14,16 @@ const (
 	OrderRepairType      = "OrderRepair"
 	OrderRestoreType     = "OrderRestore"
 	DeploymentGateType   = "DeploymentGate"
+	ReconciliationType   = "Reconciliation"
 )
 
 // The task queues. Email has its own, because its rate limit is the SES account's and is
-// set on the server, per queue.
+// set on the server, per queue. So has Reconciliation, because its workers read the whole
+// log, with users of their own.
 const (
-	TaskQueue      = "order-fulfillment"
-	EmailTaskQueue = "order-email"
+	TaskQueue          = "order-fulfillment"
+	EmailTaskQueue     = "order-email"
+	ReconcileTaskQueue = "order-reconcile"
 )
 
 // The names of an order's messages, each of which is both a signal and an update, and of

@@ -27,8 +27,18 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(OrderSettlement, workflow.RegisterOptions{
 		Name: OrderSettlementType, VersioningBehavior: workflow.VersioningBehaviorPinned,
 	})
+	RegisterReconciliation(r)
 	// A gate is a statement about one build, so it ends on the build that it began on.
 	r.RegisterWorkflowWithOptions(DeploymentGate, workflow.RegisterOptions{
 		Name: DeploymentGateType, VersioningBehavior: workflow.VersioningBehaviorPinned,
+	})
+}
+
+// RegisterReconciliation adds Reconciliation alone, for the workers of its task queue. It
+// auto-upgrades: a pinned run whose workers end before it would keep the next run of its
+// schedule from starting.
+func RegisterReconciliation(r worker.WorkflowRegistry) {
+	r.RegisterWorkflowWithOptions(Reconciliation, workflow.RegisterOptions{
+		Name: ReconciliationType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
 	})
 }

@@ -39,7 +39,7 @@ func TestReplay_RecordedHistories(t *testing.T) {
 	}
 	for _, must := range []string{
 		"on-hold", "waiting-for-shipment", "shipped", "cancelled", "rejected", "order-gone", "order-mismatch", "hold-expired",
-		"cancelled-after-rounds", "shipped-before-its-confirmation", "email", "settlement",
+		"cancelled-after-rounds", "shipped-before-its-confirmation", "email", "settlement", "reconciliation",
 		// A carrier that an earlier rule rejected: the order's state when the signal
 		// arrived, and the messages sent with it.
 		"unusable-carrier-waiting-for-shipment", "unusable-carrier-twice", "unusable-carrier-then-shipped", "unusable-carrier-on-hold",

@@ -150,10 +150,16 @@ func (o *orderOnServer) history(runID string) []*history.HistoryEvent {
 }
 
 // record writes the history of one run to a file whose name begins with the rules of the
-// orders here. It never overwrites an existing file.
+// orders here.
 func (o *orderOnServer) record(name, runID string) {
 	o.t.Helper()
-	path := filepath.Join("testdata", "histories", fmt.Sprintf("rules-%d-%s.json", workflows.CurrentRules, name))
+	o.recordAs(fmt.Sprintf("rules-%d-%s", workflows.CurrentRules, name), runID)
+}
+
+// recordAs writes the history of one run to a file. It never overwrites an existing file.
+func (o *orderOnServer) recordAs(name, runID string) {
+	o.t.Helper()
+	path := filepath.Join("testdata", "histories", name+".json")
 	if _, err := os.Stat(path); err == nil || !*recordHistories {
 		return
 	}

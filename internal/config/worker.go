@@ -7,7 +7,8 @@ import (
 )
 
 // Worker bounds what one worker does at once. The orders' queue is that of the workflows
-// and of every activity but the sending of emails, which has a queue of its own.
+// and of every activity but the sending of emails, which has a queue of its own. A third
+// queue is that of comparisons of the stores.
 type Worker struct {
 	Queues        Queues `env:"WORKER_QUEUES" envDefault:"order-fulfillment,order-email"` // task queues that it polls
 	WorkflowSlots int    `env:"WORKER_WORKFLOW_SLOTS" envDefault:"16"`                    // workflow tasks, and polls for them
@@ -25,22 +26,29 @@ type Worker struct {
 	CachedAccounts int `env:"WORKER_CACHED_ACCOUNTS" envDefault:"1024"` // credit accounts kept folded in memory
 }
 
-// OrderQueue and EmailQueue are the task queues that a worker may poll.
+// The task queues that a worker may poll.
 const (
-	OrderQueue = "order-fulfillment"
-	EmailQueue = "order-email"
+	OrderQueue     = "order-fulfillment"
+	EmailQueue     = "order-email"
+	ReconcileQueue = "order-reconcile"
 )
 
 // Queues are task queues, at least one.
 type Queues []string
 
 // UnmarshalText accepts the names of task queues with commas between, each at most once.
+// ReconcileQueue must be alone: its worker connects as users who may read what the others
+// must not, and write nothing.
 func (q *Queues) UnmarshalText(text []byte) error {
+	if strings.TrimSpace(string(text)) == ReconcileQueue {
+		*q = Queues{ReconcileQueue}
+		return nil
+	}
 	var queues Queues
 	for name := range strings.SplitSeq(string(text), ",") {
 		name = strings.TrimSpace(name)
 		if name != OrderQueue && name != EmailQueue || slices.Contains(queues, name) {
-			return fmt.Errorf("must be %s, %s, or both with a comma between", OrderQueue, EmailQueue)
+			return fmt.Errorf("must be %s, %s, both with a comma between, or %s alone", OrderQueue, EmailQueue, ReconcileQueue)
 		}
 		queues = append(queues, name)
 	}
@@ -55,6 +63,9 @@ const (
 	maxCached     = 1_000_000
 )
 
+// reconcileLookups is how many orders one comparison looks up at once.
+const reconcileLookups = 16
+
 // spareConnections are for health checks and the counts of the global metrics.
 const spareConnections = 4
 
@@ -63,6 +74,9 @@ func (w Worker) ServesOrders() bool { return slices.Contains(w.Queues, OrderQueu
 
 // ServesEmails reports whether the worker polls the email queue.
 func (w Worker) ServesEmails() bool { return slices.Contains(w.Queues, EmailQueue) }
+
+// ServesReconcile reports whether the worker compares the stores, and does nothing else.
+func (w Worker) ServesReconcile() bool { return slices.Contains(w.Queues, ReconcileQueue) }
 
 // Connections returns the size of the worker's pool of connections to PostgreSQL. Each
 // slot of an activity holds at most one connection at a time, so none waits for another's,
@@ -74,6 +88,9 @@ func (w Worker) Connections() int32 {
 	}
 	if w.ServesEmails() {
 		n += w.EmailSlots
+	}
+	if w.ServesReconcile() {
+		n += reconcileLookups
 	}
 	return int32(n)
 }
@@ -89,7 +106,7 @@ func (w Worker) Unneeded() []string {
 	switch {
 	case !w.ServesOrders() && w.ServesEmails():
 		return []string{"KURRENTDB_URL"}
-	case w.ServesOrders() && !w.ServesEmails():
+	case len(w.Queues) > 0 && !w.ServesEmails():
 		return []string{"EMAIL_FROM"}
 	default:
 		return nil

@@ -26,6 +26,7 @@ func TestWorker_Connections(t *testing.T) {
 		"cover the slots of every activity":  {[]string{slots, "WORKER_LOCAL_ACTIVITY_SLOTS=50", "WORKER_EMAIL_SLOTS=10"}, 164},
 		"leave out emails without the queue": {[]string{slots, "WORKER_LOCAL_ACTIVITY_SLOTS=50", "WORKER_QUEUES=order-fulfillment"}, 154},
 		"leave out orders without the queue": {[]string{slots, "WORKER_EMAIL_SLOTS=10", "WORKER_QUEUES=order-email"}, 14},
+		"cover the lookups of a comparison":  {[]string{slots, "WORKER_QUEUES=order-reconcile"}, 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -39,11 +40,12 @@ func TestWorker_Connections(t *testing.T) {
 // A poll occupies a slot, and every partition of a task queue needs a poll of its own.
 func TestWorker_Faults(t *testing.T) {
 	t.Parallel()
-	const queues = "WORKER_QUEUES: must be order-fulfillment, order-email, or both with a comma between"
+	const queues = "WORKER_QUEUES: must be order-fulfillment, order-email, both with a comma between, or order-reconcile alone"
 	for name, test := range map[string]struct{ variable, want string }{
 		"an unknown queue":                {"WORKER_QUEUES=order-emails", queues},
 		"a queue named twice":             {"WORKER_QUEUES=order-email,order-email", queues},
 		"no queue":                        {"WORKER_QUEUES=,", queues},
+		"comparisons and emails":          {"WORKER_QUEUES=order-reconcile,order-email", queues},
 		"fewer workflow slots than polls": {"WORKER_WORKFLOW_SLOTS=7", "WORKER_WORKFLOW_SLOTS: must be from 8 to 10000: twice WORKER_QUEUE_PARTITIONS is the minimum"},
 		"fewer activity slots":            {"WORKER_ACTIVITY_SLOTS=3", "WORKER_ACTIVITY_SLOTS: must be from 4 to 10000: WORKER_QUEUE_PARTITIONS is the minimum"},
 		"fewer email slots":               {"WORKER_EMAIL_SLOTS=3", "WORKER_EMAIL_SLOTS: must be from 4 to 10000: WORKER_QUEUE_PARTITIONS is the minimum"},
@@ -82,6 +84,7 @@ func TestWorker_Unneeded(t *testing.T) {
 		"order-fulfillment":              events,
 		"order-email, order-fulfillment": from + "\n" + events,
 		"order-email":                    from,
+		" order-reconcile ":              events,
 	} {
 		_, err := config.Load[storeSettings]([]string{"WORKER_QUEUES=" + queues})
 		require.EqualError(t, err, want, queues)
