@@ -25,6 +25,34 @@ type setupSettings struct {
 	config.Log
 	config.Payloads
 	EmailRate emailRate `env:"EMAIL_RATE"`
+	Reconcile schedule
+}
+
+// schedule is when Temporal starts the workflow Reconciliation.
+type schedule struct {
+	Every  time.Duration `env:"RECONCILE_EVERY"`  // 0 leaves the schedule unchanged
+	Window time.Duration `env:"RECONCILE_WINDOW"` // compare only orders placed within this time; 0 means all
+	Fix    bool          `env:"RECONCILE_FIX"`
+}
+
+// minEvery and maxSpan bound the interval and the window. The shortest interval is far
+// longer than a comparison of a day's orders takes.
+const (
+	minEvery = time.Minute
+	maxSpan  = 10 * 365 * 24 * time.Hour
+)
+
+// Validate reports durations out of range. A window shorter than the interval would leave
+// orders out.
+func (s schedule) Validate() []config.Fault {
+	var faults []config.Fault
+	if s.Every != 0 && (s.Every < minEvery || s.Every > maxSpan || s.Every%time.Second != 0) {
+		faults = append(faults, config.Fault{Name: "RECONCILE_EVERY", Problem: "must be 0 or whole seconds from 1m to 87600h"})
+	}
+	if s.Window != 0 && (s.Window < s.Every || s.Window < 0 || s.Window > maxSpan || s.Window%time.Second != 0) {
+		faults = append(faults, config.Fault{Name: "RECONCILE_WINDOW", Problem: "must be 0 or whole seconds from RECONCILE_EVERY to 87600h"})
+	}
+	return faults
 }
 
 // setupPostgresSettings are those of a setup of PostgreSQL.
@@ -71,9 +99,10 @@ func (c *cli) setUpStores() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "setup", Short: "prepare PostgreSQL, KurrentDB and Temporal, as far as it is not done yet",
 		Long: "Prepare the stores: PostgreSQL's schema, publication, roles, grants and replication slot; the starter's group in\n" +
-			"KurrentDB and, with --rights, the rights of each binary; Temporal's search attributes and the rate of the email\n" +
-			"queue. It may be repeated, and removes nothing but, with --rights, what every user may do by default. What the\n" +
-			"caller's rights do not allow is printed as statements or commands, and the rest is done.\n" +
+			"KurrentDB and, with --rights, the rights of each binary; Temporal's search attributes, the rate of the email queue\n" +
+			"and, with RECONCILE_EVERY, the schedule that compares the stores. It may be repeated, and removes nothing but, with\n" +
+			"--rights, what every user may do by default. What the caller's rights do not allow is printed as statements or\n" +
+			"commands, and the rest is done.\n" +
 			"The exit code is 3 if something is left for a person, 1 if a step failed.",
 		Args: c.takes(),
 	}
@@ -176,6 +205,7 @@ func (c *cli) openSetup(ctx context.Context, o *setupOptions) (options setup.Opt
 		opened, err := openSetupTemporal(s.Payloads, options.Logger)
 		if faults = append(faults, err); err == nil {
 			opened.EmailRate, opened.Refresh, opened.RefreshBefore = float64(max(s.EmailRate, 0)), *o.refresh, o.refreshBefore
+			opened.Reconcile = setup.Reconcile(s.Reconcile)
 			if o.rate > 0 {
 				opened.EmailRate = float64(o.rate)
 			}
@@ -239,5 +269,5 @@ func openSetupTemporal(payloads config.Payloads, logger *slog.Logger) (*setup.Te
 	if err != nil {
 		return nil, err
 	}
-	return &setup.TemporalOptions{Client: temporal, Namespace: temporalclient.Namespace(options), Identity: options.Identity}, nil
+	return &setup.TemporalOptions{Client: temporal, Namespace: temporalclient.Namespace(options), Identity: options.Identity, Converter: options.DataConverter}, nil
 }

@@ -38,6 +38,7 @@ func TestSetup_Faults(t *testing.T) {
 		"a user without --rights":          {[]string{"KURRENTDB_URL=kurrentdb://h"}, []string{"--only", "kurrentdb", "--user", "worker=w"}, "--user: has no effect without --rights\n"},
 		"a user of no program":             {[]string{"KURRENTDB_URL=kurrentdb://h"}, []string{"--only", "kurrentdb", "--rights", "--user", "shop=w"}, "--user: must be PROGRAM=USER, with one of starter, worker, publisher, projector, api, reconcile and checkout\n"},
 		"a rate of the environment":        {[]string{"EMAIL_RATE=NaN"}, []string{"--only", "temporal"}, "EMAIL_RATE: must be a number of emails per second, above 0 and at most 100000\n"},
+		"a schedule of the environment":    {[]string{"RECONCILE_EVERY=30s", "RECONCILE_WINDOW=1s"}, []string{"--only", "temporal"}, "RECONCILE_EVERY: must be 0 or whole seconds from 1m to 87600h\nRECONCILE_WINDOW: must be 0 or whole seconds from RECONCILE_EVERY to 87600h\n"},
 		"a wait that is too long":          {nil, []string{"--only", "temporal", "--wait", "2h"}, "--wait: must be from 0s to 1h\n"},
 		"a database behind no real server": {[]string{"POSTGRES_URL=nonsense"}, []string{"--only", "postgres"}, "POSTGRES_URL: must be a connection string such as postgres://user:password@host:port/database\n"},
 	} {

@@ -1,6 +1,6 @@
 // Package setup prepares the stores for Orderflow: PostgreSQL's schema, publication,
 // roles and replication slot, the subscription group of the starter in KurrentDB with its
-// rights, and Temporal's search attributes and the rate of the email queue.
+// rights, Temporal's search attributes, the rate of the email queue and the schedule of comparisons.
 //
 // It owns the order of the steps and what is reported of each. What a step does to a
 // store is left to that store's driver. Every step may be repeated and run alongside

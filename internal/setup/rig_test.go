@@ -209,7 +209,7 @@ func (n *namespace) dial(refused map[string]codes.Code) client.Client {
 }
 
 func (n *namespace) options() *setup.TemporalOptions {
-	return &setup.TemporalOptions{Client: n.Client, Namespace: n.name, EmailRate: 14}
+	return &setup.TemporalOptions{Client: n.Client, Namespace: n.name, EmailRate: 14, Reconcile: setup.Reconcile{Every: time.Hour}}
 }
 
 // state returns what a setup may change in the namespace.
@@ -223,7 +223,12 @@ func (n *namespace) state() string {
 	})
 	require.NoError(n.t, err)
 	limit := queue.GetConfig().GetQueueRateLimit()
-	return fmt.Sprint(attributes.GetCustomAttributes(), limit.GetRateLimit().GetRequestsPerSecond(), limit.GetMetadata().GetUpdateTime().AsTime())
+	schedule := ""
+	described, err := n.ScheduleClient().GetHandle(n.t.Context(), setup.ReconcileSchedule).Describe(n.t.Context())
+	if err == nil {
+		schedule = fmt.Sprint(described.Schedule.Spec.Intervals, described.Schedule.Policy, described.Info.LastUpdateAt)
+	}
+	return fmt.Sprint(schedule, attributes.GetCustomAttributes(), limit.GetRateLimit().GetRequestsPerSecond(), limit.GetMetadata().GetUpdateTime().AsTime())
 }
 
 func (n *namespace) remove(attributes ...string) {

@@ -58,6 +58,7 @@ func TestRun(t *testing.T) {
 	require.Contains(t, lines, "kurrentdb, group fulfillment on $ce-order: would create: \n")
 	require.Contains(t, lines, "temporal, search attribute OrderTotalMinor: would create: Int\n")
 	require.Contains(t, lines, "temporal, rate of order-email: would change: from unlimited to 14 per second\n")
+	require.Contains(t, lines, "temporal, schedule reconcile: would create: all orders every 1h0m0s\n")
 
 	report, lines := set(t, s.o)
 	require.Zero(t, report.Count(setup.Failed, setup.Refused, setup.Skipped), lines)
@@ -138,6 +139,12 @@ func repairs(s *stores) []repair {
 		}},
 		{"another rate", func() { s.ns.limit(3) }, []repaired{
 			{"temporal, rate of order-email", "change: from 3 per second", "changed: from 3 per second to 14 per second\n"},
+		}},
+		{"a schedule that was deleted", s.ns.unschedule, []repaired{
+			{"temporal, schedule reconcile", "create: all orders every 1h0m0s", "created: all orders every 1h0m0s\n"},
+		}},
+		{"a schedule with other settings", s.ns.reschedule, []repaired{
+			{"temporal, schedule reconcile", "change: from the orders of 24h0m0s, with repairs every 2h0m0s", "changed: from the orders of 24h0m0s, with repairs every 2h0m0s to all orders every 1h0m0s\n"},
 		}},
 		{"a search attribute that was removed", func() { s.ns.remove("OrderStatus") }, []repaired{
 			{"temporal, search attribute OrderStatus", "create: Keyword", "created: Keyword\n"},

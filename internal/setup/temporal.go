@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"orderflow/internal/backoff"
@@ -28,7 +29,9 @@ type TemporalOptions struct {
 	Namespace string
 	Identity  string
 	EmailRate float64 // emails per second; 0 leaves the queue unchanged
-	Refresh   bool    // tell all open orders to set their search attributes, whether or not one is missing
+	Reconcile Reconcile
+	Converter converter.DataConverter // of the client; nil means the default
+	Refresh   bool                    // tell all open orders to set their search attributes, whether or not one is missing
 
 	// RefreshBefore is Refresh for the orders that started until then: those that an
 	// earlier refresh did not reach. Zero means none.
@@ -60,6 +63,7 @@ func (t *temporalRun) setUp(ctx context.Context) {
 	}
 	t.attributes(ctx)
 	t.rate(ctx)
+	t.schedule(ctx)
 	t.fairness()
 }
 

@@ -1,0 +1,95 @@
+package setup_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc/codes"
+
+	"orderflow/internal/setup"
+	"orderflow/internal/temporalclient"
+)
+
+func (n *namespace) schedule() client.ScheduleHandle {
+	return n.ScheduleClient().GetHandle(n.t.Context(), setup.ReconcileSchedule)
+}
+
+// unschedule deletes the schedule, and waits until it is gone.
+func (n *namespace) unschedule() {
+	n.t.Helper()
+	require.NoError(n.t, n.schedule().Delete(n.t.Context()))
+	require.Eventually(n.t, func() bool {
+		_, err := n.schedule().Describe(n.t.Context())
+		return temporalclient.IsNotFound(err)
+	}, patience, 50*time.Millisecond)
+}
+
+// reschedule gives the schedule other settings, as another setup would.
+func (n *namespace) reschedule() {
+	n.t.Helper()
+	o := n.options()
+	o.Reconcile = setup.Reconcile{Every: 2 * time.Hour, Window: 24 * time.Hour, Fix: true}
+	_, lines := set(n.t, setup.Options{Temporal: o})
+	require.Contains(n.t, lines, "temporal, schedule reconcile: changed: from all orders every 1h0m0s to the orders of 24h0m0s, with repairs every 2h0m0s\n")
+}
+
+func TestSchedule(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	o := n.options()
+	without := n.options()
+	without.Reconcile = setup.Reconcile{}
+
+	_, lines := set(t, setup.Options{Temporal: without})
+	require.Contains(t, lines, "temporal, schedule reconcile: skipped: RECONCILE_EVERY is not set\n")
+	_, lines = set(t, setup.Options{Temporal: o})
+	require.Contains(t, lines, "temporal, schedule reconcile: created: all orders every 1h0m0s\n")
+	_, lines = set(t, setup.Options{Temporal: without})
+	require.Contains(t, lines, "temporal, schedule reconcile: skipped: RECONCILE_EVERY is not set; it is all orders every 1h0m0s\n")
+
+	described, err := n.schedule().Describe(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, enums.SCHEDULE_OVERLAP_POLICY_SKIP, described.Schedule.Policy.Overlap)
+	require.Equal(t, 5*time.Minute, described.Schedule.Policy.CatchupWindow)
+	require.False(t, described.Schedule.Policy.PauseOnFailure)
+
+	t.Run("stays paused", func(t *testing.T) {
+		require.NoError(t, n.schedule().Pause(t.Context(), client.SchedulePauseOptions{Note: "maintenance"}))
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			_, lines := set(t, setup.Options{Temporal: o})
+			require.Contains(c, lines, "temporal, schedule reconcile: already there: all orders every 1h0m0s; it is paused\n")
+		}, patience, 50*time.Millisecond)
+		n.t = t
+		n.reschedule()
+		described, err := n.schedule().Describe(t.Context())
+		require.NoError(t, err)
+		require.True(t, described.Schedule.State.Paused)
+		require.Equal(t, "maintenance", described.Schedule.State.Note)
+	})
+	t.Run("gets its policy back", func(t *testing.T) {
+		require.NoError(t, n.schedule().Update(t.Context(), client.ScheduleUpdateOptions{
+			DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+				in.Description.Schedule.Policy.Overlap = enums.SCHEDULE_OVERLAP_POLICY_ALLOW_ALL
+				return &client.ScheduleUpdate{Schedule: &in.Description.Schedule}, nil
+			},
+		}))
+		_, lines := set(t, setup.Options{Temporal: o})
+		require.Contains(t, lines, "temporal, schedule reconcile: changed: from ")
+		_, lines = set(t, setup.Options{Temporal: o})
+		require.Contains(t, lines, "temporal, schedule reconcile: already there: ")
+	})
+	t.Run("is printed as a command if the server refuses", func(t *testing.T) {
+		other := newNamespace(t)
+		refused := other.options()
+		refused.Client = other.dial(map[string]codes.Code{"CreateSchedule": codes.PermissionDenied})
+		report, lines := set(t, setup.Options{Temporal: refused})
+		require.Contains(t, lines, "temporal, schedule reconcile: refused: ")
+		require.Contains(t, todo(report), "temporal schedule create --namespace "+other.name+" --schedule-id reconcile --interval 1h0m0s "+
+			"--overlap-policy Skip --catchup-window 5m0s --workflow-id reconcile --type Reconciliation --task-queue order-reconcile "+
+			`--input '{"windowSeconds":0,"fix":false}' # or update, with the same flags`)
+	})
+}
