@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"orderflow/activities"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
 	"orderflow/internal/streams"
 )
 
@@ -20,6 +23,23 @@ func storeChecks(d drivers) []activities.StoreCheck {
 		checks = append(checks, activities.StoreCheck{Name: "ses", Check: d.mailer.CheckAccount})
 	}
 	return checks
+}
+
+// comparisonChecks returns what a deployment of this build has to pass in a worker that
+// compares the stores: it may read the rows of orders and the whole log.
+func comparisonChecks(d drivers) []activities.StoreCheck {
+	rows := func(ctx context.Context) error {
+		if err := d.pool.CheckSchema(ctx); err != nil {
+			return err
+		}
+		_, err := d.fulfillments.FindFulfillments(ctx, []string{order.StreamPrefix + "none"})
+		return err
+	}
+	log := func(ctx context.Context) error {
+		recent := kurrent.Scan{Types: []string{order.TypePlaced}, Since: time.Now()}
+		return d.events.Scan(ctx, recent, func(kurrent.Event) error { return nil })
+	}
+	return []activities.StoreCheck{{Name: "postgres", Check: withoutNote(rows)}, {Name: "kurrentdb", Check: withoutNote(log)}}
 }
 
 func withoutNote(check func(context.Context) error) func(context.Context) (string, error) {

@@ -35,14 +35,14 @@ func newPools(c client.Client, h hosted, s settings, fatal func(error)) pools {
 	}
 	if s.Tuning.ServesReconcile() {
 		shared.MaxHeartbeatThrottleInterval = reconcileHeartbeat
-		p = append(p, newReconciliations(c, h.reconciler, s.Tuning, shared))
+		p = append(p, newReconciliations(c, h, s.Tuning, shared))
 	}
 	return p
 }
 
 // hosted are the activities of the queues that a process serves.
 type hosted struct {
-	orders     *activities.Activities // nil for the reconcile queue
+	orders     *activities.Activities // has only its checks for the reconcile queue
 	reconciler *activities.Reconciler // nil for the others
 }
 
@@ -78,14 +78,15 @@ const reconcileHeartbeat = 20 * time.Second
 // newReconciliations returns the worker that compares the stores. A comparison makes
 // requests in parallel itself, so its slots are only as many as a poll for each partition
 // needs.
-func newReconciliations(c client.Client, r *activities.Reconciler, t config.Worker, o worker.Options) worker.Worker {
+func newReconciliations(c client.Client, h hosted, t config.Worker, o worker.Options) worker.Worker {
 	o.MaxConcurrentWorkflowTaskExecutionSize = t.WorkflowSlots
 	o.MaxConcurrentActivityExecutionSize = t.Partitions
 	o.ActivityTaskPollerBehavior = polling(t.Partitions, t.Partitions)
 	o.WorkflowTaskPollerBehavior = polling(t.Partitions, t.Partitions)
 	comparing := worker.New(c, workflows.ReconcileTaskQueue, o)
 	workflows.RegisterReconciliation(comparing)
-	comparing.RegisterActivity(r)
+	comparing.RegisterActivity(h.reconciler)
+	comparing.RegisterActivity(h.orders.CheckStores)
 	return comparing
 }
 

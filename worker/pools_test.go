@@ -24,7 +24,9 @@ func TestNewPools_Deployment(t *testing.T) {
 	for _, s := range []settings{loaded, versioned} {
 		require.NotPanics(t, func() { newPools(c, hosted{orders: &activities.Activities{}}, s, func(error) {}) })
 		s.Tuning.Queues = config.Queues{config.ReconcileQueue}
-		require.NotPanics(t, func() { newPools(c, hosted{reconciler: &activities.Reconciler{}}, s, func(error) {}) })
+		require.NotPanics(t, func() {
+			newPools(c, hosted{orders: &activities.Activities{}, reconciler: &activities.Reconciler{}}, s, func(error) {})
+		})
 	}
 }
 

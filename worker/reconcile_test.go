@@ -155,6 +155,12 @@ func TestReconciliation_Schedule(t *testing.T) {
 		Young: 3, Found: none, Left: none, // the user may not read the parked events
 		Differences: []activities.ReconciledOrder{{OrderID: "order-never-placed", Kind: "extra"}},
 	}, found)
+
+	gate, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{TaskQueue: workflows.ReconcileTaskQueue}, workflows.DeploymentGateType)
+	require.NoError(t, err)
+	var checked activities.CheckedStores
+	require.NoError(t, gate.Get(ctx, &checked))
+	require.Equal(t, activities.CheckedStores{"postgres": "ok", "kurrentdb": "ok"}, checked)
 	require.NoError(t, d.Stop())
 	require.NotContains(t, d.Log(), "permission denied")
 
@@ -219,7 +225,7 @@ func (s *comparedStores) host(rows *watchedRows) worker.Worker {
 		Temporal: s.temporal, Events: s.as("reconcile"), Rows: rows, Logger: slog.New(slog.DiscardHandler),
 		Stream: "$ce-order", Group: "fulfillment", HeartbeatEvery: time.Nanosecond,
 	}}
-	hosting := newReconciliations(s.temporal, &activities.Reconciler{Comparison: compare}, tuning, worker.Options{
+	hosting := newReconciliations(s.temporal, hosted{orders: &activities.Activities{}, reconciler: &activities.Reconciler{Comparison: compare}}, tuning, worker.Options{
 		WorkerStopTimeout: longEnough, MaxHeartbeatThrottleInterval: 50 * time.Millisecond, DisableRegistrationAliasing: true,
 	})
 	require.NoError(s.t, hosting.Start())

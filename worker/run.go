@@ -96,7 +96,10 @@ func startGlobalMetrics(ctx context.Context, d drivers, logger *slog.Logger) (en
 // newHosted returns the activities of the queues that the process serves.
 func newHosted(s settings, d drivers, logger *slog.Logger) hosted {
 	if s.Tuning.ServesReconcile() {
-		return hosted{reconciler: &activities.Reconciler{Comparison: newComparison(s, d, logger)}}
+		return hosted{
+			orders:     &activities.Activities{Checks: comparisonChecks(d)},
+			reconciler: &activities.Reconciler{Comparison: newComparison(s, d, logger)},
+		}
 	}
 	return hosted{orders: newActivities(s, d, logger)}
 }

@@ -21,7 +21,7 @@ const (
 
 // DeploymentGate completes if the build that it runs on can work with every store, and
 // fails otherwise. Temporal's Worker Controller starts it on a new version of the worker,
-// on the queue order-fulfillment and without an input, and makes the version current only
+// on each of its queues for workflows and without an input, and makes the version current only
 // if it completes. It can also be started by hand before set-current-version.
 //
 // It does not wait for what an operator has to change: a deployment that stops early is

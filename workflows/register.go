@@ -28,16 +28,16 @@ func Register(r worker.WorkflowRegistry) {
 		Name: OrderSettlementType, VersioningBehavior: workflow.VersioningBehaviorPinned,
 	})
 	RegisterReconciliation(r)
-	// A gate is a statement about one build, so it ends on the build that it began on.
+}
+
+// RegisterReconciliation adds the workflows of the workers of ReconcileTaskQueue:
+// Reconciliation, and DeploymentGate. Reconciliation auto-upgrades: a pinned run whose
+// workers end before it would keep the next run of its schedule from starting. A gate is a
+// statement about one build, so it ends on the build that it began on.
+func RegisterReconciliation(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(DeploymentGate, workflow.RegisterOptions{
 		Name: DeploymentGateType, VersioningBehavior: workflow.VersioningBehaviorPinned,
 	})
-}
-
-// RegisterReconciliation adds Reconciliation alone, for the workers of its task queue. It
-// auto-upgrades: a pinned run whose workers end before it would keep the next run of its
-// schedule from starting.
-func RegisterReconciliation(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(Reconciliation, workflow.RegisterOptions{
 		Name: ReconciliationType, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
 	})

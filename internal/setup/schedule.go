@@ -49,7 +49,7 @@ func (r Reconcile) String() string {
 	return fmt.Sprintf("%s every %s", orders, r.Every)
 }
 
-// schedule creates the schedule that compares the stores, or gives it these settings. A
+// schedule creates the schedule that compares the stores, or changes its settings. A
 // schedule that an operator has paused stays paused.
 func (t *temporalRun) schedule(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
