@@ -115,7 +115,7 @@ func (s *comparedStores) schedule() client.ScheduleHandle {
 		Client: s.temporal, Namespace: s.namespace, Reconcile: setup.Reconcile{Every: 87600 * time.Hour},
 	}})
 	require.Zero(s.t, report.Count(setup.Failed, setup.Refused), "%+v", report.Steps)
-	return s.temporal.ScheduleClient().GetHandle(s.t.Context(), setup.ReconcileSchedule)
+	return s.temporal.ScheduleClient().GetHandle(s.t.Context(), workflows.ReconcileSchedule)
 }
 
 // started waits until a schedule has started as many workflows, and returns the newest.

@@ -26,6 +26,10 @@ const (
 	ReconcileTaskQueue = "order-reconcile"
 )
 
+// ReconcileSchedule is the id of the schedule that starts Reconciliation, and the beginning
+// of its workflows' ids.
+const ReconcileSchedule = "reconcile"
+
 // The names of an order's messages, each of which is both a signal and an update, and of
 // its query.
 const (

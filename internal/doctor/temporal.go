@@ -91,10 +91,15 @@ func (f *facts) count(ctx context.Context, query string) (int64, error) {
 
 // readQueues describes the task queues that workers poll.
 func (f *facts) readQueues(ctx context.Context, t *temporalFacts) {
-	for _, q := range []polledQueue{
+	queues := []polledQueue{
 		{name: workflows.TaskQueue, kind: enums.TASK_QUEUE_TYPE_WORKFLOW}, {name: workflows.TaskQueue, kind: enums.TASK_QUEUE_TYPE_ACTIVITY},
-		{name: workflows.EmailTaskQueue, kind: enums.TASK_QUEUE_TYPE_ACTIVITY},
-	} {
+	}
+	if f.comparesOnSchedule(ctx) {
+		queues = append(queues, polledQueue{name: workflows.ReconcileTaskQueue, kind: enums.TASK_QUEUE_TYPE_WORKFLOW},
+			polledQueue{name: workflows.ReconcileTaskQueue, kind: enums.TASK_QUEUE_TYPE_ACTIVITY})
+	}
+	queues = append(queues, polledQueue{name: workflows.EmailTaskQueue, kind: enums.TASK_QUEUE_TYPE_ACTIVITY})
+	for _, q := range queues {
 		described, err := f.options.Temporal.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
 			Namespace: f.options.Namespace, TaskQueue: &taskqueue.TaskQueue{Name: q.name, Kind: enums.TASK_QUEUE_KIND_NORMAL},
 			TaskQueueType: q.kind, ReportConfig: true, ReportStats: true,
@@ -107,6 +112,13 @@ func (f *facts) readQueues(ctx context.Context, t *temporalFacts) {
 		t.queues.value = append(t.queues.value, q)
 		t.emailLimit.value = described.GetConfig().GetQueueRateLimit().GetRateLimit() // the last queue is that of emails
 	}
+}
+
+// comparesOnSchedule reports whether a schedule compares the stores, which needs a worker
+// of its own. Without the right to see schedules it reports false.
+func (f *facts) comparesOnSchedule(ctx context.Context) bool {
+	schedule, err := f.options.Temporal.ScheduleClient().GetHandle(ctx, workflows.ReconcileSchedule).Describe(ctx)
+	return err == nil && !schedule.Schedule.State.Paused
 }
 
 // defaultPriority is the priority of tasks that have no key. A server that does not

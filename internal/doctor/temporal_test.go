@@ -131,6 +131,7 @@ func TestTemporal(t *testing.T) {
 
 	r.awaitNothing()
 	t.Run("orders", func(t *testing.T) { testOrders(&workflowsRig{t, r.client}) })
+	t.Run("schedule", func(t *testing.T) { testSchedule(&workflowsRig{t, r.client}) })
 	t.Run("search attributes", func(t *testing.T) { testAttributes(&workflowsRig{t, r.client}) })
 	t.Run("writes nothing", func(t *testing.T) { testWritesNothing(&workflowsRig{t, r.client}) })
 	t.Run("versions", func(t *testing.T) { testVersions(&workflowsRig{t, r.client}) }) // last: pollers are listed for minutes
@@ -168,6 +169,20 @@ func testOrders(r *workflowsRig) {
 	later.Now = func() time.Time { return time.Now().Add(80 * time.Hour) }
 	r.await(later, wanted{"temporal/retention", doctor.Warning, "open orders older than the 72h for which closed workflows are kept: 1", "oldest open order"})
 	require.NoError(r, r.client.TerminateWorkflow(r.Context(), "doctor-old", "", "test"))
+	r.awaitNothing()
+}
+
+// testSchedule has a schedule compare the stores, for which no worker runs.
+func testSchedule(r *workflowsRig) {
+	schedule, err := r.client.ScheduleClient().Create(r.Context(), client.ScheduleOptions{
+		ID: workflows.ReconcileSchedule, Spec: client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: 87600 * time.Hour}}},
+		Action: &client.ScheduleWorkflowAction{ID: workflows.ReconcileSchedule, Workflow: workflows.ReconciliationType, TaskQueue: workflows.ReconcileTaskQueue},
+	})
+	require.NoError(r, err)
+	r.await(r.options(), wanted{"temporal/workers", doctor.Warning, "no worker polls order-reconcile (workflow), order-reconcile (activity)", "Start a worker"})
+	require.NoError(r, schedule.Pause(r.Context(), client.SchedulePauseOptions{}))
+	r.awaitNothing()
+	require.NoError(r, schedule.Delete(r.Context()))
 	r.awaitNothing()
 }
 

@@ -224,7 +224,7 @@ func (n *namespace) state() string {
 	require.NoError(n.t, err)
 	limit := queue.GetConfig().GetQueueRateLimit()
 	schedule := ""
-	described, err := n.ScheduleClient().GetHandle(n.t.Context(), setup.ReconcileSchedule).Describe(n.t.Context())
+	described, err := n.ScheduleClient().GetHandle(n.t.Context(), workflows.ReconcileSchedule).Describe(n.t.Context())
 	if err == nil {
 		schedule = fmt.Sprint(described.Schedule.Spec.Intervals, described.Schedule.Policy, described.Info.LastUpdateAt)
 	}

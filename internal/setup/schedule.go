@@ -24,14 +24,11 @@ type Reconcile struct {
 }
 
 const (
-	// ReconcileSchedule is the id of the schedule, and the beginning of its workflows' ids.
-	ReconcileSchedule = "reconcile"
-
 	// reconcileCatchup is how late a run may start if Temporal was down. A comparison that
 	// was missed need not be made up for: the next one covers it.
 	reconcileCatchup = 5 * time.Minute
 
-	stepSchedule = "schedule " + ReconcileSchedule
+	stepSchedule = "schedule " + workflows.ReconcileSchedule
 )
 
 func (r Reconcile) input() workflows.ReconciliationInput {
@@ -54,7 +51,7 @@ func (r Reconcile) String() string {
 func (t *temporalRun) schedule(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	handle := t.Client.ScheduleClient().GetHandle(ctx, ReconcileSchedule)
+	handle := t.Client.ScheduleClient().GetHandle(ctx, workflows.ReconcileSchedule)
 	current, err := handle.Describe(ctx)
 	switch {
 	case temporalclient.IsNotFound(err):
@@ -100,7 +97,7 @@ func (t *temporalRun) createSchedule(ctx context.Context) bool {
 	var err error
 	if !t.dryRun() {
 		_, err = t.Client.ScheduleClient().Create(ctx, client.ScheduleOptions{
-			ID: ReconcileSchedule, Action: t.action(), Spec: t.spec(), Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: reconcileCatchup,
+			ID: workflows.ReconcileSchedule, Action: t.action(), Spec: t.spec(), Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: reconcileCatchup,
 			Note: "created by orderflow setup",
 		})
 	}
@@ -127,13 +124,13 @@ func (t *temporalRun) scheduleCommand() string {
 	in := t.Reconcile.input()
 	return fmt.Sprintf("temporal schedule create --namespace %s --schedule-id %s --interval %s --overlap-policy Skip --catchup-window %s "+
 		"--workflow-id %s --type %s --task-queue %s --input '{\"windowSeconds\":%d,\"fix\":%t}' # or update, with the same flags",
-		t.Namespace, ReconcileSchedule, t.Reconcile.Every, reconcileCatchup,
-		ReconcileSchedule, workflows.ReconciliationType, workflows.ReconcileTaskQueue, in.WindowSeconds, in.Fix)
+		t.Namespace, workflows.ReconcileSchedule, t.Reconcile.Every, reconcileCatchup,
+		workflows.ReconcileSchedule, workflows.ReconciliationType, workflows.ReconcileTaskQueue, in.WindowSeconds, in.Fix)
 }
 
 func (t *temporalRun) action() *client.ScheduleWorkflowAction {
 	return &client.ScheduleWorkflowAction{
-		ID: ReconcileSchedule, Workflow: workflows.ReconciliationType, TaskQueue: workflows.ReconcileTaskQueue,
+		ID: workflows.ReconcileSchedule, Workflow: workflows.ReconciliationType, TaskQueue: workflows.ReconcileTaskQueue,
 		Args: []any{t.Reconcile.input()},
 	}
 }
@@ -164,7 +161,7 @@ func (t *temporalRun) scheduled(s client.Schedule) (settings Reconcile, same boo
 	settings.Window, settings.Fix = time.Duration(in.WindowSeconds)*time.Second, in.Fix
 	timely := len(s.Spec.Intervals) == 1 && s.Spec.Intervals[0].Offset == 0 && len(s.Spec.Calendars)+len(s.Spec.Skip)+len(s.Spec.CronExpressions) == 0
 	policy := s.Policy.Overlap == enums.SCHEDULE_OVERLAP_POLICY_SKIP && s.Policy.CatchupWindow == reconcileCatchup && !s.Policy.PauseOnFailure
-	return settings, readable && timely && policy && action.ID == ReconcileSchedule &&
+	return settings, readable && timely && policy && action.ID == workflows.ReconcileSchedule &&
 		action.Workflow == workflows.ReconciliationType && action.TaskQueue == workflows.ReconcileTaskQueue
 }
 

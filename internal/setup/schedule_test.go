@@ -12,10 +12,11 @@ import (
 
 	"orderflow/internal/setup"
 	"orderflow/internal/temporalclient"
+	"orderflow/workflows"
 )
 
 func (n *namespace) schedule() client.ScheduleHandle {
-	return n.ScheduleClient().GetHandle(n.t.Context(), setup.ReconcileSchedule)
+	return n.ScheduleClient().GetHandle(n.t.Context(), workflows.ReconcileSchedule)
 }
 
 // unschedule deletes the schedule, and waits until it is gone.
