@@ -25,7 +25,7 @@ type Comparison interface {
 
 // ReconcileInput selects the orders to compare, and what to do about differences.
 type ReconcileInput struct {
-	At    time.Time  `json:"at"`              // when the comparison was asked for: orders placed within the grace before it are skipped
+	At    time.Time  `json:"at"`              // when it was asked for; orders placed shortly before are skipped
 	Since *time.Time `json:"since,omitempty"` // only orders placed then or later; nil means all
 	Fix   bool       `json:"fix,omitempty"`   // repair what is safe to repair, as --fix does
 }
@@ -45,13 +45,13 @@ const MaxReconciled = 1_000
 // Reconciled is the result of a comparison: counts, and the first MaxReconciled
 // differences. The kinds are those of `orderflow reconcile`.
 type Reconciled struct {
-	Checked     int               `json:"checked"` // placed orders
-	Young       int               `json:"young"`   // further orders placed within the grace, and not checked
-	Found       map[string]int    `json:"found"`   // differences by kind, including those that were fixed
-	Left        map[string]int    `json:"left"`    // differences by kind that were not fixed
-	Parked      *int              `json:"parked"`  // parked order-placed events, except those of missing orders; null if the user may not read them
-	Differences []ReconciledOrder `json:"differences"`
-	More        int               `json:"more"` // differences beyond those listed
+	Checked     int               `json:"checked"`     // placed orders
+	Young       int               `json:"young"`       // further orders placed shortly before, and not checked
+	Found       map[string]int    `json:"found"`       // differences by kind, including those that were fixed
+	Left        map[string]int    `json:"left"`        // differences by kind that were not fixed
+	Parked      *int              `json:"parked"`      // parked orders, except the missing; null if not readable
+	Differences []ReconciledOrder `json:"differences"` // at most MaxReconciled
+	More        int               `json:"more"`        // differences beyond those listed
 }
 
 // ReconciledOrder is one difference.

@@ -24,7 +24,9 @@ func newComparison(s settings, d drivers, logger *slog.Logger) comparison {
 }
 
 // Compare compares the stores. The next attempt continues with what it saved last.
-func (c comparison) Compare(ctx context.Context, in activities.ReconcileInput, p activities.ReconcileProgress) (activities.Reconciled, error) {
+func (c comparison) Compare(
+	ctx context.Context, in activities.ReconcileInput, p activities.ReconcileProgress,
+) (activities.Reconciled, error) {
 	o := c.options
 	o.Cutoff, o.Fix = in.At.Add(-c.grace), in.Fix
 	if in.Since != nil {

@@ -158,7 +158,8 @@ func (r *reconciliation) resume(from *Progress) {
 			r.unknownOrders.add(d.OrderID)
 		}
 	}
-	r.logger.Info("resuming comparison", "part", string(from.Part), "checked", from.Counts.Checked, "position", from.Position.Commit)
+	r.logger.Info("resuming comparison",
+		"part", string(from.Part), "checked", from.Counts.Checked, "position", from.Position.Commit)
 }
 
 // saveTo adds the findings to a progress, without details.

@@ -97,8 +97,8 @@ func (t *temporalRun) createSchedule(ctx context.Context) bool {
 	var err error
 	if !t.dryRun() {
 		_, err = t.Client.ScheduleClient().Create(ctx, client.ScheduleOptions{
-			ID: workflows.ReconcileSchedule, Action: t.action(), Spec: t.spec(), Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: reconcileCatchup,
-			Note: "created by orderflow setup",
+			ID: workflows.ReconcileSchedule, Action: t.action(), Spec: t.spec(), Note: "created by orderflow setup",
+			Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: reconcileCatchup,
 		})
 	}
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
@@ -122,8 +122,8 @@ func (t *temporalRun) addSchedule(outcome Outcome, detail string, err error) {
 
 func (t *temporalRun) scheduleCommand() string {
 	in := t.Reconcile.input()
-	return fmt.Sprintf("temporal schedule create --namespace %s --schedule-id %s --interval %s --overlap-policy Skip --catchup-window %s "+
-		"--workflow-id %s --type %s --task-queue %s --input '{\"windowSeconds\":%d,\"fix\":%t}' # or update, with the same flags",
+	return fmt.Sprintf("temporal schedule create --namespace %s --schedule-id %s --interval %s "+
+		"--overlap-policy Skip --catchup-window %s --workflow-id %s --type %s --task-queue %s --input '{\"windowSeconds\":%d,\"fix\":%t}' # or update, with the same flags",
 		t.Namespace, workflows.ReconcileSchedule, t.Reconcile.Every, reconcileCatchup,
 		workflows.ReconcileSchedule, workflows.ReconciliationType, workflows.ReconcileTaskQueue, in.WindowSeconds, in.Fix)
 }
@@ -159,9 +159,10 @@ func (t *temporalRun) scheduled(s client.Schedule) (settings Reconcile, same boo
 	}
 	in, readable := t.decodeInput(action.Args)
 	settings.Window, settings.Fix = time.Duration(in.WindowSeconds)*time.Second, in.Fix
-	timely := len(s.Spec.Intervals) == 1 && s.Spec.Intervals[0].Offset == 0 && len(s.Spec.Calendars)+len(s.Spec.Skip)+len(s.Spec.CronExpressions) == 0
-	policy := s.Policy.Overlap == enums.SCHEDULE_OVERLAP_POLICY_SKIP && s.Policy.CatchupWindow == reconcileCatchup && !s.Policy.PauseOnFailure
-	return settings, readable && timely && policy && action.ID == workflows.ReconcileSchedule &&
+	timely := len(s.Spec.Intervals) == 1 && s.Spec.Intervals[0].Offset == 0 &&
+		len(s.Spec.Calendars)+len(s.Spec.Skip)+len(s.Spec.CronExpressions) == 0
+	policy := s.Policy.Overlap == enums.SCHEDULE_OVERLAP_POLICY_SKIP && s.Policy.CatchupWindow == reconcileCatchup
+	return settings, readable && timely && policy && !s.Policy.PauseOnFailure && action.ID == workflows.ReconcileSchedule &&
 		action.Workflow == workflows.ReconciliationType && action.TaskQueue == workflows.ReconcileTaskQueue
 }
 
