@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -79,11 +80,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, in ReconcileInput) (Reconcil
 		case <-comparing.Done():
 		}
 	}()
+	var last atomic.Value
 	found, err := r.Comparison.Compare(comparing, in, ReconcileProgress{
 		Resume: func(into any) bool {
 			return activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, into) == nil
 		},
-		Save: func(progress any) { activity.RecordHeartbeat(ctx, progress) },
+		Save: func(progress any) {
+			last.Store(progress)
+			activity.RecordHeartbeat(ctx, progress)
+		},
 	})
 	switch {
 	case err == nil:
@@ -91,9 +96,28 @@ func (r *Reconciler) Reconcile(ctx context.Context, in ReconcileInput) (Reconcil
 	case ctx.Err() != nil: // canceled, or the heartbeats did not reach the server in time
 		return Reconciled{}, ctx.Err()
 	case errors.Is(context.Cause(comparing), errStopping):
+		saveNow(ctx, last.Load())
 		return Reconciled{}, retryAfter(typeStopping, errStopping, time.Second)
 	default:
 		return Reconciled{}, classifyComparison(ctx, fmt.Errorf("reconcile: %w", err))
+	}
+}
+
+// saveTimeout bounds saving the position when the worker stops.
+const saveTimeout = 5 * time.Second
+
+// saveNow saves the position before the attempt fails. The SDK sends the heartbeat that it
+// still holds in the background then, and may do so after the failure. If it cannot be
+// saved, the next attempt begins at an earlier one.
+func saveNow(ctx context.Context, progress any) {
+	if progress == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
+	defer cancel()
+	err := activity.GetClient(ctx).RecordActivityHeartbeat(ctx, activity.GetInfo(ctx).TaskToken, progress)
+	if err != nil {
+		activity.GetLogger(ctx).Warn("saving the position failed", "error", err)
 	}
 }
 

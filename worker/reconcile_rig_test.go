@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"log/slog"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +28,7 @@ import (
 	"orderflow/internal/config"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
+	"orderflow/internal/payloadcodec"
 	"orderflow/internal/postgres"
 	"orderflow/internal/reconcile"
 	"orderflow/internal/setup"
@@ -38,13 +43,15 @@ type comparedStores struct {
 	events    *kurrentsimtest.Secure
 	admin     *kurrent.Client
 	database  string // URL of its owner
+	keys      string // file with the key of the payloads
 }
 
 func newComparedStores(t *testing.T) *comparedStores {
 	t.Helper()
 	s := &comparedStores{t: t, database: servers.Database(t), events: kurrentsimtest.StartSecure(t, kurrentsim.Options{},
 		kurrentsimtest.User("reconcile", "orderflow-readers"), kurrentsimtest.User("worker", "orderflow-readers", "orderflow-writers"))}
-	s.temporal, s.namespace = preparedNamespace(t)
+	_, s.namespace = preparedNamespace(t)
+	s.encrypt()
 	s.admin = s.as(kurrentsimtest.Admin)
 	for stream, body := range map[string]string{
 		"$settings": `{"$userStreamAcl":{"$r":["$admins","orderflow-readers"],"$w":["$admins","orderflow-writers"],"$d":"$admins",
@@ -54,6 +61,20 @@ func newComparedStores(t *testing.T) *comparedStores {
 		s.append(stream, kurrent.NewEvent{ID: uuid.New(), Type: "$metadata", Data: []byte(body)})
 	}
 	return s
+}
+
+// encrypt opens the client of a namespace whose payloads are encrypted.
+func (s *comparedStores) encrypt() {
+	s.t.Helper()
+	s.keys = filepath.Join(s.t.TempDir(), "keys")
+	key := "a " + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("k"), 32)) + "\n"
+	require.NoError(s.t, os.WriteFile(s.keys, []byte(key), 0o600))
+	keys, err := payloadcodec.OpenKeys(s.keys, slog.New(slog.DiscardHandler))
+	require.NoError(s.t, err)
+	s.temporal, err = client.NewClientFromExistingWithContext(s.t.Context(), shared.temporal, client.Options{
+		Namespace: s.namespace, Logger: slog.New(slog.DiscardHandler), DataConverter: payloadcodec.Converter(payloadcodec.New(keys)),
+	})
+	require.NoError(s.t, err)
 }
 
 func (s *comparedStores) as(user string) *kurrent.Client {
@@ -134,6 +155,7 @@ type watchedRows struct {
 	reconcile.Rows
 	at        string // the order
 	interrupt func(ctx context.Context) error
+	endless   func() // unless nil, is called for each page of rows, which then never end
 
 	mu    sync.Mutex
 	ids   []string
@@ -154,6 +176,16 @@ func (r *watchedRows) FindFulfillments(ctx context.Context, ids []string) ([]ful
 		}
 	}
 	return r.Rows.FindFulfillments(ctx, ids)
+}
+
+func (r *watchedRows) ListFulfillments(
+	ctx context.Context, after string, since time.Time, limit int,
+) ([]fulfillment.Row, error) {
+	if r.endless == nil {
+		return r.Rows.ListFulfillments(ctx, after, since, limit)
+	}
+	r.endless()
+	return []fulfillment.Row{{OrderID: r.at}}, ctx.Err()
 }
 
 // resumed returns the orders that were looked up after the interruption, if there was one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func TestReconciliation_Schedule(t *testing.T) {
 	s.exec(`INSERT INTO order_fulfillment (order_id, customer_id, status, total_minor, currency, source_event_id, placed_at)
 		VALUES ('order-never-placed', 'customer-7', 'fulfilling', 24200, 'USD', 'e', now())`)
 	handle := s.schedule()
-	d := startWorker(t, "WORKER_QUEUES=order-reconcile", "EMAIL_FROM=", "KURRENTDB_ALLOW_PLAINTEXT=",
+	d := startWorker(t, "PAYLOAD_KEYS_FILE="+s.keys, "WORKER_QUEUES=order-reconcile", "EMAIL_FROM=", "KURRENTDB_ALLOW_PLAINTEXT=",
 		"KURRENTDB_URL="+s.events.URLFor("reconcile"), "POSTGRES_URL="+s.role())
 	require.JSONEq(t, `{"worker":"ok","temporal":"ok","postgres":"ok","kurrentdb":"ok"}`, d.Await("/readyz", http.StatusOK))
 	require.NoError(t, handle.Trigger(t.Context(), client.ScheduleTriggerOptions{}))
@@ -49,7 +50,7 @@ func TestReconciliation_Schedule(t *testing.T) {
 	require.NoError(t, d.Stop())
 	require.NotContains(t, d.Log(), "permission denied")
 
-	metrics := startWorker(t, "KURRENTDB_ALLOW_PLAINTEXT=", "KURRENTDB_URL="+s.events.URLFor("worker"), "POSTGRES_URL="+s.database)
+	metrics := startWorker(t, "PAYLOAD_KEYS_FILE="+s.keys, "KURRENTDB_ALLOW_PLAINTEXT=", "KURRENTDB_URL="+s.events.URLFor("worker"), "POSTGRES_URL="+s.database)
 	metrics.Await("/metrics", http.StatusOK, `orderflow_reconcile_differences{kind="extra"} 1`, `orderflow_reconcile_differences{kind="missing"} 0`,
 		"orderflow_reconcile_completed_timestamp_seconds 1.")
 	require.NoError(t, metrics.Stop())
@@ -97,7 +98,7 @@ func TestReconciliation_Cancel(t *testing.T) {
 	s := newComparedStores(t)
 	placed := s.place(3)
 	reached := make(chan struct{})
-	hosting := s.host(&watchedRows{at: placed[1], interrupt: stall(reached)})
+	hosting := s.host(&watchedRows{at: placed[1], endless: sync.OnceFunc(func() { close(reached) })})
 	defer hosting.Stop()
 	run := s.compare()
 	<-reached

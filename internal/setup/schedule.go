@@ -1,9 +1,11 @@
 package setup
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -74,7 +76,11 @@ func (t *temporalRun) schedule(ctx context.Context) {
 			err = handle.Update(ctx, client.ScheduleUpdateOptions{DoUpdate: t.reschedule})
 		}
 	}
-	t.addSchedule(Changed, fmt.Sprintf("from %s to %s", before, t.Reconcile), err)
+	detail := fmt.Sprintf("from %s to %s", before, t.Reconcile)
+	if before == t.Reconcile {
+		detail = before.String() + ": its policy, its workflow or the key of its input"
+	}
+	t.addSchedule(Changed, detail, err)
 }
 
 // skipSchedule adds the result of a setup that was given no interval.
@@ -167,6 +173,8 @@ func (t *temporalRun) scheduled(s client.Schedule) (settings Reconcile, same boo
 }
 
 // decodeInput decodes the input of a schedule's workflow, which is what the server stores.
+// It reports whether this setup would encode it in the same way: a key that no longer
+// encrypts may be removed soon, and then no run could begin.
 func (t *temporalRun) decodeInput(args []any) (in workflows.ReconciliationInput, ok bool) {
 	if len(args) != 1 {
 		return in, false
@@ -179,8 +187,11 @@ func (t *temporalRun) decodeInput(args []any) (in workflows.ReconciliationInput,
 	if decoder == nil {
 		decoder = converter.GetDefaultDataConverter()
 	}
-	err := decoder.FromPayload(payload, &in)
-	return in, err == nil
+	if err := decoder.FromPayload(payload, &in); err != nil {
+		return in, false
+	}
+	own, err := decoder.ToPayload(in)
+	return in, err == nil && maps.EqualFunc(own.GetMetadata(), payload.GetMetadata(), bytes.Equal)
 }
 
 func pausedNote(s client.Schedule) string {

@@ -1,6 +1,12 @@
 package setup_test
 
 import (
+	"bytes"
+	"encoding/base64"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc/codes"
 
+	"orderflow/internal/payloadcodec"
 	"orderflow/internal/setup"
 	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
@@ -36,6 +43,11 @@ func (n *namespace) reschedule() {
 	o.Reconcile = setup.Reconcile{Every: 2 * time.Hour, Window: 24 * time.Hour, Fix: true}
 	_, lines := set(n.t, setup.Options{Temporal: o})
 	require.Contains(n.t, lines, "temporal, schedule reconcile: changed: from all orders every 1h0m0s to the orders of 24h0m0s, with repairs every 2h0m0s\n")
+}
+
+// keyLine returns a line of a key file.
+func keyLine(id string) string {
+	return id + " " + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte(id), 32)) + "\n"
 }
 
 func TestSchedule(t *testing.T) {
@@ -82,6 +94,35 @@ func TestSchedule(t *testing.T) {
 		require.Contains(t, lines, "temporal, schedule reconcile: changed: from ")
 		_, lines = set(t, setup.Options{Temporal: o})
 		require.Contains(t, lines, "temporal, schedule reconcile: already there: ")
+	})
+	t.Run("is encrypted with the key that encrypts now", func(t *testing.T) {
+		encrypted := newNamespace(t)
+		file := filepath.Join(t.TempDir(), "keys")
+		with := func(lines ...string) setup.Options {
+			require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "")), 0o600))
+			keys, err := payloadcodec.OpenKeys(file, slog.New(slog.DiscardHandler))
+			require.NoError(t, err)
+			o := encrypted.options()
+			o.Converter = payloadcodec.Converter(payloadcodec.New(keys))
+			o.Client, err = client.NewClientFromExistingWithContext(t.Context(), encrypted.Client, client.Options{
+				Namespace: encrypted.name, DataConverter: o.Converter,
+			})
+			require.NoError(t, err)
+			return setup.Options{Temporal: o}
+		}
+		a, b := keyLine("a"), keyLine("b")
+		for _, step := range []struct {
+			lines []string
+			want  string
+		}{
+			{[]string{a}, "created: all orders every 1h0m0s\n"},
+			{[]string{a, b}, "already there: all orders every 1h0m0s\n"}, // the first encrypts
+			{[]string{b, a}, "changed: all orders every 1h0m0s: its policy, its workflow or the key of its input\n"},
+			{[]string{b}, "already there: all orders every 1h0m0s\n"},
+		} {
+			_, lines := set(t, with(step.lines...))
+			require.Contains(t, lines, "temporal, schedule reconcile: "+step.want)
+		}
 	})
 	t.Run("is printed as a command if the server refuses", func(t *testing.T) {
 		other := newNamespace(t)
