@@ -24,14 +24,14 @@ type DefaultRights map[Right][]string
 type DefaultsChange struct {
 	Restricted []Right            // rights that no entry mentioned, so that every user had them
 	Added      map[Right][]string // who was added to an entry that existed
-	Open       []Right            // rights that an entry gives to every user: left unchanged
+	Open       []Right            // rights that an entry grants to every user: left unchanged
 	Wanted     json.RawMessage    // the whole event, with Open restricted too
 }
 
 // Changed reports whether $settings was changed.
 func (d DefaultsChange) Changed() bool { return len(d.Restricted)+len(d.Added) > 0 }
 
-// RestrictUserStreams gives users their rights on all streams that are not system streams
+// RestrictUserStreams grants users their rights on all streams that are not system streams
 // and have no access control list of their own, and takes each right that no entry of
 // $settings mentions from all other users but administrators. What another writer put
 // into $settings is kept, also an entry that gives a right to every user. A second call

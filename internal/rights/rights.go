@@ -12,7 +12,7 @@ import (
 	"orderflow/internal/kurrent"
 )
 
-// Checkout stands for any other program that appends orders and payments.
+// Checkout is any other program that appends orders and payments.
 const Checkout = "checkout"
 
 // Binaries returns the programs of Orderflow that connect to KurrentDB, each with its own

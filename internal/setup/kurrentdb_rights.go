@@ -41,7 +41,7 @@ func (k *kurrentRun) users(need func(program string) bool) (found []string) {
 	return found
 }
 
-// rights gives every program's user what it needs, and restricts the streams of users'
+// rights grants every program's user what it needs, and restricts the streams of users'
 // names last: until then no program loses what it has.
 func (k *kurrentRun) rights(ctx context.Context) {
 	joining, all := k.Grant, []string(nil)
@@ -142,7 +142,7 @@ func createUser(name string) string {
 	return "curl -u ADMIN --cacert CA -H 'Content-Type: application/json' -d @FILE https://HOST:2113/users/ # FILE: " + body
 }
 
-// defaults gives the users their rights on streams of users' names, and takes them from
+// defaults grants the users their rights on streams of users' names, and takes them from
 // the others.
 func (k *kurrentRun) defaults(ctx context.Context) {
 	const step = "rights on user streams"
