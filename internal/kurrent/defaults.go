@@ -34,7 +34,7 @@ func (d DefaultsChange) Changed() bool { return len(d.Restricted)+len(d.Added) >
 // RestrictUserStreams grants users their rights on all streams that are not system streams
 // and have no access control list of their own, and takes each right that no entry of
 // $settings mentions from all other users but administrators. What another writer put
-// into $settings is kept, also an entry that gives a right to every user. A second call
+// into $settings is kept, also an entry that grants a right to every user. A second call
 // changes nothing. The caller must be an administrator. It returns ErrMalformed if the
 // server cannot read the present settings.
 func (c *Client) RestrictUserStreams(ctx context.Context, users DefaultRights) (DefaultsChange, error) {
