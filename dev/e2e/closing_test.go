@@ -42,6 +42,7 @@ func TestSignal_AtClose(t *testing.T) {
 	t.Parallel()
 	l := newSteppedWorker(t, 0)
 	l.gate.open()
+	l.startDelay = time.Second // the worker would read an order before it is appended
 	random := rand.New(rand.NewPCG(*seed, 0))
 	took, sum := 100*time.Millisecond, closingSum{expected: map[string]int64{}}
 	for n := 0; n < *closings; {

@@ -134,7 +134,7 @@ func TestOnce_ReportsAllInvalidArguments(t *testing.T) {
 func TestBinary_ReportsAllConfigurationFaults(t *testing.T) {
 	t.Parallel()
 	for binary, want := range map[string][]string{
-		"worker":  {"POSTGRES_URL: is required", "KURRENTDB_URL: is required", "CREDIT_HOLD: ", "EMAIL_FROM: is required", "AWS_REGION: is required"},
+		"worker":  {"POSTGRES_URL: is required", "KURRENTDB_URL: is required", "CREDIT_HOLD: ", "EMAIL_FROM: is required", "AWS_REGION: is required", "STARTER_CONCURRENCY: "},
 		"starter": {"KURRENTDB_URL: is required", "STARTER_CONCURRENCY: "},
 	} {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(binaries, binary))

@@ -44,6 +44,7 @@ type steppedWorker struct {
 	attempts localAttempts
 
 	taskTimeout time.Duration // of the workflow tasks of its orders
+	startDelay  time.Duration // of its orders, after which the server hands out their first task
 
 	late lateWrites
 }
@@ -155,6 +156,7 @@ func (l *steppedWorker) beginAs(b orderSpec, spoil func(*workflows.Input)) *orde
 	_, err = l.temporal.ExecuteWorkflow(l.t.Context(), client.StartWorkflowOptions{
 		ID: b.id, TaskQueue: l.queue, TypedSearchAttributes: in.SearchAttributes(), Priority: workflows.CustomerPriority(in.CustomerID),
 		WorkflowTaskTimeout:   l.taskTimeout,
+		StartDelay:            l.startDelay,
 		StaticSummary:         in.Summary(),
 		StaticDetails:         in.Details(),
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
