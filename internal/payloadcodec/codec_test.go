@@ -22,8 +22,7 @@ func line(id, character string) string {
 	return id + " " + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(character, 32))) + "\n"
 }
 
-// writeKeys writes a key file, and marks it as changed even if the file system's clock has
-// not advanced.
+// writeKeys writes a key file.
 func writeKeys(t *testing.T, path string, lines ...string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "")), 0o600))
