@@ -25,7 +25,7 @@ import (
 
 const (
 	interval = time.Second // the files are read at most this often
-	maxFile  = 256 << 10   // bytes
+	maxFile  = 1 << 20     // bytes; the authorities of a whole system are a quarter of that
 )
 
 // File is a file that an environment variable names.

@@ -138,7 +138,7 @@ func TestOpen_ReportsFaultsWithoutContentsAndPaths(t *testing.T) {
 		"A: names a file that cannot be read: no such file or directory\n" +
 			"B: names a file that cannot be read: is a directory": {{"A", filepath.Join(dir, "hunter2")}, {"B", dir}},
 		"A: has a question mark": {{"A", file("fault", "hunter2?")}},
-		"A: names a file that cannot be read: it has more than 262144 bytes": {{"A", file("long", strings.Repeat("x", maxFile+1))}},
+		"A: names a file that cannot be read: it has more than 1048576 bytes": {{"A", file("long", strings.Repeat("x", maxFile+1))}},
 	} {
 		_, err := Open(slog.New(slog.DiscardHandler), join, files...)
 		require.EqualError(t, err, want)

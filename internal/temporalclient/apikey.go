@@ -1,73 +1,64 @@
 package temporalclient
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
-	"time"
 
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 
 	"orderflow/internal/config"
+	"orderflow/internal/reread"
 )
 
-// apiKeyFile names the file that holds the API key.
-const apiKeyFile = "TEMPORAL_API_KEY_FILE"
+const (
+	apiKeyFile = "TEMPORAL_API_KEY_FILE" // names the file that holds the API key
+	configFile = "TEMPORAL_CONFIG_FILE"  // names the file of the profiles
+)
 
-// keyLifetime is how long a key that was read is used before it is read again.
-const keyLifetime = time.Second
-
-// apiKey is a key that another program renews in a file.
-type apiKey struct {
-	read   func() (string, error)
-	logger *slog.Logger
-
-	mu     sync.Mutex
-	at     time.Time // of the last read
-	last   string    // the newest that could be used
-	failed bool      // the last read did
-}
-
-// keySource returns how to read the key again, or nil if it is in the environment or there
-// is none.
-func keySource(profile envconfig.ClientConfigProfile) func() (string, error) {
+// apiKey returns the key that another program renews in a file of its own or in the file
+// of the profile, or nil if the key is in the environment or there is none.
+func apiKey(profile envconfig.ClientConfigProfile, logger *slog.Logger) (*reread.Value[string], error) {
 	if path := os.Getenv(apiKeyFile); path != "" {
-		return func() (string, error) { return config.ReadFile(path) }
+		return reread.Open(logger, parseKey, reread.File{Setting: apiKeyFile, Path: path})
 	}
 	if profile.APIKey == "" || os.Getenv("TEMPORAL_API_KEY") != "" {
-		return nil
+		return nil, nil
 	}
-	return func() (string, error) {
-		found, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{})
-		if err != nil {
-			return "", errors.New("the profile cannot be read") // the parser's error may quote it
-		}
-		return found.APIKey, nil
-	}
+	path := cmp.Or(os.Getenv(configFile), envconfig.DefaultConfigFilePath())
+	return reread.Open(logger, parseProfile, reread.File{Setting: configFile, Path: path})
 }
 
-// get returns the key for a call. While it cannot be read, it is the previous one.
-func (k *apiKey) get(context.Context) (string, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if time.Since(k.at) < keyLifetime {
-		return k.last, nil
+// keyCredentials sends the key of the moment with each call.
+func keyCredentials(key *reread.Value[string]) client.Credentials {
+	return client.NewAPIKeyDynamicCredentials(func(context.Context) (string, error) { return key.Get(), nil })
+}
+
+func parseKey(contents [][]byte) (string, error) {
+	key := strings.TrimSpace(string(contents[0]))
+	if !isKey(key) {
+		return "", errors.New("must hold one word, without blanks")
 	}
-	k.at = time.Now()
-	found, err := k.read()
-	if err == nil && !isKey(found) {
-		err = errors.New("it must be one word")
+	return key, nil
+}
+
+// parseProfile returns the key of the profile that the environment selects.
+func parseProfile(contents [][]byte) (string, error) {
+	if len(contents[0]) == 0 { // envconfig would read its default file
+		return "", errors.New("is empty")
 	}
-	if err != nil && !k.failed {
-		k.logger.Warn("API key for Temporal cannot be read, using the previous one", "error", err)
+	found, err := envconfig.LoadClientConfigProfile(envconfig.LoadClientConfigProfileOptions{ConfigFileData: contents[0]})
+	if err != nil {
+		return "", errors.New("the profile cannot be read") // the parser's error may quote it
 	}
-	if k.failed = err != nil; !k.failed {
-		k.last = found
+	if !isKey(found.APIKey) {
+		return "", errors.New("the profile's api_key must be one word, without blanks")
 	}
-	return k.last, nil
+	return found.APIKey, nil
 }
 
 // isKey reports whether a text can be sent as a key.
@@ -84,12 +75,9 @@ func checkKeyFile(getenv func(string) string) []config.Fault {
 	if getenv("TEMPORAL_API_KEY") != "" {
 		return []config.Fault{{Name: apiKeyFile, Problem: "must not be set together with TEMPORAL_API_KEY"}}
 	}
-	key, err := config.ReadFile(path)
-	switch {
-	case err != nil:
-		return []config.Fault{{Name: apiKeyFile, Problem: "names a file that cannot be read: " + err.Error()}}
-	case !isKey(key):
-		return []config.Fault{{Name: apiKeyFile, Problem: "must hold one word, without blanks"}}
+	_, err := reread.Open(slog.New(slog.DiscardHandler), parseKey, reread.File{Setting: apiKeyFile, Path: path})
+	if fault, ok := errors.AsType[*config.Error](err); ok {
+		return fault.Faults
 	}
 	return nil
 }

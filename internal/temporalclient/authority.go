@@ -5,43 +5,42 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
-	"sync"
+
+	"orderflow/internal/reread"
 )
 
-// authorityFile is the file of the authorities that sign the server's certificate, read
-// again for each connection. It takes over from the TLS library what Config.RootCAs
+// authorities verify the server's certificate with the file of those that sign it, read
+// again for each connection. They take over from the TLS library what Config.RootCAs
 // cannot do: the library reads that once.
-type authorityFile struct {
-	path, serverName string
-	logger           *slog.Logger
-
-	mu   sync.Mutex
-	last *x509.CertPool
+type authorities struct {
+	pool       *reread.Value[*x509.CertPool]
+	serverName string
 }
 
 // verifyWith makes connections with these settings verify the server's certificate with
 // the authorities in a file at that time. host is the server's name if the settings have
-// none; they do not get it, because gRPC would send it as the name of the service. The
-// settings must have the authorities of this moment.
-func verifyWith(settings *tls.Config, path, host string, logger *slog.Logger) {
-	f := &authorityFile{path: path, serverName: cmp.Or(settings.ServerName, host), logger: logger, last: settings.RootCAs}
+// none; they do not get it, because gRPC would send it as the name of the service.
+func verifyWith(settings *tls.Config, path, host string, logger *slog.Logger) error {
+	pool, err := reread.Open(logger, parsePool, reread.File{Setting: "TEMPORAL_TLS_SERVER_CA_CERT_PATH", Path: path})
+	if err != nil {
+		return err
+	}
 	settings.InsecureSkipVerify = true // VerifyConnection verifies
-	settings.VerifyConnection = f.verify
+	settings.VerifyConnection = authorities{pool: pool, serverName: cmp.Or(settings.ServerName, host)}.verify
+	return nil
 }
 
 // verify verifies the chain of a connection as the TLS library does, with the name from
 // the settings: the name in the connection's state is empty for an IP address, which would
 // match every certificate.
-func (f *authorityFile) verify(state tls.ConnectionState) error {
-	if f.serverName == "" || len(state.PeerCertificates) == 0 {
+func (a authorities) verify(state tls.ConnectionState) error {
+	if a.serverName == "" || len(state.PeerCertificates) == 0 {
 		return errors.New("x509: the server has no name or no certificate to verify")
 	}
-	options := x509.VerifyOptions{DNSName: f.serverName, Roots: f.read(), Intermediates: x509.NewCertPool()}
+	options := x509.VerifyOptions{DNSName: a.serverName, Roots: a.pool.Reread(), Intermediates: x509.NewCertPool()}
 	for _, certificate := range state.PeerCertificates[1:] {
 		options.Intermediates.AddCert(certificate)
 	}
@@ -51,21 +50,12 @@ func (f *authorityFile) verify(state tls.ConnectionState) error {
 	return nil
 }
 
-// read returns the authorities in the file, or the last ones while it holds none.
-func (f *authorityFile) read() *x509.CertPool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	pem, err := os.ReadFile(f.path)
-	found := x509.NewCertPool()
-	if err == nil && !found.AppendCertsFromPEM(pem) {
-		err = fmt.Errorf("%s holds no certificate", f.path)
+func parsePool(contents [][]byte) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(contents[0]) {
+		return nil, errors.New("holds no certificate")
 	}
-	if err != nil {
-		f.logger.Warn("certificates of authorities for Temporal cannot be read, using the previous ones", "error", err)
-		return f.last
-	}
-	f.last = found
-	return found
+	return pool, nil
 }
 
 // hostOf returns the host of an address as gRPC verifies it: without a scheme and port.

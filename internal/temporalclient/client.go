@@ -35,6 +35,9 @@ func Options(service string, payloads config.Payloads, logger *slog.Logger, metr
 		return client.Options{}, &config.Error{Faults: faults}
 	}
 	options, err := loadOptions(logger)
+	if fault, ok := errors.AsType[*config.Error](err); ok {
+		return client.Options{}, fault
+	}
 	if err != nil {
 		return client.Options{}, config.Invalid("TEMPORAL_*", "%v", err)
 	}
@@ -93,7 +96,7 @@ func checkEnvironment(getenv func(string) string) []config.Fault {
 	}
 	faults = append(faults, checkKeyFile(getenv)...)
 	for _, name := range []string{
-		"TEMPORAL_CONFIG_FILE", "TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH", "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+		configFile, "TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH", "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
 	} {
 		if path := getenv(name); path != "" {
 			if _, err := os.Stat(path); err != nil {

@@ -17,7 +17,7 @@ func TestOptions_FaultsTheSDKIgnores(t *testing.T) {
 		{"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "2", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: must be true or false"},
 		{"TEMPORAL_API_KEY", "key\n", "TEMPORAL_API_KEY: must be one word, without blanks and line ends"},
 		{"TEMPORAL_API_KEY_FILE", "no-such-file", "TEMPORAL_API_KEY_FILE: names a file that cannot be read: no such file or directory"},
-		{"TEMPORAL_API_KEY_FILE", "/dev/null", "TEMPORAL_API_KEY_FILE: names a file that cannot be read: the file is empty"},
+		{"TEMPORAL_API_KEY_FILE", "/dev/null", "TEMPORAL_API_KEY_FILE: must hold one word, without blanks"},
 		{"TEMPORAL_API_KEY_FILE", "client_test.go", "TEMPORAL_API_KEY_FILE: must hold one word, without blanks"},
 		{"TEMPORAL_CONFIG_FILE", "no-such-file", "TEMPORAL_CONFIG_FILE: names a file that cannot be read"},
 		{"TEMPORAL_TLS_SERVER_CA_CERT_PATH", "no-such-file", "TEMPORAL_TLS_SERVER_CA_CERT_PATH: names a file that cannot be read"},

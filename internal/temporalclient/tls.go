@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+
+	"orderflow/internal/reread"
 )
 
 // loadOptions reads the environment and the profile as the SDK does. Unlike the SDK it
@@ -20,57 +21,50 @@ func loadOptions(logger *slog.Logger) (client.Options, error) {
 	if err != nil {
 		return client.Options{}, err
 	}
-	source := keySource(profile)
-	if source != nil {
-		if profile.APIKey, err = source(); err != nil {
-			return client.Options{}, err
-		}
+	key, err := apiKey(profile, logger)
+	if err != nil {
+		return client.Options{}, err
+	}
+	if key != nil {
+		profile.APIKey = key.Get()
 	}
 	options, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {
 		return client.Options{}, err
 	}
-	if source != nil {
-		key := &apiKey{read: source, logger: logger, last: profile.APIKey}
-		options.Credentials = client.NewAPIKeyDynamicCredentials(key.get)
+	if key != nil {
+		options.Credentials = keyCredentials(key)
 	}
-	if settings := options.ConnectionOptions.TLS; settings != nil && len(settings.Certificates) > 0 && profile.TLS.ClientCertPath != "" {
-		files := &certificateFiles{
-			cert: profile.TLS.ClientCertPath, key: profile.TLS.ClientKeyPath, logger: logger, last: &settings.Certificates[0],
+	return options, renewCertificates(&options, profile, logger)
+}
+
+// renewCertificates makes new connections read the certificates' files again, because
+// other programs renew them before they expire. Open connections keep the certificate that
+// they were made with. While a certificate and its key do not belong together, because only
+// one has been replaced yet, the previous ones are used.
+func renewCertificates(options *client.Options, profile envconfig.ClientConfigProfile, logger *slog.Logger) error {
+	settings := options.ConnectionOptions.TLS
+	if settings == nil {
+		return nil
+	}
+	if len(settings.Certificates) > 0 && profile.TLS.ClientCertPath != "" {
+		pair, err := reread.Open(logger, parsePair, reread.File{Setting: "TEMPORAL_TLS_CLIENT_CERT_PATH", Path: profile.TLS.ClientCertPath},
+			reread.File{Setting: "TEMPORAL_TLS_CLIENT_KEY_PATH", Path: profile.TLS.ClientKeyPath})
+		if err != nil {
+			return err
 		}
-		settings.GetClientCertificate = files.read
+		settings.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.Reread(), nil }
 	}
-	if settings := options.ConnectionOptions.TLS; settings != nil && settings.RootCAs != nil && profile.TLS.ServerCACertPath != "" &&
-		!settings.InsecureSkipVerify {
-		host := hostOf(cmp.Or(options.ConnectionOptions.Authority, options.HostPort, client.DefaultHostPort))
-		verifyWith(settings, profile.TLS.ServerCACertPath, host, logger)
+	if settings.RootCAs == nil || profile.TLS.ServerCACertPath == "" || settings.InsecureSkipVerify {
+		return nil
 	}
-	return options, nil
+	host := hostOf(cmp.Or(options.ConnectionOptions.Authority, options.HostPort, client.DefaultHostPort))
+	return verifyWith(settings, profile.TLS.ServerCACertPath, host, logger)
 }
 
-// certificateFiles are the files of a client certificate, which another program renews
-// before it expires. Connections that are open keep the certificate that they were made
-// with.
-type certificateFiles struct {
-	cert, key string
-	logger    *slog.Logger
-
-	mu   sync.Mutex
-	last *tls.Certificate
-}
-
-// read returns the certificate in the files, or the last one while they cannot be read,
-// or do not belong together because only one has been replaced yet.
-func (f *certificateFiles) read(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	found, err := tls.LoadX509KeyPair(f.cert, f.key)
-	if err != nil {
-		f.logger.Warn("client certificate for Temporal cannot be read, using the previous one", "file", f.cert, "error", err)
-		return f.last, nil
-	}
-	f.last = &found
-	return f.last, nil
+func parsePair(contents [][]byte) (*tls.Certificate, error) {
+	pair, err := tls.X509KeyPair(contents[0], contents[1])
+	return &pair, err
 }
 
 // explainTLS adds the setting to look at to the error of a TLS handshake. It does not

@@ -339,7 +339,7 @@ func TestAPIKey_IsRenewedOnDisk(t *testing.T) {
 			write("third key")
 			require.EventuallyWithT(t, func(col *assert.CollectT) {
 				require.NoError(t, temporalclient.Verify(c, "default")(t.Context()), "the previous key is sent")
-				require.Contains(col, f.log.String(), "using the previous one")
+				require.Contains(col, f.log.String(), "keeping what was read before")
 			}, patience, 10*time.Millisecond)
 			f.setKey("third-key")
 			write("third-key")
