@@ -1,0 +1,92 @@
+package deploy_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// policy is an IAM policy document in the form that our files use.
+type policy struct {
+	Version   string
+	Statement []struct {
+		Sid, Effect, Action string
+		Resource            any
+		Condition           map[string]map[string]string `json:",omitempty"`
+	}
+}
+
+func readPolicy(t *testing.T, name string) policy {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("iam", name))
+	require.NoError(t, err)
+	var p policy
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(&p))
+	require.Equal(t, "2012-10-17", p.Version)
+	return p
+}
+
+func (p policy) actions() []string {
+	var actions []string
+	for _, s := range p.Statement {
+		actions = append(actions, s.Action)
+	}
+	slices.Sort(actions)
+	return actions
+}
+
+// sesCalls returns the IAM actions of the operations that files of internal/ses call. An
+// operation of SES's API and its action have the same name.
+func sesCalls(t *testing.T, files ...string) []string {
+	t.Helper()
+	var actions []string
+	for _, file := range files {
+		source, err := os.ReadFile(filepath.Join("..", "internal", "ses", file))
+		require.NoError(t, err)
+		for _, call := range regexp.MustCompile(`\.client\.([A-Z]\w*)\(`).FindAllStringSubmatch(string(source), -1) {
+			actions = append(actions, "ses:"+call[1])
+		}
+	}
+	slices.Sort(actions)
+	return slices.Compact(actions)
+}
+
+func TestPolicy(t *testing.T) {
+	t.Parallel()
+	t.Run("allows what the code calls, and no more", func(t *testing.T) {
+		t.Parallel()
+		require.Equal(t, sesCalls(t, "mailer.go", "check.go"), readPolicy(t, "worker.json").actions())
+		require.Equal(t, sesCalls(t, "inspect.go"), readPolicy(t, "doctor.json").actions())
+		sources, err := filepath.Glob("../internal/ses/*.go")
+		require.NoError(t, err)
+		for i := range sources {
+			sources[i] = filepath.Base(sources[i])
+		}
+		require.Equal(t, sesCalls(t, "mailer.go", "check.go", "inspect.go"), sesCalls(t, sources...), "a file that no policy covers calls SES")
+	})
+	t.Run("names a resource wherever SES lets it", func(t *testing.T) {
+		t.Parallel()
+		for _, name := range []string{"worker.json", "doctor.json"} {
+			for _, s := range readPolicy(t, name).Statement {
+				require.Equal(t, "Allow", s.Effect)
+				require.Equal(t, s.Action == "ses:GetAccount", s.Resource == "*", "%s of %s", s.Action, name)
+			}
+		}
+	})
+	t.Run("limits the sender", func(t *testing.T) {
+		t.Parallel()
+		for _, s := range readPolicy(t, "worker.json").Statement {
+			if s.Action == "ses:SendEmail" {
+				require.NotEmpty(t, s.Condition["StringEquals"]["ses:FromAddress"])
+			}
+		}
+	})
+}
