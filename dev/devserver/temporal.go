@@ -27,6 +27,7 @@ type TemporalOptions struct {
 	Port             int                       // on 127.0.0.1; 0 means a free one
 	UIPort           int                       // of the Web UI; 0 means a free one
 	Headless         bool                      // no Web UI
+	CodecEndpoint    string                    // URL where the Web UI has payloads decrypted; empty means nowhere
 	Namespace        string                    // empty means default
 	SearchAttributes temporal.SearchAttributes // the names and types to register; the values do not matter
 	DynamicConfig    map[string]string         // settings of the server by name, such as limits; values in JSON. Fairness is on by default
@@ -132,7 +133,7 @@ func (o TemporalOptions) arguments() []string {
 	if o.Headless {
 		args = append(args, "--headless")
 	} else {
-		args = append(args, "--ui-port", strconv.Itoa(o.UIPort))
+		args = append(args, "--ui-port", strconv.Itoa(o.UIPort), "--ui-codec-endpoint", o.CodecEndpoint)
 	}
 	if o.DBFile != "" {
 		args = append(args, "--db-filename", o.DBFile,

@@ -164,6 +164,21 @@ func TestWebUI_Orders(t *testing.T) {
 	})
 }
 
+// The stack leads the Web UI to the api, which decrypts.
+func TestWebUI_EncryptedPayloads(t *testing.T) {
+	t.Parallel()
+	e := newEncryptedStack(t)
+	id := e.place(orderSpec{customer: "customer-1001"})
+	e.awaitMail(id, order.StatusFulfilling, "sent")
+	e.signal(id, "record-shipment", shipped)
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, e.closed(id))
+	require.NotContains(t, e.stored().text.String(), "DHL")
+	u := newWebUI(t, e.stackClient)
+	u.open(t, view{u.orderPath(id, "history"), "", 1130, []string{
+		`"carrier": "DHL"`, "Summary reserve USD242.00",
+	}})
+}
+
 func (u *webUI) listsOrders(t *testing.T) {
 	require.NoError(t, chromedp.Do(u.ctx, chromedp.Navigate(u.stack.TemporalUI+listPath(""))))
 	_, err := chromedp.Run(u.ctx, chromedp.Evaluate[any](`localStorage.setItem("namespace-workflow-table-columns", JSON.stringify(`+columns+`))`))

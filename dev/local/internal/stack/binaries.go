@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"orderflow/dev/devserver"
@@ -55,6 +56,9 @@ func (s *Stack) apiSettings() map[string]string {
 	own := map[string]string{"API_ADDR": devserver.Loopback(s.ports.api)}
 	if ui := s.Description.TemporalUI; ui != "" {
 		own["API_TEMPORAL_UI_URL"] = ui
+		if !s.environment.Has("API_CODEC_ORIGINS") {
+			own["API_CODEC_ORIGINS"] = ui + "," + strings.Replace(ui, "127.0.0.1", "localhost", 1)
+		}
 	}
 	if !s.external.kurrentdb {
 		own["API_STREAMS_UI_URL"] = "http://" + devserver.Loopback(s.ports.kurrentdb) + "/web/"
@@ -63,6 +67,15 @@ func (s *Stack) apiSettings() map[string]string {
 		own["API_INBOX_URL"] = s.Description.SESURL
 	}
 	return own
+}
+
+// codecEndpoint returns where the Web UI has payloads decrypted. It is empty if nothing is
+// encrypted.
+func (s *Stack) codecEndpoint() string {
+	if !s.environment.Has("PAYLOAD_KEYS_FILE") {
+		return ""
+	}
+	return "http://" + devserver.Loopback(s.ports.api) + "/codec"
 }
 
 func (s *Stack) startProducts() []func(context.Context) error {
