@@ -161,7 +161,8 @@ func (a *address) String() string {
 	}
 	credentials := ""
 	if a.user != nil {
-		credentials = a.user.String() + "@"
+		// The client takes a comma anywhere in a list of hosts for the end of one.
+		credentials = strings.ReplaceAll(a.user.String(), ",", "%2C") + "@"
 	}
 	scheme := a.scheme
 	if len(a.hosts) > 1 {

@@ -25,10 +25,17 @@ func (c *checker) timestamp(path, text string) time.Time {
 		return time.Time{}
 	}
 	t = t.UTC().Truncate(time.Microsecond)
-	if t.Year() < firstYear || t.Year() > lastYear {
+	if !ValidTime(t) {
 		c.addFault(path, "must be in the years 1970 to 9999")
 	}
 	return t
+}
+
+// ValidTime reports whether t is in a year that every store and client represents exactly:
+// JSON has none after 9999.
+func ValidTime(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= firstYear && year <= lastYear
 }
 
 // withoutLeapSecond replaces second 60, with any fraction, by 59.999999. It returns any

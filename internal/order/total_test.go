@@ -128,9 +128,7 @@ func FuzzDecodePlaced(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		placed, err := order.DecodePlaced(stream, jsonType, body)
 		if err != nil {
-			var invalid *order.InvalidError
-			require.ErrorAs(t, err, &invalid)
-			require.NotEmpty(t, invalid.Reason)
+			requirePrintable(t, err)
 			require.Zero(t, placed)
 			return
 		}

@@ -3,7 +3,6 @@ package postgres
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -48,9 +47,12 @@ func (d *decoder) read(data []byte) (change Change, known bool, err error) {
 	switch data[0] {
 	case pglogrepl.PrimaryKeepaliveMessageByteID:
 		alive, err := pglogrepl.ParsePrimaryKeepaliveMessage(data[1:])
+		if err != nil {
+			return Change{}, false, fmt.Errorf("%w: %w", ErrUndecodable, err)
+		}
 		// The stream has reached this position: transactions that commit beyond it come
 		// after this message.
-		return Change{Reached: LSN(alive.ServerWALEnd), ReplyWanted: alive.ReplyRequested}, true, err
+		return Change{Reached: LSN(alive.ServerWALEnd), ReplyWanted: alive.ReplyRequested}, true, nil
 	case pglogrepl.XLogDataByteID:
 		log, err := pglogrepl.ParseXLogData(data[1:])
 		if err != nil {
@@ -63,7 +65,17 @@ func (d *decoder) read(data []byte) (change Change, known bool, err error) {
 }
 
 func (d *decoder) message(data []byte) (change Change, known bool, err error) {
-	message, err := pglogrepl.Parse(data)
+	if len(data) == 0 {
+		return Change{}, false, fmt.Errorf("%w: empty message", ErrUndecodable)
+	}
+	switch pglogrepl.MessageType(data[0]) {
+	case pglogrepl.MessageTypeInsert:
+		return d.insert(data[1:])
+	case pglogrepl.MessageTypeOrigin, pglogrepl.MessageTypeType, pglogrepl.MessageTypeUpdate, pglogrepl.MessageTypeDelete,
+		pglogrepl.MessageTypeTruncate, pglogrepl.MessageTypeMessage:
+		return Change{}, false, nil
+	}
+	message, err := parseMessage(data)
 	if err != nil {
 		return Change{}, false, fmt.Errorf("%w: %w", ErrUndecodable, err)
 	}
@@ -74,10 +86,18 @@ func (d *decoder) message(data []byte) (change Change, known bool, err error) {
 		d.committed = message.CommitTime.UTC()
 	case *pglogrepl.CommitMessage:
 		return Change{Reached: LSN(message.TransactionEndLSN)}, true, nil
-	case *pglogrepl.InsertMessage:
-		return d.insert(message)
 	}
 	return Change{}, false, nil
+}
+
+// parseMessage returns an error for a truncated message, for which the library panics.
+func parseMessage(data []byte) (message pglogrepl.Message, err error) {
+	defer func() {
+		if recover() != nil {
+			message, err = nil, errTruncated
+		}
+	}()
+	return pglogrepl.Parse(data)
 }
 
 func relationOf(message *pglogrepl.RelationMessage) relation {
@@ -88,15 +108,19 @@ func relationOf(message *pglogrepl.RelationMessage) relation {
 	return r
 }
 
-func (d *decoder) insert(message *pglogrepl.InsertMessage) (change Change, known bool, err error) {
-	table, described := d.relations[message.RelationID]
-	if !described || message.Tuple == nil {
+func (d *decoder) insert(data []byte) (change Change, known bool, err error) {
+	id, values, err := parseInsert(data)
+	if err != nil {
+		return Change{}, false, fmt.Errorf("%w: %w", ErrUndecodable, err)
+	}
+	table, described := d.relations[id]
+	if !described {
 		return Change{}, false, fmt.Errorf("%w: a row of a table it did not describe", ErrUndecodable)
 	}
 	if !table.history {
 		return Change{Foreign: true}, true, nil
 	}
-	row := tuple{columns: table.columns, values: message.Tuple.Columns}
+	row := tuple{columns: table.columns, values: values}
 	v := Version{
 		ID: row.number("id"), OrderID: string(row.value("order_id")), Revision: row.number("revision"),
 		EventType: string(row.value("event_type")), Old: row.value("old"), New: row.value("new"), At: d.committed,
@@ -105,44 +129,4 @@ func (d *decoder) insert(message *pglogrepl.InsertMessage) (change Change, known
 		return Change{}, false, row.err
 	}
 	return Change{Version: &v}, true, nil
-}
-
-// tuple is one row; err is set for the first column that could not be read.
-type tuple struct {
-	columns map[string]int
-	values  []*pglogrepl.TupleDataColumn
-	err     error
-}
-
-// value returns a column's text, or nil for NULL. The text is a copy, because the
-// message's memory is reused.
-func (t *tuple) value(name string) []byte {
-	i, ok := t.columns[name]
-	if !ok || i >= len(t.values) {
-		t.fail(name)
-		return nil
-	}
-	switch t.values[i].DataType {
-	case pglogrepl.TupleDataTypeText:
-		return append([]byte{}, t.values[i].Data...)
-	case pglogrepl.TupleDataTypeNull:
-		return nil
-	default:
-		t.fail(name)
-		return nil
-	}
-}
-
-func (t *tuple) number(name string) int64 {
-	n, err := strconv.ParseInt(string(t.value(name)), 10, 64)
-	if err != nil {
-		t.fail(name)
-	}
-	return n
-}
-
-func (t *tuple) fail(column string) {
-	if t.err == nil {
-		t.err = fmt.Errorf("%w: column %s of %s", ErrUndecodable, column, historyTable)
-	}
 }

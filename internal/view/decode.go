@@ -84,17 +84,17 @@ func (c Change) credit(e Event) (Change, bool) {
 
 func (c Change) fulfillment(e Event) (Change, bool) {
 	event, placedAt, err := fulfillment.DecodeCurrent(e.Data)
-	if err != nil || fulfillment.Stream(event.OrderID) != e.Stream || !storable(event) {
+	if err != nil || fulfillment.Stream(event.OrderID) != e.Stream || !storable(event, placedAt) {
 		return c, false
 	}
 	c.OrderID, c.fulfilled, c.placedAt = event.OrderID, &event, placedAt
 	return c, true
 }
 
-// storable reports whether the event can describe a fulfillment and be stored in the
-// view's tables.
-func storable(f fulfillment.Event) bool {
+// storable reports whether the event can describe a fulfillment, be stored in the view's
+// tables, and be shown as JSON. The time may be missing.
+func storable(f fulfillment.Event, placedAt time.Time) bool {
 	return order.ValidID(f.OrderID) && order.ValidIdentifier(f.CustomerID) &&
-		fulfillment.ValidStatus(f.Status) && f.Total.Minor >= 0 &&
+		fulfillment.ValidStatus(f.Status) && f.Total.Minor >= 0 && (placedAt.IsZero() || order.ValidTime(placedAt)) &&
 		order.ValidText(string(f.Reason)) && order.ValidText(f.Carrier) && order.ValidText(f.TrackingNumber)
 }
