@@ -25,7 +25,11 @@ func line(id, character string) string {
 // writeKeys writes a key file.
 func writeKeys(t *testing.T, path string, lines ...string) {
 	t.Helper()
-	require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "")), 0o600))
+	require.NoError(t, writeKeyFile(path, lines...))
+}
+
+func writeKeyFile(path string, lines ...string) error {
+	return os.WriteFile(path, []byte(strings.Join(lines, "")), 0o600)
 }
 
 func codecWith(t *testing.T, lines ...string) payloadcodec.Codec {

@@ -169,7 +169,7 @@ const (
 func redact(err error, to string) error {
 	words := strings.Fields(strings.ReplaceAll(err.Error(), to, hidden))
 	for i, word := range words {
-		if strings.Contains(word, "@") {
+		if strings.ContainsAny(word, "@\uff20\ufe6b") || strings.Contains(word, "%40") {
 			words[i] = hidden
 		}
 	}

@@ -101,6 +101,8 @@ func TestSend_ClassifiesResponses(t *testing.T) {
 		{"accepted in a way that cannot be read", plain(200, "<html>jane.doe@example.com"), email.StatusUnknown, "answer", never},
 		{"accepted without an id", plain(200, "{}"), email.StatusUnknown, "NoMessageID", never},
 		{"accepted with an endless id", plain(200, `{"MessageId":"`+strings.Repeat("x", 100_000)+`"}`), email.StatusUnknown, "NoMessageID", never},
+		{"accepted with an id of two lines", plain(200, `{"MessageId":"a\nlevel=ERROR"}`), email.StatusUnknown, "NoMessageID", never},
+		{"accepted with an id that PostgreSQL cannot store", plain(200, `{"MessageId":"a\u0000"}`), email.StatusUnknown, "NoMessageID", never},
 		{"an answer without end", plain(200, `{"MessageId":"`+strings.Repeat("x", 10<<20)), email.StatusUnknown, "answer", never},
 		{"half an answer", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")

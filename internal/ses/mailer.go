@@ -55,10 +55,16 @@ func (m *Mailer) Send(ctx context.Context, letter email.Letter) (messageID strin
 	}
 	failpoint.Hit("worker.mail-send.after")
 	id := aws.ToString(output.MessageId)
-	if id == "" || len(id) > maxMessageID {
+	if !validMessageID(id) {
 		return "", &email.SendError{Status: email.StatusUnknown, Code: codeNoMessageID, Err: errors.New("response without a message id")}
 	}
 	return id, nil
+}
+
+// validMessageID reports whether id can be stored and printed: SES's own are letters, digits
+// and hyphens.
+func validMessageID(id string) bool {
+	return id != "" && len(id) <= maxMessageID && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // input rejects what SES would only reject, or what a mail system could read in another
