@@ -45,7 +45,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	}
 	defer d.close()
 	exportStaleFiles(d.metrics.Registry, tokens, identity)
-	listener, err := listen(ctx, s.API.Addr) // before the api is ready, so that no connection is refused
+	listener, err := listen(ctx, s.API.Addr, maxConnections) // before the api is ready, so that no connection is refused
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,8 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		},
 		Verify: []ops.Dependency{temporalclient.Dependency(d.temporal, d.namespace), schemaDependency(d.pool)},
 	}, func(ctx context.Context) error {
-		return serve(ctx, listener, tlsConfig(identity), newAPI(s, d, tokens, logger).handler(), s.Shutdown.Timeout, logger)
+		server := newServer(tlsConfig(identity), newAPI(s, d, tokens, logger).handler(), logger)
+		return serve(ctx, listener, server, s.Shutdown.Timeout, logger)
 	})
 }
 

@@ -15,44 +15,53 @@ import (
 	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/netutil"
 )
 
 // Limits of one request, and of the number of requests in flight. Requests beyond
-// maxRequests are rejected with 503 and Retry-After.
+// maxRequests are rejected with 503 and Retry-After. Connections beyond maxConnections wait
+// to be accepted, so that they use up neither memory nor the descriptors for the stores.
 const (
 	requestTimeout = 15 * time.Second
+	headerTimeout  = 5 * time.Second // of a TLS handshake, too
 	maxHeader      = 16 << 10
 	maxRequests    = 256
+	maxConnections = 16 * maxRequests
 )
 
-// listen accepts connections, which wait until serve handles their requests.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+// listen accepts up to limit connections at a time, which wait until serve handles their
+// requests.
+func listen(ctx context.Context, addr string, limit int) (net.Listener, error) {
 	var listening net.ListenConfig
 	listener, err := listening.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen for requests: %w", err)
 	}
-	return listener, nil
+	return netutil.LimitListener(listener, limit), nil
 }
 
-// serve handles requests until ctx is done, by TLS unless secure is nil. Then it lets
-// requests in flight finish within the budget.
-func serve(
-	ctx context.Context, listener net.Listener, secure *tls.Config, handler http.Handler, budget time.Duration, logger *slog.Logger,
-) error {
-	server := &http.Server{
-		Handler: handler, TLSConfig: secure, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: requestTimeout, WriteTimeout: 2 * requestTimeout,
+// newServer returns a server with the limits of a request. It serves TLS unless secure is
+// nil.
+func newServer(secure *tls.Config, handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, TLSConfig: secure, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: 2 * requestTimeout,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
+}
+
+// serve handles requests until ctx is done. Then it lets requests in flight finish within
+// the budget.
+func serve(ctx context.Context, listener net.Listener, server *http.Server, budget time.Duration, logger *slog.Logger) error {
 	ended := make(chan error, 1)
+	secure := server.TLSConfig != nil
 	go func() {
-		if secure != nil {
+		if secure {
 			ended <- server.ServeTLS(listener, "", "")
 			return
 		}
 		ended <- server.Serve(listener)
 	}()
-	logger.Info("api is running", "address", listener.Addr().String(), "tls", secure != nil)
+	logger.Info("api is running", "address", listener.Addr().String(), "tls", secure)
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve requests: %w", err)

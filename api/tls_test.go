@@ -56,7 +56,7 @@ type tlsRig struct {
 	addr      string
 }
 
-func newTLSRig(t *testing.T) tlsRig {
+func newTLSRig(t *testing.T, change ...func(*http.Server)) tlsRig {
 	t.Helper()
 	dir := t.TempDir()
 	rig := tlsRig{cert: filepath.Join(dir, "tls.crt"), key: filepath.Join(dir, "tls.key")}
@@ -65,19 +65,27 @@ func newTLSRig(t *testing.T) tlsRig {
 	s.TLS.CertFile, s.TLS.KeyFile = rig.cert, rig.key
 	c, err := openCertificate(s, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	listener, err := listen(t.Context(), "127.0.0.1:0")
+	server := newServer(tlsConfig(c), shared.api().handler(), slog.New(slog.DiscardHandler))
+	for _, shorten := range change {
+		shorten(server)
+	}
+	rig.addr = serveServer(t, maxConnections, server)
+	return rig
+}
+
+// serveServer serves as run does, until the test has ended, and returns the address.
+func serveServer(t *testing.T, limit int, server *http.Server) (addr string) {
+	t.Helper()
+	listener, err := listen(t.Context(), "127.0.0.1:0", limit)
 	require.NoError(t, err)
-	rig.addr = listener.Addr().String()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() {
-		ended <- serve(ctx, listener, tlsConfig(c), shared.api().handler(), time.Minute, slog.New(slog.DiscardHandler))
-	}()
+	go func() { ended <- serve(ctx, listener, server, time.Minute, slog.New(slog.DiscardHandler)) }()
 	t.Cleanup(func() {
 		stop()
 		require.NoError(t, <-ended)
 	})
-	return rig
+	return listener.Addr().String()
 }
 
 // connect returns the state of a new connection.
