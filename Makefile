@@ -179,10 +179,13 @@ manifests: ## Render the Kubernetes manifests into .local/kubernetes, decode the
 	@cd dev/deploycheck && go vet ./... && go test ./...
 	@go run -C dev/deploycheck . $(CURDIR) $(CURDIR)/.local/kubernetes
 
+# Offline, a developer can run everything else. CI sets VULN_DATABASE=required, where a database out of reach is a failure.
+VULN_DATABASE ?= optional
+
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities
-	@found=$$($(LINT) govulncheck ./... 2>&1) || case $$found in \
-		*'fetching vulnerabilities'*) echo 'vuln: the database is out of reach, nothing was checked' >&2 ;; \
+	@found=$$($(LINT) govulncheck ./... 2>&1) || case $(VULN_DATABASE):$$found in \
+		optional:*'fetching vulnerabilities'*) echo 'vuln: the database is out of reach, nothing was checked' >&2 ;; \
 		*) echo "$$found" >&2; exit 1 ;; esac
 
 .PHONY: tidy-check

@@ -4,14 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"orderflow/bridge"
+	"orderflow/internal/shell"
 )
 
 // parkedPage is what `parked list` prints.
@@ -42,7 +40,7 @@ func lineOf(p bridge.ParkedEvent) parkedLine {
 	return line
 }
 
-func (l parkedLine) position() string { return fmt.Sprintf("%s@%d", escape(l.Stream), l.Revision) }
+func (l parkedLine) position() string { return fmt.Sprintf("%s@%d", shell.Printable(l.Stream), l.Revision) }
 
 func (g *group) printTable(w io.Writer, page parkedPage) error {
 	if len(page.Parked) == 0 {
@@ -53,7 +51,7 @@ func (g *group) printTable(w io.Writer, page parkedPage) error {
 	fmt.Fprintln(table, "NUMBER\tEVENT\tTYPE\tEVENT ID\tPARKED AT\tREASON")
 	for _, l := range page.Parked {
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", l.Number, l.position(), orGone(l.Type), orGone(l.EventID),
-			l.ParkedAt.Format(time.RFC3339), escape(l.Reason))
+			l.ParkedAt.Format(time.RFC3339), shell.Printable(l.Reason))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -69,7 +67,7 @@ func orGone(text string) string {
 	if text == "" {
 		return "gone"
 	}
-	return escape(text)
+	return shell.Printable(text)
 }
 
 // parkedDetails is what `parked show` prints.
@@ -115,33 +113,19 @@ func asJSON(data []byte) json.RawMessage {
 func (d parkedDetails) print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "number\t%d\n", d.Number)
-	fmt.Fprintf(table, "reason\t%s\n", escape(d.Reason))
+	fmt.Fprintf(table, "reason\t%s\n", shell.Printable(d.Reason))
 	fmt.Fprintf(table, "parked at\t%s\n", d.ParkedAt.Format(time.RFC3339))
 	fmt.Fprintf(table, "event\t%s\n", d.position())
 	fmt.Fprintf(table, "type\t%s\n", orGone(d.Type))
 	if d.CreatedAt != nil {
 		fmt.Fprintf(table, "event id\t%s\n", d.EventID)
 		fmt.Fprintf(table, "created at\t%s\n", d.CreatedAt.UTC().Format(time.RFC3339))
-		fmt.Fprintf(table, "metadata\t%s\n", escape(string(d.Metadata)))
+		fmt.Fprintf(table, "metadata\t%s\n", shell.Printable(string(d.Metadata)))
 		if d.Body == nil {
-			fmt.Fprintf(table, "body\t%d bytes of %s, shown with --body: it holds personal data\n", d.Bytes, escape(d.ContentType))
+			fmt.Fprintf(table, "body\t%d bytes of %s, shown with --body: it holds personal data\n", d.Bytes, shell.Printable(d.ContentType))
 		} else {
-			fmt.Fprintf(table, "body\t%s\n", escape(string(d.Body)))
+			fmt.Fprintf(table, "body\t%s\n", shell.Printable(string(d.Body)))
 		}
 	}
 	return table.Flush()
-}
-
-// escape makes text from outside safe for a terminal and a table. It replaces each
-// nonprintable character by its code.
-func escape(text string) string {
-	var out strings.Builder
-	for _, r := range text {
-		if r == ' ' || unicode.IsGraphic(r) && !unicode.IsSpace(r) {
-			out.WriteRune(r)
-			continue
-		}
-		out.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-	}
-	return out.String()
 }

@@ -314,8 +314,3 @@ func TestRun_Help(t *testing.T) {
 		require.Empty(t, stderr.String(), args)
 	}
 }
-
-func TestEscape(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, `a \x1b[2J\n\u202eb\t\u0085ü✓`, escape("a \x1b[2J\n\u202eb\t\u0085ü✓"))
-}

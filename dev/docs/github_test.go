@@ -68,29 +68,47 @@ func decode[T any](t *testing.T, file string) (decoded T) {
 // pinned is an action at a commit.
 var pinned = regexp.MustCompile(`^[\w-]+/[\w/-]+@[0-9a-f]{40}$`)
 
-func TestGitHub_Workflow(t *testing.T) {
+func TestGitHub_Workflows(t *testing.T) {
 	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*"))
+	require.NoError(t, err)
+	ran := map[string]string{}
+	for _, file := range files {
+		name := filepath.Base(file)
+		w := decode[workflow](t, path.Join(".github", "workflows", name))
+		require.Equal(t, map[string]string{"contents": "read"}, w.Permissions, name)
+		require.NotEmpty(t, w.Concurrency.Group, name)
+		require.NotEmpty(t, w.On, name)
+		require.NotEmpty(t, w.Jobs, name)
+		ran[name] = commands(t, w)
+	}
 	ci := decode[workflow](t, ".github/workflows/ci.yml")
-	require.Equal(t, map[string]string{"contents": "read"}, ci.Permissions)
-	require.NotEmpty(t, ci.Concurrency.Group)
 	require.Contains(t, ci.On, "pull_request")
-	require.NotEmpty(t, ci.Jobs)
+	require.Contains(t, ran["ci.yml"], ".ci/run", "the script of every other CI")
+	require.Contains(t, ran["ci.yml"], "VULN_DATABASE=required", "a check that checked nothing must not pass")
+	require.Equal(t, "make vuln VULN_DATABASE=required", ran["vulnerabilities.yml"])
+	info, err := os.Stat(filepath.Join(root, ".ci", "run"))
+	require.NoError(t, err)
+	require.NotZero(t, info.Mode()&0o100, "it is executable")
+}
+
+// commands returns what a workflow runs.
+func commands(t *testing.T, w workflow) string {
+	t.Helper()
 	var ran []string
-	for name, j := range ci.Jobs {
+	for name, j := range w.Jobs {
 		require.NotEmpty(t, j.RunsOn, name)
 		require.NotZero(t, j.Timeout, "%s would run for six hours", name)
 		for _, s := range j.Steps {
 			require.NotEqual(t, s.Uses == "", s.Run == "", "a step of %s either uses or runs", name)
 			if s.Uses != "" {
 				require.Regexp(t, pinned, s.Uses)
+				continue
 			}
 			ran = append(ran, s.Run)
 		}
 	}
-	require.Contains(t, strings.Join(ran, "\n"), ".ci/run", "the script of every other CI")
-	info, err := os.Stat(filepath.Join(root, ".ci", "run"))
-	require.NoError(t, err)
-	require.NotZero(t, info.Mode()&0o100, "it is executable")
+	return strings.Join(ran, "\n")
 }
 
 func TestGitHub_Dependabot(t *testing.T) {

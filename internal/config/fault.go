@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"orderflow/internal/shell"
 )
 
 // The exit codes of every binary.
@@ -90,6 +92,6 @@ func Report(w io.Writer, err error) int {
 	if invalid, ok := errors.AsType[*Error](err); ok {
 		err = invalid
 	}
-	_, _ = fmt.Fprintln(w, err) // a failure to write to standard error cannot be reported
+	_, _ = fmt.Fprintln(w, shell.PrintableLines(err.Error())) // a failure to write to standard error cannot be reported
 	return ExitCode(err)
 }

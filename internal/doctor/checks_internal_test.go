@@ -183,6 +183,14 @@ func TestWithin(t *testing.T) {
 	})
 }
 
+func TestPrint_ControlsNoTerminal(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	require.NoError(t, Print(&out, []Result{{Check: "postgres/connect", Found: "a\x1b[2J\nb", Why: "w", Do: "d"}}))
+	require.NotContains(t, out.String(), "\x1b")
+	require.Contains(t, out.String(), `a\x1b[2J\nb`)
+}
+
 func TestPrint(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"orderflow/internal/shell"
 )
 
 // Print writes a table for people: one line per check, and below it, for each finding, why
@@ -13,7 +15,7 @@ import (
 func Print(w io.Writer, results []Result) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, r := range joined(results) {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", r.Status, r.Check, r.Found)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", r.Status, r.Check, shell.Printable(r.Found))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -22,7 +24,7 @@ func Print(w io.Writer, results []Result) error {
 		if r.Do == "" {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "\n%s: %s\n  why: %s\n  do:  %s\n", r.Check, r.Found, r.Why, r.Do); err != nil {
+		if _, err := fmt.Fprintf(w, "\n%s: %s\n  why: %s\n  do:  %s\n", r.Check, shell.Printable(r.Found), r.Why, r.Do); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"orderflow/internal/order"
+	"orderflow/internal/shell"
 )
 
 // defaultListed is how many differences are listed if the options do not say; all are
@@ -222,7 +223,7 @@ func (r *Findings) Print(w io.Writer) error {
 				fixed = "yes"
 			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-				d.OrderID, d.Kind, orDash(d.Workflow), orDash(d.Row), orDash(d.Credit), fixed, d.Detail)
+				d.OrderID, d.Kind, orDash(d.Workflow), orDash(d.Row), orDash(d.Credit), fixed, shell.Printable(d.Detail))
 		}
 		_ = table.Flush() // writing to a strings.Builder cannot fail
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"orderflow/internal/shell"
 )
 
 // result is what came of one run.
@@ -138,12 +140,12 @@ func (r *Report) Print(w io.Writer) error {
 	fmt.Fprintln(table, "TYPE\tFOUND\tPINNED\tSAMPLED\tREPLAYED\tNEW\tGONE\tFAILED\tUNREAD")
 	for _, t := range r.Types {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
-			t.Type, t.Found, t.Pinned, t.Sampled, t.Replayed, t.New, t.Gone, t.Failed, t.Unread)
+			shell.Printable(t.Type), t.Found, t.Pinned, t.Sampled, t.Replayed, t.New, t.Gone, t.Failed, t.Unread)
 	}
 	if len(r.Problems) > 0 {
 		fmt.Fprintln(table, "\nWORKFLOW\tRUN\tPROBLEM\tDETAIL")
 		for _, p := range r.Problems[:min(len(r.Problems), maxPrinted)] {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.WorkflowID, p.RunID, p.Problem, p.Detail)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", shell.Printable(p.WorkflowID), p.RunID, p.Problem, shell.Printable(p.Detail))
 		}
 	}
 	if more := len(r.Problems) - maxPrinted; more > 0 {

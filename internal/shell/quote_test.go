@@ -18,3 +18,9 @@ func TestQuote(t *testing.T) {
 		require.Equal(t, word, string(out))
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, `a \x1b[2J\n\u202eb\t\u0085ü✓`, shell.Printable("a \x1b[2J\n\u202eb\t\u0085ü✓"))
+	require.Equal(t, "a\n\\x1b[2J\n", shell.PrintableLines("a\n\x1b[2J\n"))
+}
