@@ -40,7 +40,9 @@ func lineOf(p bridge.ParkedEvent) parkedLine {
 	return line
 }
 
-func (l parkedLine) position() string { return fmt.Sprintf("%s@%d", shell.Printable(l.Stream), l.Revision) }
+func (l parkedLine) position() string {
+	return fmt.Sprintf("%s@%d", shell.Printable(l.Stream), l.Revision)
+}
 
 func (g *group) printTable(w io.Writer, page parkedPage) error {
 	if len(page.Parked) == 0 {

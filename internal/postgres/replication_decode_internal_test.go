@@ -9,7 +9,9 @@ import (
 )
 
 // xlog wraps a message of pgoutput as the server sends it.
-func xlog(message ...byte) []byte { return append(append([]byte{'w'}, make([]byte, 24)...), message...) }
+func xlog(message ...byte) []byte {
+	return append(append([]byte{'w'}, make([]byte, 24)...), message...)
+}
 
 // describedHistory is the message that describes the history table, as relation 1.
 func describedHistory() []byte {
