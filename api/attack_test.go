@@ -182,7 +182,7 @@ func TestBody_IsNeverDecompressed(t *testing.T) {
 	addr := serveAPI(t, a)
 	var bomb bytes.Buffer
 	compressed := gzip.NewWriter(&bomb)
-	_, err := io.Copy(compressed, io.LimitReader(zeros{}, 32<<20))
+	_, err := io.WriteString(compressed, `{"payloads":[]}`+strings.Repeat(" ", 1<<20)) // which both routes would read as JSON
 	require.NoError(t, err)
 	require.NoError(t, compressed.Close())
 	for _, path := range []string{"/orders", "/codec/decode", "/codec/encode"} {
@@ -201,14 +201,4 @@ func TestBody_IsNeverDecompressed(t *testing.T) {
 			}
 		}
 	}
-}
-
-// zeros is text that compresses well.
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = '0'
-	}
-	return len(p), nil
 }

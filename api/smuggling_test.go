@@ -147,11 +147,15 @@ func TestLimitRate_WithoutToken(t *testing.T) {
 	a := shared.api()
 	withTokens(t, a, tokenLine("shop", token, access.Read))
 	a.limit = newRateLimit(1, 3)
-	c := newClient(t, a)
-	for range maxRequests + 1 {
-		require.Equal(t, http.StatusUnauthorized, c.ask("GET", "/style.css", nil, bearer("unknown")).status)
+	addr := serveAPI(t, a)
+	request := func(token string) string {
+		return "GET /style.css HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + token + "\r\n"
 	}
-	require.Equal(t, http.StatusOK, c.ask("GET", "/style.css", nil, bearer(token)).status)
+	statuses, _ := send(t, addr, strings.Repeat(request("unknown")+"\r\n", maxRequests+1)+request(token)+"Connection: close\r\n\r\n")
+	require.Len(t, statuses, maxRequests+2)
+	require.Equal(t, http.StatusOK, statuses[maxRequests+1])
+	require.Equal(t, http.StatusUnauthorized, statuses[0])
+	require.Equal(t, http.StatusUnauthorized, statuses[maxRequests])
 	require.Len(t, a.limit.buckets, 1, "a stranger takes no memory")
 }
 
