@@ -89,7 +89,7 @@ func TestServer_EndsSlowConnections(t *testing.T) {
 		"half a body":         {head + "Content-Length: 1000\r\n\r\n{", []int{http.StatusBadRequest}},
 		"half a chunk":        {head + "Transfer-Encoding: chunked\r\n\r\n5\r\n{", []int{http.StatusBadRequest}},
 		"an unfinished size":  {head + "Transfer-Encoding: chunked\r\n\r\n5", []int{http.StatusBadRequest}},
-		"a body nobody may send": {
+		"a body without a token": {
 			strings.Replace(head, token, "unknown", 1) + "Content-Length: 1000\r\n\r\n{", []int{http.StatusUnauthorized},
 		},
 	} {

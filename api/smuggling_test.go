@@ -98,7 +98,7 @@ func TestServer_OddPathsReachNoOtherRole(t *testing.T) {
 }
 
 // A caller who may not send a body is not asked for it.
-func TestServer_AsksNoStrangerForBody(t *testing.T) {
+func TestServer_AsksForBodyByRole(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
 	withCodecServer(t, a)
@@ -113,8 +113,8 @@ func TestServer_AsksNoStrangerForBody(t *testing.T) {
 	}
 }
 
-// Whoever may not decrypt learns nothing about payloads or keys: each refusal is the same,
-// byte for byte.
+// A caller who may not decrypt learns nothing about payloads or keys: each refusal is the
+// same, byte for byte.
 func TestCodec_IsNoOracle(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
@@ -138,7 +138,7 @@ func TestCodec_IsNoOracle(t *testing.T) {
 		require.Len(t, refused, 1)
 	}
 	a.codec = nil
-	require.Equal(t, http.StatusUnauthorized, newClient(t, a).ask("POST", "/codec/decode", good).status, "a stranger does not learn if there are keys")
+	require.Equal(t, http.StatusUnauthorized, newClient(t, a).ask("POST", "/codec/decode", good).status, "without a token, a caller does not learn if there are keys")
 }
 
 // Requests without a valid token use up neither the rate of a token nor the slots.
@@ -156,7 +156,7 @@ func TestLimitRate_WithoutToken(t *testing.T) {
 	require.Equal(t, http.StatusOK, statuses[maxRequests+1])
 	require.Equal(t, http.StatusUnauthorized, statuses[0])
 	require.Equal(t, http.StatusUnauthorized, statuses[maxRequests])
-	require.Len(t, a.limit.buckets, 1, "a stranger takes no memory")
+	require.Len(t, a.limit.buckets, 1, "an unknown token takes no memory")
 }
 
 // forged is text that tries to begin another line, and to move a terminal's cursor.

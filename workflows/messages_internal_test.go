@@ -15,8 +15,8 @@ func rawMessage(encoding string, data []byte) converter.RawValue {
 	return converter.NewRawValue(&common.Payload{Metadata: map[string][]byte{converter.MetadataEncoding: []byte(encoding)}, Data: data})
 }
 
-// The error goes to logs, where a member's name may be what somebody typed into the wrong
-// place.
+// The error goes to logs, where a member's name may be what an operator typed into the
+// wrong place.
 func TestDecodeMessage_QuotesNothing(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
@@ -36,7 +36,7 @@ func TestDecodeMessage_QuotesNothing(t *testing.T) {
 	}
 }
 
-// FuzzDecodeMessage decodes what an operator, or anyone with Temporal's key, may send.
+// FuzzDecodeMessage decodes what an operator, or a holder of Temporal's key, may send.
 func FuzzDecodeMessage(f *testing.F) {
 	f.Add(converter.MetadataEncodingJSON, []byte(`{"reason":"customer-request"}`))
 	f.Add(converter.MetadataEncodingJSON, []byte(`{"carrier":"DHL","trackingNumber":"1"}`))
