@@ -13,6 +13,7 @@ import (
 	"orderflow/internal/config"
 	"orderflow/internal/postgres"
 	"orderflow/internal/publish"
+	"orderflow/internal/shell"
 )
 
 // retryPublishing publishes orders that are set aside. It may run alongside the
@@ -98,7 +99,7 @@ func (r retrier) all(ctx context.Context) error {
 			switch {
 			case errors.As(err, &refused):
 				left = true
-				_, _ = fmt.Fprintf(r.out, "%s: still set aside: %s\n", entry.OrderID, refused)
+				_, _ = fmt.Fprintf(r.out, "%s: still set aside: %s\n", shell.Printable(entry.OrderID), refused)
 			case err != nil:
 				return err
 			}
@@ -137,7 +138,7 @@ func (r retrier) one(ctx context.Context, entry postgres.SetAside) error {
 			return fmt.Errorf("retry %s: %w", entry.OrderID, err)
 		}
 		if done {
-			_, err := fmt.Fprintf(r.out, "%s: published up to revision %d\n", entry.OrderID, last)
+			_, err := fmt.Fprintf(r.out, "%s: published up to revision %d\n", shell.Printable(entry.OrderID), last)
 			return err
 		}
 		_ = backoff.Sleep(ctx, 100*time.Millisecond) // a deferred version becomes visible in a moment
