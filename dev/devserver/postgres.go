@@ -34,6 +34,7 @@ type PostgresOptions struct {
 	Port     int               // on 127.0.0.1; 0 means a free one
 	LogFile  string            // the server's log, appended to; empty means postgres.log in Dir
 	Fast     bool              // no fsync: for tests, whose data may be lost with the machine
+	TLS      bool              // accept no client without TLS; the URL then verifies a certificate in Dir
 	Settings map[string]string // further server settings by name; they override the defaults
 
 	// StandbyOf is the URL of a running server, or of a proxy in front of it. A new
@@ -125,10 +126,19 @@ func (p *Postgres) Signal(s syscall.Signal) { p.process.Signal(s) }
 
 // start runs the server of a cluster that exists and is locked.
 func (c *cluster) start(ctx context.Context, port int) (*Postgres, error) {
+	settings := defaultSettings(c.options, port)
+	if c.options.TLS {
+		secure, err := c.secure()
+		if err != nil {
+			return nil, fmt.Errorf("start postgres: %w", err)
+		}
+		maps.Copy(settings, secure)
+	}
+	maps.Copy(settings, c.options.Settings)
 	process, err := Start(ctx, Command{
 		Name:    "postgres",
 		Path:    c.bin.postgres(),
-		Args:    append([]string{"-D", c.data()}, settingArgs(c.options, port)...),
+		Args:    append([]string{"-D", c.data()}, settingArgs(settings)...),
 		Env:     serverEnvironment(),
 		Dir:     c.options.Dir,
 		LogFile: c.log(),
@@ -146,14 +156,12 @@ func (c *cluster) start(ctx context.Context, port int) (*Postgres, error) {
 	}
 	address := url.URL{
 		Scheme: "postgres", User: url.UserPassword(PostgresUser, c.password),
-		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/" + PostgresDatabase, RawQuery: "sslmode=disable",
+		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/" + PostgresDatabase, RawQuery: c.sslMode().Encode(),
 	}
 	return &Postgres{URL: address.String(), PID: process.PID, process: process, cluster: c}, nil
 }
 
-// settingArgs passes the server's settings on the command line, so that an existing
-// cluster always gets the current ones.
-func settingArgs(o PostgresOptions, port int) []string {
+func defaultSettings(o PostgresOptions, port int) map[string]string {
 	settings := map[string]string{
 		"listen_addresses":        "127.0.0.1",
 		"port":                    strconv.Itoa(port),
@@ -170,7 +178,12 @@ func settingArgs(o PostgresOptions, port int) []string {
 		settings["synchronous_commit"] = "off"
 		settings["full_page_writes"] = "off"
 	}
-	maps.Copy(settings, o.Settings)
+	return settings
+}
+
+// settingArgs passes the server's settings on the command line, so that an existing
+// cluster always gets the current ones.
+func settingArgs(settings map[string]string) []string {
 	var args []string
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		args = append(args, "-c", name+"="+settings[name])

@@ -63,6 +63,20 @@ func query[T any](t *testing.T, address string, sql ...string) (v T) {
 	return v
 }
 
+func TestPostgres_RequiresTLS(t *testing.T) {
+	t.Parallel()
+	pg := startPostgres(t, devserver.PostgresOptions{Dir: t.TempDir(), Fast: true, TLS: true})
+	require.True(t, query[bool](t, pg.URL, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+	address, err := url.Parse(pg.URL)
+	require.NoError(t, err)
+	require.Equal(t, "verify-full", address.Query().Get("sslmode"))
+	address.RawQuery = "sslmode=disable"
+
+	_, err = pgx.Connect(t.Context(), address.String())
+
+	require.ErrorContains(t, err, "no encryption")
+}
+
 func TestPostgres_RequiresThePassword(t *testing.T) {
 	t.Parallel()
 	pg := startPostgres(t, devserver.PostgresOptions{Dir: t.TempDir(), Fast: true})

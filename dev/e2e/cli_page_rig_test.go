@@ -2,8 +2,8 @@ package e2e_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
-	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -17,7 +17,6 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"orderflow/dev/devserver"
-	"orderflow/dev/programs"
 	"orderflow/internal/order"
 )
 
@@ -39,6 +38,7 @@ type cliPageRig struct {
 // are stuck and one has shipped.
 func newCLIPageRig(t *testing.T) *cliPageRig {
 	t.Helper()
+	plainOnly(t)
 	s, err := startStack(t.TempDir(), []string{"CREDIT_HOLD=30m", "CREDIT_DEFAULT_LIMIT=USD=10000.00"}, "--rate", "0")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.stop()) })
@@ -119,10 +119,7 @@ func (r *cliPageRig) resumeEmails() {
 // orderflow. It returns once the server knows the build.
 func (r *cliPageRig) startBuild(id string) {
 	r.t.Helper()
-	environment := programs.EnvironmentOf(os.Environ())
-	environment.LeadTo(programs.Servers{
-		KurrentDB: r.stack.KurrentURL, Temporal: r.stack.TemporalAddress, Postgres: r.stack.PostgresURL, SES: r.stack.SESURL,
-	})
+	environment := maps.Clone(r.stack.environment)
 	environment["TEMPORAL_DEPLOYMENT_NAME"], environment["TEMPORAL_WORKER_BUILD_ID"] = "orderflow", id
 	process, err := devserver.Start(r.t.Context(), devserver.Command{
 		Name: "worker " + id, Path: filepath.Join(binaries, "worker"), Env: environment.Environ(), LogFile: filepath.Join(r.t.TempDir(), "worker.log"),

@@ -3,16 +3,15 @@ package e2e_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
-	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -25,12 +24,13 @@ import (
 // frontends are two addresses of a Temporal server under one name. Each demands TLS with
 // a client certificate, and an API key.
 type frontends struct {
-	t    *testing.T
 	dir  string              // of the certificates
 	name *faultproxy.Proxy   // leads to one of them
 	own  tls.Certificate     // of both
 	ends [2]string           // addresses
 	on   []*faultproxy.Relay // check the key, and count calls
+
+	closers []func() error
 
 	mu      sync.Mutex
 	clients *x509.CertPool // accepted client certificates
@@ -39,26 +39,51 @@ type frontends struct {
 
 const firstKey = "first-key"
 
-func startFrontends(t *testing.T, server string) *frontends {
-	t.Helper()
-	f := &frontends{t: t, dir: t.TempDir(), key: firstKey}
-	_, _, err := devserver.WriteCertificate(f.dir, "frontend", time.Now().Add(time.Hour))
-	require.NoError(t, err)
-	f.own, err = tls.LoadX509KeyPair(f.file("frontend.crt"), f.file("frontend.key"))
-	require.NoError(t, err)
-	f.renewClientCertificate()
+// startFrontends keeps its certificates in dir. The caller closes the frontends, also
+// those of an error.
+func startFrontends(dir, server string) (f *frontends, err error) {
+	f = &frontends{dir: dir, key: firstKey}
+	if f.own, err = newCertificate(dir, "frontend"); err != nil {
+		return f, err
+	}
+	if err := f.renewClientCertificate(); err != nil {
+		return f, err
+	}
 	for i := range f.ends {
 		relay, err := faultproxy.StartRelay(server)
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, relay.Close()) })
+		if err != nil {
+			return f, err
+		}
+		f.closers = append(f.closers, relay.Close)
 		relay.Intercept(f.checkKey)
 		f.on = append(f.on, relay)
-		f.ends[i] = f.terminateTLS(relay.Addr())
+		if f.ends[i], err = f.terminateTLS(relay.Addr()); err != nil {
+			return f, err
+		}
 	}
-	f.name, err = faultproxy.Start(f.ends[0])
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, f.name.Close()) })
-	return f
+	if f.name, err = faultproxy.Start(f.ends[0]); err != nil {
+		return f, err
+	}
+	f.closers = append(f.closers, f.name.Close)
+	return f, nil
+}
+
+// close ends what was started last first.
+func (f *frontends) close() error {
+	var errs []error
+	for _, closer := range slices.Backward(f.closers) {
+		errs = append(errs, closer())
+	}
+	return errors.Join(errs...)
+}
+
+// newCertificate writes a certificate that outlasts the tests.
+func newCertificate(dir, name string) (tls.Certificate, error) {
+	certificate, key, err := devserver.WriteCertificate(dir, name, time.Now().Add(12*time.Hour))
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.LoadX509KeyPair(certificate, key)
 }
 
 func (f *frontends) file(name string) string { return filepath.Join(f.dir, name) }
@@ -74,17 +99,17 @@ func (f *frontends) environ() []string {
 
 // renewClientCertificate replaces the client's certificate on disk. From now on only the
 // new one is accepted.
-func (f *frontends) renewClientCertificate() {
-	f.t.Helper()
-	certFile, _, err := devserver.WriteCertificate(f.dir, "client", time.Now().Add(time.Hour))
-	require.NoError(f.t, err)
-	pem, err := os.ReadFile(certFile)
-	require.NoError(f.t, err)
+func (f *frontends) renewClientCertificate() error {
+	accepted, err := newCertificate(f.dir, "client")
+	if err != nil {
+		return err
+	}
 	pool := x509.NewCertPool()
-	require.True(f.t, pool.AppendCertsFromPEM(pem))
+	pool.AddCert(accepted.Leaf)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.clients = pool
+	return nil
 }
 
 // accept changes the API key that is accepted.
@@ -111,10 +136,9 @@ func (f *frontends) checkKey(method string, stream grpc.ServerStream, pass func(
 	return pass(stream)
 }
 
-// terminateTLS listens with TLS until the test ends and forwards to an address.
-func (f *frontends) terminateTLS(target string) (address string) {
-	f.t.Helper()
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+// terminateTLS listens with TLS for clients with the accepted certificate.
+func (f *frontends) terminateTLS(target string) (address string, err error) {
+	listener, err := terminateTLS(target, &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 			f.mu.Lock()
@@ -125,8 +149,19 @@ func (f *frontends) terminateTLS(target string) (address string) {
 			}, nil
 		},
 	})
-	require.NoError(f.t, err)
-	f.t.Cleanup(func() { _ = listener.Close() })
+	if err != nil {
+		return "", err
+	}
+	f.closers = append(f.closers, listener.Close)
+	return listener.Addr().String(), nil
+}
+
+// terminateTLS listens with TLS until it is closed and forwards to an address.
+func terminateTLS(target string, settings *tls.Config) (net.Listener, error) {
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", settings)
+	if err != nil {
+		return nil, err
+	}
 	go func() {
 		for {
 			client, err := listener.Accept()
@@ -136,7 +171,7 @@ func (f *frontends) terminateTLS(target string) (address string) {
 			go forward(client, target)
 		}
 	}()
-	return listener.Addr().String()
+	return listener, nil
 }
 
 // forward connects a client with a server until either closes.

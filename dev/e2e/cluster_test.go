@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -25,6 +23,7 @@ import (
 
 	"orderflow/dev/devserver"
 	"orderflow/dev/kurrentsim/kurrentsimtest"
+	"orderflow/dev/programs"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )
@@ -52,7 +51,9 @@ func newClusterRig(t *testing.T) *clusterRig {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = stopBriefly(temporal.Stop) })
-	r.frontends = startFrontends(t, temporal.Address)
+	r.frontends, err = startFrontends(t.TempDir(), temporal.Address)
+	t.Cleanup(func() { require.NoError(t, r.frontends.close()) })
+	require.NoError(t, err)
 	hosts := r.startPostgres(t)
 	environ := append([]string{
 		"KURRENTDB_URL=" + r.events.URL() + "&keepAliveTimeout=2000", "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL=" + hosts,
@@ -61,9 +62,9 @@ func newClusterRig(t *testing.T) *clusterRig {
 	own, err := startStack(t.TempDir(), environ, "--rate", "0")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, own.stop(), "%s", own.log) })
-	direct := *own
-	direct.TemporalAddress, direct.KurrentURL, direct.PostgresURL = temporal.Address, r.events.Store.URL(), r.primary.URL
-	r.stackClient = newStackClientFor(t, &direct)
+	r.stackClient = newStackClientFor(t, own.ledTo(programs.Servers{
+		Temporal: temporal.Address, KurrentDB: r.events.Store.URL(), Postgres: r.primary.URL, SES: own.SESURL,
+	}))
 	return r
 }
 
@@ -235,7 +236,7 @@ func (r *clusterRig) awaitReadiness(binary string, status int, words string) {
 // requireConsistent ships every order and requires that the checker finds nothing.
 func (r *clusterRig) requireConsistent() {
 	r.t.Helper()
-	r.stack.PostgresURL = r.standby.URL
+	r.stack = r.stack.ledTo(programs.Servers{Postgres: r.standby.URL})
 	for _, b := range r.placed {
 		r.awaitMail(b.id, order.StatusFulfilling, "sent")
 		require.EventuallyWithT(r.t, func(c *assert.CollectT) {
@@ -265,14 +266,8 @@ func (r *clusterRig) requireConsistent() {
 func (r *clusterRig) check() (said string, err error) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
-	command := exec.CommandContext(ctx, filepath.Join(binaries, "checker"), "-publisher", "-view")
-	command.Env = append(os.Environ(), "KURRENTDB_URL="+r.stack.KurrentURL, "KURRENTDB_ALLOW_PLAINTEXT=true",
-		"POSTGRES_URL="+r.standby.URL, "TEMPORAL_ADDRESS="+r.stack.TemporalAddress, "TEMPORAL_CONFIG_FILE="+os.DevNull,
-		"AWS_ENDPOINT_URL_SESV2="+r.stack.SESURL)
-	var both bytes.Buffer
-	command.Stdout, command.Stderr = &both, &both
-	err = command.Run()
-	return both.String(), err
+	both, err := r.stack.command(ctx, "checker", "-publisher", "-view").CombinedOutput()
+	return string(both), err
 }
 
 // Every server fails over under load, one after the other, and no process is restarted.
@@ -296,7 +291,7 @@ func TestClusters_FailOverUnderLoad(t *testing.T) {
 	r.requireService("Temporal's name leads to another address", r.frontends.move)
 	require.Positive(t, r.frontends.on[1].Count("WorkflowService/StartWorkflowExecution"))
 	r.requireService("the client certificate is renewed", func() {
-		r.frontends.renewClientCertificate()
+		require.NoError(t, r.frontends.renewClientCertificate())
 		r.frontends.name.Cut()
 	})
 	canceled := r.revokeKey()

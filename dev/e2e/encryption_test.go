@@ -2,12 +2,7 @@ package e2e_test
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
-	"log/slog"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,12 +14,10 @@ import (
 	"go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/proxy"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"orderflow/internal/order"
-	"orderflow/internal/payloadcodec"
 )
 
 // encryptedStack is a stack whose binaries have a key file.
@@ -41,28 +34,12 @@ func newEncryptedStack(t *testing.T) *encryptedStack {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, own.stop()) })
 	e.stackClient = newStackClientFor(t, own)
-	keys, err := payloadcodec.OpenKeys(e.keys, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	data := payloadcodec.Converter(payloadcodec.New(keys))
-	e.temporal, err = client.DialContext(t.Context(), client.Options{
-		HostPort: own.TemporalAddress, Logger: silent{}, DataConverter: data, FailureConverter: payloadcodec.FailureConverter(data),
-	})
-	require.NoError(t, err)
-	t.Cleanup(e.temporal.Close)
 	return e
 }
 
-// addKey puts a new key before those of a file.
 func addKey(t *testing.T, path, id string) {
 	t.Helper()
-	before, err := os.ReadFile(path)
-	if !os.IsNotExist(err) {
-		require.NoError(t, err)
-	}
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // it never fails
-	line := id + " " + base64.StdEncoding.EncodeToString(key) + "\n"
-	require.NoError(t, os.WriteFile(path, append([]byte(line), before...), 0o600))
+	require.NoError(t, prependKey(path, id))
 }
 
 // operate runs a command of orderflow with a key file, or without one, and returns its
@@ -71,9 +48,8 @@ func (e *encryptedStack) operate(keys string, args ...string) string {
 	e.t.Helper()
 	ctx, cancel := context.WithTimeout(e.t.Context(), patience)
 	defer cancel()
-	command := exec.CommandContext(ctx, filepath.Join(binaries, "orderflow"), args...)
-	command.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+e.stack.TemporalAddress, "KURRENTDB_URL="+e.stack.KurrentURL,
-		"KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL="+e.stack.PostgresURL, "PAYLOAD_KEYS_FILE="+keys)
+	command := e.stack.command(ctx, "orderflow", args...)
+	command.Env = append(command.Env, "PAYLOAD_KEYS_FILE="+keys)
 	out, err := command.Output()
 	if code := command.ProcessState.ExitCode(); code != 0 && code != 3 {
 		require.NoError(e.t, err, "%s", out)

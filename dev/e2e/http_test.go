@@ -45,7 +45,7 @@ func (s *stackClient) ask(method, path string, body any) (int, []byte, error) {
 		return 0, nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := s.stack.secured.do(request)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -37,18 +36,7 @@ type stackClient struct {
 
 func newStackClient(t *testing.T) *stackClient {
 	t.Helper()
-	s := &stackClient{t: t, stack: sharedStack(t)}
-	s.temporal = dial(t, s.stack)
-	settings, err := kurrentdb.ParseConnectionString(s.stack.KurrentURL)
-	require.NoError(t, err)
-	settings.Logger = kurrentdb.NoopLogging()
-	s.events, err = kurrentdb.NewClient(settings)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.events.Close() })
-	s.database, err = pgx.Connect(t.Context(), s.stack.PostgresURL)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.database.Close(context.Background()) })
-	return s
+	return newStackClientFor(t, sharedStack(t))
 }
 
 // orderSpec is one order to place. Its name and address are markers of personal data:

@@ -61,8 +61,7 @@ func newPageShell(t *testing.T, s *stack) *pageShell {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	t.Cleanup(cancel)
 	shell := exec.CommandContext(ctx, "bash", "-euo", "pipefail")
-	shell.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+s.TemporalAddress, "TEMPORAL_CONFIG_FILE="+os.DevNull,
-		"KURRENTDB_URL="+s.KurrentURL, "KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL="+s.PostgresURL, "PATH="+binaries+":"+os.Getenv("PATH"))
+	shell.Env = append(s.environment.Environ(), "PATH="+binaries+":"+os.Getenv("PATH"))
 	in, err := shell.StdinPipe()
 	require.NoError(t, err)
 	out, write := io.Pipe()

@@ -3,10 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,18 +30,10 @@ func newPoolerRig(t *testing.T) *poolerRig {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, database.Stop(context.Background())) })
 	pooled := devservertest.PgBouncer(t, database.URL, map[string]string{"default_pool_size": "3"})
-	programs := t.TempDir()
-	for _, name := range []string{"local", "kurrentsim", "sessim", "starter", "publisher", "projector", "orderflow"} { // local looks next to its own file
-		require.NoError(t, os.Link(filepath.Join(binaries, name), filepath.Join(programs, name)))
-	}
-	temporal, err := os.Readlink(filepath.Join(binaries, "temporal"))
-	require.NoError(t, err)
-	require.NoError(t, os.Symlink(temporal, filepath.Join(programs, "temporal")))
-	for _, name := range []string{"worker", "api"} {
-		script := fmt.Sprintf("#!/bin/sh\nexport POSTGRES_URL='%s'\nexec '%s' \"$@\"\n", pooled, filepath.Join(binaries, name))
-		require.NoError(t, os.WriteFile(filepath.Join(programs, name), []byte(script), 0o700))
-	}
-	own, err := startStackOf(programs, t.TempDir(), []string{"POSTGRES_URL=" + database.URL}, "--rate", "0")
+	own, err := startStackWith(stackOptions{
+		dir: t.TempDir(), environ: []string{"POSTGRES_URL=" + database.URL}, secure: *secureSuite, args: []string{"--rate", "0"},
+		own: map[string][]string{"worker": {"POSTGRES_URL=" + pooled}, "api": {"POSTGRES_URL=" + pooled}},
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, own.stop(), "%s", own.log) })
 	return &poolerRig{stackClient: newStackClientFor(t, own), pooled: pooled}
@@ -56,9 +45,8 @@ func (r *poolerRig) run(line string) (said string, code int) {
 	words := strings.Fields(line)
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
-	command := exec.CommandContext(ctx, filepath.Join(binaries, words[0]), words[1:]...)
-	command.Env = append(os.Environ(), "POSTGRES_URL="+r.pooled, "KURRENTDB_URL="+r.stack.KurrentURL, "KURRENTDB_ALLOW_PLAINTEXT=true",
-		"TEMPORAL_ADDRESS="+r.stack.TemporalAddress, "OPS_ADDR=127.0.0.1:0")
+	command := r.stack.command(ctx, words[0], words[1:]...)
+	command.Env = append(command.Env, "POSTGRES_URL="+r.pooled, "OPS_ADDR=127.0.0.1:0")
 	var both bytes.Buffer
 	command.Stdout, command.Stderr = &both, &both
 	_ = command.Run() // the exit code is checked by the caller

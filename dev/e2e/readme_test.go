@@ -22,6 +22,7 @@ import (
 // running. Only addresses and folders are the test's own.
 func TestReadme_Commands(t *testing.T) {
 	t.Parallel()
+	plainOnly(t)
 	s, err := startStack(t.TempDir(), []string{"CREDIT_HOLD=30m"}, "--generate", "20", "--rate", "0", "--seed", "11")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.stop()) })
@@ -101,7 +102,9 @@ const published = `kurrentsim read "fulfillment-$OTHER"`
 
 func dial(t *testing.T, s *stack) client.Client {
 	t.Helper()
-	c, err := client.DialContext(context.Background(), client.Options{HostPort: s.TemporalAddress, Logger: silent{}})
+	options, err := s.temporalOptions()
+	require.NoError(t, err)
+	c, err := client.DialContext(context.Background(), options)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c

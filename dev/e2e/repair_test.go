@@ -3,9 +3,6 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -22,9 +19,7 @@ import (
 func (s *stackClient) reconciled(t require.TestingT, id string, args ...string) (kind string, fixed bool) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	command := exec.CommandContext(ctx, filepath.Join(binaries, "orderflow"), append([]string{"reconcile", "-o", "json", "--grace", "1s"}, args...)...)
-	command.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+s.stack.TemporalAddress, "KURRENTDB_URL="+s.stack.KurrentURL,
-		"KURRENTDB_ALLOW_PLAINTEXT=true", "POSTGRES_URL="+s.stack.PostgresURL)
+	command := s.stack.command(ctx, "orderflow", append([]string{"reconcile", "-o", "json", "--grace", "1s"}, args...)...)
 	out, err := command.Output() // its exit code is 3 if any difference remains
 	var found struct {
 		Differences []struct {

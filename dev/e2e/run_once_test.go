@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/access"
 )
 
 type onceReport struct {
@@ -26,10 +28,12 @@ type onceReport struct {
 func runOnce(t *testing.T, dir string, environ []string, args ...string) (int, onceReport, string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), filepath.Join(binaries, "local"), append([]string{"--once", "--ports", "auto", "--state", dir}, args...)...)
-	cmd.Env = append(os.Environ(), environ...)
+	s, err := newLocal(stackOptions{dir: dir, environ: environ, secure: *secureSuite, args: append([]string{"--once"}, args...)})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.close()) }()
+	cmd := s.cmd
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	err = cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)
@@ -150,9 +154,16 @@ func TestBinary_ReportsAllConfigurationFaults(t *testing.T) {
 	}
 }
 
+// The report looks the orders up in the api, which asks for a token here, over TLS.
 func TestOnce_ExampleOrders(t *testing.T) {
 	t.Parallel()
-	code, report, stderr := runOnce(t, t.TempDir(), nil, "--orders", "../../dev/local/example-orders.json")
+	secrets := t.TempDir()
+	environ, err := writeTokens(secrets, map[access.Role]string{})
+	require.NoError(t, err)
+	_, err = newCertificate(secrets, "api")
+	require.NoError(t, err)
+	environ = append(environ, "API_TLS_CERT_FILE="+filepath.Join(secrets, "api.crt"), "API_TLS_KEY_FILE="+filepath.Join(secrets, "api.key"))
+	code, report, stderr := runOnce(t, t.TempDir(), environ, "--orders", "../../dev/local/example-orders.json")
 	require.Zero(t, code, stderr)
 	require.Len(t, report.Orders, 1)
 	require.Equal(t, "fulfilling", report.Orders[0].Status)

@@ -9,6 +9,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,8 +21,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
 
 	"orderflow/dev/devserver"
+	"orderflow/dev/programs"
+	"orderflow/internal/payloadcodec"
 )
 
 // binaries is the folder of the binaries, built once from the sources of the test.
@@ -64,18 +70,18 @@ func run(m *testing.M) (int, error) {
 
 // stack is a running local stack, as described by its stack.json.
 type stack struct {
-	TemporalAddress string         `json:"temporalAddress"`
-	TemporalUI      string         `json:"temporalUI"`
-	TemporalCLI     string         `json:"temporalCLI"`
-	KurrentURL      string         `json:"kurrentdbURL"`
-	PostgresURL     string         `json:"postgresURL"`
-	SESURL          string         `json:"sesURL"`
-	APIURL          string         `json:"apiURL"`
-	PIDs            map[string]int `json:"pids"`
+	TemporalAddress string `json:"temporalAddress"`
+	TemporalUI      string `json:"temporalUI"`
+	KurrentURL      string `json:"kurrentdbURL"`
+	PostgresURL     string `json:"postgresURL"`
+	SESURL          string `json:"sesURL"`
+	APIURL          string `json:"apiURL"`
 
-	dir string
-	cmd *exec.Cmd
-	log *bytes.Buffer // its standard error; complete once silent is closed
+	dir         string
+	environment programs.Environment // of programs that use the stack as its operator
+	secured     *secureServers       // nil without
+	cmd         *exec.Cmd
+	log         *bytes.Buffer // its standard error; complete once silent is closed
 
 	silent chan struct{}
 }
@@ -84,23 +90,105 @@ type stack struct {
 // always start kurrentsim.
 var kurrentDB = flag.String("kurrentdb", "", "connection `string` of a KurrentDB to run the shared stack on")
 
+// stackOptions are how a stack is started. Servers that the environment names are used as
+// they are.
+type stackOptions struct {
+	dir     string
+	environ []string            // added to the environment of this process
+	own     map[string][]string // further variables of single binaries
+	secure  bool                // on secureServers
+	args    []string
+}
+
 // startStack runs the stack in dir until stop, with environ added to the environment of
 // this process.
 func startStack(dir string, environ []string, args ...string) (*stack, error) {
-	return startStackOf(binaries, dir, environ, args...)
+	return startStackWith(stackOptions{dir: dir, environ: environ, secure: *secureSuite, args: args})
 }
 
-// startStackOf is startStack with the programs of another directory.
-func startStackOf(programs, dir string, environ []string, args ...string) (*stack, error) {
-	s := &stack{dir: dir, log: &bytes.Buffer{}, silent: make(chan struct{})}
-	s.cmd = exec.Command(filepath.Join(programs, "local"), append([]string{"--ports", "auto", "--state", dir}, args...)...)
-	s.cmd.Env = append(os.Environ(), environ...)
-	stderr, err := s.cmd.StderrPipe()
+// newLocal prepares a run of local. The stack that it returns has neither addresses nor a
+// log yet. The caller closes it.
+func newLocal(o stackOptions) (s *stack, err error) {
+	s = &stack{dir: o.dir, environment: programs.EnvironmentOf(append(os.Environ(), o.environ...))}
+	own := maps.Clone(o.own)
+	if o.secure {
+		if s.secured, err = startSecure(o.dir, s.environment); err != nil {
+			return nil, err
+		}
+		s.environment = s.secured.environment
+		own = s.secured.variablesWith(o.own)
+	}
+	from := binaries
+	if len(own) > 0 {
+		if from, err = programsWith(filepath.Join(o.dir, "programs"), own); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
+	s.cmd = exec.Command(filepath.Join(from, "local"), append([]string{"--ports", "auto", "--state", o.dir}, o.args...)...)
+	s.cmd.Env = s.environment.Environ()
+	return s, nil
+}
+
+// programsWith creates a directory in which some binaries run with variables of their own.
+// A variable that names the file of another replaces it.
+func programsWith(dir string, own map[string][]string) (string, error) {
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
+		return "", err
+	}
+	all, err := os.ReadDir(binaries)
+	if err != nil {
+		return "", err
+	}
+	for _, entry := range all {
+		name := entry.Name()
+		program := filepath.Join(binaries, name)
+		switch variables := own[name]; {
+		case entry.IsDir():
+		case len(variables) > 0:
+			err = os.WriteFile(filepath.Join(dir, name), []byte(script(program, variables)), 0o700)
+		case entry.Type() == os.ModeSymlink:
+			err = os.Symlink(program, filepath.Join(dir, name))
+		default: // a hard link: local looks for the others next to its own file
+			err = os.Link(program, filepath.Join(dir, name))
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+func script(program string, variables []string) string {
+	lines := []string{"#!/bin/sh"}
+	for _, variable := range variables {
+		name, value, _ := strings.Cut(variable, "=")
+		if replaced, isFile := strings.CutSuffix(name, "_FILE"); isFile {
+			lines = append(lines, "unset "+replaced)
+		}
+		lines = append(lines, fmt.Sprintf("export %s='%s'", name, value))
+	}
+	return strings.Join(append(lines, fmt.Sprintf("exec '%s' \"$@\"\n", program)), "\n")
+}
+
+func startStackWith(o stackOptions) (*stack, error) {
+	s, err := newLocal(o)
 	if err != nil {
 		return nil, err
 	}
+	s.log, s.silent = &bytes.Buffer{}, make(chan struct{})
+	if err := s.run(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *stack) run() error {
+	stderr, err := s.cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
 	if err := s.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	ready := make(chan bool, 1)
 	go func() {
@@ -112,16 +200,73 @@ func startStackOf(programs, dir string, environ []string, args ...string) (*stac
 	case ok := <-ready:
 		if !ok {
 			_ = s.cmd.Wait()
-			return nil, fmt.Errorf("the stack did not become ready:\n%s", s.log)
+			return fmt.Errorf("the stack did not become ready:\n%s", s.log)
 		}
 	case <-time.After(2 * time.Minute):
-		return nil, errors.Join(errors.New("the stack took too long"), s.stop())
+		return errors.Join(errors.New("the stack took too long"), s.stop())
 	}
-	description, err := os.ReadFile(filepath.Join(dir, "stack.json"))
+	return s.read()
+}
+
+// read reads where the stack's servers are.
+func (s *stack) read() error {
+	description, err := os.ReadFile(filepath.Join(s.dir, "stack.json"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return s, json.Unmarshal(description, s)
+	if err := json.Unmarshal(description, s); err != nil {
+		return err
+	}
+	var found programs.Servers
+	for variable, at := range map[string]struct{ address, lead *string }{
+		"KURRENTDB_URL": {&s.KurrentURL, &found.KurrentDB}, "TEMPORAL_ADDRESS": {&s.TemporalAddress, &found.Temporal},
+		"POSTGRES_URL": {&s.PostgresURL, &found.Postgres}, "AWS_ENDPOINT_URL_SESV2": {&s.SESURL, &found.SES},
+	} {
+		if !s.environment.Has(variable) {
+			*at.lead = *at.address
+		}
+	}
+	s.environment = maps.Clone(s.environment)
+	s.environment.LeadTo(found)
+	if s.secured != nil && s.secured.inbox != "" {
+		s.SESURL = s.secured.inbox
+	}
+	return nil
+}
+
+// ledTo returns the stack for clients of the same servers at other addresses, without TLS
+// and credentials.
+func (s *stack) ledTo(servers programs.Servers) *stack {
+	led := *s
+	led.environment = maps.Clone(s.environment)
+	led.environment.LeadTo(servers)
+	led.KurrentURL, led.PostgresURL = led.environment["KURRENTDB_URL"], led.environment["POSTGRES_URL"]
+	led.TemporalAddress = led.environment["TEMPORAL_ADDRESS"]
+	return &led
+}
+
+// command returns a command of a program that uses the stack as its operator.
+func (s *stack) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, filepath.Join(binaries, program), args...)
+	command.Env = s.environment.Environ()
+	return command
+}
+
+// temporalOptions returns how a client connects to the stack's Temporal.
+func (s *stack) temporalOptions() (client.Options, error) {
+	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: s.environment})
+	if err != nil {
+		return options, err
+	}
+	options.Logger = silent{}
+	path := s.environment["PAYLOAD_KEYS_FILE"]
+	if path == "" {
+		return options, nil
+	}
+	keys, err := payloadcodec.OpenKeys(path, slog.New(slog.DiscardHandler))
+	options.DataConverter = payloadcodec.Converter(payloadcodec.New(keys))
+	options.FailureConverter = payloadcodec.FailureConverter(options.DataConverter)
+	return options, err
 }
 
 func awaitReady(stderr io.Reader, log *bytes.Buffer) bool {
@@ -143,7 +288,15 @@ func (s *stack) stop() error {
 	timer := time.AfterFunc(time.Minute, func() { _ = s.cmd.Process.Kill() })
 	defer timer.Stop()
 	<-s.silent // Wait closes the pipe
-	return s.cmd.Wait()
+	return errors.Join(s.cmd.Wait(), s.close())
+}
+
+// close stops the servers that this process runs for the stack.
+func (s *stack) close() error {
+	if s.secured == nil {
+		return nil
+	}
+	return s.secured.close()
 }
 
 var shared struct {

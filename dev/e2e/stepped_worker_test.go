@@ -70,10 +70,11 @@ func steppedWorkerOn(s *stackClient, attempts localAttempts) *steppedWorker {
 func (l *steppedWorker) start() *steppedWorker {
 	t := l.t
 	t.Helper()
-	c, err := client.DialContext(t.Context(), client.Options{
-		HostPort: l.stack.TemporalAddress, Logger: silent{}, MetricsHandler: l.metric,
-		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(l.gate.intercept)}},
-	})
+	clientOptions, err := l.stack.temporalOptions()
+	require.NoError(t, err)
+	clientOptions.MetricsHandler = l.metric
+	clientOptions.ConnectionOptions.DialOptions = append(clientOptions.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(l.gate.intercept))
+	c, err := client.DialContext(t.Context(), clientOptions)
 	require.NoError(t, err)
 	do := l.activities()
 	withoutCache()

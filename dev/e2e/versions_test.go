@@ -1,9 +1,6 @@
 package e2e_test
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,6 +13,7 @@ import (
 // without versions on the same state.
 func TestStack_TwoVersions(t *testing.T) {
 	t.Parallel()
+	plainOnly(t)
 	dir := t.TempDir()
 	versions, err := startStack(dir, nil, "--rate", "0", "--two-versions")
 	require.NoError(t, err)
@@ -27,9 +25,7 @@ func TestStack_TwoVersions(t *testing.T) {
 		{"set-current-version", "--build-id", "v0.3.0"}, {"set-ramping-version", "--build-id", "v0.2.0", "--percentage", "100"},
 	} {
 		arguments = append([]string{"worker", "deployment", arguments[0], "--deployment-name", "orderflow", "--yes"}, arguments[1:]...)
-		command := exec.CommandContext(t.Context(), filepath.Join(binaries, "temporal"), arguments...)
-		command.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+versions.TemporalAddress)
-		out, err := command.CombinedOutput()
+		out, err := versions.command(t.Context(), "temporal", arguments...).CombinedOutput()
 		require.NoError(t, err, string(out))
 	}
 	require.NoError(t, versions.stop())

@@ -104,6 +104,7 @@ func listPath(query string) string {
 // The orders have short ids, so that the pictures can be read.
 func TestWebUI_Orders(t *testing.T) {
 	t.Parallel()
+	plainOnly(t)
 	own, err := startStack(t.TempDir(), []string{"CREDIT_HOLD=30m", "CREDIT_DEFAULT_LIMIT=USD=10000.00"}, "--rate", "0")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, own.stop()) })

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"strings"
 
 	"orderflow/dev/local/internal/orders"
 	"orderflow/dev/local/internal/stack"
@@ -69,9 +67,8 @@ func incomplete(err error) error {
 
 // connect opens the clients that every mode uses.
 func (s *session) connect() (err error) {
-	if s.api, err = s.apiClient(); err != nil {
-		return err
-	}
+	access := s.stack.Access()
+	s.api = orders.API{URL: s.stack.Description.APIURL, Token: access.Token, HTTP: access.HTTP}
 	s.events, err = kurrent.Open(kurrent.Config{
 		URL: s.stack.Description.KurrentDBURL, AllowPlaintext: s.stack.Getenv("KURRENTDB_ALLOW_PLAINTEXT") == "true",
 		Logger: slog.New(slog.DiscardHandler),
@@ -81,19 +78,6 @@ func (s *session) connect() (err error) {
 	}
 	s.appender = orders.NewAppender(s.events, s.say)
 	return nil
-}
-
-// apiClient returns a client with the token that the user's environment gives to the api.
-func (s *session) apiClient() (orders.API, error) {
-	client := orders.API{URL: s.stack.Description.APIURL}
-	if file := strings.TrimSpace(s.stack.Getenv("API_TOKEN_FILE")); file != "" {
-		token, err := os.ReadFile(file)
-		if err != nil {
-			return client, config.Invalid("API_TOKEN_FILE", "%s", err)
-		}
-		client.Token = strings.TrimSpace(string(token))
-	}
-	return client, nil
 }
 
 func (s *session) say(format string, args ...any) { s.notify(fmt.Sprintf(format, args...)) }

@@ -11,6 +11,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -45,14 +47,24 @@ type Secure struct {
 func StartSecure(t testing.TB, options kurrentsim.Options, others ...kurrentsim.User) *Secure {
 	t.Helper()
 	certificate, key := devservertest.Certificate(t, "node", time.Now().Add(time.Hour))
+	server, err := OpenSecure(options, certificate, key, others...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
+	return server
+}
+
+// OpenSecure is StartSecure with a given certificate, which is its own authority. The
+// caller stops the server.
+func OpenSecure(options kurrentsim.Options, certificate, key string, others ...kurrentsim.User) (*Secure, error) {
 	options.SecureOnly = true
 	options.TLS = &kurrentsim.TLSOptions{
 		Listen: "127.0.0.1:0", CertFile: certificate, KeyFile: key, Users: append([]kurrentsim.User{User(Admin)}, others...),
 	}
 	server, err := kurrentsim.Start(options)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
-	return &Secure{Server: server, CAFile: certificate}
+	if err != nil {
+		return nil, err
+	}
+	return &Secure{Server: server, CAFile: certificate}, nil
 }
 
 // URLFor returns the connection string of a user with Password.
@@ -64,19 +76,34 @@ func (s *Secure) URLFor(user string) string {
 // those a server starts with, it is in the log.
 func (s *Secure) CreateUser(t testing.TB, name string, groups ...string) {
 	t.Helper()
+	require.NoError(t, s.AddUser(t.Context(), name, groups...))
+}
+
+// AddUser is CreateUser outside of a test. It does nothing if there is such a user.
+func (s *Secure) AddUser(ctx context.Context, name string, groups ...string) error {
 	authority, err := os.ReadFile(s.CAFile)
-	require.NoError(t, err)
+	if err != nil {
+		return err
+	}
 	roots := x509.NewCertPool()
-	require.True(t, roots.AppendCertsFromPEM(authority))
+	roots.AppendCertsFromPEM(authority)
 	body, err := json.Marshal(map[string]any{"loginName": name, "fullName": name, "password": Password, "groups": groups})
-	require.NoError(t, err)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.Addr()+"/users/", bytes.NewReader(body))
-	require.NoError(t, err)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+s.Addr()+"/users/", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
 	request.Header.Set("Content-Type", "application/json")
 	request.SetBasicAuth(Admin, Password)
 	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
 	response, err := client.Do(request)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusCreated, response.StatusCode)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusCreated && response.StatusCode != http.StatusConflict {
+		err = fmt.Errorf("create user %s: %s", name, response.Status)
+	}
+	return errors.Join(err, response.Body.Close())
 }

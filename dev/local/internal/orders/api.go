@@ -28,7 +28,8 @@ const (
 // API looks up orders in the api, as any other client of it does.
 type API struct {
 	URL   string
-	Token string // empty if the api has no API_TOKEN_FILE
+	Token string // empty if the api asks for none
+	HTTP  *http.Client
 }
 
 // State returns the state of an order. It returns ErrUnknown if there is none. An order
@@ -43,7 +44,7 @@ func (a API) State(ctx context.Context, orderID string) (state order.State, err 
 	if a.Token != "" {
 		request.Header.Set("Authorization", "Bearer "+a.Token)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := a.HTTP.Do(request)
 	if err != nil {
 		return state, err
 	}

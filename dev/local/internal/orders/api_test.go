@@ -31,7 +31,7 @@ func newAPI(t *testing.T) orders.API {
 	})
 	server := httptest.NewServer(routes)
 	t.Cleanup(server.Close)
-	return orders.API{URL: server.URL, Token: token}
+	return orders.API{URL: server.URL, Token: token, HTTP: server.Client()}
 }
 
 func TestState_Found(t *testing.T) {

@@ -51,9 +51,13 @@ func (s *Stack) products() []product {
 	)
 }
 
-// apiSettings returns the address of the API and the URLs of the pages that it links to.
+// apiSettings returns the address of the API, its tokens and the URLs of the pages that it
+// links to.
 func (s *Stack) apiSettings() map[string]string {
 	own := map[string]string{"API_ADDR": devserver.Loopback(s.ports.api)}
+	if file := s.access.tokensFile; file != "" {
+		own[tokensVariable] = file
+	}
 	if ui := s.Description.TemporalUI; ui != "" {
 		own["API_TEMPORAL_UI_URL"] = ui
 		if !s.environment.Has("API_CODEC_ORIGINS") {

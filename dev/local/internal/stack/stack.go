@@ -26,6 +26,7 @@ type Stack struct {
 	ports       ports
 	external    external
 	environment programs.Environment // of the binaries
+	access      Access
 
 	// broken is canceled, with the reason, when a part ends without being stopped.
 	broken   context.Context
@@ -74,6 +75,9 @@ func prepare(o Options) (*Stack, error) {
 			return nil, errors.Join(err, s.release())
 		}
 	}
+	if s.access, err = grantAccess(s.environment, dir); err != nil {
+		return nil, errors.Join(err, s.release())
+	}
 	s.Description = s.addresses()
 	return s, nil
 }
@@ -105,7 +109,7 @@ func (s *Stack) addresses() Description {
 		KurrentDBURL:    s.environment["KURRENTDB_URL"],
 		PostgresURL:     s.environment["POSTGRES_URL"],
 		SESURL:          s.environment["AWS_ENDPOINT_URL_SESV2"],
-		APIURL:          "http://" + devserver.Loopback(s.ports.api),
+		APIURL:          apiScheme(s.environment) + "://" + devserver.Loopback(s.ports.api),
 	}
 	if !s.external.kurrentdb {
 		d.KurrentDBURL = "kurrentdb://" + devserver.Loopback(s.ports.kurrentdb) + "?tls=false"
@@ -184,6 +188,9 @@ func (s *Stack) Why() error {
 // Getenv returns a variable as the binaries see it. Clients of the stack connect with the
 // same variables.
 func (s *Stack) Getenv(name string) string { return s.environment[name] }
+
+// Access returns how this process uses the api.
+func (s *Stack) Access() Access { return s.access }
 
 // Log returns the path of a process's log.
 func (s *Stack) Log(process string) string { return s.options.launcher().Log(process) }

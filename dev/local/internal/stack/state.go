@@ -68,6 +68,7 @@ const (
 	kurrentdbDir   = "kurrentdb"
 	temporalFile   = "temporal.db"
 	inboxFile      = "inbox.jsonl"
+	tokensFile     = "api-tokens"
 	logDir         = "log"
 	descriptorFile = "stack.json"
 )
@@ -80,7 +81,7 @@ func (s *state) forget() error {
 		return fmt.Errorf("start over: %s holds files of something else: choose another folder with --state", s.dir)
 	}
 	for _, name := range []string{
-		postgresDir, kurrentdbDir, temporalFile, temporalFile + "-wal", temporalFile + "-shm", inboxFile, logDir, descriptorFile,
+		postgresDir, kurrentdbDir, temporalFile, temporalFile + "-wal", temporalFile + "-shm", inboxFile, tokensFile, logDir, descriptorFile,
 	} {
 		if err := os.RemoveAll(filepath.Join(s.dir, name)); err != nil {
 			return fmt.Errorf("start over: %w", err)
