@@ -30,6 +30,7 @@ type (
 		Slot         config.Slot
 		Worker       config.Worker
 		Payloads     config.Payloads
+		Attributes   config.Attributes
 	}
 	eventsSettings struct{ config.KurrentDB }
 	rowsSettings   struct{ config.Postgres }
@@ -152,6 +153,7 @@ func (c *cli) openDoctor(ctx context.Context, o *doctorOptions) (doctor.Options,
 	quiet := slog.New(slog.DiscardHandler) // what drivers log about an outage is in the result
 	d.openKurrentDB(quiet)
 	d.openPostgres()
+	d.options.TotalHidden = shared.Attributes.TotalHidden
 	d.openTemporal(shared.Payloads, quiet)
 	d.openSES(ctx)
 	closeAll := func() {

@@ -25,6 +25,7 @@ type reconcileSettings struct {
 	config.Postgres
 	Subscription config.Subscription
 	Payloads     config.Payloads
+	Attributes   config.Attributes
 }
 
 // reconcileOptions are the flags of reconcile.
@@ -130,7 +131,7 @@ func (c *cli) openStores(ctx context.Context, others ...error) (o reconcile.Opti
 	o = reconcile.Options{
 		Temporal: temporal, TemporalOptions: clientOptions, Events: events,
 		Rows: postgres.NewFulfillments(pool, postgres.EmailRules{}), Logger: logger,
-		Stream: s.Subscription.Stream, Group: s.Subscription.Group,
+		Attributes: s.Attributes, Stream: s.Subscription.Stream, Group: s.Subscription.Group,
 	}
 	return o, func() { temporal.Close(); pool.Close(); events.Close() }, nil
 }

@@ -24,6 +24,7 @@ import (
 type setupSettings struct {
 	config.Log
 	config.Payloads
+	config.Attributes
 	EmailRate emailRate `env:"EMAIL_RATE"`
 	Reconcile schedule
 }
@@ -205,7 +206,7 @@ func (c *cli) openSetup(ctx context.Context, o *setupOptions) (options setup.Opt
 		opened, err := openSetupTemporal(s.Payloads, options.Logger)
 		if faults = append(faults, err); err == nil {
 			opened.EmailRate, opened.Refresh, opened.RefreshBefore = float64(max(s.EmailRate, 0)), *o.refresh, o.refreshBefore
-			opened.Reconcile = setup.Reconcile(s.Reconcile)
+			opened.Reconcile, opened.TotalHidden = setup.Reconcile(s.Reconcile), s.TotalHidden
 			if o.rate > 0 {
 				opened.EmailRate = float64(o.rate)
 			}

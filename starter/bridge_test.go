@@ -17,6 +17,7 @@ import (
 	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
 	"orderflow/dev/metertest"
+	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
@@ -76,7 +77,7 @@ func (b *bridgeRig) use(url string) {
 	require.NoError(b.t, err)
 	b.t.Cleanup(events.Close)
 	b.url, b.events = url, events
-	b.options.Router = routes.New(b.temporal, client.Options{}, streams.Orders{Client: events})
+	b.options.Router = routes.New(b.temporal, client.Options{}, streams.Orders{Client: events}, config.Attributes{})
 	b.options.KurrentDB = b.connect(url, 30*time.Second, b.options.Logger)
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"orderflow/bridge"
+	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
@@ -81,7 +82,7 @@ func (b *bridgeRig) encrypt(codec converter.PayloadCodec) {
 	temporal, err := client.DialContext(b.t.Context(), options)
 	require.NoError(b.t, err)
 	b.t.Cleanup(temporal.Close)
-	b.options.Router = routes.New(temporal, options, streams.Orders{Client: b.events})
+	b.options.Router = routes.New(temporal, options, streams.Orders{Client: b.events}, config.Attributes{})
 }
 
 // delivered returns an order-placed event as the bridge receives it.
@@ -122,7 +123,7 @@ func TestHandlePlaced_Codec(t *testing.T) {
 		b.encrypt(newEncryptingCodec(t)) // another key
 		_, err = b.options.Router.Apply(t.Context(), delivered(id, first))
 		require.ErrorIs(t, err, temporalclient.ErrUnreadable)
-		b.options.Router = routes.New(plain, client.Options{}, streams.Orders{Client: b.events}) // no codec at all
+		b.options.Router = routes.New(plain, client.Options{}, streams.Orders{Client: b.events}, config.Attributes{}) // no codec at all
 		_, err = b.options.Router.Apply(t.Context(), delivered(id, first))
 		require.ErrorIs(t, err, temporalclient.ErrUnreadable)
 	})

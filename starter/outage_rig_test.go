@@ -24,6 +24,7 @@ import (
 	"orderflow/dev/faultproxy"
 	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/dev/metertest"
+	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
@@ -119,7 +120,7 @@ func (tr *outageRig) connectThroughProxies() {
 	events, err := kurrent.Open(kurrent.Config{URL: url, AllowPlaintext: true, CallTimeout: storeTimeout, Logger: logger})
 	require.NoError(t, err)
 	t.Cleanup(events.Close)
-	tr.options.Router = routes.New(temporal, client.Options{}, streams.Orders{Client: events})
+	tr.options.Router = routes.New(temporal, client.Options{}, streams.Orders{Client: events}, config.Attributes{})
 	tr.options.KurrentDB, tr.options.Logger = tr.connect(url, storeTimeout, logger), logger
 }
 

@@ -26,6 +26,7 @@ type settings struct {
 	Shutdown     config.Shutdown
 	Subscription config.Subscription
 	Payloads     config.Payloads
+	Attributes   config.Attributes
 }
 
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
@@ -59,11 +60,11 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	defer source.Close()
 	b, err := bridge.New(bridge.Options{
 		KurrentDB:        source,
-		Router:           routes.New(temporal, options, streams.Orders{Client: events}),
+		Router:           routes.New(temporal, options, streams.Orders{Client: events}, s.Attributes),
 		Subscription:     routes.Subscription(s.Subscription),
 		Concurrency:      s.Subscription.Concurrency,
 		DrainTimeout:     s.Shutdown.Timeout,
-		SearchAttributes: workflows.Input{}.SearchAttributes(),
+		SearchAttributes: workflows.Input{TotalHidden: s.Attributes.TotalHidden}.SearchAttributes(),
 		Logger:           logger,
 		MeterProvider:    registry.Provider,
 	})

@@ -19,6 +19,7 @@ type settings struct {
 	Tuning   config.Worker
 	Payloads config.Payloads
 
+	Attributes   config.Attributes   // of the repairs that a comparison starts
 	Subscription config.Subscription // the starter's, whose parked events a comparison counts
 
 	Email struct {

@@ -19,7 +19,7 @@ type comparison struct {
 func newComparison(s settings, d drivers, logger *slog.Logger) comparison {
 	return comparison{grace: reconcile.DefaultGrace, options: reconcile.Options{
 		Temporal: d.temporal, TemporalOptions: d.options, Events: d.events, Rows: d.fulfillments, Logger: logger,
-		Stream: s.Subscription.Stream, Group: s.Subscription.Group, Wait: reconcile.DefaultWait, Listed: activities.MaxReconciled,
+		Attributes: s.Attributes, Stream: s.Subscription.Stream, Group: s.Subscription.Group, Wait: reconcile.DefaultWait, Listed: activities.MaxReconciled,
 	}}
 }
 

@@ -26,7 +26,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	return ops.Run(ctx, ops.Options{
 		Service: "worker", Addr: s.Addr, Metrics: d.metrics, Logger: logger,
 		Await: []ops.Dependency{
-			d.pool.Dependency(), temporalclient.Dependency(d.temporal, d.namespace), namespaceDependency(d),
+			d.pool.Dependency(), temporalclient.Dependency(d.temporal, d.namespace), namespaceDependency(d, s.Attributes),
 		},
 		Ready: readiness(d),
 	}, func(ctx context.Context) error { return work(ctx, s, d, logger) })
@@ -69,9 +69,9 @@ func work(ctx context.Context, s settings, d drivers, logger *slog.Logger) error
 
 // namespaceDependency is a namespace that has the search attributes. An operator may add
 // them at any time.
-func namespaceDependency(d drivers) ops.Dependency {
+func namespaceDependency(d drivers, attributes config.Attributes) ops.Dependency {
 	return ops.Dependency{Name: "namespace", Check: func(ctx context.Context) error {
-		return temporalclient.CheckNamespace(ctx, d.temporal, d.namespace, workflows.SearchAttributes())
+		return temporalclient.CheckNamespace(ctx, d.temporal, d.namespace, workflows.RequiredAttributes(attributes.TotalHidden))
 	}}
 }
 

@@ -19,6 +19,8 @@ type Input struct {
 	PlacedAt   time.Time    `json:"placedAt"`
 	Source     order.Source `json:"source"`
 
+	TotalHidden bool `json:"totalHidden,omitempty"` // the total is not a search attribute
+
 	Rules int `json:"rules,omitempty"` // that the order's runs follow, CurrentRules for a new order
 
 	Continuation *Continuation `json:"continuation,omitempty"` // from the previous run, nil in the first
@@ -41,12 +43,18 @@ const (
 
 // SearchAttributes returns the search attributes an order is started with.
 func (in Input) SearchAttributes() temporal.SearchAttributes {
-	return temporal.NewSearchAttributes(
-		customerIDKey().ValueSet(in.CustomerID),
-		currencyKey().ValueSet(in.Total.Currency),
-		totalKey().ValueSet(in.Total.Minor),
-		statusKey().ValueSet(string(order.StatusPending)),
-	)
+	return temporal.NewSearchAttributes(in.attributes(order.StatusPending)...)
+}
+
+// attributes returns the search attributes that do not change, and a status.
+func (in Input) attributes(status order.Status) []temporal.SearchAttributeUpdate {
+	updates := []temporal.SearchAttributeUpdate{
+		customerIDKey().ValueSet(in.CustomerID), currencyKey().ValueSet(in.Total.Currency), statusKey().ValueSet(string(status)),
+	}
+	if in.TotalHidden { // a namespace may lack it, so it is not unset either
+		return updates
+	}
+	return append(updates, totalKey().ValueSet(in.Total.Minor))
 }
 
 // Summary returns the one-line summary that the Web UI shows for the order.

@@ -107,7 +107,11 @@ func stuckKey() temporal.SearchAttributeKeyKeyword {
 	return temporal.NewSearchAttributeKeyKeyword(StuckAttribute)
 }
 
-// SearchAttributes returns every search attribute that a namespace must have.
-func SearchAttributes() temporal.SearchAttributes {
-	return temporal.NewSearchAttributes(Input{}.SearchAttributes().Copy(), stuckKey().ValueSet(""))
+// SearchAttributes returns every search attribute that an order may have.
+func SearchAttributes() temporal.SearchAttributes { return RequiredAttributes(false) }
+
+// RequiredAttributes returns every search attribute that a namespace must have for orders
+// with this Input.TotalHidden.
+func RequiredAttributes(totalHidden bool) temporal.SearchAttributes {
+	return temporal.NewSearchAttributes(Input{TotalHidden: totalHidden}.SearchAttributes().Copy(), stuckKey().ValueSet(""))
 }

@@ -76,10 +76,7 @@ func (r *refresher) refresh(ctx workflow.Context) {
 // the order does not have: a search attribute that was created again may show a value of
 // another one.
 func (o *orderRun) attributes() []temporal.SearchAttributeUpdate {
-	return append([]temporal.SearchAttributeUpdate{
-		customerIDKey().ValueSet(o.in.CustomerID), currencyKey().ValueSet(o.in.Total.Currency), totalKey().ValueSet(o.in.Total.Minor),
-		statusKey().ValueSet(string(o.publishedStatus)),
-	}, o.stuckAttribute()...)
+	return append(o.in.attributes(o.publishedStatus), o.stuckAttribute()...)
 }
 
 // stuckAttribute returns what the search attribute with the stuck step should be.

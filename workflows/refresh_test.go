@@ -57,6 +57,28 @@ func TestRefresh(t *testing.T) {
 		o.requireAttributes(order.StatusShipped)
 		o.record("refreshed-twice-and-shipped", "")
 	})
+	t.Run("leaves a hidden total out", func(t *testing.T) {
+		t.Parallel()
+		o := newOrderOnServer(t)
+		o.startWorker()
+		in := o.input()
+		in.TotalHidden = true
+		confused := in
+		confused.CustomerID = "customer-of-another"
+		_, err := o.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+			ID: o.id, TaskQueue: o.queue, TypedSearchAttributes: confused.SearchAttributes(),
+		}, workflows.OrderFulfillmentType, in)
+		require.NoError(t, err)
+		o.awaitStatus(order.StatusFulfilling)
+		o.signal(workflows.RefreshSignal, nil)
+		o.eventually("the search attributes are set again", func() bool { return o.attribute("CustomerId") == `"`+customerID+`"` })
+		o.signal(workflows.RecordShipmentMessage, shipment)
+		_, err = o.result()
+		require.NoError(t, err)
+		require.Empty(t, o.attribute("OrderTotalMinor"))
+		require.Equal(t, `"shipped"`, o.attribute(workflows.StatusAttribute))
+		o.record("total-hidden-and-shipped", "")
+	})
 	t.Run("reaches an order that ends in the same workflow task", func(t *testing.T) {
 		t.Parallel()
 		o := newOrderOnServer(t)

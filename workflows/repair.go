@@ -28,12 +28,7 @@ func RepairID(orderID string) string { return "repair-" + orderID }
 
 // SearchAttributes returns the search attributes a repair is started with.
 func (in RepairInput) SearchAttributes() temporal.SearchAttributes {
-	return temporal.NewSearchAttributes(
-		customerIDKey().ValueSet(in.CustomerID),
-		currencyKey().ValueSet(in.Total.Currency),
-		totalKey().ValueSet(in.Total.Minor),
-		statusKey().ValueSet(string(order.StatusCancelling)),
-	)
+	return temporal.NewSearchAttributes(in.attributes(order.StatusCancelling)...)
 }
 
 // Summary returns the one-line summary that the Web UI shows for the repair.

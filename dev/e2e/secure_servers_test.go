@@ -34,7 +34,8 @@ import (
 // secureServers are the servers of a stack, each with TLS, and the secrets of the
 // binaries. Every binary has its own user in KurrentDB, with the rights that orderflow
 // setup --rights grants, and its own role in PostgreSQL. Temporal demands a client
-// certificate and an API key, and gets encrypted payloads only. The api serves TLS and has
+// certificate and an API key, gets encrypted payloads only, and has no search attribute for
+// amounts. The api serves TLS and has
 // a token for each role. They keep their data in the folder of the stack.
 type secureServers struct {
 	dir         string               // of this stack's secrets
@@ -51,6 +52,9 @@ type secureServers struct {
 
 	closers []func() error
 }
+
+// totalHidden is the setting that leaves amounts out of search attributes.
+const totalHidden = "ORDER_TOTAL_HIDDEN"
 
 // startSecure starts the servers that the environment does not name, and prepares them.
 func startSecure(dir string, environment programs.Environment) (s *secureServers, err error) {
@@ -73,6 +77,7 @@ func startSecure(dir string, environment programs.Environment) (s *secureServers
 	roots := x509.NewCertPool()
 	roots.AddCert(pair.Leaf)
 	s.http = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	s.environment.SetDefault(totalHidden, "true")
 	for _, part := range []struct {
 		variable string
 		start    func(stateDir string) error
@@ -135,7 +140,7 @@ func (s *secureServers) startPostgres(state string) error {
 func (s *secureServers) startTemporal(state string) error {
 	server, err := devserver.StartTemporal(context.Background(), devserver.TemporalOptions{
 		CLIPath: filepath.Join(binaries, "temporal"), DBFile: filepath.Join(state, "temporal.db"), Headless: true,
-		SearchAttributes: workflows.SearchAttributes(),
+		SearchAttributes: workflows.RequiredAttributes(s.environment[totalHidden] == "true"),
 	})
 	if err != nil {
 		return err

@@ -152,6 +152,7 @@ func (l *steppedWorker) beginAs(b orderSpec, spoil func(*workflows.Input)) *orde
 	in := workflows.Input{
 		OrderID: b.id, CustomerID: placed.CustomerID, Total: placed.Total, PlacedAt: placed.PlacedAt,
 		Source: order.Source{Stream: b.id, EventID: event.EventID.String()}, Rules: workflows.CurrentRules,
+		TotalHidden: l.stack.environment[totalHidden] == "true",
 	}
 	spoil(&in)
 	_, err = l.temporal.ExecuteWorkflow(l.t.Context(), client.StartWorkflowOptions{

@@ -99,6 +99,11 @@ type Payloads struct {
 	KeysFile string `env:"PAYLOAD_KEYS_FILE"`
 }
 
+// Attributes says which search attributes orders have. Temporal stores them in the clear.
+type Attributes struct {
+	TotalHidden bool `env:"ORDER_TOTAL_HIDDEN"` // without OrderTotalMinor
+}
+
 // maxConcurrency bounds the starts in flight. It thereby bounds the memory used during an
 // outage, for an event may have 256 KiB.
 const maxConcurrency = 1024

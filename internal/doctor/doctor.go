@@ -78,9 +78,12 @@ type Options struct {
 	Slot      string // name, for the commands that are printed
 	Temporal  client.Client
 	Namespace string
-	SES       *ses.Inspector
-	Skipped   map[Store]string // why a store has no driver
-	Worker    config.Worker    // its pool of connections follows from these settings
+
+	TotalHidden bool // orders do not have the search attribute with their total
+
+	SES     *ses.Inspector
+	Skipped map[Store]string // why a store has no driver
+	Worker  config.Worker    // its pool of connections follows from these settings
 
 	As   string // one of Binaries; empty checks no rights
 	User string // in KurrentDB, whose rights are checked; empty is the user that is connected

@@ -60,7 +60,7 @@ func (f *facts) readTemporal(ctx context.Context) (func(), error) {
 		return nil, err
 	}
 	if t.namespace.err == nil {
-		t.attributes = temporalclient.CheckNamespace(ctx, f.options.Temporal, f.options.Namespace, workflows.SearchAttributes())
+		t.attributes = temporalclient.CheckNamespace(ctx, f.options.Temporal, f.options.Namespace, workflows.RequiredAttributes(f.options.TotalHidden))
 		f.readQueues(ctx, &t)
 		retained := t.namespace.value.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration()
 		t.older = ask(f.count(ctx, fmt.Sprintf(`WorkflowType = "%s" AND ExecutionStatus = "Running" AND StartTime < "%s"`,

@@ -15,6 +15,7 @@ import (
 	"orderflow/bridge"
 	"orderflow/dev/kurrentsim"
 	"orderflow/dev/startertest"
+	"orderflow/internal/config"
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
@@ -272,7 +273,7 @@ func aPublishedOrder(t *testing.T) {
 	h.loseRow(gone)
 	placed, err := h.orders.FindPlaced(t.Context(), gone)
 	require.NoError(t, err)
-	started, err := routes.New(h.temporal, client.Options{}, h.orders).Apply(t.Context(), bridge.Event(placed))
+	started, err := routes.New(h.temporal, client.Options{}, h.orders, config.Attributes{}).Apply(t.Context(), bridge.Event(placed))
 	require.NoError(t, err)
 	require.Equal(t, bridge.Started, started)
 	h.awaitStatus(gone, order.StatusShipped) // it may wait for the email whose outcome is unknown
@@ -432,7 +433,7 @@ func anUnreadableEnd(t *testing.T) {
 	strange := h.place(startertest.NewOrderID())
 	placed, err := h.orders.FindPlaced(t.Context(), strange)
 	require.NoError(t, err)
-	_, err = routes.New(h.temporal, client.Options{}, h.orders).Apply(t.Context(), bridge.Event(placed))
+	_, err = routes.New(h.temporal, client.Options{}, h.orders, config.Attributes{}).Apply(t.Context(), bridge.Event(placed))
 	require.NoError(t, err)
 	h.awaitClosed(strange)
 

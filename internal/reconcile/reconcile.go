@@ -21,6 +21,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"orderflow/bridge"
+	"orderflow/internal/config"
 	"orderflow/internal/credit"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
@@ -42,12 +43,13 @@ type Options struct {
 	Rows            Rows
 	Logger          *slog.Logger
 
-	Stream, Group string        // the starter's subscription
-	Since         time.Time     // only orders placed then or later; zero means all
-	Cutoff        time.Time     // younger orders are left to the starter
-	Fix           bool          // start missing orders, and repair held ones
-	Wait          time.Duration // for the repairs to take effect
-	Listed        int           // how many differences to list; 0 means 100
+	Attributes    config.Attributes // of workflows that are started
+	Stream, Group string            // the starter's subscription
+	Since         time.Time         // only orders placed then or later; zero means all
+	Cutoff        time.Time         // younger orders are left to the starter
+	Fix           bool              // start missing orders, and repair held ones
+	Wait          time.Duration     // for the repairs to take effect
+	Listed        int               // how many differences to list; 0 means 100
 
 	// Resume is the progress of a comparison with the same options that ended early; nil
 	// begins a new one.
@@ -105,6 +107,7 @@ type reconciliation struct {
 	router   *bridge.Router // starts missing workflows
 	logger   *slog.Logger
 
+	attributes    config.Attributes
 	stream, group string
 	since         time.Time
 	cutoff        time.Time
@@ -139,9 +142,9 @@ func newReconciliation(o Options) *reconciliation {
 	orders := streams.Orders{Client: o.Events}
 	r := &reconciliation{
 		temporal: o.Temporal, events: o.Events, orders: orders, rows: o.Rows, parked: o.Events, logger: o.Logger,
-		accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: o.Events, MaxRequests: Lookups}),
-		router:   routes.New(o.Temporal, o.TemporalOptions, orders),
-		stream:   o.Stream, group: o.Group, since: o.Since, cutoff: o.Cutoff, wait: o.Wait, fix: o.Fix,
+		accounts:   streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: o.Events, MaxRequests: Lookups}),
+		router:     routes.New(o.Temporal, o.TemporalOptions, orders, o.Attributes),
+		attributes: o.Attributes, stream: o.Stream, group: o.Group, since: o.Since, cutoff: o.Cutoff, wait: o.Wait, fix: o.Fix,
 		report: newFindings(o.Listed),
 		known:  newIDSet(), missing: newIDSet(), unknownOrders: newIDSet(),
 	}

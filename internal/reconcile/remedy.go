@@ -113,6 +113,7 @@ func (r *reconciliation) start(ctx context.Context, placed kurrent.Event) error 
 // repair starts the order's repair, or joins one that is running. A repair that has ended
 // may be followed by another: the order may have been reset, and lost again.
 func (r *reconciliation) repair(ctx context.Context, d *difference, input workflows.Input) error {
+	input.TotalHidden = r.attributes.TotalHidden
 	in := workflows.RepairInput{Input: input, Code: closeCode(d.facts.Workflow)}
 	return r.execute(ctx, client.StartWorkflowOptions{
 		ID:                       workflows.RepairID(input.OrderID),

@@ -14,7 +14,7 @@ import (
 
 // placed starts the order's workflow.
 func (r orderRoutes) placed(ctx context.Context, event bridge.Event) (bridge.Action, error) {
-	action, err := start(event)
+	action, err := r.start(event)
 	if err == nil && event.Revision > 0 {
 		action, err = r.startFirst(ctx, event)
 	}
@@ -36,7 +36,7 @@ func (r orderRoutes) startFirst(ctx context.Context, event bridge.Event) (bridge
 	if first.ID != event.ID {
 		return nil, duplicateOrder(first.ID.String())
 	}
-	return start(bridge.Event(first))
+	return r.start(bridge.Event(first))
 }
 
 func duplicateOrder(placedBy string) error {
@@ -44,11 +44,12 @@ func duplicateOrder(placedBy string) error {
 }
 
 // start returns the start of the workflow of an order.
-func start(event bridge.Event) (bridge.Action, error) {
+func (r orderRoutes) start(event bridge.Event) (bridge.Action, error) {
 	input, err := Input(event)
 	if err != nil {
 		return nil, err
 	}
+	input.TotalHidden = r.attributes.TotalHidden
 	return bridge.Start{
 		Options: client.StartWorkflowOptions{
 			ID:                    input.OrderID,

@@ -37,8 +37,8 @@ type Orders interface {
 }
 
 // New returns the router of orders. options are those of the Temporal client.
-func New(temporal client.Client, options client.Options, orders Orders) *bridge.Router {
-	r := orderRoutes{orders: orders}
+func New(temporal client.Client, options client.Options, orders Orders, attributes config.Attributes) *bridge.Router {
+	r := orderRoutes{orders: orders, attributes: attributes}
 	return &bridge.Router{
 		Temporal: temporal, Namespace: options.Namespace, DataConverter: options.DataConverter,
 		Routes: bridge.Routes{
@@ -59,7 +59,8 @@ func Subscription(s config.Subscription) bridge.Subscription {
 // takes the event's type and decoder in internal/order, a method here and its row in New,
 // and the workflow and its name in package workflows.
 type orderRoutes struct {
-	orders Orders
+	orders     Orders
+	attributes config.Attributes
 }
 
 // paid starts a separate settlement for each payment, so that one that cannot count does
@@ -110,7 +111,7 @@ func (r orderRoutes) cancellationRequested(_ context.Context, event bridge.Event
 			case erased:
 				return bridge.Ignore{}, nil
 			}
-			return start(bridge.Event(placed))
+			return r.start(bridge.Event(placed))
 		},
 	}, nil
 }

@@ -39,9 +39,9 @@ func openUntil(started time.Time) string {
 
 // openWithout selects the open workflows that lack a search attribute which they had when
 // they started.
-func openWithout() string {
+func openWithout(totalHidden bool) string {
 	var missing []string
-	for _, name := range attributeNames(workflows.Input{}.SearchAttributes()) {
+	for _, name := range attributeNames(workflows.Input{TotalHidden: totalHidden}.SearchAttributes()) {
 		missing = append(missing, name+" IS NULL")
 	}
 	return fmt.Sprintf("WorkflowType IN (%s) AND ExecutionStatus = 'Running' AND (%s)",

@@ -47,6 +47,21 @@ func (s *stores) dryRun() (*setup.Report, string) {
 	return report, lines
 }
 
+func TestRun_HiddenTotal(t *testing.T) {
+	t.Parallel()
+	ns := newNamespace(t)
+	o := setup.Options{Temporal: ns.options()}
+	o.Temporal.TotalHidden = true
+	for _, outcome := range []setup.Outcome{setup.Created, setup.AlreadyThere} {
+		_, lines := set(t, o)
+		require.Contains(t, lines, "temporal, search attribute OrderStatus: "+string(outcome))
+		require.NotContains(t, lines, "OrderTotalMinor")
+	}
+	o.Temporal.TotalHidden = false
+	_, lines := set(t, o)
+	require.Contains(t, lines, "temporal, search attribute OrderTotalMinor: created: Int\n")
+}
+
 func TestRun(t *testing.T) {
 	t.Parallel()
 	s := startStores(t)

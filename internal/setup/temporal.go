@@ -28,6 +28,9 @@ type TemporalOptions struct {
 	Client    client.Client // which need not be connected yet
 	Namespace string
 	Identity  string
+
+	TotalHidden bool // the namespace need not have the search attribute with an order's total
+
 	EmailRate float64 // emails per second; 0 leaves the queue unchanged
 	Reconcile Reconcile
 	Converter converter.DataConverter // of the client; nil means the default
@@ -97,7 +100,7 @@ func (t *temporalRun) attributes(ctx context.Context) {
 	if len(missing) > 0 && !t.dryRun() {
 		err = t.create(ctx)
 	}
-	for _, name := range attributeNames(workflows.SearchAttributes()) {
+	for _, name := range attributeNames(workflows.RequiredAttributes(t.TotalHidden)) {
 		t.attribute(name, missing, wrong, err)
 	}
 	switch {
@@ -108,7 +111,7 @@ func (t *temporalRun) attributes(ctx context.Context) {
 	case t.Refresh || len(missing) > 0:
 		t.refresh(ctx, openUntil(time.Now()), refreshAll)
 	default:
-		t.refresh(ctx, openWithout(), "orderflow setup --only temporal")
+		t.refresh(ctx, openWithout(t.TotalHidden), "orderflow setup --only temporal")
 	}
 }
 
@@ -158,7 +161,7 @@ func (t *temporalRun) commands(lacking lackingAttributes) (commands []string) {
 type lackingAttributes map[string]temporalclient.Attribute
 
 func (t *temporalRun) lacking(ctx context.Context) (lackingAttributes, error) {
-	err := temporalclient.CheckNamespace(ctx, t.Client, t.Namespace, workflows.SearchAttributes())
+	err := temporalclient.CheckNamespace(ctx, t.Client, t.Namespace, workflows.RequiredAttributes(t.TotalHidden))
 	lacking := lackingAttributes{}
 	found, ok := errors.AsType[*temporalclient.AttributesError](err)
 	if !ok {

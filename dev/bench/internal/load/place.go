@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"orderflow/bridge"
+	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
@@ -50,7 +51,7 @@ type Starter struct {
 
 // NewStarter returns a Starter that uses a client.
 func NewStarter(temporal client.Client) Starter {
-	router := routes.New(temporal, client.Options{}, nil) // orders are looked up for later events of a stream only
+	router := routes.New(temporal, client.Options{}, nil, config.Attributes{}) // orders are looked up for later events of a stream only
 	return Starter{temporal: temporal, route: router.Routes[order.TypePlaced]}
 }
 

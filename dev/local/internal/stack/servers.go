@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -113,7 +114,8 @@ func (s *Stack) ensureSearchAttributes(ctx context.Context) error {
 	if namespace == "" {
 		namespace = client.DefaultNamespace
 	}
-	return devserver.EnsureSearchAttributes(ctx, c, namespace, workflows.SearchAttributes())
+	hidden, _ := strconv.ParseBool(s.environment["ORDER_TOTAL_HIDDEN"]) // the binaries report an invalid value
+	return devserver.EnsureSearchAttributes(ctx, c, namespace, workflows.RequiredAttributes(hidden))
 }
 
 // TemporalOptions returns the options that the binaries connect with. They disable
