@@ -2,6 +2,7 @@ package payloadcodec_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,7 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/common/v1"
+	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/proto"
 
 	"orderflow/internal/payloadcodec"
@@ -73,6 +76,23 @@ func TestCodec(t *testing.T) {
 	decoded, err = c.Decode([]*common.Payload{foreign})
 	require.NoError(t, err)
 	require.True(t, proto.Equal(foreign, decoded[0]))
+}
+
+// The SDK sends the failure of a local activity after it has read it.
+func TestFailureConverter_LeavesFailureEncrypted(t *testing.T) {
+	t.Parallel()
+	failures := payloadcodec.FailureConverter(payloadcodec.Converter(codecWith(t, line("a", "x"))))
+	inner := temporal.NewApplicationError("inner text", "KIND")
+	sent := failures.ErrorToFailure(temporal.NewApplicationErrorWithCause("outer text", "KIND", inner))
+
+	err := failures.FailureToError(sent)
+
+	require.ErrorContains(t, err, "outer text")
+	require.ErrorContains(t, errors.Unwrap(err), "inner text")
+	for _, failure := range []*failurepb.Failure{sent, sent.GetCause(), failures.ErrorToFailure(err)} {
+		require.Equal(t, "Encoded failure", failure.GetMessage())
+	}
+	require.NoError(t, failures.FailureToError(nil))
 }
 
 // The first key encrypts, and all decrypt.

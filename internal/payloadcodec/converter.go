@@ -5,9 +5,11 @@ import (
 	"errors"
 
 	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/failure/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/proto"
 )
 
 // Converter returns the SDK's default converter with the codec. In a workflow, a signal
@@ -20,9 +22,22 @@ func Converter(c Codec) converter.DataConverter {
 // FailureConverter returns the SDK's with messages and stack traces encrypted, too. The
 // types of errors are not: retries depend on them.
 func FailureConverter(data converter.DataConverter) converter.FailureConverter {
-	return temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
+	return unchanging{temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
 		DataConverter: data, EncodeCommonAttributes: true,
-	})
+	})}
+}
+
+// unchanging is a converter that does not decrypt the failure that it reads in place, as
+// the SDK's does. The SDK reads the failure of a local activity before it sends the same
+// one to the server.
+type unchanging struct{ converter.FailureConverter }
+
+// FailureToError returns the failure as an error.
+func (c unchanging) FailureToError(f *failure.Failure) error {
+	if f == nil {
+		return nil
+	}
+	return c.FailureConverter.FailureToError(proto.CloneOf(f))
 }
 
 // contextual is a converter that is told by the SDK where it is used.
