@@ -68,6 +68,10 @@ test: $(WHOLE) temporal ## Run all tests: make test PKG=./internal/credit TESTFL
 race: $(WHOLE) temporal ## Run all tests with the race detector
 	go test -race -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PKG)
 
+.PHONY: secure
+secure: temporal ## Run the end-to-end tests once more with TLS, users, roles and encryption
+	go test -count=1 -timeout $(TEST_TIMEOUT) ./dev/e2e $(TESTFLAGS) -args -secure
+
 .PHONY: examples
 examples: temporal ## Build and test the programs in examples, each of which is a module of its own
 	@for module in $(EXAMPLES); do (cd $$module && go vet ./... && go test -timeout $(TEST_TIMEOUT) ./...); done
@@ -214,7 +218,7 @@ chaos-minute: ## Run one minute of faults, and one crash at every failpoint
 
 # One after the other, because some parts measure durations and need the machine to themselves. CONTRIBUTING.md lists what
 # each part may cost.
-CHECKS := fmt-check vet lint language workflowcheck vuln tidy-check manifests module-check dist-check images-check compose-check systemd-check examples conformance node-client fidelity race chaos-minute
+CHECKS := fmt-check vet lint language workflowcheck vuln tidy-check manifests module-check dist-check images-check compose-check systemd-check examples conformance node-client fidelity race secure chaos-minute
 
 .PHONY: check-packages
 check-packages:

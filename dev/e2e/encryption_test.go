@@ -124,11 +124,13 @@ func TestEncryption(t *testing.T) {
 	_, err = e.update(ids[scenarioShipped], "cancel-order", `{"reason":"customer-request"}`)
 	require.Error(t, err)
 
+	f := e.forceFailures()
 	all := e.stored()
 	require.Empty(t, all.plain)
 	require.Positive(t, all.keys["first"])
 	require.NotContains(t, strings.ToLower(all.text.String()), "canary")
 	require.NotContains(t, all.text.String(), "Table Lamp")
+	f.requireNoCanary()
 
 	found := map[string]any{}
 	require.NoError(t, json.Unmarshal([]byte(e.operate(e.keys, "reconcile", "-o", "json", "--grace", "0s")), &found))

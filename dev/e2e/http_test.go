@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"testing"
@@ -51,6 +52,9 @@ func (s *stackClient) ask(method, path string, body any) (int, []byte, error) {
 	}
 	defer func() { _ = answer.Body.Close() }()
 	received, err := io.ReadAll(answer.Body)
+	if canary := canaryIn(string(received)); answer.StatusCode >= http.StatusBadRequest && canary != "" {
+		return 0, nil, fmt.Errorf("%s %s: the error contains %q: %s", method, path, canary, received)
+	}
 	return answer.StatusCode, received, err
 }
 

@@ -79,11 +79,16 @@ func (s *stackClient) effects() effects {
 	return all
 }
 
-// recreateGroup makes the bridge start again from the first event.
+// recreateGroup makes the bridge start again from the first event. Only an administrator
+// may create the group unless every user may do everything.
 func (s *stackClient) recreateGroup() {
 	s.t.Helper()
 	err := s.events.DeletePersistentSubscription(s.t.Context(), "$ce-order", "fulfillment", kurrentdb.DeletePersistentSubscriptionOptions{})
 	require.NoError(s.t, err)
+	if s.stack.secured != nil {
+		said, err := s.stack.command(s.t.Context(), "orderflow", "setup", "--only", "kurrentdb").CombinedOutput()
+		require.NoError(s.t, err, "%s", said)
+	}
 }
 
 // awaitDrained waits until the group has processed every event.

@@ -64,7 +64,9 @@ func run(m *testing.M) (int, error) {
 		return 0, err
 	}
 	code := m.Run()
-	stopShared()
+	if err := errors.Join(searchShared(), stopShared()); err != nil {
+		return code, err
+	}
 	return code, nil
 }
 
@@ -321,10 +323,29 @@ func sharedStack(t *testing.T) *stack {
 	return shared.stack
 }
 
-func stopShared() {
-	if shared.stack != nil {
-		if err := shared.stack.stop(); err != nil {
-			fmt.Fprintf(os.Stderr, "the stack did not stop well: %v\n%s", err, shared.stack.log)
-		}
+func stopShared() error {
+	if shared.stack == nil {
+		return nil
 	}
+	if err := shared.stack.stop(); err != nil {
+		return fmt.Errorf("the stack did not stop well: %w\n%s", err, shared.stack.log)
+	}
+	return nil
+}
+
+// searchShared looks for personal data in what all tests have left on the shared stack.
+func searchShared() error {
+	if shared.stack == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	search, err := searchCanaries(ctx, shared.stack)
+	if err != nil {
+		return fmt.Errorf("search for personal data: %w", err)
+	}
+	if len(search.found) > 0 {
+		return fmt.Errorf("personal data:\n%s", strings.Join(search.found, "\n"))
+	}
+	return nil
 }

@@ -55,7 +55,7 @@ func (s *Server) sendEmail(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fault := s.faults.take(request.recipients())
-	if failure, ok := failureOf(fault); ok {
+	if failure, ok := failureOf(fault, request.recipients()); ok {
 		writeError(w, failure)
 		return
 	}

@@ -14,6 +14,7 @@ const (
 	FaultThrottled  = "throttled"  // 429 TooManyRequestsException
 	FaultQuota      = "quota"      // the same error with another text: the daily quota is used up
 	FaultRejected   = "rejected"   // 400 MessageRejected: an address that SES does not send to
+	FaultUnverified = "unverified" // 400 MessageRejected: of an account in the sandbox, which quotes the address
 	FaultPaused     = "paused"     // 400 SendingPausedException
 	FaultStopped    = "stopped"    // 400 MessageRejected: the account's sending is paused, in the words of SES's reviewers
 	FaultNoSet      = "no-set"     // 400 BadRequestException: the configuration set does not exist
@@ -43,10 +44,13 @@ type apiError struct {
 	code, message string
 }
 
-// failureOf returns the error that a fault responds with. It reports false for faults
-// without an error.
-func failureOf(fault string) (apiError, bool) {
+// failureOf returns the error that a fault responds with to a message to these
+// recipients. It reports false for faults without an error.
+func failureOf(fault string, recipients []string) (apiError, bool) {
 	switch fault {
+	case FaultUnverified:
+		return apiError{http.StatusBadRequest, "MessageRejected", "Email address is not verified. The following identities failed the check in " +
+			"region US-EAST-1: " + strings.Join(recipients, ", ")}, true
 	case FaultThrottled:
 		return apiError{http.StatusTooManyRequests, "TooManyRequestsException", "Maximum sending rate exceeded."}, true
 	case FaultQuota:
@@ -72,8 +76,8 @@ func failureOf(fault string) (apiError, bool) {
 }
 
 func (f Fault) check() error {
-	if _, ok := failureOf(f.Fault); !ok && !slices.Contains([]string{FaultLost, FaultHang, FaultSuppressed}, f.Fault) {
-		return errors.New("fault: must be throttled, quota, rejected, paused, stopped, suspended, no-set, busy, error, lost, hang or suppressed")
+	if _, ok := failureOf(f.Fault, nil); !ok && !slices.Contains([]string{FaultLost, FaultHang, FaultSuppressed}, f.Fault) {
+		return errors.New("fault: must be throttled, quota, rejected, unverified, paused, stopped, suspended, no-set, busy, error, lost, hang or suppressed")
 	}
 	if f.Count < 1 || f.Count > maxFaultCount {
 		return fmt.Errorf("count: must be from 1 to %d", maxFaultCount)

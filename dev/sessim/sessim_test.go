@@ -166,6 +166,7 @@ func TestFaults_RealErrors(t *testing.T) {
 		{sessim.FaultThrottled, 429, &types.TooManyRequestsException{}, 0},
 		{sessim.FaultQuota, 429, &types.TooManyRequestsException{}, 0},
 		{sessim.FaultRejected, 400, &types.MessageRejected{}, 0},
+		{sessim.FaultUnverified, 400, &types.MessageRejected{}, 0},
 		{sessim.FaultPaused, 400, &types.SendingPausedException{}, 0},
 		{sessim.FaultStopped, 400, &types.MessageRejected{}, 0},
 		{sessim.FaultNoSet, 400, &types.BadRequestException{}, 0},
