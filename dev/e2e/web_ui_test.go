@@ -168,6 +168,7 @@ func TestWebUI_Orders(t *testing.T) {
 // The stack leads the Web UI to the api, which decrypts.
 func TestWebUI_EncryptedPayloads(t *testing.T) {
 	t.Parallel()
+	plainOnly(t)
 	e := newEncryptedStack(t)
 	id := e.place(orderSpec{customer: "customer-1001"})
 	e.awaitMail(id, order.StatusFulfilling, "sent")

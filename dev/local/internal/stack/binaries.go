@@ -79,7 +79,7 @@ func (s *Stack) codecEndpoint() string {
 	if !s.environment.Has("PAYLOAD_KEYS_FILE") {
 		return ""
 	}
-	return "http://" + devserver.Loopback(s.ports.api) + "/codec"
+	return s.Description.APIURL + "/codec"
 }
 
 func (s *Stack) startProducts() []func(context.Context) error {
