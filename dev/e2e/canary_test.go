@@ -112,7 +112,7 @@ func (c *canarySearch) searchWorkflows() error {
 // history, and what the worker says about an open one.
 func (c *canarySearch) searchWorkflow(listed *workflow.WorkflowExecutionInfo) error {
 	id, run := listed.GetExecution().GetWorkflowId(), listed.GetExecution().GetRunId()
-	described, err := c.temporal.DescribeWorkflowExecution(c.ctx, id, run)
+	described, err := c.temporal.DescribeWorkflow(c.ctx, id, run)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (c *canarySearch) searchWorkflow(listed *workflow.WorkflowExecutionInfo) er
 	}
 	for source, message := range map[string]proto.Message{
 		"visibility":    &workflowservice.ListWorkflowExecutionsResponse{Executions: []*workflow.WorkflowExecutionInfo{listed}},
-		"mutable state": described, "history": &workflowservice.GetWorkflowExecutionHistoryResponse{History: history},
+		"mutable state": described.RawResponse, "history": &workflowservice.GetWorkflowExecutionHistoryResponse{History: history},
 	} {
 		if err := c.searchMessage(source, id, message); err != nil {
 			return err

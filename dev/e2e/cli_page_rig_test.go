@@ -38,7 +38,6 @@ type cliPageRig struct {
 // are stuck and one has shipped.
 func newCLIPageRig(t *testing.T) *cliPageRig {
 	t.Helper()
-	plainOnly(t)
 	s, err := startStack(t.TempDir(), []string{"CREDIT_HOLD=30m", "CREDIT_DEFAULT_LIMIT=USD=10000.00"}, "--rate", "0")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.stop()) })

@@ -29,7 +29,6 @@ type orderCost struct {
 // signal after its confirmation was sent.
 func TestCost_ShippedOrder(t *testing.T) {
 	t.Parallel()
-	plainOnly(t)
 	m := newMeteredWorker(t)
 	first := m.begin(orderSpec{customer: "customer-cost"})
 	m.ship(first)

@@ -22,7 +22,6 @@ import (
 // running. Only addresses and folders are the test's own.
 func TestReadme_Commands(t *testing.T) {
 	t.Parallel()
-	plainOnly(t)
 	s, err := startStack(t.TempDir(), []string{"CREDIT_HOLD=30m"}, "--generate", "20", "--rate", "0", "--seed", "11")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.stop()) })

@@ -217,7 +217,7 @@ func TestReplay_WholeStreamOverEmptyTemporal(t *testing.T) {
 	}
 	second, err := startStack(dir, environ, "--rate", "0")
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, second.stop()) })
+	t.Cleanup(func() { assert.NoError(t, second.stop(), "%s", second.log) })
 	s = newStackClientFor(t, second)
 	s.awaitOpen(0)
 	s.recreateGroup()

@@ -13,7 +13,6 @@ import (
 // without versions on the same state.
 func TestStack_TwoVersions(t *testing.T) {
 	t.Parallel()
-	plainOnly(t)
 	dir := t.TempDir()
 	versions, err := startStack(dir, nil, "--rate", "0", "--two-versions")
 	require.NoError(t, err)

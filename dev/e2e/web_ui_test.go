@@ -104,7 +104,6 @@ func listPath(query string) string {
 // The orders have short ids, so that the pictures can be read.
 func TestWebUI_Orders(t *testing.T) {
 	t.Parallel()
-	plainOnly(t)
 	own, err := startStack(t.TempDir(), []string{"CREDIT_HOLD=30m", "CREDIT_DEFAULT_LIMIT=USD=10000.00"}, "--rate", "0")
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, own.stop()) })
@@ -168,7 +167,6 @@ func TestWebUI_Orders(t *testing.T) {
 // The stack leads the Web UI to the api, which decrypts.
 func TestWebUI_EncryptedPayloads(t *testing.T) {
 	t.Parallel()
-	plainOnly(t)
 	e := newEncryptedStack(t)
 	id := e.place(orderSpec{customer: "customer-1001"})
 	e.awaitMail(id, order.StatusFulfilling, "sent")
