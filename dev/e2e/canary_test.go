@@ -24,6 +24,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"orderflow/internal/payloadcodec"
+	"orderflow/workflows"
 )
 
 // canaries are the personal data of orderSpec, in lower case: a part of each name and
@@ -133,8 +134,8 @@ func (c *canarySearch) searchWorkflow(listed *workflow.WorkflowExecutionInfo) er
 			return err
 		}
 	}
-	if listed.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		if value, err := c.temporal.QueryWorkflow(c.ctx, id, run, "__temporal_workflow_metadata"); err == nil { // its worker may be gone
+	if listed.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING && listed.GetTaskQueue() == workflows.TaskQueue { // other workers may be gone
+		if value, err := c.temporal.QueryWorkflow(c.ctx, id, run, "__temporal_workflow_metadata"); err == nil {
 			metadata := &sdk.WorkflowMetadata{}
 			if err := value.Get(metadata); err != nil {
 				return err
