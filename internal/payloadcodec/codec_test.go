@@ -156,7 +156,7 @@ func TestOpenKeys_Faults(t *testing.T) {
 		"no base64":     {"a ***\n", "PAYLOAD_KEYS_FILE: line 1: the key must be 32 bytes in base64"},
 		"a short key":   {"a eA==\n", "PAYLOAD_KEYS_FILE: line 1: the key must be 32 bytes in base64"},
 		"twice":         {line("a", "x") + line("a", "y"), "PAYLOAD_KEYS_FILE: line 2: the id is there twice"},
-		"too large":     {strings.Repeat("#\n", 200_000), "PAYLOAD_KEYS_FILE: names a file that cannot be read: it has more than 262144 bytes"},
+		"too large":     {strings.Repeat("#\n", 600_000), "PAYLOAD_KEYS_FILE: names a file that cannot be read: it has more than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
