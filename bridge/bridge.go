@@ -27,6 +27,7 @@ type Bridge struct {
 	o                Options
 	events           *kurrent.Client
 	metrics          *metrics
+	state            *groupMetrics
 	tracer           trace.Tracer
 	joined           atomic.Bool
 	obstacles        obstacles
@@ -41,11 +42,16 @@ func New(o Options) (*Bridge, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(o.MeterProvider)
+	meter := o.MeterProvider.Meter(scope)
+	m, err := newMetrics(meter, o.Router.Routes)
 	if err != nil {
 		return nil, err
 	}
-	return &Bridge{o: o, events: o.KurrentDB.client, metrics: m, tracer: o.TracerProvider.Tracer(scope)}, nil
+	state, err := newGroupMetrics(meter, o.Subscription)
+	if err != nil {
+		return nil, err
+	}
+	return &Bridge{o: o, events: o.KurrentDB.client, metrics: m, state: state, tracer: o.TracerProvider.Tracer(scope)}, nil
 }
 
 // errBlocked ends a session in which an obstacle keeps the bridge out of the group.
@@ -56,10 +62,18 @@ var errBlocked = errors.New("blocked by an obstacle")
 // retried, logged and counted, and Ready says whether the bridge works.
 func (b *Bridge) Run(ctx context.Context) error {
 	defer b.obstacles.forget(b.metrics)
+	measuring, end := context.WithCancel(ctx)
+	var measurement sync.WaitGroup
+	defer measurement.Wait()
+	defer end()
+	measurement.Go(func() { b.measure(measuring) })
 	for failures := 0; ctx.Err() == nil; failures++ {
 		began := time.Now()
-		if err := b.session(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, errBlocked) { // obstacles are logged once
-			b.o.Logger.Warn("rejoining subscription", "stream", b.o.Subscription.Stream, "group", b.o.Subscription.Group, "error", err)
+		if err := b.session(ctx); err != nil && ctx.Err() == nil {
+			b.metrics.countJoinRetries(waitsFor(err), 1)
+			if !errors.Is(err, errBlocked) { // obstacles are logged once
+				b.o.Logger.Warn("rejoining subscription", "stream", b.o.Subscription.Stream, "group", b.o.Subscription.Group, "error", err)
+			}
 		}
 		if time.Since(began) > retryBackoff.Max {
 			failures = 0 // the session worked for a while, so this is a new outage
@@ -67,6 +81,18 @@ func (b *Bridge) Run(ctx context.Context) error {
 		_ = retryBackoff.Wait(ctx, failures)
 	}
 	return nil
+}
+
+// waitsFor returns what the next session waits for, from the error of the last.
+func waitsFor(err error) string {
+	switch {
+	case errors.Is(err, errBlocked):
+		return waitOperator
+	case errors.Is(err, errHeldTooLong):
+		return waitTemporal
+	default:
+		return waitKurrentDB
+	}
 }
 
 // session joins the group once. It returns when the subscription drops, when Temporal is
@@ -159,6 +185,7 @@ func (b *Bridge) awaitTemporal(ctx context.Context) error {
 		if !temporalclient.NeedsOperator(err) { // an obstacle is logged once
 			b.o.Logger.Warn("waiting for Temporal, events stay in KurrentDB", "error", err)
 		}
+		b.metrics.countJoinRetries(waitTemporal, 1)
 		if err := retryBackoff.Wait(ctx, failures); err != nil {
 			return err
 		}

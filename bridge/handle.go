@@ -64,6 +64,9 @@ func (in *intake) acknowledge(t *heldEvent, result Result) {
 	failpoint.Hit("starter.ack.before")
 	err := in.sub.Ack(t.delivery)
 	failpoint.Hit("starter.ack.after")
+	if err == nil {
+		in.metrics.recordDelay(t.delivery.Event, result)
+	}
 	in.count(result, err)
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"orderflow/internal/kurrent"
 )
 
 // scope names the meter and the tracer.
@@ -13,10 +15,19 @@ const scope = "orderflow/bridge"
 
 // metrics are the bridge's metrics. Prometheus shows the counters with the suffix _total.
 type metrics struct {
-	events, retries            metric.Int64Counter
+	events, retries, joins     metric.Int64Counter
 	inFlight, waiting, blocked metric.Int64UpDownCounter
+	delay                      metric.Float64Histogram
 	results                    map[Result]metric.MeasurementOption // the attributes of events
+	types                      map[string]metric.MeasurementOption // the attributes of delay, by the type of an event
 }
+
+// The values of the attribute of joins: what the bridge waits for.
+const (
+	waitKurrentDB = "kurrentdb"
+	waitTemporal  = "temporal"
+	waitOperator  = "operator"
+)
 
 // holder says who holds an event until it is tried again.
 type holder string
@@ -26,8 +37,7 @@ const (
 	heldByServer holder = "kurrentdb" // it was returned for redelivery
 )
 
-func newMetrics(provider metric.MeterProvider) (*metrics, error) {
-	meter := provider.Meter(scope)
+func newMetrics(meter metric.Meter, routes Routes) (*metrics, error) {
 	var faults []error
 	counter := func(name, help string) metric.Int64Counter {
 		c, err := meter.Int64Counter(name, metric.WithDescription(help))
@@ -42,16 +52,25 @@ func newMetrics(provider metric.MeterProvider) (*metrics, error) {
 	m := &metrics{
 		events:   counter("orderflow_bridge_events", "Completed events, by result."),
 		retries:  counter("orderflow_bridge_retries", "Retries of events, by who holds the event in between."),
+		joins:    counter("orderflow_bridge_join_retries", "Attempts to join the group that are repeated, by what they wait for."),
 		inFlight: gauge("orderflow_bridge_in_flight", "Events taken from KurrentDB and not yet acknowledged."),
 		waiting:  gauge("orderflow_bridge_waiting", "Events that wait, without holding up others, until they can take effect."),
 		blocked:  gauge("orderflow_bridge_blocked", "1 while the bridge is not ready until an operator repairs this."),
 		results:  map[Result]metric.MeasurementOption{},
+		types:    map[string]metric.MeasurementOption{},
 	}
+	delay, err := meter.Float64Histogram("orderflow_bridge_delay", metric.WithUnit("s"),
+		metric.WithDescription("Time from when KurrentDB wrote an event to when it had started, signaled or updated its workflow, by the event's type."))
+	m.delay = delay
+	faults = append(faults, err)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
 	for _, result := range Results() {
 		m.results[result] = metric.WithAttributeSet(attribute.NewSet(attribute.String("result", string(result))))
+	}
+	for eventType := range routes { // other types have no effect, so producers cannot add series
+		m.types[eventType] = metric.WithAttributeSet(attribute.NewSet(attribute.String("type", eventType)))
 	}
 	m.startAtZero()
 	return m, nil
@@ -69,8 +88,26 @@ func (m *metrics) startAtZero() {
 	for _, by := range obstacleNames() {
 		m.block(by, 0)
 	}
+	for _, what := range []string{waitKurrentDB, waitTemporal, waitOperator} {
+		m.countJoinRetries(what, 0)
+	}
 	m.addInFlight(0)
 	m.addWaiting(0)
+}
+
+func (m *metrics) countJoinRetries(waitsFor string, n int64) {
+	m.joins.Add(context.Background(), n, metric.WithAttributes(attribute.String("waiting_for", waitsFor)))
+}
+
+// recordDelay records how long an event took to have its effect. Events that had none are
+// not measured: they would hide how long the others take.
+func (m *metrics) recordDelay(e *kurrent.Event, result Result) {
+	if e == nil || result != Started && result != Signalled && result != Updated {
+		return
+	}
+	if attributes, routed := m.types[e.Type]; routed { // not a link whose target was read later
+		m.delay.Record(context.Background(), age(e.Created), attributes)
+	}
 }
 
 func (m *metrics) countEvents(result Result, n int64) {

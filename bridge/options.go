@@ -88,6 +88,10 @@ type Options struct {
 	// checked: a minute by default.
 	InspectInterval time.Duration
 
+	// MeasureInterval is how often the group's state is read for the metrics: 15 s by
+	// default. Values older than a minute are not exported.
+	MeasureInterval time.Duration
+
 	// RefusalSpan is how long Temporal must refuse an event before it is parked: 75 s by
 	// default. A server may validate search attributes against a cache that is a minute
 	// old, and refuse good events for that long.
@@ -119,6 +123,7 @@ func (o Options) withDefaults() Options {
 	o.HoldTimeout = cmp.Or(o.HoldTimeout, o.Subscription.MessageTimeout/2)
 	o.ProbeInterval = cmp.Or(o.ProbeInterval, 30*time.Second)
 	o.InspectInterval = cmp.Or(o.InspectInterval, time.Minute)
+	o.MeasureInterval = cmp.Or(o.MeasureInterval, 15*time.Second)
 	o.RefusalSpan = cmp.Or(o.RefusalSpan, attributesCached+retryBackoff.Max)
 	o.Logger = loggerOr(o.Logger)
 	if o.Router != nil && o.Router.Logger == nil {
@@ -161,7 +166,7 @@ func (o Options) check() error {
 	fault(o.UpdateConcurrency < 1 || o.UpdateConcurrency > maxConcurrency, "UpdateConcurrency must be from 1 to %d", maxConcurrency)
 	for name, d := range map[string]time.Duration{
 		"DrainTimeout": o.DrainTimeout, "HoldTimeout": o.HoldTimeout, "ProbeInterval": o.ProbeInterval,
-		"InspectInterval": o.InspectInterval, "RefusalSpan": o.RefusalSpan,
+		"InspectInterval": o.InspectInterval, "MeasureInterval": o.MeasureInterval, "RefusalSpan": o.RefusalSpan,
 	} {
 		fault(d < 0, "%s must not be negative", name)
 	}

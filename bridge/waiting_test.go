@@ -64,7 +64,7 @@ func TestNextStep_OutageStartsTheWaitAnew(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				m, err := newMetrics(noop.NewMeterProvider())
+				m, err := newMetrics(noop.NewMeterProvider().Meter(scope), nil)
 				require.NoError(t, err)
 				b := &Bridge{o: Options{HoldTimeout: 5 * time.Minute, Concurrency: 1, Logger: loggerOr(nil)}, metrics: m}
 				event := &heldEvent{delivery: kurrent.Delivery{Event: &kurrent.Event{}}, release: func() {}}

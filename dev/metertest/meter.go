@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// Meter is a meter provider whose integer sums can be read.
+// Meter is a meter provider whose values can be read.
 type Meter struct {
 	*metric.MeterProvider
 	reader *metric.ManualReader
@@ -25,24 +25,51 @@ func New() *Meter {
 // Value returns the sum of an instrument whose one attribute has the value, or that has
 // no attribute if value is empty. It returns -1 if nothing was measured.
 func (m *Meter) Value(name, value string) int {
-	var all metricdata.ResourceMetrics
-	if err := m.reader.Collect(context.Background(), &all); err != nil {
-		return -1
-	}
-	for _, scope := range all.ScopeMetrics {
-		for _, instrument := range scope.Metrics {
-			sum, ok := instrument.Data.(metricdata.Sum[int64])
-			if !ok || instrument.Name != name {
-				continue
-			}
-			for _, point := range sum.DataPoints {
-				if matches(point.Attributes, value) {
-					return int(point.Value)
-				}
+	if sum, ok := m.data(name).(metricdata.Sum[int64]); ok {
+		for _, point := range sum.DataPoints {
+			if matches(point.Attributes, value) {
+				return int(point.Value)
 			}
 		}
 	}
 	return -1
+}
+
+// Gauge returns the value of a gauge, whatever its attributes. It returns -1 if it has
+// none.
+func (m *Meter) Gauge(name string) float64 {
+	if gauge, ok := m.data(name).(metricdata.Gauge[float64]); ok && len(gauge.DataPoints) > 0 {
+		return gauge.DataPoints[0].Value
+	}
+	return -1
+}
+
+// Recorded returns how often a histogram whose one attribute has the value was recorded.
+func (m *Meter) Recorded(name, value string) int {
+	if histogram, ok := m.data(name).(metricdata.Histogram[float64]); ok {
+		for _, point := range histogram.DataPoints {
+			if matches(point.Attributes, value) {
+				return int(point.Count)
+			}
+		}
+	}
+	return 0
+}
+
+// data returns what an instrument has measured, or nil.
+func (m *Meter) data(name string) metricdata.Aggregation {
+	var all metricdata.ResourceMetrics
+	if err := m.reader.Collect(context.Background(), &all); err != nil {
+		return nil
+	}
+	for _, scope := range all.ScopeMetrics {
+		for _, instrument := range scope.Metrics {
+			if instrument.Name == name {
+				return instrument.Data
+			}
+		}
+	}
+	return nil
 }
 
 func matches(attributes attribute.Set, value string) bool {

@@ -302,6 +302,7 @@ type GroupInfo struct {
 	Consumers int
 
 	maxIdleLag uint64 // the lag may stay so high: the group writes its checkpoint only after more events
+	next       uint64 // revision of the first event above the checkpoint, if there is any
 }
 
 // CaughtUp reports whether the group has no events to deliver. A group that does not
@@ -315,13 +316,31 @@ func (c *Client) GroupInfo(ctx context.Context, stream, group string) (GroupInfo
 	if err != nil {
 		return GroupInfo{}, fmt.Errorf("info of group %s::%s: %w", stream, group, err)
 	}
-	return GroupInfo{
+	found := GroupInfo{
 		Lag:       lag(info.Stats),
 		InFlight:  info.Stats.TotalInFlightMessages,
 		Consumers: len(info.Connections),
 
 		maxIdleLag: uint64(max(info.Settings.CheckpointLowerBound-1, 0)),
-	}, nil
+	}
+	if done := info.Stats.LastCheckpointedEventRevision; done != nil && found.Lag > 0 {
+		found.next = *done + 1
+	}
+	return found, nil
+}
+
+// PendingSince returns when the oldest event that a group on a stream has not finished was
+// written to that stream: for a category's stream, when it was linked. It returns the zero
+// time if the group has caught up. It reads at most one event.
+func (c *Client) PendingSince(ctx context.Context, stream string, info GroupInfo) (since time.Time, err error) {
+	if info.CaughtUp() {
+		return time.Time{}, nil
+	}
+	err = c.ReadStream(ctx, stream, info.next, 1, func(e Event) error {
+		since = e.Created
+		return nil
+	})
+	return since, err
 }
 
 func lag(stats *kurrentdb.PersistentSubscriptionStats) uint64 {

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -40,7 +41,7 @@ func NewMetrics(service string) (*Metrics, error) {
 	provider := sdkmetric.NewMeterProvider(
 		sdkmetric.WithReader(exporter),
 		sdkmetric.WithResource(resource.NewSchemaless(semconv.ServiceName(service))),
-		sdkmetric.WithView(secondsView()),
+		sdkmetric.WithView(secondsView),
 	)
 	return &Metrics{Registry: registry, Provider: provider}, nil
 }
@@ -58,14 +59,30 @@ func buildInfo(b version.Build) prometheus.Collector {
 // Meter returns a meter. name is the name of the code that measures with it.
 func (m *Metrics) Meter(name string) metric.Meter { return m.Provider.Meter(name) }
 
-// secondsView sets the buckets of timers, from a call of milliseconds to an order that
-// waits for a day. The default buckets are meant for milliseconds and would put every
+// callBuckets are the buckets of timers in general, from a call of milliseconds to an order
+// that waits for a day. The library's own are meant for milliseconds and would put every
 // timer's values into the first.
-func secondsView() sdkmetric.View {
-	return sdkmetric.NewView(
-		sdkmetric.Instrument{Kind: sdkmetric.InstrumentKindHistogram, Unit: "s"},
-		sdkmetric.Stream{Aggregation: sdkmetric.AggregationExplicitBucketHistogram{
-			Boundaries: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86400},
-		}},
-	)
+var callBuckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86400}
+
+// waitBuckets are the buckets of what takes milliseconds or, with people or an outage in
+// between, weeks: up to 30 days.
+var waitBuckets = []float64{
+	0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 12 * 3600,
+	86400, 2 * 86400, 4 * 86400, 7 * 86400, 14 * 86400, 30 * 86400,
+}
+
+// secondsView sets the buckets of timers. It is one view, because an instrument that two
+// views match would be exported twice.
+func secondsView(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
+	if i.Kind != sdkmetric.InstrumentKindHistogram || i.Unit != "s" {
+		return sdkmetric.Stream{}, false
+	}
+	buckets := callBuckets
+	if strings.HasPrefix(i.Name, "orderflow_") {
+		buckets = waitBuckets
+	}
+	return sdkmetric.Stream{
+		Name: i.Name, Description: i.Description, Unit: i.Unit,
+		Aggregation: sdkmetric.AggregationExplicitBucketHistogram{Boundaries: buckets},
+	}, true
 }
