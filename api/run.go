@@ -44,6 +44,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		return err
 	}
 	defer d.close()
+	d.metrics.Registry.MustRegister(d.pool.Collector(), d.events.Collector())
 	exportStaleFiles(d.metrics.Registry, tokens, identity)
 	listener, err := listen(ctx, s.API.Addr, maxConnections) // before the api is ready, so that no connection is refused
 	if err != nil {

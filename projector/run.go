@@ -36,7 +36,10 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err := config.Merge(invalid, eventsErr, poolErr); err != nil {
 		return err
 	}
-	p := projection.New(events, postgres.NewCustomerView(pool), projection.NewMetrics(registry.Registry), logger)
+	metrics := projection.NewMetrics(registry.Registry)
+	category := newCategoryGauges(events, metrics, logger)
+	registry.Registry.MustRegister(category, pool.Collector(), events.Collector())
+	p := projection.New(events, postgres.NewCustomerView(pool), metrics, logger)
 	return ops.Run(ctx, ops.Options{
 		Service: "projector", Addr: s.Addr, Metrics: registry, Logger: logger,
 		Await: []ops.Dependency{pool.Dependency()},
@@ -44,6 +47,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	}, func(ctx context.Context) error {
 		var watching sync.WaitGroup
 		watching.Go(func() { p.Watch(ctx) })
+		watching.Go(func() { category.run(ctx) })
 		p.Run(ctx, pool)
 		watching.Wait()
 		return nil

@@ -11,21 +11,33 @@ import (
 )
 
 // metrics are the publisher's counters.
-type metrics struct{ events, rebuilds *prometheus.CounterVec }
+type metrics struct{ events, rebuilds, retries *prometheus.CounterVec }
+
+// The work that is repeated after a failure, as it is counted.
+const (
+	retryVersion = "version" // publishing one
+	retrySession = "session"
+	retryPrune   = "prune"
+)
 
 func newMetrics(registry prometheus.Registerer) *metrics {
 	m := &metrics{events: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "orderflow_publisher_events_total", Help: "Versions of orders that were processed, by result.",
 	}, []string{"result"}), rebuilds: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "orderflow_publisher_rebuilds_total", Help: "Times the history was read from its beginning, by reason.",
-	}, []string{"reason"})}
+	}, []string{"reason"}), retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "orderflow_publisher_retries_total", Help: "Failed attempts that are repeated, by what is repeated.",
+	}, []string{"work"})}
+	for _, work := range []string{retryVersion, retrySession, retryPrune} {
+		m.retries.WithLabelValues(work)
+	}
 	for _, r := range []result{resultPublished, resultSetAside, resultDeferred, resultIgnored} {
 		m.events.WithLabelValues(string(r)) // a series that starts at 0 can trigger an alert at its first event
 	}
 	for _, reason := range []string{rebuildSlotLost, rebuildPublication, rebuildUndecodable, rebuildOther} {
 		m.rebuilds.WithLabelValues(reason)
 	}
-	registry.MustRegister(m.events, m.rebuilds)
+	registry.MustRegister(m.events, m.rebuilds, m.retries)
 	return m
 }
 
@@ -53,16 +65,26 @@ func publicationDescription() *prometheus.Desc {
 		"Whether PostgreSQL's publication sends every version completely. Nothing is published otherwise.", nil, nil)
 }
 
+func leaderDescription() *prometheus.Desc {
+	return prometheus.NewDesc("orderflow_publisher_leader", "1 in the replica that publishes, else 0.", nil, nil)
+}
+
 // Describe sends the descriptions of all metrics.
 func (g gauges) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- lagBytesDescription()
 	descriptions <- lagSecondsDescription()
 	descriptions <- setAsideDescription()
 	descriptions <- publicationDescription()
+	descriptions <- leaderDescription()
 }
 
 // Collect queries the values on each scrape. If a query fails, its metric has no sample.
 func (g gauges) Collect(samples chan<- prometheus.Metric) {
+	leads := 0.0
+	if phase := g.phase.Load(); phase == phaseSnapshot || phase == phaseStream {
+		leads = 1
+	}
+	samples <- prometheus.MustNewConstMetric(leaderDescription(), prometheus.GaugeValue, leads)
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	for _, gauge := range []struct {

@@ -20,6 +20,7 @@ func (p *publisher) prune(ctx context.Context, inFlight *inflight.Versions, publ
 		}
 		pruned, err := p.pruneOnce(ctx, inFlight, publication)
 		if err != nil && ctx.Err() == nil {
+			p.metrics.retries.WithLabelValues(retryPrune).Inc()
 			p.logger.Warn("prune history failed", "error", err)
 		}
 		if pruned > 0 {

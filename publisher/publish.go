@@ -74,6 +74,7 @@ func (vp *versionPublisher) publish(ctx context.Context, v postgres.Version) err
 	}
 	for failures := 0; err != nil; failures++ {
 		vp.outage.report(err)
+		vp.metrics.retries.WithLabelValues(retryVersion).Inc()
 		if err := retryBackoff.Wait(ctx, failures); err != nil {
 			return err
 		}

@@ -75,6 +75,7 @@ func (p *publisher) run(ctx context.Context) error {
 		p.noteUnusableSlot(err)
 		if err != nil && ctx.Err() == nil {
 			p.failure.Store(&err)
+			p.metrics.retries.WithLabelValues(retrySession).Inc()
 			sessions.ended(p.slot, err)
 		}
 		if time.Since(began) > sessionBackoff.Max {

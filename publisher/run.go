@@ -46,7 +46,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		state: postgres.NewPublisherState(pool), slot: s.Slot.Name, window: s.Tuning.Window, retention: s.Retention, intervals: defaultIntervals(),
 		shutdownTimeout: s.Shutdown.Timeout, metrics: newMetrics(registry.Registry), logger: logger,
 	}
-	registry.Registry.MustRegister(gauges{p})
+	registry.Registry.MustRegister(gauges{p}, pool.Collector(), events.Collector())
 	return ops.Run(ctx, ops.Options{
 		Service: "publisher", Addr: s.Addr, Metrics: registry, Logger: logger,
 		Await: []ops.Dependency{pool.Dependency()},

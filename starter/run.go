@@ -71,6 +71,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	registry.Registry.MustRegister(events.Collector())
 	return ops.Run(ctx, ops.Options{
 		Service: "starter", Addr: s.Addr, Metrics: registry, Logger: logger,
 		Await: []ops.Dependency{temporalclient.Dependency(temporal, temporalclient.Namespace(options))},

@@ -87,6 +87,14 @@ func (d *drivers) openTemporal(payloads config.Payloads, logger *slog.Logger) er
 	return config.Merge(optionsErr, err)
 }
 
+// exportStores exports the metrics of the stores' drivers.
+func (d drivers) exportStores() {
+	d.metrics.Registry.MustRegister(d.pool.Collector())
+	if d.events != nil {
+		d.metrics.Registry.MustRegister(d.events.Collector())
+	}
+}
+
 func (d drivers) close() {
 	if d.temporal != nil {
 		d.temporal.Close()

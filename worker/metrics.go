@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"orderflow/internal/email"
+	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 	"orderflow/workflows"
 )
@@ -27,6 +29,15 @@ func newEmailMeter(registry prometheus.Registerer) emailMeter {
 // EmailSettled counts one attempt.
 func (m emailMeter) EmailSettled(kind email.Kind, status email.Status) {
 	m.settled.WithLabelValues(string(kind), string(status)).Inc()
+}
+
+// newConflictCounter counts the decisions about credit that are repeated.
+func newConflictCounter(registry prometheus.Registerer) prometheus.Counter {
+	conflicts := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "orderflow_credit_conflicts_total", Help: "Decisions about credit repeated because another writer changed the account first.",
+	})
+	registry.MustRegister(conflicts)
+	return conflicts
 }
 
 // unsettledEmails counts the emails that are pending, and those of which it is unknown
@@ -51,10 +62,7 @@ const otherStep = "other"
 // made only if any order is stuck.
 func stuckOrders(c client.Client, namespace string, steps []string) globalCount {
 	count := func(ctx context.Context, condition string) (int64, error) {
-		answer, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
-			Namespace: namespace, Query: `ExecutionStatus = "Running" AND ` + workflows.StuckAttribute + condition,
-		})
-		return answer.GetCount(), err
+		return countRunning(ctx, c, namespace, workflows.StuckAttribute+condition)
 	}
 	return globalCount{
 		name: "stuck", desc: prometheus.NewDesc("orderflow_orders_stuck", "Orders that cannot proceed, by step.", []string{"step"}, nil),
@@ -71,6 +79,45 @@ func stuckOrders(c client.Client, namespace string, steps []string) globalCount 
 			}
 			found[otherStep] = max(0, rest) // an order may proceed between two queries
 			return found, err
+		},
+	}
+}
+
+// countRunning counts the open workflows that meet a condition.
+func countRunning(ctx context.Context, c client.Client, namespace, condition string) (int64, error) {
+	counted, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
+		Namespace: namespace, Query: `ExecutionStatus = "Running" AND ` + condition,
+	})
+	return counted.GetCount(), err
+}
+
+// heldAges are the ages by which held orders are counted, as the label shows them.
+var heldAges = []struct {
+	label string
+	age   time.Duration
+}{{"0s", 0}, {"1h", time.Hour}, {"24h", 24 * time.Hour}, {"168h", 7 * 24 * time.Hour}}
+
+// heldOrders counts the orders on hold that are older than each age, which is cumulative
+// like the buckets of a histogram. An order is held a moment after its workflow started.
+// The age of one that continued as new is that of its newest run.
+func heldOrders(c client.Client, namespace string) globalCount {
+	return globalCount{
+		name: "held", desc: prometheus.NewDesc("orderflow_orders_held", "Orders on hold, by how long ago their workflow started.",
+			[]string{"older_than"}, nil),
+		count: func(ctx context.Context) (map[string]int64, error) {
+			now, found, rest := time.Now(), map[string]int64{}, int64(1)
+			for _, held := range heldAges {
+				if rest > 0 { // none can be older than those that are not there
+					condition := fmt.Sprintf("WorkflowType = %q AND %s = %q AND StartTime <= %q", workflows.OrderFulfillmentType,
+						workflows.StatusAttribute, order.StatusOnHold, now.Add(-held.age).UTC().Format(time.RFC3339Nano))
+					var err error
+					if rest, err = countRunning(ctx, c, namespace, condition); err != nil {
+						return nil, err
+					}
+				}
+				found[held.label] = rest
+			}
+			return found, nil
 		},
 	}
 }

@@ -23,6 +23,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		return err
 	}
 	defer d.close()
+	d.exportStores()
 	return ops.Run(ctx, ops.Options{
 		Service: "worker", Addr: s.Addr, Metrics: d.metrics, Logger: logger,
 		Await: []ops.Dependency{
@@ -78,7 +79,7 @@ func namespaceDependency(d drivers, attributes config.Attributes) ops.Dependency
 // startGlobalMetrics starts counting the global metrics. It returns a function that stops
 // the counting and waits for it to stop.
 func startGlobalMetrics(ctx context.Context, d drivers, logger *slog.Logger) (end func()) {
-	counts := []globalCount{unsettledEmails(d.emails), stuckOrders(d.temporal, d.namespace, workflows.Steps())}
+	counts := []globalCount{unsettledEmails(d.emails), stuckOrders(d.temporal, d.namespace, workflows.Steps()), heldOrders(d.temporal, d.namespace)}
 	counts = append(counts, reconciliationCounts(d.temporal, d.namespace)...)
 	metrics := newGlobalMetrics(d.pool, counts, d.metrics.Registry, logger)
 	ctx, cancel := context.WithCancel(ctx)
@@ -108,7 +109,7 @@ func newActivities(s settings, d drivers, logger *slog.Logger) *activities.Activ
 	return &activities.Activities{
 		Credit: streams.NewCreditAccounts(streams.CreditAccountsConfig{
 			Client: d.events, Terms: s.terms(), CacheSize: s.Tuning.CachedAccounts,
-			MaxRequests: s.Tuning.RequestsPerAccount(), Logger: logger,
+			MaxRequests: s.Tuning.RequestsPerAccount(), Logger: logger, OnConflict: newConflictCounter(d.metrics.Registry).Inc,
 		}),
 		Orders:       streams.Orders{Client: d.events},
 		Fulfillments: d.fulfillments,

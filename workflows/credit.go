@@ -62,6 +62,7 @@ func (o *orderRun) reserveCredit(approvedBy string) (activities.CreditDecision, 
 		return decision, err
 	}
 	o.state.Credit, o.decided = creditStatus(decision), decision.Amount
+	o.logger(o.stepsCtx).Info("credit "+string(o.state.Credit), "reason", decision.Reason)
 	o.showProgress(o.stepsCtx)
 	return decision, nil
 }
@@ -183,6 +184,7 @@ func (o *orderRun) refuseHeld(ctx workflow.Context, reason order.Reason) (activi
 		return decision, err
 	}
 	o.state.Credit = order.CreditReleased
+	o.logger(ctx).Info("hold ended", "reason", reason)
 	if refusalReason(decision) == "" {
 		o.setPhase(phaseCredit, order.StatusOnHold, "") // it was paid meanwhile: it needs no credit, which overrides a refusal
 	}
@@ -234,6 +236,7 @@ func (o *orderRun) undoCredit(ctx workflow.Context) error {
 	}
 	if decision.Amount.Minor > 0 || o.state.Credit == order.CreditHeld {
 		o.state.Credit = order.CreditReleased
+		o.logger(ctx).Info("credit released", "reason", o.state.Reason)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"orderflow/activities"
 	"orderflow/internal/email"
+	"orderflow/internal/order"
 )
 
 // SendAgainSignal informs OrderEmail that the ledger has its email as pending again. It
@@ -39,7 +40,7 @@ func OrderEmail(ctx workflow.Context, in EmailInput) (*activities.EmailResult, e
 		if err != nil {
 			return nil, err
 		}
-		m.note(status)
+		m.settled(ctx, status)
 		asked = unsettled(status) || drain(again)
 	}
 	for ; asked; asked = drain(again) {
@@ -69,6 +70,7 @@ func drain(signals workflow.ReceiveChannel) (found bool) {
 type emailSend struct {
 	do      *activities.Activities // always nil: only its method names are used
 	orderID string
+	source  order.Source // for the log; zero if unknown
 	kind    email.Kind
 	options func(workflow.Context, email.Kind) workflow.Context
 
@@ -99,7 +101,7 @@ func (m emailSend) follow(ctx workflow.Context, attempt workflow.Future) (*email
 			result.Status = status
 			again = unsettled(status)
 		}
-		m.note(result.Status)
+		m.settled(ctx, result.Status)
 		if !again {
 			return nil, nil
 		}
@@ -110,6 +112,12 @@ func (m emailSend) follow(ctx workflow.Context, attempt workflow.Future) (*email
 		}
 		attempt = m.attempt(ctx)
 	}
+}
+
+// settled logs and notes the outcome of an attempt.
+func (m emailSend) settled(ctx workflow.Context, status email.Status) {
+	orderLogger(ctx, m.orderID, m.source).Info("email "+string(status), "kind", m.kind)
+	m.note(status)
 }
 
 // settle records the outcome of an attempt in the ledger. A cancellation does not stop

@@ -43,7 +43,7 @@ func (o *orderRun) send(ctx workflow.Context, kind email.Kind) {
 	o.sends.newest = kind
 	o.setEmailStatus(ctx, kind, email.StatusPending)
 	m := emailSend{
-		orderID: o.in.OrderID, kind: kind, options: emailOptions, settling: boundedSettleOptions,
+		orderID: o.in.OrderID, source: o.in.Source, kind: kind, options: emailOptions, settling: boundedSettleOptions,
 		note: func(s email.Status) { o.setEmailStatus(ctx, kind, s) },
 	}
 	// The first attempt is scheduled here and not in the coroutine, so that it shares the
@@ -60,7 +60,7 @@ func (o *orderRun) send(ctx workflow.Context, kind email.Kind) {
 		case ctx.Err() != nil:
 			o.sends.stopped = append(o.sends.stopped, kind)
 		case isPermanent(err):
-			workflow.GetLogger(ctx).Error("email cannot be sent", "kind", kind, "error", err)
+			o.logger(ctx).Error("email cannot be sent", "kind", kind, "error", err)
 		default:
 			o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind})
 		}

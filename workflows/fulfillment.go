@@ -27,8 +27,11 @@ func (o *orderRun) startFulfillment() error {
 	}
 	o.phase = phaseFulfilling
 	if row.Status.Final() {
-		o.phase = phaseClosing
+		o.phase, o.closedBefore = phaseClosing, true
 		o.shipment = (*RecordShipment)(row.Shipment)
+	} else {
+		o.recordTimeSincePlaced(o.stepsCtx, metricConfirmed)
+		o.logger(o.stepsCtx).Info("fulfillment started")
 	}
 	return o.applyRow(o.stepsCtx, row)
 }
@@ -149,6 +152,9 @@ func (o *orderRun) applyRow(ctx workflow.Context, row activities.Fulfillment) er
 		o.noteEmail(email.KindConfirmation, row.Email)
 	}
 	o.publishStatus(ctx)
+	if row.Status.Final() && !o.closedBefore {
+		o.logger(ctx).Info("order "+string(row.Status), "reason", row.Reason)
+	}
 	if row.EmailDue != "" {
 		o.send(ctx, row.EmailDue)
 	}

@@ -16,7 +16,8 @@ type Input struct {
 	OrderID    string       `json:"orderId"`
 	CustomerID string       `json:"customerId"`
 	Total      order.Money  `json:"total"`
-	PlacedAt   time.Time    `json:"placedAt"`
+	PlacedAt   time.Time    `json:"placedAt"`           // as the producer says
+	WrittenAt  time.Time    `json:"writtenAt,omitzero"` // by KurrentDB; zero if an earlier version started the order, or a person
 	Source     order.Source `json:"source"`
 
 	TotalHidden bool `json:"totalHidden,omitempty"` // the total is not a search attribute

@@ -2,7 +2,6 @@ package workflows_test
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -11,11 +10,13 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
+	"orderflow/dev/metertest"
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
 	"orderflow/internal/order"
@@ -28,6 +29,9 @@ import (
 type orderEnv struct {
 	t   *testing.T
 	env *testsuite.TestWorkflowEnvironment
+
+	meter *metertest.Meter
+	lines *logLines
 
 	mu     sync.Mutex // activities run concurrently
 	called []string
@@ -62,8 +66,13 @@ func input() workflows.Input {
 func newOrderEnv(t *testing.T) *orderEnv {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(slog.New(slog.DiscardHandler))
-	e := &orderEnv{t: t, env: suite.NewTestWorkflowEnvironment()}
+	meter := metertest.New()
+	lines := &logLines{}
+	suite.SetLogger(lines.logger())
+	suite.SetMetricsHandler(opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
+		Meter: meter.Meter("test"), OnError: func(err error) { t.Error(err) }, UseMonotonicCounters: true,
+	}))
+	e := &orderEnv{t: t, env: suite.NewTestWorkflowEnvironment(), meter: meter, lines: lines}
 	e.env.SetTestTimeout(20 * time.Second)
 	e.decide = func(activities.ReserveCreditInput) (activities.CreditDecision, error) { return reserved(), nil }
 	e.release = func(activities.ReleaseCreditInput) (activities.CreditDecision, error) {
@@ -181,8 +190,14 @@ func (e *orderEnv) requireCalls(want []string) {
 // run runs the order until its workflow has completed.
 func (e *orderEnv) run() {
 	e.t.Helper()
+	e.runWith(input())
+}
+
+// runWith is run with another input.
+func (e *orderEnv) runWith(in workflows.Input) {
+	e.t.Helper()
 	e.env.OnWorkflow(workflows.OrderEmailType, mock.Anything, mock.Anything).Return(e.orderEmail).Maybe()
-	e.env.ExecuteWorkflow(workflows.OrderFulfillmentType, input())
+	e.env.ExecuteWorkflow(workflows.OrderFulfillmentType, in)
 	require.True(e.t, e.env.IsWorkflowCompleted(), "the order did not complete")
 }
 

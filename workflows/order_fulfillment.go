@@ -36,12 +36,14 @@ func OrderFulfillment(ctx workflow.Context, in Input) (*order.State, error) {
 // finish completes what is open when the order has ended. From here on the run does not
 // continue as new.
 func (o *orderRun) finish(ctx workflow.Context) {
+	o.countClosed(ctx)
 	o.finishing, o.continuing = true, false
 	o.handOverLeft(ctx)
 	o.awaitEmails(ctx)
 	// A disconnected context is never canceled, so the wait cannot fail.
 	_ = workflow.Await(disconnected(ctx), func() bool { return len(o.sends.handOvers) == 0 })
 	o.closeMessages(ctx)
+	o.logger(ctx).Info("order closed", "status", o.state.Status, "reason", o.state.Reason)
 }
 
 // run runs the order to its end, or undoes it. It continues where an earlier run left

@@ -38,6 +38,7 @@ type orderRun struct {
 	compensations   []compensation
 	outcome         error                  // the error the workflow returns after compensation
 	closedAs        activities.Fulfillment // the row as compensation closed it
+	closedBefore    bool                   // an earlier run of the workflow had closed the row
 	mismatch        error                  // set if the row belongs to another order
 	continued       bool                   // this is not the first run
 	finishing       bool                   // the order has ended

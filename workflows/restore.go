@@ -58,6 +58,7 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 	case err != nil:
 		return nil, err
 	}
+	orderLogger(ctx, in.OrderID, in.Source).Info("row restored", "status", row.Status)
 	return &row, nil
 }
 

@@ -41,5 +41,6 @@ func OrderSettlement(ctx workflow.Context, in SettlementInput) (*activities.Sett
 	case err != nil:
 		return nil, err
 	}
+	orderLogger(ctx, in.OrderID, in.Source).Info("payment settled")
 	return &settlement, nil
 }

@@ -37,7 +37,7 @@ func (o *orderRun) undo(ctx workflow.Context) error {
 			// The order was shipped or rejected before this run, and keeps that status.
 			// What a shipped order reserved stays reserved; applyRow releases what this
 			// run reserved for a rejected one.
-			o.outcome = nil
+			o.outcome, o.closedBefore = nil, true
 			break
 		}
 	}

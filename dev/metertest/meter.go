@@ -56,6 +56,41 @@ func (m *Meter) Recorded(name, value string) int {
 	return 0
 }
 
+// Sum returns the sum of an instrument over all that has these attributes, and maybe others.
+func (m *Meter) Sum(name string, attributes ...attribute.KeyValue) int {
+	sum, ok := m.data(name).(metricdata.Sum[int64])
+	if !ok {
+		return 0
+	}
+	total := 0
+	for _, point := range sum.DataPoints {
+		if hasAll(point.Attributes, attributes) {
+			total += int(point.Value)
+		}
+	}
+	return total
+}
+
+func hasAll(set attribute.Set, attributes []attribute.KeyValue) bool {
+	for _, want := range attributes {
+		if value, ok := set.Value(want.Key); !ok || value != want.Value {
+			return false
+		}
+	}
+	return true
+}
+
+// Histogram returns how many values a histogram has recorded, and their sum, whatever
+// their attributes.
+func (m *Meter) Histogram(name string) (count int, sum float64) {
+	if histogram, ok := m.data(name).(metricdata.Histogram[float64]); ok {
+		for _, point := range histogram.DataPoints {
+			count, sum = count+int(point.Count), sum+point.Sum
+		}
+	}
+	return count, sum
+}
+
 // data returns what an instrument has measured, or nil.
 func (m *Meter) data(name string) metricdata.Aggregation {
 	var all metricdata.ResourceMetrics

@@ -18,6 +18,7 @@ const pingStream = "orderflow-ping"
 // concurrent use.
 type Client struct {
 	pool    *pool
+	counts  *counts
 	timeout time.Duration
 	closing context.Context
 	close   func()
@@ -32,8 +33,10 @@ func Open(c Config) (*Client, error) {
 		return nil, err
 	}
 	closing, closeAll := context.WithCancelCause(context.Background())
+	counted := &counts{}
 	return &Client{
-		pool:    newPool(closing, *settings, newRenewal(c, *settings), c.connections(), c.logger()),
+		pool:    newPool(closing, *settings, newRenewal(c, *settings), c.connections(), c.logger(), counted),
+		counts:  counted,
 		timeout: *settings.DefaultDeadline,
 		closing: closing,
 		close:   func() { closeAll(ErrClosed) },
@@ -78,7 +81,10 @@ func (c *Client) callLeader(ctx context.Context, operation operation) error {
 	return c.callOn(ctx, c.pool.getNew, operation)
 }
 
-func (c *Client) callOn(ctx context.Context, borrow func(context.Context) (*kurrentdb.Client, error), operation operation) error {
+func (c *Client) callOn(
+	ctx context.Context, borrow func(context.Context) (*kurrentdb.Client, error), operation operation,
+) (err error) {
+	defer func() { c.counts.count(err) }()
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
 	client, err := borrow(ctx)

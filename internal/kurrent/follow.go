@@ -55,17 +55,32 @@ func (c *Client) Follow(ctx context.Context, f Follow, visit func(Step) error) e
 
 // CountEvents counts the selected events after a position, up to most. It opens a
 // connection and reads them.
-func (c *Client) CountEvents(ctx context.Context, f Follow, most int) (count int, err error) {
+func (c *Client) CountEvents(ctx context.Context, f Follow, most int) (int, error) {
+	found, err := c.PendingEvents(ctx, f, most)
+	return found.Count, err
+}
+
+// Pending are events that have not been processed yet.
+type Pending struct {
+	Count  int
+	Oldest time.Time // when the oldest was written; zero if there is none
+}
+
+// PendingEvents is like CountEvents, and returns when the first of them was written too.
+func (c *Client) PendingEvents(ctx context.Context, f Follow, most int) (found Pending, err error) {
 	err = c.follow(ctx, f.options(), noLimit, func(step Step) bool {
 		if step.Event != nil {
-			count++
+			if found.Count == 0 {
+				found.Oldest = step.Event.Created
+			}
+			found.Count++
 		}
-		return !step.CaughtUp && count < most
+		return !step.CaughtUp && found.Count < most
 	})
 	if err != nil {
-		return count, fmt.Errorf("follow the log: %w", err)
+		return found, fmt.Errorf("follow the log: %w", err)
 	}
-	return count, nil
+	return found, nil
 }
 
 // follow reads the log on a connection of its own, and visits each step until visit

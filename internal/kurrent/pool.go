@@ -43,6 +43,7 @@ var connectBackoff = backoff.Exponential{Min: 50 * time.Millisecond, Max: time.S
 type pool struct {
 	renewal *renewal // nil if the settings never change
 	logger  *slog.Logger
+	counts  *counts
 	closing context.Context // ends when the pool is closed
 
 	idle   chan *kurrentdb.Client // connected and not lent; has room for all
@@ -59,9 +60,9 @@ type pool struct {
 	lastErr  error                           // of the last attempt; nil if it succeeded
 }
 
-func newPool(closing context.Context, config kurrentdb.Configuration, renewal *renewal, limit int, logger *slog.Logger) *pool {
+func newPool(closing context.Context, config kurrentdb.Configuration, renewal *renewal, limit int, logger *slog.Logger, counted *counts) *pool {
 	p := &pool{
-		config: config, renewal: renewal, logger: logger, closing: closing, limit: limit, dialed: map[*kurrentdb.Client]time.Time{},
+		config: config, renewal: renewal, logger: logger, counts: counted, closing: closing, limit: limit, dialed: map[*kurrentdb.Client]time.Time{},
 		idle: make(chan *kurrentdb.Client, limit), permit: make(chan struct{}, 1),
 	}
 	p.permit <- struct{}{}
@@ -140,6 +141,7 @@ func (p *pool) connect() {
 		// The client's goroutine ended when it failed, so there is nothing to close.
 		time.AfterFunc(connectBackoff.Delay(p.failures), func() { p.permit <- struct{}{} })
 		p.failures++
+		p.counts.connectFailures.Add(1)
 		p.logger.Debug("connecting to the event store failed", "attempts", p.failures, "error", detailOf(err))
 		return
 	}

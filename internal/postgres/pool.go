@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,6 +49,8 @@ type Pool struct {
 	config Config
 	renew  *credentials
 	reads  bool // the URL prefers read-only servers
+
+	conflicts atomic.Int64 // transactions that were repeated after one
 }
 
 // Open returns a pool without connecting, so the database may be down. Any error is a
@@ -147,6 +150,7 @@ func (p *Pool) transact(ctx context.Context, op string, statements func(*pgx.Bat
 		if !isConflict(err) || attempt > conflictRetries {
 			return describe(op, err)
 		}
+		p.conflicts.Add(1)
 		if ended := conflictBackoff.Wait(ctx, attempt-1); ended != nil {
 			return describe(op, fmt.Errorf("%w: %w", ended, err))
 		}

@@ -5,18 +5,30 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"orderflow/internal/kurrent"
 )
 
 // Metrics are the projector's counters and gauges.
 type Metrics struct {
-	events  prometheus.Counter
-	refused prometheus.Counter
-	lag     prometheus.Gauge
+	events     prometheus.Counter
+	refused    prometheus.Counter
+	lag        prometheus.Gauge
+	lagSeconds prometheus.Gauge
+	leader     prometheus.Gauge
+	retries    *prometheus.CounterVec
 
 	mu     sync.Mutex
 	at     time.Time // when a batch was last stored
 	upOnce bool      // the view was up to date at least once
 }
+
+// The work that is repeated after a failure, as it is counted.
+const (
+	RetryFollow   = "follow"   // following the log and storing the view
+	RetryLag      = "lag"      // measuring how far the view is behind
+	RetryCategory = "category" // measuring how far a category's stream is behind
+)
 
 // NewMetrics registers the metrics.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
@@ -30,9 +42,33 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "orderflow_projector_lag_events", Help: "Events of the log not yet applied to the view, counted up to 10000.",
 		}),
+		lagSeconds: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "orderflow_projector_lag_seconds", Help: "Age of the oldest event that is not applied to the view, 0 if there is none.",
+		}),
+		leader: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "orderflow_projector_leader", Help: "1 in the replica that writes the view, else 0.",
+		}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderflow_projector_retries_total", Help: "Failed attempts that are repeated, by what is repeated.",
+		}, []string{"work"}),
 	}
-	registry.MustRegister(m.events, m.refused, m.lag)
+	for _, work := range []string{RetryFollow, RetryLag, RetryCategory} {
+		m.retries.WithLabelValues(work)
+	}
+	registry.MustRegister(m.events, m.refused, m.lag, m.lagSeconds, m.leader, m.retries)
 	return m
+}
+
+// CountRetry counts a failed attempt that is repeated.
+func (m *Metrics) CountRetry(work string) { m.retries.WithLabelValues(work).Inc() }
+
+func (m *Metrics) setLag(behind kurrent.Pending) {
+	m.lag.Set(float64(behind.Count))
+	age := 0.0
+	if behind.Count > 0 {
+		age = max(0, time.Since(behind.Oldest).Seconds()) // the server's clock may be ahead
+	}
+	m.lagSeconds.Set(age)
 }
 
 func (m *Metrics) stored(b batch) {

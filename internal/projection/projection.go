@@ -33,7 +33,7 @@ var followBackoff = backoff.Exponential{Min: 100 * time.Millisecond, Max: 15 * t
 // Events is the event log. The real implementation is kurrent.Client.
 type Events interface {
 	Follow(ctx context.Context, f kurrent.Follow, visit func(kurrent.Step) error) error
-	CountEvents(ctx context.Context, f kurrent.Follow, most int) (int, error)
+	PendingEvents(ctx context.Context, f kurrent.Follow, most int) (kurrent.Pending, error)
 }
 
 // Store stores the view. The real implementation is postgres.CustomerView.
@@ -68,10 +68,15 @@ func New(events Events, store Store, m *Metrics, logger *slog.Logger) *Projectio
 func (p *Projection) Run(ctx context.Context, l Locks) {
 	for failures := 0; ctx.Err() == nil; failures++ {
 		began := time.Now()
-		err := lead(ctx, l, "projector", p.logger, p.session)
+		err := lead(ctx, l, "projector", p.logger, func(ctx context.Context) error {
+			p.metrics.leader.Set(1)
+			defer p.metrics.leader.Set(0)
+			return p.session(ctx)
+		})
 		if ctx.Err() != nil {
 			return
 		}
+		p.metrics.CountRetry(RetryFollow)
 		if errors.Is(err, postgres.ErrPositionMoved) {
 			p.logger.Info("view replaced or written by another projector, continuing from its position")
 			failures = 0

@@ -29,12 +29,15 @@ func (p *Projection) watch(ctx context.Context, every time.Duration) {
 	look := func(ctx context.Context) kurrent.Finding {
 		position, lag, err := p.lag(ctx)
 		if err != nil {
+			if ctx.Err() == nil {
+				p.metrics.CountRetry(RetryLag)
+			}
 			return kurrent.Unclear
 		}
-		p.metrics.lag.Set(float64(lag))
+		p.metrics.setLag(lag)
 		moved := position.Commit != seen.Commit || position.Prepare != seen.Prepare
 		seen = position
-		if lag == 0 || moved {
+		if lag.Count == 0 || moved {
 			return kurrent.Delivering
 		}
 		return kurrent.Silent
@@ -49,17 +52,17 @@ func (p *Projection) watch(ctx context.Context, every time.Duration) {
 	}
 }
 
-func (p *Projection) lag(ctx context.Context) (at postgres.ViewPosition, behind int, err error) {
+func (p *Projection) lag(ctx context.Context) (at postgres.ViewPosition, behind kurrent.Pending, err error) {
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
 	if at, err = p.store.Position(ctx, p.name); err != nil {
-		return at, 0, err
+		return at, behind, err
 	}
 	after := kurrent.Position{Commit: at.Commit, Prepare: at.Prepare}
 	most := maxLag
 	if p.untilCaughtUp { // it has no metrics, and reading events twice takes as long as reading them
 		most = 1
 	}
-	behind, err = p.events.CountEvents(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, most)
+	behind, err = p.events.PendingEvents(ctx, kurrent.Follow{Prefixes: view.Prefixes(), After: after}, most)
 	return at, behind, err
 }

@@ -34,15 +34,15 @@ func (m *mutedLog) Follow(ctx context.Context, f kurrent.Follow, visit func(kurr
 	})
 }
 
-// countingLog counts the calls of CountEvents.
+// countingLog counts the calls of PendingEvents.
 type countingLog struct {
 	*mutedLog
 	n atomic.Int64
 }
 
-func (c *countingLog) CountEvents(ctx context.Context, f kurrent.Follow, most int) (int, error) {
+func (c *countingLog) PendingEvents(ctx context.Context, f kurrent.Follow, most int) (kurrent.Pending, error) {
 	c.n.Add(1)
-	return c.mutedLog.CountEvents(ctx, f, most)
+	return c.mutedLog.PendingEvents(ctx, f, most)
 }
 
 func TestWatch_EndsSilentSubscription(t *testing.T) {
@@ -58,7 +58,7 @@ func TestWatch_EndsSilentSubscription(t *testing.T) {
 	rig.awaitHistory(history)
 	require.Eventually(t, func() bool { // the position may move past irrelevant events later
 		_, behind, err := p.lag(t.Context())
-		return err == nil && behind == 0
+		return err == nil && behind == kurrent.Pending{}
 	}, waitLong, waitTick)
 	follows := events.follows.Load()
 	ctx, cancel := context.WithCancel(t.Context())

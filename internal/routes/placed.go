@@ -82,7 +82,7 @@ func Input(event bridge.Event) (workflows.Input, error) {
 		return workflows.Input{}, bridge.Park("%s", err)
 	}
 	return workflows.Input{
-		OrderID: placed.OrderID, CustomerID: placed.CustomerID, Total: placed.Total, PlacedAt: placed.PlacedAt.UTC(),
+		OrderID: placed.OrderID, CustomerID: placed.CustomerID, Total: placed.Total, PlacedAt: placed.PlacedAt.UTC(), WrittenAt: event.Created.UTC(),
 		Source: SourceOf(event), Rules: workflows.CurrentRules,
 	}, nil
 }

@@ -100,6 +100,7 @@ func (a *CreditAccounts) finishAll(requests []*accountRequest, o outcome) {
 // retryConflict waits for the backoff after a conflict, and returns the requests that are
 // decided again.
 func (a *CreditAccounts) retryConflict(ctx context.Context, requests []*accountRequest) (again []*accountRequest) {
+	a.conflict()
 	var delay time.Duration
 	for _, r := range requests {
 		r.conflicts++

@@ -42,6 +42,8 @@ type CreditAccountsConfig struct {
 	MaxRequests int
 
 	Logger *slog.Logger // of panics; nil discards them
+
+	OnConflict func() // called before a decision is repeated because another writer came first; may be nil
 }
 
 // CreditAccounts keeps each customer's credit account in the stream credit-<customerId>.
@@ -55,6 +57,7 @@ type CreditAccounts struct {
 	cache    *accountCache // an entry is used only by the goroutine of the account's requests
 	requests *accountRequests
 	logger   *slog.Logger
+	conflict func()
 }
 
 // NewCreditAccounts returns accounts on the client, with an empty cache.
@@ -62,6 +65,9 @@ func NewCreditAccounts(config CreditAccountsConfig) *CreditAccounts {
 	a := &CreditAccounts{
 		client: config.Client, terms: config.Terms, logger: cmp.Or(config.Logger, slog.New(slog.DiscardHandler)),
 		cache: newAccountCache(cmp.Or(config.CacheSize, defaultCacheSize), cmp.Or(config.CacheOrders, defaultCacheOrders)),
+	}
+	if a.conflict = config.OnConflict; a.conflict == nil {
+		a.conflict = func() {}
 	}
 	a.requests = &accountRequests{
 		decide: a.decideSafely, limit: cmp.Or(config.MaxRequests, defaultMaxRequests), queues: map[string]*accountQueue{},
