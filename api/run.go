@@ -36,7 +36,7 @@ type drivers struct {
 
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	s, invalid := config.Load[settings](environ)
-	logger := s.Logger(stderr)
+	logger := ops.NewLogger(s.Log, stderr, "api")
 	tokens, tokensErr := openTokens(s, logger)
 	identity, identityErr := openCertificate(s, logger)
 	d, err := openDrivers(ctx, s, config.Merge(invalid, tokensErr, identityErr), logger)

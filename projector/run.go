@@ -14,7 +14,7 @@ import (
 
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	s, invalid := config.Load[settings](environ)
-	logger := s.Logger(stderr)
+	logger := ops.NewLogger(s.Log, stderr, "projector")
 	registry, err := ops.NewMetrics("projector")
 	if err != nil {
 		return err

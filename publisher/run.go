@@ -18,7 +18,7 @@ const (
 
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	s, invalid := config.Load[settings](environ)
-	logger := s.Logger(stderr)
+	logger := ops.NewLogger(s.Log, stderr, "publisher")
 	registry, err := ops.NewMetrics("publisher")
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ type settings struct {
 
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	s, invalid := config.Load[settings](environ)
-	logger := s.Logger(stderr)
+	logger := ops.NewLogger(s.Log, stderr, "starter")
 	registry, err := ops.NewMetrics("starter")
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	s, invalid := config.Load[settings](environ)
-	logger := s.Logger(stderr)
+	logger := ops.NewLogger(s.Log, stderr, "worker")
 	d, err := openDrivers(ctx, s, invalid, logger)
 	if err != nil {
 		return err

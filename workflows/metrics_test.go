@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
+	"go.temporal.io/sdk/worker"
 
 	"orderflow/activities"
 	"orderflow/internal/email"
@@ -92,4 +93,21 @@ func TestLog_Steps(t *testing.T) {
 	require.Equal(t, []string{
 		"credit reserved", "fulfillment started", "email sent", "order shipped", "email sent", "order closed",
 	}, e.lines.of(slog.LevelInfo, "order="+orderID+" trace_id=4bf92f3577b34da6a3ce929d0e0e4736"))
+}
+
+// A worker that starts with an empty cache replays the order, and repeats no line.
+func TestLog_Replay(t *testing.T) {
+	o := newOrderOnServer(t)
+	o.start()
+	o.startWorker()
+	o.awaitStatus(order.StatusFulfilling)
+	o.stopWorker()
+	worker.PurgeStickyWorkflowCache()
+	o.startWorker()
+	o.signal(workflows.RecordShipmentMessage, shipment)
+	_, err := o.result()
+	require.NoError(t, err)
+	o.stopWorker()
+	require.Equal(t, []string{"credit reserved", "fulfillment started", "order shipped", "order closed"},
+		o.lines.of(slog.LevelInfo, "order="+o.id))
 }

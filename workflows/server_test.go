@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -48,15 +47,17 @@ type orderOnServer struct {
 	id     string
 	stores *memoryStores
 	worker worker.Worker
+	lines  *logLines
 }
 
 func newOrderOnServer(t *testing.T) *orderOnServer {
 	t.Helper()
-	c, err := client.Dial(client.Options{HostPort: servers.Temporal(t), Logger: slog.New(slog.DiscardHandler)})
+	lines := &logLines{}
+	c, err := client.Dial(client.Options{HostPort: servers.Temporal(t), Logger: lines.logger()})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	name := fmt.Sprintf("order-%d", time.Now().UnixNano())
-	o := &orderOnServer{t: t, client: c, queue: name, id: name, stores: &memoryStores{}}
+	o := &orderOnServer{t: t, client: c, queue: name, id: name, stores: &memoryStores{}, lines: lines}
 	t.Cleanup(o.stopWorker)
 	return o
 }

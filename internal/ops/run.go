@@ -23,7 +23,7 @@ import (
 // that was canceled by ctx is not an error.
 func Run(ctx context.Context, o Options, work func(context.Context) error) error {
 	build := version.Read()
-	o.Logger.Info(o.Service+" starting", "version", build.Version, "revision", build.Revision, "go", build.GoVersion)
+	o.Logger.Info(o.Service+" starting", "revision", build.Revision, "go", build.GoVersion)
 	l := newLifecycle(o)
 	server, err := start(ctx, o, l)
 	if err != nil {
