@@ -29,7 +29,7 @@ func (a *api) instrument(next http.Handler) http.Handler {
 		answered := &recorder{ResponseWriter: w}
 		defer func() {
 			if broken := recover(); broken != nil {
-				a.logger.Error("handler panicked", "route", r.Pattern, "error", broken)
+				a.logger.ErrorContext(r.Context(), "handler panicked", "route", r.Pattern, "error", broken)
 				if answered.status == 0 {
 					fail(answered, r, a.logger, problemOf(http.StatusInternalServerError, ""))
 				}

@@ -115,10 +115,10 @@ func (p *problem) setHeader(h http.Header) {
 func logProblem(logger *slog.Logger, r *http.Request, p *problem, err error) {
 	switch {
 	case r.Context().Err() != nil:
-		logger.Info("client disconnected", "route", r.Pattern, "error", err)
+		logger.InfoContext(r.Context(), "client disconnected", "route", r.Pattern, "error", err)
 	case p.Status == http.StatusInternalServerError:
-		logger.Error("request failed", "route", r.Pattern, "error", err)
+		logger.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "error", err)
 	case p.Status == http.StatusServiceUnavailable:
-		logger.Warn("request failed in an outage", "route", r.Pattern, "error", err)
+		logger.WarnContext(r.Context(), "request failed in an outage", "route", r.Pattern, "error", err)
 	}
 }

@@ -160,7 +160,10 @@ func (b *Bridge) note(ctx context.Context, from source, err error) {
 func (b *Bridge) measureGroup(ctx context.Context) error {
 	s, g := b.o.Subscription, b.state
 	info, err := b.events.GroupInfo(ctx, s.Stream, s.Group)
-	if err != nil {
+	switch {
+	case errors.Is(err, kurrent.ErrNotFound): // the next session creates it
+		return nil
+	case err != nil:
 		return err
 	}
 	g.set(g.inFlight, float64(info.InFlight))

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -81,16 +80,19 @@ func TestMeasure_Failures(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	b := r.prepare()
-	ctx, cancel := context.WithTimeout(t.Context(), longEnough)
-	defer cancel()
-	b.measureOnce(ctx) // there is no group yet
-	require.Equal(t, 1, r.meter.Value("orderflow_bridge_group_read_failures", "group"))
-	require.Zero(t, r.meter.Value("orderflow_bridge_group_read_failures", "parked"))
 	end, err := b.state.export()
 	require.NoError(t, err)
 	defer end()
-	require.InDelta(t, -1, r.meter.Gauge("orderflow_bridge_group_consumers"), 0, "what is not known is absent")
+	b.measureOnce(t.Context())
+	require.InDelta(t, -1, r.meter.Gauge("orderflow_bridge_group_consumers"), 0, "there is no group yet")
 	require.InDelta(t, 0, r.meter.Gauge("orderflow_bridge_parked_events"), 0)
+	require.Zero(t, r.meter.Value("orderflow_bridge_group_read_failures", "group"))
+
+	r.options.KurrentDB.Close()
+	b.measureOnce(t.Context())
+	for _, source := range []string{"group", "parked", "projection"} {
+		require.Equal(t, 1, r.meter.Value("orderflow_bridge_group_read_failures", source), source)
+	}
 }
 
 func errOf[A, B any](_ A, _ B, err error) error { return err }

@@ -50,7 +50,7 @@ func (in *intake) park(t *heldEvent, parked *ParkError) {
 	if parked.Replied {
 		in.clearObstacle(obstacleRefusal)
 	}
-	in.o.Logger.Warn("event parked", "event", t.name(), "reason", parked.Reason)
+	in.o.Logger.WarnContext(t.traced(in.work), "event parked", "event", t.name(), "reason", parked.Reason)
 	failpoint.Hit("starter.park.before")
 	err := in.sub.Park(t.delivery, parked.Reason)
 	failpoint.Hit("starter.park.after")

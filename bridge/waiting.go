@@ -207,7 +207,7 @@ func (b *Bridge) waitWithoutSlot(t *heldEvent, class Class, cause error) (covere
 	}
 	if t.slotless, covered = b.waiting.add(t, class, b.o.waitingRoom()); t.slotless {
 		b.metrics.addWaiting(1)
-		b.o.Logger.Info("event waiting", "event", t.name(), "error", cause)
+		b.o.Logger.InfoContext(t.traced(context.Background()), "event waiting", "event", t.name(), "error", cause)
 		t.release()
 	}
 	return covered

@@ -12,6 +12,7 @@ import (
 
 const (
 	metricsLease  = "metrics"
+	leaseSource   = "lease"          // of a failure to hold it
 	leaseDuration = time.Minute      // for this long there are no samples after its holder was killed
 	countEvery    = 15 * time.Second // also renews the lease, which outlasts three failures
 	countTimeout  = 10 * time.Second // of one source; below the time a renewal can wait
@@ -59,6 +60,10 @@ func newGlobalMetrics(leases leaseStore, counts []globalCount, registry promethe
 			Name: "orderflow_global_count_failures_total",
 			Help: "Failed attempts to hold the lease of the global metrics or to read one of them, by source.",
 		}, []string{"source"}),
+	}
+	m.failed.WithLabelValues(leaseSource) // a series that starts at 0 can trigger an alert at its first failure
+	for _, c := range counts {
+		m.failed.WithLabelValues(c.name)
 	}
 	registry.MustRegister(m, m.failed)
 	return m
@@ -145,7 +150,7 @@ func (m *globalMetrics) holdLease(ctx context.Context) bool {
 	asked := time.Now()
 	held, err := m.leases.HoldLease(ctx, metricsLease, m.holder, leaseDuration)
 	if err != nil {
-		m.recordFailure(ctx, "lease", err)
+		m.recordFailure(ctx, leaseSource, err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

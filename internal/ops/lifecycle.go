@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,9 @@ func newLifecycle(o Options) *lifecycle {
 	l := &lifecycle{logger: o.Logger, reason: "it is starting", retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "orderflow_startup_retries_total", Help: "Failed checks during startup, by dependency.",
 	}, []string{"dependency"})}
+	for _, dependency := range slices.Concat(o.Await, o.Verify) {
+		l.retries.WithLabelValues(dependency.Name) // a series that starts at 0 can trigger an alert at its first failure
+	}
 	if o.Metrics != nil {
 		o.Metrics.Registry.MustRegister(l.retries)
 	}

@@ -111,7 +111,8 @@ func TestAwait(t *testing.T) {
 		require.Equal(t, 1, strings.Count(d.Log(), `waiting_for=mill error="the mill is broken" repair="repair the mill"`), d.Log())
 		up.Store(true)
 		d.Await("/readyz", http.StatusOK)
-		d.Await("/metrics", http.StatusOK, `orderflow_check_passing{check="baker"} 1`)
+		require.NotContains(t, d.Await("/metrics", http.StatusOK, `orderflow_check_passing{check="baker"} 1`),
+			`orderflow_startup_retries_total{dependency="mill"} 0`)
 	})
 	t.Run("returns an error that does not clear", func(t *testing.T) {
 		t.Parallel()
