@@ -42,6 +42,7 @@ func (in *intake) handle(t *heldEvent) {
 	case err != nil:
 		in.end(err)
 	default:
+		in.metrics.recordDelay(t.delivery.Event, result)
 		in.acknowledge(t, result)
 	}
 }
@@ -64,9 +65,6 @@ func (in *intake) acknowledge(t *heldEvent, result Result) {
 	failpoint.Hit("starter.ack.before")
 	err := in.sub.Ack(t.delivery)
 	failpoint.Hit("starter.ack.after")
-	if err == nil {
-		in.metrics.recordDelay(t.delivery.Event, result)
-	}
 	in.count(result, err)
 }
 
