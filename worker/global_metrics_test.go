@@ -203,3 +203,30 @@ func TestStuckOrders(t *testing.T) {
 	_, err := stuckOrders(shared.temporal, "nowhere", []string{"reserve-credit"}).count(t.Context())
 	require.Error(t, err, "a failed count is not zero")
 }
+
+func TestHeldOrders(t *testing.T) {
+	at := time.Now()
+	counts := heldOrders(shared.temporal, client.DefaultNamespace, func() time.Time { return at })
+	before, err := counts.count(t.Context())
+	require.NoError(t, err)
+	key := temporal.NewSearchAttributeKeyKeyword(workflows.StatusAttribute)
+	held, err := shared.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+		ID: "held-" + uuid.NewString(), TaskQueue: "no-worker", TypedSearchAttributes: temporal.NewSearchAttributes(key.ValueSet("on-hold")),
+	}, workflows.OrderFulfillmentType)
+	require.NoError(t, err)
+	await := func(want map[string]int64) {
+		t.Helper()
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			found, err := counts.count(t.Context())
+			assert.NoError(c, err)
+			assert.Equal(c, want, found)
+		}, longEnough, 20*time.Millisecond)
+	}
+	n := before["0s"] + 1
+	at = time.Now().Add(time.Minute)
+	await(map[string]int64{"0s": n, "1h": 0, "24h": 0, "168h": 0})
+	at = at.Add(25 * time.Hour)
+	await(map[string]int64{"0s": n, "1h": n, "24h": n, "168h": 0})
+	require.NoError(t, shared.temporal.TerminateWorkflow(t.Context(), held.GetID(), "", "closed orders are not held"))
+	await(map[string]int64{"0s": n - 1, "1h": n - 1, "24h": n - 1, "168h": 0})
+}

@@ -100,16 +100,16 @@ var heldAges = []struct {
 // heldOrders counts the orders on hold that are older than each age, which is cumulative
 // like the buckets of a histogram. An order is held a moment after its workflow started.
 // The age of one that continued as new is that of its newest run.
-func heldOrders(c client.Client, namespace string) globalCount {
+func heldOrders(c client.Client, namespace string, now func() time.Time) globalCount {
 	return globalCount{
 		name: "held", desc: prometheus.NewDesc("orderflow_orders_held", "Orders on hold, by how long ago their workflow started.",
 			[]string{"older_than"}, nil),
 		count: func(ctx context.Context) (map[string]int64, error) {
-			now, found, rest := time.Now(), map[string]int64{}, int64(1)
+			at, found, rest := now(), map[string]int64{}, int64(1)
 			for _, held := range heldAges {
 				if rest > 0 { // none can be older than those that are not there
 					condition := fmt.Sprintf("WorkflowType = %q AND %s = %q AND StartTime <= %q", workflows.OrderFulfillmentType,
-						workflows.StatusAttribute, order.StatusOnHold, now.Add(-held.age).UTC().Format(time.RFC3339Nano))
+						workflows.StatusAttribute, order.StatusOnHold, at.Add(-held.age).UTC().Format(time.RFC3339Nano))
 					var err error
 					if rest, err = countRunning(ctx, c, namespace, condition); err != nil {
 						return nil, err

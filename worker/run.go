@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"orderflow/activities"
 	"orderflow/internal/config"
@@ -79,7 +80,7 @@ func namespaceDependency(d drivers, attributes config.Attributes) ops.Dependency
 // startGlobalMetrics starts counting the global metrics. It returns a function that stops
 // the counting and waits for it to stop.
 func startGlobalMetrics(ctx context.Context, d drivers, logger *slog.Logger) (end func()) {
-	counts := []globalCount{unsettledEmails(d.emails), stuckOrders(d.temporal, d.namespace, workflows.Steps()), heldOrders(d.temporal, d.namespace)}
+	counts := []globalCount{unsettledEmails(d.emails), stuckOrders(d.temporal, d.namespace, workflows.Steps()), heldOrders(d.temporal, d.namespace, time.Now)}
 	counts = append(counts, reconciliationCounts(d.temporal, d.namespace)...)
 	metrics := newGlobalMetrics(d.pool, counts, d.metrics.Registry, logger)
 	ctx, cancel := context.WithCancel(ctx)

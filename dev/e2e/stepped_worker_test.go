@@ -150,7 +150,7 @@ func (l *steppedWorker) beginAs(b orderSpec, spoil func(*workflows.Input)) *orde
 	require.NoError(l.t, err)
 	event := kurrentdb.EventData{EventID: uuid.New(), EventType: order.TypePlaced, ContentType: kurrentdb.ContentTypeJson, Data: body}
 	in := workflows.Input{
-		OrderID: b.id, CustomerID: placed.CustomerID, Total: placed.Total, PlacedAt: placed.PlacedAt,
+		OrderID: b.id, CustomerID: placed.CustomerID, Total: placed.Total, PlacedAt: placed.PlacedAt, WrittenAt: time.Now().UTC(),
 		Source: order.Source{Stream: b.id, EventID: event.EventID.String()}, Rules: workflows.CurrentRules,
 		TotalHidden: l.stack.environment[totalHidden] == "true",
 	}

@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -159,6 +161,17 @@ func TestTransaction_RepeatedAfterConflict(t *testing.T) {
 			conflictFor(w, code, 3)
 			require.Equal(t, order.StatusFulfilling, w.start().Status)
 			require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_line"), 2)
+			require.NoError(t, testutil.CollectAndCompare(w.Collector(), strings.NewReader(`
+				# HELP orderflow_postgres_conflicts_total Transactions that were repeated because they were aborted in favor of another.
+				# TYPE orderflow_postgres_conflicts_total counter
+				orderflow_postgres_conflicts_total 3
+				# HELP orderflow_postgres_connections_max Size of the pool of connections to PostgreSQL.
+				# TYPE orderflow_postgres_connections_max gauge
+				orderflow_postgres_connections_max 4
+			`), "orderflow_postgres_conflicts_total", "orderflow_postgres_connections_max"))
+			problems, err := testutil.CollectAndLint(w.Collector())
+			require.NoError(t, err)
+			require.Empty(t, problems)
 		})
 	}
 }
