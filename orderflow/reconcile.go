@@ -48,7 +48,7 @@ func (c *cli) reconcile() *cobra.Command {
 	o := reconcileOptions{
 		fix:    flags.Bool("fix", false, "start missing orders, and repair held ones"),
 		grace:  flags.Duration("grace", reconcile.DefaultGrace, "skip orders placed within this `time`: the starter may be starting them"),
-		wait:   flags.Duration("wait", reconcile.DefaultWait, "with --fix, how `long` to wait for repairs"),
+		wait:   flags.Duration("wait", reconcile.DefaultWait, "with --fix, how long to wait for repairs, as a `duration`"),
 		output: outputFlag(cmd),
 	}
 	flags.Var(value{"time", func(text string) (err error) {

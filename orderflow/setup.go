@@ -112,7 +112,7 @@ func (c *cli) setUpStores() *cobra.Command {
 		dryRun:           flags.Bool("dry-run", false, "print what would be done, and change nothing"),
 		withoutPasswords: flags.Bool("without-passwords", false, "the roles log in without passwords, by certificate for example: do not report that they have none"),
 		refresh:          flags.Bool("refresh", false, "make all open orders set their search attributes again"),
-		wait:             flags.Duration("wait", 0, "how `long` to wait for stores that are not available yet; default 0s"),
+		wait:             flags.Duration("wait", 0, "how long to wait for stores that are not available yet, as a `duration`"),
 		output:           outputFlag(cmd),
 	}
 	flags.Var(value{"stores", storesInto(&o.only)}, "only", "set up only these of postgres, kurrentdb and temporal, separated by commas")

@@ -21,12 +21,14 @@ type hint struct {
 // hinter builds commands with the paths and addresses of this stack.
 type hinter struct {
 	cli, address, reader, events string
+	codec                        string // where the CLI has payloads decrypted; empty if none is encrypted
 	chosen                       map[string]string // the order id used in each command
 }
 
 func newHinter(d stack.Description, binDir string) hinter {
 	h := hinter{
 		cli: d.TemporalCLI, address: d.TemporalAddress, reader: filepath.Join(binDir, "kurrentsim"), events: d.KurrentDBURL,
+		codec: d.CodecURL,
 		chosen: map[string]string{},
 	}
 	if h.cli == "" {
@@ -50,11 +52,15 @@ func (h hinter) hints(seen []orders.Seen) []hint {
 }
 
 func (h hinter) update(what, orderID, name, input string) hint {
-	return hint{what, []string{
+	lines := []string{
 		h.cli + " workflow update execute --address " + h.address + ` \`,
 		"  --workflow-id " + orderID + " --name " + name + ` \`,
 		"  --input '" + input + "'",
-	}}
+	}
+	if h.codec != "" { // without it the CLI cannot show the result, and fails
+		lines = slices.Insert(lines, 1, "  --codec-endpoint "+h.codec+` \`)
+	}
+	return hint{what, lines}
 }
 
 // choose returns the id of an order in the given status, a different one for each

@@ -92,3 +92,15 @@ func TestLines_PrintEachChangeOnce(t *testing.T) {
 		"order-2 USD12.10 pending, credit reserved, e-mail sent\n"+
 		"order-1 USD12.10 shipped, credit reserved, e-mail sent\n", out.String())
 }
+
+// Without the endpoint the CLI ends with an error after the update, because it cannot read
+// the encrypted result.
+func TestHinter_NamesCodecEndpoint(t *testing.T) {
+	t.Parallel()
+	for _, hint := range newHinter(stack.Description{CodecURL: "http://127.0.0.1:8080/codec"}, "bin").hints(nil)[:3] {
+		require.Contains(t, strings.Join(hint.lines, "\n"), "\\\n  --codec-endpoint http://127.0.0.1:8080/codec \\\n  --workflow-id ")
+	}
+	for _, hint := range newTestHinter().hints(nil) {
+		require.NotContains(t, strings.Join(hint.lines, "\n"), "codec")
+	}
+}

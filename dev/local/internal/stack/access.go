@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"orderflow/dev/programs"
 	"orderflow/internal/access"
@@ -32,7 +34,8 @@ type Access struct {
 	Token string // empty if the api asks for none
 	HTTP  *http.Client
 
-	tokensFile string // of the api, in place of the one that its environment names; may be empty
+	givenFile  string // of tokens, that the environment names; may be empty
+	tokensFile string // of the api, in place of that one
 }
 
 // grantAccess returns the access that the environment of the api allows. A file of tokens
@@ -43,8 +46,8 @@ func grantAccess(e programs.Environment, dir string) (a Access, err error) {
 	}
 	switch {
 	case e.Has(tokensVariable):
-		a.Token, a.tokensFile = rand.Text(), filepath.Join(dir, tokensFile)
-		return a, addToken(strings.TrimSpace(e[tokensVariable]), a.tokensFile, a.Token)
+		a.Token, a.givenFile, a.tokensFile = rand.Text(), strings.TrimSpace(e[tokensVariable]), filepath.Join(dir, tokensFile)
+		return a, a.copyTokens()
 	case e.Has(tokenVariable):
 		a.Token, err = config.ReadFile(strings.TrimSpace(e[tokenVariable]))
 		if err != nil {
@@ -54,15 +57,41 @@ func grantAccess(e programs.Environment, dir string) (a Access, err error) {
 	return a, nil
 }
 
-// addToken copies a file of tokens and adds one.
-func addToken(from, to, token string) error {
-	tokens, err := os.ReadFile(from)
+// copyTokens copies the given file of tokens and adds one, unless the copy is up to date.
+func (a Access) copyTokens() error {
+	tokens, err := os.ReadFile(a.givenFile)
 	if err != nil {
 		return config.Invalid(tokensVariable, "%s", err)
 	}
-	hash := sha256.Sum256([]byte(token))
-	line := fmt.Sprintf("\n%s %s %s\n", ownToken, access.Read, hex.EncodeToString(hash[:]))
-	return os.WriteFile(to, append(tokens, line...), 0o600)
+	hash := sha256.Sum256([]byte(a.Token))
+	tokens = fmt.Appendf(tokens, "\n%s %s %s\n", ownToken, access.Read, hex.EncodeToString(hash[:]))
+	if copied, err := os.ReadFile(a.tokensFile); err == nil && bytes.Equal(copied, tokens) {
+		return nil
+	}
+	fresh := a.tokensFile + ".new" // the api must not read half a file
+	if err := os.WriteFile(fresh, tokens, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(fresh, a.tokensFile)
+}
+
+// followTokens keeps the copy up to date until done is closed, so that the api refuses a
+// token that is removed from the given file. While that file cannot be read, the copy
+// stays, as the tokens of an api do.
+func (a Access) followTokens(done <-chan struct{}) {
+	if a.givenFile == "" {
+		return
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			_ = a.copyTokens()
+		case <-done:
+			return
+		}
+	}
 }
 
 // clientFor returns a client that trusts the certificate of the api, if it has one.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,4 +51,24 @@ func TestGrantAccess_NamesFileThatIsMissing(t *testing.T) {
 		_, err := grantAccess(programs.Environment{variable: filepath.Join(t.TempDir(), "none")}, t.TempDir())
 		require.ErrorContains(t, err, variable)
 	}
+}
+
+func TestFollowTokens_TakesOverARemovedToken(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	given := filepath.Join(dir, "given")
+	shop, risk := "shop place "+strings.Repeat("ab", 32)+"\n", "risk credit "+strings.Repeat("cd", 32)+"\n"
+	require.NoError(t, os.WriteFile(given, []byte(shop+risk), 0o600))
+	a, err := grantAccess(programs.Environment{tokensVariable: given}, dir)
+	require.NoError(t, err)
+	done := make(chan struct{})
+	defer close(done)
+	go a.followTokens(done)
+
+	require.NoError(t, os.WriteFile(given, []byte(risk), 0o600))
+
+	require.Eventually(t, func() bool {
+		copied, err := os.ReadFile(a.tokensFile)
+		return err == nil && strings.HasPrefix(string(copied), risk) && strings.Contains(string(copied), "\n"+ownToken+" ")
+	}, 30*time.Second, 10*time.Millisecond)
 }

@@ -73,15 +73,6 @@ func (s *Stack) apiSettings() map[string]string {
 	return own
 }
 
-// codecEndpoint returns where the Web UI has payloads decrypted. It is empty if nothing is
-// encrypted.
-func (s *Stack) codecEndpoint() string {
-	if !s.environment.Has("PAYLOAD_KEYS_FILE") {
-		return ""
-	}
-	return s.Description.APIURL + "/codec"
-}
-
 func (s *Stack) startProducts() []func(context.Context) error {
 	var steps []func(context.Context) error
 	for _, p := range s.products() {

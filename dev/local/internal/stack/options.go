@@ -34,5 +34,6 @@ type Description struct {
 	PostgresURL     string         `json:"postgresURL"`
 	SESURL          string         `json:"sesURL"` // empty with the real SES
 	APIURL          string         `json:"apiURL"`
+	CodecURL        string         `json:"codecURL,omitempty"` // decrypts payloads; empty if none is encrypted
 	PIDs            map[string]int `json:"pids"` // by process name; local is this process
 }

@@ -42,7 +42,7 @@ func (s *Stack) startTemporal(ctx context.Context) error {
 	rotate(file)
 	server, err := devserver.StartTemporal(ctx, devserver.TemporalOptions{
 		CLIPath: cli, DBFile: filepath.Join(s.options.Dir, temporalFile), Port: s.ports.temporal, UIPort: s.ports.temporalUI,
-		SearchAttributes: workflows.SearchAttributes(), LogFile: file, CodecEndpoint: s.codecEndpoint(),
+		SearchAttributes: workflows.SearchAttributes(), LogFile: file, CodecEndpoint: s.Description.CodecURL,
 	})
 	if err != nil {
 		return err

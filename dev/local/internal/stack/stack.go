@@ -114,6 +114,9 @@ func (s *Stack) addresses() Description {
 	if !s.external.kurrentdb {
 		d.KurrentDBURL = "kurrentdb://" + devserver.Loopback(s.ports.kurrentdb) + "?tls=false"
 	}
+	if s.environment.Has("PAYLOAD_KEYS_FILE") {
+		d.CodecURL = d.APIURL + "/codec"
+	}
 	if !s.external.ses {
 		d.SESURL = "http://" + devserver.Loopback(s.ports.ses)
 	}
@@ -132,6 +135,7 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := together(ctx, s.migrate, s.ensureSearchAttributes); err != nil {
 		return s.because(err)
 	}
+	go s.access.followTokens(s.broken.Done())
 	if err := together(ctx, s.startProducts()...); err != nil {
 		return s.because(err)
 	}
