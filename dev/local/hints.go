@@ -21,18 +21,24 @@ type hint struct {
 // hinter builds commands with the paths and addresses of this stack.
 type hinter struct {
 	cli, address, reader, events string
-	codec                        string // where the CLI has payloads decrypted; empty if none is encrypted
+	codec                        string            // flags with which the CLI has payloads decrypted; empty if none is encrypted
 	chosen                       map[string]string // the order id used in each command
 }
 
-func newHinter(d stack.Description, binDir string) hinter {
+// newHinter returns a hinter. The api asks for a token if withToken is true.
+func newHinter(d stack.Description, binDir string, withToken bool) hinter {
 	h := hinter{
 		cli: d.TemporalCLI, address: d.TemporalAddress, reader: filepath.Join(binDir, "kurrentsim"), events: d.KurrentDBURL,
-		codec: d.CodecURL,
 		chosen: map[string]string{},
 	}
 	if h.cli == "" {
 		h.cli = "temporal"
+	}
+	if d.CodecURL != "" {
+		h.codec = "--codec-endpoint " + d.CodecURL
+		if withToken {
+			h.codec += ` --codec-auth "Bearer TOKEN"`
+		}
 	}
 	return h
 }
@@ -58,7 +64,7 @@ func (h hinter) update(what, orderID, name, input string) hint {
 		"  --input '" + input + "'",
 	}
 	if h.codec != "" { // without it the CLI cannot show the result, and fails
-		lines = slices.Insert(lines, 1, "  --codec-endpoint "+h.codec+` \`)
+		lines = slices.Insert(lines, 1, "  "+h.codec+` \`)
 	}
 	return hint{what, lines}
 }

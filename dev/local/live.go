@@ -50,7 +50,7 @@ func (s *session) live(ctx context.Context) error {
 // display returns a table on a terminal and plain lines elsewhere, and how many of the
 // newest orders to show.
 func (s *session) display() (shown display, most int) {
-	h := newHinter(s.stack.Description, s.binDir)
+	h := newHinter(s.stack.Description, s.binDir, s.stack.Access().Token != "")
 	links := s.links()
 	if s.options.rate > 0 {
 		links = append(links, link{"generating", fmt.Sprintf("%v orders per second with --seed %d", s.options.rate, s.options.seed)})

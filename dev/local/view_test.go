@@ -26,7 +26,7 @@ func seen(id string, status order.Status, age time.Duration) orders.Seen {
 func newTestHinter() hinter {
 	return newHinter(stack.Description{
 		TemporalCLI: "/opt/temporal", TemporalAddress: "127.0.0.1:7233", KurrentDBURL: "kurrentdb://127.0.0.1:2113?tls=false",
-	}, "/opt/bin")
+	}, "/opt/bin", false)
 }
 
 func TestBoard_ShowsOrdersAndCommands(t *testing.T) {
@@ -97,8 +97,14 @@ func TestLines_PrintEachChangeOnce(t *testing.T) {
 // the encrypted result.
 func TestHinter_NamesCodecEndpoint(t *testing.T) {
 	t.Parallel()
-	for _, hint := range newHinter(stack.Description{CodecURL: "http://127.0.0.1:8080/codec"}, "bin").hints(nil)[:3] {
-		require.Contains(t, strings.Join(hint.lines, "\n"), "\\\n  --codec-endpoint http://127.0.0.1:8080/codec \\\n  --workflow-id ")
+	encrypted := stack.Description{CodecURL: "http://127.0.0.1:8080/codec"}
+	for flags, h := range map[string]hinter{
+		`--codec-endpoint http://127.0.0.1:8080/codec`:                             newHinter(encrypted, "bin", false),
+		`--codec-endpoint http://127.0.0.1:8080/codec --codec-auth "Bearer TOKEN"`: newHinter(encrypted, "bin", true),
+	} {
+		for _, hint := range h.hints(nil)[:3] {
+			require.Contains(t, strings.Join(hint.lines, "\n"), "\\\n  "+flags+" \\\n  --workflow-id ")
+		}
 	}
 	for _, hint := range newTestHinter().hints(nil) {
 		require.NotContains(t, strings.Join(hint.lines, "\n"), "codec")

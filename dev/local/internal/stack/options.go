@@ -35,5 +35,5 @@ type Description struct {
 	SESURL          string         `json:"sesURL"` // empty with the real SES
 	APIURL          string         `json:"apiURL"`
 	CodecURL        string         `json:"codecURL,omitempty"` // decrypts payloads; empty if none is encrypted
-	PIDs            map[string]int `json:"pids"` // by process name; local is this process
+	PIDs            map[string]int `json:"pids"`               // by process name; local is this process
 }
