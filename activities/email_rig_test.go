@@ -77,7 +77,7 @@ func newEmailRig(t *testing.T, c attemptConfig) *emailRig {
 	r.conn, err = pgx.Connect(t.Context(), directURL.String())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = r.conn.Close(canceledContext()) })
-	_, err = r.fulfillments.StartFulfillment(t.Context(), fulfillment.Start{SourceEventID: "event-1", Order: order.Placed{
+	_, err = r.fulfillments.StartFulfillment(t.Context(), fulfillment.Start{Source: order.Source{EventID: "event-1"}, Order: order.Placed{
 		OrderID: orderID, CustomerID: "customer-7", Total: total, PlacedAt: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC),
 		Email: "ada@example.com", Lines: []order.Line{{No: 1, ProductID: "1", ProductName: "Lamp", Quantity: 1, UnitPrice: "18.00", TaxRate: "0", Total: total}},
 	}})

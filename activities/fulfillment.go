@@ -44,7 +44,7 @@ func (a *Activities) StartFulfillment(ctx context.Context, in StartFulfillmentIn
 		return Fulfillment{}, classifyError(ctx, fmt.Errorf("start fulfillment: %w", err))
 	}
 	failpoint.Hit("worker.start-fulfillment.before")
-	row, err := a.start(ctx, placed, in.Source.EventID)
+	row, err := a.start(ctx, placed, in.Source)
 	if err != nil {
 		return Fulfillment{}, classifyError(ctx, fmt.Errorf("start fulfillment: %w", err))
 	}
@@ -52,15 +52,15 @@ func (a *Activities) StartFulfillment(ctx context.Context, in StartFulfillmentIn
 	return stored(row), nil
 }
 
-func (a *Activities) start(ctx context.Context, placed order.Placed, sourceEventID string) (fulfillment.Row, error) {
+func (a *Activities) start(ctx context.Context, placed order.Placed, source order.Source) (fulfillment.Row, error) {
 	published, err := a.Published.PublishedVersions(ctx, placed.OrderID)
 	switch {
 	case err != nil:
 		return fulfillment.Row{}, err
 	case len(published) > 0:
-		return a.Fulfillments.RestoreFulfillment(ctx, fulfillment.Restore{Versions: published, Order: &placed})
+		return a.Fulfillments.RestoreFulfillment(ctx, fulfillment.Restore{Versions: published, Order: &placed, Trace: source.Trace})
 	}
-	return a.Fulfillments.StartFulfillment(ctx, fulfillment.Start{Order: placed, SourceEventID: sourceEventID})
+	return a.Fulfillments.StartFulfillment(ctx, fulfillment.Start{Order: placed, Source: source})
 }
 
 // body reads an order's body and compares it with the workflow's input.
@@ -108,7 +108,7 @@ func (in CloseFulfillmentInput) state() order.State {
 // CloseFulfillment returns it unchanged.
 func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentInput) (Fulfillment, error) {
 	closing := fulfillment.Close{
-		OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, SourceEventID: in.Source.EventID,
+		OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, Source: in.Source,
 		Status: in.Status, Reason: in.Reason, Code: in.Code, Emails: fulfillment.KnownEmails(in.state()),
 	}
 	if in.Shipment != nil {

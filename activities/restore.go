@@ -68,7 +68,7 @@ type lostFulfillment struct {
 // restore writes the versions of a lost row: the published ones, then those that lead to
 // state. An erased order gets its row without its body.
 func (a *Activities) restore(ctx context.Context, lost lostFulfillment, state order.State) (fulfillment.Row, error) {
-	restored := fulfillment.Restore{Emails: fulfillment.KnownEmails(state)}
+	restored := fulfillment.Restore{Emails: fulfillment.KnownEmails(state), Trace: lost.source.Trace}
 	first := fulfillment.Version{
 		OrderID: lost.orderID, CustomerID: lost.customerID, Status: order.StatusFulfilling, Total: lost.total,
 		SourceEventID: lost.source.EventID, PlacedAt: lost.placedAt,

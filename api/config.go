@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 
 	"orderflow/internal/access"
 	"orderflow/internal/config"
@@ -40,11 +41,12 @@ type settings struct {
 	// Links holds the URLs of the other tools, to which the HTML page links. A tool
 	// without a URL gets no link. In the URL for streams, {stream} is the placeholder for
 	// a stream's name. A URL without it is taken for a stream browser like that of
-	// kurrentsim.
+	// kurrentsim. In the URL for traces, {traceId} is the placeholder for a trace's id.
 	Links struct {
 		Temporal string `env:"API_TEMPORAL_UI_URL"`
 		Streams  string `env:"API_STREAMS_UI_URL"`
 		Inbox    string `env:"API_INBOX_URL"`
+		Trace    string `env:"API_TRACE_URL"`
 	}
 }
 
@@ -56,6 +58,9 @@ const maxRate = 100_000
 // this machine only.
 func (s settings) Validate() []config.Fault {
 	var faults []config.Fault
+	if s.Links.Trace != "" && !strings.Contains(s.Links.Trace, tracePlace) {
+		faults = append(faults, config.Fault{Name: "API_TRACE_URL", Problem: "must contain " + tracePlace})
+	}
 	switch err := config.CheckAddr(s.API.Addr); {
 	case err != nil:
 		faults = append(faults, config.Fault{Name: "API_ADDR", Problem: err.Error()})

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"orderflow/internal/correlation"
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -28,7 +29,7 @@ func usd(t *testing.T, text string) order.Money {
 func release(t *testing.T, id, customerID string) {
 	t.Helper()
 	_, err := shared.accounts.Release(t.Context(), credit.Request{
-		CustomerID: customerID, OrderID: id, Amount: usd(t, "USD242.00"), Source: order.Source{CorrelationID: id},
+		CustomerID: customerID, OrderID: id, Amount: usd(t, "USD242.00"), Source: order.Source{Trace: correlation.Trace{CorrelationID: id}},
 	}, credit.Cause{Reason: credit.ReasonPaid})
 	require.NoError(t, err)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"html"
 	"log/slog"
@@ -9,17 +10,21 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/postgres"
 )
 
 // linked is an api that knows the other tools' pages.
 func linked() *api {
 	a := shared.api()
 	var s settings
+	s.Links.Trace = "http://localhost:3000/trace/{traceId}"
 	s.Links.Temporal, s.Links.Streams, s.Links.Inbox = "http://localhost:8233/", "http://localhost:2113/web/", "http://localhost:8005"
 	a.links = newLinks(s, "default")
 	return a
@@ -62,6 +67,33 @@ func TestPage_OrderTimeline(t *testing.T) {
 	require.NotContains(t, strings.ToLower(page), "canary", "neither name nor address is shown")
 	require.Equal(t, http.StatusOK, c.get("/?order="+id).status)
 	require.Contains(t, c.get("/?q="+strings.TrimPrefix(id, "order-")).body, "Order shipped", "an id may be given without its prefix")
+}
+
+func TestPage_OrderTrace(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, linked())
+	place := func(metadata string) (id, page string) {
+		id = newID()
+		data, err := json.Marshal(body(id, newCustomerID(), nil))
+		require.NoError(t, err)
+		placed := event(order.TypePlaced, data)
+		placed.Metadata = []byte(metadata)
+		_, err = shared.events.Append(t.Context(), id, kurrent.NoStream(), placed)
+		require.NoError(t, err)
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			known, err := postgres.NewCustomerView(shared.pool).FindOrder(t.Context(), id)
+			require.NoError(c, err)
+			require.NotNil(c, known.Order)
+		}, time.Minute, 20*time.Millisecond)
+		return id, c.saying("/?order="+id, "Order placed")
+	}
+	id, page := place(`{"$correlationId":"cart-7","$traceId":"4bf92f3577b34da6a3ce929d0e0e4736","$spanId":"00f067aa0ba902b7"}`)
+	require.Contains(t, page, `href="http://localhost:3000/trace/4bf92f3577b34da6a3ce929d0e0e4736"`)
+	require.Contains(t, page, "cart-7")
+	require.NotEmpty(t, id)
+	_, page = place("")
+	require.NotContains(t, page, "/trace/")
+	require.NotContains(t, page, "Correlation id", "it is the order's own id")
 }
 
 func TestPage_Customer(t *testing.T) {

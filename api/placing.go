@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
+	"orderflow/internal/correlation"
 	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -206,9 +207,5 @@ func appendOnce(
 
 // metadata returns the event's metadata: an order starts its own correlation.
 func metadata(orderID, traceparent string) []byte {
-	trace := kurrent.Trace{CorrelationID: orderID}
-	if kurrent.ValidTraceparent(traceparent) {
-		trace.Traceparent = traceparent
-	}
-	return trace.Metadata()
+	return correlation.Trace{CorrelationID: orderID, Traceparent: traceparent}.Valid().Metadata("")
 }

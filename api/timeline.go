@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"orderflow/internal/correlation"
 	"orderflow/internal/credit"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
@@ -39,6 +40,14 @@ type timeline struct {
 	Notices   []string
 	LagEvents *int
 	known     *view.Order
+}
+
+// Trace returns what led to the order, as far as the view has it.
+func (t timeline) Trace() correlation.Trace {
+	if t.known == nil {
+		return correlation.Trace{}
+	}
+	return t.known.Trace
 }
 
 // timeline collects the order's timeline. A store that is unavailable, or a view that is

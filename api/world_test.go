@@ -151,7 +151,7 @@ func (w *world) project(ctx context.Context) error {
 		if e := s.Event; e != nil {
 			to.EventAt = e.Created
 			change, says := view.Decode(view.Event{
-				Stream: e.Stream, Revision: e.Revision, Type: e.Type, ContentType: e.ContentType, Data: e.Data, Written: e.Created,
+				Stream: e.Stream, Revision: e.Revision, Type: e.Type, ContentType: e.ContentType, Data: e.Data, Metadata: e.Metadata, Written: e.Created,
 			})
 			if says {
 				changes = append(changes, change)

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/propagation"
 
-	"orderflow/internal/kurrent"
+	"orderflow/internal/correlation"
 )
 
 // contentTypeJSON is the content type of an event whose data the server takes for JSON.
@@ -58,13 +58,12 @@ func describeJSONError(err error) string {
 // Trace is what the event's metadata says about what led to it.
 type Trace struct {
 	CorrelationID string // $correlationId, KurrentDB's convention; empty if there is none, or one that could hold more than an id
-	Traceparent   string // W3C trace context; empty if there is none, or an invalid one
+	Traceparent   string // W3C trace context, from traceparent or KurrentDB's $traceId and $spanId; empty if there is no valid one
 }
 
 // Trace returns the ids of the event's metadata.
 func (e Event) Trace() Trace {
-	trace := kurrent.Event(e).Trace()
-	return Trace{CorrelationID: trace.CorrelationID, Traceparent: trace.Traceparent}
+	return Trace(correlation.Decode(e.Metadata))
 }
 
 // context returns ctx with the event's trace context as that of its caller.

@@ -23,6 +23,31 @@ func TestPublish_OneEventPerVersion(t *testing.T) {
 	rig.awaitAll()
 }
 
+func TestEvent_CopiesTrace(t *testing.T) {
+	const metadata = `{"$correlationId":"cart-7","$causationId":"source-1","traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		"$traceId":"4bf92f3577b34da6a3ce929d0e0e4736","$spanId":"00f067aa0ba902b7"}`
+	for name, whileRunning := range map[string]bool{"from the log": true, "from the history": false} {
+		t.Run(name, func(t *testing.T) {
+			rig := newPublisherRig(t)
+			if whileRunning {
+				rig.publish()
+			}
+			rig.exec(`INSERT INTO order_fulfillment (order_id, customer_id, status, total_minor, currency, source_event_id, placed_at, correlation_id, traceparent)
+				VALUES ('order-1', 'customer-7', 'fulfilling', 100, 'USD', 'source-1', now(), 'cart-7', '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01')`)
+			rig.ship("order-1")
+			if !whileRunning {
+				rig.publish()
+			}
+			rig.awaitTypes("order-1", "order-approved", "order-shipped")
+			for revision := range uint64(2) {
+				e, err := rig.events.ReadEvent(t.Context(), "fulfillment-order-1", revision)
+				require.NoError(t, err)
+				require.JSONEq(t, metadata, string(e.Metadata))
+			}
+		})
+	}
+}
+
 func TestEvent_CopiesRowWithoutPersonalData(t *testing.T) {
 	rig := newPublisherRig(t)
 	rig.publish()

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"orderflow/bridge"
+	"orderflow/internal/correlation"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/routes"
@@ -47,8 +48,9 @@ func TestHandlePlaced_StartsOneWorkflow(t *testing.T) {
 	input := startInput(t, b.temporal, id)
 	require.Equal(t, order.Money{Minor: 24200, Currency: "USD"}, input.Total)
 	require.Equal(t, order.Source{
-		Stream: id, EventID: event.ID.String(), CorrelationID: "cart-1",
-		Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		Stream: id, EventID: event.ID.String(), Trace: correlation.Trace{
+			CorrelationID: "cart-1", Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		},
 	}, input.Source)
 	require.Equal(t, workflows.CurrentRules, input.Rules)
 	require.Equal(t, workflows.CustomerPriority("customer-7").FairnessKey, fairnessKey(t, b.temporal, id))

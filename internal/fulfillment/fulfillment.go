@@ -48,22 +48,22 @@ type Row struct {
 
 // Start starts a fulfillment: the store inserts a row, or returns the existing one.
 type Start struct {
-	Order         order.Placed
-	SourceEventID string
+	Order  order.Placed
+	Source order.Source
 }
 
 // Close closes a fulfillment in a final status. An order without a row gets one in that
 // status, unless its fulfillment began: then the row was lost, and must be restored
 // before it is closed.
 type Close struct {
-	OrderID       string
-	CustomerID    string
-	Total         order.Money
-	PlacedAt      time.Time
-	SourceEventID string
-	Status        order.Status
-	Reason        order.Reason
-	Code          string
+	OrderID    string
+	CustomerID string
+	Total      order.Money
+	PlacedAt   time.Time
+	Source     order.Source
+	Status     order.Status
+	Reason     order.Reason
+	Code       string
 	order.Shipment
 	Emails map[email.Kind]email.Status // the status of each according to the workflow: a sent email stays sent
 	Began  bool                        // the order had a row: return ErrNotFound if there is none

@@ -3,6 +3,7 @@ package fulfillment
 import (
 	"time"
 
+	"orderflow/internal/correlation"
 	"orderflow/internal/email"
 	"orderflow/internal/order"
 )
@@ -33,7 +34,8 @@ type Version struct {
 // Restore is what is known about a fulfillment whose row was lost, or lost its last
 // versions, in a database failover that lost commits.
 type Restore struct {
-	Versions []Version     // from revision 0 on, at least one
+	Versions []Version // from revision 0 on, at least one
+	Trace    correlation.Trace
 	Order    *order.Placed // the body: recipient, lines and email address; nil if it is gone
 
 	// Emails is the status of each email according to the order's workflow. An email that

@@ -9,8 +9,7 @@
 //
 // In the order that data takes:
 //
-//   - Append writes events at an expected revision, with the Trace of what led to them in
-//     their metadata (append.go, event.go, trace.go).
+//   - Append writes events at an expected revision (append.go, event.go).
 //   - ReadStream and its relatives read them back in pages (read.go).
 //   - Follow visits the whole log as it is written, and Scan what it holds now
 //     (follow.go, scan.go).

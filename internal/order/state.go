@@ -3,6 +3,8 @@ package order
 import (
 	"errors"
 	"time"
+
+	"orderflow/internal/correlation"
 )
 
 // ErrGone is returned if the event an order was placed with can no longer be read from
@@ -12,11 +14,10 @@ var ErrGone = errors.New("the placed order is gone from its stream")
 // Source is the location of an order's body. The event store is the claim check, so that
 // histories contain no personal data.
 type Source struct {
-	Stream        string `json:"stream"`
-	Revision      uint64 `json:"revision"`
-	EventID       string `json:"eventId"`
-	CorrelationID string `json:"correlationId,omitempty"` // of the source event; empty when it has none
-	Traceparent   string `json:"traceparent,omitempty"`   // W3C trace context of the source event
+	Stream   string `json:"stream"`
+	Revision uint64 `json:"revision"`
+	EventID  string `json:"eventId"`
+	correlation.Trace
 }
 
 // Status is the status of an order. The workflow, the fulfillment row and every report

@@ -294,7 +294,7 @@ func TestStore_StoresUnusualTextUnchanged(t *testing.T) {
 func TestStore_RefusesTextTooLongForItsColumn(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
 	long := start()
-	long.SourceEventID = strings.Repeat("x", 129)
+	long.Source.EventID = strings.Repeat("x", 129)
 	_, err := w.StartFulfillment(t.Context(), long)
 	require.ErrorIs(t, err, fulfillment.ErrInvalid)
 	huge := start()

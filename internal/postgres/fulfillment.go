@@ -39,7 +39,7 @@ func (f *Fulfillments) StartFulfillment(ctx context.Context, start fulfillment.S
 	identityArguments(args, placed.CustomerID, placed.Total)
 	bodyArguments(args, &placed)
 	args["status"] = order.StatusFulfilling
-	args["source_event_id"], args["placed_at"] = start.SourceEventID, placed.PlacedAt
+	sourceArguments(args, start.Source, placed.PlacedAt)
 	args["mail_kind"] = email.KindConfirmation
 
 	row, err := f.write(ctx, op, args, insertFulfillment)
@@ -64,7 +64,7 @@ func (f *Fulfillments) CloseFulfillment(ctx context.Context, c fulfillment.Close
 	identityArguments(args, c.CustomerID, c.Total)
 	args["status"], args["reason"], args["code"] = c.Status, optional(string(c.Reason)), optional(c.Code)
 	args["carrier"], args["tracking_number"] = optional(c.Carrier), optional(c.TrackingNumber)
-	args["source_event_id"], args["placed_at"] = c.SourceEventID, c.PlacedAt
+	sourceArguments(args, c.Source, c.PlacedAt)
 	knownArguments(args, sentOnly(c.Emails))
 
 	var statements []string
@@ -161,6 +161,13 @@ func scanRow(r pgx.Row, row *fulfillment.Row) error {
 
 func identityArguments(args pgx.NamedArgs, customerID string, total order.Money) {
 	args["customer_id"], args["total_minor"], args["currency"] = customerID, total.Minor, total.Currency
+}
+
+// sourceArguments adds where the order comes from, and when it was placed.
+func sourceArguments(args pgx.NamedArgs, source order.Source, placedAt time.Time) {
+	args["source_event_id"], args["placed_at"] = source.EventID, placedAt
+	trace := source.Valid() // the table accepts no others
+	args["correlation_id"], args["traceparent"] = optional(trace.CorrelationID), optional(trace.Traceparent)
 }
 
 // sentOnly returns the emails that were sent. The workflow of an open order knows no

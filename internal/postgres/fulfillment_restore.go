@@ -63,7 +63,7 @@ func (f *Fulfillments) versionArguments(restore fulfillment.Restore, revision in
 	args["reason"], args["code"] = optional(string(v.Reason)), optional(v.Code)
 	args["shipping_method"] = optional(v.ShippingMethod)
 	args["carrier"], args["tracking_number"] = optional(v.Carrier), optional(v.TrackingNumber)
-	args["source_event_id"], args["placed_at"] = v.SourceEventID, v.PlacedAt
+	sourceArguments(args, order.Source{EventID: v.SourceEventID, Trace: restore.Trace}, v.PlacedAt)
 	kind := emailOf(v.Status, revision)
 	status := restoredStatus(restore.Emails, kind)
 	args["mail_kind"], args["mail_status"] = kind, status

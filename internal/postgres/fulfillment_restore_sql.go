@@ -10,9 +10,11 @@ package postgres
 const restoreFirst = `
 WITH closed AS (
     INSERT INTO order_fulfillment (order_id, customer_id, status, reason, code, total_minor, currency, shipping_method,
-        recipient_title, recipient_name, recipient_phone, address_country, address_lines, source_event_id, placed_at)
+        recipient_title, recipient_name, recipient_phone, address_country, address_lines, source_event_id, placed_at,
+        correlation_id, traceparent)
     VALUES (@order_id, @customer_id, @status, @reason, @code, @total_minor, @currency, @shipping_method,
-        @recipient_title, @recipient_name, @recipient_phone, @address_country, @address_lines, @source_event_id, @placed_at)
+        @recipient_title, @recipient_name, @recipient_phone, @address_country, @address_lines, @source_event_id, @placed_at,
+        @correlation_id, @traceparent)
     ON CONFLICT (order_id) DO NOTHING
     RETURNING order_id
 ), lines AS (
@@ -43,7 +45,8 @@ ON CONFLICT (order_id, kind) DO NOTHING`
 const restoreNext = `
 WITH closed AS (
     UPDATE order_fulfillment SET status = @status, reason = @reason, code = @code, shipping_method = @shipping_method,
-        carrier = @carrier, tracking_number = @tracking_number, source_event_id = @source_event_id, placed_at = @placed_at
+        carrier = @carrier, tracking_number = @tracking_number, source_event_id = @source_event_id, placed_at = @placed_at,
+        correlation_id = coalesce(correlation_id, @correlation_id), traceparent = coalesce(traceparent, @traceparent)
     WHERE order_id = @order_id AND revision = @revision - 1 AND status = 'fulfilling'
         AND customer_id = @customer_id AND total_minor = @total_minor AND currency = @currency
     RETURNING order_id
@@ -66,7 +69,8 @@ ON CONFLICT (order_id, kind) DO NOTHING`
 const restoreCancellation = `
 WITH closed AS (
     UPDATE order_fulfillment SET status = @status, reason = @reason, code = @code, shipping_method = @shipping_method,
-        carrier = @carrier, tracking_number = @tracking_number, source_event_id = @source_event_id, placed_at = @placed_at
+        carrier = @carrier, tracking_number = @tracking_number, source_event_id = @source_event_id, placed_at = @placed_at,
+        correlation_id = coalesce(correlation_id, @correlation_id), traceparent = coalesce(traceparent, @traceparent)
     WHERE order_id = @order_id AND revision = @revision - 1 AND status = 'fulfilling'
         AND customer_id = @customer_id AND total_minor = @total_minor AND currency = @currency
     RETURNING order_id

@@ -16,9 +16,11 @@ const lockOrder = `SELECT FROM order_fulfillment WHERE order_id = @order_id FOR 
 const insertFulfillment = `
 WITH inserted AS (
     INSERT INTO order_fulfillment (order_id, customer_id, status, reason, code, total_minor, currency, shipping_method,
-        recipient_title, recipient_name, recipient_phone, address_country, address_lines, source_event_id, placed_at)
+        recipient_title, recipient_name, recipient_phone, address_country, address_lines, source_event_id, placed_at,
+        correlation_id, traceparent)
     VALUES (@order_id, @customer_id, @status, @reason, @code, @total_minor, @currency, @shipping_method,
-        @recipient_title, @recipient_name, @recipient_phone, @address_country, @address_lines, @source_event_id, @placed_at)
+        @recipient_title, @recipient_name, @recipient_phone, @address_country, @address_lines, @source_event_id, @placed_at,
+        @correlation_id, @traceparent)
     ON CONFLICT (order_id) DO NOTHING
     RETURNING order_id
 ), lines AS (
@@ -39,7 +41,8 @@ SELECT order_id, @mail_kind, 'pending', @mail_recipient::text FROM inserted WHER
 // and total must match, because another order may have the same id.
 const shipFulfillment = `
 WITH closed AS (
-    UPDATE order_fulfillment SET status = 'shipped', carrier = @carrier, tracking_number = @tracking_number
+    UPDATE order_fulfillment SET status = 'shipped', carrier = @carrier, tracking_number = @tracking_number,
+        correlation_id = coalesce(correlation_id, @correlation_id), traceparent = coalesce(traceparent, @traceparent)
     WHERE order_id = @order_id AND status = 'fulfilling'
         AND customer_id = @customer_id AND total_minor = @total_minor AND currency = @currency
     RETURNING order_id
@@ -57,7 +60,8 @@ FROM closed JOIN email_delivery USING (order_id) WHERE kind = 'confirmation'`
 // same id.
 const cancelFulfillment = `
 WITH closed AS (
-    UPDATE order_fulfillment SET status = 'cancelled', reason = @reason, code = @code
+    UPDATE order_fulfillment SET status = 'cancelled', reason = @reason, code = @code,
+        correlation_id = coalesce(correlation_id, @correlation_id), traceparent = coalesce(traceparent, @traceparent)
     WHERE order_id = @order_id AND status = 'fulfilling'
         AND customer_id = @customer_id AND total_minor = @total_minor AND currency = @currency
     RETURNING order_id

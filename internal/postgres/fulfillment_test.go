@@ -43,7 +43,7 @@ func TestStartFulfillment_AgainReturnsStoredRow(t *testing.T) {
 	first := w.start()
 
 	again := start()
-	again.SourceEventID = "another-event"
+	again.Source.EventID = "another-event"
 	again.Order.Lines = again.Order.Lines[:1]
 	row, err := w.StartFulfillment(t.Context(), again)
 

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"orderflow/internal/correlation"
 )
 
 // Version is one version of an order's row, as the history stores it.
@@ -15,6 +17,7 @@ type Version struct {
 	EventType string
 	Old, New  []byte    // the row before and after, as JSON; Old is nil for the first version
 	At        time.Time // when it was written or, if read from the log, committed
+	Trace     correlation.Trace
 }
 
 // Size returns roughly how many bytes the version occupies in memory.
@@ -26,12 +29,14 @@ func (v Version) Size() int {
 // selectHistory reads versions in the order of their ids, which is that of the primary
 // key.
 const selectHistory = `
-SELECT id, order_id, revision, event_type, old::text, new::text, at FROM order_fulfillment_history
+SELECT id, order_id, revision, event_type, old::text, new::text, at,
+    coalesce(correlation_id, ''), coalesce(traceparent, '') FROM order_fulfillment_history
 WHERE id > @after AND id <= @through ORDER BY id LIMIT @limit`
 
 // selectOrderHistory reads the versions of one order.
 const selectOrderHistory = `
-SELECT id, order_id, revision, event_type, old::text, new::text, at FROM order_fulfillment_history
+SELECT id, order_id, revision, event_type, old::text, new::text, at,
+    coalesce(correlation_id, ''), coalesce(traceparent, '') FROM order_fulfillment_history
 WHERE order_id = @order_id AND revision >= @from ORDER BY revision LIMIT @limit`
 
 // selectHistoryLag reads the seconds since the oldest version above an id or since a
@@ -95,7 +100,9 @@ func (h *History) versions(ctx context.Context, op, query string, args pgx.Named
 	var versions []Version
 	for size := 0; size < pageBytes && rows.Next(); {
 		var v Version
-		if err := rows.Scan(&v.ID, &v.OrderID, &v.Revision, &v.EventType, &v.Old, &v.New, &v.At); err != nil {
+		err := rows.Scan(&v.ID, &v.OrderID, &v.Revision, &v.EventType, &v.Old, &v.New, &v.At,
+			&v.Trace.CorrelationID, &v.Trace.Traceparent)
+		if err != nil {
 			return nil, describe(op, err)
 		}
 		versions, size = append(versions, v), size+v.Size()

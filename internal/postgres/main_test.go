@@ -180,11 +180,13 @@ func placed() order.Placed {
 	}
 }
 
-func start() fulfillment.Start { return fulfillment.Start{Order: placed(), SourceEventID: sourceID} }
+func start() fulfillment.Start {
+	return fulfillment.Start{Order: placed(), Source: order.Source{EventID: sourceID}}
+}
 
 func closing(status order.Status) fulfillment.Close {
 	return fulfillment.Close{
-		OrderID: orderID, CustomerID: customer, Total: total(), PlacedAt: placedAt(), SourceEventID: sourceID, Status: status,
+		OrderID: orderID, CustomerID: customer, Total: total(), PlacedAt: placedAt(), Source: order.Source{EventID: sourceID}, Status: status,
 	}
 }
 

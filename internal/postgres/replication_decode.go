@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pglogrepl"
+
+	"orderflow/internal/correlation"
 )
 
 // Change is one message of the stream: a version, or how far the stream has got. Neither
@@ -124,6 +126,7 @@ func (d *decoder) insert(data []byte) (change Change, known bool, err error) {
 	v := Version{
 		ID: row.number("id"), OrderID: string(row.value("order_id")), Revision: row.number("revision"),
 		EventType: string(row.value("event_type")), Old: row.value("old"), New: row.value("new"), At: d.committed,
+		Trace: correlation.Trace{CorrelationID: row.added("correlation_id"), Traceparent: row.added("traceparent")},
 	}
 	if row.err != nil {
 		return Change{}, false, row.err

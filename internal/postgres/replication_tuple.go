@@ -94,6 +94,15 @@ func (t *tuple) value(name string) []byte {
 	}
 }
 
+// added returns the text of a column that a later migration added, or "" for NULL. The
+// log may hold rows that were written before.
+func (t *tuple) added(name string) string {
+	if _, ok := t.columns[name]; !ok {
+		return ""
+	}
+	return string(t.value(name))
+}
+
 func (t *tuple) number(name string) int64 {
 	n, err := strconv.ParseInt(string(t.value(name)), 10, 64)
 	if err != nil {

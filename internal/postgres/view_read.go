@@ -15,7 +15,8 @@ const (
 	// selectRecentOrders reads a customer's newest orders, in the columns of selectOrders.
 	selectRecentOrders = `
 SELECT order_id, customer_id, status, reason, total_minor, coalesce(currency, ''), credit, carrier,
-    tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision
+    tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision,
+    correlation_id, traceparent
 FROM customer_order WHERE customer_id = $1 ORDER BY placed_at DESC NULLS LAST, order_id LIMIT $2`
 
 	// countOrders counts a customer's orders.

@@ -45,7 +45,8 @@ const freshPlan = pgx.QueryExecModeCacheDescribe
 // statements %s is the suffix of the projection's tables.
 const selectOrders = `
 SELECT order_id, customer_id, status, reason, total_minor, coalesce(currency, ''), credit, carrier,
-    tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision
+    tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision,
+    correlation_id, traceparent
 FROM customer_order%s WHERE order_id = ANY($1)`
 
 func loadOrders(ctx context.Context, tx pgx.Tx, p Projection, ids []string, into view.Rows) error {
@@ -63,7 +64,8 @@ func loadOrders(ctx context.Context, tx pgx.Tx, p Projection, ids []string, into
 func scanViewOrder(row pgx.CollectableRow) (o view.Order, err error) {
 	var placedAt *time.Time
 	err = row.Scan(&o.OrderID, &o.CustomerID, &o.Status, &o.Reason, &o.Total.Minor, &o.Total.Currency, &o.Credit, &o.Carrier,
-		&o.TrackingNumber, &placedAt, &o.UpdatedAt, &o.OrderRevision, &o.CreditRevision, &o.FulfillmentRevision)
+		&o.TrackingNumber, &placedAt, &o.UpdatedAt, &o.OrderRevision, &o.CreditRevision, &o.FulfillmentRevision,
+		&o.Trace.CorrelationID, &o.Trace.Traceparent)
 	if placedAt != nil {
 		o.PlacedAt = *placedAt
 	}
@@ -107,14 +109,17 @@ func storeView(ctx context.Context, tx pgx.Tx, p Projection, rows view.Rows) err
 // transaction of updatePosition, which keeps it from being repeated.
 const upsertOrders = `
 INSERT INTO customer_order%s AS t (order_id, customer_id, status, reason, total_minor, currency, credit,
-    carrier, tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision)
+    carrier, tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision,
+    correlation_id, traceparent)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::char(3)[], $7::text[], $8::text[],
-    $9::text[], $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[])
+    $9::text[], $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[],
+    $15::text[], $16::text[])
 ON CONFLICT (order_id) DO UPDATE SET customer_id = excluded.customer_id, status = excluded.status, reason = excluded.reason,
     total_minor = excluded.total_minor, currency = excluded.currency, credit = excluded.credit, carrier = excluded.carrier,
     tracking_number = excluded.tracking_number, placed_at = excluded.placed_at, updated_at = excluded.updated_at,
     order_revision = excluded.order_revision, credit_revision = excluded.credit_revision,
-    fulfillment_revision = excluded.fulfillment_revision`
+    fulfillment_revision = excluded.fulfillment_revision, correlation_id = excluded.correlation_id,
+    traceparent = excluded.traceparent`
 
 func storeOrders(ctx context.Context, tx pgx.Tx, p Projection, orders map[string]*view.Order) error {
 	if len(orders) == 0 {
@@ -125,13 +130,15 @@ func storeOrders(ctx context.Context, tx pgx.Tx, p Projection, orders map[string
 		c.add(o)
 	}
 	_, err := tx.Exec(ctx, viewTables(p, upsertOrders), c.id, c.customer, c.status, c.reason, c.total, c.currency, c.credit,
-		c.carrier, c.tracking, c.placedAt, c.updatedAt, c.orderRevision, c.creditRevision, c.fulfillmentRevision)
+		c.carrier, c.tracking, c.placedAt, c.updatedAt, c.orderRevision, c.creditRevision, c.fulfillmentRevision,
+		c.correlation, c.traceparent)
 	return err
 }
 
 // orderColumns holds rows as the column arrays that the statement takes.
 type orderColumns struct {
 	id, customer, status, reason, credit, carrier, tracking []string
+	correlation, traceparent                                []string
 	currency                                                []*string
 	total, orderRevision, creditRevision                    []int64
 	fulfillmentRevision                                     []int64
@@ -148,6 +155,7 @@ func (c *orderColumns) add(o *view.Order) {
 	c.placedAt, c.updatedAt = append(c.placedAt, optionalTime(o.PlacedAt)), append(c.updatedAt, o.UpdatedAt)
 	c.orderRevision, c.creditRevision = append(c.orderRevision, o.OrderRevision), append(c.creditRevision, o.CreditRevision)
 	c.fulfillmentRevision = append(c.fulfillmentRevision, o.FulfillmentRevision)
+	c.correlation, c.traceparent = append(c.correlation, o.Trace.CorrelationID), append(c.traceparent, o.Trace.Traceparent)
 }
 
 func currencyOf(m order.Money) *string {

@@ -71,7 +71,7 @@ func TestSchema_StoresEveryFinalStatusAndReason(t *testing.T) {
 		body.OrderID = c.OrderID
 		if status == order.StatusShipped {
 			c.Order, c.Carrier, c.TrackingNumber = nil, "UPS", "1Z999"
-			_, err := w.StartFulfillment(t.Context(), fulfillment.Start{Order: body, SourceEventID: sourceID})
+			_, err := w.StartFulfillment(t.Context(), fulfillment.Start{Order: body, Source: order.Source{EventID: sourceID}})
 			require.NoError(t, err)
 		}
 		row, err := w.CloseFulfillment(t.Context(), c)

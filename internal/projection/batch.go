@@ -43,7 +43,7 @@ func stepOf(s kurrent.Step) step {
 	next.written, next.size = s.Event.Created, len(s.Event.Data)
 	change, relevant := view.Decode(view.Event{
 		Stream: s.Event.Stream, Revision: s.Event.Revision, Type: s.Event.Type, ContentType: s.Event.ContentType,
-		Data: s.Event.Data, Written: s.Event.Created,
+		Data: s.Event.Data, Metadata: s.Event.Metadata, Written: s.Event.Created,
 	})
 	if relevant {
 		next.change = &change

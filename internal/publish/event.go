@@ -22,7 +22,7 @@ func eventOf(v postgres.Version) (streams.FulfillmentVersion, kurrent.NewEvent, 
 		return streams.FulfillmentVersion{}, kurrent.NewEvent{}, &Refusal{Code: CodeInvalid, Detail: err.Error()}
 	}
 	version := streams.FulfillmentVersion{
-		OrderID: v.OrderID, Revision: uint64(v.Revision), Type: v.EventType, SourceEventID: row.SourceEventID,
+		OrderID: v.OrderID, Revision: uint64(v.Revision), Type: v.EventType, SourceEventID: row.SourceEventID, Trace: v.Trace,
 		Data: fulfillment.NewEvent(row, v.Revision, v.Old, v.New),
 	}
 	event, err := version.Event()

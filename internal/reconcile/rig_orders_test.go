@@ -112,7 +112,7 @@ func (h *reconcileRig) writeRow(id string) {
 	h.t.Helper()
 	placed, err := order.DecodePlaced(id, "application/json", orderFor(id, "customer-of-"+id, "USD1.00").Data)
 	require.NoError(h.t, err)
-	_, err = h.rows.StartFulfillment(h.t.Context(), fulfillment.Start{Order: placed, SourceEventID: uuid.NewString()})
+	_, err = h.rows.StartFulfillment(h.t.Context(), fulfillment.Start{Order: placed, Source: order.Source{EventID: uuid.NewString()}})
 	require.NoError(h.t, err)
 }
 

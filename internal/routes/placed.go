@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"orderflow/bridge"
+	"orderflow/internal/correlation"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/workflows"
@@ -90,9 +91,7 @@ func Input(event bridge.Event) (workflows.Input, error) {
 // SourceOf returns the position of an event, with the correlation and tracing ids of its
 // metadata.
 func SourceOf(event bridge.Event) order.Source {
-	trace := event.Trace()
 	return order.Source{
-		Stream: event.Stream, Revision: event.Revision, EventID: event.ID.String(),
-		CorrelationID: trace.CorrelationID, Traceparent: trace.Traceparent,
+		Stream: event.Stream, Revision: event.Revision, EventID: event.ID.String(), Trace: correlation.Decode(event.Metadata),
 	}
 }

@@ -154,7 +154,7 @@ func (a *CreditAccounts) decide(ctx context.Context, r credit.Request, step stri
 func (a *CreditAccounts) limit(
 	ctx context.Context, customerID, step string, command func(*credit.Account) ([]credit.Event, error),
 ) (bool, error) {
-	request := credit.Request{CustomerID: customerID, Source: order.Source{CorrelationID: customerID}}
+	request := credit.Request{CustomerID: customerID}
 	o := a.do(ctx, request, step, func(account *credit.Account) (credit.Decision, []credit.Event, error) {
 		events, err := command(account)
 		return credit.Decision{}, events, err

@@ -16,6 +16,7 @@ import (
 
 	"orderflow/dev/kurrentsim"
 	"orderflow/dev/kurrentsim/kurrentsimtest"
+	"orderflow/internal/correlation"
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -111,7 +112,7 @@ func TestCreditAccounts_Group(t *testing.T) {
 		defer mu.Unlock()
 		got[name] = fmt.Sprint(decision.Verdict, err)
 	}
-	source := order.Source{EventID: "cause", CorrelationID: "checkout-9"}
+	source := order.Source{EventID: "cause", Trace: correlation.Trace{CorrelationID: "checkout-9"}}
 	own := requestFor(t, "c1", 1, "USD10.00")
 	own.Source = source
 	twice := requestFor(t, "c1", 2, "USD10.00")
@@ -287,7 +288,7 @@ func TestCreditAccounts_GroupTooLarge(t *testing.T) {
 	const limit = 10_000
 	r := newGroupRig(t, kurrentsim.Options{MaxAppendSize: limit})
 	large := requestFor(t, "c1", 1, "USD1.00")
-	large.Source.CorrelationID = strings.Repeat("x", limit)
+	large.Source.EventID = strings.Repeat("x", limit)
 	r.send(groupRequests - 2)
 	r.send(1, func() {
 		if _, err := r.Reserve(t.Context(), large); !errors.Is(err, kurrent.ErrTooLarge) {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"orderflow/dev/kurrentsim/kurrentsimtest"
+	"orderflow/internal/correlation"
 	"orderflow/internal/credit"
 	"orderflow/internal/order"
 )
@@ -28,7 +29,7 @@ func TestCreditAccounts_Panic(t *testing.T) {
 	amount, err := order.ParseMoney("USD600.00")
 	require.NoError(t, err)
 	request := func(orderID string) credit.Request {
-		return credit.Request{CustomerID: "c1", OrderID: orderID, Amount: amount, Source: order.Source{CorrelationID: "c1"}}
+		return credit.Request{CustomerID: "c1", OrderID: orderID, Amount: amount, Source: order.Source{Trace: correlation.Trace{CorrelationID: "c1"}}}
 	}
 	first, err := a.Reserve(t.Context(), request("order-1"))
 	require.NoError(t, err)

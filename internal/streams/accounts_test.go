@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 
 	"orderflow/dev/kurrentsim/kurrentsimtest"
+	"orderflow/internal/correlation"
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -126,18 +127,21 @@ func TestApprove(t *testing.T) {
 
 func TestCreditAccounts_EventMetadata(t *testing.T) {
 	t.Parallel()
+	const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	client := kurrentsimtest.OpenClient(t, kurrentsimtest.StartServer(t).URL())
 	a := newAccounts(t, client)
 	request := requestFor(t, "c1", 1, "USD600.00")
-	request.Source = order.Source{EventID: "cause", CorrelationID: "checkout-9", Traceparent: "00-1-2-01"}
+	request.Source = order.Source{EventID: "cause", Trace: correlation.Trace{CorrelationID: "checkout-9", Traceparent: traceparent}}
 	_, err := a.Reserve(t.Context(), request)
 	require.NoError(t, err)
 	request.Source = order.Source{EventID: "cause"}
 	_, err = a.Release(t.Context(), request, credit.Cause{Reason: "CANCELLED"})
 	require.NoError(t, err)
 	for revision, want := range []string{
-		`{"$correlationId":"checkout-9","$causationId":"cause","traceparent":"00-1-2-01"}`,
-		`{"$correlationId":"checkout-9","$causationId":"cause","traceparent":"00-1-2-01"}`,
+		`{"$correlationId":"checkout-9","$causationId":"cause","traceparent":"` + traceparent + `",
+			"$traceId":"4bf92f3577b34da6a3ce929d0e0e4736","$spanId":"00f067aa0ba902b7"}`,
+		`{"$correlationId":"checkout-9","$causationId":"cause","traceparent":"` + traceparent + `",
+			"$traceId":"4bf92f3577b34da6a3ce929d0e0e4736","$spanId":"00f067aa0ba902b7"}`,
 		`{"$correlationId":"order-1","$causationId":"cause"}`,
 	} {
 		e, err := client.ReadEvent(t.Context(), "credit-c1", uint64(revision))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 
+	"orderflow/internal/correlation"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 )
@@ -16,6 +17,7 @@ type FulfillmentVersion struct {
 	Type          string
 	Data          fulfillment.Event
 	SourceEventID string // the order-placed event
+	Trace         correlation.Trace
 }
 
 // Stream returns the stream that the version belongs to.
@@ -42,6 +44,6 @@ func (v FulfillmentVersion) Event() (kurrent.NewEvent, error) {
 		stream: v.Stream(), step: "publish " + strconv.FormatUint(v.Revision, 10), eventType: v.Type,
 		data: bytes.Join([][]byte{v.Data.Old, v.Data.New}, []byte{'\n'}),
 	}
-	trace := kurrent.Trace{CorrelationID: v.OrderID, CausationID: v.SourceEventID}
-	return kurrent.NewEvent{ID: name.id(), Type: v.Type, Data: data, Metadata: trace.Metadata()}, nil
+	metadata := v.Trace.Valid().Or(v.OrderID).Metadata(v.SourceEventID)
+	return kurrent.NewEvent{ID: name.id(), Type: v.Type, Data: data, Metadata: metadata}, nil
 }

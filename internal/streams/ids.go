@@ -16,9 +16,7 @@ import (
 // proposedEvents returns the events of one step. They can be appended any number of
 // times.
 func proposedEvents(r credit.Request, step string, events []credit.Event) ([]kurrent.NewEvent, error) {
-	trace := kurrent.Trace{
-		CorrelationID: cmp.Or(r.Source.CorrelationID, r.OrderID), CausationID: r.Source.EventID, Traceparent: r.Source.Traceparent,
-	}
+	metadata := r.Source.Valid().Or(cmp.Or(r.OrderID, r.CustomerID)).Metadata(r.Source.EventID)
 	proposed := make([]kurrent.NewEvent, len(events))
 	for i, event := range events {
 		data, err := credit.EncodeEvent(event)
@@ -26,7 +24,7 @@ func proposedEvents(r credit.Request, step string, events []credit.Event) ([]kur
 			return nil, err
 		}
 		name := eventName{stream: credit.Stream(r.CustomerID), step: step + " " + r.OrderID, index: i, eventType: event.EventType(), data: data}
-		proposed[i] = kurrent.NewEvent{ID: name.id(), Type: event.EventType(), Data: data, Metadata: trace.Metadata()}
+		proposed[i] = kurrent.NewEvent{ID: name.id(), Type: event.EventType(), Data: data, Metadata: metadata}
 	}
 	return proposed, nil
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"orderflow/internal/correlation"
 	"orderflow/internal/credit"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
@@ -16,6 +17,7 @@ type Event struct {
 	Type        string
 	ContentType string
 	Data        []byte
+	Metadata    []byte
 	Written     time.Time
 }
 
@@ -30,6 +32,7 @@ type Change struct {
 	decided   credit.Event
 	fulfilled *fulfillment.Event
 	placedAt  time.Time // of a fulfillment's order
+	trace     correlation.Trace
 }
 
 // Decode returns the change that an event makes. It returns false for an event that does
@@ -57,7 +60,7 @@ func (c Change) order(e Event) (Change, bool) {
 	if err != nil {
 		return c, false // the starter parked it
 	}
-	c.OrderID, c.placed = placed.OrderID, &placed
+	c.OrderID, c.placed, c.trace = placed.OrderID, &placed, correlation.Decode(e.Metadata)
 	return c, true
 }
 
@@ -87,7 +90,7 @@ func (c Change) fulfillment(e Event) (Change, bool) {
 	if err != nil || fulfillment.Stream(event.OrderID) != e.Stream || !storable(event, placedAt) {
 		return c, false
 	}
-	c.OrderID, c.fulfilled, c.placedAt = event.OrderID, &event, placedAt
+	c.OrderID, c.fulfilled, c.placedAt, c.trace = event.OrderID, &event, placedAt, correlation.Decode(e.Metadata)
 	return c, true
 }
 

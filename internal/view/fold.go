@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 
+	"orderflow/internal/correlation"
 	"orderflow/internal/credit"
 	"orderflow/internal/order"
 )
@@ -30,6 +31,7 @@ func (r Rows) applyPlaced(c Change) {
 	}
 	o.OrderRevision = c.revision
 	o.CustomerID, o.Total, o.PlacedAt = c.placed.CustomerID, c.placed.Total, c.placed.PlacedAt
+	o.Trace = correlation.Trace{CorrelationID: c.trace.CorrelationID, Traceparent: cmp.Or(c.trace.Traceparent, o.Trace.Traceparent)}.Or(c.OrderID)
 	o.setUpdatedAt(c)
 }
 
@@ -106,6 +108,9 @@ func (r Rows) applyFulfillment(c Change) {
 	}
 	o.FulfillmentRevision = c.revision
 	o.Status, o.Reason, o.Shipment = f.Status, f.Reason, f.Shipment
+	o.Trace = correlation.Trace{
+		CorrelationID: cmp.Or(o.Trace.CorrelationID, c.trace.CorrelationID), Traceparent: cmp.Or(o.Trace.Traceparent, c.trace.Traceparent),
+	}
 	if o.OrderRevision == None { // the order's stream was erased, or the order cannot be decoded
 		o.CustomerID, o.Total, o.PlacedAt = f.CustomerID, f.Total, c.placedAt
 	}

@@ -7,6 +7,7 @@ package view
 import (
 	"time"
 
+	"orderflow/internal/correlation"
 	"orderflow/internal/credit"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/order"
@@ -29,6 +30,7 @@ type Order struct {
 	Total      order.Money // without a currency until it is known
 	Credit     order.Credit
 	order.Shipment
+	Trace     correlation.Trace
 	PlacedAt  time.Time // zero until it is known
 	UpdatedAt time.Time // the time of the last event that changed the order
 

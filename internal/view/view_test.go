@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"orderflow/internal/correlation"
 	"orderflow/internal/order"
 	"orderflow/internal/view"
 )
@@ -73,6 +74,39 @@ func TestApply_EachEventOfAnOrder(t *testing.T) {
 	require.Equal(t, "c-1", r.Orders["order-1"].CustomerID, "a second order-placed event with the id is ignored")
 	require.Equal(t, "DHL", r.Orders["order-1"].Carrier)
 	require.Nil(t, r.Customers["c-2"])
+}
+
+func TestApply_Trace(t *testing.T) {
+	t.Parallel()
+	const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	with := func(e view.Event, metadata string) view.Event {
+		e.Metadata = []byte(metadata)
+		return e
+	}
+	approved := event("fulfillment-order-1", 0, "order-approved", `{"orderId":"order-1","customerId":"c-1","status":"fulfilling","total":"USD12.10"}`)
+	producers := `{"$correlationId":"cart-7","traceparent":"` + traceparent + `"}`
+	for name, c := range map[string]struct {
+		events []view.Event
+		want   correlation.Trace
+	}{
+		"is that of the order-placed event": {
+			[]view.Event{with(placed(0, "c-1"), producers), with(approved, `{"$correlationId":"other"}`)},
+			correlation.Trace{CorrelationID: "cart-7", Traceparent: traceparent},
+		},
+		"is that of the fulfillment without an order-placed event": {
+			[]view.Event{with(approved, producers)}, correlation.Trace{CorrelationID: "cart-7", Traceparent: traceparent},
+		},
+		"takes the trace context that the order-placed event lacks": {
+			[]view.Event{placed(0, "c-1"), with(approved, producers)}, correlation.Trace{CorrelationID: "order-1", Traceparent: traceparent},
+		},
+		"does not depend on the order of streams": {
+			[]view.Event{with(approved, producers), placed(0, "c-1")}, correlation.Trace{CorrelationID: "order-1", Traceparent: traceparent},
+		},
+	} {
+		r := rows()
+		apply(r, c.events...)
+		require.Equal(t, c.want, r.Orders["order-1"].Trace, name)
+	}
 }
 
 func TestApply_RedeliveryChangesNothing(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"orderflow/dev/bench/internal/measure"
 	"orderflow/dev/bench/internal/rig"
 	"orderflow/internal/backoff"
+	"orderflow/internal/correlation"
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -141,7 +142,7 @@ func (l creditLoad) open(ctx context.Context, w creditWorker, orders int) (custo
 // after the delay that the activity has.
 func reserve(ctx context.Context, w creditWorker, o load.Order) error {
 	request := credit.Request{
-		CustomerID: o.Customer, OrderID: o.ID, Amount: reservation, Source: order.Source{EventID: uuid.NewString(), CorrelationID: o.ID},
+		CustomerID: o.Customer, OrderID: o.ID, Amount: reservation, Source: order.Source{EventID: uuid.NewString()},
 	}
 	for failures := 0; ; failures++ {
 		decision, err := w.Reserve(ctx, request)
@@ -200,7 +201,7 @@ func appendInTurn(ctx context.Context, client *kurrent.Client, count int) error 
 		if err != nil {
 			return err
 		}
-		event.Metadata = kurrent.Trace{CorrelationID: id, CausationID: uuid.NewString()}.Metadata()
+		event.Metadata = correlation.Trace{CorrelationID: id}.Metadata(uuid.NewString())
 		last, err := client.Append(ctx, stream, expected, event)
 		if err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"orderflow/dev/bench/internal/measure"
 	"orderflow/dev/bench/internal/rig"
 	"orderflow/internal/config"
+	"orderflow/internal/correlation"
 	"orderflow/internal/credit"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
@@ -124,6 +125,6 @@ func recorded(eventType string, body map[string]any) kurrent.NewEvent {
 	if err != nil {
 		panic(err) // strings and numbers
 	}
-	trace := kurrent.Trace{CorrelationID: uuid.NewString(), CausationID: uuid.NewString()}
-	return kurrent.NewEvent{ID: uuid.New(), Type: eventType, Data: data, Metadata: trace.Metadata()}
+	trace := correlation.Trace{CorrelationID: uuid.NewString()}
+	return kurrent.NewEvent{ID: uuid.New(), Type: eventType, Data: data, Metadata: trace.Metadata(uuid.NewString())}
 }
