@@ -11,6 +11,7 @@ import (
 	"orderflow/internal/access"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
+	"orderflow/internal/tracing"
 )
 
 // api serves requests from the stores and the workflows.
@@ -22,9 +23,10 @@ type api struct {
 	view      orderViews
 	lag       *lagMeter
 	links     links
-	tokens    *access.Tokens // authenticate callers; nil: every process on this machine is accepted
-	limit     *rateLimit     // of each token
-	codec     *codecServer   // nil: payloads are not encrypted
+	traces    *tracing.Traces // nil: no tracing
+	tokens    *access.Tokens  // authenticate callers; nil: every process on this machine is accepted
+	limit     *rateLimit      // of each token
+	codec     *codecServer    // nil: payloads are not encrypted
 	observe   observer
 	logger    *slog.Logger
 	now       func() time.Time

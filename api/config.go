@@ -18,6 +18,7 @@ type settings struct {
 	config.Ops
 	config.KurrentDB
 	config.Postgres
+	Tracing  config.Tracing
 	Shutdown config.Shutdown
 	Payloads config.Payloads
 

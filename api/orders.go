@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 
+	"orderflow/internal/correlation"
 	"orderflow/internal/email"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -34,7 +36,7 @@ func (a *api) postOrder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	placed, err := place(r.Context(), a.streams, s, r.Header.Get("Traceparent"))
+	placed, err := place(r.Context(), a.streams, s, cmp.Or(correlation.Traceparent(r.Context()), r.Header.Get("Traceparent")))
 	if err != nil {
 		return s.withOrderID(w, err)
 	}

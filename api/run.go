@@ -17,6 +17,7 @@ import (
 	"orderflow/internal/postgres"
 	"orderflow/internal/streams"
 	"orderflow/internal/temporalclient"
+	"orderflow/internal/tracing"
 )
 
 const (
@@ -27,6 +28,7 @@ const (
 // drivers holds the clients of the servers.
 type drivers struct {
 	metrics   *ops.Metrics
+	traces    *tracing.Traces
 	events    *kurrent.Client
 	pool      *postgres.Pool
 	temporal  client.Client
@@ -107,7 +109,7 @@ func newAPI(s settings, d drivers, tokens *access.Tokens, logger *slog.Logger) *
 		streams: streams.Orders{Client: d.events}, accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: d.events}),
 		rows: postgres.NewFulfillments(d.pool, postgres.EmailRules{}), view: postgres.NewCustomerView(d.pool),
 		workflows: d.temporal, lag: newLagMeter(d.events),
-		links: newLinks(s, d.namespace), tokens: tokens, codec: d.codec, limit: newRateLimit(s.API.RateLimit, s.API.RateBurst),
+		links: newLinks(s, d.namespace), traces: d.traces, tokens: tokens, codec: d.codec, limit: newRateLimit(s.API.RateLimit, s.API.RateBurst),
 		observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now, cancelWait: cancelWait,
 	}
 }
@@ -118,22 +120,27 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 	if d.metrics, err = ops.NewMetrics("api"); err != nil {
 		return d, err
 	}
-	var eventsErr, poolErr, temporalErr error
+	var eventsErr, poolErr, temporalErr, tracesErr error
+	d.traces, tracesErr = tracing.Open(ctx, "api", s.Tracing, logger)
 	d.events, eventsErr = kurrent.Open(kurrent.Config{
 		URL: s.KurrentDB.URL, URLFile: s.KurrentDB.URLFile, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	d.pool, poolErr = postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, URLFile: s.Postgres.URLFile,
 		MaxConns: connections, ApplicationName: "orderflow-api", CallTimeout: storeTimeout, Logger: logger,
+		TracerProvider: d.traces.Provider(),
 	})
 	options, optionsErr := temporalclient.Options("api", s.Payloads, logger, d.metrics)
+	if d.traces.On() {
+		options.Interceptors = temporalclient.Tracing(d.traces.Provider())
+	}
 	d.temporal, temporalErr = temporalclient.Open(options)
 	d.namespace = temporalclient.Namespace(options)
 	var codecErr error
 	if optionsErr == nil { // or the fault would be reported twice
 		d.codec, codecErr = openCodec(s, d.namespace, logger)
 	}
-	if err = config.Merge(invalid, eventsErr, poolErr, optionsErr, temporalErr, codecErr); err != nil {
+	if err = config.Merge(invalid, tracesErr, eventsErr, poolErr, optionsErr, temporalErr, codecErr); err != nil {
 		d.close()
 	}
 	return d, err
@@ -149,4 +156,5 @@ func (d drivers) close() {
 	if d.pool != nil {
 		d.pool.Close()
 	}
+	d.traces.Flush()
 }

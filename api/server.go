@@ -15,6 +15,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
 	"golang.org/x/net/netutil"
 )
 
@@ -83,12 +86,21 @@ type handle func(w http.ResponseWriter, r *http.Request) error
 func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, to := range a.routes() {
-		mux.Handle(pattern, a.audited(to.action, a.serveRoute(to)))
+		mux.Handle(pattern, a.traced(pattern, a.audited(to.action, a.serveRoute(to))))
 	}
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(a.deny(problemOf(http.StatusForbidden, "requests from other sites' pages are refused")))
 	orders := a.authenticated(a.limitRate(crossOrigin.Handler(a.rejectInvalidPath(a.routed(mux)))))
 	return a.instrument(a.limitConcurrency(a.withCodec(orders)))
+}
+
+// traced makes the span of a request, in the trace that the client names.
+func (a *api) traced(pattern string, next http.Handler) http.Handler {
+	if a.traces == nil || !a.traces.On() {
+		return next
+	}
+	return otelhttp.NewHandler(next, pattern, otelhttp.WithTracerProvider(a.traces.Provider()),
+		otelhttp.WithMeterProvider(noop.NewMeterProvider()), otelhttp.WithPropagators(propagation.TraceContext{}))
 }
 
 // serveRoute handles a request within the time limit, if its token has the route's role.

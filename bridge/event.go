@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"go.opentelemetry.io/otel/propagation"
 
 	"orderflow/internal/correlation"
 )
@@ -68,5 +67,5 @@ func (e Event) Trace() Trace {
 
 // context returns ctx with the event's trace context as that of its caller.
 func (e Event) context(ctx context.Context) context.Context {
-	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": e.Trace().Traceparent})
+	return correlation.Decode(e.Metadata).Context(ctx)
 }

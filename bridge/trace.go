@@ -9,14 +9,22 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// startSpan starts the span of an event, from its delivery to its outcome. Its parent is
-// what the event's metadata names. A tracing interceptor of Temporal's client makes it
+// startSpan starts the span of an event, from its delivery to its outcome, by the semantic
+// conventions for messaging. Its parent is what the event's metadata names. A tracing interceptor of Temporal's client makes it
 // the parent of the workflow's spans.
 func (b *Bridge) startSpan(ctx context.Context, t *heldEvent) (context.Context, trace.Span) {
-	name, attributes := "bridge", []attribute.KeyValue{attribute.String("messaging.system", "kurrentdb")}
+	name, attributes := "process event", []attribute.KeyValue{
+		attribute.String("messaging.system", "kurrentdb"),
+		attribute.String("messaging.operation.name", "process"), attribute.String("messaging.operation.type", "process"),
+		attribute.String("messaging.destination.subscription.name", b.o.Subscription.Stream),
+		attribute.String("messaging.consumer.group.name", b.o.Subscription.Group),
+	}
 	if e := t.delivery.Event; e != nil && !isLink(e) {
-		ctx, name = Event(*e).context(ctx), "bridge "+e.Type
+		ctx, name = Event(*e).context(ctx), "process "+e.Type
 		attributes = append(attributes, attribute.String("messaging.destination.name", e.Stream), attribute.String("messaging.message.id", e.ID.String()))
+		if id := Event(*e).Trace().CorrelationID; id != "" {
+			attributes = append(attributes, attribute.String("messaging.message.conversation_id", id))
+		}
 	}
 	return b.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attributes...))
 }

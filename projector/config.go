@@ -8,5 +8,6 @@ type settings struct {
 	config.Ops
 	config.KurrentDB
 	config.Postgres
+	Tracing  config.Tracing
 	Shutdown config.Shutdown
 }

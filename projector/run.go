@@ -10,6 +10,7 @@ import (
 	"orderflow/internal/ops"
 	"orderflow/internal/postgres"
 	"orderflow/internal/projection"
+	"orderflow/internal/tracing"
 )
 
 func run(ctx context.Context, environ []string, stderr io.Writer) error {
@@ -19,12 +20,14 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	traces, tracesErr := tracing.Open(ctx, "projector", s.Tracing, logger)
+	defer traces.Flush()
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: s.KurrentDB.URL, URLFile: s.KurrentDB.URLFile, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: projection.CallTimeout,
 	})
 	pool, poolErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, URLFile: s.Postgres.URLFile,
-		MaxConns: 4, ApplicationName: "orderflow-projector", OwnSessions: true, CallTimeout: projection.CallTimeout,
+		TracerProvider: traces.Provider(), MaxConns: 4, ApplicationName: "orderflow-projector", OwnSessions: true, CallTimeout: projection.CallTimeout,
 		Logger: logger,
 	})
 	if eventsErr == nil {
@@ -33,13 +36,16 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if poolErr == nil {
 		defer pool.Close()
 	}
-	if err := config.Merge(invalid, eventsErr, poolErr); err != nil {
+	if err := config.Merge(invalid, tracesErr, eventsErr, poolErr); err != nil {
 		return err
 	}
 	metrics := projection.NewMetrics(registry.Registry)
 	category := newCategoryGauges(events, metrics, logger)
 	registry.Registry.MustRegister(category, pool.Collector(), events.Collector())
 	p := projection.New(events, postgres.NewCustomerView(pool), metrics, logger)
+	if traces.On() {
+		p.Tracer = traces.Provider().Tracer("orderflow/projector")
+	}
 	return ops.Run(ctx, ops.Options{
 		Service: "projector", Addr: s.Addr, Metrics: registry, Logger: logger,
 		Await: []ops.Dependency{pool.Dependency()},

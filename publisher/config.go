@@ -12,6 +12,7 @@ type settings struct {
 	config.Ops
 	config.KurrentDB
 	config.Postgres
+	Tracing  config.Tracing
 	Shutdown config.Shutdown
 	Slot     config.Slot
 

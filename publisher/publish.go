@@ -7,8 +7,12 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"orderflow/internal/backoff"
 	"orderflow/internal/failpoint"
+	"orderflow/internal/fulfillment"
 	"orderflow/internal/postgres"
 	"orderflow/internal/publish"
 )
@@ -34,6 +38,7 @@ type versionPublisher struct {
 	metrics *metrics
 	logger  *slog.Logger
 	outage  *outage
+	tracer  trace.Tracer
 
 	mu             sync.Mutex
 	setAsideOrders map[string]bool // may still hold orders that an operator has retried
@@ -64,6 +69,8 @@ func (vp *versionPublisher) loadSetAside(ctx context.Context) error {
 // publish returns once a version is published, deferred or set aside, however long that
 // takes. It returns an error only if ctx has ended.
 func (vp *versionPublisher) publish(ctx context.Context, v postgres.Version) error {
+	ctx, span := vp.startSpan(ctx, v)
+	defer span.End()
 	outcome, err := vp.attempt(ctx, v)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -81,7 +88,18 @@ func (vp *versionPublisher) publish(ctx context.Context, v postgres.Version) err
 		outcome, err = vp.attempt(ctx, v)
 	}
 	vp.metrics.events.WithLabelValues(string(outcome)).Inc()
+	span.SetAttributes(attribute.String("orderflow.result", string(outcome)))
 	return nil
+}
+
+// startSpan starts the span of a version, from its first attempt to its outcome, in the
+// trace of its order.
+func (vp *versionPublisher) startSpan(ctx context.Context, v postgres.Version) (context.Context, trace.Span) {
+	return vp.tracer.Start(v.Trace.Context(ctx), "publish "+v.EventType, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+		attribute.String("messaging.system", "kurrentdb"),
+		attribute.String("messaging.operation.name", "publish"), attribute.String("messaging.operation.type", "send"),
+		attribute.String("messaging.destination.name", fulfillment.Stream(v.OrderID)), attribute.Int64("orderflow.revision", v.Revision),
+	))
 }
 
 // attempt tries once to publish a version. Its errors are temporary.

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"orderflow/internal/backoff"
 	"orderflow/internal/config"
 	"orderflow/internal/kurrent"
@@ -37,6 +39,7 @@ type publisher struct {
 	shutdownTimeout time.Duration // for what is in flight when the publisher stops
 	metrics         *metrics
 	logger          *slog.Logger
+	tracer          trace.Tracer
 
 	phase   atomic.Int32
 	current atomic.Pointer[inflight.Versions] // of the phase that runs; nil if there is none
@@ -105,7 +108,7 @@ func (p *publisher) session(ctx context.Context) error {
 	}
 	vp := &versionPublisher{
 		Appender: publish.Appender{Events: p.events, History: p.history}, state: p.state, metrics: p.metrics, logger: p.logger,
-		outage: &outage{logger: p.logger, now: time.Now},
+		outage: &outage{logger: p.logger, now: time.Now}, tracer: p.tracer,
 	}
 	if err := vp.loadSetAside(ctx); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"orderflow/dev/devserver"
 	"orderflow/dev/faultproxy"
@@ -254,6 +255,7 @@ func (rig *publisherRig) publish() *running {
 		events: cmp.Or(rig.throughProxy, rig.events), publication: postgres.NewPublication(pool), history: postgres.NewHistory(pool),
 		state: postgres.NewPublisherState(pool), slot: rig.name, window: rig.settings.window, retention: rig.settings.retention,
 		intervals: rig.settings.intervals, shutdownTimeout: rig.settings.shutdownTimeout, metrics: rig.metrics, logger: testLogger(rig.t),
+		tracer: noop.NewTracerProvider().Tracer(""),
 	}}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel

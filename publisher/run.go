@@ -9,6 +9,7 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
 	"orderflow/internal/postgres"
+	"orderflow/internal/tracing"
 )
 
 const (
@@ -23,13 +24,15 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	traces, tracesErr := tracing.Open(ctx, "publisher", s.Tracing, logger)
+	defer traces.Flush()
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: s.KurrentDB.URL, URLFile: s.KurrentDB.URLFile, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 		Connections: config.PublisherConnections,
 	})
 	pool, poolErr := postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, URLFile: s.Postgres.URLFile,
-		MaxConns: poolConnections, ApplicationName: "orderflow-publisher", OwnSessions: true,
+		TracerProvider: traces.Provider(), MaxConns: poolConnections, ApplicationName: "orderflow-publisher", OwnSessions: true,
 		CallTimeout: storeTimeout, Logger: logger,
 	})
 	if eventsErr == nil {
@@ -38,13 +41,14 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if poolErr == nil {
 		defer pool.Close()
 	}
-	if err := config.Merge(invalid, eventsErr, poolErr); err != nil {
+	if err := config.Merge(invalid, tracesErr, eventsErr, poolErr); err != nil {
 		return err
 	}
 	p := &publisher{
 		events: events, publication: postgres.NewPublication(pool), history: postgres.NewHistory(pool),
 		state: postgres.NewPublisherState(pool), slot: s.Slot.Name, window: s.Tuning.Window, retention: s.Retention, intervals: defaultIntervals(),
 		shutdownTimeout: s.Shutdown.Timeout, metrics: newMetrics(registry.Registry), logger: logger,
+		tracer: traces.Provider().Tracer("orderflow/publisher"),
 	}
 	registry.Registry.MustRegister(gauges{p}, pool.Collector(), events.Collector())
 	return ops.Run(ctx, ops.Options{

@@ -12,6 +12,7 @@ import (
 	"orderflow/internal/routes"
 	"orderflow/internal/streams"
 	"orderflow/internal/temporalclient"
+	"orderflow/internal/tracing"
 	"orderflow/workflows"
 )
 
@@ -23,6 +24,7 @@ type settings struct {
 	config.Log
 	config.Ops
 	config.KurrentDB
+	Tracing      config.Tracing
 	Shutdown     config.Shutdown
 	Subscription config.Subscription
 	Payloads     config.Payloads
@@ -36,11 +38,16 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	traces, tracesErr := tracing.Open(ctx, "starter", s.Tracing, logger)
+	defer traces.Flush()
 	// The routes read orders on a connection of their own.
 	events, eventsErr := kurrent.Open(kurrent.Config{
 		URL: s.URL, URLFile: s.URLFile, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 	})
 	options, optionsErr := temporalclient.Options("starter", s.Payloads, logger, registry)
+	if traces.On() {
+		options.Interceptors = temporalclient.Tracing(traces.Provider())
+	}
 	temporal, temporalErr := temporalclient.Open(options)
 	if temporalErr == nil {
 		defer temporal.Close()
@@ -48,7 +55,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	if eventsErr == nil {
 		defer events.Close()
 	}
-	if err := config.Merge(invalid, eventsErr, optionsErr, temporalErr); err != nil {
+	if err := config.Merge(invalid, tracesErr, eventsErr, optionsErr, temporalErr); err != nil {
 		return err
 	}
 	source, err := bridge.Connect(s.URL, bridge.ConnectOptions{
@@ -67,6 +74,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		SearchAttributes: workflows.Input{TotalHidden: s.Attributes.TotalHidden}.SearchAttributes(),
 		Logger:           logger,
 		MeterProvider:    registry.Provider,
+		TracerProvider:   traces.Provider(),
 	})
 	if err != nil {
 		return err

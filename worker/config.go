@@ -15,6 +15,7 @@ type settings struct {
 	config.Ops
 	config.KurrentDB
 	config.Postgres
+	Tracing  config.Tracing
 	Shutdown config.Shutdown
 	Tuning   config.Worker
 	Payloads config.Payloads

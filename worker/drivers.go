@@ -13,6 +13,7 @@ import (
 	"orderflow/internal/postgres"
 	"orderflow/internal/ses"
 	"orderflow/internal/temporalclient"
+	"orderflow/internal/tracing"
 )
 
 const (
@@ -32,6 +33,7 @@ type drivers struct {
 	options      client.Options // of temporal
 	namespace    string         // of Temporal
 	metrics      *ops.Metrics
+	traces       *tracing.Traces
 }
 
 // openDrivers opens every driver that the worker's queues need. None connects yet, so that
@@ -42,8 +44,9 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 	if err != nil {
 		return drivers{}, err
 	}
-	d := drivers{metrics: metrics}
-	if err := config.Merge(invalid, d.openStores(ctx, s, logger), d.openTemporal(s.Payloads, logger)); err != nil {
+	traces, tracesErr := tracing.Open(ctx, "worker", s.Tracing, logger)
+	d := drivers{metrics: metrics, traces: traces}
+	if err := config.Merge(invalid, tracesErr, d.openStores(ctx, s, logger), d.openTemporal(s.Payloads, logger)); err != nil {
 		d.close()
 		return drivers{}, err
 	}
@@ -59,13 +62,13 @@ func (d *drivers) openStores(ctx context.Context, s settings, logger *slog.Logge
 	}
 	if s.Tuning.ServesEmails() {
 		d.mailer, mailerErr = ses.Open(ctx, ses.Config{
-			From: s.Email.From, ConfigurationSet: s.Email.ConfigurationSet, Timeout: emailTimeout,
+			From: s.Email.From, ConfigurationSet: s.Email.ConfigurationSet, Timeout: emailTimeout, TracerProvider: d.traces.Provider(),
 		})
 	}
 	d.pool, poolErr = postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, URLFile: s.Postgres.URLFile,
 		MaxConns: s.Tuning.Connections(), ApplicationName: applicationName(s.Tuning), CallTimeout: storeTimeout,
-		Logger: logger,
+		Logger: logger, TracerProvider: d.traces.Provider(),
 	})
 	rules := postgres.EmailRules{Unknown: s.Email.UnknownPolicy, Grace: s.Email.UnknownGrace, Lease: emailLease}
 	d.fulfillments, d.emails = postgres.NewFulfillments(d.pool, rules), postgres.NewEmailLedger(d.pool, rules)
@@ -82,6 +85,9 @@ func applicationName(t config.Worker) string {
 
 func (d *drivers) openTemporal(payloads config.Payloads, logger *slog.Logger) error {
 	options, optionsErr := temporalclient.Options("worker", payloads, logger, d.metrics)
+	if d.traces.On() {
+		options.Interceptors = temporalclient.Tracing(d.traces.Provider())
+	}
 	temporal, err := temporalclient.Open(options)
 	d.temporal, d.options, d.namespace = temporal, options, temporalclient.Namespace(options)
 	return config.Merge(optionsErr, err)
@@ -105,4 +111,5 @@ func (d drivers) close() {
 	if d.events != nil {
 		d.events.Close()
 	}
+	d.traces.Flush()
 }

@@ -7,18 +7,28 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
+	"orderflow/internal/temporalclient"
 	"orderflow/workflows"
 )
 
 // newReplayer returns a replayer of every workflow.
-func newReplayer(t *testing.T) worker.WorkflowReplayer {
+func newReplayer(t *testing.T, interceptors ...interceptor.WorkerInterceptor) worker.WorkflowReplayer {
 	t.Helper()
-	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DisableRegistrationAliasing: true})
+	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
+		DisableRegistrationAliasing: true, Interceptors: interceptors,
+	})
 	require.NoError(t, err)
 	workflows.Register(replayer)
 	return replayer
+}
+
+// tracingOn returns the interceptor of a worker that traces.
+func tracingOn() interceptor.WorkerInterceptor {
+	return temporalclient.Tracing(sdktrace.NewTracerProvider())[0].(interceptor.WorkerInterceptor)
 }
 
 // The histories were recorded from a real server, among them orders that still wait on
@@ -35,6 +45,7 @@ func TestReplay_RecordedHistories(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			require.NoError(t, newReplayer(t).ReplayWorkflowHistoryFromJSONFile(nil, file))
+			require.NoError(t, newReplayer(t, tracingOn()).ReplayWorkflowHistoryFromJSONFile(nil, file), "with tracing")
 		})
 	}
 	for _, must := range []string{

@@ -8,8 +8,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
 
 	"orderflow/internal/backoff"
 	"orderflow/internal/config"
@@ -21,13 +24,14 @@ const defaultCallTimeout = 10 * time.Second
 
 // Config says how to reach the database.
 type Config struct {
-	URL             string        // postgres://user:password@host:port/database?sslmode=verify-full
-	URLFile         string        // the file that URL was read from, if any: read again for each connection
-	MaxConns        int32         // size of the pool: as many as there are concurrent activities; 0: the driver's default
-	ApplicationName string        // shown by pg_stat_activity
-	OwnSessions     bool          // connections keep state between transactions, such as a lock, so poolers are refused
-	CallTimeout     time.Duration // bounds every call, including the wait for a connection; 0: 10s
-	Logger          *slog.Logger  // nil: no logging
+	URL             string               // postgres://user:password@host:port/database?sslmode=verify-full
+	URLFile         string               // the file that URL was read from, if any: read again for each connection
+	MaxConns        int32                // size of the pool: as many as there are concurrent activities; 0: the driver's default
+	ApplicationName string               // shown by pg_stat_activity
+	OwnSessions     bool                 // connections keep state between transactions, such as a lock, so poolers are refused
+	CallTimeout     time.Duration        // bounds every call, including the wait for a connection; 0: 10s
+	Logger          *slog.Logger         // nil: no logging
+	TracerProvider  trace.TracerProvider // of statements within a span; nil: no tracing
 }
 
 func (c Config) withDefaults() Config {
@@ -117,6 +121,10 @@ func poolConfig(c Config) (*pgxpool.Config, *credentials, error) {
 		return session.chooseQueryMode(ctx, conn)
 	}
 	settings.AfterConnect = session.prepare
+	if c.TracerProvider != nil {
+		settings.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTracerProvider(c.TracerProvider),
+			otelpgx.WithMeterProvider(noop.NewMeterProvider()), otelpgx.WithDisableConnectionDetailsInAttributes())
+	}
 	if _, plain := remoteTLS(settings.ConnConfig); plain {
 		c.Logger.Warn("the connection to postgres is unencrypted: set sslmode=verify-full")
 	}

@@ -9,6 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"orderflow/internal/backoff"
 	"orderflow/internal/failpoint"
 	"orderflow/internal/fulfillment"
@@ -53,6 +56,10 @@ type Projection struct {
 
 	position postgres.ViewPosition // stored
 	limit    int                   // of changes in a batch; 0 means maxBatch
+
+	// Tracer makes a span for each event of a traced order. It must be set before Run. Nil
+	// traces nothing.
+	Tracer trace.Tracer
 
 	end atomic.Pointer[context.CancelCauseFunc] // cancels the current or last session
 }
@@ -176,7 +183,29 @@ func (p *Projection) storeBatch(ctx context.Context, b batch) error {
 	p.limit = 0
 	p.position = b.to
 	p.metrics.stored(b)
+	p.trace(ctx, b)
 	return nil
+}
+
+// trace makes the spans of a batch that is stored: each event's span is in the trace of
+// its order, from the time when the batch's first event arrived.
+func (p *Projection) trace(ctx context.Context, b batch) {
+	if p.Tracer == nil {
+		return
+	}
+	for _, change := range b.changes {
+		name, from := change.Source()
+		if from.Traceparent == "" {
+			continue
+		}
+		_, span := p.Tracer.Start(from.Context(ctx), "project "+name, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithTimestamp(b.began),
+			trace.WithAttributes(
+				attribute.String("messaging.system", "kurrentdb"),
+				attribute.String("messaging.operation.name", "project"), attribute.String("messaging.operation.type", "process"),
+				attribute.Int("messaging.batch.message_count", len(b.changes)),
+			))
+		span.End()
+	}
 }
 
 // storeOneByOne stores the changes of a batch one at a time and skips those that the

@@ -19,10 +19,25 @@ func (r orderRoutes) placed(ctx context.Context, event bridge.Event) (bridge.Act
 	if err == nil && event.Revision > 0 {
 		action, err = r.startFirst(ctx, event)
 	}
+	action = traced(ctx, action)
 	if kurrent.IsGone(err) {
 		return bridge.Ignore{}, nil // the order was erased while its event was being handled
 	}
 	return action, err
+}
+
+// traced lets an order whose producer does not trace continue the trace of the bridge.
+func traced(ctx context.Context, action bridge.Action) bridge.Action {
+	start, ok := action.(bridge.Start)
+	if !ok {
+		return action
+	}
+	input, ok := start.Args[0].(workflows.Input)
+	if ok && input.Source.Traceparent == "" {
+		input.Source.Traceparent = correlation.Traceparent(ctx)
+		start.Args = []any{input}
+	}
+	return start
 }
 
 // startFirst returns the start for the first readable order-placed event of the stream.

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2/types"
+	"go.opentelemetry.io/otel/trace"
 
 	"orderflow/internal/email"
 	"orderflow/internal/failpoint"
@@ -35,6 +36,7 @@ type Mailer struct {
 	from             string
 	configurationSet *string
 	timeout          time.Duration
+	tracer           trace.Tracer
 }
 
 // Send hands the letter to SES and returns SES's message id. Any error is an
@@ -47,6 +49,8 @@ func (m *Mailer) Send(ctx context.Context, letter email.Letter) (messageID strin
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.timeout)
 	defer cancel()
+	ctx, span := m.startSpan(ctx, letter)
+	defer func() { endSpan(span, err) }()
 	ctx, call := withCall(ctx)
 	failpoint.Hit("worker.mail-send.before")
 	output, err := m.client.SendEmail(ctx, input)

@@ -12,6 +12,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"orderflow/internal/config"
 )
@@ -25,9 +27,10 @@ const (
 // Config says who sends. Region, credentials and endpoint come from AWS's own variables
 // and files.
 type Config struct {
-	From             string        // address of an identity that SES has verified, with an optional display name
-	ConfigurationSet string        // optional: where SES publishes delivery events
-	Timeout          time.Duration // for one email from end to end, including fetching credentials; 0: 10s
+	From             string               // address of an identity that SES has verified, with an optional display name
+	ConfigurationSet string               // optional: where SES publishes delivery events
+	Timeout          time.Duration        // for one email from end to end, including fetching credentials; 0: 10s
+	TracerProvider   trace.TracerProvider // nil: no tracing
 }
 
 // Open checks the settings and returns a Mailer. Its error is a *config.Error with all
@@ -53,7 +56,10 @@ func open(ctx context.Context, c Config, extra ...func(*awsconfig.LoadOptions) e
 	if len(faults) > 0 {
 		return nil, &config.Error{Faults: faults}
 	}
-	m := &Mailer{client: client, from: from, timeout: c.Timeout}
+	if c.TracerProvider == nil {
+		c.TracerProvider = noop.NewTracerProvider()
+	}
+	m := &Mailer{client: client, from: from, timeout: c.Timeout, tracer: c.TracerProvider.Tracer("orderflow/ses")}
 	if c.ConfigurationSet != "" {
 		m.configurationSet = aws.String(c.ConfigurationSet)
 	}

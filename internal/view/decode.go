@@ -33,13 +33,18 @@ type Change struct {
 	fulfilled *fulfillment.Event
 	placedAt  time.Time // of a fulfillment's order
 	trace     correlation.Trace
+	eventType string
 }
+
+// Source returns the type of the event and what led to it, as far as it is known: that of
+// a credit event is not read.
+func (c Change) Source() (eventType string, from correlation.Trace) { return c.eventType, c.trace }
 
 // Decode returns the change that an event makes. It returns false for an event that does
 // not concern the view or cannot be decoded: such an event had no effect elsewhere
 // either, and must not stop the view.
 func Decode(e Event) (Change, bool) {
-	c := Change{revision: int64(e.Revision), written: e.Written}
+	c := Change{revision: int64(e.Revision), written: e.Written, eventType: e.Type}
 	switch {
 	case strings.HasPrefix(e.Stream, order.StreamPrefix):
 		return c.order(e)
