@@ -101,6 +101,7 @@ type stackOptions struct {
 	dir     string
 	environ []string            // added to the environment of this process
 	own     map[string][]string // further variables of single binaries
+	restart map[string]string   // binaries that are started again when they end, each with the file for its process id
 	secure  bool                // on secureServers
 	args    []string
 }
@@ -124,8 +125,8 @@ func newLocal(o stackOptions) (s *stack, err error) {
 		own = s.secured.variablesWith(o.own)
 	}
 	from := binaries
-	if len(own) > 0 {
-		if from, err = programsWith(filepath.Join(o.dir, "programs"), own); err != nil {
+	if len(own)+len(o.restart) > 0 {
+		if from, err = programsWith(filepath.Join(o.dir, "programs"), own, o.restart); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
 	}
@@ -134,9 +135,10 @@ func newLocal(o stackOptions) (s *stack, err error) {
 	return s, nil
 }
 
-// programsWith creates a directory in which some binaries run with variables of their own.
-// A variable that names the file of another replaces it.
-func programsWith(dir string, own map[string][]string) (string, error) {
+// programsWith creates a directory in which some binaries run with variables of their own,
+// or are started again when they end. A variable that names the file of another replaces
+// it.
+func programsWith(dir string, own map[string][]string, restart map[string]string) (string, error) {
 	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
 		return "", err
 	}
@@ -147,10 +149,10 @@ func programsWith(dir string, own map[string][]string) (string, error) {
 	for _, entry := range all {
 		name := entry.Name()
 		program := filepath.Join(binaries, name)
-		switch variables := own[name]; {
+		switch variables, pidFile := own[name], restart[name]; {
 		case entry.IsDir():
-		case len(variables) > 0:
-			err = os.WriteFile(filepath.Join(dir, name), []byte(script(program, variables)), 0o700)
+		case len(variables) > 0 || pidFile != "":
+			err = os.WriteFile(filepath.Join(dir, name), []byte(script(program, variables, pidFile)), 0o700)
 		case entry.Type() == os.ModeSymlink:
 			err = os.Symlink(program, filepath.Join(dir, name))
 		default: // a hard link: local looks for the others next to its own file
@@ -163,7 +165,7 @@ func programsWith(dir string, own map[string][]string) (string, error) {
 	return dir, nil
 }
 
-func script(program string, variables []string) string {
+func script(program string, variables []string, pidFile string) string {
 	lines := []string{"#!/bin/sh"}
 	for _, variable := range variables {
 		name, value, _ := strings.Cut(variable, "=")
@@ -172,7 +174,11 @@ func script(program string, variables []string) string {
 		}
 		lines = append(lines, fmt.Sprintf("export %s='%s'", name, value))
 	}
-	return strings.Join(append(lines, fmt.Sprintf("exec '%s' \"$@\"\n", program)), "\n")
+	if pidFile == "" {
+		return strings.Join(append(lines, fmt.Sprintf("exec '%s' \"$@\"\n", program)), "\n")
+	}
+	return strings.Join(append(lines, "trap 'kill -TERM $child; wait $child; exit' TERM INT", "while :; do",
+		fmt.Sprintf("'%s' \"$@\" &\nchild=$!\necho $child >'%s'\nwait $child\ndone\n", program, pidFile)), "\n")
 }
 
 func startStackWith(o stackOptions) (*stack, error) {

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -37,31 +36,17 @@ type tracedStack struct {
 func newTracedStack(t *testing.T) *tracedStack {
 	t.Helper()
 	r := &tracedStack{collector: newTraceCollector(t), workerPID: filepath.Join(t.TempDir(), "worker.pid")}
-	own, err := startStackOf(r.programs(t), t.TempDir(), []string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT=" + r.collector.url, "OTEL_BSP_SCHEDULE_DELAY=100",
-		"API_TRACE_URL=https://traces.example/{traceId}",
-	}, "--rate", "0")
+	own, err := startStackWith(stackOptions{
+		dir: t.TempDir(), secure: *secureSuite, restart: map[string]string{"worker": r.workerPID}, args: []string{"--rate", "0"},
+		environ: []string{
+			"OTEL_EXPORTER_OTLP_ENDPOINT=" + r.collector.url, "OTEL_BSP_SCHEDULE_DELAY=100",
+			"API_TRACE_URL=https://traces.example/{traceId}",
+		},
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, own.stop(), "%s", own.log) })
 	r.stackClient = newStackClientFor(t, own)
 	return r
-}
-
-// programs returns a folder of the binaries, in which the worker is run by a script.
-func (r *tracedStack) programs(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, name := range append([]string{"local", "kurrentsim", "sessim", "orderflow"}, daemons()...) {
-		require.NoError(t, os.Link(filepath.Join(binaries, name), filepath.Join(dir, name)))
-	}
-	temporal, err := os.Readlink(filepath.Join(binaries, "temporal"))
-	require.NoError(t, err)
-	require.NoError(t, os.Symlink(temporal, filepath.Join(dir, "temporal")))
-	script := fmt.Sprintf("#!/bin/sh\ntrap 'kill -TERM $child; wait $child; exit' TERM INT\n"+
-		"while :; do\n'%s' \"$@\" &\nchild=$!\necho $child >'%s'\nwait $child\ndone\n", filepath.Join(binaries, "worker"), r.workerPID)
-	require.NoError(t, os.Remove(filepath.Join(dir, "worker")))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "worker"), []byte(script), 0o700))
-	return dir
 }
 
 func (r *tracedStack) killWorker() {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
+
+	"orderflow/internal/correlation"
 )
 
 // FuzzParseAddress compares this package's reading of a connection string with that of the
@@ -104,7 +106,7 @@ func FuzzEvent(f *testing.F) {
 	f.Add("$>", []byte(`1@order-1`), []byte(`{"added":"2025-01-01T00:00:00Z","reason":"NotHandled: x"}`))
 	f.Fuzz(func(t *testing.T, kind string, data, metadata []byte) {
 		e := Event{Type: kind, Data: data, Metadata: metadata}
-		trace := e.Trace()
+		trace := correlation.Decode(metadata)
 		require.Regexp(t, `^[A-Za-z0-9._:-]{0,128}$`, trace.CorrelationID)
 		require.Regexp(t, `^([0-9a-f-]{55})?$`, trace.Traceparent)
 		stream, revision, ok := LinkTarget(e)
