@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -8,6 +9,7 @@ import (
 	"orderflow/dev/kurrentsim"
 	"orderflow/dev/kurrentsim/access"
 	"orderflow/dev/kurrentsim/kurrentsimtest"
+	"orderflow/internal/kurrent"
 	"orderflow/internal/rights"
 )
 
@@ -63,6 +65,21 @@ func TestSetup_Rights(t *testing.T) {
 	stdout, stderr, code = runSetup(t, environ(kurrentsimtest.Admin), append(args, "--user", "checkout=mobile")...)
 	require.Zero(t, code, stderr)
 	require.Regexp(t, `rights on user streams +changed: \$w for mobile\n`, stdout)
+
+	require.Regexp(t, `rights on projected streams +already there: the first event opens \$ce-order to every user: run this again then\n`, stdout)
+	_, err := kurrentsimtest.OpenClient(t, server.URLFor("shop")).
+		Append(t.Context(), "order-1", kurrent.Any(), kurrentsimtest.Event("order-placed", `{}`))
+	require.NoError(t, err)
+	stdout, stderr, code = runSetup(t, environ("opal"), args...)
+	require.Equal(t, exitAttention, code, stderr)
+	require.Contains(t, stdout, `append to $$$ce-order, type $metadata, merged with its newest event: {"$acl":{"$r":["$admins","starter","reconcile"]}}`)
+	for _, want := range []string{"changed: $ce-order, $et-order-placed, $streams no longer for every user", "already there"} {
+		stdout, stderr, code = runSetup(t, environ(kurrentsimtest.Admin), args...)
+		require.Zero(t, code, stderr)
+		require.Regexp(t, "rights on projected streams +"+regexp.QuoteMeta(want)+"\n", stdout)
+	}
+	_, err = kurrentsimtest.OpenClient(t, server.URLFor("shop")).LastEvent(t.Context(), "$ce-order")
+	require.ErrorIs(t, err, kurrent.ErrAccessDenied)
 
 	for _, binary := range rights.Binaries() {
 		user := userOf(binary)

@@ -89,6 +89,9 @@ func TestRightsPerBinary(t *testing.T) {
 	said, err = r.orderflow("starter", "parked", "drop", "--until", "1", "--yes")
 	require.NoError(t, err, said)
 
+	said, err = r.orderflow(kurrentsimtest.Admin, "setup", "--only", "kurrentdb", "--rights")
+	require.NoError(t, err, said)
+	require.Contains(t, said, "changed: $ce-order, ", "the first event opened it")
 	said, err = r.orderflow(kurrentsimtest.Admin, "setup", "--dry-run", "--rights")
 	require.NoError(t, err, said)
 	require.NotContains(t, said, "would")
@@ -106,9 +109,9 @@ func TestRightsPerBinary(t *testing.T) {
 	}
 
 	for user, denied := range map[string][]string{
-		"worker":    {"read $all", "delete"},
-		"publisher": {"read $all", "delete"},
-		"api":       {"read $all", "delete"},
+		"worker":    {"read $all", "read $ce-order", "delete"},
+		"publisher": {"read $all", "read $ce-order", "delete"},
+		"api":       {"read $all", "read $ce-order", "delete"},
 		"starter":   {"read $all", "delete", "append"},
 		"projector": {"read", "delete", "append"},
 		"reconcile": {"delete", "append"},
@@ -185,6 +188,8 @@ func (r *rightsRig) call(user, call, stream string) error {
 		return err
 	case "read $all":
 		read, err = client.ReadAll(r.Context(), kurrentdb.ReadAllOptions{}, 1)
+	case "read $ce-order":
+		read, err = client.ReadStream(r.Context(), "$ce-order", kurrentdb.ReadStreamOptions{ResolveLinkTos: true}, 1)
 	default:
 		read, err = client.ReadStream(r.Context(), stream, kurrentdb.ReadStreamOptions{}, 1)
 	}

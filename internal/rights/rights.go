@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
 )
 
 // Checkout is any other program that appends orders and payments.
@@ -77,6 +78,23 @@ func ReadsAll(program string) bool { return program == "projector" || program ==
 // UsesGroup reports whether a program describes the starter's group and reads its stream
 // or its parked events.
 func UsesGroup(program string) bool { return program == "starter" || program == "reconcile" }
+
+// Projected returns the streams of links that system projections fill and open to every
+// user, although the events that they lead to have names, addresses or credit: the one of
+// the starter's group, if it is one, and others, which no program reads.
+func Projected(groupStream string) (streams []string) {
+	if strings.HasPrefix(groupStream, "$") {
+		streams = append(streams, groupStream)
+	}
+	for _, stream := range []string{
+		"$ce-order", "$ce-credit", "$ce-fulfillment", "$et-" + order.TypePlaced, "$et-" + order.TypePlacedAlias, "$streams",
+	} {
+		if stream != groupStream {
+			streams = append(streams, stream)
+		}
+	}
+	return streams
+}
 
 // category returns rights on each stream of a category. The stream that is looked at need
 // not exist: its rights are the same as those of a new one.

@@ -23,6 +23,14 @@ func TestOnUserStreams(t *testing.T) {
 	}
 }
 
+func TestProjected(t *testing.T) {
+	t.Parallel()
+	others := []string{"$ce-credit", "$ce-fulfillment", "$et-order-placed", "$et-OrderPlaced", "$streams"}
+	require.Equal(t, append([]string{"$ce-order"}, others...), rights.Projected("$ce-order"))
+	require.Equal(t, append([]string{"$ce-shop", "$ce-order"}, others...), rights.Projected("$ce-shop"))
+	require.Equal(t, append([]string{"$ce-order"}, others...), rights.Projected("orders"), "a stream without links")
+}
+
 // The events that docs/operations.md shows are those of the table.
 func TestOf_Documented(t *testing.T) {
 	t.Parallel()

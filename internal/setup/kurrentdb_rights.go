@@ -14,7 +14,10 @@ import (
 	"orderflow/internal/shell"
 )
 
-const administrator = "an administrator has to grant them"
+const (
+	administrator  = "an administrator has to grant them"
+	administrators = "$admins"
+)
 
 // programs returns the programs of Users in a fixed order.
 func (k *kurrentRun) programs() (found []string) {
@@ -58,6 +61,7 @@ func (k *kurrentRun) rights(ctx context.Context) {
 	}
 	if len(k.Users) > 0 {
 		k.defaults(ctx)
+		k.projected(ctx)
 	}
 }
 
@@ -171,6 +175,50 @@ func (k *kurrentRun) defaults(ctx context.Context) {
 	default:
 		k.add(KurrentDB, step, AlreadyThere, "")
 	}
+}
+
+// projected takes the streams of system projections from all users but those who join the
+// group: who reads a link reads its event, whatever the rights on the event's stream are.
+func (k *kurrentRun) projected(ctx context.Context) {
+	const step = "rights on projected streams"
+	closeStream := k.Client.CloseProjected
+	if k.dryRun() {
+		closeStream = k.Client.OpenProjected
+	}
+	var closed, todo []string
+	for _, stream := range rights.Projected(k.Group.Stream) {
+		readers := []string(nil)
+		if stream == k.Group.Stream {
+			readers = slices.Concat(k.Grant, k.users(rights.UsesGroup))
+		}
+		changed, err := closeStream(ctx, stream, readers)
+		switch {
+		case errors.Is(err, kurrent.ErrAccessDenied):
+			acl := map[string]any{"$acl": map[kurrent.Right][]string{kurrent.RightRead: append([]string{administrators}, readers...)}}
+			todo = append(todo, eventTodo("$$"+stream, "$metadata", compact(acl)))
+		case err != nil:
+			k.fail(KurrentDB, step, err)
+			return
+		case changed:
+			closed = append(closed, stream)
+		}
+	}
+	switch {
+	case len(todo) > 0:
+		k.add(KurrentDB, step, Refused, administrator, todo...)
+	case len(closed) > 0:
+		k.done(KurrentDB, step, Changed, strings.Join(closed, ", ")+" no longer for every user")
+	default:
+		k.add(KurrentDB, step, AlreadyThere, k.unopened(ctx))
+	}
+}
+
+// unopened returns what is left if the group's stream has no event yet.
+func (k *kurrentRun) unopened(ctx context.Context) string {
+	if _, err := k.Client.LastEvent(ctx, k.Group.Stream); kurrent.IsGone(err) {
+		return "the first event opens " + k.Group.Stream + " to every user: run this again then"
+	}
+	return ""
 }
 
 // command returns the command that grants everything, for another user.
