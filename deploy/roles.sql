@@ -10,6 +10,11 @@
 --
 --     \password orderflow_worker
 --
+-- In a database that PostgreSQL 14 or older created, every role may create functions in the schema public, and one that the
+-- triggers call runs as the owner of the tables. `orderflow setup` and `orderflow doctor` report that. It ends with
+--
+--     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+--
 -- A line `-- step: KIND ROLE` begins a step. CREATE ROLE has no IF NOT EXISTS, hence the blocks.
 
 -- step: role orderflow_worker

@@ -72,6 +72,7 @@ func TestChecks_OfFacts(t *testing.T) {
 		"a role's connection limit":            {connections, roleLimit(), Warning, "10 connections are allowed (the role's"},
 		"a publisher's role of another name":   {replicationRole, replicating("shop", false), Problem, "may not replicate"},
 		"a publisher's role that may":          {replicationRole, replicating("shop", true), OK, "only the publisher's"},
+		"a schema that is open to every role":  {roles, &facts{postgres: postgres.Inspection{GrantsKnown: true, OpenSchema: true}}, Problem, "every role may create objects in the schema public"},
 		"a role that hides the schema version": {schema, &facts{postgres: postgres.Inspection{Schema: postgres.SchemaState{Exists: true}}}, NotChecked, "may not read"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -170,6 +170,9 @@ func roles(f *facts) Result {
 		}
 	}
 	switch {
+	case p.OpenSchema:
+		return problem("every role may create objects in the schema public", "With a function there that a trigger calls as the owner of the "+
+			"tables, any role gets the owner's rights.", "REVOKE CREATE ON SCHEMA public FROM PUBLIC, as the owner of the schema or a superuser")
 	case len(absent) == len(all):
 		return notChecked("none of the roles of deploy/roles.sql exists; --as checks a role of another name, with its POSTGRES_URL")
 	case len(lacking) > 0:

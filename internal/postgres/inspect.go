@@ -20,6 +20,7 @@ type Inspection struct {
 	GrantsKnown  bool                 // the schema has the functions that define the grants
 	CurrentRole  string
 	CurrentLacks map[string][]string // by binary, the grants that the connected role lacks
+	OpenSchema   bool                // every role may create objects in the schema public
 }
 
 // ServerState is the state of the server and the session.

@@ -76,6 +76,9 @@ func readRoles(ctx context.Context, tx pgx.Tx, found *Inspection) error {
 	if err := readRoleStates(ctx, tx, found, append(slices.Collect(maps.Values(roles)), found.CurrentRole)); err != nil {
 		return err
 	}
+	if err := tx.QueryRow(ctx, selectOpenSchema).Scan(&found.OpenSchema); err != nil {
+		return err
+	}
 	found.Missing, found.CurrentLacks = map[string][]string{}, map[string][]string{}
 	for binary, role := range roles {
 		var body string

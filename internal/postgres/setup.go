@@ -79,6 +79,21 @@ func (s *Setup) RightsToMigrate(ctx context.Context) (grants []string, err error
 	return grants, nil
 }
 
+// selectOpenSchema reads whether PUBLIC, which is every role, may create objects in the
+// schema public.
+const selectOpenSchema = `SELECT has_schema_privilege('public', 'public', 'CREATE')`
+
+// OpenSchema reports whether every role may create objects in the schema public, as in a
+// database that PostgreSQL 14 or older created. Triggers of the schema run as its owner. A
+// function of another role's there, which fits a call better than the server's own, would
+// run as the owner, too.
+func (s *Setup) OpenSchema(ctx context.Context) (open bool, err error) {
+	ctx, cancel := s.pool.withDeadline(ctx)
+	defer cancel()
+	err = s.pool.db.QueryRow(ctx, selectOpenSchema).Scan(&open)
+	return open, describe("read who may create objects in the schema public", err)
+}
+
 // pendingSets reports whether a pending migration has a function that sets
 // pruningSetting.
 func (s *Setup) pendingSets(ctx context.Context) (bool, error) {

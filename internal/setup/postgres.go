@@ -55,6 +55,7 @@ func (p *postgresRun) setUp(ctx context.Context) {
 	defer lock.Release()
 	setup := postgres.NewSetup(p.Pool)
 	schema := p.schema(ctx, setup)
+	p.openSchema(ctx, setup)
 	p.publication(ctx, setup, schema)
 	p.roles(ctx, setup, schema)
 	p.slot(ctx, schema)
@@ -119,6 +120,19 @@ func (p *postgresRun) schema(ctx context.Context, setup *postgres.Setup) bool {
 	}
 	p.pending = p.dryRun() && version == 0 // an older schema has what the other steps look at
 	return true
+}
+
+// openSchema reports a schema in which every role may create objects. It closes nothing:
+// other programs may share the database.
+func (p *postgresRun) openSchema(ctx context.Context, setup *postgres.Setup) {
+	const step = "schema public"
+	switch open, err := setup.OpenSchema(ctx); {
+	case err != nil:
+		p.fail(Postgres, step, err)
+	case open:
+		p.add(Postgres, step, Left, "every role may create functions in it, which the triggers would call as the owner",
+			"REVOKE CREATE ON SCHEMA public FROM PUBLIC;")
+	}
 }
 
 // needs reports whether a step that needs the schema can run. If not, it adds the result.

@@ -73,6 +73,12 @@ func TestPostgres_SchemaOfAnother(t *testing.T) {
 	_, lines = set(t, o)
 	require.Contains(t, lines, grants+"created: 13 rights\n")
 
+	superuser.exec("GRANT CREATE ON SCHEMA public TO PUBLIC")
+	report, lines = set(t, o)
+	require.Contains(t, lines, "postgres, schema public: left: every role may create functions in it, ")
+	require.Contains(t, todo(report), "REVOKE CREATE ON SCHEMA public FROM PUBLIC;")
+	superuser.exec("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+
 	superuser.exec("REVOKE GRANT OPTION FOR USAGE ON SCHEMA public FROM owner CASCADE", "GRANT USAGE ON SCHEMA public TO orderflow_worker")
 	_, lines = set(t, o)
 	require.Contains(t, lines, grants+"already there: \n", "the role has the right on the schema from another grantor")
