@@ -30,6 +30,10 @@ const (
 	// following ones of its schedule from starting for longer.
 	reconcileWait = 24 * time.Hour
 
+	// ReconcileRunTimeout bounds a run of the schedule that cannot even fail, because its
+	// workflow task does: without the key of its input, for example.
+	ReconcileRunTimeout = reconcileWait + time.Hour
+
 	// maxReconcileWindow keeps the arithmetic in range.
 	maxReconcileWindow = 100 * 365 * 24 * time.Hour
 )

@@ -129,15 +129,15 @@ func (t *temporalRun) addSchedule(outcome Outcome, detail string, err error) {
 func (t *temporalRun) scheduleCommand() string {
 	in := t.Reconcile.input()
 	return fmt.Sprintf("temporal schedule create --namespace %s --schedule-id %s --interval %s "+
-		"--overlap-policy Skip --catchup-window %s --workflow-id %s --type %s --task-queue %s --input '{\"windowSeconds\":%d,\"fix\":%t}' # or update, with the same flags",
-		t.Namespace, workflows.ReconcileSchedule, t.Reconcile.Every, reconcileCatchup,
+		"--overlap-policy Skip --catchup-window %s --run-timeout %s --workflow-id %s --type %s --task-queue %s --input '{\"windowSeconds\":%d,\"fix\":%t}' # or update, with the same flags",
+		t.Namespace, workflows.ReconcileSchedule, t.Reconcile.Every, reconcileCatchup, workflows.ReconcileRunTimeout,
 		workflows.ReconcileSchedule, workflows.ReconciliationType, workflows.ReconcileTaskQueue, in.WindowSeconds, in.Fix)
 }
 
 func (t *temporalRun) action() *client.ScheduleWorkflowAction {
 	return &client.ScheduleWorkflowAction{
 		ID: workflows.ReconcileSchedule, Workflow: workflows.ReconciliationType, TaskQueue: workflows.ReconcileTaskQueue,
-		Args: []any{t.Reconcile.input()},
+		Args: []any{t.Reconcile.input()}, WorkflowRunTimeout: workflows.ReconcileRunTimeout,
 	}
 }
 
@@ -169,7 +169,8 @@ func (t *temporalRun) scheduled(s client.Schedule) (settings Reconcile, same boo
 		len(s.Spec.Calendars)+len(s.Spec.Skip)+len(s.Spec.CronExpressions) == 0
 	policy := s.Policy.Overlap == enums.SCHEDULE_OVERLAP_POLICY_SKIP && s.Policy.CatchupWindow == reconcileCatchup
 	return settings, readable && timely && policy && !s.Policy.PauseOnFailure && action.ID == workflows.ReconcileSchedule &&
-		action.Workflow == workflows.ReconciliationType && action.TaskQueue == workflows.ReconcileTaskQueue
+		action.Workflow == workflows.ReconciliationType && action.TaskQueue == workflows.ReconcileTaskQueue &&
+		action.WorkflowRunTimeout == workflows.ReconcileRunTimeout
 }
 
 // decodeInput decodes the input of a schedule's workflow, which is what the server stores.

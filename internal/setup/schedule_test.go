@@ -69,6 +69,8 @@ func TestSchedule(t *testing.T) {
 	require.Equal(t, enums.SCHEDULE_OVERLAP_POLICY_SKIP, described.Schedule.Policy.Overlap)
 	require.Equal(t, 5*time.Minute, described.Schedule.Policy.CatchupWindow)
 	require.False(t, described.Schedule.Policy.PauseOnFailure)
+	require.Equal(t, 25*time.Hour, described.Schedule.Action.(*client.ScheduleWorkflowAction).WorkflowRunTimeout,
+		"a run whose task fails must not keep the others from starting")
 
 	t.Run("stays paused", func(t *testing.T) {
 		require.NoError(t, n.schedule().Pause(t.Context(), client.SchedulePauseOptions{Note: "maintenance"}))
@@ -131,7 +133,7 @@ func TestSchedule(t *testing.T) {
 		report, lines := set(t, setup.Options{Temporal: refused})
 		require.Contains(t, lines, "temporal, schedule reconcile: refused: ")
 		require.Contains(t, todo(report), "temporal schedule create --namespace "+other.name+" --schedule-id reconcile --interval 1h0m0s "+
-			"--overlap-policy Skip --catchup-window 5m0s --workflow-id reconcile --type Reconciliation --task-queue order-reconcile "+
+			"--overlap-policy Skip --catchup-window 5m0s --run-timeout 25h0m0s --workflow-id reconcile --type Reconciliation --task-queue order-reconcile "+
 			`--input '{"windowSeconds":0,"fix":false}' # or update, with the same flags`)
 	})
 }
