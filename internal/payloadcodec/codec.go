@@ -1,6 +1,7 @@
 package payloadcodec
 
 import (
+	"crypto/cipher"
 	"errors"
 	"fmt"
 
@@ -61,9 +62,9 @@ func (c Codec) Encode(payloads []*common.Payload) ([]*common.Payload, error) {
 // Decode decrypts each payload that is encrypted. A *KeyError fails the workflow task and
 // not the workflow.
 func (c Codec) Decode(payloads []*common.Payload) ([]*common.Payload, error) {
-	decoded := make([]*common.Payload, len(payloads))
+	decoded, keyOf := make([]*common.Payload, len(payloads)), c.keys.decrypting()
 	for i, p := range payloads {
-		plain, err := c.decrypt(p)
+		plain, err := decrypt(p, keyOf)
 		if err != nil {
 			return nil, converter.NewWorkflowTaskFailureError(err)
 		}
@@ -72,7 +73,7 @@ func (c Codec) Decode(payloads []*common.Payload) ([]*common.Payload, error) {
 	return decoded, nil
 }
 
-func (c Codec) decrypt(p *common.Payload) (*common.Payload, error) {
+func decrypt(p *common.Payload, keyOf func(id string) cipher.AEAD) (*common.Payload, error) {
 	if string(p.GetMetadata()[converter.MetadataEncoding]) != encoding {
 		return p, nil
 	}
@@ -80,7 +81,7 @@ func (c Codec) decrypt(p *common.Payload) (*common.Payload, error) {
 	if !keyID.MatchString(id) { // it goes to logs
 		return nil, errMalformed
 	}
-	key := c.keys.decrypting(id)
+	key := keyOf(id)
 	if key == nil {
 		return nil, &KeyError{ID: id}
 	}

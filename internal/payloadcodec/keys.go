@@ -51,13 +51,17 @@ func (k *Keys) encrypting() (id string, with cipher.AEAD) {
 	return r.current, r.ciphers[r.current]
 }
 
-// decrypting returns the key with an id, or nil. If there is none, another process may
-// have read a newer file, and so it is read now.
-func (k *Keys) decrypting(id string) cipher.AEAD {
-	if with := k.rings.Get().ciphers[id]; with != nil {
-		return with
+// decrypting returns a function that returns the key with an id, or nil. If there is none,
+// another process may have read a newer file, and so it is read now: once for the function,
+// however many ids are missing.
+func (k *Keys) decrypting() func(id string) cipher.AEAD {
+	found, again := k.rings.Get(), false
+	return func(id string) cipher.AEAD {
+		if found.ciphers[id] == nil && !again {
+			found, again = k.rings.Reread(), true
+		}
+		return found.ciphers[id]
 	}
-	return k.rings.Reread().ciphers[id]
 }
 
 func parseKeys(contents [][]byte) (ring, error) {
