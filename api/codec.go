@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"orderflow/internal/access"
 	"orderflow/internal/config"
@@ -66,11 +67,20 @@ func (a *api) serveCodec() http.Handler {
 	})
 }
 
+// defaultPort returns the port that a browser leaves out of an origin.
+func defaultPort(scheme string) string {
+	if scheme == "https" {
+		return "443"
+	}
+	return "80"
+}
+
 // checkOrigins reports an origin that no browser sends.
 func checkOrigins(name string, origins []string) []config.Fault {
 	for _, origin := range origins {
 		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || origin != u.Scheme+"://"+u.Host {
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || origin != u.Scheme+"://"+u.Host ||
+			origin != strings.ToLower(origin) || u.Port() == defaultPort(u.Scheme) {
 			return []config.Fault{{Name: name, Problem: "must be origins such as https://temporal.example.com, with commas between"}}
 		}
 	}

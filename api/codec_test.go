@@ -85,7 +85,8 @@ func TestCodec_WithoutKeys(t *testing.T) {
 
 func TestSettings_CodecOrigins(t *testing.T) {
 	t.Parallel()
-	for _, origin := range []string{"*", "null", "temporal.example.com", "https://temporal.example.com/", "https://a@temporal.example.com", "ftp://a"} {
+	for _, origin := range []string{"*", "null", "temporal.example.com", "https://temporal.example.com/", "https://a@temporal.example.com", "ftp://a",
+		"https://Temporal.example.com", "https://temporal.example.com:443", "http://temporal.example.com:80"} {
 		_, err := config.Load[settings]([]string{
 			"KURRENTDB_URL=x", "POSTGRES_URL=x", "API_CODEC_ORIGINS=" + strings.Join([]string{webUI, origin}, ","),
 		})
