@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"crypto/tls"
 	"errors"
 	"sync"
 
@@ -69,13 +70,23 @@ func (c *credentials) read() (*pgx.ConnConfig, error) {
 }
 
 // sameServer reports whether two connection strings lead to the same database by the same
-// hosts, each with TLS or without as before.
+// hosts, each with TLS or without as before, and with its certificate verified as before.
 func sameServer(a, b *pgx.ConnConfig) bool {
 	same := a.Host == b.Host && a.Port == b.Port && a.Database == b.Database && len(a.Fallbacks) == len(b.Fallbacks) &&
-		(a.TLSConfig == nil) == (b.TLSConfig == nil)
+		tlsModeOf(a.TLSConfig) == tlsModeOf(b.TLSConfig)
 	for i := 0; same && i < len(a.Fallbacks); i++ {
 		x, y := a.Fallbacks[i], b.Fallbacks[i]
-		same = x.Host == y.Host && x.Port == y.Port && (x.TLSConfig == nil) == (y.TLSConfig == nil)
+		same = x.Host == y.Host && x.Port == y.Port && tlsModeOf(x.TLSConfig) == tlsModeOf(y.TLSConfig)
 	}
 	return same
+}
+
+// tlsMode is what sslmode asks for.
+type tlsMode struct{ encrypted, chainVerified, nameVerified bool }
+
+func tlsModeOf(c *tls.Config) tlsMode {
+	if c == nil {
+		return tlsMode{}
+	}
+	return tlsMode{true, !c.InsecureSkipVerify || c.VerifyPeerCertificate != nil, !c.InsecureSkipVerify}
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,7 +121,7 @@ func TestPool_RenewsCredentials(t *testing.T) {
 
 	for _, unusable := range []string{
 		"", "no connection string", r.url("first", "two", "template1"), fmt.Sprintf("postgres://first:two@%s/?sslmode=disable", r.address.Host),
-		r.url("first", "two", "") + "&sslcert=no-such-file",
+		r.url("first", "two", "") + "&sslcert=no-such-file", strings.Replace(r.url("first", "two", ""), "verify-full", "verify-ca", 1),
 	} {
 		r.write(unusable)
 		r.disconnect()
