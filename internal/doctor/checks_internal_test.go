@@ -73,6 +73,7 @@ func TestChecks_OfFacts(t *testing.T) {
 		"a publisher's role of another name":   {replicationRole, replicating("shop", false), Problem, "may not replicate"},
 		"a publisher's role that may":          {replicationRole, replicating("shop", true), OK, "only the publisher's"},
 		"a schema that is open to every role":  {roles, &facts{postgres: postgres.Inspection{GrantsKnown: true, OpenSchema: true}}, Problem, "every role may create objects in the schema public"},
+		"a role that is a superuser":           {roles, superuserRole(), Warning, "orderflow_api is a superuser"},
 		"a role that hides the schema version": {schema, &facts{postgres: postgres.Inspection{Schema: postgres.SchemaState{Exists: true}}}, NotChecked, "may not read"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,6 +96,12 @@ func absentRole() *facts {
 			f.postgres.Roles[role] = postgres.RoleState{Login: true}
 		}
 	}
+	return f
+}
+
+func superuserRole() *facts {
+	f := absentRole()
+	f.postgres.Roles["orderflow_api"] = postgres.RoleState{Login: true, Superuser: true}
 	return f
 }
 

@@ -156,7 +156,7 @@ func roles(f *facts) Result {
 	if !p.GrantsKnown {
 		return notChecked("there is no schema")
 	}
-	var absent, lacking, noLogin []string
+	var absent, lacking, noLogin, super []string
 	all := postgres.Roles()
 	for _, binary := range slices.Sorted(maps.Keys(all)) {
 		role := all[binary]
@@ -164,6 +164,9 @@ func roles(f *facts) Result {
 			absent = append(absent, role)
 		} else if !state.Login {
 			noLogin = append(noLogin, role)
+		}
+		if p.Roles[role].Superuser {
+			super = append(super, role)
 		}
 		for _, grant := range p.Missing[role] {
 			lacking = append(lacking, role+" lacks "+grant)
@@ -177,6 +180,8 @@ func roles(f *facts) Result {
 		return notChecked("none of the roles of deploy/roles.sql exists; --as checks a role of another name, with its POSTGRES_URL")
 	case len(lacking) > 0:
 		return problem(list(lacking), "What the binary does with it is refused until it is granted.", script)
+	case len(super) > 0:
+		return warning(list(super)+" is a superuser", "It can read everything and drop the triggers that protect the rows.", "ALTER ROLE "+super[0]+" NOSUPERUSER")
 	case len(noLogin) > 0:
 		return warning("without LOGIN: role "+list(noLogin), "A binary that connects as such a role is refused.", "ALTER ROLE "+noLogin[0]+" LOGIN")
 	case len(absent) > 0:
