@@ -18,6 +18,7 @@ type rightsFacts struct {
 	open    bool // the server checks no rights
 	lacks   []rights.Need
 	unknown []rights.Need
+	exposed bool // every user may read the group's stream, although not every user may read orders
 	err     error
 }
 
@@ -59,7 +60,21 @@ func (f *facts) readRights(ctx context.Context) (found rightsFacts) {
 			found.lacks = append(found.lacks, r)
 		}
 	}
+	found.exposed = f.exposesOrders(ctx)
 	return found
+}
+
+// exposesOrders reports whether every user may read the links to events that not every user
+// may read. Only an administrator sees the rights on orders.
+func (f *facts) exposesOrders(ctx context.Context) bool {
+	const everyone = "$all"
+	client, placing := f.options.KurrentDB, rights.Of(rights.Checkout, f.options.Group.Stream)[0]
+	orders, err := client.Holders(ctx, placing.Probe, kurrent.RightRead)
+	if err != nil || slices.Contains(orders, everyone) {
+		return false
+	}
+	links, err := client.Holders(ctx, f.options.Group.Stream, kurrent.RightRead)
+	return err == nil && slices.Contains(links, everyone)
 }
 
 // probeOf returns the stream to read for a right: the metadata of a stream is one itself.
@@ -88,7 +103,12 @@ func holds(user string, groups []string, groupsKnown bool, holders []string) (ha
 
 func readRights(f *facts) Result {
 	describe := rights.UsesGroup(f.options.As) && (f.options.User == "" || f.options.User == f.options.KurrentDB.User()) && f.deniesGroup()
-	return f.rightsResult(func(r rights.Need) bool { return r.Right != kurrent.RightWrite }, describe)
+	r := f.rightsResult(func(r rights.Need) bool { return r.Right != kurrent.RightWrite }, describe)
+	if r.Status == OK && f.kurrentDB.rights.exposed {
+		return warning("every user may read "+f.options.Group.Stream, "A reader of a link gets its event: each user of the server reads all orders, "+
+			"and may join the starter's group.", "As an administrator: orderflow setup --only kurrentdb --rights, again after the first order")
+	}
+	return r
 }
 
 func writeRights(f *facts) Result {
