@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -21,6 +22,7 @@ import (
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/payloadcodec"
 	"orderflow/workflows"
 )
 
@@ -112,6 +114,32 @@ func TestCancelOrder_TemporalOutageAppendsEvent(t *testing.T) {
 	require.Contains(t, c.post("/orders/"+shipped+"/cancel", wish).problem(http.StatusConflict).Detail, "shipped")
 	require.Len(t, readAll(t, shipped), 1, "nothing is promised that cannot be kept")
 	proxy.Resume()
+}
+
+// lackingKey are workflows whose results are encrypted with a key that this api lacks.
+type lackingKey struct{ orderWorkflows }
+
+func (u lackingKey) UpdateWorkflow(ctx context.Context, o client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
+	handle, err := u.orderWorkflows.UpdateWorkflow(ctx, o)
+	return lackedHandle{handle}, err
+}
+
+type lackedHandle struct{ client.WorkflowUpdateHandle }
+
+func (lackedHandle) Get(context.Context, any) error {
+	return converter.NewWorkflowTaskFailureError(&payloadcodec.KeyError{ID: "new"})
+}
+
+func TestCancelOrder_UnreadableResultIsReadFromTheRow(t *testing.T) {
+	t.Parallel()
+	a := shared.api()
+	a.workflows = lackingKey{a.workflows}
+	c := newClient(t, a)
+	id, _ := c.fulfill()
+	got := c.post("/orders/"+id+"/cancel", wish)
+	require.Contains(t, []int{http.StatusOK, http.StatusAccepted}, got.status, got.body)
+	require.Equal(t, order.StatusCancelled, c.await(id, order.StatusCancelled).Status)
+	require.Len(t, readAll(t, id), 1, "the workflow was asked, and no event was needed")
 }
 
 func TestCancelOrder_AcceptedUntilCreditIsReleased(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/payloadcodec"
 	"orderflow/internal/postgres"
 	"orderflow/internal/temporalclient"
 )
@@ -82,8 +83,11 @@ func toProblem(err error) *problem {
 
 // isOutage reports whether the error is temporary, so that the request can be repeated.
 // Credentials that Temporal no longer accepts are: an operator replaces them, and the
-// request was right.
+// request was right. So is a key of the payloads that this process does not have yet.
 func isOutage(err error) bool {
+	if _, ok := errors.AsType[*payloadcodec.KeyError](err); ok {
+		return true
+	}
 	return errors.Is(err, kurrent.ErrUnavailable) || errors.Is(err, credit.ErrBusy) || errors.Is(err, kurrent.ErrWrongRevision) ||
 		errors.Is(err, postgres.ErrUnavailable) || temporalclient.IsOutage(err) || temporalclient.NeedsOperator(err)
 }
