@@ -13,7 +13,7 @@ import (
 const (
 	firstPort = 20_000
 	lastPort  = 32_000
-	blockSize = 48
+	blockSize = 80
 )
 
 // Ports is a block of TCP ports of the loopback interface reserved for its holder. The
@@ -36,7 +36,7 @@ func ClaimPorts() (*Ports, error) {
 }
 
 // Next returns a port that no process listens on. It returns each port only once. A block
-// has at most 47.
+// has at most 79.
 func (p *Ports) Next() (int, error) {
 	end := p.claim.Addr().(*net.TCPAddr).Port + blockSize
 	for p.last < end-1 {

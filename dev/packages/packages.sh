@@ -31,10 +31,13 @@ may_install() {
 }
 
 install() {
-  # The tests create their own clusters; the machine needs none.
+  # The tests start clusters and a Prometheus of their own; the machine needs none.
   as_root sh -c 'mkdir -p /etc/postgresql-common
     grep -qs "^create_main_cluster" /etc/postgresql-common/createcluster.conf ||
-      echo "create_main_cluster = false" >>/etc/postgresql-common/createcluster.conf' &&
+      echo "create_main_cluster = false" >>/etc/postgresql-common/createcluster.conf
+    case " $* " in *" prometheus "*)
+      [ ! -d /etc/systemd/system ] || ln -sf /dev/null /etc/systemd/system/prometheus.service ;;
+    esac' sh "${missing[@]}" &&
     as_root apt-get update -q &&
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
 }
@@ -50,6 +53,7 @@ need curl curl
 need jq jq # the commands of docs are tested
 need npm npm # the Node client's calls are tested, and npm fetches PostgreSQL 17; an older Node is replaced
 need pgbouncer pgbouncer /usr/sbin/pgbouncer # worker and api are tested behind it
+need prometheus promtool # the alerts' rules are tested, and `make alerts` proves them
 need chromium chromium chromium-browser google-chrome # the pages are tested in a browser
 
 if [[ ${1-} == check ]]; then

@@ -23,7 +23,7 @@ type machine struct {
 func newMachine(t *testing.T, user string, lacking ...string) machine {
 	t.Helper()
 	m := machine{t, t.TempDir()}
-	for _, program := range []string{"make", "git", "gcc", "cc", "initdb", "psql", "curl", "jq", "npm", "pgbouncer", "chromium"} {
+	for _, program := range []string{"make", "git", "gcc", "cc", "initdb", "psql", "curl", "jq", "npm", "pgbouncer", "promtool", "chromium"} {
 		m.add(program, "")
 	}
 	for _, program := range lacking {
