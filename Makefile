@@ -129,6 +129,15 @@ chaos-bin:
 chaos: temporal chaos-bin ## Inject faults for a while and check what became of the orders: make chaos MINUTES=10 SEED=
 	$(CHAOS)/bin/chaos --bin $(CHAOS)/bin --minutes $(MINUTES) --crashes $(CRASHES) $(if $(SEED),--seed $(SEED))
 
+.PHONY: alerts
+alerts: temporal chaos-bin ## Inject each fault and demand that its alerts fire and clear: make alerts ARGS='--only ^postgres'
+	@go build -tags failpoint -o $(CHAOS)/bin/ ./dev/chaos/alerts
+	@$(CHAOS)/bin/alerts --bin $(CHAOS)/bin $(ARGS)
+
+.PHONY: alerts-docs
+alerts-docs: ## Write the table of faults and alerts into docs/alerts.md
+	@go test ./dev/chaos/alerts -run TestMatrix -count=1 -args -write
+
 .PHONY: checker-selftest
 checker-selftest: temporal ## Plant sixteen known bugs, one at a time, and demand that the checker finds each
 	go run ./dev/checker/selftest

@@ -45,7 +45,7 @@ func (r *Rig) Connect(ctx context.Context) (*Direct, error) {
 		events.Close()
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	keys, err := payloadcodec.OpenKeys(r.keysFile(), quiet)
+	keys, err := payloadcodec.OpenKeys(r.KeysFile(), quiet)
 	if err != nil {
 		events.Close()
 		pool.Close()

@@ -72,3 +72,9 @@ func binaryOf(process string) string {
 	binary, _, _ := strings.Cut(process, "-")
 	return binary
 }
+
+// OpsAddress returns where a binary serves its metrics and health.
+func (r *Rig) OpsAddress(process string) string { return r.addresses[process] }
+
+// DatabaseURL returns the URL of the database, past the edges, for its owner.
+func (r *Rig) DatabaseURL() string { return r.databaseURL(r.addresses[Postgres]) }

@@ -14,8 +14,8 @@ import (
 // keysKept is how many keys a file may have.
 const keysKept = 100
 
-// keysFile returns the path of the keys with which every process encrypts payloads.
-func (r *Rig) keysFile() string { return filepath.Join(r.options.Dir, "payload-keys") }
+// KeysFile returns the path of the keys with which every process encrypts payloads.
+func (r *Rig) KeysFile() string { return filepath.Join(r.options.Dir, "payload-keys") }
 
 // RotateKeys puts a new key before those of the key file, so that every process encrypts
 // with it once it has read the file again. A payload that was encrypted with it may reach
@@ -23,7 +23,7 @@ func (r *Rig) keysFile() string { return filepath.Join(r.options.Dir, "payload-k
 func (r *Rig) RotateKeys() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before, err := os.ReadFile(r.keysFile())
+	before, err := os.ReadFile(r.KeysFile())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -34,9 +34,9 @@ func (r *Rig) RotateKeys() error {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // it never fails
 	added := fmt.Sprintf("key-%d %s\n%s", count+1, base64.StdEncoding.EncodeToString(key), before)
-	temporary := r.keysFile() + ".new"
+	temporary := r.KeysFile() + ".new"
 	if err := os.WriteFile(temporary, []byte(added), 0o600); err != nil {
 		return err
 	}
-	return os.Rename(temporary, r.keysFile())
+	return os.Rename(temporary, r.KeysFile())
 }

@@ -50,8 +50,11 @@ func resolveLinks(ctx context.Context, client *kurrentdb.Client, resolve bool) e
 	return client.UpdatePersistentSubscription(ctx, groupStream, groupName, kurrentdb.PersistentStreamSubscriptionOptions{Settings: &settings})
 }
 
-// applyTemporarily applies an operator's change to KurrentDB and reverts it after a
-// while.
+// undoTimeout bounds reverting a change, which is never left out.
+const undoTimeout = time.Minute
+
+// applyTemporarily applies an operator's change to KurrentDB and reverts it after a while,
+// or when ctx is done.
 func (r *Rig) applyTemporarily(
 	ctx context.Context, d time.Duration, what string, do, undo func(context.Context, *kurrentdb.Client) error,
 ) error {
@@ -59,6 +62,8 @@ func (r *Rig) applyTemporarily(
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	rest(ctx, d)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
 	if err := r.retryUntilDone(ctx, undo); err != nil {
 		return fmt.Errorf("%s, and undo it: %w", what, err)
 	}

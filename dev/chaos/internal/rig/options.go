@@ -91,7 +91,7 @@ func (r *Rig) environment(address map[string]string, more ...map[string]string) 
 	for _, variables := range append([]map[string]string{shortTimes()}, more...) {
 		maps.Copy(e, variables)
 	}
-	e["PAYLOAD_KEYS_FILE"] = r.keysFile()
+	e["PAYLOAD_KEYS_FILE"] = r.KeysFile()
 	return e.Environ()
 }
 

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+
+	"orderflow/dev/chaos/internal/rig"
+)
+
+// fault is one thing that breaks.
+type fault struct {
+	name  string
+	about string
+	begin func(ctx context.Context, s *session) (heal func(context.Context) error, err error)
+	fires []string // alerts that must fire
+	may   []string // further ones that may, because they depend on when it breaks
+}
+
+// slow are the alerts about how long orders take, which any outage may cause: they look at
+// the past minutes.
+func slow(more ...string) []string {
+	return append(more, "OrderflowStartsSlow", "OrderflowConfirmationsSlow", "OrderflowEmailsUnknown")
+}
+
+// faults returns the table.
+func faults() []fault {
+	return slices.Concat(processFaults(), storeFaults(), orderFaults(), emailFaults(), publisherFaults())
+}
+
+func processFaults() []fault {
+	return []fault{
+		{"one-worker-down", "one of two workers is down", down("worker-1"), []string{"OrderflowProcessDown"}, slow("OrderflowCountsMissing")},
+		{"workers-down", "no worker runs", down("worker-1", "worker-2", comparing),
+			[]string{"OrderflowProcessDown", "OrderflowProcessMissing", "OrderflowCountsMissing"}, slow()},
+		{"starters-down", "no starter runs", down("starter-1", "starter-2"), []string{"OrderflowProcessDown", "OrderflowProcessMissing"}, slow("OrderflowGroupLag")},
+		{"publishers-down", "no publisher runs", down("publisher-1"),
+			[]string{"OrderflowProcessDown", "OrderflowProcessMissing"}, slow("OrderflowPublisherLag")},
+		{"projectors-down", "no projector runs", down("projector-1"),
+			[]string{"OrderflowProcessDown", "OrderflowProcessMissing"}, slow("OrderflowProjectorLag")},
+		{"apis-down", "no api runs", down("api-1", "api-2", guarded), []string{"OrderflowProcessDown", "OrderflowProcessMissing"}, slow()},
+		{"starter-crashes", "a starter dies again and again", crashLoop("starter-1"), []string{"OrderflowProcessRestarting"}, slow("OrderflowProcessDown")},
+		{"comparing-worker-down", "the worker that compares the stores is down", down(comparing),
+			[]string{"OrderflowProcessDown", "OrderflowReconciliationOverdue"}, slow()},
+		{"tokens-invalid", "the file of the api's tokens has a line that is no token", tokensInvalid, []string{"OrderflowAPIStaleFile"}, slow()},
+	}
+}
+
+// down stops processes until the repair.
+func down(names ...string) func(context.Context, *session) (func(context.Context) error, error) {
+	return func(ctx context.Context, s *session) (func(context.Context) error, error) {
+		for _, name := range names {
+			if err := s.rig.Process(name).Stop(ctx); err != nil {
+				return nil, err
+			}
+		}
+		return func(ctx context.Context) error {
+			var failures []error
+			for _, name := range names {
+				failures = append(failures, s.start(ctx, name))
+			}
+			return errors.Join(failures...)
+		}, nil
+	}
+}
+
+// start starts a process that was stopped, with the settings that it has of its own.
+func (s *session) start(ctx context.Context, name string) error {
+	if err := s.rig.Process(name).Start(ctx, nil); err != nil || name != comparing && name != guarded {
+		return err
+	}
+	return s.special(ctx)
+}
+
+func tokensInvalid(_ context.Context, s *session) (func(context.Context) error, error) {
+	return func(context.Context) error { return s.writeTokens() }, os.WriteFile(s.tokensFile(), []byte("support everything\n"), 0o600)
+}
+
+func crashLoop(name string) func(context.Context, *session) (func(context.Context) error, error) {
+	return func(ctx context.Context, s *session) (func(context.Context) error, error) {
+		p := s.rig.Process(name)
+		for range 4 {
+			if err := errors.Join(p.Kill(ctx), p.AwaitReady(ctx)); err != nil {
+				return nil, err
+			}
+		}
+		return p.AwaitReady, nil
+	}
+}
+
+// hanging adds a toxic that lets nothing through to the edges to a store, from all binaries
+// or from one.
+func hanging(from, store string) func(context.Context, *session) (func(context.Context) error, error) {
+	return func(ctx context.Context, s *session) (func(context.Context) error, error) {
+		const name = "hang"
+		var edges []*rig.Edge
+		for _, edge := range s.rig.Edges() {
+			if e := s.rig.Edge(edge); e.To == store && (from == "" || strings.HasPrefix(e.From, from+"-")) {
+				edges = append(edges, e)
+			}
+		}
+		for _, e := range edges {
+			err := e.Add(ctx, rig.Toxic{Name: name, Type: "timeout", Stream: rig.Upstream, Attributes: map[string]int{"timeout": 0}})
+			if err != nil {
+				return nil, err
+			}
+		}
+		return func(ctx context.Context) error {
+			var failures []error
+			for _, e := range edges {
+				failures = append(failures, e.Remove(ctx, name))
+			}
+			return errors.Join(failures...)
+		}, nil
+	}
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
+
+	"orderflow/dev/chaos/internal/rig"
+	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
+)
+
+func orderFaults() []fault {
+	return []fault{
+		{"event-invalid", "an event is no valid order", parked, []string{"OrderflowEventsParked"}, slow()},
+		{"currency-without-limit", "an order in a currency without a credit limit", stuck, []string{"OrderflowOrdersStuck"}, slow()},
+		{"order-on-hold", "an order exceeds its credit, and nobody decides", held, []string{"OrderflowOrdersHeld"}, slow()},
+		{"order-erased", "the stream of an order is deleted before it is fulfilled", erased, []string{"OrderflowOrdersFailed"}, slow()},
+		{"payload-key-lost", "the key file lacks the key of running workflows", keyLost, []string{"OrderflowWorkflowTasksFailing"},
+			slow("OrderflowBridgeBlocked", "OrderflowCheckFailing", "OrderflowAPIErrors")},
+		{"workflow-terminated", "an operator terminates the workflow of an order", terminated, []string{"OrderflowDifferences"}, slow()},
+	}
+}
+
+// parked appends an order that can never start. The repair drops it from the parked events.
+func parked(ctx context.Context, s *session) (func(context.Context) error, error) {
+	id := newOrder()
+	_, err := s.stores.Events.Append(ctx, order.Stream(id), kurrent.NoStream(),
+		kurrent.NewEvent{ID: uuid.New(), Type: order.TypePlaced, Data: []byte(`{"orderId":"` + id + `"}`)})
+	return s.dropParked, err
+}
+
+// dropParked drops all events that are parked, as an operator does.
+func (s *session) dropParked(ctx context.Context) error {
+	out, err := s.rig.Output(ctx, rig.Orderflow, "parked", "list", "-o", "json")
+	if err != nil {
+		return err
+	}
+	var page struct {
+		Parked []struct {
+			Number int `json:"number"`
+		} `json:"parked"`
+	}
+	if err := json.Unmarshal(out, &page); err != nil || len(page.Parked) == 0 {
+		return err
+	}
+	last := page.Parked[len(page.Parked)-1].Number
+	return s.rig.Run(ctx, rig.Orderflow, "parked", "drop", "--until", strconv.Itoa(last), "--yes")
+}
+
+// stuck places an order whose credit cannot be decided. The repair cancels it.
+func stuck(ctx context.Context, s *session) (func(context.Context) error, error) {
+	id := newOrder()
+	return s.cancel(id), s.post(ctx, id, "EUR100.00")
+}
+
+// held places an order that exceeds the default limit.
+func held(ctx context.Context, s *session) (func(context.Context) error, error) {
+	id := newOrder()
+	return s.cancel(id), s.post(ctx, id, "USD2000000.00")
+}
+
+// erased deletes the stream of an order on hold, and approves it.
+func erased(ctx context.Context, s *session) (func(context.Context) error, error) {
+	return healed, s.workload.Send(ctx, "gone", 1, time.Second)
+}
+
+// terminated terminates an order that waits for its shipment. The repair is the operator's.
+func terminated(ctx context.Context, s *session) (func(context.Context) error, error) {
+	id := newOrder()
+	if err := s.post(ctx, id, "USD100.00"); err != nil {
+		return nil, err
+	}
+	heal := func(ctx context.Context) error {
+		return s.rig.Run(ctx, rig.Orderflow, "reconcile", "--fix", "--grace", "0s")
+	}
+	return heal, until(ctx, healTimeout, func(ctx context.Context) error {
+		row, err := s.stores.Rows.FindState(ctx, id)
+		if err != nil || row.Status != order.StatusFulfilling {
+			return fmt.Errorf("the order is %q: %w", row.Status, err)
+		}
+		return s.stores.Temporal.TerminateWorkflow(ctx, id, "", "alerts")
+	})
+}
+
+func newOrder() string { return "order-" + uuid.NewString() }
+
+// post places an order of one item over HTTP.
+func (s *session) post(ctx context.Context, id, price string) error {
+	body, err := json.Marshal(map[string]any{
+		"orderId": id, "customerId": "customer-" + id,
+		"lineItems": []map[string]any{{"productId": "p-1", "productName": "Lamp", "quantity": 1, "pricePerUnit": price, "taxRate": 0}},
+		"billing":   map[string]any{"recipient": map[string]string{"emailAddress": "ada@example.com"}},
+	})
+	if err != nil {
+		return err
+	}
+	return until(ctx, healTimeout, func(ctx context.Context) error { return s.send(ctx, "/orders", body) })
+}
+
+// cancel returns the repair that cancels an order.
+func (s *session) cancel(id string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := s.stores.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+			WorkflowID: id, UpdateName: "cancel-order", Args: []any{map[string]string{"reason": "customer-request"}},
+			WaitForStage: client.WorkflowUpdateStageCompleted,
+		})
+		return err
+	}
+}
+
+func (s *session) send(ctx context.Context, path string, body []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.apis[0]+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= 300 {
+		return fmt.Errorf("POST %s: %s", path, response.Status)
+	}
+	return nil
+}
+
+// keyLost replaces the key file by one with another key.
+func keyLost(_ context.Context, s *session) (func(context.Context) error, error) {
+	before, err := os.ReadFile(s.rig.KeysFile())
+	if err != nil {
+		return nil, err
+	}
+	heal := func(context.Context) error { return os.WriteFile(s.rig.KeysFile(), before, 0o600) }
+	return heal, os.WriteFile(s.rig.KeysFile(), []byte("other AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"), 0o600)
+}
