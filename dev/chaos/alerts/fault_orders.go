@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"time"
 
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/client"
@@ -16,6 +15,13 @@ import (
 	"orderflow/dev/chaos/internal/rig"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/workflows"
+)
+
+// The default limit, and more than that.
+const (
+	creditLimit  = "USD=1000000.00"
+	overTheLimit = "USD2000000.00"
 )
 
 func orderFaults() []fault {
@@ -65,12 +71,34 @@ func stuck(ctx context.Context, s *session) (func(context.Context) error, error)
 // held places an order that exceeds the default limit.
 func held(ctx context.Context, s *session) (func(context.Context) error, error) {
 	id := newOrder()
-	return s.cancel(id), s.post(ctx, id, "USD2000000.00")
+	return s.cancel(id), s.post(ctx, id, overTheLimit)
 }
 
-// erased deletes the stream of an order on hold, and approves it.
+// erased empties the stream of an order on hold, and approves the order.
 func erased(ctx context.Context, s *session) (func(context.Context) error, error) {
-	return healed, s.workload.Send(ctx, "gone", 1, time.Second)
+	id := newOrder()
+	if err := s.post(ctx, id, overTheLimit); err != nil {
+		return nil, err
+	}
+	err := until(ctx, healTimeout, func(ctx context.Context) error {
+		var state order.State
+		found, err := s.stores.Temporal.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
+		if err == nil {
+			err = found.Get(&state)
+		}
+		if err == nil && state.Status != order.StatusOnHold {
+			err = fmt.Errorf("the order is %s", state.Status)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	emptied := kurrent.NewEvent{ID: uuid.New(), Type: "$metadata", Data: []byte(`{"$tb":9223372036854775807}`)}
+	if _, err := s.stores.Events.Append(ctx, "$$"+order.Stream(id), kurrent.NoStream(), emptied); err != nil {
+		return nil, err
+	}
+	return healed, s.stores.Temporal.SignalWorkflow(ctx, id, "", workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1"})
 }
 
 // terminated terminates an order that waits for its shipment. The repair is the operator's.

@@ -7,13 +7,13 @@ import (
 )
 
 var (
-	durations  = regexp.MustCompile(`(\bfor: |\[)(\d+)([smhd])\b`)
+	durations  = regexp.MustCompile(`(\bfor: |\[|\boffset )(\d+)([smhd])\b`)
 	thresholds = regexp.MustCompile(`(_seconds(?:_bucket)?(?:\{[^}]*\})?(?:\[[^\]]*\])?\)* [<>] )(\d+)`)
 	ages       = regexp.MustCompile(`older_than="[^"]*"`)
 )
 
 // faster returns rules whose durations are divided by a factor: how long an alert has to
-// hold (for), the ranges of their expressions, and the numbers that a metric in seconds is
+// hold (for), the ranges and offsets of their expressions, and the numbers that a metric in seconds is
 // compared with. Nothing becomes shorter than two seconds. Orders count as old at once,
 // because their ages are labels.
 func faster(rules string, factor int) string {

@@ -10,6 +10,7 @@ func TestFaster(t *testing.T) {
 	t.Parallel()
 	for rule, want := range map[string]string{
 		"for: 5m":                          "for: 5s",
+		"x unless x offset 1h":             "x unless x offset 60s",
 		"for: 1h":                          "for: 60s",
 		"for: 30s":                         "for: 2s",
 		"sum(rate(x_total[10m])) > 0.5":    "sum(rate(x_total[10s])) > 0.5",

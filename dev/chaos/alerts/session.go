@@ -110,7 +110,7 @@ func (s *session) within(ctx context.Context) error {
 // variables are those of all binaries: what waits for an operator does not wait for long
 // until the metric shows it.
 func (s *session) variables() map[string]string {
-	return map[string]string{"CREDIT_HOLD": "10m", "EMAIL_UNKNOWN_POLICY": "hold", "CREDIT_DEFAULT_LIMIT": "USD=1000000.00"}
+	return map[string]string{"CREDIT_HOLD": "10m", "EMAIL_UNKNOWN_POLICY": "hold", "CREDIT_DEFAULT_LIMIT": creditLimit}
 }
 
 // targets are the processes that Prometheus scrapes.
