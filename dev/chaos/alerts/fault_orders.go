@@ -31,7 +31,7 @@ func orderFaults() []fault {
 		{"order-on-hold", "an order exceeds its credit, and nobody decides", held, []string{"OrderflowOrdersHeld"}, slow()},
 		{"order-erased", "the stream of an order is deleted before it is fulfilled", erased, []string{"OrderflowOrdersFailed"}, slow()},
 		{"payload-key-lost", "the key file lacks the key of running workflows", keyLost, []string{"OrderflowWorkflowTasksFailing"},
-			slow("OrderflowBridgeBlocked", "OrderflowCheckFailing", "OrderflowAPIErrors")},
+			slow("OrderflowBridgeBlocked", "OrderflowCheckFailing", "OrderflowAPIErrors", "OrderflowDifferences", "OrderflowGroupLag")},
 		{"workflow-terminated", "an operator terminates the workflow of an order", terminated, []string{"OrderflowDifferences"}, slow()},
 	}
 }
@@ -164,12 +164,14 @@ func (s *session) send(ctx context.Context, path string, body []byte) error {
 	return nil
 }
 
-// keyLost replaces the key file by one with another key.
+// keyLost replaces the key file by one with another key. The repair keeps that too, because
+// payloads have been encrypted with it.
 func keyLost(_ context.Context, s *session) (func(context.Context) error, error) {
 	before, err := os.ReadFile(s.rig.KeysFile())
 	if err != nil {
 		return nil, err
 	}
-	heal := func(context.Context) error { return os.WriteFile(s.rig.KeysFile(), before, 0o600) }
-	return heal, os.WriteFile(s.rig.KeysFile(), []byte("other AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"), 0o600)
+	other := []byte("other AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
+	heal := func(context.Context) error { return os.WriteFile(s.rig.KeysFile(), append(before, other...), 0o600) }
+	return heal, os.WriteFile(s.rig.KeysFile(), other, 0o600)
 }
