@@ -59,7 +59,7 @@ func startPrometheus(ctx context.Context, dir, rules string, targets []target) (
 	}
 	defer log.Close() // the process has its own copy
 	p := &prometheus{url: "http://" + address}
-	p.command = exec.Command(program, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "prometheus"),
+	p.command = exec.CommandContext(context.WithoutCancel(ctx), program, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "prometheus"),
 		"--web.listen-address="+address, "--log.level=warn")
 	p.command.Stdout, p.command.Stderr = log, log
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
