@@ -12,7 +12,7 @@ MODULES := . dev/tools dev/tools/lint dev/tools/sbom dev/deploycheck dev/tools/c
 PKG ?= ./...
 FUZZTIME ?= 30s
 # A test binary that hangs prints its goroutines well before CI stops it.
-TEST_TIMEOUT ?= 20m
+TEST_TIMEOUT ?= 30m
 # Integration tests wait for servers most of the time: `make test` runs one package more at once than there are processors.
 AT_ONCE := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 TESTFLAGS ?=
