@@ -243,18 +243,18 @@ func (s *session) inject(ctx context.Context, f fault) error {
 	return nil
 }
 
-// heal repairs what a fault broke. Emails of unknown outcome are settled after each: an
-// outage may leave some, and they wait for an operator.
+// heal repairs what a fault broke.
 func (s *session) heal(ctx context.Context, healing func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, healTimeout)
 	defer cancel()
-	if err := healing(ctx); err != nil {
-		return err
-	}
-	return until(ctx, healTimeout, func(ctx context.Context) error {
-		return s.rig.Run(ctx, rig.Orderflow, "email", "resolve", "--status", "unknown",
-			"--from", s.began.UTC().Format(time.RFC3339), "--to", time.Now().Add(time.Hour).UTC().Format(time.RFC3339), "--sent")
-	})
+	return healing(ctx)
+}
+
+// settleUnknown settles the emails of unknown outcome, as an operator does who has looked
+// at SES. Any outage may leave some.
+func (s *session) settleUnknown(ctx context.Context) error {
+	return s.rig.Run(ctx, rig.Orderflow, "email", "resolve", "--status", "unknown",
+		"--from", s.began.UTC().Format(time.RFC3339), "--to", time.Now().Add(time.Hour).UTC().Format(time.RFC3339), "--sent")
 }
 
 // awaitFiring waits until all alerts of a fault have fired, and a while longer.
@@ -287,6 +287,11 @@ func (s *session) awaitClear(ctx context.Context, seen *seen) error {
 		seen.add(now.labels)
 		if len(now.labels) > 0 {
 			since = time.Now()
+		}
+		if _, unknown := now.labels["OrderflowEmailsUnknown"]; unknown {
+			if err := s.settleUnknown(ctx); err != nil {
+				s.say("settling emails: %s", err)
+			}
 		}
 		if time.Now().After(limit) || ctx.Err() != nil {
 			return fmt.Errorf("still fires %s after the repair: %s", clearTimeout, now)
