@@ -90,27 +90,34 @@ func crashLoop(name string) func(context.Context, *session) (func(context.Contex
 	}
 }
 
-// hanging adds a toxic that lets nothing through to the edges to a store, from all binaries
-// or from one.
+// hanging lets nothing through on the edges to a store, from all binaries or from one.
 func hanging(from, store string) func(context.Context, *session) (func(context.Context) error, error) {
+	return poisoned(from, store, rig.Toxic{Name: "hang", Type: "timeout", Stream: rig.Upstream, Attributes: map[string]int{"timeout": 0}})
+}
+
+// slowed delays the responses of a store to a binary by two seconds.
+func slowed(from, store string) func(context.Context, *session) (func(context.Context) error, error) {
+	return poisoned(from, store, rig.Toxic{Name: "slow", Type: "latency", Stream: rig.Downstream, Attributes: map[string]int{"latency": 2000}})
+}
+
+// poisoned adds a toxic to the edges from a binary, or from all, to a store.
+func poisoned(from, store string, toxic rig.Toxic) func(context.Context, *session) (func(context.Context) error, error) {
 	return func(ctx context.Context, s *session) (func(context.Context) error, error) {
-		const name = "hang"
 		var edges []*rig.Edge
-		for _, edge := range s.rig.Edges() {
-			if e := s.rig.Edge(edge); e.To == store && (from == "" || strings.HasPrefix(e.From, from+"-")) {
+		for _, name := range s.rig.Edges() {
+			if e := s.rig.Edge(name); e.To == store && (from == "" || strings.HasPrefix(e.From, from+"-")) {
 				edges = append(edges, e)
 			}
 		}
 		for _, e := range edges {
-			err := e.Add(ctx, rig.Toxic{Name: name, Type: "timeout", Stream: rig.Upstream, Attributes: map[string]int{"timeout": 0}})
-			if err != nil {
+			if err := e.Add(ctx, toxic); err != nil {
 				return nil, err
 			}
 		}
 		return func(ctx context.Context) error {
 			var failures []error
 			for _, e := range edges {
-				failures = append(failures, e.Remove(ctx, name))
+				failures = append(failures, e.Remove(ctx, toxic.Name))
 			}
 			return errors.Join(failures...)
 		}, nil

@@ -20,7 +20,7 @@ func emailFaults() []fault {
 		{"ses-throttles", "SES accepts no email for a while", emails("throttled"), []string{"OrderflowEmailsFailing"}, slow()},
 		{"ses-paused", "sending is paused for the account", emails("paused"), []string{"OrderflowEmailsFailing"}, slow()},
 		{"ses-responses-lost", "SES accepts emails and its responses are lost", emails("lost"), []string{"OrderflowEmailsUnknown", "OrderflowEmailsFailing"}, slow()},
-		{"email-rate-low", "the rate of the email queue is below that of the orders", lowRate, []string{"OrderflowConfirmationsSlow"}, slow()},
+		{"email-rate-low", "the rate of the email queue is below that of the orders", lowRate, []string{"OrderflowEmailsSlow"}, slow()},
 	}
 }
 
