@@ -92,17 +92,8 @@ func crashLoop(name string) func(context.Context, *session) (func(context.Contex
 
 // hanging lets nothing through on the edges to a store, from all binaries or from one.
 func hanging(from, store string) func(context.Context, *session) (func(context.Context) error, error) {
-	return poisoned(from, store, rig.Toxic{Name: "hang", Type: "timeout", Stream: rig.Upstream, Attributes: map[string]int{"timeout": 0}})
-}
-
-// slowed delays the responses of a store to a binary by two seconds.
-func slowed(from, store string) func(context.Context, *session) (func(context.Context) error, error) {
-	return poisoned(from, store, rig.Toxic{Name: "slow", Type: "latency", Stream: rig.Downstream, Attributes: map[string]int{"latency": 2000}})
-}
-
-// poisoned adds a toxic to the edges from a binary, or from all, to a store.
-func poisoned(from, store string, toxic rig.Toxic) func(context.Context, *session) (func(context.Context) error, error) {
 	return func(ctx context.Context, s *session) (func(context.Context) error, error) {
+		toxic := rig.Toxic{Name: "hang", Type: "timeout", Stream: rig.Upstream, Attributes: map[string]int{"timeout": 0}}
 		var edges []*rig.Edge
 		for _, name := range s.rig.Edges() {
 			if e := s.rig.Edge(name); e.To == store && (from == "" || strings.HasPrefix(e.From, from+"-")) {

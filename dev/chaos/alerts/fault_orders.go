@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/client"
@@ -29,6 +31,8 @@ func orderFaults() []fault {
 		{"event-invalid", "an event is no valid order", parked, []string{"OrderflowEventsParked"}, slow()},
 		{"currency-without-limit", "an order in a currency without a credit limit", stuck, []string{"OrderflowOrdersStuck"}, slow()},
 		{"order-on-hold", "an order exceeds its credit, and nobody decides", held, []string{"OrderflowOrdersHeld"}, slow()},
+		{"credit-decided-late", "the credit of several orders is approved long after they were placed", decidedLate, []string{"OrderflowConfirmationsSlow"},
+			slow("OrderflowOrdersHeld")},
 		{"order-erased", "the stream of an order is deleted before it is fulfilled", erased, []string{"OrderflowOrdersFailed"}, slow()},
 		{"payload-key-lost", "the key file lacks the key of running workflows", keyLost, []string{"OrderflowWorkflowTasksFailing"},
 			slow("OrderflowBridgeBlocked", "OrderflowCheckFailing", "OrderflowAPIErrors", "OrderflowDifferences", "OrderflowGroupLag")},
@@ -72,6 +76,29 @@ func stuck(ctx context.Context, s *session) (func(context.Context) error, error)
 func held(ctx context.Context, s *session) (func(context.Context) error, error) {
 	id := newOrder()
 	return s.cancel(id), s.post(ctx, id, overTheLimit)
+}
+
+// decidedLate approves orders after longer than the alert allows, as its rule is divided.
+func decidedLate(ctx context.Context, s *session) (func(context.Context) error, error) {
+	const orders, late = 5, 15 * time.Second
+	var ids []string
+	for range orders {
+		id := newOrder()
+		if err := s.post(ctx, id, overTheLimit); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	select {
+	case <-time.After(late):
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	var failures []error
+	for _, id := range ids {
+		failures = append(failures, s.stores.Temporal.SignalWorkflow(ctx, id, "", workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1"}))
+	}
+	return healed, errors.Join(failures...)
 }
 
 // erased empties the stream of an order on hold, and approves the order.

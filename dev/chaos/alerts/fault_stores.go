@@ -25,8 +25,6 @@ func storeFaults() []fault {
 			slow("OrderflowCountsMissing", "OrderflowGroupLag", "OrderflowWorkflowTasksFailing", "OrderflowAPIErrors")},
 		{"postgres-hangs", "PostgreSQL accepts connections and does not respond", hanging("", rig.Postgres), []string{checks, "OrderflowAPIErrors"},
 			slow("OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader")},
-		{"postgres-slow", "each response of PostgreSQL reaches the workers two seconds late", slowed(rig.Worker, rig.Postgres), []string{"OrderflowConfirmationsSlow"},
-			slow(checks, "OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowEmailsSlow")},
 		{"postgres-locked", "a session holds a lock on the orders' rows", locked, []string{"OrderflowPoolExhausted", "OrderflowAPIErrors"},
 			slow(checks, "OrderflowCountsMissing", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader")},
 		{"postgres-read-only", "the name of PostgreSQL leads to a standby", temporary((*rig.Rig).LeadToStandby), []string{checks},
