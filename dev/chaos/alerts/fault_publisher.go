@@ -36,7 +36,9 @@ func slotLost(ctx context.Context, s *session) (func(context.Context) error, err
 }
 
 func publicationFiltered(ctx context.Context, s *session) (func(context.Context) error, error) {
-	heal := func(ctx context.Context) error { return s.rig.Run(ctx, rig.Orderflow, "setup", "--only", "postgres", "--without-passwords") }
+	heal := func(ctx context.Context) error {
+		return s.rig.Run(ctx, rig.Orderflow, "setup", "--only", "postgres", "--without-passwords")
+	}
 	return heal, s.sql(ctx, `ALTER PUBLICATION orderflow SET (publish = 'update')`)
 }
 
