@@ -59,19 +59,11 @@ func down(names ...string) func(context.Context, *session) (func(context.Context
 		return func(ctx context.Context) error {
 			var failures []error
 			for _, name := range names {
-				failures = append(failures, s.start(ctx, name))
+				failures = append(failures, s.rig.Process(name).Start(ctx, s.own(name)))
 			}
 			return errors.Join(failures...)
 		}, nil
 	}
-}
-
-// start starts a process that was stopped, with the settings that it has of its own.
-func (s *session) start(ctx context.Context, name string) error {
-	if err := s.rig.Process(name).Start(ctx, nil); err != nil || name != comparing && name != guarded {
-		return err
-	}
-	return s.special(ctx)
 }
 
 func tokensInvalid(_ context.Context, s *session) (func(context.Context) error, error) {

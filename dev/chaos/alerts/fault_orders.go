@@ -30,7 +30,7 @@ func orderFaults() []fault {
 	return []fault{
 		{"event-invalid", "an event is no valid order", parked, []string{"OrderflowEventsParked"}, slow()},
 		{"currency-without-limit", "an order in a currency without a credit limit", stuck, []string{"OrderflowOrdersStuck"}, slow()},
-		{"order-on-hold", "an order exceeds its credit, and nobody decides", held, []string{"OrderflowOrdersHeld"}, slow()},
+		{"order-on-hold", "an order exceeds its credit, and no operator decides", held, []string{"OrderflowOrdersHeld"}, slow()},
 		{"credit-decided-late", "the credit of several orders is approved long after they were placed", decidedLate, []string{"OrderflowConfirmationsSlow"},
 			slow("OrderflowOrdersHeld")},
 		{"order-erased", "the stream of an order is deleted before it is fulfilled", erased, []string{"OrderflowOrdersFailed"}, slow()},

@@ -67,7 +67,8 @@ func startPrometheus(ctx context.Context, dir, rules string, targets []target) (
 		return nil, fmt.Errorf("start prometheus: %w", err)
 	}
 	if err := until(ctx, time.Minute, p.ready); err != nil {
-		return nil, errors.Join(fmt.Errorf("prometheus is not ready, see %s: %w", log.Name(), err), p.stop())
+		p.stop()
+		return nil, fmt.Errorf("prometheus is not ready, see %s: %w", log.Name(), err)
 	}
 	return p, nil
 }
@@ -208,12 +209,11 @@ func (p *prometheus) get(ctx context.Context, path string, into any) error {
 }
 
 // stop ends the server, by force if it takes too long.
-func (p *prometheus) stop() error {
+func (p *prometheus) stop() {
 	_ = p.command.Process.Signal(syscall.SIGTERM)
 	timer := time.AfterFunc(stopTimeout, func() { _ = p.command.Process.Kill() })
 	defer timer.Stop()
 	_ = p.command.Wait() // it reports the signal
-	return nil
 }
 
 // until repeats a check until it succeeds, or returns its last error after a while.

@@ -96,7 +96,7 @@ func (s *session) within(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.metrics.stop() }()
+	defer s.metrics.stop()
 	working, end := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -334,24 +334,25 @@ func (s *seen) missing(f fault) []string {
 	return slices.DeleteFunc(slices.Clone(f.fires), func(name string) bool { return s.labels[name] != nil })
 }
 
+// beyond lists the alerts that the table does not name for a fault.
 func (s *seen) beyond(f fault) []string {
-	var extra []string
-	for _, name := range slices.Sorted(maps.Keys(s.labels)) {
-		if !slices.Contains(f.fires, name) && !slices.Contains(f.may, name) {
-			extra = append(extra, fmt.Sprintf("%s{%s}", name, strings.Join(s.labels[name], "; ")))
-		}
-	}
-	return extra
+	return s.list(func(name string) bool { return !slices.Contains(f.fires, name) && !slices.Contains(f.may, name) })
 }
 
 // String lists the alerts with their labels.
 func (s *seen) String() string {
-	var all []string
-	for _, name := range slices.Sorted(maps.Keys(s.labels)) {
-		all = append(all, fmt.Sprintf("%s{%s}", name, strings.Join(s.labels[name], "; ")))
-	}
+	all := s.list(func(string) bool { return true })
 	if all == nil {
 		return "none"
 	}
 	return strings.Join(all, ", ")
+}
+
+func (s *seen) list(wanted func(name string) bool) (all []string) {
+	for _, name := range slices.Sorted(maps.Keys(s.labels)) {
+		if wanted(name) {
+			all = append(all, fmt.Sprintf("%s{%s}", name, strings.Join(s.labels[name], "; ")))
+		}
+	}
+	return all
 }

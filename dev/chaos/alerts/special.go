@@ -29,11 +29,19 @@ func (s *session) special(ctx context.Context) error {
 	if err := s.writeTokens(); err != nil {
 		return err
 	}
-	return errors.Join(s.startComparing(ctx), s.rig.Process(guarded).Restart(ctx, map[string]string{"API_TOKENS_FILE": s.tokensFile()}))
+	return errors.Join(s.rig.Process(comparing).Restart(ctx, s.own(comparing)), s.rig.Process(guarded).Restart(ctx, s.own(guarded)))
 }
 
-func (s *session) startComparing(ctx context.Context) error {
-	return s.rig.Process(comparing).Restart(ctx, map[string]string{"WORKER_QUEUES": workflows.ReconcileTaskQueue})
+// own returns the settings of a process that the others do not have.
+func (s *session) own(process string) map[string]string {
+	switch process {
+	case comparing:
+		return map[string]string{"WORKER_QUEUES": workflows.ReconcileTaskQueue}
+	case guarded:
+		return map[string]string{"API_TOKENS_FILE": s.tokensFile()}
+	default:
+		return nil
+	}
 }
 
 func (s *session) tokensFile() string { return filepath.Join(s.dir, "api-tokens") }
