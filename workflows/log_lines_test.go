@@ -23,7 +23,7 @@ func (l *logLines) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-var messagePattern = regexp.MustCompile(`msg="?([a-z -]+)`)
+var messagePattern = regexp.MustCompile(`msg="?([A-Za-z -]+)`)
 
 // of returns the messages of the lines with a level and with these attributes.
 func (l *logLines) of(level slog.Level, attributes string) (messages []string) {

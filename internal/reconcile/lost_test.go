@@ -171,6 +171,7 @@ func anEndDuringItsEmail(t *testing.T) {
 	h.awaitEmails(id, email.KindConfirmation)
 	release := h.mailer.hold() // the order ends with the next attempt, for its email is lost
 	h.ship(id)
+	h.awaitAttempt()
 	h.publish(id)
 	h.loseEnd(id)
 

@@ -54,6 +54,16 @@ func (h *reconcileRig) awaitEmails(id string, want ...email.Kind) {
 	}, longEnough, 20*time.Millisecond)
 }
 
+// awaitAttempt waits until a held mailer was asked for an email.
+func (h *reconcileRig) awaitAttempt() {
+	h.t.Helper()
+	require.Eventually(h.t, func() bool {
+		h.mailer.mu.Lock()
+		defer h.mailer.mu.Unlock()
+		return h.mailer.waiting > 0
+	}, longEnough, waitTick)
+}
+
 // describe returns the state of a workflow of any type.
 func (h *reconcileRig) describe(id string) workflowState {
 	h.t.Helper()

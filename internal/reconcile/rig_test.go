@@ -118,6 +118,7 @@ type fakeMailer struct {
 	sent      []email.Letter
 	throttled bool
 	held      chan struct{} // closed at the end of the while
+	waiting   int           // attempts since the while began
 }
 
 func (p *fakeMailer) Send(ctx context.Context, letter email.Letter) (string, error) {
@@ -125,6 +126,7 @@ func (p *fakeMailer) Send(ctx context.Context, letter email.Letter) (string, err
 	defer p.mu.Unlock()
 	held := p.held
 	if held != nil {
+		p.waiting++
 		p.mu.Unlock()
 		select {
 		case <-held:
@@ -150,7 +152,7 @@ func (p *fakeMailer) hold() (release func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	held := make(chan struct{})
-	p.held = held
+	p.held, p.waiting = held, 0
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()

@@ -34,7 +34,7 @@ func TestPostgres_Owner(t *testing.T) {
 	superuser.exec(`GRANT SET ON PARAMETER orderflow.pruning TO "owner";`)
 
 	report, lines := set(t, o)
-	require.Contains(t, lines, "postgres, schema: created: version 12\n")
+	require.Contains(t, lines, "postgres, schema: created: version "+schemaVersion(t)+"\n")
 	require.Contains(t, lines, "postgres, slot orderflow: refused: the publisher creates it when it starts, or a role with REPLICATION\n")
 	require.Zero(t, report.Count(setup.Failed), lines)
 	superuser.exec(todo(report)...) // all of it, in this order
