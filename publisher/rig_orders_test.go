@@ -167,6 +167,12 @@ func (rig *publisherRig) count(r result) int {
 	return int(testutil.ToFloat64(rig.metrics.events.WithLabelValues(string(r))))
 }
 
+// requireRebuilds requires how often the history was read from its beginning for a reason.
+func (rig *publisherRig) requireRebuilds(want int, reason string) {
+	rig.t.Helper()
+	require.Equal(rig.t, want, int(testutil.ToFloat64(rig.metrics.rebuilds.WithLabelValues(reason))), reason)
+}
+
 // awaitAtLeast waits until at least so many versions have this result. A version that is
 // read twice counts twice, and it counts a moment after its event is appended.
 func (rig *publisherRig) awaitAtLeast(want int, r result) {

@@ -12,10 +12,10 @@ import (
 // Reasons for reading the history from its beginning. The first three also replace the
 // slot.
 const (
-	rebuildSlotLost    = "slot_lost"   // the log that the slot had to send is gone
+	rebuildSlotLost    = "slot_lost"   // the slot is gone, or the log that it had to send
 	rebuildPublication = "publication" // the publication was changed and may have withheld versions
 	rebuildUndecodable = "undecodable" // the slot contains changes that cannot be decoded
-	rebuildOther       = "other"       // a new slot, another server or timeline, an operator
+	rebuildOther       = "other"       // the first start, another server or timeline, an operator
 )
 
 // rebuildInterval is how long an undecodable slot is retried before it is replaced again.
@@ -71,7 +71,10 @@ func (p *publisher) prepareSlot(ctx context.Context, replication *postgres.Repli
 	if err != nil || !made && ok && checkpoint.Matches(replication.System, slot) {
 		return checkpoint, err
 	}
-	if reason == "" {
+	switch {
+	case reason == "" && made && ok:
+		reason = rebuildSlotLost
+	case reason == "":
 		reason = rebuildOther
 	}
 	p.metrics.rebuilds.WithLabelValues(reason).Inc()
@@ -88,8 +91,10 @@ func snapshotReason(reason string, checkpoint postgres.Checkpoint, ok bool, syst
 		return "the publication was changed and may have withheld versions"
 	case reason == rebuildUndecodable:
 		return "the slot contains changes that cannot be decoded"
-	case !ok || reason == rebuildSlotLost:
+	case !ok:
 		return "the slot is new"
+	case reason == rebuildSlotLost:
+		return "the slot was lost"
 	case checkpoint.System.ID != system.ID:
 		return "this is another database server than before"
 	case checkpoint.System.Timeline != system.Timeline:
