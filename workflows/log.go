@@ -8,7 +8,7 @@ import (
 )
 
 // orderLogger returns the SDK's logger, which is silent during a replay, with the order's
-// id, and the id of the trace that its producer has begun.
+// id, and the id of its trace, which its producer, the api or the starter began.
 func orderLogger(ctx workflow.Context, orderID string, source order.Source) log.Logger {
 	fields := []any{"order", orderID}
 	if id := source.TraceID(); id != "" {

@@ -123,8 +123,8 @@ func projection(f *facts) Result {
 			"Fix the cause that its state reason in the web UI names, then disable and enable it, as a user in $ops.")
 	default:
 		return problem(kurrent.ByCategory+" is stopped", why,
-			"Enable it as a user in $ops: curl -u USER -X POST https://HOST:2113/projection/$by_category/command/enable, or restart "+
-				"KurrentDB with StartStandardProjections=true.")
+			"Restart KurrentDB with StartStandardProjections=true, or enable it as a user in $ops: "+
+				"curl -u USER -X POST 'https://HOST:2113/projection/$by_category/command/enable'")
 	}
 }
 

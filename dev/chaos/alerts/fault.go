@@ -16,13 +16,18 @@ type fault struct {
 	about string
 	begin func(ctx context.Context, s *session) (heal func(context.Context) error, err error)
 	fires []string // alerts that must fire
-	may   []string // further ones that may, because they depend on when it breaks
+	may   []string // further ones that may, because they depend on when it breaks; slow too
 }
 
-// slow are the alerts about how long orders take, which any outage may cause: they look at
+// slow are the alerts about how long orders take, which any fault may cause: they look at
 // the past minutes.
-func slow(more ...string) []string {
-	return append(more, "OrderflowStartsSlow", "OrderflowConfirmationsSlow", "OrderflowEmailsUnknown")
+func slow() []string {
+	return []string{"OrderflowStartsSlow", "OrderflowConfirmationsSlow", "OrderflowEmailsUnknown"}
+}
+
+// allows reports whether an alert is no surprise.
+func (f fault) allows(alert string) bool {
+	return slices.Contains(slices.Concat(f.fires, f.may, slow()), alert)
 }
 
 // faults returns the table.
@@ -32,19 +37,19 @@ func faults() []fault {
 
 func processFaults() []fault {
 	return []fault{
-		{"one-worker-down", "one of two workers is down", down("worker-1"), []string{"OrderflowProcessDown"}, slow("OrderflowCountsMissing")},
-		{"workers-down", "no worker runs", down("worker-1", "worker-2", comparing),
-			[]string{"OrderflowProcessDown", "OrderflowProcessMissing", "OrderflowCountsMissing"}, slow()},
-		{"starters-down", "no starter runs", down("starter-1", "starter-2"), []string{"OrderflowProcessDown", "OrderflowProcessMissing"}, slow("OrderflowGroupLag")},
+		{"one-worker-down", "one of two workers of orders is down", down("worker-1"), []string{"OrderflowProcessDown"}, []string{"OrderflowCountsMissing"}},
+		{"workers-down", "no worker of orders runs, only the one that compares the stores", down("worker-1", "worker-2"),
+			[]string{"OrderflowProcessDown", "OrderflowProcessMissing", "OrderflowCountsMissing"}, nil},
+		{"starters-down", "no starter runs", down("starter-1", "starter-2"), []string{"OrderflowProcessDown", "OrderflowProcessMissing"}, []string{"OrderflowGroupLag"}},
 		{"publishers-down", "no publisher runs", down("publisher-1"),
-			[]string{"OrderflowProcessDown", "OrderflowProcessMissing"}, slow("OrderflowPublisherLag")},
+			[]string{"OrderflowProcessDown", "OrderflowProcessMissing"}, []string{"OrderflowPublisherLag"}},
 		{"projectors-down", "no projector runs", down("projector-1"),
-			[]string{"OrderflowProcessDown", "OrderflowProcessMissing"}, slow("OrderflowProjectorLag")},
-		{"apis-down", "no api runs", down("api-1", "api-2", guarded), []string{"OrderflowProcessDown", "OrderflowProcessMissing"}, slow()},
-		{"starter-crashes", "a starter dies again and again", crashLoop("starter-1"), []string{"OrderflowProcessRestarting"}, slow("OrderflowProcessDown")},
+			[]string{"OrderflowProcessDown", "OrderflowProcessMissing"}, []string{"OrderflowProjectorLag"}},
+		{"apis-down", "no api runs", down("api-1", "api-2", guarded), []string{"OrderflowProcessDown", "OrderflowProcessMissing"}, nil},
+		{"starter-crashes", "a starter dies again and again", crashLoop("starter-1"), []string{"OrderflowProcessRestarting"}, []string{"OrderflowProcessDown"}},
 		{"comparing-worker-down", "the worker that compares the stores is down", down(comparing),
-			[]string{"OrderflowProcessDown", "OrderflowReconciliationOverdue"}, slow()},
-		{"tokens-invalid", "the file of the api's tokens has a line that is no token", tokensInvalid, []string{"OrderflowAPIStaleFile"}, slow()},
+			[]string{"OrderflowProcessDown", "OrderflowReconciliationOverdue"}, nil},
+		{"tokens-invalid", "the file of the api's tokens has a line that is no token", tokensInvalid, []string{"OrderflowAPIStaleFile"}, nil},
 	}
 }
 

@@ -17,10 +17,10 @@ const enough = "1000"
 
 func emailFaults() []fault {
 	return []fault{
-		{"ses-throttles", "SES accepts no email for a while", emails("throttled"), []string{"OrderflowEmailsFailing"}, slow()},
-		{"ses-paused", "sending is paused for the account", emails("paused"), []string{"OrderflowEmailsFailing"}, slow()},
-		{"ses-responses-lost", "SES accepts emails and its responses are lost", emails("lost"), []string{"OrderflowEmailsUnknown", "OrderflowEmailsFailing"}, slow()},
-		{"email-rate-low", "the rate of the email queue is below that of the orders", lowRate, []string{"OrderflowEmailsSlow"}, slow()},
+		{"ses-throttles", "SES accepts no email for a while", emails("throttled"), []string{"OrderflowEmailsFailing"}, nil},
+		{"ses-paused", "sending is paused for the account", emails("paused"), []string{"OrderflowEmailsFailing"}, nil},
+		{"ses-responses-lost", "SES accepts emails and its responses are lost", emails("lost"), []string{"OrderflowEmailsUnknown", "OrderflowEmailsFailing"}, nil},
+		{"email-rate-low", "the rate of the email queue is below that of the orders", lowRate, []string{"OrderflowEmailsSlow"}, nil},
 	}
 }
 

@@ -28,15 +28,15 @@ const (
 
 func orderFaults() []fault {
 	return []fault{
-		{"event-invalid", "an event is no valid order", parked, []string{"OrderflowEventsParked"}, slow()},
-		{"currency-without-limit", "an order in a currency without a credit limit", stuck, []string{"OrderflowOrdersStuck"}, slow()},
-		{"order-on-hold", "an order exceeds its credit, and no operator decides", held, []string{"OrderflowOrdersHeld"}, slow()},
+		{"event-invalid", "an event is no valid order", parked, []string{"OrderflowEventsParked"}, nil},
+		{"currency-without-limit", "an order in a currency without a credit limit", stuck, []string{"OrderflowOrdersStuck"}, nil},
+		{"order-on-hold", "an order exceeds its credit, and no operator decides", held, []string{"OrderflowOrdersHeld"}, nil},
 		{"credit-decided-late", "the credit of several orders is approved long after they were placed", decidedLate, []string{"OrderflowConfirmationsSlow"},
-			slow("OrderflowOrdersHeld")},
-		{"order-erased", "the stream of an order is deleted before it is fulfilled", erased, []string{"OrderflowOrdersFailed"}, slow()},
+			[]string{"OrderflowOrdersHeld"}},
+		{"order-erased", "the stream of an order is deleted before it is fulfilled", erased, []string{"OrderflowOrdersFailed"}, nil},
 		{"payload-key-lost", "the key file lacks the key of running workflows", keyLost, []string{"OrderflowWorkflowTasksFailing"},
-			slow("OrderflowBridgeBlocked", "OrderflowCheckFailing", "OrderflowAPIErrors", "OrderflowDifferences", "OrderflowGroupLag")},
-		{"workflow-terminated", "an operator terminates the workflow of an order", terminated, []string{"OrderflowDifferences"}, slow()},
+			[]string{"OrderflowBridgeBlocked", "OrderflowCheckFailing", "OrderflowAPIErrors", "OrderflowDifferences", "OrderflowGroupLag"}},
+		{"workflow-terminated", "an operator terminates the workflow of an order", terminated, []string{"OrderflowDifferences"}, nil},
 	}
 }
 

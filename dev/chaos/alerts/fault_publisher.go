@@ -14,14 +14,14 @@ import (
 
 func publisherFaults() []fault {
 	return []fault{
-		{"slot-lost", "the publisher's replication slot is dropped", slotLost, []string{"OrderflowPublisherRebuilt"}, slow("OrderflowNoLeader")},
+		{"slot-lost", "the publisher's replication slot is dropped", slotLost, []string{"OrderflowPublisherRebuilt"}, []string{"OrderflowNoLeader"}},
 		{"publication-filtered", "the publication leaves out inserts", publicationFiltered,
-			[]string{"OrderflowPublicationIncomplete"}, slow("OrderflowPublisherRebuilt", "OrderflowCheckFailing", "OrderflowNoLeader", "OrderflowPublisherLag")},
-		{"stream-of-another", "another writer has written to an order's stream of published events", intruded, []string{"OrderflowPublisherSetAside"}, slow()},
+			[]string{"OrderflowPublicationIncomplete"}, []string{"OrderflowPublisherRebuilt", "OrderflowCheckFailing", "OrderflowNoLeader", "OrderflowPublisherLag"}},
+		{"stream-of-another", "another writer has written to an order's stream of published events", intruded, []string{"OrderflowPublisherSetAside"}, nil},
 		{"publisher-hangs", "KurrentDB does not respond to the publisher", hanging(rig.Publisher, rig.KurrentDB),
-			[]string{"OrderflowPublisherLag", "OrderflowCheckFailing"}, slow("OrderflowNoLeader")},
+			[]string{"OrderflowPublisherLag", "OrderflowCheckFailing"}, []string{"OrderflowNoLeader"}},
 		{"projector-hangs", "KurrentDB does not respond to the projector", hanging(rig.Projector, rig.KurrentDB),
-			[]string{"OrderflowProjectorLag", "OrderflowCheckFailing"}, slow("OrderflowNoLeader", "OrderflowCategoryWaiting")},
+			[]string{"OrderflowProjectorLag", "OrderflowCheckFailing"}, []string{"OrderflowNoLeader", "OrderflowCategoryWaiting"}},
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 
@@ -73,7 +74,11 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 		o.only, err = regexp.Compile(v)
 		return err
 	})
-	err := c.ReadArguments(args, stdout, "alerts injects faults into Orderflow and demands that the right alerts fire and clear.\n", func() {})
+	err := c.ReadArguments(args, stdout, "alerts injects faults into Orderflow and demands that the right alerts fire and clear.\n", func() {
+		if !slices.ContainsFunc(faults(), func(f fault) bool { return o.only.MatchString(f.name) }) {
+			c.Fault("--only", "matches no fault")
+		}
+	})
 	return o, err
 }
 

@@ -336,7 +336,7 @@ func (s *seen) missing(f fault) []string {
 
 // beyond lists the alerts that the table does not name for a fault.
 func (s *seen) beyond(f fault) []string {
-	return s.list(func(name string) bool { return !slices.Contains(f.fires, name) && !slices.Contains(f.may, name) })
+	return s.list(func(name string) bool { return !f.allows(name) })
 }
 
 // String lists the alerts with their labels.
