@@ -92,7 +92,7 @@ func (a *api) state(ctx context.Context, id string) (order.State, error) {
 	case err == nil:
 		return state, nil
 	case !errors.Is(err, errNoWorkflow):
-		a.logger.Warn("cannot query an order's workflow", "error", err) // without its id, like every log of the api
+		a.logger.WarnContext(ctx, "cannot query an order's workflow", "error", err) // without its id, like every log of the api
 	}
 	return order.State{ // all that is known is that the order was placed
 		OrderID: id, CustomerID: placed.order.CustomerID, Status: order.StatusPending, Total: placed.order.Total,

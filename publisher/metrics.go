@@ -34,7 +34,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 	for _, r := range []result{resultPublished, resultSetAside, resultDeferred, resultIgnored} {
 		m.events.WithLabelValues(string(r)) // a series that starts at 0 can trigger an alert at its first event
 	}
-	for _, reason := range []string{rebuildSlotLost, rebuildPublication, rebuildUndecodable, rebuildOther} {
+	for _, reason := range []string{rebuildSlotLost, rebuildPublication, rebuildUndecodable, rebuildFirst, rebuildOther} {
 		m.rebuilds.WithLabelValues(reason)
 	}
 	registry.MustRegister(m.events, m.rebuilds, m.retries)
@@ -85,8 +85,6 @@ func (g gauges) Collect(samples chan<- prometheus.Metric) {
 		leads = 1
 	}
 	samples <- prometheus.MustNewConstMetric(leaderDescription(), prometheus.GaugeValue, leads)
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
-	defer cancel()
 	for _, gauge := range []struct {
 		description *prometheus.Desc
 		ask         func(context.Context) (float64, error)
@@ -96,7 +94,7 @@ func (g gauges) Collect(samples chan<- prometheus.Metric) {
 		{publicationDescription(), g.publicationComplete},
 		{setAsideDescription(), g.setAside},
 	} {
-		value, err := gauge.ask(ctx)
+		value, err := withDeadline(scrapeTimeout, gauge.ask)
 		switch {
 		case err == nil:
 			samples <- prometheus.MustNewConstMetric(gauge.description, prometheus.GaugeValue, value)
@@ -104,6 +102,14 @@ func (g gauges) Collect(samples chan<- prometheus.Metric) {
 			g.logger.Warn("query metric failed", "metric", gauge.description.String(), "error", err)
 		}
 	}
+}
+
+// withDeadline asks with a deadline of its own. A query that used up the others' would make
+// them give up a connection of the pool before they ask for it.
+func withDeadline(limit time.Duration, ask func(context.Context) (float64, error)) (float64, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return ask(ctx)
 }
 
 func (g gauges) lagSeconds(ctx context.Context) (float64, error) {

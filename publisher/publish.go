@@ -157,7 +157,7 @@ func (vp *versionPublisher) setAside(ctx context.Context, v postgres.Version, re
 		return err
 	}
 	failpoint.Hit("publisher.set-aside.after")
-	vp.logger.Error("version cannot be published: order set aside", "order", v.OrderID, "revision", v.Revision,
+	vp.logger.ErrorContext(ctx, "version cannot be published: order set aside", "order", v.OrderID, "revision", v.Revision,
 		"code", reason.Code, "detail", reason.Detail)
 	vp.mu.Lock()
 	defer vp.mu.Unlock()

@@ -15,7 +15,8 @@ const (
 	rebuildSlotLost    = "slot_lost"   // the slot is gone, or the log that it had to send
 	rebuildPublication = "publication" // the publication was changed and may have withheld versions
 	rebuildUndecodable = "undecodable" // the slot contains changes that cannot be decoded
-	rebuildOther       = "other"       // the first start, another server or timeline, an operator
+	rebuildFirst       = "first"       // the first start
+	rebuildOther       = "other"       // another server or timeline, another program, an operator
 )
 
 // rebuildInterval is how long an undecodable slot is retried before it is replaced again.
@@ -74,6 +75,8 @@ func (p *publisher) prepareSlot(ctx context.Context, replication *postgres.Repli
 	switch {
 	case reason == "" && made && ok:
 		reason = rebuildSlotLost
+	case reason == "" && made:
+		reason = rebuildFirst
 	case reason == "":
 		reason = rebuildOther
 	}

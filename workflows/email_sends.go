@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/internal/email"
+	"orderflow/internal/order"
 )
 
 // sends are the emails that a run sends. They run concurrently with the order and never
@@ -117,7 +118,7 @@ func startEmail(ctx workflow.Context, in EmailInput) error {
 	})
 	err := workflow.ExecuteChildWorkflow(ctx, OrderEmailType, in).GetChildWorkflowExecution().Get(ctx, nil)
 	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
-		workflow.GetLogger(ctx).Info("email has a workflow already", "kind", in.Kind)
+		orderLogger(ctx, in.OrderID, order.Source{}).Info("email has a workflow already", "kind", in.Kind)
 		return nil
 	}
 	return err

@@ -40,7 +40,7 @@ func (s *stepper) execute(ctx workflow.Context, activity, in, out any) error {
 		if err == nil || isPermanent(err) {
 			return err
 		}
-		workflow.GetLogger(ctx).Info("local attempt failed, executing regular activity", "error", err)
+		s.logger(ctx).Info("local attempt failed, executing regular activity", "error", err)
 		if ctx.Err() != nil { // by a message in the workflow task of a heartbeat
 			return ctx.Err()
 		}

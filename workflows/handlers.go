@@ -101,7 +101,7 @@ func onSignal[M message](ctx workflow.Context, o *orderRun, h handler[M], raw co
 			return
 		}
 	}
-	countUnusable(ctx, h.name, err)
+	o.countUnusable(ctx, h.name, err)
 	o.showProgress(ctx)
 }
 
@@ -127,8 +127,8 @@ func (o *orderRun) recordedFault(ctx workflow.Context, m any) error {
 	return earlier
 }
 
-func countUnusable(ctx workflow.Context, signal string, err error) {
-	workflow.GetLogger(ctx).Warn("signal cannot be used", "signal", signal, "error", err)
+func (s *stepper) countUnusable(ctx workflow.Context, signal string, err error) {
+	s.logger(ctx).Warn("signal cannot be used", "signal", signal, "error", err)
 	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"signal": signal}).Counter("orderflow_signals_unusable").Inc(1)
 }
 
@@ -176,7 +176,7 @@ func (o *orderRun) closeMessages(ctx workflow.Context) {
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	o.drainSignals(ctx)
 	for _, name := range o.ineffective() {
-		countUnusable(ctx, name, o.statusError(o.state.Status))
+		o.countUnusable(ctx, name, o.statusError(o.state.Status))
 	}
 	o.clearAllStuck(ctx)
 	o.showProgress(ctx)
@@ -189,7 +189,7 @@ func (o *orderRun) drainSignals(ctx workflow.Context) {
 		drain(ctx)
 	}
 	for range workflow.GetUnhandledSignalNames(ctx) {
-		countUnusable(ctx, unknownMessage, errUnknownMessage) // the history says which name it was
+		o.countUnusable(ctx, unknownMessage, errUnknownMessage) // the history says which name it was
 	}
 }
 

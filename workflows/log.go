@@ -17,6 +17,7 @@ func orderLogger(ctx workflow.Context, orderID string, source order.Source) log.
 	return log.With(workflow.GetLogger(ctx), fields...)
 }
 
-func (o *orderRun) logger(ctx workflow.Context) log.Logger {
-	return orderLogger(ctx, o.in.OrderID, o.in.Source)
+// logger returns the logger of the order that the steps are about.
+func (s *stepper) logger(ctx workflow.Context) log.Logger {
+	return orderLogger(ctx, s.orderID, s.source)
 }

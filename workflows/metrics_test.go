@@ -95,6 +95,15 @@ func TestLog_Steps(t *testing.T) {
 	}, e.lines.of(slog.LevelInfo, "order="+orderID+" trace_id=4bf92f3577b34da6a3ce929d0e0e4736"))
 }
 
+func TestLog_OrderOfEachLine(t *testing.T) {
+	t.Parallel()
+	e := newOrderEnv(t)
+	e.after(time.Hour, func() { e.signal("ship-it", shipment) })
+	e.after(2*time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
+	e.run()
+	require.Equal(t, []string{"signal cannot be used"}, e.lines.of(slog.LevelWarn, "order="+orderID))
+}
+
 // A worker that starts with an empty cache replays the order, and repeats no line.
 func TestLog_Replay(t *testing.T) {
 	o := newOrderOnServer(t)

@@ -75,7 +75,7 @@ func newOrderRun(ctx workflow.Context, in Input) (*orderRun, error) {
 		sends:           newSends(),
 		signaled:        map[string]bool{},
 		publishedStatus: order.StatusPending,
-		stepper:         stepper{rules: in.Rules},
+		stepper:         stepper{orderID: in.OrderID, source: in.Source, rules: in.Rules},
 	}
 	o.stepsCtx, o.cancelSteps = workflow.WithCancel(ctx)
 	o.show = o.publishStatus

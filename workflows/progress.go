@@ -34,7 +34,7 @@ func (o *orderRun) publishStatus(ctx workflow.Context) {
 	}
 	o.publishedStatus = o.state.Status
 	if err := workflow.UpsertTypedSearchAttributes(ctx, statusKey().ValueSet(string(o.publishedStatus))); err != nil {
-		workflow.GetLogger(ctx).Error("cannot set search attribute", "error", err)
+		o.logger(ctx).Error("cannot set search attribute", "error", err)
 	}
 }
 

@@ -64,11 +64,11 @@ func (r *refresher) refresh(ctx workflow.Context) {
 		change = fmt.Sprintf("%s-%d", versionRefresh, r.refreshed)
 	}
 	if !r.steps.follows(ctx, change) {
-		countUnusable(ctx, unknownMessage, errUnknownMessage)
+		r.steps.countUnusable(ctx, unknownMessage, errUnknownMessage)
 		return
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, r.current()...); err != nil {
-		workflow.GetLogger(ctx).Error("cannot set search attributes", "error", err)
+		r.steps.logger(ctx).Error("cannot set search attributes", "error", err)
 	}
 }
 

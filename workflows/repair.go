@@ -101,6 +101,7 @@ func newRepair(ctx workflow.Context, in RepairInput) (*orderRun, error) {
 			Code: in.Code, Total: in.Total, Credit: order.CreditNone, Email: string(email.StatusNone), PlacedAt: in.PlacedAt,
 		},
 		phase:           phaseUndoing,
+		stepper:         stepper{orderID: in.OrderID, source: in.Source},
 		sends:           newSends(),
 		publishedStatus: order.StatusCancelling,
 		stepsCtx:        disconnected(ctx),

@@ -41,7 +41,7 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 	}
 	var do *activities.Activities
 	var row activities.Fulfillment
-	var steps stepper
+	steps := stepper{orderID: in.OrderID, source: in.Source}
 	steps.resumePublished(ctx)
 	steps.acceptRefresh(ctx, steps.stuckAttribute)
 	err := steps.retryUntilDecided(ctx, StepRestoreFulfillment, func(ctx workflow.Context) error {
@@ -58,7 +58,7 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 	case err != nil:
 		return nil, err
 	}
-	orderLogger(ctx, in.OrderID, in.Source).Info("row restored", "status", row.Status)
+	steps.logger(ctx).Info("row restored", "status", row.Status)
 	return &row, nil
 }
 

@@ -28,7 +28,7 @@ func OrderSettlement(ctx workflow.Context, in SettlementInput) (*activities.Sett
 	}
 	var do *activities.Activities
 	var settlement activities.Settlement
-	var steps stepper
+	steps := stepper{orderID: in.OrderID, source: in.Source}
 	steps.resumePublished(ctx)
 	steps.acceptRefresh(ctx, steps.stuckAttribute)
 	err := steps.retryUntilDecided(ctx, StepReleaseCredit, func(ctx workflow.Context) error {
@@ -41,6 +41,6 @@ func OrderSettlement(ctx workflow.Context, in SettlementInput) (*activities.Sett
 	case err != nil:
 		return nil, err
 	}
-	orderLogger(ctx, in.OrderID, in.Source).Info("payment settled")
+	steps.logger(ctx).Info("payment settled")
 	return &settlement, nil
 }

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
+	"orderflow/internal/order"
 )
 
 // The steps at which an order can be stuck: the values of the search attribute
@@ -71,8 +72,10 @@ type stuckStep struct {
 // stepper runs the steps of one workflow in rounds of retries, and shows the steps that
 // are stuck. The zero value is ready to use for a workflow that shows nothing else.
 type stepper struct {
-	rules         int // of the run, see Input
-	updatedAt     int // length of the history in the workflow task that accepted an update last
+	orderID       string
+	source        order.Source // of the order or the message that the steps are about
+	rules         int          // of the run, see Input
+	updatedAt     int          // length of the history in the workflow task that accepted an update last
 	stuck         []stuckStep
 	publishedStep string                 // the step in the search attribute
 	show          func(workflow.Context) // shows what changed; may be nil
@@ -168,7 +171,7 @@ func (s *stepper) pause(ctx workflow.Context, step string, n int) {
 // markStuck shows that a step is stuck. A later cause of the same step replaces the
 // earlier one.
 func (s *stepper) markStuck(ctx workflow.Context, step string, err error) {
-	workflow.GetLogger(ctx).Error("step is stuck", "step", step, "error", err)
+	s.logger(ctx).Error("step is stuck", "step", step, "error", err)
 	workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"step": step}).Counter("orderflow_stuck_rounds").Inc(1)
 	s.stuck = slices.DeleteFunc(s.stuck, func(o stuckStep) bool { return o.Step == step })
 	s.stuck = append(s.stuck, stuckStep{Step: step, Cause: shorten(cause(err), maxCause)})
@@ -210,7 +213,7 @@ func (s *stepper) publishStuck(ctx workflow.Context) {
 		update = stuckKey().ValueSet(step)
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, update); err != nil {
-		workflow.GetLogger(ctx).Error("cannot set search attribute", "error", err)
+		s.logger(ctx).Error("cannot set search attribute", "error", err)
 	}
 }
 

@@ -6,7 +6,9 @@ package correlation
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -52,8 +54,18 @@ func (t Trace) Valid() Trace {
 	}
 	if !ValidTraceparent(t.Traceparent) {
 		t.Traceparent = ""
+		return t
 	}
+	t.Traceparent = withKnownFlags(t.Traceparent)
 	return t
+}
+
+// withKnownFlags clears the flags of a valid traceparent that its version does not define.
+// They are to be ignored, but OpenTelemetry's propagator rejects a traceparent with one.
+func withKnownFlags(traceparent string) string {
+	ids, flags := traceparent[:len(traceparent)-2], traceparent[len(traceparent)-2:]
+	set, _ := strconv.ParseUint(flags, 16, 8) // the pattern has found digits
+	return ids + fmt.Sprintf("%02x", set&knownFlags)
 }
 
 // Metadata returns the metadata of an event to append: the trace, also as KurrentDB's
@@ -90,6 +102,9 @@ func ValidTraceparent(s string) bool {
 	return traceparentPattern.MatchString(s) && !strings.Contains(s, "-"+strings.Repeat("0", 32)+"-") &&
 		!strings.Contains(s, "-"+strings.Repeat("0", 16)+"-")
 }
+
+// knownFlags are the flags of version 00: sampled and random.
+const knownFlags = 0x03
 
 var (
 	correlationPattern = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)

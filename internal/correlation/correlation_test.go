@@ -23,6 +23,7 @@ func TestDecode(t *testing.T) {
 	}{
 		"returns both ids":                            {`{"$correlationId":"cart-1:a","traceparent":"` + traceparent + `"}`, correlation.Trace{CorrelationID: "cart-1:a", Traceparent: traceparent}},
 		"keeps the flags":                             {`{"traceparent":"00-` + traceID + "-" + spanID + `-00"}`, correlation.Trace{Traceparent: "00-" + traceID + "-" + spanID + "-00"}},
+		"clears flags that its version lacks":         {`{"traceparent":"00-` + traceID + "-" + spanID + `-ff"}`, correlation.Trace{Traceparent: "00-" + traceID + "-" + spanID + "-03"}},
 		"reads the ids of KurrentDB's clients":        {`{"$traceId":"` + traceID + `","$spanId":"` + spanID + `"}`, correlation.Trace{Traceparent: traceparent}},
 		"prefers the traceparent":                     {`{"traceparent":"` + traceparent + `","$traceId":"` + strings.Repeat("a", 32) + `","$spanId":"` + spanID + `"}`, correlation.Trace{Traceparent: traceparent}},
 		"falls back from an invalid traceparent":      {`{"traceparent":"x","$traceId":"` + traceID + `","$spanId":"` + spanID + `"}`, correlation.Trace{Traceparent: traceparent}},

@@ -59,15 +59,18 @@ func buildInfo(b version.Build) prometheus.Collector {
 // Meter returns a meter. name is the name of the code that measures with it.
 func (m *Metrics) Meter(name string) metric.Meter { return m.Provider.Meter(name) }
 
+// The buckets have the limits of the alerts in deploy/prometheus, because a quantile between
+// two buckets is a guess.
+
 // callBuckets are the buckets of timers in general, from a call of milliseconds to an order
 // that waits for a day. The library's own are meant for milliseconds and would put every
 // timer's values into the first.
-var callBuckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86400}
+var callBuckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 86400}
 
 // waitBuckets are the buckets of what takes milliseconds or, with people or an outage in
 // between, weeks: up to 30 days.
 var waitBuckets = []float64{
-	0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 12 * 3600,
+	0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 4 * 3600, 12 * 3600,
 	86400, 2 * 86400, 4 * 86400, 7 * 86400, 14 * 86400, 30 * 86400,
 }
 

@@ -20,6 +20,7 @@ type Metrics struct {
 
 	mu     sync.Mutex
 	at     time.Time // when a batch was last stored
+	behind time.Time // since when the view was behind, at the latest, by the last measurement
 	upOnce bool      // the view was up to date at least once
 }
 
@@ -43,7 +44,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "orderflow_projector_lag_events", Help: "Events of the log not yet applied to the view, counted up to 10000.",
 		}),
 		lagSeconds: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "orderflow_projector_lag_seconds", Help: "Age of the oldest event that is not applied to the view, 0 if there is none.",
+			Name: "orderflow_projector_lag_seconds", Help: "Age of the oldest event that is not applied to the view, 0 if there is none. While it cannot be measured, the longest that it can be.",
 		}),
 		leader: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "orderflow_projector_leader", Help: "1 in the replica that writes the view, else 0.",
@@ -64,11 +65,30 @@ func (m *Metrics) CountRetry(work string) { m.retries.WithLabelValues(work).Inc(
 
 func (m *Metrics) setLag(behind kurrent.Pending) {
 	m.lag.Set(float64(behind.Count))
-	age := 0.0
+	since, age := time.Now(), 0.0
 	if behind.Count > 0 {
-		age = max(0, time.Since(behind.Oldest).Seconds()) // the server's clock may be ahead
+		since = behind.Oldest
+		age = max(0, time.Since(since).Seconds()) // the server's clock may be ahead
 	}
 	m.lagSeconds.Set(age)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.behind = since
+}
+
+// startLag begins the time for which the lag is unknown.
+func (m *Metrics) startLag() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.behind = time.Now()
+}
+
+// setLagUnknown exports the longest that the view may be behind: it may have lacked events
+// since the last measurement.
+func (m *Metrics) setLagUnknown() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lagSeconds.Set(max(0, time.Since(m.behind).Seconds()))
 }
 
 func (m *Metrics) stored(b batch) {

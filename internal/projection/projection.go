@@ -216,7 +216,7 @@ func (p *Projection) storeOneByOne(ctx context.Context, b batch) error {
 		switch {
 		case errors.Is(err, fulfillment.ErrInvalid):
 			p.metrics.refused.Inc()
-			p.logger.Error("skipping change that the database rejects", "order", change.OrderID, "error", err)
+			p.logger.ErrorContext(ctx, "skipping change that the database rejects", "order", change.OrderID, "error", err)
 		case err != nil:
 			return err
 		}

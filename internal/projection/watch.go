@@ -31,6 +31,7 @@ func (p *Projection) watch(ctx context.Context, every time.Duration) {
 		if err != nil {
 			if ctx.Err() == nil {
 				p.metrics.CountRetry(RetryLag)
+				p.metrics.setLagUnknown()
 			}
 			return kurrent.Unclear
 		}
@@ -42,6 +43,7 @@ func (p *Projection) watch(ctx context.Context, every time.Duration) {
 		}
 		return kurrent.Silent
 	}
+	p.metrics.startLag()
 	look(ctx) // the metric has a value from the start
 	watch := kurrent.Watch{Every: every, MaxSilent: silentRounds}
 	for ctx.Err() == nil {

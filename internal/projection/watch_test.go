@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/dev/kurrentsim"
@@ -105,6 +106,40 @@ func (s slowLog) Follow(ctx context.Context, f kurrent.Follow, visit func(kurren
 		_ = backoff.Sleep(ctx, 150*time.Millisecond)
 		return visit(step)
 	})
+}
+
+// unreadableLog is a log that cannot be read while broken.
+type unreadableLog struct {
+	*kurrent.Client
+	broken atomic.Bool
+}
+
+func (u *unreadableLog) PendingEvents(ctx context.Context, f kurrent.Follow, most int) (kurrent.Pending, error) {
+	if u.broken.Load() {
+		return kurrent.Pending{}, kurrent.ErrUnavailable
+	}
+	return u.Client.PendingEvents(ctx, f, most)
+}
+
+func TestWatch_LagGrowsWhileItCannotBeMeasured(t *testing.T) {
+	t.Parallel()
+	rig := newProjectorRig(t, kurrentsim.Options{})
+	events := &unreadableLog{Client: rig.events}
+	events.broken.Store(true)
+	p := rig.projector(rig.events)
+	p.events = events
+	lag := func() float64 { return testutil.ToFloat64(p.metrics.lagSeconds) }
+	ctx, cancel := context.WithCancel(t.Context())
+	watched := make(chan struct{})
+	go func() { defer close(watched); p.watch(ctx, waitTick) }()
+	defer func() { cancel(); <-watched }()
+	require.Eventually(t, func() bool { return lag() > 0.1 }, waitLong, waitTick, "from the start")
+
+	events.broken.Store(false)
+	require.Eventually(t, func() bool { return lag() == 0 }, waitLong, waitTick)
+
+	events.broken.Store(true)
+	require.Eventually(t, func() bool { return lag() > 0.1 }, waitLong, waitTick, "since the last measurement")
 }
 
 func TestRebuild_RetriesSilentSubscription(t *testing.T) {

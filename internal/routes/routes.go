@@ -111,7 +111,8 @@ func (r orderRoutes) cancellationRequested(_ context.Context, event bridge.Event
 			case erased:
 				return bridge.Ignore{}, nil
 			}
-			return r.start(bridge.Event(placed))
+			action, err := r.start(bridge.Event(placed))
+			return traced(ctx, action), err
 		},
 	}, nil
 }

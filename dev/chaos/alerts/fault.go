@@ -22,7 +22,7 @@ type fault struct {
 // slow are the alerts about how long orders take, which any fault may cause: they look at
 // the past minutes.
 func slow() []string {
-	return []string{"OrderflowStartsSlow", "OrderflowConfirmationsSlow", "OrderflowEmailsUnknown"}
+	return []string{"OrderflowStartsSlow", "OrderflowConfirmationsSlow", "OrderflowEmailsSlow", "OrderflowEmailsUnknown"}
 }
 
 // allows reports whether an alert is no surprise.
@@ -46,7 +46,7 @@ func processFaults() []fault {
 		{"projectors-down", "no projector runs", down("projector-1"),
 			[]string{"OrderflowProcessDown", "OrderflowProcessMissing"}, []string{"OrderflowProjectorLag"}},
 		{"apis-down", "no api runs", down("api-1", "api-2", guarded), []string{"OrderflowProcessDown", "OrderflowProcessMissing"}, nil},
-		{"starter-crashes", "a starter dies again and again", crashLoop("starter-1"), []string{"OrderflowProcessRestarting"}, []string{"OrderflowProcessDown"}},
+		{"starter-crashes", "a starter dies again and again", crashLoop("starter-1"), []string{"OrderflowProcessRestarting"}, []string{"OrderflowProcessDown", "OrderflowReplicaNotReady"}},
 		{"comparing-worker-down", "the worker that compares the stores is down", down(comparing),
 			[]string{"OrderflowProcessDown", "OrderflowReconciliationOverdue"}, nil},
 		{"tokens-invalid", "the file of the api's tokens has a line that is no token", tokensInvalid, []string{"OrderflowAPIStaleFile"}, nil},

@@ -35,7 +35,7 @@ func orderFaults() []fault {
 			[]string{"OrderflowOrdersHeld"}},
 		{"order-erased", "the stream of an order is deleted before it is fulfilled", erased, []string{"OrderflowOrdersFailed"}, nil},
 		{"payload-key-lost", "the key file lacks the key of running workflows", keyLost, []string{"OrderflowWorkflowTasksFailing"},
-			[]string{"OrderflowBridgeBlocked", "OrderflowCheckFailing", "OrderflowAPIErrors", "OrderflowDifferences", "OrderflowGroupLag"}},
+			[]string{"OrderflowBridgeBlocked", "OrderflowCheckFailing", "OrderflowReplicaNotReady", "OrderflowAPIErrors", "OrderflowDifferences", "OrderflowGroupLag"}},
 		{"workflow-terminated", "an operator terminates the workflow of an order", terminated, []string{"OrderflowDifferences"}, nil},
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 func publisherFaults() []fault {
 	return []fault{
-		{"slot-lost", "the publisher's replication slot is dropped", slotLost, []string{"OrderflowPublisherRebuilt"}, []string{"OrderflowNoLeader"}},
+		{"slot-lost", "the publisher's replication slot is dropped", slotLost, []string{"OrderflowPublisherRebuilt"}, []string{"OrderflowNoLeader", "OrderflowPublisherLag"}},
 		{"publication-filtered", "the publication leaves out inserts", publicationFiltered,
 			[]string{"OrderflowPublicationIncomplete"}, []string{"OrderflowPublisherRebuilt", "OrderflowCheckFailing", "OrderflowNoLeader", "OrderflowPublisherLag"}},
 		{"stream-of-another", "another writer has written to an order's stream of published events", intruded, []string{"OrderflowPublisherSetAside"}, nil},
