@@ -12,6 +12,7 @@ import (
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 	"orderflow/internal/tracing"
+	"orderflow/workflows"
 )
 
 // api serves requests from the stores and the workflows.
@@ -31,7 +32,7 @@ type api struct {
 	logger    *slog.Logger
 	now       func() time.Time
 
-	cancelWait time.Duration // how long a request waits for the cancellation to finish
+	updateWait time.Duration // how long a request waits for the effect of its message
 }
 
 // fulfillments finds the state of an order in its row. The real one is postgres.Fulfillments.
@@ -71,14 +72,17 @@ type route struct {
 // routes returns every route. openapi.yaml describes exactly these.
 func (a *api) routes() map[string]route {
 	return map[string]route{
-		"POST /orders":                     {role: access.Place, handle: a.postOrder},
-		"GET /orders/{id}":                 {role: access.Read, handle: a.getOrder},
-		"POST /orders/{id}/cancel":         {role: access.Operate, action: "cancel-order", handle: a.cancelOrder},
-		"POST /customers":                  {role: access.Credit, action: "open-account", handle: a.postCustomer},
-		"GET /customers/{id}":              {role: access.Read, handle: a.getCustomer},
-		"PUT /customers/{id}/credit-limit": {role: access.Credit, action: "change-limit", handle: a.putCreditLimit},
-		"GET /openapi.yaml":                {handle: getDocument},
-		"GET /{$}":                         {role: access.Read, handle: a.getPage},
-		"GET /style.css":                   {handle: getStyle},
+		"POST /orders":                      {role: access.Place, handle: a.postOrder},
+		"GET /orders/{id}":                  {role: access.Read, handle: a.getOrder},
+		"POST /orders/{id}/cancel":          {role: access.Operate, action: "cancel-order", handle: a.cancelOrder},
+		"POST /orders/{id}/shipments":       {role: access.Operate, action: workflows.RecordShipmentMessage, handle: a.postShipment},
+		"POST /orders/{id}/credit-approval": {role: access.Credit, action: workflows.ApproveCreditMessage, handle: a.postCreditApproval},
+		"POST /orders/{id}/credit-refusal":  {role: access.Credit, action: workflows.DeclineCreditMessage, handle: a.postCreditRefusal},
+		"POST /customers":                   {role: access.Credit, action: "open-account", handle: a.postCustomer},
+		"GET /customers/{id}":               {role: access.Read, handle: a.getCustomer},
+		"PUT /customers/{id}/credit-limit":  {role: access.Credit, action: "change-limit", handle: a.putCreditLimit},
+		"GET /openapi.yaml":                 {handle: getDocument},
+		"GET /{$}":                          {role: access.Read, handle: a.getPage},
+		"GET /style.css":                    {handle: getStyle},
 	}
 }

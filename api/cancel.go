@@ -6,11 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/google/uuid"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"orderflow/internal/failpoint"
 	"orderflow/internal/kurrent"
@@ -19,17 +16,12 @@ import (
 	"orderflow/workflows"
 )
 
-// cancelWait is how long a request waits for the cancellation to finish before it
-// responds with the URL to poll.
-const cancelWait = 5 * time.Second
-
 // cancelUpdateID is the update id of every cancellation by HTTP. A run is canceled once,
 // by the first request.
 const cancelUpdateID = "http-" + workflows.CancelOrderMessage
 
-// acceptedThenClosed is the server's error type for an accepted update whose workflow
-// closed before it completed the update.
-const acceptedThenClosed = "AcceptedUpdateCompletedWorkflow"
+// endedUnclosed is why an order without a workflow takes no message.
+const endedUnclosed = "the order's workflow has ended without closing the order: an operator has to repair it (orderflow reconcile --fix)"
 
 // cancelling is the response to a cancellation that continues after the request.
 type cancelling struct {
@@ -37,13 +29,6 @@ type cancelling struct {
 	Status  string `json:"status"`
 	URL     string `json:"statusUrl"`
 }
-
-// errNoWorkflow means that the order has no running workflow.
-var errNoWorkflow = errors.New("no workflow is running")
-
-// errContinued means that the update was accepted and that the next run decides its
-// outcome.
-var errContinued = errors.New("the order continued as new")
 
 // cancelOrder cancels an order. It responds with 200 and the order's state if the
 // cancellation finished, with 202 if it continues, and with 409 if it is too late.
@@ -60,7 +45,11 @@ func (a *api) cancelOrder(w http.ResponseWriter, r *http.Request) error {
 	if !order.ValidCode(request.Reason) {
 		return badField("reason", order.ErrInvalidCode.Error())
 	}
-	state, err := a.update(r.Context(), id, request)
+	failpoint.Hit("api.cancel.before")
+	state, err := a.update(r.Context(), id, orderMessage{workflows.CancelOrderMessage, cancelUpdateID, request})
+	if err == nil {
+		failpoint.Hit("api.cancel.after")
+	}
 	switch {
 	case err == nil:
 		return cancelled(w, state)
@@ -90,7 +79,7 @@ func (a *api) acceptCancellation(w http.ResponseWriter, r *http.Request, id, rea
 	case err != nil && !errors.Is(err, postgres.ErrNotFound):
 		return err
 	case ended:
-		return conflict("the order's workflow has ended without closing the order: an operator has to repair it (orderflow reconcile --fix)")
+		return conflict(endedUnclosed)
 	}
 	if err := a.request(r.Context(), id, reason); err != nil {
 		return err
@@ -138,50 +127,6 @@ func cancelled(w http.ResponseWriter, state order.State) error {
 		return conflict(fmt.Sprintf("the order is %s", state.Status))
 	}
 	return writeJSON(w, http.StatusOK, state)
-}
-
-// update asks the order's workflow to cancel and waits until it has. It returns
-// errNoWorkflow if none is running, errContinued if the order continued as new meanwhile,
-// a conflict if the workflow refuses, and context.DeadlineExceeded if it takes too long.
-func (a *api) update(ctx context.Context, id string, request workflows.CancelOrder) (state order.State, err error) {
-	ctx, cancel := context.WithTimeout(ctx, a.cancelWait)
-	defer cancel()
-	run, err := a.findRun(ctx, id)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return state, fmt.Errorf("cancel the order: %w", context.DeadlineExceeded)
-	case err != nil:
-		return state, err
-	}
-	failpoint.Hit("api.cancel.before")
-	handle, err := a.workflows.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: id, UpdateName: workflows.CancelOrderMessage, Args: []any{request},
-		UpdateID: cancelUpdateID, // a repeated request joins the earlier update
-		// The run may continue as new meanwhile. Any other workflow that has the id by
-		// then must not receive the update.
-		FirstExecutionRunID: run.chain,
-		WaitForStage:        client.WorkflowUpdateStageCompleted,
-	})
-	if err == nil {
-		err = handle.Get(ctx, &state)
-	}
-	var refused *temporal.ApplicationError
-	var late *client.WorkflowUpdateServiceTimeoutOrCanceledError
-	switch {
-	case err == nil:
-		failpoint.Hit("api.cancel.after")
-		return state, nil
-	case isNotFound(err), errors.As(err, &refused) && refused.Type() == acceptedThenClosed:
-		return state, errNoWorkflow
-	case errors.As(err, &refused) && refused.Type() == workflows.Continued:
-		return state, errContinued
-	case errors.As(err, &refused) && refused.Type() == workflows.Refused:
-		return state, conflict(refused.Message())
-	case errors.As(err, &late), ctx.Err() != nil:
-		return state, fmt.Errorf("cancel the order: %w", context.DeadlineExceeded)
-	default:
-		return state, fmt.Errorf("cancel the order: %w", err)
-	}
 }
 
 // request appends a cancellation request to the order's stream, unless the stream already

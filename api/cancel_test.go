@@ -98,7 +98,7 @@ func newClientBehindProxy(t *testing.T) (*caller, *faultproxy.Proxy) {
 	require.NoError(t, err)
 	t.Cleanup(dialled.Close)
 	a := shared.api()
-	a.workflows, a.cancelWait = dialled, time.Second
+	a.workflows, a.updateWait = dialled, time.Second
 	return newClient(t, a), proxy
 }
 

@@ -75,17 +75,18 @@ func TestRoutesWithout(t *testing.T) {
 	direct := newClient(t, shared.api())
 	const ok, created, accepted, later = http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusServiceUnavailable
 	for name, test := range map[string]struct {
-		environ                                                       string
-		post, placed, fulfilling, cancel, open, limit, customer, page int
+		environ                                                             string
+		post, placed, fulfilling, cancel, ship, open, limit, customer, page int
 	}{
-		"kurrentdb": {"KURRENTDB_URL=kurrentdb://" + away + "?tls=false", later, later, ok, later, later, later, ok, later},
-		"postgres":  {"POSTGRES_URL=postgres://" + away + "/x", created, later, later, later, created, ok, later, later},
-		"temporal":  {"TEMPORAL_ADDRESS=" + away, created, ok, ok, accepted, created, ok, ok, ok},
+		"kurrentdb": {"KURRENTDB_URL=kurrentdb://" + away + "?tls=false", later, later, ok, later, ok, later, later, ok, later},
+		"postgres":  {"POSTGRES_URL=postgres://" + away + "/x", created, later, later, later, ok, created, ok, later, later},
+		"temporal":  {"TEMPORAL_ADDRESS=" + away, created, ok, ok, accepted, later, created, ok, ok, ok},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			placed, _ := direct.place()
 			fulfilling, customerID := direct.fulfill()
+			shipping, _ := direct.fulfill()
 			direct.awaitCustomer(customerID, func(c customer) bool { return c.Limit != nil })
 			d, c := runProcess(t, binary, test.environ)
 			awaitState(t, d, name)
@@ -99,6 +100,7 @@ func TestRoutesWithout(t *testing.T) {
 				{http.MethodGet, "/orders/" + placed, nil, test.placed},
 				{http.MethodGet, "/orders/" + fulfilling, nil, test.fulfilling},
 				{http.MethodPost, "/orders/" + placed + "/cancel", map[string]any{"reason": "test"}, test.cancel},
+				{http.MethodPost, "/orders/" + shipping + "/shipments", shipment, test.ship},
 				{http.MethodPost, "/customers", map[string]any{"customerId": newCustomerID(), "limit": "USD1.00"}, test.open},
 				{http.MethodPut, "/customers/" + customerID + "/credit-limit", map[string]any{"limit": "USD20000.00"}, test.limit},
 				{http.MethodGet, "/customers/" + customerID, nil, test.customer},

@@ -26,15 +26,18 @@ import (
 func requests() map[string]any {
 	id := newID()
 	return map[string]any{
-		"POST /orders":                   body(id, "c", nil),
-		"GET /orders/" + id:              nil,
-		"POST /orders/" + id + "/cancel": wish,
-		"POST /customers":                map[string]any{"customerId": "c-guard", "limit": "USD1.00"},
-		"GET /customers/c":               nil,
-		"PUT /customers/c/credit-limit":  map[string]any{"limit": "USD1.00"},
-		"GET /?q=c":                      nil,
-		"GET /openapi.yaml":              nil,
-		"GET /style.css":                 nil,
+		"POST /orders":                            body(id, "c", nil),
+		"GET /orders/" + id:                       nil,
+		"POST /orders/" + id + "/cancel":          wish,
+		"POST /orders/" + id + "/shipments":       shipment,
+		"POST /orders/" + id + "/credit-approval": decision,
+		"POST /orders/" + id + "/credit-refusal":  decision,
+		"POST /customers":                         map[string]any{"customerId": "c-guard", "limit": "USD1.00"},
+		"GET /customers/c":                        nil,
+		"PUT /customers/c/credit-limit":           map[string]any{"limit": "USD1.00"},
+		"GET /?q=c":                               nil,
+		"GET /openapi.yaml":                       nil,
+		"GET /style.css":                          nil,
 	}
 }
 
@@ -79,7 +82,7 @@ func TestRoutes_UnknownPathOrMethod(t *testing.T) {
 	c.get("/nowhere").problem(http.StatusNotFound)
 	c.get("/orders/").problem(http.StatusNotFound)
 	for path, allow := range map[string]string{
-		"/orders": "POST", "/orders/order-1": "GET, HEAD", "/orders/order-1/cancel": "POST", "/customers/c/credit-limit": "PUT", "/": "GET, HEAD",
+		"/orders": "POST", "/orders/order-1": "GET, HEAD", "/orders/order-1/cancel": "POST", "/orders/order-1/shipments": "POST", "/customers/c/credit-limit": "PUT", "/": "GET, HEAD",
 	} {
 		got := c.ask(http.MethodDelete, path, nil)
 		got.problem(http.StatusMethodNotAllowed)
@@ -93,7 +96,7 @@ func TestRoutes_UnknownPathOrMethod(t *testing.T) {
 // FuzzRoutes asks for what no client means: no path and no query is the api's own fault.
 func FuzzRoutes(f *testing.F) {
 	for _, path := range []string{
-		"/customers/%ff", "/orders/order-%ff", "/orders/order-%ff/cancel", "/customers/%00", "/customers/a%c3/credit-limit", "/%ff",
+		"/customers/%ff", "/orders/order-%ff", "/orders/order-%ff/cancel", "/orders/order-%ff/shipments", "/customers/%00", "/customers/a%c3/credit-limit", "/%ff",
 		"/orders/%2e%2e", "/customers/..%2f", "//", "/?q=%ff", "/?order=%00", "/?customer=%ed%a0%80&q=%", "/?;", "/openapi.yaml?%ff",
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {

@@ -208,7 +208,7 @@ func TestBody_RefusesMalformedJSON(t *testing.T) {
 	for what, sent := range map[string]string{
 		"nothing": "", "no JSON": "{", "a list": "[]", "null": "null", "two values": `{} {}`,
 	} {
-		for _, path := range []string{"/orders", "/orders/" + newID() + "/cancel", "/customers"} {
+		for _, path := range append(messagePaths(newID()), "/orders", "/orders/"+newID()+"/cancel", "/customers") {
 			require.Equal(t, http.StatusBadRequest, c.post(path, []byte(sent)).status, "%s to %s", what, path)
 		}
 		require.Equal(t, http.StatusBadRequest, c.put("/customers/c/credit-limit", []byte(sent)).status, what)
@@ -219,9 +219,13 @@ func TestBody_LimitsSizeAndType(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	long := []byte(`{"a":"` + strings.Repeat("x", maxBody) + `"}`)
-	for path, method := range map[string]string{
+	methods := map[string]string{
 		"/orders": "POST", "/orders/" + newID() + "/cancel": "POST", "/customers": "POST", "/customers/c/credit-limit": "PUT",
-	} {
+	}
+	for _, path := range messagePaths(newID()) {
+		methods[path] = "POST"
+	}
+	for path, method := range methods {
 		require.Contains(t, c.ask(method, path, long).problem(http.StatusRequestEntityTooLarge).Detail, "262144")
 		c.ask(method, path, []byte("{}"), func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }).
 			problem(http.StatusUnsupportedMediaType)
@@ -277,6 +281,9 @@ func TestGetOrder_NotFound(t *testing.T) {
 	c := newClient(t, shared.api())
 	c.get("/orders/" + newID()).problem(http.StatusNotFound)
 	require.Equal(t, "id", c.get("/orders/nonsense").problem(http.StatusUnprocessableEntity).Field)
+	for _, path := range messagePaths("nonsense") {
+		require.Equal(t, "id", c.post(path, map[string]any{}).problem(http.StatusUnprocessableEntity).Field)
+	}
 	require.Equal(t, "id", c.post("/orders/nonsense/cancel", map[string]any{"reason": "x"}).problem(http.StatusUnprocessableEntity).Field)
 }
 

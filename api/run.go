@@ -101,7 +101,7 @@ func schemaDependency(pool *postgres.Pool) ops.Dependency {
 func newAPI(s settings, d drivers, tokens *access.Tokens, logger *slog.Logger) *api {
 	switch {
 	case tokens == nil:
-		logger.Warn("API_TOKENS_FILE is not set: every process on this machine may place and cancel orders")
+		logger.Warn("API_TOKENS_FILE is not set: every process on this machine may place, ship and cancel orders and decide about credit")
 	case s.TLS.CertFile == "" && !loopback(s.API.Addr):
 		logger.Warn("serving plain HTTP: without a TLS proxy in front, orders and tokens can be read in transit")
 	}
@@ -110,7 +110,7 @@ func newAPI(s settings, d drivers, tokens *access.Tokens, logger *slog.Logger) *
 		rows: postgres.NewFulfillments(d.pool, postgres.EmailRules{}), view: postgres.NewCustomerView(d.pool),
 		workflows: d.temporal, lag: newLagMeter(d.events),
 		links: newLinks(s, d.namespace), traces: d.traces, tokens: tokens, codec: d.codec, limit: newRateLimit(s.API.RateLimit, s.API.RateBurst),
-		observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now, cancelWait: cancelWait,
+		observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now, updateWait: updateWait,
 	}
 }
 

@@ -125,7 +125,7 @@ func (w *world) fulfillments() *postgres.Fulfillments {
 // work runs the product's workflows and activities. Mails go nowhere.
 func (w *world) work() (stop func(), err error) {
 	does := &activities.Activities{
-		Credit: w.accounts, Orders: w.orders, Fulfillments: w.fulfillments(), Published: streams.Fulfillments{Client: w.events},
+		Credit: holdingAccounts{w.accounts}, Orders: w.orders, Fulfillments: w.fulfillments(), Published: streams.Fulfillments{Client: w.events},
 		Emails: postgres.NewEmailLedger(w.pool, postgres.EmailRules{}), Mailer: discardEmails{}, Meter: discardEmails{},
 	}
 	orders := worker.New(w.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})
@@ -163,6 +163,19 @@ func (w *world) project(ctx context.Context) error {
 	})
 }
 
+// holdingAccounts put the orders of customers whose id begins with holdPrefix on hold, if they
+// exceed their credit.
+type holdingAccounts struct{ *streams.CreditAccounts }
+
+const holdPrefix = "held-"
+
+func (h holdingAccounts) Reserve(ctx context.Context, r credit.Request) (credit.Decision, error) {
+	if strings.HasPrefix(r.CustomerID, holdPrefix) {
+		r.HoldUntil = time.Now().Add(time.Hour)
+	}
+	return h.CreditAccounts.Reserve(ctx, r)
+}
+
 type discardEmails struct{}
 
 func (discardEmails) Send(context.Context, email.Letter) (string, error) {
@@ -176,7 +189,7 @@ func (w *world) api() *api {
 		streams: w.orders, accounts: w.accounts, rows: w.fulfillments(), workflows: w.temporal,
 		view: postgres.NewCustomerView(w.pool), lag: newLagMeter(w.events),
 		observe: func(string, int, time.Duration) {}, logger: slog.New(slog.NewTextHandler(io.Discard, nil)), now: time.Now,
-		cancelWait: time.Minute, // of which the time for a request leaves less
+		updateWait: time.Minute, // of which the time for a request leaves less
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 var (
 	errNothingToShip = errors.New("the order has no fulfillment yet: nothing to ship")
 	errNotOnHold     = errors.New("the order is not on hold")
+	errNotOnHoldYet  = errors.New("the order is not on hold yet: its credit is being checked")
 )
 
 func (o *orderRun) statusError(status order.Status) error {
@@ -102,6 +103,8 @@ var errDecided = errors.New("the order's credit is already decided")
 
 func (o *orderRun) checkApproval(ApproveCredit) error {
 	switch {
+	case o.holdMayBegin():
+		return errNotOnHoldYet
 	case o.phase != phaseOnHold:
 		return errNotOnHold
 	case o.approval != nil, o.decline != nil:
@@ -114,6 +117,8 @@ func (o *orderRun) checkApproval(ApproveCredit) error {
 // safer of the two wins.
 func (o *orderRun) checkDecline(DeclineCredit) error {
 	switch {
+	case o.holdMayBegin():
+		return errNotOnHoldYet
 	case o.phase != phaseOnHold:
 		return errNotOnHold
 	case o.decline != nil:
@@ -146,7 +151,9 @@ func (o *orderRun) keepDecline(m DeclineCredit, _ error) bool {
 	return keep
 }
 
+// holdMayBegin reports whether the account has not decided yet, so that the order may come
+// on hold.
+func (o *orderRun) holdMayBegin() bool { return o.phase == phaseCredit && o.holdEnd == holdOpen }
+
 // beforeHold reports whether a hold may still begin, in a run that keeps decisions for it.
-func (o *orderRun) beforeHold() bool {
-	return o.rules >= rulesLocal && o.phase == phaseCredit && o.holdEnd == holdOpen
-}
+func (o *orderRun) beforeHold() bool { return o.rules >= rulesLocal && o.holdMayBegin() }

@@ -12,7 +12,7 @@ import (
 )
 
 // handler describes one kind of message, which is both a signal and an update.
-type handler[M message] struct {
+type handler[M Message] struct {
 	name         string
 	description  string
 	check        func(M) error              // returns an error if the order cannot accept it now; must not write
@@ -52,7 +52,7 @@ func (o *orderRun) registerMessages(ctx workflow.Context) error {
 	)
 }
 
-func registerMessage[M message](ctx workflow.Context, o *orderRun, h handler[M]) error {
+func registerMessage[M Message](ctx workflow.Context, o *orderRun, h handler[M]) error {
 	signals := workflow.GetSignalChannelWithOptions(ctx, h.name, workflow.SignalChannelOptions{Description: h.description})
 	workflow.GoNamed(ctx, h.name, func(ctx workflow.Context) {
 		for {
@@ -86,7 +86,7 @@ func registerMessage[M message](ctx workflow.Context, o *orderRun, h handler[M])
 
 // onSignal processes a signal. A signal that cannot be used is logged and counted,
 // because its sender gets no response.
-func onSignal[M message](ctx workflow.Context, o *orderRun, h handler[M], raw converter.RawValue) {
+func onSignal[M Message](ctx workflow.Context, o *orderRun, h handler[M], raw converter.RawValue) {
 	m, err := decodeMessage[M](raw)
 	if err == nil {
 		err = o.recordedFault(ctx, m)
@@ -135,7 +135,7 @@ func (s *stepper) countUnusable(ctx workflow.Context, signal string, err error) 
 // onUpdate processes an update and returns when its effect is complete, or when the order
 // continues as new. The check is repeated, because another message may have arrived
 // between an update's validation and its handler.
-func onUpdate[M message](ctx workflow.Context, o *orderRun, h handler[M], raw converter.RawValue) (*order.State, error) {
+func onUpdate[M Message](ctx workflow.Context, o *orderRun, h handler[M], raw converter.RawValue) (*order.State, error) {
 	m, err := decodeMessage[M](raw)
 	if err == nil {
 		err = h.check(m)
@@ -164,8 +164,16 @@ var errContinued = errors.New("the message was taken, and the order continues as
 // current state. Its message may be shown to the sender.
 const Refused = "REFUSED"
 
+// Early is the type of the error of an update that came too early: the order may accept it
+// later.
+const Early = "EARLY"
+
 func refusedError(err error) error {
-	return temporal.NewNonRetryableApplicationError(err.Error(), Refused, nil)
+	kind := Refused
+	if errors.Is(err, errNothingToShip) || errors.Is(err, errNotOnHoldYet) {
+		kind = Early
+	}
+	return temporal.NewNonRetryableApplicationError(err.Error(), kind, nil)
 }
 
 // closeMessages waits until every update has returned, and processes every signal that

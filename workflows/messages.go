@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -45,7 +46,8 @@ type DeclineCredit struct {
 	Note string `json:"note"`
 }
 
-type message interface {
+// Message is one of the messages that an order accepts.
+type Message interface {
 	CancelOrder | RecordShipment | ApproveCredit | DeclineCredit
 	validate() error
 }
@@ -63,19 +65,43 @@ func (m DeclineCredit) validate() error {
 	return joinFaults(checkCode("by", m.By), checkNote("note", m.Note))
 }
 
-// joinFaults joins all faults in one line, because the sender of the message reads it in
-// a terminal.
-func joinFaults(errs ...error) error {
-	var texts []string
-	for _, err := range errs {
-		if err != nil {
-			texts = append(texts, err.Error())
-		}
+// Validate returns an error unless the message's values follow its rules. The error wraps a
+// *FieldError for each fault.
+func Validate[M Message](m M) error { return m.validate() }
+
+// FieldError is a fault of one field of a message. It never repeats the field's value.
+type FieldError struct {
+	Field  string
+	Reason string // such as "must not be empty"
+}
+
+// Error returns the field and the reason: "carrier: must not be empty".
+func (e *FieldError) Error() string { return e.Field + ": " + e.Reason }
+
+func fieldError(field, format string, args ...any) error {
+	return &FieldError{Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+// faults are joined in one line, because the sender of the message reads it in a terminal.
+type faults []error
+
+func (f faults) Error() string {
+	texts := make([]string, len(f))
+	for i, err := range f {
+		texts[i] = err.Error()
 	}
-	if len(texts) == 0 {
+	return strings.Join(texts, ", ")
+}
+
+func (f faults) Unwrap() []error { return f }
+
+// joinFaults returns all faults as one error, or nil if there is none.
+func joinFaults(errs ...error) error {
+	found := slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(found) == 0 {
 		return nil
 	}
-	return errors.New(strings.Join(texts, ", "))
+	return faults(found)
 }
 
 // checkCode accepts ids and codes only: messages stay in the history, which must not
@@ -83,9 +109,9 @@ func joinFaults(errs ...error) error {
 func checkCode(field, value string) error {
 	switch {
 	case value == "":
-		return fmt.Errorf("%s: must not be empty", field)
+		return fieldError(field, "must not be empty")
 	case !order.ValidCode(value):
-		return fmt.Errorf("%s: %w", field, order.ErrInvalidCode)
+		return fieldError(field, "%s", order.ErrInvalidCode)
 	}
 	return nil
 }
@@ -94,10 +120,10 @@ func checkCode(field, value string) error {
 func checkCarrier(field, value string) error {
 	switch {
 	case value == "":
-		return fmt.Errorf("%s: must not be empty", field)
+		return fieldError(field, "must not be empty")
 	case utf8.RuneCountInString(value) > maxCarrier, value != strings.TrimSpace(value),
 		strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return fmt.Errorf("%s: must be 1 to %d printable characters, without blanks around them", field, maxCarrier)
+		return fieldError(field, "must be 1 to %d printable characters, without blanks around them", maxCarrier)
 	}
 	return nil
 }
@@ -106,9 +132,9 @@ func checkCarrier(field, value string) error {
 func checkLabel(field, value string) error {
 	switch {
 	case value == "":
-		return fmt.Errorf("%s: must not be empty", field)
+		return fieldError(field, "must not be empty")
 	case !labelPattern.MatchString(value):
-		return fmt.Errorf("%s: must be 1 to 64 of letters, digits, blanks and ._-/&+", field)
+		return fieldError(field, "must be 1 to 64 of letters, digits, blanks and ._-/&+")
 	}
 	return nil
 }
@@ -118,9 +144,9 @@ var labelPattern = regexp.MustCompile(`^[A-Za-z0-9._/&+-]([A-Za-z0-9 ._/&+-]{0,6
 func checkNote(field, value string) error {
 	switch {
 	case utf8.RuneCountInString(value) > maxNote:
-		return fmt.Errorf("%s: must have at most %d characters", field, maxNote)
+		return fieldError(field, "must have at most %d characters", maxNote)
 	case strings.ContainsRune(value, '@'):
-		return fmt.Errorf("%s: must not contain an @: do not put addresses in notes", field)
+		return fieldError(field, "must not contain an @: do not put addresses in notes")
 	}
 	return nil
 }
@@ -132,13 +158,21 @@ func checkNote(field, value string) error {
 // what it decodes.
 //
 //workflowcheck:ignore
-func decodeMessage[M message](raw converter.RawValue) (M, error) {
-	var m M
+func decodeMessage[M Message](raw converter.RawValue) (M, error) {
 	payload := raw.Payload()
 	if encoding := string(payload.GetMetadata()[converter.MetadataEncoding]); encoding != converter.MetadataEncodingJSON {
+		var m M
 		return m, errors.New("message: must be one JSON object")
 	}
-	data := bytes.TrimSpace(payload.GetData())
+	return decodeJSON[M](payload.GetData())
+}
+
+// decodeJSON decodes a message strictly, and checks its values.
+//
+//workflowcheck:ignore
+func decodeJSON[M Message](data []byte) (M, error) {
+	var m M
+	data = bytes.TrimSpace(data)
 	switch {
 	case len(data) > maxMessage:
 		return m, fmt.Errorf("message: must have at most %d bytes", maxMessage)

@@ -29,8 +29,8 @@ type Role string
 const (
 	Read    Role = "read"    // look up orders and customers
 	Place   Role = "place"   // place orders
-	Operate Role = "operate" // cancel orders
-	Credit  Role = "credit"  // open credit accounts and decide their limits
+	Operate Role = "operate" // ship and cancel orders
+	Credit  Role = "credit"  // open credit accounts, decide their limits and orders on hold
 	Decode  Role = "decode"  // decrypt payloads
 )
 
