@@ -126,7 +126,10 @@ func (u lackingKey) UpdateWorkflow(ctx context.Context, o client.UpdateWorkflowO
 
 type lackedHandle struct{ client.WorkflowUpdateHandle }
 
-func (lackedHandle) Get(context.Context, any) error {
+func (h lackedHandle) Get(ctx context.Context, _ any) error {
+	if err := h.WorkflowUpdateHandle.Get(ctx, nil); err != nil {
+		return err
+	}
 	return converter.NewWorkflowTaskFailureError(&payloadcodec.KeyError{ID: "new"})
 }
 
