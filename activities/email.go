@@ -54,6 +54,7 @@ var errLeased = errors.New("another attempt is sending it")
 func (a *Activities) send(ctx context.Context, in SendEmailInput, claim email.Claim) (EmailResult, error) {
 	outcome := email.Outcome{OrderID: in.OrderID, Kind: in.Kind, Attempt: claim.Attempt, Status: email.StatusSent}
 	var sendErr *email.SendError
+	claim.Letter.Attempt = claim.Attempt
 	messageID, err := a.Mailer.Send(ctx, claim.Letter)
 	switch {
 	case err == nil:

@@ -25,6 +25,7 @@ type settings struct {
 
 	Email struct {
 		From             string        `env:"EMAIL_FROM,required"`
+		ReplyTo          string        `env:"EMAIL_REPLY_TO"`
 		ConfigurationSet string        `env:"EMAIL_CONFIGURATION_SET"`
 		UnknownPolicy    email.Policy  `env:"EMAIL_UNKNOWN_POLICY" envDefault:"resend"`
 		UnknownGrace     time.Duration `env:"EMAIL_UNKNOWN_GRACE" envDefault:"5m"`

@@ -62,7 +62,7 @@ func (d *drivers) openStores(ctx context.Context, s settings, logger *slog.Logge
 	}
 	if s.Tuning.ServesEmails() {
 		d.mailer, mailerErr = ses.Open(ctx, ses.Config{
-			From: s.Email.From, ConfigurationSet: s.Email.ConfigurationSet, Timeout: emailTimeout, TracerProvider: d.traces.Provider(),
+			From: s.Email.From, ReplyTo: s.Email.ReplyTo, ConfigurationSet: s.Email.ConfigurationSet, Timeout: emailTimeout, TracerProvider: d.traces.Provider(),
 		})
 	}
 	d.pool, poolErr = postgres.Open(ctx, postgres.Config{

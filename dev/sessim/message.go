@@ -10,6 +10,7 @@ type Message struct {
 	MessageID        string            `json:"messageId"`
 	To               string            `json:"to"` // all recipients, separated by a comma and a space
 	From             string            `json:"from"`
+	ReplyTo          string            `json:"replyTo,omitempty"`
 	Subject          string            `json:"subject"`
 	Text             string            `json:"text"`
 	HTML             string            `json:"html"`

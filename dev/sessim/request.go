@@ -26,6 +26,7 @@ type sendRequest struct {
 		Simple        *simple
 		Raw, Template json.RawMessage
 	}
+	ReplyToAddresses     []string
 	ConfigurationSetName string
 	EmailTags            []pair
 }
@@ -56,6 +57,7 @@ func (r *sendRequest) message() (Message, *apiError) {
 	return Message{
 		To:               strings.Join(r.recipients(), ", "),
 		From:             r.FromEmailAddress,
+		ReplyTo:          strings.Join(r.ReplyToAddresses, ", "),
 		Subject:          r.Content.Simple.Subject.Data,
 		Text:             r.Content.Simple.Body.Text.data(),
 		HTML:             r.Content.Simple.Body.Html.data(),
@@ -80,7 +82,7 @@ func (r *sendRequest) checkAddresses() string {
 	if len(recipients) > maxRecipients {
 		return fmt.Sprintf("Recipient count exceeds %d.", maxRecipients)
 	}
-	for _, recipient := range recipients {
+	for _, recipient := range slices.Concat(recipients, r.ReplyToAddresses) {
 		if fault := addressFault(recipient); fault != "" {
 			return fault
 		}

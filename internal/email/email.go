@@ -96,6 +96,7 @@ type Claim struct {
 type Letter struct {
 	OrderID string
 	Kind    Kind
+	Attempt int // the claim's number
 	To      string
 	Name    string // the recipient's title and full name, may be empty
 	Total   order.Money

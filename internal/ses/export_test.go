@@ -32,3 +32,9 @@ func OpenWithoutCredentials(ctx context.Context, c Config, endpoint string) (*Ma
 
 // LetterRefusals returns the texts that fail an email.
 func LetterRefusals() []string { return letterRefusals() }
+
+// OrderTag and OrderID are the two directions of the order's tag.
+func OrderTag(id string) string { return orderTag(id) }
+
+// OrderID returns the order id of a tag.
+func OrderID(tag string) (string, bool) { return orderID(tag) }

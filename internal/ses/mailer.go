@@ -21,8 +21,6 @@ const (
 	charset         = "UTF-8"
 	maxMessageID    = 200 // real ones have 60 characters
 	headerOrderID   = "X-Order-Id"
-	tagOrderID      = "order_id"
-	tagKind         = "kind"
 	codeOrderID     = "InvalidOrderID"
 	codeRecipient   = "InvalidRecipient"
 	codeTemplate    = "InvalidTemplate"
@@ -34,6 +32,7 @@ const (
 type Mailer struct {
 	client           *sesv2.Client
 	from             string
+	replyTo          []string // at most one
 	configurationSet *string
 	timeout          time.Duration
 	tracer           trace.Tracer
@@ -89,17 +88,25 @@ func (m *Mailer) input(letter email.Letter) (*sesv2.SendEmailInput, error) {
 	return &sesv2.SendEmailInput{
 		FromEmailAddress:     aws.String(m.from),
 		Destination:          &types.Destination{ToAddresses: []string{to}},
+		ReplyToAddresses:     m.replyTo,
 		ConfigurationSetName: m.configurationSet,
 		Content: &types.EmailContent{Simple: &types.Message{
 			Subject: content(rendered.Subject),
 			Body:    &types.Body{Text: content(rendered.Text), Html: content(rendered.HTML)},
-			Headers: []types.MessageHeader{{Name: aws.String(headerOrderID), Value: aws.String(letter.OrderID)}},
+			Headers: headersOf(letter),
 		}},
-		EmailTags: []types.MessageTag{
-			{Name: aws.String(tagOrderID), Value: aws.String(tagValue(letter.OrderID))},
-			{Name: aws.String(tagKind), Value: aws.String(tagValue(string(letter.Kind)))},
-		},
+		EmailTags: tagsOf(letter),
 	}, nil
+}
+
+// headersOf returns the headers that SES does not write itself. Auto-Submitted, of RFC 3834,
+// and Exchange's own header keep absent recipients' programs from replying.
+func headersOf(letter email.Letter) []types.MessageHeader {
+	return []types.MessageHeader{
+		{Name: aws.String(headerOrderID), Value: aws.String(letter.OrderID)},
+		{Name: aws.String("Auto-Submitted"), Value: aws.String("auto-generated")},
+		{Name: aws.String("X-Auto-Response-Suppress"), Value: aws.String("All")},
+	}
 }
 
 func failed(code string, err error) *email.SendError {
@@ -108,14 +115,4 @@ func failed(code string, err error) *email.SendError {
 
 func content(data string) *types.Content {
 	return &types.Content{Data: aws.String(data), Charset: aws.String(charset)}
-}
-
-// tagValue maps an id to the characters that SES accepts in a tag. An order id may
-// contain dots, which become underscores. Two ids may then share a tag, so consumers of
-// SES's events must tell them apart by the message id.
-func tagValue(id string) string { return strings.ReplaceAll(id, ".", "_") }
-
-// isTagRune reports whether SES accepts r in tags and in names of its resources.
-func isTagRune(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-'
 }

@@ -50,7 +50,9 @@ func stopped() context.Context {
 
 func openAt(t *testing.T, endpoint string) *ses.Mailer {
 	t.Helper()
-	mailer, err := ses.OpenAt(t.Context(), ses.Config{From: "Shop <shop@example.com>", ConfigurationSet: "orders", Timeout: 5 * time.Second}, endpoint)
+	mailer, err := ses.OpenAt(t.Context(), ses.Config{
+		From: "Shop <shop@example.com>", ReplyTo: "help@example.com", ConfigurationSet: "orders", Timeout: 5 * time.Second,
+	}, endpoint)
 	require.NoError(t, err)
 	return mailer
 }
@@ -82,6 +84,7 @@ func TestSend_DeliversLetterWithTags(t *testing.T) {
 	t.Parallel()
 	sim := startSim(t)
 	l := letter(email.KindConfirmation)
+	l.Attempt = 2
 	id, err := openAt(t, sim.URL()).Send(t.Context(), l)
 	require.NoError(t, err)
 	rendered, err := ses.Render(l)
@@ -93,8 +96,11 @@ func TestSend_DeliversLetterWithTags(t *testing.T) {
 	require.Equal(t, sessim.Message{
 		MessageID: id, To: "jane.doe@example.com", From: `"Shop" <shop@example.com>`,
 		Subject: rendered.Subject, Text: rendered.Text, HTML: rendered.HTML,
-		Tags:             map[string]string{"order_id": "order-0a1b_2c", "kind": "confirmation"},
-		Headers:          map[string]string{"X-Order-Id": "order-0a1b.2c"},
+		ReplyTo: "help@example.com",
+		Tags:    map[string]string{"order_id": "order-0a1b_-2c", "kind": "confirmation", "attempt": "2"},
+		Headers: map[string]string{
+			"X-Order-Id": "order-0a1b.2c", "Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All",
+		},
 		ConfigurationSet: "orders",
 	}, messages[0])
 }
@@ -251,10 +257,11 @@ func TestOpen_NamesAllInvalidSettings(t *testing.T) {
 		{"a sender that SES would refuse as it refuses a recipient", ses.Config{From: "a@exam_ple.com"}, "http://x", "EMAIL_FROM: not exactly one plain address"},
 		{"two senders", ses.Config{From: "a@example.com,b@example.com"}, "http://x", "EMAIL_FROM: not exactly one plain address"},
 		{
-			"everything at once", ses.Config{From: "x", ConfigurationSet: "a b"}, "localhost:8005",
+			"everything at once", ses.Config{From: "x", ReplyTo: "y", ConfigurationSet: "a b"}, "localhost:8005",
 			"AWS_ENDPOINT_URL_SESV2: must be a URL such as https://host\n" +
 				"EMAIL_CONFIGURATION_SET: must be at most 64 of A-Z a-z 0-9 _ -\n" +
-				"EMAIL_FROM: not exactly one plain address",
+				"EMAIL_FROM: not exactly one plain address\n" +
+				"EMAIL_REPLY_TO: not exactly one plain address",
 		},
 	}
 	for _, test := range tests {

@@ -28,6 +28,7 @@ const (
 // and files.
 type Config struct {
 	From             string               // address of an identity that SES has verified, with an optional display name
+	ReplyTo          string               // optional: the address that replies go to, with an optional display name
 	ConfigurationSet string               // optional: where SES publishes delivery events
 	Timeout          time.Duration        // for one email from end to end, including fetching credentials; 0: 10s
 	TracerProvider   trace.TracerProvider // nil: no tracing
@@ -41,7 +42,7 @@ func open(ctx context.Context, c Config, extra ...func(*awsconfig.LoadOptions) e
 	if c.Timeout <= 0 {
 		c.Timeout = defaultTimeout
 	}
-	from, faults := checkConfig(c)
+	from, replyTo, faults := checkConfig(c)
 	settings, err := awsconfig.LoadDefaultConfig(ctx, append(extra, awsconfig.WithHTTPClient(httpClient(c.Timeout)))...)
 	if err != nil {
 		faults = append(faults, config.Fault{Name: "AWS_*", Problem: "the AWS SDK rejects its environment or its shared configuration files"})
@@ -60,21 +61,29 @@ func open(ctx context.Context, c Config, extra ...func(*awsconfig.LoadOptions) e
 		c.TracerProvider = noop.NewTracerProvider()
 	}
 	m := &Mailer{client: client, from: from, timeout: c.Timeout, tracer: c.TracerProvider.Tracer("orderflow/ses")}
+	if replyTo != "" {
+		m.replyTo = []string{replyTo}
+	}
 	if c.ConfigurationSet != "" {
 		m.configurationSet = aws.String(c.ConfigurationSet)
 	}
 	return m, nil
 }
 
-func checkConfig(c Config) (from string, faults []config.Fault) {
+func checkConfig(c Config) (from, replyTo string, faults []config.Fault) {
 	from, err := formatSender(c.From)
 	if err != nil {
 		faults = append(faults, config.Fault{Name: "EMAIL_FROM", Problem: err.Error()})
 	}
+	if c.ReplyTo != "" {
+		if replyTo, err = formatSender(c.ReplyTo); err != nil {
+			faults = append(faults, config.Fault{Name: "EMAIL_REPLY_TO", Problem: err.Error()})
+		}
+	}
 	if len(c.ConfigurationSet) > 64 || strings.ContainsFunc(c.ConfigurationSet, func(r rune) bool { return !isTagRune(r) }) {
 		faults = append(faults, config.Fault{Name: "EMAIL_CONFIGURATION_SET", Problem: "must be at most 64 of A-Z a-z 0-9 _ -"})
 	}
-	return from, faults
+	return from, replyTo, faults
 }
 
 func checkClient(o sesv2.Options) (faults []config.Fault) {

@@ -25,8 +25,8 @@ func refusesLetter(code, message string) bool {
 
 // letterRefusals returns the beginnings of the texts with which SES refuses a letter, in
 // lower case. Those about an address are the texts of JavaMail, which SES uses to parse
-// addresses. They could also be about a sender's address, but checkConfig restricts
-// EMAIL_FROM to a form that has none of these faults. docs/operations.md lists them.
+// addresses. They could also be about an address of the shop, but checkConfig restricts
+// EMAIL_FROM and EMAIL_REPLY_TO to a form that has none of these faults. docs/operations.md lists them.
 func letterRefusals() []string {
 	return []string{
 		"address blacklisted",

@@ -127,7 +127,7 @@ func mailRecipient(o *facts.Order, placed facts.Placed) []string {
 	for _, m := range o.Messages {
 		details = append(details, pick(
 			broken{m.To != placed.Email, fmt.Sprintf("a %s email went to another address", m.Kind)},
-			broken{m.OrderTag != strings.ReplaceAll(o.ID, ".", "_"), fmt.Sprintf("a %s email is tagged with another order", m.Kind)},
+			broken{m.OrderTag != strings.NewReplacer("_", "__", ".", "_-").Replace(o.ID), fmt.Sprintf("a %s email is tagged with another order", m.Kind)},
 		)...)
 	}
 	for _, m := range o.Mails {
