@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -78,13 +79,16 @@ func (g gauges) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- leaderDescription()
 }
 
-// Collect queries the values on each scrape. If a query fails, its metric has no sample.
+// Collect queries the values on each scrape, concurrently: a query that used up the time of the
+// others would make them give up a connection of the pool. If a query fails, its metric has
+// no sample.
 func (g gauges) Collect(samples chan<- prometheus.Metric) {
 	leads := 0.0
 	if phase := g.phase.Load(); phase == phaseSnapshot || phase == phaseStream {
 		leads = 1
 	}
 	samples <- prometheus.MustNewConstMetric(leaderDescription(), prometheus.GaugeValue, leads)
+	var asking sync.WaitGroup
 	for _, gauge := range []struct {
 		description *prometheus.Desc
 		ask         func(context.Context) (float64, error)
@@ -94,22 +98,19 @@ func (g gauges) Collect(samples chan<- prometheus.Metric) {
 		{publicationDescription(), g.publicationComplete},
 		{setAsideDescription(), g.setAside},
 	} {
-		value, err := withDeadline(scrapeTimeout, gauge.ask)
-		switch {
-		case err == nil:
-			samples <- prometheus.MustNewConstMetric(gauge.description, prometheus.GaugeValue, value)
-		case !errors.Is(err, errStandby):
-			g.logger.Warn("query metric failed", "metric", gauge.description.String(), "error", err)
-		}
+		asking.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+			defer cancel()
+			value, err := gauge.ask(ctx)
+			switch {
+			case err == nil:
+				samples <- prometheus.MustNewConstMetric(gauge.description, prometheus.GaugeValue, value)
+			case !errors.Is(err, errStandby):
+				g.logger.Warn("query metric failed", "metric", gauge.description.String(), "error", err)
+			}
+		})
 	}
-}
-
-// withDeadline asks with a deadline of its own. A query that used up the others' would make
-// them give up a connection of the pool before they ask for it.
-func withDeadline(limit time.Duration, ask func(context.Context) (float64, error)) (float64, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	return ask(ctx)
+	asking.Wait()
 }
 
 func (g gauges) lagSeconds(ctx context.Context) (float64, error) {

@@ -216,6 +216,36 @@ func TestState(t *testing.T) {
 		`orderflow_check_passing{check="river"} 0`)
 }
 
+// A scrape that meets a check that hangs shows the result of the one before it.
+func TestMetrics_CheckThatHangs(t *testing.T) {
+	t.Parallel()
+	metrics, err := ops.NewMetrics("baker")
+	require.NoError(t, err)
+	var hangs, hanging atomic.Bool
+	release := make(chan struct{})
+	d := startWorking(t, ops.Options{Metrics: metrics, Ready: map[string]ops.Check{"store": func(context.Context) error {
+		if hangs.Load() {
+			hanging.Store(true)
+			<-release
+		}
+		return nil
+	}}})
+	passing := `orderflow_check_passing{check="store"} 1`
+	d.Await("/metrics", http.StatusOK, passing)
+	hangs.Store(true)
+	var body string
+	require.Eventually(t, func() bool {
+		_, _, body = d.Get("/metrics")
+		return hanging.Load()
+	}, 10*time.Second, 10*time.Millisecond)
+	require.Contains(t, body, passing)
+
+	d.Await("/metrics", http.StatusOK, `orderflow_check_passing{check="store"} 0`)
+	hangs.Store(false)
+	close(release)
+	d.Await("/metrics", http.StatusOK, passing)
+}
+
 func TestRun_Version(t *testing.T) {
 	t.Parallel()
 	metrics, err := ops.NewMetrics("baker")

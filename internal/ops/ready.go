@@ -16,6 +16,10 @@ const (
 	checkTimeout = 2 * time.Second // platforms probe with short timeouts: a check that takes longer fails
 	checkFresh   = time.Second     // frequent probes or page loads must not put load on the stores
 	stateEvery   = 5 * time.Second // interval of the checks that readiness does not depend on
+
+	// scrapePatience is how long a scrape waits for checks: a store that does not respond must
+	// not make the process look down.
+	scrapePatience = 200 * time.Millisecond
 )
 
 // Results of a check other than its error.
@@ -30,21 +34,56 @@ type readiness struct {
 	checks map[string]Check
 	now    func() time.Time
 
-	mu      sync.Mutex // held while checking, so that concurrent probes share the results
-	until   time.Time
+	checking sync.Mutex // held while checking, so that concurrent probes share the results
+	until    time.Time
+
+	mu      sync.Mutex
 	results map[string]string
 }
 
 // check returns "ok" or what is wrong for each check. It does not use the caller's
 // context: a probe that disconnects must not spoil the results that others share.
 func (r *readiness) check() map[string]string {
+	r.checking.Lock()
+	defer r.checking.Unlock()
+	r.refresh()
+	return r.latest()
+}
+
+// refresh runs the checks unless their results are fresh. Its caller holds checking.
+func (r *readiness) refresh() {
+	if r.now().Before(r.until) {
+		return
+	}
+	results := runChecks(context.Background(), r.checks)
+	r.until = r.now().Add(checkFresh)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.now().Before(r.until) {
-		r.results = runChecks(context.Background(), r.checks)
-		r.until = r.now().Add(checkFresh)
+	r.results = results
+}
+
+// soon returns the results that there are after scrapePatience at most: those of the
+// previous checks if a check takes longer, none if there are no previous ones.
+func (r *readiness) soon() map[string]string {
+	if r.checking.TryLock() {
+		refreshed := make(chan struct{})
+		go func() {
+			defer close(refreshed)
+			defer r.checking.Unlock()
+			r.refresh()
+		}()
+		select {
+		case <-refreshed:
+		case <-time.After(scrapePatience):
+		}
 	}
-	return r.results
+	return r.latest()
+}
+
+func (r *readiness) latest() map[string]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.results)
 }
 
 // states periodically checks the dependencies that a daemon can do without for a while.

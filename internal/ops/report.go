@@ -30,8 +30,14 @@ func newReport(o Options, l *lifecycle) *report {
 // passed, except for the excluded checks. The daemon's own phase is never cached and
 // cannot be excluded.
 func (r *report) results(excluded ...string) (ready bool, results map[string]string) {
+	return r.merge(r.ready.check(), excluded...)
+}
+
+// merge adds to the results of the checks that readiness depends on those of the others, and
+// the daemon's own.
+func (r *report) merge(checks map[string]string, excluded ...string) (ready bool, results map[string]string) {
 	ready, results = true, r.states.last()
-	for name, result := range r.ready.check() {
+	for name, result := range checks {
 		ready = ready && (result == passed || slices.Contains(excluded, name))
 		results[name] = result
 	}
@@ -64,9 +70,10 @@ func (r *report) serve(w http.ResponseWriter, request *http.Request) {
 // Describe implements prometheus.Collector.
 func (r *report) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- r.passing }
 
-// Collect sends one sample for each check that has run.
+// Collect sends one sample for each check that has run. It does not wait for a check that
+// takes long.
 func (r *report) Collect(samples chan<- prometheus.Metric) {
-	_, results := r.results()
+	_, results := r.merge(r.ready.soon())
 	for name, result := range results {
 		value := 0.0
 		switch result {

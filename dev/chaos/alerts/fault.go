@@ -93,7 +93,7 @@ func hanging(from, store string) func(context.Context, *session) (func(context.C
 		toxic := rig.Toxic{Name: "hang", Type: "timeout", Stream: rig.Upstream, Attributes: map[string]int{"timeout": 0}}
 		var edges []*rig.Edge
 		for _, name := range s.rig.Edges() {
-			if e := s.rig.Edge(name); e.To == store && (from == "" || strings.HasPrefix(e.From, from+"-")) {
+			if e := s.rig.Edge(name); e.To == store && (from == "" || e.From == from || strings.HasPrefix(e.From, from+"-")) {
 				edges = append(edges, e)
 			}
 		}
