@@ -235,7 +235,7 @@ func TestMetrics_CheckThatHangs(t *testing.T) {
 	hangs.Store(true)
 	var body string
 	require.Eventually(t, func() bool {
-		_, _, body = d.Get("/metrics")
+		_, body, _ = d.Get("/metrics")
 		return hanging.Load()
 	}, 10*time.Second, 10*time.Millisecond)
 	require.Contains(t, body, passing)
