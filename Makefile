@@ -138,6 +138,10 @@ alerts: temporal chaos-bin ## Inject each fault and demand that its alerts fire 
 alerts-docs: ## Write the table of faults and alerts into docs/alerts.md
 	@go test ./dev/chaos/alerts -run TestMatrix -count=1 -args -write
 
+.PHONY: event-catalog
+event-catalog: ## Write docs/events from the catalog of events, and record the examples that are not recorded yet
+	@go test ./dev/eventcatalog -count=1 -args -write
+
 .PHONY: checker-selftest
 checker-selftest: temporal ## Plant sixteen known bugs, one at a time, and demand that the checker finds each
 	go run ./dev/checker/selftest

@@ -67,7 +67,7 @@ func run(m *testing.M) (int, error) {
 		return 0, err
 	}
 	code := m.Run()
-	if err := errors.Join(searchShared(), stopShared()); err != nil {
+	if err := errors.Join(searchShared(), checkEvents(), stopShared()); err != nil {
 		return code, err
 	}
 	return code, nil
