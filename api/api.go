@@ -60,6 +60,8 @@ type orderWorkflows interface {
 type orderViews interface {
 	FindCustomer(ctx context.Context, customerID string, recent int) (postgres.ViewCustomer, error)
 	FindOrder(ctx context.Context, orderID string) (postgres.ViewOrder, error)
+	ListOrders(ctx context.Context, f postgres.OrderFilter, limit int) (postgres.OrderPage, error)
+	OrderStats(ctx context.Context, from, through time.Time, held int) (postgres.OrderStats, error)
 }
 
 // route is what a pattern leads to.
@@ -73,6 +75,8 @@ type route struct {
 func (a *api) routes() map[string]route {
 	return map[string]route{
 		"POST /orders":                      {role: access.Place, handle: a.postOrder},
+		"GET /orders":                       {role: access.Read, handle: a.listOrders},
+		"GET /orders/stats":                 {role: access.Read, handle: a.getOrderStats},
 		"GET /orders/{id}":                  {role: access.Read, handle: a.getOrder},
 		"POST /orders/{id}/cancel":          {role: access.Operate, action: "cancel-order", handle: a.cancelOrder},
 		"POST /orders/{id}/shipments":       {role: access.Operate, action: workflows.RecordShipmentMessage, handle: a.postShipment},

@@ -27,6 +27,8 @@ func requests() map[string]any {
 	id := newID()
 	return map[string]any{
 		"POST /orders":                            body(id, "c", nil),
+		"GET /orders":                             nil,
+		"GET /orders/stats":                       nil,
 		"GET /orders/" + id:                       nil,
 		"POST /orders/" + id + "/cancel":          wish,
 		"POST /orders/" + id + "/shipments":       shipment,
@@ -82,7 +84,7 @@ func TestRoutes_UnknownPathOrMethod(t *testing.T) {
 	c.get("/nowhere").problem(http.StatusNotFound)
 	c.get("/orders/").problem(http.StatusNotFound)
 	for path, allow := range map[string]string{
-		"/orders": "POST", "/orders/order-1": "GET, HEAD", "/orders/order-1/cancel": "POST", "/orders/order-1/shipments": "POST", "/customers/c/credit-limit": "PUT", "/": "GET, HEAD",
+		"/orders": "GET, HEAD, POST", "/orders/order-1": "GET, HEAD", "/orders/order-1/cancel": "POST", "/orders/order-1/shipments": "POST", "/customers/c/credit-limit": "PUT", "/": "GET, HEAD",
 	} {
 		got := c.ask(http.MethodDelete, path, nil)
 		got.problem(http.StatusMethodNotAllowed)
@@ -176,6 +178,14 @@ func (b broken) FindCustomer(ctx context.Context, _ string, _ int) (postgres.Vie
 
 func (b broken) FindOrder(ctx context.Context, _ string) (postgres.ViewOrder, error) {
 	return postgres.ViewOrder{}, b.fail(ctx)
+}
+
+func (b broken) ListOrders(ctx context.Context, _ postgres.OrderFilter, _ int) (postgres.OrderPage, error) {
+	return postgres.OrderPage{}, b.fail(ctx)
+}
+
+func (b broken) OrderStats(ctx context.Context, _, _ time.Time, _ int) (postgres.OrderStats, error) {
+	return postgres.OrderStats{}, b.fail(ctx)
 }
 
 func (b broken) Append(ctx context.Context, _ string, _ kurrent.Expected, _ ...kurrent.NewEvent) (uint64, error) {

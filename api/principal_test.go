@@ -79,7 +79,7 @@ func TestAuthenticated_RequiresToken(t *testing.T) {
 
 // needed is the role that each of the requests needs. Every token may get the others.
 var needed = map[string]access.Role{
-	"POST /orders": access.Place, "GET /orders/": access.Read, "POST /orders/": access.Operate,
+	"POST /orders": access.Place, "GET /orders": access.Read, "POST /orders/": access.Operate,
 	"POST /customers": access.Credit, "GET /customers/": access.Read, "PUT /customers/": access.Credit, "GET /?": access.Read,
 }
 

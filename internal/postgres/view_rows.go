@@ -46,7 +46,7 @@ const freshPlan = pgx.QueryExecModeCacheDescribe
 const selectOrders = `
 SELECT order_id, customer_id, status, reason, total_minor, coalesce(currency, ''), credit, carrier,
     tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision,
-    correlation_id, traceparent
+    correlation_id, traceparent, hold_until
 FROM customer_order%s WHERE order_id = ANY($1)`
 
 func loadOrders(ctx context.Context, tx pgx.Tx, p Projection, ids []string, into view.Rows) error {
@@ -62,12 +62,15 @@ func loadOrders(ctx context.Context, tx pgx.Tx, p Projection, ids []string, into
 }
 
 func scanViewOrder(row pgx.CollectableRow) (o view.Order, err error) {
-	var placedAt *time.Time
+	var placedAt, holdUntil *time.Time
 	err = row.Scan(&o.OrderID, &o.CustomerID, &o.Status, &o.Reason, &o.Total.Minor, &o.Total.Currency, &o.Credit, &o.Carrier,
 		&o.TrackingNumber, &placedAt, &o.UpdatedAt, &o.OrderRevision, &o.CreditRevision, &o.FulfillmentRevision,
-		&o.Trace.CorrelationID, &o.Trace.Traceparent)
+		&o.Trace.CorrelationID, &o.Trace.Traceparent, &holdUntil)
 	if placedAt != nil {
 		o.PlacedAt = *placedAt
+	}
+	if holdUntil != nil {
+		o.HoldUntil = *holdUntil
 	}
 	return o, err
 }
@@ -110,16 +113,16 @@ func storeView(ctx context.Context, tx pgx.Tx, p Projection, rows view.Rows) err
 const upsertOrders = `
 INSERT INTO customer_order%s AS t (order_id, customer_id, status, reason, total_minor, currency, credit,
     carrier, tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision,
-    correlation_id, traceparent)
+    correlation_id, traceparent, hold_until)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::char(3)[], $7::text[], $8::text[],
     $9::text[], $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[],
-    $15::text[], $16::text[])
+    $15::text[], $16::text[], $17::timestamptz[])
 ON CONFLICT (order_id) DO UPDATE SET customer_id = excluded.customer_id, status = excluded.status, reason = excluded.reason,
     total_minor = excluded.total_minor, currency = excluded.currency, credit = excluded.credit, carrier = excluded.carrier,
     tracking_number = excluded.tracking_number, placed_at = excluded.placed_at, updated_at = excluded.updated_at,
     order_revision = excluded.order_revision, credit_revision = excluded.credit_revision,
     fulfillment_revision = excluded.fulfillment_revision, correlation_id = excluded.correlation_id,
-    traceparent = excluded.traceparent`
+    traceparent = excluded.traceparent, hold_until = excluded.hold_until`
 
 func storeOrders(ctx context.Context, tx pgx.Tx, p Projection, orders map[string]*view.Order) error {
 	if len(orders) == 0 {
@@ -131,7 +134,7 @@ func storeOrders(ctx context.Context, tx pgx.Tx, p Projection, orders map[string
 	}
 	_, err := tx.Exec(ctx, viewTables(p, upsertOrders), c.id, c.customer, c.status, c.reason, c.total, c.currency, c.credit,
 		c.carrier, c.tracking, c.placedAt, c.updatedAt, c.orderRevision, c.creditRevision, c.fulfillmentRevision,
-		c.correlation, c.traceparent)
+		c.correlation, c.traceparent, c.holdUntil)
 	return err
 }
 
@@ -142,7 +145,7 @@ type orderColumns struct {
 	currency                                                []*string
 	total, orderRevision, creditRevision                    []int64
 	fulfillmentRevision                                     []int64
-	placedAt                                                []*time.Time
+	placedAt, holdUntil                                     []*time.Time
 	updatedAt                                               []time.Time
 }
 
@@ -156,6 +159,7 @@ func (c *orderColumns) add(o *view.Order) {
 	c.orderRevision, c.creditRevision = append(c.orderRevision, o.OrderRevision), append(c.creditRevision, o.CreditRevision)
 	c.fulfillmentRevision = append(c.fulfillmentRevision, o.FulfillmentRevision)
 	c.correlation, c.traceparent = append(c.correlation, o.Trace.CorrelationID), append(c.traceparent, o.Trace.Traceparent)
+	c.holdUntil = append(c.holdUntil, optionalTime(o.HoldUntil))
 }
 
 func currencyOf(m order.Money) *string {

@@ -156,8 +156,13 @@ func money(minor int64) string { return fmt.Sprintf("USD%d.%02d", minor/100, min
 // expected returns the lines that the view must contain.
 func (h *orderHistory) expected() []string {
 	var lines []string
+	counts := map[string]int{}
 	for _, o := range h.orders {
 		lines = append(lines, fmt.Sprintf("order|%s|%s|%s|%s|%s|%s|%d", o.ID, o.Customer, o.Status, o.Reason, o.Credit, o.Carrier, o.Total))
+		counts[fmt.Sprint(o.Status)]++
+	}
+	for status, orders := range counts {
+		lines = append(lines, fmt.Sprintf("count|%s|%d", status, orders))
 	}
 	for _, c := range h.customers {
 		if c.events > 0 {
@@ -178,7 +183,9 @@ func (rig *projectorRig) viewLinesFor(t require.TestingT) []string {
 	rows, err := rig.db.Query(rig.t.Context(), `
 		SELECT concat_ws('|', 'order', order_id, customer_id, status, reason, credit, carrier, total_minor) FROM customer_order
 		UNION ALL
-		SELECT concat_ws('|', 'customer', customer_id, limit_minor, reserved_minor, available_minor) FROM customer_view`)
+		SELECT concat_ws('|', 'customer', customer_id, limit_minor, reserved_minor, available_minor) FROM customer_view
+		UNION ALL
+		SELECT concat_ws('|', 'count', status, orders) FROM customer_order_count WHERE orders <> 0`)
 	require.NoError(t, err)
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"math"
+	"time"
 
 	"orderflow/internal/correlation"
 	"orderflow/internal/credit"
@@ -75,7 +76,7 @@ func (c *Customer) reserve(minor int64) {
 // applyCredit updates the order's claim on its customer's credit. Once there is a
 // fulfillment, only the fulfillment sets the order's status.
 func (o *Order) applyCredit(c Change, account *Customer) {
-	status, reason := order.StatusPending, order.Reason("")
+	status, reason, until := order.StatusPending, order.Reason(""), time.Time{}
 	switch event := c.decided.(type) {
 	case credit.Reserved:
 		o.Credit = order.CreditReserved
@@ -84,6 +85,7 @@ func (o *Order) applyCredit(c Change, account *Customer) {
 		o.Credit = order.CreditRefused
 		if event.Held {
 			o.Credit, status, reason = order.CreditHeld, order.StatusOnHold, credit.ReasonExceeded(account.Limit, event.Amount)
+			until = holdEnd(event.HoldUntil)
 		}
 		o.Total = cmp.Or(o.Total, event.Amount)
 	case credit.Released:
@@ -95,8 +97,16 @@ func (o *Order) applyCredit(c Change, account *Customer) {
 		}
 	}
 	if o.FulfillmentRevision == None {
-		o.Status, o.Reason = status, reason
+		o.Status, o.Reason, o.HoldUntil = status, reason, until
 	}
+}
+
+// holdEnd returns the end of a hold, or zero if it cannot be stored.
+func holdEnd(t time.Time) time.Time {
+	if !order.ValidTime(t) {
+		return time.Time{}
+	}
+	return t
 }
 
 // applyFulfillment applies a version of the fulfillment.
@@ -107,7 +117,7 @@ func (r Rows) applyFulfillment(c Change) {
 		return
 	}
 	o.FulfillmentRevision = c.revision
-	o.Status, o.Reason, o.Shipment = f.Status, f.Reason, f.Shipment
+	o.Status, o.Reason, o.Shipment, o.HoldUntil = f.Status, f.Reason, f.Shipment, time.Time{}
 	o.Trace = correlation.Trace{
 		CorrelationID: cmp.Or(o.Trace.CorrelationID, c.trace.CorrelationID), Traceparent: cmp.Or(o.Trace.Traceparent, c.trace.Traceparent),
 	}

@@ -21,6 +21,14 @@ func Prefixes() []string {
 // None is the revision of a stream without applied events.
 const None int64 = -1
 
+// Statuses returns the statuses that an order has in the view. Cancelling is not among them:
+// no event says that a cancellation has begun.
+func Statuses() []order.Status {
+	return []order.Status{
+		order.StatusPending, order.StatusOnHold, order.StatusFulfilling, order.StatusShipped, order.StatusRejected, order.StatusCancelled,
+	}
+}
+
 // Order is the view of an order.
 type Order struct {
 	OrderID    string
@@ -33,6 +41,7 @@ type Order struct {
 	Trace     correlation.Trace
 	PlacedAt  time.Time // zero until it is known
 	UpdatedAt time.Time // the time of the last event that changed the order
+	HoldUntil time.Time // the end of the hold of an order on hold, if its account says so; zero otherwise
 
 	OrderRevision       int64 // the last event applied of order-<id>
 	CreditRevision      int64 // the last event applied of the customer's credit stream about this order
