@@ -116,7 +116,7 @@ func newInspector(t *testing.T, next http.RoundTripper) http.RoundTripper {
 // RoundTrip errs when an answer is not as described.
 func (i *inspector) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := i.next.RoundTrip(r)
-	slash := len(r.URL.Path) > 1 && strings.HasSuffix(r.URL.Path, "/") // the document's router ignores it, and the api does not
+	slash := len(r.URL.Path) > 1 && strings.HasSuffix(r.URL.Path, "/")       // the document's router ignores it, and the api does not
 	if err != nil || slash || strings.HasPrefix(r.URL.Path, codecPath+"/") { // its protocol is Temporal's
 		return response, err
 	}

@@ -83,10 +83,10 @@ func TestListOrders_RefusesParameters(t *testing.T) {
 		"status=open": statusParam, "status=cancelling": statusParam, "reason=x": reasonParam, "customerId=%01": customerParam,
 		"placedAfter=yesterday": placedParam, "placedAfter=0001-01-01T00:00:00Z": placedParam, "limit=0": limitParam, "limit=201": limitParam,
 		"limit=x": limitParam, "cursor=x": cursorParam, "status=pending&status=shipped": statusParam,
-		"cursor=" + base64.RawURLEncoding.EncodeToString([]byte("1 order-\x00")):       cursorParam,
-		"cursor=" + base64.RawURLEncoding.EncodeToString([]byte("-9 order-1")):         cursorParam,
-		"cursor=" + base64.RawURLEncoding.EncodeToString([]byte("1e9 order-1")):        cursorParam,
-		"customerId=" + url.QueryEscape(strings.Repeat("x", 129)): customerParam,
+		"cursor=" + base64.RawURLEncoding.EncodeToString([]byte("1 order-\x00")): cursorParam,
+		"cursor=" + base64.RawURLEncoding.EncodeToString([]byte("-9 order-1")):   cursorParam,
+		"cursor=" + base64.RawURLEncoding.EncodeToString([]byte("1e9 order-1")):  cursorParam,
+		"customerId=" + url.QueryEscape(strings.Repeat("x", 129)):                customerParam,
 	} {
 		require.Equal(t, field, c.get("/orders?"+query).problem(http.StatusUnprocessableEntity).Field, query)
 	}

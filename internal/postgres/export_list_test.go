@@ -6,4 +6,6 @@ import "github.com/jackc/pgx/v5"
 const SelectLongestHeld = selectLongestHeld
 
 // Explained returns the statement of a list and its arguments.
-func (f OrderFilter) Explained(limit int) (string, pgx.NamedArgs) { return f.statement(), f.arguments(limit) }
+func (f OrderFilter) Explained(limit int) (string, pgx.NamedArgs) {
+	return f.statement(), f.arguments(limit)
+}
