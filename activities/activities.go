@@ -35,6 +35,7 @@ type Activities struct {
 type CreditAccounts interface {
 	Reserve(ctx context.Context, r credit.Request) (credit.Decision, error)
 	Approve(ctx context.Context, r credit.Request, by string) (credit.Decision, error)
+	Restore(ctx context.Context, r credit.Request, by string) (credit.Decision, error)
 	Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error)
 }
 

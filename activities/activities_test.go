@@ -42,6 +42,7 @@ type fakeStores struct {
 	settled  []email.Outcome
 	settles  email.Status
 
+	restoredHold time.Time
 	published    []fulfillment.Version
 	publishedErr error
 	restored     []fulfillment.Restore
@@ -59,6 +60,11 @@ func (s *fakeStores) Reserve(context.Context, credit.Request) (credit.Decision, 
 func (s *fakeStores) Approve(_ context.Context, _ credit.Request, by string) (credit.Decision, error) {
 	s.creditBy = by
 	return s.decision, s.err
+}
+
+func (s *fakeStores) Restore(_ context.Context, r credit.Request, by string) (credit.Decision, error) {
+	s.creditBy, s.restoredHold = by, r.HoldUntil
+	return s.decision, nil
 }
 
 func (s *fakeStores) Release(_ context.Context, _ credit.Request, cause credit.Cause) (credit.Decision, error) {
@@ -234,6 +240,16 @@ func TestReserveCredit_ApprovedBy(t *testing.T) {
 	_, err := runActivity[activities.CreditDecision](t, s, "ReserveCredit", activities.ReserveCreditInput{OrderID: orderID, Amount: total, ApprovedBy: "op-1"})
 	require.NoError(t, err)
 	require.Equal(t, "op-1", s.creditBy)
+}
+
+func TestReserveCredit_ApprovedAfterLoss(t *testing.T) {
+	t.Parallel()
+	s := &fakeStores{err: credit.ErrNotHeld, decision: credit.Decision{Verdict: credit.VerdictReserved, Amount: total}}
+	decision, err := runActivity[activities.CreditDecision](t, s, "ReserveCredit", activities.ReserveCreditInput{OrderID: orderID, Amount: total, ApprovedBy: "op-1"})
+	require.NoError(t, err)
+	require.Equal(t, credit.VerdictReserved, decision.Verdict)
+	require.Equal(t, "op-1", s.creditBy)
+	require.False(t, s.restoredHold.IsZero())
 }
 
 func TestReleaseCredit_DeclinedBy(t *testing.T) {

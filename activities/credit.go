@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,19 +37,29 @@ func (a *Activities) ReserveCredit(ctx context.Context, in ReserveCreditInput) (
 	if a.HoldFor > 0 {
 		request.HoldUntil = time.Now().Add(a.HoldFor).UTC().Truncate(time.Millisecond)
 	}
-	reserve := a.Credit.Reserve
-	if in.ApprovedBy != "" {
-		reserve = func(ctx context.Context, r credit.Request) (credit.Decision, error) {
-			return a.Credit.Approve(ctx, r, in.ApprovedBy)
-		}
-	}
 	failpoint.Hit("worker.reserve.before")
-	decision, err := reserve(ctx, request)
+	decision, err := a.reserve(ctx, request, in.ApprovedBy)
 	if err != nil {
 		return CreditDecision{}, classifyError(ctx, fmt.Errorf("reserve credit: %w", err))
 	}
 	failpoint.Hit("worker.reserve.after")
 	return a.decided(decision), nil
+}
+
+// reserve reserves an order by the rule, or outside it if it is approved. An approved order
+// was held once. If the account does not know it, its stream was restored from a backup.
+func (a *Activities) reserve(ctx context.Context, request credit.Request, approvedBy string) (credit.Decision, error) {
+	if approvedBy == "" {
+		return a.Credit.Reserve(ctx, request)
+	}
+	decision, err := a.Credit.Approve(ctx, request, approvedBy)
+	if !errors.Is(err, credit.ErrNotHeld) {
+		return decision, err
+	}
+	if request.HoldUntil.IsZero() {
+		request.HoldUntil = time.Now().UTC().Truncate(time.Millisecond)
+	}
+	return a.Credit.Restore(ctx, request, approvedBy)
 }
 
 func (a *Activities) decided(d credit.Decision) CreditDecision {
@@ -73,15 +84,17 @@ type ReleaseCreditInput struct {
 	Source     order.Source `json:"source"`
 	Reason     string       `json:"reason"`
 	DeclinedBy string       `json:"declinedBy,omitempty"` // the operator who declined it
+	HeldOnly   bool         `json:"heldOnly,omitempty"`   // keep a reservation: it was approved by a run that is gone
 }
 
 // ReleaseCredit releases what the order reserved and closes the order in the account
 // permanently. It does so even if nothing was reserved, so that a late reservation finds
-// the order closed.
+// the order closed. With HeldOnly it changes nothing about an order that is reserved, and
+// returns that decision.
 func (a *Activities) ReleaseCredit(ctx context.Context, in ReleaseCreditInput) (CreditDecision, error) {
 	request := credit.Request{CustomerID: in.CustomerID, OrderID: in.OrderID, Amount: in.Amount, Source: in.Source}
 	failpoint.Hit("worker.release.before")
-	decision, err := a.Credit.Release(ctx, request, credit.Cause{Reason: in.Reason, DeclinedBy: in.DeclinedBy})
+	decision, err := a.Credit.Release(ctx, request, credit.Cause{Reason: in.Reason, DeclinedBy: in.DeclinedBy, HeldOnly: in.HeldOnly})
 	if err != nil {
 		return CreditDecision{}, classifyError(ctx, fmt.Errorf("release credit: %w", err))
 	}

@@ -32,6 +32,7 @@ type reconcileSettings struct {
 type reconcileOptions struct {
 	since  time.Time
 	fix    *bool
+	credit *bool
 	grace  *time.Duration
 	wait   *time.Duration
 	output *output
@@ -47,6 +48,7 @@ func (c *cli) reconcile() *cobra.Command {
 	flags := cmd.Flags()
 	o := reconcileOptions{
 		fix:    flags.Bool("fix", false, "start missing orders, and repair held ones"),
+		credit: flags.Bool("credit", false, "also look for reservations that KurrentDB lost: after it was restored from a backup"),
 		grace:  flags.Duration("grace", reconcile.DefaultGrace, "skip orders placed within this `time`: the starter may be starting them"),
 		wait:   flags.Duration("wait", reconcile.DefaultWait, "with --fix, how long to wait for repairs, as a `duration`"),
 		output: outputFlag(cmd),
@@ -87,6 +89,7 @@ func (c *cli) compare(ctx context.Context, o *reconcileOptions, began time.Time)
 	}
 	defer closeAll()
 	options.Since, options.Cutoff, options.Fix, options.Wait = o.since, began.Add(-*o.grace), *o.fix, *o.wait
+	options.Credit = *o.credit
 	findings, err := reconcile.Run(ctx, options)
 	if err != nil {
 		return fmt.Errorf("reconcile: %w", err)

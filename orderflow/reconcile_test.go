@@ -74,7 +74,7 @@ func TestReconcile(t *testing.T) {
 	require.NotZero(t, got["seconds"])
 	delete(got, "seconds")
 	require.Equal(t, map[string]any{
-		"checked": 2.0, "young": 0.0, "missing": 1.0, "extra": 0.0, "held": 0.0, "lost": 0.0, "conflict": 0.0, "stuck": 0.0, "undelivered": 0.0, "unlinked": 0.0, "parked": 0.0, "fixed": 1.0, "left": 0.0, "more": 0.0,
+		"checked": 2.0, "young": 0.0, "missing": 1.0, "extra": 0.0, "held": 0.0, "lost": 0.0, "conflict": 0.0, "stuck": 0.0, "undelivered": 0.0, "unreserved": 0.0, "unlinked": 0.0, "parked": 0.0, "fixed": 1.0, "left": 0.0, "more": 0.0,
 		"differences": []any{map[string]any{
 			"orderId": hidden, "kind": "missing", "workflow": "none", "row": "", "credit": "none", "detail": "", "fixed": true,
 		}},

@@ -35,7 +35,7 @@ func TestReconciliation_Schedule(t *testing.T) {
 	var found activities.Reconciled
 	require.NoError(t, s.temporal.GetWorkflow(ctx, run.WorkflowID, run.FirstExecutionRunID).Get(ctx, &found))
 	none := map[string]int{
-		"missing": 0, "extra": 1, "held": 0, "lost": 0, "conflict": 0, "stuck": 0, "undelivered": 0, "unlinked": 0,
+		"missing": 0, "extra": 1, "held": 0, "lost": 0, "conflict": 0, "stuck": 0, "undelivered": 0, "unreserved": 0, "unlinked": 0,
 	}
 	require.Equal(t, activities.Reconciled{
 		Young: 3, Found: none, Left: none, // the user may not read the parked events

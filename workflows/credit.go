@@ -173,20 +173,25 @@ func (o *orderRun) dropMessages(ctx workflow.Context, shipment *RecordShipment) 
 }
 
 // refuseHeld ends the hold in the account. It continues even if the order is canceled
-// meanwhile.
+// meanwhile. An order that the account has reserved was approved by a run that is gone,
+// because the workflow was reset or Temporal was restored from a backup: it may have
+// shipped, so it keeps its reservation and continues.
 func (o *orderRun) refuseHeld(ctx workflow.Context, reason order.Reason) (activities.CreditDecision, error) {
 	o.setPhase(phaseClosing, order.StatusOnHold, reason)
 	var decision activities.CreditDecision
 	err := o.retryUntilDecided(disconnected(ctx), StepReleaseCredit, func(ctx workflow.Context) error {
-		return o.execute(summarized(ctx, "end the hold"), o.do.ReleaseCredit, o.releaseInput(reason), &decision)
+		in := o.releaseInput(reason)
+		in.HeldOnly = true
+		return o.execute(summarized(ctx, "end the hold"), o.do.ReleaseCredit, in, &decision)
 	})
 	if err != nil {
 		return decision, err
 	}
-	o.state.Credit = order.CreditReleased
-	o.logger(ctx).Info("hold ended", "reason", reason)
+	o.state.Credit = creditStatus(decision)
+	o.logger(ctx).Info("hold ended", "reason", reason, "credit", o.state.Credit)
 	if refusalReason(decision) == "" {
-		o.setPhase(phaseCredit, order.StatusOnHold, "") // it was paid meanwhile: it needs no credit, which overrides a refusal
+		// It was approved, or paid meanwhile: it needs no credit, which overrides a refusal.
+		o.setPhase(phaseCredit, order.StatusOnHold, "")
 	}
 	return decision, nil
 }

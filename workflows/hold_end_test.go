@@ -45,6 +45,11 @@ func TestHoldEnd(t *testing.T) {
 		reason order.Reason
 	}{
 		"no message: the hold expires": {func(*orderOnServer) {}, order.StatusRejected, order.ReasonHoldExpired},
+		"an approval in a run that is gone counts": {func(o *orderOnServer) {
+			o.stores.mu.Lock()
+			defer o.stores.mu.Unlock()
+			o.stores.reserved = 1
+		}, order.StatusFulfilling, ""},
 		"an approval counts": {func(o *orderOnServer) {
 			o.signal(workflows.ApproveCreditMessage, approve)
 		}, order.StatusFulfilling, ""},

@@ -112,6 +112,25 @@ func TestHold_DeclinedOrExpired(t *testing.T) {
 	}
 }
 
+// The run that had approved the order is gone, as after a reset or a restore of Temporal:
+// the order may have shipped.
+func TestHold_ExpiresAlthoughApprovedInAccount(t *testing.T) {
+	t.Parallel()
+	e := newOrderEnv(t)
+	e.decide = held("INSUFFICIENT_CREDIT", 1800)
+	heldOnly := false
+	e.release = func(in activities.ReleaseCreditInput) (activities.CreditDecision, error) {
+		heldOnly = in.HeldOnly
+		return reserved(), nil
+	}
+	e.row = &activities.Fulfillment{Status: order.StatusShipped, Shipment: &order.Shipment{Carrier: "DHL", TrackingNumber: "T1"}}
+	e.run()
+	require.True(t, heldOnly)
+	require.Equal(t, []string{"reserve", "release HOLD_EXPIRED", "start"}, e.calls())
+	require.Equal(t, order.StatusShipped, e.state().Status)
+	require.Equal(t, order.CreditReserved, e.state().Credit)
+}
+
 // The note stays in the history with the message, and is stored nowhere else.
 func TestDeclineCredit_NoteIsNotCarriedOver(t *testing.T) {
 	t.Parallel()

@@ -242,6 +242,9 @@ func (m *memoryStores) ReserveCredit(_ context.Context, in activities.ReserveCre
 func (m *memoryStores) ReleaseCredit(_ context.Context, in activities.ReleaseCreditInput) (activities.CreditDecision, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if in.HeldOnly && m.reserved > 0 && m.released == "" {
+		return reserved(), nil
+	}
 	if m.released == "" {
 		m.released = in.Reason
 	}

@@ -33,6 +33,7 @@ type Cause struct {
 	DeclinedBy string      // the id of the operator who declined the order's credit, if one did
 	Paid       order.Money // with ReasonPaid, what was paid in all
 	Overpaid   order.Money // with ReasonPaid, the part of Paid that exceeds the order's total
+	HeldOnly   bool        // close the order only if it is not reserved
 }
 
 // Request is a command about one order. Source is stored in the metadata of the resulting
@@ -202,11 +203,11 @@ func (a *Account) Approve(orderID string, amount order.Money, by string, terms T
 
 // Release closes an order permanently and frees the amount reserved for it. zero is the
 // amount if nothing is reserved, in the order's currency. If the order was released
-// before, Release returns that decision.
+// before, or is reserved and cause is for a held order only, Release returns that decision.
 func (a *Account) Release(orderID string, zero order.Money, cause Cause) (Decision, []Event, error) {
 	before, _ := a.Decision(orderID)
 	switch {
-	case before.Verdict == VerdictReleased:
+	case before.Verdict == VerdictReleased, before.Verdict == VerdictReserved && cause.HeldOnly:
 		return before, nil, nil
 	case !order.ValidID(orderID):
 		return Decision{}, nil, fmt.Errorf("order id: %w", order.ErrInvalidID)

@@ -64,6 +64,12 @@ func release(id, currency, reason string) command {
 	}
 }
 
+func endHold(id, currency string) command {
+	return func(a *credit.Account) (credit.Decision, []credit.Event, error) {
+		return a.Release(id, order.Zero(currency), credit.Cause{Reason: "HOLD_EXPIRED", HeldOnly: true})
+	}
+}
+
 func events(events ...credit.Event) []credit.Event { return events }
 
 func TestReserve_OpenedAccount(t *testing.T) {
@@ -264,6 +270,44 @@ func TestApprove(t *testing.T) {
 	})
 }
 
+func TestRestore(t *testing.T) {
+	t.Parallel()
+	asked := func(terms credit.Terms) command {
+		return func(a *credit.Account) (credit.Decision, []credit.Event, error) {
+			return a.Restore("order-1", money(t, "USD15.00"), "alice", terms)
+		}
+	}
+	open := asked(terms(t, credit.UnknownOpen, true))
+	runAll(t, map[string]scenario{
+		"what fits is reserved by the rule": {
+			given: events(opened(t, "USD20.00")), when: open,
+			then: outcome{decided(t, "reserved", "", "USD15.00"), events(reserved(t, "order-1", "USD15.00")), nil},
+		},
+		"what does not fit any more is held, and approved": {
+			given: events(opened(t, "USD20.00"), reserved(t, "order-0", "USD10.00")), when: open,
+			then: outcome{
+				decided(t, "reserved", "", "USD15.00"),
+				events(exceeded(t, "order-1", "USD15.00", "USD10.00", true), approved(t, "order-1", "USD15.00")), nil,
+			},
+		},
+		"what is held is approved": {
+			given: events(opened(t, "USD10.00"), exceeded(t, "order-1", "USD15.00", "USD10.00", true)), when: open,
+			then: outcome{decided(t, "reserved", "", "USD15.00"), events(approved(t, "order-1", "USD15.00")), nil},
+		},
+		"an unknown customer's account is opened, whatever the policy": {
+			when: asked(terms(t, credit.UnknownReject, true)),
+			then: outcome{
+				decided(t, "reserved", "", "USD15.00"),
+				events(exceeded(t, "order-1", "USD15.00", "USD0.00", true), opened(t, "USD1000.00"), approved(t, "order-1", "USD15.00")), nil,
+			},
+		},
+		"what is released stays released": {
+			given: events(opened(t, "USD10.00"), released(t, "order-1", "USD0.00", "paid")), when: open,
+			then: outcome{decision: decided(t, "released", "paid", "USD0.00")},
+		},
+	})
+}
+
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	asked := release("order-1", "USD", "CANCELLED")
@@ -285,9 +329,17 @@ func TestRelease(t *testing.T) {
 		"in the order's currency":    {given: events(opened(t, "EUR10.00")), when: asked, then: nothing},
 		"of an unknown, held order":  {given: events(exceeded(t, "order-1", "USD50.00", "USD0.00", true)), when: asked, then: nothing},
 		"once more, for what it was": {given: events(released(t, "order-1", "USD0.00", "paid")), when: asked, then: outcome{decision: decided(t, "released", "paid", "USD0.00")}},
-		"without a reason":           {when: release("order-1", "USD", ""), then: outcome{err: credit.ErrNoReason}},
-		"without a currency":         {when: release("order-1", "", "paid"), then: outcome{err: credit.ErrInvalidAmount}},
-		"of an invalid order id":     {when: release("invoice-1", "USD", "paid"), then: outcome{err: fmt.Errorf("order id: %w", order.ErrInvalidID)}},
+		"of a held order only": {
+			given: events(opened(t, "USD10.00"), exceeded(t, "order-1", "USD50.00", "USD10.00", true)), when: endHold("order-1", "USD"),
+			then: outcome{decided(t, "released", "HOLD_EXPIRED", "USD0.00"), events(released(t, "order-1", "USD0.00", "HOLD_EXPIRED")), nil},
+		},
+		"of a held order only, which was approved": {
+			given: events(opened(t, "USD10.00"), exceeded(t, "order-1", "USD50.00", "USD10.00", true), approved(t, "order-1", "USD50.00")),
+			when:  endHold("order-1", "USD"), then: outcome{decision: decided(t, "reserved", "", "USD50.00")},
+		},
+		"without a reason":       {when: release("order-1", "USD", ""), then: outcome{err: credit.ErrNoReason}},
+		"without a currency":     {when: release("order-1", "", "paid"), then: outcome{err: credit.ErrInvalidAmount}},
+		"of an invalid order id": {when: release("invoice-1", "USD", "paid"), then: outcome{err: fmt.Errorf("order id: %w", order.ErrInvalidID)}},
 	})
 }
 

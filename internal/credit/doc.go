@@ -29,5 +29,8 @@
 // another currency, the order is refused, CURRENCY_MISMATCH.
 //
 // (3) A release closes the order whether or not anything was reserved. It may come before
-// the account exists, so that a late reservation finds the order closed.
+// the account exists, so that a late reservation finds the order closed. The end of a hold
+// releases held orders only: it leaves a reserved one reserved.
+//
+// Restore is for an order that was reserved once, in an account whose stream lost it.
 package credit

@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
 
 	"orderflow/bridge"
 	"orderflow/internal/credit"
@@ -118,7 +119,8 @@ func (r *reconciliation) precedesOrder(ctx context.Context, d delivery) (bool, e
 func (r *reconciliation) unsettled(ctx context.Context, d delivery) (f facts, waits bool, err error) {
 	settlement, err := r.describe(ctx, workflows.SettlementID(d.orderID, d.event.Revision))
 	f = facts{Workflow: settlement.state}
-	if err != nil || settlement.state != workflowNone {
+	again := r.compareCredit && settlement.state == workflowCompleted // its effect may be lost
+	if err != nil || settlement.state != workflowNone && !again {
 		return f, false, err
 	}
 	placed, payments, err := r.orders.Payments(ctx, routes.SourceOf(bridge.Event(d.event)))
@@ -167,11 +169,7 @@ func (r *reconciliation) deliver(ctx context.Context, noted *difference, d deliv
 	if !r.fix {
 		return nil
 	}
-	err := r.retryCall(ctx, callTimeout, func(ctx context.Context) error {
-		_, err := r.router.Apply(ctx, bridge.Event(d.event))
-		return err
-	})
-	if err != nil {
+	if err := r.apply(ctx, noted.facts.Workflow, d); err != nil {
 		return r.reportRefusal(noted, fmt.Errorf("deliver event %d of %s: %w", d.event.Revision, d.event.Stream, err))
 	}
 	r.awaitRemedy(noted, func(ctx context.Context) (bool, error) {
@@ -179,4 +177,32 @@ func (r *reconciliation) deliver(ctx context.Context, noted *difference, d deliv
 		return !waits, err
 	})
 	return nil
+}
+
+// apply applies the event as the bridge would. A settlement that has completed is started
+// once more, where the bridge would leave it alone.
+func (r *reconciliation) apply(ctx context.Context, settlement workflowState, d delivery) error {
+	if d.event.Type == order.TypePaid && settlement == workflowCompleted {
+		return r.settleAgain(ctx, d)
+	}
+	return r.retryCall(ctx, callTimeout, func(ctx context.Context) error {
+		_, err := r.router.Apply(ctx, bridge.Event(d.event))
+		return err
+	})
+}
+
+// settleAgain settles a payment once more, because KurrentDB lost the release of the
+// credit.
+func (r *reconciliation) settleAgain(ctx context.Context, d delivery) error {
+	paid, err := order.DecodePaid(d.event.Stream, d.event.ContentType, d.event.Data)
+	if err != nil {
+		return err
+	}
+	in := workflows.SettlementInput{OrderID: paid.OrderID, Amount: paid.Amount, Source: routes.SourceOf(bridge.Event(d.event))}
+	return r.execute(ctx, client.StartWorkflowOptions{
+		ID:                       workflows.SettlementID(paid.OrderID, d.event.Revision),
+		TaskQueue:                workflows.TaskQueue,
+		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+	}, workflows.OrderSettlementType, in)
 }

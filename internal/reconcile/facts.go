@@ -37,6 +37,9 @@ func (r *reconciliation) gatherFacts(ctx context.Context, in workflows.Input) (f
 		return facts{}, err
 	}
 	f.Row = row.Status
+	if f.Unreserved, err = r.unreserved(ctx, in, row.Status); err != nil {
+		return facts{}, err
+	}
 	if run.state == workflowOpen {
 		f.Status = run.status
 		return r.gatherOpenFacts(ctx, f, row)
@@ -172,6 +175,18 @@ func (r *reconciliation) credit(ctx context.Context, customerID, orderID string)
 		return creditNone, nil
 	}
 	return creditState(decision.Verdict), nil
+}
+
+// unreserved reports whether the account of an order's customer has lost what it decided
+// about the order. It returns false unless that is to be looked for. A row is written
+// after the decision, so call it after reading the row.
+func (r *reconciliation) unreserved(ctx context.Context, in workflows.Input, row order.Status) (bool, error) {
+	if !r.compareCredit || row == "" {
+		return false, nil
+	}
+	credit, err := r.credit(ctx, in.CustomerID, in.OrderID)
+	accepted := row == order.StatusFulfilling || row == order.StatusShipped
+	return credit == creditNone || accepted && credit == creditHeld, err
 }
 
 // published returns the last status published about the order, or an empty one if there

@@ -48,6 +48,7 @@ type facts struct {
 	Row             order.Status // of the fulfillment; empty if there is no row
 	Published       order.Status // last status on its fulfillment stream; empty if not read, because it does not matter
 	Credit          creditState  // empty if not read, because it does not matter
+	Unreserved      bool         // the account has lost what it decided about the order; only looked for with Options.Credit
 	LostEmail       bool         // an email is due, and there is no workflow to send it, or the open one says that it was sent
 	Unanswered      bool         // the open workflow did not answer the query about a due email
 	WaitsOnFinalRow bool         // the workflow waits for the shipment of an order whose row is final
@@ -68,12 +69,13 @@ const (
 	stuck       kind = "stuck"       // the workflow is open, and its workflow task keeps failing
 	undelivered kind = "undelivered" // a cancellation or a payment on the order's stream never reached Temporal
 	extra       kind = "extra"       // traces of an order that was never placed
+	unreserved  kind = "unreserved"  // KurrentDB lost the reservation of an order that is open or has shipped
 	unlinked    kind = "unlinked"    // the server left an event of the order out of the subscription's stream
 )
 
 // kinds returns every kind of difference.
 func kinds() []kind {
-	return []kind{missing, held, lost, conflict, stuck, undelivered, extra, unlinked}
+	return []kind{missing, held, lost, conflict, stuck, undelivered, unreserved, extra, unlinked}
 }
 
 // remedy is what --fix does.
@@ -86,6 +88,7 @@ const (
 	restore         // start OrderRestore, which restores the row from the workflow's result
 	cancel          // signal cancel-order: the workflow finds its order closed, and ends with that status
 	deliver         // deliver the event as the bridge would
+	reserve         // start OrderRestore, which restores the reservation
 )
 
 // judge compares the stores about an order that was placed. A workflow that completed,
@@ -117,6 +120,12 @@ const (
 //	not open   rejected, cancelled  unknown     held         none: an operator has to repair the account's stream first
 //	not open   final, lost email    any         held         repair: sends the due email
 //	ended (8)  final, lost email    any         held         restore: sends the due email unless it was sent
+//
+// With Options.Credit, an order for which nothing else was found is checked once more, for
+// KurrentDB may have been restored from a backup:
+//
+//	any        fulfilling, shipped  none, held  unreserved   reserve: by the rule, or else as approved
+//	not open   rejected, cancelled  none        held         repair: closes the order in its account
 //
 // An order whose stream is deleted cannot be started, for its body is gone, and need not
 // be:
@@ -165,6 +174,10 @@ func judge(f facts) (kind, remedy) {
 		return held, restore
 	case final && f.LostEmail, final && f.Row != order.StatusShipped && f.Credit.open():
 		return held, repair
+	case final && f.Unreserved && f.Row != order.StatusShipped:
+		return held, repair
+	case final && f.Unreserved:
+		return unreserved, reserve
 	case final:
 		return consistent, noRemedy
 	case f.Workflow == workflowNone && f.Published.Final():
@@ -190,6 +203,8 @@ func judgeOpen(f facts) (kind, remedy) {
 		return lost, restore
 	case f.Status.Final() && !f.Row.Final():
 		return lost, noRemedy
+	case f.Unreserved && (f.Row == order.StatusFulfilling || f.Row == order.StatusShipped):
+		return unreserved, reserve
 	default:
 		return consistent, noRemedy
 	}

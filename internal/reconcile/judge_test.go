@@ -123,6 +123,27 @@ func combinations(
 	}
 }
 
+func TestJudge_Unreserved(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		facts  facts
+		kind   kind
+		remedy remedy
+	}{
+		"an open order":                      {facts{Workflow: workflowOpen, Row: order.StatusFulfilling}, unreserved, reserve},
+		"an order that is closing":           {facts{Workflow: workflowOpen, Row: order.StatusCancelled}, consistent, noRemedy},
+		"a shipped order":                    {facts{Workflow: workflowCompleted, Row: order.StatusShipped, Credit: creditNone}, unreserved, reserve},
+		"a shipped order that is held again": {facts{Workflow: workflowNone, Row: order.StatusShipped, Credit: creditHeld}, unreserved, reserve},
+		"a canceled order":                   {facts{Workflow: workflowCompleted, Row: order.StatusCancelled, Credit: creditNone}, held, repair},
+		"a missing order":                    {facts{Workflow: workflowNone, Row: order.StatusFulfilling, Credit: creditNone}, missing, start},
+	} {
+		c.facts.Unreserved = true
+		kind, remedy := judge(c.facts)
+		require.Equal(t, c.kind, kind, name)
+		require.Equal(t, c.remedy, remedy, name)
+	}
+}
+
 func TestJudge_DueEmails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

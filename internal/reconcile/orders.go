@@ -233,6 +233,9 @@ func (r *reconciliation) rowsOf(ctx context.Context, batch []workflows.Input) (m
 // no workflow that ended differently. Any other must have an open workflow that makes
 // progress.
 func (r *reconciliation) quickCheck(ctx context.Context, input workflows.Input, row fulfillment.Row) (bool, error) {
+	if lost, err := r.unreserved(ctx, input, row.Status); lost || err != nil {
+		return false, err
+	}
 	switch {
 	case len(dueEmails(row)) > 0:
 		return false, nil

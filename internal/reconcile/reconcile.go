@@ -48,6 +48,7 @@ type Options struct {
 	Since         time.Time         // only orders placed then or later; zero means all
 	Cutoff        time.Time         // younger orders are left to the starter
 	Fix           bool              // start missing orders, and repair held ones
+	Credit        bool              // also look for reservations that KurrentDB has lost
 	Wait          time.Duration     // for the repairs to take effect
 	Listed        int               // how many differences to list; 0 means 100
 
@@ -113,6 +114,7 @@ type reconciliation struct {
 	cutoff        time.Time
 	wait          time.Duration // for remedies to take effect
 	fix           bool
+	compareCredit bool
 
 	progress      progress
 	report        *Findings
@@ -145,8 +147,9 @@ func newReconciliation(o Options) *reconciliation {
 		accounts:   streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: o.Events, MaxRequests: Lookups}),
 		router:     routes.New(o.Temporal, o.TemporalOptions, orders, o.Attributes),
 		attributes: o.Attributes, stream: o.Stream, group: o.Group, since: o.Since, cutoff: o.Cutoff, wait: o.Wait, fix: o.Fix,
-		report: newFindings(o.Listed),
-		known:  newIDSet(), missing: newIDSet(), unknownOrders: newIDSet(),
+		compareCredit: o.Credit,
+		report:        newFindings(o.Listed),
+		known:         newIDSet(), missing: newIDSet(), unknownOrders: newIDSet(),
 	}
 	r.progress.begin(o)
 	r.resume(o.Resume)

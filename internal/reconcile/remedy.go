@@ -53,6 +53,8 @@ func (r *reconciliation) applyRemedy(ctx context.Context, d *difference, remedy 
 		given, err = r.restore(ctx, d, input)
 	case cancel:
 		err = r.cancel(ctx, input.OrderID)
+	case reserve:
+		err = r.startRestore(ctx, workflows.RestoreInput{Input: input, Reserve: true})
 	default:
 		return nil
 	}
@@ -154,15 +156,20 @@ func (r *reconciliation) restore(ctx context.Context, d *difference, input workf
 	} else if err != nil {
 		return false, err
 	}
-	err = r.execute(ctx, client.StartWorkflowOptions{
-		ID:                       workflows.RestoreID(input.OrderID),
+	err = r.startRestore(ctx, in)
+	return err == nil, err
+}
+
+// startRestore starts an order's restore, or joins one that is running.
+func (r *reconciliation) startRestore(ctx context.Context, in workflows.RestoreInput) error {
+	return r.execute(ctx, client.StartWorkflowOptions{
+		ID:                       workflows.RestoreID(in.OrderID),
 		TaskQueue:                workflows.TaskQueue,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		StaticSummary:            in.Summary(),
-		Priority:                 workflows.CustomerPriority(input.CustomerID),
+		Priority:                 workflows.CustomerPriority(in.CustomerID),
 	}, workflows.OrderRestoreType, in)
-	return err == nil, err
 }
 
 // closeCode returns the code that records in the order's row how its workflow closed.

@@ -28,6 +28,7 @@ type Counts struct {
 	Conflict    int    `json:"conflict"`
 	Stuck       int    `json:"stuck"`
 	Undelivered int    `json:"undelivered"`         // events that never reached Temporal
+	Unreserved  int    `json:"unreserved"`          // reservations that KurrentDB lost
 	Unlinked    int    `json:"unlinked"`            // events that the server left out of the subscription's stream
 	Parked      int    `json:"parked"`              // parked order-placed events, except the missing ones
 	Uncounted   string `json:"uncounted,omitempty"` // why those could not be counted; parked is meaningless then
@@ -101,6 +102,8 @@ func (r *Counts) count(what kind) *int {
 		return &r.Undelivered
 	case extra:
 		return &r.Extra
+	case unreserved:
+		return &r.Unreserved
 	case unlinked:
 		return &r.Unlinked
 	default:
@@ -133,6 +136,9 @@ func detail(f facts) string {
 	}
 	if f.Published.Final() {
 		all = append(all, "it was published as "+string(f.Published))
+	}
+	if f.Unreserved {
+		all = append(all, "its customer's account does not know its reservation")
 	}
 	if f.LostEmail {
 		all = append(all, "a due email was not sent")
@@ -195,7 +201,7 @@ func (r *Findings) markFixed(d *difference) {
 func (r *Findings) Print(w io.Writer) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "checked %d  missing %d  extra %d  held %d", r.Checked, r.Missing, r.Extra, r.Held)
-	for _, what := range []kind{lost, conflict, stuck, undelivered} { // rare, so shown only if there are any
+	for _, what := range []kind{lost, conflict, stuck, undelivered, unreserved} { // rare, so shown only if there are any
 		if n := *r.count(what); n > 0 {
 			fmt.Fprintf(&text, "  %s %d", what, n)
 		}

@@ -106,6 +106,17 @@ func (a *CreditAccounts) Approve(ctx context.Context, r credit.Request, by strin
 	})
 }
 
+// Restore reserves an order whose reservation the account's stream has lost, and otherwise
+// returns the decision already made: see credit.Account.Restore. Errors are those of
+// Reserve.
+func (a *CreditAccounts) Restore(ctx context.Context, r credit.Request, by string) (credit.Decision, error) {
+	return a.decide(ctx, r, "restore", func(account *credit.Account) (credit.Decision, []credit.Event, error) {
+		terms := a.terms
+		terms.HoldUntil = r.HoldUntil
+		return account.Restore(r.OrderID, r.Amount, by, terms)
+	})
+}
+
 // Release closes an order permanently and returns its reserved credit to the account.
 // Only the currency of r.Amount matters. Errors are those of Reserve.
 func (a *CreditAccounts) Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error) {
