@@ -21,6 +21,7 @@ TESTFLAGS ?=
 MINUTES ?= 10
 CRASHES ?= $(if $(filter 1,$(MINUTES)),1,25)
 SEED ?=
+DRILL_MINUTES ?= 1
 CHAOS := .local/chaos
 
 # Events of the property test of the bridge, which has a SEED too.
@@ -128,6 +129,23 @@ chaos-bin:
 .PHONY: chaos
 chaos: temporal chaos-bin ## Inject faults for a while and check what became of the orders: make chaos MINUTES=10 SEED=
 	$(CHAOS)/bin/chaos --bin $(CHAOS)/bin --minutes $(MINUTES) --crashes $(CRASHES) $(if $(SEED),--seed $(SEED))
+
+# What is put back to an earlier moment, and the commit that an upgrade begins with: the last release's, named in CHANGELOG.
+STORES ?= postgres temporal kurrentdb
+RELEASE ?= $(shell sed -n 's/^Tag .*, commit \([0-9a-f]*\)\.$$/\1/p' CHANGELOG.md | head -1)
+
+.PHONY: restore-drill
+restore-drill: temporal chaos-bin ## Put each store back to an earlier moment under load, repair and check: make restore-drill STORES=kurrentdb SEED=
+	@for store in $(STORES); do \
+		$(CHAOS)/bin/chaos --bin $(CHAOS)/bin --scenario restore-$$store --minutes $(DRILL_MINUTES) $(if $(SEED),--seed $(SEED)); done
+
+.PHONY: upgrade-drill
+upgrade-drill: temporal chaos-bin ## Upgrade from the last release's binaries and schema under load and check: make upgrade-drill RELEASE= SEED=
+	@rm -rf $(CHAOS)/release/source
+	@mkdir -p $(CHAOS)/release/source $(CHAOS)/release/bin
+	@git archive $(RELEASE) | tar -x -C $(CHAOS)/release/source
+	go build -C $(CHAOS)/release/source -buildvcs=false -o $(CURDIR)/$(CHAOS)/release/bin/ ./worker ./starter ./publisher ./projector ./api ./orderflow
+	$(CHAOS)/bin/chaos --bin $(CHAOS)/bin --release $(CHAOS)/release/bin --scenario upgrade --minutes $(DRILL_MINUTES) $(if $(SEED),--seed $(SEED))
 
 .PHONY: alerts
 alerts: temporal chaos-bin ## Inject each fault and demand that its alerts fire and clear: make alerts ARGS='--only ^postgres'

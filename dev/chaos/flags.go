@@ -27,6 +27,7 @@ type options struct {
 	minutes  float64
 	seed     uint64
 	bin      string
+	release  string // the binaries that a scenario which upgrades them begins with
 	crashes  int    // at each failpoint
 	only     string // the only failpoint to crash at; empty means all
 	scenario scenario
@@ -71,6 +72,7 @@ func usage() string {
 
 func (c *command) declare() {
 	c.StringVar(&c.bin, "bin", c.bin, "`folder` of worker, starter, kurrentsim, sessim and checker")
+	c.StringVar(&c.release, "release", "", "`folder` of the binaries of a release, for a scenario that upgrades them")
 	c.StringVar(&c.state, "state", "", "`folder` for databases and logs (default a temporary one, removed if there are no violations)")
 	c.BoolVar(&c.keep, "keep", false, "keep that folder in any case")
 	c.BoolVar(&c.checkOnly, "check", false, "only check that the server at --kurrentdb holds no orders")
@@ -106,6 +108,9 @@ func (c *command) check() {
 	if c.scenario, known = findScenario(c.named); !known {
 		c.Fault("--scenario", "must be one of %s", strings.Join(scenarioNames(), ", "))
 	}
+	if c.scenario.upgrades != (c.release != "") {
+		c.Fault("--release", "belongs to a scenario that upgrades binaries, and only to that")
+	}
 	if _, err := crash.Select(c.only); err != nil {
 		c.Fault("--only", "%s", err)
 	}
@@ -122,6 +127,9 @@ func (o options) again() string {
 	args := []string{"chaos", "--seed", strconv.FormatUint(o.seed, 10), "--bin", o.bin}
 	if o.scenario.name != soak {
 		args = append(args, "--scenario", o.scenario.name)
+	}
+	if o.release != "" {
+		args = append(args, "--release", o.release)
 	}
 	if o.scenario.orders == 0 {
 		args = append(args, "--minutes", strconv.FormatFloat(o.minutes, 'g', -1, 64))

@@ -48,6 +48,9 @@ func (s *session) check(ctx context.Context) error {
 	for _, span := range s.rig.Lost() {
 		args = append(args, "--lost", span.From.Format(time.RFC3339Nano)+"/"+span.To.Format(time.RFC3339Nano))
 	}
+	if r := s.report.Restored; r != nil && r.Store == rig.KurrentDB {
+		args = append(args, "--rewound", r.span.From.Format(time.RFC3339Nano)+"/"+r.span.To.Format(time.RFC3339Nano))
+	}
 	if s.options.scenario.publishers > 0 {
 		args = append(args, "--publisher")
 	}
@@ -85,14 +88,14 @@ func (s *session) repair(ctx context.Context, workload *load.Load, taken bool) (
 }
 
 // repairAll repairs what is left when all orders have been placed. A row whose workflow has
-// not ended can be restored only then, so it repeats the comparison until none is lost or
-// draining is done.
+// not ended can be restored only then, so it repeats the comparison until none is lost, or
+// after a restore until nothing is left, or draining is done.
 func (s *session) repairAll(ctx, draining context.Context, workload *load.Load) error {
 	again := time.NewTicker(repairEvery)
 	defer again.Stop()
 	for taken := workload.Taken(draining); ; {
 		found, err := s.repair(ctx, workload, taken)
-		if err != nil || !found.leavesLost() {
+		if err != nil || !found.leavesLost() && (s.report.Restored == nil || found.Left == 0) {
 			return err
 		}
 		select {
@@ -121,6 +124,9 @@ func (c comparison) leavesLost() bool {
 // compare runs the product's comparison, and repeats it where it could not compare.
 func (s *session) compare(ctx context.Context, arguments ...string) (found comparison, err error) {
 	arguments = append([]string{"reconcile", "-o", "json", "--grace", "1s"}, arguments...)
+	if r := s.report.Restored; r != nil && r.Store == rig.KurrentDB && !slices.Contains(arguments, "--credit") {
+		arguments = append(arguments, "--credit")
+	}
 	for range comparisons {
 		found = comparison{}
 		if _, err = s.ask(ctx, &found, rig.Orderflow, arguments...); err == nil {

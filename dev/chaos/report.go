@@ -28,7 +28,9 @@ type report struct {
 	Deaths       map[string]int     `json:"deaths"`  // by process and cause, of processes that were not stopped or killed
 	Crashes      map[string]int     `json:"crashes"` // by failpoint
 	DrainSeconds float64            `json:"drainSeconds"`
-	Lost         []float64          `json:"lost"`      // seconds whose commits PostgreSQL lost, by failover
+	Lost         []float64          `json:"lost"`                      // seconds whose commits PostgreSQL lost, by failover
+	ByRelease    int                `json:"placedByRelease,omitempty"` // orders that were placed before the upgrade
+	Restored     *restored          `json:"restored,omitempty"`
 	Mended       []reconciled       `json:"mended"`    // by each reconcile --fix, before everything settled
 	Reconcile    reconciled         `json:"reconcile"` // after everything settled
 	Checker      json.RawMessage    `json:"checker,omitempty"`

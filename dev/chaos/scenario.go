@@ -27,6 +27,8 @@ type scenario struct {
 	faults         []fault.Kind // nil means all, empty means none
 	faultRate      float64      // multiplies the frequency of faults; 0 means 1
 	variables      map[string]string
+	putBack        string // the store that is put back to an earlier moment, if any
+	upgrades       bool   // it begins with the binaries of a release
 	breaks         string // prefix of the names of what breaks; empty means everything
 	workers        int    // 0 means two
 	starters       int    // 0 means two
@@ -37,7 +39,7 @@ type scenario struct {
 
 // scenarios returns all scenarios, in the order in which they are listed.
 func scenarios() []scenario {
-	return slices.Concat(generalScenarios(), undisturbedScenarios(), processScenarios(), postgresScenarios(), callerScenarios())
+	return slices.Concat(generalScenarios(), undisturbedScenarios(), processScenarios(), postgresScenarios(), callerScenarios(), drillScenarios())
 }
 
 // few is the number of orders of a short run.
@@ -171,6 +173,29 @@ func callerScenarios() []scenario {
 			orderScenarios: map[string]int{"posted-twice": 2, "shipped-by-update": 1, "cancelled-by-http": 2, "cancelled-at-once": 1, "opened-by-http": 1},
 		},
 	}
+}
+
+// drillScenarios are the drills: while orders are placed, a store is put back to an
+// earlier moment and the documented commands repair what that lost; or all binaries are
+// upgraded.
+func drillScenarios() []scenario {
+	orderScenarios := map[string]int{
+		"left": 4, "shipped-by-signal": 6, "shipped-by-update": 6, "shipped-early": 2, "shipped-twice": 2, "cancelled-by-signal": 3,
+		"cancelled-by-update": 2, "cancelled-natively": 2, "cancelled-by-event": 2, "cancelled-first": 1, "closing-race": 3,
+		"paid-and-shipped": 3, "paid-twice": 2, "paid-early": 1, "approved": 3, "declined": 1, "expired": 1, "duplicate-event": 1,
+		"intruded": 1, "invalid": 1, "posted-twice": 2, "cancelled-by-http": 2, "opened-by-http": 1,
+	}
+	drill := func(store string, apis int) scenario {
+		return scenario{
+			name: "restore-" + store, about: store + " is put back to an earlier moment while orders are placed",
+			rate: 4, pace: 5 * time.Second, publishers: 1, projectors: 1, apis: apis, hot: 0.2,
+			faults: noFaults(), putBack: store, orderScenarios: orderScenarios, variables: shortHold(),
+		}
+	}
+	// Without an api: who places orders by HTTP has no event to append again.
+	upgrade := drill("", 2)
+	upgrade.name, upgrade.about, upgrade.upgrades = "upgrade", "the binaries of a release are replaced by the present ones", true
+	return []scenario{drill(rig.Postgres, 1), drill(rig.Temporal, 1), drill(rig.KurrentDB, 0), upgrade}
 }
 
 func findScenario(name string) (scenario, bool) {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"orderflow/dev/chaos/internal/fault"
 	"orderflow/dev/chaos/internal/load"
 	"orderflow/dev/chaos/internal/rig"
@@ -97,7 +99,7 @@ func (s *session) within(ctx context.Context, dir string) error {
 		return err
 	}
 	running, err := rig.Start(ctx, rig.Options{
-		Dir: dir, BinDir: s.options.bin, Workers: s.workers(), Starters: s.starters(), Publishers: s.options.scenario.publishers,
+		Dir: dir, BinDir: s.options.bin, ReleaseDir: s.options.release, Workers: s.workers(), Starters: s.starters(), Publishers: s.options.scenario.publishers,
 		Projectors: s.options.scenario.projectors, APIs: s.options.scenario.apis,
 		KurrentDB: s.options.kurrentdb, Hidden: hidden, Variables: s.options.scenario.variables, Progress: s.stderr,
 	})
@@ -154,7 +156,7 @@ func (s *session) breakAll(ctx context.Context, workload *load.Load) error {
 	draining, drained := context.WithTimeout(ctx, s.options.drain)
 	defer drained()
 	workload.Through(draining)
-	if workload.NeedsRepair() || len(s.report.Lost) > 0 {
+	if workload.NeedsRepair() || len(s.report.Lost) > 0 || s.report.Restored != nil {
 		if err := s.repairAll(ctx, draining, workload); err != nil {
 			return err
 		}
@@ -216,10 +218,19 @@ func (s *session) amount() (load.Options, error) {
 	}, err
 }
 
+// window returns a context that ends when no more orders are placed: after the scenario's
+// window, or with a drill, however long that takes.
+func (s *session) window(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.options.scenario.drills() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, s.options.scenario.window(s.options.minutes))
+}
+
 // breakWhile places orders and runs the schedule of faults concurrently.
 func (s *session) breakWhile(ctx context.Context, workload *load.Load) error {
 	sc := s.options.scenario
-	window, cancel := context.WithTimeout(ctx, sc.window(s.options.minutes))
+	window, cancel := s.window(ctx)
 	defer cancel()
 	schedule := fault.Schedule(fault.Plan{
 		Seed: s.options.seed, Window: sc.window(s.options.minutes), Processes: s.rig.Processes(), Edges: s.rig.Edges(),
@@ -233,6 +244,13 @@ func (s *session) breakWhile(ctx context.Context, workload *load.Load) error {
 		defer close(faults)
 		counts, broken = fault.Run(window, s.rig, schedule, s.faultLog())
 	}()
+	var drill errgroup.Group
+	if sc.drills() {
+		drill.Go(func() error {
+			defer cancel()
+			return s.drill(ctx, workload)
+		})
+	}
 	telling := s.logProgress(window, workload)
 	began := time.Now()
 	err := workload.Place(ctx, window)
@@ -241,7 +259,7 @@ func (s *session) breakWhile(ctx context.Context, workload *load.Load) error {
 	telling.Wait()
 	s.report.Minutes = time.Since(began).Minutes()
 	s.report.Faults, s.report.FaultTargets = counts.ByKind, counts.ByRole
-	return errors.Join(err, broken)
+	return errors.Join(err, broken, drill.Wait())
 }
 
 // logProgress prints the number of orders at intervals until ctx is done.

@@ -62,9 +62,10 @@ func TestSettings_StackFile(t *testing.T) {
 func TestSettings_LostSpans(t *testing.T) {
 	t.Parallel()
 	s, err := parse([]string{
-		"--list", "--lost", "2025-01-31T09:00:00Z/2025-01-31T09:00:05Z", "--lost", "2025-01-31T10:00:00.5Z/2025-01-31T10:00:01Z",
+		"--list", "--rewound", "2025-01-31T11:00:00Z/2025-01-31T11:00:05Z", "--lost", "2025-01-31T09:00:00Z/2025-01-31T09:00:05Z", "--lost", "2025-01-31T10:00:00.5Z/2025-01-31T10:00:01Z",
 	}, nil, nil)
 	require.NoError(t, err)
+	require.Len(t, s.sources.Rewound, 1)
 	require.Len(t, s.sources.Lost, 2)
 	require.Equal(t, 5*time.Second, s.sources.Lost[0].To.Sub(s.sources.Lost[0].From))
 }

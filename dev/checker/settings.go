@@ -43,7 +43,8 @@ func parse(args, environ []string, stderr io.Writer) (settings, error) {
 	flags.IntVar(&s.limit, "limit", 20, "violations printed of each invariant; all are counted")
 	flags.BoolVar(&s.sources.Publisher, "publisher", false, "judge what a publisher has made of the history")
 	flags.BoolVar(&s.sources.View, "view", false, "judge the customer view that a projector keeps")
-	flags.Func("lost", "`FROM/TO` in RFC 3339: a span in which PostgreSQL's commits were lost by a failover; may be given again", s.lost)
+	flags.Func("lost", "`FROM/TO` in RFC 3339: a span in which PostgreSQL's commits were lost by a failover or a restore; may be given again", addSpan(&s.sources.Lost))
+	flags.Func("rewound", "`FROM/TO` in RFC 3339: a span in which KurrentDB's events were lost by a restore; may be given again", addSpan(&s.sources.Rewound))
 	flags.BoolVar(&s.list, "list", false, "print the invariants and end")
 	err := flags.Parse(args)
 	switch {
@@ -67,18 +68,20 @@ func parse(args, environ []string, stderr io.Writer) (settings, error) {
 	return s, s.read(env)
 }
 
-// lost adds a span of lost commits.
-func (s *settings) lost(text string) error {
-	from, to, _ := strings.Cut(text, "/")
-	var span facts.Span
-	var errs [2]error
-	span.From, errs[0] = time.Parse(time.RFC3339, from)
-	span.To, errs[1] = time.Parse(time.RFC3339, to)
-	if errors.Join(errs[:]...) != nil || span.To.Before(span.From) {
-		return errors.New("must be two times such as 2025-01-31T09:00:00Z/2025-01-31T09:00:05Z")
+// addSpan returns a function that parses a span of time and adds it.
+func addSpan(to *[]facts.Span) func(text string) error {
+	return func(text string) error {
+		begin, end, _ := strings.Cut(text, "/")
+		var span facts.Span
+		var errs [2]error
+		span.From, errs[0] = time.Parse(time.RFC3339, begin)
+		span.To, errs[1] = time.Parse(time.RFC3339, end)
+		if errors.Join(errs[:]...) != nil || span.To.Before(span.From) {
+			return errors.New("must be two times such as 2025-01-31T09:00:00Z/2025-01-31T09:00:05Z")
+		}
+		*to = append(*to, span)
+		return nil
 	}
-	s.sources.Lost = append(s.sources.Lost, span)
-	return nil
 }
 
 // variables are the environment by name.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,6 +38,8 @@ type Load struct {
 	maker   *maker
 	sending sync.Mutex
 	sender  *maker // of what Send sends; nil before
+	outbox  *outbox
+	forgot  atomic.Bool // Temporal was restored to an earlier moment
 	mail    *mail
 	api     *apiClient // nil if there is no api
 
@@ -72,7 +75,7 @@ func New(o Options) *Load {
 	}
 	w := &Load{
 		options: o, maker: newMaker(o), slots: make(chan struct{}, cmp.Or(o.Orders, underWay)),
-		mail: &mail{url: o.Stores.SES, armed: map[string]int{}},
+		outbox: newOutbox(), mail: &mail{url: o.Stores.SES, armed: map[string]int{}},
 	}
 	if len(o.APIs) > 0 {
 		w.api = newAPIClient(o.APIs)
@@ -144,9 +147,9 @@ func (w *Load) openHot(ctx context.Context) error {
 	id := uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "%s/%d", hotCustomer, w.options.Seed))
 	l := &orderDriver{placement: placement{id: hotCustomer}, stores: w.options.Stores}
 	return l.retryUntilDone(ctx, "open the hot account", func(ctx context.Context) (bool, error) {
-		_, err := w.options.Stores.Events.Append(ctx, credit.Stream(hotCustomer), kurrent.NoStream(),
+		err := w.outbox.append(ctx, w.options.Stores.Events, credit.Stream(hotCustomer), kurrent.NoStream(),
 			kurrent.NewEvent{ID: id, Type: opened.EventType(), Data: data})
-		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
+		return answered(err), err
 	})
 }
 
@@ -159,7 +162,7 @@ func (w *Load) Placed() int {
 
 // begin starts the driver of an order, and calls over when it is done.
 func (w *Load) begin(ctx context.Context, p placement, over func()) {
-	l := &orderDriver{placement: p, stores: w.options.Stores, mail: w.mail, api: w.api, hold: w.options.Hold}
+	l := &orderDriver{placement: p, stores: w.options.Stores, outbox: w.outbox, forgot: &w.forgot, mail: w.mail, api: w.api, hold: w.options.Hold}
 	w.mu.Lock()
 	w.drivers = append(w.drivers, l)
 	w.mu.Unlock()

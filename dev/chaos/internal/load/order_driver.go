@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,6 +31,8 @@ const (
 type orderDriver struct {
 	placement
 	stores *rig.Direct
+	outbox *outbox
+	forgot *atomic.Bool // Temporal has forgotten responses, so that an update with the same id is another one
 	mail   *mail
 	api    *apiClient    // nil if there is no api
 	hold   time.Duration // how long it waits on hold
@@ -39,6 +42,7 @@ type orderDriver struct {
 	doing    string // the current action; empty if there is none
 	answered []answer
 	ledger   ledger
+	messages []message // accepted by Temporal
 	blamed   []Violation
 	erased   bool // its stream was deleted
 }
@@ -80,8 +84,8 @@ func (l *orderDriver) append(ctx context.Context, id uuid.UUID, eventType string
 		expected = kurrent.At(l.next - 1)
 	}
 	err := l.retryUntilDone(ctx, "append "+eventType, func(ctx context.Context) (bool, error) {
-		_, err := l.stores.Events.Append(ctx, l.id, expected, kurrent.NewEvent{ID: id, Type: eventType, Data: data})
-		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
+		err := l.outbox.append(ctx, l.stores.Events, l.id, expected, kurrent.NewEvent{ID: id, Type: eventType, Data: data})
+		return answered(err), err
 	})
 	l.next++
 	return err
@@ -95,8 +99,8 @@ func (l *orderDriver) erase(ctx context.Context) error {
 	l.erased = true
 	l.mu.Unlock()
 	return l.retryUntilDone(ctx, "erase", func(ctx context.Context) (bool, error) {
-		_, err := l.stores.Events.Append(ctx, "$$"+l.id, kurrent.NoStream(), event)
-		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
+		err := l.outbox.append(ctx, l.stores.Events, "$$"+l.id, kurrent.NoStream(), event)
+		return answered(err), err
 	})
 }
 
@@ -104,6 +108,9 @@ func (l *orderDriver) erase(ctx context.Context) error {
 func (l *orderDriver) signal(ctx context.Context, name string, message any) error {
 	return l.retryUntilDone(ctx, "signal "+name, func(ctx context.Context) (bool, error) {
 		err := l.stores.Temporal.SignalWorkflow(ctx, l.id, "", name, message)
+		if err == nil {
+			l.remember(name, message)
+		}
 		return l.over(ctx, err), nil
 	})
 }
@@ -111,7 +118,11 @@ func (l *orderDriver) signal(ctx context.Context, name string, message any) erro
 // cancelNative cancels the workflow as the CLI does.
 func (l *orderDriver) cancelNative(ctx context.Context) error {
 	return l.retryUntilDone(ctx, "cancel", func(ctx context.Context) (bool, error) {
-		return l.over(ctx, l.stores.Temporal.CancelWorkflow(ctx, l.id, "")), nil
+		err := l.stores.Temporal.CancelWorkflow(ctx, l.id, "")
+		if err == nil {
+			l.remember("", nil)
+		}
+		return l.over(ctx, err), nil
 	})
 }
 
@@ -129,6 +140,16 @@ func (l *orderDriver) overdue(ctx context.Context, refusal error) (done bool, er
 		return true, nil
 	}
 	return false, refusal
+}
+
+// approved reports whether an approval had its effect in a workflow that Temporal has
+// forgotten: the order has a row, so its credit was decided.
+func (l *orderDriver) approved(ctx context.Context, name string) bool {
+	if name != workflows.ApproveCreditMessage || !l.forgot.Load() {
+		return false
+	}
+	_, err := l.stores.Rows.FindFulfillment(ctx, l.id)
+	return err == nil
 }
 
 // over reports whether a message was delivered, or is too late.
@@ -151,9 +172,12 @@ func (l *orderDriver) update(ctx context.Context, name string, message any) erro
 		var missing *serviceerror.NotFound
 		switch {
 		case err == nil:
+			l.remember(name, message)
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.answered = append(l.answered, answer{name, state.Status})
+			return true, nil
+		case errors.As(err, &refused) && l.approved(ctx, name):
 			return true, nil
 		case errors.As(err, &refused):
 			refusals++

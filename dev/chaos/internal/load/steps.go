@@ -3,7 +3,6 @@ package load
 import (
 	"bytes"
 	"context"
-	"errors"
 	"maps"
 	"time"
 
@@ -179,8 +178,8 @@ func (p *placement) contradicted() map[string]any {
 func intrude(ctx context.Context, l *orderDriver) error {
 	event := kurrent.NewEvent{ID: l.eventIDFor("intrude"), Type: "note-added", Data: []byte(`{"by":"stranger"}`)}
 	return l.retryUntilDone(ctx, "intrude", func(ctx context.Context) (bool, error) {
-		_, err := l.stores.Events.Append(ctx, fulfillment.Stream(l.id), kurrent.NoStream(), event)
-		return err == nil || !errors.Is(err, kurrent.ErrUnavailable), err
+		err := l.outbox.append(ctx, l.stores.Events, fulfillment.Stream(l.id), kurrent.NoStream(), event)
+		return answered(err), err
 	})
 }
 

@@ -87,7 +87,7 @@ func (r *Rig) addBinary(binary, name string) error {
 		Name: name, ready: r.readyPage(name, programs.BinaryReady), pause: pauseOne,
 		launch: func(ctx context.Context, variables map[string]string) (child, error) {
 			environ := r.environment(nearEnd, own, r.options.Variables, variables)
-			return r.options.launcher().Start(ctx, name, binary, nil, environ)
+			return r.launcher(name).Start(ctx, name, binary, nil, environ)
 		},
 	})
 	return nil

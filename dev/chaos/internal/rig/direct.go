@@ -45,16 +45,11 @@ func (r *Rig) Connect(ctx context.Context) (*Direct, error) {
 		events.Close()
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	keys, err := payloadcodec.OpenKeys(r.KeysFile(), quiet)
+	options, err := r.temporalOptions(servers.Temporal, quiet)
 	if err != nil {
 		events.Close()
 		pool.Close()
 		return nil, fmt.Errorf("connect: %w", err)
-	}
-	payloads := payloadcodec.Converter(payloadcodec.New(keys))
-	options := client.Options{
-		HostPort: servers.Temporal, Logger: log.NewStructuredLogger(quiet),
-		DataConverter: payloads, FailureConverter: payloadcodec.FailureConverter(payloads),
 	}
 	temporal, err := temporalclient.Dial(ctx, options, quiet)
 	if err != nil {
@@ -66,6 +61,21 @@ func (r *Rig) Connect(ctx context.Context) (*Direct, error) {
 		Temporal: temporal, Events: events, SES: servers.SES, pool: pool,
 		Rows: postgres.NewFulfillments(pool, postgres.EmailRules{}), Emails: postgres.NewEmailLedger(pool, postgres.EmailRules{}),
 	}, nil
+}
+
+// temporalOptions returns the options of a client, with encryption if the binaries use it.
+func (r *Rig) temporalOptions(address string, logger *slog.Logger) (client.Options, error) {
+	options := client.Options{HostPort: address, Logger: log.NewStructuredLogger(logger)}
+	if !r.encrypts() {
+		return options, nil
+	}
+	keys, err := payloadcodec.OpenKeys(r.KeysFile(), logger)
+	if err != nil {
+		return options, err
+	}
+	options.DataConverter = payloadcodec.Converter(payloadcodec.New(keys))
+	options.FailureConverter = payloadcodec.FailureConverter(options.DataConverter)
+	return options, nil
 }
 
 // Close closes all of them.

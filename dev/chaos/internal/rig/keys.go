@@ -17,6 +17,9 @@ const keysKept = 100
 // KeysFile returns the path of the keys with which every process encrypts payloads.
 func (r *Rig) KeysFile() string { return filepath.Join(r.options.Dir, "payload-keys") }
 
+// encrypts reports whether payloads are encrypted.
+func (r *Rig) encrypts() bool { return r.options.ReleaseDir == "" }
+
 // RotateKeys puts a new key before those of the key file, so that every process encrypts
 // with it once it has read the file again. A payload that was encrypted with it may reach
 // a process that has not.

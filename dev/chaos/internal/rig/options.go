@@ -13,6 +13,7 @@ import (
 type Options struct {
 	Dir        string            // databases, inbox and logs; created if missing
 	BinDir     string            // where worker, starter, kurrentsim and sessim are
+	ReleaseDir string            // where the binaries of a release are that run until they are upgraded; empty means none
 	Workers    int               // number of processes
 	Starters   int               // number of processes
 	Publishers int               // number of processes; one works, the others wait for leadership
@@ -91,7 +92,9 @@ func (r *Rig) environment(address map[string]string, more ...map[string]string) 
 	for _, variables := range append([]map[string]string{shortTimes()}, more...) {
 		maps.Copy(e, variables)
 	}
-	e["PAYLOAD_KEYS_FILE"] = r.KeysFile()
+	if r.encrypts() {
+		e["PAYLOAD_KEYS_FILE"] = r.KeysFile()
+	}
 	return e.Environ()
 }
 

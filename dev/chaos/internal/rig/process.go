@@ -269,6 +269,20 @@ func (p *Process) Outage(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
+// whileDown stops the process, calls do, and starts the process again.
+func (p *Process) whileDown(ctx context.Context, do func() error) error {
+	p.fault.Lock()
+	defer p.fault.Unlock()
+	stopping, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
+	if err := p.Stop(stopping); err != nil && ctx.Err() != nil {
+		return err
+	}
+	err := do()
+	p.change(func() { p.wanted = true })
+	return errors.Join(err, p.AwaitReady(ctx))
+}
+
 func (p *Process) running() child {
 	p.mu.Lock()
 	defer p.mu.Unlock()

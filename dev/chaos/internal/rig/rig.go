@@ -43,10 +43,11 @@ type Rig struct {
 	clients     *alias  // the address that the binaries use for PostgreSQL
 	mu          sync.Mutex
 	postgresURL string
-	cluster     string     // the folder of the PostgreSQL that is the primary
-	copies      int        // standbys so far
-	standbys    []*standby // they live until the rig stops
-	lost        []Interval // times of commits that a failover has lost
+	cluster     string          // the folder of the PostgreSQL that is the primary
+	copies      int             // standbys so far
+	standbys    []*standby      // they live until the rig stops
+	lost        []Interval      // times of commits that a failover has lost
+	upgraded    map[string]bool // processes of the present build, in a rig that began with a release
 
 	stop        context.CancelFunc // ends the supervision
 	supervising sync.WaitGroup
@@ -89,7 +90,12 @@ func prepare(ctx context.Context, o Options) (*Rig, error) {
 	r := &Rig{
 		cluster: filepath.Join(o.Dir, Postgres), options: o, ports: ports, proxies: newProxies(),
 		processes: map[string]*Process{}, edges: map[string]*Edge{}, addresses: map[string]string{},
-		clientAddresses: map[string]string{},
+		clientAddresses: map[string]string{}, upgraded: map[string]bool{},
+	}
+	if o.ReleaseDir != "" {
+		if r.options.ReleaseDir, err = filepath.Abs(o.ReleaseDir); err != nil {
+			return nil, fmt.Errorf("folder of the release: %w", err)
+		}
 	}
 	if err := r.RotateKeys(); err != nil {
 		return nil, fmt.Errorf("payload keys: %w", err)
@@ -130,7 +136,7 @@ func (r *Rig) start(ctx context.Context) error {
 	if err := errors.Join(r.startEach(ctx, r.stores()), r.openExternal(ctx)); err != nil {
 		return err
 	}
-	if err := r.Run(ctx, Orderflow, "migrate"); err != nil {
+	if err := r.migrate(ctx); err != nil {
 		return err
 	}
 	return r.startEach(ctx, r.Binaries())

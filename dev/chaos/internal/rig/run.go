@@ -29,14 +29,18 @@ func (r *Rig) Output(ctx context.Context, binary string, args ...string) ([]byte
 
 // OutputWith is Output with extra variables.
 func (r *Rig) OutputWith(ctx context.Context, variables map[string]string, binary string, args ...string) ([]byte, error) {
-	command := exec.CommandContext(ctx, filepath.Join(r.options.BinDir, binary), args...)
+	return r.output(ctx, filepath.Join(r.options.BinDir, binary), variables, args...)
+}
+
+func (r *Rig) output(ctx context.Context, path string, variables map[string]string, args ...string) ([]byte, error) {
+	command := exec.CommandContext(ctx, path, args...)
 	command.Env = r.environment(r.addresses, variables)
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = killDelay
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	if err := command.Run(); err != nil {
-		return stdout.Bytes(), fmt.Errorf("%s %s: %w: %s", binary, strings.Join(args, " "), err, lastLine(stderr.String()))
+		return stdout.Bytes(), fmt.Errorf("%s %s: %w: %s", filepath.Base(path), strings.Join(args, " "), err, lastLine(stderr.String()))
 	}
 	return stdout.Bytes(), nil
 }

@@ -21,6 +21,7 @@ type Sources struct {
 	Publisher   bool              // a publisher ran: read what it published
 	View        bool              // a projector ran: read what it wrote
 	Lost        []facts.Span      // spans in which PostgreSQL's commits were lost
+	Rewound     []facts.Span      // spans in which KurrentDB's events were lost
 }
 
 // reader holds the facts during collection. It reads the stores in the order in which
@@ -47,7 +48,7 @@ func All(ctx context.Context, sources Sources) (*facts.Facts, error) {
 			return nil, fmt.Errorf("read %s: %w", part.name, err)
 		}
 	}
-	r.facts.Lost = sources.Lost
+	r.facts.Lost, r.facts.Rewound = sources.Lost, sources.Rewound
 	r.facts.Scanned = r.markers.Scanned()
 	return r.facts, nil
 }

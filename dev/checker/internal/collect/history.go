@@ -41,6 +41,7 @@ func (h *history) take(e *historypb.HistoryEvent, markers *PIIMarkers) error {
 	}
 	switch e.GetEventType() {
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+		h.run.Began = e.GetEventTime().AsTime()
 		h.started(e.GetWorkflowExecutionStartedEventAttributes())
 	case enums.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
 		h.status(e.GetUpsertWorkflowSearchAttributesEventAttributes().GetSearchAttributes())

@@ -15,6 +15,7 @@ type Facts struct {
 	Views    map[string]CustomerView // by customer
 	Leaks    []Leak
 	Lost     []Span // spans in which PostgreSQL's commits were lost
+	Rewound  []Span // spans in which KurrentDB's events were lost
 	Scanned  int64  // bytes searched for personal data
 }
 

@@ -26,6 +26,7 @@ type Run struct {
 	RunID      string
 	Chain      string // the first run of those that continue or reset each other
 	Status     RunStatus
+	Began      time.Time
 	Closed     time.Time // of a run that is not open
 
 	SourceEventID string // the memo

@@ -72,8 +72,8 @@ func eventID(o *facts.Order) []string {
 
 func possibleIDs(e facts.CreditEvent) []string {
 	var ids []string
-	for _, step := range []string{"reserve", "approve", "release"} {
-		for index := range 2 { // after the event that opens the account, or on its own
+	for _, step := range []string{"reserve", "approve", "restore", "release"} {
+		for index := range 3 { // after those that hold it and open the account, or on its own
 			name := []string{
 				"orderflow:credit-" + e.CustomerID, step + " " + e.OrderID, strconv.Itoa(index), e.Type, e.DataHash,
 			}

@@ -157,6 +157,13 @@ func wrongOrders() []wrong {
 		{"a good payment that is parked", func(w factSet) {
 			w.Order(paid).Parked = []facts.Parked{{Revision: 1, Reason: "ORDER_UNKNOWN", At: noon.Add(time.Minute)}}
 		}, []string{"order.parked"}},
+		{"a payment that is settled again, whose first settlement began after KurrentDB was restored", func(w factSet) {
+			o := w.Order(paid)
+			o.Settlements = append(o.Settlements, o.Settlements[0])
+			o.Settlements[0].Began, o.Settlements[0].Closed = noon.Add(time.Minute), noon.Add(2*time.Minute)
+			o.Settlements[1].Chain, o.Settlements[1].Began, o.Settlements[1].Closed = "2", noon.Add(time.Hour), noon.Add(time.Hour)
+			w.Rewound = []facts.Span{{From: noon.Add(-time.Hour), To: noon}}
+		}, []string{"order.one-settlement"}},
 		{"a payment that is settled twice", func(w factSet) {
 			o := w.Order(paid)
 			o.Settlements = append(o.Settlements, o.Settlements[0])
@@ -385,6 +392,13 @@ func TestInvariants_AcceptAllowedFacts(t *testing.T) {
 			o := w.Order(fulfilling)
 			o.Payments = []facts.Payment{{Revision: 1, EventID: "early", Amount: hundred}}
 			o.Parked = []facts.Parked{{Revision: 1, Reason: "ORDER_UNKNOWN", At: noon.Add(-time.Minute)}}
+		},
+		"a payment that is settled again after KurrentDB lost its effect": func(w factSet) {
+			o := w.Order(paid)
+			o.Settlements = append(o.Settlements, o.Settlements[0])
+			o.Settlements[0].Began, o.Settlements[0].Closed = noon.Add(time.Minute), noon.Add(2*time.Minute)
+			o.Settlements[1].Chain, o.Settlements[1].Began, o.Settlements[1].Closed = "2", noon.Add(time.Hour), noon.Add(time.Hour)
+			w.Rewound = []facts.Span{{From: noon, To: noon.Add(90 * time.Second)}}
 		},
 		"a settlement that came before the reservation": func(w factSet) {
 			w.place("order-prepaid")
