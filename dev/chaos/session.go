@@ -218,13 +218,18 @@ func (s *session) amount() (load.Options, error) {
 	}, err
 }
 
+// longestDrill is how many windows long orders are placed at most while a drill is going
+// on: a machine that is too slow for both must end it.
+const longestDrill = 3
+
 // window returns a context that ends when no more orders are placed: after the scenario's
-// window, or with a drill, however long that takes.
+// window, or when its drill is over.
 func (s *session) window(ctx context.Context) (context.Context, context.CancelFunc) {
+	window := s.options.scenario.window(s.options.minutes)
 	if s.options.scenario.drills() {
-		return context.WithCancel(ctx)
+		window *= longestDrill
 	}
-	return context.WithTimeout(ctx, s.options.scenario.window(s.options.minutes))
+	return context.WithTimeout(ctx, window)
 }
 
 // breakWhile places orders and runs the schedule of faults concurrently.
