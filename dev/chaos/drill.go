@@ -2,7 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -148,13 +149,24 @@ func (s *session) command(ctx context.Context, command []string) error {
 	s.say("%s", text)
 	s.report.Restored.Commands = append(s.report.Restored.Commands, text)
 	if command[0] != "reconcile" {
-		if err := s.rig.Run(ctx, rig.Orderflow, command...); err != nil {
-			return fmt.Errorf("restore: %w", err)
-		}
-		return nil
+		return s.operate(ctx, command)
 	}
 	found, err := s.compare(ctx, slices.Clone(command[1:])...)
 	s.report.Mended = append(s.report.Mended, found.reconciled)
+	return err
+}
+
+// operate runs a command, and repeats it while a store does not respond, which under load
+// may take long: exit code 1. Every command may be repeated.
+func (s *session) operate(ctx context.Context, command []string) (err error) {
+	for range comparisons {
+		err = s.rig.Run(ctx, rig.Orderflow, command...)
+		exit, ended := errors.AsType[*exec.ExitError](err)
+		if !ended || exit.ExitCode() != 1 || ctx.Err() != nil {
+			return err
+		}
+		s.say("%v", err)
+	}
 	return err
 }
 

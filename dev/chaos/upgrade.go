@@ -41,7 +41,7 @@ func (s *session) upgrade(ctx context.Context, workload *load.Load) error {
 			continue
 		}
 		s.say("%s %s", rig.Orderflow, step.command[0])
-		if err := s.rig.Run(ctx, rig.Orderflow, step.command...); err != nil {
+		if err := s.operate(ctx, step.command); err != nil {
 			return fmt.Errorf("upgrade: %w", err)
 		}
 	}
