@@ -207,7 +207,7 @@ func (f *forcedFailures) requireNoCanary() {
 	require.NoError(f.t, err)
 	for _, command := range []string{
 		"parked list", "parked list -o json", "email list", "email list -o json", "publisher list", "reconcile --grace 0s", "doctor", "replay",
-		"group show", "view show", "erase order-none", "email resolve order-none confirmation --sent",
+		"group show", "view show", "erase --order order-none", "email resolve order-none confirmation --sent",
 	} {
 		search.look("command", command, f.operate(strings.Fields(command)...))
 	}

@@ -81,7 +81,7 @@ func TestPgBouncerInTransactionMode(t *testing.T) {
 		"orderflow reconcile --grace 1s":                         {"left 0", config.ExitOK},
 		"orderflow email list":                                   {"there are none", config.ExitOK},
 		"orderflow email resolve order-none confirmation --sent": {"order-none", config.ExitFailure},
-		"orderflow erase order-none":                             {"order-none", config.ExitFailure},
+		"orderflow erase --order order-none":                     {"order-none", config.ExitFailure},
 		"orderflow publisher list":                               {"there are none", config.ExitOK},
 		"orderflow publisher retry order-none":                   {"is not set aside", config.ExitFailure},
 		"orderflow publisher snapshot":                           {"the history is read from its beginning", config.ExitOK},

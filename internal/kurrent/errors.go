@@ -120,6 +120,11 @@ func sentinelOfStatus(err error) error {
 			return ErrTooLarge
 		}
 		return ErrInvalid
+	case codes.FailedPrecondition:
+		if strings.Contains(err.Error(), "WrongExpectedVersion") { // of a deletion, for which the client has no code
+			return ErrWrongRevision
+		}
+		return ErrUnavailable
 	case codes.ResourceExhausted:
 		if strings.Contains(err.Error(), "larger than max") || strings.Contains(err.Error(), "exceeds the maximum") {
 			return ErrTooLarge

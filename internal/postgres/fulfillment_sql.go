@@ -100,7 +100,7 @@ WHERE e.order_id = @order_id AND e.kind = known.kind AND (known.status = 'sent' 
 // nothing.
 const erasePerson = `
 UPDATE order_fulfillment SET recipient_title = NULL, recipient_name = NULL, recipient_phone = NULL,
-    address_country = NULL, address_lines = NULL
+    address_country = NULL, address_lines = NULL, erased_at = coalesce(erased_at, clock_timestamp())
 WHERE order_id = @order_id`
 
 // eraseAddresses blanks the email addresses. Pending emails are withdrawn: suppressed, or
