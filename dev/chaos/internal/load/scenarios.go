@@ -42,6 +42,7 @@ func orderScenarios() []orderScenario {
 		{name: "cancelled-first", weight: 3, begin: cancelFirst, open: true},
 		{name: "closing-race", weight: 6, act: race},
 		{name: "paid-and-shipped", weight: 6, act: steps(pay, shipByUpdate)},
+		{name: "forgotten", weight: 2, own: true, act: steps(pay, shipByUpdate, forget)},
 		{name: "paid-twice", weight: 3, act: steps(pay, pay), open: true},
 		{name: "paid-first", weight: 2, begin: steps(place, pay), open: true},
 		{name: "paid-early", weight: 2, begin: steps(place, pay, shipBySignal)},

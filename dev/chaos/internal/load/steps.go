@@ -3,14 +3,17 @@ package load
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"maps"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/internal/erasure"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/internal/streams"
 	"orderflow/workflows"
 )
 
@@ -144,6 +147,22 @@ func vanish(ctx context.Context, l *orderDriver) error {
 }
 
 func erase(ctx context.Context, l *orderDriver) error { return l.erase(ctx) }
+
+// forget erases the order's customer, as an operator does who repeats the command until it
+// succeeds: the order is open until its emails are sent, and unpaid until it is settled.
+func forget(ctx context.Context, l *orderDriver) error {
+	stores := erasure.Stores{
+		Temporal: l.stores.Temporal, Events: l.stores.Events, Rows: l.stores.Rows,
+		Accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: l.stores.Events}), Logger: slog.New(slog.DiscardHandler),
+	}
+	l.mu.Lock()
+	l.erased = true
+	l.mu.Unlock()
+	return l.retryUntilDone(ctx, "erase the customer", func(ctx context.Context) (bool, error) {
+		_, err := erasure.Erase(ctx, stores, erasure.Subject{CustomerID: l.customer()}, erasure.Options{})
+		return err == nil, err
+	})
+}
 
 // placeUnmailable uses an address that the provider permanently rejects.
 func placeUnmailable(ctx context.Context, l *orderDriver) error {

@@ -39,7 +39,7 @@ type table struct {
 func (r *reader) tables() []table {
 	tables := []table{
 		{"order_fulfillment", r.rows}, {"order_fulfillment_line", r.lines},
-		{"order_fulfillment_history", r.versions}, {"email_delivery", r.mails},
+		{"order_fulfillment_history", r.versions}, {"email_delivery", r.mails}, {"rows of erased orders", r.remains},
 	}
 	if r.sources.Publisher {
 		tables = append(tables, table{"publisher_set_aside", r.setAside})
@@ -52,19 +52,21 @@ func (r *reader) tables() []table {
 
 func (r *reader) rows(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, `SELECT order_id, customer_id, status, reason, code, total_minor, currency, shipping_method,
-		carrier, tracking_number, source_event_id, placed_at, revision FROM order_fulfillment`)
+		carrier, tracking_number, source_event_id, placed_at, revision, erased_at IS NOT NULL FROM order_fulfillment`)
 	if err != nil {
 		return err
 	}
 	var i facts.Image
 	var revision int64
+	var erased bool
 	_, err = pgx.ForEachRow(rows, []any{
 		&i.OrderID, &i.CustomerID, &i.Status, &i.Reason, &i.Code, &i.TotalMinor, &i.Currency, &i.ShippingMethod,
-		&i.Carrier, &i.TrackingNumber, &i.SourceEventID, &i.PlacedAt, &revision,
+		&i.Carrier, &i.TrackingNumber, &i.SourceEventID, &i.PlacedAt, &revision, &erased,
 	}, func() error {
 		row := &facts.Row{
 			CustomerID: i.CustomerID, Status: order.Status(i.Status), SourceEventID: i.SourceEventID, PlacedAt: i.PlacedAt,
 			Total: order.Money{Minor: i.TotalMinor, Currency: i.Currency}, Revision: revision, Content: i.Digest(),
+			Erased: erased,
 		}
 		if i.Reason != nil {
 			row.Reason = order.Reason(*i.Reason)

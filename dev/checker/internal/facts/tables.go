@@ -24,6 +24,9 @@ type Row struct {
 	Revision      int64
 	Content       string // Image.Digest of its columns
 	Lines         Lines
+
+	Erased  bool     // its person was erased by `orderflow erase`
+	Remains []string // of an erased one: the tables with a row of the order that has personal data
 }
 
 // Version is a row of order_fulfillment_history. Old is empty for the first.

@@ -305,6 +305,15 @@ func wrongStores() []wrong {
 		{"a name in a history", func(w factSet) {
 			w.Leaks = []facts.Leak{{Where: "workflow history", Order: shipped, What: "event 1"}}
 		}, []string{"privacy"}},
+		{"an erased order whose stream can be read", func(w factSet) {
+			o := w.Order(shipped)
+			o.Row.Erased, o.Mails[0].Recipient, o.Mails[1].Recipient = true, "", ""
+		}, []string{"privacy.erased"}},
+		{"a name in a row of an erased order", func(w factSet) {
+			o := w.Order(shipped)
+			o.Deleted, o.Row.Erased, o.Row.Remains = true, true, []string{"order_fulfillment"}
+			o.Mails[0].Recipient, o.Mails[1].Recipient = "", ""
+		}, []string{"privacy.erased"}},
 	}
 }
 
@@ -321,7 +330,7 @@ func TestInvariants_AcceptAllowedFacts(t *testing.T) {
 		},
 		"an order whose person was erased": func(w factSet) {
 			o := w.Order(shipped)
-			o.Deleted, o.Mails[0].Recipient, o.Mails[1].Recipient = true, "", ""
+			o.Deleted, o.Row.Erased, o.Mails[0].Recipient, o.Mails[1].Recipient = true, true, "", ""
 		},
 		"a second mail after an unknown attempt": func(w factSet) {
 			o := w.Order(shipped)

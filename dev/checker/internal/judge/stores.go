@@ -10,6 +10,7 @@ func stores() []Invariant {
 	return []Invariant{
 		{"group.drained", "the subscription group has acknowledged every event", drained},
 		{"privacy", "names, addresses and telephone numbers are in no history, memo, image, credit stream or log", privacy},
+		{"privacy.erased", "an order that was erased has no stream, and no name, address or telephone number in any table", eachOrder(erased)},
 	}
 }
 
@@ -24,6 +25,20 @@ func drained(f *facts.Facts) []Violation {
 		found = append(found, Violation{Detail: detail})
 	}
 	return found
+}
+
+func erased(o *facts.Order) []string {
+	if o.Row == nil || !o.Row.Erased {
+		return nil
+	}
+	details := pick(broken{!o.Deleted, "was erased, and its stream can be read"})
+	for _, table := range o.Row.Remains {
+		details = append(details, "was erased, and its personal data is in "+table)
+	}
+	for _, m := range o.Mails {
+		details = append(details, pick(broken{m.Recipient != "", fmt.Sprintf("was erased, and the %s email has an address", m.Kind)})...)
+	}
+	return details
 }
 
 func privacy(f *facts.Facts) []Violation {
