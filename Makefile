@@ -161,7 +161,7 @@ event-catalog: ## Write docs/events from the catalog of events, and record the e
 	@go test ./dev/eventcatalog -count=1 -args -write
 
 .PHONY: checker-selftest
-checker-selftest: temporal ## Plant sixteen known bugs, one at a time, and demand that the checker finds each
+checker-selftest: temporal ## Plant seventeen known bugs, one at a time, and demand that the checker finds each
 	go run ./dev/checker/selftest
 
 .PHONY: bridge-property

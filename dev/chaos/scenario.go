@@ -109,6 +109,10 @@ func undisturbedScenarios() []scenario {
 func processScenarios() []scenario {
 	return []scenario{
 		{
+			name: "erase", about: "customers are erased as soon as their orders are closed, while processes die",
+			orders: few, rate: 10, orderScenarios: map[string]int{"forgotten": 4, "left": 1}, faults: []fault.Kind{fault.Kill, fault.Pause}, faultRate: 3,
+		},
+		{
 			name: "redeliver", about: "starters die and pause while they hold events",
 			orders: 2 * few, rate: 10, orderScenarios: shippedOnly(), faults: []fault.Kind{fault.Kill, fault.Pause}, faultRate: 3,
 			variables: map[string]string{"STARTER_MESSAGE_TIMEOUT": "2s"},

@@ -74,6 +74,9 @@ func countOrder(c map[string]int64, o *facts.Order) {
 	}
 	if o.Row != nil {
 		c["rows "+string(o.Row.Status)]++
+		if o.Row.Erased {
+			c["rowsErased"]++
+		}
 	}
 	for _, m := range o.Mails {
 		c["mails "+m.Status]++

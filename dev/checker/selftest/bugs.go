@@ -47,6 +47,7 @@ func bugs() []bug {
 		{patch: "14-timer-before-messages", scenario: "late-decisions", invariant: "order.messages"},
 		{patch: "15-outcomes-are-forgotten", scenario: "failover", invariant: "mail.result"},
 		{patch: "16-links-are-acknowledged", scenario: "operator", invariant: "order.one-workflow"},
+		{patch: "17-erased-addresses-stay", scenario: "erase", invariant: "privacy.erased"},
 	}
 }
 
