@@ -10,7 +10,6 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"orderflow/internal/credit"
-	"orderflow/internal/email"
 	"orderflow/workflows"
 )
 
@@ -61,13 +60,10 @@ func (s Stores) refuses(ctx context.Context, subject Subject, one *found, o Opti
 }
 
 // openWorkflow returns the id of an open workflow that may read the order's body or write
-// its row, and reports whether the order had a workflow.
+// its row, and reports whether the order had a workflow. One that sends a waiting email
+// may be open: without an address it sends nothing.
 func (s Stores) openWorkflow(ctx context.Context, orderID string) (open string, known bool, err error) {
-	ids := []string{orderID, workflows.RepairID(orderID), workflows.RestoreID(orderID)}
-	for _, kind := range email.Kinds() {
-		ids = append(ids, workflows.EmailID(orderID, kind))
-	}
-	for _, id := range ids {
+	for _, id := range []string{orderID, workflows.RepairID(orderID), workflows.RestoreID(orderID)} {
 		status, err := s.statusOf(ctx, id)
 		switch {
 		case err != nil:
