@@ -1,8 +1,8 @@
 // Package erasure erases the personal data of a customer, or of one order, from the
 // stores, and says what still holds it.
 //
-// Two stores hold personal data. In KurrentDB it is in the order's stream, which is
-// deleted first: an activity that reads the order later finds it gone and writes nothing.
+// Two stores hold personal data. In KurrentDB it is in the order's stream, and may be in
+// the notes of decisions about its credit. They are deleted first: an activity that reads the order later finds it gone and writes nothing.
 // Then the columns in PostgreSQL are blanked. Each step may be repeated, and the orders are
 // found again in both stores until they are gone, so an erasure that ended early is
 // completed by another one. All else that Orderflow keeps has ids, codes and amounts.
@@ -125,11 +125,14 @@ func Erase(ctx context.Context, s Stores, subject Subject, o Options) (Erased, e
 	return done, nil
 }
 
-// erase deletes the order's stream, and then blanks its row.
+// erase deletes the order's streams, and then blanks its row.
 func (s Stores) erase(ctx context.Context, one *found, done *Erased) error {
 	done.Orders++
-	if one.stream.Live {
-		if err := s.Events.Delete(ctx, one.id, kurrent.At(one.stream.Last)); err != nil {
+	for stream, state := range map[string]kurrent.Deletion{one.id: one.stream, decisionPrefix + one.id: one.notes} {
+		if !state.Live {
+			continue
+		}
+		if err := s.Events.Delete(ctx, stream, kurrent.At(state.Last)); err != nil {
 			return err
 		}
 		done.Streams++

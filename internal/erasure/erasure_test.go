@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/startertest"
 	"orderflow/internal/erasure"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -174,6 +175,27 @@ func TestErase_ResumesAfterAnInterruption(t *testing.T) {
 		require.Empty(t, r.personal(id))
 		require.False(t, r.readable(id))
 	}
+}
+
+func TestErase_NotesOfDecisions(t *testing.T) {
+	t.Parallel()
+	r := newErasureRig(t)
+	o := r.settled(newID("customer"))
+	notes := "creditdecision-" + o.OrderID
+	_, err := r.Events.Append(t.Context(), notes, kurrent.NoStream(),
+		startertest.NewEvent("credit-approved", map[string]any{"by": "op-1", "note": canary + " is a good customer"}))
+	require.NoError(t, err)
+	subject := erasure.Subject{CustomerID: o.CustomerID}
+	report, err := erasure.Verify(t.Context(), r.Stores, subject)
+	require.NoError(t, err)
+	require.Contains(t, places(report), "KurrentDB|"+notes+"|held|the notes of decisions can be read")
+	done, err := r.erase(subject, erasure.Options{})
+	require.NoError(t, err)
+	require.Equal(t, erasure.Erased{Orders: 1, Streams: 2, Rows: 1}, done)
+	require.False(t, r.readable(notes))
+	report, err = erasure.Verify(t.Context(), r.Stores, subject)
+	require.NoError(t, err)
+	require.Contains(t, places(report), "KurrentDB|"+notes+"|deleted|the stream was deleted")
 }
 
 func TestErase_None(t *testing.T) {

@@ -25,6 +25,14 @@ const (
 	progressEvery = 50_000 // orders between two progress logs
 )
 
+// Decisions about an order's credit arrive as events on a stream of their own. The note of
+// one is free text, and so may name a person.
+const (
+	decisionPrefix = "creditdecision-"
+	typeApproved   = "credit-approved"
+	typeDeclined   = "credit-declined"
+)
+
 // found is an order of the subject.
 type found struct {
 	id         string
@@ -33,6 +41,8 @@ type found struct {
 	unreadable bool // one of them is not JSON, and contains the customer's id
 	foreign    bool // an event on its stream places it for another customer
 	stream     kurrent.Deletion
+	notes      kurrent.Deletion // of the stream of decisions about its credit, which have notes
+	noted      bool             // the log still has one of them
 	row        *fulfillment.Row
 	decision   credit.Decision
 }
@@ -91,6 +101,9 @@ func (s Stores) findPlaced(ctx context.Context, of *search, inLog bool) error {
 		if strings.HasPrefix(e.Stream, order.StreamPrefix) && order.IsPlaced(e.Type) {
 			of.note(e)
 		}
+		if one := of.orders[strings.TrimPrefix(e.Stream, decisionPrefix)]; one != nil && strings.HasPrefix(e.Stream, decisionPrefix) {
+			one.noted = true
+		}
 		return nil
 	}
 	if of.OrderID != "" && !inLog {
@@ -100,7 +113,8 @@ func (s Stores) findPlaced(ctx context.Context, of *search, inLog bool) error {
 		}
 		return err
 	}
-	return s.Events.Scan(ctx, kurrent.Scan{Types: []string{order.TypePlaced, order.TypePlacedAlias}}, visit)
+	types := []string{order.TypePlaced, order.TypePlacedAlias, typeApproved, typeDeclined} // an order comes before its decisions
+	return s.Events.Scan(ctx, kurrent.Scan{Types: types}, visit)
 }
 
 // note notes what an event says about one of the subject's orders. An event that cannot
@@ -127,7 +141,7 @@ func (of *search) note(e kurrent.Event) {
 
 // unknown reports whether no store has a trace of the order.
 func (f *found) unknown() bool {
-	return !f.stored && f.row == nil && !f.stream.Live && f.stream.At.IsZero()
+	return !f.stored && f.row == nil && !f.stream.Live && f.stream.At.IsZero() && !f.notes.Live
 }
 
 // customerOf returns the customer that an event names, and reports whether the event is a
@@ -147,6 +161,9 @@ func customerOf(data []byte) (customerID string, readable bool) {
 func (s Stores) complete(ctx context.Context, orders []*found) (err error) {
 	for _, one := range orders {
 		if one.stream, err = s.Events.Deletion(ctx, one.id); err != nil {
+			return err
+		}
+		if one.notes, err = s.Events.Deletion(ctx, decisionPrefix+one.id); err != nil {
 			return err
 		}
 	}

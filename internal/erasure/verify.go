@@ -88,6 +88,12 @@ func (r *Report) events(orders []*found) {
 		default:
 			gone++
 		}
+		switch {
+		case one.notes.Live:
+			r.add(storeEvents, decisionPrefix+one.id, StateHeld, "the notes of decisions can be read")
+		case one.noted:
+			r.add(storeEvents, decisionPrefix+one.id, StateDeleted, "the stream was deleted"+since(one.notes.At)+" and is not scavenged")
+		}
 	}
 	if gone > 0 {
 		r.add(storeEvents, fmt.Sprintf("%d streams", gone), StateGone, "")
