@@ -106,7 +106,10 @@ func describeEmail(mail email.Delivery) timelineEntry {
 	default:
 		entry.What += "waiting to be sent"
 	}
-	entry.Detail = mail.ErrorCode
+	entry.Detail = details(mail.ErrorCode, string(mail.Progress), mail.ProgressDetail)
+	if mail.Progress == email.ProgressBounced || mail.Progress == email.ProgressRejected || mail.Progress == email.ProgressComplained {
+		entry.Tone = "bad"
+	}
 	return entry
 }
 

@@ -257,7 +257,7 @@ func TestDocument_RequiresWhatTheDecoderRequires(t *testing.T) {
 		party := map[string]any{"recipient": map[string]any{"emailAddress": "a@example.com"}}
 		return map[string]any{
 			"orderId": newID(), "customerId": newCustomerID(), "at": "2025-01-01T00:00:00Z", "lineItems": []any{item},
-			"billing": party, "shipping": party,
+			"billing": party, "shipping": party, "language": "de",
 		}, item
 	}
 	sent, item := whole()

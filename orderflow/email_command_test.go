@@ -261,7 +261,7 @@ func TestCommands_UnknownOrder(t *testing.T) {
 func TestCommands_InvalidArguments(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"email":                          "arguments: orderflow email must be followed by one of: list, resolve; see --help\n",
+		"email":                          "arguments: orderflow email must be followed by one of: list, resolve, suppressed, allow, templates; see --help\n",
 		"email resolve":                  "ORDER: is required, or --status, --from and --to for many at once\narguments: exactly one of --sent, --failed and --resend is needed\n",
 		"email resolve order-1 --failed": "KIND: is required\n",
 		"email resolve --status sent --from yesterday --failed": "--from: must be a time such as 2025-01-31T12:00:00Z\n--status: must be unknown, pending or failed\n",

@@ -27,6 +27,8 @@ type settings struct {
 		From             string        `env:"EMAIL_FROM,required"`
 		ReplyTo          string        `env:"EMAIL_REPLY_TO"`
 		ConfigurationSet string        `env:"EMAIL_CONFIGURATION_SET"`
+		Templates        string        `env:"EMAIL_TEMPLATES"`
+		EventsQueueURL   string        `env:"EMAIL_EVENTS_QUEUE_URL"`
 		UnknownPolicy    email.Policy  `env:"EMAIL_UNKNOWN_POLICY" envDefault:"resend"`
 		UnknownGrace     time.Duration `env:"EMAIL_UNKNOWN_GRACE" envDefault:"5m"`
 	}
@@ -55,7 +57,16 @@ func (s settings) Validate() []config.Fault {
 	if s.Email.UnknownGrace < time.Second || s.Email.UnknownGrace > maxGrace {
 		faults = append(faults, config.Fault{Name: "EMAIL_UNKNOWN_GRACE", Problem: "must be from 1s to 10m"})
 	}
+	if s.consumesEvents() && s.KurrentDB.URL == "" && s.KurrentDB.URLFile == "" {
+		faults = append(faults, config.Fault{Name: "KURRENTDB_URL", Problem: "is required with EMAIL_EVENTS_QUEUE_URL: some events are published"})
+	}
 	return faults
+}
+
+// consumesEvents reports whether the worker consumes the provider's events about emails.
+// One that compares the stores does nothing else.
+func (s settings) consumesEvents() bool {
+	return s.Email.EventsQueueURL != "" && !s.Tuning.ServesReconcile()
 }
 
 func (s settings) terms() credit.Terms {

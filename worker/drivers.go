@@ -24,11 +24,12 @@ const (
 
 // drivers are the stores and services that the activities use.
 type drivers struct {
-	events       *kurrent.Client // nil if the worker only sends emails
+	events       *kurrent.Client // nil if the worker only sends emails, and consumes no events about them
 	pool         *postgres.Pool
 	fulfillments *postgres.Fulfillments
 	emails       *postgres.EmailLedger
 	mailer       *ses.Mailer // nil if the worker sends no emails
+	emailEvents  *ses.Queue  // nil if the worker consumes none
 	temporal     client.Client
 	options      client.Options // of temporal
 	namespace    string         // of Temporal
@@ -54,16 +55,20 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 }
 
 func (d *drivers) openStores(ctx context.Context, s settings, logger *slog.Logger) error {
-	var eventsErr, poolErr, mailerErr error
-	if s.Tuning.ServesOrders() || s.Tuning.ServesReconcile() {
+	var eventsErr, poolErr, mailerErr, queueErr error
+	if s.Tuning.ServesOrders() || s.Tuning.ServesReconcile() || s.consumesEvents() {
 		d.events, eventsErr = kurrent.Open(kurrent.Config{
 			URL: s.KurrentDB.URL, URLFile: s.KurrentDB.URLFile, AllowPlaintext: s.AllowPlaintext, Logger: logger, CallTimeout: storeTimeout,
 		})
 	}
 	if s.Tuning.ServesEmails() {
 		d.mailer, mailerErr = ses.Open(ctx, ses.Config{
-			From: s.Email.From, ReplyTo: s.Email.ReplyTo, ConfigurationSet: s.Email.ConfigurationSet, Timeout: emailTimeout, TracerProvider: d.traces.Provider(),
+			From: s.Email.From, ReplyTo: s.Email.ReplyTo, ConfigurationSet: s.Email.ConfigurationSet, Templates: s.Email.Templates,
+			Timeout: emailTimeout, TracerProvider: d.traces.Provider(),
 		})
+	}
+	if s.consumesEvents() {
+		d.emailEvents, queueErr = ses.OpenQueue(ctx, ses.QueueConfig{URL: s.Email.EventsQueueURL})
 	}
 	d.pool, poolErr = postgres.Open(ctx, postgres.Config{
 		URL: s.Postgres.URL, URLFile: s.Postgres.URLFile,
@@ -72,7 +77,7 @@ func (d *drivers) openStores(ctx context.Context, s settings, logger *slog.Logge
 	})
 	rules := postgres.EmailRules{Unknown: s.Email.UnknownPolicy, Grace: s.Email.UnknownGrace, Lease: emailLease}
 	d.fulfillments, d.emails = postgres.NewFulfillments(d.pool, rules), postgres.NewEmailLedger(d.pool, rules)
-	return config.Merge(eventsErr, poolErr, mailerErr)
+	return config.Merge(eventsErr, poolErr, mailerErr, queueErr)
 }
 
 // applicationName returns the name by which PostgreSQL shows the worker's sessions.

@@ -73,7 +73,7 @@ func (w *workerRig) run(ctx context.Context, m *testing.M, postgresURL, temporal
 	defer func() { _ = errors.Join(sim.Stop(ctx), events.Stop(ctx)) }()
 	for name, value := range map[string]string{ // read by the SDKs from the process
 		"TEMPORAL_ADDRESS": temporalAddress, "AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret",
-		"AWS_ENDPOINT_URL_SESV2": sim.URL(), "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+		"AWS_ENDPOINT_URL_SESV2": sim.URL(), "AWS_ENDPOINT_URL_SQS": sim.URL(), "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 	} {
 		if err := os.Setenv(name, value); err != nil {
 			return 1, err
@@ -194,4 +194,14 @@ func (p testOrder) acceptedEmails() map[string]int {
 		}
 	}
 	return found
+}
+
+// progress returns how far an email got according to its events, or an empty string.
+func (p testOrder) progress(kind string) (progress string) {
+	p.t.Helper()
+	databaseLock.Lock()
+	defer databaseLock.Unlock()
+	require.NoError(p.t, shared.database.QueryRow(p.t.Context(),
+		"SELECT coalesce(max(progress), '') FROM email_delivery WHERE order_id = $1 AND kind = $2", p.id, kind).Scan(&progress))
+	return progress
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/taskqueue/v1"
@@ -17,16 +18,19 @@ import (
 // Two processes share the work: neither has the settings of what the other one does.
 func TestRun_OneQueueEach(t *testing.T) {
 	c, _ := preparedNamespace(t)
-	orders := startWorker(t, "WORKER_QUEUES=order-fulfillment", "EMAIL_FROM=")
-	emails := startWorker(t, "WORKER_QUEUES=order-email", "KURRENTDB_URL=")
+	orders := startWorker(t, "WORKER_QUEUES=order-fulfillment", "EMAIL_FROM=", "EMAIL_EVENTS_QUEUE_URL="+shared.sim.QueueURL())
+	emails := startWorker(t, "WORKER_QUEUES=order-email", "KURRENTDB_URL=", "EMAIL_CONFIGURATION_SET=orders")
 	ready := orders.Await("/readyz", http.StatusOK)
-	require.JSONEq(t, `{"worker":"ok","temporal":"ok","postgres":"ok","kurrentdb":"ok"}`, ready)
+	require.Regexp(t, `"email-events": ?"(ok|not known yet)"`, ready)
 	ready = emails.Await("/readyz", http.StatusOK)
 	require.JSONEq(t, `{"worker":"ok","temporal":"ok","postgres":"ok"}`, ready)
 
 	p := placeIn(t, c, "queues@example.com")
 	p.await(order.StatusFulfilling, "sent")
 	require.Equal(t, map[string]int{"confirmation": 1}, p.acceptedEmails())
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // by the events, which the worker of the orders consumes
+		require.Equal(c, "delivered", p.progress("confirmation"))
+	}, longEnough, 20*time.Millisecond)
 	require.NoError(t, emails.Stop())
 	require.NoError(t, orders.Stop())
 }
@@ -36,6 +40,8 @@ func TestRun_SettingsOfTheQueues(t *testing.T) {
 	err := run(t.Context(), []string{"WORKER_QUEUES=order-email", "WORKER_EMAIL_SLOTS=1"}, nil)
 	require.EqualError(t, err, "EMAIL_FROM: is required\nPOSTGRES_URL: is required\n"+
 		"WORKER_EMAIL_SLOTS: must be from 4 to 10000: WORKER_QUEUE_PARTITIONS is the minimum")
+	err = run(t.Context(), []string{"WORKER_QUEUES=order-email", "EMAIL_EVENTS_QUEUE_URL=orders", "EMAIL_FROM=a@example.com", "POSTGRES_URL=postgres://u@127.0.0.1/o"}, nil)
+	require.ErrorContains(t, err, "EMAIL_EVENTS_QUEUE_URL: must be the URL of a queue of SQS\nKURRENTDB_URL: is required with EMAIL_EVENTS_QUEUE_URL")
 }
 
 // shorterThanPoll is below the minute after which the server ends a poll that got no task:

@@ -25,13 +25,17 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	}
 	defer d.close()
 	d.exportStores()
+	consumer := newEventConsumer(d, logger)
 	return ops.Run(ctx, ops.Options{
 		Service: "worker", Addr: s.Addr, Metrics: d.metrics, Logger: logger,
 		Await: []ops.Dependency{
 			d.pool.Dependency(), temporalclient.Dependency(d.temporal, d.namespace), namespaceDependency(d, s.Attributes),
 		},
-		Ready: readiness(d),
-	}, func(ctx context.Context) error { return work(ctx, s, d, logger) })
+		Ready: readiness(d), State: eventState(consumer),
+	}, func(ctx context.Context) error {
+		defer startConsumer(ctx, consumer)()
+		return work(ctx, s, d, logger)
+	})
 }
 
 // readiness returns the checks of the servers without which the worker's queues get no

@@ -29,6 +29,7 @@ type scenario struct {
 	variables      map[string]string
 	putBack        string // the store that is put back to an earlier moment, if any
 	upgrades       bool   // it begins with the binaries of a release
+	emailEvents    bool   // workers consume the provider's events
 	breaks         string // prefix of the names of what breaks; empty means everything
 	workers        int    // 0 means two
 	starters       int    // 0 means two
@@ -73,7 +74,7 @@ func generalScenarios() []scenario {
 	}
 }
 
-// undisturbedScenarios concern what customers and the email provider do. Nothing breaks.
+// undisturbedScenarios concern what customers and the email provider do.
 func undisturbedScenarios() []scenario {
 	return []scenario{
 		{
@@ -89,6 +90,11 @@ func undisturbedScenarios() []scenario {
 		{
 			name: "mail-lost", about: "the provider accepts emails and its responses are lost",
 			orders: few, rate: 20, orderScenarios: shippedOnly(), mail: load.MailFaults{Lost: 1}, faults: noFaults(),
+		},
+		{
+			name: "email-events", about: "emails bounce and are complained about, responses are lost, and workers that consume the events die and are cut off",
+			orders: 3 * few, rate: 10, pace: 3 * time.Second, orderScenarios: shippedOnly(), mail: load.MailFaults{Lost: 0.2, Bounced: 0.2, Complained: 0.1},
+			emailEvents: true, faults: []fault.Kind{fault.Kill, fault.CutOff, fault.LostAnswer}, faultRate: 5, breaks: rig.Worker,
 		},
 		{
 			name: "repeats", about: "orders are placed again by the same event, closed ones too",

@@ -101,7 +101,7 @@ func (s *session) within(ctx context.Context, dir string) error {
 	running, err := rig.Start(ctx, rig.Options{
 		Dir: dir, BinDir: s.options.bin, ReleaseDir: s.options.release, Workers: s.workers(), Starters: s.starters(), Publishers: s.options.scenario.publishers,
 		Projectors: s.options.scenario.projectors, APIs: s.options.scenario.apis,
-		KurrentDB: s.options.kurrentdb, Hidden: hidden, Variables: s.options.scenario.variables, Progress: s.stderr,
+		EmailEvents: s.options.scenario.emailEvents, KurrentDB: s.options.kurrentdb, Hidden: hidden, Variables: s.options.scenario.variables, Progress: s.stderr,
 	})
 	if err != nil {
 		return err

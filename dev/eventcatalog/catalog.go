@@ -44,7 +44,7 @@ type Event struct {
 
 // Events returns all events: those in first.
 func Events() []Event {
-	return slices.Concat(orderEvents(), creditEvents(), fulfillmentEvents())
+	return slices.Concat(orderEvents(), creditEvents(), fulfillmentEvents(), emailEvents())
 }
 
 // Stream returns the name of the stream that an example is on.

@@ -88,6 +88,7 @@ func placed() *Schema {
 			optional("recipient", recipient(func(string) *Schema { return words("Not used.") })),
 			optional("address", anything("Not read.")),
 			optional("paymentMethod", anything("Not read.")))),
+		optional("language", anything("The language of the customer's emails, a tag of BCP 47 such as de or pt-BR. Any other value is ignored.")),
 		required("at", timestamp("When the order was placed, in the years 1970 to 9999.")))
 	s.AnyOf = []*Schema{withAddress("billing"), withAddress("shipping")}
 	return s
@@ -112,7 +113,7 @@ func withAddress(part string) *Schema {
 }
 
 const placedFull = `{
-  "orderId": "order-example-1", "customerId": "customer-example-1", "checkoutOfCart": "cart-example-1@3", "store": {"id": "store-1"},
+  "orderId": "order-example-1", "customerId": "customer-example-1", "checkoutOfCart": "cart-example-1@3", "store": {"id": "store-1"}, "language": "de",
   "lineItems": [{"productId": "4006381000198", "productName": "Seed Box", "category": "garden", "quantity": 3, "pricePerUnit": "USD19.99", "taxRate": 0.06}],
   "shipping": {
     "recipient": {"title": "Ms.", "fullName": "Ada Example", "emailAddress": "ada@example.com", "phoneNumber": "555-0100"},

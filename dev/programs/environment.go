@@ -58,6 +58,7 @@ type Servers struct {
 	Temporal  string // host:port
 	Postgres  string // URL
 	SES       string // URL
+	Events    string // URL of the queue of email events, with SES
 }
 
 // LeadTo points the variables to servers that were started for this environment. It
@@ -78,6 +79,10 @@ func (e Environment) LeadTo(s Servers) {
 		e.drop("AWS_")
 		e["AWS_ENDPOINT_URL_SESV2"] = s.SES
 		e.EmulateSES()
+		if s.Events != "" {
+			e["AWS_ENDPOINT_URL_SQS"], e["EMAIL_EVENTS_QUEUE_URL"] = s.SES, s.Events
+			e.SetDefault("EMAIL_CONFIGURATION_SET", "orders")
+		}
 	}
 }
 

@@ -69,6 +69,7 @@ func (s *Server) sendEmail(w http.ResponseWriter, r *http.Request) {
 		writeError(w, apiError{http.StatusInternalServerError, "InternalServiceErrorException", "the inbox cannot be written"})
 		return
 	}
+	s.publish(message, outcomeOf(message, fault))
 	if fault == FaultLost {
 		s.hangUp(w)
 		return

@@ -26,6 +26,9 @@ const (
 	FaultSuppressed = "suppressed" // accepted and kept, for an address on the suppression list: never delivered
 )
 
+// The outcomes of events.go are faults too: the email is accepted, and its events say what
+// became of it.
+
 const (
 	maxFaults     = 1000
 	maxFaultCount = 1_000_000
@@ -76,8 +79,10 @@ func failureOf(fault string, recipients []string) (apiError, bool) {
 }
 
 func (f Fault) check() error {
-	if _, ok := failureOf(f.Fault, nil); !ok && !slices.Contains([]string{FaultLost, FaultHang, FaultSuppressed}, f.Fault) {
-		return errors.New("fault: must be throttled, quota, rejected, unverified, paused, stopped, suspended, no-set, busy, error, lost, hang or suppressed")
+	_, fails := failureOf(f.Fault, nil)
+	if !fails && outcomes()[f.Fault] == nil && !slices.Contains([]string{FaultLost, FaultHang, FaultSuppressed}, f.Fault) {
+		return errors.New("fault: must be throttled, quota, rejected, unverified, paused, stopped, suspended, no-set, busy, error, lost, hang, " +
+			"suppressed, delivered, delayed, bounced, soft-bounced, complained, refused, listed, silent or unreported")
 	}
 	if f.Count < 1 || f.Count > maxFaultCount {
 		return fmt.Errorf("count: must be from 1 to %d", maxFaultCount)

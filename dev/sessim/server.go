@@ -1,12 +1,14 @@
 package sessim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,6 +25,7 @@ type Options struct {
 	Keep     int          // newest messages to keep; 0 means 10,000
 	Logger   *slog.Logger // nil logs nothing
 	Account  *Account     // nil is DefaultAccount
+	Envelope string       // of events: EnvelopeSNS, EnvelopeRaw or EnvelopeEventBridge; empty means EnvelopeSNS
 }
 
 // Server is a running stand-in.
@@ -34,6 +37,11 @@ type Server struct {
 	account  accountBox
 	logger   *slog.Logger
 	done     chan struct{}
+
+	queues     map[string]*queue // by name
+	envelope   string
+	duplicates atomic.Int64
+	polling    context.Context // ends when the server stops, so that no long poll delays it
 }
 
 // Start loads the kept inbox, listens, and serves until Stop.
@@ -55,7 +63,11 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen: %w", err), kept.close())
 	}
-	s := &Server{listener: listener, inbox: kept, faults: &faults{}, logger: o.Logger, done: make(chan struct{})}
+	polling, stopPolling := context.WithCancel(context.Background())
+	s := &Server{
+		listener: listener, inbox: kept, faults: &faults{}, logger: o.Logger, done: make(chan struct{}),
+		queues: newQueues(), envelope: cmp.Or(o.Envelope, EnvelopeSNS), polling: polling,
+	}
 	s.SetAccount(DefaultAccount())
 	if o.Account != nil {
 		s.SetAccount(*o.Account)
@@ -69,8 +81,14 @@ func Start(o Options) (*Server, error) {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
+	s.http.RegisterOnShutdown(stopPolling)
 	go s.serve()
 	return s, nil
+}
+
+func newQueues() map[string]*queue {
+	dead := newQueue(DeadQueue, nil, 0)
+	return map[string]*queue{EventsQueue: newQueue(EventsQueue, dead, maxReceives), DeadQueue: dead}
 }
 
 func (s *Server) serve() {
@@ -118,12 +136,15 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("GET /v2/email/identities/{identity}", authorized(s.identity))
 	mux.Handle("GET /v2/email/configuration-sets/{set}", authorized(s.configurationSet))
 	mux.Handle("/v2/", authorized(unknownOperation))
+	mux.Handle("POST /{$}", authorized(s.sqs))
 
 	mux.HandleFunc("GET /messages", s.listMessages)
 	mux.HandleFunc("DELETE /messages", s.deleteMessages)
 	mux.HandleFunc("GET /faults", s.listFaults)
 	mux.HandleFunc("POST /faults", s.addFault)
 	mux.HandleFunc("DELETE /faults", s.deleteFaults)
+	mux.HandleFunc("POST /events", s.reportEvent)
+	mux.HandleFunc("GET /queues", s.listQueues)
 	mux.HandleFunc("GET /health/live", live)
 
 	mux.HandleFunc("GET /{$}", s.inboxPage)

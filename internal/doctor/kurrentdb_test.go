@@ -242,7 +242,7 @@ func TestKurrentDB_Rights(t *testing.T) {
 			wanted{"kurrentdb/write-rights", doctor.Problem, "user reader may not write credit-*", "$settings"})
 		results := run(t, r.options(kurrentsimtest.Admin, "worker", "worker"))
 		require.Empty(t, findings(results))
-		require.Equal(t, "user worker may write credit-*", resultOf(t, results, "kurrentdb/write-rights").Found)
+		require.Equal(t, "user worker may write credit-*, write email-*", resultOf(t, results, "kurrentdb/write-rights").Found)
 	})
 	t.Run("says that only an administrator sees the rights to write", func(t *testing.T) {
 		t.Parallel()
@@ -250,7 +250,7 @@ func TestKurrentDB_Rights(t *testing.T) {
 		r.restrict()
 		results := run(t, r.options("worker", "worker", ""))
 		require.Empty(t, findings(results))
-		require.Equal(t, "user worker may read credit-*, read the metadata of credit-*, read order-*, read the metadata of order-*", resultOf(t, results, "kurrentdb/read-rights").Found)
+		require.Equal(t, "user worker may read credit-*, read the metadata of credit-*, read order-*, read the metadata of order-*, read email-*", resultOf(t, results, "kurrentdb/read-rights").Found)
 		write := resultOf(t, results, "kurrentdb/write-rights")
 		require.Equal(t, doctor.NotChecked, write.Status)
 		require.Contains(t, write.Found, "--user worker")

@@ -98,9 +98,13 @@ type Letter struct {
 	Kind    Kind
 	Attempt int // the claim's number
 	To      string
-	Name    string // the recipient's title and full name, may be empty
-	Total   order.Money
-	Reason  order.Reason
+
+	// Language is the customer's, as order.Placed has it; empty if the order names none.
+	Language string
+
+	Name   string // the recipient's title and full name, may be empty
+	Total  order.Money
+	Reason order.Reason
 	order.Shipment
 	Country      string
 	AddressLines []string

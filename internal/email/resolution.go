@@ -76,6 +76,8 @@ type Delivery struct {
 	UnknownAttempts int       `json:"unknownAttempts"`
 	ErrorCode       string    `json:"errorCode,omitempty"`
 	Since           time.Time `json:"since"` // the time of the last change of the status
+	Progress        Progress  `json:"progress,omitempty"`
+	ProgressDetail  string    `json:"progressDetail,omitempty"`
 }
 
 // RefusedError is returned if an email cannot be resolved as decided.

@@ -27,6 +27,7 @@ type Placed struct {
 	ShippingMethod string
 	Recipient      Recipient // of the shipment; may be empty
 	Address        Address   // of the shipment; may be empty
+	Language       string    // of the customer's emails: a BCP 47 tag in lower case such as de or pt-br; empty if the order names none
 	Email          string    // the email address: one @, 1 to 320 bytes, its domain in lower case and in ASCII if possible
 	Lines          []Line    // 1 to 500
 }

@@ -22,6 +22,8 @@ type wirePlaced struct {
 	Shipping   wireShipping `json:"shipping"`
 	Billing    wireBilling  `json:"billing"`
 	At         string       `json:"at"`
+
+	Language jsontext.Value `json:"language"`
 }
 
 type wireLine struct {
@@ -69,6 +71,7 @@ func DecodePlaced(stream, contentType string, body []byte) (Placed, error) {
 		ShippingMethod: c.text("shipping.method", wire.Shipping.Method),
 		Recipient:      c.recipient(wire.Shipping.Recipient),
 		Address:        c.address(wire.Shipping.Address),
+		Language:       language(wire.Language),
 		Email:          c.email(wire),
 	}
 	placed.Lines, placed.Total = c.lines(wire.LineItems)

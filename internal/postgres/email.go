@@ -66,12 +66,14 @@ func NewEmailLedger(pool *Pool, rules EmailRules) *EmailLedger {
 func (l *EmailLedger) ClaimEmail(ctx context.Context, orderID string, kind email.Kind) (email.Claim, error) {
 	args := l.rules.arguments(orderID)
 	args["kind"], args["lease"], args["grace"] = kind, l.rules.Lease, l.rules.Grace
+	args["suppressed"] = email.CodeSuppressed
 	var owned bool
 	var claim email.Claim
 	err := l.pool.transact(ctx, "claim email", func(batch *pgx.Batch) {
 		owned, claim = false, email.Claim{Status: email.StatusNone}
 		batch.Queue(lockOrder, args)
 		batch.Queue(expireAttempt, args)
+		batch.Queue(stopSuppressed, args)
 		batch.Queue(takeEmail, args).Query(func(rows pgx.Rows) error {
 			owned = rows.Next()
 			rows.Close()
@@ -103,7 +105,7 @@ func scanClaim(row pgx.Row, claim *email.Claim) error {
 	letter := &claim.Letter
 	err := row.Scan(&claim.Status, &claim.Attempt, &claim.RetryIn, &letter.To, &letter.Name,
 		&letter.Total.Minor, &letter.Total.Currency, &letter.Reason, &letter.Carrier, &letter.TrackingNumber,
-		&letter.Country, &letter.AddressLines, &names, &quantities, &prices)
+		&letter.Country, &letter.AddressLines, &names, &quantities, &prices, &letter.Language)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
 package postgres
 
-// The statements of senders. A claim sends lockOrder, expireAttempt, takeEmail and
-// selectEmail in one transaction; an outcome sends lockOrder, one of the two that settle,
+// The statements of senders. A claim sends lockOrder, expireAttempt, stopSuppressed,
+// takeEmail and selectEmail in one transaction; an outcome sends lockOrder, one of the two that settle,
 // and selectEmailStatus.
 
 // expireAttempt marks an attempt whose lease has ended as unknown: its outcome was never
@@ -41,7 +41,7 @@ SELECT e.status, e.attempt,
     coalesce(e.recipient, ''), concat_ws(' ', f.recipient_title, f.recipient_name), f.total_minor, f.currency,
     coalesce(f.reason, ''), coalesce(f.carrier, ''), coalesce(f.tracking_number, ''),
     coalesce(f.address_country, ''), coalesce(f.address_lines, '{}'),
-    lines.product_names, lines.quantities, lines.unit_prices
+    lines.product_names, lines.quantities, lines.unit_prices, coalesce(f.language, '')
 FROM email_delivery e, order_fulfillment f, LATERAL (
     SELECT coalesce(array_agg(l.product_name ORDER BY l.line_no), '{}') AS product_names,
         coalesce(array_agg(l.quantity ORDER BY l.line_no), '{}') AS quantities,

@@ -203,7 +203,7 @@ func bodyArguments(args pgx.NamedArgs, placed *order.Placed) {
 	args["recipient_phone"] = optional(placed.Recipient.Phone)
 	args["address_country"] = optional(placed.Address.Country)
 	args["address_lines"] = storableTexts(placed.Address.Lines)
-	args["mail_recipient"] = optional(placed.Email)
+	args["mail_recipient"], args["language"] = optional(placed.Email), optional(placed.Language)
 	lineArguments(args, placed.Lines)
 }
 

@@ -11,10 +11,10 @@ const restoreFirst = `
 WITH closed AS (
     INSERT INTO order_fulfillment (order_id, customer_id, status, reason, code, total_minor, currency, shipping_method,
         recipient_title, recipient_name, recipient_phone, address_country, address_lines, source_event_id, placed_at,
-        correlation_id, traceparent)
+        correlation_id, traceparent, language)
     VALUES (@order_id, @customer_id, @status, @reason, @code, @total_minor, @currency, @shipping_method,
         @recipient_title, @recipient_name, @recipient_phone, @address_country, @address_lines, @source_event_id, @placed_at,
-        @correlation_id, @traceparent)
+        @correlation_id, @traceparent, @language)
     ON CONFLICT (order_id) DO NOTHING
     RETURNING order_id
 ), lines AS (

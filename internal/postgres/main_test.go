@@ -38,7 +38,7 @@ func emptied(t *testing.T) string {
 		conn, err := pgx.Connect(t.Context(), url)
 		require.NoError(t, err)
 		_, err = conn.Exec(t.Context(), `SET session_replication_role = replica; TRUNCATE order_fulfillment,
-			order_fulfillment_line, order_fulfillment_history, email_delivery, orderflow_lease RESTART IDENTITY`)
+			order_fulfillment_line, order_fulfillment_history, email_delivery, email_suppression, orderflow_lease RESTART IDENTITY`)
 		require.NoError(t, errors.Join(err, conn.Close(t.Context())))
 	default:
 		url = servers.Database(t)

@@ -13,6 +13,7 @@ FROM (VALUES
     ('order_fulfillment', 'SELECT'), ('order_fulfillment', 'INSERT'), ('order_fulfillment', 'UPDATE'),
     ('order_fulfillment_line', 'SELECT'), ('order_fulfillment_line', 'INSERT'),
     ('email_delivery', 'SELECT'), ('email_delivery', 'INSERT'), ('email_delivery', 'UPDATE'),
+    ('email_suppression', 'SELECT'), ('email_suppression', 'INSERT'), ('email_suppression', 'DELETE'),
     ('orderflow_lease', 'SELECT'), ('orderflow_lease', 'INSERT'), ('orderflow_lease', 'UPDATE')
 ) AS needed (relation, privilege)
 WHERE NOT has_table_privilege('public.' || relation, privilege)`

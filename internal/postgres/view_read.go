@@ -24,7 +24,8 @@ FROM customer_order WHERE customer_id = $1 ORDER BY coalesce(placed_at, '-infini
 
 	// selectOrderEmails reads an order's emails, oldest first, without their addresses.
 	selectOrderEmails = `
-SELECT order_id, kind, status, attempt, unknown_attempts, coalesce(error_code, ''), coalesce(sent_at, updated_at)
+SELECT order_id, kind, status, attempt, unknown_attempts, coalesce(error_code, ''), coalesce(sent_at, updated_at),
+    coalesce(progress, ''), coalesce(progress_detail, '')
 FROM email_delivery WHERE order_id = $1 ORDER BY seq`
 )
 

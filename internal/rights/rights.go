@@ -44,7 +44,7 @@ func Of(program, groupStream string) []Need {
 	case "starter":
 		return slices.Concat(on(groupStream, read), category("order", read, metadata))
 	case "worker":
-		return slices.Concat(category("credit", read, metadata, write), category("order", read, metadata))
+		return slices.Concat(category("credit", read, metadata, write), category("order", read, metadata), category("email", read, write))
 	case "publisher":
 		return category("fulfillment", read, write)
 	case "projector":
@@ -87,7 +87,7 @@ func Projected(groupStream string) (streams []string) {
 		streams = append(streams, groupStream)
 	}
 	for _, stream := range []string{
-		"$ce-order", "$ce-credit", "$ce-fulfillment", "$et-" + order.TypePlaced, "$et-" + order.TypePlacedAlias, "$streams",
+		"$ce-order", "$ce-credit", "$ce-fulfillment", "$ce-email", "$et-" + order.TypePlaced, "$et-" + order.TypePlacedAlias, "$streams",
 	} {
 		if stream != groupStream {
 			streams = append(streams, stream)

@@ -25,7 +25,7 @@ func TestOnUserStreams(t *testing.T) {
 
 func TestProjected(t *testing.T) {
 	t.Parallel()
-	others := []string{"$ce-credit", "$ce-fulfillment", "$et-order-placed", "$et-OrderPlaced", "$streams"}
+	others := []string{"$ce-credit", "$ce-fulfillment", "$ce-email", "$et-order-placed", "$et-OrderPlaced", "$streams"}
 	require.Equal(t, append([]string{"$ce-order"}, others...), rights.Projected("$ce-order"))
 	require.Equal(t, append([]string{"$ce-shop", "$ce-order"}, others...), rights.Projected("$ce-shop"))
 	require.Equal(t, append([]string{"$ce-order"}, others...), rights.Projected("orders"), "a stream without links")

@@ -33,6 +33,7 @@ type Mailer struct {
 	client           *sesv2.Client
 	from             string
 	replyTo          []string // at most one
+	templates        *Templates
 	configurationSet *string
 	timeout          time.Duration
 	tracer           trace.Tracer
@@ -80,7 +81,7 @@ func (m *Mailer) input(letter email.Letter) (*sesv2.SendEmailInput, error) {
 	if err != nil {
 		return nil, failed(codeRecipient, err)
 	}
-	rendered, err := Render(letter)
+	rendered, err := m.templates.Render(letter)
 	if err != nil {
 		// The letter is still valid: a worker of another version may have the template.
 		return nil, &email.SendError{Status: email.StatusPending, Code: codeTemplate, RetryAfter: jitter(afterOperator), Err: err}

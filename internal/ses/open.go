@@ -2,6 +2,7 @@ package ses
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -29,6 +30,7 @@ const (
 type Config struct {
 	From             string               // address of an identity that SES has verified, with an optional display name
 	ReplyTo          string               // optional: the address that replies go to, with an optional display name
+	Templates        string               // optional: a folder of templates, see LoadTemplates
 	ConfigurationSet string               // optional: where SES publishes delivery events
 	Timeout          time.Duration        // for one email from end to end, including fetching credentials; 0: 10s
 	TracerProvider   trace.TracerProvider // nil: no tracing
@@ -43,6 +45,10 @@ func open(ctx context.Context, c Config, extra ...func(*awsconfig.LoadOptions) e
 		c.Timeout = defaultTimeout
 	}
 	from, replyTo, faults := checkConfig(c)
+	templates, err := LoadTemplates(c.Templates)
+	if invalid, ok := errors.AsType[*config.Error](err); ok {
+		faults = append(faults, invalid.Faults...)
+	}
 	settings, err := awsconfig.LoadDefaultConfig(ctx, append(extra, awsconfig.WithHTTPClient(httpClient(c.Timeout)))...)
 	if err != nil {
 		faults = append(faults, config.Fault{Name: "AWS_*", Problem: "the AWS SDK rejects its environment or its shared configuration files"})
@@ -60,7 +66,7 @@ func open(ctx context.Context, c Config, extra ...func(*awsconfig.LoadOptions) e
 	if c.TracerProvider == nil {
 		c.TracerProvider = noop.NewTracerProvider()
 	}
-	m := &Mailer{client: client, from: from, timeout: c.Timeout, tracer: c.TracerProvider.Tracer("orderflow/ses")}
+	m := &Mailer{client: client, from: from, templates: templates, timeout: c.Timeout, tracer: c.TracerProvider.Tracer("orderflow/ses")}
 	if replyTo != "" {
 		m.replyTo = []string{replyTo}
 	}

@@ -1,18 +1,12 @@
 package ses
 
 import (
-	"embed"
 	"fmt"
-	htmltemplate "html/template"
 	"strings"
-	texttemplate "text/template"
 
 	"orderflow/internal/email"
 	"orderflow/internal/order"
 )
-
-//go:embed templates/*.tmpl
-var templates embed.FS
 
 // Limits for text from others. With them the longest email stays far below the size at
 // which mailboxes truncate one.
@@ -29,43 +23,27 @@ const (
 // Rendered is an email's subject and its two bodies, which have the same content.
 type Rendered struct{ Subject, Text, HTML string }
 
-// template is the parsed templates of one kind of email.
-type template struct {
-	text *texttemplate.Template
-	html *htmltemplate.Template
-}
+// Render renders the email for a letter with the templates of this package. See
+// Templates.Render.
+func Render(letter email.Letter) (Rendered, error) { return standard.Render(letter) }
 
-// parsed has the templates of every kind. Parsing them for each email would take three
-// percent of a busy worker's time.
-var parsed = parse()
-
-func parse() map[email.Kind]template {
-	all := map[email.Kind]template{}
-	for _, kind := range email.Kinds() {
-		all[kind] = template{
-			text: texttemplate.Must(texttemplate.ParseFS(templates, "templates/layout.txt.tmpl", "templates/"+string(kind)+".txt.tmpl")),
-			html: htmltemplate.Must(htmltemplate.ParseFS(templates, "templates/layout.html.tmpl", "templates/"+string(kind)+".html.tmpl")),
-		}
-	}
-	return all
-}
-
-// Render renders the email for a letter. The result is deterministic, byte for byte.
-func Render(letter email.Letter) (Rendered, error) {
-	t, ok := parsed[letter.Kind]
+// Render renders the email for a letter, in its language or, if there is none of it, in
+// English. The result is deterministic, byte for byte.
+func (t *Templates) Render(letter email.Letter) (Rendered, error) {
+	found, ok := t.find(letter.Language)[letter.Kind]
 	if !ok {
 		return Rendered{}, fmt.Errorf("no template for emails of kind %q", letter.Kind)
 	}
 	v := newView(letter)
 	var subject, text, html strings.Builder
-	if err := t.text.ExecuteTemplate(&subject, "subject", v); err != nil {
+	if err := found.text.ExecuteTemplate(&subject, "subject", v); err != nil {
 		return Rendered{}, fmt.Errorf("render subject: %w", err)
 	}
 	v.Subject = clean(subject.String(), maxSubject) // a subject is one line, whatever the template returns
-	if err := t.text.ExecuteTemplate(&text, "layout", v); err != nil {
+	if err := found.text.ExecuteTemplate(&text, "layout", v); err != nil {
 		return Rendered{}, fmt.Errorf("render text: %w", err)
 	}
-	if err := t.html.ExecuteTemplate(&html, "layout", v); err != nil {
+	if err := found.html.ExecuteTemplate(&html, "layout", v); err != nil {
 		return Rendered{}, fmt.Errorf("render html: %w", err)
 	}
 	return Rendered{Subject: v.Subject, Text: text.String(), HTML: html.String()}, nil
@@ -74,11 +52,11 @@ func Render(letter email.Letter) (Rendered, error) {
 // view is a letter prepared for printing: every string is one clean line, and text from
 // the customer contains no links.
 type view struct {
-	Subject  string
-	OrderID  string
-	Greeting string
-	Total    string
-	Why      string
+	Subject string
+	OrderID string
+	Name    string       // of the recipient; empty if it is not fit to be printed
+	Total   string       // such as USD 1478.62
+	Reason  order.Reason // of a rejection
 	order.Shipment
 	Address   []string
 	Lines     []viewLine
@@ -93,9 +71,9 @@ type viewLine struct {
 
 func newView(letter email.Letter) view {
 	v := view{
-		OrderID:  clean(letter.OrderID, maxProduct),
-		Greeting: greeting(letter.Name),
-		Why:      reasonText(letter.Reason),
+		OrderID: clean(letter.OrderID, maxProduct),
+		Name:    safeName(letter.Name),
+		Reason:  letter.Reason,
 		Shipment: order.Shipment{
 			Carrier:        clean(letter.Carrier, maxTracking),
 			TrackingNumber: clean(letter.TrackingNumber, maxTracking),
@@ -123,31 +101,12 @@ func newView(letter email.Letter) view {
 // link.
 func customerText(s string, limit int) string { return unlink(clean(s, limit)) }
 
-// greeting omits a name that contains a link or an address, because even an unlinked one
+// safeName omits a name that contains a link or an address, because even an unlinked one
 // would still advertise.
-func greeting(name string) string {
+func safeName(name string) string {
 	name = clean(name, maxName)
-	if name == "" || name != unlink(name) || strings.ContainsAny(name, ":/@\\<>") {
-		return "Hello,"
+	if name != unlink(name) || strings.ContainsAny(name, ":/@\\<>") {
+		return ""
 	}
-	return "Dear " + name + ","
-}
-
-// reasonText words a reason for the customer. Reasons that mean nothing to a customer get
-// a general text.
-func reasonText(reason order.Reason) string {
-	switch reason {
-	case order.ReasonInsufficientCredit:
-		return "its total is more than the credit that is open to you at the moment"
-	case order.ReasonUnknownCustomer:
-		return "there is no credit account for you yet"
-	case order.ReasonCurrencyMismatch:
-		return "your credit account is kept in another currency"
-	case order.ReasonCreditDeclined:
-		return "we could not approve credit for it"
-	case order.ReasonHoldExpired:
-		return "credit for it was not approved in time"
-	default:
-		return "we were not able to process it"
-	}
+	return name
 }

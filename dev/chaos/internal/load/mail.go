@@ -18,7 +18,13 @@ type mailFault struct {
 
 // shares lists the faults under the provider's names.
 func (f MailFaults) shares() []mailFault {
-	return []mailFault{{"throttled", f.Throttled}, {"error", f.Error}, {"lost", f.Lost}}
+	shares := []mailFault{{"throttled", f.Throttled}, {"error", f.Error}, {"lost", f.Lost}}
+	for _, reported := range []mailFault{{"bounced", f.Bounced}, {"complained", f.Complained}} {
+		if reported.share > 0 { // a share that is none must not change what a seed makes
+			shares = append(shares, reported)
+		}
+	}
+	return shares
 }
 
 // forGood is more attempts than any email has.

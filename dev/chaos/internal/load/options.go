@@ -29,7 +29,7 @@ type Options struct {
 }
 
 // MailFaults are the shares of orders whose next email meets a fault of the provider.
-type MailFaults struct{ Throttled, Error, Lost float64 }
+type MailFaults struct{ Throttled, Error, Lost, Bounced, Complained float64 }
 
 // The subscription that the starters consume.
 const (

@@ -158,7 +158,7 @@ func summary(moving []string) string {
 // as in progress.
 func (w *Load) look(ctx context.Context, known *resting) {
 	known.moving = nil
-	err := errors.Join(w.lookAtGroup(ctx, known), w.lookAtRows(ctx, known), w.lookAtMails(ctx, known), w.lookAtWorkflows(ctx, known), w.lookBehind(ctx, known))
+	err := errors.Join(w.lookAtGroup(ctx, known), w.lookAtRows(ctx, known), w.lookAtMails(ctx, known), w.lookAtEvents(ctx, known), w.lookAtWorkflows(ctx, known), w.lookBehind(ctx, known))
 	if err != nil {
 		known.moving = append(known.moving, err.Error())
 	}

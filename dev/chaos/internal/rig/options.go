@@ -7,22 +7,24 @@ import (
 	"time"
 
 	"orderflow/dev/programs"
+	"orderflow/dev/sessim"
 )
 
 // Options configure a rig.
 type Options struct {
-	Dir        string            // databases, inbox and logs; created if missing
-	BinDir     string            // where worker, starter, kurrentsim and sessim are
-	ReleaseDir string            // where the binaries of a release are that run until they are upgraded; empty means none
-	Workers    int               // number of processes
-	Starters   int               // number of processes
-	Publishers int               // number of processes; one works, the others wait for leadership
-	Projectors int               // number of processes; one works, the others wait for leadership
-	APIs       int               // number of processes
-	KurrentDB  string            // connection string of an external one that nothing else uses; empty means kurrentsim
-	Hidden     []string          // events as STREAM@REVISION that KurrentDB's projection never shows
-	Variables  map[string]string // of the binaries; they override the rig's own
-	Progress   io.Writer         // receives progress, one line at a time
+	Dir         string            // databases, inbox and logs; created if missing
+	BinDir      string            // where worker, starter, kurrentsim and sessim are
+	ReleaseDir  string            // where the binaries of a release are that run until they are upgraded; empty means none
+	Workers     int               // number of processes
+	Starters    int               // number of processes
+	Publishers  int               // number of processes; one works, the others wait for leadership
+	Projectors  int               // number of processes; one works, the others wait for leadership
+	APIs        int               // number of processes
+	KurrentDB   string            // connection string of an external one that nothing else uses; empty means kurrentsim
+	Hidden      []string          // events as STREAM@REVISION that KurrentDB's projection never shows
+	Variables   map[string]string // of the binaries; they override the rig's own
+	EmailEvents bool              // the workers consume the email provider's events
+	Progress    io.Writer         // receives progress, one line at a time
 }
 
 // number returns how many processes of a binary there are.
@@ -106,6 +108,9 @@ func (r *Rig) servers(address map[string]string) programs.Servers {
 	}
 	if to, ok := address[SES]; ok {
 		s.SES = "http://" + to
+		if r.options.EmailEvents {
+			s.Events = s.SES + sessim.EventsQueuePath
+		}
 	}
 	return s
 }

@@ -18,6 +18,7 @@ const (
 	orderPrefix       = "order-"
 	creditPrefix      = "credit-"
 	fulfillmentPrefix = "fulfillment-"
+	emailPrefix       = "email-"
 
 	// checkpointWait is how long a group that is done may take to write its checkpoint.
 	checkpointWait = 10 * time.Second
@@ -117,6 +118,8 @@ func (r *reader) event(e *kurrentdb.RecordedEvent) {
 		r.creditEvent(e)
 	case strings.HasPrefix(e.StreamID, fulfillmentPrefix):
 		r.published(e)
+	case strings.HasPrefix(e.StreamID, emailPrefix):
+		r.emailEvent(e)
 	case strings.HasPrefix(e.StreamID, "$$"+orderPrefix):
 		r.orderMetadata(e)
 	case e.StreamID == parked:

@@ -40,6 +40,7 @@ func (r *reader) tables() []table {
 	tables := []table{
 		{"order_fulfillment", r.rows}, {"order_fulfillment_line", r.lines},
 		{"order_fulfillment_history", r.versions}, {"email_delivery", r.mails}, {"rows of erased orders", r.remains},
+		{"email_suppression", r.suppressions},
 	}
 	if r.sources.Publisher {
 		tables = append(tables, table{"publisher_set_aside", r.setAside})

@@ -88,7 +88,11 @@ type Order struct {
 	View      *OrderView
 	Mails     []Mail    // of the email ledger
 	Messages  []Message // of the inbox
-	Credit    []CreditEvent
+
+	Suppressed  *time.Time // since when its address takes no more email, if an email of the order showed it
+	EmailEvents []EmailEvent
+
+	Credit []CreditEvent
 }
 
 // HasForeignEvents reports whether a program other than the publisher has written to the

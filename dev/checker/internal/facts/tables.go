@@ -57,6 +57,12 @@ type Message struct {
 	At       time.Time // when the provider accepted it
 }
 
+// EmailEvent is an event of an order's email stream.
+type EmailEvent struct {
+	Type, Kind, MessageID string
+	Fault                 string // what is wrong with it
+}
+
 // Image is a version's content: the only columns that the history may hold.
 type Image struct {
 	OrderID        string    `json:"order_id"`

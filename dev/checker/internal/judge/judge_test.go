@@ -261,6 +261,20 @@ func wrongMails() []wrong {
 			o := w.Order(shipped)
 			o.Messages = append(o.Messages, facts.Message{ID: "stray", Kind: "rejection", OrderTag: shipped, To: shipped + "@example.com"})
 		}, []string{"mail.ledger"}},
+		{"a mail to a suppressed address", func(w factSet) {
+			o := w.Order(shipped)
+			since := noon
+			o.Suppressed, o.EmailEvents = &since, []facts.EmailEvent{{Type: "email-bounced", Kind: "confirmation", MessageID: "m"}}
+			o.Messages[1].At = noon.Add(time.Minute)
+		}, []string{"mail.suppressed"}},
+		{"a suppressed address that is not published", func(w factSet) {
+			since := noon
+			w.Order(shipped).Suppressed = &since
+		}, []string{"mail.suppressed"}},
+		{"a bounce that is published twice", func(w factSet) {
+			e := facts.EmailEvent{Type: "email-bounced", Kind: "confirmation", MessageID: "m"}
+			w.Order(shipped).EmailEvents = []facts.EmailEvent{e, e}
+		}, []string{"mail.suppressed"}},
 		{"a mail to somebody else", func(w factSet) {
 			w.Order(shipped).Messages[0].To = "bob@example.com"
 		}, []string{"mail.recipient"}},

@@ -29,6 +29,7 @@ func mails() []Invariant {
 		{"mail.recipient", "an email goes to the order's address and has its tags", placedOrder(mailRecipient)},
 		{"mail.due", "an order has the emails that its state requires, and no others", eachOrder(mailDue)},
 		{"mail.result", "an email that a closed workflow reported as sent is not sent again", eachOrder(mailResult)},
+		{"mail.suppressed", "an address that takes no more email gets none, and its email stream says so once", eachOrder(suppressed)},
 		{"mail.settled", "no email is left pending or sending", eachOrder(mailSettled)},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"orderflow/dev/programs"
+	"orderflow/dev/sessim"
 )
 
 // external records which parts this stack does not start.
@@ -20,7 +21,8 @@ func externalIn(e programs.Environment, realSES bool) external {
 // ofBinaries returns the environment of the real binaries: that of this process, led to
 // the parts that run here.
 func ofBinaries(e programs.Environment, d Description, mine external, hold string, realSES bool) programs.Environment {
-	own := programs.Servers{KurrentDB: d.KurrentDBURL, Temporal: d.TemporalAddress, Postgres: d.PostgresURL, SES: d.SESURL}
+	own := programs.Servers{KurrentDB: d.KurrentDBURL, Temporal: d.TemporalAddress, Postgres: d.PostgresURL, SES: d.SESURL,
+		Events: d.SESURL + sessim.EventsQueuePath}
 	if mine.kurrentdb {
 		own.KurrentDB = ""
 	}

@@ -24,6 +24,7 @@ func TestOfBinaries(t *testing.T) {
 			want: map[string]string{
 				"KURRENTDB_URL": ours.KurrentDBURL, "KURRENTDB_ALLOW_PLAINTEXT": "true", "TEMPORAL_ADDRESS": ours.TemporalAddress,
 				"POSTGRES_URL": ours.PostgresURL, "AWS_ENDPOINT_URL_SESV2": ours.SESURL, "AWS_REGION": "us-east-1",
+				"AWS_ENDPOINT_URL_SQS": ours.SESURL, "EMAIL_EVENTS_QUEUE_URL": ours.SESURL + "/000000000000/email-events", "EMAIL_CONFIGURATION_SET": "orders",
 				"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "EMAIL_FROM": "orders@shop.example", "CREDIT_HOLD": "30m",
 			},
 		},
