@@ -177,17 +177,6 @@ func (q *queue) purge() {
 	q.messages = nil
 }
 
-// show returns copies of all messages, oldest first.
-func (q *queue) show() []queued {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	all := make([]queued, len(q.messages))
-	for i, m := range q.messages {
-		all[i] = *m
-	}
-	return all
-}
-
 // expire ends the visibility timeout of every message.
 func (q *queue) expire() {
 	q.mu.Lock()
