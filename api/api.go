@@ -21,7 +21,9 @@ type api struct {
 	accounts  creditAccounts
 	rows      fulfillments
 	workflows orderWorkflows
+	search    *operations
 	view      orderViews
+	live      *liveStreams
 	lag       *lagMeter
 	links     links
 	traces    *tracing.Traces // nil: no tracing
@@ -61,7 +63,9 @@ type orderViews interface {
 	FindCustomer(ctx context.Context, customerID string, recent int) (postgres.ViewCustomer, error)
 	FindOrder(ctx context.Context, orderID string) (postgres.ViewOrder, error)
 	ListOrders(ctx context.Context, f postgres.OrderFilter, limit int) (postgres.OrderPage, error)
-	OrderStats(ctx context.Context, from, through time.Time, held int) (postgres.OrderStats, error)
+	OrderStats(ctx context.Context, from, through time.Time) (postgres.OrderStats, error)
+	FindAttention(ctx context.Context, limit, counted int) (postgres.Attention, error)
+	Position(ctx context.Context, p postgres.Projection) (postgres.ViewPosition, error)
 }
 
 // route is what a pattern leads to.
@@ -69,6 +73,7 @@ type route struct {
 	role   access.Role // that a token needs; empty: any token
 	action string      // its name in the audit; empty: not audited
 	handle handle
+	stream bool // its response has no time limit
 }
 
 // routes returns every route. openapi.yaml describes exactly these.
@@ -78,7 +83,7 @@ func (a *api) routes() map[string]route {
 		"GET /orders":                       {role: access.Read, handle: a.listOrders},
 		"GET /orders/stats":                 {role: access.Read, handle: a.getOrderStats},
 		"GET /orders/{id}":                  {role: access.Read, handle: a.getOrder},
-		"POST /orders/{id}/cancel":          {role: access.Operate, action: "cancel-order", handle: a.cancelOrder},
+		"POST /orders/{id}/cancel":          {role: access.Operate, action: cancelAction, handle: a.cancelOrder},
 		"POST /orders/{id}/shipments":       {role: access.Operate, action: workflows.RecordShipmentMessage, handle: a.postShipment},
 		"POST /orders/{id}/credit-approval": {role: access.Credit, action: workflows.ApproveCreditMessage, handle: a.postCreditApproval},
 		"POST /orders/{id}/credit-refusal":  {role: access.Credit, action: workflows.DeclineCreditMessage, handle: a.postCreditRefusal},
@@ -87,6 +92,11 @@ func (a *api) routes() map[string]route {
 		"PUT /customers/{id}/credit-limit":  {role: access.Credit, action: "change-limit", handle: a.putCreditLimit},
 		"GET /openapi.yaml":                 {handle: getDocument},
 		"GET /{$}":                          {role: access.Read, handle: a.getPage},
+		"GET /list":                         {role: access.Read, handle: a.getListPage},
+		"GET /actions/{action}":             {role: access.Read, handle: a.getActionPage},
+		"POST /actions/{action}":            {action: pageAction, handle: a.postAction}, // the action names the role
+		livePattern:                         {role: access.Read, handle: a.getLive, stream: true},
+		"GET /page.js":                      {handle: getScript},
 		"GET /style.css":                    {handle: getStyle},
 	}
 }

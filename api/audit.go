@@ -29,7 +29,7 @@ func (a *api) audited(action string, next http.Handler) http.Handler {
 // the audit off.
 func (a *api) audit(ctx context.Context, action string, by principal, status int) {
 	line := slog.NewRecord(a.now(), slog.LevelInfo, "audit", 0)
-	line.AddAttrs(slog.String("action", action), slog.String("token", by.token.Name))
+	line.AddAttrs(slog.String("action", cmp.Or(by.action, action)), slog.String("token", by.token.Name))
 	if by.subject.Key != "" {
 		line.AddAttrs(by.subject)
 	}

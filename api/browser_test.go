@@ -64,12 +64,14 @@ func TestBrowser_SearchToCustomerAndBack(t *testing.T) {
 	c.ship(id)
 	domainEvent(t, "order-shipped", id, `"customerId":"`+customerID+`","status":"shipped","carrier":"DHL","trackingNumber":"00340434292135100186"`)
 	c.awaitCustomer(customerID, func(c customer) bool { return len(c.Recent) == 1 && c.Recent[0].Status == "shipped" })
+	held, _ := c.hold()
+	waiting, _ := c.fulfill()
 	server := httptest.NewServer(a.handler())
 	t.Cleanup(server.Close)
 	ctx := chromium(t)
 
 	window(ctx, t, 1100, "light")
-	do(ctx, t, chromedp.Navigate(server.URL+"/"), chromedp.WaitVisible(`//h1[text()="Find an order or a customer"]`))
+	do(ctx, t, chromedp.Navigate(server.URL+"/"), chromedp.WaitVisible(`//h1[text()="Orders"]`))
 	keep(ctx, t, "home")
 	do(ctx, t, chromedp.SendKeys(chromedp.CSS("#q"), id+"\n"), chromedp.WaitVisible(`//ol/li[contains(., "Order shipped")]`))
 	require.Equal(t, id+" · Orderflow", see(ctx, t, chromedp.Title()))
@@ -81,7 +83,10 @@ func TestBrowser_SearchToCustomerAndBack(t *testing.T) {
 
 	for _, scheme := range []string{"light", "dark"} {
 		window(ctx, t, 320, scheme)
-		for _, path := range []string{"/", "/?order=" + id, "/?customer=" + customerID, "/?q=nobody"} {
+		for _, path := range []string{
+			"/", "/list", "/list?status=x", "/actions/cancel?order=" + id, "/?order=" + id, "/?order=" + held, "/?customer=" + customerID, "/?q=nobody",
+			"/actions/ship?order=" + waiting, "/actions/decline?order=" + held,
+		} {
 			do(ctx, t, chromedp.Navigate(server.URL+path), chromedp.WaitVisible(chromedp.CSS("main")))
 			require.LessOrEqual(t, see(ctx, t, chromedp.Evaluate[int](`document.documentElement.scrollWidth`)), 320, path)
 			requireAccessible(ctx, t, path)
@@ -101,7 +106,7 @@ func requireAccessible(ctx context.Context, t *testing.T, path string) {
 	require.Equal(t, "1 1 1 1 en", see(ctx, t, chromedp.Evaluate[string](`
 		["main", "header", "footer", "h1"].map(s => document.querySelectorAll(s).length).concat(document.documentElement.lang).join(" ")`)), path)
 	require.Zero(t, see(ctx, t, chromedp.Evaluate[int](`
-		[...document.querySelectorAll("input")].filter(i => !i.labels.length).length
+		[...document.querySelectorAll("input:not([type=hidden]), select")].filter(i => !i.labels.length).length
 		+ [...document.querySelectorAll("th")].filter(h => !h.scope).length
 		+ [...document.querySelectorAll("a, button")].filter(a => !a.textContent.trim()).length`)), path)
 	require.Empty(t, see(ctx, t, chromedp.Evaluate[string](`(() => {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
 
@@ -99,6 +100,8 @@ func (c *caller) request(method, path string, value any) *http.Request {
 	case nil:
 	case []byte:
 		sent = value
+	case url.Values:
+		sent = []byte(value.Encode())
 	default:
 		var err error
 		sent, err = json.Marshal(value)
@@ -108,6 +111,10 @@ func (c *caller) request(method, path string, value any) *http.Request {
 	require.NoError(c.t, err)
 	if value != nil {
 		r.Header.Set("Content-Type", jsonType)
+	}
+	if _, form := value.(url.Values); form { // as a browser sends it from a page of the api
+		r.Header.Set("Content-Type", formType)
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
 	return r
 }

@@ -135,7 +135,7 @@ func (i *inspector) RoundTrip(r *http.Request) (*http.Response, error) {
 		return response, nil
 	}
 	seen.add(route.Operation.OperationID, response.StatusCode)
-	html := response.Header.Get("Content-Type") == htmlType || strings.HasPrefix(response.Header.Get("Content-Type"), "text/css")
+	html := strings.HasPrefix(response.Header.Get("Content-Type"), "text/") // or a script or a style sheet
 	input := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route},
 		Status:                 response.StatusCode, Header: response.Header,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
@@ -40,6 +41,10 @@ func requests() map[string]any {
 		"GET /?q=c":                               nil,
 		"GET /openapi.yaml":                       nil,
 		"GET /style.css":                          nil,
+		"GET /page.js":                            nil,
+		"GET /list":                               nil,
+		"GET /actions/cancel?order=" + id:         nil,
+		"POST /actions/cancel":                    url.Values{"order": {id}, "reason": {"test"}},
 	}
 }
 
@@ -111,7 +116,7 @@ func FuzzRoutes(f *testing.F) {
 	handler := a.handler()
 	f.Fuzz(func(t *testing.T, method, target, body string) {
 		parsed, err := url.ParseRequestURI(target)
-		if err != nil || method == "" || strings.ContainsFunc(method, func(r rune) bool { return r < 'A' || r > 'Z' }) {
+		if err != nil || method == "" || parsed.Path == "/live" /* a stream has no end */ || strings.ContainsFunc(method, func(r rune) bool { return r < 'A' || r > 'Z' }) {
 			return // no request
 		}
 		r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost/", strings.NewReader(body))
@@ -184,8 +189,16 @@ func (b broken) ListOrders(ctx context.Context, _ postgres.OrderFilter, _ int) (
 	return postgres.OrderPage{}, b.fail(ctx)
 }
 
-func (b broken) OrderStats(ctx context.Context, _, _ time.Time, _ int) (postgres.OrderStats, error) {
+func (b broken) OrderStats(ctx context.Context, _, _ time.Time) (postgres.OrderStats, error) {
 	return postgres.OrderStats{}, b.fail(ctx)
+}
+
+func (b broken) FindAttention(ctx context.Context, _, _ int) (postgres.Attention, error) {
+	return postgres.Attention{}, b.fail(ctx)
+}
+
+func (b broken) Position(ctx context.Context, _ postgres.Projection) (postgres.ViewPosition, error) {
+	return postgres.ViewPosition{}, b.fail(ctx)
 }
 
 func (b broken) Append(ctx context.Context, _ string, _ kurrent.Expected, _ ...kurrent.NewEvent) (uint64, error) {
@@ -229,7 +242,7 @@ func TestProblem_HidesInternalErrors(t *testing.T) {
 		var log bytes.Buffer
 		c := newClient(t, broken{err: err}.over(&log))
 		everywhere(c, func(*http.Request) {}, func(request string, got reply) {
-			if strings.HasSuffix(request, ".css") || strings.HasSuffix(request, ".yaml") {
+			if strings.HasSuffix(request, ".css") || strings.HasSuffix(request, ".js") || strings.HasSuffix(request, ".yaml") {
 				require.Equal(t, http.StatusOK, got.status)
 				return
 			}
@@ -298,4 +311,15 @@ func TestInstrument_CountsRequestsByRoute(t *testing.T) {
 	require.Equal(t, []string{"GET /orders/{id} Not Found", " Not Found", "GET /style.css OK"}, routes)
 	a.instrument(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	require.Equal(t, " OK", routes[3])
+}
+
+// unsearchable is a Temporal whose visibility store is unavailable.
+type unsearchable struct{ workflowSearch }
+
+func (unsearchable) ListWorkflow(context.Context, *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	return nil, errors.New("unavailable")
+}
+
+func (unsearchable) CountWorkflow(context.Context, *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
+	return nil, errors.New("unavailable")
 }

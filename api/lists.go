@@ -189,15 +189,19 @@ type statsHour struct {
 // getOrderStats responds with how many orders have each status, and how many were placed
 // and ended in each of the last 24 hours.
 func (a *api) getOrderStats(w http.ResponseWriter, r *http.Request) error {
-	through := a.now().UTC().Truncate(time.Hour)
-	found, err := a.view.OrderStats(r.Context(), through.Add(-(statsHours-1)*time.Hour), through, 0)
+	stats, err := a.stats(r.Context())
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, a.stats(r.Context(), found, through))
+	return writeJSON(w, http.StatusOK, stats)
 }
 
-func (a *api) stats(ctx context.Context, found postgres.OrderStats, through time.Time) orderStats {
+func (a *api) stats(ctx context.Context) (orderStats, error) {
+	through := a.now().UTC().Truncate(time.Hour)
+	found, err := a.view.OrderStats(ctx, through.Add(-(statsHours-1)*time.Hour), through)
+	if err != nil {
+		return orderStats{}, err
+	}
 	stats := orderStats{
 		Statuses: map[order.Status]int64{}, AsOf: timeOf(found.Position.EventAt), LagEvents: a.behind(ctx, found.Position),
 	}
@@ -208,5 +212,5 @@ func (a *api) stats(ctx context.Context, found postgres.OrderStats, through time
 		from := through.Add(time.Duration(n-statsHours+1) * time.Hour)
 		stats.Hours = append(stats.Hours, statsHour{From: from, OrderHour: found.Hours[from]})
 	}
-	return stats
+	return stats, nil
 }

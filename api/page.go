@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
-	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,12 +32,22 @@ type pageData struct {
 	Status int
 	Name   string // name of the template
 	Body   any
+
+	Live string // where the page's script learns of changes; empty if it does not change
 }
 
-// getPage serves the HTML page of an order or a customer: /?order=ID, /?customer=ID, or
-// /?q=ID for either.
+// getPage serves the start page, or the HTML page of an order or a customer: /?order=ID,
+// /?customer=ID, or /?q=ID for either.
 func (a *api) getPage(w http.ResponseWriter, r *http.Request) error {
-	page, err := a.page(r.Context(), r.URL.Query())
+	return a.show(w, r, func(ctx context.Context) (pageData, error) { return a.page(r.WithContext(ctx)) })
+}
+
+// show sends a page, or one that reports why there is none.
+func (a *api) show(w http.ResponseWriter, r *http.Request, make func(context.Context) (pageData, error)) error {
+	page, err := make(r.Context())
+	if errors.Is(err, errRedirected) {
+		return nil
+	}
 	if err != nil {
 		p := toProblem(err)
 		logProblem(a.logger, r, p, err)
@@ -46,7 +57,8 @@ func (a *api) getPage(w http.ResponseWriter, r *http.Request) error {
 	return render(w, page)
 }
 
-func (a *api) page(ctx context.Context, query url.Values) (pageData, error) {
+func (a *api) page(r *http.Request) (pageData, error) {
+	query := r.URL.Query()
 	orderID, customerID, either := query.Get("order"), query.Get("customer"), strings.TrimSpace(query.Get("q"))
 	switch {
 	case len(orderID)+len(customerID)+len(either) > maxQuery:
@@ -54,23 +66,23 @@ func (a *api) page(ctx context.Context, query url.Values) (pageData, error) {
 	case !isText(orderID + customerID + either):
 		return pageData{}, badField("q", "must be UTF-8 without a zero byte")
 	case orderID != "":
-		return a.orderPage(ctx, orderID)
+		return a.orderPage(r, orderID)
 	case customerID != "":
-		return a.customerPage(ctx, customerID)
+		return a.customerPage(r.Context(), customerID)
 	case either != "":
-		return a.search(ctx, either)
+		return a.searchPage(r, either)
 	default:
-		return pageData{Title: "Find an order or a customer", Status: http.StatusOK, Name: "home"}, nil
+		return a.startPage(r.Context()), nil
 	}
 }
 
-// search tries id as an order's, as a customer's, and as an order's without its prefix
+// searchPage tries id as an order's, as a customer's, and as an order's without its prefix
 // "order-", in this order.
-func (a *api) search(ctx context.Context, id string) (pageData, error) {
+func (a *api) searchPage(r *http.Request, id string) (pageData, error) {
 	tries := []func() (pageData, error){
-		func() (pageData, error) { return a.orderPage(ctx, id) },
-		func() (pageData, error) { return a.customerPage(ctx, id) },
-		func() (pageData, error) { return a.orderPage(ctx, order.StreamPrefix+id) },
+		func() (pageData, error) { return a.orderPage(r, id) },
+		func() (pageData, error) { return a.customerPage(r.Context(), id) },
+		func() (pageData, error) { return a.orderPage(r, order.StreamPrefix+id) },
 	}
 	for _, try := range tries {
 		page, err := try()
@@ -88,19 +100,28 @@ func (a *api) search(ctx context.Context, id string) (pageData, error) {
 type orderBody struct {
 	order.State
 	timeline
-	Links links
+	Links   links
+	Actions []action
+	Done    string // what came of an action that the browser was sent back from
+	Left    string // of the hold
 }
 
-func (a *api) orderPage(ctx context.Context, id string) (pageData, error) {
+func (a *api) orderPage(r *http.Request, id string) (pageData, error) {
 	if !order.ValidID(id) {
 		return pageData{}, notFound("there is no such order")
 	}
-	state, err := a.state(ctx, id)
+	state, err := a.state(r.Context(), id)
 	if err != nil {
 		return pageData{}, err
 	}
-	body := orderBody{State: state, timeline: a.timeline(ctx, state), Links: a.links}
-	return pageData{Title: id, Status: http.StatusOK, Name: "order", Body: body}, nil
+	body := orderBody{
+		State: state, timeline: a.timeline(r.Context(), state), Links: a.links, Actions: a.offered(r, state.Status),
+		Done: doneText(r.URL.Query().Get("done"), state.Status),
+	}
+	if body.known != nil && state.Status == order.StatusOnHold {
+		body.Left = a.timeLeft(body.known.HoldUntil)
+	}
+	return pageData{Title: id, Status: http.StatusOK, Name: "order", Body: body, Live: liveURL(id)}, nil
 }
 
 // customerBody is the data of a customer's page.
@@ -119,14 +140,13 @@ func (a *api) customerPage(ctx context.Context, id string) (pageData, error) {
 		return pageData{}, err
 	}
 	body := customerBody{customer: found, Stream: credit.Stream(id), Links: a.links}
-	return pageData{Title: "Customer " + id, Status: http.StatusOK, Name: "customer", Body: body}, nil
+	return pageData{Title: "Customer " + id, Status: http.StatusOK, Name: "customer", Body: body, Live: liveURL("")}, nil
 }
 
 // render sends a page once it is complete. If rendering fails, it returns an error and
 // sends nothing.
 func render(w http.ResponseWriter, page pageData) error {
-	set, err := template.New("layout.html").Funcs(template.FuncMap{"time": showTime, "stamp": stamp, "tone": tone, "words": words, "deref": deref}).
-		ParseFS(pageFiles, "page/layout.html", "page/"+page.Name+".html")
+	set, err := template.New("layout.html").Funcs(pageFuncs).ParseFS(pageFiles, "page/layout.html", "page/"+page.Name+".html")
 	if err != nil {
 		return fmt.Errorf("parse page %s: %w", page.Name, err)
 	}
@@ -140,13 +160,26 @@ func render(w http.ResponseWriter, page pageData) error {
 	return nil
 }
 
+// pageFuncs are the functions of the templates.
+var pageFuncs = template.FuncMap{
+	"time": showTime, "stamp": stamp, "tone": tone, "words": words, "deref": deref, "plural": plural,
+}
+
 func getStyle(w http.ResponseWriter, _ *http.Request) error {
-	style, err := pageFiles.ReadFile("page/style.css")
+	return serveFile(w, "page/style.css", "text/css; charset=utf-8")
+}
+
+func getScript(w http.ResponseWriter, _ *http.Request) error {
+	return serveFile(w, "page/page.js", "text/javascript; charset=utf-8")
+}
+
+func serveFile(w http.ResponseWriter, name, kind string) error {
+	content, err := pageFiles.ReadFile(name)
 	if err != nil {
-		return fmt.Errorf("read style sheet: %w", err)
+		return fmt.Errorf("read file of the page: %w", err)
 	}
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	_, _ = w.Write(style) // the client may have disconnected
+	w.Header().Set("Content-Type", kind)
+	_, _ = w.Write(content) // the client may have disconnected
 	return nil
 }
 
@@ -176,3 +209,11 @@ func words(code any) string {
 }
 
 func deref(n *int) int { return *n }
+
+// plural returns a number with the form of a noun that belongs to it.
+func plural(n int64, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.FormatInt(n, 10) + " " + more
+}

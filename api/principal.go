@@ -14,6 +14,7 @@ import (
 type principal struct {
 	token   access.Token // the zero Token if none is configured
 	subject slog.Attr    // the zero Attr until the request is known to be valid
+	action  string       // of a route that has several; otherwise empty
 }
 
 type principalKey struct{}

@@ -81,6 +81,7 @@ func TestAuthenticated_RequiresToken(t *testing.T) {
 var needed = map[string]access.Role{
 	"POST /orders": access.Place, "GET /orders": access.Read, "POST /orders/": access.Operate,
 	"POST /customers": access.Credit, "GET /customers/": access.Read, "PUT /customers/": access.Credit, "GET /?": access.Read,
+	"GET /list": access.Read, "GET /actions/": access.Read, "POST /actions/cancel": access.Operate,
 }
 
 func roleOf(request string) (role access.Role) {

@@ -62,7 +62,9 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		},
 		Verify: []ops.Dependency{temporalclient.Dependency(d.temporal, d.namespace), schemaDependency(d.pool)},
 	}, func(ctx context.Context) error {
-		server := newServer(tlsConfig(identity), newAPI(s, d, tokens, logger).handler(), logger)
+		a := newAPI(s, d, tokens, logger)
+		server := newServer(tlsConfig(identity), a.handler(), logger)
+		server.RegisterOnShutdown(a.live.stop)
 		return serve(ctx, listener, server, s.Shutdown.Timeout, logger)
 	})
 }
@@ -108,7 +110,7 @@ func newAPI(s settings, d drivers, tokens *access.Tokens, logger *slog.Logger) *
 	return &api{
 		streams: streams.Orders{Client: d.events}, accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: d.events}),
 		rows: postgres.NewFulfillments(d.pool, postgres.EmailRules{}), view: postgres.NewCustomerView(d.pool),
-		workflows: d.temporal, lag: newLagMeter(d.events),
+		workflows: d.temporal, search: newOperations(d.temporal, d.namespace, logger), live: newLiveStreams(d.metrics.Registry), lag: newLagMeter(d.events),
 		links: newLinks(s, d.namespace), traces: d.traces, tokens: tokens, codec: d.codec, limit: newRateLimit(s.API.RateLimit, s.API.RateBurst),
 		observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now, updateWait: updateWait,
 	}

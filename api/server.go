@@ -106,8 +106,12 @@ func (a *api) traced(pattern string, next http.Handler) http.Handler {
 // serveRoute handles a request within the time limit, if its token has the route's role.
 func (a *api) serveRoute(to route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-		defer cancel()
+		ctx := r.Context()
+		if !to.stream {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, requestTimeout)
+			defer cancel()
+		}
 		err := a.authorize(r, to.role)
 		if err == nil {
 			err = to.handle(w, r.WithContext(ctx))

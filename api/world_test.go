@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.uber.org/goleak"
@@ -187,6 +188,7 @@ func (discardEmails) EmailSettled(email.Kind, email.Status) {}
 func (w *world) api() *api {
 	return &api{
 		streams: w.orders, accounts: w.accounts, rows: w.fulfillments(), workflows: w.temporal,
+		search: newOperations(w.temporal, client.DefaultNamespace, slog.New(slog.DiscardHandler)), live: newLiveStreams(prometheus.NewRegistry()),
 		view: postgres.NewCustomerView(w.pool), lag: newLagMeter(w.events),
 		observe: func(string, int, time.Duration) {}, logger: slog.New(slog.NewTextHandler(io.Discard, nil)), now: time.Now,
 		updateWait: time.Minute, // of which the time for a request leaves less

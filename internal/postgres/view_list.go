@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"orderflow/internal/email"
 	"orderflow/internal/order"
 	"orderflow/internal/view"
 )
@@ -62,6 +63,14 @@ SELECT order_id, customer_id, status, reason, total_minor, coalesce(currency, ''
     tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision,
     correlation_id, traceparent, hold_until
 FROM customer_order WHERE status = 'on-hold' ORDER BY coalesce(placed_at, '-infinity'), order_id LIMIT $1`
+
+	// selectUnknownEmails reads emails of which it is unknown whether they were sent.
+	selectUnknownEmails = `
+SELECT order_id, kind, status, attempt, unknown_attempts, coalesce(error_code, ''), updated_at
+FROM email_delivery WHERE status = 'unknown' LIMIT $1`
+
+	// countUnknownEmails counts them up to a limit.
+	countUnknownEmails = `SELECT count(*) FROM (SELECT FROM email_delivery WHERE status = 'unknown' LIMIT $1) AS counted`
 
 	// selectOrderCounts reads how many orders have each status.
 	selectOrderCounts = `SELECT status, orders FROM customer_order_count`
@@ -151,7 +160,6 @@ func infinity(which pgtype.InfinityModifier) pgtype.Timestamptz {
 type OrderStats struct {
 	Statuses map[order.Status]int64 // orders with each status that occurs
 	Hours    map[time.Time]OrderHour
-	Held     []view.Order // on hold, those that were placed first
 	Position ViewPosition // how far the log was projected
 }
 
@@ -163,18 +171,11 @@ type OrderHour struct {
 	Cancelled int64 `json:"cancelled"`
 }
 
-// OrderStats returns the figures, with the hours of UTC that begin in a time range and at
-// most held of the orders on hold, all read in one snapshot.
-func (v *CustomerView) OrderStats(ctx context.Context, from, through time.Time, held int) (stats OrderStats, err error) {
+// OrderStats returns the figures, with the hours of UTC that begin in a time range, all
+// read in one snapshot.
+func (v *CustomerView) OrderStats(ctx context.Context, from, through time.Time) (stats OrderStats, err error) {
 	stats.Statuses, stats.Hours = map[order.Status]int64{}, map[time.Time]OrderHour{}
-	err = v.readSnapshot(ctx, "read figures about orders", func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, selectLongestHeld, freshPlan, held)
-		if err != nil {
-			return err
-		}
-		if stats.Held, err = pgx.CollectRows(rows, scanViewOrder); err != nil {
-			return err
-		}
+	err = v.readSnapshot(ctx, "read figures about orders", func(ctx context.Context, tx pgx.Tx) (err error) {
 		if err := stats.readCounts(ctx, tx, from, through); err != nil {
 			return err
 		}
@@ -219,4 +220,32 @@ func (h *OrderHour) set(figure string, orders int64) {
 	case "cancelled":
 		h.Cancelled = orders
 	}
+}
+
+// Attention is what waits for a person, as far as PostgreSQL knows it.
+type Attention struct {
+	Held    []view.Order     // on hold, those that were placed first
+	Unknown []email.Delivery // emails of which it is unknown whether they were sent
+	Emails  int              // the number of such emails, counted up to a limit
+}
+
+// FindAttention returns at most limit orders and emails, and counts emails up to counted.
+func (v *CustomerView) FindAttention(ctx context.Context, limit, counted int) (found Attention, err error) {
+	err = v.readSnapshot(ctx, "find what waits for a person", func(ctx context.Context, tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, selectLongestHeld, freshPlan, limit)
+		if err != nil {
+			return err
+		}
+		if found.Held, err = pgx.CollectRows(rows, scanViewOrder); err != nil {
+			return err
+		}
+		if rows, err = tx.Query(ctx, selectUnknownEmails, limit); err != nil {
+			return err
+		}
+		if found.Unknown, err = pgx.CollectRows(rows, pgx.RowToStructByPos[email.Delivery]); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, countUnknownEmails, counted).Scan(&found.Emails)
+	})
+	return found, err
 }

@@ -134,11 +134,15 @@ func TestListOrders_UsesIndex(t *testing.T) {
 		}
 	}
 	require.NotContains(t, strings.Join(r.rows("EXPLAIN "+postgres.SelectLongestHeld, 10), "\n"), "Sort")
+	require.NoError(t, r.exec("SET enable_seqscan = off"))
+	for _, statement := range []string{postgres.SelectUnknownEmails, postgres.CountUnknownEmails} {
+		require.Contains(t, strings.Join(r.rows("EXPLAIN "+statement, 10), "\n"), "email_delivery_open")
+	}
 }
 
 // counted compares the counts of the view with its orders.
 func (r listRig) counted(t require.TestingT) {
-	stats, err := r.view.OrderStats(r.t.Context(), listBegin.Add(-24*time.Hour), listBegin.Add(24*time.Hour), 10)
+	stats, err := r.view.OrderStats(r.t.Context(), listBegin.Add(-24*time.Hour), listBegin.Add(24*time.Hour))
 	require.NoError(t, err)
 	var got []string
 	for _, status := range view.Statuses() {
@@ -182,13 +186,16 @@ func TestOrderStats_HoursAndHeld(t *testing.T) {
 	r.put("order-1", "c-1", order.StatusShipped, "", 61)
 	r.put("order-2", "c-1", order.StatusOnHold, order.ReasonInsufficientCredit, 5)
 	r.put("order-3", "c-1", order.StatusOnHold, order.ReasonInsufficientCredit, 4)
-	stats, err := r.view.OrderStats(t.Context(), listBegin.Add(-time.Hour), listBegin.Add(time.Hour), 1)
+	stats, err := r.view.OrderStats(t.Context(), listBegin.Add(-time.Hour), listBegin.Add(time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, map[order.Status]int64{order.StatusShipped: 1, order.StatusOnHold: 2, order.StatusPending: 0}, stats.Statuses)
 	ten := time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
 	require.Equal(t, map[time.Time]postgres.OrderHour{ten: {Placed: 3}, ten.Add(time.Hour): {Shipped: 1}}, stats.Hours)
-	require.Len(t, stats.Held, 1)
-	require.Equal(t, "order-3", stats.Held[0].OrderID, "it was placed first")
+	attention, err := r.view.FindAttention(t.Context(), 1, 10)
+	require.NoError(t, err)
+	require.Len(t, attention.Held, 1)
+	require.Equal(t, "order-3", attention.Held[0].OrderID, "it was placed first")
+	require.Zero(t, attention.Emails)
 }
 
 func TestMigrate_CountsWhatIsThere(t *testing.T) {
