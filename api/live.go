@@ -68,6 +68,7 @@ func (a *api) getLive(w http.ResponseWriter, r *http.Request) error {
 	out := http.NewResponseController(w)
 	_ = out.SetReadDeadline(time.Time{}) // or the server ends the stream; one that cannot is used in tests only
 	w.Header().Set("Content-Type", eventStream)
+	w.Header().Set("X-Accel-Buffering", "no") // or nginx keeps events back
 	w.WriteHeader(http.StatusOK)
 	return a.follow(r.Context(), id, func(text string) error {
 		_ = out.SetWriteDeadline(time.Now().Add(liveWrite))

@@ -52,7 +52,22 @@ const changed = async () => {
   }, every);
 };
 
-const events = new EventSource(source);
-events.addEventListener("open", () => say(" Live."));
-events.addEventListener("error", () => say(" Not live: load the page again to see what has changed."));
-events.addEventListener("changed", changed);
+// A page that is not shown keeps no stream open: a browser has few connections to a site.
+let events = null;
+const follow = () => {
+  if (document.hidden) {
+    events?.close();
+    events = null;
+    return;
+  }
+  if (events) return;
+  events = new EventSource(source);
+  events.addEventListener("open", () => say(" Live."));
+  events.addEventListener("error", () => say(" Not live: load the page again to see what has changed."));
+  events.addEventListener("changed", changed);
+};
+document.addEventListener("visibilitychange", () => {
+  follow();
+  if (!document.hidden) changed();
+});
+follow();
