@@ -31,6 +31,9 @@ func (c *caller) acted(name string, form url.Values) string {
 	return got.header.Get("Location")
 }
 
+// sentBack makes a request that of a browser which a form of the page sent there.
+func sentBack(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-origin") }
+
 func TestActions(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
@@ -38,13 +41,14 @@ func TestActions(t *testing.T) {
 	page := c.acted("ship", url.Values{"order": {shipped}, "carrier": {"DHL"}, "trackingNumber": {"0034"}})
 	require.Equal(t, "/?done=ship&order="+shipped, page)
 	c.await(shipped, order.StatusShipped)
-	require.Contains(t, c.get(page).body, "The order is shipped.")
+	require.Contains(t, c.ask("GET", page, nil, sentBack).body, "The order is shipped.")
+	require.NotContains(t, c.get(page).body, "The order is shipped.", "a link of another site leads here")
 	require.NotContains(t, c.get(page).body, "/actions/", "a closed order takes none")
 
 	canceled, _ := c.fulfill()
 	page = c.acted("cancel", url.Values{"order": {canceled}, "reason": {"customer-request"}})
 	c.await(canceled, order.StatusCancelled)
-	require.Contains(t, c.get(page).body, "The order is canceled.")
+	require.Contains(t, c.ask("GET", page, nil, sentBack).body, "The order is canceled.")
 
 	approved, _ := c.hold()
 	require.Contains(t, c.saying("/?order="+approved, "left</dd>"), "/actions/approve?order="+approved)

@@ -23,6 +23,7 @@ type api struct {
 	workflows orderWorkflows
 	search    *operations
 	view      orderViews
+	lists     orderLists
 	live      *liveStreams
 	lag       *lagMeter
 	links     links
@@ -62,10 +63,15 @@ type orderWorkflows interface {
 type orderViews interface {
 	FindCustomer(ctx context.Context, customerID string, recent int) (postgres.ViewCustomer, error)
 	FindOrder(ctx context.Context, orderID string) (postgres.ViewOrder, error)
+	Position(ctx context.Context, p postgres.Projection) (postgres.ViewPosition, error)
+}
+
+// orderLists reads lists of orders and figures about all of them. The real one is
+// postgres.CustomerView.
+type orderLists interface {
 	ListOrders(ctx context.Context, f postgres.OrderFilter, limit int) (postgres.OrderPage, error)
 	OrderStats(ctx context.Context, from, through time.Time) (postgres.OrderStats, error)
 	FindAttention(ctx context.Context, limit, counted int) (postgres.Attention, error)
-	Position(ctx context.Context, p postgres.Projection) (postgres.ViewPosition, error)
 }
 
 // route is what a pattern leads to.

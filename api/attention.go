@@ -73,6 +73,7 @@ type stuckOrder struct {
 // parked events nor the log of all events; the comparison has, and its result has no
 // personal data.
 type comparison struct {
+	Searched bool // Temporal could be asked for it
 	Known    bool
 	runID    string
 	At       time.Time
@@ -141,7 +142,7 @@ func (o *operations) lastComparison(ctx context.Context) (found comparison, err 
 		return found, fmt.Errorf("find the last comparison: %w", err)
 	}
 	if len(listed.GetExecutions()) == 0 {
-		return found, nil
+		return comparison{Searched: true}, nil
 	}
 	newest := listed.GetExecutions()[0]
 	run := newest.GetExecution().GetRunId()
@@ -153,7 +154,7 @@ func (o *operations) lastComparison(ctx context.Context) (found comparison, err 
 		return found, fmt.Errorf("read the last comparison: %w", err)
 	}
 	return comparison{
-		Known: true, runID: run, At: newest.GetCloseTime().AsTime(), Parked: result.Parked, Unlinked: result.Left["unlinked"],
+		Searched: true, Known: true, runID: run, At: newest.GetCloseTime().AsTime(), Parked: result.Parked, Unlinked: result.Left["unlinked"],
 	}, nil
 }
 
@@ -171,7 +172,7 @@ func (n attention) MoreEmails() bool { return n.Emails >= maxUnknownEmails }
 func (a *api) attention(ctx context.Context) attention {
 	var found attention
 	found.Stuck, found.Compared = a.search.find(ctx)
-	rows, err := a.view.FindAttention(ctx, attentionRows, maxUnknownEmails)
+	rows, err := a.lists.FindAttention(ctx, attentionRows, maxUnknownEmails)
 	if err != nil {
 		a.logger.Warn("showing an incomplete page", "error", err)
 		return found

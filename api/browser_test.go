@@ -91,8 +91,10 @@ func TestBrowser_SearchToCustomerAndBack(t *testing.T) {
 			require.LessOrEqual(t, see(ctx, t, chromedp.Evaluate[int](`document.documentElement.scrollWidth`)), 320, path)
 			requireAccessible(ctx, t, path)
 		}
-		do(ctx, t, chromedp.Navigate(server.URL+"/?order="+id), chromedp.WaitVisible(chromedp.CSS("main")))
-		keep(ctx, t, "narrow-"+scheme)
+		for name, path := range map[string]string{"order": "/?order=" + id, "home": "/", "list": "/list", "action": "/actions/ship?order=" + waiting} {
+			do(ctx, t, chromedp.Navigate(server.URL+path), chromedp.WaitVisible(chromedp.CSS("main")))
+			keep(ctx, t, "narrow-"+name+"-"+scheme)
+		}
 	}
 	window(ctx, t, 1100, "dark")
 	do(ctx, t, chromedp.Navigate(server.URL+"/?q=nobody"), chromedp.WaitVisible(chromedp.CSS("main")))

@@ -228,7 +228,7 @@ func (b broken) QueryWorkflow(ctx context.Context, _, _, _ string, _ ...any) (co
 // over is an api whose stores are all broken.
 func (b broken) over(log *bytes.Buffer) *api {
 	a := shared.api()
-	a.streams, a.accounts, a.rows, a.workflows, a.view = b, b, b, b, b
+	a.streams, a.accounts, a.rows, a.workflows, a.view, a.lists = b, b, b, b, b, b
 	a.logger = slog.New(slog.NewTextHandler(log, nil))
 	return a
 }

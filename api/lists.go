@@ -54,7 +54,7 @@ func (a *api) listOrders(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) list(ctx context.Context, filter postgres.OrderFilter, limit int) (orderList, error) {
-	page, err := a.view.ListOrders(ctx, filter, limit)
+	page, err := a.lists.ListOrders(ctx, filter, limit)
 	if err != nil {
 		return orderList{}, err
 	}
@@ -198,7 +198,7 @@ func (a *api) getOrderStats(w http.ResponseWriter, r *http.Request) error {
 
 func (a *api) stats(ctx context.Context) (orderStats, error) {
 	through := a.now().UTC().Truncate(time.Hour)
-	found, err := a.view.OrderStats(ctx, through.Add(-(statsHours-1)*time.Hour), through)
+	found, err := a.lists.OrderStats(ctx, through.Add(-(statsHours-1)*time.Hour), through)
 	if err != nil {
 		return orderStats{}, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -8,10 +9,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
+	"orderflow/activities"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
+	"orderflow/workflows"
 )
 
 func TestStartPage(t *testing.T) {
@@ -26,11 +32,11 @@ func TestStartPage(t *testing.T) {
 func TestStartPage_WithoutStores(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
-	a.view = broken{err: postgres.ErrUnavailable}
+	a.lists = broken{err: postgres.ErrUnavailable}
 	a.search = newOperations(unsearchable{}, client.DefaultNamespace, a.logger)
 	page := newClient(t, a).get("/")
 	require.Equal(t, http.StatusOK, page.status)
-	for _, words := range []string{"PostgreSQL is unavailable", "search is unavailable", "No comparison of the stores has completed", "<b>?</b>"} {
+	for _, words := range []string{"PostgreSQL is unavailable", "search is unavailable", "<b>?</b>"} {
 		require.Contains(t, page.body, words)
 	}
 }
@@ -71,17 +77,45 @@ func TestTimeLeft(t *testing.T) {
 	require.Empty(t, a.timeLeft(time.Time{}), "it is not known")
 }
 
-func TestOperations_LastComparison(t *testing.T) {
+func TestOperations(t *testing.T) {
 	t.Parallel()
-	o := newOperations(shared.temporal, client.DefaultNamespace, shared.api().logger)
-	parked := 3
-	compared := comparison{Known: true, Parked: &parked}
-	o.compared, o.until = compared, time.Now().Add(time.Hour)
-	_, found := o.find(t.Context())
-	require.Equal(t, compared, found, "what was found is kept")
-	o.until = time.Time{}
-	stuck, _ := o.find(t.Context())
-	require.True(t, stuck.Known)
+	queue := newID()
+	comparing := worker.New(shared.temporal, queue, worker.Options{})
+	parked := 2
+	comparing.RegisterWorkflowWithOptions(func(workflow.Context) (activities.Reconciled, error) {
+		return activities.Reconciled{Parked: &parked, Left: map[string]int{"unlinked": 7}}, nil
+	}, workflow.RegisterOptions{Name: workflows.ReconciliationType})
+	require.NoError(t, comparing.Start())
+	defer comparing.Stop()
+	run, err := shared.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "reconcile-" + queue, TaskQueue: queue}, workflows.ReconciliationType)
+	require.NoError(t, err)
+	require.NoError(t, run.Get(t.Context(), nil))
+	id := newID()
+	_, err = shared.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+		ID: id, TaskQueue: "none-" + queue, // it stays open
+		TypedSearchAttributes: temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword(workflows.StuckAttribute).ValueSet("release-credit")),
+	}, workflows.OrderRepairType)
+	require.NoError(t, err)
+	defer func() {
+		require.NoError(t, shared.temporal.TerminateWorkflow(context.WithoutCancel(t.Context()), id, "", "the test ends"))
+	}()
+
+	a := shared.api()
+	c := newClient(t, a)
+	until(t, func(now teller) { // Temporal's search follows
+		a.search = newOperations(shared.temporal, client.DefaultNamespace, a.logger)
+		page := c.telling(now).get("/").body
+		for _, words := range []string{id + "</a> <em>release credit</em>", "<b>2</b><div><strong>Parked", "<b>7</b><div><strong>Unlinked", "As of the comparison of"} {
+			require.Contains(now, page, words)
+		}
+	})
+	_, first := a.search.find(t.Context())
+	a.search.temporal = unsearchable{}
+	_, again := a.search.find(t.Context())
+	require.Equal(t, first, again, "what was found is kept")
+	a.search.until = time.Time{}
+	stuck, compared := a.search.find(t.Context())
+	require.False(t, stuck.Known || compared.Known || compared.Searched)
 }
 
 func TestChart(t *testing.T) {

@@ -114,9 +114,9 @@ func (a *api) orderPage(r *http.Request, id string) (pageData, error) {
 	if err != nil {
 		return pageData{}, err
 	}
-	body := orderBody{
-		State: state, timeline: a.timeline(r.Context(), state), Links: a.links, Actions: a.offered(r, state.Status),
-		Done: doneText(r.URL.Query().Get("done"), state.Status),
+	body := orderBody{State: state, timeline: a.timeline(r.Context(), state), Links: a.links, Actions: a.offered(r, state.Status)}
+	if sameOrigin(r) { // a link elsewhere must not say what was done
+		body.Done = doneText(r.URL.Query().Get("done"), state.Status)
 	}
 	if body.known != nil && state.Status == order.StatusOnHold {
 		body.Left = a.timeLeft(body.known.HoldUntil)

@@ -103,8 +103,11 @@ func finishes(t *testing.T, binary string) {
 	request := c.request(http.MethodPost, "/orders", body(id, newCustomerID(), nil))
 	go func() { status <- c.status(request) }()
 	until(t, func(now teller) { require.NoError(now, stored()) })
+	live := c.listen("/live")
 	require.NoError(t, running.Process.Signal(syscall.SIGTERM))
 	log.await(t, "(api is stopping)")
+	for range live { // it ends at once, and holds nothing up
+	}
 	draining, err := c.client.Get(ready)
 	require.NoError(t, err)
 	require.NoError(t, draining.Body.Close())

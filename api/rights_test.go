@@ -30,16 +30,17 @@ func TestGrantAPI_ReadsNothingPersonal(t *testing.T) {
 	require.NoError(t, pool.CheckSchema(t.Context()))
 
 	a := shared.api()
-	a.rows, a.view = postgres.NewFulfillments(pool, postgres.EmailRules{}), postgres.NewCustomerView(pool)
+	a.rows, a.view, a.lists = postgres.NewFulfillments(pool, postgres.EmailRules{}), postgres.NewCustomerView(pool), postgres.NewCustomerView(pool)
 	c := newClient(t, a)
 	id, customerID := c.fulfill()
 	c.ship(id)
 	c.awaitCustomer(customerID, func(found customer) bool { return found.Orders == 1 })
 	require.Equal(t, http.StatusOK, c.get("/orders/"+id).status)
-	for _, path := range []string{"/?order=" + id, "/?customer=" + customerID} {
+	for _, path := range []string{"/?order=" + id, "/?customer=" + customerID, "/list", "/orders/stats"} {
 		require.Equal(t, http.StatusOK, c.get(path).status, path)
 	}
 	c.saying("/?order="+id, "Shipment email sent")
+	require.NotContains(t, c.get("/").body, "PostgreSQL is unavailable")
 
 	conn, err := pgx.Connect(t.Context(), address.String())
 	require.NoError(t, err)

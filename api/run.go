@@ -109,7 +109,7 @@ func newAPI(s settings, d drivers, tokens *access.Tokens, logger *slog.Logger) *
 	}
 	return &api{
 		streams: streams.Orders{Client: d.events}, accounts: streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: d.events}),
-		rows: postgres.NewFulfillments(d.pool, postgres.EmailRules{}), view: postgres.NewCustomerView(d.pool),
+		rows: postgres.NewFulfillments(d.pool, postgres.EmailRules{}), view: postgres.NewCustomerView(d.pool), lists: postgres.NewCustomerView(d.pool),
 		workflows: d.temporal, search: newOperations(d.temporal, d.namespace, logger), live: newLiveStreams(d.metrics.Registry), lag: newLagMeter(d.events),
 		links: newLinks(s, d.namespace), traces: d.traces, tokens: tokens, codec: d.codec, limit: newRateLimit(s.API.RateLimit, s.API.RateBurst),
 		observe: newRequestMeter(d.metrics.Registry), logger: logger, now: time.Now, updateWait: updateWait,

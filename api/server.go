@@ -86,7 +86,7 @@ type handle func(w http.ResponseWriter, r *http.Request) error
 func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, to := range a.routes() {
-		mux.Handle(pattern, a.traced(pattern, a.audited(to.action, a.serveRoute(to))))
+		mux.Handle(pattern, a.traced(pattern, to, a.audited(to.action, a.serveRoute(to))))
 	}
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(a.deny(problemOf(http.StatusForbidden, "requests from other sites' pages are refused")))
@@ -94,9 +94,9 @@ func (a *api) handler() http.Handler {
 	return a.instrument(a.limitConcurrency(a.withCodec(orders)))
 }
 
-// traced makes the span of a request, in the trace that the client names.
-func (a *api) traced(pattern string, next http.Handler) http.Handler {
-	if a.traces == nil || !a.traces.On() {
+// traced makes the span of a request, in the trace that the client names. A stream has none.
+func (a *api) traced(pattern string, to route, next http.Handler) http.Handler {
+	if a.traces == nil || !a.traces.On() || to.stream {
 		return next
 	}
 	return otelhttp.NewHandler(next, pattern, otelhttp.WithTracerProvider(a.traces.Provider()),

@@ -189,7 +189,7 @@ func (w *world) api() *api {
 	return &api{
 		streams: w.orders, accounts: w.accounts, rows: w.fulfillments(), workflows: w.temporal,
 		search: newOperations(w.temporal, client.DefaultNamespace, slog.New(slog.DiscardHandler)), live: newLiveStreams(prometheus.NewRegistry()),
-		view: postgres.NewCustomerView(w.pool), lag: newLagMeter(w.events),
+		view: postgres.NewCustomerView(w.pool), lists: postgres.NewCustomerView(w.pool), lag: newLagMeter(w.events),
 		observe: func(string, int, time.Duration) {}, logger: slog.New(slog.NewTextHandler(io.Discard, nil)), now: time.Now,
 		updateWait: time.Minute, // of which the time for a request leaves less
 	}

@@ -62,7 +62,10 @@ const follow = () => {
   }
   if (events) return;
   events = new EventSource(source);
-  events.addEventListener("open", () => say(" Live."));
+  events.addEventListener("open", () => {
+    say(" Live.");
+    changed(); // what happened before it was
+  });
   events.addEventListener("error", () => say(" Not live: load the page again to see what has changed."));
   events.addEventListener("changed", changed);
 };
