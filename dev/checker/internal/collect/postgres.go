@@ -46,7 +46,7 @@ func (r *reader) tables() []table {
 		tables = append(tables, table{"publisher_set_aside", r.setAside})
 	}
 	if r.sources.View {
-		tables = append(tables, table{"customer_view", r.customerViews}, table{"customer_order", r.orderViews})
+		tables = append(tables, table{"customer_view", r.customerViews}, table{"customer_order", r.orderViews}, table{"customer_order_count", r.orderCounts})
 	}
 	return tables
 }

@@ -93,3 +93,16 @@ func (r *reader) orderViews(ctx context.Context, tx pgx.Tx) error {
 	})
 	return err
 }
+
+// orderCounts reads the counts of the view that differ from its orders.
+func (r *reader) orderCounts(ctx context.Context, tx pgx.Tx) error {
+	rows, err := tx.Query(ctx, `SELECT status, coalesce(counted, 0), coalesce(orders, 0)
+		FROM (SELECT status, orders AS counted FROM customer_order_count) AS c
+		FULL JOIN (SELECT status, count(*) AS orders FROM customer_order GROUP BY status) AS o USING (status)
+		WHERE coalesce(counted, 0) <> coalesce(orders, 0)`)
+	if err != nil {
+		return err
+	}
+	r.facts.Counts, err = pgx.CollectRows(rows, pgx.RowToStructByPos[facts.WrongCount])
+	return err
+}

@@ -13,6 +13,7 @@ type Facts struct {
 	Group    Group
 	SetAside []string                // orders whose versions the publisher has set aside
 	Views    map[string]CustomerView // by customer
+	Counts   []WrongCount            // of the view's orders by status
 	Leaks    []Leak
 	Lost     []Span // spans in which PostgreSQL's commits were lost
 	Rewound  []Span // spans in which KurrentDB's events were lost

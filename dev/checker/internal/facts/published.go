@@ -25,6 +25,12 @@ type CustomerView struct {
 	Revision  int64 // of the credit stream
 }
 
+// WrongCount is a count of the view's orders that differs from their number.
+type WrongCount struct {
+	Status          string
+	Counted, Orders int64
+}
+
 // OrderView is a row of customer_order.
 type OrderView struct {
 	CustomerID          string

@@ -96,5 +96,8 @@ func wrongViews() []wrong {
 		{"an order that the view has otherwise", func(w factSet) {
 			w.Order(shipped).View.Status = order.StatusFulfilling
 		}, []string{"view.order"}},
+		{"an order that is counted twice", func(w factSet) {
+			w.Counts = []facts.WrongCount{{Status: "shipped", Counted: 2, Orders: 1}}
+		}, []string{"view.count"}},
 	}
 }

@@ -12,7 +12,15 @@ func views() []Invariant {
 	return []Invariant{
 		{"view.customer", "a customer's view is the fold of the credit stream", viewCustomer},
 		{"view.order", "an order's view matches the last event of its fulfillment stream", eachOrder(viewOrder)},
+		{"view.count", "the view counts each of its orders once, by its status", viewCount},
 	}
+}
+
+func viewCount(f *facts.Facts) (found []Violation) {
+	for _, wrong := range f.Counts {
+		found = append(found, Violation{Detail: fmt.Sprintf("%d orders are counted as %s, and %d are", wrong.Counted, wrong.Status, wrong.Orders)})
+	}
+	return found
 }
 
 func viewCustomer(f *facts.Facts) []Violation {
