@@ -47,7 +47,7 @@ func newLiveStreams(registry prometheus.Registerer) *liveStreams {
 	l := &liveStreams{slots: make(chan struct{}, maxLive), stopped: make(chan struct{}), every: liveEvery}
 	l.stop = sync.OnceFunc(func() { close(l.stopped) })
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "orderflow_api_live_pages", Help: "Pages that are told of changes as they come.",
+		Name: "orderflow_api_live_pages", Help: "Pages that receive changes as server-sent events.",
 	}, func() float64 { return float64(len(l.slots)) }))
 	return l
 }
