@@ -176,11 +176,11 @@ func (a *api) postAction(w http.ResponseWriter, r *http.Request) error {
 			return pageData{}, errRedirected
 		}
 		fault := toProblem(err)
-		logProblem(a.logger, r, fault, err)
 		page, pageErr := a.actionPage(r, asked, id, fault)
 		if pageErr != nil {
 			return page, err
 		}
+		logProblem(a.logger, r, fault, err)
 		fault.setHeader(w.Header())
 		return page, nil
 	})
