@@ -54,14 +54,16 @@ func TestBrowser_LiveByKeyboard(t *testing.T) {
 	ctx := browsertest.Start(t, 3*time.Minute)
 	window(ctx, t, 1240, "light")
 	do(ctx, t, chromedp.Navigate(url+"/"), chromedp.WaitVisible(`//span[@id="live"][contains(., "Live.")]`))
-	held, _ := c.hold() // after the page was loaded
-	link := `a[href="/?order=` + held + `"]`
-	do(ctx, t, chromedp.WaitVisible(chromedp.CSS(link)))
 	requireAccessible(ctx, t, "/")
 	tabTo(ctx, t, `a[href="/list?status=on-hold"]`)
 	keep(ctx, t, "page-start")
-	do(ctx, t, chromedp.Navigate(url+"/list?status=on-hold"), chromedp.WaitVisible(chromedp.CSS(link)))
+	do(ctx, t, chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible(`//h1[text()="On hold orders"]`))
 	keep(ctx, t, "page-list")
+	customerID := holdPrefix + newCustomerID()
+	do(ctx, t, chromedp.Navigate(url+"/list?status=on-hold&customerId="+customerID), chromedp.WaitVisible(`//p[text()="No orders."]`))
+	held := c.holdOf(customerID)
+	link := `a[href="/?order=` + held + `"]`
+	do(ctx, t, chromedp.WaitVisible(chromedp.CSS(link))) // by the script
 	tabTo(ctx, t, link)
 	do(ctx, t, chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible(`//li[contains(., "On hold")]`))
 	keep(ctx, t, "page-order")
@@ -120,6 +122,17 @@ func TestBrowser_ActsWithoutScript(t *testing.T) {
 		chromedp.WaitVisible(`//h1[text()="Shipped orders"]`))
 }
 
+// holdOf places an order of a customer, and lets its workflow run until it is on hold.
+func (c *caller) holdOf(customerID string) (id string) {
+	c.t.Helper()
+	id = newID()
+	require.Equal(c.t, http.StatusCreated, c.post("/customers", map[string]any{"customerId": customerID, "limit": "USD1.00"}).status)
+	require.Equal(c.t, http.StatusCreated, c.post("/orders", body(id, customerID, map[string]any{"at": nil})).status)
+	require.NoError(c.t, shared.begin(c.ctx, id))
+	c.await(id, order.StatusOnHold)
+	return id
+}
+
 // fillPage gives pictures something to show.
 func (c *caller) fillPage(t *testing.T) {
 	t.Helper()
@@ -137,17 +150,14 @@ func (c *caller) fillPage(t *testing.T) {
 	for n, customerID := range []string{
 		"customer-41", "customer-07", holdPrefix + "customer-12", "customer-88", holdPrefix + "customer-30", "customer-41", "customer-63",
 	} {
-		id, status := newID(), order.StatusFulfilling
 		if strings.HasPrefix(customerID, holdPrefix) {
-			status = order.StatusOnHold
-			require.Equal(t, http.StatusCreated, c.post("/customers", map[string]any{"customerId": customerID, "limit": "USD1.00"}).status)
-		}
-		require.Equal(t, http.StatusCreated, c.post("/orders", body(id, customerID, map[string]any{"at": nil})).status)
-		require.NoError(t, shared.begin(t.Context(), id))
-		c.await(id, status)
-		if status == order.StatusOnHold {
+			c.holdOf(customerID)
 			continue
 		}
+		id := newID()
+		require.Equal(t, http.StatusCreated, c.post("/orders", body(id, customerID, map[string]any{"at": nil})).status)
+		require.NoError(t, shared.begin(t.Context(), id))
+		c.await(id, order.StatusFulfilling)
 		domainEvent(t, "order-approved", id, `"customerId":"`+customerID+`","status":"fulfilling","total":"USD242.00"`)
 		if n < 2 {
 			c.ship(id)
