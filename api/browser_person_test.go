@@ -61,6 +61,7 @@ func TestBrowser_LiveByKeyboard(t *testing.T) {
 	keep(ctx, t, "page-list")
 	customerID := holdPrefix + newCustomerID()
 	do(ctx, t, chromedp.Navigate(url+"/list?status=on-hold&customerId="+customerID), chromedp.WaitVisible(`//p[text()="No orders."]`))
+	do(ctx, t, chromedp.WaitVisible(`//span[@id="live"][contains(., "Live.")]`))
 	held := c.holdOf(customerID)
 	link := `a[href="/?order=` + held + `"]`
 	do(ctx, t, chromedp.WaitVisible(chromedp.CSS(link))) // by the script

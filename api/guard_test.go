@@ -73,7 +73,10 @@ func TestGuard_RefusesCrossSiteWrites(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	for _, change := range []func(*http.Request){
-		func(r *http.Request) { r.Header.Del("Sec-Fetch-Site"); r.Header.Set("Origin", "https://evil.example.com") },
+		func(r *http.Request) {
+			r.Header.Del("Sec-Fetch-Site")
+			r.Header.Set("Origin", "https://evil.example.com")
+		},
 		func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
 	} {
 		everywhere(c, change, func(request string, got reply) {
