@@ -150,6 +150,13 @@ func (c *caller) fulfill() (id, customerID string) {
 	id, customerID = c.place()
 	require.NoError(c.t, shared.begin(c.ctx, id))
 	c.await(id, order.StatusFulfilling)
+	until(c.t, func(now teller) { // the row is written first
+		value, err := shared.temporal.QueryWorkflow(c.ctx, id, "", workflows.StatusQuery)
+		require.NoError(now, err)
+		var state order.State
+		require.NoError(now, value.Get(&state))
+		require.Equal(now, order.StatusFulfilling, state.Status)
+	})
 	return id, customerID
 }
 
