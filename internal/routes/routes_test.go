@@ -21,7 +21,9 @@ import (
 // oneOrder is a store with one order.
 type oneOrder kurrent.Event
 
-func (o oneOrder) FindPlaced(context.Context, string) (kurrent.Event, error) { return kurrent.Event(o), nil }
+func (o oneOrder) FindPlaced(context.Context, string) (kurrent.Event, error) {
+	return kurrent.Event(o), nil
+}
 
 // An order that is started for its cancellation, which was delivered first, is in the trace of
 // the bridge, as any other whose producer does not trace.
