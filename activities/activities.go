@@ -19,6 +19,7 @@ import (
 // methods are safe for concurrent use.
 type Activities struct {
 	Credit       CreditAccounts
+	Reviews      CreditReviews
 	Orders       PlacedOrders
 	Fulfillments Fulfillments
 	Published    PublishedFulfillments
@@ -37,6 +38,12 @@ type CreditAccounts interface {
 	Approve(ctx context.Context, r credit.Request, by string) (credit.Decision, error)
 	Restore(ctx context.Context, r credit.Request, by string) (credit.Decision, error)
 	Release(ctx context.Context, r credit.Request, cause credit.Cause) (credit.Decision, error)
+}
+
+// CreditReviews reviews the orders on hold of a customer. streams.CreditAccounts implements
+// it.
+type CreditReviews interface {
+	Review(ctx context.Context, r credit.ReviewRequest) (credit.Reviewed, error)
 }
 
 // PlacedOrders reads the streams of orders. Their bodies stay in the event store.

@@ -2,12 +2,14 @@ package main
 
 import (
 	"strings"
+	"time"
 
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
+	"orderflow/workflows"
 )
 
 // describeOrderEvent describes an event of an order's own stream. It includes no personal
@@ -32,6 +34,12 @@ func describeOrderEvent(e kurrent.Event) (timelineEntry, bool) {
 			return timelineEntry{What: "Undecodable cancellation request", Detail: err.Error(), Tone: "warn"}, true
 		}
 		return timelineEntry{What: "Cancellation requested", Detail: request.Reason, Tone: "warn"}, true
+	case e.Type == order.TypeShipmentRecorded:
+		shipment, err := workflows.DecodeEvent[workflows.RecordShipment](e.Stream, e.ContentType, e.Data)
+		if err != nil {
+			return timelineEntry{What: "Undecodable shipment", Detail: err.Error(), Tone: "warn"}, true
+		}
+		return timelineEntry{What: "Shipment recorded", Detail: details(shipment.Carrier, shipment.TrackingNumber)}, true
 	default:
 		return timelineEntry{}, false // written by another program
 	}
@@ -50,11 +58,17 @@ func describeCreditDecision(e kurrent.Event, orderID string) (timelineEntry, boo
 		if decided.ApprovedBy != "" {
 			detail += ", approved by " + decided.ApprovedBy
 		}
+		if decided.FreedBy != "" {
+			detail += ", because credit of the customer was freed"
+		}
 		return timelineEntry{What: "Credit reserved", Detail: detail, Tone: "good"}, decided.OrderID == orderID
 	case credit.LimitExceeded:
 		entry := timelineEntry{What: "Credit refused", Detail: decided.Amount.String() + " requested, " + decided.Available.String() + " available", Tone: "bad"}
 		if decided.Held {
 			entry.What, entry.Tone = "On hold: insufficient credit", "warn"
+			if !decided.HoldUntil.IsZero() {
+				entry.Detail += ", until " + decided.HoldUntil.UTC().Format(time.RFC3339)
+			}
 		}
 		return entry, decided.OrderID == orderID
 	case credit.Released:

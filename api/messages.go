@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
@@ -87,7 +88,7 @@ func newOrderMessage(name string, content any) orderMessage {
 // is still to come, and with 409 if the order refuses it. had reports whether a closed
 // order is as the message would have left it; nil means never.
 func (a *api) deliver(w http.ResponseWriter, r *http.Request, id string, message orderMessage, had func(order.State) bool) error {
-	state, err := a.update(r.Context(), id, message)
+	state, err := a.send(r.Context(), id, message)
 	switch {
 	case err == nil:
 		return writeJSON(w, http.StatusOK, state)
@@ -101,6 +102,31 @@ func (a *api) deliver(w http.ResponseWriter, r *http.Request, id string, message
 		return problemOf(http.StatusServiceUnavailable, "the order's workflow did not accept the message in time, and still may: repeat the request")
 	default:
 		return err
+	}
+}
+
+// earlyPause is how long a message waits for a workflow that does not know its row yet.
+const earlyPause = 100 * time.Millisecond
+
+// send sends a message to the order's workflow. The row of a fulfillment is there a moment
+// before the workflow knows it: a client that saw it may ship the order.
+func (a *api) send(ctx context.Context, id string, message orderMessage) (order.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.updateWait)
+	defer cancel()
+	for {
+		state, err := a.update(ctx, id, message)
+		if !errors.Is(err, errEarly) {
+			return state, err
+		}
+		row, rowErr := a.rows.FindState(ctx, id)
+		if rowErr != nil || row.Status != order.StatusFulfilling {
+			return state, err
+		}
+		select {
+		case <-ctx.Done():
+			return state, err
+		case <-time.After(earlyPause):
+		}
 	}
 }
 

@@ -5,12 +5,16 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
 
 	"orderflow/dev/faultproxy"
+	"orderflow/internal/credit"
+	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )
@@ -129,6 +133,33 @@ func TestPostCreditDecision_KeepsNoteOutOfHistory(t *testing.T) {
 			require.NotContains(t, event.String(), "canary")
 		}
 	}
+}
+
+// A higher limit lets an order on hold go on once its account has reserved the credit, and
+// the page says why.
+func TestGetOrder_OnHoldUntilCreditIsFreed(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	id, customerID := c.hold()
+	var state order.State
+	c.get("/orders/"+id).into(http.StatusOK, &state)
+	require.WithinDuration(t, time.Now().Add(time.Hour), state.HoldUntil, 10*time.Minute)
+	require.Contains(t, c.saying("/?order="+id, "On hold: insufficient credit"), "USD1.00 available, until ")
+
+	require.Equal(t, http.StatusOK, c.put("/customers/"+customerID+"/credit-limit", map[string]any{"limit": "USD900.00"}).status)
+	var raised kurrent.Event
+	require.NoError(t, shared.events.ReadStream(t.Context(), credit.Stream(customerID), 0, 0, func(e kurrent.Event) error {
+		raised = e
+		return nil
+	}))
+	review, err := shared.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "review-" + id, TaskQueue: workflows.TaskQueue},
+		workflows.CreditReviewType, workflows.ReviewInput{
+			CustomerID: customerID, Source: order.Source{Stream: raised.Stream, Revision: raised.Revision, EventID: raised.ID.String()},
+		})
+	require.NoError(t, err)
+	require.NoError(t, review.Get(t.Context(), nil))
+	require.Zero(t, c.await(id, order.StatusFulfilling).HoldUntil)
+	c.saying("/?order="+id, "because credit of the customer was freed")
 }
 
 func TestPostMessage_Invalid(t *testing.T) {

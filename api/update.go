@@ -32,6 +32,10 @@ var (
 	// errAccepted means that the order accepted the message, and that its effect is not
 	// known yet. The error it is joined with says why.
 	errAccepted = errors.New("the order accepted the message")
+
+	// errEarly means that the order refused the message and may accept it later. It is
+	// joined with the conflict.
+	errEarly = errors.New("the order may accept the message later")
 )
 
 // orderMessage is a message for an order's workflow, which is sent as an update.
@@ -80,7 +84,9 @@ func updateError(ctx context.Context, name string, err error) error {
 		return errNoWorkflow
 	case errors.As(err, &refused) && refused.Type() == workflows.Continued:
 		return fmt.Errorf("%w: %w", errAccepted, errContinued)
-	case errors.As(err, &refused) && (refused.Type() == workflows.Refused || refused.Type() == workflows.Early):
+	case errors.As(err, &refused) && refused.Type() == workflows.Early:
+		return errors.Join(errEarly, conflict(refused.Message()))
+	case errors.As(err, &refused) && refused.Type() == workflows.Refused:
 		return conflict(refused.Message())
 	case errors.As(err, &late), ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", name, context.DeadlineExceeded)

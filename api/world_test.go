@@ -126,7 +126,7 @@ func (w *world) fulfillments() *postgres.Fulfillments {
 // work runs the product's workflows and activities. Mails go nowhere.
 func (w *world) work() (stop func(), err error) {
 	does := &activities.Activities{
-		Credit: holdingAccounts{w.accounts}, Orders: w.orders, Fulfillments: w.fulfillments(), Published: streams.Fulfillments{Client: w.events},
+		Credit: holdingAccounts{w.accounts}, Reviews: w.accounts, Orders: w.orders, Fulfillments: w.fulfillments(), Published: streams.Fulfillments{Client: w.events},
 		Emails: postgres.NewEmailLedger(w.pool, postgres.EmailRules{}), Mailer: discardEmails{}, Meter: discardEmails{},
 	}
 	orders := worker.New(w.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})

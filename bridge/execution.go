@@ -92,6 +92,23 @@ func (a *attempt) firstArgument(ctx context.Context, workflowID, runID string) (
 	return arguments[0], nil
 }
 
+// result returns the result of a closed run, or nil if it ended without one.
+func (a *attempt) result(ctx context.Context, workflowID, runID string) (*common.Payload, error) {
+	history := a.temporal.GetWorkflowHistory(ctx, workflowID, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT)
+	last, err := history.Next()
+	switch {
+	case temporalclient.IsNotFound(err):
+		return nil, ErrRunChanged
+	case err != nil:
+		return nil, fmt.Errorf("read the result of workflow %s: %w", workflowID, err)
+	}
+	results := last.GetWorkflowExecutionCompletedEventAttributes().GetResult().GetPayloads()
+	if len(results) == 0 {
+		return nil, nil
+	}
+	return results[0], nil
+}
+
 // isClosed reports whether a run has ended. One that is paused or continued as new is not
 // its end.
 func isClosed(status enums.WorkflowExecutionStatus) bool {

@@ -29,7 +29,8 @@ var errNoWorkflow = errors.New("there is no workflow to signal")
 type message struct {
 	workflowID, workflow, name string
 	send                       func(ctx context.Context, runID string) error
-	missing                    func(ctx context.Context) (Result, error) // what to do without a workflow; no result means to look again
+	missing                    func(ctx context.Context) (Result, error)     // what to do without a workflow; no result means to look again
+	closed                     func(ctx context.Context, runID string) error // of a run that is closed; nil means that the message is late
 	sent                       Result
 }
 
@@ -42,6 +43,8 @@ func (a *attempt) deliver(ctx context.Context, m message) (Result, error) {
 		switch {
 		case err != nil:
 			return "", err
+		case run.closed && m.closed != nil:
+			return lateUnless(m.closed(ctx, run.runID))
 		case run.closed:
 			return Late, nil
 		case run.runID == "":
@@ -60,6 +63,13 @@ func (a *attempt) deliver(ctx context.Context, m message) (Result, error) {
 		// has closed or continued as new.
 	}
 	return "", ErrRunChanged
+}
+
+func lateUnless(err error) (Result, error) {
+	if err != nil {
+		return "", err
+	}
+	return Late, nil
 }
 
 // check returns a ParkError for a message that names no workflow or no handler.
@@ -153,14 +163,33 @@ func (u UpdateWithStart) apply(ctx context.Context, a *attempt) (Result, error) 
 			return a.startFor(ctx, u.Start, u.WorkflowID, u.Workflow, 0)
 		},
 	}
+	if u.Closed != nil {
+		m.closed = func(ctx context.Context, runID string) error { return u.judgeClosed(ctx, a, runID) }
+	}
 	if err := m.check(a.event); err != nil {
 		return "", err
 	}
 	return a.deliver(ctx, m)
 }
 
+// judgeClosed asks the route about a closed run.
+func (u UpdateWithStart) judgeClosed(ctx context.Context, a *attempt, runID string) error {
+	result, err := a.result(ctx, u.WorkflowID, runID)
+	if err != nil {
+		return err
+	}
+	err = u.Closed(func(into any) error {
+		if result == nil {
+			return ErrNoResult
+		}
+		return a.payloads.Decode(u.WorkflowID, result, into)
+	})
+	return afterReply(usable(err, a.event))
+}
+
 // send updates one run, and waits until a worker has accepted the update.
 func (u UpdateWithStart) send(ctx context.Context, a *attempt, runID string) error {
+	failpoint.Hit("starter.update.before")
 	handle, err := a.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		UpdateID: a.event.ID.String(), WorkflowID: u.WorkflowID, RunID: runID, UpdateName: u.Name, Args: u.Args,
 		WaitForStage: client.WorkflowUpdateStageAccepted,
@@ -177,11 +206,14 @@ func (u UpdateWithStart) send(ctx context.Context, a *attempt, runID string) err
 	var failed *temporal.ApplicationError
 	switch err := handle.Get(ended, nil); {
 	case err == nil, errors.As(err, &open):
+		failpoint.Hit("starter.update.after")
 		return nil
 	case !errors.As(err, &failed):
 		return ParkAfterReply("%s: %T", ReasonRejected, err)
 	case failed.Type() == acceptedUnfinished:
 		return nil
+	case u.Early != nil && u.Early(failed):
+		return NotYet(ReasonEarly, errors.New(failed.Message()))
 	default:
 		return ParkAfterReply("%s: %.512s", ReasonRejected, failed.Message())
 	}

@@ -55,7 +55,7 @@ func newMetrics(meter metric.Meter, routes Routes) (*metrics, error) {
 		joins:    counter("orderflow_bridge_join_retries", "Attempts to join the group that are repeated, by what they wait for."),
 		inFlight: gauge("orderflow_bridge_in_flight", "Events taken from KurrentDB and not yet acknowledged."),
 		waiting:  gauge("orderflow_bridge_waiting", "Events that wait, without holding up others, until they can take effect."),
-		blocked:  gauge("orderflow_bridge_blocked", "1 while the bridge is not ready until an operator repairs this."),
+		blocked:  gauge("orderflow_bridge_blocked", "Bridges of this process that are not ready until an operator repairs this."),
 		results:  map[Result]metric.MeasurementOption{},
 		types:    map[string]metric.MeasurementOption{},
 	}

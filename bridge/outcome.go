@@ -34,6 +34,7 @@ const (
 	ReasonNoWorkflow      = "NO_WORKFLOW"      // there is no workflow to signal
 	ReasonRefused         = "REFUSED"          // by Temporal, followed by its message
 	ReasonRejected        = "REJECTED"         // by the workflow that was to be updated
+	ReasonEarly           = "EARLY"            // by that workflow too, which may have accepted it later
 	ReasonRoute           = "ROUTE"            // the route returned something unusable, or panicked
 )
 
@@ -84,6 +85,10 @@ func (e *NotYetError) Unwrap() error { return e.Err }
 func NotYet(code string, err error) error {
 	return &NotYetError{Err: err, Code: code}
 }
+
+// ErrNoResult means that a workflow has ended without a result: it failed, was canceled or
+// terminated, or timed out.
+var ErrNoResult = errors.New("the workflow ended without a result")
 
 // ErrRunChanged means that a workflow's run ended or was deleted between two calls. The
 // next attempt finds another one.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 )
 
 // Route computes from an event what it does in Temporal. It is called again for each
@@ -96,10 +97,10 @@ type SignalWithStart struct {
 
 // UpdateWithStart starts the workflow if there is none, and then updates its open run. It
 // is done when the update is accepted. If the workflow rejects it, or its handler has
-// failed by then, the event is parked with the reason; a workflow that was started for it
-// stays. If the workflow is closed, the event came too late. The id of the update is that
-// of the event, so a run receives it once; two bridges must not update one workflow for
-// the same event.
+// failed by then, the event is parked with the reason, unless it is early; a workflow that
+// was started for it stays. If the workflow is closed, the event came too late, or what
+// Closed says. The id of the update is that of the event, so a run receives it once; two
+// bridges must not update one workflow for the same event.
 //
 // Only a worker can accept an update. While none polls the task queue, events wait: each
 // in a slot for updates, of which there are Options.UpdateConcurrency, so that events of
@@ -113,4 +114,14 @@ type UpdateWithStart struct {
 	// Start is called only if there is no workflow. It returns a Start with the update's
 	// workflow, or Ignore.
 	Start func(ctx context.Context) (Action, error)
+
+	// Early reports whether the workflow, which rejected the update, may accept it later.
+	// The event then waits as one with NotYet does, and is parked with ReasonEarly and the
+	// rejection. Nil means that every rejection parks the event.
+	Early func(rejection *temporal.ApplicationError) bool
+
+	// Closed says what an event for a closed workflow is: late if it returns nil, or parked
+	// if it returns a ParkError. result decodes the workflow's result. It returns ErrNoResult
+	// if the workflow ended without one. Nil means that the event is late.
+	Closed func(result func(into any) error) error
 }

@@ -145,11 +145,9 @@ func (c *cli) openDoctor(ctx context.Context, o *doctorOptions) (doctor.Options,
 	shared, invalid := settings[doctorSettings](c)
 	d := doctorDrivers{c: c, only: o.only, faults: []error{invalid}, options: doctor.Options{
 		As: o.as, User: *o.user, Slot: shared.Slot.Name, Worker: shared.Worker, Skipped: map[doctor.Store]string{},
-		Group: kurrent.GroupSettings{
-			Stream: shared.Subscription.Stream, Group: shared.Subscription.Group,
-			MessageTimeout: shared.Subscription.MessageTimeout, BufferSize: shared.Subscription.GroupBuffer(),
-		},
 	}}
+	groups := starterGroups(shared.Subscription)
+	d.options.Group, d.options.OtherGroups = groups[0], groups[1:]
 	quiet := slog.New(slog.DiscardHandler) // what drivers log about an outage is in the result
 	d.openKurrentDB(quiet)
 	d.openPostgres()

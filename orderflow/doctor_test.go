@@ -37,7 +37,7 @@ func TestDoctor(t *testing.T) {
 		t.Parallel()
 		out, said, code := doctorCall(t, environ, "--only", "kurrentdb")
 		require.Equal(t, exitAttention, code, said)
-		require.Contains(t, out, "kurrentdb/group: group fulfillment on $ce-order does not exist\n")
+		require.Contains(t, out, "kurrentdb/group: group fulfillment on $ce-order does not exist; group fulfillment on $ce-creditdecision does not exist; ")
 		require.Contains(t, out, "  do:  orderflow group create")
 		require.Regexp(t, `(?m)^not checked +postgres/\* +left out by --only$`, out)
 		require.True(t, strings.HasSuffix(said, "doctor: findings: 1\n"), said)

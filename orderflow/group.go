@@ -22,9 +22,9 @@ const groupTimeout = 30 * time.Second
 
 func (c *cli) createGroup() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "create", Short: "create the subscription's group, and grant a starter's user the right to join it",
-		Long: "Create the persistent subscription's group, for platforms whose starter may not. An existing group is left\n" +
-			"unchanged; it is an error if that group loses events.",
+		Use: "create", Short: "create the starter's groups, and grant a starter's user the right to join them",
+		Long: "Create the groups of the starter's persistent subscriptions, for platforms whose starter may not. An existing group\n" +
+			"is left unchanged; it is an error if that group loses events. With STARTER_STREAM, the group of that stream alone.",
 		Args: c.takes(),
 	}
 	var users []string
@@ -40,11 +40,8 @@ func (c *cli) createGroup() *cobra.Command {
 		defer g.Close()
 		ctx, cancel := context.WithTimeout(cmd.Context(), groupTimeout)
 		defer cancel()
-		if err := g.create(ctx, c.stderr); err != nil {
-			return err
-		}
-		for _, user := range users {
-			if err := g.grant(ctx, c.stderr, user); err != nil {
+		for _, each := range append([]*group{g}, g.others...) {
+			if err := each.prepare(ctx, c.stderr, users); err != nil {
 				return err
 			}
 		}
@@ -70,10 +67,11 @@ type groupSettings struct {
 	Subscription config.Subscription
 }
 
-// group is the group of the starter's subscription.
+// group is the group of the subscription that the settings name.
 type group struct {
 	*bridge.KurrentDB
 	bridge.Subscription
+	others []*group // of the starter, if this is its group of orders
 }
 
 // openGroup opens the group of the settings. The caller closes it.
@@ -88,7 +86,30 @@ func (c *cli) openGroup(others ...error) (*group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &group{KurrentDB: events, Subscription: routes.Subscription(s.Subscription)}, nil
+	named := &group{KurrentDB: events, Subscription: routes.Subscription(s.Subscription)}
+	if s.Subscription.Stream == ordersStream {
+		for _, other := range routes.Subscriptions(s.Subscription)[1:] {
+			named.others = append(named.others, &group{KurrentDB: events, Subscription: routes.Subscription(other)})
+		}
+	}
+	return named, nil
+}
+
+// ordersStream is the stream of the starter's group of orders. Other streams are those of
+// other bridges, whose groups have no others.
+const ordersStream = "$ce-order"
+
+// prepare creates the group and grants the users what is needed to join it.
+func (g *group) prepare(ctx context.Context, w io.Writer, users []string) error {
+	if err := g.create(ctx, w); err != nil {
+		return err
+	}
+	for _, user := range users {
+		if err := g.grant(ctx, w, user); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // create creates the group, unless it exists, and says which.

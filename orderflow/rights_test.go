@@ -12,7 +12,9 @@ import (
 	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/dev/startertest"
 	"orderflow/internal/config"
+	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
 )
 
 // newSecureRig returns a rig whose starter runs as the plain user starter, and whose
@@ -30,7 +32,7 @@ func TestGroupRights(t *testing.T) {
 		t.Parallel()
 		b, _ := newSecureRig(t)
 		b.Run()
-		b.Await("/metrics", http.StatusOK, `orderflow_bridge_blocked{by="rights"} 1`)
+		b.Await("/metrics", http.StatusOK, `orderflow_bridge_blocked{by="rights"} 3`)
 		b.Await("/readyz", http.StatusServiceUnavailable, "create the group with orderflow group create")
 
 		require.NoError(t, b.orderflow("group", "create").err)
@@ -39,6 +41,8 @@ func TestGroupRights(t *testing.T) {
 
 		id := startertest.NewOrderID()
 		b.Append(id, startertest.PlacedEvent(id))
+		b.Append(order.CreditDecisionStream(id), startertest.NewEvent("noted", struct{}{}))
+		b.Append(credit.Stream("c"), startertest.NewEvent("noted", struct{}{}))
 		b.AwaitReady()
 		b.Await("/metrics", http.StatusOK, `orderflow_bridge_blocked{by="rights"} 0`)
 		b.AwaitCounts(map[bridge.Result]int{bridge.Started: 1})

@@ -16,6 +16,7 @@ import (
 	"orderflow/internal/kurrent"
 	"orderflow/internal/ops"
 	"orderflow/internal/postgres"
+	"orderflow/internal/routes"
 	"orderflow/internal/setup"
 	"orderflow/internal/temporalclient"
 )
@@ -249,11 +250,18 @@ func (c *cli) openSetupKurrent(logger *slog.Logger) (*setup.KurrentDBOptions, er
 		}
 		return nil, err
 	}
-	group := kurrent.GroupSettings{
-		Stream: s.Subscription.Stream, Group: s.Subscription.Group, MessageTimeout: s.Subscription.MessageTimeout,
-		BufferSize: s.Subscription.GroupBuffer(),
+	groups := starterGroups(s.Subscription)
+	return &setup.KurrentDBOptions{Client: events, Group: groups[0], OtherGroups: groups[1:]}, nil
+}
+
+// starterGroups returns the settings of the starter's groups, that of orders first.
+func starterGroups(s config.Subscription) (groups []kurrent.GroupSettings) {
+	for _, each := range routes.Subscriptions(s) {
+		groups = append(groups, kurrent.GroupSettings{
+			Stream: each.Stream, Group: each.Group, MessageTimeout: each.MessageTimeout, BufferSize: each.GroupBuffer(),
+		})
 	}
-	return &setup.KurrentDBOptions{Client: events, Group: group}, nil
+	return groups
 }
 
 func openSetupTemporal(payloads config.Payloads, logger *slog.Logger) (*setup.TemporalOptions, error) {

@@ -21,14 +21,17 @@ func (o *rightsOptions) add(flags *pflag.FlagSet) {
 	o.named = map[string][]string{}
 	o.enabled = flags.Bool("rights", false, "give the KurrentDB user of each binary its rights, and restrict all other users' rights on user streams")
 	flags.Var(value{"program=user", o.name}, "user", "with --rights: the KurrentDB user of "+strings.Join(rights.Binaries(), ", ")+
-		" (default the same name) or "+rights.Checkout+", any other program that places orders (default none); repeatable")
+		" (default the same name), "+rights.Checkout+", any other program that places orders, or "+rights.CreditDesk+
+		", one that decides about credit (default none); repeatable")
 }
 
 // name reads a program and its user.
 func (o *rightsOptions) name(text string) error {
 	program, user, _ := strings.Cut(text, "=")
-	if program != rights.Checkout && !slices.Contains(rights.Binaries(), program) {
-		return errors.New("must be PROGRAM=USER, with one of " + strings.Join(rights.Binaries(), ", ") + " and " + rights.Checkout)
+	all := append(rights.Binaries(), rights.Others()...)
+	if !slices.Contains(all, program) {
+		last := len(all) - 1
+		return errors.New("must be PROGRAM=USER, with one of " + strings.Join(all[:last], ", ") + " and " + all[last])
 	}
 	if err := checkUser(user); err != nil {
 		return err

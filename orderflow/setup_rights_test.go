@@ -34,11 +34,11 @@ func TestSetup_Rights(t *testing.T) {
 
 	stdout, stderr, code := runSetup(t, environ(kurrentsimtest.Admin), args...)
 	require.Equal(t, exitAttention, code, stderr)
-	require.Contains(t, stdout, "kurrentdb  users                           left: there is none called starter, w-2, publisher, projector, api, reconcile, shop\n")
-	require.Contains(t, stdout, "kurrentdb  rights                          skipped: the users come first\n")
+	require.Contains(t, stdout, "kurrentdb  users                                    left: there is none called starter, w-2, publisher, projector, api, reconcile, shop\n")
+	require.Contains(t, stdout, "kurrentdb  rights                                   skipped: the users come first\n")
 	require.Contains(t, stdout, `-d @FILE https://HOST:2113/users/ # FILE: {"loginName":"w-2",`)
 
-	for _, program := range append(rights.Binaries(), rights.Checkout) {
+	for _, program := range append(rights.Binaries(), rights.Others()...) {
 		server.CreateUser(t, userOf(program))
 	}
 	stdout, stderr, code = runSetup(t, environ("opal"), args...)

@@ -36,7 +36,7 @@ func TestSetup_Faults(t *testing.T) {
 		"no store at all":                  {nil, []string{"--only", "temporal", "--skip", "temporal"}, "--skip: leaves no store to set up\n"},
 		"a rate that is none":              {nil, []string{"--only", "temporal", "--email-rate", "0"}, "--email-rate: must be a number of emails per second, above 0 and at most 100000\n"},
 		"a user without --rights":          {[]string{"KURRENTDB_URL=kurrentdb://h"}, []string{"--only", "kurrentdb", "--user", "worker=w"}, "--user: has no effect without --rights\n"},
-		"a user of no program":             {[]string{"KURRENTDB_URL=kurrentdb://h"}, []string{"--only", "kurrentdb", "--rights", "--user", "shop=w"}, "--user: must be PROGRAM=USER, with one of starter, worker, publisher, projector, api, reconcile and checkout\n"},
+		"a user of no program":             {[]string{"KURRENTDB_URL=kurrentdb://h"}, []string{"--only", "kurrentdb", "--rights", "--user", "shop=w"}, "--user: must be PROGRAM=USER, with one of starter, worker, publisher, projector, api, reconcile, checkout and creditdesk\n"},
 		"a rate of the environment":        {[]string{"EMAIL_RATE=NaN"}, []string{"--only", "temporal"}, "EMAIL_RATE: must be a number of emails per second, above 0 and at most 100000\n"},
 		"a schedule of the environment":    {[]string{"RECONCILE_EVERY=30s", "RECONCILE_WINDOW=1s"}, []string{"--only", "temporal"}, "RECONCILE_EVERY: must be 0 or whole seconds from 1m to 87600h\nRECONCILE_WINDOW: must be 0 or whole seconds from RECONCILE_EVERY to 87600h\n"},
 		"a wait that is too long":          {nil, []string{"--only", "temporal", "--wait", "2h"}, "--wait: must be from 0s to 1h\n"},
@@ -60,7 +60,7 @@ func TestSetup(t *testing.T) {
 
 	stdout, stderr, code := runSetup(t, environ("starter"), only...)
 	require.Equal(t, exitAttention, code, stderr)
-	require.Equal(t, "setup: 2 of 2 steps are left to do\n", stderr)
+	require.Equal(t, "setup: 4 of 4 steps are left to do\n", stderr)
 	require.Contains(t, stdout, "kurrentdb  rights of starter")
 	require.Contains(t, stdout, "\nto do for kurrentdb, rights of starter:\n    orderflow group create --grant starter\n")
 
@@ -69,7 +69,7 @@ func TestSetup(t *testing.T) {
 	var report setup.Report
 	require.NoError(t, json.Unmarshal([]byte(stdout), &report))
 	require.True(t, report.DryRun)
-	require.Equal(t, 2, report.Count(setup.WouldCreate), stdout)
+	require.Equal(t, 4, report.Count(setup.WouldCreate), stdout)
 
 	for _, want := range []string{"created", "already there"} {
 		stdout, stderr, code = runSetup(t, environ(kurrentsimtest.Admin), only...)

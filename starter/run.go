@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"orderflow/bridge"
 	"orderflow/internal/config"
@@ -65,17 +68,15 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 		return err
 	}
 	defer source.Close()
-	b, err := bridge.New(bridge.Options{
+	bridges, err := newBridges(bridge.Options{
 		KurrentDB:        source,
-		Router:           routes.New(temporal, options, streams.Orders{Client: events}, s.Attributes),
-		Subscription:     routes.Subscription(s.Subscription),
 		Concurrency:      s.Subscription.Concurrency,
 		DrainTimeout:     s.Shutdown.Timeout,
 		SearchAttributes: workflows.Input{TotalHidden: s.Attributes.TotalHidden}.SearchAttributes(),
 		Logger:           logger,
 		MeterProvider:    registry.Provider,
 		TracerProvider:   traces.Provider(),
-	})
+	}, routes.Bridges(s.Subscription, temporal, options, streams.Orders{Client: events}, newAccounts(events, logger), s.Attributes))
 	if err != nil {
 		return err
 	}
@@ -83,6 +84,45 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	return ops.Run(ctx, ops.Options{
 		Service: "starter", Addr: s.Addr, Metrics: registry, Logger: logger,
 		Await: []ops.Dependency{temporalclient.Dependency(temporal, temporalclient.Namespace(options))},
-		Ready: map[string]ops.Check{"temporal": temporalclient.Verify(temporal, temporalclient.Namespace(options)), "subscription": b.Ready},
-	}, b.Run)
+		Ready: bridges.ready(map[string]ops.Check{"temporal": temporalclient.Verify(temporal, temporalclient.Namespace(options))}),
+	}, bridges.run)
+}
+
+// newAccounts returns the accounts that are read to find orders on hold. Only those of
+// customers whose credit was freed are, so fewer are kept than in a worker.
+func newAccounts(events *kurrent.Client, logger *slog.Logger) *streams.CreditAccounts {
+	return streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: events, CacheSize: 256, CacheOrders: 50_000, Logger: logger})
+}
+
+// bridges are the starter's, by what its readiness calls them.
+type bridges map[string]*bridge.Bridge
+
+func newBridges(shared bridge.Options, all []routes.Bridge) (bridges, error) {
+	made := bridges{}
+	for _, each := range all {
+		shared.Router, shared.Subscription = each.Router, each.Subscription
+		b, err := bridge.New(shared)
+		if err != nil {
+			return nil, err
+		}
+		made[each.Name] = b
+	}
+	return made, nil
+}
+
+// ready adds a check of each bridge.
+func (all bridges) ready(checks map[string]ops.Check) map[string]ops.Check {
+	for name, b := range all {
+		checks[name] = b.Ready
+	}
+	return checks
+}
+
+// run runs the bridges until ctx ends, and then lets all of them finish their events.
+func (all bridges) run(ctx context.Context) error {
+	var group errgroup.Group
+	for _, b := range all {
+		group.Go(func() error { return b.Run(ctx) })
+	}
+	return group.Wait()
 }

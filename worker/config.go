@@ -40,18 +40,15 @@ type settings struct {
 	Deployment deployment
 }
 
-// maxHold and maxGrace keep a mistyped unit from delaying orders for years. The grace
-// period has to end before a closing order stops waiting for its emails, which is after
-// 15 minutes.
-const (
-	maxHold  = 90 * 24 * time.Hour
-	maxGrace = 10 * time.Minute
-)
+// maxGrace keeps a mistyped unit from delaying orders for years, as credit.MaxHold does. The
+// grace period has to end before a closing order stops waiting for its emails, which is
+// after 15 minutes.
+const maxGrace = 10 * time.Minute
 
 // Validate checks the values beyond their syntax.
 func (s settings) Validate() []config.Fault {
 	var faults []config.Fault
-	if s.Credit.Hold < 0 || s.Credit.Hold > maxHold || s.Credit.Hold > 0 && s.Credit.Hold < time.Second {
+	if s.Credit.Hold < 0 || s.Credit.Hold > credit.MaxHold || s.Credit.Hold > 0 && s.Credit.Hold < time.Second {
 		faults = append(faults, config.Fault{Name: "CREDIT_HOLD", Problem: "must be 0 or from 1s to 2160h (90 days)"})
 	}
 	if s.Email.UnknownGrace < time.Second || s.Email.UnknownGrace > maxGrace {

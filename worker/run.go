@@ -111,11 +111,13 @@ func newHosted(s settings, d drivers, logger *slog.Logger) hosted {
 }
 
 func newActivities(s settings, d drivers, logger *slog.Logger) *activities.Activities {
+	accounts := streams.NewCreditAccounts(streams.CreditAccountsConfig{
+		Client: d.events, Terms: s.terms(), CacheSize: s.Tuning.CachedAccounts,
+		MaxRequests: s.Tuning.RequestsPerAccount(), Logger: logger, OnConflict: newConflictCounter(d.metrics.Registry).Inc,
+	})
 	return &activities.Activities{
-		Credit: streams.NewCreditAccounts(streams.CreditAccountsConfig{
-			Client: d.events, Terms: s.terms(), CacheSize: s.Tuning.CachedAccounts,
-			MaxRequests: s.Tuning.RequestsPerAccount(), Logger: logger, OnConflict: newConflictCounter(d.metrics.Registry).Inc,
-		}),
+		Credit:       accounts,
+		Reviews:      accounts,
 		Orders:       streams.Orders{Client: d.events},
 		Fulfillments: d.fulfillments,
 		Published:    streams.Fulfillments{Client: d.events},

@@ -36,6 +36,7 @@ type Continuation struct {
 	HoldUntil time.Time       `json:"holdUntil,omitzero"`
 	HoldEnd   holdEnd         `json:"holdEnd,omitempty"`
 	Refusing  bool            `json:"refusing,omitempty"`
+	Reviewed  bool            `json:"reviewed,omitempty"`
 	Decided   order.Money     `json:"decided"`             // the amount the account decided about
 	Failure   *failure        `json:"failure,omitempty"`   // the error the workflow fails with after compensation
 	Signaled  []string        `json:"signalled,omitempty"` // the messages accepted as signals
@@ -97,7 +98,7 @@ func (o *orderRun) continuation() *Continuation {
 	c := &Continuation{
 		Phase: o.phase, State: o.state, Cancel: o.cancel, Canceled: o.canceledNatively(), Shipment: o.shipment,
 		TooLate: o.tooLate, Approval: o.approval, Decline: o.decline, HoldUntil: o.holdUntil, HoldEnd: o.holdEnd,
-		Refusing: o.refusing, Decided: o.decided,
+		Refusing: o.refusing, Reviewed: o.reviewed, Decided: o.decided,
 		Signaled: sortedKeys(o.signaled), Stuck: o.stuck, Published: o.publishedStep, Status: o.publishedStatus,
 		Emails: openEmails{
 			Newest: o.sends.newest, Begun: sortedKeys(o.sends.begun), Stopped: o.sends.stopped,
@@ -129,7 +130,7 @@ func (o *orderRun) resume(ctx workflow.Context, c *Continuation) {
 	o.phase, o.state, o.decided = c.Phase, c.State, c.Decided
 	o.cancel, o.canceled, o.shipment, o.tooLate = c.Cancel, c.Canceled, c.Shipment, c.TooLate
 	o.approval, o.decline, o.holdUntil = c.Approval, c.Decline, c.HoldUntil
-	o.holdEnd, o.refusing = c.HoldEnd, c.Refusing
+	o.holdEnd, o.refusing, o.reviewed = c.HoldEnd, c.Refusing, c.Reviewed
 	o.stuck, o.publishedStep, o.publishedStatus = c.Stuck, c.Published, c.Status
 	for _, name := range c.Signaled {
 		o.signaled[name] = true

@@ -21,13 +21,14 @@ func (o *orderRun) obtainCredit(ctx workflow.Context) (activities.CreditDecision
 	case o.phase == phaseClosing && o.state.Status == order.StatusOnHold:
 		return o.refuseHeld(ctx, o.state.Reason)
 	case o.phase == phaseCredit && o.approval != nil && (o.holdEnd == holdApproved || o.rules < rulesLocal):
-		return o.reserveCredit(o.approval.By)
+		return o.reserveCredit(o.approval.By, true)
 	}
-	decision, err := o.reserveCredit("")
+	decision, err := o.reserveCredit("", false)
 	if err != nil || decision.Verdict != credit.VerdictHeld {
 		return decision, err
 	}
 	o.holdUntil = endOfHold(decision, workflow.Now(ctx))
+	o.state.HoldUntil = o.holdUntil.UTC()
 	o.setPhase(phaseOnHold, order.StatusOnHold, order.Reason(decision.Reason))
 	o.publishStatus(o.stepsCtx)
 	return o.hold(ctx)
@@ -42,19 +43,20 @@ func endOfHold(held activities.CreditDecision, now time.Time) time.Time {
 	return held.HoldUntil
 }
 
-// reserveCredit reserves the order's total on the customer's account. If approvedBy is an
-// operator's id, the reservation overrides the credit limit.
-func (o *orderRun) reserveCredit(approvedBy string) (activities.CreditDecision, error) {
+// reserveCredit reserves the order's total on the customer's account, or returns the
+// decision made there before. If approvedBy is an operator's id, the reservation overrides
+// the credit limit. onHold means that the order was on hold.
+func (o *orderRun) reserveCredit(approvedBy string, onHold bool) (activities.CreditDecision, error) {
 	var decision activities.CreditDecision
 	err := o.retryUntilPrevented(StepReserveCredit, func(ctx workflow.Context) error {
 		in := activities.ReserveCreditInput{
 			OrderID: o.in.OrderID, CustomerID: o.in.CustomerID, Amount: o.in.Total, Source: o.in.Source, ApprovedBy: approvedBy,
 		}
 		ctx = summarized(ctx, "reserve "+o.in.Total.String())
-		if approvedBy == "" {
+		if !onHold {
 			return o.execute(ctx, o.do.ReserveCredit, in, &decision)
 		}
-		// The approval has to be in the history before its effects. Otherwise, if this
+		// The end of the hold has to be in the history before its effects. Otherwise, if this
 		// workflow task is lost after the order was started, a decline could still win.
 		return workflow.ExecuteActivity(workflow.WithPriority(ctx, temporal.Priority{PriorityKey: priorityProceed}), o.do.ReserveCredit, in).Get(ctx, &decision)
 	})
@@ -74,6 +76,15 @@ func (o *orderRun) hold(ctx workflow.Context) (activities.CreditDecision, error)
 	if err != nil {
 		return activities.CreditDecision{}, err
 	}
+	if end == holdReviewed {
+		return o.lookAgain(ctx)
+	}
+	return o.endHold(ctx, end)
+}
+
+// endHold ends the hold otherwise than by a review.
+func (o *orderRun) endHold(ctx workflow.Context, end holdEnd) (activities.CreditDecision, error) {
+	o.state.HoldUntil = time.Time{}
 	switch o.holdEnd = end; end {
 	case holdExpired:
 		return o.refuseHeld(ctx, order.ReasonHoldExpired)
@@ -83,7 +94,7 @@ func (o *orderRun) hold(ctx workflow.Context) (activities.CreditDecision, error)
 		return activities.CreditDecision{}, o.stepsCtx.Err()
 	default:
 		o.setPhase(phaseCredit, order.StatusOnHold, "")
-		return o.reserveCredit(o.approval.By)
+		return o.reserveCredit(o.approval.By, true)
 	}
 }
 
@@ -96,18 +107,19 @@ const (
 	holdApproved holdEnd = "approved"
 	holdDeclined holdEnd = "declined"
 	holdCanceled holdEnd = "canceled"
+	holdReviewed holdEnd = "reviewed" // the account has reserved its credit
 )
 
 // awaitHoldEnd waits until the hold ends. The timer may fire in the same workflow task in
 // which messages arrive. All of them count, and the safer one wins: cancel over decline
-// over approve.
+// over approve. A review ends a hold that nothing else ended.
 func (o *orderRun) awaitHoldEnd(ctx workflow.Context) (holdEnd, error) {
 	wait := workflow.AwaitOptions{
 		Timeout:      max(o.holdUntil.Sub(workflow.Now(ctx)), 0),
 		TimerOptions: workflow.TimerOptions{Summary: "credit hold"},
 	}
 	met, err := workflow.AwaitWithOptions(o.stepsCtx, wait, func() bool {
-		return o.approval != nil || o.decline != nil || o.continuing
+		return o.approval != nil || o.decline != nil || o.reviewed || o.continuing
 	})
 	before, shipment := o.legacyHoldEnd(met, err), o.shipment
 	yieldToHandlers(ctx)
@@ -135,6 +147,8 @@ func (o *orderRun) holdEndFromMessages() holdEnd {
 		return holdDeclined
 	case o.approval != nil:
 		return holdApproved
+	case o.reviewed:
+		return holdReviewed
 	default:
 		return holdOpen
 	}
@@ -154,6 +168,8 @@ func (o *orderRun) legacyHoldEnd(met bool, err error) holdEnd {
 		return holdApproved
 	case o.decline != nil:
 		return holdDeclined
+	case o.reviewed:
+		return holdReviewed
 	default:
 		return holdOpen
 	}

@@ -101,8 +101,12 @@ func (o *orderRun) unusedShipment() *RecordShipment {
 
 var errDecided = errors.New("the order's credit is already decided")
 
-func (o *orderRun) checkApproval(ApproveCredit) error {
+// checkApproval returns an error unless the order is on hold and not decided. The same
+// approval again is accepted.
+func (o *orderRun) checkApproval(m ApproveCredit) error {
 	switch {
+	case o.holdEnd == holdApproved && o.approval != nil && o.approval.By == m.By:
+		return nil
 	case o.holdMayBegin():
 		return errNotOnHoldYet
 	case o.phase != phaseOnHold:
@@ -114,9 +118,11 @@ func (o *orderRun) checkApproval(ApproveCredit) error {
 }
 
 // checkDecline accepts a decline also after an approval that has not had its effect: the
-// safer of the two wins.
-func (o *orderRun) checkDecline(DeclineCredit) error {
+// safer of the two wins. The same decline again is accepted.
+func (o *orderRun) checkDecline(m DeclineCredit) error {
 	switch {
+	case o.holdEnd == holdDeclined && o.decline != nil && o.decline.By == m.By:
+		return nil
 	case o.holdMayBegin():
 		return errNotOnHoldYet
 	case o.phase != phaseOnHold:

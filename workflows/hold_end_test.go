@@ -71,6 +71,32 @@ func TestHoldEnd(t *testing.T) {
 		"a native cancellation counts": {func(o *orderOnServer) {
 			require.NoError(o.t, o.client.CancelWorkflow(o.t.Context(), o.id, ""))
 		}, order.StatusCancelled, order.ReasonCancelled},
+		"a review counts": {func(o *orderOnServer) {
+			o.stores.review()
+			o.signal(workflows.ReviewSignal, nil)
+		}, order.StatusFulfilling, ""},
+		"a review that reserved nothing does not count": {func(o *orderOnServer) {
+			o.signal(workflows.ReviewSignal, nil)
+		}, order.StatusRejected, order.ReasonHoldExpired},
+		"a refusal beats a review": {func(o *orderOnServer) {
+			o.stores.review()
+			o.signal(workflows.ReviewSignal, nil)
+			o.signal(workflows.DeclineCreditMessage, decline)
+		}, order.StatusRejected, order.ReasonCreditDeclined},
+		"a cancellation beats a review": {func(o *orderOnServer) {
+			o.stores.review()
+			o.signal(workflows.ReviewSignal, nil)
+			o.signal(workflows.CancelOrderMessage, cancel)
+		}, order.StatusCancelled, order.ReasonCancelled},
+		"an approval and a review agree": {func(o *orderOnServer) {
+			o.stores.review()
+			o.signal(workflows.ReviewSignal, nil)
+			o.signal(workflows.ApproveCreditMessage, approve)
+		}, order.StatusFulfilling, ""},
+		"an approval counts after a review that reserved nothing": {func(o *orderOnServer) {
+			o.signal(workflows.ReviewSignal, nil)
+			o.signal(workflows.ApproveCreditMessage, approve)
+		}, order.StatusFulfilling, ""},
 		"a refusal beats an approval before it": {func(o *orderOnServer) {
 			o.signal(workflows.ApproveCreditMessage, approve)
 			o.signal(workflows.DeclineCreditMessage, decline)

@@ -15,6 +15,7 @@ const (
 	OrderRestoreType     = "OrderRestore"
 	DeploymentGateType   = "DeploymentGate"
 	ReconciliationType   = "Reconciliation"
+	CreditReviewType     = "CreditReview"
 )
 
 // The task queues. Email has its own, because its rate limit is the SES account's and is
@@ -77,12 +78,22 @@ const (
 
 	// versionRefresh: the signal that sets the search attributes again has an effect.
 	versionRefresh = "refresh-search-attributes"
+
+	// versionReview: an order on hold whose credit a review reserved goes on.
+	versionReview = "review-credit"
 )
 
 // SettlementID returns the workflow id of the settlement of the payment at the given
 // revision of the order's stream.
 func SettlementID(orderID string, revision uint64) string {
 	return fmt.Sprintf("settlement-%s-%d", orderID, revision)
+}
+
+// ReviewID returns the workflow id of the review for the event at the given revision of the
+// customer's credit account. It has the hash of the customer's id: ids of workflows must be
+// printable ASCII.
+func ReviewID(customerID string, revision uint64) string {
+	return fmt.Sprintf("credit-review-%s-%d", CustomerPriority(customerID).FairnessKey, revision)
 }
 
 // The search attributes of an order. Only the status and the stuck step change while it

@@ -48,6 +48,8 @@ type orderRun struct {
 	signaled        map[string]bool          // the messages accepted as signals, whose senders got no response
 	publishedStatus order.Status             // the status in the search attribute
 	widerCarriers   int                      // signals whose carrier an earlier rule rejected
+	reviewed        bool                     // a review has reserved the credit, and the order has not looked yet
+	reviews         int                      // signals of reviews so far
 }
 
 // phase decides which messages an order accepts. The status cannot: an order that is
@@ -88,6 +90,7 @@ func newOrderRun(ctx workflow.Context, in Input) (*orderRun, error) {
 	if err := o.registerMessages(ctx); err != nil {
 		return nil, err
 	}
+	o.acceptReviews(ctx)
 	o.watchHistory(ctx)
 	if o.continued {
 		o.resumeEmails(ctx, continued.Emails)

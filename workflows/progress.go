@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -63,6 +64,9 @@ func (o *orderRun) details() string {
 		fmt.Fprintf(&b, "- **stuck at `%s`**: %s\n", stuck.Step, stuck.Cause)
 	}
 	fmt.Fprintf(&b, "- credit: %s\n- email: %s\n", o.state.Credit, o.state.Email)
+	if !o.state.HoldUntil.IsZero() {
+		fmt.Fprintf(&b, "- on hold until %s, or until enough credit is free\n", o.state.HoldUntil.Format(time.RFC3339))
+	}
 	if o.state.Carrier != "" {
 		fmt.Fprintf(&b, "- shipped with `%s`, `%s`\n", o.state.Carrier, o.state.TrackingNumber)
 	}

@@ -16,7 +16,7 @@ const RefreshSignal = "refresh-search-attributes"
 
 // RefreshableTypes returns the types of the workflows that act on RefreshSignal.
 func RefreshableTypes() []string {
-	return []string{OrderFulfillmentType, OrderRepairType, OrderSettlementType, OrderRestoreType}
+	return []string{OrderFulfillmentType, OrderRepairType, OrderSettlementType, OrderRestoreType, CreditReviewType}
 }
 
 // StartedWithAttributes returns the types of the workflows that have every search

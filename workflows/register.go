@@ -7,9 +7,9 @@ import (
 
 // Register adds every workflow type to a worker or a replayer. An order, its emails and
 // its repairs may wait for weeks, so they auto-upgrade to the current worker version, and
-// changes to their code must go through workflow.GetVersion. A settlement is over within
-// seconds, so it is pinned: it ends on the version that it began on, and its code may
-// change freely once the workers are versioned. A settlement that is stuck keeps that
+// changes to their code must go through workflow.GetVersion. A settlement or a review is
+// over within seconds, so it is pinned: it ends on the version that it began on, and its
+// code may change freely once the workers are versioned. One that is stuck keeps that
 // version from draining.
 func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(OrderFulfillment, workflow.RegisterOptions{
@@ -26,6 +26,9 @@ func Register(r worker.WorkflowRegistry) {
 	})
 	r.RegisterWorkflowWithOptions(OrderSettlement, workflow.RegisterOptions{
 		Name: OrderSettlementType, VersioningBehavior: workflow.VersioningBehaviorPinned,
+	})
+	r.RegisterWorkflowWithOptions(CreditReview, workflow.RegisterOptions{
+		Name: CreditReviewType, VersioningBehavior: workflow.VersioningBehaviorPinned,
 	})
 	RegisterReconciliation(r)
 }

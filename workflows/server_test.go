@@ -57,7 +57,7 @@ func newOrderOnServer(t *testing.T) *orderOnServer {
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	name := fmt.Sprintf("order-%d", time.Now().UnixNano())
-	o := &orderOnServer{t: t, client: c, queue: name, id: name, stores: &memoryStores{}, lines: lines}
+	o := &orderOnServer{t: t, client: c, queue: name, id: name, stores: &memoryStores{id: name}, lines: lines}
 	t.Cleanup(o.stopWorker)
 	return o
 }
@@ -169,6 +169,14 @@ func (o *orderOnServer) recordAs(name, runID string) {
 	require.NoError(o.t, os.WriteFile(path, append(content, '\n'), 0o600))
 }
 
+// recordWorkflow writes the history of another workflow, whose rules are not those of orders.
+func (o *orderOnServer) recordWorkflow(name, workflowID string) {
+	o.t.Helper()
+	other := *o
+	other.id = workflowID
+	other.recordAs(name, "")
+}
+
 func (o *orderOnServer) awaitEvent(kind enums.EventType) {
 	o.t.Helper()
 	o.eventually(kind.String(), func() bool {
@@ -199,6 +207,8 @@ type memoryStores struct {
 	reserved    int
 	closed      *activities.Fulfillment
 	requested   *activities.RequestedCancellation
+	id          string // of the order
+	reviewed    bool   // a review reserved its credit
 	unavailable bool
 }
 
@@ -207,8 +217,28 @@ func (m *memoryStores) activities() map[string]any {
 	return map[string]any{
 		"ReserveCredit": m.ReserveCredit, "ReleaseCredit": m.ReleaseCredit,
 		"StartFulfillment": m.StartFulfillment, "CloseFulfillment": m.CloseFulfillment,
-		"FindCancellation": m.FindCancellation,
+		"FindCancellation": m.FindCancellation, "ReviewCredit": m.ReviewCredit,
 	}
+}
+
+// review reserves the order's credit, as a review of the account does.
+func (m *memoryStores) review() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.released == "" {
+		m.reserved++
+		m.reviewed = true
+	}
+}
+
+func (m *memoryStores) ReviewCredit(context.Context, activities.ReviewCreditInput) (activities.CreditReview, error) {
+	m.review()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.released != "" {
+		return activities.CreditReview{}, nil
+	}
+	return activities.CreditReview{Orders: []string{m.id}}, nil
 }
 
 // block makes closing the fulfillment fail as in an outage, until unblock.
@@ -242,7 +272,7 @@ func (m *memoryStores) ReserveCredit(_ context.Context, in activities.ReserveCre
 func (m *memoryStores) ReleaseCredit(_ context.Context, in activities.ReleaseCreditInput) (activities.CreditDecision, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if in.HeldOnly && m.reserved > 0 && m.released == "" {
+	if in.HeldOnly && m.reserved > 0 && m.released == "" && (in.DeclinedBy == "" || !m.reviewed) {
 		return reserved(), nil
 	}
 	if m.released == "" {

@@ -63,6 +63,7 @@ func countOrder(c map[string]int64, o *facts.Order) {
 	}
 	c["payments"] += int64(len(o.Payments))
 	c["cancellations"] += int64(len(o.Cancellations))
+	c["instructions"] += int64(len(o.Instructions))
 	c["parked"] += int64(len(o.Parked))
 	c["settlements"] += int64(len(o.Settlements))
 	c["repairs"] += int64(len(o.Repairs))

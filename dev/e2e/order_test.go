@@ -99,6 +99,7 @@ func (s *stackClient) await(id string, want func(order.State) bool) order.State 
 	s.t.Helper()
 	var state order.State
 	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
+		state = order.State{}
 		value, err := s.temporal.QueryWorkflow(s.t.Context(), id, "", "status")
 		if assert.NoError(c, err) && assert.NoError(c, value.Get(&state)) {
 			assert.True(c, want(state), "%+v", state)

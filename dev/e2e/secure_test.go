@@ -53,7 +53,7 @@ func roleFor(request *http.Request) access.Role {
 	switch path := request.URL.Path; {
 	case request.Method == http.MethodGet:
 		return access.Read
-	case strings.HasPrefix(path, "/customers"):
+	case strings.HasPrefix(path, "/customers"), strings.Contains(path, "/credit-"):
 		return access.Credit
 	case path == "/orders":
 		return access.Place

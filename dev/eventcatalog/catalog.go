@@ -44,7 +44,7 @@ type Event struct {
 
 // Events returns all events: those in first.
 func Events() []Event {
-	return slices.Concat(orderEvents(), creditEvents(), fulfillmentEvents(), emailEvents())
+	return slices.Concat(orderEvents(), messageEvents(), creditEvents(), fulfillmentEvents(), emailEvents())
 }
 
 // Stream returns the name of the stream that an example is on.
@@ -61,6 +61,8 @@ func (e Event) Stream(example []byte) (string, error) {
 		return ids.OrderID, nil
 	case e.Channel.Prefix == "order-":
 		return "order-example-1", nil
+	case e.Channel.Parameter == "orderId" && ids.OrderID == "":
+		return e.Channel.Prefix + "order-example-1", nil
 	case e.Channel.Parameter == "orderId":
 		return e.Channel.Prefix + ids.OrderID, nil
 	case ids.CustomerID != "":

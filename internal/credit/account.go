@@ -13,6 +13,10 @@ const StreamPrefix = "credit-"
 // Stream returns the name of a customer's account's stream: credit-<customerId>.
 func Stream(customerID string) string { return StreamPrefix + customerID }
 
+// Links is the stream of links to the events of every account, which the system projection
+// $by_category fills.
+const Links = "$ce-credit"
+
 // CustomerOf returns the customer whose account a stream is. It reports false for any
 // other stream.
 func CustomerOf(stream string) (customerID string, ok bool) {
@@ -27,7 +31,7 @@ func CustomerOf(stream string) (customerID string, ok bool) {
 var ErrHistory = errors.New("credit history cannot be trusted")
 
 // Account is a customer's credit account, folded from its events. Commands (Open,
-// ChangeLimit, Reserve, Approve, Release) decide and return events without changing the
+// ChangeLimit, Reserve, Approve, Release, Review) decide and return events without changing the
 // account; Apply changes it. The caller that appends the events applies them once they
 // are stored, so a failed append leaves nothing to undo. An Account is not safe for
 // concurrent use.
@@ -36,8 +40,10 @@ type Account struct {
 	limit      order.Money // without a currency until the account is opened
 	byRule     int64       // open reservations made by the rule, in minor units
 	byApproval int64       // open reservations made by approval; byRule + byApproval never overflows
+	events     uint64      // applied so far
 	orders     map[string]decided
-	base       *Account // of a draft: what it continues from; nil otherwise
+	holds      map[string]hold // of orders that were put on hold; without most of those that are settled since
+	base       *Account        // of a draft: what it continues from; nil otherwise
 }
 
 // decided is what an account keeps of an order.
@@ -48,7 +54,7 @@ type decided struct {
 
 // NewAccount returns the account of a customer without any events.
 func NewAccount(customerID string) *Account {
-	return &Account{customerID: customerID, orders: map[string]decided{}}
+	return &Account{customerID: customerID, orders: map[string]decided{}, holds: map[string]hold{}}
 }
 
 // Draft returns an account that continues from a. Events applied to the draft leave a
@@ -56,12 +62,15 @@ func NewAccount(customerID string) *Account {
 // decided in turn before their events are stored. It costs the same for any history.
 func (a *Account) Draft() *Account {
 	draft := *a
-	draft.base, draft.orders = a, map[string]decided{}
+	draft.base, draft.orders, draft.holds = a, map[string]decided{}, map[string]hold{}
 	return &draft
 }
 
 // CustomerID returns the id of the account's customer.
 func (a *Account) CustomerID() string { return a.customerID }
+
+// Events returns the number of events applied, which is the revision of the next.
+func (a *Account) Events() uint64 { return a.events }
 
 // Opened reports whether the account has a limit. Orders can be refused, held and
 // released before that.

@@ -30,7 +30,11 @@
 //
 // (3) A release closes the order whether or not anything was reserved. It may come before
 // the account exists, so that a late reservation finds the order closed. The end of a hold
-// releases held orders only: it leaves a reserved one reserved.
+// releases held orders only: it leaves a reserved one reserved, unless a review reserved it
+// and an operator declines it.
+//
+// A review reserves for orders on hold once credit is free, by the rule and the oldest
+// first.
 //
 // Restore is for an order that was reserved once, in an account whose stream lost it.
 package credit

@@ -51,11 +51,14 @@ type LimitChanged struct {
 }
 
 // Reserved reserves an amount of the available credit. ApprovedBy is the operator who
-// approved it outside the rule.
+// approved it outside the rule. FreedBy is set for an order on hold that a review reserved
+// by the rule: the id of the event that raised the limit or released the credit of another
+// order.
 type Reserved struct {
 	OrderID    string      `json:"orderId"`
 	Amount     order.Money `json:"amount"`
 	ApprovedBy string      `json:"approvedBy,omitempty"`
+	FreedBy    string      `json:"freedBy,omitempty"`
 }
 
 // LimitExceeded records that an order was not reserved: it is held for an operator to

@@ -30,6 +30,14 @@ func (e *HistoryError) Unwrap() error { return ErrHistory }
 // ErrUnknownEvent or a *HistoryError, it leaves the account unchanged. It does not check
 // again whether a reservation fits the limit, because a recorded event has happened.
 func (a *Account) Apply(event Event) error {
+	err := a.apply(event)
+	if err == nil {
+		a.events++
+	}
+	return err
+}
+
+func (a *Account) apply(event Event) error {
 	switch e := event.(type) {
 	case Opened:
 		return a.applyOpened(e)
@@ -74,13 +82,13 @@ func (a *Account) applyLimitChanged(e LimitChanged) error {
 
 func (a *Account) applyReserved(e Reserved) error {
 	before, found := a.find(e.OrderID)
-	held, approved := before.Verdict == VerdictHeld, e.ApprovedBy != ""
+	held, approved, reviewed := before.Verdict == VerdictHeld, e.ApprovedBy != "", e.FreedBy != ""
 	reason := ""
 	switch {
 	case found && !held:
 		reason = "it was " + string(before.Verdict) + " before"
-	case held != approved:
-		reason = "what is held is reserved by approval, and only that"
+	case held != (approved || reviewed), approved && reviewed:
+		reason = "what is held is reserved by approval or by a review, and only that"
 	case held && before.Amount != e.Amount:
 		reason = "another amount was held"
 	case !a.Opened() || !e.Amount.SameCurrency(a.limit):
@@ -97,6 +105,7 @@ func (a *Account) applyReserved(e Reserved) error {
 		a.byRule += e.Amount.Minor
 	}
 	a.orders[e.OrderID] = decided{Decision: Decision{Verdict: VerdictReserved, Amount: e.Amount}, approved: approved}
+	a.endHold(e.OrderID, e.FreedBy)
 	return nil
 }
 
@@ -116,6 +125,9 @@ func (a *Account) applyLimitExceeded(e LimitExceeded) error {
 	decision := Decision{Verdict: exceededVerdict(e.Held), Reason: string(reason), Amount: e.Amount}
 	if e.Held {
 		decision.HoldUntil = e.HoldUntil
+		a.holds[e.OrderID] = hold{since: a.events}
+	} else {
+		a.endHold(e.OrderID, "")
 	}
 	a.orders[e.OrderID] = decided{Decision: decision}
 	return nil
@@ -150,5 +162,6 @@ func (a *Account) applyReleased(e Released) error {
 		a.byRule -= e.Amount.Minor
 	}
 	a.orders[e.OrderID] = decided{Decision: Decision{Verdict: VerdictReleased, Reason: e.Reason, Amount: e.Amount}}
+	a.endHold(e.OrderID, "")
 	return nil
 }

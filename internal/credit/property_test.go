@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -19,6 +20,8 @@ type model struct {
 	stream  []credit.Event
 	byRule  map[string]int64           // open reservations by the rule, in minor units
 	settled map[string]credit.Decision // returned decisions that only a release can change
+	held    []credit.LimitExceeded     // the orders on hold, oldest first
+	reviews int
 }
 
 // TestAccount_Properties runs arbitrary commands for a few orders on one account, and
@@ -34,6 +37,7 @@ func TestAccount_Properties(t *testing.T) {
 			"reserve": m.reserve,
 			"approve": m.approve,
 			"release": m.release,
+			"review":  m.review,
 			"open":    m.open,
 			"limit":   m.changeLimit,
 			"":        m.check,
@@ -73,6 +77,42 @@ func (m *model) release(t *rapid.T) {
 	m.ask(t, id, func() (credit.Decision, []credit.Event, error) {
 		return m.account.Release(id, order.Zero("USD"), credit.Cause{Reason: reason})
 	})
+}
+
+// review compares a review with the model: the oldest order that fits comes first, then the
+// next, and each is reserved once.
+func (m *model) review(t *rapid.T) {
+	m.reviews++
+	freedBy, now := fmt.Sprintf("event-%d", m.reviews), holdUntil().Add(-time.Hour)
+	if ended := rapid.IntRange(1, 5).Draw(t, "late") == 1; ended {
+		now = holdUntil()
+	}
+	available := m.account.Available()
+	var want []string
+	for _, held := range m.held {
+		if now.Before(held.HoldUntil) && held.Amount.Currency == available.Currency && held.Amount.Minor <= available.Minor {
+			want, available.Minor = append(want, held.OrderID), available.Minor-held.Amount.Minor
+		}
+	}
+	require.Equal(t, len(want) > 0, m.account.ReviewDue(now))
+	reviewed, events, err := m.account.Review(freedBy, now)
+	require.NoError(t, err)
+	require.Equal(t, want, reviewed.Orders)
+	require.Len(t, events, len(want))
+	m.draft(t, events)
+	if rapid.IntRange(1, 10).Draw(t, "append") == 1 {
+		return // the append failed: nothing was stored
+	}
+	m.append(t, events)
+	for _, id := range want {
+		decision, _ := m.account.Decision(id)
+		m.settle(t, id, decision)
+	}
+	again, events, err := m.account.Review(freedBy, now)
+	require.NoError(t, err)
+	require.Equal(t, credit.Reviewed{Orders: want}, again)
+	require.Empty(t, events)
+	require.False(t, m.account.ReviewDue(now))
 }
 
 func (m *model) open(t *rapid.T) {
@@ -129,6 +169,13 @@ func (m *model) draft(t *rapid.T, events []credit.Event) {
 	require.Equal(t, after.Limit(), draft.Limit())
 	require.Equal(t, after.Reserved(), draft.Reserved())
 	require.Equal(t, after.ReservedByApproval(), draft.ReservedByApproval())
+	now := holdUntil().Add(-time.Hour)
+	wantReview, wantEvents, err := after.Review("drafted", now)
+	require.NoError(t, err)
+	review, reserved, err := draft.Review("drafted", now)
+	require.NoError(t, err)
+	require.Equal(t, wantReview, review)
+	require.Equal(t, wantEvents, reserved)
 	for n := range 7 {
 		want, decided := after.Decision(fmt.Sprintf("order-%d", n))
 		got, found := draft.Decision(fmt.Sprintf("order-%d", n))
@@ -165,14 +212,25 @@ func (m *model) append(t *rapid.T, events []credit.Event) {
 // follow checks that a reservation made by the rule fits the limit at that time.
 func (m *model) follow(t *rapid.T, event credit.Event) {
 	switch e := event.(type) {
+	case credit.LimitExceeded:
+		m.leaveHold(e.OrderID)
+		if e.Held {
+			m.held = append(m.held, e)
+		}
 	case credit.Reserved:
+		m.leaveHold(e.OrderID)
 		if e.ApprovedBy == "" {
 			m.byRule[e.OrderID] = e.Amount.Minor
 			require.LessOrEqual(t, m.account.Reserved().Minor, m.account.Limit().Minor)
 		}
 	case credit.Released:
+		m.leaveHold(e.OrderID)
 		delete(m.byRule, e.OrderID)
 	}
+}
+
+func (m *model) leaveHold(id string) {
+	m.held = slices.DeleteFunc(m.held, func(e credit.LimitExceeded) bool { return e.OrderID == id })
 }
 
 // check compares the account with the model and with a new account folded from the

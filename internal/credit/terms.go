@@ -37,6 +37,9 @@ func (p *UnknownPolicy) UnmarshalText(text []byte) error {
 	}
 }
 
+// MaxHold is the longest time that an order may be on hold.
+const MaxHold = 90 * 24 * time.Hour
+
 // Terms are the settings that a decision depends on. The zero policy is UnknownOpen.
 type Terms struct {
 	Limits          Limits

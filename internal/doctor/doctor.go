@@ -72,12 +72,13 @@ const (
 
 // Options are what is checked. A store without a driver is skipped.
 type Options struct {
-	KurrentDB *kurrent.Inspector
-	Group     kurrent.GroupSettings
-	Postgres  *postgres.Inspector
-	Slot      string // name, for the commands that are printed
-	Temporal  client.Client
-	Namespace string
+	KurrentDB   *kurrent.Inspector
+	Group       kurrent.GroupSettings   // of orders
+	OtherGroups []kurrent.GroupSettings // of the starter
+	Postgres    *postgres.Inspector
+	Slot        string // name, for the commands that are printed
+	Temporal    client.Client
+	Namespace   string
 
 	TotalHidden bool // orders do not have the search attribute with their total
 

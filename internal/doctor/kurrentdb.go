@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"orderflow/internal/kurrent"
@@ -21,20 +23,27 @@ const (
 
 // kurrentFacts are what KurrentDB returned.
 type kurrentFacts struct {
-	version     answer[kurrent.Version]
-	maxAppend   answer[int64]
-	byCategory  answer[kurrent.ProjectionStatus]
+	version    answer[kurrent.Version]
+	maxAppend  answer[int64]
+	byCategory answer[kurrent.ProjectionStatus]
+	groups     []groupFacts // that of orders first
+	rights     rightsFacts
+}
+
+// groupFacts are what KurrentDB returned about one of the starter's groups.
+type groupFacts struct {
+	settings    kurrent.GroupSettings
+	prefix      string // of what is said about another group than that of orders
 	differences answer[[]kurrent.Difference]
 	info        answer[kurrent.GroupInfo]
 	parked      answer[int]
-	rights      rightsFacts
 }
 
 // errStop ends a visit of parked events early.
 var errStop = errors.New("stop")
 
 func (f *facts) readKurrentDB(ctx context.Context) (func(), error) {
-	client, settings := f.options.KurrentDB, f.options.Group
+	client := f.options.KurrentDB
 	if err := client.Ping(ctx); errors.Is(err, kurrent.ErrAccessDenied) {
 		return nil, &refusedError{err, "No binary with these credentials works.", "Correct user and password in KURRENTDB_URL."}
 	} else if err != nil {
@@ -43,9 +52,18 @@ func (f *facts) readKurrentDB(ctx context.Context) (func(), error) {
 	var k kurrentFacts
 	k.version = ask(client.ServerVersion(ctx))
 	k.byCategory = ask(client.Projection(ctx, kurrent.ByCategory))
-	k.differences = ask(client.CompareGroup(ctx, settings))
-	k.info = ask(client.GroupInfo(ctx, settings.Stream, settings.Group))
-	k.parked = ask(countParked(ctx, client, settings))
+	for _, settings := range append([]kurrent.GroupSettings{f.options.Group}, f.options.OtherGroups...) {
+		g := groupFacts{
+			settings:    settings,
+			differences: ask(client.CompareGroup(ctx, settings)),
+			info:        ask(client.GroupInfo(ctx, settings.Stream, settings.Group)),
+			parked:      ask(countParked(ctx, client, settings)),
+		}
+		if len(k.groups) > 0 {
+			g.prefix = "on " + settings.Stream + ": "
+		}
+		k.groups = append(k.groups, g)
+	}
 	k.rights = f.readRights(ctx)
 	var c clock // last, for over HTTP each node is tried, also one whose machine is gone
 	c.begin(f.options.Now)
@@ -128,19 +146,21 @@ func projection(f *facts) Result {
 	}
 }
 
-func group(f *facts) Result {
-	settings := f.options.Group
-	differences, err := f.kurrentDB.differences.value, f.kurrentDB.differences.err
+func group(f *facts) Result { return f.eachGroup(groupFacts.exists) }
+
+func (g groupFacts) exists() Result {
+	settings := g.settings
+	differences, err := g.differences.value, g.differences.err
 	name := fmt.Sprintf("group %s on %s", settings.Group, settings.Stream)
 	switch {
 	case errors.Is(err, kurrent.ErrNotFound):
-		return problem(name+" does not exist", "The starter receives no orders until it does.", "orderflow group create, as a user in $ops or $admins")
+		return problem(name+" does not exist", "The starter receives none of its events until it does.", "orderflow group create, as a user in $ops or $admins")
 	case err != nil:
 		return failed(err)
-	case f.deniesGroup():
+	case g.denied():
 		return notChecked("this user may not describe %s", name)
 	case settings.LossReason(differences) != "":
-		return problem(settings.LossReason(differences), "Orders are lost or parked, so the starter does not join it.",
+		return problem(settings.LossReason(differences), "Events are lost or parked, so the starter does not join it.",
 			"Update the group in the web UI, or delete it there and run orderflow group create: delivering everything again changes nothing.")
 	case len(differences) > 0:
 		return ok("%s exists; %d of its settings differ from those of a new one, and lose nothing", name, len(differences))
@@ -149,28 +169,55 @@ func group(f *facts) Result {
 	}
 }
 
-func (f *facts) deniesGroup() bool { return errors.Is(f.kurrentDB.info.err, kurrent.ErrAccessDenied) }
+func (g groupFacts) denied() bool { return errors.Is(g.info.err, kurrent.ErrAccessDenied) }
+
+// deniesGroup reports whether the user may not describe one of the groups.
+func (f *facts) deniesGroup() bool { return slices.ContainsFunc(f.kurrentDB.groups, groupFacts.denied) }
+
+// eachGroup judges each group and returns the worst result. If several are as bad, it says
+// what was found of each.
+func (f *facts) eachGroup(judge func(groupFacts) Result) (worst Result) {
+	for i, g := range f.kurrentDB.groups {
+		r := judge(g)
+		if !strings.Contains(r.Found, g.settings.Stream) {
+			r.Found = g.prefix + r.Found
+		}
+		switch {
+		case i == 0 || severity(r.Status) > severity(worst.Status):
+			worst = r
+		case r.Status == worst.Status:
+			worst.Found += "; " + r.Found
+		}
+	}
+	return worst
+}
+
+func severity(s Status) int {
+	return slices.Index([]Status{OK, NotChecked, Warning, Problem, Failed}, s)
+}
 
 // infoResult returns the result of a check of the group's state that could not be read.
-func (f *facts) infoResult() (Result, bool) {
-	err := f.kurrentDB.info.err
+func (g groupFacts) infoResult() (Result, bool) {
+	err := g.info.err
 	switch {
 	case err == nil:
 		return Result{}, false
 	case errors.Is(err, kurrent.ErrNotFound):
 		return notChecked("there is no group"), true
-	case f.deniesGroup():
+	case g.denied():
 		return notChecked("this user may not describe the group"), true
 	default:
 		return failed(err), true
 	}
 }
 
-func starter(f *facts) Result {
-	if r, unread := f.infoResult(); unread {
+func starter(f *facts) Result { return f.eachGroup(groupFacts.hasStarter) }
+
+func (g groupFacts) hasStarter() Result {
+	if r, unread := g.infoResult(); unread {
 		return r
 	}
-	n := f.kurrentDB.info.value.Consumers
+	n := g.info.value.Consumers
 	if n == 0 {
 		return warning("no starter has joined the group", "New orders wait in KurrentDB.",
 			"Start a starter; if one runs, its /readyz and its log say why it has not joined.")
@@ -178,11 +225,13 @@ func starter(f *facts) Result {
 	return ok("starters in the group: %d", n)
 }
 
-func groupLag(f *facts) Result {
-	if r, unread := f.infoResult(); unread {
+func groupLag(f *facts) Result { return f.eachGroup(groupFacts.lag) }
+
+func (g groupFacts) lag() Result {
+	if r, unread := g.infoResult(); unread {
 		return r
 	}
-	lag := f.kurrentDB.info.value.Lag
+	lag := g.info.value.Lag
 	if lag > maxGroupLag {
 		return warning(fmt.Sprintf("events that wait to be delivered: %d", lag), "Orders start late.",
 			"Look at the starter's log and orderflow_bridge_waiting; run more starters if it is merely busy.")
@@ -190,8 +239,10 @@ func groupLag(f *facts) Result {
 	return ok("events that wait to be delivered: %d", lag)
 }
 
-func parked(f *facts) Result {
-	n, err := f.kurrentDB.parked.value, f.kurrentDB.parked.err
+func parked(f *facts) Result { return f.eachGroup(groupFacts.hasParked) }
+
+func (g groupFacts) hasParked() Result {
+	n, err := g.parked.value, g.parked.err
 	switch {
 	case errors.Is(err, kurrent.ErrAccessDenied):
 		return notChecked("this user may not read the parked stream")

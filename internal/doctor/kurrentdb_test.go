@@ -15,6 +15,7 @@ import (
 	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/doctor"
 	"orderflow/internal/kurrent"
+	"orderflow/internal/rights"
 )
 
 // fulfillment is the group of a starter with the default settings.
@@ -223,6 +224,26 @@ func (r *usersRig) options(user, as, other string) doctor.Options {
 	return doctor.Options{KurrentDB: inspectEvents(r.T, r.server.URLFor(user)), Group: fulfillment, As: as, User: other}
 }
 
+func TestKurrentDB_OtherGroups(t *testing.T) {
+	t.Parallel()
+	r := newEventsRig(t, kurrentsim.Options{}).prepare()
+	o, other := r.options(), fulfillment
+	other.Stream = "$ce-creditdecision"
+	o.OtherGroups = []kurrent.GroupSettings{other}
+	results := run(t, o)
+	missing := resultOf(t, results, "kurrentdb/group")
+	require.Equal(t, doctor.Problem, missing.Status)
+	require.Equal(t, "group fulfillment on $ce-creditdecision does not exist", missing.Found)
+	require.Equal(t, doctor.NotChecked, resultOf(t, results, "kurrentdb/starter").Status)
+
+	_, _, err := kurrentsimtest.OpenClient(t, r.server.URL()).EnsureGroup(t.Context(), other)
+	require.NoError(t, err)
+	results = run(t, o)
+	require.Equal(t, "on $ce-creditdecision: no starter has joined the group", resultOf(t, results, "kurrentdb/starter").Found)
+	require.Equal(t, "events that wait to be delivered: 0; on $ce-creditdecision: events that wait to be delivered: 0",
+		resultOf(t, results, "kurrentdb/lag").Found)
+}
+
 func TestKurrentDB_Rights(t *testing.T) {
 	t.Parallel()
 	t.Run("finds a user who may not read what the binary reads", func(t *testing.T) {
@@ -230,8 +251,10 @@ func TestKurrentDB_Rights(t *testing.T) {
 		r := newUsersRig(t)
 		o := r.options("starter", "starter", "")
 		requireOnly(t, run(t, o), wanted{"kurrentdb/read-rights", doctor.Problem, "user starter may not read $ce-order", "group create --grant starter"})
-		_, err := r.as(kurrentsimtest.Admin).GrantGroup(t.Context(), fulfillment.Stream, fulfillment.Group, "starter")
-		require.NoError(t, err)
+		for _, stream := range rights.GroupStreams(fulfillment.Stream) {
+			_, err := r.as(kurrentsimtest.Admin).GrantGroup(t.Context(), stream, fulfillment.Group, "starter")
+			require.NoError(t, err)
+		}
 		require.Empty(t, findings(run(t, o)))
 	})
 	t.Run("finds a user who may not write what the binary writes", func(t *testing.T) {

@@ -106,6 +106,9 @@ type State struct {
 	PlacedAt  time.Time `json:"placedAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
 
+	// HoldUntil is when the hold of an order on hold ends. It is zero otherwise.
+	HoldUntil time.Time `json:"holdUntil,omitzero"`
+
 	// Emails is the status of each email that the workflow began to send, by kind. It is
 	// pending until the outcome is known.
 	Emails map[string]string `json:"emails,omitempty"`

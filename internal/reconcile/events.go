@@ -17,8 +17,8 @@ import (
 	"orderflow/workflows"
 )
 
-// delivery is a cancellation or a payment on an order's stream that the bridge has to
-// deliver to Temporal.
+// delivery is an event about an order that the bridge has to deliver to Temporal: a
+// payment, or one that carries a message.
 type delivery struct {
 	event   kurrent.Event
 	orderID string
@@ -34,8 +34,12 @@ func (r *reconciliation) deliveryOf(e kurrent.Event) (delivery, bool) {
 		paid, err := order.DecodePaid(e.Stream, e.ContentType, e.Data)
 		return delivery{event: e, orderID: paid.OrderID}, err == nil
 	}
-	cancellation, err := order.DecodeCancellation(e.Stream, e.ContentType, e.Data)
-	return delivery{event: e, orderID: cancellation.OrderID}, err == nil
+	if e.Type == order.TypeCancellationRequested {
+		cancellation, err := order.DecodeCancellation(e.Stream, e.ContentType, e.Data)
+		return delivery{event: e, orderID: cancellation.OrderID}, err == nil
+	}
+	orderID, err := routes.MessageOrder(bridge.Event(e))
+	return delivery{event: e, orderID: orderID}, err == nil
 }
 
 // dropSettled drops the payments of an order whose credit was released since, for they
@@ -55,8 +59,7 @@ func dropSettled(all []delivery, e kurrent.Event) []delivery {
 	return left
 }
 
-// checkDeliveries reports the cancellations and payments of a batch that never reached
-// Temporal.
+// checkDeliveries reports the events of a batch that never reached Temporal.
 func (r *reconciliation) checkDeliveries(ctx context.Context, batch []delivery) error {
 	inputs := make([]workflows.Input, len(batch))
 	for i, d := range batch {
@@ -83,11 +86,17 @@ func (r *reconciliation) checkDeliveries(ctx context.Context, batch []delivery) 
 }
 
 // undelivered reports whether an event should have reached Temporal and has not. A
-// cancellation matters only to an open order. A payment matters while the credit is not
+// cancellation matters only to an open order, and any other message only to one that
+// waits for it. A payment matters while the credit is not
 // released, if it covers the order together with those before it, or cannot count.
 func (r *reconciliation) undelivered(ctx context.Context, d delivery) (f facts, waits bool, err error) {
-	if d.event.Type == order.TypePaid {
+	switch d.event.Type {
+	case order.TypePaid:
 		return r.unsettled(ctx, d)
+	case order.TypeShipmentRecorded:
+		return r.unaccepted(ctx, d, order.StatusFulfilling)
+	case order.TypeCreditApproved, order.TypeCreditDeclined:
+		return r.unaccepted(ctx, d, order.StatusOnHold)
 	}
 	run, err := r.describe(ctx, d.orderID)
 	f = facts{Workflow: run.state}
@@ -137,31 +146,60 @@ func (r *reconciliation) unsettled(ctx context.Context, d delivery) (f facts, wa
 	return f, f.Credit != creditReleased, err
 }
 
+// unaccepted reports whether an order waits for a message in a status, and has not accepted
+// this one: the id of the bridge's update is that of the event. What an order in another
+// status refused was parked.
+func (r *reconciliation) unaccepted(ctx context.Context, d delivery, waits order.Status) (f facts, missed bool, err error) {
+	run, err := r.describe(ctx, d.orderID)
+	f = facts{Workflow: run.state}
+	if err != nil || run.state != workflowOpen || run.status != waits {
+		return f, false, err
+	}
+	accepted, err := r.findInHistory(ctx, d.orderID, run.id, func(event *history.HistoryEvent) bool {
+		return event.GetWorkflowExecutionUpdateAcceptedEventAttributes().GetAcceptedRequest().GetMeta().GetUpdateId() == d.event.ID.String()
+	})
+	return f, !accepted, err
+}
+
 // cancelRequested reports whether a run was asked to cancel, by signal, update or
-// natively, whatever the outcome. It reads the history, for the order may have no worker
-// to answer a query.
-func (r *reconciliation) cancelRequested(ctx context.Context, orderID, runID string) (requested bool, err error) {
+// natively, whatever the outcome.
+func (r *reconciliation) cancelRequested(ctx context.Context, orderID, runID string) (bool, error) {
+	return r.findInHistory(ctx, orderID, runID, isCancellation)
+}
+
+// findInHistory reports whether a run's history has such an event. It reads the history, for
+// the order may have no worker to answer a query.
+func (r *reconciliation) findInHistory(
+	ctx context.Context, orderID, runID string, is func(*history.HistoryEvent) bool,
+) (found bool, err error) {
 	err = r.retryCall(ctx, listTimeout, func(ctx context.Context) error {
 		events := r.temporal.GetWorkflowHistory(ctx, orderID, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-		for !requested && events.HasNext() {
+		for !found && events.HasNext() {
 			event, err := events.Next()
 			if err != nil {
 				return err
 			}
-			requested = isCancellation(event)
+			found = is(event)
 		}
 		return nil
 	})
 	if err != nil && !temporalclient.IsNotFound(err) {
 		return false, fmt.Errorf("read the history of %s: %w", orderID, err)
 	}
-	return requested, nil
+	return found, nil
 }
 
 func isCancellation(event *history.HistoryEvent) bool {
 	return event.GetEventType() == enums.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED ||
 		event.GetWorkflowExecutionSignaledEventAttributes().GetSignalName() == workflows.CancelOrderMessage ||
 		event.GetWorkflowExecutionUpdateAcceptedEventAttributes().GetAcceptedRequest().GetInput().GetName() == workflows.CancelOrderMessage
+}
+
+func (r *reconciliation) routerOf(d delivery) *bridge.Router {
+	if _, decision := order.OrderDecided(d.event.Stream); decision {
+		return r.decider
+	}
+	return r.router
 }
 
 // deliver delivers the event as the bridge would, if --fix is set.
@@ -186,7 +224,7 @@ func (r *reconciliation) apply(ctx context.Context, settlement workflowState, d 
 		return r.settleAgain(ctx, d)
 	}
 	return r.retryCall(ctx, callTimeout, func(ctx context.Context) error {
-		_, err := r.router.Apply(ctx, bridge.Event(d.event))
+		_, err := r.routerOf(d).Apply(ctx, bridge.Event(d.event))
 		return err
 	})
 }

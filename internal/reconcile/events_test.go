@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -67,4 +68,37 @@ func TestReconcile_Deliveries(t *testing.T) {
 	require.Zero(t, found.Left+found.Fixed, "%+v", found.Differences)
 	require.Equal(t, order.StatusShipped, h.row(shipped))
 	require.Equal(t, order.StatusFulfilling, h.row(ahead))
+}
+
+// TestReconcile_Messages has a projection that leaves out the events with messages.
+func TestReconcile_Messages(t *testing.T) {
+	t.Parallel()
+	shipped, approved, declined := startertest.NewOrderID(), startertest.NewOrderID(), startertest.NewOrderID()
+	h := newReconcileRig(t, kurrentsim.Options{HiddenLinks: []store.Target{
+		{Stream: shipped, Revision: 1},
+		{Stream: order.CreditDecisionStream(approved), Revision: 0}, {Stream: order.CreditDecisionStream(declined), Revision: 0},
+	}}, time.Hour)
+	h.Run()
+	h.place(shipped)
+	h.awaitEmails(shipped, email.KindConfirmation)
+	for _, id := range []string{approved, declined} {
+		h.Append(id, orderFor(id, "customer-of-"+id, "USD6000.00"))
+		h.awaitStatus(id, order.StatusOnHold)
+	}
+	require.Zero(t, h.reconcile().Undelivered)
+	h.Append(shipped, startertest.NewEvent(order.TypeShipmentRecorded, shipment))
+	by := map[string]any{"by": "desk"}
+	h.Append(order.CreditDecisionStream(approved), startertest.NewEvent(order.TypeCreditApproved, by))
+	h.Append(order.CreditDecisionStream(declined), startertest.NewEvent(order.TypeCreditDeclined, by), startertest.NewEvent(order.TypeCreditDeclined, map[string]any{}))
+
+	found := h.reconcile()
+	require.Equal(t, []int{3, 3}, []int{found.Undelivered, found.Left}, "%+v", found.Differences)
+	require.Equal(t, order.StatusFulfilling, h.row(shipped), "without --fix nothing is changed")
+	found = h.reconcile(fixing)
+	require.Zero(t, found.Left, "%+v", found.Differences)
+	h.awaitStatus(shipped, order.StatusShipped)
+	h.awaitStatus(approved, order.StatusFulfilling)
+	h.awaitStatus(declined, order.StatusRejected)
+	found = h.reconcile(fixing)
+	require.Zero(t, found.Left+found.Fixed, "%+v", found.Differences)
 }

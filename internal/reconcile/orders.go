@@ -72,6 +72,7 @@ func (r *reconciliation) checkOrders(ctx context.Context) error {
 	var s scanned
 	scan := kurrent.Scan{Types: []string{
 		order.TypePlaced, order.TypePlacedAlias, order.TypePaid, order.TypeCancellationRequested,
+		order.TypeShipmentRecorded, order.TypeCreditApproved, order.TypeCreditDeclined,
 		credit.TypeReserved, credit.TypeReleased,
 	}, Since: r.since, Progress: r.progress.advance}
 	err := r.events.Scan(ctx, scan, func(e kurrent.Event) error {
@@ -121,7 +122,7 @@ func (r *reconciliation) addKnown(e kurrent.Event) {
 
 // collect adds an event of the log to the batch it belongs to.
 func (r *reconciliation) collect(s *scanned, e kurrent.Event) {
-	if one, unlinked := unlinkedIn(r.stream, e); unlinked {
+	if one, unlinked := r.unlinked(e); unlinked {
 		s.unlinked = append(s.unlinked, one)
 	}
 	switch e.Type {
@@ -129,7 +130,8 @@ func (r *reconciliation) collect(s *scanned, e kurrent.Event) {
 		s.reserved = r.addUnplaced(s.reserved, e)
 	case credit.TypeReleased:
 		s.deliveries = dropSettled(s.deliveries, e)
-	case order.TypePaid, order.TypeCancellationRequested:
+	case order.TypePaid, order.TypeCancellationRequested,
+		order.TypeShipmentRecorded, order.TypeCreditApproved, order.TypeCreditDeclined:
 		if one, ok := r.deliveryOf(e); ok {
 			s.deliveries = append(s.deliveries, one)
 		}

@@ -106,6 +106,7 @@ type reconciliation struct {
 	rows     Rows
 	parked   parkedEvents
 	router   *bridge.Router // starts missing workflows
+	decider  *bridge.Router // delivers decisions about credit
 	logger   *slog.Logger
 
 	attributes    config.Attributes
@@ -146,6 +147,7 @@ func newReconciliation(o Options) *reconciliation {
 		temporal: o.Temporal, events: o.Events, orders: orders, rows: o.Rows, parked: o.Events, logger: o.Logger,
 		accounts:   streams.NewCreditAccounts(streams.CreditAccountsConfig{Client: o.Events, MaxRequests: Lookups}),
 		router:     routes.New(o.Temporal, o.TemporalOptions, orders, o.Attributes),
+		decider:    routes.NewDecisions(o.Temporal, o.TemporalOptions, orders, o.Attributes),
 		attributes: o.Attributes, stream: o.Stream, group: o.Group, since: o.Since, cutoff: o.Cutoff, wait: o.Wait, fix: o.Fix,
 		compareCredit: o.Credit,
 		report:        newFindings(o.Listed),

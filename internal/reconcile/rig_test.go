@@ -214,7 +214,7 @@ func newReconcileRig(t *testing.T, options kurrentsim.Options, hold time.Duratio
 		CreditAccounts: h.accounts, Fulfillments: h.rows, reached: make(chan struct{}), opened: make(chan struct{}),
 	}
 	h.activities = &activities.Activities{
-		Credit: h.gate, Orders: h.orders, Fulfillments: h.gate, Published: streams.Fulfillments{Client: h.Events},
+		Credit: h.gate, Reviews: h.accounts, Orders: h.orders, Fulfillments: h.gate, Published: streams.Fulfillments{Client: h.Events},
 		Emails: postgres.NewEmailLedger(h.pool, postgres.EmailRules{}), Mailer: h.mailer, Meter: h.mailer, HoldFor: hold,
 	}
 	h.startWork()

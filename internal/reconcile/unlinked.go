@@ -26,6 +26,15 @@ type unlinkedEvent struct {
 	reason    error
 }
 
+// unlinked returns e as an unlinked event, and reports whether a subscription of the starter
+// should have delivered it but cannot.
+func (r *reconciliation) unlinked(e kurrent.Event) (unlinkedEvent, bool) {
+	if one, unlinked := unlinkedIn(r.stream, e); unlinked {
+		return one, true
+	}
+	return unlinkedIn(order.CreditDecisionLinks, e)
+}
+
 // unlinkedIn returns e as an unlinked event, and reports whether a subscription to stream
 // should have delivered it but cannot.
 func unlinkedIn(stream string, e kurrent.Event) (unlinkedEvent, bool) {
@@ -70,7 +79,7 @@ func printable(stream string) string {
 func (r *reconciliation) awaitsCorrection(ctx context.Context, e unlinkedEvent) (bool, error) {
 	present := false
 	err := r.events.ReadStream(ctx, e.stream, e.revision, maxCorrections, func(found kurrent.Event) error {
-		_, unlinked := unlinkedIn(r.stream, found)
+		_, unlinked := r.unlinked(found)
 		switch {
 		case found.Revision == e.revision:
 			present = true

@@ -9,12 +9,19 @@ import (
 	"slices"
 	"strings"
 
+	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 )
 
-// Checkout is any other program that appends orders and payments.
-const Checkout = "checkout"
+// Other programs, which append to KurrentDB.
+const (
+	Checkout   = "checkout"   // orders, payments, cancellations and shipments
+	CreditDesk = "creditdesk" // decisions about the credit of orders
+)
+
+// Others returns the programs that are not Orderflow's.
+func Others() []string { return []string{Checkout, CreditDesk} }
 
 // Binaries returns the programs of Orderflow that connect to KurrentDB, each with its own
 // user.
@@ -37,12 +44,17 @@ func (n Need) String() string {
 	return verb + n.Stream
 }
 
-// Of returns what a binary, or Checkout, needs. The starter's group is on groupStream.
+// Of returns what a binary, or one of Others, needs. The starter's group of orders is on
+// groupStream.
 func Of(program, groupStream string) []Need {
 	const read, write, metadata = kurrent.RightRead, kurrent.RightWrite, kurrent.RightMetaRead
 	switch program {
 	case "starter":
-		return slices.Concat(on(groupStream, read), category("order", read, metadata))
+		needed := category("order", read, metadata)
+		for _, stream := range slices.Backward(GroupStreams(groupStream)) {
+			needed = append(on(stream, read), needed...)
+		}
+		return slices.Concat(needed, category("creditdecision", read, metadata), category("credit", read, metadata))
 	case "worker":
 		return slices.Concat(category("credit", read, metadata, write), category("order", read, metadata), category("email", read, write))
 	case "publisher":
@@ -56,6 +68,8 @@ func Of(program, groupStream string) []Need {
 			category("fulfillment", read))
 	case Checkout:
 		return category("order", write)
+	case CreditDesk:
+		return category("creditdecision", write)
 	default:
 		return nil
 	}
@@ -75,19 +89,27 @@ func OnUserStreams(program string) (found []kurrent.Right) {
 // ReadsAll reports whether a program reads $all.
 func ReadsAll(program string) bool { return program == "projector" || program == "reconcile" }
 
-// UsesGroup reports whether a program describes the starter's group and reads its stream
-// or its parked events.
+// UsesGroup reports whether a program describes the starter's groups and reads their streams
+// or their parked events.
 func UsesGroup(program string) bool { return program == "starter" || program == "reconcile" }
 
+// GroupStreams returns the streams of the starter's groups, that of orders first.
+func GroupStreams(groupStream string) []string {
+	if groupStream == kurrent.All {
+		return []string{groupStream}
+	}
+	return []string{groupStream, order.CreditDecisionLinks, credit.Links}
+}
+
 // Projected returns the streams of links that system projections fill and open to every
-// user, although the events that they lead to have names, addresses or credit: the one of
-// the starter's group, if it is one, and others, which no program reads.
+// user, although the events that they lead to have names, addresses or credit: those of the
+// starter's groups, and others, which no program reads.
 func Projected(groupStream string) (streams []string) {
 	if strings.HasPrefix(groupStream, "$") {
 		streams = append(streams, groupStream)
 	}
 	for _, stream := range []string{
-		"$ce-order", "$ce-credit", "$ce-fulfillment", "$ce-email", "$et-" + order.TypePlaced, "$et-" + order.TypePlacedAlias, "$streams",
+		"$ce-order", order.CreditDecisionLinks, credit.Links, "$ce-fulfillment", "$ce-email", "$et-" + order.TypePlaced, "$et-" + order.TypePlacedAlias, "$streams",
 	} {
 		if stream != groupStream {
 			streams = append(streams, stream)

@@ -17,7 +17,7 @@ func TestOnUserStreams(t *testing.T) {
 	const read, write, metadata = kurrent.RightRead, kurrent.RightWrite, kurrent.RightMetaRead
 	for program, want := range map[string][]kurrent.Right{
 		"starter": {read, metadata}, "worker": {read, metadata, write}, "publisher": {read, write}, "projector": nil,
-		"api": {read, metadata, write}, "reconcile": {read, metadata}, rights.Checkout: {write}, "sessim": nil,
+		"api": {read, metadata, write}, "reconcile": {read, metadata}, rights.Checkout: {write}, rights.CreditDesk: {write}, "sessim": nil,
 	} {
 		require.Equal(t, want, rights.OnUserStreams(program), program)
 	}
@@ -25,7 +25,7 @@ func TestOnUserStreams(t *testing.T) {
 
 func TestProjected(t *testing.T) {
 	t.Parallel()
-	others := []string{"$ce-credit", "$ce-fulfillment", "$ce-email", "$et-order-placed", "$et-OrderPlaced", "$streams"}
+	others := []string{"$ce-creditdecision", "$ce-credit", "$ce-fulfillment", "$ce-email", "$et-order-placed", "$et-OrderPlaced", "$streams"}
 	require.Equal(t, append([]string{"$ce-order"}, others...), rights.Projected("$ce-order"))
 	require.Equal(t, append([]string{"$ce-shop", "$ce-order"}, others...), rights.Projected("$ce-shop"))
 	require.Equal(t, append([]string{"$ce-order"}, others...), rights.Projected("orders"), "a stream without links")

@@ -1,5 +1,5 @@
-// Package routes says what the events on an order's stream do in Temporal: the routes of
-// the starter's bridge.
+// Package routes says what the events on an order's stream, and the decisions about its
+// credit, do in Temporal: the routes of the starter's bridges.
 //
 // It owns the ids and options of what is started, and which events are for it. Package
 // bridge owns how an event takes effect, and package workflows what a workflow does.
@@ -14,6 +14,7 @@ import (
 
 	"orderflow/bridge"
 	"orderflow/internal/config"
+	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/workflows"
@@ -36,28 +37,73 @@ type Orders interface {
 	FindPlaced(ctx context.Context, stream string) (kurrent.Event, error)
 }
 
-// New returns the router of orders. options are those of the Temporal client.
-func New(temporal client.Client, options client.Options, orders Orders, attributes config.Attributes) *bridge.Router {
-	r := orderRoutes{orders: orders, attributes: attributes}
-	return &bridge.Router{
-		Temporal: temporal, Namespace: options.Namespace, DataConverter: options.DataConverter,
-		Routes: bridge.Routes{
-			order.TypePlaced:                r.placed,
-			order.TypePlacedAlias:           r.placed,
-			order.TypePaid:                  r.paid,
-			order.TypeCancellationRequested: r.cancellationRequested,
-		},
+// Bridge is what one of the starter's bridges needs: a subscription, and the routes of the
+// events that it delivers.
+type Bridge struct {
+	Name         string // for logs and readiness
+	Subscription bridge.Subscription
+	Router       *bridge.Router
+}
+
+// Bridges returns the starter's bridges: that of orders, whose subscription the settings
+// name, that of decisions about credit, and that of credit accounts. options are those of
+// the Temporal client.
+func Bridges(
+	s config.Subscription, temporal client.Client, options client.Options, orders Orders, accounts Accounts, attributes config.Attributes,
+) []Bridge {
+	all := Subscriptions(s)
+	return []Bridge{
+		{"subscription", Subscription(all[0]), New(temporal, options, orders, attributes)},
+		{"decisions", Subscription(all[1]), NewDecisions(temporal, options, orders, attributes)},
+		{"accounts", Subscription(all[2]), NewReviews(temporal, options, accounts)},
 	}
 }
 
-// Subscription returns the starter's subscription, with its settings.
+// Subscriptions returns the settings of every subscription of the starter, that of orders
+// first. The groups have one name.
+func Subscriptions(s config.Subscription) []config.Subscription {
+	return []config.Subscription{s, on(s, order.CreditDecisionLinks), on(s, credit.Links)}
+}
+
+func on(s config.Subscription, stream string) config.Subscription {
+	s.Stream = stream
+	return s
+}
+
+// New returns the router of orders. options are those of the Temporal client.
+func New(temporal client.Client, options client.Options, orders Orders, attributes config.Attributes) *bridge.Router {
+	r := orderRoutes{orders: orders, attributes: attributes}
+	return router(temporal, options, bridge.Routes{
+		order.TypePlaced:                r.placed,
+		order.TypePlacedAlias:           r.placed,
+		order.TypePaid:                  r.paid,
+		order.TypeCancellationRequested: r.cancellationRequested,
+		order.TypeShipmentRecorded:      r.shipmentRecorded,
+	})
+}
+
+// NewDecisions returns the router of decisions about the credit of orders. It is not that of
+// orders: a decision on an order's stream has no effect.
+func NewDecisions(temporal client.Client, options client.Options, orders Orders, attributes config.Attributes) *bridge.Router {
+	r := orderRoutes{orders: orders, attributes: attributes}
+	return router(temporal, options, bridge.Routes{
+		order.TypeCreditApproved: r.creditApproved,
+		order.TypeCreditDeclined: r.creditDeclined,
+	})
+}
+
+func router(temporal client.Client, options client.Options, routes bridge.Routes) *bridge.Router {
+	return &bridge.Router{Temporal: temporal, Namespace: options.Namespace, DataConverter: options.DataConverter, Routes: routes}
+}
+
+// Subscription returns a subscription of the starter, with its settings.
 func Subscription(s config.Subscription) bridge.Subscription {
 	return bridge.Subscription{Stream: s.Stream, Group: s.Group, MessageTimeout: s.MessageTimeout, BufferSize: s.GroupBuffer()}
 }
 
 // orderRoutes are the routes. Each event type and workflow is one method. Adding one
-// takes the event's type and decoder in internal/order, a method here and its row in New,
-// and the workflow and its name in package workflows.
+// takes the event's type and decoder in internal/order, a method here and its row in New
+// or NewDecisions, and the workflow and its name in package workflows.
 type orderRoutes struct {
 	orders     Orders
 	attributes config.Attributes
@@ -103,17 +149,7 @@ func (r orderRoutes) cancellationRequested(_ context.Context, event bridge.Event
 	}
 	return bridge.SignalWithStart{
 		Signal: cancelSignal(cancellation.OrderID, cancellation.Reason),
-		Start: func(ctx context.Context) (bridge.Action, error) {
-			placed, erased, err := r.findOrder(ctx, event.Stream)
-			switch {
-			case err != nil:
-				return nil, err
-			case erased:
-				return bridge.Ignore{}, nil
-			}
-			action, err := r.start(bridge.Event(placed))
-			return traced(ctx, action), err
-		},
+		Start:  r.startPlaced(event.Stream),
 	}, nil
 }
 

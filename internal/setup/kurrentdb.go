@@ -12,8 +12,10 @@ import (
 // KurrentDBOptions are what to set up in KurrentDB.
 type KurrentDBOptions struct {
 	Client *kurrent.Client       // as a user of $ops or, to grant rights, of $admins
-	Group  kurrent.GroupSettings // the starter's group
-	Grant  []string              // users, or groups of users, who may join it, and see and drop parked events
+	Group  kurrent.GroupSettings // the starter's group of orders
+	Grant  []string              // users, or groups of users, who may join the groups, and see and drop parked events
+
+	OtherGroups []kurrent.GroupSettings // of the starter
 
 	// Users are those of each program of package rights, which get their rights. All other
 	// users lose theirs on streams without a list of their own. Empty leaves rights alone.
@@ -31,7 +33,9 @@ func (k *kurrentRun) setUp(ctx context.Context) {
 	if !k.await(ctx, KurrentDB, k.Client.Ping, never) {
 		return
 	}
-	k.group(ctx)
+	for _, group := range k.groups() {
+		k.group(ctx, group)
+	}
 	if len(k.Users) > 0 && k.Client.Plaintext() {
 		k.add(KurrentDB, "rights", Skipped, "without TLS the server checks none")
 		k.Users = nil
@@ -44,13 +48,18 @@ func (k *kurrentRun) setUp(ctx context.Context) {
 	k.rights(ctx)
 }
 
-func (k *kurrentRun) group(ctx context.Context) {
-	step := fmt.Sprintf("group %s on %s", k.Group.Group, k.Group.Stream)
+// groups returns the starter's groups, that of orders first.
+func (k *kurrentRun) groups() []kurrent.GroupSettings {
+	return append([]kurrent.GroupSettings{k.Group}, k.OtherGroups...)
+}
+
+func (k *kurrentRun) group(ctx context.Context, group kurrent.GroupSettings) {
+	step := fmt.Sprintf("group %s on %s", group.Group, group.Stream)
 	ensure := k.Client.EnsureGroup
 	if k.dryRun() {
 		ensure = k.compareGroup
 	}
-	differences, created, err := ensure(ctx, k.Group)
+	differences, created, err := ensure(ctx, group)
 	switch {
 	case errors.Is(err, kurrent.ErrAccessDenied):
 		k.add(KurrentDB, step, Refused, "a user in $ops has to create it", "orderflow group create")
@@ -58,8 +67,8 @@ func (k *kurrentRun) group(ctx context.Context) {
 		k.fail(KurrentDB, step, err)
 	case created:
 		k.done(KurrentDB, step, Created, "")
-	case k.Group.LossReason(differences) != "":
-		k.add(KurrentDB, step, Left, k.Group.LossReason(differences))
+	case group.LossReason(differences) != "":
+		k.add(KurrentDB, step, Left, group.LossReason(differences))
 	case len(differences) > 0:
 		k.add(KurrentDB, step, AlreadyThere, "left unchanged, with other settings: "+joinDifferences(differences))
 	default:

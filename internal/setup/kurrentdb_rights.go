@@ -21,7 +21,7 @@ const (
 
 // programs returns the programs of Users in a fixed order.
 func (k *kurrentRun) programs() (found []string) {
-	for _, program := range append(rights.Binaries(), rights.Checkout) {
+	for _, program := range append(rights.Binaries(), rights.Others()...) {
 		if len(k.Users[program]) > 0 {
 			found = append(found, program)
 		}
@@ -86,8 +86,12 @@ func (k *kurrentRun) grantStreams(ctx context.Context, user string, group, all b
 	if k.dryRun() {
 		onGroup, onAll = k.Client.MissingGrants, k.Client.MissingReadAll
 	}
-	if group {
-		if grants, err = onGroup(ctx, k.Group.Stream, k.Group.Group, user); err != nil {
+	for _, joined := range k.groups() {
+		if !group {
+			break
+		}
+		granted, err := onGroup(ctx, joined.Stream, joined.Group, user)
+		if grants = append(grants, granted...); err != nil {
 			return grants, err
 		}
 	}
@@ -188,7 +192,7 @@ func (k *kurrentRun) projected(ctx context.Context) {
 	var closed, todo []string
 	for _, stream := range rights.Projected(k.Group.Stream) {
 		readers := []string(nil)
-		if stream == k.Group.Stream {
+		if slices.ContainsFunc(k.groups(), func(g kurrent.GroupSettings) bool { return g.Stream == stream }) {
 			readers = slices.Concat(k.Grant, k.users(rights.UsesGroup))
 		}
 		changed, err := closeStream(ctx, stream, readers)

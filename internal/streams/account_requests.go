@@ -64,8 +64,8 @@ type accountQueue struct {
 	cancel   context.CancelCauseFunc // ends the group's context
 }
 
-// maxGroup bounds how many requests are decided together. A command appends two events
-// at most, and an append takes a thousand.
+// maxGroup bounds how many requests are decided together. A command appends two events at
+// most, or a review credit.MaxReviewed in all, and an append takes a thousand.
 const maxGroup = 256
 
 // do returns the outcome of a request. It returns credit.ErrBusy if there are too many

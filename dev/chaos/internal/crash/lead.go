@@ -16,6 +16,7 @@ func routesToPoint() map[string][]string {
 	return map[string][]string{
 		"start":             {shipped},
 		"signal":            {cancelled},
+		"update":            {"shipped-by-event"},
 		"start-early":       {"cancelled-first"},
 		"start-per-event":   {paid},
 		"ack":               {shipped, cancelled, paid},
@@ -23,6 +24,7 @@ func routesToPoint() map[string][]string {
 		"reserve":           {shipped, paid},
 		"release":           {cancelled},
 		"settle":            {paid},
+		"review":            {"raised-on-hold"},
 		"start-fulfillment": {shipped, paid},
 		"close-fulfillment": {shipped, cancelled},
 		"transaction":       {shipped, cancelled},

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"golang.org/x/sync/errgroup"
 
+	"orderflow/internal/credit"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
 	"orderflow/internal/postgres"
@@ -174,12 +175,14 @@ func (w *Load) lookBehind(ctx context.Context, known *resting) error {
 }
 
 func (w *Load) lookAtGroup(ctx context.Context, known *resting) error {
-	info, err := w.options.Stores.Events.GroupInfo(ctx, stream, group)
-	if err != nil {
-		return err
-	}
-	if info.Lag > 0 || info.InFlight > 0 {
-		known.moving = append(known.moving, fmt.Sprintf("%d events are not taken and %d in flight", info.Lag, info.InFlight))
+	for _, links := range []string{stream, order.CreditDecisionLinks, credit.Links} {
+		info, err := w.options.Stores.Events.GroupInfo(ctx, links, group)
+		if err != nil {
+			return err
+		}
+		if info.Lag > 0 || info.InFlight > 0 {
+			known.moving = append(known.moving, fmt.Sprintf("%d events of %s are not taken and %d in flight", info.Lag, links, info.InFlight))
+		}
 	}
 	known.parked = map[string]int{}
 	return w.options.Stores.Events.Parked(ctx, stream, group, func(p kurrent.Parked) error {
@@ -253,6 +256,7 @@ func (w *Load) lookAtWorkflows(ctx context.Context, known *resting) error {
 	return errors.Join(
 		w.lookAtType(ctx, known, workflows.OrderFulfillmentType, open),
 		w.lookAtType(ctx, known, workflows.OrderSettlementType, 0),
+		w.lookAtType(ctx, known, workflows.CreditReviewType, 0),
 		w.lookAtType(ctx, known, workflows.OrderEmailType, 0),
 	)
 }

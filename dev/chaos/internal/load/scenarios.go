@@ -33,6 +33,7 @@ func orderScenarios() []orderScenario {
 		{name: "left", weight: 8, open: true},
 		{name: "shipped-by-signal", weight: 14, act: shipBySignal},
 		{name: "shipped-by-update", weight: 14, act: shipByUpdate},
+		{name: "shipped-by-event", weight: 6, act: shipByEvent},
 		{name: "shipped-early", weight: 4, begin: steps(place, shipBySignal)},
 		{name: "shipped-twice", weight: 3, act: shipTwice},
 		{name: "cancelled-by-signal", weight: 5, act: cancelBySignal},
@@ -47,7 +48,9 @@ func orderScenarios() []orderScenario {
 		{name: "paid-first", weight: 2, begin: steps(place, pay), open: true},
 		{name: "paid-early", weight: 2, begin: steps(place, pay, shipBySignal)},
 		{name: "approved", weight: 4, held: true, own: true, act: steps(approve, shipBySignal)},
+		{name: "approved-by-event", weight: 2, held: true, own: true, act: steps(approveByEvent, shipBySignal)},
 		{name: "declined", weight: 2, held: true, own: true, act: decline},
+		{name: "declined-by-event", weight: 1, held: true, own: true, act: declineByEvent},
 		{name: "expired", weight: 2, held: true, own: true},
 		{name: "decided-late", weight: 4, held: true, own: true, act: decideLate, open: true},
 		{name: "gone", weight: 2, held: true, own: true, act: vanish},
@@ -63,7 +66,10 @@ func orderScenarios() []orderScenario {
 		{name: "posted-twice", weight: 4, http: true, begin: postTwice, act: steps(shipByUpdate, look)},
 		{name: "cancelled-by-http", weight: 6, http: true, act: steps(cancelByHTTP, look)},
 		{name: "cancelled-at-once", weight: 3, http: true, begin: steps(post, cancelByHTTP)},
+		{name: "shipped-by-http", weight: 3, http: true, act: steps(shipByHTTP, look)},
+		{name: "approved-by-http", weight: 2, http: true, held: true, own: true, act: steps(approveByHTTP, shipByHTTP)},
 		{name: "opened-by-http", weight: 3, http: true, held: true, own: true, begin: steps(open, raise, place), act: shipBySignal},
+		{name: "raised-on-hold", weight: 3, http: true, held: true, own: true, begin: steps(open, place), act: steps(raiseOnHold, shipBySignal)},
 		{name: "refused-by-http", weight: 2, http: true, begin: postInvalid, lost: true, never: true},
 	}
 }

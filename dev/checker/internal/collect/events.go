@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 
 	"orderflow/dev/checker/internal/facts"
 	"orderflow/internal/order"
+	"orderflow/workflows"
 )
 
 func (r *reader) orderEvent(e *kurrentdb.RecordedEvent) {
@@ -30,9 +32,29 @@ func (r *reader) orderEvent(e *kurrentdb.RecordedEvent) {
 		o.Cancellations = append(o.Cancellations, facts.Cancellation{
 			Revision: e.EventNumber, EventID: e.EventID.String(), Fault: fault(err),
 		})
+	case order.TypeShipmentRecorded:
+		_, err := workflows.DecodeEvent[workflows.RecordShipment](e.StreamID, e.ContentType, e.Data)
+		o.Instructions = append(o.Instructions, facts.Instruction{
+			Type: e.EventType, Revision: e.EventNumber, EventID: e.EventID.String(), Fault: fault(err),
+			Partial: bytes.Contains(e.Data, []byte(`"lines"`)),
+		})
 	case "$streamDeleted":
 		o.Deleted = true
 	}
+}
+
+// decisionEvent records a decision about an order's credit. Other events on its stream have
+// no meaning.
+func (r *reader) decisionEvent(e *kurrentdb.RecordedEvent) {
+	id, ok := order.OrderDecided(e.StreamID)
+	if !ok || e.EventType != order.TypeCreditApproved && e.EventType != order.TypeCreditDeclined {
+		return
+	}
+	_, err := workflows.DecodeEvent[workflows.ApproveCredit](id, e.ContentType, e.Data) // both have the same fields
+	o := r.facts.Order(id)
+	o.Instructions = append(o.Instructions, facts.Instruction{
+		Type: e.EventType, Decision: true, Revision: e.EventNumber, EventID: e.EventID.String(), Fault: fault(err),
+	})
 }
 
 func placed(e *kurrentdb.RecordedEvent) facts.Placed {
@@ -70,7 +92,11 @@ const parkedPrefix = "Client explicitly NAK'ed message.\n"
 
 func (r *reader) parkedEvent(e *kurrentdb.RecordedEvent) {
 	stream, revision, ok := linkTarget(e.Data)
-	if !ok || !strings.HasPrefix(stream, orderPrefix) {
+	id, decision := order.OrderDecided(stream)
+	if !decision {
+		id = stream
+	}
+	if !ok || !strings.HasPrefix(id, orderPrefix) {
 		return
 	}
 	r.scan(e.UserMetadata, "parked stream", stream, fmt.Sprintf("entry %d", e.EventNumber))
@@ -82,8 +108,12 @@ func (r *reader) parkedEvent(e *kurrentdb.RecordedEvent) {
 	if note.Added.IsZero() {
 		note.Added = e.CreatedDate
 	}
-	o := r.facts.Order(stream)
-	o.Parked = append(o.Parked, facts.Parked{
+	o := r.facts.Order(id)
+	list := &o.Parked
+	if decision {
+		list = &o.ParkedOther
+	}
+	*list = append(*list, facts.Parked{
 		Revision: revision, At: note.Added, Reason: strings.TrimSpace(strings.TrimPrefix(note.Reason, parkedPrefix)),
 	})
 }
@@ -96,7 +126,9 @@ type creditBody struct {
 	Limit      order.Money `json:"limit"`
 	Available  order.Money `json:"available"`
 	Held       bool        `json:"held"`
+	HoldUntil  time.Time   `json:"holdUntil"`
 	ApprovedBy string      `json:"approvedBy"`
+	FreedBy    string      `json:"freedBy"`
 	Reason     string      `json:"reason"`
 	Paid       order.Money `json:"paid"`
 	Overpaid   order.Money `json:"overpaid"`
@@ -119,6 +151,7 @@ func (r *reader) creditEvent(e *kurrentdb.RecordedEvent) {
 		entry.Named, entry.OrderID, entry.Amount, entry.Limit = body.CustomerID, body.OrderID, body.Amount, body.Limit
 		entry.Available, entry.Held, entry.ApprovedBy, entry.Reason = body.Available, body.Held, body.ApprovedBy, body.Reason
 		entry.Paid, entry.Overpaid = body.Paid, body.Overpaid
+		entry.At, entry.HoldUntil, entry.FreedBy = e.CreatedDate, body.HoldUntil, body.FreedBy
 	}
 	for _, data := range [][]byte{e.Data, e.UserMetadata} {
 		r.scan(data, "credit stream", entry.OrderID, fmt.Sprintf("event %d of %s", e.EventNumber, e.StreamID))

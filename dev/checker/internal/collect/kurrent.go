@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
+
+	"orderflow/internal/order"
 )
 
 const (
@@ -57,12 +59,15 @@ func (r *reader) markUnlinked() {
 		for i := range o.Cancellations {
 			o.Cancellations[i].Unlinked = !linked[o.Cancellations[i].Revision]
 		}
+		for i, in := range o.Instructions {
+			o.Instructions[i].Unlinked = !r.links[in.Stream(id)][in.Revision]
+		}
 	}
 }
 
 func (r *reader) linkEvent(e *kurrentdb.RecordedEvent) {
 	stream, revision, ok := linkTarget(e.Data)
-	if !ok || !strings.HasPrefix(stream, orderPrefix) {
+	if _, decision := order.OrderDecided(stream); !ok || !decision && !strings.HasPrefix(stream, orderPrefix) {
 		return
 	}
 	if r.links == nil {
@@ -111,7 +116,10 @@ func (r *reader) log(ctx context.Context, client *kurrentdb.Client) error {
 // event dispatches an event by its stream.
 func (r *reader) event(e *kurrentdb.RecordedEvent) {
 	parked := "$persistentsubscription-" + r.sources.Stream + "::" + r.sources.Group + "-parked"
+	parkedDecisions := "$persistentsubscription-" + order.CreditDecisionLinks + "::" + r.sources.Group + "-parked"
 	switch {
+	case strings.HasPrefix(e.StreamID, order.CreditDecisionPrefix):
+		r.decisionEvent(e)
 	case strings.HasPrefix(e.StreamID, orderPrefix):
 		r.orderEvent(e)
 	case strings.HasPrefix(e.StreamID, creditPrefix):
@@ -122,9 +130,9 @@ func (r *reader) event(e *kurrentdb.RecordedEvent) {
 		r.emailEvent(e)
 	case strings.HasPrefix(e.StreamID, "$$"+orderPrefix):
 		r.orderMetadata(e)
-	case e.StreamID == parked:
+	case e.StreamID == parked, e.StreamID == parkedDecisions:
 		r.parkedEvent(e)
-	case e.StreamID == r.sources.Stream:
+	case e.StreamID == r.sources.Stream, e.StreamID == order.CreditDecisionLinks:
 		r.linkEvent(e)
 	}
 }

@@ -39,6 +39,26 @@ type Cancellation struct {
 	Unlinked bool
 }
 
+// Instruction is an event that carries a message for an order: a shipment on the order's
+// stream, or a decision on its stream of decisions about credit.
+type Instruction struct {
+	Type     string
+	Decision bool
+	Partial  bool // a shipment that does not claim to be the last
+	Revision uint64
+	EventID  string
+	Fault    string // why it cannot be decoded; empty for a good one
+	Unlinked bool   // the server left it out of the group's stream
+}
+
+// Stream returns the stream of an instruction for an order.
+func (i Instruction) Stream(orderID string) string {
+	if i.Decision {
+		return order.CreditDecisionStream(orderID)
+	}
+	return order.Stream(orderID)
+}
+
 // Parked is one event of the order's stream that the group has parked, whatever happened
 // to it later.
 type Parked struct {
@@ -78,7 +98,10 @@ type CreditEvent struct {
 	Limit      order.Money
 	Available  order.Money
 	Held       bool
+	HoldUntil  time.Time // of a held order
+	At         time.Time // when it was written
 	ApprovedBy string
+	FreedBy    string // the event that freed the credit of an order on hold
 	Reason     string
 	Paid       order.Money // of a release as paid; empty if an earlier version wrote it
 	Overpaid   order.Money

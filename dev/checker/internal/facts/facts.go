@@ -77,7 +77,9 @@ type Order struct {
 	Placed        []Placed
 	Payments      []Payment
 	Cancellations []Cancellation
-	Parked        []Parked
+	Instructions  []Instruction
+	Parked        []Parked // events of its stream
+	ParkedOther   []Parked // events of its stream of decisions about credit
 
 	Runs        []Run // of OrderFulfillment
 	Settlements []Run

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"orderflow/dev/checker/internal/facts"
+	"orderflow/internal/credit"
 	"orderflow/internal/order"
 )
 
@@ -16,7 +17,7 @@ func credits() []Invariant {
 	return []Invariant{
 		{"credit.order", "what an account records about an order matches the order's customer and total", placedOrder(creditOrder)},
 		{"credit.never-placed", "no account records anything about an order that was never placed", eachOrder(creditNeverPlaced)},
-		{"credit.causation", "what an account records about an order names an event of the order's stream as its cause", placedOrder(causation)},
+		{"credit.causation", "what an account records about an order names as its cause an event of the order's stream, or the one that freed its credit", placedOrder(causation)},
 		{"credit.event-id", "an event's id is derived from its content, so that a repeated append is recognized", eachOrder(eventID)},
 		{"credit.end", "an order holds the credit that its state requires: one reservation while it is open or shipped, none once it is compensated", placedOrder(creditEnd)},
 	}
@@ -54,6 +55,10 @@ func causation(o *facts.Order, _ facts.Placed) []string {
 	}
 	var details []string
 	for _, e := range o.Credit {
+		if e.FreedBy != "" {
+			details = append(details, pick(broken{e.Causation != e.FreedBy, place(e) + ": its cause is not the event that freed the credit"})...)
+			continue
+		}
 		details = append(details, pick(broken{!causes[e.Causation], place(e) + ": its cause is not an event of the order"})...)
 	}
 	return details
@@ -72,15 +77,25 @@ func eventID(o *facts.Order) []string {
 
 func possibleIDs(e facts.CreditEvent) []string {
 	var ids []string
+	if e.FreedBy != "" {
+		for index := range credit.MaxReviewed {
+			ids = append(ids, idOf(e, "review ", index))
+		}
+		return ids
+	}
 	for _, step := range []string{"reserve", "approve", "restore", "release"} {
 		for index := range 3 { // after those that hold it and open the account, or on its own
-			name := []string{
-				"orderflow:credit-" + e.CustomerID, step + " " + e.OrderID, strconv.Itoa(index), e.Type, e.DataHash,
-			}
-			ids = append(ids, uuid.NewSHA1(uuid.NameSpaceURL, []byte(strings.Join(name, "\n"))).String())
+			ids = append(ids, idOf(e, step+" "+e.OrderID, index))
 		}
 	}
 	return ids
+}
+
+// idOf returns the id of an event of a step, which is not about the order alone if it is a
+// review.
+func idOf(e facts.CreditEvent, step string, index int) string {
+	name := []string{"orderflow:credit-" + e.CustomerID, step, strconv.Itoa(index), e.Type, e.DataHash}
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(strings.Join(name, "\n"))).String()
 }
 
 func creditEnd(o *facts.Order, _ facts.Placed) []string {

@@ -1,6 +1,10 @@
 package judge_test
 
-import "orderflow/dev/checker/internal/facts"
+import (
+	"time"
+
+	"orderflow/dev/checker/internal/facts"
+)
 
 // change rewrites an order's first credit event of a type, in the order and in the
 // account.
@@ -20,6 +24,22 @@ func wrongCredit() []wrong {
 		{"a stream with a gap", func(w factSet) {
 			w.Account(customer).Events[3].Revision = 30
 		}, []string{"credit.contiguous"}},
+		{"a review that prefers a younger order", func(w factSet) {
+			late := w.holdLate()
+			w.credit(facts.CreditEvent{Type: facts.CreditReserved, OrderID: late, Amount: hundred, FreedBy: w.raise()})
+		}, []string{"credit.end", "credit.review"}},
+		{"a review without an event that freed credit", func(w factSet) {
+			w.raise()
+			w.credit(facts.CreditEvent{Type: facts.CreditReserved, OrderID: held, Amount: hundred, FreedBy: "nothing"})
+		}, []string{"credit.end", "credit.review"}},
+		{"an order that is left on hold although its credit is free", func(w factSet) {
+			w.raise()
+			for i, e := range w.Account(customer).Events {
+				if e.OrderID == held {
+					w.Account(customer).Events[i].HoldUntil = noon.Add(time.Hour)
+				}
+			}
+		}, []string{"credit.waits"}},
 		{"an event that cannot be read", func(w factSet) {
 			w.credit(facts.CreditEvent{Type: "credit-imagined", Fault: "the type is unknown"})
 		}, []string{"credit.readable"}},

@@ -80,7 +80,11 @@ func (w factSet) credit(e facts.CreditEvent) {
 	if e.ApprovedBy != "" {
 		step = "approve"
 	}
-	name := []string{"orderflow:credit-" + customer, step + " " + e.OrderID, "0", e.Type, e.DataHash}
+	about := step + " " + e.OrderID
+	if e.FreedBy != "" {
+		about, e.Causation = "review ", e.FreedBy
+	}
+	name := []string{"orderflow:credit-" + customer, about, "0", e.Type, e.DataHash}
 	e.EventID = uuid.NewSHA1(uuid.NameSpaceURL, []byte(strings.Join(name, "\n"))).String()
 	if e.OrderID != "" {
 		if e.Causation == "" {
@@ -99,6 +103,22 @@ func (w factSet) reserve(id string) {
 func (w factSet) exceed(id string, held bool) {
 	// Shipped and fulfilling hold 200.00 of the 250.00 that the limit is by then.
 	w.credit(facts.CreditEvent{Type: facts.CreditExceeded, OrderID: id, Amount: hundred, Available: money(50_00), Held: held})
+}
+
+// raise raises the limit so that everything fits, and returns the event's id.
+func (w factSet) raise() string {
+	w.credit(facts.CreditEvent{Type: facts.CreditLimit, Named: customer, Limit: money(2000_00)})
+	events := w.Account(customer).Events
+	return events[len(events)-1].EventID
+}
+
+// holdLate puts another order on hold, after all others.
+func (w factSet) holdLate() (id string) {
+	id = "order-late"
+	w.place(id)
+	w.credit(facts.CreditEvent{Type: facts.CreditExceeded, OrderID: id, Amount: hundred, Available: money(0), Held: true})
+	w.run(id, facts.RunOpen, "on-hold", "", "")
+	return id
 }
 
 func (w factSet) release(id, reason string, amount order.Money) {

@@ -115,6 +115,16 @@ func wrongOrders() []wrong {
 		{"a cancellation that had no effect", func(w factSet) {
 			w.Order(fulfilling).Cancellations = []facts.Cancellation{{Revision: 1, EventID: "cancellation"}}
 		}, []string{"order.cancellation"}},
+		{"a shipment by an event that had no effect", func(w factSet) {
+			w.Order(fulfilling).Instructions = []facts.Instruction{{Type: order.TypeShipmentRecorded, Revision: 1}}
+		}, []string{"order.instruction"}},
+		{"a good shipment that is parked", func(w factSet) {
+			w.Order(shipped).Instructions = []facts.Instruction{{Type: order.TypeShipmentRecorded, Revision: 1}}
+			w.Order(shipped).Parked = []facts.Parked{{Revision: 1, Reason: "REFUSED: by Temporal", At: noon}}
+		}, []string{"order.parked"}},
+		{"a decision that cannot be decoded and is not parked", func(w factSet) {
+			w.Order(shipped).Instructions = []facts.Instruction{{Type: order.TypeCreditApproved, Decision: true, Fault: "by: must not be empty"}}
+		}, []string{"order.parked"}},
 		{"an approval that the end of the hold beat", func(w factSet) {
 			w.endHold(rejected, order.ReasonHoldExpired, facts.Turn{Timer: true, Messages: []string{facts.MessageApprove}})
 		}, []string{"order.messages"}},
@@ -381,6 +391,13 @@ func TestInvariants_AcceptAllowedFacts(t *testing.T) {
 			o.Cancellations = []facts.Cancellation{{Revision: 0, EventID: "early"}}
 			o.Placed[0].Revision, o.Runs[0].Input.Revision = 1, 1
 			o.Parked = []facts.Parked{{Revision: 0, Reason: "ORDER_UNKNOWN", At: noon.Add(-time.Minute)}}
+		},
+		"messages by events that had their effect, or that the order refused": func(w factSet) {
+			w.Order(shipped).Instructions = []facts.Instruction{
+				{Type: order.TypeShipmentRecorded, Revision: 1}, {Type: order.TypeCreditApproved, Decision: true, Revision: 0},
+			}
+			w.Order(shipped).ParkedOther = []facts.Parked{{Revision: 0, Reason: "REJECTED: the order is not on hold", At: noon}}
+			w.Order(fulfilling).Instructions = []facts.Instruction{{Type: order.TypeCreditApproved, Decision: true, Revision: 0}}
 		},
 		"a mail that an operator knows to be sent": func(w factSet) {
 			w.Order(shipped).Mails[1].MessageIDs, w.Order(shipped).Mails[1].Resolution = nil, "sent"

@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"orderflow/dev/checker/internal/facts"
@@ -22,6 +23,7 @@ func orders() []Invariant {
 		{"order.parked", "an event is parked if and only if it was delivered and can never have an effect", eachOrder(parked)},
 		{"order.at-rest", "an open order waits for its shipment or on hold, and has no other work in progress", eachOrder(atRest)},
 		{"order.cancellation", "a requested cancellation has its effect unless the order closed before", placedOrder(cancellation)},
+		{"order.instruction", "a shipment or a decision about credit that arrived as an event has its effect, or is parked with the order's words", placedOrder(instruction)},
 		{"order.messages", "of the messages present when a wait ended the safest takes effect: cancel over decline over approve over the hold's end, a shipment over a cancel", eachOrder(messages)},
 		{"order.payment", "the payments that cover their order settle it, with their sum, and nothing else does", placedOrder(payment)},
 		{"order.one-settlement", "a payment has at most one settlement, besides those whose effect KurrentDB lost", oneSettlement},
@@ -86,6 +88,53 @@ func parked(o *facts.Order) []string {
 	for _, c := range o.Cancellations {
 		check("order-cancellation-requested", c.Revision, c.Fault != "" || early(o, c.Revision, first),
 			(c.Fault != "" || first == nil) && !c.Unlinked)
+	}
+	return append(details, parkedInstructions(o)...)
+}
+
+// parkedInstructions checks the events with messages that were parked, or should have been.
+// A good one is parked only because the order refused it.
+func parkedInstructions(o *facts.Order) (details []string) {
+	for _, in := range o.Instructions {
+		p, isParked := parking(o, in)
+		refused := slices.ContainsFunc([]string{"EARLY: ", "REJECTED: ", "ORDER_CLOSED: ", "ORDER_UNKNOWN: "},
+			func(reason string) bool { return strings.HasPrefix(p.Reason, reason) })
+		details = append(details, pick(
+			broken{isParked && in.Fault == "" && !refused, fmt.Sprintf("good event %d (%s) is parked", in.Revision, in.Type)},
+			broken{isParked && p.Reason == "", fmt.Sprintf("event %d (%s) is parked without a reason", in.Revision, in.Type)},
+			broken{!isParked && in.Fault != "" && !in.Unlinked, fmt.Sprintf("event %d (%s) can have no effect and is not parked", in.Revision, in.Type)},
+		)...)
+	}
+	return details
+}
+
+// parking returns how an instruction was parked, and reports whether it was.
+func parking(o *facts.Order, in facts.Instruction) (facts.Parked, bool) {
+	list := o.Parked
+	if in.Decision {
+		list = o.ParkedOther
+	}
+	i := slices.IndexFunc(list, func(p facts.Parked) bool { return p.Revision == in.Revision })
+	if i < 0 {
+		return facts.Parked{}, false
+	}
+	return list[i], true
+}
+
+// instruction checks that no open order still waits for a message that arrived as an event.
+func instruction(o *facts.Order, _ facts.Placed) (details []string) {
+	run := o.Latest()
+	if run == nil || !run.Open() {
+		return nil
+	}
+	for _, in := range o.Instructions {
+		if _, isParked := parking(o, in); isParked || in.Fault != "" || in.Unlinked || in.Partial {
+			continue
+		}
+		details = append(details, pick(
+			broken{!in.Decision, "its shipment was recorded by an event and it is still open"},
+			broken{in.Decision && run.OrderStatus == string(order.StatusOnHold), "its credit was decided by an event and it is still on hold"},
+		)...)
 	}
 	return details
 }
