@@ -29,6 +29,7 @@ type Activities struct {
 	Checks       []StoreCheck // what a deployment has to pass
 
 	HoldFor time.Duration // how long an order over its credit limit waits for an operator; 0 refuses it at once
+	ShipBy  time.Duration // how long after the start of its fulfillment an order should have shipped; 0 for any time
 }
 
 // CreditAccounts stores the event-sourced credit accounts. streams.CreditAccounts
@@ -62,6 +63,7 @@ type PlacedOrders interface {
 // Fulfillments stores the fulfillments of orders. postgres.Fulfillments implements it.
 type Fulfillments interface {
 	StartFulfillment(ctx context.Context, s fulfillment.Start) (fulfillment.Row, error)
+	RecordParcel(ctx context.Context, p fulfillment.ParcelLeft) (fulfillment.Row, error)
 	CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulfillment.Row, error)
 	RestoreFulfillment(ctx context.Context, r fulfillment.Restore) (fulfillment.Row, error)
 }

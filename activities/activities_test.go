@@ -38,6 +38,7 @@ type fakeStores struct {
 	payments []order.Paid
 	row      fulfillment.Row
 	closed   fulfillment.Close
+	parcels  []fulfillment.ParcelLeft
 	claims   []email.Claim
 	settled  []email.Outcome
 	settles  email.Status
@@ -46,6 +47,8 @@ type fakeStores struct {
 	published    []fulfillment.Version
 	publishedErr error
 	restored     []fulfillment.Restore
+
+	firstParcelErr error
 
 	settleErr error
 	sendErr   error
@@ -83,6 +86,14 @@ func (s *fakeStores) FirstCancellation(context.Context, string, uint64) (order.C
 }
 
 func (s *fakeStores) StartFulfillment(context.Context, fulfillment.Start) (fulfillment.Row, error) {
+	return s.row, s.err
+}
+
+func (s *fakeStores) RecordParcel(_ context.Context, p fulfillment.ParcelLeft) (fulfillment.Row, error) {
+	s.parcels = append(s.parcels, p)
+	if len(s.parcels) == 1 && s.firstParcelErr != nil {
+		return s.row, s.firstParcelErr
+	}
 	return s.row, s.err
 }
 

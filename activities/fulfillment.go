@@ -28,9 +28,14 @@ type Fulfillment struct {
 	Reason          order.Reason `json:"reason,omitempty"`
 	Code            string       `json:"code,omitempty"`
 	*order.Shipment              // of a shipped order, otherwise nil
-	Email           email.Status `json:"email,omitempty"`   // of the newest email
-	EmailDue        email.Kind   `json:"mailDue,omitempty"` // the newest email's kind, while it waits to be sent
-	AlsoDue         []email.Kind `json:"alsoDue,omitempty"` // older emails that wait to be sent
+
+	Parcels    []order.Parcel `json:"parcels,omitempty"`    // so far, if the order ships in several
+	Quantities []int          `json:"quantities,omitempty"` // of the order's lines, while it is fulfilling
+	ShipBy     time.Time      `json:"shipBy,omitzero"`      // when the order should have shipped; zero for never
+
+	Email    email.Status `json:"email,omitempty"`   // of the newest email
+	EmailDue email.Kind   `json:"mailDue,omitempty"` // the newest email's kind, while it waits to be sent
+	AlsoDue  []email.Kind `json:"alsoDue,omitempty"` // older emails that wait to be sent
 }
 
 // StartFulfillment reads the order's body and writes the fulfillment with its
@@ -58,9 +63,11 @@ func (a *Activities) start(ctx context.Context, placed order.Placed, source orde
 	case err != nil:
 		return fulfillment.Row{}, err
 	case len(published) > 0:
-		return a.Fulfillments.RestoreFulfillment(ctx, fulfillment.Restore{Versions: published, Order: &placed, Trace: source.Trace})
+		return a.Fulfillments.RestoreFulfillment(ctx, fulfillment.Restore{
+			Versions: published, Order: &placed, Trace: source.Trace, ShipBy: a.ShipBy,
+		})
 	}
-	return a.Fulfillments.StartFulfillment(ctx, fulfillment.Start{Order: placed, Source: source})
+	return a.Fulfillments.StartFulfillment(ctx, fulfillment.Start{Order: placed, Source: source, ShipBy: a.ShipBy})
 }
 
 // body reads an order's body and compares it with the workflow's input.
@@ -88,7 +95,8 @@ type CloseFulfillmentInput struct {
 	*order.Shipment              // of an order to be closed as shipped, otherwise nil
 	Email           email.Status `json:"email,omitempty"` // of the newest email; none until the fulfillment began
 
-	Emails map[string]string `json:"emails,omitempty"` // the status of each, from the order's state
+	Parcels []order.Parcel    `json:"parcels,omitempty"` // all of them, of an order that shipped in several
+	Emails  map[string]string `json:"emails,omitempty"`  // the status of each, from the order's state
 }
 
 // began reports whether the order is known to have had a row.
@@ -98,21 +106,23 @@ func (in CloseFulfillmentInput) began() bool {
 
 // state returns the order's state according to its workflow, before its row is closed.
 func (in CloseFulfillmentInput) state() order.State {
-	return order.State{Status: order.StatusFulfilling, Email: string(in.Email), Emails: in.Emails}
+	before := in.Parcels[:max(0, len(in.Parcels)-1)]
+	return order.State{Status: order.StatusFulfilling, Email: string(in.Email), Emails: in.Emails, Parcels: before}
 }
 
 // CloseFulfillment closes the order's fulfillment in a final status and writes the email
 // that is due for it. An order without a fulfillment gets a final row, so that nothing
 // can start it later. An order whose row was lost gets that row again first, as the same
 // version. If the fulfillment is already final, in its row or in its published versions,
-// CloseFulfillment returns it unchanged.
+// CloseFulfillment returns it unchanged; so it does if a parcel of an order to be canceled
+// has left.
 func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentInput) (Fulfillment, error) {
 	closing := fulfillment.Close{
 		OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, Source: in.Source,
 		Status: in.Status, Reason: in.Reason, Code: in.Code, Emails: fulfillment.KnownEmails(in.state()),
 	}
 	if in.Shipment != nil {
-		closing.Shipment = *in.Shipment
+		closing.Shipment, closing.Parcels = *in.Shipment, in.Parcels
 	}
 	if in.Status == order.StatusRejected {
 		// Nothing was written about a rejected order before, so its email address has to
@@ -125,7 +135,7 @@ func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentIn
 	}
 	failpoint.Hit("worker.close-fulfillment.before")
 	row, err := a.close(ctx, in, closing)
-	if err != nil && !errors.Is(err, fulfillment.ErrClosed) {
+	if err != nil && !errors.Is(err, fulfillment.ErrClosed) && !errors.Is(err, fulfillment.ErrParcelLeft) {
 		return Fulfillment{}, classifyError(ctx, fmt.Errorf("close fulfillment: %w", err))
 	}
 	failpoint.Hit("worker.close-fulfillment.after")
@@ -134,7 +144,7 @@ func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentIn
 
 func stored(row fulfillment.Row) Fulfillment {
 	seen := Fulfillment{
-		Status: row.Status, Reason: row.Reason, Code: row.Code,
+		Status: row.Status, Reason: row.Reason, Code: row.Code, Parcels: row.Parcels, Quantities: row.Quantities, ShipBy: row.ShipBy,
 		Email: row.Email.Report(), EmailDue: row.EmailDue, AlsoDue: row.AlsoDue,
 	}
 	if row.Status == order.StatusShipped {

@@ -20,7 +20,7 @@ import (
 // that the published events remain its events.
 
 // close closes a fulfillment, unless its published versions say that it is closed. A
-// shipment does not need this check, unless its row was lost.
+// shipment does not need this check, unless its row was lost, or its row's last versions.
 func (a *Activities) close(ctx context.Context, in CloseFulfillmentInput, closing fulfillment.Close) (fulfillment.Row, error) {
 	lost := lostFulfillment{
 		orderID: in.OrderID, customerID: in.CustomerID, total: in.Total, placedAt: in.PlacedAt, source: in.Source,
@@ -33,10 +33,15 @@ func (a *Activities) close(ctx context.Context, in CloseFulfillmentInput, closin
 		if isFinal(lost.published) {
 			return a.restore(ctx, lost, in.state())
 		}
+		if hasParcels(lost.published) { // the row may lack them
+			if row, err := a.restore(ctx, lost, in.state()); err != nil || row.Status.Final() {
+				return row, err
+			}
+		}
 	}
 	closing.Began = in.began() || len(lost.published) > 0
 	row, err := a.Fulfillments.CloseFulfillment(ctx, closing)
-	if !closing.Began || !errors.Is(err, fulfillment.ErrNotFound) {
+	if !closing.Began || !isLost(err) {
 		return row, err
 	}
 	if in.Status == order.StatusShipped {
@@ -55,6 +60,15 @@ func isFinal(versions []fulfillment.Version) bool {
 	return len(versions) > 0 && versions[len(versions)-1].Status.Final()
 }
 
+func hasParcels(versions []fulfillment.Version) bool {
+	return len(versions) > 0 && len(versions[len(versions)-1].Parcels) > 0
+}
+
+// isLost reports whether err means that the row, or its last versions, were lost.
+func isLost(err error) bool {
+	return errors.Is(err, fulfillment.ErrNotFound) || errors.Is(err, fulfillment.ErrBehind)
+}
+
 // lostFulfillment is an order whose row was lost, or lost its last versions.
 type lostFulfillment struct {
 	orderID    string
@@ -68,7 +82,7 @@ type lostFulfillment struct {
 // restore writes the versions of a lost row: the published ones, then those that lead to
 // state. An erased order gets its row without its body.
 func (a *Activities) restore(ctx context.Context, lost lostFulfillment, state order.State) (fulfillment.Row, error) {
-	restored := fulfillment.Restore{Emails: fulfillment.KnownEmails(state), Trace: lost.source.Trace}
+	restored := fulfillment.Restore{Emails: fulfillment.KnownEmails(state), Trace: lost.source.Trace, ShipBy: a.ShipBy}
 	first := fulfillment.Version{
 		OrderID: lost.orderID, CustomerID: lost.customerID, Status: order.StatusFulfilling, Total: lost.total,
 		SourceEventID: lost.source.EventID, PlacedAt: lost.placedAt,

@@ -7,6 +7,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
+	"strconv"
 	"strings"
 
 	strict "github.com/go-json-experiment/json"
@@ -69,7 +71,7 @@ func fault(err error) error {
 	case errors.As(err, &semantic) && semantic.JSONPointer == "":
 		return problemOf(http.StatusBadRequest, "the body must be one JSON object")
 	case errors.As(err, &semantic):
-		return badField(strings.TrimPrefix(string(semantic.JSONPointer), "/"), wrongValue(semantic))
+		return badField(jsonPath(semantic.JSONPointer), wrongValue(semantic))
 	case errors.As(err, &syntactic):
 		return problemOf(http.StatusBadRequest, fmt.Sprintf("the body is not JSON at byte %d", syntactic.ByteOffset))
 	default:
@@ -83,7 +85,35 @@ func wrongValue(wrong *strict.SemanticError) string {
 	if wrong.Err != nil && wrong.JSONKind == '"' {
 		return wrong.Err.Error()
 	}
-	return "must be a string"
+	if wrong.GoType == nil {
+		return "must be a string"
+	}
+	switch wrong.GoType.Kind() {
+	case reflect.Int:
+		return "must be a whole number"
+	case reflect.Slice:
+		return "must be an array"
+	case reflect.Struct:
+		return "must be an object"
+	default:
+		return "must be a string"
+	}
+}
+
+// jsonPath returns the path of a member as other faults have it: lines[0].quantity.
+func jsonPath(pointer jsontext.Pointer) string {
+	var path strings.Builder
+	for token := range pointer.Tokens() {
+		switch _, err := strconv.Atoi(token); {
+		case err == nil:
+			path.WriteString("[" + token + "]")
+		case path.Len() > 0:
+			path.WriteString("." + token)
+		default:
+			path.WriteString(token)
+		}
+	}
+	return path.String()
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -99,11 +100,36 @@ func describeFulfillmentEvent(e kurrent.Event) (timelineEntry, bool) {
 		entry.What = "Order rejected"
 	case fulfillment.TypeCancelled:
 		entry.What = "Order canceled"
+	case fulfillment.TypeParcelShipped:
+		entry.What, entry.Detail = fmt.Sprintf("Parcel %d shipped", len(f.Parcels)), parcelDetails(f.Parcels)
 	case fulfillment.TypeShipped:
 		entry.What, entry.Detail = "Order shipped", details(f.Carrier, f.TrackingNumber)
+		if len(f.Parcels) > 0 {
+			entry.Detail = parcelDetails(f.Parcels)
+		}
 	}
 	return entry, true
 }
+
+// parcelDetails describes the last of an order's parcels.
+func parcelDetails(parcels []order.Parcel) string {
+	if len(parcels) == 0 {
+		return ""
+	}
+	last := parcels[len(parcels)-1]
+	lines := make([]string, 0, maxShownLines+1)
+	for i, line := range last.Lines {
+		if i == maxShownLines {
+			lines = append(lines, fmt.Sprintf("and %d more lines", len(last.Lines)-i))
+			break
+		}
+		lines = append(lines, fmt.Sprintf("%d of line %d", line.Quantity, line.Line))
+	}
+	return details(append([]string{last.Carrier, last.TrackingNumber}, lines...)...)
+}
+
+// maxShownLines limits the lines of a parcel that the timeline shows.
+const maxShownLines = 10
 
 // describeEmail describes an email of the send ledger. The recipient is not even read.
 func describeEmail(mail email.Delivery) timelineEntry {

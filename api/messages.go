@@ -22,14 +22,14 @@ type taken struct {
 	URL     string `json:"statusUrl"`
 }
 
-// postShipment records that the order left with a carrier.
+// postShipment records that a parcel of the order left with a carrier.
 func (a *api) postShipment(w http.ResponseWriter, r *http.Request) error {
 	id, m, err := readMessage[workflows.RecordShipment](w, r)
 	if err != nil {
 		return err
 	}
 	return a.deliver(w, r, id, newOrderMessage(workflows.RecordShipmentMessage, m), func(state order.State) bool {
-		return state.Status == order.StatusShipped && state.Carrier == m.Carrier && state.TrackingNumber == m.TrackingNumber
+		return state.HasLeft(m.Parcel())
 	})
 }
 

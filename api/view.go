@@ -48,6 +48,7 @@ type recentOrder struct {
 	Total   *order.Money `json:"total"`
 	Credit  order.Credit `json:"credit"`
 	order.Shipment
+	Parcels   int        `json:"parcels"` // that have left
 	PlacedAt  *time.Time `json:"placedAt"`
 	UpdatedAt time.Time  `json:"updatedAt"`
 }
@@ -99,7 +100,7 @@ func (a *api) behind(ctx context.Context, at postgres.ViewPosition) *int {
 func recentOf(o view.Order) recentOrder {
 	recent := recentOrder{
 		OrderID: o.OrderID, Status: o.Status, Reason: o.Reason, Credit: o.Credit, Shipment: o.Shipment,
-		PlacedAt: timeOf(o.PlacedAt), UpdatedAt: o.UpdatedAt.UTC(),
+		Parcels: o.Parcels, PlacedAt: timeOf(o.PlacedAt), UpdatedAt: o.UpdatedAt.UTC(),
 	}
 	if o.Total.Currency != "" {
 		recent.Total = &o.Total

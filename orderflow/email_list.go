@@ -66,7 +66,8 @@ func checkKind(kind string) error {
 	if email.Kind(kind).Known() {
 		return nil
 	}
-	return fmt.Errorf("must be one of: %s", strings.Join(emailKinds(), ", "))
+	return fmt.Errorf("must be one of: %s, or %s for an order's parcel 2, 3 and so on", strings.Join(emailKinds(), ", "),
+		email.ParcelKind(2))
 }
 
 func emailKinds() []string {

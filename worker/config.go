@@ -37,19 +37,26 @@ type settings struct {
 		UnknownCustomer credit.UnknownPolicy `env:"CREDIT_UNKNOWN_CUSTOMER" envDefault:"open"`
 		Hold            time.Duration        `env:"CREDIT_HOLD" envDefault:"0s"`
 	}
+	ShipBy     time.Duration `env:"SHIP_BY" envDefault:"0s"`
 	Deployment deployment
 }
 
-// maxGrace keeps a mistyped unit from delaying orders for years, as credit.MaxHold does. The
-// grace period has to end before a closing order stops waiting for its emails, which is
-// after 15 minutes.
-const maxGrace = 10 * time.Minute
+// maxGrace keeps a mistyped unit from delaying orders for years, as credit.MaxHold does, and
+// maxShipBy from hiding that they are late. The grace period has to end before a closing
+// order stops waiting for its emails, which is after 15 minutes.
+const (
+	maxGrace  = 10 * time.Minute
+	maxShipBy = 90 * 24 * time.Hour
+)
 
 // Validate checks the values beyond their syntax.
 func (s settings) Validate() []config.Fault {
 	var faults []config.Fault
 	if s.Credit.Hold < 0 || s.Credit.Hold > credit.MaxHold || s.Credit.Hold > 0 && s.Credit.Hold < time.Second {
 		faults = append(faults, config.Fault{Name: "CREDIT_HOLD", Problem: "must be 0 or from 1s to 2160h (90 days)"})
+	}
+	if s.ShipBy < 0 || s.ShipBy > maxShipBy || s.ShipBy > 0 && s.ShipBy < time.Second {
+		faults = append(faults, config.Fault{Name: "SHIP_BY", Problem: "must be 0 or from 1s to 2160h (90 days)"})
 	}
 	if s.Email.UnknownGrace < time.Second || s.Email.UnknownGrace > maxGrace {
 		faults = append(faults, config.Fault{Name: "EMAIL_UNKNOWN_GRACE", Problem: "must be from 1s to 10m"})

@@ -204,6 +204,28 @@ func TestStuckOrders(t *testing.T) {
 	require.Error(t, err, "a failed count is not zero")
 }
 
+func TestLateOrders(t *testing.T) {
+	counts := lateOrders(shared.temporal, client.DefaultNamespace)
+	before, err := counts.count(t.Context())
+	require.NoError(t, err)
+	key := temporal.NewSearchAttributeKeyBool(workflows.LateAttribute)
+	late, err := shared.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+		ID: "late-" + uuid.NewString(), TaskQueue: "no-worker", TypedSearchAttributes: temporal.NewSearchAttributes(key.ValueSet(true)),
+	}, workflows.OrderFulfillmentType)
+	require.NoError(t, err)
+	await := func(want int64) {
+		t.Helper()
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			found, err := counts.count(t.Context())
+			assert.NoError(c, err)
+			assert.Equal(c, map[string]int64{"": want}, found)
+		}, longEnough, 20*time.Millisecond)
+	}
+	await(before[""] + 1)
+	require.NoError(t, shared.temporal.TerminateWorkflow(t.Context(), late.GetID(), "", "closed orders are not late"))
+	await(before[""])
+}
+
 func TestHeldOrders(t *testing.T) {
 	at := time.Now()
 	counts := heldOrders(shared.temporal, client.DefaultNamespace, func() time.Time { return at })

@@ -26,9 +26,9 @@ func newEmailMeter(registry prometheus.Registerer) emailMeter {
 	return m
 }
 
-// EmailSettled counts one attempt.
+// EmailSettled counts one attempt. The emails about an order's parcels are one kind.
 func (m emailMeter) EmailSettled(kind email.Kind, status email.Status) {
-	m.settled.WithLabelValues(string(kind), string(status)).Inc()
+	m.settled.WithLabelValues(string(kind.Base()), string(status)).Inc()
 }
 
 // newConflictCounter counts the decisions about credit that are repeated.
@@ -89,6 +89,17 @@ func countRunning(ctx context.Context, c client.Client, namespace, condition str
 		Namespace: namespace, Query: `ExecutionStatus = "Running" AND ` + condition,
 	})
 	return counted.GetCount(), err
+}
+
+// lateOrders counts the orders that wait longer for their shipment than SHIP_BY.
+func lateOrders(c client.Client, namespace string) globalCount {
+	return globalCount{
+		name: "late", desc: prometheus.NewDesc("orderflow_orders_late", "Orders that wait longer for their shipment than SHIP_BY.", nil, nil),
+		count: func(ctx context.Context) (map[string]int64, error) {
+			n, err := countRunning(ctx, c, namespace, workflows.LateAttribute+" = true")
+			return map[string]int64{"": n}, err
+		},
+	}
 }
 
 // heldAges are the ages by which held orders are counted, as the label shows them.

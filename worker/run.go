@@ -84,7 +84,10 @@ func namespaceDependency(d drivers, attributes config.Attributes) ops.Dependency
 // startGlobalMetrics starts counting the global metrics. It returns a function that stops
 // the counting and waits for it to stop.
 func startGlobalMetrics(ctx context.Context, d drivers, logger *slog.Logger) (end func()) {
-	counts := []globalCount{unsettledEmails(d.emails), stuckOrders(d.temporal, d.namespace, workflows.Steps()), heldOrders(d.temporal, d.namespace, time.Now)}
+	counts := []globalCount{
+		unsettledEmails(d.emails), stuckOrders(d.temporal, d.namespace, workflows.Steps()),
+		heldOrders(d.temporal, d.namespace, time.Now), lateOrders(d.temporal, d.namespace),
+	}
 	counts = append(counts, reconciliationCounts(d.temporal, d.namespace)...)
 	metrics := newGlobalMetrics(d.pool, counts, d.metrics.Registry, logger)
 	ctx, cancel := context.WithCancel(ctx)
@@ -126,5 +129,6 @@ func newActivities(s settings, d drivers, logger *slog.Logger) *activities.Activ
 		Meter:        newEmailMeter(d.metrics.Registry),
 		Checks:       storeChecks(d),
 		HoldFor:      s.Credit.Hold,
+		ShipBy:       s.ShipBy,
 	}
 }

@@ -29,7 +29,10 @@ type Continuation struct {
 	State     order.State     `json:"state"`
 	Cancel    *CancelOrder    `json:"cancel,omitempty"`
 	Canceled  bool            `json:"canceled,omitempty"` // natively
-	Shipment  *RecordShipment `json:"shipment,omitempty"`
+	Shipment  *RecordShipment `json:"shipment,omitempty"` // the first parcel: all that an earlier release knows
+	Parcels   []order.Parcel  `json:"parcels,omitempty"`
+	Recorded  int             `json:"recorded,omitempty"`   // how many of Parcels are in the row
+	Lines     []int           `json:"quantities,omitempty"` // the quantities of the order's lines
 	TooLate   *RecordShipment `json:"tooLate,omitempty"`
 	Approval  *ApproveCredit  `json:"approval,omitempty"`
 	Decline   *DeclineCredit  `json:"refusal,omitempty"`
@@ -96,7 +99,8 @@ func (o *orderRun) continueAsNew(ctx workflow.Context) error {
 
 func (o *orderRun) continuation() *Continuation {
 	c := &Continuation{
-		Phase: o.phase, State: o.state, Cancel: o.cancel, Canceled: o.canceledNatively(), Shipment: o.shipment,
+		Phase: o.phase, State: o.state, Cancel: o.cancel, Canceled: o.canceledNatively(),
+		Parcels: o.parcels.taken, Recorded: o.parcels.recorded, Lines: o.parcels.quantities,
 		TooLate: o.tooLate, Approval: o.approval, Decline: o.decline, HoldUntil: o.holdUntil, HoldEnd: o.holdEnd,
 		Refusing: o.refusing, Reviewed: o.reviewed, Decided: o.decided,
 		Signaled: sortedKeys(o.signaled), Stuck: o.stuck, Published: o.publishedStep, Status: o.publishedStatus,
@@ -104,6 +108,9 @@ func (o *orderRun) continuation() *Continuation {
 			Newest: o.sends.newest, Begun: sortedKeys(o.sends.begun), Stopped: o.sends.stopped,
 			HandOvers: o.handOvers(),
 		},
+	}
+	if o.parcels.any() {
+		c.Shipment = shipmentOf(o.parcels.taken[0])
 	}
 	var appErr *temporal.ApplicationError
 	if errors.As(o.outcome, &appErr) {
@@ -128,7 +135,12 @@ func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps
 // resume restores the state of the previous run.
 func (o *orderRun) resume(ctx workflow.Context, c *Continuation) {
 	o.phase, o.state, o.decided = c.Phase, c.State, c.Decided
-	o.cancel, o.canceled, o.shipment, o.tooLate = c.Cancel, c.Canceled, c.Shipment, c.TooLate
+	o.cancel, o.canceled, o.tooLate = c.Cancel, c.Canceled, c.TooLate
+	o.parcels = parcels{quantities: c.Lines, taken: c.Parcels, recorded: c.Recorded}
+	if len(c.Parcels) == 0 && c.Shipment != nil { // by an earlier release
+		o.parcels.taken = []order.Parcel{c.Shipment.Parcel()}
+	}
+	o.shipBy.late = c.State.Late
 	o.approval, o.decline, o.holdUntil = c.Approval, c.Decline, c.HoldUntil
 	o.holdEnd, o.refusing, o.reviewed = c.HoldEnd, c.Refusing, c.Reviewed
 	o.stuck, o.publishedStep, o.publishedStatus = c.Stuck, c.Published, c.Status

@@ -121,7 +121,7 @@ func (o *orderRun) awaitHoldEnd(ctx workflow.Context) (holdEnd, error) {
 	met, err := workflow.AwaitWithOptions(o.stepsCtx, wait, func() bool {
 		return o.approval != nil || o.decline != nil || o.reviewed || o.continuing
 	})
-	before, shipment := o.legacyHoldEnd(met, err), o.shipment
+	before, shipments := o.legacyHoldEnd(met, err), len(o.parcels.taken)
 	yieldToHandlers(ctx)
 	end := o.holdEndFromMessages()
 	if end == holdOpen && !met {
@@ -129,7 +129,7 @@ func (o *orderRun) awaitHoldEnd(ctx workflow.Context) (holdEnd, error) {
 	}
 	if end != before && !o.follows(ctx, versionMessagesFirst) {
 		if end = before; end == holdExpired {
-			o.dropMessages(ctx, shipment)
+			o.dropMessages(ctx, shipments)
 		}
 	}
 	if end == holdOpen {
@@ -177,13 +177,13 @@ func (o *orderRun) legacyHoldEnd(met bool, err error) holdEnd {
 
 // dropMessages restores the state of a recorded run whose hold expired: that run had
 // rejected the messages of the workflow task in which the hold ended.
-func (o *orderRun) dropMessages(ctx workflow.Context, shipment *RecordShipment) {
+func (o *orderRun) dropMessages(ctx workflow.Context, shipments int) {
 	if o.cancel != nil {
 		o.cancel = nil
 		o.stepsCtx, o.cancelSteps = workflow.WithCancel(ctx)
 	}
-	if o.shipment != shipment {
-		o.shipment, o.tooLate = shipment, o.shipment
+	if taken := o.parcels.taken; len(taken) > shipments {
+		o.parcels.taken, o.tooLate = taken[:shipments], shipmentOf(taken[shipments])
 	}
 	o.approval, o.decline = nil, nil
 }

@@ -43,7 +43,7 @@ func (o *orderRun) checkCancel(CancelOrder) error {
 	switch {
 	case o.phase == phaseUndoing && o.state.Reason == order.ReasonCancelled:
 		return nil
-	case o.state.Status == order.StatusFulfilling && o.shipment != nil:
+	case o.state.Status == order.StatusFulfilling && o.parcels.any():
 		return errors.New("the order is shipping")
 	case o.phase == phaseClosing, o.phase == phaseUndoing, o.final():
 		return o.statusError(o.state.Status)
@@ -59,30 +59,41 @@ func (o *orderRun) takeCancel(m CancelOrder) {
 	o.cancelSteps()
 }
 
-// checkShipment returns an error unless the fulfillment exists and compensation has not
-// begun. The same shipment again is accepted; a different one is rejected.
+// checkShipment returns an error unless the fulfillment exists, compensation has not begun,
+// and what the parcel contains is left of the order. The same parcel again is accepted; a
+// different one with its carrier and tracking number is rejected.
 func (o *orderRun) checkShipment(m RecordShipment) error {
+	parcel, p := m.Parcel(), &o.parcels
+	index := p.find(parcel.Shipment)
 	switch {
-	case o.shipment != nil && *o.shipment != m:
-		return fmt.Errorf("the order ships with %s %s", o.shipment.Carrier, o.shipment.TrackingNumber)
-	case o.shipment != nil && o.phase != phaseUndoing:
+	case index < 0 && p.complete(len(p.taken)):
+		return fmt.Errorf("the order ships with %s %s", p.last().Carrier, p.last().TrackingNumber)
+	case index >= 0 && !p.repeats(index, parcel):
+		return fieldError("lines", "%s %s is a parcel of the order with other lines", m.Carrier, m.TrackingNumber)
+	case index >= 0 && o.phase != phaseUndoing:
 		return nil
 	case o.phase == phaseCredit, o.phase == phaseOnHold:
 		return errNothingToShip
 	case o.phase != phaseFulfilling:
 		return o.statusError(o.state.Status)
+	case len(m.Lines) > 0 && len(p.quantities) == 0:
+		return fieldError("lines", "the order was started by a release without parcels: leave them out to ship it as a whole")
 	}
-	return nil
+	return p.check(parcel)
 }
 
-func (o *orderRun) takeShipment(m RecordShipment) { o.shipment = &m }
+func (o *orderRun) takeShipment(m RecordShipment) {
+	if o.parcels.find(m.Parcel().Shipment) < 0 {
+		o.parcels.take(m.Parcel())
+	}
+}
 
 // keepShipment keeps a shipment that was signaled before there was anything to ship, and
 // records one that came too late, so that it is shown. It reports whether the shipment
 // was kept.
 func (o *orderRun) keepShipment(m RecordShipment, err error) bool {
-	if errors.Is(err, errNothingToShip) {
-		o.shipment = &m
+	if errors.Is(err, errNothingToShip) && o.parcels.check(m.Parcel()) == nil {
+		o.parcels.take(m.Parcel())
 		return true
 	}
 	o.tooLate = &m
@@ -93,8 +104,8 @@ func (o *orderRun) keepShipment(m RecordShipment, err error) bool {
 // shipped: it came too late, or the order ended before using it. It returns nil if there
 // is none. An operator may have to recover a parcel, so it stays visible.
 func (o *orderRun) unusedShipment() *RecordShipment {
-	if o.tooLate == nil && o.final() && o.state.Status != order.StatusShipped {
-		return o.shipment
+	if o.tooLate == nil && o.final() && o.state.Status != order.StatusShipped && o.parcels.any() {
+		return shipmentOf(o.parcels.last())
 	}
 	return o.tooLate
 }

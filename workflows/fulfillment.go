@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"maps"
+	"slices"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -28,8 +29,10 @@ func (o *orderRun) startFulfillment() error {
 	o.phase = phaseFulfilling
 	if row.Status.Final() {
 		o.phase, o.closedBefore = phaseClosing, true
-		o.shipment = (*RecordShipment)(row.Shipment)
+		o.parcels = closedParcels(row)
 	} else {
+		o.adoptParcels(o.stepsCtx, row)
+		o.watchShipBy(o.stepsCtx, row.ShipBy)
 		o.recordTimeSincePlaced(o.stepsCtx, metricConfirmed)
 		o.logger(o.stepsCtx).Info("fulfillment started")
 	}
@@ -48,22 +51,34 @@ func (o *orderRun) retryUntilPrevented(step string, do func(workflow.Context) er
 		return err
 	}
 	yieldToHandlers(o.stepsCtx)
-	if o.shipment == nil {
+	if !o.parcels.any() {
 		return err
 	}
 	return o.retryUntilDecided(disconnected(o.stepsCtx), step, do)
 }
 
+// closedParcels returns the parcels of a row that is final.
+func closedParcels(row activities.Fulfillment) parcels {
+	taken := slices.Clone(row.Parcels)
+	if len(taken) == 0 && row.Shipment != nil {
+		taken = []order.Parcel{{Shipment: *row.Shipment}}
+	}
+	return parcels{taken: taken, recorded: len(taken)}
+}
+
 // waitForShipment waits for a shipment or a cancellation. If both are there, the shipment
-// wins.
+// wins. From the first parcel on there is no cancellation.
 func (o *orderRun) waitForShipment(ctx workflow.Context) error {
-	err := workflow.Await(o.stepsCtx, func() bool { return o.shipment != nil || o.continuing })
-	if err == nil && o.shipment != nil {
+	if o.parcels.recorded > 0 {
+		return o.waitForParcel(ctx)
+	}
+	err := workflow.Await(o.stepsCtx, func() bool { return o.parcels.any() || o.continuing })
+	if err == nil && o.parcels.any() {
 		return nil
 	}
 	yieldToHandlers(ctx)
 	switch {
-	case o.shipment != nil && (err == nil || o.follows(ctx, versionYieldToHandlers)):
+	case o.parcels.any() && (err == nil || o.follows(ctx, versionYieldToHandlers)):
 		return nil
 	case o.stepsCtx.Err() != nil:
 		return o.stepsCtx.Err()
@@ -124,7 +139,11 @@ func (o *orderRun) closeInput(status order.Status) activities.CloseFulfillmentIn
 		Emails: maps.Clone(o.state.Emails),
 	}
 	if status == order.StatusShipped {
-		in.Shipment = (*order.Shipment)(o.shipment)
+		last := o.parcels.last().Shipment
+		in.Shipment = &last
+		if len(o.parcels.taken) > 1 {
+			in.Parcels = slices.Clone(o.parcels.taken)
+		}
 	}
 	return in
 }
@@ -145,6 +164,7 @@ func (o *orderRun) applyRow(ctx workflow.Context, row activities.Fulfillment) er
 	if row.Shipment != nil {
 		o.state.Shipment = *row.Shipment
 	}
+	o.state.Parcels = row.Parcels
 	if row.Email != "" {
 		o.state.Email = string(row.Email)
 	}

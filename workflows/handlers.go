@@ -17,8 +17,8 @@ type handler[M Message] struct {
 	description  string
 	check        func(M) error              // returns an error if the order cannot accept it now; must not write
 	accept       func(M)                    // applies it
-	effect       func() (done bool)         // reports whether the update may return
-	outcome      func() error               // the update's error then; nil: return the order's state
+	effect       func(M) (done bool)        // reports whether the update may return
+	outcome      func(M) error              // the update's error then; nil: return the order's state
 	keepUnusable func(M, error) (kept bool) // a signal that check rejected; nil: never kept
 }
 
@@ -31,23 +31,25 @@ func (o *orderRun) registerMessages(ctx workflow.Context) error {
 	return errors.Join(
 		workflow.SetQueryHandlerWithOptions(ctx, StatusQuery, func() (*order.State, error) { return o.snapshot(), nil }, query),
 		registerMessage(ctx, o, handler[CancelOrder]{
-			name: CancelOrderMessage, description: "Cancel the order, any time before its shipment: {reason}.",
-			check: o.checkCancel, accept: o.takeCancel, effect: o.final, outcome: o.expectStatus(order.StatusCancelled),
+			name: CancelOrderMessage, description: "Cancel the order, any time before its first shipment: {reason}.",
+			check: o.checkCancel, accept: o.takeCancel, effect: o.cancelSettled,
+			outcome: anyMessage[CancelOrder](o.expectStatus(order.StatusCancelled)),
 		}),
 		registerMessage(ctx, o, handler[RecordShipment]{
-			name: RecordShipmentMessage, description: "The order has left with a carrier: {carrier, trackingNumber}.",
-			check: o.checkShipment, accept: o.takeShipment, effect: o.final, outcome: o.expectStatus(order.StatusShipped),
+			name: RecordShipmentMessage, description: "A parcel has left with a carrier: {carrier, trackingNumber, lines: [{line, quantity}]}. " +
+				"Without lines it contains all that is left.",
+			check: o.checkShipment, accept: o.takeShipment, effect: o.parcelSettled, outcome: o.parcelOutcome,
 			keepUnusable: o.keepShipment,
 		}),
 		registerMessage(ctx, o, handler[ApproveCredit]{
 			name: ApproveCreditMessage, description: "Approve an order on hold: {by, note}.",
-			check: o.checkApproval, accept: o.takeApproval, effect: o.decisionMade,
-			outcome: o.expectStatus(order.StatusFulfilling, order.StatusShipped), keepUnusable: o.keepApproval,
+			check: o.checkApproval, accept: o.takeApproval, effect: anyMessage[ApproveCredit](o.decisionMade),
+			outcome: anyMessage[ApproveCredit](o.expectStatus(order.StatusFulfilling, order.StatusShipped)), keepUnusable: o.keepApproval,
 		}),
 		registerMessage(ctx, o, handler[DeclineCredit]{
 			name: DeclineCreditMessage, description: "Decline an order on hold: {by, note}.",
-			check: o.checkDecline, accept: o.takeDecline, effect: o.decisionMade,
-			outcome: o.expectStatus(order.StatusRejected), keepUnusable: o.keepDecline,
+			check: o.checkDecline, accept: o.takeDecline, effect: anyMessage[DeclineCredit](o.decisionMade),
+			outcome: anyMessage[DeclineCredit](o.expectStatus(order.StatusRejected)), keepUnusable: o.keepDecline,
 		}),
 	)
 }
@@ -146,12 +148,12 @@ func onUpdate[M Message](ctx workflow.Context, o *orderRun, h handler[M], raw co
 	h.accept(m)
 	o.noteUpdate(ctx)
 	// A disconnected context is never canceled, so the wait cannot fail.
-	_ = workflow.Await(disconnected(ctx), func() bool { return h.effect() || o.handingOver })
-	if !h.effect() {
+	_ = workflow.Await(disconnected(ctx), func() bool { return h.effect(m) || o.handingOver })
+	if !h.effect(m) {
 		return nil, temporal.NewNonRetryableApplicationError(errContinued.Error(), Continued, nil)
 	}
 	if h.outcome != nil {
-		if err := h.outcome(); err != nil {
+		if err := h.outcome(m); err != nil {
 			return nil, refusedError(err)
 		}
 	}

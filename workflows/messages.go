@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,12 +18,14 @@ import (
 	"orderflow/internal/order"
 )
 
-// maxNote and maxCarrier limit free text, in characters; maxMessage limits a whole
-// message, in bytes.
+// maxNote and maxCarrier limit free text, in characters; maxLines limits the lines of a
+// shipment. maxMessage limits a whole message, in bytes, and maxShipment one with lines.
 const (
-	maxNote    = 200
-	maxCarrier = 64
-	maxMessage = 4 << 10
+	maxNote     = 200
+	maxCarrier  = 64
+	maxLines    = 500
+	maxMessage  = 4 << 10
+	maxShipment = 32 << 10
 )
 
 // CancelOrder cancels an order. Reason is the operator's own code.
@@ -30,8 +33,13 @@ type CancelOrder struct {
 	Reason string `json:"reason"`
 }
 
-// RecordShipment records that the order has left with a carrier.
-type RecordShipment order.Shipment
+// RecordShipment records that a parcel of the order has left with a carrier: the given
+// quantities of its lines or, without lines, all that is left of it.
+type RecordShipment struct {
+	Carrier        string             `json:"carrier"`
+	TrackingNumber string             `json:"trackingNumber"`
+	Lines          []order.ParcelLine `json:"lines,omitempty"`
+}
 
 // ApproveCredit approves a held order although its credit does not suffice. Its note is
 // accepted, for senders that have one, and ignored.
@@ -55,7 +63,7 @@ type Message interface {
 func (m CancelOrder) validate() error { return checkCode("reason", m.Reason) }
 
 func (m RecordShipment) validate() error {
-	return joinFaults(checkCarrier("carrier", m.Carrier), checkLabel("trackingNumber", m.TrackingNumber))
+	return joinFaults(checkCarrier("carrier", m.Carrier), checkLabel("trackingNumber", m.TrackingNumber), checkLines(m.Lines))
 }
 
 func (m ApproveCredit) validate() error {
@@ -172,10 +180,14 @@ func decodeMessage[M Message](raw converter.RawValue) (M, error) {
 //workflowcheck:ignore
 func decodeJSON[M Message](data []byte) (M, error) {
 	var m M
+	limit := maxMessage
+	if _, ok := any(m).(RecordShipment); ok {
+		limit = maxShipment
+	}
 	data = bytes.TrimSpace(data)
 	switch {
-	case len(data) > maxMessage:
-		return m, fmt.Errorf("message: must have at most %d bytes", maxMessage)
+	case len(data) > limit:
+		return m, fmt.Errorf("message: must have at most %d bytes", limit)
 	case !bytes.HasPrefix(data, []byte("{")):
 		return m, errors.New("message: must be one JSON object")
 	}
@@ -196,13 +208,35 @@ func decodeError(err error) error {
 	if !namePattern.MatchString(field) {
 		field = "a field" // the name is the sender's text, and the error goes to logs
 	}
+	field = indexPattern.ReplaceAllString(field, "[$1]")
+	field = strings.ReplaceAll(field, "/", ".")
 	if errors.Is(err, json.ErrUnknownName) {
 		return fmt.Errorf("%s: is unknown", field)
 	}
-	return fmt.Errorf("%s: must be a string, is %s", field, kindName(wrong.JSONKind))
+	return fmt.Errorf("%s: must be %s, is %s", field, wantedName(wrong.GoType), kindName(wrong.JSONKind))
 }
 
-var namePattern = regexp.MustCompile(`^[A-Za-z]{1,32}$`)
+// A field of a message, or of one of a shipment's lines.
+var (
+	namePattern  = regexp.MustCompile(`^([A-Za-z]{1,32}|lines/[0-9]{1,5}(/[A-Za-z]{1,32})?)$`)
+	indexPattern = regexp.MustCompile(`/([0-9]+)`)
+)
+
+// wantedName returns the name of the JSON value that a Go type is decoded from.
+func wantedName(goType reflect.Type) string {
+	switch {
+	case goType == nil:
+		return "a string"
+	case goType.Kind() == reflect.Int:
+		return "a whole number"
+	case goType.Kind() == reflect.Slice:
+		return "an array"
+	case goType.Kind() == reflect.Struct:
+		return "an object"
+	default:
+		return "a string"
+	}
+}
 
 // kindName returns the name of a JSON kind; the library represents kinds by their first
 // character.
@@ -216,6 +250,8 @@ func kindName(kind jsontext.Kind) string {
 		return "an array"
 	case 'n':
 		return "null"
+	case '"':
+		return "a string"
 	default:
 		return "a boolean"
 	}

@@ -76,7 +76,7 @@ func TestCountClosed(t *testing.T) {
 	t.Run("not an order that an earlier run had closed", func(t *testing.T) {
 		t.Parallel()
 		e := newOrderEnv(t)
-		e.row = &activities.Fulfillment{Status: order.StatusShipped, Shipment: (*order.Shipment)(&shipment), Email: email.StatusSent}
+		e.row = &activities.Fulfillment{Status: order.StatusShipped, Shipment: &order.Shipment{Carrier: shipment.Carrier, TrackingNumber: shipment.TrackingNumber}, Email: email.StatusSent}
 		e.run()
 		require.Equal(t, order.StatusShipped, e.state().Status)
 		require.Zero(t, e.meter.Sum("orderflow_orders_closed"))

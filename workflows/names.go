@@ -52,6 +52,10 @@ const StatusAttribute = "OrderStatus"
 // unset while the order proceeds.
 const StuckAttribute = "OrderStuck"
 
+// LateAttribute is the search attribute that is true while an order waits longer for its
+// shipment than it should, and unset otherwise.
+const LateAttribute = "OrderLate"
+
 // The change ids for workflow.GetVersion. An id is never reused for another change.
 const (
 	// versionYieldToHandlers: a shipment that arrives in the same workflow task as a
@@ -96,8 +100,8 @@ func ReviewID(customerID string, revision uint64) string {
 	return fmt.Sprintf("credit-review-%s-%d", CustomerPriority(customerID).FairnessKey, revision)
 }
 
-// The search attributes of an order. Only the status and the stuck step change while it
-// runs.
+// The search attributes of an order. Only the status, the stuck step and whether it is late
+// change while it runs.
 func customerIDKey() temporal.SearchAttributeKeyKeyword {
 	return temporal.NewSearchAttributeKeyKeyword("CustomerId")
 }
@@ -118,11 +122,16 @@ func stuckKey() temporal.SearchAttributeKeyKeyword {
 	return temporal.NewSearchAttributeKeyKeyword(StuckAttribute)
 }
 
+func lateKey() temporal.SearchAttributeKeyBool {
+	return temporal.NewSearchAttributeKeyBool(LateAttribute)
+}
+
 // SearchAttributes returns every search attribute that an order may have.
 func SearchAttributes() temporal.SearchAttributes { return RequiredAttributes(false) }
 
 // RequiredAttributes returns every search attribute that a namespace must have for orders
 // with this Input.TotalHidden.
 func RequiredAttributes(totalHidden bool) temporal.SearchAttributes {
-	return temporal.NewSearchAttributes(Input{TotalHidden: totalHidden}.SearchAttributes().Copy(), stuckKey().ValueSet(""))
+	return temporal.NewSearchAttributes(Input{TotalHidden: totalHidden}.SearchAttributes().Copy(), stuckKey().ValueSet(""),
+		lateKey().ValueSet(false))
 }

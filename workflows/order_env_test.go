@@ -42,7 +42,9 @@ type orderEnv struct {
 	close     func() error
 	send      func(email.Kind) (activities.EmailResult, error)
 	row       *activities.Fulfillment // the row in PostgreSQL
-	confirmed bool                    // the confirmation was sent
+	ordered   []int                   // the quantities of the order's lines, which a row of an earlier release lacks
+	shipBy    time.Time
+	confirmed bool // the confirmation was sent
 
 	holdsCredit bool
 	handedOver  []string // ids of the workflows of emails that the order did not wait for
@@ -88,6 +90,7 @@ func newOrderEnv(t *testing.T) *orderEnv {
 	e.env.OnActivity("ReserveCredit", mock.Anything, mock.Anything).Return(e.reserveCredit).Maybe()
 	e.env.OnActivity("ReleaseCredit", mock.Anything, mock.Anything).Return(e.releaseCredit).Maybe()
 	e.env.OnActivity("StartFulfillment", mock.Anything, mock.Anything).Return(e.startFulfillment).Maybe()
+	e.env.OnActivity("RecordParcel", mock.Anything, mock.Anything).Return(e.recordParcel).Maybe()
 	e.env.OnActivity("CloseFulfillment", mock.Anything, mock.Anything).Return(e.closeFulfillment).Maybe()
 	e.env.OnActivity("SendEmail", mock.Anything, mock.Anything).Return(e.sendEmail).Maybe()
 	return e
@@ -130,7 +133,23 @@ func (e *orderEnv) startFulfillment(context.Context, activities.StartFulfillment
 		return activities.Fulfillment{}, err
 	}
 	if e.row == nil {
-		e.row = &activities.Fulfillment{Status: order.StatusFulfilling, Email: email.StatusPending, EmailDue: email.KindConfirmation}
+		e.row = &activities.Fulfillment{
+			Status: order.StatusFulfilling, Email: email.StatusPending, EmailDue: email.KindConfirmation, Quantities: e.ordered,
+			ShipBy: e.shipBy,
+		}
+	}
+	return *e.row, nil
+}
+
+func (e *orderEnv) recordParcel(_ context.Context, in activities.RecordParcelInput) (activities.Fulfillment, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.logCall("parcel", in.Parcels[len(in.Parcels)-1].TrackingNumber)
+	if err := e.close(); err != nil {
+		return activities.Fulfillment{}, err
+	}
+	if !e.row.Status.Final() {
+		e.row.Parcels, e.row.EmailDue = in.Parcels, email.ParcelKind(len(in.Parcels))
 	}
 	return *e.row, nil
 }
@@ -142,15 +161,15 @@ func (e *orderEnv) closeFulfillment(_ context.Context, in activities.CloseFulfil
 	if err := e.close(); err != nil {
 		return activities.Fulfillment{}, err
 	}
-	if e.row != nil && e.row.Status.Final() {
+	if e.row != nil && (e.row.Status.Final() || in.Status == order.StatusCancelled && len(e.row.Parcels) > 0) {
 		return *e.row, nil
 	}
 	row := activities.Fulfillment{
-		Status: in.Status, Reason: in.Reason, Code: in.Code, Shipment: in.Shipment,
+		Status: in.Status, Reason: in.Reason, Code: in.Code, Shipment: in.Shipment, Parcels: in.Parcels,
 	}
 	switch {
 	case in.Status == order.StatusShipped:
-		row.EmailDue = email.KindShipment
+		row.EmailDue = email.ParcelKind(len(in.Parcels))
 		if !e.confirmed {
 			row.AlsoDue = []email.Kind{email.KindConfirmation}
 		}

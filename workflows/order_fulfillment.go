@@ -58,7 +58,11 @@ func (o *orderRun) run(ctx workflow.Context) error {
 		o.clearStuck(o.stepsCtx, StepReserveCredit) // an earlier run may have left them
 		o.clearStuck(o.stepsCtx, StepStartFulfillment)
 	}
-	return o.undo(ctx)
+	err := o.undo(ctx)
+	if errors.Is(err, errParcelLeft) {
+		return o.shipRest(ctx)
+	}
+	return err
 }
 
 // fulfill runs the order from credit to shipment. An error other than errContinueAsNew
@@ -82,15 +86,12 @@ func (o *orderRun) fulfill(ctx workflow.Context) error {
 			return err
 		}
 	}
-	if err := o.waitForShipment(ctx); err != nil {
-		return err
-	}
-	return o.ship(ctx)
+	return o.shipParcels(ctx)
 }
 
 // shipping reports whether an earlier run was closing the order as shipped.
 func (o *orderRun) shipping() bool {
-	return o.phase == phaseClosing && o.state.Status == order.StatusFulfilling && o.shipment != nil
+	return o.phase == phaseClosing && o.state.Status == order.StatusFulfilling && o.parcels.any()
 }
 
 // result returns the workflow's result and error.

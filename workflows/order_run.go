@@ -24,9 +24,10 @@ type orderRun struct {
 	cancelSteps workflow.CancelFunc
 
 	phase     phase
-	cancel    *CancelOrder    // the first one accepted
-	canceled  bool            // natively, in an earlier run
-	shipment  *RecordShipment // the first one accepted, possibly before there was anything to ship
+	cancel    *CancelOrder // the first one accepted
+	canceled  bool         // natively, in an earlier run
+	shipBy    shipBy
+	parcels   parcels         // the accepted shipments, possibly from before there was anything to ship
 	tooLate   *RecordShipment // a shipment that was signaled when the order could no longer be shipped
 	approval  *ApproveCredit  // an operator's decision about a held order, like decline
 	decline   *DeclineCredit
@@ -94,6 +95,7 @@ func newOrderRun(ctx workflow.Context, in Input) (*orderRun, error) {
 	o.watchHistory(ctx)
 	if o.continued {
 		o.resumeEmails(ctx, continued.Emails)
+		o.watchShipBy(ctx, continued.State.ShipBy)
 		o.findMissedCancellation()
 	}
 	return o, nil

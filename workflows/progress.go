@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/internal/order"
@@ -34,7 +35,8 @@ func (o *orderRun) publishStatus(ctx workflow.Context) {
 		return
 	}
 	o.publishedStatus = o.state.Status
-	if err := workflow.UpsertTypedSearchAttributes(ctx, statusKey().ValueSet(string(o.publishedStatus))); err != nil {
+	updates := append([]temporal.SearchAttributeUpdate{statusKey().ValueSet(string(o.publishedStatus))}, o.endLate()...)
+	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		o.logger(ctx).Error("cannot set search attribute", "error", err)
 	}
 }
@@ -44,6 +46,9 @@ func (o *orderRun) snapshot() *order.State {
 	state.Emails = maps.Clone(state.Emails)
 	return &state
 }
+
+// shownParcels limits the parcels that the Web UI shows, to the last ones.
+const shownParcels = 10
 
 // details returns the lines that the Web UI shows while the order runs, in Temporal's
 // markdown.
@@ -66,6 +71,12 @@ func (o *orderRun) details() string {
 	fmt.Fprintf(&b, "- credit: %s\n- email: %s\n", o.state.Credit, o.state.Email)
 	if !o.state.HoldUntil.IsZero() {
 		fmt.Fprintf(&b, "- on hold until %s, or until enough credit is free\n", o.state.HoldUntil.Format(time.RFC3339))
+	}
+	if o.state.Late {
+		fmt.Fprintf(&b, "- **late**: it should have shipped by %s\n", o.state.ShipBy.Format(time.RFC3339))
+	}
+	for i, p := range o.state.Parcels[max(0, len(o.state.Parcels)-shownParcels):] {
+		fmt.Fprintf(&b, "- parcel %d with `%s`, `%s`\n", max(0, len(o.state.Parcels)-shownParcels)+i+1, p.Carrier, p.TrackingNumber)
 	}
 	if o.state.Carrier != "" {
 		fmt.Fprintf(&b, "- shipped with `%s`, `%s`\n", o.state.Carrier, o.state.TrackingNumber)

@@ -76,7 +76,7 @@ func (r *refresher) refresh(ctx workflow.Context) {
 // the order does not have: a search attribute that was created again may show a value of
 // another one.
 func (o *orderRun) attributes() []temporal.SearchAttributeUpdate {
-	return append(o.in.attributes(o.publishedStatus), o.stuckAttribute()...)
+	return append(append(o.in.attributes(o.publishedStatus), o.stuckAttribute()...), o.lateAttribute()...)
 }
 
 // stuckAttribute returns what the search attribute with the stuck step should be.

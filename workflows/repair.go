@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -50,6 +51,9 @@ func (in RepairInput) validate() error {
 // closed, releases what it has reserved since, and ends as canceled; or it has shipped,
 // and the repair takes over that status. This is why the row comes before the credit,
 // which is changed only if the row says so.
+//
+// An order of which a parcel has left cannot be canceled: the repair starts its workflow
+// again, which waits for the rest.
 func OrderRepair(ctx workflow.Context, in RepairInput) (*order.State, error) {
 	if err := in.validate(); err != nil {
 		return nil, temporal.NewNonRetryableApplicationError(err.Error(), "INVALID_INPUT", nil)
@@ -84,6 +88,10 @@ func (o *orderRun) repair() error {
 		return err
 	case open:
 		return errOrderOpen(o.in.OrderID)
+	case o.closedAs.Status == order.StatusFulfilling:
+		o.state.Status, o.state.Reason, o.state.Code = order.StatusFulfilling, "", ""
+		o.state.Parcels, o.state.Credit = o.closedAs.Parcels, order.CreditReserved
+		return o.retryUntilDone(o.stepsCtx, StepStartFulfillment, o.startAgain)
 	}
 	if err := o.settleCredit(); err != nil {
 		return err
@@ -112,6 +120,24 @@ func newRepair(ctx workflow.Context, in RepairInput) (*orderRun, error) {
 	o.acceptRefresh(o.stepsCtx, o.attributes)
 	query := workflow.QueryHandlerOptions{Description: "The order's state."}
 	return o, workflow.SetQueryHandlerWithOptions(ctx, StatusQuery, func() (*order.State, error) { return o.snapshot(), nil }, query)
+}
+
+// startAgain starts the order's workflow, unless it is open. It does not follow it.
+func (o *orderRun) startAgain(ctx workflow.Context) error {
+	ctx = workflow.WithChildOptions(disconnected(ctx), workflow.ChildWorkflowOptions{
+		WorkflowID:            o.in.OrderID,
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
+		TypedSearchAttributes: o.in.SearchAttributes(),
+		Memo:                  map[string]any{MemoSourceEventID: o.in.Source.EventID},
+		StaticSummary:         o.in.Summary(),
+		StaticDetails:         o.in.Details(),
+	})
+	err := workflow.ExecuteChildWorkflow(ctx, OrderFulfillmentType, o.in).GetChildWorkflowExecution().Get(ctx, nil)
+	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
+		return nil
+	}
+	return err
 }
 
 func (o *orderRun) isOpen(ctx workflow.Context) (open bool, err error) {

@@ -205,6 +205,9 @@ type memoryStores struct {
 	holdUntil   time.Time
 	released    string
 	reserved    int
+	ordered     []int // the quantities of the order's lines
+	shipBy      time.Time
+	parcels     []order.Parcel
 	closed      *activities.Fulfillment
 	requested   *activities.RequestedCancellation
 	id          string // of the order
@@ -216,7 +219,7 @@ type memoryStores struct {
 func (m *memoryStores) activities() map[string]any {
 	return map[string]any{
 		"ReserveCredit": m.ReserveCredit, "ReleaseCredit": m.ReleaseCredit,
-		"StartFulfillment": m.StartFulfillment, "CloseFulfillment": m.CloseFulfillment,
+		"StartFulfillment": m.StartFulfillment, "RecordParcel": m.RecordParcel, "CloseFulfillment": m.CloseFulfillment,
 		"FindCancellation": m.FindCancellation, "ReviewCredit": m.ReviewCredit,
 	}
 }
@@ -287,7 +290,21 @@ func (m *memoryStores) StartFulfillment(context.Context, activities.StartFulfill
 	if m.closed != nil {
 		return *m.closed, nil
 	}
-	return activities.Fulfillment{Status: order.StatusFulfilling, Email: email.StatusSent}, nil
+	return m.fulfilling(), nil
+}
+
+func (m *memoryStores) fulfilling() activities.Fulfillment {
+	return activities.Fulfillment{Status: order.StatusFulfilling, Email: email.StatusSent, Quantities: m.ordered, Parcels: m.parcels, ShipBy: m.shipBy}
+}
+
+func (m *memoryStores) RecordParcel(_ context.Context, in activities.RecordParcelInput) (activities.Fulfillment, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.unavailable {
+		return activities.Fulfillment{}, errors.New("connection refused")
+	}
+	m.parcels = in.Parcels
+	return m.fulfilling(), nil
 }
 
 func (m *memoryStores) CloseFulfillment(_ context.Context, in activities.CloseFulfillmentInput) (activities.Fulfillment, error) {
@@ -296,9 +313,12 @@ func (m *memoryStores) CloseFulfillment(_ context.Context, in activities.CloseFu
 	if m.unavailable {
 		return activities.Fulfillment{}, errors.New("connection refused")
 	}
+	if in.Status == order.StatusCancelled && len(m.parcels) > 0 {
+		return m.fulfilling(), nil
+	}
 	if m.closed == nil {
 		m.closed = &activities.Fulfillment{
-			Status: in.Status, Reason: in.Reason, Code: in.Code, Shipment: in.Shipment,
+			Status: in.Status, Reason: in.Reason, Code: in.Code, Shipment: in.Shipment, Parcels: in.Parcels,
 			Email: email.StatusSent,
 		}
 	}

@@ -22,6 +22,7 @@ const (
 	StepReleaseCredit    = "release-credit"
 	StepStartFulfillment = "start-fulfillment"
 	StepCloseFulfillment = "close-fulfillment"
+	StepRecordParcel     = "record-parcel"
 	StepHandOverEmail    = "hand-over-email"
 	StepReadCancellation = "read-cancellation"
 
@@ -31,7 +32,7 @@ const (
 // Steps returns every value of the search attribute OrderStuck.
 func Steps() []string {
 	return []string{
-		StepReserveCredit, StepReleaseCredit, StepStartFulfillment, StepCloseFulfillment, StepHandOverEmail, StepReadCancellation,
+		StepReserveCredit, StepReleaseCredit, StepStartFulfillment, StepRecordParcel, StepCloseFulfillment, StepHandOverEmail, StepReadCancellation,
 		StepRestoreFulfillment,
 	}
 }

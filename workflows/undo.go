@@ -24,7 +24,8 @@ func (o *orderRun) addCompensation(name, step string, undo func(ctx workflow.Con
 }
 
 // undo runs the compensations in reverse order, each retried until it succeeds. It
-// returns the error the workflow ends with: nil after cancel-order or if the order turned
+// returns errParcelLeft if a parcel of the order has left, so that it cannot be undone, and
+// else the error the workflow ends with: nil after cancel-order or if the order turned
 // out to be closed already, the cause otherwise.
 func (o *orderRun) undo(ctx workflow.Context) error {
 	ctx = disconnected(ctx)
@@ -34,6 +35,9 @@ func (o *orderRun) undo(ctx workflow.Context) error {
 			return err
 		}
 		if closed := o.closedAs.Status; closed != "" && closed != order.StatusCancelled {
+			if !closed.Final() {
+				return errParcelLeft
+			}
 			// The order was shipped or rejected before this run, and keeps that status.
 			// What a shipped order reserved stays reserved; applyRow releases what this
 			// run reserved for a rejected one.

@@ -6,12 +6,15 @@ package email
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"orderflow/internal/order"
 )
 
-// Kind is the kind of an email. An order has at most one email of each kind.
+// Kind is the kind of an email. An order has at most one email of each kind, and each of
+// its parcels has a kind of its own: see ParcelKind.
 type Kind string
 
 // The kinds of emails.
@@ -22,11 +25,42 @@ const (
 	KindCancellation Kind = "cancellation"
 )
 
-// Kinds returns all kinds.
+// Kinds returns all kinds, without those of the parcels after the first.
 func Kinds() []Kind { return []Kind{KindConfirmation, KindRejection, KindShipment, KindCancellation} }
 
-// Known reports whether k is one of Kinds.
-func (k Kind) Known() bool { return slices.Contains(Kinds(), k) }
+// ParcelKind returns the kind of the email about an order's parcel n, counted from 1:
+// shipment, shipment-2, shipment-3 and so on.
+func ParcelKind(n int) Kind {
+	if n <= 1 {
+		return KindShipment
+	}
+	return KindShipment + Kind("-"+strconv.Itoa(n))
+}
+
+// Parcel returns the number of the parcel that the email is about, from 1. It returns 0 if
+// the email is about no parcel.
+func (k Kind) Parcel() int {
+	if k == KindShipment {
+		return 1
+	}
+	number, found := strings.CutPrefix(string(k), string(KindShipment)+"-")
+	n, err := strconv.Atoi(number)
+	if !found || err != nil || n < 2 || n > order.MaxParcels || ParcelKind(n) != k {
+		return 0
+	}
+	return n
+}
+
+// Base returns the kind without the number of a parcel: one of Kinds, if k is known.
+func (k Kind) Base() Kind {
+	if k.Parcel() > 0 {
+		return KindShipment
+	}
+	return k
+}
+
+// Known reports whether k is one of Kinds, or the kind of a parcel that an order may have.
+func (k Kind) Known() bool { return slices.Contains(Kinds(), k.Base()) }
 
 // Status is the status of one email in the send ledger.
 type Status string
@@ -106,10 +140,22 @@ type Letter struct {
 	Total  order.Money
 	Reason order.Reason
 	order.Shipment
+	Parcel       Parcel
 	Country      string
 	AddressLines []string
 	Lines        []LetterLine
 }
+
+// Parcel is which of an order's parcels a letter is about, and what is to follow it.
+type Parcel string
+
+// The parcels of a letter. Its lines are those of the parcel, but those of the order if
+// the parcel is the only one.
+const (
+	ParcelOnly Parcel = ""     // the order ships as a whole, or the letter is about no parcel
+	ParcelPart Parcel = "part" // others follow
+	ParcelLast Parcel = "last" // others left before
+)
 
 // LetterLine is one line of the order as shown to the customer.
 type LetterLine struct {

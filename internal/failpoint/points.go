@@ -44,6 +44,8 @@ func Points() []Point {
 		{"worker.review.after", "the account has reserved for an order on hold, Temporal does not know it"},
 		{"worker.start-fulfillment.before", "the order's body is read, there is no row"},
 		{"worker.start-fulfillment.after", "row, lines and confirmation are committed, Temporal does not know it"},
+		{"worker.record-parcel.before", "a parcel has left that others follow, the row is without it"},
+		{"worker.record-parcel.after", "the row has the parcel and its email is queued, Temporal does not know it"},
 		{"worker.close-fulfillment.before", "a fulfillment is to be closed, the row is unchanged"},
 		{"worker.close-fulfillment.after", "the row is final and its email is queued, Temporal does not know it"},
 		{"worker.transaction.sent", "a transaction and its commit are sent to PostgreSQL, the response is not read"},

@@ -16,11 +16,15 @@ const (
 	TypeShipped   = "order-shipped"
 	TypeCancelled = "order-cancelled"
 	TypeChanged   = "fulfillment-changed"
+
+	// TypeParcelShipped is the type of a version with one more parcel, but the last:
+	// TypeShipped is about that.
+	TypeParcelShipped = "order-parcel-shipped"
 )
 
 // EventTypes returns all types.
 func EventTypes() []string {
-	return []string{TypeApproved, TypeRejected, TypeShipped, TypeCancelled, TypeChanged}
+	return []string{TypeApproved, TypeRejected, TypeParcelShipped, TypeShipped, TypeCancelled, TypeChanged}
 }
 
 // Event is the body of an event on a fulfillment's stream, whatever its type: one version
@@ -33,6 +37,7 @@ type Event struct {
 	Reason     order.Reason `json:"reason"`
 	Total      order.Money  `json:"total"`
 	order.Shipment
+	Parcels  []order.Parcel  `json:"parcels,omitempty"` // so far, if the order ships in several
 	Revision int64           `json:"revision"`
 	Old      json.RawMessage `json:"old"` // null for the first version
 	New      json.RawMessage `json:"new"`
@@ -43,7 +48,7 @@ type Event struct {
 func NewEvent(v Version, revision int64, before, after []byte) Event {
 	return Event{
 		OrderID: v.OrderID, CustomerID: v.CustomerID, Status: v.Status, Reason: v.Reason, Total: v.Total,
-		Shipment: v.Shipment, Revision: revision, Old: before, New: after,
+		Shipment: v.Shipment, Parcels: v.Parcels, Revision: revision, Old: before, New: after,
 	}
 }
 
@@ -113,6 +118,8 @@ type image struct {
 	TrackingNumber string       `json:"tracking_number"`
 	SourceEventID  string       `json:"source_event_id"`
 	PlacedAt       time.Time    `json:"placed_at"`
+
+	Parcels []order.Parcel `json:"parcels"` // left out of the image of an order without
 }
 
 // DecodeImage decodes a row image of the history. The error wraps a
@@ -127,6 +134,7 @@ func DecodeImage(data []byte) (Version, error) {
 		Total:          order.Money{Minor: row.TotalMinor, Currency: row.Currency},
 		ShippingMethod: row.ShippingMethod,
 		Shipment:       order.Shipment{Carrier: row.Carrier, TrackingNumber: row.TrackingNumber},
+		Parcels:        row.Parcels,
 		SourceEventID:  row.SourceEventID, PlacedAt: row.PlacedAt.UTC(),
 	}, nil
 }

@@ -51,8 +51,8 @@ func newestEmail(state order.State) email.Kind {
 func (r Row) State() order.State {
 	return order.State{
 		OrderID: r.OrderID, CustomerID: r.CustomerID, Status: r.Status, Reason: r.Reason, Code: r.Code, Total: r.Total,
-		Credit: r.credit(), Email: string(r.Email.Report()), Shipment: r.Shipment,
-		PlacedAt: r.PlacedAt, UpdatedAt: r.UpdatedAt,
+		Credit: r.credit(), Email: string(r.Email.Report()), Shipment: r.Shipment, Parcels: r.Parcels,
+		PlacedAt: r.PlacedAt, UpdatedAt: r.UpdatedAt, ShipBy: r.ShipBy, Late: r.Late,
 	}
 }
 

@@ -27,6 +27,7 @@ type Version struct {
 	Total          order.Money
 	ShippingMethod string
 	order.Shipment
+	Parcels       []order.Parcel // so far, if the order ships in several
 	SourceEventID string
 	PlacedAt      time.Time
 }
@@ -37,6 +38,7 @@ type Restore struct {
 	Versions []Version // from revision 0 on, at least one
 	Trace    correlation.Trace
 	Order    *order.Placed // the body: recipient, lines and email address; nil if it is gone
+	ShipBy   time.Duration // as in Start, for a row that is missing
 
 	// Emails is the status of each email according to the order's workflow. An email that
 	// is not in it is not known.
@@ -55,8 +57,8 @@ func FirstVersion(placed order.Placed, sourceEventID string) Version {
 }
 
 // EndedAs returns the versions that lead to an order's end. If the last of versions is
-// final, it returns versions. Otherwise it appends one that is closed as end says. If
-// there are no versions, the row's first version is that end, unless the fulfillment
+// final, it returns versions. Otherwise it appends one for each parcel that they lack, and
+// one that is closed as end says. If there are no versions, the row's first version is that end, unless the fulfillment
 // began before it. first is the version that the fulfillment began with, if it did.
 func EndedAs(versions []Version, first Version, end order.State) []Version {
 	switch {
@@ -65,16 +67,21 @@ func EndedAs(versions []Version, first Version, end order.State) []Version {
 	case len(versions) == 0 && began(end):
 		versions = []Version{first}
 	}
-	if !end.Status.Final() {
-		return versions
-	}
+	versions = versions[:len(versions):len(versions)]
 	last := first
 	if len(versions) > 0 {
 		last = versions[len(versions)-1]
 	}
+	for n := len(last.Parcels) + 1; n < len(end.Parcels) || n == len(end.Parcels) && !end.Status.Final(); n++ {
+		last.Parcels = end.Parcels[:n]
+		versions = append(versions, last)
+	}
+	if !end.Status.Final() {
+		return versions
+	}
 	last.Status, last.Reason, last.Code = end.Status, end.Reason, end.Code
-	last.Shipment = end.Shipment
-	return append(versions[:len(versions):len(versions)], last)
+	last.Shipment, last.Parcels = end.Shipment, end.Parcels
+	return append(versions, last)
 }
 
 // began reports whether the fulfillment of an order with this state began. A canceled

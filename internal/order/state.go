@@ -83,9 +83,9 @@ const (
 	CreditReleased Credit = "released"
 )
 
-// Shipment is how an order left: the carrier and the carrier's number for the parcel. It is
-// the zero value until the order is shipped. Where it is embedded, its JSON members are
-// those of the outer object.
+// Shipment is how an order left: the carrier and the carrier's number for the parcel, the
+// last one if there are several. It is the zero value until the order is shipped. Where it
+// is embedded, its JSON members are those of the outer object.
 type Shipment struct {
 	Carrier        string `json:"carrier"`
 	TrackingNumber string `json:"trackingNumber"`
@@ -103,8 +103,11 @@ type State struct {
 	Credit     Credit `json:"credit"`
 	Email      string `json:"email"` // of the newest email
 	Shipment
+	Parcels   []Parcel  `json:"parcels,omitempty"` // that have left, if the order ships in several
 	PlacedAt  time.Time `json:"placedAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
+	ShipBy    time.Time `json:"shipBy,omitzero"` // when the order should have left as a whole; zero for never
+	Late      bool      `json:"late,omitempty"`  // it waits longer than that
 
 	// HoldUntil is when the hold of an order on hold ends. It is zero otherwise.
 	HoldUntil time.Time `json:"holdUntil,omitzero"`

@@ -9,6 +9,7 @@ import (
 
 	"orderflow/internal/email"
 	"orderflow/internal/fulfillment"
+	"orderflow/internal/order"
 )
 
 // Defaults of EmailRules.
@@ -80,7 +81,7 @@ func (l *EmailLedger) ClaimEmail(ctx context.Context, orderID string, kind email
 			return rows.Err()
 		})
 		batch.Queue(selectEmail, args).QueryRow(func(row pgx.Row) error {
-			err := scanClaim(row, &claim)
+			err := scanClaim(row, kind, &claim)
 			if errors.Is(err, pgx.ErrNoRows) {
 				return nil
 			}
@@ -99,12 +100,14 @@ func (l *EmailLedger) ClaimEmail(ctx context.Context, orderID string, kind email
 	return claim, nil
 }
 
-func scanClaim(row pgx.Row, claim *email.Claim) error {
+func scanClaim(row pgx.Row, kind email.Kind, claim *email.Claim) error {
 	var names, prices []string
 	var quantities []int
+	var parcels []order.Parcel
+	var shipped bool
 	letter := &claim.Letter
 	err := row.Scan(&claim.Status, &claim.Attempt, &claim.RetryIn, &letter.To, &letter.Name,
-		&letter.Total.Minor, &letter.Total.Currency, &letter.Reason, &letter.Carrier, &letter.TrackingNumber,
+		&letter.Total.Minor, &letter.Total.Currency, &letter.Reason, &letter.Carrier, &letter.TrackingNumber, &parcels, &shipped,
 		&letter.Country, &letter.AddressLines, &names, &quantities, &prices, &letter.Language)
 	if err != nil {
 		return err
@@ -112,7 +115,27 @@ func scanClaim(row pgx.Row, claim *email.Claim) error {
 	for i, name := range names {
 		letter.Lines = append(letter.Lines, email.LetterLine{ProductName: name, Quantity: quantities[i], UnitPrice: prices[i]})
 	}
+	if n := kind.Parcel(); n > 0 && n <= len(parcels) {
+		limitToParcel(letter, parcels[n-1], shipped && n == len(parcels))
+	}
 	return nil
+}
+
+// limitToParcel makes a letter about one of several parcels.
+func limitToParcel(letter *email.Letter, parcel order.Parcel, last bool) {
+	letter.Shipment, letter.Parcel = parcel.Shipment, email.ParcelPart
+	if last {
+		letter.Parcel = email.ParcelLast
+	}
+	ordered := letter.Lines
+	letter.Lines = nil
+	for _, line := range parcel.Lines {
+		if line.Line <= len(ordered) {
+			in := ordered[line.Line-1]
+			in.Quantity = line.Quantity
+			letter.Lines = append(letter.Lines, in)
+		}
+	}
 }
 
 // SettleEmail records the outcome of an attempt and returns the email's status after it.

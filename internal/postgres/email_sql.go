@@ -39,7 +39,7 @@ SELECT e.status, e.attempt,
         ELSE '0'
     END,
     coalesce(e.recipient, ''), concat_ws(' ', f.recipient_title, f.recipient_name), f.total_minor, f.currency,
-    coalesce(f.reason, ''), coalesce(f.carrier, ''), coalesce(f.tracking_number, ''),
+    coalesce(f.reason, ''), coalesce(f.carrier, ''), coalesce(f.tracking_number, ''), coalesce(f.parcels, '[]'), f.status = 'shipped',
     coalesce(f.address_country, ''), coalesce(f.address_lines, '{}'),
     lines.product_names, lines.quantities, lines.unit_prices, coalesce(f.language, '')
 FROM email_delivery e, order_fulfillment f, LATERAL (

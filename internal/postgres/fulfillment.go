@@ -41,6 +41,7 @@ func (f *Fulfillments) StartFulfillment(ctx context.Context, start fulfillment.S
 	args["status"] = order.StatusFulfilling
 	sourceArguments(args, start.Source, placed.PlacedAt)
 	args["mail_kind"] = email.KindConfirmation
+	args["ship_by"] = optionalDuration(start.ShipBy)
 
 	row, err := f.write(ctx, op, args, insertFulfillment)
 	if err == nil && !belongsTo(row, placed.CustomerID, placed.Total) {
@@ -55,15 +56,19 @@ func (f *Fulfillments) StartFulfillment(ctx context.Context, start fulfillment.S
 // Repeating the same close changes nothing.
 //
 // It returns the row with fulfillment.ErrClosed if the order is closed in another way,
-// with fulfillment.ErrMismatch if the row belongs to another order, and with
-// fulfillment.ErrInvalid if an order to be rejected is being fulfilled.
+// with fulfillment.ErrMismatch if the row belongs to another order, with
+// fulfillment.ErrInvalid if an order to be rejected is being fulfilled, with
+// fulfillment.ErrParcelLeft if a parcel of an order to be canceled has left, and with
+// fulfillment.ErrBehind if the row lacks parcels of an order to be shipped.
 func (f *Fulfillments) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulfillment.Row, error) {
 	const op = "close fulfillment"
 	c.Carrier, c.TrackingNumber = storableText(c.Carrier), storableText(c.TrackingNumber)
 	args := f.rules.arguments(c.OrderID)
+	args["ship_by"] = nil
 	identityArguments(args, c.CustomerID, c.Total)
 	args["status"], args["reason"], args["code"] = c.Status, optional(string(c.Reason)), optional(c.Code)
 	args["carrier"], args["tracking_number"] = optional(c.Carrier), optional(c.TrackingNumber)
+	parcelArguments(args, c.Parcels)
 	sourceArguments(args, c.Source, c.PlacedAt)
 	knownArguments(args, sentOnly(c.Emails))
 
@@ -81,7 +86,7 @@ func (f *Fulfillments) CloseFulfillment(ctx context.Context, c fulfillment.Close
 			statements = append([]string{insertFulfillment}, statements...)
 		}
 	case order.StatusShipped:
-		args["mail_kind"] = email.KindShipment
+		args["mail_kind"] = email.ParcelKind(len(c.Parcels))
 		statements = []string{lockOrder, settleKnown, shipFulfillment}
 	default:
 		return fulfillment.Row{}, &Error{Op: op, Code: "status", kind: fulfillment.ErrInvalid}
@@ -102,9 +107,14 @@ func checkClosed(row fulfillment.Row, c fulfillment.Close) error {
 	switch {
 	case !belongsTo(row, c.CustomerID, c.Total):
 		return fulfillment.ErrMismatch
+	case !row.Status.Final() && c.Status == order.StatusCancelled:
+		return fulfillment.ErrParcelLeft
+	case !row.Status.Final() && c.Status == order.StatusShipped:
+		return fulfillment.ErrBehind
 	case !row.Status.Final():
 		return fmt.Errorf("%w: cannot reject an order that is being fulfilled", fulfillment.ErrInvalid)
-	case row.Status != c.Status, row.Reason != c.Reason, row.Code != c.Code, row.Shipment != c.Shipment:
+	case row.Status != c.Status, row.Reason != c.Reason, row.Code != c.Code, row.Shipment != c.Shipment,
+		!order.EqualParcels(row.Parcels, c.Parcels):
 		return fulfillment.ErrClosed
 	default:
 		return nil
@@ -152,11 +162,27 @@ func (f *Fulfillments) write(ctx context.Context, op string, args pgx.NamedArgs,
 }
 
 func scanRow(r pgx.Row, row *fulfillment.Row) error {
+	var shipBy *time.Time
 	err := r.Scan(&row.OrderID, &row.CustomerID, &row.Status, &row.Reason, &row.Code, &row.Total.Minor, &row.Total.Currency,
-		&row.Carrier, &row.TrackingNumber, &row.SourceEventID, &row.PlacedAt, &row.CreatedAt, &row.UpdatedAt, &row.Revision,
+		&row.Carrier, &row.TrackingNumber, &row.Parcels, &row.Quantities, &shipBy, &row.Late, &row.SourceEventID,
+		&row.PlacedAt, &row.CreatedAt, &row.UpdatedAt, &row.Revision,
 		&row.Email, &row.EmailDue, &row.AlsoDue)
 	row.PlacedAt, row.CreatedAt, row.UpdatedAt = row.PlacedAt.UTC(), row.CreatedAt.UTC(), row.UpdatedAt.UTC()
+	if len(row.Parcels) == 0 {
+		row.Parcels = nil
+	}
+	if shipBy != nil {
+		row.ShipBy = shipBy.UTC()
+	}
 	return err
+}
+
+// parcelArguments adds an order's parcels, and how many it had before the last one.
+func parcelArguments(args pgx.NamedArgs, parcels []order.Parcel) {
+	args["parcels"], args["parcels_before"] = nil, 0
+	if len(parcels) > 0 {
+		args["parcels"], args["parcels_before"] = parcels, len(parcels)-1
+	}
 }
 
 func identityArguments(args pgx.NamedArgs, customerID string, total order.Money) {
@@ -235,6 +261,14 @@ func optionalTime(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
+}
+
+// optionalDuration returns nil, which is stored as NULL, for no duration.
+func optionalDuration(d time.Duration) *time.Duration {
+	if d == 0 {
+		return nil
+	}
+	return &d
 }
 
 func storableTexts(texts []string) []string {

@@ -17,10 +17,11 @@ import (
 const maxListed = 1_000
 
 // selectState reads an order's row with the status of its newest email, in the columns of
-// selectFulfillment but without the emails that are due.
+// selectFulfillment but without its lines and the emails that are due.
 const selectState = `
 SELECT f.order_id, f.customer_id, f.status, coalesce(f.reason, ''), coalesce(f.code, ''), f.total_minor, f.currency,
-    coalesce(f.carrier, ''), coalesce(f.tracking_number, ''), f.source_event_id,
+    coalesce(f.carrier, ''), coalesce(f.tracking_number, ''), coalesce(f.parcels, '[]'), NULL::integer[],
+    f.ship_by, f.status = 'fulfilling' AND coalesce(f.ship_by <= clock_timestamp(), false), f.source_event_id,
     f.placed_at, f.created_at, f.updated_at, f.revision,
     coalesce((SELECT e.status FROM email_delivery e WHERE e.order_id = f.order_id ORDER BY e.seq DESC LIMIT 1), 'none'),
     '', NULL::text[]

@@ -63,8 +63,10 @@ func (f *Fulfillments) versionArguments(restore fulfillment.Restore, revision in
 	args["reason"], args["code"] = optional(string(v.Reason)), optional(v.Code)
 	args["shipping_method"] = optional(v.ShippingMethod)
 	args["carrier"], args["tracking_number"] = optional(v.Carrier), optional(v.TrackingNumber)
+	parcelArguments(args, v.Parcels)
+	args["ship_by"] = optionalDuration(restore.ShipBy)
 	sourceArguments(args, order.Source{EventID: v.SourceEventID, Trace: restore.Trace}, v.PlacedAt)
-	kind := emailOf(v.Status, revision)
+	kind := emailOf(v, revision)
 	status := restoredStatus(restore.Emails, kind)
 	args["mail_kind"], args["mail_status"] = kind, status
 	args["unknown_attempts"] = unknownAttempts(status, revision == len(restore.Versions)-1)
@@ -74,15 +76,15 @@ func (f *Fulfillments) versionArguments(restore fulfillment.Restore, revision in
 
 // emailOf returns the kind of the email that belongs to a version. It is empty for an
 // order that was canceled before its fulfillment began.
-func emailOf(status order.Status, revision int) email.Kind {
+func emailOf(v fulfillment.Version, revision int) email.Kind {
 	switch {
-	case status == order.StatusShipped:
-		return email.KindShipment
-	case status == order.StatusRejected:
+	case v.Status == order.StatusShipped, len(v.Parcels) > 0:
+		return email.ParcelKind(len(v.Parcels))
+	case v.Status == order.StatusRejected:
 		return email.KindRejection
-	case status == order.StatusCancelled && revision > 0:
+	case v.Status == order.StatusCancelled && revision > 0:
 		return email.KindCancellation
-	case status == order.StatusFulfilling && revision == 0:
+	case v.Status == order.StatusFulfilling && revision == 0:
 		return email.KindConfirmation
 	default:
 		return ""

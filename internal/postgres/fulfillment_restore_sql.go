@@ -11,10 +11,10 @@ const restoreFirst = `
 WITH closed AS (
     INSERT INTO order_fulfillment (order_id, customer_id, status, reason, code, total_minor, currency, shipping_method,
         recipient_title, recipient_name, recipient_phone, address_country, address_lines, source_event_id, placed_at,
-        correlation_id, traceparent, language)
+        correlation_id, traceparent, language, ship_by)
     VALUES (@order_id, @customer_id, @status, @reason, @code, @total_minor, @currency, @shipping_method,
         @recipient_title, @recipient_name, @recipient_phone, @address_country, @address_lines, @source_event_id, @placed_at,
-        @correlation_id, @traceparent, @language)
+        @correlation_id, @traceparent, @language, clock_timestamp() + @ship_by::interval)
     ON CONFLICT (order_id) DO NOTHING
     RETURNING order_id
 ), lines AS (
@@ -45,7 +45,7 @@ ON CONFLICT (order_id, kind) DO NOTHING`
 const restoreNext = `
 WITH closed AS (
     UPDATE order_fulfillment SET status = @status, reason = @reason, code = @code, shipping_method = @shipping_method,
-        carrier = @carrier, tracking_number = @tracking_number, source_event_id = @source_event_id, placed_at = @placed_at,
+        carrier = @carrier, tracking_number = @tracking_number, parcels = @parcels::jsonb, source_event_id = @source_event_id, placed_at = @placed_at,
         correlation_id = coalesce(correlation_id, @correlation_id), traceparent = coalesce(traceparent, @traceparent)
     WHERE order_id = @order_id AND revision = @revision - 1 AND status = 'fulfilling'
         AND customer_id = @customer_id AND total_minor = @total_minor AND currency = @currency

@@ -17,10 +17,10 @@ const insertFulfillment = `
 WITH inserted AS (
     INSERT INTO order_fulfillment (order_id, customer_id, status, reason, code, total_minor, currency, shipping_method,
         recipient_title, recipient_name, recipient_phone, address_country, address_lines, source_event_id, placed_at,
-        correlation_id, traceparent, language)
+        correlation_id, traceparent, language, ship_by)
     VALUES (@order_id, @customer_id, @status, @reason, @code, @total_minor, @currency, @shipping_method,
         @recipient_title, @recipient_name, @recipient_phone, @address_country, @address_lines, @source_event_id, @placed_at,
-        @correlation_id, @traceparent, @language)
+        @correlation_id, @traceparent, @language, clock_timestamp() + @ship_by::interval)
     ON CONFLICT (order_id) DO NOTHING
     RETURNING order_id
 ), lines AS (
@@ -37,13 +37,14 @@ SELECT order_id, @mail_kind, 'pending', @mail_recipient::text FROM inserted WHER
 
 // shipFulfillment closes a fulfillment as shipped and queues the email about it,
 // addressed like the confirmation. Without an address, because the person was erased, the
-// email is suppressed. Repeated, it finds the order closed and changes nothing. Customer
-// and total must match, because another order may have the same id.
+// email is suppressed. Repeated, it finds the order closed and changes nothing; so it does
+// if the row lacks parcels before the last one. Customer and total must match, because
+// another order may have the same id.
 const shipFulfillment = `
 WITH closed AS (
     UPDATE order_fulfillment SET status = 'shipped', carrier = @carrier, tracking_number = @tracking_number,
-        correlation_id = coalesce(correlation_id, @correlation_id), traceparent = coalesce(traceparent, @traceparent)
-    WHERE order_id = @order_id AND status = 'fulfilling'
+        parcels = @parcels::jsonb, correlation_id = coalesce(correlation_id, @correlation_id), traceparent = coalesce(traceparent, @traceparent)
+    WHERE order_id = @order_id AND status = 'fulfilling' AND coalesce(jsonb_array_length(parcels), 0) = @parcels_before
         AND customer_id = @customer_id AND total_minor = @total_minor AND currency = @currency
     RETURNING order_id
 )
@@ -51,18 +52,32 @@ INSERT INTO email_delivery (order_id, kind, status, recipient)
 SELECT order_id, @mail_kind, CASE WHEN recipient IS NULL THEN 'suppressed' ELSE 'pending' END, recipient
 FROM closed JOIN email_delivery USING (order_id) WHERE kind = 'confirmation'`
 
+// recordParcel adds a parcel to a fulfillment that others follow, and queues the email
+// about it like shipFulfillment. Repeated, it finds the parcel in the row and changes
+// nothing.
+const recordParcel = `
+WITH shipped AS (
+    UPDATE order_fulfillment SET parcels = @parcels::jsonb
+    WHERE order_id = @order_id AND status = 'fulfilling' AND coalesce(jsonb_array_length(parcels), 0) = @parcels_before
+        AND customer_id = @customer_id AND total_minor = @total_minor AND currency = @currency
+    RETURNING order_id
+)
+INSERT INTO email_delivery (order_id, kind, status, recipient)
+SELECT order_id, @mail_kind, CASE WHEN recipient IS NULL THEN 'suppressed' ELSE 'pending' END, recipient
+FROM shipped JOIN email_delivery USING (order_id) WHERE kind = 'confirmation'`
+
 // cancelFulfillment closes a fulfillment as canceled. A customer who was informed that
 // the order goes through, or may have been, is informed that it does not: addressed like
 // the confirmation, and suppressed without an address. A pending confirmation is
 // withdrawn: it becomes suppressed, or unknown if an earlier attempt ended unknown,
 // because the customer may have received it already. Repeated, it finds the order closed
-// and changes nothing. Customer and total must match, because another order may have the
-// same id.
+// and changes nothing; so it does if a parcel has left. Customer and total must match,
+// because another order may have the same id.
 const cancelFulfillment = `
 WITH closed AS (
     UPDATE order_fulfillment SET status = 'cancelled', reason = @reason, code = @code,
         correlation_id = coalesce(correlation_id, @correlation_id), traceparent = coalesce(traceparent, @traceparent)
-    WHERE order_id = @order_id AND status = 'fulfilling'
+    WHERE order_id = @order_id AND status = 'fulfilling' AND parcels IS NULL
         AND customer_id = @customer_id AND total_minor = @total_minor AND currency = @currency
     RETURNING order_id
 ), confirmation AS (
@@ -128,7 +143,9 @@ WHERE order_id = @order_id AND recipient IS NOT NULL`
 // after the others.
 const selectFulfillment = `
 SELECT f.order_id, f.customer_id, f.status, coalesce(f.reason, ''), coalesce(f.code, ''), f.total_minor, f.currency,
-    coalesce(f.carrier, ''), coalesce(f.tracking_number, ''), f.source_event_id,
+    coalesce(f.carrier, ''), coalesce(f.tracking_number, ''), coalesce(f.parcels, '[]'), CASE f.status WHEN 'fulfilling' THEN ARRAY(
+        SELECT l.quantity FROM order_fulfillment_line l WHERE l.order_id = f.order_id ORDER BY l.line_no) END,
+    f.ship_by, f.status = 'fulfilling' AND coalesce(f.ship_by <= clock_timestamp(), false), f.source_event_id,
     f.placed_at, f.created_at, f.updated_at, f.revision, coalesce(mail.status, 'none'),
     CASE WHEN mail.due THEN mail.kind ELSE '' END, nullif(ARRAY(
         SELECT e.kind FROM email_delivery e

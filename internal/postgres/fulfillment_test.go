@@ -26,7 +26,7 @@ func TestStartFulfillment_WritesRowLinesAndConfirmation(t *testing.T) {
 	row.CreatedAt, row.UpdatedAt = time.Time{}, time.Time{}
 	require.Equal(t, fulfillment.Row{
 		OrderID: orderID, CustomerID: customer, Status: order.StatusFulfilling, Total: total(), SourceEventID: sourceID,
-		PlacedAt: placedAt(), Email: email.StatusPending, EmailDue: email.KindConfirmation,
+		PlacedAt: placedAt(), Email: email.StatusPending, EmailDue: email.KindConfirmation, Quantities: []int{5, 3},
 	}, row)
 	require.Equal(t, []string{"1|3906|Lamp|5|601.05|0.21|363635", "2|4579|Ring|3|392.810|0.06|124914"},
 		w.rows(`SELECT line_no, product_id, product_name, quantity, unit_price::text, tax_rate::text, total_minor

@@ -58,6 +58,7 @@ func TestFindFulfillments_EqualsFindFulfillment(t *testing.T) {
 	rows, err := w.FindFulfillments(t.Context(), []string{"order-none", orderID})
 	require.NoError(t, err)
 	want := w.mustFind(orderID)
+	want.Quantities = nil // of the lines, which are not listed
 	require.Equal(t, []fulfillment.Row{want}, rows, "what is listed is what one row tells")
 
 	w.close(shipped())

@@ -22,7 +22,7 @@ const (
 	listOrders = `
 SELECT o.order_id, o.customer_id, o.status, o.reason, o.total_minor, coalesce(o.currency, ''), o.credit, o.carrier,
     o.tracking_number, o.placed_at, o.updated_at, o.order_revision, o.credit_revision, o.fulfillment_revision,
-    o.correlation_id, o.traceparent, o.hold_until
+    o.correlation_id, o.traceparent, o.hold_until, greatest(o.parcels, (o.status = 'shipped')::integer)
 FROM unnest(@statuses::text[]) AS wanted (status), LATERAL (
     SELECT * FROM customer_order c
     WHERE c.status = wanted.status AND coalesce(c.placed_at, '-infinity') >= @placed_from
@@ -35,7 +35,7 @@ ORDER BY coalesce(o.placed_at, '-infinity') DESC, o.order_id DESC LIMIT @limit`
 	listReasonOrders = `
 SELECT o.order_id, o.customer_id, o.status, o.reason, o.total_minor, coalesce(o.currency, ''), o.credit, o.carrier,
     o.tracking_number, o.placed_at, o.updated_at, o.order_revision, o.credit_revision, o.fulfillment_revision,
-    o.correlation_id, o.traceparent, o.hold_until
+    o.correlation_id, o.traceparent, o.hold_until, greatest(o.parcels, (o.status = 'shipped')::integer)
 FROM unnest(@statuses::text[]) AS wanted (status), LATERAL (
     SELECT * FROM customer_order c
     WHERE c.reason = @reason AND c.reason <> '' AND c.status = wanted.status AND coalesce(c.placed_at, '-infinity') >= @placed_from
@@ -49,7 +49,7 @@ ORDER BY coalesce(o.placed_at, '-infinity') DESC, o.order_id DESC LIMIT @limit`
 	listCustomerOrders = `
 SELECT order_id, customer_id, status, reason, total_minor, coalesce(currency, ''), credit, carrier,
     tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision,
-    correlation_id, traceparent, hold_until
+    correlation_id, traceparent, hold_until, greatest(parcels, (status = 'shipped')::integer)
 FROM customer_order
 WHERE customer_id = @customer AND status = ANY(@statuses::text[]) AND (@reason = '' OR reason = @reason)
     AND coalesce(placed_at, '-infinity') >= @placed_from
@@ -61,7 +61,7 @@ ORDER BY coalesce(placed_at, '-infinity') DESC, order_id DESC LIMIT @limit`
 	selectLongestHeld = `
 SELECT order_id, customer_id, status, reason, total_minor, coalesce(currency, ''), credit, carrier,
     tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision,
-    correlation_id, traceparent, hold_until
+    correlation_id, traceparent, hold_until, greatest(parcels, (status = 'shipped')::integer)
 FROM customer_order WHERE status = 'on-hold' ORDER BY coalesce(placed_at, '-infinity'), order_id LIMIT $1`
 
 	// selectUnknownEmails reads emails of which it is unknown whether they were sent.

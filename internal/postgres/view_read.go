@@ -16,7 +16,7 @@ const (
 	selectRecentOrders = `
 SELECT order_id, customer_id, status, reason, total_minor, coalesce(currency, ''), credit, carrier,
     tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision,
-    correlation_id, traceparent, hold_until
+    correlation_id, traceparent, hold_until, greatest(parcels, (status = 'shipped')::integer)
 FROM customer_order WHERE customer_id = $1 ORDER BY coalesce(placed_at, '-infinity') DESC, order_id DESC LIMIT $2`
 
 	// countOrders counts a customer's orders.

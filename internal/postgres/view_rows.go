@@ -41,12 +41,13 @@ func keys(set map[string]struct{}) []string {
 // and a rebuild fills the table long before that.
 const freshPlan = pgx.QueryExecModeCacheDescribe
 
-// selectOrders reads the orders that a batch changes. In this and the following
+// selectOrders reads the orders that a batch changes. An order that was shipped before the
+// view had parcels shows one. In this and the following
 // statements %s is the suffix of the projection's tables.
 const selectOrders = `
 SELECT order_id, customer_id, status, reason, total_minor, coalesce(currency, ''), credit, carrier,
     tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision,
-    correlation_id, traceparent, hold_until
+    correlation_id, traceparent, hold_until, greatest(parcels, (status = 'shipped')::integer)
 FROM customer_order%s WHERE order_id = ANY($1)`
 
 func loadOrders(ctx context.Context, tx pgx.Tx, p Projection, ids []string, into view.Rows) error {
@@ -65,7 +66,7 @@ func scanViewOrder(row pgx.CollectableRow) (o view.Order, err error) {
 	var placedAt, holdUntil *time.Time
 	err = row.Scan(&o.OrderID, &o.CustomerID, &o.Status, &o.Reason, &o.Total.Minor, &o.Total.Currency, &o.Credit, &o.Carrier,
 		&o.TrackingNumber, &placedAt, &o.UpdatedAt, &o.OrderRevision, &o.CreditRevision, &o.FulfillmentRevision,
-		&o.Trace.CorrelationID, &o.Trace.Traceparent, &holdUntil)
+		&o.Trace.CorrelationID, &o.Trace.Traceparent, &holdUntil, &o.Parcels)
 	if placedAt != nil {
 		o.PlacedAt = *placedAt
 	}
@@ -113,16 +114,16 @@ func storeView(ctx context.Context, tx pgx.Tx, p Projection, rows view.Rows) err
 const upsertOrders = `
 INSERT INTO customer_order%s AS t (order_id, customer_id, status, reason, total_minor, currency, credit,
     carrier, tracking_number, placed_at, updated_at, order_revision, credit_revision, fulfillment_revision,
-    correlation_id, traceparent, hold_until)
+    correlation_id, traceparent, hold_until, parcels)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::char(3)[], $7::text[], $8::text[],
     $9::text[], $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[],
-    $15::text[], $16::text[], $17::timestamptz[])
+    $15::text[], $16::text[], $17::timestamptz[], $18::integer[])
 ON CONFLICT (order_id) DO UPDATE SET customer_id = excluded.customer_id, status = excluded.status, reason = excluded.reason,
     total_minor = excluded.total_minor, currency = excluded.currency, credit = excluded.credit, carrier = excluded.carrier,
     tracking_number = excluded.tracking_number, placed_at = excluded.placed_at, updated_at = excluded.updated_at,
     order_revision = excluded.order_revision, credit_revision = excluded.credit_revision,
     fulfillment_revision = excluded.fulfillment_revision, correlation_id = excluded.correlation_id,
-    traceparent = excluded.traceparent, hold_until = excluded.hold_until`
+    traceparent = excluded.traceparent, hold_until = excluded.hold_until, parcels = excluded.parcels`
 
 func storeOrders(ctx context.Context, tx pgx.Tx, p Projection, orders map[string]*view.Order) error {
 	if len(orders) == 0 {
@@ -134,7 +135,7 @@ func storeOrders(ctx context.Context, tx pgx.Tx, p Projection, orders map[string
 	}
 	_, err := tx.Exec(ctx, viewTables(p, upsertOrders), c.id, c.customer, c.status, c.reason, c.total, c.currency, c.credit,
 		c.carrier, c.tracking, c.placedAt, c.updatedAt, c.orderRevision, c.creditRevision, c.fulfillmentRevision,
-		c.correlation, c.traceparent, c.holdUntil)
+		c.correlation, c.traceparent, c.holdUntil, c.parcels)
 	return err
 }
 
@@ -147,6 +148,7 @@ type orderColumns struct {
 	fulfillmentRevision                                     []int64
 	placedAt, holdUntil                                     []*time.Time
 	updatedAt                                               []time.Time
+	parcels                                                 []int
 }
 
 func (c *orderColumns) add(o *view.Order) {
@@ -160,6 +162,7 @@ func (c *orderColumns) add(o *view.Order) {
 	c.fulfillmentRevision = append(c.fulfillmentRevision, o.FulfillmentRevision)
 	c.correlation, c.traceparent = append(c.correlation, o.Trace.CorrelationID), append(c.traceparent, o.Trace.Traceparent)
 	c.holdUntil = append(c.holdUntil, optionalTime(o.HoldUntil))
+	c.parcels = append(c.parcels, o.Parcels)
 }
 
 func currencyOf(m order.Money) *string {

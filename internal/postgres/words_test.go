@@ -94,7 +94,7 @@ func TestSchema_StoresEveryFinalStatusAndReason(t *testing.T) {
 
 func TestSchema_StoresEveryEmailKindAndStatus(t *testing.T) {
 	w := newWorld(t, postgres.Config{})
-	for _, kind := range email.Kinds() {
+	for _, kind := range append(email.Kinds(), email.ParcelKind(2), email.ParcelKind(order.MaxParcels)) {
 		for _, status := range email.Statuses() {
 			if status == email.StatusNone {
 				continue

@@ -16,7 +16,7 @@ import (
 func (r *reconciliation) addEmailResults(ctx context.Context, state *order.State) error {
 	known := fulfillment.KnownEmails(*state)
 	state.Emails = make(map[string]string, len(known))
-	for _, kind := range email.Kinds() {
+	for _, kind := range emailKinds(*state) {
 		status := known[kind]
 		if status != email.StatusSent {
 			said, err := r.emailResult(ctx, state.OrderID, kind)
@@ -32,6 +32,16 @@ func (r *reconciliation) addEmailResults(ctx context.Context, state *order.State
 		}
 	}
 	return nil
+}
+
+// emailKinds returns every kind of email that an order with this state may have: each of
+// its parcels has its own.
+func emailKinds(state order.State) []email.Kind {
+	kinds := email.Kinds()
+	for n := 2; n <= len(state.Parcels); n++ {
+		kinds = append(kinds, email.ParcelKind(n))
+	}
+	return kinds
 }
 
 // emailResult returns the result of the workflows of an email. It returns StatusSent if

@@ -112,7 +112,7 @@ const (
 //	ended      other than its result any        conflict     none: a final row never changes
 //	ended (6)  none, fulfilling     any         conflict     none: no record of what the row was
 //	cut off    none                 any         held         repair: checks what was published before it cancels
-//	cut off    fulfilling           any         held         repair
+//	cut off    fulfilling           any         held         repair (10)
 //	closed     shipped              any         consistent
 //	closed     rejected, cancelled  settled     consistent
 //	closed     rejected, cancelled  open        held         repair
@@ -154,6 +154,8 @@ const (
 // became of the emails.
 //
 // (9) Its status is final, so its row was closed.
+//
+// (10) The repair cancels it, or starts its workflow again if a parcel of it has left.
 //
 // Closed means closed in any way.
 func judge(f facts) (kind, remedy) {

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -32,6 +33,7 @@ func TestReconcile(t *testing.T) {
 		"an email in transit is followed to its end, though a later one is due":  anEmailLeftInTransit,
 		"an order without a link is found and started":                           aHiddenLink,
 		"an order whose workflow was deleted is started and continues":           aDeletedWorkflow,
+		"an order of which a parcel has left is started again after termination": aTerminatedWorkflowWithAParcel,
 		"an order past Temporal's retention is left unchanged":                   aForgottenWorkflow,
 		"an order whose stream is deleted is left unchanged":                     anErasedOrder,
 		"credit of an erased order whose workflow was terminated is released":    anErasedOrderThatHolds,
@@ -101,6 +103,43 @@ func aDeletedWorkflow(t *testing.T) {
 	h.ship(id)
 	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile())
 	h.awaitEmails(id, email.KindConfirmation, email.KindShipment)
+}
+
+// A parcel has left, so the repair must not cancel the order.
+func aTerminatedWorkflowWithAParcel(t *testing.T) {
+	h := newReconcileRig(t, kurrentsim.Options{}, 0)
+	h.Run()
+	id := startertest.NewOrderID()
+	h.Append(id, orderOfTwo(id))
+	h.awaitEmails(id, email.KindConfirmation)
+	part := shipment
+	part.Lines = []order.ParcelLine{{Line: 1, Quantity: 1}}
+	h.update(id, workflows.RecordShipmentMessage, part)
+	h.awaitEmails(id, email.KindConfirmation, email.KindShipment)
+	h.terminate(id)
+
+	found := h.reconcile(fixing)
+	requireFindings(t, "checked 1  missing 0  extra 0  held 1  parked 0  fixed 1  left 0", found)
+	h.awaitStatus(id, order.StatusFulfilling)
+	require.Equal(t, credit.VerdictReserved, h.credit(id))
+	require.NotEmpty(t, h.memo(id), "it was started as the bridge would")
+	h.update(id, workflows.RecordShipmentMessage, part)
+	h.update(id, workflows.RecordShipmentMessage, workflows.RecordShipment{Carrier: "DHL", TrackingNumber: "rest"})
+	h.awaitClosed(id)
+	require.Equal(t, order.StatusShipped, h.row(id))
+	h.awaitEmails(id, email.KindConfirmation, email.KindShipment, email.ParcelKind(2))
+	requireFindings(t, "checked 1  missing 0  extra 0  held 0  parked 0  fixed 0  left 0", h.reconcile())
+}
+
+// orderOfTwo is an order of two pieces of its first line.
+func orderOfTwo(id string) kurrent.NewEvent {
+	event := orderFor(id, "customer-of-"+id, "USD100.00")
+	var body map[string]any
+	if err := json.Unmarshal(event.Data, &body); err != nil {
+		panic(err)
+	}
+	body["lineItems"].([]any)[0].(map[string]any)["quantity"] = 2
+	return startertest.NewEvent(order.TypePlaced, body)
 }
 
 func aForgottenWorkflow(t *testing.T) {

@@ -30,7 +30,7 @@ func Render(letter email.Letter) (Rendered, error) { return standard.Render(lett
 // Render renders the email for a letter, in its language or, if there is none of it, in
 // English. The result is deterministic, byte for byte.
 func (t *Templates) Render(letter email.Letter) (Rendered, error) {
-	found, ok := t.find(letter.Language)[letter.Kind]
+	found, ok := t.find(letter.Language)[letter.Kind.Base()]
 	if !ok {
 		return Rendered{}, fmt.Errorf("no template for emails of kind %q", letter.Kind)
 	}
@@ -58,6 +58,7 @@ type view struct {
 	Total   string       // such as USD 1478.62
 	Reason  order.Reason // of a rejection
 	order.Shipment
+	Parcel    email.Parcel
 	Address   []string
 	Lines     []viewLine
 	MoreLines int // number of lines left out
@@ -78,6 +79,7 @@ func newView(letter email.Letter) view {
 			Carrier:        clean(letter.Carrier, maxTracking),
 			TrackingNumber: clean(letter.TrackingNumber, maxTracking),
 		},
+		Parcel:    letter.Parcel,
 		Address:   customerLines(letter.AddressLines, maxAddressLines),
 		MoreLines: max(0, len(letter.Lines)-maxLines),
 	}

@@ -48,6 +48,11 @@ func TestRender_EachKind(t *testing.T) {
 	shipment := letters["shipment"]
 	shipment.Carrier, shipment.TrackingNumber = "PostNL", "3SABC123"
 	letters["shipment"] = shipment
+	parcel := shipment
+	parcel.Kind, parcel.Parcel, parcel.Lines = email.ParcelKind(2), email.ParcelPart, parcel.Lines[1:]
+	letters["parcel"] = parcel
+	parcel.Kind, parcel.Parcel = email.ParcelKind(3), email.ParcelLast
+	letters["last-parcel"] = parcel
 	for name, l := range letters {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

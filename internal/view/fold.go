@@ -118,6 +118,10 @@ func (r Rows) applyFulfillment(c Change) {
 	}
 	o.FulfillmentRevision = c.revision
 	o.Status, o.Reason, o.Shipment, o.HoldUntil = f.Status, f.Reason, f.Shipment, time.Time{}
+	o.Parcels = len(f.Parcels)
+	if o.Parcels == 0 && f.Status == order.StatusShipped {
+		o.Parcels = 1 // the order as a whole
+	}
 	o.Trace = correlation.Trace{
 		CorrelationID: cmp.Or(o.Trace.CorrelationID, c.trace.CorrelationID), Traceparent: cmp.Or(o.Trace.Traceparent, c.trace.Traceparent),
 	}

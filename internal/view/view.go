@@ -38,6 +38,7 @@ type Order struct {
 	Total      order.Money // without a currency until it is known
 	Credit     order.Credit
 	order.Shipment
+	Parcels   int // that have left
 	Trace     correlation.Trace
 	PlacedAt  time.Time // zero until it is known
 	UpdatedAt time.Time // the time of the last event that changed the order

@@ -27,6 +27,7 @@ func routesToPoint() map[string][]string {
 		"review":            {"raised-on-hold"},
 		"start-fulfillment": {shipped, paid},
 		"close-fulfillment": {shipped, cancelled},
+		"record-parcel":     {"shipped-in-parcels"},
 		"transaction":       {shipped, cancelled},
 		"mail-claim":        {shipped, paid},
 		"mail-send":         {shipped, paid},

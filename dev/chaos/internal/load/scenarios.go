@@ -36,6 +36,8 @@ func orderScenarios() []orderScenario {
 		{name: "shipped-by-event", weight: 6, act: shipByEvent},
 		{name: "shipped-early", weight: 4, begin: steps(place, shipBySignal)},
 		{name: "shipped-twice", weight: 3, act: shipTwice},
+		{name: "shipped-in-parcels", weight: 6, act: steps(shipPart, together(shipPart, shipTooMuch, cancelBySignal), shipByUpdate)},
+		{name: "shipped-in-part", weight: 3, act: shipPart, open: true},
 		{name: "cancelled-by-signal", weight: 5, act: cancelBySignal},
 		{name: "cancelled-by-update", weight: 4, act: cancelByUpdate},
 		{name: "cancelled-natively", weight: 4, act: cancelNatively},

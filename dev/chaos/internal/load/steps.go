@@ -57,6 +57,23 @@ func shipTwice(ctx context.Context, l *orderDriver) error {
 	})(ctx, l)
 }
 
+// shipPart ships one piece of the order's first line. Repeated, it is the same parcel.
+func shipPart(ctx context.Context, l *orderDriver) error {
+	return l.signal(ctx, workflows.RecordShipmentMessage, l.parcel("GLS", 1))
+}
+
+// shipTooMuch ships more of the order's first line than any order has, which is refused.
+func shipTooMuch(ctx context.Context, l *orderDriver) error {
+	return l.signal(ctx, workflows.RecordShipmentMessage, l.parcel("FedEx", 1_000_000))
+}
+
+// parcel is a shipment of a quantity of the order's first line.
+func (l *orderDriver) parcel(carrier string, quantity int) workflows.RecordShipment {
+	m := l.shipment(carrier)
+	m.Lines = []order.ParcelLine{{Line: 1, Quantity: quantity}}
+	return m
+}
+
 func cancelBySignal(ctx context.Context, l *orderDriver) error {
 	return l.signal(ctx, workflows.CancelOrderMessage, workflows.CancelOrder{Reason: "customer-request"})
 }

@@ -53,7 +53,7 @@ func (r *reader) tables() []table {
 
 func (r *reader) rows(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, `SELECT order_id, customer_id, status, reason, code, total_minor, currency, shipping_method,
-		carrier, tracking_number, source_event_id, placed_at, revision, erased_at IS NOT NULL FROM order_fulfillment`)
+		carrier, tracking_number, source_event_id, placed_at, coalesce(parcels, '[]'), revision, erased_at IS NOT NULL FROM order_fulfillment`)
 	if err != nil {
 		return err
 	}
@@ -62,16 +62,17 @@ func (r *reader) rows(ctx context.Context, tx pgx.Tx) error {
 	var erased bool
 	_, err = pgx.ForEachRow(rows, []any{
 		&i.OrderID, &i.CustomerID, &i.Status, &i.Reason, &i.Code, &i.TotalMinor, &i.Currency, &i.ShippingMethod,
-		&i.Carrier, &i.TrackingNumber, &i.SourceEventID, &i.PlacedAt, &revision, &erased,
+		&i.Carrier, &i.TrackingNumber, &i.SourceEventID, &i.PlacedAt, &i.Parcels, &revision, &erased,
 	}, func() error {
 		row := &facts.Row{
 			CustomerID: i.CustomerID, Status: order.Status(i.Status), SourceEventID: i.SourceEventID, PlacedAt: i.PlacedAt,
 			Total: order.Money{Minor: i.TotalMinor, Currency: i.Currency}, Revision: revision, Content: i.Digest(),
-			Erased: erased,
+			Erased: erased, Parcels: i.Parcels,
 		}
 		if i.Reason != nil {
 			row.Reason = order.Reason(*i.Reason)
 		}
+		i.Parcels = nil // the next row's must not overwrite this one's
 		r.facts.Order(i.OrderID).Row = row
 		return nil
 	})
@@ -88,16 +89,18 @@ func (r *reader) lines(ctx context.Context, tx pgx.Tx) error {
 	var no, quantity int
 	var total int64
 	var digest facts.LineDigest
+	var quantities []int
 	end := func() {
 		if o, ok := r.facts.Orders[current]; ok && o.Row != nil {
-			o.Row.Lines = digest.Lines()
+			o.Row.Lines, o.Row.Quantities = digest.Lines(), quantities
 		}
 	}
 	_, err = pgx.ForEachRow(rows, []any{&id, &no, &productID, &productName, &quantity, &price, &rate, &total}, func() error {
 		if id != current {
 			end()
-			current, digest = id, facts.LineDigest{}
+			current, digest, quantities = id, facts.LineDigest{}, nil
 		}
+		quantities = append(quantities, quantity)
 		digest.Add(no, productID, productName, quantity, price, rate, total)
 		return nil
 	})
@@ -117,9 +120,10 @@ func (r *reader) versions(ctx context.Context, tx pgx.Tx) error {
 	_, err = pgx.ForEachRow(rows, []any{&id, &revision, &eventType, &before, &after}, func() error {
 		v := facts.Version{Revision: revision, Type: eventType}
 		if before != nil {
-			v.Old, _ = image(&v, *before)
+			v.Old = image(&v, *before).Digest()
 		}
-		v.New, v.Status = image(&v, after)
+		latest := image(&v, after)
+		v.New, v.Status, v.Parcels = latest.Digest(), order.Status(latest.Status), len(latest.Parcels)
 		r.scan([]byte(after), "history image", id, fmt.Sprintf("version %d", revision))
 		o := r.facts.Order(id)
 		o.Versions = append(o.Versions, v)
@@ -129,14 +133,13 @@ func (r *reader) versions(ctx context.Context, tx pgx.Tx) error {
 }
 
 // image decodes an image, which may hold the listed columns only.
-func image(v *facts.Version, text string) (digest string, status order.Status) {
-	var i facts.Image
+func image(v *facts.Version, text string) (i facts.Image) {
 	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&i); err != nil {
 		v.Fault = "an image cannot be read or holds a column that is not on the list"
 	}
-	return i.Digest(), order.Status(i.Status)
+	return i
 }
 
 func (r *reader) mails(ctx context.Context, tx pgx.Tx) error {

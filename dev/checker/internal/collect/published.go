@@ -20,6 +20,7 @@ type domainEvent struct {
 	CustomerID string          `json:"customerId"`
 	Status     order.Status    `json:"status"`
 	Total      order.Money     `json:"total"`
+	Parcels    []order.Parcel  `json:"parcels"`
 	Revision   int64           `json:"revision"`
 	Old        json.RawMessage `json:"old"`
 	New        json.RawMessage `json:"new"`
@@ -27,7 +28,7 @@ type domainEvent struct {
 
 // versionTypes returns the event types that versions are published as.
 func versionTypes() []string {
-	return []string{"order-approved", "order-rejected", "order-shipped", "order-cancelled", "fulfillment-changed"}
+	return []string{"order-approved", "order-rejected", "order-parcel-shipped", "order-shipped", "order-cancelled", "fulfillment-changed"}
 }
 
 func (r *reader) published(e *kurrentdb.RecordedEvent) {
@@ -38,11 +39,12 @@ func (r *reader) published(e *kurrentdb.RecordedEvent) {
 		p.Fault = "the body cannot be read or names another order"
 	}
 	p.Version, p.CustomerID, p.Status, p.Total = body.Revision, body.CustomerID, body.Status, body.Total
+	p.Parcels = len(body.Parcels)
 	var v facts.Version // receives the fault of an image
 	if len(body.Old) > 0 && string(body.Old) != "null" {
-		p.Old, _ = image(&v, string(body.Old))
+		p.Old = image(&v, string(body.Old)).Digest()
 	}
-	p.New, _ = image(&v, string(body.New))
+	p.New = image(&v, string(body.New)).Digest()
 	if p.Fault == "" {
 		p.Fault = v.Fault
 	}
@@ -80,13 +82,13 @@ func (r *reader) customerViews(ctx context.Context, tx pgx.Tx) error {
 
 func (r *reader) orderViews(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, `SELECT order_id, customer_id, status, total_minor, coalesce(currency, ''),
-		fulfillment_revision FROM customer_order`)
+		fulfillment_revision, parcels FROM customer_order`)
 	if err != nil {
 		return err
 	}
 	var id string
 	var v facts.OrderView
-	_, err = pgx.ForEachRow(rows, []any{&id, &v.CustomerID, &v.Status, &v.Total.Minor, &v.Total.Currency, &v.FulfillmentRevision}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &v.CustomerID, &v.Status, &v.Total.Minor, &v.Total.Currency, &v.FulfillmentRevision, &v.Parcels}, func() error {
 		seen := v
 		r.facts.Order(id).View = &seen
 		return nil

@@ -14,6 +14,7 @@ type Published struct {
 	CustomerID string
 	Status     order.Status
 	Total      order.Money
+	Parcels    int
 	Causation  string
 }
 
@@ -36,5 +37,6 @@ type OrderView struct {
 	CustomerID          string
 	Status              order.Status
 	Total               order.Money
+	Parcels             int
 	FulfillmentRevision int64
 }

@@ -24,6 +24,8 @@ type Row struct {
 	Revision      int64
 	Content       string // Image.Digest of its columns
 	Lines         Lines
+	Quantities    []int          // of its lines
+	Parcels       []order.Parcel // that have left, if the order ships in several
 
 	Erased  bool     // its person was erased by `orderflow erase`
 	Remains []string // of an erased one: the tables with a row of the order that has personal data
@@ -35,6 +37,7 @@ type Version struct {
 	Type     string
 	Old, New string       // Image.Digest
 	Status   order.Status // in the new image
+	Parcels  int          // in the new image
 	Fault    string       // what is wrong with an image
 }
 
@@ -77,6 +80,8 @@ type Image struct {
 	TrackingNumber *string   `json:"tracking_number"`
 	SourceEventID  string    `json:"source_event_id"`
 	PlacedAt       time.Time `json:"placed_at"`
+
+	Parcels []order.Parcel `json:"parcels,omitempty"`
 }
 
 // Digest returns a short hash that is equal for equal content.

@@ -171,6 +171,22 @@ func (w factSet) start(id string) {
 	w.mail(id, "confirmation")
 }
 
+// part ships a part of a fulfilling order of two pieces.
+func (w factSet) part(id string, quantity int) {
+	o := w.Order(id)
+	n := len(o.Row.Parcels) + 1
+	o.Row.Quantities = []int{2}
+	o.Row.Parcels = append(o.Row.Parcels, order.Parcel{
+		Shipment: order.Shipment{Carrier: "DHL", TrackingNumber: strconv.Itoa(n)}, Lines: []order.ParcelLine{{Line: 1, Quantity: quantity}},
+	})
+	content := o.Row.Content + ", " + strconv.Itoa(n)
+	o.Versions = append(o.Versions, facts.Version{
+		Revision: int64(n), Type: "order-parcel-shipped", Old: o.Row.Content, New: content, Status: order.StatusFulfilling, Parcels: n,
+	})
+	o.Row.Revision, o.Row.Content = int64(n), content
+	w.mail(id, map[int]string{1: "shipment", 2: "shipment-2"}[n])
+}
+
 func (w factSet) ship(id string) {
 	w.reserve(id)
 	w.run(id, facts.RunCompleted, "shipped", order.StatusShipped, "")

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 
 	"orderflow/dev/checker/internal/facts"
 	"orderflow/internal/order"
@@ -13,6 +14,7 @@ func fulfillments() []Invariant {
 		{"row.order", "a row matches the order that was placed", placedOrder(rowOrder)},
 		{"row.lines", "a row has the lines of its order, or none if nothing was to be shipped", placedOrder(rowLines)},
 		{"row.status", "the row, the workflow's result and its search attribute agree", eachOrder(rowStatus)},
+		{"row.parcels", "no line is shipped more often than it was ordered, a shipped order is shipped whole, and a canceled one not at all", eachOrder(rowParcels)},
 		{"row.history", "every version is in the history once, without a gap, and each starts from the end of the previous one", eachOrder(rowHistory)},
 		{"row.transition", "a closed order never changes, and the type of each version matches its change", eachOrder(rowTransition)},
 	}
@@ -85,6 +87,27 @@ func rowStatus(o *facts.Order) []string {
 	)...)
 }
 
+func rowParcels(o *facts.Order) []string {
+	if o.Row == nil || len(o.Row.Parcels) == 0 {
+		return nil
+	}
+	row := o.Row
+	left := order.Left(row.Quantities, row.Parcels)
+	rest := slices.ContainsFunc(left, func(quantity int) bool { return quantity > 0 })
+	details := pick(
+		broken{slices.ContainsFunc(left, func(quantity int) bool { return quantity < 0 }), "more was shipped than ordered"},
+		broken{row.Status == order.StatusShipped && rest, "is shipped, and not all of it has left"},
+		broken{row.Status == order.StatusFulfilling && len(left) > 0 && !rest, "has left as a whole, and is not shipped"},
+		broken{row.Status == order.StatusCancelled, "is cancelled, and a parcel has left"},
+	)
+	seen := map[order.Shipment]bool{}
+	for i, p := range row.Parcels {
+		details = append(details, pick(broken{seen[p.Shipment], fmt.Sprintf("parcel %d is another one again", i+1)})...)
+		seen[p.Shipment] = true
+	}
+	return details
+}
+
 func rowHistory(o *facts.Order) []string {
 	if o.Row == nil {
 		return pick(broken{len(o.Versions) > 0, "has versions and no row"})
@@ -118,23 +141,28 @@ func pruned(o *facts.Order) (next int64, before string) {
 func rowTransition(o *facts.Order) []string {
 	var details []string
 	var before order.Status
+	parcels := 0
 	if len(o.Versions) > 0 && o.Versions[0].Revision > 0 {
 		return nil // the first versions were published and pruned: their transitions are checked in the published events
 	}
 	for _, v := range o.Versions {
 		details = append(details, pick(
 			broken{before.Final(), fmt.Sprintf("version %d follows a closed one", v.Revision)},
-			broken{v.Type != versionType(before, v.Status), fmt.Sprintf("version %d from %q to %q is called %s", v.Revision, before, v.Status, v.Type)},
+			broken{v.Type != versionType(before, v.Status, v.Parcels-parcels), fmt.Sprintf("version %d from %q to %q is called %s", v.Revision, before, v.Status, v.Type)},
 			broken{before == "" && v.Status == order.StatusShipped, "was shipped before its fulfillment started"},
 			broken{before != "" && v.Status == order.StatusRejected, "was rejected after its fulfillment started"},
 		)...)
-		before = v.Status
+		details = append(details, pick(broken{v.Parcels != parcels && v.Parcels != parcels+1,
+			fmt.Sprintf("version %d has %d parcels after %d", v.Revision, v.Parcels, parcels)})...)
+		before, parcels = v.Status, v.Parcels
 	}
 	return details
 }
 
-func versionType(before, after order.Status) string {
+func versionType(before, after order.Status, newParcels int) string {
 	switch {
+	case before == after && newParcels > 0:
+		return "order-parcel-shipped"
 	case before == after:
 		return "fulfillment-changed"
 	case after == order.StatusFulfilling:

@@ -24,6 +24,13 @@ func TestJudge_CorrectFactsHaveNoViolation(t *testing.T) {
 	require.Empty(t, judge.Judge(newFactSet().Facts, everything()))
 }
 
+func TestJudge_PartOfAnOrder(t *testing.T) {
+	t.Parallel()
+	w := newFactSet()
+	w.part(fulfilling, 1)
+	require.Empty(t, judge.Judge(w.Facts, pipeline()))
+}
+
 // wrong is one fault in a new factSet and the invariants that must report it.
 type wrong struct {
 	name  string
@@ -184,6 +191,25 @@ func wrongOrders() []wrong {
 
 func wrongRows() []wrong {
 	return []wrong{
+		{"a parcel of more than was ordered", func(w factSet) { w.part(fulfilling, 3) }, []string{"row.parcels"}},
+		{"an order that has left as a whole and is not shipped", func(w factSet) { w.part(fulfilling, 2) }, []string{"row.parcels"}},
+		{"a parcel that was recorded twice", func(w factSet) {
+			w.part(fulfilling, 1)
+			row := w.Order(fulfilling).Row
+			row.Quantities = []int{3}
+			w.part(fulfilling, 1)
+			row.Quantities = []int{3}
+			row.Parcels[1].Shipment = row.Parcels[0].Shipment
+		}, []string{"row.parcels"}},
+		{"a parcel without an email", func(w factSet) {
+			w.part(fulfilling, 1)
+			o := w.Order(fulfilling)
+			o.Mails, o.Messages = o.Mails[:1], o.Messages[:1]
+		}, []string{"mail.due"}},
+		{"a parcel under another type", func(w factSet) {
+			w.part(fulfilling, 1)
+			w.Order(fulfilling).Versions[1].Type = "fulfillment-changed"
+		}, []string{"row.transition"}},
 		{"a closed order without a row", func(w factSet) {
 			o := w.Order(undone)
 			o.Row, o.Versions = nil, nil

@@ -69,7 +69,8 @@ func mailResult(o *facts.Order) []string {
 func newest(o *facts.Order, status order.Status) string {
 	switch {
 	case status == order.StatusShipped:
-		return kindShipment
+		kinds := shipments(o)
+		return kinds[len(kinds)-1]
 	case status == order.StatusRejected:
 		return kindRejection
 	case len(o.MessagesOf(kindCancellation)) > 0:
@@ -160,9 +161,9 @@ func due(o *facts.Order) (want, maybe []string) {
 	case order.StatusRejected:
 		return []string{kindRejection}, nil
 	case order.StatusShipped:
-		return []string{kindConfirmation, kindShipment}, nil
+		return append([]string{kindConfirmation}, shipments(o)...), nil
 	case order.StatusFulfilling:
-		return []string{kindConfirmation}, nil
+		return append([]string{kindConfirmation}, shipments(o)...), nil
 	case order.StatusCancelled:
 		if o.Row.Revision == 0 { // closed before its fulfillment began: the customer was told nothing
 			return nil, nil
@@ -174,6 +175,22 @@ func due(o *facts.Order) (want, maybe []string) {
 	default:
 		return nil, nil
 	}
+}
+
+// shipments returns the kinds of the emails about an order's parcels: one each, or one
+// about an order that was shipped as a whole.
+func shipments(o *facts.Order) []string {
+	if o.Row == nil || len(o.Row.Parcels) == 0 {
+		if o.Row != nil && o.Row.Status == order.StatusFulfilling {
+			return nil
+		}
+		return []string{kindShipment}
+	}
+	kinds := []string{kindShipment}
+	for n := 2; n <= len(o.Row.Parcels); n++ {
+		kinds = append(kinds, fmt.Sprintf("%s-%d", kindShipment, n))
+	}
+	return kinds
 }
 
 // reachedCustomer reports whether the customer has the email, or may have it.

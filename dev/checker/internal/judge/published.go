@@ -54,6 +54,7 @@ func publishedContent(o *facts.Order) []string {
 		details = append(details, pick(
 			broken{p.Type != v.Type, fmt.Sprintf("event %d is called %s, the version %s", p.Revision, p.Type, v.Type)},
 			broken{p.Old != v.Old || p.New != v.New, fmt.Sprintf("event %d has other images than the version", p.Revision)},
+			broken{p.Parcels != v.Parcels, fmt.Sprintf("event %d has %d parcels, the version %d", p.Revision, p.Parcels, v.Parcels)},
 			broken{p.Status != v.Status, fmt.Sprintf("event %d has %s, the version %s", p.Revision, p.Status, v.Status)},
 			broken{p.CustomerID != o.Row.CustomerID || p.Total != o.Row.Total, fmt.Sprintf("event %d is of another customer or total", p.Revision)},
 			broken{p.Causation != o.Row.SourceEventID, fmt.Sprintf("event %d names another cause", p.Revision)},

@@ -29,6 +29,9 @@ func (w factSet) project() {
 		o.View = &facts.OrderView{CustomerID: customer, Total: hundred, FulfillmentRevision: int64(len(o.Published)) - 1}
 		if o.Row != nil {
 			o.View.Status = o.Row.Status
+			if o.Row.Status == order.StatusShipped {
+				o.View.Parcels = 1
+			}
 		}
 	}
 }
@@ -38,7 +41,7 @@ func wrongPublished() []wrong {
 		{"a version that was not published", func(w factSet) {
 			o := w.Order(shipped)
 			o.Published = o.Published[:1]
-			o.View.FulfillmentRevision, o.View.Status = 0, order.StatusFulfilling
+			o.View.FulfillmentRevision, o.View.Status, o.View.Parcels = 0, order.StatusFulfilling, 0
 		}, []string{"published.once"}},
 		{"a version that was published twice", func(w factSet) {
 			o := w.Order(shipped)
@@ -74,6 +77,7 @@ func wrongPublished() []wrong {
 
 func wrongViews() []wrong {
 	return []wrong{
+		{"a view of another number of parcels", func(w factSet) { w.Order(shipped).View.Parcels = 2 }, []string{"view.order"}},
 		{"a view of other reservations", func(w factSet) {
 			v := w.Views[customer]
 			v.Reserved++

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"orderflow/dev/checker/internal/facts"
+	"orderflow/internal/order"
 )
 
 func views() []Invariant {
@@ -67,6 +68,16 @@ func viewOrder(o *facts.Order) []string {
 	return pick(
 		broken{o.View.FulfillmentRevision != int64(last.Revision), "the view is not at the stream's end"},
 		broken{o.View.Status != last.Status, fmt.Sprintf("the view has %s, the stream %s", o.View.Status, last.Status)},
+		broken{o.View.Parcels != parcelsLeft(last), fmt.Sprintf("the view has %d parcels, the stream %d", o.View.Parcels, parcelsLeft(last))},
 		broken{o.View.CustomerID != last.CustomerID || o.View.Total != last.Total, "the view is of another customer or total"},
 	)
+}
+
+// parcelsLeft returns how many parcels had left by an event: one, if the order was shipped
+// as a whole.
+func parcelsLeft(p facts.Published) int {
+	if p.Parcels == 0 && p.Status == order.StatusShipped {
+		return 1
+	}
+	return p.Parcels
 }
