@@ -24,6 +24,7 @@ import (
 	"orderflow/internal/credit"
 	"orderflow/internal/fulfillment"
 	"orderflow/internal/kurrent"
+	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 )
 
@@ -128,7 +129,7 @@ func Erase(ctx context.Context, s Stores, subject Subject, o Options) (Erased, e
 // erase deletes the order's streams, and then blanks its row.
 func (s Stores) erase(ctx context.Context, one *found, done *Erased) error {
 	done.Orders++
-	for stream, state := range map[string]kurrent.Deletion{one.id: one.stream, decisionPrefix + one.id: one.notes} {
+	for stream, state := range map[string]kurrent.Deletion{one.id: one.stream, order.CreditDecisionStream(one.id): one.notes} {
 		if !state.Live {
 			continue
 		}

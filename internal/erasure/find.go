@@ -25,14 +25,6 @@ const (
 	progressEvery = 50_000 // orders between two progress logs
 )
 
-// Decisions about an order's credit arrive as events on a stream of their own. The note of
-// one is free text, and so may name a person.
-const (
-	decisionPrefix = "creditdecision-"
-	typeApproved   = "credit-approved"
-	typeDeclined   = "credit-declined"
-)
-
 // found is an order of the subject.
 type found struct {
 	id         string
@@ -41,7 +33,7 @@ type found struct {
 	unreadable bool // one of them is not JSON, and contains the customer's id
 	foreign    bool // an event on its stream places it for another customer
 	stream     kurrent.Deletion
-	notes      kurrent.Deletion // of the stream of decisions about its credit, which have notes
+	notes      kurrent.Deletion // of the stream of decisions about its credit: the note of one is free text, and may name a person
 	noted      bool             // the log still has one of them
 	row        *fulfillment.Row
 	decision   credit.Decision
@@ -101,7 +93,8 @@ func (s Stores) findPlaced(ctx context.Context, of *search, inLog bool) error {
 		if strings.HasPrefix(e.Stream, order.StreamPrefix) && order.IsPlaced(e.Type) {
 			of.note(e)
 		}
-		if one := of.orders[strings.TrimPrefix(e.Stream, decisionPrefix)]; one != nil && strings.HasPrefix(e.Stream, decisionPrefix) {
+		id, decided := order.OrderDecided(e.Stream)
+		if one := of.orders[id]; decided && one != nil {
 			one.noted = true
 		}
 		return nil
@@ -113,7 +106,7 @@ func (s Stores) findPlaced(ctx context.Context, of *search, inLog bool) error {
 		}
 		return err
 	}
-	types := []string{order.TypePlaced, order.TypePlacedAlias, typeApproved, typeDeclined} // an order comes before its decisions
+	types := []string{order.TypePlaced, order.TypePlacedAlias, order.TypeCreditApproved, order.TypeCreditDeclined} // an order comes before its decisions
 	return s.Events.Scan(ctx, kurrent.Scan{Types: types}, visit)
 }
 
@@ -163,7 +156,7 @@ func (s Stores) complete(ctx context.Context, orders []*found) (err error) {
 		if one.stream, err = s.Events.Deletion(ctx, one.id); err != nil {
 			return err
 		}
-		if one.notes, err = s.Events.Deletion(ctx, decisionPrefix+one.id); err != nil {
+		if one.notes, err = s.Events.Deletion(ctx, order.CreditDecisionStream(one.id)); err != nil {
 			return err
 		}
 	}

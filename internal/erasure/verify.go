@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"orderflow/internal/order"
 	"orderflow/internal/postgres"
 )
 
@@ -90,9 +91,9 @@ func (r *Report) events(orders []*found) {
 		}
 		switch {
 		case one.notes.Live:
-			r.add(storeEvents, decisionPrefix+one.id, StateHeld, "the notes of decisions can be read")
+			r.add(storeEvents, order.CreditDecisionStream(one.id), StateHeld, "the notes of decisions can be read")
 		case one.noted:
-			r.add(storeEvents, decisionPrefix+one.id, StateDeleted, "the stream was deleted"+since(one.notes.At)+" and is not scavenged")
+			r.add(storeEvents, order.CreditDecisionStream(one.id), StateDeleted, "the stream was deleted"+since(one.notes.At)+" and is not scavenged")
 		}
 	}
 	if gone > 0 {
