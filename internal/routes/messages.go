@@ -22,7 +22,7 @@ func (r orderRoutes) shipmentRecorded(_ context.Context, event bridge.Event) (br
 		return nil, bridge.Park("%s", err)
 	}
 	return r.update(event.Stream, workflows.RecordShipmentMessage, shipment, func(state order.State) bool {
-		return state.Status == order.StatusShipped && state.Carrier == shipment.Carrier && state.TrackingNumber == shipment.TrackingNumber
+		return state.HasLeft(shipment.Parcel())
 	}), nil
 }
 

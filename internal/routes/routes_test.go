@@ -47,3 +47,27 @@ func TestRoutes_CancellationBeforeOrder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, correlation.Traceparent(ctx), action.(bridge.Start).Args[0].(workflows.Input).Source.Traceparent)
 }
+
+// An order that has shipped in several parcels has taken the event of each.
+func TestRoutes_ShipmentOfClosedOrder(t *testing.T) {
+	t.Parallel()
+	first := order.Parcel{Shipment: order.Shipment{Carrier: "DHL", TrackingNumber: "T1"}, Lines: []order.ParcelLine{{Line: 1, Quantity: 1}}}
+	last := order.Parcel{Shipment: order.Shipment{Carrier: "UPS", TrackingNumber: "T2"}, Lines: []order.ParcelLine{{Line: 1, Quantity: 2}}}
+	state := order.State{Status: order.StatusShipped, Shipment: last.Shipment, Parcels: []order.Parcel{first, last}}
+	router := routes.New(nil, client.Options{}, oneOrder{}, config.Attributes{})
+	id := startertest.NewOrderID()
+	for data, parked := range map[string]bool{
+		`{"carrier":"DHL","trackingNumber":"T1","lines":[{"line":1,"quantity":1}]}`: false,
+		`{"carrier":"UPS","trackingNumber":"T2"}`:                                   false,
+		`{"carrier":"DHL","trackingNumber":"T3"}`:                                   true,
+	} {
+		event := bridge.Event{Stream: id, Type: order.TypeShipmentRecorded, ContentType: "application/json", Data: []byte(data)}
+		action, err := router.Routes[order.TypeShipmentRecorded](t.Context(), event)
+		require.NoError(t, err)
+		err = action.(bridge.UpdateWithStart).Closed(func(into any) error {
+			*into.(*order.State) = state
+			return nil
+		})
+		require.Equal(t, parked, err != nil, data)
+	}
+}
