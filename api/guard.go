@@ -24,7 +24,7 @@ func (a *api) instrument(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Referrer-Policy", "same-origin") // with none, forms would have no Origin to compare
 		h.Set("Cache-Control", "no-store")
 		answered := &recorder{ResponseWriter: w}
 		defer func() {

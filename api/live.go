@@ -75,7 +75,9 @@ func (a *api) getLive(w http.ResponseWriter, r *http.Request) error {
 		if _, err := fmt.Fprint(w, text); err != nil {
 			return err
 		}
-		return out.Flush()
+		err := out.Flush()
+		_ = out.SetWriteDeadline(time.Time{}) // in HTTP/2 one that passes ends the stream, even an idle one
+		return err
 	})
 }
 

@@ -266,10 +266,10 @@ func TestCommands_InvalidArguments(t *testing.T) {
 		"email resolve order-1 --failed": "KIND: is required\n",
 		"email resolve --status sent --from yesterday --failed": "--from: must be a time such as 2025-01-31T12:00:00Z\n--status: must be unknown, pending or failed\n",
 		"email resolve --status sent --failed":                  "--from: and --to are required with --status\n--status: must be unknown, pending or failed\n",
-		"email resolve --status pending --from 2025-01-31T12:00:00Z --to 2025-01-31T12:00:00Z --sent --message-id m --kind note": "--from: must be before --to\n--kind: must be one of: confirmation, rejection, shipment, cancellation\n" +
+		"email resolve --status pending --from 2025-01-31T12:00:00Z --to 2025-01-31T12:00:00Z --sent --message-id m --kind note": "--from: must be before --to\n--kind: must be one of: confirmation, rejection, shipment, cancellation, or shipment-2 for an order's parcel 2, 3 and so on\n" +
 			"--message-id: goes with --sent and one email, and has at most 256 bytes\n--status: what is pending cannot be resolved as sent\n",
 		"email resolve order-1 shipment --failed --limit 5":      "arguments: either ORDER and KIND, or --status, --from and --to\n",
-		"email resolve order-1 note --sent --failed":             "KIND: must be one of: confirmation, rejection, shipment, cancellation\narguments: exactly one of --sent, --failed and --resend is needed\n",
+		"email resolve order-1 note --sent --failed":             "KIND: must be one of: confirmation, rejection, shipment, cancellation, or shipment-2 for an order's parcel 2, 3 and so on\narguments: exactly one of --sent, --failed and --resend is needed\n",
 		"email resolve 1 shipment --resend":                      "ORDER: must be order- and 1 to 120 of [A-Za-z0-9._-]\n",
 		"email resolve order-1 shipment --failed --message-id x": "--message-id: goes with --sent and one email, and has at most 256 bytes\n",
 		"email list --status sent -o yaml --limit 0":             "--limit: must be from 1 to 10000\n--output: must be table or json\n--status: must be unknown, pending, sending, failed or all\n",

@@ -12,6 +12,11 @@ const say = text => {
   if (place && place.textContent !== text) place.textContent = text;
 };
 
+// A link from elsewhere may claim that something was done. The server shows that only to who
+// comes from a page of its own, as every load by this script does.
+const here = new URL(location.href);
+if (!document.querySelector(".notice.done")) here.searchParams.delete("done");
+
 // busy reports whether the reader is at something that new content would disturb.
 const busy = () => {
   const main = document.getElementById("main"), at = document.activeElement;
@@ -20,7 +25,7 @@ const busy = () => {
 
 // load replaces the content, and keeps what has the focus and how far regions are scrolled.
 const load = async () => {
-  const answer = await fetch(location.href, {credentials: "same-origin"});
+  const answer = await fetch(here, {credentials: "same-origin"});
   if (!answer.ok && answer.status !== 404) throw new Error(answer.status);
   const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
   const main = document.getElementById("main");

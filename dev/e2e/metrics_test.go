@@ -27,6 +27,7 @@ var measured = []string{"worker", "starter", "publisher", "projector", "api"}
 var occasional = map[string]string{
 	"orderflow_reconcile_differences":                 "worker: TestReconciliation",
 	"orderflow_reconcile_completed_timestamp_seconds": "worker: TestReconciliation",
+	"orderflow_reviews_untold_total":                  "workflows: an order that accepts no signals",
 	"orderflow_stuck_rounds_total":                    "dev/e2e: TestClosing",
 	"orderflow_api_stale_file":                        "api: with a file of tokens",
 }

@@ -131,7 +131,7 @@ const decidingCustomer = "customer-of-a-change"
 // SDK skips the record of a decision alone that it does not know.
 func changedFulfillment(t *testing.T) string {
 	t.Helper()
-	const before = "	if err := o.waitForShipment(ctx); err != nil {\n"
+	const before = "	return o.shipParcels(ctx)\n"
 	return changedSource(t, "order_fulfillment.go", before, "	if o.in.CustomerID == \""+decidingCustomer+"\" {\n"+
 		"		workflow.GetVersion(ctx, \"reserve-in-parallel\", workflow.DefaultVersion, 1)\n"+
 		"		if err := workflow.UpsertMemo(ctx, map[string]any{\"changed\": true}); err != nil {\n			return err\n		}\n	}\n"+before)

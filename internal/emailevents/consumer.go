@@ -33,7 +33,7 @@ type Publisher interface {
 }
 
 const (
-	batch         = 10 // messages received at once while all goes well
+	batch         = 10 // messages received at once
 	recordTimeout = 15 * time.Second
 
 	// shortestDelay and longestDelay bound how long a message that is not handled is
@@ -42,6 +42,10 @@ const (
 	// minutes until the queue drops it.
 	shortestDelay = 30 * time.Second
 	longestDelay  = 15 * time.Minute
+
+	// inHand is how long a message is hidden for one more attempt: longer than that takes,
+	// with the wait before the next.
+	inHand = 2 * time.Minute
 )
 
 // outageBackoff is the backoff while the queue or a store fails.
@@ -69,17 +73,9 @@ func (c *Consumer) Check(context.Context) error {
 }
 
 // Run consumes until ctx ends. It finishes the message in hand.
-//
-// After a failure, Run receives a single message at a time until one is handled: what
-// fails is received again later and may run out of receives, so an outage must not take
-// good events out of the queue.
 func (c *Consumer) Run(ctx context.Context) {
 	for failures := 0; ctx.Err() == nil; {
-		most := batch
-		if failures > 0 {
-			most = 1
-		}
-		err := c.consume(ctx, most)
+		err := c.consume(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -116,34 +112,70 @@ func (c *Consumer) note(ctx context.Context, err error) {
 	}
 }
 
-// consume receives a batch and handles it. It stops at the first failure of a store: the
-// rest of the batch is received again later.
-func (c *Consumer) consume(ctx context.Context, most int) error {
-	messages, err := c.Queue.Receive(ctx, most)
+// consume receives a batch and handles it.
+func (c *Consumer) consume(ctx context.Context) error {
+	messages, err := c.Queue.Receive(ctx, batch)
 	if err != nil {
 		c.Metrics.retry(workReceive)
 		return err
 	}
 	var done []ses.QueueMessage
-	for _, m := range messages {
-		var handled bool
-		if handled, err = c.handle(ctx, m); err != nil {
-			c.Metrics.retry(workRecord)
-			break
+	for i, m := range messages {
+		handled, err := c.handle(ctx, m)
+		failed := err != nil
+		if failed {
+			_ = c.remove(ctx, done) // what stays in the queue is received again
+			done = nil
+			c.release(ctx, messages[i+1:])
+			handled = c.handleAgain(ctx, m, err)
 		}
 		if handled {
 			done = append(done, m)
 		}
-		if ctx.Err() != nil {
+		if failed || ctx.Err() != nil {
 			break
 		}
 	}
-	if len(done) == 0 {
-		return err
+	return c.remove(ctx, done)
+}
+
+// handleAgain repeats handling a message that a store failed until it is handled, and reports
+// whether to delete it. The message stays in hand: one that is received again and again may
+// run out of receives, so an outage must not take good events out of the queue.
+func (c *Consumer) handleAgain(ctx context.Context, m ses.QueueMessage, err error) (handled bool) {
+	for failures := 0; err != nil; failures++ {
+		c.Metrics.retry(workRecord)
+		c.note(ctx, err)
+		if outageBackoff.Wait(ctx, failures) != nil {
+			return false
+		}
+		if c.Queue.Postpone(ctx, m, inHand) != nil { // it is received again later
+			c.Metrics.retry(workPostpone)
+			return false
+		}
+		handled, err = c.handle(ctx, m)
 	}
-	if deleteErr := c.Queue.Delete(context.WithoutCancel(ctx), done); deleteErr != nil {
+	return handled
+}
+
+// release leaves messages to other consumers, which may reach the store, or to a later
+// batch.
+func (c *Consumer) release(ctx context.Context, messages []ses.QueueMessage) {
+	for _, m := range messages {
+		if c.Queue.Postpone(ctx, m, delayAfter(m.Receives)) != nil {
+			c.Metrics.retry(workPostpone)
+		}
+	}
+}
+
+// remove deletes messages from the queue.
+func (c *Consumer) remove(ctx context.Context, messages []ses.QueueMessage) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	err := c.Queue.Delete(context.WithoutCancel(ctx), messages)
+	if err != nil {
 		c.Metrics.retry(workDelete)
-		err = errors.Join(err, deleteErr)
 	}
 	return err
 }

@@ -66,7 +66,8 @@ FROM customer_order WHERE status = 'on-hold' ORDER BY coalesce(placed_at, '-infi
 
 	// selectUnknownEmails reads emails of which it is unknown whether they were sent.
 	selectUnknownEmails = `
-SELECT order_id, kind, status, attempt, unknown_attempts, coalesce(error_code, ''), updated_at
+SELECT order_id, kind, status, attempt, unknown_attempts, coalesce(error_code, ''), updated_at,
+    coalesce(progress, ''), coalesce(progress_detail, '')
 FROM email_delivery WHERE status = 'unknown' LIMIT $1`
 
 	// countUnknownEmails counts them up to a limit.

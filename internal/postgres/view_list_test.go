@@ -196,6 +196,16 @@ func TestOrderStats_HoursAndHeld(t *testing.T) {
 	require.Len(t, attention.Held, 1)
 	require.Equal(t, "order-3", attention.Held[0].OrderID, "it was placed first")
 	require.Zero(t, attention.Emails)
+
+	require.NoError(t, r.exec(`INSERT INTO order_fulfillment (order_id, customer_id, status, total_minor, currency, source_event_id, placed_at)
+		VALUES ('order-1', 'c-1', 'fulfilling', 1, 'USD', 'e', now())`))
+	require.NoError(t, r.exec(`INSERT INTO email_delivery (order_id, kind, recipient, status, attempt, unknown_attempts, unknown_at)
+		VALUES ('order-1', 'confirmation', 'ada@example.com', 'unknown', 2, 2, now())`))
+	attention, err = r.view.FindAttention(t.Context(), 1, 10)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, attention.Emails)
+	require.Len(t, attention.Unknown, 1)
+	require.Equal(t, "order-1", attention.Unknown[0].OrderID)
 }
 
 func TestMigrate_CountsWhatIsThere(t *testing.T) {

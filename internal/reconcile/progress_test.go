@@ -142,7 +142,7 @@ func TestRun_Resume(t *testing.T) {
 		all, left := found.ByKind()
 		require.Equal(t, all, left)
 		require.Equal(t, map[string]int{
-			"missing": 9, "extra": 2, "held": 0, "lost": 0, "conflict": 0, "stuck": 0, "undelivered": 0, "unlinked": 0,
+			"missing": 9, "extra": 2, "held": 0, "lost": 0, "conflict": 0, "stuck": 0, "undelivered": 0, "unlinked": 0, "unreserved": 0,
 		}, left)
 	})
 }

@@ -235,7 +235,7 @@ func (l *templateLoader) check(t *Templates) {
 }
 
 // Samples returns letters of a kind for trying templates: one with everything, one with
-// nothing but an id, and a rejection for each reason.
+// nothing but an id, a shipment for each place of a parcel, and a rejection for each reason.
 func Samples(kind email.Kind, language string) []email.Letter {
 	full := email.Letter{
 		OrderID: "order-sample", Kind: kind, Attempt: 1, To: "jane.doe@example.com", Language: language, Name: "Dr Jane Doe",
@@ -246,6 +246,13 @@ func Samples(kind email.Kind, language string) []email.Letter {
 		full.Lines = append(full.Lines, email.LetterLine{ProductName: "Teapot & lid", Quantity: 2, UnitPrice: "19.90"})
 	}
 	letters := []email.Letter{full, {OrderID: "order-sample", Kind: kind, To: "a@example.com", Language: language}}
+	if kind == email.KindShipment {
+		for _, parcel := range []email.Parcel{email.ParcelPart, email.ParcelLast} {
+			shipped := full
+			shipped.Parcel = parcel
+			letters = append(letters, shipped)
+		}
+	}
 	if kind != email.KindRejection {
 		return letters
 	}

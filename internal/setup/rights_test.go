@@ -71,7 +71,7 @@ func TestPostgres_SchemaOfAnother(t *testing.T) {
 	require.Contains(t, todo(report), allow)
 	superuser.exec(allow)
 	_, lines = set(t, o)
-	require.Contains(t, lines, grants+"created: 13 rights\n")
+	require.Contains(t, lines, grants+"created: 17 rights\n")
 
 	superuser.exec("GRANT CREATE ON SCHEMA public TO PUBLIC")
 	report, lines = set(t, o)

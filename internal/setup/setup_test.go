@@ -91,7 +91,7 @@ func TestRun(t *testing.T) {
 	require.Contains(t, lines, "postgres, passwords: left: there is none for orderflow_api, orderflow_projector, orderflow_publisher, "+
 		"orderflow_reconcile, orderflow_worker\n")
 	require.Contains(t, lines, "postgres, role orderflow_worker: created: LOGIN, the role\n")
-	require.Contains(t, lines, "postgres, grants orderflow_worker: created: 13 rights\n")
+	require.Contains(t, lines, "postgres, grants orderflow_worker: created: 17 rights\n")
 	require.Contains(t, lines, "kurrentdb, rights of starter: created: [$r] on $ce-order, [$r $mr $mw] on ")
 	require.Contains(t, lines, "temporal, rate of order-email: changed: from unlimited to 14 per second\n")
 	require.Contains(t, lines, "temporal, fairness of task queues: unknown: ")

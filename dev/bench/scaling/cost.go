@@ -16,7 +16,7 @@ const (
 	transitions = 1 + 2*workflowTasks + 2*emails + 1
 
 	// In PostgreSQL, by the worker.
-	sqlStatements   = 20
+	sqlStatements   = 22
 	sqlTransactions = 6
 	rowBytes        = 1_600 // of the order, its lines and its emails, with their indexes
 	versionBytes    = 1_700 // of both versions in the history, until they are pruned
