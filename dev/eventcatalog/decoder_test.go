@@ -91,13 +91,27 @@ func changes(s *eventcatalog.Schema, value any) map[string]any {
 		all["of another form"] = "\x01!"
 	}
 	if s.Minimum != nil {
-		all["the least"], all["the most"] = *s.Minimum, *s.Maximum
-		all["too little"], all["too much"] = *s.Minimum-1, *s.Maximum+1
+		all["the least"], all["too little"] = *s.Minimum, *s.Minimum-1
+	}
+	if s.Maximum != nil {
+		all["the most"], all["too much"] = *s.Maximum, *s.Maximum+1
 	}
 	if list, ok := value.([]any); ok && s.MaxItems > 0 {
-		all["as many as there may be"] = slices.Repeat(list[:1], s.MaxItems)
-		all["too many"] = slices.Repeat(list[:1], s.MaxItems+1)
+		all["as many as there may be"] = repeated(list[0], s.MaxItems)
+		all["too many"] = repeated(list[0], s.MaxItems+1)
 		all["none"] = []any{}
+	}
+	return all
+}
+
+// repeated returns an array with an item so many times. Items that name a line of the
+// order name another one each, which a schema cannot demand.
+func repeated(item any, times int) []any {
+	all := slices.Repeat([]any{item}, times)
+	if object, ok := item.(map[string]any); ok && object["line"] != nil {
+		for i := range all {
+			all[i] = with(object, "line", i+1)
+		}
 	}
 	return all
 }

@@ -16,7 +16,7 @@ func messageEvents() []Event {
 	return []Event{
 		{
 			Type: order.TypeShipmentRecorded, Channel: orderStreams, Direction: Receive,
-			About: "The order has left with a carrier: its workflow closes it as shipped.",
+			About: "A parcel of the order has left with a carrier: the order is shipped once all of it has left.",
 			Data: closed(object("",
 				optional("orderId", orderID("The name of the stream.")),
 				required("carrier", &Schema{
@@ -26,8 +26,13 @@ func messageEvents() []Event {
 				required("trackingNumber", &Schema{
 					Description: "The carrier's number of the parcel.", Type: "string",
 					Pattern: `^[A-Za-z0-9._/&+-]([A-Za-z0-9 ._/&+-]{0,62}[A-Za-z0-9._/&+-])?$`,
-				}))),
+				}),
+				optional("lines", array("What the parcel contains of the order's lines, each at most once. Without it, all that is left of the order.", 1, 500,
+					closed(object("",
+						required("line", atLeastOne("The number of the order's line, from 1.")),
+						required("quantity", atLeastOne("How many pieces of it.")))))))),
 			Examples: []string{
+				`{"orderId":"order-example-1","carrier":"DHL","trackingNumber":"JD014601","lines":[{"line":1,"quantity":2},{"line":2,"quantity":1}]}`,
 				`{"orderId":"order-example-1","carrier":"DHL","trackingNumber":"00340434292135100186"}`,
 				`{"carrier":"DHL","trackingNumber":"00340434292135100186"}`,
 			},

@@ -100,6 +100,12 @@ func whole(description string, least, most int) *Schema {
 	return bounded(&Schema{Description: description, Type: "integer"}, least, most)
 }
 
+// atLeastOne is a whole number from 1.
+func atLeastOne(description string) *Schema {
+	least := 1
+	return &Schema{Description: description, Type: "integer", Minimum: &least}
+}
+
 // number is a number of any precision.
 func number(description string, least, most int) *Schema {
 	return bounded(&Schema{Description: description, Type: "number"}, least, most)
