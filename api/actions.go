@@ -94,11 +94,12 @@ func (a *api) findAction(name string) (action, error) {
 	return all[n], nil
 }
 
-// offered returns the actions that an order in this status may take, and the token has the
-// role for.
-func (a *api) offered(r *http.Request, status order.Status) (offered []action) {
+// offered returns the actions that an order in this state may take, and the token has the
+// role for. An order of which a parcel has left cannot be canceled.
+func (a *api) offered(r *http.Request, state order.State) (offered []action) {
 	for _, known := range a.actions() {
-		if slices.Contains(known.from, status) && a.authorize(r, known.Role) == nil {
+		late := known.audit == cancelAction && len(state.Parcels) > 0
+		if slices.Contains(known.from, state.Status) && !late && a.authorize(r, known.Role) == nil {
 			offered = append(offered, known)
 		}
 	}
@@ -109,7 +110,7 @@ func (a *api) offered(r *http.Request, status order.Status) (offered []action) {
 type actionBody struct {
 	action
 	State  order.State
-	Denied bool     // the token lacks the role, or the order's status does not allow it
+	Denied bool     // the token lacks the role, or the order's state does not allow it
 	Fault  *problem // of the form that was sent; nil if none was
 }
 
@@ -137,7 +138,7 @@ func (a *api) actionPage(r *http.Request, asked action, id string, fault *proble
 			asked.Fields[i].Value = principalOf(r).token.Name
 		}
 	}
-	offered := slices.ContainsFunc(a.offered(r, state.Status), func(known action) bool { return known.Name == asked.Name })
+	offered := slices.ContainsFunc(a.offered(r, state), func(known action) bool { return known.Name == asked.Name })
 	page := pageData{Title: asked.Title + " " + id, Status: http.StatusOK, Name: "action"}
 	if fault != nil {
 		page.Status = fault.Status

@@ -114,7 +114,7 @@ func (a *api) orderPage(r *http.Request, id string) (pageData, error) {
 	if err != nil {
 		return pageData{}, err
 	}
-	body := orderBody{State: state, timeline: a.timeline(r.Context(), state), Links: a.links, Actions: a.offered(r, state.Status)}
+	body := orderBody{State: state, timeline: a.timeline(r.Context(), state), Links: a.links, Actions: a.offered(r, state)}
 	if sameOrigin(r) { // a link elsewhere must not say what was done
 		body.Done = doneText(r.URL.Query().Get("done"), state.Status)
 	}

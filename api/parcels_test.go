@@ -38,7 +38,10 @@ func TestPostShipment_Parcels(t *testing.T) {
 	c.get("/orders/"+id).into(http.StatusOK, &state)
 	require.Equal(t, order.CreditReserved, state.Credit)
 	require.Equal(t, "1", state.Parcels[0].TrackingNumber)
-	c.saying("/?order="+id, "<dt>Parcel</dt><dd>DHL <code>1</code>")
+	page := c.saying("/?order="+id, "<dt>Parcel</dt><dd>DHL <code>1</code>")
+	require.Contains(t, page, "/actions/ship?")
+	require.NotContains(t, page, "/actions/cancel?")
+	c.saying("/actions/cancel?order="+id, "and of which a parcel has left, does not allow this")
 
 	c.post(path, shipment).into(http.StatusOK, &state)
 	require.Equal(t, order.StatusShipped, state.Status)

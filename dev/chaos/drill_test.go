@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +35,8 @@ func TestUpgradeSteps_Documented(t *testing.T) {
 	require.NoError(t, err)
 	for _, step := range upgradeSteps() {
 		if step.binary == "" {
-			require.Contains(t, string(body), "\n"+rig.Orderflow+" "+strings.Join(step.command, " ")+"\n")
+			command := rig.Orderflow + " " + strings.Join(step.command, " ")
+			require.Regexp(t, "(\n|`)"+regexp.QuoteMeta(command)+"(\n|`)", string(body))
 		}
 	}
 }

@@ -20,9 +20,10 @@ func upgradeSteps() []upgradeStep {
 	return []upgradeStep{
 		{command: []string{"replay", "--sample", "500"}},
 		{command: []string{"migrate"}},
+		{command: []string{"setup", "--without-passwords"}},
 		{binary: rig.Worker},
-		{binary: rig.Starter},
 		{binary: rig.API},
+		{binary: rig.Starter},
 		{binary: rig.Publisher},
 		{binary: rig.Projector},
 	}
