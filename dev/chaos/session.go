@@ -191,8 +191,28 @@ func (s *session) restore(ctx context.Context, workload *load.Load) error {
 		s.report.Lost = append(s.report.Lost, span.To.Sub(span.From).Seconds())
 	}
 	s.say("PostgreSQL lost its commits of %.1f s", s.report.Lost)
-	_, err := s.repair(ctx, workload, false)
-	return err
+	return s.repairLost(ctx, workload)
+}
+
+// repairLost repeats the repair for a while, as long as an order has lost its row and does
+// not have it back: a workflow that still sends an email is left alone.
+func (s *session) repairLost(ctx context.Context, workload *load.Load) error {
+	again, enough := time.NewTicker(repairEvery), time.NewTimer(healTimeout)
+	defer again.Stop()
+	defer enough.Stop()
+	for {
+		found, err := s.repair(ctx, workload, false)
+		if err != nil || !found.leavesLost() {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-enough.C:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 func (s *session) workload(o load.Options) *load.Load {

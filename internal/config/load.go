@@ -26,8 +26,8 @@ func Load[T any](environ []string) (T, error) {
 	if err := l.fill(reflect.ValueOf(&settings).Elem()); err != nil {
 		return settings, err
 	}
-	l.validate(reflect.ValueOf(&settings).Elem())
 	l.dropUnneeded(reflect.ValueOf(&settings).Elem())
+	l.validate(reflect.ValueOf(&settings).Elem())
 	if len(l.faults) > 0 {
 		return settings, &Error{Faults: l.faults}
 	}
@@ -134,7 +134,11 @@ func (l *loader) dropUnneeded(target reflect.Value) {
 	if u, ok := target.Addr().Interface().(interface{ Unneeded() []string }); ok {
 		unneeded := u.Unneeded()
 		l.faults = slices.DeleteFunc(l.faults, func(f Fault) bool {
-			return f.Problem == missing && slices.Contains(unneeded, f.Name)
+			drop := f.Problem == missing && slices.Contains(unneeded, f.Name)
+			if drop {
+				delete(l.faulty, f.Name) // it may be validated after all
+			}
+			return drop
 		})
 	}
 	for i := range target.NumField() {

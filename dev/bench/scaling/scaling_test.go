@@ -41,7 +41,7 @@ func TestPlan(t *testing.T) {
 	require.Equal(t, "280", value(t, lines, "Temporal", "state transitions"))
 	require.Equal(t, "160, 207,360,000", value(t, lines, "Temporal", "billed actions"))
 	require.Equal(t, "864,000", value(t, lines, "Temporal", "open orders"))
-	require.Equal(t, "120, 400", value(t, lines, "PostgreSQL", "transactions"))
+	require.Equal(t, "120, 440", value(t, lines, "PostgreSQL", "transactions"))
 	require.Equal(t, "80, 80, 60", value(t, lines, "KurrentDB", "appends"))
 	require.Equal(t, "40, 1,728,000", value(t, lines, "SES", "emails"))
 	require.Equal(t, "2", value(t, lines, "processes", "workers"), "one may be replaced")
