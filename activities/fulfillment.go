@@ -115,7 +115,8 @@ func (in CloseFulfillmentInput) state() order.State {
 // can start it later. An order whose row was lost gets that row again first, as the same
 // version. If the fulfillment is already final, in its row or in its published versions,
 // CloseFulfillment returns it unchanged; so it does if a parcel of an order to be canceled
-// has left.
+// has left, or if the row has parcels that the workflow of an order to be shipped does not
+// know.
 func (a *Activities) CloseFulfillment(ctx context.Context, in CloseFulfillmentInput) (Fulfillment, error) {
 	closing := fulfillment.Close{
 		OrderID: in.OrderID, CustomerID: in.CustomerID, Total: in.Total, PlacedAt: in.PlacedAt, Source: in.Source,

@@ -60,6 +60,14 @@ func TestCloseFulfillment_Parcels(t *testing.T) {
 		require.Equal(t, order.StatusFulfilling, row.Status)
 		require.Equal(t, twoParcels(), row.Parcels)
 	})
+	t.Run("does not ship an order whose row has parcels that the workflow does not know", func(t *testing.T) {
+		s := &fakeStores{row: fulfillment.Row{Status: order.StatusFulfilling, Parcels: twoParcels()}, err: fulfillment.ErrClosed}
+		row, err := runActivity[activities.Fulfillment](t, s, "CloseFulfillment", closingAs(order.StatusShipped))
+		require.NoError(t, err)
+		require.Equal(t, order.StatusFulfilling, row.Status)
+		require.Equal(t, twoParcels(), row.Parcels)
+		require.Empty(t, s.restored)
+	})
 	t.Run("restores the parcels that were published before it cancels", func(t *testing.T) {
 		published := fulfillment.EndedAs(nil, approved(), order.State{Status: order.StatusFulfilling, Parcels: twoParcels()})
 		s := &fakeStores{body: placed, published: published, row: fulfillment.Row{Status: order.StatusFulfilling, Parcels: twoParcels()}}

@@ -32,6 +32,7 @@ type Continuation struct {
 	Shipment  *RecordShipment `json:"shipment,omitempty"` // the first parcel: all that an earlier release knows
 	Parcels   []order.Parcel  `json:"parcels,omitempty"`
 	Recorded  int             `json:"recorded,omitempty"`   // how many of Parcels are in the row
+	Rest      bool            `json:"rest,omitempty"`       // the last of Parcels was sent without lines
 	Lines     []int           `json:"quantities,omitempty"` // the quantities of the order's lines
 	TooLate   *RecordShipment `json:"tooLate,omitempty"`
 	Approval  *ApproveCredit  `json:"approval,omitempty"`
@@ -100,7 +101,7 @@ func (o *orderRun) continueAsNew(ctx workflow.Context) error {
 func (o *orderRun) continuation() *Continuation {
 	c := &Continuation{
 		Phase: o.phase, State: o.state, Cancel: o.cancel, Canceled: o.canceledNatively(),
-		Parcels: o.parcels.taken, Recorded: o.parcels.recorded, Lines: o.parcels.quantities,
+		Parcels: o.parcels.taken, Recorded: o.parcels.recorded, Rest: o.parcels.rest, Lines: o.parcels.quantities,
 		TooLate: o.tooLate, Approval: o.approval, Decline: o.decline, HoldUntil: o.holdUntil, HoldEnd: o.holdEnd,
 		Refusing: o.refusing, Reviewed: o.reviewed, Decided: o.decided,
 		Signaled: sortedKeys(o.signaled), Stuck: o.stuck, Published: o.publishedStep, Status: o.publishedStatus,
@@ -136,7 +137,7 @@ func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps
 func (o *orderRun) resume(ctx workflow.Context, c *Continuation) {
 	o.phase, o.state, o.decided = c.Phase, c.State, c.Decided
 	o.cancel, o.canceled, o.tooLate = c.Cancel, c.Canceled, c.TooLate
-	o.parcels = parcels{quantities: c.Lines, taken: c.Parcels, recorded: c.Recorded}
+	o.parcels = parcels{quantities: c.Lines, taken: c.Parcels, recorded: c.Recorded, rest: c.Rest}
 	if len(c.Parcels) == 0 && c.Shipment != nil { // by an earlier release
 		o.parcels.taken = []order.Parcel{c.Shipment.Parcel()}
 	}

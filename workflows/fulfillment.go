@@ -88,7 +88,8 @@ func (o *orderRun) waitForShipment(ctx workflow.Context) error {
 }
 
 // ship closes the order as shipped. From here on it is too late to cancel it. It is never
-// compensated: the parcel has left, so failures are retried until they clear.
+// compensated: the parcel has left, so failures are retried until they clear. An order
+// whose row has parcels that the run does not know waits for the rest instead.
 func (o *orderRun) ship(ctx workflow.Context) error {
 	o.setPhase(phaseClosing, order.StatusFulfilling, "")
 	ctx = disconnected(ctx)
@@ -97,8 +98,12 @@ func (o *orderRun) ship(ctx workflow.Context) error {
 		row, err = o.closeRow(summarized(ctx, "close as shipped"), order.StatusShipped)
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case !row.Status.Final():
+		o.logger(ctx).Warn("order cannot be closed as shipped: its row has other parcels")
+		return o.followRow(ctx, row)
 	}
 	return o.applyRow(ctx, row)
 }

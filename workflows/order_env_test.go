@@ -148,7 +148,7 @@ func (e *orderEnv) recordParcel(_ context.Context, in activities.RecordParcelInp
 	if err := e.close(); err != nil {
 		return activities.Fulfillment{}, err
 	}
-	if !e.row.Status.Final() {
+	if !e.row.Status.Final() && len(e.row.Parcels) == len(in.Parcels)-1 {
 		e.row.Parcels, e.row.EmailDue = in.Parcels, email.ParcelKind(len(in.Parcels))
 	}
 	return *e.row, nil
@@ -162,6 +162,9 @@ func (e *orderEnv) closeFulfillment(_ context.Context, in activities.CloseFulfil
 		return activities.Fulfillment{}, err
 	}
 	if e.row != nil && (e.row.Status.Final() || in.Status == order.StatusCancelled && len(e.row.Parcels) > 0) {
+		return *e.row, nil
+	}
+	if in.Status == order.StatusShipped && len(e.row.Parcels) != max(len(in.Parcels), 1)-1 {
 		return *e.row, nil
 	}
 	row := activities.Fulfillment{

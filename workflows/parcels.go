@@ -19,6 +19,7 @@ type parcels struct {
 	quantities []int          // of the order's lines; empty until the fulfillment exists, and in orders of earlier releases
 	taken      []order.Parcel // early ones as they were signaled, later ones with all their lines, if quantities has any
 	recorded   int            // how many of taken are in the row
+	rest       bool           // the last of taken was sent without lines: it contains all that is left
 }
 
 // Parcel returns the message as a parcel.
@@ -67,7 +68,9 @@ func (p *parcels) repeats(index int, again order.Parcel) bool {
 }
 
 // take adds a parcel that check accepted. The lines of one without are all that is left.
-func (p *parcels) take(one order.Parcel) { p.taken = append(p.taken, one.WithLines(p.left())) }
+func (p *parcels) take(one order.Parcel) {
+	p.taken, p.rest = append(p.taken, one.WithLines(p.left())), len(one.Lines) == 0
+}
 
 // check returns why a further parcel cannot be taken.
 func (p *parcels) check(one order.Parcel) error {
@@ -135,12 +138,15 @@ func lineField(index int, name string) string { return fmt.Sprintf("lines[%d].%s
 
 // adoptParcels takes over the parcels and the lines of the row. Parcels that were signaled
 // before the fulfillment existed, or taken by a run that knew less than the row, follow
-// them if they fit.
+// them if they fit. One that was sent without lines contains what is left then.
 func (o *orderRun) adoptParcels(ctx workflow.Context, row activities.Fulfillment) {
-	before := o.parcels.taken
+	before, rest := o.parcels.taken, o.parcels.rest
 	o.parcels = parcels{quantities: row.Quantities, taken: slices.Clone(row.Parcels), recorded: len(row.Parcels)}
-	for _, p := range before {
+	for i, p := range before {
 		m := *shipmentOf(p)
+		if rest && i == len(before)-1 {
+			m.Lines = nil
+		}
 		if err := o.checkShipment(m); err != nil {
 			o.tooLate = &m
 			o.countUnusable(ctx, RecordShipmentMessage, err)
@@ -205,11 +211,17 @@ var errParcelLeft = errors.New("a parcel of the order has left")
 // stays reserved.
 func (o *orderRun) shipRest(ctx workflow.Context) error {
 	o.outcome, o.state.Code = nil, ""
-	o.setPhase(phaseFulfilling, order.StatusFulfilling, "")
 	o.state.Credit = order.CreditReserved
 	o.logger(ctx).Warn("order cannot be canceled: a parcel has left")
-	o.adoptParcels(ctx, o.closedAs)
-	if err := o.applyRow(disconnected(ctx), o.closedAs); err != nil {
+	return o.followRow(ctx, o.closedAs)
+}
+
+// followRow continues an order whose row has parcels that its run does not know, and waits
+// for the rest.
+func (o *orderRun) followRow(ctx workflow.Context, row activities.Fulfillment) error {
+	o.setPhase(phaseFulfilling, order.StatusFulfilling, "")
+	o.adoptParcels(ctx, row)
+	if err := o.applyRow(disconnected(ctx), row); err != nil {
 		return err
 	}
 	return o.shipParcels(ctx)

@@ -156,6 +156,28 @@ func TestParcels_Cancellation(t *testing.T) {
 	})
 }
 
+// As after a reset: the row has a parcel that the run does not know.
+func TestParcels_UnknownToTheRun(t *testing.T) {
+	t.Parallel()
+	t.Run("the rest is what is left after it", func(t *testing.T) {
+		t.Parallel()
+		e := newParcelEnv(t)
+		var rest *updateResult
+		e.after(time.Hour, func() {
+			e.row.Parcels = []order.Parcel{unknownParcel()}
+			rest = e.ship(parcel("2"))
+		})
+		e.run()
+		require.NoError(t, rest.err)
+		require.Equal(t, order.StatusShipped, e.state().Status)
+		require.Len(t, e.state().Parcels, 2)
+		require.Equal(t, parcel("2", 1, 1, 2, 3).Lines, e.state().Parcels[1].Lines)
+	})
+}
+
+// unknownParcel returns a parcel of one piece of the first line.
+func unknownParcel() order.Parcel { return parcel("1", 1, 1).Parcel() }
+
 func TestParcels_Refused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -259,6 +281,16 @@ func TestParcels_OnServer(t *testing.T) {
 		require.Empty(t, o.stores.released)
 		o.record("parcels-cancelled-too-late", "")
 	})
+}
+
+func TestParcels_UnknownToTheRunOnServer(t *testing.T) {
+	t.Parallel()
+	o := newParcelsOnServer(t)
+	o.stores.mu.Lock()
+	o.stores.parcels = []order.Parcel{unknownParcel()}
+	o.stores.mu.Unlock()
+	o.requireShipped(2)
+	o.record("parcels-unknown-to-the-run", "")
 }
 
 // newParcelsOnServer returns an order of 2 and 3 pieces that waits for its first parcel.

@@ -63,6 +63,7 @@ func TestReplay_RecordedHistories(t *testing.T) {
 		"rules-1-lost-task-an-order-that-was-begun-is-cancelled",
 		// Orders that ship in several parcels, and a run that learns of one too late.
 		"rules-1-parcels-waiting-for-the-rest", "rules-1-parcels-shipped", "rules-1-parcels-continued", "rules-1-parcels-cancelled-too-late",
+		"rules-1-parcels-unknown-to-the-run",
 		"rules-1-late-and-waiting-for-shipment", "rules-1-late-and-shipped", "rules-1-in-time-and-continued",
 	} {
 		require.True(t, names[must], "no history of %q", must)

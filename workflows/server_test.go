@@ -316,6 +316,9 @@ func (m *memoryStores) CloseFulfillment(_ context.Context, in activities.CloseFu
 	if in.Status == order.StatusCancelled && len(m.parcels) > 0 {
 		return m.fulfilling(), nil
 	}
+	if in.Status == order.StatusShipped && m.closed == nil && len(m.parcels) != max(len(in.Parcels), 1)-1 {
+		return m.fulfilling(), nil
+	}
 	if m.closed == nil {
 		m.closed = &activities.Fulfillment{
 			Status: in.Status, Reason: in.Reason, Code: in.Code, Shipment: in.Shipment, Parcels: in.Parcels,

@@ -12,7 +12,7 @@ import (
 )
 
 // ErrClosed is returned with the row if the row is already final and differs from the
-// requested one.
+// requested one, or has other parcels.
 var ErrClosed = errors.New("fulfillment is already closed differently")
 
 // ErrMismatch is returned if the order's row was written from another order: its customer

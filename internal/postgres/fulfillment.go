@@ -55,11 +55,12 @@ func (f *Fulfillments) StartFulfillment(ctx context.Context, start fulfillment.S
 // be shipped or its fulfillment began: then CloseFulfillment returns ErrNotFound.
 // Repeating the same close changes nothing.
 //
-// It returns the row with fulfillment.ErrClosed if the order is closed in another way,
-// with fulfillment.ErrMismatch if the row belongs to another order, with
-// fulfillment.ErrInvalid if an order to be rejected is being fulfilled, with
-// fulfillment.ErrParcelLeft if a parcel of an order to be canceled has left, and with
-// fulfillment.ErrBehind if the row lacks parcels of an order to be shipped.
+// It returns the row with fulfillment.ErrClosed if the order is closed in another way, or
+// the row of an order to be shipped has parcels that the close does not know, with
+// fulfillment.ErrMismatch if the row belongs to another order, with fulfillment.ErrInvalid
+// if an order to be rejected is being fulfilled, with fulfillment.ErrParcelLeft if a parcel
+// of an order to be canceled has left, and with fulfillment.ErrBehind if the row lacks
+// parcels of an order to be shipped.
 func (f *Fulfillments) CloseFulfillment(ctx context.Context, c fulfillment.Close) (fulfillment.Row, error) {
 	const op = "close fulfillment"
 	c.Carrier, c.TrackingNumber = storableText(c.Carrier), storableText(c.TrackingNumber)
@@ -109,8 +110,10 @@ func checkClosed(row fulfillment.Row, c fulfillment.Close) error {
 		return fulfillment.ErrMismatch
 	case !row.Status.Final() && c.Status == order.StatusCancelled:
 		return fulfillment.ErrParcelLeft
-	case !row.Status.Final() && c.Status == order.StatusShipped:
+	case !row.Status.Final() && c.Status == order.StatusShipped && len(row.Parcels) < len(c.Parcels)-1:
 		return fulfillment.ErrBehind
+	case !row.Status.Final() && c.Status == order.StatusShipped: // it has parcels that the close does not know
+		return fulfillment.ErrClosed
 	case !row.Status.Final():
 		return fmt.Errorf("%w: cannot reject an order that is being fulfilled", fulfillment.ErrInvalid)
 	case row.Status != c.Status, row.Reason != c.Reason, row.Code != c.Code, row.Shipment != c.Shipment,

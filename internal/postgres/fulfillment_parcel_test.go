@@ -96,6 +96,21 @@ func TestRecordParcel_Refused(t *testing.T) {
 		_, err = w.CloseFulfillment(t.Context(), shippedInParcels())
 		require.ErrorIs(t, err, fulfillment.ErrBehind)
 	})
+	t.Run("a close that does not know the parcels of the row", func(t *testing.T) {
+		w := newWorld(t, postgres.Config{})
+		w.start()
+		before := w.recordParcel(1)
+		row, err := w.CloseFulfillment(t.Context(), shipped())
+		require.ErrorIs(t, err, fulfillment.ErrClosed)
+		require.Equal(t, before, row)
+		before = w.recordParcel(2)
+		other := shippedInParcels()
+		other.Parcels = parcels(3)[1:]
+		row, err = w.CloseFulfillment(t.Context(), other)
+		require.ErrorIs(t, err, fulfillment.ErrClosed)
+		require.Equal(t, before, row)
+		require.Equal(t, order.StatusShipped, w.close(shippedInParcels()).Status)
+	})
 	t.Run("after the order was closed", func(t *testing.T) {
 		w := newWorld(t, postgres.Config{})
 		w.start()
