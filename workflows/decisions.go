@@ -83,8 +83,13 @@ func (o *orderRun) checkShipment(m RecordShipment) error {
 }
 
 func (o *orderRun) takeShipment(m RecordShipment) {
-	if o.parcels.find(m.Parcel().Shipment) < 0 {
-		o.parcels.take(m.Parcel())
+	parcel := m.Parcel()
+	if o.parcels.find(parcel.Shipment) < 0 {
+		o.parcels.take(parcel)
+	}
+	delete(o.dropped, parcel.Shipment)
+	if o.tooLate != nil && o.tooLate.Parcel().Shipment == parcel.Shipment {
+		o.tooLate = nil
 	}
 }
 

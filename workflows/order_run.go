@@ -27,9 +27,10 @@ type orderRun struct {
 	cancel    *CancelOrder // the first one accepted
 	canceled  bool         // natively, in an earlier run
 	shipBy    shipBy
-	parcels   parcels         // the accepted shipments, possibly from before there was anything to ship
-	tooLate   *RecordShipment // a shipment that was signaled when the order could no longer be shipped
-	approval  *ApproveCredit  // an operator's decision about a held order, like decline
+	parcels   parcels                  // the accepted shipments, possibly from before there was anything to ship
+	tooLate   *RecordShipment          // a shipment that was signaled when the order could no longer be shipped
+	dropped   map[order.Shipment]error // why parcels that were taken did not fit after all
+	approval  *ApproveCredit           // an operator's decision about a held order, like decline
 	decline   *DeclineCredit
 	holdUntil time.Time
 	holdEnd   holdEnd // how the hold ended

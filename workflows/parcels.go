@@ -148,12 +148,22 @@ func (o *orderRun) adoptParcels(ctx workflow.Context, row activities.Fulfillment
 			m.Lines = nil
 		}
 		if err := o.checkShipment(m); err != nil {
-			o.tooLate = &m
+			o.dropParcel(m, err)
 			o.countUnusable(ctx, RecordShipmentMessage, err)
 			continue
 		}
 		o.takeShipment(m)
 	}
+}
+
+// dropParcel shows a parcel that was taken and does not fit after all, and keeps the reason
+// for its update. The same parcel may be sent again.
+func (o *orderRun) dropParcel(m RecordShipment, reason error) {
+	o.tooLate = &m
+	if o.dropped == nil {
+		o.dropped = map[order.Shipment]error{}
+	}
+	o.dropped[m.Parcel().Shipment] = reason
 }
 
 // shipParcels waits for the order's parcels and records each of them, until all that was
@@ -228,7 +238,9 @@ func (o *orderRun) followRow(ctx workflow.Context, row activities.Fulfillment) e
 }
 
 // parcelSettled reports whether the parcel of an update is recorded, or never will be.
-func (o *orderRun) parcelSettled(m RecordShipment) bool { return o.final() || o.recordedParcel(m) }
+func (o *orderRun) parcelSettled(m RecordShipment) bool {
+	return o.final() || o.recordedParcel(m) || o.dropped[m.Parcel().Shipment] != nil
+}
 
 func (o *orderRun) recordedParcel(m RecordShipment) bool {
 	index := o.parcels.find(m.Parcel().Shipment)
@@ -236,6 +248,9 @@ func (o *orderRun) recordedParcel(m RecordShipment) bool {
 }
 
 func (o *orderRun) parcelOutcome(m RecordShipment) error {
+	if reason := o.dropped[m.Parcel().Shipment]; reason != nil {
+		return reason
+	}
 	if o.recordedParcel(m) && o.state.Status == order.StatusFulfilling {
 		return nil
 	}

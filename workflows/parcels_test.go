@@ -173,6 +173,29 @@ func TestParcels_UnknownToTheRun(t *testing.T) {
 		require.Len(t, e.state().Parcels, 2)
 		require.Equal(t, parcel("2", 1, 1, 2, 3).Lines, e.state().Parcels[1].Lines)
 	})
+	for name, message := range map[string]workflows.RecordShipment{
+		"a part that does not fit is refused": parcel("2", 1, 2), "a rest that does not fit is refused": parcel("2", 1, 2, 2, 3),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newParcelEnv(t)
+			var refused, again *updateResult
+			e.after(time.Hour, func() {
+				e.row.Parcels = []order.Parcel{unknownParcel()}
+				refused = e.ship(message)
+			})
+			e.after(2*time.Hour, func() {
+				require.True(t, refused.complete)
+				require.Equal(t, order.StatusFulfilling, e.query().Status)
+				again = e.ship(parcel("2", 1, 1, 2, 3))
+			})
+			e.run()
+			require.ErrorContains(t, refused.err, "lines[0].quantity: must be at most 1, which is left of line 1")
+			require.NoError(t, again.err)
+			require.Equal(t, order.StatusShipped, e.state().Status)
+			require.Len(t, e.state().Parcels, 2)
+		})
+	}
 }
 
 // unknownParcel returns a parcel of one piece of the first line.
