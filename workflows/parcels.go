@@ -231,6 +231,7 @@ func (o *orderRun) shipRest(ctx workflow.Context) error {
 func (o *orderRun) followRow(ctx workflow.Context, row activities.Fulfillment) error {
 	o.setPhase(phaseFulfilling, order.StatusFulfilling, "")
 	o.adoptParcels(ctx, row)
+	o.watchShipBy(ctx, row.ShipBy) // the phase before ended the watch
 	if err := o.applyRow(disconnected(ctx), row); err != nil {
 		return err
 	}

@@ -51,6 +51,29 @@ func TestShipBy(t *testing.T) {
 		require.Equal(t, order.StatusCancelled, e.state().Status)
 		require.False(t, e.state().Late)
 	})
+	for name, send := range map[string]func(*orderEnv){
+		"one that cannot be canceled, because a parcel has left, is late": func(e *orderEnv) {
+			e.update(workflows.CancelOrderMessage, cancelOrder)
+		},
+		"one that does not ship, because a parcel does not fit, is late": func(e *orderEnv) { e.ship(parcel("2", 1, 2, 2, 3)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newLateEnv(t)
+			e.after(time.Hour, func() {
+				e.row.Parcels = []order.Parcel{unknownParcel()}
+				send(e)
+			})
+			e.after(90*time.Minute, func() { require.False(t, e.query().Late) })
+			e.after(3*time.Hour, func() {
+				require.True(t, e.query().Late)
+				e.signal(workflows.RecordShipmentMessage, parcel("3"))
+			})
+			e.run()
+			require.Equal(t, order.StatusShipped, e.state().Status)
+			require.False(t, e.state().Late)
+		})
+	}
 	t.Run("a run that begins after the time is late at once", func(t *testing.T) {
 		t.Parallel()
 		e := newLateEnv(t)
