@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 
+	"orderflow/activities"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )
@@ -147,3 +149,23 @@ func TestHoldEnd(t *testing.T) {
 
 // slug returns a file name for a test's name.
 func slug(name string) string { return strings.ReplaceAll(strings.ReplaceAll(name, ":", ""), " ", "-") }
+
+func TestHold_CanceledWhileItIsReviewed(t *testing.T) {
+	t.Parallel()
+	e := newOrderEnv(t)
+	asked := 0
+	e.decide = func(in activities.ReserveCreditInput) (activities.CreditDecision, error) {
+		if asked++; asked == 1 {
+			return held("INSUFFICIENT_CREDIT", 3600)(in)
+		}
+		return activities.CreditDecision{}, errors.New("connection refused")
+	}
+	e.after(time.Minute, func() { e.signal(workflows.ReviewSignal, nil) })
+	e.after(2*time.Minute, func() {
+		require.NotZero(t, e.query().HoldUntil, "the account may hold it again")
+		e.signal(workflows.CancelOrderMessage, cancelOrder)
+	})
+	e.run()
+	require.Equal(t, order.StatusCancelled, e.state().Status)
+	require.Zero(t, e.state().HoldUntil)
+}

@@ -13,10 +13,13 @@ import (
 )
 
 // setPhase begins a phase, which accepts other messages than the one before, and sets the
-// order's status and reason.
+// order's status and reason. Only an order on hold has an end of its hold.
 func (o *orderRun) setPhase(p phase, status order.Status, reason order.Reason) {
 	o.phase = p
 	o.state.Status, o.state.Reason = status, reason
+	if status != order.StatusOnHold {
+		o.state.HoldUntil = time.Time{}
+	}
 	o.showProgress(o.stepsCtx)
 }
 
