@@ -210,7 +210,7 @@ func (u UpdateWithStart) send(ctx context.Context, a *attempt, runID string) err
 		return nil
 	case !errors.As(err, &failed):
 		return ParkAfterReply("%s: %T", ReasonRejected, err)
-	case failed.Type() == acceptedUnfinished:
+	case failed.Type() == acceptedUnfinished, u.Accepted != nil && u.Accepted(failed):
 		return nil
 	case u.Early != nil && u.Early(failed):
 		return NotYet(ReasonEarly, errors.New(failed.Message()))

@@ -97,10 +97,10 @@ type SignalWithStart struct {
 
 // UpdateWithStart starts the workflow if there is none, and then updates its open run. It
 // is done when the update is accepted. If the workflow rejects it, or its handler has
-// failed by then, the event is parked with the reason, unless it is early; a workflow that
-// was started for it stays. If the workflow is closed, the event came too late, or what
-// Closed says. The id of the update is that of the event, so a run receives it once; two
-// bridges must not update one workflow for the same event.
+// failed by then, the event is parked with the reason, unless Early or Accepted picks the
+// error; a workflow that was started for it stays. If the workflow is closed, the event
+// came too late, or what Closed says. The id of the update is that of the event, so a run
+// receives it once; two bridges must not update one workflow for the same event.
 //
 // Only a worker can accept an update. While none polls the task queue, events wait: each
 // in a slot for updates, of which there are Options.UpdateConcurrency, so that events of
@@ -119,6 +119,11 @@ type UpdateWithStart struct {
 	// The event then waits as one with NotYet does, and is parked with ReasonEarly and the
 	// rejection. Nil means that every rejection parks the event.
 	Early func(rejection *temporal.ApplicationError) bool
+
+	// Accepted reports whether a handler that has failed has taken the update nevertheless, as
+	// one that fails because its run continues as new. The event is then done. Nil means that
+	// every failure parks the event.
+	Accepted func(failure *temporal.ApplicationError) bool
 
 	// Closed says what an event for a closed workflow is: late if it returns nil, or parked
 	// if it returns a ParkError. result decodes the workflow's result. It returns ErrNoResult

@@ -70,6 +70,38 @@ func TestUpdateWithStart_Early(t *testing.T) {
 	})
 }
 
+func TestUpdateWithStart_Accepted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	w := worker.New(r.temporal, r.queue, worker.Options{})
+	w.RegisterWorkflowWithOptions(func(ctx workflow.Context, _ string) error {
+		fail := func(workflow.Context, string) error {
+			return temporal.NewNonRetryableApplicationError("taken", "TAKEN", nil)
+		}
+		if err := workflow.SetUpdateHandler(ctx, "answer", fail); err != nil {
+			return err
+		}
+		workflow.GetSignalChannel(ctx, "close").Receive(ctx, nil)
+		return nil
+	}, workflow.RegisterOptions{Name: ticketWorkflow})
+	require.NoError(t, w.Start())
+	t.Cleanup(w.Stop)
+	ticket := newTicket()
+	r.append(ticket, newEvent("ticket-answered"))
+	event, err := r.events.ReadEvent(t.Context(), ticket, 0)
+	require.NoError(t, err)
+	_, err = r.options.Router.Apply(t.Context(), Event(event))
+	require.EqualError(t, err, "REJECTED: taken")
+
+	r.changeUpdate(func(u *UpdateWithStart) {
+		u.Early = isTooSoon
+		u.Accepted = func(failure *temporal.ApplicationError) bool { return failure.Type() == "TAKEN" }
+	})
+	got, err := r.options.Router.Apply(t.Context(), Event(event))
+	require.NoError(t, err)
+	require.Equal(t, Updated, got)
+}
+
 func TestUpdateWithStart_Closed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -90,7 +90,8 @@ func (r orderRoutes) update(orderID, name string, message any, agrees func(order
 	return bridge.UpdateWithStart{
 		WorkflowID: orderID, Workflow: workflows.OrderFulfillmentType, Name: name, Args: []any{message},
 		Start: r.startPlaced(order.Stream(orderID)),
-		Early: func(rejection *temporal.ApplicationError) bool { return rejection.Type() == workflows.Early },
+		Early:    func(rejection *temporal.ApplicationError) bool { return rejection.Type() == workflows.Early },
+		Accepted: func(failure *temporal.ApplicationError) bool { return failure.Type() == workflows.Continued },
 		Closed: func(result func(any) error) error {
 			var state order.State
 			err := result(&state)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"orderflow/bridge"
 	"orderflow/dev/startertest"
@@ -69,5 +70,22 @@ func TestRoutes_ShipmentOfClosedOrder(t *testing.T) {
 			return nil
 		})
 		require.Equal(t, parked, err != nil, data)
+	}
+}
+
+// The order has taken a message whose update fails because the order continues as new.
+func TestRoutes_MessageOfContinuedOrder(t *testing.T) {
+	t.Parallel()
+	router := routes.New(nil, client.Options{}, oneOrder{}, config.Attributes{})
+	event := bridge.Event{
+		Stream: startertest.NewOrderID(), Type: order.TypeShipmentRecorded, ContentType: "application/json",
+		Data: []byte(`{"carrier":"DHL","trackingNumber":"T1"}`),
+	}
+	action, err := router.Routes[order.TypeShipmentRecorded](t.Context(), event)
+	require.NoError(t, err)
+	for kind, want := range map[string]bool{workflows.Continued: true, workflows.Refused: false, workflows.Early: false} {
+		var failure *temporal.ApplicationError
+		require.ErrorAs(t, temporal.NewNonRetryableApplicationError("the order's words", kind, nil), &failure)
+		require.Equal(t, want, action.(bridge.UpdateWithStart).Accepted(failure), kind)
 	}
 }
