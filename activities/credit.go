@@ -84,7 +84,7 @@ type ReleaseCreditInput struct {
 	Source     order.Source `json:"source"`
 	Reason     string       `json:"reason"`
 	DeclinedBy string       `json:"declinedBy,omitempty"` // the operator who declined it
-	HeldOnly   bool         `json:"heldOnly,omitempty"`   // keep a reservation: it was approved by a run that is gone
+	HeldOnly   bool         `json:"heldOnly,omitempty"`   // keep a reservation: the order may have gone on with it
 }
 
 // ReleaseCredit releases what the order reserved and closes the order in the account

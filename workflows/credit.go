@@ -189,9 +189,11 @@ func (o *orderRun) dropMessages(ctx workflow.Context, shipments int) {
 }
 
 // refuseHeld ends the hold in the account. It continues even if the order is canceled
-// meanwhile. An order that the account has reserved was approved by a run that is gone,
-// because the workflow was reset or Temporal was restored from a backup: it may have
-// shipped, so it keeps its reservation and continues.
+// meanwhile. An order that the account has reserved was reserved by a review that this run
+// has not heard of, or approved by a run that is gone, because the workflow was reset or
+// Temporal was restored from a backup. It may have shipped, so the account keeps its
+// reservation. After the end of the hold it continues. After a decline its row is closed
+// first, which shows whether it has gone on.
 func (o *orderRun) refuseHeld(ctx workflow.Context, reason order.Reason) (activities.CreditDecision, error) {
 	o.setPhase(phaseClosing, order.StatusOnHold, reason)
 	var decision activities.CreditDecision
@@ -205,6 +207,11 @@ func (o *orderRun) refuseHeld(ctx workflow.Context, reason order.Reason) (activi
 	}
 	o.state.Credit = creditStatus(decision)
 	o.logger(ctx).Info("hold ended", "reason", reason, "credit", o.state.Credit)
+	if decision.Verdict == credit.VerdictReserved && reason == order.ReasonCreditDeclined &&
+		workflow.GetVersion(ctx, versionDeclineReserved, workflow.DefaultVersion, 1) == 1 {
+		decision.Verdict, decision.Reason = credit.VerdictRefused, string(reason) // applyRow releases it
+		return decision, nil
+	}
 	if refusalReason(decision) == "" {
 		// It was approved, or paid meanwhile: it needs no credit, which overrides a refusal.
 		o.setPhase(phaseCredit, order.StatusOnHold, "")
@@ -214,7 +221,7 @@ func (o *orderRun) refuseHeld(ctx workflow.Context, reason order.Reason) (activi
 
 // refuse closes an order that gets no credit. An order that an earlier run of this
 // workflow had undone is closed as canceled again; all others are rejected, with an
-// email.
+// email. A row that is being fulfilled cannot be rejected: that error undoes the order.
 func (o *orderRun) refuse(ctx workflow.Context, reason order.Reason) error {
 	o.refusing = true
 	o.setPhase(phaseClosing, o.state.Status, reason)

@@ -53,8 +53,8 @@ func (o *orderRun) noteReview(ctx workflow.Context) {
 }
 
 // lookAgain asks the account again, and continues the hold if it still holds the order.
-// Until then the hold may begin again: decisions are kept for it, and have no effect if the
-// credit is reserved.
+// Until then the hold may begin again: decisions are kept for it. If the credit is reserved,
+// a decline still wins, and an approval has no effect.
 func (o *orderRun) lookAgain(ctx workflow.Context) (activities.CreditDecision, error) {
 	reason := o.state.Reason
 	o.reviewed = false // a review that comes from now on counts again
@@ -67,6 +67,10 @@ func (o *orderRun) lookAgain(ctx workflow.Context) (activities.CreditDecision, e
 	case decision.Verdict == credit.VerdictHeld:
 		o.setPhase(phaseOnHold, order.StatusOnHold, reason)
 		return o.hold(ctx)
+	}
+	yieldToHandlers(ctx)
+	if decision.Verdict == credit.VerdictReserved && o.decline != nil {
+		return o.endHold(ctx, holdDeclined)
 	}
 	o.holdEnd, o.state.HoldUntil = holdReviewed, time.Time{}
 	o.setPhase(phaseCredit, order.StatusOnHold, "")

@@ -80,7 +80,7 @@ func TestHoldEnd(t *testing.T) {
 		"a review that reserved nothing does not count": {func(o *orderOnServer) {
 			o.signal(workflows.ReviewSignal, nil)
 		}, order.StatusRejected, order.ReasonHoldExpired},
-		"a refusal beats a review": {func(o *orderOnServer) {
+		"a refusal after a review counts": {func(o *orderOnServer) {
 			o.stores.review()
 			o.signal(workflows.ReviewSignal, nil)
 			o.signal(workflows.DeclineCreditMessage, decline)

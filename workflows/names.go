@@ -85,6 +85,10 @@ const (
 
 	// versionReview: an order on hold whose credit a review reserved goes on.
 	versionReview = "review-credit"
+
+	// versionDeclineReserved: a decline that finds the order reserved closes its row before
+	// it releases the credit.
+	versionDeclineReserved = "decline-reserved"
 )
 
 // SettlementID returns the workflow id of the settlement of the payment at the given

@@ -167,6 +167,9 @@ func (e *orderEnv) closeFulfillment(_ context.Context, in activities.CloseFulfil
 	if in.Status == order.StatusShipped && len(e.row.Parcels) != max(len(in.Parcels), 1)-1 {
 		return *e.row, nil
 	}
+	if e.row != nil && in.Status == order.StatusRejected {
+		return activities.Fulfillment{}, permanentError(activities.TypeFulfillmentFailed)
+	}
 	row := activities.Fulfillment{
 		Status: in.Status, Reason: in.Reason, Code: in.Code, Shipment: in.Shipment, Parcels: in.Parcels,
 	}

@@ -60,6 +60,7 @@ func (o *orderRun) run(ctx workflow.Context) error {
 	}
 	err := o.undo(ctx)
 	if errors.Is(err, errParcelLeft) {
+		o.refusing = false
 		return o.shipRest(ctx)
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"orderflow/activities"
+	"orderflow/internal/credit"
 	"orderflow/internal/order"
 	"orderflow/workflows"
 )
@@ -122,4 +123,85 @@ func TestReviewSignal_AfterTheHold(t *testing.T) {
 	e.run()
 	require.Equal(t, order.StatusShipped, e.state().Status)
 	e.requireCalls([]string{"reserve", "start", "email confirmation", "close shipped ", "email shipment"})
+}
+
+// A review reserved the order's credit before the decline. Where the run that went on with
+// it is gone, only the row knows how far the order has come: it is closed first.
+func TestDeclineCredit_AfterReview(t *testing.T) {
+	t.Parallel()
+	parcel := order.Parcel{Shipment: order.Shipment{Carrier: "DHL", TrackingNumber: "T1"}, Lines: []order.ParcelLine{{Line: 1, Quantity: 1}}}
+	for name, test := range map[string]struct {
+		row    *activities.Fulfillment
+		calls  []string
+		status order.Status
+		credit order.Credit
+		reason order.Reason
+	}{
+		"the order has not gone on": {
+			nil, []string{"close rejected CREDIT_DECLINED", "release CREDIT_DECLINED", "email rejection"},
+			order.StatusRejected, order.CreditReleased, order.ReasonCreditDeclined,
+		},
+		"it waits for its shipment": {
+			&activities.Fulfillment{Status: order.StatusFulfilling, Quantities: []int{2}},
+			[]string{"close rejected CREDIT_DECLINED", "close cancelled CREDIT_DECLINED", "release CREDIT_DECLINED"},
+			order.StatusCancelled, order.CreditReleased, order.ReasonCreditDeclined,
+		},
+		"a parcel has left": {
+			&activities.Fulfillment{Status: order.StatusFulfilling, Quantities: []int{2}, Parcels: []order.Parcel{parcel}},
+			[]string{"close rejected CREDIT_DECLINED", "close cancelled CREDIT_DECLINED", "close shipped ", "email shipment-2"},
+			order.StatusShipped, order.CreditReserved, "",
+		},
+		"it has shipped": {
+			&activities.Fulfillment{Status: order.StatusShipped, Shipment: &parcel.Shipment},
+			[]string{"close rejected CREDIT_DECLINED"}, order.StatusShipped, order.CreditReserved, "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newOrderEnv(t)
+			e.confirmed = test.status == order.StatusShipped
+			e.row = test.row
+			e.decide = held("INSUFFICIENT_CREDIT", 1800)
+			var declinedBy []string
+			e.release = func(in activities.ReleaseCreditInput) (activities.CreditDecision, error) {
+				declinedBy = append(declinedBy, in.DeclinedBy)
+				if in.HeldOnly {
+					return reserved(), nil
+				}
+				return activities.CreditDecision{Verdict: credit.VerdictReleased, Reason: in.Reason, Amount: total}, nil
+			}
+			e.after(time.Minute, func() { e.signal(workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-1"}) })
+			e.after(time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
+			e.run()
+			e.requireCalls(append([]string{"reserve", "release CREDIT_DECLINED"}, test.calls...))
+			require.NotContains(t, declinedBy, "")
+			state := e.state()
+			require.Equal(t, []any{test.status, test.credit, test.reason}, []any{state.Status, state.Credit, state.Reason})
+		})
+	}
+}
+
+func TestDeclineCredit_WhileTheOrderLooksAgain(t *testing.T) {
+	t.Parallel()
+	e := newOrderEnv(t)
+	asked := 0
+	e.decide = func(in activities.ReserveCreditInput) (activities.CreditDecision, error) {
+		if asked++; asked == 1 {
+			return held("INSUFFICIENT_CREDIT", 3600)(in)
+		}
+		e.signal(workflows.DeclineCreditMessage, workflows.DeclineCredit{By: "op-1"})
+		return reserved(), nil
+	}
+	e.release = func(in activities.ReleaseCreditInput) (activities.CreditDecision, error) {
+		if in.HeldOnly {
+			return reserved(), nil
+		}
+		return activities.CreditDecision{Verdict: credit.VerdictReleased, Reason: in.Reason, Amount: total}, nil
+	}
+	e.after(time.Minute, func() { e.signal(workflows.ReviewSignal, nil) })
+	e.after(time.Hour, func() { e.signal(workflows.RecordShipmentMessage, shipment) })
+	e.run()
+	state := e.state()
+	require.Equal(t, []any{order.StatusRejected, order.ReasonCreditDeclined}, []any{state.Status, state.Reason})
+	require.Equal(t, order.CreditReleased, state.Credit)
 }

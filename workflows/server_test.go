@@ -211,7 +211,6 @@ type memoryStores struct {
 	closed      *activities.Fulfillment
 	requested   *activities.RequestedCancellation
 	id          string // of the order
-	reviewed    bool   // a review reserved its credit
 	unavailable bool
 }
 
@@ -230,7 +229,6 @@ func (m *memoryStores) review() {
 	defer m.mu.Unlock()
 	if m.released == "" {
 		m.reserved++
-		m.reviewed = true
 	}
 }
 
@@ -275,7 +273,7 @@ func (m *memoryStores) ReserveCredit(_ context.Context, in activities.ReserveCre
 func (m *memoryStores) ReleaseCredit(_ context.Context, in activities.ReleaseCreditInput) (activities.CreditDecision, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if in.HeldOnly && m.reserved > 0 && m.released == "" && (in.DeclinedBy == "" || !m.reviewed) {
+	if in.HeldOnly && m.reserved > 0 && m.released == "" {
 		return reserved(), nil
 	}
 	if m.released == "" {

@@ -62,6 +62,9 @@ func (o *orderRun) classifyFailure(cause error) error {
 	case o.canceledNatively():
 		o.state.Reason = order.ReasonCancelled
 		return temporal.NewCanceledError()
+	case o.declinedLate(cause):
+		o.state.Reason = order.ReasonCreditDeclined
+		return nil
 	case errors.As(cause, &appErr) && appErr.Type() == activities.TypeOrderGone:
 		o.state.Reason = order.ReasonOrderGone
 	case errors.As(cause, &appErr):
@@ -71,4 +74,12 @@ func (o *orderRun) classifyFailure(cause error) error {
 		return temporal.NewApplicationError(cause.Error(), string(o.state.Reason))
 	}
 	return appErr
+}
+
+// declinedLate reports whether an order that was declined could not be rejected because a
+// run that is gone had started its fulfillment.
+func (o *orderRun) declinedLate(cause error) bool {
+	var appErr *temporal.ApplicationError
+	return o.refusing && o.state.Reason == order.ReasonCreditDeclined && o.state.Credit == order.CreditReserved &&
+		errors.As(cause, &appErr) && appErr.Type() == activities.TypeFulfillmentFailed
 }

@@ -33,7 +33,7 @@ type Cause struct {
 	DeclinedBy string      // the id of the operator who declined the order's credit, if one did
 	Paid       order.Money // with ReasonPaid, what was paid in all
 	Overpaid   order.Money // with ReasonPaid, the part of Paid that exceeds the order's total
-	HeldOnly   bool        // close the order only if it is not reserved, or was by a review and is declined
+	HeldOnly   bool        // close the order only if it is not reserved: the account does not know whether it has gone on
 }
 
 // Request is a command about one order. Source is stored in the metadata of the resulting
@@ -207,7 +207,7 @@ func (a *Account) Approve(orderID string, amount order.Money, by string, terms T
 func (a *Account) Release(orderID string, zero order.Money, cause Cause) (Decision, []Event, error) {
 	before, _ := a.Decision(orderID)
 	switch {
-	case before.Verdict == VerdictReleased, cause.HeldOnly && a.keeps(orderID, before, cause):
+	case before.Verdict == VerdictReleased, cause.HeldOnly && before.Verdict == VerdictReserved:
 		return before, nil, nil
 	case !order.ValidID(orderID):
 		return Decision{}, nil, fmt.Errorf("order id: %w", order.ErrInvalidID)

@@ -37,6 +37,7 @@ func TestAccount_Properties(t *testing.T) {
 			"reserve": m.reserve,
 			"approve": m.approve,
 			"release": m.release,
+			"endHold": m.endHold,
 			"review":  m.review,
 			"open":    m.open,
 			"limit":   m.changeLimit,
@@ -76,6 +77,23 @@ func (m *model) release(t *rapid.T) {
 	id, reason := drawOrder(t), rapid.SampledFrom([]string{"paid", "CANCELLED"}).Draw(t, "reason")
 	m.ask(t, id, func() (credit.Decision, []credit.Event, error) {
 		return m.account.Release(id, order.Zero("USD"), credit.Cause{Reason: reason})
+	})
+}
+
+// endHold closes an order on hold. A reserved order keeps its reservation, however it was
+// made and why ever its hold ended.
+func (m *model) endHold(t *rapid.T) {
+	id, cause := drawOrder(t), credit.Cause{Reason: "HOLD_EXPIRED", HeldOnly: true}
+	if rapid.Bool().Draw(t, "declined") {
+		cause = credit.Cause{Reason: "CREDIT_DECLINED", DeclinedBy: "alice", HeldOnly: true}
+	}
+	before, _ := m.account.Decision(id)
+	m.ask(t, id, func() (credit.Decision, []credit.Event, error) {
+		decision, events, err := m.account.Release(id, order.Zero("USD"), cause)
+		if before.Verdict == credit.VerdictReserved {
+			require.Equal(t, before, decision)
+		}
+		return decision, events, err
 	})
 }
 

@@ -103,22 +103,6 @@ func (a *Account) heldOrders() []heldOrder {
 	return all
 }
 
-// keeps reports whether the end of a hold leaves an order reserved. A decline wins over a
-// review that has reserved the order's credit, for the order has not gone on yet.
-func (a *Account) keeps(orderID string, before Decision, cause Cause) bool {
-	return before.Verdict == VerdictReserved && (cause.DeclinedBy == "" || !a.wasReviewed(orderID))
-}
-
-// wasReviewed reports whether a review reserved the order's credit.
-func (a *Account) wasReviewed(orderID string) bool {
-	for level := a; level != nil; level = level.base {
-		if h, found := level.holds[orderID]; found {
-			return h.freedBy != ""
-		}
-	}
-	return false
-}
-
 // endHold notes that an order is no longer on hold, and the event whose review reserved its
 // credit, if one did.
 func (a *Account) endHold(orderID, freedBy string) {

@@ -103,12 +103,14 @@ func TestReview_AfterRelease(t *testing.T) {
 	require.Empty(t, events)
 }
 
-// The end of a hold leaves what a review has reserved, and a decline does not.
+// The end of a hold leaves what a review has reserved. So does a decline: the account does
+// not know whether the order has gone on since.
 func TestReview_ThenTheHoldEnds(t *testing.T) {
 	t.Parallel()
 	for cause, want := range map[credit.Cause]credit.Verdict{
 		{Reason: "HOLD_EXPIRED", HeldOnly: true}:                        credit.VerdictReserved,
-		{Reason: "CREDIT_DECLINED", DeclinedBy: "op-1", HeldOnly: true}: credit.VerdictReleased,
+		{Reason: "CREDIT_DECLINED", DeclinedBy: "op-1", HeldOnly: true}: credit.VerdictReserved,
+		{Reason: "CREDIT_DECLINED", DeclinedBy: "op-1"}:                 credit.VerdictReleased,
 		{Reason: "CANCELLED"}:                                           credit.VerdictReleased,
 	} {
 		account := given(t, onHold(t, "USD100.00", "USD60.00")...)

@@ -89,7 +89,7 @@ func MessageOrder(event bridge.Event) (orderID string, err error) {
 func (r orderRoutes) update(orderID, name string, message any, agrees func(order.State) bool) bridge.Action {
 	return bridge.UpdateWithStart{
 		WorkflowID: orderID, Workflow: workflows.OrderFulfillmentType, Name: name, Args: []any{message},
-		Start: r.startPlaced(order.Stream(orderID)),
+		Start:    r.startPlaced(order.Stream(orderID)),
 		Early:    func(rejection *temporal.ApplicationError) bool { return rejection.Type() == workflows.Early },
 		Accepted: func(failure *temporal.ApplicationError) bool { return failure.Type() == workflows.Continued },
 		Closed: func(result func(any) error) error {
