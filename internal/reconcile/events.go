@@ -146,25 +146,10 @@ func (r *reconciliation) unsettled(ctx context.Context, d delivery) (f facts, wa
 	return f, f.Credit != creditReleased, err
 }
 
-// unaccepted reports whether an order waits for a message in a status, and has not accepted
-// this one: the id of the bridge's update is that of the event. What an order in another
-// status refused was parked.
-func (r *reconciliation) unaccepted(ctx context.Context, d delivery, waits order.Status) (f facts, missed bool, err error) {
-	run, err := r.describe(ctx, d.orderID)
-	f = facts{Workflow: run.state}
-	if err != nil || run.state != workflowOpen || run.status != waits {
-		return f, false, err
-	}
-	accepted, err := r.findInHistory(ctx, d.orderID, run.id, func(event *history.HistoryEvent) bool {
-		return event.GetWorkflowExecutionUpdateAcceptedEventAttributes().GetAcceptedRequest().GetMeta().GetUpdateId() == d.event.ID.String()
-	})
-	return f, !accepted, err
-}
-
-// cancelRequested reports whether a run was asked to cancel, by signal, update or
-// natively, whatever the outcome.
+// cancelRequested reports whether a run, or one that it continues, was asked to cancel, by
+// signal, update or natively, whatever the outcome.
 func (r *reconciliation) cancelRequested(ctx context.Context, orderID, runID string) (bool, error) {
-	return r.findInHistory(ctx, orderID, runID, isCancellation)
+	return r.findInRuns(ctx, orderID, runID, isCancellation)
 }
 
 // findInHistory reports whether a run's history has such an event. It reads the history, for
@@ -202,12 +187,16 @@ func (r *reconciliation) routerOf(d delivery) *bridge.Router {
 	return r.router
 }
 
-// deliver delivers the event as the bridge would, if --fix is set.
+// deliver delivers the event as the bridge would, if --fix is set. A message that its order
+// refuses is settled by that, as one that the bridge has parked: no repetition can deliver it.
 func (r *reconciliation) deliver(ctx context.Context, noted *difference, d delivery) error {
 	if !r.fix {
 		return nil
 	}
 	if err := r.apply(ctx, noted.facts.Workflow, d); err != nil {
+		if refuses(d.event, err) {
+			r.report.markFixed(noted)
+		}
 		return r.reportRefusal(noted, fmt.Errorf("deliver event %d of %s: %w", d.event.Revision, d.event.Stream, err))
 	}
 	r.awaitRemedy(noted, func(ctx context.Context) (bool, error) {

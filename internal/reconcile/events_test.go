@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/dev/kurrentsim"
@@ -101,4 +102,74 @@ func TestReconcile_Messages(t *testing.T) {
 	h.awaitStatus(declined, order.StatusRejected)
 	found = h.reconcile(fixing)
 	require.Zero(t, found.Left+found.Fixed, "%+v", found.Differences)
+}
+
+// An order waits for its parcels for weeks, so it may have refused an event, or accepted one
+// in an earlier run.
+func TestReconcile_SettledMessages(t *testing.T) {
+	t.Parallel()
+	refused, continued, hidden := startertest.NewOrderID(), startertest.NewOrderID(), startertest.NewOrderID()
+	decided := startertest.NewOrderID()
+	h := newReconcileRig(t, kurrentsim.Options{HiddenLinks: []store.Target{{Stream: hidden, Revision: 1}}}, time.Hour)
+	h.Run()
+	for _, id := range []string{refused, continued, hidden} {
+		h.place(id)
+		h.awaitEmails(id, email.KindConfirmation)
+	}
+	tooMuch := func() kurrent.NewEvent {
+		return startertest.NewEvent(order.TypeShipmentRecorded, map[string]any{
+			"carrier": "DHL", "trackingNumber": "T1", "lines": []map[string]any{{"line": 1, "quantity": 3}},
+		})
+	}
+	h.Append(refused, tooMuch())
+	require.Contains(t, h.AwaitParked(1)[0], "REJECTED: lines[0].quantity")
+	h.Append(order.CreditDecisionStream(decided), startertest.NewEvent(order.TypeCreditDeclined, map[string]any{"by": "desk"}))
+	h.awaitParkedDecision()
+	h.Append(decided, orderFor(decided, "customer-of-"+decided, "USD6000.00"))
+	h.awaitStatus(decided, order.StatusOnHold)
+
+	h.Append(continued, startertest.NewEvent(order.TypeShipmentRecorded, map[string]any{
+		"carrier": "DHL", "trackingNumber": "T1", "lines": []map[string]any{{"line": 1, "quantity": 1}},
+	}))
+	h.awaitEmails(continued, email.KindConfirmation, email.KindShipment)
+	h.continueAsNew(continued)
+	found := h.reconcile()
+	require.Zero(t, found.Undelivered, "%+v", found.Differences)
+
+	h.Append(hidden, tooMuch())
+	require.Equal(t, 1, h.reconcile().Left)
+	found = h.reconcile(fixing)
+	require.Equal(t, []int{1, 0}, []int{found.Undelivered, found.Left}, "%+v", found.Differences)
+	require.Contains(t, found.of(t, hidden).Detail, "REJECTED: lines[0].quantity")
+	require.Equal(t, order.StatusFulfilling, h.row(hidden))
+}
+
+// awaitParkedDecision waits until a decision about credit is parked.
+func (h *reconcileRig) awaitParkedDecision() {
+	h.t.Helper()
+	require.EventuallyWithT(h.t, func(t *assert.CollectT) {
+		parked := 0
+		require.NoError(t, h.Events.Parked(h.t.Context(), order.CreditDecisionLinks, startertest.Group, func(kurrent.Parked) error {
+			parked++
+			return nil
+		}))
+		require.Equal(t, 1, parked)
+	}, longEnough, 20*time.Millisecond)
+}
+
+// continueAsNew fills the history of an order's run until the order continues in another.
+func (h *reconcileRig) continueAsNew(id string) {
+	h.t.Helper()
+	runID := func(t require.TestingT) string {
+		description, err := h.temporal.DescribeWorkflow(h.t.Context(), id, "")
+		require.NoError(t, err)
+		return description.WorkflowExecution.RunID
+	}
+	first := runID(h.t)
+	noise := make([]byte, 1<<20)
+	for range 5 {
+		require.NoError(h.t, h.temporal.SignalWorkflow(h.t.Context(), id, first, "noise", noise))
+	}
+	require.EventuallyWithT(h.t, func(t *assert.CollectT) { require.NotEqual(t, first, runID(t)) }, longEnough, 20*time.Millisecond)
+	h.awaitStatus(id, order.StatusFulfilling)
 }

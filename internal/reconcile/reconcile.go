@@ -124,6 +124,7 @@ type reconciliation struct {
 	unknownOrders *idSet // orders that were reported as extra
 
 	queriesUnanswered atomic.Bool // an open workflow did not answer the status query
+	parkedMessages    parkedMessages
 	pendingRemedies   struct {
 		sync.Mutex
 		all []pendingRemedy

@@ -91,6 +91,8 @@ func (r *reconciliation) reportRefusal(d *difference, err error) error {
 		r.report.addDetail(d, parked.Reason)
 	case errors.Is(err, bridge.ErrRunChanged), errors.Is(err, routes.ErrNotPlaced):
 		r.report.addDetail(d, "it changed while it was being repaired")
+	case class == bridge.ClassNotYet:
+		r.report.addDetail(d, "its workflow does not accept it yet")
 	case class == bridge.ClassBusy:
 		r.report.addDetail(d, "its workflow accepts no more messages for now")
 	case class == bridge.ClassUndecodable:
