@@ -13,7 +13,6 @@ import (
 
 	"orderflow/dev/checker/internal/facts"
 	"orderflow/internal/order"
-	"orderflow/workflows"
 )
 
 func (r *reader) orderEvent(e *kurrentdb.RecordedEvent) {
@@ -33,7 +32,7 @@ func (r *reader) orderEvent(e *kurrentdb.RecordedEvent) {
 			Revision: e.EventNumber, EventID: e.EventID.String(), Fault: fault(err),
 		})
 	case order.TypeShipmentRecorded:
-		_, err := workflows.DecodeEvent[workflows.RecordShipment](e.StreamID, e.ContentType, e.Data)
+		err := messageFault(e.StreamID, e, "carrier", "trackingNumber")
 		o.Instructions = append(o.Instructions, facts.Instruction{
 			Type: e.EventType, Revision: e.EventNumber, EventID: e.EventID.String(), Fault: fault(err),
 			Partial: bytes.Contains(e.Data, []byte(`"lines"`)),
@@ -50,11 +49,31 @@ func (r *reader) decisionEvent(e *kurrentdb.RecordedEvent) {
 	if !ok || e.EventType != order.TypeCreditApproved && e.EventType != order.TypeCreditDeclined {
 		return
 	}
-	_, err := workflows.DecodeEvent[workflows.ApproveCredit](id, e.ContentType, e.Data) // both have the same fields
+	err := messageFault(id, e, "by") // both have the same fields
 	o := r.facts.Order(id)
 	o.Instructions = append(o.Instructions, facts.Instruction{
 		Type: e.EventType, Decision: true, Revision: e.EventNumber, EventID: e.EventID.String(), Fault: fault(err),
 	})
+}
+
+// messageFault returns why an event carries no message for an order: it is about another one,
+// or lacks a text.
+func messageFault(orderID string, e *kurrentdb.RecordedEvent, texts ...string) error {
+	body, err := order.CutOrderID(orderID, e.ContentType, e.Data)
+	if err != nil {
+		return err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return err
+	}
+	for _, name := range texts {
+		var text string
+		if json.Unmarshal(fields[name], &text) != nil || text == "" {
+			return fmt.Errorf("%s: must be a text", name)
+		}
+	}
+	return nil
 }
 
 func placed(e *kurrentdb.RecordedEvent) facts.Placed {

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"orderflow/dev/checker/internal/facts"
-	"orderflow/internal/credit"
 	"orderflow/internal/order"
 )
 
@@ -75,10 +74,13 @@ func eventID(o *facts.Order) []string {
 	return details
 }
 
+// mostReviewed is how many orders one review reserves for at most.
+const mostReviewed = 20
+
 func possibleIDs(e facts.CreditEvent) []string {
 	var ids []string
 	if e.FreedBy != "" {
-		for index := range credit.MaxReviewed {
+		for index := range mostReviewed {
 			ids = append(ids, idOf(e, "review ", index))
 		}
 		return ids
