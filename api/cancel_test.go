@@ -174,13 +174,20 @@ func TestCancelOrder_ConcurrentRequestsShareOneUpdate(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	id, _ := c.fulfill()
-	var answers sync.WaitGroup
+	require.Equal(t, map[string]bool{cancelUpdateID: true}, postAtOnce(t, c, id, "/orders/"+id+"/cancel", wish))
+}
+
+// postAtOnce posts the same message about an order several times at once, and returns the ids
+// of the updates that its workflow accepted.
+func postAtOnce(t *testing.T, c *caller, id, path string, message any) map[string]bool {
+	t.Helper()
+	var requests sync.WaitGroup
 	for range 4 {
-		answers.Go(func() {
-			assert.Equal(t, http.StatusOK, c.status(c.request(http.MethodPost, "/orders/"+id+"/cancel", wish)))
+		requests.Go(func() {
+			assert.Equal(t, http.StatusOK, c.status(c.request(http.MethodPost, path, message)))
 		})
 	}
-	answers.Wait()
+	requests.Wait()
 	updates := map[string]bool{}
 	events := shared.temporal.GetWorkflowHistory(t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
@@ -190,7 +197,7 @@ func TestCancelOrder_ConcurrentRequestsShareOneUpdate(t *testing.T) {
 			updates[accepted.GetAcceptedRequest().GetMeta().GetUpdateId()] = true
 		}
 	}
-	require.Equal(t, map[string]bool{cancelUpdateID: true}, updates)
+	return updates
 }
 
 func TestCancelOrder_TerminatedWorkflowNeedsOperator(t *testing.T) {

@@ -181,7 +181,7 @@ func (c *Consumer) remove(ctx context.Context, messages []ses.QueueMessage) erro
 }
 
 // handle handles one message and reports whether to delete it. A message that is not an
-// event of ours stays in the queue, hidden for a while, for its redrive policy to move it
+// event about one of our emails stays in the queue, hidden for a while, for its redrive policy to move it
 // to where an operator finds it.
 func (c *Consumer) handle(ctx context.Context, m ses.QueueMessage) (handled bool, err error) {
 	e, parseErr := ses.ParseEvent(m.Body)

@@ -95,7 +95,7 @@ func ParseEvent(body string) (email.Event, error) {
 	return r.event()
 }
 
-// event returns the event, or why it is none of ours.
+// event returns the event, or why it is not about an email of Orderflow.
 func (r *record) event() (email.Event, error) {
 	e, err := r.email()
 	if err != nil {
