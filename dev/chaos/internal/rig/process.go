@@ -214,9 +214,7 @@ func (p *Process) Restart(ctx context.Context, variables map[string]string) erro
 func (p *Process) turnover(ctx context.Context, variables map[string]string) error {
 	p.fault.Lock()
 	defer p.fault.Unlock()
-	stopping, cancel := context.WithTimeout(ctx, stopGrace)
-	defer cancel()
-	if err := p.Stop(stopping); err != nil && ctx.Err() != nil {
+	if err := p.stopSoon(ctx); err != nil {
 		return err
 	}
 	p.change(func() { p.wanted, p.next = true, maps.Clone(variables) })
@@ -259,9 +257,7 @@ func (p *Process) Pause(ctx context.Context, d time.Duration) error {
 func (p *Process) Outage(ctx context.Context, d time.Duration) error {
 	p.fault.Lock()
 	defer p.fault.Unlock()
-	stopping, cancel := context.WithTimeout(ctx, stopGrace)
-	defer cancel()
-	if err := p.Stop(stopping); err != nil && ctx.Err() != nil {
+	if err := p.stopSoon(ctx); err != nil {
 		return err
 	}
 	rest(ctx, d)
@@ -269,13 +265,21 @@ func (p *Process) Outage(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
+// stopSoon stops the process, and kills it after stopGrace. Its error is that of ctx.
+func (p *Process) stopSoon(ctx context.Context) error {
+	stopping, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
+	if err := p.Stop(stopping); err != nil && ctx.Err() != nil {
+		return err
+	}
+	return nil
+}
+
 // whileDown stops the process, calls do, and starts the process again.
 func (p *Process) whileDown(ctx context.Context, do func() error) error {
 	p.fault.Lock()
 	defer p.fault.Unlock()
-	stopping, cancel := context.WithTimeout(ctx, stopGrace)
-	defer cancel()
-	if err := p.Stop(stopping); err != nil && ctx.Err() != nil {
+	if err := p.stopSoon(ctx); err != nil {
 		return err
 	}
 	err := do()
