@@ -190,7 +190,7 @@ func TestBridge_EventThatCannotBeSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			r.options.Concurrency, r.options.RefusalSpan = 1, 10*time.Second // longer than a slow machine needs for four attempts
+			r.options.Concurrency, r.options.RefusalSpan = 1, 30*time.Second // longer than a slow machine needs for four attempts
 			r.options.Router.Routes["ticket-bad"] = func(_ context.Context, e Event) (Action, error) {
 				s := Start{Options: client.StartWorkflowOptions{ID: e.Stream, TaskQueue: r.queue}, Workflow: ticketWorkflow}
 				spoil(&s)
