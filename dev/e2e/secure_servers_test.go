@@ -171,7 +171,11 @@ func (s *secureServers) startSES(state string) error {
 		return err
 	}
 	s.closers = append(s.closers, front.Close)
-	s.environment["AWS_ENDPOINT_URL_SESV2"], s.environment["AWS_CA_BUNDLE"] = "https://"+front.Addr().String(), s.certificate
+	base := "https://" + front.Addr().String()
+	maps.Copy(s.environment, programs.Environment{
+		"AWS_ENDPOINT_URL_SESV2": base, "AWS_ENDPOINT_URL_SQS": base, "AWS_CA_BUNDLE": s.certificate,
+		"EMAIL_CONFIGURATION_SET": "orders", "EMAIL_EVENTS_QUEUE_URL": base + sessim.EventsQueuePath,
+	})
 	s.environment.EmulateSES()
 	return nil
 }
