@@ -107,15 +107,27 @@ func (c *Client) writeMetadata(ctx context.Context, stream string, at Expected, 
 // tell such a stream from one that never existed, but the deletion leaves a marker in the
 // stream's metadata. Without the right to read the metadata, it returns false.
 func (c *Client) SoftlyDeleted(ctx context.Context, stream string) (bool, error) {
+	first, err := c.FirstReadable(ctx, stream)
+	return first == math.MaxInt64, err
+}
+
+// FirstReadable returns the revision below which a stream's events cannot be read, although
+// they may still be stored: 0 if it was neither truncated nor deleted, or without the right
+// to read its metadata. An event that is appended after a soft deletion leaves those before
+// it unreadable.
+func (c *Client) FirstReadable(ctx context.Context, stream string) (uint64, error) {
 	last, err := c.LastEvent(ctx, "$$"+stream)
 	switch {
 	case IsGone(err), errors.Is(err, ErrAccessDenied):
-		return false, nil
+		return 0, nil
 	case err != nil:
-		return false, err
+		return 0, err
 	}
 	var metadata struct {
 		TruncateBefore uint64 `json:"$tb"`
 	}
-	return json.Unmarshal(last.Data, &metadata) == nil && metadata.TruncateBefore == math.MaxInt64, nil
+	if json.Unmarshal(last.Data, &metadata) != nil { // another program's, and none that the server obeys
+		return 0, nil
+	}
+	return metadata.TruncateBefore, nil
 }

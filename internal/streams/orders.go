@@ -41,8 +41,9 @@ func (o Orders) Body(ctx context.Context, source order.Source) (order.Placed, er
 // FindPlaced reads the event that placed the stream's order: the first decodable
 // order-placed event among its first 10,000 events. An event that cannot be decoded was
 // parked, and a corrected one may follow it. FindPlaced returns kurrent.ErrNotFound if
-// there is no order-placed event, kurrent.ErrDeleted if the stream is deleted, softly or
-// permanently, and the *order.InvalidError of the first one if none can be decoded.
+// there is no order-placed event, kurrent.ErrDeleted if there is none and the stream was
+// truncated or deleted, softly or permanently, and the *order.InvalidError of the first one
+// if none can be decoded.
 func (o Orders) FindPlaced(ctx context.Context, stream string) (kurrent.Event, error) {
 	found, err := o.findPlaced(ctx, stream)
 	return found.event, err
@@ -140,14 +141,15 @@ func scanPlaced(ctx context.Context, on reader, stream string) (found storedOrde
 	}
 }
 
-// notFoundOrDeleted returns kurrent.ErrDeleted for a softly deleted stream, which a read
-// does not find, and otherwise notFound.
+// notFoundOrDeleted returns kurrent.ErrDeleted for a stream that was deleted softly or
+// truncated, and otherwise notFound. An event that was appended after the deletion can be
+// read, and the order before it cannot.
 func (o Orders) notFoundOrDeleted(ctx context.Context, stream string, notFound error) error {
-	deleted, err := o.SoftlyDeleted(ctx, stream)
+	first, err := o.FirstReadable(ctx, stream)
 	switch {
 	case err != nil:
 		return err
-	case deleted:
+	case first > 0:
 		return fmt.Errorf("%s: %w", stream, kurrent.ErrDeleted)
 	default:
 		return notFound

@@ -60,10 +60,16 @@ func TestBody_Gone(t *testing.T) {
 			_, err := kurrentsimtest.OfficialClient(t, server.URL()).TombstoneStream(t.Context(), "order-1", kurrentdb.TombstoneStreamOptions{})
 			require.NoError(t, err)
 		}},
-		"its stream was truncated": {want: kurrent.ErrNotFound, damage: func(t *testing.T, server *kurrentsimtest.Server, _ *order.Source) {
+		"its stream was deleted, and an event followed": {want: kurrent.ErrDeleted, damage: func(t *testing.T, server *kurrentsimtest.Server, _ *order.Source) {
+			_, err := kurrentsimtest.OfficialClient(t, server.URL()).DeleteStream(t.Context(), "order-1", kurrentdb.DeleteStreamOptions{})
+			require.NoError(t, err)
+			_, err = kurrentsimtest.OpenClient(t, server.URL()).Append(t.Context(), "order-1", kurrent.Any(), kurrentsimtest.Event("order-paid", `{}`))
+			require.NoError(t, err)
+		}},
+		"its stream was truncated": {want: kurrent.ErrDeleted, damage: func(t *testing.T, server *kurrentsimtest.Server, _ *order.Source) {
 			kurrentsimtest.Truncate(t, server.URL(), "order-1", 2)
 		}},
-		"all of its stream was truncated": {want: kurrent.ErrNotFound, damage: func(t *testing.T, server *kurrentsimtest.Server, _ *order.Source) {
+		"all of its stream was truncated": {want: kurrent.ErrDeleted, damage: func(t *testing.T, server *kurrentsimtest.Server, _ *order.Source) {
 			kurrentsimtest.Truncate(t, server.URL(), "order-1", 3)
 		}},
 		"its stream never existed": {want: kurrent.ErrNotFound, damage: func(_ *testing.T, _ *kurrentsimtest.Server, source *order.Source) {
