@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"orderflow/internal/backoff"
 	"orderflow/internal/ops"
 )
 
@@ -36,6 +37,9 @@ INSERT INTO public.orderflow_schema_version VALUES (0)`
 	// lockMigrations waits for another process that migrates. The lock ends with the
 	// connection.
 	lockMigrations = `SELECT pg_advisory_lock($1)`
+
+	// setLockTimeout bounds how long a migration waits for a table.
+	setLockTimeout = `SET LOCAL lock_timeout = '3s'`
 )
 
 // migrations returns the names of the migrations in the order in which they run.
@@ -94,6 +98,10 @@ const (
 	migrateLock = 9628173550095224
 )
 
+// migrateBackoff is the backoff after a migration found a table locked. In between, the
+// statements that waited behind it run.
+var migrateBackoff = backoff.Exponential{Min: time.Second, Max: 15 * time.Second}
+
 // Migrate brings the schema to the version of this binary, each migration in a
 // transaction of its own. Several processes may run it at a time. It leaves a newer
 // schema unchanged: migrations only add, so that the binary before the last one still
@@ -140,7 +148,7 @@ func migrate(ctx context.Context, conn *pgx.Conn, logger *slog.Logger) error {
 	for ; version < len(names); version++ {
 		name := names[version]
 		logger.Info("migrating the schema", "version", version+1, "migration", path.Base(name))
-		if err := apply(ctx, conn, name, version+1); err != nil {
+		if err := applyUnlocked(ctx, conn, name, version+1, logger); err != nil {
 			return fmt.Errorf("%s: %w", path.Base(name), err)
 		}
 	}
@@ -158,6 +166,28 @@ func currentVersion(ctx context.Context, conn *pgx.Conn) (int, error) {
 	return 0, err
 }
 
+// applyUnlocked applies a migration, and tries again if one of its tables is locked for longer
+// than setLockTimeout allows. While it waits for a table, for example because a backup reads it,
+// every later statement on that table waits behind it.
+func applyUnlocked(ctx context.Context, conn *pgx.Conn, name string, version int, logger *slog.Logger) error {
+	for attempt := 0; ; attempt++ {
+		err := apply(ctx, conn, name, version)
+		if !isLockTimeout(err) {
+			return err
+		}
+		logger.Warn("a table is locked, trying again", "migration", path.Base(name), "attempt", attempt+1)
+		if waitErr := migrateBackoff.Wait(ctx, attempt); waitErr != nil {
+			return fmt.Errorf("%w: %w", waitErr, err)
+		}
+	}
+}
+
+func isLockTimeout(err error) bool {
+	const lockNotAvailable = "55P03"
+	var server *pgconn.PgError
+	return errors.As(err, &server) && server.Code == lockNotAvailable
+}
+
 // apply runs one migration and records its version, in one transaction.
 func apply(ctx context.Context, conn *pgx.Conn, name string, version int) error {
 	statements, err := migrationFiles.ReadFile(name)
@@ -165,6 +195,9 @@ func apply(ctx context.Context, conn *pgx.Conn, name string, version int) error 
 		return err
 	}
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, setLockTimeout); err != nil {
+			return err
+		}
 		if _, err := tx.Conn().PgConn().Exec(ctx, string(statements)).ReadAll(); err != nil { // several statements
 			return err
 		}

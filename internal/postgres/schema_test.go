@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -47,6 +49,42 @@ func TestMigrate_ConcurrentlyRunsEachMigrationOnce(t *testing.T) {
 	files, err := filepath.Glob("migrations/*.sql")
 	require.NoError(t, err)
 	require.Equal(t, len(files), strings.Count(said.String(), "migrating the schema"))
+}
+
+func TestMigrate_WaitsWithoutBlockingOthers(t *testing.T) {
+	t.Parallel()
+	url := emptied(t)
+	require.NoError(t, postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler)))
+	backup, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, backup.Close(context.Background())) }()
+	other, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, other.Close(context.Background())) }()
+	_, err = other.Exec(t.Context(), "UPDATE orderflow_schema_version SET version = 18; ALTER TABLE order_fulfillment DROP COLUMN ship_by")
+	require.NoError(t, err)
+	reading, err := backup.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = reading.Exec(t.Context(), "SELECT FROM order_fulfillment")
+	require.NoError(t, err)
+	migrated := make(chan error, 1)
+	go func() { migrated <- postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler)) }()
+	require.Eventually(t, func() bool {
+		var waiting bool
+		err := other.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
+			WHERE application_name = 'orderflow-migrate' AND wait_event_type = 'Lock' AND wait_event = 'relation')`).Scan(&waiting)
+		return err == nil && waiting
+	}, patience, 10*time.Millisecond)
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, err = other.Exec(ctx, "SELECT FROM order_fulfillment")
+	require.NoError(t, err, "it waits behind the migration only until that gives up for a while")
+	require.Empty(t, migrated)
+	require.NoError(t, reading.Rollback(t.Context()))
+	require.NoError(t, <-migrated)
+	_, err = other.Exec(t.Context(), "SELECT ship_by FROM order_fulfillment")
+	require.NoError(t, err)
 }
 
 func TestMigrate_LeavesNewerSchemaAlone(t *testing.T) {
