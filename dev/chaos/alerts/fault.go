@@ -39,7 +39,7 @@ func processFaults() []fault {
 	return []fault{
 		{"one-worker-down", "one of two workers of orders is down", down("worker-1"), []string{"OrderflowProcessDown"}, []string{"OrderflowCountsMissing"}},
 		{"workers-down", "no worker of orders runs, only the one that compares the stores", down("worker-1", "worker-2"),
-			[]string{"OrderflowProcessDown", "OrderflowProcessMissing", "OrderflowCountsMissing"}, nil},
+			[]string{"OrderflowProcessDown", "OrderflowProcessMissing", "OrderflowCountsMissing"}, []string{"OrderflowGroupLag"}},
 		{"starters-down", "no starter runs", down("starter-1", "starter-2"), []string{"OrderflowProcessDown", "OrderflowProcessMissing"}, []string{"OrderflowGroupLag"}},
 		{"publishers-down", "no publisher runs", down("publisher-1"),
 			[]string{"OrderflowProcessDown", "OrderflowProcessMissing"}, []string{"OrderflowPublisherLag"}},

@@ -11,30 +11,31 @@ import (
 
 func storeFaults() []fault {
 	checks, one := "OrderflowCheckFailing", "OrderflowReplicaNotReady" // replicas recover one after the other
+	const lag = "OrderflowGroupLag"                                    // events that tell an order something wait for its answer
 	return []fault{
 		{"kurrentdb-down", "KurrentDB is down", down(rig.KurrentDB), []string{checks},
-			[]string{one, "OrderflowAPIErrors", "OrderflowCountsMissing", "OrderflowNoLeader", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowGroupLag", "OrderflowCategoryWaiting"}},
+			[]string{one, "OrderflowAPIErrors", "OrderflowCountsMissing", "OrderflowNoLeader", "OrderflowPublisherLag", "OrderflowProjectorLag", lag, "OrderflowCategoryWaiting"}},
 		{"temporal-down", "Temporal is down", down(rig.Temporal), []string{checks},
-			[]string{one, "OrderflowCountsMissing", "OrderflowGroupLag", "OrderflowWorkflowTasksFailing", "OrderflowAPIErrors"}},
+			[]string{one, "OrderflowCountsMissing", lag, "OrderflowWorkflowTasksFailing", "OrderflowAPIErrors"}},
 		{"postgres-down", "PostgreSQL is down", down(rig.Postgres), []string{checks, "OrderflowNoLeader", "OrderflowAPIErrors"},
-			[]string{one, "OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag"}},
+			[]string{one, "OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", lag}},
 		{"ses-down", "SES is down", down(rig.SES), []string{"OrderflowEmailsFailing"}, nil},
 		{"kurrentdb-hangs", "KurrentDB accepts connections and does not respond", hanging("", rig.KurrentDB), []string{checks},
-			[]string{one, "OrderflowAPIErrors", "OrderflowCountsMissing", "OrderflowNoLeader", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowGroupLag", "OrderflowCategoryWaiting"}},
+			[]string{one, "OrderflowAPIErrors", "OrderflowCountsMissing", "OrderflowNoLeader", "OrderflowPublisherLag", "OrderflowProjectorLag", lag, "OrderflowCategoryWaiting"}},
 		{"temporal-hangs", "Temporal accepts connections and does not respond", hanging("", rig.Temporal), []string{checks},
-			[]string{one, "OrderflowCountsMissing", "OrderflowGroupLag", "OrderflowWorkflowTasksFailing", "OrderflowAPIErrors"}},
+			[]string{one, "OrderflowCountsMissing", lag, "OrderflowWorkflowTasksFailing", "OrderflowAPIErrors"}},
 		{"postgres-hangs", "PostgreSQL accepts connections and does not respond", hanging("", rig.Postgres), []string{checks, "OrderflowAPIErrors"},
-			[]string{one, "OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader"}},
+			[]string{one, "OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader", lag}},
 		{"postgres-locked", "a session holds a lock on the orders' rows", locked, []string{"OrderflowPoolExhausted", "OrderflowAPIErrors"},
-			[]string{one, checks, "OrderflowCountsMissing", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader"}},
+			[]string{one, checks, "OrderflowCountsMissing", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader", lag}},
 		{"postgres-read-only", "the name of PostgreSQL leads to a standby", temporary((*rig.Rig).LeadToStandby), []string{checks},
-			[]string{one, "OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader", "OrderflowAPIErrors"}},
+			[]string{one, "OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader", "OrderflowAPIErrors", lag}},
 		{"postgres-hangs-for-one", "PostgreSQL does not respond to one worker of orders", hanging("worker-1", rig.Postgres), []string{one},
-			[]string{"OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing"}},
+			[]string{"OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", lag}},
 		{"group-changed", "the group delivers links in place of events", temporary((*rig.Rig).UnlinkGroup), []string{"OrderflowBridgeBlocked", checks},
-			[]string{one, "OrderflowGroupLag"}},
+			[]string{one, lag}},
 		{"projection-stopped", "the projection $by_category is stopped", temporary((*rig.Rig).StopProjection),
-			[]string{"OrderflowBridgeBlocked", "OrderflowProjectionStopped", "OrderflowCategoryWaiting", checks}, []string{one, "OrderflowGroupLag"}},
+			[]string{"OrderflowBridgeBlocked", "OrderflowProjectionStopped", "OrderflowCategoryWaiting", checks}, []string{one, lag}},
 	}
 }
 
