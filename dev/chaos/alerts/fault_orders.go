@@ -35,7 +35,7 @@ func orderFaults() []fault {
 			[]string{"OrderflowOrdersHeld"}},
 		{"order-erased", "the stream of an order is deleted before it is fulfilled", erased, []string{"OrderflowOrdersFailed"}, nil},
 		{"payload-key-lost", "the key file lacks the key of running workflows", keyLost, []string{"OrderflowWorkflowTasksFailing"},
-			[]string{"OrderflowBridgeBlocked", "OrderflowCheckFailing", "OrderflowReplicaNotReady", "OrderflowAPIErrors", "OrderflowDifferences", "OrderflowGroupLag"}},
+			[]string{"OrderflowBridgeBlocked", "OrderflowCheckFailing", "OrderflowReplicaNotReady", "OrderflowAPIErrors", "OrderflowDifferences", "OrderflowGroupLag", "OrderflowOrdersHeld"}},
 		{"workflow-terminated", "an operator terminates the workflow of an order", terminated, []string{"OrderflowDifferences"}, nil},
 	}
 }
@@ -96,7 +96,7 @@ func decidedLate(ctx context.Context, s *session) (func(context.Context) error, 
 	}
 	var failures []error
 	for _, id := range ids {
-		failures = append(failures, s.stores.Temporal.SignalWorkflow(ctx, id, "", workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1"}))
+		failures = append(failures, s.approve(ctx, id))
 	}
 	return healed, errors.Join(failures...)
 }
@@ -107,7 +107,18 @@ func erased(ctx context.Context, s *session) (func(context.Context) error, error
 	if err := s.post(ctx, id, overTheLimit); err != nil {
 		return nil, err
 	}
-	err := until(ctx, healTimeout, func(ctx context.Context) error {
+	if err := s.awaitHeld(ctx, id); err != nil {
+		return nil, err
+	}
+	emptied := kurrent.NewEvent{ID: uuid.New(), Type: "$metadata", Data: []byte(`{"$tb":9223372036854775807}`)}
+	if _, err := s.stores.Events.Append(ctx, "$$"+order.Stream(id), kurrent.NoStream(), emptied); err != nil {
+		return nil, err
+	}
+	return healed, s.approve(ctx, id)
+}
+
+func (s *session) awaitHeld(ctx context.Context, id string) error {
+	return until(ctx, healTimeout, func(ctx context.Context) error {
 		var state order.State
 		found, err := s.stores.Temporal.QueryWorkflow(ctx, id, "", workflows.StatusQuery)
 		if err == nil {
@@ -118,14 +129,10 @@ func erased(ctx context.Context, s *session) (func(context.Context) error, error
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	emptied := kurrent.NewEvent{ID: uuid.New(), Type: "$metadata", Data: []byte(`{"$tb":9223372036854775807}`)}
-	if _, err := s.stores.Events.Append(ctx, "$$"+order.Stream(id), kurrent.NoStream(), emptied); err != nil {
-		return nil, err
-	}
-	return healed, s.stores.Temporal.SignalWorkflow(ctx, id, "", workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1"})
+}
+
+func (s *session) approve(ctx context.Context, id string) error {
+	return s.stores.Temporal.SignalWorkflow(ctx, id, "", workflows.ApproveCreditMessage, workflows.ApproveCredit{By: "op-1"})
 }
 
 // terminated terminates an order that waits for its shipment. The repair is the operator's.
@@ -192,13 +199,26 @@ func (s *session) send(ctx context.Context, path string, body []byte) error {
 }
 
 // keyLost replaces the key file by one with another key. The repair keeps that too, because
-// payloads have been encrypted with it.
-func keyLost(_ context.Context, s *session) (func(context.Context) error, error) {
+// payloads have been encrypted with it. Workers decrypt nothing of the workflows that they
+// have cached, so they are restarted, and an order that was placed before is approved.
+func keyLost(ctx context.Context, s *session) (func(context.Context) error, error) {
+	id := newOrder()
+	if err := errors.Join(s.post(ctx, id, overTheLimit), s.awaitHeld(ctx, id)); err != nil {
+		return nil, err
+	}
 	before, err := os.ReadFile(s.rig.KeysFile())
 	if err != nil {
 		return nil, err
 	}
 	other := []byte("other AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
 	heal := func(context.Context) error { return os.WriteFile(s.rig.KeysFile(), append(before, other...), 0o600) }
-	return heal, os.WriteFile(s.rig.KeysFile(), other, 0o600)
+	if err := os.WriteFile(s.rig.KeysFile(), other, 0o600); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"worker-1", "worker-2"} {
+		if err := s.rig.Process(name).Restart(ctx, s.own(name)); err != nil {
+			return heal, err
+		}
+	}
+	return heal, s.approve(ctx, id)
 }
