@@ -77,6 +77,11 @@ secure: temporal ## Run the end-to-end tests once more with TLS, users, roles an
 examples: temporal ## Build and test the programs in examples, each of which is a module of its own
 	@for module in $(EXAMPLES); do (cd $$module && go vet ./... && go test -timeout $(TEST_TIMEOUT) ./...); done
 
+.PHONY: catalog
+catalog: ## Run the video catalog of examples with all its servers, and upload a video: make catalog ARGS=--once
+	@dev/packages/packages.sh catalog
+	@cd examples/catalog && go run ./local $(ARGS)
+
 .PHONY: record-histories
 record-histories: temporal ## Keep the histories that the end-to-end tests cause and that are not kept yet, for the replay test
 	go test ./dev/e2e ./workflows -count=1 -args -record
@@ -188,6 +193,7 @@ lint: ## Run the linters, the import rules among them
 .PHONY: workflowcheck
 workflowcheck: ## Find code in workflows that a replay would execute differently
 	$(LINT) workflowcheck -config workflowcheck.yaml ./...
+	@for module in $(EXAMPLES); do (cd $$module && go tool -modfile=../../dev/tools/lint/go.mod workflowcheck -config ../../workflowcheck.yaml ./...); done
 
 .PHONY: language
 language: ## Count the words in comments that readers have to translate: make language ARGS='--list' or ARGS='--sample 200'

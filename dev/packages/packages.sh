@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests need and this machine lacks, and with the
-# argument check also those of the other parts of make check. It needs root, or
+# Installs the Debian packages that the tests need and this machine lacks, with the argument
+# check also those of the other parts of make check, and with the argument catalog only those
+# that examples/catalog runs with. It needs root, or
 # sudo: without a password, or with one at a terminal. Otherwise it prints the missing packages
 # in one line and exits with 1.
 set -euo pipefail
@@ -42,19 +43,29 @@ install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
 }
 
-need make make
-need git git # the go command reads the checkout with it
-need gcc gcc cc # the race detector links C
-cc -E - <<<'#include <stdlib.h>' >/dev/null 2>&1 || missing+=(libc6-dev)
 servers=(/usr/lib/postgresql/*/bin/initdb /usr/local/opt/postgresql*/bin/initdb /opt/homebrew/opt/postgresql*/bin/initdb)
 ((${#servers[@]})) || need postgresql initdb
-need postgresql-client psql # the commands of README and docs are tested
-need curl curl
-need jq jq # the commands of docs are tested
-need npm npm # the Node client's calls are tested, and npm fetches PostgreSQL 17; an older Node is replaced
-need pgbouncer pgbouncer /usr/sbin/pgbouncer # worker and api are tested behind it
-need prometheus promtool # the alerts' rules are tested, and `make alerts` proves them
-need chromium chromium chromium-browser google-chrome # the pages are tested in a browser
+
+if [[ ${1-} == catalog || ${1-} == check ]]; then
+  need ffmpeg ffmpeg
+  need pocketsphinx pocketsphinx_continuous # recognizes speech
+  [[ -d /usr/share/pocketsphinx/model/en-us/en-us ]] || missing+=(pocketsphinx-en-us)
+  need flite flite # the voice of generated videos
+fi
+
+if [[ ${1-} != catalog ]]; then
+  need make make
+  need git git # the go command reads the checkout with it
+  need gcc gcc cc # the race detector links C
+  cc -E - <<<'#include <stdlib.h>' >/dev/null 2>&1 || missing+=(libc6-dev)
+  need postgresql-client psql # the commands of README and docs are tested
+  need curl curl
+  need jq jq # the commands of docs are tested
+  need npm npm # the Node client's calls are tested, and npm fetches PostgreSQL 17; an older Node is replaced
+  need pgbouncer pgbouncer /usr/sbin/pgbouncer # worker and api are tested behind it
+  need prometheus promtool # the alerts' rules are tested, and `make alerts` proves them
+  need chromium chromium chromium-browser google-chrome # the pages are tested in a browser
+fi
 
 if [[ ${1-} == check ]]; then
   [[ -e /etc/ssl/certs/ca-certificates.crt ]] || missing+=(ca-certificates) # it becomes part of the image
@@ -70,5 +81,5 @@ fi
 
 ((${#missing[@]})) || exit 0
 if may_install && install >&2; then exit 0; fi
-echo "the tests need what this machine lacks; on Debian: apt-get install --no-install-recommends ${missing[*]}" >&2
+echo "this machine lacks what is needed; on Debian: apt-get install --no-install-recommends ${missing[*]}" >&2
 exit 1

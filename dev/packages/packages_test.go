@@ -85,7 +85,15 @@ func TestPackages(t *testing.T) {
 		m.add("docker-compose", "")
 		code, printed, _ := m.run("check")
 		require.Equal(t, 1, code)
-		require.Contains(t, printed, "apt-get install --no-install-recommends openssl iproute2 buildah systemd\n")
+		require.Regexp(t, "apt-get install --no-install-recommends ffmpeg pocketsphinx (pocketsphinx-en-us )?flite openssl iproute2 buildah systemd\n", printed)
+	})
+	t.Run("knows what the catalog alone needs", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t, "1000", "chromium", "make")
+		m.add("flite", "")
+		code, printed, _ := m.run("catalog")
+		require.Equal(t, 1, code)
+		require.Regexp(t, "apt-get install --no-install-recommends ffmpeg pocketsphinx( pocketsphinx-en-us)?\n", printed)
 	})
 	t.Run("installs as root", func(t *testing.T) {
 		t.Parallel()
