@@ -11,8 +11,8 @@ import (
 	"example.com/catalog/files"
 )
 
-// pace is the minimum speed of a client. It bounds the duration of an upload in proportion
-// to its size.
+// pace is the minimum speed of a client. It bounds the duration of an upload in
+// proportion to its size.
 type pace struct {
 	idle           time.Duration // maximum time without a byte
 	bytesPerSecond int64         // on average, after the first idle
