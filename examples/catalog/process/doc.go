@@ -4,8 +4,9 @@
 // The workflow only says which step comes next and where it runs. Each activity first folds
 // the video's events, and does nothing if the event that it would write is there. So a step
 // may run again after a crash, a reset or a second start of the workflow. Events are appended
-// at the revision that was folded: of two attempts at once, one writes and the other finds
-// that it has.
+// at the revision that was folded, with an id that follows from the stream and the type: of
+// two attempts at once the first one's event remains, and KurrentDB takes the other for its
+// repetition.
 //
 // The package leaves the messages to package video, storing them to package messages, the
 // files to package files, and what is done with them to package media.
