@@ -11,7 +11,7 @@ import (
 
 func storeFaults() []fault {
 	checks, one := "OrderflowCheckFailing", "OrderflowReplicaNotReady" // replicas recover one after the other
-	const lag = "OrderflowGroupLag"                                    // events that tell an order something wait for its answer
+	const lag = "OrderflowGroupLag"                                    // events with messages for an order wait for its response
 	return []fault{
 		{"kurrentdb-down", "KurrentDB is down", down(rig.KurrentDB), []string{checks},
 			[]string{one, "OrderflowAPIErrors", "OrderflowCountsMissing", "OrderflowNoLeader", "OrderflowPublisherLag", "OrderflowProjectorLag", lag, "OrderflowCategoryWaiting"}},

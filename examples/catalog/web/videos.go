@@ -141,12 +141,8 @@ func (s *site) commandMessage(ctx context.Context, id string) (video.Message, vi
 	if err != nil {
 		return video.Message{}, video.Command{}, err
 	}
-	for _, m := range all {
-		if command, err := video.ParseCommand(m); err == nil && m.Type == video.TypeCatalog {
-			return m, command, nil
-		}
-	}
-	return video.Message{}, video.Command{}, nil
+	m, command, _ := video.FindCommand(all)
+	return m, command, nil
 }
 
 // resource is a video for programs.
