@@ -105,8 +105,17 @@ func (d *Disk) find(name string) (string, error) {
 		return "", wrapError(name, ErrNotFound)
 	}
 	path := d.path(name)
-	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
-		return "", wrapError(name, errors.Join(ErrNotFound, err))
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(filepath.Dir(path)); err != nil { // the volume may have been unmounted
+			return "", wrapError(name, err)
+		}
+		return "", wrapError(name, ErrNotFound)
+	case err != nil:
+		return "", wrapError(name, err)
+	case !info.Mode().IsRegular():
+		return "", wrapError(name, ErrNotFound)
 	}
 	return path, nil
 }

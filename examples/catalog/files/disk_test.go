@@ -270,3 +270,13 @@ func FuzzPath(f *testing.F) {
 		}
 	})
 }
+
+// A file is gone only if the folder is there: its volume may be mounted again.
+func TestLocal_FolderIsAway(t *testing.T) {
+	folder := t.TempDir()
+	d := open(t, folder)
+	require.NoError(t, os.Rename(filepath.Join(folder, keptFolder), filepath.Join(folder, "away")))
+	_, _, err := d.Local(t.Context(), "a.mp4")
+	require.Error(t, err)
+	require.NotErrorIs(t, err, ErrNotFound)
+}

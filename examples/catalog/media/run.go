@@ -55,7 +55,7 @@ type failure struct {
 func (f *failure) Error() string {
 	stderr := strings.TrimSpace(f.stderr)
 	last := stderr[strings.LastIndex(stderr, "\n")+1:]
-	return fmt.Sprintf("%s: %v: %s", filepath.Base(f.cmd.Path), f.cmd.ProcessState, last)
+	return fmt.Sprintf("%s: %v: %s", filepath.Base(f.cmd.Path), f.cmd.ProcessState, clean(last))
 }
 
 // classifyFailure decides whether the file or the machine is at fault if ffmpeg or
