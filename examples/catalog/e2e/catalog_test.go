@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 
 	"orderflow/dev/browsertest"
@@ -158,11 +159,15 @@ func TestCatalog_CrashAtEachStep(t *testing.T) {
 	crash("once uploaded", talk, spoken, func(string) {})
 	crash("once started", talk, spoken, func(id string) { r.awaitEvent(id, video.TypeStarted) })
 	crash("while it is transcoded", long, "", func(id string) { r.awaitTemporary("*" + id + ".mp4") })
+	require.NotEmpty(t, uploads)
+	lost := uploads[len(uploads)-1].ID
+	require.Equal(t, []enums.TimeoutType{enums.TIMEOUT_TYPE_HEARTBEAT}, r.timeouts(lost), "the workflow counts it")
+	r.record("lost", lost)
 	crash("once transcoded", talk, spoken, func(id string) { r.awaitEvent(id, video.TypeTranscoded) })
 	crash("while it is transcribed", talk, spoken, func(id string) { r.awaitTemporary("*" + id + ".wav") })
 	crash("once transcribed", talk, spoken, func(id string) { r.awaitEvent(id, video.TypeTranscribed) })
 	crash("once cataloged", talk, spoken, func(id string) { r.awaitEvent(id, video.TypeCataloged) })
-	r.awaitSettled(uploads)
+	r.awaitSettled(uploads, patience)
 	require.Empty(t, check.Judge(r.facts(uploads)))
 }
 
@@ -227,15 +232,19 @@ func (r *rig) linkPrograms(names ...string) string {
 func (r *rig) awaitRetries(id string, attempts int32) {
 	r.Helper()
 	require.Eventually(r, func() bool {
-		d, err := r.temporal.DescribeWorkflowExecution(r.Context(), video.Stream(id), "")
-		return err == nil && len(d.GetPendingActivities()) == 1 && d.GetPendingActivities()[0].GetAttempt() >= attempts
+		d, err := r.temporal.DescribeWorkflow(r.Context(), video.Stream(id), "")
+		if err != nil {
+			return false
+		}
+		pending := d.RawResponse.GetPendingActivities()
+		return len(pending) == 1 && pending[0].GetAttempt() >= attempts
 	}, patience, tick)
 }
 
 // awaitSettled waits until every upload has ended and nothing is in progress.
-func (r *rig) awaitSettled(uploads []check.Upload) {
+func (r *rig) awaitSettled(uploads []check.Upload, within time.Duration) {
 	r.Helper()
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.Context(), within)
 	defer cancel()
 	for _, u := range uploads {
 		if !u.Accepted && len(r.types(u.ID)) == 0 {

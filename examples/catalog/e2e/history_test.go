@@ -7,11 +7,8 @@ import (
 	"regexp"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"google.golang.org/protobuf/encoding/protojson"
-
-	"example.com/catalog/video"
 )
 
 var recordHistories = flag.Bool("record", false, "write histories for the replay test of package process, unless they are there")
@@ -26,13 +23,8 @@ func (r *rig) record(name, id string) {
 	if _, err := os.Stat(path); err == nil || !*recordHistories {
 		return
 	}
-	history := &historypb.History{}
-	events := r.temporal.GetWorkflowHistory(r.Context(), video.Stream(id), "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for events.HasNext() {
-		event, err := events.Next()
-		require.NoError(r, err)
-		history.Events = append(history.Events, event)
-	}
+	history := &historypb.History{Events: r.history(id)}
+	require.NotEmpty(r, history.GetEvents())
 	content, err := protojson.MarshalOptions{Multiline: true, Indent: " "}.Marshal(history)
 	require.NoError(r, err)
 	require.NoError(r, os.MkdirAll(filepath.Dir(path), 0o755))

@@ -27,7 +27,7 @@ import (
 )
 
 const (
-	patience = 2 * time.Minute // for what should happen soon
+	patience = 4 * time.Minute // for what should happen soon
 	tick     = 50 * time.Millisecond
 )
 
@@ -63,6 +63,7 @@ type rig struct {
 	temporal client.Client
 	database *pgxpool.Pool
 	environ  []string
+	ports    *devserver.Ports
 	process  *devserver.Process
 	url, ops string
 	log      string
@@ -77,15 +78,26 @@ func newRig(t *testing.T) *rig {
 			t.Logf("the end of the log:\n%s", log[max(0, len(log)-6000):])
 		}
 	})
+	var err error
+	r.ports, err = devserver.ClaimPorts()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.ports.Close()) })
 	r.startKurrentDB()
 	r.startPostgres()
 	r.startTemporal()
-	pages, ops := freeAddress(t), freeAddress(t)
-	r.url, r.ops = "http://"+pages, "http://"+ops
-	r.environ = append(r.environ, "CATALOG_FOLDER="+r.folder, "CATALOG_ADDR="+pages, "CATALOG_OPS_ADDR="+ops, "CATALOG_STOP_TIMEOUT=5s")
+	r.listen()
 	r.start()
 	t.Cleanup(r.kill)
 	return r
+}
+
+// listen chooses the addresses of the catalog.
+func (r *rig) listen() {
+	r.Helper()
+	pages, ops := r.address(), r.address()
+	r.url, r.ops = "http://"+pages, "http://"+ops
+	r.environ = append(slices.Clip(r.environ),
+		"CATALOG_FOLDER="+r.folder, "CATALOG_ADDR="+pages, "CATALOG_OPS_ADDR="+ops, "CATALOG_STOP_TIMEOUT=5s")
 }
 
 // in returns the rig for a subtest that starts no process.
@@ -95,15 +107,17 @@ func (r *rig) in(t *testing.T) *rig {
 	return &c
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	port, err := devserver.FreePort()
-	require.NoError(t, err)
+// address returns one that is reserved for what listens on it again: the catalog after it
+// was killed, and a proxy that refused connections.
+func (r *rig) address() string {
+	r.Helper()
+	port, err := r.ports.Next()
+	require.NoError(r, err)
 	return devserver.Loopback(port)
 }
 
 func (r *rig) proxy(name, target string) string {
-	p, err := faultproxy.Start(target)
+	p, err := faultproxy.StartAt(r.address(), target)
 	require.NoError(r, err)
 	r.Cleanup(func() { require.NoError(r, p.Close()) })
 	r.proxies[name] = p

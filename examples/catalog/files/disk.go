@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"example.com/catalog/video"
@@ -31,6 +32,7 @@ type Disk struct {
 	folder   string
 	location string
 	lock     *os.File
+	names    sync.Mutex // held while a name is given or removed
 }
 
 // Location returns the id of the folder, which never changes.
@@ -139,7 +141,8 @@ func (d *Disk) Temporary(name string) (path string, remove func(), err error) {
 
 // Keep stores a temporary file under a name. It returns ErrFull if it does not fit on the
 // disk. If the name is taken, Keep changes nothing and returns the existing file: an
-// earlier attempt kept it, and its event may have been written already.
+// earlier attempt kept it, and its event may have been written already. temporary may be
+// that file itself.
 //
 // On S3 it would upload the file on the condition that the key is new (If-None-Match: *).
 func (d *Disk) Keep(ctx context.Context, temporary, name string) (video.File, error) {
@@ -151,17 +154,19 @@ func (d *Disk) Keep(ctx context.Context, temporary, name string) (video.File, er
 		return video.File{}, wrapError(name, err)
 	}
 	defer from.Close()
-	file, err := d.copyAndHash(ctx, name, io.Discard, from, math.MaxInt64-1)
-	if err == nil {
-		err = d.publish(from, temporary, name)
-	}
+	info, err := from.Stat()
 	switch {
-	case errors.Is(err, ErrExists):
-		return d.Describe(ctx, name)
 	case err != nil:
 		return video.File{}, wrapError(name, err)
+	case ctx.Err() != nil:
+		return video.File{}, wrapError(name, context.Cause(ctx))
+	case info.Size() == 0:
+		return video.File{}, wrapError(name, ErrEmpty)
 	}
-	return file, nil
+	if err := d.publish(from, temporary, name); err != nil && !errors.Is(err, ErrExists) {
+		return video.File{}, wrapError(name, err)
+	}
+	return d.Describe(ctx, name)
 }
 
 // Describe reads a file and returns its size and hash, which the caller compares with
@@ -185,15 +190,15 @@ func (d *Disk) publish(file *os.File, temporary, name string) error {
 	if err := file.Sync(); err != nil {
 		return err
 	}
-	taken := os.Link(temporary, d.path(name))
-	if taken != nil && !errors.Is(taken, fs.ErrExist) {
+	taken := d.link(temporary, name)
+	if taken != nil && !errors.Is(taken, ErrExists) {
 		return taken
 	}
 	if err := syncFolder(filepath.Dir(d.path(name))); err != nil {
 		return err
 	}
 	if taken != nil {
-		return ErrExists
+		return taken
 	}
 	return os.Remove(temporary)
 }

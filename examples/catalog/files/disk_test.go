@@ -189,6 +189,27 @@ func TestKeep(t *testing.T) {
 		}
 		require.Equal(t, "first", read(t, d, "a.mp4"))
 	})
+	t.Run("reads the file once, also if an earlier attempt kept it", func(t *testing.T) {
+		d := open(t, t.TempDir())
+		content := strings.Repeat("x", 32<<10*8) // io.Copy reads 32 KiB at a time
+		for range 2 {
+			path, remove, err := d.Temporary("a.mp4")
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+			ctx := &countedReads{Context: t.Context()}
+			file, err := d.Keep(ctx, path, "a.mp4")
+			require.NoError(t, err)
+			require.Equal(t, described(d, "a.mp4", content), file)
+			require.LessOrEqual(t, ctx.reads, 10)
+			remove()
+			ctx.reads = 0
+			file, err = d.Keep(ctx, d.path("a.mp4"), "a.mp4")
+			require.NoError(t, err)
+			require.Equal(t, described(d, "a.mp4", content), file)
+			require.LessOrEqual(t, ctx.reads, 10, "what is kept is kept again")
+		}
+		requireOnly(t, d, "a.mp4")
+	})
 	t.Run("keeps nothing empty, canceled or missing", func(t *testing.T) {
 		d := open(t, t.TempDir())
 		path, remove, err := d.Temporary("a.mp4")
@@ -224,6 +245,17 @@ func TestKeep(t *testing.T) {
 		}
 		requireOnly(t, d, "a.mp4")
 	})
+}
+
+// countedReads counts how often it is asked whether it has ended, which is before each read.
+type countedReads struct {
+	context.Context
+	reads int
+}
+
+func (c *countedReads) Err() error {
+	c.reads++
+	return c.Context.Err()
 }
 
 func TestDisk_NotFound(t *testing.T) {

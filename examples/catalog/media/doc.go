@@ -1,9 +1,10 @@
 // Package media transcodes an uploaded file to a video, and transcribes its speech. It
 // runs ffmpeg and pocketsphinx, bounds what they read, write and use, and decides which
 // failures are the file's fault: those are an *Unusable, and a retry would fail again.
-// Every other error is retryable: a program that is killed or missing, a full disk, a
-// context that ends. Where files are kept is left to package files, and when a step runs,
-// and how often, to package process.
+// Every other error is retryable: a missing program, a full disk, a context that ends. Of
+// a program that is killed, the file or the machine may be the cause: ErrCrashed. Where
+// files are kept is left to package files, and when a step runs, and how often, to
+// package process.
 //
 // The file may be hostile. Format determines its format from the first bytes. The format
 // must be one of a list of containers, and ffmpeg is forced to use it. Therefore ffmpeg

@@ -86,16 +86,14 @@ func TestTranscribe(t *testing.T) {
 			require.Equal(t, 100, last)
 		}
 	})
-	t.Run("reports heartbeats while the recognizer runs, and cuts a long transcript at a word", func(t *testing.T) {
-		tools, beats := r.Tools, make(chan int, 1000)
+	t.Run("reports progress before the recognizer runs, and cuts a long transcript at a word", func(t *testing.T) {
+		tools, reports := r.Tools, []int(nil)
 		tools.Recognizer = recognizer(func(context.Context, string) (string, error) {
-			for range 50 {
-				<-beats
-			}
+			require.Equal(t, []int{0, 9}, []int{reports[0], reports[len(reports)-1]}, "the sound is extracted")
 			return strings.Repeat("  wörd\x00 \n\n", video.MaxTranscript), nil
 		})
 		from, wav := r.path("silent.mp4"), r.path("out.wav")
-		transcript, truncated, err := tools.Transcribe(t.Context(), from, wav, func(n int) { beats <- n })
+		transcript, truncated, err := tools.Transcribe(t.Context(), from, wav, func(n int) { reports = append(reports, n) })
 		require.NoError(t, err)
 		require.True(t, truncated)
 		require.InDelta(t, video.MaxTranscript, len(transcript), 10)

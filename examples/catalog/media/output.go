@@ -1,10 +1,5 @@
 package media
 
-import (
-	"sync/atomic"
-	"time"
-)
-
 // head keeps the first bytes of an output.
 type head struct {
 	kept  []byte
@@ -44,31 +39,4 @@ func (l *lines) Write(p []byte) (int, error) {
 		}
 	}
 	return len(p), nil
-}
-
-// percentage is the progress of some work.
-type percentage struct{ now atomic.Int32 }
-
-func (p *percentage) set(n int) { p.now.Store(int32(n)) }
-
-// report calls progress now and with each heartbeat. It does not call it any more once
-// stop has returned.
-func (t Tools) report(progress func(percent int)) (p *percentage, stop func()) {
-	p = &percentage{}
-	progress(0)
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		beat := time.NewTicker(t.Heartbeat)
-		defer beat.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-beat.C:
-				progress(int(p.now.Load()))
-			}
-		}
-	}()
-	return p, func() { close(done); <-ended }
 }

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,7 +29,6 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	tools, err := media.Find()
 	require.NoError(t, err)
-	tools.Heartbeat = 20 * time.Millisecond
 	return &rig{T: t, Tools: tools, folder: t.TempDir()}
 }
 

@@ -58,6 +58,21 @@ func (f *failure) Error() string {
 	return fmt.Sprintf("%s: %v: %s", filepath.Base(f.cmd.Path), f.cmd.ProcessState, clean(last))
 }
 
+// Unwrap returns ErrCrashed if a signal ended the program, other than those that end it in
+// order.
+func (f *failure) Unwrap() error {
+	inOrder := []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
+	if status := f.status(); status.Signaled() && !slices.Contains(inOrder, status.Signal()) {
+		return ErrCrashed
+	}
+	return nil
+}
+
+func (f *failure) status() syscall.WaitStatus {
+	status, _ := f.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return status
+}
+
 // classifyFailure decides whether the file or the machine is at fault if ffmpeg or
 // ffprobe fails. The file is, unless the program was killed or reports a fault of the
 // machine.
@@ -66,7 +81,7 @@ func classifyFailure(err error) error {
 	if !errors.As(err, &f) {
 		return err
 	}
-	status, _ := f.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	status := f.status()
 	crashes := []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGFPE, syscall.SIGILL}
 	switch {
 	case status.Signaled() && slices.Contains(crashes, status.Signal()):
@@ -78,7 +93,11 @@ func classifyFailure(err error) error {
 	if strings.Contains(f.stderr, "exceeds specified max pixel count") {
 		return unusable(video.ReasonNotVideo, "it has more than %d pixels", maxPixels)
 	}
-	if fault := machineFault(f.stderr); fault != 0 {
+	switch fault := machineFault(f.stderr); fault {
+	case 0:
+	case syscall.ENOMEM:
+		return fmt.Errorf("%w: %s: %w", ErrCrashed, filepath.Base(f.cmd.Path), fault)
+	default:
 		return fmt.Errorf("%s: %w", filepath.Base(f.cmd.Path), fault)
 	}
 	return unusable(video.ReasonBroken, "%s", f.detail())

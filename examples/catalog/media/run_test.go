@@ -84,7 +84,9 @@ func TestInterruption(t *testing.T) {
 			to, ended := r.path(strconv.Itoa(int(signal))+".mp4"), make(chan error, 1)
 			go func() { ended <- r.Transcode(t.Context(), from, to, info, func(int) {}) }()
 			whenRunning(t, to, to, func(id int) { require.NoError(t, syscall.Kill(id, signal)) })
-			requireMachine(t, <-ended)
+			err := <-ended
+			requireMachine(t, err)
+			require.Equal(t, signal == syscall.SIGKILL, errors.Is(err, media.ErrCrashed), err)
 		})
 	}
 	t.Run("the kernel ends ffmpeg with a process that crashes", func(t *testing.T) {
@@ -148,6 +150,18 @@ func TestProgram(t *testing.T) {
 	}
 	t.Run("that crashes on a file crashes again", func(t *testing.T) {
 		require.Equal(t, video.ReasonBroken, requireUnusable(t, transcode("kill -SEGV $$")).Reason)
+	})
+	t.Run("without memory may have read a file that needs too much", func(t *testing.T) {
+		err := transcode("echo 'Error: Cannot allocate memory' >&2; exit 1")
+		require.ErrorIs(t, err, media.ErrCrashed)
+		require.ErrorIs(t, err, syscall.ENOMEM)
+		requireMachine(t, err)
+	})
+	t.Run("that crashes in the recognizer is counted", func(t *testing.T) {
+		sphinx := media.Sphinx{Program: r.script("sphinx", "kill -SEGV $$"), Model: r.folder}
+		_, err := sphinx.Recognize(t.Context(), from)
+		require.ErrorIs(t, err, media.ErrCrashed)
+		requireMachine(t, err)
 	})
 	t.Run("that writes without end takes no memory", func(t *testing.T) {
 		err := transcode("yes out_time_us=1 | head -c 5000000 | tr -d '\\n'; yes noise | head -c 5000000 >&2; exit 1")

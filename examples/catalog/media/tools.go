@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,8 +27,12 @@ type Tools struct {
 	Recognizer      Recognizer
 	MaxDuration     time.Duration // of a video
 	Threads         int           // of one ffmpeg, for each of decoding and encoding
-	Heartbeat       time.Duration // how often progress is called, also without progress
 }
+
+// ErrCrashed is returned, wrapped, if a program crashed, was killed or ran out of memory:
+// by the kernel, for example, if the machine's memory is used up. Either the file or the
+// machine is at fault, so the caller should limit how often it tries again.
+var ErrCrashed = errors.New("program crashed")
 
 // Unusable is the permanent error of a file that cannot be cataloged.
 type Unusable struct {
@@ -56,7 +61,7 @@ func find(model string) (Tools, error) {
 	}
 	t := Tools{
 		FFmpeg: program("ffmpeg", "ffmpeg"), FFprobe: program("ffprobe", "ffmpeg"),
-		MaxDuration: maxDuration, Threads: 2, Heartbeat: time.Second,
+		MaxDuration: maxDuration, Threads: 2,
 	}
 	t.Recognizer = Sphinx{Program: program("pocketsphinx_continuous", "pocketsphinx"), Model: model}
 	for _, name := range []string{hmm, languageModel, dictionary} {

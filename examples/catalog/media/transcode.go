@@ -17,22 +17,21 @@ import (
 // drops the upload's metadata, which may contain where the video was made. info is what
 // Probe returned. The file to may exist, and is incomplete after an error. Transcode
 // returns an *Unusable if the video cannot be decoded to its end: viewers never see a
-// damaged picture. progress is called about once a heartbeat, never by two goroutines at
-// a time.
+// damaged picture. progress is called whenever ffmpeg reports its own, never by two
+// goroutines at a time.
 func (t Tools) Transcode(ctx context.Context, from, to string, info Info, progress func(percent int)) error {
 	input, err := t.input(from)
 	if err != nil {
 		return err
 	}
 	width, height := fit(info.Width, info.Height)
-	percent, stop := t.report(progress)
-	end, err := t.convert(ctx, input, to, info.Duration, percent.set,
+	progress(0)
+	end, err := t.convert(ctx, input, to, info.Duration, progress,
 		"-map", "0:V:0", "-map", "0:a:0?", "-map_metadata", "-1", "-map_chapters", "-1",
 		"-vf", fmt.Sprintf("scale=%d:%d,setsar=1,format=yuv420p", width, height), "-fpsmax", "60",
 		"-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-maxrate", "5M", "-bufsize", "10M",
 		"-c:a", "aac", "-b:a", "128k", "-ar", "48000", "-ac", "2",
 		"-threads", strconv.Itoa(t.Threads), "-movflags", "+faststart", "-f", "mp4")
-	stop()
 	switch {
 	case err != nil:
 		return err
@@ -67,11 +66,13 @@ func (t Tools) convert(ctx context.Context, input []string, to string, duration 
 	}
 	progress := &lines{each: func(line string) {
 		text, found := strings.CutPrefix(line, "out_time_us=")
-		if us, err := strconv.ParseInt(text, 10, 64); found && err == nil {
-			end = time.Duration(us) * time.Microsecond
+		us, err := strconv.ParseInt(text, 10, 64)
+		if !found || err != nil {
+			return
 		}
+		end = time.Duration(us) * time.Microsecond
 		if duration > 0 {
-			percent(int(min(100*end/duration, 99)))
+			percent(int(min(max(100*end/duration, 0), 99)))
 		}
 	}}
 	limit := (t.MaxDuration + 2*time.Second).Seconds()

@@ -19,14 +19,12 @@ type Recognizer interface {
 // utterance. It is empty if the video has no sound, or no speech was recognized. A
 // transcript of more than video.MaxTranscript bytes is cut at a word, and truncated is
 // true. scratch is the file for the sound, which the caller removes. Transcribe returns
-// an *Unusable if the video cannot be decoded. progress is called about once a heartbeat,
-// never by two goroutines at a time; the recognizer, which takes most of the time,
-// reports no progress, so the percentage does not change meanwhile.
+// an *Unusable if the video cannot be decoded. progress is never called by two goroutines
+// at a time; the recognizer, which takes most of the time, reports no progress.
 func (t Tools) Transcribe(ctx context.Context, from, scratch string, progress func(percent int),
 ) (transcript string, truncated bool, err error) {
-	percent, stop := t.report(progress)
-	text, err := t.transcribe(ctx, from, scratch, percent)
-	stop()
+	progress(0)
+	text, err := t.transcribe(ctx, from, scratch, progress)
 	if err != nil {
 		return "", false, err
 	}
@@ -35,7 +33,7 @@ func (t Tools) Transcribe(ctx context.Context, from, scratch string, progress fu
 	return transcript, truncated, nil
 }
 
-func (t Tools) transcribe(ctx context.Context, from, scratch string, percent *percentage) (string, error) {
+func (t Tools) transcribe(ctx context.Context, from, scratch string, progress func(percent int)) (string, error) {
 	info, err := t.describe(ctx, from)
 	if err != nil || !info.HasAudio {
 		return "", err
@@ -44,7 +42,7 @@ func (t Tools) transcribe(ctx context.Context, from, scratch string, percent *pe
 	if err != nil {
 		return "", err
 	}
-	tenth := func(n int) { percent.set(n / 10) }
+	tenth := func(percent int) { progress(percent / 10) }
 	_, err = t.convert(ctx, input, scratch, info.Duration, tenth,
 		"-map", "0:a:0", "-map_metadata", "-1", "-c:a", "pcm_s16le", "-ar", "16000", "-ac", "1",
 		"-bitexact", "-f", "wav") // bitexact: a header of 44 bytes, as pocketsphinx expects it

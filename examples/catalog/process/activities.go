@@ -89,7 +89,7 @@ func (a *Activities) start(ctx context.Context, id string) (location string, err
 // transcode makes a file that browsers play, and writes Transcoded.
 func (a *Activities) transcode(ctx context.Context, id string) error {
 	return a.mediaStep(ctx, id, video.StatusStarted, video.StatusTranscoded, func(ctx context.Context, v video.Video, p *progress) (video.NewMessage, error) {
-		name := id + ".mp4"
+		name := video.TranscodedName(id)
 		path, release, err := a.Files.Local(ctx, name)
 		if errors.Is(err, files.ErrNotFound) { // no earlier attempt has kept it
 			path, release, err = a.make(ctx, v.Started.Upload, name, p)

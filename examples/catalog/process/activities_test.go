@@ -259,6 +259,7 @@ func TestActivities_Failures(t *testing.T) {
 	}{
 		"a file that cannot be used": {&mediaUnusable, false},
 		"a full disk":                {files.ErrFull, true},
+		"a program that is killed":   {media.ErrCrashed, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newActivityRig(t)
@@ -268,6 +269,7 @@ func TestActivities_Failures(t *testing.T) {
 			var failure *temporal.ApplicationError
 			require.ErrorAs(t, err, &failure)
 			require.Equal(t, c.retryable, !failure.NonRetryable())
+			require.Equal(t, errors.Is(c.err, media.ErrCrashed), isCrash(err))
 			require.Equal(t, allEvents[:1], r.streams.types())
 			_, _, err = r.disk.Local(t.Context(), videoID+".mp4")
 			require.ErrorIs(t, err, files.ErrNotFound, "a failed attempt leaves no file")
@@ -300,6 +302,8 @@ func TestRoute(t *testing.T) {
 		"no JSON":                {video.CommandStream(videoID), "{", "INVALID: invalid: data is not the JSON of a command"},
 		"another video's stream": {video.CommandStream(uuid.NewString()), data, "INVALID: invalid: videoId is not that of the stream"},
 		"a path":                 {video.CommandStream(videoID), replace(data, "a.upload", "../secret"), "upload.name has to have"},
+		"another video's file":   {video.CommandStream(videoID), replace(data, "a.upload", video.UploadName(uuid.NewString())), "that of another video"},
+		"its transcoded file":    {video.CommandStream(videoID), replace(data, "a.upload", video.TranscodedName(videoID)), "or of a transcoded one"},
 		"no title":               {video.CommandStream(videoID), replace(data, `"A"`, `" "`), "title has to have 1 to 200 characters"},
 		"an empty file":          {video.CommandStream(videoID), replace(data, `"bytes":1`, `"bytes":0`), "upload.bytes has to be positive"},
 		"a digest of words":      {video.CommandStream(videoID), replace(data, digest, "words"), "upload.sha256 has to have"},

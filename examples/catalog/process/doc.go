@@ -8,6 +8,9 @@
 // two attempts at once the first one's event remains, and KurrentDB takes the other for its
 // repetition.
 //
+// What fails in an outage is retried by the server. What the file may have caused, such as a
+// crash of this process, is counted by the workflow, and ends the video after some attempts.
+//
 // The package leaves the messages to package video, storing them to package messages, the
 // files to package files, and what is done with them to package media.
 package process

@@ -27,8 +27,8 @@ var (
 )
 
 // step folds the video's events, and returns nil if the step to a status was done. Otherwise
-// the status after which it comes must be reached, and it runs the work and appends the event that it returns. If another attempt was faster, its
-// event remains: the append is a repetition of it, or fails with messages.ErrWrongRevision,
+// the status after which it comes must be reached, and it runs the work and appends the event
+// that it returns. If another attempt was faster, its event remains: the append is a repetition of it, or fails with messages.ErrWrongRevision,
 // and the next attempt finds it.
 func (a *Activities) step(
 	ctx context.Context, id string, after, to video.Status, work func(context.Context, video.Video) (video.NewMessage, error),
@@ -61,7 +61,11 @@ func (a *Activities) mediaStep(
 	p := &progress{began: time.Now()}
 	go p.report(ctx)
 	return a.step(ctx, id, after, to, func(ctx context.Context, v video.Video) (video.NewMessage, error) {
-		return work(ctx, v, p)
+		m, err := work(ctx, v, p)
+		if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", errOverdue, err)
+		}
+		return m, err
 	})
 }
 
@@ -79,7 +83,9 @@ func (p *progress) report(ctx context.Context) {
 	ticker := time.NewTicker(heartbeatInterval)
 	defer ticker.Stop()
 	for {
-		activity.RecordHeartbeat(ctx, fmt.Sprintf("%d %% in %s", p.percent.Load(), time.Since(p.began).Round(time.Second)))
+		activity.RecordHeartbeat(ctx, heartbeat{
+			Percent: int(p.percent.Load()), Elapsed: time.Since(p.began).Round(time.Second).String(),
+		})
 		select {
 		case <-ctx.Done():
 			return
@@ -88,7 +94,10 @@ func (p *progress) report(ctx context.Context) {
 	}
 }
 
-var errStopping = errors.New("the worker is stopping")
+var (
+	errStopping = errors.New("the worker is stopping")
+	errOverdue  = errors.New("the attempt takes too long") // the server's timeout may come first
+)
 
 // untilStopped returns a context that ends when the worker begins to stop. A step takes too
 // long to wait for: it is begun again elsewhere, or here after the restart.
@@ -115,7 +124,8 @@ func read(ctx context.Context, messages Reader, id string) (video.Video, error) 
 }
 
 // classify returns the failure of a step. An error about the file or a fault of the stored
-// messages ends the step, and all others are retried.
+// messages ends the step, and one that the file may have caused is counted by runStep. All
+// others are retried.
 func classify(err error) error {
 	var unusable *media.Unusable
 	switch {
@@ -124,6 +134,8 @@ func classify(err error) error {
 			NonRetryable: true,
 			Details:      []any{Outcome{Status: video.StatusFailed, Reason: unusable.Reason, Detail: unusable.Detail}},
 		})
+	case errors.Is(err, media.ErrCrashed), errors.Is(err, errOverdue):
+		return temporal.NewApplicationErrorWithOptions(err.Error(), crashFailure, temporal.ApplicationErrorOptions{})
 	case isFault(err):
 		return temporal.NewNonRetryableApplicationError(err.Error(), "BadStream", nil)
 	}

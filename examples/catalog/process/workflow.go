@@ -79,13 +79,22 @@ func prepare(ctx workflow.Context, in Input) error {
 	if err := started.Get(ctx, &location); err != nil {
 		return err
 	}
-	media := mediaOptions(ctx, location)
+	run := runStep
+	if workflow.GetVersion(ctx, versionCountCrashes, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		run = runStepUncounted
+	}
 	for _, step := range []string{transcodeActivity, transcribeActivity} {
-		if err := workflow.ExecuteActivity(media, step, in.VideoID).Get(ctx, nil); err != nil {
+		if err := run(ctx, location, step, in.VideoID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// runStepUncounted runs a step of a workflow that began before crashes were counted. The
+// server retries it within StepTimeout, whatever fails.
+func runStepUncounted(ctx workflow.Context, location, step, id string) error {
+	return workflow.ExecuteActivity(mediaOptions(ctx, location, StepTimeout, nil), step, id).Get(ctx, nil)
 }
 
 // end writes the last event. A cancellation comes too late for that, so the context is
@@ -105,14 +114,16 @@ func storeOptions(ctx workflow.Context) workflow.Context {
 }
 
 // mediaOptions returns a context for steps that need the file. They run where the file is.
-func mediaOptions(ctx workflow.Context, location string) workflow.Context {
+// The server retries what fails within the timeout, unless the failure has one of the
+// types.
+func mediaOptions(ctx workflow.Context, location string, timeout time.Duration, unless []string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              MediaQueue(location),
 		StartToCloseTimeout:    mediaTimeout,
-		ScheduleToCloseTimeout: StepTimeout,
+		ScheduleToCloseTimeout: timeout,
 		HeartbeatTimeout:       heartbeatTimeout,
 		WaitForCancellation:    true, // ffmpeg has ended by then
-		RetryPolicy:            &temporal.RetryPolicy{MaximumInterval: time.Minute},
+		RetryPolicy:            &temporal.RetryPolicy{MaximumInterval: time.Minute, NonRetryableErrorTypes: unless},
 	})
 }
 
@@ -122,7 +133,13 @@ func mediaOptions(ctx workflow.Context, location string) workflow.Context {
 // whatever its attempt returned.
 func failureOf(ctx workflow.Context, err error) (o Outcome, known bool) {
 	var reported *temporal.ApplicationError
+	var crashed *crashedError
 	switch isReported := errors.As(err, &reported); {
+	case errors.As(err, &crashed):
+		return Outcome{
+			Status: video.StatusFailed, Reason: video.ReasonCrashed,
+			Detail: fmt.Sprintf("Each of %d attempts crashed, or took more than %s.", maxCrashes, mediaTimeout),
+		}, true
 	case isReported && reported.Type() == unusableFailure:
 		return o, reported.Details(&o) == nil
 	case isReported && reported.NonRetryable():

@@ -19,7 +19,8 @@ import (
 // servePages serves the pages.
 func (s *service) servePages(ctx context.Context) error {
 	return s.serve(ctx, s.config.Addr, web.New(web.Options{
-		Files: s.files, Messages: s.messages, View: s.view, MaxUpload: s.config.MaxUpload, Logger: s.logger,
+		Files: s.files, Messages: s.messages, View: s.view, Progress: process.NewMonitor(s.temporal),
+		MaxUpload: s.config.MaxUpload, Logger: s.logger,
 	}))
 }
 

@@ -20,6 +20,7 @@ import (
 	"example.com/catalog/media"
 	"example.com/catalog/messages"
 	"example.com/catalog/process"
+	"example.com/catalog/sweep"
 	"example.com/catalog/view"
 )
 
@@ -33,6 +34,7 @@ type service struct {
 	files    *files.Disk
 	messages *messages.Store
 	view     *view.View
+	sweeper  *sweep.Sweeper
 	temporal client.Client
 	commands *bridge.KurrentDB
 	bridge   *bridge.Bridge
@@ -50,7 +52,7 @@ func Run(ctx context.Context, c Config, logger *slog.Logger) (err error) {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context) error{
-		s.serveOps, s.servePages, s.bridge.Run, s.runWorkers,
+		s.serveOps, s.servePages, s.bridge.Run, s.runWorkers, s.sweeper.Run,
 		func(ctx context.Context) error { return s.view.Run(ctx, s.messages, logger) },
 	} {
 		group.Go(func() error { return part(ctx) })
@@ -79,7 +81,8 @@ func (s *service) open(ctx context.Context) (err error) {
 		return fmt.Errorf("POSTGRES_URL: %w", err)
 	}
 	s.onClose(s.view.Close)
-	if err := s.view.Measure(s.meters); err != nil {
+	s.sweeper = &sweep.Sweeper{Files: s.files, Messages: s.messages, Logger: s.logger}
+	if err := errors.Join(s.view.Measure(s.meters), s.sweeper.Measure(s.meters)); err != nil {
 		return err
 	}
 	return s.openBridge()

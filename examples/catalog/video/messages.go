@@ -188,6 +188,7 @@ const (
 	ReasonBroken   Reason = "broken"      // the file is a video that ends early or cannot be decoded
 	ReasonTooLong  Reason = "too-long"
 	ReasonMissing  Reason = "missing"  // the file is gone
+	ReasonCrashed  Reason = "crashed"  // each of several attempts crashed a program or the process, or did not end
 	ReasonElapsed  Reason = "elapsed"  // no attempt succeeded in time, or no worker had the file
 	ReasonCanceled Reason = "canceled" // the workflow was canceled
 )
@@ -235,6 +236,9 @@ func (c Command) validate(stream string) error {
 		return fmt.Errorf("%w: videoId is not that of the stream", ErrInvalid)
 	case strings.TrimSpace(c.Title) == "" || len([]rune(c.Title)) > MaxTitle:
 		return fmt.Errorf("%w: title has to have 1 to %d characters", ErrInvalid, MaxTitle)
+	}
+	if _, ok := OwnerOf(c.Upload.Name); ok && c.Upload.Name != UploadName(c.VideoID) {
+		return fmt.Errorf("%w: upload.name is that of another video's file, or of a transcoded one", ErrInvalid)
 	}
 	return c.Upload.validate("upload")
 }

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -49,7 +51,7 @@ func TestBody(t *testing.T) {
 		connection := r.send(u, maxUpload/4)
 		<-r.disk.began
 		require.NoError(t, connection.Close())
-		require.Eventually(t, func() bool { return len(r.site.uploads) == 0 }, 10*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return r.site.uploads.count() == 0 }, 10*time.Second, 5*time.Millisecond)
 		require.False(t, r.kept(u.id))
 		require.Empty(t, r.messages.streams)
 		r.disk.began = nil
@@ -73,6 +75,28 @@ func TestBody(t *testing.T) {
 		}()
 		require.Equal(t, http.StatusSeeOther, r.do(http.MethodPost, "/videos", body, "Content-Type", kind).StatusCode)
 	})
+	t.Run("that comes slowest is interrupted if another needs its slot", func(t *testing.T) {
+		t.Parallel()
+		r, slow := newRig(t), newUpload()
+		r.site.uploads.limit, r.site.uploads.grace, r.site.uploads.fast = 1, 0, math.MaxInt64
+		r.disk.began = make(chan struct{})
+		slow.content += strings.Repeat("x", maxUpload/2)
+		connection := r.send(slow, maxUpload/4)
+		<-r.disk.began
+		r.disk.began = nil
+		require.Equal(t, http.StatusSeeOther, r.upload(newUpload()).StatusCode)
+		got, err := http.ReadResponse(bufio.NewReader(connection), nil)
+		require.NoError(t, err)
+		defer got.Body.Close()
+		require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
+		require.Equal(t, retrySeconds, got.Header.Get("Retry-After"))
+		page, err := io.ReadAll(got.Body)
+		require.NoError(t, err)
+		require.Contains(t, string(page), "this one came slowest")
+		require.Contains(t, string(page), `name="id" value="`+slow.id+`"`, "the form may be sent again")
+		require.False(t, r.kept(slow.id))
+		require.Eventually(t, func() bool { return r.site.uploads.count() == 0 }, 10*time.Second, 5*time.Millisecond)
+	})
 	t.Run("has to come at a pace", func(t *testing.T) {
 		t.Parallel()
 		began := time.Now()
@@ -91,6 +115,7 @@ const impatience = 100 * time.Millisecond
 func (r *rig) impatient() {
 	server := httptest.NewUnstartedServer(r.site.handler())
 	server.Config.ReadTimeout, server.Config.WriteTimeout = impatience, impatience
+	server.Config.ReadHeaderTimeout = waitLimit // what is tested begins after the header
 	server.Start()
 	r.Cleanup(server.Close)
 	r.server = server

@@ -7,8 +7,8 @@
 // file is kept before the command is appended: after a crash or an outage in between, the
 // repetition finds the file, compares it with its own, and appends the command. Another
 // file or title with the same id is refused. If nothing is repeated, the file remains
-// without a command. A client that sends no id gets a new one, and a repetition is
-// another video.
+// without a command until package sweep removes it. A client that sends no id gets a new
+// one, and a repetition is another video.
 //
 // Package files decides how a file is kept, package messages how a message is, package
 // media which formats are accepted, and package view what the pages show. What follows a

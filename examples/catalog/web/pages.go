@@ -152,6 +152,8 @@ func showReason(r video.Reason) string {
 		return "The video is longer than the catalog accepts."
 	case video.ReasonMissing:
 		return "The uploaded file is gone."
+	case video.ReasonCrashed:
+		return "The work was interrupted each time it was tried."
 	case video.ReasonElapsed:
 		return "The work was not finished in time."
 	case video.ReasonCanceled:

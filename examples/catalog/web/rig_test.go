@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 
 	"example.com/catalog/files"
 	"example.com/catalog/messages"
+	"example.com/catalog/sweep"
 	"example.com/catalog/video"
 	"example.com/catalog/view"
 )
@@ -33,6 +35,12 @@ type rig struct {
 	messages *memoryMessages
 	view     *memoryView
 	log      *lockedBuffer
+	percent  int // of what is transcoded
+}
+
+// Transcoded implements Progress.
+func (r *rig) Transcoded(context.Context, string) (percent int, known bool) {
+	return r.percent, r.percent > 0
 }
 
 func newRig(t *testing.T) *rig {
@@ -45,7 +53,7 @@ func newRig(t *testing.T) *rig {
 		view: &memoryView{}, log: &lockedBuffer{},
 	}
 	r.site = newSite(Options{
-		Files: r.disk, Messages: r.messages, View: r.view, MaxUpload: maxUpload,
+		Files: r.disk, Messages: r.messages, View: r.view, Progress: r, MaxUpload: maxUpload,
 		Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 	})
 	r.server = httptest.NewServer(r.site.handler())
@@ -83,12 +91,16 @@ func (d *diskWithFaults) Save(ctx context.Context, name string, from io.Reader, 
 type memoryMessages struct {
 	mu      sync.Mutex
 	streams map[string][]video.Message
-	reads   error // of Read
-	appends error // of Append
-	lost    error // of Append, after it was done
+	reads   error  // of Read
+	appends error  // of Append
+	lost    error  // of Append, after it was done
+	before  func() // called by Append
 }
 
 func (m *memoryMessages) Append(_ context.Context, stream string, expected messages.Expected, n video.NewMessage) error {
+	if m.before != nil {
+		m.before()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.appends != nil {
@@ -221,6 +233,17 @@ func (r *rig) addRow(status video.Status) view.Video {
 // kept reports whether the file of an upload is in the folder.
 func (r *rig) kept(id string) bool {
 	r.Helper()
-	_, _, err := r.disk.Local(r.Context(), uploadName(id))
+	_, _, err := r.disk.Local(r.Context(), video.UploadName(id))
 	return err == nil
+}
+
+// age makes the files of uploads so old that the sweep looks at them.
+func (r *rig) age(ids ...string) {
+	r.Helper()
+	old := time.Now().Add(-sweep.Age - time.Minute)
+	for _, id := range ids {
+		path, _, err := r.disk.Local(r.Context(), video.UploadName(id))
+		require.NoError(r, err)
+		require.NoError(r, os.Chtimes(path, old, old))
+	}
 }

@@ -28,7 +28,12 @@ func TestStores(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	folder := t.TempDir()
-	kurrentDB, err := kurrentsim.Start(kurrentsim.Options{DataDir: folder})
+	ports, err := devserver.ClaimPorts() // so that the port stays free while the server is stopped
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, ports.Close()) })
+	port, err := ports.Next()
+	require.NoError(t, err)
+	kurrentDB, err := kurrentsim.Start(kurrentsim.Options{DataDir: folder, Listen: devserver.Loopback(port)})
 	require.NoError(t, err)
 	store := r.useStores(kurrentDB.URL())
 

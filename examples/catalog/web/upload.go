@@ -23,13 +23,11 @@ func (s *site) postVideo(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > s.MaxUpload+maxForm {
 		return files.ErrTooLarge // before it is sent
 	}
-	select {
-	case s.uploads <- struct{}{}:
-		defer func() { <-s.uploads }()
-	default:
+	body, f := newBody(w, r, s.pace, s.MaxUpload+maxForm), s.newForm()
+	if !s.uploads.take(body, time.Now()) {
 		return outage("Too many uploads are in progress.", nil)
 	}
-	body, f := newBody(w, r, s.pace, s.MaxUpload+maxForm), s.newForm()
+	defer s.uploads.release(body)
 	r.Body = body
 	err := s.receive(r, f)
 	if err != nil {
@@ -86,7 +84,7 @@ func (s *site) accept(r *http.Request, f *form, file io.Reader) error {
 		}
 		return f.compare(earlier, sum(hash))
 	}
-	kept, err := s.Files.Save(r.Context(), uploadName(f.ID), file, s.MaxUpload)
+	kept, err := s.Files.Save(r.Context(), video.UploadName(f.ID), file, s.MaxUpload)
 	if errors.Is(err, files.ErrExists) {
 		kept, err = s.keptBefore(r.Context(), f.ID, file, hash)
 	}
@@ -102,15 +100,14 @@ func (s *site) keptBefore(ctx context.Context, id string, file io.Reader, hash h
 	if _, err := io.Copy(io.Discard, file); err != nil {
 		return video.File{}, err
 	}
-	kept, err := s.Files.Describe(ctx, uploadName(id))
+	kept, err := s.Files.Describe(ctx, video.UploadName(id))
 	if err == nil && kept.SHA256 != sum(hash) {
 		err = conflict("")
 	}
 	return kept, err
 }
 
-func uploadName(id string) string { return id + ".upload" }
-func sum(hash hash.Hash) string   { return hex.EncodeToString(hash.Sum(nil)) }
+func sum(hash hash.Hash) string { return hex.EncodeToString(hash.Sum(nil)) }
 
 // appendCommand appends the command to catalog a file that is kept, also if the client
 // has disconnected meanwhile. If that fails, the same submission can be repeated.

@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"example.com/catalog/files"
 	"example.com/catalog/messages"
+	"example.com/catalog/sweep"
+	"example.com/catalog/video"
 )
 
 func TestUpload_Outage(t *testing.T) {
@@ -41,6 +45,25 @@ func TestUpload_Outage(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, r.upload(u).StatusCode)
 		r.command(u.id)
 	})
+	t.Run("leaves a file that no sweep takes from the repetition", func(t *testing.T) {
+		t.Parallel()
+		r, known, u := newRig(t), newUpload(), newUpload()
+		sweeper := r.orphan(known, u, down)
+		r.messages.before = func() { assert.NoError(t, sweeper.Sweep(t.Context(), time.Now())) }
+		require.Equal(t, http.StatusSeeOther, r.upload(u).StatusCode, "the sweep comes between file and command")
+		require.True(t, r.kept(u.id))
+		_, command := r.command(u.id)
+		require.Equal(t, video.UploadName(u.id), command.Upload.Name)
+	})
+	t.Run("leaves a file that is uploaded again after a sweep", func(t *testing.T) {
+		t.Parallel()
+		r, known, u := newRig(t), newUpload(), newUpload()
+		sweeper := r.orphan(known, u, down)
+		require.NoError(t, sweeper.Sweep(t.Context(), time.Now()))
+		require.Equal(t, []bool{true, false}, []bool{r.kept(known.id), r.kept(u.id)})
+		require.Equal(t, http.StatusSeeOther, r.upload(u).StatusCode)
+		require.True(t, r.kept(u.id))
+	})
 	t.Run("that loses the response is settled by the repetition", func(t *testing.T) {
 		t.Parallel()
 		r, u := newRig(t), newUpload()
@@ -68,10 +91,22 @@ func TestUpload_Outage(t *testing.T) {
 		t.Parallel()
 		r := newRig(t)
 		for range maxUploads {
-			r.site.uploads <- struct{}{}
+			require.True(t, r.site.uploads.take(&body{began: time.Now()}, time.Now()))
 		}
 		got := r.upload(newUpload(), acceptJSON...)
 		require.Equal(t, http.StatusServiceUnavailable, got.problem(t).Status)
 		require.Equal(t, retrySeconds, got.Header.Get("Retry-After"))
 	})
+}
+
+// orphan uploads two files, of which the second has no command, for the event store is down
+// then. Both are as old as those that the sweeper may remove.
+func (r *rig) orphan(known, orphaned upload, down error) *sweep.Sweeper {
+	r.Helper()
+	require.Equal(r, http.StatusSeeOther, r.upload(known).StatusCode)
+	r.messages.fail(nil, down, nil)
+	require.Equal(r, http.StatusServiceUnavailable, r.upload(orphaned).StatusCode)
+	r.messages.fail(nil, nil, nil)
+	r.age(known.id, orphaned.id)
+	return &sweep.Sweeper{Files: r.disk, Messages: r.messages, Logger: r.site.Logger}
 }

@@ -66,6 +66,7 @@ func parseCursor(after string) (view.Cursor, error) {
 type videoBody struct {
 	view.Video
 	Viewing string // id of the event that this page reports when the video is played
+	Percent int    // of the video that are transcoded; 0 if it is not known
 }
 
 // getVideo serves a video: its page for people, and its row for programs.
@@ -77,15 +78,17 @@ func (s *site) getVideo(w http.ResponseWriter, r *http.Request, id string) error
 	if wantsJSON(r) {
 		return sendJSON(w, http.StatusOK, resourceOf(v))
 	}
-	p := page{Title: v.Title, Status: http.StatusOK, Name: "waiting", Body: videoBody{v, video.NewID()}}
+	body := videoBody{Video: v, Viewing: video.NewID()}
+	p := page{Title: v.Title, Status: http.StatusOK, Name: "waiting", Refresh: "2"}
 	switch v.Status {
 	case video.StatusCataloged:
-		p.Name = "video"
+		p.Name, p.Refresh = "video", ""
 	case video.StatusFailed:
-		p.Name = "failed"
-	default:
-		p.Refresh = "2"
+		p.Name, p.Refresh = "failed", ""
+	case video.StatusStarted:
+		body.Percent, _ = s.Progress.Transcoded(r.Context(), id)
 	}
+	p.Body = body
 	return s.render(w, p)
 }
 

@@ -91,12 +91,25 @@ func TestVideo(t *testing.T) {
 			require.NotContains(t, page, "<video")
 		}
 	})
+	t.Run("that is transcoded says how far that is, if it is known", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		r.percent = 42
+		for status, want := range map[video.Status]int{
+			video.StatusReceived: 0, video.StatusStarted: 1, video.StatusTranscoded: 0, video.StatusCataloged: 0,
+		} {
+			page := r.get("/videos/" + r.addRow(status).ID).text
+			require.Equal(t, want, strings.Count(page, "in progress, 42 %"), status)
+		}
+		r.percent = 0
+		require.NotContains(t, r.get("/videos/"+r.addRow(video.StatusStarted).ID).text, "%")
+	})
 	t.Run("that failed says why, in words", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t)
 		r.addRow(video.StatusFailed)
 		for _, reason := range []video.Reason{
-			video.ReasonNotVideo, video.ReasonBroken, video.ReasonTooLong, video.ReasonMissing, video.ReasonElapsed,
+			video.ReasonNotVideo, video.ReasonBroken, video.ReasonTooLong, video.ReasonMissing, video.ReasonCrashed, video.ReasonElapsed,
 			video.ReasonCanceled, "new",
 		} {
 			v := &r.view.rows[0]

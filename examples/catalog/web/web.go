@@ -33,18 +33,24 @@ type View interface {
 	List(ctx context.Context, after view.Cursor, limit int) ([]view.Video, view.Cursor, error)
 }
 
+// Progress is how far steps are. process.Monitor implements it.
+type Progress interface {
+	Transcoded(ctx context.Context, id string) (percent int, known bool)
+}
+
 // Options are what the pages need.
 type Options struct {
 	Files     Files
 	Messages  Messages
 	View      View
+	Progress  Progress
 	MaxUpload int64 // bytes of a file
 	Logger    *slog.Logger
 }
 
 // Limits of one request, and of the number of uploads.
 const (
-	maxUploads   = 16               // at a time; further ones get 503 and Retry-After
+	maxUploads   = 16               // at a time; if another comes, the slowest ends, or the other gets 503 and Retry-After
 	storeTimeout = 5 * time.Second  // of a call to a store
 	writeTimeout = 30 * time.Second // of one write; a client may take a film as slowly as it plays
 	pageSize     = 20               // videos in a list
@@ -58,7 +64,7 @@ type site struct {
 	Options
 	pace      pace
 	templates map[string]*template.Template
-	uploads   chan struct{} // holds an element for each upload in progress
+	uploads   *slots
 }
 
 // New returns the handler of all pages. The server should limit the time to read a
@@ -69,7 +75,7 @@ func newSite(o Options) *site {
 	return &site{
 		Options: o, templates: parsePages(),
 		pace:    pace{idle: 30 * time.Second, bytesPerSecond: 64 << 10},
-		uploads: make(chan struct{}, maxUploads),
+		uploads: &slots{limit: maxUploads, grace: 10 * time.Second, fast: 1 << 20, held: map[*body]struct{}{}},
 	}
 }
 
