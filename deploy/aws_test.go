@@ -43,5 +43,8 @@ func TestEmailTemplate(t *testing.T) {
 	}
 	require.ElementsMatch(t, consumed, published, "SES publishes what the worker consumes")
 	require.Equal(t, "!GetAtt", at(t, resources, "Queue", "Properties", "RedrivePolicy", "deadLetterTargetArn").Tag)
-	require.Equal(t, "orderflow-email-events", at(t, resources, "Queue", "Properties", "QueueName").Value)
+	require.Equal(t, "orderflow-email-events", at(t, document.Content[0], "Parameters", "QueueName", "Default").Value, "as in the policy of IAM")
+	for resource, name := range map[string]string{"Topic": "TopicName", "Queue": "QueueName", "DeadLetters": "QueueName"} {
+		require.Contains(t, at(t, resources, resource, "Properties", name).Value, "QueueName", "two environments have different ones")
+	}
 }

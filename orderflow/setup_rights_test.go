@@ -49,6 +49,14 @@ func TestSetup_Rights(t *testing.T) {
 		`"$w":["$admins","w-2","publisher","api","shop"]}}`)
 	require.Contains(t, stdout, `append to $$$all, type $metadata, merged with its newest event: {"$acl":{"$r":["$admins","projector"]}}`)
 
+	for _, user := range []string{"opal", kurrentsimtest.Admin} {
+		stdout, stderr, code = runSetup(t, environ(user), append(args, "--dry-run")...)
+		require.Equal(t, exitAttention, code, stderr)
+		require.Regexp(t, `projection \$by_correlation_id +left: it is running, and every user may read what it links on \$bc-ID\n`, stdout)
+		require.Regexp(t, `'https://HOST:2113/projection/\$by_correlation_id/command/disable'\n +# .*START_STANDARD_PROJECTIONS=false`, stdout)
+	}
+	require.NoError(t, server.StopProjection(t.Context(), kurrent.ByCorrelation))
+
 	for _, run := range []struct {
 		args []string
 		want string // of the last step
@@ -66,6 +74,7 @@ func TestSetup_Rights(t *testing.T) {
 	require.Zero(t, code, stderr)
 	require.Regexp(t, `rights on user streams +changed: \$w for mobile\n`, stdout)
 
+	require.NotContains(t, stdout, "$by_correlation_id", "it is stopped")
 	require.Regexp(t, `rights on projected streams +already there: the first event opens \$ce-order to every user: run this again then\n`, stdout)
 	_, err := kurrentsimtest.OpenClient(t, server.URLFor("shop")).
 		Append(t.Context(), "order-1", kurrent.Any(), kurrentsimtest.Event("order-placed", `{}`))

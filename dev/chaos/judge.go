@@ -91,17 +91,35 @@ func (s *session) repair(ctx context.Context, workload *load.Load, taken bool) (
 // not ended can be restored only then, so it repeats the comparison until none is lost, or
 // after a restore until nothing is left, or draining is done.
 func (s *session) repairAll(ctx, draining context.Context, workload *load.Load) error {
+	return s.repairUntil(ctx, draining, workload, workload.Taken(draining), func(found comparison) bool {
+		return !found.leavesLost() && (s.report.Restored == nil || found.Left == 0)
+	})
+}
+
+// repairLost repeats the repair for a while, as long as an order has lost its row and does
+// not have it back: a workflow that still sends an email is left alone.
+func (s *session) repairLost(ctx context.Context, workload *load.Load) error {
+	enough, cancel := context.WithTimeout(ctx, healTimeout)
+	defer cancel()
+	return s.repairUntil(ctx, enough, workload, false, func(found comparison) bool { return !found.leavesLost() })
+}
+
+// repairUntil repeats the repair until it is done, or until there was enough of it, which
+// is a part of ctx.
+func (s *session) repairUntil(
+	ctx, enough context.Context, workload *load.Load, taken bool, done func(comparison) bool,
+) error {
 	again := time.NewTicker(repairEvery)
 	defer again.Stop()
-	for taken := workload.Taken(draining); ; {
+	for {
 		found, err := s.repair(ctx, workload, taken)
-		if err != nil || !found.leavesLost() && (s.report.Restored == nil || found.Left == 0) {
+		if err != nil || done(found) {
 			return err
 		}
 		select {
 		case <-again.C:
-		case <-draining.Done():
-			return nil
+		case <-enough.Done():
+			return context.Cause(ctx) // nil if only enough is over
 		}
 	}
 }

@@ -19,10 +19,9 @@ import (
 	"flag"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"orderflow/dev/chaos/internal/rig"
+	"orderflow/dev/programs"
 	"orderflow/internal/config"
 )
 
@@ -33,9 +32,7 @@ const exitViolations = 3
 var errViolations = errors.New("violations found: see the report")
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // the reader of our output may be gone: SIGPIPE must not end this process while it stops the rig
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop) // a second signal ends this process immediately, and its children with it
+	ctx, stop := programs.Context()
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(exitCode(os.Stderr, err))

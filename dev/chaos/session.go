@@ -194,27 +194,6 @@ func (s *session) restore(ctx context.Context, workload *load.Load) error {
 	return s.repairLost(ctx, workload)
 }
 
-// repairLost repeats the repair for a while, as long as an order has lost its row and does
-// not have it back: a workflow that still sends an email is left alone.
-func (s *session) repairLost(ctx context.Context, workload *load.Load) error {
-	again, enough := time.NewTicker(repairEvery), time.NewTimer(healTimeout)
-	defer again.Stop()
-	defer enough.Stop()
-	for {
-		found, err := s.repair(ctx, workload, false)
-		if err != nil || !found.leavesLost() {
-			return err
-		}
-		select {
-		case <-again.C:
-		case <-enough.C:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
 func (s *session) workload(o load.Options) *load.Load {
 	o.Stores, o.APIs, o.Say, o.Behind = s.stores, s.rig.ClientURLs(), s.say, s.rig.Behind
 	return load.New(o)

@@ -79,6 +79,9 @@ func (c *checker) workloads() []workload {
 	for _, j := range c.jobs {
 		found = append(found, workload{name: "Job " + j.Name, pod: j.Spec.Template, job: true})
 	}
+	for _, j := range c.cronJobs {
+		found = append(found, workload{name: "CronJob " + j.Name, pod: j.Spec.JobTemplate.Spec.Template, job: true})
+	}
 	return found
 }
 

@@ -23,6 +23,7 @@ type manifests struct {
 
 	deployments       []*appsv1.Deployment
 	jobs              []*batchv1.Job
+	cronJobs          []*batchv1.CronJob
 	workerDeployments []*workerDeployment
 	connections       []*connection
 	templates         []*workerResourceTemplate
@@ -67,6 +68,7 @@ func (m *manifests) add(content []byte) error {
 	into, ok := map[string]func() metav1.Object{
 		"apps/v1 Deployment":                     func() metav1.Object { return appended(&m.deployments) },
 		"batch/v1 Job":                           func() metav1.Object { return appended(&m.jobs) },
+		"batch/v1 CronJob":                       func() metav1.Object { return appended(&m.cronJobs) },
 		"keda.sh/v1alpha1 ScaledObject":          func() metav1.Object { return appended(&m.scaledObjects) },
 		"keda.sh/v1alpha1 TriggerAuthentication": func() metav1.Object { return appended(&m.authentications) },
 		"networking.k8s.io/v1 NetworkPolicy":     func() metav1.Object { return appended(&m.policies) },

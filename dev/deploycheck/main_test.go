@@ -125,6 +125,30 @@ configMapGenerator: [{name: orderflow-worker, behavior: merge, literals: ["EMAIL
 	}
 }
 
+// The base has the settings that a worker needs, and overlays/plain those that are for each
+// shop to decide.
+func TestRender_SettingsOfWorker(t *testing.T) {
+	s := newSources(t)
+	for folder, want := range map[string]map[string]string{
+		"base": {"SHIP_BY": "0s"},
+		"overlays/plain": {
+			"SHIP_BY": "72h", "EMAIL_CONFIGURATION_SET": "orders",
+			"EMAIL_EVENTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/orderflow-email-events",
+		},
+	} {
+		rendered, err := render(s.FileSystem, "/"+folder)
+		require.NoError(t, err)
+		m, err := decode(rendered)
+		require.NoError(t, err)
+		c := &checker{manifests: m, facts: s.facts}
+		for _, w := range c.workloads() {
+			if container := w.pod.Spec.Containers[0]; container.Name == "worker" {
+				require.Subset(t, c.environment(container), want, folder)
+			}
+		}
+	}
+}
+
 func TestRun(t *testing.T) {
 	output := t.TempDir()
 	var said strings.Builder

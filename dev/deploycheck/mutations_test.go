@@ -3,6 +3,7 @@ package main
 const (
 	base       = "base"
 	keda       = "overlays/keda"
+	rights     = "overlays/rights"
 	controller = "overlays/worker-controller"
 	versioned  = "overlays/worker-controller/versioned/"
 )
@@ -19,6 +20,7 @@ func typeMutations() []mutation {
 		{"a field of a Connection", controller, versioned + "connection.yaml", "hostPort:", "address:", `unknown field "spec.address"`},
 		{"a reference of older releases", controller, versioned + "autoscaler.yaml", "workerDeploymentRef:", "temporalWorkerDeploymentRef:", `unknown field "spec.temporalWorkerDeploymentRef"`},
 		{"a field of a template", controller, versioned + "autoscaler.yaml", "averageUtilization: 70", "utilization: 70", `unknown field "spec.metrics[0].resource.target.utilization"`},
+		{"a field of a CronJob", rights, rights + "/rights-cronjob.yaml", "concurrencyPolicy: Forbid", "concurrency: Forbid", `unknown field "spec.concurrency"`},
 		{"a kind that is dead", controller, versioned + "connection.yaml", "kind: Connection", "kind: TemporalConnection", "this kind of object has no type here"},
 	}
 }
@@ -59,6 +61,7 @@ func podMutations() []mutation {
 		{"a user that the image does not have", base, "base/projector.yaml", "runAsUser: 65532", "runAsUser: 1000", "the pod must run as the image's user 65532"},
 		{"no seccomp profile", base, "base/projector.yaml", "type: RuntimeDefault", "type: Unconfined", "seccompProfile must be RuntimeDefault"},
 		{"a writable root file system", base, "base/setup-job.yaml", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "Job orderflow-setup, container setup: securityContext must"},
+		{"a writable root file system of a CronJob", rights, rights + "/rights-cronjob.yaml", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "CronJob orderflow-rights, container rights: securityContext must"},
 		{"a capability", base, "base/api.yaml", "drop: [ALL]", "drop: [ALL]\n              add: [NET_BIND_SERVICE]", "securityContext must drop ALL"},
 		{"a token of Kubernetes", base, "base/api.yaml", "      automountServiceAccountToken: false\n", "", "automountServiceAccountToken must be false"},
 		{"a token of the account", base, "base/api.yaml", "  name: orderflow-api\nautomountServiceAccountToken: false", "  name: orderflow-api\nautomountServiceAccountToken: true", "automountServiceAccountToken of its ServiceAccount must be false"},

@@ -17,7 +17,7 @@ const manifestsDir = "deploy/kubernetes"
 
 // folders returns the folders that are rendered.
 func folders() []string {
-	return []string{"base", "overlays/plain", "overlays/keda", "overlays/worker-controller"}
+	return []string{"base", "overlays/plain", "overlays/rights", "overlays/keda", "overlays/worker-controller"}
 }
 
 // render does what `kubectl kustomize FOLDER` does.

@@ -62,6 +62,7 @@ func (k *kurrentRun) rights(ctx context.Context) {
 	if len(k.Users) > 0 {
 		k.defaults(ctx)
 		k.projected(ctx)
+		k.correlated(ctx)
 	}
 }
 

@@ -3,14 +3,13 @@ package setup_test
 import (
 	"context"
 	"log/slog"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"orderflow/dev/devserver"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/setup"
@@ -38,9 +37,7 @@ func (notifyOn) Enabled(context.Context, slog.Level) bool { return true }
 
 func TestRun_Waits(t *testing.T) {
 	t.Parallel()
-	port, err := devserver.FreePort()
-	require.NoError(t, err)
-	address := "127.0.0.1:" + strconv.Itoa(port)
+	address := devservertest.Address(t)
 	events, err := kurrent.Open(kurrent.Config{URL: "kurrentdb://" + address + "?tls=false", AllowPlaintext: true, CallTimeout: 5 * time.Second})
 	require.NoError(t, err)
 	t.Cleanup(events.Close)

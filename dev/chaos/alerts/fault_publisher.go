@@ -22,6 +22,7 @@ func publisherFaults() []fault {
 			[]string{"OrderflowPublisherLag", "OrderflowCheckFailing"}, []string{"OrderflowNoLeader"}},
 		{"projector-hangs", "KurrentDB does not respond to the projector", hanging(rig.Projector, rig.KurrentDB),
 			[]string{"OrderflowProjectorLag", "OrderflowCheckFailing"}, []string{"OrderflowNoLeader", "OrderflowCategoryWaiting"}},
+		{"view-refuses", "PostgreSQL rejects an order in the customer view", viewRefuses, []string{"OrderflowProjectorRefused"}, []string{"OrderflowProjectorLag"}},
 	}
 }
 
@@ -52,6 +53,22 @@ func intruded(ctx context.Context, s *session) (func(context.Context) error, err
 	}
 	heal := func(ctx context.Context) error {
 		return s.sql(ctx, `DELETE FROM publisher_set_aside WHERE order_id = '`+id+`'`)
+	}
+	return heal, s.post(ctx, id, "USD100.00")
+}
+
+// viewRefuses adds a constraint that one order violates. The repair removes it, and builds
+// the view again, which lacks the order.
+func viewRefuses(ctx context.Context, s *session) (func(context.Context) error, error) {
+	id := newOrder()
+	if err := s.sql(ctx, `ALTER TABLE customer_order ADD CONSTRAINT alerts CHECK (order_id <> '`+id+`') NOT VALID`); err != nil {
+		return nil, err
+	}
+	heal := func(ctx context.Context) error {
+		if err := s.sql(ctx, `ALTER TABLE customer_order DROP CONSTRAINT alerts`); err != nil {
+			return err
+		}
+		return s.rig.Run(ctx, rig.Orderflow, "view", "rebuild")
 	}
 	return heal, s.post(ctx, id, "USD100.00")
 }

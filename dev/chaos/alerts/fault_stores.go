@@ -11,31 +11,30 @@ import (
 
 func storeFaults() []fault {
 	checks, one := "OrderflowCheckFailing", "OrderflowReplicaNotReady" // replicas recover one after the other
-	const lag = "OrderflowGroupLag"                                    // events with messages for an order wait for its response
 	return []fault{
 		{"kurrentdb-down", "KurrentDB is down", down(rig.KurrentDB), []string{checks},
-			[]string{one, "OrderflowAPIErrors", "OrderflowCountsMissing", "OrderflowNoLeader", "OrderflowPublisherLag", "OrderflowProjectorLag", lag, "OrderflowCategoryWaiting"}},
+			[]string{one, "OrderflowAPIErrors", "OrderflowCountsMissing", "OrderflowNoLeader", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowCategoryWaiting"}},
 		{"temporal-down", "Temporal is down", down(rig.Temporal), []string{checks},
-			[]string{one, "OrderflowCountsMissing", lag, "OrderflowWorkflowTasksFailing", "OrderflowAPIErrors"}},
+			[]string{one, "OrderflowCountsMissing", "OrderflowWorkflowTasksFailing", "OrderflowAPIErrors"}},
 		{"postgres-down", "PostgreSQL is down", down(rig.Postgres), []string{checks, "OrderflowNoLeader", "OrderflowAPIErrors"},
-			[]string{one, "OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", lag}},
+			[]string{one, "OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag"}},
 		{"ses-down", "SES is down", down(rig.SES), []string{"OrderflowEmailsFailing"}, nil},
 		{"kurrentdb-hangs", "KurrentDB accepts connections and does not respond", hanging("", rig.KurrentDB), []string{checks},
-			[]string{one, "OrderflowAPIErrors", "OrderflowCountsMissing", "OrderflowNoLeader", "OrderflowPublisherLag", "OrderflowProjectorLag", lag, "OrderflowCategoryWaiting"}},
-		{"temporal-hangs", "Temporal accepts connections and does not respond", hanging("", rig.Temporal), []string{checks},
-			[]string{one, "OrderflowCountsMissing", lag, "OrderflowWorkflowTasksFailing", "OrderflowAPIErrors"}},
+			[]string{one, "OrderflowAPIErrors", "OrderflowCountsMissing", "OrderflowNoLeader", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowCategoryWaiting"}},
+		{"temporal-hangs", "Temporal accepts connections and does not respond", hanging("", rig.Temporal), []string{checks, "OrderflowGroupLag"},
+			[]string{one, "OrderflowCountsMissing", "OrderflowWorkflowTasksFailing", "OrderflowAPIErrors"}},
 		{"postgres-hangs", "PostgreSQL accepts connections and does not respond", hanging("", rig.Postgres), []string{checks, "OrderflowAPIErrors"},
-			[]string{one, "OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader", lag}},
+			[]string{one, "OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader"}},
 		{"postgres-locked", "a session holds a lock on the orders' rows", locked, []string{"OrderflowPoolExhausted", "OrderflowAPIErrors"},
-			[]string{one, checks, "OrderflowCountsMissing", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader", lag}},
+			[]string{one, checks, "OrderflowCountsMissing", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader"}},
 		{"postgres-read-only", "the name of PostgreSQL leads to a standby", temporary((*rig.Rig).LeadToStandby), []string{checks},
-			[]string{one, "OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader", "OrderflowAPIErrors", lag}},
+			[]string{one, "OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", "OrderflowPublisherLag", "OrderflowProjectorLag", "OrderflowNoLeader", "OrderflowAPIErrors"}},
 		{"postgres-hangs-for-one", "PostgreSQL does not respond to one worker of orders", hanging("worker-1", rig.Postgres), []string{one},
-			[]string{"OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing", lag}},
+			[]string{"OrderflowCountsMissing", "OrderflowPoolExhausted", "OrderflowEmailsFailing"}},
 		{"group-changed", "the group delivers links in place of events", temporary((*rig.Rig).UnlinkGroup), []string{"OrderflowBridgeBlocked", checks},
-			[]string{one, lag}},
+			[]string{one}},
 		{"projection-stopped", "the projection $by_category is stopped", temporary((*rig.Rig).StopProjection),
-			[]string{"OrderflowBridgeBlocked", "OrderflowProjectionStopped", "OrderflowCategoryWaiting", checks}, []string{one, lag}},
+			[]string{"OrderflowBridgeBlocked", "OrderflowProjectionStopped", "OrderflowCategoryWaiting", checks}, []string{one}},
 	}
 }
 

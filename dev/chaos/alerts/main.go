@@ -23,13 +23,12 @@ import (
 	"flag"
 	"io"
 	"os"
-	"os/signal"
 	"regexp"
 	"slices"
-	"syscall"
 	"time"
 
 	"orderflow/dev/flags"
+	"orderflow/dev/programs"
 	"orderflow/internal/config"
 )
 
@@ -40,9 +39,7 @@ const exitDiffers = 3
 var errDiffers = errors.New("alerts differ from the table of faults")
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop) // a second signal ends this process immediately, and its children with it
+	ctx, stop := programs.Context()
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	code := config.Report(os.Stderr, err)

@@ -19,7 +19,7 @@ import (
 
 const (
 	fireTimeout  = 5 * time.Minute // from the fault to the last of its alerts
-	clearTimeout = 3 * time.Minute // from its end until no alert fires
+	clearTimeout = 5 * time.Minute // from its end until no alert fires; a comparison may begin again only after two minutes
 	linger       = 5 * time.Second // a fault lasts this much longer than its alerts need, for those that it must not have
 	steadyFor    = 5 * time.Second // no alert fires for this long before the next fault
 	healTimeout  = 3 * time.Minute // for repairing what a fault broke
