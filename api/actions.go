@@ -37,6 +37,7 @@ type action struct {
 	Danger bool
 	Role   access.Role
 	Fields []actionField
+	Parcel bool // the form has the quantities of a parcel
 
 	from   []order.Status // statuses in which it is offered
 	audit  string         // its name in the audit
@@ -56,7 +57,8 @@ func (a *api) actions() []action {
 	return []action{
 		{
 			Name: "ship", Title: "Ship", Button: "Record the shipment", Role: access.Operate, from: []order.Status{order.StatusFulfilling},
-			About: "The order left with a carrier. This cannot be undone: the customer is told, and the order can no longer be canceled.",
+			About:  "A parcel left with a carrier. This cannot be undone: the customer is told, and the order can no longer be canceled.",
+			Parcel: true,
 			Fields: []actionField{
 				{Name: "carrier", Label: "Carrier", Hint: "Such as DHL.", Max: 64},
 				{Name: "trackingNumber", Label: "Tracking number", Hint: "The carrier's number of the parcel.", Max: 64},
@@ -112,7 +114,13 @@ type actionBody struct {
 	State  order.State
 	Denied bool     // the token lacks the role, or the order's state does not allow it
 	Fault  *problem // of the form that was sent; nil if none was
+
+	Lines   []parcelLine // of which something is left
+	NoLines bool         // they cannot be read
 }
+
+// Invalid reports whether a field is the one that is wrong.
+func (b actionBody) Invalid(field string) bool { return b.Fault != nil && b.Fault.Field == field }
 
 // getActionPage serves the page on which a person confirms an action.
 func (a *api) getActionPage(w http.ResponseWriter, r *http.Request) error {
@@ -121,11 +129,13 @@ func (a *api) getActionPage(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return pageData{}, err
 		}
-		return a.actionPage(r.WithContext(ctx), asked, r.URL.Query().Get("order"), nil)
+		return a.actionPage(r.WithContext(ctx), asked, r.URL.Query().Get("order"), nil, nil)
 	})
 }
 
-func (a *api) actionPage(r *http.Request, asked action, id string, fault *problem) (pageData, error) {
+// actionPage returns the page of an action. form is the one that was refused with fault;
+// both are nil if none was sent.
+func (a *api) actionPage(r *http.Request, asked action, id string, form url.Values, fault *problem) (pageData, error) {
 	if !order.ValidID(id) {
 		return pageData{}, notFound("there is no such order")
 	}
@@ -143,7 +153,15 @@ func (a *api) actionPage(r *http.Request, asked action, id string, fault *proble
 	if fault != nil {
 		page.Status = fault.Status
 	}
-	page.Body = actionBody{action: asked, State: state, Denied: !offered && fault == nil, Fault: fault}
+	body := actionBody{action: asked, State: state, Denied: !offered && fault == nil, Fault: fault}
+	if asked.Parcel && !body.Denied && state.Status == order.StatusFulfilling {
+		body.Lines = a.openLines(r.Context(), state, form)
+		body.NoLines = len(body.Lines) == 0
+		if entered, invalid := parseLines(form); body.NoLines && (entered != nil || invalid != nil) {
+			return pageData{}, errNoLines // shown without them, the form would ship all that is left
+		}
+	}
+	page.Body = body
 	return page, nil
 }
 
@@ -171,13 +189,13 @@ func (a *api) postAction(w http.ResponseWriter, r *http.Request) error {
 			asked.Fields[i].Value = form.Get(field.Name)
 		}
 		id := form.Get("order")
-		err := a.perform(r, asked, id)
+		err := a.perform(r, asked, id, form)
 		if err == nil {
 			http.Redirect(w, r, "/?"+url.Values{"order": {id}, "done": {asked.Name}}.Encode(), http.StatusSeeOther)
 			return pageData{}, errRedirected
 		}
 		fault := toProblem(err)
-		page, pageErr := a.actionPage(r, asked, id, fault)
+		page, pageErr := a.actionPage(r, asked, id, form, fault)
 		if pageErr != nil {
 			return page, err
 		}
@@ -192,10 +210,19 @@ var errRedirected = errors.New("redirected")
 
 // perform makes the request that a program would make, and discards the response to it:
 // the order's page shows what came of it.
-func (a *api) perform(r *http.Request, asked action, id string) error {
-	members := map[string]string{}
+func (a *api) perform(r *http.Request, asked action, id string, form url.Values) error {
+	members := map[string]any{}
 	for _, field := range asked.Fields {
 		members[field.Name] = field.Value
+	}
+	if asked.Parcel {
+		lines, err := parseLines(form)
+		if err != nil {
+			return err
+		}
+		if lines != nil {
+			members["lines"] = lines
+		}
 	}
 	body, err := json.Marshal(members)
 	if err != nil {

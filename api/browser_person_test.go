@@ -108,19 +108,31 @@ func TestBrowser_ActsWithoutScript(t *testing.T) {
 	t.Parallel()
 	a := linked()
 	url, c := servePages(t, a), newClient(t, a)
-	id, _ := c.fulfill()
+	id, _ := c.fulfillWith(twoLines())
 	ctx := chromium(t)
 	window(ctx, t, 1100, "light")
-	require.EventuallyWithT(t, func(now *assert.CollectT) { // the order may not be ready for a shipment yet
-		do(ctx, t, chromedp.Navigate(url+"/?order="+id), chromedp.Click(`//a[text()="Ship…"]`), chromedp.WaitVisible(chromedp.CSS("#carrier")))
-		do(ctx, t, chromedp.SendKeys(chromedp.CSS("#carrier"), "DHL"), chromedp.SendKeys(chromedp.CSS("#trackingNumber"), "00340434292135100186\n"))
-		do(ctx, t, chromedp.WaitVisible(`//p[@role="status" or @role="alert"]`))
-		text := see(ctx, t, chromedp.Text(chromedp.CSS("main")))
-		require.Contains(now, text, "The order is shipped.")
-	}, time.Minute, 100*time.Millisecond)
-	require.Contains(t, see(ctx, t, chromedp.Text(chromedp.CSS("main"))), "00340434292135100186")
+	ship := func(number, want string, quantities ...chromedp.Action[chromedp.Void]) {
+		require.EventuallyWithT(t, func(now *assert.CollectT) { // the order may not be ready for a shipment yet
+			do(ctx, t, chromedp.Navigate(url+"/?order="+id), chromedp.Click(`//a[text()="Ship…"]`), chromedp.WaitVisible(chromedp.CSS("#carrier")))
+			do(ctx, t, quantities...)
+			do(ctx, t, chromedp.SendKeys(chromedp.CSS("#carrier"), "DHL"), chromedp.SendKeys(chromedp.CSS("#trackingNumber"), number))
+			keep(ctx, t, "parcel-"+number)
+			do(ctx, t, chromedp.SendKeys(chromedp.CSS("#trackingNumber"), "\n"))
+			do(ctx, t, chromedp.WaitVisible(`//p[@role="status" or @role="alert"]`))
+			text := see(ctx, t, chromedp.Text(chromedp.CSS("main")))
+			require.Contains(now, text, want)
+		}, time.Minute, 100*time.Millisecond)
+		require.Contains(t, see(ctx, t, chromedp.Text(chromedp.CSS("main"))), number)
+	}
+	ship("00340434292135100179", "The order accepted the shipment.",
+		chromedp.SetValue(chromedp.CSS("#line-1"), "1"), chromedp.SetValue(chromedp.CSS("#line-2"), "0"))
+	require.Equal(t, []order.ParcelLine{{Line: 1, Quantity: 1}}, c.await(id, order.StatusFulfilling).Parcels[0].Lines)
+	ship("00340434292135100186", "The order is shipped.") // with all that is filled in
 	do(ctx, t, chromedp.Navigate(url+"/list"), chromedp.SetValue(chromedp.CSS("#status"), "shipped"), chromedp.Click(`//button[text()="Filter"]`),
 		chromedp.WaitVisible(`//h1[text()="Shipped orders"]`))
+	do(ctx, t, chromedp.Navigate(url+"/list"), chromedp.Click(chromedp.CSS("#late")), chromedp.Click(`//button[text()="Filter"]`),
+		chromedp.WaitVisible(`//h1[text()="Late orders"]`))
+	keep(ctx, t, "late")
 }
 
 // holdOf places an order of a customer, and lets its workflow run until it is on hold.

@@ -65,7 +65,7 @@ func TestBrowser_SearchToCustomerAndBack(t *testing.T) {
 	domainEvent(t, "order-shipped", id, `"customerId":"`+customerID+`","status":"shipped","carrier":"DHL","trackingNumber":"00340434292135100186"`)
 	c.awaitCustomer(customerID, func(c customer) bool { return len(c.Recent) == 1 && c.Recent[0].Status == "shipped" })
 	held, _ := c.hold()
-	waiting, _ := c.fulfill()
+	waiting, _ := c.fulfillWith(twoLines())
 	server := httptest.NewServer(a.handler())
 	t.Cleanup(server.Close)
 	ctx := chromium(t)
@@ -84,7 +84,7 @@ func TestBrowser_SearchToCustomerAndBack(t *testing.T) {
 	for _, scheme := range []string{"light", "dark"} {
 		window(ctx, t, 320, scheme)
 		for _, path := range []string{
-			"/", "/list", "/list?status=x", "/actions/cancel?order=" + id, "/?order=" + id, "/?order=" + held, "/?customer=" + customerID, "/?q=nobody",
+			"/", "/list", "/list?status=x", "/list?late=true", "/actions/cancel?order=" + id, "/?order=" + id, "/?order=" + held, "/?customer=" + customerID, "/?q=nobody",
 			"/actions/ship?order=" + waiting, "/actions/decline?order=" + held,
 		} {
 			do(ctx, t, chromedp.Navigate(server.URL+path), chromedp.WaitVisible(chromedp.CSS("main")))

@@ -137,17 +137,21 @@ func (r reply) problem(status int) problem {
 }
 
 // place places an order of a customer of its own.
-func (c *caller) place() (id, customerID string) {
+func (c *caller) place() (id, customerID string) { return c.placeWith(nil) }
+
+func (c *caller) placeWith(changes map[string]any) (id, customerID string) {
 	c.t.Helper()
 	id, customerID = newID(), newCustomerID()
-	require.Equal(c.t, http.StatusCreated, c.post("/orders", body(id, customerID, nil)).status)
+	require.Equal(c.t, http.StatusCreated, c.post("/orders", body(id, customerID, changes)).status)
 	return id, customerID
 }
 
 // fulfill places an order and lets its workflow run until it waits for its shipment.
-func (c *caller) fulfill() (id, customerID string) {
+func (c *caller) fulfill() (id, customerID string) { return c.fulfillWith(nil) }
+
+func (c *caller) fulfillWith(changes map[string]any) (id, customerID string) {
 	c.t.Helper()
-	id, customerID = c.place()
+	id, customerID = c.placeWith(changes)
 	require.NoError(c.t, shared.begin(c.ctx, id))
 	c.await(id, order.StatusFulfilling)
 	until(c.t, func(now teller) { // the row is written first

@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"go.temporal.io/sdk/converter"
 
 	"orderflow/internal/access"
 	"orderflow/internal/config"
@@ -23,16 +24,14 @@ type codecServer struct {
 	origins  []string // of the Web UIs whose pages may call it
 }
 
-// openCodec returns the codec server, or nil without a key file.
-func openCodec(s settings, namespace string, logger *slog.Logger) (*codecServer, error) {
-	if s.Payloads.KeysFile == "" {
-		return nil, nil
+// newCodecServer returns the codec server with the codec of Temporal's client, or nil if
+// that encrypts nothing.
+func newCodecServer(data converter.DataConverter, namespace string, origins []string) *codecServer {
+	codec, found := payloadcodec.Of(data)
+	if !found {
+		return nil
 	}
-	keys, err := payloadcodec.OpenKeys(s.Payloads.KeysFile, logger)
-	if err != nil {
-		return nil, err
-	}
-	return &codecServer{payloads: payloadcodec.Handler(payloadcodec.New(keys), namespace), origins: s.API.CodecOrigins}, nil
+	return &codecServer{payloads: payloadcodec.Handler(codec, namespace), origins: origins}
 }
 
 // withCodec serves the codec next to the api, if there is one. A browser asks whether the

@@ -27,14 +27,13 @@ func withCodecServer(t *testing.T, a *api) *common.Payload {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "keys")
 	writeFile(t, path, "a "+base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("x"), 32)))
-	var s settings
-	s.Payloads.KeysFile, s.API.CodecOrigins = path, []string{webUI}
-	var err error
-	a.codec, err = openCodec(s, "default", slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
 	keys, err := payloadcodec.OpenKeys(path, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	encrypted, err := payloadcodec.New(keys).Encode([]*common.Payload{
+	codec := payloadcodec.New(keys)
+	a.codec = newCodecServer(payloadcodec.Converter(codec), "default", []string{webUI})
+	require.Nil(t, newCodecServer(converter.GetDefaultDataConverter(), "default", nil))
+	require.Nil(t, newCodecServer(nil, "default", nil), "without a key file")
+	encrypted, err := codec.Encode([]*common.Payload{
 		{Metadata: map[string][]byte{converter.MetadataEncoding: []byte("json/plain")}, Data: []byte(`"secret"`)},
 	})
 	require.NoError(t, err)

@@ -81,15 +81,19 @@ const (
 	customerParam = "customerId"
 	reasonParam   = "reason"
 	placedParam   = "placedAfter"
+	lateParam     = "late"
 	limitParam    = "limit"
 	cursorParam   = "cursor"
 )
+
+// isLate is the only value of lateParam: orders that are in time are no list to look at.
+const isLate = "true"
 
 // parseFilter reads the parameters of a list. An empty one counts as absent, as a form
 // sends it. One that is not known is refused: a misspelled filter must not list all orders.
 func parseFilter(query url.Values) (filter postgres.OrderFilter, limit int, err error) {
 	for name, values := range query {
-		known := []string{statusParam, customerParam, reasonParam, placedParam, limitParam, cursorParam}
+		known := []string{statusParam, customerParam, reasonParam, placedParam, lateParam, limitParam, cursorParam}
 		switch {
 		case !slices.Contains(known, name):
 			return filter, 0, problemOf(http.StatusBadRequest, "the query has a parameter that is not known")
@@ -99,8 +103,11 @@ func parseFilter(query url.Values) (filter postgres.OrderFilter, limit int, err 
 	}
 	filter = postgres.OrderFilter{
 		Status: order.Status(query.Get(statusParam)), CustomerID: query.Get(customerParam), Reason: order.Reason(query.Get(reasonParam)),
+		Late: query.Get(lateParam) == isLate,
 	}
 	switch {
+	case !filter.Late && query.Get(lateParam) != "":
+		return filter, 0, badField(lateParam, "must be "+isLate)
 	case filter.Status != "" && !slices.Contains(view.Statuses(), filter.Status):
 		return filter, 0, badField(statusParam, "must be one of "+listing(view.Statuses()))
 	case filter.Reason != "" && !slices.Contains(order.Reasons(), filter.Reason):

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/internal/kurrent"
@@ -76,13 +77,43 @@ func TestListOrders_HeldWithEndOfHold(t *testing.T) {
 	require.Equal(t, customerID, list.Orders[0].CustomerID)
 }
 
+func TestListOrders_Late(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, shared.api())
+	late, customerID := c.fulfill()
+	domainEvent(t, "order-approved", late, `"customerId":"`+customerID+`","status":"fulfilling"`)
+	c.awaitCustomer(customerID, func(c customer) bool { return c.Recent[0].Status == order.StatusFulfilling })
+	require.Empty(t, c.list("late=true&customerId="+customerID).Orders, "it has no time")
+	c.lateSince(late)
+	require.Equal(t, []string{late}, listedIDs(c.list("late=true&customerId="+customerID)))
+	require.Equal(t, []string{late}, listedIDs(c.list("late=&customerId="+customerID)))
+	require.Empty(t, c.list("late=true&status=shipped&customerId="+customerID).Orders)
+	page := c.get("/list?late=true&customerId=" + customerID).body
+	require.Contains(t, page, "<h1>Late orders</h1>")
+	require.Contains(t, page, "/?order="+late)
+	require.Contains(t, page, `value="true" checked`)
+	require.Contains(t, c.get("/list?late=true&status=fulfilling").body, "<h1>Late fulfilling orders</h1>")
+	c.ship(late)
+	require.Empty(t, c.list("late=true&customerId="+customerID).Orders, "it has shipped, although the view does not know it yet")
+}
+
+// lateSince lets an order be late since a minute ago.
+func (c *caller) lateSince(id string) {
+	c.t.Helper()
+	conn, err := pgx.Connect(c.ctx, shared.postgresURL)
+	require.NoError(c.t, err)
+	defer func() { require.NoError(c.t, conn.Close(c.ctx)) }()
+	_, err = conn.Exec(c.ctx, "UPDATE order_fulfillment SET ship_by = now() - interval '1 minute' WHERE order_id = $1", id)
+	require.NoError(c.t, err)
+}
+
 func TestListOrders_RefusesParameters(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, shared.api())
 	for query, field := range map[string]string{
 		"status=open": statusParam, "status=cancelling": statusParam, "reason=x": reasonParam, "customerId=%01": customerParam,
 		"placedAfter=yesterday": placedParam, "placedAfter=0001-01-01T00:00:00Z": placedParam, "limit=0": limitParam, "limit=201": limitParam,
-		"limit=x": limitParam, "cursor=x": cursorParam, "status=pending&status=shipped": statusParam,
+		"limit=x": limitParam, "late=false": lateParam, "late=true&late=true": lateParam, "cursor=x": cursorParam, "status=pending&status=shipped": statusParam,
 		"cursor=" + base64.RawURLEncoding.EncodeToString([]byte("1 order-\x00")): cursorParam,
 		"cursor=" + base64.RawURLEncoding.EncodeToString([]byte("-9 order-1")):   cursorParam,
 		"cursor=" + base64.RawURLEncoding.EncodeToString([]byte("1e9 order-1")):  cursorParam,

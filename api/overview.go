@@ -221,6 +221,18 @@ func (a *api) listPage(ctx context.Context, query url.Values) (pageData, error) 
 		}
 		body.Next = "/list?" + asked.Encode()
 	}
-	page.Title, page.Body = capital(strings.TrimSpace(words(filter.Status)+" orders")), body
+	page.Title, page.Body = listTitle(filter), body
 	return page, nil
+}
+
+// listTitle returns the title of a list: Late fulfilling orders.
+func listTitle(filter postgres.OrderFilter) string {
+	var title []string
+	if filter.Late {
+		title = append(title, "late")
+	}
+	if filter.Status != "" {
+		title = append(title, words(filter.Status))
+	}
+	return capital(strings.Join(append(title, "orders"), " "))
 }

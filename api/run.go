@@ -138,11 +138,8 @@ func openDrivers(ctx context.Context, s settings, invalid error, logger *slog.Lo
 	}
 	d.temporal, temporalErr = temporalclient.Open(options)
 	d.namespace = temporalclient.Namespace(options)
-	var codecErr error
-	if optionsErr == nil { // or the fault would be reported twice
-		d.codec, codecErr = openCodec(s, d.namespace, logger)
-	}
-	if err = config.Merge(invalid, tracesErr, eventsErr, poolErr, optionsErr, temporalErr, codecErr); err != nil {
+	d.codec = newCodecServer(options.DataConverter, d.namespace, s.API.CodecOrigins)
+	if err = config.Merge(invalid, tracesErr, eventsErr, poolErr, optionsErr, temporalErr); err != nil {
 		d.close()
 	}
 	return d, err

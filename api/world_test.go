@@ -23,6 +23,7 @@ import (
 	"orderflow/activities"
 	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
+	"orderflow/dev/leaktest"
 	"orderflow/internal/credit"
 	"orderflow/internal/email"
 	"orderflow/internal/kurrent"
@@ -74,7 +75,7 @@ func runTests(ctx context.Context, m *testing.M) (code int, err error) {
 	leak := goleak.IgnoreCurrent()
 	if code, err = shared.run(ctx, m); err == nil && code == 0 {
 		http.DefaultClient.CloseIdleConnections()
-		err = goleak.Find(leak)
+		err = leaktest.Find(leak)
 	}
 	return code, err
 }

@@ -115,8 +115,9 @@ WHERE e.order_id = @order_id AND e.kind = known.kind AND (known.status = 'sent' 
 // nothing.
 const erasePerson = `
 UPDATE order_fulfillment SET recipient_title = NULL, recipient_name = NULL, recipient_phone = NULL,
-    address_country = NULL, address_lines = NULL, erased_at = coalesce(erased_at, clock_timestamp())
-WHERE order_id = @order_id`
+    address_country = NULL, address_lines = NULL, erased_at = clock_timestamp()
+WHERE order_id = @order_id AND (erased_at IS NULL OR cardinality(address_lines) > 0
+    OR num_nonnulls(recipient_title, recipient_name, recipient_phone, address_country) > 0)`
 
 // eraseAddresses blanks the email addresses. Pending emails are withdrawn: suppressed, or
 // unknown if an earlier attempt ended unknown. An attempt under way becomes unknown,

@@ -61,8 +61,8 @@ SELECT EXISTS (SELECT FROM order_fulfillment_history h WHERE h.at < now() - $1::
     AND NOT EXISTS (SELECT FROM publisher_set_aside a WHERE a.order_id = h.order_id))`
 
 // pruneHistory deletes a bounded number of old versions, through the only function that
-// may. Repeated, it deletes the next ones.
-const pruneHistory = `SELECT prune_order_fulfillment_history(clock_timestamp() - $1::interval, $2)`
+// may.
+const pruneHistory = `SELECT pruned, last FROM prune_order_fulfillment_history($1, clock_timestamp() - $2::interval, $3)`
 
 // pageBytes ends a page early. Versions are small, but a few large ones must not fill the
 // memory.
@@ -173,12 +173,22 @@ func (h *History) HasOlderThan(ctx context.Context, age time.Duration) (older bo
 	return older, describe("look for old history", err)
 }
 
-// Prune deletes versions older than an age with ids up to through, a bounded
-// number of them per call, and returns how many. Versions of orders that are set aside
-// are kept.
-func (h *History) Prune(ctx context.Context, age time.Duration, through int64) (pruned int64, err error) {
+// Pruned is what one call of Prune deleted.
+type Pruned struct {
+	Versions int64
+	Last     *time.Time // of the newest of them: where the next call begins; nil if there was none
+}
+
+// Prune deletes versions older than an age with ids up to through, from the oldest one or,
+// if since is not nil, from that time on. It deletes a bounded number of them per call.
+// Versions of orders that are set aside are kept.
+//
+// Deleted versions stay in the index until a vacuum, and a call without since reads them
+// all again. So pass Last to the next call, but begin without one from time to time:
+// older versions may be committed, and orders released, later.
+func (h *History) Prune(ctx context.Context, since *time.Time, age time.Duration, through int64) (p Pruned, err error) {
 	ctx, cancel := h.pool.withDeadline(ctx)
 	defer cancel()
-	err = h.pool.db.QueryRow(ctx, pruneHistory, age, through).Scan(&pruned)
-	return pruned, describe("prune history", err)
+	err = h.pool.db.QueryRow(ctx, pruneHistory, since, age, through).Scan(&p.Versions, &p.Last)
+	return p, describe("prune history", err)
 }

@@ -32,14 +32,14 @@ func TestURL_FirstHostIsGone(t *testing.T) {
 	address.Host = silentHost(t) + "," + address.Host
 	t.Run("a pool connects to the second", func(t *testing.T) {
 		t.Parallel()
-		store, err := openStores(t.Context(), postgres.Config{URL: address.String(), MaxConns: 4, CallTimeout: 4 * time.Second})
+		store, err := openStores(t.Context(), postgres.Config{URL: address.String(), MaxConns: 4, CallTimeout: 10 * time.Second})
 		require.NoError(t, err)
 		t.Cleanup(store.Close)
 		require.NoError(t, store.Ping(t.Context()), "within the time of one call")
 	})
 	t.Run("a replication connection too", func(t *testing.T) {
 		t.Parallel()
-		store, err := openStores(t.Context(), postgres.Config{URL: address.String(), CallTimeout: 4 * time.Second})
+		store, err := openStores(t.Context(), postgres.Config{URL: address.String(), CallTimeout: 10 * time.Second})
 		require.NoError(t, err)
 		t.Cleanup(store.Close)
 		replication, err := store.OpenReplication(t.Context(), "orderflow")

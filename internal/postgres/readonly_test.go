@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +20,9 @@ import (
 	"orderflow/dev/faultproxy"
 	"orderflow/internal/postgres"
 )
+
+// failoverConns is the size of a pool.
+const failoverConns = 4
 
 // failoverRig is a migrated primary, its standby, and a proxy whose address stays while
 // it leads to one or the other.
@@ -67,7 +72,7 @@ func (r *failoverRig) open(more string) *stores {
 
 func (r *failoverRig) openAt(address string) *stores {
 	r.t.Helper()
-	store, err := openStores(r.t.Context(), postgres.Config{URL: address, MaxConns: 4, CallTimeout: 20 * time.Second})
+	store, err := openStores(r.t.Context(), postgres.Config{URL: address, MaxConns: failoverConns, CallTimeout: 20 * time.Second})
 	require.NoError(r.t, err)
 	r.t.Cleanup(store.Close)
 	return store
@@ -109,13 +114,30 @@ func fillPool(t *testing.T, s *stores) {
 	})
 }
 
+// requireWritable waits until writes succeed on every connection. One that was made while
+// the server took no writes refuses a single statement, and is closed by that. It need
+// not come to light before a new connection succeeds: the pool holds all idle connections
+// while it looks at their age, and a session learns of a changed configuration in its own
+// time.
 func requireWritable(t *testing.T, s *stores) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		require.NoError(c, write(t.Context(), s))
 		require.NoError(c, s.Ping(t.Context()))
 	}, patience, 10*time.Millisecond)
-	inParallel(t, 16, func(int) error { return write(t.Context(), s) }) // by each connection
+	var refusals atomic.Int32
+	for before := int32(-1); before != refusals.Load(); {
+		before = refusals.Load()
+		inParallel(t, 16, func(int) error { // by each connection
+			err := write(t.Context(), s)
+			if err != nil && strings.Contains(err.Error(), refused) {
+				refusals.Add(1)
+				return nil
+			}
+			return err
+		})
+		require.LessOrEqual(t, refusals.Load(), int32(failoverConns), "a connection refuses once at most")
+	}
 }
 
 // What a call meets on a server that takes no writes: it is not connected to, or refuses

@@ -216,6 +216,67 @@ func TestSchema_HistoryPrunedByFunctionOnly(t *testing.T) {
 	require.Error(t, w.exec("DELETE FROM order_fulfillment_history"), "it is append-only again")
 }
 
+// What is deleted stays in the index until a vacuum. Each batch begins where the one before
+// it ended, so it reads none of that.
+func TestPrune_ReadsNothingThatIsDeleted(t *testing.T) {
+	w := newWorldToChange(t, postgres.Config{})
+	const batch = 2_000
+	for _, statement := range []string{
+		"SET session_replication_role = replica", // no triggers
+		`INSERT INTO order_fulfillment_history (order_id, revision, event_type, new, at)
+			SELECT 'order-' || n, 0, 'order-approved', '{}', now() - interval '1 day' + n * interval '1 millisecond' FROM generate_series(1, 7000) n`,
+		"SET session_replication_role = origin",
+		"ANALYZE order_fulfillment_history",
+		"BEGIN",
+	} {
+		require.NoError(t, w.exec(statement), statement)
+	}
+	read := func() (entries int) {
+		t.Helper()
+		require.NoError(t, w.conn.QueryRow(t.Context(), "SELECT pg_stat_get_xact_tuples_returned('order_fulfillment_history_at'::regclass)").Scan(&entries))
+		return entries
+	}
+	var since *time.Time
+	left := 7_000
+	for _, want := range []int{batch, batch, batch, 1_000, 0} {
+		before := read()
+		var pruned int
+		require.NoError(t, w.conn.QueryRow(t.Context(),
+			"SELECT pruned, last FROM prune_order_fulfillment_history($1, now(), 1000000)", since).Scan(&pruned, &since))
+		require.Equal(t, want, pruned)
+		require.LessOrEqual(t, read()-before, left+10, "index entries: none that an earlier batch has deleted")
+		left -= want
+	}
+	require.NoError(t, w.exec("COMMIT"))
+}
+
+// A function of the schema finds the same objects whatever its caller's search path is. The
+// image of a row uses the server's own functions, also if every role may create others in
+// the schema public.
+func TestSchema_FunctionsPinTheirSearchPath(t *testing.T) {
+	w := newWorldToChange(t, postgres.Config{})
+	require.Empty(t, w.rows(`SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace
+		AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c LIKE 'search_path=%')`))
+	w.start()
+	for _, statement := range []string{
+		"CREATE SCHEMA hostile",
+		`CREATE FUNCTION hostile.forge(jsonb, jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT '{"forged": true}'::jsonb $$`,
+		"CREATE OPERATOR hostile.|| (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = hostile.forge)",
+		// It fits better than the server's own, which takes any arguments.
+		`DO $do$ BEGIN EXECUTE (SELECT format('CREATE FUNCTION public.jsonb_build_object(%s) RETURNS jsonb LANGUAGE sql AS $f$ SELECT ''{"forged": true}''::jsonb $f$',
+			string_agg('text, ' || format_type(a.atttypid, NULL), ', ' ORDER BY c.n))
+			FROM unnest('{order_id, customer_id, status, reason, code, total_minor, currency, shipping_method, carrier, tracking_number,
+				source_event_id, placed_at}'::text[]) WITH ORDINALITY c (name, n)
+			JOIN pg_attribute a ON a.attrelid = 'order_fulfillment'::regclass AND a.attname = c.name); END $do$`,
+		"SET search_path = hostile, pg_catalog",
+	} {
+		require.NoError(t, w.exec(statement), statement)
+	}
+	require.Equal(t, []string{orderID}, w.rows("SELECT public.order_fulfillment_image(f)->>'order_id' FROM public.order_fulfillment f"))
+	require.NoError(t, w.exec("UPDATE public.order_fulfillment SET shipping_method = 'overnight'"))
+	require.Equal(t, []string{"overnight"}, w.rows("SELECT new->>'shipping_method' FROM public.order_fulfillment_history WHERE revision = 1"))
+}
+
 // A role with every right on the table still writes and drops no version: not with the
 // setting of the pruning function, not within a trigger of its own, and not with the
 // recording trigger on a table of its own.
@@ -286,7 +347,8 @@ func TestGrantWorker_GrantsWhatTheWorkerNeeds(t *testing.T) {
 	for _, forbidden := range []string{
 		"DELETE FROM email_delivery", "TRUNCATE order_fulfillment", "SELECT FROM order_fulfillment_history",
 		"INSERT INTO order_fulfillment_history (order_id, revision, event_type, new, at) VALUES ('x', 1, 'x', '{}', now())",
-		"SELECT prune_order_fulfillment_history(now(), 99)", "ALTER TABLE order_fulfillment DISABLE TRIGGER ALL",
+		"SELECT prune_order_fulfillment_history(now(), 99)", "SELECT prune_order_fulfillment_history(NULL, now(), 99)",
+		"ALTER TABLE order_fulfillment DISABLE TRIGGER ALL",
 	} {
 		err := errors.Join(w.exec("SET ROLE "+role), w.exec(forbidden))
 		require.ErrorContains(t, err, "42501", forbidden)
@@ -302,6 +364,7 @@ func TestGrantPublisher_ReadsAndPrunesHistoryOnly(t *testing.T) {
 	require.NoError(t, w.exec("SET ROLE "+role))
 	require.Len(t, w.rows("SELECT 1 FROM order_fulfillment_history"), 1)
 	require.Equal(t, []string{"1"}, w.rows("SELECT prune_order_fulfillment_history(now() + interval '1 hour', 99)"))
+	require.Equal(t, []string{"0"}, w.rows("SELECT pruned FROM prune_order_fulfillment_history(NULL, now() + interval '1 hour', 99)"))
 	for _, forbidden := range []string{
 		"SELECT FROM order_fulfillment", "SELECT FROM email_delivery", "DELETE FROM order_fulfillment_history",
 	} {

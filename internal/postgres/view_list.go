@@ -56,6 +56,19 @@ WHERE customer_id = @customer AND status = ANY(@statuses::text[]) AND (@reason =
     AND (coalesce(placed_at, '-infinity'), order_id) < (@before_placed, @before_order)
 ORDER BY coalesce(placed_at, '-infinity') DESC, order_id DESC LIMIT @limit`
 
+	// listLateOrders reads a page of the orders that are late, as selectState says it. The
+	// row's index finds them. The status is the row's: the view may be behind.
+	listLateOrders = `
+SELECT o.order_id, o.customer_id, o.status, o.reason, o.total_minor, coalesce(o.currency, ''), o.credit, o.carrier,
+    o.tracking_number, o.placed_at, o.updated_at, o.order_revision, o.credit_revision, o.fulfillment_revision,
+    o.correlation_id, o.traceparent, o.hold_until, greatest(o.parcels, (o.status = 'shipped')::integer)
+FROM order_fulfillment f JOIN customer_order o ON o.order_id = f.order_id
+WHERE f.status = 'fulfilling' AND f.ship_by <= now() AND o.status = ANY(@statuses::text[])
+    AND (@customer = '' OR o.customer_id = @customer) AND (@reason = '' OR o.reason = @reason)
+    AND coalesce(o.placed_at, '-infinity') >= @placed_from
+    AND (coalesce(o.placed_at, '-infinity'), o.order_id) < (@before_placed, @before_order)
+ORDER BY coalesce(o.placed_at, '-infinity') DESC, o.order_id DESC LIMIT @limit`
+
 	// selectLongestHeld reads the orders that have been on hold, by the time at which they
 	// were placed, for the longest.
 	selectLongestHeld = `
@@ -92,6 +105,7 @@ type OrderFilter struct {
 	CustomerID  string
 	Reason      order.Reason
 	PlacedAfter time.Time
+	Late        bool       // only orders that wait longer for their shipment than they should
 	After       OrderPlace // the last order of the page before
 }
 
@@ -123,6 +137,8 @@ func (v *CustomerView) ListOrders(ctx context.Context, f OrderFilter, limit int)
 
 func (f OrderFilter) statement() string {
 	switch {
+	case f.Late:
+		return listLateOrders
 	case f.CustomerID != "":
 		return listCustomerOrders
 	case f.Reason != "":

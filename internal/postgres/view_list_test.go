@@ -98,6 +98,45 @@ func TestListOrders(t *testing.T) {
 	}
 }
 
+// shipBy sets when an order should have shipped, in a row of its own with a status.
+func (r listRig) shipBy(id string, status order.Status, at any) {
+	r.t.Helper()
+	require.NoError(r.t, r.exec(`INSERT INTO order_fulfillment (order_id, customer_id, status, total_minor, currency, source_event_id, placed_at, ship_by)
+		VALUES ($1, 'c-1', 'fulfilling', 1, 'USD', 'e', now(), $2::timestamptz)`, id, at))
+	require.NoError(r.t, r.exec("UPDATE order_fulfillment SET status = $2, carrier = nullif($3, ''), tracking_number = nullif($3, '') WHERE order_id = $1",
+		id, status, map[bool]string{true: "DHL"}[status == order.StatusShipped]))
+}
+
+func TestListOrders_Late(t *testing.T) {
+	r := newListRig(t)
+	past, future := time.Now().Add(-time.Minute), time.Now().Add(time.Hour)
+	r.put("order-a", "c-1", order.StatusFulfilling, "", 1)
+	r.put("order-b", "c-1", order.StatusFulfilling, "", 2)
+	r.put("order-c", "c-2", order.StatusFulfilling, "", 3)
+	r.put("order-d", "c-2", order.StatusFulfilling, "", 4)
+	r.put("order-e", "c-2", order.StatusShipped, "", 5)
+	r.put("order-f", "c-2", order.StatusFulfilling, "", 6)
+	r.put("order-g", "c-2", order.StatusPending, "", 0)
+	r.put("order-h", "c-2", order.StatusPending, "", 7) // without a row
+	r.shipBy("order-a", order.StatusFulfilling, past)
+	r.shipBy("order-b", order.StatusFulfilling, past)
+	r.shipBy("order-c", order.StatusFulfilling, past)
+	r.shipBy("order-d", order.StatusFulfilling, future)
+	r.shipBy("order-e", order.StatusShipped, past)
+	r.shipBy("order-f", order.StatusFulfilling, nil)
+	r.shipBy("order-g", order.StatusFulfilling, past) // the view is behind
+	for want, filter := range map[string]postgres.OrderFilter{
+		"c b a g": {Late: true},
+		"c b a":   {Late: true, Status: order.StatusFulfilling},
+		"b a":     {Late: true, CustomerID: "c-1"},
+		"c b":     {Late: true, PlacedAfter: listBegin.Add(time.Minute)},
+		"":        {Late: true, Reason: order.ReasonCancelled},
+		"a g":     {Late: true, After: postgres.OrderPlace{PlacedAt: listBegin.Add(2 * time.Minute), OrderID: "order-b"}},
+	} {
+		require.Equal(t, want, r.all(filter), "%+v", filter)
+	}
+}
+
 func TestListOrders_StableUnderWrites(t *testing.T) {
 	r := newListRig(t)
 	for n := range 6 {
@@ -118,12 +157,17 @@ func TestListOrders_UsesIndex(t *testing.T) {
 		INSERT INTO customer_order SELECT 'order-' || n, 'c-' || n % 50, (ARRAY['pending', 'on-hold', 'shipped', 'rejected'])[n % 4 + 1],
 			CASE n % 4 WHEN 3 THEN 'HOLD_EXPIRED' WHEN 1 THEN 'INSUFFICIENT_CREDIT' ELSE '' END, 1, 'USD', 'none', '', '',
 			now() - n * interval '1 minute', now(), 0, -1, -1 FROM generate_series(1, 20000) AS n`))
-	require.NoError(t, r.exec("ANALYZE customer_order"))
+	require.NoError(t, r.exec(`
+		INSERT INTO order_fulfillment (order_id, customer_id, status, total_minor, currency, source_event_id, placed_at, ship_by)
+		SELECT 'order-' || n, 'c-' || n % 50, 'fulfilling', 1, 'USD', 'e', now(), now() + (n - 20) * interval '1 minute'
+		FROM generate_series(1, 20000) AS n`))
+	require.NoError(t, r.exec("ANALYZE customer_order, order_fulfillment"))
 	after := postgres.OrderPlace{PlacedAt: time.Now().Add(-time.Hour), OrderID: "order-x"}
 	for name, filter := range map[string]postgres.OrderFilter{
 		"all": {}, "status": {Status: order.StatusShipped}, "page": {After: after}, "since": {PlacedAfter: time.Now().Add(-time.Hour)},
 		"reason": {Reason: order.ReasonHoldExpired}, "status and reason": {Reason: order.ReasonInsufficientCredit, Status: order.StatusOnHold},
 		"customer": {CustomerID: "c-7"}, "customer's page": {CustomerID: "c-7", After: after, Status: order.StatusShipped},
+		"late": {Late: true}, "customer's late": {Late: true, CustomerID: "c-7", After: after},
 	} {
 		statement, arguments := filter.Explained(50)
 		plan := strings.Join(r.rows("EXPLAIN "+statement, arguments), "\n")
