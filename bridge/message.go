@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"orderflow/internal/correlation"
 	"orderflow/internal/failpoint"
 	"orderflow/internal/temporalclient"
 )
@@ -143,6 +144,7 @@ func (a *attempt) startFor(
 	if options.CronSchedule == "" { // Temporal refuses both together
 		options.StartDelay = max(options.StartDelay, delay)
 	}
+	ctx = correlation.Trace(s.Trace).Context(ctx)
 	failpoint.Hit("starter.start-early.before")
 	_, err = a.temporal.ExecuteWorkflow(ctx, options, s.Workflow, s.Args...)
 	switch {

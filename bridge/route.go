@@ -46,6 +46,10 @@ type Start struct {
 	Workflow string // type
 	Args     []any
 
+	// Trace is that of the event which the workflow is about. A start for a message is part
+	// of it. If it is empty, that start is part of the message's trace.
+	Trace Trace
+
 	// PerEvent means that the id holds the event's id or its stream and revision. Then
 	// every workflow of that type and id was started for this event.
 	PerEvent bool

@@ -50,9 +50,10 @@ func (r *Router) attempt(event Event) *attempt {
 	return &attempt{temporal: r.Temporal, payloads: temporalclient.NewPayloads(options), event: event}
 }
 
-// Apply makes one attempt at an event. It returns Ignored for a type without a route.
-// What an error means, Classify says.
+// Apply makes one attempt at an event, in the event's trace. It returns Ignored for a type
+// without a route. What an error means, Classify says.
 func (r *Router) Apply(ctx context.Context, event Event) (Result, error) {
+	ctx = event.context(ctx)
 	action, result, err := r.route(ctx, event)
 	if action == nil {
 		return result, err

@@ -10,8 +10,9 @@ import (
 )
 
 // startSpan starts the span of an event, from its delivery to its outcome, by the semantic
-// conventions for messaging. Its parent is what the event's metadata names. A tracing interceptor of Temporal's client makes it
-// the parent of the workflow's spans.
+// conventions for messaging. Its parent is what the event's metadata names. A tracing
+// interceptor of Temporal's client makes it the parent of the workflow's spans. Producers
+// choose the types of events, so its name has only those with a route.
 func (b *Bridge) startSpan(ctx context.Context, t *heldEvent) (context.Context, trace.Span) {
 	name, attributes := "process event", []attribute.KeyValue{
 		attribute.String("messaging.system", "kurrentdb"),
@@ -20,7 +21,10 @@ func (b *Bridge) startSpan(ctx context.Context, t *heldEvent) (context.Context, 
 		attribute.String("messaging.consumer.group.name", b.o.Subscription.Group),
 	}
 	if e := t.delivery.Event; e != nil && !isLink(e) {
-		ctx, name = Event(*e).context(ctx), "process "+e.Type
+		ctx = Event(*e).context(ctx)
+		if _, routed := b.o.Router.Routes[e.Type]; routed {
+			name = "process " + e.Type
+		}
 		attributes = append(attributes, attribute.String("messaging.destination.name", e.Stream), attribute.String("messaging.message.id", e.ID.String()))
 		if id := Event(*e).Trace().CorrelationID; id != "" {
 			attributes = append(attributes, attribute.String("messaging.message.conversation_id", id))
@@ -37,7 +41,8 @@ func endSpan(span trace.Span, result Result, err error) {
 		result, err = Parked, nil
 	}
 	if err != nil {
-		span.SetStatus(codes.Error, Classify(err).String())
+		span.SetAttributes(attribute.String("error.type", Classify(err).String()))
+		span.SetStatus(codes.Error, "")
 		return
 	}
 	span.SetAttributes(attribute.String("bridge.result", string(result)))

@@ -105,7 +105,7 @@ func TestUpdateWithStart_Accepted(t *testing.T) {
 func TestUpdateWithStart_Closed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	w := worker.New(r.temporal, r.queue, worker.Options{})
+	w := worker.New(r.temporal, r.queue, worker.Options{WorkerStopTimeout: longEnough}) // Stop waits for polls in progress
 	w.RegisterWorkflowWithOptions(func(workflow.Context, string) (string, error) {
 		return "resolved", nil
 	}, workflow.RegisterOptions{Name: ticketWorkflow})

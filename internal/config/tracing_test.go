@@ -35,13 +35,14 @@ func TestTracing_Faults(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load[config.Tracing]([]string{
 		"OTEL_TRACES_EXPORTER=zipkin", "OTEL_EXPORTER_OTLP_PROTOCOL=http/json", "OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4318",
-		"OTEL_EXPORTER_OTLP_HEADERS=secret",
+		"OTEL_EXPORTER_OTLP_HEADERS=secret", "OTEL_TRACES_SAMPLER=parentbased", "OTEL_TRACES_SAMPLER_ARG=10%",
 	})
 	require.Error(t, err)
 	for _, problem := range []string{
 		"OTEL_TRACES_EXPORTER: must be otlp or none", "OTEL_EXPORTER_OTLP_PROTOCOL: must be grpc or http/protobuf",
 		"OTEL_EXPORTER_OTLP_ENDPOINT: must be a URL such as http://localhost:4318",
 		"OTEL_EXPORTER_OTLP_HEADERS: must be key=value",
+		"OTEL_TRACES_SAMPLER: must be always_on", "OTEL_TRACES_SAMPLER_ARG: must be between 0 and 1",
 	} {
 		require.ErrorContains(t, err, problem)
 	}
@@ -49,6 +50,10 @@ func TestTracing_Faults(t *testing.T) {
 
 	_, err = config.Load[config.Tracing]([]string{"OTEL_SDK_DISABLED=true", "OTEL_TRACES_EXPORTER=zipkin"})
 	require.NoError(t, err, "what is switched off is not checked")
+	_, err = config.Load[config.Tracing]([]string{"OTEL_TRACES_EXPORTER=none", "OTEL_EXPORTER_OTLP_PROTOCOL=http/json"})
+	require.NoError(t, err, "what is switched off is not checked")
+	_, err = config.Load[config.Tracing]([]string{"OTEL_TRACES_SAMPLER=Parentbased_TraceIDRatio", "OTEL_TRACES_SAMPLER_ARG=0.1"})
+	require.NoError(t, err)
 }
 
 func TestTracing_Headers(t *testing.T) {
@@ -60,6 +65,33 @@ func TestTracing_Headers(t *testing.T) {
 	headers, err := settings.HeaderMap()
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"Authorization": "Basic dTpw", "X-Scope-OrgID": "shop"}, headers)
+
+	settings, err = config.Load[config.Tracing]([]string{
+		"OTEL_EXPORTER_OTLP_HEADERS=X-Scope-OrgID=metrics", "OTEL_EXPORTER_OTLP_TRACES_HEADERS=X-Scope-OrgID=traces",
+	})
+	require.NoError(t, err)
+	headers, err = settings.HeaderMap()
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"X-Scope-OrgID": "traces"}, headers, "those for traces alone replace the others")
+
+	_, err = config.Load[config.Tracing]([]string{"OTEL_EXPORTER_OTLP_TRACES_HEADERS=c2VjcmV0Og"})
+	require.ErrorContains(t, err, "OTEL_EXPORTER_OTLP_TRACES_HEADERS: must be key=value")
+	require.NotContains(t, err.Error(), "c2VjcmV0Og")
+}
+
+// A header that cannot be sent is found at the start: the exporter would log it, with the
+// secret in it, at each attempt.
+func TestTracing_UnusableHeaders(t *testing.T) {
+	t.Parallel()
+	for name, headers := range map[string]string{
+		"a colon instead of an equals sign": "Authorization: Basic c2VjcmV0Og==",
+		"a name with a blank":               "Authorization Basic=c2VjcmV0Og",
+		"pairs on lines of their own":       "Authorization=c2VjcmV0Og\nX-Scope-OrgID=shop",
+	} {
+		_, err := config.Load[config.Tracing]([]string{"OTEL_EXPORTER_OTLP_HEADERS=" + headers})
+		require.ErrorContains(t, err, "OTEL_EXPORTER_OTLP_HEADERS: must be key=value", name)
+		require.NotContains(t, err.Error(), "c2VjcmV0Og", name)
+	}
 }
 
 func TestTracing_Protocol(t *testing.T) {

@@ -4,12 +4,15 @@
 package correlation
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Trace identifies what led to an event. All that is written about one order has that of
@@ -68,12 +71,14 @@ func withKnownFlags(traceparent string) string {
 	return ids + fmt.Sprintf("%02x", set&knownFlags)
 }
 
-// Metadata returns the metadata of an event to append: the trace, also as KurrentDB's
-// clients write it, and the id of the event that caused it, which may be empty.
+// Metadata returns the metadata of an event to append: the trace, and the id of the event
+// that caused it, which may be empty. It has the trace also as KurrentDB's clients write
+// it if the span is recorded. They have no flag, and take any span for a recorded one.
 func (t Trace) Metadata(causationID string) []byte {
-	m := metadata{CorrelationID: t.CorrelationID, CausationID: causationID, Traceparent: t.Traceparent, TraceID: t.TraceID()}
-	if m.TraceID != "" {
-		m.SpanID = strings.Split(t.Traceparent, "-")[2]
+	m := metadata{CorrelationID: t.CorrelationID, CausationID: causationID, Traceparent: t.Traceparent}
+	if trace.SpanContextFromContext(t.Context(context.Background())).IsSampled() {
+		ids := strings.Split(t.Traceparent, "-")
+		m.TraceID, m.SpanID = ids[1], ids[2]
 	}
 	data, _ := json.Marshal(m) // strings always marshal
 	return data

@@ -54,6 +54,10 @@ func TestMetadata(t *testing.T) {
 		"$traceId":"`+traceID+`","$spanId":"`+spanID+`"}`, string(metadata))
 	require.Equal(t, trace, correlation.Decode(metadata))
 
+	unsampled := strings.TrimSuffix(traceparent, "01") + "00"
+	require.JSONEq(t, `{"traceparent":"`+unsampled+`"}`, string(correlation.Trace{Traceparent: unsampled}.Metadata("")),
+		"a client of KurrentDB would take $traceId for that of a recorded span")
+
 	require.JSONEq(t, `{"$correlationId":"order-1"}`, string(correlation.Trace{}.Or("order-1").Metadata("")))
 	require.Equal(t, trace, trace.Or("order-1"))
 	require.Equal(t, traceID, trace.TraceID())

@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -35,7 +37,13 @@ func tracedClient(t *testing.T, traced bool) (client.Client, *tracetest.SpanReco
 
 func step(context.Context) error { return nil }
 
+// child has a step. If it is a child, it signals its parent.
 func child(ctx workflow.Context) error {
+	if parent := workflow.GetInfo(ctx).ParentWorkflowExecution; parent != nil {
+		if err := workflow.SignalExternalWorkflow(ctx, parent.ID, "", "told", nil).Get(ctx, nil); err != nil {
+			return err
+		}
+	}
 	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute}), "child-step").Get(ctx, nil)
 }
 
@@ -114,10 +122,58 @@ func TestTracing_GraphOfWorkflow(t *testing.T) {
 		"SignalWorkflow:release < ":                     1,
 		"HandleSignal:release < SignalWorkflow:release": 1,
 		"HandleSignal:release ~ StartWorkflow:run":      1,
+		"HandleSignal:told < StartWorkflow:run":         1,
+		"HandleSignal:told ~ StartWorkflow:run":         1,
 		"UpdateWorkflow:change < ":                      1,
 		"HandleUpdate:change < UpdateWorkflow:change":   1,
 		"HandleUpdate:change ~ StartWorkflow:run":       1,
 	}, spanNames(recorder.Ended()))
+}
+
+// otherClock shows activities the time of a server whose clock differs.
+type otherClock struct {
+	interceptor.WorkerInterceptorBase
+	by time.Duration
+}
+
+func (o *otherClock) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &otherClockInbound{interceptor.ActivityInboundInterceptorBase{Next: next}, o.by}
+}
+
+type otherClockInbound struct {
+	interceptor.ActivityInboundInterceptorBase
+	by time.Duration
+}
+
+func (o *otherClockInbound) Init(outbound interceptor.ActivityOutboundInterceptor) error {
+	return o.Next.Init(&otherClockOutbound{interceptor.ActivityOutboundInterceptorBase{Next: outbound}, o.by})
+}
+
+type otherClockOutbound struct {
+	interceptor.ActivityOutboundInterceptorBase
+	by time.Duration
+}
+
+func (o *otherClockOutbound) GetInfo(ctx context.Context) activity.Info {
+	info := o.Next.GetInfo(ctx)
+	info.StartedTime = info.StartedTime.Add(o.by)
+	return info
+}
+
+// A span has the times of one clock: with two, it could end before it begins.
+func TestTracing_ServerClock(t *testing.T) {
+	t.Parallel()
+	for _, by := range []time.Duration{-time.Hour, time.Hour} {
+		recorder := tracetest.NewSpanRecorder()
+		traced := temporalclient.Tracing(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)))[0].(interceptor.Interceptor)
+		env := (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
+		env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&otherClock{by: by}, traced}})
+		env.RegisterActivity(step)
+		_, err := env.ExecuteActivity(step)
+		require.NoError(t, err)
+		span := recorder.Ended()[0]
+		require.WithinRange(t, span.StartTime(), span.EndTime().Add(-time.Minute), span.EndTime(), by)
+	}
 }
 
 func TestTracing_Toggled(t *testing.T) {

@@ -25,15 +25,12 @@ type tracedAttempts struct {
 // ExecuteActivity traces an attempt at an activity, regular or local.
 func (a *tracedAttempts) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	info := activity.GetInfo(ctx)
-	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+	ctx = trace.ContextWithRemoteSpanContext(ctx, readTrace(interceptor.Header(ctx)))
+	// It begins now: info.StartedTime is by the server's clock, its end is by this machine's.
+	ctx, span := a.tracer.Start(ctx, "RunActivity:"+info.ActivityType.Name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
 		attribute.String("temporalWorkflowID", info.WorkflowExecution.ID), attribute.String("temporalRunID", info.WorkflowExecution.RunID),
 		attribute.String("temporalActivityID", info.ActivityID), attribute.Int("temporalAttempt", int(info.Attempt)),
-	)}
-	if !info.StartedTime.IsZero() {
-		options = append(options, trace.WithTimestamp(info.StartedTime))
-	}
-	ctx = trace.ContextWithRemoteSpanContext(ctx, readTrace(interceptor.Header(ctx)))
-	ctx, span := a.tracer.Start(ctx, "RunActivity:"+info.ActivityType.Name, options...)
+	))
 	result, err := a.Next.ExecuteActivity(ctx, in)
 	endSpan(span, err)
 	return result, err
@@ -137,6 +134,12 @@ func (s *tracedSteps) ExecuteLocalActivity(ctx workflow.Context, activityType st
 func (s *tracedSteps) ExecuteChildWorkflow(ctx workflow.Context, workflowType string, args ...any) workflow.ChildWorkflowFuture {
 	s.pass(ctx)
 	return s.Next.ExecuteChildWorkflow(ctx, workflowType, args...)
+}
+
+// SignalExternalWorkflow signals another workflow.
+func (s *tracedSteps) SignalExternalWorkflow(ctx workflow.Context, workflowID, runID, signalName string, arg any) workflow.Future {
+	s.pass(ctx)
+	return s.Next.SignalExternalWorkflow(ctx, workflowID, runID, signalName, arg)
 }
 
 // NewContinueAsNewError continues the run in another.

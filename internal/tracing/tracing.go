@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -28,6 +29,12 @@ import (
 // exported. It is part of the seconds that a platform grants after SHUTDOWN_TIMEOUT.
 const flushTimeout = 3 * time.Second
 
+// exportDelay is how long a span that has ended waits for others to be exported with it,
+// unless OTEL_BSP_SCHEDULE_DELAY is set. A process that is killed loses those that wait.
+// One that began an order then loses the parent of the order's other spans, which other
+// processes export. So it is less than the SDK's five seconds.
+const exportDelay = time.Second
+
 // Traces is where the spans of a binary go. It is safe for concurrent use.
 type Traces struct {
 	provider *sdktrace.TracerProvider // nil if tracing is off
@@ -35,11 +42,14 @@ type Traces struct {
 
 // Open returns the traces of a binary. service is its name, which OTEL_SERVICE_NAME and
 // OTEL_RESOURCE_ATTRIBUTES override, in the form orderflow-worker. Open connects to
-// nothing, and returns Traces even with an error: while the collector is unavailable, spans are dropped and logged as a warning.
+// nothing, and returns Traces even with an error: while the collector is unavailable,
+// spans are dropped and logged as a warning.
 func Open(ctx context.Context, service string, s config.Tracing, logger *slog.Logger) (*Traces, error) {
 	if !s.On() || len(s.Validate()) > 0 {
 		return &Traces{}, nil // the settings' faults are reported with the others
 	}
+	otel.SetErrorHandler(newErrorLog(logger))
+	otel.SetLogger(logr.FromSlogHandler(logger.Handler())) // or the SDK writes lines of its own form
 	exporter, err := newExporter(ctx, s)
 	if err != nil {
 		return &Traces{}, config.Invalid("OTEL_*", "%v", err)
@@ -48,8 +58,15 @@ func Open(ctx context.Context, service string, s config.Tracing, logger *slog.Lo
 	if err != nil {
 		return &Traces{}, config.Invalid("OTEL_RESOURCE_ATTRIBUTES", "%v", err)
 	}
-	otel.SetErrorHandler(newErrorLog(logger))
-	return &Traces{sdktrace.NewTracerProvider(sdktrace.WithBatcher(scrubber{exporter}), sdktrace.WithResource(about))}, nil
+	return &Traces{newProvider(exporter, about)}, nil
+}
+
+func newProvider(exporter sdktrace.SpanExporter, about *resource.Resource) *sdktrace.TracerProvider {
+	var batching []sdktrace.BatchSpanProcessorOption
+	if os.Getenv("OTEL_BSP_SCHEDULE_DELAY") == "" {
+		batching = append(batching, sdktrace.WithBatchTimeout(exportDelay))
+	}
+	return sdktrace.NewTracerProvider(sdktrace.WithBatcher(scrubber{exporter}, batching...), sdktrace.WithResource(about))
 }
 
 func newExporter(ctx context.Context, s config.Tracing) (sdktrace.SpanExporter, error) {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -124,6 +125,17 @@ func TestTraces_ExportWithoutPersonalData(t *testing.T) {
 	require.Contains(t, text, "order-1")
 	require.Equal(t, otlp.Status_STATUS_CODE_ERROR, got.GetStatus().GetCode())
 	require.Len(t, got.GetEvents(), 1)
+}
+
+// What the SDK reports about its variables is a line of the log like any other, so that a
+// program that reads JSON can read it.
+func TestTraces_ReportsOfTheSDK(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318")
+	t.Setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", filepath.Join(t.TempDir(), "ca.pem"))
+	var log bytes.Buffer
+	open(t, config.Tracing{Exporter: "otlp"}, &log).Flush()
+	require.Contains(t, log.String(), "level=ERROR")
+	require.Contains(t, log.String(), "ca.pem")
 }
 
 // A collector that accepts connections and never replies holds up neither the program nor,
