@@ -64,6 +64,11 @@ func (s settings) Validate() []config.Fault {
 	if s.consumesEvents() && s.KurrentDB.URL == "" && s.KurrentDB.URLFile == "" {
 		faults = append(faults, config.Fault{Name: "KURRENTDB_URL", Problem: "is required with EMAIL_EVENTS_QUEUE_URL: some events are published"})
 	}
+	if s.consumesEvents() && s.Email.ConfigurationSet == "" {
+		faults = append(faults, config.Fault{
+			Name: "EMAIL_CONFIGURATION_SET", Problem: "is required with EMAIL_EVENTS_QUEUE_URL: events of other sets are not this environment's",
+		})
+	}
 	return faults
 }
 

@@ -11,13 +11,14 @@ import (
 
 // newEventConsumer returns the consumer of the provider's events about emails, or nil if
 // the worker has no queue of them.
-func newEventConsumer(d drivers, logger *slog.Logger) *emailevents.Consumer {
+func newEventConsumer(d drivers, configurationSet string, logger *slog.Logger) *emailevents.Consumer {
 	if d.emailEvents == nil {
 		return nil
 	}
 	return &emailevents.Consumer{
 		Queue: d.emailEvents, Ledger: d.emails, Publisher: streams.Emails{Client: d.events},
 		Metrics: emailevents.NewMetrics(d.metrics.Registry), Logger: logger,
+		ConfigurationSet: configurationSet,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -17,8 +18,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
+	"orderflow/dev/devserver"
 	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/kurrentsim"
+	"orderflow/dev/opstest"
 	"orderflow/dev/sessim"
 	"orderflow/internal/kurrent"
 	"orderflow/internal/order"
@@ -52,6 +55,10 @@ var servers = devservertest.Servers{
 }
 
 func TestMain(m *testing.M) {
+	if at := os.Getenv(killedAt); at != "" {
+		fmt.Fprintln(os.Stderr, compareUntilKilled(at))
+		os.Exit(1)
+	}
 	servers.Run(func() (int, error) {
 		database, postgresErr := servers.StartPostgres()
 		temporal, temporalErr := servers.StartTemporal()
@@ -89,19 +96,25 @@ func (w *workerRig) run(ctx context.Context, m *testing.M, postgresURL, temporal
 	if err := w.connect(ctx, kurrentURL, postgresURL, temporalAddress); err != nil {
 		return 1, err
 	}
-	running, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- run(running, w.environ, os.Stderr) }()
-	code := m.Run()
-	stop()
+	code, err := opstest.Around(ctx, func(ctx context.Context) error {
+		return run(ctx, w.environ, os.Stderr)
+	}, w.awaitWorker, m.Run)
 	w.pool.Close()
 	w.events.Close()
 	w.temporal.Close()
-	return code, errors.Join(<-ended, w.database.Close(ctx))
+	return code, errors.Join(err, w.database.Close(ctx))
+}
+
+// awaitWorker waits until the shared worker takes work. It is in the default namespace
+// then, whatever namespace a test sets for its own.
+func (w *workerRig) awaitWorker(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, longEnough)
+	defer cancel()
+	return devserver.AwaitWorker(ctx, w.temporal, workflows.TaskQueue)
 }
 
 func (w *workerRig) connect(ctx context.Context, kurrentURL, postgresURL, temporalAddress string) (err error) {
-	if w.events, err = kurrent.Open(kurrent.Config{URL: kurrentURL, AllowPlaintext: true, CallTimeout: 5 * time.Second}); err != nil {
+	if w.events, err = kurrent.Open(kurrent.Config{URL: kurrentURL, AllowPlaintext: true, CallTimeout: longEnough}); err != nil {
 		return err
 	}
 	if w.pool, err = postgres.Open(ctx, postgres.Config{URL: postgresURL, MaxConns: 4}); err != nil {

@@ -22,6 +22,11 @@ func newEmailMeter(registry prometheus.Registerer) emailMeter {
 	m := emailMeter{settled: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "orderflow_email_total", Help: "Send attempts, by kind of email and resulting state.",
 	}, []string{"kind", "status"})}
+	for _, kind := range email.Kinds() { // series that start at 0, so that alerts see the first attempt
+		for _, status := range []email.Status{email.StatusPending, email.StatusUnknown, email.StatusSent} {
+			m.settled.WithLabelValues(string(kind), string(status))
+		}
+	}
 	registry.MustRegister(m.settled)
 	return m
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	enums "go.temporal.io/api/enums/v1"
@@ -18,14 +19,14 @@ import (
 // Two processes share the work: neither has the settings of what the other one does.
 func TestRun_OneQueueEach(t *testing.T) {
 	c, _ := preparedNamespace(t)
-	orders := startWorker(t, "WORKER_QUEUES=order-fulfillment", "EMAIL_FROM=", "EMAIL_EVENTS_QUEUE_URL="+shared.sim.QueueURL())
+	orders := startWorker(t, "WORKER_QUEUES=order-fulfillment", "EMAIL_FROM=", "EMAIL_EVENTS_QUEUE_URL="+shared.sim.QueueURL(), "EMAIL_CONFIGURATION_SET=orders")
 	emails := startWorker(t, "WORKER_QUEUES=order-email", "KURRENTDB_URL=", "EMAIL_CONFIGURATION_SET=orders")
 	ready := orders.Await("/readyz", http.StatusOK)
 	require.Regexp(t, `"email-events": ?"(ok|not known yet)"`, ready)
 	ready = emails.Await("/readyz", http.StatusOK)
 	require.JSONEq(t, `{"worker":"ok","temporal":"ok","postgres":"ok"}`, ready)
 
-	p := placeIn(t, c, "queues@example.com")
+	p := placeIn(t, c, uuid.NewString()+"@example.com")
 	p.await(order.StatusFulfilling, "sent")
 	require.Equal(t, map[string]int{"confirmation": 1}, p.acceptedEmails())
 	require.EventuallyWithT(t, func(c *assert.CollectT) { // by the events, which the worker of the orders consumes
@@ -41,7 +42,8 @@ func TestRun_SettingsOfTheQueues(t *testing.T) {
 	require.EqualError(t, err, "EMAIL_FROM: is required\nPOSTGRES_URL: is required\n"+
 		"WORKER_EMAIL_SLOTS: must be from 4 to 10000: WORKER_QUEUE_PARTITIONS is the minimum")
 	err = run(t.Context(), []string{"WORKER_QUEUES=order-email", "EMAIL_EVENTS_QUEUE_URL=orders", "EMAIL_FROM=a@example.com", "POSTGRES_URL=postgres://u@127.0.0.1/o"}, nil)
-	require.ErrorContains(t, err, "EMAIL_EVENTS_QUEUE_URL: must be the URL of a queue of SQS\nKURRENTDB_URL: is required with EMAIL_EVENTS_QUEUE_URL")
+	require.ErrorContains(t, err, "EMAIL_CONFIGURATION_SET: is required with EMAIL_EVENTS_QUEUE_URL: events of other sets are not this environment's\n"+
+		"EMAIL_EVENTS_QUEUE_URL: must be the URL of a queue of SQS\nKURRENTDB_URL: is required with EMAIL_EVENTS_QUEUE_URL")
 }
 
 // shorterThanPoll is below the minute after which the server ends a poll that got no task:

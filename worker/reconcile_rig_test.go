@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/worker"
 
 	"orderflow/activities"
@@ -40,6 +41,7 @@ type comparedStores struct {
 	t         *testing.T
 	temporal  client.Client
 	namespace string
+	converter converter.DataConverter
 	events    *kurrentsimtest.Secure
 	admin     *kurrent.Client
 	database  string // URL of its owner
@@ -69,12 +71,29 @@ func (s *comparedStores) encrypt() {
 	s.keys = filepath.Join(s.t.TempDir(), "keys")
 	key := "a " + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("k"), 32)) + "\n"
 	require.NoError(s.t, os.WriteFile(s.keys, []byte(key), 0o600))
-	keys, err := payloadcodec.OpenKeys(s.keys, slog.New(slog.DiscardHandler))
+	var err error
+	s.temporal, s.converter, err = openEncrypted(s.t.Context(), shared.temporal, s.namespace, s.keys)
 	require.NoError(s.t, err)
-	s.temporal, err = client.NewClientFromExistingWithContext(s.t.Context(), shared.temporal, client.Options{
-		Namespace: s.namespace, Logger: slog.New(slog.DiscardHandler), DataConverter: payloadcodec.Converter(payloadcodec.New(keys)),
-	})
-	require.NoError(s.t, err)
+}
+
+// openEncrypted opens a client of a namespace that encrypts payloads with the keys of a
+// file, on the connection of another client unless that is nil.
+func openEncrypted(ctx context.Context, existing client.Client, namespace, keysFile string) (client.Client, converter.DataConverter, error) {
+	keys, err := payloadcodec.OpenKeys(keysFile, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, nil, err
+	}
+	options := client.Options{
+		HostPort: os.Getenv("TEMPORAL_ADDRESS"), Namespace: namespace, Logger: slog.New(slog.DiscardHandler),
+		DataConverter: payloadcodec.Converter(payloadcodec.New(keys)),
+	}
+	var opened client.Client
+	if existing == nil {
+		opened, err = client.DialContext(ctx, options)
+	} else {
+		opened, err = client.NewClientFromExistingWithContext(ctx, existing, options)
+	}
+	return opened, options.DataConverter, err
 }
 
 func (s *comparedStores) as(user string) *kurrent.Client {
@@ -215,17 +234,24 @@ func (s *comparedStores) host(rows *watchedRows) worker.Worker {
 	if rows.Rows == nil {
 		rows.Rows = postgres.NewFulfillments(pool, postgres.EmailRules{})
 	}
-	tuning, err := config.Load[config.Worker]([]string{"WORKER_QUEUES=order-reconcile"})
+	hosting, err := hostComparison(s.temporal, s.as("reconcile"), rows)
 	require.NoError(s.t, err)
-	compare := comparison{grace: -time.Hour, options: reconcile.Options{
-		Temporal: s.temporal, Events: s.as("reconcile"), Rows: rows, Logger: slog.New(slog.DiscardHandler),
-		Stream: "$ce-order", Group: "fulfillment", HeartbeatEvery: time.Nanosecond,
-	}}
-	hosting := newReconciliations(s.temporal, hosted{orders: &activities.Activities{}, reconciler: &activities.Reconciler{Comparison: compare}}, tuning, worker.Options{
-		WorkerStopTimeout: longEnough, MaxHeartbeatThrottleInterval: 50 * time.Millisecond, DisableRegistrationAliasing: true,
-	})
 	require.NoError(s.t, hosting.Start())
 	return hosting
+}
+
+func hostComparison(temporal client.Client, events *kurrent.Client, rows reconcile.Rows) (worker.Worker, error) {
+	tuning, err := config.Load[config.Worker]([]string{"WORKER_QUEUES=order-reconcile"})
+	if err != nil {
+		return nil, err
+	}
+	compare := comparison{grace: -time.Hour, options: reconcile.Options{
+		Temporal: temporal, Events: events, Rows: rows, Logger: slog.New(slog.DiscardHandler),
+		Stream: "$ce-order", Group: "fulfillment", HeartbeatEvery: time.Nanosecond, Wait: reconcile.DefaultWait,
+	}}
+	return newReconciliations(temporal, hosted{orders: &activities.Activities{}, reconciler: &activities.Reconciler{Comparison: compare}}, tuning, worker.Options{
+		WorkerStopTimeout: longEnough, MaxHeartbeatThrottleInterval: 50 * time.Millisecond, DisableRegistrationAliasing: true,
+	}), nil
 }
 
 func (s *comparedStores) compare() client.WorkflowRun {

@@ -25,7 +25,7 @@ func run(ctx context.Context, environ []string, stderr io.Writer) error {
 	}
 	defer d.close()
 	d.exportStores()
-	consumer := newEventConsumer(d, logger)
+	consumer := newEventConsumer(d, s.Email.ConfigurationSet, logger)
 	return ops.Run(ctx, ops.Options{
 		Service: "worker", Addr: s.Addr, Metrics: d.metrics, Logger: logger,
 		Await: []ops.Dependency{

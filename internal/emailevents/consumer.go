@@ -61,6 +61,8 @@ type Consumer struct {
 	Metrics   *Metrics
 	Logger    *slog.Logger
 
+	ConfigurationSet string // of the emails whose events are taken: that of this environment
+
 	mu   sync.Mutex
 	last error // why the newest batch failed, nil if it did not
 }
@@ -184,7 +186,7 @@ func (c *Consumer) remove(ctx context.Context, messages []ses.QueueMessage) erro
 // event about one of our emails stays in the queue, hidden for a while, for its redrive policy to move it
 // to where an operator finds it.
 func (c *Consumer) handle(ctx context.Context, m ses.QueueMessage) (handled bool, err error) {
-	e, parseErr := ses.ParseEvent(m.Body)
+	e, parseErr := ses.ParseEvent(m.Body, c.ConfigurationSet)
 	switch {
 	case errors.Is(parseErr, ses.ErrIgnored):
 		c.Metrics.count("", ResultIgnored)
@@ -203,16 +205,25 @@ func (c *Consumer) handle(ctx context.Context, m ses.QueueMessage) (handled bool
 	case known.Before == email.StatusNone:
 		return false, c.leave(ctx, m, e.Type, ResultNoEmail, errNoEmail)
 	}
+	c.report(e, known)
+	return true, nil
+}
+
+// report logs and counts an event that was recorded.
+func (c *Consumer) report(e email.Event, known email.Recorded) {
+	logger := c.Logger.With("order", e.OrderID, "kind", e.Kind, "event", e.Type)
+	if id := known.Trace.TraceID(); id != "" {
+		logger = logger.With("trace_id", id)
+	}
 	result := ResultRecorded
 	if known.Before == email.StatusUnknown {
 		result = ResultSettled
-		c.Logger.Info("email settled by its event", "order", e.OrderID, "kind", e.Kind, "event", e.Type)
+		logger.Info("email settled by its event")
 	}
 	if e.Suppresses() {
-		c.Logger.Warn("address takes no more email", "order", e.OrderID, "kind", e.Kind, "event", e.Type, "detail", e.Detail)
+		logger.Warn("address takes no more email", "detail", e.Detail)
 	}
 	c.Metrics.count(e.Type, result)
-	return true, nil
 }
 
 // isPermanent reports whether err is caused by the event or its order, and not by the state

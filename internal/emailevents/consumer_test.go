@@ -69,18 +69,19 @@ func TestConsumer_LeavesOtherMessages(t *testing.T) {
 	r := newRig(t, sessim.Options{})
 	event := func(order string) string {
 		return fmt.Sprintf(`{"eventType":"Send","mail":{"timestamp":"2025-03-01T12:00:00Z","messageId":"m-1",
-			"tags":{"order_id":[%q],"kind":["confirmation"],"attempt":["1"]}}}`, order)
+			"tags":{"ses:configuration-set":["orders"],"order_id":[%q],"kind":["confirmation"],"attempt":["1"]}}}`, order)
 	}
-	for _, body := range []string{"hello", event("cart-1"), event("order-404"), strings.Replace(event("order-1"), "Send", "Open", 1)} {
+	staging := strings.Replace(event("order-1"), `["orders"]`, `["staging"]`, 1)
+	for _, body := range []string{"hello", event("cart-1"), staging, event("order-404"), strings.Replace(event("order-1"), "Send", "Open", 1)} {
 		require.NoError(t, r.sim.SendEvent(body))
 	}
 	r.consume()
-	for result, want := range map[string]float64{"malformed": 1, "foreign": 1, "no-email": 1, "ignored": 1} {
+	for result, want := range map[string]float64{"malformed": 1, "foreign": 2, "no-email": 1, "ignored": 1} {
 		r.awaitEvents(result, want)
 	}
 	require.EventuallyWithT(t, func(t *assert.CollectT) { // an ignored message is counted before it is deleted
 		visible, inFlight := r.sim.Queued(sessim.EventsQueue)
-		require.Equal(t, []int{0, 3}, []int{visible, inFlight}, "hidden for a while, and not deleted")
+		require.Equal(t, []int{0, 4}, []int{visible, inFlight}, "hidden for a while, and not deleted")
 	}, patience, tick)
 	require.NoError(t, r.consumer.Check(t.Context()), "they are no outage")
 	require.Equal(t, email.StatusSent, r.send("order-1"))

@@ -16,7 +16,7 @@ const (
 	ResultRecorded  Result = "recorded"
 	ResultSettled   Result = "settled"   // recorded, and it settled an email whose outcome was unknown
 	ResultIgnored   Result = "ignored"   // it says nothing about delivery
-	ResultForeign   Result = "foreign"   // it is about another program's email
+	ResultForeign   Result = "foreign"   // it is about the email of another program or environment
 	ResultMalformed Result = "malformed" // it cannot be read
 	ResultNoEmail   Result = "no-email"  // the ledger has no such email
 	ResultRefused   Result = "refused"   // its order has too many, or its stream was tombstoned
@@ -46,8 +46,17 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "orderflow_email_events_retries_total", Help: "Failed calls to the queue of email events and to the stores behind it, by work.",
 		}, []string{"work"}),
 	}
+	// A series that starts at 0 can trigger an alert at its first failure.
 	for _, work := range []string{workReceive, workRecord, workDelete, workPostpone} {
-		m.retries.WithLabelValues(work) // a series that starts at 0 can trigger an alert at its first failure
+		m.retries.WithLabelValues(work)
+	}
+	for _, result := range []Result{ResultForeign, ResultMalformed} {
+		m.events.WithLabelValues(otherType, string(result))
+	}
+	for _, t := range email.EventTypes() {
+		for _, result := range []Result{ResultNoEmail, ResultRefused} {
+			m.events.WithLabelValues(string(t), string(result))
+		}
 	}
 	registry.MustRegister(m.events, m.retries)
 	return m

@@ -58,11 +58,11 @@ func (published) PublishEmailEvent(context.Context, email.Event, email.Recorded)
 func TestConsumer_OutageCostsOneReceive(t *testing.T) {
 	t.Parallel()
 	queue := &oneMessage{deleted: make(chan struct{}), body: `{"eventType":"Send","mail":{"timestamp":"2025-03-01T12:00:00Z","messageId":"m-1",
-		"tags":{"order_id":["order-1"],"kind":["confirmation"],"attempt":["1"]}}}`}
+		"tags":{"ses:configuration-set":["orders"],"order_id":["order-1"],"kind":["confirmation"],"attempt":["1"]}}}`}
 	ledger := &failing{}
 	consumer := &emailevents.Consumer{
 		Queue: queue, Ledger: ledger, Publisher: published{}, Metrics: emailevents.NewMetrics(prometheus.NewRegistry()),
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.DiscardHandler), ConfigurationSet: "orders",
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})

@@ -76,7 +76,7 @@ func newRig(t *testing.T, o sessim.Options) *rig {
 		t: t, sim: sim, database: startProxy(t, address.Host), events: startProxy(t, store.Addr()), registry: prometheus.NewRegistry(),
 		streams: kurrentsimtest.OpenClient(t, store.URL()),
 	}
-	pool := openPool(t, address.String())
+	pool := openPool(t, address.String(), patience)
 	r.ledger, r.fulfillments = postgres.NewEmailLedger(pool, postgres.EmailRules{}), postgres.NewFulfillments(pool, postgres.EmailRules{})
 	r.conn, err = pgx.Connect(t.Context(), address.String())
 	require.NoError(t, err)
@@ -84,9 +84,10 @@ func newRig(t *testing.T, o sessim.Options) *rig {
 	queue := r.openProvider()
 	address.Host = r.database.Addr()
 	r.consumer = &emailevents.Consumer{
-		Queue: queue, Ledger: postgres.NewEmailLedger(openPool(t, address.String()), postgres.EmailRules{}),
+		Queue: queue, Ledger: postgres.NewEmailLedger(openPool(t, address.String(), time.Second), postgres.EmailRules{}),
 		Publisher: streams.Emails{Client: kurrentsimtest.OpenClient(t, kurrentsimtest.URL(r.events.Addr()))},
 		Metrics:   emailevents.NewMetrics(r.registry), Logger: slog.New(slog.DiscardHandler),
+		ConfigurationSet: "orders",
 	}
 	return r
 }
@@ -99,9 +100,10 @@ func startProxy(t *testing.T, target string) *faultproxy.Proxy {
 	return p
 }
 
-func openPool(t *testing.T, address string) *postgres.Pool {
+// openPool opens a pool whose calls take no longer than a time.
+func openPool(t *testing.T, address string, most time.Duration) *postgres.Pool {
 	t.Helper()
-	pool, err := postgres.Open(t.Context(), postgres.Config{URL: address, MaxConns: 2, CallTimeout: time.Second})
+	pool, err := postgres.Open(t.Context(), postgres.Config{URL: address, MaxConns: 2, CallTimeout: most})
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool

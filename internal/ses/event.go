@@ -16,7 +16,8 @@ import (
 var (
 	// ErrIgnored means that the message is of a known kind that says nothing about delivery.
 	ErrIgnored = errors.New("no event about delivery")
-	// ErrForeign means that it is an event about an email that another program sent.
+	// ErrForeign means that it is an event about an email that another program sent, or this
+	// one in another environment.
 	ErrForeign = errors.New("an event about another program's email")
 	// ErrMalformed means that it cannot be read.
 	ErrMalformed = errors.New("not an event of SES")
@@ -65,10 +66,16 @@ type record struct {
 	} `json:"deliveryDelay"`
 }
 
+// tagSet is the tag in which SES names the configuration set of an email. A sender cannot
+// set it.
+const tagSet = "ses:configuration-set"
+
 // ParseEvent reads the body of a message in the queue: an event of SES as SNS or
-// EventBridge pass it on, or as it is if SNS delivers raw messages. Its error is one of
-// ErrIgnored, ErrForeign and ErrMalformed, and quotes nothing. The result has no address.
-func ParseEvent(body string) (email.Event, error) {
+// EventBridge pass it on, or as it is if SNS delivers raw messages. Events about emails
+// that were sent with another configuration set are foreign: each environment has a set of
+// its own, and orders in two of them may have the same id. The error is one of ErrIgnored,
+// ErrForeign and ErrMalformed, and quotes nothing. The result has no address.
+func ParseEvent(body, configurationSet string) (email.Event, error) {
 	if len(body) > maxEvent {
 		return email.Event{}, ErrMalformed
 	}
@@ -91,6 +98,9 @@ func ParseEvent(body string) (email.Event, error) {
 	var r record
 	if json.Unmarshal(inner, &r) != nil || r.EventType == "" {
 		return email.Event{}, ErrMalformed
+	}
+	if r.tag(tagSet) != configurationSet {
+		return email.Event{}, fmt.Errorf("%w: it was sent with another configuration set", ErrForeign)
 	}
 	return r.event()
 }

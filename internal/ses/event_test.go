@@ -55,7 +55,7 @@ func TestParseEvent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for way, body := range map[string]string{"raw": c.body, "SNS": sns(c.body), "EventBridge": eventBridge(c.body)} {
-				got, err := ses.ParseEvent(body)
+				got, err := ses.ParseEvent(body, "orders")
 				require.NoError(t, err, way)
 				require.Equal(t, c.want, got, way)
 			}
@@ -79,6 +79,11 @@ func TestParseEvent_OtherMessages(t *testing.T) {
 		sesEvent("Send", `"order_id":["order-1"],"kind":["shipment"],"attempt":["one"]`, ""):         ses.ErrForeign,
 		sesEvent("Send", `"order_id":["order-1","order-2"],"kind":["shipment"],"attempt":["1"]`, ""): ses.ErrForeign,
 
+		strings.Replace(sesEvent("Bounce", ours, ""), `["orders"]`, `["staging"]`, 1):          ses.ErrForeign,
+		strings.Replace(sesEvent("Open", ours, ""), `["orders"]`, `["staging"]`, 1):            ses.ErrForeign,
+		strings.Replace(sesEvent("Bounce", ours, ""), `["orders"]`, `["orders","staging"]`, 1): ses.ErrForeign,
+		strings.Replace(sesEvent("Bounce", ours, ""), `"ses:configuration-set"`, `"set"`, 1):   ses.ErrForeign,
+
 		"":                              ses.ErrMalformed,
 		"hello":                         ses.ErrMalformed,
 		"[]":                            ses.ErrMalformed,
@@ -92,7 +97,7 @@ func TestParseEvent_OtherMessages(t *testing.T) {
 		strings.Replace(sesEvent("Send", ours, ""), `"2025-03-01T12:00:00.000Z"`, `"soon"`, 1):        ses.ErrMalformed,
 		strings.Replace(sesEvent("Send", ours, ""), `"timestamp":"2025-03-01T12:00:00.000Z",`, ``, 1): ses.ErrMalformed,
 	} {
-		_, err := ses.ParseEvent(body)
+		_, err := ses.ParseEvent(body, "orders")
 		require.ErrorIs(t, err, want, body)
 	}
 }
@@ -106,7 +111,7 @@ func FuzzParseEvent(f *testing.F) {
 		f.Add(eventBridge(event))
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		e, err := ses.ParseEvent(body)
+		e, err := ses.ParseEvent(body, "orders")
 		if err != nil {
 			require.Zero(t, e)
 			return
