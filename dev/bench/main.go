@@ -28,16 +28,13 @@ import (
 	"flag"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
+	"orderflow/dev/programs"
 	"orderflow/internal/config"
 )
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // the reader of our output may be gone: SIGPIPE must not end this process while it stops servers
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop) // a second signal ends this process immediately, and its children with it
+	ctx, stop := programs.Context()
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(config.Report(os.Stderr, err))

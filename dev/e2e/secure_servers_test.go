@@ -27,6 +27,7 @@ import (
 	"orderflow/dev/programs"
 	"orderflow/dev/sessim"
 	"orderflow/internal/access"
+	"orderflow/internal/kurrent"
 	"orderflow/internal/rights"
 	"orderflow/workflows"
 )
@@ -237,6 +238,11 @@ func (s *secureServers) setUp() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	if s.events != nil {
+		if err := s.events.StopProjection(ctx, kurrent.ByCorrelation); err != nil {
+			return err
+		}
+	}
 	command := exec.CommandContext(ctx, filepath.Join(binaries, "orderflow"), "setup", "--only", strings.Join(stores, ","), "--rights")
 	command.Env = s.environment.Environ()
 	said, err := command.CombinedOutput()

@@ -11,13 +11,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"orderflow/dev/kurrentsim"
+	"orderflow/dev/leaktest"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
 // patience is how long any expected event may take on a busy machine.

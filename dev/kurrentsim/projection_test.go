@@ -199,11 +199,20 @@ func TestProjections_StoppedCatchesUp(t *testing.T) {
 	}
 	w.stop()
 
-	w = newRestartableWith(t, kurrentsim.Options{DataDir: dir})
+	w = newRestartableWith(t, kurrentsim.Options{DataDir: dir, StoppedProjections: true})
 	projections = kurrentdb.NewProjectionClientFromExistingClient(w.client)
 	requireStatus(projections, "Stopped", "")
 	w.append("order-3", kurrentdb.Any{}, event("placed"))
-	require.Equal(t, []string{"0@order-1"}, links(w, "$ce-order"), "it stays stopped over a restart")
+	require.Equal(t, []string{"0@order-1"}, links(w, "$ce-order"), "it stays stopped over a restart without StartStandardProjections")
+	require.Equal(t, []string{"0@order-1", "0@order-2", "0@order-3"}, links(w, "$et-placed"), "and the others run")
+	w.stop()
+
+	w = newRestartableWith(t, kurrentsim.Options{DataDir: dir})
+	projections = kurrentdb.NewProjectionClientFromExistingClient(w.client)
+	requireStatus(projections, "Running", "")
+	require.Equal(t, []string{"0@order-1", "0@order-2", "0@order-3"}, links(w, "$ce-order"), "a start with it enables the projection")
+	require.NoError(t, projections.Disable(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{}))
+	requireStatus(projections, "Stopped", "")
 	require.NoError(t, projections.Enable(t.Context(), "$by_category", kurrentdb.GenericProjectionOptions{}))
 	requireStatus(projections, "Running", "")
 	require.Equal(t, []string{"0@order-1", "0@order-2", "0@order-3"}, links(w, "$ce-order"))

@@ -38,9 +38,9 @@ type Options struct {
 	ProjectionDelay time.Duration
 	HiddenLinks     []Target
 	// WithoutProjections simulates the server option RunProjections=None: nothing is
-	// linked, and the projections service is missing. StoppedProjections has the service,
-	// but the system projections wait to be enabled, as on a server without
-	// StartStandardProjections.
+	// linked, and the projections service is missing. StoppedProjections simulates a server
+	// without StartStandardProjections: the system projections of new data wait to be
+	// enabled. With it, each start enables those that were stopped.
 	WithoutProjections, StoppedProjections bool
 }
 
@@ -186,11 +186,7 @@ func (s *Server) open(options Options) error {
 		options.Logger.Warn("cut a torn tail that was never acknowledged", "bytes", cut)
 	}
 	s.store = events
-	if options.StoppedProjections {
-		for _, p := range events.Projections() {
-			err = errors.Join(err, events.DisableProjection(p.Name))
-		}
-	}
+	err = startProjections(events, options)
 	if err == nil {
 		s.groups, err = groups.Open(events, options.Logger)
 	}
@@ -198,6 +194,20 @@ func (s *Server) open(options Options) error {
 		return errors.Join(err, events.Close())
 	}
 	return nil
+}
+
+// startProjections enables or disables the system projections, as Options describes.
+func startProjections(events *store.Store, options Options) (err error) {
+	for _, p := range events.Projections() {
+		switch {
+		case options.WithoutProjections:
+		case options.StoppedProjections && events.IsNew():
+			err = errors.Join(err, events.DisableProjection(p.Name))
+		case !options.StoppedProjections && p.Status == store.ProjectionStopped:
+			err = errors.Join(err, events.EnableProjection(p.Name))
+		}
+	}
+	return err
 }
 
 // atData adds the data directory to an error.

@@ -13,22 +13,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"orderflow/dev/local/internal/stack"
+	"orderflow/dev/programs"
 	"orderflow/dev/sampledata"
 	"orderflow/internal/config"
 )
 
 func main() {
-	// The reader of our output may be gone. SIGPIPE must not end this process while it is
-	// stopping the stack.
-	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	// A second signal ends this process immediately, and its children with it.
-	context.AfterFunc(ctx, stop)
+	ctx, stop := programs.Context()
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(config.Report(os.Stderr, err))

@@ -1,11 +1,11 @@
 // Package programs runs the programs of this repository as child processes. The local
-// stack and chaos share it.
+// stack, chaos, the benchmark and the comparison with a real server share it.
 //
 // It owns where the programs are, the environment that leads them to their servers, how
-// they are stopped and how their readiness is found out. Which of them run, where they
-// listen, in which order they start, and what follows when one ends is left to the
-// callers. Package devserver owns processes in general, and the servers that other
-// projects provide.
+// they are stopped, also by a signal to their parent, and how their readiness is found
+// out. Which of them run, where they listen, in which order they start, and what follows
+// when one ends is left to the callers. Package devserver owns processes in general, and
+// the servers that other projects provide.
 package programs
 
 import (

@@ -16,9 +16,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
-	"go.uber.org/goleak"
 
 	"orderflow/dev/devserver"
+	"orderflow/dev/leaktest"
 	"orderflow/internal/postgres"
 )
 
@@ -93,7 +93,7 @@ func (s *Servers) run(tests func() (int, error)) (code int, err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(s.dir)) }()
 	code, err = tests()
 	if err = errors.Join(err, s.stop()); err == nil && s.FindLeaks {
-		err = goleak.Find()
+		err = leaktest.Find()
 	}
 	return code, err
 }

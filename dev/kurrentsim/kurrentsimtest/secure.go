@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/dev/devserver/devservertest"
@@ -70,6 +71,20 @@ func OpenSecure(options kurrentsim.Options, certificate, key string, others ...k
 // URLFor returns the connection string of a user with Password.
 func (s *Secure) URLFor(user string) string {
 	return "kurrentdb://" + user + ":" + Password + "@" + s.Addr() + "?tlsCaFile=" + url.QueryEscape(s.CAFile)
+}
+
+// StopProjection stops a system projection as an administrator.
+func (s *Secure) StopProjection(ctx context.Context, name string) error {
+	settings, err := kurrentdb.ParseConnectionString(s.URLFor(Admin))
+	if err != nil {
+		return err
+	}
+	settings.Logger = kurrentdb.NoopLogging()
+	projections, err := kurrentdb.NewProjectionClient(settings)
+	if err != nil {
+		return err
+	}
+	return errors.Join(projections.Disable(ctx, name, kurrentdb.GenericProjectionOptions{}), projections.Close())
 }
 
 // CreateUser creates a user as an administrator does over HTTP, with Password. Unlike

@@ -30,6 +30,7 @@ type Store struct {
 	now     func() time.Time
 	delay   time.Duration
 	hidden  hiddenLinks
+	isNew   bool
 
 	mu        sync.RWMutex
 	index     *index
@@ -64,7 +65,8 @@ func Open(c Config) (*Store, int64, error) {
 	s.journal = j
 	s.committed = s.index.count
 	s.openProjections(c.WithoutProjections)
-	if s.committed == 0 {
+	s.isNew = s.committed == 0
+	if s.isNew {
 		err = s.seed()
 	}
 	if err != nil {
@@ -72,6 +74,9 @@ func Open(c Config) (*Store, int64, error) {
 	}
 	return s, cut, nil
 }
+
+// IsNew reports whether the journal was empty when the store was opened.
+func (s *Store) IsNew() bool { return s.isNew }
 
 // Close syncs and closes the journal. The store must not be used afterwards.
 func (s *Store) Close() error { return s.journal.Close() }

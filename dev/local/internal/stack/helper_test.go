@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"orderflow/dev/leaktest"
 )
 
 // helperDir is the directory where the fake binaries write notes. When it is set, the
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(helperDir); dir != "" {
 		os.Exit(play(dir, filepath.Base(os.Args[0]), os.Args[1:]))
 	}
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
 // play is ready immediately where its caller polls, and writes a note when it is told to
