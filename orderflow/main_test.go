@@ -92,16 +92,21 @@ func (w *operatorRig) run(ctx context.Context, m *testing.M, postgresURL, tempor
 	if err := w.connect(ctx, kurrentURL, postgresURL, temporalAddress); err != nil {
 		return 1, err
 	}
-	running, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- opstest.Run(running, w.worker, w.environ, os.Stderr) }()
-	code := m.Run()
-	stop()
+	code, err := opstest.Around(ctx, func(ctx context.Context) error {
+		return opstest.Run(ctx, w.worker, w.environ, os.Stderr)
+	}, w.awaitWorker, m.Run)
 	w.pool.Close()
 	w.events.Close()
 	w.temporal.Close()
 	w.waiting.Close()
-	return code, errors.Join(<-ended, w.database.Close(ctx))
+	return code, errors.Join(err, w.database.Close(ctx))
+}
+
+// awaitWorker waits until the shared worker takes work.
+func (w *operatorRig) awaitWorker(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, longEnough)
+	defer cancel()
+	return devserver.AwaitWorker(ctx, w.temporal, workflows.TaskQueue)
 }
 
 // openNamespace creates a namespace, waits until it can be used, and returns its client.
@@ -135,7 +140,7 @@ func openNamespace(ctx context.Context, address, name string) (client.Client, er
 }
 
 func (w *operatorRig) connect(ctx context.Context, kurrentURL, postgresURL, temporalAddress string) (err error) {
-	if w.events, err = kurrent.Open(kurrent.Config{URL: kurrentURL, AllowPlaintext: true, CallTimeout: 5 * time.Second}); err != nil {
+	if w.events, err = kurrent.Open(kurrent.Config{URL: kurrentURL, AllowPlaintext: true, CallTimeout: longEnough}); err != nil {
 		return err
 	}
 	if w.pool, err = postgres.Open(ctx, postgres.Config{URL: postgresURL, MaxConns: 4}); err != nil {

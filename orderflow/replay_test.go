@@ -62,7 +62,7 @@ func TestReplay(t *testing.T) {
 		require.Equal(t, "there are none: ExecutionStatus = \"Running\" AND TaskQueue = \"order-fulfillment\"\n", out)
 	})
 	t.Run("exits with 3 for other code and for a type that this build lacks", func(t *testing.T) {
-		w := worker.New(c, workflows.TaskQueue, worker.Options{})
+		w := worker.New(c, workflows.TaskQueue, worker.Options{WorkerStopTimeout: longEnough})
 		other := func(ctx workflow.Context, _ workflows.Input) error { return workflow.Sleep(ctx, longEnough) }
 		for _, name := range []string{workflows.OrderFulfillmentType, "OrderRetired"} {
 			w.RegisterWorkflowWithOptions(other, workflow.RegisterOptions{Name: name})

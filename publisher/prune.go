@@ -50,10 +50,10 @@ func (p *publisher) pruneOnce(ctx context.Context, inFlight *inflight.Versions, 
 	if err := p.checkPublication(ctx, publication); err != nil {
 		return 0, err
 	}
-	for {
-		n, err := p.history.Prune(ctx, p.retention, head.LastID)
-		pruned += n
-		if err != nil || n == 0 {
+	for batch := (postgres.Pruned{}); ; {
+		batch, err = p.history.Prune(ctx, batch.Last, p.retention, head.LastID)
+		pruned += batch.Versions
+		if err != nil || batch.Versions == 0 {
 			return pruned, err
 		}
 	}

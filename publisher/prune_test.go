@@ -115,13 +115,17 @@ func TestPruneHistory_DeletesInBatches(t *testing.T) {
 	rig := newPublisherRig(t)
 	rig.approveMany("order", 2_500)
 	rig.age(time.Hour)
-	pruned, err := rig.history().Prune(t.Context(), time.Minute, 1<<40)
+	first, err := rig.history().Prune(t.Context(), nil, time.Minute, 1<<40)
 	require.NoError(t, err)
-	require.EqualValues(t, 2_000, pruned)
+	require.EqualValues(t, 2_000, first.Versions)
 	require.NoError(t, rig.state().SetAside(t.Context(), postgres.SetAside{OrderID: "order-2400", Code: "TEST"}))
-	pruned, err = rig.history().Prune(t.Context(), time.Minute, 1<<40)
+	rest, err := rig.history().Prune(t.Context(), first.Last, time.Minute, 1<<40)
 	require.NoError(t, err)
-	require.EqualValues(t, 499, pruned)
+	require.EqualValues(t, 499, rest.Versions)
+	require.False(t, rest.Last.Before(*first.Last))
+	none, err := rig.history().Prune(t.Context(), rest.Last, time.Minute, 1<<40)
+	require.NoError(t, err)
+	require.Equal(t, postgres.Pruned{}, none)
 }
 
 // The check for versions to delete does not write, so an idle server stays idle.

@@ -129,7 +129,7 @@ func TestBridge_ServerLimits(t *testing.T) {
 		t.Parallel()
 		b := newBridgeRig(t)
 		b.useLimitedServer()
-		b.options.Concurrency, b.options.HoldTimeout, b.options.RefusalSpan = 1, time.Second, 5*time.Second // it is returned and redelivered
+		b.options.Concurrency, b.options.HoldTimeout, b.options.RefusalSpan = 1, time.Second, 15*time.Second // it is returned and redelivered
 		long, good := newOrderID(), newOrderID()
 		refused := placedEvent(long)
 		refused.Data = []byte(strings.Replace(string(refused.Data), "customer-7", strings.Repeat("c", maxSearchedBytes), 1))

@@ -21,6 +21,7 @@ type EmailInput struct {
 	OrderID string         `json:"orderId"`
 	Kind    email.Kind     `json:"kind"`
 	Outcome *email.Outcome `json:"outcome,omitempty"`
+	Source  order.Source   `json:"source,omitzero"` // for the log; zero if unknown
 }
 
 // OrderEmail sends one email of an order that closed without waiting for it any longer,
@@ -30,7 +31,7 @@ type EmailInput struct {
 func OrderEmail(ctx workflow.Context, in EmailInput) (*activities.EmailResult, error) {
 	var result activities.EmailResult
 	m := emailSend{
-		orderID: in.OrderID, kind: in.Kind, options: detachedEmailOptions, settling: settleOptions,
+		orderID: in.OrderID, source: in.Source, kind: in.Kind, options: detachedEmailOptions, settling: settleOptions,
 		note: func(s email.Status) { result.Status = s },
 	}
 	again := workflow.GetSignalChannel(ctx, SendAgainSignal)

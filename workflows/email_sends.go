@@ -8,7 +8,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/internal/email"
-	"orderflow/internal/order"
 )
 
 // sends are the emails that a run sends. They run concurrently with the order and never
@@ -57,13 +56,13 @@ func (o *orderRun) send(ctx workflow.Context, kind email.Kind) {
 		case err == nil:
 		case unsettled != nil:
 			o.noteEmail(kind, unsettled.Status) // known here, whatever the ledger says later
-			o.handOverOutcome(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind, Outcome: unsettled})
+			o.handOverOutcome(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind, Outcome: unsettled, Source: o.in.Source})
 		case ctx.Err() != nil:
 			o.sends.stopped = append(o.sends.stopped, kind)
 		case isPermanent(err):
 			o.logger(ctx).Error("email cannot be sent", "kind", kind, "error", err)
 		default:
-			o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind})
+			o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind, Source: o.in.Source})
 		}
 	})
 }
@@ -118,7 +117,7 @@ func startEmail(ctx workflow.Context, in EmailInput) error {
 	})
 	err := workflow.ExecuteChildWorkflow(ctx, OrderEmailType, in).GetChildWorkflowExecution().Get(ctx, nil)
 	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
-		orderLogger(ctx, in.OrderID, order.Source{}).Info("email has a workflow already", "kind", in.Kind)
+		orderLogger(ctx, in.OrderID, in.Source).Info("email has a workflow already", "kind", in.Kind)
 		return nil
 	}
 	return err
@@ -129,7 +128,7 @@ func startEmail(ctx workflow.Context, in EmailInput) error {
 // withdrawn, or finds that its outcome cannot be known.
 func (o *orderRun) handOverStopped(ctx workflow.Context) {
 	for _, kind := range o.sends.stopped {
-		o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind})
+		o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind, Source: o.in.Source})
 	}
 	o.sends.stopped = nil
 	o.handOverLeft(ctx)

@@ -187,7 +187,7 @@ func (o *orderRun) applyRow(ctx workflow.Context, row activities.Fulfillment) er
 		if !o.sends.begun[kind] { // a lost run had begun it, and nothing follows it any more
 			o.sends.begun[kind] = true
 			o.noteEmail(kind, email.StatusPending)
-			o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind})
+			o.handOver(ctx, EmailInput{OrderID: o.in.OrderID, Kind: kind, Source: o.in.Source})
 		}
 	}
 	return nil

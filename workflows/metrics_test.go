@@ -95,6 +95,16 @@ func TestLog_Steps(t *testing.T) {
 	}, e.lines.of(slog.LevelInfo, "order="+orderID+" trace_id=4bf92f3577b34da6a3ce929d0e0e4736"))
 }
 
+func TestLog_OrderEmail(t *testing.T) {
+	t.Parallel()
+	e := newOrderEnv(t)
+	source := input().Source
+	source.Traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	e.env.ExecuteWorkflow(workflows.OrderEmailType, workflows.EmailInput{OrderID: orderID, Kind: email.KindShipment, Source: source})
+	require.NoError(t, e.env.GetWorkflowError())
+	require.Equal(t, []string{"email sent"}, e.lines.of(slog.LevelInfo, "order="+orderID+" trace_id=4bf92f3577b34da6a3ce929d0e0e4736"))
+}
+
 func TestLog_OrderOfEachLine(t *testing.T) {
 	t.Parallel()
 	e := newOrderEnv(t)

@@ -61,7 +61,7 @@ func (o *orderOnServer) startObservedWorkers() *priorities {
 		return row, err
 	}
 	send := observe(p, func(in activities.SendEmailInput) string { return string(in.Kind) }, sendNothing)
-	o.worker = worker.New(o.client, o.queue, worker.Options{})
+	o.worker = worker.New(o.client, o.queue, untilStopped())
 	workflows.Register(o.worker)
 	for name, do := range map[string]any{
 		"ReserveCredit":    observe(p, named[activities.ReserveCreditInput]("ReserveCredit"), o.stores.ReserveCredit),

@@ -119,7 +119,7 @@ func TestOrderRepair_HandsOverOutcome(t *testing.T) {
 	outcome, handed := e.loseLedger(email.KindCancellation)
 	e.repair(notOpen)
 	require.Equal(t, order.StatusCancelled, e.state().Status)
-	require.Equal(t, []workflows.EmailInput{{OrderID: orderID, Kind: email.KindCancellation, Outcome: &outcome}}, *handed)
+	require.Equal(t, []workflows.EmailInput{{OrderID: orderID, Kind: email.KindCancellation, Outcome: &outcome, Source: input().Source}}, *handed)
 }
 
 func TestOrderRepair_HandsOverDespiteFailedRounds(t *testing.T) {

@@ -62,7 +62,7 @@ func OrderRestore(ctx workflow.Context, in RestoreInput) (*activities.Fulfillmen
 		}).Get(ctx, &row)
 	})
 	if err == nil {
-		err = steps.retryUntilDecided(ctx, StepHandOverEmail, func(ctx workflow.Context) error { return sendDue(ctx, in.OrderID, row) })
+		err = steps.retryUntilDecided(ctx, StepHandOverEmail, func(ctx workflow.Context) error { return sendDue(ctx, in, row) })
 	}
 	switch {
 	case errors.Is(err, errContinueAsNew):
@@ -99,13 +99,13 @@ func restoreReservation(ctx workflow.Context, steps *stepper, in RestoreInput) e
 }
 
 // sendDue starts the workflows of the emails that are due for a row and have none.
-func sendDue(ctx workflow.Context, orderID string, row activities.Fulfillment) error {
+func sendDue(ctx workflow.Context, in RestoreInput, row activities.Fulfillment) error {
 	due := row.AlsoDue
 	if row.EmailDue != "" {
 		due = append(due, row.EmailDue)
 	}
 	for _, kind := range due {
-		if err := startEmail(ctx, EmailInput{OrderID: orderID, Kind: kind}); err != nil {
+		if err := startEmail(ctx, EmailInput{OrderID: in.OrderID, Kind: kind, Source: in.Source}); err != nil {
 			return err
 		}
 	}

@@ -58,6 +58,20 @@ func TestCreditReview_OrdersThatCannotBeTold(t *testing.T) {
 	e.env.AssertExpectations(t)
 }
 
+func TestCreditReview_CountsAnOrderThatStaysUntold(t *testing.T) {
+	t.Parallel()
+	e := newOrderEnv(t)
+	e.env.OnActivity("ReviewCredit", mock.Anything, mock.Anything).Return(activities.CreditReview{Orders: []string{"order-busy", "order-2"}}, nil).Once()
+	e.env.OnSignalExternalWorkflow(mock.Anything, "order-busy", "", workflows.ReviewSignal, mock.Anything).Return(errors.New("too many signals")).Times(10)
+	e.env.OnSignalExternalWorkflow(mock.Anything, "order-2", "", workflows.ReviewSignal, mock.Anything).Return(nil).Once()
+	began := e.env.Now()
+	e.env.ExecuteWorkflow(workflows.CreditReviewType, reviewInput())
+	require.NoError(t, e.env.GetWorkflowError(), "the next order is told")
+	require.Equal(t, 1, e.meter.Sum("orderflow_reviews_untold"))
+	require.Equal(t, 4*time.Minute+30*time.Second, e.env.Now().Sub(began).Round(time.Second))
+	e.env.AssertExpectations(t)
+}
+
 func TestCreditReview_InvalidInput(t *testing.T) {
 	t.Parallel()
 	e := newOrderEnv(t)

@@ -25,7 +25,7 @@ import (
 // in the input.
 func (o *orderOnServer) startWorkerWithoutRules() {
 	o.t.Helper()
-	o.worker = worker.New(o.client, o.queue, worker.Options{})
+	o.worker = worker.New(o.client, o.queue, untilStopped())
 	o.worker.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.Input) (*order.State, error) {
 		in.Rules = 0
 		return workflows.OrderFulfillment(ctx, in)

@@ -62,9 +62,13 @@ func newOrderOnServer(t *testing.T) *orderOnServer {
 	return o
 }
 
+// untilStopped has the worker's Stop return once it polls no more. By default Stop does
+// not wait, and a poll in progress may still take and complete a task.
+func untilStopped() worker.Options { return worker.Options{WorkerStopTimeout: serverTimeout} }
+
 func (o *orderOnServer) startWorker() {
 	o.t.Helper()
-	o.worker = worker.New(o.client, o.queue, worker.Options{})
+	o.worker = worker.New(o.client, o.queue, untilStopped())
 	workflows.Register(o.worker)
 	for name, do := range o.stores.activities() {
 		o.worker.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: name})

@@ -163,7 +163,7 @@ func TestCompensation_DoesNotWaitForLedger(t *testing.T) {
 			e.run()
 			require.Equal(t, order.StatusCancelled, e.state().Status)
 			require.Less(t, e.env.Now().Sub(began), 10*time.Minute, "the ledger never recovered")
-			require.Equal(t, []workflows.EmailInput{{OrderID: orderID, Kind: kind, Outcome: &outcome}}, *handed)
+			require.Equal(t, []workflows.EmailInput{{OrderID: orderID, Kind: kind, Outcome: &outcome, Source: input().Source}}, *handed)
 		})
 	}
 }

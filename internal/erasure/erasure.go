@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"time"
 
 	"go.temporal.io/sdk/client"
 
@@ -50,7 +49,6 @@ type Rows interface {
 	FindFulfillments(ctx context.Context, orderIDs []string) ([]fulfillment.Row, error)
 	EraseOrder(ctx context.Context, orderID string) error
 	Remains(ctx context.Context, orderIDs []string) ([]postgres.Remains, error)
-	Vacuumed(ctx context.Context) (at time.Time, err error)
 }
 
 // Accounts reads the decisions of a credit account. streams.CreditAccounts implements it.

@@ -1,6 +1,7 @@
 package erasure_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"orderflow/dev/startertest"
@@ -49,7 +51,7 @@ func TestErase(t *testing.T) {
 	for _, id := range mine {
 		want = append(want, "KurrentDB|"+id+"|deleted|the stream was deleted")
 	}
-	require.Equal(t, append(want, "PostgreSQL|2 rows with their emails|gone|", "PostgreSQL|earlier versions of rows|deleted|not vacuumed",
+	require.Equal(t, append(want, "PostgreSQL|2 rows with their emails|gone|", "PostgreSQL|earlier versions of rows|deleted|of 2 orders, not frozen",
 		"backups|copies of both stores|unknown|backups, archived logs and snapshots"), places(report))
 	require.Equal(t, 4, report.Left())
 
@@ -65,19 +67,20 @@ func TestVerify_Gone(t *testing.T) {
 	one := placedOrder{Placed: order.Placed{OrderID: newID("order"), CustomerID: customer, Total: order.Money{Minor: 100, Currency: "USD"}}}
 	r.pay(one) // the log has lost it, as after a scavenge
 	stored := r.settled(customer)
-	_, err := r.erase(erasure.Subject{OrderID: stored.OrderID}, erasure.Options{})
+	older, err := pgx.Connect(t.Context(), r.database.Config().ConnString())
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { // until the statistics have it
-		for _, table := range []string{"order_fulfillment", "email_delivery"} {
-			_, err := r.database.Exec(t.Context(), "VACUUM "+table)
-			require.NoError(t, err)
-		}
-		report, err := erasure.Verify(t.Context(), r.Stores, erasure.Subject{CustomerID: customer})
-		require.NoError(t, err)
-		return report.Left() == 1
-	}, longEnough, 100*time.Millisecond)
-	report, err := erasure.Verify(t.Context(), r.Stores, erasure.Subject{CustomerID: customer})
+	t.Cleanup(func() { _ = older.Close(context.Background()) })
+	_, err = older.Exec(t.Context(), "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM order_fulfillment")
 	require.NoError(t, err)
+	_, err = r.erase(erasure.Subject{OrderID: stored.OrderID}, erasure.Options{})
+	require.NoError(t, err)
+	report := r.frozen(customer)
+	require.Contains(t, places(report), "PostgreSQL|earlier versions of rows|deleted|of 1 orders, not frozen", "a transaction still reads them")
+
+	_, err = older.Exec(t.Context(), "ROLLBACK")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return r.frozen(customer).Left() == 1 }, longEnough, 100*time.Millisecond)
+	report = r.frozen(customer)
 	require.Equal(t, []string{
 		"KurrentDB|" + stored.OrderID + "|deleted|the stream was deleted", "KurrentDB|1 streams|gone|",
 		"PostgreSQL|1 rows with their emails|gone|", "PostgreSQL|earlier versions of rows|gone|",

@@ -103,7 +103,7 @@ func (r *Report) events(orders []*found) {
 
 // tables adds the rows and the emails, and returns when the last row was blanked.
 func (r *Report) tables(ctx context.Context, s Stores, orders []*found) (erasedAt time.Time, err error) {
-	gone := 0
+	gone, versions := 0, 0
 	for some := range slices.Chunk(orders, batch) {
 		remains, err := s.Rows.Remains(ctx, idsOf(some))
 		if err != nil {
@@ -113,26 +113,32 @@ func (r *Report) tables(ctx context.Context, s Stores, orders []*found) (erasedA
 			erasedAt = later(erasedAt, one.ErasedAt)
 			if one.Person || one.Addresses > 0 {
 				r.add(storeTables, one.OrderID, StateHeld, heldBy(one))
-			} else {
-				gone++
+				continue
+			}
+			gone++
+			if one.Versions && !one.ErasedAt.IsZero() { // else by an earlier version, or there was nothing to blank
+				versions++
 			}
 		}
 	}
-	if gone == 0 {
-		return erasedAt, nil
-	}
-	r.add(storeTables, fmt.Sprintf("%d rows with their emails", gone), StateGone, "")
-	vacuumed, err := s.Rows.Vacuumed(ctx)
-	switch {
-	case err != nil:
-		return time.Time{}, err
-	case erasedAt.IsZero(): // by an earlier version, or there was nothing to blank
-	case vacuumed.After(erasedAt):
-		r.add(storeTables, "earlier versions of rows", StateGone, "")
-	default:
-		r.add(storeTables, "earlier versions of rows", StateDeleted, "not vacuumed"+since(erasedAt)+": order_fulfillment, email_delivery")
+	if gone > 0 {
+		r.add(storeTables, fmt.Sprintf("%d rows with their emails", gone), StateGone, "")
+		r.versions(versions, erasedAt)
 	}
 	return erasedAt, nil
+}
+
+// versions adds the versions that rows had before they were blanked.
+func (r *Report) versions(left int, erasedAt time.Time) {
+	const place = "earlier versions of rows"
+	switch {
+	case erasedAt.IsZero():
+	case left == 0:
+		r.add(storeTables, place, StateGone, "")
+	default:
+		r.add(storeTables, place, StateDeleted,
+			fmt.Sprintf("of %d orders, not frozen%s: VACUUM (FREEZE) order_fulfillment, email_delivery", left, since(erasedAt)))
+	}
 }
 
 func heldBy(one postgres.Remains) string {

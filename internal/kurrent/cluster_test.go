@@ -225,7 +225,7 @@ func TestPool_NodeGone(t *testing.T) {
 			cluster.Elect(1)
 			failed := 0
 			for err := error(kurrent.ErrUnavailable); err != nil && failed < 8; { // one after the other, so each takes one connection
-				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), kurrentsimtest.Promptly)
 				if err = client.Ping(ctx); err != nil {
 					failed++
 				}

@@ -3,11 +3,11 @@ package kurrent_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"orderflow/dev/kurrentsim"
+	"orderflow/dev/kurrentsim/kurrentsimtest"
 	"orderflow/internal/kurrent"
 )
 
@@ -19,7 +19,7 @@ func TestInspector_FirstNodeIsGone(t *testing.T) {
 	gone := startProxy(t, server.Addr())
 	gone.Stall()
 	inspector, err := kurrent.OpenInspector(kurrent.Config{
-		URL: "kurrentdb://" + gone.Addr() + "," + server.Addr() + "?tls=false", AllowPlaintext: true, CallTimeout: 4 * time.Second,
+		URL: "kurrentdb://" + gone.Addr() + "," + server.Addr() + "?tls=false", AllowPlaintext: true, CallTimeout: kurrentsimtest.Promptly,
 	})
 	require.NoError(t, err)
 	t.Cleanup(inspector.Close)

@@ -21,6 +21,9 @@ const defaultConnections = 16
 // is found within its Max.
 var connectBackoff = backoff.Exponential{Min: 50 * time.Millisecond, Max: time.Second}
 
+// errLeaderGone is why a call waits in vain for a connection after a pause.
+var errLeaderGone = errors.New("the node that leads according to a follower does not respond")
+
 // pool lends connected clients, each to one call at a time. The client (v1.4.2) makes
 // that necessary:
 //
@@ -37,6 +40,10 @@ var connectBackoff = backoff.Exponential{Min: 50 * time.Millisecond, Max: time.S
 //     connected to it would fail one more call, and with a machine that is gone only at
 //     that call's deadline. So the idle ones are closed too, and the next call searches
 //     for the node that leads now.
+//   - A client that a follower sends to a node which does not respond drops that
+//     connection without closing it, and nothing else can. gRPC retries it for half an
+//     hour. A call may cost two. So after a call that found no leading node in this way,
+//     the pool connects again only after a pause.
 //
 // While lent, a client changes its connection only to move to the leading node: see
 // onLeader.
@@ -57,6 +64,7 @@ type pool struct {
 	dialed   map[*kurrentdb.Client]time.Time // clients that are lent or idle, and when each began to connect
 	withheld bool                            // the token is held back until a client is closed: there are limit of them
 	failures int                             // failed attempts to connect since the last success
+	astray   int                             // calls sent to a leading node that does not respond, since the last response
 	lastErr  error                           // of the last attempt; nil if it succeeded
 }
 
@@ -192,12 +200,16 @@ func connect(config kurrentdb.Configuration) (*kurrentdb.Client, error) {
 func (p *pool) put(client *kurrentdb.Client, began time.Time, err error) {
 	if err != nil && errors.Is(sentinelOf(err), ErrUnavailable) {
 		p.discard(client)
+		if isNotLeader(err) {
+			p.pause()
+		}
 		if !isCanceled(err) && !errors.Is(sentinelOf(err), errNoReason) {
 			p.discardIdle(began)
 		}
 		return
 	}
 	p.mu.Lock()
+	p.astray = 0
 	outdated := p.dialed[client].Before(p.renewed)
 	if !outdated {
 		p.release(client)
@@ -206,6 +218,20 @@ func (p *pool) put(client *kurrentdb.Client, began time.Time, err error) {
 	if outdated {
 		p.discard(client)
 	}
+}
+
+// pause holds back the token for a while, unless it is in use.
+func (p *pool) pause() {
+	select {
+	case <-p.permit:
+	default:
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lastErr = errLeaderGone
+	time.AfterFunc(connectBackoff.Delay(p.astray), func() { p.permit <- struct{}{} })
+	p.astray++
 }
 
 // release makes a client idle, or closes it if the pool is closed. p.mu must be held.

@@ -56,3 +56,35 @@ func TestCloseProjected(t *testing.T) {
 	_, err = s.clientOf("starter").CloseProjected(t.Context(), "$et-order-placed", nil)
 	require.ErrorIs(t, err, kurrent.ErrAccessDenied)
 }
+
+// A user who knows the id that an order was placed with reads the order there, unless the
+// projection is stopped.
+func TestByCorrelation_OpensOrders(t *testing.T) {
+	t.Parallel()
+	s := newSecureServer(t)
+	s.write("$settings", "$settings", `{"$userStreamAcl":{"$r":"$admins"}}`)
+	place := func(id, correlation string) {
+		t.Helper()
+		event := kurrentsimtest.Event("order-placed", `{"name":"Ada"}`)
+		event.Metadata = []byte(`{"$correlationId":"` + correlation + `"}`)
+		_, err := s.admin.Append(t.Context(), id, kurrent.NoStream(), event)
+		require.NoError(t, err)
+	}
+	linked := func(correlation string) error {
+		read, err := kurrentsimtest.OfficialClient(t, s.server.URLFor("other")).
+			ReadStream(t.Context(), "$bc-"+correlation, kurrentdb.ReadStreamOptions{ResolveLinkTos: true}, 1)
+		require.NoError(t, err)
+		defer read.Close()
+		found, err := read.Recv()
+		if err == nil {
+			require.Contains(t, string(found.Event.Data), "Ada")
+		}
+		return err
+	}
+	place("order-1", "a")
+	require.NoError(t, linked("a"))
+	require.NoError(t, s.server.StopProjection(t.Context(), kurrent.ByCorrelation))
+	place("order-2", "b")
+	require.ErrorContains(t, linked("b"), "Access Denied")
+	require.NoError(t, linked("a"), "what it opened stays open")
+}

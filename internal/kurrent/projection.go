@@ -9,9 +9,11 @@ import (
 	"github.com/kurrent-io/KurrentDB-Client-Go/kurrentdb"
 )
 
-// ByCategory is the system projection that links every event of a category into its $ce-
-// stream.
-const ByCategory = "$by_category"
+// System projections.
+const (
+	ByCategory    = "$by_category"       // links every event of a category into its $ce- stream
+	ByCorrelation = "$by_correlation_id" // links every event with a $correlationId into that id's $bc- stream
+)
 
 // ProjectionStatus is the state of a projection.
 type ProjectionStatus string
@@ -55,7 +57,7 @@ func (c *Client) Projection(ctx context.Context, name string) (ProjectionStatus,
 // in "Faulted (Enabled)".
 func projectionStatus(text string) ProjectionStatus {
 	for word, status := range map[string]ProjectionStatus{
-		"Running": ProjectionRunning, "Stopped": ProjectionStopped, "Faulted": ProjectionFaulted,
+		"Running": ProjectionRunning, "Stopped": ProjectionStopped, "Aborted": ProjectionStopped, "Faulted": ProjectionFaulted,
 	} {
 		if strings.HasPrefix(text, word) {
 			return status

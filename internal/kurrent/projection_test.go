@@ -24,6 +24,7 @@ func TestProjection(t *testing.T) {
 	}{
 		"runs":                         {response: "Running", want: kurrent.ProjectionRunning},
 		"is stopped":                   {response: "Stopped", want: kurrent.ProjectionStopped},
+		"was aborted":                  {response: "Aborted/Stopped", want: kurrent.ProjectionStopped},
 		"is faulted and still enabled": {response: "Faulted (Enabled)", want: kurrent.ProjectionFaulted},
 		"is being started":             {response: "Preparing", want: kurrent.ProjectionChanges},
 		"is absent with its service":   {code: codes.Unimplemented, want: kurrent.ProjectionAbsent},

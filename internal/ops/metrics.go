@@ -62,7 +62,7 @@ func (m *Metrics) Meter(name string) metric.Meter { return m.Provider.Meter(name
 // The buckets have the limits of the alerts in deploy/prometheus, because a quantile between
 // two buckets is a guess.
 
-// callBuckets are the buckets of timers in general, from a call of milliseconds to an order
+// callBuckets are the buckets of timers in general, from a call of milliseconds to a task
 // that waits for a day. The library's own are meant for milliseconds and would put every
 // timer's values into the first.
 var callBuckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 86400}
@@ -74,6 +74,9 @@ var waitBuckets = []float64{
 	86400, 2 * 86400, 4 * 86400, 7 * 86400, 14 * 86400, 30 * 86400,
 }
 
+// workflowLatency is the SDK's timer of whole workflows. An order's waits for weeks.
+const workflowLatency = "temporal_workflow_endtoend_latency"
+
 // secondsView sets the buckets of timers. It is one view, because an instrument that two
 // views match would be exported twice.
 func secondsView(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
@@ -81,7 +84,7 @@ func secondsView(i sdkmetric.Instrument) (sdkmetric.Stream, bool) {
 		return sdkmetric.Stream{}, false
 	}
 	buckets := callBuckets
-	if strings.HasPrefix(i.Name, "orderflow_") {
+	if strings.HasPrefix(i.Name, "orderflow_") || i.Name == workflowLatency {
 		buckets = waitBuckets
 	}
 	return sdkmetric.Stream{

@@ -20,7 +20,8 @@ import (
 //  5. The operations server stops.
 //
 // Run returns the error of work, or of a dependency that waiting cannot clear. A wait
-// that was canceled by ctx is not an error.
+// that was canceled by ctx is not an error, and neither is a request to the operations
+// server that is in progress when the work has ended: it is dropped after a second.
 func Run(ctx context.Context, o Options, work func(context.Context) error) error {
 	build := version.Read()
 	o.Logger.Info(o.Service+" starting", "revision", build.Revision, "go", build.GoVersion)
@@ -38,8 +39,8 @@ func Run(ctx context.Context, o Options, work func(context.Context) error) error
 	o.Logger.Info(o.Service + " has stopped")
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if stopErr := server.shutdown(stopping); err == nil {
-		err = stopErr
+	if dropped := server.shutdown(stopping); dropped != nil {
+		o.Logger.Warn("dropping requests to the operations server", "error", dropped)
 	}
 	return err
 }

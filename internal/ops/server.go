@@ -69,7 +69,8 @@ func (s *server) serve(logger *slog.Logger) {
 	}
 }
 
-// shutdown lets running requests finish until ctx ends, then drops them.
+// shutdown lets running requests finish until ctx ends, and then drops them and returns
+// ctx's error.
 func (s *server) shutdown(ctx context.Context) error {
 	if s == nil {
 		return nil
@@ -80,10 +81,7 @@ func (s *server) shutdown(ctx context.Context) error {
 		err = errors.Join(err, s.http.Close())
 	}
 	s.running.Wait()
-	if err != nil {
-		return fmt.Errorf("stop operations server: %w", err)
-	}
-	return nil
+	return err
 }
 
 func handler(r *report, metrics *Metrics) http.Handler {

@@ -16,7 +16,17 @@ import (
 // that cannot be decrypted fails the workflow task. The SDK's own would log it and drop
 // the signal.
 func Converter(c Codec) converter.DataConverter {
-	return &contextual{converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), c)}
+	return &contextual{converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), c), c}
+}
+
+// Of returns the codec of a converter that Converter returned. It reports false for
+// others.
+func Of(data converter.DataConverter) (c Codec, found bool) {
+	one, found := data.(*contextual)
+	if found {
+		c = one.codec
+	}
+	return c, found
 }
 
 // FailureConverter returns the SDK's with messages and stack traces encrypted, too. The
@@ -41,12 +51,13 @@ func (c unchanging) FailureToError(f *failure.Failure) error {
 }
 
 // contextual is a converter that is told by the SDK where it is used.
-type contextual struct{ converter.DataConverter }
-
-// Codec returns the codec alone, which the SDK asks for.
-func (c *contextual) Codec() converter.PayloadCodec {
-	return c.DataConverter.(converter.PayloadCodecProvider).Codec()
+type contextual struct {
+	converter.DataConverter
+	codec Codec
 }
+
+// Codec returns the codec alone, as the SDK asks for it.
+func (c *contextual) Codec() converter.PayloadCodec { return c.codec }
 
 // WithWorkflowContext returns the converter for use in a workflow.
 func (c *contextual) WithWorkflowContext(workflow.Context) converter.DataConverter {

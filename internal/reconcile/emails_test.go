@@ -146,7 +146,7 @@ func anEmailLeftTo(t *testing.T, suffix, state string) {
 	id := h.shippedOrder()
 	h.delete(id)
 	h.stopWork()
-	scripted := worker.New(h.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})
+	scripted := worker.New(h.temporal, workflows.TaskQueue, untilStopped())
 	scripted.RegisterWorkflowWithOptions(func(workflow.Context, workflows.Input) (order.State, error) {
 		emails := map[string]string{"confirmation": "sent", "shipment": state}
 		return order.State{OrderID: id, Status: order.StatusShipped, Email: state, Emails: emails}, nil

@@ -397,7 +397,7 @@ func aFailingTask(t *testing.T) {
 	h.awaitEmails(id, email.KindConfirmation)
 	h.awaitStatus(id, order.StatusFulfilling)
 	h.stopWork()
-	broken := worker.New(h.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})
+	broken := worker.New(h.temporal, workflows.TaskQueue, untilStopped())
 	broken.RegisterWorkflowWithOptions(func(workflow.Context, workflows.Input) error {
 		panic(errors.New("a bug in a release"))
 	}, workflow.RegisterOptions{Name: workflows.OrderFulfillmentType})
@@ -425,7 +425,7 @@ func anUnreadableEnd(t *testing.T) {
 	h.loseRow(truncated)
 	h.forget()
 	h.stopWork()
-	other := worker.New(h.temporal, workflows.TaskQueue, worker.Options{DisableRegistrationAliasing: true})
+	other := worker.New(h.temporal, workflows.TaskQueue, untilStopped())
 	other.RegisterWorkflowWithOptions(func(workflow.Context, workflows.Input) (string, error) {
 		return "not a state", nil
 	}, workflow.RegisterOptions{Name: workflows.OrderFulfillmentType})

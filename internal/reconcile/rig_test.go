@@ -241,10 +241,16 @@ func (h *reconcileRig) openNamespace() client.Client {
 	return c
 }
 
+// untilStopped has a worker's Stop return once it polls no more. By default Stop does not
+// wait, and a poll in progress may still take and complete a task.
+func untilStopped() worker.Options {
+	return worker.Options{DisableRegistrationAliasing: true, WorkerStopTimeout: longEnough}
+}
+
 // startWork runs a worker, until the test ends or stopWork is called.
 func (h *reconcileRig) startWork() {
 	h.t.Helper()
-	options := worker.Options{DisableRegistrationAliasing: true, WorkerStopTimeout: time.Minute}
+	options := untilStopped()
 	orders, emails := worker.New(h.temporal, workflows.TaskQueue, options), worker.New(h.temporal, workflows.EmailTaskQueue, options)
 	workflows.Register(orders)
 	orders.RegisterActivity(h.activities)

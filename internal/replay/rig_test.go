@@ -89,9 +89,11 @@ func newReplayRig(t *testing.T) *replayRig {
 	return &replayRig{t: t, client: c, queue: "queue-" + uuid.NewString()}
 }
 
-// work runs a worker until the returned function is called.
+// work runs a worker until the returned function has returned. By default Stop does not
+// wait, and a poll in progress may still take and complete a task.
 func (r *replayRig) work(code any, o worker.Options) (stop func()) {
 	r.t.Helper()
+	o.WorkerStopTimeout = patience
 	w := worker.New(r.client, r.queue, o)
 	register(code)(w)
 	require.NoError(r.t, w.Start())

@@ -78,6 +78,7 @@ func (r orderRoutes) start(event bridge.Event) (bridge.Action, error) {
 		},
 		Workflow: workflows.OrderFulfillmentType,
 		Args:     []any{input},
+		Trace:    event.Trace(),
 		EventID:  sourceEvent,
 		Conflict: duplicateOrder,
 	}, nil
