@@ -199,7 +199,7 @@ func (c *cli) openSetup(ctx context.Context, o *setupOptions) (options setup.Opt
 	if o.includes(setup.KurrentDB) {
 		opened, err := c.openSetupKurrent(options.Logger)
 		if faults = append(faults, err); err == nil {
-			opened.Grant, opened.Users = o.grant, o.rights.users()
+			opened.Grant, opened.Users, opened.KeepCorrelation = o.grant, o.rights.users(), *o.rights.keepCorrelation
 			options.KurrentDB, closers = opened, append(closers, opened.Client.Close)
 		}
 	}

@@ -11,15 +11,19 @@ import (
 	"orderflow/internal/rights"
 )
 
+const withoutRights = "has no effect without --rights"
+
 // rightsOptions are the flags of setup about rights in KurrentDB.
 type rightsOptions struct {
-	enabled *bool
-	named   map[string][]string // the users of a program that are not called like it
+	enabled, keepCorrelation *bool
+	named                    map[string][]string // the users of a program that are not called like it
 }
 
 func (o *rightsOptions) add(flags *pflag.FlagSet) {
 	o.named = map[string][]string{}
 	o.enabled = flags.Bool("rights", false, "give the KurrentDB user of each binary its rights, and restrict all other users' rights on user streams")
+	o.keepCorrelation = flags.Bool("keep-correlation", false,
+		"with --rights: other programs need the projection $by_correlation_id, so it is not left to do; it opens orders to every user")
 	flags.Var(value{"program=user", o.name}, "user", "with --rights: the KurrentDB user of "+strings.Join(rights.Binaries(), ", ")+
 		" (default the same name), "+rights.Checkout+", any other program that places orders, or "+rights.CreditDesk+
 		", one that decides about credit (default none); repeatable")
@@ -41,10 +45,17 @@ func (o *rightsOptions) name(text string) error {
 }
 
 func (o *rightsOptions) validate() error {
-	if len(o.named) > 0 && !*o.enabled {
-		return config.Invalid("--user", "has no effect without --rights")
+	if *o.enabled {
+		return nil
 	}
-	return nil
+	var faults []error
+	if len(o.named) > 0 {
+		faults = append(faults, config.Invalid("--user", withoutRights))
+	}
+	if *o.keepCorrelation {
+		faults = append(faults, config.Invalid("--keep-correlation", withoutRights))
+	}
+	return config.Merge(faults...)
 }
 
 // users returns the users of each program, or none without --rights.

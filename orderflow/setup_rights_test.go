@@ -55,6 +55,11 @@ func TestSetup_Rights(t *testing.T) {
 		require.Regexp(t, `projection \$by_correlation_id +left: it is running, and every user may read what it links on \$bc-ID\n`, stdout)
 		require.Regexp(t, `'https://HOST:2113/projection/\$by_correlation_id/command/disable'\n +# .*START_STANDARD_PROJECTIONS=false`, stdout)
 	}
+	stdout, _, _ = runSetup(t, environ("opal"), append(args, "--keep-correlation")...)
+	require.Contains(t, stdout, "\n    orderflow setup --only kurrentdb --rights --keep-correlation --user worker=w-2 --user checkout=shop\n")
+	stdout, stderr, code = runSetup(t, environ(kurrentsimtest.Admin), append(args, "--keep-correlation", "--dry-run")...)
+	require.Zero(t, code, stderr)
+	require.Regexp(t, `projection \$by_correlation_id +skipped: kept by --keep-correlation: it is running, and every user may read .*\n`, stdout)
 	require.NoError(t, server.StopProjection(t.Context(), kurrent.ByCorrelation))
 
 	for _, run := range []struct {

@@ -36,6 +36,7 @@ func TestSetup_Faults(t *testing.T) {
 		"no store at all":                  {nil, []string{"--only", "temporal", "--skip", "temporal"}, "--skip: leaves no store to set up\n"},
 		"a rate that is none":              {nil, []string{"--only", "temporal", "--email-rate", "0"}, "--email-rate: must be a number of emails per second, above 0 and at most 100000\n"},
 		"a user without --rights":          {[]string{"KURRENTDB_URL=kurrentdb://h"}, []string{"--only", "kurrentdb", "--user", "worker=w"}, "--user: has no effect without --rights\n"},
+		"a projection without --rights":    {[]string{"KURRENTDB_URL=kurrentdb://h"}, []string{"--only", "kurrentdb", "--keep-correlation"}, "--keep-correlation: has no effect without --rights\n"},
 		"a user of no program":             {[]string{"KURRENTDB_URL=kurrentdb://h"}, []string{"--only", "kurrentdb", "--rights", "--user", "shop=w"}, "--user: must be PROGRAM=USER, with one of starter, worker, publisher, projector, api, reconcile, checkout and creditdesk\n"},
 		"a rate of the environment":        {[]string{"EMAIL_RATE=NaN"}, []string{"--only", "temporal"}, "EMAIL_RATE: must be a number of emails per second, above 0 and at most 100000\n"},
 		"a schedule of the environment":    {[]string{"RECONCILE_EVERY=30s", "RECONCILE_WINDOW=1s"}, []string{"--only", "temporal"}, "RECONCILE_EVERY: must be 0 or whole seconds from 1m to 87600h\nRECONCILE_WINDOW: must be 0 or whole seconds from RECONCILE_EVERY to 87600h\n"},

@@ -38,6 +38,16 @@ INSERT INTO public.orderflow_schema_version VALUES (0)`
 	// connection.
 	lockMigrations = `SELECT pg_advisory_lock($1)`
 
+	// schemaOwner is the role that owns the schema, NULL before the first migration.
+	schemaOwner = `(SELECT tableowner FROM pg_catalog.pg_tables
+	WHERE schemaname = 'public' AND tablename = 'orderflow_schema_version')`
+
+	// actAsOwner makes a superuser, or a member of the owner's role, act as the owner. What a
+	// migration creates belongs to its creator, and the triggers that protect the history
+	// let only functions of its owner pass.
+	actAsOwner = `SELECT set_config('role', owner, false) FROM ` + schemaOwner + ` AS version(owner)
+WHERE owner <> current_user`
+
 	// setLockTimeout bounds how long a migration waits for a table.
 	setLockTimeout = `SET LOCAL lock_timeout = '3s'`
 )
@@ -105,7 +115,7 @@ var migrateBackoff = backoff.Exponential{Min: time.Second, Max: 15 * time.Second
 // Migrate brings the schema to the version of this binary, each migration in a
 // transaction of its own. Several processes may run it at a time. It leaves a newer
 // schema unchanged: migrations only add, so that the binary before the last one still
-// works.
+// works. They run as the owner of the schema.
 func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
@@ -144,6 +154,11 @@ func migrate(ctx context.Context, conn *pgx.Conn, logger *slog.Logger) error {
 	if version > len(names) {
 		logger.Info("schema is newer than this binary", "version", version, "needed", len(names))
 		return nil
+	}
+	if version < len(names) {
+		if _, err := conn.Exec(ctx, actAsOwner); err != nil {
+			return fmt.Errorf("act as the owner of the schema: %w", err)
+		}
 	}
 	for ; version < len(names); version++ {
 		name := names[version]

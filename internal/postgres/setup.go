@@ -44,21 +44,23 @@ func (s *Setup) SchemaVersion(ctx context.Context) (version, newest int, err err
 const pruningSetting = "orderflow.pruning"
 
 const selectAccount = `
-SELECT current_user, current_database(), current_setting('server_version_num')::integer,
-    has_schema_privilege('public', 'CREATE'), has_database_privilege(current_database(), 'CREATE')`
+SELECT role, current_database(), current_setting('server_version_num')::integer,
+    has_schema_privilege(role, 'public', 'CREATE'), has_database_privilege(role, current_database(), 'CREATE')
+FROM coalesce(` + schemaOwner + `, current_user) AS account(role)`
 
-// RightsToMigrate returns the statements by which a superuser grants the connected role
-// the rights that the pending migrations need and that it lacks.
+// RightsToMigrate returns the statements by which a superuser grants the owner of the
+// schema, before the first migration the connected role, the rights that the pending
+// migrations need and that it lacks.
 func (s *Setup) RightsToMigrate(ctx context.Context) (grants []string, err error) {
 	ctx, cancel := s.pool.withDeadline(ctx)
 	defer cancel()
-	var role, database string
+	var owner, database string
 	var server int
 	var schemaRight, databaseRight, settingRight bool
-	if err := s.pool.db.QueryRow(ctx, selectAccount).Scan(&role, &database, &server, &schemaRight, &databaseRight); err != nil {
+	if err := s.pool.db.QueryRow(ctx, selectAccount).Scan(&owner, &database, &server, &schemaRight, &databaseRight); err != nil {
 		return nil, describe("read the role's rights", err)
 	}
-	role, database = pgx.Identifier{role}.Sanitize(), pgx.Identifier{database}.Sanitize()
+	role, database := pgx.Identifier{owner}.Sanitize(), pgx.Identifier{database}.Sanitize()
 	if !schemaRight {
 		grants = append(grants, "GRANT CREATE, USAGE ON SCHEMA public TO "+role+";")
 	}
@@ -69,7 +71,7 @@ func (s *Setup) RightsToMigrate(ctx context.Context) (grants []string, err error
 	if err != nil || !sets || server < 15_00_00 {
 		return grants, err
 	}
-	err = s.pool.db.QueryRow(ctx, `SELECT has_parameter_privilege($1, 'SET')`, pruningSetting).Scan(&settingRight)
+	err = s.pool.db.QueryRow(ctx, `SELECT has_parameter_privilege($1::name, $2, 'SET')`, owner, pruningSetting).Scan(&settingRight)
 	if err != nil {
 		return nil, describe("read the role's rights", err)
 	}

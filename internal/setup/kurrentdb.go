@@ -20,6 +20,10 @@ type KurrentDBOptions struct {
 	// Users are those of each program of package rights, which get their rights. All other
 	// users lose theirs on streams without a list of their own. Empty leaves rights alone.
 	Users map[string][]string
+
+	// KeepCorrelation is set if other programs need the projection $by_correlation_id,
+	// which opens orders to every user.
+	KeepCorrelation bool
 }
 
 // kurrentRun is the setup of KurrentDB.

@@ -230,6 +230,9 @@ func (k *kurrentRun) unopened(ctx context.Context) string {
 func (k *kurrentRun) command() string {
 	var words strings.Builder
 	words.WriteString("orderflow setup --only kurrentdb --rights")
+	if k.KeepCorrelation {
+		words.WriteString(" --keep-correlation")
+	}
 	for _, program := range k.programs() {
 		for _, user := range k.Users[program] {
 			if user != program {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	enums "go.temporal.io/api/enums/v1"
 	"google.golang.org/grpc/codes"
@@ -53,6 +54,39 @@ func TestPostgres_Owner(t *testing.T) {
 	require.Contains(t, lines, "postgres, grants orderflow_worker: refused: ", "although it has them: it could not grant one that is missing")
 	require.Contains(t, todo(report), "CREATE PUBLICATION orderflow FOR TABLE public.order_fulfillment_history WITH (publish = 'insert');")
 	require.Zero(t, report.Count(setup.Failed, setup.Created), lines)
+}
+
+// A superuser migrates the schema of another role. What that creates belongs to the owner,
+// or the owner's triggers would refuse what its functions do.
+func TestPostgres_SuperuserOfAnothersSchema(t *testing.T) {
+	t.Parallel()
+	cluster := openDatabase(t, startCluster(t))
+	cluster.exec("CREATE ROLE owner LOGIN PASSWORD 'secret'", "CREATE DATABASE shop OWNER owner")
+	superuser := openDatabase(t, strings.Replace(cluster.url, "/orderflow?", "/shop?", 1))
+	superuser.exec("CREATE TABLE orderflow_schema_version (version integer NOT NULL)", "INSERT INTO orderflow_schema_version VALUES (0)",
+		"ALTER TABLE orderflow_schema_version OWNER TO owner", "CREATE ROLE other LOGIN PASSWORD 'secret'", "GRANT SELECT ON orderflow_schema_version TO other",
+		"GRANT ALL ON DATABASE shop TO other", "GRANT ALL ON SCHEMA public TO other")
+	o := setup.Options{Postgres: cluster.options(superuser.url)}
+	report, lines := set(t, o)
+	require.Contains(t, lines, "postgres, schema: refused: a superuser has to allow it first, then run this again\n")
+	require.Contains(t, todo(report), `GRANT SET ON PARAMETER orderflow.pruning TO "owner";`)
+	superuser.exec(`GRANT SET ON PARAMETER orderflow.pruning TO "owner";`)
+
+	o.Postgres = cluster.options(cluster.urlOf("other", "secret", "shop"))
+	_, lines = set(t, o)
+	require.Regexp(t, "postgres, schema: refused: .*permission denied to set role \"owner\".*: run `orderflow setup` as the owner of the schema\n", lines)
+
+	o.Postgres = cluster.options(superuser.url)
+	_, lines = set(t, o)
+	require.Contains(t, lines, "postgres, schema: created: version "+schemaVersion(t)+"\n")
+	for _, owners := range []string{"SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'",
+		"SELECT DISTINCT pg_get_userbyid(proowner) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"} {
+		rows, err := superuser.conn.Query(t.Context(), owners)
+		require.NoError(t, err)
+		names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(t, err)
+		require.Equal(t, []string{"owner"}, names, owners)
+	}
 }
 
 // The owner of the tables does not own the schema, on which nobody else has rights.

@@ -15,17 +15,19 @@ const many = 1_000_000
 // enough is more emails per second than the workload has.
 const enough = "1000"
 
+// emailFaults has the two that restart the workers at its ends: three restarts within 15
+// seconds, 15 minutes in production, are an alert.
 func emailFaults() []fault {
 	restarted := []string{"OrderflowProcessDown", "OrderflowReplicaNotReady", "OrderflowCountsMissing"} // one worker after the other
 	return []fault{
+		{"email-event-malformed", "a message in the queue of SES's events is no event", malformedEvent,
+			[]string{"OrderflowEmailEventsLeft"}, restarted},
 		{"ses-throttles", "SES accepts no email for a while", emails("throttled"), []string{"OrderflowEmailsFailing"}, nil},
 		{"ses-paused", "sending is paused for the account", emails("paused"), []string{"OrderflowEmailsFailing"}, nil},
 		{"ses-responses-lost", "SES accepts emails and its responses are lost", emails("lost"), []string{"OrderflowEmailsUnknown", "OrderflowEmailsFailing"}, nil},
 		{"email-rate-low", "the rate of the email queue is below that of the orders", lowRate, []string{"OrderflowEmailsSlow"}, nil},
 		{"email-events-queue-missing", "the workers' settings name a queue of SES's events that does not exist", queueMissing,
 			[]string{"OrderflowEmailEventsStopped"}, restarted},
-		{"email-event-malformed", "a message in the queue of SES's events is no event", malformedEvent,
-			[]string{"OrderflowEmailEventsLeft"}, restarted},
 	}
 }
 
