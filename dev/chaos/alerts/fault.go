@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"orderflow/dev/chaos/internal/rig"
 )
@@ -29,6 +30,17 @@ func slow() []string {
 		"OrderflowGroupLag", "OrderflowStartsSlow", "OrderflowConfirmationsSlow", "OrderflowEmailsSlow", "OrderflowEmailsUnknown",
 		"OrderflowReconciliationOverdue",
 	}
+}
+
+// lingering are the alerts of slow that look at the past half hour, and fire long after the
+// repair. The next fault begins meanwhile, unless it demands one of them.
+func lingering() []string { return []string{"OrderflowStartsSlow", "OrderflowConfirmationsSlow"} }
+
+func (f fault) demands(name string) bool { return slices.Contains(f.fires, name) }
+
+// clears reports whether an alert has to clear before the next fault.
+func (f fault) clears(name string) bool {
+	return f.demands(name) || !slices.Contains(lingering(), name)
 }
 
 // allows reports whether an alert is no surprise.
@@ -85,7 +97,8 @@ func crashLoop(name string) func(context.Context, *session) (func(context.Contex
 	return func(ctx context.Context, s *session) (func(context.Context) error, error) {
 		p := s.rig.Process(name)
 		for range 4 {
-			if err := errors.Join(p.Kill(ctx), p.AwaitReady(ctx)); err != nil {
+			started := s.metrics.restarted(s.rig.OpsAddress(name))
+			if err := errors.Join(started(ctx), p.Kill(ctx), p.AwaitReady(ctx), until(ctx, time.Minute, started)); err != nil {
 				return nil, err
 			}
 		}

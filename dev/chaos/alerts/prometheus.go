@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -173,6 +174,35 @@ func (p *prometheus) firing(ctx context.Context) (map[string][]string, error) {
 		}
 	}
 	return found, nil
+}
+
+// restarted returns a check that fails until the server has scraped another process at an
+// address than at its first call, which succeeds. Processes between two scrapes leave no
+// trace.
+func (p *prometheus) restarted(address string) func(context.Context) error {
+	before := ""
+	return func(ctx context.Context) error {
+		var response struct {
+			Data struct {
+				Result []struct {
+					Value [2]any `json:"value"` // time, value
+				} `json:"result"`
+			} `json:"data"`
+		}
+		query := url.Values{"query": {fmt.Sprintf("process_start_time_seconds{instance=%q}", address)}}
+		if err := p.get(ctx, "/api/v1/query?"+query.Encode(), &response); err != nil {
+			return err
+		}
+		if len(response.Data.Result) != 1 {
+			return fmt.Errorf("prometheus has %d start times of %s", len(response.Data.Result), address)
+		}
+		found := fmt.Sprint(response.Data.Result[0].Value[1])
+		if before == found {
+			return fmt.Errorf("prometheus has not scraped %s since its restart", address)
+		}
+		before = found
+		return nil
+	}
 }
 
 // describe returns the labels that tell alerts of one rule apart.

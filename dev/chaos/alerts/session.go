@@ -187,6 +187,9 @@ func (s *session) breakEach(ctx context.Context) error {
 	if len(failed) > 0 {
 		return fmt.Errorf("%w: %s", errDiffers, strings.Join(failed, ", "))
 	}
+	if err := s.awaitClear(ctx, newSeen(), every); err != nil {
+		return fmt.Errorf("%w: after the last fault: %w", errDiffers, err)
+	}
 	return nil
 }
 
@@ -195,7 +198,7 @@ func (s *session) quiet(ctx context.Context) error {
 	if err := until(ctx, time.Minute, s.metrics.scrapes(len(s.targets()))); err != nil {
 		return err
 	}
-	if err := s.awaitClear(ctx, newSeen()); err != nil {
+	if err := s.awaitClear(ctx, newSeen(), every); err != nil {
 		return fmt.Errorf("before the first fault: %w", err)
 	}
 	seen := newSeen()
@@ -218,6 +221,11 @@ func (s *session) quiet(ctx context.Context) error {
 
 // inject breaks one thing, and compares the alerts with the table.
 func (s *session) inject(ctx context.Context, f fault) error {
+	if slices.ContainsFunc(lingering(), f.demands) {
+		if err := s.awaitClear(ctx, newSeen(), f.demands); err != nil {
+			return fmt.Errorf("before the fault: %w", err)
+		}
+	}
 	began := time.Now()
 	healing, err := f.begin(ctx, s)
 	if err != nil {
@@ -230,7 +238,7 @@ func (s *session) inject(ctx context.Context, f fault) error {
 		return fmt.Errorf("repair: %w", err)
 	}
 	repaired := time.Now()
-	if err := s.awaitClear(ctx, seen); err != nil {
+	if err := s.awaitClear(ctx, seen, f.clears); err != nil {
 		return fmt.Errorf("fired %s: %w", seen, err)
 	}
 	if fired != nil {
@@ -276,8 +284,11 @@ func (s *session) awaitFiring(ctx context.Context, f fault, seen *seen) error {
 	return nil
 }
 
-// awaitClear waits until no alert has fired for a while.
-func (s *session) awaitClear(ctx context.Context, seen *seen) error {
+// every is all alerts.
+func every(string) bool { return true }
+
+// awaitClear waits until none of the alerts it is about has fired for a while.
+func (s *session) awaitClear(ctx context.Context, seen *seen, about func(name string) bool) error {
 	limit, since := time.Now().Add(clearTimeout), time.Now()
 	for time.Since(since) < steadyFor {
 		now := newSeen()
@@ -285,7 +296,7 @@ func (s *session) awaitClear(ctx context.Context, seen *seen) error {
 			return err
 		}
 		seen.add(now.labels)
-		if len(now.labels) > 0 {
+		if len(now.list(about)) > 0 {
 			since = time.Now()
 		}
 		if _, unknown := now.labels["OrderflowEmailsUnknown"]; unknown {
