@@ -32,8 +32,8 @@ func slow() []string {
 	}
 }
 
-// lingering are the alerts of slow that look at the past half hour, and fire long after the
-// repair. The next fault begins meanwhile, unless it demands one of them.
+// lingering are the alerts of slow that look at the past 10 and 30 minutes, and fire long
+// after the repair. The next fault begins meanwhile, unless it demands one of them.
 func lingering() []string { return []string{"OrderflowStartsSlow", "OrderflowConfirmationsSlow"} }
 
 func (f fault) demands(name string) bool { return slices.Contains(f.fires, name) }
