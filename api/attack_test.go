@@ -75,8 +75,8 @@ func TestServer_EndsSlowConnections(t *testing.T) {
 	t.Parallel()
 	a := shared.api()
 	withTokens(t, a, tokenLine("shop", token, "place"))
-	// A body has longer, or a busy machine would end the connection before its headers are read.
-	slowHeader := serveAPI(t, a, func(s *http.Server) { s.ReadHeaderTimeout = 100 * time.Millisecond })
+	// With less time, a busy machine would end the connection before it has read anything.
+	slowHeader := serveAPI(t, a, func(s *http.Server) { s.ReadHeaderTimeout = 2 * time.Second })
 	slowBody := serveAPI(t, a, func(s *http.Server) { s.ReadTimeout = 2 * time.Second })
 	const head = "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer " + token + "\r\n"
 	for name, c := range map[string]struct {

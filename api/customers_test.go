@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -149,22 +150,24 @@ func (l *counting) CountEvents(ctx context.Context, _ kurrent.Follow, _ int) (in
 
 func TestLagMeter_CountsOncePerSecond(t *testing.T) {
 	t.Parallel()
-	log := &counting{}
-	meter := newLagMeter(log)
-	gone, leave := context.WithCancel(t.Context())
-	leave()
-	var all sync.WaitGroup
-	for i := range 20 {
-		all.Go(func() { // although the view moves on between them
-			lag := meter.count(t.Context(), kurrent.Position{Commit: uint64(i)})
-			assert.NotNil(t, lag)
-		})
-	}
-	all.Wait()
-	require.Equal(t, 1, log.asked)
-	meter.until = time.Time{}
-	_ = meter.count(gone, kurrent.Position{}) // whoever asks first may leave
-	require.NotNil(t, meter.count(t.Context(), kurrent.Position{}))
+	synctest.Test(t, func(t *testing.T) {
+		log := &counting{}
+		meter := newLagMeter(log)
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() { // although the view moves on between them
+				lag := meter.count(t.Context(), kurrent.Position{Commit: uint64(i)})
+				assert.NotNil(t, lag)
+			})
+		}
+		all.Wait()
+		require.Equal(t, 1, log.asked)
+		meter.until = time.Time{}
+		_ = meter.count(gone, kurrent.Position{}) // the first of them may leave
+		require.NotNil(t, meter.count(t.Context(), kurrent.Position{}))
+	})
 }
 
 func TestGetCustomer_UnknownLagIsNull(t *testing.T) {

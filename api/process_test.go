@@ -97,13 +97,13 @@ func finishes(t *testing.T, binary string) {
 	}
 	require.Equal(t, http.StatusCreated, c.post("/orders", body(newID(), newCustomerID(), nil)).status)
 
+	live := c.listen("/live")
 	id, status := newID(), make(chan int, 1)
 	stored := func() error { _, err := shared.orders.FindPlaced(t.Context(), id); return err }
 	proxy.StallResponse(func([]byte) bool { return stored() == nil })
 	request := c.request(http.MethodPost, "/orders", body(id, newCustomerID(), nil))
 	go func() { status <- c.status(request) }()
 	until(t, func(now teller) { require.NoError(now, stored()) })
-	live := c.listen("/live")
 	require.NoError(t, running.Process.Signal(syscall.SIGTERM))
 	log.await(t, "(api is stopping)")
 	for range live { // it ends at once, and holds nothing up

@@ -45,6 +45,7 @@ func TestSlot_CreatedOrMovedByAnotherProgram(t *testing.T) {
 			rig.approve("order-1")
 			rig.awaitTypes("order-1", "order-approved")
 			p.stop()
+			rig.exec("SET synchronous_commit = on") // a slot is moved no further than the log is flushed
 			rig.ship("order-1")
 			rig.approve("order-2")
 			rig.execWhenSlotFree(fmt.Sprintf(meddle, rig.name))

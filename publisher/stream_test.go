@@ -126,7 +126,7 @@ func TestStream_IgnoresOtherTablesAndNewColumns(t *testing.T) {
 
 func TestStream_KeepaliveDuringKurrentDBOutage(t *testing.T) {
 	rig := newPublisherRig(t)
-	const silence = 3 * time.Second // the server disconnects after it
+	const silence = 6 * time.Second // the server disconnects after it
 	rig.exec(fmt.Sprintf("ALTER ROLE %s IN DATABASE %s SET wal_sender_timeout = '%dms'", "orderflow", rig.name, silence.Milliseconds()))
 	proxy := rig.useProxy()
 	rig.settings.window = 2

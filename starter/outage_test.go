@@ -70,8 +70,11 @@ func TestBridge_KurrentDBRestart(t *testing.T) {
 
 	require.NoError(t, server.Stop(context.Background()))
 	require.Eventually(t, func() bool { return !b.joined() }, longEnough, waitTick)
-	server, err = kurrentsim.Start(kurrentsim.Options{DataDir: dir, Listen: server.Addr()})
-	require.NoError(t, err)
+	address := server.Addr()
+	require.Eventually(t, func() bool { // a process that another test starts may have inherited the listener
+		server, err = kurrentsim.Start(kurrentsim.Options{DataDir: dir, Listen: address})
+		return err == nil
+	}, longEnough, waitTick)
 	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
 	after := newOrderID()
 	require.Eventually(t, func() bool { return b.events.Ping(t.Context()) == nil }, longEnough, waitTick)

@@ -115,6 +115,7 @@ func TestBridge_ServerLimits(t *testing.T) {
 		t.Parallel()
 		b := newBridgeRig(t)
 		b.useLimitedServer()
+		b.options.RefusalSpan = 15 * time.Second // the default is about as long as the test waits
 		long, good := newOrderID(), newOrderID()
 		refused := placedEvent(long)
 		refused.Data = []byte(strings.Replace(string(refused.Data), "customer-7", strings.Repeat("c", maxSearchedBytes), 1))

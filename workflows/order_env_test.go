@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"orderflow/activities"
@@ -76,6 +77,7 @@ func newOrderEnv(t *testing.T) *orderEnv {
 	}))
 	e := &orderEnv{t: t, env: suite.NewTestWorkflowEnvironment(), meter: meter, lines: lines}
 	e.env.SetTestTimeout(20 * time.Second)
+	e.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // a busy machine is no deadlock
 	e.decide = func(activities.ReserveCreditInput) (activities.CreditDecision, error) { return reserved(), nil }
 	e.release = func(activities.ReleaseCreditInput) (activities.CreditDecision, error) {
 		return activities.CreditDecision{Verdict: credit.VerdictReleased, Amount: total}, nil

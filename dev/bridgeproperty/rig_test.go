@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"orderflow/bridge"
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/faultproxy"
 	"orderflow/dev/kurrentsim"
 	"orderflow/internal/kurrent"
@@ -151,7 +152,7 @@ func (r *rig) addBridge() {
 
 func (r *rig) proxy(target string) *faultproxy.Proxy {
 	r.Helper()
-	p, err := faultproxy.Start(target)
+	p, err := faultproxy.StartAt(devservertest.Address(r), target)
 	require.NoError(r, err)
 	r.Cleanup(func() { _ = p.Close() })
 	return p

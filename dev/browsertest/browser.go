@@ -17,7 +17,7 @@ import (
 func Start(t testing.TB, limit time.Duration, options ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	all := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program(t)), chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
+		chromedp.ExecPath(program(t)), chromedp.WSURLReadTimeout(limit), chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
 		chromedp.Flag("no-sandbox", os.Geteuid() == 0)) // Chromium's sandbox does not work for root
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), append(all, options...)...)
 	t.Cleanup(stop)

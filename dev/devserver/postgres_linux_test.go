@@ -38,7 +38,7 @@ func TestPostgres_DiesWithItsParent(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := os.Stat(filepath.Join(dir, "ready"))
 		return err == nil
-	}, 30*time.Second, 20*time.Millisecond)
+	}, 2*time.Minute, 20*time.Millisecond)
 	require.NoError(t, parent.Process.Kill())
 	require.Error(t, parent.Wait())
 

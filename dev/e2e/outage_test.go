@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	workflowpb "go.temporal.io/api/workflow/v1"
 
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/faultproxy"
 	"orderflow/internal/order"
 )
@@ -34,7 +35,7 @@ func TestOutage_RegularActivityWaits(t *testing.T) {
 			shared := sharedStack(t)
 			target, err := url.Parse(shared.PostgresURL)
 			require.NoError(t, err)
-			proxy, err := faultproxy.Start(target.Host)
+			proxy, err := faultproxy.StartAt(devservertest.Address(t), target.Host)
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = proxy.Close() })
 			proxied := *shared

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"orderflow/dev/devserver/devservertest"
 	"orderflow/dev/faultproxy"
 	"orderflow/dev/leaktest"
 )
@@ -44,7 +45,7 @@ func startEcho(t *testing.T) string {
 // connect starts a proxy and dials it.
 func connect(t *testing.T) (*faultproxy.Proxy, *peer) {
 	t.Helper()
-	p, err := faultproxy.Start(startEcho(t))
+	p, err := faultproxy.StartAt(devservertest.Address(t), startEcho(t))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	return p, dial(t, p)
@@ -75,12 +76,13 @@ func (c *peer) requireStalled(t *testing.T, line string) {
 }
 
 func (c *peer) exchange(line string, timeout time.Duration) (string, error) {
-	_ = c.SetDeadline(time.Now().Add(timeout))
 	if line != "" {
+		_ = c.SetWriteDeadline(time.Now().Add(10 * time.Second))
 		if _, err := fmt.Fprintln(c, line); err != nil {
 			return "", err
 		}
 	}
+	_ = c.SetReadDeadline(time.Now().Add(timeout))
 	return c.responses.ReadString('\n')
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"testing"
 	"time"
@@ -37,6 +38,9 @@ func TestContext(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			handled := make(chan os.Signal, 1)
+			signal.Notify(handled, stop) // a process that nohup or a shell's & started would pass on that it is ignored
+			defer signal.Stop(handled)
 			program := exec.CommandContext(t.Context(), os.Args[0])
 			program.Env = append(os.Environ(), asProgram+"=yes")
 			out, err := program.StdoutPipe()

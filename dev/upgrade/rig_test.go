@@ -78,7 +78,7 @@ func newUpgradeRig(t *testing.T) *upgradeRig {
 	t.Cleanup(func() { require.NoError(t, emails.Stop(context.Background())) })
 	address, err := url.Parse(events.URL())
 	require.NoError(t, err)
-	r.proxy, err = faultproxy.Start(address.Host)
+	r.proxy, err = faultproxy.StartAt(devservertest.Address(t), address.Host)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.proxy.Close()) })
 	r.environ.LeadTo(programs.Servers{

@@ -310,7 +310,7 @@ func TestSubscription_BlockedAck(t *testing.T) {
 		want    error
 	}{
 		"when it is closed":     {time.Minute, kurrent.ErrClosed},
-		"when it took too long": {300 * time.Millisecond, kurrent.ErrUnavailable},
+		"when it took too long": {3 * time.Second, kurrent.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, err := kurrent.Open(kurrent.Config{URL: unresponsive, AllowPlaintext: true, CallTimeout: c.timeout})

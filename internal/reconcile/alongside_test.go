@@ -28,7 +28,7 @@ import (
 // They arrive as fast as the bridge takes them, so that none of them waits for it as long
 // as the grace.
 func alongsideTheBridge(t *testing.T) {
-	const grace, ahead, most = 10 * time.Second, 20, 300
+	const grace, ahead, most = 10 * time.Second, 5, 300
 	h := newReconcileRig(t, kurrentsim.Options{ProjectionDelay: 20 * time.Millisecond}, 0)
 	h.Run()
 	over, ids := make(chan struct{}), make(chan string, 1_000)

@@ -8,7 +8,6 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
-	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 )
 
@@ -17,7 +16,7 @@ import (
 func TestCatalogVideo_CanceledWithoutWorker(t *testing.T) {
 	lost := &lostWorker{}
 	_, err, calls := run(t, "", nil, func(env *testsuite.TestWorkflowEnvironment) {
-		env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{lost}})
+		env.SetWorkerOptions(workerOptions(lost))
 		env.RegisterDelayedCallback(env.CancelWorkflow, time.Minute)
 	})
 	require.Equal(t, 1, lost.steps, "it is not begun again")

@@ -11,8 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"example.com/catalog/media"
@@ -22,11 +24,17 @@ import (
 
 const videoID = "5f3c8a52-7d0c-4a6e-8a55-0c0d5cf0a001"
 
+// workerOptions are those of the test environment. A busy machine is no deadlock.
+func workerOptions(interceptors ...interceptor.WorkerInterceptor) worker.Options {
+	return worker.Options{Interceptors: interceptors, DeadlockDetectionTimeout: time.Minute}
+}
+
 // run runs the workflow with activities that do what the test says, and returns its outcome
 // with the names and task queues of the activities it called.
 func run(t *testing.T, location string, fail map[string]error, after func(*testsuite.TestWorkflowEnvironment)) (Outcome, error, []string) {
 	t.Helper()
 	env := (&testsuite.WorkflowTestSuite{}).NewTestWorkflowEnvironment()
+	env.SetWorkerOptions(workerOptions())
 	var calls []string
 	record := func(ctx context.Context) string {
 		info := activity.GetInfo(ctx)

@@ -94,8 +94,11 @@ func TestProcess_Pause(t *testing.T) {
 	require.NoError(t, p.Start(t.Context(), nil))
 	pid := p.running().(programs.Program).PID
 	paused := make(chan error, 1)
-	go func() { paused <- p.Pause(t.Context(), 300*time.Millisecond) }()
+	ctx, resume := context.WithCancel(t.Context())
+	defer resume()
+	go func() { paused <- p.Pause(ctx, time.Hour) }()
 	require.Eventually(t, func() bool { return stateOf(t, pid) == "T" }, 5*time.Second, time.Millisecond)
+	resume()
 	require.NoError(t, <-paused)
 	require.Eventually(t, func() bool { return stateOf(t, pid) == "S" }, 5*time.Second, time.Millisecond)
 	require.Equal(t, 1, p.Starts())
