@@ -68,7 +68,7 @@ func TestWatch_IdleSubscription(t *testing.T) {
 func TestWatch_AccessDenied(t *testing.T) {
 	t.Parallel()
 	b, between := newRelayedRig(t)
-	b.options.ProbeInterval = 20 * time.Millisecond
+	b.options.ProbeInterval = 200 * time.Millisecond // ten of them outlast the second after which the server delivers again
 	stop := b.run()
 	b.awaitJoined()
 	stop()
