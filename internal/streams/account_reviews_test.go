@@ -1,7 +1,6 @@
 package streams_test
 
 import (
-	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -115,9 +114,8 @@ func TestReview_Races(t *testing.T) {
 		writers.Go(func() {
 			a := newAccounts(t, client)
 			request := requestFor(t, customer, number, "USD0.00")
-			err := untilNotBusy(func() error {
-				_, err := a.Release(t.Context(), request, credit.Cause{Reason: "paid"})
-				return err
+			_, err := retryUntilDone(t.Context(), func() (credit.Decision, error) {
+				return a.Release(t.Context(), request, credit.Cause{Reason: "paid"})
 			})
 			if !assert.NoError(t, err) {
 				return
@@ -125,10 +123,8 @@ func TestReview_Races(t *testing.T) {
 			for _, e := range accountEvents(t, client, customer) { // like a bridge that is late, each reviews for every event
 				if e.Type == credit.TypeReleased {
 					review := reviewFor(t, []kurrent.Event{e}, customer)
-					assert.NoError(t, untilNotBusy(func() error {
-						_, err := a.Review(t.Context(), review)
-						return err
-					}))
+					_, err := retryUntilDone(t.Context(), func() (credit.Reviewed, error) { return a.Review(t.Context(), review) })
+					assert.NoError(t, err)
 				}
 			}
 		})
@@ -152,13 +148,4 @@ func TestReview_Races(t *testing.T) {
 	require.False(t, account.ReviewDue(time.Now()), "nothing is left that fits")
 	require.LessOrEqual(t, account.Reserved().Minor, account.Limit().Minor)
 	require.Greater(t, len(seen), reserved)
-}
-
-// untilNotBusy repeats a call that gave up because others write to the account all the time.
-func untilNotBusy(call func() error) error {
-	for {
-		if err := call(); !errors.Is(err, credit.ErrBusy) {
-			return err
-		}
-	}
 }

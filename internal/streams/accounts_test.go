@@ -198,11 +198,11 @@ func TestCreditAccounts_Decision(t *testing.T) {
 }
 
 // retryUntilDone retries while the account is busy or unavailable, as a workflow does.
-func retryUntilDone(ctx context.Context, reserve func() (credit.Decision, error)) (credit.Decision, error) {
+func retryUntilDone[T any](ctx context.Context, do func() (T, error)) (T, error) {
 	for {
-		decision, err := reserve()
+		done, err := do()
 		if !errors.Is(err, credit.ErrBusy) && !errors.Is(err, kurrent.ErrUnavailable) || ctx.Err() != nil {
-			return decision, err
+			return done, err
 		}
 	}
 }

@@ -26,10 +26,7 @@ type fault struct {
 // task was lost begins again after its heartbeat timeout of two minutes, and its alert
 // fires after two and a half.
 func slow() []string {
-	return []string{
-		"OrderflowGroupLag", "OrderflowStartsSlow", "OrderflowConfirmationsSlow", "OrderflowEmailsSlow", "OrderflowEmailsUnknown",
-		"OrderflowReconciliationOverdue",
-	}
+	return append(lingering(), "OrderflowGroupLag", "OrderflowEmailsSlow", "OrderflowEmailsUnknown", "OrderflowReconciliationOverdue")
 }
 
 // lingering are the alerts of slow that look at the past 10 and 30 minutes, and fire long

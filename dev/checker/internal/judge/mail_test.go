@@ -44,7 +44,7 @@ func wrongMails() []wrong {
 			e := facts.EmailEvent{Type: "email-bounced", Kind: "confirmation", MessageID: "m"}
 			w.Order(shipped).EmailEvents = []facts.EmailEvent{e, e}
 		}, []string{"mail.suppressed"}},
-		{"a mail to somebody else", func(w factSet) {
+		{"a mail to another address", func(w factSet) {
 			w.Order(shipped).Messages[0].To = "bob@example.com"
 		}, []string{"mail.recipient"}},
 		{"a mail with another order's tag", func(w factSet) {
