@@ -57,6 +57,7 @@ type attemptInterceptor struct {
 
 // ExecuteActivity makes local attempts take the course that the test asks for.
 func (a *attemptInterceptor) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	a.worker.awaitPlaced()
 	info := activity.GetInfo(ctx)
 	if !info.IsLocalActivity {
 		return a.Next.ExecuteActivity(ctx, in)

@@ -46,7 +46,8 @@ type steppedWorker struct {
 	taskTimeout time.Duration // of the workflow tasks of its orders
 	startDelay  time.Duration // of its orders, after which the server hands out their first task
 
-	late lateWrites
+	late    lateWrites
+	placing sync.RWMutex // held for writing while an order is started and not yet placed
 }
 
 // newSteppedWorker starts a worker for the test, whose local attempts succeed. Its gate is
@@ -155,6 +156,8 @@ func (l *steppedWorker) beginAs(b orderSpec, spoil func(*workflows.Input)) *orde
 		TotalHidden: l.stack.environment[totalHidden] == "true",
 	}
 	spoil(&in)
+	l.placing.Lock()
+	defer l.placing.Unlock()
 	_, err = l.temporal.ExecuteWorkflow(l.t.Context(), client.StartWorkflowOptions{
 		ID: b.id, TaskQueue: l.queue, TypedSearchAttributes: in.SearchAttributes(), Priority: workflows.CustomerPriority(in.CustomerID),
 		WorkflowTaskTimeout:   l.taskTimeout,
@@ -168,6 +171,13 @@ func (l *steppedWorker) beginAs(b orderSpec, spoil func(*workflows.Input)) *orde
 	_, err = l.events.AppendToStream(l.t.Context(), b.id, kurrentdb.AppendToStreamOptions{StreamState: kurrentdb.NoStream{}}, event)
 	require.NoError(l.t, err)
 	return &orderUnderTest{steppedWorker: l, id: b.id, customer: b.customer, held: map[queueKind]report{}}
+}
+
+// awaitPlaced waits until an order that was started is placed: with an open gate, an
+// activity would find no event.
+func (l *steppedWorker) awaitPlaced() {
+	l.placing.RLock()
+	defer l.placing.RUnlock()
 }
 
 // workflowInterceptor sends emails to the steppedWorker's own queue, which distinguishes
